@@ -1,0 +1,66 @@
+package grants
+
+import (
+	"context"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/wechat"
+)
+
+// GrantType is the grant type of a token exchange (RFC 8693 §2.1).
+const GrantType = "urn:ietf:params:oauth:grant-type:token-exchange"
+
+// SubjectTokenType says that the subject token is the code of wx.login (RFC 8693 §3).
+const SubjectTokenType = "urn:minifed:params:oauth:token-type:wechat-miniapp-code"
+
+// Exchange is one token exchange request that passed every check which costs nothing: the client is authenticated, and
+// Scopes, Audience and Nonce are what will be granted.
+type Exchange struct {
+	Client    fosite.Client
+	Code      string
+	PhoneCode string
+	Scopes    []string
+	Audience  []string
+	Nonce     string
+}
+
+// CodeExchanger proves a wx.login code.
+type CodeExchanger interface {
+	// ExchangeCode spends the code of one mini-program user and says who that is. Which AppID and AppSecret to use follows
+	// from the client's registration, never from the request. It is called at most once for a request. A failure is a
+	// *wechat.Error, or an error that already is a protocol error (*Error, *fosite.RFC6749Error).
+	ExchangeCode(ctx context.Context, client fosite.Client, code string) (wechat.Session, error)
+}
+
+// SubjectResolver turns a proven WeChat user into the subject of the tokens.
+type SubjectResolver interface {
+	// ResolveSubject returns the user that session belongs to, creating one if that is its policy. A failure is a protocol
+	// error (*Error, *fosite.RFC6749Error); any other error becomes server_error.
+	ResolveSubject(ctx context.Context, request Exchange, session wechat.Session) (Subject, error)
+}
+
+// Repeater is what a SubjectResolver may be besides: it knows the answers already given, so that a client which repeats a
+// request whose answer was lost gets its tokens although the code is spent.
+type Repeater interface {
+	// RepeatSubject is asked before the code is spent, and again while another request spends it. It returns false when
+	// no grant was made from this code yet, and a protocol error when one was but this request may not have it.
+	RepeatSubject(ctx context.Context, request Exchange) (Subject, bool, error)
+}
+
+// Subject is whom the tokens speak about, and what they say besides.
+type Subject struct {
+	// ID is the "sub" claim.
+	ID string
+	// GrantID becomes the fosite request ID, which ties the tokens of one grant together. Empty leaves fosite's own.
+	GrantID string
+	// AuthTime is when WeChat vouched for the user: "auth_time".
+	AuthTime time.Time
+	// AMR is "amr" (RFC 8176); empty means ["wechat_miniapp"].
+	AMR []string
+	// Claims are further ID token claims, such as "sid". They cannot override those of RFC-defined meaning.
+	Claims map[string]any
+	// Response are further members of the token response, such as "phone_error".
+	Response map[string]any
+}
