@@ -1,0 +1,46 @@
+package storage
+
+import "time"
+
+// MergeCandidate records that two users look like one person. Nothing merges silently: an operator, or proof from both
+// sides, decides.
+type MergeCandidate struct {
+	Directory string `json:"directory"`
+	// ID is the digest of the two user IDs in order, so that the same pair is recorded once.
+	ID string `json:"id"`
+	// Users are the two IDs, the one that signed in first.
+	Users [2]string `json:"users"`
+	// Reason is what they share: unionid or phone.
+	Reason string `json:"reason"`
+	// State is open, merged, dismissed or undone.
+	State     string    `json:"state"`
+	CreatedAt time.Time `json:"created_at,omitzero"`
+	UpdatedAt time.Time `json:"updated_at,omitzero"`
+}
+
+// Document implements Record.
+func (m MergeCandidate) Document() Document {
+	return Document{Kind: KindMergeCandidate, ID: Key(m.Directory, m.ID), Owner: m.Directory, CreatedAt: m.CreatedAt}
+}
+
+// AuditEntry records what an operator or a user did to an account, a client or a key, never a secret.
+type AuditEntry struct {
+	Directory string `json:"directory"`
+	ID        string `json:"id"`
+	// Actor is who did it: "operator:…", "user:…" or "system".
+	Actor  string `json:"actor"`
+	Action string `json:"action"`
+	// Target is what it was done to, such as "user:…" or "client:…".
+	Target    string            `json:"target"`
+	Details   map[string]string `json:"details,omitempty"`
+	CreatedAt time.Time         `json:"created_at,omitzero"`
+	ExpiresAt time.Time         `json:"expires_at,omitzero"`
+}
+
+// Document implements Record.
+func (a AuditEntry) Document() Document {
+	return Document{
+		Kind: KindAuditEntry, ID: Key(a.Directory, a.ID), Owner: a.Directory,
+		CreatedAt: a.CreatedAt, ExpiresAt: a.ExpiresAt,
+	}
+}

@@ -1,0 +1,109 @@
+package storage
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// ClientKind says what sort of software a client is; its defaults and restrictions follow from it.
+type ClientKind string
+
+// The kinds of clients.
+const (
+	ClientSPA     ClientKind = "spa"
+	ClientNative  ClientKind = "native"
+	ClientWeb     ClientKind = "web"
+	ClientService ClientKind = "service"
+	ClientMiniapp ClientKind = "wechat_miniapp"
+)
+
+// Client is an OAuth client bound to one directory.
+type Client struct {
+	Directory string     `json:"directory"`
+	ID        string     `json:"id"`
+	Kind      ClientKind `json:"kind"`
+	Name      string     `json:"name,omitempty"`
+	Disabled  bool       `json:"disabled,omitempty"`
+
+	// AuthMethod is token_endpoint_auth_method: client_secret_basic, client_secret_post, private_key_jwt or none.
+	AuthMethod string `json:"auth_method"`
+	// Secrets are the hashes of the valid secrets, newest first, at most 4: "sha256:" and base64url for generated ones,
+	// an argon2id PHC string for chosen ones.
+	Secrets []string `json:"secrets,omitempty"`
+	// JWKS is the client's own public keys, for private_key_jwt; JWKSURI is where they are instead.
+	JWKS    json.RawMessage `json:"jwks,omitempty"`
+	JWKSURI string          `json:"jwks_uri,omitempty"`
+	// AuthAlgorithm is token_endpoint_auth_signing_alg; empty allows every algorithm minifed verifies.
+	AuthAlgorithm string `json:"auth_algorithm,omitempty"`
+
+	RedirectURIs           []string `json:"redirect_uris,omitempty"`
+	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
+	Origins                []string `json:"origins,omitempty"`
+	BackchannelLogoutURI   string   `json:"backchannel_logout_uri,omitempty"`
+	GrantTypes             []string `json:"grant_types,omitempty"`
+	// Scopes may be asked for; DefaultScopes are granted when none are.
+	Scopes        []string `json:"scopes,omitempty"`
+	DefaultScopes []string `json:"default_scopes,omitempty"`
+	// Audiences may be asked for by audience or resource; DefaultAudience is "aud" when neither is; empty is the issuer.
+	Audiences       []string `json:"audiences,omitempty"`
+	DefaultAudience []string `json:"default_audience,omitempty"`
+	// IDTokenAlgorithm is id_token_signed_response_alg; empty is RS256 (OpenID Connect Registration §2).
+	IDTokenAlgorithm string `json:"id_token_algorithm,omitempty"`
+	// AccessTokenAlgorithm signs at+jwt access tokens; empty is as IDTokenAlgorithm.
+	AccessTokenAlgorithm string `json:"access_token_algorithm,omitempty"`
+	// OpaqueAccessTokens makes access tokens handles that only introspection and UserInfo understand.
+	OpaqueAccessTokens bool `json:"opaque_access_tokens,omitempty"`
+	// FirstParty clients need no consent.
+	FirstParty bool `json:"first_party,omitempty"`
+	// RequirePKCE demands PKCE of a confidential client; public clients always need it.
+	RequirePKCE bool `json:"require_pkce,omitempty"`
+	// RequirePAR refuses authorization requests that were not pushed.
+	RequirePAR bool `json:"require_par,omitempty"`
+	// Pairwise gives this client subject identifiers of its own, by SectorIdentifier or the redirect URI's host.
+	Pairwise         bool   `json:"pairwise,omitempty"`
+	SectorIdentifier string `json:"sector_identifier,omitempty"`
+	// Introspection lets the client introspect every token of the directory, not only those that concern it.
+	Introspection bool `json:"introspection,omitempty"`
+	// Lifetimes override the directory's where they are set.
+	Lifetimes Lifetimes `json:"lifetimes,omitzero"`
+
+	// Federation makes it a federated client; set for kind wechat_miniapp alone.
+	Federation *Federation `json:"federation,omitempty"`
+
+	CreatedAt time.Time `json:"created_at,omitzero"`
+	UpdatedAt time.Time `json:"updated_at,omitzero"`
+}
+
+// Provisioning says what becomes of a WeChat user whom nobody knows.
+type Provisioning string
+
+const (
+	// ProvisionAuto makes a shadow user at the first login; it is the default.
+	ProvisionAuto Provisioning = "auto"
+	// ProvisionBind answers registration_required with a ticket, and the mini-program registers or binds.
+	ProvisionBind Provisioning = "bind"
+)
+
+// Federation is what a wechat_miniapp client knows of WeChat.
+type Federation struct {
+	AppID string `json:"app_id"`
+	// AppSecret is sealed by the master key.
+	AppSecret string `json:"app_secret,omitempty"`
+	// OpenPlatform names the Open Platform account the AppID is bound to; UnionIDs are unique within it. Empty ignores UnionIDs.
+	OpenPlatform string       `json:"open_platform,omitempty"`
+	Provisioning Provisioning `json:"provisioning,omitempty"`
+	// UpdateProfile lets the self-asserted "user" object update a known user.
+	UpdateProfile bool `json:"update_profile,omitempty"`
+	// PasswordBinding allows bindUser's method password; first-party clients only.
+	PasswordBinding bool `json:"password_binding,omitempty"`
+	// LinkingPartners are the clients whose access tokens bindUser's method session accepts, besides this client's own.
+	LinkingPartners []string `json:"linking_partners,omitempty"`
+}
+
+// Document implements Record.
+func (c Client) Document() Document {
+	return Document{Kind: KindClient, ID: Key(c.Directory, c.ID), Owner: c.Directory, CreatedAt: c.CreatedAt}
+}
+
+// Key is the store key of what belongs to a directory. Directory IDs hold no slash, so keys of two directories never meet.
+func Key(directory, id string) string { return directory + "/" + id }

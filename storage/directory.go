@@ -1,0 +1,66 @@
+package storage
+
+import "time"
+
+// Directory is an identity application: one issuer with its own users, clients, keys, branding and policy.
+type Directory struct {
+	// ID is [a-z0-9-]{1,32} and never changes.
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	// Issuer is the directory's own https origin; empty for {public}/d/{id}, or the public URL itself for the default directory.
+	Issuer   string `json:"issuer,omitempty"`
+	Disabled bool   `json:"disabled,omitempty"`
+
+	Branding  Branding  `json:"branding,omitzero"`
+	Policy    Policy    `json:"policy,omitzero"`
+	Lifetimes Lifetimes `json:"lifetimes,omitzero"`
+
+	CreatedAt time.Time `json:"created_at,omitzero"`
+	UpdatedAt time.Time `json:"updated_at,omitzero"`
+}
+
+// Branding is how a directory's pages look.
+type Branding struct {
+	// Logo is a re-encoded PNG of at most 8 KB.
+	Logo []byte `json:"logo,omitempty"`
+	// AccentColor is #rrggbb; empty is minifed's own.
+	AccentColor string `json:"accent_color,omitempty"`
+	PolicyURL   string `json:"policy_url,omitempty"`
+	TermsURL    string `json:"terms_url,omitempty"`
+	SupportURL  string `json:"support_url,omitempty"`
+}
+
+// Policy is what a directory allows. The zero value is the strict one.
+type Policy struct {
+	// SigningAlgorithms are the JWS algorithms keys are kept for; empty is RS256 and ES256.
+	SigningAlgorithms []string `json:"signing_algorithms,omitempty"`
+	// SelfRegistration offers a page where anyone may make an account.
+	SelfRegistration bool `json:"self_registration,omitempty"`
+	// AttachByPhone lets bindUser attach a WeChat user to the account that holds the proven phone number.
+	AttachByPhone bool `json:"attach_by_phone,omitempty"`
+	// PhoneFresh is how long ago, in seconds, the holder's number may have been verified for AttachByPhone; 0 is 180 days.
+	PhoneFresh int64 `json:"phone_fresh,omitempty"`
+}
+
+// Lifetimes are in seconds; 0 is the default that the field names.
+type Lifetimes struct {
+	// AccessToken, 10 minutes.
+	AccessToken int64 `json:"access_token,omitempty"`
+	// IDToken, 10 minutes.
+	IDToken int64 `json:"id_token,omitempty"`
+	// RefreshIdle is how long an unused refresh token lives, 30 days, and 7 days for clients of kind wechat_miniapp.
+	RefreshIdle int64 `json:"refresh_idle,omitempty"`
+	// RefreshAbsolute ends a grant however often it is refreshed, 180 days.
+	RefreshAbsolute int64 `json:"refresh_absolute,omitempty"`
+	// SessionIdle, 12 hours.
+	SessionIdle int64 `json:"session_idle,omitempty"`
+	// SessionAbsolute, 30 days.
+	SessionAbsolute int64 `json:"session_absolute,omitempty"`
+	// Code, 60 seconds.
+	Code int64 `json:"code,omitempty"`
+}
+
+// Document implements Record.
+func (d Directory) Document() Document {
+	return Document{Kind: KindDirectory, ID: d.ID, CreatedAt: d.CreatedAt}
+}

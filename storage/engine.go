@@ -1,0 +1,111 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+var (
+	// ErrNotFound says that no live document has this ID.
+	ErrNotFound = errors.New("storage: not found")
+	// ErrExists says that an insert lost: a live document has this ID already.
+	ErrExists = errors.New("storage: exists")
+	// ErrConflict says that a replacement lost: the document changed, expired or went since it was read.
+	ErrConflict = errors.New("storage: conflict")
+	// ErrUnavailable says that the engine cannot be reached, or that the outcome of a write could not be found out.
+	ErrUnavailable = errors.New("storage: unavailable")
+	// ErrNewerVersion says that a newer version of minifed wrote this record in a way this one does not understand.
+	ErrNewerVersion = errors.New("storage: record of a newer version")
+	// ErrTooLarge says that a document exceeds MaxBody.
+	ErrTooLarge = errors.New("storage: document too large")
+)
+
+// MaxBody bounds a document's body, in bytes. Lists inside records are bounded so that it is never reached.
+const MaxBody = 16 << 10
+
+// MaxPage bounds the documents of one Page.
+const MaxPage = 500
+
+// Document is a record as an engine sees it: an ID, a body, and the few values that lists and expiry go by.
+type Document struct {
+	Kind Kind
+	// ID is unique within Kind and at most 512 bytes.
+	ID string
+	// Rev is the revision that the engine gave at the last write. Replace compares it.
+	Rev string
+	// ExpiresAt is when the document ceases to exist; zero is never.
+	ExpiresAt time.Time
+	// Owner is the value of the index (Owner, CreatedAt, ID): the directory or the user's key; "" for directories.
+	Owner string
+	// Name is the value of the index (Owner, Name, ID); only kinds that are searched by name have one.
+	Name string
+	// CreatedAt is when the record came into being.
+	CreatedAt time.Time
+	// DueAt is the value of the index (DueAt, ID): when a worker should look at the record; zero is never.
+	DueAt time.Time
+	// Body is a JSON object.
+	Body []byte
+}
+
+// Engine stores documents. Implementations are safe for concurrent use, and keep no reference to a Body they were given or
+// have returned. Every method answers ErrUnavailable (wrapped) when the engine cannot be reached or ctx ends first; an
+// error's text never holds an ID or a value. Expired documents are absent in every method.
+type Engine interface {
+	// Get returns the document, or ErrNotFound.
+	Get(ctx context.Context, kind Kind, id string) (Document, error)
+	// Insert stores a new document and returns its revision. It answers ErrExists if a live one has the ID, and wins over
+	// an expired one in the same statement. doc.Rev is ignored.
+	Insert(ctx context.Context, doc Document) (rev string, err error)
+	// Replace stores doc if the live document with its ID still has revision doc.Rev, and returns the new revision.
+	// It answers ErrConflict otherwise, also when the document is gone.
+	Replace(ctx context.Context, doc Document) (rev string, err error)
+	// Delete removes the document; one that is not there is no error.
+	Delete(ctx context.Context, kind Kind, id string) error
+	// List returns one page of a kind in the order of an index. It serves pages, operators and workers, and may be slower
+	// and staler than the other methods.
+	List(ctx context.Context, query Query) (Page, error)
+	// Ping answers nil when the engine could serve a read now.
+	Ping(ctx context.Context) error
+	// Close releases the engine after the writes it accepted.
+	Close() error
+}
+
+// Order names the index that a list follows.
+type Order int
+
+const (
+	// ByID lists a whole kind by ID; Owner is ignored.
+	ByID Order = iota
+	// ByCreated lists the documents of Query.Owner, oldest first.
+	ByCreated
+	// ByCreatedDescending lists the documents of Query.Owner, newest first.
+	ByCreatedDescending
+	// ByName lists the documents of Query.Owner whose Name starts with Query.Prefix, by name.
+	ByName
+	// ByDue lists the documents whose DueAt is set and not after Query.DueBefore, earliest first; Owner is ignored.
+	ByDue
+)
+
+// Query asks for one page of a list.
+type Query struct {
+	Kind      Kind
+	Order     Order
+	Owner     string
+	Prefix    string
+	DueBefore time.Time
+	// After is the Next of the page before; empty starts at the beginning.
+	After string
+	// Limit bounds the page: 1 to MaxPage; 0 is 100.
+	Limit int
+}
+
+// Page is one page of a list.
+type Page struct {
+	Documents []Document
+	// Next continues the list; it is opaque, and empty on the last page.
+	Next string
+}
+
+// Instant returns t as documents keep it: in UTC, cut to milliseconds.
+func Instant(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }

@@ -1,0 +1,115 @@
+package storage
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// GrantState is where a grant is in its life. It only moves forward.
+type GrantState string
+
+const (
+	// GrantPending is a bind ticket: a WeChat user was proven, and is not registered or bound yet.
+	GrantPending GrantState = "pending"
+	// GrantCode is an authorization code that was not redeemed yet.
+	GrantCode GrantState = "code"
+	// GrantActive gives tokens.
+	GrantActive GrantState = "active"
+	// GrantRevoked gives nothing any more.
+	GrantRevoked GrantState = "revoked"
+)
+
+// RotationsKept is how many rotation times a grant remembers.
+const RotationsKept = 8
+
+// Grant is one authorization of one client for one user, with the whole life of its tokens. Codes, tickets and refresh
+// tokens carry the grant's ID and a MAC, so nothing of them is stored and every lookup is by ID.
+type Grant struct {
+	Directory string `json:"directory"`
+	// ID is base64url of 32 bytes. For a token exchange it derives from (directory, client, AppID, code).
+	ID     string     `json:"id"`
+	Client string     `json:"client"`
+	User   string     `json:"user,omitempty"`
+	State  GrantState `json:"state"`
+	// GrantType is the OAuth grant type that made the grant.
+	GrantType string `json:"grant_type"`
+	// SecretGeneration is the generation of token secrets that every handle of this grant uses, for life.
+	SecretGeneration uint32 `json:"secret_generation"`
+
+	// UserEpoch and ClientEpoch are the user's Epoch and ClientEpochs[Client] when the grant's user was read.
+	UserEpoch   int64 `json:"user_epoch"`
+	ClientEpoch int64 `json:"client_epoch,omitempty"`
+	// Session is the ID of the browser session that the grant ends with; empty when it outlives it (offline_access) or never had one.
+	Session string `json:"session,omitempty"`
+	// SID is the "sid" claim.
+	SID string `json:"sid,omitempty"`
+
+	Scopes   []string  `json:"scopes,omitempty"`
+	Audience []string  `json:"audience,omitempty"`
+	Nonce    string    `json:"nonce,omitempty"`
+	AuthTime time.Time `json:"auth_time,omitzero"`
+	AMR      []string  `json:"amr,omitempty"`
+	ACR      string    `json:"acr,omitempty"`
+	// Claims is the OpenID Connect "claims" request parameter.
+	Claims json.RawMessage `json:"claims,omitempty"`
+
+	// Asked is a digest of the request that made the grant; a repeat that differs is refused. AskedBind is the same for the
+	// request that turned a ticket into an active grant.
+	Asked     string `json:"asked,omitempty"`
+	AskedBind string `json:"asked_bind,omitempty"`
+	// RepeatUntil is how long a repeat of that request is answered with this grant.
+	RepeatUntil time.Time `json:"repeat_until,omitzero"`
+
+	Pending *Pending `json:"pending,omitempty"`
+	Code    *Code    `json:"code,omitempty"`
+	Refresh *Refresh `json:"refresh,omitempty"`
+
+	RevokedAt time.Time `json:"revoked_at,omitzero"`
+	// RevokedBecause is a word for the operator: reuse, logout, revoked, proofs.
+	RevokedBecause string `json:"revoked_because,omitempty"`
+
+	CreatedAt time.Time `json:"created_at,omitzero"`
+	// ExpiresAt is when the document may go: no token of it can be valid after.
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
+}
+
+// Pending is what a bind ticket is bound to.
+type Pending struct {
+	AppID   string `json:"app_id"`
+	OpenID  string `json:"open_id"`
+	UnionID string `json:"union_id,omitempty"`
+	// ProvenAt is when WeChat vouched for the user.
+	ProvenAt time.Time `json:"proven_at,omitzero"`
+	// FailedProofs counts wrong proofs; the fifth kills the ticket.
+	FailedProofs int `json:"failed_proofs,omitempty"`
+}
+
+// Code is the authorization code of a grant.
+type Code struct {
+	RedirectURI string `json:"redirect_uri"`
+	// RedirectURISent says that the authorization request carried redirect_uri, so that the token request must.
+	RedirectURISent bool      `json:"redirect_uri_sent,omitempty"`
+	Challenge       string    `json:"challenge,omitempty"`
+	ChallengeMethod string    `json:"challenge_method,omitempty"`
+	ExpiresAt       time.Time `json:"expires_at,omitzero"`
+	RedeemedAt      time.Time `json:"redeemed_at,omitzero"`
+}
+
+// Refresh is the refresh token of a grant: the token itself derives from the grant's ID and the generation.
+type Refresh struct {
+	// Generation is the current one; the first is 1.
+	Generation uint32 `json:"generation"`
+	// Rotated holds when the generations before were rotated, newest first, at most RotationsKept.
+	Rotated []time.Time `json:"rotated,omitempty"`
+	// IdleUntil is when the current token dies unused.
+	IdleUntil time.Time `json:"idle_until,omitzero"`
+}
+
+// Document implements Record.
+func (g Grant) Document() Document {
+	doc := Document{Kind: KindGrant, ID: Key(g.Directory, g.ID), CreatedAt: g.CreatedAt, ExpiresAt: g.ExpiresAt}
+	if g.User != "" {
+		doc.Owner = Key(g.Directory, g.User)
+	}
+	return doc
+}

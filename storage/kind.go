@@ -1,0 +1,60 @@
+package storage
+
+// Kind names a collection of documents.
+type Kind string
+
+// The kinds of documents.
+const (
+	KindDirectory      Kind = "directories"
+	KindClient         Kind = "clients"
+	KindUser           Kind = "users"
+	KindIdentity       Kind = "identities"
+	KindGrant          Kind = "grants"
+	KindSession        Kind = "sessions"
+	KindConsent        Kind = "consents"
+	KindInteraction    Kind = "interactions"
+	KindPushedRequest  Kind = "pushed_requests"
+	KindSigningKeys    Kind = "signing_keys"
+	KindTokenSecrets   Kind = "token_secrets"
+	KindAssertion      Kind = "assertions"
+	KindRevokedToken   Kind = "revoked_tokens"
+	KindThrottle       Kind = "throttles"
+	KindMergeCandidate Kind = "merge_candidates"
+	KindAuditEntry     Kind = "audit_entries"
+	KindDelivery       Kind = "deliveries"
+	KindMeta           Kind = "meta"
+)
+
+// Indexes says which of a kind's lists must not scan. Expiry is indexed for every kind.
+type Indexes struct {
+	// Created is (Owner, CreatedAt, ID).
+	Created bool
+	// Name is (Owner, Name, ID).
+	Name bool
+	// Due is (DueAt, ID), over documents whose DueAt is set.
+	Due bool
+}
+
+// Kinds returns every kind with its indexes. Engines create their collections from it.
+func Kinds() map[Kind]Indexes {
+	return map[Kind]Indexes{
+		KindDirectory:      {Created: true},
+		KindClient:         {Created: true},
+		KindUser:           {Created: true, Name: true},
+		KindIdentity:       {Created: true},
+		KindGrant:          {Created: true},
+		KindSession:        {Created: true},
+		KindConsent:        {Created: true},
+		KindInteraction:    {},
+		KindPushedRequest:  {},
+		KindSigningKeys:    {Created: true, Due: true},
+		KindTokenSecrets:   {Created: true, Due: true},
+		KindAssertion:      {},
+		KindRevokedToken:   {},
+		KindThrottle:       {},
+		KindMergeCandidate: {Created: true},
+		KindAuditEntry:     {Created: true},
+		KindDelivery:       {Due: true},
+		KindMeta:           {},
+	}
+}

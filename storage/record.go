@@ -1,0 +1,91 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+)
+
+// Record is a Go value that is kept as one document.
+type Record interface {
+	// Document returns the record's kind, ID and index values, without Rev and Body. The kind must not depend on the value.
+	Document() Document
+}
+
+// Entry is a record together with the document it was read from or written as, so that it can be replaced.
+type Entry[R Record] struct {
+	// Record is the value. It may be changed freely; Replace takes the value to store.
+	Record R
+	doc    Document
+}
+
+// Get returns the record with this ID, or ErrNotFound, or ErrNewerVersion.
+func Get[R Record](ctx context.Context, engine Engine, id string) (*Entry[R], error) {
+	var zero R
+	doc, err := engine.Get(ctx, zero.Document().Kind, id)
+	if err != nil {
+		return nil, err
+	}
+	return entry[R](doc)
+}
+
+// Insert stores a new record, or answers ErrExists.
+func Insert[R Record](ctx context.Context, engine Engine, record R) (*Entry[R], error) {
+	doc := record.Document()
+	body, err := Encode(record, nil)
+	if err != nil {
+		return nil, err
+	}
+	doc.Body = body
+	if doc.Rev, err = engine.Insert(ctx, doc); err != nil {
+		return nil, err
+	}
+	return &Entry[R]{Record: record, doc: doc}, nil
+}
+
+// Replace stores next in the place of e if nobody changed the document since e was read, and answers ErrConflict otherwise.
+// Members of the document that this version does not know are kept. e itself stays as it is.
+func (e *Entry[R]) Replace(ctx context.Context, engine Engine, next R) (*Entry[R], error) {
+	doc := next.Document()
+	if doc.Kind != e.doc.Kind || doc.ID != e.doc.ID {
+		return nil, fmt.Errorf("storage: a %s record cannot take another one's place", doc.Kind)
+	}
+	body, err := Encode(next, e.doc.Body)
+	if err != nil {
+		return nil, err
+	}
+	doc.Body, doc.Rev = body, e.doc.Rev
+	if doc.Rev, err = engine.Replace(ctx, doc); err != nil {
+		return nil, err
+	}
+	return &Entry[R]{Record: next, doc: doc}, nil
+}
+
+// Revision is the revision that the engine gave this record; two equal revisions are the same write.
+func (e *Entry[R]) Revision() string { return e.doc.Rev }
+
+// List returns one page of records and the cursor of the next page. Query.Kind is set from R.
+func List[R Record](ctx context.Context, engine Engine, query Query) (entries []*Entry[R], next string, err error) {
+	var zero R
+	query.Kind = zero.Document().Kind
+	page, err := engine.List(ctx, query)
+	if err != nil {
+		return nil, "", err
+	}
+	entries = make([]*Entry[R], 0, len(page.Documents))
+	for _, doc := range page.Documents {
+		e, err := entry[R](doc)
+		if err != nil {
+			return nil, "", err
+		}
+		entries = append(entries, e)
+	}
+	return entries, page.Next, nil
+}
+
+func entry[R Record](doc Document) (*Entry[R], error) {
+	e := &Entry[R]{doc: doc}
+	if err := Decode(doc.Body, &e.Record); err != nil {
+		return nil, err
+	}
+	return e, nil
+}

@@ -1,0 +1,93 @@
+package storage
+
+import (
+	"strings"
+	"time"
+)
+
+// UserStatus is what a user's record stands for.
+type UserStatus string
+
+const (
+	// UserActive may sign in.
+	UserActive UserStatus = "active"
+	// UserDisabled may not, until an operator enables the user again.
+	UserDisabled UserStatus = "disabled"
+	// UserDeleted is a tombstone without personal data: it stays while a link names it.
+	UserDeleted UserStatus = "deleted"
+	// UserAlias stands for the user AliasOf, into which this one was merged.
+	UserAlias UserStatus = "alias"
+)
+
+// User is a person in a directory; a shadow user is one that federation created.
+type User struct {
+	Directory string `json:"directory"`
+	// ID is the "sub" claim: random, never derived from a WeChat id, never reused.
+	ID     string     `json:"id"`
+	Status UserStatus `json:"status"`
+	// AliasOf is the ID of the user that this alias stands for; never an alias itself once the merge is complete.
+	AliasOf string `json:"alias_of,omitempty"`
+	Shadow  bool   `json:"shadow,omitempty"`
+	// Epoch grows by one with everything that ends all of the user's grants and sessions: disable, delete, merge, sign out
+	// everywhere. A grant records the epoch it was made under and is dead under another one.
+	Epoch int64 `json:"epoch"`
+	// ClientEpochs does the same per client ("remove this app"); at most 64, the oldest folded into Epoch.
+	ClientEpochs map[string]int64 `json:"client_epochs,omitempty"`
+
+	// Username is as the user wrote it; its Identity is folded.
+	Username string `json:"username,omitempty"`
+	// Password is an argon2id PHC string.
+	Password          string    `json:"password,omitempty"`
+	PasswordChangedAt time.Time `json:"password_changed_at,omitzero"`
+	Email             string    `json:"email,omitempty"`
+	EmailVerified     bool      `json:"email_verified,omitempty"`
+	// Phone is E.164; only proofs set it, and PhoneVerifiedAt with it.
+	Phone           string    `json:"phone,omitempty"`
+	PhoneVerifiedAt time.Time `json:"phone_verified_at,omitzero"`
+	Profile         Profile   `json:"profile,omitzero"`
+
+	CreatedAt time.Time `json:"created_at,omitzero"`
+	UpdatedAt time.Time `json:"updated_at,omitzero"`
+}
+
+// Profile holds the self-asserted standard claims (OpenID Connect Core §5.1). Every member is at most 256 characters, URLs 1024.
+type Profile struct {
+	Name       string   `json:"name,omitempty"`
+	GivenName  string   `json:"given_name,omitempty"`
+	FamilyName string   `json:"family_name,omitempty"`
+	MiddleName string   `json:"middle_name,omitempty"`
+	Nickname   string   `json:"nickname,omitempty"`
+	Profile    string   `json:"profile,omitempty"`
+	Picture    string   `json:"picture,omitempty"`
+	Website    string   `json:"website,omitempty"`
+	Gender     string   `json:"gender,omitempty"`
+	Birthdate  string   `json:"birthdate,omitempty"`
+	Zoneinfo   string   `json:"zoneinfo,omitempty"`
+	Locale     string   `json:"locale,omitempty"`
+	Address    *Address `json:"address,omitempty"`
+}
+
+// Address is the "address" claim (OpenID Connect Core §5.1.1).
+type Address struct {
+	Formatted     string `json:"formatted,omitempty"`
+	StreetAddress string `json:"street_address,omitempty"`
+	Locality      string `json:"locality,omitempty"`
+	Region        string `json:"region,omitempty"`
+	PostalCode    string `json:"postal_code,omitempty"`
+	Country       string `json:"country,omitempty"`
+}
+
+// Document implements Record.
+func (u User) Document() Document {
+	return Document{Kind: KindUser, ID: Key(u.Directory, u.ID), Owner: u.Directory, Name: u.foldedName(), CreatedAt: u.CreatedAt}
+}
+
+// foldedName is what the list of users is searched by.
+func (u User) foldedName() string {
+	for _, name := range []string{u.Username, u.Profile.Name, u.Profile.Nickname} {
+		if name != "" {
+			return strings.ToLower(name)
+		}
+	}
+	return ""
+}
