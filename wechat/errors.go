@@ -3,6 +3,7 @@ package wechat
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Class says what a caller can do about a failed WeChat call. The zero value is ClassAmbiguous, the careful one.
@@ -10,11 +11,12 @@ type Class int
 
 const (
 	// ClassAmbiguous: the request was (or may have been) written and no usable answer came back, so a single-use code may
-	// be spent: ask the mini-program for a new one.
+	// be spent: ask the mini-program for a new one. An errcode that is not known here is of this class too.
 	ClassAmbiguous Class = iota
 	// ClassUnsent: nothing was written (DNS, connect, TLS, breaker open, concurrency limit), so the code is still good.
 	ClassUnsent
-	// ClassCode: the code is unknown, expired, of another app or already used (40029, 40163, 42003): a new wx.login helps.
+	// ClassCode: the code is unknown, expired, of another app or already used (40029, 40163, 42003), or the session key is
+	// no longer the current one (87007, 87009): a new wx.login helps.
 	ClassCode
 	// ClassBlocked: WeChat refuses this user (40226 and its kin).
 	ClassBlocked
@@ -28,9 +30,36 @@ const (
 	ClassToken
 )
 
+// String is the class as a metric label or log value: "ambiguous", "unsent", "code", "blocked", "rate", "busy", "config" or "token".
+func (c Class) String() string {
+	switch c {
+	case ClassAmbiguous:
+		return "ambiguous"
+	case ClassUnsent:
+		return "unsent"
+	case ClassCode:
+		return "code"
+	case ClassBlocked:
+		return "blocked"
+	case ClassRate:
+		return "rate"
+	case ClassBusy:
+		return "busy"
+	case ClassConfig:
+		return "config"
+	case ClassToken:
+		return "token"
+	default:
+		return "unknown"
+	}
+}
+
 // ErrCodeUsed is matched by the Error of a code that was exchanged before (40163). Another request, perhaps on another
 // instance, holds its result.
 var ErrCodeUsed = errors.New("wechat: code used")
+
+// ErrSessionKeyStale is matched by the Error of a session key that WeChat has replaced or forgotten (87007, 87009).
+var ErrSessionKeyStale = errors.New("wechat: session key stale")
 
 // Error is a failed call to WeChat's server API. Its text holds the API's name, errcode and rid, never a parameter, so it may be logged.
 type Error struct {
@@ -42,7 +71,9 @@ type Error struct {
 	Class Class
 	// RID is WeChat's trace id for its support, when it sent one.
 	RID string
-	// Cause is the transport's failure, redacted; nil when WeChat answered.
+	// RetryAfter is how long WeChat, or the open breaker, wants to be left alone; 0 when nobody said.
+	RetryAfter time.Duration
+	// Cause is why there is no answer, redacted; nil when WeChat answered.
 	Cause error
 }
 
@@ -61,5 +92,55 @@ func (e *Error) Error() string {
 // Unwrap returns the transport's failure.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Is matches ErrCodeUsed when the errcode is 40163.
-func (e *Error) Is(target error) bool { return target == ErrCodeUsed && e.Code == 40163 }
+// Is matches ErrCodeUsed when the errcode is 40163, and ErrSessionKeyStale when it is 87007 or 87009.
+func (e *Error) Is(target error) bool {
+	switch target {
+	case ErrCodeUsed:
+		return e.Code == errcodeCodeUsed
+	case ErrSessionKeyStale:
+		return e.Code == 87007 || e.Code == 87009
+	default:
+		return false
+	}
+}
+
+// WeChat's errcodes that more than one place must know.
+const (
+	errcodeBusy        = -1
+	errcodeInvalidCode = 40029
+	errcodeCodeUsed    = 40163
+)
+
+// rateRetryAfter is how long a minute quota (45011) asks for.
+const rateRetryAfter = time.Minute
+
+// classify maps an errcode to what a caller can do about it. The same number means different things at different calls:
+// 40001 says "wrong secret" where no access token was sent, and 40013 at getuserphonenumber, where our token vouches for
+// the AppID, says that the code was issued to another app.
+func classify(k call, code int) Class {
+	switch code {
+	case errcodeBusy:
+		return ClassBusy
+	case errcodeInvalidCode, errcodeCodeUsed, 42003, 87007, 87009:
+		return ClassCode
+	case 40226, 40003, 50001, 50002:
+		return ClassBlocked
+	case 45011, 45009, 44990, 44993:
+		return ClassRate
+	case 40001, 40014, 42001:
+		if k.token {
+			return ClassToken
+		}
+		return ClassConfig
+	case 40013:
+		if k.api == apiPhoneNumber {
+			return ClassCode
+		}
+		return ClassConfig
+	case 40002, 40033, 40097, 40125, 40129, 40164, 40169, 40243, 41001, 41002, 41004, 41008, 41030, 43001, 43002, 43003,
+		47001, 48001, 50004, 50007, 85096, 87008, 89503, 89506, 89507:
+		return ClassConfig
+	default:
+		return ClassAmbiguous
+	}
+}

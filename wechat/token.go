@@ -1,0 +1,197 @@
+package wechat
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+)
+
+// tokenMargin is how long before its end a token is given up: WeChat renews in the last five minutes, while old and new
+// are both good.
+const tokenMargin = 5 * time.Minute
+
+// tokenKey is an app and the digest of its secret, so that a changed secret is proven at once.
+type tokenKey struct {
+	app    AppID
+	secret [sha256.Size]byte
+}
+
+// tokenCache shares the access token of each app. Instances need not share it: getStableAccessToken answers all of them
+// with the same token.
+type tokenCache struct {
+	mu      sync.Mutex
+	entries map[tokenKey]*tokenEntry
+}
+
+type tokenEntry struct {
+	value  string
+	until  time.Time
+	flight *tokenFlight // nil while nobody asks WeChat
+}
+
+// tokenFlight is one request for a token that any number of calls wait for.
+type tokenFlight struct {
+	done    chan struct{}
+	value   string
+	failure *Error
+}
+
+// CheckCredential asks WeChat for an access token of app and so proves that AppID, AppSecret and IP list are right, and that
+// WeChat can be reached. A token that is cached proves nothing, so this always makes one call.
+func (c *Client) CheckCredential(ctx context.Context, app App) error {
+	if failure := checkApp(apiStableToken, app); failure != nil {
+		return failure
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
+	defer cancel()
+	if _, failure := c.fetchToken(ctx, app); failure != nil {
+		return failure
+	}
+	return nil
+}
+
+// exchangeWithToken makes a call that needs the app's access token. When WeChat calls the token void, it is dropped, unless
+// another call already did, renewed once, and the call made once more: nothing was spent.
+func (c *Client) exchangeWithToken(ctx context.Context, k call) *Error {
+	if failure := checkApp(k.api, k.app); failure != nil {
+		return failure
+	}
+	k.token = true
+	rest := k.query
+	token, failure := c.token(ctx, k)
+	if failure != nil {
+		return failure
+	}
+	k.query = "access_token=" + url.QueryEscape(token) + rest
+	failure = c.exchange(ctx, k)
+	if failure == nil || failure.Class != ClassToken {
+		return failure
+	}
+	c.expireToken(k.app, token)
+	token, unavailable := c.token(ctx, k)
+	if unavailable != nil {
+		return unavailable
+	}
+	k.query = "access_token=" + url.QueryEscape(token) + rest
+	return c.exchange(ctx, k)
+}
+
+// token returns the app's access token, from the cache or from the one request under way.
+func (c *Client) token(ctx context.Context, k call) (string, *Error) {
+	flight, value := c.boardToken(ctx, k.app)
+	if flight == nil {
+		return value, nil
+	}
+	select {
+	case <-flight.done:
+	case <-ctx.Done():
+		return "", k.lost(false, redact(ctx.Err(), k))
+	}
+	if flight.failure != nil {
+		return "", k.withoutToken(flight.failure)
+	}
+	return flight.value, nil
+}
+
+// boardToken returns the cached token, or the flight to wait for, starting one if there is none. A flight does not end with
+// the call that started it.
+func (c *Client) boardToken(ctx context.Context, app App) (*tokenFlight, string) {
+	key := tokenKey{app: app.ID, secret: sha256.Sum256([]byte(app.Secret))}
+	now := c.config.Now()
+	c.tokens.mu.Lock()
+	defer c.tokens.mu.Unlock()
+	entry := c.tokens.entries[key]
+	if entry != nil && entry.flight != nil {
+		return entry.flight, ""
+	}
+	if entry != nil && now.Before(entry.until) {
+		return nil, entry.value
+	}
+	maps.DeleteFunc(c.tokens.entries, func(_ tokenKey, e *tokenEntry) bool { return e.flight == nil && !now.Before(e.until) })
+	flight := &tokenFlight{done: make(chan struct{})}
+	c.tokens.entries[key] = &tokenEntry{flight: flight}
+	go c.fly(context.WithoutCancel(ctx), app, key, flight)
+	return flight, ""
+}
+
+func (c *Client) fly(ctx context.Context, app App, key tokenKey, flight *tokenFlight) {
+	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
+	defer cancel()
+	answer, failure := c.fetchToken(ctx, app)
+	c.tokens.mu.Lock()
+	defer c.tokens.mu.Unlock()
+	defer close(flight.done)
+	if failure != nil {
+		flight.failure = failure
+		delete(c.tokens.entries, key)
+		return
+	}
+	flight.value = answer.Token
+	c.tokens.entries[key] = &tokenEntry{value: answer.Token, until: c.config.Now().Add(answer.keepFor())}
+}
+
+// expireToken forgets value, and only value: a token that another call has renewed meanwhile stays.
+func (c *Client) expireToken(app App, value string) {
+	key := tokenKey{app: app.ID, secret: sha256.Sum256([]byte(app.Secret))}
+	c.tokens.mu.Lock()
+	defer c.tokens.mu.Unlock()
+	if entry := c.tokens.entries[key]; entry != nil && entry.flight == nil && entry.value == value {
+		delete(c.tokens.entries, key)
+	}
+}
+
+func (c *Client) fetchToken(ctx context.Context, app App) (tokenAnswer, *Error) {
+	body, err := json.Marshal(map[string]string{"grant_type": "client_credential", "appid": string(app.ID), "secret": string(app.Secret)})
+	if err != nil {
+		return tokenAnswer{}, &Error{API: apiStableToken, Class: ClassConfig, Cause: errApp}
+	}
+	var answer tokenAnswer
+	failure := c.exchange(ctx, call{
+		api: apiStableToken, app: app, method: http.MethodPost, path: "/cgi-bin/stable_token", body: body, decode: answer.decode,
+	})
+	return answer, failure
+}
+
+// withoutToken is the error of a call that was not made because no token could be had: whatever became of the token's
+// request, nothing of this call was sent.
+func (k call) withoutToken(failure *Error) *Error {
+	if failure.Class != ClassAmbiguous {
+		return failure
+	}
+	unsent := *failure
+	unsent.Class = ClassUnsent
+	if unsent.Cause == nil {
+		unsent.Cause = errors.New("no access token")
+	}
+	return &unsent
+}
+
+type tokenAnswer struct {
+	status
+	Token     string `json:"access_token"`
+	ExpiresIn int64  `json:"expires_in"`
+}
+
+func (a *tokenAnswer) decode(body []byte) (status, error) {
+	*a = tokenAnswer{}
+	if err := json.Unmarshal(body, a); err != nil {
+		return a.status, err
+	}
+	if !bounded(a.Token, maxToken) || a.ExpiresIn <= 0 || a.ExpiresIn > 86400 {
+		return a.status, errAnswer
+	}
+	return a.status, nil
+}
+
+// keepFor is how long the token is used. One that WeChat hands out within its last five minutes is still used for some
+// seconds, so that it is not asked for before each call.
+func (a *tokenAnswer) keepFor() time.Duration {
+	left := time.Duration(a.ExpiresIn) * time.Second
+	return max(left-tokenMargin, min(left, 10*time.Second))
+}

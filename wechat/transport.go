@@ -1,0 +1,146 @@
+package wechat
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// newTransport makes the one transport of a Client. It speaks HTTP/1.1 only: there a connection belongs to one call, so a
+// call that hangs holds up nobody, and which requests Go's transport repeats by itself is known. Connections have no common
+// limit, because lanes limit each AppID. They idle for less time than servers usually allow, so that few of them die at the
+// moment they are used. Answers are too small to compress.
+func newTransport(config Config) *http.Transport {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	return &http.Transport{
+		Proxy:               config.Proxy,
+		DialContext:         countedDial(config),
+		TLSClientConfig:     config.TLS.Clone(),
+		TLSHandshakeTimeout: config.ConnectTimeout,
+		Protocols:           protocols,
+		DisableCompression:  true,
+		MaxIdleConnsPerHost: config.MaxConcurrent,
+		IdleConnTimeout:     30 * time.Second,
+	}
+}
+
+func countedDial(config Config) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, config.ConnectTimeout)
+		defer cancel()
+		conn, err := config.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &countedConn{Conn: conn}, nil
+	}
+}
+
+// countedConn counts the bytes that the kernel took, so that a request whose write failed can be told from one that left.
+type countedConn struct {
+	net.Conn
+	written atomic.Int64
+}
+
+// Write counts what was taken.
+func (c *countedConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	c.written.Add(int64(n))
+	return n, err
+}
+
+// wire watches one request on its way out.
+type wire struct {
+	conn    *countedConn
+	before  int64
+	started bool
+}
+
+// watch returns a context under which the transport reports to w. The transport has finished with w when RoundTrip returns.
+func (w *wire) watch(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(info httptrace.GotConnInfo) {
+			w.conn = innermost(info.Conn)
+			w.started = false
+			if w.conn != nil {
+				w.before = w.conn.written.Load()
+			}
+		},
+		WroteHeaders: func() { w.started = true },
+	})
+}
+
+// sent reports whether any byte of the request may have left. A request whose head was not yet assembled wrote nothing,
+// whatever else the connection wrote (TLS says goodbye); one that was assembled is buffered, and the counter says whether
+// the buffer was taken.
+func (w *wire) sent() bool {
+	if !w.started {
+		return false
+	}
+	return w.conn == nil || w.conn.written.Load() != w.before
+}
+
+func innermost(conn net.Conn) *countedConn {
+	for {
+		switch c := conn.(type) {
+		case *countedConn:
+			return c
+		case *tls.Conn:
+			conn = c.NetConn()
+		default:
+			return nil
+		}
+	}
+}
+
+// transportError is what is kept of a transport's failure: a text without anything of the request or the answer in it, and
+// which of the well-known errors it was.
+type transportError struct {
+	text string
+	kind error
+}
+
+// Error returns the redacted text.
+func (e *transportError) Error() string { return e.text }
+
+// Unwrap returns context.Canceled, context.DeadlineExceeded, io.EOF, io.ErrUnexpectedEOF or nil.
+func (e *transportError) Unwrap() error { return e.kind }
+
+// redact keeps of err what helps an operator. Errors of net/http may quote URLs, which hold the AppSecret and the code, and
+// what the other side said, always in quotation marks: the text ends before the first.
+func redact(err error, k call) error {
+	if errors.Is(err, errTooLarge) {
+		return errTooLarge
+	}
+	var located *url.Error
+	if errors.As(err, &located) {
+		err = located.Err
+	}
+	text, _, _ := strings.Cut(err.Error(), `"`)
+	text = strings.TrimRight(strings.Map(printable, text[:min(len(text), 200)]), " :")
+	if text == "" || strings.Contains(text, string(k.app.Secret)) || strings.Contains(text, k.query) {
+		text = "transport failed"
+	}
+	for _, kind := range []error{context.Canceled, context.DeadlineExceeded, io.ErrUnexpectedEOF, io.EOF} {
+		if errors.Is(err, kind) {
+			return &transportError{text: text, kind: kind}
+		}
+	}
+	return &transportError{text: text}
+}
+
+func printable(r rune) rune {
+	if isControl(r) {
+		return ' '
+	}
+	return r
+}
