@@ -15,6 +15,9 @@ const GrantType = "urn:ietf:params:oauth:grant-type:token-exchange"
 // SubjectTokenType says that the subject token is the code of wx.login (RFC 8693 §3).
 const SubjectTokenType = "urn:minifed:params:oauth:token-type:wechat-miniapp-code"
 
+// AccessTokenType is what is issued, and the only requested_token_type (RFC 8693 §3).
+const AccessTokenType = "urn:ietf:params:oauth:token-type:access_token"
+
 // Exchange is one token exchange request that passed every check which costs nothing: the client is authenticated, and
 // Scopes, Audience and Nonce are what will be granted.
 type Exchange struct {
@@ -49,18 +52,29 @@ type Repeater interface {
 	RepeatSubject(ctx context.Context, request Exchange) (Subject, bool, error)
 }
 
+// SubjectResolverFunc is a function that is a SubjectResolver.
+type SubjectResolverFunc func(ctx context.Context, request Exchange, session wechat.Session) (Subject, error)
+
+// ResolveSubject calls f.
+func (f SubjectResolverFunc) ResolveSubject(ctx context.Context, request Exchange, session wechat.Session) (Subject, error) {
+	return f(ctx, request, session)
+}
+
 // Subject is whom the tokens speak about, and what they say besides.
 type Subject struct {
 	// ID is the "sub" claim.
 	ID string
 	// GrantID becomes the fosite request ID, which ties the tokens of one grant together. Empty leaves fosite's own.
 	GrantID string
-	// AuthTime is when WeChat vouched for the user: "auth_time".
+	// AuthTime is when WeChat vouched for the user: "auth_time". Zero means now; a repeat gives the first time again.
 	AuthTime time.Time
 	// AMR is "amr" (RFC 8176); empty means ["wechat_miniapp"].
 	AMR []string
-	// Claims are further ID token claims, such as "sid". They cannot override those of RFC-defined meaning.
+	// ACR is "acr"; empty leaves it out.
+	ACR string
+	// Claims are further ID token claims, such as "sid". They cannot override those that the tokens have anyway.
 	Claims map[string]any
-	// Response are further members of the token response, such as "phone_error".
+	// Response are further members of the token response, such as "phone_error". They must encode to JSON and cannot
+	// override the members that the response has by RFC 8693 §2.2.1 and OpenID Connect.
 	Response map[string]any
 }

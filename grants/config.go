@@ -1,0 +1,106 @@
+package grants
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ory/fosite"
+	"github.com/ory/fosite/compose"
+	"github.com/ory/fosite/handler/oauth2"
+	"github.com/ory/fosite/handler/openid"
+)
+
+// MiniProgramConfig says how one server exchanges wx.login codes. Exchanger and Resolver are required; the zero value of
+// every other field works.
+type MiniProgramConfig struct {
+	// Exchanger proves codes at WeChat.
+	Exchanger CodeExchanger
+
+	// Resolver names the subject of the tokens. When it is a Repeater too, it is asked for the answer already given
+	// before a code is spent, and requests of this process that carry the same code share one WeChat call.
+	Resolver SubjectResolver
+
+	// DefaultScopes are granted to a client that asks for no scope; those that it may not use are left out. Nil grants
+	// openid to the clients that may use it and nothing to the others.
+	DefaultScopes func(ctx context.Context, client fosite.Client) []string
+
+	// DefaultAudience is granted to a client that names neither audience nor resource. Each value must be among the
+	// client's GetAudience, because fosite asks for that again at every refresh; if it is not, the request ends with
+	// server_error before the code is spent. Nil grants no audience.
+	DefaultAudience func(ctx context.Context, client fosite.Client) []string
+
+	// Timeout bounds the work that goes on when the caller hangs up: once from the WeChat call to the resolved subject,
+	// and once from the first token to the commit. Zero means 10 s.
+	Timeout time.Duration
+
+	// RepeatWait bounds how long a request whose code WeChat calls used waits for the request that used it. It should be
+	// the total timeout of the Exchanger. Zero means 5 s. It has no effect without a Repeater.
+	RepeatWait time.Duration
+
+	// Now is the clock for expiries. Nil means time.Now.
+	Now func() time.Time
+}
+
+const (
+	defaultTimeout    = 10 * time.Second
+	defaultRepeatWait = 5 * time.Second
+)
+
+// NewMiniProgramFactory returns the factory of the grant, for compose.Compose or for a server's own loop over factories.
+// The storage must be an oauth2.AccessTokenStorage and an oauth2.RefreshTokenStorage, and is used as storage.Transactional
+// when it is that too; the strategy must be an oauth2.AccessTokenStrategy, an oauth2.RefreshTokenStrategy and an
+// openid.OpenIDConnectTokenStrategy, as compose.CommonStrategy is.
+//
+// A factory cannot return an error. When something is missing, the handler it returns answers every token exchange with
+// server_error and names what is missing in the error's debug text, and every other grant works on.
+func NewMiniProgramFactory(cfg MiniProgramConfig) compose.Factory {
+	return func(config fosite.Configurator, storage, strategy any) any {
+		h := &MiniProgramHandler{
+			exchanger:       cfg.Exchanger,
+			resolver:        cfg.Resolver,
+			defaultScopes:   cfg.DefaultScopes,
+			defaultAudience: cfg.DefaultAudience,
+			timeout:         cmp.Or(cfg.Timeout, defaultTimeout),
+			repeatWait:      cmp.Or(cfg.RepeatWait, defaultRepeatWait),
+			now:             cfg.Now,
+			config:          config,
+			storage:         storage,
+			flights:         flights{open: make(map[flightKey]*flight)},
+		}
+		if h.now == nil {
+			h.now = time.Now
+		}
+		h.repeater, _ = cfg.Resolver.(Repeater)
+		h.fault = h.assemble(storage, strategy)
+		return h
+	}
+}
+
+// assemble takes from storage and strategy what the grant needs, and says what they lack.
+func (h *MiniProgramHandler) assemble(storage, strategy any) error {
+	var ok bool
+	if h.exchanger == nil {
+		return fmt.Errorf("grants: MiniProgramConfig has no Exchanger")
+	}
+	if h.resolver == nil {
+		return fmt.Errorf("grants: MiniProgramConfig has no Resolver")
+	}
+	if h.accessTokens, ok = storage.(oauth2.AccessTokenStorage); !ok {
+		return fmt.Errorf("grants: storage %T is not an oauth2.AccessTokenStorage", storage)
+	}
+	if h.refreshTokens, ok = storage.(oauth2.RefreshTokenStorage); !ok {
+		return fmt.Errorf("grants: storage %T is not an oauth2.RefreshTokenStorage", storage)
+	}
+	if h.accessStrategy, ok = strategy.(oauth2.AccessTokenStrategy); !ok {
+		return fmt.Errorf("grants: strategy %T is not an oauth2.AccessTokenStrategy", strategy)
+	}
+	if h.refreshStrategy, ok = strategy.(oauth2.RefreshTokenStrategy); !ok {
+		return fmt.Errorf("grants: strategy %T is not an oauth2.RefreshTokenStrategy", strategy)
+	}
+	if h.idStrategy, ok = strategy.(openid.OpenIDConnectTokenStrategy); !ok {
+		return fmt.Errorf("grants: strategy %T is not an openid.OpenIDConnectTokenStrategy (compose.CommonStrategy is)", strategy)
+	}
+	return nil
+}
