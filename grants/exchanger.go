@@ -1,0 +1,33 @@
+package grants
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/wechat"
+)
+
+// Code2Session is the call of wechat.Client that proves a code.
+type Code2Session interface {
+	Code2Session(ctx context.Context, app wechat.App, code string) (wechat.Session, error)
+}
+
+// WeChatExchanger is the CodeExchanger that asks WeChat.
+type WeChatExchanger struct {
+	// Client is a *wechat.Client.
+	Client Code2Session
+	// App returns the mini-program whose backend client is. Its error is answered with server_error, or as it is when it
+	// is a protocol error; Misconfigured suits a client that has no mini-program.
+	App func(ctx context.Context, client fosite.Client) (wechat.App, error)
+}
+
+// ExchangeCode spends code with the credential of the client's mini-program.
+func (e WeChatExchanger) ExchangeCode(ctx context.Context, client fosite.Client, code string) (wechat.Session, error) {
+	app, err := e.App(ctx, client)
+	if err != nil {
+		return wechat.Session{}, fmt.Errorf("grants: mini-program of client %s: %w", client.GetID(), err)
+	}
+	return e.Client.Code2Session(ctx, app, code)
+}
