@@ -1,0 +1,63 @@
+# minifed. `make help` lists what there is; every target installs what it needs and nothing more.
+
+SHELL     := /bin/bash
+.ONESHELL:
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+FUZZTIME  ?= 20s
+BENCHTIME ?= 2s
+GOFLAGS   += -buildvcs=auto
+export CGO_ENABLED ?= 1
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+.PHONY: demo
+demo: ## run the whole main job on this machine: simulator, server, one login
+	go run ./cmd/minifed demo
+
+.PHONY: build
+build: ## build bin/minifed, static and stripped
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/minifed ./cmd/minifed
+
+.PHONY: test
+test: setup lint ## everything: lint, Go tests with the race detector, the MongoDB module, the JavaScript examples
+	go test -race -timeout 20m ./...
+	for module in $(MODULES); do (cd $$module && go test -race -timeout 20m ./...); done
+
+.PHONY: setup
+setup: ## install what the tests need besides Go (Node.js, Chromium), if it is missing
+	.ci/setup
+
+.PHONY: lint
+lint: bin/golangci-lint ## gofumpt, import order, vet, staticcheck and the rest of .golangci.yml
+	bin/golangci-lint run ./...
+
+bin/golangci-lint: .ci/lint/go.mod
+	cd .ci/lint && go build -o ../../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	touch bin/golangci-lint
+
+.PHONY: format
+format: bin/golangci-lint ## format the code the way lint wants it
+	bin/golangci-lint fmt ./...
+
+.PHONY: bench
+bench: ## measure CPU, throughput and latency of every operation beside its floor
+	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (20s)
+	go list ./... | while read -r package; do
+	  for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do
+	    echo "$$package $$target"
+	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package
+	  done
+	done
+
+.PHONY: clean
+clean: ## remove what the targets built
+	rm -rf bin

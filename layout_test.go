@@ -1,0 +1,134 @@
+// Package layout holds the tests that keep the repository's shape: which package may import which, and what every package has.
+package layout
+
+import (
+	"encoding/json"
+	"errors"
+	"go/parser"
+	"go/token"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/minifed/minifed"
+
+// allowed names, for every package, the packages of this module that it may import. A package that is not listed fails the
+// test, so a new arrow is a decision that somebody writes down here.
+func allowed() map[string][]string {
+	return map[string][]string{
+		"wechat":              {},
+		"wechat/wechattest":   {"wechat"},
+		"grants":              {"wechat"},
+		"storage":             {},
+		"storage/storagetest": {"storage"},
+		"storage/oauth2":      {"storage"},
+		"storage/sqlite":      {"storage"},
+		"storage/mongodb":     {"storage"},
+		"identity":            {"storage"},
+		"keys":                {"storage"},
+		"discovery":           {},
+		"server":              {"grants", "identity", "discovery", "keys", "storage", "storage/oauth2", "wechat"},
+		"server/admin":        {"identity", "keys", "storage", "wechat"},
+	}
+}
+
+// free are the programs: they put everything together, and nothing imports them.
+func free() []string { return []string{"cmd/", "examples/"} }
+
+// standardLibraryOnly are the packages that any program can import without taking a single module with them.
+func standardLibraryOnly() []string { return []string{"wechat", "wechat/wechattest", "storage"} }
+
+type listed struct {
+	ImportPath string
+	Name       string
+	Dir        string
+	GoFiles    []string
+	Imports    []string
+	Standard   bool
+}
+
+func TestImportsGoOneWay(t *testing.T) {
+	for _, pkg := range list(t, "./...") {
+		name := strings.TrimPrefix(strings.TrimPrefix(pkg.ImportPath, module), "/")
+		if len(pkg.GoFiles) == 0 || slices.ContainsFunc(free(), func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
+			continue
+		}
+		may, known := allowed()[name]
+		if !known {
+			t.Errorf("package %s is not in the layout: decide what it may import", name)
+			continue
+		}
+		for _, path := range pkg.Imports {
+			if used, ours := strings.CutPrefix(path, module+"/"); ours && !slices.Contains(may, used) {
+				t.Errorf("%s imports %s: this arrow is not in the layout", name, used)
+			}
+		}
+	}
+}
+
+func TestLeafPackagesNeedOnlyTheStandardLibrary(t *testing.T) {
+	for _, name := range standardLibraryOnly() {
+		for _, dep := range list(t, "-deps", "./"+name) {
+			if !dep.Standard && !strings.HasPrefix(dep.ImportPath, module) {
+				t.Errorf("%s depends on %s", name, dep.ImportPath)
+			}
+		}
+	}
+}
+
+func TestGrantsNeedsOnlyFositeAndWechatOfUs(t *testing.T) {
+	for _, dep := range list(t, "-deps", "./grants") {
+		if used, ours := strings.CutPrefix(dep.ImportPath, module+"/"); ours && used != "grants" && used != "wechat" {
+			t.Errorf("grants depends on %s", used)
+		}
+	}
+}
+
+func TestEveryPackageSaysWhatItIs(t *testing.T) {
+	for _, pkg := range list(t, "./...") {
+		if len(pkg.GoFiles) == 0 {
+			continue
+		}
+		file := "doc.go"
+		if pkg.Name == "main" {
+			file = "main.go"
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join(pkg.Dir, file), nil, parser.PackageClauseOnly|parser.ParseComments)
+		if err != nil {
+			t.Errorf("%s: %v", pkg.ImportPath, err)
+			continue
+		}
+		if want := "Package " + pkg.Name; pkg.Name != "main" && !strings.HasPrefix(parsed.Doc.Text(), want) {
+			t.Errorf("%s: %s does not begin with %q", pkg.ImportPath, file, want)
+		}
+		if pkg.Name == "main" && parsed.Doc.Text() == "" {
+			t.Errorf("%s: main.go does not say what the program does", pkg.ImportPath)
+		}
+	}
+}
+
+func list(t *testing.T, args ...string) []listed {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "go", append([]string{"list", "-json=ImportPath,Name,Dir,GoFiles,Imports,Standard"}, args...)...)
+	var failure strings.Builder
+	command.Stderr = &failure
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("go list %v: %v\n%s", args, err, failure.String())
+	}
+	var packages []listed
+	decoder := json.NewDecoder(strings.NewReader(string(out)))
+	for {
+		var pkg listed
+		if err := decoder.Decode(&pkg); errors.Is(err, io.EOF) {
+			return packages
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, pkg)
+	}
+}
