@@ -1,0 +1,15 @@
+// Package wechattest simulates the WeChat server API for mini-program login: a Server whose zero value works, for tests,
+// demonstrations and load tests.
+//
+//	sim := new(wechattest.Server)
+//	app, err := sim.AddApp(wechat.App{ID: "wxsim0000000000000001"})
+//	api := httptest.NewServer(sim)      // what a wechat.Client has as BaseURL
+//	code := app.Login("alice")          // what wx.login gives to alice's mini-program
+//
+// It is strict about every parameter that WeChat documents, answers with WeChat's errcodes and keeps its oddities: errors
+// are HTTP 200, JSON is text/plain, slashes are escaped, session keys rotate at wx.login, a POST without Content-Length is
+// a 412. Faults are queued for one app and one call, so that a test knows exactly which request meets which; nothing is
+// random but identifiers. Every request is recorded. The control API (Control) does over HTTP what the methods do.
+//
+// It refuses to look real: AppIDs begin with "wxsim", OpenIDs and UnionIDs differ at every start, and nothing is stored.
+package wechattest

@@ -1,0 +1,214 @@
+package wechattest
+
+import (
+	"bytes"
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/sha1"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/minifed/minifed/wechat"
+)
+
+// Push is an event that WeChat pushes to the developer's server, in safe mode.
+type Push struct {
+	// URL is where it goes.
+	URL string
+	// Token and EncodingAESKey (43 characters) are what the developer typed into WeChat's console.
+	Token, EncodingAESKey string
+	// Event is its name, such as "user_authorization_revoke".
+	Event string
+	// User is whom it is about; empty means an event without OpenID.
+	User string
+	// RevokeInfo says what was withdrawn; 0 leaves it out.
+	RevokeInfo int
+	// XML sends XML rather than JSON.
+	XML bool
+
+	// Repeat sends the event so many times more, each like the first.
+	Repeat int
+	// Age is how old the timestamp pretends to be.
+	Age time.Duration
+	// WrongTail encrypts for another AppID, WrongSignature signs with another token.
+	WrongTail, WrongSignature bool
+}
+
+// Push sends an event as WeChat does: up to three times, until the answer is "success" or empty. The error says what the
+// last answer was.
+func (a *App) Push(ctx context.Context, client *http.Client, push Push) error {
+	for range push.Repeat + 1 {
+		if err := a.pushOnce(ctx, client, push); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *App) pushOnce(ctx context.Context, client *http.Client, push Push) error {
+	const attempts = 3
+	var last error
+	for range attempts {
+		request, err := a.PushRequest(ctx, push)
+		if err != nil {
+			return err
+		}
+		if last = deliver(client, request); last == nil {
+			return nil
+		}
+	}
+	return last
+}
+
+func deliver(client *http.Client, request *http.Request) error {
+	response, err := client.Do(request)
+	if err != nil {
+		return errors.New("wechattest: push was not answered")
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(response.Body, 1024))
+	if err != nil || response.StatusCode != http.StatusOK || len(answer) > 0 && string(answer) != "success" {
+		return fmt.Errorf("wechattest: push was answered with status %d", response.StatusCode)
+	}
+	return nil
+}
+
+// PushRequest makes the request that delivers an event once.
+func (a *App) PushRequest(ctx context.Context, push Push) (*http.Request, error) {
+	message, err := a.pushMessage(push)
+	if err != nil {
+		return nil, err
+	}
+	tail := string(a.id)
+	if push.WrongTail {
+		tail = AppIDPrefix + "someoneelse"
+	}
+	encrypted, err := encryptPush(push.EncodingAESKey, message, tail)
+	if err != nil {
+		return nil, err
+	}
+	body, contentType := []byte(fmt.Sprintf(`{"ToUserName":"gh_simulator","Encrypt":"%s"}`, encrypted)), "application/json"
+	if push.XML {
+		body, contentType = []byte("<xml><ToUserName><![CDATA[gh_simulator]]></ToUserName><Encrypt><![CDATA["+encrypted+"]]></Encrypt></xml>"), "text/xml"
+	}
+	target, err := url.Parse(push.URL)
+	if err != nil {
+		return nil, errors.New("wechattest: push URL")
+	}
+	target.RawQuery = a.pushQuery(push, encrypted).Encode()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, errors.New("wechattest: push URL")
+	}
+	request.Header.Set("Content-Type", contentType)
+	return request, nil
+}
+
+func (a *App) pushQuery(push Push, encrypted string) url.Values {
+	token := push.Token
+	if push.WrongSignature {
+		token += "x"
+	}
+	timestamp, nonce := strconv.FormatInt(a.pushTime(push).Unix(), 10), randomText("0123456789", 9)
+	return url.Values{
+		"signature":     {signPush(token, timestamp, nonce)},
+		"timestamp":     {timestamp},
+		"nonce":         {nonce},
+		"openid":        {string(a.openID(push.User))},
+		"encrypt_type":  {"aes"},
+		"msg_signature": {signPush(token, timestamp, nonce, encrypted)},
+	}
+}
+
+func (a *App) pushTime(push Push) time.Time {
+	a.server.mu.Lock()
+	defer a.server.mu.Unlock()
+	return a.server.now().Add(-push.Age)
+}
+
+// pushField is one element of a message. Order matters to XML readers that are sloppy.
+type pushField struct {
+	name  string
+	value any
+}
+
+func (a *App) pushMessage(push Push) ([]byte, error) {
+	message := []pushField{
+		{"ToUserName", "gh_simulator"},
+		{"FromUserName", "oSimulatedPlatformIdentity00"}, // the platform, not the user
+		{"CreateTime", a.pushTime(push).Unix()},
+		{"MsgType", "event"},
+		{"Event", push.Event},
+		{"AppID", string(a.id)},
+	}
+	if push.User != "" {
+		message = append(message, pushField{"OpenID", string(a.OpenID(push.User))})
+		if unionID := a.UnionID(push.User); unionID != wechat.UnionID("") {
+			message = append(message, pushField{"UnionID", string(unionID)})
+		}
+	}
+	if push.RevokeInfo != 0 {
+		message = append(message, pushField{"RevokeInfo", strconv.Itoa(push.RevokeInfo)})
+	}
+	if push.XML {
+		return pushXML(message), nil
+	}
+	members := map[string]any{}
+	for _, field := range message {
+		members[field.name] = field.value
+	}
+	return json.Marshal(members)
+}
+
+func pushXML(message []pushField) []byte {
+	var b strings.Builder
+	b.WriteString("<xml>")
+	for _, field := range message {
+		if text, ok := field.value.(string); ok {
+			fmt.Fprintf(&b, "<%s><![CDATA[%s]]></%s>", field.name, strings.ReplaceAll(text, "]]>", ""), field.name)
+		} else {
+			fmt.Fprintf(&b, "<%s>%v</%s>", field.name, field.value, field.name)
+		}
+	}
+	b.WriteString("</xml>")
+	return []byte(b.String())
+}
+
+// signPush is the SHA-1 of the sorted parts, in hexadecimal.
+func signPush(parts ...string) string {
+	slices.Sort(parts)
+	sum := sha1.Sum([]byte(strings.Join(parts, "")))
+	return hex.EncodeToString(sum[:])
+}
+
+// encryptPush is AES-256-CBC under the decoded EncodingAESKey, whose first half is the IV, over 16 random bytes, the length of
+// the message (big endian), the message and the AppID, padded to a multiple of 32.
+func encryptPush(encodingAESKey string, message []byte, appID string) (string, error) {
+	key, err := base64.StdEncoding.DecodeString(encodingAESKey + "=")
+	if err != nil || len(key) != 32 {
+		return "", errors.New("wechattest: the EncodingAESKey has 43 characters of base64")
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return "", err
+	}
+	plain := []byte(randomText(hexDigits, 16))
+	plain = binary.BigEndian.AppendUint32(plain, uint32(len(message)))
+	plain = append(append(plain, message...), appID...)
+	pad := 32 - len(plain)%32
+	plain = append(plain, bytes.Repeat([]byte{byte(pad)}, pad)...)
+	cipher.NewCBCEncrypter(block, key[:16]).CryptBlocks(plain, plain)
+	return base64.StdEncoding.EncodeToString(plain), nil
+}

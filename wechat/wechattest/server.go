@@ -1,0 +1,321 @@
+package wechattest
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/minifed/minifed/wechat"
+)
+
+// AppIDPrefix is what the AppID of every simulated app begins with, so that no simulated identity can meet a real one.
+const AppIDPrefix = "wxsim"
+
+// API is the path of a call.
+type API string
+
+// The calls that are simulated.
+const (
+	Code2Session    API = "/sns/jscode2session"
+	Token           API = "/cgi-bin/token"
+	StableToken     API = "/cgi-bin/stable_token"
+	PhoneNumber     API = "/wxa/business/getuserphonenumber"
+	CheckSession    API = "/wxa/checksession"
+	ResetSession    API = "/wxa/resetusersessionkey"
+	MiniProgramCode API = "/wxa/getwxacodeunlimit"
+)
+
+// Server simulates WeChat's API host. It is an http.Handler; its zero value works and knows no app. Fields must not change
+// after first use. It is safe for concurrent use.
+type Server struct {
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// KeyRotation is how old a session key must be for a new wx.login to replace it; 0 means one minute. WeChat documents
+	// that there is such a minimum, not how long it is.
+	KeyRotation time.Duration
+	// LoginsPerMinute is the quota of code2Session for an app, over which it answers 45011; 0 means no quota.
+	LoginsPerMinute int
+	// PlainSlashes leaves "/" in answers of /sns/ as it is. By default it is written "\/", as WeChat was seen to do.
+	PlainSlashes bool
+	// KeepRequests is how many requests are remembered; 0 means 10000.
+	KeepRequests int
+
+	once  sync.Once
+	seed  [32]byte
+	mu    sync.Mutex
+	ahead time.Duration
+	apps  map[wechat.AppID]*App
+	// codes of all kinds, in the order of issue
+	codes  map[string]*code
+	issued []*code
+	tokens map[string]*token
+	phones map[string]wechat.PhoneNumber
+	gates  map[string]*Gate
+	log    []*Request
+}
+
+func (s *Server) init() {
+	s.once.Do(func() {
+		_, _ = rand.Read(s.seed[:]) // never fails (crypto/rand)
+		s.apps = map[wechat.AppID]*App{}
+		s.codes = map[string]*code{}
+		s.tokens = map[string]*token{}
+		s.phones = map[string]wechat.PhoneNumber{}
+		s.gates = map[string]*Gate{}
+	})
+}
+
+// AddApp registers a mini-program. The AppID must begin with AppIDPrefix and be new; an empty secret is replaced by a random
+// one.
+func (s *Server) AddApp(credential wechat.App) (*App, error) {
+	s.init()
+	if !strings.HasPrefix(string(credential.ID), AppIDPrefix) || len(credential.ID) > 64 {
+		return nil, errors.New("wechattest: a simulated AppID begins with " + AppIDPrefix)
+	}
+	if credential.Secret == "" {
+		credential.Secret = wechat.AppSecret(randomText(hexDigits, 32))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.apps[credential.ID] != nil {
+		return nil, errors.New("wechattest: this AppID exists")
+	}
+	app := &App{
+		server: s, id: credential.ID, secret: credential.Secret, users: map[wechat.OpenID]string{},
+		sessions: map[string]*session{}, blocked: map[string]bool{}, faults: map[API][]*Fault{},
+	}
+	s.apps[credential.ID] = app
+	return app, nil
+}
+
+// App returns a registered app.
+func (s *Server) App(id wechat.AppID) (*App, bool) {
+	s.init()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	app := s.apps[id]
+	return app, app != nil
+}
+
+// Advance moves the simulator's clock forward.
+func (s *Server) Advance(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ahead += d
+}
+
+// SetPhone gives a user another phone number. Without it, each has one of their own that no telephone has. Two users may
+// have the same: numbers are recycled.
+func (s *Server) SetPhone(user string, number wechat.PhoneNumber) {
+	s.init()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.phones[user] = number
+}
+
+// Phone returns the phone number of a user.
+func (s *Server) Phone(user string) wechat.PhoneNumber {
+	s.init()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.phone(user)
+}
+
+func (s *Server) phone(user string) wechat.PhoneNumber {
+	if number, ok := s.phones[user]; ok {
+		return number
+	}
+	sum := s.derive("phone", user)
+	national := []byte("100")
+	for _, b := range sum[:8] {
+		national = append(national, '0'+b%10)
+	}
+	return wechat.PhoneNumber{CountryCode: "86", PureNumber: string(national)}
+}
+
+// now is the simulator's time. It is called with s.mu held.
+func (s *Server) now() time.Time {
+	if s.Now == nil {
+		return time.Now().Add(s.ahead)
+	}
+	return s.Now().Add(s.ahead)
+}
+
+// derive is where the identifiers of users come from: the same for the life of a Server, different in another.
+func (s *Server) derive(parts ...string) []byte {
+	mac := hmac.New(sha256.New, s.seed[:])
+	mac.Write([]byte(strings.Join(parts, "\x00")))
+	return mac.Sum(nil)
+}
+
+// id makes an identifier as WeChat's are: 28 characters, "o" first.
+func (s *Server) id(parts ...string) string {
+	return ("o" + base64.RawURLEncoding.EncodeToString(s.derive(parts...)))[:28]
+}
+
+// incoming is a request that was read, with what is known of it before it is handled.
+type incoming struct {
+	*Request
+	app           *App
+	chunked       bool
+	escapeSlashes bool
+}
+
+// ServeHTTP answers as WeChat's API host does, or as a queued fault demands.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.init()
+	in, err := s.receive(r)
+	if err != nil {
+		http.Error(w, "413 Request Entity Too Large", http.StatusRequestEntityTooLarge)
+		return
+	}
+	fault := s.takeFault(in)
+	answer := s.respond(r.Context(), in, fault)
+	s.finish(in, answer)
+	answer.write(w)
+}
+
+// receive reads the request, finds out whose it is, and records it.
+func (s *Server) receive(r *http.Request) (*incoming, error) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err != nil || len(body) > maxBody {
+		return nil, errors.New("wechattest: body")
+	}
+	in := &incoming{
+		Request: &Request{API: API(r.URL.Path), Method: r.Method, Query: r.URL.Query(), Header: r.Header.Clone(), Body: body},
+		chunked: r.ContentLength < 0, escapeSlashes: !s.PlainSlashes,
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	in.At = s.now()
+	s.identify(in)
+	s.record(in.Request)
+	return in, nil
+}
+
+const maxBody = 1 << 20
+
+// identify finds the app and the user that a request is about, as far as it tells.
+func (s *Server) identify(in *incoming) {
+	fields := in.fields()
+	switch in.API {
+	case Code2Session:
+		in.AppID, in.Code = wechat.AppID(in.Query.Get("appid")), in.Query.Get("js_code")
+	case Token:
+		in.AppID = wechat.AppID(in.Query.Get("appid"))
+	case StableToken:
+		in.AppID = wechat.AppID(fields.AppID)
+	default:
+		if t := s.tokens[in.Query.Get("access_token")]; t != nil {
+			in.AppID = t.app.id
+		}
+		in.Code = fields.Code
+	}
+	in.app = s.apps[in.AppID]
+	if c := s.codes[in.Code]; c != nil {
+		in.User = c.user
+	} else if in.app != nil {
+		in.User = in.app.users[wechat.OpenID(in.Query.Get("openid"))]
+	}
+}
+
+// handle lets the call take effect and returns WeChat's answer.
+func (s *Server) handle(in *incoming) reply {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch in.API {
+	case Code2Session:
+		return s.code2Session(in)
+	case Token:
+		return s.legacyToken(in)
+	case StableToken:
+		return s.stableToken(in)
+	case PhoneNumber:
+		return s.phoneNumber(in)
+	case CheckSession:
+		return s.checkSession(in)
+	case ResetSession:
+		return s.resetSession(in)
+	case MiniProgramCode:
+		return s.miniProgramCode(in)
+	default:
+		return reply{status: http.StatusNotFound, contentType: "text/plain", body: []byte("404 page not found")}
+	}
+}
+
+// Request is one call as it arrived, and what became of it.
+type Request struct {
+	At     time.Time
+	API    API
+	Method string
+	Query  url.Values
+	Header http.Header
+	Body   []byte
+	// AppID is whose call it is, as far as the request tells.
+	AppID wechat.AppID
+	// User is the user that the code or OpenID in it belongs to; empty when it belongs to none.
+	User string
+	// Code is the login or phone code in it.
+	Code string
+	// Errcode is what was answered, 0 for success; Status is the HTTP status, 0 when the connection was dropped or the
+	// answer is still to come.
+	Errcode int
+	Status  int
+}
+
+func (s *Server) record(request *Request) {
+	keep := s.KeepRequests
+	if keep == 0 {
+		keep = 10000
+	}
+	s.log = append(s.log, request)
+	if len(s.log) > 2*keep {
+		s.log = append([]*Request(nil), s.log[len(s.log)-keep:]...)
+	}
+}
+
+func (s *Server) finish(in *incoming, answer reply) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	in.Errcode = answer.errcode
+	if answer.drop == "" {
+		in.Status = answer.status
+	}
+}
+
+// Requests returns the calls so far, in the order of arrival. Those whose answer is still to come are among them.
+func (s *Server) Requests() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	requests := make([]Request, len(s.log))
+	for i, request := range s.log {
+		requests[i] = *request
+	}
+	return requests
+}
+
+// TimesSent counts the calls that carried a code.
+func (s *Server) TimesSent(code string) int {
+	n := 0
+	for _, request := range s.Requests() {
+		if request.Code == code {
+			n++
+		}
+	}
+	return n
+}
+
+// ForgetRequests empties the record.
+func (s *Server) ForgetRequests() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.log = nil
+}
