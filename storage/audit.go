@@ -6,10 +6,13 @@ import "time"
 // sides, decides.
 type MergeCandidate struct {
 	Directory string `json:"directory"`
-	// ID is the digest of the two user IDs in order, so that the same pair is recorded once.
+	// ID is the digest of the pair in order, so that the same pair is recorded once.
 	ID string `json:"id"`
-	// Users are the two IDs, the one that signed in first.
+	// Users are the two IDs, the one that signed in first. It is empty when a WeChat user whom nobody knows yet asked:
+	// Identity names that one.
 	Users [2]string `json:"users"`
+	// Identity is the store key of the OpenID link that had no user yet.
+	Identity string `json:"identity,omitempty"`
 	// Reason is what they share: unionid or phone.
 	Reason string `json:"reason"`
 	// State is open, merged, dismissed or undone.

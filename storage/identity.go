@@ -38,7 +38,12 @@ type Identity struct {
 	// UnionDigest, on an OpenID link, is a digest of the UnionID last seen with it: only a difference reads the UnionID link.
 	UnionDigest string    `json:"union_digest,omitempty"`
 	VerifiedAt  time.Time `json:"verified_at,omitzero"`
-	CreatedAt   time.Time `json:"created_at,omitzero"`
+	// MergedFrom are the users that named this link's owner before merges moved it, oldest first, at most 8: undoing a merge
+	// moves it back.
+	MergedFrom []string  `json:"merged_from,omitempty"`
+	CreatedAt  time.Time `json:"created_at,omitzero"`
+	// ExpiresAt is set to let a link go by compare-and-set: Delete could hit a link that has just moved to another user.
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
 }
 
 // Document implements Record.
@@ -48,6 +53,7 @@ func (i Identity) Document() Document {
 		ID:        IdentityKey(i.Directory, i.Type, i.Namespace, i.Value),
 		Owner:     Key(i.Directory, i.User),
 		CreatedAt: i.CreatedAt,
+		ExpiresAt: i.ExpiresAt,
 	}
 }
 

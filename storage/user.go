@@ -25,9 +25,11 @@ type User struct {
 	// ID is the "sub" claim: random, never derived from a WeChat id, never reused.
 	ID     string     `json:"id"`
 	Status UserStatus `json:"status"`
-	// AliasOf is the ID of the user that this alias stands for; never an alias itself once the merge is complete.
+	// AliasOf is the ID of the user that this alias stands for: an older one, which may have become an alias since.
 	AliasOf string `json:"alias_of,omitempty"`
-	Shadow  bool   `json:"shadow,omitempty"`
+	// Aliases are the users that were merged into this one, oldest merge first, at most 32.
+	Aliases []string `json:"aliases,omitempty"`
+	Shadow  bool     `json:"shadow,omitempty"`
 	// Epoch grows by one with everything that ends all of the user's grants and sessions: disable, delete, merge, sign out
 	// everywhere. A grant records the epoch it was made under and is dead under another one.
 	Epoch int64 `json:"epoch"`
