@@ -161,7 +161,7 @@ func controlApp(app *App, _ *http.Request) (controlAnswer, error) { return app.d
 
 func (a *App) describe() controlAnswer {
 	credential := a.Credential()
-	secret := string([]byte(credential.Secret))
+	secret := string(credential.Secret)
 	return controlAnswer{secret, map[string]string{"appid": string(credential.ID), "secret": secret}}
 }
 
@@ -299,5 +299,5 @@ func controlPush(app *App, r *http.Request) (controlAnswer, error) {
 	if err := parseNumber(r.FormValue("repeat"), &push.Repeat); err != nil {
 		return controlAnswer{}, errors.New("wechattest: repeat is a number")
 	}
-	return controlAnswer{}, app.Push(r.Context(), http.DefaultClient, push)
+	return controlAnswer{}, app.Push(r.Context(), push)
 }

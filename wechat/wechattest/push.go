@@ -46,19 +46,21 @@ type Push struct {
 	WrongTail, WrongSignature bool
 }
 
-// Push sends an event as WeChat does: up to three times, until the answer is "success" or empty. The error says what the
-// last answer was.
-func (a *App) Push(ctx context.Context, client *http.Client, push Push) error {
+// Push sends an event as WeChat does: up to three times, until the answer is "success" or empty, which it must be
+// within five seconds. The error says what the last answer was.
+func (a *App) Push(ctx context.Context, push Push) error {
 	for range push.Repeat + 1 {
-		if err := a.pushOnce(ctx, client, push); err != nil {
+		if err := a.pushOnce(ctx, push); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (a *App) pushOnce(ctx context.Context, client *http.Client, push Push) error {
+func (a *App) pushOnce(ctx context.Context, push Push) error {
 	const attempts = 3
+	client := &http.Client{Timeout: 5 * time.Second}
+	defer client.CloseIdleConnections()
 	var last error
 	for range attempts {
 		request, err := a.PushRequest(ctx, push)

@@ -1,0 +1,100 @@
+// Command wechatsim runs the WeChat simulator of package wechattest: the API on one port, its control on another.
+//
+//	wechatsim -app wxsim0000000000000001:secret
+//	curl -s -X POST 'http://127.0.0.1:8091/login?user=alice'
+//
+// It is no WeChat and stores nothing: users, codes and tokens end with it.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/minifed/minifed/wechat"
+	"github.com/minifed/minifed/wechat/wechattest"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "wechatsim:", err)
+		os.Exit(1)
+	}
+}
+
+// run simulates until ctx ends, and says on out what it simulates and where.
+func run(ctx context.Context, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("wechatsim", flag.ContinueOnError)
+	flags.SetOutput(out)
+	listen := flags.String("listen", "127.0.0.1:8090", "address of the simulated WeChat API")
+	control := flags.String("control", "127.0.0.1:8091", "address of the control API")
+	account := flags.String("open-platform", "", "Open Platform account that the apps are bound to, for UnionIDs")
+	apps := []string{}
+	flags.Func("app", "mini-program to simulate, `appid[:secret]`, may be repeated; the AppID begins with wxsim (default: one with a random secret)",
+		func(app string) error { apps = append(apps, app); return nil })
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if len(apps) == 0 {
+		apps = append(apps, wechattest.AppIDPrefix+"0000000000000001")
+	}
+
+	fmt.Fprintln(out, "This is a SIMULATOR of the WeChat server API. It proves nobody's identity: never use it in production.")
+	sim := new(wechattest.Server)
+	for _, app := range apps {
+		id, secret, _ := strings.Cut(app, ":")
+		added, err := sim.AddApp(wechat.App{ID: wechat.AppID(id), Secret: wechat.AppSecret(secret)})
+		if err != nil {
+			return fmt.Errorf("%s: %w", id, err)
+		}
+		added.BindOpenPlatform(*account)
+		fmt.Fprintf(out, "  app      %s secret %s\n", id, string(added.Credential().Secret))
+	}
+	return serve(ctx, out, endpoint{"API", *listen, sim}, endpoint{"control", *control, sim.Control()})
+}
+
+type endpoint struct {
+	name    string
+	address string
+	handler http.Handler
+}
+
+// serve answers at all endpoints until ctx ends or one of them fails, and then gives requests under way two seconds.
+func serve(ctx context.Context, out io.Writer, endpoints ...endpoint) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	for _, e := range endpoints {
+		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", e.address)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "  %-8s http://%s\n", e.name, listener.Addr())
+		server := &http.Server{Handler: e.handler, ReadHeaderTimeout: 10 * time.Second}
+		go func() { stop(server.Serve(listener)) }()
+		defer shutDown(server)
+	}
+	<-ctx.Done()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+func shutDown(server *http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if server.Shutdown(ctx) != nil {
+		_ = server.Close() // held requests are cut off
+	}
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/minifed/minifed/wechat"
+)
+
+// start runs the program until the test ends and returns what it printed so far, up to the control address.
+func start(t *testing.T, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	reader, writer := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		err := run(ctx, args, writer)
+		writer.CloseWithError(io.EOF)
+		ended <- err
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("run: %v", err)
+		}
+	})
+	printed := new(strings.Builder)
+	buffer := make([]byte, 4096)
+	for !strings.Contains(printed.String(), "control ") {
+		n, err := reader.Read(buffer)
+		printed.Write(buffer[:n])
+		if err != nil {
+			t.Fatalf("it ended after printing %q", printed)
+		}
+	}
+	go io.Copy(io.Discard, reader)
+	return printed.String()
+}
+
+func address(t *testing.T, printed, name string) string {
+	t.Helper()
+	found := regexp.MustCompile(name + ` +(http://\S+)`).FindStringSubmatch(printed)
+	if found == nil {
+		t.Fatalf("no %s address in %q", name, printed)
+	}
+	return found[1]
+}
+
+func TestACodeFromTheControlAPILogsIn(t *testing.T) {
+	printed := start(t, "-listen", "127.0.0.1:0", "-control", "127.0.0.1:0", "-app", "wxsimA:geheim", "-open-platform", "op")
+	if !strings.Contains(printed, "SIMULATOR") {
+		t.Error("it does not say that it is a simulator")
+	}
+	response, err := http.Post(address(t, printed, "control")+"/login?user=alice", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	code, _ := io.ReadAll(response.Body)
+	client, err := wechat.New(wechat.Config{BaseURL: address(t, printed, "API")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	session, err := client.Code2Session(t.Context(), wechat.App{ID: "wxsimA", Secret: "geheim"}, string(code))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if session.OpenID == "" || session.UnionID == "" {
+		t.Error("an app bound to an Open Platform account has OpenID and UnionID")
+	}
+}
+
+func TestWithoutAppsThereIsOneWithARandomSecret(t *testing.T) {
+	printed := start(t, "-listen", "127.0.0.1:0", "-control", "127.0.0.1:0")
+	if !regexp.MustCompile(`app +wxsim\w+ secret [0-9a-f]{32}`).MatchString(printed) {
+		t.Errorf("printed %q", printed)
+	}
+}
+
+func TestItRefusesToLookReal(t *testing.T) {
+	err := run(t.Context(), []string{"-app", "wx4f4bc4dec97d474b:x"}, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "wxsim") {
+		t.Errorf("err = %v", err)
+	}
+}
+
+func TestAnAddressInUseIsAnError(t *testing.T) {
+	printed := start(t, "-listen", "127.0.0.1:0", "-control", "127.0.0.1:0")
+	taken := strings.TrimPrefix(address(t, printed, "API"), "http://")
+	if err := run(t.Context(), []string{"-listen", taken, "-control", "127.0.0.1:0"}, io.Discard); err == nil {
+		t.Error("it started on an address that is taken")
+	}
+}
