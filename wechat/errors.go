@@ -10,23 +10,23 @@ import (
 type Class int
 
 const (
-	// ClassAmbiguous: the request was (or may have been) written and no usable answer came back, so a single-use code may
-	// be spent: ask the mini-program for a new one. An errcode that is not known here is of this class too.
+	// ClassAmbiguous says that the request was (or may have been) written and no usable answer came back, so a single-use
+	// code may be spent: ask the mini-program for a new one. An errcode that is not known here is of this class too.
 	ClassAmbiguous Class = iota
-	// ClassUnsent: nothing was written (DNS, connect, TLS, breaker open, concurrency limit), so the code is still good.
+	// ClassUnsent says that nothing was written (DNS, connect, TLS, breaker open, concurrency limit): the code is still good.
 	ClassUnsent
-	// ClassCode: the code is unknown, expired, of another app or already used (40029, 40163, 42003), or the session key is
-	// no longer the current one (87007, 87009): a new wx.login helps.
+	// ClassCode says that the code is unknown, expired, of another app or already used (40029, 40163, 42003), or that the
+	// session key is no longer the current one (87007, 87009): a new wx.login helps.
 	ClassCode
-	// ClassBlocked: WeChat refuses this user (40226 and its kin).
+	// ClassBlocked says that WeChat refuses this user (40226 and its kin).
 	ClassBlocked
-	// ClassRate: over quota (45011, 45009): back off for at least a minute.
+	// ClassRate says that a quota is used up (45011, 45009): back off for at least a minute.
 	ClassRate
-	// ClassBusy: WeChat answered -1 twice.
+	// ClassBusy says that WeChat answered -1 twice.
 	ClassBusy
-	// ClassConfig: the operator must act: wrong AppID, AppSecret, IP list (40013, 40125, 40164, …).
+	// ClassConfig says that the operator must act: wrong AppID, AppSecret, IP list (40013, 40125, 40164, …).
 	ClassConfig
-	// ClassToken: the app access token is void (40001, 40014, 42001); the client renews it once by itself.
+	// ClassToken says that the app access token is void (40001, 40014, 42001), although the client renewed it once by itself.
 	ClassToken
 )
 

@@ -50,7 +50,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		apps = append(apps, wechattest.AppIDPrefix+"0000000000000001")
 	}
 
-	fmt.Fprintln(out, "This is a SIMULATOR of the WeChat server API. It proves nobody's identity: never use it in production.")
+	_, _ = fmt.Fprintln(out, "This is a SIMULATOR of the WeChat server API. It proves nobody's identity: never use it in production.")
 	sim := new(wechattest.Server)
 	for _, app := range apps {
 		id, secret, _ := strings.Cut(app, ":")
@@ -59,7 +59,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 			return fmt.Errorf("%s: %w", id, err)
 		}
 		added.BindOpenPlatform(*account)
-		fmt.Fprintf(out, "  app      %s secret %s\n", id, string(added.Credential().Secret))
+		_, _ = fmt.Fprintf(out, "  app      %s secret %s\n", id, string(added.Credential().Secret))
 	}
 	return serve(ctx, out, endpoint{"API", *listen, sim}, endpoint{"control", *control, sim.Control()})
 }
@@ -79,7 +79,7 @@ func serve(ctx context.Context, out io.Writer, endpoints ...endpoint) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "  %-8s http://%s\n", e.name, listener.Addr())
+		_, _ = fmt.Fprintf(out, "  %-8s http://%s\n", e.name, listener.Addr())
 		server := &http.Server{Handler: e.handler, ReadHeaderTimeout: 10 * time.Second}
 		go func() { stop(server.Serve(listener)) }()
 		defer shutDown(server)

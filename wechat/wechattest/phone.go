@@ -29,7 +29,7 @@ func (s *Server) phoneNumber(in *incoming) reply {
 	return in.success(struct {
 		status
 		Info phoneInfo `json:"phone_info"`
-	}{okAnswer, newPhoneInfo(s.phone(c.user), in.app.id, s.now().Unix())})
+	}{okAnswer(), newPhoneInfo(s.phone(c.user), in.app.id, s.now().Unix())})
 }
 
 type phoneInfo struct {

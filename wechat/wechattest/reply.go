@@ -27,7 +27,7 @@ type status struct {
 	Errmsg  string `json:"errmsg"`
 }
 
-var okAnswer = status{Errmsg: "ok"}
+func okAnswer() status { return status{Errmsg: "ok"} }
 
 // success writes JSON as WeChat does: as text/plain with escaped slashes below /sns/.
 func (in *incoming) success(v any) reply {

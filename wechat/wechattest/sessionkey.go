@@ -45,7 +45,7 @@ func (s *Server) checkSession(in *incoming) reply {
 	if _, errcode := s.signedSession(in); errcode != 0 {
 		return in.failure(errcode)
 	}
-	return in.success(okAnswer)
+	return in.success(okAnswer())
 }
 
 // resetSession replaces the key; the new one ends when the old one would have.
@@ -59,7 +59,7 @@ func (s *Server) resetSession(in *incoming) reply {
 		status
 		OpenID wechat.OpenID `json:"openid"`
 		Key    string        `json:"session_key"`
-	}{okAnswer, in.app.openID(in.User), old.key})
+	}{okAnswer(), in.app.openID(in.User), old.key})
 }
 
 // signedSession checks a request that is signed with a session key: HMAC-SHA256 of nothing, under the key's base64 text.
