@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -19,18 +20,21 @@ var (
 	ErrNewerVersion = errors.New("storage: record of a newer version")
 	// ErrTooLarge says that a document exceeds MaxBody.
 	ErrTooLarge = errors.New("storage: document too large")
+	// ErrInvalid says that a document or a query cannot be stored or answered as it stands: an unknown kind, an ID that is
+	// empty or too long, a cursor of another list, a negative limit.
+	ErrInvalid = errors.New("storage: invalid")
 )
 
 // MaxBody bounds a document's body, in bytes. Lists inside records are bounded so that it is never reached.
 const MaxBody = 16 << 10
 
-// MaxPage bounds the documents of one Page.
-const MaxPage = 500
+// MaxID bounds a document's ID, in bytes.
+const MaxID = 512
 
 // Document is a record as an engine sees it: an ID, a body, and the few values that lists and expiry go by.
 type Document struct {
 	Kind Kind
-	// ID is unique within Kind and at most 512 bytes.
+	// ID is unique within Kind and 1 to MaxID bytes.
 	ID string
 	// Rev is the revision that the engine gave at the last write. Replace compares it.
 	Rev string
@@ -46,6 +50,18 @@ type Document struct {
 	DueAt time.Time
 	// Body is a JSON object.
 	Body []byte
+}
+
+// Validate answers ErrInvalid or ErrTooLarge, wrapped, for a document that no engine stores. Whether the kind is known is
+// for the engine to see.
+func (d Document) Validate() error {
+	if d.ID == "" || len(d.ID) > MaxID {
+		return fmt.Errorf("%w: an ID of %d bytes", ErrInvalid, len(d.ID))
+	}
+	if len(d.Body) > MaxBody {
+		return fmt.Errorf("%w: %d bytes", ErrTooLarge, len(d.Body))
+	}
+	return nil
 }
 
 // Engine stores documents. Implementations are safe for concurrent use, and keep no reference to a Body they were given or
@@ -69,42 +85,6 @@ type Engine interface {
 	Ping(ctx context.Context) error
 	// Close releases the engine after the writes it accepted.
 	Close() error
-}
-
-// Order names the index that a list follows.
-type Order int
-
-const (
-	// ByID lists a whole kind by ID; Owner is ignored.
-	ByID Order = iota
-	// ByCreated lists the documents of Query.Owner, oldest first.
-	ByCreated
-	// ByCreatedDescending lists the documents of Query.Owner, newest first.
-	ByCreatedDescending
-	// ByName lists the documents of Query.Owner whose Name starts with Query.Prefix, by name.
-	ByName
-	// ByDue lists the documents whose DueAt is set and not after Query.DueBefore, earliest first; Owner is ignored.
-	ByDue
-)
-
-// Query asks for one page of a list.
-type Query struct {
-	Kind      Kind
-	Order     Order
-	Owner     string
-	Prefix    string
-	DueBefore time.Time
-	// After is the Next of the page before; empty starts at the beginning.
-	After string
-	// Limit bounds the page: 1 to MaxPage; 0 is 100.
-	Limit int
-}
-
-// Page is one page of a list.
-type Page struct {
-	Documents []Document
-	// Next continues the list; it is opaque, and empty on the last page.
-	Next string
 }
 
 // Instant returns t as documents keep it: in UTC, cut to milliseconds.

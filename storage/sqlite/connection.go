@@ -1,0 +1,152 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	driversqlite "modernc.org/sqlite"
+)
+
+// connection is one connection of the driver with its prepared statements. It is used without database/sql, which would
+// double the cost of a get, and is not safe for concurrent use.
+type connection struct {
+	path       string
+	conn       driver.Conn
+	statements map[string]statement
+	args       []driver.NamedValue
+}
+
+// statement is what the driver's prepared statements can do.
+type statement interface {
+	driver.Stmt
+	driver.StmtExecContext
+	driver.StmtQueryContext
+}
+
+// busyTimeout is how long a connection waits for another process, in milliseconds.
+const busyTimeout = 5000
+
+// dsn names the file with the pragmas that every connection needs.
+func dsn(path string, pragmas ...string) string {
+	query := url.Values{
+		"_pragma": append([]string{
+			fmt.Sprintf("busy_timeout(%d)", busyTimeout), "journal_mode(WAL)", "synchronous(FULL)", "trusted_schema(OFF)",
+		}, pragmas...),
+		"_dqs": {"0"}, "_error_rc": {"1"}, "_defensive": {"1"},
+	}
+	name := filepath.ToSlash(path)
+	if !strings.HasPrefix(name, "/") {
+		name = "/" + name
+	}
+	return (&url.URL{Scheme: "file", Path: name, RawQuery: query.Encode()}).String()
+}
+
+func connectWriter(ctx context.Context, path string) (*connection, error) { return connect(ctx, path) }
+
+func connectReader(ctx context.Context, path string) (*connection, error) {
+	return connect(ctx, path, "query_only(1)", "wal_autocheckpoint(0)")
+}
+
+// connectClaim does not wait: a claim is held for as long as its server lives.
+func connectClaim(ctx context.Context, path string) (*connection, error) {
+	return open(ctx, path, (&url.URL{Scheme: "file", Path: path}).String())
+}
+
+func connect(ctx context.Context, path string, pragmas ...string) (*connection, error) {
+	return open(ctx, path, dsn(path, pragmas...))
+}
+
+func open(ctx context.Context, path, dsn string) (*connection, error) {
+	connector, err := driversqlite.NewConnector(dsn)
+	if err != nil {
+		return nil, unavailable(path, "open", err)
+	}
+	conn, err := connector.Connect(ctx)
+	if err != nil {
+		return nil, unavailable(path, "open", err)
+	}
+	return &connection{path: path, conn: conn, statements: map[string]statement{}}, nil
+}
+
+// Close closes the connection; an open transaction is rolled back.
+func (c *connection) Close() error {
+	var err error
+	for _, s := range c.statements {
+		err = errors.Join(err, s.Close())
+	}
+	return errors.Join(err, c.conn.Close())
+}
+
+// exec executes a statement and returns how many rows it changed.
+func (c *connection) exec(query string, args ...driver.Value) (changed int64, err error) {
+	s, err := c.prepare(query)
+	if err != nil {
+		return 0, err
+	}
+	result, err := s.ExecContext(context.Background(), c.named(args))
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// row reads the first row of a query into dest and ends the query at once, so that it holds no snapshot.
+func (c *connection) row(dest []driver.Value, query string, args ...driver.Value) (found bool, err error) {
+	s, err := c.prepare(query)
+	if err != nil {
+		return false, err
+	}
+	rows, err := s.QueryContext(context.Background(), c.named(args))
+	if err != nil {
+		return false, err
+	}
+	err = rows.Next(dest)
+	if closeErr := rows.Close(); err == nil {
+		err = closeErr
+	}
+	if errors.Is(err, io.EOF) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// number returns the one integer that a query yields.
+func (c *connection) number(query string) (int64, error) {
+	dest := make([]driver.Value, 1)
+	if _, err := c.row(dest, query); err != nil {
+		return 0, err
+	}
+	n, _ := dest[0].(int64)
+	return n, nil
+}
+
+func (c *connection) prepare(query string) (statement, error) {
+	if s, ok := c.statements[query]; ok {
+		return s, nil
+	}
+	prepared, err := c.conn.Prepare(query)
+	if err != nil {
+		return nil, err
+	}
+	s, ok := prepared.(statement)
+	if !ok {
+		return nil, errors.Join(errors.New("the driver's statements take no context"), prepared.Close())
+	}
+	c.statements[query] = s
+	return s, nil
+}
+
+// named numbers the arguments; the slice is reused.
+func (c *connection) named(args []driver.Value) []driver.NamedValue {
+	c.args = c.args[:0]
+	for i, arg := range args {
+		c.args = append(c.args, driver.NamedValue{Ordinal: i + 1, Value: arg})
+	}
+	return c.args
+}

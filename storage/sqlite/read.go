@@ -1,0 +1,79 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// reader serves one get at a time. Its connection is opened when it is first needed and again after a failure.
+type reader struct {
+	path string
+	conn *connection
+	row  [7]driver.Value
+}
+
+// Get implements storage.Engine.
+func (e *Engine) Get(ctx context.Context, kind storage.Kind, id string) (storage.Document, error) {
+	t, err := e.table(kind)
+	if err != nil {
+		return storage.Document{}, err
+	}
+	r, err := e.reader(ctx)
+	if err != nil {
+		return storage.Document{}, err
+	}
+	defer func() { e.readers <- r }()
+	found, err := r.get(ctx, t, id, e.now().UnixMilli())
+	if err != nil {
+		return storage.Document{}, unavailable(e.path, "read", err)
+	}
+	if !found {
+		return storage.Document{}, storage.ErrNotFound
+	}
+	return scan(kind, id, r.row[:])
+}
+
+// reader waits for a reader that is free.
+func (e *Engine) reader(ctx context.Context) (*reader, error) {
+	if ctx.Err() != nil {
+		return nil, ended(ctx)
+	}
+	select {
+	case <-e.closed:
+		return nil, errClosed()
+	default:
+	}
+	select {
+	case r := <-e.readers:
+		return r, nil
+	case <-ctx.Done():
+		return nil, ended(ctx)
+	case <-e.closed:
+		return nil, errClosed()
+	}
+}
+
+func (r *reader) get(ctx context.Context, t *table, id string, now int64) (found bool, err error) {
+	if r.conn == nil {
+		if r.conn, err = connectReader(ctx, r.path); err != nil {
+			return false, err
+		}
+	}
+	found, err = r.conn.row(r.row[:], t.get, id, now)
+	if err != nil {
+		return false, errors.Join(err, r.close())
+	}
+	return found, nil
+}
+
+func (r *reader) close() error {
+	if r.conn == nil {
+		return nil
+	}
+	conn := r.conn
+	r.conn = nil
+	return conn.Close()
+}

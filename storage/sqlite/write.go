@@ -1,0 +1,296 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"sync/atomic"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// batchSize bounds the operations of one commit.
+const batchSize = 256
+
+// operation is one write on its way through the writer.
+type operation struct {
+	table  *table
+	action action
+	doc    storage.Document
+	prior  int64 // the revision that a replacement names
+
+	state atomic.Int32 // waiting, then taken or abandoned
+	rev   int64        // set by the writer
+	err   error        // set by the writer
+	done  chan struct{}
+}
+
+type action int
+
+const (
+	insert action = iota
+	replace
+	remove
+)
+
+const (
+	waiting int32 = iota
+	taken
+	abandoned
+)
+
+// Insert implements storage.Engine.
+func (e *Engine) Insert(ctx context.Context, doc storage.Document) (string, error) {
+	if err := doc.Validate(); err != nil {
+		return "", err
+	}
+	return e.write(ctx, insert, doc, 0)
+}
+
+// Replace implements storage.Engine.
+func (e *Engine) Replace(ctx context.Context, doc storage.Document) (string, error) {
+	if err := doc.Validate(); err != nil {
+		return "", err
+	}
+	prior, ok := parseRevision(doc.Rev)
+	if !ok {
+		return "", storage.ErrConflict
+	}
+	return e.write(ctx, replace, doc, prior)
+}
+
+// Delete implements storage.Engine.
+func (e *Engine) Delete(ctx context.Context, kind storage.Kind, id string) error {
+	_, err := e.write(ctx, remove, storage.Document{Kind: kind, ID: id}, 0)
+	return err
+}
+
+// write hands an operation to the writer and waits for its outcome. When ctx ends first the operation is dropped if the writer
+// has not taken it yet; otherwise its outcome is a moment away and worth more than a guess.
+func (e *Engine) write(ctx context.Context, action action, doc storage.Document, prior int64) (string, error) {
+	t, err := e.table(doc.Kind)
+	if err != nil {
+		return "", err
+	}
+	if ctx.Err() != nil {
+		return "", ended(ctx)
+	}
+	op := &operation{table: t, action: action, doc: doc, prior: prior, done: make(chan struct{})}
+	select {
+	case e.writer.queue <- op:
+	case <-ctx.Done():
+		return "", ended(ctx)
+	case <-e.writer.stopped:
+		return "", errClosed()
+	}
+	select {
+	case <-op.done:
+	case <-ctx.Done():
+		if op.state.CompareAndSwap(waiting, abandoned) {
+			return "", ended(ctx)
+		}
+		<-op.done
+	case <-e.writer.stopped:
+		if op.state.CompareAndSwap(waiting, abandoned) {
+			return "", errClosed()
+		}
+		<-op.done
+	}
+	if op.err != nil {
+		return "", op.err
+	}
+	return formatRevision(op.rev), nil
+}
+
+// writer executes the writes of a process, one transaction at a time.
+type writer struct {
+	engine  *Engine
+	random  io.Reader
+	queue   chan *operation
+	stopped chan struct{} // closed when run has returned
+	sweep   *sweep        // nil unless the engine serves
+
+	conn  *connection // nil until it is needed, and after a failure
+	batch []*operation
+}
+
+func newWriter(e *Engine, random io.Reader, serve bool) *writer {
+	w := &writer{engine: e, random: random, queue: make(chan *operation, batchSize), stopped: make(chan struct{})}
+	if serve {
+		w.sweep = newSweep(e)
+	}
+	return w
+}
+
+// run works until the engine is closed and the queue is empty.
+func (w *writer) run() {
+	defer close(w.stopped)
+	defer func() { _ = w.disconnect() }()
+	for {
+		select {
+		case op := <-w.queue:
+			w.commit(op)
+			continue
+		default:
+		}
+		if w.sweep.working() {
+			w.sweep.step(w)
+			continue
+		}
+		select {
+		case op := <-w.queue:
+			w.commit(op)
+		case <-w.sweep.due():
+			w.sweep.begin()
+		case <-w.engine.closed:
+			if len(w.queue) == 0 {
+				return
+			}
+		}
+	}
+}
+
+// commit executes first and what waits behind it in one transaction, and answers when that is durable.
+func (w *writer) commit(first *operation) {
+	w.take(first)
+	if len(w.batch) == 0 {
+		return
+	}
+	if err := w.execute(); err != nil {
+		_ = w.disconnect()
+		err = unavailable(w.engine.path, "write", err)
+		for _, op := range w.batch {
+			op.rev, op.err = 0, err
+		}
+	}
+	w.answer()
+}
+
+// take collects the operations of a batch. Those whose callers gave up are dropped here and never later.
+func (w *writer) take(first *operation) {
+	w.batch = w.batch[:0]
+	for op := first; ; {
+		if op.state.CompareAndSwap(waiting, taken) {
+			w.batch = append(w.batch, op)
+		}
+		if len(w.batch) == batchSize {
+			return
+		}
+		select {
+		case op = <-w.queue:
+		default:
+			return
+		}
+	}
+}
+
+func (w *writer) answer() {
+	for i, op := range w.batch {
+		close(op.done)
+		w.batch[i] = nil
+	}
+}
+
+// execute runs the batch. An error means that nothing of it was stored.
+func (w *writer) execute() error {
+	if err := w.connect(); err != nil {
+		return err
+	}
+	if err := w.drawRevisions(); err != nil {
+		return err
+	}
+	if _, err := w.conn.exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	now := w.engine.now().UnixMilli()
+	for _, op := range w.batch {
+		if err := op.execute(w.conn, now); err != nil {
+			return err
+		}
+	}
+	if _, err := w.conn.exec("COMMIT"); err != nil {
+		w.resolve(err)
+	}
+	return nil
+}
+
+// drawRevisions gives each operation a fresh random revision.
+func (w *writer) drawRevisions() error {
+	buf := make([]byte, 8*len(w.batch))
+	if _, err := io.ReadFull(w.random, buf); err != nil {
+		return fmt.Errorf("random: %w", err)
+	}
+	for i, op := range w.batch {
+		op.rev = int64(binary.BigEndian.Uint64(buf[8*i:]))
+	}
+	return nil
+}
+
+// execute runs one statement and sets the operation's outcome by the rows it changed; an error concerns the whole batch.
+func (op *operation) execute(c *connection, now int64) error {
+	if op.action == remove {
+		_, err := c.exec(op.table.delete, op.doc.ID)
+		return err
+	}
+	doc := &op.doc
+	args := []driver.Value{
+		doc.ID, op.rev, nullable(doc.ExpiresAt), doc.Owner, doc.Name, doc.CreatedAt.UnixMilli(), nullable(doc.DueAt), doc.Body, now,
+	}
+	query, lost := op.table.insert, storage.ErrExists
+	if op.action == replace {
+		query, lost = op.table.replace, storage.ErrConflict
+		args = append(args, op.prior)
+	}
+	changed, err := c.exec(query, args...)
+	if err == nil && changed == 0 {
+		op.err = lost
+	}
+	return err
+}
+
+// resolve finds out, after a COMMIT that failed, which operations are stored nevertheless: those whose own revision is there.
+// All others are unknown, also those that lost, because what they lost against may not be stored either.
+func (w *writer) resolve(cause error) {
+	cause = unavailable(w.engine.path, "commit", cause)
+	_ = w.disconnect()
+	err := w.connect()
+	for _, op := range w.batch {
+		if err == nil && op.stored(w.conn) {
+			op.err = nil
+			continue
+		}
+		op.err = cause
+	}
+}
+
+// stored reports whether the operation's own effect can be read.
+func (op *operation) stored(c *connection) bool {
+	row := make([]driver.Value, 1)
+	found, err := c.row(row, op.table.held, op.doc.ID)
+	if err != nil {
+		return false
+	}
+	if op.action == remove {
+		return !found
+	}
+	return found && row[0] == op.rev
+}
+
+func (w *writer) connect() (err error) {
+	if w.conn != nil {
+		return nil
+	}
+	w.conn, err = connectWriter(context.Background(), w.engine.path)
+	return err
+}
+
+func (w *writer) disconnect() error {
+	if w.conn == nil {
+		return nil
+	}
+	conn := w.conn
+	w.conn = nil
+	return conn.Close()
+}
