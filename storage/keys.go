@@ -65,3 +65,15 @@ func GenerationName(generation uint32) string { return strconv.FormatUint(uint64
 func (s TokenSecrets) Document() Document {
 	return Document{Kind: KindTokenSecrets, ID: s.Directory, Owner: s.Directory, CreatedAt: s.CreatedAt, DueAt: s.DueAt}
 }
+
+// MasterCheck is the one record that tells a right master key from a wrong one before anything else needs it.
+type MasterCheck struct {
+	// Sealed is a known text, sealed by the master key that every process must have.
+	Sealed string `json:"sealed"`
+}
+
+// MasterCheckID is the ID of the one MasterCheck.
+const MasterCheckID = "master_key"
+
+// Document implements Record.
+func (MasterCheck) Document() Document { return Document{Kind: KindMeta, ID: MasterCheckID} }

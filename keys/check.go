@@ -1,0 +1,46 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/minifed/minifed/storage"
+)
+
+const checkText = "minifed master key check"
+
+func checkBinding() Binding { return Binding{Purpose: "master_check"} }
+
+// CheckMaster makes sure, before anything is served, that this process has the master key that the store was sealed with.
+// A *MissingKeyError names the key that is needed. In a new store it leaves the record that later checks go by.
+func CheckMaster(ctx context.Context, engine storage.Engine, master *Master) error {
+	entry, err := storage.Get[storage.MasterCheck](ctx, engine, storage.MasterCheckID)
+	if errors.Is(err, storage.ErrNotFound) {
+		entry, err = insertCheck(ctx, engine, master)
+	}
+	if err != nil {
+		return fmt.Errorf("keys: check master key: %w", err)
+	}
+	text, err := master.Open(entry.Record.Sealed, checkBinding())
+	if err != nil {
+		return err
+	}
+	if string(text) != checkText {
+		return ErrSealed
+	}
+	return nil
+}
+
+// insertCheck inserts the record, or returns the one that another instance has inserted.
+func insertCheck(ctx context.Context, engine storage.Engine, master *Master) (*storage.Entry[storage.MasterCheck], error) {
+	sealed, err := master.Seal([]byte(checkText), checkBinding())
+	if err != nil {
+		return nil, err
+	}
+	entry, err := storage.Insert(ctx, engine, storage.MasterCheck{Sealed: sealed})
+	if errors.Is(err, storage.ErrExists) {
+		return storage.Get[storage.MasterCheck](ctx, engine, storage.MasterCheckID)
+	}
+	return entry, err
+}

@@ -1,0 +1,86 @@
+package keys
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// skew is how far apart the clocks of two instances may be.
+const skew = time.Minute
+
+// Config is what a Ring and Secrets are made from.
+type Config struct {
+	Engine storage.Engine
+	Master *Master
+	Now    func() time.Time
+	// Random is read for secrets, nonces and jitter; key pairs come from crypto/rand whatever it is (since Go 1.26).
+	Random io.Reader
+	Logger *slog.Logger
+	// Schedule's zero fields have the defaults that it names.
+	Schedule Schedule
+	// VerifiedTokens is how many good signatures a Ring remembers, so that a token shown again costs a hash; 0 remembers none.
+	VerifiedTokens int
+}
+
+// Schedule is when keys are read, published, used and forgotten.
+type Schedule struct {
+	// Refresh is how often the copies in memory are read again, at most; 5 seconds.
+	Refresh time.Duration
+	// MaxAge is the max-age the JWK Set is served with; 5 minutes.
+	MaxAge time.Duration
+	// Margin is how long a new key is published, and a new token secret stored, before it is used; 15 minutes. It exceeds
+	// MaxAge by more than twice the Refresh and a minute for clocks that disagree. A copy older than Margin less MaxAge less
+	// that minute signs nothing: by the time a key it does not know of may sign, every JWK Set made from it has left the caches.
+	Margin time.Duration
+	// RotateEvery is how long a key signs; 90 days. Negative never rotates unasked.
+	RotateEvery time.Duration
+	// TokenLife is the longest life of a signed token, for which a retired key stays in the JWK Set; 24 hours.
+	TokenLife time.Duration
+	// HintLife is for how long after that an id_token_hint is still accepted; 90 days.
+	HintLife time.Duration
+	// SecretLife is the longest life of what was made with a token secret; 400 days.
+	SecretLife time.Duration
+}
+
+func (s Schedule) withDefaults() Schedule {
+	const day = 24 * time.Hour
+	return Schedule{
+		Refresh:     cmp.Or(s.Refresh, 5*time.Second),
+		MaxAge:      cmp.Or(s.MaxAge, 5*time.Minute),
+		Margin:      cmp.Or(s.Margin, 15*time.Minute),
+		RotateEvery: cmp.Or(s.RotateEvery, 90*day),
+		TokenLife:   cmp.Or(s.TokenLife, day),
+		HintLife:    cmp.Or(s.HintLife, 90*day),
+		SecretLife:  cmp.Or(s.SecretLife, 400*day),
+	}
+}
+
+// stale is the age from which a copy signs nothing.
+func (s Schedule) stale() time.Duration { return s.Margin - s.MaxAge - skew }
+
+func (s Schedule) validate() error {
+	switch {
+	case min(s.Refresh, s.MaxAge, s.Margin, s.TokenLife, s.HintLife, s.SecretLife) <= 0:
+		return errors.New("keys: schedule: durations must be positive")
+	case s.stale() <= 2*s.Refresh:
+		return fmt.Errorf("keys: schedule: margin %v must exceed max-age %v by more than %v", s.Margin, s.MaxAge, skew+2*s.Refresh)
+	case s.RotateEvery > 0 && s.RotateEvery <= s.Margin:
+		return fmt.Errorf("keys: schedule: keys must sign for longer than the margin %v", s.Margin)
+	}
+	return nil
+}
+
+// checked returns the configuration with its defaults, or what is missing.
+func (c Config) checked() (Config, error) {
+	if c.Engine == nil || c.Master == nil || c.Now == nil || c.Random == nil || c.Logger == nil {
+		return c, errors.New("keys: configuration needs Engine, Master, Now, Random and Logger")
+	}
+	c.Schedule = c.Schedule.withDefaults()
+	return c, c.Schedule.validate()
+}

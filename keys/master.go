@@ -1,0 +1,262 @@
+package keys
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+const (
+	envelopeScheme = "mk1"
+	masterKeySize  = 32
+	maxMasterKeys  = 16
+	// maxSealed bounds an envelope; no record could hold a longer one.
+	maxSealed = 16 << 10
+)
+
+var (
+	// ErrSealed says that a sealed value does not open: it was changed, or it belongs to something else.
+	ErrSealed = errors.New("keys: sealed value does not open")
+	// ErrMasterKey says that the text of a master key cannot be used.
+	ErrMasterKey = errors.New("keys: master key")
+)
+
+// MissingKeyError says that a value is sealed by a master key that this process was not given.
+type MissingKeyError struct {
+	// KeyID is the ID of the key that is needed, as Master.IDs returns it.
+	KeyID string
+}
+
+// Error implements error.
+func (e *MissingKeyError) Error() string {
+	return fmt.Sprintf("keys: master key %s is needed and was not given", e.KeyID)
+}
+
+// Binding says what a sealed value is and whose. A value opens only under the binding it was sealed under, so that whoever
+// can write to the store cannot put one secret in the place of another.
+type Binding struct {
+	// Purpose is what the value is, such as "app_secret".
+	Purpose string
+	// Directory is the directory it belongs to; empty for none.
+	Directory string
+	// ID is the record, or the part of it, that holds the value.
+	ID string
+}
+
+// AppSecretBinding is the binding of a federated client's AppSecret.
+func AppSecretBinding(directory, client string) Binding {
+	return Binding{Purpose: "app_secret", Directory: directory, ID: client}
+}
+
+func signingKeyBinding(directory, algorithm, kid string) Binding {
+	return Binding{Purpose: "signing_key", Directory: directory, ID: algorithm + "/" + kid}
+}
+
+func tokenSecretBinding(directory, generation string) Binding {
+	return Binding{Purpose: "token_secret", Directory: directory, ID: generation}
+}
+
+// associated is the length-prefixed form of the binding: no two bindings share one.
+func (b Binding) associated() []byte {
+	var data []byte
+	for _, part := range []string{envelopeScheme, b.Purpose, b.Directory, b.ID} {
+		data = binary.BigEndian.AppendUint32(data, uint32(len(part)))
+		data = append(data, part...)
+	}
+	return data
+}
+
+// Master seals secrets at rest with AES-256-GCM. It holds one or more master keys: the first seals, all of them open. It is
+// safe for concurrent use if its source of randomness is.
+type Master struct {
+	keys   []masterKey
+	random io.Reader
+}
+
+type masterKey struct {
+	id   string
+	aead cipher.AEAD
+}
+
+// GenerateMasterKey returns a new master key in the form that ParseMaster reads: 32 bytes in base64, without a line feed.
+func GenerateMasterKey(random io.Reader) (string, error) {
+	key := make([]byte, masterKeySize)
+	if _, err := io.ReadFull(random, key); err != nil {
+		return "", fmt.Errorf("keys: generate master key: %w", err)
+	}
+	return base64.StdEncoding.EncodeToString(key), nil
+}
+
+// ParseMaster reads master keys from the text of a file or of an environment variable: one key a line (or comma), 32 bytes
+// in base64 or hex; empty lines and what follows # are skipped. The first key seals, every key opens. Errors wrap
+// ErrMasterKey, name the line and never quote it.
+func ParseMaster(text string, random io.Reader) (*Master, error) {
+	m := &Master{random: random}
+	lines := bufio.NewScanner(strings.NewReader(text))
+	for number := 1; lines.Scan(); number++ {
+		line, _, _ := strings.Cut(lines.Text(), "#")
+		for word := range strings.FieldsFuncSeq(line, isSeparator) {
+			if err := m.add(word); err != nil {
+				return nil, fmt.Errorf("%w: line %d: %w", ErrMasterKey, number, err)
+			}
+		}
+	}
+	if lines.Err() != nil {
+		return nil, fmt.Errorf("%w: line too long", ErrMasterKey)
+	}
+	if len(m.keys) == 0 {
+		return nil, fmt.Errorf("%w: none given", ErrMasterKey)
+	}
+	return m, nil
+}
+
+func isSeparator(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\r' }
+
+func (m *Master) add(word string) error {
+	secret, err := decodeMasterKey(word)
+	if err != nil {
+		return err
+	}
+	key, err := newMasterKey(secret)
+	if err != nil {
+		return err
+	}
+	if m.find(key.id) != nil {
+		return fmt.Errorf("key %s is given twice", key.id)
+	}
+	if len(m.keys) == maxMasterKeys {
+		return fmt.Errorf("more than %d keys", maxMasterKeys)
+	}
+	m.keys = append(m.keys, key)
+	return nil
+}
+
+func decodeMasterKey(word string) ([]byte, error) {
+	if len(word) == hex.EncodedLen(masterKeySize) {
+		if secret, err := hex.DecodeString(word); err == nil {
+			return secret, nil
+		}
+	}
+	word = strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(word, "="))
+	secret, err := base64.RawStdEncoding.Strict().DecodeString(word)
+	if err != nil || len(secret) != masterKeySize {
+		return nil, fmt.Errorf("not %d bytes in base64 or hex", masterKeySize)
+	}
+	if bytes.Count(secret, secret[:1]) == masterKeySize {
+		return nil, errors.New("not random")
+	}
+	return secret, nil
+}
+
+// newMasterKey derives the sealing key and the public ID, so that neither is the secret itself.
+func newMasterKey(secret []byte) (masterKey, error) {
+	sealing, err := hkdf.Key(sha256.New, secret, nil, "minifed master key: seal", masterKeySize)
+	if err != nil {
+		return masterKey{}, err
+	}
+	id, err := hkdf.Key(sha256.New, secret, nil, "minifed master key: id", 6)
+	if err != nil {
+		return masterKey{}, err
+	}
+	block, err := aes.NewCipher(sealing)
+	if err != nil {
+		return masterKey{}, err
+	}
+	aead, err := cipher.NewGCM(block)
+	return masterKey{id: hex.EncodeToString(id), aead: aead}, err
+}
+
+// IDs returns the public IDs of the master keys, the sealing one first. They may be shown and logged.
+func (m *Master) IDs() []string {
+	ids := make([]string, len(m.keys))
+	for i, key := range m.keys {
+		ids[i] = key.id
+	}
+	return ids
+}
+
+func (m *Master) find(id string) *masterKey {
+	for i := range m.keys {
+		if m.keys[i].id == id {
+			return &m.keys[i]
+		}
+	}
+	return nil
+}
+
+// Seal encrypts secret for binding and returns the envelope: "mk1:", the ID of the master key, ":", and the base64url of
+// nonce and ciphertext.
+func (m *Master) Seal(secret []byte, binding Binding) (string, error) {
+	key := m.keys[0]
+	nonce := make([]byte, key.aead.NonceSize(), key.aead.NonceSize()+len(secret)+key.aead.Overhead())
+	if _, err := io.ReadFull(m.random, nonce); err != nil {
+		return "", fmt.Errorf("keys: seal: %w", err)
+	}
+	sealed := key.aead.Seal(nonce, nonce, secret, binding.associated())
+	return envelopeScheme + ":" + key.id + ":" + base64.RawURLEncoding.EncodeToString(sealed), nil
+}
+
+// Open decrypts an envelope that Seal returned for the same binding. It answers ErrSealed for a changed or misplaced one,
+// and a *MissingKeyError for one that another master key sealed.
+func (m *Master) Open(envelope string, binding Binding) ([]byte, error) {
+	id, sealed, err := parseEnvelope(envelope)
+	if err != nil {
+		return nil, err
+	}
+	key := m.find(id)
+	if key == nil {
+		return nil, &MissingKeyError{KeyID: id}
+	}
+	size := key.aead.NonceSize()
+	if len(sealed) < size+key.aead.Overhead() {
+		return nil, ErrSealed
+	}
+	secret, err := key.aead.Open(nil, sealed[:size], sealed[size:], binding.associated())
+	if err != nil {
+		return nil, ErrSealed
+	}
+	return secret, nil
+}
+
+// Reseal returns the envelope sealed by the first master key, and whether that changed it.
+func (m *Master) Reseal(envelope string, binding Binding) (resealed string, changed bool, err error) {
+	id, _, err := parseEnvelope(envelope)
+	if err != nil {
+		return "", false, err
+	}
+	if id == m.keys[0].id {
+		return envelope, false, nil
+	}
+	secret, err := m.Open(envelope, binding)
+	if err != nil {
+		return "", false, err
+	}
+	resealed, err = m.Seal(secret, binding)
+	return resealed, err == nil, err
+}
+
+func parseEnvelope(envelope string) (id string, sealed []byte, err error) {
+	if len(envelope) > maxSealed {
+		return "", nil, ErrSealed
+	}
+	scheme, rest, _ := strings.Cut(envelope, ":")
+	id, text, _ := strings.Cut(rest, ":")
+	if scheme != envelopeScheme || len(id) != hex.EncodedLen(6) || strings.Trim(id, "0123456789abcdef") != "" {
+		return "", nil, ErrSealed
+	}
+	sealed, err = base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil {
+		return "", nil, ErrSealed
+	}
+	return id, sealed, nil
+}

@@ -1,0 +1,130 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// Reseal seals every secret in the store with the first master key, and returns how many records that changed. Master keys
+// rotate one instance at a time, without a pause:
+//
+//  1. add the new key as the last line on every instance, and restart one after the other: all can open it now;
+//  2. move it to the first line on every instance, and restart one after the other: all seal with it now;
+//  3. Reseal, from any place that has both keys;
+//  4. take the old key away.
+//
+// It may be stopped and run again. The record of CheckMaster goes last: it names the old key until nothing else needs it.
+func Reseal(ctx context.Context, engine storage.Engine, master *Master) (changed int, err error) {
+	passes := []func() (int, error){
+		func() (int, error) { return resealKind(ctx, engine, master.resealSigningKeys) },
+		func() (int, error) { return resealKind(ctx, engine, master.resealTokenSecrets) },
+		func() (int, error) { return resealKind(ctx, engine, master.resealClient) },
+		func() (int, error) { return resealKind(ctx, engine, master.resealCheck) },
+	}
+	for _, pass := range passes {
+		count, err := pass()
+		changed += count
+		if err != nil {
+			return changed, fmt.Errorf("keys: reseal: %w", err)
+		}
+	}
+	return changed, nil
+}
+
+// resealKind applies reseal to every record of a kind.
+func resealKind[R storage.Record](
+	ctx context.Context, engine storage.Engine, reseal func(*R) (bool, error),
+) (changed int, err error) {
+	query := storage.Query{Limit: storage.MaxPage}
+	for {
+		entries, next, err := storage.List[R](ctx, engine, query)
+		if err != nil {
+			return changed, err
+		}
+		for _, entry := range entries {
+			done, err := resealEntry(ctx, engine, entry, reseal)
+			if err != nil {
+				return changed, err
+			}
+			if done {
+				changed++
+			}
+		}
+		if next == "" {
+			return changed, nil
+		}
+		query.After = next
+	}
+}
+
+// resealEntry decides again from what it sees when it lost to another change.
+func resealEntry[R storage.Record](
+	ctx context.Context, engine storage.Engine, entry *storage.Entry[R], reseal func(*R) (bool, error),
+) (bool, error) {
+	for range maxAttempts {
+		record := entry.Record
+		changed, err := reseal(&record)
+		if err != nil || !changed {
+			return false, err
+		}
+		_, err = entry.Replace(ctx, engine, record)
+		if err == nil || !errors.Is(err, storage.ErrConflict) {
+			return err == nil, err
+		}
+		entry, err = storage.Get[R](ctx, engine, record.Document().ID)
+		if err != nil {
+			return false, err
+		}
+	}
+	return false, storage.ErrConflict
+}
+
+func (m *Master) resealSigningKeys(record *storage.SigningKeys) (changed bool, err error) {
+	record.Keys = maps.Clone(record.Keys)
+	for kid, key := range record.Keys {
+		if key.Private == "" {
+			continue
+		}
+		resealed, did, err := m.Reseal(key.Private, signingKeyBinding(record.Directory, record.Algorithm, kid))
+		if err != nil {
+			return false, err
+		}
+		key.Private = resealed
+		record.Keys[kid] = key
+		changed = changed || did
+	}
+	return changed, nil
+}
+
+func (m *Master) resealTokenSecrets(record *storage.TokenSecrets) (changed bool, err error) {
+	record.Generations = maps.Clone(record.Generations)
+	for name, generation := range record.Generations {
+		resealed, did, err := m.Reseal(generation.Secret, tokenSecretBinding(record.Directory, name))
+		if err != nil {
+			return false, err
+		}
+		generation.Secret = resealed
+		record.Generations[name] = generation
+		changed = changed || did
+	}
+	return changed, nil
+}
+
+func (m *Master) resealClient(record *storage.Client) (changed bool, err error) {
+	if record.Federation == nil || record.Federation.AppSecret == "" {
+		return false, nil
+	}
+	federation := *record.Federation
+	federation.AppSecret, changed, err = m.Reseal(federation.AppSecret, AppSecretBinding(record.Directory, record.ID))
+	record.Federation = &federation
+	return changed, err
+}
+
+func (m *Master) resealCheck(record *storage.MasterCheck) (changed bool, err error) {
+	record.Sealed, changed, err = m.Reseal(record.Sealed, checkBinding())
+	return changed, err
+}

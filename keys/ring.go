@@ -1,0 +1,71 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/minifed/minifed/storage"
+)
+
+var (
+	// ErrStale says that this process's copy of the keys is too old to sign with; answer 503.
+	ErrStale = errors.New("keys: copy of the signing keys is too old")
+	// ErrNoKey says that the directory has no key of the algorithm.
+	ErrNoKey = errors.New("keys: no signing key")
+	// ErrInvalid says that a token is not one that the directory signed.
+	ErrInvalid = errors.New("keys: invalid token")
+)
+
+// Ring holds the signing keys of every directory: it signs, verifies, publishes and rotates. Copies of the keys are kept in
+// memory and refreshed in the background, so no request waits for the store unless it shows something unknown. It is safe
+// for concurrent use.
+type Ring struct {
+	config   Config
+	copies   *copies[storage.SigningKeys, *keySet]
+	verified *verifiedTokens
+	sets     sync.Map // directory → *publishedSet
+}
+
+var _ Signer = (*Ring)(nil)
+
+// NewRing returns a Ring without copies: call Load before the first request, and Run as long as the process serves.
+func NewRing(config Config) (*Ring, error) {
+	config, err := config.checked()
+	if err != nil {
+		return nil, err
+	}
+	parse := func(record storage.SigningKeys) (*keySet, error) { return parseKeySet(config.Master, record) }
+	return &Ring{
+		config:   config,
+		copies:   newCopies(config, parse),
+		verified: newVerifiedTokens(config.VerifiedTokens),
+	}, nil
+}
+
+// Load reads the keys of all directories.
+func (r *Ring) Load(ctx context.Context) error { return r.copies.refresh(ctx) }
+
+// Run refreshes the copies and prepares the steps of rotation that are due, until ctx ends.
+func (r *Ring) Run(ctx context.Context) {
+	var loops sync.WaitGroup
+	loops.Go(func() { r.copies.run(ctx, r.config.Schedule.Refresh, r.config.Random) })
+	loops.Go(func() { r.runSteps(ctx) })
+	loops.Wait()
+}
+
+// MaxAge is the max-age to serve the directory's JWK Set with. It is zero when the copy at hand is too old to sign with, so
+// that no cache keeps what may lack a key that other instances sign with by now.
+func (r *Ring) MaxAge(directory string) time.Duration {
+	for _, name := range Algorithms() {
+		if copied, ok := r.copies.get(storage.Key(directory, name)); ok && r.isStale(copied.readAt) {
+			return 0
+		}
+	}
+	return r.config.Schedule.MaxAge
+}
+
+func (r *Ring) isStale(readAt time.Time) bool {
+	return r.copies.clock().Sub(readAt).Abs() > r.config.Schedule.stale()
+}

@@ -1,0 +1,72 @@
+package keys
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// Sign implements Signer. It answers ErrNoKey for an algorithm that the directory has no key of, and ErrStale.
+func (r *Ring) Sign(ctx context.Context, directory, name, typ string, payload []byte) (string, error) {
+	set, err := r.signingSet(ctx, directory, name)
+	if err != nil {
+		return "", err
+	}
+	key := set.active(r.config.Now())
+	if key == nil {
+		return "", fmt.Errorf("%w that is active: %s", ErrNoKey, name)
+	}
+	header, ok := key.headers[typ]
+	if !ok {
+		if header, err = key.encodeHeader(typ); err != nil {
+			return "", err
+		}
+	}
+	return assemble(set.algorithm, key, header, payload)
+}
+
+// signingSet returns the keys to sign with, no older than the schedule allows.
+func (r *Ring) signingSet(ctx context.Context, directory, name string) (*keySet, error) {
+	if _, err := algorithmOf(name); err != nil {
+		return nil, err
+	}
+	id := storage.Key(directory, name)
+	copied, ok := r.copies.get(id)
+	if ok && !r.isStale(copied.readAt) {
+		return copied.value, nil
+	}
+	if !ok {
+		copied, err := r.copies.reload(ctx, id)
+		if errors.Is(err, storage.ErrNotFound) {
+			return nil, fmt.Errorf("%w: %s", ErrNoKey, name)
+		}
+		return copied.value, err
+	}
+	copied, err := r.copies.reloadOnce(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrStale, err)
+	}
+	if r.isStale(copied.readAt) {
+		return nil, ErrStale
+	}
+	return copied.value, nil
+}
+
+// assemble returns the compact JWS (RFC 7515 §7.1).
+func assemble(alg algorithm, key *signingKey, header string, payload []byte) (string, error) {
+	encoding := base64.RawURLEncoding
+	var scratch [2048]byte
+	token := append(scratch[:0], header...)
+	token = append(token, '.')
+	token = encoding.AppendEncode(token, payload)
+	var space [256]byte
+	signature, err := alg.sign(space[:0], key.private, token)
+	if err != nil {
+		return "", fmt.Errorf("keys: sign %s: %w", key.public.Algorithm, err)
+	}
+	token = append(token, '.')
+	return string(encoding.AppendEncode(token, signature)), nil
+}
