@@ -1,0 +1,65 @@
+package mongodb
+
+import (
+	"fmt"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
+	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/connstring"
+)
+
+// defaultDatabase is used when the URI names none.
+const defaultDatabase = "minifed"
+
+// parse reads the URI and sets what minifed relies on. Errors never quote the URI, which holds a password.
+func parse(opts Options) (*options.ClientOptions, string, error) {
+	parsed, err := connstring.ParseAndValidate(opts.URI)
+	if err != nil {
+		return nil, "", fmt.Errorf("mongodb: the URI is not valid: it looks like mongodb://user:password@host:27017/minifed?replicaSet=rs0")
+	}
+	clientOptions := options.Client().ApplyURI(opts.URI)
+	if err := clientOptions.Validate(); err != nil {
+		return nil, "", fmt.Errorf("mongodb: the URI has options that do not go together")
+	}
+	if err := refuseWeakening(parsed, clientOptions); err != nil {
+		return nil, "", err
+	}
+	concerns(clientOptions)
+	clientOptions.SetAppName("minifed").SetMonitor(opts.Monitor)
+	database := parsed.Database
+	if database == "" {
+		database = defaultDatabase
+	}
+	return clientOptions, database, nil
+}
+
+// refuseWeakening answers an error for options that would let an acknowledged write be lost or an old one be read.
+func refuseWeakening(parsed *connstring.ConnString, set *options.ClientOptions) error {
+	switch {
+	case set.WriteConcern != nil && set.WriteConcern.W != nil && set.WriteConcern.W != writeconcern.Majority().W:
+		return weakens("w", "majority")
+	case parsed.JSet && !parsed.J:
+		return weakens("journal", "true")
+	case set.ReadPreference != nil && set.ReadPreference.Mode() != readpref.PrimaryMode:
+		return weakens("readPreference", "primary")
+	case set.ReadConcern != nil && set.ReadConcern.Level != "" && set.ReadConcern.Level != "majority":
+		return weakens("readConcernLevel", "majority")
+	case strings.Contains(strings.ToLower(opts(parsed)), "tlsinsecure"):
+		return fmt.Errorf("mongodb: the URI sets tlsInsecure: remove it, and name the authority by tlsCAFile")
+	}
+	return nil
+}
+
+func opts(parsed *connstring.ConnString) string {
+	var names []string
+	for name := range parsed.Options {
+		names = append(names, name)
+	}
+	return strings.Join(names, " ")
+}
+
+func weakens(option, only string) error {
+	return fmt.Errorf("mongodb: the URI sets %s to something weaker than minifed relies on: remove it (it is %s)", option, only)
+}
