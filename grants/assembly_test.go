@@ -2,6 +2,7 @@ package grants_test
 
 import (
 	"context"
+	"errors"
 	"os/exec"
 	"strings"
 	"testing"
@@ -116,10 +117,10 @@ func TestHandlerLeavesOtherGrantsAlone(t *testing.T) {
 	if handler.CanHandleTokenEndpointRequest(t.Context(), request) {
 		t.Error("handles client_credentials")
 	}
-	if err := handler.HandleTokenEndpointRequest(t.Context(), request); err != fosite.ErrUnknownRequest {
+	if err := handler.HandleTokenEndpointRequest(t.Context(), request); !errors.Is(err, fosite.ErrUnknownRequest) {
 		t.Errorf("handle: %v", err)
 	}
-	if err := handler.PopulateTokenEndpointResponse(t.Context(), request, fosite.NewAccessResponse()); err != fosite.ErrUnknownRequest {
+	if err := handler.PopulateTokenEndpointResponse(t.Context(), request, fosite.NewAccessResponse()); !errors.Is(err, fosite.ErrUnknownRequest) {
 		t.Errorf("populate: %v", err)
 	}
 }

@@ -53,6 +53,10 @@ const (
 // when it is that too; the strategy must be an oauth2.AccessTokenStrategy, an oauth2.RefreshTokenStrategy and an
 // openid.OpenIDConnectTokenStrategy, as compose.CommonStrategy is.
 //
+// The session must have SetSubject(string), and be an openid.Session when openid is granted: openid.DefaultSession will do. The
+// at_hash of ID tokens is right for every signing algorithm; a session whose IDTokenHeaders tell "alg" saves a second
+// signature where that is not one with SHA-256.
+//
 // A factory cannot return an error. When something is missing, the handler it returns answers every token exchange with
 // server_error and names what is missing in the error's debug text, and every other grant works on.
 func NewMiniProgramFactory(cfg MiniProgramConfig) compose.Factory {

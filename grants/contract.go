@@ -52,14 +52,6 @@ type Repeater interface {
 	RepeatSubject(ctx context.Context, request Exchange) (Subject, bool, error)
 }
 
-// SubjectResolverFunc is a function that is a SubjectResolver.
-type SubjectResolverFunc func(ctx context.Context, request Exchange, session wechat.Session) (Subject, error)
-
-// ResolveSubject calls f.
-func (f SubjectResolverFunc) ResolveSubject(ctx context.Context, request Exchange, session wechat.Session) (Subject, error) {
-	return f(ctx, request, session)
-}
-
 // Subject is whom the tokens speak about, and what they say besides.
 type Subject struct {
 	// ID is the "sub" claim.

@@ -100,7 +100,7 @@ func TestRegistrationRequiredHandsOutTheTicket(t *testing.T) {
 
 func TestErrorKeepsWhatTheOperatorNeeds(t *testing.T) {
 	cause := &wechat.Error{API: "code2Session", Code: 40125, Class: wechat.ClassConfig, RID: "rid-1"}
-	var err error = fmt.Errorf("outer: %w", grants.FromWeChat(cause))
+	err := fmt.Errorf("outer: %w", grants.FromWeChat(cause))
 	if found, ok := errors.AsType[*wechat.Error](err); !ok || found.RID != "rid-1" {
 		t.Errorf("no *wechat.Error in %v", err)
 	}

@@ -222,8 +222,11 @@ func TestRFC8693_2_1_AudienceAndResource(t *testing.T) {
 	}{
 		{"audience", []string{"audience", api}, []string{api}},
 		{"resource", []string{"resource", api}, []string{api}},
-		{"both, repeated", []string{"audience", api, "audience", issuer, "resource", api, "resource", "https://files.example/"},
-			[]string{api, issuer, "https://files.example/"}},
+		{
+			"both, repeated",
+			[]string{"audience", api, "audience", issuer, "resource", api, "resource", "https://files.example/"},
+			[]string{api, issuer, "https://files.example/"},
+		},
 		{"neither: the default", nil, []string{issuer}},
 	}
 	for _, tt := range tests {
