@@ -1,0 +1,54 @@
+package identity
+
+import (
+	"context"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// System is the actor of what nobody asked for. It leaves no audit entry.
+const System = "system"
+
+// Operator is the actor name of an operator.
+func Operator(name string) string { return "operator:" + name }
+
+// Self is the actor name of a user who acts on the own account.
+func Self(user string) string { return "user:" + user }
+
+// The actions of audit entries.
+const (
+	ActionCreate       = "user.create"
+	ActionProfile      = "user.profile"
+	ActionUsername     = "user.username"
+	ActionEmail        = "user.email"
+	ActionPhone        = "user.phone"
+	ActionPassword     = "user.password"
+	ActionAttach       = "user.attach"
+	ActionDisable      = "user.disable"
+	ActionEnable       = "user.enable"
+	ActionDelete       = "user.delete"
+	ActionSignOut      = "user.sign_out"
+	ActionRemoveClient = "user.remove_client"
+	ActionMerge        = "user.merge"
+	ActionUnmerge      = "user.unmerge"
+	ActionDismiss      = "merge_candidate.dismiss"
+)
+
+// record writes an audit entry before what it speaks of is done: what cannot be recorded does not happen. It is the one
+// write that an action costs beside its compare-and-set.
+func (s *Service) record(ctx context.Context, actor, action string, user storage.User, details map[string]string) error {
+	if actor == System {
+		return nil
+	}
+	id, err := s.newID()
+	if err != nil {
+		return err
+	}
+	_, err = storage.Insert(ctx, s.engine, storage.AuditEntry{
+		Directory: user.Directory, ID: id, Actor: actor, Action: action, Target: userTarget(user.ID), Details: details,
+		CreatedAt: s.now(),
+	})
+	return wrap("insert audit entry", err)
+}
+
+func userTarget(id string) string { return "user:" + id }

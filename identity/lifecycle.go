@@ -1,0 +1,129 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"maps"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// maxClientEpochs bounds User.ClientEpochs.
+const maxClientEpochs = 64
+
+// Disable keeps a user out until Enable, and ends every grant and session. It is one read and one compare-and-set, and the
+// audit entry.
+func (s *Service) Disable(ctx context.Context, directory, id, actor string) error {
+	_, err := s.change(ctx, directory, id, actor, ActionDisable, func(user *storage.User) (bool, error) {
+		if user.Status == storage.UserDisabled {
+			return false, nil
+		}
+		user.Status = storage.UserDisabled
+		user.Epoch++
+		return true, nil
+	})
+	return err
+}
+
+// Enable lets a disabled user in again. What Disable ended stays ended.
+func (s *Service) Enable(ctx context.Context, directory, id, actor string) error {
+	_, err := s.change(ctx, directory, id, actor, ActionEnable, func(user *storage.User) (bool, error) {
+		if user.Status != storage.UserDisabled {
+			return false, nil
+		}
+		user.Status = storage.UserActive
+		return true, nil
+	})
+	return err
+}
+
+// SignOutEverywhere ends every grant and session of a user.
+func (s *Service) SignOutEverywhere(ctx context.Context, directory, id, actor string) error {
+	_, err := s.change(ctx, directory, id, actor, ActionSignOut, func(user *storage.User) (bool, error) {
+		user.Epoch++
+		return true, nil
+	})
+	return err
+}
+
+// RemoveClient ends every grant that a client has from a user. After maxClientEpochs clients, the next one ends all grants
+// of the user once, and the count starts anew.
+func (s *Service) RemoveClient(ctx context.Context, directory, id, client, actor string) error {
+	_, err := s.change(ctx, directory, id, actor, ActionRemoveClient, func(user *storage.User) (bool, error) {
+		if _, known := user.ClientEpochs[client]; !known && len(user.ClientEpochs) >= maxClientEpochs {
+			user.Epoch++
+			user.ClientEpochs = nil
+			return true, nil
+		}
+		epochs := maps.Clone(user.ClientEpochs)
+		if epochs == nil {
+			epochs = map[string]int64{}
+		}
+		epochs[client]++
+		user.ClientEpochs = epochs
+		return true, nil
+	})
+	return err
+}
+
+// Delete removes a person: the user becomes a tombstone without personal data, which ends every grant and session, so do
+// the users merged into it, and then the links go. A link that a crash leaves leads to a tombstone and is free; deleting
+// again completes what is left. The same person, signing in later, is a new user. A user who never was is ErrUnknownUser.
+func (s *Service) Delete(ctx context.Context, directory, id, actor string) error {
+	root, user, err := s.follow(ctx, directory, id)
+	if err != nil {
+		return err
+	}
+	if user == nil {
+		return ErrUnknownUser
+	}
+	if user.Record.Status != storage.UserDeleted {
+		if err := s.record(ctx, actor, ActionDelete, user.Record, nil); err != nil {
+			return err
+		}
+	}
+	return s.bury(ctx, directory, root)
+}
+
+// bury turns a user, those merged into it, and those merged into them into tombstones, and lets their links go.
+func (s *Service) bury(ctx context.Context, directory, id string) error {
+	for graves := []string{id}; len(graves) > 0; graves = graves[1:] {
+		stone, err := retry(ctx, func(ctx context.Context) (*storage.Entry[storage.User], error) {
+			return s.tombstone(ctx, directory, graves[0])
+		})
+		if err != nil {
+			return err
+		}
+		links, err := s.linksOf(ctx, directory, graves[0])
+		if err != nil {
+			return err
+		}
+		for _, link := range links {
+			if err := s.release(ctx, link); err != nil {
+				return err
+			}
+		}
+		graves = append(graves, stone.Record.Aliases...)
+	}
+	return nil
+}
+
+// tombstone keeps of a user what says that the ID is used up, and which users must go with it.
+func (s *Service) tombstone(ctx context.Context, directory, id string) (*storage.Entry[storage.User], error) {
+	user, err := storage.Get[storage.User](ctx, s.engine, storage.Key(directory, id))
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, ErrUnknownUser
+	}
+	if err != nil {
+		return nil, wrap("read user", err)
+	}
+	old := user.Record
+	if old.Status == storage.UserDeleted {
+		return user, nil
+	}
+	stone, err := user.Replace(ctx, s.engine, storage.User{
+		Directory: old.Directory, ID: old.ID, Status: storage.UserDeleted, Aliases: old.Aliases, Epoch: old.Epoch + 1,
+		CreatedAt: old.CreatedAt, UpdatedAt: s.now(),
+	})
+	return stone, wrap("bury user", err)
+}

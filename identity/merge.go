@@ -1,0 +1,284 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// maxAliases bounds the users merged into one directly.
+const maxAliases = 32
+
+// The details of the audit entry of a merge. It is the plan of the merge: what is done follows it, and so does the undoing.
+const (
+	detailSurvivor = "survivor"
+	detailAlias    = "alias"
+	// detailGained names the members of the survivor's record that came from the alias.
+	detailGained = "gained"
+)
+
+// Merged says what a merge did.
+type Merged struct {
+	// Survivor is the older user, whose ID stays; Alias the ID that stands for it from now on.
+	Survivor, Alias string
+	// Audit is the ID of the audit entry, which Unmerge takes.
+	Audit string
+}
+
+// AcceptCandidate merges the two users of a merge candidate. A WeChat user who still has no account is ErrUnknownUser.
+func (s *Service) AcceptCandidate(ctx context.Context, directory, id, actor string) (*Merged, error) {
+	candidate, err := s.Candidate(ctx, directory, id)
+	if err != nil {
+		return nil, err
+	}
+	users := candidate.Record.Users
+	if users[0] == "" {
+		link, err := storage.Get[storage.Identity](ctx, s.engine, candidate.Record.Identity)
+		if errors.Is(err, storage.ErrNotFound) {
+			return nil, ErrUnknownUser
+		}
+		if err != nil {
+			return nil, wrap("read link", err)
+		}
+		users[0] = link.Record.User
+	}
+	merged, err := s.Merge(ctx, directory, users[0], users[1], actor)
+	if err != nil && !errors.Is(err, ErrSameUser) {
+		return nil, err
+	}
+	return merged, errors.Join(err, s.closeCandidate(ctx, directory, id, CandidateMerged))
+}
+
+// Merge makes two users one. The older ID survives; the other becomes an alias that still resolves, and its grants and
+// sessions end. The survivor's own go on. It gains what it lacks (username with password, e-mail address, phone number,
+// members of the profile) and the links. Both must be active: a merge lifts no ban.
+//
+// The write that decides makes the one user an alias. Before it the audit entry is written, which says what the survivor is to
+// gain; what comes after it changes nothing about who signs in as whom, and repeating the merge completes it. Users who are
+// one already are ErrSameUser, unless that is by a merge that this completes.
+func (s *Service) Merge(ctx context.Context, directory, one, other, actor string) (*Merged, error) {
+	return retry(ctx, func(ctx context.Context) (*Merged, error) {
+		a, err := s.active(ctx, directory, one)
+		if err != nil {
+			return nil, err
+		}
+		b, err := s.active(ctx, directory, other)
+		if err != nil {
+			return nil, err
+		}
+		if a.Record.ID == b.Record.ID {
+			return s.resumeMerge(ctx, directory, one, other)
+		}
+		if older(b.Record, a.Record) {
+			a, b = b, a
+		}
+		return s.merge(ctx, a, b, actor)
+	})
+}
+
+// older orders users by age, so that aliases never go round in a circle.
+func older(a, b storage.User) bool {
+	if order := a.CreatedAt.Compare(b.CreatedAt); order != 0 {
+		return order < 0
+	}
+	return a.ID < b.ID
+}
+
+func (s *Service) merge(ctx context.Context, survivor, alias *storage.Entry[storage.User], actor string) (*Merged, error) {
+	if len(survivor.Record.Aliases) >= maxAliases {
+		return nil, invalid("survivor", "has too many aliases")
+	}
+	plan, err := s.planMerge(ctx, survivor.Record, alias.Record, actor)
+	if err != nil {
+		return nil, err
+	}
+	next := alias.Record
+	next.Status, next.AliasOf = storage.UserAlias, survivor.Record.ID
+	next.Epoch++
+	next.UpdatedAt = s.now()
+	if alias, err = alias.Replace(ctx, s.engine, next); err != nil {
+		return nil, wrap("make alias", err)
+	}
+	return s.completeMerge(ctx, alias.Record, plan)
+}
+
+// planMerge writes the audit entry of a merge, or reads the one that an attempt before this one left.
+func (s *Service) planMerge(ctx context.Context, survivor, alias storage.User, actor string) (storage.AuditEntry, error) {
+	plan := storage.AuditEntry{
+		Directory: survivor.Directory, ID: mergeID(survivor.ID, alias.ID, alias.Epoch), Actor: actor, Action: ActionMerge,
+		Target: userTarget(survivor.ID), CreatedAt: s.now(),
+		Details: map[string]string{
+			detailSurvivor: survivor.ID, detailAlias: alias.ID, detailGained: strings.Join(lacking(survivor, alias), " "),
+		},
+	}
+	_, err := storage.Insert(ctx, s.engine, plan)
+	if errors.Is(err, storage.ErrExists) {
+		return s.mergePlan(ctx, plan.Directory, plan.ID)
+	}
+	return plan, wrap("insert audit entry", err)
+}
+
+// mergeID derives from the epoch that the alias had before the merge, so that an attempt to complete the merge finds it.
+func mergeID(survivor, alias string, epoch int64) string {
+	return storage.Digest("merge", survivor, alias, fmt.Sprint(epoch))
+}
+
+func (s *Service) mergePlan(ctx context.Context, directory, id string) (storage.AuditEntry, error) {
+	entry, err := storage.Get[storage.AuditEntry](ctx, s.engine, storage.Key(directory, id))
+	if errors.Is(err, storage.ErrNotFound) || err == nil && entry.Record.Action != ActionMerge {
+		return storage.AuditEntry{}, ErrUnknownMerge
+	}
+	if err != nil {
+		return storage.AuditEntry{}, wrap("read audit entry", err)
+	}
+	return entry.Record, nil
+}
+
+// resumeMerge completes the merge that made one of two IDs an alias.
+func (s *Service) resumeMerge(ctx context.Context, directory string, ids ...string) (*Merged, error) {
+	for _, id := range ids {
+		user, err := storage.Get[storage.User](ctx, s.engine, storage.Key(directory, id))
+		if err != nil {
+			return nil, wrap("read user", err)
+		}
+		alias := user.Record
+		if alias.Status != storage.UserAlias {
+			continue
+		}
+		plan, err := s.mergePlan(ctx, directory, mergeID(alias.AliasOf, alias.ID, alias.Epoch-1))
+		if errors.Is(err, ErrUnknownMerge) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return s.completeMerge(ctx, alias, plan)
+	}
+	return nil, ErrSameUser
+}
+
+// completeMerge does what follows from the alias: the survivor gains, the links move, the merge candidate is closed.
+func (s *Service) completeMerge(ctx context.Context, alias storage.User, plan storage.AuditEntry) (*Merged, error) {
+	if err := s.gain(ctx, alias, plan); err != nil {
+		return nil, err
+	}
+	links, err := s.linksOf(ctx, alias.Directory, alias.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, link := range links {
+		// A link that somebody changed meanwhile stays: it leads to the survivor through the alias.
+		if err := s.move(ctx, link, alias.AliasOf); err != nil && !lost(err) {
+			return nil, err
+		}
+	}
+	merged := &Merged{Survivor: alias.AliasOf, Alias: alias.ID, Audit: plan.ID}
+	return merged, s.closeCandidate(ctx, alias.Directory, pairID(alias.AliasOf, alias.ID), CandidateMerged)
+}
+
+// gain gives the survivor what the plan says and notes the alias on it.
+func (s *Service) gain(ctx context.Context, alias storage.User, plan storage.AuditEntry) error {
+	return s.changeExactly(ctx, alias.Directory, alias.AliasOf, func(survivor *storage.User) bool {
+		if slices.Contains(survivor.Aliases, alias.ID) {
+			return false
+		}
+		survivor.Aliases = append(slices.Clone(survivor.Aliases), alias.ID)
+		for _, gift := range gifts(survivor, &alias) {
+			if gift.planned(plan) && gift.lacking() {
+				gift.give()
+			}
+		}
+		return true
+	})
+}
+
+// changeExactly changes the user of an ID itself, alias or not; one that was deleted stays as it is.
+func (s *Service) changeExactly(ctx context.Context, directory, id string, edit func(*storage.User) bool) error {
+	_, err := retry(ctx, func(ctx context.Context) (struct{}, error) {
+		user, err := storage.Get[storage.User](ctx, s.engine, storage.Key(directory, id))
+		if err != nil {
+			return struct{}{}, wrap("read user", err)
+		}
+		next := user.Record
+		if next.Status == storage.UserDeleted || !edit(&next) {
+			return struct{}{}, nil
+		}
+		next.UpdatedAt = s.now()
+		_, err = user.Replace(ctx, s.engine, next)
+		return struct{}{}, wrap("replace user", err)
+	})
+	return err
+}
+
+// gift is something of an alias that its survivor may lack.
+type gift struct {
+	name string
+	// lacking reports that the survivor has nothing there, and the alias something.
+	lacking func() bool
+	// given reports that the survivor has there what the alias has.
+	given func() bool
+	give  func()
+	take  func()
+}
+
+func (g gift) planned(plan storage.AuditEntry) bool {
+	return slices.Contains(strings.Fields(plan.Details[detailGained]), g.name)
+}
+
+func lacking(survivor, alias storage.User) []string {
+	var names []string
+	for _, gift := range gifts(&survivor, &alias) {
+		if gift.lacking() {
+			names = append(names, gift.name)
+		}
+	}
+	return names
+}
+
+// gifts lists everything that a survivor can gain. A username and its password go together, and so does a number with the
+// time of its proof.
+func gifts(survivor, alias *storage.User) []gift {
+	list := []gift{
+		{
+			name:    "username",
+			lacking: func() bool { return survivor.Username == "" && survivor.Password == "" && alias.Username != "" },
+			given:   func() bool { return survivor.Username == alias.Username && survivor.Password == alias.Password },
+			give: func() {
+				survivor.Username, survivor.Password, survivor.PasswordChangedAt = alias.Username, alias.Password, alias.PasswordChangedAt
+			},
+			take: func() {
+				survivor.Username, survivor.Password, survivor.PasswordChangedAt = "", "", alias.PasswordChangedAt
+			},
+		},
+		{
+			name:    "email",
+			lacking: func() bool { return survivor.Email == "" && alias.Email != "" },
+			given:   func() bool { return survivor.Email == alias.Email },
+			give:    func() { survivor.Email, survivor.EmailVerified = alias.Email, alias.EmailVerified },
+			take:    func() { survivor.Email, survivor.EmailVerified = "", false },
+		},
+		{
+			name:    "phone",
+			lacking: func() bool { return survivor.Phone == "" && alias.Phone != "" },
+			given:   func() bool { return survivor.Phone == alias.Phone },
+			give:    func() { survivor.Phone, survivor.PhoneVerifiedAt = alias.Phone, alias.PhoneVerifiedAt },
+			take:    func() { survivor.Phone = "" },
+		},
+	}
+	theirs := profileRules(&alias.Profile)
+	for i, rule := range profileRules(&survivor.Profile)[:profileMembers] {
+		ours, other := rule.value, theirs[i].value
+		list = append(list, gift{
+			name:    "profile." + rule.member,
+			lacking: func() bool { return *ours == "" && *other != "" },
+			given:   func() bool { return *ours == *other },
+			give:    func() { *ours = *other },
+			take:    func() { *ours = "" },
+		})
+	}
+	return list
+}

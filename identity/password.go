@@ -1,0 +1,228 @@
+package identity
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/crypto/argon2"
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/minifed/minifed/storage"
+)
+
+const (
+	minPassword = 8
+	maxPassword = 256
+	saltSize    = 16
+	hashSize    = 32
+	maxMemory   = 1 << 20
+	maxTime     = 32
+	maxThreads  = 32
+	maxPHC      = 256
+)
+
+// Argon2 are the parameters of argon2id (RFC 9106).
+type Argon2 struct {
+	// Memory in KiB, 8 times Threads to 1 GiB.
+	Memory uint32
+	// Time is the number of passes, 1 to 32.
+	Time uint32
+	// Threads is the parallelism, 1 to 32.
+	Threads uint8
+}
+
+// DefaultArgon2 is 19 MiB, 2 passes, 1 thread: the first choice of the OWASP Password Storage Cheat Sheet.
+func DefaultArgon2() Argon2 { return Argon2{Memory: 19 << 10, Time: 2, Threads: 1} }
+
+func (a Argon2) validate() error {
+	if a.Threads < 1 || a.Threads > maxThreads || a.Time < 1 || a.Time > maxTime ||
+		a.Memory < 8*uint32(a.Threads) || a.Memory > maxMemory {
+		return errors.New("identity: argon2 parameters out of bounds")
+	}
+	return nil
+}
+
+// BreachedList knows passwords that attackers know.
+type BreachedList interface {
+	// Breached reports whether the password is in the list. An error refuses the password as if nothing were wrong with
+	// it but the moment: the caller answers 503.
+	Breached(ctx context.Context, password string) (bool, error)
+}
+
+// PasswordHash is an argon2id hash with what it was made with.
+type PasswordHash struct {
+	Argon2
+	Salt, Hash []byte
+}
+
+// String returns the PHC string: $argon2id$v=19$m=…,t=…,p=…$salt$hash.
+func (h PasswordHash) String() string {
+	encode := base64.RawStdEncoding.EncodeToString
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s",
+		argon2.Version, h.Memory, h.Time, h.Threads, encode(h.Salt), encode(h.Hash))
+}
+
+// ParsePasswordHash reads a PHC string of argon2id, version 19, within the bounds of Argon2.
+func ParsePasswordHash(phc string) (PasswordHash, error) {
+	wrong := errors.New("identity: not an argon2id PHC string")
+	parts := strings.Split(phc, "$")
+	if len(phc) > maxPHC || len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" || parts[2] != "v=19" {
+		return PasswordHash{}, wrong
+	}
+	var hash PasswordHash
+	var err error
+	if hash.Argon2, err = parseParameters(parts[3]); err != nil {
+		return PasswordHash{}, err
+	}
+	decoding := base64.RawStdEncoding.Strict()
+	if hash.Salt, err = decoding.DecodeString(parts[4]); err != nil || len(hash.Salt) < 8 {
+		return PasswordHash{}, wrong
+	}
+	if hash.Hash, err = decoding.DecodeString(parts[5]); err != nil || len(hash.Hash) < 16 {
+		return PasswordHash{}, wrong
+	}
+	return hash, nil
+}
+
+func parseParameters(text string) (Argon2, error) {
+	fields := strings.Split(text, ",")
+	if len(fields) != 3 {
+		return Argon2{}, errors.New("identity: not argon2 parameters")
+	}
+	var numbers [3]uint64
+	for i, parameter := range []struct {
+		name string
+		bits int
+	}{{"m=", 32}, {"t=", 32}, {"p=", 8}} {
+		digits, found := strings.CutPrefix(fields[i], parameter.name)
+		number, err := strconv.ParseUint(digits, 10, parameter.bits)
+		if !found || err != nil || strconv.FormatUint(number, 10) != digits {
+			return Argon2{}, errors.New("identity: not argon2 parameters")
+		}
+		numbers[i] = number
+	}
+	parsed := Argon2{Memory: uint32(numbers[0]), Time: uint32(numbers[1]), Threads: uint8(numbers[2])}
+	return parsed, parsed.validate()
+}
+
+// hasher hashes passwords, a few at a time.
+type hasher struct {
+	params Argon2
+	slots  chan struct{}
+	rand   io.Reader
+	// decoy is verified against where there is no hash: no password matches it, and it takes as long.
+	decoy PasswordHash
+}
+
+func newHasher(params Argon2, limit int, rand io.Reader) (*hasher, error) {
+	if params == (Argon2{}) {
+		params = DefaultArgon2()
+	}
+	if err := params.validate(); err != nil {
+		return nil, err
+	}
+	if limit <= 0 {
+		limit = runtime.GOMAXPROCS(0)
+	}
+	h := &hasher{params: params, slots: make(chan struct{}, limit), rand: rand}
+	h.decoy = PasswordHash{Argon2: params, Salt: make([]byte, saltSize), Hash: make([]byte, hashSize)}
+	for _, random := range [][]byte{h.decoy.Salt, h.decoy.Hash} {
+		if _, err := io.ReadFull(rand, random); err != nil {
+			return nil, fmt.Errorf("identity: randomness: %w", err)
+		}
+	}
+	return h, nil
+}
+
+// hash returns a new hash of a password, or ErrBusy.
+func (h *hasher) hash(ctx context.Context, password string) (PasswordHash, error) {
+	hash := PasswordHash{Argon2: h.params, Salt: make([]byte, saltSize)}
+	if _, err := io.ReadFull(h.rand, hash.Salt); err != nil {
+		return PasswordHash{}, fmt.Errorf("identity: randomness: %w", err)
+	}
+	var err error
+	hash.Hash, err = h.derive(ctx, password, hash, hashSize)
+	return hash, err
+}
+
+// verify reports whether a password has a hash, in constant time, or ErrBusy.
+func (h *hasher) verify(ctx context.Context, password string, hash PasswordHash) (bool, error) {
+	derived, err := h.derive(ctx, password, hash, uint32(len(hash.Hash)))
+	return err == nil && subtle.ConstantTimeCompare(derived, hash.Hash) == 1, err
+}
+
+func (h *hasher) derive(ctx context.Context, password string, with PasswordHash, size uint32) ([]byte, error) {
+	select {
+	case h.slots <- struct{}{}:
+		defer func() { <-h.slots }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %w", ErrBusy, context.Cause(ctx))
+	}
+	normal := norm.NFC.String(password)
+	return argon2.IDKey([]byte(normal), with.Salt, with.Time, with.Memory, with.Threads, size), nil
+}
+
+// SetPassword gives a user a password. It answers *InvalidError if the password is too short, too long, the username, or
+// breached. It ends nothing: a caller that changes a password others may know calls SignOutEverywhere besides.
+func (s *Service) SetPassword(ctx context.Context, directory, userID, password, actor string) (*storage.Entry[storage.User], error) {
+	user, err := s.active(ctx, directory, userID)
+	if err != nil {
+		return nil, err
+	}
+	given := user.Record
+	if err := s.givePassword(ctx, &given, password); err != nil {
+		return nil, err
+	}
+	return s.change(ctx, directory, userID, actor, ActionPassword, func(user *storage.User) (bool, error) {
+		if user.Status == storage.UserDisabled {
+			return false, ErrUserDisabled
+		}
+		user.Password, user.PasswordChangedAt = given.Password, given.PasswordChangedAt
+		return true, nil
+	})
+}
+
+// givePassword checks a password and puts its hash on a user's record.
+func (s *Service) givePassword(ctx context.Context, user *storage.User, password string) error {
+	if err := s.checkPassword(ctx, *user, password); err != nil {
+		return err
+	}
+	hash, err := s.hasher.hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	user.Password, user.PasswordChangedAt = hash.String(), s.now()
+	return nil
+}
+
+// checkPassword applies the rules of NIST SP 800-63B §3.1.1.2: length and what attackers know, and no rules of composition.
+func (s *Service) checkPassword(ctx context.Context, user storage.User, password string) error {
+	if len(password) > 4*maxPassword || !utf8.ValidString(password) || utf8.RuneCountInString(password) > maxPassword {
+		return invalid("password", "must be at most 256 characters of UTF-8")
+	}
+	if utf8.RuneCountInString(norm.NFC.String(password)) < minPassword {
+		return invalid("password", "must be at least 8 characters")
+	}
+	if user.Username != "" && fold(password) == fold(user.Username) {
+		return invalid("password", "must not be the username")
+	}
+	if s.breached == nil {
+		return nil
+	}
+	known, err := s.breached.Breached(ctx, password)
+	if err != nil {
+		return wrap("look up breached passwords", err)
+	}
+	if known {
+		return invalid("password", "is known from a data breach")
+	}
+	return nil
+}

@@ -1,0 +1,127 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// defaultPhoneFresh is Policy.PhoneFresh where the policy does not say.
+const defaultPhoneFresh = 180 * 24 * time.Hour
+
+// LinkPhone gives a number that was just proven, in E.164, to a user if it is free or the user's already; the user's
+// former number goes. A number that somebody else holds is never moved: that is ErrAccountConflict, and a merge candidate.
+func (s *Service) LinkPhone(ctx context.Context, directory, userID, number string) (*storage.Entry[storage.User], error) {
+	number, err := ParsePhone(number)
+	if err != nil {
+		return nil, err
+	}
+	user, err := s.active(ctx, directory, userID)
+	if err != nil {
+		return nil, err
+	}
+	linked, err := s.hold(ctx, directory, user.Record.ID, Self(user.Record.ID), phoneAttribute(directory, number))
+	if other := holder(err); other != nil {
+		if _, err := s.suggestUsers(ctx, user.Record, other.Record, ReasonPhone); err != nil {
+			return nil, err
+		}
+		return nil, ErrAccountConflict
+	}
+	return linked, err
+}
+
+func phoneAttribute(directory, number string) attribute {
+	return attribute{
+		link:   phoneIdentity(directory, number),
+		action: ActionPhone,
+		held:   func(user storage.User) string { return user.Phone },
+		set:    func(user *storage.User, when time.Time) { user.Phone, user.PhoneVerifiedAt = number, when },
+	}
+}
+
+func phoneIdentity(directory, number string) storage.Identity {
+	return storage.Identity{Directory: directory, Type: storage.IdentityPhone, Value: number}
+}
+
+// AttachByPhone signs a WeChat user in who has just proven a phone number, in E.164, for an account.
+//
+// A free number is linked to the WeChat user's account, and a person whom nobody knows becomes a shadow user first. A number
+// that somebody holds attaches the WeChat user to that account only if nobody knows the WeChat user yet, the policy allows
+// it, the holder's proof of the number is recent enough, and the holder has neither a password nor an OpenID of this AppID.
+// Everything else is ErrAccountConflict and a merge candidate, because numbers are recycled.
+func (s *Service) AttachByPhone(ctx context.Context, login Login, number string, policy storage.Policy) (*Resolution, error) {
+	number, err := ParsePhone(number)
+	if err != nil {
+		return nil, err
+	}
+	known, err := s.Resolve(ctx, login, false)
+	if err == nil {
+		return s.linkPhoneOf(ctx, known, number)
+	}
+	if !errors.Is(err, ErrUnknownUser) {
+		return nil, err
+	}
+	at, err := s.attributeSeat(ctx, phoneIdentity(login.Directory, number))
+	if err != nil {
+		return nil, err
+	}
+	if at.user == nil {
+		known, err := s.Resolve(ctx, login, true)
+		if err != nil {
+			return nil, err
+		}
+		return s.linkPhoneOf(ctx, known, number)
+	}
+	return s.attachToHolder(ctx, login, at.user.Record, number, policy)
+}
+
+func (s *Service) linkPhoneOf(ctx context.Context, known *Resolution, number string) (*Resolution, error) {
+	user, err := s.LinkPhone(ctx, known.User.Record.Directory, known.User.Record.ID, number)
+	if err != nil {
+		return nil, err
+	}
+	known.User = user
+	return known, nil
+}
+
+// attachToHolder attaches a WeChat user whom nobody knows to the holder of a number, if all the conditions hold.
+func (s *Service) attachToHolder(
+	ctx context.Context, login Login, holder storage.User, number string, policy storage.Policy,
+) (*Resolution, error) {
+	may, err := s.mayAttachByPhone(ctx, login, holder, number, policy)
+	if err != nil {
+		return nil, err
+	}
+	if !may {
+		if _, err := s.suggestLogin(ctx, login, holder, ReasonPhone); err != nil {
+			return nil, err
+		}
+		return nil, ErrAccountConflict
+	}
+	return s.AttachToUser(ctx, login, holder.ID, MethodPhone)
+}
+
+func (s *Service) mayAttachByPhone(
+	ctx context.Context, login Login, holder storage.User, number string, policy storage.Policy,
+) (bool, error) {
+	fresh := defaultPhoneFresh
+	if policy.PhoneFresh > 0 {
+		fresh = time.Duration(policy.PhoneFresh) * time.Second
+	}
+	recent := holder.Phone == number && s.now().Sub(holder.PhoneVerifiedAt) <= fresh
+	if !policy.AttachByPhone || !recent || holder.Password != "" || holder.Status != storage.UserActive {
+		return false, nil
+	}
+	links, err := s.Identities(ctx, holder)
+	if err != nil {
+		return false, err
+	}
+	for _, link := range links {
+		if link.Record.Type == storage.IdentityOpenID && link.Record.Namespace == login.AppID {
+			return false, nil
+		}
+	}
+	return true, nil
+}

@@ -1,0 +1,287 @@
+package identity
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/url"
+	"strings"
+	"time"
+	_ "time/tzdata" // a container without time zones must not refuse every zoneinfo
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/language"
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/minifed/minifed/storage"
+)
+
+const (
+	maxText    = 256
+	maxURL     = 1024
+	maxGender  = 32
+	maxLocale  = 35
+	maxZone    = 64
+	maxProfile = 8 << 10
+	maxUpdate  = 16 << 10
+	// profileMembers is how many rules are of members of the profile itself; those of the address follow.
+	profileMembers = 12
+)
+
+// ProfileUpdate is what a mini-program says of its user: the member "user" of a request. A nil member stays as it is, an
+// empty one is cleared. Whatever else a request carries cannot be represented: OpenIDs, phone numbers, addresses and what
+// is verified come from proofs alone.
+type ProfileUpdate struct {
+	Nickname  *string `json:"nickname,omitempty"`
+	Name      *string `json:"name,omitempty"`
+	Picture   *string `json:"picture,omitempty"`
+	Gender    *string `json:"gender,omitempty"`
+	Birthdate *string `json:"birthdate,omitempty"`
+	Locale    *string `json:"locale,omitempty"`
+	Zoneinfo  *string `json:"zoneinfo,omitempty"`
+}
+
+// ParseProfileUpdate reads and checks the JSON object "user". Members that it does not know are ignored, as OAuth asks for
+// parameters. A failure is an *InvalidError.
+func ParseProfileUpdate(raw []byte) (ProfileUpdate, error) {
+	if len(raw) > maxUpdate {
+		return ProfileUpdate{}, invalid("user", "is too long")
+	}
+	var update ProfileUpdate
+	if err := json.Unmarshal(raw, &update); err != nil {
+		if typed, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && typed.Field != "" {
+			return ProfileUpdate{}, invalid(typed.Field, "must be a string")
+		}
+		return ProfileUpdate{}, invalid("user", "must be a JSON object")
+	}
+	return update.Canonical()
+}
+
+// Canonical returns the update with every member in the form in which it is stored, or an *InvalidError that names the
+// first member that is unacceptable.
+func (u ProfileUpdate) Canonical() (ProfileUpdate, error) {
+	profile, err := CanonicalProfile(u.apply(storage.Profile{}))
+	if err != nil {
+		return ProfileUpdate{}, err
+	}
+	canonical := u
+	for member, value := range canonical.members(&profile) {
+		if *member != nil {
+			*member = value
+		}
+	}
+	return canonical, nil
+}
+
+// members pairs the members of an update with those of a profile.
+func (u *ProfileUpdate) members(profile *storage.Profile) map[**string]*string {
+	return map[**string]*string{
+		&u.Nickname: &profile.Nickname, &u.Name: &profile.Name, &u.Picture: &profile.Picture, &u.Gender: &profile.Gender,
+		&u.Birthdate: &profile.Birthdate, &u.Locale: &profile.Locale, &u.Zoneinfo: &profile.Zoneinfo,
+	}
+}
+
+// apply returns profile with the members that the update has.
+func (u ProfileUpdate) apply(profile storage.Profile) storage.Profile {
+	for member, value := range u.members(&profile) {
+		if *member != nil {
+			*value = **member
+		}
+	}
+	return profile
+}
+
+// UpdateProfile changes the members of a user's profile that the update has. Nothing is written when they are so already.
+func (s *Service) UpdateProfile(
+	ctx context.Context, directory, userID string, update ProfileUpdate, actor string,
+) (*storage.Entry[storage.User], error) {
+	update, err := update.Canonical()
+	if err != nil {
+		return nil, err
+	}
+	return s.setProfile(ctx, directory, userID, actor, update.apply)
+}
+
+// SetProfile replaces a user's whole profile.
+func (s *Service) SetProfile(
+	ctx context.Context, directory, userID string, profile storage.Profile, actor string,
+) (*storage.Entry[storage.User], error) {
+	profile, err := CanonicalProfile(profile)
+	if err != nil {
+		return nil, err
+	}
+	return s.setProfile(ctx, directory, userID, actor, func(storage.Profile) storage.Profile { return profile })
+}
+
+func (s *Service) setProfile(
+	ctx context.Context, directory, userID, actor string, edit func(storage.Profile) storage.Profile,
+) (*storage.Entry[storage.User], error) {
+	return s.change(ctx, directory, userID, actor, ActionProfile, func(user *storage.User) (bool, error) {
+		if user.Status == storage.UserDisabled && actor == Self(user.ID) {
+			return false, ErrUserDisabled
+		}
+		profile := edit(user.Profile)
+		changed := !sameProfile(profile, user.Profile)
+		user.Profile = profile
+		return changed, profileSize(profile)
+	})
+}
+
+func sameProfile(a, b storage.Profile) bool {
+	address := func(p storage.Profile) storage.Address { return *cmp.Or(p.Address, &storage.Address{}) }
+	same := address(a) == address(b)
+	a.Address, b.Address = nil, nil
+	return same && a == b
+}
+
+// CanonicalProfile returns a profile with every member in the form in which it is stored, or an *InvalidError that names
+// the first member that is unacceptable (OpenID Connect Core 1.0 §5.1).
+func CanonicalProfile(profile storage.Profile) (storage.Profile, error) {
+	if profile.Address != nil {
+		address := *profile.Address
+		profile.Address = &address
+	}
+	for _, rule := range profileRules(&profile) {
+		if *rule.value == "" {
+			continue
+		}
+		canonical, reason := rule.check(*rule.value)
+		if reason != "" {
+			return storage.Profile{}, invalid(rule.member, reason)
+		}
+		*rule.value = canonical
+	}
+	return profile, profileSize(profile)
+}
+
+func profileSize(profile storage.Profile) error {
+	body, err := json.Marshal(profile)
+	if err != nil || len(body) > maxProfile {
+		return invalid("profile", "is too long altogether")
+	}
+	return nil
+}
+
+// profileRule says how a member is checked: check returns the stored form, or the reason why there is none.
+type profileRule struct {
+	member string
+	value  *string
+	check  func(string) (canonical, reason string)
+}
+
+func profileRules(p *storage.Profile) []profileRule {
+	rules := []profileRule{
+		{"nickname", &p.Nickname, text}, {"name", &p.Name, text}, {"picture", &p.Picture, httpsURL},
+		{"gender", &p.Gender, gender}, {"birthdate", &p.Birthdate, birthdate}, {"locale", &p.Locale, locale},
+		{"zoneinfo", &p.Zoneinfo, zoneinfo}, {"given_name", &p.GivenName, text}, {"family_name", &p.FamilyName, text},
+		{"middle_name", &p.MiddleName, text}, {"profile", &p.Profile, httpsURL}, {"website", &p.Website, httpsURL},
+	}
+	if p.Address == nil {
+		return rules
+	}
+	return append(rules,
+		profileRule{"address.formatted", &p.Address.Formatted, lines},
+		profileRule{"address.street_address", &p.Address.StreetAddress, lines},
+		profileRule{"address.locality", &p.Address.Locality, text},
+		profileRule{"address.region", &p.Address.Region, text},
+		profileRule{"address.postal_code", &p.Address.PostalCode, text},
+		profileRule{"address.country", &p.Address.Country, text},
+	)
+}
+
+func text(value string) (canonical, reason string) {
+	if len(value) > 4*maxText || !utf8.ValidString(value) {
+		return "", "must be at most 256 characters of UTF-8"
+	}
+	value = strings.TrimSpace(norm.NFC.String(value))
+	if utf8.RuneCountInString(value) > maxText {
+		return "", "must be at most 256 characters"
+	}
+	if strings.ContainsFunc(value, unprintable) {
+		return "", "must not hold control characters or change the direction of writing"
+	}
+	return value, ""
+}
+
+// lines is text that may hold line breaks, as OpenID Connect Core 1.0 §5.1.1 has them in addresses.
+func lines(value string) (canonical, reason string) {
+	parts := strings.Split(strings.ReplaceAll(value, "\r\n", "\n"), "\n")
+	if _, reason := text(strings.Join(parts, " ")); reason != "" {
+		return "", reason
+	}
+	for i, part := range parts {
+		parts[i], _ = text(part)
+	}
+	return strings.TrimSpace(strings.Join(parts, "\n")), ""
+}
+
+// unprintable reports controls, line separators and what embeds, overrides or isolates directions. The joiners that emoji
+// and Indic scripts need are fine.
+func unprintable(r rune) bool {
+	return unicode.IsControl(r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r) || r == '\ufeff' ||
+		r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
+}
+
+func httpsURL(value string) (canonical, reason string) {
+	if len(value) > maxURL {
+		return "", "must be at most 1024 characters"
+	}
+	const wrong = "must be an absolute https URL"
+	if strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("<>\"\\^`{|}", r) }) {
+		return "", wrong
+	}
+	parsed, err := url.Parse(value)
+	if err != nil || parsed.Scheme != "https" || parsed.Hostname() == "" || parsed.User != nil || parsed.Opaque != "" {
+		return "", wrong
+	}
+	return value, ""
+}
+
+func gender(value string) (canonical, reason string) {
+	if canonical, reason = text(value); reason != "" {
+		return "", reason
+	}
+	if utf8.RuneCountInString(canonical) > maxGender {
+		return "", "must be at most 32 characters"
+	}
+	return canonical, ""
+}
+
+// birthdate accepts YYYY-MM-DD, 0000-MM-DD when the year is withheld, and YYYY.
+func birthdate(value string) (canonical, reason string) {
+	full := value
+	switch {
+	case len(value) == len("2006"):
+		full = value + "-01-01"
+	case strings.HasPrefix(value, "0000-"):
+		full = "2000" + strings.TrimPrefix(value, "0000")
+	}
+	if _, err := time.Parse(time.DateOnly, full); err != nil || full != value && value == "0000" {
+		return "", "must be YYYY-MM-DD, 0000-MM-DD or YYYY"
+	}
+	return value, ""
+}
+
+func locale(value string) (canonical, reason string) {
+	if len(value) > maxLocale {
+		return "", "must be at most 35 characters"
+	}
+	tag, err := language.Parse(value)
+	if err != nil || tag == language.Und {
+		return "", "must be a language tag such as zh-CN (BCP 47)"
+	}
+	return tag.String(), ""
+}
+
+func zoneinfo(value string) (canonical, reason string) {
+	const wrong = "must be a time zone name such as Asia/Shanghai"
+	if len(value) > maxZone || value == "Local" || strings.HasPrefix(value, "posix") || strings.HasPrefix(value, "right") {
+		return "", wrong
+	}
+	if _, err := time.LoadLocation(value); err != nil {
+		return "", wrong
+	}
+	return value, ""
+}

@@ -1,0 +1,149 @@
+package identity
+
+import (
+	"context"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// User returns the user that an ID stands for, following aliases; disabled users too. A missing or deleted user is
+// ErrUnknownUser.
+func (s *Service) User(ctx context.Context, directory, id string) (*storage.Entry[storage.User], error) {
+	_, user, err := s.follow(ctx, directory, id)
+	if err != nil {
+		return nil, err
+	}
+	if user == nil || user.Record.Status == storage.UserDeleted {
+		return nil, ErrUnknownUser
+	}
+	return user, nil
+}
+
+// active is User for what disabled users may not do.
+func (s *Service) active(ctx context.Context, directory, id string) (*storage.Entry[storage.User], error) {
+	user, err := s.User(ctx, directory, id)
+	if err != nil {
+		return nil, err
+	}
+	if user.Record.Status == storage.UserDisabled {
+		return nil, ErrUserDisabled
+	}
+	return user, nil
+}
+
+// Account is what an operator or a registration page knows of a new user who does not come from WeChat.
+type Account struct {
+	Username string
+	// Password may be empty: then nobody can sign in by it.
+	Password string
+	Profile  storage.Profile
+}
+
+// Create makes a user with a username. It answers ErrTaken if somebody has that username, and *InvalidError.
+//
+// The link is written first, as in a login. The username of a creation that crashed between the two is not lost: whoever
+// asks for it next gets it.
+func (s *Service) Create(ctx context.Context, directory string, account Account, actor string) (*storage.Entry[storage.User], error) {
+	user := storage.User{Directory: directory, Status: storage.UserActive, Profile: account.Profile}
+	var err error
+	if user.Profile, err = CanonicalProfile(account.Profile); err != nil {
+		return nil, err
+	}
+	name, err := ParseUsername(account.Username)
+	if err != nil {
+		return nil, err
+	}
+	user.Username = name.Display
+	if user.ID, err = s.newID(); err != nil {
+		return nil, err
+	}
+	if account.Password != "" {
+		if err := s.givePassword(ctx, &user, account.Password); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.record(ctx, actor, ActionCreate, user, nil); err != nil {
+		return nil, err
+	}
+	return retry(ctx, func(ctx context.Context) (*storage.Entry[storage.User], error) { return s.create(ctx, user, name) })
+}
+
+func (s *Service) create(ctx context.Context, user storage.User, name Username) (*storage.Entry[storage.User], error) {
+	at, err := s.seat(ctx, name.identity(user.Directory))
+	if err != nil {
+		return nil, err
+	}
+	if at.user != nil {
+		return nil, ErrTaken
+	}
+	if at.free() {
+		if err := s.claim(ctx, at, user.ID, ""); err != nil {
+			return nil, err
+		}
+	} else {
+		user.ID = at.id
+	}
+	user.CreatedAt = s.now()
+	user.UpdatedAt = user.CreatedAt
+	entry, err := storage.Insert(ctx, s.engine, user)
+	return entry, wrap("insert user", err)
+}
+
+// Identities returns the links of a user, oldest first, and those of the users merged into it. It reads lists: it is for
+// pages and operators.
+func (s *Service) Identities(ctx context.Context, user storage.User) ([]*storage.Entry[storage.Identity], error) {
+	var links []*storage.Entry[storage.Identity]
+	for _, id := range append([]string{user.ID}, user.Aliases...) {
+		own, err := s.linksOf(ctx, user.Directory, id)
+		if err != nil {
+			return nil, err
+		}
+		links = append(links, own...)
+	}
+	return links, nil
+}
+
+// linksOf returns the links that name exactly this ID.
+func (s *Service) linksOf(ctx context.Context, directory, id string) ([]*storage.Entry[storage.Identity], error) {
+	query := storage.Query{Order: storage.ByCreated, Owner: storage.Key(directory, id)}
+	var links []*storage.Entry[storage.Identity]
+	for {
+		page, next, err := storage.List[storage.Identity](ctx, s.engine, query)
+		if err != nil {
+			return nil, wrap("list links", err)
+		}
+		links = append(links, page...)
+		if next == "" {
+			return links, nil
+		}
+		query.After = next
+	}
+}
+
+// change replaces a user by what edit makes of it, deciding again when somebody else was faster. edit returns false when
+// there is nothing to change; then nothing is written and nothing recorded. The audit entry comes first.
+func (s *Service) change(
+	ctx context.Context, directory, id, actor, action string, edit func(*storage.User) (bool, error),
+) (*storage.Entry[storage.User], error) {
+	audited := false
+	return retry(ctx, func(ctx context.Context) (*storage.Entry[storage.User], error) {
+		user, err := s.User(ctx, directory, id)
+		if err != nil {
+			return nil, err
+		}
+		next := user.Record
+		changed, err := edit(&next)
+		if err != nil || !changed {
+			return user, err
+		}
+		if !audited {
+			if err := s.record(ctx, actor, action, user.Record, nil); err != nil {
+				return nil, err
+			}
+			audited = true
+		}
+		next.UpdatedAt = s.now()
+		replaced, err := user.Replace(ctx, s.engine, next)
+		return replaced, wrap("replace user", err)
+	})
+}

@@ -1,0 +1,59 @@
+package identity
+
+import (
+	"context"
+	"time"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// SetUsername gives a user a username, and frees the former one. It answers ErrTaken if somebody else has it, whatever the
+// case and width of its letters, and *InvalidError.
+func (s *Service) SetUsername(ctx context.Context, directory, userID, username, actor string) (*storage.Entry[storage.User], error) {
+	name, err := ParseUsername(username)
+	if err != nil {
+		return nil, err
+	}
+	user, err := s.hold(ctx, directory, userID, actor, attribute{
+		link:   name.identity(directory),
+		action: ActionUsername,
+		held:   func(user storage.User) string { return foldUsername(user.Username) },
+		set:    func(user *storage.User, _ time.Time) { user.Username = name.Display },
+	})
+	if holder(err) != nil {
+		return nil, ErrTaken
+	}
+	return user, err
+}
+
+// SetEmail gives a user an e-mail address whose owner the caller has proven the user to be, and frees the former one. It
+// answers ErrTaken if somebody else has it, and *InvalidError.
+func (s *Service) SetEmail(ctx context.Context, directory, userID, address, actor string) (*storage.Entry[storage.User], error) {
+	address, err := ParseEmail(address)
+	if err != nil {
+		return nil, err
+	}
+	user, err := s.hold(ctx, directory, userID, actor, attribute{
+		link:   storage.Identity{Directory: directory, Type: storage.IdentityEmail, Value: address},
+		action: ActionEmail,
+		held:   func(user storage.User) string { return user.Email },
+		set:    func(user *storage.User, _ time.Time) { user.Email, user.EmailVerified = address, true },
+	})
+	if holder(err) != nil {
+		return nil, ErrTaken
+	}
+	return user, err
+}
+
+func (n Username) identity(directory string) storage.Identity {
+	return storage.Identity{Directory: directory, Type: storage.IdentityUsername, Value: n.Folded}
+}
+
+// foldUsername returns the folded form of a stored username; empty when it has none.
+func foldUsername(display string) string {
+	name, err := ParseUsername(display)
+	if err != nil {
+		return ""
+	}
+	return name.Folded
+}
