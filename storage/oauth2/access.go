@@ -1,0 +1,204 @@
+package oauth2
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// Access is an opaque access token that was just found valid.
+type Access struct {
+	Live
+	JTI       string
+	ExpiresAt time.Time
+	// Scopes and Audience are the token's: the grant's, or less when the request for the token asked for less.
+	Scopes   []string
+	Audience []string
+}
+
+// The numbers of an access token: when it expires, what makes its jti unique, and which of the grant's scopes and audience it
+// has, one bit each.
+const (
+	jtiSize           = 12
+	accessNumbersSize = 8 + jtiSize + 8 + 4
+)
+
+// TokenID joins the ID of a grant and random bytes to the "jti" of an access token; GrantOf takes it apart.
+func tokenID(grant string, random []byte) string {
+	jti := base64.RawURLEncoding.EncodeToString(random)
+	if grant == "" {
+		return jti
+	}
+	return grant + "." + jti
+}
+
+// GrantOf returns the ID of the grant that the jti of an access token names. A token that a client got for itself
+// (client_credentials) has none. The jti must come from a token whose signature is good.
+func GrantOf(jti string) (grantID string, ok bool) {
+	grantID, _, found := strings.Cut(jti, ".")
+	if !found {
+		return "", false
+	}
+	_, ok = decodeGrantID(grantID)
+	return grantID, ok
+}
+
+// Access checks an opaque access token and reads what stands behind it. Anything but a valid one of this directory answers
+// ErrNoGrant.
+func (s *Store) Access(ctx context.Context, token string) (*Access, error) {
+	h, err := s.open(ctx, kindAccess, token)
+	if err != nil {
+		return nil, err
+	}
+	expiresAt := time.Unix(int64(binary.BigEndian.Uint64(h.numbers)), 0).UTC()
+	if !s.now().Before(expiresAt) {
+		return nil, ended("access token expired")
+	}
+	live, err := s.Live(ctx, h.grant)
+	if err != nil {
+		return nil, err
+	}
+	masks := h.numbers[8+jtiSize:]
+	return &Access{
+		Live:      *live,
+		JTI:       tokenID(h.grant, h.numbers[8:8+jtiSize]),
+		ExpiresAt: expiresAt,
+		Scopes:    pick(live.Grant.Scopes, binary.BigEndian.Uint64(masks)),
+		Audience:  pick(live.Grant.Audience, uint64(binary.BigEndian.Uint32(masks[8:]))),
+	}, nil
+}
+
+// opaque makes an access token that is a handle.
+func (s *Store) opaque(ctx context.Context, g *storage.Grant, requester fosite.Requester, expiresAt time.Time, jti []byte) (string, error) {
+	numbers := make([]byte, 0, accessNumbersSize)
+	numbers = binary.BigEndian.AppendUint64(numbers, uint64(expiresAt.Unix()))
+	numbers = append(numbers, jti...)
+	// A draft has no scopes yet: it is going to have those of the request.
+	scopes, audience := requester.GetGrantedScopes(), requester.GetGrantedAudience()
+	if g.State == "" || g.State == storage.GrantPending {
+		numbers = binary.BigEndian.AppendUint64(numbers, mask(scopes, scopes))
+		numbers = binary.BigEndian.AppendUint32(numbers, uint32(mask(audience, audience)))
+	} else {
+		numbers = binary.BigEndian.AppendUint64(numbers, mask(g.Scopes, scopes))
+		numbers = binary.BigEndian.AppendUint32(numbers, uint32(mask(g.Audience, audience)))
+	}
+	return s.seal(ctx, kindAccess, handle{generation: g.SecretGeneration, grant: g.ID, numbers: numbers})
+}
+
+// mask has bit i set when all[i] is among some.
+func mask(all, some []string) uint64 {
+	var bits uint64
+	for i, value := range all {
+		if slices.Contains(some, value) {
+			bits |= 1 << i
+		}
+	}
+	return bits
+}
+
+// pick is the inverse of mask.
+func pick(all []string, bits uint64) []string {
+	var some []string
+	for i, value := range all {
+		if bits&(1<<i) != 0 {
+			some = append(some, value)
+		}
+	}
+	return some
+}
+
+// CreateAccessTokenSession implements fosite's AccessTokenStorage: it completes the grant that this request makes. A token of
+// a grant that is stored already needs no write, and the JWT that a client gets for itself belongs to no grant.
+func (s *Store) CreateAccessTokenSession(ctx context.Context, _ string, requester fosite.Requester) error {
+	u, err := s.unitOf(ctx, requester)
+	if err != nil || u == nil || u.next == nil {
+		return err
+	}
+	client, err := clientOf(requester)
+	if err != nil {
+		return err
+	}
+	if u.next.State == "" || u.next.State == storage.GrantPending {
+		if err := s.complete(u.next, requester, storage.GrantActive); err != nil {
+			return err
+		}
+	}
+	// The repeat of the request finds the grant as long as its access token lives, and a little longer for slow clocks.
+	u.next.ExpiresAt = later(u.next.RepeatUntil, s.now().Add(client.lifetimes.AccessToken+time.Minute))
+	return s.finish(ctx, u)
+}
+
+// GetAccessTokenSession implements fosite's AccessTokenStorage for opaque access tokens. JWTs are not found: their verifier
+// asks Live.
+func (s *Store) GetAccessTokenSession(ctx context.Context, token string, session fosite.Session) (fosite.Requester, error) {
+	access, err := s.Access(ctx, token)
+	if err != nil {
+		return nil, notFound(err)
+	}
+	request, err := hydrate(&access.Live, session)
+	if err != nil {
+		return nil, err
+	}
+	request.GrantedScope, request.GrantedAudience = access.Scopes, access.Audience
+	if session != nil {
+		session.SetExpiresAt(fosite.AccessToken, access.ExpiresAt)
+	}
+	return request, nil
+}
+
+// DeleteAccessTokenSession implements fosite's AccessTokenStorage: ending one access token ends its grant.
+func (s *Store) DeleteAccessTokenSession(ctx context.Context, token string) error {
+	h, err := s.open(ctx, kindAccess, token)
+	if err != nil {
+		return notFound(err)
+	}
+	return notFound(s.Revoke(ctx, h.grant, "revoked"))
+}
+
+// unitOf returns the grant that the tokens of a fosite request are of: nil for a token that a client gets for itself.
+func (s *Store) unitOf(ctx context.Context, requester fosite.Requester) (*unit, error) {
+	r, err := requestFrom(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if u := r.unit(requester.GetID()); u != nil {
+		return u, nil
+	}
+	if requester.GetRequestForm().Get("grant_type") != grantTypeCredentials {
+		return nil, errors.New("oauth2: tokens of no grant: see Store.Draft")
+	}
+	return nil, nil
+}
+
+func (s *Store) random(size int) ([]byte, error) {
+	raw := make([]byte, size)
+	if _, err := io.ReadFull(s.Rand, raw); err != nil {
+		return nil, fmt.Errorf("oauth2: randomness: %w", err)
+	}
+	return raw, nil
+}
+
+func clientOf(requester fosite.Requester) (*Client, error) {
+	client, ok := requester.GetClient().(*Client)
+	if !ok {
+		return nil, fmt.Errorf("oauth2: client is %T, not *Client", requester.GetClient())
+	}
+	return client, nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,188 @@
+package oauth2
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// Clients finds clients.
+type Clients interface {
+	// Client returns a client of a directory, disabled ones too, or storage.ErrNotFound. The result is shared and not
+	// changed; it may be some seconds old.
+	Client(ctx context.Context, directory, id string) (*Client, error)
+}
+
+// Client shows fosite a client's record. It is immutable and safe for concurrent use.
+type Client struct {
+	record    storage.Client
+	issuer    string
+	lifetimes Lifetimes
+	audience  fosite.Arguments
+	jwks      *keySet
+}
+
+var (
+	_ fosite.ClientWithSecretRotation       = (*Client)(nil)
+	_ fosite.OpenIDConnectClient            = (*Client)(nil)
+	_ fosite.ResponseModeClient             = (*Client)(nil)
+	_ fosite.ClientWithCustomTokenLifespans = (*Client)(nil)
+)
+
+// The grant types that clients have without registering any (see [NewClient]).
+const (
+	grantTypeTokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
+	grantTypeCode          = string(fosite.GrantTypeAuthorizationCode)
+	grantTypeRefresh       = string(fosite.GrantTypeRefreshToken)
+	grantTypeCredentials   = string(fosite.GrantTypeClientCredentials)
+)
+
+// NewClient returns the client that a record of issuer's directory stands for. A record that names no grant types has those
+// of its kind; what else it leaves out has the defaults that its fields name. It fails when the record's JWK Set is no JSON.
+func NewClient(record storage.Client, issuer *Issuer) (*Client, error) {
+	jwks, err := parseJWKS(record.JWKS)
+	if err != nil {
+		return nil, err
+	}
+	if len(record.GrantTypes) == 0 {
+		record.GrantTypes = grantTypes(record.Kind)
+	}
+	c := &Client{record: record, issuer: issuer.URL, lifetimes: clientLifetimes(record, issuer.Directory), jwks: jwks}
+	// fosite asks at every refresh whether the client may have the granted audience; what is granted by default must pass.
+	for _, value := range slices.Concat(record.Audiences, record.DefaultAudience, []string{issuer.URL}) {
+		if !slices.Contains(c.audience, value) {
+			c.audience = append(c.audience, value)
+		}
+	}
+	return c, nil
+}
+
+func grantTypes(kind storage.ClientKind) []string {
+	switch kind {
+	case storage.ClientMiniapp:
+		return []string{grantTypeTokenExchange, grantTypeRefresh}
+	case storage.ClientService:
+		return []string{grantTypeCredentials}
+	default:
+		return []string{grantTypeCode, grantTypeRefresh}
+	}
+}
+
+// Record returns the record. Its slices and maps are shared: they are not to be changed.
+func (c *Client) Record() storage.Client { return c.record }
+
+// Lifetimes returns how long what this client gets lives.
+func (c *Client) Lifetimes() Lifetimes { return c.lifetimes }
+
+// DefaultScopes are granted to a request without scope.
+func (c *Client) DefaultScopes() []string {
+	if len(c.record.DefaultScopes) == 0 && c.record.Kind == storage.ClientMiniapp {
+		return []string{"openid", "profile", "offline_access"}
+	}
+	return slices.Clone(c.record.DefaultScopes)
+}
+
+// DefaultAudience is granted to a request without audience and resource: what the client registered, else the issuer.
+func (c *Client) DefaultAudience() []string {
+	if len(c.record.DefaultAudience) == 0 {
+		return []string{c.issuer}
+	}
+	return slices.Clone(c.record.DefaultAudience)
+}
+
+// IDTokenAlgorithm signs the client's ID tokens (OpenID Connect Registration 1.0 §2: RS256 unless registered otherwise).
+func (c *Client) IDTokenAlgorithm() string { return cmp.Or(c.record.IDTokenAlgorithm, "RS256") }
+
+// AccessTokenAlgorithm signs the client's access tokens that are JWTs.
+func (c *Client) AccessTokenAlgorithm() string {
+	return cmp.Or(c.record.AccessTokenAlgorithm, c.IDTokenAlgorithm())
+}
+
+// GetID implements fosite.Client.
+func (c *Client) GetID() string { return c.record.ID }
+
+// GetHashedSecret implements fosite.Client: the newest secret's hash.
+func (c *Client) GetHashedSecret() []byte {
+	if len(c.record.Secrets) == 0 {
+		return nil
+	}
+	return []byte(c.record.Secrets[0])
+}
+
+// GetRotatedHashes implements fosite.ClientWithSecretRotation: the hashes of the older secrets that still work.
+func (c *Client) GetRotatedHashes() [][]byte {
+	var hashes [][]byte
+	for _, hash := range c.record.Secrets[min(1, len(c.record.Secrets)):] {
+		hashes = append(hashes, []byte(hash))
+	}
+	return hashes
+}
+
+// GetRedirectURIs implements fosite.Client.
+func (c *Client) GetRedirectURIs() []string { return c.record.RedirectURIs }
+
+// GetGrantTypes implements fosite.Client.
+func (c *Client) GetGrantTypes() fosite.Arguments { return c.record.GrantTypes }
+
+// GetResponseTypes implements fosite.Client: code, for clients that may use it.
+func (c *Client) GetResponseTypes() fosite.Arguments {
+	if !slices.Contains(c.record.GrantTypes, grantTypeCode) {
+		return nil
+	}
+	return fosite.Arguments{"code"}
+}
+
+// GetScopes implements fosite.Client.
+func (c *Client) GetScopes() fosite.Arguments {
+	if len(c.record.Scopes) == 0 {
+		return c.DefaultScopes()
+	}
+	return c.record.Scopes
+}
+
+// IsPublic implements fosite.Client.
+func (c *Client) IsPublic() bool { return c.record.AuthMethod == "none" }
+
+// GetAudience implements fosite.Client: what was registered, the default audience and the issuer.
+func (c *Client) GetAudience() fosite.Arguments { return c.audience }
+
+// GetRequestURIs implements fosite.OpenIDConnectClient: request objects are not supported.
+func (c *Client) GetRequestURIs() []string { return nil }
+
+// GetJSONWebKeysURI implements fosite.OpenIDConnectClient.
+func (c *Client) GetJSONWebKeysURI() string { return c.record.JWKSURI }
+
+// GetRequestObjectSigningAlgorithm implements fosite.OpenIDConnectClient: request objects are not supported.
+func (c *Client) GetRequestObjectSigningAlgorithm() string { return "" }
+
+// GetTokenEndpointAuthMethod implements fosite.OpenIDConnectClient.
+func (c *Client) GetTokenEndpointAuthMethod() string { return c.record.AuthMethod }
+
+// GetTokenEndpointAuthSigningAlgorithm implements fosite.OpenIDConnectClient.
+func (c *Client) GetTokenEndpointAuthSigningAlgorithm() string { return c.record.AuthAlgorithm }
+
+// GetResponseModes implements fosite.ResponseModeClient.
+func (c *Client) GetResponseModes() []fosite.ResponseModeType {
+	return []fosite.ResponseModeType{fosite.ResponseModeDefault, fosite.ResponseModeQuery, fosite.ResponseModeFormPost}
+}
+
+// GetEffectiveLifespan implements fosite.ClientWithCustomTokenLifespans. A refresh token's is how long it lives unused.
+func (c *Client) GetEffectiveLifespan(_ fosite.GrantType, token fosite.TokenType, fallback time.Duration) time.Duration {
+	switch token {
+	case fosite.AccessToken:
+		return c.lifetimes.AccessToken
+	case fosite.IDToken:
+		return c.lifetimes.IDToken
+	case fosite.RefreshToken:
+		return c.lifetimes.RefreshIdle
+	case fosite.AuthorizeCode:
+		return c.lifetimes.Code
+	default:
+		return fallback
+	}
+}

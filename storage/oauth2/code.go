@@ -1,0 +1,237 @@
+package oauth2
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// CodeParameters are the parameters of an authorization request that its code depends on. fosite passes only those on that
+// Config.SanitationWhiteList names: it must be these.
+func CodeParameters() []string {
+	return []string{"redirect_uri", "code_challenge", "code_challenge_method", "nonce"}
+}
+
+// CreateAuthorizeCodeSession implements fosite's AuthorizeCodeStorage: it inserts the grant that Draft announced, with its
+// code. storage.ErrExists says that the authorization request was answered before.
+func (s *Store) CreateAuthorizeCodeSession(ctx context.Context, _ string, requester fosite.Requester) error {
+	u, err := s.unitOf(ctx, requester)
+	if err != nil {
+		return err
+	}
+	if u == nil || u.next == nil {
+		return errors.New("oauth2: code of no grant: see Store.Draft")
+	}
+	client, err := clientOf(requester)
+	if err != nil {
+		return err
+	}
+	if err := s.complete(u.next, requester, storage.GrantCode); err != nil {
+		return err
+	}
+	form := requester.GetRequestForm()
+	expiresAt := requester.GetSession().GetExpiresAt(fosite.AuthorizeCode)
+	if expiresAt.IsZero() {
+		expiresAt = s.now().Add(client.lifetimes.Code)
+	}
+	u.next.GrantType = grantTypeCode
+	u.next.Nonce = form.Get("nonce")
+	u.next.Code = &storage.Code{
+		RedirectURI:     form.Get("redirect_uri"),
+		RedirectURISent: form.Get("redirect_uri") != "",
+		Challenge:       form.Get("code_challenge"),
+		ChallengeMethod: form.Get("code_challenge_method"),
+		ExpiresAt:       storage.Instant(expiresAt),
+	}
+	u.next.ExpiresAt = u.next.Code.ExpiresAt
+	return s.finish(ctx, u)
+}
+
+// GetAuthorizeCodeSession implements fosite's AuthorizeCodeStorage. A code that was used ends its grant (RFC 6749 §4.1.2)
+// and answers fosite.ErrInvalidatedAuthorizeCode; one that is unknown, expired, another client's or whose user or session
+// ended it answers fosite.ErrNotFound and changes nothing.
+func (s *Store) GetAuthorizeCodeSession(ctx context.Context, code string, session fosite.Session) (fosite.Requester, error) {
+	u, err := s.codeUnit(ctx, code)
+	if err != nil {
+		return nil, notFound(err)
+	}
+	g := u.grant()
+	if asksAnother(ctx, g) {
+		return nil, notFound(ended("code of another client"))
+	}
+	if g.State != storage.GrantCode {
+		request := &fosite.Request{ID: g.ID, Form: url.Values{}}
+		return request, s.codeReused(ctx, u)
+	}
+	if !s.now().Before(g.Code.ExpiresAt) {
+		return nil, notFound(ended("code expired"))
+	}
+	live, err := s.alive(ctx, g)
+	if err != nil {
+		return nil, notFound(err)
+	}
+	return hydrate(live, session)
+}
+
+// codeUnit returns the grant of a code.
+func (s *Store) codeUnit(ctx context.Context, code string) (*unit, error) {
+	h, err := s.open(ctx, kindCode, code)
+	if err != nil {
+		return nil, err
+	}
+	u, err := s.load(ctx, h.grant)
+	if err != nil {
+		return nil, err
+	}
+	if u.grant().Code == nil {
+		return nil, ended("grant has no code")
+	}
+	return u, nil
+}
+
+// codeReused ends a grant whose code was shown a second time.
+func (s *Store) codeReused(ctx context.Context, u *unit) error {
+	if err := s.end(ctx, u, "reuse"); err != nil {
+		return undecided(err)
+	}
+	return fmt.Errorf("oauth2: %w", fosite.ErrInvalidatedAuthorizeCode)
+}
+
+// InvalidateAuthorizeCodeSession implements fosite's AuthorizeCodeStorage: the grant becomes active.
+func (s *Store) InvalidateAuthorizeCodeSession(ctx context.Context, code string) error {
+	u, err := s.codeUnit(ctx, code)
+	if err != nil {
+		return notFound(err)
+	}
+	if u.grant().State != storage.GrantCode {
+		return fmt.Errorf("oauth2: %w", fosite.ErrInvalidatedAuthorizeCode)
+	}
+	next := copyGrant(u.grant())
+	next.State = storage.GrantActive
+	next.Code.RedeemedAt = s.now()
+	u.next = next
+	return s.finish(ctx, u)
+}
+
+// CreatePKCERequestSession implements fosite's PKCERequestStorage. The challenge is in the grant already; that it is there is
+// made sure of, because a grant without challenge would be redeemed without verifier.
+func (s *Store) CreatePKCERequestSession(ctx context.Context, _ string, requester fosite.Requester) error {
+	u, err := s.unitOf(ctx, requester)
+	if err != nil {
+		return err
+	}
+	form := requester.GetRequestForm()
+	if code := u.grant().Code; code == nil || code.Challenge != form.Get("code_challenge") || code.ChallengeMethod != form.Get("code_challenge_method") {
+		return errors.New("oauth2: the code was stored without its challenge: see CodeParameters")
+	}
+	return nil
+}
+
+// GetPKCERequestSession implements fosite's PKCERequestStorage: fosite.ErrNotFound when no challenge was sent.
+func (s *Store) GetPKCERequestSession(ctx context.Context, code string, session fosite.Session) (fosite.Requester, error) {
+	u, err := s.codeUnit(ctx, code)
+	if err != nil {
+		return nil, notFound(err)
+	}
+	if u.grant().Code.Challenge == "" {
+		return nil, notFound(ended("code without challenge"))
+	}
+	return s.codeRequester(ctx, u, session)
+}
+
+// DeletePKCERequestSession implements fosite's PKCERequestStorage. It does nothing: a challenge that went away with the first
+// verifier would let the second request do without.
+func (s *Store) DeletePKCERequestSession(context.Context, string) error { return nil }
+
+// CreateOpenIDConnectSession implements fosite's OpenIDConnectRequestStorage. The grant has the nonce already, which is made
+// sure of.
+func (s *Store) CreateOpenIDConnectSession(ctx context.Context, _ string, requester fosite.Requester) error {
+	u, err := s.unitOf(ctx, requester)
+	if err != nil {
+		return err
+	}
+	if u.grant().Nonce != requester.GetRequestForm().Get("nonce") {
+		return errors.New("oauth2: the code was stored without its nonce: see CodeParameters")
+	}
+	return nil
+}
+
+// GetOpenIDConnectSession implements fosite's OpenIDConnectRequestStorage. requester is the token request, whose session
+// GetAuthorizeCodeSession has filled. Without scope openid nothing is found.
+func (s *Store) GetOpenIDConnectSession(ctx context.Context, code string, requester fosite.Requester) (fosite.Requester, error) {
+	u, err := s.codeUnit(ctx, code)
+	if err != nil {
+		return nil, notFound(err)
+	}
+	request, err := s.codeRequester(ctx, u, requester.GetSession())
+	if err != nil {
+		return nil, err
+	}
+	if !request.GrantedScope.Has("openid") {
+		return nil, notFound(ended("grant without openid"))
+	}
+	return request, nil
+}
+
+// DeleteOpenIDConnectSession implements fosite's OpenIDConnectRequestStorage. It does nothing: the nonce is the grant's.
+func (s *Store) DeleteOpenIDConnectSession(context.Context, string) error { return nil }
+
+func (s *Store) codeRequester(ctx context.Context, u *unit, session fosite.Session) (*fosite.Request, error) {
+	client, err := s.client(ctx, u.grant().Client)
+	if err != nil {
+		return nil, err
+	}
+	return requestOf(u.grant(), client, session), nil
+}
+
+// hydrate fills session, unless it is nil, from a grant and returns the request that fosite made the grant for.
+func hydrate(live *Live, session fosite.Session) (*fosite.Request, error) {
+	if session == nil {
+		return requestOf(&live.Grant, live.Client, nil), nil
+	}
+	filled, ok := session.(*Session)
+	if !ok {
+		return nil, fmt.Errorf("oauth2: session is %T, not *Session", session)
+	}
+	filled.describe(&live.Grant, live.Client, live.Subject)
+	return requestOf(&live.Grant, live.Client, session), nil
+}
+
+// requestOf is the inverse of complete.
+func requestOf(g *storage.Grant, client *Client, session fosite.Session) *fosite.Request {
+	form := url.Values{}
+	if code := g.Code; code != nil {
+		setNonEmpty(form, "nonce", g.Nonce)
+		setNonEmpty(form, "redirect_uri", code.RedirectURI)
+		setNonEmpty(form, "code_challenge", code.Challenge)
+		setNonEmpty(form, "code_challenge_method", code.ChallengeMethod)
+	}
+	return &fosite.Request{
+		ID:                g.ID,
+		RequestedAt:       g.CreatedAt,
+		Client:            client,
+		RequestedScope:    g.Scopes,
+		GrantedScope:      g.Scopes,
+		RequestedAudience: g.Audience,
+		GrantedAudience:   g.Audience,
+		Form:              form,
+		Session:           session,
+	}
+}
+
+func setNonEmpty(form url.Values, name, value string) {
+	if value != "" {
+		form.Set(name, value)
+	}
+}
+
+// asksAnother reports whether a token request is another client's than the grant.
+func asksAnother(ctx context.Context, g *storage.Grant) bool {
+	request, ok := ctx.Value(fosite.AccessRequestContextKey).(fosite.AccessRequester)
+	return ok && request.GetClient().GetID() != g.Client
+}

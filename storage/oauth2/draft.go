@@ -1,0 +1,156 @@
+package oauth2
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// GrantID is the ID that a grant will have, and the generation of token secrets that its handles are made with.
+type GrantID struct {
+	ID               string
+	SecretGeneration uint32
+}
+
+// purposeGrantID derives the IDs of grants.
+const purposeGrantID = "grant id"
+
+// GrantIDs derives the ID of the grant that is made from parts, such as a client, an AppID and a WeChat code: the same parts
+// give the same grant, once. A new grant takes the first ID. While a switch of token secrets is recent there is a second
+// one, under which the grant may have been made before.
+func (s *Store) GrantIDs(ctx context.Context, parts ...string) ([]GrantID, error) {
+	r, err := requestFrom(ctx)
+	if err != nil {
+		return nil, err
+	}
+	current, previous, err := s.Secrets.Generation(ctx, r.directory())
+	if err != nil {
+		return nil, fmt.Errorf("oauth2: token secrets: %w", err)
+	}
+	message := []byte(storage.Digest(parts...))
+	ids := make([]GrantID, 0, 2)
+	for _, generation := range slices.Compact([]uint32{current, previous}) {
+		mac, err := s.Secrets.MAC(ctx, r.directory(), generation, purposeGrantID, message)
+		if err != nil {
+			return nil, fmt.Errorf("oauth2: token secrets: %w", err)
+		}
+		ids = append(ids, GrantID{ID: base64.RawURLEncoding.EncodeToString(mac[:grantIDSize]), SecretGeneration: generation})
+	}
+	return ids, nil
+}
+
+// NewGrantID returns a random one.
+func (s *Store) NewGrantID(ctx context.Context) (GrantID, error) {
+	r, err := requestFrom(ctx)
+	if err != nil {
+		return GrantID{}, err
+	}
+	current, _, err := s.Secrets.Generation(ctx, r.directory())
+	if err != nil {
+		return GrantID{}, fmt.Errorf("oauth2: token secrets: %w", err)
+	}
+	raw := make([]byte, grantIDSize)
+	if _, err := io.ReadFull(s.Rand, raw); err != nil {
+		return GrantID{}, fmt.Errorf("oauth2: randomness: %w", err)
+	}
+	return GrantID{ID: base64.RawURLEncoding.EncodeToString(raw), SecretGeneration: current}, nil
+}
+
+// Draft announces the grant that this request is about to make, or into which it is about to turn the pending grant that
+// Ticket returned. The codes and tokens of a fosite request with that ID (Requester.SetID) are then of this grant, and
+// fosite's Create… calls take from the request what the caller leaves out: Client, GrantType, Scopes, Audience, Nonce and
+// the times. The caller names ID and SecretGeneration (from GrantIDs or NewGrantID), User with UserEpoch and ClientEpoch, and
+// whatever tokens are to say. Nothing is written before the Create… calls.
+func (s *Store) Draft(ctx context.Context, g storage.Grant) error {
+	r, err := requestFrom(ctx)
+	if err != nil {
+		return err
+	}
+	if _, ok := decodeGrantID(g.ID); !ok {
+		return errors.New("oauth2: a draft needs the ID of a grant")
+	}
+	u := r.unit(g.ID)
+	if u == nil {
+		u = r.remember(g.ID, &unit{})
+	}
+	if u.stored != nil && u.stored.Record.State != storage.GrantPending {
+		return fmt.Errorf("oauth2: draft: %w", storage.ErrExists)
+	}
+	next := copyGrant(&g)
+	next.Directory = r.directory()
+	if next.CreatedAt.IsZero() {
+		next.CreatedAt = s.now()
+	}
+	u.next = next
+	return nil
+}
+
+// complete takes from a fosite request what a draft leaves out.
+func (s *Store) complete(next *storage.Grant, requester fosite.Requester, state storage.GrantState) error {
+	session, err := sessionOf(requester)
+	if err != nil {
+		return err
+	}
+	scopes, audience := requester.GetGrantedScopes(), requester.GetGrantedAudience()
+	if len(scopes) > MaxScopes || len(audience) > MaxAudience {
+		return fosite.ErrInvalidRequest.WithHint("The request asks for too many scopes or resources.")
+	}
+	next.State = state
+	next.Client = requester.GetClient().GetID()
+	next.Scopes = slices.Clone([]string(scopes))
+	next.Audience = slices.Clone([]string(audience))
+	next.Nonce = session.idClaims.Nonce
+	next.RepeatUntil = s.now().Add(RepeatWindow)
+	return nil
+}
+
+// finish writes what is complete, unless a unit of work is open: then Commit does.
+func (s *Store) finish(ctx context.Context, u *unit) error {
+	u.complete = true
+	r, err := requestFrom(ctx)
+	if err != nil || r.open {
+		return err
+	}
+	return s.flush(ctx, u)
+}
+
+// flush writes a grant, and decides again when somebody else wrote it first.
+func (s *Store) flush(ctx context.Context, u *unit) error {
+	next := u.next
+	err := s.write(ctx, u)
+	switch {
+	case err == nil:
+		return nil
+	case !errors.Is(err, storage.ErrExists) && !errors.Is(err, storage.ErrConflict):
+		return undecided(err)
+	}
+	if err := s.reload(ctx, u); err != nil {
+		return undecided(err)
+	}
+	found := &u.stored.Record
+	switch {
+	case next.Code != nil && next.State == storage.GrantActive:
+		return s.codeReused(ctx, u)
+	case next.Code == nil && next.User == found.User && s.repeats(found, next.Asked, next.AskedBind) == nil:
+		return nil // The same request was answered a moment ago: this one gets the same tokens.
+	case next.Code != nil:
+		return err // ErrExists: the authorization request that the ID derives from was answered before.
+	default:
+		return undecided(err)
+	}
+}
+
+func sessionOf(requester fosite.Requester) (*Session, error) {
+	session, ok := requester.GetSession().(*Session)
+	if !ok || session == nil {
+		return nil, fmt.Errorf("oauth2: session is %T, not *Session", requester.GetSession())
+	}
+	return session, nil
+}

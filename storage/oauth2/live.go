@@ -1,0 +1,131 @@
+package oauth2
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// Live is a grant that was just found alive, with what it hangs on. The records are shared with the rest of the request:
+// their slices and maps are not to be changed.
+type Live struct {
+	Grant  storage.Grant
+	Client *Client
+	// User is zero when the grant is pending or the client's own (client_credentials).
+	User storage.User
+	// Session is nil unless the grant ends with a browser session.
+	Session *storage.Session
+	// Subject is the "sub" by which the client knows the user; of the client's own grant it is the client's ID.
+	Subject string
+}
+
+// Live reads a grant and what it hangs on, and returns it if it may give tokens and its access tokens may be accepted now:
+// it is active, its client enabled, its user active under the epochs that the grant was made under, its session not ended.
+// Otherwise it answers ErrNoGrant, with ErrUserInactive when the user's state is the reason.
+func (s *Store) Live(ctx context.Context, grantID string) (*Live, error) {
+	if _, ok := decodeGrantID(grantID); !ok {
+		return nil, ended("not the ID of a grant")
+	}
+	u, err := s.load(ctx, grantID)
+	if err != nil {
+		return nil, err
+	}
+	g := u.grant()
+	if g.State != storage.GrantActive {
+		return nil, ended("grant is " + string(g.State))
+	}
+	return s.alive(ctx, g)
+}
+
+// alive checks everything but the state of the grant itself.
+func (s *Store) alive(ctx context.Context, g *storage.Grant) (*Live, error) {
+	// 1. The client, from memory.
+	client, err := s.client(ctx, g.Client)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, ended("client is gone or disabled")
+	}
+	if err != nil {
+		return nil, err
+	}
+	live := &Live{Grant: *g, Client: client}
+	// 2. The user.
+	if g.User != "" {
+		user, err := s.user(ctx, g)
+		if err != nil {
+			return nil, err
+		}
+		live.User = *user
+	}
+	// 3. The browser session.
+	if g.Session != "" {
+		if live.Session, err = s.session(ctx, g); err != nil {
+			return nil, err
+		}
+	}
+	live.Subject, err = s.subject(ctx, client, g.User)
+	if err != nil {
+		return nil, err
+	}
+	return live, nil
+}
+
+// user returns the grant's user if it is active and has the grant's epochs. A user that was merged into another one is not:
+// merging ends the grants of the user that becomes an alias.
+func (s *Store) user(ctx context.Context, g *storage.Grant) (*storage.User, error) {
+	r, err := requestFrom(ctx)
+	if err != nil {
+		return nil, err
+	}
+	user, ok := r.users[g.User]
+	if !ok {
+		entry, err := storage.Get[storage.User](ctx, s.Engine, storage.Key(g.Directory, g.User))
+		if errors.Is(err, storage.ErrNotFound) {
+			return nil, fmt.Errorf("%w: %w", ErrNoGrant, ErrUserInactive)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("oauth2: user: %w", err)
+		}
+		user = &entry.Record
+		if r.users == nil {
+			r.users = make(map[string]*storage.User, 1)
+		}
+		r.users[g.User] = user
+	}
+	switch {
+	case user.Status != storage.UserActive:
+		return nil, fmt.Errorf("%w: %w", ErrNoGrant, ErrUserInactive)
+	case user.Epoch != g.UserEpoch, user.ClientEpochs[g.Client] != g.ClientEpoch:
+		return nil, ended("the user ended it")
+	default:
+		return user, nil
+	}
+}
+
+// session returns the session that the grant ends with if it lives.
+func (s *Store) session(ctx context.Context, g *storage.Grant) (*storage.Session, error) {
+	r, err := requestFrom(ctx)
+	if err != nil {
+		return nil, err
+	}
+	session, ok := r.sessions[g.Session]
+	if !ok {
+		entry, err := storage.Get[storage.Session](ctx, s.Engine, storage.Key(g.Directory, g.Session))
+		if errors.Is(err, storage.ErrNotFound) {
+			return nil, ended("session is over")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("oauth2: session: %w", err)
+		}
+		session = &entry.Record
+		if r.sessions == nil {
+			r.sessions = make(map[string]*storage.Session, 1)
+		}
+		r.sessions[g.Session] = session
+	}
+	if !session.EndedAt.IsZero() || session.User != g.User {
+		return nil, ended("session is over")
+	}
+	return session, nil
+}

@@ -1,0 +1,189 @@
+package oauth2
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// refreshNumbersSize is the generation that a refresh token names.
+const refreshNumbersSize = 4
+
+// freshness says what a refresh token's generation is worth.
+type freshness int
+
+const (
+	// fresh is the current generation: it is rotated.
+	fresh freshness = iota
+	// recent was rotated within RefreshGrace: it yields the current one, so that parallel and late calls converge.
+	recent
+	// unknown is newer than the grant, as after a backup was restored: nothing is revoked.
+	unknown
+	// reused is everything older: the grant is revoked.
+	reused
+)
+
+// freshnessOf compares the generation that a token names with the grant's.
+func freshnessOf(refresh *storage.Refresh, generation uint32, now time.Time) freshness {
+	switch {
+	case refresh == nil || generation > refresh.Generation || generation == 0:
+		return unknown
+	case generation == refresh.Generation:
+		return fresh
+	}
+	// Rotated[0] is when the generation before the current one was rotated.
+	age := refresh.Generation - 1 - generation
+	if uint64(age) < uint64(len(refresh.Rotated)) && now.Sub(refresh.Rotated[age]) <= RefreshGrace {
+		return recent
+	}
+	return reused
+}
+
+// CreateRefreshTokenSession implements fosite's RefreshTokenStorage: the grant that this request makes gets its first refresh
+// token. For a grant that is stored already there is nothing to do.
+func (s *Store) CreateRefreshTokenSession(ctx context.Context, _, _ string, requester fosite.Requester) error {
+	u, err := s.unitOf(ctx, requester)
+	if err != nil || u == nil || u.next == nil {
+		return err
+	}
+	client, err := clientOf(requester)
+	if err != nil {
+		return err
+	}
+	u.next.Refresh = &storage.Refresh{Generation: 1}
+	s.prolong(u.next, client)
+	return s.finish(ctx, u)
+}
+
+// prolong lets the current refresh token live on unused, within the absolute life of the grant.
+func (s *Store) prolong(g *storage.Grant, client *Client) {
+	now := s.now()
+	g.Refresh.IdleUntil = now.Add(client.lifetimes.RefreshIdle)
+	if end := g.CreatedAt.Add(client.lifetimes.RefreshAbsolute); end.Before(g.Refresh.IdleUntil) {
+		g.Refresh.IdleUntil = storage.Instant(end)
+	}
+	g.ExpiresAt = later(g.Refresh.IdleUntil, now.Add(client.lifetimes.AccessToken+time.Minute))
+}
+
+// GetRefreshTokenSession implements fosite's RefreshTokenStorage. A token that was used, and not just now, ends its grant and
+// answers fosite.ErrInactiveToken; one that is unknown, expired, another client's or whose user or session ended it answers
+// fosite.ErrNotFound and changes nothing.
+func (s *Store) GetRefreshTokenSession(ctx context.Context, token string, session fosite.Session) (fosite.Requester, error) {
+	u, generation, err := s.refreshUnit(ctx, token)
+	if err != nil {
+		return nil, notFound(err)
+	}
+	g := u.grant()
+	switch {
+	case asksAnother(ctx, g):
+		return nil, notFound(ended("refresh token of another client"))
+	case g.State != storage.GrantActive:
+		return nil, notFound(ended("grant is " + string(g.State)))
+	}
+	switch freshnessOf(g.Refresh, generation, s.now()) {
+	case unknown:
+		return nil, notFound(ended("refresh token is newer than the grant"))
+	case reused:
+		return &fosite.Request{ID: g.ID}, s.refreshReused(ctx, u)
+	case fresh, recent:
+	}
+	if !s.now().Before(g.Refresh.IdleUntil) {
+		return nil, notFound(ended("refresh token expired"))
+	}
+	live, err := s.alive(ctx, g)
+	if err != nil {
+		return nil, notFound(err)
+	}
+	return hydrate(live, session)
+}
+
+// refreshUnit returns the grant of a refresh token and the generation that the token names.
+func (s *Store) refreshUnit(ctx context.Context, token string) (*unit, uint32, error) {
+	h, err := s.open(ctx, kindRefresh, token)
+	if err != nil {
+		return nil, 0, err
+	}
+	u, err := s.load(ctx, h.grant)
+	if err != nil {
+		return nil, 0, err
+	}
+	return u, binary.BigEndian.Uint32(h.numbers), nil
+}
+
+func (s *Store) refreshReused(ctx context.Context, u *unit) error {
+	if err := s.end(ctx, u, "reuse"); err != nil {
+		return undecided(err)
+	}
+	return fmt.Errorf("oauth2: %w", fosite.ErrInactiveToken)
+}
+
+// RotateRefreshToken implements fosite's RefreshTokenStorage by one compare-and-set. It decides by what is stored at that
+// moment: the token may have been rotated, or its grant revoked, since GetRefreshTokenSession read it. The token to answer
+// with is the one that GenerateRefreshToken makes afterwards.
+func (s *Store) RotateRefreshToken(ctx context.Context, _ string, token string) error {
+	u, generation, err := s.refreshUnit(ctx, token)
+	if err != nil {
+		return err
+	}
+	client, err := s.client(ctx, u.grant().Client)
+	if err != nil {
+		return err
+	}
+	err = s.change(ctx, u, func(next *storage.Grant) (bool, error) {
+		if next.State != storage.GrantActive {
+			return false, ended("grant is " + string(next.State))
+		}
+		switch freshnessOf(next.Refresh, generation, s.now()) {
+		case recent:
+			return false, nil
+		case unknown:
+			return false, ended("refresh token is newer than the grant")
+		case reused:
+			return false, fosite.ErrInactiveToken
+		case fresh:
+		}
+		s.rotate(next, client)
+		return true, nil
+	})
+	switch {
+	case errors.Is(err, fosite.ErrInactiveToken):
+		return s.refreshReused(ctx, u)
+	case errors.Is(err, ErrNoGrant), err == nil:
+		return err
+	default:
+		return undecided(err)
+	}
+}
+
+func (s *Store) rotate(g *storage.Grant, client *Client) {
+	rotated := slices.Insert(g.Refresh.Rotated, 0, s.now())
+	g.Refresh.Rotated = rotated[:min(len(rotated), storage.RotationsKept)]
+	g.Refresh.Generation++
+	s.prolong(g, client)
+}
+
+// DeleteRefreshTokenSession implements fosite's RefreshTokenStorage, which calls it when a token is reused: the grant ends.
+func (s *Store) DeleteRefreshTokenSession(ctx context.Context, token string) error {
+	u, _, err := s.refreshUnit(ctx, token)
+	if err != nil {
+		return notFound(err)
+	}
+	return s.end(ctx, u, "reuse")
+}
+
+// currentRefreshToken derives the refresh token that the grant has now.
+func (s *Store) currentRefreshToken(ctx context.Context, g *storage.Grant) (string, error) {
+	generation := uint32(1)
+	if g.Refresh != nil {
+		generation = g.Refresh.Generation
+	}
+	numbers := binary.BigEndian.AppendUint32(nil, generation)
+	return s.seal(ctx, kindRefresh, handle{generation: g.SecretGeneration, grant: g.ID, numbers: numbers})
+}

@@ -1,0 +1,166 @@
+package oauth2
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/ory/fosite"
+	fositeoauth2 "github.com/ory/fosite/handler/oauth2"
+	"github.com/ory/fosite/handler/openid"
+)
+
+// RefreshHandler is the refresh_token grant (RFC 6749 §6, OpenID Connect Core §12). It takes the place of two handlers of
+// fosite, which choose the new refresh token before they know whether they may rotate, so that of two calls at a time one
+// gets a token that is old already; and which do not know how to narrow.
+//
+// Everything that can fail is done before the rotation, the one write.
+type RefreshHandler struct {
+	Store         *Store
+	AccessTokens  fositeoauth2.AccessTokenStrategy
+	RefreshTokens fositeoauth2.RefreshTokenStrategy
+	IDTokens      openid.OpenIDConnectTokenStrategy
+}
+
+var _ fosite.TokenEndpointHandler = (*RefreshHandler)(nil)
+
+// CanHandleTokenEndpointRequest reports whether the request is a refresh.
+func (h *RefreshHandler) CanHandleTokenEndpointRequest(_ context.Context, request fosite.AccessRequester) bool {
+	return request.GetGrantTypes().ExactOne(grantTypeRefresh)
+}
+
+// CanSkipClientAuth reports that the client has to authenticate.
+func (h *RefreshHandler) CanSkipClientAuth(context.Context, fosite.AccessRequester) bool {
+	return false
+}
+
+// HandleTokenEndpointRequest checks the refresh token and writes into the request what the new tokens are for.
+func (h *RefreshHandler) HandleTokenEndpointRequest(ctx context.Context, request fosite.AccessRequester) error {
+	if !h.CanHandleTokenEndpointRequest(ctx, request) {
+		return fosite.ErrUnknownRequest
+	}
+	// 1. The client may ask.
+	client := request.GetClient()
+	if !slices.Contains(client.GetGrantTypes(), grantTypeRefresh) {
+		return fosite.ErrUnauthorizedClient.WithHint("The client may not use the grant type refresh_token.")
+	}
+	form := request.GetRequestForm()
+	token := form.Get("refresh_token")
+	if token == "" {
+		return fosite.ErrInvalidRequest.WithHint("refresh_token is missing.")
+	}
+	// 2. The token is good.
+	granted, err := h.Store.GetRefreshTokenSession(ctx, token, request.GetSession())
+	if err != nil {
+		return ProtocolError(err)
+	}
+	// 3. The tokens are for what is asked, of what was granted, of what the client may have today.
+	request.SetID(granted.GetID())
+	scopes, err := narrow(request.GetRequestedScopes(), granted.GetGrantedScopes(), client.GetScopes())
+	if err != nil {
+		return fosite.ErrInvalidScope.WithHint("The scope is not among those that were granted.").WithWrap(err)
+	}
+	targets := slices.Concat([]string(request.GetRequestedAudience()), form["resource"])
+	audience, err := narrow(targets, granted.GetGrantedAudience(), client.GetAudience())
+	if err != nil || len(audience) == 0 {
+		return invalidTarget().WithWrap(err)
+	}
+	request.SetRequestedScopes(scopes)
+	request.SetRequestedAudience(audience)
+	for _, scope := range scopes {
+		request.GrantScope(scope)
+	}
+	for _, target := range audience {
+		request.GrantAudience(target)
+	}
+	form.Del("nonce") // fosite would echo it in the ID token: that one has none (OpenID Connect Core §12.2).
+	return nil
+}
+
+var errNotGranted = errors.New("oauth2: more than was granted")
+
+// narrow returns what is granted and still allowed, or of that what is asked for, if anything is.
+func narrow(asked, granted, allowed []string) ([]string, error) {
+	wanted := granted
+	if asked = slices.DeleteFunc(slices.Clone(asked), func(value string) bool { return value == "" }); len(asked) > 0 {
+		wanted = asked
+	}
+	kept := make([]string, 0, len(wanted))
+	for _, value := range wanted {
+		if !slices.Contains(granted, value) {
+			return nil, errNotGranted
+		}
+		if slices.Contains(allowed, value) {
+			kept = append(kept, value)
+		}
+	}
+	return kept, nil
+}
+
+// invalidTarget is the error code of RFC 8707 §2 that fosite does not know.
+func invalidTarget() *fosite.RFC6749Error {
+	return &fosite.RFC6749Error{
+		ErrorField:       "invalid_target",
+		DescriptionField: "The resource or audience is not among those that were granted.",
+		CodeField:        http.StatusBadRequest,
+	}
+}
+
+// PopulateTokenEndpointResponse makes the tokens and rotates.
+func (h *RefreshHandler) PopulateTokenEndpointResponse(ctx context.Context, request fosite.AccessRequester, response fosite.AccessResponder) error {
+	if !h.CanHandleTokenEndpointRequest(ctx, request) {
+		return fosite.ErrUnknownRequest
+	}
+	client, err := clientOf(request)
+	if err != nil {
+		return fosite.ErrServerError.WithWrap(err).WithDebug(err.Error())
+	}
+	// 1. What can fail without effect.
+	request.GetSession().SetExpiresAt(fosite.AccessToken, h.Store.now().Add(client.lifetimes.AccessToken))
+	access, _, err := h.AccessTokens.GenerateAccessToken(ctx, request)
+	if err != nil {
+		return serverError(err)
+	}
+	response.SetAccessToken(access)
+	if err := h.issueIDToken(ctx, client, request, response); err != nil {
+		return serverError(err)
+	}
+	// 2. The only effect.
+	if err := h.Store.RotateRefreshToken(ctx, request.GetID(), request.GetRequestForm().Get("refresh_token")); err != nil {
+		return ProtocolError(err)
+	}
+	// 3. The refresh token that the grant has now.
+	refresh, _, err := h.RefreshTokens.GenerateRefreshToken(ctx, request)
+	if err != nil {
+		return serverError(err)
+	}
+	response.SetTokenType("bearer")
+	response.SetExpiresIn(client.lifetimes.AccessToken)
+	response.SetScopes(request.GetGrantedScopes())
+	response.SetExtra("refresh_token", refresh)
+	return nil
+}
+
+// issueIDToken adds an ID token if openid is granted.
+func (h *RefreshHandler) issueIDToken(ctx context.Context, client *Client, request fosite.AccessRequester, response fosite.AccessResponder) error {
+	if !slices.Contains(request.GetGrantedScopes(), "openid") {
+		return nil
+	}
+	session, err := sessionOf(request)
+	if err != nil {
+		return err
+	}
+	helper := openid.IDTokenHandleHelper{IDTokenStrategy: h.IDTokens}
+	session.idClaims.AccessTokenHash = helper.GetAccessTokenHash(ctx, request, response)
+	return helper.IssueExplicitIDToken(ctx, client.lifetimes.IDToken, request, response)
+}
+
+// serverError keeps an error that says what the client is to be told, and hides any other.
+func serverError(err error) error {
+	err = ProtocolError(err)
+	if protocol, ok := errors.AsType[*fosite.RFC6749Error](err); ok {
+		return protocol
+	}
+	return fosite.ErrServerError.WithWrap(err).WithDebug(err.Error())
+}

@@ -1,0 +1,62 @@
+package oauth2
+
+import (
+	"context"
+	"errors"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// Repeat looks for the grant that the same request made before. ids are those of GrantIDs, asked is the digest of what is
+// asked for. It returns
+//   - the grant, active with its user or pending without, if it was made in the last RepeatWindow, is as new as it was then
+//     and is alive: the tokens of a fosite request with its ID are the ones it already gave, and nothing is written;
+//   - storage.ErrNotFound when no grant was made;
+//   - ErrRepeatDiffers when one was made for something else;
+//   - ErrNoGrant when one was made and its time is over, with ErrUserInactive when that is why.
+func (s *Store) Repeat(ctx context.Context, client *Client, ids []GrantID, asked string) (*Live, error) {
+	for _, id := range ids {
+		u, err := s.load(ctx, id.ID)
+		if errors.Is(err, ErrNoGrant) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return s.repeat(ctx, client, u, asked, "")
+	}
+	return nil, storage.ErrNotFound
+}
+
+func (s *Store) repeat(ctx context.Context, client *Client, u *unit, asked, askedBind string) (*Live, error) {
+	g := u.grant()
+	if g.Client != client.GetID() {
+		return nil, ended("grant of another client")
+	}
+	if err := s.repeats(g, asked, askedBind); err != nil {
+		return nil, err
+	}
+	if g.State == storage.GrantPending {
+		return &Live{Grant: *g, Client: client}, nil
+	}
+	return s.alive(ctx, g)
+}
+
+// repeats says whether g is what a request that asks the same gets again: nil, ErrNoGrant or ErrRepeatDiffers. A ticket that
+// was used answers the repeats of its use alone.
+func (s *Store) repeats(g *storage.Grant, asked, askedBind string) error {
+	switch {
+	case g.State != storage.GrantActive && g.State != storage.GrantPending:
+		return ended("grant is " + string(g.State))
+	case g.Asked == "" || !s.now().Before(g.RepeatUntil):
+		return ended("too late for a repeat")
+	case g.Refresh != nil && g.Refresh.Generation > 1:
+		return ended("grant was refreshed")
+	case askedBind == "" && g.AskedBind != "":
+		return ended("ticket was used")
+	case askedBind == "" && g.Asked != asked, g.AskedBind != askedBind:
+		return ErrRepeatDiffers
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,117 @@
+package oauth2
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/ory/fosite"
+	fositeoauth2 "github.com/ory/fosite/handler/oauth2"
+	"github.com/ory/fosite/handler/openid"
+	"github.com/ory/fosite/token/jwt"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// Session is what the tokens of one request say. A server passes an empty one to fosite; it is filled from the grant when a
+// code or a refresh token is read, and at the latest when the access token is made. The zero value is empty.
+type Session struct {
+	idClaims      jwt.IDTokenClaims
+	idHeaders     jwt.Headers
+	accessHeaders jwt.Headers
+	expiresAt     map[fosite.TokenType]time.Time
+
+	// grant is the ID of the grant that the claims come from.
+	grant  string
+	client string
+	jti    string
+}
+
+var (
+	_ openid.Session                   = (*Session)(nil)
+	_ fositeoauth2.JWTSessionContainer = (*Session)(nil)
+)
+
+// describe fills the session from a grant of client whose user the client knows as subject. Nonce and times of the tokens
+// stay as they are.
+func (s *Session) describe(g *storage.Grant, client *Client, subject string) {
+	s.grant = g.ID
+	s.describeClient(client, subject)
+	if !g.AuthTime.IsZero() {
+		s.idClaims.AuthTime = g.AuthTime
+	}
+	s.idClaims.AuthenticationContextClassReference = g.ACR
+	s.idClaims.AuthenticationMethodsReferences = slices.Clone(g.AMR)
+	if g.SID != "" {
+		s.idClaims.Add("sid", g.SID)
+	}
+}
+
+func (s *Session) describeClient(client *Client, subject string) {
+	s.client = client.GetID()
+	s.idClaims.Subject = subject
+	s.idClaims.Add("azp", client.GetID())
+	// fosite leaves "alg" out of the header itself; signers and at_hash read it from here.
+	s.idHeaders.Add("alg", client.IDTokenAlgorithm())
+	s.accessHeaders.Add("alg", client.AccessTokenAlgorithm())
+	s.accessHeaders.Add("typ", "at+jwt")
+}
+
+// IDTokenClaims implements openid.Session.
+func (s *Session) IDTokenClaims() *jwt.IDTokenClaims { return &s.idClaims }
+
+// IDTokenHeaders implements openid.Session. The header "alg" names the client's algorithm.
+func (s *Session) IDTokenHeaders() *jwt.Headers { return &s.idHeaders }
+
+// GetJWTHeader implements fosite's JWTSessionContainer: the header of the access token (RFC 9068 §2.1).
+func (s *Session) GetJWTHeader() *jwt.Headers { return &s.accessHeaders }
+
+// GetJWTClaims implements fosite's JWTSessionContainer: the claims of the access token (RFC 9068 §2.2), fresh at every call.
+func (s *Session) GetJWTClaims() jwt.JWTClaimsContainer {
+	extra := map[string]any{"client_id": s.client}
+	if !s.idClaims.AuthTime.IsZero() {
+		extra["auth_time"] = s.idClaims.AuthTime.Unix()
+	}
+	if acr := s.idClaims.AuthenticationContextClassReference; acr != "" {
+		extra["acr"] = acr
+	}
+	if amr := s.idClaims.AuthenticationMethodsReferences; len(amr) > 0 {
+		extra["amr"] = amr
+	}
+	return &jwt.JWTClaims{Subject: s.idClaims.Subject, JTI: s.jti, Extra: extra}
+}
+
+// SetExpiresAt implements fosite.Session.
+func (s *Session) SetExpiresAt(token fosite.TokenType, at time.Time) {
+	if s.expiresAt == nil {
+		s.expiresAt = make(map[fosite.TokenType]time.Time, 2)
+	}
+	s.expiresAt[token] = at
+}
+
+// GetExpiresAt implements fosite.Session.
+func (s *Session) GetExpiresAt(token fosite.TokenType) time.Time { return s.expiresAt[token] }
+
+// GetUsername implements fosite.Session: usernames are not in tokens.
+func (s *Session) GetUsername() string { return "" }
+
+// GetSubject implements fosite.Session.
+func (s *Session) GetSubject() string { return s.idClaims.Subject }
+
+// SetSubject names the subject of the tokens.
+func (s *Session) SetSubject(subject string) { s.idClaims.Subject = subject }
+
+// Clone implements fosite.Session: the copy shares nothing that is changed in place.
+func (s *Session) Clone() fosite.Session {
+	if s == nil {
+		return nil
+	}
+	c := *s
+	c.idClaims.Audience = slices.Clone(s.idClaims.Audience)
+	c.idClaims.AuthenticationMethodsReferences = slices.Clone(s.idClaims.AuthenticationMethodsReferences)
+	c.idClaims.Extra = maps.Clone(s.idClaims.Extra)
+	c.idHeaders.Extra = maps.Clone(s.idHeaders.Extra)
+	c.accessHeaders.Extra = maps.Clone(s.accessHeaders.Extra)
+	c.expiresAt = maps.Clone(s.expiresAt)
+	return &c
+}

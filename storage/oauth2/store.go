@@ -1,0 +1,226 @@
+package oauth2
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/ory/fosite"
+	fositeoauth2 "github.com/ory/fosite/handler/oauth2"
+	"github.com/ory/fosite/handler/openid"
+	"github.com/ory/fosite/handler/pkce"
+	fositestorage "github.com/ory/fosite/storage"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// Store is fosite's storage over an engine. All fields but Subject are required and are not changed once it is used. It is
+// safe for concurrent use.
+type Store struct {
+	Engine  storage.Engine
+	Clients Clients
+	Secrets Secrets
+	Now     func() time.Time
+	Rand    io.Reader
+	// Subject returns the "sub" by which a client knows a user; nil is the user's ID for every client.
+	Subject func(ctx context.Context, client *Client, user string) (string, error)
+}
+
+var (
+	_ fosite.Storage                      = (*Store)(nil)
+	_ fositeoauth2.CoreStorage            = (*Store)(nil)
+	_ fositeoauth2.TokenRevocationStorage = (*Store)(nil)
+	_ openid.OpenIDConnectRequestStorage  = (*Store)(nil)
+	_ pkce.PKCERequestStorage             = (*Store)(nil)
+	_ fositestorage.Transactional         = (*Store)(nil)
+)
+
+// GetClient implements fosite.ClientManager. A disabled client is not found.
+func (s *Store) GetClient(ctx context.Context, id string) (fosite.Client, error) {
+	client, err := s.client(ctx, id)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, fmt.Errorf("%w: %w", fosite.ErrNotFound, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return client, nil
+}
+
+// client returns an enabled client of the request's directory, or storage.ErrNotFound.
+func (s *Store) client(ctx context.Context, id string) (*Client, error) {
+	r, err := requestFrom(ctx)
+	if err != nil {
+		return nil, err
+	}
+	client, err := s.Clients.Client(ctx, r.directory(), id)
+	if err != nil {
+		return nil, fmt.Errorf("oauth2: client: %w", err)
+	}
+	if client.record.Disabled || client.record.Directory != r.directory() {
+		return nil, fmt.Errorf("oauth2: client is disabled: %w", storage.ErrNotFound)
+	}
+	return client, nil
+}
+
+func (s *Store) now() time.Time { return storage.Instant(s.Now()) }
+
+// subject returns by which "sub" client knows a user.
+func (s *Store) subject(ctx context.Context, client *Client, user string) (string, error) {
+	if user == "" {
+		return client.GetID(), nil // RFC 9068 §2.2: a token for the client itself.
+	}
+	if s.Subject == nil {
+		return user, nil
+	}
+	subject, err := s.Subject(ctx, client, user)
+	if err != nil {
+		return "", fmt.Errorf("oauth2: subject: %w", err)
+	}
+	return subject, nil
+}
+
+// load returns a grant, from the request's memory if it is there, or ErrNoGrant.
+func (s *Store) load(ctx context.Context, id string) (*unit, error) {
+	r, err := requestFrom(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if u := r.unit(id); u != nil {
+		return u, nil
+	}
+	entry, err := storage.Get[storage.Grant](ctx, s.Engine, storage.Key(r.directory(), id))
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, ended("grant is absent")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("oauth2: grant: %w", err)
+	}
+	return r.remember(id, &unit{stored: entry}), nil
+}
+
+// reload reads a grant again after a write of it was lost, and drops what was to be written.
+func (s *Store) reload(ctx context.Context, u *unit) error {
+	g := u.grant()
+	entry, err := storage.Get[storage.Grant](ctx, s.Engine, storage.Key(g.Directory, g.ID))
+	if errors.Is(err, storage.ErrNotFound) {
+		return ended("grant is absent")
+	}
+	if err != nil {
+		return fmt.Errorf("oauth2: grant: %w", err)
+	}
+	u.stored, u.next, u.complete = entry, nil, false
+	return nil
+}
+
+// write stores u.next: an insert, or a compare-and-set on what was read. Its errors are the engine's.
+func (s *Store) write(ctx context.Context, u *unit) error {
+	var entry *storage.Entry[storage.Grant]
+	var err error
+	if u.stored == nil {
+		entry, err = storage.Insert(ctx, s.Engine, *u.next)
+	} else {
+		entry, err = u.stored.Replace(ctx, s.Engine, *u.next)
+	}
+	if err != nil {
+		return fmt.Errorf("oauth2: grant: %w", err)
+	}
+	u.stored, u.next, u.complete = entry, nil, false
+	return nil
+}
+
+// attempts bounds how often a lost compare-and-set is decided again: each time somebody else's was won.
+const attempts = 8
+
+// change makes one compare-and-set of a stored grant, deciding again from what it finds when another one is won in between.
+// decide returns false to leave the grant as it is, or an error to give up.
+func (s *Store) change(ctx context.Context, u *unit, decide func(next *storage.Grant) (bool, error)) error {
+	for range attempts {
+		next := copyGrant(u.grant())
+		changed, err := decide(next)
+		if err != nil || !changed {
+			return err
+		}
+		u.next = next
+		err = s.write(ctx, u)
+		if !errors.Is(err, storage.ErrConflict) {
+			if err != nil {
+				u.next = nil
+			}
+			return err
+		}
+		if err := s.reload(ctx, u); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("oauth2: grant: %w: too many writers", storage.ErrUnavailable)
+}
+
+// copyGrant copies what this package changes in place.
+func copyGrant(g *storage.Grant) *storage.Grant {
+	next := *g
+	if g.Pending != nil {
+		pending := *g.Pending
+		next.Pending = &pending
+	}
+	if g.Code != nil {
+		code := *g.Code
+		next.Code = &code
+	}
+	if g.Refresh != nil {
+		refresh := *g.Refresh
+		refresh.Rotated = slices.Clone(refresh.Rotated)
+		next.Refresh = &refresh
+	}
+	return &next
+}
+
+// BeginTX implements fosite's storage.Transactional: from now on grants are completed, and written by Commit.
+func (s *Store) BeginTX(ctx context.Context) (context.Context, error) {
+	r, err := requestFrom(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if r.open {
+		return nil, errors.New("oauth2: a unit of work is open already")
+	}
+	r.open = true
+	return ctx, nil
+}
+
+// Commit writes what was completed since BeginTX: of one grant, by one insert or one compare-and-set.
+func (s *Store) Commit(ctx context.Context) error {
+	r, err := requestFrom(ctx)
+	if err != nil {
+		return err
+	}
+	r.open = false
+	for _, u := range r.grants {
+		if !u.complete {
+			continue
+		}
+		if err := s.flush(ctx, u); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Rollback forgets what was announced and completed in this request. Nothing of it was written.
+func (s *Store) Rollback(ctx context.Context) error {
+	r, err := requestFrom(ctx)
+	if err != nil {
+		return err
+	}
+	r.open = false
+	for id, u := range r.grants {
+		if u.stored == nil {
+			delete(r.grants, id)
+		}
+		u.next, u.complete = nil, false
+	}
+	return nil
+}
