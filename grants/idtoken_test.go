@@ -97,6 +97,18 @@ func TestIDTokenClaims(t *testing.T) {
 	}
 }
 
+// A strategy of the server's own finds the nonce where all else that the ID token says is.
+func TestNonceIsInTheSession(t *testing.T) {
+	session := openid.NewDefaultSession()
+	s := newServer(t, func(s *server) { s.newSession = func() fosite.Session { return session } })
+	if err := s.handle(t.Context(), exchange("good", "nonce", "nonce-of-mine")); err != nil {
+		t.Fatal(err)
+	}
+	if session.Claims.Nonce != "nonce-of-mine" {
+		t.Errorf("nonce is %q", session.Claims.Nonce)
+	}
+}
+
 func TestIDTokenSaysByDefaultThatWeChatVouchedNow(t *testing.T) {
 	s := newServer(t, func(s *server) { s.grant.Now = func() time.Time { return time.Unix(1_700_000_000, 0) } })
 	claims := claimsOf(t, granted(t, s, exchange("good")).member("id_token"))

@@ -90,6 +90,9 @@ type transactionKey struct{}
 func (s *transactions) step(ctx context.Context, name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if ctx.Err() != nil {
+		name += " too late"
+	}
 	s.steps = append(s.steps, name)
 	return errors.Join(s.fail[name], ctx.Err())
 }

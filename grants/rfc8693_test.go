@@ -84,6 +84,13 @@ func TestRFC8693_2_1_SubjectToken(t *testing.T) {
 	}
 }
 
+func TestRFC8693_2_1_SubjectTokenOfTheDeveloperToolsIsExplained(t *testing.T) {
+	got := newServer(t).post(t, t.Context(), exchange("the code is a mock one"))
+	if !strings.Contains(got.member("error_description"), "developer tools") {
+		t.Errorf("the developer reads %q", got.member("error_description"))
+	}
+}
+
 func TestRFC8693_2_1_SubjectTokenIsPassedOnUnchanged(t *testing.T) {
 	const code = "goodAbC-_~!*'();:@&=+$,/?%#[]"
 	s := newServer(t)
@@ -188,6 +195,9 @@ func TestRFC8693_2_1_ScopeRefused(t *testing.T) {
 	for i := range many {
 		many[i] = strings.Repeat("s", i+1)
 	}
+	anyScope := func(s *server) {
+		s.client.Scopes = append(many, strings.Repeat("s", 513), "open\"id", "openid\nprofile")
+	}
 	for name, scope := range map[string]string{
 		"not the client's":       "openid admin",
 		"in other case":          "OPENID",
@@ -197,7 +207,7 @@ func TestRFC8693_2_1_ScopeRefused(t *testing.T) {
 		"more than can be asked": strings.Join(many, " "),
 	} {
 		t.Run(name, func(t *testing.T) {
-			refused(t, newServer(t), exchange("good", "scope", scope), 400, "invalid_scope", "")
+			refused(t, newServer(t, anyScope), exchange("good", "scope", scope), 400, "invalid_scope", "")
 		})
 	}
 }
@@ -247,26 +257,33 @@ func TestRFC8693_2_1_AudienceAndResource(t *testing.T) {
 }
 
 func TestRFC8693_2_2_2_InvalidTarget(t *testing.T) {
-	tests := []struct{ name, parameter, value string }{
-		{"audience of others", "audience", "https://bank.example"},
-		{"audience below one of ours", "audience", api + "/below"},
-		{"audience with a control character", "audience", api + "\x7f"},
-		{"resource of others", "resource", "https://bank.example"},
-		{"resource is relative", "resource", "/files"},
-		{"resource is no URI", "resource", "api.example"},
-		{"resource has a fragment", "resource", api + "#x"},
-		{"resource has an empty fragment", "resource", api + "#"},
-		{"resource cannot be parsed", "resource", "https://[::1"},
-		{"resource is too long", "resource", "https://api.example/" + strings.Repeat("a", 512)},
+	tests := []struct {
+		name, parameter, value string
+		malformed              bool
+	}{
+		{"audience of others", "audience", "https://bank.example", false},
+		{"audience below one of ours", "audience", api + "/below", false},
+		{"audience with a control character", "audience", api + "\x7f", true},
+		{"resource of others", "resource", "https://bank.example", false},
+		{"resource is relative", "resource", "/files", true},
+		{"resource is no URI", "resource", "api.example", true},
+		{"resource has no scheme", "resource", "//api.example", true},
+		{"resource has a fragment", "resource", api + "#x", true},
+		{"resource has an empty fragment", "resource", api + "#", true},
+		{"resource cannot be parsed", "resource", "https://[::1", true},
+		{"resource is too long", "resource", "https://api.example/" + strings.Repeat("a", 512), true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			refused(t, newServer(t), exchange("good", tt.parameter, tt.value), 400, "invalid_target", "")
+			s := newServer(t)
+			if tt.malformed {
+				s.client.Audience = append(s.client.Audience, tt.value) // so that only its form can be the reason
+			}
+			refused(t, s, exchange("good", tt.parameter, tt.value), 400, "invalid_target", "")
 		})
 	}
 	t.Run("more than can be asked", func(t *testing.T) {
 		form := exchange("good")
-		form["audience"] = slices.Repeat([]string{api}, 1)
 		form["resource"] = slices.Repeat([]string{api}, 17)
 		refused(t, newServer(t), form, 400, "invalid_target", "")
 	})
