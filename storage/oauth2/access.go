@@ -120,12 +120,15 @@ func pick(all []string, bits uint64) []string {
 // CreateAccessTokenSession implements fosite's AccessTokenStorage: it completes the grant that this request makes. A token of
 // a grant that is stored already needs no write, and the JWT that a client gets for itself belongs to no grant.
 func (s *Store) CreateAccessTokenSession(ctx context.Context, _ string, requester fosite.Requester) error {
-	u, err := s.unitOf(ctx, requester)
-	if err != nil || u == nil || u.next == nil {
-		return err
-	}
 	client, err := clientOf(requester)
 	if err != nil {
+		return err
+	}
+	if forItself(requester) && !client.record.OpaqueAccessTokens {
+		return nil
+	}
+	u, err := unitOf(ctx, requester)
+	if err != nil || u.next == nil {
 		return err
 	}
 	if u.next.State == "" || u.next.State == storage.GrantPending {
@@ -165,19 +168,22 @@ func (s *Store) DeleteAccessTokenSession(ctx context.Context, token string) erro
 	return notFound(s.Revoke(ctx, h.grant, "revoked"))
 }
 
-// unitOf returns the grant that the tokens of a fosite request are of: nil for a token that a client gets for itself.
-func (s *Store) unitOf(ctx context.Context, requester fosite.Requester) (*unit, error) {
+// unitOf returns the grant that the codes and tokens of a fosite request are of.
+func unitOf(ctx context.Context, requester fosite.Requester) (*unit, error) {
 	r, err := requestFrom(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if u := r.unit(requester.GetID()); u != nil {
-		return u, nil
+	u := r.unit(requester.GetID())
+	if u == nil {
+		return nil, errors.New("oauth2: codes and tokens need a grant: see Store.Draft")
 	}
-	if requester.GetRequestForm().Get("grant_type") != grantTypeCredentials {
-		return nil, errors.New("oauth2: tokens of no grant: see Store.Draft")
-	}
-	return nil, nil
+	return u, nil
+}
+
+// forItself reports whether a client asks for a token for itself, which needs no grant.
+func forItself(requester fosite.Requester) bool {
+	return requester.GetRequestForm().Get("grant_type") == grantTypeCredentials
 }
 
 func (s *Store) random(size int) ([]byte, error) {

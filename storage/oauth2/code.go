@@ -20,12 +20,12 @@ func CodeParameters() []string {
 // CreateAuthorizeCodeSession implements fosite's AuthorizeCodeStorage: it inserts the grant that Draft announced, with its
 // code. storage.ErrExists says that the authorization request was answered before.
 func (s *Store) CreateAuthorizeCodeSession(ctx context.Context, _ string, requester fosite.Requester) error {
-	u, err := s.unitOf(ctx, requester)
+	u, err := unitOf(ctx, requester)
 	if err != nil {
 		return err
 	}
-	if u == nil || u.next == nil {
-		return errors.New("oauth2: code of no grant: see Store.Draft")
+	if u.next == nil {
+		return fmt.Errorf("oauth2: code: %w", storage.ErrExists)
 	}
 	client, err := clientOf(requester)
 	if err != nil {
@@ -35,10 +35,6 @@ func (s *Store) CreateAuthorizeCodeSession(ctx context.Context, _ string, reques
 		return err
 	}
 	form := requester.GetRequestForm()
-	expiresAt := requester.GetSession().GetExpiresAt(fosite.AuthorizeCode)
-	if expiresAt.IsZero() {
-		expiresAt = s.now().Add(client.lifetimes.Code)
-	}
 	u.next.GrantType = grantTypeCode
 	u.next.Nonce = form.Get("nonce")
 	u.next.Code = &storage.Code{
@@ -46,7 +42,7 @@ func (s *Store) CreateAuthorizeCodeSession(ctx context.Context, _ string, reques
 		RedirectURISent: form.Get("redirect_uri") != "",
 		Challenge:       form.Get("code_challenge"),
 		ChallengeMethod: form.Get("code_challenge_method"),
-		ExpiresAt:       storage.Instant(expiresAt),
+		ExpiresAt:       s.now().Add(client.lifetimes.Code),
 	}
 	u.next.ExpiresAt = u.next.Code.ExpiresAt
 	return s.finish(ctx, u)
@@ -121,7 +117,7 @@ func (s *Store) InvalidateAuthorizeCodeSession(ctx context.Context, code string)
 // CreatePKCERequestSession implements fosite's PKCERequestStorage. The challenge is in the grant already; that it is there is
 // made sure of, because a grant without challenge would be redeemed without verifier.
 func (s *Store) CreatePKCERequestSession(ctx context.Context, _ string, requester fosite.Requester) error {
-	u, err := s.unitOf(ctx, requester)
+	u, err := unitOf(ctx, requester)
 	if err != nil {
 		return err
 	}
@@ -151,7 +147,7 @@ func (s *Store) DeletePKCERequestSession(context.Context, string) error { return
 // CreateOpenIDConnectSession implements fosite's OpenIDConnectRequestStorage. The grant has the nonce already, which is made
 // sure of.
 func (s *Store) CreateOpenIDConnectSession(ctx context.Context, _ string, requester fosite.Requester) error {
-	u, err := s.unitOf(ctx, requester)
+	u, err := unitOf(ctx, requester)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package oauth2
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -65,9 +66,10 @@ func (s *Store) NewGrantID(ctx context.Context) (GrantID, error) {
 
 // Draft announces the grant that this request is about to make, or into which it is about to turn the pending grant that
 // Ticket returned. The codes and tokens of a fosite request with that ID (Requester.SetID) are then of this grant, and
-// fosite's Create… calls take from the request what the caller leaves out: Client, GrantType, Scopes, Audience, Nonce and
-// the times. The caller names ID and SecretGeneration (from GrantIDs or NewGrantID), User with UserEpoch and ClientEpoch, and
-// whatever tokens are to say. Nothing is written before the Create… calls.
+// fosite's Create… calls take from the request what the caller leaves out: Client, GrantType, Scopes, Audience, Nonce, the
+// times, and of AuthTime, AMR, ACR and SID what the session's ID token claims say. The caller names ID and SecretGeneration
+// (from GrantIDs or NewGrantID), User with UserEpoch and ClientEpoch, Asked for what may be repeated, and Session for what
+// ends with a browser session. Nothing is written before the Create… calls.
 func (s *Store) Draft(ctx context.Context, g storage.Grant) error {
 	r, err := requestFrom(ctx)
 	if err != nil {
@@ -107,7 +109,11 @@ func (s *Store) complete(next *storage.Grant, requester fosite.Requester, state 
 	next.Scopes = slices.Clone([]string(scopes))
 	next.Audience = slices.Clone([]string(audience))
 	next.Nonce = session.idClaims.Nonce
-	next.RepeatUntil = s.now().Add(RepeatWindow)
+	next.GrantType = cmp.Or(next.GrantType, requester.GetRequestForm().Get("grant_type"))
+	if next.Asked != "" {
+		next.RepeatUntil = s.now().Add(RepeatWindow)
+	}
+	session.record(next)
 	return nil
 }
 

@@ -13,8 +13,8 @@ var (
 	// ErrNoGrant says that no live grant stands behind a token, code, ticket or ID: it was never issued here, or it is used,
 	// expired or revoked, or its user, session or client ended it.
 	ErrNoGrant = errors.New("oauth2: no live grant")
-	// ErrUserInactive comes with ErrNoGrant when what ended the grant is that its user is disabled, deleted or merged.
-	ErrUserInactive = errors.New("oauth2: user is not active")
+	// ErrUserDisabled comes with ErrNoGrant when an operator disabled the user: signing in again does not help.
+	ErrUserDisabled = errors.New("oauth2: user is disabled")
 	// ErrRepeatDiffers says that a request was answered before which asked for something else.
 	ErrRepeatDiffers = errors.New("oauth2: repeat asks for something else")
 )

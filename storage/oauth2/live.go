@@ -23,7 +23,7 @@ type Live struct {
 
 // Live reads a grant and what it hangs on, and returns it if it may give tokens and its access tokens may be accepted now:
 // it is active, its client enabled, its user active under the epochs that the grant was made under, its session not ended.
-// Otherwise it answers ErrNoGrant, with ErrUserInactive when the user's state is the reason.
+// Otherwise it answers ErrNoGrant, with ErrUserDisabled when that is why.
 func (s *Store) Live(ctx context.Context, grantID string) (*Live, error) {
 	if _, ok := decodeGrantID(grantID); !ok {
 		return nil, ended("not the ID of a grant")
@@ -71,8 +71,8 @@ func (s *Store) alive(ctx context.Context, g *storage.Grant) (*Live, error) {
 	return live, nil
 }
 
-// user returns the grant's user if it is active and has the grant's epochs. A user that was merged into another one is not:
-// merging ends the grants of the user that becomes an alias.
+// user returns the grant's user if it is active and has the grant's epochs. An alias is not active: merging a user into
+// another one ends its grants.
 func (s *Store) user(ctx context.Context, g *storage.Grant) (*storage.User, error) {
 	r, err := requestFrom(ctx)
 	if err != nil {
@@ -82,7 +82,7 @@ func (s *Store) user(ctx context.Context, g *storage.Grant) (*storage.User, erro
 	if !ok {
 		entry, err := storage.Get[storage.User](ctx, s.Engine, storage.Key(g.Directory, g.User))
 		if errors.Is(err, storage.ErrNotFound) {
-			return nil, fmt.Errorf("%w: %w", ErrNoGrant, ErrUserInactive)
+			return nil, ended("user is absent")
 		}
 		if err != nil {
 			return nil, fmt.Errorf("oauth2: user: %w", err)
@@ -94,8 +94,10 @@ func (s *Store) user(ctx context.Context, g *storage.Grant) (*storage.User, erro
 		r.users[g.User] = user
 	}
 	switch {
+	case user.Status == storage.UserDisabled:
+		return nil, fmt.Errorf("%w: %w", ErrNoGrant, ErrUserDisabled)
 	case user.Status != storage.UserActive:
-		return nil, fmt.Errorf("%w: %w", ErrNoGrant, ErrUserInactive)
+		return nil, ended("user is " + string(user.Status))
 	case user.Epoch != g.UserEpoch, user.ClientEpochs[g.Client] != g.ClientEpoch:
 		return nil, ended("the user ended it")
 	default:

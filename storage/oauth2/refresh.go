@@ -49,8 +49,8 @@ func freshnessOf(refresh *storage.Refresh, generation uint32, now time.Time) fre
 // CreateRefreshTokenSession implements fosite's RefreshTokenStorage: the grant that this request makes gets its first refresh
 // token. For a grant that is stored already there is nothing to do.
 func (s *Store) CreateRefreshTokenSession(ctx context.Context, _, _ string, requester fosite.Requester) error {
-	u, err := s.unitOf(ctx, requester)
-	if err != nil || u == nil || u.next == nil {
+	u, err := unitOf(ctx, requester)
+	if err != nil || u.next == nil {
 		return err
 	}
 	client, err := clientOf(requester)

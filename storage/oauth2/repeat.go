@@ -13,7 +13,7 @@ import (
 //     and is alive: the tokens of a fosite request with its ID are the ones it already gave, and nothing is written;
 //   - storage.ErrNotFound when no grant was made;
 //   - ErrRepeatDiffers when one was made for something else;
-//   - ErrNoGrant when one was made and its time is over, with ErrUserInactive when that is why.
+//   - ErrNoGrant when one was made and its time is over, with ErrUserDisabled when that is why.
 func (s *Store) Repeat(ctx context.Context, client *Client, ids []GrantID, asked string) (*Live, error) {
 	for _, id := range ids {
 		u, err := s.load(ctx, id.ID)

@@ -32,16 +32,20 @@ var (
 	_ fositeoauth2.JWTSessionContainer = (*Session)(nil)
 )
 
-// describe fills the session from a grant of client whose user the client knows as subject. Nonce and times of the tokens
-// stay as they are.
+// describe fills the session from a grant of client whose user the client knows as subject. What the grant does not say, and
+// nonce and times of the tokens, stay as they are.
 func (s *Session) describe(g *storage.Grant, client *Client, subject string) {
 	s.grant = g.ID
 	s.describeClient(client, subject)
 	if !g.AuthTime.IsZero() {
 		s.idClaims.AuthTime = g.AuthTime
 	}
-	s.idClaims.AuthenticationContextClassReference = g.ACR
-	s.idClaims.AuthenticationMethodsReferences = slices.Clone(g.AMR)
+	if g.ACR != "" {
+		s.idClaims.AuthenticationContextClassReference = g.ACR
+	}
+	if len(g.AMR) > 0 {
+		s.idClaims.AuthenticationMethodsReferences = slices.Clone(g.AMR)
+	}
 	if g.SID != "" {
 		s.idClaims.Add("sid", g.SID)
 	}
@@ -55,6 +59,22 @@ func (s *Session) describeClient(client *Client, subject string) {
 	s.idHeaders.Add("alg", client.IDTokenAlgorithm())
 	s.accessHeaders.Add("alg", client.AccessTokenAlgorithm())
 	s.accessHeaders.Add("typ", "at+jwt")
+}
+
+// record is the inverse of describe: it fills in what the grant does not say yet.
+func (s *Session) record(g *storage.Grant) {
+	if g.AuthTime.IsZero() {
+		g.AuthTime = storage.Instant(s.idClaims.AuthTime)
+	}
+	if g.ACR == "" {
+		g.ACR = s.idClaims.AuthenticationContextClassReference
+	}
+	if len(g.AMR) == 0 {
+		g.AMR = slices.Clone(s.idClaims.AuthenticationMethodsReferences)
+	}
+	if sid, ok := s.idClaims.Extra["sid"].(string); ok && g.SID == "" {
+		g.SID = sid
+	}
 }
 
 // IDTokenClaims implements openid.Session.

@@ -139,7 +139,10 @@ const attempts = 8
 // decide returns false to leave the grant as it is, or an error to give up.
 func (s *Store) change(ctx context.Context, u *unit, decide func(next *storage.Grant) (bool, error)) error {
 	for range attempts {
-		next := copyGrant(u.grant())
+		if u.stored == nil {
+			return ended("grant is not stored")
+		}
+		next := copyGrant(&u.stored.Record)
 		changed, err := decide(next)
 		if err != nil || !changed {
 			return err

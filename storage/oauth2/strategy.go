@@ -2,7 +2,6 @@ package oauth2
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/ory/fosite"
@@ -59,12 +58,14 @@ func (s *Strategy) GenerateAccessToken(ctx context.Context, requester fosite.Req
 	return s.JWT.GenerateAccessToken(ctx, requester)
 }
 
-// unit returns the grant that the token is of. An opaque token that a client gets for itself needs one as well, because only
-// the store can say what it is worth.
+// unit returns the grant that the token is of: nil for the JWT that a client gets for itself. If that is to be opaque it needs
+// a grant as well, because only the store can say what it is worth.
 func (s *Strategy) unit(ctx context.Context, client *Client, requester fosite.Requester) (*unit, error) {
-	u, err := s.Store.unitOf(ctx, requester)
-	if err != nil || u != nil || !client.record.OpaqueAccessTokens {
-		return u, err
+	if !forItself(requester) {
+		return unitOf(ctx, requester)
+	}
+	if !client.record.OpaqueAccessTokens {
+		return nil, nil
 	}
 	id, err := s.Store.NewGrantID(ctx)
 	if err != nil {
@@ -75,7 +76,7 @@ func (s *Strategy) unit(ctx context.Context, client *Client, requester fosite.Re
 		return nil, err
 	}
 	requester.SetID(id.ID)
-	return s.Store.unitOf(ctx, requester)
+	return unitOf(ctx, requester)
 }
 
 func (s *Strategy) describe(ctx context.Context, session *Session, client *Client, u *unit) error {
@@ -94,12 +95,9 @@ func (s *Strategy) describe(ctx context.Context, session *Session, client *Clien
 
 // GenerateRefreshToken derives the refresh token that the grant has now, the first one for a grant that is being made.
 func (s *Strategy) GenerateRefreshToken(ctx context.Context, requester fosite.Requester) (token, signature string, err error) {
-	u, err := s.Store.unitOf(ctx, requester)
+	u, err := unitOf(ctx, requester)
 	if err != nil {
 		return "", "", err
-	}
-	if u == nil {
-		return "", "", errors.New("oauth2: a client gets no refresh token for itself")
 	}
 	token, err = s.Store.currentRefreshToken(ctx, u.grant())
 	return token, token, err
@@ -107,12 +105,9 @@ func (s *Strategy) GenerateRefreshToken(ctx context.Context, requester fosite.Re
 
 // GenerateAuthorizeCode derives the code of the grant that Draft announced.
 func (s *Strategy) GenerateAuthorizeCode(ctx context.Context, requester fosite.Requester) (token, signature string, err error) {
-	u, err := s.Store.unitOf(ctx, requester)
+	u, err := unitOf(ctx, requester)
 	if err != nil {
 		return "", "", err
-	}
-	if u == nil {
-		return "", "", errors.New("oauth2: code of no grant: see Store.Draft")
 	}
 	g := u.grant()
 	token, err = s.Store.seal(ctx, kindCode, handle{generation: g.SecretGeneration, grant: g.ID})

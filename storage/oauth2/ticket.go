@@ -41,7 +41,7 @@ func (s *Store) pend(ctx context.Context, client *Client, g storage.Grant) (*uni
 
 // Ticket returns what stands behind a bind ticket: the pending grant, without user, which Draft turns into an active one;
 // or, for a ticket that was used by a request that asked the same (asked, as AskedBind) within the RepeatWindow, the grant
-// that came of it. Otherwise it answers ErrRepeatDiffers, or ErrNoGrant, with ErrUserInactive when that is why.
+// that came of it. Otherwise it answers ErrRepeatDiffers, or ErrNoGrant, with ErrUserDisabled when that is why.
 func (s *Store) Ticket(ctx context.Context, client *Client, ticket, asked string) (*Live, error) {
 	h, err := s.open(ctx, kindTicket, ticket)
 	if err != nil {
@@ -65,7 +65,6 @@ func (s *Store) ProofFailed(ctx context.Context, grantID string) (left int, err 
 	if err != nil {
 		return 0, err
 	}
-	u.next = nil // A draft over this ticket is not going to happen.
 	err = s.change(ctx, u, func(next *storage.Grant) (bool, error) {
 		if next.State != storage.GrantPending || next.Pending == nil {
 			return false, ended("grant is not pending")

@@ -1,0 +1,222 @@
+package oauth2_test
+
+import (
+	"net/http"
+	"net/url"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/minifed/minifed/storage"
+)
+
+func TestACodeGivesTokensThatSayWhatTheGrantSays(t *testing.T) {
+	k := newKit(t)
+	a := k.redeem(k.mustAuthorize(nil, nil))
+	wantOK(t, a)
+
+	id := claims(t, a.id)
+	for name, want := range map[string]any{
+		"iss": "https://id.example", "sub": "alice", "nonce": "n-0S6_WzA2Mj", "azp": "spa", "sid": "sid-1", "acr": "1",
+	} {
+		if id[name] != want {
+			t.Errorf("ID token %s = %v, want %v", name, id[name], want)
+		}
+	}
+	if _, ok := id["rat"]; ok {
+		t.Error("the ID token has the non-standard claim rat")
+	}
+	access := claims(t, a.access)
+	for name, want := range map[string]any{"iss": "https://id.example", "sub": "alice", "client_id": "spa", "scope": "openid profile offline_access", "acr": "1"} {
+		if access[name] != want {
+			t.Errorf("access token %s = %v, want %v", name, access[name], want)
+		}
+	}
+	if typ := header(t, a.access)["typ"]; typ != "at+jwt" {
+		t.Errorf("access token typ = %v, want at+jwt (RFC 9068 §2.1)", typ)
+	}
+	if a.refresh == "" {
+		t.Error("no refresh token")
+	}
+}
+
+func TestAGrantKeepsWhatWasAuthorized(t *testing.T) {
+	k := newKit(t)
+	a := k.redeem(k.mustAuthorize(nil, nil))
+	wantOK(t, a)
+	g := k.grantOf(a.access)
+
+	if g.State != storage.GrantActive || g.Client != "spa" || g.User != "alice" || g.GrantType != "authorization_code" || g.Directory != "main" {
+		t.Errorf("grant is %+v", g)
+	}
+	if g.Code.RedirectURI != spaRedirect || !g.Code.RedirectURISent || g.Code.Challenge != challenge || g.Code.ChallengeMethod != "S256" || g.Code.RedeemedAt.IsZero() {
+		t.Errorf("code is %+v", g.Code)
+	}
+	if g.Nonce != "n-0S6_WzA2Mj" || g.SID != "sid-1" || string(g.Claims) != `{"userinfo":{"email":null}}` || g.UserEpoch != 3 {
+		t.Errorf("grant is %+v", g)
+	}
+	if g.Refresh == nil || g.Refresh.Generation != 1 {
+		t.Errorf("refresh is %+v", g.Refresh)
+	}
+}
+
+func TestRFC6749_4_1_2_ACodeUsedTwiceIsRefusedAndItsGrantRevoked(t *testing.T) {
+	k := newKit(t)
+	code := k.mustAuthorize(nil, nil)
+	first := k.redeem(code)
+	wantOK(t, first)
+	wantError(t, k.redeem(code), http.StatusBadRequest, "invalid_grant")
+	if g := k.grantOf(first.access); g.State != storage.GrantRevoked || g.RevokedBecause != "reuse" {
+		t.Errorf("grant is %s because %q, want revoked because reuse", g.State, g.RevokedBecause)
+	}
+	wantError(t, k.refresh(first.refresh), http.StatusBadRequest, "invalid_grant")
+}
+
+func TestOneOfManyRacingRedemptionsWins(t *testing.T) {
+	for range 20 {
+		k := newKit(t)
+		code := k.mustAuthorize(nil, nil)
+		answers := make([]answer, 16)
+		var wait sync.WaitGroup
+		for i := range answers {
+			wait.Go(func() { answers[i] = k.redeem(code) })
+		}
+		wait.Wait()
+		won := 0
+		for _, a := range answers {
+			if a.status == http.StatusOK {
+				won++
+				continue
+			}
+			wantError(t, a, http.StatusBadRequest, "invalid_grant")
+		}
+		if won != 1 {
+			t.Fatalf("%d redemptions won, want 1", won)
+		}
+	}
+}
+
+func TestACodeExpires(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t)
+		code := k.mustAuthorize(nil, nil)
+		time.Sleep(61 * time.Second)
+		wantError(t, k.redeem(code), http.StatusBadRequest, "invalid_grant")
+	})
+}
+
+func TestRFC6749_4_1_3_ACodeIsForItsRedirectURIAndItsClient(t *testing.T) {
+	tests := map[string]url.Values{
+		"another redirect URI": {"redirect_uri": {"https://spa.example/other"}},
+		"no redirect URI":      {"redirect_uri": {""}},
+		"another client":       {"client_id": {"other"}},
+	}
+	for name, params := range tests {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t)
+			k.register(storage.Client{ID: "other", Kind: storage.ClientSPA, AuthMethod: "none", Scopes: []string{"openid"}})
+			code := k.mustAuthorize(nil, nil)
+			form := url.Values{
+				"grant_type": {"authorization_code"}, "client_id": {"spa"}, "code": {code}, "redirect_uri": {spaRedirect}, "code_verifier": {verifier},
+			}
+			for name, values := range params {
+				form[name] = values
+			}
+			wantError(t, k.token(form), http.StatusBadRequest, "invalid_grant")
+			wantOK(t, k.redeem(code))
+		})
+	}
+}
+
+func TestAUsedCodeShownByAnotherClientChangesNothing(t *testing.T) {
+	k := newKit(t)
+	k.register(storage.Client{ID: "other", Kind: storage.ClientSPA, AuthMethod: "none", Scopes: []string{"openid"}})
+	code := k.mustAuthorize(nil, nil)
+	a := k.redeem(code)
+	wantOK(t, a)
+	wantError(t, k.token(url.Values{"grant_type": {"authorization_code"}, "client_id": {"other"}, "code": {code}}), http.StatusBadRequest, "invalid_grant")
+	if g := k.grantOf(a.access); g.State != storage.GrantActive {
+		t.Errorf("grant is %s, want active", g.State)
+	}
+}
+
+func TestRFC7636_4_6_AChallengeMakesTheVerifierRequired(t *testing.T) {
+	k := newKit(t)
+	k.register(storage.Client{
+		ID: "web", Kind: storage.ClientWeb, AuthMethod: "client_secret_basic", RedirectURIs: []string{spaRedirect}, Scopes: []string{"openid"},
+		Audiences: []string{"https://api.example"},
+	})
+	redeem := func(code, verifier string) answer {
+		form := url.Values{"grant_type": {"authorization_code"}, "client_id": {"web"}, "code": {code}, "redirect_uri": {spaRedirect}}
+		if verifier != "" {
+			form.Set("code_verifier", verifier)
+		}
+		return k.token(form)
+	}
+	web := url.Values{"client_id": {"web"}, "scope": {"openid"}}
+
+	t.Run("and a wrong verifier does not take the challenge away", func(t *testing.T) {
+		code := k.mustAuthorize(web, nil)
+		wantError(t, redeem(code, verifier+"x"), http.StatusBadRequest, "invalid_grant")
+		wantError(t, redeem(code, ""), http.StatusBadRequest, "invalid_grant")
+		wantOK(t, redeem(code, verifier))
+	})
+	without := url.Values{"client_id": {"web"}, "scope": {"openid"}, "code_challenge": {}, "code_challenge_method": {}}
+	t.Run("and no challenge makes a verifier wrong", func(t *testing.T) {
+		wantError(t, redeem(k.mustAuthorize(without, nil), verifier), http.StatusBadRequest, "invalid_grant")
+	})
+	t.Run("and no challenge needs no verifier", func(t *testing.T) {
+		wantOK(t, redeem(k.mustAuthorize(without, nil), ""))
+	})
+}
+
+func TestACodeIsNeverStoredWithoutItsChallenge(t *testing.T) {
+	k := newKit(t)
+	ctx := k.begin()
+	id, err := k.store.NewGrantID(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.store.Draft(ctx, storage.Grant{ID: id.ID, SecretGeneration: 1, User: "alice", UserEpoch: 3}); err != nil {
+		t.Fatal(err)
+	}
+	kept := request(k, id.ID, url.Values{"redirect_uri": {spaRedirect}})
+	if err := k.store.CreateAuthorizeCodeSession(ctx, "", kept); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.store.CreatePKCERequestSession(ctx, "", request(k, id.ID, url.Values{"code_challenge": {challenge}})); err == nil {
+		t.Error("a challenge that the code lacks was passed over")
+	}
+	if err := k.store.CreateOpenIDConnectSession(ctx, "", request(k, id.ID, url.Values{"nonce": {"n"}})); err == nil {
+		t.Error("a nonce that the code lacks was passed over")
+	}
+}
+
+func TestTheSameAuthorizationRequestGivesOneCode(t *testing.T) {
+	k := newKit(t)
+	ids, err := k.store.GrantIDs(k.begin(), "interaction", "42")
+	if err != nil {
+		t.Fatal(err)
+	}
+	same := func(g *storage.Grant) { g.ID = ids[0].ID }
+	first := k.mustAuthorize(nil, same)
+	if _, err := k.authorize(nil, same); !isExists(err) {
+		t.Fatalf("second answer: %v, want storage.ErrExists", err)
+	}
+	wantOK(t, k.redeem(first))
+}
+
+func TestACodeDiesWithWhatItHangsOn(t *testing.T) {
+	for name, end := range endings() {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t)
+			insert(t, k, storage.Session{Directory: "main", ID: "browser", User: "alice", UserEpoch: 3})
+			code := k.mustAuthorize(nil, func(g *storage.Grant) { g.Session = "browser" })
+			end(t, k)
+			if a := k.redeem(code); a.error != "invalid_grant" && a.error != "invalid_client" {
+				t.Errorf("got %d %s: %s", a.status, a.error, a.explanation)
+			}
+		})
+	}
+}

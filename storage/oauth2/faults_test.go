@@ -1,0 +1,24 @@
+package oauth2_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+	"github.com/minifed/minifed/storage/storagetest"
+)
+
+// failOn makes one method on one kind fail before it is executed.
+func failOn(method string, kind storage.Kind) func(context.Context, storagetest.Operation) error {
+	return func(_ context.Context, operation storagetest.Operation) error {
+		if operation.Method == method && operation.Kind == kind {
+			return fmt.Errorf("%w: test", storage.ErrUnavailable)
+		}
+		return nil
+	}
+}
+
+func pairwise(_ context.Context, client *oauth2.Client, user string) (string, error) {
+	return client.GetID() + ":" + user, nil
+}
