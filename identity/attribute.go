@@ -30,7 +30,7 @@ func (*heldError) Error() string { return "identity: held by another user" }
 func (s *Service) hold(ctx context.Context, directory, id, actor string, value attribute) (*storage.Entry[storage.User], error) {
 	audited := false
 	return retry(ctx, func(ctx context.Context) (*storage.Entry[storage.User], error) {
-		user, err := s.active(ctx, directory, id)
+		user, err := s.editable(ctx, directory, id, actor)
 		if err != nil {
 			return nil, err
 		}
@@ -45,7 +45,7 @@ func (s *Service) hold(ctx context.Context, directory, id, actor string, value a
 		if err != nil {
 			return nil, err
 		}
-		if !audited {
+		if !audited && value.held(user.Record) != value.link.Value {
 			if err := s.record(ctx, actor, value.action, user.Record, nil); err != nil {
 				return nil, err
 			}
@@ -66,10 +66,15 @@ func (s *Service) take(
 	}
 	when := s.now()
 	if !when.After(user.Record.PhoneVerifiedAt) {
+		// Whatever the clocks of two instances say, a later proof is the later one: see attributeSeat.
 		when = user.Record.PhoneVerifiedAt.Add(time.Millisecond)
 	}
 	next := value.link
-	next.User, next.VerifiedAt, next.CreatedAt = user.Record.ID, when, when
+	next.CreatedAt = when
+	if at.link != nil && at.link.Record.User == user.Record.ID {
+		next.CreatedAt, next.MergedFrom = at.link.Record.CreatedAt, at.link.Record.MergedFrom
+	}
+	next.User, next.VerifiedAt = user.Record.ID, when
 	if err := s.putLink(ctx, at.link, next); err != nil {
 		return nil, err
 	}

@@ -40,6 +40,9 @@ func (s *Service) record(ctx context.Context, actor, action string, user storage
 	if actor == System {
 		return nil
 	}
+	if actor == "" {
+		return invalid("actor", "is missing")
+	}
 	id, err := s.newID()
 	if err != nil {
 		return err

@@ -4,12 +4,17 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
+	"strings"
 
 	"github.com/minifed/minifed/storage"
 )
 
-// maxClientEpochs bounds User.ClientEpochs.
-const maxClientEpochs = 64
+const (
+	// maxClientEpochs bounds User.ClientEpochs, and maxClientEpochBytes the names in it.
+	maxClientEpochs     = 64
+	maxClientEpochBytes = 4 << 10
+)
 
 // Disable keeps a user out until Enable, and ends every grant and session. It is one read and one compare-and-set, and the
 // audit entry.
@@ -46,21 +51,20 @@ func (s *Service) SignOutEverywhere(ctx context.Context, directory, id, actor st
 	return err
 }
 
-// RemoveClient ends every grant that a client has from a user. After maxClientEpochs clients, the next one ends all grants
-// of the user once, and the count starts anew.
+// RemoveClient ends every grant that a client has from a user. A user's record counts for 64 clients; the next one ends all
+// grants of the user once, and the count starts anew.
 func (s *Service) RemoveClient(ctx context.Context, directory, id, client, actor string) error {
 	_, err := s.change(ctx, directory, id, actor, ActionRemoveClient, func(user *storage.User) (bool, error) {
-		if _, known := user.ClientEpochs[client]; !known && len(user.ClientEpochs) >= maxClientEpochs {
-			user.Epoch++
-			user.ClientEpochs = nil
-			return true, nil
-		}
 		epochs := maps.Clone(user.ClientEpochs)
 		if epochs == nil {
 			epochs = map[string]int64{}
 		}
 		epochs[client]++
 		user.ClientEpochs = epochs
+		if len(strings.Join(slices.Collect(maps.Keys(epochs)), "")) > maxClientEpochBytes || len(epochs) > maxClientEpochs {
+			user.Epoch++
+			user.ClientEpochs = nil
+		}
 		return true, nil
 	})
 	return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/minifed/minifed/storage"
 )
@@ -19,6 +20,8 @@ const (
 	detailAlias    = "alias"
 	// detailGained names the members of the survivor's record that came from the alias.
 	detailGained = "gained"
+	// detailCandidate is the merge candidate that the merge closes.
+	detailCandidate = "candidate"
 )
 
 // Merged says what a merge did.
@@ -46,11 +49,7 @@ func (s *Service) AcceptCandidate(ctx context.Context, directory, id, actor stri
 		}
 		users[0] = link.Record.User
 	}
-	merged, err := s.Merge(ctx, directory, users[0], users[1], actor)
-	if err != nil && !errors.Is(err, ErrSameUser) {
-		return nil, err
-	}
-	return merged, errors.Join(err, s.closeCandidate(ctx, directory, id, CandidateMerged))
+	return s.mergeUsers(ctx, directory, users[0], users[1], id, actor)
 }
 
 // Merge makes two users one. The older ID survives; the other becomes an alias that still resolves, and its grants and
@@ -61,6 +60,10 @@ func (s *Service) AcceptCandidate(ctx context.Context, directory, id, actor stri
 // gain; what comes after it changes nothing about who signs in as whom, and repeating the merge completes it. Users who are
 // one already are ErrSameUser, unless that is by a merge that this completes.
 func (s *Service) Merge(ctx context.Context, directory, one, other, actor string) (*Merged, error) {
+	return s.mergeUsers(ctx, directory, one, other, pairID(one, other), actor)
+}
+
+func (s *Service) mergeUsers(ctx context.Context, directory, one, other, candidate, actor string) (*Merged, error) {
 	return retry(ctx, func(ctx context.Context) (*Merged, error) {
 		a, err := s.active(ctx, directory, one)
 		if err != nil {
@@ -76,7 +79,7 @@ func (s *Service) Merge(ctx context.Context, directory, one, other, actor string
 		if older(b.Record, a.Record) {
 			a, b = b, a
 		}
-		return s.merge(ctx, a, b, actor)
+		return s.merge(ctx, a, b, candidate, actor)
 	})
 }
 
@@ -88,11 +91,13 @@ func older(a, b storage.User) bool {
 	return a.ID < b.ID
 }
 
-func (s *Service) merge(ctx context.Context, survivor, alias *storage.Entry[storage.User], actor string) (*Merged, error) {
+func (s *Service) merge(
+	ctx context.Context, survivor, alias *storage.Entry[storage.User], candidate, actor string,
+) (*Merged, error) {
 	if len(survivor.Record.Aliases) >= maxAliases {
 		return nil, invalid("survivor", "has too many aliases")
 	}
-	plan, err := s.planMerge(ctx, survivor.Record, alias.Record, actor)
+	plan, err := s.planMerge(ctx, survivor.Record, alias.Record, candidate, actor)
 	if err != nil {
 		return nil, err
 	}
@@ -107,12 +112,15 @@ func (s *Service) merge(ctx context.Context, survivor, alias *storage.Entry[stor
 }
 
 // planMerge writes the audit entry of a merge, or reads the one that an attempt before this one left.
-func (s *Service) planMerge(ctx context.Context, survivor, alias storage.User, actor string) (storage.AuditEntry, error) {
+func (s *Service) planMerge(
+	ctx context.Context, survivor, alias storage.User, candidate, actor string,
+) (storage.AuditEntry, error) {
 	plan := storage.AuditEntry{
 		Directory: survivor.Directory, ID: mergeID(survivor.ID, alias.ID, alias.Epoch), Actor: actor, Action: ActionMerge,
 		Target: userTarget(survivor.ID), CreatedAt: s.now(),
 		Details: map[string]string{
-			detailSurvivor: survivor.ID, detailAlias: alias.ID, detailGained: strings.Join(lacking(survivor, alias), " "),
+			detailSurvivor: survivor.ID, detailAlias: alias.ID, detailCandidate: candidate,
+			detailGained: strings.Join(lacking(survivor, alias), " "),
 		},
 	}
 	_, err := storage.Insert(ctx, s.engine, plan)
@@ -177,7 +185,7 @@ func (s *Service) completeMerge(ctx context.Context, alias storage.User, plan st
 		}
 	}
 	merged := &Merged{Survivor: alias.AliasOf, Alias: alias.ID, Audit: plan.ID}
-	return merged, s.closeCandidate(ctx, alias.Directory, pairID(alias.AliasOf, alias.ID), CandidateMerged)
+	return merged, s.closeCandidate(ctx, alias.Directory, plan.Details[detailCandidate], CandidateMerged)
 }
 
 // gain gives the survivor what the plan says and notes the alias on it.
@@ -246,12 +254,12 @@ func gifts(survivor, alias *storage.User) []gift {
 		{
 			name:    "username",
 			lacking: func() bool { return survivor.Username == "" && survivor.Password == "" && alias.Username != "" },
-			given:   func() bool { return survivor.Username == alias.Username && survivor.Password == alias.Password },
+			given:   func() bool { return foldUsername(survivor.Username) == foldUsername(alias.Username) },
 			give: func() {
 				survivor.Username, survivor.Password, survivor.PasswordChangedAt = alias.Username, alias.Password, alias.PasswordChangedAt
 			},
 			take: func() {
-				survivor.Username, survivor.Password, survivor.PasswordChangedAt = "", "", alias.PasswordChangedAt
+				survivor.Username, survivor.Password, survivor.PasswordChangedAt = "", "", time.Time{}
 			},
 		},
 		{
@@ -266,7 +274,7 @@ func gifts(survivor, alias *storage.User) []gift {
 			lacking: func() bool { return survivor.Phone == "" && alias.Phone != "" },
 			given:   func() bool { return survivor.Phone == alias.Phone },
 			give:    func() { survivor.Phone, survivor.PhoneVerifiedAt = alias.Phone, alias.PhoneVerifiedAt },
-			take:    func() { survivor.Phone = "" },
+			take:    func() { survivor.Phone, survivor.PhoneVerifiedAt = "", time.Time{} },
 		},
 	}
 	theirs := profileRules(&alias.Profile)

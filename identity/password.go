@@ -173,7 +173,7 @@ func (h *hasher) derive(ctx context.Context, password string, with PasswordHash,
 // SetPassword gives a user a password. It answers *InvalidError if the password is too short, too long, the username, or
 // breached. It ends nothing: a caller that changes a password others may know calls SignOutEverywhere besides.
 func (s *Service) SetPassword(ctx context.Context, directory, userID, password, actor string) (*storage.Entry[storage.User], error) {
-	user, err := s.active(ctx, directory, userID)
+	user, err := s.editable(ctx, directory, userID, actor)
 	if err != nil {
 		return nil, err
 	}
@@ -182,11 +182,8 @@ func (s *Service) SetPassword(ctx context.Context, directory, userID, password, 
 		return nil, err
 	}
 	return s.change(ctx, directory, userID, actor, ActionPassword, func(user *storage.User) (bool, error) {
-		if user.Status == storage.UserDisabled {
-			return false, ErrUserDisabled
-		}
 		user.Password, user.PasswordChangedAt = given.Password, given.PasswordChangedAt
-		return true, nil
+		return true, mayEdit(*user, actor)
 	})
 }
 

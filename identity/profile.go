@@ -24,7 +24,7 @@ const (
 	maxGender  = 32
 	maxLocale  = 35
 	maxZone    = 64
-	maxProfile = 8 << 10
+	maxProfile = 6 << 10
 	maxUpdate  = 16 << 10
 	// profileMembers is how many rules are of members of the profile itself; those of the address follow.
 	profileMembers = 12
@@ -119,12 +119,12 @@ func (s *Service) setProfile(
 	ctx context.Context, directory, userID, actor string, edit func(storage.Profile) storage.Profile,
 ) (*storage.Entry[storage.User], error) {
 	return s.change(ctx, directory, userID, actor, ActionProfile, func(user *storage.User) (bool, error) {
-		if user.Status == storage.UserDisabled && actor == Self(user.ID) {
-			return false, ErrUserDisabled
-		}
 		profile := edit(user.Profile)
 		changed := !sameProfile(profile, user.Profile)
 		user.Profile = profile
+		if err := mayEdit(*user, actor); err != nil {
+			return false, err
+		}
 		return changed, profileSize(profile)
 	})
 }
@@ -277,7 +277,8 @@ func locale(value string) (canonical, reason string) {
 
 func zoneinfo(value string) (canonical, reason string) {
 	const wrong = "must be a time zone name such as Asia/Shanghai"
-	if len(value) > maxZone || value == "Local" || strings.HasPrefix(value, "posix") || strings.HasPrefix(value, "right") {
+	// Lower case begins what lies beside the zones in a system's folder, and "Local" is this machine's.
+	if len(value) > maxZone || value[0] < 'A' || value[0] > 'Z' || value == "Local" {
 		return "", wrong
 	}
 	if _, err := time.LoadLocation(value); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/minifed/minifed/storage"
 )
@@ -13,8 +14,9 @@ import (
 // with the survivor. A merge of the survivor into a third user must be undone first (ErrMergedFurther). Undoing twice is no
 // error.
 //
-// The links move back first, while they lead to the survivor still, through the alias; the write that decides makes the
-// alias a user again; and last the survivor gives back what it gained.
+// The links move back first, while they lead to the survivor still, through the alias, and the survivor gives back what it
+// gained. The write that decides makes the alias a user again, and the last one ends what the survivor granted until then.
+// Repeating completes what a crash left.
 func (s *Service) Unmerge(ctx context.Context, directory, audit, actor string) error {
 	plan, err := s.mergePlan(ctx, directory, audit)
 	if err != nil {
@@ -36,14 +38,14 @@ func (s *Service) Unmerge(ctx context.Context, directory, audit, actor string) e
 		return err
 	}
 	if merged {
-		if err := s.separate(ctx, pair[0], alias); err != nil {
+		if err := s.separate(ctx, pair[0], pair[1], plan); err != nil {
 			return err
 		}
 	}
-	if err := s.giveBack(ctx, pair[1], survivor, plan); err != nil {
+	if err := s.forget(ctx, directory, survivor, alias); err != nil {
 		return err
 	}
-	return s.closeCandidate(ctx, directory, pairID(survivor, alias), CandidateUndone)
+	return s.closeCandidate(ctx, directory, plan.Details[detailCandidate], CandidateUndone)
 }
 
 // exactly reads users by their own IDs, aliases or not. A deleted one is ErrUnknownUser.
@@ -62,25 +64,51 @@ func (s *Service) exactly(ctx context.Context, directory string, ids ...string) 
 	return users, nil
 }
 
-// separate moves the links that the merge moved back to the alias, and then makes it a user again.
-func (s *Service) separate(ctx context.Context, survivor storage.User, alias string) error {
+// separate moves the links that the merge moved back to the alias, takes from the survivor what it gained, and makes the
+// alias a user again, without the names and numbers that have become somebody else's.
+func (s *Service) separate(ctx context.Context, survivor, alias storage.User, plan storage.AuditEntry) error {
 	links, err := s.linksOf(ctx, survivor.Directory, survivor.ID)
 	if err != nil {
 		return err
 	}
 	for _, link := range links {
-		if err := s.moveBack(ctx, link, alias); err != nil {
+		if err := s.moveBack(ctx, link, alias.ID); err != nil {
 			return err
 		}
 	}
-	return s.changeExactly(ctx, survivor.Directory, alias, func(user *storage.User) bool {
+	if err := s.giveBack(ctx, survivor.ID, alias, plan); err != nil {
+		return err
+	}
+	if links, err = s.linksOf(ctx, survivor.Directory, alias.ID); err != nil {
+		return err
+	}
+	return s.changeExactly(ctx, survivor.Directory, alias.ID, func(user *storage.User) bool {
 		if user.Status != storage.UserAlias || user.AliasOf != survivor.ID {
 			return false
 		}
 		user.Status, user.AliasOf = survivor.Status, ""
 		user.Epoch++
+		keepLinked(user, links)
 		return true
 	})
+}
+
+// keepLinked clears what a user's record carries without a link.
+func keepLinked(user *storage.User, links []*storage.Entry[storage.Identity]) {
+	linked := func(typ storage.IdentityType, value string) bool {
+		return slices.ContainsFunc(links, func(link *storage.Entry[storage.Identity]) bool {
+			return link.Record.Type == typ && link.Record.Value == value
+		})
+	}
+	if !linked(storage.IdentityUsername, foldUsername(user.Username)) {
+		user.Username, user.Password, user.PasswordChangedAt = "", "", time.Time{}
+	}
+	if !linked(storage.IdentityEmail, user.Email) {
+		user.Email, user.EmailVerified = "", false
+	}
+	if !linked(storage.IdentityPhone, user.Phone) {
+		user.Phone, user.PhoneVerifiedAt = "", time.Time{}
+	}
 }
 
 // moveBack undoes move. A link that somebody else has changed meanwhile is no longer the merge's.
@@ -97,18 +125,25 @@ func (s *Service) moveBack(ctx context.Context, link *storage.Entry[storage.Iden
 	return nil
 }
 
-// giveBack takes from the survivor what it gained, unless it has changed since, and ends its grants and sessions, which
-// the other may have used.
-func (s *Service) giveBack(ctx context.Context, alias storage.User, survivor string, plan storage.AuditEntry) error {
+// giveBack takes from the survivor what it gained, unless it has changed since.
+func (s *Service) giveBack(ctx context.Context, survivor string, alias storage.User, plan storage.AuditEntry) error {
 	return s.changeExactly(ctx, alias.Directory, survivor, func(user *storage.User) bool {
-		at := slices.Index(user.Aliases, alias.ID)
-		if at >= 0 {
-			user.Aliases = slices.Delete(slices.Clone(user.Aliases), at, at+1)
-		}
+		changed := false
 		for _, gift := range gifts(user, &alias) {
 			if gift.planned(plan) && gift.given() {
 				gift.take()
+				changed = true
 			}
+		}
+		return changed
+	})
+}
+
+// forget takes the alias from the survivor's record, and ends the grants and sessions that the other may have used.
+func (s *Service) forget(ctx context.Context, directory, survivor, alias string) error {
+	return s.changeExactly(ctx, directory, survivor, func(user *storage.User) bool {
+		if at := slices.Index(user.Aliases, alias); at >= 0 {
+			user.Aliases = slices.Delete(slices.Clone(user.Aliases), at, at+1)
 		}
 		user.Epoch++
 		return true

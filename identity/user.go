@@ -19,6 +19,22 @@ func (s *Service) User(ctx context.Context, directory, id string) (*storage.Entr
 	return user, nil
 }
 
+// editable is User for what operators may change of anybody, and users of themselves unless they are disabled.
+func (s *Service) editable(ctx context.Context, directory, id, actor string) (*storage.Entry[storage.User], error) {
+	user, err := s.User(ctx, directory, id)
+	if err != nil {
+		return nil, err
+	}
+	return user, mayEdit(user.Record, actor)
+}
+
+func mayEdit(user storage.User, actor string) error {
+	if user.Status == storage.UserDisabled && actor == Self(user.ID) {
+		return ErrUserDisabled
+	}
+	return nil
+}
+
 // active is User for what disabled users may not do.
 func (s *Service) active(ctx context.Context, directory, id string) (*storage.Entry[storage.User], error) {
 	user, err := s.User(ctx, directory, id)

@@ -28,7 +28,7 @@ func (s *Service) VerifyPassword(ctx context.Context, directory, name, password 
 	if err != nil {
 		return nil, err
 	}
-	if !right {
+	if !right || user == nil {
 		return nil, ErrWrongPassword
 	}
 	if user.Record.Status != storage.UserActive {

@@ -1,0 +1,135 @@
+package identity_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/storagetest"
+)
+
+// turn is how a scheduled task waits for its next operation.
+type turn struct {
+	// ready tells the scheduler that the task wants an operation (true) or has ended (false).
+	ready   chan bool
+	granted chan struct{}
+	// doomed says that the process the task runs in has died: nothing reaches the store any more.
+	doomed bool
+}
+
+type turnKey struct{}
+
+// errDown is what the store answers when it fails.
+func errDown() error { return fmt.Errorf("%w: down", storage.ErrUnavailable) }
+
+// interleave runs tasks at once, one store operation at a time; random decides whose is next, so that a seed repeats a run.
+// faults is the chance that an operation fails before it is executed, that its answer is lost, or that the task's process dies.
+func (w *world) interleave(random *rand.Rand, faults float64, tasks ...func(context.Context)) {
+	w.t.Helper()
+	w.hooks.Before = func(ctx context.Context, _ storagetest.Operation) error {
+		own := ctx.Value(turnKey{}).(*turn)
+		own.ready <- true
+		<-own.granted
+		if chance := random.Float64(); own.doomed || chance < faults {
+			own.doomed = own.doomed || chance < faults/2
+			return errDown()
+		}
+		return nil
+	}
+	w.hooks.After = func(_ context.Context, operation storagetest.Operation, err error) error {
+		if operation.Write() && random.Float64() < faults {
+			return errDown()
+		}
+		return err
+	}
+	defer w.unhooked()
+	waiting := make([]*turn, 0, len(tasks))
+	for _, task := range tasks {
+		own := &turn{ready: make(chan bool), granted: make(chan struct{})}
+		waiting = append(waiting, own)
+		go func() {
+			<-own.granted
+			task(context.WithValue(w.t.Context(), turnKey{}, own))
+			own.ready <- false
+		}()
+	}
+	for len(waiting) > 0 {
+		next := random.IntN(len(waiting))
+		waiting[next].granted <- struct{}{}
+		if !<-waiting[next].ready {
+			waiting[next] = waiting[len(waiting)-1]
+			waiting = waiting[:len(waiting)-1]
+		}
+	}
+}
+
+// stops lists the ways in which a process can stop around its nth write.
+func stops() map[string]func(w *world, n int) {
+	return map[string]func(w *world, n int){
+		"the process dies before its write": func(w *world, n int) {
+			writes, dead := 0, false
+			w.hooks.Before = func(_ context.Context, operation storagetest.Operation) error {
+				if operation.Write() {
+					writes++
+				}
+				dead = dead || writes == n
+				if dead {
+					return errDown()
+				}
+				return nil
+			}
+		},
+		"the answer to its write is lost": func(w *world, n int) {
+			writes := 0
+			w.hooks.After = func(_ context.Context, operation storagetest.Operation, err error) error {
+				if operation.Write() {
+					writes++
+				}
+				if operation.Write() && writes == n {
+					return errDown()
+				}
+				return err
+			}
+		},
+		"its write never reaches the store": func(w *world, n int) {
+			writes := 0
+			w.hooks.Before = func(_ context.Context, operation storagetest.Operation) error {
+				if operation.Write() {
+					writes++
+				}
+				if operation.Write() && writes == n {
+					return errDown()
+				}
+				return nil
+			}
+		},
+	}
+}
+
+// stopEverywhere runs act in a world that prepare made, stopped around its first write, then its second, and so on until it
+// runs to its end, in every way of stopping; heal sees what each left. act must answer ErrUnavailable when it was stopped.
+func stopEverywhere(w func() *world, prepare func(*world), act func(*world) error, heal func(w *world, stopped int)) (most int) {
+	for name, stop := range stops() {
+		for n := 1; ; n++ {
+			world := w()
+			prepare(world)
+			stop(world, n)
+			err := act(world)
+			world.unhooked()
+			if err == nil {
+				most = max(most, n-1)
+				break
+			}
+			if !errors.Is(err, storage.ErrUnavailable) {
+				world.t.Fatalf("write %d, %s: got error %v, want storage.ErrUnavailable", n, name, err)
+			}
+			heal(world, n)
+			if world.t.Failed() {
+				world.t.Fatalf("after write %d: %s", n, name)
+			}
+		}
+	}
+	return most
+}
