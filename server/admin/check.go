@@ -1,0 +1,188 @@
+package admin
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/minifed/minifed/storage"
+)
+
+const (
+	maxName = 256
+	maxURI  = 1024
+)
+
+// CheckID says what is wrong with a directory's ID, which is part of its issuer: [a-z0-9-]{1,32}.
+func CheckID(id string) error {
+	if len(id) < 1 || len(id) > 32 || strings.Trim(id, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return errors.New("must be 1 to 32 of a-z, 0-9 and -")
+	}
+	return nil
+}
+
+// checkClientID allows what a client_id may be anywhere without being escaped (RFC 3986 §2.3), and no leading "-", which
+// would read as a flag.
+func checkClientID(id string) error {
+	isUnreserved := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-._~", r)
+	}
+	if len(id) < 1 || len(id) > 64 || id[0] == '-' || strings.Trim(id, ".") == "" || !allRunes(id, isUnreserved) {
+		return errors.New("must be 1 to 64 of a-z, A-Z, 0-9, and - . _ ~ and not begin with -")
+	}
+	return nil
+}
+
+// CheckOrigin says what is wrong with an origin (RFC 6454 §6.2) that issuers are made of: https, or http on a loopback
+// host, then a lower-case host and possibly a port, and nothing else, because issuers compare byte by byte.
+func CheckOrigin(raw string) error {
+	parsed, err := url.Parse(raw)
+	if err != nil || parsed.Hostname() == "" || !allRunes(raw, isPrintableASCII) {
+		return errors.New("must be an origin in ASCII, such as https://id.example.com")
+	}
+	if parsed.Scheme != "https" && parsed.Scheme != "http" {
+		return fmt.Errorf("has scheme %q; it must be https", parsed.Scheme)
+	}
+	if parsed.Scheme == "http" && !isLoopback(parsed.Hostname()) {
+		return errors.New("must be https; plain http is for localhost, 127.0.0.1 and [::1] alone")
+	}
+	if port := parsed.Port(); port == "443" && parsed.Scheme == "https" || port == "80" && parsed.Scheme == "http" {
+		return fmt.Errorf("must leave out :%s, which is the default", port)
+	}
+	if origin := parsed.Scheme + "://" + strings.ToLower(parsed.Host); raw != origin || strings.HasSuffix(parsed.Host, ":") {
+		return fmt.Errorf("must be an origin, lower case, without user, path, query or slash at the end: %s", strings.TrimSuffix(origin, ":"))
+	}
+	return nil
+}
+
+// checkRedirectURI follows OpenID Connect Core §3.1.2.1, RFC 9700 §2.1 and RFC 8252 §7: absolute, no fragment, and of a
+// form that the client's kind can hold safely.
+func checkRedirectURI(kind storage.ClientKind, raw string) error {
+	parsed, err := parseURI(raw)
+	if err != nil {
+		return err
+	}
+	switch {
+	case parsed.Scheme == "https":
+		return requireHost(parsed)
+	case parsed.Scheme == "http" && kind == storage.ClientNative:
+		return checkNativeLoopback(parsed)
+	case parsed.Scheme == "http":
+		if !isLoopback(parsed.Hostname()) {
+			return errors.New("must be https; plain http is for localhost, 127.0.0.1 and [::1] alone")
+		}
+		return nil
+	case kind == storage.ClientNative:
+		return checkPrivateScheme(parsed)
+	default:
+		return fmt.Errorf("has scheme %q; a %s client needs https", parsed.Scheme, kind)
+	}
+}
+
+// checkNativeLoopback is RFC 8252 §7.3 and §8.3: the IP literals, because what localhost means is up to the device.
+func checkNativeLoopback(parsed *url.URL) error {
+	if host := parsed.Hostname(); host != "127.0.0.1" && host != "::1" {
+		return errors.New("must be http://127.0.0.1/… or http://[::1]/…, with any port; other hosts need https (RFC 8252 §8.3)")
+	}
+	return nil
+}
+
+// checkPrivateScheme is RFC 8252 §7.1: a domain name of the app's maker, reversed.
+func checkPrivateScheme(parsed *url.URL) error {
+	if !strings.Contains(parsed.Scheme, ".") {
+		return fmt.Errorf("has scheme %q; a private scheme must be a domain reversed, such as com.example.app (RFC 8252 §7.1)", parsed.Scheme)
+	}
+	return nil
+}
+
+// checkHTTPS is for URIs that minifed itself or a browser fetches.
+func checkHTTPS(raw string) error {
+	parsed, err := parseURI(raw)
+	if err != nil {
+		return err
+	}
+	if parsed.Scheme == "http" && isLoopback(parsed.Hostname()) {
+		return nil
+	}
+	if parsed.Scheme != "https" {
+		return errors.New("must be https")
+	}
+	return requireHost(parsed)
+}
+
+// parseURI accepts absolute URIs without fragment, user or dot segments, so that what is registered is what is compared.
+func parseURI(raw string) (*url.URL, error) {
+	if len(raw) > maxURI {
+		return nil, fmt.Errorf("is longer than %d bytes", maxURI)
+	}
+	parsed, err := url.Parse(raw)
+	if err != nil || !parsed.IsAbs() || parsed.Opaque != "" || !allRunes(raw, isPrintableASCII) {
+		return nil, errors.New("must be an absolute URI in ASCII")
+	}
+	if strings.Contains(raw, "#") {
+		return nil, errors.New("must not have a fragment (RFC 6749 §3.1.2)")
+	}
+	if parsed.User != nil {
+		return nil, errors.New("must not have a user in front of the host")
+	}
+	if strings.Contains(raw, "*") || strings.Contains(raw, `\`) {
+		return nil, errors.New("must be exact: no * and no backslash")
+	}
+	segments := strings.Split(parsed.Path, "/")
+	if slices.Contains(segments, ".") || slices.Contains(segments, "..") {
+		return nil, errors.New("must not have dot segments")
+	}
+	return parsed, nil
+}
+
+func requireHost(parsed *url.URL) error {
+	if parsed.Hostname() == "" {
+		return errors.New("must have a host")
+	}
+	return nil
+}
+
+// checkScope is a scope-token of RFC 6749 §3.3.
+func checkScope(scope string) error {
+	isScope := func(r rune) bool { return isPrintableASCII(r) && r != '"' && r != '\\' }
+	if scope == "" || len(scope) > 128 || !allRunes(scope, isScope) {
+		return errors.New(`must be 1 to 128 printable ASCII characters but space, " and \ (RFC 6749 §3.3)`)
+	}
+	return nil
+}
+
+// checkAudience allows URIs (RFC 8707 §2) and plain names (RFC 8693 §2.1).
+func checkAudience(audience string) error {
+	if audience == "" || len(audience) > 256 || !allRunes(audience, isPrintableASCII) {
+		return errors.New("must be 1 to 256 printable ASCII characters without space")
+	}
+	if strings.Contains(audience, "#") {
+		return errors.New("must not have a fragment (RFC 8707 §2)")
+	}
+	return nil
+}
+
+// checkLabel is for what people read.
+func checkLabel(label string) error {
+	if len(label) > maxName {
+		return fmt.Errorf("is longer than %d bytes", maxName)
+	}
+	if strings.ContainsFunc(label, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\uFFFD' }) {
+		return errors.New("must be text without control characters")
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && address.IsLoopback()
+}
+
+func isPrintableASCII(r rune) bool { return r > ' ' && r < 0x7f }
+
+func allRunes(text string, allowed func(rune) bool) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return !allowed(r) })
+}

@@ -1,0 +1,220 @@
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/storage"
+)
+
+const (
+	maxURIs    = 20
+	maxScopes  = 50
+	maxSecrets = 4
+	maxJWKS    = 8 << 10
+)
+
+// checkClient says everything that is wrong with a client, given the signing algorithms of its directory.
+func checkClient(client storage.Client, algorithms []string) error {
+	var p problems
+	rules, known := rulesOf(client.Kind)
+	if !known {
+		p.add("kind", "%q is not a kind of client; the kinds are %s", client.Kind, joinKinds())
+		return p.err()
+	}
+	p.check("id", checkClientID(client.ID))
+	p.check("name", checkLabel(client.Name))
+	p.checkAuthentication(client, rules)
+	p.checkGrants(client, rules)
+	p.checkRedirects(client, rules)
+	p.checkScopes(client)
+	p.checkAlgorithms(client, algorithms)
+	p.checkSubjects(client)
+	p.checkLifetimes(client.Lifetimes)
+	p.checkFederation(client)
+	return p.err()
+}
+
+func (p *problems) checkAuthentication(client storage.Client, rules kindRules) {
+	if !slices.Contains(rules.AuthMethods, client.AuthMethod) {
+		p.add("auth_method", "%q is not for a %s client; it may have %s", client.AuthMethod, client.Kind, strings.Join(rules.AuthMethods, ", "))
+	}
+	hasKeys := len(client.JWKS) > 0 || client.JWKSURI != ""
+	if client.AuthMethod == authPrivateKey && !hasKeys {
+		p.add("jwks", "private_key_jwt needs jwks or jwks_uri")
+	}
+	if len(client.JWKS) > 0 && client.JWKSURI != "" {
+		p.add("jwks", "jwks and jwks_uri exclude each other (OpenID Connect Registration §2)")
+	}
+	if len(client.JWKS) > 0 {
+		p.check("jwks", checkJWKS(client.JWKS))
+	}
+	if client.JWKSURI != "" {
+		p.check("jwks_uri", checkHTTPS(client.JWKSURI))
+	}
+	if len(client.Secrets) > maxSecrets {
+		p.add("secrets", "%d are more than the %d that are kept", len(client.Secrets), maxSecrets)
+	}
+}
+
+// checkJWKS accepts the public keys of RFC 7517 §5, and nothing that a client must keep to itself.
+func checkJWKS(raw []byte) error {
+	if len(raw) > maxJWKS {
+		return fmt.Errorf("is longer than %d bytes", maxJWKS)
+	}
+	var set jose.JSONWebKeySet
+	if err := json.Unmarshal(raw, &set); err != nil || len(set.Keys) == 0 {
+		return errors.New("must be a JWK Set with at least one key (RFC 7517 §5)")
+	}
+	for i, key := range set.Keys {
+		if !key.IsPublic() {
+			return fmt.Errorf("key %d is not a public key; the private one stays with the client", i+1)
+		}
+		if !key.Valid() {
+			return fmt.Errorf("key %d is not valid", i+1)
+		}
+	}
+	return nil
+}
+
+func (p *problems) checkGrants(client storage.Client, rules kindRules) {
+	allowed := slices.Concat(rules.Grants, rules.FurtherGrants)
+	p.each("grant_types", client.GrantTypes, maxScopes, func(grant string) error {
+		if !slices.Contains(allowed, grant) {
+			return fmt.Errorf("is not for a %s client; it may have %s", client.Kind, strings.Join(allowed, ", "))
+		}
+		return nil
+	})
+	if len(client.GrantTypes) == 0 {
+		p.add("grant_types", "must not be empty")
+	}
+}
+
+func (p *problems) checkRedirects(client storage.Client, rules kindRules) {
+	if !rules.Browser {
+		p.none("redirect_uris", client.Kind, client.RedirectURIs)
+		p.none("post_logout_redirect_uris", client.Kind, client.PostLogoutRedirectURIs)
+	}
+	if rules.Browser && len(client.RedirectURIs) == 0 {
+		p.add("redirect_uris", "a %s client needs at least one", client.Kind)
+	}
+	redirect := func(uri string) error { return checkRedirectURI(client.Kind, uri) }
+	p.each("redirect_uris", client.RedirectURIs, maxURIs, redirect)
+	p.each("post_logout_redirect_uris", client.PostLogoutRedirectURIs, maxURIs, redirect)
+	if client.Kind != storage.ClientSPA {
+		p.none("origins", client.Kind, client.Origins)
+	}
+	p.each("origins", client.Origins, maxURIs, CheckOrigin)
+	if client.BackchannelLogoutURI != "" {
+		p.check("backchannel_logout_uri", checkHTTPS(client.BackchannelLogoutURI))
+	}
+}
+
+// none refuses values that mean nothing for a kind.
+func (p *problems) none(field string, kind storage.ClientKind, values []string) {
+	if len(values) > 0 {
+		p.add(field, "a %s client has none", kind)
+	}
+}
+
+func (p *problems) checkScopes(client storage.Client) {
+	p.each("scopes", client.Scopes, maxScopes, checkScope)
+	p.each("default_scopes", client.DefaultScopes, maxScopes, func(scope string) error {
+		if !slices.Contains(client.Scopes, scope) {
+			return errors.New("is not among scopes")
+		}
+		if scope == scopeLink {
+			return errors.New("is never granted unasked")
+		}
+		return nil
+	})
+	p.each("audiences", client.Audiences, maxURIs, checkAudience)
+	p.each("default_audience", client.DefaultAudience, maxURIs, func(audience string) error {
+		if !slices.Contains(client.Audiences, audience) {
+			return errors.New("is not among audiences")
+		}
+		return nil
+	})
+}
+
+func (p *problems) checkAlgorithms(client storage.Client, algorithms []string) {
+	p.signedWith("id_token_algorithm", client.IDTokenAlgorithm, algorithms)
+	p.signedWith("access_token_algorithm", client.AccessTokenAlgorithm, algorithms)
+	if client.AuthAlgorithm != "" && !slices.Contains(keys.Algorithms(), client.AuthAlgorithm) {
+		p.add("auth_algorithm", "%q is not verified; choose one of %s", client.AuthAlgorithm, strings.Join(keys.Algorithms(), ", "))
+	}
+}
+
+// signedWith wants an algorithm that the directory has keys for; empty is RS256 (OpenID Connect Registration §2).
+func (p *problems) signedWith(field, algorithm string, algorithms []string) {
+	if algorithm != "" && !slices.Contains(algorithms, algorithm) {
+		p.add(field, "%q has no keys in this directory, which signs with %s", algorithm, strings.Join(algorithms, ", "))
+	}
+}
+
+func (p *problems) checkSubjects(client storage.Client) {
+	if client.Pairwise && client.Kind != storage.ClientWeb && client.Kind != storage.ClientSPA {
+		p.add("pairwise", "is for web and spa clients")
+	}
+	if client.SectorIdentifier != "" && !client.Pairwise {
+		p.add("sector_identifier", "means nothing without pairwise")
+	}
+	if client.SectorIdentifier != "" {
+		p.check("sector_identifier", checkHTTPS(client.SectorIdentifier))
+	}
+}
+
+func (p *problems) checkFederation(client storage.Client) {
+	if client.Kind != storage.ClientMiniapp {
+		if client.Federation != nil {
+			p.add("federation", "is for clients of kind %s", storage.ClientMiniapp)
+		}
+		return
+	}
+	if client.Federation == nil {
+		p.add("app_id", "a %s client needs the AppID of its mini-program", client.Kind)
+		return
+	}
+	f := client.Federation
+	p.check("app_id", checkAppID(f.AppID))
+	p.check("open_platform", checkLabel(f.OpenPlatform))
+	if f.Provisioning != storage.ProvisionAuto && f.Provisioning != storage.ProvisionBind {
+		p.add("provisioning", "%q must be %s or %s", f.Provisioning, storage.ProvisionAuto, storage.ProvisionBind)
+	}
+	if f.PasswordBinding && !client.FirstParty {
+		p.add("password_binding", "is for first-party clients: nobody else may ask for this directory's passwords")
+	}
+	p.each("linking_partners", f.LinkingPartners, maxURIs, checkClientID)
+}
+
+// checkAppID accepts what WeChat's console calls AppID, and the AppIDs of the simulator.
+func checkAppID(id string) error {
+	if isSimulated(id) {
+		return nil
+	}
+	rest, found := strings.CutPrefix(id, "wx")
+	if !found || len(rest) != 16 || strings.Trim(rest, "0123456789abcdef") != "" {
+		return errors.New("must be wx and 16 hexadecimal digits, as WeChat's console shows it, or wxsim… on the simulator")
+	}
+	return nil
+}
+
+// isSimulated reports whether an AppID can only be the simulator's.
+func isSimulated(id string) bool {
+	isAlphanumeric := func(r rune) bool { return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' }
+	return strings.HasPrefix(id, "wxsim") && len(id) <= 64 && allRunes(id, isAlphanumeric)
+}
+
+func joinKinds() string {
+	names := []string{}
+	for _, kind := range ClientKinds() {
+		names = append(names, string(kind))
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,89 @@
+package admin
+
+import (
+	"slices"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// The grant types that clients may have.
+const (
+	grantCode        = "authorization_code"
+	grantRefresh     = "refresh_token"
+	grantCredentials = "client_credentials"
+	grantExchange    = "urn:ietf:params:oauth:grant-type:token-exchange"
+)
+
+// The client authentication methods (OpenID Connect Core §9).
+const (
+	authBasic      = "client_secret_basic"
+	authPost       = "client_secret_post"
+	authPrivateKey = "private_key_jwt"
+	authNone       = "none"
+)
+
+// kindRules is what a kind of client may have; the first of AuthMethods and all of Grants are what it gets unasked.
+type kindRules struct {
+	AuthMethods   []string
+	Grants        []string
+	FurtherGrants []string
+	Scopes        []string
+	DefaultScopes []string
+	// Browser says that the client sends people through the authorization endpoint, and so has redirect URIs.
+	Browser bool
+}
+
+// ClientKinds returns the kinds of clients in the order in which they are explained.
+func ClientKinds() []storage.ClientKind {
+	return []storage.ClientKind{
+		storage.ClientMiniapp, storage.ClientSPA, storage.ClientNative, storage.ClientWeb, storage.ClientService,
+	}
+}
+
+// rulesOf returns the rules of a kind; false for an unknown one.
+func rulesOf(kind storage.ClientKind) (kindRules, bool) {
+	confidential := []string{authBasic, authPost, authPrivateKey}
+	people := []string{"openid", "profile", "email", "phone", "address", "offline_access"}
+	switch kind {
+	case storage.ClientSPA, storage.ClientNative:
+		return kindRules{AuthMethods: []string{authNone}, Grants: []string{grantCode, grantRefresh}, Scopes: people, Browser: true}, true
+	case storage.ClientWeb:
+		return kindRules{
+			AuthMethods: confidential, Grants: []string{grantCode, grantRefresh}, FurtherGrants: []string{grantCredentials},
+			Scopes: people, Browser: true,
+		}, true
+	case storage.ClientService:
+		return kindRules{AuthMethods: confidential, Grants: []string{grantCredentials}}, true
+	case storage.ClientMiniapp:
+		return kindRules{
+			AuthMethods: confidential, Grants: []string{grantExchange, grantRefresh}, FurtherGrants: []string{grantCredentials},
+			Scopes:        append(people, scopeLink),
+			DefaultScopes: []string{"openid", "profile", "offline_access"},
+		}, true
+	default:
+		return kindRules{}, false
+	}
+}
+
+// scopeLink lets an access token attach an outside identity to its user. It is never granted unasked.
+const scopeLink = "urn:minifed:link"
+
+// fill sets what the operator left open to what the kind proposes.
+func (k kindRules) fill(client *storage.Client) {
+	if client.AuthMethod == "" {
+		client.AuthMethod = k.AuthMethods[0]
+	}
+	if client.GrantTypes == nil {
+		client.GrantTypes = slices.Clone(k.Grants)
+	}
+	if client.Scopes == nil {
+		client.Scopes = slices.Clone(k.Scopes)
+	}
+	if client.DefaultScopes == nil {
+		client.DefaultScopes = intersect(k.DefaultScopes, client.Scopes)
+	}
+}
+
+func intersect(values, allowed []string) []string {
+	return slices.DeleteFunc(slices.Clone(values), func(value string) bool { return !slices.Contains(allowed, value) })
+}

@@ -1,0 +1,274 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/wechat"
+)
+
+// NewClient is what an operator says of a client to be made. Of the Client, Directory and Kind are required; what is left
+// empty is what the kind proposes. ID is made if it is empty; Secrets, CreatedAt and UpdatedAt are the service's.
+type NewClient struct {
+	storage.Client
+	// Secret is a chosen client secret; empty makes one for a client that authenticates with a secret.
+	Secret string
+	// AppSecret is the mini-program's AppSecret, required for kind wechat_miniapp.
+	AppSecret wechat.AppSecret
+}
+
+// CreateClient makes a client. The secret, made or chosen, is returned this once and cannot be read again; it is empty
+// for a client that has none. Failures are *Invalid, ErrNotFound for the directory, and ErrExists.
+func (s *Service) CreateClient(ctx context.Context, asked NewClient) (created *storage.Entry[storage.Client], secret string, err error) {
+	directory, err := s.Directory(ctx, asked.Directory)
+	if err != nil {
+		return nil, "", err
+	}
+	client := asked.Client
+	if client.ID == "" {
+		if client.ID, err = s.newID(); err != nil {
+			return nil, "", err
+		}
+	}
+	fillClient(&client)
+	client.CreatedAt = s.now()
+	client.UpdatedAt = client.CreatedAt
+	if err := s.checkNewClient(client, asked, directory.Record); err != nil {
+		return nil, "", err
+	}
+	if secret, err = s.giveSecrets(&client, asked); err != nil {
+		return nil, "", err
+	}
+	told := clientEntry(client.Directory, client.ID, "create")
+	told.details = map[string]string{"kind": string(client.Kind)}
+	created, err = create(ctx, s, clientName(client.Directory, client.ID), told, client)
+	if err != nil {
+		return nil, "", err
+	}
+	return created, secret, nil
+}
+
+// fillClient sets what the operator left open.
+func fillClient(client *storage.Client) {
+	client.Secrets = nil
+	if rules, known := rulesOf(client.Kind); known {
+		rules.fill(client)
+	}
+	if client.Federation != nil {
+		federation := *client.Federation
+		federation.AppSecret = ""
+		if federation.Provisioning == "" {
+			federation.Provisioning = storage.ProvisionAuto
+		}
+		client.Federation = &federation
+	}
+}
+
+func (s *Service) checkNewClient(client storage.Client, asked NewClient, directory storage.Directory) error {
+	var p problems
+	if invalid := (*Invalid)(nil); errors.As(checkClient(client, SigningAlgorithms(directory)), &invalid) {
+		p = invalid.Problems
+	}
+	switch {
+	case client.Kind == storage.ClientMiniapp:
+		p.check("app_secret", checkAppSecret(asked.AppSecret, client.Federation))
+	case asked.AppSecret != "":
+		p.add("app_secret", "is for clients of kind %s", storage.ClientMiniapp)
+	}
+	if asked.Secret != "" {
+		p.check("secret", checkChosenSecret(asked.Secret))
+		if !usesSecret(client) {
+			p.add("secret", "means nothing to a client that authenticates by %s", client.AuthMethod)
+		}
+	}
+	return p.err()
+}
+
+// giveSecrets sets the hash of the client's secret and the sealed AppSecret, and returns the secret.
+func (s *Service) giveSecrets(client *storage.Client, asked NewClient) (secret string, err error) {
+	if client.Federation != nil {
+		if client.Federation.AppSecret, err = s.sealAppSecret(client.Directory, client.ID, asked.AppSecret); err != nil {
+			return "", err
+		}
+	}
+	if !usesSecret(*client) {
+		return "", nil
+	}
+	secret, hash, err := s.clientSecret(asked.Secret)
+	client.Secrets = []string{hash}
+	return secret, err
+}
+
+// clientSecret returns the chosen secret or a new one, and the hash that is stored.
+func (s *Service) clientSecret(chosen string) (secret, hash string, err error) {
+	if chosen != "" {
+		hash, err = s.hashChosen(chosen)
+		return chosen, hash, err
+	}
+	secret, err = s.newSecret()
+	return secret, hashGenerated(secret), err
+}
+
+func (s *Service) sealAppSecret(directory, client string, secret wechat.AppSecret) (string, error) {
+	return s.config.Master.Seal([]byte(secret), keys.AppSecretBinding(directory, client))
+}
+
+// Client returns one client, or ErrNotFound.
+func (s *Service) Client(ctx context.Context, directory, id string) (*storage.Entry[storage.Client], error) {
+	return get[storage.Client](ctx, s, clientName(directory, id), storage.Key(directory, id))
+}
+
+// Clients returns one page of a directory's clients, oldest first, and where the next page begins.
+func (s *Service) Clients(ctx context.Context, directory string, page Page) ([]storage.Client, string, error) {
+	if _, err := s.Directory(ctx, directory); err != nil {
+		return nil, "", err
+	}
+	return list[storage.Client](ctx, s, page.query(directory, storage.ByCreated))
+}
+
+// UpdateClient lets change alter a client and checks the result. Directory, ID, Kind, Secrets, AppSecret, state and times are
+// not change's to alter: there are methods for those. A revision that is not empty must still be the client's, or ErrChanged
+// is the answer.
+func (s *Service) UpdateClient(ctx context.Context, directory, id, revision string, change func(*storage.Client)) (*storage.Entry[storage.Client], error) {
+	owner, err := s.Directory(ctx, directory)
+	if err != nil {
+		return nil, err
+	}
+	return s.changeClient(ctx, directory, id, revision, "update", func(client *storage.Client) error {
+		before := *client
+		if client.Federation != nil {
+			federation := *client.Federation
+			client.Federation = &federation
+		}
+		change(client)
+		keepClient(client, before)
+		return checkClient(*client, SigningAlgorithms(owner.Record))
+	})
+}
+
+// keepClient puts back what an update does not alter.
+func keepClient(client *storage.Client, before storage.Client) {
+	client.Directory, client.ID, client.Kind = before.Directory, before.ID, before.Kind
+	client.Secrets, client.CreatedAt, client.Disabled = before.Secrets, before.CreatedAt, before.Disabled
+	if client.Federation != nil && before.Federation != nil {
+		client.Federation.AppSecret = before.Federation.AppSecret
+	}
+}
+
+// changeClient is update for clients; it keeps UpdatedAt.
+func (s *Service) changeClient(ctx context.Context, directory, id, revision, action string, change func(*storage.Client) error) (*storage.Entry[storage.Client], error) {
+	return update(ctx, s, edit[storage.Client]{
+		what: clientName(directory, id), key: storage.Key(directory, id), revision: revision,
+		entry: clientEntry(directory, id, action),
+		change: func(client *storage.Client) error {
+			client.UpdatedAt = s.now()
+			return change(client)
+		},
+	})
+}
+
+func clientEntry(directory, id, action string) entry {
+	return entry{directory: directory, action: "client." + action, target: "client:" + id}
+}
+
+// DisableClient ends what a client was given, until it is enabled again.
+func (s *Service) DisableClient(ctx context.Context, directory, id string) (*storage.Entry[storage.Client], error) {
+	return s.changeClient(ctx, directory, id, "", "disable", func(client *storage.Client) error {
+		client.Disabled = true
+		return nil
+	})
+}
+
+// EnableClient lets a disabled client work again.
+func (s *Service) EnableClient(ctx context.Context, directory, id string) (*storage.Entry[storage.Client], error) {
+	return s.changeClient(ctx, directory, id, "", "enable", func(client *storage.Client) error {
+		client.Disabled = false
+		return nil
+	})
+}
+
+// DeleteClient removes a client. Its tokens are refused from then on.
+func (s *Service) DeleteClient(ctx context.Context, directory, id string) error {
+	if _, err := s.Client(ctx, directory, id); err != nil {
+		return err
+	}
+	if err := s.audit(ctx, clientEntry(directory, id, "delete")); err != nil {
+		return err
+	}
+	return s.config.Engine.Delete(ctx, storage.KindClient, storage.Key(directory, id))
+}
+
+// RotateClientSecret gives a client a further secret, made or chosen, and returns it this once. The secrets before stay
+// valid, at most three of them, unless alone is set.
+func (s *Service) RotateClientSecret(ctx context.Context, directory, id, chosen string, alone bool) (secret string, err error) {
+	if chosen != "" {
+		var p problems
+		if p.check("secret", checkChosenSecret(chosen)); p.err() != nil {
+			return "", p.err()
+		}
+	}
+	secret, hash, err := s.clientSecret(chosen)
+	if err != nil {
+		return "", err
+	}
+	_, err = s.changeClient(ctx, directory, id, "", "secret", func(client *storage.Client) error {
+		if !usesSecret(*client) {
+			return fmt.Errorf("%w: the client authenticates by %s and has no secret", ErrRefused, client.AuthMethod)
+		}
+		kept := client.Secrets[:min(len(client.Secrets), maxSecrets-1)]
+		if alone {
+			kept = nil
+		}
+		client.Secrets = append([]string{hash}, kept...)
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	return secret, nil
+}
+
+// SetAppSecret replaces the AppSecret of a federated client, as after a reset in WeChat's console. It takes effect without a
+// restart.
+func (s *Service) SetAppSecret(ctx context.Context, directory, id string, secret wechat.AppSecret) error {
+	sealed, err := s.sealAppSecret(directory, id, secret)
+	if err != nil {
+		return err
+	}
+	_, err = s.changeClient(ctx, directory, id, "", "app_secret", func(client *storage.Client) error {
+		if client.Federation == nil {
+			return fmt.Errorf("%w: a %s client has no AppSecret", ErrRefused, client.Kind)
+		}
+		var p problems
+		p.check("app_secret", checkAppSecret(secret, client.Federation))
+		federation := *client.Federation
+		federation.AppSecret = sealed
+		client.Federation = &federation
+		return p.err()
+	})
+	return err
+}
+
+func usesSecret(client storage.Client) bool {
+	return client.AuthMethod == authBasic || client.AuthMethod == authPost
+}
+
+// checkAppSecret catches a slip of the clipboard: WeChat's AppSecrets are 32 hexadecimal digits, the simulator's are free.
+func checkAppSecret(secret wechat.AppSecret, app *storage.Federation) error {
+	text := string(secret)
+	if app != nil && isSimulated(app.AppID) && text != "" && len(text) <= 64 {
+		return nil
+	}
+	if len(text) != 32 || strings.Trim(text, "0123456789abcdef") != "" {
+		return errors.New("must be the 32 hexadecimal digits that WeChat's console shows once")
+	}
+	return nil
+}
+
+func clientName(directory, id string) string {
+	return fmt.Sprintf("client %q of directory %q", id, directory)
+}

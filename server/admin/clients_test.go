@@ -1,0 +1,348 @@
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/crypto/argon2"
+
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/wechat"
+)
+
+func spa() NewClient {
+	return NewClient{Client: storage.Client{
+		Directory: "default", ID: "shop", Kind: storage.ClientSPA, RedirectURIs: []string{"https://shop.example.com/callback"},
+	}}
+}
+
+func miniapp() NewClient {
+	return NewClient{
+		Client: storage.Client{
+			Directory: "default", ID: "mini", Kind: storage.ClientMiniapp, Federation: &storage.Federation{AppID: "wx0123456789abcdef"},
+		},
+		AppSecret: wechat.AppSecret(strings.Repeat("a", 32)),
+	}
+}
+
+func TestEveryKindOfClientHasItsDefaults(t *testing.T) {
+	tests := []struct {
+		asked      NewClient
+		authMethod string
+		grants     string
+		defaults   string
+		hasSecret  bool
+	}{
+		{spa(), "none", "authorization_code refresh_token", "", false},
+		{miniapp(), "client_secret_basic", grantExchange + " refresh_token", "openid profile offline_access", true},
+		{NewClient{Client: storage.Client{
+			Directory: "default", Kind: storage.ClientNative, RedirectURIs: []string{"com.example.app:/cb"},
+		}}, "none", "authorization_code refresh_token", "", false},
+		{NewClient{Client: storage.Client{
+			Directory: "default", Kind: storage.ClientWeb, RedirectURIs: []string{"https://rp.example.com/cb"},
+		}}, "client_secret_basic", "authorization_code refresh_token", "", true},
+		{NewClient{Client: storage.Client{Directory: "default", Kind: storage.ClientService}}, "client_secret_basic", "client_credentials", "", true},
+	}
+	o := newOffice(t)
+	for _, test := range tests {
+		t.Run(string(test.asked.Kind), func(t *testing.T) {
+			entry, secret, err := o.CreateClient(t.Context(), test.asked)
+			must(t, err)
+			client := entry.Record
+			if client.AuthMethod != test.authMethod || strings.Join(client.GrantTypes, " ") != test.grants ||
+				strings.Join(client.DefaultScopes, " ") != test.defaults {
+				t.Errorf("got %+v", client)
+			}
+			if slices.Contains(client.DefaultScopes, scopeLink) {
+				t.Error("the link scope is granted unasked")
+			}
+			if (secret != "") != test.hasSecret || (len(client.Secrets) == 1) != test.hasSecret {
+				t.Errorf("secret %q with %d hashes", secret, len(client.Secrets))
+			}
+			if client.CreatedAt.IsZero() || !client.UpdatedAt.Equal(client.CreatedAt) {
+				t.Errorf("times %v, %v", client.CreatedAt, client.UpdatedAt)
+			}
+		})
+	}
+}
+
+func TestASecretIsReturnedOnceAndKeptAsAHash(t *testing.T) {
+	o := newOffice(t)
+	entry, secret, err := o.CreateClient(t.Context(), miniapp())
+	must(t, err)
+	if !regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`).MatchString(secret) {
+		t.Errorf("secret %q is not 32 bytes in base64url", secret)
+	}
+	if want := hashGenerated(secret); entry.Record.Secrets[0] != want || !strings.HasPrefix(want, "sha256:") {
+		t.Errorf("stored %q", entry.Record.Secrets[0])
+	}
+	doc, err := o.engine.Get(t.Context(), storage.KindClient, "default/mini")
+	must(t, err)
+	for _, hidden := range []string{secret, strings.Repeat("a", 32)} {
+		if strings.Contains(string(doc.Body), hidden) {
+			t.Errorf("the store holds %q", hidden)
+		}
+	}
+	opened, err := o.master.Open(entry.Record.Federation.AppSecret, keys.AppSecretBinding("default", "mini"))
+	must(t, err)
+	if string(opened) != strings.Repeat("a", 32) {
+		t.Errorf("sealed AppSecret opens as %q", opened)
+	}
+}
+
+func TestAChosenSecretIsHashedSlowly(t *testing.T) {
+	o := newOffice(t)
+	asked := miniapp()
+	asked.Secret = "correct-horse-battery"
+	entry, secret, err := o.CreateClient(t.Context(), asked)
+	must(t, err)
+	if secret != asked.Secret {
+		t.Errorf("secret %q", secret)
+	}
+	hash, err := identity.ParsePasswordHash(entry.Record.Secrets[0])
+	must(t, err)
+	derived := argon2.IDKey([]byte(secret), hash.Salt, hash.Time, hash.Memory, hash.Threads, uint32(len(hash.Hash)))
+	if !slices.Equal(derived, hash.Hash) {
+		t.Error("the hash is not of this secret")
+	}
+	asked = miniapp()
+	asked.ID, asked.Secret = "other", "short"
+	_, _, err = o.CreateClient(t.Context(), asked)
+	wantInvalid(t, err, "secret")
+}
+
+func TestAnIDIsMadeThatShellsAndPeopleCanHandle(t *testing.T) {
+	o := newOffice(t)
+	asked := spa()
+	asked.ID = ""
+	entry, _, err := o.CreateClient(t.Context(), asked)
+	must(t, err)
+	if !regexp.MustCompile(`^[a-z2-7]{26}$`).MatchString(entry.Record.ID) {
+		t.Errorf("ID %q", entry.Record.ID)
+	}
+}
+
+func TestAClientNeedsItsDirectoryAndAFreeID(t *testing.T) {
+	o := newOffice(t)
+	asked := spa()
+	asked.Directory = "nowhere"
+	if _, _, err := o.CreateClient(t.Context(), asked); !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), `directory "nowhere"`) {
+		t.Errorf("error %v", err)
+	}
+	_, _, err := o.CreateClient(t.Context(), spa())
+	must(t, err)
+	if _, _, err := o.CreateClient(t.Context(), spa()); !errors.Is(err, ErrExists) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestWrongClientsAreRefusedWithEveryProblem(t *testing.T) {
+	tests := []struct {
+		name   string
+		base   NewClient
+		change func(*NewClient)
+		fields []string
+	}{
+		{"unknown kind", spa(), func(c *NewClient) { c.Kind = "robot" }, []string{"kind"}},
+		{"a bad ID", spa(), func(c *NewClient) { c.ID = "-x" }, []string{"id"}},
+		{"a secret in a browser", spa(), func(c *NewClient) { c.AuthMethod = "client_secret_basic" }, []string{"auth_method"}},
+		{"a public mini-program", miniapp(), func(c *NewClient) { c.AuthMethod = "none" }, []string{"auth_method"}},
+		{"no redirect URI", spa(), func(c *NewClient) { c.RedirectURIs = nil }, []string{"redirect_uris"}},
+		{"several problems", spa(), func(c *NewClient) {
+			c.RedirectURIs = []string{"http://shop.example.com", "https://shop.example.com/#x"}
+			c.Scopes, c.DefaultScopes = []string{"two words"}, []string{"email"}
+			c.Lifetimes.AccessToken = 5
+			c.IDTokenAlgorithm = "PS256"
+		}, []string{"redirect_uris", "scopes", "default_scopes", "lifetimes.access_token", "id_token_algorithm"}},
+		{"redirect URIs of a mini-program", miniapp(), func(c *NewClient) { c.RedirectURIs = []string{"https://a.example.com/"} }, []string{"redirect_uris"}},
+		{"origins of a native app", spa(), func(c *NewClient) { c.Kind, c.Origins = storage.ClientNative, []string{"https://a.example.com"} }, []string{"origins"}},
+		{"a foreign grant type", spa(), func(c *NewClient) { c.GrantTypes = []string{"password"} }, []string{"grant_types"}},
+		{"no grant type", spa(), func(c *NewClient) { c.GrantTypes = []string{} }, []string{"grant_types"}},
+		{"an audience not allowed", miniapp(), func(c *NewClient) { c.DefaultAudience = []string{"https://api.example.com"} }, []string{"default_audience"}},
+		{"a link scope unasked", miniapp(), func(c *NewClient) { c.DefaultScopes = []string{scopeLink} }, []string{"default_scopes"}},
+		{"no AppID", miniapp(), func(c *NewClient) { c.Federation = nil }, []string{"app_id"}},
+		{"a wrong AppID", miniapp(), func(c *NewClient) { c.Federation.AppID = "gh_0123456789ab" }, []string{"app_id"}},
+		{"no AppSecret", miniapp(), func(c *NewClient) { c.AppSecret = "" }, []string{"app_secret"}},
+		{"an AppSecret cut short", miniapp(), func(c *NewClient) { c.AppSecret = "abc" }, []string{"app_secret"}},
+		{"an AppSecret in a browser", spa(), func(c *NewClient) { c.AppSecret = "abc" }, []string{"app_secret"}},
+		{"passwords for strangers", miniapp(), func(c *NewClient) { c.Federation.PasswordBinding = true }, []string{"password_binding"}},
+		{"an unknown policy", miniapp(), func(c *NewClient) { c.Federation.Provisioning = "maybe" }, []string{"provisioning"}},
+		{"federation of a service", spa(), func(c *NewClient) { c.Federation = &storage.Federation{AppID: "wx0123456789abcdef"} }, []string{"federation"}},
+		{"private_key_jwt without keys", miniapp(), func(c *NewClient) { c.AuthMethod = "private_key_jwt" }, []string{"jwks"}},
+		{"both kinds of keys", miniapp(), func(c *NewClient) {
+			c.AuthMethod, c.JWKS, c.JWKSURI = "private_key_jwt", publicJWKS(), "https://a.example.com/jwks"
+		}, []string{"jwks"}},
+		{"a private key", miniapp(), func(c *NewClient) {
+			c.AuthMethod, c.JWKS = "private_key_jwt", json.RawMessage(`{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}`)
+		}, []string{"jwks"}},
+		{"a secret without use", miniapp(), func(c *NewClient) {
+			c.AuthMethod, c.JWKS, c.Secret = "private_key_jwt", publicJWKS(), "correct-horse-battery"
+		}, []string{"secret"}},
+		{"a pairwise mini-program", miniapp(), func(c *NewClient) { c.Pairwise = true }, []string{"pairwise"}},
+		{"a sector without pairwise", spa(), func(c *NewClient) { c.SectorIdentifier = "https://a.example.com/x" }, []string{"sector_identifier"}},
+		{"an unknown assertion algorithm", miniapp(), func(c *NewClient) { c.AuthAlgorithm = "HS256" }, []string{"auth_algorithm"}},
+		{"idle beyond absolute", spa(), func(c *NewClient) { c.Lifetimes.RefreshIdle, c.Lifetimes.RefreshAbsolute = 3600, 600 }, []string{"lifetimes.refresh_idle"}},
+		{"too many redirect URIs", spa(), func(c *NewClient) {
+			for i := range 21 {
+				c.RedirectURIs = append(c.RedirectURIs, "https://a.example.com/"+strconv.Itoa(i))
+			}
+		}, []string{"redirect_uris"}},
+		{"the same twice", spa(), func(c *NewClient) { c.RedirectURIs = append(c.RedirectURIs, c.RedirectURIs...) }, []string{"redirect_uris"}},
+		{"a plain logout URI", spa(), func(c *NewClient) { c.BackchannelLogoutURI = "http://shop.example.com/out" }, []string{"backchannel_logout_uri"}},
+	}
+	o := newOffice(t)
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			asked := test.base
+			test.change(&asked)
+			_, _, err := o.CreateClient(t.Context(), asked)
+			wantInvalid(t, err, test.fields...)
+		})
+	}
+}
+
+func publicJWKS() json.RawMessage {
+	return json.RawMessage(`{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`)
+}
+
+func TestAnUpdateKeepsWhatItMayNotAlter(t *testing.T) {
+	o := newOffice(t)
+	before, _, err := o.CreateClient(t.Context(), miniapp())
+	must(t, err)
+	after, err := o.UpdateClient(t.Context(), "default", "mini", before.Revision(), func(client *storage.Client) {
+		*client = storage.Client{
+			ID: "x", Directory: "y", Kind: storage.ClientService, Disabled: true, Secrets: []string{"sha256:forged"}, Name: "New",
+			AuthMethod: client.AuthMethod, GrantTypes: client.GrantTypes,
+			Federation: &storage.Federation{AppID: "wx0123456789abcde0", AppSecret: "forged", Provisioning: storage.ProvisionBind},
+		}
+	})
+	must(t, err)
+	got, was := after.Record, before.Record
+	if got.ID != "mini" || got.Directory != "default" || got.Kind != was.Kind || got.Disabled || !slices.Equal(got.Secrets, was.Secrets) ||
+		got.Federation.AppSecret != was.Federation.AppSecret || !got.CreatedAt.Equal(was.CreatedAt) {
+		t.Errorf("altered: %+v", got)
+	}
+	if got.Name != "New" || got.Federation.Provisioning != storage.ProvisionBind || got.Federation.AppID != "wx0123456789abcde0" {
+		t.Errorf("not altered: %+v", got)
+	}
+	_, err = o.UpdateClient(t.Context(), "default", "mini", "", func(client *storage.Client) { client.Federation.AppID = "x" })
+	wantInvalid(t, err, "app_id")
+}
+
+func TestClientSecretsRotate(t *testing.T) {
+	o := newOffice(t)
+	_, first, err := o.CreateClient(t.Context(), miniapp())
+	must(t, err)
+	second, err := o.RotateClientSecret(t.Context(), "default", "mini", "", false)
+	must(t, err)
+	entry, err := o.Client(t.Context(), "default", "mini")
+	must(t, err)
+	if want := []string{hashGenerated(second), hashGenerated(first)}; !slices.Equal(entry.Record.Secrets, want) {
+		t.Errorf("after one rotation: %v", entry.Record.Secrets)
+	}
+	for range 5 {
+		_, err = o.RotateClientSecret(t.Context(), "default", "mini", "", false)
+		must(t, err)
+	}
+	entry, err = o.Client(t.Context(), "default", "mini")
+	must(t, err)
+	if len(entry.Record.Secrets) != maxSecrets {
+		t.Errorf("%d secrets are kept", len(entry.Record.Secrets))
+	}
+	last, err := o.RotateClientSecret(t.Context(), "default", "mini", "correct-horse-battery", true)
+	must(t, err)
+	entry, err = o.Client(t.Context(), "default", "mini")
+	must(t, err)
+	if len(entry.Record.Secrets) != 1 || last != "correct-horse-battery" || !strings.HasPrefix(entry.Record.Secrets[0], "$argon2id$") {
+		t.Errorf("alone: %v", entry.Record.Secrets)
+	}
+	_, _, err = o.CreateClient(t.Context(), spa())
+	must(t, err)
+	if _, err := o.RotateClientSecret(t.Context(), "default", "shop", "", false); !errors.Is(err, ErrRefused) {
+		t.Errorf("a public client: error %v", err)
+	}
+	_, err = o.RotateClientSecret(t.Context(), "default", "mini", "short", false)
+	wantInvalid(t, err, "secret")
+}
+
+func TestTheAppSecretChangesAlone(t *testing.T) {
+	o := newOffice(t)
+	before, _, err := o.CreateClient(t.Context(), miniapp())
+	must(t, err)
+	must(t, o.SetAppSecret(t.Context(), "default", "mini", wechat.AppSecret(strings.Repeat("c", 32))))
+	entry, err := o.Client(t.Context(), "default", "mini")
+	must(t, err)
+	opened, err := o.master.Open(entry.Record.Federation.AppSecret, keys.AppSecretBinding("default", "mini"))
+	must(t, err)
+	if string(opened) != strings.Repeat("c", 32) || entry.Record.Federation.AppID != before.Record.Federation.AppID {
+		t.Errorf("got %+v", entry.Record.Federation)
+	}
+	wantInvalid(t, o.SetAppSecret(t.Context(), "default", "mini", "short"), "app_secret")
+	_, _, err = o.CreateClient(t.Context(), spa())
+	must(t, err)
+	if err := o.SetAppSecret(t.Context(), "default", "shop", wechat.AppSecret(strings.Repeat("c", 32))); !errors.Is(err, ErrRefused) {
+		t.Errorf("a client without: error %v", err)
+	}
+}
+
+func TestClientsAreDisabledEnabledAndDeleted(t *testing.T) {
+	o := newOffice(t)
+	_, _, err := o.CreateClient(t.Context(), spa())
+	must(t, err)
+	entry, err := o.DisableClient(t.Context(), "default", "shop")
+	must(t, err)
+	if !entry.Record.Disabled {
+		t.Error("it is not disabled")
+	}
+	entry, err = o.EnableClient(t.Context(), "default", "shop")
+	must(t, err)
+	if entry.Record.Disabled {
+		t.Error("it is still disabled")
+	}
+	must(t, o.DeleteClient(t.Context(), "default", "shop"))
+	if _, err := o.Client(t.Context(), "default", "shop"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("after delete: error %v", err)
+	}
+	if err := o.DeleteClient(t.Context(), "default", "shop"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("deleted again: error %v", err)
+	}
+	want := []string{"directory.create", "client.create", "client.disable", "client.enable", "client.delete"}
+	if got := o.actions(t, "default"); !slices.Equal(got, want) {
+		t.Errorf("audit trail %v", got)
+	}
+}
+
+func TestClientsArePaged(t *testing.T) {
+	o := newOffice(t)
+	for i := range 5 {
+		asked := spa()
+		asked.ID = "c" + strconv.Itoa(i)
+		_, _, err := o.CreateClient(t.Context(), asked)
+		must(t, err)
+	}
+	seen := []string{}
+	for page := (Page{Limit: 2}); ; {
+		clients, next, err := o.Clients(t.Context(), "default", page)
+		must(t, err)
+		for _, client := range clients {
+			seen = append(seen, client.ID)
+		}
+		if next == "" {
+			break
+		}
+		page.After = next
+	}
+	if !slices.Equal(seen, []string{"c0", "c1", "c2", "c3", "c4"}) {
+		t.Errorf("listed %v", seen)
+	}
+	if _, _, err := o.Clients(t.Context(), "nowhere", Page{}); !errors.Is(err, ErrNotFound) {
+		t.Errorf("of no directory: error %v", err)
+	}
+}

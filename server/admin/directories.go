@@ -1,0 +1,224 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/storage"
+)
+
+// CreateDirectory makes a directory with its signing keys and token secrets. ID is made if it is empty.
+func (s *Service) CreateDirectory(ctx context.Context, directory storage.Directory) (*storage.Entry[storage.Directory], error) {
+	if directory.ID == "" {
+		id, err := s.newID()
+		if err != nil {
+			return nil, err
+		}
+		directory.ID = id
+	}
+	directory.CreatedAt = s.now()
+	directory.UpdatedAt = directory.CreatedAt
+	if err := s.checkDirectory(directory); err != nil {
+		return nil, err
+	}
+	// Keys come first, so that nobody ever sees a directory without them.
+	if err := s.ensureKeys(ctx, directory); err != nil {
+		return nil, err
+	}
+	return create(ctx, s, directoryName(directory.ID), directoryEntry(directory.ID, "create"), directory)
+}
+
+// ensureKeys makes the signing keys and token secrets that a directory lacks.
+func (s *Service) ensureKeys(ctx context.Context, directory storage.Directory) error {
+	if err := s.config.Keys.EnsureDirectory(ctx, directory); err != nil {
+		return err
+	}
+	return s.config.Secrets.Ensure(ctx, directory.ID)
+}
+
+func directoryEntry(id, action string) entry {
+	return entry{directory: id, action: "directory." + action, target: "directory:" + id}
+}
+
+// EnsureDirectory makes the directory if it is missing, and completes its keys in any case. created says that it was made.
+func (s *Service) EnsureDirectory(ctx context.Context, directory storage.Directory) (created bool, err error) {
+	existing, err := s.Directory(ctx, directory.ID)
+	if errors.Is(err, ErrNotFound) {
+		_, err = s.CreateDirectory(ctx, directory)
+		if !errors.Is(err, ErrExists) {
+			return err == nil, err
+		}
+		existing, err = s.Directory(ctx, directory.ID)
+	}
+	if err != nil {
+		return false, err
+	}
+	return false, s.ensureKeys(ctx, existing.Record)
+}
+
+// Directory returns one directory, or ErrNotFound.
+func (s *Service) Directory(ctx context.Context, id string) (*storage.Entry[storage.Directory], error) {
+	return get[storage.Directory](ctx, s, directoryName(id), id)
+}
+
+// Directories returns one page of the directories, by ID, and where the next page begins.
+func (s *Service) Directories(ctx context.Context, page Page) ([]storage.Directory, string, error) {
+	return list[storage.Directory](ctx, s, page.query("", storage.ByID))
+}
+
+// UpdateDirectory lets change alter a directory and checks the result. ID, state and times are not change's to alter. A
+// revision that is not empty must still be the directory's, or ErrChanged is the answer.
+func (s *Service) UpdateDirectory(ctx context.Context, id, revision string, change func(*storage.Directory)) (*storage.Entry[storage.Directory], error) {
+	return s.changeDirectory(ctx, id, revision, "update", func(directory *storage.Directory) error {
+		before := *directory
+		change(directory)
+		directory.ID, directory.CreatedAt, directory.Disabled = before.ID, before.CreatedAt, before.Disabled
+		if err := s.checkDirectory(*directory); err != nil {
+			return err
+		}
+		return s.ensureKeys(ctx, *directory)
+	})
+}
+
+func (s *Service) changeDirectory(ctx context.Context, id, revision, action string, change func(*storage.Directory) error) (*storage.Entry[storage.Directory], error) {
+	return update(ctx, s, edit[storage.Directory]{
+		what: directoryName(id), key: id, revision: revision, entry: directoryEntry(id, action),
+		change: func(directory *storage.Directory) error {
+			directory.UpdatedAt = s.now()
+			return change(directory)
+		},
+	})
+}
+
+// DisableDirectory closes a directory to everybody. The default directory stays open.
+func (s *Service) DisableDirectory(ctx context.Context, id string) (*storage.Entry[storage.Directory], error) {
+	if id == s.config.DefaultDirectory {
+		return nil, fmt.Errorf("%w: directory %q is the default one: the public URL itself is its issuer", ErrRefused, id)
+	}
+	return s.changeDirectory(ctx, id, "", "disable", func(directory *storage.Directory) error {
+		directory.Disabled = true
+		return nil
+	})
+}
+
+// EnableDirectory opens a disabled directory again.
+func (s *Service) EnableDirectory(ctx context.Context, id string) (*storage.Entry[storage.Directory], error) {
+	return s.changeDirectory(ctx, id, "", "enable", func(directory *storage.Directory) error {
+		directory.Disabled = false
+		return nil
+	})
+}
+
+// DeleteDirectory removes a disabled directory without clients and users, and its keys with it.
+func (s *Service) DeleteDirectory(ctx context.Context, id string) error {
+	entry, err := s.Directory(ctx, id)
+	if err != nil {
+		return err
+	}
+	if !entry.Record.Disabled {
+		return fmt.Errorf("%w: disable directory %q first", ErrRefused, id)
+	}
+	if err := s.refuseIfInhabited(ctx, id); err != nil {
+		return err
+	}
+	if err := s.audit(ctx, directoryEntry(id, "delete")); err != nil {
+		return err
+	}
+	for _, algorithm := range keys.Algorithms() {
+		if err := s.config.Engine.Delete(ctx, storage.KindSigningKeys, storage.Key(id, algorithm)); err != nil {
+			return err
+		}
+	}
+	if err := s.config.Engine.Delete(ctx, storage.KindTokenSecrets, id); err != nil {
+		return err
+	}
+	return s.config.Engine.Delete(ctx, storage.KindDirectory, id)
+}
+
+// refuseIfInhabited answers ErrRefused while a directory has clients, or users that are more than tombstones.
+func (s *Service) refuseIfInhabited(ctx context.Context, id string) error {
+	clients, _, err := list[storage.Client](ctx, s, Page{Limit: 1}.query(id, storage.ByCreated))
+	if err != nil {
+		return err
+	}
+	if len(clients) > 0 {
+		return fmt.Errorf("%w: directory %q still has clients; delete them first", ErrRefused, id)
+	}
+	for page := (Page{Limit: storage.MaxPage}); ; {
+		users, next, err := list[storage.User](ctx, s, page.query(id, storage.ByCreated))
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(users, func(user storage.User) bool { return user.Status != storage.UserDeleted }) {
+			return fmt.Errorf("%w: directory %q still has users; delete them first", ErrRefused, id)
+		}
+		if next == "" {
+			return nil
+		}
+		page.After = next
+	}
+}
+
+// SigningAlgorithms returns the algorithms that a directory has keys for.
+func SigningAlgorithms(directory storage.Directory) []string {
+	if len(directory.Policy.SigningAlgorithms) == 0 {
+		return []string{keys.RS256, keys.ES256}
+	}
+	return directory.Policy.SigningAlgorithms
+}
+
+func (s *Service) checkDirectory(directory storage.Directory) error {
+	var p problems
+	p.check("id", CheckID(directory.ID))
+	p.check("name", checkLabel(directory.Name))
+	if directory.Issuer != "" {
+		p.check("issuer", CheckOrigin(directory.Issuer))
+	}
+	if directory.Issuer != "" && directory.ID == s.config.DefaultDirectory {
+		p.add("issuer", "the default directory's issuer is the public URL; change public_url in the configuration")
+	}
+	p.checkBranding(directory.Branding)
+	p.checkPolicy(directory.Policy)
+	p.checkLifetimes(directory.Lifetimes)
+	return p.err()
+}
+
+func (p *problems) checkBranding(branding storage.Branding) {
+	if color := branding.AccentColor; color != "" && !isColor(color) {
+		p.add("branding.accent_color", "must be # and six hexadecimal digits, such as #07c160")
+	}
+	urls := map[string]string{
+		"branding.policy_url": branding.PolicyURL, "branding.terms_url": branding.TermsURL, "branding.support_url": branding.SupportURL,
+	}
+	for field, raw := range urls {
+		if raw != "" {
+			p.check(field, checkHTTPS(raw))
+		}
+	}
+}
+
+func (p *problems) checkPolicy(policy storage.Policy) {
+	supported := keys.Algorithms()
+	p.each("policy.signing_algorithms", policy.SigningAlgorithms, len(supported), func(algorithm string) error {
+		if !slices.Contains(supported, algorithm) {
+			return errors.New("is not an algorithm that minifed signs with")
+		}
+		return nil
+	})
+	if algorithms := policy.SigningAlgorithms; len(algorithms) > 0 && !slices.Contains(algorithms, "RS256") {
+		p.add("policy.signing_algorithms", "must contain RS256 (OpenID Connect Discovery §3)")
+	}
+	if policy.PhoneFresh < 0 {
+		p.add("policy.phone_fresh", "must not be negative")
+	}
+}
+
+func isColor(color string) bool {
+	isHex := func(r rune) bool { return r >= '0' && r <= '9' || r >= 'a' && r <= 'f' || r >= 'A' && r <= 'F' }
+	return len(color) == 7 && color[0] == '#' && allRunes(color[1:], isHex)
+}
+
+func directoryName(id string) string { return fmt.Sprintf("directory %q", id) }

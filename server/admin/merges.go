@@ -1,0 +1,64 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/storage"
+)
+
+// MergeCandidates returns one page of a directory's pairs of accounts that look like one person, newest first, and where
+// the next page begins. Those that were decided upon are among them; their state says so.
+func (s *Service) MergeCandidates(ctx context.Context, directory string, page Page) ([]storage.MergeCandidate, string, error) {
+	if _, err := s.Directory(ctx, directory); err != nil {
+		return nil, "", err
+	}
+	return list[storage.MergeCandidate](ctx, s, page.query(directory, storage.ByCreatedDescending))
+}
+
+// AcceptMerge merges the two users of a merge candidate: the older one survives.
+func (s *Service) AcceptMerge(ctx context.Context, directory, candidate string) (identity.Merged, error) {
+	return merged(s.config.Identity.AcceptCandidate(ctx, directory, candidate, s.config.Actor))
+}
+
+// DismissMerge says that the two users of a merge candidate are different people.
+func (s *Service) DismissMerge(ctx context.Context, directory, candidate string) error {
+	return mergeError(s.config.Identity.DismissCandidate(ctx, directory, candidate, s.config.Actor))
+}
+
+// MergeUsers makes two users one: the older one survives, the other becomes an alias.
+func (s *Service) MergeUsers(ctx context.Context, directory, one, other string) (identity.Merged, error) {
+	return merged(s.config.Identity.Merge(ctx, directory, one, other, s.config.Actor))
+}
+
+// UndoMerge separates two merged users again; id is what the merge returned as Audit.
+func (s *Service) UndoMerge(ctx context.Context, directory, id string) error {
+	return mergeError(s.config.Identity.Unmerge(ctx, directory, id, s.config.Actor))
+}
+
+func merged(done *identity.Merged, err error) (identity.Merged, error) {
+	if err != nil {
+		return identity.Merged{}, mergeError(err)
+	}
+	return *done, nil
+}
+
+// mergeError says what an error of a merge means to an operator.
+func mergeError(err error) error {
+	switch {
+	case errors.Is(err, identity.ErrUnknownMerge):
+		return fmt.Errorf("this merge or merge candidate %w", ErrNotFound)
+	case errors.Is(err, identity.ErrUnknownUser):
+		return fmt.Errorf("one of the two users %w; a WeChat user without an account must sign in first", ErrNotFound)
+	case errors.Is(err, identity.ErrSameUser):
+		return fmt.Errorf("%w: the two are one user already", ErrRefused)
+	case errors.Is(err, identity.ErrUserDisabled):
+		return fmt.Errorf("%w: one of the two is disabled; a merge lifts no ban", ErrRefused)
+	case errors.Is(err, identity.ErrMergedFurther):
+		return fmt.Errorf("%w: the survivor was merged further; undo that merge first", ErrRefused)
+	default:
+		return err
+	}
+}

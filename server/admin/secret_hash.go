@@ -1,0 +1,36 @@
+package admin
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+
+	"golang.org/x/crypto/argon2"
+
+	"github.com/minifed/minifed/identity"
+)
+
+// hashGenerated is for secrets that minifed made: 32 random bytes need no slow hash.
+func hashGenerated(secret string) string {
+	sum := sha256.Sum256([]byte(secret))
+	return "sha256:" + base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// hashChosen is for secrets that somebody chose: argon2id (RFC 9106), with the parameters that passwords have.
+func (s *Service) hashChosen(secret string) (string, error) {
+	salt, err := s.randomBytes(16)
+	if err != nil {
+		return "", err
+	}
+	params := identity.DefaultArgon2()
+	hash := argon2.IDKey([]byte(secret), salt, params.Time, params.Memory, params.Threads, sha256.Size)
+	return identity.PasswordHash{Argon2: params, Salt: salt, Hash: hash}.String(), nil
+}
+
+// checkChosenSecret wants what survives form encoding in Basic authentication and cannot be guessed.
+func checkChosenSecret(secret string) error {
+	if len(secret) < 16 || len(secret) > 256 || !allRunes(secret, isPrintableASCII) {
+		return errors.New("must be 16 to 256 printable ASCII characters without space")
+	}
+	return nil
+}

@@ -1,0 +1,153 @@
+package admin
+
+import (
+	"context"
+	"encoding/base32"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/storage"
+)
+
+// attempts is how often a change is made again on top of somebody else's before ErrChanged is the answer.
+const attempts = 8
+
+// Config is what a Service is made from; every field is required.
+type Config struct {
+	Engine storage.Engine
+	Master *keys.Master
+	// Keys makes and rotates the signing keys of directories.
+	Keys *keys.Ring
+	// Secrets makes and rotates the token secrets of directories.
+	Secrets *keys.Secrets
+	// Identity knows the users of directories.
+	Identity *identity.Service
+	Now      func() time.Time
+	Random   io.Reader
+	// DefaultDirectory cannot be disabled or deleted: the public URL itself is its issuer.
+	DefaultDirectory string
+	// Actor is who acts, as audit entries name them, such as "operator:alice".
+	Actor string
+}
+
+// Service does the operator's work. It is safe for concurrent use.
+type Service struct {
+	config Config
+}
+
+// New makes a Service, or says what is missing.
+func New(config Config) (*Service, error) {
+	if config.Engine == nil || config.Master == nil || config.Keys == nil || config.Secrets == nil || config.Identity == nil || config.Now == nil || config.Random == nil {
+		return nil, errors.New("admin: configuration needs Engine, Master, Keys, Secrets, Identity, Now and Random")
+	}
+	if config.Actor == "" || CheckID(config.DefaultDirectory) != nil {
+		return nil, errors.New("admin: configuration needs an Actor and a DefaultDirectory")
+	}
+	return &Service{config}, nil
+}
+
+// As returns the same service for another actor.
+func (s *Service) As(actor string) *Service {
+	config := s.config
+	config.Actor = actor
+	return &Service{config}
+}
+
+// now is the time that records keep.
+func (s *Service) now() time.Time { return storage.Instant(s.config.Now()) }
+
+// randomBytes reads n bytes from the source of randomness.
+func (s *Service) randomBytes(n int) ([]byte, error) {
+	out := make([]byte, n)
+	if _, err := io.ReadFull(s.config.Random, out); err != nil {
+		return nil, fmt.Errorf("admin: random: %w", err)
+	}
+	return out, nil
+}
+
+// newID makes an identifier that people can read to each other and that is no flag to a shell: 26 of a-z and 2-7.
+func (s *Service) newID() (string, error) {
+	raw, err := s.randomBytes(16)
+	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(raw)), err
+}
+
+// newSecret makes a secret of 32 bytes in base64url, which needs no escaping in Basic authentication (RFC 6749 §2.3.1).
+func (s *Service) newSecret() (string, error) {
+	raw, err := s.randomBytes(32)
+	return base64.RawURLEncoding.EncodeToString(raw), err
+}
+
+// get reads one record; what names it for the operator.
+func get[R storage.Record](ctx context.Context, s *Service, what, key string) (*storage.Entry[R], error) {
+	entry, err := storage.Get[R](ctx, s.config.Engine, key)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, fmt.Errorf("%s %w", what, ErrNotFound)
+	}
+	return entry, err
+}
+
+// edit is one change of a record: what is edited, and how an audit entry tells of it.
+type edit[R storage.Record] struct {
+	// what names the record for the operator; key finds it.
+	what, key string
+	// revision, if not empty, must still be the record's.
+	revision string
+	entry    entry
+	// change alters the record or refuses.
+	change func(*R) error
+}
+
+// update applies an edit by compare-and-set, again on top of what somebody else wrote meanwhile unless it names a revision.
+// The audit entry is written first: what cannot be recorded does not happen.
+func update[R storage.Record](ctx context.Context, s *Service, e edit[R]) (*storage.Entry[R], error) {
+	audited := false
+	for range attempts {
+		current, err := get[R](ctx, s, e.what, e.key)
+		if err != nil {
+			return nil, err
+		}
+		if e.revision != "" && current.Revision() != e.revision {
+			break
+		}
+		next := current.Record
+		if err := e.change(&next); err != nil {
+			return nil, err
+		}
+		if !audited {
+			if err := s.audit(ctx, e.entry.changed(current.Record, next)); err != nil {
+				return nil, err
+			}
+			audited = true
+		}
+		replaced, err := current.Replace(ctx, s.config.Engine, next)
+		if !errors.Is(err, storage.ErrConflict) {
+			return replaced, err
+		}
+	}
+	return nil, fmt.Errorf("%s %w", e.what, ErrChanged)
+}
+
+// create writes a new record after its audit entry; what names it for the operator.
+func create[R storage.Record](ctx context.Context, s *Service, what string, e entry, record R) (*storage.Entry[R], error) {
+	_, err := storage.Get[R](ctx, s.config.Engine, record.Document().ID)
+	if err == nil {
+		return nil, fmt.Errorf("%s %w", what, ErrExists)
+	}
+	if !errors.Is(err, storage.ErrNotFound) {
+		return nil, err
+	}
+	if err := s.audit(ctx, e); err != nil {
+		return nil, err
+	}
+	created, err := storage.Insert(ctx, s.config.Engine, record)
+	if errors.Is(err, storage.ErrExists) {
+		return nil, fmt.Errorf("%s %w", what, ErrExists)
+	}
+	return created, err
+}

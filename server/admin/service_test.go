@@ -1,0 +1,208 @@
+package admin
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/storagetest"
+	"github.com/minifed/minifed/wechat"
+)
+
+// office is a Service on an engine in memory.
+type office struct {
+	*Service
+	engine *storagetest.Hooks
+	master *keys.Master
+	// at moves with every look at the clock, so that lists by time have one order.
+	at time.Time
+}
+
+// newOffice opens an office with the directory "default".
+func newOffice(t *testing.T) *office {
+	t.Helper()
+	o := &office{at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	now := func() time.Time {
+		o.at = o.at.Add(time.Millisecond)
+		return o.at
+	}
+	o.engine = &storagetest.Hooks{Engine: storagetest.NewMemory(now)}
+	text, err := keys.GenerateMasterKey(rand.Reader)
+	must(t, err)
+	o.master, err = keys.ParseMaster(text, rand.Reader)
+	must(t, err)
+	logger := slog.New(slog.DiscardHandler)
+	config := keys.Config{Engine: o.engine, Master: o.master, Now: now, Random: rand.Reader, Logger: logger}
+	ring, err := keys.NewRing(config)
+	must(t, err)
+	secrets, err := keys.NewSecrets(config)
+	must(t, err)
+	people, err := identity.New(identity.Config{
+		Engine: o.engine, Now: now, Rand: rand.Reader, Logger: logger, Argon2: identity.Argon2{Memory: 8, Time: 1, Threads: 1},
+	})
+	must(t, err)
+	o.Service, err = New(Config{
+		Engine: o.engine, Master: o.master, Keys: ring, Secrets: secrets, Identity: people, Now: now, Random: rand.Reader,
+		DefaultDirectory: "default", Actor: "operator:alice",
+	})
+	must(t, err)
+	created, err := o.EnsureDirectory(t.Context(), storage.Directory{ID: "default", Name: "Default"})
+	must(t, err)
+	if !created {
+		t.Fatal("the directory was there before")
+	}
+	return o
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// actions are what the audit trail of a directory tells, oldest first.
+func (o *office) actions(t *testing.T, directory string) []string {
+	t.Helper()
+	entries, _, err := o.AuditTrail(t.Context(), directory, Page{})
+	must(t, err)
+	actions := []string{}
+	for _, entry := range slices.Backward(entries) {
+		if entry.Actor != "operator:alice" {
+			t.Errorf("%s by %s", entry.Action, entry.Actor)
+		}
+		actions = append(actions, entry.Action)
+	}
+	return actions
+}
+
+// wantInvalid asserts that err is *Invalid about exactly these fields.
+func wantInvalid(t *testing.T, err error, fields ...string) {
+	t.Helper()
+	var invalid *Invalid
+	if !errors.As(err, &invalid) {
+		t.Fatalf("error %v, want *Invalid about %v", err, fields)
+	}
+	got := []string{}
+	for _, problem := range invalid.Problems {
+		got = append(got, problem.Field)
+	}
+	slices.Sort(got)
+	slices.Sort(fields)
+	if !slices.Equal(slices.Compact(got), slices.Compact(fields)) {
+		t.Errorf("problems with %v, want %v:\n%v", got, fields, err)
+	}
+}
+
+func TestAServiceNamesWhatItLacks(t *testing.T) {
+	if _, err := New(Config{}); err == nil || !strings.Contains(err.Error(), "Engine") {
+		t.Errorf("error %v", err)
+	}
+	config := newOffice(t).config
+	config.Actor = ""
+	if _, err := New(config); err == nil || !strings.Contains(err.Error(), "Actor") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestWhatCannotBeAuditedDoesNotHappen(t *testing.T) {
+	o := newOffice(t)
+	_, _, err := o.CreateClient(t.Context(), spa())
+	must(t, err)
+	unavailable := errors.New("no audit today")
+	o.engine.Before = func(_ context.Context, operation storagetest.Operation) error {
+		if operation.Kind == storage.KindAuditEntry {
+			return unavailable
+		}
+		if operation.Write() {
+			t.Errorf("%s of %s although it is not audited", operation.Method, operation.Kind)
+		}
+		return nil
+	}
+	for name, do := range map[string]func() error{
+		"create":  func() error { _, _, err := o.CreateClient(t.Context(), miniapp()); return err },
+		"disable": func() error { _, err := o.DisableClient(t.Context(), "default", "shop"); return err },
+		"delete":  func() error { return o.DeleteClient(t.Context(), "default", "shop") },
+		"rotate":  func() error { _, err := o.RotateSigningKey(t.Context(), "default", keys.ES256); return err },
+		"secrets": func() error { _, _, err := o.RotateTokenSecrets(t.Context(), "default"); return err },
+		"reseal":  func() error { _, err := o.Reseal(t.Context()); return err },
+	} {
+		if err := do(); !errors.Is(err, unavailable) {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+}
+
+func TestAuditEntriesNameFieldsAndNeverValues(t *testing.T) {
+	o := newOffice(t)
+	_, _, err := o.CreateClient(t.Context(), miniapp())
+	must(t, err)
+	_, err = o.UpdateClient(t.Context(), "default", "mini", "", func(client *storage.Client) {
+		client.Name = "Other name"
+		client.Federation.OpenPlatform = "acme"
+	})
+	must(t, err)
+	must(t, o.SetAppSecret(t.Context(), "default", "mini", wechat.AppSecret(strings.Repeat("b", 32))))
+	entries, _, err := o.AuditTrail(t.Context(), "default", Page{Limit: 2})
+	must(t, err)
+	if got := entries[1].Details["changed"]; got != "federation name" {
+		t.Errorf("changed %q", got)
+	}
+	if entries[1].Target != "client:mini" || !entries[1].ExpiresAt.After(o.at) {
+		t.Errorf("entry %+v", entries[1])
+	}
+	for _, entry := range entries {
+		for _, value := range entry.Details {
+			if strings.Contains(value, "Other name") || strings.Contains(value, "bbb") {
+				t.Errorf("entry %+v holds a value", entry)
+			}
+		}
+	}
+}
+
+func TestAsIsTheSameServiceForAnotherActor(t *testing.T) {
+	o := newOffice(t)
+	_, _, err := o.As("operator:bob").CreateClient(t.Context(), spa())
+	must(t, err)
+	entries, _, err := o.AuditTrail(t.Context(), "default", Page{Limit: 1})
+	must(t, err)
+	if entries[0].Actor != "operator:bob" {
+		t.Errorf("actor %s", entries[0].Actor)
+	}
+}
+
+func TestAnUpdateOnTopOfAnotherIsMadeAgain(t *testing.T) {
+	o := newOffice(t)
+	entry, _, err := o.CreateClient(t.Context(), spa())
+	must(t, err)
+	overtaken := false
+	o.engine.Before = func(ctx context.Context, operation storagetest.Operation) error {
+		if operation.Method == "Replace" && !overtaken {
+			overtaken = true
+			next := entry.Record
+			next.Name = "by another"
+			_, err := entry.Replace(ctx, o.engine.Engine, next)
+			return err
+		}
+		return nil
+	}
+	updated, err := o.UpdateClient(t.Context(), "default", "shop", "", func(client *storage.Client) { client.FirstParty = true })
+	must(t, err)
+	if !updated.Record.FirstParty || updated.Record.Name != "by another" {
+		t.Errorf("got %+v", updated.Record)
+	}
+	if got := o.actions(t, "default"); !slices.Equal(got, []string{"directory.create", "client.create", "client.update"}) {
+		t.Errorf("audit trail %v", got)
+	}
+	if _, err := o.UpdateClient(t.Context(), "default", "shop", entry.Revision(), func(*storage.Client) {}); !errors.Is(err, ErrChanged) {
+		t.Errorf("an old revision: error %v", err)
+	}
+}

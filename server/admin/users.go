@@ -1,0 +1,128 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/storage"
+)
+
+// Person is a user with what is known about how they sign in.
+type Person struct {
+	User       storage.User
+	Identities []storage.Identity
+}
+
+// CreateUser makes a user with a username. Failures are *Invalid, ErrNotFound for the directory, and ErrExists.
+func (s *Service) CreateUser(ctx context.Context, directory string, account identity.Account) (storage.User, error) {
+	if _, err := s.Directory(ctx, directory); err != nil {
+		return storage.User{}, err
+	}
+	entry, err := s.config.Identity.Create(ctx, directory, account, s.config.Actor)
+	return recordOf(entry), userError(account.Username, err)
+}
+
+// User returns a user, whom the ID may stand for as an alias, with the links to it.
+func (s *Service) User(ctx context.Context, directory, id string) (Person, error) {
+	entry, err := s.config.Identity.User(ctx, directory, id)
+	if err != nil {
+		return Person{}, userError(id, err)
+	}
+	links, err := s.config.Identity.Identities(ctx, entry.Record)
+	if err != nil {
+		return Person{}, err
+	}
+	person := Person{User: entry.Record}
+	for _, link := range links {
+		person.Identities = append(person.Identities, link.Record)
+	}
+	return person, nil
+}
+
+// Users returns one page of a directory's users, and where the next page begins: oldest first, or by name if a prefix of the
+// name is given. Aliases and tombstones are among them; their status says so.
+func (s *Service) Users(ctx context.Context, directory, prefix string, page Page) ([]storage.User, string, error) {
+	if _, err := s.Directory(ctx, directory); err != nil {
+		return nil, "", err
+	}
+	query := page.query(directory, storage.ByCreated)
+	if prefix != "" {
+		query.Order, query.Prefix = storage.ByName, strings.ToLower(prefix)
+	}
+	return list[storage.User](ctx, s, query)
+}
+
+// UserUpdate is what an operator changes about a user; nil members stay as they are.
+type UserUpdate struct {
+	Username *string
+	// Email is set as verified: the operator vouches for it.
+	Email   *string
+	Profile identity.ProfileUpdate
+}
+
+// UpdateUser changes a user, each member by a write of its own, and returns what is stored then.
+func (s *Service) UpdateUser(ctx context.Context, directory, id string, change UserUpdate) (storage.User, error) {
+	people, actor := s.config.Identity, s.config.Actor
+	entry, err := people.UpdateProfile(ctx, directory, id, change.Profile, actor)
+	if err == nil && change.Username != nil {
+		entry, err = people.SetUsername(ctx, directory, id, *change.Username, actor)
+	}
+	if err == nil && change.Email != nil {
+		entry, err = people.SetEmail(ctx, directory, id, *change.Email, actor)
+	}
+	return recordOf(entry), userError(id, err)
+}
+
+// SetUserPassword gives a user another password and ends every grant and session of the user.
+func (s *Service) SetUserPassword(ctx context.Context, directory, id, password string) error {
+	if _, err := s.config.Identity.SetPassword(ctx, directory, id, password, s.config.Actor); err != nil {
+		return userError(id, err)
+	}
+	return s.SignOutUser(ctx, directory, id)
+}
+
+// DisableUser keeps a user out until EnableUser, and ends every grant and session.
+func (s *Service) DisableUser(ctx context.Context, directory, id string) error {
+	return userError(id, s.config.Identity.Disable(ctx, directory, id, s.config.Actor))
+}
+
+// EnableUser lets a disabled user in again.
+func (s *Service) EnableUser(ctx context.Context, directory, id string) error {
+	return userError(id, s.config.Identity.Enable(ctx, directory, id, s.config.Actor))
+}
+
+// SignOutUser ends every grant and session of a user.
+func (s *Service) SignOutUser(ctx context.Context, directory, id string) error {
+	return userError(id, s.config.Identity.SignOutEverywhere(ctx, directory, id, s.config.Actor))
+}
+
+// DeleteUser removes a person and all personal data. The same person, signing in later, is a new user.
+func (s *Service) DeleteUser(ctx context.Context, directory, id string) error {
+	return userError(id, s.config.Identity.Delete(ctx, directory, id, s.config.Actor))
+}
+
+// userError says what an error of package identity means to an operator.
+func userError(id string, err error) error {
+	invalid := (*identity.InvalidError)(nil)
+	switch {
+	case errors.As(err, &invalid):
+		return &Invalid{[]Problem{{invalid.Member, invalid.Reason}}}
+	case errors.Is(err, identity.ErrUnknownUser):
+		return fmt.Errorf("user %q %w", id, ErrNotFound)
+	case errors.Is(err, identity.ErrTaken):
+		return fmt.Errorf("a user of this name or e-mail address %w", ErrExists)
+	default:
+		return err
+	}
+}
+
+// recordOf is the record of an entry that may be missing because of an error.
+func recordOf(entry *storage.Entry[storage.User]) storage.User {
+	if entry == nil {
+		return storage.User{}
+	}
+	return entry.Record
+}
