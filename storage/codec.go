@@ -2,8 +2,10 @@ package storage
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"io"
 	"reflect"
 	"strings"
 )
@@ -11,19 +13,28 @@ import (
 // Version is the major version of the records that this code writes. A change that an older binary must not touch raises it.
 const Version = 1
 
+// head is how every body of this version starts when Encode wrote it.
+const head = `{"v":1`
+
 // Encode returns the body of a record: its JSON with the member "v" in front. Members of prior that the record's type does
-// not know, at any depth of objects, are kept; prior is the body the record was read from, or nil.
+// not know, at any depth of objects and maps, are kept; prior is the body the record was read from, or nil. What is in a list
+// is replaced as a whole.
 func Encode(record any, prior []byte) ([]byte, error) {
-	body, err := json.Marshal(record)
+	body, err := marshal(record)
 	if err != nil {
-		return nil, fmt.Errorf("storage: encode: %w", err)
+		return nil, err
 	}
-	if len(prior) > 0 {
-		if body, err = keepUnknown(reflect.TypeOf(record), body, prior); err != nil {
+	typ := indirect(reflect.TypeOf(record))
+	if len(prior) > 0 && !familiar(typ, prior) {
+		members, err := keepUnknown(typ, body, prior)
+		if err != nil {
+			return nil, err
+		}
+		delete(members, "v")
+		if body, err = marshal(members); err != nil {
 			return nil, err
 		}
 	}
-	body = versioned(body)
 	if len(body) > MaxBody {
 		return nil, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(body))
 	}
@@ -40,134 +51,162 @@ func Decode(body []byte, record any) error {
 		return fmt.Errorf("%w: version %d, this binary understands %d: upgrade it", ErrNewerVersion, version, Version)
 	}
 	if err := json.Unmarshal(body, record); err != nil {
-		return fmt.Errorf("storage: decode: %w", redact(err))
+		return malformed(err)
 	}
 	return nil
 }
 
-func versioned(body []byte) []byte {
-	const prefix = `{"v":1`
-	rest := body[1:]
-	if len(rest) == 1 {
-		return []byte(prefix + "}")
+// marshal writes an object with the version in front.
+func marshal(object any) ([]byte, error) {
+	buf := bytes.NewBuffer(make([]byte, 0, 1<<10))
+	buf.WriteString(head)
+	encoder := json.NewEncoder(buf)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(object); err != nil {
+		return nil, fmt.Errorf("storage: encode: %w", err)
 	}
-	out := make([]byte, 0, len(prefix)+1+len(rest))
-	out = append(out, prefix...)
-	out = append(out, ',')
-	return append(out, rest...)
+	body := bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
+	if string(body[len(head):]) == "{}" {
+		return []byte(head + "}"), nil
+	}
+	body[len(head)] = ','
+	return body, nil
 }
 
 func bodyVersion(body []byte) (int, error) {
-	if bytes.HasPrefix(body, []byte(`{"v":1,`)) || bytes.Equal(body, []byte(`{"v":1}`)) {
-		return 1, nil
+	if bytes.HasPrefix(body, []byte(head+",")) {
+		return Version, nil
 	}
-	var head struct {
+	var versioned struct {
 		V int `json:"v"`
 	}
-	if err := json.Unmarshal(body, &head); err != nil {
-		return 0, fmt.Errorf("storage: decode: %w", redact(err))
+	if err := json.Unmarshal(body, &versioned); err != nil {
+		return 0, malformed(err)
 	}
-	return head.V, nil
+	if versioned.V < 1 {
+		return 0, fmt.Errorf("storage: decode: a body without a version")
+	}
+	return versioned.V, nil
 }
 
-// redact drops the value that encoding/json quotes in its errors.
-func redact(err error) error {
+// malformed keeps out the value that encoding/json quotes in its errors.
+func malformed(err error) error {
 	if typed, ok := err.(*json.UnmarshalTypeError); ok {
-		return fmt.Errorf("member %q has the wrong type", typed.Field)
+		return fmt.Errorf("storage: decode: member %q has the wrong type", typed.Field)
 	}
-	return fmt.Errorf("not a JSON object")
+	return fmt.Errorf("storage: decode: not a record")
 }
 
-// keepUnknown adds to next the members of prior that typ has no field for.
-func keepUnknown(typ reflect.Type, next, prior []byte) ([]byte, error) {
-	var old map[string]json.RawMessage
-	if err := json.Unmarshal(prior, &old); err != nil {
-		return nil, fmt.Errorf("storage: decode: %w", redact(err))
+// familiar reports whether typ has a field for every member of a body, so that there is nothing to keep. It is a quick look
+// at what is nearly always so: false only costs time.
+func familiar(typ reflect.Type, body []byte) bool {
+	rest, ok := bytes.CutPrefix(body, []byte(head+","))
+	if !ok {
+		return false
 	}
-	delete(old, "v")
-	fields := knownFields(typ)
-	changed := map[string]json.RawMessage{}
+	decoder := json.NewDecoder(io.MultiReader(strings.NewReader("{"), bytes.NewReader(rest)))
+	decoder.DisallowUnknownFields()
+	return decoder.Decode(reflect.New(typ).Interface()) == nil
+}
+
+// keepUnknown returns the members of next and, besides, those of prior that the struct typ has no field for.
+func keepUnknown(typ reflect.Type, next, prior []byte) (map[string]json.RawMessage, error) {
+	now, err := members(next)
+	if err != nil {
+		return nil, err
+	}
+	old, err := members(prior)
+	if err != nil {
+		return nil, err
+	}
 	for name, value := range old {
-		field, known := fields[name]
+		field, known := fieldByName(typ, name)
 		if !known {
-			changed[name] = value
-			continue
-		}
-		if !isObject(value) || !holdsRecord(field) {
-			delete(old, name)
-		}
-	}
-	return mergeNested(fields, next, old, changed)
-}
-
-// mergeNested carries the unknown members of nested objects over and appends the unknown members of this one.
-func mergeNested(fields map[string]reflect.Type, next []byte, old, unknown map[string]json.RawMessage) ([]byte, error) {
-	if len(old) == 0 {
-		return next, nil
-	}
-	var now map[string]json.RawMessage
-	if err := json.Unmarshal(next, &now); err != nil {
-		return nil, fmt.Errorf("storage: encode: %w", redact(err))
-	}
-	dirty := len(unknown) > 0
-	for name, value := range unknown {
-		now[name] = value
-	}
-	for name, value := range old {
-		field, known := fields[name]
-		if !known || !isObject(now[name]) {
+			now[name] = value
 			continue
 		}
 		merged, err := keepNested(field, now[name], value)
 		if err != nil {
 			return nil, err
 		}
-		dirty = dirty || !bytes.Equal(merged, now[name])
-		now[name] = merged
+		if merged != nil {
+			now[name] = merged
+		}
 	}
-	if !dirty {
-		return next, nil
-	}
-	return json.Marshal(now)
+	return now, nil
 }
 
-// keepNested is keepUnknown for a struct, and for each value of a map of structs.
+// keepNested is keepUnknown for a member that is a struct, or a map of structs, and answers nil if the member is as next has
+// it. A struct that next leaves out because it is zero comes back if it has unknown members; a pointer or a map's element
+// does not.
 func keepNested(typ reflect.Type, next, prior json.RawMessage) (json.RawMessage, error) {
-	typ = indirect(typ)
-	if typ.Kind() == reflect.Struct {
-		return keepUnknown(typ, next, prior)
+	if next == nil && typ.Kind() == reflect.Struct {
+		next = json.RawMessage("{}")
 	}
-	element := typ.Elem()
-	var now, old map[string]json.RawMessage
-	if err := json.Unmarshal(next, &now); err != nil {
-		return nil, fmt.Errorf("storage: encode: %w", redact(err))
+	if !isObject(next) || !isObject(prior) || !holdsRecords(typ) {
+		return nil, nil
 	}
-	if err := json.Unmarshal(prior, &old); err != nil {
-		return nil, fmt.Errorf("storage: decode: %w", redact(err))
+	merge := keepElements
+	if indirect(typ).Kind() == reflect.Struct {
+		merge = keepUnknown
 	}
-	for key, value := range old {
-		if !isObject(now[key]) || !isObject(value) {
-			continue
-		}
-		merged, err := keepNested(element, now[key], value)
+	merged, err := merge(indirect(typ), next, prior)
+	if err != nil || len(merged) == 0 {
+		return nil, err
+	}
+	return marshalMembers(merged)
+}
+
+// keepElements keeps the unknown members of the elements that a map has before and after.
+func keepElements(typ reflect.Type, next, prior []byte) (map[string]json.RawMessage, error) {
+	now, err := members(next)
+	if err != nil {
+		return nil, err
+	}
+	old, err := members(prior)
+	if err != nil {
+		return nil, err
+	}
+	for key, value := range now {
+		merged, err := keepNested(typ.Elem(), value, old[key])
 		if err != nil {
 			return nil, err
 		}
-		now[key] = merged
+		if merged != nil {
+			now[key] = merged
+		}
 	}
-	return json.Marshal(now)
+	return now, nil
 }
 
-// holdsRecord reports whether typ is a struct, or a map of structs, whose members are ours to know.
-func holdsRecord(typ reflect.Type) bool {
-	typ = indirect(typ)
-	if typ.Kind() == reflect.Map {
-		typ = indirect(typ.Elem())
+func members(object []byte) (map[string]json.RawMessage, error) {
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(object, &all); err != nil {
+		return nil, malformed(err)
 	}
-	return typ.Kind() == reflect.Struct && !typ.Implements(reflect.TypeFor[json.Marshaler]())
+	return all, nil
+}
+
+func marshalMembers(all map[string]json.RawMessage) ([]byte, error) {
+	var buf bytes.Buffer
+	encoder := json.NewEncoder(&buf)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(all); err != nil {
+		return nil, fmt.Errorf("storage: encode: %w", err)
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
 }
 
 func isObject(value json.RawMessage) bool { return len(value) > 0 && value[0] == '{' }
+
+// holdsRecords reports whether typ is a struct, or a map of structs, whose members are ours to know.
+func holdsRecords(typ reflect.Type) bool {
+	typ = indirect(typ)
+	if typ.Kind() == reflect.Map {
+		return holdsRecords(typ.Elem())
+	}
+	return typ.Kind() == reflect.Struct && !typ.Implements(reflect.TypeFor[json.Marshaler]())
+}
 
 func indirect(typ reflect.Type) reflect.Type {
 	if typ.Kind() == reflect.Pointer {
@@ -176,16 +215,14 @@ func indirect(typ reflect.Type) reflect.Type {
 	return typ
 }
 
-// knownFields returns the JSON names of a struct type's fields with their types.
-func knownFields(typ reflect.Type) map[string]reflect.Type {
-	typ = indirect(typ)
-	fields := make(map[string]reflect.Type, typ.NumField())
+// fieldByName returns the type of the field that encoding/json would decode the member into; it ignores case.
+func fieldByName(typ reflect.Type, member string) (reflect.Type, bool) {
 	for i := range typ.NumField() {
 		field := typ.Field(i)
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if field.IsExported() && name != "-" && name != "" {
-			fields[name] = field.Type
+		if strings.EqualFold(cmp.Or(name, field.Name), member) {
+			return field.Type, true
 		}
 	}
-	return fields
+	return nil, false
 }

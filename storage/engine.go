@@ -48,7 +48,8 @@ type Document struct {
 	CreatedAt time.Time
 	// DueAt is the value of the index (DueAt, ID): when a worker should look at the record; zero is never.
 	DueAt time.Time
-	// Body is a JSON object.
+	// Body is a JSON object. An engine keeps its members, texts and the digits of its numbers; spacing, escapes and the
+	// order of members may change.
 	Body []byte
 }
 

@@ -44,8 +44,11 @@ func nullable(t time.Time) driver.Value {
 
 func formatRevision(rev int64) string { return strconv.FormatUint(uint64(rev), 36) }
 
-// parseRevision answers false for a text that is no revision of this engine.
-func parseRevision(text string) (int64, bool) {
+// parseRevision returns NULL, which equals nothing, for a text that is no revision of this engine.
+func parseRevision(text string) driver.Value {
 	rev, err := strconv.ParseUint(text, 36, 64)
-	return int64(rev), err == nil
+	if err != nil || formatRevision(int64(rev)) != text {
+		return nil
+	}
+	return int64(rev)
 }

@@ -19,7 +19,6 @@ type operation struct {
 	table  *table
 	action action
 	doc    storage.Document
-	prior  int64 // the revision that a replacement names
 
 	state atomic.Int32 // waiting, then taken or abandoned
 	rev   int64        // set by the writer
@@ -46,7 +45,7 @@ func (e *Engine) Insert(ctx context.Context, doc storage.Document) (string, erro
 	if err := doc.Validate(); err != nil {
 		return "", err
 	}
-	return e.write(ctx, insert, doc, 0)
+	return e.write(ctx, &operation{action: insert, doc: doc})
 }
 
 // Replace implements storage.Engine.
@@ -54,30 +53,25 @@ func (e *Engine) Replace(ctx context.Context, doc storage.Document) (string, err
 	if err := doc.Validate(); err != nil {
 		return "", err
 	}
-	prior, ok := parseRevision(doc.Rev)
-	if !ok {
-		return "", storage.ErrConflict
-	}
-	return e.write(ctx, replace, doc, prior)
+	return e.write(ctx, &operation{action: replace, doc: doc})
 }
 
 // Delete implements storage.Engine.
 func (e *Engine) Delete(ctx context.Context, kind storage.Kind, id string) error {
-	_, err := e.write(ctx, remove, storage.Document{Kind: kind, ID: id}, 0)
+	_, err := e.write(ctx, &operation{action: remove, doc: storage.Document{Kind: kind, ID: id}})
 	return err
 }
 
 // write hands an operation to the writer and waits for its outcome. When ctx ends first the operation is dropped if the writer
 // has not taken it yet; otherwise its outcome is a moment away and worth more than a guess.
-func (e *Engine) write(ctx context.Context, action action, doc storage.Document, prior int64) (string, error) {
-	t, err := e.table(doc.Kind)
-	if err != nil {
+func (e *Engine) write(ctx context.Context, op *operation) (rev string, err error) {
+	if op.table, err = e.table(op.doc.Kind); err != nil {
 		return "", err
 	}
 	if ctx.Err() != nil {
 		return "", ended(ctx)
 	}
-	op := &operation{table: t, action: action, doc: doc, prior: prior, done: make(chan struct{})}
+	op.done = make(chan struct{})
 	select {
 	case e.writer.queue <- op:
 	case <-ctx.Done():
@@ -241,7 +235,7 @@ func (op *operation) execute(c *connection, now int64) error {
 	query, lost := op.table.insert, storage.ErrExists
 	if op.action == replace {
 		query, lost = op.table.replace, storage.ErrConflict
-		args = append(args, op.prior)
+		args = append(args, parseRevision(doc.Rev))
 	}
 	changed, err := c.exec(query, args...)
 	if err == nil && changed == 0 {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -19,24 +20,29 @@ type Memory struct {
 	now func() time.Time
 
 	mu       sync.Mutex
+	closed   bool                                         // guarded by mu
 	revision int                                          // guarded by mu
-	docs     map[storage.Kind]map[string]storage.Document // guarded by mu
+	docs     map[storage.Kind]map[string]storage.Document // guarded by mu; has every kind
 }
 
 var _ storage.Engine = (*Memory)(nil)
 
 // NewMemory returns an empty engine; now is the clock that expiry goes by.
 func NewMemory(now func() time.Time) *Memory {
-	return &Memory{now: now, docs: map[storage.Kind]map[string]storage.Document{}}
+	m := &Memory{now: now, docs: map[storage.Kind]map[string]storage.Document{}}
+	for kind := range storage.Kinds() {
+		m.docs[kind] = map[string]storage.Document{}
+	}
+	return m
 }
 
 // Get implements storage.Engine.
 func (m *Memory) Get(ctx context.Context, kind storage.Kind, id string) (storage.Document, error) {
-	if err := ended(ctx); err != nil {
-		return storage.Document{}, err
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := m.ready(ctx, kind); err != nil {
+		return storage.Document{}, err
+	}
 	doc, ok := m.live(kind, id)
 	if !ok {
 		return storage.Document{}, storage.ErrNotFound
@@ -46,11 +52,14 @@ func (m *Memory) Get(ctx context.Context, kind storage.Kind, id string) (storage
 
 // Insert implements storage.Engine.
 func (m *Memory) Insert(ctx context.Context, doc storage.Document) (string, error) {
-	if err := ended(ctx); err != nil {
+	if err := doc.Validate(); err != nil {
 		return "", err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := m.ready(ctx, doc.Kind); err != nil {
+		return "", err
+	}
 	if _, ok := m.live(doc.Kind, doc.ID); ok {
 		return "", storage.ErrExists
 	}
@@ -59,11 +68,14 @@ func (m *Memory) Insert(ctx context.Context, doc storage.Document) (string, erro
 
 // Replace implements storage.Engine.
 func (m *Memory) Replace(ctx context.Context, doc storage.Document) (string, error) {
-	if err := ended(ctx); err != nil {
+	if err := doc.Validate(); err != nil {
 		return "", err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := m.ready(ctx, doc.Kind); err != nil {
+		return "", err
+	}
 	if current, ok := m.live(doc.Kind, doc.ID); !ok || current.Rev != doc.Rev {
 		return "", storage.ErrConflict
 	}
@@ -72,52 +84,70 @@ func (m *Memory) Replace(ctx context.Context, doc storage.Document) (string, err
 
 // Delete implements storage.Engine.
 func (m *Memory) Delete(ctx context.Context, kind storage.Kind, id string) error {
-	if err := ended(ctx); err != nil {
-		return err
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := m.ready(ctx, kind); err != nil {
+		return err
+	}
 	delete(m.docs[kind], id)
 	return nil
 }
 
 // List implements storage.Engine.
 func (m *Memory) List(ctx context.Context, query storage.Query) (storage.Page, error) {
-	if err := ended(ctx); err != nil {
+	start, err := query.Start()
+	if err := errors.Join(query.Validate(), err); err != nil {
 		return storage.Page{}, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	limit := cmp.Or(query.Limit, 100)
+	if err := m.ready(ctx, query.Kind); err != nil {
+		return storage.Page{}, err
+	}
 	var found []storage.Document
 	for id := range m.docs[query.Kind] {
-		if doc, ok := m.live(query.Kind, id); ok && matches(doc, query) {
+		doc, ok := m.live(query.Kind, id)
+		if ok && matches(doc, query) && (start == nil || compare(query.Order, query.Order.PositionOf(doc), *start) > 0) {
 			found = append(found, clone(doc))
 		}
 	}
 	slices.SortFunc(found, func(a, b storage.Document) int {
-		return compare(query.Order, cursor(a, query.Order), cursor(b, query.Order))
+		return compare(query.Order, query.Order.PositionOf(a), query.Order.PositionOf(b))
 	})
-	if query.After != "" {
-		start, _ := slices.BinarySearchFunc(found, query.After, func(doc storage.Document, after string) int {
-			if compare(query.Order, cursor(doc, query.Order), after) <= 0 {
-				return -1
-			}
-			return 1
-		})
-		found = found[start:]
-	}
-	if len(found) <= limit {
+	size := query.PageSize()
+	if len(found) <= size {
 		return storage.Page{Documents: found}, nil
 	}
-	return storage.Page{Documents: found[:limit], Next: cursor(found[limit-1], query.Order)}, nil
+	return storage.Page{Documents: found[:size], Next: query.Order.Cursor(query.Order.PositionOf(found[size-1]))}, nil
 }
 
 // Ping implements storage.Engine.
-func (m *Memory) Ping(ctx context.Context) error { return ended(ctx) }
+func (m *Memory) Ping(ctx context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.ready(ctx, storage.KindMeta)
+}
 
-// Close implements storage.Engine.
-func (m *Memory) Close() error { return nil }
+// Close implements storage.Engine. The documents are gone.
+func (m *Memory) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+	return nil
+}
+
+func (m *Memory) ready(ctx context.Context, kind storage.Kind) error {
+	if _, known := m.docs[kind]; !known {
+		return fmt.Errorf("%w: unknown kind %q", storage.ErrInvalid, kind)
+	}
+	if m.closed {
+		return fmt.Errorf("%w: storagetest: the engine is closed", storage.ErrUnavailable)
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", storage.ErrUnavailable, context.Cause(ctx))
+	}
+	return nil
+}
 
 func (m *Memory) live(kind storage.Kind, id string) (storage.Document, bool) {
 	doc, ok := m.docs[kind][id]
@@ -132,9 +162,6 @@ func (m *Memory) put(doc storage.Document) string {
 	doc = clone(doc)
 	doc.Rev = strconv.Itoa(m.revision)
 	doc.ExpiresAt, doc.CreatedAt, doc.DueAt = storage.Instant(doc.ExpiresAt), storage.Instant(doc.CreatedAt), storage.Instant(doc.DueAt)
-	if m.docs[doc.Kind] == nil {
-		m.docs[doc.Kind] = map[string]storage.Document{}
-	}
 	m.docs[doc.Kind][doc.ID] = doc
 	return doc.Rev
 }
@@ -152,35 +179,16 @@ func matches(doc storage.Document, query storage.Query) bool {
 	}
 }
 
-// cursor is a string that sorts as the order does (except for its direction).
-func cursor(doc storage.Document, order storage.Order) string {
-	switch order {
-	case storage.ByCreated, storage.ByCreatedDescending:
-		return fmt.Sprintf("%020d\x00%s", doc.CreatedAt.UnixMilli()+1<<50, doc.ID)
-	case storage.ByName:
-		return doc.Name + "\x00" + doc.ID
-	case storage.ByDue:
-		return fmt.Sprintf("%020d\x00%s", doc.DueAt.UnixMilli()+1<<50, doc.ID)
-	default:
-		return doc.ID
-	}
-}
-
-func compare(order storage.Order, a, b string) int {
+// compare orders positions as a list in this order does.
+func compare(order storage.Order, a, b storage.Position) int {
+	ascending := cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
 	if order == storage.ByCreatedDescending {
-		return cmp.Compare(b, a)
+		return -ascending
 	}
-	return cmp.Compare(a, b)
+	return ascending
 }
 
 func clone(doc storage.Document) storage.Document {
 	doc.Body = bytes.Clone(doc.Body)
 	return doc
-}
-
-func ended(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return fmt.Errorf("%w: %w", storage.ErrUnavailable, context.Cause(ctx))
-	}
-	return nil
 }

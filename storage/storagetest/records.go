@@ -1,0 +1,197 @@
+package storagetest
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/minifed/minifed/storage"
+)
+
+func recordCases() []testCase {
+	return []testCase{
+		{name: "audit entry", run: testRecord[storage.AuditEntry]},
+		{name: "assertion", run: testRecord[storage.Assertion]},
+		{name: "client", run: testRecord[storage.Client]},
+		{name: "directory", run: testRecord[storage.Directory]},
+		{name: "grant", run: testRecord[storage.Grant]},
+		{name: "identity", run: testRecord[storage.Identity]},
+		{name: "master check", run: testRecord[storage.MasterCheck]},
+		{name: "merge candidate", run: testRecord[storage.MergeCandidate]},
+		{name: "revoked token", run: testRecord[storage.RevokedToken]},
+		{name: "session", run: testRecord[storage.Session]},
+		{name: "signing keys", run: testRecord[storage.SigningKeys]},
+		{name: "token secrets", run: testRecord[storage.TokenSecrets]},
+		{name: "user", run: testRecord[storage.User]},
+		{name: "members of a newer version survive a replacement", run: testUnknownMembers},
+		{name: "a record of a newer major version is refused and stays as it is", run: testNewerVersion},
+	}
+}
+
+// testRecord stores records that are filled at random and reads them back.
+func testRecord[R storage.Record](f *fixture) {
+	seed := rand.Uint64()
+	filler := filler{rand.New(rand.NewPCG(seed, 0))}
+	for range 8 {
+		var first, second R
+		filler.fill(reflect.ValueOf(&first).Elem())
+		filler.fill(reflect.ValueOf(&second).Elem())
+		if first.Document().ID == second.Document().ID { // a record that there is one of
+			f.wantError("Delete", f.Delete(f.Context(), first.Document().Kind, first.Document().ID), nil)
+		}
+		inserted, err := storage.Insert(f.Context(), f.Engine, first)
+		if err != nil {
+			f.Fatalf("seed %d: Insert: %v", seed, err)
+		}
+		wantRecord(f, seed, inserted, first)
+		moveTo(&second, first)
+		replaced, err := inserted.Replace(f.Context(), f.Engine, second)
+		if err != nil {
+			f.Fatalf("seed %d: Replace: %v", seed, err)
+		}
+		wantRecord(f, seed, replaced, second)
+	}
+}
+
+// wantRecord reads the record alone and in a list.
+func wantRecord[R storage.Record](f *fixture, seed uint64, written *storage.Entry[R], want R) {
+	f.Helper()
+	entry, err := storage.Get[R](f.Context(), f.Engine, want.Document().ID)
+	if err != nil {
+		f.Fatalf("seed %d: Get: %v", seed, err)
+	}
+	entries, _, err := storage.List[R](f.Context(), f.Engine, storage.Query{Limit: storage.MaxPage})
+	if err != nil {
+		f.Fatalf("seed %d: List: %v", seed, err)
+	}
+	i := slices.IndexFunc(entries, func(e *storage.Entry[R]) bool { return e.Revision() == written.Revision() })
+	if i < 0 {
+		f.Fatalf("seed %d: the record is not in the list", seed)
+	}
+	for _, got := range []*storage.Entry[R]{entry, entries[i]} {
+		if got.Revision() != written.Revision() {
+			f.Errorf("seed %d: got revision %s, want %s", seed, got.Revision(), written.Revision())
+		}
+		if difference := differ(reflect.ValueOf(got.Record), reflect.ValueOf(want)); difference != "" {
+			f.Fatalf("seed %d: %s", seed, difference)
+		}
+	}
+}
+
+// differ names the first field that two records differ in.
+func differ(got, want reflect.Value) string {
+	for i := range want.NumField() {
+		a, b := got.Field(i).Interface(), want.Field(i).Interface()
+		if !reflect.DeepEqual(a, b) {
+			return fmt.Sprintf("field %s: got %+v, want %+v", want.Type().Field(i).Name, a, b)
+		}
+	}
+	return ""
+}
+
+// moveTo gives record the ID of another one: it copies the fields that the ID is made of.
+func moveTo[R storage.Record](record *R, other R) {
+	to, from := reflect.ValueOf(record).Elem(), reflect.ValueOf(other)
+	for i := range to.NumField() {
+		if (*record).Document().ID == other.Document().ID {
+			return
+		}
+		to.Field(i).Set(from.Field(i))
+	}
+}
+
+// filler fills values at random, leaving nothing zero.
+type filler struct{ *rand.Rand }
+
+func (r filler) fill(v reflect.Value) {
+	switch v.Interface().(type) {
+	case time.Time:
+		// Far enough ahead that nothing expires.
+		v.Set(reflect.ValueOf(time.UnixMilli(4102444800000 + r.Int64N(1e12)).UTC()))
+		return
+	case json.RawMessage:
+		v.SetBytes(fmt.Appendf(nil, `{"1e3":"2024-01-01T00:00:00Z","a.b":[%d,null,{"$date":"中文"}]}`, r.Int64()))
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			r.fill(v.Field(i))
+		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		r.fill(v.Elem())
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1+r.IntN(3), 3))
+		r.fillElements(v)
+	case reflect.Array:
+		r.fillElements(v)
+	case reflect.Map:
+		r.fillMap(v)
+	case reflect.String:
+		v.SetString(r.text())
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(r.Int64())
+	case reflect.Uint8, reflect.Uint32:
+		v.SetUint(1 + uint64(r.Uint32())>>(32-v.Type().Bits()))
+	default:
+		panic(fmt.Sprintf("storagetest: a record has a field of type %s", v.Type()))
+	}
+}
+
+func (r filler) fillElements(v reflect.Value) {
+	for i := range v.Len() {
+		r.fill(v.Index(i))
+	}
+}
+
+func (r filler) fillMap(v reflect.Value) {
+	v.Set(reflect.MakeMap(v.Type()))
+	for range 1 + r.IntN(3) {
+		key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+		r.fill(key)
+		r.fill(value)
+		v.SetMapIndex(key, value)
+	}
+}
+
+// text is a short text that something might take for something else.
+func (r filler) text() string {
+	pieces := []string{"中文", "😀", "é", "<&>", "\"", "\\", "a.b", "$x", "2024-02-29T12:00:00Z", "42", "null", "\u2028", " ", "/", "'", "%"}
+	return fmt.Sprintf("%s%x%s", pieces[r.IntN(len(pieces))], r.Uint32(), pieces[r.IntN(len(pieces))])
+}
+
+func testUnknownMembers(f *fixture) {
+	grant := storage.Grant{Directory: "d", ID: "g", Code: &storage.Code{RedirectURI: "https://rp.example"}}
+	doc := grant.Document()
+	doc.Body = []byte(`{"v":1,"directory":"d","id":"g","later":{"n":12345678901234567890},"code":{"redirect_uri":"x","later":[1]}}`)
+	f.mustInsert(doc)
+	entry, err := storage.Get[storage.Grant](f.Context(), f.Engine, doc.ID)
+	if err != nil {
+		f.Fatalf("Get: %v", err)
+	}
+	grant.State = storage.GrantRevoked
+	if _, err := entry.Replace(f.Context(), f.Engine, grant); err != nil {
+		f.Fatalf("Replace: %v", err)
+	}
+	f.wantBody(f.mustGet(doc.ID).Body, `{"v":1,"directory":"d","id":"g","client":"","state":"revoked","grant_type":"","secret_generation":0,`+
+		`"user_epoch":0,"later":{"n":12345678901234567890},"code":{"redirect_uri":"https://rp.example","later":[1]}}`)
+}
+
+func testNewerVersion(f *fixture) {
+	doc := storage.Grant{Directory: "d", ID: "g"}.Document()
+	doc.Body = []byte(`{"v":2,"directory":["another","shape"]}`)
+	doc = f.mustInsert(doc)
+	_, err := storage.Get[storage.Grant](f.Context(), f.Engine, doc.ID)
+	f.wantError("Get", err, storage.ErrNewerVersion)
+	_, _, err = storage.List[storage.Grant](f.Context(), f.Engine, storage.Query{})
+	f.wantError("List", err, storage.ErrNewerVersion)
+	_, err = storage.Insert(f.Context(), f.Engine, storage.Grant{Directory: "d", ID: "g"})
+	f.wantError("Insert", err, storage.ErrExists)
+	f.wantSame(f.mustGet(doc.ID), doc)
+}
