@@ -72,6 +72,8 @@ func (s Schedule) validate() error {
 		return fmt.Errorf("keys: schedule: margin %v must exceed max-age %v by more than %v", s.Margin, s.MaxAge, skew+2*s.Refresh)
 	case s.RotateEvery > 0 && s.RotateEvery <= s.Margin:
 		return fmt.Errorf("keys: schedule: keys must sign for longer than the margin %v", s.Margin)
+	case s.RotateEvery > 0 && s.TokenLife/s.RotateEvery > maxKeys-4:
+		return fmt.Errorf("keys: schedule: rotation every %v leaves more than %d keys in the JWK Set", s.RotateEvery, maxKeys)
 	}
 	return nil
 }

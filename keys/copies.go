@@ -2,7 +2,7 @@ package keys
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -72,7 +72,7 @@ func (c *copies[R, V]) lock(ctx context.Context) error {
 	case <-c.turn:
 		return nil
 	case <-ctx.Done():
-		return errors.Join(storage.ErrUnavailable, context.Cause(ctx))
+		return fmt.Errorf("%w: %w", storage.ErrUnavailable, context.Cause(ctx))
 	}
 }
 
@@ -147,14 +147,16 @@ func (c *copies[R, V]) reloadOnce(ctx context.Context, id string) (held[V], erro
 		return held[V]{}, err
 	}
 	defer c.unlock()
-	now := c.clock()
-	if last, ok := c.tried[id]; !ok || now.Sub(last.at).Abs() >= reloadPause {
+	last, ok := c.tried[id]
+	if !ok || c.clock().Sub(last.at).Abs() >= reloadPause {
 		copied, err := c.load(ctx, id)
-		c.tried[id] = attempt{at: now, err: err}
+		if ctx.Err() == nil { // one caller's haste is no answer for the next
+			c.tried[id] = attempt{at: c.clock(), err: err}
+		}
 		return copied, err
 	}
-	if err := c.tried[id].err; err != nil {
-		return held[V]{}, err
+	if last.err != nil {
+		return held[V]{}, last.err
 	}
 	copied, ok := c.get(id)
 	if !ok {

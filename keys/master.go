@@ -142,13 +142,11 @@ func (m *Master) add(word string) error {
 }
 
 func decodeMasterKey(word string) ([]byte, error) {
-	if len(word) == hex.EncodedLen(masterKeySize) {
-		if secret, err := hex.DecodeString(word); err == nil {
-			return secret, nil
-		}
+	secret, err := hex.DecodeString(word)
+	if err != nil || len(secret) != masterKeySize {
+		word = strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(word, "="))
+		secret, err = base64.RawStdEncoding.Strict().DecodeString(word)
 	}
-	word = strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(word, "="))
-	secret, err := base64.RawStdEncoding.Strict().DecodeString(word)
 	if err != nil || len(secret) != masterKeySize {
 		return nil, fmt.Errorf("not %d bytes in base64 or hex", masterKeySize)
 	}

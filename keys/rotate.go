@@ -116,22 +116,29 @@ func (r *Ring) stepAll(ctx context.Context) {
 	}
 }
 
-// step applies to a record what is due at now, and reports whether anything was.
+// step applies to a record the step that is due at now, and reports whether there was one. Cleaning up is a step of its own:
+// it must not fail with the next key.
 func (r *Ring) step(record *storage.SigningKeys, now time.Time) (bool, error) {
-	schedule := r.config.Schedule
-	changed := forget(record, now)
+	if forgotten, erased := forget(record, now), r.erase(record, now); forgotten || erased {
+		return true, nil
+	}
+	if !reached(now, r.config.Schedule.prepareAt(*record)) {
+		return false, nil
+	}
+	_, err := r.addNext(record, now)
+	return true, err
+}
+
+// erase drops the private halves that no instance signs with any more.
+func (r *Ring) erase(record *storage.SigningKeys, now time.Time) (erased bool) {
 	for kid, key := range record.Keys {
-		if key.Private != "" && reached(now, schedule.eraseAt(key)) {
+		if key.Private != "" && reached(now, r.config.Schedule.eraseAt(key)) {
 			key.Private = ""
 			record.Keys[kid] = key
-			changed = true
+			erased = true
 		}
 	}
-	if reached(now, schedule.prepareAt(*record)) {
-		_, err := r.addNext(record, now)
-		return true, err
-	}
-	return changed, nil
+	return erased
 }
 
 // forget drops the keys that not even an id_token_hint needs.
