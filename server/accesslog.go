@@ -1,0 +1,148 @@
+package server
+
+import (
+	"cmp"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/wechat"
+)
+
+// accessLog writes one line per request: what was asked by whom and what became of it, never a code, token, secret, OpenID
+// or phone number.
+type accessLog struct {
+	logger *slog.Logger
+}
+
+// loggable lists the parameters that may be logged. Everything else, known or not, stays out.
+func loggable() []string {
+	return []string{
+		"grant_type", "client_id", "scope", "audience", "resource", "subject_token_type", "requested_token_type",
+		"response_type", "response_mode", "prompt", "max_age", "ui_locales", "display", "acr_values", "code_challenge_method",
+		"token_type_hint", "method",
+	}
+}
+
+// maxLogged bounds a logged parameter.
+const maxLogged = 256
+
+func (l accessLog) log(r *http.Request, answer *recorder, elapsed time.Duration) {
+	c := callOf(r.Context())
+	level := l.level(c, answer.status)
+	if !l.logger.Enabled(r.Context(), level) {
+		return
+	}
+	attributes := make([]slog.Attr, 0, 16)
+	attributes = append(attributes,
+		slog.String("request_id", c.id),
+		slog.String("method", r.Method),
+		slog.String("endpoint", c.endpoint()),
+		slog.Int("status", answer.status),
+		slog.Duration("duration", elapsed),
+		slog.String("remote", c.remote.String()),
+	)
+	if c.issuer != nil {
+		attributes = append(attributes, slog.String("directory", c.issuer.Directory.ID))
+	}
+	if c.client != "" {
+		attributes = append(attributes, slog.String("client", c.client))
+	}
+	if parameters := c.parameters(); len(parameters) > 0 {
+		attributes = append(attributes, slog.Any("parameters", slog.GroupValue(parameters...)))
+	}
+	attributes = append(attributes, c.outcome()...)
+	l.logger.LogAttrs(r.Context(), level, "request", attributes...)
+}
+
+// level is Error for what only the operator can repair, Warn for what is down, Info for the rest: clients can cause as many
+// refusals as they like.
+func (accessLog) level(c *call, status int) slog.Level {
+	switch {
+	case status == http.StatusServiceUnavailable:
+		return slog.LevelWarn
+	case status >= http.StatusInternalServerError:
+		return slog.LevelError
+	default:
+		return slog.LevelInfo
+	}
+}
+
+// endpoint is the name of the route; "none" when there is none.
+func (c *call) endpoint() string {
+	if c.route == nil {
+		return "none"
+	}
+	return c.route.name
+}
+
+// parameters are the loggable ones.
+func (c *call) parameters() []slog.Attr {
+	var attributes []slog.Attr
+	for name, values := range c.form {
+		if !slices.Contains(loggable(), name) {
+			continue
+		}
+		for _, value := range values {
+			attributes = append(attributes, slog.String(name, value[:min(len(value), maxLogged)]))
+		}
+	}
+	slices.SortFunc(attributes, func(a, b slog.Attr) int { return cmp.Compare(a.Key, b.Key) })
+	return attributes
+}
+
+// outcome says why a request failed: the client's words, and for what is not the client's doing the cause.
+func (c *call) outcome() []slog.Attr {
+	if c.failure == nil {
+		return nil
+	}
+	attributes := []slog.Attr{slog.String("error", c.failure.Protocol.ErrorField)}
+	if c.failure.Reason != "" {
+		attributes = append(attributes, slog.String("reason", c.failure.Reason))
+	}
+	attributes = append(attributes, slog.String("description", c.failure.Protocol.DescriptionField))
+	if c.failure.Protocol.CodeField >= http.StatusInternalServerError {
+		attributes = append(attributes, slog.String("cause", operatorText(c.cause)))
+	}
+	if refused, ok := errors.AsType[*wechat.Error](c.cause); ok {
+		attributes = append(attributes, slog.Int("errcode", refused.Code), slog.String("rid", refused.RID))
+		if refused.Class == wechat.ClassConfig {
+			attributes = append(attributes, slog.String("remedy", remedy(refused.Code)))
+		}
+	}
+	return attributes
+}
+
+// operatorText is the error with what caused it; fosite's own text is the error code alone.
+func operatorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	text := err.Error()
+	if problem, ok := errors.AsType[*grants.Error](err); ok {
+		return problem.Error()
+	}
+	if protocol, ok := errors.AsType[*fosite.RFC6749Error](err); ok && protocol.Cause() != nil {
+		return text + ": " + protocol.Cause().Error()
+	}
+	return text
+}
+
+// remedy says what an operator does about an errcode that only an operator can make go away.
+func remedy(errcode int) string {
+	switch errcode {
+	case 40013:
+		return "the client's AppID is not a mini-program's: correct it (client update --app-id)"
+	case 40125, 40001, 40243:
+		return "the client's AppSecret is wrong, was reset or is frozen: set the one of WeChat's console"
+	case 40164, 89503, 89506, 89507:
+		return "this server's address is not in the IP list of WeChat's console: add it"
+	default:
+		return "look the errcode up in WeChat's documentation, with the rid at hand"
+	}
+}

@@ -1,0 +1,149 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ory/fosite"
+	"github.com/ory/fosite/token/jwt"
+
+	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// accessTokenType is the header "typ" of an access token (RFC 9068 §2.1). ID tokens have "JWT", so none passes for the other.
+const accessTokenType = "at+jwt"
+
+// accessClaims are the claims of an access token (RFC 9068 §2.2).
+type accessClaims struct {
+	Issuer    string   `json:"iss"`
+	Subject   string   `json:"sub"`
+	Audience  audience `json:"aud"`
+	ClientID  string   `json:"client_id"`
+	ExpiresAt int64    `json:"exp"`
+	IssuedAt  int64    `json:"iat"`
+	// ID names the grant, so that whoever verifies the token can ask whether it still stands.
+	ID       string   `json:"jti"`
+	Scope    string   `json:"scope,omitempty"`
+	AuthTime int64    `json:"auth_time,omitempty"`
+	ACR      string   `json:"acr,omitempty"`
+	AMR      []string `json:"amr,omitempty"`
+}
+
+// audience is "aud": one string, or an array of several (RFC 7519 §4.1.3).
+type audience []string
+
+// MarshalJSON implements json.Marshaler.
+func (a audience) MarshalJSON() ([]byte, error) {
+	if len(a) == 1 {
+		return json.Marshal(a[0])
+	}
+	return json.Marshal([]string(a))
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (a *audience) UnmarshalJSON(raw []byte) error {
+	var one string
+	if json.Unmarshal(raw, &one) == nil {
+		*a = audience{one}
+		return nil
+	}
+	return json.Unmarshal(raw, (*[]string)(a))
+}
+
+// accessTokens makes and verifies access tokens that are JWTs.
+type accessTokens struct {
+	keys *keys.Ring
+	now  func() time.Time
+}
+
+// GenerateAccessToken implements fosite's AccessTokenStrategy for oauth2.Strategy, which has filled the session.
+func (t accessTokens) GenerateAccessToken(ctx context.Context, requester fosite.Requester) (token, signature string, err error) {
+	issuer, ok := oauth2.IssuerFrom(ctx)
+	if !ok {
+		return "", "", errNoRequest
+	}
+	session, ok := requester.GetSession().(*oauth2.Session)
+	if !ok {
+		return "", "", fmt.Errorf("server: session is %T", requester.GetSession())
+	}
+	described, ok := session.GetJWTClaims().(*jwt.JWTClaims)
+	if !ok {
+		return "", "", errors.New("server: session has no claims for an access token")
+	}
+	subject := session.IDTokenClaims()
+	claims := accessClaims{
+		Issuer:    issuer.URL,
+		Subject:   described.Subject,
+		Audience:  slices.Clone(audience(requester.GetGrantedAudience())),
+		ClientID:  requester.GetClient().GetID(),
+		ExpiresAt: session.GetExpiresAt(fosite.AccessToken).Unix(),
+		IssuedAt:  t.now().Unix(),
+		ID:        described.JTI,
+		Scope:     strings.Join(requester.GetGrantedScopes(), " "),
+		ACR:       subject.AuthenticationContextClassReference,
+		AMR:       subject.AuthenticationMethodsReferences,
+	}
+	if !subject.AuthTime.IsZero() {
+		claims.AuthTime = subject.AuthTime.Unix()
+	}
+	algorithm, _ := session.GetJWTHeader().Get("alg").(string)
+	token, err = sign(ctx, t.keys, issuer, algorithm, accessTokenType, claims)
+	return token, token, err
+}
+
+// AccessTokenSignature implements fosite's AccessTokenStrategy: JWTs are not stored, so nothing is looked up by it.
+func (accessTokens) AccessTokenSignature(_ context.Context, token string) string { return token }
+
+// ValidateAccessToken implements fosite's AccessTokenStrategy: fosite validates none here; see verify.
+func (accessTokens) ValidateAccessToken(context.Context, fosite.Requester, string) error {
+	return errors.New("server: fosite validates no access tokens")
+}
+
+var (
+	errNoRequest = errors.New("server: the context belongs to no request")
+	// errAccessToken says that what was shown is not a valid access token of this issuer.
+	errAccessToken = errors.New("server: not a valid access token")
+)
+
+// verify returns the claims of an access token that this issuer signed and that has not expired (RFC 9068 §4). Whether its
+// grant stands, and whom it is for, is the caller's to ask. Anything else is errAccessToken.
+func (t accessTokens) verify(ctx context.Context, token string) (accessClaims, error) {
+	issuer, ok := oauth2.IssuerFrom(ctx)
+	if !ok {
+		return accessClaims{}, errNoRequest
+	}
+	verified, err := t.keys.Verify(ctx, issuer.Directory.ID, token)
+	if errors.Is(err, keys.ErrInvalid) {
+		return accessClaims{}, fmt.Errorf("%w: %w", errAccessToken, err)
+	}
+	if err != nil {
+		return accessClaims{}, err
+	}
+	var claims accessClaims
+	switch {
+	case verified.Type != accessTokenType:
+		return accessClaims{}, fmt.Errorf("%w: it is of another type", errAccessToken)
+	case json.Unmarshal(verified.Payload, &claims) != nil:
+		return accessClaims{}, fmt.Errorf("%w: its claims cannot be read", errAccessToken)
+	case claims.Issuer != issuer.URL:
+		return accessClaims{}, fmt.Errorf("%w: it is another issuer's", errAccessToken)
+	case t.now().Unix() >= claims.ExpiresAt:
+		return accessClaims{}, fmt.Errorf("%w: it has expired", errAccessToken)
+	}
+	return claims, nil
+}
+
+// sign returns the compact JWS of claims.
+func sign(ctx context.Context, ring *keys.Ring, issuer *oauth2.Issuer, algorithm, typ string, claims any) (string, error) {
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", fmt.Errorf("server: encode claims: %w", err)
+	}
+	return ring.Sign(ctx, issuer.Directory.ID, algorithm, typ, payload)
+}

@@ -1,0 +1,53 @@
+package server
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/ory/fosite"
+)
+
+// bindUserEndpoint is POST /federation/wechat/miniapp/bindUser: it gives a WeChat user an account, a new one or one whose
+// ownership is proven besides, and signs the user in. Like profile it is a thin door to the token exchange.
+type bindUserEndpoint struct {
+	door door
+}
+
+func (e *bindUserEndpoint) mount(t *table) {
+	t.handle(route{
+		name: routeBindUser, path: "/federation/wechat/miniapp/bindUser", methods: []string{http.MethodPost},
+		serve: e.serve, surface: oauthErrors,
+	})
+}
+
+func (e *bindUserEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
+	form, err := readMembers(r, doorMembers())
+	if err != nil {
+		return err
+	}
+	if err := checkBinding(form); err != nil {
+		return err
+	}
+	return e.door.open(w, r, form, &visit{endpoint: routeBindUser, method: form.Get("method"), ticket: form.Get("bind_ticket")})
+}
+
+// checkBinding says what a method needs. Attaching an existing account always needs a fresh code: a ticket travels through a
+// front end, and alone it would let somebody plant their WeChat on another's account.
+func checkBinding(form url.Values) error {
+	code, ticket := form.Get("code"), form.Get("bind_ticket")
+	switch form.Get("method") {
+	case bindRegister:
+		if (code == "") == (ticket == "") {
+			return refusal(fosite.ErrInvalidRequest, "The method register needs either bind_ticket or a fresh code.")
+		}
+	case bindPhone:
+		if code == "" || form.Get("phone_code") == "" {
+			return refusal(fosite.ErrInvalidRequest, "The method phone needs phone_code and a fresh code of wx.login.")
+		}
+	case "":
+		return refusal(fosite.ErrInvalidRequest, "method is missing. Send register or phone.")
+	default:
+		return refusal(fosite.ErrInvalidRequest, "This method is not supported. Send register or phone.")
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package server
+
+import (
+	"context"
+	"encoding/base64"
+	"io"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// call is one request on its way through the server: what endpoints ask about it, and what its log line and its error say.
+// Only the goroutine that serves the request touches it.
+type call struct {
+	id      string
+	started time.Time
+	remote  netip.Addr
+
+	// route and issuer are nil until they are found.
+	route  *route
+	issuer *oauth2.Issuer
+
+	// form holds the parameters once they were read; the log picks from it by its allow-list.
+	form url.Values
+	// client is the authenticated client's ID.
+	client string
+	// grant is the grant type that served the request, once it is known to be one of ours.
+	grant string
+	// failure is what was answered instead of success, and cause what the operator hears.
+	failure *grants.Error
+	cause   error
+}
+
+type callKey struct{}
+
+// callOf returns the call that ctx belongs to. Every handler runs in one.
+func callOf(ctx context.Context) *call {
+	c, _ := ctx.Value(callKey{}).(*call)
+	return c
+}
+
+func (c *call) in(ctx context.Context) context.Context { return context.WithValue(ctx, callKey{}, c) }
+
+// callers tells who calls: the address behind trusted proxies, and the ID that they or we give to the request.
+type callers struct {
+	trusted []netip.Prefix
+	random  io.Reader
+}
+
+const maxRequestID = 64
+
+// requestID is the trusted proxy's X-Request-Id, or a new one of 16 random bytes. A header from anywhere else is ignored:
+// it could make two requests look like one in the log.
+func (p callers) requestID(r *http.Request) (string, error) {
+	if id := r.Header.Get("X-Request-Id"); plausibleRequestID(id) && p.trusts(peer(r)) {
+		return id, nil
+	}
+	var raw [16]byte
+	if _, err := io.ReadFull(p.random, raw[:]); err != nil {
+		return "", err
+	}
+	return base64.RawURLEncoding.EncodeToString(raw[:]), nil
+}
+
+func plausibleRequestID(id string) bool {
+	return id != "" && len(id) <= maxRequestID && !strings.ContainsFunc(id, func(r rune) bool {
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-' || r == '_' || r == '.')
+	})
+}
+
+// remote is the address of the caller: the last one in X-Forwarded-For that no trusted proxy vouches for as another proxy.
+func (p callers) remote(r *http.Request) netip.Addr {
+	address := peer(r)
+	if !p.trusts(address) {
+		return address
+	}
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for _, hop := range slices.Backward(hops) {
+		next, err := netip.ParseAddr(strings.TrimSpace(hop))
+		if err != nil {
+			return address
+		}
+		address = next.Unmap()
+		if !p.trusts(address) {
+			return address
+		}
+	}
+	return address
+}
+
+func (p callers) trusts(address netip.Addr) bool {
+	return slices.ContainsFunc(p.trusted, func(network netip.Prefix) bool { return network.Contains(address) })
+}
+
+// peer is the address at the other end of the connection.
+func peer(r *http.Request) netip.Addr {
+	address, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return address.Addr().Unmap()
+}
+
+func lower(s string) string { return strings.ToLower(s) }

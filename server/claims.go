@@ -1,0 +1,89 @@
+package server
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// standardClaims are the claims about a user that a client may see under its scopes (OpenID Connect Core §5.4). What the user
+// has not got is left out.
+func standardClaims(subject string, user storage.User, scopes []string) map[string]any {
+	claims := map[string]any{"sub": subject}
+	for scope, of := range claimsOfScope() {
+		if slices.Contains(scopes, scope) {
+			maps.Copy(claims, of(user))
+		}
+	}
+	return claims
+}
+
+// claimsOfScope says which claims a scope asks for.
+func claimsOfScope() map[string]func(storage.User) map[string]any {
+	return map[string]func(storage.User) map[string]any{
+		scopeProfile: profileClaims,
+		scopeEmail:   emailClaims,
+		scopePhone:   phoneClaims,
+		scopeAddress: addressClaims,
+	}
+}
+
+func profileClaims(user storage.User) map[string]any {
+	p := user.Profile
+	claims := present(map[string]string{
+		"name": p.Name, "given_name": p.GivenName, "family_name": p.FamilyName, "middle_name": p.MiddleName,
+		"nickname": p.Nickname, "preferred_username": user.Username, "profile": p.Profile, "picture": p.Picture,
+		"website": p.Website, "gender": p.Gender, "birthdate": p.Birthdate, "zoneinfo": p.Zoneinfo, "locale": p.Locale,
+	})
+	if !user.UpdatedAt.IsZero() {
+		claims["updated_at"] = user.UpdatedAt.Unix()
+	}
+	return claims
+}
+
+func emailClaims(user storage.User) map[string]any {
+	if user.Email == "" {
+		return nil
+	}
+	return map[string]any{"email": user.Email, "email_verified": user.EmailVerified}
+}
+
+// phoneClaims: a number is stored because it was proven.
+func phoneClaims(user storage.User) map[string]any {
+	if user.Phone == "" {
+		return nil
+	}
+	return map[string]any{"phone_number": user.Phone, "phone_number_verified": !user.PhoneVerifiedAt.IsZero()}
+}
+
+func addressClaims(user storage.User) map[string]any {
+	if user.Profile.Address == nil || *user.Profile.Address == (storage.Address{}) {
+		return nil
+	}
+	return map[string]any{"address": user.Profile.Address}
+}
+
+func present(members map[string]string) map[string]any {
+	claims := make(map[string]any, len(members))
+	for name, value := range members {
+		if value != "" {
+			claims[name] = value
+		}
+	}
+	return claims
+}
+
+// claimsSupported lists every claim that this server may answer with.
+func claimsSupported() []string {
+	full := storage.User{
+		Username: "-", Email: "-", Phone: "-",
+		Profile: storage.Profile{
+			Name: "-", GivenName: "-", FamilyName: "-", MiddleName: "-", Nickname: "-", Profile: "-", Picture: "-", Website: "-",
+			Gender: "-", Birthdate: "-", Zoneinfo: "-", Locale: "-", Address: &storage.Address{Formatted: "-"},
+		},
+	}
+	full.UpdatedAt = full.UpdatedAt.AddDate(1, 0, 0)
+	names := slices.Collect(maps.Keys(standardClaims("-", full, scopesSupported())))
+	return append(names, "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "at_hash", "sid")
+}

@@ -1,0 +1,130 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+	"github.com/minifed/minifed/wechat"
+)
+
+// Config is what a Server is made from. What is not called optional is required.
+type Config struct {
+	// PublicURL is the origin that the default directory is issuer under: https, or http on loopback; no path, no trailing
+	// slash. Every further directory is {PublicURL}/d/{id}, or has a host of its own.
+	PublicURL string
+	// DefaultDirectory is the ID of the directory whose issuer is PublicURL itself.
+	DefaultDirectory string
+
+	// Engine stores everything.
+	Engine storage.Engine
+	// Keys signs tokens and verifies them.
+	Keys *keys.Ring
+	// Secrets derives codes, tickets and refresh tokens; a *keys.Secrets.
+	Secrets oauth2.Secrets
+	// Master opens AppSecrets.
+	Master *keys.Master
+	// WeChat proves codes; a *wechat.Client.
+	WeChat WeChat
+
+	// Now is the clock.
+	Now func() time.Time
+	// Rand is the source of randomness; it must be safe for concurrent use, as crypto/rand.Reader is.
+	Rand io.Reader
+	// Logger hears one line per request, and whatever an operator must know.
+	Logger *slog.Logger
+	// Metrics registers the server's collectors; optional.
+	Metrics prometheus.Registerer
+
+	// TrustedProxies are the networks whose X-Forwarded-For and X-Request-Id headers are believed; optional.
+	TrustedProxies []netip.Prefix
+	// RequestTimeout bounds the work of one request, which goes on when the caller hangs up; optional, 15 s.
+	RequestTimeout time.Duration
+	// WeChatTimeout is the total timeout of WeChat's calls. A request whose code another instance is exchanging waits that
+	// long for its grant; optional, 5 s.
+	WeChatTimeout time.Duration
+}
+
+// WeChat is what the server asks of WeChat. Failures are *wechat.Error.
+type WeChat interface {
+	// Code2Session spends a wx.login code.
+	Code2Session(ctx context.Context, app wechat.App, code string) (wechat.Session, error)
+	// PhoneNumber spends the code of a phone number button.
+	PhoneNumber(ctx context.Context, app wechat.App, code string) (wechat.PhoneNumber, error)
+}
+
+const (
+	defaultRequestTimeout = 15 * time.Second
+	defaultWeChatTimeout  = 5 * time.Second
+)
+
+// checked returns the configuration with its defaults, or everything that is wrong with it at once.
+func (c Config) checked() (Config, error) {
+	var problems []error
+	for _, needed := range []struct {
+		missing bool
+		name    string
+	}{
+		{c.DefaultDirectory == "", "DefaultDirectory"},
+		{c.Engine == nil, "Engine"},
+		{c.Keys == nil, "Keys"},
+		{c.Secrets == nil, "Secrets"},
+		{c.Master == nil, "Master"},
+		{c.WeChat == nil, "WeChat"},
+		{c.Now == nil, "Now"},
+		{c.Rand == nil, "Rand"},
+		{c.Logger == nil, "Logger"},
+	} {
+		if needed.missing {
+			problems = append(problems, fmt.Errorf("server: configuration needs %s", needed.name))
+		}
+	}
+	if err := CheckPublicURL(c.PublicURL); err != nil {
+		problems = append(problems, err)
+	}
+	if c.RequestTimeout == 0 {
+		c.RequestTimeout = defaultRequestTimeout
+	}
+	if c.WeChatTimeout == 0 {
+		c.WeChatTimeout = defaultWeChatTimeout
+	}
+	if c.WeChatTimeout < 0 || c.RequestTimeout < 2*c.WeChatTimeout {
+		problems = append(problems, errors.New("server: RequestTimeout must be at least twice WeChatTimeout"))
+	}
+	return c, errors.Join(problems...)
+}
+
+// CheckPublicURL says what keeps a URL from being the public URL: it must be an origin, https unless it is on loopback, and
+// written the way issuers compare (OpenID Connect Discovery §3, RFC 8414 §2).
+func CheckPublicURL(raw string) error {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || u.Host == "" || u.User != nil:
+		return errors.New("server: public URL is not the URL of a host")
+	case u.Path != "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return errors.New("server: public URL must be an origin, without path, query or trailing slash")
+	case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
+		return errors.New("server: public URL must be https; http is for loopback only")
+	case raw != u.Scheme+"://"+lower(u.Host):
+		return errors.New("server: public URL must be written in lower case, without anything that URLs do not need")
+	}
+	return nil
+}
+
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	address, err := netip.ParseAddr(host)
+	return err == nil && address.IsLoopback()
+}

@@ -1,0 +1,111 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/minifed/minifed/discovery"
+	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+const (
+	openIDConfiguration         = "/.well-known/openid-configuration"
+	authorizationServerMetadata = "/.well-known/oauth-authorization-server"
+	// metadataMaxAge is how long clients may keep the metadata.
+	metadataMaxAge = 5 * time.Minute
+)
+
+// discoveryEndpoint serves the metadata of an issuer (OpenID Connect Discovery §4, RFC 8414 §3). It derives from the route
+// table and from what the token endpoint registered, so that it names what is there and nothing else.
+type discoveryEndpoint struct {
+	table       *table
+	grantTypes  []string
+	authMethods []string
+}
+
+func (e *discoveryEndpoint) mount(t *table) {
+	e.table = t
+	serve := cachedDocument(discovery.ContentTypeMetadata, e.document)
+	for name, path := range map[string]string{
+		"openid_configuration": openIDConfiguration, "oauth_authorization_server": authorizationServerMetadata,
+	} {
+		t.handle(route{name: name, path: path, methods: documentMethods(), serve: serve, surface: oauthErrors, cached: true})
+	}
+}
+
+func (e *discoveryEndpoint) document(ctx context.Context) (discovery.Document, error) {
+	issuer, ok := oauth2.IssuerFrom(ctx)
+	if !ok {
+		return discovery.Document{}, errNoRequest
+	}
+	metadata, err := discovery.New(e.provider(issuer))
+	if err != nil {
+		return discovery.Document{}, err
+	}
+	body, err := json.Marshal(metadata)
+	return discovery.Document{Body: body, MaxAge: metadataMaxAge}, err
+}
+
+// provider is what this server offers at issuer.
+func (e *discoveryEndpoint) provider(issuer *oauth2.Issuer) discovery.Provider {
+	algorithms := issuer.Directory.Policy.SigningAlgorithms
+	if len(algorithms) == 0 {
+		algorithms = []string{"RS256", "ES256"}
+	}
+	return discovery.Provider{
+		Issuer: issuer.URL,
+		Endpoints: discovery.Endpoints{
+			Token:    e.table.path(routeToken),
+			UserInfo: e.table.path(routeUserInfo),
+			JWKS:     e.table.path(routeJWKS),
+		},
+		Scopes:            scopesSupported(),
+		Claims:            claimsSupported(),
+		ClaimTypes:        []string{"normal"},
+		GrantTypes:        e.grantTypes,
+		SubjectTypes:      []string{"public"},
+		IDTokenAlgorithms: algorithms,
+		AuthMethods:       e.authMethods,
+		PolicyURL:         issuer.Directory.Branding.PolicyURL,
+		TermsURL:          issuer.Directory.Branding.TermsURL,
+	}
+}
+
+// jwksEndpoint serves the JWK Set of a directory from memory (RFC 7517 §5).
+type jwksEndpoint struct {
+	keys *keys.Ring
+}
+
+func (e *jwksEndpoint) mount(t *table) {
+	t.handle(route{
+		name: routeJWKS, path: "/oauth2/jwks", methods: documentMethods(),
+		serve: cachedDocument(discovery.ContentTypeJWKS, e.document), surface: oauthErrors, cached: true,
+	})
+}
+
+func (e *jwksEndpoint) document(ctx context.Context) (discovery.Document, error) {
+	issuer, ok := oauth2.IssuerFrom(ctx)
+	if !ok {
+		return discovery.Document{}, errNoRequest
+	}
+	body, err := e.keys.JWKS(ctx, issuer.Directory.ID)
+	return discovery.Document{Body: body, MaxAge: e.keys.MaxAge(issuer.Directory.ID)}, err
+}
+
+// documentMethods are those of public documents: scripts of other origins ask with OPTIONS first.
+func documentMethods() []string { return []string{http.MethodGet, http.MethodOptions} }
+
+// cachedDocument serves a public document, and leaves its failures to the error writer.
+func cachedDocument(contentType string, source func(context.Context) (discovery.Document, error)) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) (failed error) {
+		discovery.Handler{
+			Source:      source,
+			ContentType: contentType,
+			Failed:      func(_ http.ResponseWriter, _ *http.Request, err error) { failed = err },
+		}.ServeHTTP(w, r)
+		return failed
+	}
+}

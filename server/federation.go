@@ -1,0 +1,270 @@
+package server
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+	"github.com/minifed/minifed/wechat"
+)
+
+// federation is what the grant of package grants asks of this server: it proves codes and tickets, names users, and knows
+// what was answered before. Every endpoint that signs mini-program users in goes through it.
+type federation struct {
+	store  *oauth2.Store
+	people *identity.Service
+	wechat WeChat
+	master *keys.Master
+	now    func() time.Time
+	random io.Reader
+	logger *slog.Logger
+}
+
+var (
+	_ grants.CodeExchanger   = (*federation)(nil)
+	_ grants.SubjectResolver = (*federation)(nil)
+	_ grants.Repeater        = (*federation)(nil)
+)
+
+// amrMiniProgram is the authentication method of a mini-program login ("amr", RFC 8176).
+const amrMiniProgram = "wechat_miniapp"
+
+// ExchangeCode implements grants.CodeExchanger. A bind ticket that stands in for a code proves whom WeChat vouched for when
+// the ticket was made.
+func (f *federation) ExchangeCode(ctx context.Context, client fosite.Client, code string) (wechat.Session, error) {
+	if v := visitOf(ctx); v.ticketAlone() {
+		if v.pending == nil {
+			return wechat.Session{}, errors.New("server: bind ticket was not read")
+		}
+		proven := v.pending.Pending
+		return wechat.Session{OpenID: wechat.OpenID(proven.OpenID), UnionID: wechat.UnionID(proven.UnionID)}, nil
+	}
+	app, err := f.app(client)
+	if err != nil {
+		return wechat.Session{}, err
+	}
+	return f.wechat.Code2Session(ctx, app, code)
+}
+
+// app opens the credential of the client's mini-program.
+func (f *federation) app(client fosite.Client) (wechat.App, error) {
+	record, err := federated(client)
+	if err != nil {
+		return wechat.App{}, err
+	}
+	secret, err := f.master.Open(record.Federation.AppSecret, keys.AppSecretBinding(record.Directory, record.ID))
+	if err != nil {
+		return wechat.App{}, grants.Misconfigured(fmt.Errorf("server: AppSecret of client %s: %w", record.ID, err))
+	}
+	return wechat.App{ID: wechat.AppID(record.Federation.AppID), Secret: wechat.AppSecret(secret)}, nil
+}
+
+// federated returns the record of a client that is a mini-program's backend.
+func federated(client fosite.Client) (storage.Client, error) {
+	known, ok := client.(*oauth2.Client)
+	if !ok {
+		return storage.Client{}, fmt.Errorf("server: client is %T", client)
+	}
+	record := known.Record()
+	if record.Federation == nil || record.Federation.AppID == "" {
+		return storage.Client{}, grants.Misconfigured(fmt.Errorf("server: client %s has no mini-program", record.ID))
+	}
+	return record, nil
+}
+
+// RepeatSubject implements grants.Repeater.
+func (f *federation) RepeatSubject(ctx context.Context, request grants.Exchange) (grants.Subject, bool, error) {
+	client, ok := request.Client.(*oauth2.Client)
+	if !ok {
+		return grants.Subject{}, false, fmt.Errorf("server: client is %T", request.Client)
+	}
+	v := visitOf(ctx)
+	live, err := f.answered(ctx, client, request, v)
+	if errors.Is(err, storage.ErrNotFound) {
+		return grants.Subject{}, false, nil
+	}
+	if err != nil {
+		return grants.Subject{}, false, refusedGrant(err)
+	}
+	if live.Grant.State == storage.GrantPending {
+		if v.ticket != "" {
+			return grants.Subject{}, false, nil // The ticket is good, and nothing came of it yet.
+		}
+		return grants.Subject{}, false, f.registrationRequired(ctx, client, live.Grant)
+	}
+	v.user = live.User
+	return subjectOf(live.Grant, live.Subject), true, nil
+}
+
+// answered returns the grant that the same request made before, or the pending one behind the ticket that it shows.
+func (f *federation) answered(ctx context.Context, client *oauth2.Client, request grants.Exchange, v *visit) (*oauth2.Live, error) {
+	if v.ticket == "" {
+		ids, err := f.grantIDs(ctx, client, request.Code)
+		if err != nil {
+			return nil, err
+		}
+		return f.store.Repeat(ctx, client, ids, v.asked(request))
+	}
+	live, err := f.store.Ticket(ctx, client, v.ticket, v.asked(request))
+	if err != nil {
+		return nil, err
+	}
+	if live.Grant.State == storage.GrantPending {
+		if live.Grant.Pending == nil {
+			return nil, oauth2.ErrNoGrant
+		}
+		v.pending = &live.Grant
+	}
+	return live, nil
+}
+
+// grantIDs derives the ID of the grant that a code makes, so that a repeat finds it.
+func (f *federation) grantIDs(ctx context.Context, client *oauth2.Client, code string) ([]oauth2.GrantID, error) {
+	record, err := federated(client)
+	if err != nil {
+		return nil, err
+	}
+	return f.store.GrantIDs(ctx, record.ID, record.Federation.AppID, code)
+}
+
+// ResolveSubject implements grants.SubjectResolver.
+func (f *federation) ResolveSubject(ctx context.Context, request grants.Exchange, session wechat.Session) (grants.Subject, error) {
+	client, ok := request.Client.(*oauth2.Client)
+	if !ok {
+		return grants.Subject{}, fmt.Errorf("server: client is %T", request.Client)
+	}
+	record, err := federated(client)
+	if err != nil {
+		return grants.Subject{}, err
+	}
+	v := visitOf(ctx)
+	login := identity.Login{
+		Directory: record.Directory, AppID: record.Federation.AppID, OpenID: string(session.OpenID),
+		OpenPlatform: record.Federation.OpenPlatform, UnionID: string(session.UnionID),
+	}
+	// 1. The grant that is to be: the ticket's, or a new one of the code.
+	draft, err := f.draft(ctx, client, request, v, login)
+	if err != nil {
+		return grants.Subject{}, err
+	}
+	// 2. Whom it is for.
+	found, err := f.identify(ctx, client, request, v, login)
+	if errors.Is(err, identity.ErrUnknownUser) {
+		draft.Pending = &storage.Pending{AppID: login.AppID, OpenID: login.OpenID, UnionID: login.UnionID, ProvenAt: draft.AuthTime}
+		return grants.Subject{}, f.registrationRequired(ctx, client, draft)
+	}
+	if err != nil {
+		return grants.Subject{}, refusedPerson(err)
+	}
+	// 3. The grant of that user, as the user was when the login looked: ending the user's grants ends this one too.
+	v.user = found.user
+	draft.User = found.user.ID
+	draft.UserEpoch = found.epoch
+	draft.ClientEpoch = found.clientEpoch
+	if draft.SID, err = f.sessionID(); err != nil {
+		return grants.Subject{}, err
+	}
+	if err := f.store.Draft(ctx, draft); err != nil {
+		return grants.Subject{}, err
+	}
+	subject := subjectOf(draft, found.user.ID)
+	subject.Response = found.response
+	return subject, nil
+}
+
+// draft is the grant that this request makes, without its user.
+func (f *federation) draft(
+	ctx context.Context, client *oauth2.Client, request grants.Exchange, v *visit, login identity.Login,
+) (storage.Grant, error) {
+	asked := v.asked(request)
+	if v.pending != nil {
+		if err := f.samePerson(ctx, v.pending, login); err != nil {
+			return storage.Grant{}, err
+		}
+		draft := *v.pending
+		draft.AskedBind, draft.AMR = asked, []string{amrMiniProgram}
+		draft.AuthTime = v.authenticatedAt(f.now())
+		return draft, nil
+	}
+	ids, err := f.grantIDs(ctx, client, request.Code)
+	if err != nil {
+		return storage.Grant{}, err
+	}
+	return storage.Grant{
+		ID: ids[0].ID, SecretGeneration: ids[0].SecretGeneration, Asked: asked,
+		AMR: []string{amrMiniProgram}, AuthTime: v.authenticatedAt(f.now()),
+	}, nil
+}
+
+// samePerson refuses a ticket that is shown with another WeChat user's code: a ticket travels through a front end.
+func (f *federation) samePerson(ctx context.Context, pending *storage.Grant, login identity.Login) error {
+	if pending.Pending.AppID == login.AppID && pending.Pending.OpenID == login.OpenID {
+		return nil
+	}
+	return f.proofFailed(ctx, pending, grants.NewCode("The code is of another WeChat user than the bind_ticket. Call wx.login again and start over with its code.", nil))
+}
+
+// proofFailed counts a wrong proof against the ticket that was shown, and returns refused: the fifth kills the ticket.
+func (f *federation) proofFailed(ctx context.Context, pending *storage.Grant, refused error) error {
+	if pending == nil {
+		return refused
+	}
+	if _, err := f.store.ProofFailed(ctx, pending.ID); err != nil && !errors.Is(err, oauth2.ErrNoGrant) {
+		return err
+	}
+	return refused
+}
+
+// registrationRequired answers with a ticket for an unknown person: the pending grant of g, which is made unless it is stored.
+func (f *federation) registrationRequired(ctx context.Context, client *oauth2.Client, g storage.Grant) error {
+	ticket, err := f.store.IssueTicket(ctx, client, g)
+	if err != nil {
+		return err
+	}
+	life := oauth2.TicketLifetime
+	if !g.ExpiresAt.IsZero() {
+		life = g.ExpiresAt.Sub(f.now())
+	}
+	return grants.RegistrationRequired(ticket, life)
+}
+
+// sessionID makes the claim "sid" of a grant: a mini-program has no browser session, its grant is a session of its own.
+func (f *federation) sessionID() (string, error) {
+	var raw [16]byte
+	if _, err := io.ReadFull(f.random, raw[:]); err != nil {
+		return "", fmt.Errorf("server: randomness: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(raw[:]), nil
+}
+
+// subjectOf is what the tokens of a grant say of its user.
+func subjectOf(g storage.Grant, subject string) grants.Subject {
+	return grants.Subject{
+		ID: subject, GrantID: g.ID, AuthTime: g.AuthTime, AMR: g.AMR, ACR: g.ACR, Claims: map[string]any{"sid": g.SID},
+	}
+}
+
+// refusedGrant says what the holder of a code or ticket is told whose grant is not to be had.
+func refusedGrant(err error) error {
+	switch {
+	case errors.Is(err, oauth2.ErrRepeatDiffers):
+		return grants.RepeatDiffers()
+	case errors.Is(err, oauth2.ErrUserDisabled):
+		return grants.UserDisabled()
+	case errors.Is(err, oauth2.ErrNoGrant):
+		return grants.NewCode("This code or bind_ticket was used before, or it is unknown or expired. Call wx.login again and start over with its code.", err)
+	default:
+		return err
+	}
+}

@@ -1,0 +1,103 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/ory/fosite"
+)
+
+const (
+	// maxBody bounds the body of a request, in bytes.
+	maxBody = 64 << 10
+	// maxParameters bounds how many values a form may have.
+	maxParameters = 128
+	formType      = "application/x-www-form-urlencoded"
+)
+
+// readForm reads the parameters of a POST (RFC 6749 §3.2): form-encoded in the body, each at most once but those named in
+// repeatable, none in the query. It leaves them in r.PostForm, where fosite looks for them.
+func readForm(r *http.Request, repeatable ...string) (url.Values, error) {
+	if err := checkQuery(r); err != nil {
+		return nil, err
+	}
+	if mediaType(r) != formType {
+		return nil, refusal(fosite.ErrInvalidRequest, "The body must be of the media type "+formType+".")
+	}
+	body, err := readBody(r)
+	if err != nil {
+		return nil, err
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil { // err would quote the body.
+		return nil, refusal(fosite.ErrInvalidRequest, "The body is not a well-formed form.")
+	}
+	if err := checkForm(form, repeatable); err != nil {
+		return nil, err
+	}
+	r.Form, r.PostForm = form, form
+	callOf(r.Context()).form = form
+	return form, nil
+}
+
+// readBody reads the body, which the frame has bounded.
+func readBody(r *http.Request) ([]byte, error) {
+	body, err := io.ReadAll(r.Body)
+	if tooBig := (*http.MaxBytesError)(nil); errors.As(err, &tooBig) {
+		return nil, tooLarge()
+	}
+	if err != nil {
+		return nil, refusal(fosite.ErrInvalidRequest, "The body of the request did not arrive completely.")
+	}
+	return body, nil
+}
+
+// checkQuery refuses parameters in the URL, which ends in logs of proxies and in histories (RFC 6749 §2.3.1).
+func checkQuery(r *http.Request) error {
+	if r.URL.RawQuery == "" {
+		return nil
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return refusal(fosite.ErrInvalidRequest, "The query of the URL is malformed. Parameters belong into the body.")
+	}
+	for _, name := range bodyOnly() {
+		if query.Has(name) {
+			return refusal(fosite.ErrInvalidRequest, "The parameter "+name+" must be sent in the body, never in the URL.")
+		}
+	}
+	return nil
+}
+
+// bodyOnly lists the parameters that mean something in a body; others in a query are ignored (RFC 6749 §3.2).
+func bodyOnly() []string {
+	return []string{
+		"grant_type", "client_id", "client_secret", "client_assertion", "client_assertion_type", "scope", "audience", "resource",
+		"subject_token", "subject_token_type", "requested_token_type", "actor_token", "actor_token_type", "nonce", "phone_code",
+		"refresh_token", "code", "code_verifier", "redirect_uri", "bind_ticket", "method", "username", "password", "access_token",
+		"token", "token_type_hint",
+	}
+}
+
+func checkForm(form url.Values, repeatable []string) error {
+	count := 0
+	for name, values := range form {
+		count += len(values)
+		if len(values) > 1 && !slices.Contains(repeatable, name) {
+			return refusal(fosite.ErrInvalidRequest, "A parameter appears more than once.")
+		}
+		for _, value := range values {
+			if !utf8.ValidString(name) || !utf8.ValidString(value) {
+				return refusal(fosite.ErrInvalidRequest, "A parameter is not UTF-8 text.")
+			}
+		}
+	}
+	if count > maxParameters {
+		return refusal(fosite.ErrInvalidRequest, "The request has too many parameters.")
+	}
+	return nil
+}

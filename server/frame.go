@@ -1,0 +1,133 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strings"
+
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// ServeHTTP serves every endpoint of every directory.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := &call{started: s.config.Now(), remote: s.callers.remote(r)}
+	answer := &recorder{ResponseWriter: w}
+	r = r.WithContext(c.in(r.Context()))
+	defer s.finish(answer, r)
+
+	id, err := s.callers.requestID(r)
+	if err != nil {
+		refuse(answer, r, oauthErrors, err)
+		return
+	}
+	c.id = id
+	s.setHeaders(answer.Header(), id)
+	r.Body = http.MaxBytesReader(answer, r.Body, maxBody)
+	s.dispatch(answer, r, c)
+}
+
+// dispatch finds the directory and the endpoint that the request is for.
+func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, c *call) {
+	// 1. The path, before anything is looked up by it.
+	if !plainPath(r) {
+		refuse(w, r, oauthErrors, noSuchEndpoint())
+		return
+	}
+	where, ok := s.catalog.place(r)
+	if !ok {
+		refuse(w, r, oauthErrors, noSuchEndpoint())
+		return
+	}
+	r = at(r, where.path)
+	if c.route = s.table.find(r); c.route == nil {
+		refuse(w, r, oauthErrors, noSuchEndpoint())
+		return
+	}
+	// 2. The directory.
+	issuer, err := s.catalog.issuer(r.Context(), where, c.route.cached)
+	if errors.Is(err, storage.ErrNotFound) {
+		err = noSuchEndpoint()
+	}
+	if err != nil {
+		refuse(w, r, c.route.surface, err)
+		return
+	}
+	c.issuer = issuer
+	// 3. The endpoint.
+	c.route.ServeHTTP(w, r.WithContext(oauth2.Begin(r.Context(), issuer)))
+}
+
+// at is the request with the path that the route table knows.
+func at(r *http.Request, path string) *http.Request {
+	if path == r.URL.Path {
+		return r
+	}
+	moved, url := *r, *r.URL
+	url.Path, url.RawPath = path, ""
+	moved.URL = &url
+	return &moved
+}
+
+// setHeaders sets what every answer carries. Pages loosen the policy for what they need.
+func (s *Server) setHeaders(header http.Header, id string) {
+	header.Set("X-Request-Id", id)
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("X-Frame-Options", "DENY")
+	header.Set("Referrer-Policy", "no-referrer")
+	header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	if strings.HasPrefix(s.config.PublicURL, "https:") {
+		header.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+}
+
+// finish answers for a handler that panicked, and counts and logs the request.
+func (s *Server) finish(answer *recorder, r *http.Request) {
+	if value := recover(); value != nil {
+		s.recovered(answer, r, value)
+	}
+	c := callOf(r.Context())
+	elapsed := s.config.Now().Sub(c.started)
+	s.metrics.observe(c, answer.status, elapsed)
+	s.access.log(r, answer, elapsed)
+}
+
+// recovered logs a panic without its value, which may hold anything that the request held, and answers server_error.
+func (s *Server) recovered(answer *recorder, r *http.Request, value any) {
+	c := callOf(r.Context())
+	s.config.Logger.ErrorContext(r.Context(), "panic", "request_id", c.id, "type", fmt.Sprintf("%T", value), "stack", string(debug.Stack()))
+	if answer.status != 0 {
+		return // Half an answer is out; the connection cannot say more.
+	}
+	refuse(answer, r, oauthErrors, errors.New("server: a handler panicked"))
+}
+
+// recorder remembers what was answered.
+type recorder struct {
+	http.ResponseWriter
+	status  int
+	written int64
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (w *recorder) Write(body []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(body)
+	w.written += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController find the connection.
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,100 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"fmt"
+	"hash"
+	"strings"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// idClaims are the claims of an ID token (OpenID Connect Core §2). It speaks of the login; claims about the user are at the
+// UserInfo endpoint (§5.4).
+type idClaims struct {
+	Issuer    string   `json:"iss"`
+	Subject   string   `json:"sub"`
+	Audience  string   `json:"aud"`
+	Party     string   `json:"azp"`
+	ExpiresAt int64    `json:"exp"`
+	IssuedAt  int64    `json:"iat"`
+	AuthTime  int64    `json:"auth_time,omitempty"`
+	Nonce     string   `json:"nonce,omitempty"`
+	ACR       string   `json:"acr,omitempty"`
+	AMR       []string `json:"amr,omitempty"`
+	// TokenHash binds the access token that comes with it (§3.1.3.6).
+	TokenHash string `json:"at_hash,omitempty"`
+	SessionID string `json:"sid,omitempty"`
+}
+
+// idTokens makes ID tokens. It takes the place of fosite's strategy, which reads parameters of the authorization endpoint at
+// the token endpoint, hashes with SHA-256 whatever the algorithm, and adds a claim "rat".
+type idTokens struct {
+	keys *keys.Ring
+	now  func() time.Time
+}
+
+// GenerateIDToken implements fosite's OpenIDConnectTokenStrategy.
+func (t idTokens) GenerateIDToken(ctx context.Context, lifespan time.Duration, requester fosite.Requester) (string, error) {
+	issuer, ok := oauth2.IssuerFrom(ctx)
+	if !ok {
+		return "", errNoRequest
+	}
+	session, ok := requester.GetSession().(*oauth2.Session)
+	if !ok {
+		return "", fmt.Errorf("server: session is %T", requester.GetSession())
+	}
+	described := session.IDTokenClaims()
+	algorithm, _ := session.IDTokenHeaders().Get("alg").(string)
+	client, now := requester.GetClient().GetID(), t.now()
+	claims := idClaims{
+		Issuer:    issuer.URL,
+		Subject:   described.Subject,
+		Audience:  client,
+		Party:     client,
+		ExpiresAt: now.Add(lifespan).Unix(),
+		IssuedAt:  now.Unix(),
+		Nonce:     cmp.Or(described.Nonce, requester.GetRequestForm().Get("nonce")),
+		ACR:       described.AuthenticationContextClassReference,
+		AMR:       described.AuthenticationMethodsReferences,
+	}
+	if !described.AuthTime.IsZero() {
+		claims.AuthTime = described.AuthTime.Unix()
+	}
+	if response, ok := ctx.Value(fosite.AccessResponseContextKey).(fosite.AccessResponder); ok {
+		claims.TokenHash = tokenHash(algorithm, response.GetAccessToken())
+	}
+	claims.SessionID, _ = described.Extra["sid"].(string)
+	return sign(ctx, t.keys, issuer, algorithm, "JWT", claims)
+}
+
+// tokenHash is at_hash: the left half of the hash that belongs to the algorithm of the ID token. For EdDSA that is Ed25519's
+// own SHA-512.
+func tokenHash(algorithm, token string) string {
+	var digest hash.Hash
+	switch {
+	case algorithm == "EdDSA", strings.HasSuffix(algorithm, "512"):
+		digest = sha512.New()
+	case strings.HasSuffix(algorithm, "384"):
+		digest = sha512.New384()
+	default:
+		digest = sha256.New()
+	}
+	digest.Write([]byte(token))
+	sum := digest.Sum(nil)
+	return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
+}
+
+// tokens is every strategy that fosite's handlers ask for.
+type tokens struct {
+	*oauth2.Strategy
+	idTokens
+}

@@ -1,0 +1,167 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"unicode/utf8"
+
+	"github.com/ory/fosite"
+)
+
+// maxDepth bounds how deep a JSON body may nest.
+const maxDepth = 16
+
+// readMembers reads the members of a federation request, whether it comes as JSON or as a form: those named in known, each a
+// string, those named in lists perhaps several, those named in objects as their JSON text. A name must not appear twice; a
+// name that is not known is ignored, whatever it holds, so that nothing a front end makes up counts (RFC 6749 §3.2).
+func readMembers(r *http.Request, shape members) (url.Values, error) {
+	if mediaType(r) != "application/json" {
+		return readForm(r, shape.lists...)
+	}
+	if err := checkQuery(r); err != nil {
+		return nil, err
+	}
+	body, err := readBody(r)
+	if err != nil {
+		return nil, err
+	}
+	form, err := shape.parse(body)
+	if err != nil {
+		return nil, refusal(fosite.ErrInvalidRequest, err.Error())
+	}
+	callOf(r.Context()).form = form
+	return form, nil
+}
+
+// members says what a JSON body may hold.
+type members struct {
+	strings []string
+	lists   []string
+	objects []string
+}
+
+// parse reads a JSON object. Its errors are made for the client: they name a member that is known, and never quote.
+func (m members) parse(body []byte) (url.Values, error) {
+	if !utf8.Valid(body) {
+		return nil, errors.New("The body is not UTF-8 text.")
+	}
+	if err := checkNames(body); err != nil {
+		return nil, err
+	}
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(body, &all); err != nil || all == nil {
+		return nil, errors.New("The body is not a JSON object.")
+	}
+	form := url.Values{}
+	for _, name := range m.strings {
+		if err := addString(form, name, all[name]); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range m.lists {
+		if err := addList(form, name, all[name]); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range m.objects {
+		if raw := all[name]; len(raw) > 0 && !isNull(raw) {
+			form.Set(name, string(raw))
+		}
+	}
+	return form, nil
+}
+
+func addString(form url.Values, name string, raw json.RawMessage) error {
+	if len(raw) == 0 || isNull(raw) {
+		return nil
+	}
+	var value string
+	if json.Unmarshal(raw, &value) != nil {
+		return fmt.Errorf("The member %s must be a string.", name)
+	}
+	form.Set(name, value)
+	return nil
+}
+
+func addList(form url.Values, name string, raw json.RawMessage) error {
+	var values []string
+	if len(raw) == 0 || raw[0] != '[' {
+		return addString(form, name, raw)
+	}
+	if json.Unmarshal(raw, &values) != nil || len(values) > maxParameters {
+		return fmt.Errorf("The member %s must be a string or a short array of strings.", name)
+	}
+	form[name] = values
+	return nil
+}
+
+func isNull(raw json.RawMessage) bool { return string(raw) == "null" }
+
+// checkNames refuses bodies that two parsers could read differently: a name that appears twice in an object, or text after
+// the value; and such as nest too deep.
+func checkNames(body []byte) error {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
+	if err := checkValue(decoder, 0); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("The body is more than one JSON value.")
+	}
+	return nil
+}
+
+func checkValue(decoder *json.Decoder, depth int) error {
+	if depth > maxDepth {
+		return errors.New("The body nests too deep.")
+	}
+	token, err := decoder.Token()
+	if err != nil {
+		return errors.New("The body is not well-formed JSON.")
+	}
+	switch token {
+	case json.Delim('{'):
+		return checkObject(decoder, depth)
+	case json.Delim('['):
+		for decoder.More() {
+			if err := checkValue(decoder, depth+1); err != nil {
+				return err
+			}
+		}
+		_, err := decoder.Token()
+		return wellFormed(err)
+	}
+	return nil
+}
+
+func checkObject(decoder *json.Decoder, depth int) error {
+	seen := map[string]bool{}
+	for decoder.More() {
+		token, err := decoder.Token()
+		if err != nil {
+			return wellFormed(err)
+		}
+		name, _ := token.(string)
+		if seen[name] {
+			return errors.New("A member appears more than once.")
+		}
+		seen[name] = true
+		if err := checkValue(decoder, depth+1); err != nil {
+			return err
+		}
+	}
+	_, err := decoder.Token()
+	return wellFormed(err)
+}
+
+func wellFormed(err error) error {
+	if err != nil {
+		return errors.New("The body is not well-formed JSON.")
+	}
+	return nil
+}

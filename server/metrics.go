@@ -1,0 +1,48 @@
+package server
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics counts what the provider answers.
+type metrics struct {
+	requests *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+}
+
+// newMetrics makes the collectors, and registers them unless registry is nil.
+func newMetrics(registry prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "minifed_requests_total",
+			Help: "Requests by endpoint, grant type, status and OAuth error code.",
+		}, []string{"endpoint", "grant", "status", "error"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "minifed_request_duration_seconds",
+			Help:    "How long requests took, by endpoint.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}, []string{"endpoint"}),
+	}
+	if registry == nil {
+		return m, nil
+	}
+	for _, collector := range []prometheus.Collector{m.requests, m.duration} {
+		if err := registry.Register(collector); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// observe counts one request. Every label is one of few values that no caller chooses.
+func (m *metrics) observe(c *call, status int, elapsed time.Duration) {
+	failure := ""
+	if c.failure != nil {
+		failure = c.failure.Protocol.ErrorField
+	}
+	m.requests.WithLabelValues(c.endpoint(), c.grant, strconv.Itoa(status), failure).Inc()
+	m.duration.WithLabelValues(c.endpoint()).Observe(elapsed.Seconds())
+}

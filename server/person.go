@@ -1,0 +1,221 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+	"github.com/minifed/minifed/wechat"
+)
+
+// person is whom a login belongs to.
+type person struct {
+	// user is as last written.
+	user storage.User
+	// epoch and clientEpoch are those of the user as first read: what ends grants in between ends the grant of this login.
+	epoch, clientEpoch int64
+	// response are members of the token response.
+	response map[string]any
+}
+
+// identify finds or makes the user of a login, by the method of the visit. A person whom nobody knows, under the policy that
+// such a person registers first, is identity.ErrUnknownUser.
+func (f *federation) identify(
+	ctx context.Context, client *oauth2.Client, request grants.Exchange, v *visit, login identity.Login,
+) (person, error) {
+	switch v.method {
+	case "":
+		return f.signIn(ctx, client, request, v, login)
+	case bindRegister:
+		return f.register(ctx, client, v, login)
+	case bindPhone:
+		return f.attachByPhone(ctx, client, request, v, login)
+	default:
+		return person{}, errors.New("server: unknown method of binding")
+	}
+}
+
+// signIn is a login as such: the policy of the client says whether an unknown person becomes a user.
+func (f *federation) signIn(
+	ctx context.Context, client *oauth2.Client, request grants.Exchange, v *visit, login identity.Login,
+) (person, error) {
+	found, err := f.resolve(ctx, client, v, login)
+	if err != nil {
+		return person{}, err
+	}
+	if request.PhoneCode == "" {
+		return found, nil
+	}
+	failure, err := f.linkPhone(ctx, client, request.PhoneCode, &found)
+	if failure != "" {
+		found.response = map[string]any{"phone_error": failure}
+	}
+	return found, err
+}
+
+func (f *federation) resolve(ctx context.Context, client *oauth2.Client, v *visit, login identity.Login) (person, error) {
+	if client.Record().Federation.Provisioning != storage.ProvisionBind {
+		return f.register(ctx, client, v, login)
+	}
+	resolution, err := f.people.Resolve(ctx, login, false)
+	if err != nil {
+		return person{}, err
+	}
+	return f.updated(ctx, client, v, resolution)
+}
+
+// register signs a known person in, and makes an unknown one a user with the profile that the mini-program asserts.
+func (f *federation) register(ctx context.Context, client *oauth2.Client, v *visit, login identity.Login) (person, error) {
+	if v.profile == nil {
+		resolution, err := f.people.Resolve(ctx, login, true)
+		if err != nil {
+			return person{}, err
+		}
+		return personOf(client, resolution), nil
+	}
+	resolution, err := f.people.Register(ctx, login, *v.profile)
+	if err != nil {
+		return person{}, err
+	}
+	return f.updated(ctx, client, v, resolution)
+}
+
+// updated applies the asserted profile to a known user, if the client may.
+func (f *federation) updated(ctx context.Context, client *oauth2.Client, v *visit, resolution *identity.Resolution) (person, error) {
+	found := personOf(client, resolution)
+	if v.profile == nil || resolution.Created || !client.Record().Federation.UpdateProfile {
+		return found, nil
+	}
+	user, err := f.people.UpdateProfile(ctx, found.user.Directory, found.user.ID, *v.profile, identity.Self(found.user.ID))
+	if err != nil {
+		return person{}, err
+	}
+	found.user = user.Record
+	return found, nil
+}
+
+// attachByPhone is bindUser's method phone: who proves a number gets the account of that number, within the directory's policy.
+func (f *federation) attachByPhone(
+	ctx context.Context, client *oauth2.Client, request grants.Exchange, v *visit, login identity.Login,
+) (person, error) {
+	issuer, ok := oauth2.IssuerFrom(ctx)
+	if !ok {
+		return person{}, errNoRequest
+	}
+	number, err := f.phoneNumber(ctx, client, request.PhoneCode)
+	if isClass(err, wechat.ClassCode) {
+		return person{}, f.proofFailed(ctx, v.pending, newPhoneCode(err))
+	}
+	if err != nil {
+		return person{}, err
+	}
+	resolution, err := f.people.AttachByPhone(ctx, login, number, issuer.Directory.Policy)
+	if err != nil {
+		return person{}, err
+	}
+	return f.updated(ctx, client, v, resolution)
+}
+
+// linkPhone links a proven number to a user who just signed in. Whatever goes wrong with it does not lose the login: failure
+// says what did.
+func (f *federation) linkPhone(ctx context.Context, client *oauth2.Client, code string, to *person) (failure string, err error) {
+	number, err := f.phoneNumber(ctx, client, code)
+	if err == nil {
+		var user *storage.Entry[storage.User]
+		if user, err = f.people.LinkPhone(ctx, to.user.Directory, to.user.ID, number); err == nil {
+			to.user = user.Record
+			return "", nil
+		}
+	}
+	if errors.Is(err, identity.ErrUserDisabled) {
+		return "", err
+	}
+	failure = phoneFailure(err)
+	f.logger.WarnContext(ctx, "phone number not linked at login", "request_id", callOf(ctx).id, "phone_error", failure, "cause", operatorText(err))
+	return failure, nil
+}
+
+// phoneNumber spends the code of the phone number button and returns the number in E.164.
+func (f *federation) phoneNumber(ctx context.Context, client *oauth2.Client, code string) (string, error) {
+	app, err := f.app(client)
+	if err != nil {
+		return "", err
+	}
+	proven, err := f.wechat.PhoneNumber(ctx, app, code)
+	if err != nil {
+		return "", err
+	}
+	return "+" + proven.CountryCode + proven.PureNumber, nil
+}
+
+// phoneFailure is "phone_error": what the mini-program can do about it, in the words of "reason".
+func phoneFailure(err error) string {
+	reason := grants.FromWeChat(err).Reason
+	switch {
+	case errors.Is(err, identity.ErrAccountConflict):
+		return codeAccountConflict
+	case reason == grants.ReasonNewCode:
+		return reasonNewPhoneCode
+	case reason == "":
+		return grants.ReasonRetry
+	default:
+		return reason
+	}
+}
+
+func isClass(err error, class wechat.Class) bool {
+	refused, ok := errors.AsType[*wechat.Error](err)
+	return ok && refused.Class == class
+}
+
+func personOf(client *oauth2.Client, resolution *identity.Resolution) person {
+	user := resolution.User.Record
+	return person{user: user, epoch: user.Epoch, clientEpoch: user.ClientEpochs[client.GetID()]}
+}
+
+// The error codes of bindUser that no specification registers.
+const (
+	codeAlreadyBound    = "already_bound"
+	codeAccountConflict = "account_conflict"
+)
+
+// reasonNewPhoneCode asks for another tap on the phone number button.
+const reasonNewPhoneCode = "new_phone_code"
+
+func newPhoneCode(cause error) error {
+	return &grants.Error{
+		Protocol: as(fosite.ErrInvalidRequest, "WeChat refuses phone_code: it is unknown, expired or used. Let the user tap the phone number button again.", cause),
+		Reason:   reasonNewPhoneCode,
+	}
+}
+
+// refusedPerson says what a mini-program's backend is told about a person who cannot sign in or be bound.
+func refusedPerson(err error) error {
+	var invalid *identity.InvalidError
+	switch {
+	case errors.Is(err, identity.ErrUserDisabled):
+		return grants.UserDisabled()
+	case errors.Is(err, identity.ErrSnapshotUser):
+		return grants.Blocked(err)
+	case errors.Is(err, identity.ErrAlreadyBound):
+		return conflict(codeAlreadyBound, "This WeChat user belongs to another account already. The operator can merge the two; nothing merges by itself.")
+	case errors.Is(err, identity.ErrAccountConflict):
+		return conflict(codeAccountConflict, "Another account holds this phone number and cannot be attached by it. The operator sees the two as a merge candidate.")
+	case errors.As(err, &invalid):
+		return refusal(fosite.ErrInvalidRequest, invalid.Member+" "+invalid.Reason+".")
+	}
+	if _, ok := errors.AsType[*wechat.Error](err); ok {
+		return grants.FromWeChat(err)
+	}
+	return err
+}
+
+func conflict(code, description string) error {
+	return &grants.Error{Protocol: &fosite.RFC6749Error{ErrorField: code, DescriptionField: description, CodeField: http.StatusConflict}}
+}

@@ -1,0 +1,140 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/storage"
+)
+
+// retryAfter is how long a client should wait when this server, its store or its keys are the trouble.
+const retryAfter = 5 * time.Second
+
+// refuse is the one way in which an error leaves the server: problemOf says what the client hears, surface how, and the log
+// line of the call what the operator does.
+func refuse(w http.ResponseWriter, r *http.Request, write surface, err error) {
+	problem := problemOf(err)
+	if c := callOf(r.Context()); c != nil {
+		c.failure, c.cause = problem, err
+	}
+	write(w, r, problem)
+}
+
+// problemOf translates any error into what a client may hear of it (RFC 6749 §5.2): a registered code, a description that
+// says nothing of the inside, and a reason where the caller can act on one.
+func problemOf(err error) *grants.Error {
+	if down(err) {
+		return unavailable(err)
+	}
+	if problem, ok := errors.AsType[*grants.Error](err); ok {
+		own := *problem // Requests that shared a flight share its error.
+		own.Protocol = registered(problem.Protocol, err)
+		return &own
+	}
+	if protocol, ok := errors.AsType[*fosite.RFC6749Error](err); ok {
+		return &grants.Error{Protocol: registered(protocol, err)}
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return unavailable(err)
+	}
+	return unexpected(err)
+}
+
+// down reports whether err means "not now": whatever a library made of it, it is neither the client's fault nor its answer.
+func down(err error) bool {
+	return errors.Is(err, storage.ErrUnavailable) || errors.Is(err, storage.ErrNewerVersion) || errors.Is(err, keys.ErrStale)
+}
+
+// registered returns protocol under an error code that RFC 6749 §5.2, RFC 6750 §3.1, RFC 8693 §2.2.2 or OpenID Connect Core
+// §3.1.2.6 registers. fosite has some of its own that no client library knows.
+func registered(protocol *fosite.RFC6749Error, err error) *fosite.RFC6749Error {
+	if lostRace(err) && protocol.CodeField != http.StatusUnauthorized {
+		return as(fosite.ErrInvalidGrant, "The code or token was used already, or is not valid any more.", err)
+	}
+	switch protocol.ErrorField {
+	case "jti_known":
+		return as(fosite.ErrInvalidClient, "The client assertion was used before: every one needs a jti of its own.", err)
+	case "request_unauthorized":
+		return as(fosite.ErrInvalidClient, "Client authentication failed.", err)
+	case "invalid_state", "insufficient_entropy", "not_found":
+		return as(fosite.ErrInvalidRequest, protocol.GetDescription(), err)
+	case "scope_not_granted", "token_inactive", "token_expired", "token_claim", "token_signature_mismatch", "authorization_code_inactive":
+		return as(fosite.ErrInvalidGrant, "The code or token is not valid any more.", err)
+	case "request_forbidden":
+		return as(fosite.ErrAccessDenied, protocol.GetDescription(), err)
+	case "misconfiguration", "error", "server_error":
+		return withheld(protocol, err)
+	default:
+		return protocol
+	}
+}
+
+// lostRace reports whether a compare-and-set found that somebody else redeemed the code or rotated the token first. fosite
+// wraps that into server_error (codes) and invalid_request (refresh tokens).
+func lostRace(err error) bool {
+	for _, lost := range []error{
+		fosite.ErrInvalidatedAuthorizeCode, fosite.ErrSerializationFailure, fosite.ErrInactiveToken, fosite.ErrNotFound,
+	} {
+		if errors.Is(err, lost) {
+			return true
+		}
+	}
+	return false
+}
+
+// withheld keeps the text of an error that was written for clients, and replaces any other.
+func withheld(protocol *fosite.RFC6749Error, err error) *fosite.RFC6749Error {
+	if problem, ok := errors.AsType[*grants.Error](err); ok && problem.Reason != "" {
+		return protocol
+	}
+	return as(fosite.ErrServerError, "The server met an error that it did not expect. The operator finds it in the log by the request_id.", err)
+}
+
+// as is base with a description of its own.
+func as(base *fosite.RFC6749Error, description string, cause error) *fosite.RFC6749Error {
+	return (&fosite.RFC6749Error{ErrorField: base.ErrorField, DescriptionField: description, CodeField: base.CodeField}).WithWrap(cause)
+}
+
+// refusal is an error for a client whose code says it all.
+func refusal(base *fosite.RFC6749Error, description string) *grants.Error {
+	return &grants.Error{Protocol: as(base, description, nil)}
+}
+
+// refusalStatus is a refusal with a status of its own.
+func refusalStatus(base *fosite.RFC6749Error, status int, description string) *grants.Error {
+	problem := refusal(base, description)
+	problem.Protocol.CodeField = status
+	return problem
+}
+
+func unavailable(cause error) *grants.Error {
+	return &grants.Error{
+		Protocol:   as(fosite.ErrTemporarilyUnavailable, "The server cannot answer at the moment. Repeat the same request after the seconds of Retry-After.", cause),
+		Reason:     grants.ReasonRetry,
+		RetryAfter: retryAfter,
+	}
+}
+
+func unexpected(cause error) *grants.Error {
+	problem := &grants.Error{Protocol: as(fosite.ErrServerError, "", cause)}
+	problem.Protocol = withheld(problem.Protocol, cause)
+	return problem
+}
+
+func methodNotAllowed() *grants.Error {
+	return refusalStatus(fosite.ErrInvalidRequest, http.StatusMethodNotAllowed, "This endpoint does not answer to this HTTP method. The header Allow names those it answers to.")
+}
+
+func noSuchEndpoint() *grants.Error {
+	return refusalStatus(fosite.ErrInvalidRequest, http.StatusNotFound, "There is nothing at this address. The discovery document of the issuer names its endpoints.")
+}
+
+func tooLarge() *grants.Error {
+	return refusalStatus(fosite.ErrInvalidRequest, http.StatusRequestEntityTooLarge, "The body of the request is too large.")
+}

@@ -1,0 +1,101 @@
+package server
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/identity"
+)
+
+// profileEndpoint is POST /federation/wechat/miniapp/profile: a login of a mini-program user that answers with the user's
+// claims besides the tokens. It is a thin door to the token exchange (RFC 8693) of package grants.
+type profileEndpoint struct {
+	door door
+}
+
+func (e *profileEndpoint) mount(t *table) {
+	t.handle(route{
+		name: routeProfile, path: "/federation/wechat/miniapp/profile", methods: []string{http.MethodPost},
+		serve: e.serve, surface: oauthErrors,
+	})
+}
+
+func (e *profileEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
+	form, err := readMembers(r, doorMembers())
+	if err != nil {
+		return err
+	}
+	if form.Get("code") == "" {
+		return refusal(fosite.ErrInvalidRequest, "code is missing. Send the code that wx.login returned.")
+	}
+	return e.door.open(w, r, form, &visit{endpoint: routeProfile})
+}
+
+// The names of the routes that sign mini-program users in.
+const (
+	routeProfile  = "profile"
+	routeBindUser = "bindUser"
+)
+
+// doorMembers are what a federation endpoint reads. Whatever else is sent counts for nothing: OpenIDs, phone numbers and what
+// is verified come from proofs alone.
+func doorMembers() members {
+	return members{
+		strings: []string{
+			"client_id", "client_secret", "client_assertion", "client_assertion_type",
+			"code", "phone_code", "scope", "nonce", "method", "bind_ticket",
+		},
+		lists:   []string{"audience", "resource"},
+		objects: []string{"user"},
+	}
+}
+
+// door leads a federation request to the token exchange, and adds the user's claims to the answer.
+type door struct {
+	token *tokenEndpoint
+}
+
+// open answers with tokens and profile. v says what is asked beyond the exchange.
+func (d door) open(w http.ResponseWriter, r *http.Request, form url.Values, v *visit) error {
+	if text := form.Get("user"); text != "" {
+		profile, err := identity.ParseProfileUpdate([]byte(text))
+		if err != nil {
+			return refusedPerson(err)
+		}
+		v.profile = &profile
+	}
+	code := form.Get("code")
+	if v.ticketAlone() {
+		code = v.ticket
+	}
+	r = r.WithContext(v.in(r.Context()))
+	response, err := d.token.answer(r, exchangeForm(form, code))
+	if err != nil {
+		return err
+	}
+	answer := response.ToMap()
+	scope, _ := answer["scope"].(string)
+	answer["profile"] = standardClaims(v.user.ID, v.user, strings.Fields(scope))
+	return writeJSON(w, answer)
+}
+
+// exchangeForm is the token request that a federation request stands for.
+func exchangeForm(form url.Values, code string) url.Values {
+	exchange := url.Values{
+		"grant_type":         {grants.GrantType},
+		"subject_token":      {code},
+		"subject_token_type": {grants.SubjectTokenType},
+	}
+	for _, name := range []string{
+		"client_id", "client_secret", "client_assertion", "client_assertion_type", "scope", "nonce", "phone_code", "audience", "resource",
+	} {
+		if values := form[name]; len(values) > 0 {
+			exchange[name] = values
+		}
+	}
+	return exchange
+}

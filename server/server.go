@@ -1,0 +1,124 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/ory/fosite"
+	"github.com/ory/fosite/compose"
+
+	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// Server is the OpenID Provider of all directories. It is an http.Handler, safe for concurrent use, and runs nothing of its
+// own beside the requests it serves: http.Server.Shutdown drains it.
+type Server struct {
+	config  Config
+	callers callers
+	catalog *catalog
+	table   *table
+	metrics *metrics
+	access  accessLog
+}
+
+var _ http.Handler = (*Server)(nil)
+
+// New puts a server together, or says what is wrong with its configuration.
+func New(config Config) (*Server, error) {
+	config, err := config.checked()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		config:  config,
+		callers: callers{trusted: config.TrustedProxies, random: config.Rand},
+		catalog: newCatalog(config),
+		table:   newTable(),
+		access:  accessLog{config.Logger},
+	}
+	if s.metrics, err = newMetrics(config.Metrics); err != nil {
+		return nil, fmt.Errorf("server: metrics: %w", err)
+	}
+	endpoints, err := s.endpoints()
+	if err != nil {
+		return nil, err
+	}
+	for _, mounted := range endpoints {
+		mounted.mount(s.table)
+	}
+	return s, nil
+}
+
+// endpoints is everything that the server answers to.
+func (s *Server) endpoints() ([]endpoint, error) {
+	c := s.config
+	// 1. What endpoints share.
+	secrets, err := newSecrets(c.Rand)
+	if err != nil {
+		return nil, err
+	}
+	store := &oauth2.Store{Engine: c.Engine, Clients: s.catalog, Secrets: c.Secrets, Now: c.Now, Rand: c.Rand}
+	jwts := accessTokens{keys: c.Keys, now: c.Now}
+	strategy := &tokens{&oauth2.Strategy{Store: store, JWT: jwts}, idTokens{keys: c.Keys, now: c.Now}}
+	authentication := clientAuth{clients: s.catalog, secrets: secrets}
+	people, err := identity.New(identity.Config{Engine: c.Engine, Now: c.Now, Rand: c.Rand, Logger: c.Logger})
+	if err != nil {
+		return nil, err
+	}
+	// 2. fosite and the grants.
+	configuration := &configurator{Config: newFositeConfig(authentication.authenticate), tokenPath: tokenPath}
+	provider, dispatch, err := newProvider(configuration, store, strategy, grantFactories{
+		grants.GrantType: {s.exchangeFactory(&federation{
+			store: store, people: people, wechat: c.WeChat, master: c.Master, now: c.Now, random: c.Rand, logger: c.Logger,
+		})},
+		string(fosite.GrantTypeRefreshToken): {refreshFactory(store, strategy)},
+	})
+	if err != nil {
+		return nil, err
+	}
+	// 3. The endpoints.
+	token := &tokenEndpoint{provider: provider, timeout: c.RequestTimeout}
+	return []endpoint{
+		&discoveryEndpoint{grantTypes: dispatch.grantTypes(), authMethods: authentication.methods()},
+		&jwksEndpoint{keys: c.Keys},
+		token,
+		&userinfoEndpoint{bearer: &bearer{tokens: jwts, store: store}},
+		&profileEndpoint{door: door{token}},
+		&bindUserEndpoint{door: door{token}},
+	}, nil
+}
+
+// exchangeFactory is the grant of package grants, with this server's users behind it.
+func (s *Server) exchangeFactory(f *federation) compose.Factory {
+	return grants.NewMiniProgramFactory(grants.MiniProgramConfig{
+		Exchanger: f,
+		Resolver:  f,
+		DefaultScopes: func(_ context.Context, client fosite.Client) []string {
+			known, ok := client.(*oauth2.Client)
+			if !ok {
+				return nil
+			}
+			return known.DefaultScopes()
+		},
+		DefaultAudience: func(_ context.Context, client fosite.Client) []string {
+			known, ok := client.(*oauth2.Client)
+			if !ok {
+				return nil
+			}
+			return known.DefaultAudience()
+		},
+		Timeout:    s.config.RequestTimeout,
+		RepeatWait: s.config.WeChatTimeout,
+		Now:        s.config.Now,
+	})
+}
+
+// refreshFactory is the refresh_token grant.
+func refreshFactory(store *oauth2.Store, strategy *tokens) compose.Factory {
+	return func(fosite.Configurator, any, any) any {
+		return &oauth2.RefreshHandler{Store: store, AccessTokens: strategy, RefreshTokens: strategy, IDTokens: strategy}
+	}
+}

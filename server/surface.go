@@ -1,0 +1,76 @@
+package server
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/minifed/minifed/grants"
+)
+
+// oauthErrors writes errors as JSON (RFC 6749 §5.2), with the members reason and request_id besides.
+func oauthErrors(w http.ResponseWriter, r *http.Request, problem *grants.Error) {
+	if problem.Protocol.CodeField == http.StatusUnauthorized && w.Header().Get("WWW-Authenticate") == "" {
+		w.Header().Set("WWW-Authenticate", `Basic realm="minifed", charset="UTF-8"`)
+	}
+	writeProblem(w, r, problem)
+}
+
+// bearerErrors writes errors of a protected resource (RFC 6750 §3): the challenge carries them, the body repeats them.
+func bearerErrors(w http.ResponseWriter, r *http.Request, problem *grants.Error) {
+	switch problem.Protocol.CodeField {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusBadRequest:
+		w.Header().Set("WWW-Authenticate", challenge(problem))
+	}
+	writeProblem(w, r, problem)
+}
+
+// challenge is the WWW-Authenticate of a protected resource. A request without any token hears of no error (RFC 6750 §3.1).
+func challenge(problem *grants.Error) string {
+	text := `Bearer realm="minifed"`
+	if problem.Protocol.ErrorField == "" {
+		return text
+	}
+	description, _ := problem.Members()["error_description"].(string)
+	text += `, error="` + problem.Protocol.ErrorField + `", error_description="` + description + `"`
+	if scope, ok := problem.Extra["scope"].(string); ok {
+		text += `, scope="` + scope + `"`
+	}
+	return text
+}
+
+func writeProblem(w http.ResponseWriter, r *http.Request, problem *grants.Error) {
+	members := problem.Members()
+	if problem.Protocol.ErrorField == "" {
+		delete(members, "error")
+	}
+	if c := callOf(r.Context()); c != nil && c.id != "" {
+		members["request_id"] = c.id
+	}
+	body, err := json.Marshal(members)
+	if err != nil { // Members are text and numbers.
+		body = []byte(`{"error":"server_error"}`)
+	}
+	problem.WriteHeader(w)
+	_, _ = w.Write(body) // The connection is gone when this fails.
+}
+
+// writeJSON answers 200 with a JSON object that nobody may store (RFC 6749 §5.1).
+func writeJSON(w http.ResponseWriter, members any) error {
+	body, err := json.Marshal(members)
+	if err != nil {
+		return err
+	}
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set("Cache-Control", "no-store")
+	header.Set("Pragma", "no-cache")
+	_, _ = w.Write(body)
+	return nil
+}
+
+// mediaType is the media type of the body, without parameters, in lower case.
+func mediaType(r *http.Request) string {
+	essence, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	return strings.ToLower(strings.TrimSpace(essence))
+}

@@ -1,0 +1,66 @@
+package server
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/storage"
+)
+
+// The methods of bindUser.
+const (
+	bindRegister = "register"
+	bindPhone    = "phone"
+)
+
+// visit is what a request for a mini-program user asks besides the parameters of the grant, and what came of it. It goes with
+// the context of the request, because the grant knows nothing of binding.
+type visit struct {
+	// endpoint is the route that was asked.
+	endpoint string
+	// method is how an account is bound; empty outside bindUser.
+	method string
+	// ticket is a bind ticket; empty without one.
+	ticket string
+	// profile is what the mini-program says of its user; nil when it says nothing.
+	profile *identity.ProfileUpdate
+
+	// pending is the grant behind the ticket, once it was read.
+	pending *storage.Grant
+	// user is who signed in.
+	user storage.User
+}
+
+type visitKey struct{}
+
+func (v *visit) in(ctx context.Context) context.Context { return context.WithValue(ctx, visitKey{}, v) }
+
+// visitOf returns the visit that ctx belongs to; a plain token request has one without extras.
+func visitOf(ctx context.Context) *visit {
+	if v, ok := ctx.Value(visitKey{}).(*visit); ok {
+		return v
+	}
+	return &visit{endpoint: routeToken}
+}
+
+// ticketAlone reports whether the ticket stands in for a code: registering takes nothing from anybody.
+func (v *visit) ticketAlone() bool { return v.method == bindRegister && v.ticket != "" }
+
+// asked is the digest of what a request asks for. A repeat must ask the same.
+func (v *visit) asked(request grants.Exchange) string {
+	return storage.Digest(
+		v.endpoint, v.method, v.ticket,
+		strings.Join(request.Scopes, " "), storage.Digest(request.Audience...), request.Nonce, request.PhoneCode,
+	)
+}
+
+// authenticatedAt is when WeChat vouched for the user.
+func (v *visit) authenticatedAt(now time.Time) time.Time {
+	if v.ticketAlone() && v.pending != nil {
+		return v.pending.Pending.ProvenAt
+	}
+	return storage.Instant(now)
+}
