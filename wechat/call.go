@@ -162,22 +162,20 @@ func (c *Client) roundTrip(ctx context.Context, k call) *Error {
 }
 
 // request builds the HTTP request. Go's transport sends a GET a second time when the kept-alive connection it chose turns
-// out to be dead, and so spends a code twice. It does not where the body cannot be rewound: hence the empty one, which
-// changes nothing on the wire. POSTs are never sent twice without an Idempotency-Key.
+// out to be dead, and so spends a code twice. It does not where the body cannot be rewound: hence the empty one. Nothing of
+// it goes over the wire, because "identity" means neither Content-Length nor chunks; it also spares the transport from
+// finding out in a goroutine whether the body is empty. POSTs are never sent twice without an Idempotency-Key.
 func (c *Client) request(ctx context.Context, k call) *http.Request {
 	address := c.base
 	address.Path, address.RawQuery = k.path, k.query
-	request := &http.Request{
-		Method: k.method,
-		URL:    &address,
-		Host:   c.base.Host,
-		Header: http.Header{"Accept": {"application/json"}, "User-Agent": {"minifed"}},
-		Body:   io.NopCloser(strings.NewReader("")),
-	}
-	if k.body != nil {
+	request := &http.Request{Method: k.method, URL: &address, Host: c.base.Host, Header: c.getHeader}
+	if k.body == nil {
+		request.Body = io.NopCloser(strings.NewReader(""))
+		request.TransferEncoding = []string{"identity"}
+	} else {
 		request.Body = io.NopCloser(bytes.NewReader(k.body))
 		request.ContentLength = int64(len(k.body))
-		request.Header.Set("Content-Type", "application/json")
+		request.Header = c.postHeader
 	}
 	return request.WithContext(ctx)
 }

@@ -71,6 +71,9 @@ type Client struct {
 	transport *http.Transport
 	tokens    tokenCache
 
+	// Headers are shared by all requests: a transport must not change them.
+	getHeader, postHeader http.Header
+
 	mu    sync.Mutex
 	lanes map[laneKey]*lane
 }
@@ -94,6 +97,9 @@ func New(config Config) (*Client, error) {
 		transport: newTransport(config),
 		tokens:    tokenCache{entries: map[tokenKey]*tokenEntry{}},
 		lanes:     map[laneKey]*lane{},
+
+		getHeader:  http.Header{"Accept": {"application/json"}, "User-Agent": {"minifed"}},
+		postHeader: http.Header{"Accept": {"application/json"}, "User-Agent": {"minifed"}, "Content-Type": {"application/json"}},
 	}, nil
 }
 

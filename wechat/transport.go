@@ -127,7 +127,7 @@ func redact(err error, k call) error {
 	}
 	text, _, _ := strings.Cut(err.Error(), `"`)
 	text = strings.TrimRight(strings.Map(printable, text[:min(len(text), 200)]), " :")
-	if text == "" || strings.Contains(text, string(k.app.Secret)) || strings.Contains(text, k.query) {
+	if text == "" || k.quotedIn(text) {
 		text = "transport failed"
 	}
 	for _, kind := range []error{context.Canceled, context.DeadlineExceeded, io.ErrUnexpectedEOF, io.EOF} {
@@ -136,6 +136,20 @@ func redact(err error, k call) error {
 		}
 	}
 	return &transportError{text: text}
+}
+
+// quotedIn reports whether text repeats a value that the call sends.
+func (k call) quotedIn(text string) bool {
+	values, err := url.ParseQuery(k.query)
+	if err != nil || strings.Contains(text, string(k.app.Secret)) {
+		return true
+	}
+	for _, value := range values {
+		if strings.Contains(text, value[0]) || strings.Contains(text, url.QueryEscape(value[0])) {
+			return true
+		}
+	}
+	return false
 }
 
 func printable(r rune) rune {

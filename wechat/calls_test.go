@@ -1,0 +1,222 @@
+package wechat_test
+
+import (
+	"bytes"
+	"errors"
+	"image"
+	_ "image/jpeg"
+	_ "image/png"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/minifed/minifed/wechat"
+	"github.com/minifed/minifed/wechat/wechattest"
+)
+
+// newHandler serves handle until the test ends and returns its URL.
+func newHandler(t testing.TB, handle http.HandlerFunc) string {
+	t.Helper()
+	server := httptest.NewServer(handle)
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func TestPhoneNumberIsTheOneThatWeChatVerified(t *testing.T) {
+	s := newStage(t, nil)
+	number, err := s.client.PhoneNumber(t.Context(), s.app.Credential(), s.app.TapPhone("alice"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if number != s.sim.Phone("alice") {
+		t.Error("it is another number")
+	}
+	abroad := wechat.PhoneNumber{CountryCode: "49", PureNumber: "15100000000"}
+	s.sim.SetPhone("alice", abroad)
+	if number, err = s.client.PhoneNumber(t.Context(), s.app.Credential(), s.app.TapPhone("alice")); err != nil || number != abroad {
+		t.Errorf("a number abroad: %v", err)
+	}
+}
+
+func TestPhoneNumberReadsWhatWeChatWasSeenToAnswer(t *testing.T) {
+	for name, row := range map[string]struct {
+		body  string
+		class wechat.Class // ClassToken stands for success
+	}{
+		"country code as text":    {`{"errcode":0,"errmsg":"ok","phone_info":{"phoneNumber":"13000000000","purePhoneNumber":"13000000000","countryCode":"86","watermark":{"timestamp":1637744274,"appid":"wxsimFixed"}}}`, wechat.ClassToken},
+		"country code as number":  {`{"errcode":0,"errmsg":"ok","phone_info":{"phoneNumber":"13000000000","purePhoneNumber":"13000000000","countryCode":86,"watermark":{"timestamp":1637744274,"appid":"wxsimFixed"}}}`, wechat.ClassToken},
+		"another app's watermark": {`{"errcode":0,"phone_info":{"purePhoneNumber":"13000000000","countryCode":"86","watermark":{"appid":"wxsimOther"}}}`, wechat.ClassAmbiguous},
+		"no watermark":            {`{"errcode":0,"phone_info":{"purePhoneNumber":"13000000000","countryCode":"86"}}`, wechat.ClassAmbiguous},
+		"no number":               {`{"errcode":0,"phone_info":{"countryCode":"86","watermark":{"appid":"wxsimFixed"}}}`, wechat.ClassAmbiguous},
+		"no country code":         {`{"errcode":0,"phone_info":{"purePhoneNumber":"13000000000","watermark":{"appid":"wxsimFixed"}}}`, wechat.ClassAmbiguous},
+		"a number with letters":   {`{"errcode":0,"phone_info":{"purePhoneNumber":"+86130","countryCode":"86","watermark":{"appid":"wxsimFixed"}}}`, wechat.ClassAmbiguous},
+		"a number too long":       {`{"errcode":0,"phone_info":{"purePhoneNumber":"13000000000000","countryCode":"86","watermark":{"appid":"wxsimFixed"}}}`, wechat.ClassAmbiguous},
+		"no phone_info":           {`{"errcode":0,"errmsg":"ok"}`, wechat.ClassAmbiguous},
+	} {
+		t.Run(name, func(t *testing.T) {
+			number, err := answering(t, 200, "application/json", row.body).PhoneNumber(t.Context(), someApp(), "code")
+			if row.class != wechat.ClassToken {
+				wantClass(t, err, row.class)
+				return
+			}
+			if err != nil || number != (wechat.PhoneNumber{CountryCode: "86", PureNumber: "13000000000"}) {
+				t.Errorf("err = %v", err)
+			}
+		})
+	}
+}
+
+func TestAPhoneCodeThatCannotBeUsedNeedsANewTap(t *testing.T) {
+	s := newStage(t, nil)
+	other := s.addApp(t, "wxsim0000000000000002")
+	used := s.app.TapPhone("alice")
+	if _, err := s.client.PhoneNumber(t.Context(), s.app.Credential(), used); err != nil {
+		t.Fatal(err)
+	}
+	for name, code := range map[string]string{
+		"unknown": "0123456789abcdef", "used": used, "a login code": s.app.Login("alice"), "another app's": other.TapPhone("alice"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := s.client.PhoneNumber(t.Context(), s.app.Credential(), code)
+			wantClass(t, err, wechat.ClassCode)
+		})
+	}
+}
+
+func TestAPhoneCodeIsSentOnceToo(t *testing.T) {
+	for name, fault := range map[string]wechattest.Fault{
+		"closed": {Spend: true, Drop: wechattest.FIN},
+		"reset":  {Spend: true, Drop: wechattest.RST},
+		"502":    {Status: 502},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t, nil)
+			if err := s.phone(t, "bob"); err != nil {
+				t.Fatal(err)
+			}
+			s.app.Fail(wechattest.PhoneNumber, fault)
+			code := s.app.TapPhone("alice")
+			_, err := s.client.PhoneNumber(t.Context(), s.app.Credential(), code)
+			wantClass(t, err, wechat.ClassAmbiguous)
+			wantSent(t, s.sim, code, 1)
+		})
+	}
+}
+
+func TestASessionKeyIsGoodUntilItIsReplaced(t *testing.T) {
+	s := newStage(t, nil)
+	session, _, err := s.login(t, "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(key wechat.SessionKey) error {
+		return s.client.CheckSession(t.Context(), s.app.Credential(), session.OpenID, key)
+	}
+	if err := check(session.Key); err != nil {
+		t.Fatalf("a fresh key: %v", err)
+	}
+	replaced, err := s.client.ResetSession(t.Context(), s.app.Credential(), session.OpenID, session.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := check(replaced); err != nil {
+		t.Errorf("the new key: %v", err)
+	}
+	err = check(session.Key)
+	wantClass(t, err, wechat.ClassCode)
+	if !errors.Is(err, wechat.ErrSessionKeyStale) {
+		t.Errorf("the old key: %v", err)
+	}
+	if _, err = s.client.ResetSession(t.Context(), s.app.Credential(), session.OpenID, session.Key); !errors.Is(err, wechat.ErrSessionKeyStale) {
+		t.Errorf("reset with the old key: %v", err)
+	}
+	s.sim.Advance(time.Hour)
+	s.app.Login("alice")
+	if err := check(replaced); !errors.Is(err, wechat.ErrSessionKeyStale) {
+		t.Errorf("after another wx.login: %v", err)
+	}
+	wantClass(t, s.client.CheckSession(t.Context(), s.app.Credential(), "oNobody", session.Key), wechat.ClassBlocked)
+}
+
+func TestASessionCallWithoutOpenIDOrKeyIsNotSent(t *testing.T) {
+	s := newStage(t, nil)
+	wantClass(t, s.client.CheckSession(t.Context(), s.app.Credential(), "", "key"), wechat.ClassCode)
+	_, err := s.client.ResetSession(t.Context(), s.app.Credential(), "oAlice", "")
+	wantClass(t, err, wechat.ClassCode)
+	if n := len(s.sim.Requests()); n != 0 {
+		t.Errorf("%d requests", n)
+	}
+}
+
+func TestResetSessionMustAnswerForTheUserAskedAbout(t *testing.T) {
+	for _, body := range []string{`{"errcode":0,"openid":"oBob","session_key":"k"}`, `{"errcode":0,"openid":"oAlice"}`, `{"errcode":0}`, `x`} {
+		_, err := answering(t, 200, "", body).ResetSession(t.Context(), someApp(), "oAlice", "key")
+		wantClass(t, err, wechat.ClassAmbiguous)
+	}
+}
+
+func TestMiniProgramCodeIsAnImage(t *testing.T) {
+	s := newStage(t, nil)
+	for want, request := range map[string]wechat.MiniProgramCodeRequest{
+		"jpeg": {Scene: "abc!#$&'()*+,/:;=?@-._~", Page: "pages/scan", Width: 280, Version: "trial"},
+		"png":  {Scene: "a", Transparent: true},
+	} {
+		picture, err := s.client.MiniProgramCode(t.Context(), s.app.Credential(), request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, format, err := image.Decode(bytes.NewReader(picture.Data)); err != nil || format != want || picture.ContentType != "image/"+want {
+			t.Errorf("%s: decoded %q, content type %q, %v", want, format, picture.ContentType, err)
+		}
+	}
+}
+
+func TestMiniProgramCodeTellsErrorsByTheirBytes(t *testing.T) {
+	for _, contentType := range []string{"image/jpeg", "text/plain", "application/json:UTF-8"} {
+		client := answering(t, 200, contentType, `{"errcode":41030,"errmsg":"invalid page rid: 617833f5-4d39a245-36d3a896"}`)
+		_, err := client.MiniProgramCode(t.Context(), someApp(), wechat.MiniProgramCodeRequest{Scene: "a"})
+		if failure := wantClass(t, err, wechat.ClassConfig); failure.Code != 41030 {
+			t.Errorf("as %s: errcode %d", contentType, failure.Code)
+		}
+	}
+	_, err := answering(t, 200, "image/jpeg", "<html>").MiniProgramCode(t.Context(), someApp(), wechat.MiniProgramCodeRequest{Scene: "a"})
+	wantClass(t, err, wechat.ClassAmbiguous)
+}
+
+func TestMiniProgramCodeOfAPageThatIsNotReleased(t *testing.T) {
+	s := newStage(t, nil)
+	s.app.SetPages("pages/index")
+	_, err := s.client.MiniProgramCode(t.Context(), s.app.Credential(), wechat.MiniProgramCodeRequest{Scene: "a", Page: "pages/scan"})
+	if failure := wantClass(t, err, wechat.ClassConfig); failure.Code != 41030 {
+		t.Errorf("errcode = %d", failure.Code)
+	}
+	for _, request := range []wechat.MiniProgramCodeRequest{{Scene: "a", Page: "pages/scan", AnyPage: true}, {Scene: "a", Page: "pages/index"}, {Scene: "a"}} {
+		if _, err := s.client.MiniProgramCode(t.Context(), s.app.Credential(), request); err != nil {
+			t.Errorf("page %q: %v", request.Page, err)
+		}
+	}
+}
+
+func TestAMiniProgramCodeThatWeChatWouldRefuseIsNotAskedFor(t *testing.T) {
+	s := newStage(t, nil)
+	for _, request := range []wechat.MiniProgramCodeRequest{
+		{},
+		{Scene: strings.Repeat("a", 33)},
+		{Scene: "50%"},
+		{Scene: "码"},
+		{Scene: "a b"},
+		{Scene: "a", Page: "/pages/scan"},
+		{Scene: "a", Page: "pages/scan?x=1"},
+		{Scene: "a", Width: 279},
+		{Scene: "a", Width: 1281},
+		{Scene: "a", Version: "beta"},
+	} {
+		_, err := s.client.MiniProgramCode(t.Context(), s.app.Credential(), request)
+		wantClass(t, err, wechat.ClassConfig)
+	}
+	if n := len(s.sim.Requests()); n != 0 {
+		t.Errorf("%d requests", n)
+	}
+}

@@ -1,0 +1,189 @@
+package wechat_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/minifed/minifed/wechat"
+	"github.com/minifed/minifed/wechat/wechattest"
+)
+
+// stage is a simulator with one app and a client of it.
+type stage struct {
+	sim    *wechattest.Server
+	app    *wechattest.App
+	client *wechat.Client
+	url    string
+}
+
+// newStage starts a simulator; configure changes the client's configuration and may be nil.
+func newStage(t testing.TB, configure func(*wechat.Config)) *stage {
+	t.Helper()
+	s := &stage{sim: new(wechattest.Server)}
+	s.app = s.addApp(t, "wxsim0000000000000001")
+	server := httptest.NewServer(s.sim)
+	t.Cleanup(server.Close)
+	s.url = server.URL
+	s.client = s.newClient(t, configure)
+	return s
+}
+
+func (s *stage) addApp(t testing.TB, id wechat.AppID) *wechattest.App {
+	t.Helper()
+	app, err := s.sim.AddApp(wechat.App{ID: id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return app
+}
+
+func (s *stage) newClient(t testing.TB, configure func(*wechat.Config)) *wechat.Client {
+	t.Helper()
+	config := wechat.Config{BaseURL: s.url, RetryDelay: func() time.Duration { return 0 }}
+	if configure != nil {
+		configure(&config)
+	}
+	return newClient(t, config)
+}
+
+func newClient(t testing.TB, config wechat.Config) *wechat.Client {
+	t.Helper()
+	client, err := wechat.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.CloseIdleConnections)
+	return client
+}
+
+// login makes one code2Session call with a fresh code and returns the code too.
+func (s *stage) login(t testing.TB, user string) (wechat.Session, string, error) {
+	t.Helper()
+	code := s.app.Login(user)
+	session, err := s.client.Code2Session(t.Context(), s.app.Credential(), code)
+	return session, code, err
+}
+
+// answering is a client of a server that gives one fixed answer.
+func answering(t *testing.T, status int, contentType, body string) *wechat.Client {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		if r.URL.Path == "/cgi-bin/stable_token" {
+			_, _ = io.WriteString(w, `{"access_token":"28_2Bax","expires_in":7200}`)
+			return
+		}
+		w.Header().Set("Content-Type", contentType)
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}))
+	t.Cleanup(server.Close)
+	return newClient(t, wechat.Config{BaseURL: server.URL, RetryDelay: func() time.Duration { return 0 }})
+}
+
+// someApp is for servers that do not look at it.
+func someApp() wechat.App { return wechat.App{ID: "wxsimFixed", Secret: "some-app-secret"} }
+
+// wantClass fails unless err is an *Error of the class.
+func wantClass(t *testing.T, err error, class wechat.Class) *wechat.Error {
+	t.Helper()
+	var failure *wechat.Error
+	if !errors.As(err, &failure) {
+		t.Fatalf("err = %v, want a *wechat.Error of class %v", err, class)
+	}
+	if failure.Class != class {
+		t.Fatalf("class = %v (%v), want %v", failure.Class, err, class)
+	}
+	return failure
+}
+
+func wantSent(t *testing.T, sim *wechattest.Server, code string, times int) {
+	t.Helper()
+	if n := sim.TimesSent(code); n != times {
+		t.Errorf("the code was sent %d times, want %d", n, times)
+	}
+}
+
+// clock is a clock that tests set forward.
+type clock struct{ ahead atomic.Int64 }
+
+func (c *clock) Now() time.Time           { return time.Unix(1_700_000_000, c.ahead.Load()).UTC() }
+func (c *clock) Advance(by time.Duration) { c.ahead.Add(int64(by)) }
+
+// dialer dials, counts, and hands each connection to wrap, which may be nil.
+type dialer struct {
+	wrap func(nth int, conn net.Conn) (net.Conn, error)
+
+	mu    sync.Mutex
+	dials int
+}
+
+func (d *dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	d.mu.Lock()
+	d.dials++
+	nth := d.dials
+	d.mu.Unlock()
+	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err != nil || d.wrap == nil {
+		return conn, err
+	}
+	return d.wrap(nth, conn)
+}
+
+func (d *dialer) count() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.dials
+}
+
+func TestNewRefusesWhatCannotWork(t *testing.T) {
+	for name, config := range map[string]wechat.Config{
+		"another scheme":     {BaseURL: "ftp://api.weixin.qq.com"},
+		"no host":            {BaseURL: "https://"},
+		"a path":             {BaseURL: "https://api.weixin.qq.com/sns"},
+		"a query":            {BaseURL: "https://api.weixin.qq.com?x=1"},
+		"credentials":        {BaseURL: "https://user:password@api.weixin.qq.com"},
+		"no URL":             {BaseURL: "://"},
+		"a negative limit":   {MaxConcurrent: -1},
+		"a negative timeout": {Timeout: -time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := wechat.New(config); err == nil {
+				t.Error("New accepted it")
+			}
+		})
+	}
+}
+
+func TestTheZeroConfigIsAClientOfWeChat(t *testing.T) {
+	if _, err := wechat.New(wechat.Config{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestObserveSeesEveryAttempt(t *testing.T) {
+	var seen []string
+	s := newStage(t, func(c *wechat.Config) {
+		c.Observe = func(o wechat.Observation) { seen = append(seen, fmt.Sprintf("%s %s %d", o.API, o.Outcome, o.Code)) }
+	})
+	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Errcode: -1})
+	if _, _, err := s.login(t, "alice"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.client.Code2Session(t.Context(), s.app.Credential(), "unknown"); err == nil {
+		t.Fatal("an unknown code logged in")
+	}
+	want := []string{"code2Session busy -1", "code2Session ok 0", "code2Session code 40029"}
+	if fmt.Sprint(seen) != fmt.Sprint(want) {
+		t.Errorf("observed %q, want %q", seen, want)
+	}
+}

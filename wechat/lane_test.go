@@ -1,0 +1,301 @@
+package wechat_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/minifed/minifed/wechat"
+	"github.com/minifed/minifed/wechat/wechattest"
+)
+
+// newBreakerStage has a breaker that opens after three failures for a minute, on a clock of its own.
+func newBreakerStage(t *testing.T, configure func(*wechat.Config)) (*stage, *clock) {
+	t.Helper()
+	c := new(clock)
+	s := newStage(t, func(config *wechat.Config) {
+		config.Now, config.BreakerFailures, config.BreakerOpen = c.Now, 3, time.Minute
+		if configure != nil {
+			configure(config)
+		}
+	})
+	return s, c
+}
+
+// break3 makes three logins fail so that the breaker opens.
+func (s *stage) break3(t *testing.T) {
+	t.Helper()
+	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Status: http.StatusBadGateway, Times: 3})
+	for range 3 {
+		if _, _, err := s.login(t, "alice"); err == nil {
+			t.Fatal("the fault is not there")
+		}
+	}
+}
+
+func TestTheBreakerOpensAndCloses(t *testing.T) {
+	log := new(bytes.Buffer)
+	s, c := newBreakerStage(t, func(config *wechat.Config) { config.Logger = slog.New(slog.NewTextHandler(log, nil)) })
+	s.break3(t)
+
+	_, code, err := s.login(t, "alice")
+	if failure := wantClass(t, err, wechat.ClassUnsent); failure.RetryAfter != time.Minute {
+		t.Errorf("open: RetryAfter = %v", failure.RetryAfter)
+	}
+	wantSent(t, s.sim, code, 0)
+
+	c.Advance(20 * time.Second)
+	_, _, err = s.login(t, "alice")
+	if failure := wantClass(t, err, wechat.ClassUnsent); failure.RetryAfter != 40*time.Second {
+		t.Errorf("after 20 s: RetryAfter = %v", failure.RetryAfter)
+	}
+
+	c.Advance(40 * time.Second)
+	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Status: http.StatusBadGateway})
+	_, code, err = s.login(t, "alice")
+	wantClass(t, err, wechat.ClassAmbiguous)
+	wantSent(t, s.sim, code, 1)
+	_, _, err = s.login(t, "alice")
+	if failure := wantClass(t, err, wechat.ClassUnsent); failure.RetryAfter != time.Minute {
+		t.Errorf("after a failed probe: RetryAfter = %v", failure.RetryAfter)
+	}
+
+	c.Advance(time.Minute)
+	for range 2 {
+		if _, _, err := s.login(t, "alice"); err != nil {
+			t.Fatalf("after WeChat recovered: %v", err)
+		}
+	}
+	text := log.String()
+	if strings.Count(text, "breaker opened") != 2 || strings.Count(text, "breaker closed") != 1 || !strings.Contains(text, "appid=wxsim0000000000000001 api=code2Session") {
+		t.Errorf("log:\n%s", text)
+	}
+}
+
+func TestAClosedBreakerCountsFromZero(t *testing.T) {
+	s, c := newBreakerStage(t, nil)
+	s.break3(t)
+	c.Advance(time.Minute)
+	if _, _, err := s.login(t, "alice"); err != nil {
+		t.Fatal(err)
+	}
+	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Status: http.StatusBadGateway, Times: 2})
+	for range 2 {
+		_, _, err := s.login(t, "alice")
+		wantClass(t, err, wechat.ClassAmbiguous)
+	}
+	if _, _, err := s.login(t, "alice"); err != nil {
+		t.Errorf("two failures opened it: %v", err)
+	}
+}
+
+func TestOnlySignsOfAnOutageOpenTheBreaker(t *testing.T) {
+	for name, row := range map[string]struct {
+		fault wechattest.Fault
+		opens bool
+	}{
+		"a dropped connection": {wechattest.Fault{Drop: wechattest.FIN}, true},
+		"a gateway error":      {wechattest.Fault{Status: 503}, true},
+		"half an answer":       {wechattest.Fault{Truncate: true}, true},
+		"-1":                   {wechattest.Fault{Errcode: -1}, true},
+		"an invalid code":      {wechattest.Fault{Errcode: 40029}, false},
+		"a used code":          {wechattest.Fault{Errcode: 40163}, false},
+		"a blocked user":       {wechattest.Fault{Errcode: 40226}, false},
+		"a wrong secret":       {wechattest.Fault{Errcode: 40125}, false},
+		"a quota":              {wechattest.Fault{Errcode: 45011}, false},
+		"an unknown errcode":   {wechattest.Fault{Errcode: 99999}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := newBreakerStage(t, nil)
+			row.fault.Times = -1
+			s.app.Fail(wechattest.Code2Session, row.fault)
+			for range 10 {
+				if _, _, err := s.login(t, "alice"); err == nil {
+					t.Fatal("the fault is not there")
+				}
+			}
+			s.app.Heal()
+			if _, _, err := s.login(t, "alice"); (err != nil) != row.opens {
+				t.Errorf("afterwards: %v", err)
+			}
+		})
+	}
+}
+
+func TestCallersThatHangUpDoNotOpenTheBreaker(t *testing.T) {
+	s, _ := newBreakerStage(t, nil)
+	gate := wechattest.NewGate()
+	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate, Times: -1})
+	for range 5 {
+		ctx, hangUp := context.WithCancel(t.Context())
+		go func() {
+			<-gate.Arrived()
+			hangUp()
+		}()
+		_, err := s.client.Code2Session(ctx, s.app.Credential(), s.app.Login("alice"))
+		wantClass(t, err, wechat.ClassAmbiguous)
+	}
+	gate.Open()
+	if _, _, err := s.login(t, "alice"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAHalfOpenBreakerLetsOneCallTry(t *testing.T) {
+	s, c := newBreakerStage(t, nil)
+	s.break3(t)
+	c.Advance(time.Minute)
+	gate := wechattest.NewGate()
+	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate})
+	probe := make(chan error, 1)
+	go func() {
+		_, err := s.client.Code2Session(context.WithoutCancel(t.Context()), s.app.Credential(), s.app.Login("alice"))
+		probe <- err
+	}()
+	<-gate.Arrived()
+	for range 3 {
+		_, _, err := s.login(t, "alice")
+		if failure := wantClass(t, err, wechat.ClassUnsent); failure.RetryAfter <= 0 {
+			t.Error("no RetryAfter while another call tries")
+		}
+	}
+	gate.Open()
+	if err := <-probe; err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.login(t, "alice"); err != nil {
+		t.Errorf("after the probe: %v", err)
+	}
+}
+
+func TestAProbeWhoseCallerHangsUpLeavesTheNextToTry(t *testing.T) {
+	s, c := newBreakerStage(t, nil)
+	s.break3(t)
+	c.Advance(time.Minute)
+	gate := wechattest.NewGate()
+	defer gate.Open()
+	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate})
+	ctx, hangUp := context.WithCancel(t.Context())
+	go func() {
+		<-gate.Arrived()
+		hangUp()
+	}()
+	_, err := s.client.Code2Session(ctx, s.app.Credential(), s.app.Login("alice"))
+	wantClass(t, err, wechat.ClassAmbiguous)
+	if _, _, err := s.login(t, "alice"); err != nil {
+		t.Errorf("the next call: %v", err)
+	}
+}
+
+func TestALateAnswerFromBeforeDoesNotCloseTheBreaker(t *testing.T) {
+	s, _ := newBreakerStage(t, nil)
+	gate := wechattest.NewGate()
+	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate, User: "slow"})
+	slow := make(chan error, 1)
+	go func() {
+		_, err := s.client.Code2Session(context.WithoutCancel(t.Context()), s.app.Credential(), s.app.Login("slow"))
+		slow <- err
+	}()
+	<-gate.Arrived()
+	s.break3(t)
+	gate.Open()
+	if err := <-slow; err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := s.login(t, "alice")
+	wantClass(t, err, wechat.ClassUnsent)
+}
+
+func TestABreakerIsOfOneAppAndOneAPI(t *testing.T) {
+	s, _ := newBreakerStage(t, nil)
+	other := s.addApp(t, "wxsim0000000000000002")
+	s.break3(t)
+	if _, err := s.client.Code2Session(t.Context(), other.Credential(), other.Login("alice")); err != nil {
+		t.Errorf("another app: %v", err)
+	}
+	if _, err := s.client.PhoneNumber(t.Context(), s.app.Credential(), s.app.TapPhone("alice")); err != nil {
+		t.Errorf("another API: %v", err)
+	}
+}
+
+func TestAnAppThatHangsBlocksNoOther(t *testing.T) {
+	s := newStage(t, func(c *wechat.Config) { c.MaxConcurrent, c.ConnectTimeout = 4, 10*time.Millisecond })
+	other := s.addApp(t, "wxsim0000000000000002")
+	gate := wechattest.NewGate()
+	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate, Times: -1})
+	held := make(chan error, 4)
+	for range 4 {
+		go func() {
+			_, err := s.client.Code2Session(context.WithoutCancel(t.Context()), s.app.Credential(), s.app.Login("alice"))
+			held <- err
+		}()
+	}
+	for range 4 {
+		<-gate.Arrived()
+	}
+
+	_, code, err := s.login(t, "alice")
+	if failure := wantClass(t, err, wechat.ClassUnsent); failure.RetryAfter <= 0 {
+		t.Error("a call over the limit is not told when to come back")
+	}
+	wantSent(t, s.sim, code, 0)
+	for range 100 {
+		if _, err := s.client.Code2Session(t.Context(), other.Credential(), other.Login("bob")); err != nil {
+			t.Fatalf("the other app: %v", err)
+		}
+	}
+	if _, err := s.client.PhoneNumber(t.Context(), s.app.Credential(), s.app.TapPhone("alice")); err != nil {
+		t.Errorf("another API of the app that hangs: %v", err)
+	}
+
+	gate.Open()
+	for range 4 {
+		if err := <-held; err != nil {
+			t.Errorf("a held call: %v", err)
+		}
+	}
+	if _, _, err := s.login(t, "alice"); err != nil {
+		t.Errorf("after it hung: %v", err)
+	}
+}
+
+func TestACallWaitsForAFreeSlot(t *testing.T) {
+	s := newStage(t, func(c *wechat.Config) { c.MaxConcurrent, c.ConnectTimeout = 1, time.Hour })
+	gate := wechattest.NewGate()
+	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate})
+	done := make(chan error, 2)
+	for range 2 {
+		go func() {
+			_, err := s.client.Code2Session(context.WithoutCancel(t.Context()), s.app.Credential(), s.app.Login("alice"))
+			done <- err
+		}()
+	}
+	<-gate.Arrived()
+	gate.Open()
+	for range 2 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestACallerMayHangUpWhileItWaitsForASlot(t *testing.T) {
+	s := newStage(t, func(c *wechat.Config) { c.MaxConcurrent, c.ConnectTimeout = 1, time.Hour })
+	gate := wechattest.NewGate()
+	defer gate.Open()
+	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate})
+	go func() {
+		_, _ = s.client.Code2Session(context.WithoutCancel(t.Context()), s.app.Credential(), s.app.Login("alice"))
+	}()
+	<-gate.Arrived()
+	ctx, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	code := s.app.Login("bob")
+	_, err := s.client.Code2Session(ctx, s.app.Credential(), code)
+	wantClass(t, err, wechat.ClassUnsent)
+	wantSent(t, s.sim, code, 0)
+}

@@ -1,0 +1,249 @@
+package wechat_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/minifed/minifed/wechat"
+	"github.com/minifed/minifed/wechat/wechattest"
+)
+
+// phone makes one getuserphonenumber call.
+func (s *stage) phone(t testing.TB, user string) error {
+	t.Helper()
+	_, err := s.client.PhoneNumber(t.Context(), s.app.Credential(), s.app.TapPhone(user))
+	return err
+}
+
+// count counts the recorded calls of an API.
+func (s *stage) count(api wechattest.API) int {
+	n := 0
+	for _, request := range s.sim.Requests() {
+		if request.API == api {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *stage) wantCounts(t *testing.T, tokens, phones int) {
+	t.Helper()
+	if n := s.count(wechattest.StableToken); n != tokens {
+		t.Errorf("%d calls for an access token, want %d", n, tokens)
+	}
+	if n := s.count(wechattest.PhoneNumber); n != phones {
+		t.Errorf("%d calls of getuserphonenumber, want %d", n, phones)
+	}
+}
+
+func TestTheAccessTokenIsShared(t *testing.T) {
+	s := newStage(t, nil)
+	for range 5 {
+		if err := s.phone(t, "alice"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.wantCounts(t, 1, 5)
+	if s.count(wechattest.Token) != 0 {
+		t.Error("/cgi-bin/token was asked, which voids the token of every other instance")
+	}
+}
+
+func TestCallsThatNeedATokenAtOnceShareOneRequest(t *testing.T) {
+	s := newStage(t, nil)
+	gate := wechattest.NewGate()
+	s.app.Fail(wechattest.StableToken, wechattest.Fault{Gate: gate})
+	var group sync.WaitGroup
+	for range 16 {
+		group.Go(func() {
+			if err := s.phone(t, "alice"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	<-gate.Arrived()
+	gate.Open()
+	group.Wait()
+	s.wantCounts(t, 1, 16)
+}
+
+func TestACallerThatHangsUpDoesNotTakeTheTokenFromOthers(t *testing.T) {
+	s := newStage(t, nil)
+	gate := wechattest.NewGate()
+	s.app.Fail(wechattest.StableToken, wechattest.Fault{Gate: gate})
+	ctx, hangUp := context.WithCancel(t.Context())
+	gone := make(chan error, 1)
+	code := s.app.TapPhone("alice")
+	go func() {
+		_, err := s.client.PhoneNumber(ctx, s.app.Credential(), code)
+		gone <- err
+	}()
+	<-gate.Arrived()
+	hangUp()
+	wantClass(t, <-gone, wechat.ClassUnsent)
+	wantSent(t, s.sim, code, 0)
+	gate.Open()
+	if err := s.phone(t, "bob"); err != nil {
+		t.Fatal(err)
+	}
+	s.wantCounts(t, 1, 1)
+}
+
+func TestTheTokenIsRenewedFiveMinutesBeforeItsEnd(t *testing.T) {
+	c := new(clock)
+	s := newStage(t, func(config *wechat.Config) { config.Now = c.Now })
+	s.sim.Now = c.Now
+	for _, step := range []struct {
+		advance time.Duration
+		tokens  int
+	}{{0, 1}, {6899 * time.Second, 1}, {2 * time.Second, 2}, {time.Second, 2}} {
+		c.Advance(step.advance)
+		if err := s.phone(t, "alice"); err != nil {
+			t.Fatal(err)
+		}
+		if n := s.count(wechattest.StableToken); n != step.tokens {
+			t.Errorf("%v later: %d calls for a token, want %d", step.advance, n, step.tokens)
+		}
+	}
+}
+
+func TestATokenInItsLastMinutesIsNotAskedForBeforeEachCall(t *testing.T) {
+	asked := 0
+	client := newClient(t, wechat.Config{BaseURL: newHandler(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/cgi-bin/stable_token" {
+			asked++
+			_, _ = w.Write([]byte(`{"access_token":"token","expires_in":200}`))
+			return
+		}
+		_, _ = w.Write([]byte(`{"errcode":0,"errmsg":"ok"}`))
+	})})
+	for range 5 {
+		if err := client.CheckSession(t.Context(), someApp(), "oAlice", "key"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if asked != 1 {
+		t.Errorf("the token was asked for %d times", asked)
+	}
+}
+
+func TestAVoidTokenIsRenewedOnceAndTheCallMadeAgain(t *testing.T) {
+	s := newStage(t, nil)
+	if err := s.phone(t, "alice"); err != nil {
+		t.Fatal(err)
+	}
+	s.app.ExpireTokens()
+	if err := s.phone(t, "alice"); err != nil {
+		t.Fatal(err)
+	}
+	s.wantCounts(t, 2, 3)
+}
+
+func TestATokenThatStaysVoidIsNotAskedForForever(t *testing.T) {
+	for _, errcode := range []int{40001, 40014, 42001} {
+		s := newStage(t, nil)
+		s.app.Fail(wechattest.PhoneNumber, wechattest.Fault{Errcode: errcode, Times: -1})
+		failure := wantClass(t, s.phone(t, "alice"), wechat.ClassToken)
+		if failure.Code != errcode {
+			t.Errorf("errcode = %d, want %d", failure.Code, errcode)
+		}
+		s.wantCounts(t, 2, 2)
+	}
+}
+
+func TestManyCallsWithAVoidTokenRenewItOnce(t *testing.T) {
+	s := newStage(t, nil)
+	if err := s.phone(t, "alice"); err != nil {
+		t.Fatal(err)
+	}
+	// All sixteen are held on their way with a token that becomes void: the first to renew it must not have its new one
+	// thrown away by the others.
+	gate := wechattest.NewGate()
+	s.app.Fail(wechattest.PhoneNumber, wechattest.Fault{Gate: gate, Times: 16})
+	var group sync.WaitGroup
+	for range 16 {
+		group.Go(func() {
+			if err := s.phone(t, "alice"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for range 16 {
+		<-gate.Arrived()
+	}
+	s.app.ExpireTokens()
+	gate.Open()
+	group.Wait()
+	s.wantCounts(t, 2, 1+16+16)
+}
+
+func TestWithoutATokenNothingIsSent(t *testing.T) {
+	for name, row := range map[string]struct {
+		fault wechattest.Fault
+		class wechat.Class
+	}{
+		"the answer is lost":   {wechattest.Fault{Drop: wechattest.FIN}, wechat.ClassUnsent},
+		"a gateway error":      {wechattest.Fault{Status: 502}, wechat.ClassUnsent},
+		"the IP list is wrong": {wechattest.Fault{Errcode: 40164}, wechat.ClassConfig},
+		"the secret is wrong":  {wechattest.Fault{Errcode: 40001}, wechat.ClassConfig},
+		"-1":                   {wechattest.Fault{Errcode: -1}, wechat.ClassBusy},
+		"a quota":              {wechattest.Fault{Errcode: 45009}, wechat.ClassRate},
+		"an unknown errcode":   {wechattest.Fault{Errcode: 99999}, wechat.ClassUnsent},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t, nil)
+			row.fault.Times = -1
+			s.app.Fail(wechattest.StableToken, row.fault)
+			code := s.app.TapPhone("alice")
+			_, err := s.client.PhoneNumber(t.Context(), s.app.Credential(), code)
+			wantClass(t, err, row.class)
+			wantSent(t, s.sim, code, 0)
+			s.app.Heal()
+			if _, err := s.client.PhoneNumber(t.Context(), s.app.Credential(), code); err != nil {
+				t.Errorf("the code is gone: %v", err)
+			}
+		})
+	}
+}
+
+func TestATokenAnswerThatIsNoneIsRefused(t *testing.T) {
+	for name, body := range map[string]string{
+		"no token":         `{"expires_in":7200}`,
+		"no end":           `{"access_token":"t"}`,
+		"an end long ago":  `{"access_token":"t","expires_in":-1}`,
+		"an end far away":  `{"access_token":"t","expires_in":9223372036854775807}`,
+		"an endless token": `{"access_token":"` + strings.Repeat("t", 513) + `","expires_in":7200}`,
+		"no JSON":          `<html>`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := newClient(t, wechat.Config{BaseURL: newHandler(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(body)) })})
+			err := client.CheckSession(t.Context(), someApp(), "oAlice", "key")
+			wantClass(t, err, wechat.ClassUnsent)
+		})
+	}
+}
+
+func TestCheckCredentialProvesThemEachTime(t *testing.T) {
+	s := newStage(t, nil)
+	for range 2 {
+		if err := s.client.CheckCredential(t.Context(), s.app.Credential()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := s.count(wechattest.StableToken); n != 2 {
+		t.Errorf("%d calls", n)
+	}
+	wrong := s.app.Credential()
+	wrong.Secret = "wrong"
+	if failure := wantClass(t, s.client.CheckCredential(t.Context(), wrong), wechat.ClassConfig); failure.Code != 40125 {
+		t.Errorf("errcode = %d", failure.Code)
+	}
+	wrong.ID = "wxsimUnknown"
+	if failure := wantClass(t, s.client.CheckCredential(t.Context(), wrong), wechat.ClassConfig); failure.Code != 40013 {
+		t.Errorf("errcode = %d", failure.Code)
+	}
+}
