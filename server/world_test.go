@@ -49,6 +49,7 @@ type world struct {
 	clock  *clock
 	engine *storagetest.Hooks
 	sim    *wechattest.Server
+	api    *httptest.Server
 	wechat *wechat.Client
 	master *keys.Master
 	ring   *keys.Ring
@@ -93,6 +94,7 @@ func newWorldOn(t *testing.T, c *clock, engine storage.Engine) *world {
 	}
 	api := httptest.NewServer(w.sim)
 	t.Cleanup(api.Close)
+	w.api = api
 	w.wechat = must(wechat.New(wechat.Config{
 		BaseURL: api.URL, Proxy: func(*http.Request) (*url.URL, error) { return nil, nil },
 		RetryDelay: func() time.Duration { return 0 }, Timeout: 2 * time.Second,
