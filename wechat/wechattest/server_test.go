@@ -1,0 +1,699 @@
+package wechattest_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/minifed/minifed/wechat"
+	"github.com/minifed/minifed/wechat/wechattest"
+)
+
+// bench is a simulator with one app, driven by plain HTTP.
+type bench struct {
+	sim *wechattest.Server
+	app *wechattest.App
+	url string
+}
+
+// Its clock stands still unless it is advanced.
+func newBench(t testing.TB, sim *wechattest.Server) *bench {
+	t.Helper()
+	if sim.Now == nil {
+		sim.Now = func() time.Time { return time.Unix(1_700_000_000, 0) }
+	}
+	app, err := sim.AddApp(wechat.App{ID: "wxsimA", Secret: "secret-a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(sim)
+	t.Cleanup(server.Close)
+	return &bench{sim: sim, app: app, url: server.URL}
+}
+
+// answer is what came back; the JSON members that the tests look at are read from the body.
+type answer struct {
+	status      int
+	contentType string
+	body        string
+
+	Errcode   int    `json:"errcode"`
+	Errmsg    string `json:"errmsg"`
+	OpenID    string `json:"openid"`
+	UnionID   string `json:"unionid"`
+	Key       string `json:"session_key"`
+	Token     string `json:"access_token"`
+	ExpiresIn int    `json:"expires_in"`
+}
+
+func (b *bench) do(t testing.TB, request *http.Request) answer {
+	t.Helper()
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := answer{status: response.StatusCode, contentType: response.Header.Get("Content-Type"), body: string(body)}
+	_ = json.Unmarshal(body, &a) // not all answers are JSON
+	return a
+}
+
+func (b *bench) get(t testing.TB, pathAndQuery string) answer {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.url+pathAndQuery, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.do(t, request)
+}
+
+func (b *bench) post(t testing.TB, pathAndQuery, body string) answer {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.url+pathAndQuery, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.do(t, request)
+}
+
+func (b *bench) login(t testing.TB, code string) answer {
+	t.Helper()
+	return b.get(t, "/sns/jscode2session?appid=wxsimA&secret=secret-a&grant_type=authorization_code&js_code="+url.QueryEscape(code))
+}
+
+func (b *bench) token(t testing.TB) string {
+	t.Helper()
+	a := b.post(t, "/cgi-bin/stable_token", `{"grant_type":"client_credential","appid":"wxsimA","secret":"secret-a"}`)
+	if a.Token == "" {
+		t.Fatalf("no token: %s", a.body)
+	}
+	return a.Token
+}
+
+func (b *bench) phone(t testing.TB, token, code string) answer {
+	t.Helper()
+	return b.post(t, "/wxa/business/getuserphonenumber?access_token="+token, `{"code":"`+code+`"}`)
+}
+
+func (b *bench) check(t testing.TB, token, openID, key string) answer {
+	t.Helper()
+	return b.get(t, "/wxa/checksession?access_token="+token+"&openid="+openID+"&sig_method=hmac_sha256&signature="+signature(key))
+}
+
+func (a answer) want(t testing.TB, errcode int) {
+	t.Helper()
+	if a.Errcode != errcode || a.status != http.StatusOK {
+		t.Errorf("answer: status %d, errcode %d, want 200 and %d: %s", a.status, a.Errcode, errcode, a.body)
+	}
+}
+
+func TestItRefusesToLookReal(t *testing.T) {
+	sim := new(wechattest.Server)
+	for _, id := range []wechat.AppID{"wx4f4bc4dec97d474b", "", "WXSIM1", wechat.AppID("wxsim" + strings.Repeat("x", 64))} {
+		if _, err := sim.AddApp(wechat.App{ID: id}); err == nil {
+			t.Errorf("it simulates %q", id)
+		}
+	}
+	app, err := sim.AddApp(wechat.App{ID: "wxsimA"})
+	if err != nil || len(app.Credential().Secret) != 32 {
+		t.Fatalf("no secret was made: %v", err)
+	}
+	if _, err := sim.AddApp(wechat.App{ID: "wxsimA"}); err == nil {
+		t.Error("it adds an app twice")
+	}
+	other := new(wechattest.Server)
+	same, err := other.AddApp(wechat.App{ID: "wxsimA"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if same.OpenID("alice") == app.OpenID("alice") || same.Credential().Secret == app.Credential().Secret {
+		t.Error("two simulators make the same identifiers")
+	}
+}
+
+func TestIdentifiersHaveWeChatsShape(t *testing.T) {
+	b := newBench(t, new(wechattest.Server))
+	b.app.BindOpenPlatform("account")
+	for name, row := range map[string]struct{ value, shape string }{
+		"login code": {b.app.Login("alice"), `^[0-9A-Za-z]{32}$`},
+		"phone code": {b.app.TapPhone("alice"), `^[0-9a-f]{64}$`},
+		"OpenID":     {string(b.app.OpenID("alice")), `^o[0-9A-Za-z_-]{27}$`},
+		"UnionID":    {string(b.app.UnionID("alice")), `^o[0-9A-Za-z_-]{27}$`},
+		"token":      {b.token(t), `^[0-9A-Za-z_-]{157}$`},
+		"key":        {b.login(t, b.app.Login("alice")).Key, `^[0-9A-Za-z+/]{22}==$`},
+		"number":     {b.sim.Phone("alice").PureNumber, `^100[0-9]{8}$`},
+	} {
+		if !regexp.MustCompile(row.shape).MatchString(row.value) {
+			t.Errorf("%s is %q", name, row.value)
+		}
+	}
+}
+
+func TestALoginCodeWorksOnceForFiveMinutesInItsApp(t *testing.T) {
+	b := newBench(t, new(wechattest.Server))
+	other, err := b.sim.AddApp(wechat.App{ID: "wxsimB", Secret: "secret-b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := b.app.Login("alice")
+	first := b.login(t, code)
+	first.want(t, 0)
+	if first.OpenID != string(b.app.OpenID("alice")) || strings.Contains(first.body, "errcode") || strings.Contains(first.body, "unionid") {
+		t.Errorf("answer %s", first.body)
+	}
+	b.login(t, code).want(t, 40163)
+	b.login(t, "unknown").want(t, 40029)
+	b.login(t, other.Login("alice")).want(t, 40029)
+	b.login(t, b.app.TapPhone("alice")).want(t, 40029)
+	b.login(t, strings.ToLower(b.app.Login("alice"))+"X").want(t, 40029)
+
+	inTime, late := b.app.Login("alice"), b.app.Login("alice")
+	b.sim.Advance(5 * time.Minute)
+	b.login(t, inTime).want(t, 0)
+	b.sim.Advance(time.Second)
+	b.login(t, late).want(t, 40029)
+	b.login(t, code).want(t, 40163)
+	b.sim.Advance(time.Hour)
+	b.app.Login("alice")
+	b.login(t, code).want(t, 40029)
+}
+
+func TestCode2SessionChecksInWeChatsOrder(t *testing.T) {
+	b := newBench(t, new(wechattest.Server))
+	code := b.app.Login("alice")
+	for _, row := range []struct {
+		query   string
+		errcode int
+		errmsg  string
+	}{
+		{"", 41002, `^appid missing rid: [0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{8}$`},
+		{"appid=wxsimZ", 41004, `^appsecret missing, rid: `},
+		{"appid=wxsimZ&secret=x", 41008, `^missing code, rid: `},
+		{"appid=wxsimZ&secret=x&js_code=" + code + "&grant_type=x", 40002, `^invalid grant_type, rid: `},
+		{"appid=wxsimZ&secret=x&js_code=" + code, 40013, `^invalid appid, rid: `},
+		{"appid=wxsimA&secret=x&js_code=" + code, 40125, `^invalid appsecret, rid: `},
+		{"appid=wxsimA&secret=secret-a&js_code=x", 40029, `^invalid code, rid: `},
+	} {
+		a := b.get(t, "/sns/jscode2session?"+row.query)
+		a.want(t, row.errcode)
+		if !regexp.MustCompile(row.errmsg).MatchString(a.Errmsg) || a.contentType != "text/plain" {
+			t.Errorf("%s: %q as %q", row.query, a.Errmsg, a.contentType)
+		}
+	}
+	b.post(t, "/sns/jscode2session", "appid=wxsimA&secret=secret-a&js_code="+code).want(t, 41002)
+	b.login(t, code).want(t, 0)
+}
+
+func TestATraceIDBeginsWithTheTime(t *testing.T) {
+	b := newBench(t, &wechattest.Server{Now: func() time.Time { return time.Unix(0x617833f5, 0) }})
+	if a := b.login(t, "x"); !strings.HasPrefix(a.Errmsg, "invalid code, rid: 617833f5-") {
+		t.Errorf("errmsg %q", a.Errmsg)
+	}
+}
+
+func TestSlashesAreEscapedUnlessToldOtherwise(t *testing.T) {
+	for _, plain := range []bool{false, true} {
+		b := newBench(t, &wechattest.Server{PlainSlashes: plain, KeyRotation: time.Nanosecond})
+		var a answer
+		for !strings.Contains(a.Key, "/") {
+			b.sim.Advance(time.Minute)
+			a = b.login(t, b.app.Login("alice"))
+			a.want(t, 0)
+		}
+		if strings.Contains(a.body, `\/`) == plain {
+			t.Errorf("PlainSlashes %t: %s", plain, a.body)
+		}
+	}
+}
+
+func TestUnionIDsFollowTheOpenPlatformAccountAtTheTimeOfTheCall(t *testing.T) {
+	b := newBench(t, new(wechattest.Server))
+	other, err := b.sim.AddApp(wechat.App{ID: "wxsimB"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := b.app.Login("alice")
+	b.app.BindOpenPlatform("one")
+	other.BindOpenPlatform("one")
+	first := b.login(t, code).UnionID
+	if first == "" || first != string(b.app.UnionID("alice")) || first != string(other.UnionID("alice")) {
+		t.Errorf("UnionID %q", first)
+	}
+	if b.app.OpenID("alice") == other.OpenID("alice") {
+		t.Error("two apps see the same OpenID")
+	}
+	if b.app.UnionID("alice") == b.app.UnionID("bob") {
+		t.Error("two users have the same UnionID")
+	}
+	b.app.BindOpenPlatform("two")
+	if second := b.login(t, b.app.Login("alice")).UnionID; second == "" || second == first {
+		t.Errorf("under another account: %q", second)
+	}
+	b.app.BindOpenPlatform("")
+	if third := b.login(t, b.app.Login("alice")).UnionID; third != "" || other.UnionID("alice") == "" {
+		t.Errorf("unbound: %q", third)
+	}
+}
+
+func TestABlockedUserIsRefused(t *testing.T) {
+	b := newBench(t, new(wechattest.Server))
+	b.app.Block("alice", true)
+	b.login(t, b.app.Login("alice")).want(t, 40226)
+	b.login(t, b.app.Login("bob")).want(t, 0)
+	b.app.Block("alice", false)
+	b.login(t, b.app.Login("alice")).want(t, 0)
+}
+
+func TestTheLoginQuotaIsPerMinute(t *testing.T) {
+	b := newBench(t, &wechattest.Server{LoginsPerMinute: 2, Now: func() time.Time { return time.Unix(1_700_000_040, 0) }})
+	b.login(t, b.app.Login("alice")).want(t, 0)
+	b.login(t, b.app.Login("alice")).want(t, 0)
+	code := b.app.Login("alice")
+	b.login(t, code).want(t, 45011)
+	b.sim.Advance(time.Minute)
+	b.login(t, code).want(t, 0)
+}
+
+func TestSessionKeysRotateAtLoginButNotTooOften(t *testing.T) {
+	b := newBench(t, new(wechattest.Server))
+	first := b.login(t, b.app.Login("alice"))
+	if again := b.login(t, b.app.Login("alice")); again.Key != first.Key {
+		t.Error("two logins within a minute have two keys")
+	}
+	token := b.token(t)
+	b.check(t, token, first.OpenID, first.Key).want(t, 0)
+	b.sim.Advance(time.Minute)
+	b.check(t, token, first.OpenID, first.Key).want(t, 0)
+	code := b.app.Login("alice")
+	b.check(t, token, first.OpenID, first.Key).want(t, 87009)
+	if second := b.login(t, code); second.Key == first.Key {
+		t.Error("the key is the same after a minute")
+	}
+}
+
+func TestResetKeepsTheEndOfTheKey(t *testing.T) {
+	b := newBench(t, new(wechattest.Server))
+	session := b.login(t, b.app.Login("alice"))
+	b.sim.Advance(71 * time.Hour)
+	reset := b.get(t, "/wxa/resetusersessionkey?access_token="+b.token(t)+"&openid="+session.OpenID+"&sig_method=hmac_sha256&signature="+signature(session.Key))
+	reset.want(t, 0)
+	if reset.Key == "" || reset.Key == session.Key || reset.OpenID != session.OpenID || reset.Errmsg != "ok" {
+		t.Fatalf("answer %s", reset.body)
+	}
+	b.check(t, b.token(t), session.OpenID, session.Key).want(t, 87009)
+	b.check(t, b.token(t), session.OpenID, reset.Key).want(t, 0)
+	b.sim.Advance(time.Hour)
+	b.check(t, b.token(t), session.OpenID, reset.Key).want(t, 87007)
+}
+
+func TestCheckSessionIsStrict(t *testing.T) {
+	b := newBench(t, new(wechattest.Server))
+	session := b.login(t, b.app.Login("alice"))
+	token := b.token(t)
+	query := "&openid=" + session.OpenID + "&signature=" + signature(session.Key)
+	b.get(t, "/wxa/checksession?access_token="+token+query).want(t, 87008)
+	b.get(t, "/wxa/checksession?sig_method=hmac_sha256"+query).want(t, 41001)
+	b.get(t, "/wxa/checksession?access_token=x&sig_method=hmac_sha256"+query).want(t, 40001)
+	b.post(t, "/wxa/checksession?access_token="+token+"&sig_method=hmac_sha256"+query, "{}").want(t, 43001)
+	b.check(t, token, "oNobody", session.Key).want(t, 40003)
+	if a := b.check(t, token, session.OpenID, "another"); a.contentType != "application/json; encoding=utf-8" || !strings.HasPrefix(a.Errmsg, "invalid signature rid: ") {
+		t.Errorf("%q as %q", a.Errmsg, a.contentType)
+	}
+}
+
+func TestTheStableTokenIsTheSameUntilItsLastFiveMinutes(t *testing.T) {
+	b := newBench(t, new(wechattest.Server))
+	ask := func(force string) answer {
+		return b.post(t, "/cgi-bin/stable_token", `{"grant_type":"client_credential","appid":"wxsimA","secret":"secret-a"`+force+`}`)
+	}
+	first := ask("")
+	if first.ExpiresIn != 7200 {
+		t.Errorf("expires_in %d", first.ExpiresIn)
+	}
+	b.sim.Advance(6000 * time.Second)
+	if again := ask(""); again.Token != first.Token || again.ExpiresIn != 1200 {
+		t.Errorf("after 6000 s: the same token: %t, expires_in %d", again.Token == first.Token, again.ExpiresIn)
+	}
+	b.sim.Advance(900 * time.Second)
+	second := ask("")
+	if second.Token == first.Token {
+		t.Error("it was not renewed in its last five minutes")
+	}
+	b.phone(t, first.Token, b.app.TapPhone("alice")).want(t, 0)
+	b.phone(t, second.Token, b.app.TapPhone("alice")).want(t, 0)
+	b.sim.Advance(300 * time.Second)
+	if a := b.phone(t, first.Token, b.app.TapPhone("alice")); a.Errcode != 42001 || !strings.HasPrefix(a.Errmsg, "access_token expired rid: ") {
+		t.Errorf("the old token after the overlap: %s", a.body)
+	}
+
+	third := ask(`,"force_refresh":true`)
+	if third.Token == second.Token {
+		t.Error("force_refresh did not renew")
+	}
+	b.phone(t, second.Token, b.app.TapPhone("alice")).want(t, 42001)
+	if soon := ask(`,"force_refresh":true`); soon.Token != third.Token {
+		t.Error("force_refresh renewed twice within 30 s")
+	}
+	for range 19 {
+		b.sim.Advance(30 * time.Second)
+		ask(`,"force_refresh":true`).want(t, 0)
+	}
+	b.sim.Advance(30 * time.Second)
+	ask(`,"force_refresh":true`).want(t, 45009)
+	b.sim.Advance(24 * time.Hour)
+	ask(`,"force_refresh":true`).want(t, 0)
+}
+
+func TestTheOlderTokenIsNewAtEachCall(t *testing.T) {
+	b := newBench(t, new(wechattest.Server))
+	stable := b.token(t)
+	ask := func() answer {
+		return b.get(t, "/cgi-bin/token?grant_type=client_credential&appid=wxsimA&secret=secret-a")
+	}
+	first, second := ask(), ask()
+	if first.Token == second.Token || strings.Contains(first.body, "errcode") {
+		t.Errorf("answer %s", first.body)
+	}
+	b.phone(t, first.Token, b.app.TapPhone("alice")).want(t, 0)
+	b.sim.Advance(300 * time.Second)
+	b.phone(t, first.Token, b.app.TapPhone("alice")).want(t, 42001)
+	b.phone(t, second.Token, b.app.TapPhone("alice")).want(t, 0)
+	b.phone(t, stable, b.app.TapPhone("alice")).want(t, 0)
+	b.app.ExpireTokens()
+	b.phone(t, second.Token, b.app.TapPhone("alice")).want(t, 40001)
+	b.phone(t, stable, b.app.TapPhone("alice")).want(t, 40001)
+}
+
+func TestTokenEndpointsAreStrict(t *testing.T) {
+	b := newBench(t, new(wechattest.Server))
+	b.get(t, "/cgi-bin/token?appid=wxsimA&secret=secret-a").want(t, 40002)
+	b.get(t, "/cgi-bin/token?grant_type=client_credential&secret=secret-a").want(t, 41002)
+	b.get(t, "/cgi-bin/token?grant_type=client_credential&appid=wxsimA").want(t, 41004)
+	b.get(t, "/cgi-bin/token?grant_type=client_credential&appid=wxsimZ&secret=x").want(t, 40013)
+	b.get(t, "/cgi-bin/token?grant_type=client_credential&appid=wxsimA&secret=x").want(t, 40125)
+	b.get(t, "/cgi-bin/stable_token").want(t, 43002)
+	b.post(t, "/cgi-bin/stable_token", "grant_type=client_credential").want(t, 47001)
+	b.post(t, "/cgi-bin/stable_token", `{"appid":"wxsimA","secret":"secret-a"}`).want(t, 40002)
+	b.post(t, "/cgi-bin/stable_token", `{"grant_type":"client_credential","appid":"wxsimA"}`).want(t, 41004)
+	b.post(t, "/cgi-bin/stable_token", `{"grant_type":"client_credential","appid":"wxsimA","secret":"x"}`).want(t, 40125)
+	b.post(t, "/cgi-bin/stable_token", `{"grant_type":"client_credential","appid":"wxsimA","secret":"secret-a","force_refresh":"yes"}`).want(t, 47001)
+}
+
+func TestPhoneNumbers(t *testing.T) {
+	b := newBench(t, new(wechattest.Server))
+	other, err := b.sim.AddApp(wechat.App{ID: "wxsimB"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, code := b.token(t), b.app.TapPhone("alice")
+	first := b.phone(t, token, code)
+	first.want(t, 0)
+	number := b.sim.Phone("alice").PureNumber
+	if !strings.Contains(first.body, `"phone_info":{"phoneNumber":"`+number+`","purePhoneNumber":"`+number+`","countryCode":"86","watermark":{"timestamp":`) {
+		t.Errorf("answer %s", first.body)
+	}
+	if a := b.phone(t, token, code); a.Errcode != 40029 || !regexp.MustCompile(`^invalid code hint: \[\w{16}\] rid: `).MatchString(a.Errmsg) {
+		t.Errorf("a used code: %s", a.body)
+	}
+	b.phone(t, token, b.app.Login("alice")).want(t, 40029)
+	b.phone(t, token, other.TapPhone("alice")).want(t, 40013)
+	b.phone(t, token, "").want(t, 41008)
+	b.post(t, "/wxa/business/getuserphonenumber?access_token="+token, "code=x").want(t, 47001)
+	b.post(t, "/wxa/business/getuserphonenumber?access_token="+token, `{"code":"\u0061"}`).want(t, 40033)
+	b.get(t, "/wxa/business/getuserphonenumber?access_token="+token).want(t, 43002)
+
+	b.sim.SetPhone("alice", wechat.PhoneNumber{CountryCode: "49", PureNumber: "15100000000"})
+	if a := b.phone(t, token, b.app.TapPhone("alice")); !strings.Contains(a.body, `"phoneNumber":"+4915100000000"`) {
+		t.Errorf("a number abroad: %s", a.body)
+	}
+}
+
+func TestAPostWithoutContentLengthIs412(t *testing.T) {
+	b := newBench(t, new(wechattest.Server))
+	code := b.app.TapPhone("alice")
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.url+"/wxa/business/getuserphonenumber?access_token="+b.token(t),
+		io.MultiReader(strings.NewReader(`{"code":"`+code+`"}`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := b.do(t, request); a.status != http.StatusPreconditionFailed {
+		t.Errorf("status %d", a.status)
+	}
+	b.phone(t, b.token(t), code).want(t, 0)
+}
+
+func TestMiniProgramCodesAreStrict(t *testing.T) {
+	b := newBench(t, new(wechattest.Server))
+	token := b.token(t)
+	ask := func(body string) answer { return b.post(t, "/wxa/getwxacodeunlimit?access_token="+token, body) }
+	if a := ask(`{"scene":"a"}`); a.contentType != "image/jpeg" || !strings.HasPrefix(a.body, "\xff\xd8\xff") {
+		t.Errorf("it is %q", a.contentType)
+	}
+	if a := ask(`{"scene":"a","is_hyaline":true}`); a.contentType != "image/png" || !strings.HasPrefix(a.body, "\x89PNG") {
+		t.Errorf("it is %q", a.contentType)
+	}
+	if bytes.Equal([]byte(ask(`{"scene":"a"}`).body), []byte(ask(`{"scene":"b"}`).body)) {
+		t.Error("two scenes have one picture")
+	}
+	ask("scene=a").want(t, 40169)
+	ask(`{}`).want(t, 40169)
+	ask(`{"scene":"`+strings.Repeat("a", 33)+`"}`).want(t, 40169)
+	ask(`{"scene":"50%"}`).want(t, 40129)
+	ask(`{"scene":"a","page":"/pages/x"}`).want(t, 41030)
+	ask(`{"scene":"a","page":"pages/x?y=1"}`).want(t, 41030)
+	ask(`{"scene":"a","width":279}`).want(t, 40097)
+	ask(`{"scene":"a","env_version":"beta"}`).want(t, 40097)
+	ask(`{"scene":"a\u0026b"}`).want(t, 40033)
+	b.app.SetPages("pages/index")
+	ask(`{"scene":"a","page":"pages/x"}`).want(t, 41030)
+	if a := ask(`{"scene":"a","page":"pages/x","check_path":false}`); a.contentType != "image/jpeg" {
+		t.Errorf("check_path false: %s", a.body)
+	}
+}
+
+func TestAnUnknownPathIs404(t *testing.T) {
+	b := newBench(t, new(wechattest.Server))
+	if a := b.get(t, "/sns/userinfo"); a.status != http.StatusNotFound {
+		t.Errorf("status %d", a.status)
+	}
+	if a := b.post(t, "/cgi-bin/stable_token", strings.Repeat(" ", 2<<20)); a.status != http.StatusRequestEntityTooLarge {
+		t.Errorf("an endless body: status %d", a.status)
+	}
+}
+
+func TestFaultsStrikeInOrderAndOnlyWhereTheyFit(t *testing.T) {
+	b := newBench(t, new(wechattest.Server))
+	b.app.Fail(wechattest.Code2Session,
+		wechattest.Fault{Errcode: 45011, User: "bob"},
+		wechattest.Fault{},
+		wechattest.Fault{Errcode: -1, Times: 2},
+		wechattest.Fault{Status: http.StatusBadGateway},
+	)
+	b.app.Fail(wechattest.PhoneNumber, wechattest.Fault{Errcode: 45009})
+	alice := b.app.Login("alice")
+	b.login(t, alice).want(t, 0)
+	alice = b.app.Login("alice")
+	b.login(t, alice).want(t, -1)
+	b.login(t, alice).want(t, -1)
+	if a := b.login(t, alice); a.status != http.StatusBadGateway || a.contentType != "text/html" || !strings.Contains(a.body, "502 Bad Gateway") {
+		t.Errorf("status %d: %s", a.status, a.body)
+	}
+	b.login(t, alice).want(t, 0)
+	bob := b.app.Login("bob")
+	b.login(t, bob).want(t, 45011)
+	b.login(t, bob).want(t, 0)
+	b.phone(t, b.token(t), b.app.TapPhone("alice")).want(t, 45009)
+	b.phone(t, b.token(t), b.app.TapPhone("alice")).want(t, 0)
+
+	b.app.Fail(wechattest.Code2Session, wechattest.Fault{Errcode: -1, Times: -1})
+	for range 3 {
+		b.login(t, bob).want(t, -1)
+	}
+	b.app.Heal()
+	b.login(t, bob).want(t, 40163)
+}
+
+func TestSpendDecidesWhetherAFaultLosesTheCode(t *testing.T) {
+	for name, fault := range map[string]wechattest.Fault{
+		"errcode": {Errcode: -1}, "status": {Status: 502},
+	} {
+		b := newBench(t, new(wechattest.Server))
+		b.app.Fail(wechattest.Code2Session, fault)
+		code := b.app.Login("alice")
+		b.login(t, code)
+		b.login(t, code).want(t, 0)
+		fault.Spend = true
+		b.app.Fail(wechattest.Code2Session, fault)
+		code = b.app.Login("alice")
+		b.login(t, code)
+		if a := b.login(t, code); a.Errcode != 40163 {
+			t.Errorf("%s: the code was not spent: %s", name, a.body)
+		}
+	}
+}
+
+func TestAQuotedErrcodeAndATruncatedAnswer(t *testing.T) {
+	b := newBench(t, new(wechattest.Server))
+	b.app.Fail(wechattest.Code2Session, wechattest.Fault{Errcode: 40029, Quoted: true}, wechattest.Fault{Truncate: true})
+	if a := b.login(t, b.app.Login("alice")); !strings.HasPrefix(a.body, `{"errcode":"40029","errmsg":"invalid code, rid: `) {
+		t.Errorf("answer %s", a.body)
+	}
+	if a := b.login(t, b.app.Login("alice")); json.Valid([]byte(a.body)) || a.body == "" {
+		t.Errorf("answer %s", a.body)
+	}
+}
+
+func TestDroppedConnections(t *testing.T) {
+	for name, row := range map[string]struct {
+		fault wechattest.Fault
+		spent bool
+	}{
+		"FIN":               {wechattest.Fault{Drop: wechattest.FIN}, false},
+		"RST":               {wechattest.Fault{Drop: wechattest.RST}, false},
+		"FIN after":         {wechattest.Fault{Drop: wechattest.FIN, Spend: true}, true},
+		"RST after":         {wechattest.Fault{Drop: wechattest.RST, Spend: true}, true},
+		"FIN in the middle": {wechattest.Fault{Drop: wechattest.FIN, Truncate: true}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, new(wechattest.Server))
+			b.app.Fail(wechattest.Code2Session, row.fault)
+			code := b.app.Login("alice")
+			client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.url+"/sns/jscode2session?appid=wxsimA&secret=secret-a&js_code="+code, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if response, err := client.Do(request); err == nil {
+				_, err = io.ReadAll(response.Body)
+				response.Body.Close()
+				if !errors.Is(err, io.ErrUnexpectedEOF) {
+					t.Errorf("there is an answer: %v", err)
+				}
+			}
+			want := 0
+			if row.spent {
+				want = 40163
+			}
+			b.login(t, code).want(t, want)
+			if requests := b.sim.Requests(); len(requests) != 2 || requests[0].Status != 0 || requests[1].Status != http.StatusOK {
+				t.Errorf("%d requests were recorded", len(requests))
+			}
+		})
+	}
+}
+
+func TestAGateHoldsCallsUntilItOpens(t *testing.T) {
+	b := newBench(t, new(wechattest.Server))
+	gate := wechattest.NewGate()
+	b.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate, Times: 2})
+	code := b.app.Login("alice")
+	var group sync.WaitGroup
+	var won atomic.Int32
+	for range 2 {
+		group.Go(func() {
+			if b.login(t, code).Errcode == 0 {
+				won.Add(1)
+			}
+		})
+	}
+	<-gate.Arrived()
+	<-gate.Arrived()
+	if won.Load() != 0 {
+		t.Error("a call passed the closed gate")
+	}
+	gate.Open()
+	gate.Open()
+	group.Wait()
+	if won.Load() != 1 {
+		t.Errorf("%d calls won one code", won.Load())
+	}
+}
+
+func TestACallWhoseClientHungUpTakesEffectAllTheSame(t *testing.T) {
+	b := newBench(t, new(wechattest.Server))
+	gate := wechattest.NewGate()
+	b.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate, Spend: true})
+	code := b.app.Login("alice")
+	ctx, hangUp := context.WithCancel(t.Context())
+	go func() {
+		<-gate.Arrived()
+		hangUp()
+	}()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, b.url+"/sns/jscode2session?appid=wxsimA&secret=secret-a&js_code="+code, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := http.DefaultClient.Do(request); !errors.Is(err, context.Canceled) {
+		t.Fatalf("err = %v", err)
+	}
+	b.login(t, code).want(t, 40163)
+}
+
+func TestRequestsAreRecorded(t *testing.T) {
+	b := newBench(t, &wechattest.Server{KeepRequests: 3})
+	code := b.app.Login("alice")
+	b.login(t, code)
+	b.login(t, code)
+	requests := b.sim.Requests()
+	if len(requests) != 2 || b.sim.TimesSent(code) != 2 {
+		t.Fatalf("%d requests", len(requests))
+	}
+	first, second := requests[0], requests[1]
+	if first.API != wechattest.Code2Session || first.AppID != "wxsimA" || first.User != "alice" || first.Code != code || first.Errcode != 0 || first.Status != 200 || first.Query.Get("secret") != "secret-a" {
+		t.Errorf("first: %+v", first)
+	}
+	if second.Errcode != 40163 {
+		t.Errorf("second: errcode %d", second.Errcode)
+	}
+	phoneCode := b.app.TapPhone("bob")
+	b.phone(t, b.token(t), phoneCode)
+	if requests = b.sim.Requests(); requests[len(requests)-1].User != "bob" || b.sim.TimesSent(phoneCode) != 1 {
+		t.Errorf("last: %+v", requests[len(requests)-1])
+	}
+	for range 10 {
+		b.login(t, code)
+	}
+	if n := len(b.sim.Requests()); n < 3 || n > 6 {
+		t.Errorf("%d requests are kept, want about 3", n)
+	}
+	b.sim.ForgetRequests()
+	if len(b.sim.Requests()) != 0 {
+		t.Error("they are not forgotten")
+	}
+}
+
+func FuzzServer(f *testing.F) {
+	f.Add("/sns/jscode2session", "appid=wxsimA&secret=secret-a&js_code=x", "")
+	f.Add("/cgi-bin/stable_token", "", `{"grant_type":"client_credential","appid":"wxsimA","secret":"secret-a","force_refresh":true}`)
+	f.Add("/wxa/getwxacodeunlimit", "access_token=x", `{"scene":"a"}`)
+	sim := new(wechattest.Server)
+	if _, err := sim.AddApp(wechat.App{ID: "wxsimA", Secret: "secret-a"}); err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, path, query, body string) {
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			request := httptest.NewRequest(method, "/", strings.NewReader(body))
+			request.URL = &url.URL{Path: path, RawQuery: query}
+			recorder := httptest.NewRecorder()
+			sim.ServeHTTP(recorder, request)
+			if recorder.Code != 200 && recorder.Code != 404 && recorder.Code != 413 {
+				t.Errorf("status %d", recorder.Code)
+			}
+		}
+	})
+}
