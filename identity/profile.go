@@ -173,10 +173,18 @@ type profileRule struct {
 
 func profileRules(p *storage.Profile) []profileRule {
 	rules := []profileRule{
-		{"nickname", &p.Nickname, text}, {"name", &p.Name, text}, {"picture", &p.Picture, httpsURL},
-		{"gender", &p.Gender, gender}, {"birthdate", &p.Birthdate, birthdate}, {"locale", &p.Locale, locale},
-		{"zoneinfo", &p.Zoneinfo, zoneinfo}, {"given_name", &p.GivenName, text}, {"family_name", &p.FamilyName, text},
-		{"middle_name", &p.MiddleName, text}, {"profile", &p.Profile, httpsURL}, {"website", &p.Website, httpsURL},
+		{"nickname", &p.Nickname, text},
+		{"name", &p.Name, text},
+		{"picture", &p.Picture, httpsURL},
+		{"gender", &p.Gender, gender},
+		{"birthdate", &p.Birthdate, birthdate},
+		{"locale", &p.Locale, locale},
+		{"zoneinfo", &p.Zoneinfo, zoneinfo},
+		{"given_name", &p.GivenName, text},
+		{"family_name", &p.FamilyName, text},
+		{"middle_name", &p.MiddleName, text},
+		{"profile", &p.Profile, httpsURL},
+		{"website", &p.Website, httpsURL},
 	}
 	if p.Address == nil {
 		return rules
