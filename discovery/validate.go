@@ -54,8 +54,10 @@ func (p Provider) required() (problems []error) {
 		{len(p.AuthMethods) == 0, "token_endpoint_auth_methods_supported is empty"},
 		{interactive && p.Endpoints.Authorization == "", "authorization_endpoint is required by grant_types_supported"},
 		{interactive && len(p.ResponseTypes) == 0, "response_types_supported is required by grant_types_supported"},
-		{p.RequirePushedAuthorization && p.Endpoints.PushedAuthorization == "",
-			"require_pushed_authorization_requests needs pushed_authorization_request_endpoint"},
+		{
+			p.RequirePushedAuthorization && p.Endpoints.PushedAuthorization == "",
+			"require_pushed_authorization_requests needs pushed_authorization_request_endpoint",
+		},
 		{p.BackchannelLogout && p.Endpoints.EndSession == "", "backchannel_logout_supported needs end_session_endpoint"},
 		{p.FrontchannelLogout && p.Endpoints.EndSession == "", "frontchannel_logout_supported needs end_session_endpoint"},
 	} {

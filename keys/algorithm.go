@@ -1,19 +1,18 @@
 package keys
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	_ "crypto/sha256" // for crypto.SHA256.New
+	_ "crypto/sha512" // for crypto.SHA384.New
 	"errors"
 	"fmt"
 	"math/big"
-
-	// The digests that crypto.Hash.New finds.
-	_ "crypto/sha256"
-	_ "crypto/sha512"
 )
 
 // The JWS algorithms that directories have keys for (RFC 7518 §3.1, RFC 8037 §3.1).
@@ -40,8 +39,8 @@ type algorithm interface {
 	generate() (crypto.Signer, error)
 	// fits reports whether a public key is one of the algorithm's.
 	fits(public crypto.PublicKey) bool
-	// sign appends the JWS signature of input to dst. The key is one that fits.
-	sign(dst []byte, key crypto.Signer, input []byte) ([]byte, error)
+	// sign returns the JWS signature of input. The key is one that fits.
+	sign(key crypto.Signer, input []byte) ([]byte, error)
 	// verify reports whether signature is the key's over input. The key is one that fits.
 	verify(public crypto.PublicKey, input, signature []byte) bool
 }
@@ -81,9 +80,8 @@ func (rsaKey) fits(public crypto.PublicKey) bool {
 
 type rsaPKCS1 struct{ rsaKey }
 
-func (rsaPKCS1) sign(dst []byte, key crypto.Signer, input []byte) ([]byte, error) {
-	signature, err := key.Sign(rand.Reader, digest(crypto.SHA256, input), crypto.SHA256)
-	return append(dst, signature...), err
+func (rsaPKCS1) sign(key crypto.Signer, input []byte) ([]byte, error) {
+	return key.Sign(rand.Reader, digest(crypto.SHA256, input), crypto.SHA256)
 }
 
 func (rsaPKCS1) verify(public crypto.PublicKey, input, signature []byte) bool {
@@ -98,9 +96,8 @@ func (rsaPSS) options() *rsa.PSSOptions {
 	return &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: crypto.SHA256}
 }
 
-func (a rsaPSS) sign(dst []byte, key crypto.Signer, input []byte) ([]byte, error) {
-	signature, err := key.Sign(rand.Reader, digest(crypto.SHA256, input), a.options())
-	return append(dst, signature...), err
+func (a rsaPSS) sign(key crypto.Signer, input []byte) ([]byte, error) {
+	return key.Sign(rand.Reader, digest(crypto.SHA256, input), a.options())
 }
 
 func (a rsaPSS) verify(public crypto.PublicKey, input, signature []byte) bool {
@@ -123,12 +120,12 @@ func (a ecdsaCurve) fits(public crypto.PublicKey) bool {
 // size is the length of r and of s in a signature (RFC 7518 §3.4).
 func (a ecdsaCurve) size() int { return a.curve.Params().BitSize / 8 }
 
-func (a ecdsaCurve) sign(dst []byte, key crypto.Signer, input []byte) ([]byte, error) {
+func (a ecdsaCurve) sign(key crypto.Signer, input []byte) ([]byte, error) {
 	der, err := key.Sign(rand.Reader, digest(a.hash, input), a.hash)
 	if err != nil {
-		return dst, err
+		return nil, err
 	}
-	return appendFixed(dst, der, a.size())
+	return fixedWidth(der, a.size())
 }
 
 func (a ecdsaCurve) verify(public crypto.PublicKey, input, signature []byte) bool {
@@ -143,34 +140,29 @@ func (a ecdsaCurve) verify(public crypto.PublicKey, input, signature []byte) boo
 
 var errDER = errors.New("keys: malformed ECDSA signature")
 
-// appendFixed appends r and s of an ASN.1 DER signature, each in size bytes. Our own curves' signatures are shorter than
+// fixedWidth returns r and s of an ASN.1 DER signature, each in size bytes. The signatures of our curves are shorter than
 // 128 bytes, so that every length is one byte.
-func appendFixed(dst, der []byte, size int) ([]byte, error) {
+func fixedWidth(der []byte, size int) ([]byte, error) {
 	if len(der) < 2 || der[0] != 0x30 || int(der[1]) != len(der)-2 {
-		return dst, errDER
+		return nil, errDER
 	}
 	der = der[2:]
-	for range 2 {
+	signature := make([]byte, 2*size)
+	for _, field := range [][]byte{signature[:size], signature[size:]} {
 		if len(der) < 2 || der[0] != 0x02 || int(der[1]) > len(der)-2 {
-			return dst, errDER
+			return nil, errDER
 		}
-		number := der[2 : 2+der[1]]
+		number := bytes.TrimLeft(der[2:2+der[1]], "\x00")
 		der = der[2+der[1]:]
-		for len(number) > 0 && number[0] == 0 {
-			number = number[1:]
-		}
 		if len(number) > size {
-			return dst, errDER
+			return nil, errDER
 		}
-		for range size - len(number) {
-			dst = append(dst, 0)
-		}
-		dst = append(dst, number...)
+		copy(field[size-len(number):], number)
 	}
 	if len(der) != 0 {
-		return dst, errDER
+		return nil, errDER
 	}
-	return dst, nil
+	return signature, nil
 }
 
 type edwards struct{}
@@ -185,9 +177,8 @@ func (edwards) fits(public crypto.PublicKey) bool {
 	return ok && len(key) == ed25519.PublicKeySize
 }
 
-func (edwards) sign(dst []byte, key crypto.Signer, input []byte) ([]byte, error) {
-	signature, err := key.Sign(rand.Reader, input, crypto.Hash(0))
-	return append(dst, signature...), err
+func (edwards) sign(key crypto.Signer, input []byte) ([]byte, error) {
+	return key.Sign(rand.Reader, input, crypto.Hash(0))
 }
 
 func (edwards) verify(public crypto.PublicKey, input, signature []byte) bool {

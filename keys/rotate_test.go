@@ -63,7 +63,7 @@ func (p *relyingParty) fetch(t *testing.T, from *instance, now time.Time) {
 
 func (p *relyingParty) knows(kid string) bool { return len(p.set.Key(kid)) == 1 }
 
-// TestNoInstanceEverSignsWhatSomebodyCannotVerify simulates two days of three instances whose clocks disagree by almost a
+// TestNoInstanceEverSignsWhatSomebodyCannotVerify simulates a day of three instances whose clocks disagree by almost a
 // minute, of which one is cut off from the store again and again. Relying parties fetch the JWK Set from any instance, and
 // never again before they must. Every token is known to all of them when it is signed, and to a fresh JWK Set at the end of
 // its life.
@@ -78,13 +78,13 @@ func TestNoInstanceEverSignsWhatSomebodyCannotVerify(t *testing.T) {
 	ensure(t, instances[0].ring, directoryWith(acme, EdDSA))
 	chance := rand.New(rand.NewPCG(1, 2))
 	parties := make([]relyingParty, 6)
-	kids, stale, nextCut := map[string]bool{}, 0, c.now()
+	kids, stale, nextCut := map[string]bool{}, 0, c.now().Add(10*time.Minute)
 	type issued struct {
 		kid string
 		exp time.Time
 	}
 	var alive []issued
-	for range 2 * 24 * 60 {
+	for range 24 * 60 {
 		c.advance(time.Minute)
 		now := c.now()
 		if cut := instances[2].engine; !now.Before(nextCut) {
@@ -131,7 +131,7 @@ func TestNoInstanceEverSignsWhatSomebodyCannotVerify(t *testing.T) {
 			}
 		}
 	}
-	if len(kids) < 40 || stale < 200 {
+	if len(kids) < 20 || stale < 100 {
 		t.Errorf("the simulation proves little: %d keys, %d times stale", len(kids), stale)
 	}
 }

@@ -58,12 +58,12 @@ func (r *Ring) signingSet(ctx context.Context, directory, name string) (*keySet,
 // assemble returns the compact JWS (RFC 7515 §7.1).
 func assemble(alg algorithm, key *signingKey, header string, payload []byte) (string, error) {
 	encoding := base64.RawURLEncoding
-	var scratch [2048]byte
-	token := append(scratch[:0], header...)
+	const largest = 512 // an RSA signature of 3072 bits, encoded
+	token := make([]byte, 0, len(header)+1+encoding.EncodedLen(len(payload))+1+largest)
+	token = append(token, header...)
 	token = append(token, '.')
 	token = encoding.AppendEncode(token, payload)
-	var space [256]byte
-	signature, err := alg.sign(space[:0], key.private, token)
+	signature, err := alg.sign(key.private, token)
 	if err != nil {
 		return "", fmt.Errorf("keys: sign %s: %w", key.public.Algorithm, err)
 	}

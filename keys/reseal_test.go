@@ -1,0 +1,192 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"testing"
+	"time"
+
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/storagetest"
+)
+
+// server is what one process of a rolling restart can do.
+type server struct {
+	ring    *Ring
+	secrets *Secrets
+	master  *Master
+}
+
+func start(t *testing.T, engine storage.Engine, c *clock, master *Master) server {
+	t.Helper()
+	if err := CheckMaster(t.Context(), engine, master); err != nil {
+		t.Fatal(err)
+	}
+	s := server{newRing(t, newConfig(engine, master, c.now)), newSecrets(t, newConfig(engine, master, c.now)), master}
+	if err := errors.Join(s.ring.Load(t.Context()), s.secrets.Load(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	ensure(t, s.ring, directoryWith(acme, ES256))
+	ensureSecrets(t, s.secrets, acme)
+	return s
+}
+
+// mustServe signs on one server and verifies on the other, checks a handle made before, and rotates on the first.
+func mustServe(t *testing.T, c *clock, a, b server, handle []byte) {
+	t.Helper()
+	if _, err := a.ring.Rotate(t.Context(), acme, ES256); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := a.secrets.Rotate(t.Context(), acme); err != nil {
+		t.Fatal(err)
+	}
+	c.advance(a.ring.config.Schedule.Margin)
+	for _, s := range []server{a, b} {
+		if err := errors.Join(s.ring.Load(t.Context()), s.secrets.Load(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := b.ring.Verify(t.Context(), acme, sign(t, a.ring, ES256)); err != nil {
+		t.Error(err)
+	}
+	if _, err := a.ring.Verify(t.Context(), acme, sign(t, b.ring, ES256)); err != nil {
+		t.Error(err)
+	}
+	current, _, err := a.secrets.Generation(t.Context(), acme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(mac(t, a.secrets, acme, current, "code", "m")) != string(mac(t, b.secrets, acme, current, "code", "m")) {
+		t.Error("the two servers disagree about the current secret")
+	}
+	for _, s := range []server{a, b} {
+		if string(mac(t, s.secrets, acme, 1, "code", "m")) != string(handle) {
+			t.Error("a handle of before is lost")
+		}
+	}
+}
+
+// TestTheMasterKeyRotatesOneInstanceAtATime follows the steps that Reseal describes, with keys and secrets rotating between
+// any two of them.
+func TestTheMasterKeyRotatesOneInstanceAtATime(t *testing.T) {
+	c := newClock()
+	engine := storagetest.NewMemory(c.now)
+	oldLine, newLine := masterLine(t), masterLine(t)
+	onlyOld, oldFirst := parseMaster(t, oldLine), parseMaster(t, oldLine+"\n"+newLine)
+	newFirst, onlyNew := parseMaster(t, newLine+"\n"+oldLine), parseMaster(t, newLine)
+
+	a, b := start(t, engine, c, onlyOld), start(t, engine, c, onlyOld)
+	handle := mac(t, a.secrets, acme, 1, "code", "m")
+	insertMiniapp(t, engine, onlyOld)
+	a = start(t, engine, c, oldFirst)
+	mustServe(t, c, a, b, handle)
+	b = start(t, engine, c, oldFirst)
+	a = start(t, engine, c, newFirst)
+	mustServe(t, c, a, b, handle)
+	mustServe(t, c, b, a, handle)
+	b = start(t, engine, c, newFirst)
+
+	var missing *MissingKeyError
+	if err := CheckMaster(t.Context(), engine, onlyNew); !errors.As(err, &missing) || missing.KeyID != onlyOld.IDs()[0] {
+		t.Errorf("the old key may go before everything is sealed by the new one: %v", err)
+	}
+	changed, err := Reseal(t.Context(), engine, newFirst)
+	if err != nil || changed != 4 {
+		t.Errorf("sealed %d records again, %v, want keys, secrets, client and check", changed, err)
+	}
+	if changed, err := Reseal(t.Context(), engine, newFirst); err != nil || changed != 0 {
+		t.Errorf("a second pass sealed %d records again, %v", changed, err)
+	}
+	mustServe(t, c, a, b, handle)
+	a = start(t, engine, c, onlyNew)
+	mustServe(t, c, a, b, handle)
+	b = start(t, engine, c, onlyNew)
+	mustServe(t, c, b, a, handle)
+
+	client, err := storage.Get[storage.Client](t.Context(), engine, storage.Key(acme, "miniapp"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := onlyNew.Open(client.Record.Federation.AppSecret, AppSecretBinding(acme, "miniapp"))
+	if err != nil || string(secret) != "app secret" {
+		t.Errorf("the AppSecret is %q, %v", secret, err)
+	}
+	if err := CheckMaster(t.Context(), engine, onlyOld); !errors.As(err, &missing) || missing.KeyID != onlyNew.IDs()[0] {
+		t.Errorf("the old key alone still starts: %v", err)
+	}
+}
+
+func insertMiniapp(t *testing.T, engine storage.Engine, master *Master) {
+	t.Helper()
+	sealed, err := master.Seal([]byte("app secret"), AppSecretBinding(acme, "miniapp"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, client := range []storage.Client{
+		{Directory: acme, ID: "miniapp", Federation: &storage.Federation{AppID: "wxsim1", AppSecret: sealed}},
+		{Directory: acme, ID: "web"},
+	} {
+		if _, err := storage.Insert(t.Context(), engine, client); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestResealLosesNoChangeThatIsMadeMeanwhile(t *testing.T) {
+	c := newClock()
+	memory := storagetest.NewMemory(c.now)
+	oldLine, newLine := masterLine(t), masterLine(t)
+	old, both := parseMaster(t, oldLine), parseMaster(t, newLine+"\n"+oldLine)
+	ring := newRing(t, newConfig(memory, old, c.now))
+	ensure(t, ring, directoryWith(acme, ES256))
+	engine := &storagetest.Hooks{Engine: memory}
+	rotated := false
+	engine.Before = func(ctx context.Context, operation storagetest.Operation) error {
+		if operation.Method == "Replace" && !rotated {
+			rotated = true
+			_, err := ring.Rotate(ctx, acme, ES256)
+			return err
+		}
+		return nil
+	}
+	if changed, err := Reseal(t.Context(), engine, both); err != nil || changed != 1 {
+		t.Fatalf("got %d, %v", changed, err)
+	}
+	entry, err := storage.Get[storage.SigningKeys](t.Context(), memory, storage.Key(acme, ES256))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if set, err := parseKeySet(parseMaster(t, newLine), entry.Record); err != nil || len(set.keys) != 2 {
+		t.Errorf("after a rotation in between: %v, %v", maps.Keys(entry.Record.Keys), err)
+	}
+}
+
+func TestResealStopsAtWhatItCannotOpen(t *testing.T) {
+	c := newClock()
+	memory := storagetest.NewMemory(c.now)
+	ring := newRing(t, newConfig(memory, newMaster(t), c.now))
+	ensure(t, ring, directoryWith(acme, ES256))
+	var missing *MissingKeyError
+	if _, err := Reseal(t.Context(), memory, newMaster(t)); !errors.As(err, &missing) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestARetiredKeyHasNothingToSealAgain(t *testing.T) {
+	c := newClock()
+	memory := storagetest.NewMemory(c.now)
+	oldLine, newLine := masterLine(t), masterLine(t)
+	ring := newRing(t, newConfig(memory, parseMaster(t, oldLine), c.now))
+	ensure(t, ring, directoryWith(acme, ES256))
+	if _, err := ring.Rotate(t.Context(), acme, ES256); err != nil {
+		t.Fatal(err)
+	}
+	c.advance(2*ring.config.Schedule.Margin + time.Second)
+	ring.stepAll(t.Context())
+	if _, err := Reseal(t.Context(), memory, parseMaster(t, newLine+","+oldLine)); err != nil {
+		t.Error(err)
+	}
+	after := newRing(t, newConfig(memory, parseMaster(t, newLine), c.now))
+	sign(t, after, ES256)
+}
