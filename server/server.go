@@ -80,7 +80,7 @@ func (s *Server) endpoints() ([]endpoint, error) {
 		return nil, err
 	}
 	// 3. The endpoints.
-	token := &tokenEndpoint{provider: provider, timeout: c.RequestTimeout}
+	token := &tokenEndpoint{provider: provider, timeout: c.RequestTimeout, codes: newLatches()}
 	return []endpoint{
 		&discoveryEndpoint{grantTypes: dispatch.grantTypes(), authMethods: authentication.methods()},
 		&jwksEndpoint{keys: c.Keys},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ory/fosite"
 
+	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
@@ -18,6 +19,7 @@ type tokenEndpoint struct {
 	provider fosite.OAuth2Provider
 	// timeout bounds the work on one request, which goes on when the caller hangs up: an answer that was lost can be asked for again.
 	timeout time.Duration
+	codes   *latches
 }
 
 func (e *tokenEndpoint) mount(t *table) {
@@ -42,6 +44,13 @@ func (e *tokenEndpoint) answer(r *http.Request, form url.Values) (fosite.AccessR
 	defer cancel()
 	r = r.WithContext(ctx)
 	r.Form, r.PostForm = form, form
+	if code := form.Get("subject_token"); code != "" {
+		leave, err := e.codes.enter(ctx, storage.Digest(issuerURL(ctx), code))
+		if err != nil {
+			return nil, err
+		}
+		defer leave()
+	}
 	request, err := e.provider.NewAccessRequest(ctx, r, new(oauth2.Session))
 	if err != nil {
 		return nil, err

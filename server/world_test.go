@@ -58,6 +58,8 @@ type world struct {
 	server *server.Server
 	url    string
 	config server.Config
+	// ctx is set for a caller who may hang up; see hangUp.
+	ctx context.Context
 }
 
 // logBuffer is a log that a test can read while it is written.
@@ -202,7 +204,11 @@ func (w *world) postJSON(client, path string, body any) answer {
 func (w *world) do(request *http.Request) answer {
 	w.Helper()
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	response := must(client.Do(request))(w.T)
+	response, err := client.Do(request)
+	if err != nil && w.ctx != nil {
+		return answer{} // The caller hung up.
+	}
+	check(w.T, err)
 	defer response.Body.Close()
 	raw := must(io.ReadAll(response.Body))(w.T)
 	a := answer{status: response.StatusCode, header: response.Header, raw: string(raw)}
@@ -303,4 +309,66 @@ func check(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// change edits a client's record, and waits until the server knows.
+func (w *world) change(client string, edit func(*storage.Client)) {
+	w.Helper()
+	entry := must(storage.Get[storage.Client](w.Context(), w.engine.Engine, storage.Key("default", client)))(w.T)
+	next := entry.Record
+	edit(&next)
+	must(entry.Replace(w.Context(), w.engine.Engine, next))(w.T)
+	w.clock.Advance(6 * time.Second)
+}
+
+// watch returns a channel that receives a value for each such operation that was executed.
+func (w *world) watch(kind storage.Kind, method string) <-chan struct{} {
+	seen := make(chan struct{}, 64)
+	w.engine.After = func(_ context.Context, o storagetest.Operation, err error) error {
+		if o.Kind == kind && o.Method == method && err == nil {
+			seen <- struct{}{}
+		}
+		return err
+	}
+	return seen
+}
+
+// hangUp calls do on a copy of the world whose requests end, without an answer, when the returned function is called. It
+// returns when do has.
+func (w *world) hangUp(do func(*world)) (cancel func()) {
+	ctx, stop := context.WithCancel(w.Context())
+	caller := *w
+	caller.ctx = ctx
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		do(&caller)
+	}()
+	return func() {
+		stop()
+		<-done
+	}
+}
+
+// Context is the test's, or that of a caller who may hang up.
+func (w *world) Context() context.Context {
+	if w.ctx != nil {
+		return w.ctx
+	}
+	return w.T.Context()
+}
+
+// secondInstance is another server process on the same store, as far as one process can be two.
+func (w *world) secondInstance() *world {
+	w.Helper()
+	other := *w
+	config := keys.Config{Engine: w.engine, Master: w.master, Now: w.clock.Now, Random: rand.Reader, Logger: slog.New(slog.DiscardHandler)}
+	other.ring = must(keys.NewRing(config))(w.T)
+	other.secret = must(keys.NewSecrets(config))(w.T)
+	other.config.Keys, other.config.Secrets = other.ring, other.secret
+	other.server = must(server.New(other.config))(w.T)
+	listener := httptest.NewServer(other.server)
+	w.Cleanup(listener.Close)
+	other.url = listener.URL
+	return &other
 }
