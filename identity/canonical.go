@@ -61,8 +61,10 @@ func ParseEmail(address string) (string, error) {
 	if len(address) > maxEmail {
 		return "", invalid("email", "must be at most 254 characters")
 	}
+	// Some letters beyond ASCII have a lower case within it.
+	ascii := !strings.ContainsFunc(address, func(r rune) bool { return r >= utf8.RuneSelf })
 	local, domain, found := strings.Cut(strings.ToLower(address), "@")
-	if !found || !emailLocal(local) || !emailDomain(domain) {
+	if !ascii || !found || !emailLocal(local) || !emailDomain(domain) {
 		return "", invalid("email", "must be a plain address such as name@example.com")
 	}
 	return local + "@" + domain, nil

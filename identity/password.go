@@ -89,6 +89,9 @@ func ParsePasswordHash(phc string) (PasswordHash, error) {
 	if hash.Hash, err = decoding.DecodeString(parts[5]); err != nil || len(hash.Hash) < 16 {
 		return PasswordHash{}, wrong
 	}
+	if hash.String() != phc { // the decoder skips line breaks
+		return PasswordHash{}, wrong
+	}
 	return hash, nil
 }
 

@@ -1,0 +1,357 @@
+package identity_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/storagetest"
+)
+
+const password = "correct horse battery"
+
+func (w *world) verify(name, password string) (string, error) {
+	w.t.Helper()
+	user, err := w.VerifyPassword(w.t.Context(), directory, name, password)
+	if err != nil {
+		return "", err
+	}
+	return user.Record.ID, nil
+}
+
+func TestTheRightPasswordSignsIn(t *testing.T) {
+	w := newWorld(t)
+	user := w.account("Alice", password)
+	for _, name := range []string{"Alice", "alice", "ＡＬＩＣＥ"} {
+		if got, err := w.verify(name, password); got != user || err != nil {
+			t.Errorf("%s: got %q, %v", name, got, err)
+		}
+	}
+	if stored := w.user(user).Password; !strings.HasPrefix(stored, "$argon2id$v=19$m=8,t=1,p=1$") {
+		t.Errorf("stored as %s", stored)
+	}
+}
+
+func TestComposedAndDecomposedPasswordsAreTheSame(t *testing.T) {
+	w := newWorld(t)
+	user := w.account("alice", "caf\u00e9 au lait")
+	if got, err := w.verify("alice", "cafe\u0301 au lait"); got != user || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+func TestWhateverIsWrongLooksAlikeAndReadsAlike(t *testing.T) {
+	w := newWorld(t)
+	w.account("alice", password)
+	w.account("nopassword", "")
+	disabled, deleted := w.account("disabled", password), w.account("deleted", password)
+	for user, act := range map[string]func(context.Context, string, string, string) error{disabled: w.Disable, deleted: w.Delete} {
+		if err := act(t.Context(), directory, user, identity.System); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, try := range map[string][2]string{
+		"wrong password":         {"alice", "wrong horse battery"},
+		"endless password":       {"alice", strings.Repeat(password, 100)},
+		"empty password":         {"alice", ""},
+		"unknown user":           {"nobody", password},
+		"impossible name":        {"a b", password},
+		"unknown address":        {"nobody@example.com", password},
+		"impossible address":     {"@", password},
+		"user without password":  {"nopassword", ""},
+		"deleted user":           {"deleted", password},
+		"disabled user, guessed": {"disabled", "wrong horse battery"},
+	} {
+		var err error
+		reads, writes := w.counted(func() { _, err = w.verify(try[0], try[1]) })
+		if !errors.Is(err, identity.ErrWrongPassword) || err.Error() != identity.ErrWrongPassword.Error() {
+			t.Errorf("%s: %v", name, err)
+		}
+		if reads != 2 || writes != 0 {
+			t.Errorf("%s: %d reads and %d writes, want 2 and 0", name, reads, writes)
+		}
+	}
+	_, err := w.verify("disabled", password)
+	wantError(t, err, identity.ErrUserDisabled)
+}
+
+func TestAPasswordOfAnotherDirectoryIsWorthNothing(t *testing.T) {
+	w := newWorld(t)
+	w.account("alice", password)
+	_, err := w.VerifyPassword(t.Context(), "other", "alice", password)
+	wantError(t, err, identity.ErrWrongPassword)
+}
+
+func TestAProvenAddressSignsInToo(t *testing.T) {
+	w := newWorld(t)
+	user := w.account("alice", password)
+	if _, err := w.SetEmail(t.Context(), directory, user, "Alice@Example.com", identity.Self(user)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := w.verify("alice@example.COM", password); got != user || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+	other := w.account("bob", "")
+	_, err := w.SetEmail(t.Context(), directory, other, "alice@example.com", identity.Self(other))
+	wantError(t, err, identity.ErrTaken)
+	_, err = w.SetEmail(t.Context(), directory, other, "bob", identity.Self(other))
+	wantInvalid(t, err, "email")
+}
+
+func TestPasswordsThatAreTooShortOrTooLongOrKnownAreRefused(t *testing.T) {
+	w := newWorldWith(t, func(cfg *identity.Config) { cfg.Breached = breached{"password1"} })
+	user := w.account("wonderland", "")
+	for name, bad := range map[string]string{
+		"short":        "1234567",
+		"seven runes":  "密码密码密码密",
+		"long":         strings.Repeat("a", 257),
+		"not UTF-8":    "\xff\xff\xff\xff\xff\xff\xff\xff",
+		"the username": "WonderLand",
+		"breached":     "password1",
+	} {
+		_, err := w.SetPassword(t.Context(), directory, user, bad, identity.Self(user))
+		if err == nil {
+			t.Errorf("%s: accepted", name)
+		} else {
+			wantInvalid(t, err, "password")
+		}
+	}
+	if _, err := w.SetPassword(t.Context(), directory, user, strings.Repeat("密", 256), identity.Self(user)); err != nil {
+		t.Errorf("256 characters: %v", err)
+	}
+	_, err := w.SetPassword(t.Context(), directory, user, "unavailable", identity.Self(user))
+	if err == nil || errors.As(err, new(*identity.InvalidError)) {
+		t.Errorf("a list that cannot be asked: %v", err)
+	}
+}
+
+// breached is a list of passwords that fails for "unavailable".
+type breached []string
+
+func (b breached) Breached(_ context.Context, password string) (bool, error) {
+	if password == "unavailable" {
+		return false, errors.New("list: down")
+	}
+	return password == b[0], nil
+}
+
+func TestAPasswordIsHashedAnewWhenTheParametersHaveChanged(t *testing.T) {
+	w := newWorld(t)
+	user := w.account("alice", password)
+	w.Service = newWorldWith(t, func(cfg *identity.Config) {
+		cfg.Engine, cfg.Argon2 = w.hooks, identity.Argon2{Memory: 16, Time: 2, Threads: 1}
+	}).Service
+	for range 2 {
+		if got, err := w.verify("alice", password); got != user || err != nil {
+			t.Fatalf("got %q, %v", got, err)
+		}
+	}
+	if stored := w.user(user).Password; !strings.HasPrefix(stored, "$argon2id$v=19$m=16,t=2,p=1$") {
+		t.Errorf("stored as %s", stored)
+	}
+	if _, writes := w.counted(func() { _, _ = w.verify("alice", password) }); writes != 0 {
+		t.Errorf("%d writes although nothing has changed", writes)
+	}
+}
+
+func TestPHCStringsAreReadStrictly(t *testing.T) {
+	const good = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g"
+	hash, err := identity.ParsePasswordHash(good)
+	if err != nil || hash.String() != good || hash.Argon2 != identity.DefaultArgon2() {
+		t.Fatalf("got %+v, %v", hash, err)
+	}
+	for _, change := range [][2]string{
+		{"$argon2id", "$argon2i"}, {"$argon2id", "argon2id"}, {"v=19", "v=16"}, {"v=19$", ""}, {"m=19456", "m=4294967295"}, {"m=19456", "m=1"},
+		{"t=2", "t=0"}, {"t=2", "t=33"}, {"p=1", "p=0"}, {"p=1", "p=256"}, {"p=1", "p=01"}, {"t=2", "t=+2"}, {"t=2,", ""}, {",p=1", ",p=1,x=1"},
+		{"c2FsdHNhbHRzYWx0", "c2Fs"}, {"c2FsdHNhbHRzYWx0", "c2FsdHNhbHRzYWx"}, {"aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g", "aGFzaA"},
+		{"aGFzaGhhc2g", "aGFzaGhhc2g="}, {"aGFzaGhhc2g", "aGFzaGhhc2g$"}, {"c2FsdHNhbHRzYWx0", strings.Repeat("c2Fs", 99)},
+	} {
+		bad := strings.Replace(good, change[0], change[1], 1)
+		if _, err := identity.ParsePasswordHash(bad); err == nil {
+			t.Errorf("accepted %s", bad)
+		}
+	}
+}
+
+func TestParametersOutOfBoundsStopTheStart(t *testing.T) {
+	for _, bad := range []identity.Argon2{
+		{Memory: 1}, {Memory: 7, Time: 1, Threads: 1}, {Memory: 2 << 20, Time: 1, Threads: 1}, {Memory: 64, Time: 33, Threads: 1}, {Memory: 64, Time: 1, Threads: 33},
+	} {
+		_, err := identity.New(identity.Config{
+			Engine: storagetest.NewMemory(time.Now), Now: time.Now, Rand: strings.NewReader(strings.Repeat("x", 999)), Argon2: bad,
+		})
+		if err == nil {
+			t.Errorf("accepted %+v", bad)
+		}
+	}
+	if _, err := identity.New(identity.Config{}); err == nil {
+		t.Error("accepted nothing at all")
+	}
+}
+
+func TestAUsernameIsTakenWhateverItsCase(t *testing.T) {
+	w := newWorld(t)
+	w.account("Alice", "")
+	_, err := w.Create(t.Context(), directory, identity.Account{Username: "aLICE"}, identity.System)
+	wantError(t, err, identity.ErrTaken)
+	bob := w.account("bob", "")
+	_, err = w.SetUsername(t.Context(), directory, bob, "ALICE", identity.Self(bob))
+	wantError(t, err, identity.ErrTaken)
+	_, err = w.SetUsername(t.Context(), directory, bob, "b", identity.Self(bob))
+	wantInvalid(t, err, "username")
+}
+
+func TestANewUsernameReplacesTheFormerOne(t *testing.T) {
+	w := newWorld(t)
+	user := w.account("alice", password)
+	if _, err := w.SetUsername(t.Context(), directory, user, "Alicia", identity.Self(user)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.verify("alice", password)
+	wantError(t, err, identity.ErrWrongPassword)
+	if got, err := w.verify("alicia", password); got != user || err != nil || w.user(user).Username != "Alicia" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	w.clock.advance(time.Hour)
+	if other := w.account("alice", ""); other == user {
+		t.Error("the former name still leads to the user")
+	}
+	if _, err := w.SetUsername(t.Context(), directory, user, "ALICIA", identity.Self(user)); err != nil || w.user(user).Username != "ALICIA" {
+		t.Errorf("another spelling: %v", err)
+	}
+}
+
+func TestAUsernameStoppedAnywhereSignsInOnceItIsRepeated(t *testing.T) {
+	var user string
+	rename := func(w *world) error {
+		_, err := w.SetUsername(t.Context(), directory, user, "alicia", identity.Self(user))
+		return err
+	}
+	stopEverywhere(func() *world { return newWorld(t) },
+		func(w *world) { user = w.account("alice", password) }, rename,
+		func(w *world, _ int) {
+			_, former := w.verify("alice", password)
+			_, next := w.verify("alicia", password)
+			if (former == nil) == (next == nil) {
+				t.Errorf("the former name: %v, the next: %v; exactly one should sign in", former, next)
+			}
+			if err := rename(w); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := w.verify("alicia", password); got != user || err != nil {
+				t.Errorf("got %q, %v", got, err)
+			}
+		})
+}
+
+func TestACreationStoppedAnywhereLosesNoUsername(t *testing.T) {
+	create := func(w *world) error {
+		_, err := w.Create(t.Context(), directory, identity.Account{Username: "alice", Password: password}, identity.Operator("ann"))
+		return err
+	}
+	for name, heal := range map[string]func(*world) error{
+		"by its repetition": create,
+		"by somebody else's username": func(w *world) error {
+			user := w.account("bob", password)
+			_, err := w.SetUsername(t.Context(), directory, user, "alice", identity.Self(user))
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stopEverywhere(func() *world { return newWorld(t) }, func(*world) {}, create,
+				func(w *world, _ int) {
+					if err := heal(w); err != nil && !errors.Is(err, identity.ErrTaken) {
+						t.Errorf("heal: %v", err)
+					}
+					if _, err := w.verify("alice", password); err != nil {
+						t.Errorf("sign in: %v", err)
+					}
+					w.healthy()
+				})
+		})
+	}
+}
+
+func TestRacingCreationsOfOneUsernameHaveOneWinner(t *testing.T) {
+	for seed := range uint64(rounds) {
+		w := newWorld(t)
+		won := 0
+		var tasks []func(context.Context)
+		for range 5 {
+			tasks = append(tasks, func(ctx context.Context) {
+				_, err := w.Create(ctx, directory, identity.Account{Username: "alice"}, identity.System)
+				if err == nil {
+					won++
+				} else {
+					wantError(t, err, identity.ErrTaken)
+				}
+			})
+		}
+		w.interleave(seeded(seed), 0, tasks...)
+		if won != 1 || len(w.users()) != 1 {
+			t.Fatalf("seed %d: %d won, %d users", seed, won, len(w.users()))
+		}
+		w.healthy()
+	}
+}
+
+func TestRacingRenamesEndWithNamesThatSignIn(t *testing.T) {
+	for seed := range uint64(2 * rounds) {
+		w := newWorld(t)
+		a, b := w.account("alice", password), w.account("bob", password)
+		rename := func(user, name string) func(context.Context) {
+			return func(ctx context.Context) { _, _ = w.SetUsername(ctx, directory, user, name, identity.System) }
+		}
+		w.interleave(seeded(seed), 0.05,
+			rename(a, "carol"), rename(a, "alice"), rename(b, "carol"), rename(b, "alice"), rename(a, "bob"), rename(b, "bob"))
+		w.clock.advance(time.Hour)
+		for _, id := range []string{a, b} {
+			if got, err := w.verify(w.user(id).Username, password); got != id || err != nil {
+				t.Errorf("got %q, %v", got, err)
+			}
+		}
+		w.healthy()
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+	}
+}
+
+func FuzzParsePasswordHash(f *testing.F) {
+	f.Add("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g")
+	f.Add("$argon2id$v=19$m=8,t=1,p=1$$")
+	f.Add("$argon2id$v=19$m=10,t=1,p=1$\r00000000000$00000000000000000000000")
+	f.Fuzz(func(t *testing.T, phc string) {
+		hash, err := identity.ParsePasswordHash(phc)
+		if err != nil {
+			return
+		}
+		if hash.String() != phc {
+			t.Fatalf("%q came back as %q", phc, hash.String())
+		}
+		if hash.Memory > 1<<20 || hash.Time > 32 || hash.Threads > 32 {
+			t.Fatalf("%q is out of bounds", phc)
+		}
+	})
+}
+
+func (w *world) password(user string) string { return w.user(user).Password }
+
+func TestOnlyTheOwnerOrAnOperatorSetsThePasswordOfADisabledUser(t *testing.T) {
+	w := newWorld(t)
+	user := w.account("alice", password)
+	if err := w.Disable(t.Context(), directory, user, identity.System); err != nil {
+		t.Fatal(err)
+	}
+	before := w.password(user)
+	_, err := w.SetPassword(t.Context(), directory, user, "another password", identity.Self(user))
+	wantError(t, err, identity.ErrUserDisabled)
+	_, err = w.SetPassword(t.Context(), directory, user, "another password", identity.Operator("ann"))
+	if err != nil || w.password(user) == before || w.user(user).Status != storage.UserDisabled {
+		t.Errorf("got %v", err)
+	}
+}
