@@ -19,7 +19,7 @@ type Config struct {
 	Engine storage.Engine
 	Master *Master
 	Now    func() time.Time
-	// Random is read for secrets, nonces and jitter; key pairs come from crypto/rand whatever it is (since Go 1.26).
+	// Random is read for secrets and jitter, by several goroutines; key pairs come from crypto/rand whatever it is (Go 1.26).
 	Random io.Reader
 	Logger *slog.Logger
 	// Schedule's zero fields have the defaults that it names.

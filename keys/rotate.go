@@ -168,8 +168,6 @@ func (r *Ring) addNext(record *storage.SigningKeys, now time.Time) (kid string, 
 		}
 	}
 	record.Keys[kid] = next
-	r.config.Logger.Info("keys: next key", "directory", record.Directory, "algorithm", record.Algorithm,
-		"kid", kid, "signs_at", next.SignAt)
 	return kid, nil
 }
 
@@ -217,10 +215,19 @@ func (r *Ring) change(
 		if err != nil {
 			return err
 		}
+		if changed {
+			r.logChange(record)
+		}
 		_, err = r.copies.reload(ctx, id)
 		return err
 	}
 	return fmt.Errorf("keys: %w", storage.ErrConflict)
+}
+
+func (r *Ring) logChange(record storage.SigningKeys) {
+	next, _ := nextKey(record, r.config.Now())
+	r.config.Logger.Info("keys: step of rotation", "directory", record.Directory, "algorithm", record.Algorithm,
+		"next_kid", next, "next_step_at", record.DueAt)
 }
 
 // nextKey returns the key that is published and does not sign yet.
