@@ -1,6 +1,10 @@
 package wechat
 
 import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/base64"
 	"errors"
 	"net/url"
 	"strconv"
@@ -41,6 +45,19 @@ func TestPushSignatureMatchesWeChatsExamples(t *testing.T) {
 	plain, err := receiver.decrypt(reply)
 	if err != nil || string(plain) != `{"demo_resp":"good luck"}` {
 		t.Errorf("reply = %q, %v", plain, err)
+	}
+}
+
+func TestPaddingLongerThanTheTextIsRefused(t *testing.T) {
+	key := make([]byte, 32)
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := bytes.Repeat([]byte{32}, aes.BlockSize)
+	cipher.NewCBCEncrypter(block, key[:aes.BlockSize]).CryptBlocks(text, text)
+	if _, err := openCBC(base64.StdEncoding.EncodeToString(text), key, key[:aes.BlockSize], 32); !errors.Is(err, errCipher) {
+		t.Errorf("err = %v", err)
 	}
 }
 

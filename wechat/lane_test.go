@@ -192,22 +192,36 @@ func TestAProbeWhoseCallerHangsUpLeavesTheNextToTry(t *testing.T) {
 }
 
 func TestALateAnswerFromBeforeDoesNotCloseTheBreaker(t *testing.T) {
-	s, _ := newBreakerStage(t, nil)
-	gate := wechattest.NewGate()
-	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate, User: "slow"})
-	slow := make(chan error, 1)
-	go func() {
-		_, err := s.client.Code2Session(context.WithoutCancel(t.Context()), s.app.Credential(), s.app.Login("slow"))
-		slow <- err
-	}()
-	<-gate.Arrived()
+	s, c := newBreakerStage(t, nil)
+	held := func(user string) (*wechattest.Gate, <-chan error) {
+		gate, done := wechattest.NewGate(), make(chan error, 1)
+		s.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate, User: user})
+		go func() {
+			_, err := s.client.Code2Session(context.WithoutCancel(t.Context()), s.app.Credential(), s.app.Login(user))
+			done <- err
+		}()
+		<-gate.Arrived()
+		return gate, done
+	}
+	slowGate, slow := held("slow")
 	s.break3(t)
-	gate.Open()
+	c.Advance(time.Minute)
+	probeGate, probe := held("probe")
+
+	slowGate.Open()
 	if err := <-slow; err != nil {
 		t.Fatal(err)
 	}
 	_, _, err := s.login(t, "alice")
 	wantClass(t, err, wechat.ClassUnsent)
+
+	probeGate.Open()
+	if err := <-probe; err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.login(t, "alice"); err != nil {
+		t.Errorf("after the probe: %v", err)
+	}
 }
 
 func TestABreakerIsOfOneAppAndOneAPI(t *testing.T) {

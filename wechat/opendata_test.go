@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -97,7 +98,7 @@ func TestOpenDataHasAPhoneNumberOrNot(t *testing.T) {
 		"no JSON":              {`hello`, nil},
 		"no padding":           {whole, []byte{}},
 		"padding of zero":      {whole, bytes.Repeat([]byte{0}, 16)},
-		"padding of 17":        {whole, bytes.Repeat([]byte{17}, 32)},
+		"padding of 17":        {whole + strings.Repeat(" ", 15), bytes.Repeat([]byte{17}, 17)},
 		"padding that differs": {whole, append(bytes.Repeat([]byte{1}, 15), 16)},
 	} {
 		if _, err := open(row.plain, row.padding); !errors.Is(err, wechat.ErrOpenData) {
