@@ -246,8 +246,8 @@ func TestEncodeRefusesAPriorThatIsNoRecord(t *testing.T) {
 // no two differ in case alone.
 func TestRecordsNameTheirMembers(t *testing.T) {
 	for _, record := range []any{
-		storage.AuditEntry{}, storage.Assertion{}, storage.Client{}, storage.Directory{}, storage.Grant{}, storage.Identity{},
-		storage.MergeCandidate{}, storage.RevokedToken{}, storage.Session{}, storage.SigningKeys{}, storage.TokenSecrets{}, storage.User{},
+		storage.AuditEntry{}, storage.Assertion{}, storage.Client{}, storage.Consent{}, storage.Directory{}, storage.Grant{}, storage.Identity{},
+		storage.MergeCandidate{}, storage.PushedRequest{}, storage.RevokedToken{}, storage.Session{}, storage.SigningKeys{}, storage.TokenSecrets{}, storage.User{},
 	} {
 		checkNames(t, reflect.TypeOf(record))
 	}

@@ -2,21 +2,22 @@ package storage
 
 import "time"
 
-// Session is one browser signed in to one directory. Its ID is the digest of the cookie's value, so that the store cannot
-// be turned into cookies.
+// Session is one browser signed in to one directory. It keeps its ID when its user signs in again, and so do the grants that
+// end with it; the cookie gets a new secret.
 type Session struct {
 	Directory string `json:"directory"`
-	ID        string `json:"id"`
-	User      string `json:"user"`
-	UserEpoch int64  `json:"user_epoch"`
-	// SID is the "sid" claim of ID tokens issued under this session.
-	SID      string    `json:"sid"`
-	AuthTime time.Time `json:"auth_time,omitzero"`
-	AMR      []string  `json:"amr,omitempty"`
-	ACR      string    `json:"acr,omitempty"`
+	// ID is the claim "sid" of the ID tokens issued under this session.
+	ID string `json:"id"`
+	// Secret is the digest of the secret in the cookie, so that the store cannot be turned into cookies.
+	Secret    string    `json:"secret"`
+	User      string    `json:"user"`
+	UserEpoch int64     `json:"user_epoch"`
+	AuthTime  time.Time `json:"auth_time,omitzero"`
+	AMR       []string  `json:"amr,omitempty"`
+	ACR       string    `json:"acr,omitempty"`
 	// Browser is a short label for the session list, made from the User-Agent.
 	Browser string `json:"browser,omitempty"`
-	// Clients are the clients that got tokens under this session, with the time of the last; at most 32.
+	// Clients are the clients that must hear of the session's end, with the time they were first given something; at most 32.
 	Clients map[string]time.Time `json:"clients,omitempty"`
 	// EndedAt is set by logout; an ended session gives nothing any more.
 	EndedAt   time.Time `json:"ended_at,omitzero"`

@@ -1,0 +1,20 @@
+package storage
+
+import "time"
+
+// PushedRequest is an authorization request that a client pushed (RFC 9126). Its ID is the digest of the reference in the
+// request_uri.
+type PushedRequest struct {
+	Directory string `json:"directory"`
+	ID        string `json:"id"`
+	Client    string `json:"client"`
+	// Form is the form-encoded request without the client's credentials.
+	Form      string    `json:"form"`
+	CreatedAt time.Time `json:"created_at,omitzero"`
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
+}
+
+// Document implements Record.
+func (p PushedRequest) Document() Document {
+	return Document{Kind: KindPushedRequest, ID: Key(p.Directory, p.ID), CreatedAt: p.CreatedAt, ExpiresAt: p.ExpiresAt}
+}
