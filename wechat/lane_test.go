@@ -237,7 +237,8 @@ func TestABreakerIsOfOneAppAndOneAPI(t *testing.T) {
 }
 
 func TestAnAppThatHangsBlocksNoOther(t *testing.T) {
-	s := newStage(t, func(c *wechat.Config) { c.MaxConcurrent, c.ConnectTimeout = 4, 10*time.Millisecond })
+	t.Parallel()
+	s := newStage(t, func(c *wechat.Config) { c.MaxConcurrent, c.ConnectTimeout = 4, 500*time.Millisecond })
 	other := s.addApp(t, "wxsim0000000000000002")
 	gate := wechattest.NewGate()
 	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate, Times: -1})

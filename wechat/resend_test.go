@@ -179,7 +179,8 @@ func TestALostAnswerDoesNotSendTheCodeAgain(t *testing.T) {
 }
 
 func TestAnAnswerThatComesTooLateDoesNotSendTheCodeAgain(t *testing.T) {
-	s := newStage(t, func(c *wechat.Config) { c.Timeout = 50 * time.Millisecond })
+	t.Parallel()
+	s := newStage(t, func(c *wechat.Config) { c.Timeout = time.Second })
 	gate := wechattest.NewGate()
 	t.Cleanup(gate.Open)
 	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Spend: true, Gate: gate})
@@ -410,12 +411,16 @@ func TestMinusOneIsTriedOnceMore(t *testing.T) {
 }
 
 func TestTheRetryOfMinusOneWaitsNoLongerThanTheCaller(t *testing.T) {
+	ctx, hangUp := context.WithCancel(t.Context())
 	s := newStage(t, func(c *wechat.Config) {
-		c.RetryDelay = func() time.Duration { return time.Hour }
-		c.Timeout = 50 * time.Millisecond
+		c.RetryDelay = func() time.Duration {
+			hangUp()
+			return time.Hour
+		}
 	})
 	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Errcode: -1})
-	_, code, err := s.login(t, "alice")
+	code := s.app.Login("alice")
+	_, err := s.client.Code2Session(ctx, s.app.Credential(), code)
 	wantClass(t, err, wechat.ClassBusy)
 	wantSent(t, s.sim, code, 1)
 }

@@ -34,7 +34,7 @@ func TestNoSecretIsInAnErrorALogOrAnObservation(t *testing.T) {
 	s := newStage(t, func(c *wechat.Config) {
 		c.Logger = slog.New(slog.NewTextHandler(lockedWriter{&mu, text}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		c.Observe = func(o wechat.Observation) { write(o) }
-		c.BreakerFailures, c.BreakerOpen, c.Timeout = 2, time.Nanosecond, 100*time.Millisecond
+		c.BreakerFailures, c.BreakerOpen = 2, time.Nanosecond
 	})
 	s.app.SetSecret("app secret/with+signs&more")
 	app := s.app.Credential()
@@ -75,7 +75,6 @@ func TestNoSecretIsInAnErrorALogOrAnObservation(t *testing.T) {
 			{Truncate: true},
 			{Truncate: true, Drop: wechattest.FIN},
 			{Status: 502},
-			{Delay: time.Second},
 			{Errcode: -1},
 			{Errcode: 40029},
 			{Errcode: 40001},
@@ -94,6 +93,11 @@ func TestNoSecretIsInAnErrorALogOrAnObservation(t *testing.T) {
 		}
 	}
 
+	impatient := s.newClient(t, func(c *wechat.Config) { c.Timeout = time.Millisecond })
+	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Delay: time.Hour})
+	_, err = impatient.Code2Session(t.Context(), app, "the-code-of-nobody")
+	write(err)
+	s.app.Heal()
 	unreachable := s.newClient(t, func(c *wechat.Config) {
 		c.DialContext = func(context.Context, string, string) (net.Conn, error) {
 			return nil, &url.Error{Op: "Get", URL: "http://x/?secret=" + url.QueryEscape(string(app.Secret)), Err: net.ErrClosed}
