@@ -263,12 +263,22 @@ func (w *world) login(client, user string, further ...string) answer {
 // claims reads the claims of a JWT without verifying it.
 func claims(t *testing.T, token string) map[string]any {
 	t.Helper()
+	return jwtPart(t, token, 1)
+}
+
+func jwtHeader(t *testing.T, token string) map[string]any {
+	t.Helper()
+	return jwtPart(t, token, 0)
+}
+
+func jwtPart(t *testing.T, token string, i int) map[string]any {
+	t.Helper()
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
 		t.Fatalf("not a JWT: %q", token)
 	}
 	var all map[string]any
-	check(t, json.Unmarshal(must(base64.RawURLEncoding.DecodeString(parts[1]))(t), &all))
+	check(t, json.Unmarshal(must(base64.RawURLEncoding.DecodeString(parts[i]))(t), &all))
 	return all
 }
 

@@ -1,0 +1,147 @@
+package server_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"golang.org/x/crypto/argon2"
+
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/storage"
+)
+
+// send posts a form with the headers of the pairs.
+func (w *world) send(path, body string, headers ...string) answer {
+	w.Helper()
+	request := must(http.NewRequestWithContext(w.Context(), http.MethodPost, w.url+path, strings.NewReader(body)))(w.T)
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for i := 0; i < len(headers); i += 2 {
+		request.Header.Add(headers[i], headers[i+1])
+	}
+	return w.do(request)
+}
+
+func basic(client, secret string) string {
+	request := http.Request{Header: http.Header{}}
+	request.SetBasicAuth(client, secret)
+	return request.Header.Get("Authorization")
+}
+
+func TestRFC6749_2_3_ClientsAuthenticateByTheirRegisteredMethodAlone(t *testing.T) {
+	w := newWorld(t)
+	w.addMiniProgram("poster", func(c *storage.Client) { c.AuthMethod = "client_secret_post" })
+	must(storage.Insert(t.Context(), w.engine, storage.Client{
+		Directory: "default", ID: "spa", Kind: storage.ClientSPA, AuthMethod: "none", Scopes: []string{"openid"}, GrantTypes: []string{"refresh_token"},
+	}))(t)
+	must(storage.Insert(t.Context(), w.engine, storage.Client{
+		Directory: "default", ID: "keyed", Kind: storage.ClientService, AuthMethod: "private_key_jwt", Secrets: []string{fastHash(secretOfMini)}, GrantTypes: []string{"refresh_token"},
+	}))(t)
+	w.addMiniProgram("off", func(c *storage.Client) { c.Disabled = true })
+	w.addMiniProgram("secretless", func(c *storage.Client) { c.Secrets = nil })
+	const grant = "grant_type=refresh_token&refresh_token=x"
+	body := func(client, secret string) string {
+		return grant + "&client_id=" + url.QueryEscape(client) + "&client_secret=" + url.QueryEscape(secret)
+	}
+	for _, row := range []struct {
+		name    string
+		body    string
+		headers []string
+		code    string
+	}{
+		{"basic", grant, []string{"Authorization", basic("mini", secretOfMini)}, "invalid_grant"},
+		{"basic with the same client_id in the body", grant + "&client_id=mini", []string{"Authorization", basic("mini", secretOfMini)}, "invalid_grant"},
+		{"post", body("poster", secretOfMini), nil, "invalid_grant"},
+		{"none", grant + "&client_id=spa", nil, "invalid_grant"},
+
+		{"basic with a wrong secret", grant, []string{"Authorization", basic("mini", "wrong")}, "invalid_client"},
+		{"basic with an empty secret", grant, []string{"Authorization", basic("mini", "")}, "invalid_client"},
+		{"basic of an unknown client", grant, []string{"Authorization", basic("nobody", secretOfMini)}, "invalid_client"},
+		{"basic of a disabled client", grant, []string{"Authorization", basic("off", secretOfMini)}, "invalid_client"},
+		{"basic of a client without secrets", grant, []string{"Authorization", basic("secretless", secretOfMini)}, "invalid_client"},
+		{"basic where post is registered", grant, []string{"Authorization", basic("poster", secretOfMini)}, "invalid_client"},
+		{"post where basic is registered", body("mini", secretOfMini), nil, "invalid_client"},
+		{"a secret where none is registered", body("spa", secretOfMini), nil, "invalid_client"},
+		{"none where a secret is registered", grant + "&client_id=mini", nil, "invalid_client"},
+		{"an empty secret in the body", body("poster", ""), nil, "invalid_client"},
+		{"a secret where a key is registered", grant, []string{"Authorization", basic("keyed", secretOfMini)}, "invalid_client"},
+		{"nothing", grant, nil, "invalid_client"},
+		{"basic that is no base64", grant, []string{"Authorization", "Basic ???"}, "invalid_client"},
+		{"basic without colon", grant, []string{"Authorization", "Basic bWluaQ=="}, "invalid_client"},
+		{"basic with a bad escape", grant, []string{"Authorization", basic("mini", "%zz")}, "invalid_client"},
+		{"a bearer token", grant, []string{"Authorization", "Bearer x"}, "invalid_client"},
+		{"two Authorization headers", grant, []string{"Authorization", basic("mini", secretOfMini), "Authorization", basic("mini", secretOfMini)}, "invalid_client"},
+		{"a client of another directory's name", grant, []string{"Authorization", basic("default/mini", secretOfMini)}, "invalid_client"},
+		{"a very long client", grant, []string{"Authorization", basic(strings.Repeat("x", 2000), "x")}, "invalid_client"},
+
+		{"two methods at once", body("mini", secretOfMini), []string{"Authorization", basic("mini", secretOfMini)}, "invalid_request"},
+		{"two clients at once", grant + "&client_id=poster", []string{"Authorization", basic("mini", secretOfMini)}, "invalid_request"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			a := w.send("/oauth2/token", row.body, row.headers...)
+			if a.text("error") != row.code {
+				t.Fatalf("got %d %s, want %s", a.status, a.raw, row.code)
+			}
+			if refused := row.code == "invalid_client"; refused != (a.status == http.StatusUnauthorized) || refused && !strings.HasPrefix(a.header.Get("WWW-Authenticate"), "Basic ") {
+				t.Errorf("status %d, WWW-Authenticate %q", a.status, a.header.Get("WWW-Authenticate"))
+			}
+		})
+	}
+}
+
+func TestUnknownClientsAndWrongSecretsAreToldTheSame(t *testing.T) {
+	w := newWorld(t)
+	const grant = "grant_type=refresh_token&refresh_token=x"
+	unknown := w.send("/oauth2/token", grant, "Authorization", basic("nobody", secretOfMini))
+	wrong := w.send("/oauth2/token", grant, "Authorization", basic("mini", "wrong"))
+	if unknown.text("error_description") != wrong.text("error_description") || unknown.status != wrong.status {
+		t.Errorf("%s and %s", unknown.raw, wrong.raw)
+	}
+}
+
+func TestRFC6749_2_3_1_BasicCredentialsAreFormEncoded(t *testing.T) {
+	w := newWorld(t)
+	const chosen = "a +b%c/d=e"
+	w.addMiniProgram("odd:name", func(c *storage.Client) { c.Secrets = []string{fastHash(chosen)} })
+	encoded := basic(url.QueryEscape("odd:name"), url.QueryEscape(chosen))
+	if a := w.send("/oauth2/token", "grant_type=refresh_token&refresh_token=x", "Authorization", encoded); a.text("error") != "invalid_grant" {
+		t.Errorf("got %d %s", a.status, a.raw)
+	}
+}
+
+func TestChosenSecretsAndRotatedOnesWork(t *testing.T) {
+	w := newWorld(t)
+	params := identity.Argon2{Memory: 64, Time: 1, Threads: 1}
+	salt := []byte("0123456789abcdef")
+	hash := identity.PasswordHash{Argon2: params, Salt: salt, Hash: argon2.IDKey([]byte("chosen-by-a-person"), salt, 1, 64, 1, 32)}
+	w.addMiniProgram("many", func(c *storage.Client) { c.Secrets = []string{fastHash("newest"), hash.String(), fastHash("oldest")} })
+	for secret, code := range map[string]string{
+		"newest": "invalid_grant", "chosen-by-a-person": "invalid_grant", "oldest": "invalid_grant", "chosen-by-nobody": "invalid_client",
+	} {
+		for range 2 {
+			a := w.send("/oauth2/token", "grant_type=refresh_token&refresh_token=x", "Authorization", basic("many", secret))
+			if a.text("error") != code {
+				t.Errorf("%s: got %d %s", secret, a.status, a.raw)
+			}
+		}
+	}
+}
+
+func TestAClientThatIsCreatedWorksAtOnceAndAChangeHoldsWithinFiveSeconds(t *testing.T) {
+	w := newWorld(t)
+	ask := func() string {
+		return w.send("/oauth2/token", "grant_type=refresh_token&refresh_token=x", "Authorization", basic("late", secretOfMini)).text("error")
+	}
+	if got := ask(); got != "invalid_client" {
+		t.Errorf("before it exists: %s", got)
+	}
+	w.addMiniProgram("late", func(*storage.Client) {})
+	if got := ask(); got != "invalid_grant" {
+		t.Errorf("once it exists: %s", got)
+	}
+	w.change("late", func(c *storage.Client) { c.Disabled = true })
+	if got := ask(); got != "invalid_client" {
+		t.Errorf("some seconds after it was disabled: %s", got)
+	}
+}
