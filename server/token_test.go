@@ -257,7 +257,9 @@ func TestParametersOfTheAuthorizationEndpointMeanNothingHere(t *testing.T) {
 
 func TestAClientsLifetimesHold(t *testing.T) {
 	w := newWorld(t)
-	w.change("mini", func(c *storage.Client) { c.Lifetimes = storage.Lifetimes{AccessToken: 60, IDToken: 120, RefreshIdle: 300} })
+	w.change("mini", func(c *storage.Client) {
+		c.Lifetimes = storage.Lifetimes{AccessToken: 60, IDToken: 120, RefreshIdle: 300}
+	})
 	a := w.login("mini", "alice")
 	id := claims(t, a.text("id_token"))
 	if a.body["expires_in"] != 60.0 || id["exp"].(float64)-id["iat"].(float64) != 120 {

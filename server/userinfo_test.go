@@ -1,0 +1,152 @@
+package server_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/minifed/minifed/storage"
+)
+
+func TestRFC6750_2_TheThreeWaysToSendATokenAreOneAtATime(t *testing.T) {
+	w := newWorld(t)
+	token := w.login("mini", "alice").text("access_token")
+	const path = "/oauth2/userinfo"
+	ask := func(method, query, body string, headers ...string) answer {
+		request := must(http.NewRequestWithContext(t.Context(), method, w.url+path+query, strings.NewReader(body)))(t)
+		for i := 0; i < len(headers); i += 2 {
+			request.Header.Add(headers[i], headers[i+1])
+		}
+		return w.do(request)
+	}
+	form := []string{"Content-Type", "application/x-www-form-urlencoded"}
+	bearer := []string{"Authorization", "Bearer " + token}
+	for _, row := range []struct {
+		name   string
+		answer answer
+		status int
+		code   string
+	}{
+		{"GET with the header", ask("GET", "", "", bearer...), 200, ""},
+		{"POST with the header", ask("POST", "", "", bearer...), 200, ""},
+		{"POST with the header and an empty form", ask("POST", "", "", append(form, bearer...)...), 200, ""},
+		{"POST with the body", ask("POST", "", "access_token="+token, form...), 200, ""},
+		{"the scheme in lower case", ask("GET", "", "", "Authorization", "bearer "+token), 200, ""},
+		{"both at once", ask("POST", "", "access_token="+token, append(form, bearer...)...), 400, "invalid_request"},
+		{"the URL", ask("GET", "?access_token="+token, ""), 400, "invalid_request"},
+		{"the header and the URL", ask("GET", "?access_token="+token, "", bearer...), 400, "invalid_request"},
+		{"two headers", ask("GET", "", "", append(bearer, bearer...)...), 400, "invalid_request"},
+		{"twice in the body", ask("POST", "", "access_token="+token+"&access_token="+token, form...), 400, "invalid_request"},
+		{"an empty header", ask("GET", "", "", "Authorization", "Bearer "), 400, "invalid_request"},
+		{"nothing", ask("GET", "", ""), 401, ""},
+		{"Basic", ask("GET", "", "", "Authorization", basic("mini", secretOfMini)), 401, ""},
+		{"GET with a body", ask("GET", "", "access_token="+token, form...), 401, ""},
+		{"POST with JSON", ask("POST", "", `{"access_token":"`+token+`"}`, "Content-Type", "application/json"), 401, ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			if row.answer.status != row.status || row.answer.text("error") != row.code {
+				t.Fatalf("got %d %s", row.answer.status, row.answer.raw)
+			}
+			challenge := row.answer.header.Get("WWW-Authenticate")
+			if row.status != 200 && !strings.HasPrefix(challenge, "Bearer ") {
+				t.Errorf("WWW-Authenticate is %q", challenge)
+			}
+			if row.code == "" && strings.Contains(challenge, "error") {
+				t.Errorf("a request without token is told of an error: %q", challenge)
+			}
+			if row.answer.header.Get("Cache-Control") != "no-store" {
+				t.Errorf("Cache-Control is %q", row.answer.header.Get("Cache-Control"))
+			}
+		})
+	}
+}
+
+func TestRFC6750_3_1_WhatIsNoAccessTokenIsRefused(t *testing.T) {
+	w := newWorld(t)
+	a := w.login("mini", "alice")
+	parts := strings.Split(a.text("access_token"), ".")
+	for name, token := range map[string]string{
+		"an ID token":             a.text("id_token"),
+		"a refresh token":         a.text("refresh_token"),
+		"no JWT":                  "x",
+		"a changed payload":       parts[0] + "." + strings.Replace(parts[1], "e", "f", 1) + "." + parts[2],
+		"a changed signature":     parts[0] + "." + parts[1] + "." + strings.Repeat("A", len(parts[2])),
+		"no signature":            parts[0] + "." + parts[1] + ".",
+		"alg none":                "eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0." + parts[1] + ".",
+		"something very long":     strings.Repeat("x", 20<<10),
+		"an opaque token made up": "mf_at_" + strings.Repeat("A", 100),
+	} {
+		got := w.userinfo(token)
+		if got.status != http.StatusUnauthorized || got.text("error") != "invalid_token" || !strings.Contains(got.header.Get("WWW-Authenticate"), `error="invalid_token"`) {
+			t.Errorf("%s: got %d %s", name, got.status, got.raw)
+		}
+	}
+	w.clock.Advance(11 * time.Minute)
+	if got := w.userinfo(a.text("access_token")); got.status != http.StatusUnauthorized {
+		t.Errorf("expired: got %d %s", got.status, got.raw)
+	}
+}
+
+func TestOpenIDConnectCore_5_4_EachScopeAsksForItsClaims(t *testing.T) {
+	w := newWorld(t)
+	first := w.login("mini", "alice", "phone_code", w.app("mini").TapPhone("alice"))
+	sub := w.sub(first)
+	entry := must(storage.Get[storage.User](t.Context(), w.engine.Engine, storage.Key("default", sub)))(t)
+	full := entry.Record
+	full.Username, full.Email, full.EmailVerified = "alice", "alice@example.com", true
+	full.Profile = storage.Profile{
+		Name: "Alice Wang", GivenName: "Alice", FamilyName: "Wang", MiddleName: "Q", Nickname: "Al", Profile: "https://p.example",
+		Picture: "https://i.example/a.png", Website: "https://w.example", Gender: "female", Birthdate: "1990-01-02", Zoneinfo: "Asia/Shanghai", Locale: "zh-CN",
+		Address: &storage.Address{Formatted: "1 Road\nShanghai", Country: "CN"},
+	}
+	must(entry.Replace(t.Context(), w.engine.Engine, full))(t)
+	for scope, want := range map[string][]string{
+		"openid":         {"sub"},
+		"openid email":   {"sub", "email", "email_verified"},
+		"openid phone":   {"sub", "phone_number", "phone_number_verified"},
+		"openid address": {"sub", "address"},
+		"openid profile": {
+			"sub", "name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile", "picture",
+			"website", "gender", "birthdate", "zoneinfo", "locale", "updated_at",
+		},
+	} {
+		info := w.userinfo(w.login("mini", "alice", "scope", scope).text("access_token"))
+		if len(info.body) != len(want) {
+			t.Errorf("%s: got %s", scope, info.raw)
+		}
+		for _, name := range want {
+			if info.body[name] == nil {
+				t.Errorf("%s: %s is missing", scope, name)
+			}
+		}
+		if info.body["sub"] != sub {
+			t.Errorf("%s: sub is %v", scope, info.body["sub"])
+		}
+	}
+}
+
+func TestOpaqueAccessTokensWorkAtUserInfo(t *testing.T) {
+	w := newWorld(t)
+	w.change("mini", func(c *storage.Client) { c.OpaqueAccessTokens = true })
+	a := w.login("mini", "alice", "scope", "openid profile offline_access")
+	if strings.Contains(a.text("access_token"), ".") {
+		t.Fatalf("not opaque: %s", a.text("access_token"))
+	}
+	if info := w.userinfo(a.text("access_token")); info.status != http.StatusOK || info.body["sub"] != w.sub(a) {
+		t.Errorf("got %d %s", info.status, info.raw)
+	}
+	narrow := w.refresh("mini", a.text("refresh_token"), "scope", "openid")
+	if info := w.userinfo(narrow.text("access_token")); info.status != http.StatusOK || len(info.body) != 1 {
+		t.Errorf("got %d %s", info.status, info.raw)
+	}
+}
+
+func TestUserInfoIsPlainJSON(t *testing.T) {
+	w := newWorld(t)
+	info := w.userinfo(w.login("mini", "alice").text("access_token"))
+	if got := info.header.Get("Content-Type"); got != "application/json" || !json.Valid([]byte(info.raw)) {
+		t.Errorf("got %q %s", got, info.raw)
+	}
+}
