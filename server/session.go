@@ -9,7 +9,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -156,10 +155,9 @@ func (s *sessions) begin(
 func (s *sessions) renew(
 	r *http.Request, issuer *oauth2.Issuer, entry *storage.Entry[storage.Session], how authentication, secret string,
 ) (*storage.Entry[storage.Session], error) {
-	return s.change(r.Context(), entry, func(next *storage.Session) bool {
+	return s.change(r.Context(), entry, func(next *storage.Session) {
 		next.Browser = browserLabel(r.UserAgent())
 		proven(next, issuer, how, secret, storage.Instant(s.now()))
-		return true
 	})
 }
 
@@ -193,7 +191,7 @@ func (s *sessions) seen(ctx context.Context, issuer *oauth2.Issuer, current *sig
 	if noted(current.Record) && now.Sub(current.Record.SeenAt) < part {
 		return nil
 	}
-	entry, err := s.change(ctx, current.Entry, func(next *storage.Session) bool {
+	entry, err := s.change(ctx, current.Entry, func(next *storage.Session) {
 		if !noted(*next) {
 			next.Clients = maps.Clone(next.Clients)
 			if next.Clients == nil {
@@ -201,9 +199,8 @@ func (s *sessions) seen(ctx context.Context, issuer *oauth2.Issuer, current *sig
 			}
 			next.Clients[client.ID] = now
 		}
-		next.SeenAt, next.ExpiresAt = now, time.Time{}
+		next.SeenAt = now
 		next.ExpiresAt = sessionEnd(*next, issuer)
-		return true
 	})
 	if errors.Is(err, errSessionOver) {
 		return nil // Whatever is given now is dead with it.
@@ -216,10 +213,7 @@ func (s *sessions) seen(ctx context.Context, issuer *oauth2.Issuer, current *sig
 
 // end ends a session and with it everything that was given under it, by one write.
 func (s *sessions) end(ctx context.Context, entry *storage.Entry[storage.Session]) error {
-	_, err := s.change(ctx, entry, func(next *storage.Session) bool {
-		next.EndedAt = storage.Instant(s.now())
-		return true
-	})
+	_, err := s.change(ctx, entry, func(next *storage.Session) { next.EndedAt = storage.Instant(s.now()) })
 	if errors.Is(err, errSessionOver) {
 		return nil
 	}
@@ -229,19 +223,17 @@ func (s *sessions) end(ctx context.Context, entry *storage.Entry[storage.Session
 // errSessionOver says that a session ended while it was worked on.
 var errSessionOver = errors.New("server: session is over")
 
-// change makes one compare-and-set of a session, and decides again when another one was won in between. decide returns false
-// to leave the session as it is.
+// change makes one compare-and-set of a session, again from what is found when another one was won in between. It answers
+// errSessionOver for a session that has ended.
 func (s *sessions) change(
-	ctx context.Context, entry *storage.Entry[storage.Session], decide func(next *storage.Session) bool,
+	ctx context.Context, entry *storage.Entry[storage.Session], edit func(next *storage.Session),
 ) (*storage.Entry[storage.Session], error) {
 	for range sessionAttempts {
 		next := entry.Record
 		if !next.EndedAt.IsZero() {
 			return nil, errSessionOver
 		}
-		if !decide(&next) {
-			return entry, nil
-		}
+		edit(&next)
 		changed, err := entry.Replace(ctx, s.engine, next)
 		if err == nil {
 			return changed, nil
@@ -283,25 +275,4 @@ func randomText(random io.Reader, size int) (string, error) {
 func isRandomText(text string, size int) bool {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	return err == nil && len(raw) == size && len(text) == base64.RawURLEncoding.EncodedLen(size)
-}
-
-// browserLabel names a browser and its system for the list of sessions, by what its User-Agent says.
-func browserLabel(userAgent string) string {
-	find := func(names [][2]string) string {
-		i := slices.IndexFunc(names, func(name [2]string) bool { return strings.Contains(userAgent, name[0]) })
-		if i < 0 {
-			return ""
-		}
-		return names[i][1]
-	}
-	// Browsers name those they are compatible with: the first that fits is right.
-	browser := find([][2]string{
-		{"MicroMessenger", "WeChat"}, {"Edg", "Edge"}, {"OPR/", "Opera"}, {"SamsungBrowser", "Samsung Internet"}, {"Firefox", "Firefox"},
-		{"FxiOS", "Firefox"}, {"Chrome", "Chrome"}, {"CriOS", "Chrome"}, {"Safari", "Safari"},
-	})
-	system := find([][2]string{
-		{"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"Windows", "Windows"}, {"Mac OS X", "macOS"},
-		{"CrOS", "ChromeOS"}, {"Linux", "Linux"},
-	})
-	return strings.TrimPrefix(strings.TrimSuffix(browser+", "+system, ", "), ", ")
 }

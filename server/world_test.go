@@ -58,6 +58,8 @@ type world struct {
 	server *server.Server
 	url    string
 	config server.Config
+	// acme is the mini-program of the directory "acme", once there is one.
+	acme *wechattest.App
 	// ctx is set for a caller who may hang up; see hangUp.
 	ctx context.Context
 }
@@ -149,9 +151,14 @@ func (w *world) addMiniProgram(id string, edit func(*storage.Client)) *wechattes
 		IDTokenAlgorithm: "ES256", Federation: &storage.Federation{AppID: string(appID)}, CreatedAt: w.clock.Now(),
 	}
 	edit(&client)
-	client.Federation.AppSecret = must(w.master.Seal([]byte(app.Credential().Secret), keys.AppSecretBinding(client.Directory, id)))(w.T)
+	client.Federation.AppSecret = w.sealSecret(client.Directory, id, string(app.Credential().Secret))
 	must(storage.Insert(w.Context(), w.engine, client))(w.T)
 	return app
+}
+
+func (w *world) sealSecret(directory, client, secret string) string {
+	w.Helper()
+	return must(w.master.Seal([]byte(secret), keys.AppSecretBinding(directory, client)))(w.T)
 }
 
 func fastHash(secret string) string {
