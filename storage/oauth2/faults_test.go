@@ -3,6 +3,7 @@ package oauth2_test
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
@@ -17,6 +18,20 @@ func failOn(method string, kind storage.Kind) func(context.Context, storagetest.
 		}
 		return nil
 	}
+}
+
+// holdFirst holds the first call of a method until proceed is closed; arrived is closed when it is held.
+func (k *kit) holdFirst(method string) (arrived, proceed chan struct{}) {
+	arrived, proceed = make(chan struct{}), make(chan struct{})
+	var seen atomic.Bool
+	k.hooks.Before = func(_ context.Context, operation storagetest.Operation) error {
+		if operation.Method == method && seen.CompareAndSwap(false, true) {
+			close(arrived)
+			<-proceed
+		}
+		return nil
+	}
+	return arrived, proceed
 }
 
 func pairwise(_ context.Context, client *oauth2.Client, user string) (string, error) {

@@ -26,13 +26,15 @@ func endings() map[string]func(*testing.T, *kit) {
 		return func(t *testing.T, k *kit) { t.Helper(); update(t, k, "alice", change) }
 	}
 	return map[string]func(*testing.T, *kit){
-		"user disabled":          user(func(u *storage.User) { u.Status = storage.UserDisabled }),
-		"user deleted":           user(func(u *storage.User) { u.Status = storage.UserDeleted }),
-		"user merged":            user(func(u *storage.User) { u.Status, u.AliasOf = storage.UserAlias, "bob" }),
-		"signed out everywhere":  user(func(u *storage.User) { u.Epoch++ }),
-		"app removed":            user(func(u *storage.User) { u.ClientEpochs = map[string]int64{"spa": 1} }),
-		"disabled and enabled":   user(func(u *storage.User) { u.Epoch += 2 }),
-		"logged out":             func(t *testing.T, k *kit) { update(t, k, "browser", func(s *storage.Session) { s.EndedAt = time.Now() }) },
+		"user disabled":         user(func(u *storage.User) { u.Status = storage.UserDisabled }),
+		"user deleted":          user(func(u *storage.User) { u.Status = storage.UserDeleted }),
+		"user merged":           user(func(u *storage.User) { u.Status, u.AliasOf = storage.UserAlias, "bob" }),
+		"signed out everywhere": user(func(u *storage.User) { u.Epoch++ }),
+		"app removed":           user(func(u *storage.User) { u.ClientEpochs = map[string]int64{"spa": 1} }),
+		"disabled and enabled":  user(func(u *storage.User) { u.Epoch += 2 }),
+		"logged out": func(t *testing.T, k *kit) {
+			update(t, k, "browser", func(s *storage.Session) { s.EndedAt = time.Now() })
+		},
 		"session gone":           func(t *testing.T, k *kit) { remove(t, k, storage.KindSession, "browser") },
 		"user gone":              func(t *testing.T, k *kit) { remove(t, k, storage.KindUser, "alice") },
 		"session of another one": func(t *testing.T, k *kit) { update(t, k, "browser", func(s *storage.Session) { s.User = "bob" }) },
