@@ -15,10 +15,10 @@ import (
 
 // A body is JSON in minifed and BSON in the database. The translation is one to one, so what is read is what was written,
 // members of newer versions included: integers become int64, numbers that a double holds exactly become doubles, text that
-// is a time as encoding/json writes it becomes a date, and a number that neither holds is kept as its text in a binary of
-// literalSubtype.
+// is a time as encoding/json writes it becomes a date. What has no such twin, a number that neither holds or an array right
+// inside an array (which some servers refuse), is kept as its JSON text in a binary of literalSubtype.
 
-// literalSubtype marks a number's text; 0x80 is the first user-defined subtype.
+// literalSubtype marks a JSON text; 0x80 is the first user-defined subtype.
 const literalSubtype = 0x80
 
 // maxDepth bounds the nesting of a body.
@@ -88,10 +88,25 @@ func decodeArray(decoder *json.Decoder, depth int) (any, error) {
 		if err != nil {
 			return nil, err
 		}
+		if inner, ok := value.(bson.A); ok {
+			if value, err = literal(inner); err != nil {
+				return nil, err
+			}
+		}
 		array = append(array, value)
 	}
 	_, err := decoder.Token()
 	return array, err
+}
+
+// literal is the JSON text of an array.
+func literal(array bson.A) (any, error) {
+	raw, err := bson.Marshal(bson.D{{Key: "", Value: array}})
+	if err != nil {
+		return nil, errBody
+	}
+	text, err := appendValue(nil, bson.Raw(raw).Lookup(""), 0)
+	return bson.Binary{Subtype: literalSubtype, Data: text}, err
 }
 
 func fromNumber(number json.Number) any {

@@ -96,7 +96,7 @@ func withDefaults(opts Options) Options {
 
 // Get implements storage.Engine.
 func (e *Engine) Get(ctx context.Context, kind storage.Kind, id string) (storage.Document, error) {
-	c, err := e.collection(kind, id)
+	c, err := e.collection(kind)
 	if err != nil {
 		return storage.Document{}, err
 	}
@@ -106,7 +106,7 @@ func (e *Engine) Get(ctx context.Context, kind storage.Kind, id string) (storage
 // Confirm is Get with read concern linearizable: slower, and never older than a write that was acknowledged before it, even
 // around a failover. It is for the rare reader who must tell "never was" from "not seen yet".
 func (e *Engine) Confirm(ctx context.Context, kind storage.Kind, id string) (storage.Document, error) {
-	c, err := e.collection(kind, id)
+	c, err := e.collection(kind)
 	if err != nil {
 		return storage.Document{}, err
 	}
@@ -135,6 +135,9 @@ func (e *Engine) Insert(ctx context.Context, doc storage.Document) (string, erro
 	c, stored, err := e.prepare(doc)
 	if err != nil {
 		return "", err
+	}
+	if ctx.Err() != nil {
+		return "", unavailable("insert", ctx.Err())
 	}
 	ctx, cancel := context.WithTimeout(ctx, e.options.Timeout)
 	defer cancel()
@@ -188,6 +191,9 @@ func (e *Engine) Replace(ctx context.Context, doc storage.Document) (string, err
 	if err != nil {
 		return "", err
 	}
+	if ctx.Err() != nil {
+		return "", unavailable("replace", ctx.Err())
+	}
 	ctx, cancel := context.WithTimeout(ctx, e.options.Timeout)
 	defer cancel()
 	filter := append(bson.D{{Key: "_id", Value: doc.ID}, {Key: "rev", Value: doc.Rev}}, live(e.options.Now())...)
@@ -221,7 +227,7 @@ func (e *Engine) replaceOutcome(ctx context.Context, c collection, doc storage.D
 
 // Delete implements storage.Engine.
 func (e *Engine) Delete(ctx context.Context, kind storage.Kind, id string) error {
-	c, err := e.collection(kind, id)
+	c, err := e.collection(kind)
 	if err != nil {
 		return err
 	}
@@ -250,25 +256,29 @@ func (e *Engine) Close() error {
 	return e.client.Disconnect(ctx)
 }
 
-func (e *Engine) collection(kind storage.Kind, id string) (collection, error) {
-	if err := (storage.Document{Kind: kind, ID: id}).Validate(); err != nil {
-		return collection{}, err
+// collection returns a kind's collection, or ErrInvalid.
+func (e *Engine) collection(kind storage.Kind) (collection, error) {
+	c, known := e.collections[kind]
+	if !known {
+		return collection{}, fmt.Errorf("%w: unknown kind", storage.ErrInvalid)
 	}
-	return e.collections[kind], nil
+	return c, nil
 }
 
 func (e *Engine) prepare(doc storage.Document) (collection, record, error) {
 	if err := doc.Validate(); err != nil {
 		return collection{}, record{}, err
 	}
+	c, err := e.collection(doc.Kind)
+	if err != nil {
+		return collection{}, record{}, err
+	}
 	stored, err := newRecord(doc)
 	if err != nil {
 		return collection{}, record{}, err
 	}
-	if stored.Rev, err = revision(e.options.Random); err != nil {
-		return collection{}, record{}, err
-	}
-	return e.collections[doc.Kind], stored, nil
+	stored.Rev, err = revision(e.options.Random)
+	return c, stored, err
 }
 
 // afterwards is a context for the one read that finds out what became of a write: the write's own may have ended.

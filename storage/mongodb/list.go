@@ -15,6 +15,10 @@ func (e *Engine) List(ctx context.Context, query storage.Query) (storage.Page, e
 	if err := query.Validate(); err != nil {
 		return storage.Page{}, err
 	}
+	c, err := e.collection(query.Kind)
+	if err != nil {
+		return storage.Page{}, err
+	}
 	start, err := query.Start()
 	if err != nil {
 		return storage.Page{}, err
@@ -24,7 +28,7 @@ func (e *Engine) List(ctx context.Context, query storage.Query) (storage.Page, e
 	o := orderOf(query)
 	size := query.PageSize()
 	find := options.Find().SetSort(o.sort()).SetLimit(int64(size + 1))
-	cursor, err := e.collections[query.Kind].Find(ctx, o.filter(e.options.Now(), start), find)
+	cursor, err := c.Find(ctx, o.filter(e.options.Now(), start), find)
 	if err != nil {
 		return storage.Page{}, unavailable("list", err)
 	}

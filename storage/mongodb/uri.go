@@ -2,6 +2,8 @@ package mongodb
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -46,18 +48,28 @@ func refuseWeakening(parsed *connstring.ConnString, set *options.ClientOptions) 
 		return weakens("readPreference", "primary")
 	case set.ReadConcern != nil && set.ReadConcern.Level != "" && set.ReadConcern.Level != "majority":
 		return weakens("readConcernLevel", "majority")
-	case strings.Contains(strings.ToLower(opts(parsed)), "tlsinsecure"):
-		return fmt.Errorf("mongodb: the URI sets tlsInsecure: remove it, and name the authority by tlsCAFile")
+	}
+	// The driver knows only some of these; the rest would pass unheard.
+	for name := range merged(parsed.Options, parsed.UnknownOptions) {
+		if slices.Contains(untrusting(), strings.ToLower(name)) {
+			return fmt.Errorf("mongodb: the URI sets %s: remove it, and name the authority by tlsCAFile", name)
+		}
 	}
 	return nil
 }
 
-func opts(parsed *connstring.ConnString) string {
-	var names []string
-	for name := range parsed.Options {
-		names = append(names, name)
+func merged(known, unknown map[string][]string) map[string][]string {
+	all := maps.Clone(unknown)
+	if all == nil {
+		all = map[string][]string{}
 	}
-	return strings.Join(names, " ")
+	maps.Copy(all, known)
+	return all
+}
+
+// untrusting are the options that accept any server's certificate.
+func untrusting() []string {
+	return []string{"tlsinsecure", "sslinsecure", "tlsallowinvalidcertificates", "tlsallowinvalidhostnames"}
 }
 
 func weakens(option, only string) error {

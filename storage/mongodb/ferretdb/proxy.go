@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -38,6 +40,22 @@ type Command struct {
 	Collection string
 	// Body is the command document.
 	Body bson.Raw
+}
+
+// IsWrite reports whether a command changes documents.
+func IsWrite(command Command) bool {
+	return slices.Contains([]string{"insert", "update", "delete", "findAndModify"}, command.Name)
+}
+
+// Once is for Proxy.Decide: the fault befalls the first command that matches, and none after it.
+func Once(fault Fault, matches func(Command) bool) func(Command) Fault {
+	var done atomic.Bool
+	return func(command Command) Fault {
+		if matches(command) && done.CompareAndSwap(false, true) {
+			return fault
+		}
+		return Pass
+	}
 }
 
 // Proxy passes wire messages between drivers and FerretDB, one at a time.

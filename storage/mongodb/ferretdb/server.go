@@ -10,8 +10,23 @@ import (
 	"github.com/FerretDB/FerretDB/ferretdb"
 )
 
-// Start runs FerretDB with an empty database for the length of the test, and returns a proxy in front of it.
+// Server is FerretDB in this process.
+type Server struct{ address string }
+
+// Start runs FerretDB for the length of the test, and returns a proxy in front of it.
 func Start(tb testing.TB) *Proxy {
+	tb.Helper()
+	return StartServer(tb).Proxy(tb)
+}
+
+// Proxy puts another proxy in front of the server.
+func (s *Server) Proxy(tb testing.TB) *Proxy {
+	tb.Helper()
+	return startProxy(tb, s.address)
+}
+
+// StartServer runs FerretDB, empty, for the length of the test.
+func StartServer(tb testing.TB) *Server {
 	tb.Helper()
 	db, err := ferretdb.New(&ferretdb.Config{
 		Listener:  ferretdb.ListenerConfig{TCP: "127.0.0.1:0"},
@@ -34,6 +49,5 @@ func Start(tb testing.TB) *Proxy {
 		stop()
 		<-done
 	})
-	backend := strings.Trim(strings.TrimPrefix(db.MongoDBURI(), "mongodb://"), "/")
-	return startProxy(tb, backend)
+	return &Server{address: strings.Trim(strings.TrimPrefix(db.MongoDBURI(), "mongodb://"), "/")}
 }
