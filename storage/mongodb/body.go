@@ -210,8 +210,10 @@ func appendValue(out []byte, value bson.RawValue, depth int) ([]byte, error) {
 		if subtype, literal := value.Binary(); subtype == literalSubtype {
 			return append(out, literal...), nil
 		}
+		return nil, errStored("foreign binary")
+	default:
+		return nil, errStored(value.Type.String())
 	}
-	return nil, errStored(value.Type.String())
 }
 
 // appendText appends text as JSON. Most text needs no escape.
