@@ -1,0 +1,259 @@
+package server_test
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/minifed/minifed/server"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/storagetest"
+	"github.com/minifed/minifed/wechat"
+	"github.com/minifed/minifed/wechat/wechattest"
+)
+
+// with replaces the server by one whose configuration was edited.
+func (w *world) with(edit func(*server.Config)) *world {
+	w.Helper()
+	other := *w
+	edit(&other.config)
+	other.server = must(server.New(other.config))(w.T)
+	listener := httptest.NewServer(other.server)
+	w.Cleanup(listener.Close)
+	other.url = listener.URL
+	return &other
+}
+
+// panicky is a WeChat client with a bug, in a panic value that holds what it must not.
+type panicky struct{ server.WeChat }
+
+func (panicky) Code2Session(_ context.Context, _ wechat.App, code string) (wechat.Session, error) {
+	panic("bug with code " + code)
+}
+
+func TestAPanicIsAnsweredWithoutItsTextAndTheNextRequestIsServed(t *testing.T) {
+	w := newWorld(t)
+	broken := w.with(func(c *server.Config) { c.WeChat = panicky{c.WeChat} })
+	code := w.app("mini").Login("alice")
+	a := broken.exchange("mini", code)
+	if a.status != http.StatusInternalServerError || a.text("error") != "server_error" || a.text("request_id") == "" {
+		t.Fatalf("got %d %s", a.status, a.raw)
+	}
+	if strings.Contains(a.raw, "bug") || strings.Contains(w.log.String(), code) {
+		t.Errorf("the panic's text got out: %s", a.raw)
+	}
+	if !strings.Contains(w.log.String(), `"msg":"panic"`) {
+		t.Error("the operator is not told")
+	}
+	if got := broken.exchange("mini", code); got.status != http.StatusInternalServerError {
+		t.Errorf("the repeat hangs or worse: %d", got.status)
+	}
+	if got := broken.get(broken.url + "/oauth2/jwks"); got.status != http.StatusOK {
+		t.Errorf("got %d", got.status)
+	}
+}
+
+func TestOnlyATrustedProxyNamesTheRequestAndTheCaller(t *testing.T) {
+	w := newWorld(t)
+	ask := func(w *world, headers ...string) (answer, string) {
+		a := w.get(w.url+"/nothing", headers...)
+		return a, w.logLine(a.text("request_id"))
+	}
+	given := []string{"X-Request-Id", "from-outside", "X-Forwarded-For", "203.0.113.9, 198.51.100.7, 127.0.0.2"}
+	if a, line := ask(w, given...); a.text("request_id") == "from-outside" || !strings.Contains(line, `"remote":"127.0.0.1"`) {
+		t.Errorf("an untrusted caller was believed: %s", line)
+	}
+	proxied := w.with(func(c *server.Config) { c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} })
+	if a, line := ask(proxied, given...); a.text("request_id") != "from-outside" || a.header.Get("X-Request-Id") != "from-outside" || !strings.Contains(line, `"remote":"198.51.100.7"`) {
+		t.Errorf("the proxy was not believed: %s", line)
+	}
+	for _, bad := range []string{"", "a b", strings.Repeat("x", 65), "é"} {
+		if a, _ := ask(proxied, "X-Request-Id", bad); a.text("request_id") == bad || len(a.text("request_id")) != 22 {
+			t.Errorf("%q became %q", bad, a.text("request_id"))
+		}
+	}
+}
+
+func TestEveryAnswerCarriesTheHeadersThatKeepBrowsersFromMischief(t *testing.T) {
+	w := newWorld(t)
+	for _, path := range []string{"/oauth2/jwks", "/oauth2/userinfo", "/nothing"} {
+		a := w.get(w.url + path)
+		for name, want := range map[string]string{
+			"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer",
+			"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'", "Strict-Transport-Security": "",
+		} {
+			if got := a.header.Get(name); got != want {
+				t.Errorf("%s: %s is %q", path, name, got)
+			}
+		}
+	}
+	secure := w.with(func(c *server.Config) { c.PublicURL = "https://id.example" })
+	if got := secure.get(secure.url + "/oauth2/jwks").header.Get("Strict-Transport-Security"); got == "" {
+		t.Error("no HSTS under https")
+	}
+}
+
+func TestConfigurationProblemsAreNamedAllAtOnce(t *testing.T) {
+	_, err := server.New(server.Config{PublicURL: "http://id.example/", WeChatTimeout: -1})
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	for _, part := range []string{"Engine", "Keys", "Secrets", "Master", "WeChat", "Now", "Rand", "Logger", "DefaultDirectory", "public URL", "RequestTimeout"} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("%s is not named: %v", part, err)
+		}
+	}
+}
+
+func TestThePublicURLIsAnOrigin(t *testing.T) {
+	for raw, good := range map[string]bool{
+		"https://id.example": true, "https://id.example:8443": true, "http://localhost:8080": true, "http://127.0.0.1:1": true, "http://[::1]:8080": true,
+		"": false, "id.example": false, "http://id.example": false, "https://id.example/": false, "https://id.example/x": false,
+		"https://id.example?": false, "https://id.example?x": false, "https://id.example#": false, "https://u@id.example": false,
+		"https://ID.example": false, "HTTPS://id.example": false, "ftp://localhost": false, "https://": false, "http://127.0.0.1.example": false,
+	} {
+		if err := server.CheckPublicURL(raw); (err == nil) != good {
+			t.Errorf("%q: %v", raw, err)
+		}
+	}
+}
+
+func TestRequestsAreCounted(t *testing.T) {
+	w := newWorld(t)
+	registry := prometheus.NewRegistry()
+	counted := w.with(func(c *server.Config) { c.Metrics = registry })
+	counted.login("mini", "alice")
+	counted.exchange("mini", "unknown")
+	counted.post("mini", "/oauth2/token", url.Values{"grant_type": {"urn:something:new"}})
+	counted.get(counted.url + "/nothing")
+	got := map[string]float64{}
+	for _, family := range must(registry.Gather())(t) {
+		for _, metric := range family.GetMetric() {
+			labels := []string{}
+			for _, label := range metric.GetLabel() {
+				labels = append(labels, label.GetName()+"="+label.GetValue())
+			}
+			got[family.GetName()+"{"+strings.Join(labels, ",")+"}"] = metric.GetCounter().GetValue()
+		}
+	}
+	const grant = "urn:ietf:params:oauth:grant-type:token-exchange"
+	for _, want := range []string{
+		"minifed_requests_total{endpoint=token,error=,grant=" + grant + ",status=200}",
+		"minifed_requests_total{endpoint=token,error=invalid_request,grant=" + grant + ",status=400}",
+		"minifed_requests_total{endpoint=token,error=unsupported_grant_type,grant=,status=400}",
+		"minifed_requests_total{endpoint=none,error=invalid_request,grant=,status=404}",
+	} {
+		if got[want] != 1 {
+			t.Errorf("%s is %v; there are %v", want, got[want], got)
+		}
+	}
+	if _, err := server.New(counted.config); err == nil {
+		t.Error("the same collectors were registered twice")
+	}
+}
+
+func TestNothingSecretOrPersonalReachesTheLog(t *testing.T) {
+	w := newWorld(t)
+	app := w.addBinder()
+	secrets := map[string]string{"client secret": secretOfMini, "AppSecret": string(app.Credential().Secret), "AppSecret of mini": string(w.app("mini").Credential().Secret)}
+	number := w.sim.Phone("alice")
+	secrets["phone number"] = number.PureNumber
+	for _, user := range []string{"alice", "bob"} {
+		secrets["OpenID of "+user] = string(app.OpenID(user))
+		secrets["OpenID of "+user+" at mini"] = string(w.app("mini").OpenID(user))
+	}
+	keep := func(name string, a answer) answer {
+		for _, member := range []string{"access_token", "id_token", "refresh_token", "bind_ticket"} {
+			if value := a.text(member); value != "" {
+				secrets[name+" "+member] = value
+			}
+		}
+		return a
+	}
+	code := func(user string) string {
+		c := w.app("mini").Login(user)
+		secrets["code "+c] = c
+		return c
+	}
+	// 1. What goes well.
+	a := keep("login", w.exchange("mini", code("alice"), "phone_code", w.app("mini").TapPhone("alice")))
+	keep("refresh", w.refresh("mini", a.text("refresh_token")))
+	w.userinfo(a.text("access_token"))
+	binderCode := app.Login("bob")
+	secrets["binder code"] = binderCode
+	ticket := keep("pending", w.exchange("binder", binderCode)).text("bind_ticket")
+	keep("bound", w.bindUser("binder", map[string]any{"method": "register", "bind_ticket": ticket, "user": map[string]any{"nickname": "Bobby Secretname"}}))
+	secrets["nickname"] = "Secretname"
+	// 2. What goes wrong, on all sides.
+	w.exchange("mini", code("alice"), "scope", "everything")
+	w.refresh("mini", a.text("access_token"))
+	w.userinfo(a.text("refresh_token"))
+	w.exchange("nobody", code("alice"))
+	w.send("/oauth2/token?subject_token="+code("alice"), "x=%zz")
+	w.send("/oauth2/token", "subject_token=%zz"+code("alice"))
+	w.postJSON("mini", profilePath, `{"code":`+code("alice"))
+	for _, fault := range []wechattest.Fault{{Errcode: -1, Times: 2}, {Errcode: 40013}, {Drop: wechattest.FIN, Spend: true}, {Status: 502}, {Truncate: true}} {
+		w.app("mini").Fail(wechattest.Code2Session, fault)
+		w.exchange("mini", code("bob"))
+	}
+	w.with(func(c *server.Config) { c.WeChat = panicky{c.WeChat} }).exchange("mini", code("bob"))
+	for _, failure := range []error{storage.ErrUnavailable, storage.ErrNewerVersion, errors.New("some driver's error")} {
+		w.engine.Before = func(_ context.Context, o storagetest.Operation) error {
+			if o.Kind == storage.KindGrant || o.Kind == storage.KindIdentity {
+				return failure
+			}
+			return nil
+		}
+		w.exchange("mini", code("alice"))
+		w.refresh("mini", a.text("refresh_token"))
+		w.userinfo(a.text("access_token"))
+	}
+	w.engine.Before = nil
+	w.get(w.url + "/oauth2/userinfo?access_token=" + a.text("access_token"))
+	// 3. None of it is in the log, however it is spelt.
+	log := w.log.String()
+	for name, secret := range secrets {
+		for spelling, text := range map[string]string{
+			"plain": secret, "URL-encoded": url.QueryEscape(secret), "base64": base64.StdEncoding.EncodeToString([]byte(secret)),
+			"base64url": base64.RawURLEncoding.EncodeToString([]byte(secret)),
+		} {
+			if strings.Contains(log, text) {
+				t.Errorf("%s, %s, is in the log", name, spelling)
+			}
+		}
+	}
+	if !strings.Contains(log, `"grant_type"`) || !strings.Contains(log, `"client":"mini"`) {
+		t.Error("the log says nothing useful")
+	}
+}
+
+func TestTheLogTellsRefusalsFromTrouble(t *testing.T) {
+	w := newWorld(t)
+	for _, row := range []struct {
+		answer answer
+		level  slog.Level
+	}{
+		{w.exchange("mini", "unknown"), slog.LevelInfo},
+		{w.failing(wechattest.Fault{Errcode: -1, Times: 2}), slog.LevelWarn},
+		{w.failing(wechattest.Fault{Errcode: 40013}), slog.LevelError},
+	} {
+		if line := w.logLine(row.answer.text("request_id")); !strings.Contains(line, `"level":"`+row.level.String()+`"`) {
+			t.Errorf("%d: %s", row.answer.status, line)
+		}
+	}
+}
+
+func (w *world) failing(fault wechattest.Fault) answer {
+	w.Helper()
+	w.app("mini").Fail(wechattest.Code2Session, fault)
+	return w.exchange("mini", w.app("mini").Login("alice"))
+}
