@@ -55,8 +55,10 @@ func TestAKindHasDefaults(t *testing.T) {
 		refresh                           time.Duration
 	}{
 		storage.ClientMiniapp: {
-			[]string{"urn:ietf:params:oauth:grant-type:token-exchange", "refresh_token"}, nil,
-			[]string{"openid", "profile", "offline_access"}, 7 * 24 * time.Hour,
+			[]string{"urn:ietf:params:oauth:grant-type:token-exchange", "refresh_token"},
+			nil,
+			[]string{"openid", "profile", "offline_access"},
+			7 * 24 * time.Hour,
 		},
 		storage.ClientService: {[]string{"client_credentials"}, nil, nil, 30 * 24 * time.Hour},
 		storage.ClientSPA:     {[]string{"authorization_code", "refresh_token"}, []string{"code"}, nil, 30 * 24 * time.Hour},

@@ -12,10 +12,13 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-func TestASessionReturnsTheSamePointersAndFreshAccessClaims(t *testing.T) {
+func TestASessionIsChangedInPlaceAndItsAccessClaimsAreFresh(t *testing.T) {
 	s := &oauth2.Session{}
-	if s.IDTokenClaims() != s.IDTokenClaims() || s.IDTokenHeaders() != s.IDTokenHeaders() || s.GetJWTHeader() != s.GetJWTHeader() {
-		t.Error("pointers change")
+	s.IDTokenClaims().Subject = "alice"
+	s.IDTokenHeaders().Add("alg", "ES256")
+	s.GetJWTHeader().Add("alg", "RS256")
+	if s.IDTokenClaims().Subject != "alice" || s.IDTokenHeaders().Get("alg") != "ES256" || s.GetJWTHeader().Get("alg") != "RS256" {
+		t.Error("what a handler changes in place is lost")
 	}
 	first := s.GetJWTClaims().WithDefaults(time.Unix(1, 0), "iss").ToMapClaims()
 	second := s.GetJWTClaims().WithDefaults(time.Unix(2, 0), "iss").ToMapClaims()

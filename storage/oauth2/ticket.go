@@ -6,7 +6,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// MaxProofs is how many wrong proofs a bind ticket survives, less one: this one kills it.
+// MaxProofs is how many wrong proofs kill a bind ticket.
 const MaxProofs = 5
 
 // IssueTicket stores g as a pending grant of client and returns its bind ticket. g is as for Draft, with Pending and Asked and
