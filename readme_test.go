@@ -1,0 +1,62 @@
+package layout
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestBothReadmesSayTheSame compares what a translation cannot change: the order of headings by level, commands and answers,
+// the code words of tables, and links.
+func TestBothReadmesSayTheSame(t *testing.T) {
+	english, chinese := read(t, "README.md"), read(t, "README.zh-CN.md")
+	for name, pattern := range map[string]string{
+		"headings": `(?m)^#+ `,
+		"code":     "(?s)```.*?```",
+		"links":    `\]\((?:https|[a-z.]+/|SEC|CON|LIC)[^)]*\)`,
+		"rows":     "(?m)^\\| `[a-z_/]+`",
+	} {
+		find := regexp.MustCompile(pattern)
+		if got, want := find.FindAllString(chinese, -1), find.FindAllString(english, -1); !slices.Equal(got, want) {
+			t.Errorf("%s differ:\nREADME.zh-CN.md %q\nREADME.md       %q", name, got, want)
+		}
+	}
+}
+
+func TestLinksInDocumentsLeadSomewhere(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#]+)`)
+	for _, file := range documents(t) {
+		for _, found := range link.FindAllStringSubmatch(read(t, file), -1) {
+			if target := found[1]; !strings.Contains(target, "://") {
+				if _, err := os.Stat(filepath.Join(filepath.Dir(file), target)); err != nil {
+					t.Errorf("%s links to %s, which is not there", file, target)
+				}
+			}
+		}
+	}
+}
+
+func documents(t *testing.T) []string {
+	t.Helper()
+	var files []string
+	for _, pattern := range []string{"*.md", "docs/*.md", "examples/*/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, found...)
+	}
+	return files
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
