@@ -70,11 +70,11 @@ func (s *Service) take(
 		when = user.Record.PhoneVerifiedAt.Add(time.Millisecond)
 	}
 	next := value.link
-	next.CreatedAt = when
-	if at.link != nil && at.link.Record.User == user.Record.ID {
-		next.CreatedAt, next.MergedFrom = at.link.Record.CreatedAt, at.link.Record.MergedFrom
+	next.User, next.CreatedAt = user.Record.ID, when
+	if !at.free() {
+		next = moved(at.link.Record, user.Record.ID)
 	}
-	next.User, next.VerifiedAt = user.Record.ID, when
+	next.VerifiedAt = when
 	if err := s.putLink(ctx, at.link, next); err != nil {
 		return nil, err
 	}
@@ -88,7 +88,15 @@ func (s *Service) take(
 	if old == nil {
 		return entry, nil
 	}
-	return entry, s.release(ctx, old)
+	return entry, s.letGo(ctx, old)
+}
+
+// letGo releases the link of a value that its user no longer has, or gives it back to whom a merge took it from.
+func (s *Service) letGo(ctx context.Context, link *storage.Entry[storage.Identity]) error {
+	if from := link.Record.MergedFrom; len(from) > 0 {
+		return s.moveBack(ctx, link, from[len(from)-1])
+	}
+	return s.release(ctx, link)
 }
 
 // previousLink reads, before the user's record changes, the link of the value that is about to be replaced; nil when there

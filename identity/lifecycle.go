@@ -2,7 +2,6 @@ package identity
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -74,26 +73,42 @@ func (s *Service) RemoveClient(ctx context.Context, directory, id, client, actor
 // the users merged into it, and then the links go. A link that a crash leaves leads to a tombstone and is free; deleting
 // again completes what is left. The same person, signing in later, is a new user. A user who never was is ErrUnknownUser.
 func (s *Service) Delete(ctx context.Context, directory, id, actor string) error {
-	root, user, err := s.follow(ctx, directory, id)
+	audited := false
+	root, err := retry(ctx, func(ctx context.Context) (string, error) {
+		root, user, err := s.follow(ctx, directory, id)
+		if err != nil {
+			return "", err
+		}
+		if user == nil {
+			return "", ErrUnknownUser
+		}
+		if user.Record.Status == storage.UserDeleted {
+			return root, nil
+		}
+		if !audited {
+			if err := s.record(ctx, actor, ActionDelete, user.Record, nil); err != nil {
+				return "", err
+			}
+			audited = true
+		}
+		return root, s.tombstone(ctx, user)
+	})
 	if err != nil {
 		return err
 	}
-	if user == nil {
-		return ErrUnknownUser
-	}
-	if user.Record.Status != storage.UserDeleted {
-		if err := s.record(ctx, actor, ActionDelete, user.Record, nil); err != nil {
-			return err
-		}
-	}
-	return s.bury(ctx, directory, root)
+	return s.bury(ctx, directory, root, id)
 }
 
-// bury turns a user, those merged into it, and those merged into them into tombstones, and lets their links go.
-func (s *Service) bury(ctx context.Context, directory, id string) error {
-	for graves := []string{id}; len(graves) > 0; graves = graves[1:] {
-		stone, err := retry(ctx, func(ctx context.Context) (*storage.Entry[storage.User], error) {
-			return s.tombstone(ctx, directory, graves[0])
+// bury turns users, those merged into them, and those merged into those into tombstones, and lets their links go. None of
+// them is anybody any more: they are tombstones, or aliases of one.
+func (s *Service) bury(ctx context.Context, directory string, ids ...string) error {
+	for graves := ids; len(graves) > 0; graves = graves[1:] {
+		user, err := retry(ctx, func(ctx context.Context) (*storage.Entry[storage.User], error) {
+			user, err := storage.Get[storage.User](ctx, s.engine, storage.Key(directory, graves[0]))
+			if err != nil || user.Record.Status == storage.UserDeleted {
+				return user, wrap("read user", err)
+			}
+			return user, s.tombstone(ctx, user)
 		})
 		if err != nil {
 			return err
@@ -107,27 +122,17 @@ func (s *Service) bury(ctx context.Context, directory, id string) error {
 				return err
 			}
 		}
-		graves = append(graves, stone.Record.Aliases...)
+		graves = append(slices.Clone(graves), user.Record.Aliases...)
 	}
 	return nil
 }
 
 // tombstone keeps of a user what says that the ID is used up, and which users must go with it.
-func (s *Service) tombstone(ctx context.Context, directory, id string) (*storage.Entry[storage.User], error) {
-	user, err := storage.Get[storage.User](ctx, s.engine, storage.Key(directory, id))
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, ErrUnknownUser
-	}
-	if err != nil {
-		return nil, wrap("read user", err)
-	}
+func (s *Service) tombstone(ctx context.Context, user *storage.Entry[storage.User]) error {
 	old := user.Record
-	if old.Status == storage.UserDeleted {
-		return user, nil
-	}
-	stone, err := user.Replace(ctx, s.engine, storage.User{
+	_, err := user.Replace(ctx, s.engine, storage.User{
 		Directory: old.Directory, ID: old.ID, Status: storage.UserDeleted, Aliases: old.Aliases, Epoch: old.Epoch + 1,
 		CreatedAt: old.CreatedAt, UpdatedAt: s.now(),
 	})
-	return stone, wrap("bury user", err)
+	return wrap("bury user", err)
 }

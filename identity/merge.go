@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/minifed/minifed/storage"
 )
@@ -169,9 +168,15 @@ func (s *Service) resumeMerge(ctx context.Context, directory string, ids ...stri
 	return nil, ErrSameUser
 }
 
-// completeMerge does what follows from the alias: the survivor gains, the links move, the merge candidate is closed.
+// completeMerge does what follows from the alias: the survivor gains, the links move, the merge candidate is closed. If the
+// survivor was deleted meanwhile, the alias goes too.
 func (s *Service) completeMerge(ctx context.Context, alias storage.User, plan storage.AuditEntry) (*Merged, error) {
 	if err := s.gain(ctx, alias, plan); err != nil {
+		return nil, err
+	}
+	if _, err := s.User(ctx, alias.Directory, alias.ID); errors.Is(err, ErrUnknownUser) {
+		return nil, errors.Join(err, s.bury(ctx, alias.Directory, alias.ID))
+	} else if err != nil {
 		return nil, err
 	}
 	links, err := s.linksOf(ctx, alias.Directory, alias.ID)
@@ -190,30 +195,35 @@ func (s *Service) completeMerge(ctx context.Context, alias storage.User, plan st
 
 // gain gives the survivor what the plan says and notes the alias on it.
 func (s *Service) gain(ctx context.Context, alias storage.User, plan storage.AuditEntry) error {
-	return s.changeExactly(ctx, alias.Directory, alias.AliasOf, func(survivor *storage.User) bool {
+	return s.changeExactly(ctx, alias.Directory, alias.AliasOf, func(_ context.Context, survivor *storage.User) (bool, error) {
 		if slices.Contains(survivor.Aliases, alias.ID) {
-			return false
+			return false, nil
 		}
 		survivor.Aliases = append(slices.Clone(survivor.Aliases), alias.ID)
 		for _, gift := range gifts(survivor, &alias) {
-			if gift.planned(plan) && gift.lacking() {
+			if planned(plan, gift.name) && gift.lacking() {
 				gift.give()
 			}
 		}
-		return true
+		return true, nil
 	})
 }
 
 // changeExactly changes the user of an ID itself, alias or not; one that was deleted stays as it is.
-func (s *Service) changeExactly(ctx context.Context, directory, id string, edit func(*storage.User) bool) error {
+func (s *Service) changeExactly(
+	ctx context.Context, directory, id string, edit func(context.Context, *storage.User) (bool, error),
+) error {
 	_, err := retry(ctx, func(ctx context.Context) (struct{}, error) {
 		user, err := storage.Get[storage.User](ctx, s.engine, storage.Key(directory, id))
 		if err != nil {
 			return struct{}{}, wrap("read user", err)
 		}
 		next := user.Record
-		if next.Status == storage.UserDeleted || !edit(&next) {
+		if next.Status == storage.UserDeleted {
 			return struct{}{}, nil
+		}
+		if changed, err := edit(ctx, &next); err != nil || !changed {
+			return struct{}{}, err
 		}
 		next.UpdatedAt = s.now()
 		_, err = user.Replace(ctx, s.engine, next)
@@ -227,14 +237,11 @@ type gift struct {
 	name string
 	// lacking reports that the survivor has nothing there, and the alias something.
 	lacking func() bool
-	// given reports that the survivor has there what the alias has.
-	given func() bool
-	give  func()
-	take  func()
+	give    func()
 }
 
-func (g gift) planned(plan storage.AuditEntry) bool {
-	return slices.Contains(strings.Fields(plan.Details[detailGained]), g.name)
+func planned(plan storage.AuditEntry, name string) bool {
+	return slices.Contains(strings.Fields(plan.Details[detailGained]), name)
 }
 
 func lacking(survivor, alias storage.User) []string {
@@ -254,39 +261,42 @@ func gifts(survivor, alias *storage.User) []gift {
 		{
 			name:    "username",
 			lacking: func() bool { return survivor.Username == "" && survivor.Password == "" && alias.Username != "" },
-			given:   func() bool { return foldUsername(survivor.Username) == foldUsername(alias.Username) },
 			give: func() {
 				survivor.Username, survivor.Password, survivor.PasswordChangedAt = alias.Username, alias.Password, alias.PasswordChangedAt
-			},
-			take: func() {
-				survivor.Username, survivor.Password, survivor.PasswordChangedAt = "", "", time.Time{}
 			},
 		},
 		{
 			name:    "email",
 			lacking: func() bool { return survivor.Email == "" && alias.Email != "" },
-			given:   func() bool { return survivor.Email == alias.Email },
 			give:    func() { survivor.Email, survivor.EmailVerified = alias.Email, alias.EmailVerified },
-			take:    func() { survivor.Email, survivor.EmailVerified = "", false },
 		},
 		{
 			name:    "phone",
 			lacking: func() bool { return survivor.Phone == "" && alias.Phone != "" },
-			given:   func() bool { return survivor.Phone == alias.Phone },
 			give:    func() { survivor.Phone, survivor.PhoneVerifiedAt = alias.Phone, alias.PhoneVerifiedAt },
-			take:    func() { survivor.Phone, survivor.PhoneVerifiedAt = "", time.Time{} },
 		},
 	}
-	theirs := profileRules(&alias.Profile)
-	for i, rule := range profileRules(&survivor.Profile)[:profileMembers] {
-		ours, other := rule.value, theirs[i].value
+	for _, member := range sharedMembers(&survivor.Profile, &alias.Profile) {
 		list = append(list, gift{
-			name:    "profile." + rule.member,
-			lacking: func() bool { return *ours == "" && *other != "" },
-			given:   func() bool { return *ours == *other },
-			give:    func() { *ours = *other },
-			take:    func() { *ours = "" },
+			name:    member.name,
+			lacking: func() bool { return *member.survivor == "" && *member.alias != "" },
+			give:    func() { *member.survivor = *member.alias },
 		})
 	}
 	return list
+}
+
+// sharedMember is one member of two profiles.
+type sharedMember struct {
+	name            string
+	survivor, alias *string
+}
+
+func sharedMembers(survivor, alias *storage.Profile) []sharedMember {
+	var members []sharedMember
+	theirs := profileRules(alias)
+	for i, rule := range profileRules(survivor)[:profileMembers] {
+		members = append(members, sharedMember{"profile." + rule.member, rule.value, theirs[i].value})
+	}
+	return members
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/minifed/minifed/storage"
@@ -31,7 +32,7 @@ type seat struct {
 	user *storage.Entry[storage.User]
 }
 
-// free reports whether the link may be given to anybody: there is none, or its user was deleted.
+// free reports whether the link may be given to anybody: there is none, it was let go, or its user was deleted.
 func (s seat) free() bool { return s.id == "" }
 
 // seat reads a link and whom it leads to: one read when there is none, two when there is.
@@ -46,7 +47,7 @@ func (s *Service) seat(ctx context.Context, identity storage.Identity) (seat, er
 	if err != nil {
 		return seat{}, err
 	}
-	if user == nil || user.Record.Status != storage.UserDeleted {
+	if !released(link.Record) && (user == nil || user.Record.Status != storage.UserDeleted) {
 		found.id, found.user = id, user
 	}
 	return found, nil
@@ -102,15 +103,22 @@ func (s *Service) putLink(ctx context.Context, old *storage.Entry[storage.Identi
 	return wrap("move link", err)
 }
 
-// move makes a link name another user and remember the one it named.
+// move makes a link, which leads to user through an alias, name user itself.
 func (s *Service) move(ctx context.Context, link *storage.Entry[storage.Identity], user string) error {
-	next := link.Record
-	next.MergedFrom = append(append([]string(nil), next.MergedFrom...), next.User)
-	if extra := len(next.MergedFrom) - maxMergedFrom; extra > 0 {
-		next.MergedFrom = next.MergedFrom[extra:]
+	return s.putLink(ctx, link, moved(link.Record, user))
+}
+
+// moved is a link that names user and remembers the alias that it named.
+func moved(link storage.Identity, user string) storage.Identity {
+	if link.User == user {
+		return link
 	}
-	next.User = user
-	return s.putLink(ctx, link, next)
+	link.MergedFrom = append(slices.Clone(link.MergedFrom), link.User)
+	if extra := len(link.MergedFrom) - maxMergedFrom; extra > 0 {
+		link.MergedFrom = link.MergedFrom[extra:]
+	}
+	link.User = user
+	return link
 }
 
 // absorb makes the unwritten user that a link leads to an alias of user, and the link name user itself. It loses when that
@@ -136,6 +144,9 @@ func (s *Service) release(ctx context.Context, link *storage.Entry[storage.Ident
 	}
 	return nil
 }
+
+// released reports whether a link was let go and exists only until its time is over.
+func released(link storage.Identity) bool { return !link.ExpiresAt.IsZero() }
 
 // wrap says what was tried. A nil error stays nil.
 func wrap(what string, err error) error {

@@ -10,8 +10,8 @@ import (
 )
 
 // Unmerge undoes a merge by the ID of its audit entry: afterwards the two are separate users again, each with the links and
-// the data that were its own, and every grant and session of both has ended. What was added to the survivor since stays
-// with the survivor. A merge of the survivor into a third user must be undone first (ErrMergedFurther). Undoing twice is no
+// the data that were its own, and every grant and session of both has ended. What the survivor has got since
+// stays with the survivor. A merge of the survivor into a third user must be undone first (ErrMergedFurther). Undoing twice is no
 // error.
 //
 // The links move back first, while they lead to the survivor still, through the alias, and the survivor gives back what it
@@ -64,8 +64,8 @@ func (s *Service) exactly(ctx context.Context, directory string, ids ...string) 
 	return users, nil
 }
 
-// separate moves the links that the merge moved back to the alias, takes from the survivor what it gained, and makes the
-// alias a user again, without the names and numbers that have become somebody else's.
+// separate moves the links that the merge moved back to the alias, takes from the survivor what went with them and what it
+// gained, and makes the alias a user again.
 func (s *Service) separate(ctx context.Context, survivor, alias storage.User, plan storage.AuditEntry) error {
 	links, err := s.linksOf(ctx, survivor.Directory, survivor.ID)
 	if err != nil {
@@ -79,36 +79,14 @@ func (s *Service) separate(ctx context.Context, survivor, alias storage.User, pl
 	if err := s.giveBack(ctx, survivor.ID, alias, plan); err != nil {
 		return err
 	}
-	if links, err = s.linksOf(ctx, survivor.Directory, alias.ID); err != nil {
-		return err
-	}
-	return s.changeExactly(ctx, survivor.Directory, alias.ID, func(user *storage.User) bool {
+	return s.changeExactly(ctx, alias.Directory, alias.ID, func(ctx context.Context, user *storage.User) (bool, error) {
 		if user.Status != storage.UserAlias || user.AliasOf != survivor.ID {
-			return false
+			return false, nil
 		}
 		user.Status, user.AliasOf = survivor.Status, ""
 		user.Epoch++
-		keepLinked(user, links)
-		return true
+		return true, s.keepLinked(ctx, user, *user)
 	})
-}
-
-// keepLinked clears what a user's record carries without a link.
-func keepLinked(user *storage.User, links []*storage.Entry[storage.Identity]) {
-	linked := func(typ storage.IdentityType, value string) bool {
-		return slices.ContainsFunc(links, func(link *storage.Entry[storage.Identity]) bool {
-			return link.Record.Type == typ && link.Record.Value == value
-		})
-	}
-	if !linked(storage.IdentityUsername, foldUsername(user.Username)) {
-		user.Username, user.Password, user.PasswordChangedAt = "", "", time.Time{}
-	}
-	if !linked(storage.IdentityEmail, user.Email) {
-		user.Email, user.EmailVerified = "", false
-	}
-	if !linked(storage.IdentityPhone, user.Phone) {
-		user.Phone, user.PhoneVerifiedAt = "", time.Time{}
-	}
 }
 
 // moveBack undoes move. A link that somebody else has changed meanwhile is no longer the merge's.
@@ -125,27 +103,54 @@ func (s *Service) moveBack(ctx context.Context, link *storage.Entry[storage.Iden
 	return nil
 }
 
-// giveBack takes from the survivor what it gained, unless it has changed since.
+// giveBack takes from the survivor the names and numbers whose links it no longer has, and the members of the profile that
+// it gained and has not changed since.
 func (s *Service) giveBack(ctx context.Context, survivor string, alias storage.User, plan storage.AuditEntry) error {
-	return s.changeExactly(ctx, alias.Directory, survivor, func(user *storage.User) bool {
-		changed := false
-		for _, gift := range gifts(user, &alias) {
-			if gift.planned(plan) && gift.given() {
-				gift.take()
-				changed = true
+	return s.changeExactly(ctx, alias.Directory, survivor, func(ctx context.Context, user *storage.User) (bool, error) {
+		for _, member := range sharedMembers(&user.Profile, &alias.Profile) {
+			if planned(plan, member.name) && *member.survivor == *member.alias {
+				*member.survivor = ""
 			}
 		}
-		return changed
+		alone := *user
+		alone.Aliases = without(alone.Aliases, alias.ID)
+		return true, s.keepLinked(ctx, user, alone)
 	})
 }
 
 // forget takes the alias from the survivor's record, and ends the grants and sessions that the other may have used.
 func (s *Service) forget(ctx context.Context, directory, survivor, alias string) error {
-	return s.changeExactly(ctx, directory, survivor, func(user *storage.User) bool {
-		if at := slices.Index(user.Aliases, alias); at >= 0 {
-			user.Aliases = slices.Delete(slices.Clone(user.Aliases), at, at+1)
-		}
+	return s.changeExactly(ctx, directory, survivor, func(_ context.Context, user *storage.User) (bool, error) {
+		user.Aliases = without(user.Aliases, alias)
 		user.Epoch++
-		return true
+		return true, nil
 	})
+}
+
+func without(ids []string, id string) []string {
+	return slices.DeleteFunc(slices.Clone(ids), func(other string) bool { return other == id })
+}
+
+// keepLinked clears what a user's record carries although no link of owner has it. A record is read before its links are
+// and a link is written before the record that carries its value, so what the record carries by then is among them.
+func (s *Service) keepLinked(ctx context.Context, user *storage.User, owner storage.User) error {
+	links, err := s.Identities(ctx, owner)
+	if err != nil {
+		return err
+	}
+	linked := func(typ storage.IdentityType, value string) bool {
+		return slices.ContainsFunc(links, func(link *storage.Entry[storage.Identity]) bool {
+			return link.Record.Type == typ && link.Record.Value == value
+		})
+	}
+	if user.Username != "" && !linked(storage.IdentityUsername, foldUsername(user.Username)) {
+		user.Username, user.Password, user.PasswordChangedAt = "", "", time.Time{}
+	}
+	if !linked(storage.IdentityEmail, user.Email) {
+		user.Email, user.EmailVerified = "", false
+	}
+	if !linked(storage.IdentityPhone, user.Phone) {
+		user.Phone, user.PhoneVerifiedAt = "", time.Time{}
+	}
+	return nil
 }

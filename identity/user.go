@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"slices"
 
 	"github.com/minifed/minifed/storage"
 )
@@ -105,21 +106,29 @@ func (s *Service) create(ctx context.Context, user storage.User, name Username) 
 	return entry, wrap("insert user", err)
 }
 
-// Identities returns the links of a user, oldest first, and those of the users merged into it. It reads lists: it is for
-// pages and operators.
+// Identities returns the links of a user, oldest first, and then those of everybody who was merged into it. It reads lists:
+// it is for pages and operators.
 func (s *Service) Identities(ctx context.Context, user storage.User) ([]*storage.Entry[storage.Identity], error) {
-	var links []*storage.Entry[storage.Identity]
-	for _, id := range append([]string{user.ID}, user.Aliases...) {
-		own, err := s.linksOf(ctx, user.Directory, id)
+	links, err := s.linksOf(ctx, user.Directory, user.ID)
+	if err != nil {
+		return nil, err
+	}
+	for queue := user.Aliases; len(queue) > 0; queue = queue[1:] {
+		alias, err := storage.Get[storage.User](ctx, s.engine, storage.Key(user.Directory, queue[0]))
+		if err != nil {
+			return nil, wrap("read user", err)
+		}
+		own, err := s.linksOf(ctx, user.Directory, queue[0])
 		if err != nil {
 			return nil, err
 		}
 		links = append(links, own...)
+		queue = append(slices.Clone(queue), alias.Record.Aliases...)
 	}
 	return links, nil
 }
 
-// linksOf returns the links that name exactly this ID.
+// linksOf returns the links that name exactly this ID, without those that were let go.
 func (s *Service) linksOf(ctx context.Context, directory, id string) ([]*storage.Entry[storage.Identity], error) {
 	query := storage.Query{Order: storage.ByCreated, Owner: storage.Key(directory, id)}
 	var links []*storage.Entry[storage.Identity]
@@ -128,7 +137,9 @@ func (s *Service) linksOf(ctx context.Context, directory, id string) ([]*storage
 		if err != nil {
 			return nil, wrap("list links", err)
 		}
-		links = append(links, page...)
+		links = append(links, slices.DeleteFunc(page, func(link *storage.Entry[storage.Identity]) bool {
+			return released(link.Record)
+		})...)
 		if next == "" {
 			return links, nil
 		}
