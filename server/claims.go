@@ -3,6 +3,7 @@ package server
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/minifed/minifed/storage"
 )
@@ -74,16 +75,29 @@ func present(members map[string]string) map[string]any {
 	return claims
 }
 
-// claimsSupported lists every claim that this server may answer with.
-func claimsSupported() []string {
-	full := storage.User{
-		Username: "-", Email: "-", Phone: "-",
+// completeUser has a value for every claim.
+func completeUser() storage.User {
+	return storage.User{
+		Username: "-", Email: "-", Phone: "-", UpdatedAt: time.Unix(1, 0),
 		Profile: storage.Profile{
 			Name: "-", GivenName: "-", FamilyName: "-", MiddleName: "-", Nickname: "-", Profile: "-", Picture: "-", Website: "-",
 			Gender: "-", Birthdate: "-", Zoneinfo: "-", Locale: "-", Address: &storage.Address{Formatted: "-"},
 		},
 	}
-	full.UpdatedAt = full.UpdatedAt.AddDate(1, 0, 0)
-	names := slices.Collect(maps.Keys(standardClaims("-", full, scopesSupported())))
+}
+
+// scopeOfClaim returns the scope that asks for a claim; empty for one that is not about the user, or unknown.
+func scopeOfClaim(claim string) string {
+	for scope, of := range claimsOfScope() {
+		if _, ok := of(completeUser())[claim]; ok {
+			return scope
+		}
+	}
+	return ""
+}
+
+// claimsSupported lists every claim that this server may answer with.
+func claimsSupported() []string {
+	names := slices.Collect(maps.Keys(standardClaims("-", completeUser(), scopesSupported())))
 	return append(names, "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "at_hash", "sid")
 }

@@ -170,11 +170,11 @@ func TestDiscoveryNamesWhatIsThereAndNothingElse(t *testing.T) {
 		for member, want := range map[string]any{
 			"issuer": issuer, "token_endpoint": issuer + "/oauth2/token", "userinfo_endpoint": issuer + "/oauth2/userinfo",
 			"jwks_uri":                              issuer + "/oauth2/jwks",
-			"grant_types_supported":                 []any{"refresh_token", "urn:ietf:params:oauth:grant-type:token-exchange"},
+			"grant_types_supported":                 []any{"authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:token-exchange"},
 			"token_endpoint_auth_methods_supported": []any{"client_secret_basic", "client_secret_post", "none"},
 			"id_token_signing_alg_values_supported": []any{"ES256", "EdDSA", "RS256"},
 			"subject_types_supported":               []any{"public"},
-			"request_uri_parameter_supported":       false, "request_parameter_supported": false, "claims_parameter_supported": false,
+			"request_uri_parameter_supported":       false, "request_parameter_supported": false, "claims_parameter_supported": true,
 		} {
 			if !reflect.DeepEqual(document.body[member], want) {
 				t.Errorf("%s: %s is %v, want %v", issuer, member, document.body[member], want)

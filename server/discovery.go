@@ -55,7 +55,7 @@ func (e *discoveryEndpoint) provider(issuer *oauth2.Issuer) discovery.Provider {
 	if len(algorithms) == 0 {
 		algorithms = []string{"RS256", "ES256"}
 	}
-	return discovery.Provider{
+	provider := discovery.Provider{
 		Issuer: issuer.URL,
 		Endpoints: discovery.Endpoints{
 			Token:    e.table.path(routeToken),
@@ -72,6 +72,10 @@ func (e *discoveryEndpoint) provider(issuer *oauth2.Issuer) discovery.Provider {
 		PolicyURL:         issuer.Directory.Branding.PolicyURL,
 		TermsURL:          issuer.Directory.Branding.TermsURL,
 	}
+	for _, add := range e.table.advertised {
+		add(&provider)
+	}
+	return provider
 }
 
 // jwksEndpoint serves the JWK Set of a directory from memory (RFC 7517 §5).

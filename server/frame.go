@@ -57,7 +57,12 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, c *call) {
 	}
 	c.issuer = issuer
 	// 3. The endpoint.
-	c.route.ServeHTTP(w, r.WithContext(oauth2.Begin(r.Context(), issuer)))
+	r = r.WithContext(oauth2.Begin(r.Context(), issuer))
+	if c.route.browsers {
+		origins{s.catalog}.serve(w, r, c.route)
+		return
+	}
+	c.route.ServeHTTP(w, r)
 }
 
 // at is the request with the path that the route table knows.

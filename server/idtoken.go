@@ -6,8 +6,10 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"hash"
+	"maps"
 	"strings"
 	"time"
 
@@ -16,6 +18,9 @@ import (
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/storage/oauth2"
 )
+
+// idTokenType is the header "typ" of an ID token (RFC 7519 §5.1).
+const idTokenType = "JWT"
 
 // idClaims are the claims of an ID token (OpenID Connect Core §2). It speaks of the login; claims about the user are at the
 // UserInfo endpoint (§5.4).
@@ -33,13 +38,17 @@ type idClaims struct {
 	// TokenHash binds the access token that comes with it (§3.1.3.6).
 	TokenHash string `json:"at_hash,omitempty"`
 	SessionID string `json:"sid,omitempty"`
+
+	// asked are the claims about the user that the client asked for one by one (§5.5).
+	asked map[string]any
 }
 
 // idTokens makes ID tokens. It takes the place of fosite's strategy, which reads parameters of the authorization endpoint at
 // the token endpoint, hashes with SHA-256 whatever the algorithm, and adds a claim "rat".
 type idTokens struct {
-	keys *keys.Ring
-	now  func() time.Time
+	keys  *keys.Ring
+	store *oauth2.Store
+	now   func() time.Time
 }
 
 // GenerateIDToken implements fosite's OpenIDConnectTokenStrategy.
@@ -73,7 +82,41 @@ func (t idTokens) GenerateIDToken(ctx context.Context, lifespan time.Duration, r
 		claims.TokenHash = tokenHash(algorithm, response.GetAccessToken())
 	}
 	claims.SessionID, _ = described.Extra["sid"].(string)
-	return sign(ctx, t.keys, issuer, algorithm, "JWT", claims)
+	var err error
+	if claims.asked, err = t.asked(ctx, session); err != nil {
+		return "", err
+	}
+	return sign(ctx, t.keys, issuer, algorithm, idTokenType, claims)
+}
+
+// asked returns the claims about the user that the grant's claims parameter asks for in the ID token.
+func (t idTokens) asked(ctx context.Context, session *oauth2.Session) (map[string]any, error) {
+	grant, claims := session.RequestedClaims()
+	if len(claims) == 0 {
+		return nil, nil
+	}
+	live, err := t.store.Live(ctx, grant)
+	if err != nil {
+		return nil, err
+	}
+	return idTokenClaims(claims, live.User), nil
+}
+
+// MarshalJSON implements json.Marshaler.
+func (c idClaims) MarshalJSON() ([]byte, error) {
+	type plain idClaims
+	if len(c.asked) == 0 {
+		return json.Marshal(plain(c))
+	}
+	own, err := json.Marshal(plain(c))
+	if err != nil {
+		return nil, err
+	}
+	all := maps.Clone(c.asked)
+	if err := json.Unmarshal(own, &all); err != nil { // What the token says of itself stands over what is asked for.
+		return nil, err
+	}
+	return json.Marshal(all)
 }
 
 // tokenHash is at_hash: the left half of the hash that belongs to the algorithm of the ID token. For EdDSA that is Ed25519's

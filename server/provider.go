@@ -93,7 +93,7 @@ func newFositeConfig(authenticate fosite.ClientAuthenticationStrategy) *fosite.C
 		ResponseModeHandlerExtension: nil,
 		FormPostHTMLTemplate:         nil,
 		// What a code needs later is stored by storage/oauth2 by name; redirect_uri must be among it or is never compared.
-		SanitationWhiteList: []string{"redirect_uri"},
+		SanitationWhiteList: oauth2.CodeParameters(),
 		// PAR is required per client.
 		IsPushedAuthorizeEnforced:       false,
 		PushedAuthorizeRequestURIPrefix: "urn:ietf:params:oauth:request_uri:",
@@ -123,7 +123,8 @@ func newFositeConfig(authenticate fosite.ClientAuthenticationStrategy) *fosite.C
 		GrantTypeJWTBearerMaxDuration:        0,
 		VerifiableCredentialsNonceLifespan:   0,
 
-		// newProvider fills in the token endpoint's handler, which dispatches; the other endpoints call no list of handlers.
+		// The token endpoint has one handler, which dispatches, and the authorization endpoint that of the grant
+		// authorization_code; both are filled in. The other endpoints call no list of handlers.
 		AuthorizeEndpointHandlers:       nil,
 		TokenEndpointHandlers:           nil,
 		TokenIntrospectionHandlers:      nil,

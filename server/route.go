@@ -7,6 +7,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/minifed/minifed/discovery"
 	"github.com/minifed/minifed/grants"
 )
 
@@ -31,6 +32,8 @@ type route struct {
 	surface surface
 	// cached serves from memory, so it needs no database to know its directory.
 	cached bool
+	// browsers lets scripts of the client's origins read the answers.
+	browsers bool
 }
 
 // surface writes an error the way that the callers of a group of endpoints expect.
@@ -45,6 +48,8 @@ type endpoint interface {
 type table struct {
 	router *mux.Router
 	routes []*route
+	// advertised adds to the metadata what the endpoints offer.
+	advertised []func(*discovery.Provider)
 }
 
 func newTable() *table {
@@ -57,6 +62,9 @@ func (t *table) handle(added route) {
 	t.routes = append(t.routes, &added)
 	t.router.Path(added.path).Name(added.name).Handler(&added)
 }
+
+// advertise has add write what an endpoint offers into the metadata of an issuer.
+func (t *table) advertise(add func(*discovery.Provider)) { t.advertised = append(t.advertised, add) }
 
 // find returns the route of a path, or nil.
 func (t *table) find(r *http.Request) *route {

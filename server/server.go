@@ -62,7 +62,7 @@ func (s *Server) endpoints() ([]endpoint, error) {
 	}
 	store := &oauth2.Store{Engine: c.Engine, Clients: s.catalog, Secrets: c.Secrets, Now: c.Now, Rand: c.Rand}
 	jwts := accessTokens{keys: c.Keys, now: c.Now}
-	strategy := &tokens{&oauth2.Strategy{Store: store, JWT: jwts}, idTokens{keys: c.Keys, now: c.Now}}
+	strategy := &tokens{&oauth2.Strategy{Store: store, JWT: jwts}, idTokens{keys: c.Keys, store: store, now: c.Now}}
 	authentication := clientAuth{clients: s.catalog, secrets: secrets}
 	people, err := identity.New(identity.Config{Engine: c.Engine, Now: c.Now, Rand: c.Rand, Logger: c.Logger})
 	if err != nil {
@@ -70,18 +70,24 @@ func (s *Server) endpoints() ([]endpoint, error) {
 	}
 	// 2. fosite and the grants.
 	configuration := &configurator{Config: newFositeConfig(authentication.authenticate), tokenPath: tokenPath}
+	codeFlow := newCodeGrant(configuration, store, strategy)
+	configuration.AuthorizeEndpointHandlers = fosite.AuthorizeEndpointHandlers{codeFlow}
 	provider, dispatch, err := newProvider(configuration, store, strategy, grantFactories{
 		grants.GrantType: {s.exchangeFactory(&federation{
 			store: store, people: people, wechat: c.WeChat, master: c.Master, now: c.Now, random: c.Rand, logger: c.Logger,
 		})},
-		string(fosite.GrantTypeRefreshToken): {refreshFactory(store, strategy)},
+		string(fosite.GrantTypeAuthorizationCode): {codeFlow.factory},
+		string(fosite.GrantTypeRefreshToken):      {refreshFactory(store, strategy)},
 	})
 	if err != nil {
 		return nil, err
 	}
 	// 3. The endpoints.
 	token := &tokenEndpoint{provider: provider, timeout: c.RequestTimeout, codes: newLatches()}
+	authorize := s.newAuthorize(store, codes{provider: provider, store: store, now: c.Now})
 	return []endpoint{
+		authorize,
+		&parEndpoint{auth: authentication.authenticate, reader: authorize.reader, pushed: authorize.pushed},
 		&discoveryEndpoint{grantTypes: dispatch.grantTypes(), authMethods: authentication.methods()},
 		&jwksEndpoint{keys: c.Keys},
 		token,

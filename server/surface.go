@@ -57,6 +57,10 @@ func writeProblem(w http.ResponseWriter, r *http.Request, problem *grants.Error)
 
 // writeJSON answers 200 with a JSON object that nobody may store (RFC 6749 §5.1).
 func writeJSON(w http.ResponseWriter, members any) error {
+	return writeJSONStatus(w, http.StatusOK, members)
+}
+
+func writeJSONStatus(w http.ResponseWriter, status int, members any) error {
 	body, err := json.Marshal(members)
 	if err != nil {
 		return err
@@ -65,6 +69,7 @@ func writeJSON(w http.ResponseWriter, members any) error {
 	header.Set("Content-Type", "application/json")
 	header.Set("Cache-Control", "no-store")
 	header.Set("Pragma", "no-cache")
+	w.WriteHeader(status)
 	_, _ = w.Write(body)
 	return nil
 }

@@ -23,7 +23,9 @@ type tokenEndpoint struct {
 }
 
 func (e *tokenEndpoint) mount(t *table) {
-	t.handle(route{name: routeToken, path: tokenPath, methods: []string{http.MethodPost}, serve: e.serve, surface: oauthErrors})
+	t.handle(route{
+		name: routeToken, path: tokenPath, methods: []string{http.MethodPost}, serve: e.serve, surface: oauthErrors, browsers: true,
+	})
 }
 
 func (e *tokenEndpoint) serve(w http.ResponseWriter, r *http.Request) error {

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -21,7 +22,7 @@ type userinfoEndpoint struct {
 func (e *userinfoEndpoint) mount(t *table) {
 	t.handle(route{
 		name: routeUserInfo, path: "/oauth2/userinfo", methods: []string{http.MethodGet, http.MethodPost},
-		serve: e.serve, surface: bearerErrors,
+		serve: e.serve, surface: bearerErrors, browsers: true,
 	})
 }
 
@@ -41,7 +42,9 @@ func (e *userinfoEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
 		problem.Extra = map[string]any{"scope": scopeOpenID}
 		return problem
 	}
-	return writeJSON(w, standardClaims(presented.Subject, presented.User, presented.scopes))
+	claims := standardClaims(presented.Subject, presented.User, presented.scopes)
+	maps.Copy(claims, userInfoClaims(presented.Grant.Claims, presented.User))
+	return writeJSON(w, claims)
 }
 
 // presented is an access token that was shown and is good: its grant stands, its user may sign in.

@@ -137,7 +137,7 @@ func (s *Store) CreateAccessTokenSession(ctx context.Context, _ string, requeste
 		}
 	}
 	// The repeat of the request finds the grant as long as its access token lives, and a little longer for slow clocks.
-	u.next.ExpiresAt = later(u.next.RepeatUntil, s.now().Add(client.lifetimes.AccessToken+time.Minute))
+	u.next.ExpiresAt = later(u.next.ExpiresAt, later(u.next.RepeatUntil, s.now().Add(client.lifetimes.AccessToken+time.Minute)))
 	return s.finish(ctx, u)
 }
 

@@ -44,7 +44,7 @@ func (s *Store) CreateAuthorizeCodeSession(ctx context.Context, _ string, reques
 		ChallengeMethod: form.Get("code_challenge_method"),
 		ExpiresAt:       s.now().Add(client.lifetimes.Code),
 	}
-	u.next.ExpiresAt = u.next.Code.ExpiresAt
+	u.next.ExpiresAt = later(u.next.ExpiresAt, u.next.Code.ExpiresAt)
 	return s.finish(ctx, u)
 }
 

@@ -69,7 +69,7 @@ func (s *Store) NewGrantID(ctx context.Context) (GrantID, error) {
 // fosite's Create… calls take from the request what the caller leaves out: Client, GrantType, Scopes, Audience, Nonce, the
 // times, and of AuthTime, AMR, ACR and SID what the session's ID token claims say. The caller names ID and SecretGeneration
 // (from GrantIDs or NewGrantID), User with UserEpoch and ClientEpoch, Asked for what may be repeated, and Session for what
-// ends with a browser session. Nothing is written before the Create… calls.
+// ends with a browser session, and ExpiresAt for what must stay at least that long. Nothing is written before the Create… calls.
 func (s *Store) Draft(ctx context.Context, g storage.Grant) error {
 	r, err := requestFrom(ctx)
 	if err != nil {

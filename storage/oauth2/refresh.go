@@ -69,7 +69,7 @@ func (s *Store) prolong(g *storage.Grant, client *Client) {
 	if end := g.CreatedAt.Add(client.lifetimes.RefreshAbsolute); end.Before(g.Refresh.IdleUntil) {
 		g.Refresh.IdleUntil = storage.Instant(end)
 	}
-	g.ExpiresAt = later(g.Refresh.IdleUntil, now.Add(client.lifetimes.AccessToken+time.Minute))
+	g.ExpiresAt = later(g.ExpiresAt, later(g.Refresh.IdleUntil, now.Add(client.lifetimes.AccessToken+time.Minute)))
 }
 
 // GetRefreshTokenSession implements fosite's RefreshTokenStorage. A token that was used, and not just now, ends its grant and

@@ -1,6 +1,7 @@
 package oauth2
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"time"
@@ -25,6 +26,7 @@ type Session struct {
 	grant  string
 	client string
 	jti    string
+	claims json.RawMessage
 }
 
 var (
@@ -35,7 +37,7 @@ var (
 // describe fills the session from a grant of client whose user the client knows as subject. What the grant does not say, and
 // nonce and times of the tokens, stay as they are.
 func (s *Session) describe(g *storage.Grant, client *Client, subject string) {
-	s.grant = g.ID
+	s.grant, s.claims = g.ID, g.Claims
 	s.describeClient(client, subject)
 	if !g.AuthTime.IsZero() {
 		s.idClaims.AuthTime = g.AuthTime
@@ -111,6 +113,12 @@ func (s *Session) SetExpiresAt(token fosite.TokenType, at time.Time) {
 
 // GetExpiresAt implements fosite.Session.
 func (s *Session) GetExpiresAt(token fosite.TokenType) time.Time { return s.expiresAt[token] }
+
+// RequestedClaims returns the claims parameter that was granted (OpenID Connect Core §5.5), and the grant that has it; nothing
+// before the session was filled. It is not to be changed.
+func (s *Session) RequestedClaims() (grantID string, claims json.RawMessage) {
+	return s.grant, s.claims
+}
 
 // GetUsername implements fosite.Session: usernames are not in tokens.
 func (s *Session) GetUsername() string { return "" }

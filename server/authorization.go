@@ -1,0 +1,409 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// authorization is a valid authorization request (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1). Whose it is and what becomes
+// of it is for the authorization endpoint to find out.
+type authorization struct {
+	// reply is where its answer goes.
+	reply
+	// form holds its parameters, as authorizationForm leaves them.
+	form url.Values
+	// pushed is the ID of the pushed request that it is; empty when it came by the browser alone.
+	pushed string
+
+	scopes   []string
+	audience []string
+	claims   requestedClaims
+	prompt   []string
+	// maxAge is how long ago the user may have signed in; nil for any time.
+	maxAge *time.Duration
+	// hint is the subject of the id_token_hint; empty without one.
+	hint string
+}
+
+const (
+	// maxAuthorization bounds the parameters of an authorization request, form-encoded and without its id_token_hint, so that an
+	// interaction fits into a URL that proxies let pass.
+	maxAuthorization = 4 << 10
+	// maxHint bounds an id_token_hint.
+	maxHint = 4 << 10
+
+	responseTypeCode = "code"
+	methodS256       = "S256"
+	// challengeSize is the length of a code_challenge: base64url of a SHA-256 (RFC 7636 §4.2).
+	challengeSize = 43
+)
+
+// The values of the parameter prompt (OpenID Connect Core §3.1.2.1).
+const (
+	promptNone    = "none"
+	promptLogin   = "login"
+	promptConsent = "consent"
+	promptAccount = "select_account"
+)
+
+func promptValues() []string { return []string{promptNone, promptLogin, promptConsent, promptAccount} }
+
+// asks reports whether prompt has a value.
+func (a *authorization) asks(prompt string) bool { return slices.Contains(a.prompt, prompt) }
+
+// silent reports whether nothing may be shown to the user.
+func (a *authorization) silent() bool { return a.asks(promptNone) }
+
+// consentScopes are the scopes that need the user's consent: those asked for, and those that cover the claims asked for.
+func (a *authorization) consentScopes() []string {
+	scopes := slices.Concat(a.scopes, a.claims.scopes())
+	slices.Sort(scopes)
+	return slices.Compact(scopes)
+}
+
+// authorizationParameters are the parameters that mean something.
+func authorizationParameters() []string {
+	return []string{
+		"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "code_challenge", "code_challenge_method",
+		"prompt", "max_age", "id_token_hint", "login_hint", "acr_values", "ui_locales", "claims_locales", "display", "claims",
+		"resource", "audience", "request", "request_uri", "registration",
+	}
+}
+
+// authorizationForm leaves out what is unknown, and what is empty, which counts as left out (RFC 6749 §3.1).
+func authorizationForm(form url.Values) url.Values {
+	kept := url.Values{}
+	for _, name := range authorizationParameters() {
+		for _, value := range form[name] {
+			if value != "" {
+				kept.Add(name, value)
+			}
+		}
+	}
+	return kept
+}
+
+// formWithoutHint is the form-encoded request without its id_token_hint, which is long and was read.
+func (a *authorization) formWithoutHint() string {
+	form := url.Values{}
+	for name, values := range a.form {
+		if name != "id_token_hint" {
+			form[name] = values
+		}
+	}
+	return form.Encode()
+}
+
+// authorizationReader reads authorization requests, from wherever they come.
+type authorizationReader struct {
+	clients oauth2.Clients
+	keys    *keys.Ring
+}
+
+// addressee finds whom a request is from and where its answer goes. Before that is known, an error is for a page: sending
+// people to an address that nobody vouches for would make this server an open redirector (RFC 6749 §4.1.2.1).
+func (p authorizationReader) addressee(ctx context.Context, form url.Values) (reply, error) {
+	client, err := p.client(ctx, form)
+	if err != nil {
+		return reply{}, err
+	}
+	uri, err := redirectOf(client.Record(), form)
+	if err != nil {
+		return reply{}, err
+	}
+	to := reply{client: client, redirectURI: uri, mode: modeQuery}
+	if form.Get("response_mode") == modeFormPost {
+		to.mode = modeFormPost
+	}
+	if states := form["state"]; len(states) == 1 && utf8.ValidString(states[0]) {
+		to.state = states[0]
+	}
+	return to, nil
+}
+
+// client returns the client that the request names, once.
+func (p authorizationReader) client(ctx context.Context, form url.Values) (*oauth2.Client, error) {
+	issuer, ok := oauth2.IssuerFrom(ctx)
+	if !ok {
+		return nil, errNoRequest
+	}
+	ids := form["client_id"]
+	if len(ids) != 1 {
+		return nil, pageRefusal("client_id_missing", "The link that led here does not say which application it is from: the parameter client_id must be there once.")
+	}
+	client, err := p.clients.Client(ctx, issuer.Directory.ID, ids[0])
+	if errors.Is(err, storage.ErrNotFound) || err == nil && client.Record().Disabled {
+		return nil, pageRefusal("client_unknown", "The application that led here is not known to this server, or it was disabled: its client_id is not registered.")
+	}
+	if err != nil {
+		return nil, err
+	}
+	callOf(ctx).client = client.GetID()
+	return client, nil
+}
+
+// redirectOf returns the redirection endpoint of a request: a registered one. OpenID Connect wants it named; an OAuth client
+// that registered one alone may leave it out (RFC 6749 §3.1.2.3).
+func redirectOf(client storage.Client, form url.Values) (string, error) {
+	switch uris := form["redirect_uri"]; len(uris) {
+	case 0:
+		scopes := strings.Fields(form.Get("scope"))
+		if len(client.RedirectURIs) == 1 && !slices.Contains(scopes, scopeOpenID) {
+			return client.RedirectURIs[0], nil
+		}
+		return "", pageRefusal("redirect_uri_missing", "The application that led here does not say where to return to: the parameter redirect_uri is missing.")
+	case 1:
+		if registeredRedirect(client, uris[0]) {
+			return uris[0], nil
+		}
+		return "", pageRefusal("redirect_uri_unregistered", "The application that led here wants to return to an address that is not registered for it: its redirect_uri must be registered, character by character.")
+	default:
+		return "", pageRefusal("redirect_uri_missing", "The application that led here names two addresses to return to: the parameter redirect_uri must be there once.")
+	}
+}
+
+// read checks a request whose addressee is known. Its errors are for the client.
+func (p authorizationReader) read(ctx context.Context, to reply, form url.Values) (*authorization, error) {
+	a := &authorization{reply: to, form: form}
+	// 1. Every parameter once, in the request's own words, and not too many of them.
+	if err := checkForm(form, repeatableTargets()); err != nil {
+		return nil, err
+	}
+	if err := checkRequestObjects(form); err != nil {
+		return nil, err
+	}
+	if len(a.formWithoutHint()) > maxAuthorization || len(form.Get("id_token_hint")) > maxHint {
+		return nil, refusal(fosite.ErrInvalidRequest, "The authorization request is too long.")
+	}
+	// 2. For a code.
+	if err := checkResponse(to.client, form); err != nil {
+		return nil, err
+	}
+	if err := checkPKCE(to.client.Record(), form); err != nil {
+		return nil, err
+	}
+	// 3. For what.
+	if err := a.readScopes(); err != nil {
+		return nil, err
+	}
+	if err := a.readAudience(); err != nil {
+		return nil, err
+	}
+	// 4. Of whom.
+	if err := a.readOpenID(); err != nil {
+		return nil, err
+	}
+	if hint := form.Get("id_token_hint"); hint != "" {
+		subject, err := p.readHint(ctx, to.client, hint)
+		if err != nil {
+			return nil, err
+		}
+		a.hint = subject
+	}
+	return a, nil
+}
+
+// checkRequestObjects refuses what is not supported by its own error code (OpenID Connect Core §3.1.2.6, §7.2.1).
+func checkRequestObjects(form url.Values) error {
+	switch {
+	case form.Has("request"):
+		return refusal(fosite.ErrRequestNotSupported, "Request objects are not supported: send the parameters themselves, or push them.")
+	case form.Has("request_uri"):
+		return refusal(fosite.ErrRequestURINotSupported, "A request_uri is supported only when it comes from the pushed authorization request endpoint.")
+	case form.Has("registration"):
+		return refusal(fosite.ErrRegistrationNotSupported, "The parameter registration is not supported.")
+	default:
+		return nil
+	}
+}
+
+// checkResponse checks response_type and response_mode.
+func checkResponse(client *oauth2.Client, form url.Values) error {
+	switch {
+	case !form.Has("response_type"):
+		return refusal(fosite.ErrInvalidRequest, "The parameter response_type is missing. Send code.")
+	case form.Get("response_type") != responseTypeCode:
+		return refusal(fosite.ErrUnsupportedResponseType, "This response_type is not supported. Send code.")
+	case len(client.GetResponseTypes()) == 0:
+		return refusal(fosite.ErrUnauthorizedClient, "This client may not use the grant type authorization_code. Its operator has to add it.")
+	}
+	if mode := form.Get("response_mode"); mode != "" && !slices.Contains(responseModes(), mode) {
+		return refusal(fosite.ErrInvalidRequest, "This response_mode is not supported. Send query or form_post, or leave it out.")
+	}
+	return nil
+}
+
+// checkPKCE checks the challenge (RFC 7636 §4.3), which is S256 or nothing: plain protects against nobody who sees the request.
+func checkPKCE(client storage.Client, form url.Values) error {
+	challenge, method := form.Get("code_challenge"), form.Get("code_challenge_method")
+	needed := client.AuthMethod == methodNone || client.RequirePKCE
+	switch {
+	case challenge == "" && needed:
+		return refusal(fosite.ErrInvalidRequest, "This client must use PKCE: send code_challenge with code_challenge_method S256.")
+	case challenge == "" && method != "":
+		return refusal(fosite.ErrInvalidRequest, "There is a code_challenge_method without code_challenge.")
+	case challenge == "":
+		return nil
+	case method != methodS256:
+		return refusal(fosite.ErrInvalidRequest, "The code_challenge_method must be S256.")
+	case !isChallenge(challenge):
+		return refusal(fosite.ErrInvalidRequest, "The code_challenge must be the base64url encoding of a SHA-256: 43 characters without padding.")
+	default:
+		return nil
+	}
+}
+
+func isChallenge(text string) bool {
+	return len(text) == challengeSize && !strings.ContainsFunc(text, func(r rune) bool {
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-' || r == '_')
+	})
+}
+
+// readScopes reads what is asked for (RFC 6749 §3.3): the client's default without the parameter.
+func (a *authorization) readScopes() error {
+	a.scopes = strings.Fields(a.form.Get("scope"))
+	if len(a.scopes) == 0 {
+		a.scopes = a.client.DefaultScopes()
+	}
+	if len(a.scopes) == 0 {
+		return refusal(fosite.ErrInvalidScope, "The parameter scope is missing. Send openid for an OpenID Connect sign-in.")
+	}
+	slices.Sort(a.scopes)
+	a.scopes = slices.Compact(a.scopes)
+	allowed := a.client.GetScopes()
+	for _, scope := range a.scopes {
+		if !slices.Contains(allowed, scope) {
+			return refusal(fosite.ErrInvalidScope, "This client may not ask for one of the scopes. Its operator has to add it.")
+		}
+	}
+	if len(a.scopes) > oauth2.MaxScopes {
+		return refusal(fosite.ErrInvalidScope, "The request asks for too many scopes.")
+	}
+	return nil
+}
+
+// readAudience reads where the access token is to be used (RFC 8707 §2): the client's default without a parameter.
+func (a *authorization) readAudience() error {
+	targets, err := targetsOf(a.form, a.client.GetAudience())
+	if err != nil {
+		return err
+	}
+	if len(targets) == 0 {
+		targets = a.client.DefaultAudience()
+	}
+	a.audience = targets
+	return nil
+}
+
+// repeatableTargets are the parameters that may be there several times (RFC 8707 §2).
+func repeatableTargets() []string { return []string{"resource", "audience"} }
+
+// targetsOf reads resource and audience, each of which must be among those allowed.
+func targetsOf(form url.Values, allowed []string) ([]string, error) {
+	var targets []string
+	for _, target := range slices.Concat(form["resource"], fosite.GetAudiences(form)) {
+		if target == "" || slices.Contains(targets, target) {
+			continue
+		}
+		if !slices.Contains(allowed, target) {
+			return nil, invalidTarget("This client may not ask for tokens for one of the resources or audiences. Its operator has to add it.")
+		}
+		targets = append(targets, target)
+	}
+	for _, resource := range form["resource"] {
+		if parsed, err := url.Parse(resource); resource != "" && (err != nil || !parsed.IsAbs() || strings.Contains(resource, "#")) {
+			return nil, invalidTarget("A resource must be an absolute URI without fragment.")
+		}
+	}
+	if len(targets) > oauth2.MaxAudience {
+		return nil, invalidTarget("The request names too many resources.")
+	}
+	return targets, nil
+}
+
+// invalidTarget is the error code of RFC 8707 §2.
+func invalidTarget(description string) error {
+	problem := refusal(fosite.ErrInvalidRequest, description)
+	problem.Protocol.ErrorField = "invalid_target"
+	return problem
+}
+
+// readOpenID reads the parameters of OpenID Connect Core §3.1.2.1 and §5.5. Those that are wishes for the pages are read there;
+// such as are unknown are ignored.
+func (a *authorization) readOpenID() error {
+	a.prompt = strings.Fields(a.form.Get("prompt"))
+	for _, value := range a.prompt {
+		if !slices.Contains(promptValues(), value) {
+			return refusal(fosite.ErrInvalidRequest, "The parameter prompt has an unknown value.")
+		}
+	}
+	if a.silent() && len(a.prompt) > 1 {
+		return refusal(fosite.ErrInvalidRequest, "The parameter prompt must not have other values beside none.")
+	}
+	if err := a.readMaxAge(); err != nil {
+		return err
+	}
+	claims, err := parseClaims(a.form.Get("claims"))
+	if err != nil {
+		return refusal(fosite.ErrInvalidRequest, "The parameter claims is not what OpenID Connect Core section 5.5 describes: a JSON object with the members userinfo and id_token, not too long, every name once.")
+	}
+	// A client that may not ask for a scope may not ask for its claims one by one.
+	a.claims = claims.within(a.client.GetScopes())
+	return nil
+}
+
+// maxMaxAge is ten years: more than any session lasts.
+const maxMaxAge = 10 * 365 * 24 * time.Hour
+
+func (a *authorization) readMaxAge() error {
+	text := a.form.Get("max_age")
+	if text == "" {
+		return nil
+	}
+	seconds, err := strconv.ParseUint(text, 10, 64)
+	if errors.Is(err, strconv.ErrRange) {
+		seconds, err = uint64(maxMaxAge/time.Second), nil
+	}
+	if err != nil {
+		return refusal(fosite.ErrInvalidRequest, "The parameter max_age must be a number of seconds.")
+	}
+	age := time.Duration(min(seconds, uint64(maxMaxAge/time.Second))) * time.Second
+	a.maxAge = &age
+	return nil
+}
+
+// readHint returns the subject of an id_token_hint: an ID token that this issuer gave to this client at some time, expired or
+// not, signed by a key in use or retired (OpenID Connect Core §3.1.2.1).
+func (p authorizationReader) readHint(ctx context.Context, client *oauth2.Client, hint string) (string, error) {
+	claims, err := verifyHint(ctx, p.keys, hint)
+	if errors.Is(err, keys.ErrInvalid) || err == nil && !slices.Contains(claims.Audience, client.GetID()) {
+		return "", refusal(fosite.ErrInvalidRequest, "The id_token_hint is not an ID token that this issuer gave to this client.")
+	}
+	return claims.Subject, err
+}
+
+// pageRefusal is an error for a page, which explains it by its reason.
+func pageRefusal(reason, description string) *grants.Error {
+	problem := refusal(fosite.ErrInvalidRequest, description)
+	problem.Reason = reason
+	return problem
+}
+
+// loginHint is whom the client expects to sign in; empty for anybody.
+func (a *authorization) loginHint() string { return a.form.Get("login_hint") }
+
+// uiLocales are the languages that the client asks for, the best first.
+func (a *authorization) uiLocales() []string { return strings.Fields(a.form.Get("ui_locales")) }

@@ -1,0 +1,366 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/discovery"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// authorizeEndpoint is /oauth2/authorize (RFC 6749 §3.1, OpenID Connect Core §3.1.2): it reads the request, finds out whose
+// browser it is, asks what has to be asked on pages of their own, and answers the client with a code.
+type authorizeEndpoint struct {
+	reader       authorizationReader
+	pushed       pushedRequests
+	sessions     *sessions
+	interactions interactions
+	consents     consents
+	codes        codes
+	sealer       sealer
+	now          func() time.Time
+	// failure is the page of errors that must not be sent to the client.
+	failure surface
+}
+
+const (
+	routeAuthorize = "authorize"
+	authorizePath  = "/oauth2/authorize"
+	// loginPath and consentPath are the pages that people are sent to, with an interaction in their URL.
+	loginPath   = "/login"
+	consentPath = "/consent"
+
+	// keptParameter is the parameter of our own URL that holds a request which came by POST.
+	keptParameter = "kept"
+	purposeKept   = "kept authorization request"
+	keptLife      = time.Minute
+)
+
+func (e *authorizeEndpoint) mount(t *table) {
+	t.handle(route{
+		name: routeAuthorize, path: authorizePath, methods: []string{http.MethodGet, http.MethodPost}, serve: e.serve, surface: e.failure,
+	})
+	t.advertise(func(p *discovery.Provider) {
+		p.Endpoints.Authorization = authorizePath
+		p.ResponseTypes = []string{responseTypeCode}
+		p.ResponseModes = responseModes()
+		p.PromptValues = promptValues()
+		p.CodeChallengeMethods = []string{methodS256}
+		p.ACRValues = acrValues()
+		p.ClaimsParameter = true
+		p.AuthorizationResponseIss = true
+	})
+}
+
+// serve finds the request in what the browser sent: the request itself, one that came by POST a moment ago, or one that its user
+// was asked about.
+func (e *authorizeEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Pragma", "no-cache")
+	switch r.Method {
+	case http.MethodHead:
+		return nil // It would answer nobody, and a code must not be spent on it.
+	case http.MethodPost:
+		return e.keep(w, r)
+	}
+	query := r.URL.Query()
+	if query.Has(interactionParameter) {
+		p, err := e.waiting(r)
+		if err != nil {
+			return err
+		}
+		return e.goOn(w, r, p.request, p.interaction)
+	}
+	text := r.URL.RawQuery
+	if query.Has(keptParameter) {
+		kept, err := e.kept(r.Context(), query.Get(keptParameter))
+		if err != nil {
+			return err
+		}
+		text = kept
+	}
+	form, err := parseAuthorization(text)
+	if err != nil {
+		return err
+	}
+	callOf(r.Context()).form = form
+	return e.visit(w, r, form)
+}
+
+// visit is the first visit of a request.
+func (e *authorizeEndpoint) visit(w http.ResponseWriter, r *http.Request, form url.Values) error {
+	// 1. The request as the client pushed it, if it did; then nothing else in the URL counts.
+	form, pushed, err := e.pushed.resolve(r.Context(), form)
+	if err != nil {
+		return err
+	}
+	// 2. Whose it is.
+	to, err := e.reader.addressee(r.Context(), form)
+	if err != nil {
+		return err
+	}
+	// 3. What it asks.
+	request, err := e.reader.read(r.Context(), to, form)
+	if err == nil && pushed == "" && to.client.Record().RequirePAR {
+		err = refusal(fosite.ErrInvalidRequest, "This client must push its authorization requests.")
+	}
+	if err != nil {
+		return e.answer(w, r, to, form.Get("prompt") == promptNone, err)
+	}
+	request.pushed = pushed
+	return e.goOn(w, r, request, nil)
+}
+
+// answer tells the client what went wrong. What a reload could cure is said to the user instead, unless nothing may be shown.
+func (e *authorizeEndpoint) answer(w http.ResponseWriter, r *http.Request, to reply, silent bool, err error) error {
+	if down(err) && !silent {
+		return err
+	}
+	refuse(w, r, to.fail, err)
+	return nil
+}
+
+// goOn brings a request as far as it gets without its user. i is nil before the user was asked for anything.
+func (e *authorizeEndpoint) goOn(w http.ResponseWriter, r *http.Request, request *authorization, i *interaction) error {
+	err := e.decide(w, r, request, i)
+	if err != nil {
+		return e.answer(w, r, request.reply, request.silent(), err)
+	}
+	return nil
+}
+
+// decide answers with a code, or sends the user to the page that is next.
+func (e *authorizeEndpoint) decide(w http.ResponseWriter, r *http.Request, request *authorization, i *interaction) error {
+	// 1. Can anybody be who is asked for?
+	if len(request.claims.acr) > 0 && !slices.ContainsFunc(acrValues(), func(acr string) bool { return meetsACR(request.claims.acr, acr) }) {
+		return unmetACR()
+	}
+	// 2. Who is at the browser?
+	current, err := e.sessions.browserSession(r)
+	if err != nil {
+		return err
+	}
+	if e.signInNeeded(request, i, current) {
+		return e.ask(w, r, request, i, stepLogin)
+	}
+	if err := wrongSignIn(request, current); err != nil {
+		return err
+	}
+	if request.asks(promptAccount) && !i.chosenNow(current.Record) {
+		return e.ask(w, r, request, i, stepAccount)
+	}
+	// 3. Does the user allow it?
+	allowed, err := e.allowed(r.Context(), request, i, current)
+	if err != nil {
+		return err
+	}
+	if allowed == nil {
+		return e.ask(w, r, request, i, stepConsent)
+	}
+	// 4. Then the client gets a code.
+	return e.issue(w, r, request, i, current, allowed)
+}
+
+// signInNeeded reports whether the user has to sign in before the request can go on.
+func (e *authorizeEndpoint) signInNeeded(request *authorization, i *interaction, current *signedIn) bool {
+	switch {
+	case current == nil:
+		return true
+	case i.signedInNow(current.Record):
+		return false
+	case request.asks(promptLogin), wrongSignIn(request, current) != nil:
+		return true
+	default:
+		age := e.now().Sub(current.Record.AuthTime)
+		return request.maxAge != nil && (*request.maxAge == 0 || age > *request.maxAge)
+	}
+}
+
+// means reports whether the request is meant for a user: its id_token_hint or its claims parameter may name another one.
+func (a *authorization) means(user storage.User) bool {
+	for _, subject := range []string{a.hint, a.claims.subject} {
+		// A user who was merged into this one is this one.
+		if subject != "" && subject != user.ID && !slices.Contains(user.Aliases, subject) {
+			return false
+		}
+	}
+	return true
+}
+
+// wrongSignIn says what keeps a session from being what the request demands; nil for nothing.
+func wrongSignIn(request *authorization, current *signedIn) error {
+	if !request.means(current.user) {
+		return refusal(fosite.ErrLoginRequired, "Another user is signed in than the one whom the request names.")
+	}
+	if !meetsACR(request.claims.acr, current.Record.ACR) {
+		return unmetACR()
+	}
+	return nil
+}
+
+// unmetACR is the error of OpenID Connect Core Unmet Authentication Requirements 1.0 §3.
+func unmetACR() error {
+	problem := refusal(fosite.ErrAccessDenied, "The user cannot be authenticated in the way that the claims parameter demands.")
+	problem.Protocol.ErrorField = "unmet_authentication_requirements"
+	return problem
+}
+
+// allowed returns the scopes that the user lets the client have; nil when the user has to be asked.
+func (e *authorizeEndpoint) allowed(ctx context.Context, request *authorization, i *interaction, current *signedIn) ([]string, error) {
+	wanted := request.consentScopes()
+	client := request.client.Record()
+	if scopes, decided := i.allowedNow(current.Record); decided {
+		return scopes, nil
+	}
+	switch {
+	case request.asks(promptConsent):
+		return nil, nil
+	case client.FirstParty:
+		return wanted, nil
+	case !assured(client, request.redirectURI):
+		// Who cannot be told from another app gets nothing unasked (RFC 6749 §10.2, RFC 8252 §8.6).
+		return nil, nil
+	}
+	scopes, _, err := e.consents.remembered(ctx, current.user, client.ID)
+	if err != nil || missing(scopes, wanted) {
+		return nil, err
+	}
+	return wanted, nil
+}
+
+// ask sends the user to a page, or tells the client that it would have to be (OpenID Connect Core §3.1.2.6).
+func (e *authorizeEndpoint) ask(w http.ResponseWriter, r *http.Request, request *authorization, i *interaction, next step) error {
+	if request.silent() {
+		if next == stepConsent {
+			return refusal(fosite.ErrConsentRequired, "The user has to be asked for consent, and prompt is none.")
+		}
+		return refusal(fosite.ErrLoginRequired, "The user has to sign in, and prompt is none.")
+	}
+	if i == nil {
+		var err error
+		if i, err = e.interactions.begin(w, r, request); err != nil {
+			return err
+		}
+	}
+	i.Step = next
+	path := loginPath
+	if next == stepConsent {
+		path = consentPath
+	}
+	return e.goTo(w, r, path, i)
+}
+
+// goTo sends the browser to one of our own pages.
+func (e *authorizeEndpoint) goTo(w http.ResponseWriter, r *http.Request, path string, i *interaction) error {
+	location, err := e.interactions.at(r.Context(), path, i)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Location", location)
+	w.WriteHeader(http.StatusSeeOther)
+	return nil
+}
+
+// issue answers with a code.
+func (e *authorizeEndpoint) issue(
+	w http.ResponseWriter, r *http.Request, request *authorization, i *interaction, current *signedIn, allowed []string,
+) error {
+	issuer, ok := oauth2.IssuerFrom(r.Context())
+	if !ok {
+		return errNoRequest
+	}
+	if err := e.sessions.seen(r.Context(), issuer, current, request.client.Record()); err != nil {
+		return err
+	}
+	code, err := e.codes.issue(r.Context(), request, i, current, allowed)
+	if errors.Is(err, errAnswered) {
+		if request.pushed != "" {
+			return requestURIUsed()
+		}
+		// The user came back to a request that was answered: it begins again, and nothing counts that was said then.
+		return e.goOn(w, r, request, nil)
+	}
+	if err != nil {
+		return err
+	}
+	request.send(w, r, url.Values{"code": {code}})
+	return nil
+}
+
+// keep puts a request that came by POST into the URL and has the browser fetch it. A POST from another site brings no cookie
+// that is Lax, while the GET that follows does (OpenID Connect Core §3.1.2.1 wants both methods).
+func (e *authorizeEndpoint) keep(w http.ResponseWriter, r *http.Request) error {
+	if mediaType(r) != formType {
+		return pageRefusal("malformed_request", "The request must be a form of the media type "+formType+".")
+	}
+	body, err := readBody(r)
+	if err != nil {
+		return err
+	}
+	form, err := parseAuthorization(string(body))
+	if err != nil {
+		return err
+	}
+	callOf(r.Context()).form = form
+	until := e.now().Add(keptLife).UTC().Format(time.RFC3339)
+	sealed, err := e.sealer.seal(r.Context(), purposeKept, []byte(until+" "+form.Encode()))
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", issuerURL(r.Context())+authorizePath+"?"+url.Values{keptParameter: {sealed}}.Encode())
+	w.WriteHeader(http.StatusSeeOther)
+	return nil
+}
+
+// kept returns the request that keep put away.
+func (e *authorizeEndpoint) kept(ctx context.Context, sealed string) (string, error) {
+	over := pageRefusal("kept_over", "This address was good for a minute. Go back to the application and begin again.")
+	text, err := e.sealer.open(ctx, purposeKept, sealed)
+	if errors.Is(err, errSealed) {
+		return "", over
+	}
+	if err != nil {
+		return "", err
+	}
+	until, form, _ := strings.Cut(string(text), " ")
+	ends, err := time.Parse(time.RFC3339, until)
+	if err != nil || e.now().After(ends) {
+		return "", over
+	}
+	return form, nil
+}
+
+// maxRawAuthorization bounds the text of an authorization request.
+const maxRawAuthorization = 12 << 10
+
+// parseAuthorization reads form-encoded parameters.
+func parseAuthorization(text string) (url.Values, error) {
+	if len(text) > maxRawAuthorization {
+		return nil, pageRefusal("malformed_request", "The link that led here is too long.")
+	}
+	form, err := url.ParseQuery(text)
+	if err != nil {
+		return nil, pageRefusal("malformed_request", "The link that led here is malformed.")
+	}
+	return authorizationForm(form), nil
+}
+
+// acrSingleFactor is the authentication context class of a sign-in with one factor: level 1 of ISO/IEC 29115 (OpenID Connect
+// Core §2).
+const acrSingleFactor = "1"
+
+func acrValues() []string { return []string{acrSingleFactor} }
+
+// meetsACR reports whether a class is one of those of which one is essential (OpenID Connect Core §5.5.1.1).
+func meetsACR(essential []string, acr string) bool {
+	return len(essential) == 0 || slices.Contains(essential, acr)
+}

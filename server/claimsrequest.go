@@ -1,0 +1,170 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// requestedClaims is the request parameter "claims" (OpenID Connect Core §5.5), as far as this server knows its claims.
+type requestedClaims struct {
+	// UserInfo and IDToken are the claims that are wanted there, sorted.
+	UserInfo []string
+	IDToken  []string
+	// subject is the "sub" that the ID token must have; empty for any.
+	subject string
+	// acr are the authentication context classes of which one is essential; empty for any.
+	acr []string
+}
+
+const (
+	// maxClaims bounds the parameter, in bytes.
+	maxClaims = 4 << 10
+	// maxClaimValues bounds how many values a claim may be restricted to.
+	maxClaimValues = 16
+)
+
+// claimWish is what is said of one claim (§5.5.1).
+type claimWish struct {
+	Essential bool              `json:"essential"`
+	Value     json.RawMessage   `json:"value"`
+	Values    []json.RawMessage `json:"values"`
+}
+
+// errClaims says that a claims parameter is too long, or not what the specification describes.
+var errClaims = errors.New("server: malformed claims parameter")
+
+// parseClaims reads the parameter, or answers errClaims. Empty text asks for nothing.
+func parseClaims(text string) (requestedClaims, error) {
+	if text == "" {
+		return requestedClaims{}, nil
+	}
+	if len(text) > maxClaims || !isObject(text) || checkNames([]byte(text)) != nil {
+		return requestedClaims{}, errClaims
+	}
+	var members struct {
+		UserInfo map[string]json.RawMessage `json:"userinfo"`
+		IDToken  map[string]json.RawMessage `json:"id_token"`
+	}
+	if json.Unmarshal([]byte(text), &members) != nil {
+		return requestedClaims{}, errClaims
+	}
+	wanted, err := parseWishes(members.IDToken)
+	if err != nil {
+		return requestedClaims{}, err
+	}
+	if _, err := parseWishes(members.UserInfo); err != nil {
+		return requestedClaims{}, err
+	}
+	claims := requestedClaims{UserInfo: knownClaims(members.UserInfo), IDToken: knownClaims(members.IDToken)}
+	if subjects := wanted["sub"].texts(); len(subjects) > 0 {
+		claims.subject = subjects[0]
+	}
+	if acr := wanted["acr"]; acr.Essential {
+		claims.acr = acr.texts()
+	}
+	return claims, nil
+}
+
+func isObject(text string) bool { return bytes.HasPrefix(bytes.TrimSpace([]byte(text)), []byte("{")) }
+
+// parseWishes reads what is said of each claim: null, or an object.
+func parseWishes(members map[string]json.RawMessage) (map[string]claimWish, error) {
+	wishes := make(map[string]claimWish, len(members))
+	for name, raw := range members {
+		var wish claimWish
+		if !isNull(raw) && !isObject(string(raw)) || json.Unmarshal(raw, &wish) != nil || len(wish.Values) > maxClaimValues {
+			return nil, errClaims
+		}
+		wishes[name] = wish
+	}
+	return wishes, nil
+}
+
+// texts are the values that are strings.
+func (w claimWish) texts() []string {
+	var texts []string
+	for _, raw := range append([]json.RawMessage{w.Value}, w.Values...) {
+		var text string
+		if len(raw) > 0 && json.Unmarshal(raw, &text) == nil && text != "" {
+			texts = append(texts, text)
+		}
+	}
+	return texts
+}
+
+// knownClaims are those about the user that this server has; others are ignored (§5.5).
+func knownClaims(members map[string]json.RawMessage) []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(members)), func(name string) bool { return scopeOfClaim(name) == "" })
+}
+
+// scopes are those that cover the claims: whoever asks for a claim asks the user for no less than the scope would.
+func (c requestedClaims) scopes() []string {
+	var scopes []string
+	for _, name := range slices.Concat(c.UserInfo, c.IDToken) {
+		scopes = append(scopes, scopeOfClaim(name))
+	}
+	slices.Sort(scopes)
+	return slices.Compact(scopes)
+}
+
+// within leaves out the claims that scopes do not cover.
+func (c requestedClaims) within(scopes []string) requestedClaims {
+	covered := func(names []string) []string {
+		return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !slices.Contains(scopes, scopeOfClaim(name)) })
+	}
+	c.UserInfo, c.IDToken = covered(c.UserInfo), covered(c.IDToken)
+	return c
+}
+
+// grantedClaims is how a grant keeps the claims that were granted: as a claims parameter.
+type grantedClaims struct {
+	UserInfo map[string]json.RawMessage `json:"userinfo,omitempty"`
+	IDToken  map[string]json.RawMessage `json:"id_token,omitempty"`
+}
+
+// encode returns what a grant keeps; nil when nothing was granted.
+func (c requestedClaims) encode() (json.RawMessage, error) {
+	if len(c.UserInfo) == 0 && len(c.IDToken) == 0 {
+		return nil, nil
+	}
+	members := func(names []string) map[string]json.RawMessage {
+		wishes := make(map[string]json.RawMessage, len(names))
+		for _, name := range names {
+			wishes[name] = nil
+		}
+		return wishes
+	}
+	return json.Marshal(grantedClaims{UserInfo: members(c.UserInfo), IDToken: members(c.IDToken)})
+}
+
+// userInfoClaims are the claims of user that a grant's claims parameter adds to the UserInfo answer.
+func userInfoClaims(granted json.RawMessage, user storage.User) map[string]any {
+	return pickClaims(granted, user, func(g grantedClaims) map[string]json.RawMessage { return g.UserInfo })
+}
+
+// idTokenClaims are those that it adds to the ID token.
+func idTokenClaims(granted json.RawMessage, user storage.User) map[string]any {
+	return pickClaims(granted, user, func(g grantedClaims) map[string]json.RawMessage { return g.IDToken })
+}
+
+func pickClaims(granted json.RawMessage, user storage.User, part func(grantedClaims) map[string]json.RawMessage) map[string]any {
+	var members grantedClaims
+	if len(granted) == 0 || json.Unmarshal(granted, &members) != nil {
+		return nil
+	}
+	wanted := part(members)
+	if len(wanted) == 0 {
+		return nil
+	}
+	claims := standardClaims("", user, scopesSupported())
+	maps.DeleteFunc(claims, func(name string, _ any) bool {
+		_, ok := wanted[name]
+		return !ok || name == "sub"
+	})
+	return claims
+}

@@ -1,0 +1,54 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// cookie is a kind of cookie that an issuer gives to browsers. Its name holds the directory, because cookies know no paths
+// that would fence script: several directories on one host keep theirs apart.
+type cookie struct {
+	// suffix tells the kinds of one directory apart. It begins with a dot, which no directory's ID has.
+	suffix string
+	// life is how long the browser keeps it; zero until the browser is closed.
+	life time.Duration
+}
+
+// name is __Host-mf-{directory}: such a cookie is this very host's, sent over https alone (RFC 6265bis §4.1.3.2). On plain
+// http, which is for loopback, browsers refuse the prefix.
+func (c cookie) name(issuer *oauth2.Issuer) string {
+	name := "mf-" + issuer.Directory.ID + c.suffix
+	if secure(issuer) {
+		name = "__Host-" + name
+	}
+	return name
+}
+
+// get returns the value that the browser sent; empty without one. Of two with that name neither is believed.
+func (c cookie) get(r *http.Request, issuer *oauth2.Issuer) string {
+	sent := r.CookiesNamed(c.name(issuer))
+	if len(sent) != 1 {
+		return ""
+	}
+	return sent[0].Value
+}
+
+// set gives the browser a value. Lax, because a sign-in begins with a visit from another site; scripts never see it.
+func (c cookie) set(w http.ResponseWriter, issuer *oauth2.Issuer, value string) {
+	http.SetCookie(w, &http.Cookie{
+		Name: c.name(issuer), Value: value, Path: "/", MaxAge: int(c.life / time.Second),
+		Secure: secure(issuer), HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	})
+}
+
+// clear takes it back.
+func (c cookie) clear(w http.ResponseWriter, issuer *oauth2.Issuer) {
+	http.SetCookie(w, &http.Cookie{
+		Name: c.name(issuer), Path: "/", MaxAge: -1, Secure: secure(issuer), HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	})
+}
+
+func secure(issuer *oauth2.Issuer) bool { return strings.HasPrefix(issuer.URL, "https:") }

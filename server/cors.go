@@ -1,0 +1,114 @@
+package server
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// origins lets the scripts of single-page apps call endpoints (Fetch Standard §3.2, CORS). Which origins may read an answer
+// follows from the client that it is for. Cookies are never allowed: these endpoints know none.
+type origins struct {
+	clients oauth2.Clients
+}
+
+// serve answers a preflight, and has a route answer anything else.
+func (o origins) serve(w http.ResponseWriter, r *http.Request, rt *route) {
+	if isPreflight(r) {
+		o.preflight(w, r, rt.allow())
+		return
+	}
+	rt.ServeHTTP(&crossOrigin{ResponseWriter: w, origins: o, request: r}, r)
+}
+
+// preflight answers the question that a browser asks before it sends more than a form. It cannot say which client will ask, so
+// every origin may; whether it may read the answer is decided with the answer.
+func (o origins) preflight(w http.ResponseWriter, r *http.Request, methods string) {
+	header := w.Header()
+	header.Add("Vary", "Origin")
+	header.Set("Access-Control-Allow-Origin", r.Header.Get("Origin"))
+	header.Set("Access-Control-Allow-Methods", methods)
+	header.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+	header.Set("Access-Control-Max-Age", "7200")
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// isPreflight reports whether a browser asks such a question.
+func isPreflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
+}
+
+// crossOrigin writes an answer whose readers are decided when it is known what it says.
+type crossOrigin struct {
+	http.ResponseWriter
+	origins origins
+	request *http.Request
+	decided bool
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *crossOrigin) WriteHeader(status int) {
+	if !w.decided {
+		w.decided = true
+		w.decide(status)
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (w *crossOrigin) Write(body []byte) (int, error) {
+	if !w.decided {
+		w.WriteHeader(http.StatusOK)
+	}
+	return w.ResponseWriter.Write(body)
+}
+
+// Unwrap lets http.ResponseController find the connection.
+func (w *crossOrigin) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *crossOrigin) decide(status int) {
+	header := w.Header()
+	header.Add("Vary", "Origin")
+	origin := w.request.Header.Get("Origin")
+	if origin == "" || !w.origins.mayRead(w.request, origin, status) {
+		return
+	}
+	header.Set("Access-Control-Allow-Origin", origin)
+	header.Set("Access-Control-Expose-Headers", "Retry-After, WWW-Authenticate, X-Request-Id")
+}
+
+// mayRead reports whether scripts of origin may read the answer: the client's own may. An error that is for no client in
+// particular says nothing about anybody, and every app should learn that its token expired.
+func (o origins) mayRead(r *http.Request, origin string, status int) bool {
+	c := callOf(r.Context())
+	id := c.client
+	if id == "" {
+		id = c.form.Get("client_id")
+	}
+	if id == "" {
+		return status >= http.StatusBadRequest
+	}
+	issuer, ok := oauth2.IssuerFrom(r.Context())
+	if !ok {
+		return false
+	}
+	client, err := o.clients.Client(r.Context(), issuer.Directory.ID, id)
+	return err == nil && slices.Contains(originsOf(client.Record()), origin)
+}
+
+// originsOf are the origins of a client: those registered, and for a single-page app those it is redirected to.
+func originsOf(client storage.Client) []string {
+	if client.Kind != storage.ClientSPA {
+		return client.Origins
+	}
+	all := slices.Clone(client.Origins)
+	for _, uri := range client.RedirectURIs {
+		if parsed, err := url.Parse(uri); err == nil {
+			all = append(all, parsed.Scheme+"://"+lower(parsed.Host))
+		}
+	}
+	return all
+}

@@ -1,0 +1,39 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// hintClaims are what is read of an ID token that comes back.
+type hintClaims struct {
+	Issuer    string   `json:"iss"`
+	Subject   string   `json:"sub"`
+	Audience  audience `json:"aud"`
+	SessionID string   `json:"sid"`
+}
+
+// verifyHint reads an id_token_hint: an ID token that this issuer gave to somebody at some time, expired or not, signed by a
+// key in use or retired (OpenID Connect Core §3.1.2.1, RP-Initiated Logout §2). Anything else is keys.ErrInvalid.
+func verifyHint(ctx context.Context, ring *keys.Ring, hint string) (hintClaims, error) {
+	issuer, ok := oauth2.IssuerFrom(ctx)
+	if !ok {
+		return hintClaims{}, errNoRequest
+	}
+	verified, err := ring.VerifyHint(ctx, issuer.Directory.ID, hint)
+	if err != nil {
+		return hintClaims{}, err
+	}
+	var claims hintClaims
+	if verified.Type != idTokenType || json.Unmarshal(verified.Payload, &claims) != nil {
+		return hintClaims{}, fmt.Errorf("%w: not an ID token", keys.ErrInvalid)
+	}
+	if claims.Issuer != issuer.URL || claims.Subject == "" {
+		return hintClaims{}, fmt.Errorf("%w: another issuer's", keys.ErrInvalid)
+	}
+	return claims, nil
+}

@@ -1,0 +1,188 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// interaction is an authorization request that waits for its user to sign in or to decide. It travels with the browser, in an
+// envelope in the URL of the pages: it has a life of its own, and a reload opens it again. It is bound to that browser by a
+// cookie, so that nobody can make another one go on with a request that they planted.
+type interaction struct {
+	// ID is what the code derives from: an interaction gives one code.
+	ID string `json:"i"`
+	// Form is the form-encoded request, without its id_token_hint.
+	Form string `json:"f"`
+	// Hint is the subject of the id_token_hint.
+	Hint string `json:"h,omitempty"`
+	// Pushed is the ID of the pushed request that it came from.
+	Pushed string `json:"p,omitempty"`
+	// Browser is the digest of the cookie of the browser.
+	Browser string `json:"b"`
+	// Ends is when it ends, in Unix seconds.
+	Ends int64 `json:"e"`
+	// Step is what the user was last asked for.
+	Step step `json:"s"`
+
+	// SignedIn is the ID of the session in which the user signed in since it began.
+	SignedIn string `json:"l,omitempty"`
+	// Chosen is the ID of the session that the user chose to go on with.
+	Chosen string `json:"c,omitempty"`
+	// Allowed is what the user of session AllowedIn allowed the client to have.
+	Allowed   []string `json:"a,omitempty"`
+	AllowedIn string   `json:"w,omitempty"`
+}
+
+// step is what a user is asked for.
+type step string
+
+const (
+	// stepLogin asks who the user is.
+	stepLogin step = "login"
+	// stepAccount asks whether to go on as the user who is signed in, or as somebody else.
+	stepAccount step = "account"
+	// stepConsent asks what the client may have.
+	stepConsent step = "consent"
+)
+
+const (
+	// interactionLife is how long a user has to sign in and decide.
+	interactionLife = 30 * time.Minute
+	// interactionParameter is the parameter of our own URLs that holds an interaction.
+	interactionParameter = "interaction"
+	purposeInteraction   = "interaction"
+
+	browserSecretSize = 32
+	interactionIDSize = 16
+)
+
+// The reasons why a page cannot go on; pages explain them in the user's language.
+const (
+	reasonInteractionOver  = "interaction_over"
+	reasonInteractionOther = "interaction_of_another_browser"
+)
+
+// interactions opens and keeps interactions.
+type interactions struct {
+	sealer sealer
+	now    func() time.Time
+	random io.Reader
+}
+
+// begin returns a new interaction of this browser for a request.
+func (n interactions) begin(w http.ResponseWriter, r *http.Request, request *authorization) (*interaction, error) {
+	browser, err := n.browser(w, r)
+	if err != nil {
+		return nil, err
+	}
+	id, err := randomText(n.random, interactionIDSize)
+	if err != nil {
+		return nil, err
+	}
+	return &interaction{
+		ID: id, Form: request.formWithoutHint(), Hint: request.hint, Pushed: request.pushed,
+		Browser: browser, Ends: n.now().Add(interactionLife).Unix(),
+	}, nil
+}
+
+// browser returns the digest of the cookie that tells this browser from others, and gives it one if it has none. It lives
+// until the browser is closed and says nothing of who uses it.
+func (n interactions) browser(w http.ResponseWriter, r *http.Request) (string, error) {
+	issuer, ok := oauth2.IssuerFrom(r.Context())
+	if !ok {
+		return "", errNoRequest
+	}
+	value := browserCookie().get(r, issuer)
+	if !isRandomText(value, browserSecretSize) {
+		var err error
+		if value, err = randomText(n.random, browserSecretSize); err != nil {
+			return "", err
+		}
+		browserCookie().set(w, issuer, value)
+	}
+	return browserDigest(issuer, value), nil
+}
+
+// open returns the interaction that the URL of r holds. One that ended, was tampered with or is another browser's is an error
+// for a page.
+func (n interactions) open(r *http.Request) (*interaction, error) {
+	issuer, ok := oauth2.IssuerFrom(r.Context())
+	if !ok {
+		return nil, errNoRequest
+	}
+	text, err := n.sealer.open(r.Context(), purposeInteraction, r.URL.Query().Get(interactionParameter))
+	if errors.Is(err, errSealed) {
+		return nil, interactionOver()
+	}
+	if err != nil {
+		return nil, err
+	}
+	i := new(interaction)
+	if err := json.Unmarshal(text, i); err != nil || n.now().Unix() >= i.Ends {
+		return nil, interactionOver()
+	}
+	value := browserCookie().get(r, issuer)
+	if value == "" || browserDigest(issuer, value) != i.Browser {
+		return nil, &grants.Error{
+			Protocol: as(fosite.ErrInvalidRequest, "This sign-in was begun in another browser, or this one does not keep cookies. Go back to the application and begin again.", nil),
+			Reason:   reasonInteractionOther,
+		}
+	}
+	return i, nil
+}
+
+func interactionOver() error {
+	return &grants.Error{
+		Protocol: as(fosite.ErrInvalidRequest, "This sign-in took too long and is over. Go back to the application and begin again.", nil),
+		Reason:   reasonInteractionOver,
+	}
+}
+
+// at returns the URL of one of the issuer's pages that goes on with i.
+func (n interactions) at(ctx context.Context, path string, i *interaction) (string, error) {
+	text, err := json.Marshal(i)
+	if err != nil {
+		return "", err
+	}
+	sealed, err := n.sealer.seal(ctx, purposeInteraction, text)
+	if err != nil {
+		return "", err
+	}
+	return issuerURL(ctx) + path + "?" + url.Values{interactionParameter: {sealed}}.Encode(), nil
+}
+
+// signedInNow reports whether the user signed in to that session since the interaction began.
+func (i *interaction) signedInNow(session storage.Session) bool {
+	return i != nil && i.SignedIn != "" && i.SignedIn == session.ID
+}
+
+// chosenNow reports whether the user chose to go on with that session.
+func (i *interaction) chosenNow(session storage.Session) bool {
+	return i != nil && (i.signedInNow(session) || i.Chosen != "" && i.Chosen == session.ID)
+}
+
+// allowedNow returns what the user of that session allowed in this interaction; false before the user decided.
+func (i *interaction) allowedNow(session storage.Session) ([]string, bool) {
+	if i == nil || i.AllowedIn == "" || i.AllowedIn != session.ID {
+		return nil, false
+	}
+	return slices.Clone(i.Allowed), true
+}
+
+func browserCookie() cookie { return cookie{suffix: ".browser"} }
+
+func browserDigest(issuer *oauth2.Issuer, value string) string {
+	return storage.Digest("browser", issuer.Directory.ID, value)
+}

@@ -1,0 +1,22 @@
+package server
+
+import (
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// newAuthorize puts the authorization endpoint together. Pages go on through it: see waiting.go.
+func (s *Server) newAuthorize(store *oauth2.Store, issued codes) *authorizeEndpoint {
+	c := s.config
+	box := sealer{secrets: c.Secrets, random: c.Rand}
+	return &authorizeEndpoint{
+		reader:       authorizationReader{clients: s.catalog, keys: c.Keys},
+		pushed:       pushedRequests{engine: c.Engine, now: c.Now, random: c.Rand},
+		sessions:     &sessions{engine: c.Engine, now: c.Now, random: c.Rand},
+		interactions: interactions{sealer: box, now: c.Now, random: c.Rand},
+		consents:     consents{engine: c.Engine, now: c.Now},
+		codes:        issued,
+		sealer:       box,
+		now:          c.Now,
+		failure:      pageErrors,
+	}
+}

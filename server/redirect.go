@@ -1,0 +1,72 @@
+package server
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// registeredRedirect reports whether a client registered a redirection endpoint, by comparing texts (RFC 3986 §6.2.1, RFC 9700 §2.1):
+// nothing is parsed that could be parsed in two ways. The port of a native app's loopback interface is open (RFC 8252 §7.3),
+// because the system chooses it.
+func registeredRedirect(client storage.Client, uri string) bool {
+	if slices.Contains(client.RedirectURIs, uri) {
+		return true
+	}
+	if client.Kind != storage.ClientNative {
+		return false
+	}
+	host, rest, ok := cutLoopback(uri)
+	return ok && slices.ContainsFunc(client.RedirectURIs, func(registered string) bool {
+		h, r, ok := cutLoopback(registered)
+		return ok && h == host && r == rest
+	})
+}
+
+// cutLoopback takes a URI of the loopback interface apart: its host, and what follows the port. The name localhost is not
+// enough, because what it means is up to the device (RFC 8252 §8.3).
+func cutLoopback(uri string) (host, rest string, ok bool) {
+	for _, host := range []string{"127.0.0.1", "[::1]"} {
+		rest, found := strings.CutPrefix(uri, "http://"+host)
+		if !found {
+			continue
+		}
+		if port, found := strings.CutPrefix(rest, ":"); found {
+			end := strings.IndexFunc(port, func(r rune) bool { return r < '0' || '9' < r })
+			if end < 0 {
+				end = len(port)
+			}
+			if _, err := strconv.ParseUint(port[:end], 10, 16); err != nil {
+				return "", "", false
+			}
+			rest = port[end:]
+		}
+		return host, rest, rest == "" || rest[0] == '/' || rest[0] == '?'
+	}
+	return "", "", false
+}
+
+// assured reports whether what is sent to a redirection endpoint reaches the client and nobody else: https does, while any app
+// of a device can take a private scheme or a port of the loopback interface (RFC 8252 §8.6).
+func assured(client storage.Client, uri string) bool {
+	return client.Kind != storage.ClientNative || strings.HasPrefix(uri, "https://")
+}
+
+// redirectOrigin is what a Content-Security-Policy allows a form to be sent to, so that it can be redirected to uri: an origin,
+// or a scheme alone where the origin cannot be written in a policy, as those of IPv6 addresses and private schemes.
+func redirectOrigin(uri string) string {
+	scheme, rest, _ := strings.Cut(uri, ":")
+	authority, ok := strings.CutPrefix(rest, "//")
+	if end := strings.IndexAny(authority, "/?"); end >= 0 {
+		authority = authority[:end]
+	}
+	plain := authority != "" && !strings.ContainsFunc(authority, func(r rune) bool {
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '.' || r == '-' || r == ':')
+	})
+	if !ok || !plain || scheme != "http" && scheme != "https" {
+		return scheme + ":"
+	}
+	return scheme + "://" + authority
+}

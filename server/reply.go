@@ -1,0 +1,117 @@
+package server
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"html"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// reply is where and how the answer to an authorization request goes: to a registered redirection endpoint of an enabled
+// client (RFC 6749 §3.1.2).
+type reply struct {
+	client      *oauth2.Client
+	redirectURI string
+	// mode is how the parameters travel (OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode).
+	mode string
+	// state goes back as it came; empty without one.
+	state string
+}
+
+const (
+	modeQuery    = "query"
+	modeFormPost = "form_post"
+)
+
+func responseModes() []string { return []string{modeQuery, modeFormPost} }
+
+// send answers with parameters, and with state and the issuer (RFC 9207 §2), so that a client of several issuers cannot be
+// made to take the answer of one for another's.
+func (to reply) send(w http.ResponseWriter, r *http.Request, parameters url.Values) {
+	if to.state != "" {
+		parameters.Set("state", to.state)
+	}
+	parameters.Set("iss", issuerURL(r.Context()))
+	header := w.Header()
+	header.Set("Cache-Control", "no-store")
+	header.Set("Pragma", "no-cache")
+	if to.mode == modeFormPost {
+		to.post(w, parameters)
+		return
+	}
+	// 303: whatever method asked, the answer is fetched with GET (RFC 9700 §4.12).
+	header.Set("Location", withQuery(to.redirectURI, parameters))
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// withQuery adds parameters to those that a URI has (RFC 6749 §3.1.2).
+func withQuery(uri string, parameters url.Values) string {
+	switch {
+	case !strings.Contains(uri, "?"):
+		return uri + "?" + parameters.Encode()
+	case strings.HasSuffix(uri, "?") || strings.HasSuffix(uri, "&"):
+		return uri + parameters.Encode()
+	default:
+		return uri + "&" + parameters.Encode()
+	}
+}
+
+// fail answers with an error (RFC 6749 §4.1.2.1). It has the form of a surface, so that the error is logged and counted like
+// any other.
+func (to reply) fail(w http.ResponseWriter, r *http.Request, problem *grants.Error) {
+	members := problem.Members()
+	parameters := url.Values{"error": {problem.Protocol.ErrorField}}
+	if description, ok := members["error_description"].(string); ok && description != "" {
+		parameters.Set("error_description", description)
+	}
+	to.send(w, r, parameters)
+}
+
+// post answers with a page whose form posts the parameters to the client (Form Post Response Mode §2). It submits itself, and
+// has a button for browsers without scripts.
+func (to reply) post(w http.ResponseWriter, parameters url.Values) {
+	var fields strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(parameters)) {
+		fields.WriteString(`<input type="hidden" name="` + html.EscapeString(name) + `" value="` + html.EscapeString(parameters.Get(name)) + `">` + "\n")
+	}
+	sum := sha256.Sum256([]byte(formPostScript))
+	header := w.Header()
+	header.Set("Content-Type", "text/html; charset=utf-8")
+	header.Set("Content-Security-Policy", "default-src 'none'; script-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+
+		"'; form-action "+redirectOrigin(to.redirectURI)+"; base-uri 'none'; frame-ancestors 'none'")
+	page := formPostHead + html.EscapeString(to.redirectURI) + `">` + "\n" + fields.String() + formPostTail
+	_, _ = io.WriteString(w, page) // The connection is gone when this fails.
+}
+
+// formPostScript is the one script of the page; the Content-Security-Policy names its hash.
+const formPostScript = `document.forms[0].submit();`
+
+// The page around the form's address and fields. It speaks both languages: people see it only where scripts do not run.
+const (
+	formPostHead = `<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Continue · 继续</title>
+</head>
+<body>
+<main>
+<form method="post" action="`
+	formPostTail = `<p>Go on to the application. <span lang="zh-CN">请继续前往应用。</span></p>
+<button type="submit" id="continue">Continue · <span lang="zh-CN">继续</span></button>
+</form>
+</main>
+<script>` + formPostScript + `</script>
+</body>
+</html>
+`
+)

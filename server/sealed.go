@@ -1,0 +1,95 @@
+package server
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// sealer makes envelopes: what the server gives to a browser to bring back, readable and changeable by the server alone.
+// Nothing of it is stored, so that whoever opens a thousand login pages fills no database.
+//
+// An envelope is base64url(generation of the token secrets ‖ salt ‖ AES-256-GCM). Its key is the HMAC of its salt under the
+// directory's secret for the purpose, so no key seals twice, and an envelope of one purpose or directory opens as no other.
+type sealer struct {
+	secrets oauth2.Secrets
+	random  io.Reader
+}
+
+const (
+	sealedGeneration = 4
+	sealedSalt       = 24
+	// maxSealed bounds an envelope, in bytes.
+	maxSealed = 16 << 10
+)
+
+// errSealed says that something is no envelope of this directory and purpose.
+var errSealed = errors.New("server: not an envelope of ours")
+
+// seal returns the envelope of text. purpose is a constant of the code that calls.
+func (s sealer) seal(ctx context.Context, purpose string, text []byte) (string, error) {
+	issuer, ok := oauth2.IssuerFrom(ctx)
+	if !ok {
+		return "", errNoRequest
+	}
+	generation, _, err := s.secrets.Generation(ctx, issuer.Directory.ID)
+	if err != nil {
+		return "", fmt.Errorf("server: token secrets: %w", err)
+	}
+	envelope := binary.BigEndian.AppendUint32(nil, generation)
+	envelope = append(envelope, make([]byte, sealedSalt)...)
+	if _, err := io.ReadFull(s.random, envelope[sealedGeneration:]); err != nil {
+		return "", fmt.Errorf("server: randomness: %w", err)
+	}
+	box, err := s.box(ctx, issuer, purpose, generation, envelope[sealedGeneration:])
+	if err != nil {
+		return "", err
+	}
+	nonce := make([]byte, box.NonceSize()) // The key is used once.
+	return base64.RawURLEncoding.EncodeToString(box.Seal(envelope, nonce, text, nil)), nil
+}
+
+// open returns the text of an envelope, or errSealed.
+func (s sealer) open(ctx context.Context, purpose, sealed string) ([]byte, error) {
+	issuer, ok := oauth2.IssuerFrom(ctx)
+	if !ok {
+		return nil, errNoRequest
+	}
+	envelope, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
+	if err != nil || len(sealed) > maxSealed || len(envelope) < sealedGeneration+sealedSalt {
+		return nil, errSealed
+	}
+	generation, salt := binary.BigEndian.Uint32(envelope), envelope[sealedGeneration:sealedGeneration+sealedSalt]
+	box, err := s.box(ctx, issuer, purpose, generation, salt)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, errSealed
+	}
+	if err != nil {
+		return nil, err
+	}
+	text, err := box.Open(nil, make([]byte, box.NonceSize()), envelope[sealedGeneration+sealedSalt:], nil)
+	if err != nil {
+		return nil, errSealed
+	}
+	return text, nil
+}
+
+func (s sealer) box(ctx context.Context, issuer *oauth2.Issuer, purpose string, generation uint32, salt []byte) (cipher.AEAD, error) {
+	key, err := s.secrets.MAC(ctx, issuer.Directory.ID, generation, purpose, salt)
+	if err != nil {
+		return nil, fmt.Errorf("server: token secrets: %w", err)
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, fmt.Errorf("server: seal: %w", err)
+	}
+	return cipher.NewGCM(block)
+}

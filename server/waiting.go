@@ -1,0 +1,84 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/ory/fosite"
+)
+
+// waiting is an authorization request that waits for its user, as a page sees it. A page finds it by its URL, which is the same
+// for the form that it shows: it says what is asked (step), by whom (request.client) and for what.
+type waiting struct {
+	*interaction
+	request *authorization
+}
+
+// formTargets are where the forms of a page lead, for its Content-Security-Policy: the answer may be sent on to the client.
+func (p *waiting) formTargets() []string {
+	return []string{"'self'", redirectOrigin(p.request.redirectURI)}
+}
+
+// waiting returns the request that the URL of a page holds. It is read anew: what the client may ask for can have changed.
+func (e *authorizeEndpoint) waiting(r *http.Request) (*waiting, error) {
+	i, err := e.interactions.open(r)
+	if err != nil {
+		return nil, err
+	}
+	form, err := url.ParseQuery(i.Form)
+	if err != nil {
+		return nil, errors.New("server: interaction is malformed")
+	}
+	callOf(r.Context()).form = form
+	to, err := e.reader.addressee(r.Context(), form)
+	if err != nil {
+		return nil, err
+	}
+	request, err := e.reader.read(r.Context(), to, form)
+	if err != nil {
+		return nil, err
+	}
+	request.hint, request.pushed = i.Hint, i.Pushed
+	return &waiting{i, request}, nil
+}
+
+// signedIn goes on after the user signed in to that session.
+func (e *authorizeEndpoint) signedIn(w http.ResponseWriter, r *http.Request, p *waiting, current *signedIn) error {
+	p.SignedIn = current.Record.ID
+	return e.goTo(w, r, authorizePath, p.interaction)
+}
+
+// chosen goes on after the user chose to stay signed in with that session.
+func (e *authorizeEndpoint) chosen(w http.ResponseWriter, r *http.Request, p *waiting, current *signedIn) error {
+	p.Chosen = current.Record.ID
+	return e.goTo(w, r, authorizePath, p.interaction)
+}
+
+// asked returns the scopes that the user is asked to allow, and of these the ones that were allowed before.
+func (e *authorizeEndpoint) asked(r *http.Request, p *waiting, current *signedIn) (scopes, before []string, err error) {
+	scopes = p.request.consentScopes()
+	before, _, err = e.consents.remembered(r.Context(), current.user, p.request.client.GetID())
+	return scopes, before, err
+}
+
+// allow goes on after the user of that session allowed scopes, which is remembered. Of a scope that was not asked for nothing
+// is heard; openid, the sign-in itself, is always part of it.
+func (e *authorizeEndpoint) allow(w http.ResponseWriter, r *http.Request, p *waiting, current *signedIn, scopes []string) error {
+	asked := p.request.consentScopes()
+	allowed := slices.DeleteFunc(slices.Clone(asked), func(scope string) bool {
+		return scope != scopeOpenID && !slices.Contains(scopes, scope)
+	})
+	if err := e.consents.remember(r.Context(), current.user, p.request.client.GetID(), allowed); err != nil {
+		return err
+	}
+	p.Allowed, p.AllowedIn = allowed, current.Record.ID
+	return e.goTo(w, r, authorizePath, p.interaction)
+}
+
+// deny tells the client that the user will not sign in or not allow it (RFC 6749 §4.1.2.1).
+func (e *authorizeEndpoint) deny(w http.ResponseWriter, r *http.Request, p *waiting) error {
+	refuse(w, r, p.request.fail, refusal(fosite.ErrAccessDenied, "The user denied the request."))
+	return nil
+}
