@@ -73,7 +73,7 @@ func startMinifed(t *testing.T, folder, simulator string) instance {
 		t.Fatalf("client create: %v\n%s", err, out)
 	}
 	var client struct {
-		ID     string `json:"client_id"`
+		ID     string `json:"id"`
 		Secret string `json:"client_secret"`
 	}
 	if err := json.Unmarshal(out, &client); err != nil || client.Secret == "" {
