@@ -1,0 +1,341 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/server/admin"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/wechat"
+)
+
+func newClient(c *console, flags *settings) *cobra.Command {
+	d := &desk{console: c, settings: flags}
+	command := group("client", "Make and change clients: mini-programs, apps, relying parties", clientHelp,
+		newClientCreate(d), newClientList(d), newClientShow(d), newClientUpdate(d),
+		clientState(d, "disable", "Refuse a client and everything that it was given", (*admin.Service).DisableClient),
+		clientState(d, "enable", "Let a disabled client work again", (*admin.Service).EnableClient),
+		newClientDelete(d), newClientRotateSecret(d), newClientSetAppSecret(d),
+	)
+	d.atDirectory(command)
+	return command
+}
+
+const clientHelp = `A client is what signs people in, or calls an API, with this directory's tokens. Its kind says what it may do:
+
+  wechat_miniapp   a WeChat mini-program; its backend authenticates with a secret and exchanges codes of wx.login
+  spa              an application in the browser: authorization code and PKCE, no secret
+  native           an app on a phone or a desk: authorization code and PKCE, no secret
+  web              an application on a server: authorization code, with a secret
+  service          a program without people: client_credentials
+
+A running server sees a change within five seconds.`
+
+// clientView is a client as an operator sees it: without what could be used in its place.
+type clientView struct {
+	storage.Client
+	// Secrets hides the hashes and says how many there are.
+	Secrets int `json:"secrets"`
+	// Secret is shown once, when it is made.
+	Secret string `json:"client_secret,omitempty"`
+}
+
+func viewClient(client storage.Client) clientView {
+	view := clientView{Client: client, Secrets: len(client.Secrets)}
+	if client.Federation != nil {
+		federation := *client.Federation
+		federation.AppSecret = ""
+		view.Federation = &federation
+	}
+	return view
+}
+
+func newClientCreate(d *desk) *cobra.Command {
+	chosen, appSecret := &secretSource{name: "secret"}, &secretSource{name: "app-secret"}
+	command := &cobra.Command{
+		Use:   "create",
+		Short: "Make a client",
+		Long: `Makes a client and prints its client_id and, once, its secret. What is not said is what the kind proposes.
+
+The AppSecret of a mini-program is asked for, or read from standard input or from a file. It is sealed by the master key.`,
+		Example: `  minifed client create --kind wechat_miniapp --app-id wx0123456789abcdef --name "Our shop"
+  minifed client create --kind wechat_miniapp --app-id wx0123456789abcdef --app-secret-file ./appsecret
+  minifed client create --kind spa --id web --redirect-uri https://shop.example.com/callback --origin https://shop.example.com
+  minifed client create --kind native --redirect-uri com.example.shop:/callback
+  minifed client create --kind service --scope orders:read --output json`,
+		Args: exactly(),
+	}
+	fields := newClientFields(command)
+	fields.text("kind", "wechat_miniapp, spa, native, web or service", func(c *storage.Client) *string { return (*string)(&c.Kind) })
+	fields.text("id", "a client_id of your choice; without it one is made", func(c *storage.Client) *string { return &c.ID })
+	chosen.add(command, "a client secret of your choice; without it one is made, which is better")
+	appSecret.add(command, "the mini-program's AppSecret; without it it is asked for")
+	command.RunE = func(command *cobra.Command, _ []string) error {
+		asked := admin.NewClient{}
+		if err := fields.load(); err != nil {
+			return err
+		}
+		fields.apply(&asked.Client)
+		if asked.Kind == "" {
+			return usagef("--kind is missing: wechat_miniapp, spa, native, web or service")
+		}
+		if asked.Kind == storage.ClientMiniapp && appIDOf(asked.Client) == "" {
+			return usagef("--app-id is missing: the AppID that WeChat's console shows")
+		}
+		if err := readClientSecrets(d, &asked, chosen, appSecret); err != nil {
+			return err
+		}
+		return d.work(command.Context(), func(ctx context.Context, service *admin.Service) error {
+			return createClient(ctx, d, service, asked)
+		})
+	}
+	return command
+}
+
+func readClientSecrets(d *desk, asked *admin.NewClient, chosen, appSecret *secretSource) (err error) {
+	if chosen.stdin && appSecret.stdin {
+		return usagef("--secret-stdin and --app-secret-stdin exclude each other: standard input is one secret")
+	}
+	if chosen.given() {
+		if asked.Secret, err = chosen.read(d.console, ""); err != nil {
+			return err
+		}
+	}
+	if asked.Kind != storage.ClientMiniapp && !appSecret.given() {
+		return nil
+	}
+	secret, err := appSecret.read(d.console, fmt.Sprintf("AppSecret of %s: ", appIDOf(asked.Client)))
+	asked.AppSecret = wechat.AppSecret(secret)
+	return err
+}
+
+func createClient(ctx context.Context, d *desk, service *admin.Service, asked admin.NewClient) error {
+	asked.Directory = d.directory
+	if asked.IDTokenAlgorithm == "" {
+		directory, err := service.Directory(ctx, d.directory)
+		if err != nil {
+			return err
+		}
+		asked.IDTokenAlgorithm = proposedAlgorithm(directory.Record)
+	}
+	entry, secret, err := service.CreateClient(ctx, asked)
+	if err != nil {
+		return err
+	}
+	view := viewClient(entry.Record)
+	view.Secret = secret
+	return d.say(view, func() {
+		d.printf("Client %q is made in directory %q.\n\n", view.ID, view.Directory)
+		d.printClient(view)
+		if secret != "" && asked.Secret == "" {
+			d.printf("\nThe secret is shown this once: keep it where the client's backend reads it.\n")
+		}
+	})
+}
+
+// proposedAlgorithm is ES256, which is 25 times cheaper to sign with than RS256, where the directory has keys for it.
+func proposedAlgorithm(directory storage.Directory) string {
+	if slices.Contains(admin.SigningAlgorithms(directory), keys.ES256) {
+		return keys.ES256
+	}
+	return ""
+}
+
+func newClientList(d *desk) *cobra.Command {
+	pages := new(paging)
+	command := &cobra.Command{
+		Use:     "list",
+		Short:   "List the clients of a directory",
+		Long:    "Lists the clients of a directory, oldest first.",
+		Example: "  minifed client list\n  minifed client list --directory shop --all --output json",
+		Args:    exactly(),
+	}
+	command.RunE = d.job(func(ctx context.Context, service *admin.Service, _ string) error {
+		clients, next, err := collect(*pages, func(page admin.Page) ([]storage.Client, string, error) {
+			return service.Clients(ctx, d.directory, page)
+		})
+		if err != nil {
+			return err
+		}
+		views, rows := []clientView{}, [][]string{}
+		for _, client := range clients {
+			views = append(views, viewClient(client))
+			rows = append(rows, []string{client.ID, string(client.Kind), client.Name, appIDOf(client), suffix("disabled", client.Disabled), stamp(client.CreatedAt)})
+		}
+		return d.printList(views, next, []string{"CLIENT_ID", "KIND", "NAME", "APPID", "STATE", "CREATED"}, rows)
+	})
+	pages.add(command)
+	return command
+}
+
+func appIDOf(client storage.Client) string {
+	if client.Federation == nil {
+		return ""
+	}
+	return client.Federation.AppID
+}
+
+func newClientShow(d *desk) *cobra.Command {
+	return &cobra.Command{
+		Use:     "show CLIENT_ID",
+		Short:   "Show a client",
+		Long:    "Shows everything about a client but its secrets.",
+		Example: "  minifed client show shop\n  minifed client show shop --output json",
+		Args:    exactly("the client's ID"),
+		RunE: d.job(func(ctx context.Context, service *admin.Service, id string) error {
+			entry, err := service.Client(ctx, d.directory, id)
+			if err != nil {
+				return err
+			}
+			view := viewClient(entry.Record)
+			return d.say(view, func() { d.printClient(view) })
+		}),
+	}
+}
+
+func newClientUpdate(d *desk) *cobra.Command {
+	command := &cobra.Command{
+		Use:   "update CLIENT_ID",
+		Short: "Change a client",
+		Long: `Changes what the flags say and nothing else. A flag that may be repeated replaces the whole list; with "" it empties it.
+Kind and ID never change. Secrets have commands of their own.`,
+		Example: `  minifed client update shop --name "Our new shop"
+  minifed client update shop --redirect-uri https://shop.example.com/callback --redirect-uri https://beta.example.com/callback
+  minifed client update mini --provisioning bind`,
+		Args: exactly("the client's ID"),
+	}
+	fields := newClientFields(command)
+	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
+		if err := fields.load(); err != nil {
+			return err
+		}
+		entry, err := service.UpdateClient(ctx, d.directory, id, "", fields.apply)
+		if err != nil {
+			return err
+		}
+		view := viewClient(entry.Record)
+		return d.say(view, func() { d.printClient(view) })
+	})
+	return command
+}
+
+// clientState makes the command that disables or enables a client.
+func clientState(d *desk, name, short string, change func(*admin.Service, context.Context, string, string) (*storage.Entry[storage.Client], error)) *cobra.Command {
+	return &cobra.Command{
+		Use:     name + " CLIENT_ID",
+		Short:   short,
+		Long:    short + ". A running server sees it within five seconds.",
+		Example: "  minifed client " + name + " shop",
+		Args:    exactly("the client's ID"),
+		RunE: d.job(func(ctx context.Context, service *admin.Service, id string) error {
+			entry, err := change(service, ctx, d.directory, id)
+			if err != nil {
+				return err
+			}
+			return d.done(viewClient(entry.Record), "Client %q is %sd.", id, name)
+		}),
+	}
+}
+
+func newClientDelete(d *desk) *cobra.Command {
+	sure := new(confirmation)
+	command := &cobra.Command{
+		Use:     "delete CLIENT_ID",
+		Short:   "Delete a client",
+		Long:    "Deletes a client. Its tokens are refused from then on, and nobody can sign in by it. `disable` can be undone.",
+		Example: "  minifed client delete shop\n  minifed client delete shop --yes",
+		Args:    exactly("the client's ID"),
+	}
+	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
+		if err := sure.ask(d.console, "client "+id, id); err != nil {
+			return err
+		}
+		if err := service.DeleteClient(ctx, d.directory, id); err != nil {
+			return err
+		}
+		return d.done(deleted{id}, "Client %q is deleted.", id)
+	})
+	sure.add(command)
+	return command
+}
+
+// deleted is what a deletion prints as JSON.
+type deleted struct {
+	Deleted string `json:"deleted"`
+}
+
+// newSecret is what prints a new client secret as JSON.
+type newSecret struct {
+	ClientID string `json:"client_id"`
+	Secret   string `json:"client_secret"`
+}
+
+func newClientRotateSecret(d *desk) *cobra.Command {
+	chosen, alone := &secretSource{name: "secret"}, false
+	command := &cobra.Command{
+		Use:   "rotate-secret CLIENT_ID",
+		Short: "Give a client a new secret",
+		Long: `Gives a client a new secret and prints it once. The secrets before, three at most, stay valid until --alone is said, so that
+the client's backend can take the new one without a pause.`,
+		Example: "  minifed client rotate-secret shop\n  minifed client rotate-secret shop --alone",
+		Args:    exactly("the client's ID"),
+	}
+	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) (err error) {
+		given := ""
+		if chosen.given() {
+			if given, err = chosen.read(d.console, ""); err != nil {
+				return err
+			}
+		}
+		secret, err := service.RotateClientSecret(ctx, d.directory, id, given, alone)
+		if err != nil {
+			return err
+		}
+		if given != "" {
+			return d.done(chosenSecret{id}, "Client %q has the secret of your choice.", id)
+		}
+		return d.say(newSecret{id, secret}, func() {
+			d.printFields(field{"client_id", id}, field{"client_secret", secret})
+			d.printf("\nThe secret is shown this once: keep it where the client's backend reads it.\n")
+		})
+	})
+	chosen.add(command, "a client secret of your choice; without it one is made, which is better")
+	command.Flags().BoolVar(&alone, "alone", false, "refuse the secrets before at once")
+	return command
+}
+
+// chosenSecret is what a secret of the operator's choice prints as JSON: never the secret again.
+type chosenSecret struct {
+	ClientID string `json:"client_id"`
+}
+
+func newClientSetAppSecret(d *desk) *cobra.Command {
+	source := &secretSource{name: "app-secret"}
+	command := &cobra.Command{
+		Use:     "set-app-secret CLIENT_ID",
+		Short:   "Replace a mini-program's AppSecret",
+		Long:    "Replaces the AppSecret of a mini-program, after a reset in WeChat's console. A running server uses it within five seconds.",
+		Example: "  minifed client set-app-secret mini\n  minifed client set-app-secret mini --app-secret-stdin < ./appsecret",
+		Args:    exactly("the client's ID"),
+	}
+	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
+		entry, err := service.Client(ctx, d.directory, id)
+		if err != nil {
+			return err
+		}
+		secret, err := source.read(d.console, fmt.Sprintf("AppSecret of %s: ", appIDOf(entry.Record)))
+		if err != nil {
+			return err
+		}
+		if err := service.SetAppSecret(ctx, d.directory, id, wechat.AppSecret(secret)); err != nil {
+			return err
+		}
+		return d.done(viewClient(entry.Record), "Client %q has a new AppSecret.", id)
+	})
+	source.add(command, "the AppSecret; without it it is asked for")
+	return command
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"encoding/json"
+
+	"github.com/spf13/cobra"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// clientFields are the flags that set a client's members.
+type clientFields struct {
+	*fields[storage.Client]
+	jwksFile string
+}
+
+// newClientFields adds the flags of everything about a client that can change.
+func newClientFields(command *cobra.Command) *clientFields {
+	f := &clientFields{fields: newFields[storage.Client](command.Flags())}
+	f.text("name", "what people call it", func(c *storage.Client) *string { return &c.Name })
+	f.federation()
+	f.authentication()
+	f.browser()
+	f.permissions()
+	f.tokens()
+	return f
+}
+
+func (f *clientFields) federation() {
+	f.text("app-id", "the mini-program's `AppID`, as WeChat's console shows it",
+		func(c *storage.Client) *string { return &federationOf(c).AppID })
+	f.text("open-platform", "a `name` for the WeChat Open Platform account that the AppID is bound to: mini-programs of one account share their users by UnionID",
+		func(c *storage.Client) *string { return &federationOf(c).OpenPlatform })
+	f.text("provisioning", "what becomes of a WeChat user whom nobody knows: auto makes a user, bind lets the mini-program register or bind one",
+		func(c *storage.Client) *string { return (*string)(&federationOf(c).Provisioning) })
+	f.toggle("update-profile", "let what the mini-program says about its user change the profile of known users",
+		func(c *storage.Client) *bool { return &federationOf(c).UpdateProfile })
+	f.toggle("password-binding", "let bindUser attach accounts by password; first-party clients only",
+		func(c *storage.Client) *bool { return &federationOf(c).PasswordBinding })
+	f.list("linking-partner", "a `client` whose access tokens bindUser accepts",
+		func(c *storage.Client) *[]string { return &federationOf(c).LinkingPartners })
+}
+
+func (f *clientFields) authentication() {
+	f.text("auth-method", "client_secret_basic, client_secret_post, private_key_jwt or none", func(c *storage.Client) *string { return &c.AuthMethod })
+	f.text("auth-alg", "`algorithm` that it signs assertions with", func(c *storage.Client) *string { return &c.AuthAlgorithm })
+	f.text("jwks-uri", "`URI` of its public keys, for private_key_jwt", func(c *storage.Client) *string { return &c.JWKSURI })
+	f.flags.StringVar(&f.jwksFile, "jwks-file", "", "`file` of its public keys instead")
+}
+
+func (f *clientFields) browser() {
+	f.list("redirect-uri", "`URI` where people come back to", func(c *storage.Client) *[]string { return &c.RedirectURIs })
+	f.list("post-logout-redirect-uri", "`URI` where people come back to after logout", func(c *storage.Client) *[]string { return &c.PostLogoutRedirectURIs })
+	f.list("origin", "`origin` of a browser application that calls the endpoints", func(c *storage.Client) *[]string { return &c.Origins })
+	f.text("backchannel-logout-uri", "`URI` where it hears of logouts", func(c *storage.Client) *string { return &c.BackchannelLogoutURI })
+	f.toggle("first-party", "it is yours: nobody is asked for consent", func(c *storage.Client) *bool { return &c.FirstParty })
+	f.toggle("require-pkce", "demand PKCE of a client with a secret, too", func(c *storage.Client) *bool { return &c.RequirePKCE })
+	f.toggle("require-par", "refuse authorization requests that were not pushed", func(c *storage.Client) *bool { return &c.RequirePAR })
+	f.toggle("pairwise", "give it subject identifiers of its own", func(c *storage.Client) *bool { return &c.Pairwise })
+	f.text("sector-identifier", "`URI` whose host shares pairwise subject identifiers", func(c *storage.Client) *string { return &c.SectorIdentifier })
+}
+
+func (f *clientFields) permissions() {
+	f.list("grant-type", "`grant` that it may use at the token endpoint", func(c *storage.Client) *[]string { return &c.GrantTypes })
+	f.list("scope", "`scope` that it may ask for", func(c *storage.Client) *[]string { return &c.Scopes })
+	f.list("default-scope", "`scope` that it gets when it asks for none", func(c *storage.Client) *[]string { return &c.DefaultScopes })
+	f.list("audience", "`API` that it may ask tokens for", func(c *storage.Client) *[]string { return &c.Audiences })
+	f.list("default-audience", "`API` that its tokens are for when it names none", func(c *storage.Client) *[]string { return &c.DefaultAudience })
+	f.toggle("introspection", "let it introspect every token of the directory", func(c *storage.Client) *bool { return &c.Introspection })
+}
+
+func (f *clientFields) tokens() {
+	f.text("id-token-alg", "`algorithm` of its ID tokens; a new client gets ES256 where the directory has it", func(c *storage.Client) *string { return &c.IDTokenAlgorithm })
+	f.text("access-token-alg", "`algorithm` of its access tokens; without it as ID tokens", func(c *storage.Client) *string { return &c.AccessTokenAlgorithm })
+	f.toggle("opaque-access-tokens", "give it access tokens that only introspection and UserInfo understand", func(c *storage.Client) *bool { return &c.OpaqueAccessTokens })
+	f.lifetimes(func(c *storage.Client) *storage.Lifetimes { return &c.Lifetimes })
+}
+
+// federationOf returns the client's federation, made if it has none.
+func federationOf(client *storage.Client) *storage.Federation {
+	if client.Federation == nil {
+		client.Federation = new(storage.Federation)
+	}
+	return client.Federation
+}
+
+// maxJWKSFile bounds the file of a client's public keys.
+const maxJWKSFile = 64 << 10
+
+// load reads the files that flags name, so that apply cannot fail.
+func (f *clientFields) load() error {
+	if f.jwksFile == "" {
+		return nil
+	}
+	content, err := readBounded(f.jwksFile, maxJWKSFile)
+	if err != nil {
+		return err
+	}
+	if !json.Valid(content) {
+		return usagef("--jwks-file %s: is not JSON", f.jwksFile)
+	}
+	f.sets["jwks-file"] = func(client *storage.Client) { client.JWKS = content }
+	return nil
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"strconv"
+	"strings"
+)
+
+// printClient writes everything about a client that is not empty.
+func (d *desk) printClient(client clientView) {
+	fields := []field{
+		{"client_id", client.ID},
+		{"client_secret", client.Secret},
+		{"directory", client.Directory},
+		{"kind", string(client.Kind)},
+		{"name", client.Name},
+		{"state", suffix("disabled", client.Disabled)},
+	}
+	if f := client.Federation; f != nil {
+		fields = append(fields,
+			field{"app_id", f.AppID}, field{"open_platform", f.OpenPlatform}, field{"provisioning", string(f.Provisioning)},
+			field{"update_profile", yes(f.UpdateProfile)}, field{"password_binding", yes(f.PasswordBinding)},
+			field{"linking_partners", spaced(f.LinkingPartners)},
+		)
+	}
+	fields = append(fields,
+		field{"auth_method", client.AuthMethod},
+		field{"secrets", strings.TrimSuffix(strconv.Itoa(client.Secrets), "0")},
+		field{"jwks_uri", client.JWKSURI},
+		field{"jwks", suffix("registered", len(client.JWKS) > 0)},
+		field{"redirect_uris", spaced(client.RedirectURIs)},
+		field{"post_logout_redirect_uris", spaced(client.PostLogoutRedirectURIs)},
+		field{"origins", spaced(client.Origins)},
+		field{"backchannel_logout_uri", client.BackchannelLogoutURI},
+		field{"grant_types", spaced(client.GrantTypes)},
+		field{"scopes", spaced(client.Scopes)},
+		field{"default_scopes", spaced(client.DefaultScopes)},
+		field{"audiences", spaced(client.Audiences)},
+		field{"default_audience", spaced(client.DefaultAudience)},
+		field{"id_token_algorithm", client.IDTokenAlgorithm},
+		field{"access_token_algorithm", client.AccessTokenAlgorithm},
+		field{"opaque_access_tokens", yes(client.OpaqueAccessTokens)},
+		field{"first_party", yes(client.FirstParty)},
+		field{"require_pkce", yes(client.RequirePKCE)},
+		field{"require_par", yes(client.RequirePAR)},
+		field{"pairwise", yes(client.Pairwise)},
+		field{"sector_identifier", client.SectorIdentifier},
+		field{"introspection", yes(client.Introspection)},
+	)
+	fields = append(fields, lifetimeFields(client.Lifetimes)...)
+	d.printFields(append(fields, field{"created", stamp(client.CreatedAt)}, field{"updated", stamp(client.UpdatedAt)})...)
+}

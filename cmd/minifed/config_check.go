@@ -1,0 +1,137 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/minifed/minifed/server/admin"
+)
+
+// check looks for values that are well formed and yet wrong.
+func (r *configReader) check() {
+	c := r.config
+	if err := admin.CheckOrigin(c.PublicURL); err != nil {
+		r.complain("public_url", "%v", err)
+	}
+	if err := admin.CheckID(c.DefaultDirectory); err != nil {
+		r.complain("default_directory", "%v", err)
+	}
+	if c.DataDir == "" {
+		r.complain("data_dir", "must name a folder")
+	}
+	r.checkAddresses()
+	r.checkDurations()
+	r.checkStorage()
+	r.checkWeChat()
+	r.checkOneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+	r.checkOneOf("log.format", c.Log.Format, "text", "json")
+}
+
+func (r *configReader) checkAddresses() {
+	c := r.config.Listen
+	r.checkAddress("listen.address", c.Address)
+	if _, err := c.trustedProxies(); err != nil {
+		r.complain("listen.trusted_proxies", "%v", err)
+	}
+	if c.AdminAddress == "off" {
+		return
+	}
+	r.checkAddress("listen.admin_address", c.AdminAddress)
+	if c.AdminAddress == c.Address && !strings.HasSuffix(c.Address, ":0") {
+		r.complain("listen.admin_address", "must differ from listen.address")
+	}
+}
+
+func (r *configReader) checkAddress(path, address string) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		r.complain(path, "must be host:port, such as 127.0.0.1:8080, or 0.0.0.0:8080 for every interface")
+		return
+	}
+	if number, err := strconv.ParseUint(port, 10, 16); err != nil {
+		r.complain(path, "port %q is not a number from 0 to 65535", port)
+	} else if strings.ContainsAny(host, " /") {
+		r.complain(path, "host %q of port %d is not a host name or an IP address", host, number)
+	}
+}
+
+func (r *configReader) checkDurations() {
+	for path, field := range configLeaves(&r.config) {
+		duration, ok := field.Interface().(time.Duration)
+		if ok && path != "keys.rotate_every" && (duration < time.Millisecond || duration > time.Hour) {
+			r.complain(path, "must be between 1ms and 1h")
+		}
+	}
+	if every := r.config.Keys.RotateEvery; every < time.Hour || every > 10*365*24*time.Hour {
+		r.complain("keys.rotate_every", "must be between 1h and 87600h")
+	}
+	if r.config.WeChat.ConnectTimeout > r.config.WeChat.Timeout {
+		r.complain("wechat.connect_timeout", "must not exceed wechat.timeout, %v", r.config.WeChat.Timeout)
+	}
+	if timeout := r.config.Listen.RequestTimeout; timeout < 2*r.config.WeChat.Timeout {
+		r.complain("listen.request_timeout", "must be at least twice wechat.timeout, %v: a login may call WeChat twice", r.config.WeChat.Timeout)
+	} else if timeout >= r.config.Listen.WriteTimeout {
+		r.complain("listen.request_timeout", "must be shorter than listen.write_timeout, %v, or requests end without an answer", r.config.Listen.WriteTimeout)
+	}
+}
+
+func (r *configReader) checkStorage() {
+	uri := r.config.Storage.URI
+	if _, err := parseStore(r.config); err != nil {
+		r.complain("storage.uri", "%v", err)
+		return
+	}
+	inYAML := r.origins["storage.uri"].line > 0
+	if parsed, err := url.Parse(uri); err == nil && inYAML && parsed.User != nil {
+		if _, has := parsed.User.Password(); has {
+			r.complain("storage.uri", "a password does not belong in this file: set MINIFED_STORAGE_URI, or write the URI to a file of its own and name that by storage.uri_file")
+		}
+	}
+}
+
+func (r *configReader) checkWeChat() {
+	c := r.config.WeChat
+	if err := admin.CheckOrigin(c.BaseURL); err != nil {
+		r.complain("wechat.base_url", "%v", err)
+	}
+	for path, number := range map[string]int{"wechat.max_concurrent": c.MaxConcurrent, "wechat.breaker_failures": c.BreakerFailures} {
+		if number < 1 || number > 1_000_000 {
+			r.complain(path, "must be between 1 and 1000000")
+		}
+	}
+}
+
+func (r *configReader) checkOneOf(path, value string, allowed ...string) {
+	if !slices.Contains(allowed, value) {
+		r.complain(path, "must be one of %s", strings.Join(allowed, ", "))
+	}
+}
+
+// trustedProxies are the networks that listen.trusted_proxies names.
+func (c ListenConfig) trustedProxies() ([]netip.Prefix, error) {
+	prefixes := []netip.Prefix{}
+	for _, text := range c.TrustedProxies {
+		prefix, err := netip.ParsePrefix(strings.TrimSpace(text))
+		if err != nil {
+			return nil, fmt.Errorf("%q must be a network such as 10.0.0.0/8 or 192.0.2.1/32", text)
+		}
+		prefixes = append(prefixes, prefix.Masked())
+	}
+	return prefixes, nil
+}
+
+// loopback reports whether the public URL's host is this machine itself.
+func (c Config) loopback() bool {
+	parsed, err := url.Parse(c.PublicURL)
+	if err != nil {
+		return false
+	}
+	address, err := netip.ParseAddr(parsed.Hostname())
+	return parsed.Hostname() == "localhost" || err == nil && address.IsLoopback()
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+)
+
+const (
+	// variablePrefix begins the name of every environment variable.
+	variablePrefix = "MINIFED_"
+	// configVariable names the configuration file, as --config does.
+	configVariable = "MINIFED_CONFIG"
+	// testPrefix begins the variables of the test suite.
+	testPrefix = "MINIFED_TEST_"
+)
+
+// variableOf is the environment variable of a key: storage.uri is MINIFED_STORAGE_URI.
+func variableOf(path string) string {
+	return variablePrefix + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
+}
+
+// readEnvironment sets the keys whose variables are in environ. An empty variable is one that is not set, because that is
+// what container tools make of an absent one.
+func (r *configReader) readEnvironment(environ []string) {
+	paths := map[string]string{}
+	leaves := configLeaves(&r.config)
+	for path := range leaves {
+		paths[variableOf(path)] = path
+	}
+	for _, entry := range slices.Sorted(slices.Values(environ)) {
+		name, value, _ := strings.Cut(entry, "=")
+		if !strings.HasPrefix(name, variablePrefix) || value == "" || foreignVariable(name) {
+			continue
+		}
+		path, known := paths[name]
+		if !known {
+			names := slices.Sorted(maps.Keys(paths))
+			r.problems = append(r.problems, problem{origin{variable: name}, "", "unknown variable; the nearest one is " + nearest(name, names)})
+			continue
+		}
+		r.origins[path] = origin{variable: name}
+		if err := setScalar(leaves[path], value); err != nil {
+			r.complain(path, "%v", err)
+		}
+	}
+}
+
+// foreignVariable reports whether a name with our prefix is not a key's: it names the configuration file, belongs to the
+// tests, or is what Kubernetes sets in every container for a Service called "minifed".
+func foreignVariable(name string) bool {
+	if name == configVariable || strings.HasPrefix(name, testPrefix) {
+		return true
+	}
+	return strings.Contains(name, "_SERVICE_HOST") || strings.Contains(name, "_SERVICE_PORT") ||
+		name == "MINIFED_PORT" || strings.HasPrefix(name, "MINIFED_PORT_")
+}
+
+// readSecretFiles reads what a file holds in place of a value that may contain a secret.
+func (r *configReader) readSecretFiles() {
+	if r.config.Storage.URIFile == "" {
+		return
+	}
+	if _, both := r.origins["storage.uri"]; both && r.config.Storage.URI != "" {
+		r.complain("storage.uri_file", "storage.uri is set too: keep one of them")
+		return
+	}
+	content, err := readBounded(r.config.Storage.URIFile, maxConfig)
+	if err != nil {
+		r.complain("storage.uri_file", "%v", unwrapPath(err))
+		return
+	}
+	r.config.Storage.URI = strings.TrimSpace(string(content))
+	r.origins["storage.uri"] = origin{file: r.config.Storage.URIFile}
+}
+
+// unwrapPath says what an error of package os means together with the file's name, without the system call's.
+func unwrapPath(err error) string {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		return path.Path + ": " + path.Err.Error()
+	}
+	return err.Error()
+}

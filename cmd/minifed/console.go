@@ -1,0 +1,160 @@
+package main
+
+import (
+	"bufio"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// console is the world as a command sees it.
+type console struct {
+	in      io.Reader
+	out     io.Writer
+	err     io.Writer
+	environ []string
+	now     func() time.Time
+	random  io.Reader
+	// ask shows a prompt and reads an answer without echo; nil when nobody sits at a terminal. confirm echoes.
+	ask     func(prompt string) (string, error)
+	confirm func(prompt string) (string, error)
+	// color says that the output is a terminal which shows colours.
+	color bool
+	// path is the file that this program was started from.
+	path string
+}
+
+// processConsole is the world of this process.
+func processConsole() *console {
+	c := &console{
+		in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ(), now: time.Now, random: rand.Reader, path: os.Args[0],
+	}
+	c.color = term.IsTerminal(int(os.Stdout.Fd())) && c.variable("NO_COLOR") == "" && c.variable("TERM") != "dumb"
+	if input := int(os.Stdin.Fd()); term.IsTerminal(input) {
+		c.ask = func(prompt string) (string, error) {
+			_, _ = fmt.Fprint(os.Stderr, prompt)
+			answer, err := term.ReadPassword(input)
+			_, _ = fmt.Fprintln(os.Stderr)
+			return string(answer), err
+		}
+		c.confirm = func(prompt string) (string, error) {
+			_, _ = fmt.Fprint(os.Stderr, prompt)
+			answer, err := bufio.NewReader(os.Stdin).ReadString('\n')
+			return strings.TrimSpace(answer), err
+		}
+	}
+	return c
+}
+
+// variable is an environment variable; empty when it is not set.
+func (c *console) variable(name string) string {
+	for _, entry := range c.environ {
+		if key, value, _ := strings.Cut(entry, "="); key == name {
+			return value
+		}
+	}
+	return ""
+}
+
+// printf writes to the output. A reader that went away, such as head, is no failure of the command.
+func (c *console) printf(format string, args ...any) { _, _ = fmt.Fprintf(c.out, format, args...) }
+
+// notef writes to standard error what is for the person at the console, and not part of a command's result.
+func (c *console) notef(format string, args ...any) { _, _ = fmt.Fprintf(c.err, format, args...) }
+
+// operator is who acts, for audit entries.
+func (c *console) operator() string {
+	for _, name := range []string{"MINIFED_OPERATOR", "SUDO_USER", "USER", "LOGNAME"} {
+		if user := c.variable(name); user != "" {
+			return user
+		}
+	}
+	return "cli"
+}
+
+// program is how the person at the console calls this program.
+func (c *console) program() string {
+	switch {
+	case strings.Contains(c.path, string(filepath.Separator)+"go-build"):
+		return "go run ./cmd/minifed" // what `go run` builds goes with it
+	case c.path == "" || filepath.Base(c.path) == c.path:
+		return "minifed"
+	default:
+		return c.path
+	}
+}
+
+// maxSecretInput bounds what is read as one secret.
+const maxSecretInput = 4 << 10
+
+// secretSource says where a secret comes from: standard input, a file, or a prompt. It never is a flag's value, which other
+// users of the machine and the shell's history would see.
+type secretSource struct {
+	// name is what the flags are called by, such as "app-secret".
+	name  string
+	stdin bool
+	file  string
+}
+
+// add adds the flags; what says which secret it is.
+func (s *secretSource) add(command *cobra.Command, what string) {
+	flags := command.Flags()
+	flags.BoolVar(&s.stdin, s.name+"-stdin", false, "read from standard input: "+what)
+	flags.StringVar(&s.file, s.name+"-file", "", "read from a `file`: "+what)
+}
+
+// given reports whether a flag names a source.
+func (s *secretSource) given() bool { return s.stdin || s.file != "" }
+
+// read returns the secret from the source that a flag names, or asks for it.
+func (s *secretSource) read(c *console, prompt string) (string, error) {
+	switch {
+	case s.stdin && s.file != "":
+		return "", usagef("--%s-stdin and --%s-file exclude each other", s.name, s.name)
+	case s.stdin:
+		return readSecret(c.in)
+	case s.file != "":
+		return readSecretFile(s.file)
+	case c.ask == nil:
+		return "", usagef("nobody is at the terminal to type it: use --%s-stdin or --%s-file", s.name, s.name)
+	default:
+		answer, err := c.ask(prompt)
+		if err == nil && answer == "" {
+			err = errors.New("nothing was typed")
+		}
+		return answer, err
+	}
+}
+
+func readSecretFile(name string) (string, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	text, err := readSecret(file)
+	return text, errors.Join(err, file.Close())
+}
+
+// readSecret reads everything, less the line end that editors and echo put there.
+func readSecret(from io.Reader) (string, error) {
+	content, err := io.ReadAll(io.LimitReader(from, maxSecretInput+1))
+	if err != nil {
+		return "", err
+	}
+	if len(content) > maxSecretInput {
+		return "", fmt.Errorf("a secret of more than %d bytes is not one", maxSecretInput)
+	}
+	text := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
+	if text == "" {
+		return "", errors.New("the secret is empty")
+	}
+	return text, nil
+}

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestTheDemoOnceGoesThroughTheWholeStory(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	printed := newStation(t).must(t, "demo", "--once")
+	steps := regexp.MustCompile(`(?m)^(\d+)\. `).FindAllStringSubmatch(printed, -1)
+	for i, step := range steps {
+		if step[1] != strconv.Itoa(i+1) {
+			t.Errorf("step %d is numbered %s", i+1, step[1])
+		}
+	}
+	if len(steps) < 8 || strings.Count(printed, "✓") != len(steps) || strings.Count(printed, "curl -s") < len(steps) {
+		t.Errorf("%d steps, %d went well", len(steps), strings.Count(printed, "✓"))
+	}
+	for _, want := range []string{"go-oidc", `amr          ["wechat_miniapp"]`, "registration_required", "Alice in Shanghai", "steps went well"} {
+		if !strings.Contains(printed, want) {
+			t.Errorf("printed without %q", want)
+		}
+	}
+	if regexp.MustCompile(`eyJ[\w-]+\.[\w-]+\.`).MatchString(printed) {
+		t.Error("a whole token is printed")
+	}
+	left, err := os.ReadDir(os.Getenv("TMPDIR"))
+	if err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+func TestTheDemoTakesFreePortsWhenTheUsualOnesAreTaken(t *testing.T) {
+	first, err := startDemo(t.Context(), newStation(t).console, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.stop()
+	newStation(t).must(t, "demo", "--once")
+}
+
+func TestTheDemoFailsWhenAStepFails(t *testing.T) {
+	s := newStation(t)
+	d, err := startDemo(t.Context(), s.console, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.stop()
+	blocked, err := http.Post(d.control+"/block?appid=wxsimshop&user=alice", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocked.Body.Close()
+	if err := d.tell(t.Context()); err == nil || !strings.Contains(err.Error(), "step 2 failed") || !strings.Contains(s.out.String(), "✗") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestEveryCommandOfTheDemoWorksWheneverItIsPasted(t *testing.T) {
+	shell, err := exec.LookPath("sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Fatal("the commands that the demo prints need curl: ", err)
+	}
+	d, err := startDemo(t.Context(), newStation(t).console, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.stop()
+	if err := d.tell(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	printed := d.out.(*output).String()
+	for i, step := range d.steps() {
+		t.Run(strconv.Itoa(i+1)+" "+step.title, func(t *testing.T) {
+			snippet := step.request.shell(d, "")
+			if !strings.Contains(printed, indent(snippet, "     ")) {
+				t.Error("this is not what was printed")
+			}
+			for range 2 {
+				// Pasted with the spaces that the demo puts in front.
+				body, err := exec.CommandContext(t.Context(), shell, "-c", indent(snippet, "     ")).Output()
+				if err != nil {
+					t.Fatalf("%v\n%s", err, snippet)
+				}
+				if _, err := step.check(t.Context(), body); err != nil {
+					t.Errorf("%v\n%s", err, snippet)
+				}
+			}
+		})
+	}
+}
+
+func TestTheDemoKeepsItsDataInAStoreThatIsNamed(t *testing.T) {
+	store := "sqlite:" + filepath.Join(t.TempDir(), "demo.db")
+	s := newStation(t)
+	s.must(t, "demo", "--once", "--store", store)
+	if printed := s.must(t, "demo", "--once", "--store", store); !strings.Contains(printed, "/d/demo-2") {
+		t.Errorf("the second time:\n%s", printed)
+	}
+	users := s.at("MINIFED_STORAGE_URI="+store, "MINIFED_KEYS_MASTER_KEY="+demoMasterKey()).must(t, "user", "list", "--directory", "demo")
+	if !strings.Contains(users, "Alice in Shanghai") {
+		t.Errorf("users: %s", users)
+	}
+	real := made(t)
+	real.fails(t, exitFailed, []string{"this is not the store's master key"}, "demo", "--once", "--store", "sqlite:"+filepath.Join(real.folder, "minifed.db"))
+}
+
+func TestTheRelyingPartyAcceptsNothingButAccessTokensForItself(t *testing.T) {
+	d, err := startDemo(t.Context(), newStation(t).console, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.stop()
+	idToken := member{d.exchange(parameter{"audience", text("orders")}), "id_token"}
+	foreign := member{d.exchange(), "access_token"}
+	for name, bearer := range map[string]value{"none": nil, "no token": text("x"), "an ID token": idToken, "of another audience": foreign} {
+		status, body, err := request{method: http.MethodGet, url: d.party, bearer: bearer}.send(t.Context(), d)
+		if err != nil || status != http.StatusUnauthorized {
+			t.Errorf("%s: %d %s, error %v", name, status, body, err)
+		}
+	}
+}
+
+func TestAPlainTerminalGetsNoEscapeSequences(t *testing.T) {
+	c := newStation(t).console
+	if got := c.strong("x"); got != "x" {
+		t.Errorf("%q", got)
+	}
+	c.color = true
+	if got := c.good("x"); got != "\x1b[32mx\x1b[0m" {
+		t.Errorf("%q", got)
+	}
+}
+
+// buildBinary builds the program as a user would.
+func buildBinary(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "minifed")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return binary
+}
+
+func TestTheBuiltBinary(t *testing.T) {
+	binary := buildBinary(t)
+	t.Run("demo --once ends with 0", func(t *testing.T) {
+		command := exec.CommandContext(t.Context(), binary, "demo", "--once")
+		command.Dir = t.TempDir()
+		if out, err := command.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+	})
+	t.Run("a usage error ends with 2", func(t *testing.T) {
+		var exit *exec.ExitError
+		if err := exec.CommandContext(t.Context(), binary, "nonsense").Run(); !errors.As(err, &exit) || exit.ExitCode() != exitUsage {
+			t.Errorf("error %v", err)
+		}
+	})
+	t.Run("serve starts unedited and ends with 0 on SIGTERM", func(t *testing.T) {
+		command := exec.CommandContext(t.Context(), binary, "serve", "--config", mustAbs(t, shippedConfig))
+		command.Dir = t.TempDir()
+		command.Env = append(os.Environ(), "MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off")
+		logs := newOutput()
+		command.Stderr = logs
+		if err := command.Start(); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, logs, "msg=serving")
+		if err := command.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		if err := command.Wait(); err != nil {
+			t.Errorf("%v\n%s", err, logs)
+		}
+	})
+	t.Run("demo stays up until it is told to stop, and lets the operator in", func(t *testing.T) {
+		command := exec.CommandContext(t.Context(), binary, "demo")
+		folder := t.TempDir()
+		command.Env = append(os.Environ(), "TMPDIR="+folder)
+		printed := newOutput()
+		command.Stdout = printed
+		if err := command.Start(); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, printed, "client create --kind")
+		snippet := regexp.MustCompile(`(?m)^  (MINIFED_DATA_DIR=.*)$`).FindStringSubmatch(printed.String())
+		if snippet == nil {
+			t.Fatalf("no command for the operator in\n%s", printed)
+		}
+		users, err := exec.CommandContext(t.Context(), "sh", "-c", snippet[1]).CombinedOutput()
+		if err != nil || !bytes.Contains(users, []byte("Alice in Shanghai")) {
+			t.Errorf("%s: %v\n%s", snippet[1], err, users)
+		}
+		if err := command.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		if err := command.Wait(); err != nil {
+			t.Errorf("%v\n%s", err, printed)
+		}
+		if left, err := os.ReadDir(folder); err != nil || len(left) != 0 {
+			t.Errorf("left behind: %v, %v", left, err)
+		}
+	})
+}
+
+// waitFor waits until a program has printed a text.
+func waitFor(t *testing.T, printed *output, text string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := printed.await(ctx, text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mustAbs(t *testing.T, path string) string {
+	t.Helper()
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return absolute
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/server/admin"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/sqlite"
+)
+
+// deployment is an open store with everything that works on it.
+type deployment struct {
+	config  Config
+	engine  storage.Engine
+	master  *keys.Master
+	ring    *keys.Ring
+	secrets *keys.Secrets
+	admin   *admin.Service
+	// madeMasterKey is the file of the master key, if it was made now.
+	madeMasterKey string
+}
+
+// purpose says what a deployment is opened for.
+type purpose struct {
+	// serve claims the store for a server, and makes what a first start needs.
+	serve  bool
+	logger *slog.Logger
+}
+
+// openDeployment opens the store that config names and makes sure that the master key is the store's. Only a server makes
+// what is not there; every other command says where it looked.
+func openDeployment(ctx context.Context, c *console, config Config, why purpose) (opened *deployment, err error) {
+	location, err := parseStore(config)
+	if err != nil {
+		return nil, err
+	}
+	if !why.serve {
+		if err := location.mustExist(); err != nil {
+			return nil, err
+		}
+	}
+	d := &deployment{config: config}
+	if d.master, d.madeMasterKey, err = openMasterKey(c, config, location, why.serve); err != nil {
+		return nil, err
+	}
+	if d.engine, err = openEngine(ctx, c, location, why); err != nil {
+		return nil, err
+	}
+	if err := d.assemble(ctx, c, why.logger); err != nil {
+		return nil, errors.Join(err, d.engine.Close())
+	}
+	return d, nil
+}
+
+// mustExist answers what to do when there is no store.
+func (l storeLocation) mustExist() error {
+	if l.file == "" {
+		return nil
+	}
+	if _, err := os.Stat(l.file); errors.Is(err, fs.ErrNotExist) {
+		path, _ := filepath.Abs(l.file)
+		return fmt.Errorf("there is no store at %s: start `minifed serve` once, which makes it, or name the configuration of the one you mean by --config", path)
+	}
+	return nil
+}
+
+func openEngine(ctx context.Context, c *console, location storeLocation, why purpose) (storage.Engine, error) {
+	if location.file == "" {
+		return nil, errors.New("this build has no MongoDB engine")
+	}
+	return sqlite.Open(ctx, sqlite.Options{
+		Path: location.file, Serve: why.serve, Now: c.now, Logger: why.logger, Random: c.random,
+	})
+}
+
+// assemble builds what works on the open store.
+func (d *deployment) assemble(ctx context.Context, c *console, logger *slog.Logger) error {
+	if err := checkMasterKey(ctx, d); err != nil {
+		return err
+	}
+	var err error
+	config := keys.Config{
+		Engine: d.engine, Master: d.master, Now: c.now, Random: c.random, Logger: logger,
+		Schedule: keys.Schedule{RotateEvery: d.config.Keys.RotateEvery}, VerifiedTokens: verifiedTokens,
+	}
+	if d.ring, err = keys.NewRing(config); err != nil {
+		return err
+	}
+	if d.secrets, err = keys.NewSecrets(config); err != nil {
+		return err
+	}
+	people, err := identity.New(identity.Config{Engine: d.engine, Now: c.now, Rand: c.random, Logger: logger})
+	if err != nil {
+		return err
+	}
+	d.admin, err = admin.New(admin.Config{
+		Engine: d.engine, Master: d.master, Keys: d.ring, Secrets: d.secrets, Identity: people, Now: c.now, Random: c.random,
+		DefaultDirectory: d.config.DefaultDirectory, Actor: identity.Operator(c.operator()),
+	})
+	return err
+}
+
+// verifiedTokens is how many signatures of presented access tokens are remembered as good.
+const verifiedTokens = 4096
+
+// close ends the deployment after the writes that were accepted.
+func (d *deployment) close() error { return d.engine.Close() }

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/minifed/minifed/server/admin"
+	"github.com/minifed/minifed/storage"
+)
+
+func newDirectory(c *console, flags *settings) *cobra.Command {
+	d := &desk{console: c, settings: flags}
+	return group("directory", "Make and change directories: issuers with their own users, clients and keys", directoryHelp,
+		newDirectoryCreate(d), newDirectoryList(d), newDirectoryShow(d), newDirectoryUpdate(d),
+		directoryState(d, "disable", "Close a directory to everybody", (*admin.Service).DisableDirectory),
+		directoryState(d, "enable", "Open a disabled directory again", (*admin.Service).EnableDirectory),
+		newDirectoryDelete(d),
+	)
+}
+
+const directoryHelp = `A directory is an issuer with its own users, clients, signing keys and policy. The default directory's issuer is the public URL;
+every further one is at {public_url}/d/{id}, or at an https origin of its own. Nothing of one directory is worth anything in another.
+
+A running server sees a change within five seconds.`
+
+// directoryView is a directory with its issuer.
+type directoryView struct {
+	storage.Directory
+	Issuer string `json:"issuer"`
+}
+
+func (d *desk) viewDirectory(directory storage.Directory) (directoryView, error) {
+	config, err := d.load(d.console)
+	if err != nil {
+		return directoryView{}, err
+	}
+	return directoryView{directory, issuerOf(config, directory)}, nil
+}
+
+// issuerOf is the issuer of a directory.
+func issuerOf(config Config, directory storage.Directory) string {
+	switch {
+	case directory.ID == config.DefaultDirectory:
+		return config.PublicURL
+	case directory.Issuer != "":
+		return directory.Issuer
+	default:
+		return config.PublicURL + "/d/" + directory.ID
+	}
+}
+
+// newDirectoryFields adds the flags of everything about a directory that can change.
+func newDirectoryFields(command *cobra.Command) *fields[storage.Directory] {
+	f := newFields[storage.Directory](command.Flags())
+	f.text("name", "what people call it", func(r *storage.Directory) *string { return &r.Name })
+	f.text("issuer", "an https `origin` of its own, instead of {public_url}/d/{id}", func(r *storage.Directory) *string { return &r.Issuer })
+	f.text("accent-color", "`colour` of its pages, such as #07c160", func(r *storage.Directory) *string { return &r.Branding.AccentColor })
+	f.text("policy-url", "`URL` of its privacy policy", func(r *storage.Directory) *string { return &r.Branding.PolicyURL })
+	f.text("terms-url", "`URL` of its terms of service", func(r *storage.Directory) *string { return &r.Branding.TermsURL })
+	f.text("support-url", "`URL` where people find help", func(r *storage.Directory) *string { return &r.Branding.SupportURL })
+	f.list("signing-alg", "`algorithm` that it signs with: RS256, PS256, ES256, ES384 or EdDSA", func(r *storage.Directory) *[]string { return &r.Policy.SigningAlgorithms })
+	f.toggle("self-registration", "offer a page where anyone may make an account", func(r *storage.Directory) *bool { return &r.Policy.SelfRegistration })
+	f.toggle("attach-by-phone", "let bindUser attach a WeChat user to the account that has the proven phone number", func(r *storage.Directory) *bool { return &r.Policy.AttachByPhone })
+	f.seconds("phone-fresh", "how long ago that number may have been verified, such as 180d", func(r *storage.Directory) *int64 { return &r.Policy.PhoneFresh })
+	f.lifetimes(func(r *storage.Directory) *storage.Lifetimes { return &r.Lifetimes })
+	return f
+}
+
+func newDirectoryCreate(d *desk) *cobra.Command {
+	command := &cobra.Command{
+		Use:     "create ID",
+		Short:   "Make a directory",
+		Long:    "Makes a directory with its signing keys. The ID is 1 to 32 of a-z, 0-9 and -, is part of the issuer, and never changes.",
+		Example: "  minifed directory create staff --name \"Our people\"\n  minifed directory create shop --issuer https://login.shop.example.com",
+		Args:    exactly("an ID"),
+	}
+	fields := newDirectoryFields(command)
+	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
+		asked := storage.Directory{ID: id, Name: id}
+		fields.apply(&asked)
+		entry, err := service.CreateDirectory(ctx, asked)
+		if err != nil {
+			return err
+		}
+		return d.showDirectory(entry.Record)
+	})
+	return command
+}
+
+func newDirectoryList(d *desk) *cobra.Command {
+	pages := new(paging)
+	command := &cobra.Command{
+		Use:     "list",
+		Short:   "List the directories",
+		Long:    "Lists the directories by ID.",
+		Example: "  minifed directory list\n  minifed directory list --output json",
+		Args:    exactly(),
+	}
+	command.RunE = d.job(func(ctx context.Context, service *admin.Service, _ string) error {
+		directories, next, err := collect(*pages, func(page admin.Page) ([]storage.Directory, string, error) {
+			return service.Directories(ctx, page)
+		})
+		if err != nil {
+			return err
+		}
+		views, rows := []directoryView{}, [][]string{}
+		for _, directory := range directories {
+			view, err := d.viewDirectory(directory)
+			if err != nil {
+				return err
+			}
+			views = append(views, view)
+			rows = append(rows, []string{view.ID, view.Name, view.Issuer, suffix("disabled", view.Disabled)})
+		}
+		return d.printList(views, next, []string{"ID", "NAME", "ISSUER", "STATE"}, rows)
+	})
+	pages.add(command)
+	return command
+}
+
+func newDirectoryShow(d *desk) *cobra.Command {
+	return &cobra.Command{
+		Use:     "show ID",
+		Short:   "Show a directory",
+		Long:    "Shows everything about a directory.",
+		Example: "  minifed directory show default\n  minifed directory show default --output json",
+		Args:    exactly("the directory's ID"),
+		RunE: d.job(func(ctx context.Context, service *admin.Service, id string) error {
+			entry, err := service.Directory(ctx, id)
+			if err != nil {
+				return err
+			}
+			return d.showDirectory(entry.Record)
+		}),
+	}
+}
+
+func newDirectoryUpdate(d *desk) *cobra.Command {
+	command := &cobra.Command{
+		Use:     "update ID",
+		Short:   "Change a directory",
+		Long:    "Changes what the flags say and nothing else. A flag that may be repeated replaces the whole list; with \"\" it empties it.",
+		Example: "  minifed directory update default --name \"Our shop\" --accent-color '#07c160'\n  minifed directory update default --signing-alg RS256 --signing-alg EdDSA",
+		Args:    exactly("the directory's ID"),
+	}
+	fields := newDirectoryFields(command)
+	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
+		entry, err := service.UpdateDirectory(ctx, id, "", fields.apply)
+		if err != nil {
+			return err
+		}
+		return d.showDirectory(entry.Record)
+	})
+	return command
+}
+
+// directoryState makes the command that disables or enables a directory.
+func directoryState(d *desk, name, short string, change func(*admin.Service, context.Context, string) (*storage.Entry[storage.Directory], error)) *cobra.Command {
+	return &cobra.Command{
+		Use:     name + " ID",
+		Short:   short,
+		Long:    short + ". A running server sees it within five seconds.",
+		Example: "  minifed directory " + name + " shop",
+		Args:    exactly("the directory's ID"),
+		RunE: d.job(func(ctx context.Context, service *admin.Service, id string) error {
+			entry, err := change(service, ctx, id)
+			if err != nil {
+				return err
+			}
+			view, err := d.viewDirectory(entry.Record)
+			if err != nil {
+				return err
+			}
+			return d.done(view, "Directory %q is %sd.", id, name)
+		}),
+	}
+}
+
+func newDirectoryDelete(d *desk) *cobra.Command {
+	sure := new(confirmation)
+	command := &cobra.Command{
+		Use:     "delete ID",
+		Short:   "Delete an empty directory",
+		Long:    "Deletes a directory that is disabled and has neither clients nor users, and its signing keys with it.",
+		Example: "  minifed directory disable shop && minifed directory delete shop",
+		Args:    exactly("the directory's ID"),
+	}
+	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
+		if err := sure.ask(d.console, "directory "+id, id); err != nil {
+			return err
+		}
+		if err := service.DeleteDirectory(ctx, id); err != nil {
+			return err
+		}
+		return d.done(deleted{id}, "Directory %q is deleted.", id)
+	})
+	sure.add(command)
+	return command
+}
+
+// showDirectory prints everything about a directory that is not empty.
+func (d *desk) showDirectory(directory storage.Directory) error {
+	view, err := d.viewDirectory(directory)
+	if err != nil {
+		return err
+	}
+	return d.say(view, func() {
+		fields := []field{
+			{"id", view.ID},
+			{"name", view.Name},
+			{"issuer", view.Issuer},
+			{"state", suffix("disabled", view.Disabled)},
+			{"signing_algs", spaced(admin.SigningAlgorithms(directory))},
+			{"self_registration", yes(view.Policy.SelfRegistration)},
+			{"attach_by_phone", yes(view.Policy.AttachByPhone)},
+			{"phone_fresh", lifetime(view.Policy.PhoneFresh)},
+			{"accent_color", view.Branding.AccentColor},
+			{"policy_url", view.Branding.PolicyURL},
+			{"terms_url", view.Branding.TermsURL},
+			{"support_url", view.Branding.SupportURL},
+		}
+		fields = append(fields, lifetimeFields(view.Lifetimes)...)
+		d.printFields(append(fields, field{"created", stamp(view.CreatedAt)}, field{"updated", stamp(view.UpdatedAt)})...)
+	})
+}

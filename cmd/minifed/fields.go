@@ -1,0 +1,141 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// fields are flags that set the members of a record of type R, each only when it is given.
+type fields[R any] struct {
+	flags *pflag.FlagSet
+	sets  map[string]func(*R)
+}
+
+func newFields[R any](flags *pflag.FlagSet) *fields[R] {
+	return &fields[R]{flags, map[string]func(*R){}}
+}
+
+// apply sets the members whose flags were given.
+func (f *fields[R]) apply(record *R) {
+	f.flags.Visit(func(flag *pflag.Flag) {
+		if set := f.sets[flag.Name]; set != nil {
+			set(record)
+		}
+	})
+}
+
+// text adds a flag that sets a text.
+func (f *fields[R]) text(name, usage string, member func(*R) *string) {
+	value := f.flags.String(name, "", usage)
+	f.sets[name] = func(record *R) { *member(record) = *value }
+}
+
+// optional adds a flag that sets a text which may be absent.
+func (f *fields[R]) optional(name, usage string, member func(*R) **string) {
+	value := f.flags.String(name, "", usage)
+	f.sets[name] = func(record *R) { *member(record) = value }
+}
+
+// toggle adds a flag that sets a truth; --name=false unsets it.
+func (f *fields[R]) toggle(name, usage string, member func(*R) *bool) {
+	value := f.flags.Bool(name, false, usage)
+	f.sets[name] = func(record *R) { *member(record) = *value }
+}
+
+// list adds a flag that sets a list: it may be repeated, and hold several values with spaces between them.
+func (f *fields[R]) list(name, usage string, member func(*R) *[]string) {
+	values := f.flags.StringArray(name, nil, usage+"; may be repeated")
+	f.sets[name] = func(record *R) { *member(record) = words(*values) }
+}
+
+// seconds adds a flag that sets a time in seconds, by a duration that may have days.
+func (f *fields[R]) seconds(name, usage string, member func(*R) *int64) {
+	value := new(days)
+	f.flags.Var(value, name, usage)
+	f.sets[name] = func(record *R) { *member(record) = int64(time.Duration(*value) / time.Second) }
+}
+
+// lifetimes adds the flags of how long things live.
+func (f *fields[R]) lifetimes(member func(*R) *storage.Lifetimes) {
+	const unset = ", such as 10m, 12h or 30d; 0 for the default"
+	f.seconds("access-token-lifetime", "how long access tokens live"+unset, func(r *R) *int64 { return &member(r).AccessToken })
+	f.seconds("id-token-lifetime", "how long ID tokens live"+unset, func(r *R) *int64 { return &member(r).IDToken })
+	f.seconds("refresh-idle-lifetime", "how long an unused refresh token lives"+unset, func(r *R) *int64 { return &member(r).RefreshIdle })
+	f.seconds("refresh-absolute-lifetime", "how long a grant can be refreshed at all"+unset, func(r *R) *int64 { return &member(r).RefreshAbsolute })
+	f.seconds("session-idle-lifetime", "how long an unused browser session lives"+unset, func(r *R) *int64 { return &member(r).SessionIdle })
+	f.seconds("session-absolute-lifetime", "how long a browser session lives at all"+unset, func(r *R) *int64 { return &member(r).SessionAbsolute })
+	f.seconds("code-lifetime", "how long authorization codes live"+unset, func(r *R) *int64 { return &member(r).Code })
+}
+
+// lifetimeFields are the lifetimes that are not the default.
+func lifetimeFields(l storage.Lifetimes) []field {
+	return []field{
+		{"access_token_lifetime", lifetime(l.AccessToken)},
+		{"id_token_lifetime", lifetime(l.IDToken)},
+		{"refresh_idle_lifetime", lifetime(l.RefreshIdle)},
+		{"refresh_absolute_lifetime", lifetime(l.RefreshAbsolute)},
+		{"session_idle_lifetime", lifetime(l.SessionIdle)},
+		{"session_absolute_lifetime", lifetime(l.SessionAbsolute)},
+		{"code_lifetime", lifetime(l.Code)},
+	}
+}
+
+// words splits values at spaces.
+func words(values []string) []string {
+	out := []string{}
+	for _, value := range values {
+		out = append(out, strings.Fields(value)...)
+	}
+	return out
+}
+
+// days is a flag's duration, as Go writes them or as a number of days: 30d.
+type days time.Duration
+
+// Set implements pflag.Value.
+func (d *days) Set(text string) error {
+	if number, found := strings.CutSuffix(text, "d"); found {
+		count, err := strconv.ParseUint(number, 10, 16)
+		*d = days(time.Duration(count) * 24 * time.Hour)
+		return wantDuration(err)
+	}
+	duration, err := time.ParseDuration(text)
+	if err == nil && (duration < 0 || duration%time.Second != 0) {
+		return errors.New("must be whole seconds, and not negative")
+	}
+	*d = days(duration)
+	return wantDuration(err)
+}
+
+func wantDuration(err error) error {
+	if err != nil {
+		return errors.New("must be a duration such as 10m, 12h or 30d")
+	}
+	return nil
+}
+
+// String implements pflag.Value.
+func (d *days) String() string { return lifetime(int64(time.Duration(*d) / time.Second)) }
+
+// Type implements pflag.Value.
+func (d *days) Type() string { return "duration" }
+
+// lifetime is a number of seconds as operators read it; empty for the default.
+func lifetime(seconds int64) string {
+	const day = 24 * 60 * 60
+	switch {
+	case seconds == 0:
+		return ""
+	case seconds%day == 0:
+		return fmt.Sprintf("%dd", seconds/day)
+	default:
+		return (time.Duration(seconds) * time.Second).String()
+	}
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/server/admin"
+)
+
+func newKeys(c *console, flags *settings) *cobra.Command {
+	d := &desk{console: c, settings: flags}
+	secrets := group("secrets", "Rotate the secrets that codes and refresh tokens derive from", secretsHelp, newSecretsRotate(d))
+	master := group("master", "Make and rotate the master key", masterHelp, newMasterNew(d), newMasterRotate(d))
+	command := group("keys", "List and rotate signing keys, token secrets and the master key", keysHelp,
+		newKeysList(d), newKeysRotate(d), secrets, master)
+	d.atDirectory(command)
+	return command
+}
+
+const (
+	keysHelp = `Signing keys sign a directory's ID and access tokens. They rotate by themselves (keys.rotate_every); rotate one yourself when its
+secret may have got out. The next key is published before it signs, and the one before stays published until the last token that it
+signed has expired, so nobody is signed out.`
+	secretsHelp = "Codes, tickets and refresh tokens derive from a directory's token secrets. A new generation ends nothing that was made with the one before."
+	masterHelp  = `The master key seals AppSecrets, signing keys and token secrets in the store. To replace it without a pause:
+
+  1. minifed keys master new --append       add a new key below the old one; do so on every instance, and restart them
+  2. move the new key's line to the top     on every instance, and restart them: all seal with it now
+  3. minifed keys master rotate             seal everything in the store with the first key
+  4. take the old key's line away           and keep a copy of the new one`
+)
+
+func newKeysList(d *desk) *cobra.Command {
+	return &cobra.Command{
+		Use:     "list",
+		Short:   "List the signing keys of a directory",
+		Long:    "Lists the signing keys of a directory by algorithm and age, with their states: next, active, retired, removed.",
+		Example: "  minifed keys list\n  minifed keys list --directory shop --output json",
+		Args:    exactly(),
+		RunE: d.job(func(ctx context.Context, service *admin.Service, _ string) error {
+			found, err := service.SigningKeys(ctx, d.directory)
+			if err != nil {
+				return err
+			}
+			rows := [][]string{}
+			for _, key := range found {
+				rows = append(rows, []string{key.Algorithm, key.ID, string(key.State), stamp(key.SignAt), stamp(key.RetireAt), stamp(key.RemoveAt)})
+			}
+			return d.printList(found, "", []string{"ALG", "KID", "STATE", "SIGNS FROM", "UNTIL", "PUBLISHED UNTIL"}, rows)
+		}),
+	}
+}
+
+func newKeysRotate(d *desk) *cobra.Command {
+	algorithm := ""
+	command := &cobra.Command{
+		Use:     "rotate",
+		Short:   "Publish the next signing key of a directory and algorithm",
+		Long:    "Publishes the next signing key of a directory and algorithm. It signs as soon as no cache lacks it any more, and says when.",
+		Example: "  minifed keys rotate --alg ES256\n  minifed keys rotate --alg RS256 --directory shop",
+		Args:    exactly(),
+	}
+	command.RunE = d.job(func(ctx context.Context, service *admin.Service, _ string) error {
+		if algorithm == "" {
+			return usagef("--alg is missing: `minifed keys list` shows the algorithms")
+		}
+		next, err := service.RotateSigningKey(ctx, d.directory, algorithm)
+		if err != nil {
+			return err
+		}
+		return d.done(next, "Key %s of %s is published and signs from %s.", next.ID, next.Algorithm, stamp(next.SignAt))
+	})
+	command.Flags().StringVar(&algorithm, "alg", "", "the `algorithm`, such as ES256")
+	return command
+}
+
+// secretGeneration is what a rotation of token secrets prints as JSON.
+type secretGeneration struct {
+	Directory  string    `json:"directory"`
+	Generation uint32    `json:"generation"`
+	UseAt      time.Time `json:"use_at"`
+}
+
+func newSecretsRotate(d *desk) *cobra.Command {
+	return &cobra.Command{
+		Use:     "rotate",
+		Short:   "Store the next generation of a directory's token secrets",
+		Long:    "Stores the next generation of a directory's token secrets. It is used as soon as every instance has it, and says when.",
+		Example: "  minifed keys secrets rotate\n  minifed keys secrets rotate --directory shop",
+		Args:    exactly(),
+		RunE: d.job(func(ctx context.Context, service *admin.Service, _ string) error {
+			generation, useAt, err := service.RotateTokenSecrets(ctx, d.directory)
+			if err != nil {
+				return err
+			}
+			return d.done(secretGeneration{d.directory, generation, useAt}, "Generation %d is stored and used from %s.", generation, stamp(useAt))
+		}),
+	}
+}
+
+// madeKey is what a new master key prints as JSON: never the key itself.
+type madeKey struct {
+	File  string `json:"file"`
+	KeyID string `json:"key_id"`
+}
+
+func newMasterNew(d *desk) *cobra.Command {
+	file, add := "", false
+	command := &cobra.Command{
+		Use:   "new",
+		Short: "Make a master key",
+		Long: `Makes a master key in a file of its own with mode 0600, and never prints it. A file that exists is left alone, unless --append adds
+the new key as its last line, to rotate.`,
+		Example: "  minifed keys master new --file /run/secrets/minifed-master-key\n  minifed keys master new --append",
+		Args:    exactly(),
+	}
+	command.RunE = func(*cobra.Command, []string) error {
+		config, err := d.load(d.console)
+		if err != nil {
+			return err
+		}
+		if file == "" {
+			file = config.masterKeyPath()
+		}
+		id, err := writeMasterKey(d.console, file, add)
+		if errors.Is(err, fs.ErrExist) {
+			return usagef("%s exists and is left alone; --append adds a key to it", file)
+		}
+		if err != nil {
+			return err
+		}
+		return d.done(madeKey{file, id}, "Master key %s is in %s. Keep a copy where the store's backups are not: without it the store cannot be read.", id, file)
+	}
+	command.Flags().StringVar(&file, "file", "", "the `file` to make; without it the one of the configuration")
+	command.Flags().BoolVar(&add, "append", false, "add the key as the last line of a file that exists")
+	return command
+}
+
+// resealed is what a rotation of the master key prints as JSON.
+type resealed struct {
+	Records int `json:"records"`
+}
+
+func newMasterRotate(d *desk) *cobra.Command {
+	return &cobra.Command{
+		Use:     "rotate",
+		Short:   "Seal everything in the store with the first master key",
+		Long:    "Seals everything in the store with the first master key. It may be stopped and run again. `minifed keys master --help` says what comes before.",
+		Example: "  minifed keys master rotate",
+		Args:    exactly(),
+		RunE: d.job(func(ctx context.Context, service *admin.Service, _ string) error {
+			changed, err := service.Reseal(ctx)
+			missing := (*keys.MissingKeyError)(nil)
+			if errors.As(err, &missing) {
+				return errors.New("master key " + missing.KeyID + " sealed something and was not given: put it below the first one, and run this again")
+			}
+			if err != nil {
+				return err
+			}
+			return d.done(resealed{changed}, "%d records are sealed with the first master key now; all others were before.", changed)
+		}),
+	}
+}

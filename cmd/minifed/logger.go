@@ -1,0 +1,17 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+)
+
+// newLogger makes the logger that the configuration describes.
+func newLogger(config LogConfig, out io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(config.Level)) // checked with the configuration
+	options := &slog.HandlerOptions{Level: level}
+	if config.Format == "json" {
+		return slog.New(slog.NewJSONHandler(out, options))
+	}
+	return slog.New(slog.NewTextHandler(out, options))
+}

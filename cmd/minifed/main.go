@@ -1,0 +1,17 @@
+// Command minifed is an OpenID Provider for WeChat mini-programs. `minifed demo` shows what it does, `minifed serve` does it,
+// and the other commands are its operator's.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], processConsole())
+	stop()
+	os.Exit(code)
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"github.com/minifed/minifed/server/admin"
+)
+
+// desk is what the operator's commands have in common: the console, the flags, and the directory that they work in.
+type desk struct {
+	*console
+	*settings
+	directory string
+}
+
+// atDirectory adds the flag that names the directory.
+func (d *desk) atDirectory(command *cobra.Command) {
+	command.PersistentFlags().StringVarP(&d.directory, "directory", "d", "", "the `ID` of the directory; without it the default one")
+}
+
+// work runs do on the open store, beside a running server or without one.
+func (d *desk) work(ctx context.Context, do func(context.Context, *admin.Service) error) (err error) {
+	config, err := d.load(d.console)
+	if err != nil {
+		return err
+	}
+	if d.directory == "" {
+		d.directory = config.DefaultDirectory
+	}
+	logger := slog.New(slog.NewTextHandler(d.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	opened, err := openDeployment(ctx, d.console, config, purpose{logger: logger})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, opened.close()) }()
+	return do(ctx, opened.admin)
+}
+
+// job is work as cobra runs it, with the command's one argument, if it has one.
+func (d *desk) job(do func(ctx context.Context, service *admin.Service, argument string) error) func(*cobra.Command, []string) error {
+	return func(command *cobra.Command, args []string) error {
+		argument := ""
+		if len(args) > 0 {
+			argument = args[0]
+		}
+		return d.work(command.Context(), func(ctx context.Context, service *admin.Service) error { return do(ctx, service, argument) })
+	}
+}
+
+// say prints text, or value as JSON.
+func (d *desk) say(value any, text func()) error {
+	if d.output == "json" {
+		return d.printJSON(value)
+	}
+	text()
+	return nil
+}
+
+// done prints one sentence about what was done to a record, or value as JSON.
+func (d *desk) done(value any, format string, args ...any) error {
+	return d.say(value, func() { d.printf(format+"\n", args...) })
+}
+
+// paging are the flags of a list.
+type paging struct {
+	limit int
+	after string
+	all   bool
+}
+
+func (p *paging) add(command *cobra.Command) {
+	flags := command.Flags()
+	flags.IntVar(&p.limit, "limit", 100, "how many at most, up to 500")
+	flags.StringVar(&p.after, "after", "", "go on where the page before ended, whose last line or `next` says this")
+	flags.BoolVar(&p.all, "all", false, "every page")
+}
+
+// collect reads one page, or all of them.
+func collect[R any](p paging, read func(admin.Page) ([]R, string, error)) (records []R, next string, err error) {
+	if p.limit < 1 || p.limit > 500 {
+		return nil, "", usagef("--limit %d: must be 1 to 500", p.limit)
+	}
+	records = []R{}
+	for page := (admin.Page{Limit: p.limit, After: p.after}); ; page.After = next {
+		var found []R
+		if found, next, err = read(page); err != nil {
+			return nil, "", err
+		}
+		records = append(records, found...)
+		if !p.all || next == "" {
+			return records, next, nil
+		}
+	}
+}
+
+// listed is one page as JSON.
+type listed struct {
+	Items any    `json:"items"`
+	Next  string `json:"next,omitempty"`
+}
+
+// printList prints a table with what continues it, or the page as JSON.
+func (d *desk) printList(items any, next string, header []string, rows [][]string) error {
+	return d.say(listed{items, next}, func() {
+		d.printTable(header, rows)
+		if next != "" {
+			d.notef("There are more: --after %s\n", next)
+		}
+	})
+}
+
+// confirmation is asked for before what cannot be undone.
+type confirmation struct{ yes bool }
+
+func (f *confirmation) add(command *cobra.Command) {
+	command.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask")
+}
+
+// ask wants the person at the terminal to type id.
+func (f *confirmation) ask(c *console, what, id string) error {
+	if f.yes {
+		return nil
+	}
+	if c.confirm == nil {
+		return usagef("this cannot be undone, and nobody is at the terminal to be asked: say --yes")
+	}
+	answer, err := c.confirm(fmt.Sprintf("This deletes %s and cannot be undone. Type %s to go on: ", what, id))
+	if err != nil {
+		return err
+	}
+	if answer != id {
+		return errors.New("not confirmed; nothing was deleted")
+	}
+	return nil
+}

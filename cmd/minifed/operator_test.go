@@ -1,0 +1,298 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const anAppSecret = "0123456789abcdef0123456789abcdef"
+
+func TestClientsFromBirthToDeath(t *testing.T) {
+	s := made(t)
+	s.typed = []string{anAppSecret}
+	created := s.json(t, "client", "create", "--kind", "wechat_miniapp", "--app-id", "wx0123456789abcdef", "--id", "mini", "--name", "Our shop", "--open-platform", "acme")
+	if created["client_id"] != nil || created["id"] != "mini" || created["id_token_algorithm"] != "ES256" {
+		t.Errorf("created %v", created)
+	}
+	federation := created["federation"].(map[string]any)
+	if federation["app_id"] != "wx0123456789abcdef" || federation["provisioning"] != "auto" || federation["app_secret"] != nil {
+		t.Errorf("federation %v", federation)
+	}
+	secret, _ := created["client_secret"].(string)
+	if len(secret) != 43 || created["secrets"] != 1.0 {
+		t.Errorf("secret %q of %v", secret, created["secrets"])
+	}
+
+	updated := s.json(t, "client", "update", "mini", "--provisioning", "bind", "--scope", "openid profile", "--default-scope", "openid", "--access-token-lifetime", "5m")
+	if updated["federation"].(map[string]any)["provisioning"] != "bind" || updated["name"] != "Our shop" ||
+		fmt.Sprint(updated["scopes"]) != "[openid profile]" || updated["lifetimes"].(map[string]any)["access_token"] != 300.0 {
+		t.Errorf("updated %v", updated)
+	}
+	if text := s.must(t, "client", "show", "mini"); !strings.Contains(text, "bind") || !strings.Contains(text, "5m0s") {
+		t.Errorf("shown %s", text)
+	}
+	if list := s.must(t, "client", "list"); !strings.Contains(list, "mini") || !strings.Contains(list, "Our shop") {
+		t.Errorf("listed %s", list)
+	}
+	rotated := s.json(t, "client", "rotate-secret", "mini")
+	if rotated["client_secret"] == secret || rotated["client_id"] != "mini" {
+		t.Errorf("rotated %v", rotated)
+	}
+	if text := s.must(t, "client", "disable", "mini"); !strings.Contains(text, "disabled") {
+		t.Errorf("said %q", text)
+	}
+	if shown := s.json(t, "client", "show", "mini"); shown["disabled"] != true || shown["secrets"] != 2.0 {
+		t.Errorf("shown %v", shown)
+	}
+	s.must(t, "client", "enable", "mini")
+	s.fails(t, exitUsage, []string{"--yes"}, "client", "delete", "mini")
+	s.typed = []string{"no"}
+	s.fails(t, exitFailed, []string{"nothing was deleted"}, "client", "delete", "mini")
+	s.typed = []string{"mini"}
+	s.must(t, "client", "delete", "mini")
+	s.fails(t, exitFailed, []string{`client "mini" of directory "default" does not exist`}, "client", "show", "mini")
+}
+
+func TestEveryKindOfClientIsMadeFromTheCommandLine(t *testing.T) {
+	s := made(t)
+	jwks := filepath.Join(t.TempDir(), "jwks.json")
+	writeFile(t, jwks, `{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`)
+	for _, args := range []string{
+		"--kind spa --redirect-uri https://shop.example.com/cb --origin https://shop.example.com",
+		"--kind native --redirect-uri com.example.shop:/cb --redirect-uri http://127.0.0.1/cb",
+		"--kind web --redirect-uri https://shop.example.com/cb --require-pkce --pairwise",
+		"--kind service --scope orders:read",
+		"--kind service --auth-method private_key_jwt --jwks-file " + jwks,
+	} {
+		created := s.json(t, append([]string{"client", "create"}, strings.Fields(args)...)...)
+		if created["id"] == "" || created["kind"] == "" {
+			t.Errorf("%s: %v", args, created)
+		}
+	}
+	s.fails(t, exitFailed, []string{"--redirect-uri: ", "must be https"}, "client", "create", "--kind", "spa", "--redirect-uri", "http://shop.example.com")
+	writeFile(t, jwks, "not JSON")
+	s.fails(t, exitUsage, []string{"is not JSON"}, "client", "create", "--kind", "service", "--auth-method", "private_key_jwt", "--jwks-file", jwks)
+}
+
+func TestListsArePaged(t *testing.T) {
+	s := made(t)
+	for i := range 3 {
+		s.must(t, "client", "create", "--kind", "service", "--id", fmt.Sprint("c", i))
+	}
+	first := s.json(t, "client", "list", "--limit", "2")
+	next, _ := first["next"].(string)
+	if len(first["items"].([]any)) != 2 || next == "" {
+		t.Fatalf("first page %v", first)
+	}
+	second := s.json(t, "client", "list", "--limit", "2", "--after", next)
+	if len(second["items"].([]any)) != 1 || second["next"] != nil {
+		t.Errorf("second page %v", second)
+	}
+	if all := s.json(t, "client", "list", "--limit", "1", "--all"); len(all["items"].([]any)) != 3 {
+		t.Errorf("all pages %v", all)
+	}
+	s.must(t, "client", "list", "--limit", "1")
+	if !strings.Contains(s.err.String(), "--after ") {
+		t.Errorf("the text does not say how to go on: %q", s.err)
+	}
+	s.fails(t, exitFailed, []string{"cursor"}, "client", "list", "--after", "nonsense")
+}
+
+func TestDirectoriesFromBirthToDeath(t *testing.T) {
+	s := made(t)
+	created := s.json(t, "directory", "create", "shop", "--name", "Our shop", "--signing-alg", "RS256 EdDSA", "--refresh-idle-lifetime", "14d")
+	if created["id"] != "shop" || created["issuer"] != "http://localhost:8080/d/shop" || created["lifetimes"].(map[string]any)["refresh_idle"] != 14.0*86400 {
+		t.Errorf("created %v", created)
+	}
+	if keys := s.must(t, "keys", "list", "--directory", "shop"); !strings.Contains(keys, "EdDSA") || strings.Contains(keys, "ES256") {
+		t.Errorf("keys %s", keys)
+	}
+	if client := s.json(t, "client", "create", "-d", "shop", "--kind", "service"); client["id_token_algorithm"] != nil || client["directory"] != "shop" {
+		t.Errorf("client %v", client)
+	}
+	if updated := s.must(t, "directory", "update", "shop", "--issuer", "https://login.example.com", "--accent-color", "#07c160"); !strings.Contains(updated, "https://login.example.com") {
+		t.Errorf("updated %s", updated)
+	}
+	if list := s.must(t, "directory", "list"); !strings.Contains(list, "default") || !strings.Contains(list, "Our shop") {
+		t.Errorf("listed %s", list)
+	}
+	s.fails(t, exitFailed, []string{"default one"}, "directory", "disable", "default")
+	s.fails(t, exitFailed, []string{"disable directory"}, "directory", "delete", "shop", "--yes")
+	s.must(t, "directory", "disable", "shop")
+	s.fails(t, exitFailed, []string{"clients"}, "directory", "delete", "shop", "--yes")
+	client := s.json(t, "client", "list", "-d", "shop")["items"].([]any)[0].(map[string]any)
+	s.must(t, "client", "delete", client["id"].(string), "-d", "shop", "--yes")
+	s.must(t, "directory", "delete", "shop", "--yes")
+	s.fails(t, exitFailed, []string{`directory "shop" does not exist`}, "directory", "show", "shop")
+	s.fails(t, exitFailed, []string{"id: must be 1 to 32", "--issuer: "}, "directory", "create", "No Good", "--issuer", "x")
+}
+
+func TestUsersFromBirthToDeath(t *testing.T) {
+	s := made(t)
+	s.typed = []string{"correct horse battery"}
+	created := s.json(t, "user", "create", "alice", "--name", "Alice Example", "--ask-password")
+	id, _ := created["id"].(string)
+	if id == "" || created["has_password"] != true || created["password"] != nil || created["username"] != "alice" {
+		t.Errorf("created %v", created)
+	}
+	updated := s.json(t, "user", "update", id, "--nickname", "Ali", "--email", "alice@example.com", "--locale", "zh-CN")
+	if updated["email"] != "alice@example.com" || updated["profile"].(map[string]any)["nickname"] != "Ali" {
+		t.Errorf("updated %v", updated)
+	}
+	if cleared := s.json(t, "user", "update", id, "--nickname", ""); cleared["profile"].(map[string]any)["nickname"] != nil {
+		t.Errorf("cleared %v", cleared)
+	}
+	shown := s.must(t, "user", "show", id)
+	for _, want := range []string{"alice@example.com", "signs in by", "username", "Alice Example", "set"} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("shown without %q:\n%s", want, shown)
+		}
+	}
+	if found := s.must(t, "user", "list", "--name", "AL"); !strings.Contains(found, id) {
+		t.Errorf("found %s", found)
+	}
+	for command, said := range map[string]string{"disable": "disabled", "enable": "enabled", "signout": "signed out everywhere"} {
+		if text := s.must(t, "user", command, id); !strings.Contains(text, said) {
+			t.Errorf("%s: %q", command, text)
+		}
+	}
+	s.in = strings.NewReader("another horse battery\n")
+	s.must(t, "user", "set-password", id, "--password-stdin")
+	s.fails(t, exitFailed, []string{"exists already"}, "user", "create", "ALICE")
+	s.fails(t, exitFailed, []string{"--zoneinfo: must be a time zone"}, "user", "update", id, "--zoneinfo", "Mars")
+	s.must(t, "user", "delete", id, "--yes")
+	s.fails(t, exitFailed, []string{"does not exist"}, "user", "show", id)
+}
+
+func TestUsersAreMergedAndSeparatedFromTheCommandLine(t *testing.T) {
+	s := made(t)
+	alice := s.json(t, "user", "create", "alice")["id"].(string)
+	twin := s.json(t, "user", "create", "twin")["id"].(string)
+	done := s.json(t, "user", "merge", "users", alice, twin)
+	survivor := done["survivor"].(string)
+	if !slices.Contains([]string{alice, twin}, survivor) || s.json(t, "user", "show", twin)["id"] != survivor {
+		t.Errorf("merged %v", done)
+	}
+	s.must(t, "user", "merge", "undo", done["merge"].(string))
+	if s.json(t, "user", "show", twin)["id"] != twin {
+		t.Error("not separated")
+	}
+	s.must(t, "user", "merge", "candidates")
+	s.fails(t, exitFailed, []string{"does not exist"}, "user", "merge", "accept", "none")
+	s.fails(t, exitFailed, []string{"does not exist"}, "user", "merge", "dismiss", "none")
+}
+
+func TestKeysRotateFromTheCommandLine(t *testing.T) {
+	s := made(t)
+	next := s.json(t, "keys", "rotate", "--alg", "ES256")
+	if next["state"] != "next" || next["algorithm"] != "ES256" {
+		t.Errorf("rotated %v", next)
+	}
+	states := []string{}
+	for _, item := range s.json(t, "keys", "list")["items"].([]any) {
+		key := item.(map[string]any)
+		states = append(states, fmt.Sprint(key["algorithm"], " ", key["state"]))
+		if key["private"] != nil {
+			t.Errorf("a private key is shown: %v", key)
+		}
+	}
+	if want := []string{"RS256 active", "ES256 active", "ES256 next"}; !slices.Equal(states, want) {
+		t.Errorf("keys %v", states)
+	}
+	if text := s.must(t, "keys", "secrets", "rotate"); !strings.Contains(text, "Generation 2") {
+		t.Errorf("said %q", text)
+	}
+	s.fails(t, exitFailed, []string{"RS256, ES256"}, "keys", "rotate", "--alg", "EdDSA")
+}
+
+func TestTheMasterKeyRotatesWithoutLosingASecret(t *testing.T) {
+	s := made(t)
+	file := filepath.Join(s.folder, "master.key")
+	s.in = strings.NewReader(anAppSecret)
+	s.must(t, "client", "create", "--kind", "wechat_miniapp", "--app-id", "wx0123456789abcdef", "--id", "mini", "--app-secret-stdin")
+	s.fails(t, exitUsage, []string{"exists and is left alone", "--append"}, "keys", "master", "new")
+	added := s.json(t, "keys", "master", "new", "--append")
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := slices.DeleteFunc(strings.Split(string(content), "\n"), func(line string) bool { return line == "" })
+	if len(lines) != 2 || strings.Contains(fmt.Sprint(added), strings.Fields(lines[1])[0]) {
+		t.Fatalf("%d lines; printed %v", len(lines), added)
+	}
+	slices.Reverse(lines)
+	writeFile(t, file, strings.Join(lines, "\n"))
+	if done := s.json(t, "keys", "master", "rotate"); done["records"].(float64) < 4 {
+		t.Errorf("resealed %v", done)
+	}
+	writeFile(t, file, lines[0])
+	s.must(t, "client", "list")
+	writeFile(t, file, lines[1])
+	s.fails(t, exitFailed, []string{"this is not the store's master key", fmt.Sprint(added["key_id"])}, "client", "list")
+}
+
+func TestAMasterKeyMayComeFromTheEnvironment(t *testing.T) {
+	s := made(t)
+	content, err := os.ReadFile(filepath.Join(s.folder, "master.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(s.folder, "master.key")); err != nil {
+		t.Fatal(err)
+	}
+	s.fails(t, exitFailed, []string{"the master key is missing", "MINIFED_KEYS_MASTER_KEY"}, "client", "list")
+	s.at("MINIFED_KEYS_MASTER_KEY="+strings.Fields(string(content))[0]).must(t, "client", "list")
+	s.at("MINIFED_KEYS_MASTER_KEY=short").fails(t, exitFailed, []string{"MINIFED_KEYS_MASTER_KEY: "}, "client", "list")
+}
+
+func TestNoSecretIsPrintedTwiceOrStored(t *testing.T) {
+	s := made(t)
+	s.in = strings.NewReader(anAppSecret)
+	created := s.json(t, "client", "create", "--kind", "wechat_miniapp", "--app-id", "wx0123456789abcdef", "--id", "mini", "--app-secret-stdin")
+	secrets := []string{anAppSecret, created["client_secret"].(string)}
+	secrets = append(secrets, s.json(t, "client", "rotate-secret", "mini")["client_secret"].(string))
+	s.in = strings.NewReader("chosen-by-somebody-1")
+	printed := s.must(t, "client", "rotate-secret", "mini", "--secret-stdin") + s.err.String()
+	secrets = append(secrets, "chosen-by-somebody-1")
+	s.in = strings.NewReader("a password of alice's")
+	printed += s.must(t, "user", "create", "alice", "--password-stdin")
+	secrets = append(secrets, "a password of alice's")
+	for _, args := range [][]string{
+		{"client", "show", "mini"},
+		{"client", "list"},
+		{"client", "update", "mini", "--name", "x"},
+		{"client", "disable", "mini"},
+		{"user", "list"},
+		{"keys", "list"},
+		{"directory", "list"},
+	} {
+		for _, format := range []string{"text", "json"} {
+			printed += s.must(t, append(args, "--output", format)...) + s.err.String()
+		}
+	}
+	for _, hash := range []string{"sha256:", "$argon2id$", "mk1:"} {
+		if strings.Contains(printed, hash) {
+			t.Errorf("something that begins with %s is printed", hash)
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(s.folder, "*"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		printed += string(content)
+	}
+	for _, secret := range secrets {
+		if strings.Contains(printed, secret) {
+			t.Errorf("%q is printed again, or stored", secret)
+		}
+	}
+}

@@ -1,0 +1,300 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// everyCommand walks the tree of commands.
+func everyCommand(t *testing.T, visit func(*cobra.Command)) {
+	t.Helper()
+	var walk func(*cobra.Command)
+	walk = func(command *cobra.Command) {
+		visit(command)
+		for _, child := range command.Commands() {
+			walk(child)
+		}
+	}
+	walk(newRoot(newStation(t).console))
+}
+
+func TestHelpOfTheRootLeadsFromTheDemoToOnesOwnAppID(t *testing.T) {
+	help := newStation(t).must(t, "--help")
+	golden := filepath.Join("testdata", "help.txt")
+	if os.Getenv("MINIFED_TEST_UPDATE") != "" {
+		writeFile(t, golden, help)
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if help != string(want) {
+		t.Errorf("MINIFED_TEST_UPDATE=1 go test writes the new text, if it is right:\n%s", help)
+	}
+	at := 0
+	for _, command := range []string{"1. minifed demo", "2. minifed serve", "3. minifed client create --kind wechat_miniapp --app-id", "4. curl", "5. minifed user list"} {
+		found := strings.Index(help[at:], command)
+		if found < 0 {
+			t.Fatalf("%q is not there in its place", command)
+		}
+		at += found
+	}
+}
+
+func TestEveryCommandExplainsItselfWithExamplesThatParse(t *testing.T) {
+	count := 0
+	everyCommand(t, func(command *cobra.Command) {
+		count++
+		if command.Short == "" || command.Long == "" {
+			t.Errorf("%s: no explanation", command.CommandPath())
+		}
+		if command.HasSubCommands() {
+			return
+		}
+		if command.Example == "" {
+			t.Errorf("%s: no example", command.CommandPath())
+		}
+		for line := range strings.Lines(command.Example) {
+			for part := range strings.SplitSeq(line, "&&") {
+				checkExample(t, part)
+			}
+		}
+	})
+	if count < 30 {
+		t.Errorf("only %d commands were looked at", count)
+	}
+}
+
+// checkExample asserts that a command line names a command, flags that it has, and as many arguments as it wants.
+func checkExample(t *testing.T, line string) {
+	t.Helper()
+	line, _, _ = strings.Cut(line, " < ")
+	args := splitShell(strings.TrimSpace(line))
+	for len(args) > 0 && strings.Contains(args[0], "=") {
+		args = args[1:]
+	}
+	if len(args) == 0 || args[0] != "minifed" {
+		t.Errorf("example %q does not call minifed", line)
+		return
+	}
+	command, rest, err := newRoot(newStation(t).console).Find(args[1:])
+	if err != nil {
+		t.Errorf("example %q: %v", line, err)
+		return
+	}
+	if err := command.ParseFlags(rest); err != nil {
+		t.Errorf("example %q: %v", line, err)
+		return
+	}
+	if err := command.ValidateArgs(command.Flags().Args()); err != nil {
+		t.Errorf("example %q: %v", line, err)
+	}
+}
+
+// splitShell splits a simple command line into words, quotes removed.
+func splitShell(line string) []string {
+	words := []string{}
+	for _, match := range regexp.MustCompile(`(?:[^\s"']+|"[^"]*"|'[^']*')+`).FindAllString(line, -1) {
+		words = append(words, strings.NewReplacer(`"`, "", `'`, "").Replace(match))
+	}
+	return words
+}
+
+func TestEveryFlagIsExplainedAndNoneTakesASecret(t *testing.T) {
+	everyCommand(t, func(command *cobra.Command) {
+		command.LocalFlags().VisitAll(func(flag *pflag.Flag) {
+			if flag.Usage == "" {
+				t.Errorf("%s --%s: no explanation", command.CommandPath(), flag.Name)
+			}
+			if slices.Contains([]string{"secret", "app-secret", "password", "master-key"}, flag.Name) {
+				t.Errorf("%s --%s would put a secret on the command line", command.CommandPath(), flag.Name)
+			}
+		})
+	})
+}
+
+func TestWrongCommandLinesAreUsageErrorsThatSayWhatIsRight(t *testing.T) {
+	s := newStation(t)
+	tests := []struct {
+		args string
+		says string
+	}{
+		{"clinet list", `the nearest one is "client"`},
+		{"client lst", `the nearest one is "list"`},
+		{"client list extra", `"extra"`},
+		{"client show", "needs the client's ID"},
+		{"client create", "--kind is missing"},
+		{"client create --kind wechat_miniapp", "--app-id is missing"},
+		{"client list --frobnicate", "--frobnicate"},
+		{"client list --limit 0", "--limit 0"},
+		{"client list --output xml", "--output xml"},
+		{"directory create", "needs an ID"},
+		{"directory create x --phone-fresh soon", "30d"},
+		{"user merge users one", "needs one user's ID and the other's"},
+		{"keys rotate", "--alg is missing"},
+		{"keys secrets turn", `the nearest one is "rotate"`},
+	}
+	made := made(t)
+	for _, test := range tests {
+		args := strings.Fields(test.args)
+		where := s
+		if strings.Contains(test.args, "--limit") || strings.Contains(test.args, "keys rotate") {
+			where = made
+		}
+		where.fails(t, exitUsage, []string{"minifed: ", test.says, "--help"}, args...)
+	}
+}
+
+func TestCommandsWithoutAStoreSayWhereTheyLooked(t *testing.T) {
+	s := newStation(t)
+	for _, args := range [][]string{{"client", "list"}, {"user", "list"}, {"keys", "list"}, {"directory", "list"}} {
+		s.fails(t, exitFailed, []string{"there is no store at " + s.folder, "minifed serve", "--config"}, args...)
+	}
+	if _, err := os.Stat(s.folder); !os.IsNotExist(err) {
+		t.Errorf("a command made the data folder: %v", err)
+	}
+}
+
+func TestAWrongConfigurationStopsEveryCommandWithAllProblems(t *testing.T) {
+	s := newStation(t, "MINIFED_LOG_LEVEL=loud", "MINIFED_PUBLIC_URL=ftp://x")
+	for _, args := range [][]string{{"serve"}, {"client", "list"}} {
+		s.fails(t, exitFailed, []string{"2 problems", "MINIFED_LOG_LEVEL: must be one of", "MINIFED_PUBLIC_URL: "}, args...)
+	}
+	s.fails(t, exitFailed, []string{"nowhere.yaml"}, "client", "list", "--config", "/nonexistent/nowhere.yaml")
+}
+
+func TestVersionSaysWhatTheBinaryWasBuiltFrom(t *testing.T) {
+	info := versionOf(&debug.BuildInfo{
+		Main:     debug.Module{Version: "v1.2.3"},
+		Settings: []debug.BuildSetting{{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.time", Value: "2026-01-01T00:00:00Z"}, {Key: "vcs.modified", Value: "true"}},
+	})
+	if info.Version != "v1.2.3" || info.Revision != "abc" || !info.Modified || info.Time == "" || !strings.HasPrefix(info.Go, "go1.") {
+		t.Errorf("got %+v", info)
+	}
+	if info := versionOf(nil); info.Version != "(devel)" {
+		t.Errorf("without build information: %+v", info)
+	}
+	s := newStation(t)
+	if text := s.must(t, "version"); !strings.Contains(text, "go1.") {
+		t.Errorf("printed %q", text)
+	}
+	if decoded := s.json(t, "version"); decoded["version"] == "" {
+		t.Errorf("printed %v", decoded)
+	}
+}
+
+func TestShellCompletionIsThere(t *testing.T) {
+	s := newStation(t)
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		if text := s.must(t, "completion", shell); !strings.Contains(text, "minifed") {
+			t.Errorf("%s: %q", shell, text)
+		}
+	}
+	if text := s.must(t, "__complete", "client", "cr"); !strings.Contains(text, "create") {
+		t.Errorf("completed as %q", text)
+	}
+}
+
+func TestTheNearestNameIsTheOneThatWasMeant(t *testing.T) {
+	candidates := []string{"storage.uri", "storage.uri_file", "listen.address", "listen.admin_address", "log.level", "public_url"}
+	for slip, want := range map[string]string{
+		"storage.url": "storage.uri", "uri": "storage.uri", "adddress": "listen.address", "log.levle": "log.level",
+		"publicurl": "public_url", "wechat.address": "listen.address", "": "storage.uri",
+	} {
+		if got := nearest(slip, candidates); got != want {
+			t.Errorf("%q: %s, want %s", slip, got, want)
+		}
+	}
+}
+
+func TestDurationsMayHaveDays(t *testing.T) {
+	for text, want := range map[string]string{"30d": "30d", "10m": "10m0s", "24h": "1d", "90s": "1m30s", "0": "", "0d": ""} {
+		value := new(days)
+		if err := value.Set(text); err != nil || value.String() != want {
+			t.Errorf("%q: %q, %v", text, value, err)
+		}
+	}
+	for _, text := range []string{"", "d", "-1d", "-10m", "1.5s", "1500ms", "tomorrow", "70000d"} {
+		if err := new(days).Set(text); err == nil {
+			t.Errorf("%q was accepted", text)
+		}
+	}
+}
+
+func TestSecretsComeFromStdinAFileOrAPrompt(t *testing.T) {
+	folder := t.TempDir()
+	writeFile(t, filepath.Join(folder, "good"), "from file\r\n")
+	writeFile(t, filepath.Join(folder, "empty"), "\n")
+	writeFile(t, filepath.Join(folder, "long"), strings.Repeat("x", maxSecretInput+1))
+	c := newStation(t).console
+	asked := ""
+	c.ask = func(prompt string) (string, error) {
+		asked = prompt
+		return "typed", nil
+	}
+	tests := []struct {
+		name   string
+		source secretSource
+		stdin  string
+		want   string
+		wrong  string
+	}{
+		{"stdin", secretSource{name: "secret", stdin: true}, "from stdin\n", "from stdin", ""},
+		{"stdin keeps what is not the line's end", secretSource{stdin: true}, " a b \n\n", " a b \n", ""},
+		{"file", secretSource{name: "secret", file: filepath.Join(folder, "good")}, "", "from file", ""},
+		{"prompt", secretSource{name: "secret"}, "", "typed", ""},
+		{"both", secretSource{name: "secret", stdin: true, file: "x"}, "", "", "exclude each other"},
+		{"nothing on stdin", secretSource{name: "secret", stdin: true}, "", "", "empty"},
+		{"nothing in the file", secretSource{name: "secret", file: filepath.Join(folder, "empty")}, "", "", "empty"},
+		{"too much", secretSource{name: "secret", file: filepath.Join(folder, "long")}, "", "", "more than"},
+		{"no file", secretSource{name: "secret", file: filepath.Join(folder, "none")}, "", "", "no such file"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			c.in = strings.NewReader(test.stdin)
+			got, err := test.source.read(c, "Secret: ")
+			if got != test.want || (err == nil) != (test.wrong == "") || err != nil && !strings.Contains(err.Error(), test.wrong) {
+				t.Errorf("read %q, error %v", got, err)
+			}
+		})
+	}
+	if asked != "Secret: " {
+		t.Errorf("asked %q", asked)
+	}
+	c.ask = nil
+	if _, err := (&secretSource{name: "secret"}).read(c, ""); err == nil || !strings.Contains(err.Error(), "--secret-stdin") {
+		t.Errorf("without a terminal: error %v", err)
+	}
+}
+
+func TestJSONIsOneDocumentPerCommand(t *testing.T) {
+	s := made(t)
+	for _, args := range [][]string{
+		{"directory", "list"},
+		{"client", "list"},
+		{"user", "list"},
+		{"keys", "list"},
+		{"user", "merge", "candidates"},
+		{"version"},
+		{"directory", "show", "default"},
+	} {
+		printed := s.must(t, append(args, "--output", "json")...)
+		decoder := json.NewDecoder(strings.NewReader(printed))
+		var value map[string]any
+		if err := decoder.Decode(&value); err != nil || decoder.More() {
+			t.Errorf("%v: %v\n%s", args, err, printed)
+		}
+		if list, isList := value["items"]; isList && list == nil {
+			t.Errorf("%v: an empty list is null", args)
+		}
+	}
+}

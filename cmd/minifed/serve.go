@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+)
+
+func newServe(c *console, flags *settings) *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Run the OpenID Provider",
+		Long: `Runs the OpenID Provider until it is told to stop (SIGTERM, or SIGINT by Ctrl-C), which it does when the requests in progress are
+answered.
+
+Without any configuration it is at http://localhost:8080, keeps everything in ./data, and makes what it needs at its first start:
+the store, the master key, the directory "default" and its signing keys. Logs go to standard error.`,
+		Example: "  minifed serve\n  minifed serve --config /etc/minifed/config.yaml\n  MINIFED_LOG_FORMAT=json minifed serve",
+		Args:    exactly(),
+		RunE: func(command *cobra.Command, _ []string) error {
+			config, err := flags.load(c)
+			if err != nil {
+				return err
+			}
+			return serve(command.Context(), c, config)
+		},
+	}
+}
+
+// serve runs the provider until ctx ends.
+func serve(ctx context.Context, c *console, config Config) error {
+	logger := newLogger(config.Log, c.err)
+	ports, err := openListeners(ctx, config.Listen)
+	if err != nil {
+		return err
+	}
+	running, err := startProvider(ctx, c, config, ports, logger)
+	if err != nil {
+		return err
+	}
+	greet(c, running, ports)
+	logger.Info("serving", "public_url", config.PublicURL, "address", ports.public.Addr().String(), "version", versionOf(buildInfo()).Version)
+	err = running.wait(ctx)
+	logger.Info("draining", "at_most", config.Listen.ShutdownTimeout)
+	err = errors.Join(err, running.drain())
+	logger.Info("stopped")
+	return err
+}
+
+// greet says where the server is and, at the first start, what was made and what comes next.
+func greet(c *console, running *provider, ports listeners) {
+	config := running.config
+	c.printf("minifed is at %s (directory %q). Stop it with Ctrl-C.\n", config.PublicURL, config.DefaultDirectory)
+	if ports.admin != nil {
+		c.printf("Health and metrics are at http://%s/readyz and /metrics.\n", ports.admin.Addr())
+	}
+	if running.madeMasterKey != "" {
+		c.printf("\nMade the master key: %s (mode 0600). Keep a copy of it: without it the store cannot be read.\n", running.madeMasterKey)
+	}
+	if !running.firstStart {
+		return
+	}
+	c.printf(`
+Next, in another terminal:
+
+  # Make your mini-program known, with the AppID and AppSecret that WeChat's console shows.
+  %[1]s client create --kind wechat_miniapp --app-id wx0123456789abcdef
+
+  # Sign a user in, as your mini-program's backend will, with the code that wx.login gave.
+  curl -u CLIENT_ID:CLIENT_SECRET %[2]s/federation/wechat/miniapp/profile -d code=CODE
+
+  # See who signed in, and what every OpenID Connect client reads.
+  %[1]s user list
+  curl %[2]s/.well-known/openid-configuration
+`, c.program(), config.PublicURL)
+}

@@ -1,0 +1,241 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/minifed/minifed/wechat"
+	"github.com/minifed/minifed/wechat/wechattest"
+)
+
+// get returns status and body.
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	response, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(body)
+}
+
+func TestTheFirstStartMakesWhatItNeedsAndSaysWhatComesNext(t *testing.T) {
+	s := newStation(t)
+	running := s.serve(t)
+	code, body := get(t, running.url+"/.well-known/openid-configuration")
+	if code != http.StatusOK || !strings.Contains(body, `"issuer":"`+running.url+`"`) {
+		t.Errorf("discovery: %d %s", code, body)
+	}
+	printed := running.out.String()
+	for _, want := range []string{running.url, `directory "default"`, "master.key (mode 0600)", "Keep a copy", "minifed client create --kind wechat_miniapp", "minifed user list"} {
+		if !strings.Contains(printed, want) {
+			t.Errorf("printed without %q:\n%s", want, printed)
+		}
+	}
+	for name, mode := range map[string]fs.FileMode{"": 0o700 | fs.ModeDir, "master.key": 0o600, "minifed.db": 0o600} {
+		info, err := os.Stat(filepath.Join(s.folder, name))
+		if err != nil || info.Mode() != mode {
+			t.Errorf("%s has mode %v, want %v: %v", info.Name(), info.Mode(), mode, err)
+		}
+	}
+	key, err := os.ReadFile(filepath.Join(s.folder, "master.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(printed+running.err.String(), strings.Fields(string(key))[0]) {
+		t.Error("the master key is printed")
+	}
+	running.stop(t)
+
+	again := s.serve(t)
+	if printed := again.out.String(); strings.Contains(printed, "Made the master key") || strings.Contains(printed, "Next") {
+		t.Errorf("the second start printed\n%s", printed)
+	}
+}
+
+func TestHealthAndMetricsAnswerOnTheAdminPortAlone(t *testing.T) {
+	running := newStation(t).serve(t)
+	for path, want := range map[string]string{"/livez": `"live"`, "/readyz": `"ready","store":"ok"`, "/metrics": "go_build_info"} {
+		if code, body := get(t, running.adminURL+path); code != http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %s", path, code, body)
+		}
+		if code, _ := get(t, running.url+path); code != http.StatusNotFound {
+			t.Errorf("%s on the public port: %d", path, code)
+		}
+	}
+}
+
+func TestASecondServerOnTheStoreIsRefusedAndTheCommandsAreNot(t *testing.T) {
+	s := newStation(t)
+	s.serve(t)
+	other := s.at("MINIFED_PUBLIC_URL=http://127.0.0.1:1", "MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off")
+	other.fails(t, exitFailed, []string{"another `minifed serve` is using this store"}, "serve")
+	s.must(t, "client", "create", "--kind", "service", "--id", "beside")
+	if list := s.must(t, "client", "list"); !strings.Contains(list, "beside") {
+		t.Errorf("listed %s", list)
+	}
+}
+
+func TestATakenPortStopsTheStartBeforeAnythingIsMade(t *testing.T) {
+	running := newStation(t).serve(t)
+	s := newStation(t, "MINIFED_LISTEN_ADDRESS="+strings.TrimPrefix(running.url, "http://"))
+	s.fails(t, exitFailed, []string{"listen.address", "is taken by another program", "MINIFED_LISTEN_ADDRESS"}, "serve")
+	if _, err := os.Stat(s.folder); !os.IsNotExist(err) {
+		t.Errorf("the data folder was made: %v", err)
+	}
+}
+
+func TestAMissingMasterKeyStopsTheStartWhereItMatters(t *testing.T) {
+	public := newStation(t, "MINIFED_PUBLIC_URL=https://id.example.com", "MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off")
+	public.fails(t, exitFailed, []string{"the master key is missing", "https://id.example.com", "minifed keys master new --file " + filepath.Join(public.folder, "master.key")}, "serve")
+	mongo := newStation(t, "MINIFED_STORAGE_URI=mongodb://user:hunter2@127.0.0.1:1/minifed", "MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off")
+	mongo.fails(t, exitFailed, []string{"the master key is missing", "MongoDB"}, "serve")
+	if strings.Contains(mongo.err.String(), "hunter2") {
+		t.Errorf("the password is printed: %s", mongo.err)
+	}
+
+	// Doing what the message says helps.
+	public.must(t, "keys", "master", "new")
+	public.at("MINIFED_PUBLIC_URL=http://localhost:1").serve(t)
+
+	lost := made(t)
+	if err := os.Remove(filepath.Join(lost.folder, "master.key")); err != nil {
+		t.Fatal(err)
+	}
+	lost.at("MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off").fails(t, exitFailed, []string{"restore it from its copy"}, "serve")
+}
+
+func TestAWrongMasterKeyStopsTheStartAndNamesTheRightOne(t *testing.T) {
+	s := made(t)
+	file := filepath.Join(s.folder, "master.key")
+	right, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	s.must(t, "keys", "master", "new")
+	_, id, _ := strings.Cut(string(right), "master key ")
+	id, _, _ = strings.Cut(id, ";")
+	s.at("MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off").
+		fails(t, exitFailed, []string{"this is not the store's master key", "needs key " + id, file}, "serve")
+	if strings.Contains(s.err.String(), strings.Fields(string(right))[0]) {
+		t.Error("a key is printed")
+	}
+}
+
+// miniProgram is a client of a running server whose mini-program the simulator plays.
+type miniProgram struct {
+	app        *wechattest.App
+	id, secret string
+}
+
+// miniProgram makes a mini-program by the command line, beside the running server.
+func (s *serving) miniProgram(t *testing.T, simulator *wechattest.Server) miniProgram {
+	t.Helper()
+	app, err := simulator.AddApp(wechat.App{ID: "wxsimshop"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	beside := *s.station
+	world := *s.console
+	beside.console, beside.out, beside.err = &world, newOutput(), newOutput()
+	world.out, world.err = beside.out, beside.err
+	world.in = strings.NewReader(string(app.Credential().Secret))
+	created := beside.json(t, "client", "create", "--kind", "wechat_miniapp", "--app-id", "wxsimshop", "--app-secret-stdin")
+	return miniProgram{app, created["id"].(string), created["client_secret"].(string)}
+}
+
+// signIn is one login of alice.
+func (m miniProgram) signIn(url string, form url.Values) (int, map[string]any, error) {
+	request, err := http.NewRequest(http.MethodPost, url+"/federation/wechat/miniapp/profile", strings.NewReader(form.Encode()))
+	if err != nil {
+		return 0, nil, err
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.SetBasicAuth(m.id, m.secret)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer response.Body.Close()
+	answer := map[string]any{}
+	return response.StatusCode, answer, json.NewDecoder(response.Body).Decode(&answer)
+}
+
+func TestAMiniProgramMadeBesideARunningServerSignsIn(t *testing.T) {
+	simulator := new(wechattest.Server)
+	api := httptest.NewServer(simulator)
+	t.Cleanup(api.Close)
+	running := newStation(t).serve(t, "MINIFED_WECHAT_BASE_URL="+api.URL)
+	mini := running.miniProgram(t, simulator)
+	status, answer, err := mini.signIn(running.url, url.Values{"code": {mini.app.Login("alice")}})
+	if err != nil || status != http.StatusOK || answer["id_token"] == nil {
+		t.Fatalf("%d %v, error %v", status, answer, err)
+	}
+	subject := answer["profile"].(map[string]any)["sub"].(string)
+	if listed := running.station.at().must(t, "user", "list"); !strings.Contains(listed, subject) {
+		t.Errorf("user list: %s", listed)
+	}
+	shown := running.station.at().must(t, "user", "show", subject)
+	if !strings.Contains(shown, "wechat_openid wxsimshop") || strings.Contains(shown, string(mini.app.OpenID("alice"))) {
+		t.Errorf("user show: %s", shown)
+	}
+	running.station.at().must(t, "user", "disable", subject)
+	if status, answer, err := mini.signIn(running.url, url.Values{"code": {mini.app.Login("alice")}}); err != nil || status != http.StatusForbidden {
+		t.Errorf("disabled: %d %v, error %v", status, answer, err)
+	}
+}
+
+func TestAStopLetsALoginInProgressFinish(t *testing.T) {
+	simulator := new(wechattest.Server)
+	api := httptest.NewServer(simulator)
+	t.Cleanup(api.Close)
+	running := newStation(t).serve(t, "MINIFED_WECHAT_BASE_URL="+api.URL)
+	mini := running.miniProgram(t, simulator)
+	gate := simulator.Gate("slow")
+	mini.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate})
+	type result struct {
+		status int
+		answer map[string]any
+		err    error
+	}
+	answered := make(chan result, 1)
+	go func() {
+		status, answer, err := mini.signIn(running.url, url.Values{"code": {mini.app.Login("alice")}})
+		answered <- result{status, answer, err}
+	}()
+	<-gate.Arrived()
+	running.cancel()
+	if err := running.err.await(t.Context(), "msg=draining"); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case code := <-running.ended:
+		t.Fatalf("serve ended with %d while a login was in progress", code)
+	default:
+	}
+	gate.Open()
+	if got := <-answered; got.err != nil || got.status != http.StatusOK {
+		t.Errorf("the login in progress: %d %v, error %v", got.status, got.answer, got.err)
+	}
+	if err := running.err.await(t.Context(), "msg=stopped"); err != nil {
+		t.Error(err)
+	}
+	if _, err := http.Get(running.url); err == nil {
+		t.Error("it still answers")
+	}
+}

@@ -1,0 +1,274 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/server/admin"
+	"github.com/minifed/minifed/storage"
+)
+
+func newUser(c *console, flags *settings) *cobra.Command {
+	d := &desk{console: c, settings: flags}
+	command := group("user", "Look after users: find, change, disable, sign out, merge", userHelp,
+		newUserCreate(d), newUserList(d), newUserShow(d), newUserUpdate(d), newUserSetPassword(d),
+		userState(d, "disable", "disabled", "Keep a user out, and end every grant and session", (*admin.Service).DisableUser),
+		userState(d, "enable", "enabled", "Let a disabled user in again", (*admin.Service).EnableUser),
+		userState(d, "signout", "signed out everywhere", "End every grant and session of a user", (*admin.Service).SignOutUser),
+		newUserDelete(d), newUserMerge(d),
+	)
+	d.atDirectory(command)
+	return command
+}
+
+const userHelp = `Users of a directory are those whom federation made at their first login from a mini-program (shadow users), and those whom you
+make. The user ID is the "sub" of all tokens: random, never reused, and never derived from anything of WeChat's.`
+
+// userView is a user as an operator sees it: without what could be used in its place.
+type userView struct {
+	storage.User
+	Password    string         `json:"password,omitempty"`
+	HasPassword bool           `json:"has_password,omitempty"`
+	Identities  []identityView `json:"identities,omitempty"`
+}
+
+// identityView is a link to a user. What WeChat calls the user stays out of terminals and logs.
+type identityView struct {
+	Type      storage.IdentityType `json:"type"`
+	Namespace string               `json:"namespace,omitempty"`
+	Since     string               `json:"since,omitempty"`
+}
+
+func viewUser(user storage.User, links []storage.Identity) userView {
+	view := userView{User: user, HasPassword: user.Password != ""}
+	for _, link := range links {
+		view.Identities = append(view.Identities, identityView{link.Type, link.Namespace, stamp(link.CreatedAt)})
+	}
+	return view
+}
+
+func newUserCreate(d *desk) *cobra.Command {
+	source, wanted := &secretSource{name: "password"}, false
+	command := &cobra.Command{
+		Use:     "create USERNAME",
+		Short:   "Make a user with a username",
+		Long:    "Makes a user with a username. Without a password nobody can sign in by it until one is set.",
+		Example: "  minifed user create alice --name \"Alice Example\" --ask-password\n  minifed user create bob --password-file ./password --output json",
+		Args:    exactly("a username"),
+	}
+	profile := newProfileFields(command)
+	source.add(command, "the password")
+	command.Flags().BoolVar(&wanted, "ask-password", false, "ask for the password")
+	command.RunE = d.job(func(ctx context.Context, service *admin.Service, username string) (err error) {
+		account := identity.Account{Username: username}
+		profile.apply(&account.Profile)
+		if wanted || source.given() {
+			if account.Password, err = source.read(d.console, "Password of "+username+": "); err != nil {
+				return err
+			}
+		}
+		user, err := service.CreateUser(ctx, d.directory, account)
+		if err != nil {
+			return err
+		}
+		return d.showUser(user, nil)
+	})
+	return command
+}
+
+// newProfileFields adds the flags of what is told about a user.
+func newProfileFields(command *cobra.Command) *fields[storage.Profile] {
+	f := newFields[storage.Profile](command.Flags())
+	f.text("name", "full name", func(p *storage.Profile) *string { return &p.Name })
+	f.text("nickname", "nickname", func(p *storage.Profile) *string { return &p.Nickname })
+	f.text("picture", "https `URL` of a picture", func(p *storage.Profile) *string { return &p.Picture })
+	f.text("gender", "gender", func(p *storage.Profile) *string { return &p.Gender })
+	f.text("birthdate", "`date` of birth, YYYY-MM-DD", func(p *storage.Profile) *string { return &p.Birthdate })
+	f.text("locale", "language `tag`, such as zh-CN", func(p *storage.Profile) *string { return &p.Locale })
+	f.text("zoneinfo", "time `zone`, such as Asia/Shanghai", func(p *storage.Profile) *string { return &p.Zoneinfo })
+	return f
+}
+
+func newUserList(d *desk) *cobra.Command {
+	pages, prefix := new(paging), ""
+	command := &cobra.Command{
+		Use:     "list",
+		Short:   "List or find the users of a directory",
+		Long:    "Lists the users of a directory, oldest first, or those whose username or name begins with --name, by name.",
+		Example: "  minifed user list\n  minifed user list --name ali\n  minifed user list --all --output json",
+		Args:    exactly(),
+	}
+	command.RunE = d.job(func(ctx context.Context, service *admin.Service, _ string) error {
+		users, next, err := collect(*pages, func(page admin.Page) ([]storage.User, string, error) {
+			return service.Users(ctx, d.directory, prefix, page)
+		})
+		if err != nil {
+			return err
+		}
+		views, rows := []userView{}, [][]string{}
+		for _, user := range users {
+			views = append(views, viewUser(user, nil))
+			rows = append(rows, []string{user.ID, string(user.Status), yes(user.Shadow), nameOf(user), stamp(user.CreatedAt)})
+		}
+		return d.printList(views, next, []string{"USER_ID", "STATUS", "SHADOW", "NAME", "CREATED"}, rows)
+	})
+	pages.add(command)
+	command.Flags().StringVar(&prefix, "name", "", "the `beginning` of a username or name")
+	return command
+}
+
+// nameOf is the name that a list shows.
+func nameOf(user storage.User) string {
+	for _, name := range []string{user.Username, user.Profile.Name, user.Profile.Nickname} {
+		if name != "" {
+			return name
+		}
+	}
+	return ""
+}
+
+func newUserShow(d *desk) *cobra.Command {
+	return &cobra.Command{
+		Use:     "show USER_ID",
+		Short:   "Show a user",
+		Long:    "Shows a user and how the user signs in. The ID of a user who was merged shows the user that it stands for.",
+		Example: "  minifed user show 4ofe6wmzs2ks6bzxyrhwmhsxqa\n  minifed user show 4ofe6wmzs2ks6bzxyrhwmhsxqa --output json",
+		Args:    exactly("the user's ID"),
+		RunE: d.job(func(ctx context.Context, service *admin.Service, id string) error {
+			person, err := service.User(ctx, d.directory, id)
+			if err != nil {
+				return err
+			}
+			return d.showUser(person.User, person.Identities)
+		}),
+	}
+}
+
+func newUserUpdate(d *desk) *cobra.Command {
+	command := &cobra.Command{
+		Use:     "update USER_ID",
+		Short:   "Change a user",
+		Long:    "Changes what the flags say and nothing else; \"\" clears a part of the profile. An e-mail address set here counts as verified by you.",
+		Example: "  minifed user update 4ofe6wmzs2ks6bzxyrhwmhsxqa --nickname Ali --locale zh-CN\n  minifed user update 4ofe6wmzs2ks6bzxyrhwmhsxqa --username alice",
+		Args:    exactly("the user's ID"),
+	}
+	f := newFields[admin.UserUpdate](command.Flags())
+	f.optional("username", "username", func(u *admin.UserUpdate) **string { return &u.Username })
+	f.optional("email", "e-mail `address` that you vouch for", func(u *admin.UserUpdate) **string { return &u.Email })
+	f.optional("name", "full name", func(u *admin.UserUpdate) **string { return &u.Profile.Name })
+	f.optional("nickname", "nickname", func(u *admin.UserUpdate) **string { return &u.Profile.Nickname })
+	f.optional("picture", "https `URL` of a picture", func(u *admin.UserUpdate) **string { return &u.Profile.Picture })
+	f.optional("gender", "gender", func(u *admin.UserUpdate) **string { return &u.Profile.Gender })
+	f.optional("birthdate", "`date` of birth, YYYY-MM-DD", func(u *admin.UserUpdate) **string { return &u.Profile.Birthdate })
+	f.optional("locale", "language `tag`, such as zh-CN", func(u *admin.UserUpdate) **string { return &u.Profile.Locale })
+	f.optional("zoneinfo", "time `zone`, such as Asia/Shanghai", func(u *admin.UserUpdate) **string { return &u.Profile.Zoneinfo })
+	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
+		change := admin.UserUpdate{}
+		f.apply(&change)
+		user, err := service.UpdateUser(ctx, d.directory, id, change)
+		if err != nil {
+			return err
+		}
+		return d.showUser(user, nil)
+	})
+	return command
+}
+
+func newUserSetPassword(d *desk) *cobra.Command {
+	source := &secretSource{name: "password"}
+	command := &cobra.Command{
+		Use:     "set-password USER_ID",
+		Short:   "Give a user a new password",
+		Long:    "Gives a user a new password and ends every grant and session that the user has.",
+		Example: "  minifed user set-password 4ofe6wmzs2ks6bzxyrhwmhsxqa\n  minifed user set-password 4ofe6wmzs2ks6bzxyrhwmhsxqa --password-stdin < ./password",
+		Args:    exactly("the user's ID"),
+	}
+	source.add(command, "the password; without it it is asked for")
+	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
+		password, err := source.read(d.console, "New password: ")
+		if err != nil {
+			return err
+		}
+		if err := service.SetUserPassword(ctx, d.directory, id, password); err != nil {
+			return err
+		}
+		return d.done(changedUser{id, "password set"}, "User %s has a new password and is signed out everywhere.", id)
+	})
+	return command
+}
+
+// changedUser is what a change of a user's state prints as JSON.
+type changedUser struct {
+	UserID string `json:"user_id"`
+	Done   string `json:"done"`
+}
+
+// userState makes a command that does one thing to a user.
+func userState(d *desk, name, done, short string, change func(*admin.Service, context.Context, string, string) error) *cobra.Command {
+	return &cobra.Command{
+		Use:     name + " USER_ID",
+		Short:   short,
+		Long:    short + ". It takes effect at once; only who validates access tokens without asking the server sees nothing before they expire.",
+		Example: "  minifed user " + name + " 4ofe6wmzs2ks6bzxyrhwmhsxqa",
+		Args:    exactly("the user's ID"),
+		RunE: d.job(func(ctx context.Context, service *admin.Service, id string) error {
+			if err := change(service, ctx, d.directory, id); err != nil {
+				return err
+			}
+			return d.done(changedUser{id, done}, "User %s is %s.", id, done)
+		}),
+	}
+}
+
+func newUserDelete(d *desk) *cobra.Command {
+	sure := new(confirmation)
+	command := &cobra.Command{
+		Use:     "delete USER_ID",
+		Short:   "Delete a user and all personal data",
+		Long:    "Deletes a user and all personal data, and ends every grant and session. The same person, signing in later, is a new user.",
+		Example: "  minifed user delete 4ofe6wmzs2ks6bzxyrhwmhsxqa\n  minifed user delete 4ofe6wmzs2ks6bzxyrhwmhsxqa --yes",
+		Args:    exactly("the user's ID"),
+	}
+	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
+		if err := sure.ask(d.console, "user "+id, id); err != nil {
+			return err
+		}
+		if err := service.DeleteUser(ctx, d.directory, id); err != nil {
+			return err
+		}
+		return d.done(deleted{id}, "User %s is deleted.", id)
+	})
+	sure.add(command)
+	return command
+}
+
+// showUser prints everything about a user that is not empty.
+func (d *desk) showUser(user storage.User, links []storage.Identity) error {
+	view := viewUser(user, links)
+	return d.say(view, func() {
+		fields := []field{
+			{"user_id", user.ID},
+			{"directory", user.Directory},
+			{"status", string(user.Status)},
+			{"shadow", yes(user.Shadow)},
+			{"username", user.Username},
+			{"password", suffix("set", view.HasPassword)},
+			{"email", user.Email},
+			{"phone", user.Phone},
+			{"name", user.Profile.Name},
+			{"nickname", user.Profile.Nickname},
+			{"picture", user.Profile.Picture},
+			{"gender", user.Profile.Gender},
+			{"birthdate", user.Profile.Birthdate},
+			{"locale", user.Profile.Locale},
+			{"zoneinfo", user.Profile.Zoneinfo},
+			{"merged", spaced(user.Aliases)},
+		}
+		for _, link := range view.Identities {
+			fields = append(fields, field{"signs in by", string(link.Type) + suffix(" "+link.Namespace, link.Namespace != "") + ", since " + link.Since})
+		}
+		d.printFields(append(fields, field{"created", stamp(user.CreatedAt)}, field{"updated", stamp(user.UpdatedAt)})...)
+	})
+}

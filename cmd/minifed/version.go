@@ -1,0 +1,74 @@
+package main
+
+import (
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// versionInfo says what this binary was built from.
+type versionInfo struct {
+	Version  string `json:"version"`
+	Revision string `json:"revision,omitempty"`
+	Time     string `json:"time,omitempty"`
+	Modified bool   `json:"modified,omitempty"`
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
+}
+
+func newVersion(c *console, flags *settings) *cobra.Command {
+	return &cobra.Command{
+		Use:     "version",
+		Short:   "Say which version this is",
+		Long:    "Says which version this is, from which commit it was built, and with which Go.",
+		Example: "  minifed version\n  minifed version --output json",
+		Args:    exactly(),
+		RunE: func(*cobra.Command, []string) error {
+			info := versionOf(buildInfo())
+			if flags.output == "json" {
+				return c.printJSON(info)
+			}
+			c.printFields(
+				field{"minifed", info.Version}, field{"revision", info.Revision + suffix(" (with changes)", info.Modified)},
+				field{"time", info.Time}, field{"go", info.Go}, field{"platform", info.Platform},
+			)
+			return nil
+		},
+	}
+}
+
+// buildInfo is what the Go linker wrote into this binary; nil when there is nothing.
+func buildInfo() *debug.BuildInfo {
+	info, _ := debug.ReadBuildInfo()
+	return info
+}
+
+// versionOf reads what the Go linker wrote into the binary; nil when there is nothing.
+func versionOf(build *debug.BuildInfo) versionInfo {
+	info := versionInfo{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	if build == nil {
+		return info
+	}
+	if build.Main.Version != "" {
+		info.Version = build.Main.Version
+	}
+	for _, setting := range build.Settings {
+		switch setting.Key {
+		case "vcs.revision":
+			info.Revision = setting.Value
+		case "vcs.time":
+			info.Time = setting.Value
+		case "vcs.modified":
+			info.Modified = setting.Value == "true"
+		}
+	}
+	return info
+}
+
+func suffix(text string, wanted bool) string {
+	if wanted {
+		return text
+	}
+	return ""
+}
