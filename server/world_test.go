@@ -104,7 +104,7 @@ func newWorldOn(t *testing.T, c *clock, engine storage.Engine) *world {
 		RetryDelay: func() time.Duration { return 0 }, Timeout: 2 * time.Second,
 	}))(t)
 	t.Cleanup(w.wechat.CloseIdleConnections)
-	w.master = must(keys.ParseMaster(must(keys.GenerateMasterKey(rand.Reader))(t), rand.Reader))(t)
+	w.master = must(prepared.master())(t)
 
 	w.addDirectory(storage.Directory{ID: "default", Name: "Default"})
 	listener := httptest.NewUnstartedServer(nil)
@@ -135,7 +135,7 @@ func (w *world) addDirectory(directory storage.Directory) {
 	}
 	directory.CreatedAt = w.clock.Now()
 	must(storage.Insert(w.Context(), w.engine, directory))(w.T)
-	check(w.T, w.ring.EnsureDirectory(w.Context(), directory))
+	prepared.ensure(w, directory)
 	check(w.T, w.secret.Ensure(w.Context(), directory.ID))
 }
 

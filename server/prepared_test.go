@@ -1,0 +1,45 @@
+package server_test
+
+import (
+	"crypto/rand"
+	"sync"
+
+	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/storage"
+)
+
+// prepared has what every world needs and takes long to make: the keys of directories, sealed by one master key. The first
+// world that needs them makes them.
+var prepared = preparation{master: sync.OnceValues(newMaster), keys: map[string]storage.SigningKeys{}}
+
+type preparation struct {
+	master func() (*keys.Master, error)
+
+	mu   sync.Mutex
+	keys map[string]storage.SigningKeys // guarded by mu; by directory and algorithm
+}
+
+func newMaster() (*keys.Master, error) {
+	text, err := keys.GenerateMasterKey(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	return keys.ParseMaster(text, rand.Reader)
+}
+
+// ensure gives a directory of w its keys.
+func (p *preparation) ensure(w *world, directory storage.Directory) {
+	w.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, algorithm := range directory.Policy.SigningAlgorithms {
+		if record, ok := p.keys[storage.Key(directory.ID, algorithm)]; ok {
+			must(storage.Insert(w.Context(), w.engine.Engine, record))(w.T)
+		}
+	}
+	check(w.T, w.ring.EnsureDirectory(w.Context(), directory))
+	for _, algorithm := range directory.Policy.SigningAlgorithms {
+		id := storage.Key(directory.ID, algorithm)
+		p.keys[id] = must(storage.Get[storage.SigningKeys](w.Context(), w.engine.Engine, id))(w.T).Record
+	}
+}
