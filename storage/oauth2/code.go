@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 
 	"github.com/ory/fosite"
 
@@ -63,9 +64,6 @@ func (s *Store) GetAuthorizeCodeSession(ctx context.Context, code string, sessio
 	if g.State != storage.GrantCode {
 		request := &fosite.Request{ID: g.ID, Form: url.Values{}}
 		return request, s.codeReused(ctx, u)
-	}
-	if !s.now().Before(g.Code.ExpiresAt) {
-		return nil, notFound(ended("code expired"))
 	}
 	live, err := s.alive(ctx, g)
 	if err != nil {
@@ -168,7 +166,7 @@ func (s *Store) GetOpenIDConnectSession(ctx context.Context, code string, reques
 	if err != nil {
 		return nil, err
 	}
-	if !request.GrantedScope.Has("openid") {
+	if !slices.Contains(request.GrantedScope, "openid") {
 		return nil, notFound(ended("grant without openid"))
 	}
 	return request, nil

@@ -1,14 +1,22 @@
 package oauth2_test
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/ory/fosite"
+	"github.com/ory/fosite/handler/openid"
+
 	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+	"github.com/minifed/minifed/storage/storagetest"
 )
 
 func TestACodeGivesTokensThatSayWhatTheGrantSays(t *testing.T) {
@@ -94,6 +102,80 @@ func TestOneOfManyRacingRedemptionsWins(t *testing.T) {
 		if won != 1 {
 			t.Fatalf("%d redemptions won, want 1", won)
 		}
+	}
+}
+
+func TestOfRedemptionsThatAllReadTheCodeUnusedOneWinsAndTheOthersRevokeIt(t *testing.T) {
+	const callers = 16
+	k := newKit(t)
+	code := k.mustAuthorize(nil, nil)
+	var arrived sync.WaitGroup
+	arrived.Add(callers)
+	var writes atomic.Int32
+	k.hooks.Before = func(_ context.Context, operation storagetest.Operation) error {
+		if operation.Method == "Replace" && writes.Add(1) <= callers {
+			arrived.Done()
+			arrived.Wait()
+		}
+		return nil
+	}
+	answers := make([]answer, callers)
+	var wait sync.WaitGroup
+	for i := range answers {
+		wait.Go(func() { answers[i] = k.redeem(code) })
+	}
+	wait.Wait()
+	won := 0
+	for _, a := range answers {
+		if a.status == http.StatusOK {
+			won++
+			if g := k.grantOf(a.access); g.State != storage.GrantRevoked {
+				t.Errorf("RFC 6749 §10.5: the code was used %d times, its grant is %s", callers, g.State)
+			}
+			continue
+		}
+		wantError(t, a, http.StatusBadRequest, "invalid_grant")
+	}
+	if won != 1 {
+		t.Fatalf("%d redemptions won, want 1", won)
+	}
+}
+
+func TestACodeWithoutOpenidGivesNoIDToken(t *testing.T) {
+	k := newKit(t)
+	a := k.redeem(k.mustAuthorize(url.Values{"scope": {"profile"}}, nil))
+	wantOK(t, a)
+	if a.id != "" || a.scope != "profile" {
+		t.Errorf("scope %q, ID token %q", a.scope, a.id)
+	}
+}
+
+func TestWhatFositeMayAskOfACode(t *testing.T) {
+	k := newKit(t)
+	code := k.mustAuthorize(url.Values{"scope": {"profile"}}, nil)
+	r := request(k, "", nil)
+	if _, err := k.store.GetOpenIDConnectSession(k.begin(), code, r); !errors.Is(err, openid.ErrNoSessionFound) {
+		t.Errorf("OpenID Connect session without openid: %v, want ErrNoSessionFound", err)
+	}
+	found, err := k.store.GetPKCERequestSession(k.begin(), code, &oauth2.Session{})
+	if err != nil || found.GetRequestForm().Get("code_challenge") != challenge || found.GetRequestForm().Get("code_challenge_method") != "S256" {
+		t.Errorf("PKCE session: %+v, %v", found, err)
+	}
+	record := k.client("spa").Record()
+	record.AuthMethod = "client_secret_basic"
+	k.register(record)
+	without := k.mustAuthorize(url.Values{"code_challenge": {}, "code_challenge_method": {}}, nil)
+	if _, err := k.store.GetPKCERequestSession(k.begin(), without, &oauth2.Session{}); !errors.Is(err, fosite.ErrNotFound) {
+		t.Errorf("PKCE session without challenge: %v, want ErrNotFound", err)
+	}
+	for range 2 {
+		err = k.store.InvalidateAuthorizeCodeSession(k.begin(), code)
+	}
+	if !errors.Is(err, fosite.ErrInvalidatedAuthorizeCode) {
+		t.Errorf("second invalidation: %v, want ErrInvalidatedAuthorizeCode", err)
+	}
+	if _, err := k.store.GetAuthorizeCodeSession(k.begin(), k.signIn().refresh, r.Session); !errors.Is(err, fosite.ErrNotFound) {
+		t.Errorf("a refresh token as a code: %v, want ErrNotFound", err)
 	}
 }
 

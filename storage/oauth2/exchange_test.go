@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -188,6 +189,88 @@ func TestParallelExchangesOfOneCodeMakeOneGrant(t *testing.T) {
 		if a.refresh != answers[0].refresh {
 			t.Error("two callers got different refresh tokens")
 		}
+	}
+}
+
+func TestAnExchangeNeverTakesOverAnotherUsersGrant(t *testing.T) {
+	k := newKit(t)
+	var once atomic.Bool
+	k.hooks.Before = func(ctx context.Context, operation storagetest.Operation) error {
+		if operation.Method != "Insert" || !once.CompareAndSwap(false, true) {
+			return nil
+		}
+		ids, err := k.store.GrantIDs(ctx, "wechat", "mini", "wxsim", "code")
+		if err != nil {
+			return err
+		}
+		insert(t, k, storage.Grant{
+			Directory: "main", ID: ids[0].ID, SecretGeneration: 1, Client: "mini", User: "bob", State: storage.GrantActive,
+			Asked: storage.Digest("", ""), RepeatUntil: time.Now().Add(time.Minute), Refresh: &storage.Refresh{Generation: 1},
+		})
+		return nil
+	}
+	wantError(t, k.exchange("code"), http.StatusServiceUnavailable, "temporarily_unavailable")
+}
+
+func TestWhatIsRolledBackIsNotWritten(t *testing.T) {
+	k := newKit(t)
+	ctx := k.begin()
+	id, err := k.store.NewGrantID(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.store.Draft(ctx, storage.Grant{ID: id.ID, SecretGeneration: 1, User: "alice"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.store.BeginTX(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.store.BeginTX(ctx); err == nil {
+		t.Error("a unit of work within another one")
+	}
+	if err := k.store.CreateAccessTokenSession(ctx, "", request(k, id.ID, url.Values{})); err != nil {
+		t.Fatal(err)
+	}
+	_, writes := k.operations(func() {
+		for _, step := range []func(context.Context) error{k.store.Rollback, k.store.Commit} {
+			if err := step(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	if writes != 0 {
+		t.Errorf("%d writes", writes)
+	}
+	if err := k.store.CreateAccessTokenSession(ctx, "", request(k, id.ID, url.Values{})); err == nil {
+		t.Error("a grant that was rolled back was completed")
+	}
+}
+
+func TestATicketsActivationThatIsRolledBackLeavesItPending(t *testing.T) {
+	k := newKit(t)
+	ctx := k.begin()
+	live, err := k.store.Ticket(ctx, k.client("mini"), k.ticket("code"), "register")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := live.Grant
+	g.User, g.UserEpoch, g.AskedBind = "alice", 3, "register"
+	if err := k.store.Draft(ctx, g); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.store.BeginTX(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.store.CreateAccessTokenSession(ctx, "", request(k, g.ID, url.Values{})); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []func(context.Context) error{k.store.Rollback, k.store.Commit} {
+		if err := step(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if stored := k.stored(g.ID); stored.State != storage.GrantPending || stored.User != "" {
+		t.Errorf("grant is %s of %q", stored.State, stored.User)
 	}
 }
 

@@ -53,7 +53,10 @@ func TestAForgedHandleIsRefusedBeforeTheStoreIsAsked(t *testing.T) {
 		if err := show[kind](k.begin(), token); err != nil {
 			t.Fatalf("%s: the genuine one is refused: %v", kind, err)
 		}
-		forgeries := []string{"", kind, token[:len(token)-1], token + "A", token + "\n", " " + token, strings.ToUpper(token), token[len(kind):]}
+		forgeries := []string{
+			"", kind, token[:len(token)-1], token + "A", token + "\n", " " + token, strings.ToUpper(token), token[len(kind):],
+			kind + strings.Repeat("\n", len(token)-len(kind)),
+		}
 		for i := range token {
 			forged := []byte(token)
 			forged[i] = 'A' + (forged[i]-'A'+1)%26
@@ -206,6 +209,7 @@ func FuzzHandles(f *testing.F) {
 	}
 	f.Add("")
 	f.Add("mf_rt_" + strings.Repeat("A", 80))
+	f.Add("mf_rt_" + strings.Repeat("\n", 80))
 	f.Fuzz(func(t *testing.T, token string) {
 		k := newKit(t)
 		_, show := handles(k)

@@ -2,6 +2,8 @@ package oauth2_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -23,6 +25,10 @@ func TestARefreshGivesNewTokensOfTheSameGrant(t *testing.T) {
 		second := k.refresh(first.refresh)
 		wantOK(t, second)
 
+		sum := sha256.Sum256([]byte(second.access))
+		if hash := claims(t, second.id)["at_hash"]; hash != base64.RawURLEncoding.EncodeToString(sum[:16]) {
+			t.Errorf("OpenID Connect Core §3.1.3.6: at_hash is %v", hash)
+		}
 		if second.refresh == first.refresh {
 			t.Error("the refresh token was not rotated")
 		}
@@ -270,6 +276,21 @@ func TestAClientsOwnLifetimesCount(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		wantError(t, k.refresh(a.refresh), http.StatusBadRequest, "invalid_grant")
+	})
+}
+
+func TestARefreshTokenMayDieBeforeItsAccessToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t)
+		record := k.client("spa").Record()
+		record.Lifetimes = storage.Lifetimes{AccessToken: 600, RefreshIdle: 60}
+		k.register(record)
+		a := k.signIn()
+		time.Sleep(time.Minute)
+		wantError(t, k.refresh(a.refresh), http.StatusBadRequest, "invalid_grant")
+		if _, err := k.store.Live(k.begin(), k.grantOf(a.access).ID); err != nil {
+			t.Errorf("the access token died with it: %v", err)
+		}
 	})
 }
 
