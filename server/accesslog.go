@@ -34,7 +34,7 @@ const maxLogged = 256
 
 func (l accessLog) log(r *http.Request, answer *recorder, elapsed time.Duration) {
 	c := callOf(r.Context())
-	level := l.level(c, answer.status)
+	level := levelOf(answer.status)
 	if !l.logger.Enabled(r.Context(), level) {
 		return
 	}
@@ -60,9 +60,9 @@ func (l accessLog) log(r *http.Request, answer *recorder, elapsed time.Duration)
 	l.logger.LogAttrs(r.Context(), level, "request", attributes...)
 }
 
-// level is Error for what only the operator can repair, Warn for what is down, Info for the rest: clients can cause as many
+// levelOf is Error for what only the operator can repair, Warn for what is down, Info for the rest: clients can cause as many
 // refusals as they like.
-func (accessLog) level(c *call, status int) slog.Level {
+func levelOf(status int) slog.Level {
 	switch {
 	case status == http.StatusServiceUnavailable:
 		return slog.LevelWarn

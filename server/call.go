@@ -69,9 +69,8 @@ func (p callers) requestID(r *http.Request) (string, error) {
 }
 
 func plausibleRequestID(id string) bool {
-	return id != "" && len(id) <= maxRequestID && !strings.ContainsFunc(id, func(r rune) bool {
-		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-' || r == '_' || r == '.')
-	})
+	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
+	return id != "" && len(id) <= maxRequestID && strings.Trim(id, allowed) == ""
 }
 
 // remote is the address of the caller: the last one in X-Forwarded-For that no trusted proxy vouches for as another proxy.

@@ -76,6 +76,7 @@ func TestErrorsOfLibrariesBecomeRegisteredOnes(t *testing.T) {
 		{"the store is down, says the grant", &grants.Error{Protocol: fosite.ErrServerError.WithWrap(storage.ErrUnavailable)}, "temporarily_unavailable", 503},
 		{"a newer record", storage.ErrNewerVersion, "temporarily_unavailable", 503},
 		{"stale keys", keys.ErrStale, "temporarily_unavailable", 503},
+		{"a write to be decided again", fosite.ErrServerError.WithWrap(fosite.ErrSerializationFailure), "temporarily_unavailable", 503},
 		{"no time left", context.DeadlineExceeded, "temporarily_unavailable", 503},
 		{"anything else", errors.New("secret detail"), "server_error", 500},
 	} {

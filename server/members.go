@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -32,7 +31,7 @@ func readMembers(r *http.Request, shape members) (url.Values, error) {
 	}
 	form, err := shape.parse(body)
 	if err != nil {
-		return nil, refusal(fosite.ErrInvalidRequest, err.Error())
+		return nil, err
 	}
 	callOf(r.Context()).form = form
 	return form, nil
@@ -45,17 +44,20 @@ type members struct {
 	objects []string
 }
 
-// parse reads a JSON object. Its errors are made for the client: they name a member that is known, and never quote.
+// malformed refuses a body. description may name a member that is known, and never quotes.
+func malformed(description string) error { return refusal(fosite.ErrInvalidRequest, description) }
+
+// parse reads a JSON object.
 func (m members) parse(body []byte) (url.Values, error) {
 	if !utf8.Valid(body) {
-		return nil, errors.New("The body is not UTF-8 text.")
+		return nil, malformed("The body is not UTF-8 text.")
 	}
 	if err := checkNames(body); err != nil {
 		return nil, err
 	}
 	var all map[string]json.RawMessage
 	if err := json.Unmarshal(body, &all); err != nil || all == nil {
-		return nil, errors.New("The body is not a JSON object.")
+		return nil, malformed("The body is not a JSON object.")
 	}
 	form := url.Values{}
 	for _, name := range m.strings {
@@ -82,7 +84,7 @@ func addString(form url.Values, name string, raw json.RawMessage) error {
 	}
 	var value string
 	if json.Unmarshal(raw, &value) != nil {
-		return fmt.Errorf("The member %s must be a string.", name)
+		return malformed("The member " + name + " must be a string.")
 	}
 	form.Set(name, value)
 	return nil
@@ -94,7 +96,7 @@ func addList(form url.Values, name string, raw json.RawMessage) error {
 		return addString(form, name, raw)
 	}
 	if json.Unmarshal(raw, &values) != nil || len(values) > maxParameters {
-		return fmt.Errorf("The member %s must be a string or a short array of strings.", name)
+		return malformed("The member " + name + " must be a string or a short array of strings.")
 	}
 	form[name] = values
 	return nil
@@ -111,18 +113,18 @@ func checkNames(body []byte) error {
 		return err
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("The body is more than one JSON value.")
+		return malformed("The body is more than one JSON value.")
 	}
 	return nil
 }
 
 func checkValue(decoder *json.Decoder, depth int) error {
 	if depth > maxDepth {
-		return errors.New("The body nests too deep.")
+		return malformed("The body nests too deep.")
 	}
 	token, err := decoder.Token()
 	if err != nil {
-		return errors.New("The body is not well-formed JSON.")
+		return malformed("The body is not well-formed JSON.")
 	}
 	switch token {
 	case json.Delim('{'):
@@ -148,7 +150,7 @@ func checkObject(decoder *json.Decoder, depth int) error {
 		}
 		name, _ := token.(string)
 		if seen[name] {
-			return errors.New("A member appears more than once.")
+			return malformed("A member appears more than once.")
 		}
 		seen[name] = true
 		if err := checkValue(decoder, depth+1); err != nil {
@@ -161,7 +163,7 @@ func checkObject(decoder *json.Decoder, depth int) error {
 
 func wellFormed(err error) error {
 	if err != nil {
-		return errors.New("The body is not well-formed JSON.")
+		return malformed("The body is not well-formed JSON.")
 	}
 	return nil
 }

@@ -109,10 +109,12 @@ func (f *federation) attachByPhone(
 		return person{}, errNoRequest
 	}
 	number, err := f.phoneNumber(ctx, client, request.PhoneCode)
-	if isClass(err, wechat.ClassCode) {
+	switch {
+	case isClass(err, wechat.ClassCode):
 		return person{}, f.proofFailed(ctx, v.pending, newPhoneCode(err))
-	}
-	if err != nil {
+	case isClass(err, wechat.ClassAmbiguous):
+		return person{}, newPhoneCode(err) // It may be spent.
+	case err != nil:
 		return person{}, err
 	}
 	resolution, err := f.people.AttachByPhone(ctx, login, number, issuer.Directory.Policy)
@@ -190,7 +192,7 @@ const reasonNewPhoneCode = "new_phone_code"
 
 func newPhoneCode(cause error) error {
 	return &grants.Error{
-		Protocol: as(fosite.ErrInvalidRequest, "WeChat refuses phone_code: it is unknown, expired or used. Let the user tap the phone number button again.", cause),
+		Protocol: as(fosite.ErrInvalidRequest, "The phone_code is unknown, expired, used, or was lost on the way. Call wx.login again, let the user tap the phone number button again, and send both codes.", cause),
 		Reason:   reasonNewPhoneCode,
 	}
 }

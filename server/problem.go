@@ -47,8 +47,10 @@ func problemOf(err error) *grants.Error {
 }
 
 // down reports whether err means "not now": whatever a library made of it, it is neither the client's fault nor its answer.
+// A write that has to be decided again by a new request is of this kind.
 func down(err error) bool {
-	return errors.Is(err, storage.ErrUnavailable) || errors.Is(err, storage.ErrNewerVersion) || errors.Is(err, keys.ErrStale)
+	return errors.Is(err, storage.ErrUnavailable) || errors.Is(err, storage.ErrNewerVersion) || errors.Is(err, keys.ErrStale) ||
+		errors.Is(err, fosite.ErrSerializationFailure)
 }
 
 // registered returns protocol under an error code that RFC 6749 §5.2, RFC 6750 §3.1, RFC 8693 §2.2.2 or OpenID Connect Core
@@ -78,14 +80,7 @@ func registered(protocol *fosite.RFC6749Error, err error) *fosite.RFC6749Error {
 // lostRace reports whether a compare-and-set found that somebody else redeemed the code or rotated the token first. fosite
 // wraps that into server_error (codes) and invalid_request (refresh tokens).
 func lostRace(err error) bool {
-	for _, lost := range []error{
-		fosite.ErrInvalidatedAuthorizeCode, fosite.ErrSerializationFailure, fosite.ErrInactiveToken, fosite.ErrNotFound,
-	} {
-		if errors.Is(err, lost) {
-			return true
-		}
-	}
-	return false
+	return errors.Is(err, fosite.ErrInvalidatedAuthorizeCode) || errors.Is(err, fosite.ErrInactiveToken) || errors.Is(err, fosite.ErrNotFound)
 }
 
 // withheld keeps the text of an error that was written for clients, and replaces any other.

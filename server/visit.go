@@ -49,10 +49,10 @@ func visitOf(ctx context.Context) *visit {
 // ticketAlone reports whether the ticket stands in for a code: registering takes nothing from anybody.
 func (v *visit) ticketAlone() bool { return v.method == bindRegister && v.ticket != "" }
 
-// asked is the digest of what a request asks for. A repeat must ask the same.
+// asked is the digest of what a request asks for, and by which proof. A repeat must ask the same.
 func (v *visit) asked(request grants.Exchange) string {
 	return storage.Digest(
-		v.endpoint, v.method, v.ticket,
+		v.endpoint, v.method, v.ticket, request.Code,
 		strings.Join(request.Scopes, " "), storage.Digest(request.Audience...), request.Nonce, request.PhoneCode,
 	)
 }
