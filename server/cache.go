@@ -92,24 +92,9 @@ func (c *cache[V]) keep(key string, entry cached[V]) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, known := c.entries[key]; !known && len(c.entries) >= cacheSize {
-		c.makeRoom(entry.at)
+		shed(c.entries, cacheSize, func(old cached[V]) bool { return entry.at.Sub(old.at) >= cacheLife })
 	}
 	c.entries[key] = entry
-}
-
-// makeRoom drops what is too old to be used, or any one entry.
-func (c *cache[V]) makeRoom(now time.Time) {
-	for key, entry := range c.entries {
-		if now.Sub(entry.at) >= cacheLife {
-			delete(c.entries, key)
-		}
-	}
-	for key := range c.entries {
-		if len(c.entries) < cacheSize {
-			return
-		}
-		delete(c.entries, key)
-	}
 }
 
 func (c *cache[V]) forget(key string) {

@@ -247,7 +247,7 @@ func TestEncodeRefusesAPriorThatIsNoRecord(t *testing.T) {
 func TestRecordsNameTheirMembers(t *testing.T) {
 	for _, record := range []any{
 		storage.AuditEntry{}, storage.Assertion{}, storage.Client{}, storage.Consent{}, storage.Directory{}, storage.Grant{}, storage.Identity{},
-		storage.MergeCandidate{}, storage.PushedRequest{}, storage.RevokedToken{}, storage.Session{}, storage.SigningKeys{}, storage.TokenSecrets{}, storage.User{},
+		storage.MergeCandidate{}, storage.PushedRequest{}, storage.RevokedToken{}, storage.Session{}, storage.SigningKeys{}, storage.Throttle{}, storage.TokenSecrets{}, storage.User{},
 	} {
 		checkNames(t, reflect.TypeOf(record))
 	}

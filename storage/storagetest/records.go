@@ -26,6 +26,7 @@ func recordCases() []testCase {
 		{name: "revoked token", run: testRecord[storage.RevokedToken]},
 		{name: "session", run: testRecord[storage.Session]},
 		{name: "signing keys", run: testRecord[storage.SigningKeys]},
+		{name: "throttle", run: testRecord[storage.Throttle]},
 		{name: "token secrets", run: testRecord[storage.TokenSecrets]},
 		{name: "user", run: testRecord[storage.User]},
 		{name: "members of a newer version survive a replacement", run: testUnknownMembers},

@@ -1,0 +1,48 @@
+package server
+
+import (
+	"sync"
+	"time"
+)
+
+// pace limits how many requests each of many callers makes: rate a second, and burst at once after a pause. It is kept in
+// memory, for this process.
+type pace struct {
+	// each is the time that one request takes up.
+	each time.Duration
+	// ahead is how far a caller may be ahead of its rate.
+	ahead time.Duration
+	now   func() time.Time
+
+	mu sync.Mutex
+	// used is until when a caller has used its rate up (the generic cell rate algorithm); guarded by mu.
+	used map[string]time.Time
+}
+
+// pacesKept bounds the callers in memory.
+const pacesKept = 16384
+
+// newPace makes a limit of rate requests a second and burst at once.
+func newPace(rate, burst int, now func() time.Time) *pace {
+	each := time.Second / time.Duration(rate)
+	return &pace{each: each, ahead: each * time.Duration(burst-1), now: now, used: map[string]time.Time{}}
+}
+
+// take counts one request, or returns for how long the caller has to wait before the next one is served.
+func (p *pace) take(caller string) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now()
+	used, known := p.used[caller]
+	if used.Before(now) {
+		used = now
+	}
+	if early := used.Sub(now) - p.ahead; early > 0 {
+		return early
+	}
+	if !known && len(p.used) >= pacesKept {
+		shed(p.used, pacesKept, func(used time.Time) bool { return !used.After(now) })
+	}
+	p.used[caller] = used.Add(p.each)
+	return 0
+}

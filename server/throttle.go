@@ -1,0 +1,175 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// throttle is a rule: after some failures of a subject its further tries have to wait, each time twice as long.
+type throttle struct {
+	// name is the rule in the store.
+	name string
+	// free is how many failures cost nothing.
+	free int
+	// most bounds the wait, which begins with a second.
+	most time.Duration
+}
+
+const (
+	// firstWait is the wait after the first failure that is not free.
+	firstWait = time.Second
+	// forgetAfter is how long after its last failure, or after its last wait, a subject starts anew.
+	forgetAfter = 15 * time.Minute
+	// countTimeout bounds the counting of one failure, which goes on when the caller hangs up.
+	countTimeout = 2 * time.Second
+	// countAttempts bounds how often a lost compare-and-set is tried again: each time somebody else counted.
+	countAttempts = 8
+	// throttlesKept bounds the subjects in memory.
+	throttlesKept = 8192
+)
+
+// wait is how long a subject has to wait after so many failures.
+func (rule throttle) wait(failures int) time.Duration {
+	if failures <= rule.free {
+		return 0
+	}
+	wait := firstWait
+	for doubled := rule.free + 1; doubled < failures && wait < rule.most; doubled++ {
+		wait *= 2
+	}
+	return min(wait, rule.most)
+}
+
+// throttles counts failures. The store counts for all instances together; what this one learned of it stays in memory, so
+// that to ask costs no operation, and neither does success: an instance that knows nothing of a wait learns of it by the
+// next failure.
+type throttles struct {
+	engine storage.Engine
+	now    func() time.Time
+
+	mu    sync.Mutex
+	known map[subject]storage.Throttle // guarded by mu
+}
+
+// subject is whose failures are counted: an address, a client, an account of a directory, under a rule.
+type subject struct {
+	directory string
+	rule      throttle
+	name      string
+}
+
+// none is the count of a subject that never failed. Its name, which may be an address or a username, is a digest there.
+func (s subject) none() storage.Throttle {
+	return storage.Throttle{Directory: s.directory, Rule: s.rule.name, Subject: storage.Digest(s.rule.name, s.name)}
+}
+
+func newThrottles(engine storage.Engine, now func() time.Time) *throttles {
+	return &throttles{engine: engine, now: now, known: map[subject]storage.Throttle{}}
+}
+
+// waits returns for how long a subject has to wait yet, as far as this instance knows.
+func (t *throttles) waits(s subject) time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return max(0, t.known[s].BlockedUntil.Sub(t.now()))
+}
+
+// look is waits, but asks the store, for what is tried so rarely that a read is cheap: the passwords of people.
+func (t *throttles) look(ctx context.Context, s subject) (time.Duration, error) {
+	entry, err := storage.Get[storage.Throttle](ctx, t.engine, s.none().Document().ID)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return 0, err
+	}
+	if err == nil {
+		t.learn(s, entry.Record)
+	}
+	return t.waits(s), nil
+}
+
+// failed counts a failure and returns for how long the subject has to wait now. While the store is out of reach this
+// instance counts alone.
+func (t *throttles) failed(ctx context.Context, s subject) time.Duration {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), countTimeout)
+	defer cancel()
+	counted, err := t.count(ctx, s)
+	if err != nil {
+		counted = t.next(s.rule, t.remembered(s))
+	}
+	t.learn(s, counted)
+	return t.waits(s)
+}
+
+// count adds one to what the store has.
+func (t *throttles) count(ctx context.Context, s subject) (storage.Throttle, error) {
+	none := s.none()
+	for range countAttempts {
+		entry, err := storage.Get[storage.Throttle](ctx, t.engine, none.Document().ID)
+		var next storage.Throttle
+		switch {
+		case errors.Is(err, storage.ErrNotFound):
+			next = t.next(s.rule, none)
+			_, err = storage.Insert(ctx, t.engine, next)
+		case err == nil:
+			next = t.next(s.rule, entry.Record)
+			_, err = entry.Replace(ctx, t.engine, next)
+		}
+		if err == nil || !errors.Is(err, storage.ErrExists) && !errors.Is(err, storage.ErrConflict) {
+			return next, err
+		}
+	}
+	return storage.Throttle{}, storage.ErrConflict
+}
+
+// next is a count after one more failure.
+func (t *throttles) next(rule throttle, count storage.Throttle) storage.Throttle {
+	now := storage.Instant(t.now())
+	count.Failures++
+	count.FailedAt = now
+	count.BlockedUntil = now.Add(rule.wait(count.Failures))
+	count.ExpiresAt = count.BlockedUntil.Add(forgetAfter)
+	return count
+}
+
+// remembered is the count that this instance knows, or none.
+func (t *throttles) remembered(s subject) storage.Throttle {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	count, ok := t.known[s]
+	if !ok || !t.now().Before(count.ExpiresAt) {
+		return s.none()
+	}
+	return count
+}
+
+func (t *throttles) learn(s subject, count storage.Throttle) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	known, ok := t.known[s]
+	if ok && known.BlockedUntil.After(count.BlockedUntil) {
+		return // What is learned late may be older.
+	}
+	if !ok && len(t.known) >= throttlesKept {
+		now := t.now()
+		shed(t.known, throttlesKept, func(count storage.Throttle) bool { return !now.Before(count.BlockedUntil) })
+	}
+	t.known[s] = count
+}
+
+// network is what an address is counted as: of IPv6 the /64, because whoever has one address has all of those. Where no
+// address is known all callers are counted as one.
+func network(address netip.Addr) string {
+	bits := 32
+	if address.Is6() {
+		bits = 64
+	}
+	prefix, err := address.WithZone("").Prefix(bits)
+	if err != nil || !prefix.IsValid() {
+		return ""
+	}
+	return prefix.String()
+}
