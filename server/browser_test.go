@@ -1,0 +1,341 @@
+package server_test
+
+import (
+	"html"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// browser is a browser without scripts: it keeps cookies, follows redirects within the provider, and submits forms.
+type browser struct {
+	*world
+	cookies map[string]string
+	// set are the cookies of the last answer that set some, as they were written.
+	set map[string]string
+	// page is where it is.
+	page *page
+}
+
+// page is what a browser came to: a page of the provider, or what a client would have been sent.
+type page struct {
+	url    string
+	status int
+	header http.Header
+	body   string
+	// callback is where the browser would go that is not the provider; sent holds the parameters of that, posted whether by
+	// a form.
+	callback string
+	sent     url.Values
+	posted   bool
+	// hops are the URLs on the way.
+	hops []string
+}
+
+func (w *world) newBrowser() *browser { return &browser{world: w, cookies: map[string]string{}} }
+
+// get opens a URL, as somebody does who follows a link.
+func (b *browser) get(address string) *page {
+	b.Helper()
+	return b.open(must(http.NewRequestWithContext(b.Context(), http.MethodGet, address, nil))(b.T), true)
+}
+
+// post submits a form. One from another site brings no cookies, because they are all Lax.
+func (b *browser) post(address string, form url.Values, sameSite bool) *page {
+	b.Helper()
+	request := must(http.NewRequestWithContext(b.Context(), http.MethodPost, address, strings.NewReader(form.Encode())))(b.T)
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return b.open(request, sameSite)
+}
+
+func (b *browser) open(request *http.Request, sameSite bool) *page {
+	b.Helper()
+	var hops []string
+	for range 12 {
+		hops = append(hops, request.URL.String())
+		if request.Method == http.MethodGet || sameSite {
+			for name, value := range b.cookies {
+				request.AddCookie(&http.Cookie{Name: name, Value: value})
+			}
+		}
+		response := b.send(request)
+		location := response.header.Get("Location")
+		if location == "" || response.status/100 != 3 {
+			response.hops = hops
+			b.page = response
+			response.readFormPost(b.url)
+			return response
+		}
+		next := must(request.URL.Parse(location))(b.T)
+		if !strings.HasPrefix(next.String(), b.url+"/") {
+			response.callback, response.sent, response.hops = location, next.Query(), hops
+			b.page = response
+			return response
+		}
+		if response.status != http.StatusSeeOther {
+			b.Fatalf("redirect by %d to %s", response.status, location)
+		}
+		request = must(http.NewRequestWithContext(b.Context(), http.MethodGet, next.String(), nil))(b.T)
+	}
+	b.Fatalf("too many redirects: %s", strings.Join(hops, "\n"))
+	return nil
+}
+
+func (b *browser) send(request *http.Request) *page {
+	b.Helper()
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	response := must(client.Do(request))(b.T)
+	defer response.Body.Close()
+	body := string(must(io.ReadAll(response.Body))(b.T))
+	if set := response.Header.Values("Set-Cookie"); len(set) > 0 {
+		b.set = map[string]string{}
+		for _, line := range set {
+			cookie := must(http.ParseSetCookie(line))(b.T)
+			b.set[cookie.Name] = line
+			b.cookies[cookie.Name] = cookie.Value
+			if cookie.MaxAge < 0 {
+				delete(b.cookies, cookie.Name)
+			}
+		}
+	}
+	return &page{url: request.URL.String(), status: response.StatusCode, header: response.Header, body: body}
+}
+
+// readFormPost finds the form of a page that posts itself to a client.
+func (p *page) readFormPost(provider string) {
+	form := regexp.MustCompile(`<form method="post" action="([^"]*)">`).FindStringSubmatch(p.body)
+	if form == nil || strings.HasPrefix(html.UnescapeString(form[1]), provider+"/") {
+		return
+	}
+	p.callback, p.sent, p.posted = html.UnescapeString(form[1]), url.Values{}, true
+	for _, field := range regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`).FindAllStringSubmatch(p.body, -1) {
+		p.sent.Add(html.UnescapeString(field[1]), html.UnescapeString(field[2]))
+	}
+}
+
+// submit fills in the form of the page and presses the button of that value.
+func (b *browser) submit(decision string, fields ...string) *page {
+	b.Helper()
+	form := url.Values{"decision": {decision}}
+	for _, box := range regexp.MustCompile(`type="checkbox" name="([^"]*)" value="([^"]*)" checked`).FindAllStringSubmatch(b.page.body, -1) {
+		form.Add(html.UnescapeString(box[1]), html.UnescapeString(box[2]))
+	}
+	for i := 0; i < len(fields); i += 2 {
+		form.Set(fields[i], fields[i+1])
+	}
+	return b.post(b.page.url, form, true)
+}
+
+// signIn names the user on the login page.
+func (b *browser) signIn(user string) *page {
+	b.Helper()
+	if !strings.Contains(b.page.body, `name="username"`) {
+		b.Fatalf("not a login page: %d %s %s", b.page.status, b.page.url, b.page.body)
+	}
+	return b.submit("go", "username", user)
+}
+
+// allow gives consent if it is asked for.
+func (b *browser) allow() *page {
+	b.Helper()
+	if b.page.callback == "" && strings.Contains(b.page.body, "<h1>consent</h1>") {
+		b.submit("allow")
+	}
+	return b.page
+}
+
+// must be at the client with a code.
+func (b *browser) code() string {
+	b.Helper()
+	if b.page.callback == "" || b.page.sent.Get("code") == "" {
+		b.Fatalf("no code: %d %s %v\n%s", b.page.status, b.page.url, b.page.sent, b.page.body)
+	}
+	return b.page.sent.Get("code")
+}
+
+// wantError asserts that the client was told an error, and its state.
+func (b *browser) wantError(t *testing.T, code, state string) {
+	t.Helper()
+	if b.page.callback == "" || b.page.sent.Get("error") != code || b.page.sent.Get("state") != state || b.page.sent.Has("code") {
+		t.Errorf("got %d %s %q %v, want the error %s with state %q\n%s", b.page.status, b.page.url, b.page.callback, b.page.sent, code, state, b.page.body)
+	}
+	wantErrorMembers(t, b.page.sent)
+	if iss := b.page.sent.Get("iss"); iss == "" {
+		t.Error("no iss (RFC 9207)")
+	}
+}
+
+// wantPage asserts that the browser stays here, on a page with that status.
+func (b *browser) wantPage(t *testing.T, status int, text string) {
+	t.Helper()
+	if b.page.callback != "" || b.page.status != status || !strings.Contains(b.page.body, text) {
+		t.Errorf("got %d %s %q, want a page with %d and %q\n%s", b.page.status, b.page.url, b.page.callback, status, text, b.page.body)
+	}
+	if !strings.HasPrefix(b.page.header.Get("Content-Type"), "text/html") {
+		t.Errorf("Content-Type is %q", b.page.header.Get("Content-Type"))
+	}
+}
+
+// wantErrorMembers asserts what certification does of every error response.
+func wantErrorMembers(t *testing.T, sent url.Values) {
+	t.Helper()
+	for name, values := range sent {
+		switch name {
+		case "error", "error_description", "error_uri", "state", "iss":
+		default:
+			t.Errorf("unexpected parameter %s", name)
+		}
+		if len(values) != 1 {
+			t.Errorf("%s is there %d times", name, len(values))
+		}
+	}
+	if strings.ContainsAny(sent.Get("error_description"), "\r\n\t\"\\") {
+		t.Errorf("error_description has characters that it must not have: %q", sent.Get("error_description"))
+	}
+}
+
+const (
+	webRedirect  = "https://rp.example/callback"
+	spaRedirect  = "https://spa.example/callback"
+	verifier     = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+	challenge    = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+	longState    = "s-._~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-._~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV"
+	allScopes    = "openid profile email address phone offline_access"
+	secretOfWeb  = secretOfMini
+	nativeScheme = "com.example.app:/callback"
+)
+
+// newSite is a world with pages, the clients "web" (confidential), "spa" and "native" (public), and the users alice and bob.
+func newSite(t *testing.T) *world {
+	t.Helper()
+	w := newWorld(t)
+	w.server.MountPlainPages()
+	w.addClient("web", func(*storage.Client) {})
+	w.addClient("spa", func(c *storage.Client) {
+		c.Kind, c.AuthMethod, c.Secrets, c.RedirectURIs = storage.ClientSPA, "none", nil, []string{spaRedirect}
+	})
+	w.addClient("native", func(c *storage.Client) {
+		c.Kind, c.AuthMethod, c.Secrets = storage.ClientNative, "none", nil
+		c.RedirectURIs = []string{"http://127.0.0.1/callback", "http://[::1]:7777/callback", nativeScheme, "https://app.example/callback"}
+	})
+	w.addUser("alice")
+	w.addUser("bob")
+	return w
+}
+
+// addClient registers a client of kind web at the default directory.
+func (w *world) addClient(id string, edit func(*storage.Client)) {
+	w.Helper()
+	client := storage.Client{
+		Directory: "default", ID: id, Kind: storage.ClientWeb, Name: "Client " + id, AuthMethod: "client_secret_basic",
+		Secrets: []string{fastHash(secretOfWeb)}, RedirectURIs: []string{webRedirect}, Scopes: strings.Fields(allScopes),
+		Audiences: []string{"https://api.example", "https://files.example"}, IDTokenAlgorithm: "ES256", CreatedAt: w.clock.Now(),
+	}
+	edit(&client)
+	must(storage.Insert(w.Context(), w.engine, client))(w.T)
+}
+
+// addUser makes a user who has every claim.
+func (w *world) addUser(id string) { w.addUserIn("default", id) }
+
+func (w *world) addUserIn(directory, id string) {
+	w.Helper()
+	now := w.clock.Now()
+	must(storage.Insert(w.Context(), w.engine, storage.User{
+		Directory: directory, ID: id, Status: storage.UserActive, Username: id, Email: id + "@example.com", EmailVerified: true,
+		Phone: "+8613800138000", PhoneVerifiedAt: now, CreatedAt: now, UpdatedAt: now,
+		Profile: storage.Profile{
+			Name: "Name of " + id, GivenName: id, FamilyName: "Example", MiddleName: "M", Nickname: id, Profile: "https://example.com/" + id,
+			Picture: "https://example.com/p.png", Website: "https://example.com", Gender: "female", Birthdate: "1990-01-01",
+			Zoneinfo: "Asia/Shanghai", Locale: "zh-CN", Address: &storage.Address{Formatted: "1 Example Road", Country: "CN"},
+		},
+	}))(w.T)
+}
+
+// authorizeURL is the address of an authorization request of web, spa or native, with further parameters in pairs; an empty
+// value takes one away.
+func (w *world) authorizeURL(client string, further ...string) string {
+	return w.url + "/oauth2/authorize?" + w.authorizeForm(client, further...).Encode()
+}
+
+func (w *world) authorizeForm(client string, further ...string) url.Values {
+	form := url.Values{
+		"client_id": {client}, "response_type": {"code"}, "scope": {"openid"}, "state": {"state-1"}, "nonce": {"nonce-1"},
+		"redirect_uri": {webRedirect},
+	}
+	switch client {
+	case "spa":
+		form.Set("redirect_uri", spaRedirect)
+		form.Set("code_challenge", challenge)
+		form.Set("code_challenge_method", "S256")
+	case "native":
+		form.Set("redirect_uri", "http://127.0.0.1:51234/callback")
+		form.Set("code_challenge", challenge)
+		form.Set("code_challenge_method", "S256")
+	}
+	for i := 0; i < len(further); i += 2 {
+		form.Set(further[i], further[i+1])
+		if further[i+1] == "" {
+			form.Del(further[i])
+		}
+	}
+	return form
+}
+
+// redeem exchanges a code as web does, or as a public client; further parameters come in pairs.
+func (w *world) redeem(client, code string, further ...string) answer {
+	w.Helper()
+	form := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {webRedirect}}
+	switch client {
+	case "spa":
+		form.Set("redirect_uri", spaRedirect)
+		form.Set("code_verifier", verifier)
+	case "native":
+		form.Set("redirect_uri", "http://127.0.0.1:51234/callback")
+		form.Set("code_verifier", verifier)
+	}
+	for i := 0; i < len(further); i += 2 {
+		form.Set(further[i], further[i+1])
+		if further[i+1] == "" {
+			form.Del(further[i])
+		}
+	}
+	return w.tokenRequest(client, form)
+}
+
+// tokenRequest authenticates by Basic, or names the client where that is public.
+func (w *world) tokenRequest(client string, form url.Values) answer {
+	w.Helper()
+	if client == "spa" || client == "native" {
+		form.Set("client_id", client)
+		return w.postPublic("/oauth2/token", form)
+	}
+	return w.post(client, "/oauth2/token", form)
+}
+
+func (w *world) postPublic(path string, form url.Values) answer {
+	w.Helper()
+	request := must(http.NewRequestWithContext(w.Context(), http.MethodPost, w.url+path, strings.NewReader(form.Encode())))(w.T)
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return w.do(request)
+}
+
+// flow is the whole sign-in of alice with a client: pages, consent and tokens.
+func (b *browser) flow(client string, further ...string) answer {
+	b.Helper()
+	b.get(b.authorizeURL(client, further...))
+	if b.page.callback == "" && strings.Contains(b.page.body, `name="username"`) {
+		b.signIn("alice")
+	}
+	b.allow()
+	a := b.redeem(client, b.code())
+	if a.status != http.StatusOK {
+		b.Fatalf("tokens: %d %s", a.status, a.raw)
+	}
+	return a
+}

@@ -1,0 +1,87 @@
+package server
+
+import (
+	"errors"
+	"html"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// MountPlainPages mounts the barest pages that the authorization endpoint can send people to: who names a user is that user.
+func (s *Server) MountPlainPages() {
+	p := &plainPages{s.newAuthorize(nil, codes{})}
+	for name, serve := range map[string]func(http.ResponseWriter, *http.Request) error{"login": p.login, "consent": p.consent} {
+		s.table.handle(route{name: name, path: "/" + name, methods: []string{http.MethodGet, http.MethodPost}, serve: serve, surface: pageErrors})
+	}
+}
+
+type plainPages struct{ *authorizeEndpoint }
+
+func (p *plainPages) login(w http.ResponseWriter, r *http.Request) error {
+	waiting, err := p.waiting(r)
+	if err != nil {
+		return err
+	}
+	if r.Method == http.MethodGet {
+		return plainPage(w, waiting, `<h1>`+string(waiting.Step)+`</h1><label>Username <input name="username" value="`+
+			html.EscapeString(waiting.request.loginHint())+`"></label>`)
+	}
+	switch r.FormValue("decision") {
+	case "cancel":
+		return p.deny(w, r, waiting)
+	case "stay":
+		current, err := p.sessions.browserSession(r)
+		if err != nil || current == nil {
+			return errors.Join(err, errors.New("server: nobody is signed in"))
+		}
+		return p.chosen(w, r, waiting, current)
+	}
+	issuer, _ := oauth2.IssuerFrom(r.Context())
+	user, err := storage.Get[storage.User](r.Context(), p.sessions.engine, storage.Key(issuer.Directory.ID, r.FormValue("username")))
+	if err != nil {
+		return err
+	}
+	current, err := p.sessions.signIn(w, r, user.Record, authentication{at: p.now(), amr: []string{"pwd"}, acr: acrSingleFactor})
+	if err != nil {
+		return err
+	}
+	return p.signedIn(w, r, waiting, current)
+}
+
+func (p *plainPages) consent(w http.ResponseWriter, r *http.Request) error {
+	waiting, err := p.waiting(r)
+	if err != nil {
+		return err
+	}
+	current, err := p.sessions.browserSession(r)
+	if err != nil || current == nil {
+		return errors.Join(err, errors.New("server: nobody is signed in"))
+	}
+	if r.Method == http.MethodPost {
+		if r.FormValue("decision") == "cancel" {
+			return p.deny(w, r, waiting)
+		}
+		return p.allow(w, r, waiting, current, r.Form["scope"])
+	}
+	scopes, before, err := p.asked(r, waiting, current)
+	if err != nil {
+		return err
+	}
+	fields := `<h1>consent</h1><p id="before">` + html.EscapeString(strings.Join(before, " ")) + `</p>`
+	for _, scope := range scopes {
+		fields += `<input type="checkbox" name="scope" value="` + html.EscapeString(scope) + `" checked>`
+	}
+	return plainPage(w, waiting, fields)
+}
+
+func plainPage(w http.ResponseWriter, waiting *waiting, fields string) error {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; form-action "+strings.Join(waiting.formTargets(), " "))
+	_, err := io.WriteString(w, `<form method="post">`+fields+
+		`<button name="decision" value="go">Go</button><button name="decision" value="cancel">Cancel</button></form>`)
+	return err
+}
