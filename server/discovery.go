@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/minifed/minifed/discovery"
@@ -24,15 +25,23 @@ type discoveryEndpoint struct {
 	table       *table
 	grantTypes  []string
 	authMethods []string
+	// made are the documents of the directories by their IDs: a document is good for as long as the directory's record is.
+	made sync.Map
+}
+
+// madeDocument is the metadata of one issuer, as its record was.
+type madeDocument struct {
+	issuer   *oauth2.Issuer
+	document discovery.Document
 }
 
 func (e *discoveryEndpoint) mount(t *table) {
 	e.table = t
 	serve := cachedDocument(discovery.ContentTypeMetadata, e.document)
-	for name, path := range map[string]string{
-		"openid_configuration": openIDConfiguration, "oauth_authorization_server": authorizationServerMetadata,
+	for _, well := range []struct{ name, path string }{
+		{"openid_configuration", openIDConfiguration}, {"oauth_authorization_server", authorizationServerMetadata},
 	} {
-		t.handle(route{name: name, path: path, methods: documentMethods(), serve: serve, surface: oauthErrors, cached: true})
+		t.handle(route{name: well.name, path: well.path, methods: documentMethods(), serve: serve, surface: oauthErrors, cached: true})
 	}
 }
 
@@ -41,6 +50,19 @@ func (e *discoveryEndpoint) document(ctx context.Context) (discovery.Document, e
 	if !ok {
 		return discovery.Document{}, errNoRequest
 	}
+	if kept, ok := e.made.Load(issuer.Directory.ID); ok {
+		if made, _ := kept.(madeDocument); made.issuer == issuer {
+			return made.document, nil
+		}
+	}
+	document, err := e.write(issuer)
+	if err == nil {
+		e.made.Store(issuer.Directory.ID, madeDocument{issuer, document})
+	}
+	return document, err
+}
+
+func (e *discoveryEndpoint) write(issuer *oauth2.Issuer) (discovery.Document, error) {
 	metadata, err := discovery.New(e.provider(issuer))
 	if err != nil {
 		return discovery.Document{}, err

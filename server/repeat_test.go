@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"sync"
 	"testing"
@@ -219,6 +220,33 @@ func TestABindRequestIsRepeatedToo(t *testing.T) {
 	w.clock.Advance(time.Minute)
 	if late := bind(); late.status != 400 || late.text("reason") != "new_code" {
 		t.Errorf("got %d %s", late.status, late.raw)
+	}
+}
+
+func TestTheRepeatOfABindRequestMustProveTheSame(t *testing.T) {
+	w := newWorld(t)
+	app := w.addBinder()
+	bind := map[string]any{"method": "phone", "bind_ticket": w.ticket("binder", "alice"), "code": app.Login("alice"), "phone_code": app.TapPhone("alice")}
+	first := w.bindUser("binder", bind)
+	if again := w.bindUser("binder", bind); again.status != http.StatusOK || again.text("refresh_token") != first.text("refresh_token") {
+		t.Errorf("the same request: got %d %s", again.status, again.raw)
+	}
+	for member, value := range map[string]string{"code": app.Login("mallory"), "phone_code": app.TapPhone("mallory")} {
+		other := maps.Clone(bind)
+		other[member] = value
+		if got := w.bindUser("binder", other); got.status != 400 || got.text("reason") != "repeat_differs" {
+			t.Errorf("another %s: got %d %s", member, got.status, got.raw)
+		}
+	}
+}
+
+func TestAPhoneCodeThatWasLostOnTheWayAsksForAnother(t *testing.T) {
+	w := newWorld(t)
+	app := w.addBinder()
+	app.Fail(wechattest.PhoneNumber, wechattest.Fault{Drop: wechattest.FIN, Spend: true})
+	a := w.bindUser("binder", map[string]any{"method": "phone", "code": app.Login("alice"), "phone_code": app.TapPhone("alice")})
+	if a.status != 400 || a.text("error") != "invalid_request" || a.text("reason") != "new_phone_code" {
+		t.Errorf("got %d %s", a.status, a.raw)
 	}
 }
 
