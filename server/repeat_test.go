@@ -171,14 +171,15 @@ func TestAnInstanceThatIsToldTheCodeWasUsedWaitsForTheOtherOnesGrant(t *testing.
 		}
 		return nil
 	}
+	gate := wechattest.NewGate()
+	w.app("mini").Fail(wechattest.Code2Session, wechattest.Fault{}, wechattest.Fault{Gate: gate}) // The second call is held.
 	var first, second answer
 	var calls sync.WaitGroup
 	calls.Go(func() { first = w.exchange("mini", code) })
 	<-held
 	calls.Go(func() { second = other.exchange("mini", code) })
-	for w.sim.TimesSent(code) < 2 { // The other instance has been told that the code is used.
-		time.Sleep(time.Millisecond)
-	}
+	<-gate.Arrived() // The other instance found no grant, and is about to be told that the code is used.
+	gate.Open()
 	close(release)
 	calls.Wait()
 	if first.status != 200 || second.status != 200 || first.text("refresh_token") != second.text("refresh_token") {
