@@ -65,6 +65,9 @@ func (s *Store) GetAuthorizeCodeSession(ctx context.Context, code string, sessio
 		request := &fosite.Request{ID: g.ID, Form: url.Values{}}
 		return request, s.codeReused(ctx, u)
 	}
+	if !s.now().Before(g.Code.ExpiresAt) { // The grant may stay longer: see Draft.
+		return nil, notFound(ended("code expired"))
+	}
 	live, err := s.alive(ctx, g)
 	if err != nil {
 		return nil, notFound(err)

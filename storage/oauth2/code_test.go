@@ -180,11 +180,36 @@ func TestWhatFositeMayAskOfACode(t *testing.T) {
 }
 
 func TestACodeExpires(t *testing.T) {
+	for name, change := range map[string]func(*storage.Grant){
+		"with its grant":          nil,
+		"before its grant is due": func(g *storage.Grant) { g.ExpiresAt = time.Now().Add(time.Hour) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				k := newKit(t)
+				code, late := k.mustAuthorize(nil, change), k.mustAuthorize(nil, change)
+				time.Sleep(59 * time.Second)
+				wantOK(t, k.redeem(code))
+				time.Sleep(time.Second)
+				wantError(t, k.redeem(late), http.StatusBadRequest, "invalid_grant")
+			})
+		})
+	}
+}
+
+func TestAGrantStaysAsLongAsItsDraftSays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t)
-		code := k.mustAuthorize(nil, nil)
-		time.Sleep(61 * time.Second)
-		wantError(t, k.redeem(code), http.StatusBadRequest, "invalid_grant")
+		id, err := k.store.GrantIDs(k.begin(), "interaction", "42")
+		if err != nil {
+			t.Fatal(err)
+		}
+		change := func(g *storage.Grant) { g.ID, g.ExpiresAt = id[0].ID, time.Now().Add(time.Hour) }
+		k.mustAuthorize(nil, change)
+		time.Sleep(59 * time.Minute)
+		if _, err := k.authorize(nil, change); !isExists(err) {
+			t.Errorf("a request was answered twice: %v", err)
+		}
 	})
 }
 
