@@ -5,8 +5,6 @@ import (
 	"fmt"
 
 	"github.com/ory/fosite"
-
-	"github.com/minifed/minifed/storage"
 )
 
 var (
@@ -18,24 +16,6 @@ var (
 	// ErrRepeatDiffers says that a request was answered before which asked for something else.
 	ErrRepeatDiffers = errors.New("oauth2: repeat asks for something else")
 )
-
-// ProtocolError returns the protocol error that a client is to be told for err, which may be wrapped in errors of fosite:
-// temporarily_unavailable (503) when the store did not answer or could not say how a write ended, invalid_grant when no live
-// grant stands behind what was shown. Every other error is returned as it is.
-func ProtocolError(err error) error {
-	switch {
-	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrNewerVersion), errors.Is(err, fosite.ErrSerializationFailure):
-		return fosite.ErrTemporarilyUnavailable.WithWrap(err).WithHint("Repeat the same request in a few seconds.")
-	case errors.Is(err, fosite.ErrInvalidatedAuthorizeCode):
-		return fosite.ErrInvalidGrant.WithWrap(err).WithHint("The authorization code was used before. The tokens that came of it are revoked.")
-	case errors.Is(err, fosite.ErrInactiveToken):
-		return fosite.ErrInvalidGrant.WithWrap(err).WithHint("The refresh token was used before. All tokens of this grant are revoked.")
-	case errors.Is(err, ErrNoGrant):
-		return fosite.ErrInvalidGrant.WithWrap(err).WithHint("It is unknown, expired, revoked or another client's.")
-	default:
-		return err
-	}
-}
 
 // ended is ErrNoGrant with the reason, for the operator.
 func ended(reason string) error { return fmt.Errorf("%w: %s", ErrNoGrant, reason) }

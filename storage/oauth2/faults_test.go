@@ -198,7 +198,7 @@ func TestErrorsOfTheStoreTellNoSecrets(t *testing.T) {
 			k.hooks.Before = engine
 			for _, shown := range []string{token, token + "x", token[:len(token)-1] + "_"} {
 				if err := show[kind](k.begin(), shown); err != nil {
-					texts = append(texts, err.Error(), oauth2.ProtocolError(err).Error(), explain(oauth2.ProtocolError(err)))
+					texts = append(texts, err.Error())
 				}
 			}
 		}

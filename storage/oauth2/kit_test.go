@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -315,9 +316,18 @@ func (k *kit) tokenIn(ctx context.Context, form url.Values) answer {
 	return a
 }
 
-// refusal is how a server writes an error of this package.
+// refusal is how a server writes an error, as the package's documentation says.
 func refusal(err error) answer {
-	e := fosite.ErrorToRFC6749Error(oauth2.ProtocolError(err))
+	is := func(targets ...error) bool {
+		return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
+	}
+	e := fosite.ErrorToRFC6749Error(err)
+	switch {
+	case is(storage.ErrUnavailable, storage.ErrNewerVersion, fosite.ErrSerializationFailure):
+		e = fosite.ErrTemporarilyUnavailable
+	case is(oauth2.ErrNoGrant, fosite.ErrInactiveToken, fosite.ErrInvalidatedAuthorizeCode):
+		e = fosite.ErrInvalidGrant
+	}
 	return answer{status: e.CodeField, error: e.ErrorField, explanation: explain(err)}
 }
 

@@ -9,6 +9,8 @@ import (
 	"github.com/ory/fosite"
 	fositeoauth2 "github.com/ory/fosite/handler/oauth2"
 	"github.com/ory/fosite/handler/openid"
+
+	"github.com/minifed/minifed/storage"
 )
 
 // RefreshHandler is the refresh_token grant (RFC 6749 §6, OpenID Connect Core §12). It takes the place of two handlers of
@@ -53,7 +55,7 @@ func (h *RefreshHandler) HandleTokenEndpointRequest(ctx context.Context, request
 	// 2. The token is good.
 	granted, err := h.Store.GetRefreshTokenSession(ctx, token, request.GetSession())
 	if err != nil {
-		return ProtocolError(err)
+		return protocolError(err)
 	}
 	// 3. The tokens are for what is asked, of what was granted, of what the client may have today.
 	request.SetID(granted.GetID())
@@ -114,26 +116,26 @@ func (h *RefreshHandler) PopulateTokenEndpointResponse(ctx context.Context, requ
 	}
 	client, err := clientOf(request)
 	if err != nil {
-		return fosite.ErrServerError.WithWrap(err).WithDebug(err.Error())
+		return protocolError(err)
 	}
 	// 1. What can fail without effect.
 	request.GetSession().SetExpiresAt(fosite.AccessToken, h.Store.now().Add(client.lifetimes.AccessToken))
 	access, _, err := h.AccessTokens.GenerateAccessToken(ctx, request)
 	if err != nil {
-		return serverError(err)
+		return protocolError(err)
 	}
 	response.SetAccessToken(access)
 	if err := h.issueIDToken(ctx, client, request, response); err != nil {
-		return serverError(err)
+		return protocolError(err)
 	}
 	// 2. The only effect.
 	if err := h.Store.RotateRefreshToken(ctx, request.GetID(), request.GetRequestForm().Get("refresh_token")); err != nil {
-		return ProtocolError(err)
+		return protocolError(err)
 	}
 	// 3. The refresh token that the grant has now.
 	refresh, _, err := h.RefreshTokens.GenerateRefreshToken(ctx, request)
 	if err != nil {
-		return serverError(err)
+		return protocolError(err)
 	}
 	response.SetTokenType("bearer")
 	response.SetExpiresIn(client.lifetimes.AccessToken)
@@ -156,11 +158,17 @@ func (h *RefreshHandler) issueIDToken(ctx context.Context, client *Client, reque
 	return helper.IssueExplicitIDToken(ctx, client.lifetimes.IDToken, request, response)
 }
 
-// serverError keeps an error that says what the client is to be told, and hides any other.
-func serverError(err error) error {
-	err = ProtocolError(err)
-	if protocol, ok := errors.AsType[*fosite.RFC6749Error](err); ok {
-		return protocol
+// protocolError is what a client is told of an error: temporarily_unavailable when the store did not answer or could not say
+// how a write ended, invalid_grant when no live grant stands behind the token, and nothing of what is wrong inside.
+func protocolError(err error) error {
+	switch {
+	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrNewerVersion), errors.Is(err, fosite.ErrSerializationFailure):
+		return fosite.ErrTemporarilyUnavailable.WithWrap(err).WithHint("Repeat the same request in a few seconds.")
+	case errors.Is(err, fosite.ErrInactiveToken):
+		return fosite.ErrInvalidGrant.WithWrap(err).WithHint("The refresh token was used before. All tokens of its grant are revoked.")
+	case errors.Is(err, ErrNoGrant):
+		return fosite.ErrInvalidGrant.WithWrap(err).WithHint("The refresh token is unknown, expired, revoked or another client's.")
+	default:
+		return fosite.ErrServerError.WithWrap(err).WithDebug(err.Error())
 	}
-	return fosite.ErrServerError.WithWrap(err).WithDebug(err.Error())
 }
