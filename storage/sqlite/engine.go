@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -55,9 +54,14 @@ const readConnections = 2
 // Open opens the file, or makes it. It answers ErrServed if options.Serve is set and another server has the file, and
 // storage.ErrNewerVersion if a newer version of minifed made it.
 func Open(ctx context.Context, options Options) (*Engine, error) {
-	path, err := filepath.Abs(options.Path)
+	return open(ctx, options, dialWriter)
+}
+
+// open is Open with the way in which the writer gets its connections.
+func open(ctx context.Context, options Options, dial dialer) (*Engine, error) {
+	path, err := locate(options.Path)
 	if err != nil {
-		return nil, fmt.Errorf("storage/sqlite: %w", err)
+		return nil, err
 	}
 	e := &Engine{
 		path: path, now: options.Now, logger: options.Logger, tables: tables(),
@@ -69,35 +73,38 @@ func Open(ctx context.Context, options Options) (*Engine, error) {
 	if e.logger == nil {
 		e.logger = slog.New(slog.DiscardHandler)
 	}
-	random := options.Random
-	if random == nil {
-		random = rand.Reader
+	if options.Random == nil {
+		options.Random = rand.Reader
 	}
-	if err := e.open(ctx, options.Serve, random); err != nil {
+	if err := e.start(ctx, options, dial); err != nil {
 		return nil, errors.Join(err, e.release())
 	}
 	return e, nil
 }
 
-func (e *Engine) open(ctx context.Context, serve bool, random io.Reader) (err error) {
-	if err := createFile(e.path); err != nil {
-		return err
-	}
-	if serve {
+func (e *Engine) start(ctx context.Context, options Options, dial dialer) (err error) {
+	if options.Serve {
 		if e.claim, err = claim(ctx, e.path); err != nil {
 			return err
 		}
 	}
-	if err := prepareFile(ctx, e.path, e.tables); err != nil {
+	if e.lists, err = openLists(e.path); err != nil {
 		return err
+	}
+	first, err := dial(ctx, e.path)
+	if err != nil {
+		return err
+	}
+	if err := first.prepareFile(e.tables); err != nil {
+		return errors.Join(err, first.Close())
 	}
 	for range readConnections {
 		e.readers <- &reader{path: e.path}
 	}
-	if e.lists, err = openLists(e.path); err != nil {
-		return err
+	e.writer = newWriter(e, first, options.Random, dial)
+	if options.Serve {
+		e.writer.sweep = newSweep(e)
 	}
-	e.writer = newWriter(e, random, serve)
 	go e.writer.run()
 	return nil
 }

@@ -11,18 +11,31 @@ import (
 	codes "modernc.org/sqlite/lib"
 )
 
-// createFile makes the database file with mode 0600 and its folder with mode 0700 if they are missing. SQLite gives the files
-// beside it the same mode. A file that exists is not opened: closing it would drop the locks that SQLite holds on it.
-func createFile(path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("storage/sqlite: make the data folder: %w", err)
-	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, os.ErrExist) {
-		return nil
-	}
+// locate returns the absolute path of the database file without symbolic links, so that two names of a file are one claim. It
+// makes the file with mode 0600 and its folder with mode 0700 if they are missing; SQLite gives the files beside it the same
+// mode. A file that exists is not opened: closing it would drop the locks that SQLite holds on it.
+func locate(path string) (string, error) {
+	path, err := filepath.Abs(path)
 	if err != nil {
-		return fmt.Errorf("storage/sqlite: make the data file: %w", err)
+		return "", fmt.Errorf("storage/sqlite: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return "", fmt.Errorf("storage/sqlite: make the data folder: %w", err)
+	}
+	if err := create(path); err != nil && !errors.Is(err, os.ErrExist) {
+		return "", fmt.Errorf("storage/sqlite: make the data file: %w", err)
+	}
+	if path, err = filepath.EvalSymlinks(path); err != nil {
+		return "", fmt.Errorf("storage/sqlite: %w", err)
+	}
+	return path, nil
+}
+
+// create makes an empty file for its owner alone, or answers os.ErrExist.
+func create(path string) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
 	}
 	return file.Close()
 }
@@ -31,19 +44,20 @@ func createFile(path string) error {
 // to one process at a time on every platform and which dies with the process.
 func claim(ctx context.Context, path string) (io.Closer, error) {
 	side := path + "-serve"
-	if err := createFile(side); err != nil {
-		return nil, err
+	if err := create(side); err != nil && !errors.Is(err, os.ErrExist) {
+		return nil, fmt.Errorf("storage/sqlite: make the lock file: %w", err)
 	}
-	c, err := connectClaim(ctx, side)
+	c, err := dialClaim(ctx, side)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := c.exec("BEGIN EXCLUSIVE"); err != nil {
-		_ = c.Close()
-		if resultCode(err)&0xff == codes.SQLITE_BUSY {
-			return nil, fmt.Errorf("%w: %s: stop it first, or give this one another file", ErrServed, path)
-		}
-		return nil, unavailable(side, "lock", err)
+	if _, err = c.exec("BEGIN EXCLUSIVE"); err == nil {
+		return c, nil
 	}
-	return c, nil
+	if resultCode(err)&0xff == codes.SQLITE_BUSY {
+		err = fmt.Errorf("%w: %s: stop it first, or give this one another file", ErrServed, path)
+	} else {
+		err = unavailable(side, "lock", err)
+	}
+	return nil, errors.Join(err, c.Close())
 }

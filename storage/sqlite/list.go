@@ -5,24 +5,26 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"strings"
+	"time"
 
 	driversqlite "modernc.org/sqlite"
 
 	"github.com/minifed/minifed/storage"
 )
 
-// listConnections is how many lists and backups run at once.
+// listConnections is how many lists run at once.
 const listConnections = 2
 
-// openLists opens the pool for lists and backups. They may take long, so they get contexts and no prepared statements.
+// openLists makes the pool for lists. They may take long, so their contexts end them.
 func openLists(path string) (*sql.DB, error) {
-	connector, err := driversqlite.NewConnector(dsn(path, "query_only(1)", "wal_autocheckpoint(0)"))
+	connector, err := driversqlite.NewConnector(dsn(path, "query_only(ON)", "wal_autocheckpoint(0)"))
 	if err != nil {
 		return nil, unavailable(path, "open", err)
 	}
 	db := sql.OpenDB(connector)
 	db.SetMaxOpenConns(listConnections)
 	db.SetMaxIdleConns(1)
+	db.SetConnMaxIdleTime(time.Minute)
 	return db, nil
 }
 

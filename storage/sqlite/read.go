@@ -58,7 +58,7 @@ func (e *Engine) reader(ctx context.Context) (*reader, error) {
 
 func (r *reader) get(ctx context.Context, t *table, id string, now int64) (found bool, err error) {
 	if r.conn == nil {
-		if r.conn, err = connectReader(ctx, r.path); err != nil {
+		if r.conn, err = dialReader(ctx, r.path); err != nil {
 			return false, err
 		}
 	}

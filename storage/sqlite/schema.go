@@ -1,8 +1,9 @@
 package sqlite
 
 import (
-	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/minifed/minifed/storage"
@@ -54,80 +55,96 @@ func newTable(name string, indexes storage.Indexes) *table {
 	}
 }
 
-// definition returns the statements that make the table and its indexes.
-func (t *table) definition() []string {
+// definitions returns the statements that make the table and its indexes, by the names of these.
+func (t *table) definitions() map[string]string {
 	sub := strings.NewReplacer("{t}", t.name).Replace
-	statements := []string{
-		sub(`CREATE TABLE IF NOT EXISTS {t} (
+	all := map[string]string{
+		t.name: sub(`CREATE TABLE IF NOT EXISTS {t} (
 			id TEXT NOT NULL UNIQUE, rev INTEGER NOT NULL, expires_at INTEGER, owner TEXT NOT NULL, name TEXT NOT NULL,
 			created_at INTEGER NOT NULL, due_at INTEGER, body BLOB NOT NULL)`),
-		sub(`CREATE INDEX IF NOT EXISTS {t}_expires_at ON {t} (expires_at) WHERE expires_at IS NOT NULL`),
+		t.name + "_expires_at": sub(`CREATE INDEX IF NOT EXISTS {t}_expires_at ON {t} (expires_at) WHERE expires_at IS NOT NULL`),
 	}
 	if t.indexes.Created {
-		statements = append(statements, sub(`CREATE INDEX IF NOT EXISTS {t}_created_at ON {t} (owner, created_at, id)`))
+		all[t.name+"_created_at"] = sub(`CREATE INDEX IF NOT EXISTS {t}_created_at ON {t} (owner, created_at, id)`)
 	}
 	if t.indexes.Name {
-		statements = append(statements, sub(`CREATE INDEX IF NOT EXISTS {t}_name ON {t} (owner, name, id)`))
+		all[t.name+"_name"] = sub(`CREATE INDEX IF NOT EXISTS {t}_name ON {t} (owner, name, id)`)
 	}
 	if t.indexes.Due {
-		statements = append(statements, sub(`CREATE INDEX IF NOT EXISTS {t}_due_at ON {t} (due_at, id) WHERE due_at IS NOT NULL`))
+		all[t.name+"_due_at"] = sub(`CREATE INDEX IF NOT EXISTS {t}_due_at ON {t} (due_at, id) WHERE due_at IS NOT NULL`)
 	}
-	return statements
+	return all
+}
+
+// schema is everything that a file holds, by name.
+func schema(tables map[storage.Kind]*table) map[string]string {
+	all := map[string]string{}
+	for _, t := range tables {
+		maps.Copy(all, t.definitions())
+	}
+	return all
 }
 
 // prepareFile brings the file to the current schema. It is safe beside other processes that do the same.
-func prepareFile(ctx context.Context, path string, tables map[storage.Kind]*table) error {
-	c, err := connectWriter(ctx, path)
-	if err != nil {
+func (c *connection) prepareFile(tables map[storage.Kind]*table) error {
+	if err := c.checkFile(); err != nil {
 		return err
 	}
-	defer c.Close()
-	version, err := c.checkIdentity()
-	if err != nil || version == schemaVersion {
+	complete, err := c.isComplete(schema(tables))
+	if err != nil || complete {
 		return err
 	}
-	if err := c.createTables(tables); err != nil {
-		_, _ = c.exec("ROLLBACK")
-		return unavailable(path, "create tables", err)
-	}
-	return nil
-}
-
-// checkIdentity answers the schema's version, 0 for an empty file.
-func (c *connection) checkIdentity() (version int64, err error) {
-	application, err := c.number("PRAGMA application_id")
-	if err != nil {
-		return 0, unavailable(c.path, "open", err)
-	}
-	if version, err = c.number("PRAGMA user_version"); err != nil {
-		return 0, unavailable(c.path, "open", err)
-	}
-	objects, err := c.number("SELECT count(*) FROM sqlite_schema")
-	if err != nil {
-		return 0, unavailable(c.path, "open", err)
-	}
-	if application != applicationID && objects > 0 {
-		return 0, fmt.Errorf("storage/sqlite: %s is a SQLite database of another program", c.path)
-	}
-	if version > schemaVersion {
-		return 0, fmt.Errorf("%w: %s has schema %d, this binary knows %d: upgrade it", storage.ErrNewerVersion, c.path, version, schemaVersion)
-	}
-	return version, nil
-}
-
-func (c *connection) createTables(tables map[storage.Kind]*table) error {
-	statements := []string{"BEGIN IMMEDIATE"}
-	for _, t := range tables {
-		statements = append(statements, t.definition()...)
-	}
-	statements = append(statements,
-		fmt.Sprintf("PRAGMA application_id = %d", applicationID),
-		fmt.Sprintf("PRAGMA user_version = %d", schemaVersion),
-		"COMMIT")
-	for _, statement := range statements {
+	for _, statement := range creation(schema(tables)) {
 		if _, err := c.exec(statement); err != nil {
-			return err
+			return unavailable(c.path, "create tables", err)
 		}
 	}
 	return nil
+}
+
+// isComplete reports whether the file has all tables and indexes; one that an earlier version made may lack some.
+func (c *connection) isComplete(schema map[string]string) (bool, error) {
+	var found int64
+	names := strings.Join(slices.Collect(maps.Keys(schema)), "', '")
+	if err := c.value(&found, "SELECT count(*) FROM sqlite_schema WHERE name IN ('"+names+"')"); err != nil {
+		return false, unavailable(c.path, "open", err)
+	}
+	return found == int64(len(schema)), nil
+}
+
+// checkFile refuses a file that is not minifed's or not for this version.
+func (c *connection) checkFile() error {
+	var mode string
+	var application, version, objects int64
+	for query, value := range map[string]any{
+		"PRAGMA journal_mode": &mode, "PRAGMA application_id": &application, "PRAGMA user_version": &version,
+		"SELECT count(*) FROM sqlite_schema": &objects,
+	} {
+		if err := c.value(value, query); err != nil {
+			return unavailable(c.path, "open", err)
+		}
+	}
+	if mode != "wal" {
+		return fmt.Errorf("storage/sqlite: %s is on a file system without shared memory: put it on a local disk", c.path)
+	}
+	if application != applicationID && objects > 0 {
+		return fmt.Errorf("storage/sqlite: %s is a SQLite database of another program", c.path)
+	}
+	if version > schemaVersion {
+		return fmt.Errorf("%w: %s has schema %d, this binary knows %d: upgrade it",
+			storage.ErrNewerVersion, c.path, version, schemaVersion)
+	}
+	return nil
+}
+
+// creation is the transaction that makes what is missing.
+func creation(schema map[string]string) []string {
+	statements := []string{"BEGIN IMMEDIATE"}
+	for _, name := range slices.Sorted(maps.Keys(schema)) { // a table's name sorts before those of its indexes
+		statements = append(statements, schema[name])
+	}
+	return append(statements,
+		fmt.Sprintf("PRAGMA application_id = %d", applicationID),
+		fmt.Sprintf("PRAGMA user_version = %d", schemaVersion),
+		"COMMIT")
 }

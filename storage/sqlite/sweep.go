@@ -13,19 +13,22 @@ import (
 const (
 	// sweepRows bounds what one commit of a sweep deletes, so that a request waits for it a few milliseconds at most.
 	sweepRows = 200
+	// sweepRest is how long the writer is left to requests after each of these commits.
+	sweepRest = 20 * time.Millisecond
 	// sweepEvery is the mean time between two sweeps.
 	sweepEvery = time.Minute
 )
 
-// sweep frees the space of expired documents, one short commit at a time while no request waits. A nil sweep never works.
+// sweep frees the space of expired documents, one short commit at a time and behind the requests that wait. A nil sweep is
+// never due.
 type sweep struct {
 	timer *time.Timer
 	kinds []storage.Kind
-	rest  []storage.Kind // what the running sweep still has to visit
+	next  int // the kind that the next step looks at
 }
 
 func newSweep(e *Engine) *sweep {
-	s := &sweep{timer: time.NewTimer(pause())}
+	s := &sweep{timer: time.NewTimer(untilSweep())}
 	for kind := range e.tables {
 		s.kinds = append(s.kinds, kind)
 	}
@@ -33,12 +36,10 @@ func newSweep(e *Engine) *sweep {
 	return s
 }
 
-// pause is jittered, so that instances that were started together do not sweep together.
-func pause() time.Duration { return sweepEvery/2 + rand.N(sweepEvery) }
+// untilSweep is jittered, so that servers that were started together do not sweep together.
+func untilSweep() time.Duration { return sweepEvery/2 + rand.N(sweepEvery) }
 
-func (s *sweep) working() bool { return s != nil && len(s.rest) > 0 }
-
-// due yields when the next sweep should begin.
+// due yields when the next step should be made.
 func (s *sweep) due() <-chan time.Time {
 	if s == nil {
 		return nil
@@ -46,20 +47,24 @@ func (s *sweep) due() <-chan time.Time {
 	return s.timer.C
 }
 
-func (s *sweep) begin() { s.rest = s.kinds }
-
-// step deletes some expired documents of one kind; a kind that has no more is done.
+// step deletes the next few expired documents, or finds that none are left.
 func (s *sweep) step(w *writer) {
-	deleted, err := w.sweepKind(s.rest[0])
-	if err != nil {
-		w.engine.logger.Warn("expired documents could not be removed", slog.Any("error", err))
-		s.rest = nil
-	} else if deleted < sweepRows {
-		s.rest = s.rest[1:]
+	for s.next < len(s.kinds) {
+		deleted, err := w.sweepKind(s.kinds[s.next])
+		if err != nil {
+			w.engine.logger.Warn("expired documents could not be removed", slog.Any("error", err))
+			break
+		}
+		if deleted < sweepRows {
+			s.next++
+		}
+		if deleted > 0 {
+			s.timer.Reset(sweepRest)
+			return
+		}
 	}
-	if len(s.rest) == 0 {
-		s.timer.Reset(pause())
-	}
+	s.next = 0
+	s.timer.Reset(untilSweep())
 }
 
 func (w *writer) sweepKind(kind storage.Kind) (deleted int64, err error) {

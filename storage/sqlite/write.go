@@ -101,6 +101,7 @@ func (e *Engine) write(ctx context.Context, op *operation) (rev string, err erro
 // writer executes the writes of a process, one transaction at a time.
 type writer struct {
 	engine  *Engine
+	dial    dialer
 	random  io.Reader
 	queue   chan *operation
 	stopped chan struct{} // closed when run has returned
@@ -110,15 +111,13 @@ type writer struct {
 	batch []*operation
 }
 
-func newWriter(e *Engine, random io.Reader, serve bool) *writer {
-	w := &writer{engine: e, random: random, queue: make(chan *operation, batchSize), stopped: make(chan struct{})}
-	if serve {
-		w.sweep = newSweep(e)
+func newWriter(e *Engine, first *connection, random io.Reader, dial dialer) *writer {
+	return &writer{
+		engine: e, conn: first, random: random, dial: dial, queue: make(chan *operation, batchSize), stopped: make(chan struct{}),
 	}
-	return w
 }
 
-// run works until the engine is closed and the queue is empty.
+// run works until the engine is closed and the queue is empty. A sweep gets its turn when no request waits.
 func (w *writer) run() {
 	defer close(w.stopped)
 	defer func() { _ = w.disconnect() }()
@@ -129,15 +128,11 @@ func (w *writer) run() {
 			continue
 		default:
 		}
-		if w.sweep.working() {
-			w.sweep.step(w)
-			continue
-		}
 		select {
 		case op := <-w.queue:
 			w.commit(op)
 		case <-w.sweep.due():
-			w.sweep.begin()
+			w.sweep.step(w)
 		case <-w.engine.closed:
 			if len(w.queue) == 0 {
 				return
@@ -276,7 +271,7 @@ func (w *writer) connect() (err error) {
 	if w.conn != nil {
 		return nil
 	}
-	w.conn, err = connectWriter(context.Background(), w.engine.path)
+	w.conn, err = w.dial(context.Background(), w.engine.path)
 	return err
 }
 

@@ -1,0 +1,234 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/minifed/minifed/storage"
+)
+
+func TestTheFileAndItsFolderAreForTheirOwnerAlone(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no file modes")
+	}
+	e := openTest(t, Options{Serve: true})
+	mustInsert(t, e, testDocument("a"))
+	folder := filepath.Dir(e.path)
+	if info, err := os.Stat(folder); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("folder: %v, %v", info.Mode(), err)
+	}
+	entries, err := os.ReadDir(folder)
+	if err != nil || len(entries) < 4 {
+		t.Fatalf("files: %v, %v", entries, err)
+	}
+	for _, entry := range entries {
+		if info, err := entry.Info(); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", entry.Name(), info.Mode(), err)
+		}
+	}
+}
+
+func TestPathsMayHoldAnyLetter(t *testing.T) {
+	for _, name := range []string{"a b.db", "a?b=c&d.db", "a#b.db", "a%20b.db", "数据.db"} {
+		path := filepath.Join(t.TempDir(), "x & y", name)
+		e := openTest(t, Options{Path: path, Serve: true})
+		mustInsert(t, e, testDocument("a"))
+		if _, err := os.Stat(path); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := e.Close(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if files, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "*")); len(files) != 2 {
+			t.Errorf("after closing there are %q", files)
+		}
+	}
+}
+
+func TestEveryCommitIsSyncedToTheDisk(t *testing.T) {
+	e := openTest(t, Options{})
+	c, err := dialWriter(t.Context(), e.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var mode string
+	var synchronous, full int64
+	for query, to := range map[string]any{"PRAGMA journal_mode": &mode, "PRAGMA synchronous": &synchronous, "PRAGMA fullfsync": &full} {
+		if err := c.value(to, query); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if mode != "wal" || synchronous != 2 || full != 1 {
+		t.Errorf("journal_mode %s, synchronous %d, fullfsync %d", mode, synchronous, full)
+	}
+}
+
+func TestASecondServerIsRefusedAndToolsAreNot(t *testing.T) {
+	first := openTest(t, Options{Serve: true})
+	link := filepath.Join(t.TempDir(), "link.db")
+	if err := os.Symlink(first.path, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{first.path, link} {
+		if _, err := Open(t.Context(), Options{Path: path, Serve: true}); !errors.Is(err, ErrServed) || !strings.Contains(err.Error(), first.path) {
+			t.Errorf("a second server on %s: %v", path, err)
+		}
+	}
+	tool := openTest(t, Options{Path: first.path})
+	doc := mustInsert(t, tool, testDocument("a"))
+	if _, err := first.Replace(t.Context(), doc); err != nil {
+		t.Errorf("the server does not see what the tool wrote: %v", err)
+	}
+	if _, err := tool.Replace(t.Context(), doc); !errors.Is(err, storage.ErrConflict) {
+		t.Errorf("the tool does not see what the server wrote: %v", err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	openTest(t, Options{Path: first.path, Serve: true})
+}
+
+func TestProcessesMayMakeTheFileAtOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "minifed.db")
+	var open sync.WaitGroup
+	for i := range 8 {
+		open.Go(func() {
+			e, err := Open(context.Background(), Options{Path: path})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer e.Close()
+			if _, err := e.Insert(context.Background(), testDocument(fmt.Sprint(i))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	open.Wait()
+	if n := rows(t, path, storage.KindGrant); n != 8 {
+		t.Errorf("%d documents, want 8", n)
+	}
+}
+
+func TestAForeignFileIsRefusedUntouched(t *testing.T) {
+	statements := map[string][]string{
+		"of another program":   {"CREATE TABLE notes (text)", "INSERT INTO notes VALUES ('mine')"},
+		"of a newer version":   append(creation(schema(tables())), fmt.Sprintf("PRAGMA user_version = %d", schemaVersion+1)),
+		"that is no database":  nil,
+		"that is a directory":  nil,
+		"in a missing mount":   nil,
+		"of a damaged version": {"PRAGMA user_version = 1", "CREATE TABLE grants (x)"},
+	}
+	for name, prepare := range statements {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "other.db")
+			switch name {
+			case "that is no database":
+				if err := os.WriteFile(path, []byte(strings.Repeat("not a database\n", 1000)), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			case "that is a directory":
+				if err := os.Mkdir(path, 0o700); err != nil {
+					t.Fatal(err)
+				}
+			case "in a missing mount":
+				if err := os.WriteFile(path, nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				path = filepath.Join(path, "other.db")
+			}
+			if prepare != nil {
+				execute(t, path, prepare)
+			}
+			before, _ := os.ReadFile(path)
+			e, err := Open(t.Context(), Options{Path: path, Serve: true})
+			if err == nil {
+				_ = e.Close()
+				t.Fatal("no error")
+			}
+			if !strings.Contains(err.Error(), filepath.Base(path)) {
+				t.Errorf("the error names no file: %v", err)
+			}
+			if errors.Is(err, storage.ErrNewerVersion) != (name == "of a newer version") {
+				t.Errorf("got error %v", err)
+			}
+			if after, _ := os.ReadFile(path); string(after) != string(before) {
+				t.Error("the file was changed")
+			}
+		})
+	}
+}
+
+// execute runs statements on a file of its own.
+func execute(t *testing.T, path string, statements []string) {
+	t.Helper()
+	c, err := dialWriter(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for _, statement := range statements {
+		if _, err := c.exec(statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+}
+
+func TestAFileOfAnEarlierVersionGetsTheTablesItLacks(t *testing.T) {
+	e := openTest(t, Options{})
+	doc := mustInsert(t, e, testDocument("a"))
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, e.path, []string{"DROP TABLE deliveries", "DROP INDEX grants_created_at"})
+	again := openTest(t, Options{Path: e.path})
+	if _, err := again.Replace(t.Context(), doc); err != nil {
+		t.Error(err)
+	}
+	doc.Kind = storage.KindDelivery
+	mustInsert(t, again, doc)
+	if page, err := again.List(t.Context(), storage.Query{Kind: storage.KindGrant, Order: storage.ByCreated, Owner: "owner"}); err != nil || len(page.Documents) != 1 {
+		t.Errorf("%v, %v", page, err)
+	}
+}
+
+func TestListsFollowTheirIndexes(t *testing.T) {
+	e := openTest(t, Options{})
+	db, err := openLists(e.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for kind, indexes := range storage.Kinds() {
+		for order, indexed := range map[storage.Order]bool{
+			storage.ByID: true, storage.ByCreated: indexes.Created, storage.ByCreatedDescending: indexes.Created,
+			storage.ByName: indexes.Name, storage.ByDue: indexes.Due,
+		} {
+			if !indexed {
+				continue
+			}
+			query := storage.Query{Kind: kind, Order: order, Owner: "o", Prefix: "p"}
+			for _, query.After = range []string{"", order.Cursor(storage.Position{ID: "x", Name: "pq"})} {
+				text, args, err := e.tables[kind].list(query, 1)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var plan string
+				if err := db.QueryRow("EXPLAIN QUERY PLAN "+text, args...).Scan(new(int), new(int), new(int), &plan); err != nil {
+					t.Fatal(err)
+				}
+				if !strings.Contains(plan, "USING INDEX") || strings.Contains(plan, "TEMP B-TREE") {
+					t.Errorf("%s in order %d: %s", kind, order, plan)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,249 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// gate holds the writer at the beginning of its transactions.
+type gate struct {
+	begun   chan struct{}
+	release chan struct{}
+	count   atomic.Int32
+}
+
+func newGate() *gate { return &gate{begun: make(chan struct{}), release: make(chan struct{})} }
+
+func (g *gate) hook(query string, execute execution) (driver.Result, error) {
+	if query == "BEGIN IMMEDIATE" {
+		g.count.Add(1)
+		g.begun <- struct{}{}
+		<-g.release
+	}
+	return execute()
+}
+
+// open lets all transactions pass that come from now on.
+func (g *gate) open() {
+	close(g.release)
+	go func() {
+		for range g.begun {
+		}
+	}()
+}
+
+// openGated opens an engine whose tables are there already, so that the gate sees requests alone.
+func openGated(t *testing.T, g *gate) *Engine {
+	t.Helper()
+	path := openTest(t, Options{}).path
+	return openHooked(t, Options{Path: path}, g.hook)
+}
+
+func TestOneCommitServesAllWhoWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		e := openGated(t, g)
+		insert := func(id string) {
+			if _, err := e.Insert(t.Context(), testDocument(id)); err != nil {
+				t.Error(err)
+			}
+		}
+		go insert("first")
+		<-g.begun
+		for i := range batchSize + 44 {
+			go insert(fmt.Sprint(i))
+		}
+		synctest.Wait()
+		g.open()
+		synctest.Wait()
+		if got := g.count.Load(); got != 3 {
+			t.Errorf("%d transactions for 1, then %d waiting writes; want 3", got, batchSize+44)
+		}
+		close(g.begun)
+	})
+}
+
+func TestACallerWhoGaveUpIsDroppedBeforeItsBatchAndNeverInside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		e := openGated(t, g)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		outcome := func(id string) <-chan error {
+			answer := make(chan error, 1)
+			go func() {
+				_, err := e.Insert(ctx, testDocument(id))
+				answer <- err
+			}()
+			return answer
+		}
+		inside := outcome("inside")
+		<-g.begun
+		before := outcome("before")
+		synctest.Wait()
+		cancel()
+		if err := <-before; !errors.Is(err, storage.ErrUnavailable) || !errors.Is(err, context.Canceled) {
+			t.Errorf("the caller whose write waited got %v", err)
+		}
+		synctest.Wait()
+		select {
+		case err := <-inside:
+			t.Errorf("the caller whose write is being stored got %v", err)
+		default:
+		}
+		g.open()
+		if err := <-inside; err != nil {
+			t.Errorf("the caller whose write was stored got %v", err)
+		}
+		if _, err := e.Get(t.Context(), storage.KindGrant, "inside"); err != nil {
+			t.Error(err)
+		}
+		if _, err := e.Get(t.Context(), storage.KindGrant, "before"); !errors.Is(err, storage.ErrNotFound) {
+			t.Errorf("the dropped write: %v", err)
+		}
+		close(g.begun)
+	})
+}
+
+// failing fails the statements that start with prefix while it is set.
+type failing struct {
+	prefix atomic.Value
+	// executed says that the statement takes effect all the same.
+	executed atomic.Bool
+}
+
+func (f *failing) set(prefix string, executed bool) {
+	f.executed.Store(executed)
+	f.prefix.Store(prefix)
+}
+
+func (f *failing) hook(query string, execute execution) (driver.Result, error) {
+	prefix, _ := f.prefix.Load().(string)
+	if prefix == "" || !strings.HasPrefix(query, prefix) {
+		return execute()
+	}
+	if f.executed.Load() {
+		_, _ = execute()
+	}
+	return nil, errors.New("injected")
+}
+
+func TestAFailedTransactionStoresNothingAndTheNextOneWorks(t *testing.T) {
+	for _, statement := range []string{"BEGIN", "INSERT", "UPDATE", "DELETE", "COMMIT"} {
+		t.Run(statement, func(t *testing.T) {
+			var f failing
+			e := openHooked(t, Options{}, f.hook)
+			old, gone := mustInsert(t, e, testDocument("old")), mustInsert(t, e, testDocument("gone"))
+			f.set(statement, false)
+			attempts := map[string]func() error{
+				"INSERT": func() error { _, err := e.Insert(t.Context(), testDocument("new")); return err },
+				"UPDATE": func() error { _, err := e.Replace(t.Context(), old); return err },
+				"DELETE": func() error { return e.Delete(t.Context(), gone.Kind, gone.ID) },
+			}
+			for name, attempt := range attempts {
+				if statement != name && (statement == "INSERT" || statement == "UPDATE" || statement == "DELETE") {
+					continue
+				}
+				if err := attempt(); !errors.Is(err, storage.ErrUnavailable) {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+			f.set("", false)
+			if got, err := e.Get(t.Context(), old.Kind, old.ID); err != nil || got.Rev != old.Rev {
+				t.Errorf("the document to replace: %v, %v", got, err)
+			}
+			if _, err := e.Get(t.Context(), gone.Kind, gone.ID); err != nil {
+				t.Errorf("the document to delete: %v", err)
+			}
+			for name, attempt := range attempts {
+				if err := attempt(); err != nil {
+					t.Errorf("%s afterwards: %v", name, err)
+				}
+			}
+		})
+	}
+}
+
+// TestAnAmbiguousCommitAnswersOnlyWhatItCanRead has winners and losers in one batch whose COMMIT fails, stored or not.
+func TestAnAmbiguousCommitAnswersOnlyWhatItCanRead(t *testing.T) {
+	for name, stored := range map[string]bool{"stored": true, "not stored": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var f failing
+				g := newGate()
+				path := openTest(t, Options{}).path
+				e := openHooked(t, Options{Path: path}, func(query string, execute execution) (driver.Result, error) {
+					return f.hook(query, func() (driver.Result, error) { return g.hook(query, execute) })
+				})
+				go func() { _, _ = e.Insert(t.Context(), testDocument("first")) }()
+				<-g.begun
+				var errs [8]error
+				done := make(chan struct{})
+				for i := range errs {
+					go func() {
+						_, errs[i] = e.Insert(t.Context(), testDocument("contested"))
+						done <- struct{}{}
+					}()
+				}
+				synctest.Wait()
+				g.release <- struct{}{}
+				<-g.begun // the first one is stored; now the batch of eight
+				f.set("COMMIT", stored)
+				g.release <- struct{}{}
+				won := 0
+				for range errs {
+					<-done
+				}
+				for _, err := range errs {
+					if err == nil {
+						won++
+					} else if !errors.Is(err, storage.ErrUnavailable) {
+						t.Errorf("a contestant got %v", err)
+					}
+				}
+				if stored != (won == 1) || won > 1 {
+					t.Errorf("%d contestants won", won)
+				}
+				if _, err := e.Get(t.Context(), storage.KindGrant, "contested"); stored != (err == nil) {
+					t.Errorf("Get: %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestWritesGoOnAfterAFailureOfRandomness(t *testing.T) {
+	random := &flaky{}
+	e := openTest(t, Options{Random: random})
+	random.broken.Store(true)
+	if _, err := e.Insert(t.Context(), testDocument("a")); !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("without randomness: %v", err)
+	}
+	random.broken.Store(false)
+	mustInsert(t, e, testDocument("a"))
+}
+
+// flaky yields a counter, unless it is broken.
+type flaky struct {
+	broken atomic.Bool
+	n      byte
+}
+
+func (r *flaky) Read(p []byte) (int, error) {
+	if r.broken.Load() {
+		return 0, errors.New("broken")
+	}
+	for i := range p {
+		r.n++
+		p[i] = r.n
+	}
+	return len(p), nil
+}
