@@ -4,16 +4,21 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/ory/fosite"
+
 	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
@@ -421,5 +426,38 @@ func TestARevocationOvertakenByARefreshStillRevokes(t *testing.T) {
 	wantError(t, k.refresh(second.refresh), http.StatusBadRequest, "invalid_grant")
 	if g := k.stored(id); g.State != storage.GrantRevoked || g.Refresh.Generation != 2 {
 		t.Errorf("grant is %s at generation %d", g.State, g.Refresh.Generation)
+	}
+}
+
+func TestARefusedRefreshSaysWhatItIs(t *testing.T) {
+	tests := map[string]struct {
+		fail error
+		code int
+		want string
+	}{
+		"the store is out of reach":      {storage.ErrUnavailable, http.StatusServiceUnavailable, "temporarily_unavailable"},
+		"a record of a newer version":    {storage.ErrNewerVersion, http.StatusServiceUnavailable, "temporarily_unavailable"},
+		"nothing is there":               {storage.ErrNotFound, http.StatusBadRequest, "invalid_grant"},
+		"what nobody has thought of yet": {errors.New("test: unexpected"), http.StatusInternalServerError, "server_error"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t)
+			token := k.signIn().refresh
+			k.hooks.Before = func(context.Context, storagetest.Operation) error { return tt.fail }
+			form := url.Values{"grant_type": {"refresh_token"}, "client_id": {"spa"}, "refresh_token": {token}}
+			r, err := http.NewRequestWithContext(k.begin(), http.MethodPost, "https://id.example/oauth2/token", strings.NewReader(form.Encode()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			_, err = k.provider.NewAccessRequest(r.Context(), r, &oauth2.Session{})
+			if e := fosite.ErrorToRFC6749Error(err); e.CodeField != tt.code || e.ErrorField != tt.want {
+				t.Errorf("got %d %s, want %d %s", e.CodeField, e.ErrorField, tt.code, tt.want)
+			}
+			if !errors.Is(err, tt.fail) && tt.want != "invalid_grant" {
+				t.Errorf("the operator does not learn why: %v", err)
+			}
+		})
 	}
 }
