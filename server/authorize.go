@@ -149,13 +149,13 @@ func (e *authorizeEndpoint) decide(w http.ResponseWriter, r *http.Request, reque
 		return err
 	}
 	if e.signInNeeded(request, i, current) {
-		return e.ask(w, r, request, i, stepLogin)
+		return e.ask(w, r, request, i, stepLogin, nil)
 	}
 	if err := wrongSignIn(request, current); err != nil {
 		return err
 	}
 	if request.asks(promptAccount) && !i.chosenNow(current.Record) {
-		return e.ask(w, r, request, i, stepAccount)
+		return e.ask(w, r, request, i, stepAccount, current)
 	}
 	// 3. Does the user allow it?
 	allowed, err := e.allowed(r.Context(), request, i, current)
@@ -163,7 +163,7 @@ func (e *authorizeEndpoint) decide(w http.ResponseWriter, r *http.Request, reque
 		return err
 	}
 	if allowed == nil {
-		return e.ask(w, r, request, i, stepConsent)
+		return e.ask(w, r, request, i, stepConsent, current)
 	}
 	// 4. Then the client gets a code.
 	return e.issue(w, r, request, i, current, allowed)
@@ -236,8 +236,11 @@ func (e *authorizeEndpoint) allowed(ctx context.Context, request *authorization,
 	return wanted, nil
 }
 
-// ask sends the user to a page, or tells the client that it would have to be (OpenID Connect Core §3.1.2.6).
-func (e *authorizeEndpoint) ask(w http.ResponseWriter, r *http.Request, request *authorization, i *interaction, next step) error {
+// ask sends the user to a page, or tells the client that it would have to be (OpenID Connect Core §3.1.2.6). current is nil when
+// the question is who the user is.
+func (e *authorizeEndpoint) ask(
+	w http.ResponseWriter, r *http.Request, request *authorization, i *interaction, next step, current *signedIn,
+) error {
 	if request.silent() {
 		if next == stepConsent {
 			return refusal(fosite.ErrConsentRequired, "The user has to be asked for consent, and prompt is none.")
@@ -253,7 +256,7 @@ func (e *authorizeEndpoint) ask(w http.ResponseWriter, r *http.Request, request 
 	i.Step = next
 	path := loginPath
 	if next == stepConsent {
-		path = consentPath
+		path, i.Asked, i.Allowed = consentPath, current.Record.ID, nil
 	}
 	return e.goTo(w, r, path, i)
 }

@@ -40,9 +40,9 @@ type interaction struct {
 	SignedIn string `json:"l,omitempty"`
 	// Chosen is the ID of the session that the user chose to go on with.
 	Chosen string `json:"c,omitempty"`
-	// Allowed is what the user of session AllowedIn allowed the client to have.
-	Allowed   []string `json:"a,omitempty"`
-	AllowedIn string   `json:"w,omitempty"`
+	// Asked is the ID of the session whose user was asked for consent, and Allowed what that user let the client have.
+	Asked   string   `json:"q,omitempty"`
+	Allowed []string `json:"a,omitempty"`
 }
 
 // step is what a user is asked for.
@@ -175,7 +175,7 @@ func (i *interaction) chosenNow(session storage.Session) bool {
 
 // allowedNow returns what the user of that session allowed in this interaction; false before the user decided.
 func (i *interaction) allowedNow(session storage.Session) ([]string, bool) {
-	if i == nil || i.AllowedIn == "" || i.AllowedIn != session.ID {
+	if i == nil || i.Asked != session.ID || len(i.Allowed) == 0 {
 		return nil, false
 	}
 	return slices.Clone(i.Allowed), true

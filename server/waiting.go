@@ -66,14 +66,20 @@ func (e *authorizeEndpoint) asked(r *http.Request, p *waiting, current *signedIn
 // allow goes on after the user of that session allowed scopes, which is remembered. Of a scope that was not asked for nothing
 // is heard; openid, the sign-in itself, is always part of it.
 func (e *authorizeEndpoint) allow(w http.ResponseWriter, r *http.Request, p *waiting, current *signedIn, scopes []string) error {
+	if p.Asked != current.Record.ID { // Somebody else has signed in since the page was made.
+		return e.goTo(w, r, authorizePath, p.interaction)
+	}
 	asked := p.request.consentScopes()
 	allowed := slices.DeleteFunc(slices.Clone(asked), func(scope string) bool {
 		return scope != scopeOpenID && !slices.Contains(scopes, scope)
 	})
+	if len(allowed) == 0 {
+		return e.deny(w, r, p)
+	}
 	if err := e.consents.remember(r.Context(), current.user, p.request.client.GetID(), allowed); err != nil {
 		return err
 	}
-	p.Allowed, p.AllowedIn = allowed, current.Record.ID
+	p.Allowed = allowed
 	return e.goTo(w, r, authorizePath, p.interaction)
 }
 

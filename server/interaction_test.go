@@ -1,0 +1,157 @@
+package server_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// TestAPlantedRequestDoesNotGoOnInAnotherBrowser is login CSRF: the attacker begins a sign-in and has the victim end it.
+func TestAPlantedRequestDoesNotGoOnInAnotherBrowser(t *testing.T) {
+	w := newSite(t)
+	attacker := w.newBrowser()
+	attacker.get(w.authorizeURL("web", "state", "of-the-attacker"))
+	victim := w.newBrowser()
+	victim.flow("web")
+	for _, path := range []string{"/login", "/consent", "/oauth2/authorize"} {
+		victim.get(strings.Replace(attacker.page.url, "/login", path, 1))
+		victim.wantPage(t, http.StatusBadRequest, "another browser")
+		victim.post(strings.Replace(attacker.page.url, "/login", path, 1), map[string][]string{"username": {"alice"}}, true)
+		if victim.page.callback != "" {
+			t.Errorf("%s: went on to %s", path, victim.page.callback)
+		}
+	}
+	nobody := w.newBrowser()
+	nobody.get(attacker.page.url)
+	nobody.wantPage(t, http.StatusBadRequest, "cookies")
+	if n := len(list[storage.Session](w)); n != 1 {
+		t.Errorf("there are %d sessions", n)
+	}
+}
+
+func TestAnInteractionLastsHalfAnHourAndOpensAsItWasMade(t *testing.T) {
+	w := newSite(t)
+	b := w.newBrowser()
+	b.get(w.authorizeURL("web"))
+	login := b.page.url
+	for name, address := range map[string]string{
+		"cut": login[:len(login)-2], "changed": strings.Replace(login, "interaction=A", "interaction=B", 1), "none": w.url + "/login",
+		"long": login + strings.Repeat("A", 20<<10), "of another kind": w.url + "/login?interaction=x.y.z",
+	} {
+		b.get(address)
+		if b.page.status != http.StatusBadRequest {
+			t.Errorf("%s: got %d %s", name, b.page.status, b.page.body)
+		}
+	}
+	b.get(strings.Replace(login, "/login?interaction=", "/oauth2/authorize?kept=", 1))
+	b.wantPage(t, http.StatusBadRequest, "minute") // An envelope of one purpose opens as no other.
+	w.clock.Advance(29 * time.Minute)
+	b.get(login)
+	b.wantPage(t, http.StatusOK, `name="username"`)
+	w.clock.Advance(time.Minute)
+	b.get(login)
+	b.wantPage(t, http.StatusBadRequest, "took too long")
+}
+
+func TestTwoTabsOfOneBrowserEachFinish(t *testing.T) {
+	w := newSite(t)
+	b := w.newBrowser()
+	b.get(w.authorizeURL("web", "state", "one"))
+	one := b.page
+	b.get(w.authorizeURL("spa", "state", "two"))
+	b.signIn("alice")
+	b.allow()
+	if b.code(); b.page.sent.Get("state") != "two" {
+		t.Errorf("got %v", b.page.sent)
+	}
+	b.page = one
+	b.signIn("alice")
+	b.allow()
+	if b.code(); b.page.sent.Get("state") != "one" {
+		t.Errorf("got %v", b.page.sent)
+	}
+}
+
+// TestComingBackBeginsAgain: what was said in an interaction counts for the code that it gave, and for no other.
+func TestComingBackBeginsAgain(t *testing.T) {
+	w := newSite(t)
+	b := w.newBrowser()
+	b.flow("web")
+	b.get(w.authorizeURL("web", "prompt", "login"))
+	b.signIn("alice")
+	first := b.code()
+	answered := b.page.hops[len(b.page.hops)-1]
+	w.redeem("web", first)
+	b.get(answered)
+	b.wantPage(t, http.StatusOK, `name="username"`) // prompt=login asks again.
+	b.get(w.authorizeURL("web", "prompt", "consent"))
+	b.submit("allow")
+	b.code()
+	b.get(b.page.hops[len(b.page.hops)-1])
+	b.wantPage(t, http.StatusOK, "<h1>consent</h1>")
+	// Where nothing has to be asked, coming back gives a new code.
+	c := w.newBrowser()
+	c.get(w.authorizeURL("web"))
+	c.signIn("alice")
+	second := c.code()
+	c.get(c.page.hops[len(c.page.hops)-1])
+	if third := c.code(); third == second {
+		t.Error("the same code was given twice")
+	}
+}
+
+func TestAConsentIsOfTheUserWhoGaveIt(t *testing.T) {
+	w := newSite(t)
+	b := w.newBrowser()
+	b.get(w.authorizeURL("web"))
+	b.signIn("alice")
+	consent := b.page
+	// In another tab somebody else signs in.
+	b.get(w.authorizeURL("spa"))
+	b.get(w.authorizeURL("spa", "prompt", "login"))
+	b.signIn("bob")
+	b.page = consent
+	b.submit("allow")
+	b.wantPage(t, http.StatusOK, "<h1>consent</h1>") // Bob was not asked yet.
+	if given := list[storage.Consent](w); len(given) != 0 {
+		t.Errorf("consents are %+v", given)
+	}
+	b.submit("allow")
+	if all := claims(t, w.redeem("web", b.code()).text("id_token")); all["sub"] != "bob" {
+		t.Errorf("sub is %v", all["sub"])
+	}
+	if given := list[storage.Consent](w); len(given) != 1 || given[0].User != "bob" {
+		t.Errorf("consents are %+v", given)
+	}
+}
+
+func TestAClientThatLosesItsRedirectLosesItsInteractions(t *testing.T) {
+	w := newSite(t)
+	b := w.newBrowser()
+	b.get(w.authorizeURL("web"))
+	w.change("web", func(c *storage.Client) { c.RedirectURIs = []string{"https://elsewhere.example/"} })
+	b.get(b.page.url)
+	b.wantPage(t, http.StatusBadRequest, "redirect_uri")
+	w.change("web", func(c *storage.Client) { c.Disabled = true })
+	b.get(b.page.url)
+	b.wantPage(t, http.StatusBadRequest, "client_id")
+}
+
+func TestAPageAllowsItsFormToLeadToTheClient(t *testing.T) {
+	w := newSite(t)
+	for redirect, want := range map[string]string{
+		"http://127.0.0.1:51234/callback": "form-action 'self' http://127.0.0.1:51234",
+		"http://[::1]:51234/callback":     "form-action 'self' http:", // IPv6 addresses cannot be written in a policy.
+		nativeScheme:                      "form-action 'self' com.example.app:",
+		"https://app.example/callback":    "form-action 'self' https://app.example",
+	} {
+		b := w.newBrowser()
+		b.get(w.authorizeURL("native", "redirect_uri", redirect))
+		if policy := b.page.header.Get("Content-Security-Policy"); !strings.HasSuffix(policy, want) {
+			t.Errorf("%s: policy is %q", redirect, policy)
+		}
+	}
+}
