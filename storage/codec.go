@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"reflect"
@@ -91,7 +92,7 @@ func bodyVersion(body []byte) (int, error) {
 
 // malformed keeps out the value that encoding/json quotes in its errors.
 func malformed(err error) error {
-	if typed, ok := err.(*json.UnmarshalTypeError); ok {
+	if typed, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return fmt.Errorf("storage: decode: member %q has the wrong type", typed.Field)
 	}
 	return fmt.Errorf("storage: decode: not a record")

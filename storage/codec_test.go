@@ -242,37 +242,6 @@ func TestEncodeRefusesAPriorThatIsNoRecord(t *testing.T) {
 	}
 }
 
-// TestRecordsNameTheirMembers holds what keeping unknown members relies on: every field has a name of its own in JSON, and
-// no two differ in case alone.
-func TestRecordsNameTheirMembers(t *testing.T) {
-	for _, record := range []any{
-		storage.AuditEntry{}, storage.Assertion{}, storage.Client{}, storage.Consent{}, storage.Directory{}, storage.Grant{}, storage.Identity{},
-		storage.MergeCandidate{}, storage.PushedRequest{}, storage.RevokedToken{}, storage.Session{}, storage.SigningKeys{}, storage.Throttle{}, storage.TokenSecrets{}, storage.User{},
-	} {
-		checkNames(t, reflect.TypeOf(record))
-	}
-}
-
-func checkNames(t *testing.T, typ reflect.Type) {
-	t.Helper()
-	switch typ.Kind() {
-	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Array:
-		checkNames(t, typ.Elem())
-	}
-	if typ.Kind() != reflect.Struct || typ == reflect.TypeFor[time.Time]() {
-		return
-	}
-	seen := map[string]bool{"v": true}
-	for field := range fieldsOf(typ) {
-		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if !regexp.MustCompile(`^[a-z][a-z0-9_]*$`).MatchString(name) || seen[name] || field.Anonymous || !field.IsExported() {
-			t.Errorf("%s.%s is named %q in JSON", typ, field.Name, name)
-		}
-		seen[name] = true
-		checkNames(t, field.Type)
-	}
-}
-
 func fieldsOf(typ reflect.Type) func(func(reflect.StructField) bool) {
 	return func(yield func(reflect.StructField) bool) {
 		for i := range typ.NumField() {

@@ -27,7 +27,7 @@ func (e *Engine) Backup(ctx context.Context, file string) (err error) {
 			_ = os.Remove(unfinished.Name())
 		}
 	}()
-	defer unfinished.Close()
+	defer func() { _ = unfinished.Close() }()
 	if err := e.copyInto(ctx, unfinished.Name()); err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (e *Engine) copyInto(ctx context.Context, file string) error {
 		return unavailable(e.path, "backup", err)
 	}
 	db := sql.OpenDB(connector)
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	if _, err := db.ExecContext(ctx, "VACUUM INTO ?", file); err != nil {
 		return unavailable(e.path, "backup", err)
 	}
@@ -61,6 +61,6 @@ func syncFolder(path string) {
 	if err != nil {
 		return
 	}
-	defer folder.Close()
+	defer func() { _ = folder.Close() }()
 	_ = folder.Sync()
 }

@@ -76,6 +76,36 @@ func TestAKilledProcessLosesNoAnsweredWrite(t *testing.T) {
 	}
 }
 
+func TestToolsWorkBesideAServerInAnotherProcess(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "minifed.db")
+	child, answers := startChild(t, "load", path)
+	defer func() { _ = child.Wait() }()
+	defer func() { _ = child.Process.Kill() }()
+	for range 50 {
+		answers.Scan()
+	}
+	id, _, _ := strings.Cut(answers.Text(), " ")
+
+	if _, err := Open(t.Context(), Options{Path: path, Serve: true}); !errors.Is(err, ErrServed) {
+		t.Errorf("a second server: %v", err)
+	}
+	tool := openTest(t, Options{Path: path})
+	if _, err := tool.Get(t.Context(), storage.KindGrant, id); err != nil {
+		t.Errorf("Get of what the server wrote: %v", err)
+	}
+	for i := range 100 {
+		mustInsert(t, tool, testDocument(fmt.Sprint("tool", i)))
+	}
+	if err := tool.Backup(t.Context(), filepath.Join(t.TempDir(), "backup.db")); err != nil {
+		t.Error(err)
+	}
+	for range 50 {
+		if !answers.Scan() {
+			t.Fatal("the server stopped")
+		}
+	}
+}
+
 func checkAcknowledged(t *testing.T, path string, acknowledged map[string]storage.Document) {
 	t.Helper()
 	e, err := Open(t.Context(), Options{Path: path, Serve: true})

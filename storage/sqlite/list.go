@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"fmt"
 	"strings"
 	"time"
 
@@ -88,44 +89,53 @@ func (t *table) list(query storage.Query, now int64) (text string, args []any, e
 	if err != nil {
 		return "", nil, err
 	}
-	conditions := []string{"(expires_at IS NULL OR expires_at > ?)"}
-	args = []any{now}
-	where := func(condition string, values ...any) {
-		conditions, args = append(conditions, condition), append(args, values...)
+	w := walkOf(query, start)
+	where := append(w.where, "(expires_at IS NULL OR expires_at > ?)")
+	args = append(w.args, now)
+	if start != nil {
+		where = append(where, w.after)
+		args = append(args, w.position...)
 	}
-	order := "id"
+	text = fmt.Sprintf("SELECT %s FROM %s WHERE %s ORDER BY %s LIMIT ?", columns, t.name, strings.Join(where, " AND "), w.order)
+	return text, append(args, query.PageSize()+1), nil
+}
+
+// walk is how a list runs along an index.
+type walk struct {
+	where []string // what all documents of the list have
+	args  []any    // the values of where
+	order string
+	after string // what the documents after a position have
+	// position holds the values of after.
+	position []any
+}
+
+func walkOf(query storage.Query, start *storage.Position) walk {
+	from := storage.Position{}
+	if start != nil {
+		from = *start
+	}
+	owner, at := []any{query.Owner}, []any{from.Time.UnixMilli(), from.ID}
 	switch query.Order {
-	case storage.ByID:
-		if start != nil {
-			where("id > ?", start.ID)
-		}
-	case storage.ByCreated, storage.ByCreatedDescending:
-		where("owner = ?", query.Owner)
-		after := "(created_at, id) > (?, ?)"
-		order = "created_at, id"
-		if query.Order == storage.ByCreatedDescending {
-			after, order = "(created_at, id) < (?, ?)", "created_at DESC, id DESC"
-		}
-		if start != nil {
-			where(after, start.Time.UnixMilli(), start.ID)
-		}
+	case storage.ByCreated:
+		return walk{[]string{"owner = ?"}, owner, "created_at, id", "(created_at, id) > (?, ?)", at}
+	case storage.ByCreatedDescending:
+		return walk{[]string{"owner = ?"}, owner, "created_at DESC, id DESC", "(created_at, id) < (?, ?)", at}
 	case storage.ByName:
-		where("owner = ?", query.Owner)
-		if query.Prefix != "" {
-			// No byte of UTF-8 is 0xff: all names with the prefix, and no others, lie between.
-			where("name >= ? AND name < ?", query.Prefix, query.Prefix+"\xff")
-		}
-		order = "name, id"
-		if start != nil {
-			where("(name, id) > (?, ?)", start.Name, start.ID)
+		// No byte of UTF-8 is 0xff: all names with the prefix, and no others, lie between.
+		return walk{
+			[]string{"owner = ? AND name >= ? AND name < ?"},
+			[]any{query.Owner, query.Prefix, query.Prefix + "\xff"},
+			"name, id", "(name, id) > (?, ?)",
+			[]any{from.Name, from.ID},
 		}
 	case storage.ByDue:
-		where("due_at IS NOT NULL AND due_at <= ?", query.DueBefore.UnixMilli())
-		order = "due_at, id"
-		if start != nil {
-			where("(due_at, id) > (?, ?)", start.Time.UnixMilli(), start.ID)
+		return walk{
+			[]string{"due_at IS NOT NULL AND due_at <= ?"},
+			[]any{query.DueBefore.UnixMilli()},
+			"due_at, id", "(due_at, id) > (?, ?)", at,
 		}
+	default:
+		return walk{order: "id", after: "id > ?", position: []any{from.ID}}
 	}
-	text = "SELECT " + columns + " FROM " + t.name + " WHERE " + strings.Join(conditions, " AND ") + " ORDER BY " + order + " LIMIT ?"
-	return text, append(args, query.PageSize()+1), nil
 }

@@ -31,7 +31,7 @@ func testExpiryEdge(f *fixture) {
 	f.wantSame(f.mustGet("a"), want)
 	_, err := f.Insert(f.Context(), document("a"))
 	f.wantError("Insert", err, storage.ErrExists)
-	want = f.mustReplace(want)
+	f.mustReplace(want)
 	f.clock.advance(time.Millisecond)
 	f.wantAbsent(f.Context(), "a")
 }

@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"context"
+	"slices"
 
 	"github.com/minifed/minifed/storage"
 )
@@ -16,7 +17,7 @@ type Operation struct {
 
 // Write reports whether the operation changes the store.
 func (o Operation) Write() bool {
-	return o.Method == "Insert" || o.Method == "Replace" || o.Method == "Delete"
+	return slices.Contains([]string{"Insert", "Replace", "Delete"}, o.Method)
 }
 
 // Hooks is an engine that asks before and after each operation of another one. It is safe for concurrent use if the

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/minifed/minifed/storage"
@@ -36,6 +37,7 @@ func recordCases() []testCase {
 
 // testRecord stores records that are filled at random and reads them back.
 func testRecord[R storage.Record](f *fixture) {
+	checkMembers(f, reflect.TypeFor[R]())
 	seed := rand.Uint64()
 	filler := filler{rand.New(rand.NewPCG(seed, 0))}
 	for range 8 {
@@ -103,6 +105,33 @@ func moveTo[R storage.Record](record *R, other R) {
 			return
 		}
 		to.Field(i).Set(from.Field(i))
+	}
+}
+
+// checkMembers holds what keeping unknown members relies on: every field has a name of its own in JSON, and no two differ in
+// case alone.
+func checkMembers(f *fixture, typ reflect.Type) {
+	f.Helper()
+	switch typ.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Array:
+		checkMembers(f, typ.Elem())
+		return
+	case reflect.Struct:
+	default:
+		return
+	}
+	if typ == reflect.TypeFor[time.Time]() {
+		return
+	}
+	seen := map[string]bool{"v": true}
+	for i := range typ.NumField() {
+		field := typ.Field(i)
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" || seen[name] || !field.IsExported() {
+			f.Errorf("%s.%s is named %q in JSON", typ, field.Name, name)
+		}
+		seen[name] = true
+		checkMembers(f, field.Type)
 	}
 }
 
