@@ -34,6 +34,9 @@ func (s *Service) AttachToUser(ctx context.Context, login Login, userID, method 
 			return nil, err
 		}
 		if open.id == user.Record.ID {
+			if err := s.straighten(ctx, open); err != nil {
+				return nil, err
+			}
 			return s.settle(ctx, login, newcomer{})
 		}
 		if open.user != nil {

@@ -50,14 +50,16 @@ func TestANewWeChatUserIsAttachedToAnAccount(t *testing.T) {
 }
 
 func TestAnOpenIDOfAnotherAccountIsAlreadyBound(t *testing.T) {
-	w := newWorld(t)
-	other := w.sub(login("wxsim1", "o1", "u1"))
-	user := w.account("alice", "")
-	wantError(t, w.attach(login("wxsim1", "o1", "u1"), user), identity.ErrAlreadyBound)
-	if w.sub(login("wxsim1", "o1", "u1")) != other {
-		t.Error("the WeChat user moved")
+	for _, unionID := range []string{"", "u1"} {
+		w := newWorld(t)
+		other := w.sub(login("wxsim1", "o1", unionID))
+		user := w.account("alice", "")
+		wantError(t, w.attach(login("wxsim1", "o1", unionID), user), identity.ErrAlreadyBound)
+		if w.sub(login("wxsim1", "o1", unionID)) != other {
+			t.Error("the WeChat user moved")
+		}
+		w.healthy()
 	}
-	w.healthy()
 }
 
 func TestANewOpenIDWhoseUnionIDIsAnotherAccountsIsAlreadyBoundAndACandidate(t *testing.T) {
@@ -109,6 +111,7 @@ func TestAttachingTakesOverAFirstLoginThatCrashed(t *testing.T) {
 		if active := w.active(); len(active) != 1 {
 			t.Errorf("%d active users, want 1", len(active))
 		}
+		w.direct()
 		w.healthy()
 	}
 }

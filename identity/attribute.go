@@ -72,7 +72,7 @@ func (s *Service) take(
 	next := value.link
 	next.User, next.CreatedAt = user.Record.ID, when
 	if !at.free() {
-		next = moved(at.link.Record, user.Record.ID)
+		next = moved(at.link.Record, at.via, user.Record.ID)
 	}
 	next.VerifiedAt = when
 	if err := s.putLink(ctx, at.link, next); err != nil {
@@ -93,8 +93,8 @@ func (s *Service) take(
 
 // letGo releases the link of a value that its user no longer has, or gives it back to whom a merge took it from.
 func (s *Service) letGo(ctx context.Context, link *storage.Entry[storage.Identity]) error {
-	if from := link.Record.MergedFrom; len(from) > 0 {
-		return s.moveBack(ctx, link, from[len(from)-1])
+	if len(link.Record.MergedFrom) > 0 {
+		return s.moveBack(ctx, link)
 	}
 	return s.release(ctx, link)
 }

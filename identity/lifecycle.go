@@ -75,13 +75,14 @@ func (s *Service) RemoveClient(ctx context.Context, directory, id, client, actor
 func (s *Service) Delete(ctx context.Context, directory, id, actor string) error {
 	audited := false
 	root, err := retry(ctx, func(ctx context.Context) (string, error) {
-		root, user, err := s.follow(ctx, directory, id)
+		path, user, err := s.follow(ctx, directory, id)
 		if err != nil {
 			return "", err
 		}
 		if user == nil {
 			return "", ErrUnknownUser
 		}
+		root := path[len(path)-1]
 		if user.Record.Status == storage.UserDeleted {
 			return root, nil
 		}

@@ -17,7 +17,7 @@ const maxAliases = 32
 const (
 	detailSurvivor = "survivor"
 	detailAlias    = "alias"
-	// detailGained names the members of the survivor's record that came from the alias.
+	// detailGained names the members of the survivor's profile that come from the alias.
 	detailGained = "gained"
 	// detailCandidate is the merge candidate that the merge closes.
 	detailCandidate = "candidate"
@@ -55,8 +55,8 @@ func (s *Service) AcceptCandidate(ctx context.Context, directory, id, actor stri
 // sessions end. The survivor's own go on. It gains what it lacks (username with password, e-mail address, phone number,
 // members of the profile) and the links. Both must be active: a merge lifts no ban.
 //
-// The write that decides makes the one user an alias. Before it the audit entry is written, which says what the survivor is to
-// gain; what comes after it changes nothing about who signs in as whom, and repeating the merge completes it. Users who are
+// The write that decides makes the one user an alias. Before it the audit entry is written, which says what the survivor's
+// profile is to gain; what comes after it changes nothing about who signs in as whom, and repeating the merge completes it. Users who are
 // one already are ErrSameUser, unless that is by a merge that this completes.
 func (s *Service) Merge(ctx context.Context, directory, one, other, actor string) (*Merged, error) {
 	return s.mergeUsers(ctx, directory, one, other, pairID(one, other), actor)
@@ -119,7 +119,7 @@ func (s *Service) planMerge(
 		Target: userTarget(survivor.ID), CreatedAt: s.now(),
 		Details: map[string]string{
 			detailSurvivor: survivor.ID, detailAlias: alias.ID, detailCandidate: candidate,
-			detailGained: strings.Join(lacking(survivor, alias), " "),
+			detailGained: strings.Join(lacking(survivor.Profile, alias.Profile), " "),
 		},
 	}
 	_, err := storage.Insert(ctx, s.engine, plan)
@@ -185,7 +185,8 @@ func (s *Service) completeMerge(ctx context.Context, alias storage.User, plan st
 	}
 	for _, link := range links {
 		// A link that somebody changed meanwhile stays: it leads to the survivor through the alias.
-		if err := s.move(ctx, link, alias.AliasOf); err != nil && !lost(err) {
+		next := moved(link.Record, []string{alias.ID}, alias.AliasOf)
+		if err := s.putLink(ctx, link, next); err != nil && !lost(err) {
 			return nil, err
 		}
 	}
@@ -193,16 +194,17 @@ func (s *Service) completeMerge(ctx context.Context, alias storage.User, plan st
 	return merged, s.closeCandidate(ctx, alias.Directory, plan.Details[detailCandidate], CandidateMerged)
 }
 
-// gain gives the survivor what the plan says and notes the alias on it.
+// gain gives the survivor what it lacks, of the profile only what the plan says, and notes the alias on it.
 func (s *Service) gain(ctx context.Context, alias storage.User, plan storage.AuditEntry) error {
 	return s.changeExactly(ctx, alias.Directory, alias.AliasOf, func(_ context.Context, survivor *storage.User) (bool, error) {
 		if slices.Contains(survivor.Aliases, alias.ID) {
 			return false, nil
 		}
 		survivor.Aliases = append(slices.Clone(survivor.Aliases), alias.ID)
-		for _, gift := range gifts(survivor, &alias) {
-			if planned(plan, gift.name) && gift.lacking() {
-				gift.give()
+		fill(survivor, alias)
+		for _, member := range sharedMembers(&survivor.Profile, &alias.Profile) {
+			if planned(plan, member.name) && member.lacking() {
+				*member.survivor = *member.alias
 			}
 		}
 		return true, nil
@@ -232,58 +234,18 @@ func (s *Service) changeExactly(
 	return err
 }
 
-// gift is something of an alias that its survivor may lack.
-type gift struct {
-	name string
-	// lacking reports that the survivor has nothing there, and the alias something.
-	lacking func() bool
-	give    func()
-}
-
-func planned(plan storage.AuditEntry, name string) bool {
-	return slices.Contains(strings.Fields(plan.Details[detailGained]), name)
-}
-
-func lacking(survivor, alias storage.User) []string {
-	var names []string
-	for _, gift := range gifts(&survivor, &alias) {
-		if gift.lacking() {
-			names = append(names, gift.name)
-		}
+// fill gives the survivor the names and numbers that it lacks. They are the survivor's because the links are, and go back
+// with the links. A username and its password go together, and so does a number with the time of its proof.
+func fill(survivor *storage.User, alias storage.User) {
+	if survivor.Username == "" && survivor.Password == "" {
+		survivor.Username, survivor.Password, survivor.PasswordChangedAt = alias.Username, alias.Password, alias.PasswordChangedAt
 	}
-	return names
-}
-
-// gifts lists everything that a survivor can gain. A username and its password go together, and so does a number with the
-// time of its proof.
-func gifts(survivor, alias *storage.User) []gift {
-	list := []gift{
-		{
-			name:    "username",
-			lacking: func() bool { return survivor.Username == "" && survivor.Password == "" && alias.Username != "" },
-			give: func() {
-				survivor.Username, survivor.Password, survivor.PasswordChangedAt = alias.Username, alias.Password, alias.PasswordChangedAt
-			},
-		},
-		{
-			name:    "email",
-			lacking: func() bool { return survivor.Email == "" && alias.Email != "" },
-			give:    func() { survivor.Email, survivor.EmailVerified = alias.Email, alias.EmailVerified },
-		},
-		{
-			name:    "phone",
-			lacking: func() bool { return survivor.Phone == "" && alias.Phone != "" },
-			give:    func() { survivor.Phone, survivor.PhoneVerifiedAt = alias.Phone, alias.PhoneVerifiedAt },
-		},
+	if survivor.Email == "" {
+		survivor.Email, survivor.EmailVerified = alias.Email, alias.EmailVerified
 	}
-	for _, member := range sharedMembers(&survivor.Profile, &alias.Profile) {
-		list = append(list, gift{
-			name:    member.name,
-			lacking: func() bool { return *member.survivor == "" && *member.alias != "" },
-			give:    func() { *member.survivor = *member.alias },
-		})
+	if survivor.Phone == "" {
+		survivor.Phone, survivor.PhoneVerifiedAt = alias.Phone, alias.PhoneVerifiedAt
 	}
-	return list
 }
 
 // sharedMember is one member of two profiles.
@@ -292,11 +254,29 @@ type sharedMember struct {
 	survivor, alias *string
 }
 
+// lacking reports that the survivor has nothing there, and the alias something.
+func (m sharedMember) lacking() bool { return *m.survivor == "" && *m.alias != "" }
+
 func sharedMembers(survivor, alias *storage.Profile) []sharedMember {
 	var members []sharedMember
 	theirs := profileRules(alias)
 	for i, rule := range profileRules(survivor)[:profileMembers] {
-		members = append(members, sharedMember{"profile." + rule.member, rule.value, theirs[i].value})
+		members = append(members, sharedMember{rule.member, rule.value, theirs[i].value})
 	}
 	return members
+}
+
+// lacking names the members of the profile that the survivor will gain.
+func lacking(survivor, alias storage.Profile) []string {
+	var names []string
+	for _, member := range sharedMembers(&survivor, &alias) {
+		if member.lacking() {
+			names = append(names, member.name)
+		}
+	}
+	return names
+}
+
+func planned(plan storage.AuditEntry, member string) bool {
+	return slices.Contains(strings.Fields(plan.Details[detailGained]), member)
 }

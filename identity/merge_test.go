@@ -10,6 +10,7 @@ import (
 
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/storagetest"
 )
 
 // pair makes an older and a younger user with a WeChat login, a number and a nickname each; the younger has a password.
@@ -275,6 +276,176 @@ func TestUndoingLeavesWhatHasBecomeSomebodyElses(t *testing.T) {
 		t.Error("the undoing took a number away from whom it belongs to")
 	}
 	w.healthy()
+}
+
+func TestUndoingGivesBackANameThatTheSurvivorNoLongerUses(t *testing.T) {
+	w := newWorld(t)
+	p := w.pair()
+	merged, err := w.merge(p.older, p.younger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.SetUsername(t.Context(), directory, p.older, "bob", identity.Self(p.older)); err != nil {
+		t.Fatal(err)
+	}
+	w.clock.advance(time.Hour)
+	_, err = w.verify("alice", password)
+	wantError(t, err, identity.ErrWrongPassword)
+	if err := w.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("ann")); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"alice": p.younger, "bob": p.older} {
+		if got, err := w.verify(name, password); got != want || err != nil {
+			t.Errorf("%s signs in %q, %v", name, got, err)
+		}
+	}
+	w.healthy()
+}
+
+// mergeStopped merges the pair, and stops after the write that makes the younger user an alias.
+func (w *world) mergeStopped(p pair) {
+	w.t.Helper()
+	stops()["the process dies before its write"](w, 3)
+	_, err := w.merge(p.older, p.younger)
+	wantError(w.t, err, storage.ErrUnavailable)
+	w.unhooked()
+	if w.user(p.younger).Status != storage.UserAlias || len(w.user(p.older).Aliases) != 0 {
+		w.t.Fatal("it stopped elsewhere")
+	}
+}
+
+func TestWhatTheSurvivorDoesWhileAMergeIsUnfinishedIsKept(t *testing.T) {
+	w := newWorld(t)
+	p := w.pair()
+	w.mergeStopped(p)
+	if err := w.link(p.older, number); err != nil {
+		t.Fatalf("the survivor cannot prove the number: %v", err)
+	}
+	if _, err := w.UpdateProfile(t.Context(), directory, p.older, profileUpdate(t, `{"locale":"en"}`), identity.System); err != nil {
+		t.Fatal(err)
+	}
+	merged, err := w.merge(p.older, p.younger)
+	if err != nil || w.user(p.older).Profile.Locale != "en" {
+		t.Fatalf("got %+v, %v, %+v", merged, err, w.user(p.older).Profile)
+	}
+	w.direct()
+	if err := w.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("ann")); err != nil {
+		t.Fatal(err)
+	}
+	if w.user(p.older).Profile.Locale != "en" || w.user(p.younger).Phone != number || w.user(p.older).Phone != "" {
+		t.Errorf("apart they are %+v and %+v", w.user(p.older), w.user(p.younger))
+	}
+	w.healthy()
+}
+
+func TestDeletingByTheIDOfAnAliasReachesItWhenItsMergeIsUnfinished(t *testing.T) {
+	w := newWorld(t)
+	p := w.pair()
+	w.mergeStopped(p)
+	if err := w.Delete(t.Context(), directory, p.younger, identity.Operator("ann")); err != nil {
+		t.Fatal(err)
+	}
+	for _, user := range w.users() {
+		if user.Status != storage.UserDeleted || user.Phone != "" || user.Password != "" {
+			t.Errorf("got %+v", user)
+		}
+	}
+}
+
+func TestAMemberThatTheAliasGotAfterThePlanIsNotTheSurvivors(t *testing.T) {
+	w := newWorld(t)
+	p := w.pair()
+	stops()["the process dies before its write"](w, 2)
+	_, err := w.merge(p.older, p.younger)
+	wantError(t, err, storage.ErrUnavailable)
+	w.unhooked()
+	if _, err := w.UpdateProfile(t.Context(), directory, p.younger, profileUpdate(t, `{"gender":"female"}`), identity.System); err != nil {
+		t.Fatal(err)
+	}
+	merged, err := w.merge(p.older, p.younger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("ann")); err != nil {
+		t.Fatal(err)
+	}
+	if w.user(p.older).Profile.Gender != "" || w.user(p.younger).Profile.Gender != "female" {
+		t.Error("the undoing left a member with the wrong user")
+	}
+}
+
+func TestALinkThatALoginMovedOnGoesBackWhenTheMergeIsUndone(t *testing.T) {
+	w := newWorld(t)
+	p := w.pair()
+	w.mergeStopped(p)
+	rebound := p.youngLogin
+	rebound.OpenPlatform = "another op"
+	if w.sub(rebound) != p.older {
+		t.Error("the login does not lead to the survivor")
+	}
+	merged, err := w.merge(p.older, p.younger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("ann")); err != nil {
+		t.Fatal(err)
+	}
+	if w.sub(p.youngLogin) != p.younger || w.sub(p.olderLogin) != p.older {
+		t.Error("a login leads to the wrong user")
+	}
+}
+
+func TestALoginDuringTheUndoingOfAMergeKeepsNoLink(t *testing.T) {
+	w := newWorld(t)
+	p := w.pair()
+	merged, err := w.merge(p.older, p.younger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rebound := p.youngLogin
+	rebound.OpenPlatform = "another op"
+	w.hooks.Before = func(_ context.Context, operation storagetest.Operation) error {
+		if operation.Write() && operation.Kind == storage.KindUser {
+			w.unhooked()
+			w.sub(rebound)
+		}
+		return nil
+	}
+	if err := w.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("ann")); err != nil {
+		t.Fatal(err)
+	}
+	if w.sub(p.youngLogin) != p.younger || w.sub(p.olderLogin) != p.older {
+		t.Error("a login leads to the wrong user")
+	}
+}
+
+func TestASurvivorDeletedDuringTheMergeTakesTheAliasAlong(t *testing.T) {
+	w := newWorld(t)
+	p := w.pair()
+	writes := 0
+	w.hooks.Before = func(_ context.Context, operation storagetest.Operation) error {
+		if operation.Write() {
+			writes++
+		}
+		if writes == 3 {
+			w.unhooked()
+			if err := w.Delete(t.Context(), directory, p.older, identity.Operator("bob")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return nil
+	}
+	_, err := w.merge(p.older, p.younger)
+	wantError(t, err, identity.ErrUnknownUser)
+	for _, user := range w.users() {
+		if user.Status != storage.UserDeleted || user.Phone != "" || user.Password != "" {
+			t.Errorf("got %+v", user)
+		}
+	}
+	w.clock.advance(time.Hour)
+	if len(w.links()) != 0 {
+		t.Error("links are left")
+	}
 }
 
 func TestASurvivorsOwnNamesAndNumbersStay(t *testing.T) {

@@ -286,6 +286,8 @@ func TestALinkWhoseUserIsNotYetChangedHoldsTheNumber(t *testing.T) {
 	wantError(t, w.link(user, number), storage.ErrUnavailable)
 	w.unhooked()
 	wantError(t, w.link(other, number), identity.ErrAccountConflict)
+	_, err := w.attachByPhone(login("wxsim2", "o3", ""), number, allow())
+	wantError(t, err, identity.ErrAccountConflict)
 	if err := w.link(user, number); err != nil {
 		t.Errorf("its owner cannot complete it: %v", err)
 	}

@@ -262,6 +262,7 @@ func TestAnAliasStoppedAnywhereIsHealedByTheNextLogin(t *testing.T) {
 					w.sub(healer)
 				}
 				oneUserOrCandidate(w, a, b)
+				w.direct()
 			})
 	}
 }

@@ -120,9 +120,8 @@ func (s *Service) meetUnion(ctx context.Context, login Login, open, union seat, 
 	switch {
 	case union.free():
 		err = s.claim(ctx, union, user.Record.ID, "")
-	case union.id == user.Record.ID && union.link.Record.User != user.Record.ID:
-		err = s.move(ctx, union.link, user.Record.ID)
 	case union.id == user.Record.ID:
+		err = s.straighten(ctx, union)
 	case union.user == nil:
 		err = s.absorb(ctx, union, user)
 	default:
@@ -131,14 +130,18 @@ func (s *Service) meetUnion(ctx context.Context, login Login, open, union seat, 
 	if err != nil {
 		return nil, err
 	}
-	return resolution, s.remember(ctx, open.link, login.unionDigest())
+	// The digest says that this UnionID was dealt with: the next login does not read its link.
+	next := moved(open.link.Record, open.via, open.id)
+	next.UnionDigest = login.unionDigest()
+	return resolution, s.putLink(ctx, open.link, next)
 }
 
-// remember notes on the OpenID link that a UnionID was dealt with, so that the next login does not read its link.
-func (s *Service) remember(ctx context.Context, link *storage.Entry[storage.Identity], unionDigest string) error {
-	next := link.Record
-	next.UnionDigest = unionDigest
-	return s.putLink(ctx, link, next)
+// straighten makes a link that leads to its user through aliases name the user itself, which saves every login a read.
+func (s *Service) straighten(ctx context.Context, at seat) error {
+	if len(at.via) == 0 {
+		return nil
+	}
+	return s.putLink(ctx, at.link, moved(at.link.Record, at.via, at.id))
 }
 
 // admit returns the user that a link leads to, and writes the user who is not there yet.

@@ -175,7 +175,18 @@ func TestAnUnwrittenUnionIDsUserBecomesAnAliasOfTheOpenIDsUser(t *testing.T) {
 	if w.sub(login("wxsim2", "o2", "u1")) != a {
 		t.Error("the UnionID does not lead to the user")
 	}
+	w.direct()
 	w.healthy()
+}
+
+// direct asserts that every link names a user and none an alias, so that logins cost no read more.
+func (w *world) direct() {
+	w.t.Helper()
+	for _, link := range w.links() {
+		if w.user(link.User).Status == storage.UserAlias {
+			w.t.Errorf("a link of type %s names an alias", link.Type)
+		}
+	}
 }
 
 func (w *world) insertLink(link storage.Identity) {

@@ -26,7 +26,9 @@ type seat struct {
 	identity storage.Identity
 	// link is nil when there is none.
 	link *storage.Entry[storage.Identity]
-	// id is the ID at the end of the aliases that start at the link; empty when the link is free.
+	// via are the aliases between the link and its user, from the link on.
+	via []string
+	// id is the ID at the end of the aliases; empty when the link is free.
 	id string
 	// user is the user of that ID; nil when not yet written.
 	user *storage.Entry[storage.User]
@@ -43,12 +45,12 @@ func (s *Service) seat(ctx context.Context, identity storage.Identity) (seat, er
 		return found, err
 	}
 	found.link = link
-	id, user, err := s.follow(ctx, identity.Directory, link.Record.User)
+	path, user, err := s.follow(ctx, identity.Directory, link.Record.User)
 	if err != nil {
 		return seat{}, err
 	}
 	if !released(link.Record) && (user == nil || user.Record.Status != storage.UserDeleted) {
-		found.id, found.user = id, user
+		found.via, found.id, found.user = path[:len(path)-1], path[len(path)-1], user
 	}
 	return found, nil
 }
@@ -66,22 +68,25 @@ func (s *Service) link(ctx context.Context, identity storage.Identity) (*storage
 	return link, nil
 }
 
-// follow reads the user of an ID, and of whom that is an alias, and returns the last ID and its user: nil when missing.
-func (s *Service) follow(ctx context.Context, directory, id string) (string, *storage.Entry[storage.User], error) {
+// follow reads the user of an ID, and of whom that is an alias, and returns the IDs that it came by and the user of the last
+// one: nil when missing.
+func (s *Service) follow(ctx context.Context, directory, id string) ([]string, *storage.Entry[storage.User], error) {
+	path := []string{id}
 	for range maxHops {
 		user, err := storage.Get[storage.User](ctx, s.engine, storage.Key(directory, id))
 		if errors.Is(err, storage.ErrNotFound) {
-			return id, nil, nil
+			return path, nil, nil
 		}
 		if err != nil {
-			return "", nil, fmt.Errorf("identity: read user: %w", err)
+			return nil, nil, fmt.Errorf("identity: read user: %w", err)
 		}
 		if user.Record.Status != storage.UserAlias {
-			return id, user, nil
+			return path, user, nil
 		}
 		id = user.Record.AliasOf
+		path = append(path, id)
 	}
-	return "", nil, fmt.Errorf("identity: a chain of more than %d aliases", maxHops)
+	return nil, nil, fmt.Errorf("identity: a chain of more than %d aliases", maxHops)
 }
 
 // claim gives a free link to a user. It loses when somebody was faster.
@@ -103,17 +108,10 @@ func (s *Service) putLink(ctx context.Context, old *storage.Entry[storage.Identi
 	return wrap("move link", err)
 }
 
-// move makes a link, which leads to user through an alias, name user itself.
-func (s *Service) move(ctx context.Context, link *storage.Entry[storage.Identity], user string) error {
-	return s.putLink(ctx, link, moved(link.Record, user))
-}
-
-// moved is a link that names user and remembers the alias that it named.
-func moved(link storage.Identity, user string) storage.Identity {
-	if link.User == user {
-		return link
-	}
-	link.MergedFrom = append(slices.Clone(link.MergedFrom), link.User)
+// moved is a link that names user itself and remembers the aliases through which it led there, so that undoing a merge
+// finds what was whose.
+func moved(link storage.Identity, via []string, user string) storage.Identity {
+	link.MergedFrom = append(slices.Clone(link.MergedFrom), via...)
 	if extra := len(link.MergedFrom) - maxMergedFrom; extra > 0 {
 		link.MergedFrom = link.MergedFrom[extra:]
 	}
@@ -132,7 +130,7 @@ func (s *Service) absorb(ctx context.Context, at seat, user *storage.Entry[stora
 	if _, err := storage.Insert(ctx, s.engine, alias); err != nil {
 		return wrap("insert alias", err)
 	}
-	return s.move(ctx, at.link, user.Record.ID)
+	return s.putLink(ctx, at.link, moved(at.link.Record, append(slices.Clone(at.via), at.id), user.Record.ID))
 }
 
 // release lets a link go if nobody has changed it since it was read. It is no loss if somebody has.

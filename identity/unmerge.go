@@ -42,6 +42,10 @@ func (s *Service) Unmerge(ctx context.Context, directory, audit, actor string) e
 			return err
 		}
 	}
+	// A login or a proof that saw the alias may have moved a link again.
+	if err := s.returnLinks(ctx, pair[0], alias); err != nil {
+		return err
+	}
 	if err := s.forget(ctx, directory, survivor, alias); err != nil {
 		return err
 	}
@@ -67,14 +71,8 @@ func (s *Service) exactly(ctx context.Context, directory string, ids ...string) 
 // separate moves the links that the merge moved back to the alias, takes from the survivor what went with them and what it
 // gained, and makes the alias a user again.
 func (s *Service) separate(ctx context.Context, survivor, alias storage.User, plan storage.AuditEntry) error {
-	links, err := s.linksOf(ctx, survivor.Directory, survivor.ID)
-	if err != nil {
+	if err := s.returnLinks(ctx, survivor, alias.ID); err != nil {
 		return err
-	}
-	for _, link := range links {
-		if err := s.moveBack(ctx, link, alias.ID); err != nil {
-			return err
-		}
 	}
 	if err := s.giveBack(ctx, survivor.ID, alias, plan); err != nil {
 		return err
@@ -89,14 +87,29 @@ func (s *Service) separate(ctx context.Context, survivor, alias storage.User, pl
 	})
 }
 
-// moveBack undoes move. A link that somebody else has changed meanwhile is no longer the merge's.
-func (s *Service) moveBack(ctx context.Context, link *storage.Entry[storage.Identity], alias string) error {
-	from := link.Record.MergedFrom
-	if len(from) == 0 || from[len(from)-1] != alias {
-		return nil
+// returnLinks moves the links that came from the alias back to it.
+func (s *Service) returnLinks(ctx context.Context, survivor storage.User, alias string) error {
+	links, err := s.linksOf(ctx, survivor.Directory, survivor.ID)
+	if err != nil {
+		return err
 	}
+	for _, link := range links {
+		if from := link.Record.MergedFrom; len(from) == 0 || from[len(from)-1] != alias {
+			continue
+		}
+		if err := s.moveBack(ctx, link); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// moveBack makes a link name again whom the last merge took it from. One that somebody else has changed meanwhile is no
+// longer the merge's.
+func (s *Service) moveBack(ctx context.Context, link *storage.Entry[storage.Identity]) error {
 	next := link.Record
-	next.User, next.MergedFrom = alias, slices.Clone(from[:len(from)-1])
+	last := len(next.MergedFrom) - 1
+	next.User, next.MergedFrom = next.MergedFrom[last], slices.Clone(next.MergedFrom[:last])
 	if err := s.putLink(ctx, link, next); err != nil && !lost(err) {
 		return err
 	}
