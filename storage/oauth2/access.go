@@ -33,7 +33,7 @@ const (
 	accessNumbersSize = 8 + jtiSize + 8 + 4
 )
 
-// TokenID joins the ID of a grant and random bytes to the "jti" of an access token; GrantOf takes it apart.
+// tokenID joins the ID of a grant and random bytes to the "jti" of an access token; GrantOf takes it apart.
 func tokenID(grant string, random []byte) string {
 	jti := base64.RawURLEncoding.EncodeToString(random)
 	if grant == "" {
@@ -83,15 +83,13 @@ func (s *Store) opaque(ctx context.Context, g *storage.Grant, requester fosite.R
 	numbers := make([]byte, 0, accessNumbersSize)
 	numbers = binary.BigEndian.AppendUint64(numbers, uint64(expiresAt.Unix()))
 	numbers = append(numbers, jti...)
-	// A draft has no scopes yet: it is going to have those of the request.
 	scopes, audience := requester.GetGrantedScopes(), requester.GetGrantedAudience()
-	if g.State == "" || g.State == storage.GrantPending {
-		numbers = binary.BigEndian.AppendUint64(numbers, mask(scopes, scopes))
-		numbers = binary.BigEndian.AppendUint32(numbers, uint32(mask(audience, audience)))
-	} else {
-		numbers = binary.BigEndian.AppendUint64(numbers, mask(g.Scopes, scopes))
-		numbers = binary.BigEndian.AppendUint32(numbers, uint32(mask(g.Audience, audience)))
+	allScopes, wholeAudience := g.Scopes, g.Audience
+	if g.State == "" || g.State == storage.GrantPending { // A draft: it is going to have what the request has.
+		allScopes, wholeAudience = scopes, audience
 	}
+	numbers = binary.BigEndian.AppendUint64(numbers, mask(allScopes, scopes))
+	numbers = binary.BigEndian.AppendUint32(numbers, uint32(mask(wholeAudience, audience)))
 	return s.seal(ctx, kindAccess, handle{generation: g.SecretGeneration, grant: g.ID, numbers: numbers})
 }
 

@@ -30,8 +30,8 @@ const (
 	reused
 )
 
-// freshnessOf compares the generation that a token names with the grant's.
-func freshnessOf(refresh *storage.Refresh, generation uint32, now time.Time) freshness {
+// freshnessOf compares the generation that a token shown at some time names with the grant's.
+func freshnessOf(refresh *storage.Refresh, generation uint32, shownAt time.Time) freshness {
 	switch {
 	case refresh == nil || generation > refresh.Generation || generation == 0:
 		return unknown
@@ -40,7 +40,7 @@ func freshnessOf(refresh *storage.Refresh, generation uint32, now time.Time) fre
 	}
 	// Rotated[0] is when the generation before the current one was rotated.
 	age := refresh.Generation - 1 - generation
-	if uint64(age) < uint64(len(refresh.Rotated)) && now.Sub(refresh.Rotated[age]) <= RefreshGrace {
+	if uint64(age) < uint64(len(refresh.Rotated)) && shownAt.Sub(refresh.Rotated[age]) <= RefreshGrace {
 		return recent
 	}
 	return reused
@@ -72,9 +72,9 @@ func (s *Store) prolong(g *storage.Grant, client *Client) {
 	g.ExpiresAt = later(g.ExpiresAt, later(g.Refresh.IdleUntil, now.Add(client.lifetimes.AccessToken+time.Minute)))
 }
 
-// GetRefreshTokenSession implements fosite's RefreshTokenStorage. A token that was used, and not just now, ends its grant and
-// answers fosite.ErrInactiveToken; one that is unknown, expired, another client's or whose user or session ended it answers
-// fosite.ErrNotFound and changes nothing.
+// GetRefreshTokenSession implements fosite's RefreshTokenStorage. A token that was used, and not just now, answers
+// fosite.ErrInactiveToken with the request; one that is unknown, expired, another client's or whose user or session ended it
+// answers fosite.ErrNotFound. Nothing is changed: whoever was asked to refresh calls DeleteRefreshTokenSession then.
 func (s *Store) GetRefreshTokenSession(ctx context.Context, token string, session fosite.Session) (fosite.Requester, error) {
 	u, generation, err := s.refreshUnit(ctx, token)
 	if err != nil {
@@ -87,11 +87,11 @@ func (s *Store) GetRefreshTokenSession(ctx context.Context, token string, sessio
 	case g.State != storage.GrantActive:
 		return nil, notFound(ended("grant is " + string(g.State)))
 	}
-	switch freshnessOf(g.Refresh, generation, s.now()) {
+	switch freshnessOf(g.Refresh, generation, u.readAt) {
 	case unknown:
 		return nil, notFound(ended("refresh token is newer than the grant"))
 	case reused:
-		return &fosite.Request{ID: g.ID}, s.refreshReused(ctx, u)
+		return &fosite.Request{ID: g.ID}, fmt.Errorf("oauth2: %w", fosite.ErrInactiveToken)
 	case fresh, recent:
 	}
 	if !s.now().Before(g.Refresh.IdleUntil) {
@@ -117,16 +117,9 @@ func (s *Store) refreshUnit(ctx context.Context, token string) (*unit, uint32, e
 	return u, binary.BigEndian.Uint32(h.numbers), nil
 }
 
-func (s *Store) refreshReused(ctx context.Context, u *unit) error {
-	if err := s.end(ctx, u, "reuse"); err != nil {
-		return undecided(err)
-	}
-	return fmt.Errorf("oauth2: %w", fosite.ErrInactiveToken)
-}
-
 // RotateRefreshToken implements fosite's RefreshTokenStorage by one compare-and-set. It decides by what is stored at that
-// moment: the token may have been rotated, or its grant revoked, since GetRefreshTokenSession read it. The token to answer
-// with is the one that GenerateRefreshToken makes afterwards.
+// moment: the token may have been rotated, or its grant revoked, since GetRefreshTokenSession read it. Its errors are the
+// same. The token to answer with is the one that GenerateRefreshToken makes afterwards.
 func (s *Store) RotateRefreshToken(ctx context.Context, _ string, token string) error {
 	u, generation, err := s.refreshUnit(ctx, token)
 	if err != nil {
@@ -140,26 +133,22 @@ func (s *Store) RotateRefreshToken(ctx context.Context, _ string, token string) 
 		if next.State != storage.GrantActive {
 			return false, ended("grant is " + string(next.State))
 		}
-		switch freshnessOf(next.Refresh, generation, s.now()) {
+		switch freshnessOf(next.Refresh, generation, u.readAt) {
 		case recent:
 			return false, nil
 		case unknown:
 			return false, ended("refresh token is newer than the grant")
 		case reused:
-			return false, fosite.ErrInactiveToken
+			return false, fmt.Errorf("oauth2: %w", fosite.ErrInactiveToken)
 		case fresh:
 		}
 		s.rotate(next, client)
 		return true, nil
 	})
-	switch {
-	case errors.Is(err, fosite.ErrInactiveToken):
-		return s.refreshReused(ctx, u)
-	case errors.Is(err, ErrNoGrant), err == nil:
+	if err == nil || errors.Is(err, ErrNoGrant) || errors.Is(err, fosite.ErrInactiveToken) {
 		return err
-	default:
-		return undecided(err)
 	}
+	return undecided(err)
 }
 
 func (s *Store) rotate(g *storage.Grant, client *Client) {
@@ -175,7 +164,10 @@ func (s *Store) DeleteRefreshTokenSession(ctx context.Context, token string) err
 	if err != nil {
 		return notFound(err)
 	}
-	return s.end(ctx, u, "reuse")
+	if err := s.end(ctx, u, "reuse"); err != nil {
+		return undecided(err)
+	}
+	return nil
 }
 
 // currentRefreshToken derives the refresh token that the grant has now.

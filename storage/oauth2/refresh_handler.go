@@ -55,7 +55,7 @@ func (h *RefreshHandler) HandleTokenEndpointRequest(ctx context.Context, request
 	// 2. The token is good.
 	granted, err := h.Store.GetRefreshTokenSession(ctx, token, request.GetSession())
 	if err != nil {
-		return protocolError(err)
+		return h.refuse(ctx, token, err)
 	}
 	// 3. The tokens are for what is asked, of what was granted, of what the client may have today.
 	request.SetID(granted.GetID())
@@ -129,8 +129,9 @@ func (h *RefreshHandler) PopulateTokenEndpointResponse(ctx context.Context, requ
 		return protocolError(err)
 	}
 	// 2. The only effect.
-	if err := h.Store.RotateRefreshToken(ctx, request.GetID(), request.GetRequestForm().Get("refresh_token")); err != nil {
-		return protocolError(err)
+	token := request.GetRequestForm().Get("refresh_token")
+	if err := h.Store.RotateRefreshToken(ctx, request.GetID(), token); err != nil {
+		return h.refuse(ctx, token, err)
 	}
 	// 3. The refresh token that the grant has now.
 	refresh, _, err := h.RefreshTokens.GenerateRefreshToken(ctx, request)
@@ -156,6 +157,16 @@ func (h *RefreshHandler) issueIDToken(ctx context.Context, client *Client, reque
 	helper := openid.IDTokenHandleHelper{IDTokenStrategy: h.IDTokens}
 	session.idClaims.AccessTokenHash = helper.GetAccessTokenHash(ctx, request, response)
 	return helper.IssueExplicitIDToken(ctx, client.lifetimes.IDToken, request, response)
+}
+
+// refuse ends the grant of a token that is reused (RFC 9700 §4.14.2) and returns what the client is told.
+func (h *RefreshHandler) refuse(ctx context.Context, token string, err error) error {
+	if errors.Is(err, fosite.ErrInactiveToken) {
+		if err := h.Store.DeleteRefreshTokenSession(ctx, token); err != nil {
+			return protocolError(err)
+		}
+	}
+	return protocolError(err)
 }
 
 // protocolError is what a client is told of an error: temporarily_unavailable when the store did not answer or could not say

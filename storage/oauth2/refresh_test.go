@@ -169,6 +169,64 @@ func TestReuseRevokesTheGrant(t *testing.T) {
 	})
 }
 
+func TestLookingAtAReusedTokenRevokesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t)
+		first := k.signIn()
+		wantOK(t, k.refresh(first.refresh))
+		time.Sleep(31 * time.Second)
+		found, err := k.store.GetRefreshTokenSession(k.begin(), first.refresh, nil)
+		if !errors.Is(err, fosite.ErrInactiveToken) || found.GetID() != k.grantOf(first.access).ID {
+			t.Errorf("got %+v, %v, want the request and ErrInactiveToken", found, err)
+		}
+		if g := k.grantOf(first.access); g.State != storage.GrantActive {
+			t.Errorf("grant is %s, want active", g.State)
+		}
+	})
+}
+
+func TestARefreshThatTakesLongIsNotReuse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t)
+		first := k.signIn()
+		arrived, proceed := k.holdFirst("Replace")
+		var slow answer
+		var wait sync.WaitGroup
+		wait.Go(func() { slow = k.refresh(first.refresh) })
+		<-arrived
+		second := k.refresh(first.refresh)
+		wantOK(t, second)
+		time.Sleep(time.Minute)
+		close(proceed)
+		wait.Wait()
+		wantOK(t, slow)
+		if slow.refresh != second.refresh {
+			t.Error("the slow call got another token than the current one")
+		}
+	})
+}
+
+func TestARefreshOvertakenByMoreRotationsThanAreRememberedIsReuse(t *testing.T) {
+	k := newKit(t)
+	first := k.signIn()
+	arrived, proceed := k.holdFirst("Replace")
+	var slow answer
+	var wait sync.WaitGroup
+	wait.Go(func() { slow = k.refresh(first.refresh) })
+	<-arrived
+	a := first
+	for range storage.RotationsKept + 1 {
+		a = k.refresh(a.refresh)
+		wantOK(t, a)
+	}
+	close(proceed)
+	wait.Wait()
+	wantError(t, slow, http.StatusBadRequest, "invalid_grant")
+	if g := k.grantOf(first.access); g.State != storage.GrantRevoked || g.RevokedBecause != "reuse" {
+		t.Errorf("grant is %s because %q", g.State, g.RevokedBecause)
+	}
+}
+
 func TestATokenOlderThanWhatTheGrantRemembersIsReuse(t *testing.T) {
 	k := newKit(t)
 	first := k.signIn()

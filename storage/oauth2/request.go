@@ -3,6 +3,7 @@ package oauth2
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/minifed/minifed/storage"
 )
@@ -44,6 +45,9 @@ type request struct {
 type unit struct {
 	// stored is nil while the store does not have the grant.
 	stored *storage.Entry[storage.Grant]
+	// readAt is when the request first saw the grant. Whether a refresh token is late goes by it: a request that takes long is
+	// not late for that.
+	readAt time.Time
 	// next is what the grant is to become; nil when nothing is to be written.
 	next *storage.Grant
 	// complete says that next may be written.

@@ -9,8 +9,8 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// Revoke ends a grant and everything that came of it, by one write. because is a word for the operator, such as logout. A
-// grant that is gone or ended answers ErrNoGrant or nil.
+// Revoke ends a grant and everything that came of it, by one write; one that was revoked before stays as it is. because is a
+// word for the operator, such as logout. A grant that is gone answers ErrNoGrant.
 func (s *Store) Revoke(ctx context.Context, grantID, because string) error {
 	u, err := s.load(ctx, grantID)
 	if err != nil {

@@ -99,7 +99,7 @@ func (s *Store) load(ctx context.Context, id string) (*unit, error) {
 	if err != nil {
 		return nil, fmt.Errorf("oauth2: grant: %w", err)
 	}
-	return r.remember(id, &unit{stored: entry}), nil
+	return r.remember(id, &unit{stored: entry, readAt: s.now()}), nil
 }
 
 // reload reads a grant again after a write of it was lost, and drops what was to be written.
