@@ -141,20 +141,30 @@ func (w *writer) run() {
 	}
 }
 
-// commit executes first and what waits behind it in one transaction, and answers when that is durable.
+// commit opens a transaction, executes first and what waits by then, and answers when that is durable. While another process
+// keeps the file locked, callers may still give up.
 func (w *writer) commit(first *operation) {
+	err := w.begin()
 	w.take(first)
-	if len(w.batch) == 0 {
-		return
+	if err == nil {
+		err = w.execute()
 	}
-	if err := w.execute(); err != nil {
+	if err != nil {
 		_ = w.disconnect()
 		err = unavailable(w.engine.path, "write", err)
 		for _, op := range w.batch {
-			op.rev, op.err = 0, err
+			op.err = err
 		}
 	}
 	w.answer()
+}
+
+func (w *writer) begin() error {
+	if err := w.connect(); err != nil {
+		return err
+	}
+	_, err := w.conn.exec("BEGIN IMMEDIATE")
+	return err
 }
 
 // take collects the operations of a batch. Those whose callers gave up are dropped here and never later.
@@ -182,15 +192,9 @@ func (w *writer) answer() {
 	}
 }
 
-// execute runs the batch. An error means that nothing of it was stored.
+// execute runs and commits the batch. An error means that nothing of it was stored.
 func (w *writer) execute() error {
-	if err := w.connect(); err != nil {
-		return err
-	}
 	if err := w.drawRevisions(); err != nil {
-		return err
-	}
-	if _, err := w.conn.exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
 	now := w.engine.now().UnixMilli()
