@@ -149,7 +149,7 @@ func (b *browser) allow() *page {
 	return b.page
 }
 
-// must be at the client with a code.
+// code is what the client was sent.
 func (b *browser) code() string {
 	b.Helper()
 	if b.page.callback == "" || b.page.sent.Get("code") == "" {
@@ -213,7 +213,12 @@ const (
 // newSite is a world with pages, the clients "web" (confidential), "spa" and "native" (public), and the users alice and bob.
 func newSite(t *testing.T) *world {
 	t.Helper()
-	w := newWorld(t)
+	return siteOn(newWorld(t))
+}
+
+// siteOn makes a world a site.
+func siteOn(w *world) *world {
+	w.Helper()
 	w.server.MountPlainPages()
 	w.addClient("web", func(*storage.Client) {})
 	w.addClient("spa", func(c *storage.Client) {

@@ -214,7 +214,10 @@ func (g *codeGrant) PopulateTokenEndpointResponse(ctx context.Context, request f
 	if err := g.populate(ctx, request, response); err != nil {
 		return errors.Join(err, g.store.Rollback(ctx))
 	}
-	return g.store.Commit(ctx)
+	if err := g.store.Commit(ctx); err != nil {
+		return fosite.ErrServerError.WithWrap(err) // As fosite's handler does: the error writer knows what is behind it.
+	}
+	return nil
 }
 
 func (g *codeGrant) populate(ctx context.Context, request fosite.AccessRequester, response fosite.AccessResponder) error {

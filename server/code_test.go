@@ -1,0 +1,284 @@
+package server_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/storagetest"
+)
+
+// freshCode is the code of a request of alice, who has signed in and allowed it.
+func (b *browser) freshCode(client string, further ...string) string {
+	b.Helper()
+	b.get(b.authorizeURL(client, further...))
+	if b.page.callback == "" && strings.Contains(b.page.body, `name="username"`) {
+		b.signIn("alice")
+	}
+	b.allow()
+	return b.code()
+}
+
+func wantInvalidGrant(t *testing.T, what string, a answer) {
+	t.Helper()
+	if a.status != http.StatusBadRequest || a.text("error") != "invalid_grant" {
+		t.Errorf("%s: got %d %s", what, a.status, a.raw)
+	}
+}
+
+// TestRFC7636_4_6_PKCECannotBeStripped: a challenge makes the verifier needed, whatever was tried before.
+func TestRFC7636_4_6_PKCECannotBeStripped(t *testing.T) {
+	w := newSite(t)
+	b := w.newBrowser()
+	pkce := []string{"code_challenge", challenge, "code_challenge_method", "S256"}
+	for _, client := range []string{"web", "spa"} {
+		code := b.freshCode(client, pkce...)
+		other := strings.Repeat("a", 43)
+		for _, try := range []string{other, "", "short", strings.Repeat("a", 129), challenge, verifier + "a", ""} {
+			wantInvalidGrant(t, client+" with verifier "+try, w.redeem(client, code, "code_verifier", try))
+		}
+		if a := w.redeem(client, code, "code_verifier", verifier); a.status != http.StatusOK {
+			t.Errorf("%s with the right verifier: %d %s", client, a.status, a.raw)
+		}
+	}
+	code := b.freshCode("web")
+	wantInvalidGrant(t, "verifier without challenge", w.redeem("web", code, "code_verifier", verifier))
+}
+
+func TestRFC6749_4_1_3_ACodeIsBoundToItsRequest(t *testing.T) {
+	w := newSite(t)
+	w.addClient("other", func(*storage.Client) {})
+	b := w.newBrowser()
+	code := b.freshCode("web")
+	wantInvalidGrant(t, "another redirect_uri", w.redeem("web", code, "redirect_uri", webRedirect+"/"))
+	wantInvalidGrant(t, "no redirect_uri", w.redeem("web", code, "redirect_uri", ""))
+	wantInvalidGrant(t, "another client", w.redeem("other", code))
+	wantInvalidGrant(t, "changed", w.redeem("web", code[:len(code)-6]+"AAAAAA"))
+	wantInvalidGrant(t, "made up", w.redeem("web", "mf_ac_x"))
+	if a := w.redeem("web", "", "code", ""); a.status != http.StatusBadRequest || a.text("error") != "invalid_request" {
+		t.Errorf("none: got %d %s", a.status, a.raw)
+	}
+	if a := w.redeem("web", code); a.status != http.StatusOK {
+		t.Errorf("got %d %s", a.status, a.raw)
+	}
+}
+
+func TestRFC6749_4_1_2_ACodeLastsAMinute(t *testing.T) {
+	w := newSite(t)
+	b := w.newBrowser()
+	code, late := b.freshCode("web"), b.freshCode("web")
+	w.clock.Advance(59 * time.Second)
+	if a := w.redeem("web", code); a.status != http.StatusOK {
+		t.Errorf("after 59 s: %d %s", a.status, a.raw)
+	}
+	w.clock.Advance(time.Second)
+	wantInvalidGrant(t, "after 60 s", w.redeem("web", late))
+}
+
+func TestSixteenRedemptionsOfOneCodeHaveOneWinner(t *testing.T) {
+	for name, engine := range engines() {
+		t.Run(name, func(t *testing.T) {
+			c := newClock()
+			w := siteOn(newWorldOn(t, c, engine(t, c)))
+			code := w.newBrowser().freshCode("web")
+			answers := make([]answer, 16)
+			var calls sync.WaitGroup
+			for i := range answers {
+				calls.Go(func() { answers[i] = w.redeem("web", code) })
+			}
+			calls.Wait()
+			won := 0
+			for _, a := range answers {
+				if a.status == http.StatusOK {
+					won++
+					continue
+				}
+				wantInvalidGrant(t, "loser", a)
+			}
+			if won != 1 {
+				t.Errorf("%d calls got tokens", won)
+			}
+		})
+	}
+}
+
+// TestACodeWhoseAnswerFailedCanBeRedeemed: everything that can fail comes before the write, and a write that failed is none.
+func TestACodeWhoseAnswerFailedCanBeRedeemed(t *testing.T) {
+	w := newSite(t)
+	code := w.newBrowser().freshCode("web")
+	w.engine.Before = func(_ context.Context, o storagetest.Operation) error {
+		if o.Kind == storage.KindGrant && o.Write() {
+			return storage.ErrUnavailable
+		}
+		return nil
+	}
+	if a := w.redeem("web", code); a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" {
+		t.Errorf("got %d %s", a.status, a.raw)
+	}
+	w.engine.Before = nil
+	if a := w.redeem("web", code); a.status != http.StatusOK {
+		t.Errorf("got %d %s", a.status, a.raw)
+	}
+}
+
+// TestRFC8707_2_2_ATokenRequestNarrowsTheAudience of the access token, and never widens it.
+func TestRFC8707_2_2_ATokenRequestNarrowsTheAudience(t *testing.T) {
+	w := newSite(t)
+	b := w.newBrowser()
+	both := "&resource=https%3A%2F%2Fapi.example&resource=https%3A%2F%2Ffiles.example"
+	ask := func() string {
+		b.get(w.authorizeURL("web") + both)
+		if b.page.callback == "" && strings.Contains(b.page.body, "username") {
+			b.signIn("alice")
+		}
+		b.allow()
+		return b.code()
+	}
+	a := w.redeem("web", ask())
+	if aud := claims(t, a.text("access_token"))["aud"]; !reflect.DeepEqual(aud, []any{"https://api.example", "https://files.example"}) {
+		t.Errorf("aud is %v", aud)
+	}
+	a = w.redeem("web", ask(), "resource", "https://files.example")
+	if aud := claims(t, a.text("access_token"))["aud"]; aud != "https://files.example" {
+		t.Errorf("aud is %v", aud)
+	}
+	// What was narrowed once is not lost for later.
+	r := w.refresh("web", a.text("refresh_token"), "resource", "https://api.example")
+	if aud := claims(t, r.text("access_token"))["aud"]; aud != "https://api.example" {
+		t.Errorf("after refresh aud is %v", aud)
+	}
+	code := b.freshCode("web", "resource", "https://api.example")
+	if a := w.redeem("web", code, "resource", "https://files.example"); a.status != http.StatusBadRequest || a.text("error") != "invalid_target" {
+		t.Errorf("got %d %s", a.status, a.raw)
+	}
+	if aud := claims(t, w.redeem("web", code).text("access_token"))["aud"]; aud != "https://api.example" {
+		t.Errorf("aud is %v", aud)
+	}
+	if aud := claims(t, w.redeem("web", b.freshCode("web")).text("access_token"))["aud"]; aud != w.url {
+		t.Errorf("without resource aud is %v", aud)
+	}
+}
+
+// TestOIDCCore_2_TheIDToken says who signed in, when and how, and names the session.
+func TestOIDCCore_2_TheIDToken(t *testing.T) {
+	w := newSite(t)
+	w.addClient("opaque", func(c *storage.Client) { c.OpaqueAccessTokens = true })
+	b := w.newBrowser()
+	for _, client := range []string{"web", "opaque"} {
+		a := w.redeem(client, b.freshCode(client))
+		all := claims(t, a.text("id_token"))
+		for name, want := range map[string]any{
+			"iss": w.url, "sub": "alice", "aud": client, "azp": client, "nonce": "nonce-1", "acr": "1", "amr": []any{"pwd"},
+			"auth_time": float64(w.clock.Now().Unix()), "sid": list[storage.Session](w)[0].ID,
+		} {
+			if !reflect.DeepEqual(all[name], want) {
+				t.Errorf("%s: %s is %v, want %v", client, name, all[name], want)
+			}
+		}
+		if a.body["expires_in"] != 600.0 || a.text("scope") != "openid" || a.text("refresh_token") == "" {
+			t.Errorf("%s: got %s", client, a.raw)
+		}
+		if info := w.userinfo(a.text("access_token")); info.text("sub") != "alice" {
+			t.Errorf("%s: UserInfo is %d %s", client, info.status, info.raw)
+		}
+	}
+}
+
+// TestOIDCCore_5_5_TheClaimsParameter asks for claims one by one, in either place, and lasts as long as the grant.
+func TestOIDCCore_5_5_TheClaimsParameter(t *testing.T) {
+	w := newSite(t)
+	w.addClient("poor", func(c *storage.Client) { c.Scopes = []string{"openid", "email"} })
+	asked := `{"userinfo":{"nickname":null,"phone_number":{"essential":true},"unknown":null,"name#ja":null},` +
+		`"id_token":{"email":{"essential":true},"name":null,"sub":{"value":"alice"},"iss":null,"acr":{"essential":true,"value":"1"},"auth_time":null}}`
+	b := w.newBrowser()
+	b.get(w.authorizeURL("web", "claims", asked))
+	b.signIn("alice")
+	for _, scope := range []string{"email", "phone", "profile"} {
+		if !strings.Contains(b.page.body, `value="`+scope+`"`) {
+			t.Errorf("consent does not name %s: %s", scope, b.page.body)
+		}
+	}
+	b.submit("allow")
+	a := w.redeem("web", b.code())
+	for _, step := range []string{"code", "refresh"} {
+		all := claims(t, a.text("id_token"))
+		if all["email"] != "alice@example.com" || all["name"] != "Name of alice" || all["nickname"] != nil || all["iss"] != w.url {
+			t.Errorf("%s: ID token is %v", step, all)
+		}
+		info := w.userinfo(a.text("access_token"))
+		delete(info.body, "sub")
+		if !reflect.DeepEqual(info.body, map[string]any{"nickname": "alice", "phone_number": "+8613800138000"}) {
+			t.Errorf("%s: UserInfo is %s", step, info.raw)
+		}
+		w.clock.Advance(time.Minute)
+		a = w.refresh("web", a.text("refresh_token"))
+	}
+	// Claims of scopes that the client may not ask for do not exist for it.
+	poor := w.newBrowser().flow("poor", "claims", asked)
+	if info := w.userinfo(poor.text("access_token")); info.text("phone_number") != "" || claims(t, poor.text("id_token"))["name"] != nil {
+		t.Errorf("UserInfo is %s", info.raw)
+	}
+	if claims(t, poor.text("id_token"))["email"] != "alice@example.com" {
+		t.Error("the claim that it may ask for is missing")
+	}
+}
+
+// TestAClientOfOthersSignsIn runs go-oidc and x/oauth2 against the provider, from discovery to refresh.
+func TestAClientOfOthersSignsIn(t *testing.T) {
+	w := newSite(t)
+	provider := must(oidc.NewProvider(t.Context(), w.url))(t)
+	for id, secret := range map[string]string{"web": secretOfWeb, "spa": ""} {
+		redirect := map[string]string{"web": webRedirect, "spa": spaRedirect}[id]
+		client := oauth2.Config{
+			ClientID: id, ClientSecret: secret, Endpoint: provider.Endpoint(), RedirectURL: redirect,
+			Scopes: []string{oidc.ScopeOpenID, "profile", oidc.ScopeOfflineAccess},
+		}
+		pkce := oauth2.GenerateVerifier()
+		b := w.newBrowser()
+		b.get(client.AuthCodeURL("state-of-it", oidc.Nonce("nonce-of-it"), oauth2.S256ChallengeOption(pkce)))
+		b.signIn("alice")
+		b.allow()
+		token, err := client.Exchange(t.Context(), b.code(), oauth2.VerifierOption(pkce))
+		check(t, err)
+		raw, _ := token.Extra("id_token").(string)
+		verified := must(provider.Verifier(&oidc.Config{ClientID: id, Now: w.clock.Now, SupportedSigningAlgs: []string{"ES256"}}).Verify(t.Context(), raw))(t)
+		check(t, verified.VerifyAccessToken(token.AccessToken))
+		if verified.Nonce != "nonce-of-it" || b.page.sent.Get("state") != "state-of-it" {
+			t.Errorf("%s: nonce %q, state %q", id, verified.Nonce, b.page.sent.Get("state"))
+		}
+		info := must(provider.UserInfo(t.Context(), oauth2.StaticTokenSource(token)))(t)
+		var profile struct{ Name string }
+		check(t, info.Claims(&profile))
+		if info.Subject != verified.Subject || profile.Name != "Name of alice" {
+			t.Errorf("%s: UserInfo is %+v", id, info)
+		}
+		token.Expiry = time.Now().Add(-time.Minute)
+		refreshed := must(client.TokenSource(t.Context(), token).Token())(t)
+		if refreshed.AccessToken == token.AccessToken || refreshed.RefreshToken == token.RefreshToken {
+			t.Errorf("%s: nothing was refreshed", id)
+		}
+	}
+}
+
+func TestAGrantKeepsWhatWasGrantedAndNoMore(t *testing.T) {
+	w := newSite(t)
+	w.newBrowser().flow("web", "claims", `{"userinfo":{"email":{"essential":true,"value":"x@example.com"}}}`)
+	grant := list[storage.Grant](w)[0]
+	var kept map[string]any
+	check(t, json.Unmarshal(grant.Claims, &kept))
+	if !reflect.DeepEqual(kept, map[string]any{"userinfo": map[string]any{"email": nil}}) {
+		t.Errorf("claims are %s", grant.Claims)
+	}
+	if grant.Session == "" || grant.SID != grant.Session || grant.Code.Challenge != "" || grant.GrantType != "authorization_code" {
+		t.Errorf("grant is %+v", grant)
+	}
+}
