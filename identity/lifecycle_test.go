@@ -255,3 +255,23 @@ func TestConcurrentChangesOfOneUserAreAllKept(t *testing.T) {
 		}
 	}
 }
+
+func TestManyChangesOfOneUserAtOnceAllSucceed(t *testing.T) {
+	w := newWorld(t)
+	sub := w.sub(login("wxsim1", "o1", ""))
+	var tasks []func(context.Context)
+	for range 64 {
+		tasks = append(tasks, func(ctx context.Context) {
+			if err := w.SignOutEverywhere(ctx, directory, sub, identity.Self(sub)); err != nil {
+				t.Errorf("sign out: %v", err)
+			}
+		})
+	}
+	w.interleave(seeded(1), 0, tasks...)
+	if epoch := w.user(sub).Epoch; epoch != 64 {
+		t.Errorf("the epoch is %d", epoch)
+	}
+	if entries := len(w.audit()); entries != 64 {
+		t.Errorf("%d audit entries", entries)
+	}
+}

@@ -13,9 +13,9 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// attempts bounds how often one call decides again after it lost. Every loss is somebody else's progress, and what there
-// is to do at one person's documents ends, so the bound is reached only when something is broken.
-const attempts = 32
+// attempts bounds how often one call decides again after it lost. Every loss is somebody else's progress, so only more
+// callers than this, changing one person at one moment, or a broken store reach the bound.
+const attempts = 100
 
 // Config is what a Service works with.
 type Config struct {
