@@ -13,7 +13,7 @@ import (
 
 const (
 	racers = 64
-	rounds = 150
+	rounds = 60
 )
 
 // oneUser asserts that the two logins are one user, that there is no other, and that nothing waits for an operator.
