@@ -86,29 +86,29 @@ The AppSecret of a mini-program is asked for, or read from standard input or fro
 		if asked.Kind == storage.ClientMiniapp && appIDOf(asked.Client) == "" {
 			return usagef("--app-id is missing: the AppID that WeChat's console shows")
 		}
-		if err := readClientSecrets(d, &asked, chosen, appSecret); err != nil {
-			return err
-		}
 		return d.work(command.Context(), func(ctx context.Context, service *admin.Service) error {
+			if err := readClientSecrets(ctx, d, &asked, chosen, appSecret); err != nil {
+				return err
+			}
 			return createClient(ctx, d, service, asked)
 		})
 	}
 	return command
 }
 
-func readClientSecrets(d *desk, asked *admin.NewClient, chosen, appSecret *secretSource) (err error) {
+func readClientSecrets(ctx context.Context, d *desk, asked *admin.NewClient, chosen, appSecret *secretSource) (err error) {
 	if chosen.stdin && appSecret.stdin {
 		return usagef("--secret-stdin and --app-secret-stdin exclude each other: standard input is one secret")
 	}
 	if chosen.given() {
-		if asked.Secret, err = chosen.read(d.console, ""); err != nil {
+		if asked.Secret, err = chosen.read(ctx, d.console, ""); err != nil {
 			return err
 		}
 	}
 	if asked.Kind != storage.ClientMiniapp && !appSecret.given() {
 		return nil
 	}
-	secret, err := appSecret.read(d.console, fmt.Sprintf("AppSecret of %s: ", appIDOf(asked.Client)))
+	secret, err := appSecret.read(ctx, d.console, fmt.Sprintf("AppSecret of %s: ", appIDOf(asked.Client)))
 	asked.AppSecret = wechat.AppSecret(secret)
 	return err
 }
@@ -251,7 +251,7 @@ func newClientDelete(d *desk) *cobra.Command {
 		Args:    exactly("the client's ID"),
 	}
 	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
-		if err := sure.ask(d.console, "client "+id, id); err != nil {
+		if err := sure.ask(ctx, d.console, "client "+id, id); err != nil {
 			return err
 		}
 		if err := service.DeleteClient(ctx, d.directory, id); err != nil {
@@ -287,7 +287,7 @@ the client's backend can take the new one without a pause.`,
 	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) (err error) {
 		given := ""
 		if chosen.given() {
-			if given, err = chosen.read(d.console, ""); err != nil {
+			if given, err = chosen.read(ctx, d.console, ""); err != nil {
 				return err
 			}
 		}
@@ -327,7 +327,7 @@ func newClientSetAppSecret(d *desk) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		secret, err := source.read(d.console, fmt.Sprintf("AppSecret of %s: ", appIDOf(entry.Record)))
+		secret, err := source.read(ctx, d.console, fmt.Sprintf("AppSecret of %s: ", appIDOf(entry.Record)))
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -24,8 +25,8 @@ type console struct {
 	now     func() time.Time
 	random  io.Reader
 	// ask shows a prompt and reads an answer without echo; nil when nobody sits at a terminal. confirm echoes.
-	ask     func(prompt string) (string, error)
-	confirm func(prompt string) (string, error)
+	ask     func(ctx context.Context, prompt string) (string, error)
+	confirm func(ctx context.Context, prompt string) (string, error)
 	// color says that the output is a terminal which shows colours.
 	color bool
 	// path is the file that this program was started from.
@@ -38,20 +39,53 @@ func processConsole() *console {
 		in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ(), now: time.Now, random: rand.Reader, path: os.Args[0],
 	}
 	c.color = term.IsTerminal(int(os.Stdout.Fd())) && c.variable("NO_COLOR") == "" && c.variable("TERM") != "dumb"
-	if input := int(os.Stdin.Fd()); term.IsTerminal(input) {
-		c.ask = func(prompt string) (string, error) {
-			_, _ = fmt.Fprint(os.Stderr, prompt)
-			answer, err := term.ReadPassword(input)
-			_, _ = fmt.Fprintln(os.Stderr)
-			return string(answer), err
-		}
-		c.confirm = func(prompt string) (string, error) {
-			_, _ = fmt.Fprint(os.Stderr, prompt)
-			answer, err := bufio.NewReader(os.Stdin).ReadString('\n')
-			return strings.TrimSpace(answer), err
-		}
+	if term.IsTerminal(int(os.Stdin.Fd())) {
+		c.ask, c.confirm = askTerminal, confirmTerminal
 	}
 	return c
+}
+
+// askTerminal reads a line without echo. When ctx ends first, by Ctrl-C, the terminal echoes again.
+func askTerminal(ctx context.Context, prompt string) (string, error) {
+	input := int(os.Stdin.Fd())
+	echoing, err := term.GetState(input)
+	if err != nil {
+		return "", err
+	}
+	answer, err := await(ctx, prompt, func() (string, error) {
+		typed, err := term.ReadPassword(input)
+		return string(typed), err
+	})
+	_, _ = fmt.Fprintln(os.Stderr)
+	return answer, errors.Join(err, term.Restore(input, echoing))
+}
+
+// confirmTerminal reads a line with echo.
+func confirmTerminal(ctx context.Context, prompt string) (string, error) {
+	return await(ctx, prompt, func() (string, error) {
+		answer, err := bufio.NewReader(os.Stdin).ReadString('\n')
+		return strings.TrimSpace(answer), err
+	})
+}
+
+// await prompts and reads until ctx ends. A read that nobody waits for any more ends with the process.
+func await(ctx context.Context, prompt string, read func() (string, error)) (string, error) {
+	type line struct {
+		text string
+		err  error
+	}
+	_, _ = fmt.Fprint(os.Stderr, prompt)
+	typed := make(chan line, 1)
+	go func() {
+		text, err := read()
+		typed <- line{text, err}
+	}()
+	select {
+	case l := <-typed:
+		return l.text, l.err
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
 }
 
 // variable is an environment variable; empty when it is not set.
@@ -72,7 +106,7 @@ func (c *console) notef(format string, args ...any) { _, _ = fmt.Fprintf(c.err, 
 
 // operator is who acts, for audit entries.
 func (c *console) operator() string {
-	for _, name := range []string{"MINIFED_OPERATOR", "SUDO_USER", "USER", "LOGNAME"} {
+	for _, name := range []string{"SUDO_USER", "USER", "LOGNAME"} {
 		if user := c.variable(name); user != "" {
 			return user
 		}
@@ -115,7 +149,7 @@ func (s *secretSource) add(command *cobra.Command, what string) {
 func (s *secretSource) given() bool { return s.stdin || s.file != "" }
 
 // read returns the secret from the source that a flag names, or asks for it.
-func (s *secretSource) read(c *console, prompt string) (string, error) {
+func (s *secretSource) read(ctx context.Context, c *console, prompt string) (string, error) {
 	switch {
 	case s.stdin && s.file != "":
 		return "", usagef("--%s-stdin and --%s-file exclude each other", s.name, s.name)
@@ -126,7 +160,7 @@ func (s *secretSource) read(c *console, prompt string) (string, error) {
 	case c.ask == nil:
 		return "", usagef("nobody is at the terminal to type it: use --%s-stdin or --%s-file", s.name, s.name)
 	default:
-		answer, err := c.ask(prompt)
+		answer, err := c.ask(ctx, prompt)
 		if err == nil && answer == "" {
 			err = errors.New("nothing was typed")
 		}

@@ -51,7 +51,7 @@ func (s *station) run(t *testing.T, args ...string) int {
 	t.Helper()
 	world := *s.console
 	if len(s.typed) > 0 {
-		answer := func(string) (string, error) {
+		answer := func(context.Context, string) (string, error) {
 			next := s.typed[0]
 			s.typed = s.typed[1:]
 			return next, nil

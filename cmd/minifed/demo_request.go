@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -20,6 +22,8 @@ type request struct {
 	// bearer is the access token that is shown; nil shows none.
 	bearer value
 	form   []parameter
+	// kept is fetched once, and the request is sent twice with it wherever the form says keptValue; nil sends once.
+	kept value
 }
 
 // parameter is one parameter of a form.
@@ -111,8 +115,44 @@ func (m member) shell(d *demo, indent string) string {
 		indent + `  sed 's/.*"` + m.name + `":"\([^"]*\)".*/\1/')"`
 }
 
-// send sends the request and returns the answer, whatever its status.
+// keptValue stands for what a request keeps.
+type keptValue struct{}
+
+func (keptValue) fetch(context.Context, *demo) (string, error) {
+	return "", errors.New("nothing was kept")
+}
+
+func (keptValue) shell(*demo, string) string { return `"$kept"` }
+
+// keeping is the request with a text in place of keptValue.
+func (r request) keeping(kept string) request {
+	r.kept, r.form = nil, slices.Clone(r.form)
+	for i, p := range r.form {
+		if p.value == (keptValue{}) {
+			r.form[i].value = text(kept)
+		}
+	}
+	return r
+}
+
+// send sends the request and returns the answer, whatever its status: one behind the other, if it is sent twice.
 func (r request) send(ctx context.Context, d *demo) (status int, body []byte, err error) {
+	if r.kept == nil {
+		return r.sendOnce(ctx, d)
+	}
+	kept, err := r.kept.fetch(ctx, d)
+	if err != nil {
+		return 0, nil, err
+	}
+	_, first, err := r.keeping(kept).sendOnce(ctx, d)
+	if err != nil {
+		return 0, nil, err
+	}
+	status, again, err := r.keeping(kept).sendOnce(ctx, d)
+	return status, append(first, again...), err
+}
+
+func (r request) sendOnce(ctx context.Context, d *demo) (status int, body []byte, err error) {
 	form := url.Values{}
 	for _, p := range r.form {
 		value, err := p.value.fetch(ctx, d)
@@ -149,6 +189,16 @@ func (r request) send(ctx context.Context, d *demo) (status int, body []byte, er
 
 // shell is the request as a command for a POSIX shell; indent is where its further lines begin.
 func (r request) shell(d *demo, indent string) string {
+	if r.kept == nil {
+		return r.curl(d, indent)
+	}
+	return "kept=" + r.kept.shell(d, indent) + "\n" +
+		indent + "for attempt in first again; do\n" +
+		indent + "  " + r.curl(d, indent+"  ") + "\n" +
+		indent + "done"
+}
+
+func (r request) curl(d *demo, indent string) string {
 	command := []string{"curl -s"}
 	if r.method == http.MethodPost && len(r.form) == 0 {
 		command = append(command, "-X POST")

@@ -84,8 +84,13 @@ func (d *demo) steps() []step {
 			d.checkNewcomer,
 		},
 		{
+			"A lost answer costs nothing: the same code again",
+			"WeChat takes a code once. When the answer got lost on the way, the backend repeats the request and gets the same session.",
+			d.repeat(), d.checkRepeat,
+		},
+		{
 			"The session goes on with the refresh token",
-			"Each refresh token is used once. A lost answer costs nothing: within 30 seconds the old one yields the same successor again.",
+			"Each refresh token is used once, and within 30 seconds the old one yields the same successor again, should the answer get lost.",
 			d.token(parameter{"grant_type", text("refresh_token")}, parameter{"refresh_token", member{d.exchange(), "refresh_token"}}),
 			d.checkRefresh,
 		},
@@ -107,6 +112,14 @@ func (d *demo) exchange(more ...parameter) request {
 		{"subject_token_type", text("urn:minifed:params:oauth:token-type:wechat-miniapp-code")},
 		{"subject_token", loginCode{d.shop, alice}},
 	}, more)...)
+}
+
+// repeat is the token exchange of one code, twice.
+func (d *demo) repeat() request {
+	twice := d.exchange()
+	last := &twice.form[len(twice.form)-1]
+	twice.kept, last.value = last.value, keptValue{}
+	return twice
 }
 
 // federate is a request of a mini-program's backend to a federation endpoint; code may be nil.
@@ -316,6 +329,32 @@ func (d *demo) checkNewcomer(ctx context.Context, body []byte) ([]field, error) 
 		return nil, errors.New("the newcomer is taken for Alice")
 	}
 	return append(answer.fields()[:3], profileFields(answer)...), nil
+}
+
+func (d *demo) checkRepeat(ctx context.Context, body []byte) ([]field, error) {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	var first, again json.RawMessage
+	if err := errors.Join(decoder.Decode(&first), decoder.Decode(&again)); err != nil {
+		return nil, fmt.Errorf("these are not two answers: %s", body)
+	}
+	one, err := readTokens(first)
+	if err != nil {
+		return nil, err
+	}
+	other, err := readTokens(again)
+	if err != nil {
+		return nil, err
+	}
+	if one.RefreshToken != other.RefreshToken {
+		return nil, errors.New("the repeat made another session")
+	}
+	claims, err := d.verify(ctx, other.IDToken, d.shop)
+	if err != nil {
+		return nil, err
+	}
+	return []field{
+		{"first refresh_token", shorten(one.RefreshToken)}, {"again refresh_token", shorten(other.RefreshToken)},
+	}, d.checkSubject(fmt.Sprint(claims["sub"]))
 }
 
 func (d *demo) checkRefresh(ctx context.Context, body []byte) ([]field, error) {

@@ -26,8 +26,24 @@ func (d *demo) tell(ctx context.Context) error {
 		d.printf("   %s HTTP %d\n", d.good("✓"), status)
 		d.printAnswer(shown)
 	}
+	if err := d.showShadowUser(ctx); err != nil {
+		return err
+	}
 	d.printf("%s\n\n", d.good(fmt.Sprintf("All %d steps went well, %.1f s after the start.", len(steps), d.now().Sub(d.began).Seconds())))
 	return nil
+}
+
+// showShadowUser shows what the store holds of Alice, as an operator sees it: no OpenID, no UnionID, no secret.
+func (d *demo) showShadowUser(ctx context.Context) error {
+	person, err := d.service().User(ctx, filepath.Base(d.issuer), d.told.subject)
+	if err != nil {
+		return fmt.Errorf("the shadow user is not stored: %w", err)
+	}
+	d.printf("%s\n\n", d.strong("This is the shadow user that the first login made, as `minifed user show` shows it"))
+	operator := &desk{console: d.console, settings: &settings{output: "text"}}
+	err = operator.showUser(person.User, person.Identities)
+	d.printf("\n")
+	return err
 }
 
 // introduce says what is running where.

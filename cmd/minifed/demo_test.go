@@ -28,7 +28,7 @@ func TestTheDemoOnceGoesThroughTheWholeStory(t *testing.T) {
 	if len(steps) < 8 || strings.Count(printed, "✓") != len(steps) || strings.Count(printed, "curl -s") < len(steps) {
 		t.Errorf("%d steps, %d went well", len(steps), strings.Count(printed, "✓"))
 	}
-	for _, want := range []string{"go-oidc", `amr          ["wechat_miniapp"]`, "registration_required", "Alice in Shanghai", "steps went well"} {
+	for _, want := range []string{"go-oidc", `amr          ["wechat_miniapp"]`, "registration_required", "Alice in Shanghai", "wechat_openid wxsimshop", "wechat_unionid acme", "steps went well"} {
 		if !strings.Contains(printed, want) {
 			t.Errorf("printed without %q", want)
 		}
@@ -93,7 +93,9 @@ func TestEveryCommandOfTheDemoWorksWheneverItIsPasted(t *testing.T) {
 			}
 			for range 2 {
 				// Pasted with the spaces that the demo puts in front.
-				body, err := exec.CommandContext(t.Context(), shell, "-c", indent(snippet, "     ")).Output()
+				command := exec.CommandContext(t.Context(), shell, "-c", indent(snippet, "     "))
+				command.Env = append(os.Environ(), "no_proxy=127.0.0.1")
+				body, err := command.Output()
 				if err != nil {
 					t.Fatalf("%v\n%s", err, snippet)
 				}

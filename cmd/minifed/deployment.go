@@ -13,6 +13,7 @@ import (
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/mongodb"
 	"github.com/minifed/minifed/storage/sqlite"
 )
 
@@ -74,7 +75,7 @@ func (l storeLocation) mustExist() error {
 
 func openEngine(ctx context.Context, c *console, location storeLocation, why purpose) (storage.Engine, error) {
 	if location.file == "" {
-		return nil, errors.New("this build has no MongoDB engine")
+		return mongodb.Open(ctx, mongodb.Options{URI: string(location.uri), Now: c.now, Random: c.random, Logger: why.logger})
 	}
 	return sqlite.Open(ctx, sqlite.Options{
 		Path: location.file, Serve: why.serve, Now: c.now, Logger: why.logger, Random: c.random,

@@ -187,7 +187,7 @@ func newDirectoryDelete(d *desk) *cobra.Command {
 		Args:    exactly("the directory's ID"),
 	}
 	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
-		if err := sure.ask(d.console, "directory "+id, id); err != nil {
+		if err := sure.ask(ctx, d.console, "directory "+id, id); err != nil {
 			return err
 		}
 		if err := service.DeleteDirectory(ctx, id); err != nil {

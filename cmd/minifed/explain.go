@@ -23,6 +23,8 @@ func explain(err error) string {
 		return err.Error() + "; this binary is older than the one that wrote the store"
 	case errors.Is(err, context.Canceled):
 		return "stopped"
+	case errors.Is(err, storage.ErrUnavailable):
+		return "the store cannot be used: " + strings.TrimPrefix(err.Error(), storage.ErrUnavailable.Error()+": ")
 	default:
 		return err.Error()
 	}
@@ -31,7 +33,7 @@ func explain(err error) string {
 // explainInvalid lists what is wrong with a record by the flags that set it.
 func explainInvalid(invalid *admin.Invalid) string {
 	var out strings.Builder
-	out.WriteString("this cannot be:")
+	out.WriteString("not accepted:")
 	for _, problem := range invalid.Problems {
 		fmt.Fprintf(&out, "\n  %s: %s", flagOf(problem.Field), problem.Text)
 	}

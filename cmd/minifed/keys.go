@@ -65,16 +65,19 @@ func newKeysRotate(d *desk) *cobra.Command {
 		Example: "  minifed keys rotate --alg ES256\n  minifed keys rotate --alg RS256 --directory shop",
 		Args:    exactly(),
 	}
-	command.RunE = d.job(func(ctx context.Context, service *admin.Service, _ string) error {
-		if algorithm == "" {
-			return usagef("--alg is missing: `minifed keys list` shows the algorithms")
-		}
+	rotate := d.job(func(ctx context.Context, service *admin.Service, _ string) error {
 		next, err := service.RotateSigningKey(ctx, d.directory, algorithm)
 		if err != nil {
 			return err
 		}
 		return d.done(next, "Key %s of %s is published and signs from %s.", next.ID, next.Algorithm, stamp(next.SignAt))
 	})
+	command.RunE = func(command *cobra.Command, args []string) error {
+		if algorithm == "" {
+			return usagef("--alg is missing: `minifed keys list` shows the algorithms")
+		}
+		return rotate(command, args)
+	}
 	command.Flags().StringVar(&algorithm, "alg", "", "the `algorithm`, such as ES256")
 	return command
 }

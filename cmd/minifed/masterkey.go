@@ -28,7 +28,9 @@ func openMasterKey(c *console, config Config, location storeLocation, serve bool
 		if err := mayMakeMasterKey(config, location, path); err != nil {
 			return nil, "", err
 		}
-		content, err = makeMasterKey(c, path)
+		if content, err = makeMasterKey(c, path); err != nil {
+			return nil, "", fmt.Errorf("make the master key: %w", err)
+		}
 		made = path
 	}
 	if err != nil {

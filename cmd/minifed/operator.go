@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"github.com/minifed/minifed/server/admin"
+	"github.com/minifed/minifed/storage"
 )
 
 // desk is what the operator's commands have in common: the console, the flags, and the directory that they work in.
@@ -68,25 +70,42 @@ func (d *desk) done(value any, format string, args ...any) error {
 
 // paging are the flags of a list.
 type paging struct {
-	limit int
+	limit pageSize
 	after string
 	all   bool
 }
 
 func (p *paging) add(command *cobra.Command) {
 	flags := command.Flags()
-	flags.IntVar(&p.limit, "limit", 100, "how many at most, up to 500")
+	p.limit = 100
+	flags.Var(&p.limit, "limit", "how many at most, up to 500")
 	flags.StringVar(&p.after, "after", "", "go on where the page before ended, whose last line or `next` says this")
 	flags.BoolVar(&p.all, "all", false, "every page")
 }
 
+// pageSize is a flag's number of records.
+type pageSize int
+
+// Set implements pflag.Value.
+func (p *pageSize) Set(text string) error {
+	number, err := strconv.Atoi(text)
+	if err != nil || number < 1 || number > storage.MaxPage {
+		return fmt.Errorf("must be 1 to %d", storage.MaxPage)
+	}
+	*p = pageSize(number)
+	return nil
+}
+
+// String implements pflag.Value.
+func (p *pageSize) String() string { return strconv.Itoa(int(*p)) }
+
+// Type implements pflag.Value.
+func (p *pageSize) Type() string { return "number" }
+
 // collect reads one page, or all of them.
 func collect[R any](p paging, read func(admin.Page) ([]R, string, error)) (records []R, next string, err error) {
-	if p.limit < 1 || p.limit > 500 {
-		return nil, "", usagef("--limit %d: must be 1 to 500", p.limit)
-	}
 	records = []R{}
-	for page := (admin.Page{Limit: p.limit, After: p.after}); ; page.After = next {
+	for page := (admin.Page{Limit: int(p.limit), After: p.after}); ; page.After = next {
 		var found []R
 		if found, next, err = read(page); err != nil {
 			return nil, "", err
@@ -122,14 +141,14 @@ func (f *confirmation) add(command *cobra.Command) {
 }
 
 // ask wants the person at the terminal to type id.
-func (f *confirmation) ask(c *console, what, id string) error {
+func (f *confirmation) ask(ctx context.Context, c *console, what, id string) error {
 	if f.yes {
 		return nil
 	}
 	if c.confirm == nil {
 		return usagef("this cannot be undone, and nobody is at the terminal to be asked: say --yes")
 	}
-	answer, err := c.confirm(fmt.Sprintf("This deletes %s and cannot be undone. Type %s to go on: ", what, id))
+	answer, err := c.confirm(ctx, fmt.Sprintf("This deletes %s and cannot be undone. Type %s to go on: ", what, id))
 	if err != nil {
 		return err
 	}

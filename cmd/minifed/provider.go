@@ -13,6 +13,7 @@ import (
 
 	"github.com/minifed/minifed/server"
 	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/mongodb"
 	"github.com/minifed/minifed/wechat"
 )
 
@@ -46,6 +47,9 @@ func startProvider(ctx context.Context, c *console, config Config, ports listene
 	p.stop = stop
 	p.loops.Go(func() { p.ring.Run(background) })
 	p.loops.Go(func() { p.secrets.Run(background) })
+	if engine, ok := p.engine.(*mongodb.Engine); ok {
+		p.loops.Go(func() { engine.Run(background) })
+	}
 	p.public = p.serve(ports, handler)
 	if ports.admin != nil {
 		p.admin = p.serve(listeners{public: ports.admin}, p.health.handler(registry))

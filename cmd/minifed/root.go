@@ -66,7 +66,9 @@ From the demonstration to your own mini-program:
                                         WeChat's console shows under 开发管理 (Development), 开发设置 (Settings)
   4. curl -u CLIENT_ID:CLIENT_SECRET http://localhost:8080/federation/wechat/miniapp/profile -d code=CODE_OF_WX_LOGIN
                                         sign a user in, as your mini-program's backend will
-  5. minifed user list                  see who signed in`,
+  5. minifed user list                  see who signed in
+
+The exit code is 0 when everything is done, 1 when something failed, and 2 when the command line is wrong.`,
 		Example:       "  minifed demo\n  minifed serve --config /etc/minifed/config.yaml\n  minifed client list --output json",
 		Args:          cobra.ArbitraryArgs,
 		RunE:          helpOrUnknown,

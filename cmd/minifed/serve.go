@@ -39,7 +39,12 @@ func serve(ctx context.Context, c *console, config Config) error {
 	if err != nil {
 		return err
 	}
-	greet(c, running, ports)
+	if running.madeMasterKey != "" {
+		logger.Warn("made the master key; keep a copy of it, the store cannot be read without it", "file", running.madeMasterKey)
+	}
+	if config.Log.Format == "text" {
+		greet(c, running, ports)
+	}
 	logger.Info("serving", "public_url", config.PublicURL, "address", ports.public.Addr().String(), "version", versionOf(buildInfo()).Version)
 	err = running.wait(ctx)
 	logger.Info("draining", "at_most", config.Listen.ShutdownTimeout)
@@ -48,7 +53,7 @@ func serve(ctx context.Context, c *console, config Config) error {
 	return err
 }
 
-// greet says where the server is and, at the first start, what was made and what comes next.
+// greet tells people where the server is and, at the first start, what was made and what comes next.
 func greet(c *console, running *provider, ports listeners) {
 	config := running.config
 	c.printf("minifed is at %s (directory %q). Stop it with Ctrl-C.\n", config.PublicURL, config.DefaultDirectory)

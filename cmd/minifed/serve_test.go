@@ -137,6 +137,18 @@ func TestAWrongMasterKeyStopsTheStartAndNamesTheRightOne(t *testing.T) {
 	}
 }
 
+func TestAMongoDBThatIsAwayIsSaidWithoutItsPassword(t *testing.T) {
+	away := "mongodb://minifed:hunter2@127.0.0.1:1/x?serverSelectionTimeoutMS=100&connectTimeoutMS=100"
+	s := newStation(t, "MINIFED_STORAGE_URI="+away, "MINIFED_KEYS_MASTER_KEY="+demoMasterKey(),
+		"MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off")
+	for _, args := range [][]string{{"serve"}, {"client", "list"}, {"demo", "--once", "--store", away}} {
+		s.fails(t, exitFailed, []string{"the store cannot be used"}, args...)
+		if strings.Contains(s.err.String()+s.out.String(), "hunter2") {
+			t.Errorf("%v prints the password: %s", args, s.err)
+		}
+	}
+}
+
 // miniProgram is a client of a running server whose mini-program the simulator plays.
 type miniProgram struct {
 	app        *wechattest.App

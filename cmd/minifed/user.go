@@ -65,7 +65,7 @@ func newUserCreate(d *desk) *cobra.Command {
 		account := identity.Account{Username: username}
 		profile.apply(&account.Profile)
 		if wanted || source.given() {
-			if account.Password, err = source.read(d.console, "Password of "+username+": "); err != nil {
+			if account.Password, err = source.read(ctx, d.console, "Password of "+username+": "); err != nil {
 				return err
 			}
 		}
@@ -187,7 +187,7 @@ func newUserSetPassword(d *desk) *cobra.Command {
 	}
 	source.add(command, "the password; without it it is asked for")
 	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
-		password, err := source.read(d.console, "New password: ")
+		password, err := source.read(ctx, d.console, "New password: ")
 		if err != nil {
 			return err
 		}
@@ -232,7 +232,7 @@ func newUserDelete(d *desk) *cobra.Command {
 		Args:    exactly("the user's ID"),
 	}
 	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
-		if err := sure.ask(d.console, "user "+id, id); err != nil {
+		if err := sure.ask(ctx, d.console, "user "+id, id); err != nil {
 			return err
 		}
 		if err := service.DeleteUser(ctx, d.directory, id); err != nil {
