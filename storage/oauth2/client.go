@@ -79,12 +79,15 @@ func (c *Client) Record() storage.Client { return c.record }
 // Lifetimes returns how long what this client gets lives.
 func (c *Client) Lifetimes() Lifetimes { return c.lifetimes }
 
-// DefaultScopes are granted to a request without scope.
+// ScopeLink is the scope of a token that proves its user to a client which binds accounts. Who gets it has asked for it.
+const ScopeLink = "urn:minifed:link"
+
+// DefaultScopes are granted to a request without scope. ScopeLink is never among them.
 func (c *Client) DefaultScopes() []string {
 	if len(c.record.DefaultScopes) == 0 && c.record.Kind == storage.ClientMiniapp {
 		return []string{"openid", "profile", "offline_access"}
 	}
-	return slices.Clone(c.record.DefaultScopes)
+	return slices.DeleteFunc(slices.Clone(c.record.DefaultScopes), func(scope string) bool { return scope == ScopeLink })
 }
 
 // DefaultAudience is granted to a request without audience and resource: what the client registered, else the issuer.
