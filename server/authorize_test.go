@@ -418,7 +418,7 @@ func TestWhenTheStoreIsDownPeopleAreToldAndSilentRequestsAnswered(t *testing.T) 
 		return nil
 	}
 	b.get(w.authorizeURL("web"))
-	b.wantPage(t, http.StatusServiceUnavailable, "Retry")
+	b.wantPage(t, http.StatusServiceUnavailable, "Temporarily unavailable")
 	if b.page.header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}

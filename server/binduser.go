@@ -28,7 +28,19 @@ func (e *bindUserEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
 	if err := checkBinding(form); err != nil {
 		return err
 	}
-	return e.door.open(w, r, form, &visit{endpoint: routeBindUser, method: form.Get("method"), ticket: form.Get("bind_ticket")})
+	return e.door.open(w, r, form, bindingOf(form))
+}
+
+// bindingOf is what a request asks. Proofs of other methods than its own count for nothing.
+func bindingOf(form url.Values) *visit {
+	v := &visit{endpoint: routeBindUser, method: form.Get("method"), ticket: form.Get("bind_ticket")}
+	switch v.method {
+	case bindPassword:
+		v.username, v.password = form.Get("username"), form.Get("password")
+	case bindSession:
+		v.accessToken = form.Get("access_token")
+	}
+	return v
 }
 
 // checkBinding says what a method needs. Attaching an existing account always needs a fresh code: a ticket travels through a
@@ -44,10 +56,21 @@ func checkBinding(form url.Values) error {
 		if code == "" || form.Get("phone_code") == "" {
 			return refusal(fosite.ErrInvalidRequest, "The method phone needs phone_code and a fresh code of wx.login.")
 		}
+	case bindPassword:
+		if code == "" || form.Get("username") == "" || form.Get("password") == "" {
+			return refusal(fosite.ErrInvalidRequest, "The method password needs username, password and a fresh code of wx.login.")
+		}
+		if len(form.Get("username")) > maxName {
+			return refusal(fosite.ErrInvalidRequest, "username is too long.")
+		}
+	case bindSession:
+		if code == "" || form.Get("access_token") == "" {
+			return refusal(fosite.ErrInvalidRequest, "The method session needs access_token and a fresh code of wx.login.")
+		}
 	case "":
-		return refusal(fosite.ErrInvalidRequest, "method is missing. Send register or phone.")
+		return refusal(fosite.ErrInvalidRequest, "method is missing. Send register, phone, password or session.")
 	default:
-		return refusal(fosite.ErrInvalidRequest, "This method is not supported. Send register or phone.")
+		return refusal(fosite.ErrInvalidRequest, "This method is not supported. Send register, phone, password or session.")
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
@@ -45,6 +46,11 @@ type Config struct {
 	Logger *slog.Logger
 	// Metrics registers the server's collectors; optional.
 	Metrics prometheus.Registerer
+
+	// Mailer sends mail to users; optional: without one, pages offer nothing that needs mail.
+	Mailer Mailer
+	// Breached knows passwords that are in circulation, and keeps people from choosing them; optional.
+	Breached identity.BreachedList
 
 	// TrustedProxies are the networks whose X-Forwarded-For and X-Request-Id headers are believed; optional.
 	TrustedProxies []netip.Prefix

@@ -29,6 +29,8 @@ type federation struct {
 	now    func() time.Time
 	random io.Reader
 	logger *slog.Logger
+	// attaching proves whose an existing account is.
+	attaching *attaching
 }
 
 var (
@@ -52,6 +54,9 @@ func (f *federation) ExchangeCode(ctx context.Context, client fosite.Client, cod
 	}
 	app, err := f.app(client)
 	if err != nil {
+		return wechat.Session{}, err
+	}
+	if err := f.beforeCode(ctx, client, visitOf(ctx)); err != nil {
 		return wechat.Session{}, err
 	}
 	return f.wechat.Code2Session(ctx, app, code)

@@ -5,7 +5,7 @@ import (
 )
 
 // newAuthorize puts the authorization endpoint together. Pages go on through it: see waiting.go.
-func (s *Server) newAuthorize(store *oauth2.Store, issued codes) *authorizeEndpoint {
+func (s *Server) newAuthorize(store *oauth2.Store, issued codes, failure surface) *authorizeEndpoint {
 	c := s.config
 	box := sealer{secrets: c.Secrets, random: c.Rand}
 	return &authorizeEndpoint{
@@ -17,6 +17,6 @@ func (s *Server) newAuthorize(store *oauth2.Store, issued codes) *authorizeEndpo
 		codes:        issued,
 		sealer:       box,
 		now:          c.Now,
-		failure:      pageErrors,
+		failure:      failure,
 	}
 }

@@ -36,6 +36,10 @@ func (f *federation) identify(
 		return f.register(ctx, client, v, login)
 	case bindPhone:
 		return f.attachByPhone(ctx, client, request, v, login)
+	case bindPassword:
+		return f.attachByPassword(ctx, client, v, login)
+	case bindSession:
+		return f.attachBySession(ctx, client, v, login)
 	default:
 		return person{}, errors.New("server: unknown method of binding")
 	}

@@ -11,11 +11,16 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// MountPlainPages mounts the barest pages that the authorization endpoint can send people to: who names a user is that user.
+// MountPlainPages puts the barest pages in the place of those that the authorization endpoint sends people to: who names a user
+// is that user.
 func (s *Server) MountPlainPages() {
-	p := &plainPages{s.newAuthorize(nil, codes{})}
+	p := &plainPages{s.newAuthorize(nil, codes{}, nil)}
 	for name, serve := range map[string]func(http.ResponseWriter, *http.Request) error{"login": p.login, "consent": p.consent} {
-		s.table.handle(route{name: name, path: "/" + name, methods: []string{http.MethodGet, http.MethodPost}, serve: serve, surface: pageErrors})
+		for _, mounted := range s.table.routes {
+			if mounted.name == name {
+				mounted.serve = serve
+			}
+		}
 	}
 }
 

@@ -47,7 +47,7 @@ func doorMembers() members {
 	return members{
 		strings: []string{
 			"client_id", "client_secret", "client_assertion", "client_assertion_type",
-			"code", "phone_code", "scope", "nonce", "method", "bind_ticket",
+			"code", "phone_code", "scope", "nonce", "method", "bind_ticket", "username", "password", "access_token",
 		},
 		lists:   []string{"audience", "resource"},
 		objects: []string{"user"},

@@ -22,6 +22,7 @@ type Server struct {
 	table   *table
 	metrics *metrics
 	access  accessLog
+	post    *post
 }
 
 var _ http.Handler = (*Server)(nil)
@@ -38,6 +39,7 @@ func New(config Config) (*Server, error) {
 		catalog: newCatalog(config),
 		table:   newTable(),
 		access:  accessLog{config.Logger},
+		post:    newPost(config.Mailer, config.Logger),
 	}
 	if s.metrics, err = newMetrics(config.Metrics); err != nil {
 		return nil, fmt.Errorf("server: metrics: %w", err)
@@ -64,10 +66,17 @@ func (s *Server) endpoints() ([]endpoint, error) {
 	jwts := accessTokens{keys: c.Keys, now: c.Now}
 	strategy := &tokens{&oauth2.Strategy{Store: store, JWT: jwts}, idTokens{keys: c.Keys, store: store, now: c.Now}}
 	authentication := clientAuth{clients: s.catalog, secrets: secrets}
-	people, err := identity.New(identity.Config{Engine: c.Engine, Now: c.Now, Rand: c.Rand, Logger: c.Logger})
+	people, err := identity.New(identity.Config{Engine: c.Engine, Now: c.Now, Rand: c.Rand, Logger: c.Logger, Breached: c.Breached})
 	if err != nil {
 		return nil, err
 	}
+	views, err := s.newPages()
+	if err != nil {
+		return nil, err
+	}
+	proofs := s.newPasswords(people)
+	proof := linkProof{bearer: &bearer{tokens: jwts, store: store}, now: c.Now}
+	mail := letters{s.post, views.tongues}
 	// 2. fosite and the grants.
 	configuration := &configurator{Config: newFositeConfig(authentication.authenticate), tokenPath: tokenPath}
 	codeFlow := newCodeGrant(configuration, store, strategy)
@@ -75,6 +84,7 @@ func (s *Server) endpoints() ([]endpoint, error) {
 	provider, dispatch, err := newProvider(configuration, store, strategy, grantFactories{
 		grants.GrantType: {s.exchangeFactory(&federation{
 			store: store, people: people, wechat: c.WeChat, master: c.Master, now: c.Now, random: c.Rand, logger: c.Logger,
+			attaching: &attaching{passwords: proofs, proof: proof, letters: mail, engine: c.Engine},
 		})},
 		string(fosite.GrantTypeAuthorizationCode): {codeFlow.factory},
 		string(fosite.GrantTypeRefreshToken):      {refreshFactory(store, strategy)},
@@ -84,17 +94,18 @@ func (s *Server) endpoints() ([]endpoint, error) {
 	}
 	// 3. The endpoints.
 	token := &tokenEndpoint{provider: provider, timeout: c.RequestTimeout, codes: newLatches()}
-	authorize := s.newAuthorize(store, codes{provider: provider, store: store, now: c.Now})
-	return []endpoint{
+	authorize := s.newAuthorize(store, codes{provider: provider, store: store, now: c.Now}, views.failure)
+	return append(s.pageEndpoints(views, people, proofs, mail, authorize),
 		authorize,
 		&parEndpoint{auth: authentication.authenticate, reader: authorize.reader, pushed: authorize.pushed},
 		&discoveryEndpoint{grantTypes: dispatch.grantTypes(), authMethods: authentication.methods()},
 		&jwksEndpoint{keys: c.Keys},
 		token,
-		&userinfoEndpoint{bearer: &bearer{tokens: jwts, store: store}},
+		&userinfoEndpoint{bearer: proof.bearer},
+		&setPasswordEndpoint{proof: proof, people: people, letters: mail},
 		&profileEndpoint{door: door{token}},
 		&bindUserEndpoint{door: door{token}},
-	}, nil
+	), nil
 }
 
 // exchangeFactory is the grant of package grants, with this server's users behind it.

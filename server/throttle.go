@@ -18,6 +18,8 @@ type throttle struct {
 	free int
 	// most bounds the wait, which begins with a second.
 	most time.Duration
+	// forgets is how long it takes to forget one failure; zero forgets all at once, after forgetAfter.
+	forgets time.Duration
 }
 
 const (
@@ -128,6 +130,9 @@ func (t *throttles) count(ctx context.Context, s subject) (storage.Throttle, err
 // next is a count after one more failure.
 func (t *throttles) next(rule throttle, count storage.Throttle) storage.Throttle {
 	now := storage.Instant(t.now())
+	if rule.forgets > 0 {
+		count.Failures = max(0, count.Failures-int(now.Sub(count.FailedAt)/rule.forgets))
+	}
 	count.Failures++
 	count.FailedAt = now
 	count.BlockedUntil = now.Add(rule.wait(count.Failures))

@@ -14,6 +14,8 @@ import (
 const (
 	bindRegister = "register"
 	bindPhone    = "phone"
+	bindPassword = "password"
+	bindSession  = "session"
 )
 
 // visit is what a request for a mini-program user asks besides the parameters of the grant, and what came of it. It goes with
@@ -25,11 +27,15 @@ type visit struct {
 	method string
 	// ticket is a bind ticket; empty without one.
 	ticket string
+	// username and password, or accessToken, prove that an account is the caller's.
+	username, password, accessToken string
 	// profile is what the mini-program says of its user; nil when it says nothing.
 	profile *identity.ProfileUpdate
 
 	// pending is the grant behind the ticket, once it was read.
 	pending *storage.Grant
+	// proven is whose account accessToken proves.
+	proven storage.User
 	// user is who signed in.
 	user storage.User
 }
@@ -49,11 +55,13 @@ func visitOf(ctx context.Context) *visit {
 // ticketAlone reports whether the ticket stands in for a code: registering takes nothing from anybody.
 func (v *visit) ticketAlone() bool { return v.method == bindRegister && v.ticket != "" }
 
-// asked is the digest of what a request asks for, and by which proof. A repeat must ask the same.
+// asked is the digest of what a request asks for, and by which proof. A repeat must ask the same. The code, which is random and
+// stored nowhere, keeps whoever reads the store from guessing at a password by it.
 func (v *visit) asked(request grants.Exchange) string {
 	return storage.Digest(
 		v.endpoint, v.method, v.ticket, request.Code,
 		strings.Join(request.Scopes, " "), storage.Digest(request.Audience...), request.Nonce, request.PhoneCode,
+		v.username, v.password, v.accessToken,
 	)
 }
 

@@ -1,0 +1,108 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/storage"
+)
+
+// accountApps is POST /account/apps: it takes from an application what it was given.
+type accountApps struct{ *account }
+
+// shownApp is an application that has something of the user.
+type shownApp struct {
+	Client string
+	Name   string
+	Scopes []shownScope
+	Since  time.Time
+
+	scopes []string
+}
+
+func (e *accountApps) mount(t *table) {
+	e.page(t, "account_app_remove", accountPath+"/apps", e.remove, http.MethodPost)
+}
+
+func (e *accountApps) remove(w http.ResponseWriter, r *http.Request, current *signedIn) error {
+	form, err := e.pages.forgery.form(r)
+	if err != nil {
+		return err
+	}
+	client := form.Get("client")
+	if client == "" || len(client) > maxClientID {
+		return seeOther(w, r, accountPath)
+	}
+	// A stranger's name would only fill the list of removed clients.
+	apps, err := e.shownApps(r.Context(), current.user)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(apps, func(app shownApp) bool { return app.Client == client }) {
+		user := current.user
+		if err := e.people.RemoveClient(r.Context(), user.Directory, user.ID, client, identity.Self(user.ID)); err != nil {
+			return err
+		}
+	}
+	return e.done(w, r, "app")
+}
+
+// shownApps are the clients that have a grant or a consent of the user which still counts, by name.
+func (a *account) shownApps(ctx context.Context, user storage.User) ([]shownApp, error) {
+	found := map[string]*shownApp{}
+	add := func(client string, scopes []string, since time.Time) {
+		app := found[client]
+		if app == nil {
+			app = &shownApp{Client: client, Since: since}
+			found[client] = app
+		}
+		app.scopes = union(app.scopes, scopes)
+		if since.Before(app.Since) {
+			app.Since = since
+		}
+	}
+	query := storage.Query{Order: storage.ByCreatedDescending, Owner: storage.Key(user.Directory, user.ID), Limit: maxShownGrants}
+	grants, _, err := storage.List[storage.Grant](ctx, a.engine, query)
+	if err != nil {
+		return nil, err
+	}
+	for _, entry := range grants {
+		if g := entry.Record; g.State == storage.GrantActive && g.UserEpoch == user.Epoch && g.ClientEpoch == user.ClientEpochs[g.Client] {
+			add(g.Client, g.Scopes, g.CreatedAt)
+		}
+	}
+	consents, _, err := storage.List[storage.Consent](ctx, a.engine, query)
+	if err != nil {
+		return nil, err
+	}
+	for _, entry := range consents {
+		if c := entry.Record; c.ClientEpoch == user.ClientEpochs[c.Client] {
+			add(c.Client, c.Scopes, c.CreatedAt)
+		}
+	}
+	return a.named(ctx, user.Directory, found)
+}
+
+// named puts the names of clients and the meanings of scopes to the applications of a user.
+func (a *account) named(ctx context.Context, directory string, found map[string]*shownApp) ([]shownApp, error) {
+	apps := make([]shownApp, 0, len(found))
+	for id, app := range found {
+		client, err := a.clients.Client(ctx, directory, id)
+		if errors.Is(err, storage.ErrNotFound) {
+			continue // With it went whatever it could do.
+		}
+		if err != nil {
+			return nil, err
+		}
+		app.Name = clientName(client.Record())
+		app.Scopes = scopesView(app.scopes, nil)
+		apps = append(apps, *app)
+	}
+	slices.SortFunc(apps, func(a, b shownApp) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Client, b.Client)) })
+	return apps, nil
+}

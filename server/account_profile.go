@@ -1,0 +1,84 @@
+package server
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/storage"
+)
+
+// accountProfile is /account/profile: what people say of themselves (OpenID Connect Core §5.1).
+type accountProfile struct{ *account }
+
+const profilePath = accountPath + "/profile"
+
+func (e *accountProfile) mount(t *table) {
+	e.page(t, "account_profile", profilePath, e.serve, http.MethodGet, http.MethodPost)
+}
+
+// profileField is a member of the profile that the page shows.
+type profileField struct {
+	name, autocomplete string
+	limit              int
+	of                 func(*storage.Profile) *string
+}
+
+func profileFields() []profileField {
+	return []profileField{
+		{"name", "name", 256, func(p *storage.Profile) *string { return &p.Name }},
+		{"nickname", "nickname", 256, func(p *storage.Profile) *string { return &p.Nickname }},
+		{"gender", "sex", 32, func(p *storage.Profile) *string { return &p.Gender }},
+		{"birthdate", "bday", 10, func(p *storage.Profile) *string { return &p.Birthdate }},
+		{"locale", "language", 35, func(p *storage.Profile) *string { return &p.Locale }},
+		{"zoneinfo", "off", 64, func(p *storage.Profile) *string { return &p.Zoneinfo }},
+	}
+}
+
+func (e *accountProfile) serve(w http.ResponseWriter, r *http.Request, current *signedIn) error {
+	shown := page{template: "form", title: say("profile.title")}
+	profile := current.user.Profile
+	if r.Method != http.MethodPost {
+		shown.data = profileForm(profile)
+		return e.pages.render(w, r, shown)
+	}
+	form, err := e.pages.forgery.form(r)
+	if err != nil {
+		return err
+	}
+	update := updateOf(form, &profile)
+	if _, err := e.people.UpdateProfile(r.Context(), current.user.Directory, current.user.ID, update, identity.Self(current.user.ID)); err != nil {
+		return e.again(w, r, shown, profileForm(profile), err)
+	}
+	return e.done(w, r, "profile")
+}
+
+func profileForm(profile storage.Profile) formData {
+	form := formData{ID: "save", Back: backToAccount(), Lead: say("profile.lead"), Submit: say("form.save")}
+	for _, member := range profileFields() {
+		f := field{
+			Name: member.name, Label: say("field." + member.name), Type: "text", Autocomplete: member.autocomplete,
+			Value: *member.of(&profile), Limit: member.limit, Optional: true,
+		}
+		if member.name == "birthdate" || member.name == "locale" || member.name == "zoneinfo" {
+			f.Hint, f.Plain = say("field."+member.name+".hint"), true
+		}
+		form.Fields = append(form.Fields, f)
+	}
+	return form
+}
+
+// updateOf is what a form changes. It leaves what was typed in profile too, to be shown again.
+func updateOf(form url.Values, profile *storage.Profile) identity.ProfileUpdate {
+	for _, member := range profileFields() {
+		if form.Has(member.name) {
+			*member.of(profile) = strings.TrimSpace(form.Get(member.name))
+		}
+	}
+	typed := *profile
+	return identity.ProfileUpdate{
+		Name: &typed.Name, Nickname: &typed.Nickname, Gender: &typed.Gender, Birthdate: &typed.Birthdate, Locale: &typed.Locale,
+		Zoneinfo: &typed.Zoneinfo,
+	}
+}

@@ -1,0 +1,82 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// devices remembers in a browser which accounts have been signed in to with it. Failures there are counted apart, so that
+// somebody who guesses at an account from elsewhere cannot lock its owner out. Nothing of it is stored.
+type devices struct {
+	sealer sealer
+	random io.Reader
+}
+
+// device is what the cookie holds, sealed.
+type device struct {
+	// ID is random.
+	ID string `json:"i"`
+	// Accounts are the digests of the names that signed in, the last one first.
+	Accounts []string `json:"a"`
+}
+
+const (
+	purposeDevice = "known device"
+	deviceLife    = 365 * 24 * time.Hour
+	deviceIDSize  = 16
+	// maxDeviceAccounts bounds the accounts that a browser is known for.
+	maxDeviceAccounts = 8
+)
+
+func deviceCookie() cookie { return cookie{suffix: ".device", life: deviceLife} }
+
+// read returns what the browser is known as; a new one for a browser that is not known.
+func (d devices) read(r *http.Request) (device, error) {
+	issuer, ok := oauth2.IssuerFrom(r.Context())
+	if !ok {
+		return device{}, errNoRequest
+	}
+	var known device
+	text, err := d.sealer.open(r.Context(), purposeDevice, deviceCookie().get(r, issuer))
+	if err == nil && json.Unmarshal(text, &known) == nil && known.ID != "" {
+		return known, nil
+	}
+	if err != nil && !errors.Is(err, errSealed) {
+		return device{}, err
+	}
+	id, err := randomText(d.random, deviceIDSize)
+	return device{ID: id}, err
+}
+
+// knows reports whether the account of a name has been signed in to with it.
+func (d device) knows(name string) bool { return slices.Contains(d.Accounts, accountDigest(name)) }
+
+// remember makes the browser known for the account of a name.
+func (d devices) remember(w http.ResponseWriter, r *http.Request, known device, name string) error {
+	issuer, ok := oauth2.IssuerFrom(r.Context())
+	if !ok {
+		return errNoRequest
+	}
+	mark := accountDigest(name)
+	others := slices.DeleteFunc(slices.Clone(known.Accounts), func(other string) bool { return other == mark })
+	known.Accounts = append([]string{mark}, others[:min(len(others), maxDeviceAccounts-1)]...)
+	text, err := json.Marshal(known)
+	if err != nil {
+		return err
+	}
+	sealed, err := d.sealer.seal(r.Context(), purposeDevice, text)
+	if err != nil {
+		return err
+	}
+	deviceCookie().set(w, issuer, sealed)
+	return nil
+}
+
+func accountDigest(name string) string { return storage.Digest("device account", name) }

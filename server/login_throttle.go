@@ -1,0 +1,137 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/grants"
+)
+
+// The rules by which people who fail have to wait. An account allows some hundred guesses a day, wherever they come from; an
+// address may belong to many people, and what it failed is forgotten as fast as it may fail again.
+func accountRule() throttle { return throttle{name: "account", free: 5, most: 15 * time.Minute} }
+
+// deviceRule is for an account at a browser that its owner has used: others cannot use it up.
+func deviceRule() throttle { return throttle{name: "device", free: 5, most: 15 * time.Minute} }
+
+// openIDRule is for a WeChat user who tries to prove that an account is theirs.
+func openIDRule() throttle { return throttle{name: "openid", free: 5, most: 15 * time.Minute} }
+
+// ownRule is for a user who is signed in and proves it again.
+func ownRule() throttle { return throttle{name: "own account", free: 5, most: 15 * time.Minute} }
+
+// addressRule is for the network that a browser is in.
+func addressRule() throttle {
+	return throttle{name: "address", free: 50, most: time.Minute, forgets: time.Minute}
+}
+
+// registerRule is for the accounts that are made from one network.
+func registerRule() throttle {
+	return throttle{name: "register", free: 10, most: 10 * time.Minute, forgets: 10 * time.Minute}
+}
+
+// mailRule is for the mail that one account or address is sent.
+func mailRule() throttle {
+	return throttle{name: "mail", free: 3, most: 30 * time.Minute, forgets: 30 * time.Minute}
+}
+
+// accountSubject is an account by the name that was typed: whether somebody has it makes no difference.
+func accountSubject(directory, folded string) subject {
+	return subject{directory, accountRule(), folded}
+}
+
+// addressSubject is the network of an address, under a rule.
+func addressSubject(directory string, rule throttle, address netip.Addr) subject {
+	return subject{directory, rule, network(address)}
+}
+
+// admit answers an error that says how long to wait while one of the subjects has to.
+func (t *throttles) admit(ctx context.Context, subjects ...subject) error {
+	var longest time.Duration
+	for _, s := range subjects {
+		wait, err := t.look(ctx, s)
+		if err != nil {
+			return err
+		}
+		longest = max(longest, wait)
+	}
+	if longest > 0 {
+		return tooMany(longest)
+	}
+	return nil
+}
+
+// ration admits what is limited even when it goes well, and counts it.
+func (t *throttles) ration(ctx context.Context, subjects ...subject) error {
+	if err := t.admit(ctx, subjects...); err != nil {
+		return err
+	}
+	for _, s := range subjects {
+		t.failed(ctx, s)
+	}
+	return nil
+}
+
+// tooMany is the error for whoever has to wait.
+func tooMany(wait time.Duration) *grants.Error {
+	problem := refusalStatus(
+		fosite.ErrTemporarilyUnavailable, http.StatusTooManyRequests, "There were too many attempts. Try again after the seconds of Retry-After.",
+	)
+	problem.Reason = reasonRateLimited
+	problem.RetryAfter = max(wait, time.Second)
+	return problem
+}
+
+// turns lets the attempts at one account come one after the other, so that none begins before it is known how the others went.
+type turns struct {
+	mu sync.Mutex
+	// queues holds those with somebody in it; guarded by mu.
+	queues map[subject]*queue
+}
+
+type queue struct {
+	// length counts the one whose turn it is, too.
+	length int
+	turn   chan struct{}
+}
+
+// maxQueue bounds how many attempts wait for their turn at one account.
+const maxQueue = 8
+
+func newTurns() *turns { return &turns{queues: map[subject]*queue{}} }
+
+// take waits for the caller's turn, and returns what ends it. Too many who wait are told to come again.
+func (t *turns) take(ctx context.Context, at subject) (leave func(), err error) {
+	t.mu.Lock()
+	q := t.queues[at]
+	if q == nil {
+		q = &queue{turn: make(chan struct{}, 1)}
+		t.queues[at] = q
+	}
+	if q.length >= maxQueue {
+		t.mu.Unlock()
+		return nil, tooMany(time.Second)
+	}
+	q.length++
+	t.mu.Unlock()
+	select {
+	case q.turn <- struct{}{}:
+		return func() { <-q.turn; t.leave(at, q) }, nil
+	case <-ctx.Done():
+		t.leave(at, q)
+		return nil, unavailable(ctx.Err())
+	}
+}
+
+func (t *turns) leave(at subject, q *queue) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if q.length--; q.length == 0 {
+		delete(t.queues, at)
+	}
+}

@@ -1,0 +1,42 @@
+package server
+
+import (
+	"context"
+	"strings"
+
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// letters writes mail to people, in their language, or in that of the browser that has it sent.
+type letters struct {
+	post    *post
+	tongues *tongues
+}
+
+// tell writes to a user's own address, if it is proven, that something happened to the account: key names the text.
+func (l letters) tell(ctx context.Context, user storage.User, key string) error {
+	if !user.EmailVerified {
+		return nil
+	}
+	letter, err := l.letter(ctx, l.tongues.of(user.Profile.Locale), user, user.Email, key, issuerURL(ctx)+accountPath)
+	if err == nil {
+		l.post.send(ctx, letter)
+	}
+	return err
+}
+
+// letter is a message of the directory about a user's account, with a link.
+func (l letters) letter(ctx context.Context, spoken *tongue, user storage.User, to, key, link string) (Mail, error) {
+	issuer, ok := oauth2.IssuerFrom(ctx)
+	if !ok {
+		return Mail{}, errNoRequest
+	}
+	name := personView(user).Name
+	subject, err := spoken.text(key+".subject", issuer.Directory.Name)
+	if err != nil {
+		return Mail{}, err
+	}
+	text, err := spoken.text(key+".text", issuer.Directory.Name, name, link)
+	return Mail{To: to, Subject: strings.Join(strings.Fields(subject), " "), Text: text}, err
+}

@@ -1,0 +1,315 @@
+package server
+
+import (
+	"bytes"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// pages renders what people see: HTML without scripts, in their language, in the colours of the directory.
+type pages struct {
+	templates map[string]*template.Template
+	tongues   *tongues
+	assets    *assetEndpoint
+	forgery   forgery
+}
+
+// page is a page about to be rendered.
+type page struct {
+	// template names the file that draws it.
+	template string
+	// title is its heading, and what the browser calls it.
+	title message
+	// status is the HTTP status; zero is 200.
+	status int
+	// uiLocales are the languages that the client asks for.
+	uiLocales []string
+	// targets are where a POST of the page may lead, as sources of a Content-Security-Policy; none is this server alone.
+	targets []string
+	// wide leaves room for lists.
+	wide bool
+	// zoneinfo is the time zone of the times on it; UTC when empty.
+	zoneinfo string
+	// failed says that it is shown again, because something was wrong.
+	failed bool
+	// data is what the template shows.
+	data any
+}
+
+// message is a text in whichever language the page will speak.
+type message struct {
+	key        string
+	parameters []any
+}
+
+// say is the text of that key, with its parameters.
+func say(key string, parameters ...any) message { return message{key, parameters} }
+
+// IsZero reports whether there is nothing to say.
+func (m message) IsZero() bool { return m.key == "" }
+
+// newPages reads the templates and texts.
+func newPages(guard forgery) (*pages, error) {
+	spoken, err := readTongues()
+	if err != nil {
+		return nil, err
+	}
+	assets, err := fixedAssets()
+	if err != nil {
+		return nil, err
+	}
+	p := &pages{templates: map[string]*template.Template{}, tongues: spoken, assets: assets, forgery: guard}
+	entries, err := pageFiles.ReadDir("pages")
+	if err != nil {
+		return nil, fmt.Errorf("server: pages: %w", err)
+	}
+	for _, entry := range entries {
+		name, found := strings.CutSuffix(entry.Name(), ".html")
+		if !found || name == "frame" || name == "parts" {
+			continue
+		}
+		p.templates[name], err = template.New("frame.html").Option("missingkey=error").ParseFS(pageFiles, "pages/frame.html", "pages/parts.html", "pages/"+entry.Name())
+		if err != nil {
+			return nil, fmt.Errorf("server: pages: %w", err)
+		}
+	}
+	return p, nil
+}
+
+// render answers with a page. Nothing was written when it returns an error.
+func (p *pages) render(w http.ResponseWriter, r *http.Request, shown page) error {
+	v, err := p.view(w, r, shown)
+	if err != nil {
+		return err
+	}
+	drawn, ok := p.templates[shown.template]
+	if !ok {
+		return fmt.Errorf("server: no page %q", shown.template)
+	}
+	var body bytes.Buffer
+	if err := drawn.Execute(&body, v); err != nil {
+		return fmt.Errorf("server: page %s: %w", shown.template, err)
+	}
+	header := w.Header()
+	header.Set("Content-Type", "text/html; charset=utf-8")
+	header.Set("Content-Language", v.Lang)
+	header.Set("Vary", "Accept-Language, Cookie")
+	header.Set("Cache-Control", "no-store")
+	header.Set("Pragma", "no-cache")
+	// Forms say where they were sent from: to ourselves alone. See forgery.
+	header.Set("Referrer-Policy", "same-origin")
+	header.Set("Content-Security-Policy", pagePolicy(shown.targets))
+	w.WriteHeader(max(shown.status, http.StatusOK))
+	_, _ = w.Write(body.Bytes()) // The connection is gone when this fails.
+	return nil
+}
+
+// pagePolicy is the Content-Security-Policy of a page: nothing but our own style sheets and images, and no script at all.
+// Browsers hold redirections that follow a POST against form-action too, so the client's address must be in it.
+func pagePolicy(targets []string) string {
+	if len(targets) == 0 {
+		targets = []string{"'self'"}
+	}
+	return "default-src 'none'; style-src 'self'; img-src 'self'; form-action " + strings.Join(targets, " ") + "; frame-ancestors 'none'; base-uri 'none'"
+}
+
+// view is what every template sees.
+type view struct {
+	page
+	// Lang is the language as HTML names it.
+	Lang string
+	// Directory is the directory's name, Branding how it looks.
+	Directory string
+	Branding  storage.Branding
+	// Style, Colours, Icon and Logo are addresses of assets; Logo is empty without one.
+	Style, Colours, Icon, Logo string
+	// RequestID is what the log calls this request.
+	RequestID string
+	// Languages leads to the same page in the others.
+	Languages []languageLink
+
+	tongue *tongue
+	zone   *time.Location
+	links  links
+	token  func() (string, error)
+}
+
+type languageLink struct {
+	Tag, Name, URL string
+	Current        bool
+}
+
+func (p *pages) view(w http.ResponseWriter, r *http.Request, shown page) (*view, error) {
+	issuer, ok := oauth2.IssuerFrom(r.Context())
+	if !ok {
+		return nil, errNoRequest
+	}
+	spoken := p.tongues.choose(r, shown.uiLocales)
+	to := linksOf(r, issuer)
+	branding := issuer.Directory.Branding
+	v := &view{
+		page: shown, Lang: spoken.tag, Directory: issuer.Directory.Name, Branding: branding,
+		Style: to.plain(assetsPath + p.assets.style()), Colours: to.plain(assetsPath + p.assets.accent(branding)),
+		Icon:      to.plain(assetsPath + p.assets.icon(branding)),
+		RequestID: callOf(r.Context()).id, tongue: spoken, zone: zoneOf(shown.zoneinfo), links: to,
+		token: func() (string, error) { return p.forgery.token(w, r) },
+	}
+	if logo := p.assets.logo(branding); logo != "" {
+		v.Logo = to.plain(assetsPath + logo)
+	}
+	for _, other := range p.tongues.all {
+		v.Languages = append(v.Languages, languageLink{other.tag, other.name, to.inLanguage(other.tag), other == spoken})
+	}
+	return v, nil
+}
+
+// Token is what a form must bring back: see forgery.
+func (v *view) Token() (string, error) { return v.token() }
+
+// Data is what the page shows.
+func (v *view) Data() any { return v.data }
+
+// Wide reports whether the page has lists.
+func (v *view) Wide() bool { return v.wide }
+
+// Title is what the browser calls the page; one that reports a failure says so first.
+func (v *view) Title() (string, error) {
+	title, err := v.Say(v.title)
+	if err != nil || !v.failed {
+		return title, err
+	}
+	return v.T("title.failed", title)
+}
+
+// Heading is the heading of the page.
+func (v *view) Heading() (string, error) { return v.Say(v.title) }
+
+// T is a text in the page's language.
+func (v *view) T(key string, parameters ...any) (string, error) {
+	return v.tongue.text(key, parameters...)
+}
+
+// Say is a message in the page's language, and so are messages and times among its parameters.
+func (v *view) Say(m message) (string, error) {
+	parameters := slices.Clone(m.parameters)
+	for i, parameter := range parameters {
+		var err error
+		switch inner := parameter.(type) {
+		case message:
+			parameters[i], err = v.Say(inner)
+		case time.Time:
+			parameters[i], err = v.Day(inner)
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	return v.T(m.key, parameters...)
+}
+
+// To is the address of another page, on which the same sign-in goes on.
+func (v *view) To(path string, parameters ...string) string { return v.links.to(path, parameters...) }
+
+// Around is a text in two parts, around its one parameter, which the page marks up.
+func (v *view) Around(key string) ([2]string, error) {
+	text, err := v.T(key)
+	before, after, _ := strings.Cut(text, "%s")
+	return [2]string{before, after}, err
+}
+
+// Initial is what stands for a picture.
+func (v *view) Initial(name string) string {
+	for _, letter := range strings.TrimSpace(name) {
+		return strings.ToUpper(string(letter))
+	}
+	return "·"
+}
+
+// Time is a point in time as the language writes it.
+func (v *view) Time(at time.Time) (string, error) {
+	layout, err := v.T("format.time")
+	return at.In(v.zone).Format(layout), err
+}
+
+// zoneOf is the time zone of that name, or UTC.
+func zoneOf(zoneinfo string) *time.Location {
+	zone, err := time.LoadLocation(zoneinfo)
+	if err != nil {
+		return time.UTC
+	}
+	return zone
+}
+
+// Day is the day of a point in time.
+func (v *view) Day(at time.Time) (string, error) {
+	layout, err := v.T("format.day")
+	return at.In(v.zone).Format(layout), err
+}
+
+// Machine is a point in time for the attribute datetime.
+func (*view) Machine(at time.Time) string { return at.UTC().Format(time.RFC3339) }
+
+// links makes the addresses of pages. What a sign-in is about travels in the query, from page to page.
+type links struct {
+	// base is the path of the issuer, path that of this page.
+	base, path string
+	query      url.Values
+}
+
+func linksOf(r *http.Request, issuer *oauth2.Issuer) links {
+	to := links{path: r.URL.Path, query: r.URL.Query()}
+	if u, err := url.Parse(issuer.URL); err == nil {
+		to.base = u.Path
+	}
+	return to
+}
+
+// plain is the address of a path of the issuer.
+func (l links) plain(path string) string { return l.base + path }
+
+// to is the same with what a sign-in needs, and with further parameters in pairs.
+func (l links) to(path string, parameters ...string) string {
+	carried := url.Values{}
+	for i := 0; i+1 < len(parameters); i += 2 {
+		carried.Set(parameters[i], parameters[i+1])
+	}
+	for _, name := range []string{interactionParameter, "ui_locales"} {
+		if value := l.query.Get(name); value != "" {
+			carried.Set(name, value)
+		}
+	}
+	if len(carried) == 0 {
+		return l.plain(path)
+	}
+	return l.plain(path) + "?" + carried.Encode()
+}
+
+// inLanguage is this page in another language.
+func (l links) inLanguage(tag string) string {
+	query := url.Values{}
+	for name, values := range l.query {
+		query[name] = values
+	}
+	query.Set("ui_locales", tag)
+	return l.plain(l.path) + "?" + query.Encode()
+}
+
+// seeOther sends the browser on to another page (RFC 9110 §15.4.4), so that a reload repeats nothing. parameters are in pairs.
+func seeOther(w http.ResponseWriter, r *http.Request, path string, parameters ...string) error {
+	issuer, ok := oauth2.IssuerFrom(r.Context())
+	if !ok {
+		return errNoRequest
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Location", linksOf(r, issuer).to(path, parameters...))
+	w.WriteHeader(http.StatusSeeOther)
+	return nil
+}

@@ -1,0 +1,82 @@
+package server
+
+import (
+	"errors"
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/minifed/minifed/grants"
+)
+
+// failureData is what the page of a failure shows.
+type failureData struct {
+	// What says what happened, Next what to do.
+	What, Next message
+	// Detail is for whoever made the application that led here: what the specification calls the error, and what is wrong.
+	Code, Description string
+}
+
+// reasonRateLimited is said to those who have to wait.
+const reasonRateLimited = "rate_limited"
+
+// failure is the surface of pages: it says in the user's language what happened and what to do. What only an operator or the
+// maker of an application can repair stands there too, in the words of the specification.
+func (p *pages) failure(w http.ResponseWriter, r *http.Request, problem *grants.Error) {
+	kind := failureKind(problem)
+	shown := page{
+		template: "failure", title: say("failure." + kind), status: problem.Protocol.CodeField, failed: true,
+		data: failureData{What: say("failure." + kind + ".what"), Next: say("failure." + kind + ".next")},
+	}
+	if problem.Protocol.CodeField < http.StatusInternalServerError && slices.Contains(applicationFailures(), kind) {
+		description, _ := problem.Members()["error_description"].(string)
+		shown.data = failureData{say("failure." + kind + ".what"), say("failure." + kind + ".next"), problem.Protocol.ErrorField, description}
+	}
+	setRetryAfter(w.Header(), problem.RetryAfter)
+	if err := p.render(w, r, shown); err != nil {
+		// What keeps a page from being rendered keeps this one too: say it plainly.
+		callOf(r.Context()).cause = errors.Join(callOf(r.Context()).cause, err)
+		oauthErrors(w, r, problem)
+	}
+}
+
+// applicationFailures are the kinds of failures whose cause is the application that led here.
+func applicationFailures() []string {
+	return []string{
+		"client_id_missing", "client_unknown", "redirect_uri_missing", "redirect_uri_unregistered", "malformed_request", "request",
+	}
+}
+
+// failureKinds are the kinds that have texts of their own, by the reason of the error.
+func failureKinds() []string {
+	return append(applicationFailures(),
+		reasonInteractionOver, reasonInteractionOther, reasonForged, reasonRateLimited, "kept_over", "not_found", "unavailable", "internal",
+	)
+}
+
+// failureKind is the kind of a failure: its reason, if pages explain that, else what its status says.
+func failureKind(problem *grants.Error) string {
+	switch status := problem.Protocol.CodeField; {
+	case slices.Contains(failureKinds(), problem.Reason):
+		return problem.Reason
+	case status == http.StatusNotFound:
+		return "not_found"
+	case status == http.StatusTooManyRequests:
+		return reasonRateLimited
+	case status == http.StatusServiceUnavailable:
+		return "unavailable"
+	case status >= http.StatusInternalServerError:
+		return "internal"
+	default:
+		return "request"
+	}
+}
+
+// setRetryAfter says when to try again (RFC 9110 §10.2.3).
+func setRetryAfter(header http.Header, wait time.Duration) {
+	if wait > 0 {
+		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+	}
+}

@@ -1,0 +1,117 @@
+package server
+
+import (
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// forgery keeps other sites from posting our forms in a browser's name. A form brings back a token that is a MAC, by the
+// directory's secrets, of the cookie that tells the browser from others; and a browser that says where a form was sent from
+// must say that it was from here.
+type forgery struct {
+	secrets  oauth2.Secrets
+	browsers interactions
+}
+
+const (
+	purposeForgery = "csrf"
+	tokenParameter = "csrf"
+	reasonForged   = "forged"
+)
+
+// token returns the token for this browser, which gets its cookie if it has none.
+func (f forgery) token(w http.ResponseWriter, r *http.Request) (string, error) {
+	browser, err := f.browsers.browser(w, r)
+	if err != nil {
+		return "", err
+	}
+	issuer, ok := oauth2.IssuerFrom(r.Context())
+	if !ok {
+		return "", errNoRequest
+	}
+	generation, _, err := f.secrets.Generation(r.Context(), issuer.Directory.ID)
+	if err != nil {
+		return "", fmt.Errorf("server: token secrets: %w", err)
+	}
+	return f.tokenOf(r, issuer, generation, browser)
+}
+
+func (f forgery) tokenOf(r *http.Request, issuer *oauth2.Issuer, generation uint32, browser string) (string, error) {
+	mac, err := f.secrets.MAC(r.Context(), issuer.Directory.ID, generation, purposeForgery, []byte(browser))
+	if err != nil {
+		return "", fmt.Errorf("server: token secrets: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(append(binary.BigEndian.AppendUint32(nil, generation), mac...)), nil
+}
+
+// form reads the form that a page of ours has posted, and refuses any other. Each parameter may be there once, but those in
+// repeatable.
+func (f forgery) form(r *http.Request, repeatable ...string) (url.Values, error) {
+	issuer, ok := oauth2.IssuerFrom(r.Context())
+	if !ok {
+		return nil, errNoRequest
+	}
+	if !sentFromHere(r, issuer) {
+		return nil, forged()
+	}
+	form, err := readForm(r, repeatable...)
+	if err != nil {
+		return nil, err
+	}
+	good, err := f.proves(r, issuer, form.Get(tokenParameter))
+	if err != nil {
+		return nil, err
+	}
+	if !good {
+		return nil, forged()
+	}
+	return form, nil
+}
+
+// proves reports whether a token is this browser's.
+func (f forgery) proves(r *http.Request, issuer *oauth2.Issuer, token string) (bool, error) {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	cookie := browserCookie().get(r, issuer)
+	if err != nil || len(raw) < 4 || cookie == "" {
+		return false, nil
+	}
+	right, err := f.tokenOf(r, issuer, binary.BigEndian.Uint32(raw), browserDigest(issuer, cookie))
+	if errors.Is(err, storage.ErrNotFound) {
+		return false, nil
+	}
+	return subtle.ConstantTimeCompare([]byte(right), []byte(token)) == 1, err
+}
+
+// sentFromHere reports whether nothing says that another site sent a form. Browsers say it in Sec-Fetch-Site, older ones in
+// Origin.
+func sentFromHere(r *http.Request, issuer *oauth2.Issuer) bool {
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" {
+		return site == "same-origin"
+	}
+	origin := r.Header.Get("Origin")
+	return origin == "" || origin == originOf(issuer)
+}
+
+// originOf is the origin of an issuer (RFC 6454 §6.2).
+func originOf(issuer *oauth2.Issuer) string {
+	scheme, rest, _ := strings.Cut(issuer.URL, "://")
+	host, _, _ := strings.Cut(rest, "/")
+	return scheme + "://" + host
+}
+
+func forged() error {
+	problem := refusalStatus(fosite.ErrInvalidRequest, http.StatusForbidden, "The form was not sent by a page of this server that this browser has open. Go back, reload the page and try again.")
+	problem.Reason = reasonForged
+	return problem
+}

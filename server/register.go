@@ -1,0 +1,108 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// registerEndpoint is /register: people make an account for themselves, where the directory's policy lets anybody.
+type registerEndpoint struct {
+	*account
+	login *loginEndpoint
+}
+
+const registerPath = "/register"
+
+func (e *registerEndpoint) mount(t *table) {
+	t.handle(route{
+		name: "register", path: registerPath, methods: []string{http.MethodGet, http.MethodPost}, serve: e.serve, surface: e.pages.failure,
+	})
+}
+
+func (e *registerEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
+	issuer, ok := oauth2.IssuerFrom(r.Context())
+	if !ok {
+		return errNoRequest
+	}
+	if !issuer.Directory.Policy.SelfRegistration {
+		return noSuchEndpoint()
+	}
+	p, err := e.login.pending(r)
+	if err != nil {
+		return err
+	}
+	shown := page{template: "form", title: say("register.title", issuer.Directory.Name)}
+	if p != nil {
+		shown = p.concerning(shown)
+	}
+	if r.Method != http.MethodPost {
+		shown.data = e.form(url.Values{})
+		return e.pages.render(w, r, shown)
+	}
+	form, err := e.pages.forgery.form(r)
+	if err != nil {
+		return err
+	}
+	user, err := e.create(r, issuer.Directory.ID, form)
+	if err != nil {
+		return e.again(w, r, shown, e.form(form), err)
+	}
+	signed, err := e.sessions.signIn(w, r, user, byPassword(e.now()))
+	if err != nil {
+		return err
+	}
+	if p == nil {
+		return seeOther(w, r, accountPath)
+	}
+	return e.login.authorize.signedIn(w, r, p, signed)
+}
+
+// create makes the account. Who makes too many has to wait.
+func (e *registerEndpoint) create(r *http.Request, directory string, form url.Values) (storage.User, error) {
+	address := form.Get("email")
+	if address != "" {
+		if _, err := identity.ParseEmail(address); err != nil {
+			return storage.User{}, err
+		}
+	}
+	if err := e.passwords.failures.ration(r.Context(), addressSubject(directory, registerRule(), callOf(r.Context()).remote)); err != nil {
+		return storage.User{}, err
+	}
+	user, err := e.people.Create(r.Context(), directory, identity.Account{
+		Username: form.Get("username"), Password: form.Get("new_password"), Profile: storage.Profile{Name: form.Get("name")},
+	}, identity.System)
+	if err != nil {
+		return storage.User{}, err
+	}
+	if address == "" || !e.letters.post.offered() {
+		return user.Record, nil
+	}
+	err = e.ask(r, user.Record, address)
+	if problem, ok := errors.AsType[*grants.Error](err); ok && problem.Reason == reasonRateLimited {
+		err = nil // The account is there; the address can be named again later.
+	}
+	return user.Record, err
+}
+
+func (e *registerEndpoint) form(typed url.Values) formData {
+	form := formData{
+		ID: "register", Submit: say("register.submit"),
+		Fields: []field{newUsernameField(typed.Get("username")), newPasswordField()},
+		Else:   &pageLink{Before: say("register.known"), Text: say("login.title"), Path: loginPath},
+	}
+	name := field{Name: "name", Label: say("field.name"), Type: "text", Autocomplete: "name", Value: typed.Get("name"), Limit: 256, Optional: true}
+	form.Fields = append(form.Fields, name)
+	if e.letters.post.offered() {
+		address := emailField(typed.Get("email"))
+		address.Optional, address.Hint = true, say("register.email.hint")
+		form.Fields = append(form.Fields, address)
+	}
+	form.Fields[0].Focus = true
+	return form
+}
