@@ -88,12 +88,19 @@ func completeUser() storage.User {
 
 // scopeOfClaim returns the scope that asks for a claim; empty for one that is not about the user, or unknown.
 func scopeOfClaim(claim string) string {
-	for scope, of := range claimsOfScope() {
-		if _, ok := of(completeUser())[claim]; ok {
-			return scope
-		}
+	switch claim {
+	case "name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile", "picture", "website",
+		"gender", "birthdate", "zoneinfo", "locale", "updated_at":
+		return scopeProfile
+	case "email", "email_verified":
+		return scopeEmail
+	case "phone_number", "phone_number_verified":
+		return scopePhone
+	case "address":
+		return scopeAddress
+	default:
+		return ""
 	}
-	return ""
 }
 
 // claimsSupported lists every claim that this server may answer with.

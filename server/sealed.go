@@ -64,7 +64,8 @@ func (s sealer) open(ctx context.Context, purpose, sealed string) ([]byte, error
 		return nil, errNoRequest
 	}
 	envelope, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
-	if err != nil || len(sealed) > maxSealed || len(envelope) < sealedGeneration+sealedSalt {
+	exact := base64.RawURLEncoding.EncodedLen(len(envelope)) == len(sealed) // The decoder passes over line breaks.
+	if err != nil || !exact || len(sealed) > maxSealed || len(envelope) < sealedGeneration+sealedSalt {
 		return nil, errSealed
 	}
 	generation, salt := binary.BigEndian.Uint32(envelope), envelope[sealedGeneration:sealedGeneration+sealedSalt]
