@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/minifed/minifed/server/admin"
+	"github.com/minifed/minifed/wechat"
 )
 
 // check looks for values that are well formed and yet wrong.
@@ -97,8 +98,8 @@ func (r *configReader) checkStorage() {
 
 func (r *configReader) checkWeChat() {
 	c := r.config.WeChat
-	if err := admin.CheckOrigin(c.BaseURL); err != nil {
-		r.complain("wechat.base_url", "%v", err)
+	if _, err := wechat.New(wechat.Config{BaseURL: c.BaseURL}); err != nil || c.BaseURL == "" {
+		r.complain("wechat.base_url", "must be an origin, such as https://api.weixin.qq.com")
 	}
 	for path, number := range map[string]int{"wechat.max_concurrent": c.MaxConcurrent, "wechat.breaker_failures": c.BreakerFailures} {
 		if number < 1 || number > 1_000_000 {
@@ -126,9 +127,16 @@ func (c ListenConfig) trustedProxies() ([]netip.Prefix, error) {
 	return prefixes, nil
 }
 
+// exposed reports whether AppSecrets travel unencrypted to where wechat.base_url is.
+func (c WeChatConfig) exposed() bool {
+	return strings.HasPrefix(c.BaseURL, "http://") && !onThisMachine(c.BaseURL)
+}
+
 // loopback reports whether the public URL's host is this machine itself.
-func (c Config) loopback() bool {
-	parsed, err := url.Parse(c.PublicURL)
+func (c Config) loopback() bool { return onThisMachine(c.PublicURL) }
+
+func onThisMachine(origin string) bool {
+	parsed, err := url.Parse(origin)
 	if err != nil {
 		return false
 	}

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -148,17 +147,6 @@ func (o *output) await(ctx context.Context, text string) error {
 	return nil
 }
 
-// freePort returns a loopback address that nobody listens on.
-func freePort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
 // serving is a server that runs in a test.
 type serving struct {
 	*station
@@ -170,7 +158,7 @@ type serving struct {
 // serve runs `minifed serve` until the test ends, and returns when it answers.
 func (s *station) serve(t *testing.T, variables ...string) *serving {
 	t.Helper()
-	public, admin := freePort(t), freePort(t)
+	public, admin := freeLoopbackAddress(t.Context()), freeLoopbackAddress(t.Context())
 	running := &serving{url: "http://" + public, adminURL: "http://" + admin, ended: make(chan int, 1)}
 	running.station = s.at(append([]string{
 		"MINIFED_PUBLIC_URL=" + running.url, "MINIFED_LISTEN_ADDRESS=" + public, "MINIFED_LISTEN_ADMIN_ADDRESS=" + admin,

@@ -149,18 +149,8 @@ func TestAPlainTerminalGetsNoEscapeSequences(t *testing.T) {
 	}
 }
 
-// buildBinary builds the program as a user would.
-func buildBinary(t *testing.T) string {
-	t.Helper()
-	binary := filepath.Join(t.TempDir(), "minifed")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	return binary
-}
-
 func TestTheBuiltBinary(t *testing.T) {
-	binary := buildBinary(t)
+	binary := buildProgram(t, t.TempDir(), ".")
 	t.Run("demo --once ends with 0", func(t *testing.T) {
 		command := exec.CommandContext(t.Context(), binary, "demo", "--once")
 		command.Dir = t.TempDir()

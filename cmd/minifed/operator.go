@@ -25,8 +25,8 @@ func (d *desk) atDirectory(command *cobra.Command) {
 	command.PersistentFlags().StringVarP(&d.directory, "directory", "d", "", "the `ID` of the directory; without it the default one")
 }
 
-// work runs do on the open store, beside a running server or without one.
-func (d *desk) work(ctx context.Context, do func(context.Context, *admin.Service) error) (err error) {
+// open runs do on the open store, beside a running server or without one.
+func (d *desk) open(ctx context.Context, do func(context.Context, *deployment) error) (err error) {
 	config, err := d.load(d.console)
 	if err != nil {
 		return err
@@ -40,7 +40,12 @@ func (d *desk) work(ctx context.Context, do func(context.Context, *admin.Service
 		return err
 	}
 	defer func() { err = errors.Join(err, opened.close()) }()
-	return do(ctx, opened.admin)
+	return do(ctx, opened)
+}
+
+// work is open for what the operator's service does.
+func (d *desk) work(ctx context.Context, do func(context.Context, *admin.Service) error) error {
+	return d.open(ctx, func(ctx context.Context, opened *deployment) error { return do(ctx, opened.admin) })
 }
 
 // job is work as cobra runs it, with the command's one argument, if it has one.

@@ -42,6 +42,9 @@ func serve(ctx context.Context, c *console, config Config) error {
 	if running.madeMasterKey != "" {
 		logger.Warn("made the master key; keep a copy of it, the store cannot be read without it", "file", running.madeMasterKey)
 	}
+	if config.WeChat.exposed() {
+		logger.Warn("AppSecrets travel unencrypted to wechat.base_url: this is for simulators in a network of their own", "base_url", config.WeChat.BaseURL)
+	}
 	if config.Log.Format == "text" {
 		greet(c, running, ports)
 	}

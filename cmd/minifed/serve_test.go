@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -11,7 +12,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/minifed/minifed/storage/storagetest"
 	"github.com/minifed/minifed/wechat"
 	"github.com/minifed/minifed/wechat/wechattest"
 )
@@ -74,6 +79,66 @@ func TestHealthAndMetricsAnswerOnTheAdminPortAlone(t *testing.T) {
 		if code, _ := get(t, running.url+path); code != http.StatusNotFound {
 			t.Errorf("%s on the public port: %d", path, code)
 		}
+	}
+}
+
+func TestTheHealthcheckSaysWhetherTheServerIsReady(t *testing.T) {
+	running := newStation(t).serve(t)
+	address := strings.TrimPrefix(running.adminURL, "http://")
+	_, port, _ := net.SplitHostPort(address)
+	for _, variable := range []string{"MINIFED_LISTEN_ADMIN_ADDRESS=" + address, "MINIFED_LISTEN_ADMIN_ADDRESS=0.0.0.0:" + port} {
+		if printed := newStation(t, variable).must(t, "healthcheck"); !strings.Contains(printed, `"ready"`) {
+			t.Errorf("%s: %q", variable, printed)
+		}
+	}
+	draining := &health{engine: storagetest.NewMemory(time.Now)}
+	unready := httptest.NewServer(draining.handler(prometheus.NewRegistry()))
+	t.Cleanup(unready.Close)
+	newStation(t, "MINIFED_LISTEN_ADMIN_ADDRESS="+strings.TrimPrefix(unready.URL, "http://")).
+		fails(t, exitFailed, []string{"HTTP 503", "not ready"}, "healthcheck")
+	newStation(t, "MINIFED_LISTEN_ADMIN_ADDRESS=127.0.0.1:1").fails(t, exitFailed, []string{"no server answers at 127.0.0.1:1"}, "healthcheck")
+	newStation(t, "MINIFED_LISTEN_ADMIN_ADDRESS=off").fails(t, exitFailed, []string{"is off"}, "healthcheck")
+}
+
+func TestAStoreThatIsDownIsNoReasonToTakeAnInstanceAway(t *testing.T) {
+	down := &storagetest.Hooks{Engine: storagetest.NewMemory(time.Now)}
+	if err := down.Close(); err != nil {
+		t.Fatal(err)
+	}
+	serving := &health{engine: down}
+	serving.ready.Store(true)
+	server := httptest.NewServer(serving.handler(prometheus.NewRegistry()))
+	t.Cleanup(server.Close)
+	if code, body := get(t, server.URL+"/readyz"); code != http.StatusOK || !strings.Contains(body, `"store":"unavailable"`) {
+		t.Errorf("%d %s", code, body)
+	}
+}
+
+func TestABackupIsAStoreAndIsMadeBesideARunningServer(t *testing.T) {
+	s := newStation(t)
+	running := s.serve(t)
+	s.must(t, "client", "create", "--kind", "service", "--id", "before")
+	file := filepath.Join(t.TempDir(), "backup.db")
+	if printed := s.must(t, "backup", file); !strings.Contains(printed, file) {
+		t.Errorf("printed %q", printed)
+	}
+	s.fails(t, exitUsage, []string{"exists and is left alone"}, "backup", file)
+	s.must(t, "client", "create", "--kind", "service", "--id", "after")
+	running.stop(t)
+	restored := s.at("MINIFED_STORAGE_URI=sqlite:" + file)
+	if list := restored.must(t, "client", "list"); !strings.Contains(list, "before") || strings.Contains(list, "after") {
+		t.Errorf("restored %s", list)
+	}
+}
+
+func TestASimulatorInANetworkOfItsOwnIsWarnedAbout(t *testing.T) {
+	running := newStation(t).serve(t, "MINIFED_WECHAT_BASE_URL=http://wechatsim:8090")
+	if !strings.Contains(running.err.String(), "AppSecrets travel unencrypted") {
+		t.Errorf("logged %s", running.err)
+	}
+	other := newStation(t).serve(t, "MINIFED_WECHAT_BASE_URL=http://127.0.0.1:8090")
+	if strings.Contains(other.err.String(), "unencrypted") {
+		t.Errorf("logged %s", other.err)
 	}
 }
 

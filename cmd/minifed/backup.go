@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/minifed/minifed/storage/sqlite"
+)
+
+// backedUp is what a backup prints as JSON.
+type backedUp struct {
+	File  string `json:"file"`
+	Bytes int64  `json:"bytes"`
+}
+
+func newBackup(c *console, flags *settings) *cobra.Command {
+	d := &desk{console: c, settings: flags}
+	return &cobra.Command{
+		Use:   "backup FILE",
+		Short: "Copy the SQLite store to a file, while the server runs",
+		Long: `Copies the SQLite store, as it is at one moment, to a new file with mode 0600, while a server reads and writes. To restore, stop the
+server and put the file in the place of the store. The master key is not in it, and without the master key it cannot be read: keep
+a copy of that elsewhere.
+
+MongoDB is backed up with its own tools.`,
+		Example: "  minifed backup /var/backups/minifed-2026-01-31.db",
+		Args:    exactly("a file to make"),
+		RunE: func(command *cobra.Command, args []string) error {
+			return d.open(command.Context(), func(ctx context.Context, opened *deployment) error {
+				engine, ok := opened.engine.(*sqlite.Engine)
+				if !ok {
+					return errors.New("the store is not SQLite: back MongoDB up with its own tools, such as mongodump")
+				}
+				err := engine.Backup(ctx, args[0])
+				if errors.Is(err, fs.ErrExist) {
+					return usagef("%s exists and is left alone", args[0])
+				}
+				if err != nil {
+					return err
+				}
+				info, err := os.Stat(args[0])
+				if err != nil {
+					return err
+				}
+				return d.done(backedUp{args[0], info.Size()}, "The store is in %s, %d bytes. The master key is not: keep its copy elsewhere.", args[0], info.Size())
+			})
+		},
+	}
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// checkTimeout bounds a health check.
+const checkTimeout = 3 * time.Second
+
+func newHealthcheck(c *console, flags *settings) *cobra.Command {
+	return &cobra.Command{
+		Use:   "healthcheck",
+		Short: "Ask the server on this machine whether it is ready",
+		Long: `Asks the server on this machine whether it is ready, at /readyz of listen.admin_address, and says so by the exit code: 0 or 1. It is
+for containers, whose image has nothing else to ask with.`,
+		Example: "  minifed healthcheck\n  minifed healthcheck --config /etc/minifed/config.yaml",
+		Args:    exactly(),
+		RunE: func(command *cobra.Command, _ []string) error {
+			config, err := flags.load(c)
+			if err != nil {
+				return err
+			}
+			body, err := askReady(command.Context(), config.Listen.AdminAddress)
+			if err != nil {
+				return err
+			}
+			c.printf("%s", body)
+			return nil
+		},
+	}
+}
+
+// askReady returns the body of /readyz, or an error if the server is not ready.
+func askReady(ctx context.Context, address string) ([]byte, error) {
+	if address == "off" {
+		return nil, errors.New("listen.admin_address is off: there is nothing to ask")
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost" // it listens on every interface
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/readyz", nil)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("no server answers at %s: %w", address, err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(answer.Body, maxSecretInput))
+	if err == nil && answer.StatusCode != http.StatusOK {
+		err = fmt.Errorf("the server is not ready: HTTP %d %s", answer.StatusCode, body)
+	}
+	return body, err
+}
