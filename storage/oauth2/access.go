@@ -20,17 +20,19 @@ import (
 type Access struct {
 	Live
 	JTI       string
+	IssuedAt  time.Time
 	ExpiresAt time.Time
 	// Scopes and Audience are the token's: the grant's, or less when the request for the token asked for less.
 	Scopes   []string
 	Audience []string
 }
 
-// The numbers of an access token: when it expires, what makes its jti unique, and which of the grant's scopes and audience it
-// has, one bit each.
+// The numbers of an access token: when it expires, for how many seconds it lived then, what makes its jti unique, and which of
+// the grant's scopes and audience it has, one bit each.
 const (
 	jtiSize           = 12
-	accessNumbersSize = 8 + jtiSize + 8 + 4
+	accessTimesSize   = 8 + 4
+	accessNumbersSize = accessTimesSize + jtiSize + 8 + 4
 )
 
 // tokenID joins the ID of a grant and random bytes to the "jti" of an access token; GrantOf takes it apart.
@@ -68,10 +70,12 @@ func (s *Store) Access(ctx context.Context, token string) (*Access, error) {
 	if err != nil {
 		return nil, err
 	}
-	masks := h.numbers[8+jtiSize:]
+	life := time.Duration(binary.BigEndian.Uint32(h.numbers[8:])) * time.Second
+	jti, masks := h.numbers[accessTimesSize:accessTimesSize+jtiSize], h.numbers[accessTimesSize+jtiSize:]
 	return &Access{
 		Live:      *live,
-		JTI:       tokenID(h.grant, h.numbers[8:8+jtiSize]),
+		JTI:       tokenID(h.grant, jti),
+		IssuedAt:  expiresAt.Add(-life),
 		ExpiresAt: expiresAt,
 		Scopes:    pick(live.Grant.Scopes, binary.BigEndian.Uint64(masks)),
 		Audience:  pick(live.Grant.Audience, uint64(binary.BigEndian.Uint32(masks[8:]))),
@@ -82,6 +86,7 @@ func (s *Store) Access(ctx context.Context, token string) (*Access, error) {
 func (s *Store) opaque(ctx context.Context, g *storage.Grant, requester fosite.Requester, expiresAt time.Time, jti []byte) (string, error) {
 	numbers := make([]byte, 0, accessNumbersSize)
 	numbers = binary.BigEndian.AppendUint64(numbers, uint64(expiresAt.Unix()))
+	numbers = binary.BigEndian.AppendUint32(numbers, uint32(expiresAt.Unix()-s.now().Unix()))
 	numbers = append(numbers, jti...)
 	scopes, audience := requester.GetGrantedScopes(), requester.GetGrantedAudience()
 	allScopes, wholeAudience := g.Scopes, g.Audience

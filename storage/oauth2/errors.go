@@ -13,6 +13,8 @@ var (
 	ErrNoGrant = errors.New("oauth2: no live grant")
 	// ErrUserDisabled comes with ErrNoGrant when an operator disabled the user: signing in again does not help.
 	ErrUserDisabled = errors.New("oauth2: user is disabled")
+	// ErrOtherClient comes with ErrNoGrant when a grant is another client's: nothing changed.
+	ErrOtherClient = errors.New("oauth2: grant of another client")
 	// ErrRepeatDiffers says that a request was answered before which asked for something else.
 	ErrRepeatDiffers = errors.New("oauth2: repeat asks for something else")
 )

@@ -104,6 +104,25 @@ func (s *Store) GetRefreshTokenSession(ctx context.Context, token string, sessio
 	return hydrate(live, session)
 }
 
+// Refreshable reads the grant of a refresh token that could be used now. Anything but the current token of a grant alive
+// answers ErrNoGrant. Nothing is written, and a token that was used before ends nothing.
+func (s *Store) Refreshable(ctx context.Context, token string) (*Live, error) {
+	u, generation, err := s.refreshUnit(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	g := u.grant()
+	switch {
+	case g.State != storage.GrantActive:
+		return nil, ended("grant is " + string(g.State))
+	case freshnessOf(g.Refresh, generation, s.now()) != fresh:
+		return nil, ended("refresh token is not the current one")
+	case !s.now().Before(g.Refresh.IdleUntil):
+		return nil, ended("refresh token expired")
+	}
+	return s.alive(ctx, g)
+}
+
 // refreshUnit returns the grant of a refresh token and the generation that the token names.
 func (s *Store) refreshUnit(ctx context.Context, token string) (*unit, uint32, error) {
 	h, err := s.open(ctx, kindRefresh, token)

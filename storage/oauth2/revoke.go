@@ -20,7 +20,7 @@ func (s *Store) Revoke(ctx context.Context, grantID, because string) error {
 }
 
 // RevokeToken ends the grant of a refresh token or an opaque access token that client shows (RFC 7009 §2.1). One that is
-// not its own answers ErrNoGrant and changes nothing.
+// not its own answers ErrNoGrant with ErrOtherClient and changes nothing.
 func (s *Store) RevokeToken(ctx context.Context, client *Client, token string) error {
 	h, err := s.open(ctx, kindRefresh, token)
 	if errors.Is(err, ErrNoGrant) {
@@ -33,14 +33,14 @@ func (s *Store) RevokeToken(ctx context.Context, client *Client, token string) e
 }
 
 // RevokeGrantOf ends a grant that a token of client names, such as the one GrantOf found in a verified JWT. One that is not
-// its own answers ErrNoGrant and changes nothing.
+// its own answers ErrNoGrant with ErrOtherClient and changes nothing.
 func (s *Store) RevokeGrantOf(ctx context.Context, client *Client, grantID string) error {
 	u, err := s.load(ctx, grantID)
 	if err != nil {
 		return err
 	}
 	if u.grant().Client != client.GetID() {
-		return ended("grant of another client")
+		return fmt.Errorf("%w: %w", ErrNoGrant, ErrOtherClient)
 	}
 	return s.end(ctx, u, "revoked")
 }
