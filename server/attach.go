@@ -93,7 +93,7 @@ func (f *federation) attach(
 // user has it already. Then nobody else can keep them out of it.
 func (a *attaching) subjects(ctx context.Context, login identity.Login, name string) ([]subject, error) {
 	folded := foldName(name)
-	own := subject{login.Directory, openIDRule(), storage.Digest(login.AppID, login.OpenID)}
+	own := openIDSubject(login)
 	linked, err := a.linked(ctx, login, folded)
 	if err != nil {
 		return nil, err

@@ -43,7 +43,13 @@ func TestRequestsStayWithinTheirBudgetOfDatabaseOperations(t *testing.T) {
 	for _, client := range []string{"mini", "twin1", "binder"} {
 		w.warm(client) // Clients and directories are in memory from now on.
 	}
-	known := w.login("mini", "alice")
+	known, spare := w.login("mini", "alice"), w.login("mini", "alice")
+	w.addClient("service", func(*storage.Client) {})
+	w.addClient("handles", func(c *storage.Client) { c.OpaqueAccessTokens = true })
+	w.addKeyed("keyed", signers()["ES256"])
+	own := w.credentials("service").text("access_token")
+	w.credentials("handles")
+	w.asserted("/oauth2/token", signers()["ES256"].sign(t, w.assertionClaims("keyed"), nil), ownGrant())
 	repeated := w.app("mini").Login("alice")
 	w.exchange("mini", repeated)
 	ticket := w.ticket("binder", "carol")
@@ -65,6 +71,19 @@ func TestRequestsStayWithinTheirBudgetOfDatabaseOperations(t *testing.T) {
 		{"profile, known user", func() answer { return w.profile("mini", map[string]any{"code": w.app("mini").Login("alice")}) }, 200, 3, 1},
 		{"refresh", func() answer { return w.refresh("mini", known.text("refresh_token")) }, 200, 2, 1},
 		{"UserInfo", func() answer { return w.userinfo(known.text("access_token")) }, 200, 2, 0},
+		{"client_credentials", func() answer { return w.credentials("service") }, 200, 0, 0},
+		{"client_credentials, opaque", func() answer { return w.credentials("handles") }, 200, 0, 1},
+		{"client_credentials with private_key_jwt", func() answer {
+			return w.asserted("/oauth2/token", signers()["ES256"].sign(t, w.assertionClaims("keyed"), nil), ownGrant())
+		}, 200, 0, 1},
+		{"an assertion that is forged", func() answer { return w.asserted("/oauth2/token", "x.y.z", ownGrant()) }, 401, 0, 0},
+		{"introspection", func() answer { return w.introspect("mini", known.text("access_token")) }, 200, 2, 0},
+		{"introspection of a client's own token", func() answer { return w.introspect("service", own) }, 200, 1, 0},
+		{"introspection of a refresh token", func() answer { return w.introspect("binder", known.text("refresh_token")) }, 200, 2, 0},
+		{"introspection of a made-up token", func() answer { return w.introspect("mini", "mf_at_x") }, 200, 0, 0},
+		{"revocation", func() answer { return w.revoke("mini", spare.text("refresh_token")) }, 200, 1, 1},
+		{"revocation by an access token", func() answer { return w.revoke("mini", known.text("access_token")) }, 200, 1, 1},
+		{"revocation of a client's own token", func() answer { return w.revoke("service", own) }, 200, 0, 1},
 		{"JWKS", func() answer { return w.get(w.url + "/oauth2/jwks") }, 200, 0, 0},
 		{"discovery", func() answer { return w.get(w.url + "/.well-known/openid-configuration") }, 200, 0, 0},
 		{"an unknown path", func() answer { return w.get(w.url + "/nothing") }, 404, 0, 0},

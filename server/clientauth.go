@@ -25,58 +25,98 @@ const maxSecret = 512
 
 // clientAuth authenticates clients (RFC 6749 §2.3): by the method they registered and no other, with one method a request.
 type clientAuth struct {
-	clients oauth2.Clients
-	secrets *secrets
+	clients    oauth2.Clients
+	secrets    *secrets
+	assertions assertions
+	limits     *clientLimits
 }
 
 // methods lists what clients can register.
-func (clientAuth) methods() []string { return []string{methodBasic, methodPost, methodNone} }
+func (clientAuth) methods() []string {
+	return []string{methodBasic, methodPost, methodPrivateKey, methodNone}
+}
 
 // credentials are what a request shows.
 type credentials struct {
 	method string
 	client string
 	secret string
+	// assertion is nil unless the method is private_key_jwt.
+	assertion *assertion
 }
 
 // authenticate is a fosite.ClientAuthenticationStrategy. A client that is unknown, disabled or registered for another
-// method, and one that shows the wrong secret, are refused alike.
+// method, and one that shows the wrong secret or key, are refused alike.
 func (a clientAuth) authenticate(ctx context.Context, r *http.Request, form url.Values) (fosite.Client, error) {
+	client, err := a.client(ctx, r, form)
+	if err != nil {
+		return nil, err // Not client, which would be a nil *oauth2.Client in an interface.
+	}
+	return client, nil
+}
+
+// client is authenticate for our own endpoints.
+func (a clientAuth) client(ctx context.Context, r *http.Request, form url.Values) (*oauth2.Client, error) {
 	shown, err := readCredentials(r, form)
 	if err != nil {
 		return nil, err
 	}
 	issuer, ok := oauth2.IssuerFrom(ctx)
 	if !ok {
-		return nil, errors.New("server: client authentication outside a request")
+		return nil, errNoRequest
 	}
+	// 1. Guessing takes time.
+	who := caller{issuer.Directory.ID, shown.client, network(callOf(ctx).remote)}
+	if err := a.limits.check(who); err != nil {
+		return nil, err
+	}
+	// 2. The client is who it says.
 	client, err := a.clients.Client(ctx, issuer.Directory.ID, shown.client)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return nil, err
 	}
-	var record storage.Client
-	if err == nil {
-		record = client.Record()
-	}
-	good, err := a.secrets.proves(ctx, record, shown)
+	good, err := a.proves(ctx, client, shown)
 	if err != nil {
 		return nil, err
 	}
-	if !good || record.Disabled || record.AuthMethod != shown.method {
+	if !good {
+		a.limits.failed(ctx, who, client != nil)
 		return nil, clientRefused()
 	}
-	callOf(ctx).client = record.ID
-	return client, nil
+	callOf(ctx).client = client.GetID()
+	// 3. It asks no more than it may, and shows an assertion for the first time.
+	if err := a.limits.authenticated(who, shown.method == methodNone); err != nil {
+		return nil, err
+	}
+	if shown.assertion == nil {
+		return client, nil
+	}
+	return client, a.assertions.spend(ctx, client, shown.assertion, assertionAudiences(ctx))
+}
+
+// proves reports whether the credentials are those of the client, which is nil if there is no such one.
+func (a clientAuth) proves(ctx context.Context, client *oauth2.Client, shown credentials) (bool, error) {
+	if client == nil {
+		return a.secrets.proves(ctx, storage.Client{}, shown)
+	}
+	record := client.Record()
+	if record.Disabled || record.AuthMethod != shown.method {
+		return false, nil
+	}
+	if shown.assertion != nil {
+		return a.assertions.proves(ctx, client, shown.assertion)
+	}
+	return a.secrets.proves(ctx, record, shown)
 }
 
 // readCredentials finds the one method that a request uses.
 func readCredentials(r *http.Request, form url.Values) (credentials, error) {
+	if form.Get("client_assertion") != "" || form.Get("client_assertion_type") != "" {
+		return readAssertion(r, form)
+	}
 	body := credentials{method: methodNone, client: form.Get("client_id"), secret: form.Get("client_secret")}
 	if body.secret != "" {
 		body.method = methodPost
-	}
-	if form.Get("client_assertion") != "" || form.Get("client_assertion_type") != "" {
-		return credentials{}, clientRefused()
 	}
 	if len(r.Header.Values("Authorization")) == 0 {
 		if body.client == "" {
@@ -89,12 +129,35 @@ func readCredentials(r *http.Request, form url.Values) (credentials, error) {
 		return credentials{}, err
 	}
 	if body.method == methodPost {
-		return credentials{}, refusal(fosite.ErrInvalidRequest, "The request authenticates the client in two ways. Use one (RFC 6749 section 2.3).")
+		return credentials{}, twoMethods()
 	}
 	if body.client != "" && body.client != header.client {
 		return credentials{}, refusal(fosite.ErrInvalidRequest, "client_id names another client than the Authorization header.")
 	}
 	return header, bounded(header)
+}
+
+// readAssertion reads private_key_jwt (RFC 7521 §4.2): the client is the one that the assertion speaks of.
+func readAssertion(r *http.Request, form url.Values) (credentials, error) {
+	if len(r.Header.Values("Authorization")) > 0 || form.Get("client_secret") != "" {
+		return credentials{}, twoMethods()
+	}
+	if form.Get("client_assertion_type") != assertionType {
+		return credentials{}, refusal(fosite.ErrInvalidClient, "client_assertion needs the client_assertion_type "+assertionType+", and is needed with it.")
+	}
+	read, err := parseAssertion(form.Get("client_assertion"))
+	if err != nil {
+		return credentials{}, clientRefused()
+	}
+	shown := credentials{method: methodPrivateKey, client: read.claims.Subject, assertion: read}
+	if id := form.Get("client_id"); id != "" && id != shown.client {
+		return credentials{}, refusal(fosite.ErrInvalidRequest, "client_id names another client than the client assertion.")
+	}
+	return shown, bounded(shown)
+}
+
+func twoMethods() error {
+	return refusal(fosite.ErrInvalidRequest, "The request authenticates the client in two ways. Use one (RFC 6749 section 2.3).")
 }
 
 // basicCredentials reads the Authorization header, both parts of which are form-encoded within (RFC 6749 §2.3.1).
@@ -122,5 +185,5 @@ func bounded(shown credentials) error {
 }
 
 func clientRefused() error {
-	return refusal(fosite.ErrInvalidClient, "Client authentication failed: the client is unknown or disabled, its secret is wrong, or it is registered for another token_endpoint_auth_method.")
+	return refusal(fosite.ErrInvalidClient, "Client authentication failed: the client is unknown or disabled, its secret or key is wrong, or it is registered for another token_endpoint_auth_method.")
 }

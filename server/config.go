@@ -59,6 +59,13 @@ type Config struct {
 	// WeChatTimeout is the total timeout of WeChat's calls. A request whose code another instance is exchanging waits that
 	// long for its grant; optional, 5 s.
 	WeChatTimeout time.Duration
+
+	// ClientRate is how many requests a second an authenticated client may make of this process, and ClientBurst how many at
+	// once after a pause; optional, 5000 and twice the rate. A public client has as much from each address.
+	ClientRate  int
+	ClientBurst int
+	// Fetch says how addresses that clients registered are called; optional.
+	Fetch Fetch
 }
 
 // WeChat is what the server asks of WeChat. Failures are *wechat.Error.
@@ -72,6 +79,9 @@ type WeChat interface {
 const (
 	defaultRequestTimeout = 15 * time.Second
 	defaultWeChatTimeout  = 5 * time.Second
+	defaultClientRate     = 5000
+	// maxClientRate leaves a request some time.
+	maxClientRate = 1_000_000
 )
 
 // checked returns the configuration with its defaults, or everything that is wrong with it at once.
@@ -103,6 +113,15 @@ func (c Config) checked() (Config, error) {
 	}
 	if c.WeChatTimeout == 0 {
 		c.WeChatTimeout = defaultWeChatTimeout
+	}
+	if c.ClientRate == 0 {
+		c.ClientRate = defaultClientRate
+	}
+	if c.ClientBurst == 0 {
+		c.ClientBurst = 2 * c.ClientRate
+	}
+	if c.ClientRate < 0 || c.ClientRate > maxClientRate || c.ClientBurst < 1 {
+		problems = append(problems, fmt.Errorf("server: ClientRate must be 1 to %d, ClientBurst at least 1", maxClientRate))
 	}
 	if c.WeChatTimeout < 0 || c.RequestTimeout < 2*c.WeChatTimeout {
 		problems = append(problems, errors.New("server: RequestTimeout must be at least twice WeChatTimeout"))

@@ -169,12 +169,17 @@ func TestDiscoveryNamesWhatIsThereAndNothingElse(t *testing.T) {
 		document := w.get(issuer + "/.well-known/openid-configuration")
 		for member, want := range map[string]any{
 			"issuer": issuer, "token_endpoint": issuer + "/oauth2/token", "userinfo_endpoint": issuer + "/oauth2/userinfo",
-			"jwks_uri":                              issuer + "/oauth2/jwks",
-			"grant_types_supported":                 []any{"authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:token-exchange"},
-			"token_endpoint_auth_methods_supported": []any{"client_secret_basic", "client_secret_post", "none"},
-			"id_token_signing_alg_values_supported": []any{"ES256", "EdDSA", "RS256"},
-			"subject_types_supported":               []any{"public"},
-			"request_uri_parameter_supported":       false, "request_parameter_supported": false, "claims_parameter_supported": true,
+			"jwks_uri":                                         issuer + "/oauth2/jwks",
+			"grant_types_supported":                            []any{"authorization_code", "client_credentials", "refresh_token", "urn:ietf:params:oauth:grant-type:token-exchange"},
+			"token_endpoint_auth_methods_supported":            []any{"client_secret_basic", "client_secret_post", "none", "private_key_jwt"},
+			"token_endpoint_auth_signing_alg_values_supported": []any{"ES256", "ES384", "EdDSA", "PS256", "RS256"},
+			"revocation_endpoint":                              issuer + "/oauth2/revoke", "introspection_endpoint": issuer + "/oauth2/introspect",
+			"introspection_endpoint_auth_methods_supported":            []any{"client_secret_basic", "client_secret_post", "private_key_jwt"},
+			"introspection_endpoint_auth_signing_alg_values_supported": []any{"ES256", "ES384", "EdDSA", "PS256", "RS256"},
+			"revocation_endpoint_auth_methods_supported":               []any{"client_secret_basic", "client_secret_post", "none", "private_key_jwt"},
+			"id_token_signing_alg_values_supported":                    []any{"ES256", "EdDSA", "RS256"},
+			"subject_types_supported":                                  []any{"public"},
+			"request_uri_parameter_supported":                          false, "request_parameter_supported": false, "claims_parameter_supported": true,
 		} {
 			if !reflect.DeepEqual(document.body[member], want) {
 				t.Errorf("%s: %s is %v, want %v", issuer, member, document.body[member], want)

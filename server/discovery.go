@@ -25,6 +25,8 @@ type discoveryEndpoint struct {
 	table       *table
 	grantTypes  []string
 	authMethods []string
+	// authAlgorithms are those of private_key_jwt.
+	authAlgorithms []string
 	// made are the documents of the directories by their IDs: a document is good for as long as the directory's record is.
 	made sync.Map
 }
@@ -91,6 +93,7 @@ func (e *discoveryEndpoint) provider(issuer *oauth2.Issuer) discovery.Provider {
 		SubjectTypes:      []string{"public"},
 		IDTokenAlgorithms: algorithms,
 		AuthMethods:       e.authMethods,
+		AuthAlgorithms:    e.authAlgorithms,
 		PolicyURL:         issuer.Directory.Branding.PolicyURL,
 		TermsURL:          issuer.Directory.Branding.TermsURL,
 	}

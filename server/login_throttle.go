@@ -10,6 +10,8 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/storage"
 )
 
 // The rules by which people who fail have to wait. An account allows some hundred guesses a day, wherever they come from; an
@@ -43,6 +45,11 @@ func mailRule() throttle {
 // accountSubject is an account by the name that was typed: whether somebody has it makes no difference.
 func accountSubject(directory, folded string) subject {
 	return subject{directory, accountRule(), folded}
+}
+
+// openIDSubject is a WeChat user who signs in.
+func openIDSubject(login identity.Login) subject {
+	return subject{login.Directory, openIDRule(), storage.Digest(login.AppID, login.OpenID)}
 }
 
 // addressSubject is the network of an address, under a rule.

@@ -5,10 +5,10 @@ import (
 )
 
 // newPasswords is how people are proven by passwords, on pages and at bindUser.
-func (s *Server) newPasswords(people *identity.Service) *passwords {
+func (s *Server) newPasswords(people *identity.Service, failures *throttles) *passwords {
 	c := s.config
 	return &passwords{
-		people: people, failures: newThrottles(c.Engine, c.Now), turns: newTurns(),
+		people: people, failures: failures, turns: newTurns(),
 		devices: devices{sealer: s.sealer(), random: c.Rand},
 	}
 }

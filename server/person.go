@@ -112,9 +112,14 @@ func (f *federation) attachByPhone(
 	if !ok {
 		return person{}, errNoRequest
 	}
+	failures, guesser := f.attaching.passwords.failures, openIDSubject(login)
+	if err := failures.admit(ctx, guesser); err != nil {
+		return person{}, err
+	}
 	number, err := f.phoneNumber(ctx, client, request.PhoneCode)
 	switch {
 	case isClass(err, wechat.ClassCode):
+		failures.failed(ctx, guesser)
 		return person{}, f.proofFailed(ctx, v.pending, newPhoneCode(err))
 	case isClass(err, wechat.ClassAmbiguous):
 		return person{}, newPhoneCode(err) // It may be spent.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/minifed/minifed/grants"
 	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
@@ -65,7 +66,8 @@ func (s *Server) endpoints() ([]endpoint, error) {
 	store := &oauth2.Store{Engine: c.Engine, Clients: s.catalog, Secrets: c.Secrets, Now: c.Now, Rand: c.Rand}
 	jwts := accessTokens{keys: c.Keys, now: c.Now}
 	strategy := &tokens{&oauth2.Strategy{Store: store, JWT: jwts}, idTokens{keys: c.Keys, store: store, now: c.Now}}
-	authentication := clientAuth{clients: s.catalog, secrets: secrets}
+	throttles := newThrottles(c.Engine, c.Now)
+	authentication := s.authentication(store, secrets, throttles)
 	people, err := identity.New(identity.Config{Engine: c.Engine, Now: c.Now, Rand: c.Rand, Logger: c.Logger, Breached: c.Breached})
 	if err != nil {
 		return nil, err
@@ -74,7 +76,7 @@ func (s *Server) endpoints() ([]endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	proofs := s.newPasswords(people)
+	proofs := s.newPasswords(people, throttles)
 	proof := linkProof{bearer: &bearer{tokens: jwts, store: store}, now: c.Now}
 	mail := letters{s.post, views.tongues}
 	// 2. fosite and the grants.
@@ -88,6 +90,7 @@ func (s *Server) endpoints() ([]endpoint, error) {
 		})},
 		string(fosite.GrantTypeAuthorizationCode): {codeFlow.factory},
 		string(fosite.GrantTypeRefreshToken):      {refreshFactory(store, strategy)},
+		string(fosite.GrantTypeClientCredentials): {credentialsFactory(store, strategy)},
 	})
 	if err != nil {
 		return nil, err
@@ -98,14 +101,31 @@ func (s *Server) endpoints() ([]endpoint, error) {
 	return append(s.pageEndpoints(views, people, proofs, mail, authorize),
 		authorize,
 		&parEndpoint{auth: authentication.authenticate, reader: authorize.reader, pushed: authorize.pushed},
-		&discoveryEndpoint{grantTypes: dispatch.grantTypes(), authMethods: authentication.methods()},
+		&discoveryEndpoint{grantTypes: dispatch.grantTypes(), authMethods: authentication.methods(), authAlgorithms: keys.Algorithms()},
 		&jwksEndpoint{keys: c.Keys},
 		token,
 		&userinfoEndpoint{bearer: proof.bearer},
 		&setPasswordEndpoint{proof: proof, people: people, letters: mail},
+		&revokeEndpoint{authentication: authentication, tokens: jwts, store: store},
+		&introspectEndpoint{authentication: authentication, tokens: jwts, store: store},
 		&profileEndpoint{door: door{token}},
 		&bindUserEndpoint{door: door{token}},
 	), nil
+}
+
+// authentication authenticates the clients of every endpoint.
+func (s *Server) authentication(store *oauth2.Store, secrets *secrets, throttles *throttles) clientAuth {
+	c := s.config
+	return clientAuth{
+		clients: s.catalog,
+		secrets: secrets,
+		assertions: assertions{
+			keys: newClientKeys(newOutgoing(c.Fetch), c.Now, c.Logger), store: store, now: c.Now,
+		},
+		limits: &clientLimits{
+			throttles: throttles, pace: newPace(c.ClientRate, c.ClientBurst, c.Now), proven: newLately(c.Now),
+		},
+	}
 }
 
 // exchangeFactory is the grant of package grants, with this server's users behind it.

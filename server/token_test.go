@@ -15,7 +15,7 @@ import (
 
 func TestRFC6749_5_2_UnsupportedGrantType(t *testing.T) {
 	w := newWorld(t)
-	for _, grant := range []string{"password", "client_credentials", "implicit", "urn:example:unknown", "refresh_token password"} {
+	for _, grant := range []string{"password", "implicit", "urn:example:unknown", "refresh_token password"} {
 		a := w.post("mini", "/oauth2/token", url.Values{"grant_type": {grant}})
 		if a.status != 400 || a.text("error") != "unsupported_grant_type" {
 			t.Errorf("%s: got %d %s", grant, a.status, a.raw)

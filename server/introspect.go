@@ -1,0 +1,190 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/discovery"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// introspectEndpoint is POST /oauth2/introspect (RFC 7662): it says what a token is worth now. Clients hear that of tokens
+// which concern them, unless they are registered to introspect every one; of others that they are not active, as of anything
+// that is in doubt.
+type introspectEndpoint struct {
+	authentication clientAuth
+	tokens         accessTokens
+	store          *oauth2.Store
+}
+
+const (
+	routeIntrospect = "introspect"
+	introspectPath  = "/oauth2/introspect"
+)
+
+func (e *introspectEndpoint) mount(t *table) {
+	t.handle(route{name: routeIntrospect, path: introspectPath, methods: []string{http.MethodPost}, serve: e.serve, surface: oauthErrors})
+	t.advertise(func(p *discovery.Provider) {
+		p.Endpoints.Introspection = introspectPath
+		p.IntrospectionAuthMethods = slices.DeleteFunc(slices.Clone(p.AuthMethods), func(method string) bool { return method == methodNone })
+	})
+}
+
+// introspection is the answer (RFC 7662 §2.2), with acr and auth_time (RFC 9470 §6.2). The zero value says no more than that
+// the token is not active.
+type introspection struct {
+	Active   bool     `json:"active"`
+	Issuer   string   `json:"iss,omitempty"`
+	Subject  string   `json:"sub,omitempty"`
+	Username string   `json:"username,omitempty"`
+	ClientID string   `json:"client_id,omitempty"`
+	Audience audience `json:"aud,omitempty"`
+	Scope    string   `json:"scope,omitempty"`
+	// TokenType is of access tokens alone, so that no resource server takes a refresh token for one.
+	TokenType string   `json:"token_type,omitempty"`
+	ID        string   `json:"jti,omitempty"`
+	ExpiresAt int64    `json:"exp,omitempty"`
+	IssuedAt  int64    `json:"iat,omitempty"`
+	AuthTime  int64    `json:"auth_time,omitempty"`
+	ACR       string   `json:"acr,omitempty"`
+	AMR       []string `json:"amr,omitempty"`
+}
+
+func (e *introspectEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
+	client, token, err := readToken(r, e.authentication)
+	if err != nil {
+		return err
+	}
+	if client.IsPublic() { // Anybody could name it, and guess tokens (§4).
+		return refusal(fosite.ErrInvalidClient, "Introspection needs a client that authenticates: this one is public.")
+	}
+	found, err := e.introspect(r.Context(), client, token)
+	if errors.Is(err, errAccessToken) || errors.Is(err, oauth2.ErrNoGrant) || errors.Is(err, storage.ErrNotFound) {
+		found, err = introspection{}, nil
+	}
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, found)
+}
+
+// introspect says what a token is worth to the client that asks. Whatever it is not sure of is an error that counts as not
+// active.
+func (e *introspectEndpoint) introspect(ctx context.Context, client *oauth2.Client, token string) (introspection, error) {
+	switch {
+	case strings.HasPrefix(token, opaquePrefix):
+		return e.opaque(ctx, client, token)
+	case strings.HasPrefix(token, handlePrefix):
+		return e.refresh(ctx, client, token)
+	default:
+		return e.jwt(ctx, client, token)
+	}
+}
+
+// jwt is of an access token that is a JWT.
+func (e *introspectEndpoint) jwt(ctx context.Context, client *oauth2.Client, token string) (introspection, error) {
+	claims, err := e.tokens.verify(ctx, token)
+	if err != nil {
+		return introspection{}, err
+	}
+	if !concerns(client, claims.ClientID, claims.Audience) {
+		return introspection{}, errAccessToken
+	}
+	answer := introspection{
+		Active: true, Issuer: claims.Issuer, Subject: claims.Subject, ClientID: claims.ClientID, Audience: claims.Audience,
+		Scope: claims.Scope, TokenType: "Bearer", ID: claims.ID, ExpiresAt: claims.ExpiresAt, IssuedAt: claims.IssuedAt,
+		AuthTime: claims.AuthTime, ACR: claims.ACR, AMR: claims.AMR,
+	}
+	grant, ok := oauth2.GrantOf(claims.ID)
+	if !ok {
+		return answer, e.own(ctx, claims)
+	}
+	live, err := e.store.Live(ctx, grant)
+	if err != nil {
+		return introspection{}, err
+	}
+	if live.Client.GetID() != claims.ClientID {
+		return introspection{}, errAccessToken
+	}
+	answer.Username = username(live.User, strings.Fields(claims.Scope))
+	return answer, nil
+}
+
+// own checks a token that a client got for itself: nothing stands behind it but the client, and it may be revoked.
+func (e *introspectEndpoint) own(ctx context.Context, claims accessClaims) error {
+	if _, err := e.store.GetClient(ctx, claims.ClientID); err != nil {
+		return err
+	}
+	revoked, err := e.store.JTIRevoked(ctx, claims.ID)
+	if err == nil && revoked {
+		return errAccessToken
+	}
+	return err
+}
+
+// opaque is of an access token that only the store understands.
+func (e *introspectEndpoint) opaque(ctx context.Context, client *oauth2.Client, token string) (introspection, error) {
+	access, err := e.store.Access(ctx, token)
+	if err != nil {
+		return introspection{}, err
+	}
+	if !concerns(client, access.Client.GetID(), access.Audience) {
+		return introspection{}, errAccessToken
+	}
+	answer := e.live(ctx, &access.Live)
+	answer.Audience, answer.Scope, answer.TokenType = access.Audience, strings.Join(access.Scopes, " "), "Bearer"
+	answer.ID, answer.ExpiresAt, answer.IssuedAt = access.JTI, access.ExpiresAt.Unix(), access.IssuedAt.Unix()
+	answer.Username = username(access.User, access.Scopes)
+	return answer, nil
+}
+
+// refresh is of a refresh token, which concerns nobody but its client: a resource server that is shown one must not take it
+// for an access token.
+func (e *introspectEndpoint) refresh(ctx context.Context, client *oauth2.Client, token string) (introspection, error) {
+	live, err := e.store.Refreshable(ctx, token)
+	if err != nil {
+		return introspection{}, err
+	}
+	if live.Client.GetID() != client.GetID() {
+		return introspection{}, errAccessToken
+	}
+	answer := e.live(ctx, live)
+	answer.Scope, answer.ExpiresAt = strings.Join(live.Grant.Scopes, " "), live.Grant.Refresh.IdleUntil.Unix()
+	return answer, nil
+}
+
+// live is what a living grant says of each of its tokens.
+func (*introspectEndpoint) live(ctx context.Context, live *oauth2.Live) introspection {
+	return introspection{
+		Active: true, Issuer: issuerURL(ctx), Subject: live.Subject, ClientID: live.Client.GetID(),
+		AuthTime: seconds(live.Grant.AuthTime), ACR: live.Grant.ACR, AMR: live.Grant.AMR,
+	}
+}
+
+// concerns reports whether a client may hear of an access token: it is its own, or meant for it, or the client may hear of all.
+func concerns(client *oauth2.Client, owner string, audience []string) bool {
+	return client.GetID() == owner || slices.Contains(audience, client.GetID()) || client.Record().Introspection
+}
+
+// username is what people call the user, for those who may know.
+func username(user storage.User, scopes []string) string {
+	if !slices.Contains(scopes, scopeProfile) {
+		return ""
+	}
+	return user.Username
+}
+
+// seconds is a NumericDate (RFC 7519 §2), or nothing.
+func seconds(at time.Time) int64 {
+	if at.IsZero() {
+		return 0
+	}
+	return at.Unix()
+}
