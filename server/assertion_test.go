@@ -94,7 +94,7 @@ func keyed(t *testing.T) *world {
 
 func (w *world) addKeyed(id string, keys ...signer) {
 	w.Helper()
-	w.addClient(id, func(c *storage.Client) { c.AuthMethod, c.Secrets, c.JWKS = "private_key_jwt", nil, jwks(keys...) })
+	w.addService(id, func(c *storage.Client) { c.AuthMethod, c.Secrets, c.JWKS = "private_key_jwt", nil, jwks(keys...) })
 }
 
 // assertionClaims are those of a good assertion, changed by the pairs; nil leaves a claim out.
@@ -264,11 +264,11 @@ func TestAClientUsesTheAlgorithmAndTheMethodItRegistered(t *testing.T) {
 	rsaKey := signers()["RS256"]
 	pss := signer{"PS256", rsaKey.id, rsaKey.key}
 	set := jwks(signer{"", rsaKey.id, rsaKey.key})
-	w.addClient("picky", func(c *storage.Client) {
+	w.addService("picky", func(c *storage.Client) {
 		c.AuthMethod, c.Secrets, c.JWKS, c.AuthAlgorithm = "private_key_jwt", []string{fastHash(secretOfMini)}, set, "RS256"
 	})
-	w.addClient("basic", func(c *storage.Client) { c.JWKS = set })
-	w.addClient("off", func(c *storage.Client) { c.AuthMethod, c.JWKS, c.Disabled = "private_key_jwt", set, true })
+	w.addService("basic", func(c *storage.Client) { c.JWKS = set })
+	w.addService("off", func(c *storage.Client) { c.AuthMethod, c.JWKS, c.Disabled = "private_key_jwt", set, true })
 	for name, row := range map[string]struct {
 		ask  func() answer
 		code string
@@ -363,7 +363,7 @@ func TestTwoClientsAndTwoDirectoriesMayUseOneJTI(t *testing.T) {
 	key := signers()["ES256"]
 	w.addKeyed("one", key)
 	w.addKeyed("two", key)
-	w.addClient("one", func(c *storage.Client) {
+	w.addService("one", func(c *storage.Client) {
 		c.Directory, c.AuthMethod, c.Secrets, c.JWKS = "acme", "private_key_jwt", nil, jwks(key)
 	})
 	for _, ask := range []func() answer{
@@ -393,7 +393,7 @@ func TestPrivateKeyJWTWorksWhereverClientsAuthenticate(t *testing.T) {
 	w.addMiniProgram("keyedmini", func(c *storage.Client) {
 		c.AuthMethod, c.Secrets, c.JWKS = "private_key_jwt", nil, jwks(key)
 	})
-	w.addClient("keyedweb", func(c *storage.Client) {
+	w.addService("keyedweb", func(c *storage.Client) {
 		c.Kind, c.AuthMethod, c.Secrets, c.JWKS = storage.ClientWeb, "private_key_jwt", nil, jwks(key)
 		c.RedirectURIs, c.Scopes = []string{"https://web.example/callback"}, []string{"openid"}
 	})
@@ -475,7 +475,7 @@ func fetching(t *testing.T, source *keyServer) *world {
 	w := newWorld(t).with(func(c *server.Config) {
 		c.Fetch.AllowPrivate = true
 	})
-	w.addClient("remote", func(c *storage.Client) {
+	w.addService("remote", func(c *storage.Client) {
 		c.AuthMethod, c.Secrets, c.JWKSURI = "private_key_jwt", nil, source.URL+"/jwks"
 	})
 	return w

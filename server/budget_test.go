@@ -44,8 +44,8 @@ func TestRequestsStayWithinTheirBudgetOfDatabaseOperations(t *testing.T) {
 		w.warm(client) // Clients and directories are in memory from now on.
 	}
 	known, spare := w.login("mini", "alice"), w.login("mini", "alice")
-	w.addClient("service", func(*storage.Client) {})
-	w.addClient("handles", func(c *storage.Client) { c.OpaqueAccessTokens = true })
+	w.addService("service", func(*storage.Client) {})
+	w.addService("handles", func(c *storage.Client) { c.OpaqueAccessTokens = true })
 	w.addKeyed("keyed", signers()["ES256"])
 	own := w.credentials("service").text("access_token")
 	w.credentials("handles")

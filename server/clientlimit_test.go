@@ -24,8 +24,8 @@ func behindProxy(t *testing.T) *world {
 	w := newWorld(t).with(func(c *server.Config) {
 		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	})
-	w.addClient("service", func(*storage.Client) {})
-	w.addClient("other", func(*storage.Client) {})
+	w.addService("service", func(*storage.Client) {})
+	w.addService("other", func(*storage.Client) {})
 	return w
 }
 
@@ -145,7 +145,7 @@ func TestAnotherInstanceLearnsOfTheFailuresByOne(t *testing.T) {
 func TestOneDirectorysFailuresAreNotAnothers(t *testing.T) {
 	w := behindProxy(t)
 	w.twoDirectories()
-	w.addClient("service", func(c *storage.Client) { c.Directory = "acme" })
+	w.addService("service", func(c *storage.Client) { c.Directory = "acme" })
 	for range 30 {
 		w.tried("service", "guess", "198.51.100.1")
 	}
@@ -155,9 +155,9 @@ func TestOneDirectorysFailuresAreNotAnothers(t *testing.T) {
 
 func TestAnAuthenticatedClientIsLimitedByItselfAndNotByItsAddress(t *testing.T) {
 	w := newWorld(t).with(func(c *server.Config) { c.ClientRate, c.ClientBurst = 2, 5 })
-	w.addClient("service", func(*storage.Client) {})
-	w.addClient("other", func(*storage.Client) {})
-	w.addClient("public", func(c *storage.Client) { c.AuthMethod, c.Secrets = "none", nil })
+	w.addService("service", func(*storage.Client) {})
+	w.addService("other", func(*storage.Client) {})
+	w.addService("public", func(c *storage.Client) { c.AuthMethod, c.Secrets = "none", nil })
 	for range 5 {
 		w.wantStatus(w.credentials("service"), http.StatusOK)
 	}
@@ -176,7 +176,7 @@ func TestAnAuthenticatedClientIsLimitedByItselfAndNotByItsAddress(t *testing.T) 
 
 func TestAPublicClientIsLimitedAtEachAddressForItself(t *testing.T) {
 	w := behindProxy(t).with(func(c *server.Config) { c.ClientRate, c.ClientBurst = 1, 2 })
-	w.addClient("public", func(c *storage.Client) { c.AuthMethod, c.Secrets = "none", nil })
+	w.addService("public", func(c *storage.Client) { c.AuthMethod, c.Secrets = "none", nil })
 	ask := func(address string) answer {
 		return w.send("/oauth2/revoke", "client_id=public&token=x", "X-Forwarded-For", address)
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// addClient registers a client of the default directory, a service whose secret is secretOfMini unless edit says otherwise.
-func (w *world) addClient(id string, edit func(*storage.Client)) {
+// addService registers a client of the default directory, a service whose secret is secretOfMini unless edit says otherwise.
+func (w *world) addService(id string, edit func(*storage.Client)) {
 	w.Helper()
 	client := storage.Client{
 		Directory: "default", ID: id, Kind: storage.ClientService, AuthMethod: "client_secret_basic", Secrets: []string{fastHash(secretOfMini)},
@@ -37,7 +37,7 @@ func (w *world) credentials(client string, further ...string) answer {
 // service is a world with the client "service".
 func service(t *testing.T) *world {
 	w := newWorld(t)
-	w.addClient("service", func(*storage.Client) {})
+	w.addService("service", func(*storage.Client) {})
 	return w
 }
 
@@ -140,7 +140,7 @@ func TestRFC6749_3_3_AClientGetsWhatItMayAskForItself(t *testing.T) {
 
 func TestWithoutAnyScopeTheTokenAndTheResponseHaveNone(t *testing.T) {
 	w := newWorld(t)
-	w.addClient("bare", func(c *storage.Client) { c.Scopes, c.DefaultScopes = nil, nil })
+	w.addService("bare", func(c *storage.Client) { c.Scopes, c.DefaultScopes = nil, nil })
 	a := w.credentials("bare")
 	if _, has := a.body["scope"]; a.status != http.StatusOK || has {
 		t.Errorf("got %d %s", a.status, a.raw)
@@ -152,7 +152,7 @@ func TestWithoutAnyScopeTheTokenAndTheResponseHaveNone(t *testing.T) {
 
 func TestRFC6749_4_4_OnlyConfidentialClientsWithTheGrantGetOne(t *testing.T) {
 	w := newWorld(t)
-	w.addClient("public", func(c *storage.Client) {
+	w.addService("public", func(c *storage.Client) {
 		c.AuthMethod, c.Secrets, c.GrantTypes = "none", nil, []string{"client_credentials"}
 	})
 	a := w.send("/oauth2/token", "grant_type=client_credentials&client_id=public")
@@ -172,7 +172,7 @@ func TestRFC6749_4_4_OnlyConfidentialClientsWithTheGrantGetOne(t *testing.T) {
 
 func TestAClientsOwnTokenHasNoUser(t *testing.T) {
 	w := service(t)
-	w.addClient("opaque", func(c *storage.Client) { c.OpaqueAccessTokens = true })
+	w.addService("opaque", func(c *storage.Client) { c.OpaqueAccessTokens = true })
 	for _, client := range []string{"service", "opaque"} {
 		if a := w.userinfo(w.credentials(client).text("access_token")); a.status != http.StatusUnauthorized || !strings.Contains(a.header.Get("WWW-Authenticate"), "invalid_token") {
 			t.Errorf("%s: UserInfo answers %d %s", client, a.status, a.raw)
@@ -183,8 +183,8 @@ func TestAClientsOwnTokenHasNoUser(t *testing.T) {
 func TestAClientsOwnTokenIsItsDirectorys(t *testing.T) {
 	w := newWorld(t)
 	w.twoDirectories()
-	w.addClient("service", func(*storage.Client) {})
-	w.addClient("service", func(c *storage.Client) { c.Directory = "acme" })
+	w.addService("service", func(*storage.Client) {})
+	w.addService("service", func(c *storage.Client) { c.Directory = "acme" })
 	token := w.credentials("service").text("access_token")
 	if a := w.post("service", "/d/acme/oauth2/introspect", url.Values{"token": {token}}); a.status != http.StatusOK || a.raw != `{"active":false}` {
 		t.Errorf("another directory: %d %s", a.status, a.raw)
@@ -202,7 +202,7 @@ func TestAClientsOwnTokenIsItsDirectorys(t *testing.T) {
 
 func TestAnOpaqueTokenOfAClientsOwnLivesAsLongAsItSays(t *testing.T) {
 	w := newWorld(t)
-	w.addClient("opaque", func(c *storage.Client) { c.OpaqueAccessTokens = true })
+	w.addService("opaque", func(c *storage.Client) { c.OpaqueAccessTokens = true })
 	token := w.credentials("opaque", "scope", "stock").text("access_token")
 	if !strings.HasPrefix(token, "mf_at_") {
 		t.Fatalf("it is not opaque: %s", token)

@@ -87,9 +87,9 @@ func TestRFC7662_4_ATokenIsSpokenOfToThoseItConcernsAlone(t *testing.T) {
 	for _, client := range []string{"mini", "opaque"} {
 		w.change(client, func(c *storage.Client) { c.Audiences = []string{"shop"} })
 	}
-	w.addClient("shop", func(*storage.Client) {})
-	w.addClient("stranger", func(*storage.Client) {})
-	w.addClient("gateway", func(c *storage.Client) { c.Introspection = true })
+	w.addService("shop", func(*storage.Client) {})
+	w.addService("stranger", func(*storage.Client) {})
+	w.addService("gateway", func(c *storage.Client) { c.Introspection = true })
 	for _, client := range []string{"mini", "opaque"} {
 		login := w.login(client, "alice", "audience", "shop")
 		for asking, active := range map[string]bool{client: true, "shop": true, "gateway": true, "stranger": false} {
@@ -144,7 +144,7 @@ func TestWhateverIsInDoubtIsNotActive(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			w.addClient("gateway", func(c *storage.Client) { c.Introspection = true })
+			w.addService("gateway", func(c *storage.Client) { c.Introspection = true })
 			w.change("mini", func(c *storage.Client) { c.Lifetimes.RefreshIdle = 60 })
 			w.addMiniProgram("opaque", func(c *storage.Client) { c.OpaqueAccessTokens = true })
 			login := w.login("mini", "alice")
@@ -162,7 +162,7 @@ func TestWhateverIsInDoubtIsNotActive(t *testing.T) {
 func TestTokensOfAnotherKindOrOfNobodyAreNotActive(t *testing.T) {
 	w := newWorld(t)
 	w.twoDirectories()
-	w.addClient("gateway", func(c *storage.Client) { c.Introspection = true })
+	w.addService("gateway", func(c *storage.Client) { c.Introspection = true })
 	login := w.login("mini", "alice")
 	access := login.text("access_token")
 	w.addBinder()
@@ -202,7 +202,7 @@ func TestTokensOfAnotherKindOrOfNobodyAreNotActive(t *testing.T) {
 
 func TestRFC7662_2_1_WhoAsksHasToAuthenticate(t *testing.T) {
 	w := newWorld(t)
-	w.addClient("spa", func(c *storage.Client) { c.Kind, c.AuthMethod, c.Secrets = storage.ClientSPA, "none", nil })
+	w.addService("spa", func(c *storage.Client) { c.Kind, c.AuthMethod, c.Secrets = storage.ClientSPA, "none", nil })
 	token := w.login("mini", "alice").text("access_token")
 	for name, a := range map[string]answer{
 		"nobody":          w.send("/oauth2/introspect", "token="+token),
@@ -230,7 +230,7 @@ func TestRFC7662_2_1_WhoAsksHasToAuthenticate(t *testing.T) {
 
 func TestAStoreOutOfReachIsNotAnInactiveToken(t *testing.T) {
 	w := service(t)
-	w.addClient("gateway", func(c *storage.Client) { c.Introspection = true })
+	w.addService("gateway", func(c *storage.Client) { c.Introspection = true })
 	login := w.login("mini", "alice")
 	own := w.credentials("service").text("access_token")
 	w.introspect("gateway", own)
@@ -248,7 +248,7 @@ func TestAStoreOutOfReachIsNotAnInactiveToken(t *testing.T) {
 
 func TestAClientsOwnTokenIsActiveWhileItsClientIsEnabled(t *testing.T) {
 	w := service(t)
-	w.addClient("gateway", func(c *storage.Client) { c.Introspection = true })
+	w.addService("gateway", func(c *storage.Client) { c.Introspection = true })
 	token := w.credentials("service").text("access_token")
 	a := w.introspect("gateway", token)
 	if a.body["active"] != true || a.text("sub") != "service" || a.text("client_id") != "service" || a.text("scope") != "orders" {

@@ -72,7 +72,7 @@ func TestRFC7009_2_2_ATokenThatIsWorthNothingIsRevokedAlready(t *testing.T) {
 func TestRFC7009_2_1_AnotherClientsTokenIsRefusedAndStaysAsItIs(t *testing.T) {
 	w := service(t)
 	w.addMiniProgram("opaque", func(c *storage.Client) { c.OpaqueAccessTokens = true })
-	w.addClient("thief", func(c *storage.Client) { c.Introspection = true })
+	w.addService("thief", func(c *storage.Client) { c.Introspection = true })
 	login, handle, own := w.login("mini", "alice"), w.login("opaque", "alice"), w.credentials("service")
 	for name, token := range map[string]string{
 		"a refresh token":      login.text("refresh_token"),
@@ -94,7 +94,7 @@ func TestRFC7009_2_1_AnotherClientsTokenIsRefusedAndStaysAsItIs(t *testing.T) {
 
 func TestAClientRevokesATokenOfItsOwn(t *testing.T) {
 	w := service(t)
-	w.addClient("opaque", func(c *storage.Client) { c.OpaqueAccessTokens = true })
+	w.addService("opaque", func(c *storage.Client) { c.OpaqueAccessTokens = true })
 	for _, client := range []string{"service", "opaque"} {
 		first, second := w.credentials(client).text("access_token"), w.credentials(client).text("access_token")
 		for range 2 {
@@ -120,7 +120,7 @@ func TestAPublicClientRevokesByItsClientID(t *testing.T) {
 	w := newWorld(t)
 	login := w.login("mini", "alice")
 	w.change("mini", func(c *storage.Client) { c.AuthMethod, c.Secrets = "none", nil })
-	w.addClient("other", func(c *storage.Client) { c.AuthMethod, c.Secrets = "none", nil })
+	w.addService("other", func(c *storage.Client) { c.AuthMethod, c.Secrets = "none", nil })
 	token := url.QueryEscape(login.text("refresh_token"))
 	if a := w.send("/oauth2/revoke", "token="+token); a.text("error") != "invalid_client" {
 		t.Errorf("nobody: got %d %s", a.status, a.raw)
