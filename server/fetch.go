@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"time"
 )
 
@@ -140,7 +141,7 @@ func (o *outgoing) dial(ctx context.Context, _, address string) (net.Conn, error
 	if err != nil {
 		return nil, errFetchRefused
 	}
-	number, err := net.LookupPort("tcp", port)
+	number, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
 		return nil, errFetchRefused
 	}
@@ -192,22 +193,22 @@ func isPublic(ip netip.Addr) bool {
 
 // setAside are the networks within global unicast that are not for anybody to call.
 func setAside() []netip.Prefix {
-	four := func(a, b, c, d byte, bits int) netip.Prefix {
-		return netip.PrefixFrom(netip.AddrFrom4([4]byte{a, b, c, d}), bits)
+	four := func(a, b, c byte, bits int) netip.Prefix {
+		return netip.PrefixFrom(netip.AddrFrom4([4]byte{a, b, c}), bits)
 	}
 	six := func(a, b, c, d byte, bits int) netip.Prefix {
 		return netip.PrefixFrom(netip.AddrFrom16([16]byte{a, b, c, d}), bits)
 	}
 	return []netip.Prefix{
-		four(0, 0, 0, 0, 8),       // this network
-		four(100, 64, 0, 0, 10),   // shared by carriers; metadata services of some clouds
-		four(192, 0, 0, 0, 24),    // protocol assignments
-		four(192, 0, 2, 0, 24),    // documentation
-		four(192, 88, 99, 0, 24),  // 6to4 relays
-		four(198, 18, 0, 0, 15),   // benchmarks
-		four(198, 51, 100, 0, 24), // documentation
-		four(203, 0, 113, 0, 24),  // documentation
-		four(240, 0, 0, 0, 4),     // reserved, broadcast
+		four(0, 0, 0, 8),          // this network
+		four(100, 64, 0, 10),      // shared by carriers; metadata services of some clouds
+		four(192, 0, 0, 24),       // protocol assignments
+		four(192, 0, 2, 24),       // documentation
+		four(192, 88, 99, 24),     // 6to4 relays
+		four(198, 18, 0, 15),      // benchmarks
+		four(198, 51, 100, 24),    // documentation
+		four(203, 0, 113, 24),     // documentation
+		four(240, 0, 0, 4),        // reserved, broadcast
 		six(0x20, 0x01, 0, 0, 23), // protocol assignments, Teredo
 		six(0x20, 0x01, 0x0d, 0xb8, 32),
 		six(0x20, 0x02, 0, 0, 16), // 6to4

@@ -127,11 +127,14 @@ func TestAnAnswerIsBoundedAndARedirectNotFollowed(t *testing.T) {
 		handler http.HandlerFunc
 		good    bool
 	}{
-		"64 KB":            {func(w http.ResponseWriter, _ *http.Request) { w.Write(bytes.Repeat([]byte("x"), maxFetched)) }, true},
-		"one byte more":    {func(w http.ResponseWriter, _ *http.Request) { w.Write(bytes.Repeat([]byte("x"), maxFetched+1)) }, false},
-		"a redirect":       {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Location", "/other"); w.WriteHeader(302) }, false},
-		"an error":         {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, false},
-		"no content":       {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, false},
+		"64 KB":         {func(w http.ResponseWriter, _ *http.Request) { w.Write(bytes.Repeat([]byte("x"), maxFetched)) }, true},
+		"one byte more": {func(w http.ResponseWriter, _ *http.Request) { w.Write(bytes.Repeat([]byte("x"), maxFetched+1)) }, false},
+		"a redirect": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", "/other")
+			w.WriteHeader(http.StatusFound)
+		}, false},
+		"an error":         {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }, false},
+		"no content":       {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }, false},
 		"a large header":   {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 32<<10)) }, false},
 		"a dropped answer": {func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) }, false},
 		"a short answer": {func(w http.ResponseWriter, _ *http.Request) {
