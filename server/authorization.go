@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"net/url"
 	"slices"
@@ -47,8 +48,6 @@ const (
 
 	responseTypeCode = "code"
 	methodS256       = "S256"
-	// challengeSize is the length of a code_challenge: base64url of a SHA-256 (RFC 7636 §4.2).
-	challengeSize = 43
 )
 
 // The values of the parameter prompt (OpenID Connect Core §3.1.2.1).
@@ -259,17 +258,11 @@ func checkPKCE(client storage.Client, form url.Values) error {
 		return nil
 	case method != methodS256:
 		return refusal(fosite.ErrInvalidRequest, "The code_challenge_method must be S256.")
-	case !isChallenge(challenge):
+	case !isRandomText(challenge, sha256.Size):
 		return refusal(fosite.ErrInvalidRequest, "The code_challenge must be the base64url encoding of a SHA-256: 43 characters without padding.")
 	default:
 		return nil
 	}
-}
-
-func isChallenge(text string) bool {
-	return len(text) == challengeSize && !strings.ContainsFunc(text, func(r rune) bool {
-		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-' || r == '_')
-	})
 }
 
 // readScopes reads what is asked for (RFC 6749 §3.3): the client's default without the parameter.

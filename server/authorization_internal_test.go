@@ -216,7 +216,7 @@ func FuzzAuthorizationRequest(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if missing(client.GetScopes(), request.consentScopes()) || missing(client.GetAudience(), request.audience) || !isChallenge(form.Get("code_challenge")) {
+		if missing(client.GetScopes(), request.consentScopes()) || missing(client.GetAudience(), request.audience) || !isRandomText(form.Get("code_challenge"), sha256.Size) {
 			t.Errorf("passed: %+v", request)
 		}
 		if again, err := url.ParseQuery(request.formWithoutHint()); err != nil || !reflect.DeepEqual(again, form) {

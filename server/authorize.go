@@ -12,7 +12,6 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/minifed/minifed/discovery"
-	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
@@ -139,8 +138,8 @@ func (e *authorizeEndpoint) goOn(w http.ResponseWriter, r *http.Request, request
 
 // decide answers with a code, or sends the user to the page that is next.
 func (e *authorizeEndpoint) decide(w http.ResponseWriter, r *http.Request, request *authorization, i *interaction) error {
-	// 1. Can anybody be who is asked for?
-	if len(request.claims.acr) > 0 && !slices.ContainsFunc(acrValues(), func(acr string) bool { return meetsACR(request.claims.acr, acr) }) {
+	// 1. Can anybody sign in as it is asked for?
+	if !slices.ContainsFunc(acrValues(), func(acr string) bool { return meetsACR(request.claims.acr, acr) }) {
 		return unmetACR()
 	}
 	// 2. Who is at the browser?
@@ -148,11 +147,15 @@ func (e *authorizeEndpoint) decide(w http.ResponseWriter, r *http.Request, reque
 	if err != nil {
 		return err
 	}
-	if e.signInNeeded(request, i, current) {
+	wrong, err := e.wrongSignIn(r.Context(), request, current)
+	if err != nil {
+		return err
+	}
+	if e.signInNeeded(request, i, current, wrong) {
 		return e.ask(w, r, request, i, stepLogin, nil)
 	}
-	if err := wrongSignIn(request, current); err != nil {
-		return err
+	if wrong != nil {
+		return wrong
 	}
 	if request.asks(promptAccount) && !i.chosenNow(current.Record) {
 		return e.ask(w, r, request, i, stepAccount, current)
@@ -169,14 +172,14 @@ func (e *authorizeEndpoint) decide(w http.ResponseWriter, r *http.Request, reque
 	return e.issue(w, r, request, i, current, allowed)
 }
 
-// signInNeeded reports whether the user has to sign in before the request can go on.
-func (e *authorizeEndpoint) signInNeeded(request *authorization, i *interaction, current *signedIn) bool {
+// signInNeeded reports whether the user has to sign in before the request can go on. wrong is what wrongSignIn says.
+func (e *authorizeEndpoint) signInNeeded(request *authorization, i *interaction, current *signedIn, wrong error) bool {
 	switch {
 	case current == nil:
 		return true
 	case i.signedInNow(current.Record):
 		return false
-	case request.asks(promptLogin), wrongSignIn(request, current) != nil:
+	case request.asks(promptLogin), wrong != nil:
 		return true
 	default:
 		age := e.now().Sub(current.Record.AuthTime)
@@ -184,26 +187,24 @@ func (e *authorizeEndpoint) signInNeeded(request *authorization, i *interaction,
 	}
 }
 
-// means reports whether the request is meant for a user: its id_token_hint or its claims parameter may name another one.
-func (a *authorization) means(user storage.User) bool {
-	for _, subject := range []string{a.hint, a.claims.subject} {
-		// A user who was merged into this one is this one.
-		if subject != "" && subject != user.ID && !slices.Contains(user.Aliases, subject) {
-			return false
+// wrongSignIn says what keeps a session from being what the request demands; nil for nothing, and without session.
+func (e *authorizeEndpoint) wrongSignIn(ctx context.Context, request *authorization, current *signedIn) (wrong, err error) {
+	if current == nil {
+		return nil, nil
+	}
+	for _, subject := range []string{request.hint, request.claims.subject} {
+		meant, err := e.codes.means(ctx, request.client, subject, current.user)
+		if err != nil {
+			return nil, err
+		}
+		if !meant {
+			return refusal(fosite.ErrLoginRequired, "Another user is signed in than the one whom the request names."), nil
 		}
 	}
-	return true
-}
-
-// wrongSignIn says what keeps a session from being what the request demands; nil for nothing.
-func wrongSignIn(request *authorization, current *signedIn) error {
-	if !request.means(current.user) {
-		return refusal(fosite.ErrLoginRequired, "Another user is signed in than the one whom the request names.")
-	}
 	if !meetsACR(request.claims.acr, current.Record.ACR) {
-		return unmetACR()
+		return unmetACR(), nil
 	}
-	return nil
+	return nil, nil
 }
 
 // unmetACR is the error of OpenID Connect Core Unmet Authentication Requirements 1.0 §3.

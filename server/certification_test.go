@@ -437,7 +437,7 @@ func TestOIDCC_oidcc_claims_locales(t *testing.T) {
 
 func TestOIDCC_oidcc_ensure_request_with_acr_values_succeeds(t *testing.T) {
 	certify(t, func(t *testing.T, s *suite) {
-		offered, _ := s.browser.world.get(s.url + "/.well-known/openid-configuration").body["acr_values_supported"].([]any)
+		offered, _ := s.world.get(s.url + "/.well-known/openid-configuration").body["acr_values_supported"].([]any)
 		for _, values := range []string{"1 2", joined(offered)} {
 			_, all := s.happy("acr_values", values)
 			if acr, _ := all["acr"].(string); !slices.Contains(strings.Fields(values), acr) {
@@ -517,7 +517,7 @@ func TestOIDCC_oidcc_server_client_secret_post(t *testing.T) {
 			t.Fatalf("got %d %s", a.status, a.raw)
 		}
 		s.checkTokens(a, "nonce-1")
-		document := s.browser.world.get(s.url + "/.well-known/openid-configuration")
+		document := s.world.get(s.url + "/.well-known/openid-configuration")
 		if methods, _ := document.body["token_endpoint_auth_methods_supported"].([]any); !slices.Contains(methods, any("client_secret_post")) {
 			t.Errorf("methods are %v", methods)
 		}

@@ -106,6 +106,27 @@ func (c codes) rememberedUntil(a *authorization, i *interaction) time.Time {
 	}
 }
 
+// means reports whether a client that names subject means that user: one who was merged into the user counts as the user. An
+// empty subject means anybody.
+func (c codes) means(ctx context.Context, client *oauth2.Client, subject string, user storage.User) (bool, error) {
+	if subject == "" {
+		return true, nil
+	}
+	for _, id := range append([]string{user.ID}, user.Aliases...) {
+		known := id
+		if c.store.Subject != nil {
+			var err error
+			if known, err = c.store.Subject(ctx, client, id); err != nil {
+				return false, fmt.Errorf("server: subject: %w", err)
+			}
+		}
+		if known == subject {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // fositeRequest is the request as fosite's handlers take it: checked, with what is granted.
 func (a *authorization) fositeRequest(grant string, scopes []string) *fosite.AuthorizeRequest {
 	request := fosite.NewAuthorizeRequest()

@@ -38,17 +38,19 @@ func (c cookie) get(r *http.Request, issuer *oauth2.Issuer) string {
 
 // set gives the browser a value. Lax, because a sign-in begins with a visit from another site; scripts never see it.
 func (c cookie) set(w http.ResponseWriter, issuer *oauth2.Issuer, value string) {
-	http.SetCookie(w, &http.Cookie{
-		Name: c.name(issuer), Value: value, Path: "/", MaxAge: int(c.life / time.Second),
-		Secure: secure(issuer), HttpOnly: true, SameSite: http.SameSiteLaxMode,
-	})
+	http.SetCookie(w, c.made(issuer, value, int(c.life/time.Second)))
 }
 
 // clear takes it back.
 func (c cookie) clear(w http.ResponseWriter, issuer *oauth2.Issuer) {
-	http.SetCookie(w, &http.Cookie{
-		Name: c.name(issuer), Path: "/", MaxAge: -1, Secure: secure(issuer), HttpOnly: true, SameSite: http.SameSiteLaxMode,
-	})
+	http.SetCookie(w, c.made(issuer, "", -1))
+}
+
+func (c cookie) made(issuer *oauth2.Issuer, value string, maxAge int) *http.Cookie {
+	return &http.Cookie{ //nolint:gosec // Secure wherever the issuer is; plain http is for loopback.
+		Name: c.name(issuer), Value: value, Path: "/", MaxAge: maxAge,
+		Secure: secure(issuer), HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	}
 }
 
 func secure(issuer *oauth2.Issuer) bool { return strings.HasPrefix(issuer.URL, "https:") }

@@ -87,6 +87,9 @@ func TestComingBackBeginsAgain(t *testing.T) {
 	w.redeem("web", first)
 	b.get(answered)
 	b.wantPage(t, http.StatusOK, `name="username"`) // prompt=login asks again.
+	w.clock.Advance(25 * time.Minute)               // The code is long gone, the interaction is not.
+	b.get(answered)
+	b.wantPage(t, http.StatusOK, `name="username"`)
 	b.get(w.authorizeURL("web", "prompt", "consent"))
 	b.submit("allow")
 	b.code()

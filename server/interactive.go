@@ -1,13 +1,9 @@
 package server
 
-import (
-	"github.com/minifed/minifed/storage/oauth2"
-)
-
 // newAuthorize puts the authorization endpoint together. Pages go on through it: see waiting.go.
-func (s *Server) newAuthorize(store *oauth2.Store, issued codes, failure surface) *authorizeEndpoint {
+func (s *Server) newAuthorize(issued codes, failure surface) *authorizeEndpoint {
 	c := s.config
-	box := sealer{secrets: c.Secrets, random: c.Rand}
+	box := s.sealer()
 	return &authorizeEndpoint{
 		reader:       authorizationReader{clients: s.catalog, keys: c.Keys},
 		pushed:       pushedRequests{engine: c.Engine, now: c.Now, random: c.Rand},

@@ -14,7 +14,7 @@ import (
 // MountPlainPages puts the barest pages in the place of those that the authorization endpoint sends people to: who names a user
 // is that user.
 func (s *Server) MountPlainPages() {
-	p := &plainPages{s.newAuthorize(nil, codes{}, nil)}
+	p := &plainPages{s.newAuthorize(codes{}, nil)}
 	for name, serve := range map[string]func(http.ResponseWriter, *http.Request) error{"login": p.login, "consent": p.consent} {
 		for _, mounted := range s.table.routes {
 			if mounted.name == name {

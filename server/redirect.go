@@ -62,10 +62,8 @@ func redirectOrigin(uri string) string {
 	if end := strings.IndexAny(authority, "/?"); end >= 0 {
 		authority = authority[:end]
 	}
-	plain := authority != "" && !strings.ContainsFunc(authority, func(r rune) bool {
-		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '.' || r == '-' || r == ':')
-	})
-	if !ok || !plain || scheme != "http" && scheme != "https" {
+	plain := strings.Trim(strings.ToLower(authority), "abcdefghijklmnopqrstuvwxyz0123456789.-:") == ""
+	if !ok || authority == "" || !plain || scheme != "http" && scheme != "https" {
 		return scheme + ":"
 	}
 	return scheme + "://" + authority

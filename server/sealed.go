@@ -53,8 +53,8 @@ func (s sealer) seal(ctx context.Context, purpose string, text []byte) (string, 
 	if err != nil {
 		return "", err
 	}
-	nonce := make([]byte, box.NonceSize()) // The key is used once.
-	return base64.RawURLEncoding.EncodeToString(box.Seal(envelope, nonce, text, nil)), nil
+	nonce := make([]byte, box.NonceSize())
+	return base64.RawURLEncoding.EncodeToString(box.Seal(envelope, nonce, text, nil)), nil //nolint:gosec // The key is used once.
 }
 
 // open returns the text of an envelope, or errSealed.

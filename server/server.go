@@ -97,7 +97,7 @@ func (s *Server) endpoints() ([]endpoint, error) {
 	}
 	// 3. The endpoints.
 	token := &tokenEndpoint{provider: provider, timeout: c.RequestTimeout, codes: newLatches()}
-	authorize := s.newAuthorize(store, codes{provider: provider, store: store, now: c.Now}, views.failure)
+	authorize := s.newAuthorize(codes{provider: provider, store: store, now: c.Now}, views.failure)
 	return append(s.pageEndpoints(views, people, proofs, mail, authorize),
 		authorize,
 		&parEndpoint{auth: authentication.authenticate, reader: authorize.reader, pushed: authorize.pushed},
