@@ -133,3 +133,22 @@ func BenchmarkReplace(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkOpenToFirstAnswer(b *testing.B) {
+	e := openBenchmark(b, 1000)
+	if err := e.Close(); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		e, err := Open(b.Context(), Options{Path: e.path, Serve: true})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := e.Ping(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		if err := e.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
