@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/crypto/argon2"
+
+	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/storage"
 )
 
@@ -122,8 +125,11 @@ func (p *page) readFormPost(provider string) {
 func (b *browser) submit(decision string, fields ...string) *page {
 	b.Helper()
 	form := url.Values{"decision": {decision}}
-	for _, box := range regexp.MustCompile(`type="checkbox" name="([^"]*)" value="([^"]*)" checked`).FindAllStringSubmatch(b.page.body, -1) {
+	for _, box := range regexp.MustCompile(`type="checkbox"[^>]* name="([^"]*)" value="([^"]*)" checked`).FindAllStringSubmatch(b.page.body, -1) {
 		form.Add(html.UnescapeString(box[1]), html.UnescapeString(box[2]))
+	}
+	for _, hidden := range regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`).FindAllStringSubmatch(b.page.body, -1) {
+		form.Set(html.UnescapeString(hidden[1]), html.UnescapeString(hidden[2])) // A page may have it in several forms.
 	}
 	for i := 0; i < len(fields); i += 2 {
 		form.Set(fields[i], fields[i+1])
@@ -137,13 +143,13 @@ func (b *browser) signIn(user string) *page {
 	if !strings.Contains(b.page.body, `name="username"`) {
 		b.Fatalf("not a login page: %d %s %s", b.page.status, b.page.url, b.page.body)
 	}
-	return b.submit("go", "username", user)
+	return b.submit("go", "username", user, "password", passwordOf(user))
 }
 
 // allow gives consent if it is asked for.
 func (b *browser) allow() *page {
 	b.Helper()
-	if b.page.callback == "" && strings.Contains(b.page.body, "<h1>consent</h1>") {
+	if b.page.callback == "" && (strings.Contains(b.page.body, "<h1>consent</h1>") || strings.Contains(b.page.body, `id="consent-form"`)) {
 		b.submit("allow")
 	}
 	return b.page
@@ -216,10 +222,16 @@ func newSite(t *testing.T) *world {
 	return siteOn(newWorld(t))
 }
 
-// siteOn makes a world a site.
+// siteOn makes a world a site whose pages are the barest, so that what is tested is what is behind them.
 func siteOn(w *world) *world {
 	w.Helper()
 	w.server.MountPlainPages()
+	return populate(w)
+}
+
+// populate adds the clients and users of a site.
+func populate(w *world) *world {
+	w.Helper()
 	w.addClient("web", func(*storage.Client) {})
 	w.addClient("spa", func(c *storage.Client) {
 		c.Kind, c.AuthMethod, c.Secrets, c.RedirectURIs = storage.ClientSPA, "none", nil, []string{spaRedirect}
@@ -251,8 +263,12 @@ func (w *world) addUser(id string) { w.addUserIn("default", id) }
 func (w *world) addUserIn(directory, id string) {
 	w.Helper()
 	now := w.clock.Now()
+	must(storage.Insert(w.Context(), w.engine, storage.Identity{
+		Directory: directory, Type: storage.IdentityUsername, Value: id, User: id, CreatedAt: now,
+	}))(w.T)
 	must(storage.Insert(w.Context(), w.engine, storage.User{
-		Directory: directory, ID: id, Status: storage.UserActive, Username: id, Email: id + "@example.com", EmailVerified: true,
+		Directory: directory, ID: id, Status: storage.UserActive, Username: id, Password: cheapHash(passwordOf(id)), PasswordChangedAt: now,
+		Email: id + "@example.com", EmailVerified: true,
 		Phone: "+8613800138000", PhoneVerifiedAt: now, CreatedAt: now, UpdatedAt: now,
 		Profile: storage.Profile{
 			Name: "Name of " + id, GivenName: id, FamilyName: "Example", MiddleName: "M", Nickname: id, Profile: "https://example.com/" + id,
@@ -260,6 +276,15 @@ func (w *world) addUserIn(directory, id string) {
 			Zoneinfo: "Asia/Shanghai", Locale: "zh-CN", Address: &storage.Address{Formatted: "1 Example Road", Country: "CN"},
 		},
 	}))(w.T)
+}
+
+func passwordOf(user string) string { return "password of " + user }
+
+// cheapHash is the hash of a password with as little work as there can be.
+func cheapHash(password string) string {
+	hash := identity.PasswordHash{Argon2: identity.Argon2{Memory: 8, Time: 1, Threads: 1}, Salt: make([]byte, 16)}
+	hash.Hash = argon2.IDKey([]byte(password), hash.Salt, hash.Time, hash.Memory, hash.Threads, 32)
+	return hash.String()
 }
 
 // authorizeURL is the address of an authorization request of web, spa or native, with further parameters in pairs; an empty

@@ -45,7 +45,7 @@ func certify(t *testing.T, module func(t *testing.T, s *suite)) {
 // newSuite is a suite whose static clients say nothing of algorithms, so that they get RS256.
 func newSuite(t *testing.T, mode string) *suite {
 	t.Helper()
-	w := newSite(t)
+	w := populate(newWorld(t)) // With the pages that people get.
 	for id, method := range map[string]string{"suite": "client_secret_basic", "suite2": "client_secret_basic", "suitepost": "client_secret_post"} {
 		w.addClient(id, func(c *storage.Client) { c.AuthMethod, c.IDTokenAlgorithm = method, "" })
 	}
