@@ -195,7 +195,7 @@ func (s *serving) stop(t *testing.T) {
 func made(t *testing.T) *station {
 	t.Helper()
 	s := newStation(t)
-	if err := os.CopyFS(s.folder, os.DirFS(template())); err != nil {
+	if err := os.CopyFS(s.folder, os.DirFS(filepath.Join(template(), "data"))); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -207,12 +207,13 @@ var template = sync.OnceValue(func() string {
 	if err != nil {
 		panic(err)
 	}
+	templateFolder = folder
 	ctx, cancel := context.WithCancel(context.Background())
 	logs := newOutput()
 	c := &console{
 		in: strings.NewReader(""), out: newOutput(), err: logs, now: time.Now, random: rand.Reader,
 		environ: []string{
-			"MINIFED_CONFIG=" + os.DevNull, "MINIFED_DATA_DIR=" + folder,
+			"MINIFED_CONFIG=" + os.DevNull, "MINIFED_DATA_DIR=" + filepath.Join(folder, "data"),
 			"MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off",
 		},
 	}
@@ -228,8 +229,13 @@ var template = sync.OnceValue(func() string {
 	return folder
 })
 
+// templateFolder is what template made; empty if no test asked for it.
+var templateFolder string
+
 func TestMain(m *testing.M) {
 	code := m.Run()
-	os.RemoveAll(template())
+	if templateFolder != "" {
+		os.RemoveAll(templateFolder)
+	}
 	os.Exit(code)
 }

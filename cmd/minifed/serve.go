@@ -39,14 +39,13 @@ func serve(ctx context.Context, c *console, config Config) error {
 	if err != nil {
 		return err
 	}
-	if running.madeMasterKey != "" {
-		logger.Warn("made the master key; keep a copy of it, the store cannot be read without it", "file", running.madeMasterKey)
-	}
 	if config.WeChat.exposed() {
 		logger.Warn("AppSecrets travel unencrypted to wechat.base_url: this is for simulators in a network of their own", "base_url", config.WeChat.BaseURL)
 	}
 	if config.Log.Format == "text" {
 		greet(c, running, ports)
+	} else if running.madeMasterKey != "" {
+		logger.Warn("made the master key; keep a copy of it, the store cannot be read without it", "file", running.madeMasterKey)
 	}
 	logger.Info("serving", "public_url", config.PublicURL, "address", ports.public.Addr().String(), "version", versionOf(buildInfo()).Version)
 	err = running.wait(ctx)
