@@ -17,16 +17,20 @@ func TestABackupIsTheStoreAtOneMomentWhileWritesGoOn(t *testing.T) {
 		mustInsert(t, e, testDocument(fmt.Sprintf("before %d", i)))
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	written := make(chan int)
+	started, written := make(chan struct{}), make(chan int)
 	go func() {
 		n := 0
 		for ; ctx.Err() == nil; n++ {
 			if _, err := e.Insert(t.Context(), testDocument(fmt.Sprintf("during %06d", n))); err != nil {
 				t.Error(err)
 			}
+			if n == 0 {
+				close(started)
+			}
 		}
 		written <- n
 	}()
+	<-started
 	file := filepath.Join(t.TempDir(), "backup.db")
 	err := e.Backup(t.Context(), file)
 	stop()
