@@ -29,6 +29,8 @@ type console struct {
 	confirm func(ctx context.Context, prompt string) (string, error)
 	// color says that the output is a terminal which shows colours.
 	color bool
+	// unread is why the last write to out failed.
+	unread error
 	// path is the file that this program was started from.
 	path string
 }
@@ -98,8 +100,12 @@ func (c *console) variable(name string) string {
 	return ""
 }
 
-// printf writes to the output. A reader that went away, such as head, is no failure of the command.
-func (c *console) printf(format string, args ...any) { _, _ = fmt.Fprintf(c.out, format, args...) }
+// printf writes to the output. A reader that went away, such as head, is no failure of most commands; unread remembers it.
+func (c *console) printf(format string, args ...any) {
+	if _, err := fmt.Fprintf(c.out, format, args...); err != nil {
+		c.unread = err
+	}
+}
 
 // notef writes to standard error what is for the person at the console, and not part of a command's result.
 func (c *console) notef(format string, args ...any) { _, _ = fmt.Fprintf(c.err, format, args...) }

@@ -25,6 +25,9 @@ func (d *demo) tell(ctx context.Context) error {
 		}
 		d.printf("   %s HTTP %d\n", d.good("✓"), status)
 		d.printAnswer(shown)
+		if d.unread != nil {
+			return fmt.Errorf("nobody reads the demonstration: %w", d.unread)
+		}
 	}
 	if err := d.showShadowUser(ctx); err != nil {
 		return err

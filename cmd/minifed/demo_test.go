@@ -158,6 +158,17 @@ func TestTheBuiltBinary(t *testing.T) {
 			t.Errorf("%v\n%s", err, out)
 		}
 	})
+	t.Run("demo cleans up when its reader goes away", func(t *testing.T) {
+		folder := t.TempDir()
+		command := exec.CommandContext(t.Context(), "sh", "-c", `"$0" demo | head -n 1`, binary)
+		command.Env = append(os.Environ(), "TMPDIR="+folder)
+		if out, err := command.Output(); err != nil || !bytes.HasPrefix(out, []byte("minifed demo")) {
+			t.Errorf("%v\n%s", err, out)
+		}
+		if left, err := os.ReadDir(folder); err != nil || len(left) != 0 {
+			t.Errorf("left behind: %v, %v", left, err)
+		}
+	})
 	t.Run("a usage error ends with 2", func(t *testing.T) {
 		var exit *exec.ExitError
 		if err := exec.CommandContext(t.Context(), binary, "nonsense").Run(); !errors.As(err, &exit) || exit.ExitCode() != exitUsage {
