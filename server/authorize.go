@@ -41,6 +41,8 @@ const (
 	keptParameter = "kept"
 	purposeKept   = "kept authorization request"
 	keptLife      = time.Minute
+	// maxKept leaves room for the longest request that is read, and keeps its envelope within maxSealed.
+	maxKept = 10 << 10
 )
 
 func (e *authorizeEndpoint) mount(t *table) {
@@ -315,8 +317,12 @@ func (e *authorizeEndpoint) keep(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	callOf(r.Context()).form = form
+	text := form.Encode()
+	if len(text) > maxKept {
+		return pageRefusal("malformed_request", "The request that led here is too long.")
+	}
 	until := e.now().Add(keptLife).UTC().Format(time.RFC3339)
-	sealed, err := e.sealer.seal(r.Context(), purposeKept, []byte(until+" "+form.Encode()))
+	sealed, err := e.sealer.seal(r.Context(), purposeKept, []byte(until+" "+text))
 	if err != nil {
 		return err
 	}

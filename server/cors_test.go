@@ -68,6 +68,7 @@ func TestCORS_RegisteredOriginsReadWhatIsTheirs(t *testing.T) {
 		"UserInfo":                           {w.from(spaOrigin, http.MethodGet, "/oauth2/userinfo", nil, bearer...), spaOrigin},
 		"UserInfo for another origin":        {w.from(evilOrigin, http.MethodGet, "/oauth2/userinfo", nil, bearer...), ""},
 		"UserInfo without token":             {w.from(spaOrigin, http.MethodGet, "/oauth2/userinfo", nil), spaOrigin},
+		"revoking":                           {w.from(spaOrigin, http.MethodPost, "/oauth2/revoke", url.Values{"client_id": {"spa"}, "token": {"x"}}), spaOrigin},
 		"pushing":                            {w.from(spaOrigin, http.MethodPost, "/oauth2/par", w.authorizeForm("spa")), spaOrigin},
 		"pushing for another origin":         {w.from(evilOrigin, http.MethodPost, "/oauth2/par", w.authorizeForm("spa")), ""},
 		"registered without a redirect":      {w.from("https://more.example", http.MethodPost, "/oauth2/par", w.authorizeForm("spa2")), "https://more.example"},
@@ -91,7 +92,7 @@ func TestCORS_RegisteredOriginsReadWhatIsTheirs(t *testing.T) {
 func TestCORS_Preflights(t *testing.T) {
 	w := newSite(t)
 	ask := []string{"Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization"}
-	for _, path := range []string{"/oauth2/token", "/oauth2/userinfo", "/oauth2/par"} {
+	for _, path := range []string{"/oauth2/token", "/oauth2/userinfo", "/oauth2/par", "/oauth2/revoke"} {
 		a := w.from(spaOrigin, http.MethodOptions, path, nil, ask...)
 		if a.status != http.StatusNoContent || a.readers() != spaOrigin || !strings.Contains(a.header.Get("Access-Control-Allow-Headers"), "Authorization") ||
 			!strings.Contains(a.header.Get("Access-Control-Allow-Methods"), "POST") || !slices.Contains(a.header.Values("Vary"), "Origin") {

@@ -10,7 +10,14 @@
 // # Where things are
 //
 // An endpoint is a struct of its dependencies in a file of its own, with a mount method that puts its routes into the
-// table; server.go lists them all. Discovery documents derive from that table. provider.go configures fosite; token.go,
-// exchange.go and refresh.go are the token endpoint and its grants; profile.go and binduser.go are thin doors to the same
-// exchange for mini-program backends.
+// table; server.go lists them all. Discovery documents derive from that table. provider.go configures fosite; token.go is
+// the token endpoint, whose grants server.go registers; profile.go and binduser.go are thin doors to the token exchange
+// for mini-program backends.
+//
+// # A sign-in in a browser
+//
+// authorize.go reads a request (authorization.go, pushed.go), looks at the browser's session (session.go) and the user's
+// consent (consent.go), and answers the client (reply.go) with a code (code.go). When the user has to be asked, the request
+// waits in an interaction (interaction.go): an envelope in the URL of the pages, bound to the browser, of which the store
+// knows nothing. Pages see it as waiting.go shows it, and send the browser back to the endpoint, which decides anew.
 package server

@@ -12,7 +12,6 @@ const (
 	KindGrant          Kind = "grants"
 	KindSession        Kind = "sessions"
 	KindConsent        Kind = "consents"
-	KindInteraction    Kind = "interactions"
 	KindPushedRequest  Kind = "pushed_requests"
 	KindSigningKeys    Kind = "signing_keys"
 	KindTokenSecrets   Kind = "token_secrets"
@@ -45,7 +44,6 @@ func Kinds() map[Kind]Indexes {
 		KindGrant:          {Created: true},
 		KindSession:        {Created: true},
 		KindConsent:        {Created: true},
-		KindInteraction:    {},
 		KindPushedRequest:  {},
 		KindSigningKeys:    {Created: true, Due: true},
 		KindTokenSecrets:   {Created: true, Due: true},
