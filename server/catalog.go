@@ -16,6 +16,7 @@ const directoryPrefix = "/d/"
 type catalog struct {
 	publicURL   string
 	defaultID   string
+	hosts       hosts
 	directories *cache[*oauth2.Issuer]
 	clients     *cache[*oauth2.Client]
 }
@@ -23,7 +24,7 @@ type catalog struct {
 var _ oauth2.Clients = (*catalog)(nil)
 
 func newCatalog(config Config) *catalog {
-	c := &catalog{publicURL: config.PublicURL, defaultID: config.DefaultDirectory}
+	c := &catalog{publicURL: config.PublicURL, defaultID: config.DefaultDirectory, hosts: newHosts(config)}
 	c.directories = newCache(config.Now, func(ctx context.Context, id string) (*oauth2.Issuer, error) {
 		entry, err := storage.Get[storage.Directory](ctx, config.Engine, id)
 		if err != nil {
@@ -72,17 +73,27 @@ func (c *catalog) Client(ctx context.Context, directory, id string) (*oauth2.Cli
 type place struct {
 	directory string
 	path      string
+	// host is set for a directory that has that host to itself.
+	host string
 }
 
-// place reads the URL of a request. The default directory has no other address than the public URL itself.
-func (c *catalog) place(r *http.Request) (place, bool) {
+// place reads the host and the URL of a request, and answers storage.ErrNotFound for one that leads nowhere. A directory has
+// one address alone: its own host, or the public URL itself, or a path below it.
+func (c *catalog) place(r *http.Request) (place, error) {
+	id, host, err := c.hosts.directory(r.Context(), r.Host)
+	if err != nil {
+		return place{}, err
+	}
+	if id != "" {
+		return place{id, r.URL.Path, host}, nil
+	}
 	path, inserted := strings.CutPrefix(r.URL.Path, authorizationServerMetadata+directoryPrefix)
 	if inserted { // RFC 8414 §3.1 puts the path of the issuer behind the well-known name.
 		return c.further(path, authorizationServerMetadata, !strings.Contains(path, "/"))
 	}
 	rest, below := strings.CutPrefix(r.URL.Path, directoryPrefix)
 	if !below {
-		return place{c.defaultID, r.URL.Path}, true
+		return place{directory: c.defaultID, path: r.URL.Path}, nil
 	}
 	id, path, found := strings.Cut(rest, "/")
 	if "/"+path == authorizationServerMetadata {
@@ -91,8 +102,11 @@ func (c *catalog) place(r *http.Request) (place, bool) {
 	return c.further(id, "/"+path, found)
 }
 
-func (c *catalog) further(id, path string, found bool) (place, bool) {
-	return place{id, path}, found && id != c.defaultID && plainID(id)
+func (c *catalog) further(id, path string, found bool) (place, error) {
+	if !found || id == c.defaultID || !plainID(id) {
+		return place{}, storage.ErrNotFound
+	}
+	return place{directory: id, path: path}, nil
 }
 
 // plainID reports whether id could be a directory's.
@@ -101,7 +115,7 @@ func plainID(id string) bool {
 }
 
 // issuer returns the issuer at a place. An endpoint that is served from memory is content with what was known before the
-// store went down. A directory that is missing or disabled, or has a host of its own, is not there.
+// store went down. A directory that is missing or disabled, or has its address elsewhere, is not there.
 func (c *catalog) issuer(ctx context.Context, at place, fromMemory bool) (*oauth2.Issuer, error) {
 	get := c.directories.get
 	if fromMemory {
@@ -111,7 +125,7 @@ func (c *catalog) issuer(ctx context.Context, at place, fromMemory bool) (*oauth
 	if err != nil {
 		return nil, err
 	}
-	if issuer.Directory.Disabled || issuer.Directory.Issuer != "" {
+	if issuer.Directory.Disabled || hostOf(issuer.Directory.Issuer) != at.host {
 		return nil, storage.ErrNotFound
 	}
 	return issuer, nil

@@ -36,9 +36,9 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, c *call) {
 		refuse(w, r, oauthErrors, noSuchEndpoint())
 		return
 	}
-	where, ok := s.catalog.place(r)
-	if !ok {
-		refuse(w, r, oauthErrors, noSuchEndpoint())
+	where, err := s.catalog.place(r)
+	if err != nil {
+		refuse(w, r, oauthErrors, absent(err))
 		return
 	}
 	r = at(r, where.path)
@@ -48,11 +48,8 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, c *call) {
 	}
 	// 2. The directory.
 	issuer, err := s.catalog.issuer(r.Context(), where, c.route.cached)
-	if errors.Is(err, storage.ErrNotFound) {
-		err = noSuchEndpoint()
-	}
 	if err != nil {
-		refuse(w, r, c.route.surface, err)
+		refuse(w, r, c.route.surface, absent(err))
 		return
 	}
 	c.issuer = issuer
@@ -63,6 +60,14 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, c *call) {
 		return
 	}
 	c.route.ServeHTTP(w, r)
+}
+
+// absent says that there is nothing where nothing was found.
+func absent(err error) error {
+	if errors.Is(err, storage.ErrNotFound) {
+		return noSuchEndpoint()
+	}
+	return err
 }
 
 // at is the request with the path that the route table knows.

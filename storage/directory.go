@@ -64,3 +64,17 @@ type Lifetimes struct {
 func (d Directory) Document() Document {
 	return Document{Kind: KindDirectory, ID: d.ID, CreatedAt: d.CreatedAt}
 }
+
+// IssuerHost claims a host for the directory whose Issuer is at it, so that no two directories are issuers at one host. What
+// the directory's own record says counts: a claim of a directory whose Issuer is elsewhere claims nothing.
+type IssuerHost struct {
+	// Host is the host of the origin, and its port unless that is the scheme's own.
+	Host      string    `json:"host"`
+	Directory string    `json:"directory"`
+	ClaimedAt time.Time `json:"claimed_at,omitzero"`
+}
+
+// Document implements Record.
+func (h IssuerHost) Document() Document {
+	return Document{Kind: KindIssuerHost, ID: h.Host, CreatedAt: h.ClaimedAt}
+}

@@ -6,6 +6,7 @@ type Kind string
 // The kinds of documents.
 const (
 	KindDirectory      Kind = "directories"
+	KindIssuerHost     Kind = "issuer_hosts"
 	KindClient         Kind = "clients"
 	KindUser           Kind = "users"
 	KindIdentity       Kind = "identities"
@@ -38,11 +39,12 @@ type Indexes struct {
 func Kinds() map[Kind]Indexes {
 	return map[Kind]Indexes{
 		KindDirectory:      {Created: true},
+		KindIssuerHost:     {},
 		KindClient:         {Created: true},
 		KindUser:           {Created: true, Name: true},
 		KindIdentity:       {Created: true},
 		KindGrant:          {Created: true},
-		KindSession:        {Created: true},
+		KindSession:        {Created: true, Due: true},
 		KindConsent:        {Created: true},
 		KindPushedRequest:  {},
 		KindSigningKeys:    {Created: true, Due: true},

@@ -18,9 +18,15 @@ type Session struct {
 	// Browser is a short label for the session list, made from the User-Agent.
 	Browser string `json:"browser,omitempty"`
 	// Clients are the clients that must hear of the session's end, with the time they were first given something; at most 32.
+	// After the end, one that has heard of it is taken off.
 	Clients map[string]time.Time `json:"clients,omitempty"`
 	// EndedAt is set by logout; an ended session gives nothing any more.
-	EndedAt   time.Time `json:"ended_at,omitzero"`
+	EndedAt time.Time `json:"ended_at,omitzero"`
+	// TellAt is when those of Clients that have not heard of the end are told next, and Told how often they were; zero when
+	// there is nobody to tell (OpenID Connect Back-Channel Logout 1.0).
+	TellAt time.Time `json:"tell_at,omitzero"`
+	Told   int       `json:"told,omitempty"`
+
 	SeenAt    time.Time `json:"seen_at,omitzero"`
 	CreatedAt time.Time `json:"created_at,omitzero"`
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
@@ -30,6 +36,6 @@ type Session struct {
 func (s Session) Document() Document {
 	return Document{
 		Kind: KindSession, ID: Key(s.Directory, s.ID), Owner: Key(s.Directory, s.User),
-		CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt,
+		CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt, DueAt: s.TellAt,
 	}
 }

@@ -104,7 +104,7 @@ func (d *deployment) assemble(ctx context.Context, c *console, logger *slog.Logg
 	}
 	d.admin, err = admin.New(admin.Config{
 		Engine: d.engine, Master: d.master, Keys: d.ring, Secrets: d.secrets, Identity: people, Now: c.now, Random: c.random,
-		DefaultDirectory: d.config.DefaultDirectory, Actor: identity.Operator(c.operator()),
+		PublicURL: d.config.PublicURL, DefaultDirectory: d.config.DefaultDirectory, Actor: identity.Operator(c.operator()),
 	})
 	return err
 }

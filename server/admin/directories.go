@@ -24,8 +24,11 @@ func (s *Service) CreateDirectory(ctx context.Context, directory storage.Directo
 	if err := s.checkDirectory(directory); err != nil {
 		return nil, err
 	}
-	// Keys come first, so that nobody ever sees a directory without them.
+	// Keys come first, so that nobody ever sees a directory without them, and so does its host.
 	if err := s.ensureKeys(ctx, directory); err != nil {
+		return nil, err
+	}
+	if err := s.claimHost(ctx, directory); err != nil {
 		return nil, err
 	}
 	return create(ctx, s, directoryName(directory.ID), directoryEntry(directory.ID, "create"), directory)
@@ -79,7 +82,10 @@ func (s *Service) UpdateDirectory(ctx context.Context, id, revision string, chan
 		if err := s.checkDirectory(*directory); err != nil {
 			return err
 		}
-		return s.ensureKeys(ctx, *directory)
+		if err := s.ensureKeys(ctx, *directory); err != nil {
+			return err
+		}
+		return s.claimHost(ctx, *directory)
 	})
 }
 
@@ -175,7 +181,7 @@ func (s *Service) checkDirectory(directory storage.Directory) error {
 	p.check("id", CheckID(directory.ID))
 	p.check("name", checkLabel(directory.Name))
 	if directory.Issuer != "" {
-		p.check("issuer", CheckOrigin(directory.Issuer))
+		p.check("issuer", s.checkIssuer(directory.Issuer))
 	}
 	if directory.Issuer != "" && directory.ID == s.config.DefaultDirectory {
 		p.add("issuer", "the default directory's issuer is the public URL; change public_url in the configuration")

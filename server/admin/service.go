@@ -30,6 +30,8 @@ type Config struct {
 	Identity *identity.Service
 	Now      func() time.Time
 	Random   io.Reader
+	// PublicURL is the origin that directories without one of their own are at.
+	PublicURL string
 	// DefaultDirectory cannot be disabled or deleted: the public URL itself is its issuer.
 	DefaultDirectory string
 	// Actor is who acts, as audit entries name them, such as "operator:alice".
@@ -48,6 +50,9 @@ func New(config Config) (*Service, error) {
 	}
 	if config.Actor == "" || CheckID(config.DefaultDirectory) != nil {
 		return nil, errors.New("admin: configuration needs an Actor and a DefaultDirectory")
+	}
+	if err := CheckOrigin(config.PublicURL); err != nil {
+		return nil, fmt.Errorf("admin: PublicURL %w", err)
 	}
 	return &Service{config}, nil
 }

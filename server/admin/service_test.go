@@ -51,7 +51,7 @@ func newOffice(t *testing.T) *office {
 	must(t, err)
 	o.Service, err = New(Config{
 		Engine: o.engine, Master: o.master, Keys: ring, Secrets: secrets, Identity: people, Now: now, Random: rand.Reader,
-		DefaultDirectory: "default", Actor: "operator:alice",
+		PublicURL: "https://id.example.com", DefaultDirectory: "default", Actor: "operator:alice",
 	})
 	must(t, err)
 	created, err := o.EnsureDirectory(t.Context(), storage.Directory{ID: "default", Name: "Default"})

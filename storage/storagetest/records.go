@@ -21,6 +21,7 @@ func recordCases() []testCase {
 		{name: "directory", run: testRecord[storage.Directory]},
 		{name: "grant", run: testRecord[storage.Grant]},
 		{name: "identity", run: testRecord[storage.Identity]},
+		{name: "issuer host", run: testRecord[storage.IssuerHost]},
 		{name: "master check", run: testRecord[storage.MasterCheck]},
 		{name: "merge candidate", run: testRecord[storage.MergeCandidate]},
 		{name: "pushed request", run: testRecord[storage.PushedRequest]},
