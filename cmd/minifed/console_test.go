@@ -158,7 +158,13 @@ type serving struct {
 // serve runs `minifed serve` until the test ends, and returns when it answers.
 func (s *station) serve(t *testing.T, variables ...string) *serving {
 	t.Helper()
-	public, admin := freeLoopbackAddress(t.Context()), freeLoopbackAddress(t.Context())
+	return s.serveAt(t, freeLoopbackAddress(t.Context()), variables...)
+}
+
+// serveAt is serve at an address of one's choice, which is the issuer's too.
+func (s *station) serveAt(t *testing.T, public string, variables ...string) *serving {
+	t.Helper()
+	admin := freeLoopbackAddress(t.Context())
 	running := &serving{url: "http://" + public, adminURL: "http://" + admin, ended: make(chan int, 1)}
 	running.station = s.at(append([]string{
 		"MINIFED_PUBLIC_URL=" + running.url, "MINIFED_LISTEN_ADDRESS=" + public, "MINIFED_LISTEN_ADMIN_ADDRESS=" + admin,

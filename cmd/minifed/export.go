@@ -1,0 +1,128 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// moved is what an export or an import prints as JSON.
+type moved struct {
+	File string `json:"file"`
+	contents
+}
+
+func newExport(c *console, flags *settings) *cobra.Command {
+	d := &desk{console: c, settings: flags}
+	return &cobra.Command{
+		Use:   "export FILE",
+		Short: "Write the whole store to a file, to import it into another engine",
+		Long: `Writes every document of the store to a new file with mode 0600, to import it into another store: from SQLite to MongoDB, back, or from
+one file to another. Users keep their "sub", keys their "kid", and refresh tokens go on working.
+
+The file is encrypted by the master key, and secrets in it are sealed by the master key once more; "import" needs the same one. Stop
+every server of the store first: what is written during an export may be in it or not, and a refresh token that was used since then
+is refused after the import.`,
+		Example: "  minifed export /var/backups/minifed-2026-01-31.export\n  MINIFED_STORAGE_URI=sqlite:/var/lib/minifed/minifed.db minifed export store.export",
+		Args:    exactly("a file to make"),
+		RunE: func(command *cobra.Command, args []string) error {
+			return d.open(command.Context(), func(ctx context.Context, opened *deployment) error {
+				held, err := exportTo(ctx, c, opened, args[0])
+				if errors.Is(err, fs.ErrExist) {
+					return usagef("%s exists and is left alone", args[0])
+				}
+				if err != nil {
+					return err
+				}
+				return d.done(moved{args[0], held}, "%d documents are in %s (SHA-256 of them all %s). `minifed import` needs the same master key.",
+					held.Documents, args[0], held.Digest)
+			})
+		},
+	}
+}
+
+// exportTo writes the store to a new file, on the disk when it returns. What could not be finished is removed.
+func exportTo(ctx context.Context, c *console, opened *deployment, path string) (held contents, err error) {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return contents{}, err
+	}
+	defer func() {
+		if err = errors.Join(err, file.Close()); err != nil {
+			err = errors.Join(err, os.Remove(path))
+		}
+	}()
+	buffered := bufio.NewWriterSize(file, sealedChunk)
+	archive, err := newArchiveWriter(buffered, opened.master, c.random)
+	if err != nil {
+		return contents{}, err
+	}
+	told := newProgress(c, "exported")
+	for _, kind := range kinds() {
+		err := eachDocument(ctx, opened.engine, kind, func(doc storage.Document) error {
+			told.step(kind)
+			return archive.add(doc)
+		})
+		if err != nil {
+			return contents{}, err
+		}
+	}
+	if held, err = archive.close(); err != nil {
+		return contents{}, err
+	}
+	return held, errors.Join(buffered.Flush(), file.Sync())
+}
+
+// kinds are the kinds of documents in the order that an export has them.
+func kinds() []storage.Kind { return slices.Sorted(maps.Keys(storage.Kinds())) }
+
+// eachDocument visits the live documents of a kind, page by page.
+func eachDocument(ctx context.Context, engine storage.Engine, kind storage.Kind, visit func(storage.Document) error) error {
+	for query := (storage.Query{Kind: kind, Order: storage.ByID, Limit: storage.MaxPage}); ; {
+		page, err := engine.List(ctx, query)
+		if err != nil {
+			return err
+		}
+		for _, doc := range page.Documents {
+			if err := visit(doc); err != nil {
+				return err
+			}
+		}
+		if query.After = page.Next; page.Next == "" {
+			return nil
+		}
+	}
+}
+
+// progress says on standard error how far a long job is.
+type progress struct {
+	*console
+	verb  string
+	count int
+	next  time.Time
+}
+
+// progressEvery is how often progress is said.
+const progressEvery = 2 * time.Second
+
+func newProgress(c *console, verb string) *progress {
+	return &progress{console: c, verb: verb, next: c.now().Add(progressEvery)}
+}
+
+// step counts one document.
+func (p *progress) step(kind storage.Kind) {
+	p.count++
+	if now := p.now(); !now.Before(p.next) {
+		p.next = now.Add(progressEvery)
+		p.notef("%s %d documents, %s now\n", p.verb, p.count, kind)
+	}
+}
