@@ -1,0 +1,52 @@
+// Package spa tests the sample single-page app in Chromium: a user who came from a mini-program chooses a password, and is the
+// same person in two apps that know nothing but the issuer.
+package spa
+
+import (
+	"cmp"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/minifed/minifed/examples/stage"
+)
+
+func TestAMiniProgramUserSignsInToSinglePageApps(t *testing.T) {
+	stage.Run(t, nil, "npm", "ci", "--no-audit", "--no-fund")
+	wechat := stage.StartWeChat(t)
+	minifed := stage.StartMinifed(t, wechat.API)
+	miniprogram := minifed.CreateClient(t, stage.AppSecret, "--kind", "wechat_miniapp", "--app-id", stage.AppID, "--app-secret-stdin")
+
+	const username, password = "lin", "correct horse battery staple"
+	signedIn := wechat.SignIn(t, minifed, miniprogram, "lin", "openid profile urn:minifed:link", `{"nickname":"Lin"}`)
+	choose := stage.Form(t, minifed.Issuer+"/federation/wechat/miniapp/password", url.Values{"username": {username}, "password": {password}})
+	choose.Header.Set("Authorization", "Bearer "+signedIn.AccessToken)
+	stage.Do(t, choose)
+
+	stage.Run(t, []string{
+		"SPA1=" + startApp(t, minifed, "first"), "SPA2=" + startApp(t, minifed, "second"), "ISSUER=" + minifed.Issuer,
+		"LOGIN=" + username, "PASSWORD=" + password, "SUB=" + signedIn.Profile.Subject, "CHROMIUM=" + chromium(t),
+	}, "node", "--test", "test/")
+}
+
+func startApp(t *testing.T, minifed *stage.Minifed, id string) string {
+	t.Helper()
+	address := stage.FreeAddress(t)
+	origin := "http://" + address
+	_, port, _ := strings.Cut(address, ":")
+	minifed.CreateClient(t, "", "--kind", "spa", "--id", id, "--origin", origin,
+		"--redirect-uri", origin+"/callback", "--post-logout-redirect-uri", origin+"/")
+	return stage.Start(t, []string{"MINIFED_ISSUER=" + minifed.Issuer, "MINIFED_CLIENT_ID=" + id, "PORT=" + port}, "node", "serve.js")
+}
+
+// chromium is the browser: $CHROMIUM, or the one on the path.
+func chromium(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath(cmp.Or(os.Getenv("CHROMIUM"), "chromium"))
+	if err != nil {
+		t.Fatalf("the test needs Chromium (Debian: apt-get install chromium): %v", err)
+	}
+	return path
+}

@@ -1,0 +1,72 @@
+package stage
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Minifed is a running server on an empty store.
+type Minifed struct {
+	Issuer      string
+	binary      string
+	environment []string
+}
+
+// Client is a client as the CLI made it.
+type Client struct {
+	ID     string `json:"id"`
+	Secret string `json:"client_secret"`
+}
+
+// StartMinifed builds minifed and starts it with the simulator's address for WeChat's.
+func StartMinifed(t *testing.T, wechat string) *Minifed {
+	t.Helper()
+	address := FreeAddress(t)
+	m := &Minifed{
+		Issuer: "http://" + address,
+		binary: Build(t, "cmd/minifed"),
+		environment: []string{
+			"MINIFED_PUBLIC_URL=http://" + address, "MINIFED_LISTEN_ADDRESS=" + address, "MINIFED_LISTEN_ADMIN_ADDRESS=off",
+			"MINIFED_DATA_DIR=" + filepath.Join(t.TempDir(), "data"), "MINIFED_WECHAT_BASE_URL=" + wechat, "MINIFED_LOG_LEVEL=error",
+		},
+	}
+	Start(t, m.environment, m.binary, "serve")
+	return m
+}
+
+// CLI runs a command with input on standard input, and returns what it printed.
+func (m *Minifed) CLI(t *testing.T, input string, args ...string) []byte {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), m.binary, args...)
+	command.Env, command.Stdin, command.Stderr = append(os.Environ(), m.environment...), strings.NewReader(input), os.Stderr
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("minifed %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+// CreateClient makes a client by the CLI; input is what the command reads, such as an AppSecret.
+func (m *Minifed) CreateClient(t *testing.T, input string, flags ...string) Client {
+	t.Helper()
+	out := m.CLI(t, input, append([]string{"client", "create", "--output", "json"}, flags...)...)
+	var client Client
+	if err := json.Unmarshal(out, &client); err != nil || client.ID == "" {
+		t.Fatalf("client create printed %s", out)
+	}
+	return client
+}
+
+// SecretFile writes the client's secret to a file, as a backend would read it.
+func (c Client) SecretFile(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte(c.Secret+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}

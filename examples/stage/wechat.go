@@ -1,0 +1,92 @@
+package stage
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/minifed/minifed/wechat"
+	"github.com/minifed/minifed/wechat/wechattest"
+)
+
+// AppID and AppSecret are the mini-program that the simulator knows.
+const (
+	AppID     = "wxsimexample"
+	AppSecret = "s1mul4ted"
+)
+
+// WeChat is a running simulator with one mini-program.
+type WeChat struct {
+	// API stands for https://api.weixin.qq.com, and Control is the simulator's control API.
+	API, Control string
+	app          *wechattest.App
+}
+
+// StartWeChat starts the simulator.
+func StartWeChat(t *testing.T) *WeChat {
+	t.Helper()
+	simulator := new(wechattest.Server)
+	app, err := simulator.AddApp(wechat.App{ID: AppID, Secret: AppSecret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	api, control := httptest.NewServer(simulator), httptest.NewServer(simulator.Control())
+	t.Cleanup(api.Close)
+	t.Cleanup(control.Close)
+	return &WeChat{API: api.URL, Control: control.URL, app: app}
+}
+
+// SignedIn is what a mini-program's backend gets for a user.
+type SignedIn struct {
+	AccessToken string `json:"access_token"`
+	Profile     struct {
+		Subject string `json:"sub"`
+	} `json:"profile"`
+}
+
+// SignIn signs a user of the mini-program in, by the endpoint for mini-programs; scope may be empty, and profile is the "user"
+// object as JSON.
+func (w *WeChat) SignIn(t *testing.T, m *Minifed, client Client, user, scope, profile string) SignedIn {
+	t.Helper()
+	form := url.Values{"code": {w.app.Login(user)}, "user": {profile}}
+	if scope != "" {
+		form.Set("scope", scope)
+	}
+	request := Form(t, m.Issuer+"/federation/wechat/miniapp/profile", form)
+	request.SetBasicAuth(url.QueryEscape(client.ID), url.QueryEscape(client.Secret))
+	var answer SignedIn
+	if err := json.Unmarshal(Do(t, request), &answer); err != nil || answer.Profile.Subject == "" {
+		t.Fatalf("profile answered something else: %v", err)
+	}
+	return answer
+}
+
+// Form is a POST of a form.
+func Form(t *testing.T, address string, form url.Values) *http.Request {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address, strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return request
+}
+
+// Do sends a request that must be answered by 200, and returns the body.
+func Do(t *testing.T, request *http.Request) []byte {
+	t.Helper()
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("%s %s: %s %s %v", request.Method, request.URL.Path, response.Status, body, err)
+	}
+	return body
+}
