@@ -22,7 +22,8 @@ export class Browser {
     const values = new URLSearchParams()
     for (const [input] of form.matchAll(/<input[^>]*>/g)) {
       const name = attribute(input, 'name')
-      if (name && attribute(input, 'type') !== 'checkbox') values.set(name, attribute(input, 'value') ?? '')
+      const left = attribute(input, 'type') === 'checkbox' && !/\schecked\b/.test(input)
+      if (name && !left) values.append(name, attribute(input, 'value') ?? '')
     }
     for (const [name, value] of Object.entries(fields)) values.set(name, value)
     const buttons = [...form.matchAll(/<button[^>]*>/g)].map(([tag]) => tag)

@@ -115,7 +115,7 @@ test('oauth4webapi: sign in with client_secret_post rejected, client_secret_basi
   const exchange = authentication => oauth.authorizationCodeGrantRequest(server, me, authentication, parameters, REDIRECT_URI, verifier, options)
   await assert.rejects(
     oauth.processAuthorizationCodeResponse(server, me, await exchange(oauth.ClientSecretPost(CLIENT_SECRET))),
-    error => JSON.stringify(error.cause ?? error).includes('invalid_client'),
+    oauth.WWWAuthenticateChallengeError,
   )
   const result = await oauth.processAuthorizationCodeResponse(server, me, await exchange(oauth.ClientSecretBasic(CLIENT_SECRET)), {
     expectedNonce: nonce,
