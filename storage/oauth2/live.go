@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/minifed/minifed/storage"
 )
@@ -49,6 +50,9 @@ func (s *Store) alive(ctx context.Context, g *storage.Grant) (*Live, error) {
 	if err != nil {
 		return nil, err
 	}
+	if precedes(g, client.record) {
+		return nil, ended("client was made anew since")
+	}
 	live := &Live{Grant: *g, Client: client}
 	// 2. The user.
 	if g.User != "" {
@@ -69,6 +73,14 @@ func (s *Store) alive(ctx context.Context, g *storage.Grant) (*Live, error) {
 		return nil, err
 	}
 	return live, nil
+}
+
+// clockSkew is how far the clocks of two instances may be apart.
+const clockSkew = 10 * time.Second
+
+// precedes reports whether a grant is older than its client: then it is one of a deleted client that had the same ID.
+func precedes(g *storage.Grant, client storage.Client) bool {
+	return !client.CreatedAt.IsZero() && g.CreatedAt.Add(clockSkew).Before(client.CreatedAt)
 }
 
 // user returns the grant's user if it is active and has the grant's epochs. An alias is not active: merging a user into

@@ -43,6 +43,11 @@ func endings() map[string]func(*testing.T, *kit) {
 			record.Disabled = true
 			k.register(record)
 		},
+		"client deleted and another one made with its ID": func(_ *testing.T, k *kit) {
+			record := k.client("spa").Record()
+			record.CreatedAt = time.Now().Add(time.Hour)
+			k.register(record)
+		},
 		"client deleted": func(_ *testing.T, k *kit) { delete(k.clients, "main/spa") },
 	}
 }
