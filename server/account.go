@@ -121,12 +121,14 @@ func (e *accountEndpoint) serve(w http.ResponseWriter, r *http.Request, current 
 	})
 }
 
+// profileRows are the members of a profile that say something.
 func profileRows(profile storage.Profile) []accountRow {
-	rows := make([]accountRow, 0, len(profileFields()))
+	var rows []accountRow
 	for _, member := range profileFields() {
-		rows = append(rows, accountRow{Label: say("field." + member.name), Value: *member.of(&profile)})
+		if value := *member.of(&profile); value != "" {
+			rows = append(rows, accountRow{Label: say("field." + member.name), Value: value})
+		}
 	}
-	rows[0].Edit = &rowLink{pageLink{Text: say("account.edit"), Path: profilePath}, say("account.edit.profile")}
 	return rows
 }
 

@@ -23,16 +23,25 @@ type profileField struct {
 	name, autocomplete string
 	limit              int
 	of                 func(*storage.Profile) *string
+	// suggestions are values that many want.
+	suggestions []string
 }
 
 func profileFields() []profileField {
 	return []profileField{
-		{"name", "name", 256, func(p *storage.Profile) *string { return &p.Name }},
-		{"nickname", "nickname", 256, func(p *storage.Profile) *string { return &p.Nickname }},
-		{"gender", "sex", 32, func(p *storage.Profile) *string { return &p.Gender }},
-		{"birthdate", "bday", 10, func(p *storage.Profile) *string { return &p.Birthdate }},
-		{"locale", "language", 35, func(p *storage.Profile) *string { return &p.Locale }},
-		{"zoneinfo", "off", 64, func(p *storage.Profile) *string { return &p.Zoneinfo }},
+		{"name", "name", 256, func(p *storage.Profile) *string { return &p.Name }, nil},
+		{"nickname", "nickname", 256, func(p *storage.Profile) *string { return &p.Nickname }, nil},
+		{"gender", "sex", 32, func(p *storage.Profile) *string { return &p.Gender }, nil},
+		{"birthdate", "bday", 10, func(p *storage.Profile) *string { return &p.Birthdate }, nil},
+		{"locale", "language", 35, func(p *storage.Profile) *string { return &p.Locale }, []string{"zh-CN", "zh-HK", "zh-TW", "en"}},
+		{"zoneinfo", "off", 64, func(p *storage.Profile) *string { return &p.Zoneinfo }, zones()},
+	}
+}
+
+func zones() []string {
+	return []string{
+		"Asia/Shanghai", "Asia/Urumqi", "Asia/Hong_Kong", "Asia/Macau", "Asia/Taipei", "Asia/Singapore", "Asia/Tokyo",
+		"Europe/London", "Europe/Berlin", "America/New_York", "America/Los_Angeles",
 	}
 }
 
@@ -59,7 +68,7 @@ func profileForm(profile storage.Profile) formData {
 	for _, member := range profileFields() {
 		f := field{
 			Name: member.name, Label: say("field." + member.name), Type: "text", Autocomplete: member.autocomplete,
-			Value: *member.of(&profile), Limit: member.limit, Optional: true,
+			Value: *member.of(&profile), Limit: member.limit, Optional: true, Suggestions: member.suggestions,
 		}
 		if member.name == "birthdate" || member.name == "locale" || member.name == "zoneinfo" {
 			f.Hint, f.Plain = say("field."+member.name+".hint"), true

@@ -112,7 +112,7 @@ func (b *browser) send(request *http.Request) *page {
 // readFormPost finds the form of a page that posts itself to a client.
 func (p *page) readFormPost(provider string) {
 	form := regexp.MustCompile(`<form method="post" action="([^"]*)">`).FindStringSubmatch(p.body)
-	if form == nil || strings.HasPrefix(html.UnescapeString(form[1]), provider+"/") {
+	if form == nil || strings.HasPrefix(form[1], "/") || strings.HasPrefix(html.UnescapeString(form[1]), provider+"/") {
 		return
 	}
 	p.callback, p.sent, p.posted = html.UnescapeString(form[1]), url.Values{}, true

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/ory/fosite"
@@ -79,7 +80,24 @@ func (e *loginEndpoint) pending(r *http.Request) (*waiting, error) {
 	if !r.URL.Query().Has(interactionParameter) {
 		return nil, nil
 	}
-	return e.authorize.waiting(r)
+	return e.pages.waiting(r, e.authorize)
+}
+
+// waiting returns the authorization request that a page is about. A language that was chosen on the page stays for the next one.
+func (p *pages) waiting(r *http.Request, authorize *authorizeEndpoint) (*waiting, error) {
+	found, err := authorize.waiting(r)
+	if err != nil || !r.URL.Query().Has("ui_locales") {
+		return found, err
+	}
+	form := found.request.formWithoutHint()
+	if parsed, err := url.ParseQuery(form); err == nil {
+		parsed.Set("ui_locales", p.tongues.choose(r, nil).tag)
+		form = parsed.Encode()
+	}
+	if len(form) <= maxAuthorization {
+		found.Form = form
+	}
+	return found, nil
 }
 
 // submit is what becomes of the form.

@@ -30,6 +30,8 @@ type ink struct {
 	far colour
 	// tint is how much of the accent is in the ground of a badge.
 	tint float64
+	// glow makes buttons stand out from the ground by themselves: on a dark one an edge alone would look like an outline.
+	glow bool
 }
 
 func (c colour) String() string { return fmt.Sprintf("#%02x%02x%02x", c.red, c.green, c.blue) }
@@ -79,6 +81,9 @@ type palette struct {
 // paletteOf derives the colours of a scheme.
 func paletteOf(accent colour, scheme ink) palette {
 	white, black := colour{255, 255, 255}, colour{15, 17, 21}
+	if scheme.glow {
+		accent = moved(accent, scheme.far, func(c colour) bool { return contrast(c, scheme.grounds[0]) >= contrastEdge })
+	}
 	p := palette{accent: accent, on: white, hover: accent.mix(black, 0.16)}
 	if contrast(accent, white) < contrastText {
 		p.on, p.hover = black, accent.mix(white, 0.16)
@@ -119,7 +124,7 @@ func schemes() (light, dark ink) {
 	}
 	dark = ink{
 		grounds: []colour{{0x19, 0x1c, 0x22}, {0x0f, 0x11, 0x15}, {0x20, 0x24, 0x2c}},
-		far:     colour{0xff, 0xff, 0xff}, tint: 0.22,
+		far:     colour{0xff, 0xff, 0xff}, tint: 0.22, glow: true,
 	}
 	return light, dark
 }

@@ -38,7 +38,7 @@ func (e *consentEndpoint) mount(t *table) {
 }
 
 func (e *consentEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
-	p, err := e.authorize.waiting(r)
+	p, err := e.pages.waiting(r, e.authorize)
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,8 @@ type field struct {
 	Limit int
 	// Optional may stay empty. Plain is no prose: nothing corrects it. Focus begins here.
 	Optional, Plain, Focus bool
+	// Suggestions are values that the browser offers.
+	Suggestions []string
 	// Aside is a link beside the label.
 	Aside *pageLink
 }
