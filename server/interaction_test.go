@@ -95,6 +95,14 @@ func TestComingBackBeginsAgain(t *testing.T) {
 	b.code()
 	b.get(b.page.hops[len(b.page.hops)-1])
 	b.wantPage(t, http.StatusOK, "<h1>consent</h1>")
+	// That holds for a code that nobody redeemed, too.
+	b.get(w.authorizeURL("web", "prompt", "login"))
+	b.signIn("alice")
+	b.code()
+	answered = b.page.hops[len(b.page.hops)-1]
+	w.clock.Advance(25 * time.Minute)
+	b.get(answered)
+	b.wantPage(t, http.StatusOK, `name="username"`)
 	// Where nothing has to be asked, coming back gives a new code.
 	c := w.newBrowser()
 	c.get(w.authorizeURL("web"))

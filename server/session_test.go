@@ -127,6 +127,17 @@ func TestWhatEndsASession(t *testing.T) {
 	}
 }
 
+func TestAfterSigningOutEverywhereOneCanSignInAgain(t *testing.T) {
+	w := newSite(t)
+	b := w.newBrowser()
+	b.flow("web")
+	w.changeUser("alice", func(u *storage.User) { u.Epoch++ })
+	b.get(w.authorizeURL("web"))
+	b.signIn("alice")
+	b.code()
+	b.wantSilent(t, "afterwards", "")
+}
+
 func TestOfflineAccessOutlivesTheSession(t *testing.T) {
 	w := newSite(t)
 	b := w.newBrowser()
