@@ -285,3 +285,32 @@ func TestOpaqueAccessTokensAreAcceptedWhereverTokensAre(t *testing.T) {
 		t.Errorf("refresh afterwards: %d %s", a.status, a.raw)
 	}
 }
+
+func FuzzQuestionsAboutTokensAreAnsweredOrRefused(f *testing.F) {
+	b := newBare(f)
+	own, handle := b.token("service"), b.token("handles")
+	for _, seed := range []string{
+		"token=x", "token=" + own, "token=" + handle, "token=&token_type_hint=access_token", "token=a&token=b", "token=%zz", "token=mf_rt_x&token_type_hint=refresh_token",
+		"token=" + own[:40], "token=" + handle + "&client_id=other", "token=" + own + "&client_secret=x", "client_assertion=x.y.z&token=x",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		for _, path := range []string{"/oauth2/introspect", "/oauth2/revoke"} {
+			answer := b.post("gateway", path, body)
+			switch answer.Code {
+			case http.StatusOK, http.StatusBadRequest, http.StatusUnauthorized, http.StatusRequestEntityTooLarge:
+			default:
+				t.Errorf("%s: %d %s", path, answer.Code, answer.Body)
+			}
+			if path == "/oauth2/revoke" || answer.Code != http.StatusOK || answer.Body.String() == inactive {
+				continue
+			}
+			// What is active is one of the two tokens that there are, in their one spelling.
+			form, err := url.ParseQuery(body)
+			if token := form.Get("token"); err != nil || token != own && token != handle {
+				t.Errorf("%q is active: %s", token, answer.Body)
+			}
+		}
+	})
+}

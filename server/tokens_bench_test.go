@@ -1,0 +1,163 @@
+package server_test
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/server"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/storagetest"
+)
+
+// bare is a server in memory without network: its requests are function calls. Its clients are "service", "handles" (opaque
+// tokens) and "gateway" (which may introspect), by Basic, and "keyed", by an ES256 key.
+type bare struct {
+	testing.TB
+	server *server.Server
+	engine *storagetest.Hooks
+	ring   *keys.Ring
+}
+
+const bareURL = "https://id.example"
+
+// benchClaims are as long as those of a client's own token.
+const benchClaims = `{"iss":"https://id.example","sub":"service","aud":"https://id.example","client_id":"service","exp":1772368800,"iat":1772368200,"jti":"0123456789abcdef"}`
+
+func newBare(tb testing.TB) *bare {
+	tb.Helper()
+	b := &bare{TB: tb, engine: &storagetest.Hooks{Engine: storagetest.NewMemory(time.Now)}}
+	master := must(prepared.master())(tb)
+	config := keys.Config{Engine: b.engine, Master: master, Now: time.Now, Random: rand.Reader, Logger: slog.New(slog.DiscardHandler), VerifiedTokens: 1024}
+	b.ring = must(keys.NewRing(config))(tb)
+	secrets := must(keys.NewSecrets(config))(tb)
+	directory := storage.Directory{ID: "default", Name: "Default", Policy: storage.Policy{SigningAlgorithms: []string{"ES256"}}, CreatedAt: time.Now()}
+	must(storage.Insert(b.Context(), b.engine, directory))(tb)
+	check(tb, b.ring.EnsureDirectory(b.Context(), directory))
+	check(tb, secrets.Ensure(b.Context(), directory.ID))
+	for _, client := range []storage.Client{
+		{ID: "service"}, {ID: "handles", OpaqueAccessTokens: true}, {ID: "gateway", Introspection: true},
+		{ID: "keyed", AuthMethod: "private_key_jwt", JWKS: jwks(signers()["ES256"])},
+	} {
+		client.Directory, client.Kind, client.Scopes, client.IDTokenAlgorithm = "default", storage.ClientService, []string{"orders"}, "ES256"
+		if client.AuthMethod == "" {
+			client.AuthMethod, client.Secrets = "client_secret_basic", []string{fastHash(secretOfMini)}
+		}
+		must(storage.Insert(b.Context(), b.engine, client))(tb)
+	}
+	b.server = must(server.New(server.Config{
+		PublicURL: bareURL, DefaultDirectory: "default", Engine: b.engine, Keys: b.ring, Secrets: secrets, Master: master, WeChat: panicky{},
+		Now: time.Now, Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler), ClientRate: 1_000_000,
+	}))(tb)
+	return b
+}
+
+// post sends a form, as client by Basic unless it is empty.
+func (b *bare) post(client, path, body string) *httptest.ResponseRecorder {
+	request := httptest.NewRequest(http.MethodPost, bareURL+path, strings.NewReader(body))
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if client != "" {
+		request.SetBasicAuth(client, secretOfMini)
+	}
+	answer := httptest.NewRecorder()
+	b.server.ServeHTTP(answer, request)
+	return answer
+}
+
+// token is a token of a client's own.
+func (b *bare) token(client string) string {
+	b.Helper()
+	var answer struct {
+		Token string `json:"access_token"`
+	}
+	check(b.TB, json.Unmarshal(b.post(client, "/oauth2/token", "grant_type=client_credentials").Body.Bytes(), &answer))
+	return answer.Token
+}
+
+// perOp is how long one call takes, on average of many.
+func perOp(call func()) time.Duration {
+	const calls = 500
+	call()
+	begun := time.Now()
+	for range calls {
+		call()
+	}
+	return time.Since(begun) / calls
+}
+
+// besides measures do, and says how many times its floor that is: the signatures it cannot do without.
+func (b *bare) besides(bench *testing.B, floor func(), do func() int) {
+	least := perOp(floor)
+	bench.ReportAllocs()
+	for bench.Loop() {
+		if status := do(); status != http.StatusOK {
+			bench.Fatalf("status %d", status)
+		}
+	}
+	each := bench.Elapsed() / time.Duration(bench.N)
+	bench.ReportMetric(float64(least.Nanoseconds()), "floor-ns/op")
+	bench.ReportMetric(float64(each)/float64(least), "x-floor")
+}
+
+// BenchmarkClientCredentials is one token for the client itself, HTTP parsing included and the network not. Its floor is the
+// token's signature.
+func BenchmarkClientCredentials(bench *testing.B) {
+	b := newBare(bench)
+	sign := func() { must(b.ring.Sign(b.Context(), "default", "ES256", "at+jwt", []byte(benchClaims)))(bench) }
+	for client, name := range map[string]string{"service": "ES256", "handles": "opaque"} {
+		bench.Run(name, func(bench *testing.B) {
+			b.besides(bench, sign, func() int { return b.post(client, "/oauth2/token", "grant_type=client_credentials").Code })
+		})
+	}
+}
+
+// BenchmarkPrivateKeyJWT is the same with a client assertion, whose signature is verified besides. Signing it is the client's
+// affair: that is done before.
+func BenchmarkPrivateKeyJWT(bench *testing.B) {
+	b := newBare(bench)
+	key := signers()["ES256"]
+	sign := func() { must(b.ring.Sign(b.Context(), "default", "ES256", "at+jwt", []byte(benchClaims)))(bench) }
+	form := func() string {
+		now := time.Now().Unix()
+		claims := map[string]any{"iss": "keyed", "sub": "keyed", "aud": bareURL, "exp": now + 290, "jti": rand.Text()}
+		return url.Values{
+			"grant_type": {"client_credentials"}, "client_assertion": {key.sign(bench, claims, nil)},
+			"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
+		}.Encode()
+	}
+	least := perOp(sign)
+	bench.ReportAllocs()
+	for bench.Loop() {
+		bench.StopTimer()
+		body := form()
+		bench.StartTimer()
+		if answer := b.post("", "/oauth2/token", body); answer.Code != http.StatusOK {
+			bench.Fatalf("got %d %s", answer.Code, answer.Body)
+		}
+	}
+	bench.ReportMetric(float64(least.Nanoseconds()), "floor-ns/op")
+}
+
+// BenchmarkIntrospection asks about a token of a client's own. Its floor is one verification of the signature; a token that is
+// shown again costs less than that, because its signature is remembered.
+func BenchmarkIntrospection(bench *testing.B) {
+	b := newBare(bench)
+	fresh := must(keys.NewRing(keys.Config{
+		Engine: b.engine, Master: must(prepared.master())(bench), Now: time.Now, Random: rand.Reader, Logger: slog.New(slog.DiscardHandler),
+	}))(bench)
+	for client, name := range map[string]string{"service": "ES256", "handles": "opaque"} {
+		bench.Run(name, func(bench *testing.B) {
+			token := b.token("service")
+			verify := func() { must(fresh.Verify(b.Context(), "default", token))(bench) }
+			body := "token=" + url.QueryEscape(b.token(client))
+			b.besides(bench, verify, func() int { return b.post("gateway", "/oauth2/introspect", body).Code })
+		})
+	}
+}
