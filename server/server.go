@@ -103,6 +103,7 @@ func (s *Server) endpoints() ([]endpoint, error) {
 		&parEndpoint{auth: authentication.authenticate, reader: authorize.reader, pushed: authorize.pushed},
 		&discoveryEndpoint{grantTypes: dispatch.grantTypes(), authMethods: authentication.methods(), authAlgorithms: keys.Algorithms()},
 		&jwksEndpoint{keys: c.Keys},
+		openAPIEndpoint{},
 		token,
 		&userinfoEndpoint{bearer: proof.bearer},
 		&setPasswordEndpoint{proof: proof, people: people, letters: mail},

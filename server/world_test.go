@@ -220,6 +220,7 @@ func (w *world) do(request *http.Request) answer {
 	raw := must(io.ReadAll(response.Body))(w.T)
 	a := answer{status: response.StatusCode, header: response.Header, raw: string(raw)}
 	_ = json.Unmarshal(raw, &a.body)
+	openAPI().check(w.T, request, a)
 	return a
 }
 

@@ -1,0 +1,43 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	_ "embed" // for openapi.json
+	"encoding/json"
+
+	"github.com/minifed/minifed/discovery"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// openAPI describes the endpoints for programs (OpenAPI 3.1). Tests hold it to the code and to every answer that they get;
+// docs/api.md is the same for people.
+//
+//go:embed openapi.json
+var openAPI []byte
+
+// openAPIServer stands for the issuer in the description.
+const openAPIServer = "https://issuer.example"
+
+// openAPIEndpoint is GET /openapi.json: the description, with the issuer as its server.
+type openAPIEndpoint struct{}
+
+func (e openAPIEndpoint) mount(t *table) {
+	t.handle(route{
+		name: "openapi", path: "/openapi.json", methods: documentMethods(),
+		serve: cachedDocument("application/json", e.document), surface: oauthErrors, cached: true,
+	})
+}
+
+func (openAPIEndpoint) document(ctx context.Context) (discovery.Document, error) {
+	issuer, ok := oauth2.IssuerFrom(ctx)
+	if !ok {
+		return discovery.Document{}, errNoRequest
+	}
+	url, err := json.Marshal(issuer.URL)
+	if err != nil {
+		return discovery.Document{}, err
+	}
+	body := bytes.Replace(openAPI, []byte(`"`+openAPIServer+`"`), url, 1)
+	return discovery.Document{Body: body, MaxAge: metadataMaxAge}, nil
+}

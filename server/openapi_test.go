@@ -1,0 +1,588 @@
+package server_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"maps"
+	"mime"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/ory/fosite"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/minifed/minifed/server"
+)
+
+// openAPI is openapi.json, to which every answer of every test is held. What it says and nobody was ever answered is found
+// when all tests have run.
+var openAPI = sync.OnceValue(func() *description {
+	raw, err := os.ReadFile("openapi.json")
+	if err != nil {
+		panic(err)
+	}
+	d, err := newDescription(raw)
+	if err != nil {
+		panic(err)
+	}
+	return d
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if code == 0 && everythingRan() {
+		code = openAPI().report(os.Stderr)
+	}
+	os.Exit(code)
+}
+
+// everythingRan reports whether no flag left tests out.
+func everythingRan() bool {
+	for _, name := range []string{"run", "skip", "list", "bench", "fuzz", "fuzzworker"} {
+		if set := flag.Lookup("test." + name); set != nil && set.Value.String() != "" && set.Value.String() != "false" {
+			return false
+		}
+	}
+	return true
+}
+
+// description is an OpenAPI document with what was seen of it.
+type description struct {
+	Paths      map[string]map[string]operation `json:"paths"`
+	Components struct {
+		Schemas map[string]schema `json:"schemas"`
+	} `json:"components"`
+	Tags []struct{ Name, Description string } `json:"tags"`
+	Info struct{ Title, Description string }  `json:"info"`
+
+	compiled map[string]*jsonschema.Schema
+
+	mu   sync.Mutex
+	seen map[string]bool // guarded by mu
+}
+
+type operation struct {
+	OperationID string              `json:"operationId"`
+	Tags        []string            `json:"tags"`
+	Summary     string              `json:"summary"`
+	Description string              `json:"description"`
+	Security    []map[string]any    `json:"security"`
+	RequestBody *content            `json:"requestBody"`
+	Responses   map[string]response `json:"responses"`
+}
+
+type response struct {
+	Description string         `json:"description"`
+	Headers     map[string]any `json:"headers"`
+	content
+}
+
+type content struct {
+	Content map[string]struct {
+		Schema schema `json:"schema"`
+	} `json:"content"`
+}
+
+// schema is as much of JSON Schema as openapi.json uses.
+type schema struct {
+	never bool // the schema false
+
+	Ref         string            `json:"$ref"`
+	Title       string            `json:"title"`
+	Description string            `json:"description"`
+	Type        string            `json:"type"`
+	Const       string            `json:"const"`
+	Enum        []string          `json:"enum"`
+	MaxLength   *int              `json:"maxLength"`
+	Properties  map[string]schema `json:"properties"`
+	Required    []string          `json:"required"`
+	AllOf       []schema          `json:"allOf"`
+	AnyOf       []schema          `json:"anyOf"`
+	OneOf       []schema          `json:"oneOf"`
+}
+
+func (s *schema) UnmarshalJSON(raw []byte) error {
+	if bytes.Equal(bytes.TrimSpace(raw), []byte("false")) {
+		s.never = true
+		return nil
+	}
+	type plain schema
+	return json.Unmarshal(raw, (*plain)(s))
+}
+
+const schemaPrefix = "#/components/schemas/"
+
+func newDescription(raw []byte) (*description, error) {
+	d := &description{compiled: map[string]*jsonschema.Schema{}, seen: map[string]bool{}}
+	if err := json.Unmarshal(raw, d); err != nil {
+		return nil, err
+	}
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
+	if err != nil {
+		return nil, err
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource("openapi.json", document); err != nil {
+		return nil, err
+	}
+	for name := range d.Components.Schemas {
+		if d.compiled[name], err = compiler.Compile("openapi.json" + schemaPrefix + name); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+// resolve follows a reference.
+func (d *description) resolve(s schema) (name string, resolved schema) {
+	if name, ok := strings.CutPrefix(s.Ref, schemaPrefix); ok {
+		return name, d.Components.Schemas[name]
+	}
+	return "", s
+}
+
+var directoryPath = regexp.MustCompile(`^/d/[a-z0-9-]+|(/oauth-authorization-server)/d/[a-z0-9-]+$`)
+
+// check holds an answer to the document. Paths that are not in it are pages or nothing.
+func (d *description) check(t testing.TB, request *http.Request, a answer) {
+	t.Helper()
+	path := directoryPath.ReplaceAllString(request.URL.Path, "$1")
+	operations, ok := d.Paths[path]
+	if !ok {
+		return
+	}
+	at := request.Method + " " + path
+	described, ok := operations[strings.ToLower(request.Method)]
+	if !ok {
+		d.checkMethod(t, at, a)
+		return
+	}
+	status := strconv.Itoa(a.status)
+	known, ok := described.Responses[status]
+	if !ok {
+		t.Errorf("openapi.json: %s answered %s, which is not described: %s", at, status, a.raw)
+		return
+	}
+	for header := range known.Headers {
+		if a.header.Get(header) == "" {
+			t.Errorf("openapi.json: %s answered %s without %s", at, status, header)
+		}
+	}
+	d.checkBody(t, at+" "+status, known, a)
+}
+
+// checkMethod is for a method that is not described: it is refused, but for the question that browsers ask first.
+func (d *description) checkMethod(t testing.TB, at string, a answer) {
+	t.Helper()
+	switch {
+	case strings.HasPrefix(at, "HEAD "):
+	case strings.HasPrefix(at, "OPTIONS ") && a.status == http.StatusNoContent:
+	case a.status == http.StatusMethodNotAllowed && d.compiled["MethodNotAllowed"].Validate(mapOf(a)) == nil:
+		d.saw("MethodNotAllowed")
+	case a.status >= http.StatusBadRequest:
+	default:
+		t.Errorf("openapi.json: %s is not described, and answered %d", at, a.status)
+	}
+}
+
+func mapOf(a answer) any {
+	if a.body == nil {
+		return nil
+	}
+	return a.body
+}
+
+func (d *description) checkBody(t testing.TB, at string, known response, a answer) {
+	t.Helper()
+	if len(known.Content) == 0 {
+		if a.raw != "" {
+			t.Errorf("openapi.json: %s should have no body: %s", at, a.raw)
+		}
+		d.saw(at)
+		return
+	}
+	media, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
+	form, ok := known.Content[media]
+	if !ok {
+		t.Errorf("openapi.json: %s answered as %q", at, media)
+		return
+	}
+	options := form.Schema.AnyOf
+	if options == nil {
+		options = []schema{form.Schema}
+	}
+	var failures []string
+	for _, option := range options {
+		name, resolved := d.resolve(option)
+		if err := d.compiled[name].Validate(mapOf(a)); err != nil {
+			failures = append(failures, name+": "+err.Error())
+			continue
+		}
+		d.checkMembers(t, name, resolved, a.body)
+		d.saw(at + " " + name)
+		return
+	}
+	t.Errorf("openapi.json: %s answered what is not described there: %s\n%s", at, a.raw, strings.Join(failures, "\n"))
+}
+
+// checkMembers finds members that the document does not know. Of those that it does it notes the schema that they are of.
+func (d *description) checkMembers(t testing.TB, at string, s schema, members map[string]any) {
+	t.Helper()
+	for name, value := range members {
+		property, ok := s.Properties[name]
+		if !ok && !open(at) {
+			t.Errorf("openapi.json: %s was answered with the member %s, which is not described", at, name)
+			continue
+		}
+		d.saw(at + "." + name)
+		nested, isObject := value.(map[string]any)
+		if _, resolved := d.resolve(property); isObject && len(resolved.Properties) > 0 {
+			d.checkMembers(t, at+"."+name, resolved, nested)
+		}
+	}
+}
+
+// open reports whether a description leaves members to other specifications.
+func open(name string) bool { return name == "Metadata" || name == "Document" || name == "JWKSet" }
+
+func (d *description) saw(what string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.seen[what] = true
+}
+
+// report lists what is described and was never answered, and returns the exit code.
+func (d *description) report(w io.Writer) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var unseen []string
+	for path, operations := range d.Paths {
+		for method, described := range operations {
+			for status, known := range described.Responses {
+				unseen = append(unseen, d.unseen(strings.ToUpper(method)+" "+path+" "+status, known)...)
+			}
+		}
+	}
+	slices.Sort(unseen)
+	for _, what := range slices.Compact(unseen) {
+		fmt.Fprintln(w, "openapi.json describes what no test was ever answered:", what)
+	}
+	return min(1, len(unseen))
+}
+
+func (d *description) unseen(at string, known response) []string {
+	if len(known.Content) == 0 {
+		return d.missing(at)
+	}
+	var unseen []string
+	for _, form := range known.Content {
+		options := form.Schema.AnyOf
+		if options == nil {
+			options = []schema{form.Schema}
+		}
+		for _, option := range options {
+			name, resolved := d.resolve(option)
+			unseen = append(unseen, d.missing(at+" "+name)...)
+			for member, property := range resolved.Properties {
+				if !property.never {
+					unseen = append(unseen, d.missing(name+"."+member)...)
+				}
+			}
+		}
+	}
+	return unseen
+}
+
+func (d *description) missing(what string) []string {
+	if d.seen[what] {
+		return nil
+	}
+	return []string{what}
+}
+
+func TestTheDescriptionIsServedForEveryIssuer(t *testing.T) {
+	w := newWorld(t)
+	w.twoDirectories()
+	for _, issuer := range []string{w.url, w.url + "/d/acme"} {
+		a := w.get(issuer + "/openapi.json")
+		servers, _ := a.body["servers"].([]any)
+		if a.status != http.StatusOK || len(servers) != 1 || servers[0].(map[string]any)["url"] != issuer {
+			t.Errorf("%s: %d, servers %v", issuer, a.status, servers)
+		}
+		if strings.Contains(a.raw, "issuer.example") {
+			t.Errorf("%s: the placeholder is still there", issuer)
+		}
+		if a.header.Get("ETag") == "" || a.header.Get("Access-Control-Allow-Origin") != "*" {
+			t.Errorf("%s: headers %v", issuer, a.header)
+		}
+		if again := w.get(issuer+"/openapi.json", "If-None-Match", a.header.Get("ETag")); again.status != http.StatusNotModified {
+			t.Errorf("%s: asked again it answers %d", issuer, again.status)
+		}
+	}
+}
+
+func TestEveryRouteForProgramsIsDescribedAndNoOther(t *testing.T) {
+	w := newWorld(t)
+	described, routes := openAPI().Paths, w.server.JSONRoutes()
+	for path, methods := range routes {
+		var found []string
+		for method := range described[path] {
+			found = append(found, strings.ToUpper(method))
+		}
+		slices.Sort(found)
+		slices.Sort(methods)
+		if !slices.Equal(found, methods) {
+			t.Errorf("%s answers %v; described are %v: bring openapi.json and docs/api.md up to date", path, methods, found)
+		}
+	}
+	for path := range described {
+		if _, ok := routes[path]; !ok {
+			t.Errorf("%s is described, and is not there", path)
+		}
+	}
+}
+
+// parameters are the names that the body of an operation may have.
+func (d *description) parameters(path string) map[string]schema {
+	all := map[string]schema{}
+	var collect func(schema)
+	collect = func(s schema) {
+		_, s = d.resolve(s)
+		maps.Copy(all, s.Properties)
+		for _, part := range slices.Concat(s.AllOf, s.OneOf) {
+			collect(part)
+		}
+	}
+	for _, operation := range d.Paths[path] {
+		if operation.RequestBody == nil {
+			continue
+		}
+		for _, form := range operation.RequestBody.Content {
+			collect(form.Schema)
+		}
+	}
+	return all
+}
+
+func names[V any](all map[string]V) []string { return slices.Sorted(maps.Keys(all)) }
+
+func TestEveryParameterIsDescribedAndNoOther(t *testing.T) {
+	d, read := openAPI(), server.FormParameters()
+	authentication := names(d.Components.Schemas["ClientAuthentication"].Properties)
+	same := func(what string, described, read []string) {
+		t.Helper()
+		slices.Sort(described)
+		slices.Sort(read)
+		if described, read = slices.Compact(described), slices.Compact(read); !slices.Equal(described, read) {
+			t.Errorf("%s: described are %v, read are %v", what, described, read)
+		}
+	}
+	// 1. The federation endpoints read what is described, together.
+	doors := slices.Concat(names(d.parameters("/federation/wechat/miniapp/profile")), names(d.parameters("/federation/wechat/miniapp/bindUser")))
+	same("profile and bindUser", doors, read["doors"])
+	// 2. A pushed request has the parameters of an authorization request.
+	same("par", names(d.parameters("/oauth2/par")), slices.Concat(read["authorization"], authentication))
+	// 3. What means something in a body is described somewhere, and whatever is described means something.
+	var all []string
+	for path := range d.Paths {
+		all = append(all, names(d.parameters(path))...)
+	}
+	same("all", all, slices.Concat(read["body"], read["doors"], read["authorization"]))
+}
+
+// endpointFiles are the files whose code answers the described endpoints.
+func endpointFiles(t *testing.T) []string {
+	files := []string{
+		"assertion.go", "attach.go", "authorization.go", "binduser.go", "clientauth.go", "clientlimit.go", "code.go", "credentials.go", "dispatcher.go",
+		"federation.go", "form.go", "frame.go", "idtoken.go", "introspect.go", "linkproof.go", "members.go", "person.go", "problem.go", "profile.go",
+		"pushed.go", "revoke.go", "setpassword.go", "token.go", "userinfo.go", "login_throttle.go",
+	}
+	for _, folder := range []string{"../grants", "../storage/oauth2"} {
+		found := must(filepath.Glob(folder + "/*.go"))(t)
+		files = append(files, slices.DeleteFunc(found, func(file string) bool { return strings.HasSuffix(file, "_test.go") })...)
+	}
+	return files
+}
+
+func TestNoCodeReadsAParameterThatIsNotDescribed(t *testing.T) {
+	described := map[string]bool{"urn:minifed:token-response": true} // where the grant keeps what its answer will have besides
+	for path := range openAPI().Paths {
+		for name := range openAPI().parameters(path) {
+			described[name] = true
+		}
+	}
+	read := 0
+	for _, file := range endpointFiles(t) {
+		inspect(t, file, func(node ast.Node) {
+			for _, name := range formReads(node) {
+				if read++; !described[name] {
+					t.Errorf("%s reads the parameter %s, which openapi.json does not describe", file, name)
+				}
+			}
+		})
+	}
+	if read < 40 {
+		t.Errorf("only %d reads of parameters were found: the test looks for them in the wrong way", read)
+	}
+}
+
+func described1(t *testing.T) *description { t.Helper(); return openAPI() }
+
+// formReads are the names in form.Get("x"), form.Has("x") and form["x"].
+func formReads(node ast.Node) []string {
+	switch n := node.(type) {
+	case *ast.CallExpr:
+		selector, ok := n.Fun.(*ast.SelectorExpr)
+		if ok && len(n.Args) == 1 && (selector.Sel.Name == "Get" || selector.Sel.Name == "Has") && isForm(selector.X) {
+			return literal(n.Args[0])
+		}
+	case *ast.IndexExpr:
+		if isForm(n.X) {
+			return literal(n.Index)
+		}
+	}
+	return nil
+}
+
+func isForm(x ast.Expr) bool {
+	switch e := x.(type) {
+	case *ast.Ident:
+		return strings.Contains(strings.ToLower(e.Name), "form")
+	case *ast.SelectorExpr:
+		return strings.Contains(strings.ToLower(e.Sel.Name), "form")
+	case *ast.CallExpr:
+		return isForm(e.Fun)
+	}
+	return false
+}
+
+func literal(x ast.Expr) []string {
+	if basic, ok := x.(*ast.BasicLit); ok && basic.Kind == token.STRING {
+		if text, err := strconv.Unquote(basic.Value); err == nil {
+			return []string{text}
+		}
+	}
+	return nil
+}
+
+func inspect(t *testing.T, file string, visit func(ast.Node)) {
+	t.Helper()
+	parsed := must(parser.ParseFile(token.NewFileSet(), file, nil, 0))(t)
+	ast.Inspect(parsed, func(node ast.Node) bool {
+		if node != nil {
+			visit(node)
+		}
+		return true
+	})
+}
+
+// pageReasons explain errors to people: no program hears of them.
+func pageReasons() []string {
+	return []string{"client_id_missing", "client_unknown", "request_uri_over"}
+}
+
+// fositeErrors are the error codes of fosite's errors that our code names. Those that do not leave the server under their own
+// name are empty: the error writer translates them.
+func fositeErrors() map[string]string {
+	all := map[string]string{}
+	for name, err := range map[string]*fosite.RFC6749Error{
+		"ErrInvalidRequest": fosite.ErrInvalidRequest, "ErrInvalidClient": fosite.ErrInvalidClient, "ErrInvalidGrant": fosite.ErrInvalidGrant,
+		"ErrInvalidScope": fosite.ErrInvalidScope, "ErrUnauthorizedClient": fosite.ErrUnauthorizedClient, "ErrAccessDenied": fosite.ErrAccessDenied,
+		"ErrUnsupportedGrantType": fosite.ErrUnsupportedGrantType, "ErrUnsupportedResponseType": fosite.ErrUnsupportedResponseType,
+		"ErrServerError": fosite.ErrServerError, "ErrTemporarilyUnavailable": fosite.ErrTemporarilyUnavailable,
+		"ErrRequestNotSupported": fosite.ErrRequestNotSupported, "ErrRegistrationNotSupported": fosite.ErrRegistrationNotSupported,
+	} {
+		all[name] = err.ErrorField
+	}
+	// On the way from storage to the error writer; and what only the authorization endpoint answers with.
+	for _, name := range []string{
+		"ErrNotFound", "ErrInvalidatedAuthorizeCode", "ErrSerializationFailure", "ErrInactiveToken", "ErrJTIKnown", "ErrUnknownRequest",
+		"ErrRequestURINotSupported", "ErrInvalidRequestURI",
+	} {
+		all[name] = ""
+	}
+	return all
+}
+
+func TestEveryErrorAndReasonInTheCodeIsDescribedAndNoOther(t *testing.T) {
+	described, found := map[string]bool{}, map[string]bool{}
+	for _, s := range openAPI().Components.Schemas {
+		for _, member := range []string{"error", "reason"} {
+			if value := s.Properties[member].Const; value != "" {
+				described[value] = true
+			}
+		}
+	}
+	for _, file := range endpointFiles(t) {
+		inspect(t, file, func(node ast.Node) {
+			for _, word := range errorWords(t, file, node) {
+				found[word] = true
+			}
+		})
+	}
+	found["wrong_password"], found["rate_limited"] = true, true // constants of the pages, which say the same to people
+	for _, reason := range pageReasons() {
+		delete(found, reason)
+	}
+	for word := range found {
+		if !described[word] {
+			t.Errorf("the code answers %s, which openapi.json does not describe", word)
+		}
+	}
+	for word := range described {
+		if !found[word] {
+			t.Errorf("openapi.json describes %s, which no code answers", word)
+		}
+	}
+}
+
+// errorWords are the values of error and reason that a piece of code names.
+func errorWords(t *testing.T, file string, node ast.Node) []string {
+	switch n := node.(type) {
+	case *ast.SelectorExpr:
+		if pkg, ok := n.X.(*ast.Ident); ok && pkg.Name == "fosite" && strings.HasPrefix(n.Sel.Name, "Err") {
+			code, known := fositeErrors()[n.Sel.Name]
+			if !known {
+				t.Errorf("%s: fosite.%s: is it answered, and described?", file, n.Sel.Name)
+			}
+			return nonEmpty(code)
+		}
+	case *ast.ValueSpec: // const reasonX = "x"
+		if name := strings.ToLower(n.Names[0].Name); len(n.Values) == 1 && (strings.HasPrefix(name, "reason") || strings.HasPrefix(name, "code") || name == "invalidtarget") {
+			return literal(n.Values[0])
+		}
+	case *ast.KeyValueExpr: // ErrorField: "x"
+		if key, ok := n.Key.(*ast.Ident); ok && key.Name == "ErrorField" {
+			return literal(n.Value)
+		}
+	case *ast.AssignStmt: // problem.Protocol.ErrorField = "x"
+		if selector, ok := n.Lhs[0].(*ast.SelectorExpr); ok && selector.Sel.Name == "ErrorField" {
+			return literal(n.Rhs[0])
+		}
+	case *ast.CallExpr: // pageRefusal("x", …)
+		if called, ok := n.Fun.(*ast.Ident); ok && called.Name == "pageRefusal" {
+			return literal(n.Args[0])
+		}
+	}
+	return nil
+}
+
+func nonEmpty(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return []string{text}
+}
