@@ -1,0 +1,31 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/minifed/minifed/wechat"
+)
+
+// MeasureWeChat returns what wechat.Config.Observe counts and times calls with, in minifed_wechat_calls_total and
+// minifed_wechat_call_duration_seconds.
+func MeasureWeChat(registry prometheus.Registerer) (observe func(wechat.Observation), err error) {
+	calls := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "minifed_wechat_calls_total",
+		Help: "Calls to WeChat, attempts that were refused before they were sent included, by API and outcome: ok, or the class of the errcode.",
+	}, []string{"api", "outcome"})
+	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "minifed_wechat_call_duration_seconds",
+		Help:    "How long calls to WeChat took, by API.",
+		Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+	}, []string{"api"})
+	if err := errors.Join(registry.Register(calls), registry.Register(durations)); err != nil {
+		return nil, fmt.Errorf("server: metrics: %w", err)
+	}
+	return func(seen wechat.Observation) {
+		calls.WithLabelValues(seen.API, seen.Outcome).Inc()
+		durations.WithLabelValues(seen.API).Observe(seen.Duration.Seconds())
+	}, nil
+}
