@@ -23,6 +23,8 @@ type Config struct {
 type ListenConfig struct {
 	Address           string        `yaml:"address"`
 	AdminAddress      string        `yaml:"admin_address"`
+	TLSCertFile       string        `yaml:"tls_cert_file"`
+	TLSKeyFile        string        `yaml:"tls_key_file"`
 	TrustedProxies    []string      `yaml:"trusted_proxies"`
 	RequestTimeout    time.Duration `yaml:"request_timeout"`
 	ReadHeaderTimeout time.Duration `yaml:"read_header_timeout"`

@@ -27,6 +27,7 @@ func (r *configReader) check() {
 		r.complain("data_dir", "must name a folder")
 	}
 	r.checkAddresses()
+	r.checkTLS()
 	r.checkDurations()
 	r.checkStorage()
 	r.checkWeChat()
@@ -59,6 +60,23 @@ func (r *configReader) checkAddress(path, address string) {
 		r.complain(path, "port %q is not a number from 0 to 65535", port)
 	} else if strings.ContainsAny(host, " /") {
 		r.complain(path, "host %q of port %d is not a host name or an IP address", host, number)
+	}
+}
+
+// checkTLS wants both files or none, and a certificate that can be used.
+func (r *configReader) checkTLS() {
+	switch c := r.config.Listen; {
+	case c.TLSCertFile == "" && c.TLSKeyFile == "":
+	case c.TLSCertFile == "":
+		r.complain("listen.tls_cert_file", "must name the certificate of the key in listen.tls_key_file")
+	case c.TLSKeyFile == "":
+		r.complain("listen.tls_key_file", "must name the key of the certificate in listen.tls_cert_file")
+	case strings.HasPrefix(r.config.PublicURL, "http:"):
+		r.complain("listen.tls_cert_file", "public_url, %s, must be https when the server answers by TLS", r.config.PublicURL)
+	default:
+		if _, err := loadCertificate(c.TLSCertFile, c.TLSKeyFile); err != nil {
+			r.complain("listen.tls_cert_file", "%v", unwrapPath(err))
+		}
 	}
 }
 

@@ -164,7 +164,12 @@ func (s *station) serve(t *testing.T, variables ...string) *serving {
 // serveAt is serve at an address of one's choice, which is the issuer's too.
 func (s *station) serveAt(t *testing.T, public string, variables ...string) *serving {
 	t.Helper()
-	admin := freeLoopbackAddress(t.Context())
+	return s.serveWith(t, public, freeLoopbackAddress(t.Context()), variables...)
+}
+
+// serveWith is serveAt with the address of the admin listener.
+func (s *station) serveWith(t *testing.T, public, admin string, variables ...string) *serving {
+	t.Helper()
 	running := &serving{url: "http://" + public, adminURL: "http://" + admin, ended: make(chan int, 1)}
 	running.station = s.at(append([]string{
 		"MINIFED_PUBLIC_URL=" + running.url, "MINIFED_LISTEN_ADDRESS=" + public, "MINIFED_LISTEN_ADMIN_ADDRESS=" + admin,

@@ -9,8 +9,11 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/server"
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/mongodb"
@@ -19,7 +22,9 @@ import (
 
 // deployment is an open store with everything that works on it.
 type deployment struct {
-	config  Config
+	config Config
+	// store is the engine as it was opened, and engine what everything works with: the same, but for a server's measurements.
+	store   storage.Engine
 	engine  storage.Engine
 	master  *keys.Master
 	ring    *keys.Ring
@@ -34,6 +39,8 @@ type purpose struct {
 	// serve claims the store for a server, and makes what a first start needs.
 	serve  bool
 	logger *slog.Logger
+	// metrics registers what counts the store's operations; nil counts nothing.
+	metrics prometheus.Registerer
 }
 
 // openDeployment opens the store that config names and makes sure that the master key is the store's. Only a server makes
@@ -52,8 +59,13 @@ func openDeployment(ctx context.Context, c *console, config Config, why purpose)
 	if d.master, d.madeMasterKey, err = openMasterKey(c, config, location, why.serve); err != nil {
 		return nil, err
 	}
-	if d.engine, err = openEngine(ctx, c, location, why); err != nil {
+	if d.store, err = openEngine(ctx, c, location, why); err != nil {
 		return nil, err
+	}
+	if d.engine = d.store; why.metrics != nil {
+		if d.engine, err = server.MeasureStore(d.store, why.metrics, c.now); err != nil {
+			return nil, errors.Join(err, d.store.Close())
+		}
 	}
 	if err := d.assemble(ctx, c, why.logger); err != nil {
 		return nil, errors.Join(err, d.engine.Close())

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
+	"os"
+	"os/signal"
 	"sync"
+	"syscall"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/minifed/minifed/server"
 	"github.com/minifed/minifed/storage"
@@ -27,19 +30,25 @@ type provider struct {
 
 	public *http.Server
 	admin  *http.Server
-	stop   context.CancelFunc
-	loops  sync.WaitGroup
-	failed chan error
+	// certificates are nil when TLS is left to a proxy.
+	certificates *certificates
+	stop         context.CancelFunc
+	loops        sync.WaitGroup
+	failed       chan error
 }
 
 // startProvider opens the store and answers on the listeners, which it takes over. The caller calls drain in the end.
 func startProvider(ctx context.Context, c *console, config Config, ports listeners, logger *slog.Logger) (*provider, error) {
-	opened, err := openDeployment(ctx, c, config, purpose{serve: true, logger: logger})
+	registry := newRegistry()
+	opened, err := openDeployment(ctx, c, config, purpose{serve: true, logger: logger, metrics: registry})
 	if err != nil {
 		return nil, errors.Join(err, ports.close())
 	}
 	p := &provider{deployment: opened, logger: logger, health: &health{engine: opened.engine}, failed: make(chan error, 2)}
-	handler, registry, err := p.build(ctx, c)
+	handler, err := p.build(ctx, c, registry)
+	if err == nil && config.Listen.TLSCertFile != "" {
+		p.certificates, err = openCertificates(config.Listen, registry, c.now, logger)
+	}
 	if err != nil {
 		return nil, errors.Join(err, ports.close(), opened.close())
 	}
@@ -47,65 +56,103 @@ func startProvider(ctx context.Context, c *console, config Config, ports listene
 	p.stop = stop
 	p.loops.Go(func() { p.ring.Run(background) })
 	p.loops.Go(func() { p.secrets.Run(background) })
-	if engine, ok := p.engine.(*mongodb.Engine); ok {
+	if engine, ok := p.store.(*mongodb.Engine); ok {
 		p.loops.Go(func() { engine.Run(background) })
 	}
-	p.public = p.serve(ports, handler)
+	p.public = p.httpServer(handler)
+	if p.certificates == nil {
+		p.loops.Go(func() { p.ended(p.public.Serve(ports.public)) })
+	} else {
+		p.servePublicTLS(background, ports.public)
+	}
 	if ports.admin != nil {
-		p.admin = p.serve(listeners{public: ports.admin}, p.health.handler(registry))
+		p.admin = p.adminServer(ports.admin, p.health.handler(registry))
+		p.loops.Go(func() { p.ended(p.admin.Serve(ports.admin)) })
 	}
 	p.health.ready.Store(true)
 	return p, nil
 }
 
 // build makes sure of the default directory and puts the handler together.
-func (p *provider) build(ctx context.Context, c *console) (handler http.Handler, registry *prometheus.Registry, err error) {
+func (p *provider) build(ctx context.Context, c *console, registry prometheus.Registerer) (handler http.Handler, err error) {
 	id := p.config.DefaultDirectory
 	if p.firstStart, err = p.deployment.admin.EnsureDirectory(ctx, storage.Directory{ID: id, Name: id}); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if err := errors.Join(p.ring.Load(ctx), p.secrets.Load(ctx)); err != nil {
-		return nil, nil, err
+	if err := errors.Join(p.ring.Load(ctx), p.secrets.Load(ctx), server.MeasureKeys(p.ring, registry, c.now)); err != nil {
+		return nil, err
+	}
+	observe, err := server.MeasureWeChat(registry)
+	if err != nil {
+		return nil, err
 	}
 	calls, err := wechat.New(wechat.Config{
 		BaseURL: p.config.WeChat.BaseURL, ConnectTimeout: p.config.WeChat.ConnectTimeout, Timeout: p.config.WeChat.Timeout,
 		MaxConcurrent: p.config.WeChat.MaxConcurrent, BreakerFailures: p.config.WeChat.BreakerFailures,
-		BreakerOpen: p.config.WeChat.BreakerOpen, Now: c.now, Logger: p.logger,
+		BreakerOpen: p.config.WeChat.BreakerOpen, Now: c.now, Logger: p.logger, Observe: observe,
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	proxies, err := p.config.Listen.trustedProxies()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	registry = prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
-	handler, err = server.New(server.Config{
+	return server.New(server.Config{
 		PublicURL: p.config.PublicURL, DefaultDirectory: id, Engine: p.engine, Keys: p.ring, Secrets: p.secrets, Master: p.master,
 		WeChat: calls, Now: c.now, Rand: c.random, Logger: p.logger, Metrics: registry, TrustedProxies: proxies,
 		RequestTimeout: p.config.Listen.RequestTimeout, WeChatTimeout: p.config.WeChat.Timeout,
 	})
-	return handler, registry, err
 }
 
 // maxHeader bounds the header of a request.
 const maxHeader = 32 << 10
 
-// serve answers on one port until drain.
-func (p *provider) serve(ports listeners, handler http.Handler) *http.Server {
+// httpServer is a server with the limits of the configuration.
+func (p *provider) httpServer(handler http.Handler) *http.Server {
 	limits := p.config.Listen
-	httpServer := &http.Server{
+	return &http.Server{
 		Handler: handler, ReadHeaderTimeout: limits.ReadHeaderTimeout, ReadTimeout: limits.ReadTimeout,
 		WriteTimeout: limits.WriteTimeout, IdleTimeout: limits.IdleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(p.logger.Handler(), slog.LevelDebug),
 	}
+}
+
+// adminServer is the server of health and metrics, and of profiles where only this machine reaches it.
+func (p *provider) adminServer(listener net.Listener, handler http.Handler) *http.Server {
+	if onLoopback(listener) {
+		handler = withProfiles(handler)
+	}
+	server := p.httpServer(handler)
+	server.WriteTimeout = profileTimeout
+	return server
+}
+
+// ended reports that a listener stopped without having been told to.
+func (p *provider) ended(err error) {
+	if !errors.Is(err, http.ErrServerClosed) {
+		p.failed <- err
+	}
+}
+
+// servePublicTLS answers by TLS, and reads the certificate again whenever SIGHUP says that it changed. Without TLS, SIGHUP ends
+// the process as usual: it comes when the terminal is closed.
+func (p *provider) servePublicTLS(ctx context.Context, listener net.Listener) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	p.public.TLSConfig = p.certificates.config()
+	p.loops.Go(func() { p.ended(p.public.ServeTLS(listener, "", "")) })
 	p.loops.Go(func() {
-		if err := httpServer.Serve(ports.public); !errors.Is(err, http.ErrServerClosed) {
-			p.failed <- err
+		defer signal.Stop(hangups)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-hangups:
+				p.certificates.reload()
+			}
 		}
 	})
-	return httpServer
 }
 
 // wait returns nil when ctx ends, and an error when a listener fails.

@@ -72,7 +72,7 @@ func TestTheFirstStartMakesWhatItNeedsAndSaysWhatComesNext(t *testing.T) {
 
 func TestHealthAndMetricsAnswerOnTheAdminPortAlone(t *testing.T) {
 	running := newStation(t).serve(t)
-	for path, want := range map[string]string{"/livez": `"live"`, "/readyz": `"ready","store":"ok"`, "/metrics": "go_build_info"} {
+	for path, want := range map[string]string{"/livez": `"live"`, "/readyz": `"ready","store":"ok"`, "/metrics": "minifed_build_info"} {
 		if code, body := get(t, running.adminURL+path); code != http.StatusOK || !strings.Contains(body, want) {
 			t.Errorf("%s: %d %s", path, code, body)
 		}

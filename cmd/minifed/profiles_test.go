@@ -1,0 +1,41 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+)
+
+func TestProfilesAreReadOnThisMachineAlone(t *testing.T) {
+	running := newStation(t).serve(t)
+	for _, path := range []string{"/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/profile?seconds=1"} {
+		if code, _ := get(t, running.adminURL+path); code != http.StatusOK {
+			t.Errorf("%s: %d", path, code)
+		}
+	}
+	if code, _ := get(t, running.url+"/debug/pprof/"); code != http.StatusNotFound {
+		t.Errorf("on the public port: %d", code)
+	}
+	rebound := httptest.NewRequest(http.MethodGet, "http://evil.example.com/debug/pprof/", nil)
+	answer := httptest.NewRecorder()
+	withProfiles(http.NotFoundHandler()).ServeHTTP(answer, rebound)
+	if answer.Code != http.StatusNotFound {
+		t.Errorf("by a name that resolves to loopback: %d", answer.Code)
+	}
+}
+
+func TestAnAdminListenerForOthersServesHealthAndMetricsOnly(t *testing.T) {
+	address := freeLoopbackAddress(t.Context())
+	_, port, err := net.SplitHostPort(freeLoopbackAddress(t.Context()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newStation(t)
+	s.serveWith(t, address, "0.0.0.0:"+port)
+	for path, want := range map[string]int{"/livez": 200, "/readyz": 200, "/metrics": 200, "/debug/pprof/": 404, "/debug/pprof/heap": 404, "/admin/v1/": 404} {
+		if code, _ := get(t, "http://127.0.0.1:"+port+path); code != want {
+			t.Errorf("%s: %d, want %d", path, code, want)
+		}
+	}
+}

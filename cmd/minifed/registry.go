@@ -1,0 +1,20 @@
+package main
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// newRegistry makes the registry of a server's metrics, with those of the process, of the Go runtime and of the build in it.
+func newRegistry() *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	build := versionOf(buildInfo())
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name:        "minifed_build_info",
+		Help:        "Always 1; the labels say what runs.",
+		ConstLabels: prometheus.Labels{"version": build.Version, "revision": build.Revision, "go": build.Go},
+	})
+	info.Set(1)
+	registry.MustRegister(info, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return registry
+}
