@@ -97,10 +97,10 @@ func (c codes) grantID(ctx context.Context, a *authorization, i *interaction) (o
 // rememberedUntil is how long the grant has to stay, whatever becomes of it, so that the request is not answered again.
 func (c codes) rememberedUntil(a *authorization, i *interaction) time.Time {
 	switch {
+	case a.pushed != "": // Other tabs may have opened it, and each has an interaction of its own.
+		return storage.Instant(c.now().Add(pushedLife + interactionLife))
 	case i != nil:
 		return time.Unix(i.Ends, 0).UTC()
-	case a.pushed != "":
-		return storage.Instant(c.now().Add(pushedLife))
 	default:
 		return time.Time{}
 	}

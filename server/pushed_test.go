@@ -158,6 +158,19 @@ func TestRFC9126_4_AReloadOpensItAgainAndTheCodeIsGivenOnce(t *testing.T) {
 	b.wantError(t, "invalid_request_uri", "state-1")
 }
 
+func TestRFC9126_4_AnotherTabDoesNotGetASecondCode(t *testing.T) {
+	w := newSite(t)
+	b := w.newBrowser()
+	b.get(w.pushedURL("web", w.push("web").text("request_uri")))
+	other := b.page.url
+	b.signIn("alice")
+	b.allow()
+	b.code()
+	w.clock.Advance(29 * time.Minute) // Nobody redeemed it.
+	b.get(strings.Replace(other, "/login", "/oauth2/authorize", 1))
+	b.wantError(t, "invalid_request_uri", "state-1")
+}
+
 func TestRFC9126_4_AUsedRequestURIIsRefused(t *testing.T) {
 	w := newSite(t)
 	w.addClient("short", func(c *storage.Client) { c.Lifetimes.Code = 5 })
