@@ -117,11 +117,23 @@ func TestEveryKeyHasAVariableThatSetsIt(t *testing.T) {
 		"public_url": "https://id.example.com", "default_directory": "main", "listen.write_timeout": "20s", "listen.request_timeout": "12s", "listen.trusted_proxies": "10.0.0.0/8", "listen.address": "0.0.0.0:1", "listen.admin_address": "off",
 		"storage.uri": "mongodb://u:p@db.example.com/x", "log.level": "debug", "log.format": "json", "wechat.base_url": "https://example.com",
 	}
+	folder := t.TempDir()
+	writeCertificate(t, folder, 1)
+	// A certificate and its key need each other, and an https issuer.
+	together := map[string]string{
+		"MINIFED_LISTEN_TLS_CERT_FILE": filepath.Join(folder, "tls.crt"), "MINIFED_LISTEN_TLS_KEY_FILE": filepath.Join(folder, "tls.key"),
+		"MINIFED_PUBLIC_URL": "https://id.example.com",
+	}
 	for path, field := range configLeaves(new(Config)) {
 		t.Run(path, func(t *testing.T) {
-			sample := samples[path]
+			environ, sample := []string{"HOME=/"}, samples[path]
 			switch {
 			case sample != "":
+			case strings.HasPrefix(path, "listen.tls_"):
+				for name, value := range together {
+					environ = append(environ, name+"="+value)
+				}
+				sample = together[variableOf(path)]
 			case path == "storage.uri_file":
 				sample = filepath.Join(t.TempDir(), "uri")
 				writeFile(t, sample, "sqlite:/tmp/x.db\n")
@@ -132,7 +144,7 @@ func TestEveryKeyHasAVariableThatSetsIt(t *testing.T) {
 			default:
 				sample = "other"
 			}
-			config, err := loadConfig(absent(t), []string{"HOME=/", variableOf(path) + "=" + sample})
+			config, err := loadConfig(absent(t), append(environ, variableOf(path)+"="+sample))
 			if err != nil {
 				t.Fatal(err)
 			}
