@@ -15,7 +15,6 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
-	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
 	"github.com/minifed/minifed/storage"
 )
@@ -73,7 +72,7 @@ func Open(ctx context.Context, opts Options) (*Engine, error) {
 		}
 	}
 	if err := engine.createIndexes(ctx); err != nil {
-		return nil, errors.Join(err, client.Disconnect(ctx))
+		return nil, errors.Join(err, engine.Close())
 	}
 	return engine, nil
 }
@@ -104,15 +103,21 @@ func (e *Engine) Get(ctx context.Context, kind storage.Kind, id string) (storage
 }
 
 // Confirm is Get with read concern linearizable: slower, and never older than a write that was acknowledged before it, even
-// around a failover. It is for the rare reader who must tell "never was" from "not seen yet".
+// when a failover left two servers that take themselves for the primary. It is for the rare reader who must tell "never was"
+// from "not seen yet". A server without replicas knows no such read, and has nobody to fail over to: there it is Get.
 func (e *Engine) Confirm(ctx context.Context, kind storage.Kind, id string) (storage.Document, error) {
 	c, err := e.collection(kind)
 	if err != nil {
 		return storage.Document{}, err
 	}
-	return e.find(ctx, c.linearizable, kind, id)
+	doc, err := e.find(ctx, c.linearizable, kind, id)
+	if unknowing(err) {
+		return e.find(ctx, c.Collection, kind, id)
+	}
+	return doc, err
 }
 
+// find reads one document.
 func (e *Engine) find(ctx context.Context, from *mongo.Collection, kind storage.Kind, id string) (storage.Document, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.options.Timeout)
 	defer cancel()
@@ -127,116 +132,6 @@ func (e *Engine) find(ctx context.Context, from *mongo.Collection, kind storage.
 		return storage.Document{}, storage.ErrNotFound
 	}
 	return stored.document(kind)
-}
-
-// Insert implements storage.Engine. One upsert inserts, or takes the place of an expired leftover: the filter matches
-// nothing but that, so over a live document the server refuses the second _id.
-func (e *Engine) Insert(ctx context.Context, doc storage.Document) (string, error) {
-	c, stored, err := e.prepare(doc)
-	if err != nil {
-		return "", err
-	}
-	if ctx.Err() != nil {
-		return "", unavailable("insert", ctx.Err())
-	}
-	ctx, cancel := context.WithTimeout(ctx, e.options.Timeout)
-	defer cancel()
-	filter := bson.D{{Key: "_id", Value: doc.ID}, {Key: "expires_at", Value: bson.D{{Key: "$lte", Value: e.options.Now()}}}}
-	_, err = c.ReplaceOne(ctx, filter, stored, options.Replace().SetUpsert(true))
-	switch {
-	case err == nil:
-		return stored.Rev, nil
-	case mongo.IsDuplicateKeyError(err):
-		return e.taken(ctx, c, doc, stored.Rev)
-	default:
-		return e.insertOutcome(ctx, c, doc, stored.Rev, err)
-	}
-}
-
-// taken is what follows when the _id is there. The document may be our own, if the driver retried a write whose answer was
-// lost; and one that is not yet committed by the majority cannot be read yet, although it is already in the way: then it is
-// waited for, so that the caller can adopt what it lost to.
-func (e *Engine) taken(ctx context.Context, c collection, doc storage.Document, rev string) (string, error) {
-	for delay := 2 * time.Millisecond; ; delay *= 2 {
-		found, err := e.find(ctx, c.Collection, doc.Kind, doc.ID)
-		switch {
-		case err == nil && found.Rev == rev:
-			return rev, nil
-		case err == nil:
-			return "", storage.ErrExists
-		case !errors.Is(err, storage.ErrNotFound):
-			return "", err
-		case !wait(ctx, delay) || delay > time.Second:
-			return "", fmt.Errorf("%w: an insert lost to a document that cannot be read yet", storage.ErrUnavailable)
-		}
-	}
-}
-
-// insertOutcome reads once after an ambiguous error.
-func (e *Engine) insertOutcome(ctx context.Context, c collection, doc storage.Document, rev string, cause error) (string, error) {
-	found, err := e.find(e.afterwards(ctx), c.Collection, doc.Kind, doc.ID)
-	switch {
-	case err == nil && found.Rev == rev:
-		return rev, nil
-	case err == nil:
-		return "", storage.ErrExists
-	default:
-		return "", unavailable("insert", cause)
-	}
-}
-
-// Replace implements storage.Engine.
-func (e *Engine) Replace(ctx context.Context, doc storage.Document) (string, error) {
-	c, stored, err := e.prepare(doc)
-	if err != nil {
-		return "", err
-	}
-	if ctx.Err() != nil {
-		return "", unavailable("replace", ctx.Err())
-	}
-	ctx, cancel := context.WithTimeout(ctx, e.options.Timeout)
-	defer cancel()
-	filter := append(bson.D{{Key: "_id", Value: doc.ID}, {Key: "rev", Value: doc.Rev}}, live(e.options.Now())...)
-	result, err := c.ReplaceOne(ctx, filter, stored)
-	switch {
-	case err != nil:
-		return e.replaceOutcome(ctx, c, doc, stored.Rev, err)
-	case result.MatchedCount == 1:
-		return stored.Rev, nil
-	default:
-		// The driver retries a write whose answer was lost, and its second try finds the revision of the first.
-		return e.replaceOutcome(ctx, c, doc, stored.Rev, nil)
-	}
-}
-
-// replaceOutcome reads once to find out who won. The old revision after an error means unknown: the server may yet execute
-// the command.
-func (e *Engine) replaceOutcome(ctx context.Context, c collection, doc storage.Document, rev string, cause error) (string, error) {
-	found, err := e.find(e.afterwards(ctx), c.Collection, doc.Kind, doc.ID)
-	switch {
-	case err == nil && found.Rev == rev:
-		return rev, nil
-	case err == nil && (cause == nil || found.Rev != doc.Rev), errors.Is(err, storage.ErrNotFound):
-		return "", storage.ErrConflict
-	case err == nil:
-		return "", unavailable("replace", cause)
-	default:
-		return "", err
-	}
-}
-
-// Delete implements storage.Engine.
-func (e *Engine) Delete(ctx context.Context, kind storage.Kind, id string) error {
-	c, err := e.collection(kind)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, e.options.Timeout)
-	defer cancel()
-	if _, err := c.DeleteOne(ctx, bson.D{{Key: "_id", Value: id}}); err != nil {
-		return unavailable("delete", err)
-	}
-	return nil
 }
 
 // Ping implements storage.Engine: it asks the primary.
@@ -281,47 +176,10 @@ func (e *Engine) prepare(doc storage.Document) (collection, record, error) {
 	return c, stored, err
 }
 
-// afterwards is a context for the one read that finds out what became of a write: the write's own may have ended.
-func (e *Engine) afterwards(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }
-
-// unavailable hides the driver's text, which may quote a document.
-func unavailable(operation string, err error) error {
-	cause := "server error"
-	var command mongo.CommandError
-	switch {
-	case errors.Is(err, context.Canceled):
-		cause = "the caller gave up"
-	case mongo.IsTimeout(err):
-		cause = "timeout"
-	case mongo.IsNetworkError(err):
-		cause = "network error"
-	case errors.As(err, &command):
-		cause = fmt.Sprintf("command error %d (%s)", command.Code, command.Name)
-	}
-	return fmt.Errorf("%w: mongodb: %s: %s", storage.ErrUnavailable, operation, cause)
-}
-
 func revision(random io.Reader) (string, error) {
 	var raw [12]byte
 	if _, err := io.ReadFull(random, raw[:]); err != nil {
 		return "", fmt.Errorf("mongodb: random source: %w", err)
 	}
 	return bson.ObjectID(raw).Hex(), nil
-}
-
-func wait(ctx context.Context, delay time.Duration) bool {
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-func concerns(clientOptions *options.ClientOptions) {
-	clientOptions.SetReadPreference(readpref.Primary())
-	clientOptions.SetReadConcern(readconcern.Majority())
-	clientOptions.SetWriteConcern(writeconcern.Majority())
 }

@@ -2,7 +2,6 @@ package mongodb
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -18,20 +17,26 @@ const (
 	sweepBatch = 200
 )
 
-// createIndexes creates one index a command: what exists already is left alone.
+// createIndexes creates one index a command. What exists already is left alone, so that instances may start together.
 func (e *Engine) createIndexes(ctx context.Context) error {
 	for kind, indexes := range storage.Kinds() {
 		for _, keys := range indexKeys(indexes) {
-			model := mongo.IndexModel{Keys: keys}
-			if _, err := e.collections[kind].Indexes().CreateOne(ctx, model); err != nil {
+			if err := e.createIndex(ctx, kind, mongo.IndexModel{Keys: keys}); err != nil {
 				return unavailable("create index", err)
 			}
 		}
 		if err := e.createTTL(ctx, kind); err != nil {
-			return err
+			return unavailable("create index", err)
 		}
 	}
 	return nil
+}
+
+func (e *Engine) createIndex(ctx context.Context, kind storage.Kind, model mongo.IndexModel) error {
+	ctx, cancel := context.WithTimeout(ctx, e.options.Timeout)
+	defer cancel()
+	_, err := e.collections[kind].Indexes().CreateOne(ctx, model)
+	return err
 }
 
 func indexKeys(indexes storage.Indexes) []bson.D {
@@ -51,16 +56,12 @@ func indexKeys(indexes storage.Indexes) []bson.D {
 // createTTL lets the server remove what is expired. Where it will not, an ordinary index and Sweep do the same.
 func (e *Engine) createTTL(ctx context.Context, kind storage.Kind) error {
 	keys := bson.D{{Key: "expires_at", Value: 1}}
-	model := mongo.IndexModel{Keys: keys, Options: options.Index().SetExpireAfterSeconds(0)}
-	_, err := e.collections[kind].Indexes().CreateOne(ctx, model)
-	if err == nil {
-		return nil
+	err := e.createIndex(ctx, kind, mongo.IndexModel{Keys: keys, Options: options.Index().SetExpireAfterSeconds(0)})
+	if code, _ := codeOf(err); code == 0 {
+		return err // nil, or no word of the server's
 	}
-	if mongo.IsNetworkError(err) || mongo.IsTimeout(err) {
-		return unavailable("create index", err)
-	}
-	if _, err := e.collections[kind].Indexes().CreateOne(ctx, mongo.IndexModel{Keys: keys}); err != nil {
-		return unavailable("create index", err)
+	if err := e.createIndex(ctx, kind, mongo.IndexModel{Keys: keys}); err != nil {
+		return err
 	}
 	e.sweeps = append(e.sweeps, kind)
 	return nil
@@ -79,38 +80,49 @@ func (e *Engine) Run(ctx context.Context) {
 	}
 }
 
-// Sweep removes up to 200 expired documents of each kind without a TTL index, and returns how many.
+// Sweep removes what is expired of each kind without a TTL index, up to 200 documents a command, and returns how many it removed.
 func (e *Engine) Sweep(ctx context.Context) (int, error) {
 	removed := 0
 	for _, kind := range e.sweeps {
-		n, err := e.sweep(ctx, kind)
-		removed += n
-		if err != nil {
-			return removed, err
+		for {
+			n, err := e.sweep(ctx, kind)
+			removed += n
+			if err != nil {
+				return removed, err
+			}
+			if n < sweepBatch {
+				break
+			}
 		}
 	}
 	return removed, nil
 }
 
 func (e *Engine) sweep(ctx context.Context, kind storage.Kind) (int, error) {
-	expired := bson.D{{Key: "expires_at", Value: bson.D{{Key: "$lte", Value: e.options.Now()}}}}
-	find := options.Find().SetLimit(sweepBatch).SetProjection(bson.D{{Key: "_id", Value: 1}, {Key: "rev", Value: 1}})
-	cursor, err := e.collections[kind].Find(ctx, expired, find)
+	ctx, cancel := context.WithTimeout(ctx, e.options.Timeout)
+	defer cancel()
+	c := e.collections[kind]
+	expired := bson.E{Key: "expires_at", Value: bson.D{{Key: "$lte", Value: e.options.Now()}}}
+	find := options.Find().SetLimit(sweepBatch).SetProjection(bson.D{{Key: "_id", Value: 1}})
+	cursor, err := c.Find(ctx, bson.D{expired}, find)
 	if err != nil {
 		return 0, unavailable("sweep", err)
 	}
-	var leftovers []bson.D
+	var leftovers []record
 	if err := cursor.All(ctx, &leftovers); err != nil {
 		return 0, unavailable("sweep", err)
 	}
-	removed := 0
-	for _, leftover := range leftovers {
-		// The revision keeps a document that took the leftover's place meanwhile.
-		result, err := e.collections[kind].DeleteOne(ctx, leftover)
-		if err != nil {
-			return removed, fmt.Errorf("mongodb: %w", unavailable("sweep", err))
-		}
-		removed += int(result.DeletedCount)
+	if len(leftovers) == 0 {
+		return 0, nil
 	}
-	return removed, nil
+	ids := make(bson.A, len(leftovers))
+	for i, leftover := range leftovers {
+		ids[i] = leftover.ID
+	}
+	// The second condition keeps a document that took the leftover's place meanwhile.
+	result, err := c.DeleteMany(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}, expired})
+	if err != nil {
+		return 0, unavailable("sweep", err)
+	}
+	return int(result.DeletedCount), nil
 }

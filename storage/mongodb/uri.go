@@ -5,15 +5,22 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/connstring"
 )
 
-// defaultDatabase is used when the URI names none.
-const defaultDatabase = "minifed"
+const (
+	// defaultDatabase is used when the URI names none.
+	defaultDatabase = "minifed"
+	// selectionTimeout is how long an operation waits for a primary, unless the URI says otherwise: long enough for a planned
+	// change of the primary, short enough that requests do not pile up while there is none.
+	selectionTimeout = 5 * time.Second
+)
 
 // parse reads the URI and sets what minifed relies on. Errors never quote the URI, which holds a password.
 func parse(opts Options) (*options.ClientOptions, string, error) {
@@ -28,8 +35,13 @@ func parse(opts Options) (*options.ClientOptions, string, error) {
 	if err := refuseWeakening(parsed, clientOptions); err != nil {
 		return nil, "", err
 	}
-	concerns(clientOptions)
+	journal := true
+	clientOptions.SetReadPreference(readpref.Primary()).SetReadConcern(readconcern.Majority())
+	clientOptions.SetWriteConcern(&writeconcern.WriteConcern{W: writeconcern.WCMajority, Journal: &journal})
 	clientOptions.SetAppName("minifed").SetMonitor(opts.Monitor)
+	if !parsed.ServerSelectionTimeoutSet {
+		clientOptions.SetServerSelectionTimeout(selectionTimeout)
+	}
 	database := parsed.Database
 	if database == "" {
 		database = defaultDatabase

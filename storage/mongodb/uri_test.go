@@ -3,6 +3,7 @@ package mongodb
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestOptionsThatWeakenAreRefused(t *testing.T) {
@@ -37,6 +38,19 @@ func TestSafeURIsPass(t *testing.T) {
 		if err != nil || got != database {
 			t.Errorf("%s: database %q, %v; want %q", uri, got, err, database)
 		}
+	}
+}
+
+func TestTheURISetsThePoolAndTheTimes(t *testing.T) {
+	set, _, err := parse(Options{URI: "mongodb://a/?maxPoolSize=7&minPoolSize=3&maxIdleTimeMS=9000&serverSelectionTimeoutMS=1500&retryWrites=false"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *set.MaxPoolSize != 7 || *set.MinPoolSize != 3 || *set.MaxConnIdleTime != 9*time.Second || *set.ServerSelectionTimeout != 1500*time.Millisecond {
+		t.Errorf("got %d, %d, %v, %v", *set.MaxPoolSize, *set.MinPoolSize, *set.MaxConnIdleTime, *set.ServerSelectionTimeout)
+	}
+	if set, _, err = parse(Options{URI: "mongodb://a"}); err != nil || *set.ServerSelectionTimeout != selectionTimeout {
+		t.Errorf("by itself an operation waits %v for a primary: %v", *set.ServerSelectionTimeout, err)
 	}
 }
 

@@ -20,11 +20,13 @@ import (
 const uriVariable = "MINIFED_TEST_MONGODB_URI"
 
 func TestEngine(t *testing.T) {
+	t.Parallel()
 	if uri := os.Getenv(uriVariable); uri != "" {
 		storagetest.Run(t, storagetest.Subject{Open: onMongoDB(uri)})
 		return
 	}
-	storagetest.Run(t, (&onFerretDB{proxies: map[storage.Engine]*Proxy{}, uris: map[storage.Engine]string{}}).subject(t))
+	on := &onFerretDB{proxies: map[storage.Engine]*Proxy{}, uris: map[storage.Engine]string{}}
+	storagetest.Run(t, storagetest.Subject{Open: on.open, Reopen: on.reopen, DropReply: on.dropReply})
 }
 
 // onMongoDB gives every test a database of its own and drops it afterwards.
@@ -45,24 +47,16 @@ func onMongoDB(uri string) func(*testing.T, func() time.Time) storage.Engine {
 	}
 }
 
-// onFerretDB shares one FerretDB between the tests and gives each a database and a proxy of its own.
+// onFerretDB gives every test a database and a proxy of its own.
 type onFerretDB struct {
-	server    *Server
-	databases atomic.Int64
-
 	mu      sync.Mutex
 	proxies map[storage.Engine]*Proxy // guarded by mu
 	uris    map[storage.Engine]string // guarded by mu
 }
 
-func (f *onFerretDB) subject(t *testing.T) storagetest.Subject {
-	f.server = StartServer(t)
-	return storagetest.Subject{Open: f.open, Reopen: f.reopen, DropReply: f.dropReply}
-}
-
 func (f *onFerretDB) open(t *testing.T, now func() time.Time) storage.Engine {
-	proxy := f.server.Proxy(t)
-	return f.connect(t, proxy, proxy.URI(fmt.Sprintf("test%d", f.databases.Add(1))), now)
+	proxy := ferret.ReplicaSet(t)
+	return f.connect(t, proxy, proxy.URI(ferret.Database()), now)
 }
 
 func (f *onFerretDB) connect(t *testing.T, proxy *Proxy, uri string, now func() time.Time) storage.Engine {

@@ -1,10 +1,8 @@
 package ferretdb
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"slices"
 	"sync"
@@ -30,6 +28,8 @@ const (
 	WriteConcernError
 	// Executed executes the command and answers NotWritablePrimary: a failover between the two.
 	Executed
+	// Stale answers a find with what the same find was answered last: the majority does not have yet what the primary has.
+	Stale
 )
 
 // Command is one command on its way to the server.
@@ -47,27 +47,43 @@ func IsWrite(command Command) bool {
 	return slices.Contains([]string{"insert", "update", "delete", "findAndModify"}, command.Name)
 }
 
+// IsRead reports whether a command reads documents.
+func IsRead(command Command) bool { return command.Name == "find" }
+
 // Once is for Proxy.Decide: the fault befalls the first command that matches, and none after it.
 func Once(fault Fault, matches func(Command) bool) func(Command) Fault {
-	var done atomic.Bool
+	return Nth(0, 1, fault, matches)
+}
+
+// Nth is for Proxy.Decide: of the commands that match, the fault befalls count ones after the first skip.
+func Nth(skip, count int, fault Fault, matches func(Command) bool) func(Command) Fault {
+	var seen atomic.Int64
 	return func(command Command) Fault {
-		if matches(command) && done.CompareAndSwap(false, true) {
-			return fault
+		if !matches(command) {
+			return Pass
 		}
-		return Pass
+		if n := int(seen.Add(1)); n <= skip || n > skip+count {
+			return Pass
+		}
+		return fault
 	}
 }
 
-// Proxy passes wire messages between drivers and FerretDB, one at a time.
+// Proxy passes wire messages between drivers and FerretDB, one at a time among all proxies of a Server.
 type Proxy struct {
 	listener net.Listener
-	backend  string
-	turn     sync.Mutex // held from a command to its reply
+	server   *Server
+	// replicaSet makes the server look like the primary of a replica set, so that drivers send retryable writes.
+	replicaSet bool
 
 	mu     sync.Mutex
 	decide func(Command) Fault   // guarded by mu
 	open   map[net.Conn]struct{} // guarded by mu
 	down   bool                  // guarded by mu
+	// found is the last reply to each find, by collection and filter; guarded by mu.
+	found map[string][]byte
+	// written is the reply to each retryable write, by session and number; guarded by mu.
+	written map[string][]byte
 }
 
 // URI returns the connection string of a database behind the proxy.
@@ -99,13 +115,16 @@ func (p *Proxy) Up() {
 	p.down = false
 }
 
-func startProxy(tb testing.TB, backend string) *Proxy {
+func startProxy(tb testing.TB, server *Server, replicaSet bool) *Proxy {
 	tb.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p := &Proxy{listener: listener, backend: backend, open: map[net.Conn]struct{}{}}
+	p := &Proxy{
+		listener: listener, server: server, replicaSet: replicaSet,
+		open: map[net.Conn]struct{}{}, found: map[string][]byte{}, written: map[string][]byte{},
+	}
 	var running sync.WaitGroup
 	running.Go(func() {
 		for {
@@ -130,7 +149,7 @@ func (p *Proxy) serve(client net.Conn) {
 		return
 	}
 	defer p.forget(client)
-	server, err := net.Dial("tcp", p.backend)
+	server, err := net.Dial("tcp", p.server.address)
 	if err != nil {
 		return
 	}
@@ -170,127 +189,117 @@ var errDropped = errors.New("dropped")
 
 // execute passes one message and waits for its reply while nobody else's message is on its way.
 func (p *Proxy) execute(server net.Conn, message []byte) ([]byte, error) {
-	fault := p.fault(message)
+	command, _ := parseCommand(message)
+	fault := p.fault(command)
 	switch fault {
 	case DropCommand:
 		return nil, errDropped
 	case NotWritablePrimary:
-		return reply(message, notWritablePrimary()), nil
+		return notWritablePrimary(message), nil
+	case Stale:
+		if stale, ok := p.lastFound(command); ok {
+			return addressed(stale, message), nil
+		}
 	}
-	p.turn.Lock()
-	defer p.turn.Unlock()
-	if _, err := server.Write(message); err != nil {
-		return nil, err
-	}
-	answer, err := readMessage(server)
+	answer, err := p.pass(server, command, message)
 	switch {
 	case err != nil:
 		return nil, err
 	case fault == DropReply:
 		return nil, errDropped
 	case fault == Executed:
-		return reply(message, notWritablePrimary()), nil
+		return notWritablePrimary(message), nil
 	case fault == WriteConcernError:
-		return reply(message, withWriteConcernError(answer)), nil
+		return edited(answer, withWriteConcernError), nil
+	}
+	p.keepFound(command, answer)
+	return answer, nil
+}
+
+// pass has the server execute a message, or answers the repetition of a retryable write as a replica set does: with what came
+// of the first.
+func (p *Proxy) pass(server net.Conn, command Command, message []byte) ([]byte, error) {
+	p.server.turn.Lock()
+	defer p.server.turn.Unlock()
+	number := ""
+	if p.replicaSet {
+		if number = command.retryNumber(); number != "" {
+			if answer, ok := p.lastWritten(number); ok {
+				return addressed(answer, message), nil
+			}
+		}
+		message = edited(message, withoutSession)
+	}
+	if _, err := server.Write(message); err != nil {
+		return nil, err
+	}
+	answer, err := readMessage(server)
+	if err != nil {
+		return nil, err
+	}
+	p.keepWritten(number, answer)
+	if p.replicaSet && (command.isHello() || opcode(answer) == opReply) {
+		answer = edited(answer, asPrimaryAt(p.listener.Addr().String()))
 	}
 	return answer, nil
 }
 
-func (p *Proxy) fault(message []byte) Fault {
+func (p *Proxy) fault(command Command) Fault {
 	p.mu.Lock()
 	decide := p.decide
 	p.mu.Unlock()
-	command, ok := parseCommand(message)
-	if decide == nil || !ok {
+	if decide == nil || command.Name == "" {
 		return Pass
 	}
 	return decide(command)
 }
 
-const (
-	headerLength = 16
-	opMsg        = 2013
-	maxMessage   = 48 << 20
-)
-
-func readMessage(from io.Reader) ([]byte, error) {
-	var length [4]byte
-	if _, err := io.ReadFull(from, length[:]); err != nil {
-		return nil, err
-	}
-	n := binary.LittleEndian.Uint32(length[:])
-	if n < headerLength || n > maxMessage {
-		return nil, fmt.Errorf("a message of %d bytes", n)
-	}
-	message := make([]byte, n)
-	copy(message, length[:])
-	_, err := io.ReadFull(from, message[4:])
-	return message, err
+func (p *Proxy) lastFound(command Command) ([]byte, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	answer, ok := p.found[command.question()]
+	return answer, ok
 }
 
-// parseCommand reads the kind 0 section of an OP_MSG.
-func parseCommand(message []byte) (Command, bool) {
-	body, ok := commandBody(message)
-	if !ok {
-		return Command{}, false
+func (p *Proxy) keepFound(command Command, answer []byte) {
+	if !IsRead(command) {
+		return
 	}
-	elements, err := body.Elements()
-	if err != nil || len(elements) == 0 {
-		return Command{}, false
-	}
-	command := Command{Name: elements[0].Key(), Body: body}
-	command.Collection, _ = elements[0].Value().StringValueOK()
-	return command, true
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.found[command.question()] = answer
 }
 
-func commandBody(message []byte) (bson.Raw, bool) {
-	if binary.LittleEndian.Uint32(message[12:]) != opMsg || len(message) < headerLength+5 {
-		return nil, false
-	}
-	for rest := message[headerLength+4:]; len(rest) > 5; {
-		kind, size := rest[0], int(binary.LittleEndian.Uint32(rest[1:]))
-		if size > len(rest)-1 {
-			return nil, false
-		}
-		if kind == 0 {
-			return bson.Raw(rest[1 : 1+size]), true
-		}
-		rest = rest[1+size:]
-	}
-	return nil, false
+func (p *Proxy) lastWritten(number string) ([]byte, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	answer, ok := p.written[number]
+	return answer, ok
 }
 
-func notWritablePrimary() bson.D {
-	return bson.D{
-		{Key: "ok", Value: 0.0},
-		{Key: "errmsg", Value: "not primary"},
-		{Key: "code", Value: int32(10107)},
-		{Key: "codeName", Value: "NotWritablePrimary"},
+func (p *Proxy) keepWritten(number string, answer []byte) {
+	if number == "" {
+		return
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.written[number] = answer
 }
 
-func withWriteConcernError(answer []byte) bson.D {
-	var body bson.D
-	if raw, ok := commandBody(answer); ok {
-		_ = bson.Unmarshal(raw, &body) // an answer that is none stays empty, and the driver refuses it
-	}
-	return append(body, bson.E{Key: "writeConcernError", Value: bson.D{
-		{Key: "code", Value: int32(64)},
-		{Key: "codeName", Value: "WriteConcernTimeout"},
-		{Key: "errmsg", Value: "waiting for replication timed out"},
-	}})
+// question is what a find asks, without what differs from one time to the next.
+func (c Command) question() string {
+	return c.Collection + "\x00" + string(c.Body.Lookup("filter").Value)
 }
 
-// reply builds the OP_MSG that answers request.
-func reply(request []byte, body bson.D) []byte {
-	raw, err := bson.Marshal(body)
+// retryNumber is the session and the number of a retryable write; empty for anything else.
+func (c Command) retryNumber() string {
+	number, err := c.Body.LookupErr("txnNumber")
 	if err != nil {
-		raw = []byte{5, 0, 0, 0, 0}
+		return ""
 	}
-	out := make([]byte, headerLength, headerLength+5+len(raw))
-	binary.LittleEndian.PutUint32(out[0:], uint32(headerLength+5+len(raw)))
-	copy(out[8:12], request[4:8])
-	binary.LittleEndian.PutUint32(out[12:], opMsg)
-	out = append(out, 0, 0, 0, 0, 0)
-	return append(out, raw...)
+	return string(c.Body.Lookup("lsid").Value) + string(number.Value)
+}
+
+func (c Command) isHello() bool {
+	return slices.Contains([]string{"hello", "isMaster", "ismaster"}, c.Name)
 }

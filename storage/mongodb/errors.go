@@ -1,0 +1,99 @@
+package mongodb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// Codes of the server's errors (src/mongo/base/error_codes.yml).
+const (
+	codeUnauthorized         = 13
+	codeAuthenticationFailed = 18
+	codeInvalidOptions       = 72
+	codeNotSupported         = 115
+	codeNotAReplicaSet       = 123
+	codeNotImplemented       = 238
+	codeAtlasUnauthorized    = 8000
+)
+
+// failure is storage.ErrUnavailable with what an operator needs to know. It leaves out the driver's text, which may quote a
+// document.
+type failure struct {
+	operation, text string
+	// code is the server's, 0 if it is not the server that failed.
+	code int
+}
+
+func unavailable(operation string, err error) error {
+	code, _ := codeOf(err)
+	return &failure{operation: operation, text: explain(err), code: code}
+}
+
+func (f *failure) Error() string {
+	return fmt.Sprintf("%v: mongodb: %s: %s", storage.ErrUnavailable, f.operation, f.text)
+}
+
+func (f *failure) Unwrap() error { return storage.ErrUnavailable }
+
+// unknowing reports whether the server does not know what was asked of it, as one without replicas knows no linearizable read.
+func unknowing(err error) bool {
+	f, ok := errors.AsType[*failure](err)
+	return ok && slices.Contains([]int{codeInvalidOptions, codeNotSupported, codeNotAReplicaSet, codeNotImplemented}, f.code)
+}
+
+// explain says what went wrong in words of ours; nil is a write that lost to something.
+func explain(err error) string {
+	switch code, name := codeOf(err); {
+	case err == nil, mongo.IsDuplicateKeyError(err):
+		return "lost to a document that cannot be read yet"
+	case errors.Is(err, context.Canceled):
+		return "the caller gave up"
+	case code == codeAuthenticationFailed, code == codeAtlasUnauthorized:
+		return "the server refuses the user or the password: correct them, or authSource, in the URI"
+	case code == codeUnauthorized:
+		return "the user may not do this: give it the role readWrite on the database"
+	case code != 0:
+		return fmt.Sprintf("the server answered error %d (%s)", code, name)
+	case unsent(err):
+		return "no primary can be reached: look at the servers, and at the hosts, replicaSet and tls of the URI"
+	case errors.Is(err, mongo.ErrClientDisconnected):
+		return "the engine is closed"
+	case mongo.IsTimeout(err):
+		return "no answer in time"
+	case mongo.IsNetworkError(err):
+		return "the connection broke"
+	default:
+		return "the driver failed"
+	}
+}
+
+// unsent reports whether an operation failed because there was no server to send it to.
+func unsent(err error) bool {
+	_, ok := errors.AsType[topology.ServerSelectionError](err)
+	return ok
+}
+
+// codeOf returns the code and the name of a server's error, or 0. Names are constants of the server.
+func codeOf(err error) (code int, name string) {
+	var command mongo.CommandError
+	var refused mongo.WriteException
+	switch {
+	case errors.As(err, &command):
+		return int(command.Code), command.Name
+	case !errors.As(err, &refused):
+		return 0, ""
+	case len(refused.WriteErrors) > 0:
+		return refused.WriteErrors[0].Code, "write error"
+	case refused.WriteConcernError != nil:
+		return refused.WriteConcernError.Code, refused.WriteConcernError.Name
+	default:
+		return 0, ""
+	}
+}

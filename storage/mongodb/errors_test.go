@@ -1,0 +1,50 @@
+package mongodb
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology"
+
+	"github.com/minifed/minifed/storage"
+)
+
+func TestErrorsSayWhatToDoAndQuoteNothing(t *testing.T) {
+	const secret = "s3cr3t"
+	label := []string{"NetworkError"}
+	for text, err := range map[string]error{
+		"the caller gave up":                    context.Canceled,
+		"no answer in time":                     context.DeadlineExceeded,
+		"the connection broke":                  mongo.CommandError{Message: secret, Labels: label},
+		"refuses the user or the password":      mongo.CommandError{Code: 18, Name: "AuthenticationFailed", Message: secret},
+		"give it the role readWrite":            mongo.CommandError{Code: 13, Name: "Unauthorized", Message: secret},
+		"error 10107 (NotWritablePrimary)":      mongo.CommandError{Code: 10107, Name: "NotWritablePrimary", Message: secret},
+		"error 64 (WriteConcernTimeout)":        mongo.WriteException{WriteConcernError: &mongo.WriteConcernError{Code: 64, Name: "WriteConcernTimeout", Message: secret}},
+		"error 17280 (write error)":             mongo.WriteException{WriteErrors: mongo.WriteErrors{{Code: 17280, Message: secret}}},
+		"a document that cannot be read yet":    mongo.WriteException{WriteErrors: mongo.WriteErrors{{Code: 11000, Message: secret}}},
+		"no primary can be reached":             topology.ServerSelectionError{Wrapped: context.DeadlineExceeded},
+		"the engine is closed":                  mongo.ErrClientDisconnected,
+		"insert: the driver failed":             errors.New(secret),
+		"storage: unavailable: mongodb: insert": nil,
+	} {
+		got := unavailable("insert", err)
+		if !errors.Is(got, storage.ErrUnavailable) || !strings.Contains(got.Error(), text) || strings.Contains(got.Error(), secret) {
+			t.Errorf("%v: says %q, want %q", err, got, text)
+		}
+	}
+}
+
+// Error codes of a server alone, of one that does not have the read concern, and of one that does not take it.
+func TestOnlyAServerThatDoesNotKnowAReadIsAskedAnotherWay(t *testing.T) {
+	for code, want := range map[int32]bool{123: true, 115: true, 72: true, 238: true, 10107: false, 13: false, 0: false} {
+		if got := unknowing(unavailable("read", mongo.CommandError{Code: code})); got != want {
+			t.Errorf("error %d: %t, want %t", code, got, want)
+		}
+	}
+	if unknowing(storage.ErrNotFound) || unknowing(nil) {
+		t.Error("what was not found is not unknown to the server")
+	}
+}

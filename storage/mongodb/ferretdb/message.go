@@ -1,0 +1,152 @@
+package ferretdb
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+func readMessage(from io.Reader) ([]byte, error) {
+	var length [4]byte
+	if _, err := io.ReadFull(from, length[:]); err != nil {
+		return nil, err
+	}
+	n := binary.LittleEndian.Uint32(length[:])
+	if n < headerLength || n > maxMessage {
+		return nil, fmt.Errorf("a message of %d bytes", n)
+	}
+	message := make([]byte, n)
+	copy(message, length[:])
+	_, err := io.ReadFull(from, message[4:])
+	return message, err
+}
+
+const (
+	headerLength = 16
+	// A lead is what comes before the document of an OP_REPLY, and before the sections of an OP_MSG.
+	leadOfReply = headerLength + 20
+	leadOfMsg   = headerLength + 4
+
+	opReply = 1
+	opMsg   = 2013
+
+	maxMessage = 48 << 20
+)
+
+func opcode(message []byte) uint32 { return binary.LittleEndian.Uint32(message[12:]) }
+
+// parseCommand reads an OP_MSG.
+func parseCommand(message []byte) (Command, bool) {
+	from, to, ok := document(message)
+	if !ok || opcode(message) != opMsg {
+		return Command{}, false
+	}
+	body := bson.Raw(message[from:to])
+	elements, err := body.Elements()
+	if err != nil || len(elements) == 0 {
+		return Command{}, false
+	}
+	command := Command{Name: elements[0].Key(), Body: body}
+	command.Collection, _ = elements[0].Value().StringValueOK()
+	return command, true
+}
+
+// document finds the document of an OP_MSG (its section of kind 0) or of an OP_REPLY.
+func document(message []byte) (from, to int, ok bool) {
+	switch opcode(message) {
+	case opReply:
+		return leadOfReply, len(message), len(message) > leadOfReply
+	case opMsg:
+	default:
+		return 0, 0, false
+	}
+	for at := leadOfMsg; at+5 < len(message); {
+		size := int(binary.LittleEndian.Uint32(message[at+1:]))
+		if size < 5 || at+1+size > len(message) {
+			return 0, 0, false
+		}
+		if message[at] == 0 {
+			return at + 1, at + 1 + size, true
+		}
+		at += 1 + size
+	}
+	return 0, 0, false
+}
+
+// edited is a message with another document; one without a document stays as it is.
+func edited(message []byte, edit func(bson.D) bson.D) []byte {
+	from, to, ok := document(message)
+	if !ok {
+		return message
+	}
+	var body bson.D
+	if bson.Unmarshal(message[from:to], &body) != nil {
+		return message
+	}
+	raw, err := bson.Marshal(edit(body))
+	if err != nil {
+		return message
+	}
+	return withLength(slices.Concat(message[:from], raw, message[to:]))
+}
+
+// addressed is a copy of a reply that answers request.
+func addressed(reply, request []byte) []byte {
+	reply = slices.Clone(reply)
+	copy(reply[8:12], request[4:8])
+	return reply
+}
+
+func withLength(message []byte) []byte {
+	binary.LittleEndian.PutUint32(message, uint32(len(message)))
+	return message
+}
+
+// notWritablePrimary answers a request as a server that ceased to be the primary.
+func notWritablePrimary(request []byte) []byte {
+	raw, err := bson.Marshal(bson.D{
+		{Key: "ok", Value: 0.0},
+		{Key: "errmsg", Value: "not primary"},
+		{Key: "code", Value: int32(10107)},
+		{Key: "codeName", Value: "NotWritablePrimary"},
+		{Key: "errorLabels", Value: bson.A{"RetryableWriteError"}},
+	})
+	if err != nil {
+		raw = []byte{5, 0, 0, 0, 0}
+	}
+	message := make([]byte, leadOfMsg+1, leadOfMsg+1+len(raw))
+	binary.LittleEndian.PutUint32(message[12:], opMsg)
+	return addressed(withLength(append(message, raw...)), request)
+}
+
+func withWriteConcernError(body bson.D) bson.D {
+	return append(body, bson.E{Key: "writeConcernError", Value: bson.D{
+		{Key: "code", Value: int32(64)},
+		{Key: "codeName", Value: "WriteConcernTimeout"},
+		{Key: "errmsg", Value: "waiting for replication timed out"},
+	}})
+}
+
+// asPrimaryAt makes the answer to hello that of a replica set's primary at an address.
+func asPrimaryAt(address string) func(bson.D) bson.D {
+	return func(body bson.D) bson.D {
+		return append(without(body, "logicalSessionTimeoutMinutes"),
+			bson.E{Key: "setName", Value: "rs0"},
+			bson.E{Key: "setVersion", Value: int32(1)},
+			bson.E{Key: "hosts", Value: bson.A{address}},
+			bson.E{Key: "me", Value: address},
+			bson.E{Key: "primary", Value: address},
+			bson.E{Key: "logicalSessionTimeoutMinutes", Value: int32(30)},
+		)
+	}
+}
+
+// withoutSession leaves out what only replica sets understand.
+func withoutSession(body bson.D) bson.D { return without(body, "lsid", "txnNumber", "$clusterTime") }
+
+func without(body bson.D, names ...string) bson.D {
+	return slices.DeleteFunc(body, func(e bson.E) bool { return slices.Contains(names, e.Key) })
+}

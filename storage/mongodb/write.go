@@ -1,0 +1,158 @@
+package mongodb
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/minifed/minifed/storage"
+)
+
+const (
+	// readBackTimeout bounds the read that finds out what became of a write whose own time may be over.
+	readBackTimeout = 3 * time.Second
+	// firstPause doubles up to longestPause: two seconds in all.
+	firstPause   = 2 * time.Millisecond
+	longestPause = time.Second
+)
+
+// Insert implements storage.Engine. A plain insert does, but for an _id that is taken by something that cannot be read: an
+// expired leftover, whose place an upsert takes whose filter matches nothing else, so that over a live document the server
+// refuses the second _id again.
+func (e *Engine) Insert(ctx context.Context, doc storage.Document) (string, error) {
+	first := true
+	return e.write(ctx, write{
+		operation: "insert", doc: doc, lost: storage.ErrExists,
+		attempt: func(ctx context.Context, c collection, stored record) (bool, error) {
+			if first {
+				first = false
+				_, err := c.InsertOne(ctx, stored)
+				return err == nil, err
+			}
+			filter := bson.D{{Key: "_id", Value: doc.ID}, {Key: "expires_at", Value: bson.D{{Key: "$lte", Value: e.options.Now()}}}}
+			_, err := c.ReplaceOne(ctx, filter, stored, options.Replace().SetUpsert(true))
+			return err == nil, err
+		},
+		undone: func(_ storage.Document, err error) bool { return errors.Is(err, storage.ErrNotFound) },
+	})
+}
+
+// Replace implements storage.Engine.
+func (e *Engine) Replace(ctx context.Context, doc storage.Document) (string, error) {
+	return e.write(ctx, write{
+		operation: "replace", doc: doc, lost: storage.ErrConflict,
+		attempt: func(ctx context.Context, c collection, stored record) (bool, error) {
+			filter := append(bson.D{{Key: "_id", Value: doc.ID}, {Key: "rev", Value: doc.Rev}}, live(e.options.Now())...)
+			result, err := c.ReplaceOne(ctx, filter, stored)
+			return err == nil && result.MatchedCount == 1, err
+		},
+		undone: func(found storage.Document, err error) bool { return err == nil && found.Rev == doc.Rev },
+	})
+}
+
+// write is an insert or a replacement.
+type write struct {
+	operation string
+	doc       storage.Document
+	// lost is the error when somebody else was first.
+	lost error
+	// attempt executes it, and reports whether the server says that it was applied.
+	attempt func(context.Context, collection, record) (bool, error)
+	// undone reports whether what a read found is what was there before the write.
+	undone func(storage.Document, error) bool
+}
+
+// write executes a write, and reads the document back unless the server says that the write was applied. The revision of this
+// write means won, whoever lost the answer; another document means lost.
+//
+// What was there before means that nothing was applied yet that can be read. Then the write is repeated for a moment, if there is
+// hope: the answer was lost, the primary changes, or what is in the way is on the primary and not yet on the majority, so that
+// a caller who was told that it lost would read the old document again. A repetition is harmless: it names the revision
+// that it replaces, or nothing, and carries its own. After that moment the outcome is unknown, because the server may yet
+// execute the command.
+func (e *Engine) write(ctx context.Context, w write) (string, error) {
+	c, stored, err := e.prepare(w.doc)
+	if err != nil {
+		return "", err
+	}
+	if ctx.Err() != nil {
+		return "", unavailable(w.operation, ctx.Err())
+	}
+	ctx, cancel := context.WithTimeout(ctx, e.options.Timeout)
+	defer cancel()
+	for pause := firstPause; ; pause *= 2 {
+		applied, cause := w.attempt(ctx, c, stored)
+		if applied {
+			return stored.Rev, nil
+		}
+		if unsent(cause) {
+			return "", unavailable(w.operation, cause)
+		}
+		found, err := e.readBack(ctx, c, w.doc)
+		switch {
+		case err == nil && found.Rev == stored.Rev:
+			return stored.Rev, nil
+		case !w.undone(found, err) && (err == nil || errors.Is(err, storage.ErrNotFound)):
+			return "", w.lost
+		case err != nil && !errors.Is(err, storage.ErrNotFound), !hopeful(cause), pause > longestPause, !wait(ctx, pause):
+			return "", unavailable(w.operation, cause)
+		}
+	}
+}
+
+// readBack reads a document after a write of it, also when the caller gave up: what came of the write is worth more than a guess.
+func (e *Engine) readBack(ctx context.Context, c collection, doc storage.Document) (storage.Document, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readBackTimeout)
+	defer cancel()
+	return e.find(ctx, c.Collection, doc.Kind, doc.ID)
+}
+
+// Delete implements storage.Engine.
+func (e *Engine) Delete(ctx context.Context, kind storage.Kind, id string) error {
+	c, err := e.collection(kind)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, e.options.Timeout)
+	defer cancel()
+	for pause := firstPause; ; pause *= 2 {
+		_, err := c.DeleteOne(ctx, bson.D{{Key: "_id", Value: id}})
+		if err == nil {
+			return nil
+		}
+		if !hopeful(err) || pause > longestPause || !wait(ctx, pause) {
+			return unavailable("delete", err)
+		}
+	}
+}
+
+// hopeful reports whether an attempt that was not applied, as far as can be read, may be applied or become readable in a
+// moment. A nil error is a filter that matched nothing.
+func hopeful(err error) bool {
+	var refused mongo.WriteException
+	var labelled mongo.LabeledError
+	switch {
+	case err == nil, mongo.IsDuplicateKeyError(err), mongo.IsNetworkError(err):
+		return true
+	case errors.As(err, &refused) && refused.WriteConcernError != nil:
+		return true
+	default:
+		return errors.As(err, &labelled) && labelled.HasErrorLabel("RetryableWriteError")
+	}
+}
+
+// wait waits, or reports false when ctx ends first.
+func wait(ctx context.Context, pause time.Duration) bool {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
