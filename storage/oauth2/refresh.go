@@ -133,7 +133,11 @@ func (s *Store) refreshUnit(ctx context.Context, token string) (*unit, uint32, e
 	if err != nil {
 		return nil, 0, err
 	}
-	return u, binary.BigEndian.Uint32(h.numbers), nil
+	generation := binary.BigEndian.Uint32(h.numbers)
+	if known := u.grant().Refresh; known != nil && generation > known.Generation {
+		err = s.confirm(ctx, u)
+	}
+	return u, generation, err
 }
 
 // RotateRefreshToken implements fosite's RefreshTokenStorage by one compare-and-set. It decides by what is stored at that

@@ -16,7 +16,7 @@ import (
 //   - ErrNoGrant when one was made and its time is over, with ErrUserDisabled when that is why.
 func (s *Store) Repeat(ctx context.Context, client *Client, ids []GrantID, asked string) (*Live, error) {
 	for _, id := range ids {
-		u, err := s.load(ctx, id.ID)
+		u, err := s.look(ctx, s.Engine, id.ID)
 		if errors.Is(err, ErrNoGrant) {
 			continue
 		}

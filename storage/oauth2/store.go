@@ -83,34 +83,12 @@ func (s *Store) subject(ctx context.Context, client *Client, user string) (strin
 	return subject, nil
 }
 
-// load returns a grant, from the request's memory if it is there, or ErrNoGrant.
-func (s *Store) load(ctx context.Context, id string) (*unit, error) {
-	r, err := requestFrom(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if u := r.unit(id); u != nil {
-		return u, nil
-	}
-	entry, err := storage.Get[storage.Grant](ctx, s.Engine, storage.Key(r.directory(), id))
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, ended("grant is absent")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("oauth2: grant: %w", err)
-	}
-	return r.remember(id, &unit{stored: entry, readAt: s.now()}), nil
-}
-
 // reload reads a grant again after a write of it was lost, and drops what was to be written.
 func (s *Store) reload(ctx context.Context, u *unit) error {
 	g := u.grant()
-	entry, err := storage.Get[storage.Grant](ctx, s.Engine, storage.Key(g.Directory, g.ID))
-	if errors.Is(err, storage.ErrNotFound) {
-		return ended("grant is absent")
-	}
+	entry, err := read(ctx, s.Engine, storage.Key(g.Directory, g.ID))
 	if err != nil {
-		return fmt.Errorf("oauth2: grant: %w", err)
+		return err
 	}
 	u.stored, u.next, u.complete = entry, nil, false
 	return nil
