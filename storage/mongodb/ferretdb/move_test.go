@@ -128,6 +128,7 @@ func identity(t *testing.T, token any) (kid, sub any) {
 }
 
 func TestAStoreMovesFromSQLiteToMongoDBAndBack(t *testing.T) {
+	t.Parallel()
 	simulator := new(wechattest.Server)
 	api := httptest.NewServer(simulator)
 	t.Cleanup(api.Close)
@@ -142,7 +143,7 @@ func TestAStoreMovesFromSQLiteToMongoDBAndBack(t *testing.T) {
 		"MINIFED_CONFIG="+os.DevNull, "MINIFED_PUBLIC_URL="+issuer, "MINIFED_LISTEN_ADDRESS="+address, "MINIFED_LISTEN_ADMIN_ADDRESS=off",
 		"MINIFED_DATA_DIR="+filepath.Join(folder, "data"), "MINIFED_WECHAT_BASE_URL="+api.URL)}
 	first := base.at("MINIFED_STORAGE_URI=sqlite:" + filepath.Join(folder, "first.db"))
-	second := base.at("MINIFED_STORAGE_URI=" + Start(t).URI("moved"))
+	second := base.at("MINIFED_STORAGE_URI=" + ferret.Proxy(t).URI(ferret.Database()))
 	third := base.at("MINIFED_STORAGE_URI=sqlite:" + filepath.Join(folder, "third.db"))
 
 	// 1. A user of a mini-program, in SQLite.
