@@ -20,7 +20,7 @@ const (
 	emailPath        = accountPath + "/email"
 	emailConfirmPath = emailPath + "/confirm"
 	// tokenOfMail is the parameter of a link in a mail.
-	tokenOfMail = "token"
+	tokenOfMail = "proof"
 
 	purposeEmail = "e-mail confirmation"
 	emailLife    = 24 * time.Hour

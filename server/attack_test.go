@@ -151,7 +151,7 @@ func TestWhatPeopleWriteIsTextEverywhere(t *testing.T) {
 	see(v.press("consent-form", "allow"))
 	for _, path := range []string{
 		"/account?done=" + q, "/account/profile?ui_locales=" + q, "/account/username", "/account/password", "/account/email",
-		"/account/email/confirm?token=" + q, "/account/reset?token=" + q, "/register", "/account/forgot", "/logged-out", "/login?interaction=" + q,
+		"/account/email/confirm?proof=" + q, "/account/reset?proof=" + q, "/register", "/account/forgot", "/logged-out", "/login?interaction=" + q,
 		"/consent?interaction=" + q, "/oauth2/authorize?client_id=" + q, "/oauth2/authorize?client_id=shop&redirect_uri=" + q,
 	} {
 		see(v.get(h.url + path))
@@ -176,7 +176,7 @@ func TestNobodyIsSentAwayByAPage(t *testing.T) {
 	v := h.visitor()
 	v.enter("wanda")
 	for _, evil := range []string{"https://evil.example", "//evil.example", `/\evil.example`, "javascript:alert(1)", "\thttps://evil.example"} {
-		for _, name := range []string{"next", "return_to", "returnTo", "continue", "redirect", "url", "done", "ui_locales", "interaction", "other", "token"} {
+		for _, name := range []string{"next", "return_to", "returnTo", "continue", "redirect", "url", "done", "ui_locales", "interaction", "other", "proof"} {
 			for _, path := range []string{"/login", "/consent", "/account", "/account/password", "/logged-out", "/register", "/account/reset"} {
 				p := v.get(h.url + path + "?" + url.Values{name: {evil}}.Encode())
 				if p.callback != "" {

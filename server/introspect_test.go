@@ -205,10 +205,10 @@ func TestRFC7662_2_1_WhoAsksHasToAuthenticate(t *testing.T) {
 	w.addService("spa", func(c *storage.Client) { c.Kind, c.AuthMethod, c.Secrets = storage.ClientSPA, "none", nil })
 	token := w.login("mini", "alice").text("access_token")
 	for name, a := range map[string]answer{
-		"nobody":          w.send("/oauth2/introspect", "token="+token),
-		"a wrong secret":  w.send("/oauth2/introspect", "token="+token, "Authorization", basic("mini", "wrong")),
+		"nobody":          w.send("/oauth2/introspect", "proof="+token),
+		"a wrong secret":  w.send("/oauth2/introspect", "proof="+token, "Authorization", basic("mini", "wrong")),
 		"a public client": w.send("/oauth2/introspect", "client_id=spa&token="+token),
-		"a bearer token":  w.send("/oauth2/introspect", "token="+token, "Authorization", "Bearer "+token),
+		"a bearer token":  w.send("/oauth2/introspect", "proof="+token, "Authorization", "Bearer "+token),
 	} {
 		if a.status != http.StatusUnauthorized || a.text("error") != "invalid_client" {
 			t.Errorf("%s: got %d %s", name, a.status, a.raw)

@@ -34,7 +34,7 @@ func (h *house) everyPage(locale string, see func(name string, p *page)) {
 	v.get(at("/account/forgot"))
 	see("/account/forgot, sent", v.press("send-form", "send", "email", name+"@example.com"))
 	see("/account/reset", v.get(latest(name+"@example.com")))
-	see("/account/reset, stale", v.get(at("/account/reset")+"&token=nonsense"))
+	see("/account/reset, stale", v.get(at("/account/reset")+"&proof=nonsense"))
 	see("failure", v.ask("redirect_uri", "https://evil.example/", "ui_locales", locale))
 	// 2. A sign-in.
 	see("/login, for an application", v.ask("scope", "openid profile email offline_access orders urn:minifed:link", "ui_locales", locale))
@@ -58,7 +58,7 @@ func (h *house) everyPage(locale string, see func(name string, p *page)) {
 	v.get(at("/account/email"))
 	see("/account/email, sent", v.press("save-form", "save", "email", "new-"+locale+"@example.com", "current_password", goodPassword))
 	see("/account/email/confirm", v.get(latest("new-"+strings.ToLower(locale)+"@example.com")))
-	see("/account/email/confirm, stale", v.get(at("/account/email/confirm")+"&token=nonsense"))
+	see("/account/email/confirm, stale", v.get(at("/account/email/confirm")+"&proof=nonsense"))
 	h.clock.Advance(24 * time.Hour) // What was rationed is forgotten.
 }
 

@@ -33,6 +33,18 @@ func (m *mailbox) Send(_ context.Context, mail server.Mail) error {
 	return nil
 }
 
+// serverConfig is what a house is configured by.
+type serverConfig = server.Config
+
+// breachedList are passwords that attackers know.
+type breachedList []string
+
+func (l breachedList) Breached(_ context.Context, password string) (bool, error) {
+	return slices.Contains(l, password), nil
+}
+
+func tea() storage.Directory { return storage.Directory{ID: "tea", Name: "Tea"} }
+
 // house is a world whose pages are the real ones, with a mailbox, the client "shop", and people who have passwords.
 type house struct {
 	*world

@@ -122,7 +122,7 @@ func TestAPublicClientRevokesByItsClientID(t *testing.T) {
 	w.change("mini", func(c *storage.Client) { c.AuthMethod, c.Secrets = "none", nil })
 	w.addService("other", func(c *storage.Client) { c.AuthMethod, c.Secrets = "none", nil })
 	token := url.QueryEscape(login.text("refresh_token"))
-	if a := w.send("/oauth2/revoke", "token="+token); a.text("error") != "invalid_client" {
+	if a := w.send("/oauth2/revoke", "proof="+token); a.text("error") != "invalid_client" {
 		t.Errorf("nobody: got %d %s", a.status, a.raw)
 	}
 	if a := w.send("/oauth2/revoke", "client_id=other&token="+token); a.status != http.StatusBadRequest {
