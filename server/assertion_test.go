@@ -199,6 +199,15 @@ func TestRFC7523_3_WhatAnAssertionMustSay(t *testing.T) {
 	}
 }
 
+// headersOf are header parameters in pairs.
+func headersOf(pairs ...any) map[jose.HeaderKey]any {
+	all := map[jose.HeaderKey]any{}
+	for i := 0; i < len(pairs); i += 2 {
+		all[jose.HeaderKey(pairs[i].(string))] = pairs[i+1]
+	}
+	return all
+}
+
 func TestRFC8725_AnAssertionIsACompactJWTSignedByTheClientsKeyAlone(t *testing.T) {
 	w := keyed(t)
 	key := signers()["ES256"]
@@ -209,13 +218,6 @@ func TestRFC8725_AnAssertionIsACompactJWTSignedByTheClientsKeyAlone(t *testing.T
 	symmetric := must(must(secretKey.Sign([]byte(claimsText())))(t).CompactSerialize())(t)
 	stranger := newSigner("ES256", "key-ES256")
 	embedded := must(jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: stranger.key}, &jose.SignerOptions{EmbedJWK: true}))(t)
-	headers := func(pairs ...any) map[jose.HeaderKey]any {
-		all := map[jose.HeaderKey]any{}
-		for i := 0; i < len(pairs); i += 2 {
-			all[jose.HeaderKey(pairs[i].(string))] = pairs[i+1]
-		}
-		return all
-	}
 	signature := good()[strings.LastIndex(good(), "."):]
 	for name, assertion := range map[string]string{
 		"no signature, alg none":          part(`{"alg":"none"}`) + "." + part(claimsText()) + ".",
@@ -224,11 +226,11 @@ func TestRFC8725_AnAssertionIsACompactJWTSignedByTheClientsKeyAlone(t *testing.T
 		"another's key in the header":     must(must(embedded.Sign([]byte(claimsText())))(t).CompactSerialize())(t),
 		"a stranger's key":                stranger.sign(t, w.assertionClaims("keyed"), nil),
 		"an unknown kid":                  signer{key.algorithm, "other", key.key}.sign(t, w.assertionClaims("keyed"), nil),
-		"an access token's typ":           key.sign(t, w.assertionClaims("keyed"), headers("typ", "at+jwt")),
-		"a DPoP proof's typ":              key.sign(t, w.assertionClaims("keyed"), headers("typ", "dpop+jwt")),
-		"a typ that is a number":          key.sign(t, w.assertionClaims("keyed"), headers("typ", 7)),
-		"a critical extension":            key.sign(t, w.assertionClaims("keyed"), headers("crit", []string{"exp"}, "exp", 1)),
-		"an unencoded payload":            key.sign(t, w.assertionClaims("keyed"), headers("crit", []string{"b64"}, "b64", false)),
+		"an access token's typ":           key.sign(t, w.assertionClaims("keyed"), headersOf("typ", "at+jwt")),
+		"a DPoP proof's typ":              key.sign(t, w.assertionClaims("keyed"), headersOf("typ", "dpop+jwt")),
+		"a typ that is a number":          key.sign(t, w.assertionClaims("keyed"), headersOf("typ", 7)),
+		"a critical extension":            key.sign(t, w.assertionClaims("keyed"), headersOf("crit", []string{"exp"}, "exp", 1)),
+		"an unencoded payload":            key.sign(t, w.assertionClaims("keyed"), headersOf("crit", []string{"b64"}, "b64", false)),
 		"claims that appear twice":        key.sign(t, strings.Replace(claimsText(), `{`, `{"sub":"keyed",`, 1), nil),
 		"claims that are no object":       key.sign(t, `["keyed"]`, nil),
 		"claims that are no JSON":         key.sign(t, `keyed`, nil),
@@ -253,7 +255,7 @@ func TestRFC8725_AnAssertionIsACompactJWTSignedByTheClientsKeyAlone(t *testing.T
 		})
 	}
 	for _, typ := range []string{"JWT", "jwt", "client-authentication+jwt"} {
-		if a := w.asserted("/oauth2/token", key.sign(t, w.assertionClaims("keyed"), headers("typ", typ)), ownGrant()); a.status != http.StatusOK {
+		if a := w.asserted("/oauth2/token", key.sign(t, w.assertionClaims("keyed"), headersOf("typ", typ)), ownGrant()); a.status != http.StatusOK {
 			t.Errorf("typ %s: %d %s", typ, a.status, a.raw)
 		}
 	}

@@ -439,8 +439,6 @@ func TestNoCodeReadsAParameterThatIsNotDescribed(t *testing.T) {
 	}
 }
 
-func described1(t *testing.T) *description { t.Helper(); return openAPI() }
-
 // formReads are the names in form.Get("x"), form.Has("x") and form["x"].
 func formReads(node ast.Node) []string {
 	switch n := node.(type) {

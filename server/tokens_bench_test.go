@@ -43,7 +43,9 @@ func newBare(tb testing.TB) *bare {
 	check(tb, b.ring.EnsureDirectory(b.Context(), directory))
 	check(tb, secrets.Ensure(b.Context(), directory.ID))
 	for _, client := range []storage.Client{
-		{ID: "service"}, {ID: "handles", OpaqueAccessTokens: true}, {ID: "gateway", Introspection: true},
+		{ID: "service"},
+		{ID: "handles", OpaqueAccessTokens: true},
+		{ID: "gateway", Introspection: true},
 		{ID: "keyed", AuthMethod: "private_key_jwt", JWKS: jwks(signers()["ES256"])},
 	} {
 		client.Directory, client.Kind, client.Scopes, client.IDTokenAlgorithm = "default", storage.ClientService, []string{"orders"}, "ES256"
