@@ -176,27 +176,27 @@ func TestWhatChoosingAPasswordIsRefusedFor(t *testing.T) {
 	link := w.login("mini", "alice", "scope", "openid profile "+linkScope).text("access_token")
 	plain := w.login("mini", "alice").text("access_token")
 	const path = "/federation/wechat/miniapp/password"
-	for name, row := range map[string]struct {
-		token, body string
-		status      int
-		code        string
-		reason      string
+	for _, row := range []struct {
+		name, token, body string
+		status            int
+		code              string
+		reason            string
 	}{
-		"no token":           {"", "username=alice1&password=correct+horse+battery", 401, "", ""},
-		"a made-up token":    {"x", "username=alice1&password=correct+horse+battery", 401, "invalid_token", ""},
-		"no scope":           {plain, "username=alice1&password=correct+horse+battery", 403, "insufficient_scope", ""},
-		"no password":        {link, "username=alice1", 400, "invalid_request", ""},
-		"no username":        {link, "password=correct+horse+battery", 400, "invalid_request", ""},
-		"a bad username":     {link, "username=%00&password=correct+horse+battery", 400, "invalid_request", "username_unacceptable"},
-		"a short password":   {link, "username=alice1&password=x", 400, "invalid_request", "password_unacceptable"},
-		"another's username": {link, "username=taken&password=correct+horse+battery", 409, "invalid_request", "username_taken"},
+		{"no token", "", "username=alice1&password=correct+horse+battery", 401, "", ""},
+		{"a made-up token", "x", "username=alice1&password=correct+horse+battery", 401, "invalid_token", ""},
+		{"no scope", plain, "username=alice1&password=correct+horse+battery", 403, "insufficient_scope", ""},
+		{"no password", link, "username=alice1", 400, "invalid_request", ""},
+		{"no username", link, "password=correct+horse+battery", 400, "invalid_request", ""},
+		{"a bad username", link, "username=%00&password=correct+horse+battery", 400, "invalid_request", "username_unacceptable"},
+		{"a short password", link, "username=alice1&password=x", 400, "invalid_request", "password_unacceptable"},
+		{"another's username", link, "username=taken&password=correct+horse+battery", 409, "invalid_request", "username_taken"},
 	} {
 		request := []string{}
 		if row.token != "" {
 			request = []string{"Authorization", "Bearer " + row.token}
 		}
 		if a := w.send(path, row.body, request...); a.status != row.status || a.text("error") != row.code || a.text("reason") != row.reason {
-			t.Errorf("%s: got %d %s", name, a.status, a.raw)
+			t.Errorf("%s: got %d %s", row.name, a.status, a.raw)
 		}
 	}
 	a := w.send(path, "username=alice1&password=correct+horse+battery", "Authorization", "Bearer "+link)
