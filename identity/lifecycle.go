@@ -23,10 +23,17 @@ func (s *Service) Disable(ctx context.Context, directory, id, actor string) erro
 			return false, nil
 		}
 		user.Status = storage.UserDisabled
-		user.Epoch++
+		s.endAll(user)
 		return true, nil
 	})
 	return err
+}
+
+// endAll ends every grant and session of a user in the write that stores it, and has whoever looks for what is due end the
+// sessions one by one, so that their clients hear of it.
+func (s *Service) endAll(user *storage.User) {
+	user.Epoch++
+	user.SessionsDueAt = s.now()
 }
 
 // Enable lets a disabled user in again. What Disable ended stays ended.
@@ -44,7 +51,7 @@ func (s *Service) Enable(ctx context.Context, directory, id, actor string) error
 // SignOutEverywhere ends every grant and session of a user.
 func (s *Service) SignOutEverywhere(ctx context.Context, directory, id, actor string) error {
 	_, err := s.change(ctx, directory, id, actor, ActionSignOut, func(user *storage.User) (bool, error) {
-		user.Epoch++
+		s.endAll(user)
 		return true, nil
 	})
 	return err
@@ -61,7 +68,7 @@ func (s *Service) RemoveClient(ctx context.Context, directory, id, client, actor
 		epochs[client]++
 		user.ClientEpochs = epochs
 		if len(strings.Join(slices.Collect(maps.Keys(epochs)), "")) > maxClientEpochBytes || len(epochs) > maxClientEpochs {
-			user.Epoch++
+			s.endAll(user)
 			user.ClientEpochs = nil
 		}
 		return true, nil
@@ -133,7 +140,7 @@ func (s *Service) tombstone(ctx context.Context, user *storage.Entry[storage.Use
 	old := user.Record
 	_, err := user.Replace(ctx, s.engine, storage.User{
 		Directory: old.Directory, ID: old.ID, Status: storage.UserDeleted, Aliases: old.Aliases, Epoch: old.Epoch + 1,
-		CreatedAt: old.CreatedAt, UpdatedAt: s.now(),
+		SessionsDueAt: s.now(), CreatedAt: old.CreatedAt, UpdatedAt: s.now(),
 	})
 	return wrap("bury user", err)
 }

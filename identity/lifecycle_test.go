@@ -150,7 +150,8 @@ func TestADeletedUserIsATombstoneWithoutPersonalData(t *testing.T) {
 		}
 	}
 	want := storage.User{
-		Directory: directory, ID: user, Status: storage.UserDeleted, Epoch: 1, CreatedAt: created, UpdatedAt: w.clock.Now(),
+		Directory: directory, ID: user, Status: storage.UserDeleted, Epoch: 1, SessionsDueAt: w.clock.Now(),
+		CreatedAt: created, UpdatedAt: w.clock.Now(),
 	}
 	if got := w.user(user); fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
 		t.Errorf("the tombstone is %+v", got)

@@ -102,7 +102,7 @@ func (s *Service) merge(
 	}
 	next := alias.Record
 	next.Status, next.AliasOf = storage.UserAlias, survivor.Record.ID
-	next.Epoch++
+	s.endAll(&next)
 	next.UpdatedAt = s.now()
 	if alias, err = alias.Replace(ctx, s.engine, next); err != nil {
 		return nil, wrap("make alias", err)

@@ -24,7 +24,7 @@ func (s *Service) ReplacePassword(ctx context.Context, seen storage.User, passwo
 			return false, ErrChanged
 		}
 		user.Password, user.PasswordChangedAt = given.Password, given.PasswordChangedAt
-		user.Epoch++
+		s.endAll(user)
 		return true, mayEdit(*user, actor)
 	})
 }

@@ -82,7 +82,7 @@ func (s *Service) separate(ctx context.Context, survivor, alias storage.User, pl
 			return false, nil
 		}
 		user.Status, user.AliasOf = survivor.Status, ""
-		user.Epoch++
+		s.endAll(user)
 		return true, s.keepLinked(ctx, user, *user)
 	})
 }
@@ -135,7 +135,7 @@ func (s *Service) giveBack(ctx context.Context, survivor string, alias storage.U
 func (s *Service) forget(ctx context.Context, directory, survivor, alias string) error {
 	return s.changeExactly(ctx, directory, survivor, func(_ context.Context, user *storage.User) (bool, error) {
 		user.Aliases = without(user.Aliases, alias)
-		user.Epoch++
+		s.endAll(user)
 		return true, nil
 	})
 }

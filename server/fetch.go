@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -84,18 +85,9 @@ func newOutgoing(config Fetch) *outgoing {
 
 // get returns the body of the answer to a GET: 200, at most maxFetched bytes. Errors hold no part of the answer.
 func (o *outgoing) get(ctx context.Context, address, accept string) ([]byte, error) {
-	if err := o.check(address); err != nil {
+	response, err := o.call(ctx, http.MethodGet, address, http.NoBody, "Accept", accept)
+	if err != nil {
 		return nil, err
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return nil, errFetchRefused
-	}
-	request.Header.Set("Accept", accept)
-	request.Header.Set("User-Agent", "minifed")
-	response, err := o.client.Do(request)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errFetchFailed, withoutURL(err))
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
@@ -109,6 +101,37 @@ func (o *outgoing) get(ctx context.Context, address, accept string) ([]byte, err
 		return nil, fmt.Errorf("%w: the answer is longer than %d bytes", errFetchFailed, maxFetched)
 	}
 	return body, nil
+}
+
+// post sends a form. Any answer of success will do; what it says is not read.
+func (o *outgoing) post(ctx context.Context, address string, form url.Values) error {
+	response, err := o.call(ctx, http.MethodPost, address, strings.NewReader(form.Encode()), "Content-Type", formType)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode/100 != 2 {
+		return fmt.Errorf("%w: status %d", errFetchFailed, response.StatusCode)
+	}
+	return nil
+}
+
+// call sends a request with one header of its own. The caller closes the answer's body.
+func (o *outgoing) call(ctx context.Context, method, address string, body io.Reader, header, value string) (*http.Response, error) {
+	if err := o.check(address); err != nil {
+		return nil, err
+	}
+	request, err := http.NewRequestWithContext(ctx, method, address, body)
+	if err != nil {
+		return nil, errFetchRefused
+	}
+	request.Header.Set(header, value)
+	request.Header.Set("User-Agent", "minifed")
+	response, err := o.client.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errFetchFailed, withoutURL(err))
+	}
+	return response, nil
 }
 
 // withoutURL drops the address, which may hold what its owner takes for a secret.

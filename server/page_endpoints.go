@@ -38,6 +38,9 @@ func (s *Server) pageEndpoints(p *pages, people *identity.Service, proofs *passw
 		&consentEndpoint{pages: p, authorize: authorize},
 		&registerEndpoint{account: own, login: login},
 		&loggedOutEndpoint{pages: p},
+		&logoutEndpoint{
+			keys: c.Keys, clients: s.catalog, sessions: authorize.sessions, people: people, sealer: s.sealer(), pages: p, now: c.Now,
+		},
 		&accountEndpoint{own}, &accountProfile{own}, &accountUsername{own}, &accountPassword{own}, &accountEmail{own},
 		&accountReset{own}, &accountSessions{own}, &accountApps{own},
 	}

@@ -45,14 +45,14 @@ func (p *pages) failure(w http.ResponseWriter, r *http.Request, problem *grants.
 // applicationFailures are the kinds of failures whose cause is the application that led here.
 func applicationFailures() []string {
 	return []string{
-		"client_id_missing", "client_unknown", "redirect_uri_missing", "redirect_uri_unregistered", "malformed_request", "request",
+		"client_id_missing", "client_unknown", "redirect_uri_missing", "redirect_uri_unregistered", "logout_uri_unregistered", "malformed_request", "request",
 	}
 }
 
 // failureKinds are the kinds that have texts of their own, by the reason of the error.
 func failureKinds() []string {
 	return append(applicationFailures(),
-		reasonInteractionOver, reasonInteractionOther, reasonForged, reasonRateLimited, "kept_over", "not_found", "unavailable", "internal",
+		reasonInteractionOver, reasonInteractionOther, reasonForged, reasonRateLimited, "kept_over", "logout_over", "not_found", "unavailable", "internal",
 	)
 }
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"html/template"
 	"net/http"
 
 	"github.com/minifed/minifed/storage"
@@ -10,27 +11,38 @@ import (
 type logoutData struct {
 	// Client is the application that asks; empty for none.
 	Client string
-	// Person is who is signed in; nil for nobody.
-	Person *shownPerson
-	// Hidden are further values that the form brings back.
-	Hidden map[string]string
+	// Person is who is signed in.
+	Person shownPerson
 }
 
 // confirmLogout asks whether to sign out (RP-Initiated Logout 1.0 §2). Its form posts to the address of the page: decision is
-// logout or stay, and pages.forgery reads it. client is the one that asks, nil for none; user the one who is signed in, nil for
-// nobody; targets are where the answer may lead, as sources of a Content-Security-Policy.
+// logout or stay, everywhere is there when the user wants to be signed out of everything. client is the one that asks, nil for
+// none; targets are where the answer may lead, as sources of a Content-Security-Policy.
 func (p *pages) confirmLogout(
-	w http.ResponseWriter, r *http.Request, client *storage.Client, user *storage.User, hidden map[string]string, uiLocales, targets []string,
+	w http.ResponseWriter, r *http.Request, client *storage.Client, user storage.User, uiLocales, targets []string,
 ) error {
-	data := logoutData{Hidden: hidden}
+	data := logoutData{Person: personView(user)}
 	if client != nil {
 		data.Client = clientName(*client)
 	}
-	if user != nil {
-		person := personView(*user)
-		data.Person = &person
-	}
 	return p.render(w, r, page{template: "logout", title: say("logout.title"), uiLocales: uiLocales, targets: targets, data: data})
+}
+
+// loggedOutData is what the page shows to people who are signed out.
+type loggedOutData struct {
+	// Client is the application that led here and Target its registered address; both are empty where nobody asks back.
+	Client string
+	Target template.URL
+}
+
+// loggedOut says that nobody is signed in any more. The way back to client, if there is one, is the user's to take.
+func (p *pages) loggedOut(w http.ResponseWriter, r *http.Request, client *storage.Client, target string, uiLocales []string) error {
+	var data loggedOutData
+	if client != nil {
+		// Registered addresses have schemes of their own, which the template would not believe.
+		data = loggedOutData{clientName(*client), template.URL(target)} //nolint:gosec // Only an operator registers addresses, and none is script.
+	}
+	return p.render(w, r, page{template: "logged_out", title: say("logged_out.title"), uiLocales: uiLocales, data: data})
 }
 
 // loggedOutEndpoint is /logged-out, where people arrive who have signed out.
@@ -41,8 +53,5 @@ func (e *loggedOutEndpoint) mount(t *table) {
 }
 
 func (e *loggedOutEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
-	return e.pages.render(w, r, page{
-		template: "message", title: say("logged_out.title"),
-		data: messageData{Text: say("logged_out.text"), Link: &pageLink{Text: say("logged_out.again"), Path: loginPath}},
-	})
+	return e.pages.loggedOut(w, r, nil, "", nil)
 }

@@ -14,16 +14,17 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// Server is the OpenID Provider of all directories. It is an http.Handler, safe for concurrent use, and runs nothing of its
-// own beside the requests it serves: http.Server.Shutdown drains it.
+// Server is the OpenID Provider of all directories. It is an http.Handler, safe for concurrent use; http.Server.Shutdown drains
+// it. Beside the requests it serves it does nothing of its own but in Run.
 type Server struct {
-	config  Config
-	callers callers
-	catalog *catalog
-	table   *table
-	metrics *metrics
-	access  accessLog
-	post    *post
+	config      Config
+	callers     callers
+	catalog     *catalog
+	table       *table
+	metrics     *metrics
+	access      accessLog
+	backchannel *backchannel
+	post        *post
 }
 
 var _ http.Handler = (*Server)(nil)
@@ -45,6 +46,7 @@ func New(config Config) (*Server, error) {
 	if s.metrics, err = newMetrics(config.Metrics); err != nil {
 		return nil, fmt.Errorf("server: metrics: %w", err)
 	}
+	s.backchannel = newBackchannel(config, s.catalog)
 	endpoints, err := s.endpoints()
 	if err != nil {
 		return nil, err
@@ -54,6 +56,10 @@ func New(config Config) (*Server, error) {
 	}
 	return s, nil
 }
+
+// Run does until ctx ends what is due without any request: it tells clients of sessions that ended, when they could not be told
+// at once. Any number of instances may run on one store.
+func (s *Server) Run(ctx context.Context) { s.backchannel.run(ctx) }
 
 // endpoints is everything that the server answers to.
 func (s *Server) endpoints() ([]endpoint, error) {

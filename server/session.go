@@ -22,6 +22,8 @@ type sessions struct {
 	engine storage.Engine
 	now    func() time.Time
 	random io.Reader
+	// ended hears of every session that this process ended, once it is stored.
+	ended func(ctx context.Context, entry *storage.Entry[storage.Session])
 }
 
 // authentication is how and when a user was recognised.
@@ -61,8 +63,13 @@ func (s *sessions) browserSession(r *http.Request) (*signedIn, error) {
 	if err != nil || entry == nil {
 		return nil, err
 	}
+	return s.alive(r.Context(), entry)
+}
+
+// alive returns a session that has not ended with its user, or nil when its user is not active any more or ended all sessions.
+func (s *sessions) alive(ctx context.Context, entry *storage.Entry[storage.Session]) (*signedIn, error) {
 	session := entry.Record
-	user, err := storage.Get[storage.User](r.Context(), s.engine, storage.Key(session.Directory, session.User))
+	user, err := storage.Get[storage.User](ctx, s.engine, storage.Key(session.Directory, session.User))
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, nil
 	}
@@ -211,13 +218,29 @@ func (s *sessions) seen(ctx context.Context, issuer *oauth2.Issuer, current *sig
 	return err
 }
 
-// end ends a session and with it everything that was given under it, by one write.
+// end ends a session and with it everything that was given under it, by one write, which also says that its clients are to be
+// told. One that has ended already stays as it is.
 func (s *sessions) end(ctx context.Context, entry *storage.Entry[storage.Session]) error {
-	_, err := s.change(ctx, entry, func(next *storage.Session) { next.EndedAt = storage.Instant(s.now()) })
+	ended, err := s.change(ctx, entry, func(next *storage.Session) { endNow(next, storage.Instant(s.now())) })
 	if errors.Is(err, errSessionOver) {
 		return nil
 	}
+	if err == nil {
+		s.ended(ctx, ended)
+	}
 	return err
+}
+
+// endNow ends a session. One with clients to tell is due as soon as whoever ends it has had the time to do it.
+func endNow(session *storage.Session, now time.Time) {
+	session.EndedAt = now
+	if len(session.Clients) == 0 {
+		return
+	}
+	session.TellAt = now.Add(tellLease)
+	if kept := now.Add(tellKept); kept.After(session.ExpiresAt) {
+		session.ExpiresAt = kept
+	}
 }
 
 // errSessionOver says that a session ended while it was worked on.

@@ -21,7 +21,6 @@ const (
 	KindThrottle       Kind = "throttles"
 	KindMergeCandidate Kind = "merge_candidates"
 	KindAuditEntry     Kind = "audit_entries"
-	KindDelivery       Kind = "deliveries"
 	KindMeta           Kind = "meta"
 )
 
@@ -41,7 +40,7 @@ func Kinds() map[Kind]Indexes {
 		KindDirectory:      {Created: true},
 		KindIssuerHost:     {},
 		KindClient:         {Created: true},
-		KindUser:           {Created: true, Name: true},
+		KindUser:           {Created: true, Name: true, Due: true},
 		KindIdentity:       {Created: true},
 		KindGrant:          {Created: true},
 		KindSession:        {Created: true, Due: true},
@@ -54,7 +53,6 @@ func Kinds() map[Kind]Indexes {
 		KindThrottle:       {},
 		KindMergeCandidate: {Created: true},
 		KindAuditEntry:     {Created: true},
-		KindDelivery:       {Due: true},
 		KindMeta:           {},
 	}
 }

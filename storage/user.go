@@ -33,6 +33,9 @@ type User struct {
 	// Epoch grows by one with everything that ends all of the user's grants and sessions: disable, delete, merge, sign out
 	// everywhere. A grant records the epoch it was made under and is dead under another one.
 	Epoch int64 `json:"epoch"`
+	// SessionsDueAt is set with every new Epoch: the sessions of an earlier one are to be ended each, so that their clients hear
+	// of it. It is zero when that was done.
+	SessionsDueAt time.Time `json:"sessions_due_at,omitzero"`
 	// ClientEpochs does the same per client ("remove this app"); at most 64, the oldest folded into Epoch.
 	ClientEpochs map[string]int64 `json:"client_epochs,omitempty"`
 
@@ -81,7 +84,9 @@ type Address struct {
 
 // Document implements Record.
 func (u User) Document() Document {
-	return Document{Kind: KindUser, ID: Key(u.Directory, u.ID), Owner: u.Directory, Name: u.foldedName(), CreatedAt: u.CreatedAt}
+	return Document{
+		Kind: KindUser, ID: Key(u.Directory, u.ID), Owner: u.Directory, Name: u.foldedName(), CreatedAt: u.CreatedAt, DueAt: u.SessionsDueAt,
+	}
 }
 
 // foldedName is what the list of users is searched by.

@@ -59,6 +59,7 @@ func startProvider(ctx context.Context, c *console, config Config, ports listene
 	if engine, ok := p.store.(*mongodb.Engine); ok {
 		p.loops.Go(func() { engine.Run(background) })
 	}
+	p.loops.Go(func() { handler.Run(background) })
 	p.public = p.httpServer(handler)
 	if p.certificates == nil {
 		p.loops.Go(func() { p.ended(p.public.Serve(ports.public)) })
@@ -74,7 +75,7 @@ func startProvider(ctx context.Context, c *console, config Config, ports listene
 }
 
 // build makes sure of the default directory and puts the handler together.
-func (p *provider) build(ctx context.Context, c *console, registry prometheus.Registerer) (handler http.Handler, err error) {
+func (p *provider) build(ctx context.Context, c *console, registry prometheus.Registerer) (handler *server.Server, err error) {
 	id := p.config.DefaultDirectory
 	if p.firstStart, err = p.deployment.admin.EnsureDirectory(ctx, storage.Directory{ID: id, Name: id}); err != nil {
 		return nil, err

@@ -188,12 +188,12 @@ func TestAFileOfAnEarlierVersionGetsTheTablesItLacks(t *testing.T) {
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
-	execute(t, e.path, []string{"DROP TABLE deliveries", "DROP INDEX grants_created_at"})
+	execute(t, e.path, []string{"DROP TABLE sessions", "DROP INDEX grants_created_at"})
 	again := openTest(t, Options{Path: e.path})
 	if _, err := again.Replace(t.Context(), doc); err != nil {
 		t.Error(err)
 	}
-	doc.Kind = storage.KindDelivery
+	doc.Kind = storage.KindSession
 	mustInsert(t, again, doc)
 	if page, err := again.List(t.Context(), storage.Query{Kind: storage.KindGrant, Order: storage.ByCreated, Owner: "owner"}); err != nil || len(page.Documents) != 1 {
 		t.Errorf("%v, %v", page, err)

@@ -166,7 +166,7 @@ func (f *fixture) wantListSorted(query storage.Query, want []string) {
 func testDue(f *fixture) {
 	insert := func(id string, due time.Time) storage.Document {
 		doc := document(id)
-		doc.Kind, doc.DueAt = storage.KindDelivery, due
+		doc.Kind, doc.DueAt = storage.KindSession, due
 		return f.mustInsert(doc)
 	}
 	late := insert("late", f.clock.in(time.Minute))
@@ -174,7 +174,7 @@ func testDue(f *fixture) {
 	insert("now", f.clock.now())
 	insert("past", f.clock.in(-time.Hour))
 	due := func() storage.Query {
-		return storage.Query{Kind: storage.KindDelivery, Order: storage.ByDue, Owner: "ignored", DueBefore: f.clock.now()}
+		return storage.Query{Kind: storage.KindSession, Order: storage.ByDue, Owner: "ignored", DueBefore: f.clock.now()}
 	}
 	f.wantList(due(), "past", "now")
 	f.clock.advance(time.Minute)

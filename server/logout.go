@@ -1,0 +1,389 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/minifed/minifed/discovery"
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// logoutEndpoint is /oauth2/logout (OpenID Connect RP-Initiated Logout 1.0): an application sends the browser here so that its
+// user is signed out. Where it does not prove by an ID token of this very session that it may, the user is asked. The browser
+// is sent back to an address that the application registered and to nothing else.
+type logoutEndpoint struct {
+	keys     *keys.Ring
+	clients  oauth2.Clients
+	sessions *sessions
+	people   *identity.Service
+	sealer   sealer
+	pages    *pages
+	now      func() time.Time
+}
+
+const (
+	routeLogout = "logout"
+	logoutPath  = "/oauth2/logout"
+
+	// logoutParameter is the parameter of our own URLs that holds a request that was checked.
+	logoutParameter = "logout"
+	purposeLogout   = "logout request"
+	// logoutLife is how long a user has to decide.
+	logoutLife = 30 * time.Minute
+)
+
+// logoutRequest is a request that was checked. It travels with the browser in an envelope.
+type logoutRequest struct {
+	// Client is who asks; empty when nobody says.
+	Client string `json:"c,omitempty"`
+	// Redirect is where the browser goes afterwards, one of Client's registered addresses; empty for nowhere. State goes
+	// with it.
+	Redirect string `json:"r,omitempty"`
+	State    string `json:"s,omitempty"`
+	// Proven says that there was an ID token of Client, and Session which session it was of.
+	Proven  bool   `json:"p,omitempty"`
+	Session string `json:"i,omitempty"`
+	// Locales is ui_locales.
+	Locales string `json:"l,omitempty"`
+	// Asked says that its page is what the URL leads to.
+	Asked bool `json:"a,omitempty"`
+	// Ends is until when its envelope is good, in Unix seconds.
+	Ends int64 `json:"e"`
+}
+
+func (e *logoutEndpoint) mount(t *table) {
+	t.handle(route{
+		name: routeLogout, path: logoutPath, methods: []string{http.MethodGet, http.MethodPost}, serve: e.serve, surface: e.pages.failure,
+	})
+	t.advertise(func(p *discovery.Provider) {
+		p.Endpoints.EndSession = logoutPath
+		p.BackchannelLogout = true
+	})
+}
+
+// serve finds the request: in the URL, in a form that an application had the browser post, or in the envelope of one that was
+// checked.
+func (e *logoutEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Pragma", "no-cache")
+	ours := r.URL.Query().Has(logoutParameter)
+	switch {
+	case r.Method == http.MethodHead:
+		return nil // Looking ends nothing.
+	case r.Method == http.MethodPost && ours:
+		return e.answered(w, r)
+	case r.Method == http.MethodPost:
+		return e.keep(w, r)
+	}
+	read := e.read
+	if ours {
+		read = e.open
+	}
+	request, err := read(r)
+	if err != nil {
+		return err
+	}
+	return e.decide(w, r, request)
+}
+
+// decide signs out whom the request proves to be meant, and asks whoever else is signed in.
+func (e *logoutEndpoint) decide(w http.ResponseWriter, r *http.Request, request *logoutRequest) error {
+	issuer, ok := oauth2.IssuerFrom(r.Context())
+	if !ok {
+		return errNoRequest
+	}
+	// 1. Whose browser is it?
+	entry, err := e.sessions.stored(r, issuer)
+	if err != nil {
+		return err
+	}
+	// 2. Nobody's: there is nothing to end.
+	if entry == nil {
+		return e.done(w, r, request, request.Proven)
+	}
+	// 3. Is it the session that the application got its ID token under (§2)? If not, the user decides.
+	if !request.Proven || request.Session != entry.Record.ID {
+		current, err := e.sessions.alive(r.Context(), entry)
+		if err != nil {
+			return err
+		}
+		if current != nil {
+			return e.ask(w, r, request, current)
+		}
+	}
+	// 4. Then it ends.
+	if err := e.sessions.end(r.Context(), entry); err != nil {
+		return err
+	}
+	return e.done(w, r, request, request.Proven)
+}
+
+// ask asks the user, on a page with an address of its own.
+func (e *logoutEndpoint) ask(w http.ResponseWriter, r *http.Request, request *logoutRequest, current *signedIn) error {
+	if !request.Asked {
+		request.Asked = true
+		return e.goTo(w, r, request, logoutLife)
+	}
+	client, err := e.client(r.Context(), request.Client)
+	if err != nil {
+		return err
+	}
+	targets := []string{"'self'"}
+	if request.Redirect != "" {
+		targets = append(targets, redirectOrigin(request.Redirect))
+	}
+	return e.pages.confirmLogout(w, r, client, current.user, strings.Fields(request.Locales), targets)
+}
+
+// answered is what the user decided.
+func (e *logoutEndpoint) answered(w http.ResponseWriter, r *http.Request) error {
+	form, err := e.pages.forgery.form(r)
+	if err != nil {
+		return err
+	}
+	request, err := e.open(r)
+	if err != nil {
+		return err
+	}
+	if form.Get("decision") != "logout" {
+		return seeOther(w, r, accountPath)
+	}
+	issuer, ok := oauth2.IssuerFrom(r.Context())
+	if !ok {
+		return errNoRequest
+	}
+	entry, err := e.sessions.stored(r, issuer)
+	if err != nil {
+		return err
+	}
+	if entry != nil && form.Has("everywhere") {
+		user := entry.Record.User
+		err := e.people.SignOutEverywhere(r.Context(), entry.Record.Directory, user, identity.Self(user))
+		if err != nil && !errors.Is(err, identity.ErrUnknownUser) {
+			return err
+		}
+	}
+	if entry != nil {
+		if err := e.sessions.end(r.Context(), entry); err != nil {
+			return err
+		}
+	}
+	return e.done(w, r, request, true)
+}
+
+// done sends the browser on. An address that neither an ID token nor the user vouches for is only offered (§3).
+func (e *logoutEndpoint) done(w http.ResponseWriter, r *http.Request, request *logoutRequest, vouched bool) error {
+	issuer, ok := oauth2.IssuerFrom(r.Context())
+	if !ok {
+		return errNoRequest
+	}
+	sessionCookie(issuer).clear(w, issuer)
+	if request.Redirect == "" {
+		return seeOther(w, r, loggedOutPath, localesOf(request)...)
+	}
+	target := request.Redirect
+	if request.State != "" {
+		target = withQuery(target, url.Values{"state": {request.State}})
+	}
+	if vouched {
+		w.Header().Set("Location", target)
+		w.WriteHeader(http.StatusSeeOther)
+		return nil
+	}
+	client, err := e.client(r.Context(), request.Client)
+	if err != nil {
+		return err
+	}
+	return e.pages.loggedOut(w, r, client, target, strings.Fields(request.Locales))
+}
+
+// localesOf are the languages of a request as parameters of the next page.
+func localesOf(request *logoutRequest) []string {
+	if request.Locales == "" {
+		return nil
+	}
+	return []string{"ui_locales", request.Locales}
+}
+
+// keep puts a request that came by POST into the URL and has the browser fetch it: a POST from another site brings no cookie
+// that is Lax, while the GET that follows does (§2 wants both methods).
+func (e *logoutEndpoint) keep(w http.ResponseWriter, r *http.Request) error {
+	if mediaType(r) != formType {
+		return pageRefusal("malformed_request", "The request must be a form of the media type "+formType+".")
+	}
+	body, err := readBody(r)
+	if err != nil {
+		return err
+	}
+	request, err := e.parse(r, string(body))
+	if err != nil {
+		return err
+	}
+	return e.goTo(w, r, request, keptLife)
+}
+
+func (e *logoutEndpoint) read(r *http.Request) (*logoutRequest, error) {
+	return e.parse(r, r.URL.RawQuery)
+}
+
+// goTo sends the browser to the address of a request.
+func (e *logoutEndpoint) goTo(w http.ResponseWriter, r *http.Request, request *logoutRequest, life time.Duration) error {
+	request.Ends = e.now().Add(life).Unix()
+	text, err := json.Marshal(request)
+	if err != nil {
+		return err
+	}
+	sealed, err := e.sealer.seal(r.Context(), purposeLogout, text)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", issuerURL(r.Context())+logoutPath+"?"+url.Values{logoutParameter: {sealed}}.Encode())
+	w.WriteHeader(http.StatusSeeOther)
+	return nil
+}
+
+// open returns the request that the URL of r holds.
+func (e *logoutEndpoint) open(r *http.Request) (*logoutRequest, error) {
+	over := pageRefusal("logout_over", "This address was good for a short time. Go back to the application and begin again.")
+	text, err := e.sealer.open(r.Context(), purposeLogout, r.URL.Query().Get(logoutParameter))
+	if errors.Is(err, errSealed) {
+		return nil, over
+	}
+	if err != nil {
+		return nil, err
+	}
+	request := new(logoutRequest)
+	if err := json.Unmarshal(text, request); err != nil || e.now().Unix() >= request.Ends {
+		return nil, over
+	}
+	return request, nil
+}
+
+// logoutParameters are those of §2. logout_hint is read by nobody: the session says who is there.
+func logoutParameters() []string {
+	return []string{"id_token_hint", "logout_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales"}
+}
+
+// parse checks a form-encoded request.
+func (e *logoutEndpoint) parse(r *http.Request, text string) (*logoutRequest, error) {
+	// 1. Its parameters, each once.
+	form, err := logoutForm(text)
+	if err != nil {
+		return nil, err
+	}
+	callOf(r.Context()).form = form
+	request := &logoutRequest{State: form.Get("state"), Locales: form.Get("ui_locales")}
+	// 2. Who asks, and what proves it.
+	if err := e.readHint(r.Context(), request, form.Get("id_token_hint")); err != nil {
+		return nil, err
+	}
+	if err := e.readClient(r.Context(), request, form.Get("client_id")); err != nil {
+		return nil, err
+	}
+	// 3. Where it leads.
+	return request, e.readRedirect(r.Context(), request, form.Get("post_logout_redirect_uri"))
+}
+
+// logoutForm reads form-encoded parameters. Those that are empty were not sent, and others than §2 has mean nothing.
+func logoutForm(text string) (url.Values, error) {
+	broken := pageRefusal("malformed_request", "The link that led here is malformed.")
+	if len(text) > maxRawAuthorization {
+		return nil, pageRefusal("malformed_request", "The link that led here is too long.")
+	}
+	all, err := url.ParseQuery(text)
+	if err != nil {
+		return nil, broken
+	}
+	form := url.Values{}
+	for _, name := range logoutParameters() {
+		for _, value := range all[name] {
+			if value != "" {
+				form.Add(name, value)
+			}
+		}
+	}
+	if checkForm(form, nil) != nil {
+		return nil, broken
+	}
+	return form, nil
+}
+
+// readHint reads what an ID token proves. Whatever is none of ours proves nothing; it may be as old as it likes (§2).
+func (e *logoutEndpoint) readHint(ctx context.Context, request *logoutRequest, hint string) error {
+	if hint == "" || len(hint) > maxHint {
+		return nil
+	}
+	claims, err := verifyHint(ctx, e.keys, hint)
+	if errors.Is(err, keys.ErrInvalid) || err == nil && len(claims.Audience) != 1 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	request.Proven, request.Client, request.Session = true, claims.Audience[0], claims.SessionID
+	return nil
+}
+
+// readClient reads who asks: the client of the ID token, which client_id must not contradict, or the one that client_id names.
+// The client of an old ID token may be gone; then nobody asks.
+func (e *logoutEndpoint) readClient(ctx context.Context, request *logoutRequest, named string) error {
+	if named != "" && request.Proven && named != request.Client {
+		return pageRefusal("malformed_request", "The client_id is not that of the client that the id_token_hint was given to.")
+	}
+	if named != "" {
+		request.Client = named
+	}
+	client, err := e.client(ctx, request.Client)
+	if err != nil {
+		return err
+	}
+	if client == nil && named != "" {
+		return pageRefusal("client_unknown", "The client_id is not that of an application of this directory that may be used.")
+	}
+	if client == nil {
+		request.Client = ""
+	}
+	return nil
+}
+
+// readRedirect reads where the browser goes afterwards. An address that nobody is known to have registered is none.
+func (e *logoutEndpoint) readRedirect(ctx context.Context, request *logoutRequest, uri string) error {
+	if uri == "" || request.Client == "" {
+		return nil
+	}
+	client, err := e.client(ctx, request.Client)
+	if err != nil {
+		return err
+	}
+	if client == nil || !slices.Contains(client.PostLogoutRedirectURIs, uri) {
+		return pageRefusal("logout_uri_unregistered", "The post_logout_redirect_uri is not registered for this client, character by character.")
+	}
+	request.Redirect = uri
+	return nil
+}
+
+// client returns an enabled client, or nil without one.
+func (e *logoutEndpoint) client(ctx context.Context, id string) (*storage.Client, error) {
+	issuer, ok := oauth2.IssuerFrom(ctx)
+	if !ok {
+		return nil, errNoRequest
+	}
+	client, err := e.clients.Client(ctx, issuer.Directory.ID, id)
+	if errors.Is(err, storage.ErrNotFound) || err == nil && client.Record().Disabled {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	record := client.Record()
+	return &record, nil
+}
