@@ -89,11 +89,12 @@ func TestTheLogoutPageNamesWhoAsksAndWhoIsSignedIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	issuer := &oauth2.Issuer{Directory: storage.Directory{ID: "default", Name: "Default"}, URL: "https://id.example"}
-	show := func(client *storage.Client, user *storage.User) string {
+	show := func(client *storage.Client) string {
 		c := &call{id: "request", issuer: issuer}
-		r := httptest.NewRequestWithContext(oauth2.Begin(c.in(t.Context()), issuer), http.MethodGet, "/logout", nil)
+		r := httptest.NewRequestWithContext(oauth2.Begin(c.in(t.Context()), issuer), http.MethodGet, "/oauth2/logout", nil)
 		w := httptest.NewRecorder()
-		if err := p.confirmLogout(w, r, client, user, map[string]string{"state": `"s`}, []string{"zh-CN"}, []string{"'self'", "https://rp.example"}); err != nil {
+		wanda := storage.User{Username: "wanda"}
+		if err := p.confirmLogout(w, r, client, wanda, []string{"zh-CN"}, []string{"'self'", "https://rp.example"}); err != nil {
 			t.Fatal(err)
 		}
 		if policy := w.Header().Get("Content-Security-Policy"); !strings.Contains(policy, "form-action 'self' https://rp.example;") {
@@ -101,13 +102,15 @@ func TestTheLogoutPageNamesWhoAsksAndWhoIsSignedIn(t *testing.T) {
 		}
 		return w.Body.String()
 	}
-	full := show(&storage.Client{ID: "shop", Name: "Tea & Co"}, &storage.User{Username: "wanda"})
-	for _, want := range []string{`<html lang="zh-CN">`, "<bdi>Tea &amp; Co</bdi>", "<bdi>wanda</bdi>", `name="state" value="&#34;s"`, `id="logout" name="decision" value="logout"`, `name="csrf"`} {
+	full := show(&storage.Client{ID: "shop", Name: "Tea & Co"})
+	for _, want := range []string{
+		`<html lang="zh-CN">`, "<bdi>Tea &amp; Co</bdi>", "<bdi>wanda</bdi>", `id="logout" name="decision" value="logout"`, `name="everywhere"`, `name="csrf"`,
+	} {
 		if !strings.Contains(full, want) {
 			t.Errorf("no %s in\n%s", want, full)
 		}
 	}
-	if bare := show(nil, nil); strings.Contains(bare, "<bdi>Tea") || strings.Contains(bare, `class="who"`) {
+	if bare := show(nil); strings.Contains(bare, "<bdi>Tea") || !strings.Contains(bare, "<bdi>wanda</bdi>") {
 		t.Errorf("%s", bare)
 	}
 }
