@@ -94,7 +94,14 @@ type rowLink struct {
 	Whole message
 }
 
-func (e *accountEndpoint) mount(t *table) { e.page(t, "account", accountPath, e.serve, http.MethodGet) }
+func (e *accountEndpoint) mount(t *table) {
+	e.page(t, "account", accountPath, e.serve, http.MethodGet)
+	// Who types the address of the issuer into a browser means this page.
+	t.handle(route{
+		name: "home", path: "/", methods: []string{http.MethodGet}, surface: e.pages.failure,
+		serve: func(w http.ResponseWriter, r *http.Request) error { return seeOther(w, r, accountPath) },
+	})
+}
 
 func (e *accountEndpoint) serve(w http.ResponseWriter, r *http.Request, current *signedIn) error {
 	user := current.user

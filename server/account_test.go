@@ -33,6 +33,18 @@ func TestTheAccountShowsWhatIsKnown(t *testing.T) {
 	}
 }
 
+func TestTheAddressOfAnIssuerLeadsToTheAccount(t *testing.T) {
+	h := newHouse(t)
+	h.addPerson("wanda")
+	h.addDirectory(tea())
+	v := h.visitor()
+	v.get(h.url + "/d/tea/")
+	v.at(t, "/d/tea/login", http.StatusOK, "Sign in")
+	v.enter("wanda")
+	v.get(h.url + "/")
+	v.at(t, "/account", http.StatusOK, "Name of wanda")
+}
+
 func TestWhoIsNotSignedInIsAskedTo(t *testing.T) {
 	h := newHouse(t)
 	for _, path := range []string{"/account", "/account/profile", "/account/username", "/account/password", "/account/email", "/account/email/confirm?proof=x"} {
@@ -161,6 +173,18 @@ func TestThePasswordMustNotBeTheUsernameNorKnownToAttackers(t *testing.T) {
 		v.get(h.url + "/account/password")
 		v.press("save-form", "save", "current_password", goodPassword, "new_password", password)
 		v.at(t, "/account/password", http.StatusBadRequest, want)
+	}
+}
+
+func TestCommonPasswordsAreRefusedWithoutAnyList(t *testing.T) {
+	h := newHouse(t)
+	h.addPerson("wanda")
+	v := h.visitor()
+	v.enter("wanda")
+	for _, password := range []string{"password123", "PASSWORD123", "woaini1314", "12345678"} {
+		v.get(h.url + "/account/password")
+		v.press("save-form", "save", "current_password", goodPassword, "new_password", password)
+		v.at(t, "/account/password", http.StatusBadRequest, "known from data leaks")
 	}
 }
 

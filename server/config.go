@@ -49,7 +49,7 @@ type Config struct {
 
 	// Mailer sends mail to users; optional: without one, pages offer nothing that needs mail.
 	Mailer Mailer
-	// Breached knows passwords that are in circulation, and keeps people from choosing them; optional.
+	// Breached knows passwords that are in circulation, and keeps people from choosing them; optional, a list of the most common.
 	Breached identity.BreachedList
 
 	// TrustedProxies are the networks whose X-Forwarded-For and X-Request-Id headers are believed; optional.
@@ -107,6 +107,9 @@ func (c Config) checked() (Config, error) {
 	}
 	if err := CheckPublicURL(c.PublicURL); err != nil {
 		problems = append(problems, err)
+	}
+	if c.Breached == nil {
+		c.Breached = newCommon()
 	}
 	if c.RequestTimeout == 0 {
 		c.RequestTimeout = defaultRequestTimeout

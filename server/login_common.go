@@ -1,0 +1,25 @@
+package server
+
+import (
+	"context"
+	_ "embed" // commonPasswords is a file.
+	"slices"
+	"strings"
+)
+
+// commonPasswords are passwords that attackers try first, of at least eight characters, sorted: the frequent ones of published
+// leaks, as collected by zxcvbn (MIT licence), and some that are frequent in China.
+//
+//go:embed commonpasswords.txt
+var commonPasswords string
+
+// common knows the passwords that attackers try first. It implements identity.BreachedList where the operator has no larger list.
+type common struct{ sorted []string }
+
+func newCommon() common { return common{strings.Fields(commonPasswords)} }
+
+// Breached implements identity.BreachedList. Case does not matter: attackers try both.
+func (c common) Breached(_ context.Context, password string) (bool, error) {
+	_, found := slices.BinarySearch(c.sorted, strings.ToLower(password))
+	return found, nil
+}
