@@ -112,7 +112,7 @@ func (c *call) outcome() []slog.Attr {
 	if refused, ok := errors.AsType[*wechat.Error](c.cause); ok {
 		attributes = append(attributes, slog.Int("errcode", refused.Code), slog.String("rid", refused.RID))
 		if refused.Class == wechat.ClassConfig {
-			attributes = append(attributes, slog.String("remedy", remedy(refused.Code)))
+			attributes = append(attributes, slog.String("remedy", Remedy(refused.Code)))
 		}
 	}
 	return attributes
@@ -133,8 +133,8 @@ func operatorText(err error) string {
 	return text
 }
 
-// remedy says what an operator does about an errcode that only an operator can make go away.
-func remedy(errcode int) string {
+// Remedy says what an operator does about an errcode that only an operator can make go away.
+func Remedy(errcode int) string {
 	switch errcode {
 	case 40013:
 		return "the client's AppID is not a mini-program's: correct it (client update --app-id)"

@@ -92,10 +92,15 @@ func (s *station) fails(t *testing.T, code int, says []string, args ...string) {
 // json runs a command line with --output json and decodes what it printed.
 func (s *station) json(t *testing.T, args ...string) map[string]any {
 	t.Helper()
-	printed := s.must(t, append(args, "--output", "json")...)
+	return decode(t, s.must(t, append(args, "--output", "json")...))
+}
+
+// decode reads what a command printed as JSON.
+func decode(t *testing.T, printed string) map[string]any {
+	t.Helper()
 	decoded := map[string]any{}
 	if err := json.Unmarshal([]byte(printed), &decoded); err != nil {
-		t.Fatalf("minifed %s printed no JSON: %v\n%s", strings.Join(args, " "), err, printed)
+		t.Fatalf("no JSON: %v\n%s", err, printed)
 	}
 	return decoded
 }

@@ -85,7 +85,7 @@ The exit code is 0 when everything is done, 1 when something failed, and 2 when 
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return flags.check() }
 	root.AddGroup(&cobra.Group{ID: groupStart, Title: "Start here:"}, &cobra.Group{ID: groupOperate, Title: "Look after it, beside a running server:"})
 	addTo(root, groupStart, newDemo(c, flags), newServe(c, flags))
-	addTo(root, groupOperate, newClient(c, flags), newDirectory(c, flags), newUser(c, flags), newKeys(c, flags), newBackup(c, flags), newExport(c, flags), newImport(c, flags), newHealthcheck(c, flags))
+	addTo(root, groupOperate, newClient(c, flags), newDirectory(c, flags), newUser(c, flags), newKeys(c, flags), newBackup(c, flags), newDoctor(c, flags), newExport(c, flags), newImport(c, flags), newHealthcheck(c, flags))
 	root.AddCommand(newVersion(c, flags))
 	return root
 }

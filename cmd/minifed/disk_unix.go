@@ -1,0 +1,17 @@
+//go:build linux || darwin || freebsd
+
+package main
+
+import (
+	"fmt"
+	"syscall"
+)
+
+// freeSpace is how many bytes the file system of a folder has left for this user.
+func freeSpace(folder string) (uint64, error) {
+	var stat syscall.Statfs_t
+	if err := syscall.Statfs(folder, &stat); err != nil {
+		return 0, fmt.Errorf("free space of %s: %w", folder, err)
+	}
+	return uint64(max(0, int64(stat.Bavail))) * uint64(stat.Bsize), nil
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+)
+
+// verdict is what a check found.
+type verdict string
+
+const (
+	verdictOK   verdict = "ok"
+	verdictWarn verdict = "warn"
+	verdictFail verdict = "fail"
+)
+
+// finding is one thing that doctor looked at.
+type finding struct {
+	Check   string  `json:"check"`
+	Verdict verdict `json:"verdict"`
+	Detail  string  `json:"detail"`
+	// Remedy says what to do; empty when nothing is.
+	Remedy string `json:"remedy,omitempty"`
+}
+
+// diagnosis is what doctor prints as JSON.
+type diagnosis struct {
+	OK       bool      `json:"ok"`
+	Findings []finding `json:"findings"`
+}
+
+func newDoctor(c *console, flags *settings) *cobra.Command {
+	d := &desk{console: c, settings: flags}
+	return &cobra.Command{
+		Use:   "doctor",
+		Short: "Look for what is wrong, and say what to do about it",
+		Long: `Looks at the configuration, the store, the master key, signing keys and token secrets, the clock, the way to WeChat, and the AppID and
+AppSecret of every enabled mini-program, which takes one call to WeChat each. It runs beside a server, and changes nothing: it
+writes one record to the store and deletes it. The exit code is 1 when anything failed.`,
+		Example: "  minifed doctor\n  minifed doctor --output json",
+		Args:    exactly(),
+		RunE: func(command *cobra.Command, _ []string) error {
+			e := &examination{console: c}
+			e.run(command.Context(), flags)
+			if err := d.say(diagnosis{e.failures() == 0, e.findings}, e.print); err != nil {
+				return err
+			}
+			if failed := e.failures(); failed > 0 {
+				return fmt.Errorf("%d of %d checks failed", failed, len(e.findings))
+			}
+			return nil
+		},
+	}
+}
+
+// examination collects findings.
+type examination struct {
+	*console
+	config   Config
+	findings []finding
+}
+
+func (e *examination) run(ctx context.Context, flags *settings) {
+	config, err := flags.load(e.console)
+	if err != nil {
+		e.fail("configuration", err.Error(), "correct what is listed; config.yaml of the repository explains every key")
+		return
+	}
+	e.config = config
+	e.checkConfiguration()
+	opened := e.openStore(ctx)
+	if opened != nil {
+		defer func() { _ = opened.close() }() // Nothing was written that matters.
+	}
+	e.checkWay(ctx)
+	if opened != nil {
+		e.checkRecords(ctx, opened)
+	}
+}
+
+func (e *examination) ok(check, detail string, args ...any) {
+	e.findings = append(e.findings, finding{Check: check, Verdict: verdictOK, Detail: fmt.Sprintf(detail, args...)})
+}
+
+func (e *examination) warn(check, detail, remedy string) {
+	e.findings = append(e.findings, finding{check, verdictWarn, detail, remedy})
+}
+
+func (e *examination) fail(check, detail, remedy string) {
+	e.findings = append(e.findings, finding{check, verdictFail, detail, remedy})
+}
+
+func (e *examination) failures() (n int) {
+	for _, found := range e.findings {
+		if found.Verdict == verdictFail {
+			n++
+		}
+	}
+	return n
+}
+
+func (e *examination) print() {
+	for _, found := range e.findings {
+		e.printf("%-4s  %s: %s\n", found.Verdict, found.Check, found.Detail)
+		if found.Remedy != "" {
+			e.printf("      %s\n", found.Remedy)
+		}
+	}
+}
+
+// checkConfiguration looks for what is allowed and yet rarely meant. What is wrong was found when it was read.
+func (e *examination) checkConfiguration() {
+	listen := e.config.Listen
+	if !e.config.loopback() && listen.TLSCertFile == "" && len(listen.TrustedProxies) == 0 {
+		e.warn("configuration", "a proxy must be what answers https for "+e.config.PublicURL+", and none is trusted: every caller has the proxy's address",
+			"name the networks of the proxies in listen.trusted_proxies, or the certificate in listen.tls_cert_file")
+		return
+	}
+	if e.config.WeChat.exposed() {
+		e.warn("configuration", "AppSecrets travel unencrypted to "+e.config.WeChat.BaseURL, "set wechat.base_url to https, unless this is a simulator in a network of its own")
+		return
+	}
+	e.ok("configuration", "%s, directory %q", e.config.PublicURL, e.config.DefaultDirectory)
+}
+
+// openStore opens the store and its master key; nil when that cannot be done.
+func (e *examination) openStore(ctx context.Context) *deployment {
+	location, err := parseStore(e.config)
+	if err == nil {
+		err = location.mustExist()
+	}
+	if err != nil {
+		e.fail("store", err.Error(), "")
+		return nil
+	}
+	logger := slog.New(slog.DiscardHandler)
+	engine, err := openEngine(ctx, e.console, location, purpose{logger: logger})
+	if err != nil {
+		e.fail("store", explain(err), "see that the store runs and can be reached from here, with the user that the server runs as")
+		return nil
+	}
+	e.checkEngine(ctx, engine, location)
+	opened := &deployment{config: e.config, store: engine, engine: engine}
+	opened.master, _, err = openMasterKey(e.console, e.config, location, false)
+	if err == nil {
+		err = opened.assemble(ctx, e.console, logger)
+	}
+	if err != nil {
+		e.fail("master key", err.Error(), "restore the master key from its copy; nothing else opens what the store has sealed")
+		_ = engine.Close()
+		return nil
+	}
+	e.checkMaster(opened.master.IDs())
+	return opened
+}
+
+func (e *examination) checkMaster(ids []string) {
+	if len(ids) > 1 {
+		e.warn("master key", fmt.Sprintf("%d master keys are at hand; %s seals", len(ids), ids[0]),
+			"when every instance has them: `minifed keys master rotate`, then take the old ones away")
+		return
+	}
+	if e.config.Keys.MasterKey == "" {
+		if mode, readable := othersMayRead(e.config.masterKeyPath()); readable {
+			e.warn("master key", fmt.Sprintf("%s has mode %v: others on this machine can read it", e.config.masterKeyPath(), mode),
+				"chmod 0600, unless a container reads it as another user")
+			return
+		}
+	}
+	e.ok("master key", "%s is the store's", ids[0])
+}
+
+// errNotWritten says that what was written could not be read back.
+var errNotWritten = errors.New("what was written could not be read")

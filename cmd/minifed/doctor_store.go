@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/server/admin"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/mongodb"
+)
+
+// checkEngine looks at the store: reads, writes, versions, space and, of MongoDB, the clock.
+func (e *examination) checkEngine(ctx context.Context, engine storage.Engine, location storeLocation) {
+	where := location.file
+	if where == "" {
+		where = "MongoDB"
+	}
+	started := e.now()
+	if err := engine.Ping(ctx); err != nil {
+		e.fail("store", explain(err), "see that the store runs and can be reached from here")
+		return
+	}
+	read := e.now().Sub(started)
+	started = e.now()
+	if err := e.write(ctx, engine); err != nil {
+		e.fail("store", where+" cannot be written: "+explain(err), "look at free space, permissions and, of MongoDB, whether the set has a primary and a majority")
+		return
+	}
+	e.ok("store", "%s, read in %v, written in %v, records of version %d", where, read.Round(time.Microsecond), e.now().Sub(started).Round(time.Microsecond), storage.Version)
+	if location.file != "" {
+		e.checkSpace(location.file)
+	}
+	if mongo, ok := engine.(*mongodb.Engine); ok {
+		e.checkMongoDB(ctx, mongo)
+	}
+}
+
+// write writes a record that expires by itself, reads it and deletes it.
+func (e *examination) write(ctx context.Context, engine storage.Engine) error {
+	now := storage.Instant(e.now())
+	doc := storage.Document{
+		Kind: storage.KindMeta, ID: "doctor-" + rand.Text(), Body: []byte(`{"v":1}`), CreatedAt: now, ExpiresAt: now.Add(time.Minute),
+	}
+	if _, err := engine.Insert(ctx, doc); err != nil {
+		return err
+	}
+	if _, err := engine.Get(ctx, doc.Kind, doc.ID); err != nil {
+		return errors.Join(errNotWritten, err)
+	}
+	return engine.Delete(ctx, doc.Kind, doc.ID)
+}
+
+const (
+	spaceWarning = 1 << 30
+	spaceFailure = 64 << 20
+)
+
+func (e *examination) checkSpace(file string) {
+	free, err := freeSpace(filepath.Dir(file))
+	if err != nil {
+		e.warn("disk", err.Error(), "look at free space by hand")
+		return
+	}
+	detail := fmt.Sprintf("%d MiB are free beside %s", free>>20, file)
+	switch {
+	case free < spaceFailure:
+		e.fail("disk", detail, "make room now: without it every login is answered 503")
+	case free < spaceWarning:
+		e.warn("disk", detail, "make room")
+	default:
+		e.ok("disk", "%s", detail)
+	}
+}
+
+func (e *examination) checkMongoDB(ctx context.Context, engine *mongodb.Engine) {
+	started := e.now()
+	server, err := engine.Server(ctx)
+	if err != nil {
+		e.warn("MongoDB", explain(err), "see that the user may run hello and buildInfo")
+		return
+	}
+	e.checkClock("MongoDB", server.Time.Sub(started), e.now().Sub(started))
+	if server.ReplicaSet == "" {
+		e.warn("MongoDB", "version "+server.Version+", not a member of a replica set", "run three members: a single one loses what it has when its disk dies")
+		return
+	}
+	e.ok("MongoDB", "version %s, replica set %s", server.Version, server.ReplicaSet)
+}
+
+// checkRecords looks at what every directory needs, and at its mini-programs.
+func (e *examination) checkRecords(ctx context.Context, opened *deployment) {
+	credentials := e.newCredentials(opened.master)
+	everything := paging{limit: storage.MaxPage, all: true}
+	directories, _, err := collect(everything, func(page admin.Page) ([]storage.Directory, string, error) {
+		return opened.admin.Directories(ctx, page)
+	})
+	if err != nil {
+		e.fail("directories", explain(err), "look at the store")
+		return
+	}
+	for _, directory := range directories {
+		e.checkKeys(ctx, opened, directory)
+		clients, _, err := collect(everything, func(page admin.Page) ([]storage.Client, string, error) {
+			return opened.admin.Clients(ctx, directory.ID, page)
+		})
+		if err != nil {
+			e.fail("clients of "+directory.ID, explain(err), "look at the store")
+		}
+		for _, client := range clients {
+			if client.Federation != nil && !client.Disabled && !directory.Disabled {
+				credentials.check(ctx, client)
+			}
+		}
+	}
+}
+
+// overdue is how late a step of rotation may be: servers look every few seconds.
+const overdue = time.Hour
+
+func (e *examination) checkKeys(ctx context.Context, opened *deployment, directory storage.Directory) {
+	check := "keys of " + directory.ID
+	found, err := opened.ring.List(ctx, directory.ID)
+	if err != nil {
+		e.fail(check, explain(err), "look at the store")
+		return
+	}
+	active := map[string]keys.Key{}
+	for _, key := range found {
+		if key.State == keys.StateActive {
+			active[key.Algorithm] = key
+		}
+	}
+	summary, healthy := "", true
+	for _, algorithm := range admin.SigningAlgorithms(directory) {
+		key, signs := active[algorithm]
+		if !signs {
+			e.fail(check, "no "+algorithm+" key signs", "restart a server of this store: it makes the keys that a directory lacks")
+			healthy = false
+			continue
+		}
+		entry, err := storage.Get[storage.SigningKeys](ctx, opened.engine, storage.Key(directory.ID, algorithm))
+		if err == nil && !entry.Record.DueAt.IsZero() && e.now().Sub(entry.Record.DueAt) > overdue {
+			e.warn(check, fmt.Sprintf("a step of the rotation of %s was due at %s", algorithm, stamp(entry.Record.DueAt)), "see that a server of this store runs and can write")
+			healthy = false
+			continue
+		}
+		summary += fmt.Sprintf(", %s signs since %s", algorithm, stamp(key.SignAt))
+		if err == nil && !entry.Record.DueAt.IsZero() {
+			summary += " (next step due " + stamp(entry.Record.DueAt) + ")"
+		}
+	}
+	if _, err := storage.Get[storage.TokenSecrets](ctx, opened.engine, directory.ID); err != nil {
+		e.fail(check, "the token secrets cannot be read: "+explain(err), "restart a server of this store: it makes what a directory lacks")
+		healthy = false
+	}
+	if healthy {
+		e.ok(check, "token secrets are there%s", summary)
+	}
+}
+
+// othersMayRead reports whether a file's mode lets others read it.
+func othersMayRead(path string) (fs.FileMode, bool) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, false
+	}
+	return info.Mode().Perm(), info.Mode().Perm()&0o077 != 0
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/minifed/minifed/wechat"
+	"github.com/minifed/minifed/wechat/wechattest"
+)
+
+// patient is a station with a store, a mini-program and a simulated WeChat, for doctor to look at.
+func patient(t *testing.T) (*station, *wechattest.App) {
+	t.Helper()
+	simulator := new(wechattest.Server)
+	api := httptest.NewServer(simulator)
+	t.Cleanup(api.Close)
+	app, err := simulator.AddApp(wechat.App{ID: "wxsimshop"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := made(t).at("MINIFED_WECHAT_BASE_URL=" + api.URL)
+	if err := os.Chmod(filepath.Join(s.folder, "master.key"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.typed = []string{string(app.Credential().Secret)}
+	s.must(t, "client", "create", "--kind", "wechat_miniapp", "--id", "shop", "--app-id", "wxsimshop")
+	return s, app
+}
+
+// diagnose runs doctor, wants it to fail or not, and returns the verdict of each check with what it says.
+func diagnose(t *testing.T, s *station, healthy bool) map[string]string {
+	t.Helper()
+	s.out.Reset()
+	s.err.Reset()
+	if code := s.run(t, "doctor", "--output", "json"); (code == exitDone) != healthy {
+		t.Errorf("exit code %d\n%s%s", code, s.out, s.err)
+	}
+	said := map[string]string{}
+	decoded := decode(t, s.out.String())
+	for _, one := range decoded["findings"].([]any) {
+		found := one.(map[string]any)
+		check, verdict := found["check"].(string), found["verdict"].(string)
+		remedy, _ := found["remedy"].(string)
+		if verdict != "ok" && remedy == "" && check != "store" {
+			t.Errorf("%v has no remedy", found)
+		}
+		said[check] = strings.TrimSpace(verdict + " " + found["detail"].(string) + " " + remedy)
+	}
+	if decoded["ok"] != healthy {
+		t.Errorf("ok is %v", decoded["ok"])
+	}
+	return said
+}
+
+func TestDoctorFindsNothingWhereNothingIsWrong(t *testing.T) {
+	s, _ := patient(t)
+	said := diagnose(t, s, true)
+	for check, want := range map[string]string{
+		"configuration": "ok http://localhost:8080", "store": "ok " + s.folder, "disk": "ok ", "master key": "ok ", "egress proxy": "ok none for 127.0.0.1",
+		"WeChat": "ok http://127.0.0.1:", "clock": "ok ", "keys of default": "ok token secrets are there, RS256 signs since", "mini-program shop of default": "ok WeChat accepts AppID wxsimshop",
+	} {
+		if !strings.HasPrefix(said[check], want) {
+			t.Errorf("%s: %q, want %q", check, said[check], want)
+		}
+	}
+	if text := s.must(t, "doctor"); strings.Count(text, "\n") != len(said) || !strings.HasPrefix(text, "ok    configuration: ") {
+		t.Errorf("as text:\n%s", text)
+	}
+}
+
+func TestDoctorSaysWhatIsWrongAndWhatToDo(t *testing.T) {
+	tests := []struct {
+		name string
+		ill  func(t *testing.T, s *station, app *wechattest.App) *station
+		// healthy says that it is a warning only.
+		healthy bool
+		check   string
+		says    []string
+	}{
+		{"the AppSecret was reset", func(_ *testing.T, s *station, app *wechattest.App) *station {
+			app.SetSecret("another")
+			return s
+		}, false, "mini-program shop of default", []string{"fail", "errcode 40125", "AppSecret is wrong"}},
+		{"WeChat is rate limiting", func(_ *testing.T, s *station, app *wechattest.App) *station {
+			app.Fail(wechattest.StableToken, wechattest.Fault{Errcode: 45009})
+			return s
+		}, true, "mini-program shop of default", []string{"warn", "errcode 45009", "again"}},
+		{"WeChat cannot be reached", func(t *testing.T, s *station, _ *wechattest.App) *station {
+			return s.at("MINIFED_WECHAT_BASE_URL=https://localhost:1")
+		}, false, "WeChat", []string{"fail", "https://localhost:1 cannot be reached", "egress proxy"}},
+		{"the clock is wrong", func(_ *testing.T, s *station, _ *wechattest.App) *station {
+			s.now = func() time.Time { return time.Now().Add(-2 * time.Minute) }
+			return s
+		}, false, "clock", []string{"fail ", "from WeChat's", "NTP"}},
+		{"the clock is a little off", func(_ *testing.T, s *station, _ *wechattest.App) *station {
+			s.now = func() time.Time { return time.Now().Add(20 * time.Second) }
+			return s
+		}, true, "clock", []string{"warn -", "NTP"}},
+		{"no server has rotated for long", func(_ *testing.T, s *station, _ *wechattest.App) *station {
+			s.now = func() time.Time { return time.Now().Add(365 * 24 * time.Hour) }
+			return s
+		}, false, "keys of default", []string{"warn", "was due at", "server"}},
+		{"the master key is lost", func(t *testing.T, s *station, _ *wechattest.App) *station {
+			if err := os.Remove(filepath.Join(s.folder, "master.key")); err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}, false, "master key", []string{"fail", "is missing", "restore"}},
+		{"the master key is another one", func(_ *testing.T, s *station, _ *wechattest.App) *station {
+			return s.at("MINIFED_KEYS_MASTER_KEY=" + demoMasterKey())
+		}, false, "master key", []string{"fail", "not the store's master key", "restore"}},
+		{"the master key is readable", func(t *testing.T, s *station, _ *wechattest.App) *station {
+			if err := os.Chmod(filepath.Join(s.folder, "master.key"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}, true, "master key", []string{"warn", "others on this machine", "chmod"}},
+		{"a rotation of the master key is not finished", func(t *testing.T, s *station, _ *wechattest.App) *station {
+			s.must(t, "keys", "master", "new", "--append")
+			return s
+		}, true, "master key", []string{"warn 2 master keys", "minifed keys master rotate"}},
+		{"there is no store", func(_ *testing.T, s *station, _ *wechattest.App) *station {
+			return s.at("MINIFED_STORAGE_URI=sqlite:" + filepath.Join(s.folder, "other.db"))
+		}, false, "store", []string{"fail", "there is no store at", "minifed serve"}},
+		{"the store is away", func(_ *testing.T, s *station, _ *wechattest.App) *station {
+			return s.at("MINIFED_STORAGE_URI=mongodb://u:hunter2@127.0.0.1:1/x?serverSelectionTimeoutMS=100")
+		}, false, "store", []string{"fail", "cannot be used", "runs and can be reached"}},
+		{"nobody is trusted to be the proxy", func(_ *testing.T, s *station, _ *wechattest.App) *station {
+			return s.at("MINIFED_PUBLIC_URL=https://id.example.com")
+		}, true, "configuration", []string{"warn", "the proxy's address", "listen.trusted_proxies"}},
+		{"the configuration is wrong", func(_ *testing.T, s *station, _ *wechattest.App) *station {
+			return s.at("MINIFED_LOG_LEVEL=loud")
+		}, false, "configuration", []string{"fail", "MINIFED_LOG_LEVEL", "correct"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			s, app := patient(t)
+			said := diagnose(t, test.ill(t, s, app), test.healthy)[test.check]
+			for _, want := range test.says {
+				if !strings.Contains(said, want) {
+					t.Errorf("said %q, without %q", said, want)
+				}
+			}
+			if strings.Contains(s.out.String()+s.err.String(), "hunter2") {
+				t.Error("a password is printed")
+			}
+		})
+	}
+}
+
+func TestDoctorLooksBesideARunningServerAndLeavesNothing(t *testing.T) {
+	s := newStation(t)
+	s.serve(t)
+	file := filepath.Join(t.TempDir(), "before.export")
+	before := s.json(t, "export", file)
+	s.run(t, "doctor") // WeChat itself may be out of reach of this test.
+	if after := s.json(t, "export", file+"2"); after["documents"] != before["documents"] {
+		t.Errorf("%v documents before, %v after", before["documents"], after["documents"])
+	}
+}
