@@ -139,6 +139,26 @@ func TestAConsentIsOfTheUserWhoGaveIt(t *testing.T) {
 	}
 }
 
+// TestAConsentGivenJustBeforeSomebodyElseSignedInIsNotTheirs: the answer of the consent page was on its way.
+func TestAConsentGivenJustBeforeSomebodyElseSignedInIsNotTheirs(t *testing.T) {
+	w := newSite(t)
+	b := w.newBrowser()
+	b.get(w.authorizeURL("web"))
+	b.signIn("alice")
+	request := must(http.NewRequestWithContext(t.Context(), http.MethodPost, b.page.url, strings.NewReader("decision=allow&scope=openid")))(t)
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for name, value := range b.cookies {
+		request.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	onItsWay := b.send(request).header.Get("Location")
+	b.get(w.authorizeURL("spa", "prompt", "login"))
+	b.signIn("bob")
+	b.get(onItsWay)
+	b.wantPage(t, http.StatusOK, "<h1>consent</h1>")
+	b.get(strings.Replace(b.page.url, "/consent", "/oauth2/authorize", 1))
+	b.wantPage(t, http.StatusOK, "<h1>consent</h1>")
+}
+
 func TestAClientThatLosesItsRedirectLosesItsInteractions(t *testing.T) {
 	w := newSite(t)
 	b := w.newBrowser()
