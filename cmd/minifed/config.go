@@ -16,6 +16,7 @@ type Config struct {
 	Storage          StorageConfig `yaml:"storage"`
 	Keys             KeysConfig    `yaml:"keys"`
 	WeChat           WeChatConfig  `yaml:"wechat"`
+	Clients          ClientsConfig `yaml:"clients"`
 	Log              LogConfig     `yaml:"log"`
 }
 
@@ -58,6 +59,13 @@ type WeChatConfig struct {
 	BreakerOpen     time.Duration `yaml:"breaker_open"`
 }
 
+// ClientsConfig bounds what OAuth clients can make the server do.
+type ClientsConfig struct {
+	Rate  int    `yaml:"rate"`
+	Burst int    `yaml:"burst"`
+	Fetch string `yaml:"fetch"`
+}
+
 // LogConfig says what is logged to standard error.
 type LogConfig struct {
 	Level  string `yaml:"level"`
@@ -90,9 +98,16 @@ func defaultConfig() Config {
 			BreakerFailures: 5,
 			BreakerOpen:     10 * time.Second,
 		},
-		Log: LogConfig{Level: "info", Format: "text"},
+		Clients: ClientsConfig{Rate: 5000, Burst: 10000, Fetch: fetchPublic},
+		Log:     LogConfig{Level: "info", Format: "text"},
 	}
 }
+
+// The values of clients.fetch.
+const (
+	fetchPublic = "public"
+	fetchAny    = "any"
+)
 
 // masterKeyPath is the file of the master key.
 func (c Config) masterKeyPath() string {

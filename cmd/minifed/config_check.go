@@ -31,6 +31,7 @@ func (r *configReader) check() {
 	r.checkDurations()
 	r.checkStorage()
 	r.checkWeChat()
+	r.checkClients()
 	r.checkOneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	r.checkOneOf("log.format", c.Log.Format, "text", "json")
 }
@@ -124,6 +125,16 @@ func (r *configReader) checkWeChat() {
 			r.complain(path, "must be between 1 and 1000000")
 		}
 	}
+}
+
+func (r *configReader) checkClients() {
+	c := r.config.Clients
+	for path, number := range map[string]int{"clients.rate": c.Rate, "clients.burst": c.Burst} {
+		if number < 1 || number > 1_000_000 {
+			r.complain(path, "must be between 1 and 1000000")
+		}
+	}
+	r.checkOneOf("clients.fetch", c.Fetch, fetchPublic, fetchAny)
 }
 
 func (r *configReader) checkOneOf(path, value string, allowed ...string) {

@@ -115,7 +115,7 @@ func checkProblems(t *testing.T, file string, err error) {
 func TestEveryKeyHasAVariableThatSetsIt(t *testing.T) {
 	samples := map[string]string{
 		"public_url": "https://id.example.com", "default_directory": "main", "listen.write_timeout": "20s", "listen.request_timeout": "12s", "listen.trusted_proxies": "10.0.0.0/8", "listen.address": "0.0.0.0:1", "listen.admin_address": "off",
-		"storage.uri": "mongodb://u:p@db.example.com/x", "log.level": "debug", "log.format": "json", "wechat.base_url": "https://example.com",
+		"storage.uri": "mongodb://u:p@db.example.com/x", "log.level": "debug", "log.format": "json", "wechat.base_url": "https://example.com", "clients.fetch": "any",
 	}
 	folder := t.TempDir()
 	writeCertificate(t, folder, 1)

@@ -103,6 +103,8 @@ func (p *provider) build(ctx context.Context, c *console, registry prometheus.Re
 		PublicURL: p.config.PublicURL, DefaultDirectory: id, Engine: p.engine, Keys: p.ring, Secrets: p.secrets, Master: p.master,
 		WeChat: calls, Now: c.now, Rand: c.random, Logger: p.logger, Metrics: registry, TrustedProxies: proxies,
 		RequestTimeout: p.config.Listen.RequestTimeout, WeChatTimeout: p.config.WeChat.Timeout,
+		ClientRate: p.config.Clients.Rate, ClientBurst: p.config.Clients.Burst,
+		Fetch: server.Fetch{AllowPrivate: p.config.Clients.Fetch == fetchAny},
 	})
 }
 
