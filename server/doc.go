@@ -20,4 +20,12 @@
 // consent (consent.go), and answers the client (reply.go) with a code (code.go). When the user has to be asked, the request
 // waits in an interaction (interaction.go): an envelope in the URL of the pages, bound to the browser, of which the store
 // knows nothing. Pages see it as waiting.go shows it, and send the browser back to the endpoint, which decides anew.
+//
+// # Pages
+//
+// page.go renders the templates of the folder pages in the language that page_language.go chooses, in colours that
+// page_colour.go keeps readable; page_forgery.go tells our own forms from forged ones, and page_failure.go is the surface
+// of errors. login.go asks who somebody is and login_password.go finds out, at the pace that login_throttle.go allows;
+// page_consent.go asks what a client may have; register.go and the files that begin with account are what people do with
+// their accounts themselves. Nothing but a link in a mail (mail_letter.go) and the interaction lasts from page to page.
 package server
