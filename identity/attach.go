@@ -17,17 +17,23 @@ const (
 // be new or belong to that account already, which is no error and costs nothing; one that belongs to another account is
 // ErrAlreadyBound. Without such an account it answers ErrUnknownUser or ErrUserDisabled.
 //
+// seen is the account as it was when the proof was found good. Where what proves has ended since, because the account signed out
+// everywhere, has another password or was merged, it answers ErrChanged and attaches nothing.
+//
 // When the OpenID is new but its UnionID belongs to another account, a merge candidate is recorded with ErrAlreadyBound:
 // both sides were proven, but nothing merges silently.
-func (s *Service) AttachToUser(ctx context.Context, login Login, userID, method string) (*Resolution, error) {
+func (s *Service) AttachToUser(ctx context.Context, login Login, seen storage.User, method string) (*Resolution, error) {
 	if err := login.validate(); err != nil {
 		return nil, err
 	}
 	audited := false
 	return retry(ctx, func(ctx context.Context) (*Resolution, error) {
-		user, err := s.active(ctx, login.Directory, userID)
+		user, err := s.active(ctx, login.Directory, seen.ID)
 		if err != nil {
 			return nil, err
+		}
+		if !sameProof(user.Record, seen) {
+			return nil, ErrChanged
 		}
 		open, err := s.seat(ctx, login.openIdentity())
 		if err != nil {

@@ -2,7 +2,9 @@ package identity_test
 
 import (
 	"context"
+	"errors"
 	"testing"
+	"time"
 
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/storage"
@@ -19,9 +21,22 @@ func (w *world) account(username, password string) string {
 	return user.Record.ID
 }
 
+// seen is an account as it is when somebody proves that it is theirs.
+func (w *world) seen(id string) storage.User {
+	w.t.Helper()
+	user, err := w.User(w.t.Context(), directory, id)
+	if errors.Is(err, identity.ErrUnknownUser) {
+		return storage.User{Directory: directory, ID: id}
+	}
+	if err != nil {
+		w.t.Fatalf("user: %v", err)
+	}
+	return user.Record
+}
+
 func (w *world) attach(l identity.Login, user string) error {
 	w.t.Helper()
-	got, err := w.AttachToUser(w.t.Context(), l, user, identity.MethodPassword)
+	got, err := w.AttachToUser(w.t.Context(), l, w.seen(user), identity.MethodPassword)
 	if err == nil && got.User.Record.ID != user {
 		w.t.Errorf("attached to %s, want %s", got.User.Record.ID, user)
 	}
@@ -166,9 +181,10 @@ func TestAttachingRacesWithFirstLoginsAndEveryoneAgrees(t *testing.T) {
 		w := newWorld(t)
 		a, b := login("wxsim1", "o1", "u1"), login("wxsim2", "o2", "u1")
 		user := w.account("alice", "")
+		seen := w.seen(user)
 		var result error
 		w.interleave(seeded(seed), 0,
-			func(ctx context.Context) { _, result = w.AttachToUser(ctx, a, user, identity.MethodPassword) },
+			func(ctx context.Context) { _, result = w.AttachToUser(ctx, a, seen, identity.MethodPassword) },
 			func(ctx context.Context) { _, _ = w.Resolve(ctx, a, true) },
 			func(ctx context.Context) { _, _ = w.Resolve(ctx, b, true) },
 		)
@@ -191,5 +207,42 @@ func TestAttachingRacesWithFirstLoginsAndEveryoneAgrees(t *testing.T) {
 	}
 	if attached == 0 || attached == 4*rounds {
 		t.Errorf("%d of %d were attached: it is no race", attached, 4*rounds)
+	}
+}
+
+func TestAProofThatEndedMeanwhileAttachesNothing(t *testing.T) {
+	for name, end := range map[string]func(w *world, user string) error{
+		"the account signed out everywhere": func(w *world, user string) error {
+			return w.SignOutEverywhere(w.t.Context(), directory, user, identity.Self(user))
+		},
+		"the account was disabled and enabled again": func(w *world, user string) error {
+			if err := w.Disable(w.t.Context(), directory, user, identity.System); err != nil {
+				return err
+			}
+			return w.Enable(w.t.Context(), directory, user, identity.System)
+		},
+		"the account has another password": func(w *world, user string) error {
+			return second(w.SetPassword(w.t.Context(), directory, user, "another good password", identity.System))
+		},
+		"the account was merged into an older one": func(w *world, user string) error {
+			w.clock.advance(-time.Hour)
+			older := w.account("older", "")
+			w.clock.advance(time.Hour)
+			return second(w.Merge(w.t.Context(), directory, older, user, identity.System))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			user := w.account("alice", "a good password")
+			seen := w.seen(user)
+			if err := end(w, user); err != nil {
+				t.Fatalf("end: %v", err)
+			}
+			_, err := w.AttachToUser(t.Context(), login("wxsim1", "o1", "u1"), seen, identity.MethodSession)
+			wantError(t, err, identity.ErrChanged)
+			if _, err := w.Resolve(t.Context(), login("wxsim1", "o1", "u1"), false); !errors.Is(err, identity.ErrUnknownUser) {
+				t.Errorf("the WeChat user is known: %v", err)
+			}
+		})
 	}
 }

@@ -32,12 +32,14 @@ func (l *life) login() identity.Login {
 	return made
 }
 
-func (l *life) someone() string {
+func (l *life) someone() string { return l.anyone().ID }
+
+func (l *life) anyone() storage.User {
 	users := l.users()
 	if len(users) == 0 {
-		return "nobody"
+		return storage.User{Directory: directory, ID: "nobody"}
 	}
-	return users[l.random.IntN(len(users))].ID
+	return users[l.random.IntN(len(users))]
 }
 
 func (l *life) number() string { return []string{number, number2}[l.random.IntN(2)] }
@@ -46,13 +48,14 @@ func (l *life) name() string { return []string{"alice", "bob"}[l.random.IntN(2)]
 
 // deed is something that somebody does. What it does is decided before it runs, so that a seed repeats a run.
 func (l *life) deed() func(context.Context) error {
+	seen := l.anyone()
 	made, user, other, number, name := l.login(), l.someone(), l.someone(), l.number(), l.name()
 	policy, provision := storage.Policy{AttachByPhone: l.random.IntN(2) == 0}, l.random.IntN(4) > 0
 	deeds := []func(context.Context) error{
 		func(ctx context.Context) error { return second(l.Resolve(ctx, made, provision)) },
 		func(ctx context.Context) error { return second(l.Resolve(ctx, made, true)) },
 		func(ctx context.Context) error {
-			return second(l.AttachToUser(ctx, made, user, identity.MethodSession))
+			return second(l.AttachToUser(ctx, made, seen, identity.MethodSession))
 		},
 		func(ctx context.Context) error { return second(l.AttachByPhone(ctx, made, number, policy)) },
 		func(ctx context.Context) error { return second(l.LinkPhone(ctx, directory, user, number)) },
@@ -79,7 +82,7 @@ func second[T any](_ T, err error) error { return err }
 func expected(err error) bool {
 	for _, known := range []error{
 		nil, storage.ErrUnavailable, identity.ErrUnknownUser, identity.ErrUserDisabled, identity.ErrAlreadyBound,
-		identity.ErrAccountConflict, identity.ErrTaken, identity.ErrSameUser, identity.ErrMergedFurther,
+		identity.ErrAccountConflict, identity.ErrTaken, identity.ErrSameUser, identity.ErrMergedFurther, identity.ErrChanged,
 	} {
 		if errors.Is(err, known) {
 			return true

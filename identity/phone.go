@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"errors"
+	"maps"
 	"time"
 
 	"github.com/minifed/minifed/storage"
@@ -50,7 +51,8 @@ func phoneIdentity(directory, number string) storage.Identity {
 // A free number is linked to the WeChat user's account, and a person whom nobody knows becomes a shadow user first. A number
 // that somebody holds attaches the WeChat user to that account only if nobody knows the WeChat user yet, the policy allows
 // it, the holder's proof of the number is recent enough, and the holder has neither a password nor an OpenID of this AppID.
-// Everything else is ErrAccountConflict and a merge candidate, because numbers are recycled.
+// Everything else is ErrAccountConflict and a merge candidate, because numbers are recycled. ErrChanged says that the account
+// signed out everywhere, or removed a client, while this was under way.
 func (s *Service) AttachByPhone(ctx context.Context, login Login, number string, policy storage.Policy) (*Resolution, error) {
 	number, err := ParsePhone(number)
 	if err != nil {
@@ -78,9 +80,14 @@ func (s *Service) AttachByPhone(ctx context.Context, login Login, number string,
 }
 
 func (s *Service) linkPhoneOf(ctx context.Context, known *Resolution, number string) (*Resolution, error) {
-	user, err := s.LinkPhone(ctx, known.User.Record.Directory, known.User.Record.ID, number)
+	seen := known.User.Record
+	user, err := s.LinkPhone(ctx, seen.Directory, seen.ID, number)
 	if err != nil {
 		return nil, err
+	}
+	// The login is one of the user as first read: what ended that user's grants since has ended this login too.
+	if user.Record.ID != seen.ID || user.Record.Epoch != seen.Epoch || !maps.Equal(user.Record.ClientEpochs, seen.ClientEpochs) {
+		return nil, ErrChanged
 	}
 	known.User = user
 	return known, nil
@@ -100,7 +107,7 @@ func (s *Service) attachToHolder(
 		}
 		return nil, ErrAccountConflict
 	}
-	return s.AttachToUser(ctx, login, holder.ID, MethodPhone)
+	return s.AttachToUser(ctx, login, holder, MethodPhone)
 }
 
 func (s *Service) mayAttachByPhone(

@@ -7,6 +7,7 @@ import (
 
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/storagetest"
 )
 
 const (
@@ -381,5 +382,30 @@ func TestNumbersThatChangeHandsInEveryOrderHaveOneHolderEach(t *testing.T) {
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}
+	}
+}
+
+// TestALoginByPhoneDiesWithWhatEndedMeanwhile ends the grants of a user after the login has read the user and before the number
+// is linked: the login must not come back with the epoch of after.
+func TestALoginByPhoneDiesWithWhatEndedMeanwhile(t *testing.T) {
+	w := newWorld(t)
+	l := login("wxsim1", "o1", "")
+	user := w.sub(l)
+	reads := 0
+	w.hooks.After = func(ctx context.Context, op storagetest.Operation, err error) error {
+		if op.Method == "Get" && op.Kind == storage.KindUser {
+			if reads++; reads == 1 {
+				if err := w.SignOutEverywhere(context.WithoutCancel(ctx), directory, user, identity.Self(user)); err != nil {
+					t.Errorf("sign out: %v", err)
+				}
+			}
+		}
+		return err
+	}
+	_, err := w.AttachByPhone(t.Context(), l, number, storage.Policy{})
+	wantError(t, err, identity.ErrChanged)
+	w.hooks.After = nil
+	if _, err := w.AttachByPhone(t.Context(), l, number, storage.Policy{}); err != nil {
+		t.Errorf("again: %v", err)
 	}
 }

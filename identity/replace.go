@@ -20,11 +20,16 @@ func (s *Service) ReplacePassword(ctx context.Context, seen storage.User, passwo
 		return nil, err
 	}
 	return s.change(ctx, seen.Directory, seen.ID, actor, ActionPassword, func(user *storage.User) (bool, error) {
-		if user.ID != seen.ID || user.Epoch != seen.Epoch || user.Password != seen.Password {
+		if !sameProof(*user, seen) {
 			return false, ErrChanged
 		}
 		user.Password, user.PasswordChangedAt = given.Password, given.PasswordChangedAt
 		s.endAll(user)
 		return true, mayEdit(*user, actor)
 	})
+}
+
+// sameProof reports whether what proved somebody to be the user seen still proves it.
+func sameProof(user, seen storage.User) bool {
+	return user.ID == seen.ID && user.Epoch == seen.Epoch && user.Password == seen.Password
 }

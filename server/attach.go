@@ -79,7 +79,7 @@ func (f *federation) attachBySession(ctx context.Context, client *oauth2.Client,
 func (f *federation) attach(
 	ctx context.Context, client *oauth2.Client, v *visit, login identity.Login, user storage.User, method string,
 ) (person, error) {
-	resolution, err := f.people.AttachToUser(ctx, login, user.ID, method)
+	resolution, err := f.people.AttachToUser(ctx, login, user, method)
 	if err != nil {
 		return person{}, err
 	}

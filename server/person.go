@@ -218,6 +218,8 @@ func refusedPerson(err error) error {
 		return conflict(codeAlreadyBound, "This WeChat user belongs to another account already. The operator can merge the two; nothing merges by itself.")
 	case errors.Is(err, identity.ErrAccountConflict):
 		return conflict(codeAccountConflict, "Another account holds this phone number and cannot be attached by it. The operator sees the two as a merge candidate.")
+	case errors.Is(err, identity.ErrChanged):
+		return grants.NewCode("The account signed out everywhere, or changed how one signs in, while this request was under way. Call wx.login again and start over with its code.", err)
 	case errors.As(err, &invalid):
 		return refusal(fosite.ErrInvalidRequest, invalid.Member+" "+invalid.Reason+".")
 	}
