@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"net/url"
 	"strings"
 	"time"
@@ -49,12 +48,16 @@ func ParseProfileUpdate(raw []byte) (ProfileUpdate, error) {
 	if len(raw) > maxUpdate {
 		return ProfileUpdate{}, invalid("user", "is too long")
 	}
-	var update ProfileUpdate
-	if err := json.Unmarshal(raw, &update); err != nil {
-		if typed, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && typed.Field != "" {
-			return ProfileUpdate{}, invalid(typed.Field, "must be a string")
-		}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &members); err != nil || members == nil {
 		return ProfileUpdate{}, invalid("user", "must be a JSON object")
+	}
+	var update ProfileUpdate
+	for _, known := range update.named() {
+		// Names are compared as they are: decoding into the struct would take "NICKNAME", too.
+		if text, ok := members[known.name]; ok && json.Unmarshal(text, known.member) != nil {
+			return ProfileUpdate{}, invalid(known.name, "must be a string")
+		}
 	}
 	return update.Canonical()
 }
@@ -73,6 +76,19 @@ func (u ProfileUpdate) Canonical() (ProfileUpdate, error) {
 		}
 	}
 	return canonical, nil
+}
+
+type namedMember struct {
+	name   string
+	member **string
+}
+
+// named are the members with their names.
+func (u *ProfileUpdate) named() []namedMember {
+	return []namedMember{
+		{"nickname", &u.Nickname}, {"name", &u.Name}, {"picture", &u.Picture}, {"gender", &u.Gender},
+		{"birthdate", &u.Birthdate}, {"locale", &u.Locale}, {"zoneinfo", &u.Zoneinfo},
+	}
 }
 
 // members pairs the members of an update with those of a profile.

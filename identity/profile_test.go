@@ -95,6 +95,13 @@ func TestOpenIDConnectCore_5_1_ProfileMembersAreCheckedAndNamed(t *testing.T) {
 	}
 }
 
+func TestMembersAreCalledExactlyWhatTheyAreCalled(t *testing.T) {
+	update, err := identity.ParseProfileUpdate([]byte(`{"nickname":"x","NICKNAME":"y","Name":"z"}`))
+	if err != nil || update.Nickname == nil || *update.Nickname != "x" || update.Name != nil {
+		t.Errorf("got %+v, %v", update, err)
+	}
+}
+
 func TestWhatIsNoStringIsNamed(t *testing.T) {
 	_, err := identity.ParseProfileUpdate([]byte(`{"nickname":"x","gender":1}`))
 	wantInvalid(t, err, "gender")

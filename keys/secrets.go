@@ -127,8 +127,9 @@ func (s *Secrets) Generation(ctx context.Context, directory string) (current, pr
 }
 
 // MAC returns HMAC-SHA-256 of message under the key that HKDF (RFC 5869) derives from the directory's secret of this
-// generation for purpose. Purposes are constants of the code that calls, never outside data. An unknown generation is looked
-// for once in the store; it answers storage.ErrNotFound if it is not there either.
+// generation for purpose. Purposes are constants of the code that calls, never outside data. The generation may be outside data:
+// only the one after the newest that is known here can have been made since, so that only this one is looked for, once a second at
+// most; it answers storage.ErrNotFound for any other, and for that one if it is not in the store either.
 func (s *Secrets) MAC(ctx context.Context, directory string, number uint32, purpose string, message []byte) ([]byte, error) {
 	g, err := s.generation(ctx, directory, number)
 	if err != nil {
@@ -154,6 +155,9 @@ func (s *Secrets) generation(ctx context.Context, directory string, number uint3
 		if g := copied.value.byNumber[number]; g != nil {
 			return g, nil
 		}
+		if number != copied.value.newest()+1 {
+			return nil, errUnknownGeneration(number)
+		}
 	}
 	copied, err := s.copies.reloadOnce(ctx, directory)
 	if err != nil {
@@ -161,10 +165,17 @@ func (s *Secrets) generation(ctx context.Context, directory string, number uint3
 	}
 	g := copied.value.byNumber[number]
 	if g == nil {
-		return nil, fmt.Errorf("keys: generation %d of token secrets: %w", number, storage.ErrNotFound)
+		return nil, errUnknownGeneration(number)
 	}
 	return g, nil
 }
+
+func errUnknownGeneration(number uint32) error {
+	return fmt.Errorf("keys: generation %d of token secrets: %w", number, storage.ErrNotFound)
+}
+
+// newest returns the number of the last generation, in use or waiting.
+func (g *generations) newest() uint32 { return g.ordered[len(g.ordered)-1].number }
 
 // hmacs returns the HMACs for purpose, whose key is derived once.
 func (g *generation) hmacs(directory, purpose string) (*sync.Pool, error) {

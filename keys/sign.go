@@ -11,13 +11,9 @@ import (
 
 // Sign implements Signer. It answers ErrNoKey for an algorithm that the directory has no key of, and ErrStale.
 func (r *Ring) Sign(ctx context.Context, directory, name, typ string, payload []byte) (string, error) {
-	set, err := r.signingSet(ctx, directory, name)
+	set, key, err := r.signingKey(ctx, directory, name)
 	if err != nil {
 		return "", err
-	}
-	key := set.active(r.config.Now())
-	if key == nil {
-		return "", fmt.Errorf("%w that is active: %s", ErrNoKey, name)
 	}
 	header, ok := key.headers[typ]
 	if !ok {
@@ -26,6 +22,25 @@ func (r *Ring) Sign(ctx context.Context, directory, name, typ string, payload []
 		}
 	}
 	return assemble(set.algorithm, key, header, payload)
+}
+
+// CanSign returns the error that Sign would answer now, for callers who have to know before they do what cannot be undone.
+func (r *Ring) CanSign(ctx context.Context, directory, name string) error {
+	_, _, err := r.signingKey(ctx, directory, name)
+	return err
+}
+
+// signingKey returns the key that signs now, and the set that it is of.
+func (r *Ring) signingKey(ctx context.Context, directory, name string) (*keySet, *signingKey, error) {
+	set, err := r.signingSet(ctx, directory, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	key := set.active(r.config.Now())
+	if key == nil {
+		return nil, nil, fmt.Errorf("%w that is active: %s", ErrNoKey, name)
+	}
+	return set, key, nil
 }
 
 // signingSet returns the keys to sign with, no older than the schedule allows.

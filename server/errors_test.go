@@ -270,3 +270,27 @@ func (w *world) logLine(requestID string) string {
 	}
 	return found[0]
 }
+
+func TestTokensThatCannotBeSignedDoNotCostTheCode(t *testing.T) {
+	w := newWorld(t)
+	for name, edit := range map[string]func(*storage.Client){
+		"ID token":     func(c *storage.Client) { c.IDTokenAlgorithm = "ES384" },
+		"access token": func(c *storage.Client) { c.AccessTokenAlgorithm = "ES384" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := "mini" + strings.ReplaceAll(strings.ToLower(name), " ", "")
+			app := w.addMiniProgram(client, edit)
+			code := app.Login("alice")
+			a := w.exchange(client, code)
+			if a.status != 500 || a.text("error") != "server_error" {
+				t.Errorf("got %d %s", a.status, a.raw)
+			}
+			if !strings.Contains(w.log.String(), client+": keys: no signing key: ES384") {
+				t.Error("the log does not say which key is missing")
+			}
+			if len(w.sim.Requests()) > 0 {
+				t.Error("the code was sent to WeChat")
+			}
+		})
+	}
+}

@@ -26,6 +26,7 @@ type federation struct {
 	people *identity.Service
 	wechat WeChat
 	master *keys.Master
+	keys   *keys.Ring
 	now    func() time.Time
 	random io.Reader
 	logger *slog.Logger
@@ -56,10 +57,31 @@ func (f *federation) ExchangeCode(ctx context.Context, client fosite.Client, cod
 	if err != nil {
 		return wechat.Session{}, err
 	}
+	if err := f.signable(ctx, client); err != nil {
+		return wechat.Session{}, err
+	}
 	if err := f.beforeCode(ctx, client, visitOf(ctx)); err != nil {
 		return wechat.Session{}, err
 	}
 	return f.wechat.Code2Session(ctx, app, code)
+}
+
+// signable says why the tokens of a client could not be signed now. It is asked before a code is spent on them.
+func (f *federation) signable(ctx context.Context, client fosite.Client) error {
+	known, ok := client.(*oauth2.Client)
+	if !ok {
+		return fmt.Errorf("server: client is %T", client)
+	}
+	algorithms := []string{known.IDTokenAlgorithm()}
+	if !known.Record().OpaqueAccessTokens {
+		algorithms = append(algorithms, known.AccessTokenAlgorithm())
+	}
+	for _, algorithm := range algorithms {
+		if err := f.keys.CanSign(ctx, known.Record().Directory, algorithm); err != nil {
+			return fmt.Errorf("server: tokens of client %s: %w", known.GetID(), err)
+		}
+	}
+	return nil
 }
 
 // app opens the credential of the client's mini-program.

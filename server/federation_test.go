@@ -202,6 +202,12 @@ func TestBadBodiesAreRefusedBeforeTheCodeIsSpent(t *testing.T) {
 			}
 		})
 	}
+	for _, user := range []string{`{"name":"a","name":"b"}`, `{"name":"a"} {}`, `[`} {
+		a := w.post("mini", profilePath, url.Values{"code": {code}, "user": {user}})
+		if a.status != 400 || a.text("error") != "invalid_request" || !strings.Contains(a.text("error_description"), "user") {
+			t.Errorf("a form with user=%s: got %d %s", user, a.status, a.raw)
+		}
+	}
 	if n := w.sim.TimesSent(code); n != 0 {
 		t.Errorf("the code was sent %d times", n)
 	}

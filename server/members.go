@@ -20,7 +20,11 @@ const maxDepth = 16
 // name that is not known is ignored, whatever it holds, so that nothing a front end makes up counts (RFC 6749 §3.2).
 func readMembers(r *http.Request, shape members) (url.Values, error) {
 	if mediaType(r) != "application/json" {
-		return readForm(r, shape.lists...)
+		form, err := readForm(r, shape.lists...)
+		if err != nil {
+			return nil, err
+		}
+		return form, shape.checkObjects(form)
 	}
 	if err := checkQuery(r); err != nil {
 		return nil, err
@@ -76,6 +80,16 @@ func (m members) parse(body []byte) (url.Values, error) {
 		}
 	}
 	return form, nil
+}
+
+// checkObjects refuses JSON texts in a form that two parsers could read differently.
+func (m members) checkObjects(form url.Values) error {
+	for _, name := range m.objects {
+		if text := form.Get(name); text != "" && checkNames([]byte(text)) != nil {
+			return malformed("The parameter " + name + " must be a JSON object in which no member appears twice.")
+		}
+	}
+	return nil
 }
 
 func addString(form url.Values, name string, raw json.RawMessage) error {

@@ -91,7 +91,7 @@ func (s *Server) endpoints() ([]endpoint, error) {
 	configuration.AuthorizeEndpointHandlers = fosite.AuthorizeEndpointHandlers{codeFlow}
 	provider, dispatch, err := newProvider(configuration, store, strategy, grantFactories{
 		grants.GrantType: {s.exchangeFactory(&federation{
-			store: store, people: people, wechat: c.WeChat, master: c.Master, now: c.Now, random: c.Rand, logger: c.Logger,
+			store: store, people: people, wechat: c.WeChat, master: c.Master, keys: c.Keys, now: c.Now, random: c.Rand, logger: c.Logger,
 			attaching: &attaching{passwords: proofs, proof: proof, letters: mail, engine: c.Engine},
 		})},
 		string(fosite.GrantTypeAuthorizationCode): {codeFlow.factory},
