@@ -28,6 +28,13 @@ type Config struct {
 	VerifiedTokens int
 }
 
+const (
+	// DefaultTokenLife is Schedule.TokenLife unless it is said.
+	DefaultTokenLife = 24 * time.Hour
+	// DefaultSecretLife is Schedule.SecretLife unless it is said.
+	DefaultSecretLife = 400 * 24 * time.Hour
+)
+
 // Schedule is when keys are read, published, used and forgotten.
 type Schedule struct {
 	// Refresh is how often the copies in memory are read again, at most; 5 seconds.
@@ -40,11 +47,11 @@ type Schedule struct {
 	Margin time.Duration
 	// RotateEvery is how long a key signs; 90 days. Negative never rotates unasked.
 	RotateEvery time.Duration
-	// TokenLife is the longest life of a signed token, for which a retired key stays in the JWK Set; 24 hours.
+	// TokenLife is the longest life of a signed token, for which a retired key stays in the JWK Set; DefaultTokenLife.
 	TokenLife time.Duration
 	// HintLife is for how long after that an id_token_hint is still accepted; 90 days.
 	HintLife time.Duration
-	// SecretLife is the longest life of what was made with a token secret; 400 days.
+	// SecretLife is the longest life of what was made with a token secret; DefaultSecretLife.
 	SecretLife time.Duration
 }
 
@@ -55,9 +62,9 @@ func (s Schedule) withDefaults() Schedule {
 		MaxAge:      cmp.Or(s.MaxAge, 5*time.Minute),
 		Margin:      cmp.Or(s.Margin, 15*time.Minute),
 		RotateEvery: cmp.Or(s.RotateEvery, 90*day),
-		TokenLife:   cmp.Or(s.TokenLife, day),
+		TokenLife:   cmp.Or(s.TokenLife, DefaultTokenLife),
 		HintLife:    cmp.Or(s.HintLife, 90*day),
-		SecretLife:  cmp.Or(s.SecretLife, 400*day),
+		SecretLife:  cmp.Or(s.SecretLife, DefaultSecretLife),
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
-	"net/url"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -105,8 +104,8 @@ func (c Config) checked() (Config, error) {
 			problems = append(problems, fmt.Errorf("server: configuration needs %s", needed.name))
 		}
 	}
-	if err := CheckPublicURL(c.PublicURL); err != nil {
-		problems = append(problems, err)
+	if err := storage.CheckOrigin(c.PublicURL); err != nil {
+		problems = append(problems, fmt.Errorf("server: PublicURL %w", err))
 	}
 	if c.Breached == nil {
 		c.Breached = newCommon()
@@ -130,29 +129,4 @@ func (c Config) checked() (Config, error) {
 		problems = append(problems, errors.New("server: RequestTimeout must be at least twice WeChatTimeout"))
 	}
 	return c, errors.Join(problems...)
-}
-
-// CheckPublicURL says what keeps a URL from being the public URL: it must be an origin, https unless it is on loopback, and
-// written the way issuers compare (OpenID Connect Discovery §3, RFC 8414 §2).
-func CheckPublicURL(raw string) error {
-	u, err := url.Parse(raw)
-	switch {
-	case err != nil || u.Host == "" || u.User != nil:
-		return errors.New("server: public URL is not the URL of a host")
-	case u.Path != "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return errors.New("server: public URL must be an origin, without path, query or trailing slash")
-	case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
-		return errors.New("server: public URL must be https; http is for loopback only")
-	case raw != u.Scheme+"://"+lower(u.Host):
-		return errors.New("server: public URL must be written in lower case, without anything that URLs do not need")
-	}
-	return nil
-}
-
-func loopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	address, err := netip.ParseAddr(host)
-	return err == nil && address.IsLoopback()
 }

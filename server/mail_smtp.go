@@ -13,6 +13,8 @@ import (
 	"net/smtp"
 	"strings"
 	"time"
+
+	"github.com/minifed/minifed/storage"
 )
 
 // SMTPMailer hands mail to a server (RFC 5321), encrypted: by TLS from the start (RFC 8314), or by STARTTLS (RFC 3207). A server
@@ -115,7 +117,7 @@ func (m SMTPMailer) connect(ctx context.Context) (*smtp.Client, error) {
 	}
 	if offered, _ := client.Extension("STARTTLS"); offered {
 		err = client.StartTLS(config)
-	} else if !loopback(host) {
+	} else if !storage.IsLoopback(host) {
 		err = errPlainSMTP
 	}
 	if err != nil {

@@ -37,6 +37,9 @@ A running server sees a change within five seconds.`
 
 // clientView is a client as an operator sees it: without what could be used in its place.
 type clientView struct {
+	// ClientID is the client's ID by the name that OAuth has for it (RFC 7591 §3.2.1), and NoID hides the record's own name.
+	ClientID string    `json:"client_id"`
+	NoID     *struct{} `json:"id,omitempty"`
 	storage.Client
 	// Secrets hides the hashes and says how many there are.
 	Secrets int `json:"secrets"`
@@ -45,7 +48,7 @@ type clientView struct {
 }
 
 func viewClient(client storage.Client) clientView {
-	view := clientView{Client: client, Secrets: len(client.Secrets)}
+	view := clientView{ClientID: client.ID, Client: client, Secrets: len(client.Secrets)}
 	if client.Federation != nil {
 		federation := *client.Federation
 		federation.AppSecret = ""

@@ -11,13 +11,15 @@ import (
 	"time"
 
 	"github.com/minifed/minifed/server/admin"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/mongodb"
 	"github.com/minifed/minifed/wechat"
 )
 
 // check looks for values that are well formed and yet wrong.
 func (r *configReader) check() {
 	c := r.config
-	if err := admin.CheckOrigin(c.PublicURL); err != nil {
+	if err := storage.CheckOrigin(c.PublicURL); err != nil {
 		r.complain("public_url", "%v", err)
 	}
 	if err := admin.CheckID(c.DefaultDirectory); err != nil {
@@ -88,8 +90,9 @@ func (r *configReader) checkDurations() {
 			r.complain(path, "must be between 1ms and 1h")
 		}
 	}
-	if every := r.config.Keys.RotateEvery; every < time.Hour || every > 10*365*24*time.Hour {
-		r.complain("keys.rotate_every", "must be between 1h and 87600h")
+	// Oftener, more retired keys would have to stay in the JWK Set than keys.Schedule allows.
+	if every := r.config.Keys.RotateEvery; every < 6*time.Hour || every > 10*365*24*time.Hour {
+		r.complain("keys.rotate_every", "must be between 6h and 87600h")
 	}
 	if r.config.WeChat.ConnectTimeout > r.config.WeChat.Timeout {
 		r.complain("wechat.connect_timeout", "must not exceed wechat.timeout, %v", r.config.WeChat.Timeout)
@@ -103,8 +106,12 @@ func (r *configReader) checkDurations() {
 
 func (r *configReader) checkStorage() {
 	uri := r.config.Storage.URI
-	if _, err := parseStore(r.config); err != nil {
-		r.complain("storage.uri", "%v", err)
+	location, err := parseStore(r.config)
+	if err == nil && location.uri != "" {
+		err = mongodb.CheckURI(string(location.uri))
+	}
+	if err != nil {
+		r.complain("storage.uri", "%s", strings.TrimPrefix(err.Error(), "mongodb: "))
 		return
 	}
 	inYAML := r.origins["storage.uri"].line > 0

@@ -138,7 +138,7 @@ func TestEveryKeyHasAVariableThatSetsIt(t *testing.T) {
 				sample = filepath.Join(t.TempDir(), "uri")
 				writeFile(t, sample, "sqlite:/tmp/x.db\n")
 			case field.Type() == reflect.TypeFor[time.Duration]():
-				sample = map[bool]string{true: "3h0m0s", false: "4s"}[path == "keys.rotate_every"]
+				sample = map[bool]string{true: "7h0m0s", false: "4s"}[path == "keys.rotate_every"]
 			case field.Kind() == reflect.Int:
 				sample = "7"
 			default:

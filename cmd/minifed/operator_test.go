@@ -15,7 +15,7 @@ func TestClientsFromBirthToDeath(t *testing.T) {
 	s := made(t)
 	s.typed = []string{anAppSecret}
 	created := s.json(t, "client", "create", "--kind", "wechat_miniapp", "--app-id", "wx0123456789abcdef", "--id", "mini", "--name", "Our shop", "--open-platform", "acme")
-	if created["client_id"] != nil || created["id"] != "mini" || created["id_token_algorithm"] != "ES256" {
+	if created["id"] != nil || created["client_id"] != "mini" || created["id_token_algorithm"] != "ES256" {
 		t.Errorf("created %v", created)
 	}
 	federation := created["federation"].(map[string]any)
@@ -69,7 +69,7 @@ func TestEveryKindOfClientIsMadeFromTheCommandLine(t *testing.T) {
 		"--kind service --auth-method private_key_jwt --jwks-file " + jwks,
 	} {
 		created := s.json(t, append([]string{"client", "create"}, strings.Fields(args)...)...)
-		if created["id"] == "" || created["kind"] == "" {
+		if id, _ := created["client_id"].(string); id == "" || created["kind"] == "" {
 			t.Errorf("%s: %v", args, created)
 		}
 	}
@@ -125,7 +125,7 @@ func TestDirectoriesFromBirthToDeath(t *testing.T) {
 	s.must(t, "directory", "disable", "shop")
 	s.fails(t, exitFailed, []string{"clients"}, "directory", "delete", "shop", "--yes")
 	client := s.json(t, "client", "list", "-d", "shop")["items"].([]any)[0].(map[string]any)
-	s.must(t, "client", "delete", client["id"].(string), "-d", "shop", "--yes")
+	s.must(t, "client", "delete", client["client_id"].(string), "-d", "shop", "--yes")
 	s.must(t, "directory", "delete", "shop", "--yes")
 	s.fails(t, exitFailed, []string{`directory "shop" does not exist`}, "directory", "show", "shop")
 	s.fails(t, exitFailed, []string{"id: must be 1 to 32", "--issuer: "}, "directory", "create", "No Good", "--issuer", "x")

@@ -233,7 +233,7 @@ func (s *serving) miniProgram(t *testing.T, simulator *wechattest.Server) miniPr
 	world.out, world.err = beside.out, beside.err
 	world.in = strings.NewReader(string(app.Credential().Secret))
 	created := beside.json(t, "client", "create", "--kind", "wechat_miniapp", "--app-id", "wxsimshop", "--app-secret-stdin")
-	return miniProgram{app, created["id"].(string), created["client_secret"].(string)}
+	return miniProgram{app, created["client_id"].(string), created["client_secret"].(string)}
 }
 
 // signIn is one login of alice.

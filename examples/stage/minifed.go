@@ -18,7 +18,7 @@ type Minifed struct {
 
 // Client is a client as the CLI made it.
 type Client struct {
-	ID     string `json:"id"`
+	ID     string `json:"client_id"`
 	Secret string `json:"client_secret"`
 }
 

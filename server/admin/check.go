@@ -3,7 +3,6 @@ package admin
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -36,28 +35,6 @@ func checkClientID(id string) error {
 	return nil
 }
 
-// CheckOrigin says what is wrong with an origin (RFC 6454 §6.2) that issuers are made of: https, or http on a loopback
-// host, then a lower-case host and possibly a port, and nothing else, because issuers compare byte by byte.
-func CheckOrigin(raw string) error {
-	parsed, err := url.Parse(raw)
-	if err != nil || parsed.Hostname() == "" || !allRunes(raw, isPrintableASCII) {
-		return errors.New("must be an origin in ASCII, such as https://id.example.com")
-	}
-	if parsed.Scheme != "https" && parsed.Scheme != "http" {
-		return fmt.Errorf("has scheme %q; it must be https", parsed.Scheme)
-	}
-	if parsed.Scheme == "http" && !isLoopback(parsed.Hostname()) {
-		return errors.New("must be https; plain http is for localhost, 127.0.0.1 and [::1] alone")
-	}
-	if port := parsed.Port(); port == "443" && parsed.Scheme == "https" || port == "80" && parsed.Scheme == "http" {
-		return fmt.Errorf("must leave out :%s, which is the default", port)
-	}
-	if origin := parsed.Scheme + "://" + strings.ToLower(parsed.Host); raw != origin || strings.HasSuffix(parsed.Host, ":") {
-		return fmt.Errorf("must be an origin, lower case, without user, path, query or slash at the end: %s", strings.TrimSuffix(origin, ":"))
-	}
-	return nil
-}
-
 // checkRedirectURI follows OpenID Connect Core §3.1.2.1, RFC 9700 §2.1 and RFC 8252 §7: absolute, no fragment, and of a
 // form that the client's kind can hold safely.
 func checkRedirectURI(kind storage.ClientKind, raw string) error {
@@ -71,7 +48,7 @@ func checkRedirectURI(kind storage.ClientKind, raw string) error {
 	case parsed.Scheme == "http" && kind == storage.ClientNative:
 		return checkNativeLoopback(parsed)
 	case parsed.Scheme == "http":
-		if !isLoopback(parsed.Hostname()) {
+		if !storage.IsLoopback(parsed.Hostname()) {
 			return errors.New("must be https; plain http is for localhost, 127.0.0.1 and [::1] alone")
 		}
 		return nil
@@ -104,7 +81,7 @@ func checkHTTPS(raw string) error {
 	if err != nil {
 		return err
 	}
-	if parsed.Scheme == "http" && isLoopback(parsed.Hostname()) {
+	if parsed.Scheme == "http" && storage.IsLoopback(parsed.Hostname()) {
 		return nil
 	}
 	if parsed.Scheme != "https" {
@@ -174,11 +151,6 @@ func checkLabel(label string) error {
 		return errors.New("must be text without control characters")
 	}
 	return nil
-}
-
-func isLoopback(host string) bool {
-	address, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && address.IsLoopback()
 }
 
 func isPrintableASCII(r rune) bool { return r > ' ' && r < 0x7f }

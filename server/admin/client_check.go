@@ -110,7 +110,7 @@ func (p *problems) checkRedirects(client storage.Client, rules kindRules) {
 	if client.Kind != storage.ClientSPA {
 		p.none("origins", client.Kind, client.Origins)
 	}
-	p.each("origins", client.Origins, maxURIs, CheckOrigin)
+	p.each("origins", client.Origins, maxURIs, storage.CheckOrigin)
 	if client.BackchannelLogoutURI != "" {
 		p.check("backchannel_logout_uri", checkHTTPS(client.BackchannelLogoutURI))
 	}

@@ -188,6 +188,8 @@ func TestWrongClientsAreRefusedWithEveryProblem(t *testing.T) {
 		{"a pairwise mini-program", miniapp(), func(c *NewClient) { c.Pairwise = true }, []string{"pairwise"}},
 		{"a sector without pairwise", spa(), func(c *NewClient) { c.SectorIdentifier = "https://a.example.com/x" }, []string{"sector_identifier"}},
 		{"an unknown assertion algorithm", miniapp(), func(c *NewClient) { c.AuthAlgorithm = "HS256" }, []string{"auth_algorithm"}},
+		{"tokens that outlive their keys", spa(), func(c *NewClient) { c.Lifetimes.AccessToken, c.Lifetimes.IDToken = 86401, 86401 }, []string{"lifetimes.access_token", "lifetimes.id_token"}},
+		{"grants that outlive their secrets", spa(), func(c *NewClient) { c.Lifetimes.RefreshAbsolute = 400 * 86400 }, []string{"lifetimes.refresh_absolute"}},
 		{"idle beyond absolute", spa(), func(c *NewClient) { c.Lifetimes.RefreshIdle, c.Lifetimes.RefreshAbsolute = 3600, 600 }, []string{"lifetimes.refresh_idle"}},
 		{"too many redirect URIs", spa(), func(c *NewClient) {
 			for i := range 21 {

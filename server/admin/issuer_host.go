@@ -12,7 +12,7 @@ import (
 
 // checkIssuer says what keeps an origin from being a directory's own: it must be one, and at another host than the public URL.
 func (s *Service) checkIssuer(issuer string) error {
-	if err := CheckOrigin(issuer); err != nil {
+	if err := storage.CheckOrigin(issuer); err != nil {
 		return err
 	}
 	if hostOf(issuer) == hostOf(s.config.PublicURL) {

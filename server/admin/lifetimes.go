@@ -1,14 +1,26 @@
 package admin
 
-import "github.com/minifed/minifed/storage"
+import (
+	"time"
+
+	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/storage"
+)
+
+// The lives, in seconds, that nothing exceeds: retired keys verify tokens for longestToken, and a month longer than longestGrant
+// the secrets are kept that the handles of a grant were made with.
+const (
+	longestToken = int64(keys.DefaultTokenLife / time.Second)
+	longestGrant = int64((keys.DefaultSecretLife - 34*24*time.Hour) / time.Second)
+)
 
 // checkLifetimes bounds lifetimes, which are in seconds; 0 is the default.
 func (p *problems) checkLifetimes(l storage.Lifetimes) {
 	const minute, day = 60, 24 * 60 * 60
-	p.within("lifetimes.access_token", l.AccessToken, minute, day)
-	p.within("lifetimes.id_token", l.IDToken, minute, day)
-	p.within("lifetimes.refresh_idle", l.RefreshIdle, minute, 366*day)
-	p.within("lifetimes.refresh_absolute", l.RefreshAbsolute, minute, 366*day)
+	p.within("lifetimes.access_token", l.AccessToken, minute, longestToken)
+	p.within("lifetimes.id_token", l.IDToken, minute, longestToken)
+	p.within("lifetimes.refresh_idle", l.RefreshIdle, minute, longestGrant)
+	p.within("lifetimes.refresh_absolute", l.RefreshAbsolute, minute, longestGrant)
 	p.within("lifetimes.session_idle", l.SessionIdle, minute, 366*day)
 	p.within("lifetimes.session_absolute", l.SessionAbsolute, minute, 366*day)
 	p.within("lifetimes.code", l.Code, 10, 10*minute)

@@ -51,7 +51,7 @@ func New(config Config) (*Service, error) {
 	if config.Actor == "" || CheckID(config.DefaultDirectory) != nil {
 		return nil, errors.New("admin: configuration needs an Actor and a DefaultDirectory")
 	}
-	if err := CheckOrigin(config.PublicURL); err != nil {
+	if err := storage.CheckOrigin(config.PublicURL); err != nil {
 		return nil, fmt.Errorf("admin: PublicURL %w", err)
 	}
 	return &Service{config}, nil

@@ -1,0 +1,25 @@
+package mongodb
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestAURIIsCheckedWithoutConnecting(t *testing.T) {
+	for uri, good := range map[string]bool{
+		"mongodb://db.invalid:27017/minifed?replicaSet=rs0":               true,
+		"mongodb+srv://db.invalid/minifed":                                true,
+		"mongodb://u:s3cr3t@db.invalid/?w=1":                              false,
+		"mongodb://u:s3cr3t@db.invalid/?readPreference=nearest":           false,
+		"mongodb://u:s3cr3t@db.invalid:port":                              false,
+		"mongodb://u:s3cr3t@db.invalid/?tlsAllowInvalidCertificates=true": false,
+	} {
+		err := CheckURI(uri)
+		if (err == nil) != good {
+			t.Errorf("%s: %v", uri, err)
+		}
+		if err != nil && strings.Contains(err.Error(), "s3cr3t") {
+			t.Errorf("%s is quoted: %v", uri, err)
+		}
+	}
+}

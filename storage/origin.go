@@ -1,0 +1,40 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// CheckOrigin says what is wrong with an origin (RFC 6454 §6.2) that issuers are made of: https, or http on a loopback
+// host, then a lower-case host and possibly a port, and nothing else, because issuers compare byte by byte.
+func CheckOrigin(raw string) error {
+	parsed, err := url.Parse(raw)
+	if err != nil || parsed.Hostname() == "" || strings.ContainsFunc(raw, isNotPrintableASCII) {
+		return errors.New("must be an origin in ASCII, such as https://id.example.com")
+	}
+	if parsed.Scheme != "https" && parsed.Scheme != "http" {
+		return fmt.Errorf("has scheme %q; it must be https", parsed.Scheme)
+	}
+	if parsed.Scheme == "http" && !IsLoopback(parsed.Hostname()) {
+		return errors.New("must be https; plain http is for localhost, 127.0.0.1 and [::1] alone")
+	}
+	if port := parsed.Port(); port == "443" && parsed.Scheme == "https" || port == "80" && parsed.Scheme == "http" {
+		return fmt.Errorf("must leave out :%s, which is the default", port)
+	}
+	if origin := parsed.Scheme + "://" + strings.ToLower(parsed.Host); raw != origin || strings.HasSuffix(parsed.Host, ":") {
+		return fmt.Errorf("must be an origin, lower case, without user, path, query or slash at the end: %s", strings.TrimSuffix(origin, ":"))
+	}
+	return nil
+}
+
+func isNotPrintableASCII(r rune) bool { return r <= ' ' || r >= 0x7f }
+
+// IsLoopback reports whether a host, without port and brackets, is this machine whatever network it is in: localhost, or an
+// address that is one of loopback.
+func IsLoopback(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && address.IsLoopback()
+}
