@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ory/fosite"
@@ -29,8 +30,37 @@ func loggable() []string {
 	}
 }
 
-// maxLogged bounds a logged parameter.
-const maxLogged = 256
+const (
+	// maxLogged bounds a logged parameter.
+	maxLogged = 256
+	// longestName is how long the words of a logged text may be: names are shorter, and codes, tokens, secrets, OpenIDs (28) longer.
+	longestName = 26
+	// shortestPhone is how many digits on end may be a phone number.
+	shortestPhone = 7
+	hidden        = "(hidden)"
+)
+
+// concealed is text without the words that could be a secret or a phone number: a program that mixes its parameters up sends a
+// token as its own hint, and a description may repeat what was asked for.
+func concealed(text string) string {
+	var kept strings.Builder
+	for rest := text; ; {
+		end := strings.IndexAny(rest, " :/.,")
+		word := rest
+		if end >= 0 {
+			word = rest[:end]
+		}
+		if len(word) > longestName || len(word) >= shortestPhone && strings.Trim(word, "+0123456789") == "" {
+			word = hidden
+		}
+		kept.WriteString(word)
+		if end < 0 {
+			return kept.String()
+		}
+		kept.WriteByte(rest[end])
+		rest = rest[end+1:]
+	}
+}
 
 func (l accessLog) log(r *http.Request, answer *recorder, elapsed time.Duration) {
 	c := callOf(r.Context())
@@ -89,7 +119,7 @@ func (c *call) parameters() []slog.Attr {
 			continue
 		}
 		for _, value := range values {
-			attributes = append(attributes, slog.String(name, value[:min(len(value), maxLogged)]))
+			attributes = append(attributes, slog.String(name, concealed(value[:min(len(value), maxLogged)])))
 		}
 	}
 	slices.SortFunc(attributes, func(a, b slog.Attr) int { return cmp.Compare(a.Key, b.Key) })
@@ -105,7 +135,7 @@ func (c *call) outcome() []slog.Attr {
 	if c.failure.Reason != "" {
 		attributes = append(attributes, slog.String("reason", c.failure.Reason))
 	}
-	attributes = append(attributes, slog.String("description", c.failure.Protocol.DescriptionField))
+	attributes = append(attributes, slog.String("description", concealed(c.failure.Protocol.DescriptionField)))
 	if c.failure.Protocol.CodeField >= http.StatusInternalServerError {
 		attributes = append(attributes, slog.String("cause", operatorText(c.cause)))
 	}

@@ -192,6 +192,15 @@ func TestNothingSecretOrPersonalReachesTheLog(t *testing.T) {
 		w.app("mini").Fail(wechattest.Code2Session, fault)
 		w.exchange("mini", code("bob"))
 	}
+	for _, misplaced := range []string{a.text("access_token"), a.text("refresh_token"), secretOfMini, code("alice"), "+86" + number.PureNumber, string(app.OpenID("alice"))} {
+		for _, name := range []string{"grant_type", "client_id", "scope", "audience", "resource", "subject_token_type", "token_type_hint", "method", "response_type"} {
+			form := exchangeForm("0123456789abcdef0123456789abcdef", name, misplaced)
+			form[name] = []string{misplaced}
+			for _, path := range []string{"/oauth2/token", "/oauth2/revoke", profilePath} {
+				w.post("mini", path, form)
+			}
+		}
+	}
 	w.with(func(c *server.Config) { c.WeChat = panicky{c.WeChat} }).exchange("mini", code("bob"))
 	for _, failure := range []error{storage.ErrUnavailable, storage.ErrNewerVersion, errors.New("some driver's error")} {
 		w.engine.Before = func(_ context.Context, o storagetest.Operation) error {
