@@ -3,28 +3,14 @@
 package main
 
 import (
-	"bytes"
-	"context"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/sha256"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
-	"strings"
-	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -32,352 +18,276 @@ import (
 )
 
 // BenchmarkServer measures the built server over real HTTP on a durable store (SQLite, synchronous=FULL), with the simulator in
-// a process of its own and the load in this one, each login with a code and a user of its own. For every operation and number
-// of connections it reports
+// a process of its own and the load in this one, each login with a code and a user of its own. The store has
+// MINIFED_BENCH_USERS users (1000), each with two links, and twice as many grants; the users that sign in are spread over all
+// of it. For every operation and number of connections it reports
 //
 //	cpu-µs/op   processor time of the server process alone
-//	x-floor     that time divided by the floor: the same signatures alone, measured in this run on this machine
+//	x-floor     that time divided by the floor: the same signatures alone, measured before and after the operation
 //	req/s       what the server, the simulator and this load reached together on the cores they share
-//	p50-µs      and p99-µs: how long a request took
-//	allocs/op   heap objects of the server process
+//	p50-µs      and p99-µs: how long an operation took
+//	mallocs/op  heap objects of the server process
+//	RSS-MB      resident memory of the server process
+//
+// and besides how large the program is, how long it takes from its start on this store to its first answer, and what memory
+// it has then. A table of everything is printed at the end.
 func BenchmarkServer(b *testing.B) {
 	bench := startBench(b)
-	es256, rs256 := signatureFloor(b, signES256(b)), signatureFloor(b, signRS256(b))
-	b.Logf("floor: an ES256 signature %v, an RS256 signature %v", es256, rs256)
-	for _, o := range []operation{
-		{"login/ES256", 2 * es256, bench.logins("es256", bench.knownUser)},
-		{"login/RS256", 2 * rs256, bench.logins("rs256", bench.knownUser)},
-		{"first-login/ES256", 2 * es256, bench.logins("es256", bench.newUser)},
-		{"refresh/ES256", 2 * es256, bench.refreshes},
-		{"userinfo", 0, bench.userInfo},
-		{"jwks", 0, bench.fetch("/oauth2/jwks")},
-		{"discovery", 0, bench.fetch("/.well-known/openid-configuration")},
-	} {
+	b.Run("program", bench.program)
+	b.Run("start", func(measured *testing.B) { bench.start(measured, b) })
+	for _, o := range bench.operations(b) {
 		for _, connections := range []int{1, 16, 64} {
 			b.Run(fmt.Sprintf("%s/connections=%d", o.name, connections), func(b *testing.B) { bench.run(b, o, connections) })
 		}
 	}
+	bench.results.print(os.Stdout, bench.users)
 }
 
-// operation is one kind of request. prepare makes n of them, outside the measured time; the requests of one worker are sent
-// one after the other.
+// operation is one thing that a client does, in one request or several.
 type operation struct {
-	name    string
-	floor   time.Duration
-	prepare func(b *testing.B, n, workers int) func(worker, i int) *http.Request
+	name string
+	// floor is a signature, and signatures how many of them the operation makes.
+	floor      func()
+	signatures int
+	// prepare makes what n operations need, outside the measured time. The operations of one worker are done one after the
+	// other.
+	prepare func(b *testing.B, n, workers int) (do func(worker, i int))
 }
 
-// benchUsers is how many users the benchmark knows before it measures.
-const benchUsers = 1000
+func (s *bench) operations(b *testing.B) []operation {
+	es256, rs256 := signES256(b), signRS256(b)
+	return []operation{
+		{"login/ES256", es256, 2, s.logins("es256", s.knownUser)},
+		{"login/RS256", rs256, 2, s.logins("rs256", s.knownUser)},
+		{"first-login/ES256", es256, 2, s.logins("es256", s.newUser)},
+		{"refresh/ES256", es256, 2, s.refreshes},
+		{"client-credentials/ES256", es256, 1, s.clientCredentials},
+		{"authorize", nil, 0, s.authorizations},
+		{"sso-login/ES256", es256, 2, s.ssoLogins},
+		{"par", nil, 0, s.pushes},
+		{"introspect", nil, 0, s.introspections},
+		{"revoke", nil, 0, s.revocations},
+		{"userinfo", nil, 0, s.userInfo},
+		{"jwks", nil, 0, s.fetch("/oauth2/jwks")},
+		{"discovery", nil, 0, s.fetch("/.well-known/openid-configuration")},
+	}
+}
+
+// run does b.N operations over the connections and reports what they cost.
+func (s *bench) run(b *testing.B, o operation, connections int) {
+	do := o.prepare(b, b.N, connections)
+	took := make([]time.Duration, b.N)
+	floor := o.floorNow(b)
+	mallocs, used := s.mallocs(b), s.server.processorTime(b)
+	b.ResetTimer()
+	inParallel(connections, b.N, func(worker, i int) {
+		start := time.Now()
+		do(worker, i)
+		took[i] = time.Since(start)
+	})
+	b.StopTimer()
+	cpu := (s.server.processorTime(b) - used) / time.Duration(b.N)
+	slices.Sort(took)
+	measured := []measure{
+		{"cpu-µs/op", micros(cpu)},
+		{"req/s", float64(b.N) / b.Elapsed().Seconds()},
+		{"p50-µs", micros(took[len(took)/2])},
+		{"p99-µs", micros(took[len(took)*99/100])},
+		{"mallocs/op", (s.mallocs(b) - mallocs) / float64(b.N)},
+		{"RSS-MB", s.server.residentMegabytes(b)},
+	}
+	if floor = (floor + o.floorNow(b)) / 2; floor > 0 {
+		measured = append(measured, measure{"x-floor", float64(cpu) / float64(floor)})
+	}
+	s.results.report(b, fmt.Sprintf("%s, %d connections", o.name, connections), measured...)
+}
+
+// floorNow is what the signatures of the operation cost at this moment: a shared machine changes its speed.
+func (o operation) floorNow(b *testing.B) time.Duration {
+	if o.signatures == 0 {
+		return 0
+	}
+	return time.Duration(o.signatures) * signatureFloor(b, o.floor)
+}
+
+// program reports how large the program is.
+func (s *bench) program(b *testing.B) {
+	file, err := os.Stat(s.minifed)
+	if err != nil {
+		b.Fatal(err)
+	}
+	s.results.report(b, "the program", measure{"binary-MB", float64(file.Size()) / (1 << 20)})
+}
+
+// start reports the start of a server on the store as it is. The last one serves until whole ends.
+func (s *bench) start(b, whole *testing.B) {
+	took := make([]time.Duration, 0, b.N)
+	for range b.N {
+		s.server.stop(b)
+		begin := time.Now()
+		s.server = startProgram(whole, s.environment, s.minifed, "serve")
+		for !s.answers(b) && time.Since(begin) < time.Minute {
+			time.Sleep(time.Millisecond)
+		}
+		took = append(took, time.Since(begin))
+	}
+	slices.Sort(took)
+	s.results.report(b, "start to first answer",
+		measure{"start-ms", micros(took[len(took)/2]) / 1000}, measure{"RSS-MB", s.server.residentMegabytes(b)})
+}
 
 // bench is a running server, its simulator, and the clients that load them.
 type bench struct {
-	issuer, admin, control string
-	server                 *programProcess
-	secrets                map[string]string
-	http                   *http.Client
-	fresh                  atomic.Int64 // numbers users that nobody knows
-	next                   atomic.Int64 // deals known users out
+	minifed     string
+	environment []string
+	issuer      string
+	admin       string
+	control     string
+	server      *programProcess
+	secrets     map[string]string
+	http        *http.Client
+	results     results
+
+	users  int      // in the store
+	known  []string // those who sign in
+	browse *http.Cookie
+	fresh  atomic.Int64 // numbers users that nobody knows
+	next   atomic.Int64 // deals known users out
 }
 
 func startBench(b *testing.B) *bench {
 	b.Helper()
 	folder := b.TempDir()
-	minifed, simulator := buildProgram(b, folder, "."), buildProgram(b, folder, "../wechatsim")
-	api, control := startSimulator(b, simulator)
-	address, admin := freeLoopbackAddress(b.Context()), freeLoopbackAddress(b.Context())
-	environment := append(os.Environ(),
-		"MINIFED_PUBLIC_URL=http://"+address, "MINIFED_LISTEN_ADDRESS="+address, "MINIFED_LISTEN_ADMIN_ADDRESS="+admin,
-		"MINIFED_DATA_DIR="+filepath.Join(folder, "data"), "MINIFED_WECHAT_BASE_URL="+api, "MINIFED_LOG_LEVEL=info")
-	server := startProgram(b, environment, minifed, "serve")
-	server.line(b, "minifed is at")
 	transport := &http.Transport{MaxIdleConnsPerHost: 128, DisableCompression: true}
 	b.Cleanup(transport.CloseIdleConnections)
-	running := &bench{
-		issuer: "http://" + address, admin: "http://" + admin, control: control, server: server,
-		secrets: map[string]string{}, http: &http.Client{Transport: transport},
+	s := &bench{
+		minifed: buildBench(b, folder), secrets: map[string]string{}, users: benchUsers(b),
+		http: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
+	api := s.startSimulator(b, buildProgram(b, folder, "../wechatsim"))
+	address, admin := freeLoopbackAddress(b.Context()), freeLoopbackAddress(b.Context())
+	s.issuer, s.admin = "http://"+address, "http://"+admin
+	s.environment = append(os.Environ(),
+		"MINIFED_PUBLIC_URL="+s.issuer, "MINIFED_LISTEN_ADDRESS="+address, "MINIFED_LISTEN_ADMIN_ADDRESS="+admin,
+		"MINIFED_DATA_DIR="+filepath.Join(folder, "data"), "MINIFED_WECHAT_BASE_URL="+api, "MINIFED_LOG_LEVEL=info")
+	s.serve(b) // The first start makes the store, its master key and its directory.
+	s.server.stop(b)
+	s.seed(b, filepath.Join(folder, "data", "minifed.db"))
+	s.serve(b)
 	for id, algorithm := range map[string]string{"es256": "ES256", "rs256": "RS256"} {
-		running.secrets[id] = createBenchClient(b, environment, minifed, id, algorithm)
+		s.createClient(b, id, "wechat_miniapp", "secret", "--app-id", "wxsim"+id, "--open-platform", benchPlatform,
+			"--id-token-alg", algorithm, "--app-secret-stdin")
 	}
-	running.signInKnownUsers(b)
-	return running
+	s.createClient(b, "service", "service", "", "--access-token-alg", "ES256", "--introspection")
+	s.createClient(b, "spa", "spa", "", "--id-token-alg", "ES256", "--first-party", "--redirect-uri", spaRedirect)
+	s.browse = s.signIn(b)
+	return s
 }
 
-func startSimulator(b *testing.B, binary string) (api, control string) {
+func (s *bench) serve(b *testing.B) {
+	b.Helper()
+	s.server = startProgram(b, s.environment, s.minifed, "serve")
+	s.server.line(b, "minifed is at")
+}
+
+func (s *bench) startSimulator(b *testing.B, binary string) (api string) {
 	b.Helper()
 	simulator := startProgram(b, os.Environ(), binary, "-listen", "127.0.0.1:0", "-control", "127.0.0.1:0",
-		"-app", "wxsimes256:secret", "-app", "wxsimrs256:secret", "-open-platform", "bench")
-	return simulator.lastField(b, "API  "), simulator.lastField(b, "control ")
+		"-app", "wxsimes256:secret", "-app", "wxsimrs256:secret", "-open-platform", benchPlatform)
+	s.control = simulator.lastField(b, "control ")
+	return simulator.lastField(b, "API  ")
 }
 
-func createBenchClient(b *testing.B, environment []string, minifed, id, algorithm string) (secret string) {
-	b.Helper()
-	out := runProgram(b, environment, "secret", minifed, "client", "create", "--kind", "wechat_miniapp", "--id", id, "--app-id", "wxsim"+id,
-		"--open-platform", "bench", "--id-token-alg", algorithm, "--app-secret-stdin", "--output", "json")
-	var client struct {
-		Secret string `json:"client_secret"`
-	}
-	if err := json.Unmarshal(out, &client); err != nil || client.Secret == "" {
-		b.Fatalf("client create printed %s", out)
-	}
-	return client.Secret
+func (s *bench) knownUser() string {
+	return s.known[s.next.Add(1)%int64(len(s.known))]
 }
-
-func (s *bench) signInKnownUsers(b *testing.B) {
-	b.Helper()
-	for _, client := range []string{"es256", "rs256"} {
-		request := s.logins(client, s.knownUser)(b, benchUsers, 8)
-		inParallel(8, benchUsers, func(worker, i int) { s.send(b, request(worker, i)) })
-	}
-}
-
-// run sends b.N requests over the connections and reports what they cost.
-func (s *bench) run(b *testing.B, o operation, connections int) {
-	request := o.prepare(b, b.N, connections)
-	took := make([]time.Duration, b.N)
-	mallocs, used := s.mallocs(b), s.server.processorTime(b)
-	b.ResetTimer()
-	inParallel(connections, b.N, func(worker, i int) {
-		start := time.Now()
-		next := request(worker, i)
-		body := s.send(b, next)
-		took[i] = time.Since(start)
-		if tokens, ok := next.Context().Value(answerTo{}).(*tokenPair); ok {
-			*tokens = parseTokens(b, body)
-		}
-	})
-	b.StopTimer()
-	cpu := (s.server.processorTime(b) - used) / time.Duration(b.N)
-	slices.Sort(took)
-	b.ReportMetric(micros(cpu), "cpu-µs/op")
-	b.ReportMetric(micros(took[len(took)/2]), "p50-µs")
-	b.ReportMetric(micros(took[len(took)*99/100]), "p99-µs")
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "req/s")
-	b.ReportMetric((s.mallocs(b)-mallocs)/float64(b.N), "allocs/op")
-	b.ReportMetric(s.server.residentMegabytes(b), "RSS-MB")
-	if o.floor > 0 {
-		b.ReportMetric(float64(cpu)/float64(o.floor), "x-floor")
-	}
-	b.ReportMetric(0, "ns/op") // The load's own time says nothing of the server.
-}
-
-func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
-
-// inParallel deals 0 to n-1 out to the workers, each of which takes its share in order.
-func inParallel(workers, n int, work func(worker, i int)) {
-	var running sync.WaitGroup
-	for worker := range workers {
-		running.Go(func() {
-			for i := worker; i < n; i += workers {
-				work(worker, i)
-			}
-		})
-	}
-	running.Wait()
-}
-
-func (s *bench) send(b *testing.B, request *http.Request) []byte {
-	response, err := s.http.Do(request)
-	if err != nil {
-		b.Error(err)
-		return nil
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode != http.StatusOK {
-		b.Errorf("%s: %s %s %v", request.URL.Path, response.Status, body, err)
-	}
-	return body
-}
-
-func (s *bench) knownUser() string { return "known" + strconv.FormatInt(s.next.Add(1)%benchUsers, 10) }
 
 func (s *bench) newUser() string { return "new" + strconv.FormatInt(s.fresh.Add(1), 10) }
 
+// codes are login codes of the simulator, one for each of n logins.
+func (s *bench) codes(b *testing.B, client string, n int, user func() string) []string {
+	codes := make([]string, n)
+	inParallel(8, n, func(_, i int) {
+		codes[i] = string(s.send(b, newRequest(b, s.control+"/login?appid=wxsim"+client+"&user="+user(), url.Values{})))
+	})
+	return codes
+}
+
 // logins are token exchanges, each with a code of its own.
-func (s *bench) logins(client string, user func() string) func(*testing.B, int, int) func(int, int) *http.Request {
-	return func(b *testing.B, n, _ int) func(int, int) *http.Request {
-		codes := make([]string, n)
-		inParallel(8, n, func(_, i int) {
-			codes[i] = string(s.send(b, newRequest(b, s.control+"/login?appid=wxsim"+client+"&user="+user(), url.Values{})))
-		})
-		return func(_, i int) *http.Request {
-			return s.token(b, client, url.Values{
-				"grant_type": {grants.GrantType}, "subject_token_type": {grants.SubjectTokenType}, "subject_token": {codes[i]},
-			})
-		}
+func (s *bench) logins(client string, user func() string) func(*testing.B, int, int) func(int, int) {
+	return func(b *testing.B, n, _ int) func(int, int) {
+		codes := s.codes(b, client, n, user)
+		return func(_, i int) { s.exchange(b, client, codes[i]) }
 	}
 }
 
-// tokens signs a user in for every worker.
+func (s *bench) exchange(b *testing.B, client, code string) []byte {
+	return s.token(b, client, url.Values{
+		"grant_type": {grants.GrantType}, "subject_token_type": {grants.SubjectTokenType}, "subject_token": {code},
+	})
+}
+
+// tokens signs n users in.
 func (s *bench) tokens(b *testing.B, n int) []tokenPair {
-	request := s.logins("es256", s.knownUser)(b, n, n)
+	codes := s.codes(b, "es256", n, s.knownUser)
 	answers := make([]tokenPair, n)
-	for i := range n {
-		answers[i] = parseTokens(b, s.send(b, request(i, i)))
-	}
+	inParallel(8, n, func(_, i int) { answers[i] = parseTokens(b, s.exchange(b, "es256", codes[i])) })
 	return answers
 }
 
-type tokenPair struct {
-	AccessToken  string `json:"access_token"`
-	RefreshToken string `json:"refresh_token"`
-}
-
-func parseTokens(b *testing.B, body []byte) (answer tokenPair) {
-	if err := json.Unmarshal(body, &answer); err != nil || answer.RefreshToken == "" {
-		b.Errorf("not a token response: %s", body)
-	}
-	return answer
-}
-
 // refreshes rotate as many grants as there are workers.
-func (s *bench) refreshes(b *testing.B, _, workers int) func(int, int) *http.Request {
+func (s *bench) refreshes(b *testing.B, _, workers int) func(int, int) {
 	signedIn := s.tokens(b, workers)
-	return func(worker, _ int) *http.Request {
-		request := s.token(b, "es256", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {signedIn[worker].RefreshToken}})
-		return request.WithContext(context.WithValue(request.Context(), answerTo{}, &signedIn[worker]))
+	return func(worker, _ int) {
+		answer := s.token(b, "es256", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {signedIn[worker].RefreshToken}})
+		signedIn[worker] = parseTokens(b, answer)
 	}
 }
 
-// answerTo is the context key of the variable that a request's answer goes to.
-type answerTo struct{}
+func (s *bench) clientCredentials(b *testing.B, _, _ int) func(int, int) {
+	return func(int, int) { s.token(b, "service", url.Values{"grant_type": {"client_credentials"}}) }
+}
 
-func (s *bench) userInfo(b *testing.B, _, _ int) func(int, int) *http.Request {
-	signedIn := s.tokens(b, benchUsers)
-	return func(_, i int) *http.Request {
+// shownTokens is how many access tokens are shown in turns.
+const shownTokens = 1000
+
+func (s *bench) userInfo(b *testing.B, _, _ int) func(int, int) {
+	signedIn := s.tokens(b, shownTokens)
+	return func(_, i int) {
 		request := newRequest(b, s.issuer+"/oauth2/userinfo", nil)
-		request.Header.Set("Authorization", "Bearer "+signedIn[i%benchUsers].AccessToken)
-		return request
+		request.Header.Set("Authorization", "Bearer "+signedIn[i%shownTokens].AccessToken)
+		s.send(b, request)
 	}
 }
 
-func (s *bench) fetch(path string) func(*testing.B, int, int) func(int, int) *http.Request {
-	return func(b *testing.B, _, _ int) func(int, int) *http.Request {
-		return func(int, int) *http.Request { return newRequest(b, s.issuer+path, nil) }
+func (s *bench) introspections(b *testing.B, _, _ int) func(int, int) {
+	signedIn := s.tokens(b, shownTokens)
+	return func(_, i int) {
+		s.send(b, s.post(b, "service", "/oauth2/introspect", url.Values{"token": {signedIn[i%shownTokens].AccessToken}}))
 	}
 }
 
-func (s *bench) token(b *testing.B, client string, form url.Values) *http.Request {
-	request := newRequest(b, s.issuer+"/oauth2/token", form)
+// revocations give up one grant after the other, by its refresh token.
+func (s *bench) revocations(b *testing.B, n, _ int) func(int, int) {
+	signedIn := s.tokens(b, n)
+	return func(_, i int) {
+		s.send(b, s.post(b, "es256", "/oauth2/revoke", url.Values{"token": {signedIn[i].RefreshToken}}))
+	}
+}
+
+func (s *bench) fetch(path string) func(*testing.B, int, int) func(int, int) {
+	return func(b *testing.B, _, _ int) func(int, int) {
+		return func(int, int) { s.send(b, newRequest(b, s.issuer+path, nil)) }
+	}
+}
+
+func (s *bench) token(b *testing.B, client string, form url.Values) []byte {
+	return s.send(b, s.post(b, client, "/oauth2/token", form))
+}
+
+// post is a request of a client with a secret.
+func (s *bench) post(b *testing.B, client, path string, form url.Values) *http.Request {
+	request := newRequest(b, s.issuer+path, form)
 	request.SetBasicAuth(client, s.secrets[client])
 	return request
-}
-
-// newRequest is a POST of the form, or a GET without one.
-func newRequest(b *testing.B, address string, form url.Values) *http.Request {
-	method, body := http.MethodGet, io.Reader(http.NoBody)
-	if form != nil {
-		method, body = http.MethodPost, strings.NewReader(form.Encode())
-	}
-	request, err := http.NewRequestWithContext(context.Background(), method, address, body)
-	if err != nil {
-		b.Fatal(err)
-	}
-	if form != nil {
-		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
-	return request
-}
-
-// mallocs is how many heap objects the server has allocated so far.
-func (s *bench) mallocs(b *testing.B) float64 {
-	body := s.send(b, newRequest(b, s.admin+"/metrics", nil))
-	_, rest, _ := strings.Cut(string(body), "\ngo_memstats_mallocs_total ")
-	value, _, _ := strings.Cut(rest, "\n")
-	count, err := strconv.ParseFloat(value, 64)
-	if err != nil {
-		b.Fatalf("no go_memstats_mallocs_total in /metrics: %v", err)
-	}
-	return count
-}
-
-// signatureFloor is the processor time of one signature on one core, the median of several rounds.
-func signatureFloor(b *testing.B, sign func()) time.Duration {
-	b.Helper()
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	rounds := make([]time.Duration, 9)
-	for round := range rounds {
-		start, count := threadTime(b), 0
-		for threadTime(b)-start < 20*time.Millisecond {
-			sign()
-			count++
-		}
-		rounds[round] = (threadTime(b) - start) / time.Duration(count)
-	}
-	slices.Sort(rounds)
-	return rounds[len(rounds)/2]
-}
-
-func threadTime(b *testing.B) time.Duration {
-	const rusageThread = 1
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(rusageThread, &usage); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
-}
-
-func signES256(b *testing.B) func() {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		b.Fatal(err)
-	}
-	digest := sha256.Sum256([]byte("payload"))
-	return func() {
-		if _, err := ecdsa.SignASN1(rand.Reader, key, digest[:]); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func signRS256(b *testing.B) func() {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		b.Fatal(err)
-	}
-	digest := sha256.Sum256([]byte("payload"))
-	return func() {
-		if _, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, digest[:]); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-// resident reads a field of /proc/PID/status in megabytes.
-func (p *programProcess) residentMegabytes(b *testing.B) float64 {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid))
-	if err != nil {
-		b.Fatal(err)
-	}
-	_, rest, _ := bytes.Cut(status, []byte("VmRSS:"))
-	kilobytes, err := strconv.ParseFloat(string(bytes.Fields(rest)[0]), 64)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return kilobytes / 1024
-}
-
-// processorTime is what all threads of the process have used, to the nanosecond (/proc/PID/task/TID/schedstat).
-func (p *programProcess) processorTime(b *testing.B) time.Duration {
-	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", p.pid))
-	if err != nil || len(tasks) == 0 {
-		b.Fatalf("no threads of process %d: %v", p.pid, err)
-	}
-	var total int64
-	for _, task := range tasks {
-		content, err := os.ReadFile(task)
-		if err != nil {
-			continue // The thread ended.
-		}
-		used, _, _ := strings.Cut(string(content), " ")
-		nanoseconds, err := strconv.ParseInt(used, 10, 64)
-		if err != nil {
-			b.Fatal(err)
-		}
-		total += nanoseconds
-	}
-	return time.Duration(total)
 }
