@@ -46,8 +46,8 @@ format: bin/golangci-lint ## format the code the way lint wants it
 	bin/golangci-lint fmt ./...
 
 .PHONY: bench
-bench: ## measure CPU, throughput and latency of every operation beside its floor
-	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+bench: ## measure CPU, throughput and latency of every operation beside its floor, on a store of MINIFED_BENCH_USERS (1000)
+	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -timeout 2h ./...
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (20s)
