@@ -28,7 +28,7 @@ type call struct {
 
 	// form holds the parameters once they were read; the log picks from it by its allow-list.
 	form url.Values
-	// client is the authenticated client's ID.
+	// client is the ID of the client that the request is from, or says that it is from; empty if there is no such one.
 	client string
 	// grant is the grant type that served the request, once it is known to be one of ours.
 	grant string

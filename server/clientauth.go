@@ -75,6 +75,9 @@ func (a clientAuth) client(ctx context.Context, r *http.Request, form url.Values
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return nil, err
 	}
+	if client != nil {
+		callOf(ctx).client = client.GetID()
+	}
 	good, err := a.proves(ctx, client, shown)
 	if err != nil {
 		return nil, err
@@ -83,7 +86,6 @@ func (a clientAuth) client(ctx context.Context, r *http.Request, form url.Values
 		a.limits.failed(ctx, who, client != nil)
 		return nil, clientRefused()
 	}
-	callOf(ctx).client = client.GetID()
 	// 3. It asks no more than it may, and shows an assertion for the first time.
 	if err := a.limits.authenticated(who, shown.method == methodNone); err != nil {
 		return nil, err

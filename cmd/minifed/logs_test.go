@@ -1,0 +1,354 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/minifed/minifed/wechat"
+	"github.com/minifed/minifed/wechat/wechattest"
+)
+
+// landmine is a source of randomness that panics, with a secret as the value, when a request that the server is answering
+// reads it. Armed with "early" it does so before anything of the request was read, else in the middle of the work.
+type landmine struct {
+	armed atomic.Pointer[landmineSettings]
+	went  atomic.Int64
+}
+
+type landmineSettings struct {
+	secret string
+	early  bool
+}
+
+func (l *landmine) Read(p []byte) (int, error) {
+	if set := l.armed.Load(); set != nil {
+		stack := string(debug.Stack())
+		if strings.Contains(stack, "minifed/server.") && strings.Contains(stack, "requestID") == set.early {
+			l.went.Add(1)
+			l.armed.Store(nil)
+			panic(set.secret)
+		}
+	}
+	return rand.Read(p)
+}
+
+// secretsSeen are the values that must not be printed, by what they are.
+type secretsSeen map[string]string
+
+// note keeps every value of an answer's members that are secret.
+func (s secretsSeen) note(what string, answer map[string]any) {
+	for _, member := range []string{"access_token", "refresh_token", "id_token", "bind_ticket", "phone_number"} {
+		if value, ok := answer[member].(string); ok {
+			s[what+" "+member] = value
+		}
+	}
+	if profile, ok := answer["profile"].(map[string]any); ok {
+		s.note(what+" profile", profile)
+	}
+}
+
+// leaks returns which secrets a text holds, plain, percent-encoded, in hex, or in base64 at whatever offset.
+func (s secretsSeen) leaks(text string) (found []string) {
+	for what, secret := range s {
+		for form, encoded := range encodings(secret) {
+			if strings.Contains(text, encoded) {
+				found = append(found, what+" ("+form+")")
+			}
+		}
+	}
+	return found
+}
+
+func encodings(secret string) map[string]string {
+	all := map[string]string{
+		"plain": secret, "query": url.QueryEscape(secret), "path": url.PathEscape(secret), "hex": hex.EncodeToString([]byte(secret)),
+	}
+	for offset := range 3 {
+		for name, encoding := range map[string]*base64.Encoding{"base64": base64.RawStdEncoding, "base64url": base64.RawURLEncoding} {
+			// What stands before shifts the bits, and what comes after changes the last characters.
+			encoded := encoding.EncodeToString(append(make([]byte, offset), secret...))
+			all[name+string(rune('0'+offset))] = encoded[(offset*8+5)/6 : len(encoded)-2]
+		}
+	}
+	return all
+}
+
+func TestLeaksAreFoundInEveryEncoding(t *testing.T) {
+	seen := secretsSeen{"token": "s3cret+value/of a token"}
+	for _, text := range []string{
+		"x s3cret+value/of a token y", "?token=s3cret%2Bvalue%2Fof+a+token", hex.EncodeToString([]byte("s3cret+value/of a token")),
+		base64.StdEncoding.EncodeToString([]byte("id:s3cret+value/of a token!")), base64.RawURLEncoding.EncodeToString([]byte("ab:c:s3cret+value/of a token")),
+		base64.StdEncoding.EncodeToString([]byte("i:s3cret+value/of a token")),
+	} {
+		if len(seen.leaks(text)) == 0 {
+			t.Errorf("not found in %q", text)
+		}
+	}
+	if found := seen.leaks("another text"); found != nil {
+		t.Errorf("found %v", found)
+	}
+}
+
+// bugged is a running server with everything that a full run uses.
+type bugged struct {
+	*testing.T
+	*serving
+	mine       *landmine
+	seen       secretsSeen
+	shop, club miniProgram
+}
+
+func TestNothingSecretIsLoggedPrintedOrMeasured(t *testing.T) {
+	simulator := new(wechattest.Server)
+	api := httptest.NewServer(simulator)
+	t.Cleanup(api.Close)
+	s := newStation(t, "MINIFED_LOG_LEVEL=debug", "MINIFED_WECHAT_BASE_URL="+api.URL)
+	b := &bugged{T: t, mine: new(landmine), seen: secretsSeen{}}
+	s.random = b.mine
+	b.serving = s.serve(t)
+	b.club = b.client(simulator, "club", "--provisioning", "bind", "--password-binding", "--first-party")
+	b.shop = b.client(simulator, "shop", "--audience", "club")
+	for _, user := range []string{"alice", "bob", "carol", "dave"} {
+		number := simulator.Phone(user)
+		b.seen[user+"'s number"] = number.PureNumber
+		for _, app := range []*wechattest.App{b.shop.app, b.club.app} {
+			b.seen[user+"'s OpenID"] = string(app.OpenID(user))
+			b.seen[user+"'s UnionID"] = string(app.UnionID(user))
+		}
+	}
+
+	b.logins()
+	b.binding()
+	b.refusals()
+	b.faults()
+	b.panics()
+
+	_, metrics := get(t, b.adminURL+"/metrics")
+	b.stop(t)
+	logs := b.err.String()
+	for what, text := range map[string]string{"the log": logs, "the output": b.out.String(), "the metrics": metrics} {
+		found := b.seen.leaks(text)
+		slices.Sort(found)
+		for _, leak := range slices.Compact(found) {
+			t.Errorf("%s holds %s", what, leak)
+		}
+	}
+	if len(b.seen) < 60 || b.mine.went.Load() != 3 {
+		t.Errorf("%d secrets were used, %d panics provoked", len(b.seen), b.mine.went.Load())
+	}
+	for _, line := range []string{"msg=panic", "endpoint=token", "errcode=40125", "remedy=", "reason=new_code", "reason=misconfigured", "endpoint=userinfo", "error=invalid_grant"} {
+		if !strings.Contains(logs, line) {
+			t.Errorf("the run did not log %s", line)
+		}
+	}
+}
+
+// client makes a mini-program at the simulator and its client, and keeps their secrets.
+func (b *bugged) client(simulator *wechattest.Server, id string, flags ...string) miniProgram {
+	b.Helper()
+	app, err := simulator.AddApp(wechat.App{ID: wechat.AppID("wxsim" + id)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	app.BindOpenPlatform("acme")
+	beside := b.station.at()
+	beside.out, beside.err = newOutput(), newOutput()
+	beside.console.out, beside.console.err, beside.console.random = beside.out, beside.err, rand.Reader
+	beside.typed = []string{string(app.Credential().Secret)}
+	args := append([]string{"client", "create", "--kind", "wechat_miniapp", "--id", id, "--app-id", "wxsim" + id, "--open-platform", "acme"}, flags...)
+	made := miniProgram{app, id, beside.json(b.T, args...)["client_secret"].(string)}
+	b.seen[id+"'s AppSecret"], b.seen[id+"'s client secret"] = string(app.Credential().Secret), made.secret
+	return made
+}
+
+// send posts a form as a client, keeps what is secret in it and in the answer, and returns the answer.
+func (b *bugged) send(what string, as miniProgram, path string, form url.Values) map[string]any {
+	b.Helper()
+	request, err := http.NewRequest(http.MethodPost, b.url+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		b.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.SetBasicAuth(as.id, as.secret)
+	for _, name := range []string{"code", "subject_token", "phone_code", "password", "refresh_token", "bind_ticket", "access_token", "nonce"} {
+		if form.Has(name) {
+			b.seen[what+" sent "+name] = form.Get(name)
+		}
+	}
+	return b.do(what, request)
+}
+
+// do sends a request; a connection that a panic closed has no answer.
+func (b *bugged) do(what string, request *http.Request) map[string]any {
+	b.Helper()
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		b.Fatal(err)
+	}
+	answer := map[string]any{}
+	_ = json.Unmarshal(body, &answer) // pages and empty answers are none
+	b.seen.note(what, answer)
+	if request.Header.Get("Authorization") != "" {
+		refused := maps.Clone(answer)
+		for _, member := range []string{"access_token", "refresh_token", "id_token", "bind_ticket", "profile", "phone_number"} {
+			delete(refused, member)
+		}
+		if leaks := b.seen.leaks(printable(refused)); len(leaks) > 0 {
+			b.Errorf("%s: the answer %v holds %v", what, refused, leaks)
+		}
+	}
+	return answer
+}
+
+func printable(answer map[string]any) string {
+	text, _ := json.Marshal(answer)
+	return string(text)
+}
+
+const profilePath, bindPath, tokenPath = "/federation/wechat/miniapp/profile", "/federation/wechat/miniapp/bindUser", "/oauth2/token"
+
+// wanted fails the test when an answer lacks a member.
+func (b *bugged) wanted(answer map[string]any, member string) string {
+	b.Helper()
+	value, ok := answer[member].(string)
+	if !ok {
+		b.Fatalf("no %s in %v\n%s", member, answer, b.err)
+	}
+	return value
+}
+
+func (b *bugged) logins() {
+	first := b.send("a login", b.shop, profilePath, url.Values{
+		"code": {b.shop.app.Login("alice")}, "phone_code": {b.shop.app.TapPhone("alice")}, "nonce": {"nonce-" + rand.Text()}, "scope": {"openid profile phone offline_access"},
+	})
+	b.wanted(first, "id_token")
+	second := b.send("an exchange", b.shop, tokenPath, url.Values{
+		"grant_type":         {"urn:ietf:params:oauth:grant-type:token-exchange"},
+		"subject_token_type": {"urn:minifed:params:oauth:token-type:wechat-miniapp-code"}, "subject_token": {b.shop.app.Login("bob")},
+	})
+	b.wanted(second, "access_token")
+	token := b.wanted(second, "refresh_token")
+	for _, number := range []string{"first", "second", "late"} {
+		answer := b.send("the "+number+" refresh", b.shop, tokenPath, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}})
+		if number != "second" { // the late one shows an old token again
+			token = b.wanted(answer, "refresh_token")
+		}
+	}
+	for name, bearer := range map[string]string{"right": b.wanted(second, "access_token"), "wrong": "not-a-token-" + rand.Text()} {
+		request, err := http.NewRequest(http.MethodGet, b.url+"/oauth2/userinfo", nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer "+bearer)
+		b.seen["the "+name+" bearer"] = bearer
+		b.do("userinfo", request)
+	}
+}
+
+func (b *bugged) binding() {
+	unknown := b.send("an unknown one", b.club, profilePath, url.Values{"code": {b.club.app.Login("carol")}})
+	registered := b.send("register", b.club, bindPath, url.Values{"method": {"register"}, "bind_ticket": {b.wanted(unknown, "bind_ticket")}})
+	b.wanted(registered, "access_token")
+	b.send("register again", b.club, bindPath, url.Values{"method": {"register"}, "bind_ticket": {b.wanted(unknown, "bind_ticket")}})
+	beside := b.station.at()
+	beside.out, beside.err = newOutput(), newOutput()
+	beside.console.out, beside.console.err, beside.console.random = beside.out, beside.err, rand.Reader
+	beside.typed = []string{"a password of dave's"}
+	beside.must(b.T, "user", "create", "dave", "--ask-password")
+	for _, password := range []string{"not dave's password", "a password of dave's"} {
+		b.send("bind by "+password, b.club, bindPath, url.Values{"method": {"password"}, "username": {"dave"}, "password": {password}, "code": {b.club.app.Login("dave")}})
+	}
+	b.send("bind by phone", b.club, bindPath, url.Values{"method": {"phone"}, "phone_code": {b.club.app.TapPhone("bob")}, "code": {b.club.app.Login("bob")}})
+	b.send("bind by session", b.club, bindPath, url.Values{"method": {"session"}, "access_token": {b.wanted(registered, "access_token")}, "code": {b.club.app.Login("carol")}})
+}
+
+// refusals are requests with secrets where they do not belong.
+func (b *bugged) refusals() {
+	wrong := miniProgram{b.shop.app, "shop", "wrong-client-secret-" + rand.Text()}
+	b.seen["a wrong client secret"] = wrong.secret
+	b.send("a wrong secret", wrong, profilePath, url.Values{"code": {b.shop.app.Login("alice")}})
+	b.send("a secret as ID", miniProgram{b.shop.app, b.shop.secret, "shop"}, profilePath, url.Values{"code": {b.shop.app.Login("alice")}})
+	b.send("an unknown refresh token", b.shop, tokenPath, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"mf_rt_" + rand.Text()}})
+	b.send("an unknown code", b.shop, profilePath, url.Values{"code": {"code-" + rand.Text()}})
+	used := b.shop.app.Login("alice")
+	b.send("a code", b.shop, profilePath, url.Values{"code": {used}})
+	b.send("a code again, differently", b.shop, profilePath, url.Values{"code": {used}, "nonce": {rand.Text()}})
+	b.send("a code in a grant type", b.shop, tokenPath, url.Values{"grant_type": {used}})
+	b.send("a code twice", b.shop, profilePath, url.Values{"code": {used, b.seen["a login sent code"]}})
+	token := b.seen["a login refresh_token"]
+	b.send("a token in the path", b.shop, "/oauth2/"+token, nil)
+	b.send("a token in the query", b.shop, tokenPath+"?refresh_token="+token+"&"+token, nil)
+	b.send("a token in a name", b.shop, tokenPath, url.Values{token: {token}})
+	for name, body := range map[string]string{"half JSON": `{"code":"` + used, "a wrong type": `{"code":{"value":"` + used + `"}}`, "no form": "%zz" + token} {
+		request, err := http.NewRequest(http.MethodPost, b.url+profilePath, strings.NewReader(body))
+		if err != nil {
+			b.Fatal(err)
+		}
+		request.Header.Set("Content-Type", "application/json")
+		request.Header.Set("User-Agent", token)
+		request.Header.Set("Cookie", "session="+token)
+		request.SetBasicAuth(b.shop.id, b.shop.secret)
+		b.do(name, request)
+	}
+	for _, query := range []string{"client_id=shop&redirect_uri=https://" + token + "/&response_type=code&state=" + token, "request=" + token, "id_token_hint=" + b.seen["a login id_token"]} {
+		request, err := http.NewRequest(http.MethodGet, b.url+"/oauth2/authorize?"+query, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.do("an authorization request", request)
+	}
+}
+
+// faults are all that WeChat can do.
+func (b *bugged) faults() {
+	for name, fault := range map[string]wechattest.Fault{
+		"busy": {Errcode: -1}, "a wrong AppSecret": {Errcode: 40125}, "a lost code": {Errcode: 40163}, "a quota": {Errcode: 45011}, "a blocked one": {Errcode: 40226},
+		"a gateway": {Status: http.StatusBadGateway}, "a hang-up": {Drop: wechattest.RST}, "half an answer": {Truncate: true}, "an unknown errcode": {Errcode: 99999},
+	} {
+		b.shop.app.Fail(wechattest.Code2Session, fault)
+		b.send(name, b.shop, profilePath, url.Values{"code": {b.shop.app.Login("alice")}})
+		b.shop.app.Fail(wechattest.PhoneNumber, fault)
+		b.send(name+" about a number", b.shop, profilePath, url.Values{"code": {b.shop.app.Login("alice")}, "phone_code": {b.shop.app.TapPhone("alice")}})
+		b.shop.app.Heal()
+	}
+}
+
+// panics are provoked early and late, with what the request holds as their value.
+func (b *bugged) panics() {
+	for name, early := range map[string]bool{"early": true, "late": false} {
+		code := b.shop.app.Login("erin, " + name)
+		b.mine.armed.Store(&landmineSettings{secret: code, early: early})
+		b.send("a panic that comes "+name, b.shop, profilePath, url.Values{"code": {code}})
+		b.mine.armed.Store(nil)
+	}
+	b.mine.armed.Store(&landmineSettings{secret: b.shop.secret, early: true})
+	request, err := http.NewRequest(http.MethodGet, b.url+"/oauth2/authorize", nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.do("a panic on a page", request)
+	key, err := os.ReadFile(filepath.Join(b.folder, "master.key"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.seen["the master key"] = strings.Fields(string(key))[0]
+}
