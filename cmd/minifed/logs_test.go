@@ -157,6 +157,14 @@ func TestNothingSecretIsLoggedPrintedOrMeasured(t *testing.T) {
 	}
 }
 
+// aside is a console beside the server's, for the operator's commands.
+func (b *bugged) aside() *station {
+	beside := b.at()
+	beside.out, beside.err = newOutput(), newOutput()
+	beside.console.out, beside.console.err, beside.random = beside.out, beside.err, rand.Reader
+	return beside
+}
+
 // client makes a mini-program at the simulator and its client, and keeps their secrets.
 func (b *bugged) client(simulator *wechattest.Server, id string, flags ...string) miniProgram {
 	b.Helper()
@@ -165,9 +173,7 @@ func (b *bugged) client(simulator *wechattest.Server, id string, flags ...string
 		b.Fatal(err)
 	}
 	app.BindOpenPlatform("acme")
-	beside := b.station.at()
-	beside.out, beside.err = newOutput(), newOutput()
-	beside.console.out, beside.console.err, beside.console.random = beside.out, beside.err, rand.Reader
+	beside := b.aside()
 	beside.typed = []string{string(app.Credential().Secret)}
 	args := append([]string{"client", "create", "--kind", "wechat_miniapp", "--id", id, "--app-id", "wxsim" + id, "--open-platform", "acme"}, flags...)
 	made := miniProgram{app, id, beside.json(b.T, args...)["client_secret"].(string)}
@@ -269,9 +275,7 @@ func (b *bugged) binding() {
 	registered := b.send("register", b.club, bindPath, url.Values{"method": {"register"}, "bind_ticket": {b.wanted(unknown, "bind_ticket")}})
 	b.wanted(registered, "access_token")
 	b.send("register again", b.club, bindPath, url.Values{"method": {"register"}, "bind_ticket": {b.wanted(unknown, "bind_ticket")}})
-	beside := b.station.at()
-	beside.out, beside.err = newOutput(), newOutput()
-	beside.console.out, beside.console.err, beside.console.random = beside.out, beside.err, rand.Reader
+	beside := b.aside()
 	beside.typed = []string{"a password of dave's"}
 	beside.must(b.T, "user", "create", "dave", "--ask-password")
 	for _, password := range []string{"not dave's password", "a password of dave's"} {
