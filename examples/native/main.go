@@ -101,7 +101,7 @@ func await(ctx context.Context, listener net.Listener, issuer, state string) (st
 		}
 	})
 	server := &http.Server{Handler: routes, ReadHeaderTimeout: 5 * time.Second}
-	defer server.Close()
+	defer closing(ctx, server)
 	go func() { _ = server.Serve(listener) }() // It ends with Close.
 	select {
 	case got := <-answers:
@@ -109,6 +109,13 @@ func await(ctx context.Context, listener net.Listener, issuer, state string) (st
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
+}
+
+// closing lets the page that is on its way arrive, and then closes the server.
+func closing(ctx context.Context, server *http.Server) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = server.Shutdown(ctx) // The process ends next.
 }
 
 // greet verifies the ID token and asks UserInfo.

@@ -79,7 +79,7 @@ func Form(t *testing.T, address string, form url.Values) *http.Request {
 // Do sends a request that must be answered by 200, and returns the body.
 func Do(t *testing.T, request *http.Request) []byte {
 	t.Helper()
-	response, err := http.DefaultClient.Do(request)
+	response, err := new(http.Client).Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}
