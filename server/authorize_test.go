@@ -3,12 +3,14 @@ package server_test
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/minifed/minifed/server"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/storagetest"
 )
@@ -44,6 +46,7 @@ func TestRFC6749_3_1_2_ErrorsAboutTheAddresseeStayHere(t *testing.T) {
 	w := newSite(t)
 	w.addClient("off", func(c *storage.Client) { c.Disabled = true })
 	w.addClient("query", func(c *storage.Client) { c.RedirectURIs = []string{webRedirect + "?a=b", webRedirect + "/"} })
+	w.addClient("local", func(c *storage.Client) { c.RedirectURIs = []string{"http://127.0.0.1:5173/callback"} })
 	for name, address := range map[string]string{
 		"no client":                   w.authorizeURL("web", "client_id", ""),
 		"two clients":                 w.authorizeURL("web") + "&client_id=spa",
@@ -74,6 +77,7 @@ func TestRFC6749_3_1_2_ErrorsAboutTheAddresseeStayHere(t *testing.T) {
 		"query mismatch":              w.authorizeURL("query", "redirect_uri", webRedirect+"?a=c"),
 		"query missing":               w.authorizeURL("query"),
 		"web on the loopback":         w.authorizeURL("web", "redirect_uri", "http://127.0.0.1:1234/callback"),
+		"web on another port":         w.authorizeURL("local", "redirect_uri", "http://127.0.0.1:1234/callback"),
 		"native on localhost":         w.authorizeURL("native", "redirect_uri", "http://localhost:1234/callback"),
 		"native on another path":      w.authorizeURL("native", "redirect_uri", "http://127.0.0.1:1234/evil"),
 		"native with a query":         w.authorizeURL("native", "redirect_uri", "http://127.0.0.1:1234/callback?x=y"),
@@ -384,7 +388,8 @@ func TestOIDCCore_3_1_2_2_IDTokenHint(t *testing.T) {
 	b.get(w.authorizeURL("web", "prompt", "none", "claims", `{"id_token":{"sub":{"value":"bob"}}}`))
 	b.code()
 	// 4. Not an ID token of this client.
-	access := w.newBrowser().flow("web").text("access_token")
+	w.change("web", func(c *storage.Client) { c.Audiences = []string{"web"} })
+	access := w.newBrowser().flow("web", "audience", "web").text("access_token")
 	spa := w.newBrowser().flow("spa").text("id_token")
 	for name, hint := range map[string]string{
 		"access token": access, "another client's": spa, "changed": strings.Replace(alice, ".", ".e", 1),
@@ -394,6 +399,20 @@ func TestOIDCCore_3_1_2_2_IDTokenHint(t *testing.T) {
 		if b.page.sent.Get("error") != "invalid_request" {
 			t.Errorf("%s: got %v", name, b.page.sent)
 		}
+	}
+}
+
+func TestAHintOfTheTimeBeforeTheIssuerMovedIsNoHint(t *testing.T) {
+	w := newSite(t)
+	hint := w.newBrowser().flow("web").text("id_token")
+	moved := *w
+	moved.config.PublicURL = "http://localhost:1"
+	moved.server = must(server.New(moved.config))(t)
+	recorder := httptest.NewRecorder()
+	moved.server.ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/oauth2/authorize?"+
+		w.authorizeForm("web", "id_token_hint", hint).Encode(), nil))
+	if location := recorder.Header().Get("Location"); !strings.Contains(location, "error=invalid_request") {
+		t.Errorf("got %d %s", recorder.Code, location)
 	}
 }
 

@@ -43,7 +43,7 @@ func cutLoopback(uri string) (host, rest string, ok bool) {
 			}
 			rest = port[end:]
 		}
-		return host, rest, rest == "" || rest[0] == '/' || rest[0] == '?'
+		return host, rest, true
 	}
 	return "", "", false
 }
