@@ -20,6 +20,6 @@ ENV MINIFED_DATA_DIR=/data \
     MINIFED_LOG_FORMAT=json
 EXPOSE 8080
 VOLUME /data
-HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["/bin/minifed", "healthcheck"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=5s CMD ["/bin/minifed", "healthcheck"]
 ENTRYPOINT ["/bin/minifed"]
 CMD ["serve"]

@@ -1,0 +1,361 @@
+package layout
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// No container engine runs where these tests do, so they read the Dockerfile and the compose file and run what stands there.
+
+// instruction is one line of a Dockerfile, continuations included.
+type instruction struct{ name, rest string }
+
+func dockerfile(t *testing.T) []instruction {
+	t.Helper()
+	var all []instruction
+	text := strings.ReplaceAll(read(t, "Dockerfile"), "\\\n", " ")
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			name, rest, _ := strings.Cut(line, " ")
+			all = append(all, instruction{name, strings.Join(strings.Fields(rest), " ")})
+		}
+	}
+	return all
+}
+
+// each returns the instructions of a name.
+func each(all []instruction, name string) (found []string) {
+	for _, one := range all {
+		if one.name == name {
+			found = append(found, one.rest)
+		}
+	}
+	return found
+}
+
+// service is what the tests look at of a service in the compose file.
+type service struct {
+	Build       string
+	Image       string
+	Entrypoint  []string
+	Command     []string
+	Profiles    []string
+	Ports       []string
+	Volumes     []string
+	Secrets     []string
+	Environment map[string]string
+	DependsOn   map[string]struct{ Condition string } `yaml:"depends_on"`
+	Healthcheck struct {
+		Test    []string
+		Timeout time.Duration
+	}
+	StopGracePeriod time.Duration `yaml:"stop_grace_period"`
+}
+
+type compose struct {
+	Services map[string]service
+	Volumes  map[string]any
+	Secrets  map[string]struct{ File string }
+}
+
+func composeFile(t *testing.T) compose {
+	t.Helper()
+	var file compose
+	if err := yaml.Unmarshal([]byte(read(t, "docker-compose.yml")), &file); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// image is what the Dockerfile makes, in a folder.
+type image struct{ folder string }
+
+// buildImage runs the go build lines of the Dockerfile as they stand there, but for where the result goes.
+func buildImage(t *testing.T) image {
+	t.Helper()
+	built := image{t.TempDir()}
+	builds := 0
+	for _, line := range each(dockerfile(t), "RUN") {
+		if !strings.Contains(line, "go build") {
+			continue
+		}
+		builds++
+		command := exec.CommandContext(t.Context(), "sh", "-c", strings.ReplaceAll(line, "/out/", built.folder+"/bin/"))
+		if out, err := command.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", line, err, out)
+		}
+	}
+	if builds != 2 {
+		t.Fatalf("the Dockerfile builds %d programs", builds)
+	}
+	return built
+}
+
+// at is where a path of the image is here.
+func (i image) at(path string) string { return filepath.Join(i.folder, path) }
+
+// run runs a program of the image with an environment of its own.
+func (i image) run(t *testing.T, environment, command []string) (string, error) {
+	t.Helper()
+	program := exec.CommandContext(t.Context(), i.at(command[0]), command[1:]...)
+	program.Env, program.Dir = environment, i.folder
+	out, err := program.CombinedOutput()
+	return string(out), err
+}
+
+// start starts a program and waits for a line that it prints.
+func (i image) start(t *testing.T, environment, command []string, line string) {
+	t.Helper()
+	program := exec.CommandContext(t.Context(), i.at(command[0]), command[1:]...)
+	program.Env, program.Dir = environment, i.folder
+	out, err := program.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program.Stderr = program.Stdout
+	if err := program.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = program.Process.Kill()
+		_ = program.Wait() // It was killed.
+	})
+	var seen bytes.Buffer
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		seen.WriteString(lines.Text() + "\n")
+		if strings.Contains(lines.Text(), line) {
+			go func() { _, _ = io.Copy(io.Discard, out) }()
+			return
+		}
+	}
+	t.Fatalf("%v ended:\n%s", command, &seen)
+}
+
+// freeAddress is an address with a port that nobody had a moment ago, and which says the host that the file says.
+func freeAddress(t *testing.T, address string) string {
+	t.Helper()
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	return net.JoinHostPort(host, port)
+}
+
+// imageEnvironment is what ENV sets.
+func imageEnvironment(t *testing.T) map[string]string {
+	t.Helper()
+	set := map[string]string{}
+	for _, line := range each(dockerfile(t), "ENV") {
+		for assignment := range strings.FieldsSeq(line) {
+			name, value, _ := strings.Cut(assignment, "=")
+			set[name] = value
+		}
+	}
+	return set
+}
+
+func execForm(t *testing.T, text string) (words []string) {
+	t.Helper()
+	if err := yaml.Unmarshal([]byte(text), &words); err != nil { // JSON is YAML
+		t.Fatalf("%s: %v", text, err)
+	}
+	return words
+}
+
+// TestTheImageServesAndItsHealthCheckSaysSo starts what the image starts, with the environment that the Dockerfile and the compose
+// file give it, and asks by both health checks. Only the store, the folders and the ports are this test's.
+func TestTheImageServesAndItsHealthCheckSaysSo(t *testing.T) {
+	built, file := buildImage(t), composeFile(t)
+	set := imageEnvironment(t)
+	for name, value := range file.Services["minifed"].Environment {
+		set[name] = value
+	}
+	if set["MINIFED_WECHAT_BASE_URL"] != "${MINIFED_WECHAT_BASE_URL:-https://api.weixin.qq.com}" {
+		t.Errorf("WeChat is %s", set["MINIFED_WECHAT_BASE_URL"])
+	}
+	set["MINIFED_WECHAT_BASE_URL"] = "https://api.weixin.qq.com"
+	masterKey := built.at("master.key")
+	if out, err := built.run(t, nil, []string{"bin/minifed", "keys", "master", "new", "--file", masterKey}); err != nil {
+		t.Fatal(err, out)
+	}
+	address := freeAddress(t, set["MINIFED_LISTEN_ADDRESS"])
+	set["MINIFED_LISTEN_ADDRESS"], set["MINIFED_DATA_DIR"] = address, built.at(set["MINIFED_DATA_DIR"])
+	set["MINIFED_STORAGE_URI"], set["MINIFED_KEYS_MASTER_KEY_FILE"] = "sqlite:"+built.at("store.db"), masterKey
+	set["MINIFED_LISTEN_ADMIN_ADDRESS"] = freeAddress(t, "127.0.0.1:8081")
+	var environment []string
+	for name, value := range set {
+		environment = append(environment, name+"="+value)
+	}
+	all := dockerfile(t)
+	entrypoint := execForm(t, each(all, "ENTRYPOINT")[0])
+	command := append(entrypoint, execForm(t, each(all, "CMD")[0])...)
+	_, inImage, _ := strings.Cut(each(all, "HEALTHCHECK")[0], " CMD ")
+	checks := [][]string{execForm(t, inImage), file.Services["minifed"].Healthcheck.Test[1:]}
+
+	for _, check := range checks {
+		if out, err := built.run(t, environment, check); err == nil || !strings.Contains(out, "no server answers") {
+			t.Errorf("before the start, %v: %v\n%s", check, err, out)
+		}
+	}
+	built.start(t, environment, command, `"serving"`)
+	for _, check := range checks {
+		if out, err := built.run(t, environment, check); err != nil {
+			t.Errorf("%v: %v\n%s", check, err, out)
+		}
+	}
+}
+
+func TestTheSimulatorStartsAsTheComposeFileStartsIt(t *testing.T) {
+	built, simulator := buildImage(t), composeFile(t).Services["wechatsim"]
+	command := append(slices.Clone(simulator.Entrypoint), simulator.Command...)
+	for i, word := range command {
+		if strings.HasPrefix(word, "0.0.0.0:") {
+			command[i] = freeAddress(t, word)
+		}
+	}
+	built.start(t, nil, command, "control ")
+}
+
+func TestTheImageIsSmallAndNotRoots(t *testing.T) {
+	all := dockerfile(t)
+	stages := each(all, "FROM")
+	if len(stages) != 2 || stages[1] != "scratch" {
+		t.Errorf("stages %q", stages)
+	}
+	if user := each(all, "USER"); len(user) != 1 || strings.HasPrefix(user[0], "0") || strings.HasPrefix(user[0], "root") {
+		t.Errorf("USER %q", user)
+	}
+	pinned := regexp.MustCompile(`^golang:(\d+\.\d+)\.\d+-\w+ AS build$`).FindStringSubmatch(stages[0])
+	needed := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(read(t, "go.mod"))
+	if pinned == nil || pinned[1] != needed[1] {
+		t.Errorf("the image builds by %s, go.mod needs %s", stages[0], needed[1])
+	}
+	// Everything that the last stage copies exists: system files of the build image, and what RUN makes in /out.
+	made := strings.Join(each(all, "RUN"), "\n")
+	for _, line := range each(all, "COPY") {
+		words := strings.Fields(line)
+		for _, source := range words[:len(words)-1] {
+			switch {
+			case strings.HasPrefix(source, "/out/"):
+				if !strings.Contains(made, source) {
+					t.Errorf("COPY %s: nothing makes it", source)
+				}
+			case strings.HasPrefix(source, "/") || strings.HasPrefix(source, "--"):
+			default:
+				if _, err := os.Stat(source); err != nil {
+					t.Errorf("COPY %s: %v", source, err)
+				}
+			}
+		}
+	}
+	ignored := strings.Fields(read(t, ".dockerignore"))
+	for _, secret := range []string{".git", "data", "secrets"} {
+		if !slices.Contains(ignored, secret) {
+			t.Errorf(".dockerignore lets %s into the build", secret)
+		}
+	}
+}
+
+func TestPortsAndFoldersOfTheContainersFitTogether(t *testing.T) {
+	all, file := dockerfile(t), composeFile(t)
+	set := imageEnvironment(t)
+	_, port, err := net.SplitHostPort(set["MINIFED_LISTEN_ADDRESS"])
+	if err != nil || each(all, "EXPOSE")[0] != port || each(all, "VOLUME")[0] != set["MINIFED_DATA_DIR"] {
+		t.Errorf("EXPOSE %q, VOLUME %q, ENV %v", each(all, "EXPOSE"), each(all, "VOLUME"), set)
+	}
+	server := file.Services["minifed"]
+	if want := "127.0.0.1:" + port + ":" + port; !slices.Equal(server.Ports, []string{want}) || server.Environment["MINIFED_PUBLIC_URL"] != "http://localhost:"+port {
+		t.Errorf("ports %q, public URL %s", server.Ports, server.Environment["MINIFED_PUBLIC_URL"])
+	}
+	if server.Environment["MINIFED_KEYS_MASTER_KEY_FILE"] != "/run/secrets/"+server.Secrets[0] || file.Secrets[server.Secrets[0]].File != "./secrets/master.key" {
+		t.Errorf("secrets %q of %v", server.Secrets, file.Secrets)
+	}
+	if server.StopGracePeriod <= 20*time.Second { // listen.shutdown_timeout
+		t.Errorf("requests in progress are killed after %v", server.StopGracePeriod)
+	}
+	database := file.Services["mongodb"]
+	if !strings.HasPrefix(server.Environment["MINIFED_STORAGE_URI"], "mongodb://mongodb:27017/") ||
+		!strings.HasSuffix(server.Environment["MINIFED_STORAGE_URI"], "replicaSet="+database.Command[slices.Index(database.Command, "--replSet")+1]) {
+		t.Errorf("store %s, database %q", server.Environment["MINIFED_STORAGE_URI"], database.Command)
+	}
+	simulator := strings.Join(file.Services["wechatsim"].Command, " ")
+	for _, mapping := range file.Services["wechatsim"].Ports {
+		if !strings.Contains(simulator, "0.0.0.0:"+mapping[strings.LastIndexByte(mapping, ':')+1:]) {
+			t.Errorf("port %s of the simulator: it listens by %s", mapping, simulator)
+		}
+	}
+	comment, _, _ := strings.Cut(read(t, "docker-compose.yml"), "name: minifed")
+	if !strings.Contains(comment, "MINIFED_WECHAT_BASE_URL=http://wechatsim:8090 ") || !strings.Contains(simulator, ":8090") {
+		t.Error("the comment names another address of the simulator")
+	}
+}
+
+func TestWhatTheComposeFileNamesIsThere(t *testing.T) {
+	file := composeFile(t)
+	for name, one := range file.Services {
+		if one.Build == "" && !regexp.MustCompile(`^[a-z/]+:\d+\.\d+\.\d+$`).MatchString(one.Image) {
+			t.Errorf("%s: image %s is not pinned", name, one.Image)
+		}
+		for dependency, how := range one.DependsOn {
+			if needed, there := file.Services[dependency]; !there || how.Condition == "service_healthy" && needed.Healthcheck.Test == nil {
+				t.Errorf("%s waits for %s to be %s", name, dependency, how.Condition)
+			}
+		}
+		for _, volume := range one.Volumes {
+			source, target, _ := strings.Cut(volume, ":")
+			if _, there := file.Volumes[source]; !there || !path.IsAbs(target) {
+				t.Errorf("%s: volume %s", name, volume)
+			}
+		}
+		for _, secret := range one.Secrets {
+			if file.Secrets[secret].File == "" {
+				t.Errorf("%s: secret %s", name, secret)
+			}
+		}
+	}
+}
+
+// TestTheReplicaSetInitiatesItself runs the database's health check in Node.js, with mongosh's objects played.
+func TestTheReplicaSetInitiatesItself(t *testing.T) {
+	database := composeFile(t).Services["mongodb"]
+	test := database.Healthcheck.Test
+	script := test[slices.Index(test, "--eval")+1]
+	const stage = `
+let asked = [], config = null
+globalThis.rs = { status() { if (process.argv[1] === "fresh") throw new Error("no replset config has been received") }, initiate(c) { config = c; asked.push("initiate") } }
+globalThis.db = { hello() { return { isWritablePrimary: process.argv[1] === "primary" } } }
+globalThis.quit = code => { console.log(JSON.stringify({ asked, config, code })) }
+`
+	for state, want := range map[string]string{
+		"fresh":     `{"asked":["initiate"],"config":{"_id":"rs0","members":[{"_id":0,"host":"mongodb:27017"}]},"code":1}`,
+		"secondary": `{"asked":[],"config":null,"code":1}`,
+		"primary":   `{"asked":[],"config":null,"code":0}`,
+	} {
+		out, err := exec.CommandContext(t.Context(), "node", "-e", stage+script, state).CombinedOutput()
+		if err != nil || strings.TrimSpace(string(out)) != want {
+			t.Errorf("%s: %v\n%s\nwant\n%s", state, err, out, want)
+		}
+	}
+	if !slices.Contains(database.Command, "--bind_ip_all") {
+		t.Error("the database listens on loopback alone")
+	}
+}
