@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/ory/fosite"
 
+	"github.com/minifed/minifed/grants"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/storage/oauth2"
 )
@@ -197,9 +197,9 @@ func assertionRefused(problem string) error {
 }
 
 func keysUnreachable(cause error) error {
-	problem := unavailable(fmt.Errorf("server: client's keys: %w", cause))
-	problem.Protocol = as(fosite.ErrTemporarilyUnavailable, "The client's keys could not be fetched from its jwks_uri. Repeat the request after the seconds of Retry-After.", cause)
-	problem.Protocol.CodeField = http.StatusServiceUnavailable
-	problem.RetryAfter = keySetPause
-	return problem
+	return &grants.Error{
+		Protocol:   as(fosite.ErrTemporarilyUnavailable, "The client's keys cannot be fetched from its jwks_uri. Repeat the request after the seconds of Retry-After.", cause),
+		Reason:     grants.ReasonRetry,
+		RetryAfter: keySetPause,
+	}
 }

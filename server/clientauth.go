@@ -65,12 +65,6 @@ func (a clientAuth) client(ctx context.Context, r *http.Request, form url.Values
 	if !ok {
 		return nil, errNoRequest
 	}
-	// 1. Guessing takes time.
-	who := caller{issuer.Directory.ID, shown.client, network(callOf(ctx).remote)}
-	if err := a.limits.check(who); err != nil {
-		return nil, err
-	}
-	// 2. The client is who it says.
 	client, err := a.clients.Client(ctx, issuer.Directory.ID, shown.client)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return nil, err
@@ -78,12 +72,21 @@ func (a clientAuth) client(ctx context.Context, r *http.Request, form url.Values
 	if client != nil {
 		callOf(ctx).client = client.GetID()
 	}
+	// 1. Guessing takes time. A public client has nothing to guess.
+	who := caller{issuer.Directory.ID, shown.client, network(callOf(ctx).remote)}
+	guess := shown.method != methodNone
+	if err := a.limits.check(who, client != nil); guess && err != nil {
+		return nil, err
+	}
+	// 2. The client is who it says.
 	good, err := a.proves(ctx, client, shown)
 	if err != nil {
 		return nil, err
 	}
-	if !good {
+	if !good && guess {
 		a.limits.failed(ctx, who, client != nil)
+	}
+	if !good {
 		return nil, clientRefused()
 	}
 	// 3. It asks no more than it may, and shows an assertion for the first time.

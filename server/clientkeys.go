@@ -99,7 +99,7 @@ func (k *clientKeys) of(ctx context.Context, client *oauth2.Client) ([]clientKey
 	}
 	set, now := k.known(record.JWKSURI), k.now()
 	if now.Sub(set.at) >= keySetFresh && now.Sub(set.tried) >= keySetPause {
-		set = k.fetch(ctx, record.JWKSURI)
+		set = k.fetch(ctx, client)
 	}
 	return set.usable(now)
 }
@@ -111,7 +111,7 @@ func (k *clientKeys) again(ctx context.Context, client *oauth2.Client) ([]client
 	if len(record.JWKS) > 0 || record.JWKSURI == "" || k.now().Sub(k.known(record.JWKSURI).tried) < keySetPause {
 		return nil, nil
 	}
-	return k.fetch(ctx, record.JWKSURI).usable(k.now())
+	return k.fetch(ctx, client).usable(k.now())
 }
 
 func (s keySet) usable(now time.Time) ([]clientKey, error) {
@@ -127,25 +127,31 @@ func (k *clientKeys) known(uri string) keySet {
 	return k.fetched[uri]
 }
 
-// fetch asks a jwks_uri, once for all who wait for it.
-func (k *clientKeys) fetch(ctx context.Context, uri string) keySet {
-	result, _, _ := k.flights.Do(uri, func() (any, error) {
-		set := k.known(uri)
-		set.tried = k.now()
-		var found []clientKey
-		body, err := k.outgoing.get(context.WithoutCancel(ctx), uri, "application/jwk-set+json, application/json")
-		if err == nil {
-			found, err = parseKeySet(body)
-		}
-		if set.err = err; err == nil {
-			set.keys, set.at = found, set.tried
-		} else {
-			k.logger.WarnContext(ctx, "client's keys cannot be fetched", "client", callOf(ctx).client, "jwks_uri", uri, "cause", err.Error())
-		}
-		k.keep(uri, set)
-		return set, nil
+// fetch asks the client's jwks_uri, once for all who wait for it.
+func (k *clientKeys) fetch(ctx context.Context, client *oauth2.Client) keySet {
+	result, _, _ := k.flights.Do(client.GetJSONWebKeysURI(), func() (any, error) {
+		return k.load(context.WithoutCancel(ctx), client), nil
 	})
 	set, _ := result.(keySet)
+	return set
+}
+
+// load replaces what is known by what is there now, if that can be had.
+func (k *clientKeys) load(ctx context.Context, client *oauth2.Client) keySet {
+	uri := client.GetJSONWebKeysURI()
+	set := k.known(uri)
+	set.tried = k.now()
+	var found []clientKey
+	body, err := k.outgoing.get(ctx, uri, "application/jwk-set+json, application/json")
+	if err == nil {
+		found, err = parseKeySet(body)
+	}
+	if set.err = err; err == nil {
+		set.keys, set.at = found, set.tried
+	} else {
+		k.logger.WarnContext(ctx, "client's keys cannot be fetched", "client", client.GetID(), "cause", err.Error())
+	}
+	k.keep(uri, set)
 	return set
 }
 

@@ -12,8 +12,8 @@ import (
 type clientLimits struct {
 	throttles *throttles
 	pace      *pace
-	// proven are the clients that authenticated from an address lately: those are not kept waiting for what others did.
-	proven *lately
+	// tries are how the last try of a client from an address ended, here.
+	tries *outcomes
 }
 
 // byAddress counts the failed authentications from one network, whichever client they name. A network can be many callers.
@@ -35,21 +35,32 @@ func (c caller) byClient() subject { return subject{c.directory, byClient(), c.c
 
 func (c caller) String() string { return storage.Key(c.directory, c.client) + " " + c.network }
 
-// check refuses a try that has to wait. A client that authenticated from this address lately does not: otherwise anybody
-// could lock it out by wrong secrets.
-func (l *clientLimits) check(who caller) error {
-	wait := max(l.throttles.waits(who.byAddress()), l.throttles.waits(who.byClient()))
-	if wait == 0 || l.proven.has(who.String()) {
+// check refuses a try that has to wait. A client that authenticated from this address last does not wait for what others did:
+// anybody could lock it out by wrong secrets. Nor does one wait for its address that has not failed from there: an address can
+// be many backends', of which one is set up wrong.
+func (l *clientLimits) check(who caller, exists bool) error {
+	good, known := l.tries.of(who.String())
+	if known && good {
 		return nil
 	}
-	return tooManyFailures(wait)
+	var wait time.Duration
+	if exists {
+		wait = l.throttles.waits(who.byClient())
+	}
+	if known || !exists {
+		wait = max(wait, l.throttles.waits(who.byAddress()))
+	}
+	if wait > 0 {
+		return tooManyFailures(wait)
+	}
+	return nil
 }
 
 // failed counts a try that showed something wrong. Clients that do not exist are counted by the address alone.
 func (l *clientLimits) failed(ctx context.Context, who caller, exists bool) {
-	l.proven.remove(who.String())
 	l.throttles.failed(ctx, who.byAddress())
 	if exists {
+		l.tries.note(who.String(), false)
 		l.throttles.failed(ctx, who.byClient())
 	}
 }
@@ -61,7 +72,7 @@ func (l *clientLimits) authenticated(who caller, public bool) error {
 	if public {
 		paced = who.String()
 	} else {
-		l.proven.add(who.String())
+		l.tries.note(who.String(), true)
 	}
 	if wait := l.pace.take(paced); wait > 0 {
 		return tooManyRequests(wait)

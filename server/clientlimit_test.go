@@ -85,13 +85,33 @@ func TestFailuresAreCountedByAddressWhateverClientTheyName(t *testing.T) {
 		t.Error("it is not said for how long")
 	}
 	w.wantStatus(w.tried("made-up", "guess", "2001:db8:1:3::1"), http.StatusUnauthorized)
-	if n := len(list[storage.Throttle](w)); n != 2 {
+	// The address may be that of backends which do nothing wrong: those are served, until they guess as well.
+	w.wantStatus(w.tried("service", secretOfMini, "2001:db8:1:2::1"), http.StatusOK)
+	w.wantStatus(w.tried("other", "guess", "2001:db8:1:2::1"), http.StatusUnauthorized)
+	w.wantStatus(w.tried("other", secretOfMini, "2001:db8:1:2::1"), http.StatusTooManyRequests)
+	w.wantStatus(w.tried("service", secretOfMini, "2001:db8:1:2::1"), http.StatusOK)
+	if n := len(list[storage.Throttle](w)); n != 3 { // of two networks and of one client
 		t.Errorf("%d counts are stored: clients that do not exist are not to be counted", n)
 	}
 	for _, count := range list[storage.Throttle](w) {
 		if text := fmt.Sprintf("%+v", count); strings.Contains(text, "2001") || strings.Contains(text, "made-up") {
 			t.Errorf("a count names its caller: %s", text)
 		}
+	}
+}
+
+func TestAPublicClientHasNothingToGuess(t *testing.T) {
+	w := behindProxy(t)
+	w.addService("public", func(c *storage.Client) { c.AuthMethod, c.Secrets = "none", nil })
+	ask := func(client string) answer {
+		return w.send("/oauth2/revoke", "client_id="+client+"&token=x", "X-Forwarded-For", "203.0.113.7")
+	}
+	for range 100 {
+		w.wantStatus(ask("nobody"), http.StatusUnauthorized)
+	}
+	w.wantStatus(ask("public"), http.StatusOK)
+	if counts := list[storage.Throttle](w); len(counts) > 0 {
+		t.Errorf("counted: %v", counts)
 	}
 }
 

@@ -14,6 +14,12 @@
 // the token endpoint, whose grants server.go registers; profile.go and binduser.go are thin doors to the token exchange
 // for mini-program backends.
 //
+// # Clients
+//
+// clientauth.go authenticates clients at every endpoint: by a secret (secrets.go) or by their own key (assertion.go,
+// clientkeys.go, fetch.go), within limits (clientlimit.go, throttle.go, pace.go). What they ask about tokens is in
+// introspect.go and revoke.go. openapi.json describes all that programs call; tests hold it to the code.
+//
 // # A sign-in in a browser
 //
 // authorize.go reads a request (authorization.go, pushed.go), looks at the browser's session (session.go) and the user's
