@@ -72,24 +72,12 @@ func (a clientAuth) client(ctx context.Context, r *http.Request, form url.Values
 	if client != nil {
 		callOf(ctx).client = client.GetID()
 	}
-	// 1. Guessing takes time. A public client has nothing to guess.
+	// 1. The client is who it says.
 	who := caller{issuer.Directory.ID, shown.client, network(callOf(ctx).remote)}
-	guess := shown.method != methodNone
-	if err := a.limits.check(who, client != nil); guess && err != nil {
+	if err := a.recognise(ctx, who, client, shown); err != nil {
 		return nil, err
 	}
-	// 2. The client is who it says.
-	good, err := a.proves(ctx, client, shown)
-	if err != nil {
-		return nil, err
-	}
-	if !good && guess {
-		a.limits.failed(ctx, who, client != nil)
-	}
-	if !good {
-		return nil, clientRefused()
-	}
-	// 3. It asks no more than it may, and shows an assertion for the first time.
+	// 2. It asks no more than it may, and shows an assertion for the first time.
 	if err := a.limits.authenticated(who, shown.method == methodNone); err != nil {
 		return nil, err
 	}
@@ -97,6 +85,25 @@ func (a clientAuth) client(ctx context.Context, r *http.Request, form url.Values
 		return client, nil
 	}
 	return client, a.assertions.spend(ctx, client, shown.assertion, assertionAudiences(ctx))
+}
+
+// recognise refuses credentials that are not those of the client, which is nil if there is no such one. Guessing takes time; a
+// public client has nothing to guess.
+func (a clientAuth) recognise(ctx context.Context, who caller, client *oauth2.Client, shown credentials) error {
+	guess := shown.method != methodNone
+	if err := a.limits.check(who, client != nil); guess && err != nil {
+		return err
+	}
+	good, err := a.proves(ctx, client, shown)
+	switch {
+	case err != nil:
+		return err
+	case good:
+		return nil
+	case guess:
+		a.limits.failed(ctx, who, client != nil)
+	}
+	return clientRefused()
 }
 
 // proves reports whether the credentials are those of the client, which is nil if there is no such one.
