@@ -48,6 +48,9 @@ type Config struct {
 
 	// Mailer sends mail to users; optional: without one, pages offer nothing that needs mail.
 	Mailer Mailer
+	// Argon2 is what the passwords of users are hashed with, Hashing how many at once; optional, as package identity says.
+	Argon2  identity.Argon2
+	Hashing int
 	// Breached knows passwords that are in circulation, and keeps people from choosing them; optional, a list of the most common.
 	Breached identity.BreachedList
 

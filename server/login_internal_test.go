@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -22,8 +23,9 @@ func TestAttemptsAtOneAccountTakeTurnsAndAFewMayWait(t *testing.T) {
 		all := newTurns()
 		one, other := accountSubject("default", "wanda"), accountSubject("default", "victor")
 		var at, most, refused atomic.Int32
+		var attempts sync.WaitGroup
 		for range 3 * maxQueue {
-			go func() {
+			attempts.Go(func() {
 				leave, err := all.take(t.Context(), one)
 				if err != nil {
 					if problem := problemOf(err); problem.Reason != reasonRateLimited || problem.RetryAfter == 0 {
@@ -36,7 +38,7 @@ func TestAttemptsAtOneAccountTakeTurnsAndAFewMayWait(t *testing.T) {
 				time.Sleep(time.Second)
 				at.Add(-1)
 				leave()
-			}()
+			})
 		}
 		synctest.Wait()
 		if leave, err := all.take(t.Context(), other); err != nil {
@@ -44,7 +46,7 @@ func TestAttemptsAtOneAccountTakeTurnsAndAFewMayWait(t *testing.T) {
 		} else {
 			leave()
 		}
-		time.Sleep(time.Minute)
+		attempts.Wait()
 		if most.Load() != 1 || refused.Load() != 2*maxQueue || len(all.queues) != 0 {
 			t.Errorf("%d at once, %d refused, %d queues left", most.Load(), refused.Load(), len(all.queues))
 		}

@@ -43,6 +43,9 @@ func (l breachedList) Breached(_ context.Context, password string) (bool, error)
 	return slices.Contains(l, password), nil
 }
 
+// cheapArgon2 hashes as fast as argon2id can: there is nothing to protect.
+func cheapArgon2() identity.Argon2 { return identity.Argon2{Memory: 8, Time: 1, Threads: 1} }
+
 func tea() storage.Directory { return storage.Directory{ID: "tea", Name: "Tea"} }
 
 // house is a world whose pages are the real ones, with a mailbox, the client "shop", and people who have passwords.
@@ -61,7 +64,7 @@ func newHouse(t *testing.T, edits ...func(*server.Config)) *house {
 	t.Helper()
 	h := &house{world: newWorld(t), mail: new(mailbox)}
 	h.people = must(identity.New(identity.Config{
-		Engine: h.engine, Now: h.clock.Now, Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler),
+		Engine: h.engine, Now: h.clock.Now, Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler), Argon2: cheapArgon2(),
 	}))(t)
 	listener := httptest.NewUnstartedServer(nil)
 	h.url = "http://" + listener.Listener.Addr().String()

@@ -74,7 +74,9 @@ func (s *Server) endpoints() ([]endpoint, error) {
 	strategy := &tokens{&oauth2.Strategy{Store: store, JWT: jwts}, idTokens{keys: c.Keys, store: store, now: c.Now}}
 	throttles := newThrottles(c.Engine, c.Now)
 	authentication := s.authentication(store, secrets, throttles)
-	people, err := identity.New(identity.Config{Engine: c.Engine, Now: c.Now, Rand: c.Rand, Logger: c.Logger, Breached: c.Breached})
+	people, err := identity.New(identity.Config{
+		Engine: c.Engine, Now: c.Now, Rand: c.Rand, Logger: c.Logger, Argon2: c.Argon2, Hashing: c.Hashing, Breached: c.Breached,
+	})
 	if err != nil {
 		return nil, err
 	}

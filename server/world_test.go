@@ -112,6 +112,7 @@ func newWorldOn(t *testing.T, c *clock, engine storage.Engine) *world {
 	w.config = server.Config{
 		PublicURL: w.url, DefaultDirectory: "default", Engine: w.engine, Keys: w.ring, Secrets: w.secret, Master: w.master,
 		WeChat: w.wechat, Now: c.Now, Rand: rand.Reader, WeChatTimeout: 2 * time.Second, RequestTimeout: 10 * time.Second,
+		Argon2: cheapArgon2(),
 		Logger: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	w.server = must(server.New(w.config))(t)
