@@ -216,6 +216,12 @@ func newRelyingParty(t *testing.T) *relyingParty {
 	return p
 }
 
+func (p *relyingParty) answers(handler http.HandlerFunc) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.answer = handler
+}
+
 // tokens are the logout tokens that arrived.
 func (p *relyingParty) tokens() (all []string) {
 	p.mu.Lock()
