@@ -166,6 +166,10 @@ func TestRPInitiatedLogout_3_TheBrowserGoesToRegisteredAddressesAlone(t *testing
 			t.Errorf("%s: %d %q", name, b.page.status, b.page.callback)
 		}
 	}
+	for _, uri := range []string{"", "https://spa.example/bye"} { // §2: client_id must be the client of the ID token.
+		b.get(w.logoutURL("id_token_hint", token, "client_id", "spa", "post_logout_redirect_uri", uri))
+		b.wantPage(t, http.StatusBadRequest, "not that of the client")
+	}
 	b.wantSilent(t, "nothing of it signed anybody out", "")
 }
 
