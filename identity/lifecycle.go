@@ -57,18 +57,19 @@ func (s *Service) SignOutEverywhere(ctx context.Context, directory, id, actor st
 	return err
 }
 
-// RemoveClient ends every grant that a client has from a user. A user's record counts for 64 clients; the next one ends all
-// grants of the user once, and the count starts anew.
+// RemoveClient ends every grant and consent that a client has from a user. A user's record counts for 64 clients; the next one
+// ends all grants and consents of the user once, and the count starts anew, above all that was counted before.
 func (s *Service) RemoveClient(ctx context.Context, directory, id, client, actor string) error {
 	_, err := s.change(ctx, directory, id, actor, ActionRemoveClient, func(user *storage.User) (bool, error) {
 		epochs := maps.Clone(user.ClientEpochs)
 		if epochs == nil {
 			epochs = map[string]int64{}
 		}
-		epochs[client]++
+		epochs[client] = user.ClientEpoch(client) + 1
 		user.ClientEpochs = epochs
 		if len(strings.Join(slices.Collect(maps.Keys(epochs)), "")) > maxClientEpochBytes || len(epochs) > maxClientEpochs {
 			s.endAll(user)
+			user.ClientEpochBase = slices.Max(slices.Collect(maps.Values(epochs))) + 1
 			user.ClientEpochs = nil
 		}
 		return true, nil

@@ -96,10 +96,10 @@ func TestRemovingAnAppRaisesThatClientsEpochAlone(t *testing.T) {
 
 // dead reports whether a grant made when the user was as before gives nothing any more.
 func dead(before, now storage.User, client string) bool {
-	return now.Status != storage.UserActive || now.Epoch != before.Epoch || now.ClientEpochs[client] != before.ClientEpochs[client]
+	return now.Status != storage.UserActive || now.Epoch != before.Epoch || now.ClientEpoch(client) != before.ClientEpoch(client)
 }
 
-func TestRemovingManyAppsEndsTheGrantsOfEachAndNeverRevivesOne(t *testing.T) {
+func TestRemovingManyAppsEndsTheGrantsAndConsentsOfEachAndNeverRevivesOne(t *testing.T) {
 	for name, clientName := range map[string]func(int) string{
 		"short names": func(i int) string { return fmt.Sprintf("client-%d", i) },
 		"long names":  func(i int) string { return fmt.Sprintf("%d-%s", i, strings.Repeat("x", 300)) },
@@ -108,6 +108,11 @@ func TestRemovingManyAppsEndsTheGrantsOfEachAndNeverRevivesOne(t *testing.T) {
 			w := newWorld(t)
 			sub := w.sub(login("wxsim1", "o1", ""))
 			history := []storage.User{w.user(sub)}
+			type removal struct {
+				client string
+				epoch  int64
+			}
+			var removed []removal
 			for i := range 200 {
 				client := clientName(i % 150)
 				if err := w.RemoveClient(t.Context(), directory, sub, client, identity.System); err != nil {
@@ -118,7 +123,16 @@ func TestRemovingManyAppsEndsTheGrantsOfEachAndNeverRevivesOne(t *testing.T) {
 					if !dead(before, now, client) {
 						t.Fatalf("after removal %d, a grant of the removed client lives", i)
 					}
+					if before.ClientEpoch(client) == now.ClientEpoch(client) {
+						t.Fatalf("after removal %d, a consent that the removed client had counts", i)
+					}
 				}
+				for _, earlier := range removed {
+					if earlier.epoch >= now.ClientEpoch(earlier.client) {
+						t.Fatalf("after removal %d, a consent that %.20s had before it was removed counts again", i, earlier.client)
+					}
+				}
+				removed = append(removed, removal{client, history[len(history)-1].ClientEpoch(client)})
 				history = append(history, now)
 				if len(now.ClientEpochs) > 64 {
 					t.Fatalf("%d client epochs", len(now.ClientEpochs))

@@ -86,7 +86,8 @@ func (s *Service) linkPhoneOf(ctx context.Context, known *Resolution, number str
 		return nil, err
 	}
 	// The login is one of the user as first read: what ended that user's grants since has ended this login too.
-	if user.Record.ID != seen.ID || user.Record.Epoch != seen.Epoch || !maps.Equal(user.Record.ClientEpochs, seen.ClientEpochs) {
+	if user.Record.ID != seen.ID || user.Record.Epoch != seen.Epoch || user.Record.ClientEpochBase != seen.ClientEpochBase ||
+		!maps.Equal(user.Record.ClientEpochs, seen.ClientEpochs) {
 		return nil, ErrChanged
 	}
 	known.User = user

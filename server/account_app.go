@@ -72,7 +72,7 @@ func (a *account) shownApps(ctx context.Context, user storage.User) ([]shownApp,
 		return nil, err
 	}
 	for _, entry := range grants {
-		if g := entry.Record; g.State == storage.GrantActive && g.UserEpoch == user.Epoch && g.ClientEpoch == user.ClientEpochs[g.Client] {
+		if g := entry.Record; g.State == storage.GrantActive && g.UserEpoch == user.Epoch && g.ClientEpoch == user.ClientEpoch(g.Client) {
 			add(g.Client, g.Scopes, g.CreatedAt)
 		}
 	}
@@ -81,7 +81,7 @@ func (a *account) shownApps(ctx context.Context, user storage.User) ([]shownApp,
 		return nil, err
 	}
 	for _, entry := range consents {
-		if c := entry.Record; c.ClientEpoch == user.ClientEpochs[c.Client] {
+		if c := entry.Record; c.ClientEpoch == user.ClientEpoch(c.Client) {
 			add(c.Client, c.Scopes, c.CreatedAt)
 		}
 	}

@@ -42,7 +42,7 @@ func (c codes) issue(ctx context.Context, a *authorization, i *interaction, curr
 	session, user := current.Record, current.user
 	draft := storage.Grant{
 		ID: id.ID, SecretGeneration: id.SecretGeneration, User: user.ID, UserEpoch: user.Epoch,
-		ClientEpoch: user.ClientEpochs[a.client.GetID()], Session: session.ID, SID: session.ID,
+		ClientEpoch: user.ClientEpoch(a.client.GetID()), Session: session.ID, SID: session.ID,
 		AuthTime: session.AuthTime, AMR: session.AMR, ACR: session.ACR, Claims: claims, ExpiresAt: c.rememberedUntil(a, i),
 	}
 	scopes := slices.DeleteFunc(slices.Clone(a.scopes), func(scope string) bool { return !slices.Contains(allowed, scope) })

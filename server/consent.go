@@ -25,7 +25,7 @@ func (c consents) remembered(ctx context.Context, user storage.User, client stri
 	if err != nil {
 		return nil, nil, fmt.Errorf("server: consent: %w", err)
 	}
-	if entry.Record.ClientEpoch != user.ClientEpochs[client] {
+	if entry.Record.ClientEpoch != user.ClientEpoch(client) {
 		return nil, entry, nil // The user removed the app since.
 	}
 	return entry.Record.Scopes, entry, nil
@@ -44,7 +44,7 @@ func (c consents) remember(ctx context.Context, user storage.User, client string
 		now := storage.Instant(c.now())
 		next := storage.Consent{
 			Directory: user.Directory, User: user.ID, Client: client, Scopes: union(before, scopes),
-			ClientEpoch: user.ClientEpochs[client], CreatedAt: now, UpdatedAt: now,
+			ClientEpoch: user.ClientEpoch(client), CreatedAt: now, UpdatedAt: now,
 		}
 		if len(next.Scopes) > storage.ConsentScopes {
 			next.Scopes = union(nil, scopes)

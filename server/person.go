@@ -187,7 +187,7 @@ func isClass(err error, class wechat.Class) bool {
 
 func personOf(client *oauth2.Client, resolution *identity.Resolution) person {
 	user := resolution.User.Record
-	return person{user: user, epoch: user.Epoch, clientEpoch: user.ClientEpochs[client.GetID()]}
+	return person{user: user, epoch: user.Epoch, clientEpoch: user.ClientEpoch(client.GetID())}
 }
 
 // The error codes of bindUser that no specification registers.

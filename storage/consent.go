@@ -12,7 +12,7 @@ type Consent struct {
 	Client    string `json:"client"`
 	// Scopes are those that were allowed, sorted, at most ConsentScopes.
 	Scopes []string `json:"scopes,omitempty"`
-	// ClientEpoch is the user's ClientEpochs[Client] when consent was given: removing the app takes it back.
+	// ClientEpoch is the user's ClientEpoch(Client) when consent was given: removing the app takes it back.
 	ClientEpoch int64     `json:"client_epoch,omitempty"`
 	CreatedAt   time.Time `json:"created_at,omitzero"`
 	UpdatedAt   time.Time `json:"updated_at,omitzero"`

@@ -36,7 +36,7 @@ type Grant struct {
 	// SecretGeneration is the generation of token secrets that every handle of this grant uses, for life.
 	SecretGeneration uint32 `json:"secret_generation"`
 
-	// UserEpoch and ClientEpoch are the user's Epoch and ClientEpochs[Client] when the grant's user was read.
+	// UserEpoch and ClientEpoch are the user's Epoch and ClientEpoch(Client) when the grant's user was read.
 	UserEpoch   int64 `json:"user_epoch"`
 	ClientEpoch int64 `json:"client_epoch,omitempty"`
 	// Session is the ID of the browser session that the grant ends with; empty when it outlives it (offline_access) or never had one.

@@ -36,8 +36,10 @@ type User struct {
 	// SessionsDueAt is set with every new Epoch: the sessions of an earlier one are to be ended each, so that their clients hear
 	// of it. It is zero when that was done.
 	SessionsDueAt time.Time `json:"sessions_due_at,omitzero"`
-	// ClientEpochs does the same per client ("remove this app"); at most 64, the oldest folded into Epoch.
-	ClientEpochs map[string]int64 `json:"client_epochs,omitempty"`
+	// ClientEpochs does the same per client ("remove this app"), for consents too; at most 64. A client that is not named has
+	// ClientEpochBase, which exceeds all that were ever named before they were folded into Epoch: see ClientEpoch.
+	ClientEpochs    map[string]int64 `json:"client_epochs,omitempty"`
+	ClientEpochBase int64            `json:"client_epoch_base,omitempty"`
 
 	// Username is as the user wrote it; its Identity is folded.
 	Username string `json:"username,omitempty"`
@@ -53,6 +55,14 @@ type User struct {
 
 	CreatedAt time.Time `json:"created_at,omitzero"`
 	UpdatedAt time.Time `json:"updated_at,omitzero"`
+}
+
+// ClientEpoch is the epoch of one client's grants and consents.
+func (u User) ClientEpoch(client string) int64 {
+	if epoch, named := u.ClientEpochs[client]; named {
+		return epoch
+	}
+	return u.ClientEpochBase
 }
 
 // Profile holds the self-asserted standard claims (OpenID Connect Core §5.1). Every member is at most 256 characters, URLs 1024.

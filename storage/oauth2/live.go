@@ -110,7 +110,7 @@ func (s *Store) user(ctx context.Context, g *storage.Grant) (*storage.User, erro
 		return nil, fmt.Errorf("%w: %w", ErrNoGrant, ErrUserDisabled)
 	case user.Status != storage.UserActive:
 		return nil, ended("user is " + string(user.Status))
-	case user.Epoch != g.UserEpoch, user.ClientEpochs[g.Client] != g.ClientEpoch:
+	case user.Epoch != g.UserEpoch, user.ClientEpoch(g.Client) != g.ClientEpoch:
 		return nil, ended("the user ended it")
 	default:
 		return user, nil
