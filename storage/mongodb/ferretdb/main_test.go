@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 func run(m *testing.M) (code int, err error) {
 	// After a fault a driver waits half a second before it asks the server how it is. Tests wait for that together.
 	flag.Parse()
-	if err := flag.Set("test.parallel", "8"); err != nil {
+	if err := flag.Set("test.parallel", "16"); err != nil {
 		return 1, err
 	}
 	folder, err := os.MkdirTemp("", "minifed-ferretdb-")

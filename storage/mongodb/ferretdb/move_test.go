@@ -110,8 +110,8 @@ func post(t *testing.T, address string, client map[string]any, form url.Values) 
 	return answer
 }
 
-// identity is what must not change in an ID token: the key that signed it and whom it is about.
-func identity(t *testing.T, token any) (kid, sub any) {
+// identityOf is what must not change in an ID token: the key that signed it and whom it is about.
+func identityOf(t *testing.T, token any) (kid, sub any) {
 	t.Helper()
 	parts := strings.Split(token.(string), ".")
 	decoded := map[string]any{}
@@ -155,7 +155,7 @@ func TestAStoreMovesFromSQLiteToMongoDBAndBack(t *testing.T) {
 	client := first.run(t, string(app.Credential().Secret), "client", "create", "--kind", "wechat_miniapp", "--app-id", "wxsimmove", "--app-secret-stdin")
 	tokens := post(t, issuer+"/federation/wechat/miniapp/profile", client, url.Values{"code": {app.Login("alice")}})
 	stop()
-	kid, sub := identity(t, tokens["id_token"])
+	kid, sub := identityOf(t, tokens["id_token"])
 
 	// 2. In MongoDB, then in SQLite again: the same user, key and refresh token.
 	for number, move := range []struct{ from, to program }{{first, second}, {second, third}} {
@@ -166,11 +166,11 @@ func TestAStoreMovesFromSQLiteToMongoDBAndBack(t *testing.T) {
 		}
 		stop := move.to.serve(t)
 		tokens = post(t, issuer+"/oauth2/token", client, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens["refresh_token"].(string)}})
-		if gotKid, gotSub := identity(t, tokens["id_token"]); gotKid != kid || gotSub != sub {
+		if gotKid, gotSub := identityOf(t, tokens["id_token"]); gotKid != kid || gotSub != sub {
 			t.Errorf("move %d: kid %v, sub %v; they were %v, %v", number+1, gotKid, gotSub, kid, sub)
 		}
 		login := post(t, issuer+"/federation/wechat/miniapp/profile", client, url.Values{"code": {app.Login("alice")}})
-		if _, again := identity(t, login["id_token"]); again != sub {
+		if _, again := identityOf(t, login["id_token"]); again != sub {
 			t.Errorf("move %d: alice is %v now, she was %v", number+1, again, sub)
 		}
 		stop()

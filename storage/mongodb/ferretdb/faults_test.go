@@ -1,0 +1,275 @@
+package ferretdb
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"testing"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// flow is a kind of request that writes.
+type flow struct {
+	// prepare registers what the flow needs, and returns what prepares one request: send sends it, once more whenever it is
+	// called, and settled asserts that what came of it is what a request without faults leaves.
+	prepare func(*instance) func(round int) (send func() answer, settled func(answer))
+	// writes is how many a request makes.
+	writes int
+	// status is what it is answered in the end.
+	status int
+}
+
+// flows are the writes of the design's table of budgets.
+func flows() map[string]flow {
+	return map[string]flow{
+		"first login":                   {firstLogin, 4, 200},
+		"login of a known user":         {knownLogin, 1, 200},
+		"registration required":         {registrationRequired, 1, 400},
+		"bindUser register, by ticket":  {registerByTicket, 4, 200},
+		"bindUser phone":                {attachByPhone, 7, 200},
+		"profile with a phone number":   {linkPhone, 4, 200},
+		"refresh":                       {refreshToken, 1, 200},
+		"code to tokens":                {codeToTokens, 1, 200},
+		"jti of a client's assertion":   {clientAssertion, 1, 200},
+		"revocation of a refresh token": {revocation, 1, 200},
+	}
+}
+
+// Each write of each flow meets each fault once. The request is answered, or told to be repeated; the repetition succeeds; and
+// nothing tells afterwards that something went wrong.
+func TestAFaultAtAnyWriteOfARequestDoesNoHarm(t *testing.T) {
+	alone := map[string]Fault{
+		"reply dropped": DropReply, "command dropped": DropCommand, "write concern error": WriteConcernError,
+		"not the primary": NotWritablePrimary, "executed and no primary any more": Executed,
+	}
+	replicas := map[string]Fault{"reply dropped": DropReply, "not the primary": NotWritablePrimary} // which the driver deals with
+	for name, f := range flows() {
+		for world, proxied := range worlds() {
+			t.Run(name+", "+world, func(t *testing.T) {
+				t.Parallel()
+				faults := alone
+				if world != "alone" {
+					faults = replicas
+				}
+				_, i := newTown(t, proxied)
+				prepare, round := f.prepare(i), 0
+				for _, fault := range slices.Sorted(maps.Keys(faults)) {
+					for write := range f.writes {
+						round++
+						send, settled := prepare(round)
+						i.proxy.Decide(Nth(write, 1, faults[fault], IsWrite))
+						a := send()
+						i.proxy.Decide(nil)
+						if a.status == http.StatusServiceUnavailable {
+							a = send()
+						}
+						if a.status != f.status {
+							t.Fatalf("%s at write %d: got %d %s", fault, write+1, a.status, a.raw)
+						}
+						settled(a)
+						if t.Failed() {
+							t.Fatalf("that was %s at write %d", fault, write+1)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+// The table says how many writes there are to go wrong.
+func TestFlowsWriteAsOftenAsTheTableSays(t *testing.T) {
+	for name, f := range flows() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, i := newTown(t, (*Server).Proxy)
+			send, settled := f.prepare(i)(1)
+			i.commands.forget()
+			a := send()
+			names := i.commands.names()
+			writes := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == "find" })
+			if a.status != f.status || len(writes) != f.writes {
+				t.Errorf("got %d %s by %v, want %d by %d writes", a.status, a.raw, names, f.status, f.writes)
+			}
+			settled(a)
+		})
+	}
+}
+
+// oneUser asserts that there are as many users and active grants as there should be, and nobody to be merged.
+func (i *instance) oneUser(users, grants int) {
+	i.Helper()
+	if got := len(list[storage.User](i)); got != users {
+		i.Errorf("%d users, want %d", got, users)
+	}
+	active := 0
+	for _, grant := range list[storage.Grant](i) {
+		if grant.State == storage.GrantActive {
+			active++
+		} else {
+			i.Errorf("a grant is %s", grant.State)
+		}
+	}
+	if active != grants {
+		i.Errorf("%d grants, want %d", active, grants)
+	}
+	if candidates := list[storage.MergeCandidate](i); len(candidates) > 0 {
+		i.Errorf("%d merge candidates", len(candidates))
+	}
+}
+
+// alive asserts that the session of an answer goes on.
+func (i *instance) alive(client string, a answer) {
+	i.Helper()
+	i.get("/oauth2/userinfo", a.text("access_token")).wantOK(i.T)
+	i.refresh(client, a.text("refresh_token")).wantOK(i.T)
+}
+
+func user(round int) string { return fmt.Sprint("user", round) }
+
+func firstLogin(i *instance) func(int) (func() answer, func(answer)) {
+	app := i.addMiniProgram("mini", func(*storage.Client) {})
+	return func(round int) (func() answer, func(answer)) {
+		code := app.Login(user(round))
+		return func() answer { return i.exchange("mini", code) }, func(a answer) {
+			i.alive("mini", a)
+			if again := i.exchange("mini", app.Login(user(round))).wantOK(i.T); again.sub(i.T) != a.sub(i.T) {
+				i.Error("another login is another user")
+			}
+			i.oneUser(round, 2*round)
+		}
+	}
+}
+
+func knownLogin(i *instance) func(int) (func() answer, func(answer)) {
+	app := i.addMiniProgram("mini", func(*storage.Client) {})
+	first := i.exchange("mini", app.Login("alice")).wantOK(i.T)
+	return func(round int) (func() answer, func(answer)) {
+		code := app.Login("alice")
+		return func() answer { return i.exchange("mini", code) }, func(a answer) {
+			i.alive("mini", a)
+			if a.sub(i.T) != first.sub(i.T) {
+				i.Error("this is another user")
+			}
+			i.oneUser(1, 1+round)
+		}
+	}
+}
+
+func (i *instance) addBinder() func(user string) (code, phoneCode string) {
+	i.Helper()
+	app := i.addMiniProgram("binder", func(c *storage.Client) { c.Federation.Provisioning = storage.ProvisionBind })
+	return func(user string) (string, string) { return app.Login(user), app.TapPhone(user) }
+}
+
+func registrationRequired(i *instance) func(int) (func() answer, func(answer)) {
+	login := i.addBinder()
+	return func(round int) (func() answer, func(answer)) {
+		code, _ := login(user(round))
+		return func() answer { return i.exchange("binder", code) }, func(a answer) {
+			bound := i.bindUser("binder", "method", "register", "bind_ticket", a.text("bind_ticket")).wantOK(i.T)
+			i.alive("binder", bound)
+			i.oneUser(round, round)
+		}
+	}
+}
+
+func registerByTicket(i *instance) func(int) (func() answer, func(answer)) {
+	login := i.addBinder()
+	return func(round int) (func() answer, func(answer)) {
+		code, _ := login(user(round))
+		ticket := i.exchange("binder", code).text("bind_ticket")
+		return func() answer { return i.bindUser("binder", "method", "register", "bind_ticket", ticket) }, func(a answer) {
+			i.alive("binder", a)
+			again, _ := login(user(round))
+			if again := i.exchange("binder", again).wantOK(i.T); again.sub(i.T) != a.sub(i.T) {
+				i.Error("another login is another user")
+			}
+			i.oneUser(round, 2*round)
+		}
+	}
+}
+
+func attachByPhone(i *instance) func(int) (func() answer, func(answer)) {
+	login := i.addBinder()
+	return func(round int) (func() answer, func(answer)) {
+		code, phoneCode := login(user(round))
+		return func() answer {
+				return i.bindUser("binder", "method", "phone", "code", code, "phone_code", phoneCode)
+			}, func(a answer) {
+				i.alive("binder", a)
+				again, _ := login(user(round))
+				if again := i.exchange("binder", again).wantOK(i.T); again.sub(i.T) != a.sub(i.T) {
+					i.Error("another login is another user")
+				}
+				i.oneUser(round, 2*round)
+			}
+	}
+}
+
+func linkPhone(i *instance) func(int) (func() answer, func(answer)) {
+	app := i.addMiniProgram("mini", func(c *storage.Client) { c.Scopes = append(c.Scopes, "phone"); c.DefaultScopes = c.Scopes })
+	return func(round int) (func() answer, func(answer)) {
+		i.exchange("mini", app.Login(user(round))).wantOK(i.T)
+		code, phoneCode := app.Login(user(round)), app.TapPhone(user(round))
+		return func() answer { return i.profile("mini", "code", code, "phone_code", phoneCode) }, func(a answer) {
+			i.alive("mini", a)
+			profile, _ := a.body["profile"].(map[string]any)
+			if failure := a.text("phone_error"); failure != "" || profile["phone_number_verified"] != true {
+				i.Errorf("phone_error %q, profile %v", failure, profile)
+			}
+			i.oneUser(round, 2*round)
+		}
+	}
+}
+
+func refreshToken(i *instance) func(int) (func() answer, func(answer)) {
+	app := i.addMiniProgram("mini", func(*storage.Client) {})
+	return func(round int) (func() answer, func(answer)) {
+		token := i.exchange("mini", app.Login("alice")).wantOK(i.T).text("refresh_token")
+		return func() answer { return i.refresh("mini", token) }, func(a answer) {
+			i.alive("mini", a)
+			i.oneUser(1, round)
+		}
+	}
+}
+
+func codeToTokens(i *instance) func(int) (func() answer, func(answer)) {
+	i.addWeb()
+	return func(round int) (func() answer, func(answer)) {
+		code := i.authorize()
+		return func() answer { return i.redeem(code) }, func(a answer) {
+			i.alive("web", a)
+			i.oneUser(1, round)
+		}
+	}
+}
+
+func clientAssertion(i *instance) func(int) (func() answer, func(answer)) {
+	i.addKeyed()
+	return func(int) (func() answer, func(answer)) {
+		assertion := i.assertion()
+		return func() answer { return i.asserted(assertion) }, func(answer) {
+			if again := i.asserted(assertion); again.status != http.StatusUnauthorized || again.text("error") != "invalid_client" {
+				i.Errorf("an assertion that was used: got %d %s", again.status, again.raw)
+			}
+		}
+	}
+}
+
+func revocation(i *instance) func(int) (func() answer, func(answer)) {
+	app := i.addMiniProgram("mini", func(*storage.Client) {})
+	return func(int) (func() answer, func(answer)) {
+		made := i.exchange("mini", app.Login("alice")).wantOK(i.T)
+		return func() answer { return i.revoke("mini", made.text("refresh_token")) }, func(answer) {
+			if a := i.refresh("mini", made.text("refresh_token")); a.status != http.StatusBadRequest || a.text("error") != "invalid_grant" {
+				i.Errorf("a revoked refresh token: got %d %s", a.status, a.raw)
+			}
+			if a := i.get("/oauth2/userinfo", made.text("access_token")); a.status != http.StatusUnauthorized {
+				i.Errorf("an access token of a revoked grant: got %d %s", a.status, a.raw)
+			}
+		}
+	}
+}

@@ -1,0 +1,380 @@
+package ferretdb
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/server"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/mongodb"
+	"github.com/minifed/minifed/wechat"
+	"github.com/minifed/minifed/wechat/wechattest"
+)
+
+// town is a deployment: a simulated WeChat, a clock, a master key, and as many instances of the server as a test starts.
+type town struct {
+	*testing.T
+	clock *clock
+	sim   *wechattest.Server
+	// api is where the simulated WeChat is.
+	api string
+	// master is the text of the master keys.
+	master string
+	// key is the private key of the service "keyed", once there is one.
+	key *ecdsa.PrivateKey
+	// url is the public URL, which is that of the first instance.
+	url string
+	// open opens the store for an instance.
+	open func(*instance) storage.Engine
+}
+
+// instance is one process of a deployment, as far as one process can be several.
+type instance struct {
+	*town
+	engine   storage.Engine
+	proxy    *Proxy // nil where there is no wire
+	commands *commandLog
+	keys     *keys.Ring
+	secrets  *keys.Secrets
+	wechat   *wechat.Client
+	log      *buffer
+	// address is where this instance answers.
+	address string
+}
+
+// clock stands still until it is moved.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// buffer is a log that is read while it is written.
+type buffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// errors are the lines that are no plain access log.
+func (b *buffer) errors() string {
+	var lines strings.Builder
+	for line := range strings.Lines(b.String()) {
+		if !strings.Contains(line, `"level":"INFO"`) {
+			lines.WriteString(line)
+		}
+	}
+	return lines.String()
+}
+
+func must[V any](value V, err error) func(testing.TB) V {
+	return func(t testing.TB) V {
+		t.Helper()
+		check(t, err)
+		return value
+	}
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// newTown founds a town on a database of FerretDB's, with one instance.
+func newTown(t *testing.T, proxied func(*Server, testing.TB) *Proxy) (*town, *instance) {
+	t.Helper()
+	database := ferret.Database()
+	return newTownOn(t, func(i *instance) storage.Engine {
+		i.proxy, i.commands = proxied(ferret, i.T), new(commandLog)
+		return must(mongodb.Open(i.Context(), mongodb.Options{
+			URI: i.proxy.URI(database), Now: i.clock.Now, Monitor: i.commands.monitor(),
+		}))(i.T)
+	})
+}
+
+func newTownOn(t *testing.T, open func(*instance) storage.Engine) (*town, *instance) {
+	t.Helper()
+	w := &town{T: t, clock: &clock{now: time.Now().UTC().Truncate(time.Millisecond)}, open: open}
+	w.sim = &wechattest.Server{Now: w.clock.Now}
+	api := httptest.NewServer(w.sim)
+	t.Cleanup(api.Close)
+	w.api = api.URL
+	w.master = must(prepared.master())(t)
+	first := w.start()
+	first.addDirectory(storage.Directory{ID: "default", Name: "Default"})
+	return w, first
+}
+
+// start starts another instance.
+func (w *town) start(edit ...func(*keys.Config)) *instance {
+	w.Helper()
+	i := &instance{town: w, log: new(buffer)}
+	i.engine = w.open(i)
+	w.Cleanup(func() {
+		_ = i.engine.Close()
+		if w.Failed() {
+			w.Logf("what instance %s logged besides requests:\n%s", i.address, i.log.errors())
+		}
+	})
+	logger := slog.New(slog.NewJSONHandler(i.log, nil))
+	config := keys.Config{
+		Engine: i.engine, Master: must(keys.ParseMaster(w.master, rand.Reader))(w.T), Now: w.clock.Now, Random: rand.Reader, Logger: logger,
+	}
+	for _, e := range edit {
+		e(&config)
+	}
+	i.keys = must(keys.NewRing(config))(w.T)
+	i.secrets = must(keys.NewSecrets(config))(w.T)
+	i.load()
+	i.wechat = must(wechat.New(wechat.Config{
+		BaseURL: w.api, Proxy: func(*http.Request) (*url.URL, error) { return nil, nil },
+		RetryDelay: func() time.Duration { return 0 }, Timeout: 2 * time.Second,
+	}))(w.T)
+	w.Cleanup(i.wechat.CloseIdleConnections)
+	listener := httptest.NewUnstartedServer(nil)
+	i.address = "http://" + listener.Listener.Addr().String()
+	if w.url == "" {
+		w.url = i.address
+	}
+	listener.Config.Handler = must(server.New(server.Config{
+		PublicURL: w.url, DefaultDirectory: "default", Engine: i.engine, Keys: i.keys, Secrets: i.secrets, Master: config.Master,
+		WeChat: i.wechat, Now: w.clock.Now, Rand: rand.Reader, Logger: logger,
+		WeChatTimeout: 2 * time.Second, RequestTimeout: 30 * time.Second,
+	}))(w.T)
+	listener.Start()
+	w.Cleanup(listener.Close)
+	return i
+}
+
+// load reads the keys, as an instance does every few seconds.
+func (i *instance) load() {
+	i.Helper()
+	check(i.T, i.keys.Load(i.Context()))
+	check(i.T, i.secrets.Load(i.Context()))
+}
+
+func (i *instance) addDirectory(directory storage.Directory) {
+	i.Helper()
+	directory.CreatedAt = i.clock.Now()
+	must(storage.Insert(i.Context(), i.engine, directory))(i.T)
+	prepared.ensure(i, directory)
+	check(i.T, i.secrets.Ensure(i.Context(), directory.ID))
+}
+
+// prepared has what every town needs and takes long to make: an RSA key, sealed by one master key.
+var prepared = preparation{master: sync.OnceValues(func() (string, error) { return keys.GenerateMasterKey(rand.Reader) })}
+
+type preparation struct {
+	master func() (string, error)
+
+	mu   sync.Mutex
+	keys map[string]storage.SigningKeys // guarded by mu; by algorithm
+}
+
+// ensure gives a directory its keys. The first town makes them.
+func (p *preparation) ensure(i *instance, directory storage.Directory) {
+	i.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, record := range p.keys {
+		must(storage.Insert(i.Context(), i.engine, record))(i.T)
+	}
+	check(i.T, i.keys.EnsureDirectory(i.Context(), directory))
+	if p.keys == nil {
+		p.keys = map[string]storage.SigningKeys{}
+		for _, record := range list[storage.SigningKeys](i) {
+			for kid, key := range record.Keys { // Another town's clock may be behind this one's.
+				key.PublishAt, key.SignAt = key.PublishAt.Add(-time.Hour), key.SignAt.Add(-time.Hour)
+				record.Keys[kid] = key
+			}
+			p.keys[record.Algorithm] = record
+		}
+	}
+}
+
+const clientSecret = "secret-of-clients-0123456789abcdefghijklmnop"
+
+// addClient registers a client of the default directory. Its secret is clientSecret.
+func (i *instance) addClient(id string, kind storage.ClientKind, edit func(*storage.Client)) {
+	i.Helper()
+	sum := sha256.Sum256([]byte(clientSecret))
+	client := storage.Client{
+		Directory: "default", ID: id, Kind: kind, AuthMethod: "client_secret_basic",
+		Secrets:          []string{"sha256:" + base64.RawURLEncoding.EncodeToString(sum[:])},
+		Scopes:           []string{"openid", "profile", "offline_access"},
+		IDTokenAlgorithm: "ES256", CreatedAt: i.clock.Now(),
+	}
+	edit(&client)
+	must(storage.Insert(i.Context(), i.engine, client))(i.T)
+}
+
+// addMiniProgram registers a mini-program at WeChat and its backend as a client. Both belong to one Open Platform account.
+func (i *instance) addMiniProgram(id string, edit func(*storage.Client)) *wechattest.App {
+	i.Helper()
+	app := must(i.sim.AddApp(wechat.App{ID: wechat.AppID("wxsim" + strings.ToLower(rand.Text()[:12]))}))(i.T)
+	app.BindOpenPlatform("account")
+	master := must(keys.ParseMaster(i.master, rand.Reader))(i.T)
+	i.addClient(id, storage.ClientMiniapp, func(c *storage.Client) {
+		sealed := must(master.Seal([]byte(app.Credential().Secret), keys.AppSecretBinding("default", id)))(i.T)
+		c.Federation = &storage.Federation{AppID: string(app.Credential().ID), AppSecret: sealed, OpenPlatform: "account"}
+		edit(c)
+	})
+	return app
+}
+
+// answer is what came back: the status, the headers, and the JSON object of the body.
+type answer struct {
+	status int
+	header http.Header
+	body   map[string]any
+	raw    string
+}
+
+func (a answer) text(member string) string { s, _ := a.body[member].(string); return s }
+
+// send sends a form to a path of this instance, as a client if one is named.
+func (i *instance) send(client, path string, form url.Values) answer {
+	i.Helper()
+	request := must(http.NewRequestWithContext(i.Context(), http.MethodPost, i.address+path, strings.NewReader(form.Encode())))(i.T)
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if client != "" {
+		request.SetBasicAuth(client, clientSecret)
+	}
+	return i.do(request)
+}
+
+func (i *instance) get(path, token string) answer {
+	i.Helper()
+	request := must(http.NewRequestWithContext(i.Context(), http.MethodGet, i.address+path, nil))(i.T)
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	return i.do(request)
+}
+
+func (i *instance) do(request *http.Request) answer {
+	i.Helper()
+	response := must(http.DefaultClient.Do(request))(i.T)
+	defer response.Body.Close()
+	raw := must(io.ReadAll(response.Body))(i.T)
+	a := answer{status: response.StatusCode, header: response.Header, raw: string(raw)}
+	_ = json.Unmarshal(raw, &a.body) // not everything is JSON
+	return a
+}
+
+// exchange exchanges a code at the token endpoint.
+func (i *instance) exchange(client, code string) answer {
+	i.Helper()
+	return i.send(client, "/oauth2/token", url.Values{
+		"grant_type":         {"urn:ietf:params:oauth:grant-type:token-exchange"},
+		"subject_token_type": {"urn:minifed:params:oauth:token-type:wechat-miniapp-code"},
+		"subject_token":      {code},
+	})
+}
+
+func (i *instance) refresh(client, token string) answer {
+	i.Helper()
+	return i.send(client, "/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}})
+}
+
+func (i *instance) bindUser(client string, pairs ...string) answer {
+	i.Helper()
+	form := url.Values{}
+	for n := 0; n < len(pairs); n += 2 {
+		form.Set(pairs[n], pairs[n+1])
+	}
+	return i.send(client, "/federation/wechat/miniapp/bindUser", form)
+}
+
+func (i *instance) profile(client string, pairs ...string) answer {
+	i.Helper()
+	form := url.Values{}
+	for n := 0; n < len(pairs); n += 2 {
+		form.Set(pairs[n], pairs[n+1])
+	}
+	return i.send(client, "/federation/wechat/miniapp/profile", form)
+}
+
+// wantOK asserts that an answer is 200.
+func (a answer) wantOK(t testing.TB) answer {
+	t.Helper()
+	if a.status != http.StatusOK {
+		t.Fatalf("got %d %s", a.status, a.raw)
+	}
+	return a
+}
+
+// sub is whom the ID token of an answer is about.
+func (a answer) sub(t testing.TB) string {
+	t.Helper()
+	sub, _ := tokenPart(t, a.text("id_token"), 1)["sub"].(string)
+	return sub
+}
+
+func tokenPart(t testing.TB, token string, part int) map[string]any {
+	t.Helper()
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		t.Fatalf("not a JWT: %q", token)
+	}
+	var decoded map[string]any
+	check(t, json.Unmarshal(must(base64.RawURLEncoding.DecodeString(parts[part]))(t), &decoded))
+	return decoded
+}
+
+// list returns every record of a kind.
+func list[R storage.Record](i *instance) []R {
+	i.Helper()
+	var records []R
+	query := storage.Query{Order: storage.ByID}
+	for {
+		page, next, err := storage.List[R](context.Background(), i.engine, query)
+		check(i.T, err)
+		for _, entry := range page {
+			records = append(records, entry.Record)
+		}
+		if next == "" {
+			return records
+		}
+		query.After = next
+	}
+}
