@@ -5,6 +5,9 @@ SHELL     := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
+# Modules of their own, so that what their tests need stays out of minifed's.
+MODULES   := storage/mongodb/ferretdb
+
 FUZZTIME  ?= 20s
 BENCHTIME ?= 2s
 GOFLAGS   += -buildvcs=auto
