@@ -31,7 +31,7 @@ func (i *instance) addWeb() {
 	i.Helper()
 	i.addClient("web", storage.ClientWeb, func(c *storage.Client) { c.RedirectURIs, c.FirstParty = []string{webRedirect}, true })
 	people := must(identity.New(identity.Config{
-		Engine: i.engine, Now: i.clock.Now, Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler),
+		Engine: i.engine, Now: i.now, Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler),
 		Argon2: identity.Argon2{Memory: 64, Time: 1, Threads: 1},
 	}))(i.T)
 	must(people.Create(i.Context(), "default", identity.Account{Username: "ann", Password: userPassword}, identity.Operator("test")))(i.T)
@@ -105,7 +105,7 @@ func (i *instance) addKeyed() {
 // assertion is a client assertion of the service "keyed", good for one use.
 func (i *instance) assertion() string {
 	i.Helper()
-	now := i.clock.Now().Unix()
+	now := i.now().Unix()
 	payload := must(json.Marshal(map[string]any{
 		"iss": "keyed", "sub": "keyed", "aud": i.url, "iat": now, "exp": now + int64(time.Minute/time.Second), "jti": rand.Text(),
 	}))(i.T)

@@ -104,7 +104,7 @@ func TestAServerThatCannotBeReachedIsUnavailableAndSaysWhatToLookAt(t *testing.T
 func TestAServerThatGoesAwayIsUnavailableUntilItIsBack(t *testing.T) {
 	t.Parallel()
 	proxy := ferret.Proxy(t)
-	engine := engineAt(t, proxy, ferret.Database(), func(o *mongodb.Options) { o.Timeout = 300 * time.Millisecond })
+	engine := engineAt(t, proxy, ferret.Database(), func(o *mongodb.Options) { o.Timeout = time.Second })
 	doc := mustInsert(t, engine, grantDocument("s3cr3t"))
 	proxy.Down()
 	_, err := engine.Get(t.Context(), doc.Kind, doc.ID)

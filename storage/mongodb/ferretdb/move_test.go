@@ -97,7 +97,7 @@ func post(t *testing.T, address string, client map[string]any, form url.Values) 
 		t.Fatal(err)
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	request.SetBasicAuth(client["id"].(string), client["client_secret"].(string))
+	request.SetBasicAuth(client["client_id"].(string), client["client_secret"].(string))
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		t.Fatal(err)

@@ -46,6 +46,10 @@ type town struct {
 // instance is one process of a deployment, as far as one process can be several.
 type instance struct {
 	*town
+	// masterKeys is the text of its master keys, skew how far its clock is ahead.
+	masterKeys string
+	skew       time.Duration
+
 	engine   storage.Engine
 	proxy    *Proxy // nil where there is no wire
 	commands *commandLog
@@ -124,9 +128,9 @@ func newTown(t *testing.T, proxied func(*Server, testing.TB) *Proxy) (*town, *in
 	t.Helper()
 	database := ferret.Database()
 	return newTownOn(t, func(i *instance) storage.Engine {
-		i.proxy, i.commands = proxied(ferret, i.T), new(commandLog)
+		i.proxy, i.commands = proxied(ferret, i.T), newCommandLog()
 		return must(mongodb.Open(i.Context(), mongodb.Options{
-			URI: i.proxy.URI(database), Now: i.clock.Now, Monitor: i.commands.monitor(),
+			URI: i.proxy.URI(database), Now: i.now, Monitor: i.commands.monitor(),
 		}))(i.T)
 	})
 }
@@ -145,9 +149,12 @@ func newTownOn(t *testing.T, open func(*instance) storage.Engine) (*town, *insta
 }
 
 // start starts another instance.
-func (w *town) start(edit ...func(*keys.Config)) *instance {
+func (w *town) start(edit ...func(*instance)) *instance {
 	w.Helper()
-	i := &instance{town: w, log: new(buffer)}
+	i := &instance{town: w, masterKeys: w.master, log: new(buffer)}
+	for _, e := range edit {
+		e(i)
+	}
 	i.engine = w.open(i)
 	w.Cleanup(func() {
 		_ = i.engine.Close()
@@ -157,11 +164,9 @@ func (w *town) start(edit ...func(*keys.Config)) *instance {
 	})
 	logger := slog.New(slog.NewJSONHandler(i.log, nil))
 	config := keys.Config{
-		Engine: i.engine, Master: must(keys.ParseMaster(w.master, rand.Reader))(w.T), Now: w.clock.Now, Random: rand.Reader, Logger: logger,
+		Engine: i.engine, Master: must(keys.ParseMaster(i.masterKeys, rand.Reader))(w.T), Now: i.now, Random: rand.Reader, Logger: logger,
 	}
-	for _, e := range edit {
-		e(&config)
-	}
+	check(w.T, keys.CheckMaster(w.Context(), i.engine, config.Master))
 	i.keys = must(keys.NewRing(config))(w.T)
 	i.secrets = must(keys.NewSecrets(config))(w.T)
 	i.load()
@@ -177,13 +182,15 @@ func (w *town) start(edit ...func(*keys.Config)) *instance {
 	}
 	listener.Config.Handler = must(server.New(server.Config{
 		PublicURL: w.url, DefaultDirectory: "default", Engine: i.engine, Keys: i.keys, Secrets: i.secrets, Master: config.Master,
-		WeChat: i.wechat, Now: w.clock.Now, Rand: rand.Reader, Logger: logger,
+		WeChat: i.wechat, Now: i.now, Rand: rand.Reader, Logger: logger,
 		WeChatTimeout: 2 * time.Second, RequestTimeout: 30 * time.Second,
 	}))(w.T)
 	listener.Start()
 	w.Cleanup(listener.Close)
 	return i
 }
+
+func (i *instance) now() time.Time { return i.clock.Now().Add(i.skew) }
 
 // load reads the keys, as an instance does every few seconds.
 func (i *instance) load() {
@@ -252,7 +259,7 @@ func (i *instance) addMiniProgram(id string, edit func(*storage.Client)) *wechat
 	i.Helper()
 	app := must(i.sim.AddApp(wechat.App{ID: wechat.AppID("wxsim" + strings.ToLower(rand.Text()[:12]))}))(i.T)
 	app.BindOpenPlatform("account")
-	master := must(keys.ParseMaster(i.master, rand.Reader))(i.T)
+	master := must(keys.ParseMaster(i.masterKeys, rand.Reader))(i.T)
 	i.addClient(id, storage.ClientMiniapp, func(c *storage.Client) {
 		sealed := must(master.Seal([]byte(app.Credential().Secret), keys.AppSecretBinding("default", id)))(i.T)
 		c.Federation = &storage.Federation{AppID: string(app.Credential().ID), AppSecret: sealed, OpenPlatform: "account"}

@@ -209,7 +209,7 @@ func TestALoserWhoNeverSeesWhatItLostToDoesNotKnow(t *testing.T) {
 
 func TestConfirmSeesWhatAStaleReadDoesNot(t *testing.T) {
 	t.Parallel()
-	var commands commandLog
+	commands := newCommandLog()
 	proxy := ferret.Proxy(t)
 	engine := engineAt(t, proxy, ferret.Database(), func(o *mongodb.Options) { o.Monitor = commands.monitor() })
 	doc := mustInsert(t, engine, grantDocument("a"))
@@ -229,7 +229,7 @@ func TestConfirmSeesWhatAStaleReadDoesNot(t *testing.T) {
 
 func TestEveryCommandAsksForTheMajority(t *testing.T) {
 	t.Parallel()
-	var commands commandLog
+	commands := newCommandLog()
 	engine := engineAt(t, ferret.Proxy(t), ferret.Database(), func(o *mongodb.Options) { o.Monitor = commands.monitor() })
 	doc := mustInsert(t, engine, grantDocument("a"))
 	if _, err := engine.Replace(t.Context(), doc); err != nil {
@@ -258,7 +258,7 @@ func TestEveryCommandAsksForTheMajority(t *testing.T) {
 // A retry by the driver finds its own first try: the number of commands says that the engine did not have to read.
 func TestARetryByTheDriverIsNoLoss(t *testing.T) {
 	t.Parallel()
-	var commands commandLog
+	commands := newCommandLog()
 	proxy := ferret.ReplicaSet(t)
 	engine := engineAt(t, proxy, ferret.Database(), func(o *mongodb.Options) { o.Monitor = commands.monitor() })
 	doc := mustInsert(t, engine, grantDocument("a"))
@@ -274,16 +274,51 @@ func TestARetryByTheDriverIsNoLoss(t *testing.T) {
 
 // commandLog keeps the commands that a driver sent.
 type commandLog struct {
-	mu   sync.Mutex
-	sent []bson.Raw // guarded by mu
+	mu        sync.Mutex
+	sent      []bson.Raw     // guarded by mu
+	succeeded map[string]int // by name, guarded by mu
+	changed   chan struct{}  // closed by the next success, guarded by mu
+}
+
+func newCommandLog() *commandLog {
+	return &commandLog{succeeded: map[string]int{}, changed: make(chan struct{})}
 }
 
 func (l *commandLog) monitor() *event.CommandMonitor {
-	return &event.CommandMonitor{Started: func(_ context.Context, started *event.CommandStartedEvent) {
+	return &event.CommandMonitor{
+		Started: func(_ context.Context, started *event.CommandStartedEvent) {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.sent = append(l.sent, append(bson.Raw(nil), started.Command...))
+		},
+		Succeeded: func(_ context.Context, succeeded *event.CommandSucceededEvent) {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.succeeded[succeeded.CommandName]++
+			close(l.changed)
+			l.changed = make(chan struct{})
+		},
+	}
+}
+
+// done is how many commands of a name succeeded.
+func (l *commandLog) done(name string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.succeeded[name]
+}
+
+// await waits until so many commands of a name have succeeded.
+func (l *commandLog) await(name string, n int) {
+	for {
 		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.sent = append(l.sent, append(bson.Raw(nil), started.Command...))
-	}}
+		enough, changed := l.succeeded[name] >= n, l.changed
+		l.mu.Unlock()
+		if enough {
+			return
+		}
+		<-changed
+	}
 }
 
 func (l *commandLog) forget() {
