@@ -30,7 +30,7 @@ build: ## build bin/minifed, static and stripped
 .PHONY: test
 test: setup lint ## everything: lint, Go tests with the race detector, the MongoDB module, the JavaScript examples
 	go test -race -timeout 20m ./...
-	for module in $(MODULES); do (cd $$module && go test -race -timeout 20m ./...); done
+	for module in $(MODULES); do go -C $$module test -race -timeout 20m ./...; done
 
 .PHONY: setup
 setup: ## install what the tests need besides Go (Node.js, Chromium), if it is missing
@@ -41,8 +41,8 @@ lint: bin/golangci-lint ## gofumpt, import order, vet, staticcheck and the rest 
 	bin/golangci-lint run ./...
 
 bin/golangci-lint: .ci/lint/go.mod
-	cd .ci/lint && go build -o ../../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
-	touch bin/golangci-lint
+	go -C .ci/lint build -o $(CURDIR)/bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	touch $@
 
 .PHONY: format
 format: bin/golangci-lint ## format the code the way lint wants it
