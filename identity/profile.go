@@ -86,8 +86,13 @@ type namedMember struct {
 // named are the members with their names.
 func (u *ProfileUpdate) named() []namedMember {
 	return []namedMember{
-		{"nickname", &u.Nickname}, {"name", &u.Name}, {"picture", &u.Picture}, {"gender", &u.Gender},
-		{"birthdate", &u.Birthdate}, {"locale", &u.Locale}, {"zoneinfo", &u.Zoneinfo},
+		{"nickname", &u.Nickname},
+		{"name", &u.Name},
+		{"picture", &u.Picture},
+		{"gender", &u.Gender},
+		{"birthdate", &u.Birthdate},
+		{"locale", &u.Locale},
+		{"zoneinfo", &u.Zoneinfo},
 	}
 }
 
