@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -167,7 +168,7 @@ func startBench(b *testing.B) *bench {
 	api := s.startSimulator(b, buildProgram(b, folder, "../wechatsim"))
 	address, admin := freeLoopbackAddress(b.Context()), freeLoopbackAddress(b.Context())
 	s.issuer, s.admin = "http://"+address, "http://"+admin
-	s.environment = append(os.Environ(),
+	s.environment = append(withoutBench(os.Environ()),
 		"MINIFED_PUBLIC_URL="+s.issuer, "MINIFED_LISTEN_ADDRESS="+address, "MINIFED_LISTEN_ADMIN_ADDRESS="+admin,
 		"MINIFED_DATA_DIR="+filepath.Join(folder, "data"), "MINIFED_WECHAT_BASE_URL="+api, "MINIFED_LOG_LEVEL=info")
 	s.serve(b) // The first start makes the store, its master key and its directory.
@@ -182,6 +183,11 @@ func startBench(b *testing.B) *bench {
 	s.createClient(b, "spa", "spa", "", "--id-token-alg", "ES256", "--first-party", "--redirect-uri", spaRedirect)
 	s.browse = s.signIn(b)
 	return s
+}
+
+// withoutBench drops the benchmark's own variable, which is none of the server's.
+func withoutBench(environ []string) []string {
+	return slices.DeleteFunc(environ, func(set string) bool { return strings.HasPrefix(set, usersVariable+"=") })
 }
 
 func (s *bench) serve(b *testing.B) {

@@ -96,7 +96,7 @@ func (p *programProcess) line(tb testing.TB, text string) string {
 			return line
 		}
 	}
-	tb.Fatalf("the program ended without printing %q", text)
+	tb.Fatalf("the program ended without printing %q, but: %q", text, p.seen)
 	return ""
 }
 
