@@ -7,7 +7,7 @@ import (
 
 const (
 	// gcPercent lets the heap of a server, which is 5 MB, grow to 25 MB between two collections instead of to 10: that costs
-	// 20 MB and saves a tenth of the processor time of a login.
+	// 20 MB and saves several percent of the processor time of a login.
 	gcPercent = 400
 	// memoryLimit makes the collector work harder instead of growing on when so many connections are open that the heap
 	// itself is large.
