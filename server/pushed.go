@@ -135,11 +135,8 @@ func (e *parEndpoint) read(ctx context.Context, client fosite.Client, form url.V
 	if form.Has("request_uri") {
 		return nil, refusal(fosite.ErrInvalidRequest, "A pushed request must not refer to another one by request_uri.")
 	}
-	asked := authorizationForm(form) // Without the credentials.
-	if id := form.Get("client_id"); id != "" && id != client.GetID() {
-		return nil, refusal(fosite.ErrInvalidRequest, "client_id names another client than the one that authenticates.")
-	}
-	asked.Set("client_id", client.GetID())
+	asked := authorizationForm(form)       // Without the credentials.
+	asked.Set("client_id", client.GetID()) // Authentication refuses a request that names another client.
 	to, err := e.reader.addressee(ctx, asked)
 	if err != nil {
 		return nil, err

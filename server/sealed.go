@@ -63,9 +63,12 @@ func (s sealer) open(ctx context.Context, purpose, sealed string) ([]byte, error
 	if !ok {
 		return nil, errNoRequest
 	}
+	if len(sealed) > maxSealed {
+		return nil, errSealed
+	}
 	envelope, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
 	exact := base64.RawURLEncoding.EncodedLen(len(envelope)) == len(sealed) // The decoder passes over line breaks.
-	if err != nil || !exact || len(sealed) > maxSealed || len(envelope) < sealedGeneration+sealedSalt {
+	if err != nil || !exact || len(envelope) < sealedGeneration+sealedSalt {
 		return nil, errSealed
 	}
 	generation, salt := binary.BigEndian.Uint32(envelope), envelope[sealedGeneration:sealedGeneration+sealedSalt]

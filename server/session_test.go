@@ -185,7 +185,13 @@ func TestSessionFixationIsImpossible(t *testing.T) {
 		attacker.cookies["mf-default"] = value
 		attacker.wantSilent(t, value, "login_required")
 	}
-	// 4. The store does not have the secret.
+	// 4. Two cookies of that name: somebody put one there.
+	request := must(http.NewRequestWithContext(t.Context(), http.MethodGet, w.authorizeURL("web", "prompt", "none"), nil))(t)
+	request.Header.Set("Cookie", "mf-default="+id+"."+secret+"; mf-default="+seen)
+	if sent := w.newBrowser().open(request, true).sent; sent.Get("error") != "login_required" {
+		t.Errorf("got %v", sent)
+	}
+	// 5. The store does not have the secret.
 	for _, session := range list[storage.Session](w) {
 		if strings.Contains(session.Secret, secret) || session.Secret == "" {
 			t.Error("the secret can be read in the store")
