@@ -123,14 +123,14 @@ func check(t testing.TB, err error) {
 	}
 }
 
-// newTown founds a town on a database of FerretDB's, with one instance.
-func newTown(t *testing.T, proxied func(*Server, testing.TB) *Proxy) (*town, *instance) {
+// newTown founds a town on a database of FerretDB's, with one instance. Options are added to the URI.
+func newTown(t *testing.T, proxied func(*Server, testing.TB) *Proxy, options ...string) (*town, *instance) {
 	t.Helper()
 	database := ferret.Database()
 	return newTownOn(t, func(i *instance) storage.Engine {
 		i.proxy, i.commands = proxied(ferret, i.T), newCommandLog()
 		return must(mongodb.Open(i.Context(), mongodb.Options{
-			URI: i.proxy.URI(database), Now: i.now, Monitor: i.commands.monitor(),
+			URI: strings.Join(append([]string{i.proxy.URI(database)}, options...), "&"), Now: i.now, Monitor: i.commands.monitor(),
 		}))(i.T)
 	})
 }

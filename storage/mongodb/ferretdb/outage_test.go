@@ -1,0 +1,126 @@
+package ferretdb
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// impatient is a URI option, so that tests do not wait as long for a primary as people do.
+const impatient = "serverSelectionTimeoutMS=400"
+
+func TestWithoutTheDatabaseTheServerAnswers503AndGoesOnWhenItIsBack(t *testing.T) {
+	t.Parallel()
+	_, i := newTown(t, (*Server).ReplicaSet, impatient)
+	app := i.addMiniProgram("mini", func(*storage.Client) {})
+	i.addWeb()
+	code := i.authorize()
+	session := i.exchange("mini", app.Login("alice")).wantOK(t)
+	login := app.Login("alice")
+	i.get("/.well-known/openid-configuration", "").wantOK(t)
+	i.get("/oauth2/jwks", "").wantOK(t)
+
+	i.proxy.Down()
+	i.clock.advance(10 * time.Second) // Copies of clients and directories are old now.
+	for name, do := range map[string]func() answer{
+		"login":    func() answer { return i.exchange("mini", login) },
+		"profile":  func() answer { return i.profile("mini", "code", login) },
+		"refresh":  func() answer { return i.refresh("mini", session.text("refresh_token")) },
+		"code":     func() answer { return i.redeem(code) },
+		"UserInfo": func() answer { return i.get("/oauth2/userinfo", session.text("access_token")) },
+		"revoke":   func() answer { return i.revoke("mini", session.text("refresh_token")) },
+	} {
+		a := do()
+		if a.status != http.StatusServiceUnavailable || a.text("error") != "temporarily_unavailable" || a.header.Get("Retry-After") == "" {
+			t.Errorf("%s: got %d %s, Retry-After %q", name, a.status, a.raw, a.header.Get("Retry-After"))
+		}
+	}
+	i.get("/.well-known/openid-configuration", "").wantOK(t)
+	i.get("/oauth2/jwks", "").wantOK(t)
+	if log := i.log.String(); !strings.Contains(log, "no primary can be reached") {
+		t.Error("the log does not say what is wrong")
+	}
+	if n := i.sim.TimesSent(login); n != 0 {
+		t.Errorf("the code of a login that could not be stored was spent, %d times", n)
+	}
+
+	i.proxy.Up()
+	answered(func() answer { return i.exchange("mini", login) }).wantOK(t)
+	i.refresh("mini", session.text("refresh_token")).wantOK(t)
+	i.redeem(code).wantOK(t)
+	i.get("/oauth2/userinfo", session.text("access_token")).wantOK(t)
+}
+
+// answered asks until the answer is not 503, but not for ever.
+func answered(do func() answer) answer {
+	for range 20 {
+		if a := do(); a.status != http.StatusServiceUnavailable {
+			return a
+		}
+	}
+	return do()
+}
+
+// People sign in and refresh while the database goes away and comes back, several times. Whatever was answered is still true.
+func TestNothingThatWasAnsweredIsLostWhileTheDatabaseComesAndGoes(t *testing.T) {
+	t.Parallel()
+	_, i := newTown(t, (*Server).ReplicaSet, impatient)
+	app := i.addMiniProgram("mini", func(*storage.Client) {})
+	var stopped atomic.Bool
+	var calls sync.WaitGroup
+	done := make(chan struct{}, 1<<16)
+	type acknowledged struct{ sub, token string }
+	people := make([]acknowledged, 6)
+	for n := range people {
+		calls.Go(func() {
+			for !stopped.Load() {
+				var a answer
+				if people[n].token == "" {
+					a = i.exchange("mini", app.Login(user(n)))
+				} else {
+					a = i.refresh("mini", people[n].token)
+				}
+				switch {
+				case a.status == http.StatusOK && people[n].sub != "" && a.sub(t) != people[n].sub:
+					t.Errorf("person %d was %s and is %s", n, people[n].sub, a.sub(t))
+				case a.status == http.StatusOK:
+					people[n] = acknowledged{a.sub(t), a.text("refresh_token")}
+				case a.status != http.StatusServiceUnavailable:
+					t.Errorf("got %d %s", a.status, a.raw)
+				}
+				done <- struct{}{}
+			}
+		})
+	}
+	wait := func(n int) {
+		for range n {
+			<-done
+		}
+	}
+	for range 3 {
+		wait(20)
+		i.proxy.Down()
+		wait(6)
+		i.proxy.Up()
+	}
+	wait(20)
+	stopped.Store(true)
+	calls.Wait()
+	for n, person := range people {
+		if a := answered(func() answer { return i.refresh("mini", person.token) }); a.status != http.StatusOK || a.sub(t) != person.sub {
+			t.Errorf("person %d: an acknowledged session is lost: %d %s", n, a.status, a.raw)
+		}
+		if a := i.exchange("mini", app.Login(user(n))).wantOK(t); a.sub(t) != person.sub {
+			t.Errorf("person %d: an acknowledged user is lost", n)
+		}
+	}
+	if users := list[storage.User](i); len(users) != len(people) {
+		t.Error(fmt.Sprint(len(users), " users, want ", len(people)))
+	}
+}
