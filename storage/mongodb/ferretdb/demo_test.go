@@ -1,0 +1,37 @@
+package ferretdb
+
+import (
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// The demonstration on MongoDB tells the same story, and shows the user that is stored there.
+func TestTheDemoRunsOnMongoDB(t *testing.T) {
+	t.Parallel()
+	binary, uri := buildMinifed(t), ferret.ReplicaSet(t).URI(ferret.Database())
+	demo := func() string {
+		command := exec.CommandContext(t.Context(), binary, "demo", "--once", "--store", uri)
+		command.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
+		printed, err := command.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, printed)
+		}
+		return string(printed)
+	}
+	first := demo()
+	sub := regexp.MustCompile(`(?m)^\s*sub\s+(\S+)`).FindStringSubmatch(first)
+	if !strings.Contains(first, "steps went well") || sub == nil {
+		t.Fatalf("the story is another one:\n%s", first)
+	}
+	_, shadow, _ := strings.Cut(first, "shadow user")
+	if !strings.Contains(shadow, sub[1]) {
+		t.Errorf("it does not show the stored user %s:\n%s", sub[1], first)
+	}
+	// A second one finds what the first left.
+	if second := demo(); !strings.Contains(second, "/d/demo-2") || !strings.Contains(second, "steps went well") {
+		t.Errorf("the second time:\n%s", second)
+	}
+}
