@@ -33,6 +33,20 @@ func (s *Service) LinkPhone(ctx context.Context, directory, userID, number strin
 	return linked, err
 }
 
+// SetPhone gives a user a number, in E.164, that the caller vouches for, and frees the former one. It answers ErrTaken if
+// somebody else has it, and *InvalidError.
+func (s *Service) SetPhone(ctx context.Context, directory, userID, number, actor string) (*storage.Entry[storage.User], error) {
+	number, err := ParsePhone(number)
+	if err != nil {
+		return nil, err
+	}
+	user, err := s.hold(ctx, directory, userID, actor, phoneAttribute(directory, number))
+	if holder(err) != nil {
+		return nil, ErrTaken
+	}
+	return user, err
+}
+
 func phoneAttribute(directory, number string) attribute {
 	return attribute{
 		link:   phoneIdentity(directory, number),

@@ -65,6 +65,26 @@ func TestANumberThatSomebodyHoldsIsNeverMoved(t *testing.T) {
 	w.healthy()
 }
 
+func TestAnOperatorVouchesForANumberThatNobodyHolds(t *testing.T) {
+	w := newWorld(t)
+	holder, user := w.sub(login("wxsim1", "o1", "")), w.sub(login("wxsim1", "o2", ""))
+	set := func(user, number string) error {
+		_, err := w.SetPhone(t.Context(), directory, user, number, identity.Operator("ann"))
+		return err
+	}
+	wantError(t, set(holder, number), nil)
+	if got := w.user(holder); got.Phone != number || got.PhoneVerifiedAt.IsZero() {
+		t.Errorf("got %+v", got)
+	}
+	wantError(t, set(user, number), identity.ErrTaken)
+	wantError(t, set(user, number2), nil)
+	wantInvalid(t, set(user, "13800000001"), "phone_number")
+	if len(w.candidates()) != 0 {
+		t.Error("an operator's mistake is not a merge candidate")
+	}
+	w.healthy()
+}
+
 func TestANewNumberReplacesTheFormerOneWhichIsFreeThen(t *testing.T) {
 	w := newWorld(t)
 	user, other := w.sub(login("wxsim1", "o1", "")), w.sub(login("wxsim1", "o2", ""))

@@ -122,25 +122,36 @@ func (s *Service) UpdateProfile(
 	if err != nil {
 		return nil, err
 	}
-	return s.setProfile(ctx, directory, userID, actor, update.apply)
+	return s.setProfile(ctx, directory, userID, actor, func(profile storage.Profile) (storage.Profile, error) {
+		return update.apply(profile), nil
+	})
 }
 
-// SetProfile replaces a user's whole profile.
-func (s *Service) SetProfile(
-	ctx context.Context, directory, userID string, profile storage.Profile, actor string,
+// EditProfile changes a user's profile by edit, which may touch every member and may be called more than once. It is for whom
+// nothing is self-asserted: operators. Nothing is written when the profile is so already, and an address without members goes.
+func (s *Service) EditProfile(
+	ctx context.Context, directory, userID string, edit func(*storage.Profile), actor string,
 ) (*storage.Entry[storage.User], error) {
-	profile, err := CanonicalProfile(profile)
-	if err != nil {
-		return nil, err
-	}
-	return s.setProfile(ctx, directory, userID, actor, func(storage.Profile) storage.Profile { return profile })
+	return s.setProfile(ctx, directory, userID, actor, func(profile storage.Profile) (storage.Profile, error) {
+		address := *cmp.Or(profile.Address, &storage.Address{})
+		profile.Address = &address
+		edit(&profile)
+		profile, err := CanonicalProfile(profile)
+		if profile.Address != nil && *profile.Address == (storage.Address{}) {
+			profile.Address = nil
+		}
+		return profile, err
+	})
 }
 
 func (s *Service) setProfile(
-	ctx context.Context, directory, userID, actor string, edit func(storage.Profile) storage.Profile,
+	ctx context.Context, directory, userID, actor string, edit func(storage.Profile) (storage.Profile, error),
 ) (*storage.Entry[storage.User], error) {
 	return s.change(ctx, directory, userID, actor, ActionProfile, func(user *storage.User) (bool, error) {
-		profile := edit(user.Profile)
+		profile, err := edit(user.Profile)
+		if err != nil {
+			return false, err
+		}
 		changed := !sameProfile(profile, user.Profile)
 		user.Profile = profile
 		if err := mayEdit(*user, actor); err != nil {

@@ -180,28 +180,41 @@ func TestADisabledUserCannotChangeTheProfileAndAnOperatorCan(t *testing.T) {
 	wantError(t, err, nil)
 }
 
-func TestAnOperatorSetsTheWholeProfile(t *testing.T) {
+func TestAnOperatorEditsTheWholeProfile(t *testing.T) {
 	w := newWorld(t)
 	sub := w.sub(login("wxsim1", "o1", ""))
-	profile := storage.Profile{
-		GivenName: "Ming", Website: "https://ming.example", Address: &storage.Address{Formatted: "1 Road\r\nShanghai", Country: "CN"},
+	edit := func(actor string, edit func(*storage.Profile)) (storage.Profile, error) {
+		got, err := w.EditProfile(t.Context(), directory, sub, edit, actor)
+		if err != nil {
+			return storage.Profile{}, err
+		}
+		return got.Record.Profile, nil
 	}
-	got, err := w.SetProfile(t.Context(), directory, sub, profile, identity.Operator("ann"))
-	if err != nil || got.Record.Profile.Address.Formatted != "1 Road\nShanghai" || profile.Address.Formatted != "1 Road\r\nShanghai" {
-		t.Fatalf("got %+v, %v", got, err)
+	ann := identity.Operator("ann")
+	profile, err := edit(ann, func(p *storage.Profile) {
+		p.GivenName, p.Website, p.Address.Formatted, p.Address.Country = "Ming", "https://ming.example", "1 Road\r\nShanghai", "CN"
+	})
+	if err != nil || profile.GivenName != "Ming" || *profile.Address != (storage.Address{Formatted: "1 Road\nShanghai", Country: "CN"}) {
+		t.Fatalf("got %+v, %v", profile, err)
 	}
-	_, err = w.SetProfile(t.Context(), directory, sub, storage.Profile{Address: &storage.Address{Region: "a\x00"}}, identity.Operator("ann"))
+	profile, err = edit(ann, func(p *storage.Profile) { p.Address.Country = "" })
+	if err != nil || profile.Website != "https://ming.example" || *profile.Address != (storage.Address{Formatted: "1 Road\nShanghai"}) {
+		t.Fatalf("what the edit leaves alone stays: got %+v, %v", profile, err)
+	}
+	if profile, err = edit(ann, func(p *storage.Profile) { p.Address.Formatted = "" }); err != nil || profile.Address != nil {
+		t.Fatalf("an address without members: got %+v, %v", profile, err)
+	}
+	_, err = edit(ann, func(p *storage.Profile) { p.Address.Region = "a\x00" })
 	wantInvalid(t, err, "address.region")
 	huge := strings.Repeat("字", 256)
-	_, err = w.SetProfile(t.Context(), directory, sub, storage.Profile{
-		Name: huge, Nickname: huge, GivenName: huge, FamilyName: huge, MiddleName: huge, Address: &storage.Address{
-			Formatted: huge, StreetAddress: huge, Locality: huge, Region: huge,
-		},
-	}, identity.Operator("ann"))
+	_, err = edit(ann, func(p *storage.Profile) {
+		p.Name, p.Nickname, p.GivenName, p.FamilyName, p.MiddleName = huge, huge, huge, huge, huge
+		*p.Address = storage.Address{Formatted: huge, StreetAddress: huge, Locality: huge, Region: huge}
+	})
 	wantInvalid(t, err, "profile")
-	_, err = w.SetProfile(t.Context(), directory, sub, profile, "")
+	_, err = edit("", func(*storage.Profile) {})
 	wantError(t, err, nil)
-	_, err = w.SetProfile(t.Context(), directory, sub, storage.Profile{}, "")
+	_, err = edit("", func(p *storage.Profile) { p.GivenName = "" })
 	wantInvalid(t, err, "actor")
 }
 

@@ -146,8 +146,18 @@ func TestUsersFromBirthToDeath(t *testing.T) {
 	if cleared := s.json(t, "user", "update", id, "--nickname", ""); cleared["profile"].(map[string]any)["nickname"] != nil {
 		t.Errorf("cleared %v", cleared)
 	}
+	everything := s.json(t, "user", "update", id, "--given-name", "Alice", "--family-name", "Example", "--middle-name", "B.",
+		"--profile", "https://example.com/alice", "--website", "https://alice.example", "--phone-number", "+8613800138000",
+		"--street-address", "1 Road", "--locality", "Shanghai", "--region", "Shanghai", "--postal-code", "200000", "--country", "CN",
+		"--address", "1 Road\nShanghai 200000")
+	if address, _ := everything["profile"].(map[string]any)["address"].(map[string]any); len(address) != 6 || everything["phone"] != "+8613800138000" {
+		t.Errorf("updated %v", everything)
+	}
 	shown := s.must(t, "user", "show", id)
-	for _, want := range []string{"alice@example.com", "signs in by", "username", "Alice Example", "set"} {
+	for _, want := range []string{
+		"B.", "https://example.com/alice", "https://alice.example", "+8613800138000", "1 Road, Shanghai 200000, 1 Road, Shanghai, Shanghai, 200000, CN",
+		"alice@example.com", "signs in by", "username", "Alice Example", "set",
+	} {
 		if !strings.Contains(shown, want) {
 			t.Errorf("shown without %q:\n%s", want, shown)
 		}
@@ -164,6 +174,8 @@ func TestUsersFromBirthToDeath(t *testing.T) {
 	s.must(t, "user", "set-password", id, "--password-stdin")
 	s.fails(t, exitFailed, []string{"exists already"}, "user", "create", "ALICE")
 	s.fails(t, exitFailed, []string{"--zoneinfo: must be a time zone"}, "user", "update", id, "--zoneinfo", "Mars")
+	s.fails(t, exitFailed, []string{"--phone-number: must be"}, "user", "update", id, "--phone-number", "138")
+	s.fails(t, exitFailed, []string{"--address: must"}, "user", "update", id, "--address", strings.Repeat("x", 300))
 	s.must(t, "user", "delete", id, "--yes")
 	s.fails(t, exitFailed, []string{"does not exist"}, "user", "show", id)
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -82,13 +84,42 @@ func newUserCreate(d *desk) *cobra.Command {
 func newProfileFields(command *cobra.Command) *fields[storage.Profile] {
 	f := newFields[storage.Profile](command.Flags())
 	f.text("name", "full name", func(p *storage.Profile) *string { return &p.Name })
+	f.text("given-name", "given name", func(p *storage.Profile) *string { return &p.GivenName })
+	f.text("family-name", "family name", func(p *storage.Profile) *string { return &p.FamilyName })
+	f.text("middle-name", "middle name", func(p *storage.Profile) *string { return &p.MiddleName })
 	f.text("nickname", "nickname", func(p *storage.Profile) *string { return &p.Nickname })
 	f.text("picture", "https `URL` of a picture", func(p *storage.Profile) *string { return &p.Picture })
+	f.text("profile", "https `URL` of a page about the user", func(p *storage.Profile) *string { return &p.Profile })
+	f.text("website", "https `URL` of the user's own site", func(p *storage.Profile) *string { return &p.Website })
 	f.text("gender", "gender", func(p *storage.Profile) *string { return &p.Gender })
 	f.text("birthdate", "`date` of birth, YYYY-MM-DD", func(p *storage.Profile) *string { return &p.Birthdate })
 	f.text("locale", "language `tag`, such as zh-CN", func(p *storage.Profile) *string { return &p.Locale })
 	f.text("zoneinfo", "time `zone`, such as Asia/Shanghai", func(p *storage.Profile) *string { return &p.Zoneinfo })
+	f.text("address", "postal address as it is written on a letter", func(p *storage.Profile) *string { return &addressOf(p).Formatted })
+	f.text("street-address", "street and house of the address", func(p *storage.Profile) *string { return &addressOf(p).StreetAddress })
+	f.text("locality", "city of the address", func(p *storage.Profile) *string { return &addressOf(p).Locality })
+	f.text("region", "province or state of the address", func(p *storage.Profile) *string { return &addressOf(p).Region })
+	f.text("postal-code", "postal `code` of the address", func(p *storage.Profile) *string { return &addressOf(p).PostalCode })
+	f.text("country", "country of the address", func(p *storage.Profile) *string { return &addressOf(p).Country })
 	return f
+}
+
+// written is an address on one line.
+func written(address *storage.Address) string {
+	if address == nil {
+		return ""
+	}
+	parts := []string{address.Formatted, address.StreetAddress, address.Locality, address.Region, address.PostalCode, address.Country}
+	parts = slices.DeleteFunc(parts, func(part string) bool { return part == "" })
+	return strings.ReplaceAll(strings.Join(parts, ", "), "\n", ", ")
+}
+
+// addressOf is the address of a profile, which it makes if there is none.
+func addressOf(p *storage.Profile) *storage.Address {
+	if p.Address == nil {
+		p.Address = new(storage.Address)
+	}
+	return p.Address
 }
 
 func newUserList(d *desk) *cobra.Command {
@@ -150,22 +181,17 @@ func newUserUpdate(d *desk) *cobra.Command {
 	command := &cobra.Command{
 		Use:     "update USER_ID",
 		Short:   "Change a user",
-		Long:    "Changes what the flags say and nothing else; \"\" clears a part of the profile. An e-mail address set here counts as verified by you.",
+		Long:    "Changes what the flags say and nothing else; \"\" clears a part of the profile. An e-mail address or a phone number set here counts as verified\nby you.",
 		Example: "  minifed user update 4ofe6wmzs2ks6bzxyrhwmhsxqa --nickname Ali --locale zh-CN\n  minifed user update 4ofe6wmzs2ks6bzxyrhwmhsxqa --username alice",
 		Args:    exactly("the user's ID"),
 	}
 	f := newFields[admin.UserUpdate](command.Flags())
 	f.optional("username", "username", func(u *admin.UserUpdate) **string { return &u.Username })
 	f.optional("email", "e-mail `address` that you vouch for", func(u *admin.UserUpdate) **string { return &u.Email })
-	f.optional("name", "full name", func(u *admin.UserUpdate) **string { return &u.Profile.Name })
-	f.optional("nickname", "nickname", func(u *admin.UserUpdate) **string { return &u.Profile.Nickname })
-	f.optional("picture", "https `URL` of a picture", func(u *admin.UserUpdate) **string { return &u.Profile.Picture })
-	f.optional("gender", "gender", func(u *admin.UserUpdate) **string { return &u.Profile.Gender })
-	f.optional("birthdate", "`date` of birth, YYYY-MM-DD", func(u *admin.UserUpdate) **string { return &u.Profile.Birthdate })
-	f.optional("locale", "language `tag`, such as zh-CN", func(u *admin.UserUpdate) **string { return &u.Profile.Locale })
-	f.optional("zoneinfo", "time `zone`, such as Asia/Shanghai", func(u *admin.UserUpdate) **string { return &u.Profile.Zoneinfo })
+	f.optional("phone-number", "phone `number` that you vouch for, such as +8613800138000", func(u *admin.UserUpdate) **string { return &u.Phone })
+	profile := newProfileFields(command)
 	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
-		change := admin.UserUpdate{}
+		change := admin.UserUpdate{Profile: profile.apply}
 		f.apply(&change)
 		user, err := service.UpdateUser(ctx, d.directory, id, change)
 		if err != nil {
@@ -258,12 +284,18 @@ func (d *desk) showUser(user storage.User, links []storage.Identity) error {
 			{"email", user.Email},
 			{"phone", user.Phone},
 			{"name", user.Profile.Name},
+			{"given_name", user.Profile.GivenName},
+			{"family_name", user.Profile.FamilyName},
+			{"middle_name", user.Profile.MiddleName},
 			{"nickname", user.Profile.Nickname},
 			{"picture", user.Profile.Picture},
+			{"profile", user.Profile.Profile},
+			{"website", user.Profile.Website},
 			{"gender", user.Profile.Gender},
 			{"birthdate", user.Profile.Birthdate},
 			{"locale", user.Profile.Locale},
 			{"zoneinfo", user.Profile.Zoneinfo},
+			{"address", written(user.Profile.Address)},
 			{"merged", spaced(user.Aliases)},
 		}
 		for _, link := range view.Identities {

@@ -58,20 +58,27 @@ func (s *Service) Users(ctx context.Context, directory, prefix string, page Page
 // UserUpdate is what an operator changes about a user; nil members stay as they are.
 type UserUpdate struct {
 	Username *string
-	// Email is set as verified: the operator vouches for it.
-	Email   *string
-	Profile identity.ProfileUpdate
+	// Email and Phone (E.164) are set as verified: the operator vouches for them.
+	Email, Phone *string
+	// Profile edits what the profile is when it is written, and may be called more than once.
+	Profile func(*storage.Profile)
 }
 
 // UpdateUser changes a user, each member by a write of its own, and returns what is stored then.
 func (s *Service) UpdateUser(ctx context.Context, directory, id string, change UserUpdate) (storage.User, error) {
 	people, actor := s.config.Identity, s.config.Actor
-	entry, err := people.UpdateProfile(ctx, directory, id, change.Profile, actor)
+	entry, err := people.User(ctx, directory, id)
+	if err == nil && change.Profile != nil {
+		entry, err = people.EditProfile(ctx, directory, id, change.Profile, actor)
+	}
 	if err == nil && change.Username != nil {
 		entry, err = people.SetUsername(ctx, directory, id, *change.Username, actor)
 	}
 	if err == nil && change.Email != nil {
 		entry, err = people.SetEmail(ctx, directory, id, *change.Email, actor)
+	}
+	if err == nil && change.Phone != nil {
+		entry, err = people.SetPhone(ctx, directory, id, *change.Phone, actor)
 	}
 	return recordOf(entry), userError(id, err)
 }
@@ -113,7 +120,7 @@ func userError(id string, err error) error {
 	case errors.Is(err, identity.ErrUnknownUser):
 		return fmt.Errorf("user %q %w", id, ErrNotFound)
 	case errors.Is(err, identity.ErrTaken):
-		return fmt.Errorf("a user of this name or e-mail address %w", ErrExists)
+		return fmt.Errorf("a user of this name, e-mail address or phone number %w", ErrExists)
 	default:
 		return err
 	}

@@ -23,18 +23,21 @@ func TestUsersAreMadeChangedAndFound(t *testing.T) {
 	o := newOffice(t)
 	alice := o.user(t, "Alice")
 	o.user(t, "bob")
-	name, email, nickname := "Alicia", "Alice@Example.com", "Al"
+	name, email, phone := "Alicia", "Alice@Example.com", "+8613800138000"
 	changed, err := o.UpdateUser(t.Context(), "default", alice.ID, UserUpdate{
-		Username: &name, Email: &email, Profile: identity.ProfileUpdate{Nickname: &nickname},
+		Username: &name, Email: &email, Phone: &phone,
+		Profile: func(p *storage.Profile) { p.Nickname, p.GivenName, p.Address.Country = "Al", "Alice", "CN" },
 	})
 	must(t, err)
-	if changed.Username != "Alicia" || !changed.EmailVerified || changed.Profile.Nickname != "Al" || changed.Profile.Name != "The Alice" {
+	want := storage.Profile{Name: "The Alice", Nickname: "Al", GivenName: "Alice", Address: changed.Profile.Address}
+	if changed.Username != "Alicia" || !changed.EmailVerified || changed.Phone != phone || changed.PhoneVerifiedAt.IsZero() ||
+		changed.Profile != want || *changed.Profile.Address != (storage.Address{Country: "CN"}) {
 		t.Errorf("got %+v", changed)
 	}
 	o.at = o.at.Add(time.Hour) // the link of the former name has expired
 	person, err := o.User(t.Context(), "default", alice.ID)
 	must(t, err)
-	if person.User.ID != alice.ID || len(person.Identities) != 2 {
+	if person.User.ID != alice.ID || len(person.Identities) != 3 {
 		t.Errorf("%d links of %+v", len(person.Identities), person.User)
 	}
 	found, _, err := o.Users(t.Context(), "default", "ALI", Page{})
@@ -53,14 +56,14 @@ func TestUserErrorsSayWhatIsWrong(t *testing.T) {
 	o := newOffice(t)
 	alice := o.user(t, "alice")
 	o.user(t, "bob")
-	name, picture := "BOB", "ftp://x"
+	name := "BOB"
 	if _, err := o.CreateUser(t.Context(), "default", identity.Account{Username: "Alice"}); !errors.Is(err, ErrExists) {
 		t.Errorf("taken: error %v", err)
 	}
 	if _, err := o.UpdateUser(t.Context(), "default", alice.ID, UserUpdate{Username: &name}); !errors.Is(err, ErrExists) {
 		t.Errorf("taken by another: error %v", err)
 	}
-	_, err := o.UpdateUser(t.Context(), "default", alice.ID, UserUpdate{Profile: identity.ProfileUpdate{Picture: &picture}})
+	_, err := o.UpdateUser(t.Context(), "default", alice.ID, UserUpdate{Profile: func(p *storage.Profile) { p.Picture = "ftp://x" }})
 	wantInvalid(t, err, "picture")
 	wantInvalid(t, o.SetUserPassword(t.Context(), "default", alice.ID, "short"), "password")
 	if _, err := o.User(t.Context(), "default", "nobody"); !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), "nobody") {
