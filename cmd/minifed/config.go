@@ -32,6 +32,7 @@ type ListenConfig struct {
 	ReadTimeout       time.Duration `yaml:"read_timeout"`
 	WriteTimeout      time.Duration `yaml:"write_timeout"`
 	IdleTimeout       time.Duration `yaml:"idle_timeout"`
+	DrainDelay        time.Duration `yaml:"drain_delay"`
 	ShutdownTimeout   time.Duration `yaml:"shutdown_timeout"`
 }
 
@@ -87,6 +88,7 @@ func defaultConfig() Config {
 			ReadTimeout:       15 * time.Second,
 			WriteTimeout:      30 * time.Second,
 			IdleTimeout:       2 * time.Minute,
+			DrainDelay:        time.Second,
 			ShutdownTimeout:   20 * time.Second,
 		},
 		Keys: KeysConfig{RotateEvery: 90 * 24 * time.Hour},

@@ -86,9 +86,12 @@ func (r *configReader) checkTLS() {
 func (r *configReader) checkDurations() {
 	for path, field := range configLeaves(&r.config) {
 		duration, ok := field.Interface().(time.Duration)
-		if ok && path != "keys.rotate_every" && (duration < time.Millisecond || duration > time.Hour) {
+		if ok && path != "keys.rotate_every" && path != "listen.drain_delay" && (duration < time.Millisecond || duration > time.Hour) {
 			r.complain(path, "must be between 1ms and 1h")
 		}
+	}
+	if c := r.config.Listen; c.DrainDelay < 0 || c.DrainDelay >= c.ShutdownTimeout {
+		r.complain("listen.drain_delay", "must be shorter than listen.shutdown_timeout, %v, of which it is a part", c.ShutdownTimeout)
 	}
 	// Oftener, more retired keys would have to stay in the JWK Set than keys.Schedule allows.
 	if every := r.config.Keys.RotateEvery; every < 6*time.Hour || every > 10*365*24*time.Hour {

@@ -31,7 +31,7 @@ func newStation(t *testing.T, variables ...string) *station {
 	writeFile(t, config, "")
 	s.console = &console{
 		in: strings.NewReader(""), out: s.out, err: s.err, now: time.Now, random: rand.Reader, path: "minifed",
-		environ: append([]string{"MINIFED_CONFIG=" + config, "MINIFED_DATA_DIR=" + s.folder, "USER=alice"}, variables...),
+		environ: append([]string{"MINIFED_CONFIG=" + config, "MINIFED_DATA_DIR=" + s.folder, "MINIFED_LISTEN_DRAIN_DELAY=0s", "USER=alice"}, variables...),
 	}
 	return s
 }
@@ -230,7 +230,7 @@ var template = sync.OnceValue(func() string {
 		in: strings.NewReader(""), out: newOutput(), err: logs, now: time.Now, random: rand.Reader,
 		environ: []string{
 			"MINIFED_CONFIG=" + os.DevNull, "MINIFED_DATA_DIR=" + filepath.Join(folder, "data"),
-			"MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off",
+			"MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off", "MINIFED_LISTEN_DRAIN_DELAY=0s",
 		},
 	}
 	ended := make(chan int, 1)

@@ -124,7 +124,7 @@ func (d *demo) configuration(store string) Config {
 	config := defaultConfig()
 	config.DataDir = d.folder
 	config.Listen.AdminAddress = "off"
-	config.Listen.ShutdownTimeout = 3 * time.Second
+	config.Listen.DrainDelay, config.Listen.ShutdownTimeout = 0, 3*time.Second
 	config.Log.Level = "warn"
 	if store != "" {
 		config.Storage.URI = store

@@ -11,18 +11,53 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/wechat"
 )
 
 // health answers what keeps a process running and traffic coming: /livez, /readyz and /metrics.
 type health struct {
-	engine storage.Engine
-	// ready is false while the server starts and while it drains, and at no other time: a dependency that is down is no reason
-	// to take an instance away that answers 503 better than nobody does.
-	ready atomic.Bool
+	// phase is phaseReady while the server serves. It is another one while the server starts and while it drains, and at no
+	// other time: a dependency that is down is no reason to take an instance away that answers 503 better than nobody does.
+	phase atomic.Value
+	// engine is nil until the store is open.
+	engine atomic.Pointer[storage.Engine]
+	// wechat is what became of the last call to WeChat.
+	wechat atomic.Value
+}
+
+// The phases of a server, as /readyz says them.
+const (
+	phaseStarting = "starting"
+	phaseReady    = "ready"
+	phaseDraining = "draining"
+)
+
+// What /readyz says of a dependency.
+const (
+	dependencyOK          = "ok"
+	dependencyUnavailable = "unavailable"
+	dependencyUnused      = "not used yet"
+)
+
+func newHealth() *health {
+	h := &health{}
+	h.phase.Store(phaseStarting)
+	h.wechat.Store(dependencyUnused)
+	return h
 }
 
 // pingTimeout bounds how long /readyz waits for the store.
 const pingTimeout = 2 * time.Second
+
+// observe learns from a call to WeChat. What WeChat says of a user or of a code shows that it is there.
+func (h *health) observe(seen wechat.Observation) {
+	switch seen.Outcome {
+	case wechat.ClassUnsent.String(), wechat.ClassAmbiguous.String(), wechat.ClassBusy.String():
+		h.wechat.Store(dependencyUnavailable)
+	default:
+		h.wechat.Store(dependencyOK)
+	}
+}
 
 // handler returns the handler of the admin listener.
 func (h *health) handler(gatherer prometheus.Gatherer) http.Handler {
@@ -37,18 +72,22 @@ func (h *health) handler(gatherer prometheus.Gatherer) http.Handler {
 type status struct {
 	Status string `json:"status"`
 	Store  string `json:"store,omitempty"`
+	// WeChat is how the last call went.
+	WeChat string `json:"wechat,omitempty"`
 }
 
 func (h *health) readyz(w http.ResponseWriter, r *http.Request) {
-	answer := status{Status: "ready", Store: "ok"}
+	answer := status{Store: dependencyUnavailable}
+	answer.Status, _ = h.phase.Load().(string)
+	answer.WeChat, _ = h.wechat.Load().(string)
 	ctx, cancel := context.WithTimeout(r.Context(), pingTimeout)
 	defer cancel()
-	if h.engine.Ping(ctx) != nil {
-		answer.Store = "unavailable"
+	if engine := h.engine.Load(); engine != nil && (*engine).Ping(ctx) == nil {
+		answer.Store = dependencyOK
 	}
 	code := http.StatusOK
-	if !h.ready.Load() {
-		answer.Status, code = "not ready", http.StatusServiceUnavailable
+	if answer.Status != phaseReady {
+		code = http.StatusServiceUnavailable
 	}
 	writeStatus(w, code, answer)
 }

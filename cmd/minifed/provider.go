@@ -28,8 +28,10 @@ type provider struct {
 	// firstStart says that this start made the store.
 	firstStart bool
 
-	public *http.Server
-	admin  *http.Server
+	public   *http.Server
+	admin    *http.Server
+	door     *door
+	farewell farewell
 	// certificates are nil when TLS is left to a proxy.
 	certificates *certificates
 	stop         context.CancelFunc
@@ -40,38 +42,51 @@ type provider struct {
 // startProvider opens the store and answers on the listeners, which it takes over. The caller calls drain in the end.
 func startProvider(ctx context.Context, c *console, config Config, ports listeners, logger *slog.Logger) (*provider, error) {
 	registry := newRegistry()
-	opened, err := openDeployment(ctx, c, config, purpose{serve: true, logger: logger, metrics: registry})
-	if err != nil {
-		return nil, errors.Join(err, ports.close())
-	}
-	p := &provider{deployment: opened, logger: logger, health: &health{engine: opened.engine}, failed: make(chan error, 2)}
-	handler, err := p.build(ctx, c, registry)
-	if err == nil && config.Listen.TLSCertFile != "" {
-		p.certificates, err = openCertificates(config.Listen, registry, c.now, logger)
-	}
-	if err != nil {
-		return nil, errors.Join(err, ports.close(), opened.close())
-	}
+	p := &provider{logger: logger, health: newHealth(), failed: make(chan error, 2), door: newDoor(ports.public)}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	p.stop = stop
+	if ports.admin != nil { // It says that the server starts, however long that takes.
+		p.admin = p.adminServer(config.Listen, ports.admin, p.health.handler(registry))
+		p.loops.Go(func() { p.ended(p.admin.Serve(ports.admin)) })
+	}
+	handler, err := p.open(ctx, c, config, registry)
+	if err != nil {
+		stop()
+		return nil, errors.Join(err, ports.close())
+	}
 	p.loops.Go(func() { p.ring.Run(background) })
 	p.loops.Go(func() { p.secrets.Run(background) })
 	if engine, ok := p.store.(*mongodb.Engine); ok {
 		p.loops.Go(func() { engine.Run(background) })
 	}
 	p.loops.Go(func() { handler.Run(background) })
-	p.public = p.httpServer(handler)
+	p.public = p.httpServer(config.Listen, handler)
+	p.farewell.watch(p.public)
 	if p.certificates == nil {
-		p.loops.Go(func() { p.ended(p.public.Serve(ports.public)) })
+		p.loops.Go(func() { p.ended(p.public.Serve(p.door)) })
 	} else {
-		p.servePublicTLS(background, ports.public)
+		p.servePublicTLS(background)
 	}
-	if ports.admin != nil {
-		p.admin = p.adminServer(ports.admin, p.health.handler(registry))
-		p.loops.Go(func() { p.ended(p.admin.Serve(ports.admin)) })
-	}
-	p.health.ready.Store(true)
+	p.health.phase.Store(phaseReady)
 	return p, nil
+}
+
+// open opens the store, and puts together what serves from it.
+func (p *provider) open(ctx context.Context, c *console, config Config, registry prometheus.Registerer) (*server.Server, error) {
+	opened, err := openDeployment(ctx, c, config, purpose{serve: true, logger: p.logger, metrics: registry})
+	if err != nil {
+		return nil, err
+	}
+	p.deployment = opened
+	p.health.engine.Store(&opened.engine)
+	handler, err := p.build(ctx, c, registry)
+	if err == nil && config.Listen.TLSCertFile != "" {
+		p.certificates, err = openCertificates(config.Listen, registry, c.now, p.logger)
+	}
+	if err != nil {
+		return nil, errors.Join(err, opened.close())
+	}
+	return handler, nil
 }
 
 // build makes sure of the default directory and puts the handler together.
@@ -90,7 +105,8 @@ func (p *provider) build(ctx context.Context, c *console, registry prometheus.Re
 	calls, err := wechat.New(wechat.Config{
 		BaseURL: p.config.WeChat.BaseURL, ConnectTimeout: p.config.WeChat.ConnectTimeout, Timeout: p.config.WeChat.Timeout,
 		MaxConcurrent: p.config.WeChat.MaxConcurrent, BreakerFailures: p.config.WeChat.BreakerFailures,
-		BreakerOpen: p.config.WeChat.BreakerOpen, Now: c.now, Logger: p.logger, Observe: observe,
+		BreakerOpen: p.config.WeChat.BreakerOpen, Now: c.now, Logger: p.logger,
+		Observe: func(seen wechat.Observation) { observe(seen); p.health.observe(seen) },
 	})
 	if err != nil {
 		return nil, err
@@ -112,8 +128,7 @@ func (p *provider) build(ctx context.Context, c *console, registry prometheus.Re
 const maxHeader = 32 << 10
 
 // httpServer is a server with the limits of the configuration.
-func (p *provider) httpServer(handler http.Handler) *http.Server {
-	limits := p.config.Listen
+func (p *provider) httpServer(limits ListenConfig, handler http.Handler) *http.Server {
 	return &http.Server{
 		Handler: handler, ReadHeaderTimeout: limits.ReadHeaderTimeout, ReadTimeout: limits.ReadTimeout,
 		WriteTimeout: limits.WriteTimeout, IdleTimeout: limits.IdleTimeout, MaxHeaderBytes: maxHeader,
@@ -122,29 +137,29 @@ func (p *provider) httpServer(handler http.Handler) *http.Server {
 }
 
 // adminServer is the server of health and metrics, and of profiles where only this machine reaches it.
-func (p *provider) adminServer(listener net.Listener, handler http.Handler) *http.Server {
+func (p *provider) adminServer(limits ListenConfig, listener net.Listener, handler http.Handler) *http.Server {
 	if onLoopback(listener) {
 		handler = withProfiles(handler)
 	}
-	server := p.httpServer(handler)
+	server := p.httpServer(limits, handler)
 	server.WriteTimeout = profileTimeout
 	return server
 }
 
 // ended reports that a listener stopped without having been told to.
 func (p *provider) ended(err error) {
-	if !errors.Is(err, http.ErrServerClosed) {
+	if !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 		p.failed <- err
 	}
 }
 
 // servePublicTLS answers by TLS, and reads the certificate again whenever SIGHUP says that it changed. Without TLS, SIGHUP ends
 // the process as usual: it comes when the terminal is closed.
-func (p *provider) servePublicTLS(ctx context.Context, listener net.Listener) {
+func (p *provider) servePublicTLS(ctx context.Context) {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	p.public.TLSConfig = p.certificates.config()
-	p.loops.Go(func() { p.ended(p.public.ServeTLS(listener, "", "")) })
+	p.loops.Go(func() { p.ended(p.public.ServeTLS(p.door, "", "")) })
 	p.loops.Go(func() {
 		defer signal.Stop(hangups)
 		for {
@@ -168,11 +183,13 @@ func (p *provider) wait(ctx context.Context) error {
 	}
 }
 
-// drain stops the provider: it accepts nothing new, gives what is in progress its time, and closes the store last.
+// drain stops the provider: it says so for a while, accepts nothing new, gives what is in progress its time, and closes the
+// store last.
 func (p *provider) drain() error {
-	p.health.ready.Store(false)
+	p.health.phase.Store(phaseDraining)
 	ctx, cancel := context.WithTimeout(context.Background(), p.config.Listen.ShutdownTimeout)
 	defer cancel()
+	p.farewell.bid(ctx, p.config.Listen.DrainDelay, func() { _ = p.door.shut() }) // It was open until now.
 	err := p.public.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(fmt.Errorf("requests in progress were cut off: %w", err), p.public.Close())

@@ -16,6 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/storagetest"
 	"github.com/minifed/minifed/wechat"
 	"github.com/minifed/minifed/wechat/wechattest"
@@ -72,7 +73,7 @@ func TestTheFirstStartMakesWhatItNeedsAndSaysWhatComesNext(t *testing.T) {
 
 func TestHealthAndMetricsAnswerOnTheAdminPortAlone(t *testing.T) {
 	running := newStation(t).serve(t)
-	for path, want := range map[string]string{"/livez": `"live"`, "/readyz": `"ready","store":"ok"`, "/metrics": "minifed_build_info"} {
+	for path, want := range map[string]string{"/livez": `"live"`, "/readyz": `"ready","store":"ok","wechat":"not used yet"`, "/metrics": "minifed_build_info"} {
 		if code, body := get(t, running.adminURL+path); code != http.StatusOK || !strings.Contains(body, want) {
 			t.Errorf("%s: %d %s", path, code, body)
 		}
@@ -91,26 +92,47 @@ func TestTheHealthcheckSaysWhetherTheServerIsReady(t *testing.T) {
 			t.Errorf("%s: %q", variable, printed)
 		}
 	}
-	draining := &health{engine: storagetest.NewMemory(time.Now)}
-	unready := httptest.NewServer(draining.handler(prometheus.NewRegistry()))
+	unready := httptest.NewServer(newHealth().handler(prometheus.NewRegistry()))
 	t.Cleanup(unready.Close)
 	newStation(t, "MINIFED_LISTEN_ADMIN_ADDRESS="+strings.TrimPrefix(unready.URL, "http://")).
-		fails(t, exitFailed, []string{"HTTP 503", "not ready"}, "healthcheck")
+		fails(t, exitFailed, []string{"HTTP 503", "starting"}, "healthcheck")
 	newStation(t, "MINIFED_LISTEN_ADMIN_ADDRESS=127.0.0.1:1").fails(t, exitFailed, []string{"no server answers at 127.0.0.1:1"}, "healthcheck")
 	newStation(t, "MINIFED_LISTEN_ADMIN_ADDRESS=off").fails(t, exitFailed, []string{"is off"}, "healthcheck")
 }
 
 func TestAStoreThatIsDownIsNoReasonToTakeAnInstanceAway(t *testing.T) {
-	down := &storagetest.Hooks{Engine: storagetest.NewMemory(time.Now)}
+	var down storage.Engine = &storagetest.Hooks{Engine: storagetest.NewMemory(time.Now)}
 	if err := down.Close(); err != nil {
 		t.Fatal(err)
 	}
-	serving := &health{engine: down}
-	serving.ready.Store(true)
+	serving := newHealth()
+	serving.engine.Store(&down)
+	serving.phase.Store(phaseReady)
 	server := httptest.NewServer(serving.handler(prometheus.NewRegistry()))
 	t.Cleanup(server.Close)
 	if code, body := get(t, server.URL+"/readyz"); code != http.StatusOK || !strings.Contains(body, `"store":"unavailable"`) {
 		t.Errorf("%d %s", code, body)
+	}
+}
+
+func TestReadinessTellsWhatTheLastCallToWeChatCameTo(t *testing.T) {
+	simulator := new(wechattest.Server)
+	api := httptest.NewServer(simulator)
+	t.Cleanup(api.Close)
+	running := newStation(t).serve(t, "MINIFED_WECHAT_BASE_URL="+api.URL)
+	mini := running.miniProgram(t, simulator)
+	for _, step := range []struct {
+		fault wechattest.Fault
+		want  string
+	}{{wechattest.Fault{Status: http.StatusBadGateway}, "unavailable"}, {wechattest.Fault{Errcode: 40226}, "ok"}} {
+		mini.app.Fail(wechattest.Code2Session, step.fault)
+		if _, _, err := mini.signIn(running.url, url.Values{"code": {mini.app.Login("alice")}}); err != nil {
+			t.Fatal(err)
+		}
+		mini.app.Heal()
+		if code, body := get(t, running.adminURL+"/readyz"); code != http.StatusOK || !strings.Contains(body, `"wechat":"`+step.want+`"`) {
+			t.Errorf("after %+v: %d %s", step.fault, code, body)
+		}
 	}
 }
 
@@ -304,6 +326,9 @@ func TestAStopLetsALoginInProgressFinish(t *testing.T) {
 	case code := <-running.ended:
 		t.Fatalf("serve ended with %d while a login was in progress", code)
 	default:
+	}
+	if code, body := get(t, running.adminURL+"/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, `"draining"`) {
+		t.Errorf("/readyz while it drains: %d %s", code, body)
 	}
 	gate.Open()
 	if got := <-answered; got.err != nil || got.status != http.StatusOK {

@@ -1,0 +1,38 @@
+//go:build linux || darwin || freebsd
+
+package main
+
+import (
+	"errors"
+	"net"
+	"os"
+	"syscall"
+)
+
+// takeWaiting takes the connections that wait in the queue of a listener, and ends the queue in the same breath: whoever comes
+// between the last one and the end is reset.
+func takeWaiting(listener *net.TCPListener, into chan<- net.Conn) {
+	raw, err := listener.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) { // It fails if the listener is closed: then nobody waits.
+		_ = syscall.Listen(int(fd), 0)                                    // From now on one at a time comes in; others try again.
+		defer func() { _ = syscall.Shutdown(int(fd), syscall.SHUT_RD) }() // Where that is not possible Close does it.
+		for len(into) < cap(into) {
+			accepted, _, err := syscall.Accept(int(fd))
+			if errors.Is(err, syscall.EINTR) || errors.Is(err, syscall.ECONNABORTED) {
+				continue
+			}
+			if err != nil {
+				return // The listener does not block: EAGAIN, nobody is there.
+			}
+			syscall.CloseOnExec(accepted)
+			file := os.NewFile(uintptr(accepted), "connection")
+			if connection, err := net.FileConn(file); err == nil { // It has a descriptor of its own.
+				into <- connection
+			}
+			_ = file.Close()
+		}
+	})
+}

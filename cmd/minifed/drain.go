@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// farewell ends the connections of a server between two requests. http.Server.Shutdown alone closes a connection on which a
+// request is just arriving, and drops a request that it reads afterwards; whoever sent a POST cannot know whether it was done.
+type farewell struct {
+	// bidden says that the server is leaving: from then on every answer asks for its connection to be closed.
+	bidden atomic.Bool
+
+	mu sync.Mutex
+	// busy are the connections that are not waiting for a further request, with their state; guarded by mu.
+	busy map[net.Conn]http.ConnState
+}
+
+// patience is how long a connection on which nothing was sent yet is waited for.
+const patience = time.Second
+
+// watch makes the server tell its connections farewell. It must be called before the server serves.
+func (f *farewell) watch(server *http.Server) {
+	f.busy = map[net.Conn]http.ConnState{}
+	server.ConnState = f.note
+	inner := server.Handler
+	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if f.bidden.Load() {
+			w.Header().Set("Connection", "close") // With HTTP/2 it becomes a GOAWAY.
+		}
+		inner.ServeHTTP(w, r)
+	})
+}
+
+func (f *farewell) note(connection net.Conn, state http.ConnState) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if state == http.StateNew || state == http.StateActive {
+		f.busy[connection] = state
+		return
+	}
+	delete(f.busy, connection)
+}
+
+// bid lets clients and balancers find out for a while, during which everything is still answered; then stops accepting
+// connections by calling hangUp, and returns when the ones that were accepted have been answered or ctx ends.
+func (f *farewell) bid(ctx context.Context, while time.Duration, hangUp func()) {
+	f.bidden.Store(true)
+	wait(ctx, while)
+	hangUp()
+	started := time.Now()
+	for ctx.Err() == nil && f.working(time.Since(started) < patience) {
+		wait(ctx, 5*time.Millisecond)
+	}
+}
+
+// working reports whether some connection is in the middle of a request or, if they count, has not sent one yet.
+func (f *farewell) working(newOnes bool) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, state := range f.busy {
+		if state == http.StateActive || newOnes {
+			return true
+		}
+	}
+	return false
+}
+
+// wait returns after a time, or when ctx ends.
+func wait(ctx context.Context, long time.Duration) {
+	timer := time.NewTimer(long)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

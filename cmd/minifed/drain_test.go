@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+)
+
+func TestAStopUnderLoadFailsNoRequestOfAConnectionThatWasAccepted(t *testing.T) {
+	for name, once := range map[string]bool{"on connections that are used again": false, "on a connection for each request": true} {
+		t.Run(name, func(t *testing.T) {
+			running := newStation(t).serve(t, "MINIFED_LISTEN_DRAIN_DELAY=200ms")
+			client := &http.Client{Transport: &http.Transport{DisableKeepAlives: once, MaxIdleConnsPerHost: 64}}
+			t.Cleanup(client.CloseIdleConnections)
+			var served atomic.Int64
+			var callers sync.WaitGroup
+			enough := make(chan struct{})
+			for range 16 {
+				callers.Go(func() { callUntilRefused(t, client, running.url, &served, enough) })
+			}
+			<-enough
+			running.stop(t)
+			callers.Wait()
+		})
+	}
+}
+
+// callUntilRefused posts again and again until nobody listens any more. Everything else that is not an answer is a failure. It
+// closes enough when all callers together had some answers.
+func callUntilRefused(t *testing.T, client *http.Client, url string, served *atomic.Int64, enough chan<- struct{}) {
+	for {
+		response, err := client.Post(url+"/oauth2/token", "application/x-www-form-urlencoded", strings.NewReader("grant_type=client_credentials"))
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			return
+		}
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if _, err := io.Copy(io.Discard, response.Body); err != nil {
+			t.Errorf("half an answer: %v", err)
+		}
+		_ = response.Body.Close()
+		if served.Add(1) == 500 {
+			close(enough)
+		}
+	}
+}
+
+func TestWhoWaitsAtADoorThatIsShutIsLetIn(t *testing.T) {
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	door := newDoor(listener)
+	for range 3 {
+		caller, err := new(net.Dialer).DialContext(t.Context(), "tcp", listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = caller.Close() })
+	}
+	if err := door.shut(); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		connection, err := door.Accept()
+		if err != nil {
+			t.Fatalf("who had knocked was not let in: %v", err)
+		}
+		_ = connection.Close()
+	}
+	if _, err := door.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("after that: %v", err)
+	}
+}
+
+func TestAConnectionThatSendsNothingDoesNotHoldUpTheStopForLong(t *testing.T) {
+	running := newStation(t).serve(t)
+	caller, err := new(net.Dialer).DialContext(context.Background(), "tcp", strings.TrimPrefix(running.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer caller.Close()
+	running.stop(t)
+	if strings.Contains(running.err.String(), "cut off") {
+		t.Errorf("logged %s", running.err)
+	}
+}
