@@ -64,6 +64,10 @@ type Grant struct {
 	Code    *Code    `json:"code,omitempty"`
 	Refresh *Refresh `json:"refresh,omitempty"`
 
+	// Attempt is random and another one with every replacement: a process that was not told how a write of its own ended
+	// recognises it by that.
+	Attempt string `json:"attempt,omitempty"`
+
 	RevokedAt time.Time `json:"revoked_at,omitzero"`
 	// RevokedBecause is a word for the operator: reuse, logout, revoked, proofs.
 	RevokedBecause string `json:"revoked_because,omitempty"`

@@ -18,15 +18,33 @@ func (s *Store) UseAssertion(ctx context.Context, client, jti string, expiresAt 
 	if err != nil {
 		return err
 	}
-	record := storage.Assertion{Directory: r.directory(), Client: client, JTI: jti, ExpiresAt: storage.Instant(expiresAt)}
-	_, err = storage.Insert(ctx, s.Engine, record)
-	if errors.Is(err, storage.ErrExists) {
-		return fmt.Errorf("oauth2: assertion: %w", fosite.ErrJTIKnown)
-	}
+	name, err := s.newAttempt()
 	if err != nil {
-		return fmt.Errorf("oauth2: assertion: %w", err)
+		return err
 	}
-	return nil
+	record := storage.Assertion{
+		Directory: r.directory(), Client: client, JTI: jti, Attempt: name, ExpiresAt: storage.Instant(expiresAt),
+	}
+	_, err = storage.Insert(ctx, s.Engine, record)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, storage.ErrExists):
+		return s.assertionKnown(ctx, record)
+	case errors.Is(err, storage.ErrUnavailable):
+		s.doubts.add(record.Document().ID, attempt{name: name}, s.now())
+	}
+	return fmt.Errorf("oauth2: assertion: %w", err)
+}
+
+// assertionKnown is the answer when a jti is stored already: nil for the repeat of a request to this process that was told to
+// come back, because nobody could say whether it had spent the jti.
+func (s *Store) assertionKnown(ctx context.Context, record storage.Assertion) error {
+	repeats, err := s.unansweredAssertion(ctx, record)
+	if err != nil || repeats {
+		return err
+	}
+	return fmt.Errorf("oauth2: assertion: %w", fosite.ErrJTIKnown)
 }
 
 // ClientAssertionJWTValid implements fosite.ClientManager. It promises nothing: SetClientAssertionJWT decides.

@@ -51,7 +51,9 @@ func (s *Store) look(ctx context.Context, engine storage.Engine, id string) (*un
 	if err != nil {
 		return nil, err
 	}
-	return r.remember(id, &unit{stored: entry, readAt: s.now()}), nil
+	u := &unit{readAt: s.now()}
+	s.see(u, entry)
+	return r.remember(id, u), nil
 }
 
 // confirm reads a stored grant once more where the engine may have read too early.
@@ -65,7 +67,7 @@ func (s *Store) confirm(ctx context.Context, u *unit) error {
 	if err != nil {
 		return err
 	}
-	u.stored = entry
+	s.see(u, entry)
 	return nil
 }
 

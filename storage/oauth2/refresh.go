@@ -24,6 +24,9 @@ const (
 	fresh freshness = iota
 	// recent was rotated within RefreshGrace: it yields the current one, so that parallel and late calls converge.
 	recent
+	// unanswered was rotated by a request to this process that was told to come back, however long ago: nobody has the current
+	// one, which it yields.
+	unanswered
 	// unknown is newer than the grant, as after a backup was restored: nothing is revoked.
 	unknown
 	// reused is everything older: the grant is revoked.
@@ -44,6 +47,15 @@ func freshnessOf(refresh *storage.Refresh, generation uint32, shownAt time.Time)
 		return recent
 	}
 	return reused
+}
+
+// freshness is freshnessOf for a grant of this unit.
+func (u *unit) freshness(refresh *storage.Refresh, generation uint32) freshness {
+	found := freshnessOf(refresh, generation, u.readAt)
+	if found == reused && u.unanswered && generation+1 == refresh.Generation {
+		return unanswered
+	}
+	return found
 }
 
 // CreateRefreshTokenSession implements fosite's RefreshTokenStorage: the grant that this request makes gets its first refresh
@@ -87,12 +99,12 @@ func (s *Store) GetRefreshTokenSession(ctx context.Context, token string, sessio
 	case g.State != storage.GrantActive:
 		return nil, notFound(ended("grant is " + string(g.State)))
 	}
-	switch freshnessOf(g.Refresh, generation, u.readAt) {
+	switch u.freshness(g.Refresh, generation) {
 	case unknown:
 		return nil, notFound(ended("refresh token is newer than the grant"))
 	case reused:
 		return &fosite.Request{ID: g.ID}, fmt.Errorf("oauth2: %w", fosite.ErrInactiveToken)
-	case fresh, recent:
+	case fresh, recent, unanswered:
 	}
 	if !s.now().Before(g.Refresh.IdleUntil) {
 		return nil, notFound(ended("refresh token expired"))
@@ -149,6 +161,9 @@ func (s *Store) RotateRefreshToken(ctx context.Context, _ string, token string) 
 		return err
 	}
 	client, err := s.client(ctx, u.grant().Client)
+	if errors.Is(err, storage.ErrNotFound) {
+		return ended("client is gone or disabled")
+	}
 	if err != nil {
 		return err
 	}
@@ -156,16 +171,19 @@ func (s *Store) RotateRefreshToken(ctx context.Context, _ string, token string) 
 		if next.State != storage.GrantActive {
 			return false, ended("grant is " + string(next.State))
 		}
-		switch freshnessOf(next.Refresh, generation, u.readAt) {
+		switch u.freshness(next.Refresh, generation) {
 		case recent:
 			return false, nil
 		case unknown:
 			return false, ended("refresh token is newer than the grant")
 		case reused:
 			return false, fmt.Errorf("oauth2: %w", fosite.ErrInactiveToken)
+		case unanswered:
+			next.Refresh.Rotated[0] = s.now() // It is answered only now: late copies of the token are late from now on.
+			s.prolong(next, client)
 		case fresh:
+			s.rotate(next, client)
 		}
-		s.rotate(next, client)
 		return true, nil
 	})
 	if err == nil || errors.Is(err, ErrNoGrant) || errors.Is(err, fosite.ErrInactiveToken) {

@@ -52,6 +52,8 @@ type unit struct {
 	next *storage.Grant
 	// complete says that next may be written.
 	complete bool
+	// unanswered says that stored is a rotation by a request to this process which was never told of it: see doubts.
+	unanswered bool
 }
 
 // grant is the grant as this request sees it.

@@ -27,6 +27,8 @@ type Store struct {
 	Rand    io.Reader
 	// Subject returns the "sub" by which a client knows a user; nil is the user's ID for every client.
 	Subject func(ctx context.Context, client *Client, user string) (string, error)
+
+	doubts doubts
 }
 
 var (
@@ -90,7 +92,8 @@ func (s *Store) reload(ctx context.Context, u *unit) error {
 	if err != nil {
 		return err
 	}
-	u.stored, u.next, u.complete = entry, nil, false
+	s.see(u, entry)
+	u.next, u.complete = nil, false
 	return nil
 }
 
@@ -101,13 +104,34 @@ func (s *Store) write(ctx context.Context, u *unit) error {
 	if u.stored == nil {
 		entry, err = storage.Insert(ctx, s.Engine, *u.next)
 	} else {
-		entry, err = u.stored.Replace(ctx, s.Engine, *u.next)
+		entry, err = s.replace(ctx, u)
 	}
 	if err != nil {
 		return fmt.Errorf("oauth2: grant: %w", err)
 	}
-	u.stored, u.next, u.complete = entry, nil, false
+	u.stored, u.next, u.complete, u.unanswered = entry, nil, false, false
 	return nil
+}
+
+// replace stores u.next in the place of what was read, and remembers that it tried if nobody can say whether it is stored.
+func (s *Store) replace(ctx context.Context, u *unit) (entry *storage.Entry[storage.Grant], err error) {
+	if u.next.Attempt, err = s.newAttempt(); err != nil {
+		return nil, err
+	}
+	id, before := u.next.Document().ID, u.stored.Record
+	if u.unanswered { // What was there before the first of these attempts.
+		refresh := *before.Refresh
+		refresh.Generation--
+		before.Refresh = &refresh
+	}
+	entry, err = u.stored.Replace(ctx, s.Engine, *u.next)
+	switch {
+	case err == nil:
+		s.doubts.settle(id)
+	case errors.Is(err, storage.ErrUnavailable):
+		s.doubts.add(id, attempt{u.next.Attempt, before}, s.now())
+	}
+	return entry, err
 }
 
 // attempts bounds how often a lost compare-and-set is decided again: each time somebody else's was won.
