@@ -2,11 +2,10 @@ package server
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/ory/fosite"
@@ -28,8 +27,9 @@ type federation struct {
 	master *keys.Master
 	keys   *keys.Ring
 	now    func() time.Time
-	random io.Reader
 	logger *slog.Logger
+	// vouched is what WeChat said in the course of requests that are not answered yet.
+	vouched *vouched
 	// attaching proves whose an existing account is.
 	attaching *attaching
 }
@@ -63,7 +63,7 @@ func (f *federation) ExchangeCode(ctx context.Context, client fosite.Client, cod
 	if err := f.beforeCode(ctx, client, visitOf(ctx)); err != nil {
 		return wechat.Session{}, err
 	}
-	return f.wechat.Code2Session(ctx, app, code)
+	return f.vouched.session(ctx, client, code, func() (wechat.Session, error) { return f.wechat.Code2Session(ctx, app, code) })
 }
 
 // signable says why the tokens of a client could not be signed now. It is asked before a code is spent on them.
@@ -144,16 +144,30 @@ func (f *federation) answered(ctx context.Context, client *oauth2.Client, reques
 		return f.store.Repeat(ctx, client, ids, v.asked(request))
 	}
 	live, err := f.store.Ticket(ctx, client, v.ticket, v.asked(request))
+	if err != nil || live.Grant.State != storage.GrantPending {
+		return live, err
+	}
+	if live.Grant.Pending == nil {
+		return nil, oauth2.ErrNoGrant
+	}
+	v.pending = &live.Grant
+	return live, f.refusedBefore(ctx, client, request, v)
+}
+
+// refusedBefore says that the same request was refused, of one that shows a code besides the ticket: the ticket is still good.
+func (f *federation) refusedBefore(ctx context.Context, client *oauth2.Client, request grants.Exchange, v *visit) error {
+	if v.ticketAlone() {
+		return nil
+	}
+	ids, err := f.grantIDs(ctx, client, request.Code)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if live.Grant.State == storage.GrantPending {
-		if live.Grant.Pending == nil {
-			return nil, oauth2.ErrNoGrant
-		}
-		v.pending = &live.Grant
+	_, err = f.store.Repeat(ctx, client, ids, v.asked(request))
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil
 	}
-	return live, nil
+	return err
 }
 
 // grantIDs derives the ID of the grant that a code makes, so that a repeat finds it.
@@ -192,22 +206,38 @@ func (f *federation) ResolveSubject(ctx context.Context, request grants.Exchange
 		return grants.Subject{}, f.registrationRequired(ctx, client, draft)
 	}
 	if err != nil {
-		return grants.Subject{}, refusedPerson(err)
+		return grants.Subject{}, f.refusedForGood(ctx, client, request, v, refusedPerson(err))
 	}
 	// 3. The grant of that user, as the user was when the login looked: ending the user's grants ends this one too.
 	v.user = found.user
 	draft.User = found.user.ID
 	draft.UserEpoch = found.epoch
 	draft.ClientEpoch = found.clientEpoch
-	if draft.SID, err = f.sessionID(); err != nil {
-		return grants.Subject{}, err
-	}
+	draft.PhoneError = found.phoneError
+	draft.SID = sessionID(record.Directory, draft.ID)
 	if err := f.store.Draft(ctx, draft); err != nil {
 		return grants.Subject{}, err
 	}
-	subject := subjectOf(draft, found.user.ID)
-	subject.Response = found.response
-	return subject, nil
+	return subjectOf(draft, found.user.ID), nil
+}
+
+// refusedForGood returns refused, and remembers a conflict of accounts: the code is spent, and a repeat is answered the same.
+func (f *federation) refusedForGood(
+	ctx context.Context, client *oauth2.Client, request grants.Exchange, v *visit, refused error,
+) error {
+	problem, ok := errors.AsType[*grants.Error](refused)
+	if !ok || problem.Protocol.CodeField != http.StatusConflict || v.ticketAlone() {
+		return refused
+	}
+	ids, err := f.grantIDs(ctx, client, request.Code)
+	if err != nil {
+		return err
+	}
+	made := storage.Grant{ID: ids[0].ID, SecretGeneration: ids[0].SecretGeneration, Asked: v.asked(request)}
+	if err := f.store.Refuse(ctx, client, made, problem.Protocol.ErrorField); err != nil {
+		return err
+	}
+	return refused
 }
 
 // draft is the grant that this request makes, without its user.
@@ -266,24 +296,29 @@ func (f *federation) registrationRequired(ctx context.Context, client *oauth2.Cl
 	return grants.RegistrationRequired(ticket, life)
 }
 
-// sessionID makes the claim "sid" of a grant: a mini-program has no browser session, its grant is a session of its own.
-func (f *federation) sessionID() (string, error) {
-	var raw [16]byte
-	if _, err := io.ReadFull(f.random, raw[:]); err != nil {
-		return "", fmt.Errorf("server: randomness: %w", err)
-	}
-	return base64.RawURLEncoding.EncodeToString(raw[:]), nil
+// sessionID is the claim "sid" of a grant: a mini-program has no browser session, its grant is a session of its own. It derives
+// from the grant's ID, so that requests which make one grant at a time, on whatever instances, say the same.
+func sessionID(directory, grant string) string {
+	const length = 22 // 128 bits
+	return storage.Digest("sid", directory, grant)[:length]
 }
 
 // subjectOf is what the tokens of a grant say of its user.
 func subjectOf(g storage.Grant, subject string) grants.Subject {
-	return grants.Subject{
+	said := grants.Subject{
 		ID: subject, GrantID: g.ID, AuthTime: g.AuthTime, AMR: g.AMR, ACR: g.ACR, Claims: map[string]any{"sid": g.SID},
 	}
+	if g.PhoneError != "" {
+		said.Response = map[string]any{"phone_error": g.PhoneError}
+	}
+	return said
 }
 
 // refusedGrant says what the holder of a code or ticket is told whose grant is not to be had.
 func refusedGrant(err error) error {
+	if refused, ok := errors.AsType[*oauth2.RefusalError](err); ok {
+		return conflict(refused.Code)
+	}
 	switch {
 	case errors.Is(err, oauth2.ErrRepeatDiffers):
 		return grants.RepeatDiffers()

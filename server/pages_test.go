@@ -62,7 +62,14 @@ const (
 
 func newHouse(t *testing.T, edits ...func(*server.Config)) *house {
 	t.Helper()
-	h := &house{world: newWorld(t), mail: new(mailbox)}
+	return houseOn(newWorld(t), edits...)
+}
+
+// houseOn makes a world a house.
+func houseOn(w *world, edits ...func(*server.Config)) *house {
+	t := w.T
+	t.Helper()
+	h := &house{world: w, mail: new(mailbox)}
 	h.people = must(identity.New(identity.Config{
 		Engine: h.engine, Now: h.clock.Now, Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler), Argon2: cheapArgon2(),
 	}))(t)

@@ -20,8 +20,8 @@ type person struct {
 	user storage.User
 	// epoch and clientEpoch are those of the user as first read: what ends grants in between ends the grant of this login.
 	epoch, clientEpoch int64
-	// response are members of the token response.
-	response map[string]any
+	// phoneError says what was wrong with a phone number that the login brought; empty when nothing was.
+	phoneError string
 }
 
 // identify finds or makes the user of a login, by the method of the visit. A person whom nobody knows, under the policy that
@@ -56,10 +56,7 @@ func (f *federation) signIn(
 	if request.PhoneCode == "" {
 		return found, nil
 	}
-	failure, err := f.linkPhone(ctx, client, request.PhoneCode, &found)
-	if failure != "" {
-		found.response = map[string]any{"phone_error": failure}
-	}
+	found.phoneError, err = f.linkPhone(ctx, client, request.PhoneCode, &found)
 	return found, err
 }
 
@@ -147,6 +144,7 @@ func (f *federation) linkPhone(ctx context.Context, client *oauth2.Client, code 
 	if errors.Is(err, identity.ErrUserDisabled) {
 		return "", err
 	}
+	callOf(ctx).unfinished = down(err) // The code of the number is spent, and another login may bring it again.
 	failure = phoneFailure(err)
 	f.logger.WarnContext(ctx, "phone number not linked at login", "request_id", callOf(ctx).id, "phone_error", failure, "cause", operatorText(err))
 	return failure, nil
@@ -158,7 +156,7 @@ func (f *federation) phoneNumber(ctx context.Context, client *oauth2.Client, cod
 	if err != nil {
 		return "", err
 	}
-	proven, err := f.wechat.PhoneNumber(ctx, app, code)
+	proven, err := f.vouched.phoneNumber(ctx, client, code, func() (wechat.PhoneNumber, error) { return f.wechat.PhoneNumber(ctx, app, code) })
 	if err != nil {
 		return "", err
 	}
@@ -215,9 +213,9 @@ func refusedPerson(err error) error {
 	case errors.Is(err, identity.ErrSnapshotUser):
 		return grants.Blocked(err)
 	case errors.Is(err, identity.ErrAlreadyBound):
-		return conflict(codeAlreadyBound, "This WeChat user belongs to another account already. The operator can merge the two; nothing merges by itself.")
+		return conflict(codeAlreadyBound)
 	case errors.Is(err, identity.ErrAccountConflict):
-		return conflict(codeAccountConflict, "Another account holds this phone number and cannot be attached by it. The operator sees the two as a merge candidate.")
+		return conflict(codeAccountConflict)
 	case errors.Is(err, identity.ErrChanged):
 		return grants.NewCode("The account signed out everywhere, or changed how one signs in, while this request was under way. Call wx.login again and start over with its code.", err)
 	case errors.As(err, &invalid):
@@ -229,6 +227,11 @@ func refusedPerson(err error) error {
 	return err
 }
 
-func conflict(code, description string) error {
+// conflict is 409 under one of bindUser's error codes.
+func conflict(code string) error {
+	description := "This WeChat user belongs to another account already. The operator can merge the two; nothing merges by itself."
+	if code == codeAccountConflict {
+		description = "Another account holds this phone number and cannot be attached by it. The operator sees the two as a merge candidate."
+	}
 	return &grants.Error{Protocol: &fosite.RFC6749Error{ErrorField: code, DescriptionField: description, CodeField: http.StatusConflict}}
 }

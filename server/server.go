@@ -87,13 +87,14 @@ func (s *Server) endpoints() ([]endpoint, error) {
 	proofs := s.newPasswords(people, throttles)
 	proof := linkProof{bearer: &bearer{tokens: jwts, store: store}, now: c.Now}
 	mail := letters{s.post, views.tongues}
+	answers := newVouched(c.Now)
 	// 2. fosite and the grants.
 	configuration := &configurator{Config: newFositeConfig(authentication.authenticate), tokenPath: tokenPath}
 	codeFlow := newCodeGrant(configuration, store, strategy)
 	configuration.AuthorizeEndpointHandlers = fosite.AuthorizeEndpointHandlers{codeFlow}
 	provider, dispatch, err := newProvider(configuration, store, strategy, grantFactories{
 		grants.GrantType: {s.exchangeFactory(&federation{
-			store: store, people: people, wechat: c.WeChat, master: c.Master, keys: c.Keys, now: c.Now, random: c.Rand, logger: c.Logger,
+			store: store, people: people, wechat: c.WeChat, master: c.Master, keys: c.Keys, now: c.Now, logger: c.Logger, vouched: answers,
 			attaching: &attaching{passwords: proofs, proof: proof, letters: mail, engine: c.Engine},
 		})},
 		string(fosite.GrantTypeAuthorizationCode): {codeFlow.factory},
@@ -104,7 +105,7 @@ func (s *Server) endpoints() ([]endpoint, error) {
 		return nil, err
 	}
 	// 3. The endpoints.
-	token := &tokenEndpoint{provider: provider, timeout: c.RequestTimeout, codes: newLatches()}
+	token := &tokenEndpoint{provider: provider, timeout: c.RequestTimeout, codes: newLatches(), vouched: answers}
 	authorize := s.newAuthorize(codes{provider: provider, store: store, now: c.Now}, views.failure)
 	return append(s.pageEndpoints(views, people, proofs, mail, authorize),
 		authorize,

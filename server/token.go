@@ -20,6 +20,7 @@ type tokenEndpoint struct {
 	// timeout bounds the work on one request, which goes on when the caller hangs up: an answer that was lost can be asked for again.
 	timeout time.Duration
 	codes   *latches
+	vouched *vouched
 }
 
 func (e *tokenEndpoint) mount(t *table) {
@@ -53,9 +54,15 @@ func (e *tokenEndpoint) answer(r *http.Request, form url.Values) (fosite.AccessR
 		}
 		defer leave()
 	}
-	request, err := e.provider.NewAccessRequest(ctx, r, new(oauth2.Session))
+	response, err := e.grant(r)
+	e.vouched.settle(callOf(ctx), err)
+	return response, err
+}
+
+func (e *tokenEndpoint) grant(r *http.Request) (fosite.AccessResponder, error) {
+	request, err := e.provider.NewAccessRequest(r.Context(), r, new(oauth2.Session))
 	if err != nil {
 		return nil, err
 	}
-	return e.provider.NewAccessResponse(ctx, request)
+	return e.provider.NewAccessResponse(r.Context(), request)
 }

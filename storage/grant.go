@@ -60,6 +60,12 @@ type Grant struct {
 	// RepeatUntil is how long a repeat of that request is answered with this grant.
 	RepeatUntil time.Time `json:"repeat_until,omitzero"`
 
+	// PhoneError is "phone_error" of the answer, which a repeat gets again.
+	PhoneError string `json:"phone_error,omitempty"`
+	// Refusal is the error code that the request was answered with when it made no grant: the grant is revoked from the
+	// beginning, and kept only so that a repeat is refused alike.
+	Refusal string `json:"refusal,omitempty"`
+
 	Pending *Pending `json:"pending,omitempty"`
 	Code    *Code    `json:"code,omitempty"`
 	Refresh *Refresh `json:"refresh,omitempty"`

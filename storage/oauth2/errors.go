@@ -19,6 +19,15 @@ var (
 	ErrRepeatDiffers = errors.New("oauth2: repeat asks for something else")
 )
 
+// RefusalError says that a request was refused before which asked the same.
+type RefusalError struct {
+	// Code is the error code that Refuse was given.
+	Code string
+}
+
+// Error names the code.
+func (e *RefusalError) Error() string { return "oauth2: refused before: " + e.Code }
+
 // ended is ErrNoGrant with the reason, for the operator.
 func ended(reason string) error { return fmt.Errorf("%w: %s", ErrNoGrant, reason) }
 

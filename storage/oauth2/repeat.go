@@ -3,6 +3,7 @@ package oauth2
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/minifed/minifed/storage"
 )
@@ -12,6 +13,7 @@ import (
 //   - the grant, active with its user or pending without, if it was made in the last RepeatWindow, is as new as it was then
 //     and is alive: the tokens of a fosite request with its ID are the ones it already gave, and nothing is written;
 //   - storage.ErrNotFound when no grant was made;
+//   - a *RefusalError when the request was refused with Refuse in the last RepeatWindow;
 //   - ErrRepeatDiffers when one was made for something else;
 //   - ErrNoGrant when one was made and its time is over, with ErrUserDisabled when that is why.
 func (s *Store) Repeat(ctx context.Context, client *Client, ids []GrantID, asked string) (*Live, error) {
@@ -28,10 +30,32 @@ func (s *Store) Repeat(ctx context.Context, client *Client, ids []GrantID, asked
 	return nil, storage.ErrNotFound
 }
 
+// Refuse remembers for the RepeatWindow that the request of client which asked that is refused with an error code. Of g, ID and
+// Asked count, as for Draft. One that was answered already stays as it is.
+func (s *Store) Refuse(ctx context.Context, client *Client, g storage.Grant, code string) error {
+	r, err := requestFrom(ctx)
+	if err != nil {
+		return err
+	}
+	now := s.now()
+	_, err = storage.Insert(ctx, s.Engine, storage.Grant{
+		Directory: r.directory(), ID: g.ID, Client: client.GetID(), SecretGeneration: g.SecretGeneration,
+		State: storage.GrantRevoked, RevokedAt: now, RevokedBecause: "refused", Refusal: code,
+		Asked: g.Asked, RepeatUntil: now.Add(RepeatWindow), CreatedAt: now, ExpiresAt: now.Add(RepeatWindow),
+	})
+	if err != nil && !errors.Is(err, storage.ErrExists) {
+		return fmt.Errorf("oauth2: refusal: %w", err)
+	}
+	return nil
+}
+
 func (s *Store) repeat(ctx context.Context, client *Client, u *unit, asked, askedBind string) (*Live, error) {
 	g := u.grant()
 	if g.Client != client.GetID() {
 		return nil, ended("grant of another client")
+	}
+	if g.Refusal != "" && askedBind == "" && g.Asked == asked && s.now().Before(g.RepeatUntil) {
+		return nil, &RefusalError{g.Refusal}
 	}
 	if err := s.repeats(g, asked, askedBind); err != nil {
 		return nil, err
