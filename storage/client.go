@@ -25,6 +25,12 @@ type Client struct {
 	Name      string     `json:"name,omitempty"`
 	Disabled  bool       `json:"disabled,omitempty"`
 
+	// Logo is a re-encoded PNG of at most MaxLogo bytes, for the page that asks for consent; PolicyURL and TermsURL are what
+	// people may want to read there (policy_uri and tos_uri of OpenID Connect Registration §2).
+	Logo      []byte `json:"logo,omitempty"`
+	PolicyURL string `json:"policy_url,omitempty"`
+	TermsURL  string `json:"terms_url,omitempty"`
+
 	// AuthMethod is token_endpoint_auth_method: client_secret_basic, client_secret_post, private_key_jwt or none.
 	AuthMethod string `json:"auth_method"`
 	// Secrets are the hashes of the valid secrets, newest first, at most 4: "sha256:" and base64url for generated ones,

@@ -19,9 +19,12 @@ type Directory struct {
 	UpdatedAt time.Time `json:"updated_at,omitzero"`
 }
 
+// MaxLogo bounds the logo of a directory or a client, in bytes, so that its record has room for the rest.
+const MaxLogo = 6 << 10
+
 // Branding is how a directory's pages look.
 type Branding struct {
-	// Logo is a re-encoded PNG of at most 8 KB.
+	// Logo is a re-encoded PNG of at most MaxLogo bytes.
 	Logo []byte `json:"logo,omitempty"`
 	// AccentColor is #rrggbb; empty is minifed's own.
 	AccentColor string `json:"accent_color,omitempty"`

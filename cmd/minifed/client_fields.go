@@ -17,7 +17,11 @@ type clientFields struct {
 // newClientFields adds the flags of everything about a client that can change.
 func newClientFields(command *cobra.Command) *clientFields {
 	f := &clientFields{fields: newFields[storage.Client](command.Flags())}
+	f.files = append(f.files, f.readJWKS)
 	f.text("name", "what people call it", func(c *storage.Client) *string { return &c.Name })
+	f.picture("logo", "PNG, JPEG or GIF `file` that people are shown with its name", func(c *storage.Client) *[]byte { return &c.Logo })
+	f.text("policy-url", "`URL` of its privacy policy", func(c *storage.Client) *string { return &c.PolicyURL })
+	f.text("terms-url", "`URL` of its terms of service", func(c *storage.Client) *string { return &c.TermsURL })
 	f.federation()
 	f.authentication()
 	f.browser()
@@ -87,8 +91,8 @@ func federationOf(client *storage.Client) *storage.Federation {
 // maxJWKSFile bounds the file of a client's public keys.
 const maxJWKSFile = 64 << 10
 
-// load reads the files that flags name, so that apply cannot fail.
-func (f *clientFields) load() error {
+// readJWKS reads the file of the public keys.
+func (f *clientFields) readJWKS() error {
 	if f.jwksFile == "" {
 		return nil
 	}

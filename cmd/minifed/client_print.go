@@ -1,9 +1,21 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
+	"image/png"
 	"strconv"
 	"strings"
 )
+
+// pictureSize says how large a PNG is; empty for none.
+func pictureSize(picture []byte) string {
+	config, err := png.DecodeConfig(bytes.NewReader(picture))
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%d × %d pixels, %d bytes", config.Width, config.Height, len(picture))
+}
 
 // printClient writes everything about a client that is not empty.
 func (d *desk) printClient(client clientView) {
@@ -13,6 +25,9 @@ func (d *desk) printClient(client clientView) {
 		{"directory", client.Directory},
 		{"kind", string(client.Kind)},
 		{"name", client.Name},
+		{"logo", pictureSize(client.Logo)},
+		{"policy_url", client.PolicyURL},
+		{"terms_url", client.TermsURL},
 		{"state", suffix("disabled", client.Disabled)},
 	}
 	if f := client.Federation; f != nil {

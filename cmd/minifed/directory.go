@@ -55,6 +55,7 @@ func newDirectoryFields(command *cobra.Command) *fields[storage.Directory] {
 	f := newFields[storage.Directory](command.Flags())
 	f.text("name", "what people call it", func(r *storage.Directory) *string { return &r.Name })
 	f.text("issuer", "an https `origin` of its own, instead of {public_url}/d/{id}", func(r *storage.Directory) *string { return &r.Issuer })
+	f.picture("logo", "PNG, JPEG or GIF `file` that stands on its pages; a wide one stands for the name", func(r *storage.Directory) *[]byte { return &r.Branding.Logo })
 	f.text("accent-color", "`colour` of its pages, such as #07c160", func(r *storage.Directory) *string { return &r.Branding.AccentColor })
 	f.text("policy-url", "`URL` of its privacy policy", func(r *storage.Directory) *string { return &r.Branding.PolicyURL })
 	f.text("terms-url", "`URL` of its terms of service", func(r *storage.Directory) *string { return &r.Branding.TermsURL })
@@ -78,6 +79,9 @@ func newDirectoryCreate(d *desk) *cobra.Command {
 	fields := newDirectoryFields(command)
 	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
 		asked := storage.Directory{ID: id, Name: id}
+		if err := fields.load(); err != nil {
+			return err
+		}
 		fields.apply(&asked)
 		entry, err := service.CreateDirectory(ctx, asked)
 		if err != nil {
@@ -146,6 +150,9 @@ func newDirectoryUpdate(d *desk) *cobra.Command {
 	}
 	fields := newDirectoryFields(command)
 	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
+		if err := fields.load(); err != nil {
+			return err
+		}
 		entry, err := service.UpdateDirectory(ctx, id, "", fields.apply)
 		if err != nil {
 			return err
@@ -215,6 +222,7 @@ func (d *desk) showDirectory(directory storage.Directory) error {
 			{"self_registration", yes(view.Policy.SelfRegistration)},
 			{"attach_by_phone", yes(view.Policy.AttachByPhone)},
 			{"phone_fresh", lifetime(view.Policy.PhoneFresh)},
+			{"logo", pictureSize(view.Branding.Logo)},
 			{"accent_color", view.Branding.AccentColor},
 			{"policy_url", view.Branding.PolicyURL},
 			{"terms_url", view.Branding.TermsURL},

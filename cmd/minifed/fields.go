@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/storage"
 )
 
@@ -16,10 +17,12 @@ import (
 type fields[R any] struct {
 	flags *pflag.FlagSet
 	sets  map[string]func(*R)
+	// files read what flags name.
+	files []func() error
 }
 
 func newFields[R any](flags *pflag.FlagSet) *fields[R] {
-	return &fields[R]{flags, map[string]func(*R){}}
+	return &fields[R]{flags: flags, sets: map[string]func(*R){}}
 }
 
 // apply sets the members whose flags were given.
@@ -53,6 +56,33 @@ func (f *fields[R]) toggle(name, usage string, member func(*R) *bool) {
 func (f *fields[R]) list(name, usage string, member func(*R) *[]string) {
 	values := f.flags.StringArray(name, nil, usage+"; may be repeated")
 	f.sets[name] = func(record *R) { *member(record) = words(*values) }
+}
+
+// picture adds a flag that names a picture file; "" takes the picture away. What is read from it is for the service to check.
+func (f *fields[R]) picture(name, usage string, member func(*R) *[]byte) {
+	path := f.flags.String(name, "", usage+"; \"\" for none")
+	f.files = append(f.files, func() error {
+		if *path == "" {
+			f.sets[name] = func(record *R) { *member(record) = nil }
+			return nil
+		}
+		content, err := readBounded(*path, admin.MaxLogoFile)
+		if err != nil {
+			return err
+		}
+		f.sets[name] = func(record *R) { *member(record) = content }
+		return nil
+	})
+}
+
+// load reads the files that flags name, so that apply cannot fail.
+func (f *fields[R]) load() error {
+	for _, read := range f.files {
+		if err := read(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // seconds adds a flag that sets a time in seconds, by a duration that may have days.

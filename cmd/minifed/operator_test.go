@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"image"
+	"image/png"
 	"os"
 	"path/filepath"
 	"slices"
@@ -55,6 +58,34 @@ func TestClientsFromBirthToDeath(t *testing.T) {
 	s.typed = []string{"mini"}
 	s.must(t, "client", "delete", "mini")
 	s.fails(t, exitFailed, []string{`client "mini" of directory "default" does not exist`}, "client", "show", "mini")
+}
+
+func TestBrandingIsSetFromTheCommandLine(t *testing.T) {
+	s := made(t)
+	logo := filepath.Join(t.TempDir(), "logo.png")
+	var file bytes.Buffer
+	if err := png.Encode(&file, image.NewGray(image.Rect(0, 0, 300, 100))); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, logo, file.String())
+	s.must(t, "client", "create", "--kind", "spa", "--id", "shop", "--redirect-uri", "https://shop.example.com/cb", "--logo", logo)
+	for _, args := range [][]string{
+		{"directory", "update", "default", "--logo", logo, "--accent-color", "#07c160", "--policy-url", "https://example.com/p", "--terms-url", "https://example.com/t"},
+		{"client", "update", "shop", "--logo", logo, "--policy-url", "https://example.com/p", "--terms-url", "https://example.com/t"},
+	} {
+		shown := s.must(t, args...)
+		for _, want := range []string{"300 × 100 pixels", "https://example.com/p", "https://example.com/t"} {
+			if !strings.Contains(shown, want) {
+				t.Errorf("%v: no %q in %s", args[:2], want, shown)
+			}
+		}
+		if without := s.must(t, append(args[:3:3], "--logo", "")...); strings.Contains(without, "pixels") {
+			t.Errorf("%v: the logo stays: %s", args[:2], without)
+		}
+	}
+	writeFile(t, logo, "<svg/>")
+	s.fails(t, exitFailed, []string{"--logo: ", "is not a PNG, JPEG or GIF picture"}, "directory", "update", "default", "--logo", logo)
+	s.fails(t, exitFailed, []string{"no such file"}, "client", "update", "shop", "--logo", logo+".missing")
 }
 
 func TestEveryKindOfClientIsMadeFromTheCommandLine(t *testing.T) {

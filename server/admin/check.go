@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/minifed/minifed/storage"
 )
@@ -147,8 +149,8 @@ func checkLabel(label string) error {
 	if len(label) > maxName {
 		return fmt.Errorf("is longer than %d bytes", maxName)
 	}
-	if strings.ContainsFunc(label, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\uFFFD' }) {
-		return errors.New("must be text without control characters")
+	if !utf8.ValidString(label) || strings.ContainsFunc(label, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\uFFFD' }) {
+		return errors.New("must be text without control characters, and without such as change the direction of writing")
 	}
 	return nil
 }

@@ -30,6 +30,7 @@ func checkClient(client storage.Client, algorithms []string) error {
 	}
 	p.check("id", checkClientID(client.ID))
 	p.check("name", checkLabel(client.Name))
+	p.checkLinks(map[string]string{"policy_url": client.PolicyURL, "terms_url": client.TermsURL})
 	p.checkAuthentication(client, rules)
 	p.checkGrants(client, rules)
 	p.checkRedirects(client, rules)

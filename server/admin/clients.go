@@ -35,6 +35,9 @@ func (s *Service) CreateClient(ctx context.Context, asked NewClient) (created *s
 		}
 	}
 	fillClient(&client)
+	if err := drawLogo("logo", nil, &client.Logo); err != nil {
+		return nil, "", err
+	}
 	client.CreatedAt = s.now()
 	client.UpdatedAt = client.CreatedAt
 	if err := s.checkNewClient(client, asked, directory.Record); err != nil {
@@ -146,6 +149,9 @@ func (s *Service) UpdateClient(ctx context.Context, directory, id, revision stri
 		}
 		change(client)
 		keepClient(client, before)
+		if err := drawLogo("logo", before.Logo, &client.Logo); err != nil {
+			return err
+		}
 		return checkClient(*client, SigningAlgorithms(owner.Record))
 	})
 }

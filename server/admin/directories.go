@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/minifed/minifed/keys"
@@ -21,6 +22,9 @@ func (s *Service) CreateDirectory(ctx context.Context, directory storage.Directo
 	}
 	directory.CreatedAt = s.now()
 	directory.UpdatedAt = directory.CreatedAt
+	if err := drawLogo("branding.logo", nil, &directory.Branding.Logo); err != nil {
+		return nil, err
+	}
 	if err := s.checkDirectory(directory); err != nil {
 		return nil, err
 	}
@@ -79,6 +83,9 @@ func (s *Service) UpdateDirectory(ctx context.Context, id, revision string, chan
 		before := *directory
 		change(directory)
 		directory.ID, directory.CreatedAt, directory.Disabled = before.ID, before.CreatedAt, before.Disabled
+		if err := drawLogo("branding.logo", before.Branding.Logo, &directory.Branding.Logo); err != nil {
+			return err
+		}
 		if err := s.checkDirectory(*directory); err != nil {
 			return err
 		}
@@ -196,12 +203,16 @@ func (p *problems) checkBranding(branding storage.Branding) {
 	if color := branding.AccentColor; color != "" && !isColor(color) {
 		p.add("branding.accent_color", "must be # and six hexadecimal digits, such as #07c160")
 	}
-	urls := map[string]string{
+	p.checkLinks(map[string]string{
 		"branding.policy_url": branding.PolicyURL, "branding.terms_url": branding.TermsURL, "branding.support_url": branding.SupportURL,
-	}
-	for field, raw := range urls {
-		if raw != "" {
-			p.check(field, checkHTTPS(raw))
+	})
+}
+
+// checkLinks checks what people can follow from a page, by field.
+func (p *problems) checkLinks(urls map[string]string) {
+	for _, field := range slices.Sorted(maps.Keys(urls)) {
+		if urls[field] != "" {
+			p.check(field, checkHTTPS(urls[field]))
 		}
 	}
 }
