@@ -109,7 +109,7 @@ func (e *accountEndpoint) serve(w http.ResponseWriter, r *http.Request, current 
 	if err != nil {
 		return err
 	}
-	apps, err := e.shownApps(r.Context(), user)
+	apps, err := e.shownApps(r, user)
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func profileRows(profile storage.Profile) []accountRow {
 func (e *accountEndpoint) signInRows(user storage.User, links []*storage.Entry[storage.Identity]) []accountRow {
 	rows := []accountRow{
 		{
-			Label: say("field.username"), Value: user.Username,
+			Label: say("field.username"), Value: user.Username, Note: noneYet(user.Username),
 			Edit: changeLink(user.Username != "", usernamePath, "username"),
 		},
 		{
@@ -151,7 +151,7 @@ func (e *accountEndpoint) signInRows(user storage.User, links []*storage.Entry[s
 		},
 	}
 	if e.letters.post.offered() || user.Email != "" {
-		row := accountRow{Label: say("field.email"), Value: user.Email}
+		row := accountRow{Label: say("field.email"), Value: user.Email, Note: noneYet(user.Email)}
 		if e.letters.post.offered() {
 			row.Edit = changeLink(user.Email != "", emailPath, "email")
 		}
@@ -169,9 +169,17 @@ func (e *accountEndpoint) signInRows(user storage.User, links []*storage.Entry[s
 	return rows
 }
 
+// noneYet says that there is nothing where there is nothing.
+func noneYet(value string) message {
+	if value != "" {
+		return message{}
+	}
+	return say("account.none")
+}
+
 func passwordNote(user storage.User) message {
 	if user.Password == "" {
-		return say("account.password.none")
+		return say("account.none")
 	}
 	return say("account.password.since", user.PasswordChangedAt)
 }

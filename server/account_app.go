@@ -2,7 +2,6 @@ package server
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -18,7 +17,7 @@ type accountApps struct{ *account }
 // shownApp is an application that has something of the user.
 type shownApp struct {
 	Client string
-	Name   string
+	shownClient
 	Scopes []shownScope
 	Since  time.Time
 
@@ -39,7 +38,7 @@ func (e *accountApps) remove(w http.ResponseWriter, r *http.Request, current *si
 		return seeOther(w, r, accountPath)
 	}
 	// A stranger's name would only fill the list of removed clients.
-	apps, err := e.shownApps(r.Context(), current.user)
+	apps, err := e.shownApps(r, current.user)
 	if err != nil {
 		return err
 	}
@@ -53,7 +52,8 @@ func (e *accountApps) remove(w http.ResponseWriter, r *http.Request, current *si
 }
 
 // shownApps are the clients that have a grant or a consent of the user which still counts, by name.
-func (a *account) shownApps(ctx context.Context, user storage.User) ([]shownApp, error) {
+func (a *account) shownApps(r *http.Request, user storage.User) ([]shownApp, error) {
+	ctx := r.Context()
 	found := map[string]*shownApp{}
 	add := func(client string, scopes []string, since time.Time) {
 		app := found[client]
@@ -85,21 +85,21 @@ func (a *account) shownApps(ctx context.Context, user storage.User) ([]shownApp,
 			add(c.Client, c.Scopes, c.CreatedAt)
 		}
 	}
-	return a.named(ctx, user.Directory, found)
+	return a.named(r, user.Directory, found)
 }
 
 // named puts the names of clients and the meanings of scopes to the applications of a user.
-func (a *account) named(ctx context.Context, directory string, found map[string]*shownApp) ([]shownApp, error) {
+func (a *account) named(r *http.Request, directory string, found map[string]*shownApp) ([]shownApp, error) {
 	apps := make([]shownApp, 0, len(found))
 	for id, app := range found {
-		client, err := a.clients.Client(ctx, directory, id)
+		client, err := a.clients.Client(r.Context(), directory, id)
 		if errors.Is(err, storage.ErrNotFound) {
 			continue // With it went whatever it could do.
 		}
 		if err != nil {
 			return nil, err
 		}
-		app.Name = clientName(client.Record())
+		app.shownClient = clientView(r, client.Record())
 		app.Scopes = scopesView(app.scopes, nil)
 		apps = append(apps, *app)
 	}

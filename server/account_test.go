@@ -367,7 +367,7 @@ func TestPeopleTakeBackWhatApplicationsHave(t *testing.T) {
 	v.press("consent-form", "allow")
 	tokens := h.redeem("shop", v.code(), "redirect_uri", shopRedirect)
 	v.get(h.url + "/account")
-	for _, text := range []string{"Tea & Co", "Know who you are, See your profile, Keep this access while you are away"} {
+	for _, text := range []string{"Tea & Co", "Know who you are · See your profile · Keep this access while you are away"} {
 		if !strings.Contains(textOf(v.document()), text) {
 			t.Errorf("no %q", text)
 		}

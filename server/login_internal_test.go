@@ -86,7 +86,7 @@ func TestNamesAreCountedInOneFormHoweverLong(t *testing.T) {
 
 func TestTheLogoutPageNamesWhoAsksAndWhoIsSignedIn(t *testing.T) {
 	browsers := interactions{sealer: sealer{fixedSecrets{}, zeros{}}, now: time.Now, random: zeros{}}
-	p, err := newPages(forgery{fixedSecrets{}, browsers})
+	p, err := newPages(forgery{fixedSecrets{}, browsers}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

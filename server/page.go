@@ -57,12 +57,12 @@ func say(key string, parameters ...any) message { return message{key, parameters
 func (m message) IsZero() bool { return m.key == "" }
 
 // newPages reads the templates and texts.
-func newPages(guard forgery) (*pages, error) {
+func newPages(guard forgery, clients oauth2.Clients) (*pages, error) {
 	spoken, err := readTongues()
 	if err != nil {
 		return nil, err
 	}
-	assets, err := fixedAssets()
+	assets, err := fixedAssets(clients)
 	if err != nil {
 		return nil, err
 	}
@@ -129,8 +129,10 @@ type view struct {
 	// Directory is the directory's name, Branding how it looks.
 	Directory string
 	Branding  storage.Branding
-	// Style, Colours, Icon and Logo are addresses of assets; Logo is empty without one.
-	Style, Colours, Icon, Logo string
+	// Style, Colours and Icon are addresses of assets.
+	Style, Colours, Icon string
+	// Logo is the directory's; nil without one.
+	Logo *shownLogo
 	// RequestID is what the log calls this request.
 	RequestID string
 	// Languages leads to the same page in the others.
@@ -159,11 +161,9 @@ func (p *pages) view(w http.ResponseWriter, r *http.Request, shown page) (*view,
 		page: shown, Lang: spoken.tag, Directory: issuer.Directory.Name, Branding: branding,
 		Style: to.plain(assetsPath + p.assets.style()), Colours: to.plain(assetsPath + p.assets.accent(branding)),
 		Icon:      to.plain(assetsPath + p.assets.icon(branding)),
+		Logo:      to.logoOf(logoFile, branding.Logo),
 		RequestID: callOf(r.Context()).id, tongue: spoken, zone: zoneOf(shown.zoneinfo), links: to,
 		token: func() (string, error) { return p.forgery.token(w, r) },
-	}
-	if logo := p.assets.logo(branding); logo != "" {
-		v.Logo = to.plain(assetsPath + logo)
 	}
 	for _, other := range p.tongues.all {
 		v.Languages = append(v.Languages, languageLink{other.tag, other.name, to.inLanguage(other.tag), other == spoken})

@@ -1,7 +1,7 @@
 package server
 
 import (
-	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -18,6 +18,7 @@ const assetsPath = "/assets/"
 
 // assetEndpoint is /assets/…: what pages refer to. A name holds a hash of the content, so that browsers keep it for good.
 type assetEndpoint struct {
+	clients oauth2.Clients
 	// fixed are the files that are the same for every directory, by name.
 	fixed map[string]asset
 }
@@ -29,8 +30,8 @@ type asset struct {
 }
 
 // fixedAssets are the files of the pages.
-func fixedAssets() (*assetEndpoint, error) {
-	e := &assetEndpoint{fixed: map[string]asset{}}
+func fixedAssets(clients oauth2.Clients) (*assetEndpoint, error) {
+	e := &assetEndpoint{clients: clients, fixed: map[string]asset{}}
 	for file, mediaType := range map[string]string{"style.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"} {
 		content, err := pageFiles.ReadFile("pages/" + file)
 		if err != nil {
@@ -53,9 +54,9 @@ func (e *assetEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
 		return errNoRequest
 	}
 	asked := path.Base(r.URL.Path)
-	found, ok := e.find(asked, issuer.Directory.Branding)
-	if !ok {
-		return noSuchEndpoint()
+	found, err := e.find(r.Context(), asked, issuer.Directory)
+	if err != nil {
+		return absent(err)
 	}
 	header := w.Header()
 	header.Set("Content-Type", found.mediaType)
@@ -68,31 +69,53 @@ func (e *assetEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// find returns the file that a name with a hash stands for.
-func (e *assetEndpoint) find(asked string, branding storage.Branding) (asset, bool) {
+// find returns the file that a name with a hash stands for, or storage.ErrNotFound.
+func (e *assetEndpoint) find(ctx context.Context, asked string, directory storage.Directory) (asset, error) {
 	name := plainName(asked)
 	if name == logoFile {
-		return asset{"image/png", branding.Logo}, len(branding.Logo) > 0
+		return picture(directory.Branding.Logo)
+	}
+	if id, found := strings.CutPrefix(strings.TrimSuffix(name, pictureSuffix), clientPrefix); found {
+		client, err := e.clients.Client(ctx, directory.ID, id)
+		if err != nil {
+			return asset{}, err
+		}
+		return picture(client.Record().Logo)
 	}
 	if digits, found := strings.CutPrefix(strings.TrimSuffix(name, ".css"), accentPrefix); found {
-		accent, valid := parseColour("#" + digits)
-		return asset{"text/css; charset=utf-8", accentSheet(accent)}, valid
+		if accent, valid := parseColour("#" + digits); valid {
+			return asset{"text/css; charset=utf-8", accentSheet(accent)}, nil
+		}
 	}
-	file, ok := e.fixed[name]
-	return file, ok
+	if file, ok := e.fixed[name]; ok {
+		return file, nil
+	}
+	return asset{}, storage.ErrNotFound
+}
+
+// picture is a stored PNG.
+func picture(content []byte) (asset, error) {
+	if len(content) == 0 {
+		return asset{}, storage.ErrNotFound
+	}
+	return asset{"image/png", content}, nil
 }
 
 const (
-	logoFile     = "logo.png"
-	accentPrefix = "accent-"
+	logoFile      = "logo" + pictureSuffix
+	clientPrefix  = "client-"
+	accentPrefix  = "accent-"
+	pictureSuffix = ".png"
 )
 
-// styleOf is the name of the common style sheet, accentOf that of the directory's colours, logoOf that of its logo, empty
-// without one.
+// style is the name of the common style sheet, accent that of the directory's colours, icon that of what stands in a tab.
 func (e *assetEndpoint) style() string { return hashed("style.css", e.fixed["style.css"].content) }
 
 func (e *assetEndpoint) icon(branding storage.Branding) string {
-	return cmp.Or(e.logo(branding), hashed("icon.svg", e.fixed["icon.svg"].content))
+	if len(branding.Logo) > 0 {
+		return hashed(logoFile, branding.Logo)
+	}
+	return hashed("icon.svg", e.fixed["icon.svg"].content)
 }
 
 func (*assetEndpoint) accent(branding storage.Branding) string {
@@ -101,13 +124,6 @@ func (*assetEndpoint) accent(branding storage.Branding) string {
 		accent, _ = parseColour(ownAccent)
 	}
 	return hashed(accentPrefix+strings.TrimPrefix(accent.String(), "#")+".css", accentSheet(accent))
-}
-
-func (*assetEndpoint) logo(branding storage.Branding) string {
-	if len(branding.Logo) == 0 {
-		return ""
-	}
-	return hashed(logoFile, branding.Logo)
 }
 
 // hashed puts a hash of the content into the name of a file: style.css becomes style.A1b2C3d4E5f6.css.

@@ -16,7 +16,7 @@ type consentEndpoint struct {
 
 // consentData is what the consent page shows.
 type consentData struct {
-	Client string
+	Client shownClient
 	Person shownPerson
 	Scopes []shownScope
 	// Host is where the browser goes afterwards.
@@ -60,7 +60,7 @@ func (e *consentEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
 	return e.pages.render(w, r, p.concerning(page{
 		template: "consent", title: say("consent.title", clientName(client)),
 		data: consentData{
-			Client: clientName(client), Person: personView(current.user), Scopes: scopesView(scopes, before),
+			Client: clientView(r, client), Person: personView(current.user), Scopes: scopesView(scopes, before),
 			Host: returnsTo(client, p.request.redirectURI),
 		},
 	}))

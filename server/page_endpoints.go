@@ -21,7 +21,7 @@ func (s *Server) newPages() (*pages, error) {
 	return newPages(forgery{
 		secrets:  c.Secrets,
 		browsers: interactions{sealer: s.sealer(), now: c.Now, random: c.Rand},
-	})
+	}, s.catalog)
 }
 
 // pageEndpoints are the pages.

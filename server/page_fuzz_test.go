@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -9,28 +10,36 @@ import (
 	"testing"
 
 	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
 )
 
 func FuzzAssets(f *testing.F) {
-	assets, err := fixedAssets()
+	assets, err := fixedAssets(noClients{})
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, name := range []string{assets.style(), "accent-ffcc00.x.css", "logo.x.png", "icon.svg", "..", "accent-.css", ""} {
+	for _, name := range []string{assets.style(), "accent-ffcc00.x.css", "logo.x.png", "icon.svg", "..", "accent-.css", "client-shop.x.png", "client-.png", ""} {
 		f.Add(name, "#ffcc00")
 	}
 	colours := regexp.MustCompile(`^:root\{((--[a-z-]+:#[0-9a-f]{6};?)+)\}\n@media \(prefers-color-scheme:dark\)\{:root\{(--[a-z-]+:#[0-9a-f]{6};?)+\}\}\n$`)
 	f.Fuzz(func(t *testing.T, name, accent string) {
-		branding := storage.Branding{Logo: []byte("png"), AccentColor: accent}
-		if found, ok := assets.find(name, branding); ok && (len(found.content) == 0 || found.mediaType == "") {
+		directory := storage.Directory{Branding: storage.Branding{Logo: []byte("png"), AccentColor: accent}}
+		if found, err := assets.find(t.Context(), name, directory); err == nil && (len(found.content) == 0 || found.mediaType == "") {
 			t.Errorf("%q is an empty file", name)
 		}
 		// Whatever colour a directory has, its pages lead to a sheet that there is, and nothing but colours gets into it.
-		sheet, ok := assets.find(assets.accent(branding), branding)
-		if !ok || !colours.Match(sheet.content) {
+		sheet, err := assets.find(t.Context(), assets.accent(directory.Branding), directory)
+		if err != nil || !colours.Match(sheet.content) {
 			t.Errorf("accent %q: %q", accent, sheet.content)
 		}
 	})
+}
+
+// noClients are the clients of a directory without any.
+type noClients struct{}
+
+func (noClients) Client(context.Context, string, string) (*oauth2.Client, error) {
+	return nil, storage.ErrNotFound
 }
 
 func FuzzLanguages(f *testing.F) {

@@ -68,7 +68,7 @@ func newGallery(t *testing.T) *house {
 	h.editDirectory(func(d *storage.Directory) {
 		d.Policy.SelfRegistration = true
 		d.Branding = storage.Branding{
-			AccentColor: "#ffcc00", Logo: []byte("\x89PNG"), PolicyURL: "https://example.com/policy", TermsURL: "https://example.com/terms",
+			AccentColor: "#ffcc00", Logo: logoOfSize(t, 120, 40, true), PolicyURL: "https://example.com/policy", TermsURL: "https://example.com/terms",
 			SupportURL: "https://example.com/help",
 		}
 	})
