@@ -17,6 +17,7 @@ const (
 	codeUnauthorized         = 13
 	codeAuthenticationFailed = 18
 	codeInvalidOptions       = 72
+	codeIndexOptionsConflict = 85
 	codeNotSupported         = 115
 	codeNotAReplicaSet       = 123
 	codeNotImplemented       = 238
@@ -46,6 +47,13 @@ func (f *failure) Unwrap() error { return storage.ErrUnavailable }
 func unknowing(err error) bool {
 	f, ok := errors.AsType[*failure](err)
 	return ok && slices.Contains([]int{codeInvalidOptions, codeNotSupported, codeNotAReplicaSet, codeNotImplemented}, f.code)
+}
+
+// withoutTTL reports whether a server said of a TTL index that it knows none, or that the collection has another index already.
+// Any other error passes, and an ordinary index that was made because of it would stay.
+func withoutTTL(err error) bool {
+	code, _ := codeOf(err)
+	return slices.Contains([]int{codeIndexOptionsConflict, codeNotImplemented}, code)
 }
 
 // explain says what went wrong in words of ours; nil is a write that lost to something.

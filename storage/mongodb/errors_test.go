@@ -48,3 +48,15 @@ func TestOnlyAServerThatDoesNotKnowAReadIsAskedAnotherWay(t *testing.T) {
 		t.Error("what was not found is not unknown to the server")
 	}
 }
+
+// An instance that starts while the primary changes must not make an ordinary index in place of the TTL index: that would stay.
+func TestOnlyAServerWithoutTTLIndexesIsSwept(t *testing.T) {
+	for code, want := range map[int32]bool{238: true, 85: true, 10107: false, 11600: false, 13: false, 0: false} {
+		if got := withoutTTL(mongo.CommandError{Code: code}); got != want {
+			t.Errorf("error %d: %t, want %t", code, got, want)
+		}
+	}
+	if withoutTTL(nil) || withoutTTL(context.DeadlineExceeded) {
+		t.Error("a server that says nothing has said nothing of TTL indexes")
+	}
+}

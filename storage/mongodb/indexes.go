@@ -57,8 +57,8 @@ func indexKeys(indexes storage.Indexes) []bson.D {
 func (e *Engine) createTTL(ctx context.Context, kind storage.Kind) error {
 	keys := bson.D{{Key: "expires_at", Value: 1}}
 	err := e.createIndex(ctx, kind, mongo.IndexModel{Keys: keys, Options: options.Index().SetExpireAfterSeconds(0)})
-	if code, _ := codeOf(err); code == 0 {
-		return err // nil, or no word of the server's
+	if !withoutTTL(err) {
+		return err // or nil
 	}
 	if err := e.createIndex(ctx, kind, mongo.IndexModel{Keys: keys}); err != nil {
 		return err

@@ -30,7 +30,7 @@ func parse(opts Options) (*options.ClientOptions, string, error) {
 	}
 	clientOptions := options.Client().ApplyURI(opts.URI)
 	if err := clientOptions.Validate(); err != nil {
-		return nil, "", fmt.Errorf("mongodb: the URI has options that do not go together")
+		return nil, "", fmt.Errorf("mongodb: the URI has options that do not go together, or names a file that cannot be used")
 	}
 	if err := refuseWeakening(parsed, clientOptions); err != nil {
 		return nil, "", err
@@ -53,13 +53,15 @@ func parse(opts Options) (*options.ClientOptions, string, error) {
 func refuseWeakening(parsed *connstring.ConnString, set *options.ClientOptions) error {
 	switch {
 	case set.WriteConcern != nil && set.WriteConcern.W != nil && set.WriteConcern.W != writeconcern.Majority().W:
-		return weakens("w", "majority")
+		return otherwise("w", "majority")
 	case parsed.JSet && !parsed.J:
-		return weakens("journal", "true")
+		return otherwise("journal", "true")
 	case set.ReadPreference != nil && set.ReadPreference.Mode() != readpref.PrimaryMode:
-		return weakens("readPreference", "primary")
+		return otherwise("readPreference", "primary")
 	case set.ReadConcern != nil && set.ReadConcern.Level != "" && set.ReadConcern.Level != "majority":
-		return weakens("readConcernLevel", "majority")
+		return otherwise("readConcernLevel", "majority")
+	case set.Direct != nil && *set.Direct:
+		return fmt.Errorf("mongodb: the URI asks for a direct connection, which goes on reading from a server that ceased to be the primary: remove directConnection")
 	}
 	// The driver knows only some of these; the rest would pass unheard.
 	for name := range merged(parsed.Options, parsed.UnknownOptions) {
@@ -84,6 +86,6 @@ func untrusting() []string {
 	return []string{"tlsinsecure", "sslinsecure", "tlsallowinvalidcertificates", "tlsallowinvalidhostnames"}
 }
 
-func weakens(option, only string) error {
-	return fmt.Errorf("mongodb: the URI sets %s to something weaker than minifed relies on: remove it (it is %s)", option, only)
+func otherwise(option, only string) error {
+	return fmt.Errorf("mongodb: the URI sets %s to something other than minifed relies on: remove it (it is %s)", option, only)
 }

@@ -98,6 +98,8 @@ func (e *Engine) write(ctx context.Context, w write) (string, error) {
 			return stored.Rev, nil
 		case !w.undone(found, err) && (err == nil || errors.Is(err, storage.ErrNotFound)):
 			return "", w.lost
+		case err != nil && !errors.Is(err, storage.ErrNotFound) && refused(cause):
+			return "", err // The write says nothing, the read says why.
 		case err != nil && !errors.Is(err, storage.ErrNotFound), !hopeful(cause), pause > longestPause, !wait(ctx, pause):
 			return "", unavailable(w.operation, cause)
 		}
@@ -130,15 +132,18 @@ func (e *Engine) Delete(ctx context.Context, kind storage.Kind, id string) error
 	}
 }
 
+// refused reports whether a write was answered, and lost to what it found.
+func refused(err error) bool { return err == nil || mongo.IsDuplicateKeyError(err) }
+
 // hopeful reports whether an attempt that was not applied, as far as can be read, may be applied or become readable in a
 // moment. A nil error is a filter that matched nothing.
 func hopeful(err error) bool {
-	var refused mongo.WriteException
+	var exception mongo.WriteException
 	var labelled mongo.LabeledError
 	switch {
-	case err == nil, mongo.IsDuplicateKeyError(err), mongo.IsNetworkError(err):
+	case refused(err), mongo.IsNetworkError(err):
 		return true
-	case errors.As(err, &refused) && refused.WriteConcernError != nil:
+	case errors.As(err, &exception) && exception.WriteConcernError != nil:
 		return true
 	default:
 		return errors.As(err, &labelled) && labelled.HasErrorLabel("RetryableWriteError")
