@@ -11,9 +11,9 @@ import (
 // The demonstration on MongoDB tells the same story, and shows the user that is stored there.
 func TestTheDemoRunsOnMongoDB(t *testing.T) {
 	t.Parallel()
-	binary, uri := buildMinifed(t), ferret.ReplicaSet(t).URI(ferret.Database())
+	uri := ferret.ReplicaSet(t).URI(ferret.Database(t))
 	demo := func() string {
-		command := exec.CommandContext(t.Context(), binary, "demo", "--once", "--store", uri)
+		command := exec.CommandContext(t.Context(), minifed, "demo", "--once", "--store", uri)
 		command.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
 		printed, err := command.CombinedOutput()
 		if err != nil {

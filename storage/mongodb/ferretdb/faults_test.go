@@ -10,6 +10,9 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
+// linkScope lets an access token attach a WeChat user to its own.
+const linkScope = "urn:minifed:link"
+
 // flow is a kind of request that writes.
 type flow struct {
 	// prepare registers what the flow needs, and returns what prepares one request: send sends it, once more whenever it is
@@ -29,6 +32,8 @@ func flows() map[string]flow {
 		"registration required":         {registrationRequired, 1, 400},
 		"bindUser register, by ticket":  {registerByTicket, 4, 200},
 		"bindUser phone":                {attachByPhone, 7, 200},
+		"bindUser password":             {attachByPassword, 5, 200},
+		"bindUser session":              {attachBySession, 4, 200},
 		"profile with a phone number":   {linkPhone, 4, 200},
 		"refresh":                       {refreshToken, 1, 200},
 		"code to tokens":                {codeToTokens, 1, 200},
@@ -160,7 +165,10 @@ func knownLogin(i *instance) func(int) (func() answer, func(answer)) {
 
 func (i *instance) addBinder() func(user string) (code, phoneCode string) {
 	i.Helper()
-	app := i.addMiniProgram("binder", func(c *storage.Client) { c.Federation.Provisioning = storage.ProvisionBind })
+	app := i.addMiniProgram("binder", func(c *storage.Client) {
+		c.FirstParty, c.Scopes = true, append(c.Scopes, linkScope)
+		c.Federation.Provisioning, c.Federation.PasswordBinding = storage.ProvisionBind, true
+	})
 	return func(user string) (string, string) { return app.Login(user), app.TapPhone(user) }
 }
 
@@ -206,6 +214,47 @@ func attachByPhone(i *instance) func(int) (func() answer, func(answer)) {
 				}
 				i.oneUser(round, 2*round)
 			}
+	}
+}
+
+func attachByPassword(i *instance) func(int) (func() answer, func(answer)) {
+	login := i.addBinder()
+	return func(round int) (func() answer, func(answer)) {
+		person := i.addPerson(user(round))
+		code, _ := login(user(round))
+		return func() answer {
+				return i.bindUser("binder", "method", "password", "code", code, "username", user(round), "password", userPassword)
+			}, func(a answer) {
+				i.attached(a, person.ID, login, user(round))
+				i.oneUser(round, 2*round)
+			}
+	}
+}
+
+// attachBySession attaches the WeChat of a second phone.
+func attachBySession(i *instance) func(int) (func() answer, func(answer)) {
+	login := i.addBinder()
+	return func(round int) (func() answer, func(answer)) {
+		first, _ := login(user(round))
+		person := i.bindUser("binder", "method", "register", "code", first).wantOK(i.T).sub(i.T)
+		again, _ := login(user(round))
+		proof := i.exchange("binder", again, "scope", "openid "+linkScope).wantOK(i.T).text("access_token")
+		second := "second phone of " + user(round)
+		code, _ := login(second)
+		return func() answer { return i.bindUser("binder", "method", "session", "code", code, "access_token", proof) }, func(a answer) {
+			i.attached(a, person, login, second)
+			i.oneUser(round, 4*round)
+		}
+	}
+}
+
+// attached asserts that an answer is about a person, and so is the next login of the WeChat user.
+func (i *instance) attached(a answer, person string, login func(string) (string, string), user string) {
+	i.Helper()
+	i.alive("binder", a)
+	code, _ := login(user)
+	if again := i.exchange("binder", code).wantOK(i.T); a.sub(i.T) != person || again.sub(i.T) != person {
+		i.Errorf("subs %s and %s, want %s", a.sub(i.T), again.sub(i.T), person)
 	}
 }
 

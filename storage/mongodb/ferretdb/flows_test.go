@@ -5,14 +5,8 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/json"
-	"html"
-	"io"
 	"log/slog"
-	"net/http"
-	"net/http/cookiejar"
 	"net/url"
-	"regexp"
-	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -26,57 +20,43 @@ const (
 	userPassword = "correct horse battery staple"
 )
 
-// addWeb registers the relying party "web", and the user "ann" who has a password.
-func (i *instance) addWeb() {
+// people is the service of users, with passwords that are cheap to check.
+func (i *instance) people() *identity.Service {
 	i.Helper()
-	i.addClient("web", storage.ClientWeb, func(c *storage.Client) { c.RedirectURIs, c.FirstParty = []string{webRedirect}, true })
-	people := must(identity.New(identity.Config{
+	return must(identity.New(identity.Config{
 		Engine: i.engine, Now: i.now, Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler),
 		Argon2: identity.Argon2{Memory: 64, Time: 1, Threads: 1},
 	}))(i.T)
-	must(people.Create(i.Context(), "default", identity.Account{Username: "ann", Password: userPassword}, identity.Operator("test")))(i.T)
 }
 
-// authorize signs ann in to the relying party, by pages without scripts, and returns the code.
+// addWeb registers the relying party "web", of the first party, and "partner", of a third; and the user "ann" who has a password.
+func (i *instance) addWeb() {
+	i.Helper()
+	i.addClient("web", storage.ClientWeb, func(c *storage.Client) { c.RedirectURIs, c.FirstParty = []string{webRedirect}, true })
+	i.addClient("partner", storage.ClientWeb, func(c *storage.Client) { c.RedirectURIs = []string{webRedirect} })
+	i.addPerson("ann")
+}
+
+func (i *instance) addPerson(name string) storage.User {
+	i.Helper()
+	account := identity.Account{Username: name, Password: userPassword}
+	return must(i.people().Create(i.Context(), "default", account, identity.Operator("test")))(i.T).Record
+}
+
+// authorize signs ann in to the relying party in a new browser, and returns the code.
 func (i *instance) authorize() string {
 	i.Helper()
-	page := i.url + "/oauth2/authorize?" + url.Values{
-		"client_id": {"web"}, "response_type": {"code"}, "scope": {"openid offline_access"}, "state": {"s"}, "nonce": {"n"},
-		"redirect_uri": {webRedirect}, "prompt": {"consent"},
-	}.Encode()
-	jar := must(cookiejar.New(nil))(i.T)
-	browser := &http.Client{Jar: jar, CheckRedirect: func(next *http.Request, _ []*http.Request) error {
-		if strings.HasPrefix(next.URL.String(), webRedirect) {
-			return http.ErrUseLastResponse
-		}
-		return nil
-	}}
-	request := must(http.NewRequestWithContext(i.Context(), http.MethodGet, page, nil))(i.T)
-	for range 4 {
-		response := must(browser.Do(request))(i.T)
-		body := string(must(io.ReadAll(response.Body))(i.T))
-		response.Body.Close()
-		if location := response.Header.Get("Location"); location != "" {
-			return must(url.Parse(location))(i.T).Query().Get("code")
-		}
-		form := url.Values{"username": {"ann"}, "password": {userPassword}, "decision": {"allow"}}
-		for _, hidden := range regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`).FindAllStringSubmatch(body, -1) {
-			form.Set(html.UnescapeString(hidden[1]), html.UnescapeString(hidden[2]))
-		}
-		for _, box := range regexp.MustCompile(`type="checkbox"[^>]* name="([^"]*)" value="([^"]*)" checked`).FindAllStringSubmatch(body, -1) {
-			form.Add(html.UnescapeString(box[1]), html.UnescapeString(box[2]))
-		}
-		request = must(http.NewRequestWithContext(i.Context(), http.MethodPost, response.Request.URL.String(), strings.NewReader(form.Encode())))(i.T)
-		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		request.Header.Set("Origin", i.url)
-	}
-	i.Fatal("the pages lead nowhere")
-	return ""
+	return i.newBrowser().code("web", "scope", "openid offline_access", "prompt", "consent")
 }
 
 func (i *instance) redeem(code string) answer {
 	i.Helper()
-	return i.send("web", "/oauth2/token", url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {webRedirect}})
+	return i.redeemAs("web", code)
+}
+
+func (i *instance) redeemAs(client, code string) answer {
+	i.Helper()
+	return i.send(client, "/oauth2/token", url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {webRedirect}})
 }
 
 func (i *instance) revoke(client, token string) answer {

@@ -1,14 +1,24 @@
 package ferretdb
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"testing"
 )
 
-// ferret is the FerretDB that all tests share. Each has databases of its own.
-var ferret *Server
+// uriVariable names the primary of a MongoDB replica set to test against. Without it FerretDB takes its place.
+const uriVariable = "MINIFED_TEST_MONGODB_URI"
+
+var (
+	// ferret is the server that all tests share. Each has databases of its own.
+	ferret *Server
+	// minifed is the built program of the module that this one tests.
+	minifed string
+)
 
 func TestMain(m *testing.M) {
 	code, err := run(m)
@@ -30,7 +40,19 @@ func run(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer os.RemoveAll(folder)
-	if ferret, err = Start(folder); err != nil {
+	minifed = filepath.Join(folder, "minifed")
+	ctx := context.Background()
+	build := exec.CommandContext(ctx, "go", "build", "-o", minifed, "./cmd/minifed")
+	build.Dir = filepath.Join("..", "..", "..")
+	if out, err := build.CombinedOutput(); err != nil {
+		return 1, fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	if uri := os.Getenv(uriVariable); uri != "" {
+		ferret, err = Connect(ctx, uri)
+	} else {
+		ferret, err = Start(ctx, folder)
+	}
+	if err != nil {
 		return 1, err
 	}
 	code = m.Run()

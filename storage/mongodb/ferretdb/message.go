@@ -130,11 +130,14 @@ func withWriteConcernError(body bson.D) bson.D {
 	}})
 }
 
+// setName is the name of the replica set behind a proxy.
+const setName = "rs0"
+
 // asPrimaryAt makes the answer to hello that of a replica set's primary at an address.
 func asPrimaryAt(address string) func(bson.D) bson.D {
 	return func(body bson.D) bson.D {
-		return append(without(body, "logicalSessionTimeoutMinutes"),
-			bson.E{Key: "setName", Value: "rs0"},
+		return append(without(alone(body), "logicalSessionTimeoutMinutes"),
+			bson.E{Key: "setName", Value: setName},
 			bson.E{Key: "setVersion", Value: int32(1)},
 			bson.E{Key: "hosts", Value: bson.A{address}},
 			bson.E{Key: "me", Value: address},
@@ -142,6 +145,11 @@ func asPrimaryAt(address string) func(bson.D) bson.D {
 			bson.E{Key: "logicalSessionTimeoutMinutes", Value: int32(30)},
 		)
 	}
+}
+
+// alone leaves out of an answer to hello what only a member of a replica set says.
+func alone(body bson.D) bson.D {
+	return without(body, "setName", "setVersion", "electionId", "hosts", "passives", "arbiters", "me", "primary", "topologyVersion")
 }
 
 // withoutSession leaves out what only replica sets understand.

@@ -26,18 +26,6 @@ type program struct {
 	environment []string
 }
 
-// buildMinifed builds the program of the module that this one tests.
-func buildMinifed(t *testing.T) string {
-	t.Helper()
-	binary := filepath.Join(t.TempDir(), "minifed")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./cmd/minifed")
-	build.Dir = filepath.Join("..", "..", "..")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	return binary
-}
-
 // at adds variables.
 func (p program) at(variables ...string) program {
 	p.environment = append(append([]string{}, p.environment...), variables...)
@@ -139,11 +127,11 @@ func TestAStoreMovesFromSQLiteToMongoDBAndBack(t *testing.T) {
 	address, folder := listener.Addr().String(), t.TempDir()
 	_ = listener.Close() // The issuer is part of the configuration, so the port must be known before.
 	issuer := "http://" + address
-	base := program{buildMinifed(t), append(os.Environ(),
+	base := program{minifed, append(os.Environ(),
 		"MINIFED_CONFIG="+os.DevNull, "MINIFED_PUBLIC_URL="+issuer, "MINIFED_LISTEN_ADDRESS="+address, "MINIFED_LISTEN_ADMIN_ADDRESS=off",
 		"MINIFED_DATA_DIR="+filepath.Join(folder, "data"), "MINIFED_WECHAT_BASE_URL="+api.URL)}
 	first := base.at("MINIFED_STORAGE_URI=sqlite:" + filepath.Join(folder, "first.db"))
-	second := base.at("MINIFED_STORAGE_URI=" + ferret.Proxy(t).URI(ferret.Database()))
+	second := base.at("MINIFED_STORAGE_URI=" + ferret.Proxy(t).URI(ferret.Database(t)))
 	third := base.at("MINIFED_STORAGE_URI=sqlite:" + filepath.Join(folder, "third.db"))
 
 	// 1. A user of a mini-program, in SQLite.

@@ -1,8 +1,8 @@
 package ferretdb
 
 import (
+	"context"
 	"errors"
-	"fmt"
 	"net"
 	"slices"
 	"sync"
@@ -69,7 +69,7 @@ func Nth(skip, count int, fault Fault, matches func(Command) bool) func(Command)
 	}
 }
 
-// Proxy passes wire messages between drivers and FerretDB, one at a time among all proxies of a Server.
+// Proxy passes wire messages between drivers and a server: FerretDB's one at a time among all proxies of the Server.
 type Proxy struct {
 	listener net.Listener
 	server   *Server
@@ -86,9 +86,9 @@ type Proxy struct {
 	written map[string][]byte
 }
 
-// URI returns the connection string of a database behind the proxy.
-func (p *Proxy) URI(database string) string {
-	return fmt.Sprintf("mongodb://%s/%s?directConnection=true", p.listener.Addr(), database)
+// URI returns the connection string of a database behind the proxy, with more options if there are any.
+func (p *Proxy) URI(database string, options ...string) string {
+	return p.server.uri(p.listener.Addr().String(), database, p.replicaSet, options)
 }
 
 // Decide sets what happens to the commands from now on; nil passes all.
@@ -117,7 +117,8 @@ func (p *Proxy) Up() {
 
 func startProxy(tb testing.TB, server *Server, replicaSet bool) *Proxy {
 	tb.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	var config net.ListenConfig
+	listener, err := config.Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -149,7 +150,8 @@ func (p *Proxy) serve(client net.Conn) {
 		return
 	}
 	defer p.forget(client)
-	server, err := net.Dial("tcp", p.server.address)
+	var dialer net.Dialer
+	server, err := dialer.DialContext(context.Background(), "tcp", p.server.address)
 	if err != nil {
 		return
 	}
@@ -200,6 +202,7 @@ func (p *Proxy) execute(server net.Conn, message []byte) ([]byte, error) {
 		if stale, ok := p.lastFound(command); ok {
 			return addressed(stale, message), nil
 		}
+	case Pass, DropReply, WriteConcernError, Executed:
 	}
 	answer, err := p.pass(server, command, message)
 	switch {
@@ -216,13 +219,13 @@ func (p *Proxy) execute(server net.Conn, message []byte) ([]byte, error) {
 	return answer, nil
 }
 
-// pass has the server execute a message, or answers the repetition of a retryable write as a replica set does: with what came
-// of the first.
+// pass has the server execute a message. FerretDB executes one at a time, and the repetition of a retryable write is answered
+// as a replica set does: with what came of the first.
 func (p *Proxy) pass(server net.Conn, command Command, message []byte) ([]byte, error) {
-	p.server.turn.Lock()
-	defer p.server.turn.Unlock()
 	number := ""
-	if p.replicaSet {
+	if !p.server.IsMongoDB() {
+		p.server.turn.Lock()
+		defer p.server.turn.Unlock()
 		if number = command.retryNumber(); number != "" {
 			if answer, ok := p.lastWritten(number); ok {
 				return addressed(answer, message), nil
@@ -238,10 +241,18 @@ func (p *Proxy) pass(server net.Conn, command Command, message []byte) ([]byte, 
 		return nil, err
 	}
 	p.keepWritten(number, answer)
-	if p.replicaSet && (command.isHello() || opcode(answer) == opReply) {
-		answer = edited(answer, asPrimaryAt(p.listener.Addr().String()))
+	if command.isHello() || opcode(answer) == opReply {
+		answer = edited(answer, p.looks())
 	}
 	return answer, nil
+}
+
+// looks is what the proxy makes of the server's answer to hello.
+func (p *Proxy) looks() func(bson.D) bson.D {
+	if p.replicaSet {
+		return asPrimaryAt(p.listener.Addr().String())
+	}
+	return alone
 }
 
 func (p *Proxy) fault(command Command) Fault {

@@ -52,7 +52,7 @@ func (r *resourceServer) fetch(i *instance) {
 // verify asserts that every set that is kept has the key of a token.
 func (r *resourceServer) verify(token string, doing string) {
 	r.Helper()
-	parsed := must(jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256}))(r.T)
+	parsed := must(jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256}))(r.T)
 	for _, set := range r.sets {
 		found := set.keys.Key(parsed.Signatures[0].Header.KeyID)
 		if len(found) == 0 {

@@ -2,67 +2,84 @@ package ferretdb
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
+	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
-	"github.com/FerretDB/FerretDB/ferretdb"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-// Server is FerretDB in this process.
+// Server is the database that is tested against: a FerretDB of our own, or the primary of a MongoDB replica set.
 type Server struct {
 	address string
-	stop    context.CancelFunc
-	stopped chan error
+	// credentials and authSource are those of a MongoDB that asks for them.
+	credentials *url.Userinfo
+	authSource  string
+	// mongoDB is the URI of a MongoDB; empty for FerretDB, whose commands are made atomic and whose writes are remembered.
+	mongoDB string
+	stop    func() error
 
-	turn      sync.Mutex // held from a command to its reply
+	turn      sync.Mutex // held from a command to its reply, where the server is FerretDB
 	databases atomic.Int64
 }
 
-// Start runs FerretDB, empty, with its files in a folder; they are worthless after a crash of the machine, and fast.
-func Start(folder string) (*Server, error) {
-	db, err := ferretdb.New(&ferretdb.Config{
-		Listener:  ferretdb.ListenerConfig{TCP: "127.0.0.1:0"},
-		Logger:    slog.New(slog.DiscardHandler),
-		Handler:   "sqlite",
-		SQLiteURL: fmt.Sprintf("file:%s/?_pragma=synchronous(off)", folder),
-	})
+// Stop ends what Start began.
+func (s *Server) Stop() error { return s.stop() }
+
+// IsMongoDB reports whether this is a real one.
+func (s *Server) IsMongoDB() bool { return s.mongoDB != "" }
+
+// Database returns the name of a database that nobody uses. It is dropped at the end of the test where it would stay.
+func (s *Server) Database(tb testing.TB) string {
+	tb.Helper()
+	name := fmt.Sprintf("minifed_test_%d_%d_%d", os.Getpid(), time.Now().UnixNano(), s.databases.Add(1))
+	if !s.IsMongoDB() {
+		return name
+	}
+	client, err := mongo.Connect(options.Client().ApplyURI(s.mongoDB))
 	if err != nil {
-		return nil, err
+		tb.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	s := &Server{
-		address: strings.Trim(strings.TrimPrefix(db.MongoDBURI(), "mongodb://"), "/"), stop: stop, stopped: make(chan error, 1),
-	}
-	go func() { s.stopped <- db.Run(ctx) }()
-	return s, nil
+	tb.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // The test's own is over.
+		defer cancel()
+		if err := client.Database(name).Drop(ctx); err != nil {
+			tb.Errorf("drop %s: %v", name, err)
+		}
+		_ = client.Disconnect(ctx)
+	})
+	return name
 }
 
-// Stop ends FerretDB.
-func (s *Server) Stop() error {
-	s.stop()
-	if err := <-s.stopped; err != nil && !errors.Is(err, context.Canceled) {
-		return err
-	}
-	return nil
-}
-
-// Database returns the name of a database that nobody uses.
-func (s *Server) Database() string { return fmt.Sprintf("test%d", s.databases.Add(1)) }
-
-// Proxy puts another proxy in front of the server, for the length of the test.
+// Proxy puts another proxy in front of the server, for the length of the test. Behind it the server looks as if it stood alone.
 func (s *Server) Proxy(tb testing.TB) *Proxy {
 	tb.Helper()
 	return startProxy(tb, s, false)
 }
 
 // ReplicaSet is Proxy, behind which the server looks like the primary of a replica set: drivers send retryable writes, and a
-// write that comes a second time is answered with what came of the first, as MongoDB does.
+// write that comes a second time is answered with what came of the first.
 func (s *Server) ReplicaSet(tb testing.TB) *Proxy {
 	tb.Helper()
 	return startProxy(tb, s, true)
+}
+
+// uri is the connection string of a database behind a proxy.
+func (s *Server) uri(proxy, database string, replicaSet bool, more []string) string {
+	// A proxy that passes one message at a time cannot pass the stream of messages by which a server tells of its state.
+	query := []string{"serverMonitoringMode=poll"}
+	if replicaSet {
+		query = append(query, "replicaSet="+setName)
+	}
+	if s.credentials != nil {
+		query = append(query, "authSource="+url.QueryEscape(s.authSource))
+	}
+	u := url.URL{Scheme: "mongodb", User: s.credentials, Host: proxy, Path: "/" + database, RawQuery: strings.Join(append(query, more...), "&")}
+	return u.String()
 }

@@ -123,14 +123,14 @@ func check(t testing.TB, err error) {
 	}
 }
 
-// newTown founds a town on a database of FerretDB's, with one instance. Options are added to the URI.
+// newTown founds a town on a database of its own, with one instance. Options are added to the URI.
 func newTown(t *testing.T, proxied func(*Server, testing.TB) *Proxy, options ...string) (*town, *instance) {
 	t.Helper()
-	database := ferret.Database()
+	database := ferret.Database(t)
 	return newTownOn(t, func(i *instance) storage.Engine {
 		i.proxy, i.commands = proxied(ferret, i.T), newCommandLog()
 		return must(mongodb.Open(i.Context(), mongodb.Options{
-			URI: strings.Join(append([]string{i.proxy.URI(database)}, options...), "&"), Now: i.now, Monitor: i.commands.monitor(),
+			URI: i.proxy.URI(database, options...), Now: i.now, Monitor: i.commands.monitor(),
 		}))(i.T)
 	})
 }
@@ -274,6 +274,8 @@ type answer struct {
 	header http.Header
 	body   map[string]any
 	raw    string
+	// url is what was asked in the end.
+	url string
 }
 
 func (a answer) text(member string) string { s, _ := a.body[member].(string); return s }
@@ -300,22 +302,35 @@ func (i *instance) get(path, token string) answer {
 
 func (i *instance) do(request *http.Request) answer {
 	i.Helper()
-	response := must(http.DefaultClient.Do(request))(i.T)
+	return i.through(http.DefaultClient, request)
+}
+
+func (i *instance) through(client *http.Client, request *http.Request) answer {
+	i.Helper()
+	response := must(client.Do(request))(i.T)
 	defer response.Body.Close()
 	raw := must(io.ReadAll(response.Body))(i.T)
-	a := answer{status: response.StatusCode, header: response.Header, raw: string(raw)}
+	a := answer{status: response.StatusCode, header: response.Header, raw: string(raw), url: response.Request.URL.String()}
 	_ = json.Unmarshal(raw, &a.body) // not everything is JSON
 	return a
 }
 
-// exchange exchanges a code at the token endpoint.
-func (i *instance) exchange(client, code string) answer {
+// exchange exchanges a code at the token endpoint; further parameters come in pairs.
+func (i *instance) exchange(client, code string, further ...string) answer {
 	i.Helper()
-	return i.send(client, "/oauth2/token", url.Values{
-		"grant_type":         {"urn:ietf:params:oauth:grant-type:token-exchange"},
-		"subject_token_type": {"urn:minifed:params:oauth:token-type:wechat-miniapp-code"},
-		"subject_token":      {code},
-	})
+	return i.send(client, "/oauth2/token", inPairs(append(further,
+		"grant_type", "urn:ietf:params:oauth:grant-type:token-exchange",
+		"subject_token_type", "urn:minifed:params:oauth:token-type:wechat-miniapp-code",
+		"subject_token", code,
+	)))
+}
+
+func inPairs(pairs []string) url.Values {
+	form := url.Values{}
+	for n := 0; n < len(pairs); n += 2 {
+		form.Set(pairs[n], pairs[n+1])
+	}
+	return form
 }
 
 func (i *instance) refresh(client, token string) answer {
@@ -325,20 +340,12 @@ func (i *instance) refresh(client, token string) answer {
 
 func (i *instance) bindUser(client string, pairs ...string) answer {
 	i.Helper()
-	form := url.Values{}
-	for n := 0; n < len(pairs); n += 2 {
-		form.Set(pairs[n], pairs[n+1])
-	}
-	return i.send(client, "/federation/wechat/miniapp/bindUser", form)
+	return i.send(client, "/federation/wechat/miniapp/bindUser", inPairs(pairs))
 }
 
 func (i *instance) profile(client string, pairs ...string) answer {
 	i.Helper()
-	form := url.Values{}
-	for n := 0; n < len(pairs); n += 2 {
-		form.Set(pairs[n], pairs[n+1])
-	}
-	return i.send(client, "/federation/wechat/miniapp/profile", form)
+	return i.send(client, "/federation/wechat/miniapp/profile", inPairs(pairs))
 }
 
 // wantOK asserts that an answer is 200.

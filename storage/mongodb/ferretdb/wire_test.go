@@ -66,7 +66,7 @@ func TestOneFaultOnTheWireIsNoFailure(t *testing.T) {
 			t.Run(world+", "+name, func(t *testing.T) {
 				t.Parallel()
 				proxy := proxied(ferret, t)
-				engine := engineAt(t, proxy, ferret.Database())
+				engine := engineAt(t, proxy, ferret.Database(t))
 				doc := grantDocument("a")
 
 				proxy.Decide(Once(fault, IsWrite))
@@ -121,7 +121,7 @@ func wantRevision(t *testing.T, engine storage.Engine, want storage.Document) {
 func TestAWriteWhoseOutcomeCannotBeReadIsUnknown(t *testing.T) {
 	t.Parallel()
 	proxy := ferret.Proxy(t)
-	engine := engineAt(t, proxy, ferret.Database(), func(o *mongodb.Options) { o.Timeout = time.Second })
+	engine := engineAt(t, proxy, ferret.Database(t), func(o *mongodb.Options) { o.Timeout = 5 * time.Second })
 	doc := mustInsert(t, engine, grantDocument("replaced"))
 	silent := func(c Command) Fault {
 		switch {
@@ -133,10 +133,16 @@ func TestAWriteWhoseOutcomeCannotBeReadIsUnknown(t *testing.T) {
 		return Pass
 	}
 	proxy.Decide(silent)
-	_, err := engine.Insert(t.Context(), grantDocument("inserted"))
-	wantUnknown(t, "insert", err)
-	_, err = engine.Replace(t.Context(), withBody(doc, `{"v":1,"n":1}`))
-	wantUnknown(t, "replace", err)
+	var waiting sync.WaitGroup
+	waiting.Go(func() {
+		_, err := engine.Insert(t.Context(), grantDocument("inserted"))
+		wantUnknown(t, "insert", err)
+	})
+	waiting.Go(func() {
+		_, err := engine.Replace(t.Context(), withBody(doc, `{"v":1,"n":1}`))
+		wantUnknown(t, "replace", err)
+	})
+	waiting.Wait()
 	proxy.Decide(nil)
 	// Both were executed, and whoever decides again sees that.
 	if _, err := engine.Insert(t.Context(), grantDocument("inserted")); !errors.Is(err, storage.ErrExists) {
@@ -158,7 +164,7 @@ func wantUnknown(t *testing.T, doing string, err error) {
 // was told at once would read the old state, decide the same, and lose again until it gave up.
 func TestALoserIsToldWhenWhatItLostToCanBeRead(t *testing.T) {
 	t.Parallel()
-	database := ferret.Database()
+	database := ferret.Database(t)
 	proxy := ferret.Proxy(t)
 	loser, winner := engineAt(t, proxy, database), engineAt(t, ferret.Proxy(t), database)
 	old := mustInsert(t, winner, grantDocument("replaced"))
@@ -192,7 +198,7 @@ func TestALoserIsToldWhenWhatItLostToCanBeRead(t *testing.T) {
 
 func TestALoserWhoNeverSeesWhatItLostToDoesNotKnow(t *testing.T) {
 	t.Parallel()
-	database := ferret.Database()
+	database := ferret.Database(t)
 	proxy := ferret.Proxy(t)
 	loser, winner := engineAt(t, proxy, database), engineAt(t, ferret.Proxy(t), database)
 	if _, err := loser.Get(t.Context(), storage.KindGrant, "a"); !errors.Is(err, storage.ErrNotFound) {
@@ -211,7 +217,7 @@ func TestConfirmSeesWhatAStaleReadDoesNot(t *testing.T) {
 	t.Parallel()
 	commands := newCommandLog()
 	proxy := ferret.Proxy(t)
-	engine := engineAt(t, proxy, ferret.Database(), func(o *mongodb.Options) { o.Monitor = commands.monitor() })
+	engine := engineAt(t, proxy, ferret.Database(t), func(o *mongodb.Options) { o.Monitor = commands.monitor() })
 	doc := mustInsert(t, engine, grantDocument("a"))
 	if got, err := engine.Confirm(t.Context(), doc.Kind, doc.ID); err != nil || got.Rev != doc.Rev {
 		t.Errorf("%v, %v", got, err)
@@ -230,7 +236,7 @@ func TestConfirmSeesWhatAStaleReadDoesNot(t *testing.T) {
 func TestEveryCommandAsksForTheMajority(t *testing.T) {
 	t.Parallel()
 	commands := newCommandLog()
-	engine := engineAt(t, ferret.Proxy(t), ferret.Database(), func(o *mongodb.Options) { o.Monitor = commands.monitor() })
+	engine := engineAt(t, ferret.Proxy(t), ferret.Database(t), func(o *mongodb.Options) { o.Monitor = commands.monitor() })
 	doc := mustInsert(t, engine, grantDocument("a"))
 	if _, err := engine.Replace(t.Context(), doc); err != nil {
 		t.Fatal(err)
@@ -260,7 +266,7 @@ func TestARetryByTheDriverIsNoLoss(t *testing.T) {
 	t.Parallel()
 	commands := newCommandLog()
 	proxy := ferret.ReplicaSet(t)
-	engine := engineAt(t, proxy, ferret.Database(), func(o *mongodb.Options) { o.Monitor = commands.monitor() })
+	engine := engineAt(t, proxy, ferret.Database(t), func(o *mongodb.Options) { o.Monitor = commands.monitor() })
 	doc := mustInsert(t, engine, grantDocument("a"))
 	commands.forget()
 	proxy.Decide(Once(DropReply, IsWrite))
