@@ -250,7 +250,7 @@ func (w *world) reaching(parties ...*relyingParty) *world {
 	return &other
 }
 
-func TestOIDCC_oidcc_backchannel_rp_initiated_logout_discovery_endpoint_verification(t *testing.T) {
+func TestOIDCC_oidcc_backchannel_logout_discovery_endpoint_verification(t *testing.T) {
 	w := newSite(t)
 	document := w.get(w.url + "/.well-known/openid-configuration")
 	for name, want := range map[string]any{
