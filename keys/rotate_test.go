@@ -476,6 +476,24 @@ func TestWithoutKeysTheAnswerIsErrNoKey(t *testing.T) {
 	wantError(t, err, ErrAlgorithm)
 }
 
+// An instance makes a directory, and the next request reaches one whose clock is as far behind as it may be, or ahead.
+func TestTheFirstKeySignsAtInstancesWhoseClocksDiffer(t *testing.T) {
+	for _, off := range []time.Duration{-skew, skew} {
+		c := newClock()
+		memory, master := storagetest.NewMemory(c.now), newMaster(t)
+		maker, other := newInstance(t, memory, master, c, 0), newInstance(t, memory, master, c, off)
+		ensure(t, maker.ring, directoryWith(acme, ES256))
+		first := listOne(t, maker.ring)
+		for _, instance := range []*instance{maker, other} {
+			wantSigner(t, instance.ring, first.ID)
+			wantJWKS(t, instance.ring, first.ID)
+		}
+		if first.PublishAt.After(first.SignAt) {
+			t.Errorf("published at %v, signs at %v", first.PublishAt, first.SignAt)
+		}
+	}
+}
+
 func TestADirectoryMadeElsewhereIsFoundAtOnce(t *testing.T) {
 	c := newClock()
 	memory, master := storagetest.NewMemory(c.now), newMaster(t)

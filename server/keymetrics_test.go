@@ -49,9 +49,10 @@ func TestSigningKeysAreMeasuredByAlgorithmOverAllDirectories(t *testing.T) {
 		t.Fatal(err)
 	}
 	series := gathered(t, registry)
+	// The first key of a directory counts as a minute older: it signs at instances whose clocks are behind too.
 	for _, want := range []string{
 		"minifed_signing_keys{algorithm=ES256,state=active} 2", "minifed_signing_keys{algorithm=ES256,state=next} 1",
-		"minifed_signing_key_age_seconds{algorithm=ES256} 7200", "minifed_signing_key_copy_age_seconds{} 7200",
+		"minifed_signing_key_age_seconds{algorithm=ES256} 7260", "minifed_signing_key_copy_age_seconds{} 7200",
 	} {
 		if !slices.Contains(series, want) {
 			t.Errorf("no %s among\n%s", want, strings.Join(series, "\n"))
