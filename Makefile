@@ -33,7 +33,7 @@ test: setup lint ## everything: lint, Go tests with the race detector, the Mongo
 	for module in $(MODULES); do go -C $$module test -race -timeout 20m ./...; done
 
 .PHONY: setup
-setup: ## install what the tests need besides Go (Node.js, Chromium), if it is missing
+setup: ## install what the tests need besides Go (Node.js, Chromium, strace), if it is missing
 	.ci/setup
 
 .PHONY: lint

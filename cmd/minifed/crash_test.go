@@ -1,0 +1,246 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"unsafe"
+)
+
+// The built program under load, killed, traced, and on a disk that fails.
+func TestTheBuiltBinaryLosesNothingThatItAnswered(t *testing.T) {
+	binary := buildProgram(t, t.TempDir(), ".")
+	t.Run("when it is killed under load", func(t *testing.T) { testKilled(t, binary) })
+	t.Run("because it syncs before it answers", func(t *testing.T) { testSynced(t, binary) })
+	t.Run("when its files may not grow", func(t *testing.T) { testQuota(t, binary) })
+	for name, row := range map[string]struct{ inject, remedy string }{
+		"when the disk is full":             {"pwrite64:error=ENOSPC:when=300..320", "the disk is full: free some space"},
+		"when the file system is read-only": {"pwrite64:error=EROFS:when=300..320", "and the mount"},
+		"when the disk fails to sync":       {"fdatasync,fsync:error=EIO:when=30..40", "the disk reports an error"},
+	} {
+		t.Run(name, func(t *testing.T) { testFailingDisk(t, binary, row.inject, row.remedy) })
+	}
+}
+
+// killRounds is how often the program is killed: MINIFED_TEST_KILLS, or a few times.
+func killRounds(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv("MINIFED_TEST_KILLS")
+	if text == "" {
+		return 5
+	}
+	rounds, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("MINIFED_TEST_KILLS=%s is not a number", text)
+	}
+	return rounds
+}
+
+func testKilled(t *testing.T, binary string) {
+	p := newPlant(t, binary)
+	answered, checked := 0, 0
+	for round := range killRounds(t) {
+		after := 150 + 37*round%100
+		l := newLedger(func(answered, _ int) {
+			if answered == after {
+				_ = p.process.Process.Kill()
+			}
+		})
+		p.load(l, strconv.Itoa(round), nil)
+		p.kill()
+		p.start()
+		p.check(l)
+		if t.Failed() {
+			t.Fatalf("that was round %d, killed after %d answers", round+1, after)
+		}
+		answered, checked = answered+l.answered, checked+len(l.accounts)
+	}
+	t.Logf("%d answers about %d users", answered, checked)
+}
+
+// strace is the command line that traces a program whose every thread is followed, with the files that its calls are about.
+func strace(t *testing.T, output string, further ...string) []string {
+	t.Helper()
+	path, err := exec.LookPath("strace")
+	if err != nil {
+		t.Fatal("strace is missing: .ci/setup installs it")
+	}
+	return append([]string{path, "-D", "-f", "-y", "-s", "64", "-o", output}, further...)
+}
+
+// testSynced reads from the trace of the program that between a request and its answer the log of the store was written, and
+// that a sync of it had come to its end when the answer began.
+func testSynced(t *testing.T, binary string) {
+	trace := filepath.Join(t.TempDir(), "trace")
+	p := newPlant(t, binary, strace(t, trace, "-e", "trace=read,write,pwrite64,fsync,fdatasync")...)
+	first := p.exchange(p.app.Login("alice"))
+	if first.status != http.StatusOK {
+		t.Fatalf("login: %d %s", first.status, first.raw)
+	}
+	if again := p.refresh(first.body.RefreshToken); again.status != http.StatusOK {
+		t.Fatalf("refresh: %d %s", again.status, again.raw)
+	}
+	p.kill()
+	requests := traced(t, trace)
+	if len(requests) != 2 {
+		t.Fatalf("%d requests were traced, want 2", len(requests))
+	}
+	for i, name := range []string{"login", "refresh"} {
+		seen := requests[i]
+		written, synced := slices.Index(seen, walWritten), lastIndex(seen, walSynced)
+		if written < 0 || synced < lastIndex(seen, walWritten) || seen[len(seen)-1] != answerBegun {
+			t.Errorf("%s: %v", name, seen)
+		}
+	}
+}
+
+// What a trace tells of a request.
+const (
+	requestRead = "request read"
+	walWritten  = "log written"
+	walSynced   = "log synced"
+	answerBegun = "answer begun"
+)
+
+func lastIndex(seen []string, what string) int {
+	for i, event := range slices.Backward(seen) {
+		if event == what {
+			return i
+		}
+	}
+	return -1
+}
+
+// traced returns what happened in each token request, in order, until its answer began.
+func traced(t *testing.T, file string) (requests [][]string) {
+	t.Helper()
+	opened, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer opened.Close()
+	unfinished := map[string]string{} // the file of a call that a thread waits for
+	var current []string
+	lines := bufio.NewScanner(opened)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		event := eventOf(lines.Text(), unfinished)
+		switch {
+		case event == requestRead:
+			current = []string{requestRead}
+		case event == "" || current == nil:
+		case event == answerBegun:
+			requests, current = append(requests, append(current, answerBegun)), nil
+		default:
+			current = append(current, event)
+		}
+	}
+	return requests
+}
+
+var (
+	syncBegun   = regexp.MustCompile(`^(\d+) +(?:fsync|fdatasync)\(\d+<([^>]*)>( <unfinished \.\.\.>|\) += 0)`)
+	syncResumed = regexp.MustCompile(`^(\d+) +<\.\.\. (?:fsync|fdatasync) resumed>\) += 0`)
+)
+
+// eventOf is what a line of the trace says of a request; empty when nothing. A sync counts when it has returned.
+func eventOf(line string, unfinished map[string]string) string {
+	const wal = "minifed.db-wal>"
+	if m := syncBegun.FindStringSubmatch(line); m != nil {
+		if strings.Contains(m[3], "unfinished") {
+			unfinished[m[1]] = m[2]
+			return ""
+		}
+		return event(strings.HasSuffix(m[2], "minifed.db-wal"), walSynced)
+	}
+	if m := syncResumed.FindStringSubmatch(line); m != nil {
+		return event(strings.HasSuffix(unfinished[m[1]], "minifed.db-wal"), walSynced)
+	}
+	switch {
+	case strings.Contains(line, `"POST /oauth2/token HTTP/1.1`):
+		return requestRead
+	case strings.Contains(line, "pwrite64(") && strings.Contains(line, wal):
+		return walWritten
+	case strings.Contains(line, " write(") && strings.Contains(line, `"HTTP/1.1 200`):
+		return answerBegun
+	default:
+		return ""
+	}
+}
+
+func event(happened bool, name string) string {
+	if happened {
+		return name
+	}
+	return ""
+}
+
+// limitFiles sets how large the files of a process may get, which can be changed while it runs.
+func limitFiles(t *testing.T, pid int, size uint64) {
+	t.Helper()
+	limit := syscall.Rlimit{Cur: size, Max: 1 << 40}
+	_, _, errno := syscall.RawSyscall6(syscall.SYS_PRLIMIT64, uintptr(pid), syscall.RLIMIT_FSIZE, uintptr(unsafe.Pointer(&limit)), 0, 0, 0)
+	if errno != 0 {
+		t.Error(errno)
+	}
+}
+
+func testQuota(t *testing.T, binary string) {
+	p := newPlant(t, binary)
+	stop, over := make(chan struct{}), 0
+	l := newLedger(func(answered, refused int) {
+		switch {
+		case answered == 100 && refused == 0:
+			limitFiles(t, p.process.Process.Pid, 64<<10)
+		case refused >= 50 && over == 0:
+			limitFiles(t, p.process.Process.Pid, 1<<40)
+			over = answered + 200
+		case answered == over && over > 0:
+			over = -1
+			close(stop)
+		}
+	})
+	p.load(l, "quota", stop)
+	if over != -1 {
+		t.Fatalf("%d answers, %d refusals: the load ended by itself", l.answered, l.refused)
+	}
+	p.check(l)
+	if log := p.log.String(); !strings.Contains(log, "the disk reports an error: check the system log, free space, quotas") {
+		t.Error("the operator is not told what to look at")
+	}
+}
+
+// testFailingDisk lets some calls of each thread of the program fail in the middle of the load: the kernel is never asked, and
+// the program is told that error.
+func testFailingDisk(t *testing.T, binary, inject, remedy string) {
+	calls, _, _ := strings.Cut(inject, ":")
+	p := newPlant(t, binary, strace(t, os.DevNull, "-e", "trace="+calls, "-e", "inject="+inject)...)
+	stop, over := make(chan struct{}), 0
+	l := newLedger(func(answered, refused int) {
+		if refused >= 10 && over == 0 {
+			over = answered + 100
+		}
+		if answered == over && over > 0 {
+			over = -1
+			close(stop)
+		}
+	})
+	p.load(l, "disk", stop)
+	if over != -1 {
+		t.Fatalf("%d answers, %d refusals: the load ended by itself", l.answered, l.refused)
+	}
+	p.check(l)
+	if log := p.log.String(); !strings.Contains(log, remedy) {
+		t.Errorf("the operator is not told %q", remedy)
+	}
+}
