@@ -18,7 +18,8 @@
 // # Token secrets
 //
 // [Secrets] derives the keys of codes, refresh tokens, tickets and CSRF tokens. Each directory has numbered generations; a
-// handle names its own, and a new one is used only after every instance has it.
+// handle names its own, and a new one is used only after every instance has it. Beside them each directory has the one secret
+// of its pairwise subjects, which never changes.
 //
 // # The master key
 //

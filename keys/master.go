@@ -66,6 +66,11 @@ func tokenSecretBinding(directory, generation string) Binding {
 	return Binding{Purpose: "token_secret", Directory: directory, ID: generation}
 }
 
+// subjectSecretBinding is of the secret that a directory's pairwise subjects derive from.
+func subjectSecretBinding(directory string) Binding {
+	return Binding{Purpose: "subject_secret", Directory: directory}
+}
+
 // associated is the length-prefixed form of the binding: no two bindings share one.
 func (b Binding) associated() []byte {
 	var data []byte

@@ -111,7 +111,12 @@ func (m *Master) resealTokenSecrets(record *storage.TokenSecrets) (changed bool,
 		record.Generations[name] = generation
 		changed = changed || did
 	}
-	return changed, nil
+	if record.Subjects == "" {
+		return changed, nil
+	}
+	resealed, did, err := m.Reseal(record.Subjects, subjectSecretBinding(record.Directory))
+	record.Subjects = resealed
+	return changed || did, err
 }
 
 func (m *Master) resealClient(record *storage.Client) (changed bool, err error) {

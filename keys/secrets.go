@@ -63,6 +63,8 @@ type generations struct {
 	byNumber  map[uint32]*generation
 	// ordered is by number.
 	ordered []*generation
+	// subjects is nil in a record of before there were pairwise subjects.
+	subjects []byte
 }
 
 type generation struct {
@@ -76,7 +78,11 @@ type generation struct {
 }
 
 func parseGenerations(master *Master, record storage.TokenSecrets) (*generations, error) {
-	parsed := &generations{directory: record.Directory, byNumber: map[uint32]*generation{}}
+	subjects, err := parseSubjects(master, record)
+	if err != nil {
+		return nil, err
+	}
+	parsed := &generations{directory: record.Directory, byNumber: map[uint32]*generation{}, subjects: subjects}
 	for number, stored := range numbered(record) {
 		binding := tokenSecretBinding(record.Directory, storage.GenerationName(number))
 		secret, err := master.Open(stored.Secret, binding)
@@ -202,7 +208,7 @@ func (g *generation) hmacs(directory, purpose string) (*sync.Pool, error) {
 	return pool, nil
 }
 
-// Ensure makes the first secret of a directory, in use at once, unless it has one.
+// Ensure makes the first secret of a directory, in use at once, and the secret of its subjects, unless it has them.
 func (s *Secrets) Ensure(ctx context.Context, directory string) error {
 	if _, err := s.copies.reload(ctx, directory); !errors.Is(err, storage.ErrNotFound) {
 		return err
@@ -212,8 +218,12 @@ func (s *Secrets) Ensure(ctx context.Context, directory string) error {
 	if err != nil {
 		return err
 	}
+	subjects, err := s.newSecret(subjectSecretBinding(directory))
+	if err != nil {
+		return err
+	}
 	_, err = storage.Insert(ctx, s.config.Engine, storage.TokenSecrets{
-		Directory: directory, CreatedAt: now,
+		Directory: directory, CreatedAt: now, Subjects: subjects,
 		Generations: map[string]storage.SecretGeneration{storage.GenerationName(1): first},
 	})
 	if err != nil && !errors.Is(err, storage.ErrExists) {
@@ -283,12 +293,17 @@ func (s *Secrets) dropOld(record *storage.TokenSecrets, now time.Time) {
 }
 
 func (s *Secrets) newGeneration(directory string, number uint32, useAt time.Time) (storage.SecretGeneration, error) {
+	sealed, err := s.newSecret(tokenSecretBinding(directory, storage.GenerationName(number)))
+	return storage.SecretGeneration{Secret: sealed, UseAt: useAt}, err
+}
+
+// newSecret makes a secret and seals it.
+func (s *Secrets) newSecret(binding Binding) (string, error) {
 	secret := make([]byte, secretSize)
 	if _, err := io.ReadFull(s.config.Random, secret); err != nil {
-		return storage.SecretGeneration{}, fmt.Errorf("keys: generate token secret: %w", err)
+		return "", fmt.Errorf("keys: generate token secret: %w", err)
 	}
-	sealed, err := s.config.Master.Seal(secret, tokenSecretBinding(directory, storage.GenerationName(number)))
-	return storage.SecretGeneration{Secret: sealed, UseAt: useAt}, err
+	return s.config.Master.Seal(secret, binding)
 }
 
 // numbered returns the generations of a record by number.

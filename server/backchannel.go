@@ -21,18 +21,19 @@ import (
 // 1.0). The write that ends a session also makes it due, so that no crash loses anything; the session's record remembers who
 // has not heard yet. Every client hears at least once, or is given up after the last of tellAgain.
 type backchannel struct {
-	engine  storage.Engine
-	catalog *catalog
-	keys    *keys.Ring
-	client  *outgoing
-	now     func() time.Time
-	random  io.Reader
-	logger  *slog.Logger
+	engine   storage.Engine
+	catalog  *catalog
+	subjects subjects
+	keys     *keys.Ring
+	client   *outgoing
+	now      func() time.Time
+	random   io.Reader
+	logger   *slog.Logger
 }
 
 func newBackchannel(config Config, known *catalog) *backchannel {
 	return &backchannel{
-		engine: config.Engine, catalog: known, keys: config.Keys, client: newOutgoing(config.Fetch),
+		engine: config.Engine, catalog: known, subjects: subjects{config.Secrets}, keys: config.Keys, client: newOutgoing(config.Fetch),
 		now: config.Now, random: config.Rand, logger: config.Logger,
 	}
 }
@@ -255,13 +256,18 @@ func (b *backchannel) token(ctx context.Context, issuer *oauth2.Issuer, client *
 	if err != nil {
 		return "", err
 	}
+	subject, err := b.subjects.of(ctx, client, session.User)
+	if err != nil {
+		return "", err
+	}
+	sid, err := b.subjects.session(ctx, client.Record(), session.ID)
+	if err != nil {
+		return "", err
+	}
 	now := b.now()
 	claims := logoutClaims{
-		Issuer: issuer.URL, Subject: session.User, Audience: client.GetID(), IssuedAt: now.Unix(), ExpiresAt: now.Add(logoutTokenLife).Unix(),
-		ID: id, Events: map[string]struct{}{logoutEvent: {}}, SessionID: session.ID,
-	}
-	if client.Record().Pairwise {
-		claims.Subject = "" // The session says enough, and this name of the user is not the one that the client knows.
+		Issuer: issuer.URL, Subject: subject, Audience: client.GetID(), IssuedAt: now.Unix(), ExpiresAt: now.Add(logoutTokenLife).Unix(),
+		ID: id, Events: map[string]struct{}{logoutEvent: {}}, SessionID: sid,
 	}
 	return sign(ctx, b.keys, issuer, client.IDTokenAlgorithm(), logoutTokenType, claims)
 }

@@ -91,17 +91,6 @@ func TestBackChannelLogout_2_4_ALogoutTokenPassesForNothingElse(t *testing.T) {
 	b.wantError(t, "invalid_request", "state-1")
 }
 
-func TestBackChannelLogout_ThePublicSubjectStaysFromClientsThatHaveTheirOwn(t *testing.T) {
-	w, web, _ := told(t)
-	b := w.newBrowser()
-	token := b.flow("web").text("id_token")
-	w.change("web", func(c *storage.Client) { c.Pairwise = true })
-	b.get(w.logoutURL("id_token_hint", token))
-	if got := claims(t, web.want(t, "logout", 1)[0]); got["sub"] != nil || got["sid"] == nil {
-		t.Errorf("told %v", got)
-	}
-}
-
 func TestClientsHearOfEverySessionThatEnds(t *testing.T) {
 	for name, row := range map[string]struct {
 		end func(w *world, b *browser)

@@ -20,6 +20,7 @@ import (
 type codes struct {
 	provider fosite.OAuth2Provider
 	store    *oauth2.Store
+	subjects subjects
 	now      func() time.Time
 }
 
@@ -40,9 +41,13 @@ func (c codes) issue(ctx context.Context, a *authorization, i *interaction, curr
 		return "", fmt.Errorf("server: claims: %w", err)
 	}
 	session, user := current.Record, current.user
+	sid, err := c.subjects.session(ctx, a.client.Record(), session.ID)
+	if err != nil {
+		return "", fmt.Errorf("server: sid: %w", err)
+	}
 	draft := storage.Grant{
 		ID: id.ID, SecretGeneration: id.SecretGeneration, User: user.ID, UserEpoch: user.Epoch,
-		ClientEpoch: user.ClientEpoch(a.client.GetID()), Session: session.ID, SID: session.ID,
+		ClientEpoch: user.ClientEpoch(a.client.GetID()), Session: session.ID, SID: sid,
 		AuthTime: session.AuthTime, AMR: session.AMR, ACR: session.ACR, Claims: claims, ExpiresAt: c.rememberedUntil(a, i),
 	}
 	scopes := slices.DeleteFunc(slices.Clone(a.scopes), func(scope string) bool { return !slices.Contains(allowed, scope) })
@@ -113,12 +118,9 @@ func (c codes) means(ctx context.Context, client *oauth2.Client, subject string,
 		return true, nil
 	}
 	for _, id := range append([]string{user.ID}, user.Aliases...) {
-		known := id
-		if c.store.Subject != nil {
-			var err error
-			if known, err = c.store.Subject(ctx, client, id); err != nil {
-				return false, fmt.Errorf("server: subject: %w", err)
-			}
+		known, err := c.subjects.of(ctx, client, id)
+		if err != nil {
+			return false, fmt.Errorf("server: subject: %w", err)
 		}
 		if known == subject {
 			return true, nil

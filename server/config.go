@@ -30,8 +30,8 @@ type Config struct {
 	Engine storage.Engine
 	// Keys signs tokens and verifies them.
 	Keys *keys.Ring
-	// Secrets derives codes, tickets and refresh tokens; a *keys.Secrets.
-	Secrets oauth2.Secrets
+	// Secrets derives codes, tickets, refresh tokens and pairwise subjects; a *keys.Secrets.
+	Secrets Secrets
 	// Master opens AppSecrets.
 	Master *keys.Master
 	// WeChat proves codes; a *wechat.Client.
@@ -68,6 +68,14 @@ type Config struct {
 	ClientBurst int
 	// Fetch says how addresses that clients registered are called; optional.
 	Fetch Fetch
+}
+
+// Secrets derives what a directory's secrets make. Implementations are safe for concurrent use.
+type Secrets interface {
+	oauth2.Secrets
+	// SubjectMAC returns HMAC-SHA-256 of message under the directory's secret of pairwise subjects, which never changes
+	// (OpenID Connect Core §8.1).
+	SubjectMAC(ctx context.Context, directory string, message []byte) ([]byte, error)
 }
 
 // WeChat is what the server asks of WeChat. Failures are *wechat.Error.

@@ -22,9 +22,11 @@ const (
 // discoveryEndpoint serves the metadata of an issuer (OpenID Connect Discovery §4, RFC 8414 §3). It derives from the route
 // table and from what the token endpoint registered, so that it names what is there and nothing else.
 type discoveryEndpoint struct {
-	table       *table
-	grantTypes  []string
-	authMethods []string
+	table      *table
+	grantTypes []string
+	// subjectTypes are those of OpenID Connect Core §8.
+	subjectTypes []string
+	authMethods  []string
 	// authAlgorithms are those of private_key_jwt.
 	authAlgorithms []string
 	// made are the documents of the directories by their IDs: a document is good for as long as the directory's record is.
@@ -90,7 +92,7 @@ func (e *discoveryEndpoint) provider(issuer *oauth2.Issuer) discovery.Provider {
 		Claims:            claimsSupported(),
 		ClaimTypes:        []string{"normal"},
 		GrantTypes:        e.grantTypes,
-		SubjectTypes:      []string{"public"},
+		SubjectTypes:      e.subjectTypes,
 		IDTokenAlgorithms: algorithms,
 		AuthMethods:       e.authMethods,
 		AuthAlgorithms:    e.authAlgorithms,

@@ -24,6 +24,7 @@ type logoutEndpoint struct {
 	keys     *keys.Ring
 	clients  oauth2.Clients
 	sessions *sessions
+	subjects subjects
 	people   *identity.Service
 	sealer   sealer
 	pages    *pages
@@ -111,7 +112,11 @@ func (e *logoutEndpoint) decide(w http.ResponseWriter, r *http.Request, request 
 		return e.done(w, r, request, request.Proven)
 	}
 	// 3. Is it the session that the application got its ID token under (§2)? If not, the user decides.
-	if !request.Proven || request.Session != entry.Record.ID {
+	proven, err := e.proves(r.Context(), request, entry.Record)
+	if err != nil {
+		return err
+	}
+	if !proven {
 		current, err := e.sessions.alive(r.Context(), entry)
 		if err != nil {
 			return err
@@ -125,6 +130,23 @@ func (e *logoutEndpoint) decide(w http.ResponseWriter, r *http.Request, request 
 		return err
 	}
 	return e.done(w, r, request, request.Proven)
+}
+
+// proves reports whether the ID token of a request was given under that session. A client that is gone had no name of its own
+// for it.
+func (e *logoutEndpoint) proves(ctx context.Context, request *logoutRequest, session storage.Session) (bool, error) {
+	if !request.Proven {
+		return false, nil
+	}
+	client, err := e.client(ctx, request.Client)
+	if err != nil {
+		return false, err
+	}
+	if client == nil {
+		return request.Session == session.ID, nil
+	}
+	sid, err := e.subjects.session(ctx, *client, session.ID)
+	return request.Session == sid, err
 }
 
 // ask asks the user, on a page with an address of its own.

@@ -39,7 +39,8 @@ func (s *Server) pageEndpoints(p *pages, people *identity.Service, proofs *passw
 		&registerEndpoint{account: own, login: login},
 		&loggedOutEndpoint{pages: p},
 		&logoutEndpoint{
-			keys: c.Keys, clients: s.catalog, sessions: authorize.sessions, people: people, sealer: s.sealer(), pages: p, now: c.Now,
+			keys: c.Keys, clients: s.catalog, sessions: authorize.sessions, subjects: authorize.codes.subjects, people: people,
+			sealer: s.sealer(), pages: p, now: c.Now,
 		},
 		&accountEndpoint{own}, &accountProfile{own}, &accountUsername{own}, &accountPassword{own}, &accountEmail{own},
 		&accountReset{own}, &accountSessions{own}, &accountApps{own},

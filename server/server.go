@@ -69,7 +69,8 @@ func (s *Server) endpoints() ([]endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	store := &oauth2.Store{Engine: c.Engine, Clients: s.catalog, Secrets: c.Secrets, Now: c.Now, Rand: c.Rand}
+	known := subjects{c.Secrets}
+	store := &oauth2.Store{Engine: c.Engine, Clients: s.catalog, Secrets: c.Secrets, Now: c.Now, Rand: c.Rand, Subject: known.of}
 	jwts := accessTokens{keys: c.Keys, now: c.Now}
 	strategy := &tokens{&oauth2.Strategy{Store: store, JWT: jwts}, idTokens{keys: c.Keys, store: store, now: c.Now}}
 	throttles := newThrottles(c.Engine, c.Now)
@@ -106,11 +107,11 @@ func (s *Server) endpoints() ([]endpoint, error) {
 	}
 	// 3. The endpoints.
 	token := &tokenEndpoint{provider: provider, timeout: c.RequestTimeout, codes: newLatches(), vouched: answers}
-	authorize := s.newAuthorize(codes{provider: provider, store: store, now: c.Now}, views.failure)
+	authorize := s.newAuthorize(codes{provider: provider, store: store, subjects: known, now: c.Now}, views.failure)
 	return append(s.pageEndpoints(views, people, proofs, mail, authorize),
 		authorize,
 		&parEndpoint{auth: authentication.authenticate, reader: authorize.reader, pushed: authorize.pushed},
-		&discoveryEndpoint{grantTypes: dispatch.grantTypes(), authMethods: authentication.methods(), authAlgorithms: keys.Algorithms()},
+		&discoveryEndpoint{grantTypes: dispatch.grantTypes(), subjectTypes: known.types(), authMethods: authentication.methods(), authAlgorithms: keys.Algorithms()},
 		&jwksEndpoint{keys: c.Keys},
 		openAPIEndpoint{},
 		token,

@@ -65,7 +65,8 @@ type Client struct {
 	RequirePKCE bool `json:"require_pkce,omitempty"`
 	// RequirePAR refuses authorization requests that were not pushed.
 	RequirePAR bool `json:"require_par,omitempty"`
-	// Pairwise gives this client subject identifiers of its own, by SectorIdentifier or the redirect URI's host.
+	// Pairwise gives this client subject identifiers of its own, by Sector. SectorIdentifier is sector_identifier_uri; what it
+	// leads to is not fetched, because an operator registers clients and vouches for it.
 	Pairwise         bool   `json:"pairwise,omitempty"`
 	SectorIdentifier string `json:"sector_identifier,omitempty"`
 	// Introspection lets the client introspect every token of the directory, not only those that concern it.

@@ -46,8 +46,11 @@ type TokenSecrets struct {
 	Directory string `json:"directory"`
 	// Generations are by their decimal number.
 	Generations map[string]SecretGeneration `json:"generations"`
-	CreatedAt   time.Time                   `json:"created_at,omitzero"`
-	DueAt       time.Time                   `json:"due_at,omitzero"`
+	// Subjects is the secret, sealed by the master key, that pairwise subjects derive from (OpenID Connect Core §8.1). It never
+	// changes: clients know their users by what it makes. Records of before there was one get it when it is needed.
+	Subjects  string    `json:"subjects,omitempty"`
+	CreatedAt time.Time `json:"created_at,omitzero"`
+	DueAt     time.Time `json:"due_at,omitzero"`
 }
 
 // SecretGeneration is one secret of 32 bytes.

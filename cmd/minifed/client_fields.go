@@ -11,13 +11,14 @@ import (
 // clientFields are the flags that set a client's members.
 type clientFields struct {
 	*fields[storage.Client]
-	jwksFile string
+	jwksFile    string
+	subjectType string
 }
 
 // newClientFields adds the flags of everything about a client that can change.
 func newClientFields(command *cobra.Command) *clientFields {
 	f := &clientFields{fields: newFields[storage.Client](command.Flags())}
-	f.files = append(f.files, f.readJWKS)
+	f.files = append(f.files, f.readJWKS, f.readSubjectType)
 	f.text("name", "what people call it", func(c *storage.Client) *string { return &c.Name })
 	f.picture("logo", "PNG, JPEG or GIF `file` that people are shown with its name", func(c *storage.Client) *[]byte { return &c.Logo })
 	f.text("policy-url", "`URL` of its privacy policy", func(c *storage.Client) *string { return &c.PolicyURL })
@@ -60,8 +61,8 @@ func (f *clientFields) browser() {
 	f.toggle("first-party", "it is yours: nobody is asked for consent", func(c *storage.Client) *bool { return &c.FirstParty })
 	f.toggle("require-pkce", "demand PKCE of a client with a secret, too", func(c *storage.Client) *bool { return &c.RequirePKCE })
 	f.toggle("require-par", "refuse authorization requests that were not pushed", func(c *storage.Client) *bool { return &c.RequirePAR })
-	f.toggle("pairwise", "give it subject identifiers of its own", func(c *storage.Client) *bool { return &c.Pairwise })
-	f.text("sector-identifier", "`URI` whose host shares pairwise subject identifiers", func(c *storage.Client) *string { return &c.SectorIdentifier })
+	f.flags.StringVar(&f.subjectType, "subject-type", "", "public, which is the default, or pairwise: it knows users by subjects of its own, which say nothing to clients at other hosts")
+	f.text("sector-identifier", "https `URI` whose host its pairwise subjects belong to; needed when its redirect URIs have several hosts", func(c *storage.Client) *string { return &c.SectorIdentifier })
 }
 
 func (f *clientFields) permissions() {
@@ -90,6 +91,25 @@ func federationOf(client *storage.Client) *storage.Federation {
 
 // maxJWKSFile bounds the file of a client's public keys.
 const maxJWKSFile = 64 << 10
+
+// The subject types of OpenID Connect Core §8.
+const (
+	subjectPublic   = "public"
+	subjectPairwise = "pairwise"
+)
+
+// readSubjectType reads what the flag says in words of its own.
+func (f *clientFields) readSubjectType() error {
+	switch f.subjectType {
+	case "":
+		return nil
+	case subjectPublic, subjectPairwise:
+		f.sets["subject-type"] = func(client *storage.Client) { client.Pairwise = f.subjectType == subjectPairwise }
+		return nil
+	default:
+		return usagef("--subject-type %s: must be %s or %s", f.subjectType, subjectPublic, subjectPairwise)
+	}
+}
 
 // readJWKS reads the file of the public keys.
 func (f *clientFields) readJWKS() error {

@@ -57,7 +57,7 @@ func (d *desk) printClient(client clientView) {
 		field{"first_party", yes(client.FirstParty)},
 		field{"require_pkce", yes(client.RequirePKCE)},
 		field{"require_par", yes(client.RequirePAR)},
-		field{"pairwise", yes(client.Pairwise)},
+		field{"subject_type", suffix(subjectPairwise, client.Pairwise)},
 		field{"sector_identifier", client.SectorIdentifier},
 		field{"introspection", yes(client.Introspection)},
 	)

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -97,7 +99,28 @@ func TestAnImportKeepsSubjectsKeysAndRefreshTokens(t *testing.T) {
 	if err != nil || status != http.StatusOK || login["profile"].(map[string]any)["sub"] != part(t, idBefore, 1)["sub"] {
 		t.Errorf("login afterwards: %d %v, %v", status, login, err)
 	}
+	if was, is := old.subjectMAC(t), other.subjectMAC(t); was != is {
+		t.Errorf("pairwise subjects derive from %s before and %s after", was, is)
+	}
 	other.fails(t, exitFailed, []string{"another `minifed serve` is using this store"}, "import", file, "--force")
+}
+
+// subjectMAC is what pairwise subjects of the default directory derive from, for one message.
+func (s *station) subjectMAC(t *testing.T) string {
+	t.Helper()
+	config, err := (&settings{}).load(s.console)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := openDeployment(t.Context(), s.console, config, purpose{logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum, err := opened.secrets.SubjectMAC(t.Context(), "default", []byte("message"))
+	if err := errors.Join(err, opened.close()); err != nil {
+		t.Fatal(err)
+	}
+	return hex.EncodeToString(sum)
 }
 
 func TestAnImportIntoAStoreThatHoldsSomethingNeedsForce(t *testing.T) {

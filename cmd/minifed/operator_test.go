@@ -95,7 +95,7 @@ func TestEveryKindOfClientIsMadeFromTheCommandLine(t *testing.T) {
 	for _, args := range []string{
 		"--kind spa --redirect-uri https://shop.example.com/cb --origin https://shop.example.com",
 		"--kind native --redirect-uri com.example.shop:/cb --redirect-uri http://127.0.0.1/cb",
-		"--kind web --redirect-uri https://shop.example.com/cb --require-pkce --pairwise",
+		"--kind web --redirect-uri https://shop.example.com/cb --require-pkce --subject-type pairwise",
 		"--kind service --scope orders:read",
 		"--kind service --auth-method private_key_jwt --jwks-file " + jwks,
 	} {
@@ -103,6 +103,14 @@ func TestEveryKindOfClientIsMadeFromTheCommandLine(t *testing.T) {
 		if id, _ := created["client_id"].(string); id == "" || created["kind"] == "" {
 			t.Errorf("%s: %v", args, created)
 		}
+	}
+	s.fails(t, exitUsage, []string{"--subject-type private", "public or pairwise"}, "client", "create", "--kind", "web", "--subject-type", "private")
+	s.fails(t, exitFailed, []string{"--subject-type: ", "web and spa"}, "client", "create", "--kind", "native", "--redirect-uri", "com.example.shop:/cb", "--subject-type", "pairwise")
+	s.fails(t, exitFailed, []string{"--sector-identifier: ", "several hosts"}, "client", "create", "--kind", "web", "--subject-type", "pairwise",
+		"--redirect-uri", "https://a.example.com/cb https://b.example.com/cb")
+	shown := s.must(t, "client", "create", "--kind", "web", "--id", "paired", "--redirect-uri", "https://a.example.com/cb", "--subject-type", "pairwise")
+	if !strings.Contains(shown, "pairwise") {
+		t.Errorf("not shown: %s", shown)
 	}
 	s.fails(t, exitFailed, []string{"--redirect-uri: ", "must be https"}, "client", "create", "--kind", "spa", "--redirect-uri", "http://shop.example.com")
 	writeFile(t, jwks, "not JSON")

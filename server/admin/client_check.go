@@ -161,14 +161,31 @@ func (p *problems) signedWith(field, algorithm string, algorithms []string) {
 
 func (p *problems) checkSubjects(client storage.Client) {
 	if client.Pairwise && client.Kind != storage.ClientWeb && client.Kind != storage.ClientSPA {
-		p.add("pairwise", "is for web and spa clients")
+		p.add("subject_type", "pairwise is for web and spa clients")
+		return
 	}
 	if client.SectorIdentifier != "" && !client.Pairwise {
-		p.add("sector_identifier", "means nothing without pairwise")
+		p.add("sector_identifier", "means nothing without the subject type pairwise")
 	}
 	if client.SectorIdentifier != "" {
 		p.check("sector_identifier", checkHTTPS(client.SectorIdentifier))
+	} else if _, err := client.Sector(); client.Pairwise && len(client.RedirectURIs) > 0 && err != nil {
+		p.add("sector_identifier", "is needed, because the redirect URIs have several hosts: an https URI whose host stands for all of them (OpenID Connect Core §8.1)")
 	}
+}
+
+// checkSector keeps a change from giving a client another subject for each of its users, unless that is what was asked for.
+func checkSector(before, after storage.Client) error {
+	if !before.Pairwise || !after.Pairwise || before.SectorIdentifier != after.SectorIdentifier {
+		return nil
+	}
+	was, err := before.Sector()
+	if is, _ := after.Sector(); err != nil || is == was {
+		return nil
+	}
+	var p problems
+	p.add("sector_identifier", "is needed, because the redirect URIs move to another host: https://%s keeps the subjects by which the client knows its users, and the new host gives new ones", was)
+	return p.err()
 }
 
 func (p *problems) checkFederation(client storage.Client) {

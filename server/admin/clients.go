@@ -152,7 +152,10 @@ func (s *Service) UpdateClient(ctx context.Context, directory, id, revision stri
 		if err := drawLogo("logo", before.Logo, &client.Logo); err != nil {
 			return err
 		}
-		return checkClient(*client, SigningAlgorithms(owner.Record))
+		if err := checkClient(*client, SigningAlgorithms(owner.Record)); err != nil {
+			return err
+		}
+		return checkSector(before, *client)
 	})
 }
 

@@ -185,8 +185,12 @@ func TestWrongClientsAreRefusedWithEveryProblem(t *testing.T) {
 		{"a secret without use", miniapp(), func(c *NewClient) {
 			c.AuthMethod, c.JWKS, c.Secret = "private_key_jwt", publicJWKS(), "correct-horse-battery"
 		}, []string{"secret"}},
-		{"a pairwise mini-program", miniapp(), func(c *NewClient) { c.Pairwise = true }, []string{"pairwise"}},
+		{"a pairwise mini-program", miniapp(), func(c *NewClient) { c.Pairwise = true }, []string{"subject_type"}},
 		{"a sector without pairwise", spa(), func(c *NewClient) { c.SectorIdentifier = "https://a.example.com/x" }, []string{"sector_identifier"}},
+		{"pairwise without a sector", spa(), func(c *NewClient) {
+			c.Pairwise, c.RedirectURIs = true, []string{"https://a.example.com/", "https://b.example.com/"}
+		}, []string{"sector_identifier"}},
+		{"a sector by plain http", spa(), func(c *NewClient) { c.Pairwise, c.SectorIdentifier = true, "http://a.example.com/x" }, []string{"sector_identifier"}},
 		{"an unknown assertion algorithm", miniapp(), func(c *NewClient) { c.AuthAlgorithm = "HS256" }, []string{"auth_algorithm"}},
 		{"tokens that outlive their keys", spa(), func(c *NewClient) { c.Lifetimes.AccessToken, c.Lifetimes.IDToken = 86401, 86401 }, []string{"lifetimes.access_token", "lifetimes.id_token"}},
 		{"grants that outlive their secrets", spa(), func(c *NewClient) { c.Lifetimes.RefreshAbsolute = 400 * 86400 }, []string{"lifetimes.refresh_absolute"}},
@@ -236,6 +240,26 @@ func TestAnUpdateKeepsWhatItMayNotAlter(t *testing.T) {
 	}
 	_, err = o.UpdateClient(t.Context(), "default", "mini", "", func(client *storage.Client) { client.Federation.AppID = "x" })
 	wantInvalid(t, err, "app_id")
+}
+
+// Another sector is another subject for each user, and the client would know nobody any more.
+func TestOIDCCore_8_1_ASectorChangesOnlyWhenItIsAskedFor(t *testing.T) {
+	o := newOffice(t)
+	asked := spa()
+	asked.ID, asked.Pairwise, asked.RedirectURIs = "app", true, []string{"https://old.example.com/cb"}
+	_, _, err := o.CreateClient(t.Context(), asked)
+	must(t, err)
+	change := func(edit func(*storage.Client)) error {
+		_, err := o.UpdateClient(t.Context(), "default", "app", "", edit)
+		return err
+	}
+	moved := []string{"https://new.example.com/cb"}
+	wantInvalid(t, change(func(c *storage.Client) { c.RedirectURIs = moved }), "sector_identifier")
+	must(t, change(func(c *storage.Client) { c.RedirectURIs = []string{"https://old.example.com/other"} }))
+	must(t, change(func(c *storage.Client) { c.RedirectURIs, c.SectorIdentifier = moved, "https://old.example.com" }))
+	must(t, change(func(c *storage.Client) { c.RedirectURIs = append(c.RedirectURIs, "https://third.example.com/cb") }))
+	must(t, change(func(c *storage.Client) { c.SectorIdentifier = "https://new.example.com" }))
+	must(t, change(func(c *storage.Client) { c.Pairwise, c.SectorIdentifier = false, "" }))
 }
 
 func TestClientSecretsRotate(t *testing.T) {

@@ -1,0 +1,60 @@
+package keys
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// SubjectMAC returns HMAC-SHA-256 of message under the secret that the pairwise subjects of a directory derive from (OpenID
+// Connect Core §8.1). That secret is of no generation: the same message gives the same MAC for as long as there is the
+// directory, whatever rotates, and in every store that it is exported to. It answers storage.ErrNotFound for a directory
+// without token secrets.
+func (s *Secrets) SubjectMAC(ctx context.Context, directory string, message []byte) ([]byte, error) {
+	copied, ok := s.copies.get(directory)
+	if !ok || copied.value.subjects == nil {
+		if err := s.giveSubjects(ctx, directory); err != nil {
+			return nil, err
+		}
+		var err error
+		if copied, err = s.copies.reload(ctx, directory); err != nil {
+			return nil, err
+		}
+	}
+	mac := hmac.New(sha256.New, copied.value.subjects)
+	mac.Write(message)
+	return mac.Sum(nil), nil
+}
+
+// giveSubjects adds the secret to a record of before there was one. Whoever comes first gives it, and the others find it.
+func (s *Secrets) giveSubjects(ctx context.Context, directory string) error {
+	for range maxAttempts {
+		entry, err := storage.Get[storage.TokenSecrets](ctx, s.config.Engine, directory)
+		if err != nil || entry.Record.Subjects != "" {
+			return err
+		}
+		record := entry.Record
+		if record.Subjects, err = s.newSecret(subjectSecretBinding(directory)); err != nil {
+			return err
+		}
+		if _, err = entry.Replace(ctx, s.config.Engine, record); !errors.Is(err, storage.ErrConflict) {
+			return err
+		}
+	}
+	return fmt.Errorf("keys: %w", storage.ErrConflict)
+}
+
+func parseSubjects(master *Master, record storage.TokenSecrets) ([]byte, error) {
+	if record.Subjects == "" {
+		return nil, nil
+	}
+	secret, err := master.Open(record.Subjects, subjectSecretBinding(record.Directory))
+	if err == nil && len(secret) != secretSize {
+		err = errors.New("keys: secret of subjects of a wrong size")
+	}
+	return secret, err
+}
