@@ -214,9 +214,6 @@ func (s *Service) checkPassword(ctx context.Context, user storage.User, password
 	if user.Username != "" && fold(password) == fold(user.Username) {
 		return invalid("password", "must not be the username")
 	}
-	if s.breached == nil {
-		return nil
-	}
 	known, err := s.breached.Breached(ctx, password)
 	if err != nil {
 		return wrap("look up breached passwords", err)

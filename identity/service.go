@@ -31,7 +31,7 @@ type Config struct {
 	Argon2 Argon2
 	// Hashing bounds how many passwords are hashed at once, each with Argon2.Memory; 0 is GOMAXPROCS.
 	Hashing int
-	// Breached knows passwords that are in circulation; nil knows none.
+	// Breached knows passwords that are in circulation; nil knows the most common ones.
 	Breached BreachedList
 }
 
@@ -51,6 +51,9 @@ type Service struct {
 func New(cfg Config) (*Service, error) {
 	if cfg.Engine == nil || cfg.Now == nil || cfg.Rand == nil || cfg.Logger == nil {
 		return nil, errors.New("identity: Engine, Now, Rand and Logger are required")
+	}
+	if cfg.Breached == nil {
+		cfg.Breached = newCommon()
 	}
 	hasher, err := newHasher(cfg.Argon2, cfg.Hashing, cfg.Rand)
 	if err != nil {

@@ -103,7 +103,12 @@ func each[R storage.Record](ctx context.Context, b *backchannel, do func(context
 		var group errgroup.Group
 		group.SetLimit(tellParallel)
 		for _, entry := range entries {
-			group.Go(func() error { return do(ctx, entry) })
+			group.Go(func() error {
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				return do(ctx, entry)
+			})
 		}
 		if err := group.Wait(); err != nil || next == "" {
 			return err
@@ -165,7 +170,7 @@ func (b *backchannel) lease(ctx context.Context, entry *storage.Entry[storage.Se
 	if err != nil {
 		return unlessLost(err)
 	}
-	b.deliver(ctx, leased)
+	b.deliver(context.WithoutCancel(ctx), leased) // What has begun is finished when the server stops.
 	return nil
 }
 

@@ -51,7 +51,7 @@ type Config struct {
 	// Argon2 is what the passwords of users are hashed with, Hashing how many at once; optional, as package identity says.
 	Argon2  identity.Argon2
 	Hashing int
-	// Breached knows passwords that are in circulation, and keeps people from choosing them; optional, a list of the most common.
+	// Breached knows passwords that are in circulation, and keeps people from choosing them; optional, as package identity says.
 	Breached identity.BreachedList
 
 	// TrustedProxies are the networks whose X-Forwarded-For and X-Request-Id headers are believed; optional.
@@ -117,9 +117,6 @@ func (c Config) checked() (Config, error) {
 	}
 	if err := storage.CheckOrigin(c.PublicURL); err != nil {
 		problems = append(problems, fmt.Errorf("server: PublicURL %w", err))
-	}
-	if c.Breached == nil {
-		c.Breached = newCommon()
 	}
 	if c.RequestTimeout == 0 {
 		c.RequestTimeout = defaultRequestTimeout

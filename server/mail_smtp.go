@@ -57,12 +57,33 @@ func (m SMTPMailer) Send(ctx context.Context, message Mail) error {
 	return nil
 }
 
-func (m SMTPMailer) deliver(client *smtp.Client, from, to string, text []byte) error {
+// Check reports whether the server takes mail from here: it connects, encrypts and authenticates, and sends nothing.
+func (m SMTPMailer) Check(ctx context.Context) error {
+	client, err := m.connect(ctx)
+	if err != nil {
+		return fmt.Errorf("server: mail server: %w", err)
+	}
+	err = m.authenticate(client)
+	if err == nil {
+		err = client.Quit()
+	}
+	if err != nil {
+		return fmt.Errorf("server: mail server: %w", errors.Join(withoutText(err), client.Close()))
+	}
+	return nil
+}
+
+func (m SMTPMailer) authenticate(client *smtp.Client) error {
+	if m.Username == "" {
+		return nil
+	}
 	host, _, _ := net.SplitHostPort(m.Address)
-	if m.Username != "" {
-		if err := client.Auth(smtp.PlainAuth("", m.Username, m.Password, host)); err != nil {
-			return err
-		}
+	return client.Auth(smtp.PlainAuth("", m.Username, m.Password, host))
+}
+
+func (m SMTPMailer) deliver(client *smtp.Client, from, to string, text []byte) error {
+	if err := m.authenticate(client); err != nil {
+		return err
 	}
 	if err := client.Mail(from); err != nil {
 		return err

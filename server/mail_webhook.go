@@ -15,11 +15,13 @@ import (
 	"time"
 )
 
-// WebhookMailer posts mail as JSON to a service that sends it: {"to": …, "subject": …, "text": …}. The header
+// WebhookMailer posts mail as JSON to a service that sends it: {"from": …, "to": …, "subject": …, "text": …}. The header
 // Minifed-Signature is "t=…,v1=…": Unix seconds, and in hexadecimal the HMAC-SHA-256 of those, a dot and the body under Secret.
 type WebhookMailer struct {
 	// URL is where the service is.
 	URL string
+	// From is the sender; empty leaves it out, and to the service.
+	From string
 	// Secret signs; the service shares it.
 	Secret []byte
 	// Client makes the request; it follows no redirection unless it is told to.
@@ -28,9 +30,16 @@ type WebhookMailer struct {
 	Now func() time.Time
 }
 
+type postedMail struct {
+	From    string `json:"from,omitempty"`
+	To      string `json:"to"`
+	Subject string `json:"subject"`
+	Text    string `json:"text"`
+}
+
 // Send implements Mailer: any status of 2xx has taken over the message.
 func (m WebhookMailer) Send(ctx context.Context, mail Mail) error {
-	body, err := json.Marshal(map[string]string{"to": mail.To, "subject": mail.Subject, "text": mail.Text})
+	body, err := json.Marshal(postedMail{m.From, mail.To, mail.Subject, mail.Text})
 	if err != nil {
 		return err
 	}
@@ -42,7 +51,7 @@ func (m WebhookMailer) Send(ctx context.Context, mail Mail) error {
 	request.Header.Set("Minifed-Signature", m.signature(body))
 	response, err := m.Client.Do(request)
 	if err != nil {
-		return fmt.Errorf("server: mail service: %w", err)
+		return fmt.Errorf("server: mail service: %w", withoutURL(err)) // The URL may hold a key.
 	}
 	defer response.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxBody)) // The connection is used again.

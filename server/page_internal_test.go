@@ -279,15 +279,3 @@ func TestNamesOfAssetsHoldTheirContent(t *testing.T) {
 		}
 	}
 }
-
-func TestTheListOfCommonPasswordsIsSortedAndHoldsNoneThatIsTooShort(t *testing.T) {
-	list := newCommon().sorted
-	if len(list) < 5000 || !slices.IsSorted(list) {
-		t.Errorf("%d passwords", len(list))
-	}
-	for i, password := range list {
-		if len(password) < 8 || password != strings.ToLower(password) || i > 0 && password == list[i-1] {
-			t.Errorf("%q", password)
-		}
-	}
-}

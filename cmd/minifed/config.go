@@ -9,15 +9,17 @@ import (
 // Config is what config.yaml may say; the file at the top of the repository lists every key with its default and what it
 // means. The environment variable of a key is MINIFED_ and its path in capitals: storage.uri is MINIFED_STORAGE_URI.
 type Config struct {
-	PublicURL        string        `yaml:"public_url"`
-	DefaultDirectory string        `yaml:"default_directory"`
-	DataDir          string        `yaml:"data_dir"`
-	Listen           ListenConfig  `yaml:"listen"`
-	Storage          StorageConfig `yaml:"storage"`
-	Keys             KeysConfig    `yaml:"keys"`
-	WeChat           WeChatConfig  `yaml:"wechat"`
-	Clients          ClientsConfig `yaml:"clients"`
-	Log              LogConfig     `yaml:"log"`
+	PublicURL        string          `yaml:"public_url"`
+	DefaultDirectory string          `yaml:"default_directory"`
+	DataDir          string          `yaml:"data_dir"`
+	Listen           ListenConfig    `yaml:"listen"`
+	Storage          StorageConfig   `yaml:"storage"`
+	Keys             KeysConfig      `yaml:"keys"`
+	WeChat           WeChatConfig    `yaml:"wechat"`
+	Clients          ClientsConfig   `yaml:"clients"`
+	Mail             MailConfig      `yaml:"mail"`
+	Passwords        PasswordsConfig `yaml:"passwords"`
+	Log              LogConfig       `yaml:"log"`
 }
 
 // ListenConfig says where the server answers, and how long it waits.
@@ -67,6 +69,42 @@ type ClientsConfig struct {
 	Fetch string `yaml:"fetch"`
 }
 
+// MailConfig says how mail to users is sent.
+type MailConfig struct {
+	Sender  string        `yaml:"sender"`
+	From    string        `yaml:"from"`
+	SMTP    SMTPConfig    `yaml:"smtp"`
+	Webhook WebhookConfig `yaml:"webhook"`
+}
+
+// SMTPConfig is the mail server of the sender smtp. The password comes from the file or from the environment.
+type SMTPConfig struct {
+	Address      string `yaml:"address"`
+	Username     string `yaml:"username"`
+	PasswordFile string `yaml:"password_file"`
+	Password     secret `yaml:"password"`
+}
+
+// WebhookConfig is the service of the sender webhook. The secret that signs comes from the file or from the environment.
+type WebhookConfig struct {
+	URL        string `yaml:"url"`
+	SecretFile string `yaml:"secret_file"`
+	Secret     secret `yaml:"secret"`
+}
+
+// PasswordsConfig says what the passwords of users are hashed with, and how many at once.
+type PasswordsConfig struct {
+	Argon2  Argon2Config `yaml:"argon2"`
+	Hashing int          `yaml:"hashing"`
+}
+
+// Argon2Config are the parameters of argon2id.
+type Argon2Config struct {
+	MemoryKiB int `yaml:"memory_kib"`
+	Time      int `yaml:"time"`
+	Threads   int `yaml:"threads"`
+}
+
 // LogConfig says what is logged to standard error.
 type LogConfig struct {
 	Level  string `yaml:"level"`
@@ -100,8 +138,10 @@ func defaultConfig() Config {
 			BreakerFailures: 5,
 			BreakerOpen:     10 * time.Second,
 		},
-		Clients: ClientsConfig{Rate: 5000, Burst: 10000, Fetch: fetchPublic},
-		Log:     LogConfig{Level: "info", Format: "text"},
+		Clients:   ClientsConfig{Rate: 5000, Burst: 10000, Fetch: fetchPublic},
+		Mail:      MailConfig{Sender: mailNone},
+		Passwords: PasswordsConfig{Argon2: Argon2Config{MemoryKiB: 19 << 10, Time: 2, Threads: 1}},
+		Log:       LogConfig{Level: "info", Format: "text"},
 	}
 }
 

@@ -34,6 +34,8 @@ func (r *configReader) check() {
 	r.checkStorage()
 	r.checkWeChat()
 	r.checkClients()
+	r.checkMail()
+	r.checkPasswords()
 	r.checkOneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	r.checkOneOf("log.format", c.Log.Format, "text", "json")
 }

@@ -58,8 +58,41 @@ func foreignVariable(name string) bool {
 		name == "MINIFED_PORT" || strings.HasPrefix(name, "MINIFED_PORT_")
 }
 
-// readSecretFiles reads what a file holds in place of a value that may contain a secret.
+// readSecretFiles reads what files hold in place of values that are secrets, or may contain one.
 func (r *configReader) readSecretFiles() {
+	r.readStoreURI()
+	mail := &r.config.Mail
+	r.readSecretFile("mail.smtp.password", mail.SMTP.PasswordFile, &mail.SMTP.Password)
+	r.readSecretFile("mail.webhook.secret", mail.Webhook.SecretFile, &mail.Webhook.Secret)
+}
+
+// readSecretFile reads the secret of a key, whose variable it excludes.
+func (r *configReader) readSecretFile(path, name string, into *secret) {
+	if name == "" {
+		return
+	}
+	if *into != "" {
+		r.complain(path+"_file", "%s is set too: keep one of them", variableOf(path))
+		return
+	}
+	text, err := readSecretFile(name)
+	if err != nil {
+		r.complain(path+"_file", "%s", namedPath(name, err))
+		return
+	}
+	*into = secret(text)
+}
+
+// namedPath is unwrapPath for errors that may not name the file.
+func namedPath(name string, err error) string {
+	text := unwrapPath(err)
+	if !strings.HasPrefix(text, name) {
+		text = name + ": " + text
+	}
+	return text
+}
+
+func (r *configReader) readStoreURI() {
 	if r.config.Storage.URIFile == "" {
 		return
 	}

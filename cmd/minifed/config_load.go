@@ -251,8 +251,10 @@ func configPaths() []string {
 			continue
 		}
 		paths[path] = true
-		if section, _, nested := strings.Cut(path, "."); nested {
-			paths[section] = true
+		for i, letter := range path {
+			if letter == '.' {
+				paths[path[:i]] = true
+			}
 		}
 	}
 	return slices.Sorted(maps.Keys(paths))

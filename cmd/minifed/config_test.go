@@ -116,6 +116,7 @@ func TestEveryKeyHasAVariableThatSetsIt(t *testing.T) {
 	samples := map[string]string{
 		"public_url": "https://id.example.com", "default_directory": "main", "listen.write_timeout": "20s", "listen.request_timeout": "12s", "listen.trusted_proxies": "10.0.0.0/8", "listen.address": "0.0.0.0:1", "listen.admin_address": "off",
 		"storage.uri": "mongodb://u:p@db.example.com/x", "log.level": "debug", "log.format": "json", "wechat.base_url": "https://example.com", "clients.fetch": "any",
+		"mail.sender": "log", "mail.from": "no-reply@example.com", "passwords.argon2.memory_kib": "65536",
 	}
 	folder := t.TempDir()
 	writeCertificate(t, folder, 1)
@@ -137,6 +138,9 @@ func TestEveryKeyHasAVariableThatSetsIt(t *testing.T) {
 			case path == "storage.uri_file":
 				sample = filepath.Join(t.TempDir(), "uri")
 				writeFile(t, sample, "sqlite:/tmp/x.db\n")
+			case path == "mail.smtp.password_file", path == "mail.webhook.secret_file":
+				sample = filepath.Join(t.TempDir(), "secret")
+				writeFile(t, sample, "a secret of the test\n")
 			case field.Type() == reflect.TypeFor[time.Duration]():
 				sample = map[bool]string{true: "7h0m0s", false: "4s"}[path == "keys.rotate_every"]
 			case field.Kind() == reflect.Int:
@@ -243,7 +247,9 @@ func TestAFileThatWasNamedMustExist(t *testing.T) {
 }
 
 func TestSecretsOfTheConfigurationDoNotPrint(t *testing.T) {
-	config, err := loadConfig(absent(t), []string{"MINIFED_KEYS_MASTER_KEY=hunter2"})
+	config, err := loadConfig(absent(t), []string{
+		"MINIFED_KEYS_MASTER_KEY=hunter2", "MINIFED_MAIL_SMTP_PASSWORD=hunter2", "MINIFED_MAIL_WEBHOOK_SECRET=hunter2",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -110,7 +110,10 @@ func (d *deployment) assemble(ctx context.Context, c *console, logger *slog.Logg
 	if d.secrets, err = keys.NewSecrets(config); err != nil {
 		return err
 	}
-	people, err := identity.New(identity.Config{Engine: d.engine, Now: c.now, Rand: c.random, Logger: logger})
+	people, err := identity.New(identity.Config{
+		Engine: d.engine, Now: c.now, Rand: c.random, Logger: logger,
+		Argon2: d.config.Passwords.Argon2.parameters(), Hashing: d.config.Passwords.Hashing,
+	})
 	if err != nil {
 		return err
 	}

@@ -87,12 +87,12 @@ func TestKeysAndVariablesInDocumentsExist(t *testing.T) {
 			sections = append(sections, section)
 		}
 	}
-	keys := regexp.MustCompile("`((?:" + strings.Join(sections, "|") + `)\.[a-z_]+)` + "`")
+	keys := regexp.MustCompile("`((?:" + strings.Join(sections, "|") + `)(?:\.[a-z0-9_]+)+)` + "`")
 	for name, text := range pages(t) {
 		if strings.HasPrefix(name, "examples") {
 			continue // Programs there have variables of their own.
 		}
-		for _, variable := range regexp.MustCompile(`MINIFED_[A-Z_]+`).FindAllString(text, -1) {
+		for _, variable := range regexp.MustCompile(`MINIFED_[A-Z0-9_]+`).FindAllString(text, -1) {
 			if variable != "MINIFED_" && !slices.Contains(variables, strings.TrimSuffix(variable, "_")) {
 				t.Errorf("%s names the variable %s", name, variable)
 			}

@@ -38,7 +38,8 @@ func newDoctor(c *console, flags *settings) *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
 		Short: "Look for what is wrong, and say what to do about it",
-		Long: `Looks at the configuration, the store, the master key, signing keys and token secrets, the clock, the way to WeChat, and the AppID and
+		Long: `Looks at the configuration, the store, the master key, signing keys and token secrets, the clock, the ways to WeChat and to
+what sends mail, and the AppID and
 AppSecret of every enabled mini-program, which takes one call to WeChat each. It runs beside a server, and changes nothing: it
 writes one record to the store and deletes it. The exit code is 1 when anything failed.`,
 		Example: "  minifed doctor\n  minifed doctor --output json",
@@ -77,6 +78,7 @@ func (e *examination) run(ctx context.Context, flags *settings) {
 		defer func() { _ = opened.close() }() // Nothing was written that matters.
 	}
 	e.checkWay(ctx)
+	e.checkMail(ctx)
 	if opened != nil {
 		e.checkRecords(ctx, opened)
 	}
@@ -122,6 +124,11 @@ func (e *examination) checkConfiguration() {
 	}
 	if e.config.WeChat.exposed() {
 		e.warn("configuration", "AppSecrets travel unencrypted to "+e.config.WeChat.BaseURL, "set wechat.base_url to https, unless this is a simulator in a network of its own")
+		return
+	}
+	if e.config.Passwords.Argon2.weak() {
+		e.warn("configuration", "passwords of users are hashed with less work than argon2id needs to be safe",
+			"set passwords.argon2 to memory_kib 19456 and time 2, or more")
 		return
 	}
 	e.ok("configuration", "%s, directory %q", e.config.PublicURL, e.config.DefaultDirectory)

@@ -14,14 +14,15 @@ func nearest(name string, candidates []string) string {
 	return best
 }
 
+// slipDistance counts letters twice, so that the wrong section loses against one wrong letter in the right one.
 func slipDistance(a, b string) int {
 	parentA, keyA := splitPath(a)
 	parentB, keyB := splitPath(b)
-	elsewhere := editDistance(keyA, keyB)
+	elsewhere := 2 * editDistance(keyA, keyB)
 	if parentA != parentB {
-		elsewhere++
+		elsewhere += 3
 	}
-	return min(editDistance(a, b), elsewhere)
+	return min(2*editDistance(a, b), elsewhere)
 }
 
 func splitPath(path string) (parent, key string) {

@@ -28,6 +28,7 @@ type provider struct {
 	// firstStart says that this start made the store.
 	firstStart bool
 
+	handler  *server.Server
 	public   *http.Server
 	admin    *http.Server
 	door     *door
@@ -49,8 +50,8 @@ func startProvider(ctx context.Context, c *console, config Config, ports listene
 		p.admin = p.adminServer(config.Listen, ports.admin, p.health.handler(registry))
 		p.loops.Go(func() { p.ended(p.admin.Serve(ports.admin)) })
 	}
-	handler, err := p.open(ctx, c, config, registry)
-	if err != nil {
+	var err error
+	if p.handler, err = p.open(ctx, c, config, registry); err != nil {
 		stop()
 		return nil, errors.Join(err, ports.close())
 	}
@@ -59,8 +60,8 @@ func startProvider(ctx context.Context, c *console, config Config, ports listene
 	if engine, ok := p.store.(*mongodb.Engine); ok {
 		p.loops.Go(func() { engine.Run(background) })
 	}
-	p.loops.Go(func() { handler.Run(background) })
-	p.public = p.httpServer(config.Listen, handler)
+	p.loops.Go(func() { p.handler.Run(background) })
+	p.public = p.httpServer(config.Listen, p.handler)
 	p.farewell.watch(p.public)
 	if p.certificates == nil {
 		p.loops.Go(func() { p.ended(p.public.Serve(p.door)) })
@@ -120,6 +121,8 @@ func (p *provider) build(ctx context.Context, c *console, registry prometheus.Re
 		WeChat: calls, Now: c.now, Rand: c.random, Logger: p.logger, Metrics: registry, TrustedProxies: proxies,
 		RequestTimeout: p.config.Listen.RequestTimeout, WeChatTimeout: p.config.WeChat.Timeout,
 		ClientRate: p.config.Clients.Rate, ClientBurst: p.config.Clients.Burst,
+		Mailer: p.config.Mail.mailer(c.now, c.err),
+		Argon2: p.config.Passwords.Argon2.parameters(), Hashing: p.config.Passwords.Hashing,
 		Fetch: server.Fetch{AllowPrivate: p.config.Clients.Fetch == fetchAny},
 	})
 }
@@ -199,5 +202,20 @@ func (p *provider) drain() error {
 	}
 	p.stop()
 	p.loops.Wait()
-	return errors.Join(err, p.close())
+	return errors.Join(err, p.finish(ctx), p.close())
+}
+
+// finish waits until the mail is out that requests have caused, as long as ctx lasts.
+func (p *provider) finish(ctx context.Context) error {
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		p.handler.Wait()
+	}()
+	select {
+	case <-finished:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("mail in progress was cut off: %w", ctx.Err())
+	}
 }

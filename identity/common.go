@@ -1,4 +1,4 @@
-package server
+package identity
 
 import (
 	"context"
@@ -13,12 +13,12 @@ import (
 //go:embed commonpasswords.txt
 var commonPasswords string
 
-// common knows the passwords that attackers try first. It implements identity.BreachedList where the operator has no larger list.
+// common knows the passwords that attackers try first. It implements BreachedList where the operator has no larger list.
 type common struct{ sorted []string }
 
 func newCommon() common { return common{strings.Fields(commonPasswords)} }
 
-// Breached implements identity.BreachedList. Case does not matter: attackers try both.
+// Breached implements BreachedList. Case does not matter: attackers try both.
 func (c common) Breached(_ context.Context, password string) (bool, error) {
 	_, found := slices.BinarySearch(c.sorted, strings.ToLower(password))
 	return found, nil
