@@ -682,7 +682,7 @@ func TestOIDCC_oidcc_discovery_endpoint_verification(t *testing.T) {
 		}
 	}
 	for name, want := range map[string][]any{
-		"response_types_supported": {"code"}, "response_modes_supported": {"form_post", "query"}, "subject_types_supported": {"public"},
+		"response_types_supported": {"code"}, "response_modes_supported": {"form_post", "query"}, "subject_types_supported": {"pairwise", "public"},
 		"code_challenge_methods_supported": {"S256"}, "prompt_values_supported": {"consent", "login", "none", "select_account"},
 		"acr_values_supported": {"1"},
 	} {

@@ -176,7 +176,7 @@ func TestDiscoveryNamesWhatIsThereAndNothingElse(t *testing.T) {
 			"introspection_endpoint_auth_signing_alg_values_supported": []any{"ES256", "ES384", "EdDSA", "PS256", "RS256"},
 			"revocation_endpoint_auth_methods_supported":               []any{"client_secret_basic", "client_secret_post", "none", "private_key_jwt"},
 			"id_token_signing_alg_values_supported":                    []any{"ES256", "EdDSA", "RS256"},
-			"subject_types_supported":                                  []any{"public"},
+			"subject_types_supported":                                  []any{"pairwise", "public"},
 			"request_uri_parameter_supported":                          false, "request_parameter_supported": false, "claims_parameter_supported": true,
 		} {
 			if !reflect.DeepEqual(document.body[member], want) {
