@@ -142,6 +142,38 @@ func TestOpenIDConnectCore_9_PrivateKeyJWTWithEveryAlgorithm(t *testing.T) {
 	}
 }
 
+// TestRFC9864_Ed25519IsEdDSA: libraries call the algorithm by either name, in the header and in the key.
+func TestRFC9864_Ed25519IsEdDSA(t *testing.T) {
+	w := newWorld(t)
+	key := signers()["EdDSA"]
+	private, _ := key.key.(ed25519.PrivateKey)
+	part := base64.RawURLEncoding.EncodeToString
+	sign := func(client string, key ed25519.PrivateKey) string {
+		signed := part([]byte(`{"alg":"Ed25519"}`)) + "." + part(must(json.Marshal(w.assertionClaims(client)))(t))
+		return signed + "." + part(ed25519.Sign(key, []byte(signed)))
+	}
+	w.addKeyed("old", key)
+	w.addKeyed("new", signer{"Ed25519", key.id, key.key})
+	w.addKeyed("rsa", signers()["RS256"])
+	_, stranger, err := ed25519.GenerateKey(rand.Reader)
+	check(t, err)
+	for name, row := range map[string]struct {
+		assertion string
+		status    int
+	}{
+		"both names":            {sign("old", private), http.StatusOK},
+		"the new name":          {sign("new", private), http.StatusOK},
+		"the old name":          {key.sign(t, w.assertionClaims("new"), nil), http.StatusOK},
+		"a stranger":            {sign("new", stranger), http.StatusUnauthorized},
+		"a client of RSA":       {sign("rsa", private), http.StatusUnauthorized},
+		"a signature of nobody": {sign("new", private)[:40] + "." + part([]byte("{}")) + ".", http.StatusUnauthorized},
+	} {
+		if a := w.asserted("/oauth2/token", row.assertion, ownGrant()); a.status != row.status {
+			t.Errorf("%s: got %d %s", name, a.status, a.raw)
+		}
+	}
+}
+
 func TestRFC7523_3_WhatAnAssertionMustSay(t *testing.T) {
 	w := keyed(t)
 	key := signers()["ES256"]

@@ -34,6 +34,17 @@ func (k clientKey) serves(algorithm, id string) bool {
 	return (k.algorithm == "" || k.algorithm == algorithm) && (k.id == "" || id == "" || k.id == id) && isKeyOf(algorithm, k.public)
 }
 
+// ed25519Name is what RFC 9864 calls what RFC 8037 calls EdDSA, as far as it is used here: with the curve Ed25519.
+const ed25519Name = "Ed25519"
+
+// plainAlgorithm is the name that this server uses for an algorithm.
+func plainAlgorithm(name string) string {
+	if name == ed25519Name {
+		return keys.EdDSA
+	}
+	return name
+}
+
 const (
 	minClientRSA = 2048
 	// maxClientRSA keeps a key from making verification expensive.
@@ -173,7 +184,7 @@ func registeredKeys(client *oauth2.Client) []clientKey {
 	var found []clientKey
 	for _, key := range set.Keys[:min(len(set.Keys), maxClientKeys)] {
 		if verifies(key.Use) {
-			found = append(found, clientKey{id: key.KeyID, algorithm: key.Algorithm, public: key.Key})
+			found = append(found, clientKey{id: key.KeyID, algorithm: plainAlgorithm(key.Algorithm), public: key.Key})
 		}
 	}
 	return found
@@ -200,7 +211,7 @@ func parseKeySet(body []byte) ([]clientKey, error) {
 			continue
 		}
 		if slices.ContainsFunc(keys.Algorithms(), func(algorithm string) bool { return isKeyOf(algorithm, key.Key) }) {
-			found = append(found, clientKey{id: key.KeyID, algorithm: key.Algorithm, public: key.Key})
+			found = append(found, clientKey{id: key.KeyID, algorithm: plainAlgorithm(key.Algorithm), public: key.Key})
 		}
 	}
 	return found, nil
