@@ -146,20 +146,20 @@ func TestWhatPeopleWriteIsTextEverywhere(t *testing.T) {
 	}
 	q := url.QueryEscape(evil)
 	see(v.ask("login_hint", evil, "ui_locales", evil, "scope", "openid profile <script>", "state", evil))
-	see(v.press("login-form", "login", "username", evil, "password", evil))
+	see(v.press("login-form", "login", "username", evil, "password", evil+"?"))
 	see(v.signInAs("wanda"))
 	see(v.press("consent-form", "allow"))
 	for _, path := range []string{
 		"/account?done=" + q, "/account/profile?ui_locales=" + q, "/account/username", "/account/password", "/account/email",
-		"/account/email/confirm?proof=" + q, "/account/reset?proof=" + q, "/register", "/account/forgot", "/logged-out", "/login?interaction=" + q,
-		"/consent?interaction=" + q, "/oauth2/authorize?client_id=" + q, "/oauth2/authorize?client_id=shop&redirect_uri=" + q,
+		"/account/email/confirm?proof=!" + q, "/account/reset?proof=!" + q, "/register", "/account/forgot", "/logged-out", "/login?interaction=!" + q,
+		"/consent?interaction=!" + q, "/oauth2/authorize?client_id=" + q, "/oauth2/authorize?client_id=shop&redirect_uri=" + q,
 	} {
 		see(v.get(h.url + path))
 	}
 	v.get(h.url + "/account/profile")
 	see(v.press("save-form", "save", "name", evil, "birthdate", evil))
 	v.get(h.url + "/account/email")
-	see(v.press("save-form", "save", "email", evil, "current_password", goodPassword))
+	see(v.press("save-form", "save", "email", evil+"!", "current_password", goodPassword))
 	see(v.ask("prompt", "select_account"))
 	h.server.Wait()
 	for _, mail := range h.mail.mails {

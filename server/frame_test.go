@@ -27,7 +27,7 @@ func (w *world) with(edit func(*server.Config)) *world {
 	other := *w
 	edit(&other.config)
 	other.server = must(server.New(other.config))(w.T)
-	listener := httptest.NewServer(other.server)
+	listener := httptest.NewServer(other.ears.between(other.server))
 	w.Cleanup(listener.Close)
 	other.url = listener.URL
 	return &other

@@ -92,7 +92,7 @@ func TestNoHeaderButHostSaysWhichHostIsMeant(t *testing.T) {
 	w := hostedWorld(t)
 	public := strings.TrimPrefix(w.url, "http://")
 	w.config.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
-	trusting := httptest.NewServer(must(server.New(w.config))(t))
+	trusting := httptest.NewServer(w.ears.between(must(server.New(w.config))(t)))
 	t.Cleanup(trusting.Close)
 	direct := w.url
 	for _, address := range []string{direct, trusting.URL} {

@@ -244,7 +244,7 @@ func (w *world) reaching(parties ...*relyingParty) *world {
 		other.config.Fetch.Roots.AddCert(party.Certificate())
 	}
 	other.server = must(server.New(other.config))(w.T)
-	listener.Config.Handler = other.server
+	listener.Config.Handler = other.ears.between(other.server)
 	listener.Start()
 	w.Cleanup(listener.Close)
 	return &other

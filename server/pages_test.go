@@ -80,7 +80,7 @@ func houseOn(w *world, edits ...func(*server.Config)) *house {
 		edit(&h.config)
 	}
 	h.server = must(server.New(h.config))(t)
-	listener.Config.Handler = h.server
+	listener.Config.Handler = h.ears.between(h.server)
 	listener.Start()
 	t.Cleanup(func() {
 		listener.Close()

@@ -55,6 +55,7 @@ type world struct {
 	ring   *keys.Ring
 	secret *keys.Secrets
 	log    *logBuffer
+	ears   *eavesdropper
 	server *server.Server
 	url    string
 	config server.Config
@@ -95,8 +96,14 @@ func newWorldOn(t *testing.T, c *clock, engine storage.Engine) *world {
 	t.Helper()
 	w := &world{
 		T: t, clock: c, engine: &storagetest.Hooks{Engine: engine}, sim: &wechattest.Server{Now: c.Now}, log: &logBuffer{},
+		ears: &eavesdropper{heard: map[string]string{}},
 	}
-	api := httptest.NewServer(w.sim)
+	t.Cleanup(func() { // After every server has stopped.
+		for _, leak := range w.ears.leaks(w.log.String()) {
+			t.Errorf("in the log: %s", leak)
+		}
+	})
+	api := httptest.NewServer(w.ears.between(w.sim))
 	t.Cleanup(api.Close)
 	w.api = api
 	w.wechat = must(wechat.New(wechat.Config{
@@ -116,7 +123,7 @@ func newWorldOn(t *testing.T, c *clock, engine storage.Engine) *world {
 		Logger: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	w.server = must(server.New(w.config))(t)
-	listener.Config.Handler = w.server
+	listener.Config.Handler = w.ears.between(w.server)
 	listener.Start()
 	t.Cleanup(listener.Close)
 	w.addMiniProgram("mini", func(*storage.Client) {})
@@ -386,7 +393,7 @@ func (w *world) secondInstance() *world {
 	other.secret = must(keys.NewSecrets(config))(w.T)
 	other.config.Keys, other.config.Secrets = other.ring, other.secret
 	other.server = must(server.New(other.config))(w.T)
-	listener := httptest.NewServer(other.server)
+	listener := httptest.NewServer(other.ears.between(other.server))
 	w.Cleanup(listener.Close)
 	other.url = listener.URL
 	return &other

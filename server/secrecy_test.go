@@ -1,0 +1,197 @@
+package server_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// eavesdropper hears every request and every answer of a world, the provider's and WeChat's, and keeps what is secret in them.
+// When a test ends, nothing of that may be in the log: so every flow that has a test is searched, whatever went wrong in it.
+type eavesdropper struct {
+	mu    sync.Mutex
+	heard map[string]string // what it is by its value; guarded by mu
+}
+
+// secretNames are the parameters, members and query parameters whose values nobody may read in a log.
+func secretNames() []string {
+	return []string{
+		"code", "subject_token", "phone_code", "refresh_token", "access_token", "token", "bind_ticket", "id_token", "id_token_hint",
+		"client_secret", "client_assertion", "code_verifier", "password", "new_password", "current_password", "email", "phone_number",
+		"logout_token", "csrf", "proof", "interaction", "request_uri", "js_code", "secret", "openid", "unionid", "session_key", "phoneNumber", "purePhoneNumber",
+	}
+}
+
+// shortestSecret is how long a value must be to be searched for: tests send "x" where any text will do.
+const shortestSecret = 8
+
+func (e *eavesdropper) keep(what, value string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(value) >= shortestSecret && len(value) < 64<<10 {
+		e.heard[value] = what
+	}
+}
+
+func (e *eavesdropper) keepForm(where string, form url.Values) {
+	for _, name := range secretNames() {
+		for _, value := range form[name] {
+			e.keep(where+" "+name, value)
+		}
+	}
+}
+
+func (e *eavesdropper) keepJSON(where string, value any) {
+	switch value := value.(type) {
+	case map[string]any:
+		for name, member := range value {
+			if text, ok := member.(string); ok && slices.Contains(secretNames(), name) {
+				e.keep(where+" "+name, text)
+			}
+			e.keepJSON(where, member)
+		}
+	case []any:
+		for _, member := range value {
+			e.keepJSON(where, member)
+		}
+	}
+}
+
+// between is a handler to which somebody listens.
+func (e *eavesdropper) between(handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		request, answer := &bytes.Buffer{}, &overheard{ResponseWriter: w}
+		r.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.TeeReader(r.Body, request), r.Body}
+		defer func() { // Also when the handler panics.
+			e.hearRequest(r, request.Bytes())
+			e.hearAnswer(answer)
+		}()
+		handler.ServeHTTP(answer, r)
+	})
+}
+
+// overheard keeps a copy of the body of an answer.
+type overheard struct {
+	http.ResponseWriter
+	body bytes.Buffer
+}
+
+func (o *overheard) Write(p []byte) (int, error) {
+	o.body.Write(p)
+	return o.ResponseWriter.Write(p)
+}
+
+func (o *overheard) Unwrap() http.ResponseWriter { return o.ResponseWriter }
+
+func (e *eavesdropper) hearRequest(r *http.Request, body []byte) {
+	where := r.Method + " " + r.URL.Path
+	e.keepForm(where, r.URL.Query())
+	e.hearBody(where, body)
+	if _, secret, ok := r.BasicAuth(); ok {
+		e.keep(where+" client secret", secret)
+	}
+	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
+		e.keep(where+" bearer token", token)
+	}
+	for _, cookie := range r.Cookies() {
+		e.keep(where+" cookie "+cookie.Name, cookie.Value)
+	}
+}
+
+func (e *eavesdropper) hearAnswer(answer *overheard) {
+	e.hearBody("answered", answer.body.Bytes())
+	if next, err := url.Parse(answer.Header().Get("Location")); err == nil {
+		e.keepForm("redirect", next.Query())
+	}
+	for _, line := range answer.Header().Values("Set-Cookie") {
+		if cookie, err := http.ParseSetCookie(line); err == nil {
+			e.keep("cookie "+cookie.Name, cookie.Value)
+		}
+	}
+}
+
+// hearBody hears JSON, or else a form.
+func (e *eavesdropper) hearBody(where string, body []byte) {
+	var value any
+	if json.Unmarshal(body, &value) == nil {
+		e.keepJSON(where, value)
+		return
+	}
+	if form, err := url.ParseQuery(string(body)); err == nil {
+		e.keepForm(where, form)
+	}
+}
+
+// leaks says what of it a text holds, and how it is spelt there.
+func (e *eavesdropper) leaks(text string) (found []string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for secret, what := range e.heard {
+		for _, spelling := range spellings(secret) {
+			if strings.Contains(text, spelling) {
+				found = append(found, what+": "+spelling)
+			}
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+// spellings are a secret plain, percent-encoded, in hex, and in base64 at whatever offset.
+func spellings(secret string) []string {
+	all := []string{secret, url.QueryEscape(secret), url.PathEscape(secret), hex.EncodeToString([]byte(secret))}
+	for offset := range 3 {
+		for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+			// What stands before shifts the bits, and what comes after changes the last characters.
+			encoded := encoding.EncodeToString(append(make([]byte, offset), secret...))
+			all = append(all, encoded[(offset*8+5)/6:len(encoded)-2])
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func TestAnEavesdropperHearsAndFindsWhatIsSecret(t *testing.T) {
+	e := &eavesdropper{heard: map[string]string{}}
+	var logged bytes.Buffer
+	log := slog.New(slog.NewJSONHandler(&logged, nil))
+	handler := e.between(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.ReadAll(r.Body)
+		http.SetCookie(w, &http.Cookie{Name: "session", Value: "cookie-1234567"})
+		w.Header().Set("Location", "https://rp.example/?code=code-in-redirect")
+		_, _ = io.WriteString(w, `{"nested":[{"refresh_token":"refresh-1234567"}]}`)
+		panic(errors.New("it happens"))
+	}))
+	request := httptest.NewRequest(http.MethodPost, "/x?id_token_hint=hint-1234567", strings.NewReader("code=code+1234567/&state=no-secret"))
+	request.SetBasicAuth("client", "secret-1234567")
+	func() {
+		defer func() { _ = recover() }()
+		handler.ServeHTTP(httptest.NewRecorder(), request)
+	}()
+	for _, secret := range []string{"cookie-1234567", "code-in-redirect", "refresh-1234567", "hint-1234567", "code 1234567/", "secret-1234567"} {
+		for _, spelt := range []string{secret, url.QueryEscape(secret), base64.StdEncoding.EncodeToString([]byte("id:" + secret + "!"))} {
+			logged.Reset()
+			log.Info("said", "what", spelt)
+			if e.leaks(logged.String()) == nil {
+				t.Errorf("%s was not found in %s", secret, logged.String())
+			}
+		}
+	}
+	if found := e.leaks("state=no-secret"); found != nil {
+		t.Errorf("found %v", found)
+	}
+}
