@@ -2,16 +2,20 @@ package main
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"html"
 	"io"
 	"maps"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -51,7 +55,7 @@ type secretsSeen map[string]string
 
 // note keeps every value of an answer's members that are secret.
 func (s secretsSeen) note(what string, answer map[string]any) {
-	for _, member := range []string{"access_token", "refresh_token", "id_token", "bind_ticket", "phone_number"} {
+	for _, member := range []string{"access_token", "refresh_token", "id_token", "bind_ticket", "phone_number", "request_uri"} {
 		if value, ok := answer[member].(string); ok {
 			s[what+" "+member] = value
 		}
@@ -133,6 +137,9 @@ func TestNothingSecretIsLoggedPrintedOrMeasured(t *testing.T) {
 
 	b.logins()
 	b.binding()
+	b.browsing()
+	b.own()
+	b.operating()
 	b.refusals()
 	b.faults()
 	b.panics()
@@ -147,10 +154,13 @@ func TestNothingSecretIsLoggedPrintedOrMeasured(t *testing.T) {
 			t.Errorf("%s holds %s", what, leak)
 		}
 	}
-	if len(b.seen) < 60 || b.mine.went.Load() != 3 {
+	if len(b.seen) < 90 || b.mine.went.Load() != 3 {
 		t.Errorf("%d secrets were used, %d panics provoked", len(b.seen), b.mine.went.Load())
 	}
-	for _, line := range []string{"msg=panic", "endpoint=token", "errcode=40125", "remedy=", "reason=new_code", "reason=misconfigured", "endpoint=userinfo", "error=invalid_grant"} {
+	for _, line := range []string{
+		"msg=panic", "endpoint=token", "errcode=40125", "remedy=", "reason=new_code", "reason=misconfigured", "endpoint=userinfo", "error=invalid_grant",
+		"endpoint=par", "endpoint=authorize", "endpoint=login", "endpoint=consent", "endpoint=logout", "endpoint=introspect", "endpoint=revoke", "endpoint=bindUser", "endpoint=set_password",
+	} {
 		if !strings.Contains(logs, line) {
 			t.Errorf("the run did not log %s", line)
 		}
@@ -189,7 +199,9 @@ func (b *bugged) send(what string, as miniProgram, path string, form url.Values)
 		b.Fatal(err)
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	request.SetBasicAuth(as.id, as.secret)
+	if as.secret != "" {
+		request.SetBasicAuth(as.id, as.secret)
+	}
 	for _, name := range []string{"code", "subject_token", "phone_code", "password", "refresh_token", "bind_ticket", "access_token", "nonce"} {
 		if form.Has(name) {
 			b.seen[what+" sent "+name] = form.Get(name)
@@ -283,6 +295,139 @@ func (b *bugged) binding() {
 	}
 	b.send("bind by phone", b.club, bindPath, url.Values{"method": {"phone"}, "phone_code": {b.club.app.TapPhone("bob")}, "code": {b.club.app.Login("bob")}})
 	b.send("bind by session", b.club, bindPath, url.Values{"method": {"session"}, "access_token": {b.wanted(registered, "access_token")}, "code": {b.club.app.Login("carol")}})
+}
+
+// browsing is a sign-in with pages: a pushed request, a wrong password, consent, the code, the account, and signing out.
+func (b *bugged) browsing() {
+	callback := httptest.NewServer(http.NotFoundHandler())
+	b.Cleanup(callback.Close)
+	b.aside().must(b.T, "client", "create", "--kind", "native", "--id", "app", "--redirect-uri", "http://127.0.0.1/callback")
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	browser := &http.Client{Jar: jar}
+	verifier := rand.Text() + rand.Text()
+	challenge := sha256.Sum256([]byte(verifier))
+	b.seen["the verifier"] = verifier
+	pushed := b.send("a pushed request", miniProgram{id: "app"}, "/oauth2/par", url.Values{
+		"client_id": {"app"}, "response_type": {"code"}, "redirect_uri": {callback.URL + "/callback"}, "scope": {"openid offline_access"}, "nonce": {rand.Text()},
+		"code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"},
+	})
+	page := b.open(browser, b.url+"/oauth2/authorize?"+url.Values{"client_id": {"app"}, "request_uri": {b.wanted(pushed, "request_uri")}}.Encode(), nil)
+	for _, password := range []string{"wrong password of dave", "a password of dave's"} {
+		b.seen["the "+password] = password
+		page = b.open(browser, page.url.String(), page.form("username", "dave", "password", password))
+	}
+	page = b.open(browser, page.url.String(), page.form("decision", "allow"))
+	code := page.url.Query().Get("code")
+	if code == "" {
+		b.Fatalf("no code at %s: %s", page.url, page.body)
+	}
+	b.seen["the code"] = code
+	tokens := b.send("tokens of the browser", miniProgram{id: "app"}, tokenPath, url.Values{
+		"grant_type": {"authorization_code"}, "client_id": {"app"}, "code": {code}, "redirect_uri": {callback.URL + "/callback"}, "code_verifier": {verifier},
+	})
+	b.open(browser, b.url+"/account", nil)
+	page = b.open(browser, b.url+"/account/password", nil)
+	b.seen["a new password"] = "another password of dave's"
+	b.open(browser, page.url.String(), page.form("current_password", "a password of dave's", "new_password", "another password of dave's"))
+	address, err := url.Parse(b.url)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, cookie := range jar.Cookies(address) {
+		b.seen["the cookie "+cookie.Name] = cookie.Value
+	}
+	b.open(browser, b.url+"/oauth2/logout?id_token_hint="+b.wanted(tokens, "id_token"), nil)
+}
+
+// opened is a page.
+type opened struct {
+	url  *url.URL
+	body string
+}
+
+// form is the form of the page, with fields filled in.
+func (p opened) form(fields ...string) url.Values {
+	form := url.Values{}
+	for _, hidden := range regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`).FindAllStringSubmatch(p.body, -1) {
+		form.Set(hidden[1], html.UnescapeString(hidden[2])) // A page may have it in several forms.
+	}
+	for _, box := range regexp.MustCompile(`type="checkbox"[^>]* name="([^"]*)" value="([^"]*)" checked`).FindAllStringSubmatch(p.body, -1) {
+		form.Add(box[1], html.UnescapeString(box[2]))
+	}
+	for i := 0; i < len(fields); i += 2 {
+		form.Set(fields[i], fields[i+1])
+	}
+	return form
+}
+
+// open gets a page, or posts a form to it.
+func (b *bugged) open(browser *http.Client, address string, form url.Values) opened {
+	b.Helper()
+	request, err := http.NewRequest(http.MethodGet, address, nil)
+	if form != nil {
+		request, err = http.NewRequest(http.MethodPost, address, strings.NewReader(form.Encode()))
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	if form != nil {
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		request.Header.Set("Origin", b.url)
+	}
+	response, err := browser.Do(request)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return opened{response.Request.URL, string(body)}
+}
+
+// own are the requests of a client that acts for itself, and questions about tokens.
+func (b *bugged) own() {
+	made := b.aside().json(b.T, "client", "create", "--kind", "service", "--id", "service", "--introspection", "--opaque-access-tokens")
+	service := miniProgram{id: "service", secret: made["client_secret"].(string)}
+	b.seen["the service's secret"] = service.secret
+	token := b.wanted(b.send("a token of its own", service, tokenPath, url.Values{"grant_type": {"client_credentials"}}), "access_token")
+	user := b.send("a login to end", b.shop, profilePath, url.Values{"code": {b.shop.app.Login("bob")}, "scope": {"openid offline_access urn:minifed:link"}})
+	for _, shown := range []string{token, b.wanted(user, "access_token"), b.wanted(user, "refresh_token"), "mf_rt_" + rand.Text()} {
+		b.seen["asked about "+shown] = shown
+		b.send("a question", service, "/oauth2/introspect", url.Values{"token": {shown}})
+	}
+	request, err := http.NewRequest(http.MethodPost, b.url+"/federation/wechat/miniapp/password", strings.NewReader("username=bobby&password=the+password+of+bobby"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.seen["a chosen password"] = "the password of bobby"
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.Header.Set("Authorization", "Bearer "+b.wanted(user, "access_token"))
+	b.do("choosing a password", request)
+	b.send("giving up another's", service, "/oauth2/revoke", url.Values{"token": {b.wanted(user, "refresh_token")}})
+	b.send("giving up", b.shop, "/oauth2/revoke", url.Values{"token": {b.wanted(user, "access_token")}})
+}
+
+// operating is what an operator does meanwhile. What these commands print is searched with the log, but for what they print
+// because they were asked to.
+func (b *bugged) operating() {
+	aside := b.aside()
+	for _, args := range [][]string{{"user", "list"}, {"client", "list"}, {"client", "show", "shop"}, {"keys", "list"}, {"keys", "secrets", "rotate"}, {"doctor"}, {"client", "show", "nobody"}} {
+		aside.run(b.T, args...)
+	}
+	rotated := b.aside().json(b.T, "client", "rotate-secret", "service")
+	b.seen["the service's next secret"] = rotated["client_secret"].(string)
+	aside.run(b.T, "backup", filepath.Join(b.TempDir(), "backup.db"))
+	aside.run(b.T, "export", filepath.Join(b.TempDir(), "store.export"))
+	for _, said := range []string{aside.out.String(), aside.err.String()} {
+		for _, leak := range b.seen.leaks(said) {
+			b.Errorf("a command printed %s", leak)
+		}
+	}
 }
 
 // refusals are requests with secrets where they do not belong.
