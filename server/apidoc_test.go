@@ -109,7 +109,9 @@ func (d *description) writeOperation(b *strings.Builder, title string, o operati
 	}
 	b.WriteString("| Status | `error` | `reason` | When |\n|---|---|---|---|\n")
 	for _, status := range names(o.Responses) {
-		d.writeErrors(b, status, o.Responses[status])
+		if status >= "400" {
+			d.writeErrors(b, status, o.Responses[status])
+		}
 	}
 	b.WriteString("\n")
 }
@@ -165,7 +167,7 @@ func (d *description) writeAnswer(b *strings.Builder, status string, r response)
 
 func (d *description) writeErrors(b *strings.Builder, status string, r response) {
 	for _, form := range r.Content {
-		for _, option := range form.Schema.AnyOf {
+		for _, option := range form.Schema.options() {
 			_, s := d.resolve(option)
 			when := s.Description
 			var extra []string
@@ -231,5 +233,5 @@ func (d *description) meaning(property schema) string {
 	if property.MaxLength != nil && *property.MaxLength > 0 {
 		text += fmt.Sprintf(" At most %d characters.", *property.MaxLength)
 	}
-	return strings.ReplaceAll(text, "|", `\|`)
+	return strings.ReplaceAll(strings.TrimSpace(text), "|", `\|`)
 }

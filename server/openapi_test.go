@@ -123,6 +123,14 @@ func (s *schema) UnmarshalJSON(raw []byte) error {
 	return json.Unmarshal(raw, (*plain)(s))
 }
 
+// options are the schemas of which a body has one.
+func (s schema) options() []schema {
+	if s.AnyOf != nil {
+		return s.AnyOf
+	}
+	return []schema{s}
+}
+
 const schemaPrefix = "#/components/schemas/"
 
 func newDescription(raw []byte) (*description, error) {
@@ -220,12 +228,8 @@ func (d *description) checkBody(t testing.TB, at string, known response, a answe
 		t.Errorf("openapi.json: %s answered as %q", at, media)
 		return
 	}
-	options := form.Schema.AnyOf
-	if options == nil {
-		options = []schema{form.Schema}
-	}
 	var failures []string
-	for _, option := range options {
+	for _, option := range form.Schema.options() {
 		name, resolved := d.resolve(option)
 		if err := d.compiled[name].Validate(mapOf(a)); err != nil {
 			failures = append(failures, name+": "+err.Error())
@@ -289,11 +293,7 @@ func (d *description) unseen(at string, known response) []string {
 	}
 	var unseen []string
 	for _, form := range known.Content {
-		options := form.Schema.AnyOf
-		if options == nil {
-			options = []schema{form.Schema}
-		}
-		for _, option := range options {
+		for _, option := range form.Schema.options() {
 			name, resolved := d.resolve(option)
 			unseen = append(unseen, d.missing(at+" "+name)...)
 			for member, property := range resolved.Properties {
