@@ -85,8 +85,8 @@ func (p callers) remote(r *http.Request) netip.Addr {
 	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for _, hop := range slices.Backward(hops) {
-		next, err := netip.ParseAddr(strings.TrimSpace(hop))
-		if err != nil {
+		next, ok := hopAddress(strings.TrimSpace(hop))
+		if !ok {
 			return address
 		}
 		address = next.Unmap()
@@ -95,6 +95,15 @@ func (p callers) remote(r *http.Request) netip.Addr {
 		}
 	}
 	return address
+}
+
+// hopAddress reads one address of X-Forwarded-For. Some proxies add the port.
+func hopAddress(hop string) (netip.Addr, bool) {
+	if withPort, err := netip.ParseAddrPort(hop); err == nil {
+		return withPort.Addr(), true
+	}
+	address, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(hop, "["), "]"))
+	return address, err == nil
 }
 
 func (p callers) trusts(address netip.Addr) bool {

@@ -76,6 +76,14 @@ func TestOnlyATrustedProxyNamesTheRequestAndTheCaller(t *testing.T) {
 	if a, line := ask(proxied, given...); a.text("request_id") != "from-outside" || a.header.Get("X-Request-Id") != "from-outside" || !strings.Contains(line, `"remote":"198.51.100.7"`) {
 		t.Errorf("the proxy was not believed: %s", line)
 	}
+	for forwarded, want := range map[string]string{
+		"2001:db8::1, 127.0.0.2": "2001:db8::1", "203.0.113.9:4711": "203.0.113.9", "[2001:db8::1]:4711": "2001:db8::1", "[2001:db8::1]": "2001:db8::1",
+		"::ffff:203.0.113.9": "203.0.113.9", "203.0.113.9, unknown": "127.0.0.1", "127.0.0.3, 127.0.0.2": "127.0.0.3", "": "127.0.0.1",
+	} {
+		if _, line := ask(proxied, "X-Forwarded-For", forwarded); !strings.Contains(line, `"remote":"`+want+`"`) {
+			t.Errorf("X-Forwarded-For %q: %s", forwarded, line)
+		}
+	}
 	for _, bad := range []string{"", "a b", strings.Repeat("x", 65), "é"} {
 		if a, _ := ask(proxied, "X-Request-Id", bad); a.text("request_id") == bad || len(a.text("request_id")) != 22 {
 			t.Errorf("%q became %q", bad, a.text("request_id"))
