@@ -57,6 +57,7 @@ type service struct {
 	Volumes     []string
 	Secrets     []string
 	Environment map[string]string
+	WorkingDir  string                                `yaml:"working_dir"`
 	DependsOn   map[string]struct{ Condition string } `yaml:"depends_on"`
 	Healthcheck struct {
 		Test    []string
@@ -312,7 +313,7 @@ func TestPortsAndFoldersOfTheContainersFitTogether(t *testing.T) {
 func TestWhatTheComposeFileNamesIsThere(t *testing.T) {
 	file := composeFile(t)
 	for name, one := range file.Services {
-		if one.Build == "" && !regexp.MustCompile(`^[a-z/]+:\d+\.\d+\.\d+$`).MatchString(one.Image) {
+		if one.Build == "" && !regexp.MustCompile(`^[a-z/]+:\d+\.\d+\.\d+(-[a-z]+)?$`).MatchString(one.Image) {
 			t.Errorf("%s: image %s is not pinned", name, one.Image)
 		}
 		for dependency, how := range one.DependsOn {
@@ -321,8 +322,8 @@ func TestWhatTheComposeFileNamesIsThere(t *testing.T) {
 			}
 		}
 		for _, volume := range one.Volumes {
-			source, target, _ := strings.Cut(volume, ":")
-			if _, there := file.Volumes[source]; !there || !path.IsAbs(target) {
+			source, target, _ := strings.Cut(strings.TrimSuffix(volume, ":ro"), ":")
+			if _, there := file.Volumes[source]; source != "." && !there || !path.IsAbs(target) {
 				t.Errorf("%s: volume %s", name, volume)
 			}
 		}
@@ -357,5 +358,26 @@ globalThis.quit = code => { console.log(JSON.stringify({ asked, config, code }))
 	}
 	if !slices.Contains(database.Command, "--bind_ip_all") {
 		t.Error("the database listens on loopback alone")
+	}
+}
+
+func TestTheTestsRunOnTheComposeFilesReplicaSet(t *testing.T) {
+	file := composeFile(t)
+	tests, database := file.Services["test"], file.Services["mongodb"]
+	if image := strings.TrimSuffix(each(dockerfile(t), "FROM")[0], " AS build"); tests.Image != image {
+		t.Errorf("tests run in %s, minifed is built in %s", tests.Image, image)
+	}
+	if !slices.Equal(tests.Volumes, []string{".:/src:ro"}) || tests.WorkingDir != "/src/storage/mongodb/ferretdb" {
+		t.Errorf("volumes %q, folder %s", tests.Volumes, tests.WorkingDir)
+	}
+	_, set, _ := strings.Cut(tests.Environment["MINIFED_TEST_MONGODB_URI"], "mongodb://mongodb:27017/?replicaSet=")
+	if set == "" || set != database.Command[slices.Index(database.Command, "--replSet")+1] {
+		t.Errorf("the tests are told of %s, the set is %q", tests.Environment["MINIFED_TEST_MONGODB_URI"], database.Command)
+	}
+	if _, err := os.Stat(filepath.Join(strings.TrimPrefix(tests.WorkingDir, "/src/"), "go.mod")); err != nil {
+		t.Error(err)
+	}
+	if want := []string{"go", "test", "-race", "-count=1", "./..."}; !slices.Equal(tests.Command, want) {
+		t.Errorf("the tests are run by %q", tests.Command)
 	}
 }
