@@ -25,7 +25,7 @@ const (
 	// maxAssertion and maxJTI bound an assertion and its jti.
 	maxAssertion = 8 << 10
 	maxJTI       = 256
-	// assertionLife is how long an assertion counts: so long its jti is kept.
+	// assertionLife is how far ahead an assertion may expire: so long its jti is kept.
 	assertionLife = 5 * time.Minute
 	// clockSkew is how far the clock of a client, or of another instance, may be from ours.
 	clockSkew = time.Minute
@@ -126,8 +126,9 @@ func (c assertionClaims) check(now time.Time, client string, audiences []string)
 	expires, ok1 := instant(c.ExpiresAt)
 	issued, ok2 := instant(c.IssuedAt)
 	begins, ok3 := instant(c.NotBefore)
-	if end := issued.Add(assertionLife); c.IssuedAt != nil && end.Before(expires) {
-		expires = end // Libraries exist that say an hour; it never counts longer than its jti is kept.
+	latest := now.Add(assertionLife)
+	if c.IssuedAt != nil && issued.After(now) { // The client's clock is ahead of ours.
+		latest = issued.Add(assertionLife)
 	}
 	switch {
 	case c.Issuer != client || c.Subject != client:
@@ -137,11 +138,11 @@ func (c assertionClaims) check(now time.Time, client string, audiences []string)
 	case c.ExpiresAt == nil || !ok1 || !ok2 || !ok3:
 		return until, "exp is needed, and exp, nbf and iat are numbers of seconds"
 	case !now.Before(expires):
-		return until, "it has expired, or was issued more than five minutes ago"
+		return until, "it has expired"
 	case issued.After(now.Add(clockSkew)) || begins.After(now.Add(clockSkew)):
 		return until, "iat or nbf is in the future"
-	case c.IssuedAt == nil && expires.After(now.Add(assertionLife)):
-		return until, "without iat, exp must not be more than five minutes ahead"
+	case expires.After(latest):
+		return until, "exp must not be more than five minutes ahead"
 	case c.ID == "" || len(c.ID) > maxJTI:
 		return until, fmt.Sprintf("jti is needed, of at most %d bytes", maxJTI)
 	}

@@ -188,14 +188,11 @@ func TestRFC7523_3_WhatAnAssertionMustSay(t *testing.T) {
 		{"aud is an array of both", []any{"aud", []string{w.url, w.url + "/oauth2/token"}}, true},
 		{"without iat", []any{"iat", nil}, true},
 		{"exp five minutes ahead", []any{"exp", now + 300}, true},
-		{"exp five minutes ahead, without iat", []any{"exp", now + 300, "iat", nil}, true},
-		{"exp in an hour", []any{"exp", now + 3600}, true},
-		{"exp in an hour, and issued four minutes ago", []any{"exp", now + 3360, "iat", now - 240}, true},
 		{"exp with fractions", []any{"exp", float64(now) + 59.5}, true},
 		{"iat 8 s in the future", []any{"iat", now + 8}, true},
 		{"nbf 8 s in the future", []any{"nbf", now + 8}, true},
 		{"a clock 8 s ahead that allows five minutes", []any{"iat", now + 8, "exp", now + 308}, true},
-		{"iat four minutes ago", []any{"iat", now - 240}, true},
+		{"iat five minutes ago", []any{"iat", now - 300}, true},
 		{"further claims", []any{"nonce", "x", "nested", map[string]any{"a": []int{1}}}, true},
 
 		{"aud missing", []any{"aud", nil}, false},
@@ -213,9 +210,8 @@ func TestRFC7523_3_WhatAnAssertionMustSay(t *testing.T) {
 		{"exp missing", []any{"exp", nil}, false},
 		{"exp in the past", []any{"exp", now - 1}, false},
 		{"exp is now", []any{"exp", now}, false},
-		{"exp six minutes ahead, without iat", []any{"exp", now + 360, "iat", nil}, false},
-		{"iat five minutes ago", []any{"iat", now - 300}, false},
-		{"exp in a minute, and issued an hour ago", []any{"exp", now + 60, "iat", now - 3540}, false},
+		{"exp six minutes ahead", []any{"exp", now + 360}, false},
+		{"exp in an hour", []any{"exp", now + 3600}, false},
 		{"exp that is text", []any{"exp", "soon"}, false},
 		{"exp beyond all numbers", []any{"exp", json.Number("1e300")}, false},
 		{"iat 90 s in the future", []any{"iat", now + 90, "exp", now + 95}, false},
@@ -392,18 +388,6 @@ func TestRFC7523_3_AnAssertionIsGoodOnce(t *testing.T) {
 	w.clock.Advance(61 * time.Second)
 	if a := w.asserted("/oauth2/token", assertion, ownGrant()); a.text("error") != "invalid_client" {
 		t.Errorf("after it expired: %d %s", a.status, a.raw)
-	}
-}
-
-// TestAnAssertionThatSaysAnHourCountsFiveMinutes: its jti is forgotten after that, so nothing may count later.
-func TestAnAssertionThatSaysAnHourCountsFiveMinutes(t *testing.T) {
-	w := keyed(t)
-	long := signers()["ES256"].sign(t, w.assertionClaims("keyed", "exp", w.clock.Now().Add(time.Hour).Unix()), nil)
-	for i, after := range []time.Duration{0, time.Minute, 4 * time.Minute, 2 * time.Minute, 50 * time.Minute, 2 * time.Minute} {
-		w.clock.Advance(after)
-		if a := w.asserted("/oauth2/token", long, ownGrant()); (a.status == http.StatusOK) != (i == 0) {
-			t.Errorf("use %d, %v later: %d %s", i, after, a.status, a.raw)
-		}
 	}
 }
 
