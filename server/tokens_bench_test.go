@@ -3,6 +3,7 @@ package server_test
 import (
 	"crypto/rand"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -55,8 +56,8 @@ func newBare(tb testing.TB) *bare {
 		must(storage.Insert(b.Context(), b.engine, client))(tb)
 	}
 	b.server = must(server.New(server.Config{
-		PublicURL: bareURL, DefaultDirectory: "default", Engine: b.engine, Keys: b.ring, Secrets: secrets, Master: master, WeChat: panicky{},
-		Now: time.Now, Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler), ClientRate: 1_000_000,
+		PublicURL: bareURL, DefaultDirectory: "default", Engine: b.engine, Keys: b.ring, Secrets: secrets, Master: master, WeChat: oneUser{},
+		Now: time.Now, Rand: rand.Reader, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), ClientRate: 1_000_000,
 	}))(tb)
 	return b
 }

@@ -170,7 +170,8 @@ func startBench(b *testing.B) *bench {
 	s.issuer, s.admin = "http://"+address, "http://"+admin
 	s.environment = append(withoutBench(os.Environ()),
 		"MINIFED_PUBLIC_URL="+s.issuer, "MINIFED_LISTEN_ADDRESS="+address, "MINIFED_LISTEN_ADMIN_ADDRESS="+admin,
-		"MINIFED_DATA_DIR="+filepath.Join(folder, "data"), "MINIFED_WECHAT_BASE_URL="+api, "MINIFED_LOG_LEVEL=info")
+		"MINIFED_DATA_DIR="+filepath.Join(folder, "data"), "MINIFED_WECHAT_BASE_URL="+api, "MINIFED_LOG_LEVEL=info",
+		"MINIFED_CLIENTS_RATE=1000000") // The load comes from a few clients, faster than the default allows one.
 	s.serve(b) // The first start makes the store, its master key and its directory.
 	s.server.stop(b)
 	s.seed(b, filepath.Join(folder, "data", "minifed.db"))
