@@ -8,8 +8,8 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
-	_ "crypto/sha256" // for crypto.SHA256.New
-	_ "crypto/sha512" // for crypto.SHA384.New
+	"crypto/sha256"
+	"crypto/sha512"
 	"errors"
 	"fmt"
 	"math/big"
@@ -62,10 +62,14 @@ func algorithmOf(name string) (algorithm, error) {
 	}
 }
 
+// digest is that of SHA-384, or else SHA-256.
 func digest(hash crypto.Hash, input []byte) []byte {
-	h := hash.New()
-	h.Write(input)
-	return h.Sum(nil)
+	if hash == crypto.SHA384 {
+		sum := sha512.Sum384(input)
+		return sum[:]
+	}
+	sum := sha256.Sum256(input)
+	return sum[:]
 }
 
 // rsaKey is what RS256 and PS256 have in common.
