@@ -125,7 +125,8 @@ func (a ecdsaCurve) fits(public crypto.PublicKey) bool {
 func (a ecdsaCurve) size() int { return a.curve.Params().BitSize / 8 }
 
 func (a ecdsaCurve) sign(key crypto.Signer, input []byte) ([]byte, error) {
-	der, err := key.Sign(rand.Reader, digest(a.hash, input), a.hash)
+	// Without a source of randomness the nonce derives from key and input (RFC 6979), as RFC 8725 §3.2 asks of JWTs.
+	der, err := key.Sign(nil, digest(a.hash, input), a.hash)
 	if err != nil {
 		return nil, err
 	}

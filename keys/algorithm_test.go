@@ -36,15 +36,15 @@ func TestRFC7515_7_1_EveryAlgorithmVerifiesElsewhere(t *testing.T) {
 	verifier := oidc.NewVerifier("https://id.example.com", remote, &oidc.Config{
 		ClientID: "client", Now: c.now, SupportedSigningAlgs: Algorithms(),
 	})
-	payload, err := json.Marshal(map[string]any{
-		"iss": "https://id.example.com", "aud": "client", "sub": "u", "exp": c.now().Add(time.Minute).Unix(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, name := range Algorithms() {
 		t.Run(name, func(t *testing.T) {
-			for range 20 { // signatures whose r or s is short come by chance
+			for i := range 20 { // signatures whose r or s is short come by chance
+				payload, err := json.Marshal(map[string]any{
+					"iss": "https://id.example.com", "aud": "client", "sub": "u", "exp": c.now().Add(time.Minute).Unix(), "jti": i,
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
 				token, err := ring.Sign(t.Context(), acme, name, "at+jwt", payload)
 				if err != nil {
 					t.Fatal(err)
@@ -55,6 +55,22 @@ func TestRFC7515_7_1_EveryAlgorithmVerifiesElsewhere(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestRFC8725_3_2_ECDSASignaturesAreDeterministic: a nonce that were not quite random would give the key away.
+func TestRFC8725_3_2_ECDSASignaturesAreDeterministic(t *testing.T) {
+	c := newClock()
+	ring := newRing(t, newConfig(storagetest.NewMemory(c.now), newMaster(t), c.now))
+	ensure(t, ring, directoryWith(acme, ES256, ES384))
+	for _, name := range []string{ES256, ES384} {
+		first, err := ring.Sign(t.Context(), acme, name, "JWT", []byte("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := ring.Sign(t.Context(), acme, name, "JWT", []byte("{}")); err != nil || again != first {
+			t.Errorf("%s: the same claims are signed by another nonce, or not at all: %v", name, err)
+		}
 	}
 }
 
