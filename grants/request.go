@@ -119,10 +119,10 @@ func checkCode(code string) error {
 
 // scopes returns what is granted: exactly what is asked for, or the defaults.
 func (h *MiniProgramHandler) scopes(ctx context.Context, client fosite.Client, requested []string) ([]string, error) {
-	allows := h.config.GetScopeStrategy(ctx)
+	allows, allowed := h.config.GetScopeStrategy(ctx), client.GetScopes()
 	if len(requested) == 0 {
 		return slices.DeleteFunc(h.scopesByDefault(ctx, client), func(scope string) bool {
-			return !allows(client.GetScopes(), scope)
+			return !allows(allowed, scope)
 		}), nil
 	}
 	if len(requested) > maxScopes {
@@ -132,7 +132,7 @@ func (h *MiniProgramHandler) scopes(ctx context.Context, client fosite.Client, r
 		if !isScopeToken(scope) {
 			return nil, refuse(fosite.ErrInvalidScope, "A scope is malformed. Send the names of scopes, separated by single spaces.")
 		}
-		if !allows(client.GetScopes(), scope) {
+		if !allows(allowed, scope) {
 			return nil, refuse(fosite.ErrInvalidScope, "This client may not ask for the scope "+scope+". Leave scope out to get what the client gets by default.")
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"slices"
 	"strings"
 
@@ -130,7 +129,11 @@ func (h *MiniProgramHandler) issueIDToken(ctx context.Context, request fosite.Ac
 	if err != nil {
 		return "", err
 	}
-	right := leftHalfHash(signingAlgorithm(token), accessToken)
+	actual := signingAlgorithm(token)
+	if actual == expected {
+		return token, nil
+	}
+	right := leftHalfHash(actual, accessToken)
 	if right == claims.AccessTokenHash {
 		return token, nil
 	}
@@ -176,18 +179,17 @@ func (h *MiniProgramHandler) rollback(ctx context.Context) error {
 
 // leftHalfHash is at_hash: the left half of the hash that belongs to the signing algorithm.
 func leftHalfHash(algorithm, token string) string {
-	var digest hash.Hash
 	switch {
 	case algorithm == "EdDSA" || algorithm == "Ed25519" || strings.HasSuffix(algorithm, "512"):
-		digest = sha512.New()
+		sum := sha512.Sum512([]byte(token))
+		return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
 	case strings.HasSuffix(algorithm, "384"):
-		digest = sha512.New384()
+		sum := sha512.Sum384([]byte(token))
+		return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
 	default:
-		digest = sha256.New()
+		sum := sha256.Sum256([]byte(token))
+		return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
 	}
-	digest.Write([]byte(token))
-	sum := digest.Sum(nil)
-	return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
 }
 
 // signingAlgorithm reads "alg" from the header of a compact JWS; it is empty for anything else.
