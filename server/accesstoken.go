@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/ory/fosite"
-	"github.com/ory/fosite/token/jwt"
 
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/storage/oauth2"
@@ -72,19 +71,15 @@ func (t accessTokens) GenerateAccessToken(ctx context.Context, requester fosite.
 	if !ok {
 		return "", "", fmt.Errorf("server: session is %T", requester.GetSession())
 	}
-	described, ok := session.GetJWTClaims().(*jwt.JWTClaims)
-	if !ok {
-		return "", "", errors.New("server: session has no claims for an access token")
-	}
 	subject := session.IDTokenClaims()
 	claims := accessClaims{
 		Issuer:    issuer.URL,
-		Subject:   described.Subject,
+		Subject:   session.GetSubject(),
 		Audience:  slices.Clone(audience(requester.GetGrantedAudience())),
 		ClientID:  requester.GetClient().GetID(),
 		ExpiresAt: session.GetExpiresAt(fosite.AccessToken).Unix(),
 		IssuedAt:  t.now().Unix(),
-		ID:        described.JTI,
+		ID:        session.JTI(),
 		Scope:     strings.Join(requester.GetGrantedScopes(), " "),
 		ACR:       subject.AuthenticationContextClassReference,
 		AMR:       subject.AuthenticationMethodsReferences,

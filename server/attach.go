@@ -38,7 +38,7 @@ func (f *federation) beforeCode(ctx context.Context, client fosite.Client, v *vi
 		if err != nil {
 			return f.countedProof(ctx, v, err)
 		}
-		v.proven = found.User
+		v.proven = &found.User
 	}
 	return nil
 }
@@ -73,7 +73,7 @@ func (f *federation) attachByPassword(ctx context.Context, client *oauth2.Client
 
 // attachBySession is bindUser's method session: who is signed in to an account gets it.
 func (f *federation) attachBySession(ctx context.Context, client *oauth2.Client, v *visit, login identity.Login) (person, error) {
-	return f.attach(ctx, client, v, login, v.proven, identity.MethodSession)
+	return f.attach(ctx, client, v, login, *v.proven, identity.MethodSession)
 }
 
 func (f *federation) attach(

@@ -34,7 +34,7 @@ type call struct {
 	grant string
 	// vouched names what WeChat was asked in the course of it, and unfinished says that something of it could not be stored
 	// although the call is answered otherwise.
-	vouched    []string
+	vouched    []vouchKey
 	unfinished bool
 	// failure is what was answered instead of success, and cause what the operator hears.
 	failure *grants.Error

@@ -3,8 +3,6 @@ package server
 import (
 	"context"
 	"time"
-
-	"github.com/minifed/minifed/storage"
 )
 
 // clientLimits bounds what clients can do to this server: how many requests an authenticated one makes, whatever address they
@@ -33,13 +31,11 @@ func (c caller) byAddress() subject { return subject{c.directory, byAddress(), c
 
 func (c caller) byClient() subject { return subject{c.directory, byClient(), c.client} }
 
-func (c caller) String() string { return storage.Key(c.directory, c.client) + " " + c.network }
-
 // check refuses a try that has to wait. A client that authenticated from this address last does not wait for what others did:
 // anybody could lock it out by wrong secrets. Nor does one wait for its address that has not failed from there: an address can
 // be many backends', of which one is set up wrong.
 func (l *clientLimits) check(who caller, exists bool) error {
-	good, known := l.tries.of(who.String())
+	good, known := l.tries.of(who)
 	if known && good {
 		return nil
 	}
@@ -60,7 +56,7 @@ func (l *clientLimits) check(who caller, exists bool) error {
 func (l *clientLimits) failed(ctx context.Context, who caller, exists bool) {
 	l.throttles.failed(ctx, who.byAddress())
 	if exists {
-		l.tries.note(who.String(), false)
+		l.tries.note(who, false)
 		l.throttles.failed(ctx, who.byClient())
 	}
 }
@@ -68,11 +64,10 @@ func (l *clientLimits) failed(ctx context.Context, who caller, exists bool) {
 // authenticated counts a request of a client that proved to be it, or refuses one too many. A public client proves nothing,
 // so that each address is counted for itself.
 func (l *clientLimits) authenticated(who caller, public bool) error {
-	paced := storage.Key(who.directory, who.client)
-	if public {
-		paced = who.String()
-	} else {
-		l.tries.note(who.String(), true)
+	paced := who
+	if !public {
+		l.tries.note(who, true)
+		paced.network = "" // The same client, wherever it calls from.
 	}
 	if wait := l.pace.take(paced); wait > 0 {
 		return tooManyRequests(wait)

@@ -73,8 +73,8 @@ func (f *federation) signable(ctx context.Context, client fosite.Client) error {
 		return fmt.Errorf("server: client is %T", client)
 	}
 	algorithms := []string{known.IDTokenAlgorithm()}
-	if !known.Record().OpaqueAccessTokens {
-		algorithms = append(algorithms, known.AccessTokenAlgorithm())
+	if algorithm := known.AccessTokenAlgorithm(); !known.Record().OpaqueAccessTokens && algorithm != algorithms[0] {
+		algorithms = append(algorithms, algorithm)
 	}
 	for _, algorithm := range algorithms {
 		if err := f.keys.CanSign(ctx, known.Record().Directory, algorithm); err != nil {
@@ -130,14 +130,14 @@ func (f *federation) RepeatSubject(ctx context.Context, request grants.Exchange)
 		}
 		return grants.Subject{}, false, f.registrationRequired(ctx, client, live.Grant)
 	}
-	v.user = live.User
+	v.user = &live.User
 	return subjectOf(live.Grant, live.Subject), true, nil
 }
 
 // answered returns the grant that the same request made before, or the pending one behind the ticket that it shows.
 func (f *federation) answered(ctx context.Context, client *oauth2.Client, request grants.Exchange, v *visit) (*oauth2.Live, error) {
 	if v.ticket == "" {
-		ids, err := f.grantIDs(ctx, client, request.Code)
+		ids, err := f.grantIDs(ctx, client, v, request.Code)
 		if err != nil {
 			return nil, err
 		}
@@ -159,7 +159,7 @@ func (f *federation) refusedBefore(ctx context.Context, client *oauth2.Client, r
 	if v.ticketAlone() {
 		return nil
 	}
-	ids, err := f.grantIDs(ctx, client, request.Code)
+	ids, err := f.grantIDs(ctx, client, v, request.Code)
 	if err != nil {
 		return err
 	}
@@ -171,12 +171,16 @@ func (f *federation) refusedBefore(ctx context.Context, client *oauth2.Client, r
 }
 
 // grantIDs derives the ID of the grant that a code makes, so that a repeat finds it.
-func (f *federation) grantIDs(ctx context.Context, client *oauth2.Client, code string) ([]oauth2.GrantID, error) {
+func (f *federation) grantIDs(ctx context.Context, client *oauth2.Client, v *visit, code string) ([]oauth2.GrantID, error) {
+	if len(v.ids) > 0 {
+		return v.ids, nil
+	}
 	record, err := federated(client)
 	if err != nil {
 		return nil, err
 	}
-	return f.store.GrantIDs(ctx, record.ID, record.Federation.AppID, code)
+	v.ids, err = f.store.GrantIDs(ctx, record.ID, record.Federation.AppID, code)
+	return v.ids, err
 }
 
 // ResolveSubject implements grants.SubjectResolver.
@@ -209,7 +213,7 @@ func (f *federation) ResolveSubject(ctx context.Context, request grants.Exchange
 		return grants.Subject{}, f.refusedForGood(ctx, client, request, v, refusedPerson(err))
 	}
 	// 3. The grant of that user, as the user was when the login looked: ending the user's grants ends this one too.
-	v.user = found.user
+	v.user = &found.user
 	draft.User = found.user.ID
 	draft.UserEpoch = found.epoch
 	draft.ClientEpoch = found.clientEpoch
@@ -229,7 +233,7 @@ func (f *federation) refusedForGood(
 	if !ok || problem.Protocol.CodeField != http.StatusConflict || v.ticketAlone() {
 		return refused
 	}
-	ids, err := f.grantIDs(ctx, client, request.Code)
+	ids, err := f.grantIDs(ctx, client, v, request.Code)
 	if err != nil {
 		return err
 	}
@@ -254,7 +258,7 @@ func (f *federation) draft(
 		draft.AuthTime = v.authenticatedAt(f.now())
 		return draft, nil
 	}
-	ids, err := f.grantIDs(ctx, client, request.Code)
+	ids, err := f.grantIDs(ctx, client, v, request.Code)
 	if err != nil {
 		return storage.Grant{}, err
 	}

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -24,7 +25,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.id = id
-	s.setHeaders(answer.Header(), id)
+	answer.Header().Set("X-Request-Id", id)
+	maps.Copy(answer.Header(), s.headers)
 	r.Body = http.MaxBytesReader(answer, r.Body, maxBody)
 	s.dispatch(answer, r, c)
 }
@@ -81,16 +83,17 @@ func at(r *http.Request, path string) *http.Request {
 	return &moved
 }
 
-// setHeaders sets what every answer carries. Pages loosen the policy for what they need.
-func (s *Server) setHeaders(header http.Header, id string) {
-	header.Set("X-Request-Id", id)
+// headersOf are the headers that every answer has. Pages set a policy of their own for what they need.
+func headersOf(publicURL string) http.Header {
+	header := http.Header{}
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("X-Frame-Options", "DENY")
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-	if strings.HasPrefix(s.config.PublicURL, "https:") {
+	if strings.HasPrefix(publicURL, "https:") {
 		header.Set("Strict-Transport-Security", "max-age=31536000")
 	}
+	return header
 }
 
 // finish answers for a handler that panicked, and counts and logs the request.

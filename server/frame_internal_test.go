@@ -210,22 +210,22 @@ func TestACacheIsBounded(t *testing.T) {
 func TestALatchLetsOneRequestFinishFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLatches()
-		leave, err := l.enter(t.Context(), "code")
+		leave, err := l.enter(t.Context(), latchKey{code: "code"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		entered := make(chan error, 2)
 		go func() {
-			leave, err := l.enter(t.Context(), "code")
+			leave, err := l.enter(t.Context(), latchKey{code: "code"})
 			leave()
 			entered <- err
 		}()
 		impatient, giveUp := context.WithCancel(t.Context())
 		go func() {
-			_, err := l.enter(impatient, "code")
+			_, err := l.enter(impatient, latchKey{code: "code"})
 			entered <- err
 		}()
-		if other, err := l.enter(t.Context(), "another"); err != nil {
+		if other, err := l.enter(t.Context(), latchKey{code: "another"}); err != nil {
 			t.Error(err)
 		} else {
 			other()

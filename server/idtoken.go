@@ -8,7 +8,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"hash"
 	"maps"
 	"strings"
 	"time"
@@ -86,7 +85,11 @@ func (t idTokens) GenerateIDToken(ctx context.Context, lifespan time.Duration, r
 	if claims.asked, err = t.asked(ctx, session); err != nil {
 		return "", err
 	}
-	return sign(ctx, t.keys, issuer, algorithm, idTokenType, claims)
+	payload, err := claims.encode()
+	if err != nil {
+		return "", fmt.Errorf("server: encode claims: %w", err)
+	}
+	return t.keys.Sign(ctx, issuer.Directory.ID, algorithm, idTokenType, payload)
 }
 
 // asked returns the claims about the user that the grant's claims parameter asks for in the ID token.
@@ -102,15 +105,11 @@ func (t idTokens) asked(ctx context.Context, session *oauth2.Session) (map[strin
 	return idTokenClaims(claims, live.User), nil
 }
 
-// MarshalJSON implements json.Marshaler.
-func (c idClaims) MarshalJSON() ([]byte, error) {
-	type plain idClaims
-	if len(c.asked) == 0 {
-		return json.Marshal(plain(c))
-	}
-	own, err := json.Marshal(plain(c))
-	if err != nil {
-		return nil, err
+// encode returns the claims as JSON.
+func (c idClaims) encode() ([]byte, error) {
+	own, err := json.Marshal(c)
+	if err != nil || len(c.asked) == 0 {
+		return own, err
 	}
 	all := maps.Clone(c.asked)
 	if err := json.Unmarshal(own, &all); err != nil { // What the token says of itself stands over what is asked for.
@@ -122,18 +121,17 @@ func (c idClaims) MarshalJSON() ([]byte, error) {
 // tokenHash is at_hash: the left half of the hash that belongs to the algorithm of the ID token. For EdDSA that is Ed25519's
 // own SHA-512.
 func tokenHash(algorithm, token string) string {
-	var digest hash.Hash
 	switch {
 	case algorithm == "EdDSA", strings.HasSuffix(algorithm, "512"):
-		digest = sha512.New()
+		sum := sha512.Sum512([]byte(token))
+		return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
 	case strings.HasSuffix(algorithm, "384"):
-		digest = sha512.New384()
+		sum := sha512.Sum384([]byte(token))
+		return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
 	default:
-		digest = sha256.New()
+		sum := sha256.Sum256([]byte(token))
+		return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
 	}
-	digest.Write([]byte(token))
-	sum := digest.Sum(nil)
-	return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
 }
 
 // tokens is every strategy that fosite's handlers ask for.

@@ -9,14 +9,17 @@ import (
 // stored, so that a code goes to WeChat once, however close together its repeats arrive.
 type latches struct {
 	mu   sync.Mutex
-	open map[string]chan struct{} // guarded by mu; closed when the first request has finished
+	open map[latchKey]chan struct{} // guarded by mu; closed when the first request has finished
 }
 
-func newLatches() *latches { return &latches{open: map[string]chan struct{}{}} }
+// latchKey is a code of one issuer.
+type latchKey struct{ issuer, code string }
+
+func newLatches() *latches { return &latches{open: map[latchKey]chan struct{}{}} }
 
 // enter returns at once for the first request of key, and for the others when that one has left or ctx ends. leave must be
 // called when the request is done.
-func (l *latches) enter(ctx context.Context, key string) (leave func(), err error) {
+func (l *latches) enter(ctx context.Context, key latchKey) (leave func(), err error) {
 	l.mu.Lock()
 	first, waits := l.open[key]
 	if !waits {
@@ -35,7 +38,7 @@ func (l *latches) enter(ctx context.Context, key string) (leave func(), err erro
 	}
 }
 
-func (l *latches) leave(key string, first chan struct{}) {
+func (l *latches) leave(key latchKey, first chan struct{}) {
 	l.mu.Lock()
 	delete(l.open, key)
 	l.mu.Unlock()

@@ -10,7 +10,7 @@ type outcomes struct {
 	now func() time.Time
 
 	mu   sync.Mutex
-	last map[string]outcome // guarded by mu
+	last map[caller]outcome // guarded by mu
 }
 
 type outcome struct {
@@ -28,11 +28,11 @@ const (
 )
 
 func newOutcomes(now func() time.Time) *outcomes {
-	return &outcomes{now: now, last: map[string]outcome{}}
+	return &outcomes{now: now, last: map[caller]outcome{}}
 }
 
 // of returns how the last try of a caller ended, if that is known.
-func (o *outcomes) of(who string) (good, known bool) {
+func (o *outcomes) of(who caller) (good, known bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	last, ok := o.last[who]
@@ -40,7 +40,7 @@ func (o *outcomes) of(who string) (good, known bool) {
 }
 
 // note remembers how a try ended.
-func (o *outcomes) note(who string, good bool) {
+func (o *outcomes) note(who caller, good bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := o.now()

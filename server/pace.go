@@ -16,7 +16,7 @@ type pace struct {
 
 	mu sync.Mutex
 	// used is until when a caller has used its rate up (the generic cell rate algorithm); guarded by mu.
-	used map[string]time.Time
+	used map[caller]time.Time
 }
 
 // pacesKept bounds the callers in memory.
@@ -25,15 +25,15 @@ const pacesKept = 16384
 // newPace makes a limit of rate requests a second and burst at once.
 func newPace(rate, burst int, now func() time.Time) *pace {
 	each := time.Second / time.Duration(rate)
-	return &pace{each: each, ahead: each * time.Duration(burst-1), now: now, used: map[string]time.Time{}}
+	return &pace{each: each, ahead: each * time.Duration(burst-1), now: now, used: map[caller]time.Time{}}
 }
 
 // take counts one request, or returns for how long the caller has to wait before the next one is served.
-func (p *pace) take(caller string) time.Duration {
+func (p *pace) take(who caller) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.now()
-	used, known := p.used[caller]
+	used, known := p.used[who]
 	if used.Before(now) {
 		used = now
 	}
@@ -43,6 +43,6 @@ func (p *pace) take(caller string) time.Duration {
 	if !known && len(p.used) >= pacesKept {
 		shed(p.used, pacesKept, func(used time.Time) bool { return !used.After(now) })
 	}
-	p.used[caller] = used.Add(p.each)
+	p.used[who] = used.Add(p.each)
 	return 0
 }

@@ -72,15 +72,18 @@ func (d door) open(w http.ResponseWriter, r *http.Request, form url.Values, v *v
 	if v.ticketAlone() {
 		code = v.ticket
 	}
-	r = r.WithContext(v.in(r.Context()))
-	response, err := d.token.answer(r, exchangeForm(form, code))
+	response, err := d.token.answer(r, exchangeForm(form, code), v)
 	if err != nil {
 		return err
 	}
-	answer := response.ToMap()
-	scope, _ := answer["scope"].(string)
-	answer["profile"] = standardClaims(v.user.ID, v.user, strings.Fields(scope))
-	return writeJSON(w, answer)
+	scope, _ := response.Scope.(string)
+	return writeJSON(w, profileResponse{response, standardClaims(v.user.ID, *v.user, strings.Fields(scope))})
+}
+
+// profileResponse is a token response with the claims of UserInfo.
+type profileResponse struct {
+	tokenResponse
+	Profile map[string]any `json:"profile"`
 }
 
 // exchangeForm is the token request that a federation request stands for.

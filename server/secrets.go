@@ -53,7 +53,7 @@ func (s *secrets) proves(ctx context.Context, client storage.Client, shown crede
 		return false, nil
 	}
 	sum := sha256.Sum256([]byte(shown.secret))
-	encoded := []byte(fastHash + base64.RawURLEncoding.EncodeToString(sum[:]))
+	encoded := base64.RawURLEncoding.AppendEncode([]byte(fastHash), sum[:])
 	for _, hash := range client.Secrets {
 		if strings.HasPrefix(hash, fastHash) {
 			if subtle.ConstantTimeCompare([]byte(hash), encoded) == 1 {

@@ -22,6 +22,7 @@ type Server struct {
 	catalog     *catalog
 	table       *table
 	metrics     *metrics
+	headers     http.Header // of every answer
 	access      accessLog
 	backchannel *backchannel
 	post        *post
@@ -40,6 +41,7 @@ func New(config Config) (*Server, error) {
 		callers: callers{trusted: config.TrustedProxies, random: config.Rand},
 		catalog: newCatalog(config),
 		table:   newTable(),
+		headers: headersOf(config.PublicURL),
 		access:  accessLog{config.Logger},
 		post:    newPost(config.Mailer, config.Logger),
 	}
@@ -108,20 +110,20 @@ func (s *Server) endpoints() ([]endpoint, error) {
 	// 3. The endpoints.
 	token := &tokenEndpoint{provider: provider, timeout: c.RequestTimeout, codes: newLatches(), vouched: answers}
 	authorize := s.newAuthorize(codes{provider: provider, store: store, subjects: known, now: c.Now}, views.failure)
-	return append(s.pageEndpoints(views, people, proofs, mail, authorize),
+	return append([]endpoint{ // in the order of how often they are asked: the routes are tried one after the other
+		token,
+		&introspectEndpoint{authentication: authentication, tokens: jwts, store: store},
+		&userinfoEndpoint{bearer: proof.bearer},
+		&profileEndpoint{door: door{token}},
 		authorize,
 		&parEndpoint{auth: authentication.authenticate, reader: authorize.reader, pushed: authorize.pushed},
 		&discoveryEndpoint{grantTypes: dispatch.grantTypes(), subjectTypes: known.types(), authMethods: authentication.methods(), authAlgorithms: keys.Algorithms()},
 		&jwksEndpoint{keys: c.Keys},
 		openAPIEndpoint{},
-		token,
-		&userinfoEndpoint{bearer: proof.bearer},
 		&setPasswordEndpoint{proof: proof, people: people, letters: mail},
 		&revokeEndpoint{authentication: authentication, tokens: jwts, store: store},
-		&introspectEndpoint{authentication: authentication, tokens: jwts, store: store},
-		&profileEndpoint{door: door{token}},
 		&bindUserEndpoint{door: door{token}},
-	), nil
+	}, s.pageEndpoints(views, people, proofs, mail, authorize)...), nil
 }
 
 // authentication authenticates the clients of every endpoint.

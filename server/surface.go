@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/minifed/minifed/grants"
@@ -67,6 +68,7 @@ func writeJSONStatus(w http.ResponseWriter, status int, members any) error {
 	}
 	header := w.Header()
 	header.Set("Content-Type", "application/json")
+	header.Set("Content-Length", strconv.Itoa(len(body))) // or else net/http makes chunks of what is longer than 2 KB
 	header.Set("Cache-Control", "no-store")
 	header.Set("Pragma", "no-cache")
 	w.WriteHeader(status)

@@ -148,34 +148,34 @@ func TestAPaceAllowsABurstAndThenItsRate(t *testing.T) {
 	clock := newStanding()
 	p := newPace(10, 5, clock.Now)
 	for i := range 5 {
-		if wait := p.take("a"); wait != 0 {
+		if wait := p.take(caller{client: "a"}); wait != 0 {
 			t.Errorf("request %d waits %v", i+1, wait)
 		}
 	}
-	if wait := p.take("a"); wait != 100*time.Millisecond {
+	if wait := p.take(caller{client: "a"}); wait != 100*time.Millisecond {
 		t.Errorf("the sixth waits %v", wait)
 	}
-	if wait := p.take("b"); wait != 0 {
+	if wait := p.take(caller{client: "b"}); wait != 0 {
 		t.Errorf("another caller waits %v", wait)
 	}
 	clock.advance(100 * time.Millisecond)
-	if wait := p.take("a"); wait != 0 {
+	if wait := p.take(caller{client: "a"}); wait != 0 {
 		t.Errorf("after its wait it waits %v", wait)
 	}
-	if wait := p.take("a"); wait != 100*time.Millisecond {
+	if wait := p.take(caller{client: "a"}); wait != 100*time.Millisecond {
 		t.Errorf("the next waits %v", wait)
 	}
 	clock.advance(time.Hour)
 	for i := range 5 {
-		if wait := p.take("a"); wait != 0 {
+		if wait := p.take(caller{client: "a"}); wait != 0 {
 			t.Errorf("after a pause, request %d waits %v", i+1, wait)
 		}
 	}
-	if wait := p.take("a"); wait == 0 {
+	if wait := p.take(caller{client: "a"}); wait == 0 {
 		t.Error("a long pause gives more than a burst")
 	}
 	for i := range pacesKept + 100 {
-		p.take(fmt.Sprint(i))
+		p.take(caller{client: fmt.Sprint(i)})
 	}
 	if n := len(p.used); n > pacesKept {
 		t.Errorf("%d callers are kept", n)

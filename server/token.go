@@ -8,7 +8,6 @@ import (
 
 	"github.com/ory/fosite"
 
-	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
@@ -34,35 +33,64 @@ func (e *tokenEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	response, err := e.answer(r, form)
+	response, err := e.answer(r, form, &visit{endpoint: routeToken})
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, response.ToMap())
+	return writeJSON(w, response)
+}
+
+// tokenResponse is what a token request is answered with (RFC 6749 §5.1, OpenID Connect Core §3.1.3.3, RFC 8693 §2.2.1): the
+// members that its grant set, and no others.
+type tokenResponse struct {
+	AccessToken     string `json:"access_token"`
+	TokenType       string `json:"token_type"`
+	ExpiresIn       any    `json:"expires_in,omitempty"`
+	Scope           any    `json:"scope,omitempty"`
+	RefreshToken    any    `json:"refresh_token,omitempty"`
+	IDToken         any    `json:"id_token,omitempty"`
+	IssuedTokenType any    `json:"issued_token_type,omitempty"`
+	PhoneError      any    `json:"phone_error,omitempty"`
+}
+
+func tokenResponseOf(response fosite.AccessResponder) tokenResponse {
+	return tokenResponse{
+		AccessToken:     response.GetAccessToken(),
+		TokenType:       response.GetTokenType(),
+		ExpiresIn:       response.GetExtra("expires_in"),
+		Scope:           response.GetExtra("scope"),
+		RefreshToken:    response.GetExtra("refresh_token"),
+		IDToken:         response.GetExtra("id_token"),
+		IssuedTokenType: response.GetExtra("issued_token_type"),
+		PhoneError:      response.GetExtra("phone_error"),
+	}
 }
 
 // answer runs one token request with form as its parameters, whichever endpoint it came by.
-func (e *tokenEndpoint) answer(r *http.Request, form url.Values) (fosite.AccessResponder, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), e.timeout)
+func (e *tokenEndpoint) answer(r *http.Request, form url.Values, v *visit) (tokenResponse, error) {
+	ctx, cancel := context.WithTimeout(v.in(context.WithoutCancel(r.Context())), e.timeout)
 	defer cancel()
-	r = r.WithContext(ctx)
 	r.Form, r.PostForm = form, form
 	if code := form.Get("subject_token"); code != "" {
-		leave, err := e.codes.enter(ctx, storage.Digest(issuerURL(ctx), code))
+		leave, err := e.codes.enter(ctx, latchKey{issuerURL(ctx), code})
 		if err != nil {
-			return nil, err
+			return tokenResponse{}, err
 		}
 		defer leave()
 	}
-	response, err := e.grant(r)
+	response, err := e.grant(ctx, r)
 	e.vouched.settle(callOf(ctx), err)
 	return response, err
 }
 
-func (e *tokenEndpoint) grant(r *http.Request) (fosite.AccessResponder, error) {
-	request, err := e.provider.NewAccessRequest(r.Context(), r, new(oauth2.Session))
+func (e *tokenEndpoint) grant(ctx context.Context, r *http.Request) (tokenResponse, error) {
+	request, err := e.provider.NewAccessRequest(ctx, r, new(oauth2.Session))
 	if err != nil {
-		return nil, err
+		return tokenResponse{}, err
 	}
-	return e.provider.NewAccessResponse(r.Context(), request)
+	response, err := e.provider.NewAccessResponse(ctx, request)
+	if err != nil {
+		return tokenResponse{}, err
+	}
+	return tokenResponseOf(response), nil
 }

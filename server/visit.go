@@ -8,6 +8,7 @@ import (
 	"github.com/minifed/minifed/grants"
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
 )
 
 // The methods of bindUser.
@@ -35,21 +36,23 @@ type visit struct {
 	// pending is the grant behind the ticket, once it was read.
 	pending *storage.Grant
 	// proven is whose account accessToken proves.
-	proven storage.User
+	proven *storage.User
 	// user is who signed in.
-	user storage.User
+	user *storage.User
+	// ids are those of the grant that the code makes, once they were derived.
+	ids []oauth2.GrantID
+	// digest is that of what is asked, once it was made.
+	digest string
 }
 
 type visitKey struct{}
 
 func (v *visit) in(ctx context.Context) context.Context { return context.WithValue(ctx, visitKey{}, v) }
 
-// visitOf returns the visit that ctx belongs to; a plain token request has one without extras.
+// visitOf returns the visit that ctx belongs to. Every token request is one.
 func visitOf(ctx context.Context) *visit {
-	if v, ok := ctx.Value(visitKey{}).(*visit); ok {
-		return v
-	}
-	return &visit{endpoint: routeToken}
+	v, _ := ctx.Value(visitKey{}).(*visit)
+	return v
 }
 
 // ticketAlone reports whether the ticket stands in for a code: registering takes nothing from anybody.
@@ -58,11 +61,14 @@ func (v *visit) ticketAlone() bool { return v.method == bindRegister && v.ticket
 // asked is the digest of what a request asks for, and by which proof. A repeat must ask the same. The code, which is random and
 // stored nowhere, keeps whoever reads the store from guessing at a password by it.
 func (v *visit) asked(request grants.Exchange) string {
-	return storage.Digest(
-		v.endpoint, v.method, v.ticket, request.Code,
-		strings.Join(request.Scopes, " "), storage.Digest(request.Audience...), request.Nonce, request.PhoneCode,
-		v.username, v.password, v.accessToken,
-	)
+	if v.digest == "" {
+		v.digest = storage.Digest(
+			v.endpoint, v.method, v.ticket, request.Code,
+			strings.Join(request.Scopes, " "), storage.Digest(request.Audience...), request.Nonce, request.PhoneCode,
+			v.username, v.password, v.accessToken,
+		)
+	}
+	return v.digest
 }
 
 // authenticatedAt is when WeChat vouched for the user.

@@ -8,7 +8,6 @@ import (
 
 	"github.com/ory/fosite"
 
-	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
 	"github.com/minifed/minifed/wechat"
 )
@@ -22,8 +21,11 @@ type vouched struct {
 	now func() time.Time
 
 	mu      sync.Mutex
-	answers map[string]vouch // guarded by mu
+	answers map[vouchKey]vouch // guarded by mu
 }
+
+// vouchKey is a code, which is spent once for each purpose.
+type vouchKey struct{ purpose, issuer, client, code string }
 
 // vouch is WeChat's answer to one code: a user's or a phone number's.
 type vouch struct {
@@ -33,12 +35,12 @@ type vouch struct {
 }
 
 func newVouched(now func() time.Time) *vouched {
-	return &vouched{now: now, answers: map[string]vouch{}}
+	return &vouched{now: now, answers: map[vouchKey]vouch{}}
 }
 
 // session is what ask says, or said before, of the code of a login.
 func (v *vouched) session(ctx context.Context, client fosite.Client, code string, ask func() (wechat.Session, error)) (wechat.Session, error) {
-	known, err := v.answer(ctx, storage.Digest("login", issuerURL(ctx), client.GetID(), code), func() (vouch, error) {
+	known, err := v.answer(ctx, vouchKey{"login", issuerURL(ctx), client.GetID(), code}, func() (vouch, error) {
 		session, err := ask()
 		return vouch{session: wechat.Session{OpenID: session.OpenID, UnionID: session.UnionID}}, err
 	})
@@ -49,14 +51,14 @@ func (v *vouched) session(ctx context.Context, client fosite.Client, code string
 func (v *vouched) phoneNumber(
 	ctx context.Context, client fosite.Client, code string, ask func() (wechat.PhoneNumber, error),
 ) (wechat.PhoneNumber, error) {
-	known, err := v.answer(ctx, storage.Digest("phone", issuerURL(ctx), client.GetID(), code), func() (vouch, error) {
+	known, err := v.answer(ctx, vouchKey{"phone", issuerURL(ctx), client.GetID(), code}, func() (vouch, error) {
 		number, err := ask()
 		return vouch{phone: number}, err
 	})
 	return known.phone, err
 }
 
-func (v *vouched) answer(ctx context.Context, key string, ask func() (vouch, error)) (vouch, error) {
+func (v *vouched) answer(ctx context.Context, key vouchKey, ask func() (vouch, error)) (vouch, error) {
 	c := callOf(ctx)
 	c.vouched = append(c.vouched, key)
 	if known, found := v.find(key); found {
@@ -71,14 +73,14 @@ func (v *vouched) answer(ctx context.Context, key string, ask func() (vouch, err
 	return answer, nil
 }
 
-func (v *vouched) find(key string) (vouch, bool) {
+func (v *vouched) find(key vouchKey) (vouch, bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	known, found := v.answers[key]
 	return known, found && v.now().Before(known.until)
 }
 
-func (v *vouched) keep(key string, answer vouch) {
+func (v *vouched) keep(key vouchKey, answer vouch) {
 	now := v.now()
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -120,6 +120,9 @@ func (s *Session) RequestedClaims() (grantID string, claims json.RawMessage) {
 	return s.grant, s.claims
 }
 
+// JTI returns the "jti" of the access token; it is empty before Strategy makes one.
+func (s *Session) JTI() string { return s.jti }
+
 // GetUsername implements fosite.Session: usernames are not in tokens.
 func (s *Session) GetUsername() string { return "" }
 
