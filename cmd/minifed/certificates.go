@@ -46,10 +46,16 @@ func openCertificates(config ListenConfig, registry prometheus.Registerer, now f
 	return c, registry.Register(c.metric())
 }
 
-// config is the TLS configuration of a listener. HTTP/2 is for whoever offers it.
+// config is the TLS configuration of a listener: TLS 1.2 with forward secrecy and authenticated encryption alone, and 1.3 (RFC 9325
+// §3.1.1, §4.2). HTTP/2 is for whoever offers it.
 func (c *certificates) config() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
+		CipherSuites: []uint16{
+			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+			tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+		},
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 			c.mu.Lock()
 			defer c.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"log/slog"
 	"math/big"
 	"net/http"
 	"os"
@@ -15,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // writeCertificate writes a certificate for loopback, and its key, under a serial number.
@@ -100,6 +103,53 @@ func TestTLSIsServedWithHTTP2AndTheCertificateIsReplacedWhenItsFilesAre(t *testi
 }
 
 // hangUp sends SIGHUP to this process, in which the server runs.
+func TestRFC9325_OldVersionsAndWeakSuitesOfTLSAreRefused(t *testing.T) {
+	folder := t.TempDir()
+	roots := x509.NewCertPool()
+	roots.AddCert(writeCertificate(t, folder, 1))
+	served, err := openCertificates(
+		ListenConfig{TLSCertFile: filepath.Join(folder, "tls.crt"), TLSKeyFile: filepath.Join(folder, "tls.key")},
+		prometheus.NewRegistry(), time.Now, slog.New(slog.DiscardHandler),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", served.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = connection.Read(make([]byte, 1)) // It is here that they agree, or do not.
+			connection.Close()
+		}
+	}()
+	for name, row := range map[string]struct {
+		version, suite uint16
+		good           bool
+	}{
+		"TLS 1.1":          {tls.VersionTLS11, tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA, false},
+		"TLS 1.2 with CBC": {tls.VersionTLS12, tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA, false},
+		"TLS 1.2 with GCM": {tls.VersionTLS12, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, true},
+		"TLS 1.3":          {tls.VersionTLS13, 0, true},
+	} {
+		connection, err := tls.Dial("tcp", listener.Addr().String(), &tls.Config{
+			RootCAs: roots, ServerName: "localhost", MinVersion: row.version, MaxVersion: row.version, CipherSuites: []uint16{row.suite},
+		})
+		if (err == nil) != row.good {
+			t.Errorf("%s: error %v", name, err)
+		}
+		if err == nil {
+			connection.Close()
+		}
+	}
+}
+
 func hangUp(t *testing.T) {
 	t.Helper()
 	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
