@@ -64,11 +64,11 @@ func IdentityKey(directory string, typ IdentityType, namespace, value string) st
 
 // Digest is the base64url SHA-256 of the length-prefixed parts: no two lists of parts share an encoding.
 func Digest(parts ...string) string {
-	var buf []byte
+	buf := make([]byte, 0, 512) // on the stack: most lists are shorter
 	for _, part := range parts {
 		buf = binary.BigEndian.AppendUint32(buf, uint32(len(part)))
 		buf = append(buf, part...)
 	}
 	sum := sha256.Sum256(buf)
-	return base64.RawURLEncoding.EncodeToString(sum[:])
+	return string(base64.RawURLEncoding.AppendEncode(buf[:0], sum[:]))
 }
