@@ -170,8 +170,8 @@ func (c *Client) request(ctx context.Context, k call) *http.Request {
 	address.Path, address.RawQuery = k.path, k.query
 	request := &http.Request{Method: k.method, URL: &address, Host: c.base.Host, Header: c.getHeader}
 	if k.body == nil {
-		request.Body = io.NopCloser(strings.NewReader(""))
-		request.TransferEncoding = []string{"identity"}
+		request.Body = emptyBody{}
+		request.TransferEncoding = c.identity
 	} else {
 		request.Body = io.NopCloser(bytes.NewReader(k.body))
 		request.ContentLength = int64(len(k.body))
@@ -179,6 +179,15 @@ func (c *Client) request(ctx context.Context, k call) *http.Request {
 	}
 	return request.WithContext(ctx)
 }
+
+// emptyBody is a body without a byte that, unlike http.NoBody, the transport does not know to be empty.
+type emptyBody struct{}
+
+// Read answers io.EOF.
+func (emptyBody) Read([]byte) (int, error) { return 0, io.EOF }
+
+// Close does nothing.
+func (emptyBody) Close() error { return nil }
 
 func readBounded(body io.Reader, limit int64) ([]byte, error) {
 	if limit == 0 {

@@ -71,8 +71,9 @@ type Client struct {
 	transport *http.Transport
 	tokens    tokenCache
 
-	// Headers are shared by all requests: a transport must not change them.
+	// Headers and the transfer encoding of empty bodies are shared by all requests: a transport must not change them.
 	getHeader, postHeader http.Header
+	identity              []string
 
 	mu    sync.Mutex
 	lanes map[laneKey]*lane
@@ -100,6 +101,7 @@ func New(config Config) (*Client, error) {
 
 		getHeader:  http.Header{"Accept": {"application/json"}, "User-Agent": {"minifed"}},
 		postHeader: http.Header{"Accept": {"application/json"}, "User-Agent": {"minifed"}, "Content-Type": {"application/json"}},
+		identity:   []string{"identity"},
 	}, nil
 }
 
