@@ -487,7 +487,7 @@ func TestFormPost_2_ThePage(t *testing.T) {
 	if !strings.Contains(policy, "script-src 'sha256-") || strings.Contains(policy, "unsafe") || !strings.Contains(policy, "form-action https://rp.example;") {
 		t.Errorf("policy is %q", policy)
 	}
-	if strings.Count(b.page.body, "<script>") != 1 || !strings.Contains(b.page.body, `<button type="submit"`) {
+	if strings.Count(b.page.body, "<script>") != 1 || !strings.Contains(b.page.body, `type="submit" id="continue"`) {
 		t.Errorf("page is %s", b.page.body)
 	}
 	if b.page.header.Get("Cache-Control") != "no-store" || b.page.status != http.StatusOK {

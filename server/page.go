@@ -159,7 +159,7 @@ func (p *pages) view(w http.ResponseWriter, r *http.Request, shown page) (*view,
 	branding := issuer.Directory.Branding
 	v := &view{
 		page: shown, Lang: spoken.tag, Directory: issuer.Directory.Name, Branding: branding,
-		Style: to.plain(assetsPath + p.assets.style()), Colours: to.plain(assetsPath + p.assets.accent(branding)),
+		Style: to.plain(assetsPath + p.assets.style()), Colours: to.plain(assetsPath + accentFile(branding)),
 		Icon:      to.plain(assetsPath + p.assets.icon(branding)),
 		Logo:      to.logoOf(logoFile, branding.Logo),
 		RequestID: callOf(r.Context()).id, tongue: spoken, zone: zoneOf(shown.zoneinfo), links: to,

@@ -32,7 +32,7 @@ type asset struct {
 // fixedAssets are the files of the pages.
 func fixedAssets(clients oauth2.Clients) (*assetEndpoint, error) {
 	e := &assetEndpoint{clients: clients, fixed: map[string]asset{}}
-	for file, mediaType := range map[string]string{"style.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"} {
+	for file, mediaType := range map[string]string{styleFile: "text/css; charset=utf-8", "icon.svg": "image/svg+xml"} {
 		content, err := pageFiles.ReadFile("pages/" + file)
 		if err != nil {
 			return nil, fmt.Errorf("server: pages: %w", err)
@@ -102,14 +102,15 @@ func picture(content []byte) (asset, error) {
 }
 
 const (
+	styleFile     = "style.css"
 	logoFile      = "logo" + pictureSuffix
 	clientPrefix  = "client-"
 	accentPrefix  = "accent-"
 	pictureSuffix = ".png"
 )
 
-// style is the name of the common style sheet, accent that of the directory's colours, icon that of what stands in a tab.
-func (e *assetEndpoint) style() string { return hashed("style.css", e.fixed["style.css"].content) }
+// style is the name of the common style sheet, icon that of what stands in a tab.
+func (e *assetEndpoint) style() string { return hashed(styleFile, e.fixed[styleFile].content) }
 
 func (e *assetEndpoint) icon(branding storage.Branding) string {
 	if len(branding.Logo) > 0 {
@@ -118,7 +119,8 @@ func (e *assetEndpoint) icon(branding storage.Branding) string {
 	return hashed("icon.svg", e.fixed["icon.svg"].content)
 }
 
-func (*assetEndpoint) accent(branding storage.Branding) string {
+// accentFile is the name of the sheet of the directory's colours.
+func accentFile(branding storage.Branding) string {
 	accent, ok := parseColour(branding.AccentColor)
 	if !ok {
 		accent, _ = parseColour(ownAccent)

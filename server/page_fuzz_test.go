@@ -28,7 +28,7 @@ func FuzzAssets(f *testing.F) {
 			t.Errorf("%q is an empty file", name)
 		}
 		// Whatever colour a directory has, its pages lead to a sheet that there is, and nothing but colours gets into it.
-		sheet, err := assets.find(t.Context(), assets.accent(directory.Branding), directory)
+		sheet, err := assets.find(t.Context(), accentFile(directory.Branding), directory)
 		if err != nil || !colours.Match(sheet.content) {
 			t.Errorf("accent %q: %q", accent, sheet.content)
 		}

@@ -37,7 +37,7 @@ func (e *registerEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	shown := page{template: "form", title: say("register.title", issuer.Directory.Name)}
+	shown := page{template: "form", title: say("register.title")}
 	if p != nil {
 		shown = p.concerning(shown)
 	}

@@ -44,7 +44,7 @@ func (to reply) send(w http.ResponseWriter, r *http.Request, parameters url.Valu
 	header.Set("Cache-Control", "no-store")
 	header.Set("Pragma", "no-cache")
 	if to.mode == modeFormPost {
-		to.post(w, parameters)
+		to.post(w, r, parameters)
 		return
 	}
 	// 303: whatever method asked, the answer is fetched with GET (RFC 9700 §4.12).
@@ -75,41 +75,66 @@ func (to reply) fail(w http.ResponseWriter, r *http.Request, problem *grants.Err
 	to.send(w, r, parameters)
 }
 
-// post answers with a page whose form posts the parameters to the client (Form Post Response Mode §2). It submits itself, and
-// has a button for browsers without scripts.
-func (to reply) post(w http.ResponseWriter, parameters url.Values) {
-	var fields strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(parameters)) {
-		fields.WriteString(`<input type="hidden" name="` + html.EscapeString(name) + `" value="` + html.EscapeString(parameters.Get(name)) + `">` + "\n")
-	}
+// post answers with a page whose form posts the parameters to the client (Form Post Response Mode §2). It submits itself before
+// anything is seen; where scripts do not run, it is a page like the others, with a button.
+func (to reply) post(w http.ResponseWriter, r *http.Request, parameters url.Values) {
 	sum := sha256.Sum256([]byte(formPostScript))
 	header := w.Header()
 	header.Set("Content-Type", "text/html; charset=utf-8")
-	header.Set("Content-Security-Policy", "default-src 'none'; script-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+
+	header.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+
 		"'; form-action "+redirectOrigin(to.redirectURI)+"; base-uri 'none'; frame-ancestors 'none'")
-	page := formPostHead + html.EscapeString(to.redirectURI) + `">` + "\n" + fields.String() + formPostTail
-	_, _ = io.WriteString(w, page) // The connection is gone when this fails.
+	var page strings.Builder
+	page.WriteString(formPostHead)
+	for _, sheet := range formPostSheets(r) {
+		page.WriteString(`<link rel="stylesheet" href="` + html.EscapeString(sheet) + `">` + "\n")
+	}
+	page.WriteString(formPostForm + html.EscapeString(to.redirectURI) + `">` + "\n")
+	for _, name := range slices.Sorted(maps.Keys(parameters)) {
+		page.WriteString(`<input type="hidden" name="` + html.EscapeString(name) + `" value="` + html.EscapeString(parameters.Get(name)) + `">` + "\n")
+	}
+	page.WriteString(formPostTail)
+	_, _ = io.WriteString(w, page.String()) // The connection is gone when this fails.
+}
+
+// formPostSheets are the addresses of the sheets of the pages of the issuer that r is for.
+func formPostSheets(r *http.Request) []string {
+	issuer, ok := oauth2.IssuerFrom(r.Context())
+	if !ok {
+		return nil
+	}
+	to := linksOf(r, issuer)
+	return []string{to.plain(assetsPath + styleFile), to.plain(assetsPath + accentFile(issuer.Directory.Branding))}
 }
 
 // formPostScript is the one script of the page; the Content-Security-Policy names its hash.
 const formPostScript = `document.forms[0].submit();`
 
-// The page around the form's address and fields. It speaks both languages: people see it only where scripts do not run.
+// The page around the sheets, the form's address and its fields. It speaks both languages: people see it only where scripts do
+// not run.
 const (
 	formPostHead = `<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>Continue · 继续</title>
+<noscript>
+`
+	formPostForm = `</noscript>
 </head>
 <body>
-<main>
+<div class="frame">
+<main class="card">
 <form method="post" action="`
-	formPostTail = `<p>Go on to the application. <span lang="zh-CN">请继续前往应用。</span></p>
-<button type="submit" id="continue">Continue · <span lang="zh-CN">继续</span></button>
+	formPostTail = `<noscript>
+<h1>Continue · <span lang="zh-CN">继续</span></h1>
+<p class="lead">Go back to the application to finish signing in.<br><span lang="zh-CN">请返回应用以完成登录。</span></p>
+<div class="stack"><button class="primary" type="submit" id="continue">Continue · <span lang="zh-CN">继续</span></button></div>
+</noscript>
 </form>
 </main>
+</div>
 <script>` + formPostScript + `</script>
 </body>
 </html>
