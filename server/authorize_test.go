@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -492,6 +493,15 @@ func TestFormPost_2_ThePage(t *testing.T) {
 	}
 	if b.page.header.Get("Cache-Control") != "no-store" || b.page.status != http.StatusOK {
 		t.Errorf("got %d %v", b.page.status, b.page.header)
+	}
+	sheets := regexp.MustCompile(`<link rel="stylesheet" href="(/[^"]+)">`).FindAllStringSubmatch(b.page.body, -1)
+	if len(sheets) != 2 || !strings.Contains(policy, "style-src 'self';") {
+		t.Fatalf("sheets are %v, policy is %q", sheets, policy)
+	}
+	for _, sheet := range sheets {
+		if a := w.get(w.url + sheet[1]); a.status != http.StatusOK || !strings.HasPrefix(a.header.Get("Content-Type"), "text/css") {
+			t.Errorf("%s: %d %v", sheet[1], a.status, a.header)
+		}
 	}
 }
 

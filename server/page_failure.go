@@ -52,7 +52,7 @@ func applicationFailures() []string {
 // failureKinds are the kinds that have texts of their own, by the reason of the error.
 func failureKinds() []string {
 	return append(applicationFailures(),
-		reasonInteractionOver, reasonInteractionOther, reasonForged, reasonRateLimited, "kept_over", "logout_over", "not_found", "unavailable", "internal",
+		reasonInteractionOver, reasonInteractionOther, reasonForged, reasonRateLimited, "kept_over", "logout_over", "not_found", "no_page", "too_large", "unavailable", "internal",
 	)
 }
 
@@ -63,6 +63,10 @@ func failureKind(problem *grants.Error) string {
 		return problem.Reason
 	case status == http.StatusNotFound:
 		return "not_found"
+	case status == http.StatusMethodNotAllowed:
+		return "no_page"
+	case status == http.StatusRequestEntityTooLarge:
+		return "too_large"
 	case status == http.StatusTooManyRequests:
 		return reasonRateLimited
 	case status == http.StatusServiceUnavailable:

@@ -244,7 +244,7 @@ func TestColoursAreReadStrictly(t *testing.T) {
 }
 
 func TestFailuresWithoutTextsOfTheirOwnAreExplainedByTheirStatus(t *testing.T) {
-	for status, want := range map[int]string{400: "request", 405: "request", 413: "request", 404: "not_found", 429: "rate_limited", 500: "internal", 503: "unavailable"} {
+	for status, want := range map[int]string{400: "request", 405: "no_page", 413: "too_large", 404: "not_found", 429: "rate_limited", 500: "internal", 503: "unavailable"} {
 		problem := refusalStatus(fosite.ErrInvalidRequest, status, "")
 		problem.Reason = "unheard_of"
 		if got := failureKind(problem); got != want {

@@ -1,8 +1,10 @@
 package server_test
 
 import (
+	"cmp"
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -294,4 +296,31 @@ func TestWhenTheStoreIsDownAPageSaysSo(t *testing.T) {
 	if v.page.header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}
+}
+
+func TestTheKeyboardGoesFromTheNameToThePasswordToTheButton(t *testing.T) {
+	h := newGallery(t)
+	v := h.visitor()
+	v.ask("ui_locales", "en")
+	var order []string
+	for _, n := range find(v.document(), func(n *html.Node) bool {
+		return n.Data == "a" || n.Data == "button" || n.Data == "input" && attribute(n, "type") != "hidden"
+	}) {
+		order = append(order, cmp.Or(attribute(n, "id"), textOf(n)))
+	}
+	if want := []string{"username", "password", "Forgot your password?", "login", "cancel"}; !slices.Equal(order[:len(want)], want) {
+		t.Errorf("the keyboard goes %v", order)
+	}
+}
+
+func TestWhereNothingIsToBeSeenPagesSaySo(t *testing.T) {
+	h := newHouse(t)
+	h.addPerson("wanda")
+	v := h.visitor()
+	v.enter("wanda")
+	v.get(h.url + "/account/sign-out")
+	v.at(t, "/account/sign-out", http.StatusMethodNotAllowed, "There is no page here")
+	v.get(h.url + "/account/profile")
+	v.press("save-form", "save", "name", strings.Repeat("w", 70_000))
+	v.at(t, "/account/profile", http.StatusRequestEntityTooLarge, "Go back and send less.")
 }

@@ -133,9 +133,9 @@ const (
 <div class="stack"><button class="primary" type="submit" id="continue">Continue · <span lang="zh-CN">继续</span></button></div>
 </noscript>
 </form>
+<script>` + formPostScript + `</script>
 </main>
 </div>
-<script>` + formPostScript + `</script>
 </body>
 </html>
 `
