@@ -2,10 +2,10 @@
 export class Browser {
   cookies = new Map()
 
-  /** Follows redirects until one leads to `stop`, and returns that URL, or the page where it ends. */
+  /** Follows redirects until one leads to `stop`, and returns that URL with what is posted there, or the page where it ends. */
   async open(url, stop, init = {}) {
     for (let hops = 0; hops < 20; hops++) {
-      if (stop && url.startsWith(stop)) return { url }
+      if (stop && url.startsWith(stop)) return { url, posted: init.body }
       const response = await fetch(url, { ...init, redirect: 'manual', headers: { ...init.headers, cookie: this.header() } })
       for (const line of response.headers.getSetCookie()) this.keep(line)
       const location = response.headers.get('location')

@@ -1,18 +1,20 @@
 // Run by relyingparty_test.go: two certified client libraries against minifed, and the API that accepts its access tokens.
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { importJWK } from 'jose'
 import * as oauth from 'oauth4webapi'
 import * as client from 'openid-client'
 import { Browser } from './browser.js'
 
-const { ISSUER, CLIENT_ID, CLIENT_SECRET, REDIRECT_URI, LOGIN, PASSWORD, API, AUDIENCE } = process.env
+const { ISSUER, CLIENT_ID, CLIENT_SECRET, REDIRECT_URI, SIGNED_OUT_URI, LOGIN, PASSWORD, API, AUDIENCE, KEYED } = process.env
 const insecure = { execute: [client.allowInsecureRequests] }
 
 async function signIn(url, browser = new Browser()) {
   let page = await browser.open(url, REDIRECT_URI)
   if (page.body?.includes('name="password"')) page = await browser.submit(page, { username: LOGIN, password: PASSWORD }, REDIRECT_URI)
-  if (page.body) page = await browser.submit(page, {}, REDIRECT_URI, 'allow')
-  return { callback: new URL(page.url), browser }
+  if (page.body?.includes('id="consent-form"')) page = await browser.submit(page, {}, REDIRECT_URI, 'allow')
+  if (page.body) page = await browser.submit(page, {}, REDIRECT_URI) // The page of response_mode=form_post.
+  return { callback: new URL(page.url), posted: page.posted, browser }
 }
 
 async function discover() {
@@ -71,6 +73,57 @@ test('openid-client: a pushed authorization request', async () => {
   const { callback } = await signIn(url.href)
   const tokens = await client.authorizationCodeGrant(config, callback, { pkceCodeVerifier: verifier, idTokenExpected: true })
   assert.ok(tokens.claims().sub)
+})
+
+for (const { client_id, jwk } of JSON.parse(KEYED))
+  test(`openid-client: private_key_jwt with ${jwk.alg} at every endpoint that authenticates clients`, async () => {
+    const key = { key: await importJWK(jwk, jwk.alg), kid: jwk.kid }
+    const config = await client.discovery(new URL(ISSUER), client_id, undefined, client.PrivateKeyJwt(key), insecure)
+    const verifier = client.randomPKCECodeVerifier()
+    const url = await client.buildAuthorizationUrlWithPAR(config, {
+      redirect_uri: REDIRECT_URI,
+      scope: 'openid offline_access',
+      code_challenge: await client.calculatePKCECodeChallenge(verifier),
+      code_challenge_method: 'S256',
+      prompt: 'consent',
+    })
+    const { callback } = await signIn(url.href)
+    const tokens = await client.authorizationCodeGrant(config, callback, { pkceCodeVerifier: verifier, idTokenExpected: true })
+    const refreshed = await client.refreshTokenGrant(config, tokens.refresh_token)
+    assert.notEqual(refreshed.refresh_token, tokens.refresh_token)
+    assert.equal((await client.tokenIntrospection(config, refreshed.access_token)).active, true)
+    await client.tokenRevocation(config, refreshed.refresh_token)
+    assert.equal((await client.tokenIntrospection(config, refreshed.access_token)).active, false)
+  })
+
+test('openid-client: form_post, max_age and claims, then logout', async () => {
+  const config = await discover()
+  client.enableNonRepudiationChecks(config)
+  const verifier = client.randomPKCECodeVerifier()
+  const state = client.randomState()
+  const url = client.buildAuthorizationUrl(config, {
+    redirect_uri: REDIRECT_URI,
+    scope: 'openid',
+    response_mode: 'form_post',
+    max_age: '600',
+    claims: JSON.stringify({ id_token: { preferred_username: null }, userinfo: { updated_at: { essential: true } } }),
+    code_challenge: await client.calculatePKCECodeChallenge(verifier),
+    code_challenge_method: 'S256',
+    state,
+  })
+  const { callback, posted, browser } = await signIn(url.href)
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+  const request = new Request(callback, { method: 'POST', body: posted, headers })
+  const tokens = await client.authorizationCodeGrant(config, request, { pkceCodeVerifier: verifier, expectedState: state, maxAge: 600 })
+  const { sub, preferred_username } = tokens.claims()
+  assert.equal(preferred_username, LOGIN)
+  const { updated_at } = await client.fetchUserInfo(config, tokens.access_token, sub)
+  assert.equal(typeof updated_at, 'number')
+
+  const parameters = { id_token_hint: tokens.id_token, post_logout_redirect_uri: SIGNED_OUT_URI, state }
+  const page = await browser.open(client.buildEndSessionUrl(config, parameters).href, SIGNED_OUT_URI)
+  assert.equal(page.url, `${SIGNED_OUT_URI}?state=${state}`)
+  await assert.rejects(client.fetchUserInfo(config, tokens.access_token, sub), client.WWWAuthenticateChallengeError)
 })
 
 test('openid-client: prompt=none without a session is login_required', async () => {
