@@ -1,0 +1,242 @@
+package server_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/minifed/minifed/server"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/wechat"
+	"github.com/minifed/minifed/wechat/wechattest"
+)
+
+// upstream is what answers in WeChat's place: the simulator unless another handler is set.
+type upstream struct {
+	*world
+	answer atomic.Pointer[http.HandlerFunc]
+	calls  atomic.Int64
+}
+
+// newUpstream is a world whose WeChat can be replaced, with little patience.
+func newUpstream(t *testing.T, edit func(*wechat.Config)) *upstream {
+	t.Helper()
+	w := newWorld(t)
+	u := &upstream{world: w}
+	api := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		u.calls.Add(1)
+		if answer := u.answer.Load(); answer != nil {
+			(*answer)(rw, r)
+			return
+		}
+		w.sim.ServeHTTP(rw, r)
+	}))
+	t.Cleanup(api.Close)
+	config := wechat.Config{
+		BaseURL: api.URL, Proxy: func(*http.Request) (*url.URL, error) { return nil, nil }, Now: w.clock.Now,
+		RetryDelay: func() time.Duration { return 0 }, Timeout: 300 * time.Millisecond, ConnectTimeout: 300 * time.Millisecond,
+	}
+	if edit != nil {
+		edit(&config)
+	}
+	client := must(wechat.New(config))(t)
+	t.Cleanup(client.CloseIdleConnections)
+	w.config.WeChat, w.config.WeChatTimeout = client, config.Timeout
+	listener := httptest.NewUnstartedServer(nil)
+	w.url = "http://" + listener.Listener.Addr().String()
+	w.config.PublicURL = w.url
+	w.server = must(server.New(w.config))(t)
+	listener.Config.Handler = w.server
+	listener.Start()
+	t.Cleanup(listener.Close)
+	return u
+}
+
+// says sets what answers from now on; nil is the simulator.
+func (u *upstream) says(answer http.HandlerFunc) {
+	if answer == nil {
+		u.answer.Store(nil)
+		return
+	}
+	u.answer.Store(&answer)
+}
+
+func say(status int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+// sayHalf begins an answer and goes on with then.
+func sayHalf(then func(*http.Request)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		_, _ = io.WriteString(w, `{"session_key":"nzo`)
+		_ = http.NewResponseController(w).Flush()
+		then(r)
+	}
+}
+
+func hang(r *http.Request) { <-r.Context().Done() }
+
+func abort(*http.Request) { panic(http.ErrAbortHandler) }
+
+// What is no usable answer leaves the code in doubt: the mini-program is asked for a new one, at once where WeChat answers, and
+// within the timeout where it does not.
+func TestAWeChatThatLiesOrHangsAsksForANewCodeAtEveryDoor(t *testing.T) {
+	for name, answer := range map[string]http.HandlerFunc{
+		"HTML with status 200":      say(200, "<html>sign in to the hotel's network</html>"),
+		"an error page":             say(502, "<html>502 Bad Gateway</html>"),
+		"numbers for texts":         say(200, `{"openid":12,"session_key":true}`),
+		"a list":                    say(200, `["openid"]`),
+		"nothing":                   say(200, ""),
+		"an empty OpenID":           say(200, `{"openid":"","session_key":"k"}`),
+		"a megabyte":                say(200, `{"openid":"o","x":"`+strings.Repeat("x", 1<<20)+`"}`),
+		"silence":                   func(_ http.ResponseWriter, r *http.Request) { hang(r) },
+		"half a body, then silence": sayHalf(hang),
+		"half a body, then a reset": sayHalf(abort),
+		"a reset":                   func(_ http.ResponseWriter, r *http.Request) { abort(r) },
+	} {
+		for door, open := range doors() {
+			t.Run(name+" at "+door, func(t *testing.T) {
+				t.Parallel()
+				u := newUpstream(t, nil)
+				u.says(answer)
+				a := open(u.world, u.app("mini").Login("alice"))
+				if a.status != http.StatusBadRequest || a.text("error") != "invalid_request" || a.text("reason") != "new_code" {
+					t.Errorf("got %d %s", a.status, a.raw)
+				}
+				if users, made := list[storage.User](u.world), list[storage.Grant](u.world); len(users)+len(made) != 0 {
+					t.Errorf("%d users and %d grants came of it", len(users), len(made))
+				}
+				u.says(nil)
+				if a := open(u.world, u.app("mini").Login("alice")); a.status != http.StatusOK {
+					t.Errorf("afterwards: got %d %s", a.status, a.raw)
+				}
+			})
+		}
+	}
+}
+
+// The breaker opens at every door, says when to come back without asking WeChat, and closes by itself.
+func TestTheBreakerOpensAndClosesWithoutARestart(t *testing.T) {
+	for door, open := range doors() {
+		t.Run(door, func(t *testing.T) {
+			u := newUpstream(t, func(c *wechat.Config) { c.BreakerFailures, c.BreakerOpen = 3, 10*time.Second })
+			login := func() answer { return open(u.world, u.app("mini").Login("alice")) }
+			known := u.login("mini", "bob")
+			u.says(say(502, "<html></html>"))
+			for range 3 {
+				login()
+			}
+			asked := u.calls.Load()
+			a := login()
+			if a.status != http.StatusServiceUnavailable || a.text("error") != "temporarily_unavailable" || a.text("reason") != "retry" || a.header.Get("Retry-After") != "10" {
+				t.Errorf("open: got %d %s, Retry-After %s", a.status, a.raw, a.header.Get("Retry-After"))
+			}
+			if u.calls.Load() != asked {
+				t.Error("WeChat was asked by an open breaker")
+			}
+			if a := u.refresh("mini", known.text("refresh_token")); a.status != http.StatusOK {
+				t.Errorf("a refresh meanwhile: got %d %s", a.status, a.raw)
+			}
+			// A probe that fails opens it again, and one that succeeds closes it.
+			u.clock.Advance(10 * time.Second)
+			if a := login(); a.text("reason") != "new_code" {
+				t.Errorf("the probe: got %d %s", a.status, a.raw)
+			}
+			if a := login(); a.status != http.StatusServiceUnavailable {
+				t.Errorf("after a failed probe: got %d %s", a.status, a.raw)
+			}
+			u.says(nil)
+			u.clock.Advance(10 * time.Second)
+			for range 3 {
+				if a := login(); a.status != http.StatusOK {
+					t.Errorf("after WeChat is back: got %d %s", a.status, a.raw)
+				}
+			}
+		})
+	}
+}
+
+// A code that was refused because the breaker was open was never sent, and is good when it closes.
+func TestACodeThatAnOpenBreakerKeptIsStillGood(t *testing.T) {
+	u := newUpstream(t, func(c *wechat.Config) { c.BreakerFailures, c.BreakerOpen = 1, time.Second })
+	u.says(say(502, ""))
+	u.exchange("mini", u.app("mini").Login("alice"))
+	u.says(nil)
+	code := u.app("mini").Login("alice")
+	if a := u.exchange("mini", code); a.status != http.StatusServiceUnavailable {
+		t.Fatalf("got %d %s", a.status, a.raw)
+	}
+	u.clock.Advance(time.Second)
+	if a := u.exchange("mini", code); a.status != http.StatusOK {
+		t.Errorf("got %d %s", a.status, a.raw)
+	}
+}
+
+// The operator changes the AppSecret at WeChat, and then here: while the server runs, logins fail and work again.
+func TestAnAppSecretThatChangesInTheStoreTakesEffectWithoutARestart(t *testing.T) {
+	for door, open := range doors() {
+		t.Run(door, func(t *testing.T) {
+			w := newWorld(t)
+			w.login("mini", "alice")
+			w.app("mini").SetSecret("another-secret")
+			if a := open(w, w.app("mini").Login("alice")); a.status != http.StatusInternalServerError || a.text("reason") != "misconfigured" {
+				t.Errorf("got %d %s", a.status, a.raw)
+			}
+			w.change("mini", func(c *storage.Client) { c.Federation.AppSecret = w.sealSecret("default", "mini", "another-secret") })
+			if a := open(w, w.app("mini").Login("alice")); a.status != http.StatusOK {
+				t.Errorf("got %d %s", a.status, a.raw)
+			}
+		})
+	}
+}
+
+// One AppID that hangs takes up its own share of calls and nothing else: the logins of another one, the other calls of its own
+// and everything that needs no WeChat are answered while all its calls are still in flight.
+func TestAnAppIDThatHangsIsTheOnlyOneThatWaits(t *testing.T) {
+	const share = 4
+	u := newUpstream(t, func(c *wechat.Config) {
+		c.MaxConcurrent, c.Timeout, c.ConnectTimeout = share, 5*time.Second, 20*time.Millisecond
+	})
+	u.addMiniProgram("other", func(*storage.Client) {})
+	known := u.login("mini", "known")
+	gate := wechattest.NewGate()
+	u.app("mini").Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate, Times: -1})
+	held := make(chan answer, share)
+	for range share {
+		go func() { held <- u.exchange("mini", u.app("mini").Login("alice")) }()
+	}
+	for range share {
+		<-gate.Arrived()
+	}
+	if a := u.exchange("mini", u.app("mini").Login("bob")); a.status != http.StatusServiceUnavailable || a.text("reason") != "retry" || a.header.Get("Retry-After") == "" {
+		t.Errorf("one more than its share: got %d %s", a.status, a.raw)
+	}
+	for range 50 {
+		if a := u.exchange("other", u.app("other").Login("carol")); a.status != http.StatusOK {
+			t.Fatalf("the other AppID: got %d %s", a.status, a.raw)
+		}
+	}
+	if a := u.refresh("mini", known.text("refresh_token")); a.status != http.StatusOK {
+		t.Errorf("a refresh of its own: got %d %s", a.status, a.raw)
+	}
+	select {
+	case a := <-held:
+		t.Fatalf("a held login was answered: %d %s", a.status, a.raw)
+	default:
+	}
+	gate.Open()
+	for range share {
+		if a := <-held; a.status != http.StatusOK {
+			t.Errorf("a held login: got %d %s", a.status, a.raw)
+		}
+	}
+}
