@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -36,7 +37,8 @@ func recordCases() []testCase {
 	}
 }
 
-// testRecord stores records that are filled at random and reads them back.
+// testRecord stores records that are filled at random and reads them back. What a newer version added to one stays when it is
+// replaced.
 func testRecord[R storage.Record](f *fixture) {
 	checkMembers(f, reflect.TypeFor[R]())
 	seed := rand.Uint64()
@@ -54,12 +56,48 @@ func testRecord[R storage.Record](f *fixture) {
 		}
 		wantRecord(f, seed, inserted, first)
 		moveTo(&second, first)
-		replaced, err := inserted.Replace(f.Context(), f.Engine, second)
+		replaced, err := extended[R](f, first.Document()).Replace(f.Context(), f.Engine, second)
 		if err != nil {
 			f.Fatalf("seed %d: Replace: %v", seed, err)
 		}
 		wantRecord(f, seed, replaced, second)
+		var body map[string]json.RawMessage
+		if err := json.Unmarshal(f.stored(second.Document()).Body, &body); err != nil || compacted(body["later"]) != laterMember {
+			f.Fatalf("seed %d: what a newer version added is %s after a replacement, %v", seed, body["later"], err)
+		}
 	}
+}
+
+// laterMember is what a newer version adds to a record.
+const laterMember = `{"n":12345678901234567890,"s":["2026-01-01T00:00:00Z"]}`
+
+// extended adds to a stored record what a newer version would, and reads it as this version does.
+func extended[R storage.Record](f *fixture, key storage.Document) *storage.Entry[R] {
+	f.Helper()
+	doc := f.stored(key)
+	doc.Body = append([]byte(`{"later":`+laterMember+`,`), bytes.TrimSpace(doc.Body)[1:]...)
+	f.mustReplace(doc)
+	entry, err := storage.Get[R](f.Context(), f.Engine, key.ID)
+	if err != nil {
+		f.Fatalf("Get: %v", err)
+	}
+	return entry
+}
+
+// stored reads a document of any kind.
+func (f *fixture) stored(key storage.Document) storage.Document {
+	f.Helper()
+	doc, err := f.Get(f.Context(), key.Kind, key.ID)
+	if err != nil {
+		f.Fatalf("Get: %v", err)
+	}
+	return doc
+}
+
+func compacted(raw json.RawMessage) string {
+	var text bytes.Buffer
+	_ = json.Compact(&text, raw) // What is no JSON is not equal to what is.
+	return text.String()
 }
 
 // wantRecord reads the record alone and in a list.
