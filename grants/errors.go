@@ -190,26 +190,19 @@ func FromWeChat(err error) *Error {
 	}
 	switch e.Class {
 	case wechat.ClassUnsent, wechat.ClassBusy, wechat.ClassToken:
-		return Retry(err).after(e.RetryAfter)
+		// What is left until the breaker closes would bring all who wait back in the same moment.
+		return Retry(err)
 	case wechat.ClassCode:
 		return NewCode("WeChat refuses the code: it is unknown, expired, already used or of another mini-program. Call wx.login again and send the new code within five minutes.", err)
 	case wechat.ClassBlocked:
 		return Blocked(err)
 	case wechat.ClassRate:
-		return RateLimited(err).after(e.RetryAfter)
+		return RateLimited(err)
 	case wechat.ClassConfig:
 		return Misconfigured(err)
 	default:
 		return lostAnswer(err)
 	}
-}
-
-// after is the error with the time that WeChat, or the breaker in front of it, wants to be left alone for, if that is known.
-func (e *Error) after(wait time.Duration) *Error {
-	if wait > 0 {
-		e.RetryAfter = wait
-	}
-	return e
 }
 
 func lostAnswer(cause error) *Error {

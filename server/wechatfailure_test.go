@@ -137,7 +137,7 @@ func TestTheBreakerOpensAndClosesWithoutARestart(t *testing.T) {
 			}
 			asked := u.calls.Load()
 			a := login()
-			if a.status != http.StatusServiceUnavailable || a.text("error") != "temporarily_unavailable" || a.text("reason") != "retry" || a.header.Get("Retry-After") != "10" {
+			if a.status != http.StatusServiceUnavailable || a.text("error") != "temporarily_unavailable" || a.text("reason") != "retry" || a.header.Get("Retry-After") == "" {
 				t.Errorf("open: got %d %s, Retry-After %s", a.status, a.raw, a.header.Get("Retry-After"))
 			}
 			if u.calls.Load() != asked {

@@ -96,7 +96,7 @@ func (s *station) json(t *testing.T, args ...string) map[string]any {
 }
 
 // decode reads what a command printed as JSON.
-func decode(t *testing.T, printed string) map[string]any {
+func decode(t testing.TB, printed string) map[string]any {
 	t.Helper()
 	decoded := map[string]any{}
 	if err := json.Unmarshal([]byte(printed), &decoded); err != nil {
