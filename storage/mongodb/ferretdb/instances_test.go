@@ -26,10 +26,10 @@ func newPair(t *testing.T) (a, b *instance, app *wechattest.App) {
 type hold struct{ arrived, release chan struct{} }
 
 // holdFirst holds the first command that matches.
-func (i *instance) holdFirst(matches func(Command) bool) hold {
+func (p *Proxy) holdFirst(matches func(Command) bool) hold {
 	h := hold{make(chan struct{}), make(chan struct{})}
 	var once sync.Once
-	i.proxy.Decide(func(command Command) Fault {
+	p.Decide(func(command Command) Fault {
 		if matches(command) {
 			once.Do(func() {
 				close(h.arrived)
@@ -49,7 +49,7 @@ func TestAnInstanceThatIsToldThatTheCodeIsUsedGetsTheOtherOnesGrant(t *testing.T
 	t.Parallel()
 	a, b, app := newPair(t)
 	// 1. The first instance has WeChat's answer, and its insert of the grant is held.
-	held := a.holdFirst(insertOf(storage.KindGrant))
+	held := a.proxy.holdFirst(insertOf(storage.KindGrant))
 	code := app.Login("alice")
 	var first, second answer
 	var calls sync.WaitGroup
@@ -73,7 +73,7 @@ func TestAnInstanceThatIsToldThatTheCodeIsUsedGetsTheOtherOnesGrant(t *testing.T
 func TestAGrantThatDoesNotComeInTimeIsANewCode(t *testing.T) {
 	t.Parallel()
 	a, b, app := newPair(t)
-	held := a.holdFirst(insertOf(storage.KindGrant))
+	held := a.proxy.holdFirst(insertOf(storage.KindGrant))
 	code := app.Login("alice")
 	var first answer
 	var calls sync.WaitGroup
@@ -193,7 +193,7 @@ func TestADueRotationIsMadeByExactlyOneInstance(t *testing.T) {
 	a, b, _ := newPair(t)
 	a.clock.advance(91 * 24 * time.Hour)
 	// Both find the step due: the second has read the keys and is about to write when the first is done.
-	held := b.holdFirst(func(c Command) bool { return c.Name == "update" && c.Collection == string(storage.KindSigningKeys) })
+	held := b.proxy.holdFirst(func(c Command) bool { return c.Name == "update" && c.Collection == string(storage.KindSigningKeys) })
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var running sync.WaitGroup

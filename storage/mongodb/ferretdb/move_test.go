@@ -1,17 +1,11 @@
 package ferretdb
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"io"
-	"net"
-	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,84 +13,6 @@ import (
 	"github.com/minifed/minifed/wechat"
 	"github.com/minifed/minifed/wechat/wechattest"
 )
-
-// program is a built minifed with the environment that its commands run in.
-type program struct {
-	binary      string
-	environment []string
-}
-
-// at adds variables.
-func (p program) at(variables ...string) program {
-	p.environment = append(append([]string{}, p.environment...), variables...)
-	return p
-}
-
-// run runs a command to its end and decodes what it prints.
-func (p program) run(t *testing.T, input string, args ...string) map[string]any {
-	t.Helper()
-	command := exec.CommandContext(t.Context(), p.binary, append(args, "--output", "json")...)
-	command.Env, command.Stdin = p.environment, strings.NewReader(input)
-	var failure strings.Builder
-	command.Stderr = &failure
-	out, err := command.Output()
-	if err != nil {
-		t.Fatalf("minifed %v: %v\n%s", args, err, failure.String())
-	}
-	decoded := map[string]any{}
-	if err := json.Unmarshal(out, &decoded); err != nil {
-		t.Fatalf("minifed %v: %v\n%s", args, err, out)
-	}
-	return decoded
-}
-
-// serve starts the server, waits until it serves, and returns what stops it.
-func (p program) serve(t *testing.T) (stop func()) {
-	t.Helper()
-	command := exec.CommandContext(t.Context(), p.binary, "serve")
-	command.Env = p.environment
-	logs, err := command.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	var seen bytes.Buffer
-	for lines := bufio.NewScanner(logs); lines.Scan(); {
-		seen.WriteString(lines.Text() + "\n")
-		if strings.Contains(lines.Text(), "msg=serving") {
-			go func() { _, _ = io.Copy(io.Discard, logs) }()
-			return func() {
-				_ = command.Process.Signal(os.Interrupt)
-				_ = command.Wait()
-			}
-		}
-	}
-	t.Fatalf("minifed serve ended:\n%s", &seen)
-	return nil
-}
-
-// post sends a form as the client and decodes the answer.
-func post(t *testing.T, address string, client map[string]any, form url.Values) map[string]any {
-	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address, strings.NewReader(form.Encode()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	request.SetBasicAuth(client["client_id"].(string), client["client_secret"].(string))
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	answer := map[string]any{}
-	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil || response.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %d %v, %v", address, response.StatusCode, answer, err)
-	}
-	return answer
-}
 
 // identityOf is what must not change in an ID token: the key that signed it and whom it is about.
 func identityOf(t *testing.T, token any) (kid, sub any) {
@@ -120,12 +36,7 @@ func TestAStoreMovesFromSQLiteToMongoDBAndBack(t *testing.T) {
 	simulator := new(wechattest.Server)
 	api := httptest.NewServer(simulator)
 	t.Cleanup(api.Close)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address, folder := listener.Addr().String(), t.TempDir()
-	_ = listener.Close() // The issuer is part of the configuration, so the port must be known before.
+	address, folder := freeAddress(t), t.TempDir()
 	issuer := "http://" + address
 	base := program{minifed, append(os.Environ(),
 		"MINIFED_CONFIG="+os.DevNull, "MINIFED_PUBLIC_URL="+issuer, "MINIFED_LISTEN_ADDRESS="+address, "MINIFED_LISTEN_ADMIN_ADDRESS=off",
@@ -139,7 +50,7 @@ func TestAStoreMovesFromSQLiteToMongoDBAndBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stop := first.serve(t)
+	stop := first.serve(t).stop
 	client := first.run(t, string(app.Credential().Secret), "client", "create", "--kind", "wechat_miniapp", "--app-id", "wxsimmove", "--app-secret-stdin")
 	tokens := post(t, issuer+"/federation/wechat/miniapp/profile", client, url.Values{"code": {app.Login("alice")}})
 	stop()
@@ -152,7 +63,7 @@ func TestAStoreMovesFromSQLiteToMongoDBAndBack(t *testing.T) {
 		if exported["digest"] != imported["digest"] || exported["documents"] != imported["documents"] {
 			t.Errorf("exported %v, imported %v", exported, imported)
 		}
-		stop := move.to.serve(t)
+		stop := move.to.serve(t).stop
 		tokens = post(t, issuer+"/oauth2/token", client, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens["refresh_token"].(string)}})
 		if gotKid, gotSub := identityOf(t, tokens["id_token"]); gotKid != kid || gotSub != sub {
 			t.Errorf("move %d: kid %v, sub %v; they were %v, %v", number+1, gotKid, gotSub, kid, sub)
