@@ -129,3 +129,22 @@ func TestNothingThatWasAnsweredIsLostWhileTheDatabaseComesAndGoes(t *testing.T) 
 		t.Error(fmt.Sprint(len(users), " users, want ", len(people)))
 	}
 }
+
+// A primary that has just ceased to be one does not know the newest grants. A token that is genuine was given to somebody, so its
+// grant is read once more, linearizable, before the session is said to be over.
+func TestAGrantThatAStaleReadDoesNotSeeIsReadOnceMore(t *testing.T) {
+	t.Parallel()
+	_, i := newTown(t, (*Server).ReplicaSet)
+	app := i.addMiniProgram("mini", func(*storage.Client) {})
+	session := i.exchange("mini", app.Login("alice")).wantOK(t) // which looked for the grant before it made it
+	i.commands.forget()
+	i.proxy.Decide(Once(Stale, func(c Command) bool { return IsRead(c) && c.Collection == string(storage.KindGrant) }))
+	i.refresh("mini", session.text("refresh_token")).wantOK(t)
+	if names := i.commands.names(); fmt.Sprint(names) != "[find find find update]" {
+		t.Errorf("commands %v, want one read more than without", names)
+	}
+	level, _ := i.commands.sentTo("find", storage.KindGrant, 1).Lookup("readConcern", "level").StringValueOK()
+	if level != "linearizable" {
+		t.Errorf("the second read of the grant is %q", level)
+	}
+}

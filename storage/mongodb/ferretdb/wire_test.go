@@ -345,6 +345,22 @@ func (l *commandLog) last(name string) bson.Raw {
 	return bson.Raw{5, 0, 0, 0, 0}
 }
 
+// sentTo is the nth command of a name that was about a kind; an empty document if there is none.
+func (l *commandLog) sentTo(name string, kind storage.Kind, nth int) bson.Raw {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, command := range l.sent {
+		if commandName(command) != name || command.Lookup(name).StringValue() != string(kind) {
+			continue
+		}
+		if nth == 0 {
+			return command
+		}
+		nth--
+	}
+	return bson.Raw{5, 0, 0, 0, 0}
+}
+
 // names are the names of the commands about documents, in order.
 func (l *commandLog) names() []string {
 	l.mu.Lock()
