@@ -90,7 +90,7 @@ func (h *MiniProgramHandler) HandleTokenEndpointRequest(ctx context.Context, req
 	if subject.ID == "" {
 		return serverError(errors.New("grants: the SubjectResolver returned a subject without ID"))
 	}
-	response, err := json.Marshal(subject.Response)
+	response, err := encodeResponse(subject.Response)
 	if err != nil {
 		return serverError(fmt.Errorf("grants: Subject.Response: %w", err))
 	}
@@ -111,13 +111,24 @@ func (h *MiniProgramHandler) HandleTokenEndpointRequest(ctx context.Context, req
 	for _, name := range consumed() {
 		form.Del(name)
 	}
-	form.Set(responseKey, string(response))
+	form.Set(responseKey, response)
 	return nil
 }
 
 // responseKey is where Subject.Response waits in the form until the response exists. Forms end with the request: fosite
 // strips the key from what is stored.
 const responseKey = "urn:minifed:token-response"
+
+// noResponse is a Subject.Response without members, as most are.
+const noResponse = "{}"
+
+func encodeResponse(members map[string]any) (string, error) {
+	if len(members) == 0 {
+		return noResponse, nil
+	}
+	encoded, err := json.Marshal(members)
+	return string(encoded), err
+}
 
 // consumed lists the parameters that end here: secrets, and those of the authorization endpoint that fosite's ID token
 // strategy would obey at the token endpoint, too late to refuse them.

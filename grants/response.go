@@ -71,6 +71,9 @@ func subjectResponse(request fosite.AccessRequester) (map[string]json.RawMessage
 	if waiting == "" {
 		return nil, errors.New("grants: the request was not handled by this handler before")
 	}
+	if waiting == noResponse {
+		return nil, nil
+	}
 	var extra map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(waiting), &extra); err != nil {
 		return nil, fmt.Errorf("grants: Subject.Response: %w", err)
