@@ -40,18 +40,25 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, c *call) {
 	}
 	where, err := s.catalog.place(r)
 	if err != nil {
-		refuse(w, r, oauthErrors, absent(err))
+		s.nowhere(w, r, place{directory: s.catalog.defaultID}, absent(err))
 		return
+	}
+	if where.host != "" { // A host of its own is at https, whatever the public URL is.
+		w.Header().Set(strictTransport, httpsForAYear)
 	}
 	r = at(r, where.path)
 	if c.route = s.table.find(r); c.route == nil {
-		refuse(w, r, oauthErrors, noSuchEndpoint())
+		s.nowhere(w, r, where, noSuchEndpoint())
 		return
 	}
 	// 2. The directory.
 	issuer, err := s.catalog.issuer(r.Context(), where, c.route.cached)
+	if errors.Is(err, storage.ErrNotFound) {
+		s.nowhere(w, r, place{directory: s.catalog.defaultID}, noSuchEndpoint())
+		return
+	}
 	if err != nil {
-		refuse(w, r, c.route.surface, absent(err))
+		refuse(w, r, c.route.surface, err)
 		return
 	}
 	c.issuer = issuer
@@ -62,6 +69,26 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, c *call) {
 		return
 	}
 	c.route.ServeHTTP(w, r)
+}
+
+// nowhere answers a request that leads nowhere: programs get JSON, and people a page that looks like those of the directory.
+func (s *Server) nowhere(w http.ResponseWriter, r *http.Request, like place, err error) {
+	if !forPeople(r) {
+		refuse(w, r, oauthErrors, err)
+		return
+	}
+	issuer, unknown := s.catalog.issuer(r.Context(), like, true)
+	if unknown != nil {
+		refuse(w, r, oauthErrors, err)
+		return
+	}
+	refuse(w, r.WithContext(oauth2.Begin(r.Context(), issuer)), s.failure, err)
+}
+
+// forPeople reports whether a browser asks for a page: it names the media type, as programs do not.
+func forPeople(r *http.Request) bool {
+	reading := r.Method == http.MethodGet || r.Method == http.MethodHead
+	return reading && strings.Contains(strings.Join(r.Header.Values("Accept"), ","), "text/html")
 }
 
 // absent says that there is nothing where nothing was found.
@@ -83,6 +110,12 @@ func at(r *http.Request, path string) *http.Request {
 	return &moved
 }
 
+// The header of RFC 6797.
+const (
+	strictTransport = "Strict-Transport-Security"
+	httpsForAYear   = "max-age=31536000"
+)
+
 // headersOf are the headers that every answer has. Pages set a policy of their own for what they need.
 func headersOf(publicURL string) http.Header {
 	header := http.Header{}
@@ -91,7 +124,7 @@ func headersOf(publicURL string) http.Header {
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	if strings.HasPrefix(publicURL, "https:") {
-		header.Set("Strict-Transport-Security", "max-age=31536000")
+		header.Set(strictTransport, httpsForAYear)
 	}
 	return header
 }

@@ -45,7 +45,8 @@ func (p *pages) failure(w http.ResponseWriter, r *http.Request, problem *grants.
 // applicationFailures are the kinds of failures whose cause is the application that led here.
 func applicationFailures() []string {
 	return []string{
-		"client_id_missing", "client_unknown", "redirect_uri_missing", "redirect_uri_unregistered", "logout_uri_unregistered", "malformed_request", "request",
+		"client_id_missing", "client_unknown", "redirect_uri_missing", "redirect_uri_unregistered", "logout_uri_unregistered", "malformed_request",
+		"request_uri_over", "request",
 	}
 }
 

@@ -26,6 +26,8 @@ type Server struct {
 	access      accessLog
 	backchannel *backchannel
 	post        *post
+	// failure is the page of errors.
+	failure surface
 }
 
 var _ http.Handler = (*Server)(nil)
@@ -87,6 +89,7 @@ func (s *Server) endpoints() ([]endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.failure = views.failure
 	proofs := s.newPasswords(people, throttles)
 	proof := linkProof{bearer: &bearer{tokens: jwts, store: store}, now: c.Now}
 	mail := letters{s.post, views.tongues}
