@@ -211,7 +211,7 @@ func (a *account) reauthenticate(r *http.Request, current *signedIn, password st
 		return errNotFresh
 	}
 	mine := subject{user.Directory, ownRule(), user.ID}
-	proven, err := a.passwords.verify(r.Context(), cmp.Or(user.Username, user.Email), password, []subject{mine})
+	proven, err := a.passwords.verify(r.Context(), cmp.Or(user.Username, user.Email), password, attempt{told: []subject{mine}})
 	if err == nil && proven.Record.ID != user.ID {
 		return identity.ErrWrongPassword
 	}

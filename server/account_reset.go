@@ -172,6 +172,10 @@ func (e *accountReset) reset(w http.ResponseWriter, r *http.Request) error {
 	if err := e.letters.tell(r.Context(), changed.Record, "mail.password"); err != nil {
 		return err
 	}
+	// Whoever guesses at the account meanwhile must not keep its owner out.
+	if err := e.passwords.recognise(w, r, changed.Record); err != nil {
+		return err
+	}
 	return e.pages.render(w, r, page{
 		template: "message", title: say("reset.done.title"),
 		data: messageData{Text: say("reset.done.text"), Link: &pageLink{Text: say("reset.done.login"), Path: loginPath}},

@@ -54,11 +54,11 @@ func (f *federation) countedProof(ctx context.Context, v *visit, refused error) 
 // attachByPassword is bindUser's method password: who knows username and password of an account gets it, at the pace of any
 // other sign-in.
 func (f *federation) attachByPassword(ctx context.Context, client *oauth2.Client, v *visit, login identity.Login) (person, error) {
-	subjects, err := f.attaching.subjects(ctx, login, v.username)
+	try, err := f.attaching.attempt(ctx, login, v.username)
 	if err != nil {
 		return person{}, err
 	}
-	user, err := f.attaching.passwords.verify(ctx, v.username, v.password, subjects)
+	user, err := f.attaching.passwords.verify(ctx, v.username, v.password, try)
 	if errors.Is(err, identity.ErrWrongPassword) && !down(err) {
 		return person{}, f.countedProof(ctx, v, &grants.Error{
 			Protocol: as(fosite.ErrInvalidGrant, "The username or the password is wrong. Call wx.login again and try once more.", err),
@@ -89,29 +89,25 @@ func (f *federation) attach(
 	return f.updated(ctx, client, v, resolution)
 }
 
-// subjects are what the failures of a WeChat user at an account are counted by: the account is one of them, unless the WeChat
-// user has it already. Then nobody else can keep them out of it.
-func (a *attaching) subjects(ctx context.Context, login identity.Login, name string) ([]subject, error) {
-	folded := foldName(name)
+// attempt is what the failures of a WeChat user at an account are counted by: the account is among it, unless the WeChat user
+// has it already. Then nobody else can keep them out of it.
+func (a *attaching) attempt(ctx context.Context, login identity.Login, name string) (attempt, error) {
 	own := openIDSubject(login)
-	linked, err := a.linked(ctx, login, folded)
+	holder, err := a.passwords.people.Holder(ctx, login.Directory, name)
 	if err != nil {
-		return nil, err
+		return attempt{}, err
 	}
-	if linked {
-		return []subject{own}, nil
-	}
-	return []subject{accountSubject(login.Directory, folded), own}, nil
-}
-
-// linked reports whether a WeChat user belongs to the account of that name.
-func (a *attaching) linked(ctx context.Context, login identity.Login, folded string) (bool, error) {
-	open, err := a.holder(ctx, storage.IdentityKey(login.Directory, storage.IdentityOpenID, login.AppID, login.OpenID))
+	linked, err := a.holder(ctx, storage.IdentityKey(login.Directory, storage.IdentityOpenID, login.AppID, login.OpenID))
 	if err != nil {
-		return false, err
+		return attempt{}, err
 	}
-	named, err := a.holder(ctx, storage.IdentityKey(login.Directory, storage.IdentityUsername, "", folded))
-	return open != "" && open == named, err
+	if linked != "" && linked == holder {
+		return attempt{told: []subject{own}}, nil
+	}
+	folded := foldName(name)
+	return attempt{
+		told: []subject{nameSubject(login.Directory, folded), own}, account: accountSubject(login.Directory, holder, folded),
+	}, nil
 }
 
 // holder is the ID of the user that a link names; empty without a link.

@@ -23,7 +23,7 @@ type devices struct {
 type device struct {
 	// ID is random.
 	ID string `json:"i"`
-	// Accounts are the digests of the names that signed in, the last one first.
+	// Accounts are the digests of the users who signed in, the last one first.
 	Accounts []string `json:"a"`
 }
 
@@ -55,16 +55,18 @@ func (d devices) read(r *http.Request) (device, error) {
 	return device{ID: id}, err
 }
 
-// knows reports whether the account of a name has been signed in to with it.
-func (d device) knows(name string) bool { return slices.Contains(d.Accounts, accountDigest(name)) }
+// knows reports whether a user has signed in with it, by whichever name. Nobody, the empty ID, never has.
+func (d device) knows(user string) bool {
+	return user != "" && slices.Contains(d.Accounts, accountDigest(user))
+}
 
-// remember makes the browser known for the account of a name.
-func (d devices) remember(w http.ResponseWriter, r *http.Request, known device, name string) error {
+// remember makes the browser known for a user.
+func (d devices) remember(w http.ResponseWriter, r *http.Request, known device, user string) error {
 	issuer, ok := oauth2.IssuerFrom(r.Context())
 	if !ok {
 		return errNoRequest
 	}
-	mark := accountDigest(name)
+	mark := accountDigest(user)
 	others := slices.DeleteFunc(slices.Clone(known.Accounts), func(other string) bool { return other == mark })
 	known.Accounts = append([]string{mark}, others[:min(len(others), maxDeviceAccounts-1)]...)
 	text, err := json.Marshal(known)
@@ -79,4 +81,4 @@ func (d devices) remember(w http.ResponseWriter, r *http.Request, known device, 
 	return nil
 }
 
-func accountDigest(name string) string { return storage.Digest("device account", name) }
+func accountDigest(user string) string { return storage.Digest("device account", user) }

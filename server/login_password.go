@@ -29,39 +29,74 @@ const maxName = 512
 // signIn returns the user whose name and password were typed into a browser, which is known for that account from then on. It
 // answers identity.ErrWrongPassword, whatever is wrong, identity.ErrUserDisabled, or an error that says how long to wait.
 func (p *passwords) signIn(w http.ResponseWriter, r *http.Request, name, password string) (*storage.Entry[storage.User], error) {
-	folded := foldName(name)
 	browser, err := p.devices.read(r)
 	if err != nil {
 		return nil, err
 	}
 	directory := callOf(r.Context()).issuer.Directory.ID
-	subjects := []subject{
-		accountSubject(directory, folded), addressSubject(directory, addressRule(), callOf(r.Context()).remote),
-	}
-	if browser.knows(folded) {
-		subjects = []subject{{directory, deviceRule(), browser.ID + " " + folded}}
-	}
-	user, err := p.verify(r.Context(), name, password, subjects)
+	holder, err := p.people.Holder(r.Context(), directory, name)
 	if err != nil {
 		return nil, err
 	}
-	return user, p.devices.remember(w, r, browser, folded)
+	folded := foldName(name)
+	try := attempt{
+		told:    []subject{nameSubject(directory, folded), addressSubject(directory, addressRule(), callOf(r.Context()).remote)},
+		account: accountSubject(directory, holder, folded),
+	}
+	if browser.knows(holder) {
+		try = attempt{told: []subject{{directory, deviceRule(), browser.ID + " " + holder}}}
+	}
+	user, err := p.verify(r.Context(), name, password, try)
+	if err != nil {
+		return nil, err
+	}
+	return user, p.devices.remember(w, r, browser, user.Record.ID)
 }
 
-// verify returns the user of a name and password, unless one of the subjects has failed too often. The attempts at the first,
-// which is the account, take turns.
-func (p *passwords) verify(ctx context.Context, name, password string, subjects []subject) (*storage.Entry[storage.User], error) {
-	leave, err := p.turns.take(ctx, subjects[0])
+// recognise makes a browser known for an account whose owner has proven it in another way than by the password.
+func (p *passwords) recognise(w http.ResponseWriter, r *http.Request, user storage.User) error {
+	browser, err := p.devices.read(r)
+	if err != nil {
+		return err
+	}
+	return p.devices.remember(w, r, browser, user.ID)
+}
+
+// attempt says by what the failures of a try are counted.
+type attempt struct {
+	// told are those that have to wait, and are told so: what was typed, and where it comes from. Tries of the first take turns.
+	told []subject
+	// account is the account behind the name, so that a username and an address are no more tries than one. While it has to wait,
+	// every password is wrong: to say more would tell which names are one account's, and that they are somebody's. The zero
+	// value is for who is spared that.
+	account subject
+}
+
+// verify returns the user of a name and password, unless there were too many failures.
+func (p *passwords) verify(ctx context.Context, name, password string, try attempt) (*storage.Entry[storage.User], error) {
+	leave, err := p.turns.take(ctx, try.told[0])
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	if err := p.failures.admit(ctx, subjects...); err != nil {
+	if err := p.failures.admit(ctx, try.told...); err != nil {
 		return nil, err
 	}
-	user, err := p.people.VerifyPassword(ctx, subjects[0].directory, name, password)
+	counted := try.told
+	if try.account != (subject{}) {
+		blocked, err := p.failures.look(ctx, try.account)
+		if err != nil {
+			return nil, err
+		}
+		if blocked > 0 {
+			password = "" // It is hashed all the same, and nobody has it. It was not tried, and does not count.
+		} else {
+			counted = append([]subject{try.account}, counted...)
+		}
+	}
+	user, err := p.people.VerifyPassword(ctx, try.told[0].directory, name, password)
 	if errors.Is(err, identity.ErrWrongPassword) {
-		for _, s := range subjects {
+		for _, s := range counted {
 			p.failures.failed(ctx, s)
 		}
 	}

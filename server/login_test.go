@@ -163,6 +163,51 @@ func TestWhoGuessesHasToWaitAndTheOwnerDoesNot(t *testing.T) {
 	}
 }
 
+// Two names would be twice as many guesses. That they are one account's is said to nobody, because it would tell whose they are:
+// while the account has to wait, the right password is wrong as well.
+func TestAUsernameAndAnAddressAreNoMoreGuessesThanOneAndAreNotToldToBelongTogether(t *testing.T) {
+	h := newHouse(t)
+	h.addMailedPerson("wanda")
+	owner := h.visitor()
+	owner.enter("wanda")
+	owner.press("sign-out-form", "sign-out")
+	attack := func(username, address string) (answers []string) {
+		for _, name := range []string{username, address, username, address, username, address, username, address} {
+			v := h.visitor()
+			v.get(h.url + "/login")
+			v.press("login-form", "login", "username", name, "password", "wrong")
+			answers = append(answers, fmt.Sprint(v.page.status, strings.Contains(v.page.body, "The username or the password is wrong.")))
+		}
+		return answers
+	}
+	if known, unknown := attack("wanda", "wanda@example.com"), attack("nobody", "nobody@example.com"); !slices.Equal(known, unknown) {
+		t.Errorf("an account is answered %v, nobody's names %v", known, unknown)
+	}
+	for _, name := range []string{"wanda", "wanda@example.com"} {
+		v := h.visitor()
+		v.get(h.url + "/login")
+		v.press("login-form", "login", "username", name, "password", goodPassword)
+		v.at(t, "/login", http.StatusBadRequest, "The username or the password is wrong.")
+	}
+	// The browser that the owner has used is spared, by whichever name, and so is one that a link in a mail was opened with.
+	owner.get(h.url + "/login")
+	owner.press("login-form", "login", "username", "wanda@example.com", "password", goodPassword)
+	owner.at(t, "/account", http.StatusOK, "Name of wanda")
+	other := h.visitor()
+	other.get(h.resetLink("wanda@example.com"))
+	other.press("save-form", "save", "new_password", "another password")
+	h.fail("wanda", 3)
+	other.get(h.url + "/login")
+	other.press("login-form", "login", "username", "wanda", "password", "another password")
+	other.at(t, "/account", http.StatusOK, "Name of wanda")
+	// Who waits long enough gets in.
+	h.clock.Advance(time.Hour)
+	v := h.visitor()
+	v.get(h.url + "/login")
+	v.press("login-form", "login", "username", "wanda", "password", "another password")
+	v.at(t, "/account", http.StatusOK, "Name of wanda")
+}
+
 func TestAKnownBrowserCanGuessNoMoreThanAnother(t *testing.T) {
 	h := newHouse(t)
 	h.addPerson("wanda")

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/netip"
@@ -16,6 +17,9 @@ import (
 
 // The rules by which people who fail have to wait. An account allows some hundred guesses a day, wherever they come from; an
 // address may belong to many people, and what it failed is forgotten as fast as it may fail again.
+func nameRule() throttle { return throttle{name: "name", free: 5, most: 15 * time.Minute} }
+
+// accountRule is for the account that several names lead to. Nobody is told of it: see attempt.
 func accountRule() throttle { return throttle{name: "account", free: 5, most: 15 * time.Minute} }
 
 // deviceRule is for an account at a browser that its owner has used: others cannot use it up.
@@ -42,9 +46,15 @@ func mailRule() throttle {
 	return throttle{name: "mail", free: 3, most: 30 * time.Minute, forgets: 30 * time.Minute}
 }
 
-// accountSubject is an account by the name that was typed: whether somebody has it makes no difference.
-func accountSubject(directory, folded string) subject {
-	return subject{directory, accountRule(), folded}
+// nameSubject is an account by the name that was typed: whether somebody has it makes no difference.
+func nameSubject(directory, folded string) subject {
+	return subject{directory, nameRule(), folded}
+}
+
+// accountSubject is the account behind a name. A name that nobody has is counted as an account of its own, so that both take as
+// many store operations.
+func accountSubject(directory, holder, folded string) subject {
+	return subject{directory, accountRule(), cmp.Or(holder, "nobody "+folded)}
 }
 
 // openIDSubject is a WeChat user who signs in.
