@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -257,5 +258,106 @@ func TestAHostIsLookedUpOnceInAWhileAndSurvivesTheStore(t *testing.T) {
 	}
 	if got := w.at("never.example", http.MethodGet, "/oauth2/jwks", nil); got.status != http.StatusServiceUnavailable {
 		t.Errorf("a host that was never seen: %d", got.status)
+	}
+}
+
+// hostSession is what a browser and its client hold after a sign-in at one host.
+type hostSession struct {
+	issuer, cookie, code, access, refresh, idToken string
+}
+
+// signInAtHost signs alice in at the directory that has a host to itself, and leaves a second code unused.
+func (w *world) signInAtHost(directory, host string) hostSession {
+	w.Helper()
+	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("web:"+secretOfWeb))
+	found := hostSession{issuer: "https://" + host}
+	cookies := map[string]string{}
+	authorize := func() string {
+		address, method, form := "/oauth2/authorize?"+w.authorizeForm("web", "scope", "openid offline_access").Encode(), http.MethodGet, url.Values(nil)
+		for range 8 {
+			var sent []string
+			for name, value := range cookies {
+				sent = append(sent, name+"="+value)
+			}
+			a := w.at(host, method, address, form, "Cookie", strings.Join(sent, "; "))
+			for _, line := range a.header.Values("Set-Cookie") {
+				cookie := must(http.ParseSetCookie(line))(w.T)
+				cookies[cookie.Name] = cookie.Value
+			}
+			location := a.header.Get("Location")
+			if strings.HasPrefix(location, webRedirect) {
+				return must(url.Parse(location))(w.T).Query().Get("code")
+			}
+			if location != "" {
+				address, method, form = strings.TrimPrefix(location, found.issuer), http.MethodGet, nil
+				continue
+			}
+			method, form = http.MethodPost, url.Values{"decision": {"go"}, "username": {"alice"}, "scope": {"openid", "offline_access"}}
+		}
+		w.Fatal("no code")
+		return ""
+	}
+	redeem := url.Values{"grant_type": {"authorization_code"}, "code": {authorize()}, "redirect_uri": {webRedirect}}
+	tokens := w.at(host, http.MethodPost, "/oauth2/token", redeem, "Authorization", basic)
+	found.access, found.refresh, found.idToken = tokens.text("access_token"), tokens.text("refresh_token"), tokens.text("id_token")
+	found.code, found.cookie = authorize(), cookies["__Host-mf-"+directory]
+	if found.access == "" || found.refresh == "" || found.code == "" || found.cookie == "" || claims(w.T, found.idToken)["iss"] != found.issuer {
+		w.Fatalf("at %s: %d %s", host, tokens.status, tokens.raw)
+	}
+	return found
+}
+
+func TestTwoDirectoriesAtHostsOfTheirOwnAreStrangers(t *testing.T) {
+	w := hostedWorld(t)
+	const teaHost = "login.tea.example"
+	w.addDirectory(storage.Directory{ID: "tea", Issuer: "https://" + teaHost})
+	w.claim(teaHost, "tea")
+	w.addClient("web", func(c *storage.Client) { c.Directory = "tea" })
+	w.addUserIn("tea", "alice")
+	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("web:"+secretOfWeb))
+	sessions := map[string]hostSession{shopHost: w.signInAtHost("shop", shopHost), teaHost: w.signInAtHost("tea", teaHost)}
+	for from, held := range sessions {
+		for at := range sessions {
+			foreign := at != from
+			want := func(what string, got answer, good bool) {
+				if good == foreign {
+					t.Errorf("%s of %s at %s: %d %s %s", what, from, at, got.status, got.header.Get("Location"), got.raw)
+				}
+			}
+			// 1. Tokens.
+			got := w.at(at, http.MethodGet, "/oauth2/userinfo", nil, "Authorization", "Bearer "+held.access)
+			want("access token", got, got.status == http.StatusOK)
+			got = w.at(at, http.MethodPost, "/oauth2/introspect", url.Values{"token": {held.access}}, "Authorization", basic)
+			want("introspected token", got, got.body["active"] == true)
+			got = w.at(at, http.MethodPost, "/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {held.refresh}}, "Authorization", basic)
+			want("refresh token", got, got.status == http.StatusOK)
+			// 2. The session, under the names of both.
+			for _, name := range []string{"__Host-mf-shop", "__Host-mf-tea"} {
+				got = w.at(at, http.MethodGet, "/oauth2/authorize?"+w.authorizeForm("web", "prompt", "none").Encode(), nil, "Cookie", name+"="+held.cookie)
+				if signedIn := strings.Contains(got.header.Get("Location"), "code="); signedIn && (foreign || !strings.Contains(name, strings.Split(from, ".")[1])) {
+					t.Errorf("cookie of %s at %s as %s signs in", from, at, name)
+				} else if !signedIn && !foreign && strings.Contains(name, strings.Split(from, ".")[1]) {
+					t.Errorf("cookie of %s at home: %s", from, got.header.Get("Location"))
+				}
+			}
+			// 3. The hint.
+			got = w.at(at, http.MethodGet, "/oauth2/authorize?"+w.authorizeForm("web", "id_token_hint", held.idToken, "prompt", "none").Encode(), nil)
+			want("hint", got, strings.Contains(got.header.Get("Location"), "error=login_required"))
+		}
+	}
+	// 4. The codes last, since a code that is shown at home is spent.
+	for from, held := range sessions {
+		for _, at := range []string{shopHost, teaHost} {
+			if at == from {
+				continue
+			}
+			redeem := url.Values{"grant_type": {"authorization_code"}, "code": {held.code}, "redirect_uri": {webRedirect}}
+			if got := w.at(at, http.MethodPost, "/oauth2/token", redeem, "Authorization", basic); got.text("error") != "invalid_grant" {
+				t.Errorf("code of %s at %s: %d %s", from, at, got.status, got.raw)
+			}
+			if got := w.at(from, http.MethodPost, "/oauth2/token", redeem, "Authorization", basic); got.status != http.StatusOK {
+				t.Errorf("code of %s at home: %d %s", from, got.status, got.raw)
+			}
+		}
 	}
 }
