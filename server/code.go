@@ -286,7 +286,7 @@ func (s codeStorage) GetAuthorizeCodeSession(ctx context.Context, code string, s
 	}
 	targets, err := targetsOf(asking.GetRequestForm(), request.GrantedAudience)
 	if err != nil {
-		return nil, err
+		return nil, invalidTarget("The resource or audience is not among those that the authorization request was granted.")
 	}
 	if len(targets) > 0 {
 		request.RequestedAudience, request.GrantedAudience = targets, targets
