@@ -316,6 +316,7 @@ func TestAClientThatIsSlowDoesNotHoldUpItsUser(t *testing.T) {
 		case <-release:
 		case <-r.Context().Done():
 		}
+		panic(http.ErrAbortHandler) // To return would be to answer.
 	})
 	b := w.newBrowser()
 	b.flow("spa")
