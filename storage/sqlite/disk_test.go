@@ -75,3 +75,21 @@ func TestATroubledDiskIsUnavailableWithARemedyAndHealsByItself(t *testing.T) {
 		})
 	}
 }
+
+func TestAServerDoesNotStartOnAFileThatItCannotWrite(t *testing.T) {
+	path := openTest(t, Options{}).path
+	readOnly := func(ctx context.Context, path string) (*connection, error) {
+		return connect(ctx, path, dsn(path)+"&mode=ro")
+	}
+	_, err := open(t.Context(), Options{Path: path, Serve: true}, readOnly)
+	if !errors.Is(err, storage.ErrUnavailable) || !strings.Contains(err.Error(), "read-only") || !strings.Contains(err.Error(), path) {
+		t.Errorf("a server: %v", err)
+	}
+	tool, err := open(t.Context(), Options{Path: path}, readOnly)
+	if err != nil {
+		t.Fatalf("a command: %v", err)
+	}
+	if err := tool.Close(); err != nil {
+		t.Error(err)
+	}
+}

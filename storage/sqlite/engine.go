@@ -98,6 +98,11 @@ func (e *Engine) start(ctx context.Context, options Options, dial dialer) (err e
 	if err := first.prepareFile(e.tables); err != nil {
 		return errors.Join(err, first.Close())
 	}
+	if options.Serve {
+		if err := e.probe(first); err != nil {
+			return errors.Join(err, first.Close())
+		}
+	}
 	for range readConnections {
 		e.readers <- &reader{path: e.path}
 	}
@@ -106,6 +111,15 @@ func (e *Engine) start(ctx context.Context, options Options, dial dialer) (err e
 		e.writer.sweep = newSweep(e)
 	}
 	go e.writer.run()
+	return nil
+}
+
+// probe finds out whether the file can be written. A server that began to read where it cannot write would share its read-only
+// view with every later connection of its process, and not notice that the file became writable.
+func (e *Engine) probe(c *connection) error {
+	if _, err := c.exec(e.tables[storage.KindMeta].delete, ""); err != nil { // No document has that ID.
+		return unavailable(e.path, "write", err)
+	}
 	return nil
 }
 
