@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/minifed/minifed/keys"
@@ -15,7 +16,10 @@ import (
 
 const (
 	// archiveHead begins the first line of an archive; the key of the file follows, sealed by the master key.
-	archiveHead = "minifed export 1 "
+	archiveHead = archiveName + archiveVersion + " "
+	// archiveName begins an archive of any version.
+	archiveName    = "minifed export "
+	archiveVersion = "1"
 	// sealedChunk is how much of an archive is sealed at a time, in bytes.
 	sealedChunk = 64 << 10
 	// maxHead bounds the first line.
@@ -114,6 +118,19 @@ func newSealedReader(in io.Reader, master *keys.Master) (*sealedReader, error) {
 	return &sealedReader{in: buffered, aead: aead, head: []byte(head), sealed: make([]byte, sealedChunk+aead.Overhead())}, nil
 }
 
+// checkHead refuses what is no archive, and an archive of another version.
+func checkHead(head string) error {
+	if strings.HasPrefix(head, archiveHead) {
+		return nil
+	}
+	version, ok := strings.CutPrefix(head, archiveName)
+	version, _, more := strings.Cut(version, " ")
+	if number, err := strconv.ParseUint(version, 10, 16); ok && more && err == nil {
+		return fmt.Errorf("this is an export of version %d, and this minifed reads version %s: import it with the minifed that made it", number, archiveVersion)
+	}
+	return errArchive
+}
+
 // readHead reads the first line.
 func readHead(in io.ByteReader) (string, error) {
 	var head strings.Builder
@@ -123,8 +140,8 @@ func readHead(in io.ByteReader) (string, error) {
 			break
 		}
 		head.WriteByte(next)
-		if next == '\n' && strings.HasPrefix(head.String(), archiveHead) {
-			return head.String(), nil
+		if next == '\n' {
+			return head.String(), checkHead(head.String())
 		}
 	}
 	return "", errArchive

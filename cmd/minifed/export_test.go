@@ -241,6 +241,15 @@ func TestAnArchiveThatIsNotWholeOrWasChangedIsRefused(t *testing.T) {
 	}
 }
 
+func TestAnArchiveOfAnotherVersionSaysSo(t *testing.T) {
+	sealed, master := archiveOf(t, 1)
+	other := bytes.Replace(sealed, []byte("export 1 "), []byte("export 2 "), 1)
+	_, err := readArchive(bytes.NewReader(other), master, func(storage.Document) error { return nil })
+	if err == nil || !strings.Contains(err.Error(), "version 2") {
+		t.Errorf("said %v", err)
+	}
+}
+
 func TestAnArchiveWhoseEndDoesNotFitIsRefused(t *testing.T) {
 	master, err := keys.ParseMaster(demoMasterKey(), rand.Reader)
 	if err != nil {

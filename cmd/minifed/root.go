@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // The exit codes.
@@ -78,7 +79,9 @@ The exit code is 0 when everything is done, 1 when something failed, and 2 when 
 	root.SetIn(c.in)
 	root.SetOut(c.out)
 	root.SetErr(c.err)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err.Error()} })
+	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
+		return &usageError{err.Error() + nearestFlag(command, err)}
+	})
 	root.PersistentFlags().StringVar(&flags.configPath, "config", "",
 		"configuration `file`; without it that of $"+configVariable+", else config.yaml of this folder, if there is one")
 	root.PersistentFlags().StringVarP(&flags.output, "output", "o", "text", "what to print: text or json")
@@ -101,6 +104,17 @@ func addTo(root *cobra.Command, group string, commands ...*cobra.Command) {
 		command.GroupID = group
 		root.AddCommand(command)
 	}
+}
+
+// nearestFlag names the flag that an unknown one is most likely a slip of.
+func nearestFlag(command *cobra.Command, err error) string {
+	name, unknown := strings.CutPrefix(err.Error(), "unknown flag: --")
+	if !unknown {
+		return ""
+	}
+	names := []string{}
+	command.Flags().VisitAll(func(flag *pflag.Flag) { names = append(names, flag.Name) })
+	return fmt.Sprintf("; the nearest one is --%s", nearest(name, names))
 }
 
 // load reads the configuration that the flags and the environment name.

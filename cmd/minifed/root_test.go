@@ -136,6 +136,7 @@ func TestWrongCommandLinesAreUsageErrorsThatSayWhatIsRight(t *testing.T) {
 		{"client create", "--kind is missing"},
 		{"client create --kind wechat_miniapp", "--app-id is missing"},
 		{"client list --frobnicate", "--frobnicate"},
+		{"client create --knd spa", "the nearest one is --kind"},
 		{"client list --limit 0", "must be 1 to 500"},
 		{"client list --output xml", "--output xml"},
 		{"directory create", "needs an ID"},
