@@ -47,6 +47,9 @@ func TestRFC6749_3_1_2_ErrorsAboutTheAddresseeStayHere(t *testing.T) {
 	w := newSite(t)
 	w.addClient("off", func(c *storage.Client) { c.Disabled = true })
 	w.addClient("query", func(c *storage.Client) { c.RedirectURIs = []string{webRedirect + "?a=b", webRedirect + "/"} })
+	w.addClient("tls", func(c *storage.Client) {
+		c.Kind, c.RedirectURIs = storage.ClientNative, []string{"https://127.0.0.1/callback"}
+	})
 	w.addClient("local", func(c *storage.Client) { c.RedirectURIs = []string{"http://127.0.0.1:5173/callback"} })
 	for name, address := range map[string]string{
 		"no client":                   w.authorizeURL("web", "client_id", ""),
@@ -89,6 +92,7 @@ func TestRFC6749_3_1_2_ErrorsAboutTheAddresseeStayHere(t *testing.T) {
 		"native without port":         w.authorizeURL("native", "redirect_uri", "http://127.0.0.1:/callback"),
 		"native on too high a port":   w.authorizeURL("native", "redirect_uri", "http://127.0.0.1:65536/callback"),
 		"native on a signed port":     w.authorizeURL("native", "redirect_uri", "http://127.0.0.1:+80/callback"),
+		"native without its https":    w.authorizeURL("tls", "redirect_uri", "http://127.0.0.1:51000/callback"),
 		"native over https":           w.authorizeURL("native", "redirect_uri", "https://127.0.0.1:1234/callback"),
 		"native on a port of https":   w.authorizeURL("native", "redirect_uri", "https://app.example:8443/callback"),
 		"native, other private path":  w.authorizeURL("native", "redirect_uri", "com.example.app:/evil"),

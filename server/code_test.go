@@ -176,6 +176,9 @@ func TestOIDCCore_2_TheIDToken(t *testing.T) {
 	for _, client := range []string{"web", "opaque"} {
 		a := w.redeem(client, b.freshCode(client))
 		all := claims(t, a.text("id_token"))
+		if all["rat"] != nil {
+			t.Errorf("%s: rat is fosite's own", client)
+		}
 		for name, want := range map[string]any{
 			"iss": w.url, "sub": "alice", "aud": client, "azp": client, "nonce": "nonce-1", "acr": "1", "amr": []any{"pwd"},
 			"auth_time": float64(w.clock.Now().Unix()), "sid": list[storage.Session](w)[0].ID,
