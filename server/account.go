@@ -39,7 +39,7 @@ const (
 // accountRoute is a page of the account: it is for people who are signed in.
 type accountRoute func(w http.ResponseWriter, r *http.Request, current *signedIn) error
 
-// signedIn sends whoever is not signed in to the login page.
+// signedIn sends whoever is not signed in to the login page, with what a mail brought them here with.
 func (a *account) signedIn(serve accountRoute) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		current, err := a.sessions.browserSession(r)
@@ -47,7 +47,7 @@ func (a *account) signedIn(serve accountRoute) func(http.ResponseWriter, *http.R
 			return err
 		}
 		if current == nil {
-			return seeOther(w, r, loginPath)
+			return seeOther(w, r, loginPath, proofOf(r)...)
 		}
 		return serve(w, r, current)
 	}

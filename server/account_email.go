@@ -116,6 +116,14 @@ func mailLink(r *http.Request, path string) tokenLink {
 	return tokenLink(link + tokenOfMail + "=")
 }
 
+// proofOf is the token of a mail that a URL holds, as a parameter for the next one.
+func proofOf(r *http.Request) []string {
+	if token := r.URL.Query().Get(tokenOfMail); token != "" {
+		return []string{tokenOfMail, token}
+	}
+	return nil
+}
+
 // with is the address with a token, which is base64url.
 func (l tokenLink) with(token string) string { return string(l) + token }
 

@@ -262,6 +262,33 @@ func TestAnAddressIsTakenOnceItsOwnerConfirms(t *testing.T) {
 	}
 }
 
+func TestALinkToConfirmAnAddressOutlivesTheSignInThatItNeeds(t *testing.T) {
+	h := newHouse(t)
+	user := h.addPerson("wanda")
+	h.addPerson("victor")
+	desk := h.visitor()
+	desk.enter("wanda")
+	desk.get(h.url + "/account/email")
+	desk.press("save-form", "save", "email", "new@example.com", "current_password", goodPassword)
+	link := linkIn(t, h.letters("new@example.com")[0])
+	phone := h.visitor()
+	phone.get(link)
+	phone.at(t, "/login", http.StatusOK, "Sign in")
+	phone.press("login-form", "login", "username", "wanda", "password", "wrong")
+	phone.at(t, "/login", http.StatusBadRequest, "is wrong")
+	phone.signInAs("wanda")
+	phone.at(t, "/account/email/confirm", http.StatusOK, "new@example.com")
+	phone.press("confirm-form", "confirm")
+	phone.at(t, "/account", http.StatusOK, "Your e-mail address is confirmed.")
+	if got := h.user(user.ID); got.Email != "new@example.com" || !got.EmailVerified {
+		t.Errorf("%+v", got)
+	}
+	other := h.visitor()
+	other.get(link)
+	other.signInAs("victor")
+	other.at(t, "/account/email/confirm", http.StatusBadRequest, "This link does not work any more")
+}
+
 func TestALinkToConfirmAnAddressEnds(t *testing.T) {
 	h := newHouse(t)
 	user := h.addPerson("wanda")

@@ -68,7 +68,7 @@ func (e *loginEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
 	other := r.URL.Query().Has(otherParameter)
 	switch {
 	case current != nil && p == nil && !other:
-		return seeOther(w, r, accountPath)
+		return goHome(w, r)
 	case current != nil && p != nil && p.Step == stepAccount && !other:
 		return e.choose(w, r, p, current)
 	}
@@ -126,9 +126,17 @@ func (e *loginEndpoint) submit(w http.ResponseWriter, r *http.Request, p *waitin
 		return err
 	}
 	if p == nil {
-		return seeOther(w, r, accountPath)
+		return goHome(w, r)
 	}
 	return e.authorize.signedIn(w, r, p, signed)
+}
+
+// goHome leads to the account page, or to what a mail has asked the user to confirm.
+func goHome(w http.ResponseWriter, r *http.Request) error {
+	if proof := proofOf(r); proof != nil {
+		return seeOther(w, r, emailConfirmPath, proof...)
+	}
+	return seeOther(w, r, accountPath)
 }
 
 // form is the login page.
