@@ -54,7 +54,7 @@ func TestAnOldPushedRequestHasAPageThatSaysSo(t *testing.T) {
 	h := newHouse(t)
 	v := h.visitor()
 	v.get(h.url + "/oauth2/authorize?client_id=shop&request_uri=urn:ietf:params:oauth:request_uri:unknown")
-	v.at(t, "/oauth2/authorize", http.StatusBadRequest, "This link is over")
+	v.at(t, "/oauth2/authorize", http.StatusBadRequest, "This link has expired")
 	if !strings.Contains(v.page.body, "invalid_request_uri") {
 		t.Errorf("makers are not told: %s", v.page.body)
 	}

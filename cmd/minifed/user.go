@@ -181,7 +181,7 @@ func newUserUpdate(d *desk) *cobra.Command {
 	command := &cobra.Command{
 		Use:     "update USER_ID",
 		Short:   "Change a user",
-		Long:    "Changes what the flags say and nothing else; \"\" clears a part of the profile. An e-mail address or a phone number set here counts as verified\nby you.",
+		Long:    "Changes what the flags say and nothing else; \"\" clears a part of the profile. \nAn e-mail address or a phone number set here counts as verified by you.",
 		Example: "  minifed user update 4ofe6wmzs2ks6bzxyrhwmhsxqa --nickname Ali --locale zh-CN\n  minifed user update 4ofe6wmzs2ks6bzxyrhwmhsxqa --username alice",
 		Args:    exactly("the user's ID"),
 	}
