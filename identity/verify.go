@@ -37,8 +37,8 @@ func (s *Service) VerifyPassword(ctx context.Context, directory, name, password 
 	return s.rehash(ctx, user, password, hash)
 }
 
-// Holder returns the ID of the user whose username, or proven e-mail address, a name is; empty when nobody carries it. It takes the
-// same store operations in either case. It is for counting failures by account, and is not to be told to anybody.
+// Holder returns the ID of the user whose username, or proven e-mail address, a name is; empty when nobody carries it. It takes
+// the same store operations in either case. It is for counting failures by account, and is not to be told to anybody.
 func (s *Service) Holder(ctx context.Context, directory, name string) (string, error) {
 	user, err := s.named(ctx, directory, name)
 	if err != nil || user == nil {

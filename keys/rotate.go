@@ -23,7 +23,8 @@ const (
 var ErrTooMany = errors.New("keys: too many keys are still needed")
 
 // EnsureDirectory makes the first keys of a directory, for the algorithms of its policy that it has none of. They are active
-// at once, also for an instance whose clock is behind: nobody can have fetched the JWK Set without them. Instances that race for it end up with the same keys.
+// at once, also for an instance whose clock is behind: nobody can have fetched the JWK Set without them. Instances that race
+// for it end up with the same keys.
 func (r *Ring) EnsureDirectory(ctx context.Context, directory storage.Directory) error {
 	for _, name := range policyAlgorithms(directory.Policy) {
 		if _, err := r.copies.reload(ctx, storage.Key(directory.ID, name)); err == nil {

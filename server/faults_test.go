@@ -202,7 +202,7 @@ func (h *house) known(client, user, sub string) {
 	}
 }
 
-// signedIn is settled for a login of a user who is known by it.
+// signedInBy is settled for a login of a user who is known by it.
 func (h *house) signedInBy(client, user string) func(answer) {
 	return func(a answer) {
 		h.alive(client, a)
