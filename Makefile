@@ -39,6 +39,7 @@ setup: ## install what the tests need besides Go (Node.js, Chromium, strace), if
 .PHONY: lint
 lint: bin/golangci-lint ## gofumpt, import order, vet, staticcheck and the rest of .golangci.yml
 	bin/golangci-lint run ./...
+	for module in $(MODULES); do (cd $$module && $(CURDIR)/bin/golangci-lint run ./...); done
 
 bin/golangci-lint: .ci/lint/go.mod
 	go -C .ci/lint build -o $(CURDIR)/bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
