@@ -127,7 +127,7 @@ func (h *MiniProgramHandler) issueIDToken(ctx context.Context, request fosite.Ac
 	lifespan := fosite.GetEffectiveLifespan(request.GetClient(), GrantType, fosite.IDToken, h.config.GetIDTokenLifespan(ctx))
 	claims := session.IDTokenClaims()
 	expected, _ := session.IDTokenHeaders().Get("alg").(string)
-	claims.AccessTokenHash = leftHalfHash(expected, accessToken)
+	claims.AccessTokenHash = AccessTokenHash(expected, accessToken)
 	token, err := h.idStrategy.GenerateIDToken(ctx, lifespan, request)
 	if err != nil {
 		return "", err
@@ -136,7 +136,7 @@ func (h *MiniProgramHandler) issueIDToken(ctx context.Context, request fosite.Ac
 	if actual == expected {
 		return token, nil
 	}
-	right := leftHalfHash(actual, accessToken)
+	right := AccessTokenHash(actual, accessToken)
 	if right == claims.AccessTokenHash {
 		return token, nil
 	}
@@ -180,8 +180,9 @@ func (h *MiniProgramHandler) rollback(ctx context.Context) error {
 	return nil
 }
 
-// leftHalfHash is at_hash: the left half of the hash that belongs to the signing algorithm.
-func leftHalfHash(algorithm, token string) string {
+// AccessTokenHash is the at_hash of an access token in an ID token that is signed with algorithm: base64url of the left half of
+// the hash that belongs to it (OpenID Connect Core §3.1.3.6). For EdDSA that is Ed25519's own SHA-512.
+func AccessTokenHash(algorithm, token string) string {
 	switch {
 	case algorithm == "EdDSA" || algorithm == "Ed25519" || strings.HasSuffix(algorithm, "512"):
 		sum := sha512.Sum512([]byte(token))

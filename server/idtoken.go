@@ -3,17 +3,14 @@ package server
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"crypto/sha512"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"maps"
-	"strings"
 	"time"
 
 	"github.com/ory/fosite"
 
+	"github.com/minifed/minifed/grants"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/storage/oauth2"
 )
@@ -78,7 +75,7 @@ func (t idTokens) GenerateIDToken(ctx context.Context, lifespan time.Duration, r
 		claims.AuthTime = described.AuthTime.Unix()
 	}
 	if response, ok := ctx.Value(fosite.AccessResponseContextKey).(fosite.AccessResponder); ok {
-		claims.TokenHash = tokenHash(algorithm, response.GetAccessToken())
+		claims.TokenHash = grants.AccessTokenHash(algorithm, response.GetAccessToken())
 	}
 	claims.SessionID, _ = described.Extra["sid"].(string)
 	var err error
@@ -116,22 +113,6 @@ func (c idClaims) encode() ([]byte, error) {
 		return nil, err
 	}
 	return json.Marshal(all)
-}
-
-// tokenHash is at_hash: the left half of the hash that belongs to the algorithm of the ID token. For EdDSA that is Ed25519's
-// own SHA-512.
-func tokenHash(algorithm, token string) string {
-	switch {
-	case algorithm == "EdDSA", strings.HasSuffix(algorithm, "512"):
-		sum := sha512.Sum512([]byte(token))
-		return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
-	case strings.HasSuffix(algorithm, "384"):
-		sum := sha512.Sum384([]byte(token))
-		return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
-	default:
-		sum := sha256.Sum256([]byte(token))
-		return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
-	}
 }
 
 // tokens is every strategy that fosite's handlers ask for.
