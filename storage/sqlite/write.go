@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"runtime"
 	"sync/atomic"
 
 	"github.com/minifed/minifed/storage"
@@ -144,6 +145,7 @@ func (w *writer) run() {
 // commit opens a transaction, executes first and what waits by then, and answers when that is durable. While another process
 // keeps the file locked, callers may still give up.
 func (w *writer) commit(first *operation) {
+	w.gather()
 	err := w.begin()
 	w.take(first)
 	if err == nil {
@@ -157,6 +159,15 @@ func (w *writer) commit(first *operation) {
 		}
 	}
 	w.answer()
+}
+
+// gather lets whatever else is ready to run go first, for as long as that brings more operations: on a busy machine a commit
+// then carries several times as many, and on an idle one nothing waits.
+func (w *writer) gather() {
+	for before := -1; before < len(w.queue); {
+		before = len(w.queue)
+		runtime.Gosched()
+	}
 }
 
 func (w *writer) begin() error {
