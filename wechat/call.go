@@ -186,6 +186,9 @@ type emptyBody struct{}
 // Read answers io.EOF.
 func (emptyBody) Read([]byte) (int, error) { return 0, io.EOF }
 
+// WriteTo writes nothing. Without it the transport makes a buffer of 32 KiB to copy the body with.
+func (emptyBody) WriteTo(io.Writer) (int64, error) { return 0, nil }
+
 // Close does nothing.
 func (emptyBody) Close() error { return nil }
 
