@@ -8,12 +8,17 @@ import (
 	"io"
 	"runtime"
 	"sync/atomic"
+	"time"
 
 	"github.com/minifed/minifed/storage"
 )
 
-// batchSize bounds the operations of one commit.
-const batchSize = 256
+const (
+	// batchSize bounds the operations of one commit.
+	batchSize = 256
+	// patience is how long gathering them may take: a time slice of Go's scheduler, which only who computes for long uses up.
+	patience = 10 * time.Millisecond
+)
 
 // operation is one write on its way through the writer.
 type operation struct {
@@ -110,6 +115,8 @@ type writer struct {
 
 	conn  *connection // nil until it is needed, and after a failure
 	batch []*operation
+	// hurried is until when nothing is gathered.
+	hurried time.Time
 }
 
 func newWriter(e *Engine, first *connection, random io.Reader, dial dialer) *writer {
@@ -162,11 +169,21 @@ func (w *writer) commit(first *operation) {
 }
 
 // gather lets whatever else is ready to run go first, for as long as that brings more operations: on a busy machine a commit
-// then carries several times as many, and on an idle one nothing waits.
+// then carries several times as many, and on an idle one nothing waits. Where others compute for long, as those do who hash
+// passwords, it would keep the writer from its work; hence it takes at most a twentieth of the time once it took too long.
 func (w *writer) gather() {
+	start := w.engine.now()
+	if start.Before(w.hurried) {
+		return
+	}
 	for before := -1; before < len(w.queue); {
 		before = len(w.queue)
 		runtime.Gosched()
+		now := w.engine.now()
+		if took := now.Sub(start); took > patience {
+			w.hurried = now.Add(20 * took)
+			return
+		}
 	}
 }
 
