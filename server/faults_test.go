@@ -519,6 +519,8 @@ func TestAConflictIsAnsweredAlikeForAMinuteByEveryInstance(t *testing.T) {
 				t.Errorf("%s: got %d %s", name, again.status, again.raw)
 			}
 		}
+		differing := append([]string{"username", "wanda", "password", goodPassword}, further...)
+		wantReason(t, h.bindWith("mini", code, "password", differing...), http.StatusBadRequest, "invalid_request", "repeat_differs")
 		h.clock.Advance(time.Minute)
 		if late := ask(h.world); late.status != http.StatusBadRequest || late.text("reason") != "new_code" {
 			t.Errorf("%s: got %d %s", name, late.status, late.raw)

@@ -64,10 +64,13 @@ func TestARepeatIsRefused(t *testing.T) {
 		change url.Values
 		want   error
 	}{
-		"after 60 s":               {before: func(*testing.T, *kit, answer) { time.Sleep(time.Minute) }, want: oauth2.ErrNoGrant},
-		"that asks for more":       {change: url.Values{"scope": {"email"}}, want: oauth2.ErrRepeatDiffers},
-		"after a refresh":          {before: func(t *testing.T, k *kit, a answer) { wantOK(t, k.refreshAs("mini", a.refresh)) }, want: oauth2.ErrNoGrant},
-		"after a revocation":       {before: func(t *testing.T, k *kit, a answer) { revoke(t, k, a) }, want: oauth2.ErrNoGrant},
+		"after 60 s":         {before: func(*testing.T, *kit, answer) { time.Sleep(time.Minute) }, want: oauth2.ErrNoGrant},
+		"that asks for more": {change: url.Values{"scope": {"email"}}, want: oauth2.ErrRepeatDiffers},
+		"after a refresh":    {before: func(t *testing.T, k *kit, a answer) { wantOK(t, k.refreshAs("mini", a.refresh)) }, want: oauth2.ErrNoGrant},
+		"after a revocation": {before: func(t *testing.T, k *kit, a answer) { revoke(t, k, a) }, want: oauth2.ErrNoGrant},
+		"that asks for more after a revocation": {
+			before: func(t *testing.T, k *kit, a answer) { revoke(t, k, a) }, change: url.Values{"scope": {"email"}}, want: oauth2.ErrRepeatDiffers,
+		},
 		"when the user is gone":    {before: func(t *testing.T, k *kit, _ answer) { remove(t, k, storage.KindUser, "alice") }, want: oauth2.ErrNoGrant},
 		"when the user signed out": {before: func(t *testing.T, k *kit, _ answer) { update(t, k, "alice", func(u *storage.User) { u.Epoch++ }) }, want: oauth2.ErrNoGrant},
 		"when the user is disabled": {before: func(t *testing.T, k *kit, _ answer) {

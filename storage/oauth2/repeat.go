@@ -54,9 +54,6 @@ func (s *Store) repeat(ctx context.Context, client *Client, u *unit, asked, aske
 	if g.Client != client.GetID() {
 		return nil, ended("grant of another client")
 	}
-	if g.Refusal != "" && askedBind == "" && g.Asked == asked && s.now().Before(g.RepeatUntil) {
-		return nil, &RefusalError{g.Refusal}
-	}
 	if err := s.repeats(g, asked, askedBind); err != nil {
 		return nil, err
 	}
@@ -66,20 +63,23 @@ func (s *Store) repeat(ctx context.Context, client *Client, u *unit, asked, aske
 	return s.alive(ctx, g)
 }
 
-// repeats says whether g is what a request that asks the same gets again: nil, ErrNoGrant or ErrRepeatDiffers. A ticket that
-// was used answers the repeats of its use alone.
+// repeats says whether g is what a request that asks the same gets again: nil, or why not, ErrNoGrant, ErrRepeatDiffers or a
+// *RefusalError. What was asked counts first, whatever became of g since. A ticket that was used answers the repeats of its
+// use alone.
 func (s *Store) repeats(g *storage.Grant, asked, askedBind string) error {
 	switch {
-	case g.State != storage.GrantActive && g.State != storage.GrantPending:
-		return ended("grant is " + string(g.State))
 	case g.Asked == "" || !s.now().Before(g.RepeatUntil):
 		return ended("too late for a repeat")
+	case askedBind == "" && g.Asked != asked, askedBind != "" && g.AskedBind != "" && g.AskedBind != askedBind:
+		return ErrRepeatDiffers
+	case g.Refusal != "":
+		return &RefusalError{g.Refusal}
+	case g.State != storage.GrantActive && g.State != storage.GrantPending:
+		return ended("grant is " + string(g.State))
 	case g.Refresh != nil && g.Refresh.Generation > 1:
 		return ended("grant was refreshed")
-	case askedBind == "" && g.AskedBind != "":
+	case g.AskedBind != askedBind:
 		return ended("ticket was used")
-	case askedBind == "" && g.Asked != asked, g.AskedBind != askedBind:
-		return ErrRepeatDiffers
 	default:
 		return nil
 	}
