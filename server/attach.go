@@ -61,7 +61,7 @@ func (f *federation) attachByPassword(ctx context.Context, client *oauth2.Client
 	user, err := f.attaching.passwords.verify(ctx, v.username, v.password, try)
 	if errors.Is(err, identity.ErrWrongPassword) && !down(err) {
 		return person{}, f.countedProof(ctx, v, &grants.Error{
-			Protocol: as(fosite.ErrInvalidGrant, "The username or the password is wrong. Call wx.login again and try once more.", err),
+			Protocol: as(fosite.ErrInvalidGrant, "The username or the password is wrong, or there were too many attempts. Call wx.login again and try once more, or later.", err),
 			Reason:   reasonWrongPassword,
 		})
 	}

@@ -184,6 +184,9 @@ func (e *loginEndpoint) again(w http.ResponseWriter, r *http.Request, p *waiting
 	if problem == nil {
 		return err
 	}
+	if e.resets && errors.Is(err, identity.ErrWrongPassword) {
+		alert = say("login.wrong.reset")
+	}
 	shown := e.page(r, p, name)
 	data, _ := shown.data.(loginData)
 	data.Alert = alert
@@ -199,7 +202,7 @@ func loginProblem(err error) (*grants.Error, message) {
 	case down(err):
 		return nil, message{}
 	case errors.Is(err, identity.ErrWrongPassword):
-		problem := refusal(fosite.ErrAccessDenied, "The username or password is wrong.")
+		problem := refusal(fosite.ErrAccessDenied, "The username or the password is wrong, or there were too many attempts.")
 		problem.Protocol.CodeField, problem.Reason = http.StatusBadRequest, reasonWrongPassword
 		return problem, say("login.wrong")
 	case errors.Is(err, identity.ErrUserDisabled):

@@ -67,8 +67,8 @@ type attempt struct {
 	// told are those that have to wait, and are told so: what was typed, and where it comes from. Tries of the first take turns.
 	told []subject
 	// account is the account behind the name, so that a username and an address are no more tries than one. While it has to wait,
-	// every password is wrong: to say more would tell which names are one account's, and that they are somebody's. The zero
-	// value is for who is spared that.
+	// every password is wrong, and every wrong password may be told so for that reason: to say more would tell which names are one
+	// account's, and that they are somebody's. The zero value is for who is spared that.
 	account subject
 }
 
@@ -82,28 +82,45 @@ func (p *passwords) verify(ctx context.Context, name, password string, try attem
 	if err := p.failures.admit(ctx, try.told...); err != nil {
 		return nil, err
 	}
-	counted := try.told
-	if try.account != (subject{}) {
-		blocked, err := p.failures.look(ctx, try.account)
-		if err != nil {
-			return nil, err
-		}
-		if blocked > 0 {
-			password = "" // It is hashed all the same, and nobody has it. It was not tried, and does not count.
-		} else {
-			counted = append([]subject{try.account}, counted...)
-		}
+	blocked, err := p.blocked(ctx, try.account)
+	if err != nil {
+		return nil, err
+	}
+	if blocked {
+		password = "" // It is hashed all the same, and nobody has it.
 	}
 	user, err := p.people.VerifyPassword(ctx, try.told[0].directory, name, password)
 	if errors.Is(err, identity.ErrWrongPassword) {
-		for _, s := range counted {
-			p.failures.failed(ctx, s)
-		}
+		p.count(ctx, try, blocked)
 	}
 	if errors.Is(err, identity.ErrBusy) {
 		return nil, unavailable(err)
 	}
 	return user, err
+}
+
+// blocked reports whether the account of an attempt has to wait.
+func (p *passwords) blocked(ctx context.Context, account subject) (bool, error) {
+	if account == (subject{}) {
+		return false, nil
+	}
+	wait, err := p.failures.look(ctx, account)
+	return wait > 0, err
+}
+
+// count counts a failure. A password that was not tried, because the account has to wait, is none of the account's; its count
+// is written all the same, because what is not written can be measured.
+func (p *passwords) count(ctx context.Context, try attempt, blocked bool) {
+	switch {
+	case try.account == (subject{}):
+	case blocked:
+		p.failures.renew(ctx, try.account)
+	default:
+		p.failures.failed(ctx, try.account)
+	}
+	for _, s := range try.told {
+		p.failures.failed(ctx, s)
+	}
 }
 
 // foldName is the form of a name by which its failures are counted.

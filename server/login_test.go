@@ -15,6 +15,7 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/server"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/storagetest"
 )
@@ -61,38 +62,86 @@ func TestTheTokensOfASignInByPasswordSayHowAndWhen(t *testing.T) {
 	}
 }
 
-// TestUnknownUserAndWrongPasswordLookAlike compares what is answered, and what the store is asked meanwhile.
+// guesses notes what is answered to wrong passwords, and what the store is asked meanwhile.
+type guesses struct {
+	*house
+	mu    sync.Mutex
+	asked []string // guarded by mu
+}
+
+func newGuesses(h *house) *guesses {
+	g := &guesses{house: h}
+	h.engine.Before = func(_ context.Context, o storagetest.Operation) error {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.asked = append(g.asked, o.Method+" "+string(o.Kind))
+		return nil
+	}
+	return g
+}
+
+// try is one guess, by somebody new.
+func (g *guesses) try(name, password string) (answer string, asked []string) {
+	g.Helper()
+	v := g.visitor()
+	v.get(g.url + "/login")
+	g.mu.Lock()
+	g.asked = nil
+	g.mu.Unlock()
+	v.press("login-form", "login", "username", name, "password", password)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	body := regexp.MustCompile(`name="csrf" value="[^"]*"`).ReplaceAllString(v.page.body, "")
+	return fmt.Sprint(v.page.status) + strings.ReplaceAll(body, name, "NAME"), slices.Clone(g.asked)
+}
+
 func TestUnknownUserAndWrongPasswordLookAlike(t *testing.T) {
 	h := newHouse(t)
 	h.addMailedPerson("wanda")
 	h.addUser("nopassword")
-	var mu sync.Mutex
-	var operations []string
-	h.engine.Before = func(_ context.Context, o storagetest.Operation) error {
-		mu.Lock()
-		defer mu.Unlock()
-		operations = append(operations, o.Method+" "+string(o.Kind))
-		return nil
-	}
-	try := func(name string) (answer string, asked []string) {
-		h.clock.Advance(time.Hour)
-		v := h.visitor()
-		v.get(h.url + "/login")
-		mu.Lock()
-		operations = nil
-		mu.Unlock()
-		v.press("login-form", "login", "username", name, "password", "not the password")
-		body := regexp.MustCompile(`name="csrf" value="[^"]*"`).ReplaceAllString(v.page.body, "")
-		return fmt.Sprint(v.page.status) + strings.ReplaceAll(body, name, "NAME"), slices.Clone(operations)
-	}
-	wrong, asked := try("wanda")
-	if !strings.Contains(wrong, "The username or the password is wrong.") {
+	g := newGuesses(h)
+	wrong, asked := g.try("wanda", "not the password")
+	if !strings.Contains(wrong, wrongPassword) {
 		t.Fatalf("%s", wrong)
 	}
 	for _, name := range []string{"nobody", "nopassword", "wanda@example.com", "nobody@example.com", "not a name", "a@b"} {
-		if got, operations := try(name); got != wrong || !slices.Equal(operations, asked) {
+		h.clock.Advance(time.Hour)
+		if got, operations := g.try(name, "not the password"); got != wrong || !slices.Equal(operations, asked) {
 			t.Errorf("%s is told apart: %v, not %v\n%s", name, operations, asked, got)
 		}
+	}
+}
+
+// A guess that is not even checked, because others failed at the account by another name, must not be known by that: whoever
+// could tell it apart would learn that the two names are one account's.
+func TestAGuessThatIsNotCheckedLooksLikeOneThatIs(t *testing.T) {
+	h := newHouse(t)
+	h.addMailedPerson("wanda")
+	g := newGuesses(h)
+	g.try("wanda@example.com", "not the password")
+	checked, asked := g.try("wanda@example.com", "not the password")
+	h.fail("wanda", 5)
+	before := list[storage.Throttle](h.world)
+	for _, password := range []string{"not the password", goodPassword} {
+		if got, operations := g.try("wanda@example.com", password); got != checked || !slices.Equal(operations, asked) {
+			t.Errorf("%q is told apart: %v, not %v\n%s", password, operations, asked, got)
+		}
+	}
+	// Nor does it make the owner wait longer.
+	after := list[storage.Throttle](h.world)
+	for _, was := range before {
+		at := slices.IndexFunc(after, func(is storage.Throttle) bool { return is.Document().ID == was.Document().ID })
+		if was.Rule == "account" && (at < 0 || after[at].BlockedUntil != was.BlockedUntil || after[at].Failures != was.Failures) {
+			t.Errorf("the account's count was %+v", was)
+		}
+	}
+}
+
+// Who owns the account is told what to do, whatever kept them out.
+func TestWhoCannotSignInIsToldToTryLaterOrToChooseANewPasswordWhereThatIsOffered(t *testing.T) {
+	withMail, without := newHouse(t), newHouse(t, func(c *server.Config) { c.Mailer = nil })
+	for h, want := range map[*house]string{withMail: wrongPassword + " Please check both, try again later, or choose a new password.", without: wrongPassword + " Please check both, or try again later."} {
+		h.fail("nobody", 1).at(t, "/login", http.StatusBadRequest, want)
 	}
 }
 
@@ -102,10 +151,13 @@ func TestADisabledUserIsToldSoOnlyWithThePassword(t *testing.T) {
 	v := h.visitor()
 	v.get(h.url + "/login")
 	v.press("login-form", "login", "username", "wanda", "password", "wrong")
-	v.at(t, "/login", http.StatusBadRequest, "The username or the password is wrong.")
+	v.at(t, "/login", http.StatusBadRequest, wrongPassword)
 	v.signInAs("wanda")
 	v.at(t, "/login", http.StatusForbidden, "This account has been disabled.")
 }
+
+// wrongPassword is what everybody reads whose sign-in failed.
+const wrongPassword = "The username or the password is wrong, or there were too many attempts."
 
 // fail tries a wrong password so many times, each time as somebody new.
 func (h *house) fail(name string, times int) *visitor {
@@ -129,9 +181,9 @@ func TestWhoGuessesHasToWaitAndTheOwnerDoesNot(t *testing.T) {
 	// 1. Five failures are free, whatever the name looks like.
 	h.fail("wanda", 3)
 	v := h.fail("WANDA", 2)
-	v.at(t, "/login", http.StatusBadRequest, "The username or the password is wrong.")
+	v.at(t, "/login", http.StatusBadRequest, wrongPassword)
 	v = h.fail("wanda", 1)
-	v.at(t, "/login", http.StatusBadRequest, "The username or the password is wrong.")
+	v.at(t, "/login", http.StatusBadRequest, wrongPassword)
 	// 2. Then even the right password has to wait.
 	v.signInAs("wanda")
 	v.at(t, "/login", http.StatusTooManyRequests, "Too many failed attempts. Please try again in 1 s.")
@@ -176,7 +228,7 @@ func TestAUsernameAndAnAddressAreNoMoreGuessesThanOneAndAreNotToldToBelongTogeth
 			v := h.visitor()
 			v.get(h.url + "/login")
 			v.press("login-form", "login", "username", name, "password", "wrong")
-			answers = append(answers, fmt.Sprint(v.page.status, strings.Contains(v.page.body, "The username or the password is wrong.")))
+			answers = append(answers, fmt.Sprint(v.page.status, strings.Contains(v.page.body, wrongPassword)))
 		}
 		return answers
 	}
@@ -187,7 +239,7 @@ func TestAUsernameAndAnAddressAreNoMoreGuessesThanOneAndAreNotToldToBelongTogeth
 		v := h.visitor()
 		v.get(h.url + "/login")
 		v.press("login-form", "login", "username", name, "password", goodPassword)
-		v.at(t, "/login", http.StatusBadRequest, "The username or the password is wrong.")
+		v.at(t, "/login", http.StatusBadRequest, wrongPassword)
 	}
 	// The browser that the owner has used is spared, by whichever name, and so is one that a link in a mail was opened with.
 	owner.get(h.url + "/login")
@@ -364,7 +416,7 @@ func TestTwoDirectoriesInOneBrowserAreStrangers(t *testing.T) {
 	v.at(t, "/d/tea/login", http.StatusOK, "Sign in")
 	// The account of one is none in the other.
 	v.signInAs("wanda")
-	v.at(t, "/d/tea/login", http.StatusBadRequest, "The username or the password is wrong.")
+	v.at(t, "/d/tea/login", http.StatusBadRequest, wrongPassword)
 	v.signInAs("teawanda")
 	v.at(t, "/d/tea/account", http.StatusOK, "teawanda")
 	// Signing out of one leaves the other.

@@ -229,7 +229,7 @@ func TestPagesOfAnApplicationAreInTheLanguageThatItAsksFor(t *testing.T) {
 	v.ask("ui_locales", "zh-CN")
 	v.at(t, "/login", http.StatusOK, "登录")
 	v.press("login-form", "login", "username", "wanda", "password", "wrong")
-	v.at(t, "/login", http.StatusBadRequest, "用户名或密码不正确。")
+	v.at(t, "/login", http.StatusBadRequest, "用户名或密码不正确，或尝试次数过多。")
 	english := find(v.document(), func(n *html.Node) bool { return n.Data == "a" && attribute(n, "hreflang") == "en" })
 	v.get(v.house.url + attribute(english[0], "href"))
 	v.at(t, "/login", http.StatusOK, "Sign in")

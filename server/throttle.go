@@ -96,28 +96,45 @@ func (t *throttles) look(ctx context.Context, s subject) (time.Duration, error) 
 // failed counts a failure and returns for how long the subject has to wait now. While the store is out of reach this
 // instance counts alone.
 func (t *throttles) failed(ctx context.Context, s subject) time.Duration {
+	return t.note(ctx, s, func(count storage.Throttle) storage.Throttle { return t.next(s.rule, count) })
+}
+
+// renew takes the store operations of failed, and changes nothing of a count that this instance knows.
+func (t *throttles) renew(ctx context.Context, s subject) {
+	known := t.remembered(s)
+	t.note(ctx, s, func(count storage.Throttle) storage.Throttle {
+		if count.Failures == 0 {
+			return known
+		}
+		return count
+	})
+}
+
+// note writes what becomes of a count, even when the caller hangs up, and returns for how long the subject has to wait.
+func (t *throttles) note(ctx context.Context, s subject, change func(storage.Throttle) storage.Throttle) time.Duration {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), countTimeout)
 	defer cancel()
-	counted, err := t.count(ctx, s)
+	counted, err := t.write(ctx, s.none(), change)
 	if err != nil {
-		counted = t.next(s.rule, t.remembered(s))
+		counted = change(t.remembered(s))
 	}
 	t.learn(s, counted)
 	return t.waits(s)
 }
 
-// count adds one to what the store has.
-func (t *throttles) count(ctx context.Context, s subject) (storage.Throttle, error) {
-	none := s.none()
+// write changes the count that the store has, or none.
+func (t *throttles) write(
+	ctx context.Context, none storage.Throttle, change func(storage.Throttle) storage.Throttle,
+) (storage.Throttle, error) {
 	for range countAttempts {
 		entry, err := storage.Get[storage.Throttle](ctx, t.engine, none.Document().ID)
 		var next storage.Throttle
 		switch {
 		case errors.Is(err, storage.ErrNotFound):
-			next = t.next(s.rule, none)
+			next = change(none)
 			_, err = storage.Insert(ctx, t.engine, next)
 		case err == nil:
-			next = t.next(s.rule, entry.Record)
+			next = change(entry.Record)
 			_, err = entry.Replace(ctx, t.engine, next)
 		}
 		if err == nil || !errors.Is(err, storage.ErrExists) && !errors.Is(err, storage.ErrConflict) {
