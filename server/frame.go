@@ -18,6 +18,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer := &recorder{ResponseWriter: w}
 	r = r.WithContext(c.in(r.Context()))
 	defer s.finish(answer, r)
+	defer s.rescue(answer, r, oauthErrors)
 
 	id, err := s.callers.requestID(r)
 	if err != nil {
@@ -32,7 +33,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // dispatch finds the directory and the endpoint that the request is for.
-func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, c *call) {
+func (s *Server) dispatch(w *recorder, r *http.Request, c *call) {
 	// 1. The path, before anything is looked up by it.
 	if !plainPath(r) {
 		refuse(w, r, oauthErrors, noSuchEndpoint())
@@ -64,6 +65,7 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, c *call) {
 	c.issuer = issuer
 	// 3. The endpoint.
 	r = r.WithContext(oauth2.Begin(r.Context(), issuer))
+	defer s.rescue(w, r, c.route.surface)
 	if c.route.browsers {
 		origins{s.catalog}.serve(w, r, c.route)
 		return
@@ -129,25 +131,27 @@ func headersOf(publicURL string) http.Header {
 	return header
 }
 
-// finish answers for a handler that panicked, and counts and logs the request.
+// finish counts and logs the request.
 func (s *Server) finish(answer *recorder, r *http.Request) {
-	if value := recover(); value != nil {
-		s.recovered(answer, r, value)
-	}
 	c := callOf(r.Context())
 	elapsed := s.config.Now().Sub(c.started)
 	s.metrics.observe(c, answer.status, elapsed)
 	s.access.log(r, answer, elapsed)
 }
 
-// recovered logs a panic without its value, which may hold anything that the request held, and answers server_error.
-func (s *Server) recovered(answer *recorder, r *http.Request, value any) {
+// rescue is deferred: it logs a panic without its value, which may hold anything that the request held, and answers
+// server_error the way that the callers expect.
+func (s *Server) rescue(answer *recorder, r *http.Request, write surface) {
+	value := recover()
+	if value == nil {
+		return
+	}
 	c := callOf(r.Context())
 	s.config.Logger.ErrorContext(r.Context(), "panic", "request_id", c.id, "type", fmt.Sprintf("%T", value), "stack", string(debug.Stack()))
 	if answer.status != 0 {
 		return // Half an answer is out; the connection cannot say more.
 	}
-	refuse(answer, r, oauthErrors, errors.New("server: a handler panicked"))
+	refuse(answer, r, write, errors.New("server: a handler panicked"))
 }
 
 // recorder remembers what was answered.

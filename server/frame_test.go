@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/net/html"
 
 	"github.com/minifed/minifed/server"
 	"github.com/minifed/minifed/storage"
@@ -59,6 +60,26 @@ func TestAPanicIsAnsweredWithoutItsTextAndTheNextRequestIsServed(t *testing.T) {
 	}
 	if got := broken.get(broken.url + "/oauth2/jwks"); got.status != http.StatusOK {
 		t.Errorf("got %d", got.status)
+	}
+}
+
+func TestAPageThatPanicsIsAnsweredByThePageOfErrors(t *testing.T) {
+	h := newHouse(t)
+	h.addDirectory(tea())
+	v := h.visitor()
+	v.get(h.url + "/d/tea/login")
+	h.engine.Before = func(context.Context, storagetest.Operation) error { panic("bug with " + goodPassword) }
+	v.signInAs("wanda")
+	v.at(t, "/d/tea/login", http.StatusInternalServerError, "Something went wrong")
+	id := v.page.header.Get("X-Request-Id")
+	if kind := v.page.header.Get("Content-Type"); kind != "text/html; charset=utf-8" || id == "" || !strings.Contains(textOf(v.document()), id) {
+		t.Errorf("%s of request %q", kind, id)
+	}
+	if link := find(v.document(), func(n *html.Node) bool { return attribute(n, "hreflang") == "zh-CN" }); len(link) != 1 || !strings.HasPrefix(attribute(link[0], "href"), "/d/tea/login?") {
+		t.Error("the page does not know where it is")
+	}
+	if log := h.log.String(); strings.Count(log, `"msg":"panic"`) != 1 || strings.Contains(log, goodPassword) {
+		t.Errorf("the operator reads %s", log)
 	}
 }
 
