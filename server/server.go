@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync"
 
 	"github.com/ory/fosite"
 	"github.com/ory/fosite/compose"
@@ -25,6 +26,7 @@ type Server struct {
 	headers     http.Header // of every answer
 	access      accessLog
 	backchannel *backchannel
+	store       *oauth2.Store
 	post        *post
 	// failure is the page of errors.
 	failure surface
@@ -47,6 +49,10 @@ func New(config Config) (*Server, error) {
 		access:  accessLog{config.Logger},
 		post:    newPost(config.Mailer, config.Logger),
 	}
+	known := subjects{config.Secrets}
+	s.store = &oauth2.Store{
+		Engine: config.Engine, Clients: s.catalog, Secrets: config.Secrets, Now: config.Now, Rand: config.Rand, Subject: known.of,
+	}
 	if s.metrics, err = newMetrics(config.Metrics); err != nil {
 		return nil, fmt.Errorf("server: metrics: %w", err)
 	}
@@ -62,8 +68,13 @@ func New(config Config) (*Server, error) {
 }
 
 // Run does until ctx ends what is due without any request: it tells clients of sessions that ended, when they could not be told
-// at once. Any number of instances may run on one store.
-func (s *Server) Run(ctx context.Context) { s.backchannel.run(ctx) }
+// at once, and settles the writes of this instance whose outcome is unknown. Any number of instances may run on one store.
+func (s *Server) Run(ctx context.Context) {
+	var loops sync.WaitGroup
+	loops.Go(func() { s.backchannel.run(ctx) })
+	loops.Go(func() { s.store.Run(ctx, s.config.Logger) })
+	loops.Wait()
+}
 
 // endpoints is everything that the server answers to.
 func (s *Server) endpoints() ([]endpoint, error) {
@@ -73,8 +84,7 @@ func (s *Server) endpoints() ([]endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	known := subjects{c.Secrets}
-	store := &oauth2.Store{Engine: c.Engine, Clients: s.catalog, Secrets: c.Secrets, Now: c.Now, Rand: c.Rand, Subject: known.of}
+	store, known := s.store, subjects{c.Secrets}
 	jwts := accessTokens{keys: c.Keys, now: c.Now}
 	strategy := &tokens{&oauth2.Strategy{Store: store, JWT: jwts}, idTokens{keys: c.Keys, store: store, now: c.Now}}
 	throttles := newThrottles(c.Engine, c.Now)

@@ -111,6 +111,9 @@ type Refresh struct {
 	Generation uint32 `json:"generation"`
 	// Rotated holds when the generations before were rotated, newest first, at most RotationsKept.
 	Rotated []time.Time `json:"rotated,omitempty"`
+	// Unanswered is Rotated[0] if nobody was told of that rotation, so that nobody has the current token: the one before it is
+	// good once more. Any later rotation ends that.
+	Unanswered time.Time `json:"unanswered,omitzero"`
 	// IdleUntil is when the current token dies unused.
 	IdleUntil time.Time `json:"idle_until,omitzero"`
 }

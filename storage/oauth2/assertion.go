@@ -12,7 +12,7 @@ import (
 )
 
 // UseAssertion spends the jti of a client's assertion until its expiry: one of any number of calls, on any instance, returns
-// nil, and the others fosite.ErrJTIKnown (RFC 7523 §3).
+// nil, and the others fosite.ErrJTIKnown (RFC 7523 §3). After storage.ErrUnavailable the call may be repeated.
 func (s *Store) UseAssertion(ctx context.Context, client, jti string, expiresAt time.Time) error {
 	r, err := requestFrom(ctx)
 	if err != nil {
@@ -22,29 +22,52 @@ func (s *Store) UseAssertion(ctx context.Context, client, jti string, expiresAt 
 	if err != nil {
 		return err
 	}
-	record := storage.Assertion{
+	err = s.spend(ctx, storage.Assertion{
 		Directory: r.directory(), Client: client, JTI: jti, Attempt: name, ExpiresAt: storage.Instant(expiresAt),
+	})
+	if err != nil {
+		return fmt.Errorf("oauth2: assertion: %w", err)
 	}
-	_, err = storage.Insert(ctx, s.Engine, record)
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, storage.ErrExists):
-		return s.assertionKnown(ctx, record)
-	case errors.Is(err, storage.ErrUnavailable):
-		s.doubts.add(record.Document().ID, attempt{name: name}, s.now())
-	}
-	return fmt.Errorf("oauth2: assertion: %w", err)
+	return nil
 }
 
-// assertionKnown is the answer when a jti is stored already: nil for the repeat of a request to this process that was told to
-// come back, because nobody could say whether it had spent the jti.
-func (s *Store) assertionKnown(ctx context.Context, record storage.Assertion) error {
-	repeats, err := s.unansweredAssertion(ctx, record)
-	if err != nil || repeats {
+// spend inserts a jti or, when that was tried by a request to this process which was told to come back, takes the place of what
+// came of it. Either is decided by the store: one call wins, and not while the jti is being released (see Settle).
+func (s *Store) spend(ctx context.Context, record storage.Assertion) error {
+	id := record.Document().ID
+	for range attempts {
+		unanswered := s.doubts.about(id, s.now())
+		_, err := storage.Insert(ctx, s.Engine, record)
+		if errors.Is(err, storage.ErrExists) {
+			if err = s.takeOver(ctx, record, unanswered); errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrConflict) {
+				continue // It was released, or taken over, just now.
+			}
+		}
+		switch {
+		case err == nil:
+			s.doubts.forget(id, unanswered)
+		case errors.Is(err, storage.ErrUnavailable):
+			s.doubts.add(storage.KindAssertion, id, attempt{name: record.Attempt}, s.now())
+		}
 		return err
 	}
-	return fmt.Errorf("oauth2: assertion: %w", fosite.ErrJTIKnown)
+	return fmt.Errorf("%w: too many writers", storage.ErrUnavailable)
+}
+
+// takeOver spends a jti that is stored already if one of those attempts stored it. Otherwise it is known.
+func (s *Store) takeOver(ctx context.Context, record storage.Assertion, unanswered []attempt) error {
+	if len(unanswered) == 0 {
+		return fosite.ErrJTIKnown
+	}
+	stored, err := storage.Get[storage.Assertion](ctx, s.Engine, record.Document().ID)
+	if err != nil {
+		return err
+	}
+	if find(unanswered, stored.Record.Attempt) == nil {
+		return fosite.ErrJTIKnown
+	}
+	_, err = stored.Replace(ctx, s.Engine, record)
+	return err
 }
 
 // ClientAssertionJWTValid implements fosite.ClientManager. It promises nothing: SetClientAssertionJWT decides.

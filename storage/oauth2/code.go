@@ -93,7 +93,8 @@ func (s *Store) codeUnit(ctx context.Context, code string) (*unit, error) {
 
 // codeReused ends a grant whose code was shown a second time.
 func (s *Store) codeReused(ctx context.Context, u *unit) error {
-	if err := s.end(ctx, u, "reuse"); err != nil {
+	err := s.endReused(ctx, u, func(next *storage.Grant) bool { return next.State != storage.GrantCode })
+	if err != nil {
 		return undecided(err)
 	}
 	return fmt.Errorf("oauth2: %w", fosite.ErrInvalidatedAuthorizeCode)

@@ -56,6 +56,14 @@ func (s *Store) look(ctx context.Context, engine storage.Engine, id string) (*un
 	return r.remember(id, u), nil
 }
 
+// exact is an engine whose Get is never older than what was acknowledged, where there is such a difference.
+func (s *Store) exact() storage.Engine {
+	if engine, ok := s.Engine.(confirmer); ok {
+		return confirmed{s.Engine, engine}
+	}
+	return s.Engine
+}
+
 // confirm reads a stored grant once more where the engine may have read too early.
 func (s *Store) confirm(ctx context.Context, u *unit) error {
 	engine, ok := s.Engine.(confirmer)

@@ -12,26 +12,58 @@ func TestDoubtsAreBoundedAndEnd(t *testing.T) {
 	var d doubts
 	now := time.Now()
 	for i := range 2 * maxDoubts {
-		d.add(strconv.Itoa(i), attempt{name: "a"}, now)
+		d.add(storage.KindAssertion, strconv.Itoa(i), attempt{name: "a"}, now)
 	}
-	if n := len(d.records); n > maxDoubts {
-		t.Errorf("%d records are remembered", n)
+	if all, _ := d.count(); all > maxDoubts {
+		t.Errorf("%d records are remembered", all)
+	}
+	if _, givenUp := d.due(now); givenUp != maxDoubts {
+		t.Errorf("%d records are given up", givenUp)
 	}
 	for i := range 2 * maxDoubtAttempts {
-		d.add("one", attempt{strconv.Itoa(i), storage.Grant{ID: strconv.Itoa(i)}}, now)
+		d.add(storage.KindGrant, "one", attempt{name: strconv.Itoa(i), before: &storage.Grant{ID: strconv.Itoa(i)}}, now)
 	}
-	if _, found := d.about("one", "0", now); found {
+	if find(d.about("one", now), "0") != nil {
 		t.Error("the oldest of too many attempts is remembered")
 	}
 	last := strconv.Itoa(2*maxDoubtAttempts - 1)
-	if before, found := d.about("one", last, now); !found || before.ID != last {
+	if tried := find(d.about("one", now), last); tried == nil || tried.before.ID != last {
 		t.Error("the newest attempt is forgotten")
 	}
-	if _, found := d.about("one", last, now.Add(doubtFor+time.Second)); found {
+	if d.about("one", now.Add(doubtFor+time.Second)) != nil {
 		t.Error("an attempt is remembered for longer than it should be")
 	}
-	d.settle("one")
-	if d.any("one", now) {
-		t.Error("what was answered is still in doubt")
+	before := d.about("one", now)
+	d.add(storage.KindGrant, "one", attempt{name: "later"}, now)
+	d.forget("one", before)
+	if left := d.about("one", now); len(left) != 1 || left[0].name != "later" {
+		t.Errorf("after what was before was answered, %d attempts are left", len(left))
+	}
+}
+
+// What is not there is looked for less and less often, and is nothing to give up in the end.
+func TestWhatIsNotThereIsLeftAlone(t *testing.T) {
+	var d doubts
+	now := time.Now()
+	d.add(storage.KindAssertion, "one", attempt{name: "a"}, now)
+	looks := 0
+	for range 600 {
+		turn, _ := d.due(now)
+		for _, one := range turn {
+			looks++
+			d.rest(one.id)
+		}
+	}
+	if looks < 8 || looks > 20 {
+		t.Errorf("it was looked for %d times in 600 passes", looks)
+	}
+	if all, open := d.count(); all != 1 || open != 0 {
+		t.Errorf("%d in doubt, %d open", all, open)
+	}
+	if turn, givenUp := d.due(now.Add(doubtFor + time.Second)); len(turn) != 0 || givenUp != 0 {
+		t.Errorf("at its end %d are looked for and %d given up", len(turn), givenUp)
+	}
+	if all, _ := d.count(); all != 0 {
+		t.Error("it is in doubt for ever")
 	}
 }

@@ -129,17 +129,28 @@ func (s *Store) finish(ctx context.Context, u *unit) error {
 
 // flush writes a grant, and decides again when somebody else wrote it first.
 func (s *Store) flush(ctx context.Context, u *unit) error {
-	next := u.next
-	err := s.write(ctx, u)
-	switch {
-	case err == nil:
-		return nil
-	case !errors.Is(err, storage.ErrExists) && !errors.Is(err, storage.ErrConflict):
-		return undecided(err)
+	next, redeems := u.next, u.next.Code != nil && u.next.State == storage.GrantActive
+	for range attempts {
+		err := s.write(ctx, u)
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, storage.ErrExists) && !errors.Is(err, storage.ErrConflict):
+			return undecided(err)
+		}
+		if err := s.reload(ctx, u); err != nil {
+			return undecided(err)
+		}
+		if !redeems || u.stored.Record.State != storage.GrantCode {
+			return s.lost(ctx, u, next, err)
+		}
+		u.next = next // The code was not redeemed: its grant was written to settle a doubt about that.
 	}
-	if err := s.reload(ctx, u); err != nil {
-		return undecided(err)
-	}
+	return undecided(fmt.Errorf("oauth2: grant: %w: too many writers", storage.ErrUnavailable))
+}
+
+// lost is what flush answers after somebody else wrote the grant first, by err.
+func (s *Store) lost(ctx context.Context, u *unit, next *storage.Grant, err error) error {
 	found := &u.stored.Record
 	switch {
 	case next.Code != nil && next.State == storage.GrantActive:

@@ -24,8 +24,8 @@ const (
 	fresh freshness = iota
 	// recent was rotated within RefreshGrace: it yields the current one, so that parallel and late calls converge.
 	recent
-	// unanswered was rotated by a request to this process that was told to come back, however long ago: nobody has the current
-	// one, which it yields.
+	// unanswered was rotated by a request that was told to come back, however long ago, as this process or the store knows:
+	// nobody has the current one, which it yields.
 	unanswered
 	// unknown is newer than the grant, as after a backup was restored: nothing is revoked.
 	unknown
@@ -46,7 +46,18 @@ func freshnessOf(refresh *storage.Refresh, generation uint32, shownAt time.Time)
 	if uint64(age) < uint64(len(refresh.Rotated)) && shownAt.Sub(refresh.Rotated[age]) <= RefreshGrace {
 		return recent
 	}
+	if age == 0 && isUnanswered(refresh, shownAt) {
+		return unanswered
+	}
 	return reused
+}
+
+// isUnanswered reports whether it is stored of the last rotation that nobody was answered: see Store.Settle.
+func isUnanswered(refresh *storage.Refresh, shownAt time.Time) bool {
+	if len(refresh.Rotated) == 0 || !refresh.Unanswered.Equal(refresh.Rotated[0]) {
+		return false
+	}
+	return shownAt.Sub(refresh.Rotated[0]) <= doubtFor
 }
 
 // freshness is freshnessOf for a grant of this unit.
@@ -196,16 +207,18 @@ func (s *Store) rotate(g *storage.Grant, client *Client) {
 	rotated := slices.Insert(g.Refresh.Rotated, 0, s.now())
 	g.Refresh.Rotated = rotated[:min(len(rotated), storage.RotationsKept)]
 	g.Refresh.Generation++
+	g.Refresh.Unanswered = time.Time{}
 	s.prolong(g, client)
 }
 
 // DeleteRefreshTokenSession implements fosite's RefreshTokenStorage, which calls it when a token is reused: the grant ends.
 func (s *Store) DeleteRefreshTokenSession(ctx context.Context, token string) error {
-	u, _, err := s.refreshUnit(ctx, token)
+	u, generation, err := s.refreshUnit(ctx, token)
 	if err != nil {
 		return notFound(err)
 	}
-	if err := s.end(ctx, u, "reuse"); err != nil {
+	err = s.endReused(ctx, u, func(next *storage.Grant) bool { return u.freshness(next.Refresh, generation) != unanswered })
+	if err != nil {
 		return undecided(err)
 	}
 	return nil

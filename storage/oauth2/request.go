@@ -52,7 +52,7 @@ type unit struct {
 	next *storage.Grant
 	// complete says that next may be written.
 	complete bool
-	// unanswered says that stored is a rotation by a request to this process which was never told of it: see doubts.
+	// unanswered says that stored is what a rotation left that this process never answered: see doubts.
 	unanswered bool
 }
 

@@ -70,6 +70,21 @@ func (s *Store) end(ctx context.Context, u *unit, because string) error {
 	})
 }
 
+// endReused revokes a grant of which something was shown that is used up, unless another instance says meanwhile that nobody was
+// answered when it was used: then it answers storage.ErrUnavailable, and the request is to be decided again.
+func (s *Store) endReused(ctx context.Context, u *unit, usedUp func(*storage.Grant) bool) error {
+	return s.change(ctx, u, func(next *storage.Grant) (bool, error) {
+		switch {
+		case next.State == storage.GrantRevoked:
+			return false, nil
+		case !usedUp(next):
+			return false, fmt.Errorf("oauth2: grant: %w: its use was undone just now", storage.ErrUnavailable)
+		}
+		s.revoke(next, "reuse")
+		return true, nil
+	})
+}
+
 func (s *Store) revoke(g *storage.Grant, because string) {
 	g.State = storage.GrantRevoked
 	g.RevokedAt = s.now()

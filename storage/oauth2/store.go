@@ -118,18 +118,14 @@ func (s *Store) replace(ctx context.Context, u *unit) (entry *storage.Entry[stor
 	if u.next.Attempt, err = s.newAttempt(); err != nil {
 		return nil, err
 	}
-	id, before := u.next.Document().ID, u.stored.Record
-	if u.unanswered { // What was there before the first of these attempts.
-		refresh := *before.Refresh
-		refresh.Generation--
-		before.Refresh = &refresh
-	}
+	id := u.next.Document().ID
+	before := s.doubts.about(id, s.now())
 	entry, err = u.stored.Replace(ctx, s.Engine, *u.next)
 	switch {
-	case err == nil:
-		s.doubts.settle(id)
+	case err == nil: // What was tried before is replaced, or cannot be executed any more.
+		s.doubts.forget(id, before)
 	case errors.Is(err, storage.ErrUnavailable):
-		s.doubts.add(id, attempt{u.next.Attempt, before}, s.now())
+		s.doubt(u)
 	}
 	return entry, err
 }

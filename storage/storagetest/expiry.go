@@ -84,6 +84,7 @@ func testReplaceExpiry(f *fixture) {
 	doc.ExpiresAt = f.clock.in(-time.Millisecond)
 	f.mustReplace(doc)
 	f.wantAbsent(f.Context(), "a")
+	f.mustInsert(document("a"))
 }
 
 func testDeleteExpired(f *fixture) {
