@@ -18,7 +18,8 @@
 //
 // fosite wraps what a store answers into errors of its own, often into server_error; errors.Is finds in them what happened.
 //   - storage.ErrUnavailable, storage.ErrNewerVersion and fosite.ErrSerializationFailure: the store did not answer, or a write
-//     has to be decided again. Answer 503; the same request may be repeated.
+//     has to be decided again. Answer 503; the same request may be repeated. [Store.Run] sees to it that another process can
+//     serve the repeat as well.
 //   - [ErrNoGrant], fosite.ErrNotFound, fosite.ErrInactiveToken and fosite.ErrInvalidatedAuthorizeCode: what was shown is worth
 //     nothing (any more). Answer invalid_grant.
 //   - storage.ErrExists, of a code: the authorization request was answered before.

@@ -34,7 +34,7 @@ type Settlement struct {
 }
 
 // Run settles what is in doubt, soon after it came to be and until nothing is, and says so in the log. When ctx ends it tries
-// once more, for two seconds at most. Nothing is asked of the store while nothing is in doubt.
+// once more, and the store has two seconds to answer. Nothing is asked of the store while nothing is in doubt.
 func (s *Store) Run(ctx context.Context, logger *slog.Logger) {
 	arisen := s.doubts.rung()
 	for {

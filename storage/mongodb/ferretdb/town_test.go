@@ -56,6 +56,7 @@ type instance struct {
 	keys     *keys.Ring
 	secrets  *keys.Secrets
 	wechat   *wechat.Client
+	handler  *server.Server
 	log      *buffer
 	// address is where this instance answers.
 	address string
@@ -180,14 +181,27 @@ func (w *town) start(edit ...func(*instance)) *instance {
 	if w.url == "" {
 		w.url = i.address
 	}
-	listener.Config.Handler = must(server.New(server.Config{
+	i.handler = must(server.New(server.Config{
 		PublicURL: w.url, DefaultDirectory: "default", Engine: i.engine, Keys: i.keys, Secrets: i.secrets, Master: config.Master,
 		WeChat: i.wechat, Now: i.now, Rand: rand.Reader, Logger: logger,
 		WeChatTimeout: 2 * time.Second, RequestTimeout: 30 * time.Second,
 	}))(w.T)
+	listener.Config.Handler = i.handler
 	listener.Start()
 	w.Cleanup(listener.Close)
 	return i
+}
+
+// run does until the test ends what the instance does beside requests.
+func (i *instance) run() {
+	i.Helper()
+	ctx, stop := context.WithCancel(i.Context())
+	var running sync.WaitGroup
+	running.Go(func() { i.handler.Run(ctx) })
+	i.Cleanup(func() {
+		stop()
+		running.Wait()
+	})
 }
 
 func (i *instance) now() time.Time { return i.clock.Now().Add(i.skew) }

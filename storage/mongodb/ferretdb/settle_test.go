@@ -1,0 +1,146 @@
+package ferretdb
+
+import (
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/mongodb"
+)
+
+// goSilent lets a fault befall the first write of a kind, and drops every command of this instance after it.
+func (i *instance) goSilent(fault Fault, kind storage.Kind) {
+	var silent atomic.Bool
+	i.proxy.Decide(func(command Command) Fault {
+		switch {
+		case IsWrite(command) && command.Collection == string(kind) && !silent.Swap(true):
+			return fault
+		case silent.Load() && (IsWrite(command) || IsRead(command)):
+			return DropCommand
+		default:
+			return Pass
+		}
+	})
+}
+
+// doubtful is a request that is answered once.
+type doubtful struct {
+	kind storage.Kind
+	// prepare returns what sends the request through an instance, and what asserts that its answer is worth something there.
+	prepare func(*instance) (send func(*instance) answer, good func(*instance, answer))
+	// refused is the status of a repeat.
+	refused int
+}
+
+func doubtfuls() map[string]doubtful {
+	return map[string]doubtful{
+		"code": {storage.KindGrant, func(i *instance) (func(*instance) answer, func(*instance, answer)) {
+			i.addWeb()
+			code := i.authorize()
+			return func(i *instance) answer { return i.redeem(code) }, func(i *instance, a answer) { i.alive("web", a) }
+		}, http.StatusBadRequest},
+		"refresh token": {storage.KindGrant, func(i *instance) (func(*instance) answer, func(*instance, answer)) {
+			app := i.addMiniProgram("mini", func(*storage.Client) {})
+			first := i.exchange("mini", app.Login("alice")).wantOK(i.T)
+			return func(i *instance) answer { return i.refresh("mini", first.text("refresh_token")) }, func(i *instance, a answer) {
+				if a.sub(i.T) != first.sub(i.T) {
+					i.Error("this is another user")
+				}
+				i.alive("mini", a)
+				i.oneUser(1, 1)
+			}
+		}, http.StatusBadRequest},
+		"jti": {storage.KindAssertion, func(i *instance) (func(*instance) answer, func(*instance, answer)) {
+			i.addKeyed()
+			assertion := i.assertion()
+			return func(i *instance) answer { return i.asserted(assertion) }, func(*instance, answer) {}
+		}, http.StatusUnauthorized},
+	}
+}
+
+// doubt founds a town with two instances. The first was asked something while it could not reach the database, and has settled
+// what came of it.
+func doubt(t *testing.T, proxied func(*Server, testing.TB) *Proxy, d doubtful, fault Fault) (a, b *instance, send func(*instance) answer, good func(*instance, answer)) {
+	t.Helper()
+	database := ferret.Database(t)
+	w, a := newTownOn(t, func(i *instance) storage.Engine {
+		i.proxy, i.commands = proxied(ferret, i.T), newCommandLog()
+		return must(mongodb.Open(i.Context(), mongodb.Options{
+			URI: i.proxy.URI(database), Now: i.now, Monitor: i.commands.monitor(), Timeout: 3 * time.Second, // in which the driver tries again
+		}))(i.T)
+	})
+	b = w.start(func(i *instance) { i.skew = 20 * time.Second })
+	send, good = d.prepare(a)
+	a.run()
+	a.goSilent(fault, d.kind)
+	if first := send(a); first.status != http.StatusServiceUnavailable || first.text("error") != "temporarily_unavailable" {
+		t.Fatalf("got %d %s", first.status, first.raw)
+	}
+	updates := a.commands.done("update")
+	a.proxy.Decide(nil)
+	a.commands.await("update", updates+1)
+	return a, b, send, good
+}
+
+// The client's repeat goes to another instance, which knows nothing of the first attempt but what the store says.
+func TestARequestThatWasToldToComeBackIsServedByAnotherInstance(t *testing.T) {
+	faults := map[string]Fault{"executed": DropReply, "not executed": DropCommand}
+	for name, d := range doubtfuls() {
+		for world, proxied := range worlds() {
+			for executed, fault := range faults {
+				if fault == DropCommand && (d.kind == storage.KindAssertion || world != "alone") {
+					continue // A jti that was not inserted leaves nothing to settle, and the rest is the same in either world.
+				}
+				t.Run(name+", "+executed+", "+world, func(t *testing.T) {
+					t.Parallel()
+					a, b, send, good := doubt(t, proxied, d, fault)
+					if d.kind == storage.KindGrant {
+						a.clock.advance(31 * time.Second) // Late copies of a refresh token are late by now.
+					}
+					good(b, send(b).wantOK(t))
+					a.clock.advance(31 * time.Second)
+					for _, i := range []*instance{b, a} {
+						if again := send(i); again.status != d.refused {
+							t.Errorf("a repeat of what was answered: got %d %s", again.status, again.raw)
+						}
+					}
+					if d.kind == storage.KindGrant {
+						if grants := list[storage.Grant](b); len(grants) != 1 || grants[0].RevokedBecause != "reuse" {
+							t.Errorf("what was answered is shown again, and the grants are %+v", grants)
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+func TestOfManyRepeatsThroughTwoInstancesOneIsServed(t *testing.T) {
+	for _, name := range []string{"code", "jti"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, b, send, _ := doubt(t, (*Server).ReplicaSet, doubtfuls()[name], DropReply)
+			var answers [16]answer
+			var calls sync.WaitGroup
+			for n := range answers {
+				calls.Go(func() { answers[n] = send([]*instance{a, b}[n%2]) })
+			}
+			calls.Wait()
+			served := 0
+			for _, answer := range answers {
+				switch {
+				case answer.status == http.StatusOK:
+					served++
+				case answer.status != doubtfuls()[name].refused && answer.status != http.StatusServiceUnavailable:
+					t.Errorf("got %d %s", answer.status, answer.raw)
+				}
+			}
+			if served != 1 {
+				t.Errorf("%d of %d were served", served, len(answers))
+			}
+		})
+	}
+}
