@@ -29,10 +29,12 @@ signed has expired, so nobody is signed out.`
 	secretsHelp = "Codes, tickets and refresh tokens derive from a directory's token secrets. A new generation ends nothing that was made with the one before."
 	masterHelp  = `The master key seals AppSecrets, signing keys and token secrets in the store. To replace it without a pause:
 
-  1. minifed keys master new --append       add a new key below the old one; do so on every instance, and restart them
-  2. move the new key's line to the top     on every instance, and restart them: all seal with it now
+  1. minifed keys master new --append       add a new key below the old one, on one instance; give the file to all others, so
+                                            that all have the same two keys, and restart them one by one
+  2. move the new key's line to the top     on every instance, and restart them one by one: all seal with it now
   3. minifed keys master rotate             seal everything in the store with the first key
-  4. take the old key's line away           and keep a copy of the new one`
+  4. take the old key's line away           on every instance, and restart them one by one; keep the old key as long as you
+                                            keep backups that need it`
 )
 
 func newKeysList(d *desk) *cobra.Command {

@@ -52,12 +52,11 @@ func mayMakeMasterKey(config Config, location storeLocation, path string) error 
 	how := fmt.Sprintf("make one with `minifed keys master new --file %s`, keep a copy where the store's backups are not, and start again", path)
 	switch {
 	case location.file == "":
-		return fmt.Errorf("the master key is missing: %s does not exist, and with MongoDB it is not made by itself, because every instance needs the same one: %s", path, how)
+		return fmt.Errorf("the master key is missing: %s does not exist, and with MongoDB it is not made by itself, because every instance needs the same one: if the database was used before, restore it from its copy; for a new one, %s", path, how)
+	case location.mustExist() == nil:
+		return fmt.Errorf("the master key of %s is missing: %s does not exist; restore it from its copy, the store cannot be read without it", location.file, path)
 	case !config.loopback():
 		return fmt.Errorf("the master key is missing: %s does not exist, and for %s it is not made by itself, because whoever loses it loses every secret in the store: %s", path, config.PublicURL, how)
-	}
-	if location.mustExist() == nil {
-		return fmt.Errorf("the master key of %s is missing: %s does not exist; restore it from its copy, the store cannot be read without it", location.file, path)
 	}
 	return nil
 }

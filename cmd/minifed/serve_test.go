@@ -188,7 +188,7 @@ func TestAMissingMasterKeyStopsTheStartWhereItMatters(t *testing.T) {
 	public := newStation(t, "MINIFED_PUBLIC_URL=https://id.example.com", "MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off")
 	public.fails(t, exitFailed, []string{"the master key is missing", "https://id.example.com", "minifed keys master new --file " + filepath.Join(public.folder, "master.key")}, "serve")
 	mongo := newStation(t, "MINIFED_STORAGE_URI=mongodb://user:hunter2@127.0.0.1:1/minifed", "MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off")
-	mongo.fails(t, exitFailed, []string{"the master key is missing", "MongoDB"}, "serve")
+	mongo.fails(t, exitFailed, []string{"the master key is missing", "MongoDB", "restore it from its copy"}, "serve")
 	if strings.Contains(mongo.err.String(), "hunter2") {
 		t.Errorf("the password is printed: %s", mongo.err)
 	}
@@ -201,7 +201,13 @@ func TestAMissingMasterKeyStopsTheStartWhereItMatters(t *testing.T) {
 	if err := os.Remove(filepath.Join(lost.folder, "master.key")); err != nil {
 		t.Fatal(err)
 	}
-	lost.at("MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off").fails(t, exitFailed, []string{"restore it from its copy"}, "serve")
+	for _, url := range []string{"http://localhost:8080", "https://id.example.com"} {
+		again := lost.at("MINIFED_PUBLIC_URL="+url, "MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off")
+		again.fails(t, exitFailed, []string{"restore it from its copy"}, "serve")
+		if strings.Contains(again.err.String(), "master new") {
+			t.Errorf("a new key is proposed for a store that needs its own: %s", again.err)
+		}
+	}
 }
 
 func TestAWrongMasterKeyStopsTheStartAndNamesTheRightOne(t *testing.T) {
