@@ -151,7 +151,7 @@ func (d *description) writeBody(b *strings.Builder, s schema) {
 
 func (d *description) writeAnswer(b *strings.Builder, status string, r response) {
 	code, _ := strconv.Atoi(status)
-	fmt.Fprintf(b, "**%s %s.** %s", status, http.StatusText(code), r.Description)
+	fmt.Fprintf(b, "**%s %s.** %s", status, http.StatusText(code), strings.TrimSuffix(r.Description, "."))
 	for _, form := range r.Content {
 		name, s := d.resolve(form.Schema)
 		if slices.Contains(objects(), name) {
