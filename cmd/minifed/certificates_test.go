@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/net/http2"
 )
 
 // writeCertificate writes a certificate for loopback, and its key, under a serial number.
@@ -102,7 +103,41 @@ func TestTLSIsServedWithHTTP2AndTheCertificateIsReplacedWhenItsFilesAre(t *testi
 	}
 }
 
-// hangUp sends SIGHUP to this process, in which the server runs.
+func TestRFC9113_6_5_2_AConnectionMayHaveAHundredStreams(t *testing.T) {
+	folder := t.TempDir()
+	roots := x509.NewCertPool()
+	roots.AddCert(writeCertificate(t, folder, 1))
+	address := freeLoopbackAddress(t.Context())
+	_, port, _ := strings.Cut(address, ":")
+	newStation(t).serveAt(t, address, "MINIFED_PUBLIC_URL=https://localhost:"+port,
+		"MINIFED_LISTEN_TLS_CERT_FILE="+filepath.Join(folder, "tls.crt"), "MINIFED_LISTEN_TLS_KEY_FILE="+filepath.Join(folder, "tls.key"),
+		"MINIFED_KEYS_MASTER_KEY="+demoMasterKey())
+
+	connection, err := tls.Dial("tcp", "localhost:"+port, &tls.Config{RootCAs: roots, NextProtos: []string{"h2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	frames := http2.NewFramer(connection, connection)
+	if _, err := connection.Write([]byte(http2.ClientPreface)); err != nil {
+		t.Fatal(err)
+	}
+	if err := frames.WriteSettings(); err != nil {
+		t.Fatal(err)
+	}
+	frame, err := frames.ReadFrame()
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings, ok := frame.(*http2.SettingsFrame)
+	if !ok {
+		t.Fatalf("the first frame is %v", frame)
+	}
+	if streams, ok := settings.Value(http2.SettingMaxConcurrentStreams); !ok || streams != 100 {
+		t.Errorf("SETTINGS_MAX_CONCURRENT_STREAMS is %d (sent: %v)", streams, ok)
+	}
+}
+
 func TestRFC9325_OldVersionsAndWeakSuitesOfTLSAreRefused(t *testing.T) {
 	folder := t.TempDir()
 	roots := x509.NewCertPool()
@@ -150,6 +185,7 @@ func TestRFC9325_OldVersionsAndWeakSuitesOfTLSAreRefused(t *testing.T) {
 	}
 }
 
+// hangUp sends SIGHUP to this process, in which the server runs.
 func hangUp(t *testing.T) {
 	t.Helper()
 	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {

@@ -127,14 +127,20 @@ func (p *provider) build(ctx context.Context, c *console, registry prometheus.Re
 	})
 }
 
-// maxHeader bounds the header of a request.
-const maxHeader = 32 << 10
+const (
+	// maxHeader bounds the header of a request.
+	maxHeader = 32 << 10
+	// maxStreams bounds the requests of one HTTP/2 connection that run at once, and thereby the memory that a client takes which
+	// opens streams and resets them. 100 is what RFC 9113 §6.5.2 recommends at least; net/http would allow 250.
+	maxStreams = 100
+)
 
 // httpServer is a server with the limits of the configuration.
 func (p *provider) httpServer(limits ListenConfig, handler http.Handler) *http.Server {
 	return &http.Server{
 		Handler: handler, ReadHeaderTimeout: limits.ReadHeaderTimeout, ReadTimeout: limits.ReadTimeout,
 		WriteTimeout: limits.WriteTimeout, IdleTimeout: limits.IdleTimeout, MaxHeaderBytes: maxHeader,
+		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		ErrorLog: slog.NewLogLogger(p.logger.Handler(), slog.LevelDebug),
 	}
 }
