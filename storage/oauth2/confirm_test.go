@@ -3,6 +3,7 @@ package oauth2_test
 import (
 	"context"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/minifed/minifed/storage"
@@ -105,7 +106,11 @@ func TestNothingElseIsConfirmed(t *testing.T) {
 	wantOK(t, k.redeem(k.mustAuthorize(nil, nil)))
 	mustBind(k, k.ticket("another"))
 	mustLive(k, k.grantOf(a.access).ID)
-	wantError(t, k.refresh(a.refresh[:len(a.refresh)-1]+"_"), http.StatusBadRequest, "invalid_grant")
+	last := "_"
+	if strings.HasSuffix(a.refresh, last) {
+		last = "A"
+	}
+	wantError(t, k.refresh(a.refresh[:len(a.refresh)-1]+last), http.StatusBadRequest, "invalid_grant")
 	if l.confirmed != 0 {
 		t.Errorf("%d reads were confirmed", l.confirmed)
 	}
