@@ -82,7 +82,7 @@ func report(ctx context.Context, logger *slog.Logger, done Settlement) {
 		logger.InfoContext(ctx, "writes whose outcome was unknown are settled", "settled", done.Settled, "left", done.Left)
 	}
 	if done.GivenUp > 0 {
-		logger.WarnContext(ctx, "writes whose outcome is unknown are given up: repeats of their requests may be refused", "given_up", done.GivenUp)
+		logger.WarnContext(ctx, "writes whose outcome is unknown are given up", "given_up", done.GivenUp)
 	}
 }
 
