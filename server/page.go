@@ -225,6 +225,20 @@ func (v *view) Around(key string) ([2]string, error) {
 	return [2]string{before, after}, err
 }
 
+// Parts cuts a text where a line may end within a long word: before the dots, the underscores and the @ of an address, so that
+// none of them looks like the end of a sentence.
+func (*view) Parts(text string) []string {
+	var parts []string
+	begin := 0
+	for i := 1; i+1 < len(text); i++ {
+		if strings.IndexByte("@._", text[i]) >= 0 && text[i-1] != ' ' && text[i+1] != ' ' {
+			parts = append(parts, text[begin:i])
+			begin = i
+		}
+	}
+	return append(parts, text[begin:])
+}
+
 // Initial is what stands for a picture.
 func (v *view) Initial(name string) string {
 	for _, letter := range strings.TrimSpace(name) {

@@ -279,3 +279,18 @@ func TestNamesOfAssetsHoldTheirContent(t *testing.T) {
 		}
 	}
 }
+
+func TestALineEndsWithinAnAddressBeforeItsDotsAndNotAtTheEndOfASentence(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                              "",
+		"Name of wanda":                 "Name of wanda",
+		"w.van_der@mail.example.org":    "w|.van|_der|@mail|.example|.org",
+		"A link is sent. It works.":     "A link is sent. It works.",
+		"sent to 王@example.cn。It works": "sent to 王|@example|.cn。It works",
+		"@ . _":                         "@ . _",
+	} {
+		if got := strings.Join((*view)(nil).Parts(text), "|"); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

@@ -91,6 +91,27 @@ func TestEveryPageIsAccessibleInEveryLanguage(t *testing.T) {
 	}
 }
 
+func TestALongAddressHasPlacesToBreakWhereverItIsShown(t *testing.T) {
+	h := newHouse(t)
+	const name = "wilhelmina-maximiliane-featherstonehaugh"
+	h.addMailedPerson(name)
+	v := h.visitor()
+	v.get(h.url + "/login")
+	v.signInAs(name)
+	const address = name + "<wbr>@example<wbr>.com"
+	if got := v.get(h.url + "/account"); strings.Count(got.body, address) != 1 {
+		t.Errorf("the account: %s", got.body)
+	}
+	v.get(h.url + "/account/email")
+	if got := v.press("save-form", "save", "email", "new-"+name+"@example.com", "current_password", goodPassword); !strings.Contains(got.body, "new-"+address) {
+		t.Errorf("a page that tells where mail was sent: %s", got.body)
+	}
+	letters := h.letters("new-" + name + "@example.com")
+	if got := v.get(linkIn(t, letters[len(letters)-1])); !strings.Contains(got.body, "new-"+address) {
+		t.Errorf("a page that asks for its confirmation: %s", got.body)
+	}
+}
+
 // checkPage asserts what WCAG 2.2 and plain HTML ask of every page.
 func checkPage(t *testing.T, p *page, locale string) {
 	t.Helper()
