@@ -210,8 +210,8 @@ func (a *account) reauthenticate(r *http.Request, current *signedIn, password st
 		}
 		return errNotFresh
 	}
-	mine := subject{user.Directory, ownRule(), user.ID}
-	proven, err := a.passwords.verify(r.Context(), cmp.Or(user.Username, user.Email), password, attempt{told: []subject{mine}})
+	mine := throttled{user.Directory, ownRule(), user.ID}
+	proven, err := a.passwords.verify(r.Context(), cmp.Or(user.Username, user.Email), password, attempt{told: []throttled{mine}})
 	if err == nil && proven.Record.ID != user.ID {
 		return identity.ErrWrongPassword
 	}

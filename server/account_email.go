@@ -86,7 +86,7 @@ func (a *account) ask(r *http.Request, user storage.User, address string) error 
 		return err
 	}
 	err = a.passwords.failures.ration(r.Context(),
-		subject{user.Directory, mailRule(), "of " + user.ID}, subject{user.Directory, mailRule(), "to " + address})
+		throttled{user.Directory, mailRule(), "of " + user.ID}, throttled{user.Directory, mailRule(), "to " + address})
 	if err != nil {
 		return err
 	}

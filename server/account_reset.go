@@ -90,7 +90,7 @@ func (e *accountReset) request(r *http.Request, address string) error {
 	}
 	directory := callOf(r.Context()).issuer.Directory.ID
 	err = e.passwords.failures.ration(r.Context(),
-		subject{directory, mailRule(), "to " + address}, addressSubject(directory, addressRule(), callOf(r.Context()).remote))
+		throttled{directory, mailRule(), "to " + address}, throttledAddress(directory, addressRule(), callOf(r.Context()).remote))
 	if err != nil {
 		return err
 	}

@@ -92,7 +92,7 @@ func (f *federation) attach(
 // attempt is what the failures of a WeChat user at an account are counted by: the account is among it, unless the WeChat user
 // has it already. Then nobody else can keep them out of it.
 func (a *attaching) attempt(ctx context.Context, login identity.Login, name string) (attempt, error) {
-	own := openIDSubject(login)
+	own := throttledOpenID(login)
 	holder, err := a.passwords.people.Holder(ctx, login.Directory, name)
 	if err != nil {
 		return attempt{}, err
@@ -102,11 +102,11 @@ func (a *attaching) attempt(ctx context.Context, login identity.Login, name stri
 		return attempt{}, err
 	}
 	if linked != "" && linked == holder {
-		return attempt{told: []subject{own}}, nil
+		return attempt{told: []throttled{own}}, nil
 	}
 	folded := foldName(name)
 	return attempt{
-		told: []subject{nameSubject(login.Directory, folded), own}, account: accountSubject(login.Directory, holder, folded),
+		told: []throttled{throttledName(login.Directory, folded), own}, account: throttledAccount(login.Directory, holder, folded),
 	}, nil
 }
 

@@ -27,9 +27,9 @@ type caller struct {
 	network   string
 }
 
-func (c caller) byAddress() subject { return subject{c.directory, byAddress(), c.network} }
+func (c caller) byAddress() throttled { return throttled{c.directory, byAddress(), c.network} }
 
-func (c caller) byClient() subject { return subject{c.directory, byClient(), c.client} }
+func (c caller) byClient() throttled { return throttled{c.directory, byClient(), c.client} }
 
 // check refuses a try that has to wait. A client that authenticated from this address last does not wait for what others did:
 // anybody could lock it out by wrong secrets. Nor does one wait for its address that has not failed from there: an address can

@@ -197,7 +197,7 @@ func (e *loginEndpoint) again(w http.ResponseWriter, r *http.Request, p *waiting
 
 // loginProblem says what a failed sign-in is: to the log and to whoever tried. It is nil for what is no fault of theirs.
 func loginProblem(err error) (*grants.Error, message) {
-	throttled, ok := errors.AsType[*grants.Error](err)
+	limited, ok := errors.AsType[*grants.Error](err)
 	switch {
 	case down(err):
 		return nil, message{}
@@ -207,8 +207,8 @@ func loginProblem(err error) (*grants.Error, message) {
 		return problem, say("login.wrong")
 	case errors.Is(err, identity.ErrUserDisabled):
 		return grants.UserDisabled(), say("login.disabled")
-	case ok && throttled.Reason == reasonRateLimited:
-		return throttled, say("login.wait", waitText(throttled.RetryAfter))
+	case ok && limited.Reason == reasonRateLimited:
+		return limited, say("login.wait", waitText(limited.RetryAfter))
 	default:
 		return nil, message{}
 	}

@@ -21,7 +21,7 @@ import (
 func TestAttemptsAtOneAccountTakeTurnsAndAFewMayWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all := newTurns()
-		one, other := nameSubject("default", "wanda"), nameSubject("default", "victor")
+		one, other := throttledName("default", "wanda"), throttledName("default", "victor")
 		var at, most, refused atomic.Int32
 		var attempts sync.WaitGroup
 		for range 3 * maxQueue {
@@ -56,7 +56,7 @@ func TestAttemptsAtOneAccountTakeTurnsAndAFewMayWait(t *testing.T) {
 func TestWhoGivesUpLeavesTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all := newTurns()
-		at := nameSubject("default", "wanda")
+		at := throttledName("default", "wanda")
 		leave, err := all.take(t.Context(), at)
 		if err != nil {
 			t.Fatal(err)

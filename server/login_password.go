@@ -40,11 +40,11 @@ func (p *passwords) signIn(w http.ResponseWriter, r *http.Request, name, passwor
 	}
 	folded := foldName(name)
 	try := attempt{
-		told:    []subject{nameSubject(directory, folded), addressSubject(directory, addressRule(), callOf(r.Context()).remote)},
-		account: accountSubject(directory, holder, folded),
+		told:    []throttled{throttledName(directory, folded), throttledAddress(directory, addressRule(), callOf(r.Context()).remote)},
+		account: throttledAccount(directory, holder, folded),
 	}
 	if browser.knows(holder) {
-		try = attempt{told: []subject{{directory, deviceRule(), browser.ID + " " + holder}}}
+		try = attempt{told: []throttled{{directory, deviceRule(), browser.ID + " " + holder}}}
 	}
 	user, err := p.verify(r.Context(), name, password, try)
 	if err != nil {
@@ -65,11 +65,11 @@ func (p *passwords) recognise(w http.ResponseWriter, r *http.Request, user stora
 // attempt says by what the failures of a try are counted.
 type attempt struct {
 	// told are those that have to wait, and are told so: what was typed, and where it comes from. Tries of the first take turns.
-	told []subject
+	told []throttled
 	// account is the account behind the name, so that a username and an address are no more tries than one. While it has to wait,
 	// every password is wrong, and every wrong password may be told so for that reason: to say more would tell which names are one
 	// account's, and that they are somebody's. The zero value is for who is spared that.
-	account subject
+	account throttled
 }
 
 // verify returns the user of a name and password, unless there were too many failures.
@@ -100,8 +100,8 @@ func (p *passwords) verify(ctx context.Context, name, password string, try attem
 }
 
 // blocked reports whether the account of an attempt has to wait.
-func (p *passwords) blocked(ctx context.Context, account subject) (bool, error) {
-	if account == (subject{}) {
+func (p *passwords) blocked(ctx context.Context, account throttled) (bool, error) {
+	if account == (throttled{}) {
 		return false, nil
 	}
 	wait, err := p.failures.look(ctx, account)
@@ -112,14 +112,14 @@ func (p *passwords) blocked(ctx context.Context, account subject) (bool, error) 
 // is written all the same, because what is not written can be measured.
 func (p *passwords) count(ctx context.Context, try attempt, blocked bool) {
 	switch {
-	case try.account == (subject{}):
+	case try.account == (throttled{}):
 	case blocked:
 		p.failures.renew(ctx, try.account)
 	default:
 		p.failures.failed(ctx, try.account)
 	}
-	for _, s := range try.told {
-		p.failures.failed(ctx, s)
+	for _, who := range try.told {
+		p.failures.failed(ctx, who)
 	}
 }
 

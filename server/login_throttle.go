@@ -46,32 +46,32 @@ func mailRule() throttle {
 	return throttle{name: "mail", free: 3, most: 30 * time.Minute, forgets: 30 * time.Minute}
 }
 
-// nameSubject is an account by the name that was typed: whether somebody has it makes no difference.
-func nameSubject(directory, folded string) subject {
-	return subject{directory, nameRule(), folded}
+// throttledName is an account by the name that was typed: whether somebody has it makes no difference.
+func throttledName(directory, folded string) throttled {
+	return throttled{directory, nameRule(), folded}
 }
 
-// accountSubject is the account behind a name. A name that nobody has is counted as an account of its own, so that both take as
+// throttledAccount is the account behind a name. A name that nobody has is counted as an account of its own, so that both take as
 // many store operations.
-func accountSubject(directory, holder, folded string) subject {
-	return subject{directory, accountRule(), cmp.Or(holder, "nobody "+folded)}
+func throttledAccount(directory, holder, folded string) throttled {
+	return throttled{directory, accountRule(), cmp.Or(holder, "nobody "+folded)}
 }
 
-// openIDSubject is a WeChat user who signs in.
-func openIDSubject(login identity.Login) subject {
-	return subject{login.Directory, openIDRule(), storage.Digest(login.AppID, login.OpenID)}
+// throttledOpenID is a WeChat user who signs in.
+func throttledOpenID(login identity.Login) throttled {
+	return throttled{login.Directory, openIDRule(), storage.Digest(login.AppID, login.OpenID)}
 }
 
-// addressSubject is the network of an address, under a rule.
-func addressSubject(directory string, rule throttle, address netip.Addr) subject {
-	return subject{directory, rule, network(address)}
+// throttledAddress is the network of an address, under a rule.
+func throttledAddress(directory string, rule throttle, address netip.Addr) throttled {
+	return throttled{directory, rule, network(address)}
 }
 
-// admit answers an error that says how long to wait while one of the subjects has to.
-func (t *throttles) admit(ctx context.Context, subjects ...subject) error {
+// admit answers an error that says how long to wait while one of them has to.
+func (t *throttles) admit(ctx context.Context, all ...throttled) error {
 	var longest time.Duration
-	for _, s := range subjects {
-		wait, err := t.look(ctx, s)
+	for _, who := range all {
+		wait, err := t.look(ctx, who)
 		if err != nil {
 			return err
 		}
@@ -84,12 +84,12 @@ func (t *throttles) admit(ctx context.Context, subjects ...subject) error {
 }
 
 // ration admits what is limited even when it goes well, and counts it.
-func (t *throttles) ration(ctx context.Context, subjects ...subject) error {
-	if err := t.admit(ctx, subjects...); err != nil {
+func (t *throttles) ration(ctx context.Context, all ...throttled) error {
+	if err := t.admit(ctx, all...); err != nil {
 		return err
 	}
-	for _, s := range subjects {
-		t.failed(ctx, s)
+	for _, who := range all {
+		t.failed(ctx, who)
 	}
 	return nil
 }
@@ -108,7 +108,7 @@ func tooMany(wait time.Duration) *grants.Error {
 type turns struct {
 	mu sync.Mutex
 	// queues holds those with somebody in it; guarded by mu.
-	queues map[subject]*queue
+	queues map[throttled]*queue
 }
 
 type queue struct {
@@ -120,10 +120,10 @@ type queue struct {
 // maxQueue bounds how many attempts wait for their turn at one account.
 const maxQueue = 8
 
-func newTurns() *turns { return &turns{queues: map[subject]*queue{}} }
+func newTurns() *turns { return &turns{queues: map[throttled]*queue{}} }
 
 // take waits for the caller's turn, and returns what ends it. Too many who wait are told to come again.
-func (t *turns) take(ctx context.Context, at subject) (leave func(), err error) {
+func (t *turns) take(ctx context.Context, at throttled) (leave func(), err error) {
 	t.mu.Lock()
 	q := t.queues[at]
 	if q == nil {
@@ -145,7 +145,7 @@ func (t *turns) take(ctx context.Context, at subject) (leave func(), err error) 
 	}
 }
 
-func (t *turns) leave(at subject, q *queue) {
+func (t *turns) leave(at throttled, q *queue) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if q.length--; q.length == 0 {

@@ -109,7 +109,7 @@ func (f *federation) attachByPhone(
 	if !ok {
 		return person{}, errNoRequest
 	}
-	failures, guesser := f.attaching.passwords.failures, openIDSubject(login)
+	failures, guesser := f.attaching.passwords.failures, throttledOpenID(login)
 	if err := failures.admit(ctx, guesser); err != nil {
 		return person{}, err
 	}

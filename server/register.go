@@ -71,7 +71,7 @@ func (e *registerEndpoint) create(r *http.Request, directory string, form url.Va
 			return storage.User{}, err
 		}
 	}
-	if err := e.passwords.failures.ration(r.Context(), addressSubject(directory, registerRule(), callOf(r.Context()).remote)); err != nil {
+	if err := e.passwords.failures.ration(r.Context(), throttledAddress(directory, registerRule(), callOf(r.Context()).remote)); err != nil {
 		return storage.User{}, err
 	}
 	user, err := e.people.Create(r.Context(), directory, identity.Account{

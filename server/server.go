@@ -76,19 +76,25 @@ func (s *Server) Run(ctx context.Context) {
 	loops.Wait()
 }
 
-// endpoints is everything that the server answers to.
-func (s *Server) endpoints() ([]endpoint, error) {
+// parts is what endpoints share.
+type parts struct {
+	jwts           accessTokens
+	authentication clientAuth
+	people         *identity.Service
+	subjects       subjects
+	views          *pages
+	passwords      *passwords
+	proof          linkProof
+	letters        letters
+	vouched        *vouched
+}
+
+func (s *Server) newParts() (*parts, error) {
 	c := s.config
-	// 1. What endpoints share.
 	secrets, err := newSecrets(c.Rand)
 	if err != nil {
 		return nil, err
 	}
-	store, known := s.store, subjects{c.Secrets}
-	jwts := accessTokens{keys: c.Keys, now: c.Now}
-	strategy := &tokens{&oauth2.Strategy{Store: store, JWT: jwts}, idTokens{keys: c.Keys, store: store, now: c.Now}}
-	throttles := newThrottles(c.Engine, c.Now)
-	authentication := s.authentication(store, secrets, throttles)
 	people, err := identity.New(identity.Config{
 		Engine: c.Engine, Now: c.Now, Rand: c.Rand, Logger: c.Logger, Argon2: c.Argon2, Hashing: c.Hashing, Breached: c.Breached,
 	})
@@ -99,44 +105,64 @@ func (s *Server) endpoints() ([]endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.failure = views.failure
-	proofs := s.newPasswords(people, throttles)
-	proof := linkProof{bearer: &bearer{tokens: jwts, store: store}, now: c.Now}
-	mail := letters{s.post, views.tongues}
-	answers := newVouched(c.Now)
-	// 2. fosite and the grants.
-	configuration := &configurator{Config: newFositeConfig(authentication.authenticate), tokenPath: tokenPath}
-	codeFlow := newCodeGrant(configuration, store, strategy)
+	throttles := newThrottles(c.Engine, c.Now)
+	jwts := accessTokens{keys: c.Keys, now: c.Now}
+	return &parts{
+		jwts: jwts, authentication: s.authentication(s.store, secrets, throttles), people: people,
+		subjects: subjects{c.Secrets}, views: views, passwords: s.newPasswords(people, throttles),
+		proof:   linkProof{bearer: &bearer{tokens: jwts, store: s.store}, now: c.Now},
+		letters: letters{s.post, views.tongues}, vouched: newVouched(c.Now),
+	}, nil
+}
+
+// newGrants is fosite with every grant.
+func (s *Server) newGrants(p *parts) (*fosite.Fosite, *dispatcher, error) {
+	c := s.config
+	strategy := &tokens{&oauth2.Strategy{Store: s.store, JWT: p.jwts}, idTokens{keys: c.Keys, store: s.store, now: c.Now}}
+	configuration := &configurator{Config: newFositeConfig(p.authentication.authenticate), tokenPath: tokenPath}
+	codeFlow := newCodeGrant(configuration, s.store, strategy)
 	configuration.AuthorizeEndpointHandlers = fosite.AuthorizeEndpointHandlers{codeFlow}
-	provider, dispatch, err := newProvider(configuration, store, strategy, grantFactories{
+	return newProvider(configuration, s.store, strategy, grantFactories{
 		grants.GrantType: {s.exchangeFactory(&federation{
-			store: store, people: people, wechat: c.WeChat, master: c.Master, keys: c.Keys, now: c.Now, logger: c.Logger, vouched: answers,
-			attaching: &attaching{passwords: proofs, proof: proof, letters: mail, engine: c.Engine},
+			store: s.store, people: p.people, wechat: c.WeChat, master: c.Master, keys: c.Keys, now: c.Now, logger: c.Logger, vouched: p.vouched,
+			attaching: &attaching{passwords: p.passwords, proof: p.proof, letters: p.letters, engine: c.Engine},
 		})},
 		string(fosite.GrantTypeAuthorizationCode): {codeFlow.factory},
-		string(fosite.GrantTypeRefreshToken):      {refreshFactory(store, strategy)},
-		string(fosite.GrantTypeClientCredentials): {credentialsFactory(store, strategy)},
+		string(fosite.GrantTypeRefreshToken):      {refreshFactory(s.store, strategy)},
+		string(fosite.GrantTypeClientCredentials): {credentialsFactory(s.store, strategy)},
 	})
+}
+
+// endpoints is everything that the server answers to.
+func (s *Server) endpoints() ([]endpoint, error) {
+	p, err := s.newParts()
 	if err != nil {
 		return nil, err
 	}
-	// 3. The endpoints.
-	token := &tokenEndpoint{provider: provider, timeout: c.RequestTimeout, codes: newLatches(), vouched: answers}
-	authorize := s.newAuthorize(codes{provider: provider, store: store, subjects: known, now: c.Now}, views.failure)
+	s.failure = p.views.failure
+	provider, dispatch, err := s.newGrants(p)
+	if err != nil {
+		return nil, err
+	}
+	c := s.config
+	token := &tokenEndpoint{provider: provider, timeout: c.RequestTimeout, codes: newLatches(), vouched: p.vouched}
+	authorize := s.newAuthorize(codes{provider: provider, store: s.store, subjects: p.subjects, now: c.Now}, p.views.failure)
 	return append([]endpoint{ // in the order of how often they are asked: the routes are tried one after the other
 		token,
-		&introspectEndpoint{authentication: authentication, tokens: jwts, store: store},
-		&userinfoEndpoint{bearer: proof.bearer},
+		&introspectEndpoint{authentication: p.authentication, tokens: p.jwts, store: s.store},
+		&userinfoEndpoint{bearer: p.proof.bearer},
 		&profileEndpoint{door: door{token}},
 		authorize,
-		&parEndpoint{auth: authentication.authenticate, reader: authorize.reader, pushed: authorize.pushed},
-		&discoveryEndpoint{grantTypes: dispatch.grantTypes(), subjectTypes: known.types(), authMethods: authentication.methods(), authAlgorithms: keys.Algorithms()},
+		&parEndpoint{auth: p.authentication.authenticate, reader: authorize.reader, pushed: authorize.pushed},
+		&discoveryEndpoint{
+			grantTypes: dispatch.grantTypes(), subjectTypes: p.subjects.types(), authMethods: p.authentication.methods(), authAlgorithms: keys.Algorithms(),
+		},
 		&jwksEndpoint{keys: c.Keys},
 		openAPIEndpoint{},
-		&setPasswordEndpoint{proof: proof, people: people, letters: mail},
-		&revokeEndpoint{authentication: authentication, tokens: jwts, store: store},
+		&setPasswordEndpoint{proof: p.proof, people: p.people, letters: p.letters},
+		&revokeEndpoint{authentication: p.authentication, tokens: p.jwts, store: s.store},
 		&bindUserEndpoint{door: door{token}},
-	}, s.pageEndpoints(views, people, proofs, mail, authorize)...), nil
+	}, s.pageEndpoints(p.views, p.people, p.passwords, p.letters, authorize)...), nil
 }
 
 // authentication authenticates the clients of every endpoint.

@@ -10,7 +10,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// throttle is a rule: after some failures of a subject its further tries have to wait, each time twice as long.
+// throttle is a rule: after some failures further tries have to wait, each time twice as long.
 type throttle struct {
 	// name is the rule in the store.
 	name string
@@ -25,17 +25,17 @@ type throttle struct {
 const (
 	// firstWait is the wait after the first failure that is not free.
 	firstWait = time.Second
-	// forgetAfter is how long after its last failure, or after its last wait, a subject starts anew.
+	// forgetAfter is how long after its last failure, or after its last wait, a count starts anew.
 	forgetAfter = 15 * time.Minute
 	// countTimeout bounds the counting of one failure, which goes on when the caller hangs up.
 	countTimeout = 2 * time.Second
 	// countAttempts bounds how often a lost compare-and-set is tried again: each time somebody else counted.
 	countAttempts = 8
-	// throttlesKept bounds the subjects in memory.
+	// throttlesKept bounds the counts in memory.
 	throttlesKept = 8192
 )
 
-// wait is how long a subject has to wait after so many failures.
+// wait is how long one has to wait after so many failures.
 func (rule throttle) wait(failures int) time.Duration {
 	if failures <= rule.free {
 		return 0
@@ -55,54 +55,54 @@ type throttles struct {
 	now    func() time.Time
 
 	mu    sync.Mutex
-	known map[subject]storage.Throttle // guarded by mu
+	known map[throttled]storage.Throttle // guarded by mu
 }
 
-// subject is whose failures are counted: an address, a client, an account of a directory, under a rule.
-type subject struct {
+// throttled is whose failures are counted: an address, a client, an account of a directory, under a rule.
+type throttled struct {
 	directory string
 	rule      throttle
 	name      string
 }
 
-// none is the count of a subject that never failed. Its name, which may be an address or a username, is a digest there.
-func (s subject) none() storage.Throttle {
-	return storage.Throttle{Directory: s.directory, Rule: s.rule.name, Subject: storage.Digest(s.rule.name, s.name)}
+// none is the count of who never failed. The name, which may be an address or a username, is a digest there.
+func (who throttled) none() storage.Throttle {
+	return storage.Throttle{Directory: who.directory, Rule: who.rule.name, Subject: storage.Digest(who.rule.name, who.name)}
 }
 
 func newThrottles(engine storage.Engine, now func() time.Time) *throttles {
-	return &throttles{engine: engine, now: now, known: map[subject]storage.Throttle{}}
+	return &throttles{engine: engine, now: now, known: map[throttled]storage.Throttle{}}
 }
 
-// waits returns for how long a subject has to wait yet, as far as this instance knows.
-func (t *throttles) waits(s subject) time.Duration {
+// waits returns for how long one has to wait yet, as far as this instance knows.
+func (t *throttles) waits(who throttled) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return max(0, t.known[s].BlockedUntil.Sub(t.now()))
+	return max(0, t.known[who].BlockedUntil.Sub(t.now()))
 }
 
 // look is waits, but asks the store, for what is tried so rarely that a read is cheap: the passwords of people.
-func (t *throttles) look(ctx context.Context, s subject) (time.Duration, error) {
-	entry, err := storage.Get[storage.Throttle](ctx, t.engine, s.none().Document().ID)
+func (t *throttles) look(ctx context.Context, who throttled) (time.Duration, error) {
+	entry, err := storage.Get[storage.Throttle](ctx, t.engine, who.none().Document().ID)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return 0, err
 	}
 	if err == nil {
-		t.learn(s, entry.Record)
+		t.learn(who, entry.Record)
 	}
-	return t.waits(s), nil
+	return t.waits(who), nil
 }
 
-// failed counts a failure and returns for how long the subject has to wait now. While the store is out of reach this
+// failed counts a failure and returns for how long one has to wait now. While the store is out of reach this
 // instance counts alone.
-func (t *throttles) failed(ctx context.Context, s subject) time.Duration {
-	return t.note(ctx, s, func(count storage.Throttle) storage.Throttle { return t.next(s.rule, count) })
+func (t *throttles) failed(ctx context.Context, who throttled) time.Duration {
+	return t.note(ctx, who, func(count storage.Throttle) storage.Throttle { return t.next(who.rule, count) })
 }
 
 // renew takes the store operations of failed, and changes nothing of a count that this instance knows.
-func (t *throttles) renew(ctx context.Context, s subject) {
-	known := t.remembered(s)
-	t.note(ctx, s, func(count storage.Throttle) storage.Throttle {
+func (t *throttles) renew(ctx context.Context, who throttled) {
+	known := t.remembered(who)
+	t.note(ctx, who, func(count storage.Throttle) storage.Throttle {
 		if count.Failures == 0 {
 			return known
 		}
@@ -110,16 +110,16 @@ func (t *throttles) renew(ctx context.Context, s subject) {
 	})
 }
 
-// note writes what becomes of a count, even when the caller hangs up, and returns for how long the subject has to wait.
-func (t *throttles) note(ctx context.Context, s subject, change func(storage.Throttle) storage.Throttle) time.Duration {
+// note writes what becomes of a count, even when the caller hangs up, and returns for how long one has to wait.
+func (t *throttles) note(ctx context.Context, who throttled, change func(storage.Throttle) storage.Throttle) time.Duration {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), countTimeout)
 	defer cancel()
-	counted, err := t.write(ctx, s.none(), change)
+	counted, err := t.write(ctx, who.none(), change)
 	if err != nil {
-		counted = change(t.remembered(s))
+		counted = change(t.remembered(who))
 	}
-	t.learn(s, counted)
-	return t.waits(s)
+	t.learn(who, counted)
+	return t.waits(who)
 }
 
 // write changes the count that the store has, or none.
@@ -158,20 +158,20 @@ func (t *throttles) next(rule throttle, count storage.Throttle) storage.Throttle
 }
 
 // remembered is the count that this instance knows, or none.
-func (t *throttles) remembered(s subject) storage.Throttle {
+func (t *throttles) remembered(who throttled) storage.Throttle {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	count, ok := t.known[s]
+	count, ok := t.known[who]
 	if !ok || !t.now().Before(count.ExpiresAt) {
-		return s.none()
+		return who.none()
 	}
 	return count
 }
 
-func (t *throttles) learn(s subject, count storage.Throttle) {
+func (t *throttles) learn(who throttled, count storage.Throttle) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	known, ok := t.known[s]
+	known, ok := t.known[who]
 	if ok && known.BlockedUntil.After(count.BlockedUntil) {
 		return // What is learned late may be older.
 	}
@@ -179,7 +179,7 @@ func (t *throttles) learn(s subject, count storage.Throttle) {
 		now := t.now()
 		shed(t.known, throttlesKept, func(count storage.Throttle) bool { return !now.Before(count.BlockedUntil) })
 	}
-	t.known[s] = count
+	t.known[who] = count
 }
 
 // network is what an address is counted as: of IPv6 the /64, because whoever has one address has all of those. Where no

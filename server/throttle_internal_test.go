@@ -37,7 +37,7 @@ func testRule() throttle { return throttle{name: "test", free: 3, most: 8 * time
 func TestEveryFailureThatIsNotFreeDoublesTheWait(t *testing.T) {
 	clock := newStanding()
 	throttles := newThrottles(storagetest.NewMemory(clock.Now), clock.Now)
-	who := subject{"default", testRule(), "203.0.113.9/32"}
+	who := throttled{"default", testRule(), "203.0.113.9/32"}
 	for i, want := range []time.Duration{0, 0, 0, 1, 2, 4, 8, 8, 8} {
 		if got := throttles.failed(t.Context(), who); got != want*time.Second {
 			t.Errorf("failure %d: wait %v, want %d s", i+1, got, want)
@@ -47,7 +47,7 @@ func TestEveryFailureThatIsNotFreeDoublesTheWait(t *testing.T) {
 	if got := throttles.waits(who); got != 5*time.Second {
 		t.Errorf("3 s later: wait %v", got)
 	}
-	for _, other := range []subject{{"acme", testRule(), who.name}, {"default", throttle{name: "other"}, who.name}, {"default", testRule(), "203.0.113.8/32"}} {
+	for _, other := range []throttled{{"acme", testRule(), who.name}, {"default", throttle{name: "other"}, who.name}, {"default", testRule(), "203.0.113.8/32"}} {
 		if got := throttles.waits(other); got != 0 {
 			t.Errorf("%v waits %v for another one's failures", other, got)
 		}
@@ -62,7 +62,7 @@ func TestInstancesCountTogetherAndLearnByAFailure(t *testing.T) {
 	clock := newStanding()
 	engine := storagetest.NewMemory(clock.Now)
 	one, other := newThrottles(engine, clock.Now), newThrottles(engine, clock.Now)
-	who := subject{"default", testRule(), "alice"}
+	who := throttled{"default", testRule(), "alice"}
 	for range 4 {
 		one.failed(t.Context(), who)
 	}
@@ -82,7 +82,7 @@ func TestRacingFailuresAreAllCounted(t *testing.T) {
 	clock := newStanding()
 	engine := storagetest.NewMemory(clock.Now)
 	instances := []*throttles{newThrottles(engine, clock.Now), newThrottles(engine, clock.Now)}
-	who := subject{"default", throttle{name: "test", free: 100, most: time.Minute}, "alice"}
+	who := throttled{"default", throttle{name: "test", free: 100, most: time.Minute}, "alice"}
 	const racing = 8 // as many as countAttempts: each of them loses to the others at most
 	var group sync.WaitGroup
 	for i := range racing {
@@ -99,7 +99,7 @@ func TestWithoutTheStoreAnInstanceCountsAloneAndCallersWhoHangUpAreCounted(t *te
 	clock := newStanding()
 	hooks := &storagetest.Hooks{Engine: storagetest.NewMemory(clock.Now)}
 	throttles := newThrottles(hooks, clock.Now)
-	who := subject{"default", testRule(), "alice"}
+	who := throttled{"default", testRule(), "alice"}
 	gone, hangUp := context.WithCancel(t.Context())
 	hangUp()
 	throttles.failed(gone, who)
@@ -123,11 +123,11 @@ func TestMemoryOfThrottlesIsBounded(t *testing.T) {
 	throttles := newThrottles(storagetest.NewMemory(clock.Now), clock.Now)
 	rule := throttle{name: "test", free: 0, most: time.Minute}
 	for i := range throttlesKept + 100 {
-		s := subject{"default", rule, fmt.Sprint(i)}
+		s := throttled{"default", rule, fmt.Sprint(i)}
 		throttles.learn(s, throttles.next(rule, s.none()))
 	}
 	if n := len(throttles.known); n > throttlesKept {
-		t.Errorf("%d subjects are kept", n)
+		t.Errorf("%d counts are kept", n)
 	}
 }
 
