@@ -58,9 +58,11 @@ func (f *fields[R]) list(name, usage string, member func(*R) *[]string) {
 	f.sets[name] = func(record *R) { *member(record) = words(*values) }
 }
 
-// picture adds a flag that names a picture file; "" takes the picture away. What is read from it is for the service to check.
+// picture adds a flag that names a picture file, within the limits of logos; "" takes the picture away. What is read from it is for the service to check.
 func (f *fields[R]) picture(name, usage string, member func(*R) *[]byte) {
-	path := f.flags.String(name, "", usage+"; \"\" for none")
+	path := f.flags.String(name, "", fmt.Sprintf(
+		"%s, of at most %d MB and %d pixels in each direction; \"\" for none", usage, admin.MaxLogoFile>>20, admin.MaxLogoSide,
+	))
 	f.files = append(f.files, func() error {
 		if *path == "" {
 			f.sets[name] = func(record *R) { *member(record) = nil }

@@ -17,8 +17,8 @@ import (
 const (
 	// MaxLogoFile bounds the file of a logo as an operator has it, in bytes.
 	MaxLogoFile = 1 << 20
-	// maxLogoSide bounds its pixels, in each direction: a small file can unfold to a very large picture.
-	maxLogoSide = 2048
+	// MaxLogoSide bounds its pixels, in each direction: a small file can unfold to a very large picture.
+	MaxLogoSide = 2048
 	// logoWidth and logoHeight bound what is kept: enough for a header on the densest screens.
 	logoWidth, logoHeight = 480, 120
 	// minLogoHeight is where a logo that still needs too many bytes is not made smaller any more.
@@ -52,110 +52,90 @@ func encodeLogo(file []byte) ([]byte, error) {
 	if err != nil {
 		return nil, errors.New("is not a PNG, JPEG or GIF picture")
 	}
-	if config.Width > maxLogoSide || config.Height > maxLogoSide {
-		return nil, fmt.Errorf("has %d × %d pixels; at most %d in each direction are read", config.Width, config.Height, maxLogoSide)
+	if config.Width > MaxLogoSide || config.Height > MaxLogoSide {
+		return nil, fmt.Errorf("has %d × %d pixels; at most %d in each direction are read", config.Width, config.Height, MaxLogoSide)
 	}
 	decoded, _, err := image.Decode(bytes.NewReader(file))
 	if err != nil {
 		return nil, errors.New("is a broken picture")
 	}
-	picture := premultiplied(decoded).trimmed()
-	if picture == nil {
+	source, ok := decoded.(image.RGBA64Image) // as all pictures of package image are
+	if !ok {
+		return nil, errors.New("is a picture of an unknown kind")
+	}
+	visible := trimmed(source)
+	if visible.area.Empty() {
 		return nil, errors.New("is a picture of nothing: every pixel is transparent")
 	}
-	return picture.onVisibleGround().encode()
+	return visible.encode()
 }
 
-// pixels is a picture for arithmetic: its colours are linear in the channel's value and multiplied by their opacity, from 0 to 1.
-type pixels struct {
-	width, height int
-	// at are red, green, blue and opacity, line by line.
-	at [][4]float64
+// picture is an area of a decoded picture, which is read where it is: for arithmetic a pixel takes several times the space.
+type picture struct {
+	image.RGBA64Image
+	area image.Rectangle
 }
 
-func newPixels(width, height int) *pixels {
-	return &pixels{width, height, make([][4]float64, width*height)}
+// at is a pixel of the area for arithmetic: red, green, blue and opacity, from 0 to 1. The colours are linear in the channel's value
+// and multiplied by the opacity.
+func (p picture) at(x, y int) [4]float64 {
+	c := p.RGBA64At(p.area.Min.X+x, p.area.Min.Y+y)
+	return [4]float64{float64(c.R) / 0xffff, float64(c.G) / 0xffff, float64(c.B) / 0xffff, float64(c.A) / 0xffff}
 }
 
-func premultiplied(source image.Image) *pixels {
-	bounds := source.Bounds()
-	p := newPixels(bounds.Dx(), bounds.Dy())
-	for y := range p.height {
-		for x := range p.width {
-			red, green, blue, opacity := source.At(bounds.Min.X+x, bounds.Min.Y+y).RGBA()
-			p.at[y*p.width+x] = [4]float64{float64(red) / 0xffff, float64(green) / 0xffff, float64(blue) / 0xffff, float64(opacity) / 0xffff}
-		}
-	}
-	return p
-}
-
-// trimmed is the picture without its transparent margins, which would make it look small; nil when nothing else is there.
-func (p *pixels) trimmed() *pixels {
-	const visible = 1.0 / 64
-	seen := image.Rectangle{}
-	for y := range p.height {
-		for x := range p.width {
-			if p.at[y*p.width+x][3] > visible {
+// trimmed is the picture without its transparent margins, which would make it look small; empty when nothing else is there.
+func trimmed(source image.RGBA64Image) picture {
+	const visible = 0xffff / 64
+	seen, bounds := image.Rectangle{}, source.Bounds()
+	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
+		for x := bounds.Min.X; x < bounds.Max.X; x++ {
+			if source.RGBA64At(x, y).A > visible {
 				seen = seen.Union(image.Rect(x, y, x+1, y+1))
 			}
 		}
 	}
-	if seen.Empty() {
-		return nil
-	}
-	cut := newPixels(seen.Dx(), seen.Dy())
-	for y := range cut.height {
-		from := (seen.Min.Y+y)*p.width + seen.Min.X
-		copy(cut.at[y*cut.width:(y+1)*cut.width], p.at[from:from+cut.width])
-	}
-	return cut
+	return picture{source, seen}
 }
 
-// onVisibleGround is the picture as it is, or on a dark ground if it is white on nothing. Pages put it on white or on something
-// close to it, in the dark too.
-func (p *pixels) onVisibleGround() *pixels {
+// pale reports whether the picture is white on nothing. Pages put it on white or on something close to it, in the dark too.
+func (p picture) pale() bool {
 	var all, pale float64
-	for _, pixel := range p.at {
-		opacity := pixel[3]
-		all += opacity
-		if 0.2126*pixel[0]+0.7152*pixel[1]+0.0722*pixel[2] > faint*opacity {
-			pale += opacity
-		}
-	}
-	if all > 0.99*float64(len(p.at)) || pale < faintPart*all {
-		return p
-	}
-	margin := max(p.width, p.height) / 8
-	framed := newPixels(p.width+2*margin, p.height+2*margin)
-	ground := [4]float64{0x17 / 255.0, 0x1a / 255.0, 0x21 / 255.0, 1}
-	for i := range framed.at {
-		framed.at[i] = ground
-	}
-	for y := range p.height {
-		for x := range p.width {
-			over, under := p.at[y*p.width+x], &framed.at[(y+margin)*framed.width+x+margin]
-			for channel := range under {
-				under[channel] = over[channel] + under[channel]*(1-over[3])
+	for y := range p.area.Dy() {
+		for x := range p.area.Dx() {
+			pixel := p.at(x, y)
+			opacity := pixel[3]
+			all += opacity
+			if 0.2126*pixel[0]+0.7152*pixel[1]+0.0722*pixel[2] > faint*opacity {
+				pale += opacity
 			}
 		}
 	}
-	return framed
+	return all <= 0.99*float64(p.area.Dx()*p.area.Dy()) && pale >= faintPart*all
 }
 
-// encode is the largest PNG of the picture that is small enough.
-func (p *pixels) encode() ([]byte, error) {
-	scale := min(1, float64(logoWidth)/float64(p.width), float64(logoHeight)/float64(p.height))
+// encode is the largest PNG of the picture that is small enough. One that could not be seen gets a dark ground, and a margin of it.
+func (p picture) encode() ([]byte, error) {
+	width, height, margin := p.area.Dx(), p.area.Dy(), 0
+	pale := p.pale()
+	if pale {
+		margin = max(width, height) / 8
+	}
+	scale := min(1, float64(logoWidth)/float64(width+2*margin), float64(logoHeight)/float64(height+2*margin))
 	for ; ; scale *= 0.85 {
-		width, height := scaled(p.width, scale), scaled(p.height, scale)
+		around := int(float64(margin) * scale)
+		drawn := p.shrunk(scaled(width, scale), scaled(height, scale))
+		if pale {
+			drawn = drawn.framed(around)
+		}
 		var file bytes.Buffer
 		encoder := png.Encoder{CompressionLevel: png.BestCompression}
-		if err := encoder.Encode(&file, p.shrunk(width, height).image()); err != nil {
+		if err := encoder.Encode(&file, drawn.image()); err != nil {
 			return nil, err
 		}
 		if file.Len() <= storage.MaxLogo {
 			return file.Bytes(), nil
 		}
-		if height <= minLogoHeight {
+		if drawn.height <= minLogoHeight {
 			return nil, fmt.Errorf("does not fit into %d KB, however small it is drawn: a logo is simpler", storage.MaxLogo>>10)
 		}
 	}
@@ -164,25 +144,58 @@ func (p *pixels) encode() ([]byte, error) {
 func scaled(side int, scale float64) int { return max(1, int(math.Round(float64(side)*scale))) }
 
 // shrunk is the picture with fewer pixels, each the mean of those in its place.
-func (p *pixels) shrunk(width, height int) *pixels {
-	return p.narrowed(width).turned().narrowed(height).turned()
+func (p picture) shrunk(width, height int) *pixels {
+	narrow := narrowed(p.area.Dx(), p.area.Dy(), width, p.at).turned()
+	return narrowed(narrow.width, narrow.height, height, narrow.pixel).turned()
 }
 
-func (p *pixels) narrowed(width int) *pixels {
-	narrow := newPixels(width, p.height)
-	step := float64(p.width) / float64(width)
+// narrowed draws a picture of old × height pixels with a smaller width.
+func narrowed(old, height, width int, at func(x, y int) [4]float64) *pixels {
+	narrow := newPixels(width, height)
+	step := float64(old) / float64(width)
 	for x := range width {
 		from, to := float64(x)*step, float64(x+1)*step
-		for old := int(from); old < min(p.width, int(math.Ceil(to))); old++ {
-			part := (min(to, float64(old+1)) - max(from, float64(old))) / step
-			for y := range p.height {
-				for channel, value := range p.at[y*p.width+old] {
+		for under := int(from); under < min(old, int(math.Ceil(to))); under++ {
+			part := (min(to, float64(under+1)) - max(from, float64(under))) / step
+			for y := range height {
+				for channel, value := range at(under, y) {
 					narrow.at[y*width+x][channel] += value * part
 				}
 			}
 		}
 	}
 	return narrow
+}
+
+// pixels is a small picture, of such pixels as picture.at gives.
+type pixels struct {
+	width, height int
+	// at are they, line by line.
+	at [][4]float64
+}
+
+func newPixels(width, height int) *pixels {
+	return &pixels{width, height, make([][4]float64, width*height)}
+}
+
+func (p *pixels) pixel(x, y int) [4]float64 { return p.at[y*p.width+x] }
+
+// framed is the picture on a dark ground, which goes beyond it by a margin.
+func (p *pixels) framed(margin int) *pixels {
+	framed := newPixels(p.width+2*margin, p.height+2*margin)
+	ground := [4]float64{0x17 / 255.0, 0x1a / 255.0, 0x21 / 255.0, 1}
+	for i := range framed.at {
+		framed.at[i] = ground
+	}
+	for y := range p.height {
+		for x := range p.width {
+			over, under := p.pixel(x, y), &framed.at[(y+margin)*framed.width+x+margin]
+			for channel := range under {
+				under[channel] = over[channel] + under[channel]*(1-over[3])
+			}
+		}
+	}
+	return framed
 }
 
 // turned exchanges lines and columns.

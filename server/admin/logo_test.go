@@ -9,6 +9,7 @@ import (
 	"image/jpeg"
 	"image/png"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -104,7 +105,7 @@ func TestWhatIsNoLogoIsRefusedWithTheReason(t *testing.T) {
 	for i := range noise.Pix {
 		noise.Pix[i] = uint8(source.Uint32() | uint32(255*(i%4/3)))
 	}
-	long := image.NewNRGBA(image.Rect(0, 0, maxLogoSide+1, 1))
+	long := image.NewNRGBA(image.Rect(0, 0, MaxLogoSide+1, 1))
 	for reason, file := range map[string][]byte{
 		"is not a PNG, JPEG or GIF picture": []byte(`<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>`),
 		"is a broken picture":               drawn(t, 100, 100, white, green)[:60],
@@ -119,6 +120,23 @@ func TestWhatIsNoLogoIsRefusedWithTheReason(t *testing.T) {
 	// Noise is the worst there is, and is drawn as small as it must be.
 	if kept, err := encodeLogo(asPNG(t, noise)); err != nil || len(kept) > storage.MaxLogo {
 		t.Errorf("noise: %d bytes, %v", len(kept), err)
+	}
+}
+
+// A file of a few kilobytes can unfold to the largest picture that is read: to draw it anew takes the memory of a picture, not of
+// what is computed from it.
+func TestTheLargestLogoTakesLittleMoreMemoryThanItsPixels(t *testing.T) {
+	wide := image.NewNRGBA64(image.Rect(0, 0, MaxLogoSide, MaxLogoSide))
+	draw.Draw(wide, image.Rect(20, 20, MaxLogoSide-20, MaxLogoSide-20), image.NewUniform(color.NRGBA64{0xff00, 0xff00, 0xff00, 0x8000}), image.Point{}, draw.Src)
+	file := asPNG(t, wide)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := encodeLogo(file)
+	runtime.ReadMemStats(&after)
+	must(t, err)
+	pixels := uint64(len(wide.Pix))
+	if taken := after.TotalAlloc - before.TotalAlloc; taken > 2*pixels {
+		t.Errorf("%d MB for a picture of %d MB", taken>>20, pixels>>20)
 	}
 }
 
