@@ -133,6 +133,9 @@ func headersOf(publicURL string) http.Header {
 
 // finish counts and logs the request.
 func (s *Server) finish(answer *recorder, r *http.Request) {
+	if answer.status == 0 {
+		answer.status = http.StatusOK // So net/http answers for a handler that wrote nothing.
+	}
 	c := callOf(r.Context())
 	elapsed := s.config.Now().Sub(c.started)
 	s.metrics.observe(c, answer.status, elapsed)

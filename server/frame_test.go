@@ -151,6 +151,7 @@ func TestRequestsAreCounted(t *testing.T) {
 	counted.exchange("mini", "unknown")
 	counted.post("mini", "/oauth2/token", url.Values{"grant_type": {"urn:something:new"}})
 	counted.get(counted.url + "/nothing")
+	must(http.Head(counted.url + "/oauth2/authorize"))(t).Body.Close()
 	got := map[string]float64{}
 	for _, family := range must(registry.Gather())(t) {
 		for _, metric := range family.GetMetric() {
@@ -167,6 +168,7 @@ func TestRequestsAreCounted(t *testing.T) {
 		"minifed_requests_total{endpoint=token,error=invalid_request,grant=" + grant + ",status=400}",
 		"minifed_requests_total{endpoint=token,error=unsupported_grant_type,grant=,status=400}",
 		"minifed_requests_total{endpoint=none,error=invalid_request,grant=,status=404}",
+		"minifed_requests_total{endpoint=authorize,error=,grant=,status=200}",
 	} {
 		if got[want] != 1 {
 			t.Errorf("%s is %v; there are %v", want, got[want], got)
