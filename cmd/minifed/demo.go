@@ -22,7 +22,7 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-func newDemo(c *console, _ *settings) *cobra.Command {
+func newDemo(c *console, flags *settings) *cobra.Command {
 	once, store := false, ""
 	command := &cobra.Command{
 		Use:   "demo",
@@ -36,6 +36,9 @@ pasted into another terminal; Ctrl-C stops it and removes the data.`,
 	command.Flags().BoolVar(&once, "once", false, "end after the last step, with exit code 0 if every step went well")
 	command.Flags().StringVar(&store, "store", "", "keep the data in this store, a `URI` as storage.uri, instead of a temporary folder")
 	command.RunE = func(command *cobra.Command, _ []string) error {
+		if flags.output == "json" {
+			return usagef("--output json: the demonstration is told in text alone")
+		}
 		ctx := command.Context()
 		d, err := startDemo(ctx, c, store)
 		if err != nil {

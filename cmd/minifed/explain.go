@@ -42,8 +42,13 @@ func explainInvalid(invalid *admin.Invalid) string {
 
 // flagOf is the flag that sets a member of a record, or the member's own name.
 func flagOf(field string) string {
-	if field == "id" || field == "username" {
+	switch field {
+	case "id", "username":
 		return field // mostly an argument
+	case "app_secret":
+		return "AppSecret" // it comes by --app-secret-file, --app-secret-stdin or a prompt
+	case "secret":
+		return "client secret" // likewise
 	}
 	name := field[strings.LastIndexByte(field, '.')+1:]
 	singular := map[string]string{

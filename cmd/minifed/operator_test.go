@@ -104,6 +104,8 @@ func TestEveryKindOfClientIsMadeFromTheCommandLine(t *testing.T) {
 			t.Errorf("%s: %v", args, created)
 		}
 	}
+	s.in = strings.NewReader("not an AppSecret")
+	s.fails(t, exitFailed, []string{"  AppSecret: must be"}, "client", "create", "--kind", "wechat_miniapp", "--app-id", "wx0123456789abcdef", "--app-secret-stdin")
 	s.fails(t, exitUsage, []string{"--subject-type private", "public or pairwise"}, "client", "create", "--kind", "web", "--subject-type", "private")
 	s.fails(t, exitFailed, []string{"--subject-type: ", "web and spa"}, "client", "create", "--kind", "native", "--redirect-uri", "com.example.shop:/cb", "--subject-type", "pairwise")
 	s.fails(t, exitFailed, []string{"--sector-identifier: ", "several hosts"}, "client", "create", "--kind", "web", "--subject-type", "pairwise",

@@ -90,6 +90,7 @@ The exit code is 0 when everything is done, 1 when something failed, and 2 when 
 	addTo(root, groupStart, newDemo(c, flags), newServe(c, flags))
 	addTo(root, groupOperate, newClient(c, flags), newDirectory(c, flags), newUser(c, flags), newKeys(c, flags), newBackup(c, flags), newDoctor(c, flags), newExport(c, flags), newImport(c, flags), newHealthcheck(c, flags))
 	root.AddCommand(newVersion(c, flags))
+	completeValues(root)
 	return root
 }
 

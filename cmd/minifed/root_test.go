@@ -139,6 +139,7 @@ func TestWrongCommandLinesAreUsageErrorsThatSayWhatIsRight(t *testing.T) {
 		{"client create --knd spa", "the nearest one is --kind"},
 		{"client list --limit 0", "must be 1 to 500"},
 		{"client list --output xml", "--output xml"},
+		{"demo --once --output json", "text alone"},
 		{"directory create", "needs an ID"},
 		{"directory create x --phone-fresh soon", "30d"},
 		{"user merge users one", "needs one user's ID and the other's"},
@@ -195,8 +196,29 @@ func TestShellCompletionIsThere(t *testing.T) {
 			t.Errorf("%s: %q", shell, text)
 		}
 	}
-	if text := s.must(t, "__complete", "client", "cr"); !strings.Contains(text, "create") {
-		t.Errorf("completed as %q", text)
+	const noFiles, files = ":4\n", ":0\n"
+	tests := []struct {
+		typed string
+		shows []string
+	}{
+		{"client cr", []string{"create", noFiles}},
+		{"client create --kind ", []string{"wechat_miniapp\nspa\nnative\nweb\nservice\n", noFiles}},
+		{"client update x --provisioning ", []string{"auto\nbind\n", noFiles}},
+		{"user list --output ", []string{"text\njson\n", noFiles}},
+		{"client show ", []string{noFiles}},
+		{"client create --name ", []string{noFiles}},
+		{"client create --logo ", []string{files}},
+		{"client create --app-secret-file ", []string{files}},
+		{"serve --config ", []string{files}},
+		{"backup ", []string{files}},
+	}
+	for _, test := range tests {
+		text := s.must(t, append([]string{"__complete"}, strings.Split(test.typed, " ")...)...)
+		for _, want := range test.shows {
+			if !strings.Contains(text, want) {
+				t.Errorf("%q is completed as %q, without %q", test.typed, text, want)
+			}
+		}
 	}
 }
 
