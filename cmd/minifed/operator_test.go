@@ -88,6 +88,15 @@ func TestBrandingIsSetFromTheCommandLine(t *testing.T) {
 	s.fails(t, exitFailed, []string{"no such file"}, "client", "update", "shop", "--logo", logo+".missing")
 }
 
+func TestARecordThatIsTooLargeIsRefusedByTheFlagOfItsLargestMember(t *testing.T) {
+	s := made(t)
+	args := []string{"client", "create", "--kind", "spa"}
+	for i := range 20 {
+		args = append(args, "--redirect-uri", fmt.Sprintf("https://shop.example.com/%s/%d", strings.Repeat("x", 880), i))
+	}
+	s.fails(t, exitFailed, []string{"--redirect-uri: takes ", "the record may have 16384 in all"}, args...)
+}
+
 func TestEveryKindOfClientIsMadeFromTheCommandLine(t *testing.T) {
 	s := made(t)
 	jwks := filepath.Join(t.TempDir(), "jwks.json")

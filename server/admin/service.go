@@ -124,6 +124,9 @@ func update[R storage.Record](ctx context.Context, s *Service, e edit[R]) (*stor
 		if err := e.change(&next); err != nil {
 			return nil, err
 		}
+		if err := checkSize(next); err != nil {
+			return nil, err
+		}
 		if !audited {
 			if err := s.audit(ctx, e.entry.changed(current.Record, next)); err != nil {
 				return nil, err
@@ -145,6 +148,9 @@ func create[R storage.Record](ctx context.Context, s *Service, what string, e en
 		return nil, fmt.Errorf("%s %w", what, ErrExists)
 	}
 	if !errors.Is(err, storage.ErrNotFound) {
+		return nil, err
+	}
+	if err := checkSize(record); err != nil {
 		return nil, err
 	}
 	if err := s.audit(ctx, e); err != nil {
