@@ -95,7 +95,7 @@ func (e *Engine) start(ctx context.Context, options Options, dial dialer) (err e
 	if err != nil {
 		return err
 	}
-	if err := first.prepareFile(e.tables); err != nil {
+	if err := first.prepareFile(e.tables, options.Serve); err != nil {
 		return errors.Join(err, first.Close())
 	}
 	if options.Serve {

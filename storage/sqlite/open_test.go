@@ -200,6 +200,63 @@ func TestAFileOfAnEarlierVersionGetsTheTablesItLacks(t *testing.T) {
 	}
 }
 
+// A file that a version made whose index of creation times had the ID as well keeps what it holds, and gets the narrower index
+// from the next server, beside a process that has the file open.
+func TestAnIndexThatAnEarlierVersionDefinedOtherwiseIsMadeAnewByAServer(t *testing.T) {
+	const old, current = "CREATE INDEX grants_created_at ON grants (owner, created_at, id)", "CREATE INDEX grants_created_at ON grants (owner, created_at)"
+	e := openTest(t, Options{})
+	mustInsert(t, e, testDocument("a"))
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, e.path, []string{"DROP INDEX grants_created_at", old})
+	tool := openTest(t, Options{Path: e.path})
+	doc := mustInsert(t, tool, testDocument("b"))
+	if got := definition(t, e.path, "grants_created_at"); got != old {
+		t.Errorf("a tool made it %q", got)
+	}
+	server := openTest(t, Options{Path: e.path, Serve: true})
+	if got := definition(t, e.path, "grants_created_at"); got != current {
+		t.Errorf("the server made it %q", got)
+	}
+	if _, err := tool.Replace(t.Context(), doc); err != nil {
+		t.Errorf("the tool cannot write any more: %v", err)
+	}
+	query := storage.Query{Kind: storage.KindGrant, Order: storage.ByCreated, Owner: "owner"}
+	for name, engine := range map[string]*Engine{"server": server, "tool": tool} {
+		if page, err := engine.List(t.Context(), query); err != nil || len(page.Documents) != 2 {
+			t.Errorf("the %s lists %v, %v", name, page, err)
+		}
+	}
+}
+
+func TestAFileIsCompleteAsSoonAsItIsMade(t *testing.T) {
+	e := openTest(t, Options{Serve: true})
+	c, err := dialWriter(t.Context(), e.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if outdated, err := c.outdated(schema(tables()), true); err != nil || len(outdated) > 0 {
+		t.Errorf("every start would make anew %v, %v", outdated, err)
+	}
+}
+
+// definition is the statement that a file keeps of a table or an index.
+func definition(t *testing.T, path, name string) string {
+	t.Helper()
+	c, err := dialWriter(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var text string
+	if err := c.value(&text, "SELECT sql FROM sqlite_schema WHERE name = '"+name+"'"); err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
 func TestListsFollowTheirIndexes(t *testing.T) {
 	e := openTest(t, Options{})
 	db, err := openLists(e.path)

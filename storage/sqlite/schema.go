@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -87,16 +88,23 @@ func schema(tables map[storage.Kind]*table) map[string]string {
 	return all
 }
 
-// prepareFile brings the file to the current schema. It is safe beside other processes that do the same.
-func (c *connection) prepareFile(tables map[storage.Kind]*table) error {
+// prepareFile brings the file to the current schema. It is safe beside other processes that do the same. Indexes that an earlier
+// version defined otherwise serve as well, only slower: a server makes them anew, and no tool makes a server wait for that.
+func (c *connection) prepareFile(tables map[storage.Kind]*table, serve bool) error {
 	if err := c.checkFile(); err != nil {
 		return err
 	}
-	complete, err := c.isComplete(schema(tables))
-	if err != nil || complete {
+	outdated, err := c.outdated(schema(tables), serve)
+	if err != nil || len(outdated) == 0 {
 		return err
 	}
-	for _, statement := range creation(schema(tables)) {
+	if _, err := c.exec("BEGIN IMMEDIATE"); err != nil {
+		return unavailable(c.path, "create tables", err)
+	}
+	if outdated, err = c.outdated(schema(tables), serve); err != nil { // Another process may have been faster.
+		return err
+	}
+	for _, statement := range append(creation(outdated), "COMMIT") {
 		if _, err := c.exec(statement); err != nil {
 			return unavailable(c.path, "create tables", err)
 		}
@@ -104,15 +112,29 @@ func (c *connection) prepareFile(tables map[storage.Kind]*table) error {
 	return nil
 }
 
-// isComplete reports whether the file has all tables and indexes; one that an earlier version made may lack some.
-func (c *connection) isComplete(schema map[string]string) (bool, error) {
-	var found int64
-	names := strings.Join(slices.Collect(maps.Keys(schema)), "', '")
-	if err := c.value(&found, "SELECT count(*) FROM sqlite_schema WHERE name IN ('"+names+"')"); err != nil {
-		return false, unavailable(c.path, "open", err)
+// outdated returns the statements of what the file lacks, by name, and of the indexes that it has otherwise, if those count. Tables
+// are not compared: one that changes raises schemaVersion.
+func (c *connection) outdated(schema map[string]string, indexes bool) (map[string]string, error) {
+	var text string
+	if err := c.value(&text, "SELECT json_group_object(name, coalesce(sql, '')) FROM sqlite_schema"); err != nil {
+		return nil, unavailable(c.path, "open", err)
 	}
-	return found == int64(len(schema)), nil
+	var found map[string]string
+	if err := json.Unmarshal([]byte(text), &found); err != nil {
+		return nil, fmt.Errorf("storage/sqlite: the schema of %s cannot be read: %w", c.path, err)
+	}
+	outdated := map[string]string{}
+	for name, statement := range schema {
+		has, ok := found[name]
+		if !ok || indexes && strings.HasPrefix(has, "CREATE INDEX") && has != stored(statement) {
+			outdated[name] = statement
+		}
+	}
+	return outdated, nil
 }
+
+// stored is a statement as SQLite keeps it.
+func stored(statement string) string { return strings.Replace(statement, "IF NOT EXISTS ", "", 1) }
 
 // checkFile refuses a file that is not minifed's or not for this version.
 func (c *connection) checkFile() error {
@@ -139,14 +161,16 @@ func (c *connection) checkFile() error {
 	return nil
 }
 
-// creation is the transaction that makes what is missing.
-func creation(schema map[string]string) []string {
-	statements := []string{"BEGIN IMMEDIATE"}
-	for _, name := range slices.Sorted(maps.Keys(schema)) { // a table's name sorts before those of its indexes
-		statements = append(statements, schema[name])
+// creation makes what is outdated. An index is made anew.
+func creation(outdated map[string]string) []string {
+	var statements []string
+	for _, name := range slices.Sorted(maps.Keys(outdated)) { // a table's name sorts before those of its indexes
+		if strings.HasPrefix(outdated[name], "CREATE INDEX") {
+			statements = append(statements, "DROP INDEX IF EXISTS "+name)
+		}
+		statements = append(statements, outdated[name])
 	}
 	return append(statements,
 		fmt.Sprintf("PRAGMA application_id = %d", applicationID),
-		fmt.Sprintf("PRAGMA user_version = %d", schemaVersion),
-		"COMMIT")
+		fmt.Sprintf("PRAGMA user_version = %d", schemaVersion))
 }
