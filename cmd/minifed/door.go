@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"net"
+	"sync/atomic"
 )
 
 // door is a listener that, when it is shut, still lets in who has knocked: connections that the system has accepted and nobody
@@ -11,6 +12,8 @@ type door struct {
 	net.Listener
 	// waiting is what was found when the door was shut; it is written before the listener closes, and read afterwards.
 	waiting chan net.Conn
+	// closing says that what Accept fails with from now on is that the door is shut, whatever the system calls it.
+	closing atomic.Bool
 }
 
 // maxWaiting bounds how many are let in at the end.
@@ -30,8 +33,11 @@ func (d *door) Accept() (net.Conn, error) {
 	case late := <-d.waiting:
 		return late, nil
 	default:
-		return nil, err
 	}
+	if d.closing.Load() {
+		return nil, net.ErrClosed
+	}
+	return nil, err
 }
 
 // Close implements net.Listener. A door may be closed twice.
@@ -42,8 +48,9 @@ func (d *door) Close() error {
 	return nil
 }
 
-// shut closes the listener. Accept returns who was waiting, and then an error.
+// shut closes the listener. Accept returns who was waiting, and then net.ErrClosed.
 func (d *door) shut() error {
+	d.closing.Store(true)
 	if listener, ok := d.Listener.(*net.TCPListener); ok {
 		takeWaiting(listener, d.waiting)
 	}

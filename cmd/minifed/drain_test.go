@@ -37,8 +37,8 @@ func TestAStopUnderLoadFailsNoRequestOfAConnectionThatWasAccepted(t *testing.T) 
 func callUntilRefused(t *testing.T, client *http.Client, url string, served *atomic.Int64, enough chan<- struct{}) {
 	for {
 		response, err := client.Post(url+"/oauth2/token", "application/x-www-form-urlencoded", strings.NewReader("grant_type=client_credentials"))
-		if errors.Is(err, syscall.ECONNREFUSED) {
-			return
+		if failed, ok := errors.AsType[*net.OpError](err); ok && failed.Op == "dial" {
+			return // It was refused, or reset because it came after the last one who was let in: no request was sent.
 		}
 		if err != nil {
 			t.Error(err)
@@ -51,6 +51,30 @@ func callUntilRefused(t *testing.T, client *http.Client, url string, served *ato
 		if served.Add(1) == 500 {
 			close(enough)
 		}
+	}
+}
+
+// refusing is a listener that the system fails with what accept says of a socket that was shut down.
+type refusing struct{ net.Listener }
+
+func (refusing) Accept() (net.Conn, error) {
+	return nil, &net.OpError{Op: "accept", Err: syscall.EINVAL}
+}
+
+func (refusing) Close() error { return nil }
+
+func TestADoorThatWasShutIsNoFailureOfTheServer(t *testing.T) {
+	p := &provider{failed: make(chan error, 2), door: newDoor(refusing{})}
+	p.ended(new(http.Server).Serve(p.door))
+	if err := p.wait(t.Context()); !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("a listener that fails: %v", err)
+	}
+	if err := p.door.shut(); err != nil {
+		t.Fatal(err)
+	}
+	p.ended(new(http.Server).Serve(p.door))
+	if len(p.failed) > 0 {
+		t.Errorf("the provider failed: %v", <-p.failed)
 	}
 }
 
