@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -91,11 +92,18 @@ func writeMasterKey(c *console, path string, add bool) (id string, err error) {
 	if err != nil || !add {
 		return id, errors.Join(err, createSecretFile(path, line))
 	}
+	before, err := readBounded(path, maxSecretInput)
+	if err != nil {
+		return "", err
+	}
+	if len(before) > 0 && !bytes.HasSuffix(before, []byte("\n")) {
+		line = "\n" + line
+	}
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		return "", err
 	}
-	_, err = file.WriteString("\n" + line)
+	_, err = file.WriteString(line)
 	return id, errors.Join(err, file.Sync(), file.Close())
 }
 

@@ -290,7 +290,7 @@ func TestTheMasterKeyRotatesWithoutLosingASecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines := slices.DeleteFunc(strings.Split(string(content), "\n"), func(line string) bool { return line == "" })
+	lines := strings.Split(strings.TrimSuffix(string(content), "\n"), "\n")
 	if len(lines) != 2 || strings.Contains(fmt.Sprint(added), strings.Fields(lines[1])[0]) {
 		t.Fatalf("%d lines; printed %v", len(lines), added)
 	}
@@ -303,6 +303,27 @@ func TestTheMasterKeyRotatesWithoutLosingASecret(t *testing.T) {
 	s.must(t, "client", "list")
 	writeFile(t, file, lines[1])
 	s.fails(t, exitFailed, []string{"this is not the store's master key", fmt.Sprint(added["key_id"])}, "client", "list")
+}
+
+func TestAMasterKeyIsAppendedOnALineOfItsOwn(t *testing.T) {
+	s := made(t)
+	file := filepath.Join(s.folder, "master.key")
+	first, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, before := range map[string]string{"with": string(first), "without": strings.TrimSuffix(string(first), "\n")} {
+		writeFile(t, file, before)
+		s.must(t, "keys", "master", "new", "--append")
+		after, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if second, found := strings.CutPrefix(string(after), string(first)); !found || strings.Count(second, "\n") != 1 || strings.HasPrefix(second, "\n") {
+			t.Errorf("below a last line %s an end: %d lines", name, strings.Count(string(after), "\n"))
+		}
+	}
+	s.fails(t, exitFailed, []string{"no such file"}, "keys", "master", "new", "--append", "--file", file+".missing")
 }
 
 func TestAMasterKeyMayComeFromTheEnvironment(t *testing.T) {
