@@ -141,6 +141,13 @@ func TestCallsToWeChatAreCountedByAPIAndClass(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// An increase from nothing to one is none to Prometheus, and one login may be all that tells of a wrong AppSecret.
+	for _, outcome := range []string{"ok", "ambiguous", "unsent", "code", "blocked", "rate", "busy", "config", "token"} {
+		want := "minifed_wechat_calls_total{api=code2Session,outcome=" + outcome + "} 0"
+		if series := gathered(t, registry); !slices.Contains(series, want) {
+			t.Errorf("before the first call: no %s among %v", want, series)
+		}
+	}
 	observe(wechat.Observation{API: "code2Session", Outcome: "ok", Duration: time.Second})
 	observe(wechat.Observation{API: "code2Session", Outcome: "code", Code: 40029, Duration: 2 * time.Second})
 	for _, want := range []string{

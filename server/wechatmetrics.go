@@ -9,6 +9,9 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
+// loginAPI is the call that logins make, as an Observation names it.
+const loginAPI = "code2Session"
+
 // MeasureWeChat returns what wechat.Config.Observe counts and times calls with, in minifed_wechat_calls_total and
 // minifed_wechat_call_duration_seconds.
 func MeasureWeChat(registry prometheus.Registerer) (observe func(wechat.Observation), err error) {
@@ -23,6 +26,11 @@ func MeasureWeChat(registry prometheus.Registerer) (observe func(wechat.Observat
 	}, []string{"api"})
 	if err := errors.Join(registry.Register(calls), registry.Register(durations)); err != nil {
 		return nil, fmt.Errorf("server: metrics: %w", err)
+	}
+	// The series of logins are there from the start: Prometheus sees no increase in a counter that appears with its first event.
+	calls.WithLabelValues(loginAPI, "ok")
+	for class := wechat.ClassAmbiguous; class <= wechat.ClassToken; class++ {
+		calls.WithLabelValues(loginAPI, class.String())
 	}
 	return func(seen wechat.Observation) {
 		calls.WithLabelValues(seen.API, seen.Outcome).Inc()
