@@ -43,12 +43,14 @@ func explainInvalid(invalid *admin.Invalid) string {
 // flagOf is the flag that sets a member of a record, or the member's own name.
 func flagOf(field string) string {
 	switch field {
-	case "id", "username":
-		return field // mostly an argument
+	case "id", "username": // mostly arguments
+		return field
+	case "password": // Secrets come by flags that say from where, or by a prompt.
+		return field
 	case "app_secret":
-		return "AppSecret" // it comes by --app-secret-file, --app-secret-stdin or a prompt
+		return "AppSecret"
 	case "secret":
-		return "client secret" // likewise
+		return "client secret"
 	}
 	name := field[strings.LastIndexByte(field, '.')+1:]
 	singular := map[string]string{

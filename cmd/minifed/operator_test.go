@@ -224,9 +224,9 @@ func TestUsersFromBirthToDeath(t *testing.T) {
 		"short": "at least 8 characters", "password123": "known from a data breach", "Alice": "at least 8 characters",
 	} {
 		s.in = strings.NewReader(password)
-		s.fails(t, exitFailed, []string{"--password: ", reason}, "user", "set-password", id, "--password-stdin")
+		s.fails(t, exitFailed, []string{"  password: ", reason}, "user", "set-password", id, "--password-stdin")
 		s.in = strings.NewReader(password)
-		s.fails(t, exitFailed, []string{"--password: ", reason}, "user", "create", "bob", "--password-stdin")
+		s.fails(t, exitFailed, []string{"  password: ", reason}, "user", "create", "bob", "--password-stdin")
 	}
 	s.in = strings.NewReader("another horse battery\n")
 	s.must(t, "user", "set-password", id, "--password-stdin")
