@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -100,11 +101,25 @@ func (c *console) variable(name string) string {
 	return ""
 }
 
-// printf writes to the output. A reader that went away, such as head, is no failure of most commands; unread remembers it.
-func (c *console) printf(format string, args ...any) {
-	if _, err := fmt.Fprintf(c.out, format, args...); err != nil {
+// Write implements io.Writer: it writes to the output, and remembers a failure in unread. Those who print need not look at it:
+// run does, when the command is done.
+func (c *console) Write(text []byte) (int, error) {
+	n, err := c.out.Write(text)
+	if err != nil {
 		c.unread = err
 	}
+	return n, err
+}
+
+// printf writes to the output.
+func (c *console) printf(format string, args ...any) { _, _ = fmt.Fprintf(c, format, args...) }
+
+// lost is why what a command printed did not arrive. That a reader went away, such as head, is nobody's failure.
+func (c *console) lost() error {
+	if c.unread == nil || errors.Is(c.unread, syscall.EPIPE) {
+		return nil
+	}
+	return fmt.Errorf("what was done could not be printed: %w", c.unread)
 }
 
 // notef writes to standard error what is for the person at the console, and not part of a command's result.

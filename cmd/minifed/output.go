@@ -12,7 +12,7 @@ type field struct{ name, value string }
 
 // printFields writes names and values in two columns; what has no value is left out.
 func (c *console) printFields(fields ...field) {
-	table := tabwriter.NewWriter(c.out, 0, 8, 3, ' ', 0)
+	table := tabwriter.NewWriter(c, 0, 8, 3, ' ', 0)
 	for _, f := range fields {
 		if f.value != "" {
 			_, _ = table.Write([]byte("  " + f.name + "\t" + f.value + "\n"))
@@ -23,7 +23,7 @@ func (c *console) printFields(fields ...field) {
 
 // printTable writes rows under a header.
 func (c *console) printTable(header []string, rows [][]string) {
-	table := tabwriter.NewWriter(c.out, 0, 8, 3, ' ', 0)
+	table := tabwriter.NewWriter(c, 0, 8, 3, ' ', 0)
 	for _, row := range append([][]string{header}, rows...) {
 		_, _ = table.Write([]byte(strings.TrimRight(strings.Join(row, "\t"), "\t") + "\n"))
 	}
@@ -32,7 +32,7 @@ func (c *console) printTable(header []string, rows [][]string) {
 
 // printJSON writes one JSON document.
 func (c *console) printJSON(value any) error {
-	encoder := json.NewEncoder(c.out)
+	encoder := json.NewEncoder(c)
 	encoder.SetIndent("", "  ")
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(value)

@@ -32,6 +32,9 @@ func run(ctx context.Context, args []string, c *console) int {
 	root.SetArgs(args)
 	command, err := root.ExecuteContextC(ctx)
 	if err == nil {
+		err = c.lost()
+	}
+	if err == nil {
 		return exitDone
 	}
 	c.notef("minifed: %s\n", explain(err))

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -220,6 +221,24 @@ func TestShellCompletionIsThere(t *testing.T) {
 			}
 		}
 	}
+}
+
+// fullDisk is an output that takes nothing, for this reason.
+type fullDisk struct{ reason error }
+
+func (f fullDisk) Write([]byte) (int, error) { return 0, f.reason }
+
+func TestWhatCannotBePrintedIsNotDone(t *testing.T) {
+	s := made(t)
+	commands := []string{
+		"client create --kind service", "client list", "client list --output json", "user merge candidates", "keys secrets rotate", "version",
+	}
+	for _, command := range commands {
+		s.console.out = fullDisk{syscall.ENOSPC}
+		s.fails(t, exitFailed, []string{"no space left"}, strings.Fields(command)...)
+	}
+	s.console.out = fullDisk{&os.PathError{Op: "write", Path: "|1", Err: syscall.EPIPE}}
+	s.must(t, "client", "list") // as before head
 }
 
 func TestTheNearestNameIsTheOneThatWasMeant(t *testing.T) {

@@ -44,6 +44,7 @@ func serve(ctx context.Context, c *console, config Config) error {
 	}
 	if config.Log.Format == "text" {
 		greet(c, running, ports)
+		c.unread = nil // Nobody has to read a greeting.
 	} else if running.madeMasterKey != "" {
 		logger.Warn("made the master key; keep a copy of it, the store cannot be read without it", "file", running.madeMasterKey)
 	}
