@@ -180,10 +180,10 @@ func (h *MiniProgramHandler) describe(session subjectSession, exchange Exchange,
 // expire sets when the tokens end, by the client's lifespans where it has its own.
 func (h *MiniProgramHandler) expire(ctx context.Context, session fosite.Session, client fosite.Client) {
 	now := h.now().UTC()
-	session.SetExpiresAt(fosite.AccessToken, now.Add(h.accessTokenLifespan(ctx, client)).Round(time.Second))
+	session.SetExpiresAt(fosite.AccessToken, now.Add(h.accessTokenLifespan(ctx, client)).Truncate(time.Second))
 	refresh := fosite.GetEffectiveLifespan(client, GrantType, fosite.RefreshToken, h.config.GetRefreshTokenLifespan(ctx))
 	if refresh > -1 { // fosite's value for a refresh token that does not expire
-		session.SetExpiresAt(fosite.RefreshToken, now.Add(refresh).Round(time.Second))
+		session.SetExpiresAt(fosite.RefreshToken, now.Add(refresh).Truncate(time.Second))
 	}
 }
 
