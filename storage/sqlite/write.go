@@ -18,6 +18,8 @@ const (
 	batchSize = 256
 	// patience is how long gathering them may take: a time slice of Go's scheduler, which only who computes for long uses up.
 	patience = 10 * time.Millisecond
+	// maxOverruns bounds gathering to a hundredth of the time where it always takes too long.
+	maxOverruns = 7
 )
 
 // operation is one write on its way through the writer.
@@ -115,8 +117,9 @@ type writer struct {
 
 	conn  *connection // nil until it is needed, and after a failure
 	batch []*operation
-	// hurried is until when nothing is gathered.
-	hurried time.Time
+	// hurried is until when nothing is gathered, and overruns how often in a row that took too long.
+	hurried  time.Time
+	overruns int
 }
 
 func newWriter(e *Engine, first *connection, random io.Reader, dial dialer) *writer {
@@ -170,7 +173,8 @@ func (w *writer) commit(first *operation) {
 
 // gather lets whatever else is ready to run go first, for as long as that brings more operations: on a busy machine a commit
 // then carries several times as many, and on an idle one nothing waits. Where others compute for long, as those do who hash
-// passwords, it would keep the writer from its work; hence it takes at most a twentieth of the time once it took too long.
+// passwords, it would keep the writer from its work; hence it is left out for a while once it took too long, and for twice as
+// long each time that it does so again.
 func (w *writer) gather() {
 	start := w.engine.now()
 	if start.Before(w.hurried) {
@@ -181,10 +185,12 @@ func (w *writer) gather() {
 		runtime.Gosched()
 		now := w.engine.now()
 		if took := now.Sub(start); took > patience {
-			w.hurried = now.Add(20 * took)
+			w.hurried = now.Add(took << w.overruns)
+			w.overruns = min(w.overruns+1, maxOverruns)
 			return
 		}
 	}
+	w.overruns = 0
 }
 
 func (w *writer) begin() error {
