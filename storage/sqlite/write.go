@@ -16,7 +16,8 @@ import (
 const (
 	// batchSize bounds the operations of one commit.
 	batchSize = 256
-	// patience is how long gathering them may take: a time slice of Go's scheduler, which only who computes for long uses up.
+	// patience is how long gathering may take, and for each operation that waits by then once more: a time slice of Go's
+	// scheduler, which only who computes for long uses up.
 	patience = 10 * time.Millisecond
 	// maxOverruns bounds gathering to a hundredth of the time where it always takes too long.
 	maxOverruns = 7
@@ -173,8 +174,8 @@ func (w *writer) commit(first *operation) {
 
 // gather lets whatever else is ready to run go first, for as long as that brings more operations: on a busy machine a commit
 // then carries several times as many, and on an idle one nothing waits. Where others compute for long, as those do who hash
-// passwords, it would keep the writer from its work; hence it is left out for a while once it took too long, and for twice as
-// long each time that it does so again.
+// passwords, it would keep the writer from its work; hence it is left out for a while once it took too long for what it brought,
+// and for twice as long each time that it does so again.
 func (w *writer) gather() {
 	start := w.engine.now()
 	if start.Before(w.hurried) {
@@ -184,7 +185,7 @@ func (w *writer) gather() {
 		before = len(w.queue)
 		runtime.Gosched()
 		now := w.engine.now()
-		if took := now.Sub(start); took > patience {
+		if took := now.Sub(start); took > patience*time.Duration(1+len(w.queue)) {
 			w.hurried = now.Add(took << w.overruns)
 			w.overruns = min(w.overruns+1, maxOverruns)
 			return
