@@ -30,6 +30,22 @@ func (k *kit) loseAnswers(kind storage.Kind, times int32) {
 	}
 }
 
+// unansweredCode is a code whose redemption was executed and answered 503.
+func (k *kit) unansweredCode() string {
+	k.t.Helper()
+	code := k.mustAuthorize(nil, nil)
+	k.loseAnswers(storage.KindGrant, 1)
+	wantError(k.t, k.redeem(code), http.StatusServiceUnavailable, "temporarily_unavailable")
+	return code
+}
+
+// loseRefresh rotates a refresh token, which is executed and answered 503.
+func (k *kit) loseRefresh(token string) {
+	k.t.Helper()
+	k.loseAnswers(storage.KindGrant, 1)
+	wantError(k.t, k.refresh(token), http.StatusServiceUnavailable, "temporarily_unavailable")
+}
+
 // elsewhere makes the kit another process on the same store.
 func (k *kit) elsewhere() {
 	k.store = &oauth2.Store{Engine: k.hooks, Clients: k.clients, Secrets: k.secrets, Now: time.Now, Rand: k.store.Rand}
@@ -59,9 +75,7 @@ func TestACodeWhoseRedemptionIsUnknownIsRedeemedOnceByItsRepeat(t *testing.T) {
 func TestACodeWhoseRedemptionIsUnknownIsStillItsClientsAndItsVerifiers(t *testing.T) {
 	k := newKit(t)
 	k.register(storage.Client{ID: "other", Kind: storage.ClientSPA, AuthMethod: "none", RedirectURIs: []string{spaRedirect}})
-	code := k.mustAuthorize(nil, nil)
-	k.loseAnswers(storage.KindGrant, 1)
-	wantError(t, k.redeem(code), http.StatusServiceUnavailable, "temporarily_unavailable")
+	code := k.unansweredCode()
 	form := url.Values{"grant_type": {"authorization_code"}, "client_id": {"spa"}, "code": {code}, "redirect_uri": {spaRedirect}}
 	wantError(t, k.token(form), http.StatusBadRequest, "invalid_grant")
 	form.Set("code_verifier", verifier+"x")
@@ -74,9 +88,7 @@ func TestACodeWhoseRedemptionIsUnknownIsStillItsClientsAndItsVerifiers(t *testin
 
 func TestOfManyRepeatsOfAnUnknownRedemptionOneIsAnsweredAtMost(t *testing.T) {
 	k := newKit(t)
-	code := k.mustAuthorize(nil, nil)
-	k.loseAnswers(storage.KindGrant, 1)
-	wantError(t, k.redeem(code), http.StatusServiceUnavailable, "temporarily_unavailable")
+	code := k.unansweredCode()
 	var answered atomic.Int32
 	var wait sync.WaitGroup
 	for range 16 {
@@ -94,9 +106,7 @@ func TestOfManyRepeatsOfAnUnknownRedemptionOneIsAnsweredAtMost(t *testing.T) {
 
 func TestARevocationEndsAGrantWhoseRedemptionIsUnknown(t *testing.T) {
 	k := newKit(t)
-	code := k.mustAuthorize(nil, nil)
-	k.loseAnswers(storage.KindGrant, 1)
-	wantError(t, k.redeem(code), http.StatusServiceUnavailable, "temporarily_unavailable")
+	code := k.unansweredCode()
 	page, err := k.memory.List(t.Context(), storage.Query{Kind: storage.KindGrant})
 	if err != nil || len(page.Documents) != 1 {
 		t.Fatalf("%d grants, %v", len(page.Documents), err)
@@ -147,8 +157,7 @@ func TestWhatAnotherProcessWroteIsNoUnansweredWriteOfThisOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t)
 		first := k.signIn()
-		k.loseAnswers(storage.KindGrant, 1)
-		wantError(t, k.refresh(first.refresh), http.StatusServiceUnavailable, "temporarily_unavailable")
+		k.loseRefresh(first.refresh)
 		here := k.store
 		k.elsewhere()
 		second := k.refresh(first.refresh)

@@ -431,8 +431,7 @@ func TestATokenWhoseRotationIsSettledIsNoTokenForEver(t *testing.T) {
 					here := newKit(t)
 					there := here
 					first := here.signIn()
-					here.loseAnswers(storage.KindGrant, 1)
-					wantError(t, here.refresh(first.refresh), http.StatusServiceUnavailable, "temporarily_unavailable")
+					here.loseRefresh(first.refresh)
 					if settles {
 						wantSettlement(t, here.store.Settle(t.Context()), oauth2.Settlement{Settled: 1})
 						there = here.twin()
@@ -459,8 +458,7 @@ func TestASettledRotationEndsWithTheNextOne(t *testing.T) {
 		here := newKit(t)
 		there := here.twin()
 		first := here.signIn()
-		here.loseAnswers(storage.KindGrant, 1)
-		wantError(t, here.refresh(first.refresh), http.StatusServiceUnavailable, "temporarily_unavailable")
+		here.loseRefresh(first.refresh)
 		second := there.refresh(first.refresh)
 		wantOK(t, second)
 		wantSettlement(t, here.store.Settle(t.Context()), oauth2.Settlement{Settled: 1})
@@ -479,12 +477,10 @@ func TestARotationThatIsUnknownAfterAnotherOneIsRepeated(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			k := newKit(t)
 			first := k.signIn()
-			k.loseAnswers(storage.KindGrant, 1)
-			wantError(t, k.refresh(first.refresh), http.StatusServiceUnavailable, "temporarily_unavailable")
+			k.loseRefresh(first.refresh)
 			second := k.refresh(first.refresh) // a late copy, which writes nothing
 			wantOK(t, second)
-			k.loseAnswers(storage.KindGrant, 1)
-			wantError(t, k.refresh(second.refresh), http.StatusServiceUnavailable, "temporarily_unavailable")
+			k.loseRefresh(second.refresh)
 			if settles {
 				wantSettlement(t, k.store.Settle(t.Context()), oauth2.Settlement{Settled: 1})
 				k = k.twin()
@@ -524,12 +520,10 @@ func TestDoubtsOfTwoProcessesAboutOneGrantAreSettled(t *testing.T) {
 		here := newKit(t)
 		there := here.twin()
 		first := here.signIn()
-		here.loseAnswers(storage.KindGrant, 1)
-		wantError(t, here.refresh(first.refresh), http.StatusServiceUnavailable, "temporarily_unavailable")
+		here.loseRefresh(first.refresh)
 		wantSettlement(t, here.store.Settle(t.Context()), oauth2.Settlement{Settled: 1})
 		time.Sleep(lateCopies)
-		there.loseAnswers(storage.KindGrant, 1)
-		wantError(t, there.refresh(first.refresh), http.StatusServiceUnavailable, "temporarily_unavailable")
+		there.loseRefresh(first.refresh)
 		wantSettlement(t, there.store.Settle(t.Context()), oauth2.Settlement{Settled: 1})
 		time.Sleep(lateCopies)
 		wantOK(t, here.refresh(first.refresh))
@@ -569,9 +563,7 @@ func TestOfManyRequestsAfterASettlementOneIsAnswered(t *testing.T) {
 
 func TestADisabledUsersCodeIsWorthNothingAfterItsSettlement(t *testing.T) {
 	here := newKit(t)
-	code := here.mustAuthorize(nil, nil)
-	here.loseAnswers(storage.KindGrant, 1)
-	wantError(t, here.redeem(code), http.StatusServiceUnavailable, "temporarily_unavailable")
+	code := here.unansweredCode()
 	update(t, here, "alice", func(u *storage.User) { u.Epoch++ })
 	wantSettlement(t, here.store.Settle(t.Context()), oauth2.Settlement{Settled: 1})
 	wantError(t, here.twin().redeem(code), http.StatusBadRequest, "invalid_grant")
@@ -645,9 +637,7 @@ func TestRunSaysWhatItGivesUp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				k := newKit(t)
-				code := k.mustAuthorize(nil, nil)
-				k.loseAnswers(storage.KindGrant, 1)
-				wantError(t, k.redeem(code), http.StatusServiceUnavailable, "temporarily_unavailable")
+				k.unansweredCode()
 				k.hooks.Before = failOn("Get", storage.KindGrant)
 				var log bytes.Buffer
 				ctx, stop := context.WithTimeout(t.Context(), life)
@@ -663,9 +653,7 @@ func TestRunSaysWhatItGivesUp(t *testing.T) {
 
 func TestRunSettlesOnceMoreWhenItsContextEnds(t *testing.T) {
 	k := newKit(t)
-	code := k.mustAuthorize(nil, nil)
-	k.loseAnswers(storage.KindGrant, 1)
-	wantError(t, k.redeem(code), http.StatusServiceUnavailable, "temporarily_unavailable")
+	code := k.unansweredCode()
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	k.store.Run(ctx, slog.New(slog.DiscardHandler))
@@ -675,9 +663,7 @@ func TestRunSettlesOnceMoreWhenItsContextEnds(t *testing.T) {
 // An engine that may read too early is asked to confirm what it reads.
 func TestASettlementGoesByWhatIsConfirmed(t *testing.T) {
 	k, l := newLaggingKit(t)
-	code := k.mustAuthorize(nil, nil)
-	k.loseAnswers(storage.KindGrant, 1)
-	wantError(t, k.redeem(code), http.StatusServiceUnavailable, "temporarily_unavailable")
+	code := k.unansweredCode()
 	l.lag = map[string]storage.Document{}
 	wantSettlement(t, k.store.Settle(t.Context()), oauth2.Settlement{Settled: 1})
 	wantOK(t, k.twin().redeem(code))
@@ -690,8 +676,7 @@ func TestASettledRotationForgivesNoOlderToken(t *testing.T) {
 		first := k.signIn()
 		second := k.refresh(first.refresh)
 		wantOK(t, second)
-		k.loseAnswers(storage.KindGrant, 1)
-		wantError(t, k.refresh(second.refresh), http.StatusServiceUnavailable, "temporarily_unavailable")
+		k.loseRefresh(second.refresh)
 		wantSettlement(t, k.store.Settle(t.Context()), oauth2.Settlement{Settled: 1})
 		time.Sleep(lateCopies)
 		wantError(t, k.twin().refresh(first.refresh), http.StatusBadRequest, "invalid_grant")
