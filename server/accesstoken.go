@@ -34,27 +34,6 @@ type accessClaims struct {
 	AMR      []string `json:"amr,omitempty"`
 }
 
-// audience is "aud": one string, or an array of several (RFC 7519 §4.1.3).
-type audience []string
-
-// MarshalJSON implements json.Marshaler.
-func (a audience) MarshalJSON() ([]byte, error) {
-	if len(a) == 1 {
-		return json.Marshal(a[0])
-	}
-	return json.Marshal([]string(a))
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (a *audience) UnmarshalJSON(raw []byte) error {
-	var one string
-	if json.Unmarshal(raw, &one) == nil {
-		*a = audience{one}
-		return nil
-	}
-	return json.Unmarshal(raw, (*[]string)(a))
-}
-
 // accessTokens makes and verifies access tokens that are JWTs.
 type accessTokens struct {
 	keys *keys.Ring
@@ -101,7 +80,6 @@ func (accessTokens) ValidateAccessToken(context.Context, fosite.Requester, strin
 }
 
 var (
-	errNoRequest = errors.New("server: the context belongs to no request")
 	// errAccessToken says that what was shown is not a valid access token of this issuer.
 	errAccessToken = errors.New("server: not a valid access token")
 )

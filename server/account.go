@@ -30,8 +30,6 @@ type account struct {
 }
 
 const (
-	accountPath    = "/account"
-	loggedOutPath  = "/logged-out"
 	doneParameter  = "done"
 	maxShownGrants = 500
 )

@@ -17,8 +17,6 @@ import (
 type accountEmail struct{ *account }
 
 const (
-	emailPath        = accountPath + "/email"
-	emailConfirmPath = emailPath + "/confirm"
 	// tokenOfMail is the parameter of a link in a mail.
 	tokenOfMail = "proof"
 

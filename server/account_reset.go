@@ -17,8 +17,7 @@ import (
 type accountReset struct{ *account }
 
 const (
-	forgotPath = accountPath + "/forgot"
-	resetPath  = accountPath + "/reset"
+	resetPath = accountPath + "/reset"
 
 	purposeReset = "password reset"
 	resetLife    = 30 * time.Minute

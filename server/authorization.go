@@ -304,36 +304,6 @@ func (a *authorization) readAudience() error {
 // repeatableTargets are the parameters that may be there several times (RFC 8707 §2).
 func repeatableTargets() []string { return []string{"resource", "audience"} }
 
-// targetsOf reads resource and audience, each of which must be among those allowed.
-func targetsOf(form url.Values, allowed []string) ([]string, error) {
-	var targets []string
-	for _, target := range slices.Concat(form["resource"], fosite.GetAudiences(form)) {
-		if target == "" || slices.Contains(targets, target) {
-			continue
-		}
-		if !slices.Contains(allowed, target) {
-			return nil, invalidTarget("This client may not ask for tokens for one of the resources or audiences. Its operator has to add it.")
-		}
-		targets = append(targets, target)
-	}
-	for _, resource := range form["resource"] {
-		if parsed, err := url.Parse(resource); resource != "" && (err != nil || !parsed.IsAbs() || strings.Contains(resource, "#")) {
-			return nil, invalidTarget("A resource must be an absolute URI without fragment.")
-		}
-	}
-	if len(targets) > oauth2.MaxAudience {
-		return nil, invalidTarget("The request names too many resources.")
-	}
-	return targets, nil
-}
-
-// invalidTarget is the error code of RFC 8707 §2.
-func invalidTarget(description string) error {
-	problem := refusal(fosite.ErrInvalidRequest, description)
-	problem.Protocol.ErrorField = "invalid_target"
-	return problem
-}
-
 // readOpenID reads the parameters of OpenID Connect Core §3.1.2.1 and §5.5. Those that are wishes for the pages are read there;
 // such as are unknown are ignored.
 func (a *authorization) readOpenID() error {

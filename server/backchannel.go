@@ -31,7 +31,17 @@ type backchannel struct {
 	logger   *slog.Logger
 }
 
-func newBackchannel(config Config, known *catalog) *backchannel {
+type backchannelConfig struct {
+	Engine  storage.Engine
+	Secrets Secrets
+	Keys    *keys.Ring
+	Fetch   Fetch
+	Now     func() time.Time
+	Rand    io.Reader
+	Logger  *slog.Logger
+}
+
+func newBackchannel(config backchannelConfig, known *catalog) *backchannel {
 	return &backchannel{
 		engine: config.Engine, catalog: known, subjects: subjects{config.Secrets}, keys: config.Keys, client: newOutgoing(config.Fetch),
 		now: config.Now, random: config.Rand, logger: config.Logger,
@@ -39,14 +49,10 @@ func newBackchannel(config Config, known *catalog) *backchannel {
 }
 
 const (
-	// tellLease is how long a session that is being told of is nobody else's to tell of. It is longer than telling takes.
-	tellLease = 30 * time.Second
 	// tellAtOnce bounds how long a request that ends a session waits for the clients to hear of it.
 	tellAtOnce = 2 * time.Second
 	// tellEvery is how often it is looked for what is due.
 	tellEvery = 5 * time.Second
-	// tellKept is how long an ended session is kept at least: longer than all of tellAgain.
-	tellKept = 24 * time.Hour
 	// tellPage bounds a page of what is due, and tellParallel how much of it is done at once.
 	tellPage     = 64
 	tellParallel = 8

@@ -26,7 +26,7 @@ func TestWhatIsDueIsDoneUntilTheServerStops(t *testing.T) {
 			return nil
 		}
 		config := Config{Engine: engine, Now: time.Now, Logger: slog.New(slog.DiscardHandler)}
-		b := newBackchannel(config, newCatalog(config))
+		b := newBackchannel(backchannelConfig{Engine: config.Engine, Now: config.Now, Logger: config.Logger}, newCatalog(catalogConfig{Engine: config.Engine, Now: config.Now}))
 		ctx, stop := context.WithCancel(t.Context())
 		stopped := make(chan struct{})
 		go func() {

@@ -32,10 +32,6 @@ type call struct {
 	client string
 	// grant is the grant type that served the request, once it is known to be one of ours.
 	grant string
-	// vouched names what WeChat was asked in the course of it, and unfinished says that something of it could not be stored
-	// although the call is answered otherwise.
-	vouched    []vouchKey
-	unfinished bool
 	// failure is what was answered instead of success, and cause what the operator hears.
 	failure *grants.Error
 	cause   error

@@ -23,7 +23,7 @@ type catalog struct {
 
 var _ oauth2.Clients = (*catalog)(nil)
 
-func newCatalog(config Config) *catalog {
+func newCatalog(config catalogConfig) *catalog {
 	c := &catalog{publicURL: config.PublicURL, defaultID: config.DefaultDirectory, hosts: newHosts(config)}
 	c.directories = newCache(config.Now, func(ctx context.Context, id string) (*oauth2.Issuer, error) {
 		entry, err := storage.Get[storage.Directory](ctx, config.Engine, id)

@@ -14,23 +14,6 @@ type clientLimits struct {
 	tries *outcomes
 }
 
-// byAddress counts the failed authentications from one network, whichever client they name. A network can be many callers.
-func byAddress() throttle { return throttle{name: "client_address", free: 60, most: 5 * time.Minute} }
-
-// byClient counts the failed authentications of one client.
-func byClient() throttle { return throttle{name: "client", free: 20, most: time.Minute} }
-
-// caller is one try to authenticate.
-type caller struct {
-	directory string
-	client    string
-	network   string
-}
-
-func (c caller) byAddress() throttled { return throttled{c.directory, byAddress(), c.network} }
-
-func (c caller) byClient() throttled { return throttled{c.directory, byClient(), c.client} }
-
 // check refuses a try that has to wait. A client that authenticated from this address last does not wait for what others did:
 // anybody could lock it out by wrong secrets. Nor does one wait for its address that has not failed from there: an address can
 // be many backends', of which one is set up wrong.

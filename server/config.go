@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,8 +13,6 @@ import (
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/storage"
-	"github.com/minifed/minifed/storage/oauth2"
-	"github.com/minifed/minifed/wechat"
 )
 
 // Config is what a Server is made from. What is not called optional is required.
@@ -68,22 +65,6 @@ type Config struct {
 	ClientBurst int
 	// Fetch says how addresses that clients registered are called; optional.
 	Fetch Fetch
-}
-
-// Secrets derives what a directory's secrets make. Implementations are safe for concurrent use.
-type Secrets interface {
-	oauth2.Secrets
-	// SubjectMAC returns HMAC-SHA-256 of message under the directory's secret of pairwise subjects, which never changes
-	// (OpenID Connect Core §8.1).
-	SubjectMAC(ctx context.Context, directory string, message []byte) ([]byte, error)
-}
-
-// WeChat is what the server asks of WeChat. Failures are *wechat.Error.
-type WeChat interface {
-	// Code2Session spends a wx.login code.
-	Code2Session(ctx context.Context, app wechat.App, code string) (wechat.Session, error)
-	// PhoneNumber spends the code of a phone number button.
-	PhoneNumber(ctx context.Context, app wechat.App, code string) (wechat.PhoneNumber, error)
 }
 
 const (

@@ -13,8 +13,7 @@ import (
 )
 
 const (
-	openIDConfiguration         = "/.well-known/openid-configuration"
-	authorizationServerMetadata = "/.well-known/oauth-authorization-server"
+	openIDConfiguration = "/.well-known/openid-configuration"
 	// metadataMaxAge is how long clients may keep the metadata.
 	metadataMaxAge = 5 * time.Minute
 )

@@ -334,3 +334,11 @@ func refusedGrant(err error) error {
 		return err
 	}
 }
+
+// WeChat is what the server asks of WeChat. Failures are *wechat.Error.
+type WeChat interface {
+	// Code2Session spends a wx.login code.
+	Code2Session(ctx context.Context, app wechat.App, code string) (wechat.Session, error)
+	// PhoneNumber spends the code of a phone number button.
+	PhoneNumber(ctx context.Context, app wechat.App, code string) (wechat.PhoneNumber, error)
+}

@@ -93,14 +93,6 @@ func forPeople(r *http.Request) bool {
 	return reading && strings.Contains(strings.Join(r.Header.Values("Accept"), ","), "text/html")
 }
 
-// absent says that there is nothing where nothing was found.
-func absent(err error) error {
-	if errors.Is(err, storage.ErrNotFound) {
-		return noSuchEndpoint()
-	}
-	return err
-}
-
 // at is the request with the path that the route table knows.
 func at(r *http.Request, path string) *http.Request {
 	if path == r.URL.Path {

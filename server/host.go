@@ -20,7 +20,7 @@ type hosts struct {
 	claims *cache[string]
 }
 
-func newHosts(config Config) hosts {
+func newHosts(config catalogConfig) hosts {
 	return hosts{
 		public: hostOf(config.PublicURL),
 		claims: newCache(config.Now, func(ctx context.Context, host string) (string, error) {

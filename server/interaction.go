@@ -59,20 +59,14 @@ const (
 
 const (
 	// interactionLife is how long a user has to sign in and decide.
-	interactionLife = 30 * time.Minute
-	// interactionParameter is the parameter of our own URLs that holds an interaction.
-	interactionParameter = "interaction"
-	purposeInteraction   = "interaction"
+	interactionLife    = 30 * time.Minute
+	purposeInteraction = "interaction"
 
-	browserSecretSize = 32
 	interactionIDSize = 16
 )
 
 // The reasons why a page cannot go on; pages explain them in the user's language.
-const (
-	reasonInteractionOver  = "interaction_over"
-	reasonInteractionOther = "interaction_of_another_browser"
-)
+const ()
 
 // interactions opens and keeps interactions.
 type interactions struct {
@@ -83,7 +77,7 @@ type interactions struct {
 
 // begin returns a new interaction of this browser for a request.
 func (n interactions) begin(w http.ResponseWriter, r *http.Request, request *authorization) (*interaction, error) {
-	browser, err := n.browser(w, r)
+	browser, err := browsers{n.random}.browser(w, r)
 	if err != nil {
 		return nil, err
 	}
@@ -95,24 +89,6 @@ func (n interactions) begin(w http.ResponseWriter, r *http.Request, request *aut
 		ID: id, Form: request.formWithoutHint(), Hint: request.hint, Pushed: request.pushed,
 		Browser: browser, Ends: n.now().Add(interactionLife).Unix(),
 	}, nil
-}
-
-// browser returns the digest of the cookie that tells this browser from others, and gives it one if it has none. It lives
-// until the browser is closed and says nothing of who uses it.
-func (n interactions) browser(w http.ResponseWriter, r *http.Request) (string, error) {
-	issuer, ok := oauth2.IssuerFrom(r.Context())
-	if !ok {
-		return "", errNoRequest
-	}
-	value := browserCookie().get(r, issuer)
-	if !isRandomText(value, browserSecretSize) {
-		var err error
-		if value, err = randomText(n.random, browserSecretSize); err != nil {
-			return "", err
-		}
-		browserCookie().set(w, issuer, value)
-	}
-	return browserDigest(issuer, value), nil
 }
 
 // open returns the interaction that the URL of r holds. One that ended, was tampered with or is another browser's is an error
@@ -179,10 +155,4 @@ func (i *interaction) allowedNow(session storage.Session) ([]string, bool) {
 		return nil, false
 	}
 	return slices.Clone(i.Allowed), true
-}
-
-func browserCookie() cookie { return cookie{suffix: ".browser"} }
-
-func browserDigest(issuer *oauth2.Issuer, value string) string {
-	return storage.Digest("browser", issuer.Directory.ID, value)
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/minifed/minifed/grants"
 	"github.com/minifed/minifed/identity"
-	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
@@ -80,11 +79,11 @@ func (e *loginEndpoint) pending(r *http.Request) (*waiting, error) {
 	if !r.URL.Query().Has(interactionParameter) {
 		return nil, nil
 	}
-	return e.pages.waiting(r, e.authorize)
+	return waitingOn(e.pages, r, e.authorize)
 }
 
 // waiting returns the authorization request that a page is about. A language that was chosen on the page stays for the next one.
-func (p *pages) waiting(r *http.Request, authorize *authorizeEndpoint) (*waiting, error) {
+func waitingOn(p *pages, r *http.Request, authorize *authorizeEndpoint) (*waiting, error) {
 	found, err := authorize.waiting(r)
 	if err != nil || !r.URL.Query().Has("ui_locales") {
 		return found, err
@@ -159,7 +158,7 @@ func (e *loginEndpoint) page(r *http.Request, p *waiting, name string) page {
 	shown := page{template: "login", title: say("login.title")}
 	if p != nil {
 		data.Client = clientName(p.request.client.Record())
-		shown = p.concerning(shown)
+		shown = concerning(p, shown)
 	}
 	shown.data = data
 	return shown
@@ -228,17 +227,14 @@ func waitText(wait time.Duration) message {
 
 // choose asks whether to go on as the user who is signed in.
 func (e *loginEndpoint) choose(w http.ResponseWriter, r *http.Request, p *waiting, current *signedIn) error {
-	return e.pages.render(w, r, p.concerning(page{
+	return e.pages.render(w, r, concerning(p, page{
 		template: "choose", title: say("choose.title"),
 		data: chooseData{Client: clientName(p.request.client.Record()), Person: personView(current.user)},
 	}))
 }
 
 // concerning is a page that asks something for an authorization request.
-func (p *waiting) concerning(shown page) page {
+func concerning(p *waiting, shown page) page {
 	shown.uiLocales, shown.targets = p.request.uiLocales(), p.formTargets()
 	return shown
 }
-
-// clientName is what people know a client by.
-func clientName(client storage.Client) string { return cmp.Or(client.Name, client.ID) }

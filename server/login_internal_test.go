@@ -85,7 +85,7 @@ func TestNamesAreCountedInOneFormHoweverLong(t *testing.T) {
 }
 
 func TestTheLogoutPageNamesWhoAsksAndWhoIsSignedIn(t *testing.T) {
-	browsers := interactions{sealer: sealer{fixedSecrets{}, zeros{}}, now: time.Now, random: zeros{}}
+	browsers := browsers{zeros{}}
 	p, err := newPages(forgery{fixedSecrets{}, browsers}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +96,7 @@ func TestTheLogoutPageNamesWhoAsksAndWhoIsSignedIn(t *testing.T) {
 		r := httptest.NewRequestWithContext(oauth2.Begin(c.in(t.Context()), issuer), http.MethodGet, "/oauth2/logout", nil)
 		w := httptest.NewRecorder()
 		wanda := storage.User{Username: "wanda"}
-		if err := p.confirmLogout(w, r, client, wanda, []string{"zh-CN"}, []string{"'self'", "https://rp.example"}); err != nil {
+		if err := confirmLogout(p, w, r, client, wanda, []string{"zh-CN"}, []string{"'self'", "https://rp.example"}); err != nil {
 			t.Fatal(err)
 		}
 		if policy := w.Header().Get("Content-Security-Policy"); !strings.Contains(policy, "form-action 'self' https://rp.example;") {
@@ -126,7 +126,7 @@ func (zeros) Read(p []byte) (int, error) {
 }
 
 func TestAFormOfAnUnknownGenerationOfSecretsIsForged(t *testing.T) {
-	browsers := interactions{sealer: sealer{fixedSecrets{}, zeros{}}, now: time.Now, random: zeros{}}
+	browsers := browsers{zeros{}}
 	guard := forgery{fixedSecrets{}, browsers}
 	issuer := &oauth2.Issuer{Directory: storage.Directory{ID: "default"}, URL: "https://id.example"}
 	request := func(form url.Values) *http.Request {

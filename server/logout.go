@@ -163,7 +163,7 @@ func (e *logoutEndpoint) ask(w http.ResponseWriter, r *http.Request, request *lo
 	if request.Redirect != "" {
 		targets = append(targets, redirectOrigin(request.Redirect))
 	}
-	return e.pages.confirmLogout(w, r, client, current.user, strings.Fields(request.Locales), targets)
+	return confirmLogout(e.pages, w, r, client, current.user, strings.Fields(request.Locales), targets)
 }
 
 // answered is what the user decided.
@@ -225,7 +225,7 @@ func (e *logoutEndpoint) done(w http.ResponseWriter, r *http.Request, request *l
 	if err != nil {
 		return err
 	}
-	return e.pages.loggedOut(w, r, client, target, strings.Fields(request.Locales))
+	return loggedOut(e.pages, w, r, client, target, strings.Fields(request.Locales))
 }
 
 // localesOf are the languages of a request as parameters of the next page.

@@ -94,5 +94,4 @@ func (p *post) later(ctx context.Context, write func(context.Context) (Mail, err
 	})
 }
 
-// Wait returns when the mail is out that requests have caused. Call it after http.Server.Shutdown.
-func (s *Server) Wait() { s.post.sending.Wait() }
+func (p *post) wait() { p.sending.Wait() }

@@ -38,7 +38,7 @@ func (e *consentEndpoint) mount(t *table) {
 }
 
 func (e *consentEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
-	p, err := e.pages.waiting(r, e.authorize)
+	p, err := waitingOn(e.pages, r, e.authorize)
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (e *consentEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	client := p.request.client.Record()
-	return e.pages.render(w, r, p.concerning(page{
+	return e.pages.render(w, r, concerning(p, page{
 		template: "consent", title: say("consent.title", clientName(client)),
 		data: consentData{
 			Client: clientView(r, client), Person: personView(current.user), Scopes: scopesView(scopes, before),

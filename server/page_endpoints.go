@@ -20,7 +20,7 @@ func (s *Server) newPages() (*pages, error) {
 	c := s.config
 	return newPages(forgery{
 		secrets:  c.Secrets,
-		browsers: interactions{sealer: s.sealer(), now: c.Now, random: c.Rand},
+		browsers: browsers{c.Rand},
 	}, s.catalog)
 }
 

@@ -19,9 +19,6 @@ type failureData struct {
 	Code, Description string
 }
 
-// reasonRateLimited is said to those who have to wait.
-const reasonRateLimited = "rate_limited"
-
 // failure is the surface of pages: it says in the user's language what happened and what to do. What only an operator or the
 // maker of an application can repair stands there too, in the words of the specification.
 func (p *pages) failure(w http.ResponseWriter, r *http.Request, problem *grants.Error) {

@@ -21,7 +21,7 @@ import (
 // must say that it was from here.
 type forgery struct {
 	secrets  oauth2.Secrets
-	browsers interactions
+	browsers browsers
 }
 
 const (

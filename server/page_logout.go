@@ -18,8 +18,8 @@ type logoutData struct {
 // confirmLogout asks whether to sign out (RP-Initiated Logout 1.0 §2). Its form posts to the address of the page: decision is
 // logout or stay, everywhere is there when the user wants to be signed out of everything. client is the one that asks, nil for
 // none; targets are where the answer may lead, as sources of a Content-Security-Policy.
-func (p *pages) confirmLogout(
-	w http.ResponseWriter, r *http.Request, client *storage.Client, user storage.User, uiLocales, targets []string,
+func confirmLogout(
+	p *pages, w http.ResponseWriter, r *http.Request, client *storage.Client, user storage.User, uiLocales, targets []string,
 ) error {
 	data := logoutData{Person: personView(user)}
 	if client != nil {
@@ -36,7 +36,7 @@ type loggedOutData struct {
 }
 
 // loggedOut says that nobody is signed in any more. The way back to client, if there is one, is the user's to take.
-func (p *pages) loggedOut(w http.ResponseWriter, r *http.Request, client *storage.Client, target string, uiLocales []string) error {
+func loggedOut(p *pages, w http.ResponseWriter, r *http.Request, client *storage.Client, target string, uiLocales []string) error {
 	var data loggedOutData
 	if client != nil {
 		// Registered addresses have schemes of their own, which the template would not believe.
@@ -53,5 +53,5 @@ func (e *loggedOutEndpoint) mount(t *table) {
 }
 
 func (e *loggedOutEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
-	return e.pages.loggedOut(w, r, nil, "", nil)
+	return loggedOut(e.pages, w, r, nil, "", nil)
 }

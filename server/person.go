@@ -144,7 +144,7 @@ func (f *federation) linkPhone(ctx context.Context, client *oauth2.Client, code 
 	if errors.Is(err, identity.ErrUserDisabled) {
 		return "", err
 	}
-	callOf(ctx).unfinished = down(err) // The code of the number is spent, and another login may bring it again.
+	visitOf(ctx).unfinished = down(err) // The code of the number is spent, and another login may bring it again.
 	failure = phoneFailure(err)
 	f.logger.WarnContext(ctx, "phone number not linked at login", "request_id", callOf(ctx).id, "phone_error", failure, "cause", operatorText(err))
 	return failure, nil

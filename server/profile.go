@@ -72,7 +72,7 @@ func (d door) open(w http.ResponseWriter, r *http.Request, form url.Values, v *v
 	if v.ticketAlone() {
 		code = v.ticket
 	}
-	response, err := d.token.answer(r, exchangeForm(form, code), v)
+	response, err := d.token.answer(v.in(r.Context()), r, exchangeForm(form, code))
 	if err != nil {
 		return err
 	}

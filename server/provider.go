@@ -32,14 +32,6 @@ func (c *configurator) GetTokenURLs(ctx context.Context) []string {
 	return []string{issuerURL(ctx), issuerURL(ctx) + c.tokenPath}
 }
 
-func issuerURL(ctx context.Context) string {
-	issuer, ok := oauth2.IssuerFrom(ctx)
-	if !ok {
-		return ""
-	}
-	return issuer.URL
-}
-
 // The lifetimes that fosite falls back to. Clients have lifetimes of their own (oauth2.Client), so these only keep a missing
 // one from becoming fosite's hour.
 const (

@@ -39,7 +39,7 @@ func (e *registerEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	shown := page{template: "form", title: say("register.title")}
 	if p != nil {
-		shown = p.concerning(shown)
+		shown = concerning(p, shown)
 	}
 	if r.Method != http.MethodPost {
 		shown.data = e.form(url.Values{})

@@ -43,7 +43,7 @@ func New(config Config) (*Server, error) {
 	s := &Server{
 		config:  config,
 		callers: callers{trusted: config.TrustedProxies, random: config.Rand},
-		catalog: newCatalog(config),
+		catalog: newCatalog(catalogConfig{config.PublicURL, config.DefaultDirectory, config.Engine, config.Now}),
 		table:   newTable(),
 		headers: headersOf(config.PublicURL),
 		access:  accessLog{config.Logger},
@@ -56,7 +56,7 @@ func New(config Config) (*Server, error) {
 	if s.metrics, err = newMetrics(config.Metrics); err != nil {
 		return nil, fmt.Errorf("server: metrics: %w", err)
 	}
-	s.backchannel = newBackchannel(config, s.catalog)
+	s.backchannel = newBackchannel(backchannelConfig{config.Engine, config.Secrets, config.Keys, config.Fetch, config.Now, config.Rand, config.Logger}, s.catalog)
 	endpoints, err := s.endpoints()
 	if err != nil {
 		return nil, err
@@ -145,7 +145,8 @@ func (s *Server) endpoints() ([]endpoint, error) {
 		return nil, err
 	}
 	c := s.config
-	token := &tokenEndpoint{provider: provider, timeout: c.RequestTimeout, codes: newLatches(), vouched: p.vouched}
+	token := &tokenEndpoint{provider: provider, timeout: c.RequestTimeout, codes: newLatches(), settle: p.vouched.settle,
+		begin: func(ctx context.Context) context.Context { return (&visit{endpoint: routeToken}).in(ctx) }}
 	authorize := s.newAuthorize(codes{provider: provider, store: s.store, subjects: p.subjects, now: c.Now}, p.views.failure)
 	return append([]endpoint{ // in the order of how often they are asked: the routes are tried one after the other
 		token,
@@ -211,3 +212,6 @@ func refreshFactory(store *oauth2.Store, strategy *tokens) compose.Factory {
 		return &oauth2.RefreshHandler{Store: store, AccessTokens: strategy, RefreshTokens: strategy, IDTokens: strategy}
 	}
 }
+
+// Wait returns when the mail is out that requests have caused. Call it after http.Server.Shutdown.
+func (s *Server) Wait() { s.post.wait() }

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"crypto/subtle"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -285,17 +284,6 @@ func secretDigest(issuer *oauth2.Issuer, id, secret string) string {
 	return storage.Digest("session", issuer.Directory.ID, id, secret)
 }
 
-// randomText is base64url of size random bytes.
-func randomText(random io.Reader, size int) (string, error) {
-	raw := make([]byte, size)
-	if _, err := io.ReadFull(random, raw); err != nil {
-		return "", fmt.Errorf("server: randomness: %w", err)
-	}
-	return base64.RawURLEncoding.EncodeToString(raw), nil
-}
+const tellLease = 30 * time.Second
 
-// isRandomText reports whether randomText could have made text.
-func isRandomText(text string, size int) bool {
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	return err == nil && len(raw) == size && len(text) == base64.RawURLEncoding.EncodedLen(size)
-}
+const tellKept = 24 * time.Hour

@@ -74,3 +74,11 @@ func (s subjects) derive(ctx context.Context, client storage.Client, what, id st
 func pairwise(client storage.Client) bool {
 	return client.Pairwise && (client.Kind == storage.ClientWeb || client.Kind == storage.ClientSPA)
 }
+
+// Secrets derives what a directory's secrets make. Implementations are safe for concurrent use.
+type Secrets interface {
+	oauth2.Secrets
+	// SubjectMAC returns HMAC-SHA-256 of message under the directory's secret of pairwise subjects, which never changes
+	// (OpenID Connect Core §8.1).
+	SubjectMAC(ctx context.Context, directory string, message []byte) ([]byte, error)
+}

@@ -195,3 +195,20 @@ func network(address netip.Addr) string {
 	}
 	return prefix.String()
 }
+
+// caller is one try to authenticate.
+type caller struct {
+	directory string
+	client    string
+	network   string
+}
+
+// byAddress counts the failed authentications from one network, whichever client they name. A network can be many callers.
+func byAddress() throttle { return throttle{name: "client_address", free: 60, most: 5 * time.Minute} }
+
+// byClient counts the failed authentications of one client.
+func byClient() throttle { return throttle{name: "client", free: 20, most: time.Minute} }
+
+func (c caller) byAddress() throttled { return throttled{c.directory, byAddress(), c.network} }
+
+func (c caller) byClient() throttled { return throttled{c.directory, byClient(), c.client} }

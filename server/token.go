@@ -11,15 +11,14 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-const tokenPath = "/oauth2/token"
-
 // tokenEndpoint is POST /oauth2/token (RFC 6749 §3.2). Its grants are those that the dispatcher has.
 type tokenEndpoint struct {
 	provider fosite.OAuth2Provider
 	// timeout bounds the work on one request, which goes on when the caller hangs up: an answer that was lost can be asked for again.
 	timeout time.Duration
 	codes   *latches
-	vouched *vouched
+	begin   func(context.Context) context.Context
+	settle  func(context.Context, error)
 }
 
 func (e *tokenEndpoint) mount(t *table) {
@@ -33,7 +32,7 @@ func (e *tokenEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	response, err := e.answer(r, form, &visit{endpoint: routeToken})
+	response, err := e.answer(e.begin(r.Context()), r, form)
 	if err != nil {
 		return err
 	}
@@ -67,8 +66,8 @@ func tokenResponseOf(response fosite.AccessResponder) tokenResponse {
 }
 
 // answer runs one token request with form as its parameters, whichever endpoint it came by.
-func (e *tokenEndpoint) answer(r *http.Request, form url.Values, v *visit) (tokenResponse, error) {
-	ctx, cancel := context.WithTimeout(v.in(context.WithoutCancel(r.Context())), e.timeout)
+func (e *tokenEndpoint) answer(parent context.Context, r *http.Request, form url.Values) (tokenResponse, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(parent), e.timeout)
 	defer cancel()
 	r.Form, r.PostForm = form, form
 	if code := form.Get("subject_token"); code != "" {
@@ -79,7 +78,7 @@ func (e *tokenEndpoint) answer(r *http.Request, form url.Values, v *visit) (toke
 		defer leave()
 	}
 	response, err := e.grant(ctx, r)
-	e.vouched.settle(callOf(ctx), err)
+	e.settle(ctx, err)
 	return response, err
 }
 

@@ -40,7 +40,9 @@ type visit struct {
 	// user is who signed in.
 	user *storage.User
 	// ids are those of the grant that the code makes, once they were derived.
-	ids []oauth2.GrantID
+	ids        []oauth2.GrantID
+	vouched    []vouchKey
+	unfinished bool
 	// digest is that of what is asked, once it was made.
 	digest string
 }

@@ -59,7 +59,7 @@ func (v *vouched) phoneNumber(
 }
 
 func (v *vouched) answer(ctx context.Context, key vouchKey, ask func() (vouch, error)) (vouch, error) {
-	c := callOf(ctx)
+	c := visitOf(ctx)
 	c.vouched = append(c.vouched, key)
 	if known, found := v.find(key); found {
 		return known, nil
@@ -91,7 +91,8 @@ func (v *vouched) keep(key vouchKey, answer vouch) {
 }
 
 // settle forgets what was asked in the course of a call, unless its answer is to come back.
-func (v *vouched) settle(c *call, err error) {
+func (v *vouched) settle(ctx context.Context, err error) {
+	c := visitOf(ctx)
 	if len(c.vouched) == 0 || c.unfinished || err != nil && problemOf(err).Protocol.CodeField == http.StatusServiceUnavailable {
 		return
 	}

@@ -1,0 +1,123 @@
+package server
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/wechat"
+	"github.com/ory/fosite"
+)
+
+// loggable lists the parameters that may be logged, in the order in which they are. Everything else, known or not, stays out.
+func loggable() []string {
+	return []string{
+		"acr_values", "audience", "client_id", "code_challenge_method", "display", "grant_type", "max_age", "method", "prompt",
+		"requested_token_type", "resource", "response_mode", "response_type", "scope", "subject_token_type", "token_type_hint", "ui_locales",
+	}
+}
+
+// concealed is text without the words that could be a secret or a phone number: a program that mixes its parameters up sends a
+// token as its own hint, and a description may repeat what was asked for.
+func concealed(text string) string {
+	var kept strings.Builder
+	kept.Grow(len(text))
+	for rest := text; ; {
+		end := strings.IndexAny(rest, " :/.,")
+		word := rest
+		if end >= 0 {
+			word = rest[:end]
+		}
+		if len(word) > longestName || len(word) >= shortestPhone && strings.Trim(word, "+0123456789") == "" {
+			word = hidden
+		}
+		kept.WriteString(word)
+		if end < 0 {
+			return kept.String()
+		}
+		kept.WriteByte(rest[end])
+		rest = rest[end+1:]
+	}
+}
+
+// endpoint is the name of the route; "none" when there is none.
+func (c *call) endpoint() string {
+	if c.route == nil {
+		return "none"
+	}
+	return c.route.name
+}
+
+// parameters are the loggable ones.
+func (c *call) parameters() []slog.Attr {
+	var attributes []slog.Attr
+	for _, name := range loggable() {
+		for _, value := range c.form[name] {
+			attributes = append(attributes, slog.String(name, concealed(value[:min(len(value), maxLogged)])))
+		}
+	}
+	return attributes
+}
+
+// outcome says why a request failed: the client's words, and for what is not the client's doing the cause.
+func (c *call) outcome() []slog.Attr {
+	if c.failure == nil {
+		return nil
+	}
+	attributes := []slog.Attr{slog.String("error", c.failure.Protocol.ErrorField)}
+	if c.failure.Reason != "" {
+		attributes = append(attributes, slog.String("reason", c.failure.Reason))
+	}
+	attributes = append(attributes, slog.String("description", concealed(c.failure.Protocol.DescriptionField)))
+	if c.failure.Protocol.CodeField >= http.StatusInternalServerError {
+		attributes = append(attributes, slog.String("cause", operatorText(c.cause)))
+	}
+	if refused, ok := errors.AsType[*wechat.Error](c.cause); ok {
+		attributes = append(attributes, slog.Int("errcode", refused.Code), slog.String("rid", refused.RID))
+		if refused.Class == wechat.ClassConfig {
+			attributes = append(attributes, slog.String("remedy", Remedy(refused.Code)))
+		}
+	}
+	return attributes
+}
+
+// operatorText is the error with what caused it; fosite's own text is the error code alone.
+func operatorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	text := err.Error()
+	if problem, ok := errors.AsType[*grants.Error](err); ok {
+		return problem.Error()
+	}
+	if protocol, ok := errors.AsType[*fosite.RFC6749Error](err); ok && protocol.Cause() != nil {
+		return text + ": " + protocol.Cause().Error()
+	}
+	return text
+}
+
+// Remedy says what an operator does about an errcode that only an operator can make go away.
+func Remedy(errcode int) string {
+	switch errcode {
+	case 40013:
+		return "the client's AppID is not a mini-program's: correct it (client update --app-id)"
+	case 40125, 40001, 40243:
+		return "the client's AppSecret is wrong, was reset or is frozen: set the one of WeChat's console"
+	case 40164, 89503, 89506, 89507:
+		return "this server's address is not in the IP list of WeChat's console: add it"
+	default:
+		return "look the errcode up in WeChat's documentation, with the rid at hand"
+	}
+}
+
+const (
+	// maxLogged bounds a logged parameter.
+	maxLogged = 256
+	// longestName is how long the words of a logged text may be: names are shorter, and codes, tokens, secrets, OpenIDs (28) longer.
+	longestName = 26
+	// shortestPhone is how many digits on end may be a phone number.
+	shortestPhone = 7
+	hidden        = "(hidden)"
+)
