@@ -10,6 +10,8 @@ MODULES   := storage/mongodb/ferretdb
 
 FUZZTIME  ?= 20s
 BENCHTIME ?= 2s
+BASE      ?= be09ad4
+OPERATION ?= login/ES256
 GOFLAGS   += -buildvcs=auto
 export CGO_ENABLED ?= 1
 
@@ -52,6 +54,10 @@ format: bin/golangci-lint ## format the code the way lint wants it
 .PHONY: bench
 bench: ## measure CPU, throughput and latency of every operation beside its floor, on a store of MINIFED_BENCH_USERS (1000)
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -timeout 2h ./...
+
+.PHONY: pair
+pair: ## compare the CPU of two builds in alternation: BASE (be09ad4) and this tree; OPERATION (login/ES256)
+	.ci/pair $(BASE) $(OPERATION)
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (20s)

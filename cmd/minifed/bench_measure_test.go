@@ -62,7 +62,7 @@ func (r *results) report(b *testing.B, name string, measured ...measure) {
 
 // print writes a Markdown table, which is legible as it stands.
 func (r *results) print(out io.Writer, users int) {
-	units := []string{"cpu-µs/op", "x-floor", "req/s", "p50-µs", "p99-µs", "mallocs/op", "RSS-MB", "start-ms", "binary-MB"}
+	units := []string{"cpu-µs/op", "x-floor", "req/s", "p50-µs", "p99-µs", "mallocs/op", "disk-KB/op", "RSS-MB", "start-ms", "binary-MB"}
 	table := tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)
 	_, _ = fmt.Fprintf(table, "\n%d users, %d grants\n\n|\t\t|\t%s\t|\n", users, 2*users, strings.Join(units, "\t|\t"))
 	_, _ = fmt.Fprintf(table, "|\t---\t|%s\n", strings.Repeat("\t---:\t|", len(units)))
@@ -286,6 +286,21 @@ func (p *programProcess) processorTime(b *testing.B) time.Duration {
 		total += nanoseconds
 	}
 	return time.Duration(total)
+}
+
+// writtenBytes is what the process has caused to be written to the disk so far (write_bytes of /proc/PID/io).
+func (p *programProcess) writtenBytes(b *testing.B) float64 {
+	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", p.pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, rest, _ := bytes.Cut(content, []byte("\nwrite_bytes: "))
+	value, _, _ := bytes.Cut(rest, []byte("\n"))
+	written, err := strconv.ParseFloat(string(value), 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return written
 }
 
 // stop ends the program as an operator does, and waits until it is gone.

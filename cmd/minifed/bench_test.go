@@ -28,6 +28,7 @@ import (
 //	req/s       what the server, the simulator and this load reached together on the cores they share
 //	p50-µs      and p99-µs: how long an operation took
 //	mallocs/op  heap objects of the server process
+//	disk-KB/op  what the server process wrote to the disk (/proc/PID/io)
 //	RSS-MB      resident memory of the server process
 //
 // and besides how large the program is, how long it takes from its start on this store to its first answer, and what memory
@@ -76,31 +77,37 @@ func (s *bench) operations(b *testing.B) []operation {
 
 // run does b.N operations over the connections and reports what they cost.
 func (s *bench) run(b *testing.B, o operation, connections int) {
-	do := o.prepare(b, b.N, connections)
-	took := make([]time.Duration, b.N)
+	s.results.report(b, fmt.Sprintf("%s, %d connections", o.name, connections), s.measure(b, o, connections, b.N)...)
+}
+
+// measure does n operations over the connections and returns what they cost.
+func (s *bench) measure(b *testing.B, o operation, connections, n int) []measure {
+	do := o.prepare(b, n, connections)
+	took := make([]time.Duration, n)
 	floor := o.floorNow(b)
-	mallocs, used := s.mallocs(b), s.server.processorTime(b)
+	mallocs, used, written := s.mallocs(b), s.server.processorTime(b), s.server.writtenBytes(b)
 	b.ResetTimer()
-	inParallel(connections, b.N, func(worker, i int) {
+	inParallel(connections, n, func(worker, i int) {
 		start := time.Now()
 		do(worker, i)
 		took[i] = time.Since(start)
 	})
 	b.StopTimer()
-	cpu := (s.server.processorTime(b) - used) / time.Duration(b.N)
+	cpu := (s.server.processorTime(b) - used) / time.Duration(n)
 	slices.Sort(took)
 	measured := []measure{
 		{"cpu-µs/op", micros(cpu)},
-		{"req/s", float64(b.N) / b.Elapsed().Seconds()},
-		{"p50-µs", micros(took[len(took)/2])},
-		{"p99-µs", micros(took[len(took)*99/100])},
-		{"mallocs/op", (s.mallocs(b) - mallocs) / float64(b.N)},
+		{"req/s", float64(n) / b.Elapsed().Seconds()},
+		{"p50-µs", micros(took[n/2])},
+		{"p99-µs", micros(took[n*99/100])},
+		{"mallocs/op", (s.mallocs(b) - mallocs) / float64(n)},
+		{"disk-KB/op", (s.server.writtenBytes(b) - written) / 1024 / float64(n)},
 		{"RSS-MB", s.server.residentMegabytes(b)},
 	}
 	if floor = (floor + o.floorNow(b)) / 2; floor > 0 {
 		measured = append(measured, measure{"x-floor", float64(cpu) / float64(floor)})
 	}
-	s.results.report(b, fmt.Sprintf("%s, %d connections", o.name, connections), measured...)
+	return measured
 }
 
 // floorNow is what the signatures of the operation cost at this moment: a shared machine changes its speed.
@@ -143,6 +150,7 @@ func (s *bench) start(b, whole *testing.B) {
 // bench is a running server, its simulator, and the clients that load them.
 type bench struct {
 	minifed     string
+	data        string // the folder of the store
 	environment []string
 	issuer      string
 	admin       string
@@ -161,11 +169,23 @@ type bench struct {
 
 func startBench(b *testing.B) *bench {
 	b.Helper()
+	s := newBench(b, buildBench(b, b.TempDir()))
+	s.serve(b) // The first start creates the store, its master key and its directory.
+	s.server.stop(b)
+	s.seed(b, filepath.Join(s.data, "minifed.db"))
+	s.serve(b)
+	s.createClients(b)
+	return s
+}
+
+// newBench starts a simulator for the binary and configures a server on an empty store.
+func newBench(b *testing.B, binary string) *bench {
+	b.Helper()
 	folder := b.TempDir()
 	transport := &http.Transport{MaxIdleConnsPerHost: 128, DisableCompression: true}
 	b.Cleanup(transport.CloseIdleConnections)
 	s := &bench{
-		minifed: buildBench(b, folder), secrets: map[string]string{}, users: benchUsers(b),
+		minifed: binary, data: filepath.Join(folder, "data"), secrets: map[string]string{}, users: benchUsers(b),
 		http: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
 	api := s.startSimulator(b, buildProgram(b, folder, "../wechatsim"))
@@ -173,12 +193,14 @@ func startBench(b *testing.B) *bench {
 	s.issuer, s.admin = "http://"+address, "http://"+admin
 	s.environment = append(withoutBench(os.Environ()),
 		"MINIFED_PUBLIC_URL="+s.issuer, "MINIFED_LISTEN_ADDRESS="+address, "MINIFED_LISTEN_ADMIN_ADDRESS="+admin,
-		"MINIFED_DATA_DIR="+filepath.Join(folder, "data"), "MINIFED_WECHAT_BASE_URL="+api, "MINIFED_LOG_LEVEL=info",
+		"MINIFED_DATA_DIR="+s.data, "MINIFED_WECHAT_BASE_URL="+api, "MINIFED_LOG_LEVEL=info",
 		"MINIFED_CLIENTS_RATE=1000000") // The load comes from a few clients, faster than the default allows one.
-	s.serve(b) // The first start makes the store, its master key and its directory.
-	s.server.stop(b)
-	s.seed(b, filepath.Join(folder, "data", "minifed.db"))
-	s.serve(b)
+	return s
+}
+
+// createClients creates the clients of the load, and signs a browser in.
+func (s *bench) createClients(b *testing.B) {
+	b.Helper()
 	for id, algorithm := range map[string]string{"es256": "ES256", "rs256": "RS256"} {
 		s.createClient(b, id, "wechat_miniapp", "secret", "--app-id", "wxsim"+id, "--open-platform", benchPlatform,
 			"--id-token-alg", algorithm, "--app-secret-stdin")
@@ -186,12 +208,14 @@ func startBench(b *testing.B) *bench {
 	s.createClient(b, "service", "service", "", "--access-token-alg", "ES256", "--introspection")
 	s.createClient(b, "spa", "spa", "", "--id-token-alg", "ES256", "--first-party", "--redirect-uri", spaRedirect)
 	s.browse = s.signIn(b)
-	return s
 }
 
-// withoutBench drops the benchmark's own variable, which is none of the server's.
+// withoutBench removes the benchmark's own variables, which the server does not know.
 func withoutBench(environ []string) []string {
-	return slices.DeleteFunc(environ, func(set string) bool { return strings.HasPrefix(set, usersVariable+"=") })
+	return slices.DeleteFunc(environ, func(set string) bool {
+		name, _, _ := strings.Cut(set, "=")
+		return slices.Contains([]string{usersVariable, baseVariable, headVariable}, name)
+	})
 }
 
 func (s *bench) serve(b *testing.B) {
