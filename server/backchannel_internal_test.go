@@ -12,9 +12,6 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-// Look does what is due now.
-func (s *Server) Look(ctx context.Context) error { return s.backchannel.look(ctx) }
-
 func TestWhatIsDueIsDoneUntilTheServerStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var down atomic.Bool
@@ -25,8 +22,9 @@ func TestWhatIsDueIsDoneUntilTheServerStops(t *testing.T) {
 			}
 			return nil
 		}
-		config := Config{Engine: engine, Now: time.Now, Logger: slog.New(slog.DiscardHandler)}
-		b := newBackchannel(backchannelConfig{Engine: config.Engine, Now: config.Now, Logger: config.Logger}, newCatalog(catalogConfig{Engine: config.Engine, Now: config.Now}))
+		b := newBackchannel(
+			backchannelConfig{Engine: engine, Now: time.Now, Logger: slog.New(slog.DiscardHandler)}, newCatalog(catalogConfig{Engine: engine, Now: time.Now}),
+		)
 		ctx, stop := context.WithCancel(t.Context())
 		stopped := make(chan struct{})
 		go func() {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http/httptest"
 	"net/url"
 	"slices"
@@ -24,13 +25,13 @@ func FuzzLogoutRequest(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	endpoint := &logoutEndpoint{clients: oneClient{client}, now: time.Now}
+	endpoint := &logoutEndpoint{clients: registeredClient{client}, now: time.Now}
 	f.Fuzz(func(t *testing.T, text string) {
 		sent, _ := url.ParseQuery(text)
 		if sent.Has("id_token_hint") {
 			return // Of signatures package keys has fuzz targets of its own.
 		}
-		ctx := (&call{issuer: issuer}).in(inDirectory(t, "default"))
+		ctx := (&call{issuer: issuer}).in(oauth2.Begin(t.Context(), issuer))
 		request, err := endpoint.parse(httptest.NewRequestWithContext(ctx, "GET", "/oauth2/logout", nil), text)
 		if err != nil {
 			return
@@ -48,4 +49,14 @@ func FuzzLogoutRequest(f *testing.F) {
 			t.Errorf("state %q of %q", request.State, sent["state"])
 		}
 	})
+}
+
+// registeredClient is the one client of its directory.
+type registeredClient struct{ client *oauth2.Client }
+
+func (c registeredClient) Client(_ context.Context, directory, id string) (*oauth2.Client, error) {
+	if directory != c.client.Record().Directory || id != c.client.GetID() {
+		return nil, storage.ErrNotFound
+	}
+	return c.client, nil
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/storage/oauth2"
 )
 
 func spoken(t *testing.T) *tongues {
@@ -41,26 +43,36 @@ func TestEveryLanguageHasTheSameTexts(t *testing.T) {
 	}
 }
 
+// matches are the first groups of pattern in the files of glob that are no tests.
+func matches(t *testing.T, pattern, glob string) []string {
+	t.Helper()
+	files, err := filepath.Glob(glob)
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%s: %v", glob, err)
+	}
+	var all []string
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range regexp.MustCompile(pattern).FindAllStringSubmatch(string(source), -1) {
+			all = append(all, found[1])
+		}
+	}
+	return all
+}
+
 // saidKeys are the keys of all texts that pages, forms and mail say.
 func saidKeys(t *testing.T) map[string]bool {
 	t.Helper()
 	said := map[string]bool{"invalid.other": true}
 	find := func(pattern, glob string) {
-		files, err := filepath.Glob(glob)
-		if err != nil || len(files) == 0 {
-			t.Fatalf("%s: %v", glob, err)
-		}
-		for _, file := range files {
-			if strings.HasSuffix(file, "_test.go") {
-				continue
-			}
-			source, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, found := range regexp.MustCompile(pattern).FindAllStringSubmatch(string(source), -1) {
-				said[found[1]] = true
-			}
+		for _, found := range matches(t, pattern, glob) {
+			said[found] = true
 		}
 	}
 	find(`\.(?:T|Around) "([^"]+)"`, "pages/*.html")
@@ -72,14 +84,15 @@ func saidKeys(t *testing.T) map[string]bool {
 	for _, kind := range failureKinds() {
 		said["failure."+kind], said["failure."+kind+".what"], said["failure."+kind+".next"] = true, true, true
 	}
-	for _, scope := range explainedScopes() {
-		said["scope."+scope], said["scope."+scope+".detail"] = true, true
+	literals := map[string]bool{oauth2.ScopeLink: true}
+	for _, found := range matches(t, `"([a-z_]+)"`, "*.go") {
+		literals[found] = true
 	}
-	for _, what := range doneTexts() {
-		said["done."+what] = true
-	}
-	for _, member := range profileFields() {
-		said["field."+member.name] = true
+	for key := range spoken(t).all[0].texts { // Texts of scopes, acts and profile fields: their tests are with the lists of these.
+		kind, of, _ := strings.Cut(strings.TrimSuffix(key, ".detail"), ".")
+		if slices.Contains([]string{"scope", "done", "field"}, kind) && literals[of] {
+			said[key] = true
+		}
 	}
 	for _, member := range []string{"birthdate", "locale", "zoneinfo"} {
 		said["field."+member+".hint"] = true

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"reflect"
 	"slices"
 )
@@ -27,3 +28,6 @@ func FormParameters() map[string][]string {
 		"authorization": authorizationParameters(),
 	}
 }
+
+// Look does what is due now.
+func (s *Server) Look(ctx context.Context) error { return s.backchannel.look(ctx) }

@@ -1,0 +1,102 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestClaimsSupportedAreThoseThatAreAnswered(t *testing.T) {
+	supported := map[string]bool{}
+	for _, name := range claimsSupported() {
+		if supported[name] {
+			t.Errorf("%s is listed twice", name)
+		}
+		supported[name] = true
+	}
+	for _, name := range []string{"sub", "name", "updated_at", "preferred_username", "email", "email_verified", "phone_number", "phone_number_verified", "address", "at_hash", "sid"} {
+		if !supported[name] {
+			t.Errorf("%s is not listed", name)
+		}
+	}
+}
+
+func TestOIDCCore_5_5_ClaimsParameters(t *testing.T) {
+	deep := strings.Repeat(`{"a":`, 20) + "1" + strings.Repeat("}", 20)
+	for text, want := range map[string]*requestedClaims{
+		``:   {},
+		`{}`: {},
+		`{"userinfo":null,"id_token":null,"other":[1]}`:                           {},
+		`{"userinfo":{"name":null,"email":{"essential":true}}}`:                   {UserInfo: []string{"email", "name"}},
+		`{"id_token":{"acr":{"essential":true,"values":["1","2"]}}}`:              {acr: []string{"1", "2"}},
+		`{"id_token":{"acr":{"values":["1"]}}}`:                                   {},
+		`{"id_token":{"sub":{"value":"alice"}}}`:                                  {subject: "alice"},
+		`{"id_token":{"unknown":null,"name#ja":null,"phone_number":{"extra":1}}}`: {IDToken: []string{"phone_number"}},
+		` {"userinfo": {"address": null}} `:                                       {UserInfo: []string{"address"}},
+		`{"userinfo":{"name":null},"userinfo":{}}`:                                nil,
+		`{"userinfo":{"name":null,"name":null}}`:                                  nil,
+		`{"userinfo":["name"]}`:                                                   nil,
+		`{"userinfo":{"name":true}}`:                                              nil,
+		`{"userinfo":{"name":"x"}}`:                                               nil,
+		`{"userinfo":{"name":{"essential":"yes"}}}`:                               nil,
+		`{"userinfo":{"name":{"values":"x"}}}`:                                    nil,
+		`{"id_token":{"acr":{"values":[` + strings.Repeat(`"1",`, 16) + `"1"]}}}`: nil,
+		`[]`: nil, `null`: nil, `"x"`: nil, `{`: nil, `{}{}`: nil, `{} x`: nil, deep: nil,
+		`{"x":"` + strings.Repeat("x", maxClaims) + `"}`: nil,
+	} {
+		got, err := parseClaims(text)
+		switch {
+		case want == nil && !errors.Is(err, errClaims):
+			t.Errorf("%.60s: got %v, %v", text, got, err)
+		case want != nil && (err != nil || !slices.Equal(got.UserInfo, want.UserInfo) || !slices.Equal(got.IDToken, want.IDToken) ||
+			got.subject != want.subject || !slices.Equal(got.acr, want.acr)):
+			t.Errorf("%.60s: got %+v, %v", text, got, err)
+		}
+	}
+}
+
+func TestEveryClaimOfAScopeIsKnownByItsName(t *testing.T) {
+	known := 0
+	for scope, of := range claimsOfScope() {
+		for name := range of(completeUser()) {
+			if known++; scopeOfClaim(name) != scope {
+				t.Errorf("%s is of scope %q, want %q", name, scopeOfClaim(name), scope)
+			}
+		}
+	}
+	if known != 19 {
+		t.Errorf("there are %d claims", known)
+	}
+}
+
+func FuzzClaimsParameter(f *testing.F) {
+	f.Add(`{"userinfo":{"name":{"essential":true}},"id_token":{"acr":{"essential":true,"values":["1"]},"sub":{"value":"alice"}}}`)
+	f.Add(`{"id_token":{"email":null,"address":{"value":{"a":[1]}}}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		claims, err := parseClaims(text)
+		if err != nil {
+			return
+		}
+		for _, name := range slices.Concat(claims.UserInfo, claims.IDToken) {
+			if scopeOfClaim(name) == "" {
+				t.Errorf("unknown claim %q", name)
+			}
+		}
+		kept, err := claims.encode()
+		if err != nil || len(kept) > maxClaims {
+			t.Fatalf("kept %d bytes, %v", len(kept), err)
+		}
+		var granted map[string]map[string]any
+		if len(kept) > 0 && json.Unmarshal(kept, &granted) != nil {
+			t.Fatalf("kept %s", kept)
+		}
+		if got := userInfoClaims(kept, completeUser()); len(got) != len(claims.UserInfo) {
+			t.Errorf("%s gives %v, want %v", kept, got, claims.UserInfo)
+		}
+		if got := idTokenClaims(kept, completeUser()); len(got) != len(claims.IDToken) {
+			t.Errorf("%s gives %v, want %v", kept, got, claims.IDToken)
+		}
+	})
+}

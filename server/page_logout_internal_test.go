@@ -1,0 +1,57 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+func TestTheLogoutPageNamesWhoAsksAndWhoIsSignedIn(t *testing.T) {
+	browsers := browsers{rand.Reader}
+	p, err := newPages(forgery{noSecrets{}, browsers}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuer := &oauth2.Issuer{Directory: storage.Directory{ID: "default", Name: "Default"}, URL: "https://id.example"}
+	show := func(client *storage.Client) string {
+		c := &call{id: "request", issuer: issuer}
+		r := httptest.NewRequestWithContext(oauth2.Begin(c.in(t.Context()), issuer), http.MethodGet, "/oauth2/logout", nil)
+		w := httptest.NewRecorder()
+		wanda := storage.User{Username: "wanda"}
+		if err := confirmLogout(p, w, r, client, wanda, []string{"zh-CN"}, []string{"'self'", "https://rp.example"}); err != nil {
+			t.Fatal(err)
+		}
+		if policy := w.Header().Get("Content-Security-Policy"); !strings.Contains(policy, "form-action 'self' https://rp.example;") {
+			t.Errorf("%s", policy)
+		}
+		return w.Body.String()
+	}
+	full := show(&storage.Client{ID: "shop", Name: "Tea & Co"})
+	for _, want := range []string{
+		`<html lang="zh-CN">`, "<bdi>Tea &amp; Co</bdi>", "<bdi>wanda</bdi>", `id="logout" name="decision" value="logout"`, `name="everywhere"`, `name="csrf"`,
+	} {
+		if !strings.Contains(full, want) {
+			t.Errorf("no %s in\n%s", want, full)
+		}
+	}
+	if bare := show(nil); strings.Contains(bare, "<bdi>Tea") || !strings.Contains(bare, "<bdi>wanda</bdi>") {
+		t.Errorf("%s", bare)
+	}
+}
+
+// noSecrets derives the same MAC from everything.
+type noSecrets struct{}
+
+func (noSecrets) Generation(context.Context, string) (current, previous uint32, err error) {
+	return 1, 1, nil
+}
+
+func (noSecrets) MAC(context.Context, string, uint32, string, []byte) ([]byte, error) {
+	return make([]byte, 32), nil
+}
