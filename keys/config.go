@@ -19,6 +19,9 @@ type Config struct {
 	Engine storage.Engine
 	Master *Master
 	Now    func() time.Time
+	// ClockTrusted reports whether Now may be gone by for steps of rotation; nil is always. An instance whose clock is known to
+	// be wrong leaves them to the others.
+	ClockTrusted func() bool
 	// Random is read for secrets and jitter, by several goroutines; key pairs come from crypto/rand whatever it is (Go 1.26).
 	Random io.Reader
 	Logger *slog.Logger

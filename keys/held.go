@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/minifed/minifed/storage"
 )
 
 // Held is this process's copy of the keys of one directory and algorithm.
@@ -17,7 +15,7 @@ type Held struct {
 	ReadAt time.Time
 	// DueAt is when the next step of rotation should be prepared; zero is never.
 	DueAt time.Time
-	// Keys are in the order in which they sign; a copy does not know when they were published.
+	// Keys are in the order in which they sign.
 	Keys []Key
 }
 
@@ -27,10 +25,9 @@ func (r *Ring) Held() []Held {
 	var all []Held
 	for id, copied := range r.copies.all() {
 		directory, name, _ := strings.Cut(id, "/")
-		one := Held{Directory: directory, Algorithm: name, ReadAt: copied.readAt, DueAt: copied.value.dueAt}
+		record := copied.value.record
+		one := Held{Directory: directory, Algorithm: name, ReadAt: copied.readAt, DueAt: r.config.Schedule.due(record, now)}
 		for _, key := range copied.value.keys {
-			times := storage.SigningKey{SignAt: key.signAt, RetireAt: key.retireAt, RemoveAt: key.removeAt, ForgetAt: key.forgetAt}
-			record := storage.SigningKeys{Directory: directory, Algorithm: name, Keys: map[string]storage.SigningKey{key.public.KeyID: times}}
 			one.Keys = append(one.Keys, keyOf(record, key.public.KeyID, now))
 		}
 		all = append(all, one)

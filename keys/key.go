@@ -33,23 +33,38 @@ type signingKey struct {
 type keySet struct {
 	name      string
 	algorithm algorithm
-	dueAt     time.Time
+	record    storage.SigningKeys
 	// keys are ordered by signAt.
 	keys []*signingKey
 	byID map[string]*signingKey
 }
 
-// active returns the key that signs at now: the last one whose time has come.
+// active returns the key that signs at now, or nil when the set has no private key. See signer.
 func (s *keySet) active(now time.Time) *signingKey {
-	for _, key := range slices.Backward(s.keys) {
-		if !now.Before(key.signAt) {
-			if key.private == nil {
-				return nil
-			}
-			return key
+	return s.byID[signer(s.record, now)]
+}
+
+// signer returns the ID of the key that signs at now: the last one whose time has come. When no key's time has come, because the
+// clock was set back or the only key was made a moment ago, it is the first one. That is safe: every key of the record is in the
+// JWK Set. Keys without a private half sign nothing. It returns "" when no key can sign.
+func signer(record storage.SigningKeys, now time.Time) (kid string) {
+	later := func(id, than string) bool {
+		a, b := record.Keys[id], record.Keys[than]
+		return cmp.Or(a.SignAt.Compare(b.SignAt), cmp.Compare(id, than)) > 0
+	}
+	first := ""
+	for id, key := range record.Keys {
+		if key.Private == "" {
+			continue
+		}
+		if first == "" || later(first, id) {
+			first = id
+		}
+		if !now.Before(key.SignAt) && (kid == "" || later(id, kid)) {
+			kid = id
 		}
 	}
-	return nil
+	return cmp.Or(kid, first)
 }
 
 // published reports whether the key is in the JWK Set at now.
@@ -103,7 +118,7 @@ func parseKeySet(master *Master, record storage.SigningKeys) (*keySet, error) {
 		return nil, err
 	}
 	set := &keySet{
-		name: record.Algorithm, algorithm: alg, dueAt: record.DueAt,
+		name: record.Algorithm, algorithm: alg, record: record,
 		byID: make(map[string]*signingKey, len(record.Keys)),
 	}
 	for kid, stored := range record.Keys {

@@ -63,20 +63,21 @@ func (r *Ring) List(ctx context.Context, directory string) ([]Key, error) {
 func keyOf(record storage.SigningKeys, kid string, now time.Time) Key {
 	key := record.Keys[kid]
 	return Key{
-		Directory: record.Directory, Algorithm: record.Algorithm, ID: kid, State: stateOf(key, now),
+		Directory: record.Directory, Algorithm: record.Algorithm, ID: kid, State: stateOf(record, kid, now),
 		PublishAt: key.PublishAt, SignAt: key.SignAt, RetireAt: key.RetireAt, RemoveAt: key.RemoveAt, ForgetAt: key.ForgetAt,
 	}
 }
 
-func stateOf(key storage.SigningKey, now time.Time) State {
+func stateOf(record storage.SigningKeys, kid string, now time.Time) State {
+	key := record.Keys[kid]
 	switch {
-	case now.Before(key.SignAt):
-		return StateNext
+	case kid == signer(record, now):
+		return StateActive
 	case reached(now, key.RemoveAt):
 		return StateRemoved
-	case reached(now, key.RetireAt):
-		return StateRetired
+	case key.Private != "" && now.Before(key.SignAt):
+		return StateNext
 	default:
-		return StateActive
+		return StateRetired
 	}
 }

@@ -106,9 +106,12 @@ func (r *Ring) runSteps(ctx context.Context) {
 // stepAll prepares the steps of rotation that are due by the copies at hand. Several instances may prepare the same step;
 // one of them wins, and the others discard what they made.
 func (r *Ring) stepAll(ctx context.Context) {
-	now := r.config.Now()
+	if r.config.ClockTrusted != nil && !r.config.ClockTrusted() {
+		return
+	}
+	now := storage.Instant(r.config.Now())
 	for id, copied := range r.copies.all() {
-		if due := copied.value.dueAt; due.IsZero() || now.Before(due) {
+		if !reached(now, r.config.Schedule.due(copied.value.record, now)) {
 			continue
 		}
 		directory, name, _ := strings.Cut(id, "/")
@@ -121,8 +124,17 @@ func (r *Ring) stepAll(ctx context.Context) {
 // step applies to a record the step that is due at now, and reports whether there was one. Cleaning up is a step of its own:
 // it must not fail with the next key.
 func (r *Ring) step(record *storage.SigningKeys, now time.Time) (bool, error) {
+	if r.config.Schedule.bound(record, now) {
+		r.config.Logger.Warn("keys: times of signing keys lie in the future: a clock was ahead when they were made; set back to the schedule",
+			"directory", record.Directory, "algorithm", record.Algorithm)
+		return true, nil
+	}
 	if forgotten, erased := forget(record, now), r.erase(record, now); forgotten || erased {
 		return true, nil
+	}
+	if signer(*record, now) == "" {
+		_, err := r.add(record, now, now) // No token of it is known to anyone, and no other key signs.
+		return true, err
 	}
 	if !reached(now, r.config.Schedule.prepareAt(*record)) {
 		return false, nil
@@ -152,6 +164,11 @@ func forget(record *storage.SigningKeys, now time.Time) bool {
 
 // addNext adds a key that is published now and signs after the margin, when the key that signs until then retires.
 func (r *Ring) addNext(record *storage.SigningKeys, now time.Time) (kid string, err error) {
+	return r.add(record, now, now.Add(r.config.Schedule.Margin))
+}
+
+// add adds a key that is published now and signs from signAt, when all others retire.
+func (r *Ring) add(record *storage.SigningKeys, now, signAt time.Time) (kid string, err error) {
 	if err := makeRoom(record, now); err != nil {
 		return "", err
 	}
@@ -159,19 +176,26 @@ func (r *Ring) addNext(record *storage.SigningKeys, now time.Time) (kid string, 
 	if err != nil {
 		return "", err
 	}
-	schedule := r.config.Schedule
-	next.PublishAt, next.SignAt = now, now.Add(schedule.Margin)
-	for id, key := range record.Keys {
-		if key.RetireAt.IsZero() {
-			key.RetireAt = next.SignAt
-			key.RemoveAt = key.RetireAt.Add(schedule.TokenLife + 2*skew)
-			key.ForgetAt = key.RemoveAt.Add(schedule.HintLife)
-			record.Keys[id] = key
-		}
-	}
+	next.PublishAt, next.SignAt = now, signAt
+	r.config.Schedule.retireAll(record, signAt)
 	record.Keys[kid] = next
 	return kid, nil
 }
+
+// retireAll plans the end of every key that signs until at, or longer.
+func (s Schedule) retireAll(record *storage.SigningKeys, at time.Time) {
+	for id, key := range record.Keys {
+		if key.RetireAt.IsZero() || key.RetireAt.After(at) {
+			key.RetireAt = at
+			key.RemoveAt = at.Add(s.tokensEnd())
+			key.ForgetAt = key.RemoveAt.Add(s.HintLife)
+			record.Keys[id] = key
+		}
+	}
+}
+
+// tokensEnd is how long after its retirement a key stays in the JWK Set: until the last token that it signed has expired.
+func (s Schedule) tokensEnd() time.Duration { return s.TokenLife + 2*skew }
 
 // makeRoom drops the oldest key that has left the JWK Set if there is no room for another one.
 func makeRoom(record *storage.SigningKeys, now time.Time) error {
@@ -234,8 +258,8 @@ func (r *Ring) logChange(record storage.SigningKeys) {
 
 // nextKey returns the key that is published and does not sign yet.
 func nextKey(record storage.SigningKeys, now time.Time) (kid string, ok bool) {
-	for kid, key := range record.Keys {
-		if now.Before(key.SignAt) {
+	for kid := range record.Keys {
+		if stateOf(record, kid, now) == StateNext {
 			return kid, true
 		}
 	}

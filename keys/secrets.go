@@ -249,10 +249,18 @@ func (s *Secrets) Rotate(ctx context.Context, directory string) (next uint32, us
 			return 0, time.Time{}, errNoGeneration
 		}
 		number := slices.Max(slices.Collect(maps.Keys(known)))
-		if last := known[number]; now.Before(last.UseAt) {
-			return number, last.UseAt, nil
+		latest := now.Add(s.config.Schedule.Margin)
+		added := known[number]
+		switch {
+		case !now.Before(added.UseAt):
+			number++
+			added, err = s.addGeneration(&record, number, now)
+		case added.UseAt.After(latest.Add(skew)): // A clock was ahead when it was made.
+			added.UseAt = latest
+			record.Generations[storage.GenerationName(number)] = added
+		default:
+			return number, added.UseAt, nil
 		}
-		added, err := s.addGeneration(&record, number+1, now)
 		if err != nil {
 			return 0, time.Time{}, err
 		}
@@ -263,7 +271,7 @@ func (s *Secrets) Rotate(ctx context.Context, directory string) (next uint32, us
 		if err == nil {
 			_, err = s.copies.reload(ctx, directory)
 		}
-		return number + 1, added.UseAt, err
+		return number, added.UseAt, err
 	}
 	return 0, time.Time{}, fmt.Errorf("keys: %w", storage.ErrConflict)
 }

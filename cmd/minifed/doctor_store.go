@@ -145,6 +145,12 @@ func (e *examination) checkKeys(ctx context.Context, opened *deployment, directo
 			healthy = false
 			continue
 		}
+		if ahead := key.PublishAt.Sub(e.now()); ahead > skewFailure {
+			e.warn(check, fmt.Sprintf("the %s key that signs was made by a clock that was %v ahead", algorithm, ahead.Round(time.Second)),
+				"start a server of this store, when its clock is right: it sets the times of the keys back within seconds")
+			healthy = false
+			continue
+		}
 		entry, err := storage.Get[storage.SigningKeys](ctx, opened.engine, storage.Key(directory.ID, algorithm))
 		if err == nil && !entry.Record.DueAt.IsZero() && e.now().Sub(entry.Record.DueAt) > overdue {
 			e.warn(check, fmt.Sprintf("a step of the rotation of %s was due at %s", algorithm, stamp(entry.Record.DueAt)), "see that a server of this store runs and can write")

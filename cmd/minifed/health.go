@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -16,9 +17,11 @@ import (
 
 // health answers what keeps a process running and traffic coming: /livez, /readyz and /metrics.
 type health struct {
-	// phase is phaseReady while the server serves. It is another one while the server starts and while it drains, and at no
-	// other time: a dependency that is down is no reason to take an instance away that answers 503 better than nobody does.
+	// phase is phaseReady while the server serves, and another one while it starts and while it drains. A dependency that is down
+	// does not make an instance unready: its 503 is better than no answer.
 	phase atomic.Value
+	// canSign returns why the instance cannot sign for the default directory; it is not set before the server is built.
+	canSign atomic.Pointer[func(context.Context) error]
 	// engine is nil until the store is open.
 	engine atomic.Pointer[storage.Engine]
 	// wechat is what became of the last call to WeChat.
@@ -30,6 +33,8 @@ const (
 	phaseStarting = "starting"
 	phaseReady    = "ready"
 	phaseDraining = "draining"
+	// phaseNoKey is a server whose store answers and that cannot sign for the default directory.
+	phaseNoKey = "cannot sign"
 )
 
 // What /readyz says of a dependency.
@@ -74,6 +79,8 @@ type status struct {
 	Store  string `json:"store,omitempty"`
 	// WeChat is how the last call went.
 	WeChat string `json:"wechat,omitempty"`
+	// Reason is why a server cannot sign.
+	Reason string `json:"reason,omitempty"`
 }
 
 func (h *health) readyz(w http.ResponseWriter, r *http.Request) {
@@ -84,6 +91,11 @@ func (h *health) readyz(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	if engine := h.engine.Load(); engine != nil && (*engine).Ping(ctx) == nil {
 		answer.Store = dependencyOK
+	}
+	if canSign := h.canSign.Load(); canSign != nil && answer.Status == phaseReady && answer.Store == dependencyOK {
+		if err := (*canSign)(ctx); err != nil && !errors.Is(err, storage.ErrUnavailable) {
+			answer.Status, answer.Reason = phaseNoKey, err.Error()
+		}
 	}
 	code := http.StatusOK
 	if answer.Status != phaseReady {

@@ -16,16 +16,17 @@ func newKeys(c *console, flags *settings) *cobra.Command {
 	d := &desk{console: c, settings: flags}
 	secrets := group("secrets", "Rotate the secrets that codes and refresh tokens derive from", secretsHelp, newSecretsRotate(d))
 	master := group("master", "Make and rotate the master key", masterHelp, newMasterNew(d), newMasterRotate(d))
-	command := group("keys", "List and rotate signing keys, token secrets and the master key", keysHelp,
-		newKeysList(d), newKeysRotate(d), secrets, master)
+	command := group("keys", "List, rotate and revoke signing keys, token secrets and the master key", keysHelp,
+		newKeysList(d), newKeysRotate(d), newKeysRevoke(d), secrets, master)
 	d.atDirectory(command)
 	return command
 }
 
 const (
-	keysHelp = `Signing keys sign a directory's ID and access tokens. They rotate by themselves (keys.rotate_every); rotate one yourself when its
-secret may have got out. The next key is published before it signs, and the one before stays published until the last token that it
-signed has expired, so nobody is signed out.`
+	keysHelp = `Signing keys sign a directory's ID and access tokens. They rotate by themselves (keys.rotate_every). The next key is published
+before it signs, and the one before stays published until the last token that it signed has expired, so nobody is signed out.
+
+When the secret of a signing key may have got out, revoke that key: tokens that it signed are rejected from then on.`
 	secretsHelp = "Codes, tickets and refresh tokens derive from a directory's token secrets. A new generation ends nothing that was made with the one before."
 	masterHelp  = `The master key seals AppSecrets, signing keys and token secrets in the store. To replace it without a pause:
 
@@ -59,15 +60,25 @@ func newKeysList(d *desk) *cobra.Command {
 }
 
 func newKeysRotate(d *desk) *cobra.Command {
-	algorithm := ""
+	algorithm, now := "", false
 	command := &cobra.Command{
-		Use:     "rotate",
-		Short:   "Publish the next signing key of a directory and algorithm",
-		Long:    "Publishes the next signing key of a directory and algorithm. It signs as soon as no cache lacks it any more, and says when.",
-		Example: "  minifed keys rotate --alg ES256\n  minifed keys rotate --alg RS256 --directory shop",
+		Use:   "rotate",
+		Short: "Publish the next signing key of a directory and algorithm",
+		Long: `Publishes the next signing key of a directory and algorithm, and prints when it signs: as soon as no cache lacks it any more.
+
+With --now it signs at once, on every instance within five seconds. The key before stays published for the tokens that it signed. A
+relying party that keeps the JWK Set and does not fetch it again for an unknown kid rejects new tokens for up to five minutes.`,
+		Example: "  minifed keys rotate --alg ES256\n  minifed keys rotate --alg RS256 --directory shop --now",
 		Args:    exactly(),
 	}
 	rotate := d.job(func(ctx context.Context, service *admin.Service, _ string) error {
+		if now {
+			next, err := service.RotateSigningKeyNow(ctx, d.directory, algorithm)
+			if err != nil {
+				return err
+			}
+			return d.done(next, "Key %s of %s signs now, on every server within five seconds.", next.ID, next.Algorithm)
+		}
 		next, err := service.RotateSigningKey(ctx, d.directory, algorithm)
 		if err != nil {
 			return err
@@ -81,6 +92,37 @@ func newKeysRotate(d *desk) *cobra.Command {
 		return rotate(command, args)
 	}
 	command.Flags().StringVar(&algorithm, "alg", "", "the `algorithm`, such as ES256")
+	command.Flags().BoolVar(&now, "now", false, "sign with the next key at once, before every cache has it")
+	return command
+}
+
+func newKeysRevoke(d *desk) *cobra.Command {
+	kid := ""
+	command := &cobra.Command{
+		Use:   "revoke",
+		Short: "Delete a signing key of a directory at once",
+		Long: `Deletes a signing key of a directory at once, as after its secret got out. Every server rejects the tokens that it signed within
+five seconds, and its id_token_hints. If it was the key that signs, the next one signs at once. Refresh tokens and sessions are not
+signed by it and go on working: clients that refresh get tokens of the new key.
+
+A relying party or API that keeps the JWK Set accepts the deleted key for up to five minutes more.`,
+		Example: "  minifed keys revoke --kid NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs",
+		Args:    exactly(),
+	}
+	revoke := d.job(func(ctx context.Context, service *admin.Service, _ string) error {
+		active, err := service.RevokeSigningKey(ctx, d.directory, kid)
+		if err != nil {
+			return err
+		}
+		return d.done(active, "Key %s is deleted. Key %s of %s signs now, on every server within five seconds.", kid, active.ID, active.Algorithm)
+	})
+	command.RunE = func(command *cobra.Command, args []string) error {
+		if kid == "" {
+			return usagef("--kid is missing: `minifed keys list` shows the IDs of the keys")
+		}
+		return revoke(command, args)
+	}
+	command.Flags().StringVar(&kid, "kid", "", "the `ID` of the key, as keys list shows it")
 	return command
 }
 

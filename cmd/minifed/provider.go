@@ -99,6 +99,8 @@ func (p *provider) build(ctx context.Context, c *console, registry prometheus.Re
 	if err := errors.Join(p.ring.Load(ctx), p.secrets.Load(ctx), server.MeasureKeys(p.ring, registry, c.now)); err != nil {
 		return nil, err
 	}
+	canSign := func(ctx context.Context) error { return p.deployment.admin.CanSign(ctx, id) }
+	p.health.canSign.Store(&canSign)
 	observe, err := server.MeasureWeChat(registry)
 	if err != nil {
 		return nil, err

@@ -22,6 +22,17 @@ func (s *Service) SigningKeys(ctx context.Context, directory string) ([]keys.Key
 // RotateSigningKey publishes the next key of one of a directory's algorithms, and returns it. It signs when no cache lacks
 // it any more. A next key that is published already stays the next one.
 func (s *Service) RotateSigningKey(ctx context.Context, directory, algorithm string) (keys.Key, error) {
+	return s.rotate(ctx, directory, algorithm, "keys.rotate", s.config.Keys.Rotate)
+}
+
+// RotateSigningKeyNow makes the next key of one of a directory's algorithms sign at once, and returns it.
+func (s *Service) RotateSigningKeyNow(ctx context.Context, directory, algorithm string) (keys.Key, error) {
+	return s.rotate(ctx, directory, algorithm, "keys.rotate_now", s.config.Keys.RotateNow)
+}
+
+func (s *Service) rotate(
+	ctx context.Context, directory, algorithm, action string, rotate func(ctx context.Context, directory, algorithm string) (keys.Key, error),
+) (keys.Key, error) {
 	entry, err := s.Directory(ctx, directory)
 	if err != nil {
 		return keys.Key{}, err
@@ -29,14 +40,46 @@ func (s *Service) RotateSigningKey(ctx context.Context, directory, algorithm str
 	if algorithms := SigningAlgorithms(entry.Record); !slices.Contains(algorithms, algorithm) {
 		return keys.Key{}, fmt.Errorf("%w: directory %q signs with %s", ErrRefused, directory, strings.Join(algorithms, ", "))
 	}
-	if err := s.audit(ctx, keysEntry(directory, "keys.rotate", algorithm)); err != nil {
+	if err := s.audit(ctx, keysEntry(directory, action, algorithm)); err != nil {
 		return keys.Key{}, err
 	}
-	next, err := s.config.Keys.Rotate(ctx, directory, algorithm)
+	next, err := rotate(ctx, directory, algorithm)
 	if errors.Is(err, keys.ErrTooMany) {
 		return keys.Key{}, fmt.Errorf("%w: too many keys of %s are still needed for the tokens they signed; rotate later", ErrRefused, algorithm)
 	}
 	return next, err
+}
+
+// CanSign returns why this process cannot sign for a directory now, by one of the directory's algorithms.
+func (s *Service) CanSign(ctx context.Context, directory string) error {
+	entry, err := s.Directory(ctx, directory)
+	if err != nil {
+		return err
+	}
+	for _, algorithm := range SigningAlgorithms(entry.Record) {
+		if err := s.config.Keys.CanSign(ctx, directory, algorithm); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RevokeSigningKey deletes a signing key of a directory at once: no token that it signed is accepted any more. It returns the key
+// of its algorithm that signs now.
+func (s *Service) RevokeSigningKey(ctx context.Context, directory, kid string) (keys.Key, error) {
+	if _, err := s.Directory(ctx, directory); err != nil {
+		return keys.Key{}, err
+	}
+	e := keysEntry(directory, "keys.revoke", "")
+	e.details = map[string]string{"kid": kid}
+	if err := s.audit(ctx, e); err != nil {
+		return keys.Key{}, err
+	}
+	active, err := s.config.Keys.Revoke(ctx, directory, kid)
+	if errors.Is(err, keys.ErrUnknownKey) {
+		return keys.Key{}, fmt.Errorf("signing key %s of directory %q %w", kid, directory, ErrNotFound)
+	}
+	return active, err
 }
 
 // RotateTokenSecrets stores the next generation of a directory's token secrets, and returns its number and when it is used.

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/storagetest"
+	"github.com/minifed/minifed/wechat/wechattest"
+)
+
+// set sets the clock of a station ahead of the right time.
+func (s *station) set(ahead time.Duration) {
+	s.now = func() time.Time { return time.Now().Add(ahead) }
+}
+
+// tokenStatus asks for an access token of a service and returns the status of the answer.
+func tokenStatus(t *testing.T, issuer string, client map[string]any) int {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, issuer+"/oauth2/token", strings.NewReader(url.Values{"grant_type": {"client_credentials"}}.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, _ := client["client_id"].(string)
+	secret, _ := client["client_secret"].(string)
+	request.SetBasicAuth(id, secret)
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	return response.StatusCode
+}
+
+func TestServe_SignsAfterFirstStartWithClockAhead(t *testing.T) {
+	for _, ahead := range []time.Duration{2 * time.Hour, 365 * 24 * time.Hour} {
+		api := httptest.NewServer(new(wechattest.Server))
+		t.Cleanup(api.Close)
+		s := newStation(t, "MINIFED_WECHAT_BASE_URL="+api.URL)
+		s.set(ahead)
+		s.serve(t).stop(t)
+		client := s.json(t, "client", "create", "--kind", "service")
+		s.set(0)
+		// doctor says what is wrong, and its advice is to start a server.
+		said := diagnose(t, s, true)["keys of default"]
+		if !strings.HasPrefix(said, "warn ") || !strings.Contains(said, "start a server of this store") {
+			t.Errorf("%v ahead: doctor says %q", ahead, said)
+		}
+		running := s.serve(t)
+		if status := tokenStatus(t, running.url, client); status != http.StatusOK {
+			t.Errorf("%v ahead: token request: %d\n%s", ahead, status, running.err)
+		}
+		if code, body := get(t, running.adminURL+"/readyz"); code != http.StatusOK {
+			t.Errorf("%v ahead: /readyz: %d %s", ahead, code, body)
+		}
+		for _, algorithm := range []string{"RS256", "ES256"} {
+			if err := running.err.await(t.Context(), `"keys: step of rotation" directory=default algorithm=`+algorithm); err != nil {
+				t.Fatal(err)
+			}
+		}
+		running.stop(t)
+		if said := diagnose(t, s, true)["keys of default"]; !strings.HasPrefix(said, "ok ") {
+			t.Errorf("%v ahead: after the advice doctor says %q", ahead, said)
+		}
+	}
+}
+
+func TestReadyz_SaysThatTheServerCannotSign(t *testing.T) {
+	var engine storage.Engine = &storagetest.Hooks{Engine: storagetest.NewMemory(time.Now)}
+	serving := newHealth()
+	serving.engine.Store(&engine)
+	serving.phase.Store(phaseReady)
+	canSign := func(context.Context) error { return errors.New("keys: no signing key: RS256") }
+	serving.canSign.Store(&canSign)
+	server := httptest.NewServer(serving.handler(prometheus.NewRegistry()))
+	t.Cleanup(server.Close)
+	code, body := get(t, server.URL+"/readyz")
+	if code != http.StatusServiceUnavailable || !strings.Contains(body, `"status":"cannot sign"`) || !strings.Contains(body, `"store":"ok"`) || !strings.Contains(body, "RS256") {
+		t.Errorf("%d %s", code, body)
+	}
+	// While the store is down nothing can be said, and the instance stays.
+	if err := engine.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if code, body := get(t, server.URL+"/readyz"); code != http.StatusOK {
+		t.Errorf("the store is down: %d %s", code, body)
+	}
+}
+
+func TestKeysRevoke_ReplacesTheKeyBesideARunningServer(t *testing.T) {
+	s := made(t)
+	running := s.serve(t)
+	leaked := signingKID(t, s, "RS256")
+	active := s.json(t, "keys", "revoke", "--kid="+leaked)
+	if active["state"] != "active" || active["algorithm"] != "RS256" || active["kid"] == leaked {
+		t.Errorf("%v", active)
+	}
+	s.fails(t, exitFailed, []string{leaked, "does not exist"}, "keys", "revoke", "--kid="+leaked)
+	s.fails(t, exitUsage, []string{"--kid is missing"}, "keys", "revoke")
+	next := s.json(t, "keys", "rotate", "--alg", "RS256", "--now")
+	if next["state"] != "active" || next["kid"] != signingKID(t, s, "RS256") || next["kid"] == active["kid"] {
+		t.Errorf("%v", next)
+	}
+	running.stop(t)
+}
+
+// signingKID is the ID of the key of an algorithm that signs.
+func signingKID(t *testing.T, s *station, algorithm string) string {
+	t.Helper()
+	listed, _ := s.json(t, "keys", "list")["items"].([]any)
+	for _, item := range listed {
+		key, _ := item.(map[string]any)
+		if key["algorithm"] == algorithm && key["state"] == "active" {
+			kid, _ := key["kid"].(string)
+			return kid
+		}
+	}
+	t.Fatalf("no %s key signs: %v", algorithm, listed)
+	return ""
+}
