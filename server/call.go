@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"io"
 	"net/http"
 	"net/netip"
@@ -116,3 +117,14 @@ func peer(r *http.Request) netip.Addr {
 }
 
 func lower(s string) string { return strings.ToLower(s) }
+
+// issuerURL is the issuer that ctx belongs to; empty without one.
+func issuerURL(ctx context.Context) string {
+	issuer, ok := oauth2.IssuerFrom(ctx)
+	if !ok {
+		return ""
+	}
+	return issuer.URL
+}
+
+var errNoRequest = errors.New("server: the context belongs to no request")

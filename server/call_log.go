@@ -6,9 +6,10 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/ory/fosite"
+
 	"github.com/minifed/minifed/grants"
 	"github.com/minifed/minifed/wechat"
-	"github.com/ory/fosite"
 )
 
 // loggable lists the parameters that may be logged, in the order in which they are. Everything else, known or not, stays out.

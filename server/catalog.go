@@ -1,9 +1,11 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
@@ -22,6 +24,13 @@ type catalog struct {
 }
 
 var _ oauth2.Clients = (*catalog)(nil)
+
+// catalogConfig is what a catalog is made from.
+type catalogConfig struct {
+	PublicURL, DefaultDirectory string
+	Engine                      storage.Engine
+	Now                         func() time.Time
+}
 
 func newCatalog(config catalogConfig) *catalog {
 	c := &catalog{publicURL: config.PublicURL, defaultID: config.DefaultDirectory, hosts: newHosts(config)}
@@ -130,3 +139,6 @@ func (c *catalog) issuer(ctx context.Context, at place, fromMemory bool) (*oauth
 	}
 	return issuer, nil
 }
+
+// clientName is what people know a client by.
+func clientName(client storage.Client) string { return cmp.Or(client.Name, client.ID) }

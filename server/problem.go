@@ -133,3 +133,11 @@ func noSuchEndpoint() *grants.Error {
 func tooLarge() *grants.Error {
 	return refusalStatus(fosite.ErrInvalidRequest, http.StatusRequestEntityTooLarge, "The body of the request is too large.")
 }
+
+// absent says that there is nothing where nothing was found.
+func absent(err error) error {
+	if errors.Is(err, storage.ErrNotFound) {
+		return noSuchEndpoint()
+	}
+	return err
+}

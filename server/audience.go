@@ -1,0 +1,63 @@
+package server
+
+import (
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// audience is "aud": one string, or an array of several (RFC 7519 §4.1.3).
+type audience []string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (a *audience) UnmarshalJSON(raw []byte) error {
+	var one string
+	if json.Unmarshal(raw, &one) == nil {
+		*a = audience{one}
+		return nil
+	}
+	return json.Unmarshal(raw, (*[]string)(a))
+}
+
+// MarshalJSON implements json.Marshaler.
+func (a audience) MarshalJSON() ([]byte, error) {
+	if len(a) == 1 {
+		return json.Marshal(a[0])
+	}
+	return json.Marshal([]string(a))
+}
+
+// targetsOf reads resource and audience, each of which must be among those allowed.
+func targetsOf(form url.Values, allowed []string) ([]string, error) {
+	var targets []string
+	for _, target := range slices.Concat(form["resource"], fosite.GetAudiences(form)) {
+		if target == "" || slices.Contains(targets, target) {
+			continue
+		}
+		if !slices.Contains(allowed, target) {
+			return nil, invalidTarget("This client may not ask for tokens for one of the resources or audiences. Its operator has to add it.")
+		}
+		targets = append(targets, target)
+	}
+	for _, resource := range form["resource"] {
+		if parsed, err := url.Parse(resource); resource != "" && (err != nil || !parsed.IsAbs() || strings.Contains(resource, "#")) {
+			return nil, invalidTarget("A resource must be an absolute URI without fragment.")
+		}
+	}
+	if len(targets) > oauth2.MaxAudience {
+		return nil, invalidTarget("The request names too many resources.")
+	}
+	return targets, nil
+}
+
+// invalidTarget is the error code of RFC 8707 §2.
+func invalidTarget(description string) error {
+	problem := refusal(fosite.ErrInvalidRequest, description)
+	problem.Protocol.ErrorField = "invalid_target"
+	return problem
+}

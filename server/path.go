@@ -1,0 +1,12 @@
+package server
+
+// The paths that several packages name, below the issuer.
+const (
+	tokenPath                   = "/oauth2/token"
+	authorizationServerMetadata = "/.well-known/oauth-authorization-server"
+	accountPath                 = "/account"
+	emailPath                   = accountPath + "/email"
+	emailConfirmPath            = emailPath + "/confirm"
+	forgotPath                  = accountPath + "/forgot"
+	loggedOutPath               = "/logged-out"
+)
