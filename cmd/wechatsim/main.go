@@ -3,11 +3,14 @@
 //	wechatsim -app wxsim0000000000000001:secret
 //	curl -s -X POST 'http://127.0.0.1:8091/login?user=alice'
 //
+// With -ca FILE it also answers as https://api.weixin.qq.com. docs/simulator.md says how SDKs are pointed at it.
+//
 // It is no WeChat and stores nothing: users, codes and tokens end with it.
 package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -39,6 +42,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.SetOutput(out)
 	listen := flags.String("listen", "127.0.0.1:8090", "address of the simulated WeChat API")
 	control := flags.String("control", "127.0.0.1:8091", "address of the control API")
+	secure := flags.String("tls-listen", "127.0.0.1:8443", "with -ca, address of the simulated WeChat API by TLS")
+	ca := flags.String("ca", "", "`file` to write a new certificate authority to; turns on TLS for api.weixin.qq.com, and -listen is then an HTTPS proxy to it, too")
+	logins := flags.Int("logins-per-minute", 0, "code2Session calls that an app may make in a minute (default no limit)")
 	account := flags.String("open-platform", "", "Open Platform account that the apps are bound to, for UnionIDs")
 	apps := []string{}
 	flags.Func("app", "mini-program to simulate, `appid[:secret]`, may be repeated; the AppID begins with wxsim (default: one with a random secret)",
@@ -51,7 +57,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 
 	_, _ = fmt.Fprintln(out, "This is a SIMULATOR of the WeChat server API. It proves nobody's identity: never use it in production.")
-	sim := new(wechattest.Server)
+	sim := &wechattest.Server{LoginsPerMinute: *logins}
 	for _, app := range apps {
 		id, secret, _ := strings.Cut(app, ":")
 		added, err := sim.AddApp(wechat.App{ID: wechat.AppID(id), Secret: wechat.AppSecret(secret)})
@@ -61,13 +67,33 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		added.BindOpenPlatform(*account)
 		_, _ = fmt.Fprintf(out, "  app      %s secret %s\n", id, string(added.Credential().Secret))
 	}
-	return serve(ctx, out, endpoint{"API", *listen, sim}, endpoint{"control", *control, sim.Control()})
+	api := endpoint{name: "API", address: *listen, handler: sim}
+	endpoints := []endpoint{}
+	if *ca != "" {
+		certificate, err := newCertificate(*ca)
+		if err != nil {
+			return err
+		}
+		api.handler = certificate.Proxy(sim)
+		endpoints = append(endpoints, endpoint{name: "TLS", address: *secure, handler: sim, certificate: &certificate.TLS})
+	}
+	return serve(ctx, out, append(endpoints, api, endpoint{name: "control", address: *control, handler: sim.Control()})...)
+}
+
+// newCertificate makes a certificate and writes its authority to a file.
+func newCertificate(file string) (wechattest.Certificate, error) {
+	certificate, err := wechattest.NewCertificate(time.Now())
+	if err != nil {
+		return certificate, err
+	}
+	return certificate, os.WriteFile(file, certificate.Authority, 0o644)
 }
 
 type endpoint struct {
-	name    string
-	address string
-	handler http.Handler
+	name        string
+	address     string
+	handler     http.Handler
+	certificate *tls.Certificate // nil means plain HTTP
 }
 
 // serve answers at all endpoints until ctx ends or one of them fails, and then gives requests under way two seconds.
@@ -79,7 +105,12 @@ func serve(ctx context.Context, out io.Writer, endpoints ...endpoint) error {
 		if err != nil {
 			return err
 		}
-		_, _ = fmt.Fprintf(out, "  %-8s http://%s\n", e.name, listener.Addr())
+		scheme := "http"
+		if e.certificate != nil {
+			scheme = "https"
+			listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{*e.certificate}, MinVersion: tls.VersionTLS12})
+		}
+		_, _ = fmt.Fprintf(out, "  %-8s %s://%s\n", e.name, scheme, listener.Addr())
 		server := &http.Server{Handler: e.handler, ReadHeaderTimeout: 10 * time.Second}
 		go func() { stop(server.Serve(listener)) }()
 		defer shutDown(server)

@@ -2,8 +2,13 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -43,7 +48,7 @@ func start(t *testing.T, args ...string) string {
 
 func address(t *testing.T, printed, name string) string {
 	t.Helper()
-	found := regexp.MustCompile(name + ` +(http://\S+)`).FindStringSubmatch(printed)
+	found := regexp.MustCompile(name + ` +(https?://\S+)`).FindStringSubmatch(printed)
 	if found == nil {
 		t.Fatalf("no %s address in %q", name, printed)
 	}
@@ -93,5 +98,43 @@ func TestAnAddressInUseIsAnError(t *testing.T) {
 	taken := strings.TrimPrefix(address(t, printed, "API"), "http://")
 	if err := run(t.Context(), []string{"-listen", taken, "-control", "127.0.0.1:0"}, io.Discard); err == nil {
 		t.Error("it started on an address that is taken")
+	}
+}
+
+func TestTLS_AnswersAsWeChatsHostAndAsItsProxy(t *testing.T) {
+	authority := filepath.Join(t.TempDir(), "ca.pem")
+	printed := start(t, "-listen", "127.0.0.1:0", "-control", "127.0.0.1:0", "-tls-listen", "127.0.0.1:0", "-ca", authority, "-app", "wxsimA:geheim")
+	written, err := os.ReadFile(authority)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy, err := url.Parse(address(t, printed, "API"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(written)
+	for base, through := range map[string]func(*http.Request) (*url.URL, error){
+		address(t, printed, "TLS"):  nil,
+		"https://api.weixin.qq.com": http.ProxyURL(proxy),
+	} {
+		transport := &http.Transport{Proxy: through, TLSClientConfig: &tls.Config{RootCAs: roots}}
+		t.Cleanup(transport.CloseIdleConnections)
+		response, err := (&http.Client{Transport: transport}).Get(base + "/sns/jscode2session?appid=wxsimA&secret=geheim&js_code=x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(response.Body)
+		response.Body.Close()
+		if !strings.Contains(string(body), "40029") {
+			t.Errorf("%s: %s", base, body)
+		}
+	}
+}
+
+func TestTLS_NamesTheFileThatCannotBeWritten(t *testing.T) {
+	err := run(t.Context(), []string{"-ca", "/nowhere/ca.pem"}, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "/nowhere/ca.pem") {
+		t.Errorf("err = %v", err)
 	}
 }

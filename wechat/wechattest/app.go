@@ -23,8 +23,11 @@ type App struct {
 	stable   *token
 	legacy   *token
 	forced   []time.Time // when force_refresh was heeded
-	minute   time.Time
-	logins   int // code2Session calls in minute
+
+	limits    map[API]Limit
+	used      map[API]*usage
+	cleared   []time.Time          // when clear_quota was heeded
+	encrypted map[string]time.Time // SHA-256 of what was encrypted for a mini-program
 }
 
 // Credential returns AppID and AppSecret.

@@ -10,9 +10,10 @@ type codeKind int
 const (
 	loginCode codeKind = iota
 	phoneCode
+	pluginCode
 )
 
-// code is a login or phone code.
+// code is a login, phone or plugin code.
 type code struct {
 	value  string
 	kind   codeKind

@@ -19,8 +19,15 @@ Answers are plain text, and JSON with "Accept: application/json".
 
   POST   /login          appid user                  wx.login: a new login code
   POST   /phone          appid user [country number] a tap on the phone number button: a new phone code
+  POST   /plugin         appid user                  wx.pluginLogin: a new code for getpluginopenpid
+  POST   /pay            appid user                  a payment: the transaction_id for getpaidunionid
+  POST   /open-data      appid user [kind=phone]     wx.getUserInfo, or the older phone number button: encryptedData, iv,
+                                                     rawData and signature
   POST   /apps           appid [secret]              add a mini-program (wxsim...)
   GET    /apps           appid                       its AppSecret
+  POST   /secret         appid [secret]              replace its AppSecret; random if it is left out
+  POST   /pages          appid [page page ...]       the pages of the released version; without one, all exist
+  POST   /limits         appid api [minute day]      calls allowed in a minute (45011) and in a day (45009); 0 is no limit
   POST   /open-platform  appid account               bind to an Open Platform account, an empty one unbinds
   POST   /block          appid user [blocked=false]  WeChat refuses the user's logins (40226)
   POST   /expire-tokens  appid                       access tokens end before their time
@@ -30,8 +37,9 @@ Answers are plain text, and JSON with "Accept: application/json".
   POST   /open           gate                        let the calls held at a gate go on
   POST   /clock          advance                     move the clock forward, such as 5m
   GET    /users          appid user                  OpenID, UnionID and phone number
-  POST   /push           appid url token key event [user info xml repeat]
-                                                     send a push event in safe mode
+  POST   /push           appid url token key event user
+                         [info xml repeat age wrong-signature wrong-appid]
+                                                     send a push event in safe mode; age is a duration such as 10m
   GET    /requests       [code]                      the recorded calls
   DELETE /requests                                   forget them
 `
@@ -58,6 +66,12 @@ func (s *Server) Control() http.Handler {
 		"DELETE /faults":      controlHeal,
 		"GET /users":          controlUser,
 		"POST /push":          controlPush,
+		"POST /plugin":        controlPlugin,
+		"POST /pay":           controlPay,
+		"POST /open-data":     controlOpenData,
+		"POST /secret":        controlSecret,
+		"POST /pages":         controlPages,
+		"POST /limits":        controlLimits,
 	} {
 		routes.HandleFunc(pattern, s.withApp(handle))
 	}
@@ -230,11 +244,8 @@ func (s *Server) parseFault(r *http.Request) (Fault, error) {
 	if fault.Status != 0 && (fault.Status < 200 || fault.Status > 599) {
 		return Fault{}, errors.New("wechattest: status is from 200 to 599")
 	}
-	if delay := r.FormValue("delay"); delay != "" {
-		var err error
-		if fault.Delay, err = time.ParseDuration(delay); err != nil {
-			return Fault{}, errors.New("wechattest: delay is a duration such as 3s")
-		}
+	if parseDuration(r.FormValue("delay"), &fault.Delay) != nil {
+		return Fault{}, errors.New("wechattest: delay is a duration such as 3s")
 	}
 	if gate := r.FormValue("gate"); gate != "" {
 		fault.Gate = s.Gate(gate)
@@ -248,6 +259,15 @@ func parseNumber(text string, field *int) error {
 	}
 	n, err := strconv.Atoi(text)
 	*field = n
+	return err
+}
+
+func parseDuration(text string, field *time.Duration) error {
+	if text == "" {
+		return nil
+	}
+	d, err := time.ParseDuration(text)
+	*field = d
 	return err
 }
 
@@ -277,27 +297,14 @@ func (s *Server) controlRequests(w http.ResponseWriter, r *http.Request) {
 		Code    string       `json:"code"`
 		Errcode int          `json:"errcode"`
 		Status  int          `json:"status"`
+		RID     string       `json:"rid,omitempty"`
 	}
 	code := r.FormValue("code")
 	entries := []entry{}
 	for _, q := range s.Requests() {
 		if code == "" || q.Code == code {
-			entries = append(entries, entry{q.At, q.API, q.Method, q.AppID, q.User, q.Code, q.Errcode, q.Status})
+			entries = append(entries, entry{q.At, q.API, q.Method, q.AppID, q.User, q.Code, q.Errcode, q.Status, q.RID})
 		}
 	}
 	controlAnswer{json: entries}.write(w, r)
-}
-
-func controlPush(app *App, r *http.Request) (controlAnswer, error) {
-	push := Push{
-		URL: r.FormValue("url"), Token: r.FormValue("token"), EncodingAESKey: r.FormValue("key"),
-		Event: r.FormValue("event"), User: r.FormValue("user"), XML: r.FormValue("xml") == "true",
-	}
-	if err := parseNumber(r.FormValue("info"), &push.RevokeInfo); err != nil {
-		return controlAnswer{}, errors.New("wechattest: info is a number")
-	}
-	if err := parseNumber(r.FormValue("repeat"), &push.Repeat); err != nil {
-		return controlAnswer{}, errors.New("wechattest: repeat is a number")
-	}
-	return controlAnswer{}, app.Push(r.Context(), push)
 }

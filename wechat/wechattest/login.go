@@ -1,10 +1,6 @@
 package wechattest
 
-import (
-	"time"
-
-	"github.com/minifed/minifed/wechat"
-)
+import "github.com/minifed/minifed/wechat"
 
 // code2Session checks in the order that every known answer of WeChat agrees with: presence, AppID, secret, code. Wrong
 // credentials thus spend no code. Fields in a body are not read, so a POST of them lacks its appid.
@@ -22,8 +18,8 @@ func (s *Server) code2Session(in *incoming) reply {
 	if errcode := in.mismatch(secret); errcode != 0 {
 		return in.failure(errcode)
 	}
-	if in.app.overQuota(s.now(), s.LoginsPerMinute) {
-		return in.failure(45011)
+	if errcode := in.app.count(in.API); errcode != 0 {
+		return in.failure(errcode)
 	}
 	c, errcode := s.spend(in.Code, loginCode, in.app)
 	if errcode != 0 {
@@ -59,12 +55,4 @@ func (in *incoming) mismatch(secret string) int {
 	default:
 		return 0
 	}
-}
-
-func (a *App) overQuota(now time.Time, quota int) bool {
-	if minute := now.Truncate(time.Minute); !minute.Equal(a.minute) {
-		a.minute, a.logins = minute, 0
-	}
-	a.logins++
-	return quota > 0 && a.logins > quota
 }

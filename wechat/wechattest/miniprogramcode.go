@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"image"
 	"image/color"
+	"image/draw"
 	"image/jpeg"
 	"image/png"
 	"net/http"
@@ -13,7 +14,7 @@ import (
 	"strings"
 )
 
-// miniProgramCode is POST /wxa/getwxacodeunlimit. The picture is small and made from the scene, but no camera reads it.
+// miniProgramCode is POST /wxa/getwxacodeunlimit. The picture is made from the scene, but no camera reads it.
 func (s *Server) miniProgramCode(in *incoming) reply {
 	if answer, ok := s.postedWithToken(in); !ok {
 		return answer
@@ -54,23 +55,31 @@ func (r codeRequest) errcode(pages []string) int {
 	}
 }
 
+// draw returns a picture of the width that was asked for. Its type is always image/jpeg, although is_hyaline makes it a
+// PNG, the format that can be transparent.
 func (r codeRequest) draw() reply {
-	const modules, size = 16, 3
-	bits := sha256.Sum256([]byte(r.Scene))
-	picture := image.NewGray(image.Rect(0, 0, modules*size, modules*size))
-	for y := range modules * size {
-		for x := range modules * size {
-			bit := y/size*modules + x/size
-			if bits[bit/8]>>(bit%8)&1 == 0 {
-				picture.SetGray(x, y, color.Gray{Y: 255})
-			}
-		}
-	}
 	var encoded bytes.Buffer
 	if r.Transparent {
-		_ = png.Encode(&encoded, picture) // a bytes.Buffer takes everything
-		return reply{status: http.StatusOK, contentType: "image/png", body: encoded.Bytes()}
+		_ = png.Encode(&encoded, r.picture(color.RGBA{})) // a bytes.Buffer takes everything
+	} else {
+		_ = jpeg.Encode(&encoded, r.picture(color.RGBA{R: 255, G: 255, B: 255, A: 255}), nil) // a bytes.Buffer takes everything
 	}
-	_ = jpeg.Encode(&encoded, picture, nil) // a bytes.Buffer takes everything
 	return reply{status: http.StatusOK, contentType: "image/jpeg", body: encoded.Bytes()}
+}
+
+// picture has the bits of the scene's digest as squares.
+func (r codeRequest) picture(background color.RGBA) image.Image {
+	const modules = 16
+	bits := sha256.Sum256([]byte(r.Scene))
+	picture := image.NewRGBA(image.Rect(0, 0, r.Width, r.Width))
+	draw.Draw(picture, picture.Bounds(), image.NewUniform(background), image.Point{}, draw.Src)
+	for bit := range modules * modules {
+		if bits[bit/8]>>(bit%8)&1 == 0 {
+			continue
+		}
+		x, y := bit%modules, bit/modules
+		square := image.Rect(x*r.Width/modules, y*r.Width/modules, (x+1)*r.Width/modules, (y+1)*r.Width/modules)
+		draw.Draw(picture, square, image.Black, image.Point{}, draw.Src)
+	}
+	return picture
 }

@@ -29,7 +29,7 @@ func (s *Server) phoneNumber(in *incoming) reply {
 	return in.success(struct {
 		status
 		Info phoneInfo `json:"phone_info"`
-	}{okAnswer(), newPhoneInfo(s.phone(c.user), in.app.id, s.now().Unix())})
+	}{okAnswer(), newPhoneInfo(s.phone(c.user), in.app.id, c.issued.Unix())})
 }
 
 type phoneInfo struct {
@@ -44,13 +44,14 @@ type watermark struct {
 	AppID     wechat.AppID `json:"appid"`
 }
 
-// newPhoneInfo writes a number as WeChat does: phoneNumber has the calling code only outside of mainland China.
-func newPhoneInfo(number wechat.PhoneNumber, app wechat.AppID, now int64) phoneInfo {
+// newPhoneInfo writes a number as WeChat does: phoneNumber has the calling code only outside of mainland China, and the
+// watermark has the time when the user tapped the button.
+func newPhoneInfo(number wechat.PhoneNumber, app wechat.AppID, tapped int64) phoneInfo {
 	full := number.PureNumber
 	if number.CountryCode != "86" {
 		full = "+" + number.CountryCode + number.PureNumber
 	}
-	return phoneInfo{full, number.PureNumber, number.CountryCode, watermark{now, app}}
+	return phoneInfo{full, number.PureNumber, number.CountryCode, watermark{tapped, app}}
 }
 
 // postedWithToken checks what all POSTs to /wxa/ have in common: a Content-Length (412 without), the method, the token, and

@@ -128,10 +128,21 @@ func (a *App) pushQuery(push Push, encrypted string) url.Values {
 		"signature":     {signPush(token, timestamp, nonce)},
 		"timestamp":     {timestamp},
 		"nonce":         {nonce},
-		"openid":        {string(a.openID(push.User))},
+		"openid":        {a.pushOpenID(push)},
 		"encrypt_type":  {"aes"},
 		"msg_signature": {signPush(token, timestamp, nonce, encrypted)},
 	}
+}
+
+// platformIdentity is who sends pushes: the platform, not the user.
+const platformIdentity = "oSimulatedPlatformIdentity00"
+
+// pushOpenID is the openid in the query: the sender's where the event is about no user.
+func (a *App) pushOpenID(push Push) string {
+	if push.User == "" {
+		return platformIdentity
+	}
+	return string(a.openID(push.User))
 }
 
 func (a *App) pushTime(push Push) time.Time {
@@ -149,7 +160,7 @@ type pushField struct {
 func (a *App) pushMessage(push Push) ([]byte, error) {
 	message := []pushField{
 		{"ToUserName", "gh_simulator"},
-		{"FromUserName", "oSimulatedPlatformIdentity00"}, // the platform, not the user
+		{"FromUserName", platformIdentity},
 		{"CreateTime", a.pushTime(push).Unix()},
 		{"MsgType", "event"},
 		{"Event", push.Event},

@@ -63,13 +63,16 @@ func (in *incoming) contentType() string {
 
 // errmsg is the text of an errcode and a trace id, in the style of the call. The first group of a trace id is the time.
 func (in *incoming) errmsg(errcode int) string {
-	rid := fmt.Sprintf("rid: %08x-%s-%s", uint32(in.At.Unix()), randomText(hexDigits, 8), randomText(hexDigits, 8))
 	text := errmsg(errcode)
-	switch {
-	case errcode == -1:
+	if errcode == -1 {
 		return text
+	}
+	trace := fmt.Sprintf("%08x-%s-%s", uint32(in.At.Unix()), randomText(hexDigits, 8), randomText(hexDigits, 8))
+	in.trace = trace
+	rid := "rid: " + trace
+	switch {
 	case in.API == PhoneNumber && errcode == 40029:
-		return text + " hint: [" + randomText(base62Digits, 16) + "] " + rid
+		return text + " hint: [" + randomText(base62Digits, 9) + "-" + randomText(base62Digits, 6) + "] " + rid
 	case in.sns() && errcode != 41002:
 		return text + ", " + rid
 	default:
@@ -82,7 +85,7 @@ func errmsg(errcode int) string {
 	case -1:
 		return "system error"
 	case 40001:
-		return "invalid credential, access_token is invalid or not latest"
+		return "invalid credential, access_token is invalid or not latest, could get access_token by getStableAccessToken, more details at https://mmbizurl.cn/s/JtxxFh33r"
 	case 40002:
 		return "invalid grant_type"
 	case 40003:
@@ -95,6 +98,8 @@ func errmsg(errcode int) string {
 		return "invalid code"
 	case 40033:
 		return "invalid charset. please check your request, if include \\\\uxxxx will create fail!"
+	case 40066:
+		return "invalid url"
 	case 40097:
 		return "invalid args"
 	case 40125:
@@ -105,6 +110,10 @@ func errmsg(errcode int) string {
 		return "code been used"
 	case 40164:
 		return "invalid ip 127.0.0.1 ipv6 ::ffff:127.0.0.1, not in whitelist"
+	case 40165:
+		return "invalid weapp pagepath"
+	case 40212:
+		return "invalid query"
 	case 40169:
 		return "invalid length for scene, or the data is not json string"
 	case 40226:
@@ -133,12 +142,32 @@ func errmsg(errcode int) string {
 		return "api minute-quota reach limit mustslower retry next minute"
 	case 47001:
 		return "data format error"
+	case 48006:
+		return "forbid to clear quota because of reaching the limit"
+	case 76001:
+		return "rid not found"
+	case 76002:
+		return "invalid rid"
+	case 76003:
+		return "rid is not owned by this account"
+	case 76004:
+		return "rid is expired"
+	case 76021:
+		return "cgi_path not found, please check"
+	case 85401:
+		return "time limit between 1min and 1year"
+	case 85402:
+		return "invalid env_version"
 	case 87007:
 		return "session_key is not existd or expired"
 	case 87008:
 		return "invalid sig_method"
 	case 87009:
 		return "invalid signature"
+	case 89002:
+		return "open not exists"
+	case 89300:
+		return "order is invalid"
 	default:
 		return "error"
 	}
@@ -168,7 +197,23 @@ func (a reply) hangUp(w http.ResponseWriter) {
 	if a.cut {
 		_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s", a.contentType, len(a.body), a.body[:len(a.body)/2])
 	}
-	if tcp, ok := conn.(*net.TCPConn); ok && a.drop == RST {
-		_ = tcp.SetLinger(0)
+	if a.drop == RST {
+		reset(conn)
+	}
+}
+
+// reset closes the TCP connection inside of conn with RST.
+func reset(conn net.Conn) {
+	for {
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0)
+			_ = tcp.Close()
+			return
+		}
+		outer, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			return
+		}
+		conn = outer.NetConn()
 	}
 }

@@ -1,12 +1,14 @@
 package wechattest
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -31,7 +33,60 @@ const (
 	CheckSession    API = "/wxa/checksession"
 	ResetSession    API = "/wxa/resetusersessionkey"
 	MiniProgramCode API = "/wxa/getwxacodeunlimit"
+	URLLink         API = "/wxa/generate_urllink"
+	URLScheme       API = "/wxa/generatescheme"
+	PaidUnionID     API = "/wxa/getpaidunionid"
+	PluginOpenPID   API = "/wxa/getpluginopenpid"
+	EncryptKey      API = "/wxa/business/getuserencryptkey"
+	CheckEncrypted  API = "/wxa/business/checkencryptedmsg"
+	APIAddresses    API = "/cgi-bin/get_api_domain_ip"
+	PushAddresses   API = "/cgi-bin/getcallbackip"
+	ClearQuota      API = "/cgi-bin/clear_quota"
+	GetQuota        API = "/cgi-bin/openapi/quota/get"
+	GetRID          API = "/cgi-bin/openapi/rid/get"
 )
+
+// handler returns what answers a call; nil for one that is not simulated.
+func (s *Server) handler(api API) func(*incoming) reply {
+	switch api {
+	case Code2Session:
+		return s.code2Session
+	case Token:
+		return s.legacyToken
+	case StableToken:
+		return s.stableToken
+	case PhoneNumber:
+		return s.phoneNumber
+	case CheckSession:
+		return s.checkSession
+	case ResetSession:
+		return s.resetSession
+	case MiniProgramCode:
+		return s.miniProgramCode
+	case URLLink:
+		return s.generateURLLink
+	case URLScheme:
+		return s.generateScheme
+	case PaidUnionID:
+		return s.paidUnionID
+	case PluginOpenPID:
+		return s.pluginOpenPID
+	case EncryptKey:
+		return s.encryptKey
+	case CheckEncrypted:
+		return s.checkEncryptedMessage
+	case APIAddresses, PushAddresses:
+		return s.addresses
+	case ClearQuota:
+		return s.clearQuota
+	case GetQuota:
+		return s.getQuota
+	case GetRID:
+		return s.getRID
+	default:
+		return nil
+	}
+}
 
 // Server simulates WeChat's API host. It is an http.Handler; its zero value works and knows no app. Fields must not change
 // after first use. It is safe for concurrent use.
@@ -41,7 +96,8 @@ type Server struct {
 	// KeyRotation is how old a session key must be for a new wx.login to replace it; 0 means one minute. WeChat documents
 	// that there is such a minimum, not how long it is.
 	KeyRotation time.Duration
-	// LoginsPerMinute is the quota of code2Session for an app, over which it answers 45011; 0 means no quota.
+	// LoginsPerMinute is the quota of code2Session for every app without a limit of its own (App.SetLimit), over which it
+	// answers 45011; 0 means no quota.
 	LoginsPerMinute int
 	// PlainSlashes leaves "/" in answers of /sns/ as it is. By default it is written "\/", as WeChat was seen to do.
 	PlainSlashes bool
@@ -58,8 +114,10 @@ type Server struct {
 	issued []*code
 	tokens map[string]*token
 	phones map[string]wechat.PhoneNumber
-	gates  map[string]*Gate
-	log    []*Request
+	// payments by transaction ID
+	payments map[string]payment
+	gates    map[string]*Gate
+	log      []*Request
 }
 
 func (s *Server) init() {
@@ -69,6 +127,7 @@ func (s *Server) init() {
 		s.codes = map[string]*code{}
 		s.tokens = map[string]*token{}
 		s.phones = map[string]wechat.PhoneNumber{}
+		s.payments = map[string]payment{}
 		s.gates = map[string]*Gate{}
 	})
 }
@@ -91,6 +150,7 @@ func (s *Server) AddApp(credential wechat.App) (*App, error) {
 	app := &App{
 		server: s, id: credential.ID, secret: credential.Secret, users: map[wechat.OpenID]string{},
 		sessions: map[string]*session{}, blocked: map[string]bool{}, faults: map[API][]*Fault{},
+		limits: map[API]Limit{}, used: map[API]*usage{}, encrypted: map[string]time.Time{},
 	}
 	s.apps[credential.ID] = app
 	return app, nil
@@ -167,6 +227,7 @@ type incoming struct {
 	app           *App
 	chunked       bool
 	escapeSlashes bool
+	trace         string // the trace ID of the answer, when it is a failure
 }
 
 // ServeHTTP answers as WeChat's API host does, or as a queued fault demands.
@@ -196,6 +257,7 @@ func (s *Server) receive(r *http.Request) (*incoming, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	in.At = s.now()
+	in.clientIP, _, _ = net.SplitHostPort(r.RemoteAddr)
 	s.identify(in)
 	s.record(in.Request)
 	return in, nil
@@ -223,7 +285,7 @@ func (s *Server) identify(in *incoming) {
 	if c := s.codes[in.Code]; c != nil {
 		in.User = c.user
 	} else if in.app != nil {
-		in.User = in.app.users[wechat.OpenID(in.Query.Get("openid"))]
+		in.User = in.app.users[cmp.Or(wechat.OpenID(in.Query.Get("openid")), fields.OpenID)]
 	}
 }
 
@@ -231,24 +293,11 @@ func (s *Server) identify(in *incoming) {
 func (s *Server) handle(in *incoming) reply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch in.API {
-	case Code2Session:
-		return s.code2Session(in)
-	case Token:
-		return s.legacyToken(in)
-	case StableToken:
-		return s.stableToken(in)
-	case PhoneNumber:
-		return s.phoneNumber(in)
-	case CheckSession:
-		return s.checkSession(in)
-	case ResetSession:
-		return s.resetSession(in)
-	case MiniProgramCode:
-		return s.miniProgramCode(in)
-	default:
-		return reply{status: http.StatusNotFound, contentType: "text/plain", body: []byte("404 page not found")}
+	handle := s.handler(in.API)
+	if handle == nil {
+		return in.failure(40066)
 	}
+	return handle(in)
 }
 
 // Request is one call as it arrived, and what became of it.
@@ -269,6 +318,11 @@ type Request struct {
 	// answer is still to come.
 	Errcode int
 	Status  int
+	// RID is the trace ID of the answer; only failures have one.
+	RID string
+
+	response string
+	clientIP string
 }
 
 func (s *Server) record(request *Request) {
@@ -286,6 +340,9 @@ func (s *Server) finish(in *incoming, answer reply) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	in.Errcode = answer.errcode
+	if in.RID = in.trace; in.RID != "" {
+		in.response = string(answer.body)
+	}
 	if answer.drop == "" {
 		in.Status = answer.status
 	}

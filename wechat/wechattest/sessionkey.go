@@ -1,12 +1,14 @@
 package wechattest
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/minifed/minifed/wechat"
@@ -41,16 +43,46 @@ func newSessionKey() string {
 	return base64.StdEncoding.EncodeToString(key[:])
 }
 
+// checkSession is GET /wxa/checksession.
 func (s *Server) checkSession(in *incoming) reply {
-	if _, errcode := s.signedSession(in); errcode != 0 {
+	if _, errcode := s.signedSession(in, http.MethodGet); errcode != 0 {
 		return in.failure(errcode)
 	}
 	return in.success(okAnswer())
 }
 
-// resetSession replaces the key; the new one ends when the old one would have.
+// encryptKey is POST /wxa/business/getuserencryptkey: the user's keys of this hour and the two before.
+func (s *Server) encryptKey(in *incoming) reply {
+	if _, errcode := s.signedSession(in, http.MethodPost); errcode != 0 {
+		return in.failure(errcode)
+	}
+	type keyInfo struct {
+		Key     string `json:"encrypt_key"`
+		Version int64  `json:"version"`
+		Expires int64  `json:"expire_in"`
+		IV      string `json:"iv"`
+		Created int64  `json:"create_time"`
+	}
+	const hour, kept = 3600, 3
+	now := s.now().Unix()
+	keys := make([]keyInfo, kept)
+	for i := range keys {
+		version := now/hour - int64(i)
+		secret := s.derive("encryptkey", string(in.app.id), in.User, strconv.FormatInt(version, 10))
+		keys[i] = keyInfo{
+			Key: base64.StdEncoding.EncodeToString(secret[:16]), IV: base64.StdEncoding.EncodeToString(secret[16:]),
+			Version: version, Created: version * hour, Expires: max(0, (version+1)*hour-now),
+		}
+	}
+	return in.success(struct {
+		status
+		Keys []keyInfo `json:"key_info_list"`
+	}{okAnswer(), keys})
+}
+
+// resetSession is GET /wxa/resetusersessionkey. It replaces the key; the new one ends when the old one would have.
 func (s *Server) resetSession(in *incoming) reply {
-	old, errcode := s.signedSession(in)
+	old, errcode := s.signedSession(in, http.MethodGet)
 	if errcode != 0 {
 		return in.failure(errcode)
 	}
@@ -63,9 +95,10 @@ func (s *Server) resetSession(in *incoming) reply {
 }
 
 // signedSession checks a request that is signed with a session key: HMAC-SHA256 of nothing, under the key's base64 text.
-func (s *Server) signedSession(in *incoming) (*session, int) {
-	if in.Method != http.MethodGet {
-		return nil, 43001
+// The members are in the query, or in the JSON body of a POST.
+func (s *Server) signedSession(in *incoming, method string) (*session, int) {
+	if in.Method != method {
+		return nil, wrongMethod(method)
 	}
 	if errcode := s.tokenErrcode(in); errcode != 0 {
 		return nil, errcode
@@ -73,17 +106,26 @@ func (s *Server) signedSession(in *incoming) (*session, int) {
 	if in.User == "" {
 		return nil, 40003
 	}
-	if in.Query.Get("sig_method") != "hmac_sha256" {
+	fields := in.fields()
+	if cmp.Or(in.Query.Get("sig_method"), fields.SigMethod) != "hmac_sha256" {
 		return nil, 87008
 	}
 	current := in.app.sessions[in.User]
 	if current == nil || !s.now().Before(current.expires) {
 		return nil, 87007
 	}
-	if in.Query.Get("signature") != signNothing(current.key) {
+	if cmp.Or(in.Query.Get("signature"), fields.Signature) != signNothing(current.key) {
 		return nil, 87009
 	}
 	return current, 0
+}
+
+// wrongMethod is the errcode of a call by another method than the one it requires.
+func wrongMethod(required string) int {
+	if required == http.MethodGet {
+		return 43001
+	}
+	return 43002
 }
 
 func signNothing(key string) string {

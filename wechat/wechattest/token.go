@@ -6,13 +6,17 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/minifed/minifed/wechat"
 )
 
-// token is an access token. One that ended is remembered, because WeChat tells it (42001) from one it never knew (40001).
+// token is an access token. One that ended is remembered: WeChat answers 42001 if it was the latest when it ended, and
+// 40001 if a newer one had replaced it.
 type token struct {
-	value string
-	app   *App
-	until time.Time
+	value    string
+	app      *App
+	until    time.Time
+	replaced bool
 }
 
 const (
@@ -20,15 +24,26 @@ const (
 	tokenOverlap = 300 * time.Second
 )
 
-// mint makes a new token and lets the old one live for the overlap. It is called with s.mu held.
+// mint makes a new token and lets the old one live for the overlap. WeChat counts in whole seconds. It is called with s.mu held.
 func (s *Server) mint(app *App, old *token, overlap time.Duration) *token {
-	now := s.now()
-	if retire := now.Add(overlap); old != nil && old.until.After(retire) {
-		old.until = retire
+	now := s.now().Truncate(time.Second)
+	if old != nil {
+		old.retire(now, overlap)
 	}
 	t := &token{value: "wxsim_" + randomText(base62Digits, 151), app: app, until: now.Add(tokenLife)}
 	s.tokens[t.value] = t
 	return t
+}
+
+// retire marks a token as replaced unless it had ended before.
+func (t *token) retire(now time.Time, overlap time.Duration) {
+	if !now.Before(t.until) {
+		return
+	}
+	t.replaced = true
+	if end := now.Add(overlap); t.until.After(end) {
+		t.until = end
+	}
 }
 
 // ExpireTokens makes every access token of the app void before its time, as resetting the AppSecret or a second caller of
@@ -53,6 +68,9 @@ func (s *Server) legacyToken(in *incoming) reply {
 	if errcode := cmp.Or(missing(appID, secret), in.mismatch(secret)); errcode != 0 {
 		return in.failure(errcode)
 	}
+	if errcode := in.app.count(in.API); errcode != 0 {
+		return in.failure(errcode)
+	}
 	in.app.legacy = s.mint(in.app, in.app.legacy, tokenOverlap)
 	return in.success(in.app.legacy.answer(s.now()))
 }
@@ -73,6 +91,9 @@ func (s *Server) stableToken(in *incoming) reply {
 		return in.failure(errcode)
 	}
 	app := in.app
+	if errcode := app.count(in.API); errcode != 0 {
+		return in.failure(errcode)
+	}
 	switch {
 	case fields.ForceRefresh && app.forceable(s.now()):
 		if app.forcedToday(s.now()) >= 20 {
@@ -102,10 +123,10 @@ type tokenAnswer struct {
 }
 
 func (t *token) answer(now time.Time) tokenAnswer {
-	return tokenAnswer{Token: t.value, ExpiresIn: int(t.until.Sub(now) / time.Second)}
+	return tokenAnswer{Token: t.value, ExpiresIn: int(t.until.Sub(now.Truncate(time.Second)) / time.Second)}
 }
 
-// tokenErrcode checks the access_token of a call.
+// tokenErrcode checks the access_token of a call, and the app's limit of that call. clear_quota has none.
 func (s *Server) tokenErrcode(in *incoming) int {
 	value := in.Query.Get("access_token")
 	t := s.tokens[value]
@@ -114,10 +135,14 @@ func (s *Server) tokenErrcode(in *incoming) int {
 		return 41001
 	case t == nil:
 		return 40001
-	case !s.now().Before(t.until):
-		return 42001
-	default:
+	case s.now().Before(t.until) && in.API == ClearQuota:
 		return 0
+	case s.now().Before(t.until):
+		return in.app.count(in.API)
+	case t.replaced:
+		return 40001
+	default:
+		return 42001
 	}
 }
 
@@ -130,6 +155,13 @@ type fields struct {
 	Secret       string `json:"secret"`
 	ForceRefresh bool   `json:"force_refresh"`
 	Code         string `json:"code"`
+
+	OpenID        wechat.OpenID `json:"openid"`
+	Signature     string        `json:"signature"`
+	SigMethod     string        `json:"sig_method"`
+	RID           string        `json:"rid"`
+	CGIPath       string        `json:"cgi_path"`
+	EncryptedHash string        `json:"encrypted_msg_hash"`
 }
 
 func (in *incoming) fields() fields {

@@ -1,0 +1,142 @@
+package wechattest_test
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/minifed/minifed/wechat/wechattest"
+)
+
+const trace = `rid: [0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{8}$`
+
+// Answers of WeChat that people published from 2020 to 2026.
+
+func TestToken_AnswersNotLatestForAReplacedOne(t *testing.T) {
+	notLatest := regexp.MustCompile(`^invalid credential, access_token is invalid or not latest, could get access_token by getStableAccessToken, more details at https://mmbizurl.cn/s/JtxxFh33r ` + trace)
+	for name, row := range map[string]struct {
+		replace func(t *testing.T, b *bench) string // returns a token that was replaced
+	}{
+		"stable token by force_refresh": {func(t *testing.T, b *bench) string {
+			old := b.token(t)
+			b.post(t, "/cgi-bin/stable_token", `{"grant_type":"client_credential","appid":"wxsimA","secret":"secret-a","force_refresh":true}`).want(t, 0)
+			return old
+		}},
+		"stable token after the overlap": {func(t *testing.T, b *bench) string {
+			old := b.token(t)
+			b.sim.Advance(6900 * time.Second)
+			b.token(t)
+			b.sim.Advance(300 * time.Second)
+			return old
+		}},
+		"older token after its five minutes": {func(t *testing.T, b *bench) string {
+			old := b.get(t, "/cgi-bin/token?grant_type=client_credential&appid=wxsimA&secret=secret-a").Token
+			b.get(t, "/cgi-bin/token?grant_type=client_credential&appid=wxsimA&secret=secret-a").want(t, 0)
+			b.sim.Advance(300 * time.Second)
+			return old
+		}},
+		"unknown token": {func(*testing.T, *bench) string { return "x" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, new(wechattest.Server))
+			if a := b.phone(t, row.replace(t, b), b.app.TapPhone("alice")); a.Errcode != 40001 || !notLatest.MatchString(a.Errmsg) {
+				t.Errorf("answer %s", a.body)
+			}
+		})
+	}
+}
+
+func TestToken_AnswersExpiredForTheLatestOne(t *testing.T) {
+	b := newBench(t, new(wechattest.Server))
+	token := b.token(t)
+	b.sim.Advance(7200 * time.Second)
+	if a := b.phone(t, token, b.app.TapPhone("alice")); a.Errcode != 42001 || !regexp.MustCompile(`^access_token expired `+trace).MatchString(a.Errmsg) {
+		t.Errorf("answer %s", a.body)
+	}
+	b.token(t)
+	b.phone(t, token, b.app.TapPhone("alice")).want(t, 42001)
+}
+
+func TestToken_LastsAWhole7200Seconds(t *testing.T) {
+	now := time.Unix(1_700_000_000, 999_999_999)
+	b := newBench(t, &wechattest.Server{Now: func() time.Time {
+		now = now.Add(time.Nanosecond) // a clock that moves between two readings, as a real one does
+		return now
+	}})
+	for _, a := range []answer{
+		b.get(t, "/cgi-bin/token?grant_type=client_credential&appid=wxsimA&secret=secret-a"),
+		b.post(t, "/cgi-bin/stable_token", `{"grant_type":"client_credential","appid":"wxsimA","secret":"secret-a"}`),
+	} {
+		if a.ExpiresIn != 7200 {
+			t.Errorf("expires_in %d", a.ExpiresIn)
+		}
+	}
+}
+
+func TestMiniProgramCode_HasTheWidthThatWasAskedFor(t *testing.T) {
+	b := newBench(t, new(wechattest.Server))
+	token := b.token(t)
+	for body, want := range map[string]struct {
+		format string
+		width  int
+		model  color.Model
+	}{
+		`{"scene":"a"}`:                               {"jpeg", 430, color.YCbCrModel},
+		`{"scene":"a","width":280}`:                   {"jpeg", 280, color.YCbCrModel},
+		`{"scene":"a","width":1280}`:                  {"jpeg", 1280, color.YCbCrModel},
+		`{"scene":"a","width":300,"is_hyaline":true}`: {"png", 300, color.NRGBAModel},
+	} {
+		a := b.post(t, "/wxa/getwxacodeunlimit?access_token="+token, body)
+		picture, format, err := image.DecodeConfig(bytes.NewReader([]byte(a.body)))
+		if err != nil {
+			t.Fatalf("%s: %v", body, err)
+		}
+		if a.contentType != "image/jpeg" || format != want.format || picture.Width != want.width || picture.Height != want.width || picture.ColorModel != want.model {
+			t.Errorf("%s: %s, %s, %d × %d", body, a.contentType, format, picture.Width, picture.Height)
+		}
+	}
+}
+
+func TestServer_AnswersAnUnknownPathInJSON(t *testing.T) {
+	b := newBench(t, new(wechattest.Server))
+	for _, path := range []string{"/cgi-bin/nothing", "/wxa/", "/"} {
+		a := b.get(t, path)
+		a.want(t, 40066)
+		if !regexp.MustCompile(`^invalid url ` + trace).MatchString(a.Errmsg) || !strings.HasPrefix(a.contentType, "application/json") {
+			t.Errorf("%s: %s as %q", path, a.body, a.contentType)
+		}
+	}
+}
+
+func TestPhoneNumber_WatermarkIsTheTimeOfTheTap(t *testing.T) {
+	b := newBench(t, new(wechattest.Server))
+	code := b.app.TapPhone("alice")
+	b.sim.Advance(4 * time.Minute)
+	if a := b.phone(t, b.token(t), code); !strings.Contains(a.body, `"watermark":{"timestamp":1700000000,`) {
+		t.Errorf("answer %s", a.body)
+	}
+}
+
+func TestPhoneNumber_HintOfAnInvalidCodeHasADash(t *testing.T) {
+	b := newBench(t, new(wechattest.Server))
+	a := b.phone(t, b.token(t), "x")
+	a.want(t, 40029)
+	if !regexp.MustCompile(`^invalid code hint: \[[0-9A-Za-z]{9}-[0-9A-Za-z]{6}\] ` + trace).MatchString(a.Errmsg) {
+		t.Errorf("errmsg %q", a.Errmsg)
+	}
+}
+
+func TestPush_WithoutAUserNamesThePlatform(t *testing.T) {
+	b := newBench(t, new(wechattest.Server))
+	request, err := b.app.PushRequest(t.Context(), wechattest.Push{URL: "http://127.0.0.1/", Token: "t", EncodingAESKey: strings.Repeat("A", 43), Event: "debug_demo"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := request.URL.Query().Get("openid"); got != "oSimulatedPlatformIdentity00" {
+		t.Errorf("openid %q", got)
+	}
+}
