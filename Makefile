@@ -6,7 +6,7 @@ SHELL     := /bin/bash
 .DEFAULT_GOAL := help
 
 # Modules of their own, so that what their tests need stays out of minifed's.
-MODULES   := storage/mongodb/ferretdb
+MODULES   := storage/mongodb/ferretdb wechat/wechattest/sdks
 
 FUZZTIME  ?= 20s
 BENCHTIME ?= 2s
@@ -30,7 +30,7 @@ build: ## build bin/minifed, static and stripped
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/minifed ./cmd/minifed
 
 .PHONY: test
-test: setup lint ## everything: lint, Go tests with the race detector, the MongoDB module, the JavaScript examples
+test: setup lint ## everything: lint, Go tests with the race detector, the modules for MongoDB and WeChat SDKs, the JavaScript examples
 	go test -race -timeout 20m ./...
 	for module in $(MODULES); do go -C $$module test -race -timeout 20m ./...; done
 

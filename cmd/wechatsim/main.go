@@ -86,7 +86,7 @@ func newCertificate(file string) (wechattest.Certificate, error) {
 	if err != nil {
 		return certificate, err
 	}
-	return certificate, os.WriteFile(file, certificate.Authority, 0o644)
+	return certificate, os.WriteFile(file, certificate.Authority, 0o600)
 }
 
 type endpoint struct {

@@ -106,7 +106,7 @@ func TestServer_AnswersAnUnknownPathInJSON(t *testing.T) {
 	for _, path := range []string{"/cgi-bin/nothing", "/wxa/", "/"} {
 		a := b.get(t, path)
 		a.want(t, 40066)
-		if !regexp.MustCompile(`^invalid url ` + trace).MatchString(a.Errmsg) || !strings.HasPrefix(a.contentType, "application/json") {
+		if !regexp.MustCompile(`^invalid url `+trace).MatchString(a.Errmsg) || !strings.HasPrefix(a.contentType, "application/json") {
 			t.Errorf("%s: %s as %q", path, a.body, a.contentType)
 		}
 	}

@@ -24,6 +24,9 @@ func TestClearQuota_ResetsTheDayTenTimesAMonth(t *testing.T) {
 		clear().want(t, 0)
 	}
 	clear().want(t, 48006)
+	b.post(t, "/cgi-bin/clear_quota/v2?appid=wxsimA&appsecret=secret-a", "").want(t, 48006)
+	b.post(t, "/cgi-bin/clear_quota/v2?appid=wxsimA&appsecret=x", "").want(t, 40125)
+	b.get(t, "/cgi-bin/clear_quota/v2?appid=wxsimA&appsecret=secret-a").want(t, 43002)
 	b.phone(t, token, b.app.TapPhone("alice")).want(t, 0)
 	b.phone(t, token, b.app.TapPhone("alice")).want(t, 45009)
 	b.sim.Advance(24 * time.Hour)

@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"net/url"
 	"time"
 
 	"github.com/minifed/minifed/wechat"
@@ -97,7 +98,7 @@ func (s *Server) checkEncryptedMessage(in *incoming) reply {
 	if answer, ok := s.postedWithToken(in); !ok {
 		return answer
 	}
-	at, known := in.app.encrypted[in.fields().EncryptedHash]
+	at, known := in.app.encrypted[in.encryptedHash()]
 	valid := known && s.now().Sub(at) <= encryptedMemory
 	created := int64(0)
 	if valid {
@@ -108,4 +109,12 @@ func (s *Server) checkEncryptedMessage(in *incoming) reply {
 		Valid   bool  `json:"vaild"`
 		Created int64 `json:"create_time"`
 	}{okAnswer(), valid, created})
+}
+
+// encryptedHash is a member of a form or of JSON.
+func (in *incoming) encryptedHash() string {
+	if form, err := url.ParseQuery(string(in.Body)); err == nil && form.Has("encrypted_msg_hash") {
+		return form.Get("encrypted_msg_hash")
+	}
+	return in.fields().EncryptedHash
 }

@@ -2,6 +2,7 @@ package wechattest
 
 import (
 	"cmp"
+	"net/http"
 	"slices"
 	"time"
 )
@@ -82,7 +83,22 @@ func (s *Server) clearQuota(in *incoming) reply {
 	if in.fields().AppID != string(in.app.id) {
 		return in.failure(40013)
 	}
-	now := s.now()
+	return in.clearQuota(s.now())
+}
+
+// clearQuotaBySecret is POST /cgi-bin/clear_quota/v2, for an app that has no calls left to get a token.
+func (s *Server) clearQuotaBySecret(in *incoming) reply {
+	if in.Method != http.MethodPost {
+		return in.failure(43002)
+	}
+	appID, secret := in.Query.Get("appid"), in.Query.Get("appsecret")
+	if errcode := cmp.Or(missing(appID, secret), in.mismatch(secret)); errcode != 0 {
+		return in.failure(errcode)
+	}
+	return in.clearQuota(s.now())
+}
+
+func (in *incoming) clearQuota(now time.Time) reply {
 	in.app.cleared = slices.DeleteFunc(in.app.cleared, func(t time.Time) bool { return now.Sub(t) >= quotaMonth })
 	if len(in.app.cleared) >= quotaResets {
 		return in.failure(48006)

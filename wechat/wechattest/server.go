@@ -42,6 +42,7 @@ const (
 	APIAddresses    API = "/cgi-bin/get_api_domain_ip"
 	PushAddresses   API = "/cgi-bin/getcallbackip"
 	ClearQuota      API = "/cgi-bin/clear_quota"
+	ClearQuotaV2    API = "/cgi-bin/clear_quota/v2"
 	GetQuota        API = "/cgi-bin/openapi/quota/get"
 	GetRID          API = "/cgi-bin/openapi/rid/get"
 )
@@ -79,6 +80,8 @@ func (s *Server) handler(api API) func(*incoming) reply {
 		return s.addresses
 	case ClearQuota:
 		return s.clearQuota
+	case ClearQuotaV2:
+		return s.clearQuotaBySecret
 	case GetQuota:
 		return s.getQuota
 	case GetRID:
@@ -271,7 +274,7 @@ func (s *Server) identify(in *incoming) {
 	switch in.API {
 	case Code2Session:
 		in.AppID, in.Code = wechat.AppID(in.Query.Get("appid")), in.Query.Get("js_code")
-	case Token:
+	case Token, ClearQuotaV2:
 		in.AppID = wechat.AppID(in.Query.Get("appid"))
 	case StableToken:
 		in.AppID = wechat.AppID(fields.AppID)

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -51,9 +52,10 @@ func (s *Server) checkSession(in *incoming) reply {
 	return in.success(okAnswer())
 }
 
-// encryptKey is POST /wxa/business/getuserencryptkey: the user's keys of this hour and the two before.
+// encryptKey is POST /wxa/business/getuserencryptkey: the user's keys of this hour and the two before. SDKs
+// also send it as a GET.
 func (s *Server) encryptKey(in *incoming) reply {
-	if _, errcode := s.signedSession(in, http.MethodPost); errcode != 0 {
+	if _, errcode := s.signedSession(in, http.MethodPost, http.MethodGet); errcode != 0 {
 		return in.failure(errcode)
 	}
 	type keyInfo struct {
@@ -96,9 +98,9 @@ func (s *Server) resetSession(in *incoming) reply {
 
 // signedSession checks a request that is signed with a session key: HMAC-SHA256 of nothing, under the key's base64 text.
 // The members are in the query, or in the JSON body of a POST.
-func (s *Server) signedSession(in *incoming, method string) (*session, int) {
-	if in.Method != method {
-		return nil, wrongMethod(method)
+func (s *Server) signedSession(in *incoming, methods ...string) (*session, int) {
+	if !slices.Contains(methods, in.Method) {
+		return nil, wrongMethod(methods[0])
 	}
 	if errcode := s.tokenErrcode(in); errcode != 0 {
 		return nil, errcode
