@@ -238,7 +238,8 @@ func (s *Service) changeExactly(
 // with the links. A username and its password go together, and so does a number with the time of its proof.
 func fill(survivor *storage.User, alias storage.User) {
 	if survivor.Username == "" && survivor.Password == "" {
-		survivor.Username, survivor.Password, survivor.PasswordChangedAt = alias.Username, alias.Password, alias.PasswordChangedAt
+		survivor.Username = alias.Username
+		givePasswordOf(survivor, alias)
 	}
 	if survivor.Email == "" {
 		survivor.Email, survivor.EmailVerified = alias.Email, alias.EmailVerified

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
@@ -185,7 +186,7 @@ func (s *Service) SetPassword(ctx context.Context, directory, userID, password, 
 		return nil, err
 	}
 	return s.change(ctx, directory, userID, actor, ActionPassword, func(user *storage.User) (bool, error) {
-		user.Password, user.PasswordChangedAt = given.Password, given.PasswordChangedAt
+		givePasswordOf(user, given)
 		return true, mayEdit(*user, actor)
 	})
 }
@@ -199,8 +200,42 @@ func (s *Service) givePassword(ctx context.Context, user *storage.User, password
 	if err != nil {
 		return err
 	}
-	user.Password, user.PasswordChangedAt = hash.String(), s.now()
+	user.Password, user.PasswordChangedAt, user.PasswordFrom = hash.String(), s.now(), time.Time{}
 	return nil
+}
+
+// givePasswordOf copies the password of another record with everything that belongs to it.
+func givePasswordOf(user *storage.User, from storage.User) {
+	user.Password, user.PasswordChangedAt, user.PasswordFrom = from.Password, from.PasswordChangedAt, from.PasswordFrom
+}
+
+// SetFirstPassword gives the user, as seen by the caller, a first password that works from a point in time on; the zero time is
+// at once. It ends nothing. It answers ErrChanged if the user has a password, even one that does not work yet, or was signed out
+// everywhere since.
+func (s *Service) SetFirstPassword(
+	ctx context.Context, seen storage.User, password string, from time.Time, actor string,
+) (*storage.Entry[storage.User], error) {
+	given := seen
+	if err := s.givePassword(ctx, &given, password); err != nil {
+		return nil, err
+	}
+	given.PasswordFrom = from
+	return s.change(ctx, seen.Directory, seen.ID, actor, ActionPassword, func(user *storage.User) (bool, error) {
+		if !sameProof(*user, seen) || user.Password != "" {
+			return false, ErrChanged
+		}
+		givePasswordOf(user, given)
+		return true, mayEdit(*user, actor)
+	})
+}
+
+// CheckPassword answers *InvalidError if a user who has, or is about to have, a username could not have a password. It is asked
+// before the username is set, so that a refused password leaves nothing behind.
+func (s *Service) CheckPassword(ctx context.Context, user storage.User, username, password string) error {
+	if username != "" {
+		user.Username = username
+	}
+	return s.checkPassword(ctx, user, password)
 }
 
 // checkPassword applies the rules of NIST SP 800-63B §3.1.1.2: length and what attackers know, and no rules of composition.

@@ -23,7 +23,7 @@ func (s *Service) ReplacePassword(ctx context.Context, seen storage.User, passwo
 		if !sameProof(*user, seen) {
 			return false, ErrChanged
 		}
-		user.Password, user.PasswordChangedAt = given.Password, given.PasswordChangedAt
+		givePasswordOf(user, given)
 		s.endAll(user)
 		return true, mayEdit(*user, actor)
 	})

@@ -157,7 +157,8 @@ func (s *Service) keepLinked(ctx context.Context, user *storage.User, owner stor
 		})
 	}
 	if user.Username != "" && !linked(storage.IdentityUsername, foldUsername(user.Username)) {
-		user.Username, user.Password, user.PasswordChangedAt = "", "", time.Time{}
+		user.Username = ""
+		givePasswordOf(user, storage.User{})
 	}
 	if !linked(storage.IdentityEmail, user.Email) {
 		user.Email, user.EmailVerified = "", false

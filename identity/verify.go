@@ -16,7 +16,7 @@ func (s *Service) VerifyPassword(ctx context.Context, directory, name, password 
 		return nil, err
 	}
 	hash := s.hasher.decoy
-	if user != nil && user.Record.Password != "" {
+	if user != nil && s.passwordWorks(user.Record) {
 		if hash, err = ParsePasswordHash(user.Record.Password); err != nil {
 			return nil, err
 		}
@@ -35,6 +35,11 @@ func (s *Service) VerifyPassword(ctx context.Context, directory, name, password 
 		return nil, ErrUserDisabled
 	}
 	return s.rehash(ctx, user, password, hash)
+}
+
+// passwordWorks reports whether a user has a password that works now.
+func (s *Service) passwordWorks(user storage.User) bool {
+	return user.Password != "" && !s.now().Before(user.PasswordFrom)
 }
 
 // Holder returns the ID of the user whose username, or proven e-mail address, a name is; empty when nobody carries it. It takes

@@ -22,10 +22,10 @@ func newBindingHouse(t *testing.T) *house {
 	t.Helper()
 	h := newHouse(t)
 	h.change("mini", func(c *storage.Client) {
-		c.FirstParty, c.Scopes = true, append(c.Scopes, linkScope)
+		c.FirstParty, c.AccountLinking, c.Scopes = true, true, append(c.Scopes, linkScope)
 		c.Federation.Provisioning, c.Federation.PasswordBinding = storage.ProvisionBind, true
 	})
-	h.addMiniProgram("other", func(c *storage.Client) { c.Scopes = append(c.Scopes, linkScope) })
+	h.addMiniProgram("other", func(c *storage.Client) { c.AccountLinking, c.Scopes = true, append(c.Scopes, linkScope) })
 	return h
 }
 
@@ -243,7 +243,7 @@ func TestBindUserBySessionRefusesEveryOtherToken(t *testing.T) {
 		c.Federation.Provisioning, c.Audiences, c.Federation.LinkingPartners = "", []string{"https://api.example"}, []string{"opaque"}
 	})
 	h.addMiniProgram("opaque", func(c *storage.Client) {
-		c.Scopes, c.OpaqueAccessTokens = append(c.Scopes, linkScope), true
+		c.AccountLinking, c.Scopes, c.OpaqueAccessTokens = true, append(c.Scopes, linkScope), true
 	})
 	h.addDirectory(tea())
 	victim := h.linkToken("mini", "victim")
@@ -305,10 +305,10 @@ func TestTheScopeThatProvesIsNeverGrantedByDefault(t *testing.T) {
 }
 
 // setPassword calls the endpoint for it with a token.
-func (h *house) setPassword(token, username, password string) answer {
+func (h *house) setPassword(token, username, password string, current ...string) answer {
 	h.Helper()
 	form := url.Values{}
-	for name, value := range map[string]string{"username": username, "password": password} {
+	for name, value := range map[string]string{"username": username, "password": password, "current_password": strings.Join(current, "")} {
 		if value != "" {
 			form.Set(name, value)
 		}
@@ -360,12 +360,12 @@ func TestAPasswordThatIsReplacedByTheMiniProgramEndsEverything(t *testing.T) {
 	v := h.visitor()
 	v.enter("wanda")
 	token := h.linkToken("mini", "w").text("access_token")
-	if got := h.setPassword(token, "", "another password"); got.status != http.StatusOK || got.text("preferred_username") != "wanda" {
+	if got := h.setPassword(token, "", "another password", goodPassword); got.status != http.StatusOK || got.text("preferred_username") != "wanda" {
 		t.Fatalf("%d %s", got.status, got.raw)
 	}
 	v.get(h.url + "/account")
 	v.at(t, "/login", http.StatusOK, "Sign in")
-	if got := h.setPassword(token, "", "a third password"); got.status != http.StatusUnauthorized {
+	if got := h.setPassword(token, "", "a third password", "another password"); got.status != http.StatusUnauthorized {
 		t.Errorf("the token of before: %d %s", got.status, got.raw)
 	}
 }

@@ -111,7 +111,7 @@ const linkScope = "urn:minifed:link"
 func linking(t *testing.T) *world {
 	w := newWorld(t)
 	w.change("mini", func(c *storage.Client) {
-		c.Scopes = append(c.Scopes, linkScope)
+		c.AccountLinking, c.Scopes = true, append(c.Scopes, linkScope)
 		c.FirstParty, c.Federation.PasswordBinding = true, true
 	})
 	return w
@@ -205,7 +205,7 @@ func TestWhatChoosingAPasswordIsRefusedFor(t *testing.T) {
 	}
 	late := w.login("mini", "alice", "scope", "openid "+linkScope).text("access_token")
 	w.clock.Advance(6 * time.Minute)
-	if a := w.send(path, "password=correct+horse+battery", "Authorization", "Bearer "+late); a.status != http.StatusUnauthorized || a.text("error") != "insufficient_user_authentication" {
+	if a := w.send(path, "password=correct+horse+battery&current_password=x", "Authorization", "Bearer "+late); a.status != http.StatusUnauthorized || a.text("error") != "insufficient_user_authentication" {
 		t.Errorf("too late: got %d %s", a.status, a.raw)
 	}
 }

@@ -105,7 +105,7 @@ func newFaultyHouse(t *testing.T) *house {
 	h.phoneHolder(storage.Policy{AttachByPhone: true})
 	h.addTwins()
 	h.change("mini", func(c *storage.Client) {
-		c.FirstParty, c.Scopes = true, append(c.Scopes, linkScope)
+		c.FirstParty, c.AccountLinking, c.Scopes = true, true, append(c.Scopes, linkScope)
 		c.Federation.UpdateProfile, c.Federation.LinkingPartners = true, []string{"shop"}
 	})
 	h.change("shop", func(c *storage.Client) { c.FirstParty = true })

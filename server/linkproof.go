@@ -31,7 +31,7 @@ func (p linkProof) accept(ctx context.Context, token string) (presented, error) 
 	switch {
 	case !slices.Contains(found.audience, issuerURL(ctx)):
 		return presented{}, invalidToken(errAccessToken)
-	case !slices.Contains(found.scopes, scopeLink):
+	case !slices.Contains(found.scopes, scopeLink), !found.Client.Record().AccountLinking:
 		problem := refusalStatus(fosite.ErrInvalidRequest, http.StatusForbidden, "The access token was not granted the scope "+scopeLink+".")
 		problem.Protocol.ErrorField = "insufficient_scope"
 		problem.Extra = map[string]any{"scope": scopeLink}

@@ -30,6 +30,9 @@ func openIDRule() throttle { return throttle{name: "openid", free: 5, most: 15 *
 // ownRule is for a user who is signed in and proves it again.
 func ownRule() throttle { return throttle{name: "own account", free: 5, most: 15 * time.Minute} }
 
+// linkRule is for a client's backend that proves the password of a user who signed in there.
+func linkRule() throttle { return throttle{name: "link", free: 5, most: 15 * time.Minute} }
+
 // addressRule is for the network that a browser is in.
 func addressRule() throttle {
 	return throttle{name: "address", free: 50, most: time.Minute, forgets: time.Minute}

@@ -16,10 +16,18 @@ type letters struct {
 
 // tell writes to a user's own address, if it is proven, that something happened to the account: key names the text.
 func (l letters) tell(ctx context.Context, user storage.User, key string) error {
+	return l.tellAt(ctx, user, key, accountPath)
+}
+
+// reach reports whether a user can be told something by mail.
+func (l letters) reach(user storage.User) bool { return user.EmailVerified && l.post.offered() }
+
+// tellAt is tell with a link to a page of the issuer.
+func (l letters) tellAt(ctx context.Context, user storage.User, key, path string) error {
 	if !user.EmailVerified {
 		return nil
 	}
-	letter, err := l.letter(ctx, l.tongues.of(user.Profile.Locale), user, user.Email, key, issuerURL(ctx)+accountPath)
+	letter, err := l.letter(ctx, l.tongues.of(user.Profile.Locale), user, user.Email, key, issuerURL(ctx)+path)
 	if err == nil {
 		l.post.send(ctx, letter)
 	}

@@ -88,6 +88,7 @@ func houseOn(w *world, edits ...func(*server.Config)) *house {
 	})
 	h.addClient("shop", func(c *storage.Client) {
 		c.Name, c.RedirectURIs, c.Scopes = "Tea & Co", []string{shopRedirect}, append(c.Scopes, "orders", "urn:minifed:link")
+		c.AccountLinking = true
 	})
 	return h
 }

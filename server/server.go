@@ -160,7 +160,7 @@ func (s *Server) endpoints() ([]endpoint, error) {
 		},
 		&jwksEndpoint{keys: c.Keys},
 		openAPIEndpoint{},
-		&setPasswordEndpoint{proof: p.proof, people: p.people, letters: p.letters},
+		&setPasswordEndpoint{proof: p.proof, people: p.people, passwords: p.passwords, letters: p.letters, now: s.config.Now},
 		&revokeEndpoint{authentication: p.authentication, tokens: p.jwts, store: s.store},
 		&bindUserEndpoint{door: door{token}},
 	}, s.pageEndpoints(p.views, p.people, p.passwords, p.letters, authorize)...), nil

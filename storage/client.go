@@ -69,6 +69,9 @@ type Client struct {
 	// leads to is not fetched, because an operator registers clients and vouches for it.
 	Pairwise         bool   `json:"pairwise,omitempty"`
 	SectorIdentifier string `json:"sector_identifier,omitempty"`
+	// AccountLinking is the operator's confirmation that the client may be granted the scope urn:minifed:link. Without it that
+	// scope is ignored, also where Scopes has it: it was a default once.
+	AccountLinking bool `json:"account_linking,omitempty"`
 	// Introspection lets the client introspect every token of the directory, not only those that concern it.
 	Introspection bool `json:"introspection,omitempty"`
 	// Lifetimes override the directory's where they are set.

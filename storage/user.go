@@ -46,8 +46,11 @@ type User struct {
 	// Password is an argon2id PHC string.
 	Password          string    `json:"password,omitempty"`
 	PasswordChangedAt time.Time `json:"password_changed_at,omitzero"`
-	Email             string    `json:"email,omitempty"`
-	EmailVerified     bool      `json:"email_verified,omitempty"`
+	// PasswordFrom is when Password begins to work; zero is at once. A first password that a client's backend set is delayed
+	// when the user has another channel, so that the user can object.
+	PasswordFrom  time.Time `json:"password_from,omitzero"`
+	Email         string    `json:"email,omitempty"`
+	EmailVerified bool      `json:"email_verified,omitempty"`
 	// Phone is E.164; only proofs set it, and PhoneVerifiedAt with it.
 	Phone           string    `json:"phone,omitempty"`
 	PhoneVerifiedAt time.Time `json:"phone_verified_at,omitzero"`

@@ -2,9 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/storage"
 )
 
@@ -67,11 +69,32 @@ func (f *clientFields) browser() {
 
 func (f *clientFields) permissions() {
 	f.list("grant-type", "`grant` that it may use at the token endpoint", func(c *storage.Client) *[]string { return &c.GrantTypes })
-	f.list("scope", "`scope` that it may ask for", func(c *storage.Client) *[]string { return &c.Scopes })
+	f.scopes()
 	f.list("default-scope", "`scope` that it gets when it asks for none", func(c *storage.Client) *[]string { return &c.DefaultScopes })
 	f.list("audience", "`API` that it may ask tokens for", func(c *storage.Client) *[]string { return &c.Audiences })
 	f.list("default-audience", "`API` that its tokens are for when it names none", func(c *storage.Client) *[]string { return &c.DefaultAudience })
 	f.toggle("introspection", "let it introspect every token of the directory", func(c *storage.Client) *bool { return &c.Introspection })
+}
+
+// scopes adds the flags of what the client may ask for. Naming urn:minifed:link among the scopes is as explicit as
+// --account-linking, and a list without it takes it back.
+func (f *clientFields) scopes() {
+	linking := f.flags.Bool("account-linking", false, "register "+admin.ScopeLink+" and accept what that gives away: "+admin.LinkingGivesAway)
+	scopes := f.flags.StringArray("scope", nil, "`scope` that it may ask for; may be repeated")
+	f.sets["scope"] = func(client *storage.Client) {
+		client.Scopes = words(*scopes)
+		client.AccountLinking = slices.Contains(client.Scopes, admin.ScopeLink)
+		if f.flags.Changed("account-linking") {
+			f.sets["account-linking"](client)
+		}
+	}
+	f.sets["account-linking"] = func(client *storage.Client) {
+		client.AccountLinking = *linking
+		others := slices.DeleteFunc(slices.Clone(client.Scopes), func(scope string) bool { return scope == admin.ScopeLink })
+		if client.Scopes = others; *linking && others != nil { // Without a list, the defaults of the kind come first.
+			client.Scopes = append(others, admin.ScopeLink)
+		}
+	}
 }
 
 func (f *clientFields) tokens() {

@@ -6,6 +6,9 @@ import (
 	"image/png"
 	"strconv"
 	"strings"
+
+	"github.com/minifed/minifed/server/admin"
+	"github.com/minifed/minifed/storage"
 )
 
 // pictureSize says how large a PNG is; empty for none.
@@ -15,6 +18,18 @@ func pictureSize(picture []byte) string {
 		return ""
 	}
 	return fmt.Sprintf("%d × %d pixels, %d bytes", config.Width, config.Height, len(picture))
+}
+
+// linkingState says whether a client may be granted the scope urn:minifed:link; empty when it does not have it.
+func linkingState(client storage.Client) string {
+	switch {
+	case client.AccountLinking:
+		return "yes: " + admin.LinkingGivesAway
+	case admin.LinkingUnconfirmed(client):
+		return "no: " + admin.ScopeLink + " is not granted until --account-linking confirms it"
+	default:
+		return ""
+	}
 }
 
 // printClient writes everything about a client that is not empty.
@@ -48,6 +63,7 @@ func (d *desk) printClient(client clientView) {
 		field{"backchannel_logout_uri", client.BackchannelLogoutURI},
 		field{"grant_types", spaced(client.GrantTypes)},
 		field{"scopes", spaced(client.Scopes)},
+		field{"account_linking", linkingState(client.Client)},
 		field{"default_scopes", spaced(client.DefaultScopes)},
 		field{"audiences", spaced(client.Audiences)},
 		field{"default_audience", spaced(client.DefaultAudience)},

@@ -113,6 +113,7 @@ func (e *examination) checkRecords(ctx context.Context, opened *deployment) {
 		if err != nil {
 			e.fail("clients of "+directory.ID, explain(err), "look at the store")
 		}
+		e.checkClients(directory, clients)
 		for _, client := range clients {
 			if client.Federation != nil && !client.Disabled && !directory.Disabled {
 				credentials.check(ctx, client)

@@ -125,7 +125,7 @@ func TestNothingSecretIsLoggedPrintedOrMeasured(t *testing.T) {
 	s.random = b.mine
 	b.serving = s.serve(t)
 	b.club = b.client(simulator, "club", "--provisioning", "bind", "--password-binding", "--first-party")
-	b.shop = b.client(simulator, "shop", "--audience", "club")
+	b.shop = b.client(simulator, "shop", "--audience", "club", "--account-linking")
 	for _, user := range []string{"alice", "bob", "carol", "dave"} {
 		number := simulator.Phone(user)
 		b.seen[user+"'s number"] = number.PureNumber

@@ -48,6 +48,9 @@ func serve(ctx context.Context, c *console, config Config) error {
 	} else if running.madeMasterKey != "" {
 		logger.Warn("made the master key; keep a copy of it, the store cannot be read without it", "file", running.madeMasterKey)
 	}
+	if err := warnOfUnconfirmedLinking(ctx, running.deployment.admin, logger); err != nil {
+		logger.Warn("the clients could not be looked through at the start", "cause", err.Error())
+	}
 	logger.Info("serving", "public_url", config.PublicURL, "address", ports.public.Addr().String(), "version", versionOf(buildInfo()).Version)
 	err = running.wait(ctx)
 	logger.Info("draining", "at_most", config.Listen.ShutdownTimeout)

@@ -17,7 +17,7 @@ func TestAMiniProgramUserSignsInToSinglePageApps(t *testing.T) {
 	stage.Run(t, nil, "npm", "ci", "--no-audit", "--no-fund")
 	wechat := stage.StartWeChat(t)
 	minifed := stage.StartMinifed(t, wechat.API)
-	miniprogram := minifed.CreateClient(t, stage.AppSecret, "--kind", "wechat_miniapp", "--app-id", stage.AppID, "--app-secret-stdin")
+	miniprogram := minifed.CreateClient(t, stage.AppSecret, "--kind", "wechat_miniapp", "--app-id", stage.AppID, "--app-secret-stdin", "--account-linking")
 
 	const username, password = "lin", "correct horse battery staple"
 	signedIn := wechat.SignIn(t, minifed, miniprogram, "lin", "openid profile urn:minifed:link", `{"nickname":"Lin"}`)

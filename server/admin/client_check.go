@@ -35,11 +35,33 @@ func checkClient(client storage.Client, algorithms []string) error {
 	p.checkGrants(client, rules)
 	p.checkRedirects(client, rules)
 	p.checkScopes(client)
+	p.checkLinking(client)
 	p.checkAlgorithms(client, algorithms)
 	p.checkSubjects(client)
 	p.checkLifetimes(client.Lifetimes)
 	p.checkFederation(client)
 	return p.err()
+}
+
+// checkClientChange returns the problems of a changed client that it did not have before: a change is not refused for what it
+// leaves as it was, and rules may have become stricter since the client was made. doctor names those.
+func checkClientChange(before, after storage.Client, algorithms []string) error {
+	known := problemsOf(before, algorithms)
+	added := slices.DeleteFunc(problemsOf(after, algorithms), func(problem Problem) bool { return slices.Contains(known, problem) })
+	return problems(added).err()
+}
+
+func problemsOf(client storage.Client, algorithms []string) []Problem {
+	var invalid *Invalid
+	if errors.As(checkClient(client, algorithms), &invalid) {
+		return invalid.Problems
+	}
+	return nil
+}
+
+// ClientProblems returns what is wrong with a stored client by today's rules, given its directory.
+func ClientProblems(client storage.Client, directory storage.Directory) []Problem {
+	return problemsOf(client, SigningAlgorithms(directory))
 }
 
 func (p *problems) checkAuthentication(client storage.Client, rules kindRules) {
@@ -130,7 +152,7 @@ func (p *problems) checkScopes(client storage.Client) {
 		if !slices.Contains(client.Scopes, scope) {
 			return errors.New("is not among scopes")
 		}
-		if scope == scopeLink {
+		if scope == ScopeLink {
 			return errors.New("is never granted unasked")
 		}
 		return nil

@@ -57,16 +57,13 @@ func rulesOf(kind storage.ClientKind) (kindRules, bool) {
 	case storage.ClientMiniapp:
 		return kindRules{
 			AuthMethods: confidential, Grants: []string{grantExchange, grantRefresh}, FurtherGrants: []string{grantCredentials},
-			Scopes:        append(people, scopeLink),
+			Scopes:        people,
 			DefaultScopes: []string{"openid", "profile", "offline_access"},
 		}, true
 	default:
 		return kindRules{}, false
 	}
 }
-
-// scopeLink lets an access token attach an outside identity to its user. It is never granted unasked.
-const scopeLink = "urn:minifed:link"
 
 // fill sets what the operator left open to what the kind proposes.
 func (k kindRules) fill(client *storage.Client) {

@@ -35,6 +35,7 @@ func (s *Service) CreateClient(ctx context.Context, asked NewClient) (created *s
 		}
 	}
 	fillClient(&client)
+	settleLinking(&client, storage.Client{})
 	if err := drawLogo("logo", nil, &client.Logo); err != nil {
 		return nil, "", err
 	}
@@ -72,10 +73,7 @@ func fillClient(client *storage.Client) {
 }
 
 func (s *Service) checkNewClient(client storage.Client, asked NewClient, directory storage.Directory) error {
-	var p problems
-	if invalid := (*Invalid)(nil); errors.As(checkClient(client, SigningAlgorithms(directory)), &invalid) {
-		p = invalid.Problems
-	}
+	p := problems(problemsOf(client, SigningAlgorithms(directory)))
 	switch {
 	case client.Kind == storage.ClientMiniapp:
 		p.check("app_secret", checkAppSecret(asked.AppSecret, client.Federation))
@@ -149,10 +147,11 @@ func (s *Service) UpdateClient(ctx context.Context, directory, id, revision stri
 		}
 		change(client)
 		keepClient(client, before)
+		settleLinking(client, before)
 		if err := drawLogo("logo", before.Logo, &client.Logo); err != nil {
 			return err
 		}
-		if err := checkClient(*client, SigningAlgorithms(owner.Record)); err != nil {
+		if err := checkClientChange(before, *client, SigningAlgorithms(owner.Record)); err != nil {
 			return err
 		}
 		return checkSector(before, *client)

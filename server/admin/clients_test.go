@@ -60,7 +60,7 @@ func TestEveryKindOfClientHasItsDefaults(t *testing.T) {
 				strings.Join(client.DefaultScopes, " ") != test.defaults {
 				t.Errorf("got %+v", client)
 			}
-			if slices.Contains(client.DefaultScopes, scopeLink) {
+			if slices.Contains(client.DefaultScopes, ScopeLink) {
 				t.Error("the link scope is granted unasked")
 			}
 			if (secret != "") != test.hasSecret || (len(client.Secrets) == 1) != test.hasSecret {
@@ -166,7 +166,9 @@ func TestWrongClientsAreRefusedWithEveryProblem(t *testing.T) {
 		{"a foreign grant type", spa(), func(c *NewClient) { c.GrantTypes = []string{"password"} }, []string{"grant_types"}},
 		{"no grant type", spa(), func(c *NewClient) { c.GrantTypes = []string{} }, []string{"grant_types"}},
 		{"an audience not allowed", miniapp(), func(c *NewClient) { c.DefaultAudience = []string{"https://api.example.com"} }, []string{"default_audience"}},
-		{"a link scope unasked", miniapp(), func(c *NewClient) { c.DefaultScopes = []string{scopeLink} }, []string{"default_scopes"}},
+		{"a link scope without account linking", miniapp(), func(c *NewClient) { c.Scopes = []string{"openid", ScopeLink} }, []string{"scopes"}},
+		{"account linking without users", NewClient{Client: storage.Client{Directory: "default", Kind: storage.ClientService}}, func(c *NewClient) { c.AccountLinking = true }, []string{"account_linking"}},
+		{"a link scope unasked", miniapp(), func(c *NewClient) { c.DefaultScopes = []string{ScopeLink} }, []string{"default_scopes"}},
 		{"no AppID", miniapp(), func(c *NewClient) { c.Federation = nil }, []string{"app_id"}},
 		{"a wrong AppID", miniapp(), func(c *NewClient) { c.Federation.AppID = "gh_0123456789ab" }, []string{"app_id"}},
 		{"no AppSecret", miniapp(), func(c *NewClient) { c.AppSecret = "" }, []string{"app_secret"}},

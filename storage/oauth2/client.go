@@ -23,6 +23,7 @@ type Client struct {
 	record    storage.Client
 	issuer    string
 	lifetimes Lifetimes
+	scopes    fosite.Arguments
 	audience  fosite.Arguments
 	jwks      *keySet
 }
@@ -53,6 +54,7 @@ func NewClient(record storage.Client, issuer *Issuer) (*Client, error) {
 		record.GrantTypes = grantTypes(record.Kind)
 	}
 	c := &Client{record: record, issuer: issuer.URL, lifetimes: clientLifetimes(record, issuer.Directory), jwks: jwks}
+	c.scopes = c.permittedScopes()
 	// fosite asks at every refresh whether the client may have the granted audience; what is granted by default must pass.
 	for _, value := range slices.Concat(record.Audiences, record.DefaultAudience, []string{issuer.URL}) {
 		if !slices.Contains(c.audience, value) {
@@ -140,12 +142,18 @@ func (c *Client) GetResponseTypes() fosite.Arguments {
 	return fosite.Arguments{"code"}
 }
 
-// GetScopes implements fosite.Client.
-func (c *Client) GetScopes() fosite.Arguments {
+// GetScopes implements fosite.Client: the scopes that the client may be granted.
+func (c *Client) GetScopes() fosite.Arguments { return c.scopes }
+
+// permittedScopes returns the registered scopes. ScopeLink counts only when the operator has confirmed it for this client.
+func (c *Client) permittedScopes() fosite.Arguments {
 	if len(c.record.Scopes) == 0 {
 		return c.DefaultScopes()
 	}
-	return c.record.Scopes
+	if c.record.AccountLinking || !slices.Contains(c.record.Scopes, ScopeLink) {
+		return c.record.Scopes
+	}
+	return slices.DeleteFunc(slices.Clone(c.record.Scopes), func(scope string) bool { return scope == ScopeLink })
 }
 
 // IsPublic implements fosite.Client.

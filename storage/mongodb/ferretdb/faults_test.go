@@ -166,7 +166,7 @@ func knownLogin(i *instance) func(int) (func() answer, func(answer)) {
 func (i *instance) addBinder() func(user string) (code, phoneCode string) {
 	i.Helper()
 	app := i.addMiniProgram("binder", func(c *storage.Client) {
-		c.FirstParty, c.Scopes = true, append(c.Scopes, linkScope)
+		c.FirstParty, c.AccountLinking, c.Scopes = true, true, append(c.Scopes, linkScope)
 		c.Federation.Provisioning, c.Federation.PasswordBinding = storage.ProvisionBind, true
 	})
 	return func(user string) (string, string) { return app.Login(user), app.TapPhone(user) }
