@@ -55,16 +55,21 @@ func TestNode_SDKsSignInAndReadThePhoneNumber(t *testing.T) {
 	if err := os.WriteFile(authority, s.certificate.Authority, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	runNode(t, nil, "npm", "ci", "--no-audit", "--no-fund")
-	runNode(t, []string{
+	programs, err := filepath.Abs("node")
+	if err != nil {
+		t.Fatal(err)
+	}
+	runNode(t, programs, nil, "npm", "ci", "--no-audit", "--no-fund")
+	// node-easywechat writes its access token to the working directory.
+	runNode(t, t.TempDir(), []string{
 		"NODE_EXTRA_CA_CERTS=" + authority, "SIMULATOR=" + s.address, "CONTROL=" + s.control, "APP_ID=" + appID, "APP_SECRET=" + secret,
-	}, "node", "--require", "./simulator.js", "--test", "sdks.test.js")
+	}, "node", "--require", filepath.Join(programs, "simulator.js"), "--test", filepath.Join(programs, "sdks.test.js"))
 }
 
-func runNode(t *testing.T, environment []string, command ...string) {
+func runNode(t *testing.T, folder string, environment []string, command ...string) {
 	t.Helper()
 	program := exec.CommandContext(t.Context(), command[0], command[1:]...)
-	program.Dir, program.Env = "node", append(os.Environ(), environment...)
+	program.Dir, program.Env = folder, append(os.Environ(), environment...)
 	if out, err := program.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v\n%s", command, err, out)
 	}
