@@ -37,8 +37,9 @@ func Phone(countryCode, pureNumber string) (string, error) {
 	return ParsePhone("+" + countryCode + pureNumber)
 }
 
-// ParsePhone returns number if it is a phone number in E.164: "+" and 7 to 15 digits, the first of them not zero.
+// ParsePhone returns number, trimmed, if it is a phone number in E.164: "+" and 7 to 15 digits, the first of them not zero.
 func ParsePhone(number string) (string, error) {
+	number = TrimTyped(number)
 	national, plus := strings.CutPrefix(number, "+")
 	if !plus || len(national) < minPhoneDigits || len(national) > maxPhoneDigits || !digits(national) || national[0] == '0' {
 		return "", invalid("phone_number", `must be "+", the country code and the number, 7 to 15 digits`)
@@ -58,6 +59,7 @@ func digits(text string) bool {
 // ParseEmail returns the lower-cased form of an address: an ASCII dot-atom (RFC 5322 §3.2.3) of at most 64 characters, "@", and
 // a domain name of at least two labels, at most 254 characters in all. Internationalised domains are given in their xn-- form.
 func ParseEmail(address string) (string, error) {
+	address = TrimTyped(address)
 	if len(address) > maxEmail {
 		return "", invalid("email", "must be at most 254 characters")
 	}
@@ -116,6 +118,7 @@ type Username struct {
 // with neither of those three, in the spirit of PRECIS (RFC 8265 §3): no spaces, no controls, nothing invisible, nothing
 // that turns the direction of writing. Latin, Greek and Cyrillic letters, which look alike, do not go together.
 func ParseUsername(username string) (Username, error) {
+	username = TrimTyped(username)
 	if len(username) > bytesPerUsername || !utf8.ValidString(username) {
 		return Username{}, invalid("username", "must be 3 to 64 characters of UTF-8")
 	}

@@ -62,7 +62,7 @@ func (e *accountEmail) serve(w http.ResponseWriter, r *http.Request, current *si
 	}
 	return e.pages.render(w, r, page{
 		template: "message", title: say("email.sent.title"),
-		data: messageData{Text: say("email.sent.text", form.Get("email")), Link: backToAccount()},
+		data: messageData{Text: say("email.sent.text", identity.TrimTyped(form.Get("email"))), Link: backToAccount()},
 	})
 }
 

@@ -125,7 +125,7 @@ func (p *passwords) count(ctx context.Context, try attempt, blocked bool) {
 
 // foldName is the form of a name by which its failures are counted.
 func foldName(name string) string {
-	name = name[:min(len(name), maxName)]
+	name = identity.TrimTyped(name[:min(len(name), maxName)])
 	if username, err := identity.ParseUsername(name); err == nil {
 		return username.Folded
 	}

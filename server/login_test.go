@@ -561,3 +561,44 @@ func manyValues(n int) url.Values {
 	}
 	return form
 }
+
+// TestTypedIdentifiers_BlanksAroundThemDoNotCount, as keyboards and clipboards make them; those in a password do.
+func TestTypedIdentifiers_BlanksAroundThemDoNotCount(t *testing.T) {
+	h := newHouse(t)
+	h.editDirectory(func(d *storage.Directory) { d.Policy.SelfRegistration = true })
+	h.addMailedPerson("wanda")
+	for _, name := range []string{"wanda ", " wanda", "wanda\u3000", "wanda@example.com ", "\u3000Wanda@example.com\t", "\u202awanda\u202c"} {
+		v := h.visitor()
+		v.get(h.url + "/login")
+		v.press("login-form", "login", "username", name, "password", goodPassword)
+		v.at(t, "/account", http.StatusOK, "Name of wanda")
+	}
+	v := h.visitor()
+	v.get(h.url + "/login")
+	v.press("login-form", "login", "username", "wanda", "password", goodPassword+" ")
+	v.at(t, "/login", http.StatusBadRequest, "wrong")
+	v.get(h.url + "/account/forgot")
+	v.press("send-form", "send", "email", " wanda@example.com\u3000")
+	if n := len(h.letters("wanda@example.com")); n != 1 {
+		t.Errorf("%d letters", n)
+	}
+	v.get(h.url + "/register")
+	v.press("register-form", "register", "username", "newcomer\u3000", "new_password", goodPassword, "name", " New Comer ", "email", " new@example.com ")
+	v.at(t, "/account", http.StatusOK, "New Comer")
+	if n := len(h.letters("new@example.com")); n != 1 {
+		t.Errorf("%d letters", n)
+	}
+	v.get(h.url + "/account/username")
+	v.press("save-form", "save", "username", " renamed ", "current_password", goodPassword)
+	v.at(t, "/account", http.StatusOK, "renamed")
+	// Who guesses is slowed down by the account, however the name is typed.
+	for i := range 30 {
+		g := h.visitor()
+		g.get(h.url + "/login")
+		g.press("login-form", "login", "username", "wanda@example.com"+strings.Repeat(" ", i), "password", "wrong")
+		if g.page.status == http.StatusTooManyRequests {
+			return
+		}
+	}
+	t.Error("blanks make names that are counted apart")
+}
