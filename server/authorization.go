@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
@@ -40,11 +41,13 @@ type authorization struct {
 }
 
 const (
-	// maxAuthorization bounds the parameters of an authorization request, form-encoded and without its id_token_hint, so that an
-	// interaction fits into a URL that proxies let pass.
+	// maxAuthorization bounds the parameters of an authorization request without its id_token_hint, as decodedSize counts them,
+	// so that an interaction fits into a URL that proxies let pass.
 	maxAuthorization = 4 << 10
-	// maxHint bounds an id_token_hint.
-	maxHint = 4 << 10
+	// maxHint bounds an id_token_hint, in characters. It is more than maxIDToken, which ID tokens of earlier versions exceed.
+	maxHint = 12 << 10
+	// maxNonce bounds a nonce, in characters: it comes back in every ID token.
+	maxNonce = 512
 
 	responseTypeCode = "code"
 	methodS256       = "S256"
@@ -56,9 +59,18 @@ const (
 	promptLogin   = "login"
 	promptConsent = "consent"
 	promptAccount = "select_account"
+	// promptCreate is of Initiating User Registration 1.0.
+	promptCreate = "create"
 )
 
-func promptValues() []string { return []string{promptNone, promptLogin, promptConsent, promptAccount} }
+// promptValues are the values that a directory supports.
+func promptValues(directory storage.Directory) []string {
+	values := []string{promptNone, promptLogin, promptConsent, promptAccount}
+	if directory.Policy.SelfRegistration {
+		values = append(values, promptCreate)
+	}
+	return values
+}
 
 // asks reports whether prompt has a value.
 func (a *authorization) asks(prompt string) bool { return slices.Contains(a.prompt, prompt) }
@@ -95,15 +107,31 @@ func authorizationForm(form url.Values) url.Values {
 	return kept
 }
 
-// formWithoutHint is the form-encoded request without its id_token_hint, which is long and was read.
-func (a *authorization) formWithoutHint() string {
+// formWithoutHint is the request without its id_token_hint, which is long and was read.
+func (a *authorization) formWithoutHint() url.Values {
 	form := url.Values{}
 	for name, values := range a.form {
 		if name != "id_token_hint" {
 			form[name] = values
 		}
 	}
-	return form.Encode()
+	return form
+}
+
+// checkSize refuses a request that is too long, or whose nonce is.
+func (a *authorization) checkSize() error {
+	if size := decodedSize(a.formWithoutHint()); size > maxAuthorization {
+		return refusal(fosite.ErrInvalidRequest, fmt.Sprintf(
+			"The authorization request is too long: the names and values of its parameters have %d bytes, decoded and without id_token_hint. At most %d are allowed.",
+			size, maxAuthorization))
+	}
+	if length := len(a.form.Get("id_token_hint")); length > maxHint {
+		return refusal(fosite.ErrInvalidRequest, fmt.Sprintf("The id_token_hint has %d characters. At most %d are allowed.", length, maxHint))
+	}
+	if length := utf8.RuneCountInString(a.form.Get("nonce")); length > maxNonce {
+		return refusal(fosite.ErrInvalidRequest, fmt.Sprintf("The nonce has %d characters. At most %d are allowed.", length, maxNonce))
+	}
+	return nil
 }
 
 // authorizationReader reads authorization requests, from wherever they come.
@@ -123,10 +151,7 @@ func (p authorizationReader) addressee(ctx context.Context, form url.Values) (re
 	if err != nil {
 		return reply{}, err
 	}
-	to := reply{client: client, redirectURI: uri, mode: modeQuery}
-	if form.Get("response_mode") == modeFormPost {
-		to.mode = modeFormPost
-	}
+	to := reply{client: client, redirectURI: uri, mode: responseModeOf(form)}
 	if states := form["state"]; len(states) == 1 && utf8.ValidString(states[0]) {
 		to.state = states[0]
 	}
@@ -184,8 +209,8 @@ func (p authorizationReader) read(ctx context.Context, to reply, form url.Values
 	if err := checkRequestObjects(form); err != nil {
 		return nil, err
 	}
-	if len(a.formWithoutHint()) > maxAuthorization || len(form.Get("id_token_hint")) > maxHint {
-		return nil, refusal(fosite.ErrInvalidRequest, "The authorization request is too long.")
+	if err := a.checkSize(); err != nil {
+		return nil, err
 	}
 	// 2. For a code.
 	if err := checkResponse(to.client, form); err != nil {
@@ -202,7 +227,11 @@ func (p authorizationReader) read(ctx context.Context, to reply, form url.Values
 		return nil, err
 	}
 	// 4. Of whom.
-	if err := a.readOpenID(); err != nil {
+	issuer, ok := oauth2.IssuerFrom(ctx)
+	if !ok {
+		return nil, errNoRequest
+	}
+	if err := a.readOpenID(issuer.Directory); err != nil {
 		return nil, err
 	}
 	if hint := form.Get("id_token_hint"); hint != "" {
@@ -306,11 +335,12 @@ func repeatableTargets() []string { return []string{"resource", "audience"} }
 
 // readOpenID reads the parameters of OpenID Connect Core §3.1.2.1 and §5.5. Those that are wishes for the pages are read there;
 // such as are unknown are ignored.
-func (a *authorization) readOpenID() error {
+func (a *authorization) readOpenID(directory storage.Directory) error {
 	a.prompt = strings.Fields(a.form.Get("prompt"))
+	supported := promptValues(directory)
 	for _, value := range a.prompt {
-		if !slices.Contains(promptValues(), value) {
-			return refusal(fosite.ErrInvalidRequest, "The parameter prompt has an unknown value.")
+		if !slices.Contains(supported, value) {
+			return refusal(fosite.ErrInvalidRequest, "The parameter prompt has a value that is not supported here. Supported are: "+strings.Join(supported, ", ")+".")
 		}
 	}
 	if a.silent() && len(a.prompt) > 1 {

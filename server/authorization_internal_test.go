@@ -66,7 +66,7 @@ func FuzzAuthorizationRequest(f *testing.F) {
 		if missing(client.GetScopes(), request.consentScopes()) || missing(client.GetAudience(), request.audience) || !isRandomText(form.Get("code_challenge"), sha256.Size) {
 			t.Errorf("passed: %+v", request)
 		}
-		if again, err := url.ParseQuery(request.formWithoutHint()); err != nil || !reflect.DeepEqual(again, form) {
+		if again, err := unpackParameters(packParameters(request.formWithoutHint())); err != nil || !reflect.DeepEqual(again, form) {
 			t.Errorf("parked as %v, was %v", again, form)
 		}
 	})

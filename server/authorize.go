@@ -1,12 +1,14 @@
 package server
 
 import (
+	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/ory/fosite"
@@ -33,16 +35,15 @@ type authorizeEndpoint struct {
 const (
 	routeAuthorize = "authorize"
 	authorizePath  = "/oauth2/authorize"
-	// loginPath and consentPath are the pages that people are sent to, with an interaction in their URL.
-	loginPath   = "/login"
-	consentPath = "/consent"
+	// The pages that people are sent to, with an interaction in their URL.
+	loginPath    = "/login"
+	registerPath = "/register"
+	consentPath  = "/consent"
 
 	// keptParameter is the parameter of our own URL that holds a request which came by POST.
 	keptParameter = "kept"
 	purposeKept   = "kept authorization request"
 	keptLife      = time.Minute
-	// maxKept leaves room for the longest request that is read, and keeps its envelope within maxSealed.
-	maxKept = 10 << 10
 )
 
 func (e *authorizeEndpoint) mount(t *table) {
@@ -53,7 +54,6 @@ func (e *authorizeEndpoint) mount(t *table) {
 		p.Endpoints.Authorization = authorizePath
 		p.ResponseTypes = []string{responseTypeCode}
 		p.ResponseModes = responseModes()
-		p.PromptValues = promptValues()
 		p.CodeChallengeMethods = []string{methodS256}
 		p.ACRValues = acrValues()
 		p.ClaimsParameter = true
@@ -80,44 +80,49 @@ func (e *authorizeEndpoint) serve(w http.ResponseWriter, r *http.Request) error 
 		}
 		return e.goOn(w, r, p.request, p.interaction)
 	}
-	text := r.URL.RawQuery
 	if query.Has(keptParameter) {
-		kept, err := e.kept(r.Context(), query.Get(keptParameter))
+		form, err := e.kept(r.Context(), query.Get(keptParameter))
 		if err != nil {
 			return err
 		}
-		text = kept
+		return e.visit(w, r, form, nil)
 	}
-	form, err := parseAuthorization(text)
-	if err != nil {
-		return err
-	}
-	callOf(r.Context()).form = form
-	return e.visit(w, r, form)
+	form, malformed := parseAuthorization(r.URL.RawQuery)
+	return e.visit(w, r, form, malformed)
 }
 
-// visit is the first visit of a request.
-func (e *authorizeEndpoint) visit(w http.ResponseWriter, r *http.Request, form url.Values) error {
+// visit is the first visit of a request. malformed is what parseAuthorization says of it.
+func (e *authorizeEndpoint) visit(w http.ResponseWriter, r *http.Request, form url.Values, malformed error) error {
+	callOf(r.Context()).form = form
 	// 1. The request as the client pushed it, if it did; then nothing else in the URL counts.
 	form, pushed, err := e.pushed.resolve(r.Context(), form)
 	if err != nil {
-		return err
+		return cmp.Or(malformed, err)
 	}
 	// 2. Whose it is.
 	to, err := e.reader.addressee(r.Context(), form)
 	if err != nil {
-		return err
+		return cmp.Or(malformed, err)
 	}
 	// 3. What it asks.
-	request, err := e.reader.read(r.Context(), to, form)
-	if err == nil && pushed == "" && to.client.Record().RequirePAR {
-		err = refusal(fosite.ErrInvalidRequest, "This client must push its authorization requests.")
-	}
-	if err != nil {
+	request, err := e.read(r.Context(), to, form, pushed)
+	if err = cmp.Or(malformed, err); err != nil {
 		return e.answer(w, r, to, form.Get("prompt") == promptNone, err)
 	}
-	request.pushed = pushed
 	return e.goOn(w, r, request, nil)
+}
+
+// read checks a request on its first visit.
+func (e *authorizeEndpoint) read(ctx context.Context, to reply, form url.Values, pushed pushedReference) (*authorization, error) {
+	request, err := e.reader.read(ctx, to, form)
+	if err != nil {
+		return nil, err
+	}
+	if pushed.id == "" && to.client.Record().RequirePAR {
+		return nil, refusal(fosite.ErrInvalidRequest, "This client must push its authorization requests.")
+	}
+	request.pushed, request.hint = pushed.id, cmp.Or(pushed.hint, request.hint)
+	return request, nil
 }
 
 // answer tells the client what went wrong. What a reload could cure is said to the user instead, unless nothing may be shown.
@@ -152,6 +157,9 @@ func (e *authorizeEndpoint) decide(w http.ResponseWriter, r *http.Request, reque
 	wrong, err := e.wrongSignIn(r.Context(), request, current)
 	if err != nil {
 		return err
+	}
+	if request.asks(promptCreate) && !i.chosenBy(current) {
+		return e.ask(w, r, request, i, stepRegister, nil)
 	}
 	if e.signInNeeded(request, i, current, wrong) {
 		return e.ask(w, r, request, i, stepLogin, nil)
@@ -258,7 +266,10 @@ func (e *authorizeEndpoint) ask(
 	}
 	i.Step = next
 	path := loginPath
-	if next == stepConsent {
+	switch next {
+	case stepRegister:
+		path = registerPath
+	case stepConsent:
 		path, i.Asked, i.Allowed = consentPath, current.Record.ID, nil
 	}
 	return e.goTo(w, r, path, i)
@@ -312,17 +323,13 @@ func (e *authorizeEndpoint) keep(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	form, err := parseAuthorization(string(body))
-	if err != nil {
-		return err
-	}
+	form, malformed := parseAuthorization(string(body))
 	callOf(r.Context()).form = form
-	text := form.Encode()
-	if len(text) > maxKept {
-		return pageRefusal("malformed_request", "The request that led here is too long.")
+	if malformed != nil || (&authorization{form: form}).checkSize() != nil {
+		return e.visit(w, r, form, malformed) // It is refused, whoever is signed in.
 	}
-	until := e.now().Add(keptLife).UTC().Format(time.RFC3339)
-	sealed, err := e.sealer.seal(r.Context(), purposeKept, []byte(until+" "+text))
+	until := binary.BigEndian.AppendUint64(nil, uint64(e.now().Add(keptLife).Unix())) //nolint:gosec // After 1970.
+	sealed, err := e.sealer.seal(r.Context(), purposeKept, append(until, packParameters(form)...))
 	if err != nil {
 		return err
 	}
@@ -332,36 +339,36 @@ func (e *authorizeEndpoint) keep(w http.ResponseWriter, r *http.Request) error {
 }
 
 // kept returns the request that keep put away.
-func (e *authorizeEndpoint) kept(ctx context.Context, sealed string) (string, error) {
+func (e *authorizeEndpoint) kept(ctx context.Context, sealed string) (url.Values, error) {
 	over := pageRefusal("kept_over", "This address was good for a minute. Go back to the application and begin again.")
-	text, err := e.sealer.open(ctx, purposeKept, sealed)
+	packed, err := e.sealer.open(ctx, purposeKept, sealed)
 	if errors.Is(err, errSealed) {
-		return "", over
+		return nil, over
 	}
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	until, form, _ := strings.Cut(string(text), " ")
-	ends, err := time.Parse(time.RFC3339, until)
-	if err != nil || e.now().After(ends) {
-		return "", over
+	if len(packed) < 8 || e.now().Unix() > int64(binary.BigEndian.Uint64(packed)) { //nolint:gosec // As keep wrote it.
+		return nil, over
 	}
-	return form, nil
+	return unpackParameters(packed[8:])
 }
 
-// maxRawAuthorization bounds the text of an authorization request.
-const maxRawAuthorization = 12 << 10
+// maxRawAuthorization bounds the text of an authorization request. The longest request that is read fits in: percent-encoding
+// triples what maxAuthorization counts at most.
+const maxRawAuthorization = 3*maxAuthorization + maxHint + 2<<10
 
-// parseAuthorization reads form-encoded parameters.
-func parseAuthorization(text string) (url.Values, error) {
-	if len(text) > maxRawAuthorization {
-		return nil, pageRefusal("malformed_request", "The link that led here is too long.")
+// parseAuthorization reads form-encoded parameters. Where some cannot be read, malformed says so, and form holds the others: it
+// is an error for the client if they name one, and else for a page.
+func parseAuthorization(text string) (form url.Values, malformed error) {
+	all, name := parseParameters(text)
+	switch {
+	case len(text) > maxRawAuthorization:
+		malformed = pageRefusal("malformed_request", fmt.Sprintf("The authorization request is too long: it has %d bytes, encoded. At most %d are allowed.", len(text), maxRawAuthorization))
+	case name != "":
+		malformed = pageRefusal("malformed_request", malformedParameter(name))
 	}
-	form, err := url.ParseQuery(text)
-	if err != nil {
-		return nil, pageRefusal("malformed_request", "The link that led here is malformed.")
-	}
-	return authorizationForm(form), nil
+	return authorizationForm(all), malformed
 }
 
 // acrSingleFactor is the authentication context class of a sign-in with one factor: level 1 of ISO/IEC 29115 (OpenID Connect

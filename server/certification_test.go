@@ -581,8 +581,11 @@ func TestOIDCC_oidcc_request_uri_unsigned_supported_correctly_or_rejected_as_uns
 
 func TestOIDCC_oidcc_unsigned_request_object_supported_correctly_or_rejected_as_unsupported(t *testing.T) {
 	certify(t, func(_ *testing.T, s *suite) {
-		object := unsignedObject(map[string]any{"state": "inside", "nonce": "inside"})
-		s.wantUnsupported("request_not_supported", "request", object, "state", "", "nonce", "")
+		inside := map[string]any{"state": "inside", "nonce": "inside"}
+		if s.mode != "" { // The suite moves response_mode into the object, too.
+			inside["response_mode"] = s.mode
+		}
+		s.wantUnsupported("request_not_supported", "request", unsignedObject(inside), "state", "", "nonce", "", "response_mode", "")
 	})
 }
 

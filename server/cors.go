@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
@@ -28,12 +29,42 @@ func (o origins) serve(w http.ResponseWriter, r *http.Request, rt *route) {
 // every origin may; whether it may read the answer is decided with the answer.
 func (o origins) preflight(w http.ResponseWriter, r *http.Request, methods string) {
 	header := w.Header()
-	header.Add("Vary", "Origin")
+	header.Add("Vary", "Origin, Access-Control-Request-Headers")
 	header.Set("Access-Control-Allow-Origin", r.Header.Get("Origin"))
 	header.Set("Access-Control-Allow-Methods", methods)
-	header.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+	header.Set("Access-Control-Allow-Headers", allowedHeaders(r))
 	header.Set("Access-Control-Max-Age", "7200")
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// maxRequestHeaders bounds the header names of a preflight, in bytes.
+const maxRequestHeaders = 2 << 10
+
+// allowedHeaders returns the header names that a preflight asks for. Scripts may send any of them, such as traceparent: these
+// endpoints know no cookies, and read no header but Authorization and Content-Type. The wildcard would not cover Authorization
+// (Fetch Standard §4.8).
+func allowedHeaders(r *http.Request) string {
+	allowed := "Authorization, Content-Type"
+	asked := strings.Join(r.Header.Values("Access-Control-Request-Headers"), ",")
+	if len(asked) > maxRequestHeaders {
+		return allowed
+	}
+	for name := range strings.SplitSeq(asked, ",") {
+		name = strings.TrimSpace(name)
+		if known := name == "" || strings.EqualFold(name, "Authorization") || strings.EqualFold(name, "Content-Type"); known || !isHeaderName(name) {
+			continue
+		}
+		allowed += ", " + name
+	}
+	return allowed
+}
+
+// isHeaderName reports whether text is a token (RFC 9110 §5.6.2), as header names are.
+func isHeaderName(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool {
+		letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+		return !letter && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
+	})
 }
 
 // isPreflight reports whether a browser asks such a question.

@@ -97,6 +97,7 @@ func (e *discoveryEndpoint) provider(issuer *oauth2.Issuer) discovery.Provider {
 		AuthAlgorithms:    e.authAlgorithms,
 		PolicyURL:         issuer.Directory.Branding.PolicyURL,
 		TermsURL:          issuer.Directory.Branding.TermsURL,
+		PromptValues:      promptValues(issuer.Directory),
 	}
 	for _, add := range e.table.advertised {
 		add(&provider)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -32,9 +33,9 @@ func readForm(r *http.Request, repeatable ...string) (url.Values, error) {
 	if err != nil {
 		return nil, err
 	}
-	form, err := url.ParseQuery(string(body))
-	if err != nil { // err would quote the body.
-		return nil, refusal(fosite.ErrInvalidRequest, "The body is not a well-formed form.")
+	form, malformed := parseParameters(string(body))
+	if malformed != "" {
+		return nil, refusal(fosite.ErrInvalidRequest, "The body is not a well-formed form. "+malformedParameter(malformed))
 	}
 	if err := checkForm(form, repeatable); err != nil {
 		return nil, err
@@ -88,16 +89,16 @@ func checkForm(form url.Values, repeatable []string) error {
 	for name, values := range form {
 		count += len(values)
 		if len(values) > 1 && !slices.Contains(repeatable, name) {
-			return refusal(fosite.ErrInvalidRequest, "A parameter appears more than once.")
+			return refusal(fosite.ErrInvalidRequest, "The parameter "+shownName(name)+" appears more than once.")
 		}
 		for _, value := range values {
 			if !utf8.ValidString(name) || !utf8.ValidString(value) {
-				return refusal(fosite.ErrInvalidRequest, "A parameter is not UTF-8 text.")
+				return refusal(fosite.ErrInvalidRequest, "The parameter "+shownName(name)+" is not UTF-8 text.")
 			}
 		}
 	}
 	if count > maxParameters {
-		return refusal(fosite.ErrInvalidRequest, "The request has too many parameters.")
+		return refusal(fosite.ErrInvalidRequest, fmt.Sprintf("The request has %d parameters. At most %d are allowed.", count, maxParameters))
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"io"
@@ -23,8 +24,8 @@ import (
 type interaction struct {
 	// ID is what the code derives from: an interaction gives one code.
 	ID string `json:"i"`
-	// Form is the form-encoded request, without its id_token_hint.
-	Form string `json:"f"`
+	// Form is the request, without its id_token_hint. In an envelope it follows the JSON text, packed.
+	Form url.Values `json:"-"`
 	// Hint is the subject of the id_token_hint.
 	Hint string `json:"h,omitempty"`
 	// Pushed is the ID of the pushed request that it came from.
@@ -53,6 +54,8 @@ const (
 	stepLogin step = "login"
 	// stepAccount asks whether to go on as the user who is signed in, or as somebody else.
 	stepAccount step = "account"
+	// stepRegister asks for a new account (Initiating User Registration 1.0).
+	stepRegister step = "register"
 	// stepConsent asks what the client may have.
 	stepConsent step = "consent"
 )
@@ -64,9 +67,6 @@ const (
 
 	interactionIDSize = 16
 )
-
-// The reasons why a page cannot go on; pages explain them in the user's language.
-const ()
 
 // interactions opens and keeps interactions.
 type interactions struct {
@@ -105,8 +105,8 @@ func (n interactions) open(r *http.Request) (*interaction, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := new(interaction)
-	if err := json.Unmarshal(text, i); err != nil || n.now().Unix() >= i.Ends {
+	i, err := decodeInteraction(text)
+	if err != nil || n.now().Unix() >= i.Ends {
 		return nil, interactionOver()
 	}
 	value := browserCookie().get(r, issuer)
@@ -128,7 +128,7 @@ func interactionOver() error {
 
 // at returns the URL of one of the issuer's pages that goes on with i.
 func (n interactions) at(ctx context.Context, path string, i *interaction) (string, error) {
-	text, err := json.Marshal(i)
+	text, err := i.encode()
 	if err != nil {
 		return "", err
 	}
@@ -137,6 +137,31 @@ func (n interactions) at(ctx context.Context, path string, i *interaction) (stri
 		return "", err
 	}
 	return issuerURL(ctx) + path + "?" + url.Values{interactionParameter: {sealed}}.Encode(), nil
+}
+
+// encode returns what an envelope holds: the length of the JSON text, the JSON text, and the packed request.
+func (i *interaction) encode() ([]byte, error) {
+	head, err := json.Marshal(i)
+	if err != nil {
+		return nil, err
+	}
+	text := append(binary.AppendUvarint(nil, uint64(len(head))), head...)
+	return append(text, packParameters(i.Form)...), nil
+}
+
+func decodeInteraction(text []byte) (*interaction, error) {
+	length, size := binary.Uvarint(text)
+	if size <= 0 || uint64(len(text)-size) < length {
+		return nil, errPacked
+	}
+	head, packed := text[size:size+int(length)], text[size+int(length):] //nolint:gosec // At most len(text).
+	i := new(interaction)
+	if err := json.Unmarshal(head, i); err != nil {
+		return nil, err
+	}
+	var err error
+	i.Form, err = unpackParameters(packed)
+	return i, err
 }
 
 // signedInNow reports whether the user signed in to that session since the interaction began.
@@ -148,6 +173,9 @@ func (i *interaction) signedInNow(session storage.Session) bool {
 func (i *interaction) chosenNow(session storage.Session) bool {
 	return i != nil && (i.signedInNow(session) || i.Chosen != "" && i.Chosen == session.ID)
 }
+
+// chosenBy reports whether the user of a session, if there is one, signed in or chose it since the interaction began.
+func (i *interaction) chosenBy(current *signedIn) bool { return current != nil && i.chosenNow(current.Record) }
 
 // allowedNow returns what the user of that session allowed in this interaction; false before the user decided.
 func (i *interaction) allowedNow(session storage.Session) ([]string, bool) {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/ory/fosite"
@@ -89,11 +88,8 @@ func waitingOn(p *pages, r *http.Request, authorize *authorizeEndpoint) (*waitin
 		return found, err
 	}
 	form := found.request.formWithoutHint()
-	if parsed, err := url.ParseQuery(form); err == nil {
-		parsed.Set("ui_locales", p.tongues.choose(r, nil).tag)
-		form = parsed.Encode()
-	}
-	if len(form) <= maxAuthorization {
+	form.Set("ui_locales", p.tongues.choose(r, nil).tag)
+	if decodedSize(form) <= maxAuthorization {
 		found.Form = form
 	}
 	return found, nil
@@ -165,7 +161,7 @@ func (e *loginEndpoint) page(r *http.Request, p *waiting, name string) page {
 }
 
 func loginFields(name string, resets bool) []field {
-	name = name[:min(len(name), maxName)]
+	name = identity.TrimTyped(name[:min(len(name), maxName)])
 	password := passwordField("password", say("field.password"), "current-password")
 	if resets {
 		password.Aside = &pageLink{Text: say("login.forgot"), Path: forgotPath}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -317,13 +318,12 @@ func (e *logoutEndpoint) parse(r *http.Request, text string) (*logoutRequest, er
 
 // logoutForm reads form-encoded parameters. Those that are empty were not sent, and others than §2 has mean nothing.
 func logoutForm(text string) (url.Values, error) {
-	broken := pageRefusal("malformed_request", "The link that led here is malformed.")
 	if len(text) > maxRawAuthorization {
-		return nil, pageRefusal("malformed_request", "The link that led here is too long.")
+		return nil, pageRefusal("malformed_request", fmt.Sprintf("The logout request is too long: it has %d bytes, encoded. At most %d are allowed.", len(text), maxRawAuthorization))
 	}
-	all, err := url.ParseQuery(text)
-	if err != nil {
-		return nil, broken
+	all, malformed := parseParameters(text)
+	if malformed != "" {
+		return nil, pageRefusal("malformed_request", malformedParameter(malformed))
 	}
 	form := url.Values{}
 	for _, name := range logoutParameters() {
@@ -333,8 +333,12 @@ func logoutForm(text string) (url.Values, error) {
 			}
 		}
 	}
-	if checkForm(form, nil) != nil {
-		return nil, broken
+	if err := checkForm(form, nil); err != nil {
+		return nil, pageRefusal("malformed_request", problemOf(err).Protocol.GetDescription())
+	}
+	if size := decodedSize(form) - decodedSize(url.Values{"id_token_hint": form["id_token_hint"]}); size > maxAuthorization {
+		return nil, pageRefusal("malformed_request", fmt.Sprintf(
+			"The logout request is too long: the names and values of its parameters have %d bytes, decoded and without id_token_hint. At most %d are allowed.", size, maxAuthorization))
 	}
 	return form, nil
 }

@@ -76,7 +76,7 @@ func newFositeConfig(authenticate fosite.ClientAuthenticationStrategy) *fosite.C
 		EnforcePKCE:                    false,
 		EnforcePKCEForPublicClients:    true,
 		EnablePKCEPlainChallengeMethod: false,
-		AllowedPromptValues:            []string{"none", "login", "consent", "select_account"},
+		AllowedPromptValues:            []string{"none", "login", "consent", "select_account", "create"},
 		// Custom schemes are registered per client and compared exactly; what is secure is decided at registration.
 		RedirectSecureChecker: fosite.IsRedirectURISecureStrict,
 		// Short states and nonces are the client's affair (OpenID Connect Core asks for no length).

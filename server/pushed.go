@@ -39,7 +39,8 @@ func (p pushedRequests) store(ctx context.Context, a *authorization) (string, er
 	}
 	client, now := a.client.Record(), storage.Instant(p.now())
 	_, err = storage.Insert(ctx, p.engine, storage.PushedRequest{
-		Directory: client.Directory, ID: storage.Digest("pushed request", reference), Client: client.ID, Form: a.form.Encode(),
+		Directory: client.Directory, ID: storage.Digest("pushed request", reference), Client: client.ID, Form: a.formWithoutHint().Encode(),
+		Hint:      a.hint,
 		CreatedAt: now, ExpiresAt: now.Add(pushedLife),
 	})
 	if err != nil {
@@ -48,33 +49,41 @@ func (p pushedRequests) store(ctx context.Context, a *authorization) (string, er
 	return requestURIPrefix + reference, nil
 }
 
-// resolve returns the pushed request that form refers to, and its ID; form itself, and no ID, when it refers to none. One that
-// is unknown, expired or of another client is an error for a page: nobody vouches for an address to return to.
-func (p pushedRequests) resolve(ctx context.Context, form url.Values) (url.Values, string, error) {
+// pushedReference is what a request that was pushed brings along.
+type pushedReference struct {
+	// id names it; empty for a request that was not pushed.
+	id string
+	// hint is the subject of its id_token_hint.
+	hint string
+}
+
+// resolve returns the pushed request that form refers to; form itself when it refers to none. One that is unknown, expired or
+// of another client is an error for a page: nothing says which address to return to.
+func (p pushedRequests) resolve(ctx context.Context, form url.Values) (url.Values, pushedReference, error) {
 	issuer, ok := oauth2.IssuerFrom(ctx)
 	if !ok {
-		return nil, "", errNoRequest
+		return nil, pushedReference{}, errNoRequest
 	}
 	uris := form["request_uri"]
 	if len(uris) != 1 || !strings.HasPrefix(uris[0], requestURIPrefix) {
-		return form, "", nil
+		return form, pushedReference{}, nil
 	}
 	id := storage.Digest("pushed request", strings.TrimPrefix(uris[0], requestURIPrefix))
 	entry, err := storage.Get[storage.PushedRequest](ctx, p.engine, storage.Key(issuer.Directory.ID, id))
 	if errors.Is(err, storage.ErrNotFound) {
-		return nil, "", requestURIOver()
+		return nil, pushedReference{}, requestURIOver()
 	}
 	if err != nil {
-		return nil, "", fmt.Errorf("server: pushed request: %w", err)
+		return nil, pushedReference{}, fmt.Errorf("server: pushed request: %w", err)
 	}
 	if clients := form["client_id"]; len(clients) != 1 || clients[0] != entry.Record.Client {
-		return nil, "", requestURIOver()
+		return nil, pushedReference{}, requestURIOver()
 	}
 	pushed, err := url.ParseQuery(entry.Record.Form)
 	if err != nil {
-		return nil, "", errors.New("server: pushed request is malformed")
+		return nil, pushedReference{}, errors.New("server: pushed request is malformed")
 	}
-	return pushed, id, nil
+	return pushed, pushedReference{id, entry.Record.Hint}, nil
 }
 
 // requestURIOver says that a request_uri opens nothing.

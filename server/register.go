@@ -17,8 +17,6 @@ type registerEndpoint struct {
 	login *loginEndpoint
 }
 
-const registerPath = "/register"
-
 func (e *registerEndpoint) mount(t *table) {
 	t.handle(route{
 		name: "register", path: registerPath, methods: []string{http.MethodGet, http.MethodPost}, serve: e.serve, surface: e.pages.failure,
@@ -42,7 +40,7 @@ func (e *registerEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
 		shown = concerning(p, shown)
 	}
 	if r.Method != http.MethodPost {
-		shown.data = e.form(url.Values{})
+		shown.data = e.form(typedHint(p))
 		return e.pages.render(w, r, shown)
 	}
 	form, err := e.pages.forgery.form(r)
@@ -63,9 +61,24 @@ func (e *registerEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
 	return e.login.authorize.signedIn(w, r, p, signed)
 }
 
+// typedHint fills the form with the login_hint of a request.
+func typedHint(p *waiting) url.Values {
+	if p == nil {
+		return url.Values{}
+	}
+	hint := identity.TrimTyped(p.request.loginHint())
+	if address, err := identity.ParseEmail(hint); err == nil {
+		return url.Values{"email": {address}}
+	}
+	if name, err := identity.ParseUsername(hint); err == nil {
+		return url.Values{"username": {name.Display}}
+	}
+	return url.Values{}
+}
+
 // create makes the account. Who makes too many has to wait.
 func (e *registerEndpoint) create(r *http.Request, directory string, form url.Values) (storage.User, error) {
-	address := form.Get("email")
+	address := identity.TrimTyped(form.Get("email"))
 	if address != "" {
 		if _, err := identity.ParseEmail(address); err != nil {
 			return storage.User{}, err
@@ -75,7 +88,7 @@ func (e *registerEndpoint) create(r *http.Request, directory string, form url.Va
 		return storage.User{}, err
 	}
 	user, err := e.people.Create(r.Context(), directory, identity.Account{
-		Username: form.Get("username"), Password: form.Get("new_password"), Profile: storage.Profile{Name: form.Get("name")},
+		Username: form.Get("username"), Password: form.Get("new_password"), Profile: storage.Profile{Name: identity.TrimTyped(form.Get("name"))},
 	}, identity.System)
 	if err != nil {
 		return storage.User{}, err

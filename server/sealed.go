@@ -28,7 +28,7 @@ const (
 	sealedGeneration = 4
 	sealedSalt       = 24
 	// maxSealed bounds an envelope, in bytes.
-	maxSealed = 16 << 10
+	maxSealed = 28 << 10
 )
 
 // errSealed says that something is no envelope of this directory and purpose.

@@ -1,9 +1,7 @@
 package server
 
 import (
-	"errors"
 	"net/http"
-	"net/url"
 	"slices"
 
 	"github.com/ory/fosite"
@@ -27,16 +25,12 @@ func (e *authorizeEndpoint) waiting(r *http.Request) (*waiting, error) {
 	if err != nil {
 		return nil, err
 	}
-	form, err := url.ParseQuery(i.Form)
-	if err != nil {
-		return nil, errors.New("server: interaction is malformed")
-	}
-	callOf(r.Context()).form = form
-	to, err := e.reader.addressee(r.Context(), form)
+	callOf(r.Context()).form = i.Form
+	to, err := e.reader.addressee(r.Context(), i.Form)
 	if err != nil {
 		return nil, err
 	}
-	request, err := e.reader.read(r.Context(), to, form)
+	request, err := e.reader.read(r.Context(), to, i.Form)
 	if err != nil {
 		return nil, err
 	}

@@ -8,8 +8,9 @@ type PushedRequest struct {
 	Directory string `json:"directory"`
 	ID        string `json:"id"`
 	Client    string `json:"client"`
-	// Form is the form-encoded request without the client's credentials.
+	// Form is the form-encoded request without the client's credentials and the id_token_hint; Hint is the subject of that.
 	Form      string    `json:"form"`
+	Hint      string    `json:"hint,omitempty"`
 	CreatedAt time.Time `json:"created_at,omitzero"`
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 }
