@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/storage"
@@ -81,7 +82,7 @@ func profileForm(profile storage.Profile) formData {
 func updateOf(form url.Values, profile *storage.Profile) identity.ProfileUpdate {
 	for _, member := range profileFields() {
 		if form.Has(member.name) {
-			*member.of(profile) = identity.TrimTyped(form.Get(member.name))
+			*member.of(profile) = strings.TrimSpace(form.Get(member.name))
 		}
 	}
 	typed := *profile

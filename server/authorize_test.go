@@ -293,7 +293,7 @@ func TestAPostFromAnotherSiteIsFetchedWithTheSession(t *testing.T) {
 	b.post(w.url+"/oauth2/authorize", w.authorizeForm("web", "login_hint", strings.Repeat("x", 4000)), false)
 	b.wantError(t, "invalid_request", "state-1")
 	b.post(w.url+"/oauth2/authorize", w.authorizeForm("web", "login_hint", strings.Repeat("&", 4000)), false)
-	b.wantPage(t, http.StatusBadRequest, "too long")
+	b.wantError(t, "invalid_request", "state-1")
 	b.get(kept)
 	b.code() // It is as good as the request itself, for a minute.
 	w.clock.Advance(time.Minute + time.Second)

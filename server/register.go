@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/minifed/minifed/grants"
 	"github.com/minifed/minifed/identity"
@@ -88,7 +89,7 @@ func (e *registerEndpoint) create(r *http.Request, directory string, form url.Va
 		return storage.User{}, err
 	}
 	user, err := e.people.Create(r.Context(), directory, identity.Account{
-		Username: form.Get("username"), Password: form.Get("new_password"), Profile: storage.Profile{Name: identity.TrimTyped(form.Get("name"))},
+		Username: form.Get("username"), Password: form.Get("new_password"), Profile: storage.Profile{Name: strings.TrimSpace(form.Get("name"))},
 	}, identity.System)
 	if err != nil {
 		return storage.User{}, err
