@@ -33,6 +33,7 @@ func allowed() map[string][]string {
 		"discovery":           {},
 		"server":              {"grants", "identity", "discovery", "keys", "storage", "storage/oauth2", "wechat"},
 		"server/admin":        {"identity", "keys", "storage", "wechat"},
+		"server/upgradetest":  {"keys", "server", "storage", "wechat"},
 	}
 }
 

@@ -1,0 +1,34 @@
+package ferretdb
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/minifed/minifed/server/upgradetest"
+	"github.com/minifed/minifed/storage/mongodb"
+)
+
+// TestUpgrade_OldMongoDBDocumentsGoOnWorking inserts the documents that the engine of commit be09ad4 stored.
+func TestUpgrade_OldMongoDBDocumentsGoOnWorking(t *testing.T) {
+	t.Parallel()
+	name := ferret.Database(t)
+	uri := ferret.Proxy(t).URI(name)
+	client := must(mongo.Connect(options.Client().ApplyURI(uri)))(t)
+	t.Cleanup(func() { _ = client.Disconnect(context.Background()) })
+	for kind, documents := range upgradetest.Documents(t) {
+		for _, text := range documents {
+			var document bson.D
+			check(t, bson.UnmarshalExtJSON(text, true, &document))
+			must(client.Database(name).Collection(string(kind)).InsertOne(t.Context(), document))(t)
+		}
+	}
+	now := upgradetest.Now(t)
+	engine := must(mongodb.Open(t.Context(), mongodb.Options{URI: uri, Now: func() time.Time { return now }}))(t)
+	t.Cleanup(func() { check(t, engine.Close()) })
+	upgradetest.Run(t, engine)
+}
