@@ -406,7 +406,7 @@ func TestEveryParameterIsDescribedAndNoOther(t *testing.T) {
 // endpointFiles are the files whose code answers the described endpoints.
 func endpointFiles(t *testing.T) []string {
 	files := []string{
-		"assertion.go", "attach.go", "authorization.go", "binduser.go", "clientauth.go", "clientlimit.go", "code.go", "credentials.go", "dispatcher.go",
+		"assertion.go", "attach.go", "authorization.go", "binduser.go", "clientauth.go", "authorization_code.go", "client_credentials.go", "clientlimit.go", "code.go", "dispatcher.go", "exchange.go", "refresh_token.go",
 		"federation.go", "form.go", "frame.go", "idtoken.go", "introspect.go", "linkproof.go", "members.go", "person.go", "problem.go", "profile.go",
 		"pushed.go", "revoke.go", "setpassword.go", "token.go", "userinfo.go", "login_throttle.go",
 	}

@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"github.com/ory/fosite"
-	"github.com/ory/fosite/compose"
 
 	"github.com/minifed/minifed/grants"
 	"github.com/minifed/minifed/identity"
@@ -120,13 +119,16 @@ func (s *Server) newGrants(p *parts) (*fosite.Fosite, *dispatcher, error) {
 	c := s.config
 	strategy := &tokens{&oauth2.Strategy{Store: s.store, JWT: p.jwts}, idTokens{keys: c.Keys, store: s.store, now: c.Now}}
 	configuration := &configurator{Config: newFositeConfig(p.authentication.authenticate), tokenPath: tokenPath}
+	users := &federation{
+		store: s.store, people: p.people, wechat: c.WeChat, master: c.Master, keys: c.Keys, now: c.Now, logger: c.Logger, vouched: p.vouched,
+		attaching: &attaching{passwords: p.passwords, proof: p.proof, letters: p.letters, engine: c.Engine},
+	}
 	codeFlow := newCodeGrant(configuration, s.store, strategy)
 	configuration.AuthorizeEndpointHandlers = fosite.AuthorizeEndpointHandlers{codeFlow}
 	return newProvider(configuration, s.store, strategy, grantFactories{
-		grants.GrantType: {s.exchangeFactory(&federation{
-			store: s.store, people: p.people, wechat: c.WeChat, master: c.Master, keys: c.Keys, now: c.Now, logger: c.Logger, vouched: p.vouched,
-			attaching: &attaching{passwords: p.passwords, proof: p.proof, letters: p.letters, engine: c.Engine},
-		})},
+		grants.GrantType: {exchange{
+			Exchanger: users, Resolver: users, Timeout: c.RequestTimeout, RepeatWait: c.WeChatTimeout, Now: c.Now,
+		}.factory()},
 		string(fosite.GrantTypeAuthorizationCode): {codeFlow.factory},
 		string(fosite.GrantTypeRefreshToken):      {refreshFactory(s.store, strategy)},
 		string(fosite.GrantTypeClientCredentials): {credentialsFactory(s.store, strategy)},
@@ -178,38 +180,6 @@ func (s *Server) authentication(store *oauth2.Store, secrets *secrets, throttles
 		limits: &clientLimits{
 			throttles: throttles, pace: newPace(c.ClientRate, c.ClientBurst, c.Now), tries: newOutcomes(c.Now),
 		},
-	}
-}
-
-// exchangeFactory is the grant of package grants, with this server's users behind it.
-func (s *Server) exchangeFactory(f *federation) compose.Factory {
-	return grants.NewMiniProgramFactory(grants.MiniProgramConfig{
-		Exchanger: f,
-		Resolver:  f,
-		DefaultScopes: func(_ context.Context, client fosite.Client) []string {
-			known, ok := client.(*oauth2.Client)
-			if !ok {
-				return nil
-			}
-			return known.DefaultScopes()
-		},
-		DefaultAudience: func(_ context.Context, client fosite.Client) []string {
-			known, ok := client.(*oauth2.Client)
-			if !ok {
-				return nil
-			}
-			return known.DefaultAudience()
-		},
-		Timeout:    s.config.RequestTimeout,
-		RepeatWait: s.config.WeChatTimeout,
-		Now:        s.config.Now,
-	})
-}
-
-// refreshFactory is the refresh_token grant.
-func refreshFactory(store *oauth2.Store, strategy *tokens) compose.Factory {
-	return func(fosite.Configurator, any, any) any {
-		return &oauth2.RefreshHandler{Store: store, AccessTokens: strategy, RefreshTokens: strategy, IDTokens: strategy}
 	}
 }
 

@@ -1,50 +1,60 @@
-package oauth2
+package server
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 
 	"github.com/ory/fosite"
+	"github.com/ory/fosite/compose"
 	fositeoauth2 "github.com/ory/fosite/handler/oauth2"
 	"github.com/ory/fosite/handler/openid"
 
 	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// RefreshHandler is the refresh_token grant (RFC 6749 §6, OpenID Connect Core §12). It takes the place of two handlers of
+// RefreshTokenGrant is the refresh_token grant (RFC 6749 §6, OpenID Connect Core §12). It takes the place of two handlers of
 // fosite, which choose the new refresh token before they know whether they may rotate, so that of two calls at a time one
 // gets a token that is old already; and which do not know how to narrow.
 //
 // Everything that can fail is done before the rotation, the one write.
-type RefreshHandler struct {
-	Store         *Store
+type RefreshTokenGrant struct {
+	Store         *oauth2.Store
 	AccessTokens  fositeoauth2.AccessTokenStrategy
 	RefreshTokens fositeoauth2.RefreshTokenStrategy
 	IDTokens      openid.OpenIDConnectTokenStrategy
 }
 
-var _ fosite.TokenEndpointHandler = (*RefreshHandler)(nil)
+var _ fosite.TokenEndpointHandler = (*RefreshTokenGrant)(nil)
+
+// refreshFactory is the refresh_token grant.
+func refreshFactory(store *oauth2.Store, strategy *tokens) compose.Factory {
+	return func(fosite.Configurator, any, any) any {
+		return &RefreshTokenGrant{Store: store, AccessTokens: strategy, RefreshTokens: strategy, IDTokens: strategy}
+	}
+}
 
 // CanHandleTokenEndpointRequest reports whether the request is a refresh.
-func (h *RefreshHandler) CanHandleTokenEndpointRequest(_ context.Context, request fosite.AccessRequester) bool {
-	return request.GetGrantTypes().ExactOne(grantTypeRefresh)
+func (h *RefreshTokenGrant) CanHandleTokenEndpointRequest(_ context.Context, request fosite.AccessRequester) bool {
+	return request.GetGrantTypes().ExactOne(string(fosite.GrantTypeRefreshToken))
 }
 
 // CanSkipClientAuth reports that the client has to authenticate.
-func (h *RefreshHandler) CanSkipClientAuth(context.Context, fosite.AccessRequester) bool {
+func (h *RefreshTokenGrant) CanSkipClientAuth(context.Context, fosite.AccessRequester) bool {
 	return false
 }
 
 // HandleTokenEndpointRequest checks the refresh token and writes into the request what the new tokens are for.
-func (h *RefreshHandler) HandleTokenEndpointRequest(ctx context.Context, request fosite.AccessRequester) error {
+func (h *RefreshTokenGrant) HandleTokenEndpointRequest(ctx context.Context, request fosite.AccessRequester) error {
 	if !h.CanHandleTokenEndpointRequest(ctx, request) {
 		return fosite.ErrUnknownRequest
 	}
 	// 1. The client may ask.
 	client := request.GetClient()
-	if !slices.Contains(client.GetGrantTypes(), grantTypeRefresh) {
+	if !slices.Contains(client.GetGrantTypes(), string(fosite.GrantTypeRefreshToken)) {
 		return fosite.ErrUnauthorizedClient.WithHint("The client may not use the grant type refresh_token.")
 	}
 	form := request.GetRequestForm()
@@ -66,7 +76,7 @@ func (h *RefreshHandler) HandleTokenEndpointRequest(ctx context.Context, request
 	targets := slices.Concat([]string(request.GetRequestedAudience()), form["resource"])
 	audience, err := narrow(targets, granted.GetGrantedAudience(), client.GetAudience())
 	if err != nil || len(audience) == 0 {
-		return invalidTarget().WithWrap(err)
+		return ungrantedTarget().WithWrap(err)
 	}
 	request.SetRequestedScopes(scopes)
 	request.SetRequestedAudience(audience)
@@ -80,7 +90,7 @@ func (h *RefreshHandler) HandleTokenEndpointRequest(ctx context.Context, request
 	return nil
 }
 
-var errNotGranted = errors.New("oauth2: more than was granted")
+var errNotGranted = errors.New("server: more than was granted")
 
 // narrow returns what is granted and still allowed, or of that what is asked for, if anything is.
 func narrow(asked, granted, allowed []string) ([]string, error) {
@@ -100,8 +110,8 @@ func narrow(asked, granted, allowed []string) ([]string, error) {
 	return kept, nil
 }
 
-// invalidTarget is the error code of RFC 8707 §2 that fosite does not know.
-func invalidTarget() *fosite.RFC6749Error {
+// ungrantedTarget is the error code of RFC 8707 §2 that fosite does not know.
+func ungrantedTarget() *fosite.RFC6749Error {
 	return &fosite.RFC6749Error{
 		ErrorField:       "invalid_target",
 		DescriptionField: "The resource or audience is not among those that were granted.",
@@ -110,23 +120,23 @@ func invalidTarget() *fosite.RFC6749Error {
 }
 
 // PopulateTokenEndpointResponse makes the tokens and rotates.
-func (h *RefreshHandler) PopulateTokenEndpointResponse(ctx context.Context, request fosite.AccessRequester, response fosite.AccessResponder) error {
+func (h *RefreshTokenGrant) PopulateTokenEndpointResponse(ctx context.Context, request fosite.AccessRequester, response fosite.AccessResponder) error {
 	if !h.CanHandleTokenEndpointRequest(ctx, request) {
 		return fosite.ErrUnknownRequest
 	}
-	client, err := clientOf(request)
-	if err != nil {
-		return protocolError(err)
+	client, ok := request.GetClient().(*oauth2.Client)
+	if !ok {
+		return refreshError(fmt.Errorf("server: client is %T", request.GetClient()))
 	}
 	// 1. What can fail without effect.
-	request.GetSession().SetExpiresAt(fosite.AccessToken, h.Store.now().Add(client.lifetimes.AccessToken))
+	request.GetSession().SetExpiresAt(fosite.AccessToken, storage.Instant(h.Store.Now()).Add(client.Lifetimes().AccessToken))
 	access, _, err := h.AccessTokens.GenerateAccessToken(ctx, request)
 	if err != nil {
-		return protocolError(err)
+		return refreshError(err)
 	}
 	response.SetAccessToken(access)
 	if err := h.issueIDToken(ctx, client, request, response); err != nil {
-		return protocolError(err)
+		return refreshError(err)
 	}
 	// 2. The only effect.
 	token := request.GetRequestForm().Get("refresh_token")
@@ -136,48 +146,48 @@ func (h *RefreshHandler) PopulateTokenEndpointResponse(ctx context.Context, requ
 	// 3. The refresh token that the grant has now.
 	refresh, _, err := h.RefreshTokens.GenerateRefreshToken(ctx, request)
 	if err != nil {
-		return protocolError(err)
+		return refreshError(err)
 	}
 	response.SetTokenType("bearer")
-	response.SetExpiresIn(client.lifetimes.AccessToken)
+	response.SetExpiresIn(client.Lifetimes().AccessToken)
 	response.SetScopes(request.GetGrantedScopes())
 	response.SetExtra("refresh_token", refresh)
 	return nil
 }
 
 // issueIDToken adds an ID token if openid is granted.
-func (h *RefreshHandler) issueIDToken(ctx context.Context, client *Client, request fosite.AccessRequester, response fosite.AccessResponder) error {
+func (h *RefreshTokenGrant) issueIDToken(ctx context.Context, client *oauth2.Client, request fosite.AccessRequester, response fosite.AccessResponder) error {
 	if !slices.Contains(request.GetGrantedScopes(), "openid") {
 		return nil
 	}
-	session, err := sessionOf(request)
-	if err != nil {
-		return err
+	session, ok := request.GetSession().(*oauth2.Session)
+	if !ok {
+		return fmt.Errorf("server: session is %T", request.GetSession())
 	}
 	helper := openid.IDTokenHandleHelper{IDTokenStrategy: h.IDTokens}
-	session.idClaims.AccessTokenHash = helper.GetAccessTokenHash(ctx, request, response)
-	return helper.IssueExplicitIDToken(ctx, client.lifetimes.IDToken, request, response)
+	session.IDTokenClaims().AccessTokenHash = helper.GetAccessTokenHash(ctx, request, response)
+	return helper.IssueExplicitIDToken(ctx, client.Lifetimes().IDToken, request, response)
 }
 
 // refuse ends the grant of a token that is reused (RFC 9700 §4.14.2) and returns what the client is told.
-func (h *RefreshHandler) refuse(ctx context.Context, token string, err error) error {
+func (h *RefreshTokenGrant) refuse(ctx context.Context, token string, err error) error {
 	if errors.Is(err, fosite.ErrInactiveToken) {
 		if err := h.Store.DeleteRefreshTokenSession(ctx, token); err != nil {
-			return protocolError(err)
+			return refreshError(err)
 		}
 	}
-	return protocolError(err)
+	return refreshError(err)
 }
 
-// protocolError is what a client is told of an error: temporarily_unavailable when the store did not answer or could not say
+// refreshError is what a client is told of an error: temporarily_unavailable when the store did not answer or could not say
 // how a write ended, invalid_grant when no live grant stands behind the token, and nothing of what is wrong inside.
-func protocolError(err error) error {
+func refreshError(err error) error {
 	switch {
 	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrNewerVersion), errors.Is(err, fosite.ErrSerializationFailure):
 		return fosite.ErrTemporarilyUnavailable.WithWrap(err).WithHint("Repeat the same request in a few seconds.")
 	case errors.Is(err, fosite.ErrInactiveToken):
 		return fosite.ErrInvalidGrant.WithWrap(err).WithHint("The refresh token was used before. All tokens of its grant are revoked.")
-	case errors.Is(err, ErrNoGrant):
+	case errors.Is(err, oauth2.ErrNoGrant):
 		return fosite.ErrInvalidGrant.WithWrap(err).WithHint("The refresh token is unknown, expired, revoked or another client's.")
 	default:
 		return fosite.ErrServerError.WithWrap(err).WithDebug(err.Error())

@@ -1,0 +1,46 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/ory/fosite"
+	"github.com/ory/fosite/compose"
+
+	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// exchange is what the token exchange grant needs: who a code is for, and how long that may take.
+type exchange struct {
+	Exchanger grants.CodeExchanger
+	Resolver  grants.SubjectResolver
+	// Timeout bounds the work of one request, RepeatWait the wait for the grant of a code that another instance exchanges.
+	Timeout, RepeatWait time.Duration
+	Now                 func() time.Time
+}
+
+// factory is the grant of package grants (RFC 8693), with the defaults of the client's record.
+func (e exchange) factory() compose.Factory {
+	return grants.NewMiniProgramFactory(grants.MiniProgramConfig{
+		Exchanger: e.Exchanger,
+		Resolver:  e.Resolver,
+		DefaultScopes: func(_ context.Context, client fosite.Client) []string {
+			known, ok := client.(*oauth2.Client)
+			if !ok {
+				return nil
+			}
+			return known.DefaultScopes()
+		},
+		DefaultAudience: func(_ context.Context, client fosite.Client) []string {
+			known, ok := client.(*oauth2.Client)
+			if !ok {
+				return nil
+			}
+			return known.DefaultAudience()
+		},
+		Timeout:    e.Timeout,
+		RepeatWait: e.RepeatWait,
+		Now:        e.Now,
+	})
+}
