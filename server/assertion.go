@@ -171,7 +171,7 @@ type assertions struct {
 // proves reports whether a key of the client made the assertion, by the algorithm it registered if it did.
 func (v assertions) proves(ctx context.Context, client *oauth2.Client, shown *assertion) (bool, error) {
 	record := client.Record()
-	if record.AuthMethod != methodPrivateKey || record.AuthAlgorithm != "" && record.AuthAlgorithm != shown.algorithm() {
+	if record.AuthAlgorithm != "" && record.AuthAlgorithm != shown.algorithm() {
 		return false, nil
 	}
 	for _, find := range []func(context.Context, *oauth2.Client) ([]clientKey, error){v.keys.of, v.keys.again} {

@@ -164,9 +164,9 @@ func TestRFC9864_Ed25519IsEdDSA(t *testing.T) {
 		"both names":            {sign("old", private), http.StatusOK},
 		"the new name":          {sign("new", private), http.StatusOK},
 		"the old name":          {key.sign(t, w.assertionClaims("new"), nil), http.StatusOK},
-		"a stranger":            {sign("new", stranger), http.StatusUnauthorized},
-		"a client of RSA":       {sign("rsa", private), http.StatusUnauthorized},
-		"a signature of nobody": {sign("new", private)[:40] + "." + part([]byte("{}")) + ".", http.StatusUnauthorized},
+		"a stranger":            {sign("new", stranger), http.StatusBadRequest},
+		"a client of RSA":       {sign("rsa", private), http.StatusBadRequest},
+		"a signature of nobody": {sign("new", private)[:40] + "." + part([]byte("{}")) + ".", http.StatusBadRequest},
 	} {
 		if a := w.asserted("/oauth2/token", row.assertion, ownGrant()); a.status != row.status {
 			t.Errorf("%s: got %d %s", name, a.status, a.raw)
@@ -224,7 +224,7 @@ func TestRFC7523_3_WhatAnAssertionMustSay(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			a := w.asserted("/oauth2/token", key.sign(t, w.assertionClaims("keyed", row.changes...), nil), ownGrant())
-			if row.good != (a.status == http.StatusOK) || !row.good && (a.status != http.StatusUnauthorized || a.text("error") != "invalid_client") {
+			if row.good != (a.status == http.StatusOK) || !row.good && (a.status != http.StatusBadRequest || a.text("error") != "invalid_client") {
 				t.Errorf("got %d %s", a.status, a.raw)
 			}
 		})
@@ -281,7 +281,7 @@ func TestRFC8725_AnAssertionIsACompactJWTSignedByTheClientsKeyAlone(t *testing.T
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := w.asserted("/oauth2/token", assertion, ownGrant())
-			if a.status != http.StatusUnauthorized || a.text("error") != "invalid_client" {
+			if a.status != http.StatusBadRequest || a.text("error") != "invalid_client" {
 				t.Errorf("got %d %s", a.status, a.raw)
 			}
 		})
@@ -376,7 +376,7 @@ func TestRFC7523_3_AnAssertionIsGoodOnce(t *testing.T) {
 			switch {
 			case a.status == http.StatusOK:
 				winners.Add(1)
-			case a.status != http.StatusUnauthorized || a.text("error") != "invalid_client" || !strings.Contains(a.text("error_description"), "used before"):
+			case a.status != http.StatusBadRequest || a.text("error") != "invalid_client" || !strings.Contains(a.text("error_description"), "used before"):
 				t.Errorf("a loser is told %d %s", a.status, a.raw)
 			}
 		})

@@ -76,7 +76,7 @@ func TestRequestsStayWithinTheirBudgetOfDatabaseOperations(t *testing.T) {
 		{"client_credentials with private_key_jwt", func() answer {
 			return w.asserted("/oauth2/token", signers()["ES256"].sign(t, w.assertionClaims("keyed"), nil), ownGrant())
 		}, 200, 0, 1},
-		{"an assertion that is forged", func() answer { return w.asserted("/oauth2/token", "x.y.z", ownGrant()) }, 401, 0, 0},
+		{"an assertion that is forged", func() answer { return w.asserted("/oauth2/token", "x.y.z", ownGrant()) }, 400, 0, 0},
 		{"introspection", func() answer { return w.introspect("mini", known.text("access_token")) }, 200, 2, 0},
 		{"introspection of a client's own token", func() answer { return w.introspect("service", own) }, 200, 1, 0},
 		{"introspection of a refresh token", func() answer { return w.introspect("binder", known.text("refresh_token")) }, 200, 2, 0},

@@ -75,6 +75,9 @@ func (c *call) outcome() []slog.Attr {
 	if c.failure.Protocol.CodeField >= http.StatusInternalServerError {
 		attributes = append(attributes, slog.String("cause", operatorText(c.cause)))
 	}
+	if cause, ok := causeOf(c.cause); ok {
+		attributes = append(attributes, slog.String("cause", cause.Error()))
+	}
 	if refused, ok := errors.AsType[*wechat.Error](c.cause); ok {
 		attributes = append(attributes, slog.Int("errcode", refused.Code), slog.String("rid", refused.RID))
 		if refused.Class == wechat.ClassConfig {

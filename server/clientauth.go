@@ -23,7 +23,8 @@ const (
 // maxSecret bounds a client secret.
 const maxSecret = 512
 
-// clientAuth authenticates clients (RFC 6749 §2.3): by the method they registered and no other, with one method a request.
+// clientAuth authenticates clients (RFC 6749 §2.3), with one method a request. A client that registered a method uses that one;
+// otherwise its secret is accepted by Basic and in the body.
 type clientAuth struct {
 	clients    oauth2.Clients
 	secrets    *secrets
@@ -45,8 +46,7 @@ type credentials struct {
 	assertion *assertion
 }
 
-// authenticate is a fosite.ClientAuthenticationStrategy. A client that is unknown, disabled or registered for another
-// method, and one that shows the wrong secret or key, are refused alike.
+// authenticate is a fosite.ClientAuthenticationStrategy. The client is told the same of every failure; the log names the cause.
 func (a clientAuth) authenticate(ctx context.Context, r *http.Request, form url.Values) (fosite.Client, error) {
 	client, err := a.client(ctx, r, form)
 	if err != nil {
@@ -87,38 +87,61 @@ func (a clientAuth) client(ctx context.Context, r *http.Request, form url.Values
 	return client, a.assertions.spend(ctx, client, shown.assertion, assertionAudiences(ctx))
 }
 
-// recognise refuses credentials that are not those of the client, which is nil if there is no such one. Guessing takes time; a
-// public client has nothing to guess.
+// recognise returns an error unless the credentials are those of the client, which is nil if there is no such one.
+//
+// A right secret or key is never counted as a failure, even if it was sent by a method that the client does not use: libraries
+// try one method after the other.
 func (a clientAuth) recognise(ctx context.Context, who caller, client *oauth2.Client, shown credentials) error {
-	guess := shown.method != methodNone
-	if err := a.limits.check(who, client != nil); guess && err != nil {
+	if shown.method == methodNone { // Nothing is guessed.
+		return refusedFor(methodProblem(client, shown))
+	}
+	right, err := a.proves(ctx, who, client, shown)
+	if err != nil {
 		return err
 	}
-	good, err := a.proves(ctx, client, shown)
-	switch {
-	case err != nil:
+	if err := a.count(ctx, who, client, right); err != nil {
 		return err
-	case good:
-		return nil
-	case guess:
-		a.limits.failed(ctx, who, client != nil)
 	}
-	return clientRefused()
+	if right {
+		return refusedFor(methodProblem(client, shown))
+	}
+	return refusedFor(credentialProblem(client, shown))
 }
 
-// proves reports whether the credentials are those of the client, which is nil if there is no such one.
-func (a clientAuth) proves(ctx context.Context, client *oauth2.Client, shown credentials) (bool, error) {
-	if client == nil {
-		return a.secrets.proves(ctx, storage.Client{}, shown)
+// count tells the limits how a try ended.
+func (a clientAuth) count(ctx context.Context, who caller, client *oauth2.Client, right bool) error {
+	chosen := client != nil && hasChosenSecret(client.Record())
+	switch {
+	case right && chosen:
+		a.limits.proved(who)
+	case chosen:
+		a.limits.guessed(ctx, who)
+	case !right:
+		return a.limits.failed(ctx, who)
 	}
-	record := client.Record()
-	if record.Disabled || record.AuthMethod != shown.method {
+	return nil
+}
+
+// proves reports whether the secret or key is the client's, by whichever method it was sent.
+func (a clientAuth) proves(ctx context.Context, who caller, client *oauth2.Client, shown credentials) (bool, error) {
+	if client == nil {
 		return false, nil
 	}
 	if shown.assertion != nil {
 		return a.assertions.proves(ctx, client, shown.assertion)
 	}
-	return a.secrets.proves(ctx, record, shown)
+	record := client.Record()
+	if isGeneratedSecret(record, shown.secret) {
+		return true, nil
+	}
+	if !hasChosenSecret(record) || shown.secret == "" {
+		return false, nil
+	}
+	// A chosen secret can be guessed, and takes long to verify.
+	if err := a.limits.mayGuess(who); err != nil {
+		return false, err
+	}
+	return a.secrets.isChosen(ctx, record, shown.secret)
 }
 
 // readCredentials finds the one method that a request uses.
@@ -159,7 +182,7 @@ func readAssertion(r *http.Request, form url.Values) (credentials, error) {
 	}
 	read, err := parseAssertion(form.Get("client_assertion"))
 	if err != nil {
-		return credentials{}, clientRefused()
+		return credentials{}, clientRefused(causeMalformedAssertion)
 	}
 	shown := credentials{method: methodPrivateKey, client: read.claims.Subject, assertion: read}
 	if id := form.Get("client_id"); id != "" && id != shown.client {
@@ -176,26 +199,22 @@ func twoMethods() error {
 func basicCredentials(r *http.Request) (credentials, error) {
 	name, password, ok := r.BasicAuth()
 	if !ok || len(r.Header.Values("Authorization")) != 1 {
-		return credentials{}, clientRefused()
+		return credentials{}, clientRefused(causeMalformedBasic)
 	}
 	client, err := url.QueryUnescape(name)
 	if err != nil {
-		return credentials{}, clientRefused()
+		return credentials{}, clientRefused(causeMalformedBasic)
 	}
 	secret, err := url.QueryUnescape(password)
 	if err != nil {
-		return credentials{}, clientRefused()
+		return credentials{}, clientRefused(causeMalformedBasic)
 	}
 	return credentials{method: methodBasic, client: client, secret: secret}, nil
 }
 
 func bounded(shown credentials) error {
 	if len(shown.client) > maxClientID || len(shown.secret) > maxSecret || strings.ContainsRune(shown.client, 0) {
-		return clientRefused()
+		return clientRefused(causeTooLong)
 	}
 	return nil
-}
-
-func clientRefused() error {
-	return refusal(fosite.ErrInvalidClient, "Client authentication failed: the client is unknown or disabled, its secret or key is wrong, or it is registered for another token_endpoint_auth_method.")
 }

@@ -29,7 +29,7 @@ func basic(client, secret string) string {
 	return request.Header.Get("Authorization")
 }
 
-func TestRFC6749_2_3_ClientsAuthenticateByTheirRegisteredMethodAlone(t *testing.T) {
+func TestRFC6749_2_3_ClientsAuthenticateByTheirMethods(t *testing.T) {
 	w := newWorld(t)
 	w.addMiniProgram("poster", func(c *storage.Client) { c.AuthMethod = "client_secret_post" })
 	must(storage.Insert(t.Context(), w.engine, storage.Client{
@@ -38,6 +38,7 @@ func TestRFC6749_2_3_ClientsAuthenticateByTheirRegisteredMethodAlone(t *testing.
 	must(storage.Insert(t.Context(), w.engine, storage.Client{
 		Directory: "default", ID: "keyed", Kind: storage.ClientService, AuthMethod: "private_key_jwt", Secrets: []string{fastHash(secretOfMini)}, GrantTypes: []string{"refresh_token"},
 	}))(t)
+	w.addMiniProgram("either", func(c *storage.Client) { c.AuthMethod = "" })
 	w.addMiniProgram("off", func(c *storage.Client) { c.Disabled = true })
 	w.addMiniProgram("secretless", func(c *storage.Client) { c.Secrets = nil })
 	const grant = "grant_type=refresh_token&refresh_token=x"
@@ -67,6 +68,14 @@ func TestRFC6749_2_3_ClientsAuthenticateByTheirRegisteredMethodAlone(t *testing.
 		{"an empty secret in the body", body("poster", ""), nil, "invalid_client"},
 		{"a secret where a key is registered", grant, []string{"Authorization", basic("keyed", secretOfMini)}, "invalid_client"},
 		{"nothing", grant, nil, "invalid_client"},
+
+		{"basic of a client that named no method", grant, []string{"Authorization", basic("either", secretOfMini)}, "invalid_grant"},
+		{"post of a client that named no method", body("either", secretOfMini), nil, "invalid_grant"},
+		{"a wrong secret of a client that named no method", body("either", "wrong"), nil, "invalid_client"},
+		{"none of a client that named no method", grant + "&client_id=either", nil, "invalid_client"},
+		{"both at once", body("either", secretOfMini), []string{"Authorization", basic("either", secretOfMini)}, "invalid_request"},
+		{"a secret in the body where a key is registered", body("keyed", secretOfMini), nil, "invalid_client"},
+
 		{"basic that is no base64", grant, []string{"Authorization", "Basic ???"}, "invalid_client"},
 		{"basic without colon", grant, []string{"Authorization", "Basic bWluaQ=="}, "invalid_client"},
 		{"basic with a bad escape", grant, []string{"Authorization", basic("mini", "%zz")}, "invalid_client"},
@@ -83,7 +92,11 @@ func TestRFC6749_2_3_ClientsAuthenticateByTheirRegisteredMethodAlone(t *testing.
 			if a.text("error") != row.code {
 				t.Fatalf("got %d %s, want %s", a.status, a.raw, row.code)
 			}
-			if refused := row.code == "invalid_client"; refused != (a.status == http.StatusUnauthorized) || refused && !strings.HasPrefix(a.header.Get("WWW-Authenticate"), "Basic ") {
+			status, challenge := http.StatusBadRequest, ""
+			if row.code == "invalid_client" && row.headers != nil {
+				status, challenge = http.StatusUnauthorized, `Basic realm="minifed", charset="UTF-8"`
+			}
+			if a.status != status || a.header.Get("WWW-Authenticate") != challenge {
 				t.Errorf("status %d, WWW-Authenticate %q", a.status, a.header.Get("WWW-Authenticate"))
 			}
 		})

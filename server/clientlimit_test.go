@@ -19,13 +19,14 @@ func (w *world) tried(client, secret, address string) answer {
 	return w.send("/oauth2/token", "grant_type=client_credentials", "Authorization", basic(client, secret), "X-Forwarded-For", address)
 }
 
-// behindProxy is a world whose callers come from the addresses that they say, with the clients "service" and "other".
+// behindProxy is a world whose callers come from the addresses that they say, with the clients "service" "other", and "chosen", whose secret a person chose.
 func behindProxy(t *testing.T) *world {
 	w := newWorld(t).with(func(c *server.Config) {
 		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	})
 	w.addService("service", func(*storage.Client) {})
 	w.addService("other", func(*storage.Client) {})
+	w.addService("chosen", func(c *storage.Client) { c.Secrets = []string{cheapHash(secretOfMini)} })
 	return w
 }
 
@@ -36,10 +37,29 @@ func (w *world) wantStatus(a answer, status int) {
 	}
 }
 
-func TestGuessingTheSecretOfAClientTakesLongerAndLonger(t *testing.T) {
+// TestClientAuth_ARightSecretIsNoFailure is what a library does that tries one method after the other: every token error makes it
+// send the secret by the other method once more.
+func TestClientAuth_ARightSecretIsNoFailure(t *testing.T) {
+	for name, secrets := range map[string][]string{"generated": {fastHash(secretOfMini)}, "chosen": {cheapHash(secretOfMini)}} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.addService("poster", func(c *storage.Client) { c.AuthMethod, c.Secrets = "client_secret_post", secrets })
+			for range 61 {
+				w.wantStatus(w.send("/oauth2/token", "grant_type=refresh_token&refresh_token=x", "Authorization", basic("poster", secretOfMini)), http.StatusUnauthorized)
+			}
+			body := "grant_type=client_credentials&client_id=poster&client_secret=" + secretOfMini
+			w.wantStatus(w.send("/oauth2/token", body), http.StatusOK)
+			if counts := list[storage.Throttle](w); len(counts) > 0 {
+				t.Errorf("counted: %v", counts)
+			}
+		})
+	}
+}
+
+func TestClientAuth_GuessesAtAChosenSecretTakeLongerAndLonger(t *testing.T) {
 	w := behindProxy(t)
 	// Every guess comes from another network, as from a botnet.
-	guess := func(i int) answer { return w.tried("service", "guess", fmt.Sprintf("198.51.%d.1", i)) }
+	guess := func(i int) answer { return w.tried("chosen", "guess", fmt.Sprintf("198.51.%d.1", i)) }
 	for i := range 20 {
 		w.wantStatus(guess(i), http.StatusUnauthorized)
 	}
@@ -53,24 +73,47 @@ func TestGuessingTheSecretOfAClientTakesLongerAndLonger(t *testing.T) {
 		w.clock.Advance(time.Duration(wait) * time.Second)
 		w.wantStatus(guess(40+i), http.StatusUnauthorized)
 	}
-	w.wantStatus(w.tried("service", secretOfMini, "198.51.99.1"), http.StatusTooManyRequests)
+	w.wantStatus(w.tried("chosen", secretOfMini, "198.51.99.1"), http.StatusTooManyRequests)
 	w.wantStatus(w.tried("other", secretOfMini, "198.51.99.1"), http.StatusOK)
 	w.clock.Advance(time.Minute)
-	w.wantStatus(w.tried("service", secretOfMini, "198.51.99.1"), http.StatusOK)
+	w.wantStatus(w.tried("chosen", secretOfMini, "198.51.99.1"), http.StatusOK)
 }
 
-func TestAClientThatAuthenticatedFromItsAddressIsNotLockedOut(t *testing.T) {
+func TestClientAuth_GuessesAtAGeneratedSecretLockNoClientOut(t *testing.T) {
+	w := behindProxy(t)
+	const attacker = "198.51.100.1"
+	for i := range 100 {
+		w.tried("service", "guess", fmt.Sprintf("198.51.%d.1", i))
+		w.tried("service", "guess", attacker)
+	}
+	w.wantStatus(w.tried("service", "guess", attacker), http.StatusTooManyRequests)
+	w.wantStatus(w.tried("service", secretOfMini, "203.0.113.7"), http.StatusOK)
+	w.wantStatus(w.tried("service", secretOfMini, attacker), http.StatusOK)
+	w.wantStatus(w.tried("service", "guess", attacker), http.StatusTooManyRequests)
+}
+
+func TestClientAuth_OthersFailuresAreNotHeldAgainstAKnownAddress(t *testing.T) {
 	w := behindProxy(t)
 	const home = "203.0.113.7"
-	w.wantStatus(w.tried("service", secretOfMini, home), http.StatusOK)
+	w.wantStatus(w.tried("chosen", secretOfMini, home), http.StatusOK)
 	for i := range 25 {
-		w.tried("service", "guess", fmt.Sprintf("198.51.%d.1", i))
+		w.tried("chosen", "guess", fmt.Sprintf("198.51.%d.1", i))
 	}
-	w.wantStatus(w.tried("service", secretOfMini, "198.51.100.1"), http.StatusTooManyRequests)
-	w.wantStatus(w.tried("service", secretOfMini, home), http.StatusOK)
-	// Guesses from that very address do not go on for ever.
-	w.wantStatus(w.tried("service", "guess", home), http.StatusUnauthorized)
-	w.wantStatus(w.tried("service", "guess", home), http.StatusTooManyRequests)
+	for range 70 {
+		w.tried("made-up", "guess", home) // Another backend at the same address, which is set up wrong.
+	}
+	w.wantStatus(w.tried("chosen", secretOfMini, "198.51.100.1"), http.StatusTooManyRequests)
+	w.wantStatus(w.tried("chosen", secretOfMini, home), http.StatusOK)
+	// One wrong secret, as of a process that was not restarted yet, changes nothing.
+	w.wantStatus(w.tried("chosen", "old secret", home), http.StatusUnauthorized)
+	w.wantStatus(w.tried("chosen", secretOfMini, home), http.StatusOK)
+	// Guesses from that very address do not go on for ever, and are not held against the client elsewhere.
+	for range 20 {
+		w.wantStatus(w.tried("chosen", "guess", home), http.StatusUnauthorized)
+	}
+	w.wantStatus(w.tried("chosen", "guess", home), http.StatusTooManyRequests)
+	w.clock.Advance(time.Hour)
+	w.wantStatus(w.tried("chosen", secretOfMini, "198.51.100.1"), http.StatusOK)
 }
 
 func TestFailuresAreCountedByAddressWhateverClientTheyName(t *testing.T) {
@@ -85,11 +128,12 @@ func TestFailuresAreCountedByAddressWhateverClientTheyName(t *testing.T) {
 		t.Error("it is not said for how long")
 	}
 	w.wantStatus(w.tried("made-up", "guess", "2001:db8:1:3::1"), http.StatusUnauthorized)
-	// The address may be that of backends which do nothing wrong: those are served, until they guess as well.
+	// The address may be that of backends which do nothing wrong: those are served. One with a chosen secret waits once it guessed.
 	w.wantStatus(w.tried("service", secretOfMini, "2001:db8:1:2::1"), http.StatusOK)
-	w.wantStatus(w.tried("other", "guess", "2001:db8:1:2::1"), http.StatusUnauthorized)
-	w.wantStatus(w.tried("other", secretOfMini, "2001:db8:1:2::1"), http.StatusTooManyRequests)
-	w.wantStatus(w.tried("service", secretOfMini, "2001:db8:1:2::1"), http.StatusOK)
+	w.wantStatus(w.tried("chosen", "guess", "2001:db8:1:2::1"), http.StatusUnauthorized)
+	w.wantStatus(w.tried("chosen", secretOfMini, "2001:db8:1:2::1"), http.StatusTooManyRequests)
+	w.wantStatus(w.tried("other", "guess", "2001:db8:1:2::1"), http.StatusTooManyRequests)
+	w.wantStatus(w.tried("other", secretOfMini, "2001:db8:1:2::1"), http.StatusOK)
 	if n := len(list[storage.Throttle](w)); n != 3 { // of two networks and of one client
 		t.Errorf("%d counts are stored: clients that do not exist are not to be counted", n)
 	}
@@ -107,7 +151,7 @@ func TestAPublicClientHasNothingToGuess(t *testing.T) {
 		return w.send("/oauth2/revoke", "client_id="+client+"&token=x", "X-Forwarded-For", "203.0.113.7")
 	}
 	for range 100 {
-		w.wantStatus(ask("nobody"), http.StatusUnauthorized)
+		w.wantStatus(ask("nobody"), http.StatusBadRequest)
 	}
 	w.wantStatus(ask("public"), http.StatusOK)
 	if counts := list[storage.Throttle](w); len(counts) > 0 {
@@ -119,15 +163,20 @@ func TestFailuresOfAssertionsAreCountedToo(t *testing.T) {
 	w := behindProxy(t)
 	w.addKeyed("keyed", signers()["ES256"])
 	forged := newSigner("ES256", "key-ES256")
-	for range 21 {
-		w.wantStatus(w.asserted("/oauth2/token", forged.sign(t, w.assertionClaims("keyed", "aud", w.config.PublicURL), nil), ownGrant()), http.StatusUnauthorized)
+	try := func(by signer) answer {
+		return w.asserted("/oauth2/token", by.sign(t, w.assertionClaims("keyed", "aud", w.config.PublicURL), nil), ownGrant())
 	}
-	w.wantStatus(w.asserted("/oauth2/token", forged.sign(t, w.assertionClaims("keyed", "aud", w.config.PublicURL), nil), ownGrant()), http.StatusTooManyRequests)
+	for range 61 {
+		w.wantStatus(try(forged), http.StatusBadRequest)
+	}
+	w.wantStatus(try(forged), http.StatusTooManyRequests)
+	w.wantStatus(try(signers()["ES256"]), http.StatusOK)
 }
 
 func TestOnlyFailuresAreCountedInTheStore(t *testing.T) {
 	w := behindProxy(t)
 	w.tried("service", secretOfMini, "203.0.113.7")
+	w.tried("chosen", secretOfMini, "203.0.113.8")
 	counted := &tally{}
 	w.engine.Before = counted.count
 	for range 50 {
@@ -136,17 +185,19 @@ func TestOnlyFailuresAreCountedInTheStore(t *testing.T) {
 	if len(counted.operations) > 0 {
 		t.Errorf("success cost %v", counted.operations)
 	}
-	w.wantStatus(w.tried("service", "guess", "203.0.113.7"), http.StatusUnauthorized)
+	w.wantStatus(w.tried("chosen", "guess", "203.0.113.7"), http.StatusUnauthorized)
 	if counted.writes != 2 || counted.reads != 2 {
 		t.Errorf("a failure cost %d reads, %d writes", counted.reads, counted.writes)
 	}
 	w.engine.Before = nil
 	for range 100 {
 		w.tried("service", "guess", "203.0.113.7")
+		w.tried("chosen", "guess", "203.0.113.7")
 	}
 	w.engine.Before = counted.count
 	before := len(counted.operations)
 	w.wantStatus(w.tried("service", "guess", "203.0.113.7"), http.StatusTooManyRequests)
+	w.wantStatus(w.tried("chosen", "guess", "203.0.113.7"), http.StatusTooManyRequests)
 	if len(counted.operations) != before {
 		t.Errorf("a caller who has to wait cost %v", counted.operations[before:])
 	}
@@ -156,10 +207,10 @@ func TestAnotherInstanceLearnsOfTheFailuresByOne(t *testing.T) {
 	w := behindProxy(t)
 	other := w.secondInstance()
 	for range 25 {
-		w.tried("service", "guess", "198.51.100.1")
+		w.tried("chosen", "guess", "198.51.100.1")
 	}
-	other.wantStatus(other.tried("service", "guess", "198.51.101.1"), http.StatusUnauthorized)
-	other.wantStatus(other.tried("service", "guess", "198.51.102.1"), http.StatusTooManyRequests)
+	other.wantStatus(other.tried("chosen", "guess", "198.51.101.1"), http.StatusUnauthorized)
+	other.wantStatus(other.tried("chosen", "guess", "198.51.102.1"), http.StatusTooManyRequests)
 }
 
 func TestOneDirectorysFailuresAreNotAnothers(t *testing.T) {

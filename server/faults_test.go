@@ -402,7 +402,7 @@ func assertedCredentials(h *house, _ int) (func() answer, func(answer)) {
 	assertion := signers()["ES256"].sign(h.T, h.assertionClaims("keyed"), nil)
 	return func() answer { return h.asserted("/oauth2/token", assertion, ownGrant()) }, func(answer) {
 		again := h.asserted("/oauth2/token", assertion, ownGrant())
-		if again.status != http.StatusUnauthorized || again.text("error") != "invalid_client" {
+		if again.status != http.StatusBadRequest || again.text("error") != "invalid_client" {
 			h.Errorf("an assertion that was used: got %d %s", again.status, again.raw)
 		}
 		renewed := signers()["ES256"].sign(h.T, h.assertionClaims("keyed"), nil)

@@ -30,7 +30,7 @@ const (
 )
 
 func (e *introspectEndpoint) mount(t *table) {
-	t.handle(route{name: routeIntrospect, path: introspectPath, methods: []string{http.MethodPost}, serve: e.serve, surface: oauthErrors})
+	t.handle(route{name: routeIntrospect, path: introspectPath, methods: []string{http.MethodPost}, serve: e.serve, surface: challengedErrors})
 	t.advertise(func(p *discovery.Provider) {
 		p.Endpoints.Introspection = introspectPath
 		p.IntrospectionAuthMethods = slices.DeleteFunc(slices.Clone(p.AuthMethods), func(method string) bool { return method == methodNone })
@@ -63,7 +63,7 @@ func (e *introspectEndpoint) serve(w http.ResponseWriter, r *http.Request) error
 		return err
 	}
 	if client.IsPublic() { // Anybody could name it, and guess tokens (§4).
-		return refusal(fosite.ErrInvalidClient, "Introspection needs a client that authenticates: this one is public.")
+		return causedBy(refusal(fosite.ErrInvalidClient, "Introspection needs a client that authenticates: this one is public."), causeIntrospectPublic)
 	}
 	found, err := e.introspect(r.Context(), client, token)
 	if errors.Is(err, errAccessToken) || errors.Is(err, oauth2.ErrNoGrant) || errors.Is(err, storage.ErrNotFound) {

@@ -101,6 +101,12 @@ func refusal(base *fosite.RFC6749Error, description string) *grants.Error {
 	return &grants.Error{Protocol: as(base, description, nil)}
 }
 
+// causedBy adds what the operator reads in the log.
+func causedBy(problem *grants.Error, cause error) *grants.Error {
+	problem.Protocol = problem.Protocol.WithWrap(cause)
+	return problem
+}
+
 // refusalStatus is a refusal with a status of its own.
 func refusalStatus(base *fosite.RFC6749Error, status int, description string) *grants.Error {
 	problem := refusal(base, description)

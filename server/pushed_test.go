@@ -102,7 +102,7 @@ func TestRFC9126_2_3_WhatCannotBePushed(t *testing.T) {
 			t.Errorf("%s: got %d %s", name, a.status, a.raw)
 		}
 	}
-	if a := w.postPublic("/oauth2/par", w.authorizeForm("web")); a.status != http.StatusUnauthorized || a.text("error") != "invalid_client" {
+	if a := w.postPublic("/oauth2/par", w.authorizeForm("web")); a.status != http.StatusBadRequest || a.text("error") != "invalid_client" {
 		t.Errorf("without secret: %d %s", a.status, a.raw)
 	}
 	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {

@@ -12,7 +12,7 @@ func (s *Server) JSONRoutes() map[string][]string {
 	all := map[string][]string{}
 	for _, mounted := range s.table.routes {
 		if of := reflect.ValueOf(mounted.surface).Pointer(); mounted.name != "assets" &&
-			(of == reflect.ValueOf(oauthErrors).Pointer() || of == reflect.ValueOf(bearerErrors).Pointer()) {
+			(of == reflect.ValueOf(oauthErrors).Pointer() || of == reflect.ValueOf(challengedErrors).Pointer() || of == reflect.ValueOf(bearerErrors).Pointer()) {
 			all[mounted.path] = slices.DeleteFunc(slices.Clone(mounted.methods), func(method string) bool { return method == "OPTIONS" })
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -44,24 +45,29 @@ func newSecrets(random io.Reader) (*secrets, error) {
 	return s, nil
 }
 
-// proves reports whether the secret that was shown is one of the client's. A public client has none to show.
-func (s *secrets) proves(ctx context.Context, client storage.Client, shown credentials) (bool, error) {
-	if shown.method == methodNone {
-		return client.AuthMethod == methodNone, nil
-	}
-	if shown.secret == "" {
-		return false, nil
-	}
-	sum := sha256.Sum256([]byte(shown.secret))
+// isGeneratedSecret reports whether a secret is one that minifed generated for the client.
+func isGeneratedSecret(client storage.Client, secret string) bool {
+	sum := sha256.Sum256([]byte(secret))
 	encoded := base64.RawURLEncoding.AppendEncode([]byte(fastHash), sum[:])
+	return slices.ContainsFunc(client.Secrets, func(hash string) bool {
+		return subtle.ConstantTimeCompare([]byte(hash), encoded) == 1
+	})
+}
+
+// hasChosenSecret reports whether a secret of the client was chosen by a person, so that it can be guessed.
+func hasChosenSecret(client storage.Client) bool {
+	return slices.ContainsFunc(client.Secrets, isChosenHash)
+}
+
+func isChosenHash(hash string) bool { return !strings.HasPrefix(hash, fastHash) }
+
+// isChosen reports whether a secret is one that was chosen for the client.
+func (s *secrets) isChosen(ctx context.Context, client storage.Client, secret string) (bool, error) {
 	for _, hash := range client.Secrets {
-		if strings.HasPrefix(hash, fastHash) {
-			if subtle.ConstantTimeCompare([]byte(hash), encoded) == 1 {
-				return true, nil
-			}
+		if !isChosenHash(hash) {
 			continue
 		}
-		if good, err := s.chosen(ctx, client, hash, shown.secret); good || err != nil {
+		if good, err := s.chosen(ctx, client, hash, secret); good || err != nil {
 			return good, err
 		}
 	}

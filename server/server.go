@@ -178,7 +178,7 @@ func (s *Server) authentication(store *oauth2.Store, secrets *secrets, throttles
 			keys: newClientKeys(newOutgoing(c.Fetch), c.Now, c.Logger), store: store, now: c.Now,
 		},
 		limits: &clientLimits{
-			throttles: throttles, pace: newPace(c.ClientRate, c.ClientBurst, c.Now), tries: newOutcomes(c.Now),
+			throttles: throttles, pace: newPace(c.ClientRate, c.ClientBurst, c.Now), tries: newAuthHistory(c.Now),
 		},
 	}
 }

@@ -6,15 +6,35 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ory/fosite"
+
 	"github.com/minifed/minifed/grants"
 )
 
-// oauthErrors writes errors as JSON (RFC 6749 §5.2), with the members reason and request_id besides.
+// oauthErrors writes errors as JSON with the members reason and request_id. invalid_client is 401 with a challenge for a client
+// that sent an Authorization header, else 400 (RFC 6749 §5.2): HTTP libraries take a challenge for a question of their own.
 func oauthErrors(w http.ResponseWriter, r *http.Request, problem *grants.Error) {
+	if problem.Protocol.ErrorField == fosite.ErrInvalidClient.ErrorField && len(r.Header.Values("Authorization")) == 0 {
+		problem = withStatus(problem, http.StatusBadRequest)
+	}
+	challengedErrors(w, r, problem)
+}
+
+// challengedErrors is oauthErrors, but a client that does not authenticate gets 401 and a challenge even if it sent no
+// Authorization header (RFC 7662 §2.3).
+func challengedErrors(w http.ResponseWriter, r *http.Request, problem *grants.Error) {
 	if problem.Protocol.CodeField == http.StatusUnauthorized && w.Header().Get("WWW-Authenticate") == "" {
 		w.Header().Set("WWW-Authenticate", `Basic realm="minifed", charset="UTF-8"`)
 	}
 	writeProblem(w, r, problem)
+}
+
+// withStatus is a copy of problem with another status.
+func withStatus(problem *grants.Error, status int) *grants.Error {
+	changed, protocol := *problem, *problem.Protocol
+	protocol.CodeField = status
+	changed.Protocol = &protocol
+	return &changed
 }
 
 // bearerErrors writes errors of a protected resource (RFC 6750 §3): the challenge carries them, the body repeats them.

@@ -206,9 +206,18 @@ type caller struct {
 // byAddress counts the failed authentications from one network, whichever client they name. A network can be many callers.
 func byAddress() throttle { return throttle{name: "client_address", free: 60, most: 5 * time.Minute} }
 
-// byClient counts the failed authentications of one client.
+// byClient counts the failed authentications of one client whose secret was chosen, from addresses where it never succeeded.
 func byClient() throttle { return throttle{name: "client", free: 20, most: time.Minute} }
 
+// byClientAtAddress counts those from an address where it succeeded.
+func byClientAtAddress() throttle {
+	return throttle{name: "client_at_address", free: 20, most: time.Minute}
+}
+
 func (c caller) byAddress() throttled { return throttled{c.directory, byAddress(), c.network} }
+
+func (c caller) byClientAtAddress() throttled {
+	return throttled{c.directory, byClientAtAddress(), storage.Digest(c.client, c.network)}
+}
 
 func (c caller) byClient() throttled { return throttled{c.directory, byClient(), c.client} }

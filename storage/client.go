@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 )
@@ -31,7 +32,8 @@ type Client struct {
 	PolicyURL string `json:"policy_url,omitempty"`
 	TermsURL  string `json:"terms_url,omitempty"`
 
-	// AuthMethod is token_endpoint_auth_method: client_secret_basic, client_secret_post, private_key_jwt or none.
+	// AuthMethod is token_endpoint_auth_method: client_secret_basic, client_secret_post, private_key_jwt or none. Empty accepts
+	// the secret by Basic and in the body; see [Client.TokenEndpointAuthMethod].
 	AuthMethod string `json:"auth_method"`
 	// Secrets are the hashes of the valid secrets, newest first, at most 4: "sha256:" and base64url for generated ones,
 	// an argon2id PHC string for chosen ones.
@@ -55,6 +57,8 @@ type Client struct {
 	DefaultAudience []string `json:"default_audience,omitempty"`
 	// IDTokenAlgorithm is id_token_signed_response_alg; empty is RS256 (OpenID Connect Registration §2).
 	IDTokenAlgorithm string `json:"id_token_algorithm,omitempty"`
+	// IDTokenClaims puts claims of the granted scopes into ID tokens, for clients that do not read UserInfo. Absent is off.
+	IDTokenClaims *bool `json:"id_token_claims,omitempty"`
 	// AccessTokenAlgorithm signs at+jwt access tokens; empty is as IDTokenAlgorithm.
 	AccessTokenAlgorithm string `json:"access_token_algorithm,omitempty"`
 	// OpaqueAccessTokens makes access tokens handles that only introspection and UserInfo understand.
@@ -82,6 +86,12 @@ type Client struct {
 
 	CreatedAt time.Time `json:"created_at,omitzero"`
 	UpdatedAt time.Time `json:"updated_at,omitzero"`
+}
+
+// TokenEndpointAuthMethod is the client's token_endpoint_auth_method (OpenID Connect Registration 1.0 §2): the registered one,
+// else client_secret_basic.
+func (c Client) TokenEndpointAuthMethod() string {
+	return cmp.Or(c.AuthMethod, "client_secret_basic")
 }
 
 // Provisioning says what becomes of a WeChat user whom nobody knows.

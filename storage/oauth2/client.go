@@ -103,6 +103,11 @@ func (c *Client) DefaultAudience() []string {
 // IDTokenAlgorithm signs the client's ID tokens (OpenID Connect Registration 1.0 §2: RS256 unless registered otherwise).
 func (c *Client) IDTokenAlgorithm() string { return cmp.Or(c.record.IDTokenAlgorithm, "RS256") }
 
+// IDTokenClaims reports whether ID tokens hold claims of the granted scopes.
+func (c *Client) IDTokenClaims() bool {
+	return c.record.IDTokenClaims != nil && *c.record.IDTokenClaims
+}
+
 // AccessTokenAlgorithm signs the client's access tokens that are JWTs.
 func (c *Client) AccessTokenAlgorithm() string {
 	return cmp.Or(c.record.AccessTokenAlgorithm, c.IDTokenAlgorithm())
@@ -172,7 +177,7 @@ func (c *Client) GetJSONWebKeysURI() string { return c.record.JWKSURI }
 func (c *Client) GetRequestObjectSigningAlgorithm() string { return "" }
 
 // GetTokenEndpointAuthMethod implements fosite.OpenIDConnectClient.
-func (c *Client) GetTokenEndpointAuthMethod() string { return c.record.AuthMethod }
+func (c *Client) GetTokenEndpointAuthMethod() string { return c.record.TokenEndpointAuthMethod() }
 
 // GetTokenEndpointAuthSigningAlgorithm implements fosite.OpenIDConnectClient.
 func (c *Client) GetTokenEndpointAuthSigningAlgorithm() string { return c.record.AuthAlgorithm }

@@ -1,0 +1,116 @@
+package server
+
+import (
+	"errors"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// clientCause is why a client is refused, with the remedy, for the log. The client is not told: it could be guessing.
+type clientCause string
+
+// Error implements error.
+func (c clientCause) Error() string { return string(c) }
+
+const (
+	causeUnknownClient clientCause = "no client of this directory has this client_id: correct it, or create the client"
+	causeDisabled      clientCause = "the client is disabled: enable it by minifed client enable"
+	causeNoCredentials clientCause = "the request has a client_id and no secret or assertion: configure the client's secret or key at the caller"
+	causePublic        clientCause = "the client is public and the request has a secret or assertion: remove it at the caller, or register a client of kind web"
+	causeNoSecret      clientCause = "the client authenticates by private_key_jwt and the request has a secret: configure its key at the caller, or change it by minifed client update --auth-method"
+	causeNoKey         clientCause = "the client authenticates by a secret and the request has an assertion: configure its secret at the caller, or change it by minifed client update --auth-method"
+	causeWrongSecret   clientCause = "the client's secret is wrong: configure the right one at the caller, or make a new one by minifed client rotate-secret"
+	causeNoSecretKept  clientCause = "the client has no secret: make one by minifed client rotate-secret"
+	causeWrongKey      clientCause = "no key that the client registered verifies its assertion: compare the kid, the algorithm and the keys"
+	causeAlgorithm     clientCause = "the assertion is signed by another algorithm than the client registered: change it at the caller, or by minifed client update --auth-alg"
+	causeBasicOnly     clientCause = "the secret is right, but was sent in the body, and the client is restricted to client_secret_basic: change it at the caller, or lift the restriction by minifed client update --auth-method \"\""
+	causePostOnly      clientCause = "the secret is right, but was sent by Basic, and the client is restricted to client_secret_post: change it at the caller, or lift the restriction by minifed client update --auth-method \"\""
+
+	causeMalformedBasic     clientCause = "the Authorization header is not one of HTTP Basic with form-encoded client_id and secret (RFC 6749 section 2.3.1): correct it at the caller"
+	causeMalformedAssertion clientCause = "the client_assertion is not a JWT of a supported algorithm with iss, sub, aud, exp and jti: correct it at the caller"
+	causeTooLong            clientCause = "the client_id or secret is too long, or has a NUL: correct it at the caller"
+	causeIntrospectPublic   clientCause = "a public client asked to introspect a token: introspection needs a client with a secret or key"
+)
+
+// methodProblem says why credentials that are right do not authenticate the client; empty if they do.
+func methodProblem(client *oauth2.Client, shown credentials) clientCause {
+	if client == nil {
+		return causeUnknownClient
+	}
+	record := client.Record()
+	switch {
+	case record.Disabled:
+		return causeDisabled
+	case accepts(record, shown.method):
+		return ""
+	default:
+		return wrongMethod(record, shown.method)
+	}
+}
+
+// accepts reports whether a client may authenticate by a method.
+func accepts(client storage.Client, method string) bool {
+	if client.AuthMethod == "" {
+		return method == methodBasic || method == methodPost
+	}
+	return client.AuthMethod == method
+}
+
+// wrongMethod says what is wrong with a method that the client does not use.
+func wrongMethod(client storage.Client, method string) clientCause {
+	switch {
+	case method == methodNone:
+		return causeNoCredentials
+	case client.AuthMethod == methodNone:
+		return causePublic
+	case client.AuthMethod == methodPrivateKey:
+		return causeNoSecret
+	case method == methodPrivateKey:
+		return causeNoKey
+	case client.AuthMethod == methodBasic:
+		return causeBasicOnly
+	default:
+		return causePostOnly
+	}
+}
+
+// credentialProblem says why a secret or assertion is not the client's.
+func credentialProblem(client *oauth2.Client, shown credentials) clientCause {
+	if client == nil {
+		return causeUnknownClient
+	}
+	record := client.Record()
+	switch isSecret := shown.assertion == nil; {
+	case record.Disabled:
+		return causeDisabled
+	case record.AuthMethod == methodNone, (record.AuthMethod == methodPrivateKey) == isSecret:
+		return wrongMethod(record, shown.method)
+	case !isSecret && record.AuthAlgorithm != "" && record.AuthAlgorithm != shown.assertion.algorithm():
+		return causeAlgorithm
+	case !isSecret:
+		return causeWrongKey
+	case len(record.Secrets) == 0:
+		return causeNoSecretKept
+	default:
+		return causeWrongSecret
+	}
+}
+
+// refusedFor is clientRefused, or nil without a cause.
+func refusedFor(cause clientCause) error {
+	if cause == "" {
+		return nil
+	}
+	return clientRefused(cause)
+}
+
+// clientRefused is the one error for every failed client authentication, with its cause for the log.
+func clientRefused(cause error) error {
+	return causedBy(refusal(fosite.ErrInvalidClient, "Client authentication failed: the client is unknown or disabled, its secret or key is wrong, or it is registered for another token_endpoint_auth_method."), cause)
+}
+
+// causeOf returns the cause of a refused client authentication.
+func causeOf(err error) (clientCause, bool) { return errors.AsType[clientCause](err) }
