@@ -50,6 +50,9 @@ func TestRFC6749_3_1_2_ErrorsAboutTheAddresseeStayHere(t *testing.T) {
 	w.addClient("tls", func(c *storage.Client) {
 		c.Kind, c.RedirectURIs = storage.ClientNative, []string{"https://127.0.0.1/callback"}
 	})
+	w.addClient("tool", func(c *storage.Client) {
+		c.Kind, c.RedirectURIs = storage.ClientNative, []string{"http://localhost:8000/"}
+	})
 	w.addClient("local", func(c *storage.Client) { c.RedirectURIs = []string{"http://127.0.0.1:5173/callback"} })
 	for name, address := range map[string]string{
 		"no client":                   w.authorizeURL("web", "client_id", ""),
@@ -82,7 +85,13 @@ func TestRFC6749_3_1_2_ErrorsAboutTheAddresseeStayHere(t *testing.T) {
 		"query missing":               w.authorizeURL("query"),
 		"web on the loopback":         w.authorizeURL("web", "redirect_uri", "http://127.0.0.1:1234/callback"),
 		"web on another port":         w.authorizeURL("local", "redirect_uri", "http://127.0.0.1:1234/callback"),
-		"native on localhost":         w.authorizeURL("native", "redirect_uri", "http://localhost:1234/callback"),
+		"native on localhost":         w.authorizeURL("native", "redirect_uri", "http://localhost:1234/other"),
+		"tool on another path":        w.authorizeURL("tool", "redirect_uri", "http://localhost:1234/evil"),
+		"tool on an address":          w.authorizeURL("tool", "redirect_uri", "http://127.0.0.1:8000/"),
+		"tool on a longer host":       w.authorizeURL("tool", "redirect_uri", "http://localhost.evil.example/"),
+		"tool with a user":            w.authorizeURL("tool", "redirect_uri", "http://localhost:80@evil.example/"),
+		"tool in upper case":          w.authorizeURL("tool", "redirect_uri", "http://LOCALHOST:8000/"),
+		"tool over https":             w.authorizeURL("tool", "redirect_uri", "https://localhost:8000/"),
 		"native on another path":      w.authorizeURL("native", "redirect_uri", "http://127.0.0.1:1234/evil"),
 		"native with a query":         w.authorizeURL("native", "redirect_uri", "http://127.0.0.1:1234/callback?x=y"),
 		"native with a fragment":      w.authorizeURL("native", "redirect_uri", "http://127.0.0.1:1234/callback#x"),
@@ -116,7 +125,7 @@ func TestRFC8252_7_RedirectsOfNativeApps(t *testing.T) {
 	w := newSite(t)
 	for _, uri := range []string{
 		"http://127.0.0.1/callback", "http://127.0.0.1:1/callback", "http://127.0.0.1:65535/callback", "http://[::1]/callback", "http://[::1]:51000/callback",
-		nativeScheme, "https://app.example/callback",
+		nativeScheme, "https://app.example/callback", "http://localhost/callback", "http://localhost:18000/callback",
 	} {
 		b := w.newBrowser()
 		b.get(w.authorizeURL("native", "redirect_uri", uri))

@@ -238,7 +238,7 @@ func populate(w *world) *world {
 	})
 	w.addClient("native", func(c *storage.Client) {
 		c.Kind, c.AuthMethod, c.Secrets = storage.ClientNative, "none", nil
-		c.RedirectURIs = []string{"http://127.0.0.1/callback", "http://[::1]:7777/callback", nativeScheme, "https://app.example/callback"}
+		c.RedirectURIs = []string{"http://127.0.0.1/callback", "http://[::1]:7777/callback", "http://localhost:8000/callback", nativeScheme, "https://app.example/callback"}
 	})
 	w.addUser("alice")
 	w.addUser("bob")

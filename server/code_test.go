@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -192,6 +193,87 @@ func TestOIDCCore_2_TheIDToken(t *testing.T) {
 		}
 		if info := w.userinfo(a.text("access_token")); info.text("sub") != "alice" {
 			t.Errorf("%s: UserInfo is %d %s", client, info.status, info.raw)
+		}
+	}
+}
+
+// TestIDTokenClaims_OfGrantedScopesWhereTheClientSaysSo: a client that reads no UserInfo finds them in every ID token, at the same
+// cost.
+func TestIDTokenClaims_OfGrantedScopesWhereTheClientSaysSo(t *testing.T) {
+	w := newSite(t)
+	on := true
+	w.addClient("reader", func(c *storage.Client) { c.IDTokenClaims = &on })
+	names := []string{"name", "nickname", "preferred_username", "picture", "email", "email_verified", "phone_number", "phone_number_verified"}
+	shown := func(a answer) map[string]any {
+		of := map[string]any{}
+		for name, value := range claims(t, a.text("id_token")) {
+			if !slices.Contains([]string{"iss", "sub", "aud", "azp", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid"}, name) {
+				of[name] = value
+			}
+		}
+		return of
+	}
+	b := w.newBrowser()
+	if got := shown(w.redeem("web", b.freshCode("web", "scope", "openid profile email phone"))); len(got) > 0 {
+		t.Errorf("without the setting: %v", got)
+	}
+	a := w.redeem("reader", b.freshCode("reader", "scope", "openid profile email phone"))
+	info := w.userinfo(a.text("access_token"))
+	for _, step := range []string{"code", "refresh"} {
+		got := shown(a)
+		if len(got) != len(names) {
+			t.Errorf("%s: %v", step, got)
+		}
+		for _, name := range names {
+			if got[name] == nil || got[name] != info.body[name] {
+				t.Errorf("%s: %s is %v, at UserInfo %v", step, name, got[name], info.body[name])
+			}
+		}
+		counted := &tally{}
+		w.engine.Before = counted.count
+		a = w.refresh("reader", a.text("refresh_token"))
+		w.engine.Before = nil
+		if counted.reads > 3 || counted.writes > 1 { // The grant is bound to a session.
+			t.Errorf("a refresh cost %v", counted.operations)
+		}
+	}
+	if got := shown(w.refresh("reader", a.text("refresh_token"), "scope", "openid email")); len(got) != 2 || got["email"] == nil {
+		t.Errorf("narrowed to e-mail: %v", got)
+	}
+	if got := shown(w.redeem("reader", b.freshCode("reader", "scope", "openid email"))); len(got) != 2 || got["email"] == nil {
+		t.Errorf("of the scope email: %v", got)
+	}
+}
+
+// TestIDTokenClaims_StayWithin4KB drops what is least needed, and a picture of more than 512 bytes.
+func TestIDTokenClaims_StayWithin4KB(t *testing.T) {
+	w := newSite(t)
+	on := true
+	w.addClient("reader", func(c *storage.Client) { c.IDTokenClaims, c.IDTokenAlgorithm = &on, "RS256" })
+	for name, row := range map[string]struct {
+		edit func(*storage.Profile)
+		gone []string
+	}{
+		"a long picture": {func(p *storage.Profile) { p.Picture = "https://example.com/" + strings.Repeat("p", 500) }, []string{"picture"}},
+		"everything long": {func(p *storage.Profile) {
+			p.Picture = "https://example.com/" + strings.Repeat("p", 480)
+			p.Name, p.Nickname = strings.Repeat("名", 256), strings.Repeat("昵", 256)
+		}, []string{"picture"}},
+	} {
+		w.changeUser("alice", func(u *storage.User) { row.edit(&u.Profile) })
+		a := w.redeem("reader", w.newBrowser().freshCode("reader", "scope", "openid profile email phone"))
+		token := a.text("id_token")
+		if len(token) > 4096 {
+			t.Errorf("%s: the ID token has %d bytes", name, len(token))
+		}
+		all := claims(t, token)
+		for _, claim := range row.gone {
+			if all[claim] != nil {
+				t.Errorf("%s: %s is there", name, claim)
+			}
+		}
+		if all["email"] != "alice@example.com" || all["name"] == nil {
+			t.Errorf("%s: got %v", name, all)
 		}
 	}
 }

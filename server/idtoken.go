@@ -18,8 +18,8 @@ import (
 // idTokenType is the header "typ" of an ID token (RFC 7519 §5.1).
 const idTokenType = "JWT"
 
-// idClaims are the claims of an ID token (OpenID Connect Core §2). It speaks of the login; claims about the user are at the
-// UserInfo endpoint (§5.4).
+// idClaims are the claims of an ID token (OpenID Connect Core §2). Claims about the user are at the UserInfo endpoint (§5.4), and
+// here for clients that ask for them or are set so.
 type idClaims struct {
 	Issuer    string   `json:"iss"`
 	Subject   string   `json:"sub"`
@@ -35,8 +35,8 @@ type idClaims struct {
 	TokenHash string `json:"at_hash,omitempty"`
 	SessionID string `json:"sid,omitempty"`
 
-	// asked are the claims about the user that the client asked for one by one (§5.5).
-	asked map[string]any
+	// user are claims about the user: see idTokens.user.
+	user map[string]any
 }
 
 // idTokens makes ID tokens. It takes the place of fosite's strategy, which reads parameters of the authorization endpoint at
@@ -79,7 +79,7 @@ func (t idTokens) GenerateIDToken(ctx context.Context, lifespan time.Duration, r
 	}
 	claims.SessionID, _ = described.Extra["sid"].(string)
 	var err error
-	if claims.asked, err = t.asked(ctx, session); err != nil {
+	if claims.user, err = t.user(ctx, session, requester); err != nil {
 		return "", err
 	}
 	payload, err := claims.encode()
@@ -89,27 +89,35 @@ func (t idTokens) GenerateIDToken(ctx context.Context, lifespan time.Duration, r
 	return t.keys.Sign(ctx, issuer.Directory.ID, algorithm, idTokenType, payload)
 }
 
-// asked returns the claims about the user that the grant's claims parameter asks for in the ID token.
-func (t idTokens) asked(ctx context.Context, session *oauth2.Session) (map[string]any, error) {
-	grant, claims := session.RequestedClaims()
-	if len(claims) == 0 {
+// user returns the claims about the user: those of the granted scopes, where the client's setting puts them into ID tokens, and
+// those that the claims parameter asks for.
+func (t idTokens) user(ctx context.Context, session *oauth2.Session, requester fosite.Requester) (map[string]any, error) {
+	client, ok := requester.GetClient().(*oauth2.Client)
+	scoped := ok && client.IDTokenClaims()
+	grant, asked := session.RequestedClaims()
+	if len(asked) == 0 && !scoped {
 		return nil, nil
 	}
 	live, err := t.store.Live(ctx, grant)
 	if err != nil {
 		return nil, err
 	}
-	return idTokenClaims(claims, live.User), nil
+	claims := map[string]any{}
+	if scoped {
+		claims = scopedClaims(live.User, requester.GetGrantedScopes())
+	}
+	maps.Copy(claims, idTokenClaims(asked, live.User))
+	return claims, nil
 }
 
 // encode returns the claims as JSON.
 func (c idClaims) encode() ([]byte, error) {
 	own, err := json.Marshal(c)
-	if err != nil || len(c.asked) == 0 {
+	if err != nil || len(c.user) == 0 {
 		return own, err
 	}
-	all := maps.Clone(c.asked)
-	if err := json.Unmarshal(own, &all); err != nil { // What the token says of itself stands over what is asked for.
+	all := maps.Clone(c.user)
+	if err := json.Unmarshal(own, &all); err != nil { // What the token says of itself stands over what is said of the user.
 		return nil, err
 	}
 	return json.Marshal(all)

@@ -25,10 +25,10 @@ func registeredRedirect(client storage.Client, uri string) bool {
 	})
 }
 
-// cutLoopback takes a URI of the loopback interface apart: its host, and what follows the port. The name localhost is not
-// enough, because what it means is up to the device (RFC 8252 §8.3).
+// cutLoopback splits a URI of the loopback interface into its host and what follows the port. The host is compared as it was
+// registered: localhost, which many tools send (RFC 8252 §8.3), never matches an IP literal.
 func cutLoopback(uri string) (host, rest string, ok bool) {
-	for _, host := range []string{"127.0.0.1", "[::1]"} {
+	for _, host := range []string{"127.0.0.1", "[::1]", "localhost"} {
 		rest, found := strings.CutPrefix(uri, "http://"+host)
 		if !found {
 			continue

@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 
-	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/wechat"
@@ -41,6 +39,8 @@ type clientView struct {
 	ClientID string    `json:"client_id"`
 	NoID     *struct{} `json:"id,omitempty"`
 	storage.Client
+	// TokenEndpointAuthMethod is the method by the name that OAuth has for it (RFC 7591 §2).
+	TokenEndpointAuthMethod string `json:"token_endpoint_auth_method"`
 	// Secrets hides the hashes and says how many there are.
 	Secrets int `json:"secrets"`
 	// Secret is shown once, when it is made.
@@ -48,7 +48,9 @@ type clientView struct {
 }
 
 func viewClient(client storage.Client) clientView {
-	view := clientView{ClientID: client.ID, Client: client, Secrets: len(client.Secrets)}
+	view := clientView{
+		ClientID: client.ID, Client: client, Secrets: len(client.Secrets), TokenEndpointAuthMethod: client.TokenEndpointAuthMethod(),
+	}
 	if client.Federation != nil {
 		federation := *client.Federation
 		federation.AppSecret = ""
@@ -118,13 +120,6 @@ func readClientSecrets(ctx context.Context, d *desk, asked *admin.NewClient, cho
 
 func createClient(ctx context.Context, d *desk, service *admin.Service, asked admin.NewClient) error {
 	asked.Directory = d.directory
-	if asked.IDTokenAlgorithm == "" {
-		directory, err := service.Directory(ctx, d.directory)
-		if err != nil {
-			return err
-		}
-		asked.IDTokenAlgorithm = proposedAlgorithm(directory.Record)
-	}
 	entry, secret, err := service.CreateClient(ctx, asked)
 	if err != nil {
 		return err
@@ -138,14 +133,6 @@ func createClient(ctx context.Context, d *desk, service *admin.Service, asked ad
 			d.printf("\nThe secret is shown this once: keep it where the client's backend reads it.\n")
 		}
 	})
-}
-
-// proposedAlgorithm is ES256, which is 25 times cheaper to sign with than RS256, where the directory has keys for it.
-func proposedAlgorithm(directory storage.Directory) string {
-	if slices.Contains(admin.SigningAlgorithms(directory), keys.ES256) {
-		return keys.ES256
-	}
-	return ""
 }
 
 func newClientList(d *desk) *cobra.Command {

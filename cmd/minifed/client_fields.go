@@ -49,7 +49,7 @@ func (f *clientFields) federation() {
 }
 
 func (f *clientFields) authentication() {
-	f.text("auth-method", "client_secret_basic, client_secret_post, private_key_jwt or none", func(c *storage.Client) *string { return &c.AuthMethod })
+	f.text("auth-method", "client_secret_basic, client_secret_post, private_key_jwt or none; \"\", which is the default with a secret, accepts the secret by Basic and in the body", func(c *storage.Client) *string { return &c.AuthMethod })
 	f.text("auth-alg", "`algorithm` that it signs assertions with", func(c *storage.Client) *string { return &c.AuthAlgorithm })
 	f.text("jwks-uri", "`URI` of its public keys, for private_key_jwt", func(c *storage.Client) *string { return &c.JWKSURI })
 	f.flags.StringVar(&f.jwksFile, "jwks-file", "", "`file` of its public keys instead")
@@ -98,7 +98,9 @@ func (f *clientFields) scopes() {
 }
 
 func (f *clientFields) tokens() {
-	f.text("id-token-alg", "`algorithm` of its ID tokens; a new client gets ES256 where the directory has it", func(c *storage.Client) *string { return &c.IDTokenAlgorithm })
+	f.text("id-token-alg", "`algorithm` of its ID tokens; a new client gets RS256, a wechat_miniapp ES256 where the directory has it", func(c *storage.Client) *string { return &c.IDTokenAlgorithm })
+	f.choice("id-token-claims", "put name, nickname, username, picture, e-mail and phone number, as granted, into ID tokens; on for new web and spa clients",
+		func(c *storage.Client) **bool { return &c.IDTokenClaims })
 	f.text("access-token-alg", "`algorithm` of its access tokens; without it as ID tokens", func(c *storage.Client) *string { return &c.AccessTokenAlgorithm })
 	f.toggle("opaque-access-tokens", "give it access tokens that only introspection and UserInfo understand", func(c *storage.Client) *bool { return &c.OpaqueAccessTokens })
 	f.lifetimes(func(c *storage.Client) *storage.Lifetimes { return &c.Lifetimes })

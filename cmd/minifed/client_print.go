@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"image/png"
 	"strconv"
@@ -53,7 +54,7 @@ func (d *desk) printClient(client clientView) {
 		)
 	}
 	fields = append(fields,
-		field{"auth_method", client.AuthMethod},
+		field{"auth_method", cmp.Or(client.AuthMethod, "client_secret_basic or client_secret_post")},
 		field{"secrets", strings.TrimSuffix(strconv.Itoa(client.Secrets), "0")},
 		field{"jwks_uri", client.JWKSURI},
 		field{"jwks", suffix("registered", len(client.JWKS) > 0)},
@@ -68,6 +69,7 @@ func (d *desk) printClient(client clientView) {
 		field{"audiences", spaced(client.Audiences)},
 		field{"default_audience", spaced(client.DefaultAudience)},
 		field{"id_token_algorithm", client.IDTokenAlgorithm},
+		field{"id_token_claims", yes(client.IDTokenClaims != nil && *client.IDTokenClaims)},
 		field{"access_token_algorithm", client.AccessTokenAlgorithm},
 		field{"opaque_access_tokens", yes(client.OpaqueAccessTokens)},
 		field{"first_party", yes(client.FirstParty)},

@@ -52,6 +52,12 @@ func (f *fields[R]) toggle(name, usage string, member func(*R) *bool) {
 	f.sets[name] = func(record *R) { *member(record) = *value }
 }
 
+// choice adds a flag that sets a truth with a default of its own; --name=false turns it off.
+func (f *fields[R]) choice(name, usage string, member func(*R) **bool) {
+	value := f.flags.Bool(name, false, usage)
+	f.sets[name] = func(record *R) { *member(record) = value }
+}
+
 // list adds a flag that sets a list: it may be repeated, and hold several values with spaces between them.
 func (f *fields[R]) list(name, usage string, member func(*R) *[]string) {
 	values := f.flags.StringArray(name, nil, usage+"; may be repeated")

@@ -161,7 +161,7 @@ func TestDirectoriesFromBirthToDeath(t *testing.T) {
 	if keys := s.must(t, "keys", "list", "--directory", "shop"); !strings.Contains(keys, "EdDSA") || strings.Contains(keys, "ES256") {
 		t.Errorf("keys %s", keys)
 	}
-	if client := s.json(t, "client", "create", "-d", "shop", "--kind", "service"); client["id_token_algorithm"] != nil || client["directory"] != "shop" {
+	if client := s.json(t, "client", "create", "-d", "shop", "--kind", "service"); client["id_token_algorithm"] != "RS256" || client["directory"] != "shop" {
 		t.Errorf("client %v", client)
 	}
 	if updated := s.must(t, "directory", "update", "shop", "--issuer", "https://login.example.com", "--accent-color", "#07c160"); !strings.Contains(updated, "https://login.example.com") {

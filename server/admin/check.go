@@ -61,12 +61,13 @@ func checkRedirectURI(kind storage.ClientKind, raw string) error {
 	}
 }
 
-// checkNativeLoopback is RFC 8252 §7.3 and §8.3: the IP literals, because what localhost means is up to the device.
+// checkNativeLoopback is RFC 8252 §7.3. The name localhost is accepted beside the IP literals, although §8.3 advises against
+// it: widely used command-line tools send it and nothing else.
 func checkNativeLoopback(parsed *url.URL) error {
-	if host := parsed.Hostname(); host != "127.0.0.1" && host != "::1" {
-		return errors.New("must be http://127.0.0.1/… or http://[::1]/…, with any port; other hosts need https (RFC 8252 §8.3)")
+	if slices.Contains([]string{"127.0.0.1", "::1", "localhost"}, parsed.Hostname()) {
+		return nil
 	}
-	return nil
+	return errors.New("must be http://127.0.0.1/…, http://[::1]/… or http://localhost/…, with any port; other hosts need https (RFC 8252 §8.3)")
 }
 
 // checkPrivateScheme is RFC 8252 §7.1: a domain name of the app's maker, reversed.

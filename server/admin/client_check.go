@@ -65,7 +65,7 @@ func ClientProblems(client storage.Client, directory storage.Directory) []Proble
 }
 
 func (p *problems) checkAuthentication(client storage.Client, rules kindRules) {
-	if !slices.Contains(rules.AuthMethods, client.AuthMethod) {
+	if !slices.Contains(rules.AuthMethods, client.TokenEndpointAuthMethod()) {
 		p.add("auth_method", "%q is not for a %s client; it may have %s", client.AuthMethod, client.Kind, strings.Join(rules.AuthMethods, ", "))
 	}
 	hasKeys := len(client.JWKS) > 0 || client.JWKSURI != ""

@@ -3,6 +3,7 @@ package admin
 import (
 	"slices"
 
+	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/storage"
 )
 
@@ -22,13 +23,19 @@ const (
 	authNone       = "none"
 )
 
-// kindRules is what a kind of client may have; the first of AuthMethods and all of Grants are what it gets unasked.
+// kindRules is what a kind of client may have. Without a choice, a client gets all of Grants, and its secret is accepted by
+// Basic and in the body; a kind without secrets gets the first of AuthMethods.
 type kindRules struct {
 	AuthMethods   []string
 	Grants        []string
 	FurtherGrants []string
 	Scopes        []string
 	DefaultScopes []string
+	// IDTokenAlgorithm is preferred where the directory has keys for it. RS256 is what every relying party accepts; ES256 costs a
+	// thirtieth of it.
+	IDTokenAlgorithm string
+	// IDTokenClaims is the default of the setting. Many relying parties of these kinds do not read UserInfo.
+	IDTokenClaims bool
 	// Browser says that the client sends people through the authorization endpoint, and so has redirect URIs.
 	Browser bool
 }
@@ -46,29 +53,41 @@ func rulesOf(kind storage.ClientKind) (kindRules, bool) {
 	people := []string{"openid", "profile", "email", "phone", "address", "offline_access"}
 	switch kind {
 	case storage.ClientSPA, storage.ClientNative:
-		return kindRules{AuthMethods: []string{authNone}, Grants: []string{grantCode, grantRefresh}, Scopes: people, Browser: true}, true
+		return kindRules{
+			AuthMethods: []string{authNone}, Grants: []string{grantCode, grantRefresh}, Scopes: people, IDTokenAlgorithm: keys.RS256,
+			IDTokenClaims: kind == storage.ClientSPA, Browser: true,
+		}, true
 	case storage.ClientWeb:
 		return kindRules{
 			AuthMethods: confidential, Grants: []string{grantCode, grantRefresh}, FurtherGrants: []string{grantCredentials},
-			Scopes: people, Browser: true,
+			Scopes: people, IDTokenAlgorithm: keys.RS256, IDTokenClaims: true, Browser: true,
 		}, true
 	case storage.ClientService:
-		return kindRules{AuthMethods: confidential, Grants: []string{grantCredentials}}, true
+		return kindRules{AuthMethods: confidential, Grants: []string{grantCredentials}, IDTokenAlgorithm: keys.RS256}, true
 	case storage.ClientMiniapp:
 		return kindRules{
 			AuthMethods: confidential, Grants: []string{grantExchange, grantRefresh}, FurtherGrants: []string{grantCredentials},
 			Scopes:        people,
-			DefaultScopes: []string{"openid", "profile", "offline_access"},
+			DefaultScopes: []string{"openid", "profile", "offline_access"}, IDTokenAlgorithm: keys.ES256,
 		}, true
 	default:
 		return kindRules{}, false
 	}
 }
 
-// fill sets what the operator left open to what the kind proposes.
-func (k kindRules) fill(client *storage.Client) {
-	if client.AuthMethod == "" {
+// hasSecrets reports whether clients of the kind may have secrets.
+func (k kindRules) hasSecrets() bool { return slices.Contains(k.AuthMethods, authBasic) }
+
+// fill sets what the operator left open to what the kind proposes, given the signing algorithms of the directory.
+func (k kindRules) fill(client *storage.Client, algorithms []string) {
+	if client.AuthMethod == "" && !k.hasSecrets() {
 		client.AuthMethod = k.AuthMethods[0]
+	}
+	if client.IDTokenAlgorithm == "" && slices.Contains(algorithms, k.IDTokenAlgorithm) {
+		client.IDTokenAlgorithm = k.IDTokenAlgorithm
+	}
+	if client.IDTokenClaims == nil && k.IDTokenClaims {
+		client.IDTokenClaims = &k.IDTokenClaims
 	}
 	if client.GrantTypes == nil {
 		client.GrantTypes = slices.Clone(k.Grants)

@@ -34,7 +34,7 @@ func (s *Service) CreateClient(ctx context.Context, asked NewClient) (created *s
 			return nil, "", err
 		}
 	}
-	fillClient(&client)
+	fillClient(&client, SigningAlgorithms(directory.Record))
 	settleLinking(&client, storage.Client{})
 	if err := drawLogo("logo", nil, &client.Logo); err != nil {
 		return nil, "", err
@@ -57,10 +57,10 @@ func (s *Service) CreateClient(ctx context.Context, asked NewClient) (created *s
 }
 
 // fillClient sets what the operator left open.
-func fillClient(client *storage.Client) {
+func fillClient(client *storage.Client, algorithms []string) {
 	client.Secrets = nil
 	if rules, known := rulesOf(client.Kind); known {
-		rules.fill(client)
+		rules.fill(client, algorithms)
 	}
 	if client.Federation != nil {
 		federation := *client.Federation
@@ -262,7 +262,8 @@ func (s *Service) SetAppSecret(ctx context.Context, directory, id string, secret
 }
 
 func usesSecret(client storage.Client) bool {
-	return client.AuthMethod == authBasic || client.AuthMethod == authPost
+	method := client.TokenEndpointAuthMethod()
+	return method == authBasic || method == authPost
 }
 
 // checkAppSecret catches a slip of the clipboard: WeChat's AppSecrets are 32 hexadecimal digits, the simulator's are free.

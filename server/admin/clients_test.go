@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"regexp"
@@ -36,19 +37,21 @@ func TestEveryKindOfClientHasItsDefaults(t *testing.T) {
 	tests := []struct {
 		asked      NewClient
 		authMethod string
+		algorithm  string
+		claims     bool
 		grants     string
 		defaults   string
 		hasSecret  bool
 	}{
-		{spa(), "none", "authorization_code refresh_token", "", false},
-		{miniapp(), "client_secret_basic", grantExchange + " refresh_token", "openid profile offline_access", true},
+		{spa(), "none", "RS256", true, "authorization_code refresh_token", "", false},
+		{miniapp(), "", "ES256", false, grantExchange + " refresh_token", "openid profile offline_access", true},
 		{NewClient{Client: storage.Client{
 			Directory: "default", Kind: storage.ClientNative, RedirectURIs: []string{"com.example.app:/cb"},
-		}}, "none", "authorization_code refresh_token", "", false},
+		}}, "none", "RS256", false, "authorization_code refresh_token", "", false},
 		{NewClient{Client: storage.Client{
 			Directory: "default", Kind: storage.ClientWeb, RedirectURIs: []string{"https://rp.example.com/cb"},
-		}}, "client_secret_basic", "authorization_code refresh_token", "", true},
-		{NewClient{Client: storage.Client{Directory: "default", Kind: storage.ClientService}}, "client_secret_basic", "client_credentials", "", true},
+		}}, "", "RS256", true, "authorization_code refresh_token", "", true},
+		{NewClient{Client: storage.Client{Directory: "default", Kind: storage.ClientService}}, "", "RS256", false, "client_credentials", "", true},
 	}
 	o := newOffice(t)
 	for _, test := range tests {
@@ -59,6 +62,12 @@ func TestEveryKindOfClientHasItsDefaults(t *testing.T) {
 			if client.AuthMethod != test.authMethod || strings.Join(client.GrantTypes, " ") != test.grants ||
 				strings.Join(client.DefaultScopes, " ") != test.defaults {
 				t.Errorf("got %+v", client)
+			}
+			if claims := client.IDTokenClaims != nil && *client.IDTokenClaims; client.IDTokenAlgorithm != test.algorithm || claims != test.claims {
+				t.Errorf("ID tokens by %s, with claims %t", client.IDTokenAlgorithm, claims)
+			}
+			if client.TokenEndpointAuthMethod() != cmp.Or(test.authMethod, "client_secret_basic") {
+				t.Errorf("token_endpoint_auth_method %s", client.TokenEndpointAuthMethod())
 			}
 			if slices.Contains(client.DefaultScopes, ScopeLink) {
 				t.Error("the link scope is granted unasked")
