@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/argon2"
 
@@ -100,6 +101,101 @@ func TestRFC6749_2_3_ClientsAuthenticateByTheirMethods(t *testing.T) {
 				t.Errorf("status %d, WWW-Authenticate %q", a.status, a.header.Get("WWW-Authenticate"))
 			}
 		})
+	}
+}
+
+// TestRFC6749_5_2_AChallengeIsForTheAuthorizationHeader: libraries take a challenge for a question of the HTTP layer, and drop the
+// body that names the error.
+func TestRFC6749_5_2_AChallengeIsForTheAuthorizationHeader(t *testing.T) {
+	w := newWorld(t)
+	for path, body := range map[string]string{
+		"/oauth2/token": "grant_type=client_credentials&", "/oauth2/par": "", "/oauth2/revoke": "", "/oauth2/introspect": "",
+		"/federation/wechat/miniapp/profile": "code=x&", "/federation/wechat/miniapp/bindUser": "method=register&code=x&",
+	} {
+		byHeader := w.send(path, body, "Authorization", basic("mini", "wrong"))
+		if byHeader.status != http.StatusUnauthorized || !strings.HasPrefix(byHeader.header.Get("WWW-Authenticate"), "Basic ") {
+			t.Errorf("%s by the header: %d %v", path, byHeader.status, byHeader.header)
+		}
+		status, challenged := http.StatusBadRequest, false
+		if path == "/oauth2/introspect" { // RFC 7662 §2.3.
+			status, challenged = http.StatusUnauthorized, true
+		}
+		inBody := w.send(path, body+"client_id=mini&client_secret=wrong")
+		if inBody.status != status || (inBody.header.Get("WWW-Authenticate") != "") != challenged {
+			t.Errorf("%s in the body: %d %v", path, inBody.status, inBody.header)
+		}
+		for _, a := range []answer{byHeader, inBody} {
+			if a.text("error") != "invalid_client" || a.text("error_description") == "" {
+				t.Errorf("%s: %s", path, a.raw)
+			}
+		}
+	}
+}
+
+// TestInvalidClient_TheLogNamesTheCause and the remedy, each in a sentence of its own, while the client is told the same.
+func TestInvalidClient_TheLogNamesTheCause(t *testing.T) {
+	w := newWorld(t)
+	w.addMiniProgram("poster", func(c *storage.Client) { c.AuthMethod = "client_secret_post" })
+	w.addMiniProgram("off", func(c *storage.Client) { c.Disabled = true })
+	w.addMiniProgram("secretless", func(c *storage.Client) { c.Secrets = nil })
+	w.addService("public", func(c *storage.Client) { c.AuthMethod, c.Secrets = "none", nil })
+	w.addKeyed("keyed", signers()["ES256"])
+	key := signers()["ES256"]
+	form := func(client, secret string) func() answer {
+		return func() answer {
+			return w.send("/oauth2/token", "grant_type=client_credentials&client_id="+client+"&client_secret="+secret)
+		}
+	}
+	header := func(client, secret string) func() answer {
+		return func() answer {
+			return w.send("/oauth2/token", "grant_type=client_credentials", "Authorization", basic(client, secret))
+		}
+	}
+	asserted := func(client string, by signer, further ...any) func() answer {
+		return func() answer {
+			return w.asserted("/oauth2/token", by.sign(t, w.assertionClaims(client, further...), nil), ownGrant())
+		}
+	}
+	seen, told := map[string]string{}, map[string]bool{}
+	for name, row := range map[string]struct {
+		ask   func() answer
+		cause string
+	}{
+		"unknown client":         {header("nobody", secretOfMini), "no client of this directory has this client_id"},
+		"disabled":               {header("off", secretOfMini), "is disabled: enable it"},
+		"wrong secret":           {header("mini", "wrong"), "secret is wrong"},
+		"no secret registered":   {header("secretless", "wrong"), "has no secret"},
+		"post, Basic only":       {form("mini", secretOfMini), "sent in the body, and the client is restricted to client_secret_basic"},
+		"Basic, post only":       {header("poster", secretOfMini), "sent by Basic, and the client is restricted to client_secret_post"},
+		"no credentials":         {form("mini", ""), "no secret or assertion"},
+		"secret of a public one": {form("public", secretOfMini), "is public"},
+		"secret of a keyed one":  {form("keyed", secretOfMini), "authenticates by private_key_jwt"},
+		"assertion for a secret": {asserted("poster", key), "authenticates by a secret"},
+		"another key":            {asserted("keyed", newSigner("ES256", "key-ES256")), "no key that the client registered"},
+		"expired assertion":      {asserted("keyed", key, "exp", w.clock.Now().Add(-time.Minute).Unix()), "it has expired"},
+		"malformed header": {func() answer {
+			return w.send("/oauth2/token", "grant_type=client_credentials", "Authorization", "Bearer x")
+		}, "is not one of HTTP Basic"},
+	} {
+		before := len(w.log.String())
+		a := row.ask()
+		line := w.log.String()[before:]
+		if a.text("error") != "invalid_client" || !strings.Contains(line, `"cause":"`) || !strings.Contains(line, row.cause) {
+			t.Errorf("%s: got %s, logged %s", name, a.raw, line)
+		}
+		if strings.Contains(a.raw, row.cause) && name != "expired assertion" {
+			t.Errorf("%s: the client is told %s", name, a.raw)
+		}
+		if other := seen[row.cause]; other != "" {
+			t.Errorf("%s and %s are logged alike", name, other)
+		}
+		seen[row.cause] = name
+		if name != "expired assertion" {
+			told[a.text("error_description")] = true
+		}
+	}
+	if len(told) != 1 {
+		t.Errorf("clients are told apart: %v", told)
 	}
 }
 
