@@ -125,5 +125,20 @@ func (c Client) Document() Document {
 	return Document{Kind: KindClient, ID: Key(c.Directory, c.ID), Owner: c.Directory, CreatedAt: c.CreatedAt}
 }
 
+// AppIDClaim claims an AppID for one client of a directory, so that no two of its clients are one mini-program. What the
+// client's own record says counts: a claim of a client with another AppID claims nothing.
+type AppIDClaim struct {
+	Directory string `json:"directory"`
+	AppID     string `json:"app_id"`
+	Client    string `json:"client"`
+	// ClaimedAt says how long the claim stands although the client's record is not written yet.
+	ClaimedAt time.Time `json:"claimed_at,omitzero"`
+}
+
+// Document implements Record.
+func (c AppIDClaim) Document() Document {
+	return Document{Kind: KindAppID, ID: Key(c.Directory, c.AppID), CreatedAt: c.ClaimedAt}
+}
+
 // Key is the store key of what belongs to a directory. Directory IDs hold no slash, so keys of two directories never meet.
 func Key(directory, id string) string { return directory + "/" + id }

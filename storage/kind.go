@@ -8,6 +8,7 @@ const (
 	KindDirectory      Kind = "directories"
 	KindIssuerHost     Kind = "issuer_hosts"
 	KindClient         Kind = "clients"
+	KindAppID          Kind = "app_ids"
 	KindUser           Kind = "users"
 	KindIdentity       Kind = "identities"
 	KindGrant          Kind = "grants"
@@ -40,6 +41,7 @@ func Kinds() map[Kind]Indexes {
 		KindDirectory:      {Created: true},
 		KindIssuerHost:     {},
 		KindClient:         {Created: true},
+		KindAppID:          {},
 		KindUser:           {Created: true, Name: true, Due: true},
 		KindIdentity:       {Created: true},
 		KindGrant:          {Created: true},

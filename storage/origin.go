@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -23,6 +24,9 @@ func CheckOrigin(raw string) error {
 	}
 	if port := parsed.Port(); port == "443" && parsed.Scheme == "https" || port == "80" && parsed.Scheme == "http" {
 		return fmt.Errorf("must leave out :%s, which is the default", port)
+	}
+	if port, err := strconv.ParseUint(parsed.Port(), 10, 16); parsed.Port() != "" && (err != nil || port == 0) {
+		return fmt.Errorf("has port %s; a port is a number from 1 to 65535", parsed.Port())
 	}
 	if origin := parsed.Scheme + "://" + strings.ToLower(parsed.Host); raw != origin || strings.HasSuffix(parsed.Host, ":") {
 		return fmt.Errorf("must be an origin, lower case, without user, path, query or slash at the end: %s", strings.TrimSuffix(origin, ":"))

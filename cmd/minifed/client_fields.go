@@ -52,7 +52,7 @@ func (f *clientFields) authentication() {
 	f.text("auth-method", "client_secret_basic, client_secret_post, private_key_jwt or none; \"\", which is the default with a secret, accepts the secret by Basic and in the body", func(c *storage.Client) *string { return &c.AuthMethod })
 	f.text("auth-alg", "`algorithm` that it signs assertions with", func(c *storage.Client) *string { return &c.AuthAlgorithm })
 	f.text("jwks-uri", "`URI` of its public keys, for private_key_jwt", func(c *storage.Client) *string { return &c.JWKSURI })
-	f.flags.StringVar(&f.jwksFile, "jwks-file", "", "`file` of its public keys instead")
+	f.flags.StringVar(&f.jwksFile, "jwks-file", "", "`file` of its public keys instead; \"\" for none")
 }
 
 func (f *clientFields) browser() {
@@ -125,9 +125,10 @@ const (
 
 // readSubjectType reads what the flag says in words of its own.
 func (f *clientFields) readSubjectType() error {
-	switch f.subjectType {
-	case "":
+	if !f.flags.Changed("subject-type") {
 		return nil
+	}
+	switch f.subjectType {
 	case subjectPublic, subjectPairwise:
 		f.sets["subject-type"] = func(client *storage.Client) { client.Pairwise = f.subjectType == subjectPairwise }
 		return nil
@@ -139,6 +140,7 @@ func (f *clientFields) readSubjectType() error {
 // readJWKS reads the file of the public keys.
 func (f *clientFields) readJWKS() error {
 	if f.jwksFile == "" {
+		f.sets["jwks-file"] = func(client *storage.Client) { client.JWKS = nil }
 		return nil
 	}
 	content, err := readBounded(f.jwksFile, maxJWKSFile)

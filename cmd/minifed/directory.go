@@ -65,6 +65,7 @@ func newDirectoryFields(command *cobra.Command) *fields[storage.Directory] {
 	f.toggle("attach-by-phone", "let bindUser attach a WeChat user to the account that has the proven phone number", func(r *storage.Directory) *bool { return &r.Policy.AttachByPhone })
 	f.seconds("phone-fresh", "how long ago that number may have been verified, such as 180d", func(r *storage.Directory) *int64 { return &r.Policy.PhoneFresh })
 	f.lifetimes(func(r *storage.Directory) *storage.Lifetimes { return &r.Lifetimes })
+	f.sessionLifetimes(func(r *storage.Directory) *storage.Lifetimes { return &r.Lifetimes })
 	return f
 }
 

@@ -17,6 +17,7 @@ func linkingCommands(client storage.Client) (confirm, decline string) {
 
 // checkClients looks for clients that today's rules would not allow, and for those that lost a scope at an upgrade.
 func (e *examination) checkClients(directory storage.Directory, clients []storage.Client) {
+	e.checkAppIDs(clients)
 	for _, client := range clients {
 		check := fmt.Sprintf("client %s of %s", client.ID, client.Directory)
 		if admin.LinkingUnconfirmed(client) {
@@ -30,6 +31,23 @@ func (e *examination) checkClients(directory storage.Directory, clients []storag
 			}
 			e.warn(check, problem.Field+": "+problem.Text, "correct it: minifed client update "+client.ID+" --directory "+client.Directory)
 		}
+	}
+}
+
+// checkAppIDs looks for clients of one directory that are the same mini-program, which was not refused once.
+func (e *examination) checkAppIDs(clients []storage.Client) {
+	first := map[string]string{}
+	for _, client := range clients {
+		app := appIDOf(client)
+		if app == "" {
+			continue
+		}
+		if other, taken := first[app]; taken {
+			e.warn(fmt.Sprintf("client %s of %s", client.ID, client.Directory), fmt.Sprintf("has the AppID of client %s, %s: each can spend the other's codes", other, app),
+				"let the backends share one client, and delete the other: minifed client delete "+client.ID+" --directory "+client.Directory)
+			continue
+		}
+		first[app] = client.ID
 	}
 }
 

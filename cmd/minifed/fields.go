@@ -107,9 +107,14 @@ func (f *fields[R]) lifetimes(member func(*R) *storage.Lifetimes) {
 	f.seconds("id-token-lifetime", "how long ID tokens live"+unset, func(r *R) *int64 { return &member(r).IDToken })
 	f.seconds("refresh-idle-lifetime", "how long an unused refresh token lives"+unset, func(r *R) *int64 { return &member(r).RefreshIdle })
 	f.seconds("refresh-absolute-lifetime", "how long a grant can be refreshed at all"+unset, func(r *R) *int64 { return &member(r).RefreshAbsolute })
+	f.seconds("code-lifetime", "how long authorization codes live"+unset, func(r *R) *int64 { return &member(r).Code })
+}
+
+// sessionLifetimes adds the flags of how long browser sessions live, which the clients of a directory share.
+func (f *fields[R]) sessionLifetimes(member func(*R) *storage.Lifetimes) {
+	const unset = ", such as 10m, 12h or 30d; 0 for the default"
 	f.seconds("session-idle-lifetime", "how long an unused browser session lives"+unset, func(r *R) *int64 { return &member(r).SessionIdle })
 	f.seconds("session-absolute-lifetime", "how long a browser session lives at all"+unset, func(r *R) *int64 { return &member(r).SessionAbsolute })
-	f.seconds("code-lifetime", "how long authorization codes live"+unset, func(r *R) *int64 { return &member(r).Code })
 }
 
 // lifetimeFields are the lifetimes that are not the default.

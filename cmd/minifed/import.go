@@ -62,7 +62,8 @@ func importFrom(ctx context.Context, d *desk, path string, force bool) (held con
 		return contents{}, err
 	}
 	job := &importJob{console: d.console, path: path, master: master, force: force}
-	if held, err = job.read(func(storage.Document) error { return nil }); err != nil {
+	apps := miniPrograms{}
+	if held, err = job.read(apps.add); err != nil {
 		return contents{}, err
 	}
 	// 2. The store, claimed like a server's so that none runs on the file.
@@ -72,6 +73,9 @@ func importFrom(ctx context.Context, d *desk, path string, force bool) (held con
 	}
 	defer func() { err = errors.Join(err, job.engine.Close()) }()
 	if err := job.mayWrite(ctx); err != nil {
+		return contents{}, err
+	}
+	if err := apps.check(ctx, job.engine); err != nil {
 		return contents{}, err
 	}
 	// 3. Write, and read back.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -44,6 +45,14 @@ func checkRedirectURI(kind storage.ClientKind, raw string) error {
 	if err != nil {
 		return err
 	}
+	if err := checkReserved(parsed, authorizationResponseMembers()); err != nil {
+		return err
+	}
+	return checkReturn(kind, parsed)
+}
+
+// checkReturn checks scheme and host of a URI that a browser is sent to for a client.
+func checkReturn(kind storage.ClientKind, parsed *url.URL) error {
 	switch {
 	case parsed.Scheme == "https":
 		return requireHost(parsed)
@@ -111,11 +120,64 @@ func parseURI(raw string) (*url.URL, error) {
 	if strings.Contains(raw, "*") || strings.Contains(raw, `\`) {
 		return nil, errors.New("must be exact: no * and no backslash")
 	}
+	if err := checkPort(parsed); err != nil {
+		return nil, err
+	}
+	if _, err := url.ParseQuery(parsed.RawQuery); err != nil {
+		return nil, errors.New("must have a query of names and values, with & between them and %XX for other characters")
+	}
 	segments := strings.Split(parsed.Path, "/")
 	if slices.Contains(segments, ".") || slices.Contains(segments, "..") {
 		return nil, errors.New("must not have dot segments")
 	}
 	return parsed, nil
+}
+
+// checkPort refuses an empty port, and one that does not exist.
+func checkPort(parsed *url.URL) error {
+	if strings.HasSuffix(parsed.Host, ":") {
+		return errors.New("must not have a colon without a port")
+	}
+	if parsed.Port() == "" {
+		return nil
+	}
+	if port, err := strconv.ParseUint(parsed.Port(), 10, 16); err != nil || port == 0 {
+		return fmt.Errorf("has port %s; a port is a number from 1 to 65535", parsed.Port())
+	}
+	return nil
+}
+
+// authorizationResponseMembers are what an authorization response adds to a redirect URI (RFC 6749 §4.1.2 and §4.2.2, RFC 9207
+// §2, OpenID Connect Session Management §3, JARM §2.3).
+func authorizationResponseMembers() []string {
+	return []string{
+		"code", "state", "iss", "error", "error_description", "error_uri", "session_state", "response",
+		"access_token", "token_type", "expires_in", "scope", "id_token",
+	}
+}
+
+// checkReserved refuses a query whose names the response has too: the client could not tell the two apart, and an attacker who
+// registers or plants one could answer in minifed's name (RFC 6749 §3.1: no parameter more than once).
+func checkReserved(parsed *url.URL, reserved []string) error {
+	for name := range parsed.Query() {
+		if slices.Contains(reserved, name) {
+			return fmt.Errorf("must not have the parameter %q in its query: the response has one of that name (RFC 6749 §3.1)", name)
+		}
+	}
+	return nil
+}
+
+// checkPostLogoutURI is checkRedirectURI for a URI where people come back to after logout, with "state" added to it (OpenID
+// Connect RP-Initiated Logout §3).
+func checkPostLogoutURI(kind storage.ClientKind, raw string) error {
+	parsed, err := parseURI(raw)
+	if err != nil {
+		return err
+	}
+	if err := checkReserved(parsed, []string{"state"}); err != nil {
+		return err
+	}
+	return checkReturn(kind, parsed)
 }
 
 func requireHost(parsed *url.URL) error {

@@ -38,7 +38,8 @@ func checkClient(client storage.Client, algorithms []string) error {
 	p.checkLinking(client)
 	p.checkAlgorithms(client, algorithms)
 	p.checkSubjects(client)
-	p.checkLifetimes(client.Lifetimes)
+	p.checkClientLifetimes(client, rules)
+	p.checkMeaning(client, rules)
 	p.checkFederation(client)
 	return p.err()
 }
@@ -127,9 +128,8 @@ func (p *problems) checkRedirects(client storage.Client, rules kindRules) {
 	if rules.Browser && len(client.RedirectURIs) == 0 {
 		p.add("redirect_uris", "a %s client needs at least one", client.Kind)
 	}
-	redirect := func(uri string) error { return checkRedirectURI(client.Kind, uri) }
-	p.each("redirect_uris", client.RedirectURIs, maxURIs, redirect)
-	p.each("post_logout_redirect_uris", client.PostLogoutRedirectURIs, maxURIs, redirect)
+	p.each("redirect_uris", client.RedirectURIs, maxURIs, func(uri string) error { return checkRedirectURI(client.Kind, uri) })
+	p.each("post_logout_redirect_uris", client.PostLogoutRedirectURIs, maxURIs, func(uri string) error { return checkPostLogoutURI(client.Kind, uri) })
 	if client.Kind != storage.ClientSPA {
 		p.none("origins", client.Kind, client.Origins)
 	}

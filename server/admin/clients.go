@@ -47,11 +47,14 @@ func (s *Service) CreateClient(ctx context.Context, asked NewClient) (created *s
 	if secret, err = s.giveSecrets(&client, asked); err != nil {
 		return nil, "", err
 	}
+	if err := s.claimAppID(ctx, client); err != nil {
+		return nil, "", err
+	}
 	told := clientEntry(client.Directory, client.ID, "create")
 	told.details = map[string]string{"kind": string(client.Kind)}
 	created, err = create(ctx, s, clientName(client.Directory, client.ID), told, client)
 	if err != nil {
-		return nil, "", err
+		return nil, "", errors.Join(err, s.releaseAppID(ctx, client.Directory, client.ID, client.Federation))
 	}
 	return created, secret, nil
 }
@@ -139,8 +142,10 @@ func (s *Service) UpdateClient(ctx context.Context, directory, id, revision stri
 	if err != nil {
 		return nil, err
 	}
-	return s.changeClient(ctx, directory, id, revision, "update", func(client *storage.Client) error {
+	var left *storage.Federation
+	changed, err := s.changeClient(ctx, directory, id, revision, "update", func(client *storage.Client) error {
 		before := *client
+		left = before.Federation
 		if client.Federation != nil {
 			federation := *client.Federation
 			client.Federation = &federation
@@ -154,14 +159,27 @@ func (s *Service) UpdateClient(ctx context.Context, directory, id, revision stri
 		if err := checkClientChange(before, *client, SigningAlgorithms(owner.Record)); err != nil {
 			return err
 		}
-		return checkSector(before, *client)
+		if err := checkSector(before, *client); err != nil {
+			return err
+		}
+		if client.Federation == nil || before.Federation != nil && before.Federation.AppID == client.Federation.AppID {
+			return nil
+		}
+		return s.claimAppID(ctx, *client)
 	})
+	if err != nil {
+		return nil, err
+	}
+	return changed, s.releaseAppID(ctx, directory, id, left)
 }
 
 // keepClient puts back what an update does not alter.
 func keepClient(client *storage.Client, before storage.Client) {
 	client.Directory, client.ID, client.Kind = before.Directory, before.ID, before.Kind
 	client.Secrets, client.CreatedAt, client.Disabled = before.Secrets, before.CreatedAt, before.Disabled
+	if client.Lifetimes.SessionIdle == before.Lifetimes.SessionIdle && client.Lifetimes.SessionAbsolute == before.Lifetimes.SessionAbsolute {
+		client.Lifetimes.SessionIdle, client.Lifetimes.SessionAbsolute = 0, 0 // They never had an effect: see checkClientLifetimes.
+	}
 	if client.Federation != nil && before.Federation != nil {
 		client.Federation.AppSecret = before.Federation.AppSecret
 	}
@@ -201,13 +219,17 @@ func (s *Service) EnableClient(ctx context.Context, directory, id string) (*stor
 
 // DeleteClient removes a client. Its tokens are refused from then on.
 func (s *Service) DeleteClient(ctx context.Context, directory, id string) error {
-	if _, err := s.Client(ctx, directory, id); err != nil {
+	entry, err := s.Client(ctx, directory, id)
+	if err != nil {
 		return err
 	}
 	if err := s.audit(ctx, clientEntry(directory, id, "delete")); err != nil {
 		return err
 	}
-	return s.config.Engine.Delete(ctx, storage.KindClient, storage.Key(directory, id))
+	if err := s.config.Engine.Delete(ctx, storage.KindClient, storage.Key(directory, id)); err != nil {
+		return err
+	}
+	return s.releaseAppID(ctx, directory, id, entry.Record.Federation)
 }
 
 // RotateClientSecret gives a client a further secret, made or chosen, and returns it this once. The secrets before stay

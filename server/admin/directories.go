@@ -89,6 +89,9 @@ func (s *Service) UpdateDirectory(ctx context.Context, id, revision string, chan
 		if err := s.checkDirectory(*directory); err != nil {
 			return err
 		}
+		if err := s.checkSigners(ctx, before, *directory); err != nil {
+			return err
+		}
 		if err := s.ensureKeys(ctx, *directory); err != nil {
 			return err
 		}

@@ -23,6 +23,7 @@ func recordCases() []testCase {
 		{name: "grant", run: testRecord[storage.Grant]},
 		{name: "identity", run: testRecord[storage.Identity]},
 		{name: "issuer host", run: testRecord[storage.IssuerHost]},
+		{name: "AppID claim", run: testRecord[storage.AppIDClaim]},
 		{name: "master check", run: testRecord[storage.MasterCheck]},
 		{name: "merge candidate", run: testRecord[storage.MergeCandidate]},
 		{name: "pushed request", run: testRecord[storage.PushedRequest]},

@@ -1,0 +1,107 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/storagetest"
+)
+
+const secondApp = "wxfedcba9876543210"
+
+// another is a second mini-program's client.
+func another(appID string) NewClient {
+	asked := miniapp()
+	asked.ID, asked.Federation = "another", &storage.Federation{AppID: appID}
+	return asked
+}
+
+func wantTaken(t *testing.T, err error, holder string) {
+	t.Helper()
+	wantInvalid(t, err, "app_id")
+	if !strings.Contains(err.Error(), `client "`+holder+`"`) {
+		t.Errorf("the holder is not named: %v", err)
+	}
+}
+
+func TestClient_AnAppIDBelongsToOneClientOfADirectory(t *testing.T) {
+	o := newOffice(t)
+	_, _, err := o.CreateClient(t.Context(), miniapp())
+	must(t, err)
+	_, _, err = o.CreateClient(t.Context(), another("wx0123456789abcdef"))
+	wantTaken(t, err, "mini")
+	_, _, err = o.CreateClient(t.Context(), another(secondApp))
+	must(t, err)
+	_, err = o.UpdateClient(t.Context(), "default", "another", "", func(c *storage.Client) { c.Federation.AppID = "wx0123456789abcdef" })
+	wantTaken(t, err, "mini")
+	_, err = o.UpdateClient(t.Context(), "default", "another", "", func(c *storage.Client) { c.Name = "Another" })
+	must(t, err)
+
+	// Another directory is another world.
+	_, err = o.CreateDirectory(t.Context(), storage.Directory{ID: "shop", Name: "Shop"})
+	must(t, err)
+	elsewhere := miniapp()
+	elsewhere.Directory = "shop"
+	_, _, err = o.CreateClient(t.Context(), elsewhere)
+	must(t, err)
+}
+
+func TestClient_AnAppIDIsFreeWhenItsClientLeavesIt(t *testing.T) {
+	o := newOffice(t)
+	_, _, err := o.CreateClient(t.Context(), miniapp())
+	must(t, err)
+	must(t, o.DeleteClient(t.Context(), "default", "mini"))
+	_, _, err = o.CreateClient(t.Context(), another("wx0123456789abcdef"))
+	must(t, err)
+	_, err = o.UpdateClient(t.Context(), "default", "another", "", func(c *storage.Client) { c.Federation.AppID = secondApp })
+	must(t, err)
+	_, _, err = o.CreateClient(t.Context(), miniapp())
+	must(t, err)
+}
+
+func TestClient_AFailedCreationGivesTheAppIDBack(t *testing.T) {
+	o := newOffice(t)
+	lost := errors.New("no disk")
+	o.engine.Before = func(_ context.Context, operation storagetest.Operation) error {
+		if operation.Kind == storage.KindClient && operation.Write() {
+			return lost
+		}
+		return nil
+	}
+	if _, _, err := o.CreateClient(t.Context(), miniapp()); !errors.Is(err, lost) {
+		t.Fatalf("error %v", err)
+	}
+	o.engine.Before = nil
+	_, _, err := o.CreateClient(t.Context(), another("wx0123456789abcdef"))
+	must(t, err)
+}
+
+// TestClient_OfTwoWithOneAppIDAtOnceOneIsMade stops the first creation between its claim and its record.
+func TestClient_OfTwoWithOneAppIDAtOnceOneIsMade(t *testing.T) {
+	o := newOffice(t)
+	first := miniapp().Client
+	must(t, o.claimAppID(t.Context(), first))
+	if _, _, err := o.CreateClient(t.Context(), another("wx0123456789abcdef")); !errors.Is(err, ErrRefused) {
+		t.Errorf("error %v", err)
+	}
+	o.at = o.at.Add(claimTime) // The first one never came.
+	_, _, err := o.CreateClient(t.Context(), another("wx0123456789abcdef"))
+	must(t, err)
+	_, _, err = o.CreateClient(t.Context(), miniapp())
+	wantTaken(t, err, "another")
+}
+
+// TestClient_AnAppIDOfAnOldClientIsTaken is of a client that was made before claims were kept.
+func TestClient_AnAppIDOfAnOldClientIsTaken(t *testing.T) {
+	o := newOffice(t)
+	old := miniapp().Client
+	old.CreatedAt = o.at.Add(-time.Hour)
+	_, err := storage.Insert(t.Context(), o.engine, old)
+	must(t, err)
+	_, _, err = o.CreateClient(t.Context(), another("wx0123456789abcdef"))
+	wantTaken(t, err, "mini")
+}
