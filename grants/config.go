@@ -39,6 +39,11 @@ type MiniProgramConfig struct {
 	// the total timeout of the Exchanger. Zero means 5 s. It has no effect without a Repeater.
 	RepeatWait time.Duration
 
+	// SingleProcess says that no other process makes grants in this store. A code that WeChat calls used, and that this
+	// process did not spend within RepeatWait, is then refused at once: no grant can come of it. Another backend of the
+	// same mini-program has used it.
+	SingleProcess bool
+
 	// Now is the clock for expiries. Nil means time.Now.
 	Now func() time.Time
 }
@@ -68,6 +73,7 @@ func NewMiniProgramFactory(cfg MiniProgramConfig) compose.Factory {
 			defaultAudience: cfg.DefaultAudience,
 			timeout:         cmp.Or(cfg.Timeout, defaultTimeout),
 			repeatWait:      cmp.Or(cfg.RepeatWait, defaultRepeatWait),
+			singleProcess:   cfg.SingleProcess,
 			now:             cfg.Now,
 			config:          config,
 			storage:         storage,

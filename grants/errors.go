@@ -200,6 +200,9 @@ func FromWeChat(err error) *Error {
 		return RateLimited(err)
 	case wechat.ClassConfig:
 		return Misconfigured(err)
+	case wechat.ClassUnknown:
+		return NewCode("WeChat answered errcode "+strconv.Itoa(e.Code)+", which this server does not know, and the code may be spent. "+
+			"Call wx.login again and send the new code; if that fails too, the operator of this server finds the errcode and its rid in the log.", err)
 	default:
 		return lostAnswer(err)
 	}

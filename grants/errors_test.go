@@ -36,6 +36,7 @@ func TestErrorTable(t *testing.T) {
 		{"code malformed or unknown (40029)", code2Session(40029, wechat.ClassCode), 400, "invalid_request", "new_code", ""},
 		{"code used (40163)", code2Session(40163, wechat.ClassCode), 400, "invalid_request", "new_code", ""},
 		{"code expired (42003)", code2Session(42003, wechat.ClassCode), 400, "invalid_request", "new_code", ""},
+		{"an errcode that is not known", code2Session(99999, wechat.ClassUnknown), 400, "invalid_request", "new_code", ""},
 		{"answer lost on the way", code2Session(0, wechat.ClassAmbiguous), 400, "invalid_request", "new_code", ""},
 		{"deadline of an exchanger of one's own", exchanger(fmt.Errorf("mine: %w", context.DeadlineExceeded)), 400, "invalid_request", "new_code", ""},
 		{"repeat with other parameters", resolver(grants.RepeatDiffers()), 400, "invalid_request", "repeat_differs", ""},

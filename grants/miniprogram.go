@@ -23,6 +23,7 @@ type MiniProgramHandler struct {
 	defaultAudience func(context.Context, fosite.Client) []string
 	timeout         time.Duration
 	repeatWait      time.Duration
+	singleProcess   bool
 	now             func() time.Time
 
 	config interface {
@@ -43,7 +44,8 @@ type MiniProgramHandler struct {
 	idStrategy      openid.OpenIDConnectTokenStrategy
 
 	flights flights
-	fault   error // what the factory missed; nil when all is there
+	spent   spentCodes // by this process; kept only with singleProcess
+	fault   error      // what the factory missed; nil when all is there
 }
 
 var _ fosite.TokenEndpointHandler = (*MiniProgramHandler)(nil)

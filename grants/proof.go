@@ -22,7 +22,7 @@ func (h *MiniProgramHandler) subject(ctx context.Context, exchange Exchange) (Su
 	if found || err != nil {
 		return subject, err
 	}
-	key := flightKey{h.config.GetIDTokenIssuer(ctx), exchange.Client.GetID(), exchange.Code}
+	key := h.key(ctx, exchange)
 	flight, leads := h.flights.join(key)
 	if leads {
 		return h.lead(ctx, key, flight, exchange)
@@ -60,16 +60,37 @@ func (h *MiniProgramHandler) prove(ctx context.Context, exchange Exchange) (Subj
 	defer cancel()
 	session, err := h.exchanger.ExchangeCode(ctx, exchange.Client, exchange.Code)
 	if errors.Is(err, wechat.ErrCodeUsed) && h.repeater != nil {
-		return h.await(ctx, exchange, err)
+		return h.afterUse(ctx, exchange, err)
 	}
 	if err != nil {
 		return Subject{}, FromWeChat(err)
+	}
+	if h.singleProcess {
+		h.spent.add(h.key(ctx, exchange), h.now())
 	}
 	subject, err := h.resolver.ResolveSubject(ctx, exchange, session)
 	if err != nil {
 		return Subject{}, protocolError(err)
 	}
 	return subject, nil
+}
+
+// afterUse waits for the grant of a code that WeChat calls used, unless only this process could make it and did not spend the
+// code.
+func (h *MiniProgramHandler) afterUse(ctx context.Context, exchange Exchange, cause error) (Subject, error) {
+	if h.singleProcess && !h.spent.within(h.key(ctx, exchange), h.now(), h.repeatWait) {
+		subject, found, err := h.repeat(ctx, exchange)
+		if found || err != nil {
+			return subject, err
+		}
+		return Subject{}, NewCode("The code was used before, and not at this server: perhaps another backend of this mini-program exchanged it. "+
+			"Call wx.login again and send the new code here alone.", cause)
+	}
+	return h.await(ctx, exchange, cause)
+}
+
+func (h *MiniProgramHandler) key(ctx context.Context, exchange Exchange) flightKey {
+	return flightKey{h.config.GetIDTokenIssuer(ctx), exchange.Client.GetID(), exchange.Code}
 }
 
 const firstPoll = 20 * time.Millisecond

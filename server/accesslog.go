@@ -14,7 +14,7 @@ type accessLog struct {
 
 func (l accessLog) log(r *http.Request, answer *recorder, elapsed time.Duration) {
 	c := callOf(r.Context())
-	level := levelOf(answer.status)
+	level := max(levelOf(answer.status), c.levelOfCause())
 	if !l.logger.Enabled(r.Context(), level) {
 		return
 	}

@@ -79,12 +79,20 @@ func (c *call) outcome() []slog.Attr {
 		attributes = append(attributes, slog.String("cause", cause.Error()))
 	}
 	if refused, ok := errors.AsType[*wechat.Error](c.cause); ok {
-		attributes = append(attributes, slog.Int("errcode", refused.Code), slog.String("rid", refused.RID))
-		if refused.Class == wechat.ClassConfig {
+		attributes = append(attributes, slog.Int("errcode", refused.Code), slog.String("class", refused.Class.String()), slog.String("rid", refused.RID))
+		if refused.Class == wechat.ClassConfig || refused.Class == wechat.ClassUnknown {
 			attributes = append(attributes, slog.String("remedy", Remedy(refused.Code)))
 		}
 	}
 	return attributes
+}
+
+// levelOfCause is Warn for an errcode of WeChat that is not known here, whatever the status.
+func (c *call) levelOfCause() slog.Level {
+	if c.failure != nil && isClass(c.cause, wechat.ClassUnknown) {
+		return slog.LevelWarn
+	}
+	return slog.LevelDebug
 }
 
 // operatorText is the error with what caused it; fosite's own text is the error code alone.

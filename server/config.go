@@ -59,6 +59,10 @@ type Config struct {
 	// long for its grant; optional, 5 s.
 	WeChatTimeout time.Duration
 
+	// SingleProcess says that no other process serves from Engine, as with a SQLite file. A code that another backend spent is
+	// then refused without that wait.
+	SingleProcess bool
+
 	// ClientRate is how many requests a second an authenticated client may make of this process, and ClientBurst how many at
 	// once after a pause; optional, 5000 and twice the rate. A public client has as much from each address.
 	ClientRate  int

@@ -17,7 +17,9 @@ type exchange struct {
 	Resolver  grants.SubjectResolver
 	// Timeout bounds the work of one request, RepeatWait the wait for the grant of a code that another instance exchanges.
 	Timeout, RepeatWait time.Duration
-	Now                 func() time.Time
+	// SingleProcess says that there is no other instance.
+	SingleProcess bool
+	Now           func() time.Time
 }
 
 // factory is the grant of package grants (RFC 8693), with the defaults of the client's record.
@@ -39,8 +41,9 @@ func (e exchange) factory() compose.Factory {
 			}
 			return known.DefaultAudience()
 		},
-		Timeout:    e.Timeout,
-		RepeatWait: e.RepeatWait,
-		Now:        e.Now,
+		Timeout:       e.Timeout,
+		RepeatWait:    e.RepeatWait,
+		SingleProcess: e.SingleProcess,
+		Now:           e.Now,
 	})
 }

@@ -118,7 +118,7 @@ func (f *federation) attachByPhone(
 	case isClass(err, wechat.ClassCode):
 		failures.failed(ctx, guesser)
 		return person{}, f.proofFailed(ctx, v.pending, newPhoneCode(err))
-	case isClass(err, wechat.ClassAmbiguous):
+	case isClass(err, wechat.ClassAmbiguous), isClass(err, wechat.ClassUnknown):
 		return person{}, newPhoneCode(err) // It may be spent.
 	case err != nil:
 		return person{}, err

@@ -127,7 +127,7 @@ func (s *Server) newGrants(p *parts) (*fosite.Fosite, *dispatcher, error) {
 	configuration.AuthorizeEndpointHandlers = fosite.AuthorizeEndpointHandlers{codeFlow}
 	return newProvider(configuration, s.store, strategy, grantFactories{
 		grants.GrantType: {exchange{
-			Exchanger: users, Resolver: users, Timeout: c.RequestTimeout, RepeatWait: c.WeChatTimeout, Now: c.Now,
+			Exchanger: users, Resolver: users, Timeout: c.RequestTimeout, RepeatWait: c.WeChatTimeout, SingleProcess: c.SingleProcess, Now: c.Now,
 		}.factory()},
 		string(fosite.GrantTypeAuthorizationCode): {codeFlow.factory},
 		string(fosite.GrantTypeRefreshToken):      {refreshFactory(s.store, strategy)},
@@ -147,8 +147,10 @@ func (s *Server) endpoints() ([]endpoint, error) {
 		return nil, err
 	}
 	c := s.config
-	token := &tokenEndpoint{provider: provider, timeout: c.RequestTimeout, codes: newLatches(), settle: p.vouched.settle,
-		begin: func(ctx context.Context) context.Context { return (&visit{endpoint: routeToken}).in(ctx) }}
+	token := &tokenEndpoint{
+		provider: provider, timeout: c.RequestTimeout, codes: newLatches(), settle: p.vouched.settle,
+		begin: func(ctx context.Context) context.Context { return (&visit{endpoint: routeToken}).in(ctx) },
+	}
 	authorize := s.newAuthorize(codes{provider: provider, store: s.store, subjects: p.subjects, now: c.Now}, p.views.failure)
 	return append([]endpoint{ // in the order of how often they are asked: the routes are tried one after the other
 		token,

@@ -142,7 +142,7 @@ func TestCallsToWeChatAreCountedByAPIAndClass(t *testing.T) {
 		t.Fatal(err)
 	}
 	// An increase from nothing to one is none to Prometheus, and one login may be all that tells of a wrong AppSecret.
-	for _, outcome := range []string{"ok", "ambiguous", "unsent", "code", "blocked", "rate", "busy", "config", "token"} {
+	for _, outcome := range []string{"ok", "ambiguous", "unsent", "code", "blocked", "rate", "busy", "config", "token", "unknown"} {
 		want := "minifed_wechat_calls_total{api=code2Session,outcome=" + outcome + "} 0"
 		if series := gathered(t, registry); !slices.Contains(series, want) {
 			t.Errorf("before the first call: no %s among %v", want, series)

@@ -240,3 +240,21 @@ func TestAnAppIDThatHangsIsTheOnlyOneThatWaits(t *testing.T) {
 		}
 	}
 }
+
+func TestUnknownErrcode_IsNamedToTheClientAndLogged(t *testing.T) {
+	w := newWorld(t)
+	app := w.addMiniProgram("unknown", func(*storage.Client) {})
+	app.Fail(wechattest.Code2Session, wechattest.Fault{Errcode: 99999})
+	a := w.exchange("unknown", app.Login("alice"))
+	description, _ := a.body["error_description"].(string)
+	if a.status != http.StatusBadRequest || a.body["reason"] != "new_code" || !strings.Contains(description, "errcode 99999") || strings.Contains(description, "lost") {
+		t.Errorf("answer %d %v", a.status, a.body)
+	}
+	found := false
+	for line := range strings.Lines(w.log.String()) {
+		found = found || strings.Contains(line, `"level":"WARN"`) && strings.Contains(line, `"errcode":99999,"class":"unknown","rid":"`) && strings.Contains(line, `"remedy":`)
+	}
+	if !found {
+		t.Errorf("log: %s", w.log.String())
+	}
+}

@@ -29,7 +29,7 @@ func MeasureWeChat(registry prometheus.Registerer) (observe func(wechat.Observat
 	}
 	// The series of logins are there from the start: Prometheus sees no increase in a counter that appears with its first event.
 	calls.WithLabelValues(loginAPI, "ok")
-	for class := wechat.ClassAmbiguous; class <= wechat.ClassToken; class++ {
+	for class := wechat.ClassAmbiguous; class <= wechat.ClassUnknown; class++ {
 		calls.WithLabelValues(loginAPI, class.String())
 	}
 	return func(seen wechat.Observation) {

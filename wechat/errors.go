@@ -11,7 +11,7 @@ type Class int
 
 const (
 	// ClassAmbiguous says that the request was (or may have been) written and no usable answer came back, so a single-use
-	// code may be spent: ask the mini-program for a new one. An errcode that is not known here is of this class too.
+	// code may be spent: ask the mini-program for a new one.
 	ClassAmbiguous Class = iota
 	// ClassUnsent says that nothing was written (DNS, connect, TLS, breaker open, concurrency limit): the code is still good.
 	ClassUnsent
@@ -28,9 +28,12 @@ const (
 	ClassConfig
 	// ClassToken says that the app access token is void (40001, 40014, 42001), although the client renewed it once by itself.
 	ClassToken
+	// ClassUnknown says that WeChat answered an errcode that is not known here. A single-use code may be spent.
+	ClassUnknown
 )
 
-// String is the class as a metric label or log value: "ambiguous", "unsent", "code", "blocked", "rate", "busy", "config" or "token".
+// String is the class as a metric label or log value: "ambiguous", "unsent", "code", "blocked", "rate", "busy", "config",
+// "token" or "unknown".
 func (c Class) String() string {
 	switch c {
 	case ClassAmbiguous:
@@ -141,6 +144,6 @@ func classify(k call, code int) Class {
 		47001, 48001, 50004, 50007, 85096, 87008, 89503, 89506, 89507:
 		return ClassConfig
 	default:
-		return ClassAmbiguous
+		return ClassUnknown
 	}
 }

@@ -104,7 +104,7 @@ func health(ctx context.Context, failure *Error) outcome {
 		return healthy
 	case errors.Is(ctx.Err(), context.Canceled):
 		return unknown
-	case failure.Class == ClassBusy, failure.Class == ClassUnsent, failure.Class == ClassAmbiguous && failure.Code == 0:
+	case failure.Class == ClassBusy, failure.Class == ClassUnsent, failure.Class == ClassAmbiguous:
 		return unhealthy
 	default:
 		return healthy

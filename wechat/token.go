@@ -161,12 +161,12 @@ func (c *Client) fetchToken(ctx context.Context, app App) (tokenAnswer, *Error) 
 // withoutToken is the error of a call that was not made because no token could be had: whatever became of the token's
 // request, nothing of this call was sent.
 func (k call) withoutToken(failure *Error) *Error {
-	if failure.Class != ClassAmbiguous {
+	if failure.Class != ClassAmbiguous && failure.Class != ClassUnknown {
 		return failure
 	}
 	unsent := *failure
 	unsent.Class = ClassUnsent
-	if unsent.Cause == nil {
+	if unsent.Cause == nil && unsent.Code == 0 {
 		unsent.Cause = errors.New("no access token")
 	}
 	return &unsent

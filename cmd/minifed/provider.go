@@ -118,7 +118,9 @@ func (p *provider) build(ctx context.Context, c *console, registry prometheus.Re
 	if err != nil {
 		return nil, err
 	}
+	_, distributed := p.store.(*mongodb.Engine)
 	return server.New(server.Config{
+		SingleProcess: !distributed,
 		PublicURL: p.config.PublicURL, DefaultDirectory: id, Engine: p.engine, Keys: p.ring, Secrets: p.secrets, Master: p.master,
 		WeChat: calls, Now: c.now, Rand: c.random, Logger: p.logger, Metrics: registry, TrustedProxies: proxies,
 		RequestTimeout: p.config.Listen.RequestTimeout, WeChatTimeout: p.config.WeChat.Timeout,
