@@ -58,7 +58,7 @@ func newWorldWith(t testing.TB, change func(*identity.Config)) *world {
 	w.hooks = &storagetest.Hooks{Engine: w.memory}
 	cfg := identity.Config{
 		Engine: w.hooks, Now: w.clock.Now, Rand: &source{random: rand.NewChaCha8([32]byte{1})}, Logger: slog.New(slog.DiscardHandler),
-		Argon2: identity.Argon2{Memory: 8, Time: 1, Threads: 1}, Hashing: 2,
+		Argon2: identity.Argon2{Memory: 8, Time: 1, Threads: 1},
 	}
 	change(&cfg)
 	service, err := identity.New(cfg)

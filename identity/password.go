@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -117,26 +116,26 @@ func parseParameters(text string) (Argon2, error) {
 	return parsed, parsed.validate()
 }
 
-// hasher hashes passwords, a few at a time.
+// hasher hashes passwords.
 type hasher struct {
+	*Hashing
 	params Argon2
-	slots  chan struct{}
 	rand   io.Reader
 	// decoy is verified against where there is no hash: no password matches it, and it takes as long.
 	decoy PasswordHash
 }
 
-func newHasher(params Argon2, limit int, rand io.Reader) (*hasher, error) {
+func newHasher(params Argon2, hashing *Hashing, rand io.Reader) (*hasher, error) {
 	if params == (Argon2{}) {
 		params = DefaultArgon2()
 	}
 	if err := params.validate(); err != nil {
 		return nil, err
 	}
-	if limit <= 0 {
-		limit = runtime.GOMAXPROCS(0)
+	if hashing == nil {
+		hashing = NewHashing(0, 0)
 	}
-	h := &hasher{params: params, slots: make(chan struct{}, limit), rand: rand}
+	h := &hasher{Hashing: hashing, params: params, rand: rand}
 	h.decoy = PasswordHash{Argon2: params, Salt: make([]byte, saltSize), Hash: make([]byte, hashSize)}
 	for _, random := range [][]byte{h.decoy.Salt, h.decoy.Hash} {
 		if _, err := io.ReadFull(rand, random); err != nil {
@@ -148,30 +147,19 @@ func newHasher(params Argon2, limit int, rand io.Reader) (*hasher, error) {
 
 // hash returns a new hash of a password, or ErrBusy.
 func (h *hasher) hash(ctx context.Context, password string) (PasswordHash, error) {
-	hash := PasswordHash{Argon2: h.params, Salt: make([]byte, saltSize)}
+	hash := PasswordHash{Argon2: h.params, Salt: make([]byte, saltSize), Hash: make([]byte, hashSize)}
 	if _, err := io.ReadFull(h.rand, hash.Salt); err != nil {
 		return PasswordHash{}, fmt.Errorf("identity: randomness: %w", err)
 	}
 	var err error
-	hash.Hash, err = h.derive(ctx, password, hash, hashSize)
+	hash.Hash, err = h.Key(ctx, []byte(norm.NFC.String(password)), hash)
 	return hash, err
 }
 
 // verify reports whether a password has a hash, in constant time, or ErrBusy.
 func (h *hasher) verify(ctx context.Context, password string, hash PasswordHash) (bool, error) {
-	derived, err := h.derive(ctx, password, hash, uint32(len(hash.Hash)))
+	derived, err := h.Key(ctx, []byte(norm.NFC.String(password)), hash)
 	return err == nil && subtle.ConstantTimeCompare(derived, hash.Hash) == 1, err
-}
-
-func (h *hasher) derive(ctx context.Context, password string, with PasswordHash, size uint32) ([]byte, error) {
-	select {
-	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
-	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: %w", ErrBusy, context.Cause(ctx))
-	}
-	normal := norm.NFC.String(password)
-	return argon2.IDKey([]byte(normal), with.Salt, with.Time, with.Memory, with.Threads, size), nil
 }
 
 // SetPassword gives a user a password. It answers *InvalidError if the password is too short, too long, the username, or

@@ -29,8 +29,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Argon2 is what passwords are hashed with; the zero value is DefaultArgon2.
 	Argon2 Argon2
-	// Hashing bounds how many passwords are hashed at once, each with Argon2.Memory; 0 is GOMAXPROCS.
-	Hashing int
+	// Hashing computes the hashes; nil is NewHashing(0, 0).
+	Hashing *Hashing
 	// Breached knows passwords that are in circulation; nil knows the most common ones.
 	Breached BreachedList
 }

@@ -45,9 +45,10 @@ type Config struct {
 
 	// Mailer sends mail to users; optional: without one, pages offer nothing that needs mail.
 	Mailer Mailer
-	// Argon2 is what the passwords of users are hashed with, Hashing how many at once; optional, as package identity says.
+	// Argon2 is what the passwords of users are hashed with, Hashing computes these hashes and those of client secrets; optional,
+	// as package identity says.
 	Argon2  identity.Argon2
-	Hashing int
+	Hashing *identity.Hashing
 	// Breached knows passwords that are in circulation, and keeps people from choosing them; optional, as package identity says.
 	Breached identity.BreachedList
 

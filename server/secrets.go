@@ -8,23 +8,29 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
-	"golang.org/x/crypto/argon2"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/storage"
 )
 
-// secrets verifies client secrets: generated ones, which are too long to guess, by one SHA-256, chosen ones by argon2id,
-// once: what was right is remembered under a key of this process.
+// argon2id computes the hash of a secret with the parameters and the salt of another, as *identity.Hashing does.
+type argon2id interface {
+	Key(ctx context.Context, secret []byte, with identity.PasswordHash) ([]byte, error)
+}
+
+// secrets verifies client secrets: generated ones, which are too long to guess, by one SHA-256, chosen ones by argon2id. A
+// chosen secret that was right is remembered, as a MAC under a key of this process, so that it is hashed once.
 type secrets struct {
-	key [sha256.Size]byte
-	// slots bounds how many chosen secrets are hashed at once: each takes some 20 MiB and 20 ms.
-	slots chan struct{}
+	key     [sha256.Size]byte
+	hashing argon2id
+	// flights lets requests that show the same secret at the same time wait for one hash.
+	flights singleflight.Group
 
 	mu   sync.Mutex
 	good map[[sha256.Size]byte]struct{} // guarded by mu
@@ -35,10 +41,13 @@ const (
 	fastHash = "sha256:"
 	// goodSize bounds how many chosen secrets are remembered.
 	goodSize = 1024
+	// hashTimeout bounds one hash and the wait for its turn. It does not end with the request that began it, because others
+	// wait for the same hash.
+	hashTimeout = 10 * time.Second
 )
 
-func newSecrets(random io.Reader) (*secrets, error) {
-	s := &secrets{slots: make(chan struct{}, runtime.GOMAXPROCS(0)), good: map[[sha256.Size]byte]struct{}{}}
+func newSecrets(random io.Reader, hashing argon2id) (*secrets, error) {
+	s := &secrets{hashing: hashing, good: map[[sha256.Size]byte]struct{}{}}
 	if _, err := io.ReadFull(random, s.key[:]); err != nil {
 		return nil, fmt.Errorf("server: randomness: %w", err)
 	}
@@ -74,7 +83,7 @@ func (s *secrets) isChosen(ctx context.Context, client storage.Client, secret st
 	return false, nil
 }
 
-// chosen verifies a secret that somebody chose.
+// chosen verifies a chosen secret.
 func (s *secrets) chosen(ctx context.Context, client storage.Client, hash, secret string) (bool, error) {
 	mac := hmac.New(sha256.New, s.key[:])
 	mac.Write([]byte(storage.Digest(client.Directory, client.ID, hash, secret)))
@@ -82,11 +91,22 @@ func (s *secrets) chosen(ctx context.Context, client storage.Client, hash, secre
 	if s.remembers(mark) {
 		return true, nil
 	}
-	good, err := s.verify(ctx, hash, secret)
-	if good && err == nil {
-		s.remember(mark)
+	done := s.flights.DoChan(string(mark[:]), func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), hashTimeout)
+		defer cancel()
+		good, err := s.verify(ctx, hash, secret)
+		if good && err == nil {
+			s.remember(mark)
+		}
+		return good, err
+	})
+	select {
+	case result := <-done:
+		good, _ := result.Val.(bool)
+		return good, result.Err
+	case <-ctx.Done():
+		return false, unavailable(ctx.Err())
 	}
-	return good, err
 }
 
 // verify reports whether secret has hash, an argon2id PHC string, in constant time.
@@ -95,13 +115,10 @@ func (s *secrets) verify(ctx context.Context, hash, secret string) (bool, error)
 	if err != nil {
 		return false, fmt.Errorf("server: client secret: %w", err)
 	}
-	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
-	case <-ctx.Done():
-		return false, unavailable(ctx.Err())
+	derived, err := s.hashing.Key(ctx, []byte(secret), stored)
+	if err != nil {
+		return false, unavailable(err)
 	}
-	derived := argon2.IDKey([]byte(secret), stored.Salt, stored.Time, stored.Memory, stored.Threads, uint32(len(stored.Hash)))
 	return subtle.ConstantTimeCompare(derived, stored.Hash) == 1, nil
 }
 

@@ -90,12 +90,16 @@ type parts struct {
 
 func (s *Server) newParts() (*parts, error) {
 	c := s.config
-	secrets, err := newSecrets(c.Rand)
+	hashing := c.Hashing
+	if hashing == nil {
+		hashing = identity.NewHashing(0, 0)
+	}
+	secrets, err := newSecrets(c.Rand, hashing)
 	if err != nil {
 		return nil, err
 	}
 	people, err := identity.New(identity.Config{
-		Engine: c.Engine, Now: c.Now, Rand: c.Rand, Logger: c.Logger, Argon2: c.Argon2, Hashing: c.Hashing, Breached: c.Breached,
+		Engine: c.Engine, Now: c.Now, Rand: c.Rand, Logger: c.Logger, Argon2: c.Argon2, Hashing: hashing, Breached: c.Breached,
 	})
 	if err != nil {
 		return nil, err

@@ -30,6 +30,8 @@ type deployment struct {
 	ring    *keys.Ring
 	secrets *keys.Secrets
 	admin   *admin.Service
+	// hashing bounds the hashes of the whole process.
+	hashing *identity.Hashing
 	// madeMasterKey is the file of the master key, if it was made now.
 	madeMasterKey string
 }
@@ -110,9 +112,10 @@ func (d *deployment) assemble(ctx context.Context, c *console, logger *slog.Logg
 	if d.secrets, err = keys.NewSecrets(config); err != nil {
 		return err
 	}
+	d.hashing = d.config.Passwords.bounds()
 	people, err := identity.New(identity.Config{
 		Engine: d.engine, Now: c.now, Rand: c.random, Logger: logger,
-		Argon2: d.config.Passwords.Argon2.parameters(), Hashing: d.config.Passwords.Hashing,
+		Argon2: d.config.Passwords.Argon2.parameters(), Hashing: d.hashing,
 	})
 	if err != nil {
 		return err

@@ -72,6 +72,7 @@ func (e *examination) run(ctx context.Context, flags *settings) {
 	}
 	e.config = config
 	e.checkConfiguration()
+	e.checkMemory()
 	opened := e.openStore(ctx)
 	if opened != nil {
 		defer func() { _ = opened.close() }() // Nothing was written that matters.

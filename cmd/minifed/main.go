@@ -12,7 +12,7 @@ import (
 func main() {
 	signal.Ignore(syscall.SIGPIPE) // a reader that goes away is an error of the write, and leaves time to clean up
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	tuneCollector()
+	tuneMemory(os.DirFS("/"))
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
 	os.Exit(run(ctx, os.Args[1:], processConsole()))
 }

@@ -126,7 +126,7 @@ func (p *provider) build(ctx context.Context, c *console, registry prometheus.Re
 		RequestTimeout: p.config.Listen.RequestTimeout, WeChatTimeout: p.config.WeChat.Timeout,
 		ClientRate: p.config.Clients.Rate, ClientBurst: p.config.Clients.Burst,
 		Mailer: p.config.Mail.mailer(c.now, c.err),
-		Argon2: p.config.Passwords.Argon2.parameters(), Hashing: p.config.Passwords.Hashing,
+		Argon2: p.config.Passwords.Argon2.parameters(), Hashing: p.hashing,
 		Fetch: server.Fetch{AllowPrivate: p.config.Clients.Fetch == fetchAny},
 	})
 }

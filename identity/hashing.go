@@ -1,0 +1,63 @@
+package identity
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+
+	"golang.org/x/crypto/argon2"
+	"golang.org/x/sync/semaphore"
+)
+
+// Hashing computes argon2id hashes. It bounds how many run at once and how much memory they take, and is shared by everything
+// in a process that hashes: passwords of users and chosen secrets of clients. It is safe for concurrent use.
+type Hashing struct {
+	slots  *semaphore.Weighted
+	memory *semaphore.Weighted
+	// limit is the size of memory in KiB.
+	limit int64
+	// garbage is the memory in KiB of hashes that ended since the last collection.
+	garbage atomic.Int64
+	collect func()
+	derive  func(password, salt []byte, time, memory uint32, threads uint8, size uint32) []byte
+}
+
+// NewHashing returns a Hashing that runs at most atOnce hashes (0 is GOMAXPROCS), which together take at most memory bytes
+// (0 is what atOnce hashes of DefaultArgon2 take). A hash that takes more than memory runs alone.
+//
+// The garbage collector runs after every memory bytes of finished hashes, so that the next hashes reuse them. Running and
+// finished hashes together take at most twice that memory, whatever the collector's target is.
+func NewHashing(atOnce int, memory int64) *Hashing {
+	if atOnce <= 0 {
+		atOnce = runtime.GOMAXPROCS(0)
+	}
+	limit := memory >> 10
+	if limit <= 0 {
+		limit = int64(atOnce) * int64(DefaultArgon2().Memory)
+	}
+	return &Hashing{
+		slots: semaphore.NewWeighted(int64(atOnce)), memory: semaphore.NewWeighted(limit), limit: limit,
+		collect: runtime.GC, derive: argon2.IDKey,
+	}
+}
+
+// Key returns the argon2id hash, of the length of with.Hash, of a secret with the parameters and the salt of with. It returns
+// ErrBusy if ctx ends before the hash begins.
+func (h *Hashing) Key(ctx context.Context, secret []byte, with PasswordHash) ([]byte, error) {
+	if err := h.slots.Acquire(ctx, 1); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrBusy, context.Cause(ctx))
+	}
+	defer h.slots.Release(1)
+	need := min(int64(with.Memory), h.limit)
+	if err := h.memory.Acquire(ctx, need); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrBusy, context.Cause(ctx))
+	}
+	defer h.memory.Release(need)
+	key := h.derive(secret, with.Salt, with.Time, with.Memory, with.Threads, uint32(len(with.Hash)))
+	if h.garbage.Add(int64(with.Memory)) >= h.limit {
+		h.garbage.Store(0)
+		h.collect()
+	}
+	return key, nil
+}
