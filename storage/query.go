@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"time"
+	"unicode/utf8"
 )
 
 // MaxPage bounds the documents of one Page.
@@ -31,6 +32,7 @@ type Query struct {
 	Kind      Kind
 	Order     Order
 	Owner     string
+	// Prefix is UTF-8.
 	Prefix    string
 	DueBefore time.Time
 	// After is the Next of the page before; empty starts at the beginning.
@@ -54,6 +56,9 @@ func (q Query) Validate() error {
 	}
 	if q.Limit < 0 {
 		return fmt.Errorf("%w: a limit of %d", ErrInvalid, q.Limit)
+	}
+	if !utf8.ValidString(q.Prefix) {
+		return fmt.Errorf("%w: the prefix is not UTF-8", ErrInvalid)
 	}
 	_, err := q.Start()
 	return err

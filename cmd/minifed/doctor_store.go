@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/minifed/minifed/keys"
@@ -87,11 +88,53 @@ func (e *examination) checkMongoDB(ctx context.Context, engine *mongodb.Engine) 
 		return
 	}
 	e.checkClock("MongoDB", server.Time.Sub(started), e.now().Sub(started))
-	if server.ReplicaSet == "" {
-		e.warn("MongoDB", "version "+server.Version+", not a member of a replica set", "run three members: a single one loses what it has when its disk dies")
+	e.checkTopology(server)
+	e.checkExpiry(ctx, engine)
+}
+
+// fewestMembers is the least number of voting members of which a majority is left when one fails.
+const fewestMembers = 3
+
+// checkTopology looks whether what was acknowledged survives the loss of one server.
+func (e *examination) checkTopology(server mongodb.Server) {
+	const threeMembers = "run three members: a single one loses what it has when its disk dies"
+	switch {
+	case server.Sharded:
+		e.ok("MongoDB", "version %s, a sharded cluster", server.Version)
+	case server.ReplicaSet == "":
+		e.warn("MongoDB", "version "+server.Version+", not a member of a replica set", threeMembers)
+	case server.Members == 1:
+		e.warn("MongoDB", fmt.Sprintf("version %s, replica set %s of one member", server.Version, server.ReplicaSet), threeMembers)
+	case server.Members < fewestMembers:
+		e.warn("MongoDB", fmt.Sprintf("version %s, replica set %s of %d members", server.Version, server.ReplicaSet, server.Members),
+			"run three members: of two, none can be primary while the other is away")
+	default:
+		e.ok("MongoDB", "version %s, replica set %s of %d members", server.Version, server.ReplicaSet, server.Members)
+	}
+}
+
+// checkExpiry looks whether expired documents are removed.
+func (e *examination) checkExpiry(ctx context.Context, engine *mongodb.Engine) {
+	kinds, err := engine.Overdue(ctx)
+	if err != nil {
+		e.warn("expired documents", explain(err), "see that the store can be read")
 		return
 	}
-	e.ok("MongoDB", "version %s, replica set %s", server.Version, server.ReplicaSet)
+	if len(kinds) > 0 {
+		e.warn("expired documents", fmt.Sprintf("documents that expired more than ten minutes ago are still there (%s)", joined(kinds)),
+			"a running server sweeps what the TTL indexes leave; if one runs, read its log, and see that ttlMonitorEnabled is on")
+		return
+	}
+	e.ok("expired documents", "are removed")
+}
+
+// joined is a list of kinds for people to read.
+func joined(kinds []storage.Kind) string {
+	names := make([]string, len(kinds))
+	for i, kind := range kinds {
+		names[i] = string(kind)
+	}
+	return strings.Join(names, ", ")
 }
 
 // checkRecords looks at what every directory needs, and at its mini-programs.

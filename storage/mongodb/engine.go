@@ -40,7 +40,9 @@ type Engine struct {
 	options     Options
 	client      *mongo.Client
 	collections map[storage.Kind]collection
-	sweeps      []storage.Kind // the kinds whose TTL index the server refused
+	// anonymous says that the URI names no user, tls that it asks for TLS.
+	anonymous, tls bool
+	swept          sweptKinds
 }
 
 // collection is one kind's collection, twice: the second reads linearizable.
@@ -63,7 +65,10 @@ func Open(ctx context.Context, opts Options) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mongodb: %w", err)
 	}
-	engine := &Engine{options: opts, client: client, collections: map[storage.Kind]collection{}}
+	engine := &Engine{
+		options: opts, client: client, collections: map[storage.Kind]collection{}, anonymous: clientOptions.Auth == nil,
+		tls: clientOptions.TLSConfig != nil,
+	}
 	db := client.Database(database)
 	for kind := range storage.Kinds() {
 		engine.collections[kind] = collection{
@@ -127,7 +132,7 @@ func (e *Engine) find(ctx context.Context, from *mongo.Collection, kind storage.
 	case errors.Is(err, mongo.ErrNoDocuments):
 		return storage.Document{}, storage.ErrNotFound
 	case err != nil:
-		return storage.Document{}, unavailable("read", err)
+		return storage.Document{}, e.unavailable("read", err)
 	case stored.expired(e.options.Now()):
 		return storage.Document{}, storage.ErrNotFound
 	}
@@ -139,7 +144,7 @@ func (e *Engine) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, e.options.Timeout)
 	defer cancel()
 	if err := e.client.Ping(ctx, readpref.Primary()); err != nil {
-		return unavailable("ping", err)
+		return e.unavailable("ping", err)
 	}
 	return nil
 }

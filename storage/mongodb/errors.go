@@ -17,7 +17,9 @@ const (
 	codeUnauthorized         = 13
 	codeAuthenticationFailed = 18
 	codeInvalidOptions       = 72
+	codeIndexNotFound        = 27
 	codeIndexOptionsConflict = 85
+	codeIndexKeyConflict     = 86
 	codeNotSupported         = 115
 	codeNotAReplicaSet       = 123
 	codeNotImplemented       = 238
@@ -32,9 +34,15 @@ type failure struct {
 	code int
 }
 
-func unavailable(operation string, err error) error {
+func (e *Engine) unavailable(operation string, err error) error {
 	code, _ := codeOf(err)
-	return &failure{operation: operation, text: explain(err), code: code}
+	text := explain(err)
+	if selection, ok := errors.AsType[topology.ServerSelectionError](err); ok {
+		text = unreachable(selection, e.tls)
+	} else if code == codeUnauthorized && e.anonymous {
+		text = "the server wants a user, and the URI names none: put user and password before the host, and authSource if it is another database's"
+	}
+	return &failure{operation: operation, text: text, code: code}
 }
 
 func (f *failure) Error() string {
@@ -49,11 +57,17 @@ func unknowing(err error) bool {
 	return ok && slices.Contains([]int{codeInvalidOptions, codeNotSupported, codeNotAReplicaSet, codeNotImplemented}, f.code)
 }
 
-// withoutTTL reports whether a server said of a TTL index that it knows none, or that the collection has another index already.
-// Any other error passes, and an ordinary index that was made because of it would stay.
+// withoutTTL reports whether a server said of a TTL index that it has none. After any other error an ordinary index would be
+// created by mistake, and stay.
 func withoutTTL(err error) bool {
 	code, _ := codeOf(err)
-	return slices.Contains([]int{codeIndexOptionsConflict, codeNotImplemented}, code)
+	return code == codeNotImplemented
+}
+
+// inTheWay reports whether an index of another kind has the key or the name of the one to be created.
+func inTheWay(err error) bool {
+	code, _ := codeOf(err)
+	return code == codeIndexOptionsConflict || code == codeIndexKeyConflict
 }
 
 // explain says what went wrong in words of ours; nil is a write that lost to something.
@@ -69,8 +83,6 @@ func explain(err error) string {
 		return "the user may not do this: give it the role readWrite on the database"
 	case code != 0:
 		return fmt.Sprintf("the server answered error %d (%s)", code, name)
-	case unsent(err):
-		return "no primary can be reached: look at the servers, and at the hosts, replicaSet and tls of the URI"
 	case errors.Is(err, mongo.ErrClientDisconnected):
 		return "the engine is closed"
 	case mongo.IsTimeout(err):

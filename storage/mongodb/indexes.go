@@ -2,8 +2,6 @@ package mongodb
 
 import (
 	"context"
-	"math/rand/v2"
-	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -12,21 +10,16 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-const (
-	sweepEvery = time.Minute
-	sweepBatch = 200
-)
-
 // createIndexes creates one index a command. What exists already is left alone, so that instances may start together.
 func (e *Engine) createIndexes(ctx context.Context) error {
 	for kind, indexes := range storage.Kinds() {
 		for _, keys := range indexKeys(indexes) {
 			if err := e.createIndex(ctx, kind, mongo.IndexModel{Keys: keys}); err != nil {
-				return unavailable("create index", err)
+				return e.unavailable("create index", err)
 			}
 		}
 		if err := e.createTTL(ctx, kind); err != nil {
-			return unavailable("create index", err)
+			return e.unavailable("create index", err)
 		}
 	}
 	return nil
@@ -53,76 +46,51 @@ func indexKeys(indexes storage.Indexes) []bson.D {
 	return keys
 }
 
-// createTTL lets the server remove what is expired. Where it will not, an ordinary index and Sweep do the same.
+// expiryIndex is the name of the index by which documents expire: the server's own choice for its key.
+const expiryIndex = "expires_at_1"
+
+// createTTL creates the index by which the server removes what is expired. Where it cannot, Sweep does.
 func (e *Engine) createTTL(ctx context.Context, kind storage.Kind) error {
-	keys := bson.D{{Key: "expires_at", Value: 1}}
-	err := e.createIndex(ctx, kind, mongo.IndexModel{Keys: keys, Options: options.Index().SetExpireAfterSeconds(0)})
-	if !withoutTTL(err) {
+	err := e.createExpiryIndex(ctx, kind, true)
+	if inTheWay(err) { // FerretDB 1 has no TTL indexes, and left an ordinary one.
+		if err := e.dropIndex(ctx, kind, expiryIndex); err != nil {
+			e.swept.add(kind, "the index "+expiryIndex+" is in the way of the TTL index and cannot be dropped: drop it in mongosh and restart: "+dropCommand(kind))
+			return nil
+		}
+		err = e.createExpiryIndex(ctx, kind, true)
+	}
+	switch {
+	case inTheWay(err):
+		e.swept.add(kind, "another index of expires_at is in the way of the TTL index: drop it in mongosh by its name and restart: "+dropCommand(kind))
+		return nil
+	case withoutTTL(err):
+		e.swept.add(kind, "this server has no TTL indexes")
+		return e.createExpiryIndex(ctx, kind, false)
+	default:
 		return err // or nil
 	}
-	if err := e.createIndex(ctx, kind, mongo.IndexModel{Keys: keys}); err != nil {
-		return err
-	}
-	e.sweeps = append(e.sweeps, kind)
-	return nil
 }
 
-// Run removes expired documents until ctx ends, where the server has no TTL indexes; it returns at once where it has.
-func (e *Engine) Run(ctx context.Context) {
-	if len(e.sweeps) == 0 {
-		return
-	}
-	e.options.Logger.InfoContext(ctx, "this server has no TTL indexes: expired documents are swept instead", "kinds", len(e.sweeps))
-	for wait(ctx, sweepEvery/2+rand.N(sweepEvery)) {
-		if _, err := e.Sweep(ctx); err != nil && ctx.Err() == nil {
-			e.options.Logger.WarnContext(ctx, "sweep failed, the next one tries again", "error", err)
-		}
-	}
+// dropCommand is the command of mongosh that drops the index of the default name.
+func dropCommand(kind storage.Kind) string {
+	return `db.getCollection("` + string(kind) + `").dropIndex("` + expiryIndex + `")`
 }
 
-// Sweep removes what is expired of each kind without a TTL index, up to 200 documents a command, and returns how many it removed.
-func (e *Engine) Sweep(ctx context.Context) (int, error) {
-	removed := 0
-	for _, kind := range e.sweeps {
-		for {
-			n, err := e.sweep(ctx, kind)
-			removed += n
-			if err != nil {
-				return removed, err
-			}
-			if n < sweepBatch {
-				break
-			}
-		}
+func (e *Engine) createExpiryIndex(ctx context.Context, kind storage.Kind, ttl bool) error {
+	model := mongo.IndexModel{Keys: bson.D{{Key: "expires_at", Value: 1}}}
+	if ttl {
+		model.Options = options.Index().SetExpireAfterSeconds(0)
 	}
-	return removed, nil
+	return e.createIndex(ctx, kind, model)
 }
 
-func (e *Engine) sweep(ctx context.Context, kind storage.Kind) (int, error) {
+// dropIndex drops an index, or finds that another instance did.
+func (e *Engine) dropIndex(ctx context.Context, kind storage.Kind, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, e.options.Timeout)
 	defer cancel()
-	c := e.collections[kind]
-	expired := bson.E{Key: "expires_at", Value: bson.D{{Key: "$lte", Value: e.options.Now()}}}
-	find := options.Find().SetLimit(sweepBatch).SetProjection(bson.D{{Key: "_id", Value: 1}})
-	cursor, err := c.Find(ctx, bson.D{expired}, find)
-	if err != nil {
-		return 0, unavailable("sweep", err)
+	err := e.collections[kind].Indexes().DropOne(ctx, name)
+	if code, _ := codeOf(err); code == codeIndexNotFound {
+		return nil
 	}
-	var leftovers []record
-	if err := cursor.All(ctx, &leftovers); err != nil {
-		return 0, unavailable("sweep", err)
-	}
-	if len(leftovers) == 0 {
-		return 0, nil
-	}
-	ids := make(bson.A, len(leftovers))
-	for i, leftover := range leftovers {
-		ids[i] = leftover.ID
-	}
-	// The second condition keeps a document that took the leftover's place meanwhile.
-	result, err := c.DeleteMany(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}, expired})
-	if err != nil {
-		return 0, unavailable("sweep", err)
-	}
-	return int(result.DeletedCount), nil
+	return err
 }

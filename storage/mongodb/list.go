@@ -27,16 +27,22 @@ func (e *Engine) List(ctx context.Context, query storage.Query) (storage.Page, e
 	defer cancel()
 	o := orderOf(query)
 	size := query.PageSize()
-	find := options.Find().SetSort(o.sort()).SetLimit(int64(size + 1))
+	find := findAll(size + 1).SetSort(o.sort())
 	cursor, err := c.Find(ctx, o.filter(e.options.Now(), start), find)
 	if err != nil {
-		return storage.Page{}, unavailable("list", err)
+		return storage.Page{}, e.unavailable("list", err)
 	}
 	var found []record
 	if err := cursor.All(ctx, &found); err != nil {
-		return storage.Page{}, unavailable("list", err)
+		return storage.Page{}, e.unavailable("list", err)
 	}
 	return page(query, found, size)
+}
+
+// findAll are the options of a find that returns up to limit documents in its own reply. Without a batch size a server
+// puts 101 into it and waits for a getMore; with one that equals the limit it may keep the cursor open.
+func findAll(limit int) *options.FindOptionsBuilder {
+	return options.Find().SetLimit(int64(limit)).SetBatchSize(int32(limit + 1))
 }
 
 func page(query storage.Query, found []record, size int) (storage.Page, error) {
@@ -103,7 +109,8 @@ func (o order) filter(now time.Time, start *storage.Position) bson.D {
 	return bson.D{{Key: "$and", Value: conditions}}
 }
 
-// after is the keyset condition: (field, _id) beyond the start.
+// after is the keyset condition: (field, _id) beyond the start. Its first part bounds the scan of the index. DocumentDB 0.106
+// loses documents when the second repeats the field beside _id.
 func (o order) after(start storage.Position) bson.D {
 	beyond := "$gt"
 	if o.direction < 0 {
@@ -117,10 +124,10 @@ func (o order) after(start storage.Position) bson.D {
 	if o.query.Order == storage.ByName {
 		value = start.Name
 	}
-	return bson.D{{Key: "$or", Value: bson.A{
-		bson.D{{Key: o.field, Value: bson.D{{Key: beyond, Value: value}}}},
-		bson.D{{Key: "$and", Value: bson.A{bson.D{{Key: o.field, Value: value}}, id}}},
-	}}}
+	return bson.D{
+		{Key: o.field, Value: bson.D{{Key: beyond + "e", Value: value}}},
+		{Key: "$or", Value: bson.A{bson.D{{Key: o.field, Value: bson.D{{Key: beyond, Value: value}}}}, id}},
+	}
 }
 
 // prefixed is the range of names that start with prefix; a range uses the index, and takes no character for a pattern.

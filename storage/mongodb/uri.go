@@ -42,6 +42,9 @@ func parse(opts Options) (*options.ClientOptions, string, error) {
 	if !parsed.ServerSelectionTimeoutSet {
 		clientOptions.SetServerSelectionTimeout(selectionTimeout)
 	}
+	if parsed.ServerMonitoringMode != "" { // ApplyURI leaves it out.
+		clientOptions.SetServerMonitoringMode(parsed.ServerMonitoringMode)
+	}
 	database := parsed.Database
 	if database == "" {
 		database = defaultDatabase

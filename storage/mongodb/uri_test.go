@@ -95,3 +95,14 @@ func authority(t *testing.T) string {
 	}
 	return file
 }
+
+// The driver reads this option of a URI and leaves it out when it connects.
+func TestURI_SetsTheMonitoringMode(t *testing.T) {
+	set, _, err := parse(Options{URI: "mongodb://a/?serverMonitoringMode=poll"})
+	if err != nil || set.ServerMonitoringMode == nil || *set.ServerMonitoringMode != "poll" {
+		t.Errorf("got %v, %v", set.ServerMonitoringMode, err)
+	}
+	if set, _, err = parse(Options{URI: "mongodb://a"}); err != nil || set.ServerMonitoringMode != nil {
+		t.Errorf("by itself the mode is the driver's: got %v, %v", set.ServerMonitoringMode, err)
+	}
+}

@@ -80,7 +80,7 @@ func (e *Engine) write(ctx context.Context, w write) (string, error) {
 		return "", err
 	}
 	if ctx.Err() != nil {
-		return "", unavailable(w.operation, ctx.Err())
+		return "", e.unavailable(w.operation, ctx.Err())
 	}
 	ctx, cancel := context.WithTimeout(ctx, e.options.Timeout)
 	defer cancel()
@@ -90,7 +90,7 @@ func (e *Engine) write(ctx context.Context, w write) (string, error) {
 			return stored.Rev, nil
 		}
 		if unsent(cause) {
-			return "", unavailable(w.operation, cause)
+			return "", e.unavailable(w.operation, cause)
 		}
 		found, err := e.readBack(ctx, c, w.doc)
 		switch {
@@ -101,7 +101,7 @@ func (e *Engine) write(ctx context.Context, w write) (string, error) {
 		case err != nil && !errors.Is(err, storage.ErrNotFound) && refused(cause):
 			return "", err // The write says nothing, the read says why.
 		case err != nil && !errors.Is(err, storage.ErrNotFound), !hopeful(cause), pause > longestPause, !wait(ctx, pause):
-			return "", unavailable(w.operation, cause)
+			return "", e.unavailable(w.operation, cause)
 		}
 	}
 }
@@ -127,7 +127,7 @@ func (e *Engine) Delete(ctx context.Context, kind storage.Kind, id string) error
 			return nil
 		}
 		if !hopeful(err) || pause > longestPause || !wait(ctx, pause) {
-			return unavailable("delete", err)
+			return e.unavailable("delete", err)
 		}
 	}
 }

@@ -1,10 +1,13 @@
 package ferretdb
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -70,8 +73,9 @@ func TestWhatIsExpiredIsSweptWhereTheServerDoesNot(t *testing.T) {
 	if ferret.IsMongoDB() {
 		t.Skip("MongoDB does")
 	}
+	// The server's clock goes too, so the engine's starts an hour ago.
 	var ahead atomic.Int64
-	start := time.Now()
+	start := time.Now().Add(-time.Hour)
 	now := func() time.Time { return start.Add(time.Duration(ahead.Load())) }
 	proxy := ferret.Proxy(t)
 	database := ferret.Database(t)
@@ -132,4 +136,31 @@ func TestAServerThatGoesAwayIsUnavailableUntilItIsBack(t *testing.T) {
 	waiting.Wait()
 	proxy.Up()
 	wantRevision(t, engine, doc)
+}
+
+// The operator's own index of the same key is left alone, and its removal described.
+func TestTTLIndex_NamesTheIndexThatIsInTheWay(t *testing.T) {
+	t.Parallel()
+	proxy := ferret.Proxy(t)
+	proxy.Decide(func(command Command) Fault {
+		indexes, _ := command.Body.Lookup("indexes").ArrayOK()
+		if command.Name == "createIndexes" && strings.Contains(indexes.String(), "expireAfterSeconds") {
+			return IndexInTheWay
+		}
+		return Pass
+	})
+	var log buffer
+	engine := engineAt(t, proxy, ferret.Database(t), func(o *mongodb.Options) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	engine.Run(ended)
+	if said := log.String(); !strings.Contains(said, "in the way") || !strings.Contains(said, "dropIndex") {
+		t.Errorf("the log says %q", said)
+	}
+	expired := grantDocument("expired")
+	expired.ExpiresAt = time.Now().Add(-time.Minute)
+	mustInsert(t, engine, expired)
+	if n, err := engine.Sweep(t.Context()); n != 1 || err != nil {
+		t.Errorf("swept %d, %v", n, err)
+	}
 }

@@ -107,13 +107,14 @@ func withLength(message []byte) []byte {
 
 // notWritablePrimary answers a request as a server that ceased to be the primary.
 func notWritablePrimary(request []byte) []byte {
-	raw, err := bson.Marshal(bson.D{
-		{Key: "ok", Value: 0.0},
-		{Key: "errmsg", Value: "not primary"},
-		{Key: "code", Value: int32(10107)},
-		{Key: "codeName", Value: "NotWritablePrimary"},
-		{Key: "errorLabels", Value: bson.A{"RetryableWriteError"}},
-	})
+	return failed(request, 10107, "NotWritablePrimary", bson.E{Key: "errorLabels", Value: bson.A{"RetryableWriteError"}})
+}
+
+// failed answers a request with an error of the server.
+func failed(request []byte, code int32, name string, more ...bson.E) []byte {
+	raw, err := bson.Marshal(append(bson.D{
+		{Key: "ok", Value: 0.0}, {Key: "errmsg", Value: name}, {Key: "code", Value: code}, {Key: "codeName", Value: name},
+	}, more...))
 	if err != nil {
 		raw = []byte{5, 0, 0, 0, 0}
 	}
@@ -133,23 +134,39 @@ func withWriteConcernError(body bson.D) bson.D {
 // setName is the name of the replica set behind a proxy.
 const setName = "rs0"
 
-// asPrimaryAt makes the answer to hello that of a replica set's primary at an address.
-func asPrimaryAt(address string) func(bson.D) bson.D {
-	return func(body bson.D) bson.D {
-		return append(without(alone(body), "logicalSessionTimeoutMinutes"),
-			bson.E{Key: "setName", Value: setName},
-			bson.E{Key: "setVersion", Value: int32(1)},
-			bson.E{Key: "hosts", Value: bson.A{address}},
-			bson.E{Key: "me", Value: address},
-			bson.E{Key: "primary", Value: address},
-			bson.E{Key: "logicalSessionTimeoutMinutes", Value: int32(30)},
-		)
+// asPrimaryOf makes the answer to hello that of the primary of a replica set of so many members.
+func asPrimaryOf(members int) func(address string) func(bson.D) bson.D {
+	return func(address string) func(bson.D) bson.D {
+		hosts := bson.A{address}
+		for n := 1; n < members; n++ {
+			hosts = append(hosts, fmt.Sprintf("127.0.0.1:%d", n))
+		}
+		return func(body bson.D) bson.D {
+			return append(without(alone(address)(body), "logicalSessionTimeoutMinutes"),
+				bson.E{Key: "setName", Value: setName},
+				bson.E{Key: "setVersion", Value: int32(1)},
+				bson.E{Key: "hosts", Value: hosts},
+				bson.E{Key: "me", Value: address},
+				bson.E{Key: "primary", Value: address},
+				bson.E{Key: "logicalSessionTimeoutMinutes", Value: int32(30)},
+			)
+		}
 	}
 }
 
-// alone leaves out of an answer to hello what only a member of a replica set says.
-func alone(body bson.D) bson.D {
-	return without(body, "setName", "setVersion", "electionId", "hosts", "passives", "arbiters", "me", "primary", "topologyVersion")
+// asMongos makes the answer to hello that of the router of a sharded cluster.
+func asMongos(address string) func(bson.D) bson.D {
+	return func(body bson.D) bson.D {
+		return append(alone(address)(body), bson.E{Key: "msg", Value: "isdbgrid"})
+	}
+}
+
+// alone leaves out of an answer to hello what only a member of a replica set says, and topologyVersion. Without that a driver
+// polls. With it a server streams its state, which a proxy that waits for one reply to each message cannot pass.
+func alone(string) func(bson.D) bson.D {
+	return func(body bson.D) bson.D {
+		return without(body, "setName", "setVersion", "electionId", "hosts", "passives", "arbiters", "me", "primary", "topologyVersion", "msg")
+	}
 }
 
 // withoutSession leaves out what only replica sets understand.

@@ -30,6 +30,8 @@ const (
 	Executed
 	// Stale answers a find with what the same find was answered last: the majority does not have yet what the primary has.
 	Stale
+	// IndexInTheWay answers, without executing the command, as a server whose collection has another index of that key.
+	IndexInTheWay
 )
 
 // Command is one command on its way to the server.
@@ -73,7 +75,9 @@ func Nth(skip, count int, fault Fault, matches func(Command) bool) func(Command)
 type Proxy struct {
 	listener net.Listener
 	server   *Server
-	// replicaSet makes the server look like the primary of a replica set, so that drivers send retryable writes.
+	// looks is what the proxy makes of the server's answer to hello, given the proxy's address.
+	looks func(address string) func(bson.D) bson.D
+	// replicaSet says that it looks like the primary of a replica set, so that drivers send retryable writes.
 	replicaSet bool
 
 	mu     sync.Mutex
@@ -115,7 +119,7 @@ func (p *Proxy) Up() {
 	p.down = false
 }
 
-func startProxy(tb testing.TB, server *Server, replicaSet bool) *Proxy {
+func startProxy(tb testing.TB, server *Server, looks func(address string) func(bson.D) bson.D) *Proxy {
 	tb.Helper()
 	var config net.ListenConfig
 	listener, err := config.Listen(tb.Context(), "tcp", "127.0.0.1:0")
@@ -123,7 +127,7 @@ func startProxy(tb testing.TB, server *Server, replicaSet bool) *Proxy {
 		tb.Fatal(err)
 	}
 	p := &Proxy{
-		listener: listener, server: server, replicaSet: replicaSet,
+		listener: listener, server: server, looks: looks,
 		open: map[net.Conn]struct{}{}, found: map[string][]byte{}, written: map[string][]byte{},
 	}
 	var running sync.WaitGroup
@@ -198,6 +202,8 @@ func (p *Proxy) execute(server net.Conn, message []byte) ([]byte, error) {
 		return nil, errDropped
 	case NotWritablePrimary:
 		return notWritablePrimary(message), nil
+	case IndexInTheWay:
+		return failed(message, 85, "IndexOptionsConflict"), nil
 	case Stale:
 		if stale, ok := p.lastFound(command); ok {
 			return addressed(stale, message), nil
@@ -242,17 +248,9 @@ func (p *Proxy) pass(server net.Conn, command Command, message []byte) ([]byte, 
 	}
 	p.keepWritten(number, answer)
 	if command.isHello() || opcode(answer) == opReply {
-		answer = edited(answer, p.looks())
+		answer = edited(answer, p.looks(p.listener.Addr().String()))
 	}
 	return answer, nil
-}
-
-// looks is what the proxy makes of the server's answer to hello.
-func (p *Proxy) looks() func(bson.D) bson.D {
-	if p.replicaSet {
-		return asPrimaryAt(p.listener.Addr().String())
-	}
-	return alone
 }
 
 func (p *Proxy) fault(command Command) Fault {

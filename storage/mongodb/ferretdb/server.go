@@ -60,20 +60,36 @@ func (s *Server) Database(tb testing.TB) string {
 // Proxy puts another proxy in front of the server, for the length of the test. Behind it the server looks as if it stood alone.
 func (s *Server) Proxy(tb testing.TB) *Proxy {
 	tb.Helper()
-	return startProxy(tb, s, false)
+	return startProxy(tb, s, alone)
 }
 
 // ReplicaSet is Proxy, behind which the server looks like the primary of a replica set: drivers send retryable writes, and a
 // write that comes a second time is answered with what came of the first.
 func (s *Server) ReplicaSet(tb testing.TB) *Proxy {
 	tb.Helper()
-	return startProxy(tb, s, true)
+	proxy := startProxy(tb, s, asPrimaryOf(1))
+	proxy.replicaSet = true
+	return proxy
+}
+
+// ReplicaSetOf is a proxy behind which the server looks like the primary of a set of so many members. The others are not there,
+// so drivers must not be told of them for long: it is for a command or two.
+func (s *Server) ReplicaSetOf(tb testing.TB, members int) *Proxy {
+	tb.Helper()
+	proxy := startProxy(tb, s, asPrimaryOf(members))
+	proxy.replicaSet = true
+	return proxy
+}
+
+// Mongos is a proxy behind which the server looks like the router of a sharded cluster.
+func (s *Server) Mongos(tb testing.TB) *Proxy {
+	tb.Helper()
+	return startProxy(tb, s, asMongos)
 }
 
 // uri is the connection string of a database behind a proxy.
 func (s *Server) uri(proxy, database string, replicaSet bool, more []string) string {
-	// A proxy that passes one message at a time cannot pass the stream of messages by which a server tells of its state.
-	query := []string{"serverMonitoringMode=poll"}
+	var query []string
 	if replicaSet {
 		query = append(query, "replicaSet="+setName)
 	}
