@@ -36,8 +36,6 @@ func chosenClient(id string) storage.Client {
 	return storage.Client{Directory: "default", ID: id, AuthMethod: methodBasic, Secrets: []string{hash.String()}}
 }
 
-func shownSecret(secret string) credentials { return credentials{method: methodBasic, secret: secret} }
-
 func TestClientAuthentication_HashesASecretOnceForAllWaitingRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hashing := &heldHashing{release: make(chan struct{})}
@@ -48,7 +46,7 @@ func TestClientAuthentication_HashesASecretOnceForAllWaitingRequests(t *testing.
 		var requests sync.WaitGroup
 		ask := func(client, secret string, want bool) {
 			requests.Go(func() {
-				if good, err := s.proves(t.Context(), chosenClient(client), shownSecret(secret)); good != want || err != nil {
+				if good, err := s.isChosen(t.Context(), chosenClient(client), secret); good != want || err != nil {
 					t.Errorf("%s: %t, %v", client, good, err)
 				}
 			})
@@ -83,13 +81,13 @@ func TestClientAuthentication_SharedHashOutlivesTheRequestThatBeganIt(t *testing
 		ctx, cancel := context.WithCancel(t.Context())
 		var requests sync.WaitGroup
 		requests.Go(func() {
-			if _, err := s.proves(ctx, chosenClient("one"), shownSecret(chosenSecret)); err == nil {
+			if _, err := s.isChosen(ctx, chosenClient("one"), chosenSecret); err == nil {
 				t.Error("a request that ended is answered")
 			}
 		})
 		synctest.Wait()
 		requests.Go(func() {
-			if good, err := s.proves(t.Context(), chosenClient("one"), shownSecret(chosenSecret)); !good || err != nil {
+			if good, err := s.isChosen(t.Context(), chosenClient("one"), chosenSecret); !good || err != nil {
 				t.Errorf("the request that waits: %t, %v", good, err)
 			}
 		})
