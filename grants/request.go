@@ -15,7 +15,7 @@ import (
 const (
 	maxParameter = 512
 	maxScopes    = 64
-	maxTargets   = 16
+	maxTargets   = 32
 )
 
 // invalidTarget is the error code of RFC 8693 §2.2.2 that fosite does not know.
@@ -126,7 +126,7 @@ func (h *MiniProgramHandler) scopes(ctx context.Context, client fosite.Client, r
 		}), nil
 	}
 	if len(requested) > maxScopes {
-		return nil, refuse(fosite.ErrInvalidScope, "The request asks for too many scopes.")
+		return nil, refuse(fosite.ErrInvalidScope, fmt.Sprintf("The request asks for %d scopes. At most %d are allowed.", len(requested), maxScopes))
 	}
 	for _, scope := range requested {
 		if !isScopeToken(scope) {
@@ -162,7 +162,7 @@ func (h *MiniProgramHandler) audience(ctx context.Context, client fosite.Client,
 		return h.audienceByDefault(ctx, client)
 	}
 	if len(targets) > maxTargets || slices.ContainsFunc(targets, func(target string) bool { return !printable(target) }) {
-		return nil, refuseTarget("The values of audience and resource are too many, too long or not printable.")
+		return nil, refuseTarget(fmt.Sprintf("At most %d values of audience and resource are allowed, each of at most %d printable ASCII characters.", maxTargets, maxParameter))
 	}
 	if err := h.config.GetAudienceStrategy(ctx)(client.GetAudience(), targets); err != nil {
 		return nil, refuseTarget("This client may not ask for tokens for that audience or resource. Its operator has to register it, or leave both out.")

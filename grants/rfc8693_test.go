@@ -284,7 +284,7 @@ func TestRFC8693_2_2_2_InvalidTarget(t *testing.T) {
 	}
 	t.Run("more than can be asked", func(t *testing.T) {
 		form := exchange("good")
-		form["resource"] = slices.Repeat([]string{api}, 17)
+		form["resource"] = slices.Repeat([]string{api}, 33)
 		refused(t, newServer(t), form, 400, "invalid_target", "")
 	})
 }

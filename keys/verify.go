@@ -14,8 +14,9 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// MaxToken bounds the tokens that are looked at, in bytes.
-const MaxToken = 16 << 10
+// MaxToken bounds the tokens that are looked at, in bytes. The longest access token, with every scope and audience that a client
+// may have, is shorter.
+const MaxToken = 24 << 10
 
 // Verify implements Signer. It answers ErrInvalid (wrapped) for everything that is not a compact JWS signed by a published
 // key of the directory, and storage.ErrUnavailable if the key is unknown and cannot be looked for.

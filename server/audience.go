@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -50,7 +51,7 @@ func targetsOf(form url.Values, allowed []string) ([]string, error) {
 		}
 	}
 	if len(targets) > oauth2.MaxAudience {
-		return nil, invalidTarget("The request names too many resources.")
+		return nil, invalidTarget(fmt.Sprintf("The request names %d resources and audiences. At most %d are allowed.", len(targets), oauth2.MaxAudience))
 	}
 	return targets, nil
 }

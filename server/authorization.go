@@ -312,7 +312,7 @@ func (a *authorization) readScopes() error {
 		}
 	}
 	if len(a.scopes) > oauth2.MaxScopes {
-		return refusal(fosite.ErrInvalidScope, "The request asks for too many scopes.")
+		return refusal(fosite.ErrInvalidScope, fmt.Sprintf("The request asks for %d scopes. At most %d are allowed.", len(a.scopes), oauth2.MaxScopes))
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"slices"
 
@@ -86,7 +87,7 @@ func ownScopes(client *oauth2.Client, asked []string) ([]string, error) {
 		}), nil
 	}
 	if len(asked) > oauth2.MaxScopes {
-		return nil, refusal(fosite.ErrInvalidScope, "The request asks for too many scopes.")
+		return nil, refusal(fosite.ErrInvalidScope, fmt.Sprintf("The request asks for too many scopes. At most %d are allowed.", oauth2.MaxScopes))
 	}
 	for _, scope := range asked {
 		if ofUser(scope) {

@@ -110,17 +110,24 @@ func (t idTokens) user(ctx context.Context, session *oauth2.Session, requester f
 	return claims, nil
 }
 
-// encode returns the claims as JSON.
+// encode returns the claims as JSON. Claims about the user that do not fit are left out: UserInfo has them.
 func (c idClaims) encode() ([]byte, error) {
 	own, err := json.Marshal(c)
 	if err != nil || len(c.user) == 0 {
 		return own, err
 	}
-	all := maps.Clone(c.user)
-	if err := json.Unmarshal(own, &all); err != nil { // What the token says of itself stands over what is said of the user.
-		return nil, err
+	optional := maps.Clone(c.user)
+	for {
+		all := maps.Clone(optional)
+		if err := json.Unmarshal(own, &all); err != nil { // What the token says of itself stands over what is said of the user.
+			return nil, err
+		}
+		payload, err := json.Marshal(all)
+		if err != nil || len(payload) <= maxIDTokenPayload || len(optional) == 0 {
+			return payload, err
+		}
+		delete(optional, leastNeeded(optional))
 	}
-	return json.Marshal(all)
 }
 
 // tokens is every strategy that fosite's handlers ask for.
