@@ -133,3 +133,15 @@ test('a body that is no object is refused', async () => {
     assert.equal(status, 400, body)
   }
 })
+
+test('a wx.login that fails is an error with WeChat\'s message', async () => {
+  const device = phone()
+  const wx = { ...device.wx, login: ({ fail }) => fail({ errMsg: 'login:fail timeout' }) }
+  await assert.rejects(new Auth({ wx, backend }).login(), error => error instanceof Error && error.code === 'wx_login' && error.message === 'login:fail timeout')
+})
+
+test('a backend that cannot be reached is an error of the network', async () => {
+  const device = phone()
+  const wx = { ...device.wx, request: ({ fail }) => fail({ errMsg: 'request:fail' }) }
+  await assert.rejects(new Auth({ wx, backend }).login(), error => error.code === 'network')
+})

@@ -1,14 +1,19 @@
 const assert = require('node:assert/strict')
 const test = require('node:test')
+const { AuthError, PhoneError } = require('../app/lib/auth.js')
 
 // open loads the page with an `auth` of the test's own, and returns it as WeChat would show it.
-function open(auth) {
+function open(auth, language = 'en') {
   const file = require.resolve('../app/pages/index/index.js')
   delete require.cache[file]
   let page
-  global.getApp = () => ({ auth })
+  global.getApp = () => ({ auth, language })
   global.Page = definition => {
-    page = { ...definition, data: { ...definition.data }, setData(change) { Object.assign(this.data, change) } }
+    page = { ...definition, data: { ...definition.data }, setData(change) {
+        for (const [name, value] of Object.entries(change)) assert.notEqual(value, undefined, `setData of ${name}`) // as WeChat complains
+        Object.assign(this.data, change)
+      },
+    }
   }
   require(file)
   return page
@@ -58,8 +63,52 @@ test('a phone button that was declined does nothing', async () => {
   assert.equal(page.data.state, 'loading')
 })
 
-test('what goes wrong is said', async () => {
-  const page = open({ login: async () => { throw new Error('Try again in a minute.') } })
+test('a sign-in that fails says so and can be tried again', async () => {
+  let failing = true
+  const page = open({
+    login: async () => {
+      if (failing) throw new PhoneError('wx_login', 'login:fail')
+      return { registered: false }
+    },
+  })
   await page.onLoad()
-  assert.equal(page.data.message, 'Try again in a minute.')
+  assert.equal(page.data.state, 'failed')
+  assert.match(page.data.message, /WeChat could not sign you in/)
+  failing = false
+  await page.signIn()
+  assert.equal(page.data.state, 'unknown')
+  assert.equal(page.data.profile, null)
+  assert.equal(page.data.message, '')
+})
+
+test('a failure is told by its reason, in Chinese and in English', async () => {
+  const chinese = /[\u4e00-\u9fff]/
+  const reasons = [
+    'new_code', 'repeat_differs', 'new_phone_code', 'retry', 'rate_limited', 'misconfigured', 'blocked', 'user_disabled',
+  ]
+  for (const body of [...reasons.map(reason => ({ error: 'x', reason })), { error: 'already_bound' }, { error: 'account_conflict' }, { error: 'unheard_of' }]) {
+    const error = new AuthError(400, { ...body, error_description: 'for developers' })
+    for (const language of ['zh_CN', 'en']) {
+      const page = open({ login: async () => { throw error } }, language)
+      await page.onLoad()
+      assert.equal(chinese.test(page.data.message), language === 'zh_CN', JSON.stringify(body))
+      assert.doesNotMatch(page.data.message, /for developers/)
+    }
+  }
+})
+
+test('a phone number button without a code says what happened', async () => {
+  const messages = new Set()
+  for (const detail of [
+    { errno: 1400001, errMsg: 'getPhoneNumber:fail jsapi has no quota' },
+    { errno: 112, errMsg: 'getPhoneNumber:fail api scope is not declared in the privacy agreement' },
+    { errMsg: 'getPhoneNumber:fail no permission' },
+    { errMsg: 'getPhoneNumber:fail' },
+  ]) {
+    const page = open({ bindPhone: () => assert.fail('called') })
+    await page.onPhone({ detail })
+    assert.notEqual(page.data.message, '')
+    messages.add(page.data.message)
+  }
+  assert.equal(messages.size, 4)
 })

@@ -113,7 +113,8 @@ class Auth {
 
   code() {
     return new Promise((resolve, reject) => {
-      this.wx.login({ success: ({ code }) => resolve(code), fail: reject })
+      const fail = ({ errMsg }) => reject(new PhoneError('wx_login', errMsg))
+      this.wx.login({ success: ({ code, errMsg }) => (code ? resolve(code) : fail({ errMsg })), fail })
     })
   }
 
@@ -133,7 +134,7 @@ class Auth {
 
   exchange(request) {
     return new Promise((resolve, reject) => {
-      this.wx.request({ ...request, success: resolve, fail: ({ errMsg }) => reject(new Error(errMsg)) })
+      this.wx.request({ ...request, success: resolve, fail: ({ errMsg }) => reject(new PhoneError('network', errMsg)) })
     })
   }
 
@@ -163,4 +164,12 @@ class AuthError extends Error {
   }
 }
 
-module.exports = { Auth, AuthError }
+/** What failed on the phone: `code` is wx_login or network, and the message is WeChat's errMsg. */
+class PhoneError extends Error {
+  constructor(code, errMsg) {
+    super(errMsg || code)
+    this.code = code
+  }
+}
+
+module.exports = { Auth, AuthError, PhoneError }

@@ -1,9 +1,17 @@
-const { auth } = getApp()
+const { describe, describePhone, textsOf } = require('../../lib/messages.js')
+
+const { auth, language } = getApp()
 
 Page({
-  data: { state: 'loading', profile: null, nickname: '', picture: '', message: '' },
+  data: { state: 'loading', profile: null, nickname: '', picture: '', message: '', texts: textsOf(language) },
 
   async onLoad() {
+    await this.signIn()
+  },
+
+  // Also bound to the button "Try again".
+  async signIn() {
+    this.setData({ state: 'loading', message: '' })
     await this.show(() => auth.login())
   },
 
@@ -23,21 +31,30 @@ Page({
   },
 
   async onPhone({ detail }) {
-    if (!detail.code) return // The user said no.
+    if (!detail.code) {
+      this.setData({ message: describePhone(detail, language) })
+      return
+    }
     await this.show(() => auth.bindPhone(detail.code))
   },
 
   async onHello() {
-    const { data } = await auth.request('/me')
-    this.setData({ message: `The backend knows you as ${data.sub}` })
+    try {
+      const { statusCode, data } = await auth.request('/me')
+      this.setData({ message: statusCode === 200 ? this.data.texts.known_as + data.sub : describe(data || {}, language) })
+    } catch (error) {
+      this.setData({ message: describe(error, language) })
+    }
   },
 
   async show(signIn) {
     try {
       const { registered, profile } = await signIn()
-      this.setData({ state: registered ? 'in' : 'unknown', profile, message: '' })
+      // setData takes no undefined.
+      this.setData({ state: registered ? 'in' : 'unknown', profile: profile || null, message: '' })
     } catch (error) {
-      this.setData({ message: error.message })
+      const state = this.data.state === 'loading' ? 'failed' : this.data.state
+      this.setData({ state, message: describe(error, language) })
     }
   },
 })
