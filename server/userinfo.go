@@ -36,6 +36,9 @@ func (e *userinfoEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	callOf(r.Context()).client = presented.Client.GetID()
+	if !slices.Contains(presented.audience, issuerURL(r.Context())) { // RFC 9068 §4: the token is for others, who must not use it here.
+		return invalidToken(errAccessToken)
+	}
 	if !slices.Contains(presented.scopes, scopeOpenID) {
 		problem := refusalStatus(fosite.ErrInvalidRequest, http.StatusForbidden, "The access token was not granted the scope openid.")
 		problem.Protocol.ErrorField = "insufficient_scope"
@@ -159,7 +162,7 @@ func noToken() error {
 func invalidToken(cause error) error {
 	return &grants.Error{Protocol: (&fosite.RFC6749Error{
 		ErrorField:       "invalid_token",
-		DescriptionField: "The access token is expired, revoked, malformed or of another issuer.",
+		DescriptionField: "The access token is expired, revoked, malformed, of another issuer, or meant for other resources alone.",
 		CodeField:        http.StatusUnauthorized,
 	}).WithWrap(cause)}
 }

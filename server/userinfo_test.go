@@ -150,3 +150,24 @@ func TestUserInfoIsPlainJSON(t *testing.T) {
 		t.Errorf("got %q %s", got, info.raw)
 	}
 }
+
+// TestRFC9068_4_UserInfoWantsTheIssuerInAud keeps an API that was given a token from reading its user's profile.
+func TestRFC9068_4_UserInfoWantsTheIssuerInAud(t *testing.T) {
+	w := newWorld(t)
+	const api = "https://api.example.com"
+	w.change("mini", func(c *storage.Client) { c.Audiences = []string{api} })
+	w.addMiniProgram("opaque", func(c *storage.Client) { c.OpaqueAccessTokens, c.Audiences = true, []string{api} })
+	for _, client := range []string{"mini", "opaque"} {
+		for _, parameter := range []string{"audience", "resource"} {
+			foreign := w.login(client, "alice", parameter, api)
+			got := w.userinfo(foreign.text("access_token"))
+			if got.status != http.StatusUnauthorized || got.text("error") != "invalid_token" {
+				t.Errorf("%s, %s of an API alone: %d %s", client, parameter, got.status, got.raw)
+			}
+			both := w.login(client, "alice", parameter, api, parameter, w.url)
+			if got := w.userinfo(both.text("access_token")); got.status != http.StatusOK {
+				t.Errorf("%s, %s of both: %d %s", client, parameter, got.status, got.raw)
+			}
+		}
+	}
+}
