@@ -142,6 +142,9 @@ func (b *backchannel) endSessions(ctx context.Context, user *storage.Entry[stora
 		}
 		query.After = next
 	}
+	if err := b.endMiniProgramGrants(ctx, user.Record); err != nil {
+		return err
+	}
 	done := user.Record
 	done.SessionsDueAt = time.Time{}
 	_, err := user.Replace(ctx, b.engine, done)

@@ -90,7 +90,7 @@ func TestABodyThatIsTooLargeIsRefusedAtEveryEndpoint(t *testing.T) {
 func TestEveryEndpointForClientsIsLimitedByClient(t *testing.T) {
 	w := newWorld(t).with(func(c *server.Config) { c.ClientRate, c.ClientBurst = 1, 1 })
 	everywhere(func(method, path string) {
-		if _, limited := openAPI().Paths[path][strings.ToLower(method)].Responses["429"]; !limited {
+		if _, limited := openAPI().Paths[path][strings.ToLower(method)].Responses["429"]; !limited || path == setPasswordPath { // It has users, and limits guesses of their passwords.
 			return
 		}
 		body := url.Values{

@@ -100,7 +100,7 @@ func saidKeys(t *testing.T) map[string]bool {
 	for _, what := range []string{"username", "password", "email"} {
 		said["account.change."+what], said["account.set."+what] = true, true
 	}
-	for _, letter := range []string{"reset", "email", "email_changed", "password", "linked"} {
+	for _, letter := range []string{"reset", "email", "email_changed", "password", "first_password", "linked"} {
 		said["mail."+letter+".subject"], said["mail."+letter+".text"] = true, true
 	}
 	return said
