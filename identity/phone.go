@@ -132,7 +132,8 @@ func (s *Service) mayAttachByPhone(
 	if policy.PhoneFresh > 0 {
 		fresh = time.Duration(policy.PhoneFresh) * time.Second
 	}
-	recent := holder.Phone == number && s.now().Sub(holder.PhoneVerifiedAt) <= fresh
+	verified := holder.PhoneVerifiedAt
+	recent := holder.Phone == number && s.now().Sub(verified) <= fresh && !storage.MadeAhead(verified, s.now())
 	if !policy.AttachByPhone || !recent || holder.Password != "" || holder.Status != storage.UserActive {
 		return false, nil
 	}

@@ -108,6 +108,8 @@ func (t accessTokens) verify(ctx context.Context, token string) (accessClaims, e
 		return accessClaims{}, fmt.Errorf("%w: it is another issuer's", errAccessToken)
 	case t.now().Unix() >= claims.ExpiresAt:
 		return accessClaims{}, fmt.Errorf("%w: it has expired", errAccessToken)
+	case oauth2.IssuedAhead(time.Unix(claims.IssuedAt, 0), t.now()):
+		return accessClaims{}, fmt.Errorf("%w: it was issued by a clock ahead", errAccessToken)
 	}
 	return claims, nil
 }

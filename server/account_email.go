@@ -165,7 +165,7 @@ func (e *accountEmail) proof(r *http.Request) (emailProof, error) {
 		return emailProof{}, err
 	}
 	var proof emailProof
-	if json.Unmarshal(text, &proof) != nil || e.now().Unix() >= proof.Ends {
+	if json.Unmarshal(text, &proof) != nil || storage.IsOver(time.Unix(proof.Ends, 0), emailLife, e.now()) {
 		return emailProof{}, errSealed
 	}
 	return proof, nil

@@ -188,7 +188,7 @@ func (e *accountReset) proven(r *http.Request) (storage.User, error) {
 		return storage.User{}, err
 	}
 	var proof resetProof
-	if json.Unmarshal(text, &proof) != nil || e.now().Unix() >= proof.Ends {
+	if json.Unmarshal(text, &proof) != nil || storage.IsOver(time.Unix(proof.Ends, 0), resetLife, e.now()) {
 		return storage.User{}, errSealed
 	}
 	user, err := e.people.User(r.Context(), callOf(r.Context()).issuer.Directory.ID, proof.User)

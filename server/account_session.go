@@ -38,10 +38,11 @@ func (a *account) shownSessions(ctx context.Context, current *signedIn) ([]shown
 	if err != nil {
 		return nil, err
 	}
+	issuer := callOf(ctx).issuer
 	shown := []shownSession{{current.Record.ID, current.Record.Browser, current.Record.SeenAt, true}}
 	for _, entry := range entries {
 		session := entry.Record
-		if session.ID == current.Record.ID || !session.EndedAt.IsZero() || session.UserEpoch != current.user.Epoch {
+		if session.ID == current.Record.ID || !session.EndedAt.IsZero() || session.UserEpoch != current.user.Epoch || a.sessions.isIdle(session, issuer) {
 			continue
 		}
 		shown = append(shown, shownSession{session.ID, session.Browser, session.SeenAt, false})

@@ -35,7 +35,7 @@ func (h *authHistory) of(who caller) authRecord {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	last, now := h.last[who], h.now()
-	return authRecord{succeeded: now.Sub(last.succeeded) < authHistoryLife, failed: now.Sub(last.failed) < authHistoryLife}
+	return authRecord{succeeded: now.Sub(last.succeeded).Abs() < authHistoryLife, failed: now.Sub(last.failed).Abs() < authHistoryLife}
 }
 
 // note remembers an attempt.

@@ -14,6 +14,7 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/minifed/minifed/discovery"
+	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
@@ -188,13 +189,18 @@ func (e *authorizeEndpoint) signInNeeded(request *authorization, i *interaction,
 	case current == nil:
 		return true
 	case i.signedInNow(current.Record):
-		return false
+		return e.tooOld(request, current) && *request.maxAge > 0
 	case request.asks(promptLogin), wrong != nil:
 		return true
 	default:
-		age := e.now().Sub(current.Record.AuthTime)
-		return request.maxAge != nil && (*request.maxAge == 0 || age > *request.maxAge)
+		return e.tooOld(request, current)
 	}
+}
+
+// tooOld reports whether the user signed in longer ago than max_age allows (OpenID Connect Core §3.1.2.1). Time passes on pages,
+// so this is asked again before a code is issued; of a max_age of 0, which no sign-in meets for long, once is enough.
+func (e *authorizeEndpoint) tooOld(request *authorization, current *signedIn) bool {
+	return request.maxAge != nil && (*request.maxAge == 0 || e.now().Sub(current.Record.AuthTime) > *request.maxAge)
 }
 
 // wrongSignIn says what keeps a session from being what the request demands; nil for nothing, and without session.
@@ -348,7 +354,11 @@ func (e *authorizeEndpoint) kept(ctx context.Context, sealed string) (url.Values
 	if err != nil {
 		return nil, err
 	}
-	if len(packed) < 8 || e.now().Unix() > int64(binary.BigEndian.Uint64(packed)) { //nolint:gosec // As keep wrote it.
+	if len(packed) < 8 {
+		return nil, over
+	}
+	ends := time.Unix(int64(binary.BigEndian.Uint64(packed)), 0) //nolint:gosec // As keep wrote it.
+	if storage.IsOver(ends, keptLife, e.now()) {
 		return nil, over
 	}
 	return unpackParameters(packed[8:])

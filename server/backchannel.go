@@ -53,6 +53,8 @@ const (
 	tellAtOnce = 2 * time.Second
 	// tellEvery is how often it is looked for what is due.
 	tellEvery = 5 * time.Second
+	// boundEvery is how many such looks there are for one that looks for what a clock ahead planned.
+	boundEvery = 720
 	// tellPage bounds a page of what is due, and tellParallel how much of it is done at once.
 	tellPage     = 64
 	tellParallel = 8
@@ -80,11 +82,16 @@ func (b *backchannel) tell(ctx context.Context, entry *storage.Entry[storage.Ses
 func (b *backchannel) run(ctx context.Context) {
 	ticker := time.NewTicker(tellEvery)
 	defer ticker.Stop()
-	for {
+	for n := 0; ; n++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+		}
+		if n%boundEvery == 0 {
+			if err := b.boundDue(ctx); err != nil && ctx.Err() == nil {
+				b.logger.WarnContext(ctx, "logout notices that a clock ahead planned could not be looked for", "cause", err.Error())
+			}
 		}
 		if err := b.look(ctx); err != nil && ctx.Err() == nil {
 			b.logger.WarnContext(ctx, "not all clients were told of sessions that ended", "cause", err.Error())
@@ -95,12 +102,39 @@ func (b *backchannel) run(ctx context.Context) {
 // look does everything that is due now: it ends the sessions of users who were signed out everywhere, and tells of sessions
 // that have ended.
 func (b *backchannel) look(ctx context.Context) error {
-	return errors.Join(each(ctx, b, b.endSessions), each(ctx, b, b.lease))
+	now := b.now()
+	return errors.Join(each(ctx, b, now, b.endSessions), each(ctx, b, now, b.lease))
 }
 
-// each calls do with every record of a kind that is due, several at once. do moves when it is due, or leaves that to others.
-func each[R storage.Record](ctx context.Context, b *backchannel, do func(context.Context, *storage.Entry[R]) error) error {
-	query := storage.Query{Order: storage.ByDue, DueBefore: b.now(), Limit: tellPage}
+// boundDue makes due at once what a clock ahead planned for later than can be planned: it would wait until that time is reached.
+func (b *backchannel) boundDue(ctx context.Context) error {
+	latest := tellAgain()[len(tellAgain())-1]
+	users := func(ctx context.Context, user *storage.Entry[storage.User]) error {
+		if !storage.MadeAhead(user.Record.SessionsDueAt, b.now()) {
+			return nil
+		}
+		next := user.Record
+		next.SessionsDueAt = storage.Instant(b.now())
+		_, err := user.Replace(ctx, b.engine, next)
+		return unlessLost(err)
+	}
+	sessions := func(ctx context.Context, session *storage.Entry[storage.Session]) error {
+		if !storage.MadeAhead(session.Record.TellAt, b.now().Add(latest)) {
+			return nil
+		}
+		next := session.Record
+		next.TellAt = storage.Instant(b.now())
+		_, err := session.Replace(ctx, b.engine, next)
+		return unlessLost(err)
+	}
+	ever := b.now().AddDate(1000, 0, 0)
+	return errors.Join(each(ctx, b, ever, users), each(ctx, b, ever, sessions))
+}
+
+// each calls do with every record of a kind that is due before a time, several at once. do moves when it is due, or leaves that to
+// others.
+func each[R storage.Record](ctx context.Context, b *backchannel, before time.Time, do func(context.Context, *storage.Entry[R]) error) error {
+	query := storage.Query{Order: storage.ByDue, DueBefore: before, Limit: tellPage}
 	for {
 		entries, next, err := storage.List[R](ctx, b.engine, query)
 		if err != nil {

@@ -42,7 +42,7 @@ func newCache[V any](now func() time.Time, load func(context.Context, string) (V
 
 // get returns the value of key, at most cacheLife old.
 func (c *cache[V]) get(ctx context.Context, key string) (V, error) {
-	if entry, ok := c.entry(key); ok && c.now().Sub(entry.at) < cacheLife {
+	if entry, ok := c.entry(key); ok && c.now().Sub(entry.at).Abs() < cacheLife {
 		return entry.value, nil
 	}
 	loaded, err, _ := c.flights.Do(key, func() (any, error) { return c.fetch(ctx, key) })
@@ -92,7 +92,7 @@ func (c *cache[V]) keep(key string, entry cached[V]) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, known := c.entries[key]; !known && len(c.entries) >= cacheSize {
-		shed(c.entries, cacheSize, func(old cached[V]) bool { return entry.at.Sub(old.at) >= cacheLife })
+		shed(c.entries, cacheSize, func(old cached[V]) bool { return entry.at.Sub(old.at).Abs() >= cacheLife })
 	}
 	c.entries[key] = entry
 }

@@ -109,7 +109,7 @@ func (k *clientKeys) of(ctx context.Context, client *oauth2.Client) ([]clientKey
 		return registeredKeys(client), nil
 	}
 	set, now := k.known(record.JWKSURI), k.now()
-	if now.Sub(set.at) >= keySetFresh && now.Sub(set.tried) >= keySetPause {
+	if now.Sub(set.at).Abs() >= keySetFresh && now.Sub(set.tried).Abs() >= keySetPause {
 		set = k.fetch(ctx, client)
 	}
 	return set.usable(now)
@@ -119,14 +119,14 @@ func (k *clientKeys) of(ctx context.Context, client *oauth2.Client) ([]clientKey
 // where that cannot be, or where it was asked a moment ago.
 func (k *clientKeys) again(ctx context.Context, client *oauth2.Client) ([]clientKey, error) {
 	record := client.Record()
-	if len(record.JWKS) > 0 || record.JWKSURI == "" || k.now().Sub(k.known(record.JWKSURI).tried) < keySetPause {
+	if len(record.JWKS) > 0 || record.JWKSURI == "" || k.now().Sub(k.known(record.JWKSURI).tried).Abs() < keySetPause {
 		return nil, nil
 	}
 	return k.fetch(ctx, client).usable(k.now())
 }
 
 func (s keySet) usable(now time.Time) ([]clientKey, error) {
-	if s.err != nil && now.Sub(s.at) >= keySetUsable {
+	if s.err != nil && now.Sub(s.at).Abs() >= keySetUsable {
 		return nil, s.err
 	}
 	return s.keys, nil

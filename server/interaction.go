@@ -106,7 +106,7 @@ func (n interactions) open(r *http.Request) (*interaction, error) {
 		return nil, err
 	}
 	i, err := decodeInteraction(text)
-	if err != nil || n.now().Unix() >= i.Ends {
+	if err != nil || storage.IsOver(time.Unix(i.Ends, 0), interactionLife, n.now()) {
 		return nil, interactionOver()
 	}
 	value := browserCookie().get(r, issuer)
@@ -175,7 +175,9 @@ func (i *interaction) chosenNow(session storage.Session) bool {
 }
 
 // chosenBy reports whether the user of a session, if there is one, signed in or chose it since the interaction began.
-func (i *interaction) chosenBy(current *signedIn) bool { return current != nil && i.chosenNow(current.Record) }
+func (i *interaction) chosenBy(current *signedIn) bool {
+	return current != nil && i.chosenNow(current.Record)
+}
 
 // allowedNow returns what the user of that session allowed in this interaction; false before the user decided.
 func (i *interaction) allowedNow(session storage.Session) ([]string, bool) {

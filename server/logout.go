@@ -60,6 +60,8 @@ type logoutRequest struct {
 	Asked bool `json:"a,omitempty"`
 	// Ends is until when its envelope is good, in Unix seconds.
 	Ends int64 `json:"e"`
+	// Life is for how many seconds it was good when it was made.
+	Life int64 `json:"f"`
 }
 
 func (e *logoutEndpoint) mount(t *table) {
@@ -260,7 +262,7 @@ func (e *logoutEndpoint) read(r *http.Request) (*logoutRequest, error) {
 
 // goTo sends the browser to the address of a request.
 func (e *logoutEndpoint) goTo(w http.ResponseWriter, r *http.Request, request *logoutRequest, life time.Duration) error {
-	request.Ends = e.now().Add(life).Unix()
+	request.Ends, request.Life = e.now().Add(life).Unix(), int64(life/time.Second)
 	text, err := json.Marshal(request)
 	if err != nil {
 		return err
@@ -285,7 +287,7 @@ func (e *logoutEndpoint) open(r *http.Request) (*logoutRequest, error) {
 		return nil, err
 	}
 	request := new(logoutRequest)
-	if err := json.Unmarshal(text, request); err != nil || e.now().Unix() >= request.Ends {
+	if err := json.Unmarshal(text, request); err != nil || storage.IsOver(time.Unix(request.Ends, 0), time.Duration(request.Life)*time.Second, e.now()) {
 		return nil, over
 	}
 	return request, nil

@@ -34,7 +34,7 @@ func (p *pace) take(who caller) time.Duration {
 	defer p.mu.Unlock()
 	now := p.now()
 	used, known := p.used[who]
-	if used.Before(now) {
+	if used.Before(now) || used.Sub(now) > p.ahead+p.each { // Or the clock was set back.
 		used = now
 	}
 	if early := used.Sub(now) - p.ahead; early > 0 {

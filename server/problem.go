@@ -11,6 +11,7 @@ import (
 	"github.com/minifed/minifed/grants"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
 )
 
 // retryAfter is how long a client should wait when this server, its store or its keys are the trouble.
@@ -56,6 +57,9 @@ func down(err error) bool {
 // registered returns protocol under an error code that RFC 6749 §5.2, RFC 6750 §3.1, RFC 8693 §2.2.2 or OpenID Connect Core
 // §3.1.2.6 registers. fosite has some of its own that no client library knows.
 func registered(protocol *fosite.RFC6749Error, err error) *fosite.RFC6749Error {
+	if errors.Is(err, oauth2.ErrSessionOver) && protocol.CodeField != http.StatusUnauthorized {
+		return as(fosite.ErrInvalidGrant, "The session that this code or refresh token belongs to has ended: the user signed out, or has not used it for too long, or signed in too long ago. The user has to sign in again.", err)
+	}
 	if lostRace(err) && protocol.CodeField != http.StatusUnauthorized {
 		return as(fosite.ErrInvalidGrant, "The code or token was used already, or is not valid any more.", err)
 	}

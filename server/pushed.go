@@ -76,6 +76,9 @@ func (p pushedRequests) resolve(ctx context.Context, form url.Values) (url.Value
 	if err != nil {
 		return nil, pushedReference{}, fmt.Errorf("server: pushed request: %w", err)
 	}
+	if storage.MadeAhead(entry.Record.CreatedAt, p.now()) {
+		return nil, pushedReference{}, requestURIOver()
+	}
 	if clients := form["client_id"]; len(clients) != 1 || clients[0] != entry.Record.Client {
 		return nil, pushedReference{}, requestURIOver()
 	}

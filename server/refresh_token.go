@@ -187,6 +187,8 @@ func refreshError(err error) error {
 		return fosite.ErrTemporarilyUnavailable.WithWrap(err).WithHint("Repeat the same request in a few seconds.")
 	case errors.Is(err, fosite.ErrInactiveToken):
 		return fosite.ErrInvalidGrant.WithWrap(err).WithHint("The refresh token was used before. All tokens of its grant are revoked.")
+	case errors.Is(err, oauth2.ErrSessionOver):
+		return fosite.ErrInvalidGrant.WithWrap(err).WithHint("The session that the refresh token belongs to has ended. The user has to sign in again.")
 	case errors.Is(err, oauth2.ErrNoGrant):
 		return fosite.ErrInvalidGrant.WithWrap(err).WithHint("The refresh token is unknown, expired, revoked or another client's.")
 	default:

@@ -52,17 +52,23 @@ const (
 )
 
 // browserSession returns the session of the browser that sent r, or nil when it is not signed in: no session, a session that
-// ended or was idle too long, or a user who is not active any more or ended all sessions.
+// ended or that no browser used for too long, or a user who is not active any more or ended all sessions.
 func (s *sessions) browserSession(r *http.Request) (*signedIn, error) {
 	issuer, ok := oauth2.IssuerFrom(r.Context())
 	if !ok {
 		return nil, errNoRequest
 	}
 	entry, err := s.stored(r, issuer)
-	if err != nil || entry == nil {
+	if err != nil || entry == nil || s.isIdle(entry.Record, issuer) {
 		return nil, err
 	}
 	return s.alive(r.Context(), entry)
+}
+
+// isIdle reports whether no browser used a session for so long that its cookie signs in nowhere any more. What was given under the
+// session may live on: a refresh token that is used keeps itself alive (see oauth2.Store.Live).
+func (s *sessions) isIdle(session storage.Session, issuer *oauth2.Issuer) bool {
+	return !s.now().Before(session.SeenAt.Add(oauth2.DirectoryLifetimes(issuer.Directory).SessionIdle))
 }
 
 // alive returns a session that has not ended with its user, or nil when its user is not active any more or ended all sessions.
@@ -81,7 +87,7 @@ func (s *sessions) alive(ctx context.Context, entry *storage.Entry[storage.Sessi
 	return &signedIn{entry, user.Record}, nil
 }
 
-// stored returns the session that the cookie proves, unless it has ended; its user may have.
+// stored returns the session that the cookie proves, unless it has ended; its user may have, and its browser may have been idle.
 func (s *sessions) stored(r *http.Request, issuer *oauth2.Issuer) (*storage.Entry[storage.Session], error) {
 	id, secret, ok := strings.Cut(sessionCookie(issuer).get(r, issuer), ".")
 	if !ok || !isRandomText(id, sessionIDSize) || !isRandomText(secret, sessionSecretSize) {
@@ -98,7 +104,19 @@ func (s *sessions) stored(r *http.Request, issuer *oauth2.Issuer) (*storage.Entr
 	if !proven || !entry.Record.EndedAt.IsZero() {
 		return nil, nil
 	}
-	return entry, nil
+	return s.bound(r.Context(), entry)
+}
+
+// bound sets back a session that a clock ahead made, or that was made before the clock was set back.
+func (s *sessions) bound(ctx context.Context, entry *storage.Entry[storage.Session]) (*storage.Entry[storage.Session], error) {
+	bounded, err := oauth2.BoundSession(ctx, s.engine, entry, storage.Instant(s.now()))
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("server: session: %w", err)
+	}
+	return bounded, nil
 }
 
 // signIn signs user in to the browser that sent r. The cookie gets a new secret at every sign-in, so that nobody who planted or
@@ -175,14 +193,9 @@ func proven(session *storage.Session, issuer *oauth2.Issuer, how authentication,
 	session.ExpiresAt = sessionEnd(*session, issuer)
 }
 
-// sessionEnd is when a session ends: unused for too long, or signed in too long ago.
+// sessionEnd is when a session ends, however much it is used: its user signed in too long ago.
 func sessionEnd(session storage.Session, issuer *oauth2.Issuer) time.Time {
-	lifetimes := oauth2.DirectoryLifetimes(issuer.Directory)
-	idle, absolute := session.SeenAt.Add(lifetimes.SessionIdle), session.AuthTime.Add(lifetimes.SessionAbsolute)
-	if absolute.Before(idle) {
-		return absolute
-	}
-	return idle
+	return session.AuthTime.Add(oauth2.DirectoryLifetimes(issuer.Directory).SessionAbsolute)
 }
 
 // seen keeps a session from going idle. client gets something under the session: one that wants to hear of its end is noted.

@@ -78,7 +78,11 @@ func newThrottles(engine storage.Engine, now func() time.Time) *throttles {
 func (t *throttles) waits(who throttled) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return max(0, t.known[who].BlockedUntil.Sub(t.now()))
+	wait := t.known[who].BlockedUntil.Sub(t.now())
+	if wait > who.rule.most+storage.ClockBound {
+		return 0 // The clock was set back: the next failure counts from now.
+	}
+	return max(0, wait)
 }
 
 // look is waits, but asks the store, for what is tried so rarely that a read is cheap: the passwords of people.
@@ -148,7 +152,8 @@ func (t *throttles) write(
 func (t *throttles) next(rule throttle, count storage.Throttle) storage.Throttle {
 	now := storage.Instant(t.now())
 	if rule.forgets > 0 {
-		count.Failures = max(0, count.Failures-int(now.Sub(count.FailedAt)/rule.forgets))
+		forgotten := max(0, now.Sub(count.FailedAt)) / rule.forgets
+		count.Failures = max(0, count.Failures-int(forgotten))
 	}
 	count.Failures++
 	count.FailedAt = now
@@ -172,7 +177,7 @@ func (t *throttles) learn(who throttled, count storage.Throttle) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	known, ok := t.known[who]
-	if ok && known.BlockedUntil.After(count.BlockedUntil) {
+	if ok && known.BlockedUntil.After(count.BlockedUntil) && !storage.MadeAhead(known.FailedAt, t.now()) {
 		return // What is learned late may be older.
 	}
 	if !ok && len(t.known) >= throttlesKept {

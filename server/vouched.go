@@ -8,6 +8,7 @@ import (
 
 	"github.com/ory/fosite"
 
+	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
 	"github.com/minifed/minifed/wechat"
 )
@@ -77,7 +78,7 @@ func (v *vouched) find(key vouchKey) (vouch, bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	known, found := v.answers[key]
-	return known, found && v.now().Before(known.until)
+	return known, found && !storage.IsOver(known.until, oauth2.RepeatWindow, v.now())
 }
 
 func (v *vouched) keep(key vouchKey, answer vouch) {

@@ -148,7 +148,11 @@ func (b *breaker) refusal(now time.Time) time.Duration {
 	case b.probing:
 		return time.Second
 	default:
-		return max(0, b.until.Sub(now))
+		left := b.until.Sub(now)
+		if left > b.openFor {
+			return 0 // The clock was set back.
+		}
+		return max(0, left)
 	}
 }
 

@@ -66,11 +66,14 @@ func (s *Store) Access(ctx context.Context, token string) (*Access, error) {
 	if !s.now().Before(expiresAt) {
 		return nil, ended("access token expired")
 	}
+	life := time.Duration(binary.BigEndian.Uint32(h.numbers[8:])) * time.Second
+	if IssuedAhead(expiresAt.Add(-life), s.now()) {
+		return nil, ended("access token was issued by a clock ahead")
+	}
 	live, err := s.Live(ctx, h.grant)
 	if err != nil {
 		return nil, err
 	}
-	life := time.Duration(binary.BigEndian.Uint32(h.numbers[8:])) * time.Second
 	jti, masks := h.numbers[accessTimesSize:accessTimesSize+jtiSize], h.numbers[accessTimesSize+jtiSize:]
 	return &Access{
 		Live:      *live,

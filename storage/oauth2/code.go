@@ -65,7 +65,7 @@ func (s *Store) GetAuthorizeCodeSession(ctx context.Context, code string, sessio
 		request := &fosite.Request{ID: g.ID, Form: url.Values{}}
 		return request, s.codeReused(ctx, u)
 	}
-	if !s.now().Before(g.Code.ExpiresAt) { // The grant may stay longer: see Draft.
+	if !s.now().Before(g.Code.ExpiresAt) || storage.MadeAhead(g.CreatedAt, s.now()) { // The grant may stay longer: see Draft.
 		return nil, notFound(ended("code expired"))
 	}
 	live, err := s.alive(ctx, g)

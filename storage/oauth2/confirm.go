@@ -48,6 +48,9 @@ func (s *Store) look(ctx context.Context, engine storage.Engine, id string) (*un
 		return u, nil
 	}
 	entry, err := read(ctx, engine, storage.Key(r.directory(), id))
+	if err == nil {
+		entry, err = s.bound(ctx, engine, entry)
+	}
 	if err != nil {
 		return nil, err
 	}

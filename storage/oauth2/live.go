@@ -50,7 +50,7 @@ func (s *Store) alive(ctx context.Context, g *storage.Grant) (*Live, error) {
 	if err != nil {
 		return nil, err
 	}
-	if precedes(g, client.record) {
+	if precedes(g, client.record, s.now()) {
 		return nil, ended("client was made anew since")
 	}
 	live := &Live{Grant: *g, Client: client}
@@ -64,7 +64,7 @@ func (s *Store) alive(ctx context.Context, g *storage.Grant) (*Live, error) {
 	}
 	// 3. The browser session.
 	if g.Session != "" {
-		if live.Session, err = s.session(ctx, g); err != nil {
+		if live.Session, err = s.session(ctx, client, g); err != nil {
 			return nil, err
 		}
 	}
@@ -78,9 +78,10 @@ func (s *Store) alive(ctx context.Context, g *storage.Grant) (*Live, error) {
 // clockSkew is how far the clocks of two instances may be apart.
 const clockSkew = 10 * time.Second
 
-// precedes reports whether a grant is older than its client: then it is one of a deleted client that had the same ID.
-func precedes(g *storage.Grant, client storage.Client) bool {
-	return !client.CreatedAt.IsZero() && g.CreatedAt.Add(clockSkew).Before(client.CreatedAt)
+// precedes reports whether a grant is older than its client: then it is one of a deleted client that had the same ID. Of a client
+// made by a clock that was ahead nobody can tell.
+func precedes(g *storage.Grant, client storage.Client, now time.Time) bool {
+	return !client.CreatedAt.IsZero() && !storage.MadeAhead(client.CreatedAt, now) && g.CreatedAt.Add(clockSkew).Before(client.CreatedAt)
 }
 
 // user returns the grant's user if it is active and has the grant's epochs. An alias is not active: merging a user into
@@ -117,8 +118,9 @@ func (s *Store) user(ctx context.Context, g *storage.Grant) (*storage.User, erro
 	}
 }
 
-// session returns the session that the grant ends with if it lives.
-func (s *Store) session(ctx context.Context, g *storage.Grant) (*storage.Session, error) {
+// session returns the session that the grant ends with if it lives: it was not ended, is younger than its absolute lifetime (until
+// when the store has it), and neither its browser nor a refresh of the grant has used it too long ago.
+func (s *Store) session(ctx context.Context, client *Client, g *storage.Grant) (*storage.Session, error) {
 	r, err := requestFrom(ctx)
 	if err != nil {
 		return nil, err
@@ -126,8 +128,11 @@ func (s *Store) session(ctx context.Context, g *storage.Grant) (*storage.Session
 	session, ok := r.sessions[g.Session]
 	if !ok {
 		entry, err := storage.Get[storage.Session](ctx, s.Engine, storage.Key(g.Directory, g.Session))
+		if err == nil {
+			entry, err = BoundSession(ctx, s.Engine, entry, s.now())
+		}
 		if errors.Is(err, storage.ErrNotFound) {
-			return nil, ended("session is over")
+			return nil, sessionOver("it is absent")
 		}
 		if err != nil {
 			return nil, fmt.Errorf("oauth2: session: %w", err)
@@ -139,7 +144,13 @@ func (s *Store) session(ctx context.Context, g *storage.Grant) (*storage.Session
 		r.sessions[g.Session] = session
 	}
 	if !session.EndedAt.IsZero() || session.User != g.User {
-		return nil, ended("session is over")
+		return nil, sessionOver("it was ended")
+	}
+	idle := client.Lifetimes().SessionIdle
+	if used := later(session.SeenAt, lastUse(g)); !s.now().Before(used.Add(idle)) {
+		return nil, sessionOver("it was idle")
 	}
 	return session, nil
 }
+
+func sessionOver(why string) error { return fmt.Errorf("%w: %w: %s", ErrNoGrant, ErrSessionOver, why) }

@@ -43,13 +43,19 @@ func freshnessOf(refresh *storage.Refresh, generation uint32, shownAt time.Time)
 	}
 	// Rotated[0] is when the generation before the current one was rotated.
 	age := refresh.Generation - 1 - generation
-	if uint64(age) < uint64(len(refresh.Rotated)) && shownAt.Sub(refresh.Rotated[age]) <= RefreshGrace {
+	if uint64(age) < uint64(len(refresh.Rotated)) && isRecent(refresh.Rotated[age], shownAt) {
 		return recent
 	}
 	if age == 0 && isUnanswered(refresh, shownAt) {
 		return unanswered
 	}
 	return reused
+}
+
+// isRecent reports whether a token that was rotated at a time still yields the current one. A rotation that lies ahead of now was
+// before the clock was set back: nobody knows how long ago.
+func isRecent(rotated, shownAt time.Time) bool {
+	return shownAt.Sub(rotated) <= RefreshGrace && !storage.MadeAhead(rotated, shownAt)
 }
 
 // isUnanswered reports whether it is stored of the last rotation that nobody was answered: see Store.Settle.

@@ -68,7 +68,7 @@ func (s *Store) repeat(ctx context.Context, client *Client, u *unit, asked, aske
 // use alone.
 func (s *Store) repeats(g *storage.Grant, asked, askedBind string) error {
 	switch {
-	case g.Asked == "" || !s.now().Before(g.RepeatUntil):
+	case g.Asked == "" || storage.IsOver(g.RepeatUntil, RepeatWindow, s.now()):
 		return ended("too late for a repeat")
 	case askedBind == "" && g.Asked != asked, askedBind != "" && g.AskedBind != "" && g.AskedBind != askedBind:
 		return ErrRepeatDiffers

@@ -52,6 +52,9 @@ func (s *Store) Ticket(ctx context.Context, client *Client, ticket, asked string
 		return nil, err
 	}
 	g := u.grant()
+	if g.State == storage.GrantPending && storage.MadeAhead(g.CreatedAt, s.now()) {
+		return nil, ended("ticket expired")
+	}
 	if g.State == storage.GrantPending && g.Client == client.GetID() {
 		return &Live{Grant: *g, Client: client}, nil
 	}

@@ -1,0 +1,127 @@
+package oauth2
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// maxTokenAhead is how far ahead of now an access token may have been issued: the longest difference of clocks that instances
+// correct.
+const maxTokenAhead = 5 * time.Minute
+
+// IssuedAhead reports whether an access token was issued by a clock that is too far ahead for the token to be accepted: it would
+// outlive its lifetime by that much.
+func IssuedAhead(issuedAt, now time.Time) bool { return issuedAt.After(now.Add(maxTokenAhead)) }
+
+// bound returns a grant none of whose times lie ahead of now by more than storage.ClockBound. One that a clock ahead made, or that
+// was made before the clock was set back, is set back by one compare-and-set, with the times that it is due at: otherwise it would
+// outlive them. The caller gets an error, and nothing of the grant, when that cannot be written.
+func (s *Store) bound(ctx context.Context, engine storage.Engine, entry *storage.Entry[storage.Grant]) (*storage.Entry[storage.Grant], error) {
+	for range attempts {
+		next := copyGrant(&entry.Record)
+		if !boundGrant(next, s.now()) {
+			return entry, nil
+		}
+		bounded, err := entry.Replace(ctx, s.Engine, *next)
+		if !errors.Is(err, storage.ErrConflict) {
+			return bounded, wrapGrant(err)
+		}
+		if entry, err = read(ctx, engine, next.Document().ID); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("oauth2: grant: %w: too many writers", storage.ErrUnavailable)
+}
+
+func wrapGrant(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("oauth2: grant: %w", err)
+}
+
+// boundGrant sets an active grant back, and reports whether that changed it. Codes and tickets made ahead are over instead.
+func boundGrant(g *storage.Grant, now time.Time) bool {
+	if g.State != storage.GrantActive || !storage.MadeAhead(lastUse(g), now) {
+		return false
+	}
+	ahead := lastUse(g).Sub(now)
+	// 1. When it is due.
+	if g.Refresh != nil {
+		g.Refresh.IdleUntil = back(g.Refresh.IdleUntil, ahead)
+	}
+	g.RepeatUntil, g.ExpiresAt = back(g.RepeatUntil, ahead), back(g.ExpiresAt, ahead)
+	// 2. When it was made.
+	g.CreatedAt, g.AuthTime = earlier(g.CreatedAt, now), earlier(g.AuthTime, now)
+	if g.Refresh == nil {
+		return true
+	}
+	// 3. When it was refreshed. When that was is not known: the tokens of the generations before are late.
+	unanswered := len(g.Refresh.Rotated) > 0 && g.Refresh.Unanswered.Equal(g.Refresh.Rotated[0])
+	for i, at := range g.Refresh.Rotated {
+		g.Refresh.Rotated[i] = earlier(at, now.Add(-RefreshGrace-time.Second))
+	}
+	if unanswered {
+		g.Refresh.Unanswered = g.Refresh.Rotated[0]
+	}
+	return true
+}
+
+// lastUse is when a grant was made, or last refreshed.
+func lastUse(g *storage.Grant) time.Time {
+	if g.Refresh != nil && len(g.Refresh.Rotated) > 0 {
+		return later(g.CreatedAt, g.Refresh.Rotated[0])
+	}
+	return g.CreatedAt
+}
+
+// BoundSession is bound for a session that has not ended: its times are set back to now.
+func BoundSession(
+	ctx context.Context, engine storage.Engine, entry *storage.Entry[storage.Session], now time.Time,
+) (*storage.Entry[storage.Session], error) {
+	for range attempts {
+		next := entry.Record
+		if !boundSession(&next, now) {
+			return entry, nil
+		}
+		bounded, err := entry.Replace(ctx, engine, next)
+		if !errors.Is(err, storage.ErrConflict) {
+			return bounded, err
+		}
+		if entry, err = storage.Get[storage.Session](ctx, engine, next.Document().ID); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("oauth2: session: %w: too many writers", storage.ErrUnavailable)
+}
+
+func boundSession(session *storage.Session, now time.Time) bool {
+	latest := later(later(session.CreatedAt, session.AuthTime), session.SeenAt)
+	if !session.EndedAt.IsZero() || !storage.MadeAhead(latest, now) {
+		return false
+	}
+	if session.AuthTime.After(now) {
+		session.ExpiresAt = back(session.ExpiresAt, session.AuthTime.Sub(now))
+	}
+	session.CreatedAt, session.AuthTime, session.SeenAt = earlier(session.CreatedAt, now), earlier(session.AuthTime, now), earlier(session.SeenAt, now)
+	return true
+}
+
+// back is a time set back; zero stays.
+func back(at time.Time, by time.Duration) time.Time {
+	if at.IsZero() {
+		return at
+	}
+	return at.Add(-by)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
