@@ -206,7 +206,7 @@ func assertionAudiences(ctx context.Context) []string {
 }
 
 func assertionRefused(problem string) error {
-	return causedBy(refusal(fosite.ErrInvalidClient, "The client assertion is refused: "+problem+"."), clientCause("the client assertion is refused: "+problem))
+	return causedBy(refusal(fosite.ErrInvalidClient, "The client assertion is refused: "+problem+"."), operatorCause("the client assertion is refused: "+problem))
 }
 
 func keysUnreachable(cause error) error {

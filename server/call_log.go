@@ -95,6 +95,12 @@ func (c *call) levelOfCause() slog.Level {
 	return slog.LevelDebug
 }
 
+// isClass reports whether WeChat refused a call with an errcode of class.
+func isClass(err error, class wechat.Class) bool {
+	refused, ok := errors.AsType[*wechat.Error](err)
+	return ok && refused.Class == class
+}
+
 // operatorText is the error with what caused it; fosite's own text is the error code alone.
 func operatorText(err error) string {
 	if err == nil {

@@ -1,42 +1,34 @@
 package server
 
 import (
-	"errors"
-
 	"github.com/ory/fosite"
 
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// clientCause is why a client is refused, with the remedy, for the log. The client is not told: it could be guessing.
-type clientCause string
-
-// Error implements error.
-func (c clientCause) Error() string { return string(c) }
-
 const (
-	causeUnknownClient clientCause = "no client of this directory has this client_id: correct it, or create the client"
-	causeDisabled      clientCause = "the client is disabled: enable it by minifed client enable"
-	causeNoCredentials clientCause = "the request has a client_id and no secret or assertion: configure the client's secret or key at the caller"
-	causePublic        clientCause = "the client is public and the request has a secret or assertion: remove it at the caller, or register a client of kind web"
-	causeNoSecret      clientCause = "the client authenticates by private_key_jwt and the request has a secret: configure its key at the caller, or change it by minifed client update --auth-method"
-	causeNoKey         clientCause = "the client authenticates by a secret and the request has an assertion: configure its secret at the caller, or change it by minifed client update --auth-method"
-	causeWrongSecret   clientCause = "the client's secret is wrong: configure the right one at the caller, or make a new one by minifed client rotate-secret"
-	causeNoSecretKept  clientCause = "the client has no secret: make one by minifed client rotate-secret"
-	causeWrongKey      clientCause = "no key that the client registered verifies its assertion: compare the kid, the algorithm and the keys"
-	causeAlgorithm     clientCause = "the assertion is signed by another algorithm than the client registered: change it at the caller, or by minifed client update --auth-alg"
-	causeBasicOnly     clientCause = "the secret is right, but was sent in the body, and the client is restricted to client_secret_basic: change it at the caller, or lift the restriction by minifed client update --auth-method \"\""
-	causePostOnly      clientCause = "the secret is right, but was sent by Basic, and the client is restricted to client_secret_post: change it at the caller, or lift the restriction by minifed client update --auth-method \"\""
+	causeUnknownClient operatorCause = "no client of this directory has this client_id: correct it, or create the client"
+	causeDisabled      operatorCause = "the client is disabled: enable it by minifed client enable"
+	causeNoCredentials operatorCause = "the request has a client_id and no secret or assertion: configure the client's secret or key at the caller"
+	causePublic        operatorCause = "the client is public and the request has a secret or assertion: remove it at the caller, or register a client of kind web"
+	causeNoSecret      operatorCause = "the client authenticates by private_key_jwt and the request has a secret: configure its key at the caller, or change it by minifed client update --auth-method"
+	causeNoKey         operatorCause = "the client authenticates by a secret and the request has an assertion: configure its secret at the caller, or change it by minifed client update --auth-method"
+	causeWrongSecret   operatorCause = "the client's secret is wrong: configure the right one at the caller, or make a new one by minifed client rotate-secret"
+	causeNoSecretKept  operatorCause = "the client has no secret: make one by minifed client rotate-secret"
+	causeWrongKey      operatorCause = "no key that the client registered verifies its assertion: compare the kid, the algorithm and the keys"
+	causeAlgorithm     operatorCause = "the assertion is signed by another algorithm than the client registered: change it at the caller, or by minifed client update --auth-alg"
+	causeBasicOnly     operatorCause = "the secret is right, but was sent in the body, and the client is restricted to client_secret_basic: change it at the caller, or lift the restriction by minifed client update --auth-method \"\""
+	causePostOnly      operatorCause = "the secret is right, but was sent by Basic, and the client is restricted to client_secret_post: change it at the caller, or lift the restriction by minifed client update --auth-method \"\""
 
-	causeMalformedBasic     clientCause = "the Authorization header is not one of HTTP Basic with form-encoded client_id and secret (RFC 6749 section 2.3.1): correct it at the caller"
-	causeMalformedAssertion clientCause = "the client_assertion is not a JWT of a supported algorithm with iss, sub, aud, exp and jti: correct it at the caller"
-	causeTooLong            clientCause = "the client_id or secret is too long, or has a NUL: correct it at the caller"
-	causeIntrospectPublic   clientCause = "a public client asked to introspect a token: introspection needs a client with a secret or key"
+	causeMalformedBasic     operatorCause = "the Authorization header is not one of HTTP Basic with form-encoded client_id and secret (RFC 6749 section 2.3.1): correct it at the caller"
+	causeMalformedAssertion operatorCause = "the client_assertion is not a JWT of a supported algorithm with iss, sub, aud, exp and jti: correct it at the caller"
+	causeTooLong            operatorCause = "the client_id or secret is too long, or has a NUL: correct it at the caller"
+	causeIntrospectPublic   operatorCause = "a public client asked to introspect a token: introspection needs a client with a secret or key"
 )
 
 // methodProblem says why credentials that are right do not authenticate the client; empty if they do.
-func methodProblem(client *oauth2.Client, shown credentials) clientCause {
+func methodProblem(client *oauth2.Client, shown credentials) operatorCause {
 	if client == nil {
 		return causeUnknownClient
 	}
@@ -60,7 +52,7 @@ func accepts(client storage.Client, method string) bool {
 }
 
 // wrongMethod says what is wrong with a method that the client does not use.
-func wrongMethod(client storage.Client, method string) clientCause {
+func wrongMethod(client storage.Client, method string) operatorCause {
 	switch {
 	case method == methodNone:
 		return causeNoCredentials
@@ -78,7 +70,7 @@ func wrongMethod(client storage.Client, method string) clientCause {
 }
 
 // credentialProblem says why a secret or assertion is not the client's.
-func credentialProblem(client *oauth2.Client, shown credentials) clientCause {
+func credentialProblem(client *oauth2.Client, shown credentials) operatorCause {
 	if client == nil {
 		return causeUnknownClient
 	}
@@ -100,7 +92,7 @@ func credentialProblem(client *oauth2.Client, shown credentials) clientCause {
 }
 
 // refusedFor is clientRefused, or nil without a cause.
-func refusedFor(cause clientCause) error {
+func refusedFor(cause operatorCause) error {
 	if cause == "" {
 		return nil
 	}
@@ -111,6 +103,3 @@ func refusedFor(cause clientCause) error {
 func clientRefused(cause error) error {
 	return causedBy(refusal(fosite.ErrInvalidClient, "Client authentication failed: the client is unknown or disabled, its secret or key is wrong, or it is registered for another token_endpoint_auth_method."), cause)
 }
-
-// causeOf returns the cause of a refused client authentication.
-func causeOf(err error) (clientCause, bool) { return errors.AsType[clientCause](err) }

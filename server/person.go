@@ -178,11 +178,6 @@ func phoneFailure(err error) string {
 	}
 }
 
-func isClass(err error, class wechat.Class) bool {
-	refused, ok := errors.AsType[*wechat.Error](err)
-	return ok && refused.Class == class
-}
-
 func personOf(client *oauth2.Client, resolution *identity.Resolution) person {
 	user := resolution.User.Record
 	return person{user: user, epoch: user.Epoch, clientEpoch: user.ClientEpoch(client.GetID())}
