@@ -199,7 +199,7 @@ func (r request) shell(d *demo, indent string) string {
 }
 
 func (r request) curl(d *demo, indent string) string {
-	command := []string{"curl -s"}
+	command := []string{"curl -sS --noproxy '*'"}
 	if r.method == http.MethodPost && len(r.form) == 0 {
 		command = append(command, "-X POST")
 	}

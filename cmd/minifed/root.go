@@ -29,7 +29,7 @@ func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(f
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, args []string, c *console) int {
 	root := newRoot(c)
-	root.SetArgs(args)
+	root.SetArgs(withDashedIDs(root, args))
 	command, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		err = c.lost()
