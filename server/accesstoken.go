@@ -32,6 +32,8 @@ type accessClaims struct {
 	AuthTime int64    `json:"auth_time,omitempty"`
 	ACR      string   `json:"acr,omitempty"`
 	AMR      []string `json:"amr,omitempty"`
+	// Incarnation is that of the client, in a token that the client got for itself: no grant says it.
+	Incarnation string `json:"urn:minifed:client_incarnation,omitempty"`
 }
 
 // accessTokens makes and verifies access tokens that are JWTs.
@@ -65,6 +67,9 @@ func (t accessTokens) GenerateAccessToken(ctx context.Context, requester fosite.
 	}
 	if !subject.AuthTime.IsZero() {
 		claims.AuthTime = subject.AuthTime.Unix()
+	}
+	if _, ok := oauth2.GrantOf(claims.ID); !ok {
+		claims.Incarnation = incarnationOf(requester.GetClient())
 	}
 	algorithm, _ := session.GetJWTHeader().Get("alg").(string)
 	token, err = sign(ctx, t.keys, issuer, algorithm, accessTokenType, claims)

@@ -55,11 +55,11 @@ func (e *accountApps) remove(w http.ResponseWriter, r *http.Request, current *si
 func (a *account) shownApps(r *http.Request, user storage.User) ([]shownApp, error) {
 	ctx := r.Context()
 	found := map[string]*shownApp{}
-	add := func(client string, scopes []string, since time.Time) {
-		app := found[client]
+	add := func(client storage.Client, scopes []string, since time.Time) {
+		app := found[client.Instance()]
 		if app == nil {
-			app = &shownApp{Client: client, Since: since}
-			found[client] = app
+			app = &shownApp{Client: client.ID, Since: since}
+			found[client.Instance()] = app
 		}
 		app.scopes = union(app.scopes, scopes)
 		if since.Before(app.Since) {
@@ -73,7 +73,7 @@ func (a *account) shownApps(r *http.Request, user storage.User) ([]shownApp, err
 	}
 	for _, entry := range grants {
 		if g := entry.Record; g.State == storage.GrantActive && g.UserEpoch == user.Epoch && g.ClientEpoch == user.ClientEpoch(g.Client) {
-			add(g.Client, g.Scopes, g.CreatedAt)
+			add(storage.Client{ID: g.Client, Incarnation: g.Incarnation}, g.Scopes, g.CreatedAt)
 		}
 	}
 	consents, _, err := storage.List[storage.Consent](ctx, a.engine, query)
@@ -82,7 +82,7 @@ func (a *account) shownApps(r *http.Request, user storage.User) ([]shownApp, err
 	}
 	for _, entry := range consents {
 		if c := entry.Record; c.ClientEpoch == user.ClientEpoch(c.Client) {
-			add(c.Client, c.Scopes, c.CreatedAt)
+			add(storage.Client{ID: c.Client, Incarnation: c.Incarnation}, c.Scopes, c.CreatedAt)
 		}
 	}
 	return a.named(r, user.Directory, found)
@@ -91,13 +91,16 @@ func (a *account) shownApps(r *http.Request, user storage.User) ([]shownApp, err
 // named puts the names of clients and the meanings of scopes to the applications of a user.
 func (a *account) named(r *http.Request, directory string, found map[string]*shownApp) ([]shownApp, error) {
 	apps := make([]shownApp, 0, len(found))
-	for id, app := range found {
-		client, err := a.clients.Client(r.Context(), directory, id)
+	for instance, app := range found {
+		client, err := a.clients.Client(r.Context(), directory, app.Client)
 		if errors.Is(err, storage.ErrNotFound) {
-			continue // With it went whatever it could do.
+			continue // Its grants ended with it.
 		}
 		if err != nil {
 			return nil, err
+		}
+		if client.Record().Instance() != instance {
+			continue // Another client has the ID now.
 		}
 		app.shownClient = clientView(r, client.Record())
 		app.Scopes = scopesView(app.scopes, nil)

@@ -192,7 +192,7 @@ func (v assertions) spend(ctx context.Context, client *oauth2.Client, shown *ass
 	if problem != "" {
 		return assertionRefused(problem)
 	}
-	err := v.store.UseAssertion(ctx, client.GetID(), shown.claims.ID, until)
+	err := v.store.UseAssertion(ctx, instanceOf(client), shown.claims.ID, until)
 	if errors.Is(err, fosite.ErrJTIKnown) {
 		return assertionRefused("it was used before: every one needs a jti of its own")
 	}

@@ -382,7 +382,7 @@ func (a *authorization) readMaxAge() error {
 // not, signed by a key in use or retired (OpenID Connect Core §3.1.2.1).
 func (p authorizationReader) readHint(ctx context.Context, client *oauth2.Client, hint string) (string, error) {
 	claims, err := verifyHint(ctx, p.keys, hint)
-	if errors.Is(err, keys.ErrInvalid) || err == nil && !slices.Contains(claims.Audience, client.GetID()) {
+	if errors.Is(err, keys.ErrInvalid) || err == nil && !claims.of(client) {
 		return "", refusal(fosite.ErrInvalidRequest, "The id_token_hint is not an ID token that this issuer gave to this client.")
 	}
 	return claims.Subject, err

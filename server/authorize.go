@@ -105,6 +105,9 @@ func (e *authorizeEndpoint) visit(w http.ResponseWriter, r *http.Request, form u
 	if err != nil {
 		return cmp.Or(malformed, err)
 	}
+	if !pushed.of(to.client) {
+		return requestURIOver()
+	}
 	// 3. What it asks.
 	request, err := e.read(r.Context(), to, form, pushed)
 	if err = cmp.Or(malformed, err); err != nil {
@@ -246,7 +249,7 @@ func (e *authorizeEndpoint) allowed(ctx context.Context, request *authorization,
 		// Who cannot be told from another app gets nothing unasked (RFC 6749 §10.2, RFC 8252 §8.6).
 		return nil, nil
 	}
-	scopes, _, err := e.consents.remembered(ctx, current.user, client.ID)
+	scopes, _, err := e.consents.remembered(ctx, current.user, client)
 	if err != nil || missing(scopes, wanted) {
 		return nil, err
 	}

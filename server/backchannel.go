@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -256,7 +257,7 @@ func (b *backchannel) unheard(ctx context.Context, session storage.Session) map[
 }
 
 // send sends one logout token. A client that is gone, or wants to hear of nothing any more, has nothing to hear.
-func (b *backchannel) send(ctx context.Context, session storage.Session, id string) error {
+func (b *backchannel) send(ctx context.Context, session storage.Session, instance string) error {
 	issuer, err := b.catalog.directories.get(ctx, session.Directory)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil
@@ -264,8 +265,9 @@ func (b *backchannel) send(ctx context.Context, session storage.Session, id stri
 	if err != nil {
 		return err
 	}
+	id, _, _ := strings.Cut(instance, "#")
 	client, err := b.catalog.Client(ctx, session.Directory, id)
-	if errors.Is(err, storage.ErrNotFound) || err == nil && (client.Record().Disabled || client.Record().BackchannelLogoutURI == "") {
+	if errors.Is(err, storage.ErrNotFound) || err == nil && !hears(client.Record(), instance) {
 		return nil
 	}
 	if err != nil {
@@ -276,6 +278,11 @@ func (b *backchannel) send(ctx context.Context, session storage.Session, id stri
 		return err
 	}
 	return b.client.post(ctx, client.Record().BackchannelLogoutURI, url.Values{"logout_token": {token}})
+}
+
+// hears reports whether a client is the one that the session names, enabled, and registered for logout tokens.
+func hears(client storage.Client, instance string) bool {
+	return client.Instance() == instance && !client.Disabled && client.BackchannelLogoutURI != ""
 }
 
 const (

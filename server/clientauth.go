@@ -74,6 +74,9 @@ func (a clientAuth) client(ctx context.Context, r *http.Request, form url.Values
 	}
 	// 1. The client is who it says.
 	who := caller{issuer.Directory.ID, shown.client, network(callOf(ctx).remote)}
+	if client != nil {
+		who.client = instanceOf(client)
+	}
 	if err := a.recognise(ctx, who, client, shown); err != nil {
 		return nil, err
 	}

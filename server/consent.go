@@ -17,16 +17,16 @@ type consents struct {
 }
 
 // remembered returns the scopes that user has allowed client, with the record to add to; the record is nil without one.
-func (c consents) remembered(ctx context.Context, user storage.User, client string) ([]string, *storage.Entry[storage.Consent], error) {
-	entry, err := storage.Get[storage.Consent](ctx, c.engine, storage.ConsentKey(user.Directory, user.ID, client))
+func (c consents) remembered(ctx context.Context, user storage.User, client storage.Client) ([]string, *storage.Entry[storage.Consent], error) {
+	entry, err := storage.Get[storage.Consent](ctx, c.engine, storage.ConsentKey(user.Directory, user.ID, client.ID))
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, nil, nil
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("server: consent: %w", err)
 	}
-	if entry.Record.ClientEpoch != user.ClientEpoch(client) {
-		return nil, entry, nil // The user removed the app since.
+	if entry.Record.Incarnation != client.Incarnation || entry.Record.ClientEpoch != user.ClientEpoch(client.ID) {
+		return nil, entry, nil // It was given to a deleted client, or the user removed the app since.
 	}
 	return entry.Record.Scopes, entry, nil
 }
@@ -35,7 +35,7 @@ func (c consents) remembered(ctx context.Context, user storage.User, client stri
 const consentAttempts = 8
 
 // remember adds scopes to what user has allowed client.
-func (c consents) remember(ctx context.Context, user storage.User, client string, scopes []string) error {
+func (c consents) remember(ctx context.Context, user storage.User, client storage.Client, scopes []string) error {
 	for range consentAttempts {
 		before, entry, err := c.remembered(ctx, user, client)
 		if err != nil {
@@ -43,8 +43,8 @@ func (c consents) remember(ctx context.Context, user storage.User, client string
 		}
 		now := storage.Instant(c.now())
 		next := storage.Consent{
-			Directory: user.Directory, User: user.ID, Client: client, Scopes: union(before, scopes),
-			ClientEpoch: user.ClientEpoch(client), CreatedAt: now, UpdatedAt: now,
+			Directory: user.Directory, User: user.ID, Client: client.ID, Incarnation: client.Incarnation, Scopes: union(before, scopes),
+			ClientEpoch: user.ClientEpoch(client.ID), CreatedAt: now, UpdatedAt: now,
 		}
 		if len(next.Scopes) > storage.ConsentScopes {
 			next.Scopes = union(nil, scopes)

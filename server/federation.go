@@ -179,7 +179,7 @@ func (f *federation) grantIDs(ctx context.Context, client *oauth2.Client, v *vis
 	if err != nil {
 		return nil, err
 	}
-	v.ids, err = f.store.GrantIDs(ctx, record.ID, record.Federation.AppID, code)
+	v.ids, err = f.store.GrantIDs(ctx, record.Instance(), record.Federation.AppID, code)
 	return v.ids, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/storage/oauth2"
@@ -15,6 +16,13 @@ type hintClaims struct {
 	Subject   string   `json:"sub"`
 	Audience  audience `json:"aud"`
 	SessionID string   `json:"sid"`
+	// Incarnation is that of the client that got the token.
+	Incarnation string `json:"urn:minifed:client_incarnation"`
+}
+
+// of reports whether the token was given to this client, and not to a deleted one that had the same ID.
+func (h hintClaims) of(client *oauth2.Client) bool {
+	return slices.Contains(h.Audience, client.GetID()) && h.Incarnation == client.Record().Incarnation
 }
 
 // verifyHint reads an id_token_hint: an ID token that this issuer gave to somebody at some time, expired or not, signed by a

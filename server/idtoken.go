@@ -34,6 +34,8 @@ type idClaims struct {
 	// TokenHash binds the access token that comes with it (§3.1.3.6).
 	TokenHash string `json:"at_hash,omitempty"`
 	SessionID string `json:"sid,omitempty"`
+	// Incarnation is that of the client. As a hint the token is good for that client alone.
+	Incarnation string `json:"urn:minifed:client_incarnation,omitempty"`
 
 	// user are claims about the user: see idTokens.user.
 	user map[string]any
@@ -70,6 +72,8 @@ func (t idTokens) GenerateIDToken(ctx context.Context, lifespan time.Duration, r
 		Nonce:     cmp.Or(described.Nonce, requester.GetRequestForm().Get("nonce")),
 		ACR:       described.AuthenticationContextClassReference,
 		AMR:       described.AuthenticationMethodsReferences,
+
+		Incarnation: incarnationOf(requester.GetClient()),
 	}
 	if !described.AuthTime.IsZero() {
 		claims.AuthTime = described.AuthTime.Unix()

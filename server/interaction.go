@@ -30,6 +30,8 @@ type interaction struct {
 	Hint string `json:"h,omitempty"`
 	// Pushed is the ID of the pushed request that it came from.
 	Pushed string `json:"p,omitempty"`
+	// Client is the incarnation of the client.
+	Client string `json:"n,omitempty"`
 	// Browser is the digest of the cookie of the browser.
 	Browser string `json:"b"`
 	// Ends is when it ends, in Unix seconds.
@@ -86,7 +88,7 @@ func (n interactions) begin(w http.ResponseWriter, r *http.Request, request *aut
 		return nil, err
 	}
 	return &interaction{
-		ID: id, Form: request.formWithoutHint(), Hint: request.hint, Pushed: request.pushed,
+		ID: id, Form: request.formWithoutHint(), Hint: request.hint, Pushed: request.pushed, Client: request.client.Record().Incarnation,
 		Browser: browser, Ends: n.now().Add(interactionLife).Unix(),
 	}, nil
 }

@@ -119,8 +119,12 @@ func (e *introspectEndpoint) jwt(ctx context.Context, client *oauth2.Client, tok
 
 // own checks a token that a client got for itself: nothing stands behind it but the client, and it may be revoked.
 func (e *introspectEndpoint) own(ctx context.Context, claims accessClaims) error {
-	if _, err := e.store.GetClient(ctx, claims.ClientID); err != nil {
+	client, err := e.store.GetClient(ctx, claims.ClientID)
+	if err != nil {
 		return err
+	}
+	if incarnationOf(client) != claims.Incarnation {
+		return errAccessToken
 	}
 	revoked, err := e.store.JTIRevoked(ctx, claims.ID)
 	if err == nil && revoked {

@@ -54,6 +54,8 @@ type logoutRequest struct {
 	// Proven says that there was an ID token of Client, and Session which session it was of.
 	Proven  bool   `json:"p,omitempty"`
 	Session string `json:"i,omitempty"`
+	// Incarnation is that of the client that got the ID token.
+	Incarnation string `json:"n,omitempty"`
 	// Locales is ui_locales.
 	Locales string `json:"l,omitempty"`
 	// Asked says that its page is what the URL leads to.
@@ -358,6 +360,7 @@ func (e *logoutEndpoint) readHint(ctx context.Context, request *logoutRequest, h
 		return err
 	}
 	request.Proven, request.Client, request.Session = true, claims.Audience[0], claims.SessionID
+	request.Incarnation = claims.Incarnation
 	return nil
 }
 
@@ -373,6 +376,13 @@ func (e *logoutEndpoint) readClient(ctx context.Context, request *logoutRequest,
 	client, err := e.client(ctx, request.Client)
 	if err != nil {
 		return err
+	}
+	if client != nil && request.Proven && client.Incarnation != request.Incarnation {
+		if named != "" { // The token of a deleted client proves nothing for the one that has its ID now.
+			request.Proven, request.Session = false, ""
+		} else {
+			client = nil
+		}
 	}
 	if client == nil && named != "" {
 		return pageRefusal("client_unknown", "The client_id is not that of an application of this directory that may be used.")

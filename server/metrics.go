@@ -11,6 +11,8 @@ import (
 type metrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
+	// logoutsLost counts the clients that a session has no room for.
+	logoutsLost prometheus.Counter
 }
 
 // newMetrics makes the collectors, and registers them unless registry is nil.
@@ -25,11 +27,15 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 			Help:    "How long requests took, by endpoint.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"endpoint"}),
+		logoutsLost: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "minifed_backchannel_logout_clients_over_limit_total",
+			Help: "Authorizations of clients that get no logout token, because the session has the most clients that it can have.",
+		}),
 	}
 	if registry == nil {
 		return m, nil
 	}
-	for _, collector := range []prometheus.Collector{m.requests, m.duration} {
+	for _, collector := range []prometheus.Collector{m.requests, m.duration, m.logoutsLost} {
 		if err := registry.Register(collector); err != nil {
 			return nil, err
 		}

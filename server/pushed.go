@@ -39,7 +39,7 @@ func (p pushedRequests) store(ctx context.Context, a *authorization) (string, er
 	}
 	client, now := a.client.Record(), storage.Instant(p.now())
 	_, err = storage.Insert(ctx, p.engine, storage.PushedRequest{
-		Directory: client.Directory, ID: storage.Digest("pushed request", reference), Client: client.ID, Form: a.formWithoutHint().Encode(),
+		Directory: client.Directory, ID: storage.Digest("pushed request", reference), Client: client.ID, Incarnation: client.Incarnation, Form: a.formWithoutHint().Encode(),
 		Hint:      a.hint,
 		CreatedAt: now, ExpiresAt: now.Add(pushedLife),
 	})
@@ -55,6 +55,13 @@ type pushedReference struct {
 	id string
 	// hint is the subject of its id_token_hint.
 	hint string
+	// incarnation is that of the client that pushed it.
+	incarnation string
+}
+
+// of reports whether this client pushed the request, and not a deleted one that had the same ID.
+func (p pushedReference) of(client *oauth2.Client) bool {
+	return p.id == "" || p.incarnation == client.Record().Incarnation
 }
 
 // resolve returns the pushed request that form refers to; form itself when it refers to none. One that is unknown, expired or
@@ -86,7 +93,7 @@ func (p pushedRequests) resolve(ctx context.Context, form url.Values) (url.Value
 	if err != nil {
 		return nil, pushedReference{}, errors.New("server: pushed request is malformed")
 	}
-	return pushed, pushedReference{id, entry.Record.Hint}, nil
+	return pushed, pushedReference{id, entry.Record.Hint, entry.Record.Incarnation}, nil
 }
 
 // requestURIOver says that a request_uri opens nothing.

@@ -23,6 +23,8 @@ type sessions struct {
 	random io.Reader
 	// ended hears of every session that this process ended, once it is stored.
 	ended func(ctx context.Context, entry *storage.Entry[storage.Session])
+	// full is called for a client that gets no logout token, because the session has maxSessionClients others.
+	full func(ctx context.Context, client storage.Client)
 }
 
 // authentication is how and when a user was recognised.
@@ -42,8 +44,8 @@ type signedIn struct {
 const (
 	sessionIDSize     = 16
 	sessionSecretSize = 32
-	// maxSessionClients bounds Session.Clients.
-	maxSessionClients = 32
+	// maxSessionClients bounds Session.Clients: with the longest client IDs they fit a document of storage.MaxBody.
+	maxSessionClients = 128
 	// seenParts is into how many parts the idle lifetime is cut: a session is written once in a part, however often it is
 	// used, and may end that much early.
 	seenParts = 32
@@ -204,8 +206,11 @@ func (s *sessions) seen(ctx context.Context, issuer *oauth2.Issuer, current *sig
 	now := storage.Instant(s.now())
 	part := oauth2.DirectoryLifetimes(issuer.Directory).SessionIdle / seenParts
 	noted := func(session storage.Session) bool {
-		_, ok := session.Clients[client.ID]
+		_, ok := session.Clients[client.Instance()]
 		return ok || client.BackchannelLogoutURI == "" || len(session.Clients) >= maxSessionClients
+	}
+	if _, ok := current.Record.Clients[client.Instance()]; !ok && client.BackchannelLogoutURI != "" && len(current.Record.Clients) >= maxSessionClients {
+		s.full(ctx, client)
 	}
 	if noted(current.Record) && now.Sub(current.Record.SeenAt) < part {
 		return nil
@@ -216,7 +221,7 @@ func (s *sessions) seen(ctx context.Context, issuer *oauth2.Issuer, current *sig
 			if next.Clients == nil {
 				next.Clients = map[string]time.Time{}
 			}
-			next.Clients[client.ID] = now
+			next.Clients[client.Instance()] = now
 		}
 		next.SeenAt = now
 		next.ExpiresAt = sessionEnd(*next, issuer)

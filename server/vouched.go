@@ -41,7 +41,7 @@ func newVouched(now func() time.Time) *vouched {
 
 // session is what ask says, or said before, of the code of a login.
 func (v *vouched) session(ctx context.Context, client fosite.Client, code string, ask func() (wechat.Session, error)) (wechat.Session, error) {
-	known, err := v.answer(ctx, vouchKey{"login", issuerURL(ctx), client.GetID(), code}, func() (vouch, error) {
+	known, err := v.answer(ctx, vouchKey{"login", issuerURL(ctx), instanceOf(client), code}, func() (vouch, error) {
 		session, err := ask()
 		return vouch{session: wechat.Session{OpenID: session.OpenID, UnionID: session.UnionID}}, err
 	})
@@ -52,7 +52,7 @@ func (v *vouched) session(ctx context.Context, client fosite.Client, code string
 func (v *vouched) phoneNumber(
 	ctx context.Context, client fosite.Client, code string, ask func() (wechat.PhoneNumber, error),
 ) (wechat.PhoneNumber, error) {
-	known, err := v.answer(ctx, vouchKey{"phone", issuerURL(ctx), client.GetID(), code}, func() (vouch, error) {
+	known, err := v.answer(ctx, vouchKey{"phone", issuerURL(ctx), instanceOf(client), code}, func() (vouch, error) {
 		number, err := ask()
 		return vouch{phone: number}, err
 	})

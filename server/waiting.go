@@ -30,6 +30,9 @@ func (e *authorizeEndpoint) waiting(r *http.Request) (*waiting, error) {
 	if err != nil {
 		return nil, err
 	}
+	if to.client.Record().Incarnation != i.Client { // The client was deleted, and another one has its ID.
+		return nil, interactionOver()
+	}
 	request, err := e.reader.read(r.Context(), to, i.Form)
 	if err != nil {
 		return nil, err
@@ -53,7 +56,7 @@ func (e *authorizeEndpoint) chosen(w http.ResponseWriter, r *http.Request, p *wa
 // asked returns the scopes that the user is asked to allow, and of these the ones that were allowed before.
 func (e *authorizeEndpoint) asked(r *http.Request, p *waiting, current *signedIn) (scopes, before []string, err error) {
 	scopes = p.request.consentScopes()
-	before, _, err = e.consents.remembered(r.Context(), current.user, p.request.client.GetID())
+	before, _, err = e.consents.remembered(r.Context(), current.user, p.request.client.Record())
 	return scopes, before, err
 }
 
@@ -70,7 +73,7 @@ func (e *authorizeEndpoint) allow(w http.ResponseWriter, r *http.Request, p *wai
 	if len(allowed) == 0 {
 		return e.deny(w, r, p)
 	}
-	if err := e.consents.remember(r.Context(), current.user, p.request.client.GetID(), allowed); err != nil {
+	if err := e.consents.remember(r.Context(), current.user, p.request.client.Record(), allowed); err != nil {
 		return err
 	}
 	p.Allowed = allowed

@@ -20,8 +20,11 @@ const (
 
 // Client is an OAuth client bound to one directory.
 type Client struct {
-	Directory string     `json:"directory"`
-	ID        string     `json:"id"`
+	Directory string `json:"directory"`
+	ID        string `json:"id"`
+	// Incarnation is random: a client that gets the ID of a deleted one has another incarnation. Grants, consents and the
+	// client's own tokens name it. It is absent from clients made before there were incarnations.
+	Incarnation string `json:"incarnation,omitempty"`
 	Kind      ClientKind `json:"kind"`
 	Name      string     `json:"name,omitempty"`
 	Disabled  bool       `json:"disabled,omitempty"`
@@ -118,6 +121,15 @@ type Federation struct {
 	PasswordBinding bool `json:"password_binding,omitempty"`
 	// LinkingPartners are the clients whose access tokens bindUser's method session accepts, besides this client's own.
 	LinkingPartners []string `json:"linking_partners,omitempty"`
+}
+
+// Instance names the client among all that ever had its ID: the ID and, after a "#" which no client ID has, the incarnation.
+// Whatever is stored or cached under the ID of a client is under its instance.
+func (c Client) Instance() string {
+	if c.Incarnation == "" {
+		return c.ID
+	}
+	return c.ID + "#" + c.Incarnation
 }
 
 // Document implements Record.

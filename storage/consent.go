@@ -10,6 +10,8 @@ type Consent struct {
 	Directory string `json:"directory"`
 	User      string `json:"user"`
 	Client    string `json:"client"`
+	// Incarnation is that of the client: a client that got the ID of a deleted one has no consent.
+	Incarnation string `json:"incarnation,omitempty"`
 	// Scopes are those that were allowed, sorted, at most ConsentScopes.
 	Scopes []string `json:"scopes,omitempty"`
 	// ClientEpoch is the user's ClientEpoch(Client) when consent was given: removing the app takes it back.

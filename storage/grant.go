@@ -29,6 +29,8 @@ type Grant struct {
 	// ID is base64url of 32 bytes. For a token exchange it derives from (directory, client, AppID, code).
 	ID     string     `json:"id"`
 	Client string     `json:"client"`
+	// Incarnation is that of the client: a grant is dead under another one.
+	Incarnation string `json:"incarnation,omitempty"`
 	User   string     `json:"user,omitempty"`
 	State  GrantState `json:"state"`
 	// GrantType is the OAuth grant type that made the grant.

@@ -8,6 +8,8 @@ type PushedRequest struct {
 	Directory string `json:"directory"`
 	ID        string `json:"id"`
 	Client    string `json:"client"`
+	// Incarnation is that of the client.
+	Incarnation string `json:"incarnation,omitempty"`
 	// Form is the form-encoded request without the client's credentials and the id_token_hint; Hint is the subject of that.
 	Form      string    `json:"form"`
 	Hint      string    `json:"hint,omitempty"`

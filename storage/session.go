@@ -17,7 +17,8 @@ type Session struct {
 	ACR       string    `json:"acr,omitempty"`
 	// Browser is a short label for the session list, made from the User-Agent.
 	Browser string `json:"browser,omitempty"`
-	// Clients are the clients that must hear of the session's end, with the time they were first given something; at most 32.
+	// Clients are the clients that get a logout token when the session ends, by Client.Instance, with the time they were first
+	// given something; at most 128.
 	// After the end, one that has heard of it is taken off.
 	Clients map[string]time.Time `json:"clients,omitempty"`
 	// EndedAt is set by logout; an ended session gives nothing any more.

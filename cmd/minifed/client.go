@@ -236,7 +236,7 @@ func newClientDelete(d *desk) *cobra.Command {
 	command := &cobra.Command{
 		Use:     "delete CLIENT_ID",
 		Short:   "Delete a client",
-		Long:    "Deletes a client. Its tokens are refused from then on, and nobody can sign in by it. `disable` can be undone.",
+		Long:    "Deletes a client. Its tokens, consents and sign-ins in progress end, on every instance within five seconds. A client that gets its ID\nlater starts with none of them. Other clients name it as a linking partner no longer. `disable` can be undone.",
 		Example: "  minifed client delete shop\n  minifed client delete shop --yes",
 		Args:    exactly("the client's ID"),
 	}

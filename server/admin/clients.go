@@ -41,6 +41,9 @@ func (s *Service) CreateClient(ctx context.Context, asked NewClient) (created *s
 	}
 	client.CreatedAt = s.now()
 	client.UpdatedAt = client.CreatedAt
+	if client.Incarnation, err = s.newIncarnation(); err != nil {
+		return nil, "", err
+	}
 	if err := s.checkNewClient(client, asked, directory.Record); err != nil {
 		return nil, "", err
 	}
@@ -176,6 +179,7 @@ func (s *Service) UpdateClient(ctx context.Context, directory, id, revision stri
 // keepClient puts back what an update does not alter.
 func keepClient(client *storage.Client, before storage.Client) {
 	client.Directory, client.ID, client.Kind = before.Directory, before.ID, before.Kind
+	client.Incarnation = before.Incarnation
 	client.Secrets, client.CreatedAt, client.Disabled = before.Secrets, before.CreatedAt, before.Disabled
 	if client.Lifetimes.SessionIdle == before.Lifetimes.SessionIdle && client.Lifetimes.SessionAbsolute == before.Lifetimes.SessionAbsolute {
 		client.Lifetimes.SessionIdle, client.Lifetimes.SessionAbsolute = 0, 0 // They never had an effect: see checkClientLifetimes.
@@ -215,21 +219,6 @@ func (s *Service) EnableClient(ctx context.Context, directory, id string) (*stor
 		client.Disabled = false
 		return nil
 	})
-}
-
-// DeleteClient removes a client. Its tokens are refused from then on.
-func (s *Service) DeleteClient(ctx context.Context, directory, id string) error {
-	entry, err := s.Client(ctx, directory, id)
-	if err != nil {
-		return err
-	}
-	if err := s.audit(ctx, clientEntry(directory, id, "delete")); err != nil {
-		return err
-	}
-	if err := s.config.Engine.Delete(ctx, storage.KindClient, storage.Key(directory, id)); err != nil {
-		return err
-	}
-	return s.releaseAppID(ctx, directory, id, entry.Record.Federation)
 }
 
 // RotateClientSecret gives a client a further secret, made or chosen, and returns it this once. The secrets before stay

@@ -82,6 +82,12 @@ func (s *Service) newID() (string, error) {
 	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(raw)), err
 }
 
+// newIncarnation makes what tells a record from a deleted one that had the same ID.
+func (s *Service) newIncarnation() (string, error) {
+	raw, err := s.randomBytes(10)
+	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(raw)), err
+}
+
 // newSecret makes a secret of 32 bytes in base64url, which needs no escaping in Basic authentication (RFC 6749 §2.3.1).
 func (s *Service) newSecret() (string, error) {
 	raw, err := s.randomBytes(32)

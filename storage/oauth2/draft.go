@@ -105,7 +105,11 @@ func (s *Store) complete(next *storage.Grant, requester fosite.Requester, state 
 		return fosite.ErrInvalidRequest.WithHint("The request asks for too many scopes or resources.")
 	}
 	next.State = state
-	next.Client = requester.GetClient().GetID()
+	client, err := clientOf(requester)
+	if err != nil {
+		return err
+	}
+	next.Client, next.Incarnation = client.GetID(), client.record.Incarnation
 	next.Scopes = slices.Clone([]string(scopes))
 	next.Audience = slices.Clone([]string(audience))
 	next.Nonce = session.idClaims.Nonce

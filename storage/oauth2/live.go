@@ -50,8 +50,8 @@ func (s *Store) alive(ctx context.Context, g *storage.Grant) (*Live, error) {
 	if err != nil {
 		return nil, err
 	}
-	if precedes(g, client.record, s.now()) {
-		return nil, ended("client was made anew since")
+	if !of(g, client, s.now()) {
+		return nil, ended("client was deleted, and another one has its ID")
 	}
 	live := &Live{Grant: *g, Client: client}
 	// 2. The user.
@@ -78,10 +78,17 @@ func (s *Store) alive(ctx context.Context, g *storage.Grant) (*Live, error) {
 // clockSkew is how far the clocks of two instances may be apart.
 const clockSkew = 10 * time.Second
 
-// precedes reports whether a grant is older than its client: then it is one of a deleted client that had the same ID. Of a client
-// made by a clock that was ahead nobody can tell.
-func precedes(g *storage.Grant, client storage.Client, now time.Time) bool {
-	return !client.CreatedAt.IsZero() && !storage.MadeAhead(client.CreatedAt, now) && g.CreatedAt.Add(clockSkew).Before(client.CreatedAt)
+// of reports whether a grant is of this client, and not of a deleted one that had the same ID. Where neither has an
+// incarnation, their times of creation tell.
+func of(g *storage.Grant, client *Client, now time.Time) bool {
+	record := client.record
+	if g.Client != record.ID || g.Incarnation != record.Incarnation {
+		return false
+	}
+	if record.Incarnation != "" || record.CreatedAt.IsZero() || storage.MadeAhead(record.CreatedAt, now) {
+		return true // The time says nothing of a client that was made by a clock that was ahead.
+	}
+	return !g.CreatedAt.Add(clockSkew).Before(record.CreatedAt)
 }
 
 // user returns the grant's user if it is active and has the grant's epochs. An alias is not active: merging a user into

@@ -39,7 +39,7 @@ func (s *Store) Refuse(ctx context.Context, client *Client, g storage.Grant, cod
 	}
 	now := s.now()
 	_, err = storage.Insert(ctx, s.Engine, storage.Grant{
-		Directory: r.directory(), ID: g.ID, Client: client.GetID(), SecretGeneration: g.SecretGeneration,
+		Directory: r.directory(), ID: g.ID, Client: client.GetID(), Incarnation: client.record.Incarnation, SecretGeneration: g.SecretGeneration,
 		State: storage.GrantRevoked, RevokedAt: now, RevokedBecause: "refused", Refusal: code,
 		Asked: g.Asked, RepeatUntil: now.Add(RepeatWindow), CreatedAt: now, ExpiresAt: now.Add(RepeatWindow),
 	})
@@ -51,7 +51,7 @@ func (s *Store) Refuse(ctx context.Context, client *Client, g storage.Grant, cod
 
 func (s *Store) repeat(ctx context.Context, client *Client, u *unit, asked, askedBind string) (*Live, error) {
 	g := u.grant()
-	if g.Client != client.GetID() {
+	if !of(g, client, s.now()) {
 		return nil, ended("grant of another client")
 	}
 	if err := s.repeats(g, asked, askedBind); err != nil {

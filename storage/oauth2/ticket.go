@@ -33,7 +33,7 @@ func (s *Store) pend(ctx context.Context, client *Client, g storage.Grant) (*uni
 	}
 	u, now := r.unit(g.ID), s.now()
 	u.next.State = storage.GrantPending
-	u.next.Client = client.GetID()
+	u.next.Client, u.next.Incarnation = client.GetID(), client.record.Incarnation
 	u.next.RepeatUntil = now.Add(RepeatWindow)
 	u.next.ExpiresAt = now.Add(TicketLifetime)
 	return u, s.flush(ctx, u)
@@ -55,7 +55,7 @@ func (s *Store) Ticket(ctx context.Context, client *Client, ticket, asked string
 	if g.State == storage.GrantPending && storage.MadeAhead(g.CreatedAt, s.now()) {
 		return nil, ended("ticket expired")
 	}
-	if g.State == storage.GrantPending && g.Client == client.GetID() {
+	if g.State == storage.GrantPending && of(g, client, s.now()) {
 		return &Live{Grant: *g, Client: client}, nil
 	}
 	return s.repeat(ctx, client, u, g.Asked, asked)
