@@ -16,6 +16,7 @@ const (
 	maxParameter = 512
 	maxScopes    = 64
 	maxTargets   = 32
+	maxScopeText = 2 << 10
 )
 
 // invalidTarget is the error code of RFC 8693 §2.2.2 that fosite does not know.
@@ -117,7 +118,8 @@ func checkCode(code string) error {
 	}
 }
 
-// scopes returns what is granted: exactly what is asked for, or the defaults.
+// scopes returns what is granted: what is asked for of the client's scopes, or the defaults. Others are dropped, and the answer names
+// the rest (RFC 6749 §3.3). Nothing left is an error, and so is openid where the client may not have it.
 func (h *MiniProgramHandler) scopes(ctx context.Context, client fosite.Client, requested []string) ([]string, error) {
 	allows, allowed := h.config.GetScopeStrategy(ctx), client.GetScopes()
 	if len(requested) == 0 {
@@ -128,15 +130,30 @@ func (h *MiniProgramHandler) scopes(ctx context.Context, client fosite.Client, r
 	if len(requested) > maxScopes {
 		return nil, refuse(fosite.ErrInvalidScope, fmt.Sprintf("The request asks for %d scopes. At most %d are allowed.", len(requested), maxScopes))
 	}
+	if size := len(strings.Join(requested, " ")); size > maxScopeText {
+		return nil, refuse(fosite.ErrInvalidScope, fmt.Sprintf("The parameter scope has %d bytes. At most %d are allowed.", size, maxScopeText))
+	}
+	var kept, dropped []string
 	for _, scope := range requested {
-		if !isScopeToken(scope) {
+		switch {
+		case !isScopeToken(scope):
 			return nil, refuse(fosite.ErrInvalidScope, "A scope is malformed. Send the names of scopes, separated by single spaces.")
-		}
-		if !allows(allowed, scope) {
-			return nil, refuse(fosite.ErrInvalidScope, "This client may not ask for the scope "+scope+". Leave scope out to get what the client gets by default.")
+		case allows(allowed, scope):
+			kept = append(kept, scope)
+		case scope == "openid":
+			return nil, notAllowed(scope)
+		default:
+			dropped = append(dropped, scope)
 		}
 	}
-	return slices.Clone(requested), nil
+	if len(kept) == 0 {
+		return nil, notAllowed(strings.Join(dropped, " "))
+	}
+	return kept, nil
+}
+
+func notAllowed(scopes string) *Error {
+	return refuse(fosite.ErrInvalidScope, "This client may not ask for the scope "+scopes+". Leave scope out to get what the client gets by default.")
 }
 
 func (h *MiniProgramHandler) scopesByDefault(ctx context.Context, client fosite.Client) []string {

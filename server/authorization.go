@@ -30,6 +30,8 @@ type authorization struct {
 	// pushed is the ID of the pushed request that it is; empty when it came by the browser alone.
 	pushed string
 
+	// asked are the scopes of the request, and scopes those of them that the client may have.
+	asked    []string
 	scopes   []string
 	audience []string
 	claims   requestedClaims
@@ -296,25 +298,18 @@ func checkPKCE(client storage.Client, form url.Values) error {
 
 // readScopes reads what is asked for (RFC 6749 §3.3): the client's default without the parameter.
 func (a *authorization) readScopes() error {
-	a.scopes = strings.Fields(a.form.Get("scope"))
-	if len(a.scopes) == 0 {
-		a.scopes = a.client.DefaultScopes()
+	a.asked = strings.Fields(a.form.Get("scope"))
+	if len(a.asked) == 0 { // What lets a client come back without its user is asked for by name.
+		a.asked = difference(a.client.DefaultScopes(), []string{scopeOfflineAccess})
 	}
-	if len(a.scopes) == 0 {
-		return refusal(fosite.ErrInvalidScope, "The parameter scope is missing. Send openid for an OpenID Connect sign-in.")
+	if len(a.asked) == 0 {
+		return refusal(fosite.ErrInvalidScope, "The parameter scope is missing, and the client has no default scopes. Send openid for an OpenID Connect sign-in.")
 	}
-	slices.Sort(a.scopes)
-	a.scopes = slices.Compact(a.scopes)
-	allowed := a.client.GetScopes()
-	for _, scope := range a.scopes {
-		if !slices.Contains(allowed, scope) {
-			return refusal(fosite.ErrInvalidScope, "This client may not ask for one of the scopes. Its operator has to add it.")
-		}
-	}
-	if len(a.scopes) > oauth2.MaxScopes {
-		return refusal(fosite.ErrInvalidScope, fmt.Sprintf("The request asks for %d scopes. At most %d are allowed.", len(a.scopes), oauth2.MaxScopes))
-	}
-	return nil
+	slices.Sort(a.asked)
+	a.asked = slices.Compact(a.asked)
+	scopes, err := registeredScopes(a.asked, a.client.GetScopes())
+	a.scopes = scopes
+	return err
 }
 
 // readAudience reads where the access token is to be used (RFC 8707 §2): the client's default without a parameter.

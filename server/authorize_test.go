@@ -162,7 +162,7 @@ func TestRFC6749_4_1_2_1_ErrorsGoToTheClient(t *testing.T) {
 		"request_uri":                  {w.authorizeURL("web", "request_uri", "https://x.example/"), "request_uri_not_supported"},
 		"registration":                 {w.authorizeURL("web", "registration", "{}"), "registration_not_supported"},
 		"grant type not allowed":       {w.authorizeURL("machine"), "unauthorized_client"},
-		"scope of another client":      {w.authorizeURL("poor", "scope", "openid email"), "invalid_scope"},
+		"scope of another client":      {w.authorizeURL("poor", "scope", "email"), "invalid_scope"},
 		"scope in another case":        {w.authorizeURL("web", "scope", "OPENID"), "invalid_scope"},
 		"no scope":                     {w.authorizeURL("web", "scope", ""), "invalid_scope"},
 		"unknown prompt":               {w.authorizeURL("web", "prompt", "dance"), "invalid_request"},
@@ -192,7 +192,7 @@ func TestRFC6749_4_1_2_1_ErrorsGoToTheClient(t *testing.T) {
 		"prompt none, nobody there":    {w.authorizeURL("web", "prompt", "none"), "login_required"},
 		"essential acr out of reach":   {w.authorizeURL("web", "claims", `{"id_token":{"acr":{"essential":true,"values":["9"]}}}`), "unmet_authentication_requirements"},
 		"not pushed and prompt none":   {w.authorizeURL("par", "prompt", "none"), "invalid_request"},
-		"the scope urn:minifed:link":   {w.authorizeURL("web", "scope", "openid urn:minifed:link"), "invalid_scope"},
+		"the scope urn:minifed:link":   {w.authorizeURL("web", "scope", "urn:minifed:link"), "invalid_scope"},
 		"form_post with bad parameter": {w.authorizeURL("web", "response_mode", "form_post", "max_age", "x"), "invalid_request"},
 	} {
 		t.Run(name, func(t *testing.T) {

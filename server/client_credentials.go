@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"fmt"
 	"net/url"
 	"slices"
 
@@ -86,18 +85,10 @@ func ownScopes(client *oauth2.Client, asked []string) ([]string, error) {
 			return ofUser(scope) || !slices.Contains(client.GetScopes(), scope)
 		}), nil
 	}
-	if len(asked) > oauth2.MaxScopes {
-		return nil, refusal(fosite.ErrInvalidScope, fmt.Sprintf("The request asks for too many scopes. At most %d are allowed.", oauth2.MaxScopes))
+	if slices.Contains(asked, scopeOpenID) {
+		return nil, refusal(fosite.ErrInvalidScope, "A client that acts for itself has no user: leave out the scope openid.")
 	}
-	for _, scope := range asked {
-		if ofUser(scope) {
-			return nil, refusal(fosite.ErrInvalidScope, "A client that acts for itself has no user: leave out openid, profile, email, phone, address and offline_access.")
-		}
-		if !slices.Contains(client.GetScopes(), scope) {
-			return nil, refusal(fosite.ErrInvalidScope, "This client may not ask for one of the scopes. Its operator has to add it.")
-		}
-	}
-	return asked, nil
+	return registeredScopes(asked, slices.DeleteFunc(slices.Clone(client.GetScopes()), ofUser))
 }
 
 // ofUser reports whether a scope is about a user.

@@ -49,6 +49,7 @@ func (c codes) issue(ctx context.Context, a *authorization, i *interaction, curr
 		AuthTime: session.AuthTime, AMR: session.AMR, ACR: session.ACR, Claims: claims, ExpiresAt: c.rememberedUntil(a, i),
 	}
 	scopes := slices.DeleteFunc(slices.Clone(a.scopes), func(scope string) bool { return !slices.Contains(allowed, scope) })
+	draft.AskedScopes = difference(a.asked, scopes)
 	if slices.Contains(scopes, scopeOfflineAccess) {
 		draft.Session = "" // It outlives the session (OpenID Connect Core §11).
 	}

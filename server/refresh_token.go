@@ -69,9 +69,9 @@ func (h *RefreshTokenGrant) HandleTokenEndpointRequest(ctx context.Context, requ
 	}
 	// 3. The tokens are for what is asked, of what was granted, of what the client may have today.
 	request.SetID(granted.GetID())
-	scopes, err := narrow(request.GetRequestedScopes(), granted.GetGrantedScopes(), client.GetScopes())
+	scopes, err := refreshedScopes(request.GetRequestedScopes(), granted, client.GetScopes())
 	if err != nil {
-		return fosite.ErrInvalidScope.WithHint("The scope is not among those that were granted.").WithWrap(err)
+		return err
 	}
 	targets := slices.Concat([]string(request.GetRequestedAudience()), form["resource"])
 	audience, err := narrow(targets, granted.GetGrantedAudience(), client.GetAudience())
@@ -88,6 +88,24 @@ func (h *RefreshTokenGrant) HandleTokenEndpointRequest(ctx context.Context, requ
 	}
 	form.Del("nonce") // fosite would echo it in the ID token: that one has none (OpenID Connect Core §12.2).
 	return nil
+}
+
+// refreshedScopes returns the scopes of a refresh: those granted that the client may still have. A refresh may name any that the
+// grant's request asked for; of these it gets the granted ones.
+func refreshedScopes(named []string, granted fosite.Requester, allowed []string) ([]string, error) {
+	named = slices.DeleteFunc(slices.Clone(named), func(scope string) bool { return scope == "" })
+	kept := intersection(granted.GetGrantedScopes(), allowed)
+	if len(named) == 0 {
+		return kept, nil
+	}
+	if others := difference(named, granted.GetRequestedScopes()); len(others) > 0 {
+		return nil, invalidScope("The request that this refresh token is from did not ask for the scope", others)
+	}
+	kept = intersection(named, kept)
+	if len(kept) == 0 {
+		return nil, invalidScope("Nothing was granted of the scope", named)
+	}
+	return kept, nil
 }
 
 var errNotGranted = errors.New("server: more than was granted")

@@ -1,6 +1,15 @@
 package server
 
-import "github.com/minifed/minifed/storage/oauth2"
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
 
 // The scopes that mean something to this server (OpenID Connect Core §5.4, §11).
 const (
@@ -18,4 +27,57 @@ const (
 // scopesSupported lists them for the discovery documents. Clients register others besides, for their resource servers.
 func scopesSupported() []string {
 	return []string{scopeOpenID, scopeProfile, scopeEmail, scopePhone, scopeAddress, scopeOfflineAccess}
+}
+
+// registeredScopes returns the scopes of a request that a client may ask for. Others are dropped, because software asks for what
+// it knows (RFC 6749 §3.3); the answer names what is left. Nothing left is an error, and so is openid where the client may not
+// have it: without it the sign-in is another one.
+func registeredScopes(asked, registered []string) ([]string, error) {
+	if size := len(strings.Join(asked, " ")); size > storage.MaxAskedScopes {
+		return nil, refusal(fosite.ErrInvalidScope, fmt.Sprintf("The parameter scope has %d bytes. At most %d are allowed.", size, storage.MaxAskedScopes))
+	}
+	kept, dropped := intersection(asked, registered), difference(asked, registered)
+	if len(kept) == 0 && len(dropped) > 0 {
+		return nil, invalidScope("This client may not ask for the scope", dropped)
+	}
+	if slices.Contains(dropped, scopeOpenID) {
+		return nil, invalidScope("This client may not ask for the scope", []string{scopeOpenID})
+	}
+	if len(kept) > oauth2.MaxScopes {
+		return nil, refusal(fosite.ErrInvalidScope, fmt.Sprintf("The request asks for %d scopes. At most %d are allowed.", len(kept), oauth2.MaxScopes))
+	}
+	return kept, nil
+}
+
+// invalidScope names the scopes that are the trouble, as far as they are such (RFC 6749 §3.3).
+func invalidScope(problem string, scopes []string) error {
+	var named []string
+	for _, scope := range scopes {
+		if isScopeToken(scope) && len(named) < maxNamedScopes {
+			named = append(named, scope)
+		}
+	}
+	return refusal(fosite.ErrInvalidScope, strings.TrimSpace(problem+" "+strings.Join(named, " "))+".")
+}
+
+const (
+	// maxNamedScopes bounds the scopes that an error names, and maxNamedScope the bytes of one.
+	maxNamedScopes = 8
+	maxNamedScope  = 128
+)
+
+// isScopeToken reports whether text is a scope-token of RFC 6749 §3.3 that an error can name.
+func isScopeToken(text string) bool {
+	return text != "" && len(text) <= maxNamedScope && !strings.ContainsFunc(text, func(r rune) bool {
+		return r <= ' ' || r > '~' || r == '"' || r == '\\'
+	})
+}
+
+// intersection returns the values of a that are in b, and difference those that are not.
+func intersection(a, b []string) []string {
+	return slices.DeleteFunc(slices.Clone(a), func(value string) bool { return !slices.Contains(b, value) })
+}
+
+func difference(a, b []string) []string {
+	return slices.DeleteFunc(slices.Clone(a), func(value string) bool { return slices.Contains(b, value) })
 }

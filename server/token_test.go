@@ -130,7 +130,7 @@ func TestRFC8693_2_2_2_WhatIsAskedForMustBeAllowed(t *testing.T) {
 		further []string
 		code    string
 	}{
-		{"an unknown scope", []string{"scope", "openid admin"}, "invalid_scope"},
+		{"an unknown scope", []string{"scope", "admin"}, "invalid_scope"},
 		{"a scope in capitals", []string{"scope", "OPENID"}, "invalid_scope"},
 		{"an unknown audience", []string{"audience", "https://other.example"}, "invalid_target"},
 		{"a prefix of an audience", []string{"audience", "https://stock.example"}, "invalid_target"},

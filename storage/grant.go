@@ -22,6 +22,9 @@ const (
 // RotationsKept is how many rotation times a grant remembers.
 const RotationsKept = 8
 
+// MaxAskedScopes bounds the scopes that one request asks for, in bytes with a space between them.
+const MaxAskedScopes = 2 << 10
+
 // Grant is one authorization of one client for one user, with the whole life of its tokens. Codes, tickets and refresh
 // tokens carry the grant's ID and a MAC, so nothing of them is stored and every lookup is by ID.
 type Grant struct {
@@ -46,12 +49,15 @@ type Grant struct {
 	// SID is the "sid" claim.
 	SID string `json:"sid,omitempty"`
 
-	Scopes   []string  `json:"scopes,omitempty"`
-	Audience []string  `json:"audience,omitempty"`
-	Nonce    string    `json:"nonce,omitempty"`
-	AuthTime time.Time `json:"auth_time,omitzero"`
-	AMR      []string  `json:"amr,omitempty"`
-	ACR      string    `json:"acr,omitempty"`
+	Scopes []string `json:"scopes,omitempty"`
+	// AskedScopes are those that the request asked for and that were not granted, at most MaxAskedScopes bytes with Scopes. A
+	// refresh may name them. Absent is none.
+	AskedScopes []string  `json:"asked_scopes,omitempty"`
+	Audience    []string  `json:"audience,omitempty"`
+	Nonce       string    `json:"nonce,omitempty"`
+	AuthTime    time.Time `json:"auth_time,omitzero"`
+	AMR         []string  `json:"amr,omitempty"`
+	ACR         string    `json:"acr,omitempty"`
 	// Claims is the OpenID Connect "claims" request parameter.
 	Claims json.RawMessage `json:"claims,omitempty"`
 

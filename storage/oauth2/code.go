@@ -213,7 +213,7 @@ func requestOf(g *storage.Grant, client *Client, session fosite.Session) *fosite
 		ID:                g.ID,
 		RequestedAt:       g.CreatedAt,
 		Client:            client,
-		RequestedScope:    g.Scopes,
+		RequestedScope:    slices.Concat(g.Scopes, g.AskedScopes),
 		GrantedScope:      g.Scopes,
 		RequestedAudience: g.Audience,
 		GrantedAudience:   g.Audience,

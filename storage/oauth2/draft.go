@@ -66,7 +66,7 @@ func (s *Store) NewGrantID(ctx context.Context) (GrantID, error) {
 
 // Draft announces the grant that this request is about to make, or into which it is about to turn the pending grant that
 // Ticket returned. The codes and tokens of a fosite request with that ID (Requester.SetID) are then of this grant, and
-// fosite's Create… calls take from the request what the caller leaves out: Client, GrantType, Scopes, Audience, Nonce, the
+// fosite's Create… calls take from the request what the caller leaves out: Client, GrantType, Scopes, AskedScopes, Audience, Nonce, the
 // times, and of AuthTime, AMR, ACR and SID what the session's ID token claims say. The caller names ID and SecretGeneration
 // (from GrantIDs or NewGrantID), User with UserEpoch and ClientEpoch, Asked for what may be repeated, and Session for what
 // ends with a browser session, and ExpiresAt for what must stay at least that long. Nothing is written before the Create… calls.
@@ -111,6 +111,11 @@ func (s *Store) complete(next *storage.Grant, requester fosite.Requester, state 
 	}
 	next.Client, next.Incarnation = client.GetID(), client.record.Incarnation
 	next.Scopes = slices.Clone([]string(scopes))
+	if next.AskedScopes == nil {
+		next.AskedScopes = slices.DeleteFunc(slices.Clone([]string(requester.GetRequestedScopes())), func(scope string) bool {
+			return slices.Contains(scopes, scope)
+		})
+	}
 	next.Audience = slices.Clone([]string(audience))
 	next.Nonce = session.idClaims.Nonce
 	next.GrantType = cmp.Or(next.GrantType, requester.GetRequestForm().Get("grant_type"))
