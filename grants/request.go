@@ -13,10 +13,10 @@ import (
 
 // What a request may hold at most. WeChat's codes have 32 characters; everything granted ends in a stored record.
 const (
-	maxParameter = 512
-	maxScopes    = 64
-	maxTargets   = 32
-	maxScopeText = 2 << 10
+	maxParameter     = 512
+	maxScopes        = 64
+	maxTargets       = 32
+	maxDroppedScopes = 2 << 10
 )
 
 // invalidTarget is the error code of RFC 8693 §2.2.2 that fosite does not know.
@@ -130,9 +130,6 @@ func (h *MiniProgramHandler) scopes(ctx context.Context, client fosite.Client, r
 	if len(requested) > maxScopes {
 		return nil, refuse(fosite.ErrInvalidScope, fmt.Sprintf("The request asks for %d scopes. At most %d are allowed.", len(requested), maxScopes))
 	}
-	if size := len(strings.Join(requested, " ")); size > maxScopeText {
-		return nil, refuse(fosite.ErrInvalidScope, fmt.Sprintf("The parameter scope has %d bytes. At most %d are allowed.", size, maxScopeText))
-	}
 	var kept, dropped []string
 	for _, scope := range requested {
 		switch {
@@ -145,6 +142,9 @@ func (h *MiniProgramHandler) scopes(ctx context.Context, client fosite.Client, r
 		default:
 			dropped = append(dropped, scope)
 		}
+	}
+	if size := len(strings.Join(dropped, " ")); size > maxDroppedScopes {
+		return nil, refuse(fosite.ErrInvalidScope, fmt.Sprintf("The scopes that this client may not ask for have %d bytes. At most %d are allowed.", size, maxDroppedScopes))
 	}
 	if len(kept) == 0 {
 		return nil, notAllowed(strings.Join(dropped, " "))

@@ -33,10 +33,10 @@ func scopesSupported() []string {
 // it knows (RFC 6749 §3.3); the answer names what is left. Nothing left is an error, and so is openid where the client may not
 // have it: without it the sign-in is another one.
 func registeredScopes(asked, registered []string) ([]string, error) {
-	if size := len(strings.Join(asked, " ")); size > storage.MaxAskedScopes {
-		return nil, refusal(fosite.ErrInvalidScope, fmt.Sprintf("The parameter scope has %d bytes. At most %d are allowed.", size, storage.MaxAskedScopes))
-	}
 	kept, dropped := intersection(asked, registered), difference(asked, registered)
+	if size := len(strings.Join(dropped, " ")); size > storage.MaxAskedScopes {
+		return nil, refusal(fosite.ErrInvalidScope, fmt.Sprintf("The scopes that this client may not ask for have %d bytes. At most %d are allowed.", size, storage.MaxAskedScopes))
+	}
 	if len(kept) == 0 && len(dropped) > 0 {
 		return nil, invalidScope("This client may not ask for the scope", dropped)
 	}

@@ -22,7 +22,7 @@ const (
 // RotationsKept is how many rotation times a grant remembers.
 const RotationsKept = 8
 
-// MaxAskedScopes bounds the scopes that one request asks for, in bytes with a space between them.
+// MaxAskedScopes bounds the scopes of a request that its client may not have, in bytes with a space between them.
 const MaxAskedScopes = 2 << 10
 
 // Grant is one authorization of one client for one user, with the whole life of its tokens. Codes, tickets and refresh
@@ -50,8 +50,7 @@ type Grant struct {
 	SID string `json:"sid,omitempty"`
 
 	Scopes []string `json:"scopes,omitempty"`
-	// AskedScopes are those that the request asked for and that were not granted, at most MaxAskedScopes bytes with Scopes. A
-	// refresh may name them. Absent is none.
+	// AskedScopes are those that the request asked for and that were not granted: a refresh may name them. Absent is none.
 	AskedScopes []string  `json:"asked_scopes,omitempty"`
 	Audience    []string  `json:"audience,omitempty"`
 	Nonce       string    `json:"nonce,omitempty"`
