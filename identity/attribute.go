@@ -13,6 +13,8 @@ import (
 type attribute struct {
 	link   storage.Identity
 	action string
+	// may refuses the value for a user; nil allows it.
+	may func(storage.User) error
 	// held returns the canonical value that a user's record carries; empty when it carries none.
 	held func(storage.User) string
 	// set puts the value on a user's record.
@@ -33,6 +35,11 @@ func (s *Service) hold(ctx context.Context, directory, id, actor string, value a
 		user, err := s.editable(ctx, directory, id, actor)
 		if err != nil {
 			return nil, err
+		}
+		if value.may != nil {
+			if err := value.may(user.Record); err != nil {
+				return nil, err
+			}
 		}
 		at, err := s.attributeSeat(ctx, value.link)
 		if err != nil {

@@ -18,6 +18,8 @@ var (
 	ErrAlreadyBound = errors.New("identity: WeChat user bound to another account")
 	// ErrAccountConflict says that somebody else holds the phone number; where a pair can be named, it is a merge candidate now.
 	ErrAccountConflict = errors.New("identity: phone number held by another account")
+	// ErrOtherNumber says that the user has another phone number, which is not replaced.
+	ErrOtherNumber = errors.New("identity: user has another phone number")
 	// ErrTaken says that somebody else has the username or e-mail address.
 	ErrTaken = errors.New("identity: name taken")
 	// ErrWrongPassword says that username and password do not match, or that nobody has that username.

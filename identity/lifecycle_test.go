@@ -262,7 +262,7 @@ func TestConcurrentChangesOfOneUserAreAllKept(t *testing.T) {
 			func(ctx context.Context) { _, _ = w.UpdateProfile(ctx, directory, sub, name, identity.System) },
 			func(ctx context.Context) { _ = w.SignOutEverywhere(ctx, directory, sub, identity.System) },
 			func(ctx context.Context) { _ = w.RemoveClient(ctx, directory, sub, "c", identity.System) },
-			func(ctx context.Context) { _, _ = w.LinkPhone(ctx, directory, sub, number) },
+			func(ctx context.Context) { _, _ = w.ReplacePhone(ctx, directory, sub, number) },
 		)
 		got := w.user(sub)
 		if got.Profile.Nickname != "a" || got.Profile.Name != "b" || got.Epoch != 1 || got.ClientEpochs["c"] != 1 || got.Phone != number {

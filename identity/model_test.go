@@ -57,8 +57,8 @@ func (l *life) deed() func(context.Context) error {
 		func(ctx context.Context) error {
 			return second(l.AttachToUser(ctx, made, seen, identity.MethodSession))
 		},
-		func(ctx context.Context) error { return second(l.AttachByPhone(ctx, made, number, policy)) },
-		func(ctx context.Context) error { return second(l.LinkPhone(ctx, directory, user, number)) },
+		func(ctx context.Context) error { return second(l.AttachByPhone(ctx, made, number, policy, true)) },
+		func(ctx context.Context) error { return second(l.ReplacePhone(ctx, directory, user, number)) },
 		func(ctx context.Context) error {
 			return second(l.SetUsername(ctx, directory, user, name, identity.System))
 		},

@@ -12,9 +12,29 @@ import (
 // defaultPhoneFresh is Policy.PhoneFresh where the policy does not say.
 const defaultPhoneFresh = 180 * 24 * time.Hour
 
-// LinkPhone gives a number that was just proven, in E.164, to a user if it is free or the user's already; the user's
-// former number goes. A number that somebody else holds is never moved: that is ErrAccountConflict, and a merge candidate.
+// LinkPhone gives a number that was just proven, in E.164, to a user if it is free or the user's already. A user who has another
+// number keeps it: that is ErrOtherNumber. A number that somebody else holds is never moved: that is ErrAccountConflict, and a
+// merge candidate.
 func (s *Service) LinkPhone(ctx context.Context, directory, userID, number string) (*storage.Entry[storage.User], error) {
+	return s.linkPhone(ctx, directory, userID, number, keepNumber)
+}
+
+// ReplacePhone is LinkPhone, but the user's former number goes.
+func (s *Service) ReplacePhone(ctx context.Context, directory, userID, number string) (*storage.Entry[storage.User], error) {
+	return s.linkPhone(ctx, directory, userID, number, replaceNumber)
+}
+
+// otherNumber says what happens when a number is linked to a user who has another one.
+type otherNumber bool
+
+const (
+	keepNumber    otherNumber = false
+	replaceNumber otherNumber = true
+)
+
+func (s *Service) linkPhone(
+	ctx context.Context, directory, userID, number string, other otherNumber,
+) (*storage.Entry[storage.User], error) {
 	number, err := ParsePhone(number)
 	if err != nil {
 		return nil, err
@@ -23,9 +43,16 @@ func (s *Service) LinkPhone(ctx context.Context, directory, userID, number strin
 	if err != nil {
 		return nil, err
 	}
-	linked, err := s.hold(ctx, directory, user.Record.ID, Self(user.Record.ID), phoneAttribute(directory, number))
-	if other := holder(err); other != nil {
-		if _, err := s.suggestUsers(ctx, user.Record, other.Record, ReasonPhone); err != nil {
+	attribute := phoneAttribute(directory, number)
+	attribute.may = func(user storage.User) error {
+		if other == keepNumber && user.Phone != "" && user.Phone != number {
+			return ErrOtherNumber
+		}
+		return nil
+	}
+	linked, err := s.hold(ctx, directory, user.Record.ID, Self(user.Record.ID), attribute)
+	if held := holder(err); held != nil {
+		if _, err := s.suggestUsers(ctx, user.Record, held.Record, ReasonPhone); err != nil {
 			return nil, err
 		}
 		return nil, ErrAccountConflict
@@ -66,15 +93,18 @@ func phoneIdentity(directory, number string) storage.Identity {
 // that somebody holds attaches the WeChat user to that account only if nobody knows the WeChat user yet, the policy allows
 // it, the holder's proof of the number is recent enough, and the holder has neither a password nor an OpenID of this AppID.
 // Everything else is ErrAccountConflict and a merge candidate, because numbers are recycled. ErrChanged says that the account
-// signed out everywhere, or removed a client, while this was under way.
-func (s *Service) AttachByPhone(ctx context.Context, login Login, number string, policy storage.Policy) (*Resolution, error) {
+// signed out everywhere, or removed a client, while this was under way. A user who has another number keeps it, unless replaces
+// is set: that is ErrOtherNumber.
+func (s *Service) AttachByPhone(
+	ctx context.Context, login Login, number string, policy storage.Policy, replaces bool,
+) (*Resolution, error) {
 	number, err := ParsePhone(number)
 	if err != nil {
 		return nil, err
 	}
 	known, err := s.Resolve(ctx, login, false)
 	if err == nil {
-		return s.linkPhoneOf(ctx, known, number)
+		return s.linkPhoneOf(ctx, known, number, otherNumber(replaces))
 	}
 	if !errors.Is(err, ErrUnknownUser) {
 		return nil, err
@@ -88,14 +118,14 @@ func (s *Service) AttachByPhone(ctx context.Context, login Login, number string,
 		if err != nil {
 			return nil, err
 		}
-		return s.linkPhoneOf(ctx, known, number)
+		return s.linkPhoneOf(ctx, known, number, otherNumber(replaces))
 	}
 	return s.attachToHolder(ctx, login, at.user.Record, number, policy)
 }
 
-func (s *Service) linkPhoneOf(ctx context.Context, known *Resolution, number string) (*Resolution, error) {
+func (s *Service) linkPhoneOf(ctx context.Context, known *Resolution, number string, other otherNumber) (*Resolution, error) {
 	seen := known.User.Record
-	user, err := s.LinkPhone(ctx, seen.Directory, seen.ID, number)
+	user, err := s.linkPhone(ctx, seen.Directory, seen.ID, number, other)
 	if err != nil {
 		return nil, err
 	}

@@ -17,13 +17,13 @@ const (
 
 func (w *world) link(user, number string) error {
 	w.t.Helper()
-	_, err := w.LinkPhone(w.t.Context(), directory, user, number)
+	_, err := w.ReplacePhone(w.t.Context(), directory, user, number)
 	return err
 }
 
 func (w *world) attachByPhone(l identity.Login, number string, policy storage.Policy) (string, error) {
 	w.t.Helper()
-	got, err := w.AttachByPhone(w.t.Context(), l, number, policy)
+	got, err := w.AttachByPhone(w.t.Context(), l, number, policy, true)
 	if err != nil {
 		return "", err
 	}
@@ -350,7 +350,7 @@ func TestRacingProofsOfOneNumberHaveOneWinner(t *testing.T) {
 		var tasks []func(context.Context)
 		for _, openID := range []string{"o1", "o2", "o3", "o4"} {
 			tasks = append(tasks, func(ctx context.Context) {
-				_, results[openID] = w.AttachByPhone(ctx, login("wxsim1", openID, ""), number, storage.Policy{})
+				_, results[openID] = w.AttachByPhone(ctx, login("wxsim1", openID, ""), number, storage.Policy{}, true)
 			})
 		}
 		w.interleave(seeded(seed), 0, tasks...)
@@ -386,7 +386,7 @@ func TestNumbersThatChangeHandsInEveryOrderHaveOneHolderEach(t *testing.T) {
 			t.Fatal(err)
 		}
 		prove := func(user, number string) func(context.Context) {
-			return func(ctx context.Context) { _, _ = w.LinkPhone(ctx, directory, user, number) }
+			return func(ctx context.Context) { _, _ = w.ReplacePhone(ctx, directory, user, number) }
 		}
 		w.interleave(seeded(seed), 0.05,
 			prove(a, number2), prove(a, number), prove(b, number), prove(b, number2), prove(a, number2), prove(b, number))
@@ -422,10 +422,10 @@ func TestALoginByPhoneDiesWithWhatEndedMeanwhile(t *testing.T) {
 		}
 		return err
 	}
-	_, err := w.AttachByPhone(t.Context(), l, number, storage.Policy{})
+	_, err := w.AttachByPhone(t.Context(), l, number, storage.Policy{}, true)
 	wantError(t, err, identity.ErrChanged)
 	w.hooks.After = nil
-	if _, err := w.AttachByPhone(t.Context(), l, number, storage.Policy{}); err != nil {
+	if _, err := w.AttachByPhone(t.Context(), l, number, storage.Policy{}, true); err != nil {
 		t.Errorf("again: %v", err)
 	}
 }

@@ -423,6 +423,25 @@ func TestALoginNeverMovesANumberAndAFailingPhoneCodeDoesNotLoseIt(t *testing.T) 
 	}
 }
 
+func TestBindUser_PhoneReplacesANumberOnlyForAFirstParty(t *testing.T) {
+	w := newWorld(t)
+	app := w.app("mini")
+	replace := func() answer {
+		return w.bindUser("mini", map[string]any{"method": "phone", "code": app.Login("alice"), "phone_code": app.TapPhone("alice's new number")})
+	}
+	w.login("mini", "alice", "phone_code", app.TapPhone("alice"))
+	if a := replace(); a.status != http.StatusConflict || a.text("error") != "account_conflict" {
+		t.Errorf("a third party: %d %s", a.status, a.raw)
+	}
+	w.change("mini", func(c *storage.Client) { c.FirstParty = true })
+	if a := w.login("mini", "alice", "phone_code", app.TapPhone("alice's new number")); a.text("phone_error") != "account_conflict" {
+		t.Errorf("at a login: %s", a.raw)
+	}
+	if a := replace(); a.status != http.StatusOK {
+		t.Errorf("a first party: %d %s", a.status, a.raw)
+	}
+}
+
 func TestATicketAloneAttachesNobodysAccount(t *testing.T) {
 	w := newWorld(t)
 	app := w.addBinder()

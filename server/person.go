@@ -123,15 +123,15 @@ func (f *federation) attachByPhone(
 	case err != nil:
 		return person{}, err
 	}
-	resolution, err := f.people.AttachByPhone(ctx, login, number, issuer.Directory.Policy)
+	resolution, err := f.people.AttachByPhone(ctx, login, number, issuer.Directory.Policy, client.Record().FirstParty)
 	if err != nil {
 		return person{}, err
 	}
 	return f.updated(ctx, client, v, resolution)
 }
 
-// linkPhone links a proven number to a user who just signed in. Whatever goes wrong with it does not lose the login: failure
-// says what did.
+// linkPhone links a proven number to a user who just signed in. A user who has a number keeps it. Whatever goes wrong does not lose the login:
+// failure says what did.
 func (f *federation) linkPhone(ctx context.Context, client *oauth2.Client, code string, to *person) (failure string, err error) {
 	number, err := f.phoneNumber(ctx, client, code)
 	if err == nil {
@@ -167,7 +167,7 @@ func (f *federation) phoneNumber(ctx context.Context, client *oauth2.Client, cod
 func phoneFailure(err error) string {
 	reason := grants.FromWeChat(err).Reason
 	switch {
-	case errors.Is(err, identity.ErrAccountConflict):
+	case errors.Is(err, identity.ErrAccountConflict), errors.Is(err, identity.ErrOtherNumber):
 		return codeAccountConflict
 	case reason == grants.ReasonNewCode:
 		return reasonNewPhoneCode
@@ -209,7 +209,7 @@ func refusedPerson(err error) error {
 		return grants.Blocked(err)
 	case errors.Is(err, identity.ErrAlreadyBound):
 		return conflict(codeAlreadyBound)
-	case errors.Is(err, identity.ErrAccountConflict):
+	case errors.Is(err, identity.ErrAccountConflict), errors.Is(err, identity.ErrOtherNumber):
 		return conflict(codeAccountConflict)
 	case errors.Is(err, identity.ErrChanged):
 		return grants.NewCode("The account signed out everywhere, or changed how one signs in, while this request was under way. Call wx.login again and start over with its code.", err)
@@ -226,7 +226,7 @@ func refusedPerson(err error) error {
 func conflict(code string) error {
 	description := "This WeChat user belongs to another account already. The operator can merge the two; nothing merges by itself."
 	if code == codeAccountConflict {
-		description = "Another account holds this phone number and cannot be attached by it. The operator sees the two as a merge candidate."
+		description = "Another account holds this phone number and cannot be attached by it, or this account has another number. The operator can change a number, and sees two accounts as a merge candidate."
 	}
 	return &grants.Error{Protocol: &fosite.RFC6749Error{ErrorField: code, DescriptionField: description, CodeField: http.StatusConflict}}
 }

@@ -60,7 +60,7 @@ func (f *clientFields) browser() {
 	f.list("post-logout-redirect-uri", "`URI` where people come back to after logout", func(c *storage.Client) *[]string { return &c.PostLogoutRedirectURIs })
 	f.list("origin", "`origin` of a browser application that calls the endpoints", func(c *storage.Client) *[]string { return &c.Origins })
 	f.text("backchannel-logout-uri", "`URI` where it hears of logouts", func(c *storage.Client) *string { return &c.BackchannelLogoutURI })
-	f.toggle("first-party", "it is yours: nobody is asked for consent", func(c *storage.Client) *bool { return &c.FirstParty })
+	f.toggle("first-party", "it is yours: the consent page is skipped, and a mini-program may replace a user's phone number by bindUser and be given --password-binding", func(c *storage.Client) *bool { return &c.FirstParty })
 	f.toggle("require-pkce", "demand PKCE of a client with a secret, too", func(c *storage.Client) *bool { return &c.RequirePKCE })
 	f.toggle("require-par", "refuse authorization requests that were not pushed", func(c *storage.Client) *bool { return &c.RequirePAR })
 	f.flags.StringVar(&f.subjectType, "subject-type", "", "public, which is the default, or pairwise: it knows users by subjects of its own, which say nothing to clients at other hosts")

@@ -62,7 +62,7 @@ func newDirectoryFields(command *cobra.Command) *fields[storage.Directory] {
 	f.text("support-url", "`URL` where people find help", func(r *storage.Directory) *string { return &r.Branding.SupportURL })
 	f.list("signing-alg", "`algorithm` that it signs with: RS256, PS256, ES256, ES384 or EdDSA", func(r *storage.Directory) *[]string { return &r.Policy.SigningAlgorithms })
 	f.toggle("self-registration", "offer a page where anyone may make an account", func(r *storage.Directory) *bool { return &r.Policy.SelfRegistration })
-	f.toggle("attach-by-phone", "let bindUser attach a WeChat user to the account that has the proven phone number", func(r *storage.Directory) *bool { return &r.Policy.AttachByPhone })
+	f.toggle("attach-by-phone", "let bindUser attach a WeChat user to the account that has the proven phone number; this trusts the backend of every mini-program in the directory to say whose number it is", func(r *storage.Directory) *bool { return &r.Policy.AttachByPhone })
 	f.seconds("phone-fresh", "how long ago that number may have been verified, such as 180d", func(r *storage.Directory) *int64 { return &r.Policy.PhoneFresh })
 	f.lifetimes(func(r *storage.Directory) *storage.Lifetimes { return &r.Lifetimes })
 	f.sessionLifetimes(func(r *storage.Directory) *storage.Lifetimes { return &r.Lifetimes })

@@ -1,0 +1,310 @@
+package server_test
+
+import (
+	"crypto/rand"
+	"net/http"
+	"net/url"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/server/admin"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/wechat"
+)
+
+// scene is what docs/security.md describes under "What a mini-program's backend may do to a person": the mini-programs "mall" and
+// "evil" and the relying party "site", all with the defaults of `client create` and one Open Platform account; a victim who has
+// an account with everything and opened both mini-programs once; and mallory, who controls evil's backend.
+type scene struct {
+	*house
+	victim storage.User
+	// mall and evil are the victim's tokens there, mallory mallory's own at evil.
+	mall, evil, mallory answer
+}
+
+func newScene(t *testing.T) *scene {
+	t.Helper()
+	s := &scene{house: newHouse(t)}
+	service := must(admin.New(admin.Config{
+		Engine: s.engine, Master: s.master, Keys: s.ring, Secrets: s.secret, Identity: s.people, Now: s.clock.Now, Random: rand.Reader,
+		PublicURL: "https://id.example.com", DefaultDirectory: "default", Actor: "operator:alice",
+	}))(t)
+	create := func(asked admin.NewClient) {
+		asked.Directory = "default"
+		must(storage.Get[storage.Directory](t.Context(), s.engine, "default"))(t)
+		if _, _, err := service.CreateClient(t.Context(), asked); err != nil {
+			t.Fatal(err)
+		}
+		s.change(asked.ID, func(c *storage.Client) {
+			if len(c.Secrets) > 0 {
+				c.Secrets = []string{fastHash(secretOfMini)} // as generated: the tests know this one
+			}
+		})
+	}
+	for _, id := range []string{"mall", "evil"} {
+		app := must(s.sim.AddApp(wechat.App{ID: wechat.AppID("wxsim" + id + rand.Text()[:8])}))(t)
+		app.BindOpenPlatform("platform")
+		create(admin.NewClient{
+			Client: storage.Client{ID: id, Kind: storage.ClientMiniapp, Federation: &storage.Federation{
+				AppID: string(app.Credential().ID), OpenPlatform: "platform",
+			}},
+			AppSecret: app.Credential().Secret,
+		})
+	}
+	create(admin.NewClient{Client: storage.Client{ID: "site", Kind: storage.ClientWeb, RedirectURIs: []string{"https://site.example.com/cb"}}})
+
+	s.mall = s.post("mall", profilePath, url.Values{
+		"code": {s.app("mall").Login("victim")}, "phone_code": {s.app("mall").TapPhone("victim")},
+		"scope": {"openid profile email phone offline_access"}, "user": {`{"nickname":"Victim"}`},
+	})
+	sub := s.sub(s.mall)
+	must(s.people.SetUsername(t.Context(), "default", sub, "victim", identity.System))(t)
+	must(s.people.SetEmail(t.Context(), "default", sub, "victim@example.com", identity.System))(t)
+	s.victim = must(s.people.SetPassword(t.Context(), "default", sub, goodPassword, identity.System))(t).Record
+	s.evil = s.login("evil", "victim", "scope", "openid profile offline_access")
+	s.mallory = s.login("evil", "mallory", "scope", "openid profile offline_access")
+	if s.sub(s.evil) != sub || s.sub(s.mallory) == sub {
+		t.Fatal("the victim is not one user of both mini-programs, or mallory is the victim")
+	}
+	return s
+}
+
+// bearer sends a form to a protected resource.
+func (s *scene) bearer(path, token string, form url.Values) answer {
+	s.Helper()
+	request := must(http.NewRequestWithContext(s.Context(), http.MethodPost, s.url+path, strings.NewReader(form.Encode())))(s.T)
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.Header.Set("Authorization", "Bearer "+token)
+	return s.do(request)
+}
+
+// links are who each WeChat user, number and name leads to.
+func (s *scene) links() map[string]string {
+	all := map[string]string{}
+	for _, link := range list[storage.Identity](s.world) {
+		all[link.Document().ID] = link.User
+	}
+	return all
+}
+
+// backendAttempt is one "may not" of the table in docs/security.md, as evil's backend would try it.
+type backendAttempt struct {
+	// row is the row of the table that says it.
+	row string
+	try func(s *scene) answer
+	// allowed are answers other than a refusal that give nothing away.
+	allowed func(s *scene, a answer) bool
+}
+
+// without reports whether a scope was not granted.
+func without(scope string) func(*scene, answer) bool {
+	return func(_ *scene, a answer) bool { return !slices.Contains(strings.Fields(a.text("scope")), scope) }
+}
+
+func notActive(_ *scene, a answer) bool { return a.body["active"] == false }
+
+// harmless accepts an answer whose effects the test looks for itself.
+func harmless(*scene, answer) bool { return true }
+
+func backendAttempts() map[string]backendAttempt {
+	bind := func(s *scene, form ...string) answer {
+		values := url.Values{}
+		for i := 0; i < len(form); i += 2 {
+			values.Set(form[i], form[i+1])
+		}
+		return s.post("evil", bindUserPath, values)
+	}
+	const sessions, people, password, linking, phone, profile, tokens = "sign in", "who it is", "password", "attach", "phone", "profile", "tokens"
+	return map[string]backendAttempt{
+		"a code of another mini-program": {sessions, func(s *scene) answer { return s.exchange("evil", s.app("mall").Login("victim")) }, nil},
+		"another's code that was used": {sessions, func(s *scene) answer {
+			code := s.app("mall").Login("victim")
+			s.exchange("mall", code)
+			return s.exchange("evil", code)
+		}, nil},
+		"an OpenID in place of a code": {sessions, func(s *scene) answer { return s.exchange("evil", string(s.app("evil").OpenID("victim"))) }, nil},
+		"the identity in other members": {sessions, func(s *scene) answer {
+			return s.post("evil", profilePath, url.Values{
+				"code": {s.app("evil").Login("mallory")}, "openid": {string(s.app("evil").OpenID("victim"))},
+				"unionid": {string(s.app("evil").UnionID("victim"))}, "sub": {s.victim.ID}, "user_id": {s.victim.ID},
+			})
+		}, func(s *scene, a answer) bool { return s.sub(a) != s.victim.ID }},
+		"a ticket of another client": {sessions, func(s *scene) answer {
+			s.change("mall", func(c *storage.Client) { c.Federation.Provisioning = storage.ProvisionBind })
+			ticket := s.exchange("mall", s.app("mall").Login("somebody")).text("bind_ticket")
+			return bind(s, "method", "register", "bind_ticket", ticket)
+		}, nil},
+		"a refresh token of another client": {sessions, func(s *scene) answer { return s.refresh("evil", s.mall.text("refresh_token")) }, nil},
+		"an authorization request": {sessions, func(s *scene) answer {
+			return s.get(s.url + "/oauth2/authorize?client_id=evil&response_type=code&scope=openid&redirect_uri=https%3A%2F%2Fevil.example.com%2F")
+		}, nil},
+		"a pushed authorization request": {sessions, func(s *scene) answer {
+			return s.post("evil", "/oauth2/par", url.Values{"response_type": {"code"}, "redirect_uri": {"https://evil.example.com/"}, "scope": {"openid"}})
+		}, nil},
+		"an authorization code grant": {sessions, func(s *scene) answer {
+			return s.post("evil", "/oauth2/token", url.Values{"grant_type": {"authorization_code"}, "code": {"mf_ac_x"}})
+		}, nil},
+		"a token for itself": {sessions, func(s *scene) answer {
+			return s.post("evil", "/oauth2/token", url.Values{"grant_type": {"client_credentials"}})
+		}, nil},
+
+		"an access token of another client, introspected": {people, func(s *scene) answer { return s.introspect("evil", s.mall.text("access_token")) }, notActive},
+		"a refresh token of another client, introspected": {people, func(s *scene) answer { return s.introspect("evil", s.mall.text("refresh_token")) }, notActive},
+		"UserInfo with an ID token":                       {people, func(s *scene) answer { return s.userinfo(s.evil.text("id_token")) }, nil},
+		"UserInfo with a refresh token":                   {people, func(s *scene) answer { return s.userinfo(s.evil.text("refresh_token")) }, nil},
+		"a token for an API of others": {people, func(s *scene) answer {
+			return s.exchange("evil", s.app("evil").Login("victim"), "audience", "https://api.example.com")
+		}, nil},
+		"a scope that is not registered": {people, func(s *scene) answer {
+			return s.exchange("evil", s.app("evil").Login("victim"), "scope", "openid orders")
+		}, without("orders")},
+
+		"the scope that links": {password, func(s *scene) answer {
+			return s.exchange("evil", s.app("evil").Login("victim"), "scope", "openid "+linkScope)
+		}, without(linkScope)},
+		"another password": {password, func(s *scene) answer {
+			token := s.exchange("evil", s.app("evil").Login("victim"), "scope", "openid "+linkScope).text("access_token")
+			if token == "" {
+				token = s.evil.text("access_token")
+			}
+			return s.bearer(setPasswordPath, token, url.Values{"password": {"mallory's password"}})
+		}, nil},
+		"another username": {password, func(s *scene) answer {
+			return s.bearer(setPasswordPath, s.evil.text("access_token"), url.Values{"username": {"mallory"}, "password": {"mallory's password"}})
+		}, nil},
+		"another password, with the old one guessed": {password, func(s *scene) answer {
+			return s.bearer(setPasswordPath, s.evil.text("access_token"), url.Values{"password": {"mallory's password"}, "current_password": {goodPassword}})
+		}, nil},
+		"a first password for a user without one": {password, func(s *scene) answer {
+			return s.bearer(setPasswordPath, s.mallory.text("access_token"), url.Values{"username": {"mallory"}, "password": {"mallory's password"}})
+		}, nil},
+
+		"WeChat to the account of a token": {linking, func(s *scene) answer {
+			return bind(s, "method", "session", "code", s.app("evil").Login("accomplice"), "access_token", s.evil.text("access_token"))
+		}, nil},
+		"WeChat to the account of another client's token": {linking, func(s *scene) answer {
+			return bind(s, "method", "session", "code", s.app("evil").Login("accomplice"), "access_token", s.mall.text("access_token"))
+		}, nil},
+		"WeChat to the account of a password": {linking, func(s *scene) answer {
+			return bind(s, "method", "password", "code", s.app("evil").Login("accomplice"), "username", "victim", "password", goodPassword)
+		}, nil},
+		"WeChat to the account of a number": {linking, func(s *scene) answer {
+			return bind(s, "method", "phone", "code", s.app("evil").Login("accomplice"), "phone_code", s.app("evil").TapPhone("victim"))
+		}, nil},
+		"the victim's WeChat to mallory's account": {linking, func(s *scene) answer {
+			return bind(s, "method", "session", "code", s.app("evil").Login("victim"), "access_token", s.mallory.text("access_token"))
+		}, nil},
+		"the victim registered anew": {linking, func(s *scene) answer {
+			return bind(s, "method", "register", "code", s.app("evil").Login("victim"))
+		}, func(s *scene, a answer) bool { return s.sub(a) == s.victim.ID }},
+		"a ticket that attaches by itself": {linking, func(s *scene) answer {
+			s.change("evil", func(c *storage.Client) { c.Federation.Provisioning = storage.ProvisionBind })
+			ticket := s.exchange("evil", s.app("evil").Login("accomplice")).text("bind_ticket")
+			return bind(s, "method", "session", "bind_ticket", ticket, "access_token", s.evil.text("access_token"))
+		}, nil},
+
+		"another number for the victim": {phone, func(s *scene) answer {
+			return s.post("evil", profilePath, url.Values{"code": {s.app("evil").Login("victim")}, "phone_code": {s.app("evil").TapPhone("mallory")}})
+		}, func(_ *scene, a answer) bool { return a.text("phone_error") == "account_conflict" }},
+		"another number for the victim, by bindUser": {phone, func(s *scene) answer {
+			return bind(s, "method", "phone", "code", s.app("evil").Login("victim"), "phone_code", s.app("evil").TapPhone("mallory"))
+		}, nil},
+		"the victim's number for mallory": {phone, func(s *scene) answer {
+			return s.post("evil", profilePath, url.Values{"code": {s.app("evil").Login("mallory")}, "phone_code": {s.app("evil").TapPhone("victim")}})
+		}, func(_ *scene, a answer) bool { return a.text("phone_error") == "account_conflict" }},
+		"the victim's number for mallory, by bindUser": {phone, func(s *scene) answer {
+			return bind(s, "method", "phone", "code", s.app("evil").Login("mallory"), "phone_code", s.app("evil").TapPhone("victim"))
+		}, nil},
+
+		"another profile": {profile, func(s *scene) answer {
+			return s.post("evil", profilePath, url.Values{"code": {s.app("evil").Login("victim")}, "user": {`{"nickname":"Changed","picture":"https://evil.example.com/"}`}})
+		}, harmless},
+		"proven members": {profile, func(s *scene) answer {
+			return s.post("evil", bindUserPath, url.Values{
+				"method": {"register"}, "code": {s.app("evil").Login("victim")},
+				"user": {`{"email":"mallory@example.com","email_verified":true,"phone_number":"+8613900000000","preferred_username":"mallory"}`},
+			})
+		}, harmless},
+
+		"another client's access token, revoked":  {tokens, func(s *scene) answer { return s.revoke("evil", s.mall.text("access_token")) }, nil},
+		"another client's refresh token, revoked": {tokens, func(s *scene) answer { return s.revoke("evil", s.mall.text("refresh_token")) }, nil},
+		"a logout by the hint of its own token": {tokens, func(s *scene) answer {
+			return s.get(s.url + "/oauth2/logout?id_token_hint=" + url.QueryEscape(s.evil.text("id_token")))
+		}, harmless},
+		"another client's refresh token, used until it is reused": {tokens, func(s *scene) answer {
+			s.refresh("evil", s.mall.text("refresh_token"))
+			return s.refresh("evil", s.mall.text("refresh_token"))
+		}, nil},
+	}
+}
+
+// TestBackend_MayNot tries every "may not" of the table in docs/security.md, and then looks whether the victim's account, sign-in
+// methods and tokens elsewhere are as before.
+func TestBackend_MayNot(t *testing.T) {
+	for name, attempt := range backendAttempts() {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t)
+			browser := s.visitor()
+			browser.enter("victim")
+			before, links := s.victim, s.links()
+			got := attempt.try(s)
+			if got.status < http.StatusBadRequest && (attempt.allowed == nil || !attempt.allowed(s, got)) {
+				t.Errorf("allowed: %d %s", got.status, got.raw)
+			}
+			// 1. The account, but for what the sign-in itself writes.
+			after := must(s.people.User(t.Context(), "default", before.ID))(t).Record
+			after.UpdatedAt = before.UpdatedAt
+			if !reflect.DeepEqual(after, before) {
+				t.Errorf("the account changed:\n%+v\n%+v", before, after)
+			}
+			// 2. Who WeChat users, numbers and names lead to.
+			for id, user := range s.links() {
+				if was, known := links[id]; known && was != user || !known && user == before.ID {
+					t.Errorf("a link leads to %s, was %q", user, was)
+				}
+			}
+			// 3. The password, the browser, and the tokens of another client.
+			if _, err := s.people.VerifyPassword(t.Context(), "default", "victim", goodPassword); err != nil {
+				t.Error(err)
+			}
+			browser.get(s.url + "/account")
+			browser.at(t, "/account", http.StatusOK, "Your account")
+			if a := s.userinfo(s.mall.text("access_token")); a.status != http.StatusOK || a.text("sub") != before.ID {
+				t.Errorf("the token at the other client: %d %s", a.status, a.raw)
+			}
+			if a := s.refresh("mall", s.mall.text("refresh_token")); a.status != http.StatusOK {
+				t.Errorf("the refresh token at the other client: %d %s", a.status, a.raw)
+			}
+		})
+	}
+}
+
+// TestBackend_TheTableHasARowForEveryAttempt compares the test with docs/security.md.
+func TestBackend_TheTableHasARowForEveryAttempt(t *testing.T) {
+	text := string(must(os.ReadFile("../docs/security.md"))(t))
+	_, section, found := strings.Cut(text, "## What a mini-program's backend may do to a person")
+	section, _, _ = strings.Cut(section, "\n## ")
+	if !found {
+		t.Fatal("no such section")
+	}
+	tried := map[string]bool{}
+	for _, attempt := range backendAttempts() {
+		tried[attempt.row] = true
+		if !strings.Contains(section, "\n| "+attempt.row+" |") {
+			t.Errorf("no row %q", attempt.row)
+		}
+	}
+	for line := range strings.Lines(section) {
+		cells := strings.Split(line, "|")
+		if len(cells) < 4 || strings.HasPrefix(cells[1], "---") || strings.TrimSpace(cells[1]) == "what" {
+			continue
+		}
+		if row := strings.TrimSpace(cells[1]); !tried[row] {
+			t.Errorf("nothing tries the row %q", row)
+		}
+	}
+}
