@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 )
 
@@ -85,10 +84,20 @@ func (s *Server) URI(user, database string, more ...string) string {
 	return "mongodb://" + user + s.Address + "/" + database + "?" + strings.Join(append([]string{"replicaSet=" + SetName}, more...), "&")
 }
 
-// program is where `make setup` put it.
+// program returns the path where `make setup` installs the server: bin/ of a folder above the working directory, which is the
+// package's in a test.
 func program() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(file), "..", "..", "..", "..", "bin", "secantusdb", "bin", "secantusd-py")
+	installed := filepath.Join("bin", "secantusdb", "bin", "secantusd-py")
+	folder, err := os.Getwd()
+	if err != nil {
+		return installed
+	}
+	for ; ; folder = filepath.Dir(folder) {
+		found := filepath.Join(folder, installed)
+		if _, err := os.Stat(found); err == nil || folder == filepath.Dir(folder) {
+			return found
+		}
+	}
 }
 
 // listening reads the log until the server listens, and on in the background.
