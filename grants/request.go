@@ -38,10 +38,10 @@ func (h *MiniProgramHandler) read(ctx context.Context, request fosite.AccessRequ
 		return Exchange{}, err
 	}
 	// 3. The code could be one.
-	code := form.Get("subject_token")
-	if err := checkCode(code); err != nil {
+	if err := CheckLoginCode(form, "subject_token"); err != nil {
 		return Exchange{}, err
 	}
+	code := form.Get("subject_token")
 	// 4. What is asked for may be granted.
 	scopes, err := h.scopes(ctx, client, request.GetRequestedScopes())
 	if err != nil {
@@ -100,22 +100,6 @@ func checkTypes(form url.Values) error {
 		return refuse(fosite.ErrInvalidRequest, "Delegation is not supported. Leave actor_token and actor_token_type out.")
 	}
 	return nil
-}
-
-// mockCode is what wx.login returns in WeChat's developer tools while the project has no AppID of its own.
-const mockCode = "the code is a mock one"
-
-func checkCode(code string) error {
-	switch {
-	case code == "":
-		return refuse(fosite.ErrInvalidRequest, "subject_token is missing. Send the code that wx.login returned.")
-	case code == mockCode:
-		return NewCode("This is the mock code of the WeChat developer tools. Set your own AppID in the project, then call wx.login again.", nil)
-	case !printable(code) || strings.Contains(code, " "):
-		return NewCode("subject_token is not a code of wx.login. Call wx.login and send its code unchanged.", nil)
-	default:
-		return nil
-	}
 }
 
 // scopes returns what is granted: what is asked for of the client's scopes, or the defaults. Others are dropped, and the answer names

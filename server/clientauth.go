@@ -108,6 +108,9 @@ func (a clientAuth) recognise(ctx context.Context, who caller, client *oauth2.Cl
 	if right {
 		return refusedFor(methodProblem(client, shown))
 	}
+	if looksLikeAppID(shown.client) {
+		return causedBy(appIDAsClient(), credentialProblem(client, shown))
+	}
 	return refusedFor(credentialProblem(client, shown))
 }
 

@@ -53,6 +53,9 @@ func malformed(description string) error { return refusal(fosite.ErrInvalidReque
 
 // parse reads a JSON object.
 func (m members) parse(body []byte) (url.Values, error) {
+	if bytes.HasPrefix(body, []byte("\xef\xbb\xbf")) {
+		return nil, malformed("The body begins with a byte order mark (BOM). Send JSON in UTF-8 without it.")
+	}
 	if !utf8.Valid(body) {
 		return nil, malformed("The body is not UTF-8 text.")
 	}

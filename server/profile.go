@@ -5,8 +5,6 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/ory/fosite"
-
 	"github.com/minifed/minifed/grants"
 	"github.com/minifed/minifed/identity"
 )
@@ -29,9 +27,6 @@ func (e *profileEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if form.Get("code") == "" {
-		return refusal(fosite.ErrInvalidRequest, "code is missing. Send the code that wx.login returned.")
-	}
 	return e.door.open(w, r, form, &visit{endpoint: routeProfile})
 }
 
@@ -48,6 +43,8 @@ func doorMembers() members {
 		strings: []string{
 			"client_id", "client_secret", "client_assertion", "client_assertion_type",
 			"code", "phone_code", "scope", "nonce", "method", "bind_ticket", "username", "password", "access_token",
+			// of WeChat's own API, for the error that names them
+			"js_code", "encryptedData", "encrypted_data",
 		},
 		lists:   []string{"audience", "resource"},
 		objects: []string{"user"},
@@ -71,6 +68,8 @@ func (d door) open(w http.ResponseWriter, r *http.Request, form url.Values, v *v
 	code := form.Get("code")
 	if v.ticketAlone() {
 		code = v.ticket
+	} else if err := grants.CheckLoginCode(form, "code"); err != nil {
+		return err
 	}
 	response, err := d.token.answer(v.in(r.Context()), r, exchangeForm(form, code))
 	if err != nil {
