@@ -90,7 +90,7 @@ func (g *codeGrant) HandleTokenEndpointRequest(ctx context.Context, request fosi
 		return fmt.Errorf("server: client is %T", request.GetClient())
 	}
 	// fosite has a clock of its own.
-	request.GetSession().SetExpiresAt(fosite.AccessToken, g.store.Now().Add(client.Lifetimes().AccessToken))
+	request.GetSession().SetExpiresAt(fosite.AccessToken, g.store.TokenTime().Add(client.Lifetimes().AccessToken))
 	return nil
 }
 

@@ -34,8 +34,10 @@ type Config struct {
 	// WeChat proves codes; a *wechat.Client.
 	WeChat WeChat
 
-	// Now is the clock.
+	// Now is the clock that instances compare times with each other by.
 	Now func() time.Time
+	// TokenNow is the clock of what others read: the times of tokens, and of the assertions of clients; optional, Now.
+	TokenNow func() time.Time
 	// Rand is the source of randomness; it must be safe for concurrent use, as crypto/rand.Reader is.
 	Rand io.Reader
 	// Logger hears one line per request, and whatever an operator must know.
@@ -103,6 +105,9 @@ func (c Config) checked() (Config, error) {
 	}
 	if err := storage.CheckOrigin(c.PublicURL); err != nil {
 		problems = append(problems, fmt.Errorf("server: PublicURL %w", err))
+	}
+	if c.TokenNow == nil {
+		c.TokenNow = c.Now
 	}
 	if c.RequestTimeout == 0 {
 		c.RequestTimeout = defaultRequestTimeout

@@ -147,7 +147,7 @@ func (h *RefreshTokenGrant) PopulateTokenEndpointResponse(ctx context.Context, r
 		return refreshError(fmt.Errorf("server: client is %T", request.GetClient()))
 	}
 	// 1. What can fail without effect.
-	request.GetSession().SetExpiresAt(fosite.AccessToken, storage.Instant(h.Store.Now()).Add(client.Lifetimes().AccessToken))
+	request.GetSession().SetExpiresAt(fosite.AccessToken, h.Store.TokenTime().Add(client.Lifetimes().AccessToken))
 	access, _, err := h.AccessTokens.GenerateAccessToken(ctx, request)
 	if err != nil {
 		return refreshError(err)

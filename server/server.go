@@ -50,7 +50,7 @@ func New(config Config) (*Server, error) {
 	}
 	known := subjects{config.Secrets}
 	s.store = &oauth2.Store{
-		Engine: config.Engine, Clients: s.catalog, Secrets: config.Secrets, Now: config.Now, Rand: config.Rand, Subject: known.of,
+		Engine: config.Engine, Clients: s.catalog, Secrets: config.Secrets, Now: config.Now, TokenNow: config.TokenNow, Rand: config.Rand, Subject: known.of,
 	}
 	if s.metrics, err = newMetrics(config.Metrics); err != nil {
 		return nil, fmt.Errorf("server: metrics: %w", err)
@@ -109,7 +109,7 @@ func (s *Server) newParts() (*parts, error) {
 		return nil, err
 	}
 	throttles := newThrottles(c.Engine, c.Now)
-	jwts := accessTokens{keys: c.Keys, now: c.Now}
+	jwts := accessTokens{keys: c.Keys, now: c.TokenNow}
 	return &parts{
 		jwts: jwts, authentication: s.authentication(s.store, secrets, throttles), people: people,
 		subjects: subjects{c.Secrets}, views: views, passwords: s.newPasswords(people, throttles),
@@ -121,7 +121,7 @@ func (s *Server) newParts() (*parts, error) {
 // newGrants is fosite with every grant.
 func (s *Server) newGrants(p *parts) (*fosite.Fosite, *dispatcher, error) {
 	c := s.config
-	strategy := &tokens{&oauth2.Strategy{Store: s.store, JWT: p.jwts}, idTokens{keys: c.Keys, store: s.store, now: c.Now}}
+	strategy := &tokens{&oauth2.Strategy{Store: s.store, JWT: p.jwts}, idTokens{keys: c.Keys, store: s.store, now: c.TokenNow}}
 	configuration := &configurator{Config: newFositeConfig(p.authentication.authenticate), tokenPath: tokenPath}
 	users := &federation{
 		store: s.store, people: p.people, wechat: c.WeChat, master: c.Master, keys: c.Keys, now: c.Now, logger: c.Logger, vouched: p.vouched,
@@ -131,7 +131,7 @@ func (s *Server) newGrants(p *parts) (*fosite.Fosite, *dispatcher, error) {
 	configuration.AuthorizeEndpointHandlers = fosite.AuthorizeEndpointHandlers{codeFlow}
 	return newProvider(configuration, s.store, strategy, grantFactories{
 		grants.GrantType: {exchange{
-			Exchanger: users, Resolver: users, Timeout: c.RequestTimeout, RepeatWait: c.WeChatTimeout, SingleProcess: c.SingleProcess, Now: c.Now,
+			Exchanger: users, Resolver: users, Timeout: c.RequestTimeout, RepeatWait: c.WeChatTimeout, SingleProcess: c.SingleProcess, Now: c.TokenNow,
 		}.factory()},
 		string(fosite.GrantTypeAuthorizationCode): {codeFlow.factory},
 		string(fosite.GrantTypeRefreshToken):      {refreshFactory(s.store, strategy)},
@@ -181,7 +181,7 @@ func (s *Server) authentication(store *oauth2.Store, secrets *secrets, throttles
 		clients: s.catalog,
 		secrets: secrets,
 		assertions: assertions{
-			keys: newClientKeys(newOutgoing(c.Fetch), c.Now, c.Logger), store: store, now: c.Now,
+			keys: newClientKeys(newOutgoing(c.Fetch), c.Now, c.Logger), store: store, now: c.TokenNow,
 		},
 		limits: &clientLimits{
 			throttles: throttles, pace: newPace(c.ClientRate, c.ClientBurst, c.Now), tries: newAuthHistory(c.Now),

@@ -24,8 +24,10 @@ import (
 type deployment struct {
 	config Config
 	// store is the engine as it was opened, and engine what everything works with: the same, but for a server's measurements.
-	store   storage.Engine
-	engine  storage.Engine
+	store  storage.Engine
+	engine storage.Engine
+	// clock is what instances compare times by.
+	clock   *storage.Clock
 	master  *keys.Master
 	ring    *keys.Ring
 	secrets *keys.Secrets
@@ -57,11 +59,12 @@ func openDeployment(ctx context.Context, c *console, config Config, why purpose)
 			return nil, err
 		}
 	}
-	d := &deployment{config: config}
+	d := &deployment{config: config, clock: storage.NewClock(c.now)}
 	if d.master, d.madeMasterKey, err = openMasterKey(c, config, location, why.serve); err != nil {
 		return nil, err
 	}
-	if d.store, err = openEngine(ctx, c, location, why); err != nil {
+	warnWrittenAhead(why.logger, location.file, c.now())
+	if d.store, err = openEngine(ctx, c, d.clock, location, why); err != nil {
 		return nil, err
 	}
 	if d.engine = d.store; why.metrics != nil {
@@ -87,13 +90,21 @@ func (l storeLocation) mustExist() error {
 	return nil
 }
 
-func openEngine(ctx context.Context, c *console, location storeLocation, why purpose) (storage.Engine, error) {
-	if location.file == "" {
-		return mongodb.Open(ctx, mongodb.Options{URI: string(location.uri), Now: c.now, Random: c.random, Logger: why.logger})
+// openEngine opens the store, and corrects clock by the store's where it has one.
+func openEngine(ctx context.Context, c *console, clock *storage.Clock, location storeLocation, why purpose) (storage.Engine, error) {
+	if location.file != "" {
+		return sqlite.Open(ctx, sqlite.Options{
+			Path: location.file, Serve: why.serve, Now: clock.Now, Logger: why.logger, Random: c.random,
+		})
 	}
-	return sqlite.Open(ctx, sqlite.Options{
-		Path: location.file, Serve: why.serve, Now: c.now, Logger: why.logger, Random: c.random,
-	})
+	engine, err := mongodb.Open(ctx, mongodb.Options{URI: string(location.uri), Now: clock.Now, Random: c.random, Logger: why.logger})
+	if err != nil {
+		return nil, err
+	}
+	if err := clock.Measure(ctx, engine); err != nil {
+		why.logger.Warn("the store does not say its time: clocks are not compared", "error", explain(err))
+	}
+	return engine, nil
 }
 
 // assemble builds what works on the open store.
@@ -103,7 +114,7 @@ func (d *deployment) assemble(ctx context.Context, c *console, logger *slog.Logg
 	}
 	var err error
 	config := keys.Config{
-		Engine: d.engine, Master: d.master, Now: c.now, Random: c.random, Logger: logger,
+		Engine: d.engine, Master: d.master, Now: d.clock.Now, ClockTrusted: d.clock.Trusted, Random: c.random, Logger: logger,
 		Schedule: keys.Schedule{RotateEvery: d.config.Keys.RotateEvery}, VerifiedTokens: verifiedTokens,
 	}
 	if d.ring, err = keys.NewRing(config); err != nil {
@@ -114,14 +125,14 @@ func (d *deployment) assemble(ctx context.Context, c *console, logger *slog.Logg
 	}
 	d.hashing = d.config.Passwords.bounds()
 	people, err := identity.New(identity.Config{
-		Engine: d.engine, Now: c.now, Rand: c.random, Logger: logger,
+		Engine: d.engine, Now: d.clock.Now, Rand: c.random, Logger: logger,
 		Argon2: d.config.Passwords.Argon2.parameters(), Hashing: d.hashing,
 	})
 	if err != nil {
 		return err
 	}
 	d.admin, err = admin.New(admin.Config{
-		Engine: d.engine, Master: d.master, Keys: d.ring, Secrets: d.secrets, Identity: people, Now: c.now, Random: c.random,
+		Engine: d.engine, Master: d.master, Keys: d.ring, Secrets: d.secrets, Identity: people, Now: d.clock.Now, Random: c.random,
 		PublicURL: d.config.PublicURL, DefaultDirectory: d.config.DefaultDirectory, Actor: identity.Operator(c.operator()),
 	})
 	return err

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 
 	"github.com/spf13/cobra"
+
+	"github.com/minifed/minifed/storage"
 )
 
 // verdict is what a check found.
@@ -145,13 +147,15 @@ func (e *examination) openStore(ctx context.Context) *deployment {
 		return nil
 	}
 	logger := slog.New(slog.DiscardHandler)
-	engine, err := openEngine(ctx, e.console, location, purpose{logger: logger})
+	e.checkWritten(location)
+	clock := storage.NewClock(e.now)
+	engine, err := openEngine(ctx, e.console, clock, location, purpose{logger: logger})
 	if err != nil {
 		e.fail("store", explain(err), "see that the store runs and can be reached from here, with the user that the server runs as")
 		return nil
 	}
 	e.checkEngine(ctx, engine, location)
-	opened := &deployment{config: e.config, store: engine, engine: engine}
+	opened := &deployment{config: e.config, store: engine, engine: engine, clock: clock}
 	opened.master, _, err = openMasterKey(e.console, e.config, location, false)
 	if err == nil {
 		err = opened.assemble(ctx, e.console, logger)

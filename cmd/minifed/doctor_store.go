@@ -43,6 +43,14 @@ func (e *examination) checkEngine(ctx context.Context, engine storage.Engine, lo
 	}
 }
 
+// checkWritten looks whether a SQLite store was written by a clock that was ahead of this one.
+func (e *examination) checkWritten(location storeLocation) {
+	if ahead := writtenAhead(location.file, e.now()); ahead > 0 {
+		e.warn("store times", fmt.Sprintf("%s was last written %v in the future: the clock was ahead then, or is behind now", location.file, ahead),
+			"synchronize this machine's time (NTP), then start a server of this store: what was made in the future is set back, or is over")
+	}
+}
+
 // write writes a record that expires by itself, reads it and deletes it.
 func (e *examination) write(ctx context.Context, engine storage.Engine) error {
 	now := storage.Instant(e.now())

@@ -68,7 +68,7 @@ func importFrom(ctx context.Context, d *desk, path string, force bool) (held con
 	}
 	// 2. The store, claimed like a server's so that none runs on the file.
 	logger := slog.New(slog.NewTextHandler(d.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	if job.engine, err = openEngine(ctx, d.console, location, purpose{serve: true, logger: logger}); err != nil {
+	if job.engine, err = openEngine(ctx, d.console, storage.NewClock(d.now), location, purpose{serve: true, logger: logger}); err != nil {
 		return contents{}, err
 	}
 	defer func() { err = errors.Join(err, job.engine.Close()) }()

@@ -29,6 +29,7 @@ type provider struct {
 	firstStart bool
 
 	handler  *server.Server
+	watch    *clockWatch
 	public   *http.Server
 	admin    *http.Server
 	door     *door
@@ -61,6 +62,7 @@ func startProvider(ctx context.Context, c *console, config Config, ports listene
 		p.loops.Go(func() { engine.Run(background) })
 	}
 	p.loops.Go(func() { p.handler.Run(background) })
+	p.loops.Go(func() { p.watch.run(background) })
 	p.public = p.httpServer(config.Listen, p.handler)
 	p.farewell.watch(p.public)
 	if p.certificates == nil {
@@ -92,6 +94,9 @@ func (p *provider) open(ctx context.Context, c *console, config Config, registry
 
 // build makes sure of the default directory and puts the handler together.
 func (p *provider) build(ctx context.Context, c *console, registry prometheus.Registerer) (handler *server.Server, err error) {
+	if p.watch, err = newClockWatch(p.deployment, c.now, p.logger, registry); err != nil {
+		return nil, err
+	}
 	id := p.config.DefaultDirectory
 	if p.firstStart, err = p.deployment.admin.EnsureDirectory(ctx, storage.Directory{ID: id, Name: id}); err != nil {
 		return nil, err
@@ -121,8 +126,8 @@ func (p *provider) build(ctx context.Context, c *console, registry prometheus.Re
 	_, distributed := p.store.(*mongodb.Engine)
 	return server.New(server.Config{
 		SingleProcess: !distributed,
-		PublicURL: p.config.PublicURL, DefaultDirectory: id, Engine: p.engine, Keys: p.ring, Secrets: p.secrets, Master: p.master,
-		WeChat: calls, Now: c.now, Rand: c.random, Logger: p.logger, Metrics: registry, TrustedProxies: proxies,
+		PublicURL:     p.config.PublicURL, DefaultDirectory: id, Engine: p.engine, Keys: p.ring, Secrets: p.secrets, Master: p.master,
+		WeChat: calls, Now: p.clock.Now, TokenNow: c.now, Rand: c.random, Logger: p.logger, Metrics: registry, TrustedProxies: proxies,
 		RequestTimeout: p.config.Listen.RequestTimeout, WeChatTimeout: p.config.WeChat.Timeout,
 		ClientRate: p.config.Clients.Rate, ClientBurst: p.config.Clients.Burst,
 		Mailer: p.config.Mail.mailer(c.now, c.err),

@@ -63,11 +63,11 @@ func (s *Store) Access(ctx context.Context, token string) (*Access, error) {
 		return nil, err
 	}
 	expiresAt := time.Unix(int64(binary.BigEndian.Uint64(h.numbers)), 0).UTC()
-	if !s.now().Before(expiresAt) {
+	if !s.TokenTime().Before(expiresAt) {
 		return nil, ended("access token expired")
 	}
 	life := time.Duration(binary.BigEndian.Uint32(h.numbers[8:])) * time.Second
-	if IssuedAhead(expiresAt.Add(-life), s.now()) {
+	if IssuedAhead(expiresAt.Add(-life), s.TokenTime()) {
 		return nil, ended("access token was issued by a clock ahead")
 	}
 	live, err := s.Live(ctx, h.grant)
@@ -89,7 +89,7 @@ func (s *Store) Access(ctx context.Context, token string) (*Access, error) {
 func (s *Store) opaque(ctx context.Context, g *storage.Grant, requester fosite.Requester, expiresAt time.Time, jti []byte) (string, error) {
 	numbers := make([]byte, 0, accessNumbersSize)
 	numbers = binary.BigEndian.AppendUint64(numbers, uint64(expiresAt.Unix()))
-	numbers = binary.BigEndian.AppendUint32(numbers, uint32(expiresAt.Unix()-s.now().Unix()))
+	numbers = binary.BigEndian.AppendUint32(numbers, uint32(expiresAt.Unix()-s.TokenTime().Unix()))
 	numbers = append(numbers, jti...)
 	scopes, audience := requester.GetGrantedScopes(), requester.GetGrantedAudience()
 	allScopes, wholeAudience := g.Scopes, g.Audience

@@ -17,14 +17,17 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// Store is fosite's storage over an engine. All fields but Subject are required and are not changed once it is used. It is
+// Store is fosite's storage over an engine. All fields but Subject and TokenNow are required and are not changed once it is used. It is
 // safe for concurrent use.
 type Store struct {
 	Engine  storage.Engine
 	Clients Clients
 	Secrets Secrets
-	Now     func() time.Time
-	Rand    io.Reader
+	// Now is the clock that instances compare the times of grants by.
+	Now func() time.Time
+	// TokenNow is the clock that access tokens go by, which others read; nil is Now.
+	TokenNow func() time.Time
+	Rand     io.Reader
 	// Subject returns the "sub" by which a client knows a user; nil is the user's ID for every client.
 	Subject func(ctx context.Context, client *Client, user string) (string, error)
 
@@ -66,6 +69,14 @@ func (s *Store) client(ctx context.Context, id string) (*Client, error) {
 		return nil, fmt.Errorf("oauth2: client is disabled: %w", storage.ErrNotFound)
 	}
 	return client, nil
+}
+
+// TokenTime is now by the clock that access tokens go by.
+func (s *Store) TokenTime() time.Time {
+	if s.TokenNow == nil {
+		return s.now()
+	}
+	return storage.Instant(s.TokenNow())
 }
 
 func (s *Store) now() time.Time { return storage.Instant(s.Now()) }

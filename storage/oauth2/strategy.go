@@ -48,7 +48,7 @@ func (s *Strategy) GenerateAccessToken(ctx context.Context, requester fosite.Req
 	}
 	session.jti = tokenID(session.grant, random)
 	if session.GetExpiresAt(fosite.AccessToken).IsZero() {
-		session.SetExpiresAt(fosite.AccessToken, s.Store.now().Add(client.lifetimes.AccessToken).Truncate(time.Second))
+		session.SetExpiresAt(fosite.AccessToken, s.Store.TokenTime().Add(client.lifetimes.AccessToken).Truncate(time.Second))
 	}
 	// 3. How it looks.
 	if client.record.OpaqueAccessTokens {

@@ -49,6 +49,8 @@ type instance struct {
 	// masterKeys is the text of its master keys, skew how far its clock is ahead.
 	masterKeys string
 	skew       time.Duration
+	// compared is its clock, corrected by the store's; nil for an instance that compares none.
+	compared *storage.Clock
 
 	engine   storage.Engine
 	proxy    *Proxy // nil where there is no wire
@@ -157,6 +159,9 @@ func (w *town) start(edit ...func(*instance)) *instance {
 		e(i)
 	}
 	i.engine = w.open(i)
+	if source, ok := i.engine.(storage.TimeSource); ok && i.compared != nil {
+		check(w.T, i.compared.Measure(w.Context(), source))
+	}
 	w.Cleanup(func() {
 		_ = i.engine.Close()
 		if w.Failed() {
@@ -183,7 +188,7 @@ func (w *town) start(edit ...func(*instance)) *instance {
 	}
 	i.handler = must(server.New(server.Config{
 		PublicURL: w.url, DefaultDirectory: "default", Engine: i.engine, Keys: i.keys, Secrets: i.secrets, Master: config.Master,
-		WeChat: i.wechat, Now: i.now, Rand: rand.Reader, Logger: logger,
+		WeChat: i.wechat, Now: i.now, TokenNow: i.local, Rand: rand.Reader, Logger: logger,
 		WeChatTimeout: 2 * time.Second, RequestTimeout: 30 * time.Second,
 	}))(w.T)
 	listener.Config.Handler = i.handler
@@ -204,7 +209,15 @@ func (i *instance) run() {
 	})
 }
 
-func (i *instance) now() time.Time { return i.clock.Now().Add(i.skew) }
+// now is the clock that the instance goes by for what concerns others, and local the one of its machine.
+func (i *instance) now() time.Time {
+	if i.compared != nil {
+		return i.compared.Now()
+	}
+	return i.local()
+}
+
+func (i *instance) local() time.Time { return i.clock.Now().Add(i.skew) }
 
 // load reads the keys, as an instance does every few seconds.
 func (i *instance) load() {
