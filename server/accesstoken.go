@@ -15,8 +15,12 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// accessTokenType is the header "typ" of an access token (RFC 9068 §2.1). ID tokens have "JWT", so none passes for the other.
-const accessTokenType = "at+jwt"
+const (
+	// accessTokenType is the header "typ" of an access token (RFC 9068 §2.1). ID tokens have "JWT", so none passes for the other.
+	accessTokenType = "at+jwt"
+	// accessTokenUse is the claim token_use of access tokens whose "typ" is JWT. No other token has the claim.
+	accessTokenUse = "access"
+)
 
 // accessClaims are the claims of an access token (RFC 9068 §2.2).
 type accessClaims struct {
@@ -34,6 +38,13 @@ type accessClaims struct {
 	AMR      []string `json:"amr,omitempty"`
 	// Incarnation is that of the client, in a token that the client got for itself: no grant says it.
 	Incarnation string `json:"urn:minifed:client_incarnation,omitempty"`
+	// TokenUse is accessTokenUse in a token whose "typ" is JWT.
+	TokenUse string `json:"token_use,omitempty"`
+}
+
+// isAccessToken reports whether the header "typ" and the claims are those of an access token. An ID token never is one.
+func (c accessClaims) isAccessToken(typ string) bool {
+	return typ == accessTokenType || typ == idTokenType && c.TokenUse == accessTokenUse
 }
 
 // accessTokens makes and verifies access tokens that are JWTs.
@@ -72,7 +83,11 @@ func (t accessTokens) GenerateAccessToken(ctx context.Context, requester fosite.
 		claims.Incarnation = incarnationOf(requester.GetClient())
 	}
 	algorithm, _ := session.GetJWTHeader().Get("alg").(string)
-	token, err = sign(ctx, t.keys, issuer, algorithm, accessTokenType, claims)
+	typ := accessTokenType
+	if client, ok := requester.GetClient().(*oauth2.Client); ok && client.Record().AccessTokenType == idTokenType {
+		typ, claims.TokenUse = idTokenType, accessTokenUse
+	}
+	token, err = sign(ctx, t.keys, issuer, algorithm, typ, claims)
 	return token, token, err
 }
 
@@ -105,10 +120,10 @@ func (t accessTokens) verify(ctx context.Context, token string) (accessClaims, e
 	}
 	var claims accessClaims
 	switch {
-	case verified.Type != accessTokenType:
-		return accessClaims{}, fmt.Errorf("%w: it is of another type", errAccessToken)
 	case json.Unmarshal(verified.Payload, &claims) != nil:
 		return accessClaims{}, fmt.Errorf("%w: its claims cannot be read", errAccessToken)
+	case !claims.isAccessToken(verified.Type):
+		return accessClaims{}, fmt.Errorf("%w: it is of another type", errAccessToken)
 	case claims.Issuer != issuer.URL:
 		return accessClaims{}, fmt.Errorf("%w: it is another issuer's", errAccessToken)
 	case t.now().Unix() >= claims.ExpiresAt:

@@ -94,15 +94,18 @@ func (c *catalog) place(r *http.Request) (place, error) {
 		return place{}, err
 	}
 	if id != "" {
-		return place{id, r.URL.Path, host}, nil
+		return place{id, wellKnownPath(r.URL.Path), host}, nil
 	}
-	path, inserted := strings.CutPrefix(r.URL.Path, authorizationServerMetadata+directoryPrefix)
-	if inserted { // RFC 8414 §3.1 puts the path of the issuer behind the well-known name.
-		return c.further(path, authorizationServerMetadata, !strings.Contains(path, "/"))
+	whole := wellKnownPath(r.URL.Path)
+	for _, name := range []string{authorizationServerMetadata, openIDConfiguration} {
+		path, inserted := strings.CutPrefix(whole, name+directoryPrefix)
+		if inserted { // RFC 8414 §3.1 puts the path of the issuer behind the well-known name; §5 allows it for both names.
+			return c.further(path, name, !strings.Contains(path, "/"))
+		}
 	}
-	rest, below := strings.CutPrefix(r.URL.Path, directoryPrefix)
+	rest, below := strings.CutPrefix(whole, directoryPrefix)
 	if !below {
-		return place{directory: c.defaultID, path: r.URL.Path}, nil
+		return place{directory: c.defaultID, path: whole}, nil
 	}
 	id, path, found := strings.Cut(rest, "/")
 	if "/"+path == authorizationServerMetadata {
@@ -110,6 +113,18 @@ func (c *catalog) place(r *http.Request) (place, error) {
 	}
 	return c.further(id, "/"+path, found)
 }
+
+// wellKnownPath is a path without the slash at its end that some clients add to the address of a well-known document. Other
+// paths stay as they are.
+func wellKnownPath(path string) string {
+	if strings.HasPrefix(path, wellKnownPrefix) || strings.HasPrefix(path, directoryPrefix) && strings.Contains(path, wellKnownPrefix) {
+		return strings.TrimSuffix(path, "/")
+	}
+	return path
+}
+
+// wellKnownPrefix begins the paths of RFC 8615.
+const wellKnownPrefix = "/.well-known/"
 
 func (c *catalog) further(id, path string, found bool) (place, error) {
 	if !found || id == c.defaultID || !plainID(id) {

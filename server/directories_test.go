@@ -99,6 +99,9 @@ func TestPathsHaveOneSpelling(t *testing.T) {
 		"/oauth2/jwks": 200, "/d/acme/oauth2/jwks": 200,
 		"/.well-known/openid-configuration": 200, "/d/acme/.well-known/openid-configuration": 200,
 		"/.well-known/oauth-authorization-server": 200, "/.well-known/oauth-authorization-server/d/acme": 200,
+		"/.well-known/openid-configuration/d/acme": 200, "/.well-known/openid-configuration/d/acme/": 200,
+		"/.well-known/openid-configuration/": 200, "/d/acme/.well-known/openid-configuration/": 200,
+		"/.well-known/oauth-authorization-server/": 200, "/.well-known/oauth-authorization-server/d/acme/": 200,
 
 		"/oauth2":                    404,
 		"/oauth2/":                   404,
@@ -130,10 +133,12 @@ func TestPathsHaveOneSpelling(t *testing.T) {
 		"/d/../oauth2/jwks": 404,
 		"/d/acme/.well-known/oauth-authorization-server":          404,
 		"/.well-known/oauth-authorization-server/d/nobody":        404,
-		"/.well-known/oauth-authorization-server/d/acme/":         404,
 		"/.well-known/oauth-authorization-server/d/default":       404,
-		"/.well-known/oauth-authorization-server/":                404,
-		"/.well-known/openid-configuration/d/acme":                404,
+		"/.well-known/openid-configuration/d/nobody":              404,
+		"/.well-known/openid-configuration/d/default":             404,
+		"/.well-known/openid-configuration//":                     404,
+		"/.well-known/openid-configuration/d/acme/x":              404,
+		"/d/acme/.well-known/openid-configuration//":              404,
 		"/.well-known/oauth-authorization-server/d/acme/../other": 404,
 	} {
 		if got := w.raw("GET " + path + " HTTP/1.1"); got != status {

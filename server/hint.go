@@ -18,6 +18,8 @@ type hintClaims struct {
 	SessionID string   `json:"sid"`
 	// Incarnation is that of the client that got the token.
 	Incarnation string `json:"urn:minifed:client_incarnation"`
+	// TokenUse is empty in ID tokens.
+	TokenUse string `json:"token_use"`
 }
 
 // of reports whether the token was given to this client, and not to a deleted one that had the same ID.
@@ -37,7 +39,7 @@ func verifyHint(ctx context.Context, ring *keys.Ring, hint string) (hintClaims, 
 		return hintClaims{}, err
 	}
 	var claims hintClaims
-	if verified.Type != idTokenType || json.Unmarshal(verified.Payload, &claims) != nil {
+	if verified.Type != idTokenType || json.Unmarshal(verified.Payload, &claims) != nil || claims.TokenUse != "" {
 		return hintClaims{}, fmt.Errorf("%w: not an ID token", keys.ErrInvalid)
 	}
 	if claims.Issuer != issuer.URL || claims.Subject == "" {

@@ -106,11 +106,12 @@ func (t idTokens) user(ctx context.Context, session *oauth2.Session, requester f
 	if err != nil {
 		return nil, err
 	}
+	user := withPlaceholder(live.User, live.Client.Record(), live.Subject)
 	claims := map[string]any{}
 	if scoped {
-		claims = scopedClaims(live.User, requester.GetGrantedScopes())
+		claims = scopedClaims(user, requester.GetGrantedScopes())
 	}
-	maps.Copy(claims, idTokenClaims(asked, live.User))
+	maps.Copy(claims, idTokenClaims(asked, user))
 	return claims, nil
 }
 

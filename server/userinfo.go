@@ -45,8 +45,9 @@ func (e *userinfoEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
 		problem.Extra = map[string]any{"scope": scopeOpenID}
 		return problem
 	}
-	claims := standardClaims(presented.Subject, presented.User, presented.scopes)
-	maps.Copy(claims, userInfoClaims(presented.Grant.Claims, presented.User))
+	user := withPlaceholder(presented.User, presented.Client.Record(), presented.Subject)
+	claims := standardClaims(presented.Subject, user, presented.scopes)
+	maps.Copy(claims, userInfoClaims(presented.Grant.Claims, user))
 	return writeJSON(w, claims)
 }
 

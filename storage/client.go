@@ -24,10 +24,10 @@ type Client struct {
 	ID        string `json:"id"`
 	// Incarnation is random: a client that gets the ID of a deleted one has another incarnation. Grants, consents and the
 	// client's own tokens name it. It is absent from clients made before there were incarnations.
-	Incarnation string `json:"incarnation,omitempty"`
-	Kind      ClientKind `json:"kind"`
-	Name      string     `json:"name,omitempty"`
-	Disabled  bool       `json:"disabled,omitempty"`
+	Incarnation string     `json:"incarnation,omitempty"`
+	Kind        ClientKind `json:"kind"`
+	Name        string     `json:"name,omitempty"`
+	Disabled    bool       `json:"disabled,omitempty"`
 
 	// Logo is a re-encoded PNG of at most MaxLogo bytes, for the page that asks for consent; PolicyURL and TermsURL are what
 	// people may want to read there (policy_uri and tos_uri of OpenID Connect Registration §2).
@@ -66,6 +66,13 @@ type Client struct {
 	AccessTokenAlgorithm string `json:"access_token_algorithm,omitempty"`
 	// OpaqueAccessTokens makes access tokens handles that only introspection and UserInfo understand.
 	OpaqueAccessTokens bool `json:"opaque_access_tokens,omitempty"`
+	// AccessTokenType is the header "typ" of access tokens that are JWTs: at+jwt, or JWT for resource servers that accept nothing
+	// else. Empty is at+jwt.
+	AccessTokenType string `json:"access_token_type,omitempty"`
+	// KeepRefreshToken answers a refresh with the same refresh token. Absent rotates it, which finds a stolen one.
+	KeepRefreshToken bool `json:"keep_refresh_token,omitempty"`
+	// PlaceholderEmailDomain gives users without an e-mail address the address <sub>@domain, unverified. Empty gives none.
+	PlaceholderEmailDomain string `json:"placeholder_email_domain,omitempty"`
 	// FirstParty clients need no consent.
 	FirstParty bool `json:"first_party,omitempty"`
 	// RequirePKCE demands PKCE of a confidential client; public clients always need it.

@@ -30,12 +30,12 @@ const MaxAskedScopes = 2 << 10
 type Grant struct {
 	Directory string `json:"directory"`
 	// ID is base64url of 32 bytes. For a token exchange it derives from (directory, client, AppID, code).
-	ID     string     `json:"id"`
-	Client string     `json:"client"`
+	ID     string `json:"id"`
+	Client string `json:"client"`
 	// Incarnation is that of the client: a grant is dead under another one.
-	Incarnation string `json:"incarnation,omitempty"`
-	User   string     `json:"user,omitempty"`
-	State  GrantState `json:"state"`
+	Incarnation string     `json:"incarnation,omitempty"`
+	User        string     `json:"user,omitempty"`
+	State       GrantState `json:"state"`
 	// GrantType is the OAuth grant type that made the grant.
 	GrantType string `json:"grant_type"`
 	// SecretGeneration is the generation of token secrets that every handle of this grant uses, for life.

@@ -102,6 +102,12 @@ func (f *clientFields) tokens() {
 	f.choice("id-token-claims", "put name, nickname, username, picture, e-mail and phone number, as granted, into ID tokens; on for new web and spa clients",
 		func(c *storage.Client) **bool { return &c.IDTokenClaims })
 	f.text("access-token-alg", "`algorithm` of its access tokens; without it as ID tokens", func(c *storage.Client) *string { return &c.AccessTokenAlgorithm })
+	f.text("access-token-type", "`typ` of its access tokens: at+jwt, which is the default, or JWT, with the claim token_use, for resource servers that accept nothing else",
+		func(c *storage.Client) *string { return &c.AccessTokenType })
+	f.toggle("keep-refresh-token", "answer a refresh with the same refresh token; without it every refresh gives a new one, and a stolen one is found",
+		func(c *storage.Client) *bool { return &c.KeepRefreshToken })
+	f.text("placeholder-email-domain", "a `domain` of yours that receives no mail: users without an e-mail address get <sub>@domain, not verified, for applications that need one",
+		func(c *storage.Client) *string { return &c.PlaceholderEmailDomain })
 	f.toggle("opaque-access-tokens", "give it access tokens that only introspection and UserInfo understand", func(c *storage.Client) *bool { return &c.OpaqueAccessTokens })
 	f.lifetimes(func(c *storage.Client) *storage.Lifetimes { return &c.Lifetimes })
 }

@@ -37,6 +37,7 @@ func checkClient(client storage.Client, algorithms []string) error {
 	p.checkScopes(client)
 	p.checkLinking(client)
 	p.checkAlgorithms(client, algorithms)
+	p.checkTokens(client)
 	p.checkSubjects(client)
 	p.checkClientLifetimes(client, rules)
 	p.checkMeaning(client, rules)
@@ -179,6 +180,31 @@ func (p *problems) signedWith(field, algorithm string, algorithms []string) {
 	if algorithm != "" && !slices.Contains(algorithms, algorithm) {
 		p.add(field, "%q has no keys in this directory, which signs with %s", algorithm, strings.Join(algorithms, ", "))
 	}
+}
+
+// checkTokens is for the settings of what the client's tokens say and how long they stay the same.
+func (p *problems) checkTokens(client storage.Client) {
+	if !slices.Contains([]string{"", "at+jwt", "JWT"}, client.AccessTokenType) {
+		p.add("access_token_type", "%q must be at+jwt or JWT", client.AccessTokenType)
+	}
+	if client.AccessTokenType != "" && client.OpaqueAccessTokens {
+		p.add("access_token_type", "means nothing to a client whose access tokens are opaque")
+	}
+	if client.KeepRefreshToken && client.AuthMethod == authNone {
+		p.add("keep_refresh_token", "is not for public clients: only rotation finds a refresh token that was stolen from one (RFC 9700 §2.2.2)")
+	}
+	if client.PlaceholderEmailDomain != "" && !isDomain(client.PlaceholderEmailDomain) {
+		p.add("placeholder_email_domain", "must be a domain in lower case, such as users.example.com")
+	}
+}
+
+// isDomain reports whether text is a host name of at least two labels (RFC 1123 §2.1).
+func isDomain(text string) bool {
+	labels := strings.Split(text, ".")
+	return len(text) <= 190 && len(labels) >= 2 && !slices.ContainsFunc(labels, func(label string) bool {
+		return label == "" || len(label) > 63 || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" ||
+			strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-")
+	})
 }
 
 func (p *problems) checkSubjects(client storage.Client) {

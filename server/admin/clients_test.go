@@ -383,3 +383,27 @@ func TestClientsArePaged(t *testing.T) {
 		t.Errorf("of no directory: error %v", err)
 	}
 }
+
+func TestClient_TokenSettingsAreChecked(t *testing.T) {
+	o := newOffice(t)
+	for field, edit := range map[string]func(*storage.Client){
+		"access_token_type":        func(c *storage.Client) { c.AccessTokenType = "jwt" },
+		"keep_refresh_token":       func(c *storage.Client) { c.KeepRefreshToken = true }, // of a public client
+		"placeholder_email_domain": func(c *storage.Client) { c.PlaceholderEmailDomain = "users@example.com" },
+	} {
+		asked := spa()
+		edit(&asked.Client)
+		if _, _, err := o.CreateClient(t.Context(), asked); err == nil || !strings.Contains(err.Error(), field) {
+			t.Errorf("%s: got %v", field, err)
+		}
+	}
+	asked := miniapp()
+	asked.AccessTokenType, asked.KeepRefreshToken, asked.PlaceholderEmailDomain = "JWT", true, "users.example.com"
+	if _, _, err := o.CreateClient(t.Context(), asked); err != nil {
+		t.Error(err)
+	}
+	asked.ID, asked.OpaqueAccessTokens = "opaque", true
+	if _, _, err := o.CreateClient(t.Context(), asked); err == nil || !strings.Contains(err.Error(), "access_token_type") {
+		t.Errorf("JWT and opaque: got %v", err)
+	}
+}

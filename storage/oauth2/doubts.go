@@ -222,7 +222,7 @@ func (s *Store) newAttempt() (string, error) {
 func (s *Store) doubt(u *unit) {
 	before, tried := u.stored.Record, attempt{name: u.next.Attempt, base: u.stored.Revision()}
 	switch {
-	case u.next.State != storage.GrantActive:
+	case u.next.State != storage.GrantActive, u.prolongs:
 		return
 	case before.State == storage.GrantCode:
 		tried.before = &before

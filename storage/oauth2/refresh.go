@@ -199,7 +199,11 @@ func (s *Store) RotateRefreshToken(ctx context.Context, _ string, token string) 
 			next.Refresh.Rotated[0] = s.now() // It is answered only now: late copies of the token are late from now on.
 			s.prolong(next, client)
 		case fresh:
-			s.rotate(next, client)
+			if u.prolongs = client.record.KeepRefreshToken; u.prolongs {
+				s.prolong(next, client)
+			} else {
+				s.rotate(next, client)
+			}
 		}
 		return true, nil
 	})

@@ -52,6 +52,8 @@ type unit struct {
 	next *storage.Grant
 	// complete says that next may be written.
 	complete bool
+	// prolongs says that next only lets the current refresh token live on: a repeat of the request finds nothing that it changed.
+	prolongs bool
 	// unanswered says that stored is what a rotation left that this process never answered: see doubts.
 	unanswered bool
 }
