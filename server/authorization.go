@@ -29,6 +29,8 @@ type authorization struct {
 	form url.Values
 	// pushed is the ID of the pushed request that it is; empty when it came by the browser alone.
 	pushed string
+	// until is until when a pushed request that began before can begin again, in Unix seconds; zero on its first visit.
+	until int64
 
 	// asked are the scopes of the request, and scopes those of them that the client may have.
 	asked    []string

@@ -81,8 +81,11 @@ func (e *authorizeEndpoint) serve(w http.ResponseWriter, r *http.Request) error 
 		}
 		return e.goOn(w, r, p.request, p.interaction)
 	}
+	if query.Has(againParameter) {
+		return e.beginAgain(w, r, query.Get(againParameter))
+	}
 	if query.Has(keptParameter) {
-		form, err := e.kept(r.Context(), query.Get(keptParameter))
+		form, err := e.kept(r, query.Get(keptParameter))
 		if err != nil {
 			return err
 		}
@@ -96,8 +99,12 @@ func (e *authorizeEndpoint) serve(w http.ResponseWriter, r *http.Request) error 
 func (e *authorizeEndpoint) visit(w http.ResponseWriter, r *http.Request, form url.Values, malformed error) error {
 	callOf(r.Context()).form = form
 	// 1. The request as the client pushed it, if it did; then nothing else in the URL counts.
-	form, pushed, err := e.pushed.resolve(r.Context(), form)
+	asked := form
+	form, pushed, err := e.pushed.resolve(r.Context(), asked)
 	if err != nil {
+		if client, unknown := e.reader.client(r.Context(), asked); unknown == nil {
+			callOf(r.Context()).returns = returnLink{client: clientName(client.Record())}
+		}
 		return cmp.Or(malformed, err)
 	}
 	// 2. Whose it is.
@@ -149,6 +156,9 @@ func (e *authorizeEndpoint) goOn(w http.ResponseWriter, r *http.Request, request
 
 // decide answers with a code, or sends the user to the page that is next.
 func (e *authorizeEndpoint) decide(w http.ResponseWriter, r *http.Request, request *authorization, i *interaction) error {
+	if i != nil && i.Denied {
+		return deniedByUser()
+	}
 	// 1. Can anybody sign in as it is asked for?
 	if !slices.ContainsFunc(acrValues(), func(acr string) bool { return meetsACR(request.claims.acr, acr) }) {
 		return unmetACR()
@@ -204,6 +214,12 @@ func (e *authorizeEndpoint) signInNeeded(request *authorization, i *interaction,
 // so this is asked again before a code is issued; of a max_age of 0, which no sign-in meets for long, once is enough.
 func (e *authorizeEndpoint) tooOld(request *authorization, current *signedIn) bool {
 	return request.maxAge != nil && (*request.maxAge == 0 || e.now().Sub(current.Record.AuthTime) > *request.maxAge)
+}
+
+// settled reports whether a request that waited for a sign-in can go on with the session that the browser has by now.
+func (e *authorizeEndpoint) settled(r *http.Request, p *waiting, current *signedIn) (bool, error) {
+	wrong, err := e.wrongSignIn(r.Context(), p.request, current)
+	return err == nil && !e.signInNeeded(p.request, p.interaction, current, wrong) && wrong == nil, err
 }
 
 // wrongSignIn says what keeps a session from being what the request demands; nil for nothing, and without session.
@@ -268,6 +284,9 @@ func (e *authorizeEndpoint) ask(
 		return refusal(fosite.ErrLoginRequired, "The user has to sign in, and prompt is none.")
 	}
 	if i == nil {
+		if err := e.refuseUsed(r.Context(), request, pushedOpen); err != nil {
+			return err
+		}
 		var err error
 		if i, err = e.interactions.begin(w, r, request); err != nil {
 			return err
@@ -282,6 +301,18 @@ func (e *authorizeEndpoint) ask(
 		path, i.Asked, i.Allowed = consentPath, current.Record.ID, nil
 	}
 	return e.goTo(w, r, path, i)
+}
+
+// refuseUsed refuses a pushed request that got further than allowed, before the user is asked for anything.
+func (e *authorizeEndpoint) refuseUsed(ctx context.Context, request *authorization, allowed pushedState) error {
+	if request.pushed == "" {
+		return nil
+	}
+	state, err := e.codes.pushedState(ctx, request.client.Record(), request.pushed)
+	if err == nil && state > allowed {
+		err = requestURIUsed()
+	}
+	return err
 }
 
 // goTo sends the browser to one of our own pages.
@@ -348,9 +379,9 @@ func (e *authorizeEndpoint) keep(w http.ResponseWriter, r *http.Request) error {
 }
 
 // kept returns the request that keep put away.
-func (e *authorizeEndpoint) kept(ctx context.Context, sealed string) (url.Values, error) {
+func (e *authorizeEndpoint) kept(r *http.Request, sealed string) (url.Values, error) {
 	over := pageRefusal("kept_over", "This address was good for a minute. Go back to the application and begin again.")
-	packed, err := e.sealer.open(ctx, purposeKept, sealed)
+	packed, err := e.sealer.open(r.Context(), purposeKept, sealed)
 	if errors.Is(err, errSealed) {
 		return nil, over
 	}
@@ -360,11 +391,13 @@ func (e *authorizeEndpoint) kept(ctx context.Context, sealed string) (url.Values
 	if len(packed) < 8 {
 		return nil, over
 	}
+	form, err := unpackParameters(packed[8:])
 	ends := time.Unix(int64(binary.BigEndian.Uint64(packed)), 0) //nolint:gosec // As keep wrote it.
-	if storage.IsOver(ends, keptLife, e.now()) {
+	if err == nil && storage.IsOver(ends, keptLife, e.now()) {
+		e.offerAgain(r, &interaction{Form: form})
 		return nil, over
 	}
-	return unpackParameters(packed[8:])
+	return form, err
 }
 
 // maxRawAuthorization bounds the text of an authorization request. The longest request that is read fits in: percent-encoding

@@ -498,7 +498,7 @@ func TestFormPost_2_ThePage(t *testing.T) {
 	b.get(w.authorizeURL("web", "response_mode", "form_post", "state", `"><script>alert(1)</script>`))
 	b.code()
 	policy := b.page.header.Get("Content-Security-Policy")
-	if !strings.Contains(policy, "script-src 'sha256-") || strings.Contains(policy, "unsafe") || !strings.Contains(policy, "form-action https://rp.example;") {
+	if !strings.Contains(policy, "script-src 'sha256-") || strings.Contains(policy, "unsafe") || strings.Contains(policy, "form-action") {
 		t.Errorf("policy is %q", policy)
 	}
 	if strings.Count(b.page.body, "<script>") != 1 || !strings.Contains(b.page.body, `type="submit" id="continue"`) {

@@ -68,7 +68,11 @@ func (b *browser) open(request *http.Request, sameSite bool) *page {
 		}
 		response := b.send(request)
 		location := response.header.Get("Location")
-		if location == "" || response.status/100 != 3 {
+		onward, refreshed := strings.CutPrefix(response.header.Get("Refresh"), "0; url=")
+		if refreshed {
+			location = onward
+		}
+		if location == "" || response.status/100 != 3 && !refreshed {
 			response.hops = hops
 			b.page = response
 			response.readFormPost(b.url)
@@ -80,7 +84,7 @@ func (b *browser) open(request *http.Request, sameSite bool) *page {
 			b.page = response
 			return response
 		}
-		if response.status != http.StatusSeeOther {
+		if response.status != http.StatusSeeOther && !refreshed {
 			b.Fatalf("redirect by %d to %s", response.status, location)
 		}
 		request = must(http.NewRequestWithContext(b.Context(), http.MethodGet, next.String(), nil))(b.T)

@@ -31,6 +31,8 @@ type call struct {
 	form url.Values
 	// client is the ID of the client that the request is from, or says that it is from; empty if there is no such one.
 	client string
+	// returns is what a page of a failure offers.
+	returns returnLink
 	// grant is the grant type that served the request, once it is known to be one of ours.
 	grant string
 	// failure is what was answered instead of success, and cause what the operator hears.

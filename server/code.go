@@ -26,7 +26,7 @@ type codes struct {
 var errAnswered = errors.New("server: authorization request was answered before")
 
 // issue stores the grant of a request and returns its code. allowed is what the user lets the client have. The request of an
-// interaction, and a pushed one, gets one code alone: errAnswered.
+// interaction, and a pushed one, gets one code alone: errAnswered, unless sameCode has it.
 func (c codes) issue(ctx context.Context, a *authorization, i *interaction, current *signedIn, allowed []string) (string, error) {
 	// 1. Which grant it is.
 	id, err := c.grantID(ctx, a, i)
@@ -53,15 +53,42 @@ func (c codes) issue(ctx context.Context, a *authorization, i *interaction, curr
 	if slices.Contains(scopes, scopeOfflineAccess) {
 		draft.Session = "" // It outlives the session (OpenID Connect Core §11).
 	}
+	// 3. Its code.
+	code, err := c.draftCode(ctx, a, draft, scopes)
+	if errors.Is(err, errAnswered) && a.pushed != "" {
+		return c.sameCode(ctx, a, draft, scopes)
+	}
+	return code, err
+}
+
+func (c codes) draftCode(ctx context.Context, a *authorization, draft storage.Grant, scopes []string) (string, error) {
 	if err := c.store.Draft(ctx, draft); err != nil {
 		return "", answered(err)
 	}
-	// 3. Its code.
-	response, err := c.provider.NewAuthorizeResponse(ctx, a.fositeRequest(id.ID, scopes), new(oauth2.Session))
+	response, err := c.provider.NewAuthorizeResponse(ctx, a.fositeRequest(draft.ID, scopes), new(oauth2.Session))
 	if err != nil {
 		return "", answered(err)
 	}
 	return response.GetCode(), nil
+}
+
+// sameCode returns the code that a pushed request got a moment ago, for a user who pressed a button twice: while it was not
+// redeemed, and for the same session and scopes. Else it answers errAnswered.
+func (c codes) sameCode(ctx context.Context, a *authorization, draft storage.Grant, scopes []string) (string, error) {
+	entry, err := storage.Get[storage.Grant](ctx, c.store.Engine, storage.Key(a.client.Record().Directory, draft.ID))
+	if errors.Is(err, storage.ErrNotFound) {
+		return "", errAnswered
+	}
+	if err != nil {
+		return "", err
+	}
+	g := entry.Record
+	same := g.Client == a.client.GetID() && g.User == draft.User && g.UserEpoch == draft.UserEpoch && g.Session == draft.Session &&
+		g.AuthTime.Equal(draft.AuthTime) && slices.Equal(g.Scopes, scopes)
+	if !c.waits(g) || !same {
+		return "", errAnswered
+	}
+	return c.store.CodeOf(ctx, g)
 }
 
 func answered(err error) error {
@@ -71,12 +98,50 @@ func answered(err error) error {
 	return err
 }
 
+// pushedState is how far a pushed request got.
+type pushedState int
+
+const (
+	pushedOpen pushedState = iota
+	// pushedAnswered has a code that was not redeemed.
+	pushedAnswered
+	// pushedUsed had one.
+	pushedUsed
+)
+
+// pushedState returns how far a pushed request of a client got.
+func (c codes) pushedState(ctx context.Context, client storage.Client, pushed string) (pushedState, error) {
+	ids, err := c.store.GrantIDs(ctx, pushedGrant(pushed)...)
+	if err != nil {
+		return pushedUsed, err
+	}
+	for _, id := range ids {
+		entry, err := storage.Get[storage.Grant](ctx, c.store.Engine, storage.Key(client.Directory, id.ID))
+		if errors.Is(err, storage.ErrNotFound) {
+			continue
+		}
+		if err == nil && c.waits(entry.Record) {
+			return pushedAnswered, nil
+		}
+		return pushedUsed, err
+	}
+	return pushedOpen, nil
+}
+
+// waits reports whether the code of a grant can be redeemed.
+func (c codes) waits(g storage.Grant) bool {
+	return g.State == storage.GrantCode && g.Code != nil && c.now().Before(g.Code.ExpiresAt)
+}
+
+// pushedGrant is what the ID of the grant of a pushed request derives from.
+func pushedGrant(pushed string) []string { return []string{"pushed request", pushed} }
+
 // grantID derives the ID of the grant from what can be answered once, and is random for anything else.
 func (c codes) grantID(ctx context.Context, a *authorization, i *interaction) (oauth2.GrantID, error) {
 	var parts []string
 	switch {
 	case a.pushed != "":
-		parts = []string{"pushed request", a.pushed}
+		parts = pushedGrant(a.pushed)
 	case i != nil:
 		parts = []string{"interaction", i.ID}
 	default:
@@ -102,7 +167,7 @@ func (c codes) grantID(ctx context.Context, a *authorization, i *interaction) (o
 func (c codes) rememberedUntil(a *authorization, i *interaction) time.Time {
 	switch {
 	case a.pushed != "": // Other tabs may have opened it, and each has an interaction of its own.
-		return storage.Instant(c.now().Add(pushedLife + interactionLife))
+		return storage.Instant(c.now().Add(pushedLife + interactionLife + pushedAgainLife))
 	case i != nil:
 		return time.Unix(i.Ends, 0).UTC()
 	default:

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -36,8 +37,12 @@ type interaction struct {
 	Browser string `json:"b"`
 	// Ends is when it ends, in Unix seconds.
 	Ends int64 `json:"e"`
+	// Until is until when a pushed request can begin again, in Unix seconds; zero for others.
+	Until int64 `json:"u,omitempty"`
 	// Step is what the user was last asked for.
 	Step step `json:"s"`
+	// Denied says that the user will not go on.
+	Denied bool `json:"d,omitempty"`
 
 	// SignedIn is the ID of the session in which the user signed in since it began.
 	SignedIn string `json:"l,omitempty"`
@@ -79,7 +84,7 @@ type interactions struct {
 
 // begin returns a new interaction of this browser for a request.
 func (n interactions) begin(w http.ResponseWriter, r *http.Request, request *authorization) (*interaction, error) {
-	browser, err := browsers{n.random}.browser(w, r)
+	browser, err := browsers{n.random, n.now}.browser(w, r)
 	if err != nil {
 		return nil, err
 	}
@@ -87,14 +92,19 @@ func (n interactions) begin(w http.ResponseWriter, r *http.Request, request *aut
 	if err != nil {
 		return nil, err
 	}
-	return &interaction{
+	i := &interaction{
 		ID: id, Form: request.formWithoutHint(), Hint: request.hint, Pushed: request.pushed, Client: request.client.Record().Incarnation,
 		Browser: browser, Ends: n.now().Add(interactionLife).Unix(),
-	}, nil
+	}
+	if request.pushed != "" {
+		i.Until = cmp.Or(request.until, n.now().Add(pushedAgainLife).Unix())
+		i.Ends = min(i.Ends, i.Until)
+	}
+	return i, nil
 }
 
 // open returns the interaction that the URL of r holds. One that ended, was tampered with or is another browser's is an error
-// for a page.
+// for a page; unless it was tampered with it is returned beside the error.
 func (n interactions) open(r *http.Request) (*interaction, error) {
 	issuer, ok := oauth2.IssuerFrom(r.Context())
 	if !ok {
@@ -108,12 +118,14 @@ func (n interactions) open(r *http.Request) (*interaction, error) {
 		return nil, err
 	}
 	i, err := decodeInteraction(text)
-	if err != nil || storage.IsOver(time.Unix(i.Ends, 0), interactionLife, n.now()) {
+	if err != nil {
 		return nil, interactionOver()
 	}
-	value := browserCookie().get(r, issuer)
-	if value == "" || browserDigest(issuer, value) != i.Browser {
-		return nil, &grants.Error{
+	if storage.IsOver(time.Unix(i.Ends, 0), interactionLife, n.now()) {
+		return i, interactionOver()
+	}
+	if !isBrowser(r, issuer, i.Browser) {
+		return i, &grants.Error{
 			Protocol: as(fosite.ErrInvalidRequest, "This sign-in was begun in another browser, or this one does not keep cookies. Go back to the application and begin again.", nil),
 			Reason:   reasonInteractionOther,
 		}

@@ -170,19 +170,3 @@ func TestAClientThatLosesItsRedirectLosesItsInteractions(t *testing.T) {
 	b.get(b.page.url)
 	b.wantPage(t, http.StatusBadRequest, "client_id")
 }
-
-func TestAPageAllowsItsFormToLeadToTheClient(t *testing.T) {
-	w := newSite(t)
-	for redirect, want := range map[string]string{
-		"http://127.0.0.1:51234/callback": "form-action 'self' http://127.0.0.1:51234",
-		"http://[::1]:51234/callback":     "form-action 'self' http:", // IPv6 addresses cannot be written in a policy.
-		nativeScheme:                      "form-action 'self' com.example.app:",
-		"https://app.example/callback":    "form-action 'self' https://app.example",
-	} {
-		b := w.newBrowser()
-		b.get(w.authorizeURL("native", "redirect_uri", redirect))
-		if policy := b.page.header.Get("Content-Security-Policy"); !strings.HasSuffix(policy, want) {
-			t.Errorf("%s: policy is %q", redirect, policy)
-		}
-	}
-}

@@ -70,6 +70,15 @@ func (e *loginEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
 	case current != nil && p != nil && p.Step == stepAccount && !other:
 		return e.choose(w, r, p, current)
 	}
+	if current != nil && p != nil && p.Step == stepLogin && !other {
+		settled, err := e.authorize.settled(r, p, current)
+		if err != nil {
+			return err
+		}
+		if settled { // In another tab the user has signed in meanwhile.
+			return e.authorize.goTo(w, r, authorizePath, p.interaction)
+		}
+	}
 	return e.pages.render(w, r, e.form(r, p, current))
 }
 
@@ -81,11 +90,18 @@ func (e *loginEndpoint) pending(r *http.Request) (*waiting, error) {
 	return waitingOn(e.pages, r, e.authorize)
 }
 
-// waiting returns the authorization request that a page is about. A language that was chosen on the page stays for the next one.
+// waitingOn returns the authorization request that a page is about. A language that was chosen on the page stays for the next one.
 func waitingOn(p *pages, r *http.Request, authorize *authorizeEndpoint) (*waiting, error) {
 	found, err := authorize.waiting(r)
-	if err != nil || !r.URL.Query().Has("ui_locales") {
-		return found, err
+	if err != nil {
+		return nil, err
+	}
+	// A button that is pressed twice gets the same code: see sameCode.
+	if err := authorize.refuseUsed(r.Context(), found.request, pushedAnswered); err != nil {
+		return nil, finished(r, found, err)
+	}
+	if !r.URL.Query().Has("ui_locales") {
+		return found, nil
 	}
 	form := found.request.formWithoutHint()
 	form.Set("ui_locales", p.tongues.choose(r, nil).tag)
@@ -93,6 +109,17 @@ func waitingOn(p *pages, r *http.Request, authorize *authorizeEndpoint) (*waitin
 		found.Form = form
 	}
 	return found, nil
+}
+
+// finished is the error for a page that was opened again after the pushed request which it is about got its code. err is what the
+// client would be told.
+func finished(r *http.Request, p *waiting, err error) error {
+	problem, refused := errors.AsType[*grants.Error](err)
+	if !refused {
+		return err
+	}
+	callOf(r.Context()).returns = returnLink{client: clientName(p.request.client.Record())}
+	return pageRefusal(reasonAnswered, problem.Protocol.GetDescription())
 }
 
 // submit is what becomes of the form.
@@ -104,7 +131,11 @@ func (e *loginEndpoint) submit(w http.ResponseWriter, r *http.Request, p *waitin
 	switch form.Get("choice") {
 	case "cancel":
 		if p != nil {
-			return e.authorize.deny(w, r, p)
+			location, err := e.authorize.denied(r, p)
+			if err != nil {
+				return err
+			}
+			return e.pages.onward(w, r, p.request, location)
 		}
 	case "continue":
 		if p != nil && current != nil {
@@ -123,7 +154,11 @@ func (e *loginEndpoint) submit(w http.ResponseWriter, r *http.Request, p *waitin
 	if p == nil {
 		return goHome(w, r)
 	}
-	return e.authorize.signedIn(w, r, p, signed)
+	location, err := e.authorize.signedIn(r, p, signed)
+	if err != nil {
+		return err
+	}
+	return e.pages.onward(w, r, p.request, location)
 }
 
 // goHome leads to the account page, or to what a mail has asked the user to confirm.
@@ -224,13 +259,13 @@ func waitText(wait time.Duration) message {
 // choose asks whether to go on as the user who is signed in.
 func (e *loginEndpoint) choose(w http.ResponseWriter, r *http.Request, p *waiting, current *signedIn) error {
 	return e.pages.render(w, r, concerning(p, page{
-		template: "choose", title: say("choose.title"),
+		template: "choose", leaves: true, title: say("choose.title"),
 		data: chooseData{Client: clientName(p.request.client.Record()), Person: personView(current.user)},
 	}))
 }
 
 // concerning is a page that asks something for an authorization request.
 func concerning(p *waiting, shown page) page {
-	shown.uiLocales, shown.targets = p.request.uiLocales(), p.formTargets()
+	shown.uiLocales = p.request.uiLocales()
 	return shown
 }

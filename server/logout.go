@@ -164,11 +164,7 @@ func (e *logoutEndpoint) ask(w http.ResponseWriter, r *http.Request, request *lo
 	if err != nil {
 		return err
 	}
-	targets := []string{"'self'"}
-	if request.Redirect != "" {
-		targets = append(targets, redirectOrigin(request.Redirect))
-	}
-	return confirmLogout(e.pages, w, r, client, current.user, strings.Fields(request.Locales), targets)
+	return confirmLogout(e.pages, w, r, client, current.user, strings.Fields(request.Locales))
 }
 
 // answered is what the user decided.
@@ -264,16 +260,11 @@ func (e *logoutEndpoint) read(r *http.Request) (*logoutRequest, error) {
 
 // goTo sends the browser to the address of a request.
 func (e *logoutEndpoint) goTo(w http.ResponseWriter, r *http.Request, request *logoutRequest, life time.Duration) error {
-	request.Ends, request.Life = e.now().Add(life).Unix(), int64(life/time.Second)
-	text, err := json.Marshal(request)
+	location, err := e.address(r.Context(), request, life)
 	if err != nil {
 		return err
 	}
-	sealed, err := e.sealer.seal(r.Context(), purposeLogout, text)
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Location", issuerURL(r.Context())+logoutPath+"?"+url.Values{logoutParameter: {sealed}}.Encode())
+	w.Header().Set("Location", location)
 	w.WriteHeader(http.StatusSeeOther)
 	return nil
 }
@@ -289,10 +280,42 @@ func (e *logoutEndpoint) open(r *http.Request) (*logoutRequest, error) {
 		return nil, err
 	}
 	request := new(logoutRequest)
-	if err := json.Unmarshal(text, request); err != nil || storage.IsOver(time.Unix(request.Ends, 0), time.Duration(request.Life)*time.Second, e.now()) {
+	if err := json.Unmarshal(text, request); err != nil {
+		return nil, over
+	}
+	if storage.IsOver(time.Unix(request.Ends, 0), time.Duration(request.Life)*time.Second, e.now()) {
+		e.offerAgain(r, request)
 		return nil, over
 	}
 	return request, nil
+}
+
+// offerAgain lets the page of a failure offer to begin a sign-out again.
+func (e *logoutEndpoint) offerAgain(r *http.Request, request *logoutRequest) {
+	link := returnLink{text: say("failure.again")}
+	if client, err := e.client(r.Context(), request.Client); err == nil && client != nil {
+		link.client = clientName(*client)
+	}
+	again := *request
+	again.Asked = false
+	var err error
+	if link.url, err = e.address(r.Context(), &again, logoutLife); err == nil {
+		callOf(r.Context()).returns = link
+	}
+}
+
+// address returns the address of a request.
+func (e *logoutEndpoint) address(ctx context.Context, request *logoutRequest, life time.Duration) (string, error) {
+	request.Ends, request.Life = e.now().Add(life).Unix(), int64(life/time.Second)
+	text, err := json.Marshal(request)
+	if err != nil {
+		return "", err
+	}
+	sealed, err := e.sealer.seal(ctx, purposeLogout, text)
+	if err != nil {
+		return "", err
+	}
+	return issuerURL(ctx) + logoutPath + "?" + url.Values{logoutParameter: {sealed}}.Encode(), nil
 }
 
 // logoutParameters are those of §2. logout_hint is read by nobody: the session says who is there.

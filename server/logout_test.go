@@ -183,7 +183,7 @@ func TestRPInitiatedLogout_3_AClientThatProvesNothingNeedsTheUser(t *testing.T) 
 	if !strings.Contains(b.page.body, "&lt;b&gt;Web&lt;/b&gt;") || !strings.Contains(b.page.body, "Name of alice") {
 		t.Errorf("the page does not say who asks and who is there: %s", b.page.body)
 	}
-	if policy := b.page.header.Get("Content-Security-Policy"); !strings.Contains(policy, "form-action 'self' https://rp.example;") {
+	if policy := b.page.header.Get("Content-Security-Policy"); strings.Contains(policy, "form-action") {
 		t.Errorf("policy %q", policy)
 	}
 	w.clock.Advance(29 * time.Minute)

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/minifed/minifed/storage"
@@ -32,8 +33,10 @@ type page struct {
 	status int
 	// uiLocales are the languages that the client asks for.
 	uiLocales []string
-	// targets are where a POST of the page may lead, as sources of a Content-Security-Policy; none is this server alone.
-	targets []string
+	// leaves says that a form of the page may lead to a client, and that no secret is typed into the page.
+	leaves bool
+	// refresh is where the browser goes on to by itself; empty for nowhere.
+	refresh string
 	// wide leaves room for lists.
 	wide bool
 	// zoneinfo is the time zone of the times on it; UTC when empty.
@@ -106,19 +109,24 @@ func (p *pages) render(w http.ResponseWriter, r *http.Request, shown page) error
 	header.Set("Pragma", "no-cache")
 	// Forms say where they were sent from: to ourselves alone. See forgery.
 	header.Set("Referrer-Policy", "same-origin")
-	header.Set("Content-Security-Policy", pagePolicy(shown.targets))
+	header.Set("Content-Security-Policy", pagePolicy(shown.leaves))
+	if shown.refresh != "" {
+		header.Set("Refresh", "0; url="+shown.refresh)
+	}
 	w.WriteHeader(max(shown.status, http.StatusOK))
 	_, _ = w.Write(body.Bytes()) // The connection is gone when this fails.
 	return nil
 }
 
-// pagePolicy is the Content-Security-Policy of a page: nothing but our own style sheets and images, and no script at all.
-// Browsers hold redirections that follow a POST against form-action too, so the client's address must be in it.
-func pagePolicy(targets []string) string {
-	if len(targets) == 0 {
-		targets = []string{"'self'"}
+// pagePolicy is the Content-Security-Policy of a page: nothing but our own style sheets and images, and no script at all. Forms
+// are sent to this server alone, unless the page leaves: browsers hold all redirections that follow a form against form-action,
+// those of the client's own callback included, which only the client knows.
+func pagePolicy(leaves bool) string {
+	const policy = "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+	if leaves {
+		return policy
 	}
-	return "default-src 'none'; style-src 'self'; img-src 'self'; form-action " + strings.Join(targets, " ") + "; frame-ancestors 'none'; base-uri 'none'"
+	return policy + "; form-action 'self'"
 }
 
 // view is what every template sees.
@@ -163,7 +171,7 @@ func (p *pages) view(w http.ResponseWriter, r *http.Request, shown page) (*view,
 		Icon:      to.plain(assetsPath + p.assets.icon(branding)),
 		Logo:      to.logoOf(logoFile, branding.Logo),
 		RequestID: callOf(r.Context()).id, tongue: spoken, zone: zoneOf(shown.zoneinfo), links: to,
-		token: func() (string, error) { return p.forgery.token(w, r) },
+		token: sync.OnceValues(func() (string, error) { return p.forgery.token(w, r) }),
 	}
 	for _, other := range p.tongues.all {
 		v.Languages = append(v.Languages, languageLink{other.tag, other.name, to.inLanguage(other.tag), other == spoken})

@@ -58,7 +58,7 @@ func (e *consentEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	client := p.request.client.Record()
 	return e.pages.render(w, r, concerning(p, page{
-		template: "consent", title: say("consent.title", clientName(client)),
+		template: "consent", leaves: true, title: say("consent.title", clientName(client)),
 		data: consentData{
 			Client: clientView(r, client), Person: personView(current.user), Scopes: scopesView(scopes, before),
 			Host: returnsTo(client, p.request.redirectURI),

@@ -20,7 +20,7 @@ func (s *Server) newPages() (*pages, error) {
 	c := s.config
 	return newPages(forgery{
 		secrets:  c.Secrets,
-		browsers: browsers{c.Rand},
+		browsers: browsers{c.Rand, c.Now},
 	}, s.catalog)
 }
 

@@ -17,20 +17,32 @@ type failureData struct {
 	What, Next message
 	// Detail is for whoever made the application that led here: what the specification calls the error, and what is wrong.
 	Code, Description string
+	// Client is the application that led here, and Again leads on; both may be missing.
+	Client string
+	Again  *failureLink
+}
+
+// failureLink is a link of the page of a failure.
+type failureLink struct {
+	Text message
+	URL  string
 }
 
 // failure is the surface of pages: it says in the user's language what happened and what to do. What only an operator or the
 // maker of an application can repair stands there too, in the words of the specification.
 func (p *pages) failure(w http.ResponseWriter, r *http.Request, problem *grants.Error) {
 	kind := failureKind(problem)
-	shown := page{
-		template: "failure", title: say("failure." + kind), status: problem.Protocol.CodeField, failed: true,
-		data: failureData{What: say("failure." + kind + ".what"), Next: say("failure." + kind + ".next")},
-	}
+	returns := callOf(r.Context()).returns
+	data := failureData{What: say("failure." + kind + ".what"), Next: say("failure." + kind + ".next"), Client: returns.client}
 	if problem.Protocol.CodeField < http.StatusInternalServerError && slices.Contains(applicationFailures(), kind) {
-		description, _ := problem.Members()["error_description"].(string)
-		shown.data = failureData{say("failure." + kind + ".what"), say("failure." + kind + ".next"), problem.Protocol.ErrorField, description}
+		data.Code = problem.Protocol.ErrorField
+		data.Description, _ = problem.Members()["error_description"].(string)
 	}
+	if returns.url != "" {
+		data.Again = &failureLink{returns.text, returns.url}
+		data.Next = message{}
+	}
+	shown := page{template: "failure", title: say("failure." + kind), status: problem.Protocol.CodeField, failed: true, data: data}
 	setRetryAfter(w.Header(), problem.RetryAfter)
 	if err := p.render(w, r, shown); err != nil {
 		// What keeps a page from being rendered keeps this one too: say it plainly.
@@ -50,7 +62,7 @@ func applicationFailures() []string {
 // failureKinds are the kinds that have texts of their own, by the reason of the error.
 func failureKinds() []string {
 	return append(applicationFailures(),
-		reasonInteractionOver, reasonInteractionOther, reasonForged, reasonRateLimited, "kept_over", "logout_over", "not_found", "no_page", "too_large", "unavailable", "internal",
+		reasonInteractionOver, reasonInteractionOther, reasonAnswered, reasonForged, reasonRateLimited, "kept_over", "logout_over", "not_found", "no_page", "too_large", "unavailable", "internal",
 	)
 }
 

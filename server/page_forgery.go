@@ -63,6 +63,7 @@ func (f forgery) form(r *http.Request, repeatable ...string) (url.Values, error)
 		return nil, errNoRequest
 	}
 	if !sentFromHere(r, issuer) {
+		offerReload(r)
 		return nil, forged()
 	}
 	form, err := readForm(r, repeatable...)
@@ -74,6 +75,7 @@ func (f forgery) form(r *http.Request, repeatable ...string) (url.Values, error)
 		return nil, err
 	}
 	if !good {
+		offerReload(r)
 		return nil, forged()
 	}
 	return form, nil
@@ -82,15 +84,20 @@ func (f forgery) form(r *http.Request, repeatable ...string) (url.Values, error)
 // proves reports whether a token is this browser's.
 func (f forgery) proves(r *http.Request, issuer *oauth2.Issuer, token string) (bool, error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	cookie := browserCookie().get(r, issuer)
-	if err != nil || len(raw) < 4 || cookie == "" {
+	if err != nil || len(raw) < 4 {
 		return false, nil
 	}
-	right, err := f.tokenOf(r, issuer, binary.BigEndian.Uint32(raw), browserDigest(issuer, cookie))
-	if errors.Is(err, storage.ErrNotFound) {
-		return false, nil
+	held := browserCookies(r, issuer)
+	for _, sent := range held[:min(len(held), maxBrowserCookies)] {
+		right, err := f.tokenOf(r, issuer, binary.BigEndian.Uint32(raw), browserDigest(issuer, sent.Value))
+		if errors.Is(err, storage.ErrNotFound) {
+			return false, nil
+		}
+		if err != nil || subtle.ConstantTimeCompare([]byte(right), []byte(token)) == 1 {
+			return err == nil, err
+		}
 	}
-	return subtle.ConstantTimeCompare([]byte(right), []byte(token)) == 1, err
+	return false, nil
 }
 
 // sentFromHere reports whether nothing says that another site sent a form. Browsers say it in Sec-Fetch-Site, older ones in

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/minifed/minifed/grants"
 	"github.com/minifed/minifed/storage"
@@ -26,7 +27,7 @@ func (zeros) Read(p []byte) (int, error) {
 }
 
 func TestAFormOfAnUnknownGenerationOfSecretsIsForged(t *testing.T) {
-	browsers := browsers{zeros{}}
+	browsers := browsers{zeros{}, time.Now}
 	guard := forgery{oneGeneration{}, browsers}
 	issuer := &oauth2.Issuer{Directory: storage.Directory{ID: "default"}, URL: "https://id.example"}
 	request := func(form url.Values) *http.Request {

@@ -17,15 +17,15 @@ type logoutData struct {
 
 // confirmLogout asks whether to sign out (RP-Initiated Logout 1.0 §2). Its form posts to the address of the page: decision is
 // logout or stay, everywhere is there when the user wants to be signed out of everything. client is the one that asks, nil for
-// none; targets are where the answer may lead, as sources of a Content-Security-Policy.
+// none.
 func confirmLogout(
-	p *pages, w http.ResponseWriter, r *http.Request, client *storage.Client, user storage.User, uiLocales, targets []string,
+	p *pages, w http.ResponseWriter, r *http.Request, client *storage.Client, user storage.User, uiLocales []string,
 ) error {
 	data := logoutData{Person: personView(user)}
 	if client != nil {
 		data.Client = clientName(*client)
 	}
-	return p.render(w, r, page{template: "logout", title: say("logout.title"), uiLocales: uiLocales, targets: targets, data: data})
+	return p.render(w, r, page{template: "logout", title: say("logout.title"), uiLocales: uiLocales, leaves: true, data: data})
 }
 
 // loggedOutData is what the page shows to people who are signed out.

@@ -32,7 +32,7 @@ func (p *plainPages) login(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if r.Method == http.MethodGet {
-		return plainPage(w, waiting, `<h1>`+string(waiting.Step)+`</h1><label>Username <input name="username" value="`+
+		return plainPage(w, `<h1>`+string(waiting.Step)+`</h1><label>Username <input name="username" value="`+
 			html.EscapeString(waiting.request.loginHint())+`"></label>`)
 	}
 	switch r.FormValue("decision") {
@@ -54,7 +54,13 @@ func (p *plainPages) login(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return p.signedIn(w, r, waiting, current)
+	location, err := p.signedIn(r, waiting, current)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", location)
+	w.WriteHeader(http.StatusSeeOther)
+	return nil
 }
 
 func (p *plainPages) consent(w http.ResponseWriter, r *http.Request) error {
@@ -80,12 +86,12 @@ func (p *plainPages) consent(w http.ResponseWriter, r *http.Request) error {
 	for _, scope := range scopes {
 		fields += `<input type="checkbox" name="scope" value="` + html.EscapeString(scope) + `" checked>`
 	}
-	return plainPage(w, waiting, fields)
+	return plainPage(w, fields)
 }
 
-func plainPage(w http.ResponseWriter, waiting *waiting, fields string) error {
+func plainPage(w http.ResponseWriter, fields string) error {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; form-action "+strings.Join(waiting.formTargets(), " "))
+	w.Header().Set("Content-Security-Policy", "default-src 'none'")
 	_, err := io.WriteString(w, `<form method="post">`+fields+
 		`<button name="decision" value="go">Go</button><button name="decision" value="cancel">Cancel</button></form>`)
 	return err

@@ -3,6 +3,7 @@ package server_test
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -153,8 +154,7 @@ func TestRFC9126_4_AReloadOpensItAgainAndTheCodeIsGivenOnce(t *testing.T) {
 	b.signIn("alice")
 	b.allow()
 	w.redeem("web", b.code())
-	b.get(login)
-	b.signIn("alice") // Going back.
+	b.get(strings.Replace(login, "/login", "/oauth2/authorize", 1)) // Going back.
 	b.wantError(t, "invalid_request_uri", "state-1")
 }
 
@@ -198,13 +198,8 @@ func TestSixteenVisitsOfOneRequestURIGetOneCode(t *testing.T) {
 		})
 	}
 	visits.Wait()
-	given := 0
-	for _, code := range codes {
-		if code != "" {
-			given++
-		}
-	}
-	if given != 1 {
-		t.Errorf("%d codes were given", given)
+	slices.Sort(codes)
+	if codes = slices.Compact(codes); len(codes) != 1 || codes[0] == "" {
+		t.Errorf("the codes are %q", codes)
 	}
 }

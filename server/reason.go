@@ -5,5 +5,7 @@ const (
 	interactionParameter   = "interaction"
 	reasonInteractionOver  = "interaction_over"
 	reasonInteractionOther = "interaction_of_another_browser"
-	reasonRateLimited      = "rate_limited"
+	// reasonAnswered is that of a pushed request which got its code.
+	reasonAnswered    = "request_answered"
+	reasonRateLimited = "rate_limited"
 )

@@ -53,18 +53,3 @@ func cutLoopback(uri string) (host, rest string, ok bool) {
 func assured(client storage.Client, uri string) bool {
 	return client.Kind != storage.ClientNative || strings.HasPrefix(uri, "https://")
 }
-
-// redirectOrigin is what a Content-Security-Policy allows a form to be sent to, so that it can be redirected to uri: an origin,
-// or a scheme alone where the origin cannot be written in a policy, as those of IPv6 addresses and private schemes.
-func redirectOrigin(uri string) string {
-	scheme, rest, _ := strings.Cut(uri, ":")
-	authority, ok := strings.CutPrefix(rest, "//")
-	if end := strings.IndexAny(authority, "/?"); end >= 0 {
-		authority = authority[:end]
-	}
-	plain := strings.Trim(strings.ToLower(authority), "abcdefghijklmnopqrstuvwxyz0123456789.-:") == ""
-	if !ok || authority == "" || !plain || scheme != "http" && scheme != "https" {
-		return scheme + ":"
-	}
-	return scheme + "://" + authority
-}

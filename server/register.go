@@ -59,7 +59,11 @@ func (e *registerEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
 	if p == nil {
 		return seeOther(w, r, accountPath)
 	}
-	return e.login.authorize.signedIn(w, r, p, signed)
+	location, err := e.login.authorize.signedIn(r, p, signed)
+	if err != nil {
+		return err
+	}
+	return e.pages.onward(w, r, p.request, location)
 }
 
 // typedHint fills the form with the login_hint of a request.

@@ -82,7 +82,7 @@ func (to reply) post(w http.ResponseWriter, r *http.Request, parameters url.Valu
 	header := w.Header()
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	header.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+
-		"'; form-action "+redirectOrigin(to.redirectURI)+"; base-uri 'none'; frame-ancestors 'none'")
+		"'; base-uri 'none'; frame-ancestors 'none'")
 	var page strings.Builder
 	page.WriteString(formPostHead)
 	for _, sheet := range formPostSheets(r) {

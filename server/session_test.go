@@ -276,8 +276,8 @@ func TestCookiesAreOfThisHostAloneAndOutOfReachOfScripts(t *testing.T) {
 	if len(lines) != 2 {
 		t.Fatalf("cookies are %v", lines)
 	}
-	for i, name := range []string{"__Host-mf-default.browser", "__Host-mf-default"} {
-		for _, want := range []string{name + "=", "; Path=/", "; HttpOnly", "; Secure", "; SameSite=Lax"} {
+	for i, name := range []string{"__Host-mf-default.browser.", "__Host-mf-default="} {
+		for _, want := range []string{name, "; Path=/", "; HttpOnly", "; Secure", "; SameSite=Lax"} {
 			if !strings.Contains(lines[i], want) {
 				t.Errorf("%s lacks %s", lines[i], want)
 			}

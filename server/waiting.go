@@ -14,17 +14,20 @@ type waiting struct {
 	request *authorization
 }
 
-// formTargets are where the forms of a page lead, for its Content-Security-Policy: the answer may be sent on to the client.
-func (p *waiting) formTargets() []string {
-	return []string{"'self'", redirectOrigin(p.request.redirectURI)}
-}
-
 // waiting returns the request that the URL of a page holds. It is read anew: what the client may ask for can have changed.
 func (e *authorizeEndpoint) waiting(r *http.Request) (*waiting, error) {
 	i, err := e.interactions.open(r)
 	if err != nil {
+		if i != nil {
+			e.offerAgain(r, i)
+		}
 		return nil, err
 	}
+	return e.reread(r, i)
+}
+
+// reread returns the request that an interaction holds.
+func (e *authorizeEndpoint) reread(r *http.Request, i *interaction) (*waiting, error) {
 	callOf(r.Context()).form = i.Form
 	to, err := e.reader.addressee(r.Context(), i.Form)
 	if err != nil {
@@ -37,14 +40,23 @@ func (e *authorizeEndpoint) waiting(r *http.Request) (*waiting, error) {
 	if err != nil {
 		return nil, err
 	}
-	request.hint, request.pushed = i.Hint, i.Pushed
+	request.pushed, request.until = i.Pushed, i.Until
+	if i.Hint != "" {
+		request.hint = i.Hint
+	}
 	return &waiting{i, request}, nil
 }
 
-// signedIn goes on after the user signed in to that session.
-func (e *authorizeEndpoint) signedIn(w http.ResponseWriter, r *http.Request, p *waiting, current *signedIn) error {
+// signedIn returns where a request goes on after the user signed in to that session.
+func (e *authorizeEndpoint) signedIn(r *http.Request, p *waiting, current *signedIn) (string, error) {
 	p.SignedIn = current.Record.ID
-	return e.goTo(w, r, authorizePath, p.interaction)
+	return e.interactions.at(r.Context(), authorizePath, p.interaction)
+}
+
+// denied returns where a request goes on after the user left a page into which secrets are typed.
+func (e *authorizeEndpoint) denied(r *http.Request, p *waiting) (string, error) {
+	p.Denied = true
+	return e.interactions.at(r.Context(), authorizePath, p.interaction)
 }
 
 // chosen goes on after the user chose to stay signed in with that session.
@@ -82,6 +94,8 @@ func (e *authorizeEndpoint) allow(w http.ResponseWriter, r *http.Request, p *wai
 
 // deny tells the client that the user will not sign in or not allow it (RFC 6749 §4.1.2.1).
 func (e *authorizeEndpoint) deny(w http.ResponseWriter, r *http.Request, p *waiting) error {
-	refuse(w, r, p.request.fail, refusal(fosite.ErrAccessDenied, "The user denied the request."))
+	refuse(w, r, p.request.fail, deniedByUser())
 	return nil
 }
+
+func deniedByUser() error { return refusal(fosite.ErrAccessDenied, "The user denied the request.") }

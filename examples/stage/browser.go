@@ -71,6 +71,9 @@ func (b *Browser) do(t *testing.T, request *http.Request) Page {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if onward, ok := strings.CutPrefix(response.Header.Get("Refresh"), "0; url="); ok {
+		return b.Open(t, onward)
+	}
 	return Page{URL: response.Request.URL, Body: string(body)}
 }
 

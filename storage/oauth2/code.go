@@ -49,6 +49,11 @@ func (s *Store) CreateAuthorizeCodeSession(ctx context.Context, _ string, reques
 	return s.finish(ctx, u)
 }
 
+// CodeOf returns the code of a grant that CreateAuthorizeCodeSession inserted.
+func (s *Store) CodeOf(ctx context.Context, g storage.Grant) (string, error) {
+	return s.seal(ctx, kindCode, handle{generation: g.SecretGeneration, grant: g.ID})
+}
+
 // GetAuthorizeCodeSession implements fosite's AuthorizeCodeStorage. A code that was used ends its grant (RFC 6749 §4.1.2)
 // and answers fosite.ErrInvalidatedAuthorizeCode; one that is unknown, expired, another client's or whose user or session
 // ended it answers fosite.ErrNotFound and changes nothing.

@@ -1,0 +1,105 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// returnLink is what a page of a failure offers people to go on with.
+type returnLink struct {
+	// client is the name of the application that led here; empty for none.
+	client string
+	// url begins the same again; empty where only the application can.
+	url string
+	// text is what the link says.
+	text message
+}
+
+const (
+	// againParameter is the parameter of the authorization endpoint that holds a request to begin again with.
+	againParameter = "again"
+	purposeAgain   = "begin again"
+	// pushedAgainLife is how long after its first visit a pushed request can begin again. Its code is given once, and that has
+	// to be remembered for as long.
+	pushedAgainLife = 24 * time.Hour
+)
+
+// offerAgain lets the page of a failure offer to begin with the request of i again: with a new interaction of this browser, as if
+// the application had led here once more. Nothing that was said in i counts.
+func (e *authorizeEndpoint) offerAgain(r *http.Request, i *interaction) {
+	to, err := e.reader.addressee(r.Context(), i.Form)
+	if err != nil {
+		return
+	}
+	client := to.client.Record()
+	link := returnLink{client: clientName(client)}
+	again := interaction{Form: i.Form, Hint: i.Hint, Pushed: i.Pushed, Until: i.Until, Client: client.Incarnation}
+	deleted := i.Pushed != "" && i.Client != client.Incarnation // Another client has the ID of the one that pushed it.
+	if !deleted && !e.pushedIsOver(i) {
+		link.url = e.againURL(r, &again)
+	}
+	link.text = say("failure.again")
+	callOf(r.Context()).returns = link
+}
+
+// pushedIsOver reports whether the request of i was pushed so long ago that it cannot begin again.
+func (e *authorizeEndpoint) pushedIsOver(i *interaction) bool {
+	return i.Until != 0 && storage.IsOver(time.Unix(i.Until, 0), pushedAgainLife, e.now())
+}
+
+// againURL returns the address that begins with a request again; empty when it cannot be made.
+func (e *authorizeEndpoint) againURL(r *http.Request, i *interaction) string {
+	text, err := i.encode()
+	if err != nil {
+		return ""
+	}
+	sealed, err := e.sealer.seal(r.Context(), purposeAgain, text)
+	if err != nil {
+		return ""
+	}
+	return issuerURL(r.Context()) + authorizePath + "?" + url.Values{againParameter: {sealed}}.Encode()
+}
+
+// beginAgain is the visit of an address that againURL returned.
+func (e *authorizeEndpoint) beginAgain(w http.ResponseWriter, r *http.Request, sealed string) error {
+	text, err := e.sealer.open(r.Context(), purposeAgain, sealed)
+	if errors.Is(err, errSealed) {
+		return interactionOver()
+	}
+	if err != nil {
+		return err
+	}
+	i, err := decodeInteraction(text)
+	if err != nil {
+		return interactionOver()
+	}
+	if e.pushedIsOver(i) {
+		e.offerAgain(r, i)
+		return interactionOver()
+	}
+	p, err := e.reread(r, i)
+	if err != nil {
+		return err
+	}
+	return e.goOn(w, r, p.request, nil)
+}
+
+// offerReload lets the page of a failure offer to open the page again whose form was not accepted.
+func offerReload(r *http.Request) {
+	c := callOf(r.Context())
+	issuer, ok := oauth2.IssuerFrom(r.Context())
+	if !ok || c.route == nil {
+		return
+	}
+	to := linksOf(r, issuer)
+	address := to.plain(accountPath)
+	if c.route.answers(http.MethodGet) {
+		address = to.path + "?" + r.URL.RawQuery
+	}
+	c.returns = returnLink{url: address, text: say("failure.reload")}
+}

@@ -1,0 +1,201 @@
+package server_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/minifed/minifed/storage"
+)
+
+const privateScheme = "com.example.app://callback"
+
+// relay is a client whose callback sends the browser on: to another origin, or to an app by a private scheme.
+func (h *relays) relay(id string, firstParty bool, further string) {
+	h.Helper()
+	relay := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		check(h.T, r.ParseForm())
+		http.Redirect(w, r, further+"?"+url.Values{"state": r.Form["state"], "code": r.Form["code"], "error": r.Form["error"]}.Encode(), http.StatusFound)
+	}))
+	h.Cleanup(relay.Close)
+	origin := strings.Replace(relay.URL, "127.0.0.1", "localhost", 1)
+	h.addClient(id, func(c *storage.Client) {
+		c.Name, c.FirstParty, c.RedirectURIs = "Relay", firstParty, []string{origin + "/callback"}
+		c.PostLogoutRedirectURIs = []string{origin + "/out"}
+	})
+	h.redirects[id] = origin
+}
+
+// newRelays is a house with clients that send the browser on: the keys of the result are their IDs, the values where they lead.
+func newRelays(t *testing.T) (*relays, map[string]string) {
+	t.Helper()
+	h := &relays{house: newHouse(t), redirects: map[string]string{}}
+	h.editDirectory(func(d *storage.Directory) { d.Policy.SelfRegistration = true })
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = w.Write([]byte(`<p id="arrived">Arrived`))
+	}))
+	t.Cleanup(site.Close)
+	leads := map[string]string{"site": site.URL + "/app", "app": privateScheme}
+	for id, further := range leads {
+		h.relay(id, true, further)
+		h.relay("asking-"+id, false, further)
+	}
+	return h, leads
+}
+
+type relays struct {
+	*house
+	// redirects are the origins of the clients.
+	redirects map[string]string
+}
+
+func (h *relays) ask(client string, further ...string) string {
+	return h.authorizeURL(client, append([]string{"redirect_uri", h.redirects[client] + "/callback"}, further...)...)
+}
+
+// signIn fills in the login page.
+func (t *tab) signIn(username string) {
+	t.wait("#login")
+	t.fill("username", username)
+	t.fill("password", goodPassword)
+	t.press("login")
+}
+
+// TestChromium_EveryFormThatLeadsToAClientArrives where the client sends the browser, whatever the origin.
+func TestChromium_EveryFormThatLeadsToAClientArrives(t *testing.T) {
+	h, leads := newRelays(t)
+	wanda := h.addPerson("wanda").Username
+	c := startChromium(t)
+	newcomers := 0
+	forms := map[string]func(tb *tab, to string) (want string){
+		"login": func(tb *tab, to string) string {
+			tb.navigate(h.ask(to))
+			tb.signIn(wanda)
+			return "code"
+		},
+		"login, form_post": func(tb *tab, to string) string {
+			tb.navigate(h.ask(to, "response_mode", "form_post"))
+			tb.signIn(wanda)
+			return "code"
+		},
+		"login after a wrong password": func(tb *tab, to string) string {
+			tb.navigate(h.ask(to))
+			tb.wait("#login")
+			tb.fill("username", wanda)
+			tb.fill("password", "wrong")
+			tb.press("login")
+			tb.wait("[role=alert]")
+			tb.signIn(wanda)
+			return "code"
+		},
+		"login, cancelled": func(tb *tab, to string) string {
+			tb.navigate(h.ask(to))
+			tb.wait("#cancel")
+			tb.press("cancel")
+			return "error"
+		},
+		"registration": func(tb *tab, to string) string {
+			newcomers++
+			tb.navigate(h.ask(to, "prompt", "create"))
+			tb.wait("#register")
+			tb.fill("username", fmt.Sprintf("newcomer-%d", newcomers))
+			tb.fill("new_password", goodPassword)
+			tb.press("register")
+			return "code"
+		},
+		"consent": func(tb *tab, to string) string {
+			tb.navigate(h.ask("asking-"+to, "prompt", "consent"))
+			tb.signIn(wanda)
+			tb.wait("#allow")
+			tb.press("allow")
+			return "code"
+		},
+		"consent, form_post": func(tb *tab, to string) string {
+			tb.navigate(h.ask("asking-"+to, "prompt", "consent", "response_mode", "form_post"))
+			tb.signIn(wanda)
+			tb.wait("#allow")
+			tb.press("allow")
+			return "code"
+		},
+		"consent, denied": func(tb *tab, to string) string {
+			tb.navigate(h.ask("asking-"+to, "prompt", "consent"))
+			tb.signIn(wanda)
+			tb.wait("#deny")
+			tb.press("deny")
+			return "error"
+		},
+		"choice of an account": func(tb *tab, to string) string {
+			tb.navigate(h.url + "/login")
+			tb.signIn(wanda)
+			tb.wait("#sign-out")
+			tb.navigate(h.ask(to, "prompt", "select_account"))
+			tb.wait("#continue")
+			tb.press("continue")
+			return "code"
+		},
+		"logout": func(tb *tab, to string) string {
+			tb.navigate(h.url + "/login")
+			tb.signIn(wanda)
+			tb.wait("#sign-out")
+			tb.navigate(h.url + "/oauth2/logout?" + url.Values{
+				"client_id": {to}, "post_logout_redirect_uri": {h.redirects[to] + "/out"}, "state": {"state-1"},
+			}.Encode())
+			tb.wait("#logout")
+			tb.press("logout")
+			return ""
+		},
+	}
+	for name, use := range forms {
+		for to, further := range leads {
+			t.Run(name+" to "+to, func(t *testing.T) {
+				tb := c.open(c.profile(), "about:blank")
+				want := use(tb, to)
+				got := must(url.Parse(tb.goesTo(further + "?")))(t).Query()
+				if got.Get("state") != "state-1" || want != "" && got.Get(want) == "" {
+					t.Errorf("sent on with %v, want %q", got, want)
+				}
+				if to == "site" {
+					tb.wait("#arrived")
+				}
+			})
+		}
+	}
+}
+
+// TestChromium_SixTabsOpenedAtOnceEachFinish, in the order of each rotation; some are reloaded, and some sent as they are.
+func TestChromium_SixTabsOpenedAtOnceEachFinish(t *testing.T) {
+	h, _ := newRelays(t)
+	wanda := h.addPerson("wanda").Username
+	c := startChromium(t)
+	const tabs = 6
+	for _, first := range []int{0, 2, 5} {
+		profile := c.profile()
+		opened := make([]*tab, tabs)
+		var opening sync.WaitGroup
+		for i := range opened {
+			opening.Go(func() { opened[i] = c.open(profile, h.ask("site", "state", fmt.Sprintf("tab-%d", i))) })
+		}
+		opening.Wait()
+		for _, tb := range opened {
+			tb.wait("#login")
+		}
+		for n := range tabs {
+			i := (first + n) % tabs
+			if n%2 == 1 {
+				opened[i].evaluate("location.reload()")
+			} else {
+				opened[i].signIn(wanda)
+			}
+			opened[i].wait("#arrived")
+			at := opened[i].evaluate("location.search")
+			if got := must(url.ParseQuery(strings.TrimPrefix(at, "?")))(t); got.Get("state") != fmt.Sprintf("tab-%d", i) || got.Get("code") == "" {
+				t.Errorf("tab %d, first %d: %v", i, first, got)
+			}
+		}
+	}
+}

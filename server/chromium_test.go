@@ -1,0 +1,242 @@
+package server_test
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// chromium is a headless Chromium that is driven by the DevTools protocol over a pipe.
+type chromium struct {
+	*testing.T
+	commands *os.File
+
+	mu      sync.Mutex
+	last    int
+	answers map[int]chan devtoolsMessage
+	tabs    map[string]*tab
+}
+
+type devtoolsMessage struct {
+	ID        int             `json:"id"`
+	SessionID string          `json:"sessionId"`
+	Method    string          `json:"method"`
+	Params    json.RawMessage `json:"params"`
+	Result    json.RawMessage `json:"result"`
+	Error     *struct {
+		Message string `json:"message"`
+	} `json:"error"`
+}
+
+// tab is one tab. Its events are those that say that something was loaded or blocked.
+type tab struct {
+	*chromium
+	session string
+	events  chan devtoolsMessage
+}
+
+// chromiumPatience is when a test gives up; it is not reached.
+const chromiumPatience = 2 * time.Minute
+
+func startChromium(t *testing.T) *chromium {
+	t.Helper()
+	path, err := exec.LookPath(cmp.Or(os.Getenv("CHROMIUM"), "chromium"))
+	if err != nil {
+		t.Fatalf("the test needs Chromium (Debian: apt-get install chromium): %v", err)
+	}
+	theirs, commands, err := os.Pipe()
+	check(t, err)
+	events, back, err := os.Pipe()
+	check(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	command := exec.CommandContext(ctx, path, "--headless=new", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu", "--no-first-run",
+		"--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--lang=en-US",
+		"--user-data-dir="+t.TempDir(), "about:blank")
+	command.ExtraFiles = []*os.File{theirs, back}
+	check(t, command.Start())
+	_, _ = theirs.Close(), back.Close()
+	c := &chromium{T: t, commands: commands, answers: map[int]chan devtoolsMessage{}, tabs: map[string]*tab{}}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		c.read(bufio.NewReader(events))
+	}()
+	t.Cleanup(func() {
+		c.call("", "Browser.close", nil)
+		_ = command.Wait()
+		cancel()
+		<-read
+		_, _ = commands.Close(), events.Close()
+	})
+	return c
+}
+
+func (c *chromium) read(events *bufio.Reader) {
+	for {
+		text, err := events.ReadBytes(0)
+		if err != nil {
+			return
+		}
+		var message devtoolsMessage
+		if json.Unmarshal(text[:len(text)-1], &message) != nil {
+			continue
+		}
+		c.mu.Lock()
+		answer, tab := c.answers[message.ID], c.tabs[message.SessionID]
+		delete(c.answers, message.ID)
+		c.mu.Unlock()
+		switch {
+		case answer != nil:
+			answer <- message
+		case tab != nil && interesting(message.Method):
+			tab.events <- message
+		}
+	}
+}
+
+func interesting(method string) bool {
+	switch method {
+	case "Page.loadEventFired", "Log.entryAdded", "Audits.issueAdded", "Network.loadingFailed", "Network.requestWillBeSent":
+		return true
+	default:
+		return false
+	}
+}
+
+// call sends a command and returns its result; what fails because a page has gone meanwhile has none.
+func (c *chromium) call(session, method string, params map[string]any) json.RawMessage {
+	c.Helper()
+	c.mu.Lock()
+	c.last++
+	id, answer := c.last, make(chan devtoolsMessage, 1)
+	c.answers[id] = answer
+	command := map[string]any{"id": id, "method": method, "params": params}
+	if session != "" {
+		command["sessionId"] = session
+	}
+	text, _ := json.Marshal(command)
+	_, err := c.commands.Write(append(text, 0))
+	c.mu.Unlock()
+	check(c.T, err)
+	select {
+	case got := <-answer:
+		if got.Error != nil {
+			return nil
+		}
+		return got.Result
+	case <-time.After(chromiumPatience):
+		c.Errorf("no answer to %s", method)
+		return nil
+	}
+}
+
+func (c *chromium) text(session, method, member string, params map[string]any) string {
+	c.Helper()
+	var result map[string]any
+	_ = json.Unmarshal(c.call(session, method, params), &result)
+	text, _ := result[member].(string)
+	return text
+}
+
+// profile is a fresh profile: it shares no cookie with others.
+func (c *chromium) profile() string {
+	return c.text("", "Target.createBrowserContext", "browserContextId", map[string]any{"disposeOnDetach": true})
+}
+
+// open opens a tab of a profile.
+func (c *chromium) open(profile, address string) *tab {
+	c.Helper()
+	target := c.text("", "Target.createTarget", "targetId", map[string]any{"url": "about:blank", "browserContextId": profile})
+	t := &tab{chromium: c, events: make(chan devtoolsMessage, 1<<14)}
+	t.session = c.text("", "Target.attachToTarget", "sessionId", map[string]any{"targetId": target, "flatten": true})
+	c.mu.Lock()
+	c.tabs[t.session] = t
+	c.mu.Unlock()
+	for _, domain := range []string{"Page", "Network", "Log", "Audits"} {
+		c.call(t.session, domain+".enable", nil)
+	}
+	t.navigate(address)
+	return t
+}
+
+func (t *tab) navigate(address string) {
+	t.call(t.session, "Page.navigate", map[string]any{"url": address})
+}
+
+// evaluate returns what an expression is worth on the page.
+func (t *tab) evaluate(expression string) string {
+	var result struct {
+		Result struct {
+			Value any `json:"value"`
+		} `json:"result"`
+	}
+	_ = json.Unmarshal(t.call(t.session, "Runtime.evaluate", map[string]any{"expression": "String(" + expression + ")"}), &result)
+	text, _ := result.Result.Value.(string)
+	return text
+}
+
+// wait waits until a page is loaded that has an element.
+func (t *tab) wait(selector string) {
+	t.Helper()
+	t.until("a page with "+selector, func(*devtoolsMessage) bool {
+		return t.evaluate(`document.readyState === "complete" && document.querySelector(`+quoted(selector)+`) !== null`) == "true"
+	})
+}
+
+// until waits for an event. A form that the policy of its page blocks fails the test.
+func (t *tab) until(what string, reached func(event *devtoolsMessage) bool) {
+	t.Helper()
+	if reached(nil) {
+		return
+	}
+	patience := time.After(chromiumPatience)
+	for {
+		select {
+		case event := <-t.events:
+			if strings.Contains(string(event.Params), "form-action") {
+				t.Errorf("blocked: %s", event.Params)
+				return
+			}
+			if reached(&event) {
+				return
+			}
+		case <-patience:
+			t.Fatalf("not reached: %s; at %s %.600s", what, t.evaluate("location.href"), t.evaluate("document.body.innerText"))
+		}
+	}
+}
+
+// goesTo waits until the browser is sent to an address that begins so.
+func (t *tab) goesTo(prefix string) string {
+	t.Helper()
+	var sent struct {
+		Request struct {
+			URL string `json:"url"`
+		} `json:"request"`
+	}
+	t.until("the address "+prefix, func(event *devtoolsMessage) bool {
+		return event != nil && event.Method == "Network.requestWillBeSent" && json.Unmarshal(event.Params, &sent) == nil &&
+			strings.HasPrefix(sent.Request.URL, prefix)
+	})
+	return sent.Request.URL
+}
+
+// fill fills in a field.
+func (t *tab) fill(id, value string) {
+	t.evaluate(`document.getElementById(` + quoted(id) + `).value = ` + quoted(value))
+}
+
+// press presses a button or follows a link.
+func (t *tab) press(id string) { t.evaluate(`document.getElementById(` + quoted(id) + `).click()`) }
+
+func quoted(text string) string {
+	raw, _ := json.Marshal(text)
+	return string(raw)
+}
