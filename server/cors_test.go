@@ -127,3 +127,25 @@ func TestCORS_PreflightAllowsTheHeadersThatAreAskedFor(t *testing.T) {
 		}
 	}
 }
+
+// TestCORS_WebViewsOfAppsReadWhatIsTheirs from the origin that is registered for the native client.
+func TestCORS_WebViewsOfAppsReadWhatIsTheirs(t *testing.T) {
+	w := newSite(t)
+	w.change("native", func(c *storage.Client) {
+		c.Origins = []string{"capacitor://localhost", "https://localhost", "http://tauri.localhost", "tauri://localhost"}
+	})
+	for origin, want := range map[string]string{
+		"capacitor://localhost": "capacitor://localhost", "http://tauri.localhost": "http://tauri.localhost", "ionic://localhost": "", "null": "",
+	} {
+		b := w.newBrowser()
+		b.get(w.authorizeURL("native", "redirect_uri", nativeScheme))
+		b.signIn("alice")
+		b.allow()
+		a := w.from(origin, http.MethodPost, "/oauth2/token", url.Values{
+			"grant_type": {"authorization_code"}, "client_id": {"native"}, "code": {b.code()}, "redirect_uri": {nativeScheme}, "code_verifier": {verifier},
+		})
+		if a.status != http.StatusOK || a.readers() != want {
+			t.Errorf("%s: %d, readable by %q", origin, a.status, a.readers())
+		}
+	}
+}

@@ -71,6 +71,7 @@ The AppSecret of a mini-program is asked for, or read from standard input or fro
   minifed client create --kind wechat_miniapp --app-id wx0123456789abcdef --app-secret-file ./appsecret
   minifed client create --kind spa --id web --redirect-uri https://shop.example.com/callback --origin https://shop.example.com
   minifed client create --kind native --redirect-uri com.example.shop:/callback
+  minifed client create --kind native --redirect-uri com.example.shop://callback --origin capacitor://localhost --origin https://localhost
   minifed client create --kind service --scope orders:read --output json`,
 		Args: exactly(),
 	}

@@ -131,10 +131,10 @@ func (p *problems) checkRedirects(client storage.Client, rules kindRules) {
 	}
 	p.each("redirect_uris", client.RedirectURIs, maxURIs, func(uri string) error { return checkRedirectURI(client.Kind, uri) })
 	p.each("post_logout_redirect_uris", client.PostLogoutRedirectURIs, maxURIs, func(uri string) error { return checkPostLogoutURI(client.Kind, uri) })
-	if client.Kind != storage.ClientSPA {
+	if client.Kind != storage.ClientSPA && client.Kind != storage.ClientNative {
 		p.none("origins", client.Kind, client.Origins)
 	}
-	p.each("origins", client.Origins, maxURIs, storage.CheckOrigin)
+	p.each("origins", client.Origins, maxURIs, checkClientOrigin)
 	if client.BackchannelLogoutURI != "" {
 		p.check("backchannel_logout_uri", checkHTTPS(client.BackchannelLogoutURI))
 	}

@@ -171,7 +171,7 @@ func TestWrongClientsAreRefusedWithEveryProblem(t *testing.T) {
 			c.IDTokenAlgorithm = "PS256"
 		}, []string{"redirect_uris", "scopes", "default_scopes", "lifetimes.access_token", "id_token_algorithm"}},
 		{"redirect URIs of a mini-program", miniapp(), func(c *NewClient) { c.RedirectURIs = []string{"https://a.example.com/"} }, []string{"redirect_uris"}},
-		{"origins of a native app", spa(), func(c *NewClient) { c.Kind, c.Origins = storage.ClientNative, []string{"https://a.example.com"} }, []string{"origins"}},
+		{"origins of a native app's private scheme", spa(), func(c *NewClient) { c.Kind, c.Origins = storage.ClientNative, []string{"capacitor:localhost"} }, []string{"origins"}},
 		{"a foreign grant type", spa(), func(c *NewClient) { c.GrantTypes = []string{"password"} }, []string{"grant_types"}},
 		{"no grant type", spa(), func(c *NewClient) { c.GrantTypes = []string{} }, []string{"grant_types"}},
 		{"an audience not allowed", miniapp(), func(c *NewClient) { c.DefaultAudience = []string{"https://api.example.com"} }, []string{"default_audience"}},

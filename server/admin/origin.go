@@ -1,0 +1,36 @@
+package admin
+
+import (
+	"strings"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// checkClientOrigin accepts an origin whose scripts may read answers that are for the client: that of a web page, or that of the
+// web view of an app, such as capacitor://localhost, ionic://localhost, tauri://localhost and http://tauri.localhost. The
+// latter is no secret of the app: as with any public client, the code and its verifier are what counts.
+func checkClientOrigin(origin string) error {
+	if scheme, host, _ := strings.Cut(origin, "://"); isWebViewScheme(scheme) && isHostName(host) {
+		return nil
+	}
+	if host, found := strings.CutPrefix(origin, "http://"); found && strings.HasSuffix(host, ".localhost") && isHostName(host) {
+		return nil // Systems resolve names below localhost to themselves (RFC 6761 §6.3).
+	}
+	return storage.CheckOrigin(origin)
+}
+
+// isWebViewScheme reports whether a scheme is one that only web views of apps serve pages by.
+func isWebViewScheme(scheme string) bool {
+	switch scheme {
+	case "", "http", "https", "ws", "wss", "ftp", "file", "data", "blob", "javascript", "about", "null":
+		return false
+	}
+	first := scheme[0]
+	return 'a' <= first && first <= 'z' && strings.Trim(scheme, "abcdefghijklmnopqrstuvwxyz0123456789+-.") == ""
+}
+
+// isHostName reports whether text is a lower-case host name of letters, digits, hyphens and dots.
+func isHostName(text string) bool {
+	return text != "" && len(text) <= 253 && strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789-.") == "" &&
+		!strings.HasPrefix(text, ".") && !strings.HasSuffix(text, ".") && !strings.Contains(text, "..")
+}
