@@ -48,8 +48,8 @@ func clientLifetimes(client storage.Client, directory storage.Directory) Lifetim
 		IDToken:         cmp.Or(own.IDToken, shared.IDToken),
 		RefreshIdle:     cmp.Or(own.RefreshIdle, shared.RefreshIdle),
 		RefreshAbsolute: cmp.Or(own.RefreshAbsolute, shared.RefreshAbsolute),
-		SessionIdle:     cmp.Or(own.SessionIdle, shared.SessionIdle),
-		SessionAbsolute: cmp.Or(own.SessionAbsolute, shared.SessionAbsolute),
+		SessionIdle:     shared.SessionIdle, // A session is the directory's: no client has its own, whatever old records say.
+		SessionAbsolute: shared.SessionAbsolute,
 		Code:            cmp.Or(own.Code, shared.Code),
 	}, idle)
 }

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// effect is where a setting does what its help says: a file of the repository, and the code there that reads it.
+type effect struct{ file, reads string }
+
+// flagEffects names the effect of every flag of the commands `client` and `directory`. A flag without an entry fails the test:
+// what has no effect has no place in the commands.
+func flagEffects() map[string]effect {
+	return map[string]effect{
+		// 1. Commands.
+		"client --directory": {"cmd/minifed/client.go", "d.directory"},
+		"client create --id": {"server/admin/clients.go", "client.ID"}, "client create --kind": {"server/admin/client_kinds.go", "rulesOf(kind"},
+		"client create --secret-file": {"server/admin/clients.go", "asked.Secret"}, "client create --secret-stdin": {"server/admin/clients.go", "asked.Secret"},
+		"client create --app-secret-file": {"server/federation.go", "Federation.AppSecret"}, "client create --app-secret-stdin": {"server/federation.go", "Federation.AppSecret"},
+		"client rotate-secret --alone":       {"server/admin/clients.go", "if alone"},
+		"client rotate-secret --secret-file": {"server/admin/clients.go", "s.clientSecret(chosen)"}, "client rotate-secret --secret-stdin": {"server/admin/clients.go", "s.clientSecret(chosen)"},
+		"client set-app-secret --app-secret-file": {"server/federation.go", "Federation.AppSecret"}, "client set-app-secret --app-secret-stdin": {"server/federation.go", "Federation.AppSecret"},
+		"client delete --yes": {"cmd/minifed/client.go", "sure.ask("}, "directory delete --yes": {"cmd/minifed/directory.go", "sure.ask("},
+		"client list --after": {"cmd/minifed/operator.go", "p.after"}, "client list --all": {"cmd/minifed/operator.go", "p.all"}, "client list --limit": {"cmd/minifed/operator.go", "p.limit"},
+		"directory list --after": {"cmd/minifed/operator.go", "p.after"}, "directory list --all": {"cmd/minifed/operator.go", "p.all"}, "directory list --limit": {"cmd/minifed/operator.go", "p.limit"},
+
+		// 2. What create and update of a client set.
+		"client --name": {"server/page_consent.go", "clientName("}, "client --logo": {"server/page_logo.go", "Logo"},
+		"client --policy-url": {"server/page_logo.go", "PolicyURL"}, "client --terms-url": {"server/page_logo.go", "TermsURL"},
+		"client --app-id": {"server/federation.go", "Federation.AppID"}, "client --open-platform": {"server/federation.go", "Federation.OpenPlatform"},
+		"client --provisioning": {"server/person.go", "Federation.Provisioning"}, "client --update-profile": {"server/person.go", "Federation.UpdateProfile"},
+		"client --password-binding": {"server/attach.go", "Federation.PasswordBinding"}, "client --linking-partner": {"server/attach.go", "Federation.LinkingPartners"},
+		"client --auth-method": {"storage/oauth2/client.go", "record.AuthMethod"}, "client --auth-alg": {"server/assertion.go", "AuthAlgorithm"},
+		"client --jwks-uri": {"server/clientkeys.go", "JWKSURI"}, "client --jwks-file": {"storage/oauth2/client.go", "parseJWKS(record.JWKS)"},
+		"client --redirect-uri": {"storage/oauth2/client.go", "record.RedirectURIs"}, "client --post-logout-redirect-uri": {"server/logout.go", "PostLogoutRedirectURIs"},
+		"client --origin": {"server/cors.go", "Origins"}, "client --backchannel-logout-uri": {"server/backchannel.go", "BackchannelLogoutURI"},
+		"client --first-party": {"server/authorize.go", "FirstParty"}, "client --require-pkce": {"server/authorization.go", "RequirePKCE"},
+		"client --require-par": {"server/authorize.go", "RequirePAR"}, "client --subject-type": {"server/subject.go", "client.Pairwise"},
+		"client --sector-identifier": {"storage/sector.go", "c.SectorIdentifier"}, "client --grant-type": {"storage/oauth2/client.go", "record.GrantTypes"},
+		"client --scope": {"storage/oauth2/client.go", "record.Scopes"}, "client --default-scope": {"storage/oauth2/client.go", "record.DefaultScopes"},
+		"client --account-linking": {"storage/oauth2/client.go", "record.AccountLinking"}, "client --audience": {"storage/oauth2/client.go", "record.Audiences"},
+		"client --default-audience": {"storage/oauth2/client.go", "record.DefaultAudience"}, "client --introspection": {"server/introspect.go", "Record().Introspection"},
+		"client --id-token-alg": {"storage/oauth2/client.go", "record.IDTokenAlgorithm"}, "client --access-token-alg": {"storage/oauth2/client.go", "record.AccessTokenAlgorithm"},
+		"client --opaque-access-tokens": {"storage/oauth2/strategy.go", "OpaqueAccessTokens"}, "client --id-token-claims": {"server/idtoken.go", "IDTokenClaims"},
+		"client --access-token-lifetime": {"storage/oauth2/client.go", "c.lifetimes.AccessToken"}, "client --id-token-lifetime": {"storage/oauth2/client.go", "c.lifetimes.IDToken"},
+		"client --refresh-idle-lifetime": {"storage/oauth2/client.go", "c.lifetimes.RefreshIdle"}, "client --refresh-absolute-lifetime": {"storage/oauth2/lifetimes.go", "RefreshAbsolute"},
+		"client --code-lifetime": {"storage/oauth2/client.go", "c.lifetimes.Code"},
+
+		// 3. What create and update of a directory set.
+		"directory --name": {"server/page.go", "Directory.Name"}, "directory --issuer": {"server/catalog.go", "Issuer"}, "directory --logo": {"server/page_logo.go", "Logo"},
+		"directory --accent-color": {"server/page_asset.go", "AccentColor"}, "directory --policy-url": {"server/pages/frame.html", ".Branding.PolicyURL"},
+		"directory --terms-url": {"server/pages/frame.html", ".Branding.TermsURL"}, "directory --support-url": {"server/pages/frame.html", ".Branding.SupportURL"},
+		"directory --signing-alg": {"server/discovery.go", "SigningAlgorithms"}, "directory --self-registration": {"server/register.go", "SelfRegistration"},
+		"directory --attach-by-phone": {"identity/phone.go", "policy.AttachByPhone"}, "directory --phone-fresh": {"identity/phone.go", "policy.PhoneFresh"},
+		"directory --access-token-lifetime": {"storage/oauth2/lifetimes.go", "AccessToken"}, "directory --id-token-lifetime": {"storage/oauth2/lifetimes.go", "IDToken"},
+		"directory --refresh-idle-lifetime": {"storage/oauth2/lifetimes.go", "RefreshIdle"}, "directory --refresh-absolute-lifetime": {"storage/oauth2/lifetimes.go", "RefreshAbsolute"},
+		"directory --session-idle-lifetime": {"server/session.go", ").SessionIdle"}, "directory --session-absolute-lifetime": {"server/session.go", ").SessionAbsolute"},
+		"directory --code-lifetime": {"storage/oauth2/lifetimes.go", "Code"},
+	}
+}
+
+// configEffects does the same for every key of the configuration.
+func configEffects() map[string]effect {
+	const provider, load = "cmd/minifed/provider.go", "cmd/minifed/deployment.go"
+	return map[string]effect{
+		"public_url": {provider, "config.PublicURL"}, "default_directory": {provider, "config.DefaultDirectory"}, "data_dir": {"cmd/minifed/store.go", "DataDir"},
+		"storage.uri": {"cmd/minifed/store.go", "Storage.URI"}, "storage.uri_file": {"cmd/minifed/config_environment.go", "URIFile"},
+		"keys.master_key": {"cmd/minifed/masterkey.go", "Keys.MasterKey"}, "keys.master_key_file": {"cmd/minifed/masterkey.go", "masterKeyPath()"},
+		"keys.rotate_every": {load, "Keys.RotateEvery"},
+		"clients.rate":      {provider, "Clients.Rate"}, "clients.burst": {provider, "Clients.Burst"}, "clients.fetch": {provider, "Clients.Fetch"},
+		"listen.address": {"cmd/minifed/listen.go", "Address"}, "listen.admin_address": {"cmd/minifed/listen.go", "AdminAddress"},
+		"listen.drain_delay": {provider, "Listen.DrainDelay"}, "listen.shutdown_timeout": {provider, "Listen.ShutdownTimeout"},
+		"listen.idle_timeout": {provider, "limits.IdleTimeout"}, "listen.read_header_timeout": {provider, "limits.ReadHeaderTimeout"},
+		"listen.read_timeout": {provider, "limits.ReadTimeout"}, "listen.write_timeout": {provider, "limits.WriteTimeout"},
+		"listen.request_timeout": {provider, "Listen.RequestTimeout"}, "listen.trusted_proxies": {provider, "Listen.trustedProxies()"},
+		"listen.tls_cert_file": {"cmd/minifed/certificates.go", "TLSCertFile"}, "listen.tls_key_file": {"cmd/minifed/certificates.go", "TLSKeyFile"},
+		"log.format": {"cmd/minifed/logger.go", "Format"}, "log.level": {"cmd/minifed/logger.go", "Level"},
+		"mail.from": {"cmd/minifed/mail.go", "From"}, "mail.sender": {"cmd/minifed/mail.go", "Sender"},
+		"mail.smtp.address": {"cmd/minifed/mail.go", "SMTP.Address"}, "mail.smtp.username": {"cmd/minifed/mail.go", "SMTP.Username"},
+		"mail.smtp.password": {"cmd/minifed/mail.go", "SMTP.Password"}, "mail.smtp.password_file": {"cmd/minifed/config_environment.go", "PasswordFile"},
+		"mail.webhook.url": {"cmd/minifed/mail.go", "Webhook.URL"}, "mail.webhook.secret": {"cmd/minifed/mail.go", "Webhook.Secret"},
+		"mail.webhook.secret_file":    {"cmd/minifed/config_environment.go", "SecretFile"},
+		"passwords.argon2.memory_kib": {"cmd/minifed/config.go", "MemoryKiB"}, "passwords.argon2.threads": {"cmd/minifed/config.go", "Threads"},
+		"passwords.argon2.time": {"cmd/minifed/config.go", "Time"}, "passwords.hashing": {load, "Passwords.bounds()"},
+		"wechat.base_url": {provider, "WeChat.BaseURL"}, "wechat.timeout": {provider, "WeChat.Timeout"}, "wechat.connect_timeout": {provider, "WeChat.ConnectTimeout"},
+		"wechat.max_concurrent": {provider, "WeChat.MaxConcurrent"}, "wechat.breaker_failures": {provider, "WeChat.BreakerFailures"}, "wechat.breaker_open": {provider, "WeChat.BreakerOpen"},
+	}
+}
+
+// wantEffects compares the settings that there are with those whose effect is known, and looks for the effects.
+func wantEffects(t *testing.T, settings []string, known map[string]effect) {
+	t.Helper()
+	for _, setting := range settings {
+		if _, ok := known[setting]; !ok {
+			t.Errorf("%s: nobody says where it has its effect", setting)
+		}
+	}
+	for _, setting := range slices.Sorted(maps.Keys(known)) {
+		if !slices.Contains(settings, setting) {
+			t.Errorf("%s: there is no such setting", setting)
+			continue
+		}
+		text, err := os.ReadFile("../../" + known[setting].file)
+		if err != nil {
+			t.Error(err)
+		} else if !strings.Contains(string(text), known[setting].reads) {
+			t.Errorf("%s: %s does not read %s", setting, known[setting].file, known[setting].reads)
+		}
+	}
+}
+
+func TestSettings_EveryFlagOfClientsAndDirectoriesHasAnEffect(t *testing.T) {
+	found := map[string]bool{}
+	for _, command := range newRoot(newStation(t).console).Commands() {
+		if name := command.Name(); name == "client" || name == "directory" {
+			collectFlags(command, name, found)
+		}
+	}
+	wantEffects(t, slices.Collect(maps.Keys(found)), flagEffects())
+}
+
+// collectFlags names the flags of a command and those below it. What create and update share is one setting.
+func collectFlags(command *cobra.Command, path string, found map[string]bool) {
+	own := map[string]bool{"id": true, "kind": true, "secret-file": true, "secret-stdin": true, "app-secret-file": true, "app-secret-stdin": true}
+	command.LocalNonPersistentFlags().VisitAll(func(flag *pflag.Flag) {
+		at := path
+		if last := command.Name(); last == "update" || last == "create" && !own[flag.Name] {
+			at = strings.TrimSuffix(path, " "+last)
+		}
+		if flag.Name != "help" {
+			found[at+" --"+flag.Name] = true
+		}
+	})
+	command.PersistentFlags().VisitAll(func(flag *pflag.Flag) { found[path+" --"+flag.Name] = true })
+	for _, child := range command.Commands() {
+		collectFlags(child, path+" "+child.Name(), found)
+	}
+}
+
+func TestSettings_EveryConfigurationKeyHasAnEffect(t *testing.T) {
+	wantEffects(t, slices.Collect(maps.Keys(configLeaves(new(Config)))), configEffects())
+}

@@ -1,0 +1,100 @@
+package server_test
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// memberEffects names, for every member that a request body may have, a test that sends it and sees what it does. What the
+// server answers is held to openapi.json by every test, and what is described and never answered fails TestMain.
+func memberEffects() map[string]string {
+	return map[string]string{
+		"access_token":          "TestRFC6750_2_TheThreeWaysToSendATokenAreOneAtATime",
+		"acr_values":            "TestOIDCC_oidcc_ensure_request_with_acr_values_succeeds",
+		"actor_token":           "TestRFC8693_2_2_2_WhatIsAskedForMustBeAllowed",
+		"actor_token_type":      "TestRFC8693_2_2_2_WhatIsAskedForMustBeAllowed",
+		"audience":              "TestRFC9068_4_UserInfoWantsTheIssuerInAud",
+		"bind_ticket":           "TestSixteenBindRequestsWithOneTicketMakeOneUserAndOneGrant",
+		"claims":                "TestOIDCCore_5_5_TheClaimsParameter",
+		"claims_locales":        "TestOIDCC_oidcc_claims_locales",
+		"client_assertion":      "TestRFC6749_2_3_AnAssertionIsNotShownTogetherWithAnythingElse",
+		"client_assertion_type": "TestRFC6749_2_3_AnAssertionIsNotShownTogetherWithAnythingElse",
+		"client_id":             "TestPublicClientsRefreshWithoutSecret",
+		"client_secret":         "TestOIDCC_oidcc_server_client_secret_post",
+		"code":                  "TestARepeatIsRefusedWhen",
+		"code_challenge":        "TestRFC7636_4_6_PKCECannotBeStripped",
+		"code_challenge_method": "TestRFC7636_4_6_PKCECannotBeStripped",
+		"code_verifier":         "TestRFC7636_4_6_PKCECannotBeStripped",
+		"current_password":      "TestSetPassword_ReplacesAPasswordOnlyWithTheOldOne",
+		"display":               "TestOIDCC_oidcc_display_page",
+		"grant_type":            "TestTheDoorsRefuseWhatTheTokenEndpointRefuses",
+		"id_token_hint":         "TestOIDCCore_3_1_2_2_IDTokenHint",
+		"login_hint":            "TestTheLoginHintIsFilledIn",
+		"max_age":               "TestOIDCC_oidcc_max_age_1",
+		"method":                "TestWhatBindUserSaysOfWrongProofs",
+		"nonce":                 "TestAShortNonceComesBack",
+		"password":              "TestSetPassword_ReplacesAPasswordOnlyWithTheOldOne",
+		"phone_code":            "TestAPhoneCodeThatWasLostOnTheWayAsksForAnother",
+		"prompt":                "TestOIDCCore_3_1_2_1_Prompts",
+		"redirect_uri":          "TestOIDCCore_8_1_SectorsKnowUsersByDifferentSubjects",
+		"refresh_token":         "TestAccountLinking_WithdrawalEndsTheScopeAtOnceAndLeavesTheGrant",
+		"registration":          "TestRFC6749_4_1_2_1_ErrorsGoToTheClient",
+		"request":               "TestRFC6749_4_1_2_1_ErrorsGoToTheClient",
+		"request_uri":           "TestRFC9126_2_PushingAnAuthorizationRequest",
+		"requested_token_type":  "TestRFC8693_2_2_2_WhatIsAskedForMustBeAllowed",
+		"resource":              "TestRFC8707_2_2_ATokenRequestNarrowsTheAudience",
+		"response_mode":         "TestFormPost_2_ThePage",
+		"response_type":         "TestOIDCC_oidcc_response_type_missing",
+		"scope":                 "TestOpenIDConnectCore_5_4_EachScopeAsksForItsClaims",
+		"state":                 "TestRFC6749_4_1_2_StateComesBackAsItWas",
+		"subject_token":         "TestMiniProgramRequests_NameTheHabitThatIsWrong",
+		"subject_token_type":    "TestMiniProgramRequests_NameTheHabitThatIsWrong",
+		"token":                 "TestRFC7009_2_1_RevokingAnyTokenEndsItsGrant",
+		"token_type_hint":       "TestRFC7009_2_1_RevokingAnyTokenEndsItsGrant",
+		"ui_locales":            "TestOIDCC_oidcc_ui_locales",
+		"user":                  "TestTheUserObjectUpdatesAKnownUserOnlyIfTheClientMay",
+		"username":              "TestSetPassword_ReplacesAPasswordOnlyWithTheOldOne",
+	}
+}
+
+func TestSettings_EveryRequestMemberHasAnEffect(t *testing.T) {
+	known, there := memberEffects(), map[string]bool{}
+	for path := range openAPI().Paths {
+		for name := range openAPI().parameters(path) {
+			there[name] = true
+			if known[name] == "" {
+				t.Errorf("%s of %s: nobody says which test sees its effect", name, path)
+			}
+		}
+	}
+	bodies := testBodies(t)
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		body, exists := bodies[known[name]]
+		switch {
+		case !there[name]:
+			t.Errorf("%s: no request has it", name)
+		case !exists:
+			t.Errorf("%s: there is no test %s", name, known[name])
+		case !strings.Contains(body, name):
+			t.Errorf("%s: %s does not send it", name, known[name])
+		}
+	}
+}
+
+// testBodies are the tests of this package with the text of their files.
+func testBodies(t *testing.T) map[string]string {
+	t.Helper()
+	bodies := map[string]string{}
+	for _, file := range must(filepath.Glob("*_test.go"))(t) {
+		text := string(must(os.ReadFile(file))(t))
+		for _, found := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(text, -1) {
+			bodies[found[1]] = text
+		}
+	}
+	return bodies
+}
