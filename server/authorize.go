@@ -265,11 +265,17 @@ func (e *authorizeEndpoint) allowed(ctx context.Context, request *authorization,
 		// Who cannot be told from another app gets nothing unasked (RFC 6749 §10.2, RFC 8252 §8.6).
 		return nil, nil
 	}
-	scopes, _, err := e.consents.remembered(ctx, current.user, client)
-	if err != nil || missing(scopes, wanted) {
+	before, _, err := e.consents.remembered(ctx, current.user, client)
+	switch {
+	case err != nil:
 		return nil, err
+	case !missing(before.allowed, wanted):
+		return wanted, nil
+	case request.silent():
+		return before.answers(wanted), nil
+	default:
+		return nil, nil
 	}
-	return wanted, nil
 }
 
 // ask sends the user to a page, or tells the client that it would have to be (OpenID Connect Core §3.1.2.6). current is nil when

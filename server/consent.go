@@ -16,38 +16,45 @@ type consents struct {
 	now    func() time.Time
 }
 
-// remembered returns the scopes that user has allowed client, with the record to add to; the record is nil without one.
-func (c consents) remembered(ctx context.Context, user storage.User, client storage.Client) ([]string, *storage.Entry[storage.Consent], error) {
+// decision is what a user decided about the scopes that a client asked for.
+type decision struct{ allowed, declined []string }
+
+// remembered returns what user has decided about client, with the record to replace; the record is nil without one.
+func (c consents) remembered(ctx context.Context, user storage.User, client storage.Client) (decision, *storage.Entry[storage.Consent], error) {
 	entry, err := storage.Get[storage.Consent](ctx, c.engine, storage.ConsentKey(user.Directory, user.ID, client.ID))
 	if errors.Is(err, storage.ErrNotFound) {
-		return nil, nil, nil
+		return decision{}, nil, nil
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("server: consent: %w", err)
+		return decision{}, nil, fmt.Errorf("server: consent: %w", err)
 	}
 	if entry.Record.Incarnation != client.Incarnation || entry.Record.ClientEpoch != user.ClientEpoch(client.ID) {
-		return nil, entry, nil // It was given to a deleted client, or the user removed the app since.
+		return decision{}, entry, nil // It was given to a deleted client, or the user removed the app since.
 	}
-	return entry.Record.Scopes, entry, nil
+	return decision{entry.Record.Scopes, entry.Record.Declined}, entry, nil
 }
 
 // consentAttempts bounds how often a lost write of a consent is decided again.
 const consentAttempts = 8
 
-// remember adds scopes to what user has allowed client.
-func (c consents) remember(ctx context.Context, user storage.User, client storage.Client, scopes []string) error {
+// remember records what user decided about the scopes that were shown: for each the last decision counts.
+func (c consents) remember(ctx context.Context, user storage.User, client storage.Client, now decision) error {
 	for range consentAttempts {
 		before, entry, err := c.remembered(ctx, user, client)
 		if err != nil {
 			return err
 		}
-		now := storage.Instant(c.now())
+		at := storage.Instant(c.now())
 		next := storage.Consent{
-			Directory: user.Directory, User: user.ID, Client: client.ID, Incarnation: client.Incarnation, Scopes: union(before, scopes),
-			ClientEpoch: user.ClientEpoch(client.ID), CreatedAt: now, UpdatedAt: now,
+			Directory: user.Directory, User: user.ID, Client: client.ID, Incarnation: client.Incarnation, Scopes: union(without(before.allowed, now.declined), now.allowed),
+			Declined: union(without(before.declined, now.allowed), now.declined),
+			ClientEpoch: user.ClientEpoch(client.ID), CreatedAt: at, UpdatedAt: at,
 		}
 		if len(next.Scopes) > storage.ConsentScopes {
-			next.Scopes = union(nil, scopes)
+			next.Scopes = union(nil, now.allowed)
+		}
+		if len(next.Declined) > storage.ConsentScopes {
+			next.Declined = union(nil, now.declined)
 		}
 		if entry == nil {
 			_, err = storage.Insert(ctx, c.engine, next)
@@ -72,4 +79,18 @@ func union(a, b []string) []string {
 // missing reports whether a value of wanted is not in have.
 func missing(have, wanted []string) bool {
 	return slices.ContainsFunc(wanted, func(value string) bool { return !slices.Contains(have, value) })
+}
+
+// without returns the values that are not among the others.
+func without(values, others []string) []string {
+	return slices.DeleteFunc(slices.Clone(values), func(value string) bool { return slices.Contains(others, value) })
+}
+
+// answers returns the scopes among wanted that the user allowed, if the user has decided about each of them before: a request
+// that must not ask gets those.
+func (d decision) answers(wanted []string) []string {
+	if missing(slices.Concat(d.allowed, d.declined), wanted) {
+		return nil
+	}
+	return without(wanted, d.declined)
 }

@@ -171,3 +171,50 @@ func TestSixteenConsentsAtOnceAreAllRemembered(t *testing.T) {
 		t.Errorf("consents are %+v", given)
 	}
 }
+
+func TestConsent_LastDecisionAboutAShownScopeCounts(t *testing.T) {
+	w := newSite(t)
+	b := w.newBrowser()
+	b.get(w.authorizeURL("web", "scope", "openid profile email"))
+	b.signIn("alice")
+	b.submit("allow")
+	b.code()
+	b.get(w.authorizeURL("web", "scope", "openid profile email", "prompt", "consent"))
+	b.submit("allow", "scope", "none of them")
+	b.code()
+	if a := b.silently(w, "openid profile email"); a.text("scope") != "openid" {
+		t.Errorf("after both were declined: %d %s", a.status, a.raw)
+	}
+	b.get(w.authorizeURL("web", "scope", "openid profile", "prompt", "consent"))
+	b.submit("allow", "scope", "profile")
+	b.code()
+	if a := b.silently(w, "openid profile email"); a.text("scope") != "openid profile" {
+		t.Errorf("after one was allowed again: %d %s", a.status, a.raw)
+	}
+}
+
+// silently redeems the code of a request with prompt=none.
+func (b *browser) silently(w *world, scope string) answer {
+	b.Helper()
+	b.get(w.authorizeURL("web", "scope", scope, "prompt", "none"))
+	return w.redeem("web", b.code())
+}
+
+func TestConsent_SilentRequestForTheWholeGetsWhatWasAllowed(t *testing.T) {
+	w := newSite(t)
+	b := w.newBrowser()
+	b.get(w.authorizeURL("web", "scope", "openid profile email"))
+	b.signIn("alice")
+	b.submit("allow", "scope", "profile")
+	b.code()
+	if a := b.silently(w, "openid profile email"); a.text("scope") != "openid profile" {
+		t.Errorf("silent: %d %s", a.status, a.raw)
+	}
+	// About a scope that was never shown the user has to be asked. A request that may ask asks again about a declined one.
+	if got := b.silent("scope", "openid profile phone"); got != "consent_required" {
+		t.Errorf("a scope that was never shown: %q", got)
+	}
+	if !b.asksConsent("web", "scope", "openid profile email") {
+		t.Error("a declined scope is not asked for again")
+	}
+}

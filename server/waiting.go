@@ -68,8 +68,8 @@ func (e *authorizeEndpoint) chosen(w http.ResponseWriter, r *http.Request, p *wa
 // asked returns the scopes that the user is asked to allow, and of these the ones that were allowed before.
 func (e *authorizeEndpoint) asked(r *http.Request, p *waiting, current *signedIn) (scopes, before []string, err error) {
 	scopes = p.request.consentScopes()
-	before, _, err = e.consents.remembered(r.Context(), current.user, p.request.client.Record())
-	return scopes, before, err
+	decided, _, err := e.consents.remembered(r.Context(), current.user, p.request.client.Record())
+	return scopes, decided.allowed, err
 }
 
 // allow goes on after the user of that session allowed scopes, which is remembered. Of a scope that was not asked for nothing
@@ -85,7 +85,7 @@ func (e *authorizeEndpoint) allow(w http.ResponseWriter, r *http.Request, p *wai
 	if len(allowed) == 0 {
 		return e.deny(w, r, p)
 	}
-	if err := e.consents.remember(r.Context(), current.user, p.request.client.Record(), allowed); err != nil {
+	if err := e.consents.remember(r.Context(), current.user, p.request.client.Record(), decision{allowed, without(asked, allowed)}); err != nil {
 		return err
 	}
 	p.Allowed = allowed

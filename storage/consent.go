@@ -14,6 +14,8 @@ type Consent struct {
 	Incarnation string `json:"incarnation,omitempty"`
 	// Scopes are those that were allowed, sorted, at most ConsentScopes.
 	Scopes []string `json:"scopes,omitempty"`
+	// Declined are those that were shown and not allowed, sorted, at most ConsentScopes. The last decision about a scope counts.
+	Declined []string `json:"declined,omitempty"`
 	// ClientEpoch is the user's ClientEpoch(Client) when consent was given: removing the app takes it back.
 	ClientEpoch int64     `json:"client_epoch,omitempty"`
 	CreatedAt   time.Time `json:"created_at,omitzero"`
