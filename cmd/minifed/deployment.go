@@ -72,6 +72,9 @@ func openDeployment(ctx context.Context, c *console, config Config, why purpose)
 			return nil, errors.Join(err, d.store.Close())
 		}
 	}
+	if err := unfinishedImport(ctx, d.engine); err != nil {
+		return nil, errors.Join(err, d.engine.Close())
+	}
 	if err := d.assemble(ctx, c, why.logger); err != nil {
 		return nil, errors.Join(err, d.engine.Close())
 	}

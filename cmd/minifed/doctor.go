@@ -155,6 +155,9 @@ func (e *examination) openStore(ctx context.Context) *deployment {
 		return nil
 	}
 	e.checkEngine(ctx, engine, location)
+	if err := unfinishedImport(ctx, engine); err != nil {
+		e.fail("import", err.Error(), "run that command again: until it has finished, no server starts on this store")
+	}
 	opened := &deployment{config: e.config, store: engine, engine: engine, clock: clock}
 	opened.master, _, err = openMasterKey(e.console, e.config, location, false)
 	if err == nil {

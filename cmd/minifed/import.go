@@ -30,8 +30,11 @@ func newImport(c *console, flags *settings) *cobra.Command {
 whole before anything is written, and every document is read back and compared afterwards. The master key must be the one that the
 export was made with.
 
-A store that holds anything is refused. --force imports all the same: documents of the file take the place of those with the same
-ID, and others stay. That is how an import that was interrupted goes on. Run it while no server uses the store.`,
+While an import has not finished, the store is marked, and every other command but "doctor" refuses it. The same command goes on with
+an import that was interrupted.
+
+A store that holds anything else is refused. --force imports all the same: documents of the file take the place of those with the
+same ID, and others stay. Run it while no server uses the store.`,
 		Example: "  minifed import /var/backups/minifed-2026-01-31.export\n  MINIFED_STORAGE_URI=mongodb://db1,db2,db3/minifed?replicaSet=rs0 minifed import store.export",
 		Args:    exactly("a file that `minifed export` made"),
 		RunE: func(command *cobra.Command, args []string) error {
@@ -72,17 +75,23 @@ func importFrom(ctx context.Context, d *desk, path string, force bool) (held con
 		return contents{}, err
 	}
 	defer func() { err = errors.Join(err, job.engine.Close()) }()
-	if err := job.mayWrite(ctx); err != nil {
+	if err := job.mayWrite(ctx, held); err != nil {
 		return contents{}, err
 	}
 	if err := apps.check(ctx, job.engine); err != nil {
 		return contents{}, err
 	}
-	// 3. Write, and read back.
-	if err := job.each(ctx, "imported", job.write); err != nil {
-		return contents{}, fmt.Errorf("%w; `minifed import --force` goes on", err)
+	// 3. Write, and read back. The store is marked meanwhile.
+	if err := job.begin(ctx, held); err != nil {
+		return contents{}, err
 	}
-	return held, job.each(ctx, "compared", job.compare)
+	if err := job.each(ctx, "imported", job.write); err != nil {
+		return contents{}, fmt.Errorf("%w; the same command goes on", err)
+	}
+	if err := job.each(ctx, "compared", job.compare); err != nil {
+		return contents{}, err
+	}
+	return held, job.finish(ctx)
 }
 
 // importJob is one import.
@@ -108,7 +117,7 @@ func (j *importJob) read(visit func(storage.Document) error) (contents, error) {
 }
 
 // mayWrite refuses a store that is somebody's: one with another master key, or, without --force, with any document.
-func (j *importJob) mayWrite(ctx context.Context) error {
+func (j *importJob) mayWrite(ctx context.Context, held contents) error {
 	_, err := j.engine.Get(ctx, storage.KindMeta, storage.MasterCheckID)
 	if err == nil {
 		err = keys.CheckMaster(ctx, j.engine, j.master)
@@ -116,7 +125,11 @@ func (j *importJob) mayWrite(ctx context.Context) error {
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return err
 	}
-	if j.force {
+	continues, err := j.continues(ctx, held)
+	if err != nil {
+		return err
+	}
+	if j.force = j.force || continues; j.force {
 		return nil
 	}
 	for _, kind := range kinds() {
