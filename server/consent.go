@@ -47,7 +47,7 @@ func (c consents) remember(ctx context.Context, user storage.User, client storag
 		at := storage.Instant(c.now())
 		next := storage.Consent{
 			Directory: user.Directory, User: user.ID, Client: client.ID, Incarnation: client.Incarnation, Scopes: union(without(before.allowed, now.declined), now.allowed),
-			Declined: union(without(before.declined, now.allowed), now.declined),
+			Declined:    union(without(before.declined, now.allowed), now.declined),
 			ClientEpoch: user.ClientEpoch(client.ID), CreatedAt: at, UpdatedAt: at,
 		}
 		if len(next.Scopes) > storage.ConsentScopes {

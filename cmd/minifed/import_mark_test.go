@@ -35,7 +35,7 @@ func TestImport_UnfinishedIsRefusedUntilTheSameCommandFinishesIt(t *testing.T) {
 	s.must(t, "export", other)
 
 	store := filepath.Join(t.TempDir(), "new.db")
-	s = s.at("MINIFED_STORAGE_URI=sqlite:" + store, "MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off")
+	s = s.at("MINIFED_STORAGE_URI=sqlite:"+store, "MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off")
 	s.interrupt(t, store, file, digest)
 	for _, command := range [][]string{{"serve"}, {"client", "list"}, {"export", filepath.Join(t.TempDir(), "x")}} {
 		s.fails(t, exitFailed, []string{"has not finished", "minifed import " + file}, command...)
