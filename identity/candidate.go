@@ -50,6 +50,9 @@ func (s *Service) suggest(ctx context.Context, candidate storage.MergeCandidate)
 	if err != nil {
 		return "", wrap("insert merge candidate", err)
 	}
+	if s.suggested != nil {
+		s.suggested(candidate.Reason)
+	}
 	s.logger.InfoContext(ctx, "two accounts look like one person: merge candidate recorded",
 		"directory", candidate.Directory, "candidate", candidate.ID, "reason", candidate.Reason)
 	return candidate.ID, nil

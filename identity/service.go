@@ -25,6 +25,8 @@ type Config struct {
 	Now func() time.Time
 	// Rand is where user IDs and salts come from: crypto/rand.Reader. It must be safe for concurrent use. Required.
 	Rand io.Reader
+	// Suggested is called for every new merge candidate, with its reason; optional.
+	Suggested func(reason string)
 	// Logger receives what an operator should know. Required.
 	Logger *slog.Logger
 	// Argon2 is what passwords are hashed with; the zero value is DefaultArgon2.
@@ -37,12 +39,14 @@ type Config struct {
 
 // Service is every operation on the people of all directories. It is safe for concurrent use and keeps no state of its own.
 type Service struct {
-	engine   storage.Engine
-	clock    func() time.Time
-	rand     io.Reader
-	logger   *slog.Logger
-	hasher   *hasher
-	breached BreachedList
+	engine storage.Engine
+	clock  func() time.Time
+	rand   io.Reader
+	logger *slog.Logger
+	// suggested is nil where new merge candidates are not counted.
+	suggested func(reason string)
+	hasher    *hasher
+	breached  BreachedList
 	// nobody is the ID of a user who does not exist, to be read where a lookup must not be told from one that succeeds.
 	nobody string
 }
@@ -60,7 +64,7 @@ func New(cfg Config) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{
-		engine: cfg.Engine, clock: cfg.Now, rand: cfg.Rand, logger: cfg.Logger,
+		engine: cfg.Engine, clock: cfg.Now, rand: cfg.Rand, logger: cfg.Logger, suggested: cfg.Suggested,
 		hasher: hasher, breached: cfg.Breached,
 	}
 	s.nobody, err = s.newID()

@@ -106,6 +106,9 @@ func GenerateMasterKey(random io.Reader) (string, error) {
 // in base64 or hex; empty lines and what follows # are skipped. The first key seals, every key opens. Errors wrap
 // ErrMasterKey, name the line and never quote it.
 func ParseMaster(text string, random io.Reader) (*Master, error) {
+	if strings.HasPrefix(text, "\ufeff") {
+		return nil, fmt.Errorf("%w: it begins with a byte order mark (BOM): save it as text without one", ErrMasterKey)
+	}
 	m := &Master{random: random}
 	lines := bufio.NewScanner(strings.NewReader(text))
 	for number := 1; lines.Scan(); number++ {

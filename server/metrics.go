@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/minifed/minifed/identity"
 )
 
 // metrics counts what the provider answers.
@@ -13,6 +15,8 @@ type metrics struct {
 	duration *prometheus.HistogramVec
 	// logoutsLost counts the clients that a session has no room for.
 	logoutsLost prometheus.Counter
+	// candidates counts new merge candidates.
+	candidates *prometheus.CounterVec
 }
 
 // newMetrics makes the collectors, and registers them unless registry is nil.
@@ -31,11 +35,18 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 			Name: "minifed_backchannel_logout_clients_over_limit_total",
 			Help: "Authorizations of clients that get no logout token, because the session has the most clients that it can have.",
 		}),
+		candidates: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "minifed_merge_candidates_total",
+			Help: "Pairs of accounts that were recorded as merge candidates, by what they share.",
+		}, []string{"reason"}),
+	}
+	for _, reason := range []string{identity.ReasonUnionID, identity.ReasonPhone} {
+		m.candidates.WithLabelValues(reason) // Prometheus sees no increase in a counter that appears with its first event.
 	}
 	if registry == nil {
 		return m, nil
 	}
-	for _, collector := range []prometheus.Collector{m.requests, m.duration, m.logoutsLost} {
+	for _, collector := range []prometheus.Collector{m.requests, m.duration, m.logoutsLost, m.candidates} {
 		if err := registry.Register(collector); err != nil {
 			return nil, err
 		}

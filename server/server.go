@@ -99,7 +99,8 @@ func (s *Server) newParts() (*parts, error) {
 		return nil, err
 	}
 	people, err := identity.New(identity.Config{
-		Engine: c.Engine, Now: c.Now, Rand: c.Rand, Logger: c.Logger, Argon2: c.Argon2, Hashing: hashing, Breached: c.Breached,
+		Suggested: func(reason string) { s.metrics.candidates.WithLabelValues(reason).Inc() },
+		Engine:    c.Engine, Now: c.Now, Rand: c.Rand, Logger: c.Logger, Argon2: c.Argon2, Hashing: hashing, Breached: c.Breached,
 	})
 	if err != nil {
 		return nil, err

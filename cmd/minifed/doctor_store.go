@@ -158,6 +158,7 @@ func (e *examination) checkRecords(ctx context.Context, opened *deployment) {
 	}
 	for _, directory := range directories {
 		e.checkKeys(ctx, opened, directory)
+		e.checkCandidates(ctx, opened, directory)
 		clients, _, err := collect(everything, func(page admin.Page) ([]storage.Client, string, error) {
 			return opened.admin.Clients(ctx, directory.ID, page)
 		})

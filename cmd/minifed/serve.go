@@ -48,6 +48,9 @@ func serve(ctx context.Context, c *console, config Config) error {
 	} else if running.madeMasterKey != "" {
 		logger.Warn("made the master key; keep a copy of it, the store cannot be read without it", "file", running.madeMasterKey)
 	}
+	if mode, readable := othersMayRead(config.masterKeyPath()); readable && config.Keys.MasterKey == "" {
+		logger.Warn("others on this machine can read the master key: chmod 0600, unless a container reads it as another user", "file", config.masterKeyPath(), "mode", mode.String())
+	}
 	if err := warnOfUnconfirmedLinking(ctx, running.deployment.admin, logger); err != nil {
 		logger.Warn("the clients could not be looked through at the start", "cause", err.Error())
 	}
