@@ -30,13 +30,20 @@ type clockWatch struct {
 	ahead  prometheus.Gauge
 	jumps  prometheus.Counter
 
-	// last is when the clock was looked at before; it has a steady reading too.
-	last time.Time
-	off  bool
+	// steady is a reading of a clock that nobody sets.
+	steady func() time.Duration
+	// last and lastSteady are what was read before.
+	last       time.Time
+	lastSteady time.Duration
+	// off says that the clocks differed when they were compared last.
+	off bool
 }
 
 func newClockWatch(d *deployment, now func() time.Time, logger *slog.Logger, registry prometheus.Registerer) (*clockWatch, error) {
-	w := &clockWatch{clock: d.clock, now: now, logger: logger, last: now()}
+	started := time.Now()
+	w := &clockWatch{
+		clock: d.clock, now: now, logger: logger, last: now().Round(0), steady: func() time.Duration { return time.Since(started) },
+	}
 	w.source, _ = d.store.(storage.TimeSource)
 	w.ahead = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "minifed_clock_offset_seconds", Help: "How far the store's clock is ahead of this instance's; 0 where the store has none.",
@@ -82,9 +89,9 @@ func (w *clockWatch) look(ctx context.Context) {
 
 // compareWithSteady finds that the clock was set: its wall reading moved further than its steady one.
 func (w *clockWatch) compareWithSteady() {
-	now := w.now()
-	set := now.Round(0).Sub(w.last.Round(0)) - now.Sub(w.last)
-	w.last = now
+	now, steady := w.now().Round(0), w.steady()
+	set := now.Sub(w.last) - (steady - w.lastSteady)
+	w.last, w.lastSteady = now, steady
 	if set.Abs() > storage.ClockBound {
 		w.jumps.Inc()
 		w.logger.Warn("the clock of this machine was set, or the machine was suspended", "by", set.Round(time.Second))
