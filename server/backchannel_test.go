@@ -168,6 +168,26 @@ func TestAUserWhoSignsInAgainAfterSigningOutEverywhereStaysSignedIn(t *testing.T
 	again.wantSilent(t, "the new session", "")
 }
 
+// TestBackChannelLogout_TheLogSaysWhatTheReceiverAnswered, bounded, on one line, and without what could be a token.
+func TestBackChannelLogout_TheLogSaysWhatTheReceiverAnswered(t *testing.T) {
+	w, web, _ := told(t)
+	web.answers(func(rw http.ResponseWriter, _ *http.Request) {
+		rw.WriteHeader(http.StatusBadRequest)
+		_, _ = rw.Write([]byte("iss does\n not match: " + strings.Repeat("t", 40) + strings.Repeat(" x", 500)))
+	})
+	b := w.newBrowser()
+	token := b.flow("web").text("id_token")
+	b.get(w.logoutURL("id_token_hint", token, "post_logout_redirect_uri", postLogout))
+	w.look()
+	line := w.log.String()
+	if _, line, _ = strings.Cut(line, "back-channel logout failed"); !strings.Contains(line, "status 400: iss does not match: (hidden)") {
+		t.Errorf("logged %s", line)
+	}
+	if strings.Count(line, " x") > 100 {
+		t.Error("the whole body is logged")
+	}
+}
+
 func TestAClientThatDoesNotHearIsToldAgainAndGivenUpInTheEnd(t *testing.T) {
 	w, web, spa := told(t)
 	web.answers(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusBadRequest) })

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Fetch says how this server calls addresses that clients registered, such as their jwks_uri. Whoever registers one chooses
@@ -111,9 +113,29 @@ func (o *outgoing) post(ctx context.Context, address string, form url.Values) er
 	}
 	defer response.Body.Close()
 	if response.StatusCode/100 != 2 {
-		return fmt.Errorf("%w: status %d", errFetchFailed, response.StatusCode)
+		return fmt.Errorf("%w: status %d%s", errFetchFailed, response.StatusCode, excerpt(response.Body))
 	}
 	return nil
+}
+
+// maxExcerpt bounds what is logged of the body of an error, in bytes.
+const maxExcerpt = 200
+
+// excerpt is the beginning of a receiver's error for the log, on one line and without what could be a token: receivers say there
+// why they refuse. It is empty without a body.
+func excerpt(body io.Reader) string {
+	text, err := io.ReadAll(io.LimitReader(body, maxExcerpt))
+	cleaned := strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) && r != utf8.RuneError {
+			return r
+		}
+		return ' '
+	}, string(text))
+	cleaned = concealed(strings.Join(strings.Fields(cleaned), " "))
+	if err != nil || cleaned == "" {
+		return ""
+	}
+	return ": " + cleaned
 }
 
 // call sends a request with one header of its own. The caller closes the answer's body.
