@@ -301,7 +301,7 @@ func clientAssertion(i *instance) func(int) (func() answer, func(answer)) {
 	return func(int) (func() answer, func(answer)) {
 		assertion := i.assertion()
 		return func() answer { return i.asserted(assertion) }, func(answer) {
-			if again := i.asserted(assertion); again.status != http.StatusUnauthorized || again.text("error") != "invalid_client" {
+			if again := i.asserted(assertion); again.status != http.StatusBadRequest || again.text("error") != "invalid_client" {
 				i.Errorf("an assertion that was used: got %d %s", again.status, again.raw)
 			}
 		}

@@ -173,7 +173,7 @@ func TestAnAssertionIsUsedOnceOnWhateverInstance(t *testing.T) {
 		switch {
 		case answer.status == http.StatusOK:
 			good++
-		case answer.status != http.StatusUnauthorized || answer.text("error") != "invalid_client":
+		case answer.status != http.StatusBadRequest || answer.text("error") != "invalid_client":
 			t.Errorf("got %d %s", answer.status, answer.raw)
 		}
 	}

@@ -2,16 +2,23 @@ package ferretdb
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/minifed/minifed/storage/mongodb/ferretdb/secantusdb"
 )
 
-// uriVariable names the primary of a MongoDB replica set to test against. Without it FerretDB takes its place.
-const uriVariable = "MINIFED_TEST_MONGODB_URI"
+const (
+	// uriVariable names the primary of a MongoDB replica set to test against. Without it FerretDB takes its place.
+	uriVariable = "MINIFED_TEST_MONGODB_URI"
+	// secantusVariable, if it is set, has the tests start a SecantusDB in FerretDB's place.
+	secantusVariable = "MINIFED_TEST_SECANTUSDB"
+)
 
 var (
 	// ferret is the server that all tests share. Each has databases of its own.
@@ -47,9 +54,12 @@ func run(m *testing.M) (code int, err error) {
 	if out, err := build.CombinedOutput(); err != nil {
 		return 1, fmt.Errorf("go build: %w\n%s", err, out)
 	}
-	if uri := os.Getenv(uriVariable); uri != "" {
+	switch uri := os.Getenv(uriVariable); {
+	case uri != "":
 		ferret, err = Connect(ctx, uri)
-	} else {
+	case os.Getenv(secantusVariable) != "":
+		ferret, err = startSecantusDB(ctx, folder)
+	default:
 		ferret, err = Start(ctx, folder)
 	}
 	if err != nil {
@@ -57,4 +67,17 @@ func run(m *testing.M) (code int, err error) {
 	}
 	code = m.Run()
 	return code, ferret.Stop()
+}
+
+func startSecantusDB(ctx context.Context, folder string) (*Server, error) {
+	process, err := secantusdb.Start(ctx, secantusdb.Options{Folder: filepath.Join(folder, "secantusdb"), TTLSweep: 1})
+	if err != nil {
+		return nil, err
+	}
+	server, err := Connect(ctx, process.URI("", "admin"))
+	if err != nil {
+		return nil, errors.Join(err, process.Stop())
+	}
+	server.stop, server.executesRetries = process.Stop, true
+	return server, nil
 }

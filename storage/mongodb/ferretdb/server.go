@@ -23,7 +23,10 @@ type Server struct {
 	authSource  string
 	// mongoDB is the URI of a MongoDB; empty for FerretDB, whose commands are made atomic and whose writes are remembered.
 	mongoDB string
-	stop    func() error
+	// executesRetries says that the server executes a retryable write again when it comes a second time. MongoDB returns the
+	// result of the first. SecantusDB 0.7.0b3 does this to an update.
+	executesRetries bool
+	stop            func() error
 
 	turn      sync.Mutex // held from a command to its reply, where the server is FerretDB
 	databases atomic.Int64

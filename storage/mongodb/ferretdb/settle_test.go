@@ -57,7 +57,7 @@ func doubtfuls() map[string]doubtful {
 			i.addKeyed()
 			assertion := i.assertion()
 			return func(i *instance) answer { return i.asserted(assertion) }, func(*instance, answer) {}
-		}, http.StatusUnauthorized},
+		}, http.StatusBadRequest},
 	}
 }
 

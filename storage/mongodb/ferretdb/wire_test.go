@@ -273,8 +273,12 @@ func TestARetryByTheDriverIsNoLoss(t *testing.T) {
 	if _, err := engine.Replace(t.Context(), doc); err != nil {
 		t.Fatal(err)
 	}
-	if got := commands.names(); fmt.Sprint(got) != "[update update]" {
-		t.Errorf("commands %v, want the update and its retry", got)
+	want := "[update update]"
+	if ferret.executesRetries {
+		want = "[update update find]" // The retry matches nothing any more, and the engine reads what came of the first.
+	}
+	if got := commands.names(); fmt.Sprint(got) != want {
+		t.Errorf("commands %v, want %s", got, want)
 	}
 }
 
