@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"net"
+	"sync"
 	"sync/atomic"
 )
 
@@ -14,13 +16,16 @@ type door struct {
 	waiting chan net.Conn
 	// closing says that what Accept fails with from now on is that the door is shut, whatever the system calls it.
 	closing atomic.Bool
+	// emptied is closed when Accept has returned the last connection and says that the door is shut.
+	emptied chan struct{}
+	once    sync.Once
 }
 
 // maxWaiting bounds how many are let in at the end.
 const maxWaiting = 4096
 
 func newDoor(listener net.Listener) *door {
-	return &door{Listener: listener, waiting: make(chan net.Conn, maxWaiting)}
+	return &door{Listener: listener, waiting: make(chan net.Conn, maxWaiting), emptied: make(chan struct{})}
 }
 
 // Accept implements net.Listener.
@@ -35,6 +40,7 @@ func (d *door) Accept() (net.Conn, error) {
 	default:
 	}
 	if d.closing.Load() {
+		d.once.Do(func() { close(d.emptied) })
 		return nil, net.ErrClosed
 	}
 	return nil, err
@@ -48,11 +54,21 @@ func (d *door) Close() error {
 	return nil
 }
 
-// shut closes the listener. Accept returns who was waiting, and then net.ErrClosed.
-func (d *door) shut() error {
+// shut closes the listener, when the handshakes that it has begun are complete or ctx ends. Accept returns the connections that
+// were waiting, and then net.ErrClosed.
+func (d *door) shut(ctx context.Context) error {
 	d.closing.Store(true)
 	if listener, ok := d.Listener.(*net.TCPListener); ok {
-		takeWaiting(listener, d.waiting)
+		takeWaiting(ctx, listener, d.waiting)
 	}
 	return d.Close()
+}
+
+// empty shuts the door, and returns when the server has taken every connection, or ctx ends. On a busy machine that takes a while.
+func (d *door) empty(ctx context.Context) {
+	_ = d.shut(ctx) // It was open until now.
+	select {
+	case <-d.emptied:
+	case <-ctx.Done():
+	}
 }

@@ -2,7 +2,10 @@
 
 package main
 
-import "net"
+import (
+	"context"
+	"net"
+)
 
 // takeWaiting takes nothing: who waits is reset.
-func takeWaiting(*net.TCPListener, chan<- net.Conn) {}
+func takeWaiting(context.Context, *net.TCPListener, chan<- net.Conn) {}

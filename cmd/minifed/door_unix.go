@@ -3,21 +3,23 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
 	"syscall"
 )
 
-// takeWaiting takes the connections that wait in the queue of a listener, and ends the queue in the same breath: whoever comes
-// between the last one and the end is reset.
-func takeWaiting(listener *net.TCPListener, into chan<- net.Conn) {
+// takeWaiting takes the connections that wait in the queue of a listener, and ends the queue at once. A connection that is
+// established between the last one and the end is reset: where the system can, no handshake begins any more before that, and
+// those that have begun are complete.
+func takeWaiting(ctx context.Context, listener *net.TCPListener, into chan<- net.Conn) {
 	raw, err := listener.SyscallConn()
 	if err != nil {
 		return
 	}
-	_ = raw.Control(func(fd uintptr) { // It fails if the listener is closed: then nobody waits.
-		_ = syscall.Listen(int(fd), 0)                                    // From now on one at a time comes in; others try again.
+	refuseHandshakes(ctx, raw, listener.Addr())
+	_ = raw.Control(func(fd uintptr) { // It fails if the listener is closed: then nothing waits.
 		defer func() { _ = syscall.Shutdown(int(fd), syscall.SHUT_RD) }() // Where that is not possible Close does it.
 		for len(into) < cap(into) {
 			accepted, _, err := syscall.Accept(int(fd))

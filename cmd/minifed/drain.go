@@ -14,18 +14,17 @@ import (
 type farewell struct {
 	// bidden says that the server is leaving: from then on every answer asks for its connection to be closed.
 	bidden atomic.Bool
+	// patience is how long a connection is waited for on which nothing was sent yet: as long as it may take to send a header.
+	patience time.Duration
 
 	mu sync.Mutex
 	// busy are the connections that are not waiting for a further request, with their state; guarded by mu.
 	busy map[net.Conn]http.ConnState
 }
 
-// patience is how long a connection on which nothing was sent yet is waited for.
-const patience = time.Second
-
 // watch makes the server tell its connections farewell. It must be called before the server serves.
 func (f *farewell) watch(server *http.Server) {
-	f.busy = map[net.Conn]http.ConnState{}
+	f.busy, f.patience = map[net.Conn]http.ConnState{}, server.ReadHeaderTimeout
 	server.ConnState = f.note
 	inner := server.Handler
 	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -47,13 +46,14 @@ func (f *farewell) note(connection net.Conn, state http.ConnState) {
 }
 
 // bid lets clients and balancers find out for a while, during which everything is still answered; then stops accepting
-// connections by calling hangUp, and returns when the ones that were accepted have been answered or ctx ends.
-func (f *farewell) bid(ctx context.Context, while time.Duration, hangUp func()) {
+// connections by calling hangUp, which returns when the server has every connection that was accepted; and returns when these have
+// been answered or ctx ends. http.Server.Shutdown must not begin before: it drops the requests of connections that come later.
+func (f *farewell) bid(ctx context.Context, while time.Duration, hangUp func(context.Context)) {
 	f.bidden.Store(true)
 	wait(ctx, while)
-	hangUp()
+	hangUp(ctx)
 	started := time.Now()
-	for ctx.Err() == nil && f.working(time.Since(started) < patience) {
+	for ctx.Err() == nil && f.working(time.Since(started) < f.patience) {
 		wait(ctx, 5*time.Millisecond)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,7 +15,20 @@ import (
 	"testing"
 )
 
+// busy keeps every processor busy with other programs until the test ends.
+func busy(t *testing.T) {
+	t.Helper()
+	for range 2 * runtime.NumCPU() {
+		other := exec.CommandContext(t.Context(), "nice", "-n", "5", "sh", "-c", "while :; do :; done")
+		if err := other.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = other.Process.Kill(); _ = other.Wait() }) // It ends by that.
+	}
+}
+
 func TestAStopUnderLoadFailsNoRequestOfAConnectionThatWasAccepted(t *testing.T) {
+	busy(t)
 	for name, once := range map[string]bool{"on connections that are used again": false, "on a connection for each request": true} {
 		t.Run(name, func(t *testing.T) {
 			running := newStation(t).serve(t, "MINIFED_LISTEN_DRAIN_DELAY=200ms")
@@ -69,7 +84,7 @@ func TestADoorThatWasShutIsNoFailureOfTheServer(t *testing.T) {
 	if err := p.wait(t.Context()); !errors.Is(err, syscall.EINVAL) {
 		t.Errorf("a listener that fails: %v", err)
 	}
-	if err := p.door.shut(); err != nil {
+	if err := p.door.shut(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	p.ended(new(http.Server).Serve(p.door))
@@ -91,7 +106,7 @@ func TestWhoWaitsAtADoorThatIsShutIsLetIn(t *testing.T) {
 		}
 		t.Cleanup(func() { _ = caller.Close() })
 	}
-	if err := door.shut(); err != nil {
+	if err := door.shut(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {
@@ -101,13 +116,19 @@ func TestWhoWaitsAtADoorThatIsShutIsLetIn(t *testing.T) {
 		}
 		_ = connection.Close()
 	}
+	select {
+	case <-door.emptied:
+		t.Error("it is empty before the server was told so")
+	default:
+	}
 	if _, err := door.Accept(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("after that: %v", err)
 	}
+	<-door.emptied
 }
 
 func TestAConnectionThatSendsNothingDoesNotHoldUpTheStopForLong(t *testing.T) {
-	running := newStation(t).serve(t)
+	running := newStation(t).serve(t, "MINIFED_LISTEN_READ_HEADER_TIMEOUT=100ms")
 	caller, err := new(net.Dialer).DialContext(context.Background(), "tcp", strings.TrimPrefix(running.url, "http://"))
 	if err != nil {
 		t.Fatal(err)

@@ -207,7 +207,7 @@ func (p *provider) drain() error {
 	p.health.phase.Store(phaseDraining)
 	ctx, cancel := context.WithTimeout(context.Background(), p.config.Listen.ShutdownTimeout)
 	defer cancel()
-	p.farewell.bid(ctx, p.config.Listen.DrainDelay, func() { _ = p.door.shut() }) // It was open until now.
+	p.farewell.bid(ctx, p.config.Listen.DrainDelay, p.door.empty)
 	err := p.public.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(fmt.Errorf("requests in progress were cut off: %w", err), p.public.Close())
