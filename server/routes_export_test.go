@@ -21,7 +21,8 @@ func (s *Server) JSONRoutes() map[string][]string {
 
 // FormParameters are the parameters that the endpoints of a path read.
 func FormParameters() map[string][]string {
-	doors := slices.Concat(doorMembers().strings, doorMembers().lists, doorMembers().objects)
+	foreign := func(name string) bool { return slices.Contains(foreignMembers(), name) }
+	doors := slices.DeleteFunc(slices.Concat(doorMembers().strings, doorMembers().lists, doorMembers().objects), foreign)
 	return map[string][]string{
 		"body":          bodyOnly(),
 		"doors":         doors,

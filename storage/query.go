@@ -29,9 +29,9 @@ const (
 
 // Query asks for one page of a list.
 type Query struct {
-	Kind      Kind
-	Order     Order
-	Owner     string
+	Kind  Kind
+	Order Order
+	Owner string
 	// Prefix is UTF-8.
 	Prefix    string
 	DueBefore time.Time
