@@ -7,18 +7,7 @@ import (
 	"time"
 
 	"github.com/minifed/minifed/storage"
-	"github.com/minifed/minifed/storage/oauth2"
 )
-
-// returnLink is what a page of a failure offers people to go on with.
-type returnLink struct {
-	// client is the name of the application that led here; empty for none.
-	client string
-	// url begins the same again; empty where only the application can.
-	url string
-	// text is what the link says.
-	text message
-}
 
 const (
 	// againParameter is the parameter of the authorization endpoint that holds a request to begin again with.
@@ -43,7 +32,7 @@ func (e *authorizeEndpoint) offerAgain(r *http.Request, i *interaction) {
 	if !deleted && !e.pushedIsOver(i) {
 		link.url = e.againURL(r, &again)
 	}
-	link.text = say("failure.again")
+	link.text = textBeginAgain
 	callOf(r.Context()).returns = link
 }
 
@@ -87,19 +76,4 @@ func (e *authorizeEndpoint) beginAgain(w http.ResponseWriter, r *http.Request, s
 		return err
 	}
 	return e.goOn(w, r, p.request, nil)
-}
-
-// offerReload lets the page of a failure offer to open the page again whose form was not accepted.
-func offerReload(r *http.Request) {
-	c := callOf(r.Context())
-	issuer, ok := oauth2.IssuerFrom(r.Context())
-	if !ok || c.route == nil {
-		return
-	}
-	to := linksOf(r, issuer)
-	address := to.plain(accountPath)
-	if c.route.answers(http.MethodGet) {
-		address = to.path + "?" + r.URL.RawQuery
-	}
-	c.returns = returnLink{url: address, text: say("failure.reload")}
 }

@@ -292,7 +292,7 @@ func (e *logoutEndpoint) open(r *http.Request) (*logoutRequest, error) {
 
 // offerAgain lets the page of a failure offer to begin a sign-out again.
 func (e *logoutEndpoint) offerAgain(r *http.Request, request *logoutRequest) {
-	link := returnLink{text: say("failure.again")}
+	link := returnLink{text: textBeginAgain}
 	if client, err := e.client(r.Context(), request.Client); err == nil && client != nil {
 		link.client = clientName(*client)
 	}

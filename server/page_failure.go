@@ -39,7 +39,7 @@ func (p *pages) failure(w http.ResponseWriter, r *http.Request, problem *grants.
 		data.Description, _ = problem.Members()["error_description"].(string)
 	}
 	if returns.url != "" {
-		data.Again = &failureLink{returns.text, returns.url}
+		data.Again = &failureLink{say(returns.text), returns.url}
 		data.Next = message{}
 	}
 	shown := page{template: "failure", title: say("failure." + kind), status: problem.Protocol.CodeField, failed: true, data: data}

@@ -122,3 +122,18 @@ func forged() error {
 	problem.Reason = reasonForged
 	return problem
 }
+
+// offerReload lets the page of a failure offer to open the page again whose form was not accepted.
+func offerReload(r *http.Request) {
+	c := callOf(r.Context())
+	issuer, ok := oauth2.IssuerFrom(r.Context())
+	if !ok || c.route == nil {
+		return
+	}
+	to := linksOf(r, issuer)
+	address := to.plain(accountPath)
+	if c.route.answers(http.MethodGet) {
+		address = to.path + "?" + r.URL.RawQuery
+	}
+	c.returns = returnLink{url: address, text: textReload}
+}

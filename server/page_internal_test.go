@@ -78,6 +78,7 @@ func saidKeys(t *testing.T) map[string]bool {
 	find(`\.(?:T|Around) "([^"]+)"`, "pages/*.html")
 	find(`say\("([^"]+)"[,)]`, "*.go")
 	find(`\.T\("([^"]+)"`, "*.go")
+	find(`\btext[A-Z]\w* += "([^"]+)"`, "*.go")
 	for _, key := range invalidTexts() {
 		said[key] = true
 	}
