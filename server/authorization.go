@@ -111,6 +111,14 @@ func authorizationForm(form url.Values) url.Values {
 	return kept
 }
 
+// subjects are the lists of subjects of which the user must have one each.
+func (a *authorization) subjects() [][]string {
+	if a.hint == "" {
+		return a.claims.subjects
+	}
+	return append([][]string{{a.hint}}, a.claims.subjects...)
+}
+
 // formWithoutHint is the request without its id_token_hint, which is long and was read.
 func (a *authorization) formWithoutHint() url.Values {
 	form := url.Values{}
@@ -348,7 +356,7 @@ func (a *authorization) readOpenID(directory storage.Directory) error {
 	}
 	claims, err := parseClaims(a.form.Get("claims"))
 	if err != nil {
-		return refusal(fosite.ErrInvalidRequest, "The parameter claims is not what OpenID Connect Core section 5.5 describes: a JSON object with the members userinfo and id_token, not too long, every name once.")
+		return refusal(fosite.ErrInvalidRequest, "The parameter claims is not what OpenID Connect Core section 5.5 describes: a JSON object with the members userinfo and id_token, not too long, every name once, every claim null or an object whose essential is a boolean and whose value or values have the type of the claim.")
 	}
 	// A client that may not ask for a scope may not ask for its claims one by one.
 	a.claims = claims.within(a.client.GetScopes())

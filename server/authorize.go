@@ -227,8 +227,8 @@ func (e *authorizeEndpoint) wrongSignIn(ctx context.Context, request *authorizat
 	if current == nil {
 		return nil, nil
 	}
-	for _, subject := range []string{request.hint, request.claims.subject} {
-		meant, err := e.codes.means(ctx, request.client, subject, current.user)
+	for _, subjects := range request.subjects() {
+		meant, err := e.codes.means(ctx, request.client, subjects, current.user)
 		if err != nil {
 			return nil, err
 		}

@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/json"
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -28,12 +29,16 @@ func TestOIDCCore_5_5_ClaimsParameters(t *testing.T) {
 	for text, want := range map[string]*requestedClaims{
 		``:   {},
 		`{}`: {},
-		`{"userinfo":null,"id_token":null,"other":[1]}`:                           {},
-		`{"userinfo":{"name":null,"email":{"essential":true}}}`:                   {UserInfo: []string{"email", "name"}},
-		`{"id_token":{"acr":{"essential":true,"values":["1","2"]}}}`:              {acr: []string{"1", "2"}},
-		`{"id_token":{"acr":{"values":["1"]}}}`:                                   {},
-		`{"id_token":{"sub":{"value":"alice"}}}`:                                  {subject: "alice"},
-		`{"id_token":{"unknown":null,"name#ja":null,"phone_number":{"extra":1}}}`: {IDToken: []string{"phone_number"}},
+		`{"userinfo":null,"id_token":null,"other":[1]}`:              {},
+		`{"userinfo":{"name":null,"email":{"essential":true}}}`:      {UserInfo: []string{"email", "name"}},
+		`{"id_token":{"acr":{"essential":true,"values":["1","2"]}}}`: {acr: []string{"1", "2"}},
+		`{"id_token":{"acr":{"values":["1"]}}}`:                      {},
+		`{"id_token":{"sub":{"value":"alice"}}}`:                     {subjects: [][]string{{"alice"}}},
+		`{"id_token":{"sub":{"value":"a","values":["b","c"]}},"userinfo":{"sub":{"values":["d"]},"acr":{"essential":true,"value":"9"}}}`: {subjects: [][]string{{"a", "b", "c"}, {"d"}}},
+		`{"id_token":{"email":{"essential":null,"value":null,"values":null},"sub":null,"acr":{"essential":true}}}`:                       {IDToken: []string{"email"}},
+		`{"userinfo":{"email_verified":{"value":true},"updated_at":{"value":1},"address":{"value":{}},"name":{"value":"x"}}}`:            {UserInfo: []string{"address", "email_verified", "name", "updated_at"}},
+		`{"id_token":{"auth_time":{"essential":true},"nonce":{"value":[1]},"name#ja":{"values":[1,"x",true]}}}`:                          {},
+		`{"id_token":{"unknown":null,"name#ja":null,"phone_number":{"extra":1}}}`:                                                        {IDToken: []string{"phone_number"}},
 		` {"userinfo": {"address": null}} `:                                       {UserInfo: []string{"address"}},
 		`{"userinfo":{"name":null},"userinfo":{}}`:                                nil,
 		`{"userinfo":{"name":null,"name":null}}`:                                  nil,
@@ -43,6 +48,11 @@ func TestOIDCCore_5_5_ClaimsParameters(t *testing.T) {
 		`{"userinfo":{"name":{"essential":"yes"}}}`:                               nil,
 		`{"userinfo":{"name":{"values":"x"}}}`:                                    nil,
 		`{"id_token":{"acr":{"values":[` + strings.Repeat(`"1",`, 16) + `"1"]}}}`: nil,
+		`{"id_token":{"sub":{"value":1}}}`:                                        nil, `{"id_token":{"sub":{"values":["alice",null]}}}`: nil, `{"userinfo":{"sub":{"value":["alice"]}}}`: nil,
+		`{"id_token":{"sub":{"value":""}}}`: nil, `{"id_token":{"acr":{"value":1}}}`: nil, `{"id_token":{"acr":{"essential":"true","value":"1"}}}`: nil,
+		`{"userinfo":{"email":{"values":[]}}}`: nil, `{"userinfo":{"email":{"value":true}}}`: nil, `{"userinfo":{"email":{"values":{"a":"b"}}}}`: nil,
+		`{"userinfo":{"email_verified":{"value":"true"}}}`: nil, `{"userinfo":{"updated_at":{"value":"1"}}}`: nil, `{"userinfo":{"address":{"value":"x"}}}`: nil,
+		`{"userinfo":{"name":{"essential":1}}}`: nil, `{"userinfo":{"name":[]}}`: nil, `{"userinfo":{"name":false}}`: nil, `{"userinfo":true}`: nil, `{"id_token":"email"}`: nil,
 		`[]`: nil, `null`: nil, `"x"`: nil, `{`: nil, `{}{}`: nil, `{} x`: nil, deep: nil,
 		`{"x":"` + strings.Repeat("x", maxClaims) + `"}`: nil,
 	} {
@@ -51,7 +61,7 @@ func TestOIDCCore_5_5_ClaimsParameters(t *testing.T) {
 		case want == nil && !errors.Is(err, errClaims):
 			t.Errorf("%.60s: got %v, %v", text, got, err)
 		case want != nil && (err != nil || !slices.Equal(got.UserInfo, want.UserInfo) || !slices.Equal(got.IDToken, want.IDToken) ||
-			got.subject != want.subject || !slices.Equal(got.acr, want.acr)):
+			!reflect.DeepEqual(got.subjects, want.subjects) || !slices.Equal(got.acr, want.acr)):
 			t.Errorf("%.60s: got %+v, %v", text, got, err)
 		}
 	}

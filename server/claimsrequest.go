@@ -15,8 +15,11 @@ type requestedClaims struct {
 	// UserInfo and IDToken are the claims that are wanted there, sorted.
 	UserInfo []string
 	IDToken  []string
-	// subject is the "sub" that the ID token must have; empty for any.
-	subject string
+	// userInfoValues and idTokenValues are the values that claims are restricted to.
+	userInfoValues claimValues
+	idTokenValues  claimValues
+	// subjects are the lists of "sub" of which the user must have one each, one list for ID token and UserInfo each.
+	subjects [][]string
 	// acr are the authentication context classes of which one is essential; empty for any.
 	acr []string
 }
@@ -27,13 +30,6 @@ const (
 	// maxClaimValues bounds how many values a claim may be restricted to.
 	maxClaimValues = 16
 )
-
-// claimWish is what is said of one claim (§5.5.1).
-type claimWish struct {
-	Essential bool              `json:"essential"`
-	Value     json.RawMessage   `json:"value"`
-	Values    []json.RawMessage `json:"values"`
-}
 
 // errClaims says that a claims parameter is too long, or not what the specification describes.
 var errClaims = errors.New("server: malformed claims parameter")
@@ -53,49 +49,30 @@ func parseClaims(text string) (requestedClaims, error) {
 	if json.Unmarshal([]byte(text), &members) != nil {
 		return requestedClaims{}, errClaims
 	}
-	wanted, err := parseWishes(members.IDToken)
+	idToken, err := parseWishes(members.IDToken)
 	if err != nil {
 		return requestedClaims{}, err
 	}
-	if _, err := parseWishes(members.UserInfo); err != nil {
+	userInfo, err := parseWishes(members.UserInfo)
+	if err != nil {
 		return requestedClaims{}, err
 	}
-	claims := requestedClaims{UserInfo: knownClaims(members.UserInfo), IDToken: knownClaims(members.IDToken)}
-	if subjects := wanted["sub"].texts(); len(subjects) > 0 {
-		claims.subject = subjects[0]
+	claims := requestedClaims{
+		UserInfo: knownClaims(members.UserInfo), IDToken: knownClaims(members.IDToken),
+		userInfoValues: valuesOf(userInfo), idTokenValues: valuesOf(idToken),
 	}
-	if acr := wanted["acr"]; acr.Essential {
+	for _, wishes := range []map[string]claimWish{idToken, userInfo} {
+		if subjects := wishes["sub"].texts(); len(subjects) > 0 {
+			claims.subjects = append(claims.subjects, subjects)
+		}
+	}
+	if acr := idToken["acr"]; acr.essential {
 		claims.acr = acr.texts()
 	}
 	return claims, nil
 }
 
 func isObject(text string) bool { return bytes.HasPrefix(bytes.TrimSpace([]byte(text)), []byte("{")) }
-
-// parseWishes reads what is said of each claim: null, or an object.
-func parseWishes(members map[string]json.RawMessage) (map[string]claimWish, error) {
-	wishes := make(map[string]claimWish, len(members))
-	for name, raw := range members {
-		var wish claimWish
-		if !isNull(raw) && !isObject(string(raw)) || json.Unmarshal(raw, &wish) != nil || len(wish.Values) > maxClaimValues {
-			return nil, errClaims
-		}
-		wishes[name] = wish
-	}
-	return wishes, nil
-}
-
-// texts are the values that are strings.
-func (w claimWish) texts() []string {
-	var texts []string
-	for _, raw := range append([]json.RawMessage{w.Value}, w.Values...) {
-		var text string
-		if len(raw) > 0 && json.Unmarshal(raw, &text) == nil && text != "" {
-			texts = append(texts, text)
-		}
-	}
-	return texts
-}
 
 // knownClaims are those about the user that this server has; others are ignored (§5.5).
 func knownClaims(members map[string]json.RawMessage) []string {
@@ -118,6 +95,13 @@ func (c requestedClaims) within(scopes []string) requestedClaims {
 		return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !slices.Contains(scopes, scopeOfClaim(name)) })
 	}
 	c.UserInfo, c.IDToken = covered(c.UserInfo), covered(c.IDToken)
+	return c
+}
+
+// matching leaves out the claims that have another value than the request names.
+func (c requestedClaims) matching(user storage.User) requestedClaims {
+	c.UserInfo = c.userInfoValues.met(c.UserInfo, user)
+	c.IDToken = c.idTokenValues.met(c.IDToken, user)
 	return c
 }
 

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -34,11 +35,11 @@ func (c codes) issue(ctx context.Context, a *authorization, i *interaction, curr
 		return "", err
 	}
 	// 2. What it is about.
-	claims, err := a.claims.within(allowed).encode()
+	session, user := current.Record, current.user
+	claims, err := c.claims(ctx, a, user, allowed)
 	if err != nil {
 		return "", fmt.Errorf("server: claims: %w", err)
 	}
-	session, user := current.Record, current.user
 	sid, err := c.subjects.session(ctx, a.client.Record(), session.ID)
 	if err != nil {
 		return "", fmt.Errorf("server: sid: %w", err)
@@ -59,6 +60,16 @@ func (c codes) issue(ctx context.Context, a *authorization, i *interaction, curr
 		return c.sameCode(ctx, a, draft, scopes)
 	}
 	return code, err
+}
+
+// claims returns what the grant keeps of the claims parameter: the names of the claims that are allowed and have a value that the
+// request names. The values are not kept.
+func (c codes) claims(ctx context.Context, a *authorization, user storage.User, allowed []string) (json.RawMessage, error) {
+	subject, err := c.subjects.of(ctx, a.client, user.ID)
+	if err != nil {
+		return nil, err
+	}
+	return a.claims.within(allowed).matching(withPlaceholder(user, a.client.Record(), subject)).encode()
 }
 
 func (c codes) draftCode(ctx context.Context, a *authorization, draft storage.Grant, scopes []string) (string, error) {
@@ -175,18 +186,15 @@ func (c codes) rememberedUntil(a *authorization, i *interaction) time.Time {
 	}
 }
 
-// means reports whether a client that names subject means that user: one who was merged into the user counts as the user. An
-// empty subject means anybody.
-func (c codes) means(ctx context.Context, client *oauth2.Client, subject string, user storage.User) (bool, error) {
-	if subject == "" {
-		return true, nil
-	}
+// means reports whether one of the subjects that a client names is that user. A user who was merged into the user counts as the
+// user.
+func (c codes) means(ctx context.Context, client *oauth2.Client, subjects []string, user storage.User) (bool, error) {
 	for _, id := range append([]string{user.ID}, user.Aliases...) {
 		known, err := c.subjects.of(ctx, client, id)
 		if err != nil {
 			return false, fmt.Errorf("server: subject: %w", err)
 		}
-		if known == subject {
+		if slices.Contains(subjects, known) {
 			return true, nil
 		}
 	}

@@ -317,6 +317,45 @@ func TestOIDCCore_5_5_TheClaimsParameter(t *testing.T) {
 	}
 }
 
+// TestOIDCCore_5_5_1_ValuesOfClaims asks for claims with certain values: a claim with another one is left out, and the grant
+// keeps none of the values.
+func TestOIDCCore_5_5_1_ValuesOfClaims(t *testing.T) {
+	w := newSite(t)
+	a := w.newBrowser().flow("web", "claims", `{
+		"userinfo": {"nickname": {"values": ["x", "alice"]}, "name": {"essential": true, "value": "Name of bob"}, "phone_number_verified": {"value": true}},
+		"id_token": {"email": {"value": "bob@example.com"}, "name": {"value": "Name of alice"}, "email_verified": {"value": false, "values": [true]}, "sub": {"values": ["bob", "alice"]}}
+	}`)
+	if info := w.userinfo(a.text("access_token")); !reflect.DeepEqual(info.body, map[string]any{"sub": "alice", "nickname": "alice", "phone_number_verified": true}) {
+		t.Errorf("UserInfo is %s", info.raw)
+	}
+	if all := claims(t, a.text("id_token")); all["email"] != nil || all["name"] != "Name of alice" || all["email_verified"] != true {
+		t.Errorf("ID token is %v", all)
+	}
+	kept := string(list[storage.Grant](w)[0].Claims)
+	if kept != `{"userinfo":{"nickname":null,"phone_number_verified":null},"id_token":{"email_verified":null,"name":null}}` {
+		t.Errorf("the grant keeps %s", kept)
+	}
+	// The scope is asked for beside the claim: it is answered whatever the claim's value.
+	scoped := w.newBrowser().flow("web", "scope", "openid email", "claims", `{"userinfo":{"email":{"value":"bob@example.com"}}}`)
+	if info := w.userinfo(scoped.text("access_token")); info.text("email") != "alice@example.com" {
+		t.Errorf("UserInfo is %s", info.raw)
+	}
+	// No mode of the answer gives a user whom neither list names.
+	for _, wish := range []string{
+		`{"userinfo":{"sub":{"values":["bob","carol"]}}}`, `{"id_token":{"sub":{"values":["alice"]}},"userinfo":{"sub":{"value":"bob"}}}`,
+	} {
+		b := w.newBrowser()
+		b.flow("web")
+		b.get(w.authorizeURL("web", "prompt", "none", "claims", wish))
+		b.wantError(t, "login_required", "state-1")
+	}
+	for _, wish := range []string{`{"userinfo":{"sub":{"value":7}}}`, `{"id_token":{"email":{"essential":"yes"}}}`, `{"id_token":{"email":{"values":"x"}}}`} {
+		b := w.newBrowser()
+		b.get(w.authorizeURL("web", "claims", wish))
+		b.wantError(t, "invalid_request", "state-1")
+	}
+}
+
 // TestAClientOfOthersSignsIn runs go-oidc and x/oauth2 against the provider, from discovery to refresh.
 func TestAClientOfOthersSignsIn(t *testing.T) {
 	w := newSite(t)
@@ -356,7 +395,7 @@ func TestAClientOfOthersSignsIn(t *testing.T) {
 
 func TestAGrantKeepsWhatWasGrantedAndNoMore(t *testing.T) {
 	w := newSite(t)
-	w.newBrowser().flow("web", "claims", `{"userinfo":{"email":{"essential":true,"value":"x@example.com"}}}`)
+	w.newBrowser().flow("web", "claims", `{"userinfo":{"email":{"essential":true,"value":"alice@example.com"}}}`)
 	grant := list[storage.Grant](w)[0]
 	var kept map[string]any
 	check(t, json.Unmarshal(grant.Claims, &kept))
