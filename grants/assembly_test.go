@@ -109,6 +109,45 @@ func TestMisassembledFactorySaysWhichInterfaceIsMissing(t *testing.T) {
 	}
 }
 
+func TestCheck_NamesWhatTheWiringLacks(t *testing.T) {
+	type accessOnly struct{ oauth2.AccessTokenStorage }
+	s := newServer(t)
+	without := func(change func(*grants.MiniProgramConfig)) grants.MiniProgramConfig {
+		changed := s.grant
+		change(&changed)
+		return changed
+	}
+	tests := []struct {
+		name              string
+		config            grants.MiniProgramConfig
+		storage, strategy any
+		session           fosite.Session
+		want              string
+	}{
+		{"nothing", s.grant, s.memory, s.strategy, openid.NewDefaultSession(), ""},
+		{"exchanger", without(func(c *grants.MiniProgramConfig) { c.Exchanger = nil }), s.memory, s.strategy, openid.NewDefaultSession(), "Exchanger"},
+		{"resolver", without(func(c *grants.MiniProgramConfig) { c.Resolver = nil }), s.memory, s.strategy, openid.NewDefaultSession(), "Resolver"},
+		{"refresh tokens", s.grant, accessOnly{}, s.strategy, openid.NewDefaultSession(), "oauth2.RefreshTokenStorage"},
+		{"ID tokens", s.grant, s.memory, compose.NewOAuth2HMACStrategy(s.config), openid.NewDefaultSession(), "openid.OpenIDConnectTokenStrategy"},
+		{"subject", s.grant, s.memory, s.strategy, bare{}, "SetSubject"},
+		{"ID token claims", s.grant, s.memory, s.strategy, new(oauth2.JWTSession), "openid.Session"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := tt.config.Check(tt.storage, tt.strategy, tt.session)
+			if tt.want == "" {
+				if err != nil {
+					t.Errorf("complete wiring: %v", err)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want an error that names %s", err, tt.want)
+			}
+		})
+	}
+}
+
 func TestHandlerLeavesOtherGrantsAlone(t *testing.T) {
 	s := newServer(t)
 	handler := grants.NewMiniProgramFactory(s.grant)(s.config, s.memory, s.strategy).(fosite.TokenEndpointHandler)

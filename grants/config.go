@@ -18,7 +18,7 @@ type MiniProgramConfig struct {
 	// Exchanger proves codes at WeChat.
 	Exchanger CodeExchanger
 
-	// Resolver names the subject of the tokens. When it is a Repeater too, it is asked for the answer already given
+	// Resolver names the subject of the tokens. When it is a ReplayResolver too, it is asked for the answer already given
 	// before a code is spent, and requests of this process that carry the same code share one WeChat call.
 	Resolver SubjectResolver
 
@@ -35,12 +35,12 @@ type MiniProgramConfig struct {
 	// and once from the first token to the commit. Zero means 10 s.
 	Timeout time.Duration
 
-	// RepeatWait bounds how long a request whose code WeChat calls used waits for the request that used it. It should be
-	// the total timeout of the Exchanger. Zero means 5 s. It has no effect without a Repeater.
-	RepeatWait time.Duration
+	// ReplayWait bounds how long a request whose code WeChat calls used waits for the request that used it. It should be
+	// the total timeout of the Exchanger. Zero means 5 s. It has no effect without a ReplayResolver.
+	ReplayWait time.Duration
 
 	// SingleProcess says that no other process makes grants in this store. A code that WeChat calls used, and that this
-	// process did not spend within RepeatWait, is then refused at once: no grant can come of it. Another backend of the
+	// process did not spend within ReplayWait, is then refused at once: no grant can come of it. Another backend of the
 	// same mini-program has used it.
 	SingleProcess bool
 
@@ -50,7 +50,7 @@ type MiniProgramConfig struct {
 
 const (
 	defaultTimeout    = 10 * time.Second
-	defaultRepeatWait = 5 * time.Second
+	defaultReplayWait = 5 * time.Second
 )
 
 // NewMiniProgramFactory returns the factory of the grant, for compose.Compose or for a server's own loop over factories.
@@ -62,8 +62,8 @@ const (
 // at_hash of ID tokens is right for every signing algorithm; a session whose IDTokenHeaders tell "alg" saves a second
 // signature where that is not one with SHA-256.
 //
-// A factory cannot return an error. When something is missing, the handler it returns answers every token exchange with
-// server_error and names what is missing in the error's debug text, and every other grant works on.
+// A factory cannot return an error: call [MiniProgramConfig.Check] with the same values when the server starts. A handler that
+// lacks something returns server_error for every token exchange, with the reason in the error's debug text; other grants work.
 func NewMiniProgramFactory(cfg MiniProgramConfig) compose.Factory {
 	return func(config fosite.Configurator, storage, strategy any) any {
 		h := &MiniProgramHandler{
@@ -72,7 +72,7 @@ func NewMiniProgramFactory(cfg MiniProgramConfig) compose.Factory {
 			defaultScopes:   cfg.DefaultScopes,
 			defaultAudience: cfg.DefaultAudience,
 			timeout:         cmp.Or(cfg.Timeout, defaultTimeout),
-			repeatWait:      cmp.Or(cfg.RepeatWait, defaultRepeatWait),
+			replayWait:      cmp.Or(cfg.ReplayWait, defaultReplayWait),
 			singleProcess:   cfg.SingleProcess,
 			now:             cfg.Now,
 			config:          config,
@@ -82,13 +82,25 @@ func NewMiniProgramFactory(cfg MiniProgramConfig) compose.Factory {
 		if h.now == nil {
 			h.now = time.Now
 		}
-		h.repeater, _ = cfg.Resolver.(Repeater)
+		h.replays, _ = cfg.Resolver.(ReplayResolver)
 		h.fault = h.assemble(storage, strategy)
 		return h
 	}
 }
 
-// assemble takes from storage and strategy what the grant needs, and says what they lack.
+// Check returns what is missing for the grant to work, or nil: a field of the configuration, an interface of the storage or the
+// strategy, or a method of the session. A server calls it at the start, with the values that it gives to compose.Compose and
+// with a session as it gives it to NewAccessRequest, so that a fault of the wiring is no error of the first request.
+func (cfg MiniProgramConfig) Check(storage, strategy any, session fosite.Session) error {
+	h := &MiniProgramHandler{exchanger: cfg.Exchanger, resolver: cfg.Resolver}
+	if err := h.assemble(storage, strategy); err != nil {
+		return err
+	}
+	_, err := sessionFor(session, Exchange{Scopes: []string{"openid"}})
+	return err
+}
+
+// assemble takes the interfaces that the grant uses from storage and strategy. Its error names the first that is missing.
 func (h *MiniProgramHandler) assemble(storage, strategy any) error {
 	var ok bool
 	if h.exchanger == nil {

@@ -44,12 +44,12 @@ type SubjectResolver interface {
 	ResolveSubject(ctx context.Context, request Exchange, session wechat.Session) (Subject, error)
 }
 
-// Repeater is what a SubjectResolver may be besides: it knows the answers already given, so that a client which repeats a
+// ReplayResolver is what a SubjectResolver may be besides: it knows the answers already given, so that a client which repeats a
 // request whose answer was lost gets its tokens although the code is spent.
-type Repeater interface {
-	// RepeatSubject is asked before the code is spent, and again while another request spends it. It returns false when
+type ReplayResolver interface {
+	// ResolveReplay is asked before the code is spent, and again while another request spends it. It returns false when
 	// no grant was made from this code yet, and a protocol error when one was but this request may not have it.
-	RepeatSubject(ctx context.Context, request Exchange) (Subject, bool, error)
+	ResolveReplay(ctx context.Context, request Exchange) (Subject, bool, error)
 }
 
 // Subject is whom the tokens speak about, and what they say besides.

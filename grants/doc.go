@@ -8,7 +8,7 @@
 //
 // Compose it like fosite's own factories with [NewMiniProgramFactory]. A server brings two small interfaces: a
 // [CodeExchanger], which proves the code at WeChat, and a [SubjectResolver], which says who that WeChat user is here. A
-// resolver that is a [Repeater] besides lets a client repeat a request whose answer was lost, although WeChat accepts a
+// resolver that is a [ReplayResolver] besides lets a client repeat a request whose answer was lost, although WeChat accepts a
 // code only once. The client authenticates as it does everywhere else, and it must be confidential: the caller is the
 // mini-program's backend, never the mini-program itself.
 //

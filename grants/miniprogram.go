@@ -18,11 +18,11 @@ import (
 type MiniProgramHandler struct {
 	exchanger       CodeExchanger
 	resolver        SubjectResolver
-	repeater        Repeater // nil unless the resolver is one
+	replays         ReplayResolver // nil unless the resolver is one
 	defaultScopes   func(context.Context, fosite.Client) []string
 	defaultAudience func(context.Context, fosite.Client) []string
 	timeout         time.Duration
-	repeatWait      time.Duration
+	replayWait      time.Duration
 	singleProcess   bool
 	now             func() time.Time
 

@@ -10,12 +10,12 @@ import (
 )
 
 // subject says who the user is: whom this code named before, or whom WeChat names now. Requests that carry the same code at
-// the same time share one WeChat call when there is a Repeater, which then gives all of them the one answer.
+// the same time share one WeChat call when there is a ReplayResolver, which then gives all of them the one answer.
 func (h *MiniProgramHandler) subject(ctx context.Context, exchange Exchange) (Subject, error) {
 	if err := ctx.Err(); err != nil {
 		return Subject{}, Retry(err) // Nobody waits any more, and the code is still good.
 	}
-	if h.repeater == nil {
+	if h.replays == nil {
 		return h.prove(ctx, exchange)
 	}
 	subject, found, err := h.repeat(ctx, exchange)
@@ -59,7 +59,7 @@ func (h *MiniProgramHandler) prove(ctx context.Context, exchange Exchange) (Subj
 	ctx, cancel := h.detached(ctx)
 	defer cancel()
 	session, err := h.exchanger.ExchangeCode(ctx, exchange.Client, exchange.Code)
-	if errors.Is(err, wechat.ErrCodeUsed) && h.repeater != nil {
+	if errors.Is(err, wechat.ErrCodeUsed) && h.replays != nil {
 		return h.afterUse(ctx, exchange, err)
 	}
 	if err != nil {
@@ -78,7 +78,7 @@ func (h *MiniProgramHandler) prove(ctx context.Context, exchange Exchange) (Subj
 // afterUse waits for the grant of a code that WeChat calls used, unless only this process could make it and did not spend the
 // code.
 func (h *MiniProgramHandler) afterUse(ctx context.Context, exchange Exchange, cause error) (Subject, error) {
-	if h.singleProcess && !h.spent.within(h.key(ctx, exchange), h.now(), h.repeatWait) {
+	if h.singleProcess && !h.spent.within(h.key(ctx, exchange), h.now(), h.replayWait) {
 		subject, found, err := h.repeat(ctx, exchange)
 		if found || err != nil {
 			return subject, err
@@ -103,7 +103,7 @@ func (h *MiniProgramHandler) await(ctx context.Context, exchange Exchange, cause
 		if found || err != nil {
 			return subject, err
 		}
-		if pause = min(pause, h.repeatWait-waited); pause <= 0 {
+		if pause = min(pause, h.replayWait-waited); pause <= 0 {
 			return Subject{}, lost
 		}
 		select {
@@ -115,7 +115,7 @@ func (h *MiniProgramHandler) await(ctx context.Context, exchange Exchange, cause
 }
 
 func (h *MiniProgramHandler) repeat(ctx context.Context, exchange Exchange) (Subject, bool, error) {
-	subject, found, err := h.repeater.RepeatSubject(ctx, exchange)
+	subject, found, err := h.replays.ResolveReplay(ctx, exchange)
 	if err != nil {
 		return Subject{}, false, protocolError(err)
 	}

@@ -55,7 +55,7 @@ func (l *ledger) ResolveSubject(ctx context.Context, x grants.Exchange, session 
 	return subject, err
 }
 
-func (l *ledger) RepeatSubject(_ context.Context, x grants.Exchange) (grants.Subject, bool, error) {
+func (l *ledger) ResolveReplay(_ context.Context, x grants.Exchange) (grants.Subject, bool, error) {
 	l.asks.Add(1)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -136,7 +136,7 @@ func (derived) GenerateRefreshToken(_ context.Context, request fosite.Requester)
 	return "rt-" + request.GetID(), "sig-" + request.GetID(), nil
 }
 
-// repeatable is a server whose resolver is a Repeater.
+// repeatable is a server whose resolver is a ReplayResolver.
 type repeatable struct {
 	*server
 	ledger *ledger
@@ -384,7 +384,7 @@ func TestCodeUsedByAnotherInstanceIsWaitedFor(t *testing.T) {
 func TestCodeUsedForNothingNeedsANewCodeAfterTheWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, wait := range []time.Duration{0, 700 * time.Millisecond} {
-			r := newRepeatable(t, func(s *server) { s.grant.RepeatWait = wait })
+			r := newRepeatable(t, func(s *server) { s.grant.ReplayWait = wait })
 			r.wechat.spent["good"] = true
 			start := time.Now()
 			got := r.post(t, t.Context(), exchange("good"))

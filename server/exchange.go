@@ -15,8 +15,8 @@ import (
 type exchange struct {
 	Exchanger grants.CodeExchanger
 	Resolver  grants.SubjectResolver
-	// Timeout bounds the work of one request, RepeatWait the wait for the grant of a code that another instance exchanges.
-	Timeout, RepeatWait time.Duration
+	// Timeout bounds the work of one request, ReplayWait the wait for the grant of a code that another instance exchanges.
+	Timeout, ReplayWait time.Duration
 	// SingleProcess says that there is no other instance.
 	SingleProcess bool
 	Now           func() time.Time
@@ -42,7 +42,7 @@ func (e exchange) factory() compose.Factory {
 			return known.DefaultAudience()
 		},
 		Timeout:       e.Timeout,
-		RepeatWait:    e.RepeatWait,
+		ReplayWait:    e.ReplayWait,
 		SingleProcess: e.SingleProcess,
 		Now:           e.Now,
 	})

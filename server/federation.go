@@ -37,7 +37,7 @@ type federation struct {
 var (
 	_ grants.CodeExchanger   = (*federation)(nil)
 	_ grants.SubjectResolver = (*federation)(nil)
-	_ grants.Repeater        = (*federation)(nil)
+	_ grants.ReplayResolver  = (*federation)(nil)
 )
 
 // amrMiniProgram is the authentication method of a mini-program login ("amr", RFC 8176).
@@ -110,8 +110,8 @@ func federated(client fosite.Client) (storage.Client, error) {
 	return record, nil
 }
 
-// RepeatSubject implements grants.Repeater.
-func (f *federation) RepeatSubject(ctx context.Context, request grants.Exchange) (grants.Subject, bool, error) {
+// ResolveReplay implements grants.ReplayResolver.
+func (f *federation) ResolveReplay(ctx context.Context, request grants.Exchange) (grants.Subject, bool, error) {
 	client, ok := request.Client.(*oauth2.Client)
 	if !ok {
 		return grants.Subject{}, false, fmt.Errorf("server: client is %T", request.Client)

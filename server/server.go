@@ -132,7 +132,7 @@ func (s *Server) newGrants(p *parts) (*fosite.Fosite, *dispatcher, error) {
 	configuration.AuthorizeEndpointHandlers = fosite.AuthorizeEndpointHandlers{codeFlow}
 	return newProvider(configuration, s.store, strategy, grantFactories{
 		grants.GrantType: {exchange{
-			Exchanger: users, Resolver: users, Timeout: c.RequestTimeout, RepeatWait: c.WeChatTimeout, SingleProcess: c.SingleProcess, Now: c.TokenNow,
+			Exchanger: users, Resolver: users, Timeout: c.RequestTimeout, ReplayWait: c.WeChatTimeout, SingleProcess: c.SingleProcess, Now: c.TokenNow,
 		}.factory()},
 		string(fosite.GrantTypeAuthorizationCode): {codeFlow.factory},
 		string(fosite.GrantTypeRefreshToken):      {refreshFactory(s.store, strategy)},
