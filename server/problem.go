@@ -60,6 +60,9 @@ func registered(protocol *fosite.RFC6749Error, err error) *fosite.RFC6749Error {
 	if errors.Is(err, oauth2.ErrSessionOver) && protocol.CodeField != http.StatusUnauthorized {
 		return as(fosite.ErrInvalidGrant, "The session that this code or refresh token belongs to has ended: the user signed out, or has not used it for too long, or signed in too long ago. The user has to sign in again.", err)
 	}
+	if errors.Is(err, oauth2.ErrOtherIssuer) && protocol.CodeField != http.StatusUnauthorized {
+		return as(fosite.ErrInvalidGrant, "The issuer has changed since this code or refresh token was issued. The user has to sign in again.", err)
+	}
 	if lostRace(err) && protocol.CodeField != http.StatusUnauthorized {
 		return as(fosite.ErrInvalidGrant, "The code or token was used already, or is not valid any more.", err)
 	}

@@ -75,6 +75,9 @@ func (h *RefreshTokenGrant) HandleTokenEndpointRequest(ctx context.Context, requ
 	}
 	targets := slices.Concat([]string(request.GetRequestedAudience()), form["resource"])
 	audience, err := narrow(targets, granted.GetGrantedAudience(), client.GetAudience())
+	if err == nil && len(audience) == 0 && len(targets) == 0 {
+		return refreshError(fmt.Errorf("%w: %w", oauth2.ErrNoGrant, errNoAudience))
+	}
 	if err != nil || len(audience) == 0 {
 		return ungrantedTarget().WithWrap(err)
 	}
@@ -108,7 +111,11 @@ func refreshedScopes(named []string, granted fosite.Requester, allowed []string)
 	return kept, nil
 }
 
-var errNotGranted = errors.New("server: more than was granted")
+var (
+	errNotGranted = errors.New("server: more than was granted")
+	// errNoAudience says that the client may have none of the granted resources today. A grant of another issuer is such a one.
+	errNoAudience = errors.New("server: no granted resource is allowed any more")
+)
 
 // narrow returns what is granted and still allowed, or of that what is asked for, if anything is.
 func narrow(asked, granted, allowed []string) ([]string, error) {
@@ -205,6 +212,8 @@ func refreshError(err error) error {
 		return fosite.ErrTemporarilyUnavailable.WithWrap(err).WithHint("Repeat the same request in a few seconds.")
 	case errors.Is(err, fosite.ErrInactiveToken):
 		return fosite.ErrInvalidGrant.WithWrap(err).WithHint("The refresh token was used before. All tokens of its grant are revoked.")
+	case errors.Is(err, errNoAudience):
+		return fosite.ErrInvalidGrant.WithWrap(err).WithHint("The issuer or the resources of the client have changed since the refresh token was issued. The user has to sign in again.")
 	case errors.Is(err, oauth2.ErrSessionOver):
 		return fosite.ErrInvalidGrant.WithWrap(err).WithHint("The session that the refresh token belongs to has ended. The user has to sign in again.")
 	case errors.Is(err, oauth2.ErrNoGrant):

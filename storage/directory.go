@@ -10,6 +10,9 @@ type Directory struct {
 	// Issuer is the directory's own https origin; empty for {public}/d/{id}, or the public URL itself for the default directory.
 	Issuer   string `json:"issuer,omitempty"`
 	Disabled bool   `json:"disabled,omitempty"`
+	// FormerIssuer is Issuer before it changed last, at IssuerChangedAt.
+	FormerIssuer    string    `json:"former_issuer,omitempty"`
+	IssuerChangedAt time.Time `json:"issuer_changed_at,omitzero"`
 
 	Branding  Branding  `json:"branding,omitzero"`
 	Policy    Policy    `json:"policy,omitzero"`

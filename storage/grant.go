@@ -33,9 +33,11 @@ type Grant struct {
 	ID     string `json:"id"`
 	Client string `json:"client"`
 	// Incarnation is that of the client: a grant is dead under another one.
-	Incarnation string     `json:"incarnation,omitempty"`
-	User        string     `json:"user,omitempty"`
-	State       GrantState `json:"state"`
+	Incarnation string `json:"incarnation,omitempty"`
+	// Issuer is the issuer identifier that the grant was made under: it is dead under another one. Absent is any.
+	Issuer string     `json:"issuer,omitempty"`
+	User   string     `json:"user,omitempty"`
+	State  GrantState `json:"state"`
 	// GrantType is the OAuth grant type that made the grant.
 	GrantType string `json:"grant_type"`
 	// SecretGeneration is the generation of token secrets that every handle of this grant uses, for life.

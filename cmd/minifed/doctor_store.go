@@ -156,7 +156,9 @@ func (e *examination) checkRecords(ctx context.Context, opened *deployment) {
 		e.fail("directories", explain(err), "look at the store")
 		return
 	}
+	e.checkServed(ctx, opened)
 	for _, directory := range directories {
+		e.checkIssuer(directory)
 		e.checkKeys(ctx, opened, directory)
 		e.checkCandidates(ctx, opened, directory)
 		clients, _, err := collect(everything, func(page admin.Page) ([]storage.Client, string, error) {

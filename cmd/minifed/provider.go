@@ -101,6 +101,9 @@ func (p *provider) build(ctx context.Context, c *console, registry prometheus.Re
 	if p.firstStart, err = p.deployment.admin.EnsureDirectory(ctx, storage.Directory{ID: id, Name: id}); err != nil {
 		return nil, err
 	}
+	if err := recordServed(ctx, p.deployment, p.logger); err != nil {
+		return nil, err
+	}
 	if err := errors.Join(p.ring.Load(ctx), p.secrets.Load(ctx), server.MeasureKeys(p.ring, registry, c.now)); err != nil {
 		return nil, err
 	}

@@ -83,6 +83,10 @@ func (s *Service) UpdateDirectory(ctx context.Context, id, revision string, chan
 		before := *directory
 		change(directory)
 		directory.ID, directory.CreatedAt, directory.Disabled = before.ID, before.CreatedAt, before.Disabled
+		directory.FormerIssuer, directory.IssuerChangedAt = before.FormerIssuer, before.IssuerChangedAt
+		if directory.Issuer != before.Issuer {
+			directory.FormerIssuer, directory.IssuerChangedAt = before.Issuer, directory.UpdatedAt
+		}
 		if err := drawLogo("branding.logo", before.Branding.Logo, &directory.Branding.Logo); err != nil {
 			return err
 		}

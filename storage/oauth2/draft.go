@@ -86,7 +86,7 @@ func (s *Store) Draft(ctx context.Context, g storage.Grant) error {
 		return fmt.Errorf("oauth2: draft: %w", storage.ErrExists)
 	}
 	next := copyGrant(&g)
-	next.Directory = r.directory()
+	next.Directory, next.Issuer = r.directory(), r.issuer.URL
 	if next.CreatedAt.IsZero() {
 		next.CreatedAt = s.now()
 	}

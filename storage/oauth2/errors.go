@@ -15,6 +15,8 @@ var (
 	ErrUserDisabled = errors.New("oauth2: user is disabled")
 	// ErrOtherClient comes with ErrNoGrant when a grant is another client's: nothing changed.
 	ErrOtherClient = errors.New("oauth2: grant of another client")
+	// ErrOtherIssuer comes with ErrNoGrant when the issuer has another identifier than when the grant was made.
+	ErrOtherIssuer = errors.New("oauth2: grant of another issuer")
 	// ErrSessionOver comes with ErrNoGrant when the browser session that a grant ends with is over: the user has to sign in again.
 	ErrSessionOver = errors.New("oauth2: session is over")
 	// ErrRepeatDiffers says that a request was answered before which asked for something else.

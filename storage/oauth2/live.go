@@ -42,6 +42,13 @@ func (s *Store) Live(ctx context.Context, grantID string) (*Live, error) {
 
 // alive checks everything but the state of the grant itself.
 func (s *Store) alive(ctx context.Context, g *storage.Grant) (*Live, error) {
+	r, err := requestFrom(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if g.Issuer != "" && g.Issuer != r.issuer.URL {
+		return nil, fmt.Errorf("%w: %w", ErrNoGrant, ErrOtherIssuer)
+	}
 	// 1. The client, from memory.
 	client, err := s.client(ctx, g.Client)
 	if errors.Is(err, storage.ErrNotFound) {
