@@ -99,10 +99,8 @@ func (accessTokens) ValidateAccessToken(context.Context, fosite.Requester, strin
 	return errors.New("server: fosite validates no access tokens")
 }
 
-var (
-	// errAccessToken says that what was shown is not a valid access token of this issuer.
-	errAccessToken = errors.New("server: not a valid access token")
-)
+// errAccessToken says that what was shown is not a valid access token of this issuer.
+var errAccessToken = errors.New("server: not a valid access token")
 
 // verify returns the claims of an access token that this issuer signed and that has not expired (RFC 9068 §4). Whether its
 // grant stands, and whom it is for, is the caller's to ask. Anything else is errAccessToken.

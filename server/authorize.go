@@ -301,6 +301,7 @@ func (e *authorizeEndpoint) ask(
 	i.Step = next
 	path := loginPath
 	switch next {
+	case stepLogin, stepAccount:
 	case stepRegister:
 		path = registerPath
 	case stepConsent:

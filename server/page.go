@@ -183,14 +183,14 @@ func (p *pages) view(w http.ResponseWriter, r *http.Request, shown page) (*view,
 func (v *view) Token() (string, error) { return v.token() }
 
 // Data is what the page shows.
-func (v *view) Data() any { return v.page.data }
+func (v *view) Data() any { return v.data }
 
 // Wide reports whether the page has lists.
-func (v *view) Wide() bool { return v.page.wide }
+func (v *view) Wide() bool { return v.wide }
 
 // Title is what the browser calls the page; one that reports a failure says so first.
 func (v *view) Title() (string, error) {
-	title, err := v.Say(v.page.title)
+	title, err := v.Say(v.title)
 	if err != nil || !v.failed {
 		return title, err
 	}
@@ -198,7 +198,7 @@ func (v *view) Title() (string, error) {
 }
 
 // Heading is the heading of the page.
-func (v *view) Heading() (string, error) { return v.Say(v.page.title) }
+func (v *view) Heading() (string, error) { return v.Say(v.title) }
 
 // T is a text in the page's language.
 func (v *view) T(key string, parameters ...any) (string, error) {

@@ -30,5 +30,8 @@ func FormParameters() map[string][]string {
 	}
 }
 
+// BoundDue makes due what a clock ahead planned.
+func (s *Server) BoundDue(ctx context.Context) error { return s.backchannel.boundDue(ctx) }
+
 // Look does what is due now.
 func (s *Server) Look(ctx context.Context) error { return s.backchannel.look(ctx) }

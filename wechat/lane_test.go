@@ -314,3 +314,15 @@ func TestACallerMayHangUpWhileItWaitsForASlot(t *testing.T) {
 	wantClass(t, err, wechat.ClassUnsent)
 	wantSent(t, s.sim, code, 0)
 }
+
+func TestClockSetBack_AnOpenBreakerIsNotOpenForLonger(t *testing.T) {
+	for _, jump := range []time.Duration{2 * time.Minute, 8 * time.Hour, 365 * 24 * time.Hour} {
+		s, c := newBreakerStage(t, nil)
+		c.Advance(jump)
+		s.break3(t)
+		c.Advance(-jump)
+		if _, _, err := s.login(t, "alice"); err != nil {
+			t.Errorf("%v: %v", jump, err)
+		}
+	}
+}

@@ -30,8 +30,10 @@ type tokenCache struct {
 }
 
 type tokenEntry struct {
-	value  string
+	value string
+	// until is when the token is renewed, life after the time at which it was got.
 	until  time.Time
+	life   time.Duration
 	flight *tokenFlight // nil while nobody asks WeChat
 }
 
@@ -99,6 +101,12 @@ func (c *Client) token(ctx context.Context, k call) (string, *Error) {
 	return flight.value, nil
 }
 
+// usable reports whether the token may still be used. When the clock was set back by longer than the token's life, its age is
+// unknown.
+func (e *tokenEntry) usable(now time.Time) bool {
+	return now.Before(e.until) && !now.Before(e.until.Add(-2*e.life))
+}
+
 // boardToken returns the cached token, or the flight to wait for, starting one if there is none. A flight does not end with
 // the call that started it.
 func (c *Client) boardToken(ctx context.Context, app App) (*tokenFlight, string) {
@@ -110,10 +118,10 @@ func (c *Client) boardToken(ctx context.Context, app App) (*tokenFlight, string)
 	if entry != nil && entry.flight != nil {
 		return entry.flight, ""
 	}
-	if entry != nil && now.Before(entry.until) {
+	if entry != nil && entry.usable(now) {
 		return nil, entry.value
 	}
-	maps.DeleteFunc(c.tokens.entries, func(_ tokenKey, e *tokenEntry) bool { return e.flight == nil && !now.Before(e.until) })
+	maps.DeleteFunc(c.tokens.entries, func(_ tokenKey, e *tokenEntry) bool { return e.flight == nil && !e.usable(now) })
 	flight := &tokenFlight{done: make(chan struct{})}
 	c.tokens.entries[key] = &tokenEntry{flight: flight}
 	go c.fly(context.WithoutCancel(ctx), app, key, flight)
@@ -133,7 +141,8 @@ func (c *Client) fly(ctx context.Context, app App, key tokenKey, flight *tokenFl
 		return
 	}
 	flight.value = answer.Token
-	c.tokens.entries[key] = &tokenEntry{value: answer.Token, until: c.config.Now().Add(answer.keepFor())}
+	life := answer.keepFor()
+	c.tokens.entries[key] = &tokenEntry{value: answer.Token, until: c.config.Now().Add(life), life: life}
 }
 
 // expireToken forgets value, and only value: a token that another call has renewed meanwhile stays.

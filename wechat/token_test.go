@@ -247,3 +247,27 @@ func TestCheckCredentialProvesThemEachTime(t *testing.T) {
 		t.Errorf("errcode = %d", failure.Code)
 	}
 }
+
+func TestClockSetBack_TheAccessTokenIsFetchedAgain(t *testing.T) {
+	for _, jump := range []time.Duration{8 * time.Hour, 365 * 24 * time.Hour} {
+		c := new(clock)
+		s := newStage(t, func(config *wechat.Config) { config.Now = c.Now })
+		c.Advance(jump)
+		check := func(when string, tokens int) {
+			t.Helper()
+			if err := s.phone(t, "alice"); err != nil {
+				t.Fatalf("%v, %s: %v", jump, when, err)
+			}
+			if n := s.count(wechattest.StableToken); n != tokens {
+				t.Errorf("%v, %s: %d calls for a token, want %d", jump, when, n, tokens)
+			}
+		}
+		check("ahead", 1)
+		c.Advance(-jump)
+		check("set back", 2)
+		c.Advance(6899 * time.Second)
+		check("before it is renewed", 2)
+		c.Advance(2 * time.Second)
+		check("renewed", 3)
+	}
+}

@@ -17,6 +17,12 @@ const (
 	sweepRest = 20 * time.Millisecond
 	// sweepEvery is the mean time between two sweeps.
 	sweepEvery = time.Minute
+	// sweepAfter is for how long this process must have known a document to be expired. It is longer than a client assertion
+	// and, by default, an access token live: a clock that is ahead for less deletes none of the records that keep them from being
+	// used again.
+	sweepAfter = time.Hour
+	// clockStep is how far the clock may move against the time that passed before it counts as set.
+	clockStep = 10 * time.Second
 )
 
 // sweep frees the space of expired documents, one short commit at a time and behind the requests that wait. A nil sweep is
@@ -25,10 +31,42 @@ type sweep struct {
 	timer *time.Timer
 	kinds []storage.Kind
 	next  int // the kind that the next step looks at
+	// now is the engine's clock, and started tells how much time passed, however the clock is set.
+	now     func() time.Time
+	started time.Time
+	// last is the last reading of the clock, and readings are one a minute since the clock was last set, the oldest first.
+	last     reading
+	readings []reading
+	// until is when a document must have expired to be deleted; zero deletes nothing.
+	until time.Time
+}
+
+// reading is a reading of the clock, after a time that passed.
+type reading struct {
+	clock  time.Time
+	passed time.Duration
+}
+
+// read reads the clock, and moves until to the reading of sweepAfter ago. When the clock was set since the last reading, all
+// begins again.
+func (s *sweep) read() {
+	latest := reading{s.now(), time.Since(s.started)}
+	moved := latest.clock.Sub(s.last.clock) - (latest.passed - s.last.passed)
+	if moved.Abs() > clockStep {
+		s.readings, s.until = nil, time.Time{}
+	}
+	if n := len(s.readings); n == 0 || latest.passed-s.readings[n-1].passed >= sweepEvery/2 {
+		s.readings = append(s.readings, latest)
+	}
+	for len(s.readings) > 0 && latest.passed-s.readings[0].passed >= sweepAfter {
+		s.until, s.readings = s.readings[0].clock, s.readings[1:]
+	}
+	s.last = latest
 }
 
 func newSweep(e *Engine) *sweep {
-	s := &sweep{timer: time.NewTimer(untilSweep())}
+	s := &sweep{timer: time.NewTimer(untilSweep()), now: e.now, started: time.Now()}
+	s.read()
 	for kind := range e.tables {
 		s.kinds = append(s.kinds, kind)
 	}
@@ -49,8 +87,9 @@ func (s *sweep) due() <-chan time.Time {
 
 // step deletes the next few expired documents, or finds that none are left.
 func (s *sweep) step(w *writer) {
-	for s.next < len(s.kinds) {
-		deleted, err := w.sweepKind(s.kinds[s.next])
+	s.read()
+	for s.next < len(s.kinds) && !s.until.IsZero() {
+		deleted, err := w.sweepKind(s.kinds[s.next], s.until)
 		if err != nil {
 			w.engine.logger.Warn("expired documents could not be removed", slog.Any("error", err))
 			break
@@ -67,11 +106,11 @@ func (s *sweep) step(w *writer) {
 	s.timer.Reset(untilSweep())
 }
 
-func (w *writer) sweepKind(kind storage.Kind) (deleted int64, err error) {
+func (w *writer) sweepKind(kind storage.Kind, until time.Time) (deleted int64, err error) {
 	if err := w.connect(); err != nil {
 		return 0, err
 	}
-	deleted, err = w.conn.exec(w.engine.tables[kind].sweep, w.engine.now().UnixMilli(), int64(sweepRows))
+	deleted, err = w.conn.exec(w.engine.tables[kind].sweep, until.UnixMilli(), int64(sweepRows))
 	if err != nil {
 		return 0, errors.Join(unavailable(w.engine.path, "sweep", err), w.disconnect())
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,11 +34,11 @@ func TestExpiredDocumentsAreSweptInShortCommitsBehindRequests(t *testing.T) {
 			mustInsert(t, e, doc)
 		}
 		live := testDocument("live")
-		live.ExpiresAt = time.Now().Add(time.Hour)
+		live.ExpiresAt = time.Now().Add(2 * time.Hour)
 		mustInsert(t, e, live)
 		mustInsert(t, e, testDocument("for ever"))
 
-		time.Sleep(2 * sweepEvery)
+		time.Sleep(sweepAfter + 4*sweepEvery)
 		synctest.Wait()
 		if n := rows(t, e.path, storage.KindGrant); n != 2 {
 			t.Errorf("%d rows are left, want 2", n)
@@ -57,9 +58,41 @@ func TestOnlyAServerSweeps(t *testing.T) {
 		doc := testDocument("a")
 		doc.ExpiresAt = time.Now().Add(time.Second)
 		mustInsert(t, e, doc)
-		time.Sleep(time.Hour)
+		time.Sleep(2 * sweepAfter)
 		if n := rows(t, e.path, storage.KindGrant); n != 1 {
 			t.Errorf("%d rows are left, want 1", n)
 		}
 	})
+}
+
+// A clock that is ahead for a while, at the start or later, deletes nothing that is not expired when it is right again.
+func TestClockSetBack_NothingWasSweptMeanwhile(t *testing.T) {
+	for name, before := range map[string]time.Duration{"ahead at the start": 0, "ahead later": 3 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var ahead atomic.Int64
+				now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+				if before == 0 {
+					ahead.Store(int64(8 * time.Hour))
+				}
+				e := openTest(t, Options{Serve: true, Now: now})
+				doc := testDocument("jti")
+				doc.ExpiresAt = time.Now().Add(before + 2*time.Hour)
+				mustInsert(t, e, doc)
+				time.Sleep(before)
+				ahead.Store(int64(8 * time.Hour))
+				time.Sleep(sweepAfter - time.Minute)
+				ahead.Store(0)
+				time.Sleep(30 * time.Minute)
+				if n := rows(t, e.path, storage.KindGrant); n != 1 {
+					t.Error("the document was deleted before it expired")
+				}
+				time.Sleep(sweepAfter + 4*time.Hour)
+				synctest.Wait()
+				if n := rows(t, e.path, storage.KindGrant); n != 0 {
+					t.Error("the document is kept for ever")
+				}
+			})
+		})
+	}
 }

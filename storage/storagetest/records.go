@@ -22,6 +22,7 @@ func recordCases() []testCase {
 		{name: "directory", run: testRecord[storage.Directory]},
 		{name: "grant", run: testRecord[storage.Grant]},
 		{name: "identity", run: testRecord[storage.Identity]},
+		{name: "import that has not finished", run: testRecord[storage.Importing]},
 		{name: "issuer host", run: testRecord[storage.IssuerHost]},
 		{name: "AppID claim", run: testRecord[storage.AppIDClaim]},
 		{name: "master check", run: testRecord[storage.MasterCheck]},

@@ -1,0 +1,185 @@
+package server_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/minifed/minifed/server"
+	"github.com/minifed/minifed/storage"
+)
+
+// The clock of a client may differ from the server's by a minute.
+func TestRFC7523_3_AssertionsOfAClientWhoseClockDiffers(t *testing.T) {
+	w := keyed(t)
+	for _, row := range []struct {
+		ahead time.Duration
+		want  string
+	}{
+		{-year, "expired"},
+		{-8 * time.Hour, "expired"},
+		{-time.Minute, "expired"},
+		{-59 * time.Second, ""},
+		{time.Minute, ""},
+		{61 * time.Second, "future"},
+		{8 * time.Hour, "future"},
+		{year, "future"},
+	} {
+		now := w.clock.Now().Add(row.ahead).Unix()
+		for name, changes := range map[string][]any{
+			"iat":         {"iat", now, "exp", now + 60},
+			"iat and nbf": {"iat", now, "nbf", now, "exp", now + 60},
+			"nbf":         {"iat", nil, "nbf", now, "exp", now + 60},
+		} {
+			a := w.asserted("/oauth2/token", signers()["ES256"].sign(t, w.assertionClaims("keyed", changes...), nil), ownGrant())
+			if row.want == "" && a.status != http.StatusOK {
+				t.Errorf("%s, %v ahead: %d %s", name, row.ahead, a.status, a.raw)
+			}
+			if row.want != "" && (a.text("error") != "invalid_client" || !strings.Contains(a.text("error_description"), row.want)) {
+				t.Errorf("%s, %v ahead: want %q, got %d %s", name, row.ahead, row.want, a.status, a.raw)
+			}
+		}
+	}
+}
+
+func TestClockSetBack_AnAssertionIsStillGoodOnce(t *testing.T) {
+	for _, jump := range jumps() {
+		w := keyed(t)
+		key := signers()["ES256"]
+		used := key.sign(t, w.assertionClaims("keyed", "exp", w.clock.Now().Unix()+240), nil)
+		w.wantStatus(w.asserted("/oauth2/token", used, ownGrant()), http.StatusOK)
+		var ahead string
+		w.ahead(jump, func() {
+			w.asserted("/oauth2/token", used, ownGrant())
+			ahead = key.sign(t, w.assertionClaims("keyed"), nil)
+			w.wantStatus(w.asserted("/oauth2/token", ahead, ownGrant()), http.StatusOK)
+		})
+		for name, assertion := range map[string]string{"used before": used, "used while the clock was ahead": ahead} {
+			if a := w.asserted("/oauth2/token", assertion, ownGrant()); a.text("error") != "invalid_client" {
+				t.Errorf("%v, %s: %d %s", jump, name, a.status, a.raw)
+			}
+		}
+	}
+}
+
+func TestClockSetBack_KeysOfAClientAreFetchedAgain(t *testing.T) {
+	for _, jump := range jumps()[1:] {
+		old, next := newSigner("ES256", "old"), newSigner("EdDSA", "next")
+		source := newKeyServer(t, old)
+		w := fetching(t, source)
+		w.ahead(jump, func() { w.wantStatus(w.remote(old), http.StatusOK) })
+		source.set(jwks(next), false)
+		if a := w.remote(old); a.text("error") != "invalid_client" {
+			t.Errorf("%v: a key that was taken back: %d %s", jump, a.status, a.raw)
+		}
+		if a := w.remote(next); a.status != http.StatusOK {
+			t.Errorf("%v: the new key: %d %s", jump, a.status, a.raw)
+		}
+		if n := source.asked.Load(); n != 2 {
+			t.Errorf("%v: the keys were fetched %d times", jump, n)
+		}
+	}
+}
+
+func TestClockSetBack_TheRateLimitOfAClientIsNotHeld(t *testing.T) {
+	for _, jump := range jumps() {
+		w := newWorld(t).with(func(c *server.Config) { c.ClientRate, c.ClientBurst = 1, 1 })
+		ask := func() int {
+			return w.ask(http.MethodPost, "/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}}.Encode()).status
+		}
+		w.ahead(jump, func() {
+			ask()
+			if got := ask(); got != http.StatusTooManyRequests {
+				t.Fatalf("%v: the second request at once: %d", jump, got)
+			}
+		})
+		if got := ask(); got == http.StatusTooManyRequests {
+			t.Errorf("%v: the first request after the clock was set back is refused", jump)
+		}
+		if got := ask(); got != http.StatusTooManyRequests {
+			t.Errorf("%v: the limit is gone: %d", jump, got)
+		}
+	}
+}
+
+// A notice that a clock ahead planned is sent when the clock is right, by the schedule from then on.
+func TestClockSetBack_NoticesPlannedAheadAreSent(t *testing.T) {
+	for _, jump := range jumps()[2:] {
+		w, web, _ := told(t)
+		web.answers(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusServiceUnavailable) })
+		b := w.newBrowser()
+		w.ahead(jump, func() {
+			token := b.flow("web").text("id_token")
+			b.get(w.logoutURL("id_token_hint", token))
+		})
+		web.want(t, "while the clock is ahead", 1)
+		web.answers(nil)
+		w.clock.Advance(time.Minute)
+		check(t, w.server.BoundDue(t.Context()))
+		w.look()
+		tokens := web.want(t, jump.String()+": a minute after it was set back", 2)
+		if issued, _ := claims(t, tokens[len(tokens)-1])["iat"].(float64); int64(issued) > w.clock.Now().Unix() {
+			t.Errorf("%v: the notice is dated ahead", jump)
+		}
+	}
+}
+
+func TestClockSetBack_AddressesMadeAheadAreOver(t *testing.T) {
+	for _, jump := range jumps() {
+		// 1. A logout that waits for an answer.
+		w := logoutSite(t)
+		b := w.newBrowser()
+		var asked, kept string
+		w.ahead(jump, func() {
+			b.flow("web")
+			b.get(w.logoutURL("client_id", "web", "post_logout_redirect_uri", postLogout))
+			asked = b.page.url
+			// 2. An authorization request that came by POST.
+			request := must(http.NewRequestWithContext(t.Context(), http.MethodPost, w.url+"/oauth2/authorize", strings.NewReader(w.authorizeForm("web").Encode())))(t)
+			request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			kept = w.do(request).header.Get("Location")
+		})
+		for name, address := range map[string]string{"logout": asked, "kept request": kept} {
+			if address == "" {
+				t.Fatalf("%s: no address", name)
+			}
+			if b.get(address); b.page.status != http.StatusBadRequest {
+				t.Errorf("%v: %s: %d %s", jump, name, b.page.status, b.page.callback)
+			}
+		}
+	}
+}
+
+func TestClockSetBack_MailLinksMadeAheadAreOver(t *testing.T) {
+	for _, jump := range jumps() {
+		h := newHouse(t)
+		h.addMailedPerson("wanda")
+		var link string
+		h.ahead(jump, func() { link = h.resetLink("wanda@example.com") })
+		v := h.visitor()
+		if v.get(link); v.page.status != http.StatusBadRequest {
+			t.Errorf("%v: %d %s", jump, v.page.status, v.page.body)
+		}
+		// A new link works.
+		h.clock.Advance(2 * time.Hour)
+		v.get(h.resetLink("wanda@example.com"))
+		if v.page.status != http.StatusOK {
+			t.Errorf("%v: a new link: %d %s", jump, v.page.status, v.page.body)
+		}
+	}
+}
+
+// A phone number that was verified by a clock ahead attaches no other user: when it was verified is unknown.
+func TestClockSetBack_PhoneVerifiedAheadAttachesNoOtherUser(t *testing.T) {
+	for _, jump := range jumps() {
+		w := newWorld(t)
+		app := w.addBinder()
+		w.ahead(jump, func() { w.phoneHolder(storage.Policy{AttachByPhone: true}) })
+		a := w.bindUser("binder", map[string]any{"method": "phone", "code": app.Login("newcomer"), "phone_code": app.TapPhone("newcomer")})
+		if a.status != http.StatusConflict || a.text("error") != "account_conflict" {
+			t.Errorf("%v: %d %s", jump, a.status, a.raw)
+		}
+	}
+}
