@@ -251,8 +251,8 @@ func unmetACR() error {
 
 // allowed returns the scopes that the user lets the client have; nil when the user has to be asked.
 func (e *authorizeEndpoint) allowed(ctx context.Context, request *authorization, i *interaction, current *signedIn) ([]string, error) {
-	wanted := request.consentScopes()
 	client := request.client.Record()
+	wanted := offered(request.consentScopes(), current.user, client)
 	if scopes, decided := i.allowedNow(current.Record); decided {
 		return scopes, nil
 	}
@@ -260,7 +260,7 @@ func (e *authorizeEndpoint) allowed(ctx context.Context, request *authorization,
 	case request.asks(promptConsent):
 		return nil, nil
 	case client.FirstParty:
-		return wanted, nil
+		return request.consentScopes(), nil
 	case !assured(client, request.redirectURI):
 		// Who cannot be told from another app gets nothing unasked (RFC 6749 §10.2, RFC 8252 §8.6).
 		return nil, nil

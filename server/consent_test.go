@@ -75,6 +75,45 @@ func TestAUserMayAllowLess(t *testing.T) {
 	}
 }
 
+// TestConsent_ClaimsThatTheUserLacksAreNotOffered: they are neither granted nor declined, and asked about once the user has them.
+func TestConsent_ClaimsThatTheUserLacksAreNotOffered(t *testing.T) {
+	w := newSite(t)
+	w.changeUser("alice", func(u *storage.User) { u.Email, u.EmailVerified, u.Phone, u.Profile.Address = "", false, "", nil })
+	const all = "openid profile email phone address"
+	b := w.newBrowser()
+	b.get(w.authorizeURL("web", "scope", all))
+	b.signIn("alice")
+	for _, scope := range []string{"email", "phone", "address"} {
+		if strings.Contains(b.page.body, `value="`+scope+`"`) {
+			t.Errorf("the page offers %s: %s", scope, b.page.body)
+		}
+	}
+	b.allow()
+	a := w.redeem("web", b.code())
+	if a.text("scope") != "openid profile" {
+		t.Errorf("scope is %q", a.text("scope"))
+	}
+	if got := b.silent("scope", all); got != "" {
+		t.Errorf("silent is %q", got)
+	}
+	if given := list[storage.Consent](w)[0]; strings.Join(given.Scopes, " ") != "openid profile" || len(given.Declined) > 0 {
+		t.Errorf("consent is %+v", given)
+	}
+	w.changeUser("alice", func(u *storage.User) { u.Email, u.EmailVerified = "alice@example.com", true })
+	if info := w.userinfo(a.text("access_token")); info.text("email") != "" {
+		t.Errorf("UserInfo is %s", info.raw)
+	}
+	if got := b.silent("scope", all); got != "consent_required" {
+		t.Errorf("silent with an address is %q", got)
+	}
+	if !b.asksConsent("web", "scope", all) || !strings.Contains(b.page.body, `value="email"`) {
+		t.Errorf("not asked about the address: %s", b.page.body)
+	}
+	// A request for nothing else is asked about as it is.
+	b.get(w.authorizeURL("web", "scope", "phone"))
+	b.wantPage(t, http.StatusOK, `value="phone"`)
+}
+
 func TestNothingIsAllowedThatWasNotAskedFor(t *testing.T) {
 	w := newSite(t)
 	b := w.newBrowser()

@@ -433,7 +433,7 @@ func TestTwoDirectoriesInOneBrowserAreStrangers(t *testing.T) {
 
 func TestConsentIsGivenScopeByScopeAndRemembered(t *testing.T) {
 	h := newHouse(t)
-	h.addPerson("wanda")
+	h.addMailedPerson("wanda")
 	v := h.visitor()
 	v.ask("scope", "openid profile email orders")
 	v.signInAs("wanda")

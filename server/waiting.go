@@ -67,8 +67,9 @@ func (e *authorizeEndpoint) chosen(w http.ResponseWriter, r *http.Request, p *wa
 
 // asked returns the scopes that the user is asked to allow, and of these the ones that were allowed before.
 func (e *authorizeEndpoint) asked(r *http.Request, p *waiting, current *signedIn) (scopes, before []string, err error) {
-	scopes = p.request.consentScopes()
-	decided, _, err := e.consents.remembered(r.Context(), current.user, p.request.client.Record())
+	client := p.request.client.Record()
+	scopes = offered(p.request.consentScopes(), current.user, client)
+	decided, _, err := e.consents.remembered(r.Context(), current.user, client)
 	return scopes, decided.allowed, err
 }
 
@@ -78,14 +79,15 @@ func (e *authorizeEndpoint) allow(w http.ResponseWriter, r *http.Request, p *wai
 	if p.Asked != current.Record.ID { // Somebody else has signed in since the page was made.
 		return e.goTo(w, r, authorizePath, p.interaction)
 	}
-	asked := p.request.consentScopes()
+	client := p.request.client.Record()
+	asked := offered(p.request.consentScopes(), current.user, client)
 	allowed := slices.DeleteFunc(slices.Clone(asked), func(scope string) bool {
 		return scope != scopeOpenID && !slices.Contains(scopes, scope)
 	})
 	if len(allowed) == 0 {
 		return e.deny(w, r, p)
 	}
-	if err := e.consents.remember(r.Context(), current.user, p.request.client.Record(), decision{allowed, without(asked, allowed)}); err != nil {
+	if err := e.consents.remember(r.Context(), current.user, client, decision{allowed, without(asked, allowed)}); err != nil {
 		return err
 	}
 	p.Allowed = allowed
