@@ -112,9 +112,13 @@ func (e *logoutEndpoint) decide(w http.ResponseWriter, r *http.Request, request 
 	if err != nil {
 		return err
 	}
-	// 2. Nobody's: there is nothing to end.
+	// 2. Nobody's: nothing ends, unless the ID token alone may end its session.
 	if entry == nil {
-		return e.done(w, r, request, request.Proven)
+		ended, err := e.endByHint(r.Context(), issuer, request)
+		if err != nil {
+			return err
+		}
+		return e.done(w, r, request, outcome{ended: ended, vouched: request.Proven})
 	}
 	// 3. Is it the session that the application got its ID token under (§2)? If not, the user decides.
 	proven, err := e.proves(r.Context(), request, entry.Record)
@@ -134,7 +138,7 @@ func (e *logoutEndpoint) decide(w http.ResponseWriter, r *http.Request, request 
 	if err := e.sessions.end(r.Context(), entry); err != nil {
 		return err
 	}
-	return e.done(w, r, request, request.Proven)
+	return e.done(w, r, request, outcome{ended: true, vouched: request.Proven})
 }
 
 // proves reports whether the ID token of a request was given under that session. A client that is gone had no name of its own
@@ -200,24 +204,32 @@ func (e *logoutEndpoint) answered(w http.ResponseWriter, r *http.Request) error 
 			return err
 		}
 	}
-	return e.done(w, r, request, true)
+	return e.done(w, r, request, outcome{ended: entry != nil, vouched: true})
+}
+
+// outcome is what a logout request did.
+type outcome struct {
+	// ended reports whether a session ended.
+	ended bool
+	// vouched reports whether an ID token or the user vouches for the address that the browser goes to.
+	vouched bool
 }
 
 // done sends the browser on. An address that neither an ID token nor the user vouches for is only offered (§3).
-func (e *logoutEndpoint) done(w http.ResponseWriter, r *http.Request, request *logoutRequest, vouched bool) error {
+func (e *logoutEndpoint) done(w http.ResponseWriter, r *http.Request, request *logoutRequest, did outcome) error {
 	issuer, ok := oauth2.IssuerFrom(r.Context())
 	if !ok {
 		return errNoRequest
 	}
 	sessionCookie(issuer).clear(w, issuer)
 	if request.Redirect == "" {
-		return seeOther(w, r, loggedOutPath, localesOf(request)...)
+		return seeOther(w, r, loggedOutPath, append(did.parameters(), localesOf(request)...)...)
 	}
 	target := request.Redirect
 	if request.State != "" {
 		target = withQuery(target, url.Values{"state": {request.State}})
 	}
-	if vouched {
+	if did.vouched {
 		w.Header().Set("Location", target)
 		w.WriteHeader(http.StatusSeeOther)
 		return nil
@@ -226,7 +238,7 @@ func (e *logoutEndpoint) done(w http.ResponseWriter, r *http.Request, request *l
 	if err != nil {
 		return err
 	}
-	return loggedOut(e.pages, w, r, client, target, strings.Fields(request.Locales))
+	return loggedOut(e.pages, w, r, did.ended, client, target, strings.Fields(request.Locales))
 }
 
 // localesOf are the languages of a request as parameters of the next page.

@@ -46,7 +46,10 @@ func (b *browser) wantAsked(t *testing.T) {
 	b.wantPage(t, http.StatusOK, `id="logout-form"`)
 }
 
-const signedOutText = "You are signed out"
+const (
+	signedOutText = "You are signed out"
+	notSignedIn   = "You are not signed in"
+)
 
 func TestRPInitiatedLogout_2_AnIDTokenOfTheSessionIsEnough(t *testing.T) {
 	w := logoutSite(t)
@@ -207,9 +210,9 @@ func TestWithNobodySignedInThereIsNothingToEnd(t *testing.T) {
 		stranger.get(w.logoutURL("id_token_hint", token, "post_logout_redirect_uri", postLogout, "state", "s"))
 		stranger.wantReturned(t, postLogout+"?state=s")
 		stranger.get(w.logoutURL("id_token_hint", token))
-		stranger.wantPage(t, http.StatusOK, signedOutText)
+		stranger.wantPage(t, http.StatusOK, notSignedIn)
 		stranger.get(w.logoutURL())
-		stranger.wantPage(t, http.StatusOK, signedOutText)
+		stranger.wantPage(t, http.StatusOK, notSignedIn)
 		// Where nothing does, the user may go there.
 		stranger.get(w.logoutURL("client_id", "web", "post_logout_redirect_uri", postLogout, "state", `"><s>`))
 		stranger.wantPage(t, http.StatusOK, `href="`+postLogout+`?state=%22%3E%3Cs%3E"`)
@@ -217,6 +220,53 @@ func TestWithNobodySignedInThereIsNothingToEnd(t *testing.T) {
 		stranger.wantPage(t, http.StatusOK, `href="com.example.app:/bye"`)
 	}
 	b.wantSilent(t, "in the browser that the token is from", "")
+}
+
+func TestLoggedOutPage_SaysOnlyWhatIsTrue(t *testing.T) {
+	w := logoutSite(t)
+	b := w.newBrowser()
+	b.get(w.url + "/logged-out")
+	b.wantPage(t, http.StatusOK, notSignedIn)
+	b.flow("web")
+	for _, query := range []string{"", "?ended=1"} {
+		b.get(w.url + "/logged-out" + query)
+		if !strings.HasSuffix(b.page.url, "/account") || strings.Contains(b.page.body, signedOutText) {
+			t.Errorf("a browser that is signed in is at %s: %s", b.page.url, b.page.body)
+		}
+	}
+	b.get(w.logoutURL())
+	b.submit("logout")
+	b.wantPage(t, http.StatusOK, signedOutText)
+}
+
+// TestLogout_BackendEndsTheSessionOfItsIDToken is oauth2-proxy's --backend-logout-url: a GET with the ID token and no cookie.
+func TestLogout_BackendEndsTheSessionOfItsIDToken(t *testing.T) {
+	w := logoutSite(t)
+	b := w.newBrowser()
+	token, spa := b.flow("web").text("id_token"), b.flow("spa").text("id_token")
+	backend := w.newBrowser()
+	backend.get(w.logoutURL("id_token_hint", token))
+	backend.wantPage(t, http.StatusOK, notSignedIn)
+	b.wantSilent(t, "before the setting", "")
+	w.change("web", func(c *storage.Client) { c.BackendLogout = true })
+	parts := strings.Split(token, ".")
+	for name, hint := range map[string]string{"another client's": spa, "none": "", "not signed": parts[0] + "." + parts[1] + "."} {
+		backend.get(w.logoutURL("id_token_hint", hint, "client_id", map[bool]string{true: "spa"}[name == "another client's"]))
+		backend.wantPage(t, http.StatusOK, notSignedIn)
+		b.wantSilent(t, name, "")
+	}
+	// A browser with a session of its own is asked, and the session of the token stays.
+	other := w.newBrowser()
+	other.flow("web")
+	other.get(w.logoutURL("id_token_hint", token))
+	other.wantAsked(t)
+	b.wantSilent(t, "a token in another browser", "")
+	backend.get(w.logoutURL("id_token_hint", token))
+	backend.wantPage(t, http.StatusOK, signedOutText)
+	b.wantSilent(t, "after the backend's request", "login_required")
+	backend.get(w.logoutURL("id_token_hint", token)) // The session is over.
+	backend.wantPage(t, http.StatusOK, notSignedIn)
+	other.wantSilent(t, "the other browser", "")
 }
 
 func TestNobodyElseCanAnswerWhetherToSignOut(t *testing.T) {

@@ -37,7 +37,7 @@ func (s *Server) pageEndpoints(p *pages, people *identity.Service, proofs *passw
 		login,
 		&consentEndpoint{pages: p, authorize: authorize},
 		&registerEndpoint{account: own, login: login},
-		&loggedOutEndpoint{pages: p},
+		&loggedOutEndpoint{pages: p, sessions: authorize.sessions},
 		&logoutEndpoint{
 			keys: c.Keys, clients: s.catalog, sessions: authorize.sessions, subjects: authorize.codes.subjects, people: people,
 			sealer: s.sealer(), pages: p, now: c.Now,

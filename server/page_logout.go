@@ -30,28 +30,59 @@ func confirmLogout(
 
 // loggedOutData is what the page shows to people who are signed out.
 type loggedOutData struct {
+	// Ended reports whether a session ended. Otherwise there was none.
+	Ended bool
 	// Client is the application that led here and Target its registered address; both are empty where nobody asks back.
 	Client string
 	Target template.URL
 }
 
-// loggedOut says that nobody is signed in any more. The way back to client, if there is one, is the user's to take.
-func loggedOut(p *pages, w http.ResponseWriter, r *http.Request, client *storage.Client, target string, uiLocales []string) error {
-	var data loggedOutData
-	if client != nil {
-		// Registered addresses have schemes of their own, which the template would not believe.
-		data = loggedOutData{clientName(*client), template.URL(target)} //nolint:gosec // Only an operator registers addresses, and none is script.
+// endedParameter says at the address of the page that a session has just ended.
+const endedParameter = "ended"
+
+// parameters are those of the page that says what a logout request did.
+func (o outcome) parameters() []string {
+	if !o.ended {
+		return nil
 	}
-	return p.render(w, r, page{template: "logged_out", title: say("logged_out.title"), uiLocales: uiLocales, data: data})
+	return []string{endedParameter, "1"}
 }
 
-// loggedOutEndpoint is /logged-out, where people arrive who have signed out.
-type loggedOutEndpoint struct{ pages *pages }
+// loggedOut says that the browser is not signed in, and whether a session ended just now. The user may follow a link to client,
+// if there is one.
+func loggedOut(
+	p *pages, w http.ResponseWriter, r *http.Request, ended bool, client *storage.Client, target string, uiLocales []string,
+) error {
+	data := loggedOutData{Ended: ended}
+	if client != nil {
+		// Registered addresses have schemes of their own, which the template would not believe.
+		data.Client, data.Target = clientName(*client), template.URL(target) //nolint:gosec // Only an operator registers addresses, and none is script.
+	}
+	title := say("logged_out.title")
+	if !ended {
+		title = say("logged_out.none.title")
+	}
+	return p.render(w, r, page{template: "logged_out", title: title, uiLocales: uiLocales, data: data})
+}
+
+// loggedOutEndpoint is /logged-out, where people arrive who have signed out. A browser that is signed in gets the account page,
+// which says so.
+type loggedOutEndpoint struct {
+	pages    *pages
+	sessions *sessions
+}
 
 func (e *loggedOutEndpoint) mount(t *table) {
 	t.handle(route{name: "logged_out", path: loggedOutPath, methods: []string{http.MethodGet}, serve: e.serve, surface: e.pages.failure})
 }
 
 func (e *loggedOutEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
-	return loggedOut(e.pages, w, r, nil, "", nil)
+	current, err := e.sessions.browserSession(r)
+	if err != nil {
+		return err
+	}
+	if current != nil {
+		return seeOther(w, r, accountPath)
+	}
+	return loggedOut(e.pages, w, r, r.URL.Query().Has(endedParameter), nil, "", nil)
 }

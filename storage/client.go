@@ -51,7 +51,10 @@ type Client struct {
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
 	Origins                []string `json:"origins,omitempty"`
 	BackchannelLogoutURI   string   `json:"backchannel_logout_uri,omitempty"`
-	GrantTypes             []string `json:"grant_types,omitempty"`
+	// BackendLogout lets an ID token end its session at the logout endpoint without the browser's cookie.
+	BackendLogout bool `json:"backend_logout,omitempty"`
+
+	GrantTypes []string `json:"grant_types,omitempty"`
 	// Scopes may be asked for; DefaultScopes are granted when none are.
 	Scopes        []string `json:"scopes,omitempty"`
 	DefaultScopes []string `json:"default_scopes,omitempty"`

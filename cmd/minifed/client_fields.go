@@ -60,6 +60,8 @@ func (f *clientFields) browser() {
 	f.list("post-logout-redirect-uri", "`URI` where people come back to after logout", func(c *storage.Client) *[]string { return &c.PostLogoutRedirectURIs })
 	f.list("origin", "`origin` whose scripts call the endpoints: a browser application's, or that of an app's web view such as capacitor://localhost", func(c *storage.Client) *[]string { return &c.Origins })
 	f.text("backchannel-logout-uri", "`URI` where it hears of logouts", func(c *storage.Client) *string { return &c.BackchannelLogoutURI })
+	f.toggle("backend-logout", "an ID token of the client ends its session at the logout endpoint without the browser's cookie; for a backend that calls it, such as oauth2-proxy with --backend-logout-url",
+		func(c *storage.Client) *bool { return &c.BackendLogout })
 	f.toggle("first-party", "it is yours: the consent page is skipped, and a mini-program may replace a user's phone number by bindUser and be given --password-binding", func(c *storage.Client) *bool { return &c.FirstParty })
 	f.toggle("require-pkce", "demand PKCE of a client with a secret, too", func(c *storage.Client) *bool { return &c.RequirePKCE })
 	f.toggle("require-par", "refuse authorization requests that were not pushed", func(c *storage.Client) *bool { return &c.RequirePAR })

@@ -62,6 +62,7 @@ func (d *desk) printClient(client clientView) {
 		field{"post_logout_redirect_uris", spaced(client.PostLogoutRedirectURIs)},
 		field{"origins", spaced(client.Origins)},
 		field{"backchannel_logout_uri", client.BackchannelLogoutURI},
+		field{"backend_logout", yes(client.BackendLogout)},
 		field{"grant_types", spaced(client.GrantTypes)},
 		field{"scopes", spaced(client.Scopes)},
 		field{"account_linking", linkingState(client.Client)},

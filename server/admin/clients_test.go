@@ -384,6 +384,28 @@ func TestClientsArePaged(t *testing.T) {
 	}
 }
 
+// webApp is a web client.
+func webApp() NewClient {
+	asked := spa()
+	asked.Kind = storage.ClientWeb
+	return asked
+}
+
+func TestClient_BackendLogoutIsForWebClientsWithPublicSubjects(t *testing.T) {
+	o := newOffice(t)
+	for name, asked := range map[string]NewClient{"spa": spa(), "mini-program": miniapp(), "pairwise": webApp()} {
+		asked.ID, asked.BackendLogout, asked.Pairwise = "x", true, name == "pairwise"
+		if _, _, err := o.CreateClient(t.Context(), asked); err == nil || !strings.Contains(err.Error(), "backend_logout") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	asked := webApp()
+	asked.BackendLogout = true
+	if _, _, err := o.CreateClient(t.Context(), asked); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestClient_TokenSettingsAreChecked(t *testing.T) {
 	o := newOffice(t)
 	for field, edit := range map[string]func(*storage.Client){
