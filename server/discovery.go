@@ -13,7 +13,6 @@ import (
 )
 
 const (
-	openIDConfiguration = "/.well-known/openid-configuration"
 	// metadataMaxAge is how long clients may keep the metadata.
 	metadataMaxAge = 5 * time.Minute
 )

@@ -135,7 +135,7 @@ func (e *loginEndpoint) submit(w http.ResponseWriter, r *http.Request, p *waitin
 			if err != nil {
 				return err
 			}
-			return e.pages.onward(w, r, p.request, location)
+			return e.pages.onward(w, r, p.request.uiLocales(), location)
 		}
 	case "continue":
 		if p != nil && current != nil {
@@ -158,7 +158,7 @@ func (e *loginEndpoint) submit(w http.ResponseWriter, r *http.Request, p *waitin
 	if err != nil {
 		return err
 	}
-	return e.pages.onward(w, r, p.request, location)
+	return e.pages.onward(w, r, p.request.uiLocales(), location)
 }
 
 // goHome leads to the account page, or to what a mail has asked the user to confirm.

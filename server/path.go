@@ -3,6 +3,7 @@ package server
 // The paths that several packages name, below the issuer.
 const (
 	tokenPath                   = "/oauth2/token"
+	openIDConfiguration         = "/.well-known/openid-configuration"
 	authorizationServerMetadata = "/.well-known/oauth-authorization-server"
 	accountPath                 = "/account"
 	emailPath                   = accountPath + "/email"

@@ -63,7 +63,7 @@ func (e *registerEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return e.pages.onward(w, r, p.request, location)
+	return e.pages.onward(w, r, p.request.uiLocales(), location)
 }
 
 // typedHint fills the form with the login_hint of a request.
