@@ -11,7 +11,8 @@ import (
 )
 
 // Hashing computes argon2id hashes. It bounds how many run at once and how much memory they take, and is shared by everything
-// in a process that hashes: passwords of users and chosen secrets of clients. It is safe for concurrent use.
+// in a process that hashes: passwords of users and chosen secrets of clients. Other work that takes much memory for a moment
+// can run within the same bounds. It is safe for concurrent use.
 type Hashing struct {
 	slots  *semaphore.Weighted
 	memory *semaphore.Weighted
@@ -44,20 +45,29 @@ func NewHashing(atOnce int, memory int64) *Hashing {
 
 // Key returns the argon2id hash, of the length of with.Hash, of a secret with the parameters and the salt of with. It returns
 // ErrBusy if ctx ends before the hash begins.
-func (h *Hashing) Key(ctx context.Context, secret []byte, with PasswordHash) ([]byte, error) {
+func (h *Hashing) Key(ctx context.Context, secret []byte, with PasswordHash) (key []byte, err error) {
+	err = h.Run(ctx, int64(with.Memory), func() {
+		key = h.derive(secret, with.Salt, with.Time, with.Memory, with.Threads, uint32(len(with.Hash)))
+	})
+	return key, err
+}
+
+// Run runs work that takes kib KiB of memory within the bounds of the hashes, as if it were one of them. It returns ErrBusy if
+// ctx ends before the work begins.
+func (h *Hashing) Run(ctx context.Context, kib int64, work func()) error {
 	if err := h.slots.Acquire(ctx, 1); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrBusy, context.Cause(ctx))
+		return fmt.Errorf("%w: %w", ErrBusy, context.Cause(ctx))
 	}
 	defer h.slots.Release(1)
-	need := min(int64(with.Memory), h.limit)
+	need := min(kib, h.limit)
 	if err := h.memory.Acquire(ctx, need); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrBusy, context.Cause(ctx))
+		return fmt.Errorf("%w: %w", ErrBusy, context.Cause(ctx))
 	}
 	defer h.memory.Release(need)
-	key := h.derive(secret, with.Salt, with.Time, with.Memory, with.Threads, uint32(len(with.Hash)))
-	if h.garbage.Add(int64(with.Memory)) >= h.limit {
+	work()
+	if h.garbage.Add(kib) >= h.limit {
 		h.garbage.Store(0)
 		h.collect()
 	}
-	return key, nil
+	return nil
 }

@@ -135,7 +135,7 @@ func (d *deployment) assemble(ctx context.Context, c *console, logger *slog.Logg
 		return err
 	}
 	d.admin, err = admin.New(admin.Config{
-		Engine: d.engine, Master: d.master, Keys: d.ring, Secrets: d.secrets, Identity: people, Now: d.clock.Now, Random: c.random,
+		Engine: d.engine, Master: d.master, Keys: d.ring, Secrets: d.secrets, Identity: people, Hashing: d.hashing, Now: d.clock.Now, Random: c.random,
 		PublicURL: d.config.PublicURL, DefaultDirectory: d.config.DefaultDirectory, Actor: identity.Operator(c.operator()),
 	})
 	return err

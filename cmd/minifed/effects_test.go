@@ -24,7 +24,7 @@ func flagEffects() map[string]effect {
 		"client create --secret-file": {"server/admin/clients.go", "asked.Secret"}, "client create --secret-stdin": {"server/admin/clients.go", "asked.Secret"},
 		"client create --app-secret-file": {"server/federation.go", "Federation.AppSecret"}, "client create --app-secret-stdin": {"server/federation.go", "Federation.AppSecret"},
 		"client rotate-secret --alone":       {"server/admin/clients.go", "if alone"},
-		"client rotate-secret --secret-file": {"server/admin/clients.go", "s.clientSecret(chosen)"}, "client rotate-secret --secret-stdin": {"server/admin/clients.go", "s.clientSecret(chosen)"},
+		"client rotate-secret --secret-file": {"server/admin/clients.go", "s.clientSecret(ctx, chosen)"}, "client rotate-secret --secret-stdin": {"server/admin/clients.go", "s.clientSecret(ctx, chosen)"},
 		"client set-app-secret --app-secret-file": {"server/federation.go", "Federation.AppSecret"}, "client set-app-secret --app-secret-stdin": {"server/federation.go", "Federation.AppSecret"},
 		"client delete --yes": {"cmd/minifed/client.go", "sure.ask("}, "directory delete --yes": {"cmd/minifed/directory.go", "sure.ask("},
 		"client list --after": {"cmd/minifed/operator.go", "p.after"}, "client list --all": {"cmd/minifed/operator.go", "p.all"}, "client list --limit": {"cmd/minifed/operator.go", "p.limit"},

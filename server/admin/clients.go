@@ -36,7 +36,7 @@ func (s *Service) CreateClient(ctx context.Context, asked NewClient) (created *s
 	}
 	fillClient(&client, SigningAlgorithms(directory.Record))
 	settleLinking(&client, storage.Client{})
-	if err := drawLogo("logo", nil, &client.Logo); err != nil {
+	if err := s.drawLogo(ctx, "logo", nil, &client.Logo); err != nil {
 		return nil, "", err
 	}
 	client.CreatedAt = s.now()
@@ -47,7 +47,7 @@ func (s *Service) CreateClient(ctx context.Context, asked NewClient) (created *s
 	if err := s.checkNewClient(client, asked, directory.Record); err != nil {
 		return nil, "", err
 	}
-	if secret, err = s.giveSecrets(&client, asked); err != nil {
+	if secret, err = s.giveSecrets(ctx, &client, asked); err != nil {
 		return nil, "", err
 	}
 	if err := s.claimAppID(ctx, client); err != nil {
@@ -96,7 +96,7 @@ func (s *Service) checkNewClient(client storage.Client, asked NewClient, directo
 }
 
 // giveSecrets sets the hash of the client's secret and the sealed AppSecret, and returns the secret.
-func (s *Service) giveSecrets(client *storage.Client, asked NewClient) (secret string, err error) {
+func (s *Service) giveSecrets(ctx context.Context, client *storage.Client, asked NewClient) (secret string, err error) {
 	if client.Federation != nil {
 		if client.Federation.AppSecret, err = s.sealAppSecret(client.Directory, client.ID, asked.AppSecret); err != nil {
 			return "", err
@@ -105,15 +105,15 @@ func (s *Service) giveSecrets(client *storage.Client, asked NewClient) (secret s
 	if !usesSecret(*client) {
 		return "", nil
 	}
-	secret, hash, err := s.clientSecret(asked.Secret)
+	secret, hash, err := s.clientSecret(ctx, asked.Secret)
 	client.Secrets = []string{hash}
 	return secret, err
 }
 
 // clientSecret returns the chosen secret or a new one, and the hash that is stored.
-func (s *Service) clientSecret(chosen string) (secret, hash string, err error) {
+func (s *Service) clientSecret(ctx context.Context, chosen string) (secret, hash string, err error) {
 	if chosen != "" {
-		hash, err = s.hashChosen(chosen)
+		hash, err = s.hashChosen(ctx, chosen)
 		return chosen, hash, err
 	}
 	secret, err = s.newSecret()
@@ -156,7 +156,7 @@ func (s *Service) UpdateClient(ctx context.Context, directory, id, revision stri
 		change(client)
 		keepClient(client, before)
 		settleLinking(client, before)
-		if err := drawLogo("logo", before.Logo, &client.Logo); err != nil {
+		if err := s.drawLogo(ctx, "logo", before.Logo, &client.Logo); err != nil {
 			return err
 		}
 		if err := checkClientChange(before, *client, SigningAlgorithms(owner.Record)); err != nil {
@@ -230,7 +230,7 @@ func (s *Service) RotateClientSecret(ctx context.Context, directory, id, chosen 
 			return "", p.err()
 		}
 	}
-	secret, hash, err := s.clientSecret(chosen)
+	secret, hash, err := s.clientSecret(ctx, chosen)
 	if err != nil {
 		return "", err
 	}

@@ -22,7 +22,7 @@ func (s *Service) CreateDirectory(ctx context.Context, directory storage.Directo
 	}
 	directory.CreatedAt = s.now()
 	directory.UpdatedAt = directory.CreatedAt
-	if err := drawLogo("branding.logo", nil, &directory.Branding.Logo); err != nil {
+	if err := s.drawLogo(ctx, "branding.logo", nil, &directory.Branding.Logo); err != nil {
 		return nil, err
 	}
 	if err := s.checkDirectory(directory); err != nil {
@@ -87,7 +87,7 @@ func (s *Service) UpdateDirectory(ctx context.Context, id, revision string, chan
 		if directory.Issuer != before.Issuer {
 			directory.FormerIssuer, directory.IssuerChangedAt = before.Issuer, directory.UpdatedAt
 		}
-		if err := drawLogo("branding.logo", before.Branding.Logo, &directory.Branding.Logo); err != nil {
+		if err := s.drawLogo(ctx, "branding.logo", before.Branding.Logo, &directory.Branding.Logo); err != nil {
 			return err
 		}
 		if err := s.checkDirectory(*directory); err != nil {

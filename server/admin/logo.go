@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"image"
@@ -23,6 +24,9 @@ const (
 	logoWidth, logoHeight = 480, 120
 	// minLogoHeight is where a logo that still needs too many bytes is not made smaller any more.
 	minLogoHeight = 32
+	// pixelMemory is how many bytes a pixel takes at most while a picture is decoded: four coefficients and samples of a
+	// progressive JPEG for print.
+	pixelMemory = 24
 	// faint is the luminance above which nothing is seen on white, and faintPart how much of a logo must be above it to be
 	// put on a dark ground.
 	faint, faintPart = 0.8, 0.9
@@ -30,16 +34,29 @@ const (
 
 // drawLogo makes of a logo that was asked for what is stored, unless it is the one from before. A picture that cannot be taken is
 // an *Invalid with that field.
-func drawLogo(field string, before []byte, asked *[]byte) error {
+func (s *Service) drawLogo(ctx context.Context, field string, before []byte, asked *[]byte) error {
 	if len(*asked) == 0 || bytes.Equal(before, *asked) {
 		return nil
 	}
-	drawn, err := encodeLogo(*asked)
-	if err != nil {
-		return &Invalid{[]Problem{{field, err.Error()}}}
+	var drawn []byte
+	var invalid error
+	if err := s.config.Hashing.Run(ctx, logoMemory(*asked), func() { drawn, invalid = encodeLogo(*asked) }); err != nil {
+		return err
+	}
+	if invalid != nil {
+		return &Invalid{[]Problem{{field, invalid.Error()}}}
 	}
 	*asked = drawn
 	return nil
+}
+
+// logoMemory is at most how many KiB it takes to decode a picture.
+func logoMemory(file []byte) int64 {
+	config, _, err := image.DecodeConfig(bytes.NewReader(file))
+	if err != nil || config.Width > MaxLogoSide || config.Height > MaxLogoSide {
+		return 0 // It is not decoded.
+	}
+	return int64(config.Width) * int64(config.Height) * pixelMemory >> 10
 }
 
 // encodeLogo draws a picture anew: what browsers are given is pixels of ours and nothing that somebody hid in a file. PNG, JPEG

@@ -1,11 +1,10 @@
 package admin
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
-
-	"golang.org/x/crypto/argon2"
 
 	"github.com/minifed/minifed/identity"
 )
@@ -17,14 +16,16 @@ func hashGenerated(secret string) string {
 }
 
 // hashChosen is for secrets that somebody chose: argon2id (RFC 9106), with the parameters that passwords have.
-func (s *Service) hashChosen(secret string) (string, error) {
+func (s *Service) hashChosen(ctx context.Context, secret string) (string, error) {
 	salt, err := s.randomBytes(16)
 	if err != nil {
 		return "", err
 	}
-	params := identity.DefaultArgon2()
-	hash := argon2.IDKey([]byte(secret), salt, params.Time, params.Memory, params.Threads, sha256.Size)
-	return identity.PasswordHash{Argon2: params, Salt: salt, Hash: hash}.String(), nil
+	hash := identity.PasswordHash{Argon2: identity.DefaultArgon2(), Salt: salt, Hash: make([]byte, sha256.Size)}
+	if hash.Hash, err = s.config.Hashing.Key(ctx, []byte(secret), hash); err != nil {
+		return "", err
+	}
+	return hash.String(), nil
 }
 
 // checkChosenSecret wants what survives form encoding in Basic authentication and cannot be guessed.

@@ -18,7 +18,7 @@ import (
 // attempts is how often a change is made again on top of somebody else's before ErrChanged is the answer.
 const attempts = 8
 
-// Config is what a Service is made from; every field is required.
+// Config is what a Service is made from; every field but Hashing is required.
 type Config struct {
 	Engine storage.Engine
 	Master *keys.Master
@@ -28,8 +28,10 @@ type Config struct {
 	Secrets *keys.Secrets
 	// Identity knows the users of directories.
 	Identity *identity.Service
-	Now      func() time.Time
-	Random   io.Reader
+	// Hashing bounds the memory of hashing chosen secrets and of decoding logos; nil is identity.NewHashing(0, 0).
+	Hashing *identity.Hashing
+	Now     func() time.Time
+	Random  io.Reader
 	// PublicURL is the origin that directories without one of their own are at.
 	PublicURL string
 	// DefaultDirectory cannot be disabled or deleted: the public URL itself is its issuer.
@@ -53,6 +55,9 @@ func New(config Config) (*Service, error) {
 	}
 	if err := storage.CheckOrigin(config.PublicURL); err != nil {
 		return nil, fmt.Errorf("admin: PublicURL %w", err)
+	}
+	if config.Hashing == nil {
+		config.Hashing = identity.NewHashing(0, 0)
 	}
 	return &Service{config}, nil
 }

@@ -22,6 +22,8 @@ type office struct {
 	*Service
 	engine *storagetest.Hooks
 	master *keys.Master
+	// hashing runs one hash at a time.
+	hashing *identity.Hashing
 	// at moves with every look at the clock, so that lists by time have one order.
 	at time.Time
 }
@@ -29,7 +31,7 @@ type office struct {
 // newOffice opens an office with the directory "default".
 func newOffice(t *testing.T) *office {
 	t.Helper()
-	o := &office{at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	o := &office{hashing: identity.NewHashing(1, 0), at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	now := func() time.Time {
 		o.at = o.at.Add(time.Millisecond)
 		return o.at
@@ -50,7 +52,7 @@ func newOffice(t *testing.T) *office {
 	})
 	must(t, err)
 	o.Service, err = New(Config{
-		Engine: o.engine, Master: o.master, Keys: ring, Secrets: secrets, Identity: people, Now: now, Random: rand.Reader,
+		Engine: o.engine, Master: o.master, Keys: ring, Secrets: secrets, Identity: people, Hashing: o.hashing, Now: now, Random: rand.Reader,
 		PublicURL: "https://id.example.com", DefaultDirectory: "default", Actor: "operator:alice",
 	})
 	must(t, err)

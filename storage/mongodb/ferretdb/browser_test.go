@@ -49,14 +49,26 @@ func (b *browser) visit(address string) answer {
 func (b *browser) code(client string, more ...string) string {
 	b.Helper()
 	page := b.visit(b.authorizeURL(client, more...))
-	for range 4 {
-		if location := page.header.Get("Location"); location != "" {
+	for range 6 {
+		switch location := onward(page); {
+		case strings.HasPrefix(location, webRedirect):
 			return must(url.Parse(location))(b.T).Query().Get("code")
+		case location != "":
+			page = b.visit(location)
+		default:
+			page = b.answer(page)
 		}
-		page = b.answer(page)
 	}
 	b.Fatal("the pages lead nowhere")
 	return ""
+}
+
+// onward is where a page goes on to without the person: by a redirect or, after a form with a secret, by Refresh.
+func onward(page answer) string {
+	if address, ok := strings.CutPrefix(page.header.Get("Refresh"), "0; url="); ok {
+		return address
+	}
+	return page.header.Get("Location")
 }
 
 // answer fills in the form of a page and sends it.
