@@ -17,6 +17,7 @@ import (
 	"github.com/minifed/minifed/server"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/mongodb"
+	"github.com/minifed/minifed/storage/sqlite"
 	"github.com/minifed/minifed/wechat"
 )
 
@@ -92,6 +93,13 @@ func (p *provider) open(ctx context.Context, c *console, config Config, registry
 	return handler, nil
 }
 
+// ownedByOneProcess reports whether only this process serves from the store. SQLite is the only engine that ensures it: a second
+// `serve` does not start on the same file.
+func ownedByOneProcess(store storage.Engine) bool {
+	_, ok := store.(*sqlite.Engine)
+	return ok
+}
+
 // build makes sure of the default directory and puts the handler together.
 func (p *provider) build(ctx context.Context, c *console, registry prometheus.Registerer) (handler *server.Server, err error) {
 	if p.watch, err = newClockWatch(p.deployment, c.now, p.logger, registry); err != nil {
@@ -126,9 +134,8 @@ func (p *provider) build(ctx context.Context, c *console, registry prometheus.Re
 	if err != nil {
 		return nil, err
 	}
-	_, distributed := p.store.(*mongodb.Engine)
 	return server.New(server.Config{
-		SingleProcess: !distributed,
+		SingleProcess: ownedByOneProcess(p.store),
 		PublicURL:     p.config.PublicURL, DefaultDirectory: id, Engine: p.engine, Keys: p.ring, Secrets: p.secrets, Master: p.master,
 		WeChat: calls, Now: p.clock.Now, TokenNow: c.now, Rand: c.random, Logger: p.logger, Metrics: registry, TrustedProxies: proxies,
 		RequestTimeout: p.config.Listen.RequestTimeout, WeChatTimeout: p.config.WeChat.Timeout,
