@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 
@@ -154,6 +155,9 @@ func (f *clientFields) readJWKS() error {
 	content, err := readBounded(f.jwksFile, maxJWKSFile)
 	if err != nil {
 		return err
+	}
+	if bytes.HasPrefix(content, []byte("\ufeff")) {
+		return usagef("--jwks-file %s: begins with a byte order mark (BOM): save it as UTF-8 without one", f.jwksFile)
 	}
 	if !json.Valid(content) {
 		return usagef("--jwks-file %s: is not JSON", f.jwksFile)

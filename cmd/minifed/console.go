@@ -175,9 +175,9 @@ func (s *secretSource) read(ctx context.Context, c *console, prompt string) (str
 	case s.stdin && s.file != "":
 		return "", usagef("--%s-stdin and --%s-file exclude each other", s.name, s.name)
 	case s.stdin:
-		return readSecret(c.in)
+		return oneLine(readSecret(c.in))
 	case s.file != "":
-		return readSecretFile(s.file)
+		return oneLine(readSecretFile(s.file))
 	case c.ask == nil:
 		return "", usagef("nobody is at the terminal to type it: use --%s-stdin or --%s-file", s.name, s.name)
 	default:
@@ -189,6 +189,14 @@ func (s *secretSource) read(ctx context.Context, c *console, prompt string) (str
 	}
 }
 
+// oneLine rejects a secret of several lines: a file that ends with an empty line would give a password that cannot be typed.
+func oneLine(text string, err error) (string, error) {
+	if err == nil && strings.ContainsAny(text, "\r\n") {
+		return "", errors.New("the secret has more than one line: keep only the secret, without empty lines")
+	}
+	return text, err
+}
+
 func readSecretFile(name string) (string, error) {
 	file, err := os.Open(name)
 	if err != nil {
@@ -198,7 +206,8 @@ func readSecretFile(name string) (string, error) {
 	return text, errors.Join(err, file.Close())
 }
 
-// readSecret reads everything, less the line end that editors and echo put there.
+// readSecret reads everything without the line end that editors and echo append. It rejects a byte order mark, which some editors
+// add without showing it.
 func readSecret(from io.Reader) (string, error) {
 	content, err := io.ReadAll(io.LimitReader(from, maxSecretInput+1))
 	if err != nil {
@@ -208,8 +217,11 @@ func readSecret(from io.Reader) (string, error) {
 		return "", fmt.Errorf("a secret of more than %d bytes is not one", maxSecretInput)
 	}
 	text := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
-	if text == "" {
+	switch {
+	case text == "":
 		return "", errors.New("the secret is empty")
+	case strings.HasPrefix(text, "\ufeff"), strings.HasPrefix(text, "\xff\xfe"), strings.HasPrefix(text, "\xfe\xff"):
+		return "", errors.New("the secret begins with a byte order mark (BOM): save it as UTF-8 text without one")
 	}
 	return text, nil
 }

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+func TestSecretFlags_NameTheFaultOfTheFile(t *testing.T) {
+	s := made(t)
+	file := filepath.Join(t.TempDir(), "secret")
+	for name, test := range map[string]struct{ content, says string }{
+		"UTF-8 with a BOM":     {"\ufeffcorrect horse battery", "byte order mark (BOM)"},
+		"UTF-16 little endian": {"\xff\xfec\x00o\x00", "byte order mark (BOM)"},
+		"UTF-16 big endian":    {"\xfe\xff\x00c\x00o", "byte order mark (BOM)"},
+		"an empty line after":  {"correct horse battery\n\n", "more than one line"},
+		"two lines":            {"correct horse\r\nbattery\r\n", "more than one line"},
+		"only a line end":      {"\n", "the secret is empty"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			writeFile(t, file, test.content)
+			s.fails(t, exitFailed, []string{test.says}, "user", "create", "alice", "--password-file", file)
+			piped := s.at()
+			piped.in = strings.NewReader(test.content)
+			piped.fails(t, exitFailed, []string{test.says}, "user", "create", "alice", "--password-stdin")
+		})
+	}
+	for name, content := range map[string]string{"alice": "correct horse battery", "bob": "correct horse battery\n", "carol": "correct horse battery\r\n"} {
+		writeFile(t, file, content)
+		s.must(t, "user", "create", name, "--password-file", file)
+	}
+}
+
+func TestJWKSFile_NamesAByteOrderMark(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "jwks.json")
+	writeFile(t, file, "\ufeff"+`{"keys":[]}`)
+	made(t).fails(t, exitUsage, []string{"--jwks-file " + file, "byte order mark (BOM)"},
+		"client", "create", "--kind", "service", "--auth-method", "private_key_jwt", "--jwks-file", file)
+}
+
+func TestServe_WarnsThatOthersCanReadTheMasterKey(t *testing.T) {
+	const warning = "others on this machine can read the master key"
+	s := made(t)
+	key := filepath.Join(s.folder, "master.key")
+	if err := os.Chmod(key, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	running := s.serve(t)
+	if strings.Contains(running.err.String(), warning) {
+		t.Errorf("mode 0600: logged %s", running.err)
+	}
+	running.stop(t)
+	if err := os.Chmod(key, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, format := range []string{"text", "json"} {
+		logs := s.serveLogs(t, format)
+		if !strings.Contains(logs, warning) || !strings.Contains(logs, key) || !strings.Contains(logs, "-rw-r--r--") {
+			t.Errorf("mode 0644, format %s: logged %s", format, logs)
+		}
+	}
+	content, err := os.ReadFile(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	running = s.serve(t, "MINIFED_KEYS_MASTER_KEY="+string(content))
+	if strings.Contains(running.err.String(), warning) {
+		t.Errorf("with the key of the environment: logged %s", running.err)
+	}
+}
+
+// serveLogs returns what a server logs until it serves.
+func (s *station) serveLogs(t *testing.T, format string) string {
+	t.Helper()
+	logs := newOutput()
+	other := s.at("MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off", "MINIFED_LOG_FORMAT="+format)
+	other.console.out, other.console.err = io.Discard, logs
+	runUntil(t, other, logs)()
+	return logs.String()
+}
+
+// runUntil starts a server and returns when it serves. The function that it returns stops the server, as the end of the test does.
+func runUntil(t *testing.T, s *station, logs *output) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan int, 1)
+	go func() {
+		defer cancel() // The wait for the line ends too.
+		ended <- run(ctx, []string{"serve"}, s.console)
+	}()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if code := <-ended; code != exitDone {
+			t.Errorf("serve: exit code %d\n%s", code, logs)
+		}
+	})
+	t.Cleanup(stop)
+	if err := logs.await(ctx, "serving"); err != nil {
+		t.Fatal(err)
+	}
+	return stop
+}
