@@ -68,7 +68,8 @@ From the demonstration to your own mini-program:
   3. minifed client create --kind wechat_miniapp --app-id wx0123456789abcdef
                                         in another terminal: make your mini-program known, with the AppID and AppSecret that
                                         WeChat's console shows under 开发管理 (Development), 开发设置 (Settings)
-  4. curl -u CLIENT_ID:CLIENT_SECRET http://localhost:8080/federation/wechat/miniapp/profile -d code=CODE_OF_WX_LOGIN
+  4. curl -sS --noproxy '*' -u CLIENT_ID:CLIENT_SECRET \
+       http://localhost:8080/federation/wechat/miniapp/profile -d code=CODE_OF_WX_LOGIN
                                         sign a user in, as your mini-program's backend will
   5. minifed user list                  see who signed in
 

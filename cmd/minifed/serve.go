@@ -82,10 +82,19 @@ Next, in another terminal:
   %[1]s client create --kind wechat_miniapp --app-id wx0123456789abcdef
 
   # Sign a user in, as your mini-program's backend will, with the code that wx.login gave.
-  curl -u CLIENT_ID:CLIENT_SECRET %[2]s/federation/wechat/miniapp/profile -d code=CODE
+  %[3]s -u CLIENT_ID:CLIENT_SECRET %[2]s/federation/wechat/miniapp/profile -d code=CODE
 
   # See who signed in, and what every OpenID Connect client reads.
   %[1]s user list
-  curl %[2]s/.well-known/openid-configuration
-`, c.program(), config.PublicURL)
+  %[3]s %[2]s/.well-known/openid-configuration
+`, c.program(), config.PublicURL, curlFor(config))
+}
+
+// curlFor returns the curl command for the server's address. An address on this machine is not reachable through a proxy,
+// so curl must ignore http_proxy there.
+func curlFor(config Config) string {
+	if config.loopback() {
+		return "curl -sS --noproxy '*'"
+	}
+	return "curl -sS"
 }

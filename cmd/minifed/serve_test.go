@@ -45,7 +45,8 @@ func TestTheFirstStartMakesWhatItNeedsAndSaysWhatComesNext(t *testing.T) {
 		t.Errorf("discovery: %d %s", code, body)
 	}
 	printed := running.out.String()
-	for _, want := range []string{running.url, `directory "default"`, "master.key (mode 0600)", "Keep a copy", "minifed client create --kind wechat_miniapp", "minifed user list"} {
+	for _, want := range []string{running.url, `directory "default"`, "master.key (mode 0600)", "Keep a copy", "minifed client create --kind wechat_miniapp", "minifed user list",
+		"curl -sS --noproxy '*' -u CLIENT_ID:CLIENT_SECRET " + running.url, "curl -sS --noproxy '*' " + running.url + "/.well-known"} {
 		if !strings.Contains(printed, want) {
 			t.Errorf("printed without %q:\n%s", want, printed)
 		}
@@ -68,6 +69,14 @@ func TestTheFirstStartMakesWhatItNeedsAndSaysWhatComesNext(t *testing.T) {
 	again := s.serve(t)
 	if printed := again.out.String(); strings.Contains(printed, "Made the master key") || strings.Contains(printed, "Next") {
 		t.Errorf("the second start printed\n%s", printed)
+	}
+}
+
+func TestCurlFor_IgnoresProxiesOnlyOnThisMachine(t *testing.T) {
+	for address, want := range map[string]string{"http://localhost:8080": "curl -sS --noproxy '*'", "https://id.example.com": "curl -sS"} {
+		if got := curlFor(Config{PublicURL: address}); got != want {
+			t.Errorf("%s: %q, want %q", address, got, want)
+		}
 	}
 }
 

@@ -1,7 +1,7 @@
 // Command wechatsim runs the WeChat simulator of package wechattest: the API on one port, its control on another.
 //
 //	wechatsim -app wxsim0000000000000001:secret
-//	curl -s -X POST 'http://127.0.0.1:8091/login?user=alice'
+//	curl -sS --noproxy '*' -X POST 'http://127.0.0.1:8091/login?user=alice'
 //
 // With -ca FILE it also answers as https://api.weixin.qq.com. docs/simulator.md says how SDKs are pointed at it.
 //
