@@ -42,12 +42,15 @@ func certify(t *testing.T, module func(t *testing.T, s *suite)) {
 	}
 }
 
-// newSuite is a suite whose static clients say nothing of algorithms, so that they get RS256.
+// newSuite is a suite whose static clients say nothing of algorithms, so that they get RS256. Each has an incarnation, as clients
+// that an operator creates.
 func newSuite(t *testing.T, mode string) *suite {
 	t.Helper()
 	w := populate(newWorld(t)) // With the pages that people get.
 	for id, method := range map[string]string{"suite": "client_secret_basic", "suite2": "client_secret_basic", "suitepost": "client_secret_post"} {
-		w.addClient(id, func(c *storage.Client) { c.AuthMethod, c.IDTokenAlgorithm = method, "" })
+		w.addClient(id, func(c *storage.Client) {
+			c.AuthMethod, c.IDTokenAlgorithm, c.Incarnation = method, "", "abcdefghijklmnop"
+		})
 	}
 	return &suite{browser: w.newBrowser(), t: t, mode: mode, client: "suite"}
 }

@@ -16,16 +16,18 @@ type hintClaims struct {
 	Subject   string   `json:"sub"`
 	Audience  audience `json:"aud"`
 	SessionID string   `json:"sid"`
-	// Incarnation is that of the client that got the token.
-	Incarnation string `json:"urn:minifed:client_incarnation"`
+	ID        string   `json:"jti"`
 	// TokenUse is empty in ID tokens.
 	TokenUse string `json:"token_use"`
 }
 
 // of reports whether the token was given to this client, and not to a deleted one that had the same ID.
 func (h hintClaims) of(client *oauth2.Client) bool {
-	return slices.Contains(h.Audience, client.GetID()) && h.Incarnation == client.Record().Incarnation
+	return slices.Contains(h.Audience, client.GetID()) && h.incarnation() == client.Record().Incarnation
 }
+
+// incarnation returns that of the client that got the token.
+func (h hintClaims) incarnation() string { return incarnationIn(h.ID) }
 
 // verifyHint reads an id_token_hint: an ID token that this issuer gave to somebody at some time, expired or not, signed by a
 // key in use or retired (OpenID Connect Core §3.1.2.1, RP-Initiated Logout §2). Anything else is keys.ErrInvalid.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"time"
 
@@ -34,8 +35,8 @@ type idClaims struct {
 	// TokenHash binds the access token that comes with it (§3.1.3.6).
 	TokenHash string `json:"at_hash,omitempty"`
 	SessionID string `json:"sid,omitempty"`
-	// Incarnation is that of the client. As a hint the token is good for that client alone.
-	Incarnation string `json:"urn:minifed:client_incarnation,omitempty"`
+	// ID names the client's incarnation: see newIDTokenID. As a hint the token is good for that client alone.
+	ID string `json:"jti"`
 
 	// user are claims about the user: see idTokens.user.
 	user map[string]any
@@ -44,9 +45,10 @@ type idClaims struct {
 // idTokens makes ID tokens. It takes the place of fosite's strategy, which reads parameters of the authorization endpoint at
 // the token endpoint, hashes with SHA-256 whatever the algorithm, and adds a claim "rat".
 type idTokens struct {
-	keys  *keys.Ring
-	store *oauth2.Store
-	now   func() time.Time
+	keys   *keys.Ring
+	store  *oauth2.Store
+	now    func() time.Time
+	random io.Reader
 }
 
 // GenerateIDToken implements fosite's OpenIDConnectTokenStrategy.
@@ -58,6 +60,10 @@ func (t idTokens) GenerateIDToken(ctx context.Context, lifespan time.Duration, r
 	session, ok := requester.GetSession().(*oauth2.Session)
 	if !ok {
 		return "", fmt.Errorf("server: session is %T", requester.GetSession())
+	}
+	id, err := newIDTokenID(t.random, incarnationOf(requester.GetClient()))
+	if err != nil {
+		return "", err
 	}
 	described := session.IDTokenClaims()
 	algorithm, _ := session.IDTokenHeaders().Get("alg").(string)
@@ -72,8 +78,7 @@ func (t idTokens) GenerateIDToken(ctx context.Context, lifespan time.Duration, r
 		Nonce:     cmp.Or(described.Nonce, requester.GetRequestForm().Get("nonce")),
 		ACR:       described.AuthenticationContextClassReference,
 		AMR:       described.AuthenticationMethodsReferences,
-
-		Incarnation: incarnationOf(requester.GetClient()),
+		ID:        id,
 	}
 	if !described.AuthTime.IsZero() {
 		claims.AuthTime = described.AuthTime.Unix()
@@ -82,7 +87,6 @@ func (t idTokens) GenerateIDToken(ctx context.Context, lifespan time.Duration, r
 		claims.TokenHash = grants.AccessTokenHash(algorithm, response.GetAccessToken())
 	}
 	claims.SessionID, _ = described.Extra["sid"].(string)
-	var err error
 	if claims.user, err = t.user(ctx, session, requester); err != nil {
 		return "", err
 	}

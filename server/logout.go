@@ -395,7 +395,7 @@ func (e *logoutEndpoint) readHint(ctx context.Context, request *logoutRequest, h
 		return err
 	}
 	request.Proven, request.Client, request.Session = true, claims.Audience[0], claims.SessionID
-	request.Incarnation = claims.Incarnation
+	request.Incarnation = claims.incarnation()
 	return nil
 }
 

@@ -122,7 +122,7 @@ func (s *Server) newParts() (*parts, error) {
 // newGrants is fosite with every grant.
 func (s *Server) newGrants(p *parts) (*fosite.Fosite, *dispatcher, error) {
 	c := s.config
-	strategy := &tokens{&oauth2.Strategy{Store: s.store, JWT: p.jwts}, idTokens{keys: c.Keys, store: s.store, now: c.TokenNow}}
+	strategy := &tokens{&oauth2.Strategy{Store: s.store, JWT: p.jwts}, idTokens{keys: c.Keys, store: s.store, now: c.TokenNow, random: c.Rand}}
 	configuration := &configurator{Config: newFositeConfig(p.authentication.authenticate), tokenPath: tokenPath}
 	users := &federation{
 		store: s.store, people: p.people, wechat: c.WeChat, master: c.Master, keys: c.Keys, now: c.Now, logger: c.Logger, vouched: p.vouched,

@@ -189,7 +189,7 @@ func TestOpenIDConnectCore_2_TheIDTokenSpeaksOfTheLoginAlone(t *testing.T) {
 	w := newWorld(t)
 	a := w.profile("mini", map[string]any{"code": w.app("mini").Login("alice"), "nonce": "n-0S6_WzA2Mj", "user": map[string]any{"name": "Alice"}})
 	all := claims(t, a.text("id_token"))
-	allowed := []string{"iss", "sub", "aud", "azp", "exp", "iat", "auth_time", "nonce", "amr", "at_hash", "sid"}
+	allowed := []string{"iss", "sub", "aud", "azp", "exp", "iat", "auth_time", "nonce", "amr", "at_hash", "sid", "jti"}
 	if len(all) != len(allowed) {
 		t.Errorf("claims are %v", all)
 	}
