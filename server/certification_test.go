@@ -530,6 +530,14 @@ func TestOIDCC_oidcc_ensure_registered_redirect_uri(t *testing.T) {
 	})
 }
 
+// TestOIDCC_oidcc_redirect_uri_query_added is a module of the comprehensive plan alone.
+func TestOIDCC_oidcc_redirect_uri_query_added(t *testing.T) {
+	certify(t, func(t *testing.T, s *suite) {
+		s.authorize("redirect_uri", webRedirect+"?foo=bar")
+		s.wantPage(t, http.StatusBadRequest, "redirect_uri")
+	})
+}
+
 func TestOIDCC_oidcc_ensure_post_request_succeeds(t *testing.T) {
 	certify(t, func(_ *testing.T, s *suite) {
 		parsed := must(url.Parse(s.request()))(s.t)
