@@ -2,6 +2,7 @@ package mongodb
 
 import (
 	"context"
+	"fmt"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -54,15 +55,16 @@ func (e *Engine) createTTL(ctx context.Context, kind storage.Kind) error {
 	err := e.createExpiryIndex(ctx, kind, true)
 	if inTheWay(err) { // FerretDB 1 has no TTL indexes, and left an ordinary one.
 		if err := e.dropIndex(ctx, kind, expiryIndex); err != nil {
-			e.swept.add(kind, "the index "+expiryIndex+" is in the way of the TTL index and cannot be dropped: drop it in mongosh and restart: "+dropCommand(kind))
+			e.swept.add(kind, "the index "+expiryIndex+" is in the way of the TTL index and cannot be dropped: drop it in mongosh and restart: "+e.dropCommand(kind, expiryIndex))
 			return nil
 		}
 		err = e.createExpiryIndex(ctx, kind, true)
 	}
 	switch {
 	case inTheWay(err):
-		e.swept.add(kind, "another index of expires_at is in the way of the TTL index: drop it in mongosh by its name and restart: "+dropCommand(kind))
-		return nil
+		name, err := e.nameInTheWay(ctx, kind)
+		e.swept.add(kind, "another index of expires_at is in the way of the TTL index: drop it in mongosh and restart: "+e.dropCommand(kind, name))
+		return err
 	case withoutTTL(err):
 		e.swept.add(kind, "this server has no TTL indexes")
 		return e.createExpiryIndex(ctx, kind, false)
@@ -71,9 +73,25 @@ func (e *Engine) createTTL(ctx context.Context, kind storage.Kind) error {
 	}
 }
 
-// dropCommand is the command of mongosh that drops the index of the default name.
-func dropCommand(kind storage.Kind) string {
-	return `db.getCollection("` + string(kind) + `").dropIndex("` + expiryIndex + `")`
+// nameInTheWay is the name of the collection's own index of expires_at.
+func (e *Engine) nameInTheWay(ctx context.Context, kind storage.Kind) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, e.options.Timeout)
+	defer cancel()
+	indexes, err := e.collections[kind].Indexes().ListSpecifications(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, index := range indexes {
+		if key, err := index.KeysDocument.IndexErr(0); err == nil && key.Key() == "expires_at" {
+			return index.Name, nil
+		}
+	}
+	return expiryIndex, nil // It was dropped meanwhile.
+}
+
+// dropCommand is the command of mongosh that drops an index.
+func (e *Engine) dropCommand(kind storage.Kind, index string) string {
+	return fmt.Sprintf("db.getCollection(%q).dropIndex(%q)", e.collections[kind].Name(), index)
 }
 
 func (e *Engine) createExpiryIndex(ctx context.Context, kind storage.Kind, ttl bool) error {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
@@ -138,23 +139,33 @@ func TestAServerThatGoesAwayIsUnavailableUntilItIsBack(t *testing.T) {
 	wantRevision(t, engine, doc)
 }
 
+// refuseTTL answers that another index is in the way of every TTL index.
+func refuseTTL(command Command) Fault {
+	indexes, _ := command.Body.Lookup("indexes").ArrayOK()
+	if command.Name == "createIndexes" && strings.Contains(indexes.String(), "expireAfterSeconds") {
+		return IndexInTheWay
+	}
+	return Pass
+}
+
 // The operator's own index of the same key is left alone, and its removal described.
 func TestTTLIndex_NamesTheIndexThatIsInTheWay(t *testing.T) {
 	t.Parallel()
 	proxy := ferret.Proxy(t)
-	proxy.Decide(func(command Command) Fault {
-		indexes, _ := command.Body.Lookup("indexes").ArrayOK()
-		if command.Name == "createIndexes" && strings.Contains(indexes.String(), "expireAfterSeconds") {
-			return IndexInTheWay
-		}
-		return Pass
-	})
+	proxy.Decide(refuseTTL)
 	var log buffer
-	engine := engineAt(t, proxy, ferret.Database(t), func(o *mongodb.Options) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	database := ferret.Database(t)
+	client := must(mongo.Connect(options.Client().ApplyURI(proxy.URI(database))))(t)
+	defer client.Disconnect(t.Context())
+	grants := client.Database(database).Collection(string(storage.KindGrant))
+	own := mongo.IndexModel{Keys: bson.D{{Key: "expires_at", Value: 1}}, Options: options.Index().SetName("the_operators_own")}
+	must(grants.Indexes().CreateOne(t.Context(), own))(t)
+	engine := engineAt(t, proxy, database, func(o *mongodb.Options) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	engine.Run(ended)
-	if said := log.String(); !strings.Contains(said, "in the way") || !strings.Contains(said, "dropIndex") {
+	command := `db.getCollection("grants").dropIndex("the_operators_own")`
+	if said := strings.ReplaceAll(log.String(), `\`, ""); !strings.Contains(said, "in the way") || !strings.Contains(said, command) {
 		t.Errorf("the log says %q", said)
 	}
 	expired := grantDocument("expired")
