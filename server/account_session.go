@@ -98,5 +98,5 @@ func (*accountSessions) out(w http.ResponseWriter, r *http.Request) error {
 	if issuer := callOf(r.Context()).issuer; issuer != nil {
 		sessionCookie(issuer).clear(w, issuer)
 	}
-	return seeOther(w, r, loggedOutPath, outcome{ended: true}.parameters()...)
+	return seeOther(w, r, loggedOutPath, endedParameter, "1")
 }

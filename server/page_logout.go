@@ -37,9 +37,6 @@ type loggedOutData struct {
 	Target template.URL
 }
 
-// endedParameter says at the address of the page that a session has just ended.
-const endedParameter = "ended"
-
 // parameters are those of the page that says what a logout request did.
 func (o outcome) parameters() []string {
 	if !o.ended {

@@ -11,3 +11,6 @@ const (
 	forgotPath                  = accountPath + "/forgot"
 	loggedOutPath               = "/logged-out"
 )
+
+// endedParameter says at the address of the page at loggedOutPath that a session has just ended.
+const endedParameter = "ended"
