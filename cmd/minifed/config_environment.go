@@ -49,9 +49,13 @@ func (r *configReader) readEnvironment(environ []string) {
 }
 
 // foreignVariable reports whether a name with our prefix is not a key's: it names the configuration file, belongs to the
-// tests, or is what Kubernetes sets in every container for a Service called "minifed".
+// tests or to the client programs in examples, or is what Kubernetes sets in every container for a Service called "minifed".
 func foreignVariable(name string) bool {
-	if name == configVariable || strings.HasPrefix(name, testPrefix) {
+	switch name {
+	case configVariable, "MINIFED_ISSUER", "MINIFED_CLIENT_ID", "MINIFED_CLIENT_SECRET", "MINIFED_CLIENT_SECRET_FILE":
+		return true
+	}
+	if strings.HasPrefix(name, testPrefix) {
 		return true
 	}
 	return strings.Contains(name, "_SERVICE_HOST") || strings.Contains(name, "_SERVICE_PORT") ||

@@ -229,6 +229,7 @@ func TestVariablesOfOthersAreLeftAlone(t *testing.T) {
 	for _, variable := range []string{
 		"MINIFED_PORT=tcp://10.0.0.1:8080", "MINIFED_PORT_8080_TCP_ADDR=10.0.0.1", "MINIFED_SERVICE_HOST=10.0.0.1",
 		"MINIFED_TEST_MONGODB_URI=mongodb://localhost", "MINIFED_CONFIG=/etc/x", "minifed_x=y",
+		"MINIFED_ISSUER=https://id.example.com", "MINIFED_CLIENT_ID=shop", "MINIFED_CLIENT_SECRET=x", "MINIFED_CLIENT_SECRET_FILE=./secret",
 	} {
 		if _, err := loadConfig(absent(t), []string{variable}); err != nil {
 			t.Errorf("%s: %v", variable, err)

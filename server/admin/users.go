@@ -118,7 +118,7 @@ func userError(id string, err error) error {
 	case errors.As(err, &invalid):
 		return &Invalid{[]Problem{{invalid.Member, invalid.Reason}}}
 	case errors.Is(err, identity.ErrUnknownUser):
-		return fmt.Errorf("user %q %w", id, ErrNotFound)
+		return fmt.Errorf("user %q %w; the user_id is needed, not the username", id, ErrNotFound)
 	case errors.Is(err, identity.ErrTaken):
 		return fmt.Errorf("a user of this name, e-mail address or phone number %w", ErrExists)
 	default:

@@ -70,6 +70,7 @@ func (a *api) orders(w http.ResponseWriter, r *http.Request) {
 	}
 	caller, err := a.verify(r.Context(), token)
 	if err != nil {
+		_, _ = fmt.Fprintf(os.Stderr, "token rejected: %v\n", err) // The caller learns only that it is invalid.
 		refuse(w, "invalid_token")
 		return
 	}

@@ -22,7 +22,8 @@ createServer(async (request, response) => {
     if (!payload.scope?.split(' ').includes('openid')) throw new Error('the scope openid is missing')
     response.writeHead(200, { 'Content-Type': 'application/json' })
     response.end(JSON.stringify({ sub: payload.sub, client_id: payload.client_id, orders: [] }))
-  } catch {
+  } catch (error) {
+    console.error(`token rejected: ${error.message}`) // The caller learns only that it is invalid.
     refuse(response, 'Bearer realm="orders", error="invalid_token"')
   }
 }).listen(Number(port), '127.0.0.1', function () {

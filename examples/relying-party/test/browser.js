@@ -1,4 +1,4 @@
-// A browser without scripts, as small as it can be: cookies, redirects, and plain HTML forms.
+// A browser without scripts, as small as it can be: cookies, redirects, pages that refresh themselves, and plain HTML forms.
 export class Browser {
   cookies = new Map()
 
@@ -8,7 +8,8 @@ export class Browser {
       if (stop && url.startsWith(stop)) return { url, posted: init.body }
       const response = await fetch(url, { ...init, redirect: 'manual', headers: { ...init.headers, cookie: this.header() } })
       for (const line of response.headers.getSetCookie()) this.keep(line)
-      const location = response.headers.get('location')
+      const refresh = response.headers.get('refresh')?.match(/^0; url=(.*)$/)
+      const location = response.headers.get('location') ?? refresh?.[1]
       if (!location) return { url, status: response.status, body: await response.text() }
       url = new URL(location, url).href
       init = {}
