@@ -26,16 +26,18 @@ test('openid-client: sign in, UserInfo, refresh, introspect, revoke', async () =
   const verifier = client.randomPKCECodeVerifier()
   const state = client.randomState()
   const nonce = client.randomNonce()
-  const url = client.buildAuthorizationUrl(config, {
+  const parameters = new URLSearchParams({
     redirect_uri: REDIRECT_URI,
     scope: 'openid profile offline_access',
     code_challenge: await client.calculatePKCECodeChallenge(verifier),
     code_challenge_method: 'S256',
     prompt: 'consent',
-    resource: AUDIENCE,
     state,
     nonce,
   })
+  // The API and UserInfo each accept only tokens for them.
+  for (const resource of [AUDIENCE, ISSUER]) parameters.append('resource', resource)
+  const url = client.buildAuthorizationUrl(config, parameters)
   const { callback } = await signIn(url.href)
   assert.equal(callback.searchParams.get('iss'), ISSUER)
   const tokens = await client.authorizationCodeGrant(config, callback, {
@@ -145,7 +147,7 @@ test('openid-client: client_credentials', async () => {
   assert.equal(tokens.token_type, 'bearer')
 })
 
-test('oauth4webapi: sign in with client_secret_post rejected, client_secret_basic accepted', async () => {
+test('oauth4webapi: sign in with a wrong secret rejected, client_secret_post accepted', async () => {
   const options = { [oauth.allowInsecureRequests]: true }
   const issuer = new URL(ISSUER)
   const server = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, options))
@@ -167,10 +169,10 @@ test('oauth4webapi: sign in with client_secret_post rejected, client_secret_basi
   const parameters = oauth.validateAuthResponse(server, me, callback, oauth.expectNoState)
   const exchange = authentication => oauth.authorizationCodeGrantRequest(server, me, authentication, parameters, REDIRECT_URI, verifier, options)
   await assert.rejects(
-    oauth.processAuthorizationCodeResponse(server, me, await exchange(oauth.ClientSecretPost(CLIENT_SECRET))),
+    oauth.processAuthorizationCodeResponse(server, me, await exchange(oauth.ClientSecretBasic('wrong'))),
     oauth.WWWAuthenticateChallengeError,
   )
-  const result = await oauth.processAuthorizationCodeResponse(server, me, await exchange(oauth.ClientSecretBasic(CLIENT_SECRET)), {
+  const result = await oauth.processAuthorizationCodeResponse(server, me, await exchange(oauth.ClientSecretPost(CLIENT_SECRET)), {
     expectedNonce: nonce,
     requireIdToken: true,
   })
