@@ -243,7 +243,7 @@ func (b *backchannel) unheard(ctx context.Context, session storage.Session) map[
 	for client := range session.Clients {
 		group.Go(func() {
 			if err := b.send(ctx, session, client); err != nil {
-				b.logger.WarnContext(ctx, "back-channel logout failed", "directory", session.Directory, "client", client,
+				b.logger.WarnContext(ctx, "back-channel logout failed", "directory", session.Directory, "client", idOf(client),
 					"attempt", session.Told+1, "of", len(tellAgain())+1, "cause", err.Error())
 				return
 			}
@@ -265,8 +265,7 @@ func (b *backchannel) send(ctx context.Context, session storage.Session, instanc
 	if err != nil {
 		return err
 	}
-	id, _, _ := strings.Cut(instance, "#")
-	client, err := b.catalog.Client(ctx, session.Directory, id)
+	client, err := b.catalog.Client(ctx, session.Directory, idOf(instance))
 	if errors.Is(err, storage.ErrNotFound) || err == nil && !hears(client.Record(), instance) {
 		return nil
 	}
@@ -278,6 +277,12 @@ func (b *backchannel) send(ctx context.Context, session storage.Session, instanc
 		return err
 	}
 	return b.client.post(ctx, client.Record().BackchannelLogoutURI, url.Values{"logout_token": {token}})
+}
+
+// idOf returns the ID of the client that storage.Client.Instance named.
+func idOf(instance string) string {
+	id, _, _ := strings.Cut(instance, "#")
+	return id
 }
 
 // hears reports whether a client is the one that the session names, enabled, and registered for logout tokens.

@@ -175,6 +175,7 @@ func TestBackChannelLogout_TheLogSaysWhatTheReceiverAnswered(t *testing.T) {
 		rw.WriteHeader(http.StatusBadRequest)
 		_, _ = rw.Write([]byte("iss does\n not match: " + strings.Repeat("t", 40) + strings.Repeat(" x", 500)))
 	})
+	w.change("web", func(c *storage.Client) { c.Incarnation = "abcdefghijklmnop" })
 	b := w.newBrowser()
 	token := b.flow("web").text("id_token")
 	b.get(w.logoutURL("id_token_hint", token, "post_logout_redirect_uri", postLogout))
@@ -182,6 +183,9 @@ func TestBackChannelLogout_TheLogSaysWhatTheReceiverAnswered(t *testing.T) {
 	line := w.log.String()
 	if _, line, _ = strings.Cut(line, "back-channel logout failed"); !strings.Contains(line, "status 400: iss does not match: (hidden)") {
 		t.Errorf("logged %s", line)
+	}
+	if !strings.Contains(line, `"client":"web"`) {
+		t.Errorf("the client's ID is not logged: %s", line)
 	}
 	if strings.Count(line, " x") > 100 {
 		t.Error("the whole body is logged")
