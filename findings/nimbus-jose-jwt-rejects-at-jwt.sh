@@ -5,7 +5,8 @@
 # Remedy: setJWSTypeVerifier(new DefaultJOSEObjectTypeVerifier<>(new JOSEObjectType("at+jwt"))).
 set -eu
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT; cd "$folder"
-mvn -q -B -Dstyle.color=never org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy -Dartifact=com.nimbusds:nimbus-jose-jwt:10.10 -DoutputDirectory=.
+mvn -q -B -Dstyle.color=never org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy -Dartifact=com.nimbusds:nimbus-jose-jwt:10.10 -DoutputDirectory=. > log.txt 2>&1 ||
+  { cat log.txt; exit 1; }
 cat > Main.java <<'EOF'
 import com.nimbusds.jose.*;
 import com.nimbusds.jose.crypto.RSASSASigner;
@@ -15,7 +16,6 @@ import com.nimbusds.jose.jwk.source.ImmutableJWKSet;
 import com.nimbusds.jose.proc.*;
 import com.nimbusds.jwt.*;
 import com.nimbusds.jwt.proc.*;
-
 public class Main {
     public static void main(String[] args) throws Exception {
         RSAKey key = new RSAKeyGenerator(2048).keyID("one").generate();
@@ -25,11 +25,8 @@ public class Main {
         token.sign(new RSASSASigner(key));
         DefaultJWTProcessor<SecurityContext> processor = new DefaultJWTProcessor<>();
         processor.setJWSKeySelector(new JWSVerificationKeySelector<>(JWSAlgorithm.RS256, new ImmutableJWKSet<>(new JWKSet(key.toPublicJWK()))));
-        try {
-            System.out.println("default: " + processor.process(token.serialize(), null).getSubject());
-        } catch (BadJOSEException e) {
-            System.out.println("default: " + e.getMessage());
-        }
+        try { System.out.println("default: " + processor.process(token.serialize(), null).getSubject()); }
+        catch (BadJOSEException e) { System.out.println("default: " + e.getMessage()); }
         processor.setJWSTypeVerifier(new DefaultJOSEObjectTypeVerifier<>(type));
         System.out.println("with the verifier: " + processor.process(token.serialize(), null).getSubject());
     }

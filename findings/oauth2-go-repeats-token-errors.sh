@@ -14,10 +14,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-
 	"golang.org/x/oauth2"
 )
-
 func main() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _, basic := r.BasicAuth()

@@ -10,7 +10,11 @@ import (
 func TestTable_AlignsByDisplayWidth(t *testing.T) {
 	s := newStation(t)
 	s.printTable([]string{"ID", "NAME", "STATE"}, [][]string{
-		{"a", "Lin", "active"}, {"b", "𠮷野家", "active"}, {"c", "é\u0301", "active"}, {"d", strings.Repeat("長", 200), "active"}, {"e", "", ""},
+		{"a", "Lin", "active"},
+		{"b", "𠮷野家", "active"},
+		{"c", "é\u0301", "active"},
+		{"d", strings.Repeat("長", 200), "active"},
+		{"e", "", ""},
 		{"f", "red\x1b[31m\nline", "active"},
 	})
 	measure := &runewidth.Condition{}

@@ -45,8 +45,10 @@ func TestTheFirstStartMakesWhatItNeedsAndSaysWhatComesNext(t *testing.T) {
 		t.Errorf("discovery: %d %s", code, body)
 	}
 	printed := running.out.String()
-	for _, want := range []string{running.url, `directory "default"`, "master.key (mode 0600)", "Keep a copy", "minifed client create --kind wechat_miniapp", "minifed user list",
-		"curl -sS --noproxy '*' -u CLIENT_ID:CLIENT_SECRET " + running.url, "curl -sS --noproxy '*' " + running.url + "/.well-known"} {
+	for _, want := range []string{
+		running.url, `directory "default"`, "master.key (mode 0600)", "Keep a copy", "minifed client create --kind wechat_miniapp", "minifed user list",
+		"curl -sS --noproxy '*' -u CLIENT_ID:CLIENT_SECRET " + running.url, "curl -sS --noproxy '*' " + running.url + "/.well-known",
+	} {
 		if !strings.Contains(printed, want) {
 			t.Errorf("printed without %q:\n%s", want, printed)
 		}
