@@ -51,7 +51,7 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 	arguments := append([]string{
 		"--config", config, "--host", "127.0.0.1", "--port", "0", "--storage-path", filepath.Join(opts.Folder, "data"), "--cache-size", "256M",
 	}, opts.Arguments...)
-	process := exec.CommandContext(ctx, program(), arguments...)
+	process := exec.CommandContext(ctx, program(), arguments...) //nolint:gosec // The arguments are those of tests.
 	process.Env = append(os.Environ(), "PYTHONUNBUFFERED=1")
 	logs, err := process.StderrPipe()
 	if err != nil {
