@@ -11,6 +11,7 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -27,7 +28,36 @@ const (
 // signIn makes a user with a password, signs them in with a browser, and returns the cookie of the session.
 func (s *bench) signIn(b *testing.B) *http.Cookie {
 	b.Helper()
-	runProgram(b, s.environment, spaPassword, s.minifed, "user", "create", spaUser, "--password-stdin")
+	s.createUser(b, spaUser)
+	browser, form := s.loginForm(b, spaUser)
+	form.send(b, browser)
+	address, err := url.Parse(s.issuer)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, cookie := range browser.Jar.Cookies(address) {
+		if cookie.Name == "mf-default" {
+			return cookie
+		}
+	}
+	b.Fatalf("the login left no session: %v", browser.Jar.Cookies(address))
+	return nil
+}
+
+func (s *bench) createUser(b *testing.B, name string) {
+	b.Helper()
+	runProgram(b, s.environment, spaPassword, s.minifed, "user", "create", name, "--password-stdin")
+}
+
+// loginForm is a login page with its form filled in.
+type loginForm struct {
+	page   string
+	fields url.Values
+}
+
+// loginForm opens the login page for a user in a new browser.
+func (s *bench) loginForm(b *testing.B, user string) (*http.Client, loginForm) {
+	b.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		b.Fatal(err)
@@ -40,18 +70,29 @@ func (s *bench) signIn(b *testing.B) *http.Cookie {
 	if token == nil {
 		b.Fatalf("no login form at %s: %s\n%s", page, shown.Status, shown.text)
 	}
-	visit(b, browser, newRequest(b, page, url.Values{"csrf": {token[1]}, "username": {spaUser}, "password": {spaPassword}}))
-	address, err := url.Parse(s.issuer)
-	if err != nil {
-		b.Fatal(err)
+	return browser, loginForm{page, url.Values{"csrf": {token[1]}, "username": {user}, "password": {spaPassword}}}
+}
+
+func (f loginForm) send(b *testing.B, browser *http.Client) visited {
+	b.Helper()
+	return visit(b, browser, newRequest(b, f.page, f.fields))
+}
+
+// passwords are sign-ins with a password: each is the request that the login form sends. The pages before it are not measured.
+// Every worker has a user of its own, because the tries of one user take turns.
+func (s *bench) passwords(b *testing.B, n, workers int) func(int, int) {
+	for ; s.withPassword < workers; s.withPassword++ {
+		s.createUser(b, spaUser+strconv.Itoa(s.withPassword))
 	}
-	for _, cookie := range jar.Cookies(address) {
-		if cookie.Name == "mf-default" {
-			return cookie
+	browsers, forms := make([]*http.Client, n), make([]loginForm, n)
+	for i := range n {
+		browsers[i], forms[i] = s.loginForm(b, spaUser+strconv.Itoa(i%workers))
+	}
+	return func(_, i int) {
+		if answer := forms[i].send(b, browsers[i]); answer.Header.Get("Refresh") == "" {
+			b.Errorf("the password was not accepted: %s", answer.Status)
 		}
 	}
-	b.Fatalf("the login left no session: %v", jar.Cookies(address))
-	return nil
 }
 
 // visited is what a browser got.

@@ -66,6 +66,7 @@ func (s *bench) operations(b *testing.B) []operation {
 		{"client-credentials/ES256", es256, 1, s.clientCredentials},
 		{"authorize", nil, 0, s.authorizations},
 		{"sso-login/ES256", es256, 2, s.ssoLogins},
+		{"password", nil, 0, s.passwords},
 		{"par", nil, 0, s.pushes},
 		{"introspect", nil, 0, s.introspections},
 		{"revoke", nil, 0, s.revocations},
@@ -165,6 +166,8 @@ type bench struct {
 	browse *http.Cookie
 	fresh  atomic.Int64 // numbers users that nobody knows
 	next   atomic.Int64 // deals known users out
+	// withPassword is how many users sign in by passwords.
+	withPassword int
 }
 
 func startBench(b *testing.B) *bench {

@@ -95,8 +95,11 @@ func TestRequestsOfABrowserStayWithinTheirBudgetOfCommands(t *testing.T) {
 	bound := i.redeem(b.code("web")).wantOK(t)
 	unbound, code := i.authorize(), b.code("web")
 	pushed := i.push("partner").text("request_uri")
+	other := i.newBrowser()
+	login := other.visit(i.authorizeURL("web"))
 
 	i.within([]budget{
+		{"sign-in with a password in a browser that is new", func() answer { return other.answer(login) }, 200, 7, 1},
 		{"authorize with a live session", func() answer { return b.visit(i.authorizeURL("web")) }, 303, 2, 1},
 		{"authorize with a live session and a consent", func() answer { return b.visit(i.authorizeURL("partner")) }, 303, 3, 1},
 		{"PAR", func() answer { return i.push("partner") }, 201, 0, 1},
