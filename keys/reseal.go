@@ -23,7 +23,7 @@ func Reseal(ctx context.Context, engine storage.Engine, master *Master) (changed
 		func() (int, error) { return resealKind(ctx, engine, master.resealSigningKeys) },
 		func() (int, error) { return resealKind(ctx, engine, master.resealTokenSecrets) },
 		func() (int, error) { return resealKind(ctx, engine, master.resealClient) },
-		func() (int, error) { return resealKind(ctx, engine, master.resealCheck) },
+		func() (int, error) { return resealCheck(ctx, engine, master) },
 	}
 	for _, pass := range passes {
 		count, err := pass()
@@ -129,7 +129,21 @@ func (m *Master) resealClient(record *storage.Client) (changed bool, err error) 
 	return changed, err
 }
 
-func (m *Master) resealCheck(record *storage.MasterCheck) (changed bool, err error) {
-	record.Sealed, changed, err = m.Reseal(record.Sealed, checkBinding())
-	return changed, err
+// resealCheck reseals the record of CheckMaster, which shares its kind with records that seal nothing.
+func resealCheck(ctx context.Context, engine storage.Engine, master *Master) (int, error) {
+	entry, err := storage.Get[storage.MasterCheck](ctx, engine, storage.MasterCheckID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	done, err := resealEntry(ctx, engine, entry, func(record *storage.MasterCheck) (changed bool, err error) {
+		record.Sealed, changed, err = master.Reseal(record.Sealed, checkBinding())
+		return changed, err
+	})
+	if done {
+		return 1, err
+	}
+	return 0, err
 }

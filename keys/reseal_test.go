@@ -190,3 +190,26 @@ func TestARetiredKeyHasNothingToSealAgain(t *testing.T) {
 	after := newRing(t, newConfig(memory, parseMaster(t, newLine), c.now))
 	sign(t, after, ES256)
 }
+
+// The record of CheckMaster shares its kind with records that seal nothing.
+func TestReseal_LeavesRecordsWithoutSecretsAlone(t *testing.T) {
+	c := newClock()
+	memory := storagetest.NewMemory(c.now)
+	oldLine, newLine := masterLine(t), masterLine(t)
+	if err := CheckMaster(t.Context(), memory, parseMaster(t, oldLine)); err != nil {
+		t.Fatal(err)
+	}
+	served, err := storage.Insert(t.Context(), memory, storage.Served{PublicURL: "https://id.example.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := Reseal(t.Context(), memory, parseMaster(t, newLine+"\n"+oldLine)); err != nil || changed != 1 {
+		t.Errorf("resealed %d, %v", changed, err)
+	}
+	if err := CheckMaster(t.Context(), memory, parseMaster(t, newLine)); err != nil {
+		t.Errorf("with the new key alone: %v", err)
+	}
+	if _, err := served.Replace(t.Context(), memory, served.Record); err != nil {
+		t.Errorf("the other record was written: %v", err)
+	}
+}
