@@ -386,6 +386,13 @@ func (b *bugged) open(browser *http.Client, address string, form url.Values) ope
 	if err != nil {
 		b.Fatal(err)
 	}
+	if onward, ok := strings.CutPrefix(response.Header.Get("Refresh"), "0; url="); ok {
+		next, err := response.Request.URL.Parse(onward)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return b.open(browser, next.String(), nil)
+	}
 	return opened{response.Request.URL, string(body)}
 }
 

@@ -286,7 +286,7 @@ func TestSecretsComeFromStdinAFileOrAPrompt(t *testing.T) {
 		wrong  string
 	}{
 		{"stdin", secretSource{name: "secret", stdin: true}, "from stdin\n", "from stdin", ""},
-		{"stdin keeps what is not the line's end", secretSource{stdin: true}, " a b \n\n", " a b \n", ""},
+		{"stdin keeps what is not the line's end", secretSource{stdin: true}, " a b \n", " a b ", ""},
 		{"file", secretSource{name: "secret", file: filepath.Join(folder, "good")}, "", "from file", ""},
 		{"prompt", secretSource{name: "secret"}, "", "typed", ""},
 		{"both", secretSource{name: "secret", stdin: true, file: "x"}, "", "", "exclude each other"},
