@@ -201,8 +201,7 @@ func (t *tab) until(what string, reached func(event *devtoolsMessage) bool) {
 		select {
 		case event := <-t.events:
 			if strings.Contains(string(event.Params), "form-action") {
-				t.Errorf("blocked: %s", event.Params)
-				return
+				t.Fatalf("a policy blocked the form: %s", event.Params)
 			}
 			if reached(&event) {
 				return

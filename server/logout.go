@@ -49,15 +49,15 @@ type logoutRequest struct {
 	Client string `json:"c,omitempty"`
 	// Redirect is where the browser goes afterwards, one of Client's registered addresses; empty for nowhere. State goes
 	// with it.
-	Redirect string `json:"r,omitempty"`
-	State    string `json:"s,omitempty"`
+	Redirect string     `json:"r,omitempty"`
+	State    packedText `json:"s,omitempty"`
 	// Proven says that there was an ID token of Client, and Session which session it was of.
 	Proven  bool   `json:"p,omitempty"`
 	Session string `json:"i,omitempty"`
 	// Incarnation is that of the client that got the ID token.
 	Incarnation string `json:"n,omitempty"`
 	// Locales is ui_locales.
-	Locales string `json:"l,omitempty"`
+	Locales packedText `json:"l,omitempty"`
 	// Asked says that its page is what the URL leads to.
 	Asked bool `json:"a,omitempty"`
 	// Ends is until when its envelope is good, in Unix seconds.
@@ -168,7 +168,7 @@ func (e *logoutEndpoint) ask(w http.ResponseWriter, r *http.Request, request *lo
 	if err != nil {
 		return err
 	}
-	return confirmLogout(e.pages, w, r, client, current.user, strings.Fields(request.Locales))
+	return confirmLogout(e.pages, w, r, client, current.user, strings.Fields(string(request.Locales)))
 }
 
 // answered is what the user decided.
@@ -227,7 +227,7 @@ func (e *logoutEndpoint) done(w http.ResponseWriter, r *http.Request, request *l
 	}
 	target := request.Redirect
 	if request.State != "" {
-		target = withQuery(target, url.Values{"state": {request.State}})
+		target = withQuery(target, url.Values{"state": {string(request.State)}})
 	}
 	if did.vouched {
 		w.Header().Set("Location", target)
@@ -238,7 +238,7 @@ func (e *logoutEndpoint) done(w http.ResponseWriter, r *http.Request, request *l
 	if err != nil {
 		return err
 	}
-	return loggedOut(e.pages, w, r, did.ended, client, target, strings.Fields(request.Locales))
+	return loggedOut(e.pages, w, r, did.ended, client, target, strings.Fields(string(request.Locales)))
 }
 
 // localesOf are the languages of a request as parameters of the next page.
@@ -246,7 +246,7 @@ func localesOf(request *logoutRequest) []string {
 	if request.Locales == "" {
 		return nil
 	}
-	return []string{"ui_locales", request.Locales}
+	return []string{"ui_locales", string(request.Locales)}
 }
 
 // keep puts a request that came by POST into the URL and has the browser fetch it: a POST from another site brings no cookie
@@ -343,7 +343,7 @@ func (e *logoutEndpoint) parse(r *http.Request, text string) (*logoutRequest, er
 		return nil, err
 	}
 	callOf(r.Context()).form = form
-	request := &logoutRequest{State: form.Get("state"), Locales: form.Get("ui_locales")}
+	request := &logoutRequest{State: packedText(form.Get("state")), Locales: packedText(form.Get("ui_locales"))}
 	// 2. Who asks, and what proves it.
 	if err := e.readHint(r.Context(), request, form.Get("id_token_hint")); err != nil {
 		return nil, err

@@ -45,7 +45,7 @@ func FuzzLogoutRequest(f *testing.F) {
 		if request.Redirect == "" && request.Client != "" && slices.ContainsFunc(sent["post_logout_redirect_uri"], func(uri string) bool { return uri != "" }) {
 			t.Error("an address that is not registered was passed over")
 		}
-		if request.State != "" && !slices.Contains(sent["state"], request.State) {
+		if request.State != "" && !slices.Contains(sent["state"], string(request.State)) {
 			t.Errorf("state %q of %q", request.State, sent["state"])
 		}
 	})
