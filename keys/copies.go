@@ -38,6 +38,8 @@ type held[V any] struct {
 	rev   string
 	// readAt is when reading it began, on the wall clock: a process that was suspended has old copies.
 	readAt time.Time
+	// alone says that it was read by itself: other documents of its directory may be missing here.
+	alone bool
 }
 
 type attempt struct {
@@ -95,6 +97,7 @@ func (c *copies[R, V]) refresh(ctx context.Context) error {
 		}
 		for _, doc := range page.Documents {
 			if copied, ok, _ := c.copyOf(doc, readAt); ok {
+				copied.alone = false
 				next[doc.ID] = copied
 			}
 		}
@@ -172,12 +175,31 @@ func (c *copies[R, V]) load(ctx context.Context, id string) (held[V], error) {
 	if err != nil {
 		return held[V]{}, err
 	}
+	prior, known := c.get(id)
 	copied, ok, err := c.copyOf(doc, readAt)
 	if !ok {
 		return held[V]{}, err
 	}
+	copied.alone = !known || prior.alone
 	c.put(id, copied)
 	return copied, nil
+}
+
+// complete notes that these documents, and no others, are what the store has of a directory.
+func (c *copies[R, V]) complete(ctx context.Context, ids []string) error {
+	if err := c.lock(ctx); err != nil {
+		return err
+	}
+	defer c.unlock()
+	next := maps.Clone(c.all())
+	for _, id := range ids {
+		if copied, ok := next[id]; ok {
+			copied.alone = false
+			next[id] = copied
+		}
+	}
+	c.current.Store(&next)
+	return nil
 }
 
 func (c *copies[R, V]) put(id string, copied held[V]) {

@@ -54,17 +54,31 @@ func (r *Ring) JWKS(ctx context.Context, directory string) ([]byte, error) {
 
 // published returns the key sets of a directory in the order of Algorithms, and what their revisions are together.
 func (r *Ring) published(ctx context.Context, directory string) (sets []*keySet, revisions string, err error) {
+	alone := false
 	for _, name := range Algorithms() {
 		if copied, ok := r.copies.get(storage.Key(directory, name)); ok {
 			sets = append(sets, copied.value)
 			revisions += name + copied.rev + " "
+			alone = alone || copied.alone
 		}
 	}
-	if len(sets) > 0 {
+	if len(sets) > 0 && !alone {
 		return sets, revisions, nil
 	}
+	read, readRevisions, err := r.readAll(ctx, directory)
+	if err != nil && len(sets) > 0 {
+		return sets, revisions, nil // What is at hand is better than no answer.
+	}
+	return read, readRevisions, err
+}
+
+// readAll is published by the store: the keys at hand are those of some algorithms, as when one was asked for that this process
+// did not know yet.
+func (r *Ring) readAll(ctx context.Context, directory string) (sets []*keySet, revisions string, err error) {
+	var found []string
 	for _, name := range Algorithms() {
-		copied, err := r.copies.reload(ctx, storage.Key(directory, name))
+		id := storage.Key(directory, name)
+		copied, err := r.copies.reload(ctx, id)
 		switch {
 		case errors.Is(err, storage.ErrNotFound):
 		case err != nil:
@@ -72,12 +86,13 @@ func (r *Ring) published(ctx context.Context, directory string) (sets []*keySet,
 		default:
 			sets = append(sets, copied.value)
 			revisions += name + copied.rev + " "
+			found = append(found, id)
 		}
 	}
 	if len(sets) == 0 {
 		return nil, "", fmt.Errorf("%w in this directory", ErrNoKey)
 	}
-	return sets, revisions, nil
+	return sets, revisions, r.copies.complete(ctx, found)
 }
 
 // publicKeys returns the JWK Set at now and when the first key leaves it; zero is never.

@@ -36,7 +36,8 @@ func (r *Ring) EnsureDirectory(ctx context.Context, directory storage.Directory)
 			return err
 		}
 	}
-	return nil
+	_, _, err := r.readAll(ctx, directory.ID) // The JWK Set is complete from the beginning.
+	return err
 }
 
 func policyAlgorithms(policy storage.Policy) []string {
