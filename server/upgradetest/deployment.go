@@ -110,7 +110,7 @@ func (d *deployment) authorize(user, issuer string, parameters url.Values) answe
 	var cookies map[string]string
 	check(d, json.Unmarshal([]byte(d.value("cookies of "+user)), &cookies))
 	for name, value := range cookies {
-		request.AddCookie(&http.Cookie{Name: name, Value: value})
+		request.Header.Add("Cookie", name+"="+value)
 	}
 	return d.send(request)
 }

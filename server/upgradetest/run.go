@@ -71,7 +71,7 @@ func (d *deployment) keys() {
 		a := d.send(httptest.NewRequestWithContext(d.Context(), http.MethodGet, issuer+"/oauth2/jwks", nil))
 		var set jose.JSONWebKeySet
 		check(d, json.Unmarshal([]byte(a.raw), &set))
-		signed, err := jose.ParseSigned(d.value("id_token of "+name), []jose.SignatureAlgorithm{jose.ES256, jose.RS256, jose.EdDSA})
+		signed, err := jose.ParseSignedCompact(d.value("id_token of "+name), []jose.SignatureAlgorithm{jose.ES256, jose.RS256, jose.EdDSA})
 		check(d, err)
 		if _, err := signed.Verify(set); err != nil {
 			d.Errorf("the ID token of %s is not verified by the JWK Set: %v", name, err)
