@@ -24,6 +24,10 @@ func (c oneClient) Client(_ context.Context, directory, id string) (*oauth2.Clie
 	return c.client, nil
 }
 
+func (c oneClient) FreshClient(ctx context.Context, directory, id string) (*oauth2.Client, error) {
+	return c.Client(ctx, directory, id)
+}
+
 // FuzzAuthorizationRequest holds what no request may get around: its answer goes to a registered address, its state comes back
 // as it was, and what passes keeps to what the client may.
 func FuzzAuthorizationRequest(f *testing.F) {

@@ -45,6 +45,11 @@ func (c *cache[V]) get(ctx context.Context, key string) (V, error) {
 	if entry, ok := c.entry(key); ok && c.now().Sub(entry.at).Abs() < cacheLife {
 		return entry.value, nil
 	}
+	return c.fresh(ctx, key)
+}
+
+// fresh returns the value of key that the store has now, and keeps it.
+func (c *cache[V]) fresh(ctx context.Context, key string) (V, error) {
 	loaded, err, _ := c.flights.Do(key, func() (any, error) { return c.fetch(ctx, key) })
 	if err != nil {
 		var none V

@@ -78,6 +78,14 @@ func (c *catalog) Client(ctx context.Context, directory, id string) (*oauth2.Cli
 	return c.clients.get(ctx, storage.Key(directory, id))
 }
 
+// FreshClient implements oauth2.Clients.
+func (c *catalog) FreshClient(ctx context.Context, directory, id string) (*oauth2.Client, error) {
+	if id == "" || len(id) > maxClientID {
+		return nil, storage.ErrNotFound
+	}
+	return c.clients.fresh(ctx, storage.Key(directory, id))
+}
+
 // place is where a request goes: a directory, and the path below its issuer.
 type place struct {
 	directory string

@@ -211,3 +211,61 @@ func TestBackChannelLogout_2_ManyClientsOfOneSessionAreAllTold(t *testing.T) {
 		t.Errorf("%d clients got a logout token, want %d", len(notified), many+1)
 	}
 }
+
+func TestLifecycle_InstanceWithTheDeletedClientInMemoryTakesTokensOfTheNewOne(t *testing.T) {
+	w := newSite(t)
+	other := w.secondInstance()
+	w.clock.Advance(6 * time.Second)
+	other.postPublic("/oauth2/token", url.Values{"client_id": {"spa"}}) // It has the client in memory from now on.
+	key := storage.Key("default", "spa")
+	next := must(storage.Get[storage.Client](t.Context(), w.engine.Engine, key))(t).Record
+	check(t, w.engine.Delete(t.Context(), storage.KindClient, key))
+	next.Incarnation = "second"
+	must(storage.Insert(t.Context(), w.engine.Engine, next))(t)
+
+	tokens := w.newBrowser().flow("spa", "scope", "openid profile offline_access")
+	if a := other.userinfo(tokens.text("access_token")); a.status != http.StatusOK {
+		t.Errorf("UserInfo answers %d %s", a.status, a.raw)
+	}
+	a := other.tokenRequest("spa", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens.text("refresh_token")}})
+	if a.status != http.StatusOK {
+		t.Errorf("refresh answers %d %s", a.status, a.raw)
+	}
+}
+
+func TestLifecycle_PageOfTheDeletedClientOffersToBeginAgain(t *testing.T) {
+	h := newHouse(t)
+	h.addPerson("wanda")
+	v := h.visitor()
+	v.ask()
+	h.recreate("shop")
+	v.signInAs("wanda")
+	v.get(v.link("Begin again"))
+	if v.page.callback == "" {
+		v.signInAs("wanda")
+	}
+	if v.page.callback == "" {
+		v.press("consent-form", "allow")
+	}
+	v.code()
+}
+
+func TestLifecycle_RecreatedMiniProgramHasNoAnswersOfTheDeletedOne(t *testing.T) {
+	w := newWorld(t)
+	other := w.secondInstance()
+	code := w.app("mini").Login("alice")
+	before := w.exchange("mini", code)
+	if a := other.exchange("mini", code); a.text("refresh_token") == "" || a.text("refresh_token") != before.text("refresh_token") {
+		t.Fatalf("a repeat at the other instance: %d %s", a.status, a.raw)
+	}
+	w.recreate("mini")
+	for i, at := range []*world{w, other} {
+		if a := at.exchange("mini", code); a.status != http.StatusBadRequest || a.text("reason") != "new_code" {
+			t.Errorf("instance %d answers a repeat of the code: %d %s", i, a.status, a.raw)
+		}
+		at.wantInvalidGrant(at.refresh("mini", before.text("refresh_token")), "")
+	}
+	if a := w.login("mini", "alice"); w.sub(a) != w.sub(before) {
+		t.Errorf("the user was %s and is %s", w.sub(before), w.sub(a))
+	}
+}

@@ -60,3 +60,7 @@ func (c registeredClient) Client(_ context.Context, directory, id string) (*oaut
 	}
 	return c.client, nil
 }
+
+func (c registeredClient) FreshClient(ctx context.Context, directory, id string) (*oauth2.Client, error) {
+	return c.Client(ctx, directory, id)
+}

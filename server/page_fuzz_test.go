@@ -42,6 +42,10 @@ func (noClients) Client(context.Context, string, string) (*oauth2.Client, error)
 	return nil, storage.ErrNotFound
 }
 
+func (noClients) FreshClient(context.Context, string, string) (*oauth2.Client, error) {
+	return nil, storage.ErrNotFound
+}
+
 func FuzzLanguages(f *testing.F) {
 	all, err := readTongues()
 	if err != nil {

@@ -34,6 +34,7 @@ func (e *authorizeEndpoint) reread(r *http.Request, i *interaction) (*waiting, e
 		return nil, err
 	}
 	if to.client.Record().Incarnation != i.Client { // The client was deleted, and another one has its ID.
+		e.offerAgain(r, i)
 		return nil, interactionOver()
 	}
 	request, err := e.reader.read(r.Context(), to, i.Form)

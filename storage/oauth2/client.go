@@ -16,6 +16,8 @@ type Clients interface {
 	// Client returns a client of a directory, disabled ones too, or storage.ErrNotFound. The result is shared and not
 	// changed; it may be some seconds old.
 	Client(ctx context.Context, directory, id string) (*Client, error)
+	// FreshClient is Client by a read of the store.
+	FreshClient(ctx context.Context, directory, id string) (*Client, error)
 }
 
 // Client shows fosite a client's record. It is immutable and safe for concurrent use.

@@ -74,6 +74,10 @@ func (f fakeClients) Client(_ context.Context, directory, id string) (*oauth2.Cl
 	return nil, storage.ErrNotFound
 }
 
+func (f fakeClients) FreshClient(ctx context.Context, directory, id string) (*oauth2.Client, error) {
+	return f.Client(ctx, directory, id)
+}
+
 // kit is a server in miniature: a store over an engine in memory, and fosite over the store.
 type kit struct {
 	t        testing.TB

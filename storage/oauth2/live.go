@@ -50,7 +50,7 @@ func (s *Store) alive(ctx context.Context, g *storage.Grant) (*Live, error) {
 		return nil, fmt.Errorf("%w: %w", ErrNoGrant, ErrOtherIssuer)
 	}
 	// 1. The client, from memory.
-	client, err := s.client(ctx, g.Client)
+	client, err := s.clientOfGrant(ctx, g)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, ended("client is gone or disabled")
 	}

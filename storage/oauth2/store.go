@@ -62,6 +62,26 @@ func (s *Store) client(ctx context.Context, id string) (*Client, error) {
 		return nil, err
 	}
 	client, err := s.Clients.Client(ctx, r.directory(), id)
+	return r.enabled(client, err)
+}
+
+// clientOfGrant returns the client of a grant. A grant of another incarnation may be newer than the client at hand, so that the
+// store is asked.
+func (s *Store) clientOfGrant(ctx context.Context, g *storage.Grant) (*Client, error) {
+	client, err := s.client(ctx, g.Client)
+	if err == nil && g.Incarnation == client.record.Incarnation {
+		return client, nil
+	}
+	r, requestErr := requestFrom(ctx)
+	if requestErr != nil || err != nil || g.Incarnation == "" {
+		return client, errors.Join(err, requestErr)
+	}
+	client, err = s.Clients.FreshClient(ctx, r.directory(), g.Client)
+	return r.enabled(client, err)
+}
+
+// enabled returns a client that was read, unless it is disabled or of another directory.
+func (r *request) enabled(client *Client, err error) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("oauth2: client: %w", err)
 	}
