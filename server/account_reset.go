@@ -87,9 +87,10 @@ func (e *accountReset) request(r *http.Request, address string) error {
 	if err != nil {
 		return err
 	}
-	directory := callOf(r.Context()).issuer.Directory.ID
+	issuer := callOf(r.Context()).issuer
+	directory := issuer.Directory.ID
 	err = e.passwords.failures.ration(r.Context(),
-		throttled{directory, mailRule(), "to " + address}, throttledAddress(directory, addressRule(), callOf(r.Context()).remote))
+		throttledMail(issuer.Directory, address), throttledAddress(directory, addressRule(), callOf(r.Context()).remote))
 	if err != nil {
 		return err
 	}

@@ -92,7 +92,11 @@ func (f *federation) attach(
 // attempt is what the failures of a WeChat user at an account are counted by: the account is among it, unless the WeChat user
 // has it already. Then nobody else can keep them out of it.
 func (a *attaching) attempt(ctx context.Context, login identity.Login, name string) (attempt, error) {
-	own := throttledOpenID(login)
+	issuer, ok := oauth2.IssuerFrom(ctx)
+	if !ok {
+		return attempt{}, errNoRequest
+	}
+	own := throttledOpenID(issuer.Directory, login)
 	holder, err := a.passwords.people.Holder(ctx, login.Directory, name)
 	if err != nil {
 		return attempt{}, err
@@ -106,7 +110,7 @@ func (a *attaching) attempt(ctx context.Context, login identity.Login, name stri
 	}
 	folded := foldName(name)
 	return attempt{
-		told: []throttled{throttledName(login.Directory, folded), own}, account: throttledAccount(login.Directory, holder, folded),
+		told: []throttled{throttledName(issuer.Directory, folded), own}, account: throttledAccount(issuer.Directory, holder, folded),
 	}, nil
 }
 

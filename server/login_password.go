@@ -33,18 +33,18 @@ func (p *passwords) signIn(w http.ResponseWriter, r *http.Request, name, passwor
 	if err != nil {
 		return nil, err
 	}
-	directory := callOf(r.Context()).issuer.Directory.ID
-	holder, err := p.people.Holder(r.Context(), directory, name)
+	directory := callOf(r.Context()).issuer.Directory
+	holder, err := p.people.Holder(r.Context(), directory.ID, name)
 	if err != nil {
 		return nil, err
 	}
 	folded := foldName(name)
 	try := attempt{
-		told:    []throttled{throttledName(directory, folded), throttledAddress(directory, addressRule(), callOf(r.Context()).remote)},
+		told:    []throttled{throttledName(directory, folded), throttledAddress(directory.ID, addressRule(), callOf(r.Context()).remote)},
 		account: throttledAccount(directory, holder, folded),
 	}
 	if browser.knows(holder) {
-		try = attempt{told: []throttled{{directory, deviceRule(), browser.ID + " " + holder}}}
+		try = attempt{told: []throttled{{directory.ID, deviceRule(), browser.ID + " " + holder}}}
 	}
 	user, err := p.verify(r.Context(), name, password, try)
 	if err != nil {

@@ -49,19 +49,24 @@ func mailRule() throttle {
 }
 
 // throttledName is an account by the name that was typed: whether somebody has it makes no difference.
-func throttledName(directory, folded string) throttled {
-	return throttled{directory, nameRule(), folded}
+func throttledName(directory storage.Directory, folded string) throttled {
+	return throttled{directory.ID, nameRule(), directory.Within(folded)}
 }
 
 // throttledAccount is the account behind a name. A name that nobody has is counted as an account of its own, so that both take as
 // many store operations.
-func throttledAccount(directory, holder, folded string) throttled {
-	return throttled{directory, accountRule(), cmp.Or(holder, "nobody "+folded)}
+func throttledAccount(directory storage.Directory, holder, folded string) throttled {
+	return throttled{directory.ID, accountRule(), cmp.Or(holder, directory.Within("nobody "+folded))}
 }
 
 // throttledOpenID is a WeChat user who signs in.
-func throttledOpenID(login identity.Login) throttled {
-	return throttled{login.Directory, openIDRule(), storage.Digest(login.AppID, login.OpenID)}
+func throttledOpenID(directory storage.Directory, login identity.Login) throttled {
+	return throttled{directory.ID, openIDRule(), directory.Within(storage.Digest(login.AppID, login.OpenID))}
+}
+
+// throttledMail is an address that mail is sent to.
+func throttledMail(directory storage.Directory, address string) throttled {
+	return throttled{directory.ID, mailRule(), directory.Within("to " + address)}
 }
 
 // throttledAddress is the network of an address, under a rule.

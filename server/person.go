@@ -109,7 +109,7 @@ func (f *federation) attachByPhone(
 	if !ok {
 		return person{}, errNoRequest
 	}
-	failures, guesser := f.attaching.passwords.failures, throttledOpenID(login)
+	failures, guesser := f.attaching.passwords.failures, throttledOpenID(issuer.Directory, login)
 	if err := failures.admit(ctx, guesser); err != nil {
 		return person{}, err
 	}

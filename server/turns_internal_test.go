@@ -8,12 +8,15 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/minifed/minifed/storage"
 )
 
 func TestAttemptsAtOneAccountTakeTurnsAndAFewMayWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all := newTurns()
-		one, other := throttledName("default", "wanda"), throttledName("default", "victor")
+		directory := storage.Directory{ID: "default"}
+		one, other := throttledName(directory, "wanda"), throttledName(directory, "victor")
 		var at, most, refused atomic.Int32
 		var attempts sync.WaitGroup
 		for range 3 * maxQueue {
@@ -48,7 +51,7 @@ func TestAttemptsAtOneAccountTakeTurnsAndAFewMayWait(t *testing.T) {
 func TestWhoGivesUpLeavesTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all := newTurns()
-		at := throttledName("default", "wanda")
+		at := throttledName(storage.Directory{ID: "default"}, "wanda")
 		leave, err := all.take(t.Context(), at)
 		if err != nil {
 			t.Fatal(err)

@@ -7,6 +7,8 @@ type Directory struct {
 	// ID is [a-z0-9-]{1,32} and never changes.
 	ID   string `json:"id"`
 	Name string `json:"name"`
+	// Incarnation is random: a directory that gets the ID of a deleted one has another. It is absent from those made before.
+	Incarnation string `json:"incarnation,omitempty"`
 	// Issuer is the directory's own https origin; empty for {public}/d/{id}, or the public URL itself for the default directory.
 	Issuer   string `json:"issuer,omitempty"`
 	Disabled bool   `json:"disabled,omitempty"`
@@ -64,6 +66,14 @@ type Lifetimes struct {
 	SessionAbsolute int64 `json:"session_absolute,omitempty"`
 	// Code, 60 seconds.
 	Code int64 `json:"code,omitempty"`
+}
+
+// Within returns the name under which something is counted in this directory and not in a deleted one that had the same ID.
+func (d Directory) Within(name string) string {
+	if d.Incarnation == "" {
+		return name
+	}
+	return d.Incarnation + " " + name
 }
 
 // Document implements Record.

@@ -22,6 +22,11 @@ func (s *Service) CreateDirectory(ctx context.Context, directory storage.Directo
 	}
 	directory.CreatedAt = s.now()
 	directory.UpdatedAt = directory.CreatedAt
+	incarnation, err := s.newIncarnation()
+	if err != nil {
+		return nil, err
+	}
+	directory.Incarnation = incarnation
 	if err := s.drawLogo(ctx, "branding.logo", nil, &directory.Branding.Logo); err != nil {
 		return nil, err
 	}
@@ -83,6 +88,7 @@ func (s *Service) UpdateDirectory(ctx context.Context, id, revision string, chan
 		before := *directory
 		change(directory)
 		directory.ID, directory.CreatedAt, directory.Disabled = before.ID, before.CreatedAt, before.Disabled
+		directory.Incarnation = before.Incarnation
 		directory.FormerIssuer, directory.IssuerChangedAt = before.FormerIssuer, before.IssuerChangedAt
 		if directory.Issuer != before.Issuer {
 			directory.FormerIssuer, directory.IssuerChangedAt = before.Issuer, directory.UpdatedAt
@@ -128,7 +134,7 @@ func (s *Service) DisableDirectory(ctx context.Context, id string) (*storage.Ent
 func (s *Service) EnableDirectory(ctx context.Context, id string) (*storage.Entry[storage.Directory], error) {
 	return s.changeDirectory(ctx, id, "", "enable", func(directory *storage.Directory) error {
 		directory.Disabled = false
-		return nil
+		return s.ensureKeys(ctx, *directory) // They are absent after a deletion that was interrupted.
 	})
 }
 
