@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/minifed/minifed/storage"
@@ -18,6 +19,22 @@ func (s *Service) User(ctx context.Context, directory, id string) (*storage.Entr
 		return nil, ErrUnknownUser
 	}
 	return user, nil
+}
+
+// Named returns the user of an ID, of a username, or of an e-mail address that was verified, in this order.
+func (s *Service) Named(ctx context.Context, directory, text string) (*storage.Entry[storage.User], error) {
+	user, err := s.User(ctx, directory, text)
+	if !errors.Is(err, ErrUnknownUser) {
+		return user, err
+	}
+	user, err = s.named(ctx, directory, text)
+	if err != nil {
+		return nil, err
+	}
+	if user == nil {
+		return nil, ErrUnknownUser
+	}
+	return s.User(ctx, directory, user.Record.ID)
 }
 
 // editable is User for what operators may change of anybody, and users of themselves unless they are disabled.

@@ -97,14 +97,22 @@ func newMergeDismiss(d *desk) *cobra.Command {
 
 func newMergeUsers(d *desk) *cobra.Command {
 	return &cobra.Command{
-		Use:     "users USER_ID USER_ID",
+		Use:     "users USER USER",
 		Short:   "Merge two users who are one person",
 		Long:    "Merges two users who are one person: the older one survives, whatever the order. `minifed user merge undo` separates them again.",
 		Example: "  minifed user merge users 4ofe6wmzs2ks6bzxyrhwmhsxqa 7jz3k5c2u5d6q4m3y7h2p4w5ra",
-		Args:    exactly("one user's ID", "the other's"),
+		Args:    exactly("one user's ID, username or e-mail address", "the other's"),
 		RunE: func(command *cobra.Command, args []string) error {
 			return d.work(command.Context(), func(ctx context.Context, service *admin.Service) error {
-				done, err := service.MergeUsers(ctx, d.directory, args[0], args[1])
+				one, err := service.UserID(ctx, d.directory, args[0])
+				if err != nil {
+					return err
+				}
+				other, err := service.UserID(ctx, d.directory, args[1])
+				if err != nil {
+					return err
+				}
+				done, err := service.MergeUsers(ctx, d.directory, one, other)
 				if err != nil {
 					return err
 				}

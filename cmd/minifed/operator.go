@@ -48,6 +48,17 @@ func (d *desk) work(ctx context.Context, do func(context.Context, *admin.Service
 	return d.open(ctx, func(ctx context.Context, opened *deployment) error { return do(ctx, opened.admin) })
 }
 
+// userJob is job for a command whose argument names a user: do gets the ID.
+func (d *desk) userJob(do func(ctx context.Context, service *admin.Service, id string) error) func(*cobra.Command, []string) error {
+	return d.job(func(ctx context.Context, service *admin.Service, named string) error {
+		id, err := service.UserID(ctx, d.directory, named)
+		if err != nil {
+			return err
+		}
+		return do(ctx, service, id)
+	})
+}
+
 // job is work as cobra runs it, with the command's one argument, if it has one.
 func (d *desk) job(do func(ctx context.Context, service *admin.Service, argument string) error) func(*cobra.Command, []string) error {
 	return func(command *cobra.Command, args []string) error {

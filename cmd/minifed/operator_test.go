@@ -231,6 +231,20 @@ func TestUsersFromBirthToDeath(t *testing.T) {
 	s.in = strings.NewReader("another horse battery\n")
 	s.must(t, "user", "set-password", id, "--password-stdin")
 	s.fails(t, exitFailed, []string{"exists already"}, "user", "create", "ALICE")
+	// A user is named by ID, username or verified e-mail address; an address that is taken leaves no user behind.
+	mailed := s.json(t, "user", "create", "mailed", "--email", "mailed@example.com")
+	if mailed["email"] != "mailed@example.com" || mailed["email_verified"] != true {
+		t.Errorf("created %v", mailed)
+	}
+	for _, name := range []string{mailed["id"].(string), "Mailed", "mailed@example.com"} {
+		if got := s.json(t, "user", "show", name)["id"]; got != mailed["id"] {
+			t.Errorf("%s is %v", name, got)
+		}
+	}
+	s.fails(t, exitFailed, []string{"exists already"}, "user", "create", "second", "--email", "mailed@example.com")
+	s.fails(t, exitFailed, []string{"does not exist", "username"}, "user", "show", "second")
+	s.must(t, "user", "disable", "mailed")
+	s.must(t, "user", "delete", "mailed", "--yes")
 	s.fails(t, exitFailed, []string{"--zoneinfo: must be a time zone"}, "user", "update", id, "--zoneinfo", "Mars")
 	s.fails(t, exitFailed, []string{"--phone-number: must be"}, "user", "update", id, "--phone-number", "138")
 	s.fails(t, exitFailed, []string{"--address: must"}, "user", "update", id, "--address", strings.Repeat("x", 300))

@@ -26,7 +26,9 @@ func newUser(c *console, flags *settings) *cobra.Command {
 }
 
 const userHelp = `Users of a directory are those whom federation made at their first login from a mini-program (shadow users), and those whom you
-make. The user ID is the "sub" of all tokens: random, never reused, and never derived from anything of WeChat's.`
+make. The user ID is the "sub" of all tokens: random, never reused, and never derived from anything of WeChat's.
+
+A command takes a user by ID, by username, or by an e-mail address that was verified, in this order.`
 
 // userView is a user as an operator sees it: without what could be used in its place.
 type userView struct {
@@ -52,15 +54,16 @@ func viewUser(user storage.User, links []storage.Identity) userView {
 }
 
 func newUserCreate(d *desk) *cobra.Command {
-	source, wanted := &secretSource{name: "password"}, false
+	source, wanted, email := &secretSource{name: "password"}, false, ""
 	command := &cobra.Command{
 		Use:     "create USERNAME",
 		Short:   "Make a user with a username",
 		Long:    "Makes a user with a username. Without a password nobody can sign in by it until one is set.",
-		Example: "  minifed user create alice --name \"Alice Example\" --ask-password\n  minifed user create bob --password-file ./password --output json",
+		Example: "  minifed user create alice --name \"Alice Example\" --email alice@example.com --ask-password\n  minifed user create bob --password-file ./password --output json",
 		Args:    exactly("a username"),
 	}
 	profile := newProfileFields(command)
+	command.Flags().StringVar(&email, "email", "", "e-mail `address` that you vouch for: it counts as verified")
 	source.add(command, "the password")
 	command.Flags().BoolVar(&wanted, "ask-password", false, "ask for the password")
 	command.RunE = d.job(func(ctx context.Context, service *admin.Service, username string) (err error) {
@@ -71,7 +74,15 @@ func newUserCreate(d *desk) *cobra.Command {
 				return err
 			}
 		}
+		if email != "" { // So that an address that cannot be had leaves no user behind.
+			if err := service.CheckFreeEmail(ctx, d.directory, email); err != nil {
+				return err
+			}
+		}
 		user, err := service.CreateUser(ctx, d.directory, account)
+		if err == nil && email != "" {
+			user, err = service.UpdateUser(ctx, d.directory, user.ID, admin.UserUpdate{Email: &email})
+		}
 		if err != nil {
 			return err
 		}
@@ -162,12 +173,12 @@ func nameOf(user storage.User) string {
 
 func newUserShow(d *desk) *cobra.Command {
 	return &cobra.Command{
-		Use:     "show USER_ID",
+		Use:     "show USER",
 		Short:   "Show a user",
 		Long:    "Shows a user and how the user signs in. The ID of a user who was merged shows the user that it stands for.",
-		Example: "  minifed user show 4ofe6wmzs2ks6bzxyrhwmhsxqa\n  minifed user show 4ofe6wmzs2ks6bzxyrhwmhsxqa --output json",
-		Args:    exactly("the user's ID"),
-		RunE: d.job(func(ctx context.Context, service *admin.Service, id string) error {
+		Example: "  minifed user show alice\n  minifed user show 4ofe6wmzs2ks6bzxyrhwmhsxqa --output json",
+		Args:    exactly("the user's ID, username or e-mail address"),
+		RunE: d.userJob(func(ctx context.Context, service *admin.Service, id string) error {
 			person, err := service.User(ctx, d.directory, id)
 			if err != nil {
 				return err
@@ -179,18 +190,18 @@ func newUserShow(d *desk) *cobra.Command {
 
 func newUserUpdate(d *desk) *cobra.Command {
 	command := &cobra.Command{
-		Use:     "update USER_ID",
+		Use:     "update USER",
 		Short:   "Change a user",
 		Long:    "Changes what the flags say and nothing else; \"\" clears a part of the profile. \nAn e-mail address or a phone number set here counts as verified by you.",
 		Example: "  minifed user update 4ofe6wmzs2ks6bzxyrhwmhsxqa --nickname Ali --locale zh-CN\n  minifed user update 4ofe6wmzs2ks6bzxyrhwmhsxqa --username alice",
-		Args:    exactly("the user's ID"),
+		Args:    exactly("the user's ID, username or e-mail address"),
 	}
 	f := newFields[admin.UserUpdate](command.Flags())
 	f.optional("username", "username", func(u *admin.UserUpdate) **string { return &u.Username })
 	f.optional("email", "e-mail `address` that you vouch for", func(u *admin.UserUpdate) **string { return &u.Email })
 	f.optional("phone-number", "phone `number` that you vouch for, such as +8613800138000", func(u *admin.UserUpdate) **string { return &u.Phone })
 	profile := newProfileFields(command)
-	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
+	command.RunE = d.userJob(func(ctx context.Context, service *admin.Service, id string) error {
 		change := admin.UserUpdate{Profile: profile.apply}
 		f.apply(&change)
 		user, err := service.UpdateUser(ctx, d.directory, id, change)
@@ -205,14 +216,14 @@ func newUserUpdate(d *desk) *cobra.Command {
 func newUserSetPassword(d *desk) *cobra.Command {
 	source := &secretSource{name: "password"}
 	command := &cobra.Command{
-		Use:     "set-password USER_ID",
+		Use:     "set-password USER",
 		Short:   "Give a user a new password",
 		Long:    "Gives a user a new password and ends every grant and session that the user has.",
 		Example: "  minifed user set-password 4ofe6wmzs2ks6bzxyrhwmhsxqa\n  minifed user set-password 4ofe6wmzs2ks6bzxyrhwmhsxqa --password-stdin < ./password",
-		Args:    exactly("the user's ID"),
+		Args:    exactly("the user's ID, username or e-mail address"),
 	}
 	source.add(command, "the password; without it it is asked for")
-	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
+	command.RunE = d.userJob(func(ctx context.Context, service *admin.Service, id string) error {
 		password, err := source.read(ctx, d.console, "New password: ")
 		if err != nil {
 			return err
@@ -234,12 +245,12 @@ type changedUser struct {
 // userState makes a command that does one thing to a user.
 func userState(d *desk, name, done, short string, change func(*admin.Service, context.Context, string, string) error) *cobra.Command {
 	return &cobra.Command{
-		Use:     name + " USER_ID",
+		Use:     name + " USER",
 		Short:   short,
 		Long:    short + ". It takes effect at once; only who validates access tokens without asking the server sees nothing before they expire.",
 		Example: "  minifed user " + name + " 4ofe6wmzs2ks6bzxyrhwmhsxqa",
-		Args:    exactly("the user's ID"),
-		RunE: d.job(func(ctx context.Context, service *admin.Service, id string) error {
+		Args:    exactly("the user's ID, username or e-mail address"),
+		RunE: d.userJob(func(ctx context.Context, service *admin.Service, id string) error {
 			if err := change(service, ctx, d.directory, id); err != nil {
 				return err
 			}
@@ -251,13 +262,13 @@ func userState(d *desk, name, done, short string, change func(*admin.Service, co
 func newUserDelete(d *desk) *cobra.Command {
 	sure := new(confirmation)
 	command := &cobra.Command{
-		Use:     "delete USER_ID",
+		Use:     "delete USER",
 		Short:   "Delete a user and all personal data",
 		Long:    "Deletes a user and all personal data, and ends every grant and session. The same person, signing in later, is a new user.",
 		Example: "  minifed user delete 4ofe6wmzs2ks6bzxyrhwmhsxqa\n  minifed user delete 4ofe6wmzs2ks6bzxyrhwmhsxqa --yes",
-		Args:    exactly("the user's ID"),
+		Args:    exactly("the user's ID, username or e-mail address"),
 	}
-	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
+	command.RunE = d.userJob(func(ctx context.Context, service *admin.Service, id string) error {
 		if err := sure.ask(ctx, d.console, "user "+id, id); err != nil {
 			return err
 		}

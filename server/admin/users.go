@@ -25,6 +25,31 @@ func (s *Service) CreateUser(ctx context.Context, directory string, account iden
 	return recordOf(entry), userError(account.Username, err)
 }
 
+// UserID returns the ID of the user that text names: by ID, by username, or by an e-mail address that was verified, in this order.
+func (s *Service) UserID(ctx context.Context, directory, text string) (string, error) {
+	entry, err := s.config.Identity.Named(ctx, directory, text)
+	if errors.Is(err, identity.ErrUnknownUser) {
+		return "", fmt.Errorf("user %q %w: name a user by ID, username or verified e-mail address; `minifed user list` has the IDs", text, ErrNotFound)
+	}
+	return recordOf(entry).ID, err
+}
+
+// CheckFreeEmail returns an error for an e-mail address that is malformed, or that a user of the directory has.
+func (s *Service) CheckFreeEmail(ctx context.Context, directory, address string) error {
+	parsed, err := identity.ParseEmail(address)
+	if err != nil {
+		return userError(address, err)
+	}
+	_, err = s.config.Identity.Named(ctx, directory, parsed)
+	switch {
+	case errors.Is(err, identity.ErrUnknownUser):
+		return nil
+	case err == nil:
+		err = identity.ErrTaken
+	}
+	return userError(address, err)
+}
+
 // User returns a user, whom the ID may stand for as an alias, with the links to it.
 func (s *Service) User(ctx context.Context, directory, id string) (Person, error) {
 	entry, err := s.config.Identity.User(ctx, directory, id)
