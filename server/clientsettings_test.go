@@ -86,6 +86,16 @@ func TestPlaceholderEmail_ForUsersWithoutOne(t *testing.T) {
 			t.Errorf("%s: got %v", where, got)
 		}
 	}
+	w.change("mini", func(c *storage.Client) { c.PlaceholderEmailDomain = "users.example.com" })
+	for path, members := range map[string]map[string]string{
+		"profile": {"code": w.app("mini").Login("bob"), "scope": "openid email"}, "bindUser": {"code": w.app("mini").Login("carol"), "method": "register", "scope": "openid email"},
+	} {
+		answer := w.postJSON("mini", "/federation/wechat/miniapp/"+path, members)
+		profile, _ := answer.body["profile"].(map[string]any)
+		if sub, _ := profile["sub"].(string); sub == "" || profile["email"] != sub+"@users.example.com" || profile["email_verified"] != false {
+			t.Errorf("%s: got %s", path, answer.raw)
+		}
+	}
 	other := w.redeem("web", b.freshCode("web", "scope", "openid email"))
 	if info := w.userinfo(other.text("access_token")); info.body["email"] != nil {
 		t.Errorf("without the setting: got %s", info.raw)

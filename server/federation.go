@@ -130,7 +130,8 @@ func (f *federation) ResolveReplay(ctx context.Context, request grants.Exchange)
 		}
 		return grants.Subject{}, false, f.registrationRequired(ctx, client, live.Grant)
 	}
-	v.user = &live.User
+	record := client.Record()
+	v.user, v.client = &live.User, &record
 	return subjectOf(live.Grant, live.Subject), true, nil
 }
 
@@ -213,7 +214,7 @@ func (f *federation) ResolveSubject(ctx context.Context, request grants.Exchange
 		return grants.Subject{}, f.refusedForGood(ctx, client, request, v, refusedPerson(err))
 	}
 	// 3. The grant of that user, as the user was when the login looked: ending the user's grants ends this one too.
-	v.user = &found.user
+	v.user, v.client = &found.user, &record
 	draft.User = found.user.ID
 	draft.UserEpoch = found.epoch
 	draft.ClientEpoch = found.clientEpoch

@@ -78,7 +78,8 @@ func (d door) open(w http.ResponseWriter, r *http.Request, form url.Values, v *v
 		return err
 	}
 	scope, _ := response.Scope.(string)
-	return writeJSON(w, profileResponse{response, standardClaims(v.user.ID, *v.user, strings.Fields(scope))})
+	user := withPlaceholder(*v.user, *v.client, v.user.ID)
+	return writeJSON(w, profileResponse{response, standardClaims(user.ID, user, strings.Fields(scope))})
 }
 
 // profileResponse is a token response with the claims of UserInfo.

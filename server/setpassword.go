@@ -168,7 +168,7 @@ type delayedPassword struct {
 
 func (e *setPasswordEndpoint) answer(w http.ResponseWriter, holder presented, changed storage.User) error {
 	if !e.now().Before(changed.PasswordFrom) {
-		claims := standardClaims(holder.Subject, changed, holder.scopes)
+		claims := standardClaims(holder.Subject, withPlaceholder(changed, holder.Client.Record(), holder.Subject), holder.scopes)
 		claims["preferred_username"] = changed.Username
 		return writeJSON(w, claims)
 	}

@@ -37,8 +37,9 @@ type visit struct {
 	pending *storage.Grant
 	// proven is whose account accessToken proves.
 	proven *storage.User
-	// user is who signed in.
-	user *storage.User
+	// user is who signed in, as stored; client is the client that the user signed in at.
+	user   *storage.User
+	client *storage.Client
 	// ids are those of the grant that the code makes, once they were derived.
 	ids        []oauth2.GrantID
 	vouched    []vouchKey

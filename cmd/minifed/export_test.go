@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -103,6 +104,32 @@ func TestAnImportKeepsSubjectsKeysAndRefreshTokens(t *testing.T) {
 		t.Errorf("pairwise subjects derive from %s before and %s after", was, is)
 	}
 	other.fails(t, exitFailed, []string{"another `minifed serve` is using this store"}, "import", file, "--force")
+}
+
+// TestExport_KeepsTheSettingsOfClients compares what is shown of clients with each setting of tokens, e-mail and logout.
+func TestExport_KeepsTheSettingsOfClients(t *testing.T) {
+	old := made(t)
+	old.must(t, "client", "create", "--id", "web", "--kind", "web", "--redirect-uri", "https://web.example/cb", "--access-token-type", "JWT",
+		"--keep-refresh-token", "--placeholder-email-domain", "users.example.com", "--id-token-claims=false", "--backend-logout")
+	old.must(t, "client", "create", "--id", "plain", "--kind", "web", "--redirect-uri", "https://web.example/cb")
+	file := filepath.Join(t.TempDir(), "store.export")
+	old.must(t, "export", file)
+	other := newStation(t, "MINIFED_KEYS_MASTER_KEY_FILE="+filepath.Join(old.folder, "master.key"))
+	other.must(t, "import", file)
+	for _, id := range []string{"web", "plain"} {
+		was, is := old.json(t, "client", "show", id), other.json(t, "client", "show", id)
+		if !reflect.DeepEqual(was, is) {
+			t.Errorf("%s was %v and is %v", id, was, is)
+		}
+	}
+	is := other.json(t, "client", "show", "web")
+	for name, want := range map[string]any{
+		"access_token_type": "JWT", "keep_refresh_token": true, "placeholder_email_domain": "users.example.com", "id_token_claims": false, "backend_logout": true,
+	} {
+		if is[name] != want {
+			t.Errorf("%s is %v, want %v", name, is[name], want)
+		}
+	}
 }
 
 // subjectMAC is what pairwise subjects of the default directory derive from, for one message.
