@@ -38,6 +38,8 @@ type call struct {
 	// failure is what was answered instead of success, and cause what the operator hears.
 	failure *grants.Error
 	cause   error
+	// advice is what the operator hears of a request that succeeded and yet did not do what its client wants; empty for nothing.
+	advice operatorCause
 }
 
 type callKey struct{}

@@ -64,6 +64,9 @@ func (c *call) parameters() []slog.Attr {
 
 // outcome says why a request failed: the client's words, and for what is not the client's doing the cause.
 func (c *call) outcome() []slog.Attr {
+	if c.failure == nil && c.advice != "" {
+		return []slog.Attr{slog.String("cause", string(c.advice))}
+	}
 	if c.failure == nil {
 		return nil
 	}

@@ -24,6 +24,7 @@ const (
 	causeMalformedBasic     operatorCause = "the Authorization header is not one of HTTP Basic with form-encoded client_id and secret (RFC 6749 section 2.3.1): correct it at the caller"
 	causeMalformedAssertion operatorCause = "the client_assertion is not a JWT of a supported algorithm with iss, sub, aud, exp and jti: correct it at the caller"
 	causeTooLong            operatorCause = "the client_id or secret is too long, or has a NUL: correct it at the caller"
+	causeIntrospectForeign  operatorCause = "the token is not for this client, so it is answered as not active: register the client's ID as audience of the token's client, or let it introspect every token by minifed client update --introspection"
 	causeIntrospectPublic   operatorCause = "a public client asked to introspect a token: introspection needs a client with a secret or key"
 )
 

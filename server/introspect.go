@@ -94,7 +94,7 @@ func (e *introspectEndpoint) jwt(ctx context.Context, client *oauth2.Client, tok
 	if err != nil {
 		return introspection{}, err
 	}
-	if !concerns(client, claims.ClientID, claims.Audience) {
+	if !concerns(ctx, client, claims.ClientID, claims.Audience) {
 		return introspection{}, errAccessToken
 	}
 	answer := introspection{
@@ -139,7 +139,7 @@ func (e *introspectEndpoint) opaque(ctx context.Context, client *oauth2.Client, 
 	if err != nil {
 		return introspection{}, err
 	}
-	if !concerns(client, access.Client.GetID(), access.Audience) {
+	if !concerns(ctx, client, access.Client.GetID(), access.Audience) {
 		return introspection{}, errAccessToken
 	}
 	answer := e.live(ctx, &access.Live)
@@ -172,9 +172,14 @@ func (*introspectEndpoint) live(ctx context.Context, live *oauth2.Live) introspe
 	}
 }
 
-// concerns reports whether a client may hear of an access token: it is its own, or meant for it, or the client may hear of all.
-func concerns(client *oauth2.Client, owner string, audience []string) bool {
-	return client.GetID() == owner || slices.Contains(audience, client.GetID()) || client.Record().Introspection
+// concerns reports whether a client may be told of an access token: it is its own, or meant for it, or the client may introspect
+// all. Otherwise the log says how to permit it: the client sees a good token that is not active.
+func concerns(ctx context.Context, client *oauth2.Client, owner string, audience []string) bool {
+	if client.GetID() == owner || slices.Contains(audience, client.GetID()) || client.Record().Introspection {
+		return true
+	}
+	callOf(ctx).advice = causeIntrospectForeign
+	return false
 }
 
 // username is what people call the user, for those who may know.

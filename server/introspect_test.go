@@ -105,6 +105,19 @@ func TestRFC7662_4_ATokenIsSpokenOfToThoseItConcernsAlone(t *testing.T) {
 	}
 }
 
+// TestIntrospection_TheLogSaysHowToPermitIt: the client is told no more than that the token is not active.
+func TestIntrospection_TheLogSaysHowToPermitIt(t *testing.T) {
+	w := newSite(t)
+	w.addService("other", func(*storage.Client) {})
+	token := w.newBrowser().flow("web").text("access_token")
+	if got := w.introspect("other", token); got.raw != inactive {
+		t.Errorf("got %s", got.raw)
+	}
+	if log := w.log.String(); strings.Count(log, "--introspection") != 1 || strings.Contains(log, token) {
+		t.Errorf("log: %s", log)
+	}
+}
+
 func TestARefreshTokenNeverLooksLikeAnAccessToken(t *testing.T) {
 	w := newWorld(t)
 	login := w.login("mini", "alice")
