@@ -84,7 +84,7 @@ func (a *account) ask(r *http.Request, user storage.User, address string) error 
 		return err
 	}
 	err = a.passwords.failures.ration(r.Context(),
-		throttled{user.Directory, mailRule(), "of " + user.ID}, throttledMail(callOf(r.Context()).issuer.Directory, address))
+		throttled{user.Directory, mailRule(), "of " + user.ID}, throttledMail(callOf(r.Context()).issuer.Directory, "to "+address))
 	if err != nil {
 		return err
 	}

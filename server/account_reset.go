@@ -87,16 +87,16 @@ func (e *accountReset) request(r *http.Request, address string) error {
 	if err != nil {
 		return err
 	}
-	issuer := callOf(r.Context()).issuer
-	directory := issuer.Directory.ID
+	directory, remote := callOf(r.Context()).issuer.Directory, callOf(r.Context()).remote
 	err = e.passwords.failures.ration(r.Context(),
-		throttledMail(issuer.Directory, address), throttledAddress(directory, addressRule(), callOf(r.Context()).remote))
+		throttled{directory.ID, mailRule(), directory.Within("reset of " + address + " from " + network(remote))},
+		throttledMail(directory, "reset of "+address), throttledAddress(directory.ID, addressRule(), remote))
 	if err != nil {
 		return err
 	}
 	spoken, link := e.letters.tongues.choose(r, nil), mailLink(r, resetPath)
 	e.letters.post.later(r.Context(), func(ctx context.Context) (Mail, error) {
-		return e.resetLetter(ctx, spoken, directory, address, link)
+		return e.resetLetter(ctx, spoken, directory.ID, address, link)
 	})
 	return nil
 }

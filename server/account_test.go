@@ -475,17 +475,18 @@ func TestPeopleRegister(t *testing.T) {
 	v.at(t, "/account", http.StatusOK, "wanda@example.com")
 }
 
+// TestRegistrationsOfOneNetworkAreRationed: a school behind one address registers, and a program that goes on has to wait.
 func TestRegistrationsOfOneNetworkAreRationed(t *testing.T) {
 	h := newHouse(t)
 	h.editDirectory(func(d *storage.Directory) { d.Policy.SelfRegistration = true })
 	var statuses []int
-	for i := range 13 {
+	for i := range 303 {
 		v := h.visitor()
 		v.get(h.url + "/register")
 		v.press("register-form", "register", "username", fmt.Sprintf("bot-%d", i), "new_password", goodPassword)
 		statuses = append(statuses, v.page.status)
 	}
-	if slices.Contains(statuses[:11], http.StatusTooManyRequests) || !slices.Contains(statuses[11:], http.StatusTooManyRequests) {
+	if slices.Contains(statuses[:301], http.StatusTooManyRequests) || !slices.Contains(statuses[301:], http.StatusTooManyRequests) {
 		t.Errorf("%v", statuses)
 	}
 }

@@ -38,14 +38,21 @@ func addressRule() throttle {
 	return throttle{name: "address", free: 50, most: time.Minute, forgets: time.Minute}
 }
 
-// registerRule is for the accounts that are made from one network.
+// registerRule is for the accounts that are made from one network. That can be the network of a school whose classes register at
+// once, so the rule bounds what a program makes: 300 at once, and 300 an hour.
 func registerRule() throttle {
-	return throttle{name: "register", free: 10, most: 10 * time.Minute, forgets: 10 * time.Minute}
+	return throttle{name: "register", free: 300, most: time.Minute, forgets: 12 * time.Second}
 }
 
-// mailRule is for the mail that one account or address is sent.
+// mailRule is for the mail that one account, or one network for one address, asks for.
 func mailRule() throttle {
 	return throttle{name: "mail", free: 3, most: 30 * time.Minute, forgets: 30 * time.Minute}
+}
+
+// mailedRule bounds the mail that one address is sent, whoever asks. It allows more than mailRule, so that a stranger who asks
+// for somebody else's address does not delay the mail of its owner.
+func mailedRule() throttle {
+	return throttle{name: "mailed", free: 12, most: 10 * time.Minute, forgets: 10 * time.Minute}
 }
 
 // throttledName is an account by the name that was typed: whether somebody has it makes no difference.
@@ -64,9 +71,9 @@ func throttledOpenID(directory storage.Directory, login identity.Login) throttle
 	return throttled{directory.ID, openIDRule(), directory.Within(storage.Digest(login.AppID, login.OpenID))}
 }
 
-// throttledMail is an address that mail is sent to.
-func throttledMail(directory storage.Directory, address string) throttled {
-	return throttled{directory.ID, mailRule(), directory.Within("to " + address)}
+// throttledMail is one kind of mail to one address.
+func throttledMail(directory storage.Directory, mail string) throttled {
+	return throttled{directory.ID, mailedRule(), directory.Within(mail)}
 }
 
 // throttledAddress is the network of an address, under a rule.

@@ -1,7 +1,9 @@
 package server_test
 
 import (
+	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -9,6 +11,7 @@ import (
 	"time"
 
 	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/server"
 )
 
 // forget asks for a link to choose a new password.
@@ -145,6 +148,42 @@ func TestAForgottenPasswordDoesNotTellWhoHasAnAccount(t *testing.T) {
 		if last.status != http.StatusTooManyRequests {
 			t.Errorf("%s: %d", address, last.status)
 		}
+	}
+}
+
+// TestForgottenPassword_AStrangerDoesNotDelayTheOwner: who asks for another's address uses up the allowance of the own network.
+func TestForgottenPassword_AStrangerDoesNotDelayTheOwner(t *testing.T) {
+	h := newHouse(t, func(c *server.Config) { c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} })
+	h.addMailedPerson("wanda")
+	forget := func(remote string) int {
+		v := h.visitor()
+		v.get(h.url + "/account/forgot")
+		action, form := v.read("send-form", "send")
+		form.Set("email", "wanda@example.com")
+		request := must(http.NewRequestWithContext(t.Context(), http.MethodPost, action, strings.NewReader(form.Encode())))(t)
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		request.Header.Set("X-Forwarded-For", remote)
+		v.open(request, true)
+		return v.page.status
+	}
+	for range 4 {
+		forget("203.0.113.7")
+	}
+	if got := forget("203.0.113.7"); got != http.StatusTooManyRequests {
+		t.Errorf("the stranger: %d", got)
+	}
+	if got := forget("198.51.100.1"); got != http.StatusOK {
+		t.Errorf("the owner: %d", got)
+	}
+	// All together one address gets so much mail.
+	refused := 0
+	for i := range 30 {
+		if forget(fmt.Sprintf("192.0.2.%d", i)) == http.StatusTooManyRequests {
+			refused++
+		}
+	}
+	if h.server.Wait(); refused == 0 || len(h.mail.mails) > 14 {
+		t.Errorf("%d refused, %d mails", refused, len(h.mail.mails))
 	}
 }
 

@@ -29,6 +29,7 @@ func recordCases() []testCase {
 		{name: "merge candidate", run: testRecord[storage.MergeCandidate]},
 		{name: "pushed request", run: testRecord[storage.PushedRequest]},
 		{name: "revoked token", run: testRecord[storage.RevokedToken]},
+		{name: "served issuers", run: testRecord[storage.Served]},
 		{name: "session", run: testRecord[storage.Session]},
 		{name: "signing keys", run: testRecord[storage.SigningKeys]},
 		{name: "throttle", run: testRecord[storage.Throttle]},
