@@ -12,16 +12,15 @@ type accessLog struct {
 	logger *slog.Logger
 }
 
-func (l accessLog) log(r *http.Request, answer *recorder, elapsed time.Duration) {
-	c := callOf(r.Context())
+func (l accessLog) log(c *call, answer *recorder, elapsed time.Duration) {
 	level := max(levelOf(answer.status), c.levelOfCause())
-	if !l.logger.Enabled(r.Context(), level) {
+	if !l.logger.Enabled(c.Context(), level) {
 		return
 	}
 	attributes := make([]slog.Attr, 0, 16)
 	attributes = append(attributes,
 		slog.String("request_id", c.id),
-		slog.String("method", r.Method),
+		slog.String("method", c.Method),
 		slog.String("endpoint", c.endpoint()),
 		slog.Int("status", answer.status),
 		slog.Duration("duration", elapsed),
@@ -39,7 +38,7 @@ func (l accessLog) log(r *http.Request, answer *recorder, elapsed time.Duration)
 	attributes = append(attributes, c.outcome()...)
 	record := slog.NewRecord(c.started.Add(elapsed), level, "request", 0) // The logger itself would look up this line for every request.
 	record.AddAttrs(attributes...)
-	_ = l.logger.Handler().Handle(r.Context(), record) // There is nowhere to tell that the log cannot be written.
+	_ = l.logger.Handler().Handle(c.Context(), record) // There is nowhere to tell that the log cannot be written.
 }
 
 // levelOf is Error for what only the operator can repair, Warn for what is down, Info for the rest: clients can cause as many

@@ -104,11 +104,8 @@ var errAccessToken = errors.New("server: not a valid access token")
 
 // verify returns the claims of an access token that this issuer signed and that has not expired (RFC 9068 §4). Whether its
 // grant stands, and whom it is for, is the caller's to ask. Anything else is errAccessToken.
-func (t accessTokens) verify(ctx context.Context, token string) (accessClaims, error) {
-	issuer, ok := oauth2.IssuerFrom(ctx)
-	if !ok {
-		return accessClaims{}, errNoRequest
-	}
+func (t accessTokens) verify(ctx context.Context, issuer *oauth2.Issuer, token string) (accessClaims, error) {
+
 	verified, err := t.keys.Verify(ctx, issuer.Directory.ID, token)
 	if errors.Is(err, keys.ErrInvalid) {
 		return accessClaims{}, fmt.Errorf("%w: %w", errAccessToken, err)

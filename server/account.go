@@ -35,17 +35,17 @@ const (
 )
 
 // accountRoute is a page of the account: it is for people who are signed in.
-type accountRoute func(w http.ResponseWriter, r *http.Request, current *signedIn) error
+type accountRoute func(w http.ResponseWriter, r *call, current *signedIn) error
 
 // signedIn sends whoever is not signed in to the login page, with what a mail brought them here with.
-func (a *account) signedIn(serve accountRoute) func(http.ResponseWriter, *http.Request) error {
-	return func(w http.ResponseWriter, r *http.Request) error {
+func (a *account) signedIn(serve accountRoute) func(http.ResponseWriter, *call) error {
+	return func(w http.ResponseWriter, r *call) error {
 		current, err := a.sessions.browserSession(r)
 		if err != nil {
 			return err
 		}
 		if current == nil {
-			return seeOther(w, r, loginPath, proofOf(r)...)
+			return seeOther(w, r, loginPath, proofOf(r.Request)...)
 		}
 		return serve(w, r, current)
 	}
@@ -57,7 +57,7 @@ func (a *account) page(t *table, name, path string, serve accountRoute, methods 
 }
 
 // done goes back to the account page, which says what was done.
-func (*account) done(w http.ResponseWriter, r *http.Request, what string) error {
+func (*account) done(w http.ResponseWriter, r *call, what string) error {
 	return seeOther(w, r, accountPath, doneParameter, what)
 }
 
@@ -97,11 +97,11 @@ func (e *accountEndpoint) mount(t *table) {
 	// Who types the address of the issuer into a browser means this page.
 	t.handle(route{
 		name: "home", path: "/", methods: []string{http.MethodGet}, surface: e.pages.failure,
-		serve: func(w http.ResponseWriter, r *http.Request) error { return seeOther(w, r, accountPath) },
+		serve: func(w http.ResponseWriter, r *call) error { return seeOther(w, r, accountPath) },
 	})
 }
 
-func (e *accountEndpoint) serve(w http.ResponseWriter, r *http.Request, current *signedIn) error {
+func (e *accountEndpoint) serve(w http.ResponseWriter, r *call, current *signedIn) error {
 	user := current.user
 	sessions, err := e.shownSessions(r.Context(), current)
 	if err != nil {
@@ -231,7 +231,7 @@ func currentPassword(user storage.User) []field {
 func backToAccount() *pageLink { return &pageLink{Text: say("account.back"), Path: accountPath} }
 
 // again shows a form of the account once more, with what was wrong; what is no fault of the user's is returned.
-func (a *account) again(w http.ResponseWriter, r *http.Request, shown page, form formData, err error) error {
+func (a *account) again(w http.ResponseWriter, r *call, shown page, form formData, err error) error {
 	if down(err) {
 		return err
 	}

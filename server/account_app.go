@@ -28,7 +28,7 @@ func (e *accountApps) mount(t *table) {
 	e.page(t, "account_app_remove", accountPath+"/apps", e.remove, http.MethodPost)
 }
 
-func (e *accountApps) remove(w http.ResponseWriter, r *http.Request, current *signedIn) error {
+func (e *accountApps) remove(w http.ResponseWriter, r *call, current *signedIn) error {
 	form, err := e.pages.forgery.form(r)
 	if err != nil {
 		return err
@@ -52,7 +52,7 @@ func (e *accountApps) remove(w http.ResponseWriter, r *http.Request, current *si
 }
 
 // shownApps are the clients that have a grant or a consent of the user which still counts, by name.
-func (a *account) shownApps(r *http.Request, user storage.User) ([]shownApp, error) {
+func (a *account) shownApps(r *call, user storage.User) ([]shownApp, error) {
 	ctx := r.Context()
 	found := map[string]*shownApp{}
 	add := func(client storage.Client, scopes []string, since time.Time) {
@@ -89,7 +89,7 @@ func (a *account) shownApps(r *http.Request, user storage.User) ([]shownApp, err
 }
 
 // named puts the names of clients and the meanings of scopes to the applications of a user.
-func (a *account) named(r *http.Request, directory string, found map[string]*shownApp) ([]shownApp, error) {
+func (a *account) named(r *call, directory string, found map[string]*shownApp) ([]shownApp, error) {
 	apps := make([]shownApp, 0, len(found))
 	for instance, app := range found {
 		client, err := a.clients.Client(r.Context(), directory, app.Client)

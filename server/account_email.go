@@ -42,7 +42,7 @@ func (e *accountEmail) mount(t *table) {
 	e.page(t, "account_email_confirm", emailConfirmPath, e.confirm, http.MethodGet, http.MethodPost)
 }
 
-func (e *accountEmail) serve(w http.ResponseWriter, r *http.Request, current *signedIn) error {
+func (e *accountEmail) serve(w http.ResponseWriter, r *call, current *signedIn) error {
 	user := current.user
 	shown := page{template: "form", title: say("email.title")}
 	if r.Method != http.MethodPost {
@@ -53,7 +53,7 @@ func (e *accountEmail) serve(w http.ResponseWriter, r *http.Request, current *si
 	if err != nil {
 		return err
 	}
-	err = e.reauthenticate(r, current, form.Get("current_password"))
+	err = e.reauthenticate(r.Request, current, form.Get("current_password"))
 	if err == nil {
 		err = e.ask(r, user, form.Get("email"))
 	}
@@ -78,13 +78,13 @@ func emailField(typed string) field {
 }
 
 // ask sends a link to an address, by which its owner says that it is the user's. So much can be asked for in a while.
-func (a *account) ask(r *http.Request, user storage.User, address string) error {
+func (a *account) ask(r *call, user storage.User, address string) error {
 	address, err := identity.ParseEmail(address)
 	if err != nil {
 		return err
 	}
 	err = a.passwords.failures.ration(r.Context(),
-		throttled{user.Directory, mailRule(), "of " + user.ID}, throttledMail(callOf(r.Context()).issuer.Directory, "to "+address))
+		throttled{user.Directory, mailRule(), "of " + user.ID}, throttledMail(r.issuer.Directory, "to "+address))
 	if err != nil {
 		return err
 	}
@@ -92,11 +92,11 @@ func (a *account) ask(r *http.Request, user storage.User, address string) error 
 	if err != nil {
 		return err
 	}
-	sealed, err := a.sealer.seal(r.Context(), purposeEmail, text)
+	sealed, err := a.sealer.seal(r.Context(), r.issuer, purposeEmail, text)
 	if err != nil {
 		return err
 	}
-	letter, err := a.letters.letter(r.Context(), a.letters.tongues.choose(r, nil), user, address, "mail.email", mailLink(r, emailConfirmPath).with(sealed))
+	letter, err := a.letters.letter(r.Context(), r.issuer, a.letters.tongues.choose(r.Request, nil), user, address, "mail.email", mailLink(r, emailConfirmPath).with(sealed))
 	if err == nil {
 		a.letters.post.send(r.Context(), letter)
 	}
@@ -106,8 +106,8 @@ func (a *account) ask(r *http.Request, user storage.User, address string) error 
 // tokenLink is the address of a page that a mail leads to, without the token.
 type tokenLink string
 
-func mailLink(r *http.Request, path string) tokenLink {
-	link := issuerURL(r.Context()) + path + "?"
+func mailLink(r *call, path string) tokenLink {
+	link := r.issuer.URL + path + "?"
 	if locales := r.URL.Query().Get("ui_locales"); locales != "" {
 		link += url.Values{"ui_locales": {locales}}.Encode() + "&"
 	}
@@ -126,7 +126,7 @@ func proofOf(r *http.Request) []string {
 func (l tokenLink) with(token string) string { return string(l) + token }
 
 // confirm asks before it confirms: programs that look at mail follow links too.
-func (e *accountEmail) confirm(w http.ResponseWriter, r *http.Request, current *signedIn) error {
+func (e *accountEmail) confirm(w http.ResponseWriter, r *call, current *signedIn) error {
 	user := current.user
 	proof, err := e.proof(r)
 	if errors.Is(err, errSealed) || err == nil && (proof.User != user.ID || proof.Epoch != user.Epoch) {
@@ -152,15 +152,15 @@ func (e *accountEmail) confirm(w http.ResponseWriter, r *http.Request, current *
 		return err
 	}
 	if user.Email != proof.Address {
-		if err := e.letters.tell(r.Context(), user, "mail.email_changed"); err != nil {
+		if err := e.letters.tell(r.Context(), r.issuer, user, "mail.email_changed"); err != nil {
 			return err
 		}
 	}
 	return e.done(w, r, "email")
 }
 
-func (e *accountEmail) proof(r *http.Request) (emailProof, error) {
-	text, err := e.sealer.open(r.Context(), purposeEmail, r.URL.Query().Get(tokenOfMail))
+func (e *accountEmail) proof(r *call) (emailProof, error) {
+	text, err := e.sealer.open(r.Context(), r.issuer, purposeEmail, r.URL.Query().Get(tokenOfMail))
 	if err != nil {
 		return emailProof{}, err
 	}
@@ -171,14 +171,14 @@ func (e *accountEmail) proof(r *http.Request) (emailProof, error) {
 	return proof, nil
 }
 
-func (e *accountEmail) stale(w http.ResponseWriter, r *http.Request) error {
+func (e *accountEmail) stale(w http.ResponseWriter, r *call) error {
 	return e.pages.render(w, r, page{
 		template: "message", title: say("link.stale.title"), status: http.StatusBadRequest, failed: true,
 		data: messageData{Text: say("email.stale"), Link: backToAccount()},
 	})
 }
 
-func (e *accountEmail) taken(w http.ResponseWriter, r *http.Request) error {
+func (e *accountEmail) taken(w http.ResponseWriter, r *call) error {
 	return e.pages.render(w, r, page{
 		template: "message", title: say("email.taken.title"), status: http.StatusConflict, failed: true,
 		data: messageData{Text: say("email.taken"), Link: backToAccount()},

@@ -18,7 +18,7 @@ func (e *accountPassword) mount(t *table) {
 	e.page(t, "account_password", passwordPath, e.serve, http.MethodGet, http.MethodPost)
 }
 
-func (e *accountPassword) serve(w http.ResponseWriter, r *http.Request, current *signedIn) error {
+func (e *accountPassword) serve(w http.ResponseWriter, r *call, current *signedIn) error {
 	user := current.user
 	if user.Username == "" && user.Email == "" {
 		return seeOther(w, r, usernamePath) // A password without a name to go with it opens nothing.
@@ -33,7 +33,7 @@ func (e *accountPassword) serve(w http.ResponseWriter, r *http.Request, current 
 	if err != nil {
 		return err
 	}
-	if err := e.reauthenticate(r, current, form.Get("current_password")); err != nil {
+	if err := e.reauthenticate(r.Request, current, form.Get("current_password")); err != nil {
 		return e.again(w, r, shown, data, err)
 	}
 	changed, err := e.people.ReplacePassword(r.Context(), user, form.Get("new_password"), identity.Self(user.ID))
@@ -46,7 +46,7 @@ func (e *accountPassword) serve(w http.ResponseWriter, r *http.Request, current 
 	if _, err := e.sessions.signIn(w, r, changed.Record, byPassword(e.now())); err != nil {
 		return err
 	}
-	if err := e.letters.tell(r.Context(), changed.Record, "mail.password"); err != nil {
+	if err := e.letters.tell(r.Context(), r.issuer, changed.Record, "mail.password"); err != nil {
 		return err
 	}
 	return e.done(w, r, "password")

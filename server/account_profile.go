@@ -45,7 +45,7 @@ func zones() []string {
 	}
 }
 
-func (e *accountProfile) serve(w http.ResponseWriter, r *http.Request, current *signedIn) error {
+func (e *accountProfile) serve(w http.ResponseWriter, r *call, current *signedIn) error {
 	shown := page{template: "form", title: say("profile.title")}
 	profile := current.user.Profile
 	if r.Method != http.MethodPost {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
 )
 
 // accountReset is /account/forgot, where people ask for a new password, and /account/reset, where the link in the mail leads.
@@ -44,7 +45,7 @@ func (e *accountReset) mount(t *table) {
 	if !e.letters.post.offered() {
 		return
 	}
-	for path, serve := range map[string]func(http.ResponseWriter, *http.Request) error{forgotPath: e.forgot, resetPath: e.reset} {
+	for path, serve := range map[string]func(http.ResponseWriter, *call) error{forgotPath: e.forgot, resetPath: e.reset} {
 		t.handle(route{
 			name: "account_" + strings.TrimPrefix(path, accountPath+"/"), path: path,
 			methods: []string{http.MethodGet, http.MethodPost}, serve: serve, surface: e.pages.failure,
@@ -52,7 +53,7 @@ func (e *accountReset) mount(t *table) {
 	}
 }
 
-func (e *accountReset) forgot(w http.ResponseWriter, r *http.Request) error {
+func (e *accountReset) forgot(w http.ResponseWriter, r *call) error {
 	shown := page{template: "form", title: say("forgot.title")}
 	if r.Method != http.MethodPost {
 		shown.data = forgotForm("")
@@ -82,27 +83,27 @@ func forgotForm(typed string) formData {
 }
 
 // request has the link sent to whoever has that address. What depends on that happens after the answer.
-func (e *accountReset) request(r *http.Request, address string) error {
+func (e *accountReset) request(r *call, address string) error {
 	address, err := identity.ParseEmail(address)
 	if err != nil {
 		return err
 	}
-	directory, remote := callOf(r.Context()).issuer.Directory, callOf(r.Context()).remote
+	directory, remote := r.issuer.Directory, r.remote
 	err = e.passwords.failures.ration(r.Context(),
 		throttled{directory.ID, mailRule(), directory.Within("reset of " + address + " from " + network(remote))},
 		throttledMail(directory, "reset of "+address), throttledAddress(directory.ID, addressRule(), remote))
 	if err != nil {
 		return err
 	}
-	spoken, link := e.letters.tongues.choose(r, nil), mailLink(r, resetPath)
+	spoken, link := e.letters.tongues.choose(r.Request, nil), mailLink(r, resetPath)
 	e.letters.post.later(r.Context(), func(ctx context.Context) (Mail, error) {
-		return e.resetLetter(ctx, spoken, directory.ID, address, link)
+		return e.resetLetter(ctx, r.issuer, spoken, directory.ID, address, link)
 	})
 	return nil
 }
 
 // resetLetter is the mail with the link; it is addressed to nobody when nobody has that address.
-func (e *accountReset) resetLetter(ctx context.Context, spoken *tongue, directory, address string, link tokenLink) (Mail, error) {
+func (e *accountReset) resetLetter(ctx context.Context, issuer *oauth2.Issuer, spoken *tongue, directory, address string, link tokenLink) (Mail, error) {
 	user, err := e.owner(ctx, directory, address)
 	if errors.Is(err, identity.ErrUnknownUser) || err == nil && user.Status != storage.UserActive {
 		return Mail{}, nil
@@ -114,11 +115,11 @@ func (e *accountReset) resetLetter(ctx context.Context, spoken *tongue, director
 	if err != nil {
 		return Mail{}, err
 	}
-	sealed, err := e.sealer.seal(ctx, purposeReset, text)
+	sealed, err := e.sealer.seal(ctx, issuer, purposeReset, text)
 	if err != nil {
 		return Mail{}, err
 	}
-	return e.letters.letter(ctx, spoken, user, address, "mail.reset", link.with(sealed))
+	return e.letters.letter(ctx, issuer, spoken, user, address, "mail.reset", link.with(sealed))
 }
 
 // owner is the user whose proven address it is.
@@ -145,7 +146,7 @@ func passwordMark(user storage.User) string {
 	return storage.Digest("password", user.ID, user.Password)
 }
 
-func (e *accountReset) reset(w http.ResponseWriter, r *http.Request) error {
+func (e *accountReset) reset(w http.ResponseWriter, r *call) error {
 	user, err := e.proven(r)
 	if errors.Is(err, errSealed) || errors.Is(err, identity.ErrUnknownUser) {
 		return e.stale(w, r)
@@ -169,7 +170,7 @@ func (e *accountReset) reset(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return e.again(w, r, shown, resetForm(user), err)
 	}
-	if err := e.letters.tell(r.Context(), changed.Record, "mail.password"); err != nil {
+	if err := e.letters.tell(r.Context(), r.issuer, changed.Record, "mail.password"); err != nil {
 		return err
 	}
 	// Whoever guesses at the account meanwhile must not keep its owner out.
@@ -183,8 +184,8 @@ func (e *accountReset) reset(w http.ResponseWriter, r *http.Request) error {
 }
 
 // proven returns the user whom the link of a mail proves; errSealed for a link that is used, too old, or none of ours.
-func (e *accountReset) proven(r *http.Request) (storage.User, error) {
-	text, err := e.sealer.open(r.Context(), purposeReset, r.URL.Query().Get(tokenOfMail))
+func (e *accountReset) proven(r *call) (storage.User, error) {
+	text, err := e.sealer.open(r.Context(), r.issuer, purposeReset, r.URL.Query().Get(tokenOfMail))
 	if err != nil {
 		return storage.User{}, err
 	}
@@ -192,7 +193,7 @@ func (e *accountReset) proven(r *http.Request) (storage.User, error) {
 	if json.Unmarshal(text, &proof) != nil || storage.IsOver(time.Unix(proof.Ends, 0), resetLife, e.now()) {
 		return storage.User{}, errSealed
 	}
-	user, err := e.people.User(r.Context(), callOf(r.Context()).issuer.Directory.ID, proof.User)
+	user, err := e.people.User(r.Context(), r.issuer.Directory.ID, proof.User)
 	if err != nil {
 		return storage.User{}, err
 	}
@@ -211,7 +212,7 @@ func resetForm(user storage.User) formData {
 	}
 }
 
-func (e *accountReset) stale(w http.ResponseWriter, r *http.Request) error {
+func (e *accountReset) stale(w http.ResponseWriter, r *call) error {
 	return e.pages.render(w, r, page{
 		template: "message", title: say("link.stale.title"), status: http.StatusBadRequest, failed: true,
 		data: messageData{Text: say("reset.stale"), Link: &pageLink{Text: say("forgot.title"), Path: forgotPath}},

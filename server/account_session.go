@@ -51,7 +51,7 @@ func (a *account) shownSessions(ctx context.Context, current *signedIn) ([]shown
 }
 
 // end ends one of the user's other sessions. One that is over already, or never was the user's, changes nothing.
-func (e *accountSessions) end(w http.ResponseWriter, r *http.Request, current *signedIn) error {
+func (e *accountSessions) end(w http.ResponseWriter, r *call, current *signedIn) error {
 	form, err := e.pages.forgery.form(r)
 	if err != nil {
 		return err
@@ -72,7 +72,7 @@ func (e *accountSessions) end(w http.ResponseWriter, r *http.Request, current *s
 	return e.done(w, r, "session")
 }
 
-func (e *accountSessions) signOut(w http.ResponseWriter, r *http.Request, current *signedIn) error {
+func (e *accountSessions) signOut(w http.ResponseWriter, r *call, current *signedIn) error {
 	if _, err := e.pages.forgery.form(r); err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (e *accountSessions) signOut(w http.ResponseWriter, r *http.Request, curren
 	return e.out(w, r)
 }
 
-func (e *accountSessions) signOutEverywhere(w http.ResponseWriter, r *http.Request, current *signedIn) error {
+func (e *accountSessions) signOutEverywhere(w http.ResponseWriter, r *call, current *signedIn) error {
 	if _, err := e.pages.forgery.form(r); err != nil {
 		return err
 	}
@@ -94,8 +94,8 @@ func (e *accountSessions) signOutEverywhere(w http.ResponseWriter, r *http.Reque
 }
 
 // out takes the cookie back, and says so.
-func (*accountSessions) out(w http.ResponseWriter, r *http.Request) error {
-	if issuer := callOf(r.Context()).issuer; issuer != nil {
+func (*accountSessions) out(w http.ResponseWriter, r *call) error {
+	if issuer := r.issuer; issuer != nil {
 		sessionCookie(issuer).clear(w, issuer)
 	}
 	return seeOther(w, r, loggedOutPath, endedParameter, "1")

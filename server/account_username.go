@@ -16,7 +16,7 @@ func (e *accountUsername) mount(t *table) {
 	e.page(t, "account_username", usernamePath, e.serve, http.MethodGet, http.MethodPost)
 }
 
-func (e *accountUsername) serve(w http.ResponseWriter, r *http.Request, current *signedIn) error {
+func (e *accountUsername) serve(w http.ResponseWriter, r *call, current *signedIn) error {
 	user := current.user
 	shown := page{template: "form", title: say("username.title")}
 	if r.Method != http.MethodPost {
@@ -27,7 +27,7 @@ func (e *accountUsername) serve(w http.ResponseWriter, r *http.Request, current 
 	if err != nil {
 		return err
 	}
-	err = e.reauthenticate(r, current, form.Get("current_password"))
+	err = e.reauthenticate(r.Request, current, form.Get("current_password"))
 	if err == nil {
 		_, err = e.people.SetUsername(r.Context(), user.Directory, user.ID, form.Get("username"), identity.Self(user.ID))
 	}

@@ -34,7 +34,7 @@ func (f *federation) beforeCode(ctx context.Context, client fosite.Client, v *vi
 			return refusal(fosite.ErrUnauthorizedClient, "This client may not bind accounts by password. Its operator has to mark it as a first party and allow it.")
 		}
 	case bindSession:
-		found, err := f.attaching.proof.acceptSession(ctx, v.accessToken, record.ID, record.Federation.LinkingPartners)
+		found, err := f.attaching.proof.acceptSession(ctx, v.issuer, v.accessToken, record.ID, record.Federation.LinkingPartners)
 		if err != nil {
 			return f.countedProof(ctx, v, err)
 		}
@@ -83,7 +83,7 @@ func (f *federation) attach(
 	if err != nil {
 		return person{}, err
 	}
-	if err := f.attaching.letters.tell(ctx, resolution.User.Record, "mail.linked"); err != nil {
+	if err := f.attaching.letters.tell(ctx, v.issuer, resolution.User.Record, "mail.linked"); err != nil {
 		return person{}, err
 	}
 	return f.updated(ctx, client, v, resolution)

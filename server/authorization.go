@@ -154,8 +154,8 @@ type authorizationReader struct {
 
 // addressee finds whom a request is from and where its answer goes. Before that is known, an error is for a page: sending
 // people to an address that nobody vouches for would make this server an open redirector (RFC 6749 §4.1.2.1).
-func (p authorizationReader) addressee(ctx context.Context, form url.Values) (reply, error) {
-	client, err := p.client(ctx, form)
+func (p authorizationReader) addressee(ctx context.Context, issuer *oauth2.Issuer, form url.Values) (reply, error) {
+	client, err := p.client(ctx, issuer, form)
 	if err != nil {
 		return reply{}, err
 	}
@@ -171,11 +171,8 @@ func (p authorizationReader) addressee(ctx context.Context, form url.Values) (re
 }
 
 // client returns the client that the request names, once.
-func (p authorizationReader) client(ctx context.Context, form url.Values) (*oauth2.Client, error) {
-	issuer, ok := oauth2.IssuerFrom(ctx)
-	if !ok {
-		return nil, errNoRequest
-	}
+func (p authorizationReader) client(ctx context.Context, issuer *oauth2.Issuer, form url.Values) (*oauth2.Client, error) {
+
 	ids := form["client_id"]
 	if len(ids) != 1 {
 		return nil, pageRefusal("client_id_missing", "The link that led here does not say which application it is from: the parameter client_id must be there once.")
@@ -212,7 +209,7 @@ func redirectOf(client storage.Client, form url.Values) (string, error) {
 }
 
 // read checks a request whose addressee is known. Its errors are for the client.
-func (p authorizationReader) read(ctx context.Context, to reply, form url.Values) (*authorization, error) {
+func (p authorizationReader) read(ctx context.Context, issuer *oauth2.Issuer, to reply, form url.Values) (*authorization, error) {
 	a := &authorization{reply: to, form: form}
 	// 1. Every parameter once, in the request's own words, and not too many of them.
 	if err := checkForm(form, repeatableTargets()); err != nil {
@@ -239,15 +236,12 @@ func (p authorizationReader) read(ctx context.Context, to reply, form url.Values
 		return nil, err
 	}
 	// 4. Of whom.
-	issuer, ok := oauth2.IssuerFrom(ctx)
-	if !ok {
-		return nil, errNoRequest
-	}
+
 	if err := a.readOpenID(issuer.Directory); err != nil {
 		return nil, err
 	}
 	if hint := form.Get("id_token_hint"); hint != "" {
-		subject, err := p.readHint(ctx, to.client, hint)
+		subject, err := p.readHint(ctx, issuer, to.client, hint)
 		if err != nil {
 			return nil, err
 		}
@@ -385,8 +379,8 @@ func (a *authorization) readMaxAge() error {
 
 // readHint returns the subject of an id_token_hint: an ID token that this issuer gave to this client at some time, expired or
 // not, signed by a key in use or retired (OpenID Connect Core §3.1.2.1).
-func (p authorizationReader) readHint(ctx context.Context, client *oauth2.Client, hint string) (string, error) {
-	claims, err := verifyHint(ctx, p.keys, hint)
+func (p authorizationReader) readHint(ctx context.Context, issuer *oauth2.Issuer, client *oauth2.Client, hint string) (string, error) {
+	claims, err := verifyHint(ctx, issuer, p.keys, hint)
 	if errors.Is(err, keys.ErrInvalid) || err == nil && !claims.of(client) {
 		return "", refusal(fosite.ErrInvalidRequest, "The id_token_hint is not an ID token that this issuer gave to this client.")
 	}

@@ -52,7 +52,7 @@ func FuzzAuthorizationRequest(f *testing.F) {
 			return
 		}
 		ctx := oauth2.Begin((&call{}).in(t.Context()), issuer)
-		to, err := reader.addressee(ctx, form)
+		to, err := reader.addressee(ctx, issuer, form)
 		if err != nil {
 			return
 		}
@@ -63,7 +63,7 @@ func FuzzAuthorizationRequest(f *testing.F) {
 		if to.state != "" && !slices.Equal(form["state"], []string{to.state}) {
 			t.Errorf("state %q of %q", to.state, form["state"])
 		}
-		request, err := reader.read(ctx, to, form)
+		request, err := reader.read(ctx, issuer, to, form)
 		if err != nil {
 			return
 		}

@@ -64,7 +64,7 @@ func (e *authorizeEndpoint) mount(t *table) {
 
 // serve finds the request in what the browser sent: the request itself, one that came by POST a moment ago, or one that its user
 // was asked about.
-func (e *authorizeEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
+func (e *authorizeEndpoint) serve(w http.ResponseWriter, r *call) error {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Pragma", "no-cache")
 	switch r.Method {
@@ -96,19 +96,19 @@ func (e *authorizeEndpoint) serve(w http.ResponseWriter, r *http.Request) error 
 }
 
 // visit is the first visit of a request. malformed is what parseAuthorization says of it.
-func (e *authorizeEndpoint) visit(w http.ResponseWriter, r *http.Request, form url.Values, malformed error) error {
-	callOf(r.Context()).form = form
+func (e *authorizeEndpoint) visit(w http.ResponseWriter, r *call, form url.Values, malformed error) error {
+	r.form = form
 	// 1. The request as the client pushed it, if it did; then nothing else in the URL counts.
 	asked := form
-	form, pushed, err := e.pushed.resolve(r.Context(), asked)
+	form, pushed, err := e.pushed.resolve(r.Context(), r.issuer, asked)
 	if err != nil {
-		if client, unknown := e.reader.client(r.Context(), asked); unknown == nil {
-			callOf(r.Context()).returns = returnLink{client: clientName(client.Record())}
+		if client, unknown := e.reader.client(r.Context(), r.issuer, asked); unknown == nil {
+			r.returns = returnLink{client: clientName(client.Record())}
 		}
 		return cmp.Or(malformed, err)
 	}
 	// 2. Whose it is.
-	to, err := e.reader.addressee(r.Context(), form)
+	to, err := e.reader.addressee(r.Context(), r.issuer, form)
 	if err != nil {
 		return cmp.Or(malformed, err)
 	}
@@ -116,7 +116,7 @@ func (e *authorizeEndpoint) visit(w http.ResponseWriter, r *http.Request, form u
 		return requestURIOver()
 	}
 	// 3. What it asks.
-	request, err := e.read(r.Context(), to, form, pushed)
+	request, err := e.read(r.Context(), r.issuer, to, form, pushed)
 	if err = cmp.Or(malformed, err); err != nil {
 		return e.answer(w, r, to, form.Get("prompt") == promptNone, err)
 	}
@@ -124,8 +124,8 @@ func (e *authorizeEndpoint) visit(w http.ResponseWriter, r *http.Request, form u
 }
 
 // read checks a request on its first visit.
-func (e *authorizeEndpoint) read(ctx context.Context, to reply, form url.Values, pushed pushedReference) (*authorization, error) {
-	request, err := e.reader.read(ctx, to, form)
+func (e *authorizeEndpoint) read(ctx context.Context, issuer *oauth2.Issuer, to reply, form url.Values, pushed pushedReference) (*authorization, error) {
+	request, err := e.reader.read(ctx, issuer, to, form)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +137,7 @@ func (e *authorizeEndpoint) read(ctx context.Context, to reply, form url.Values,
 }
 
 // answer tells the client what went wrong. What a reload could cure is said to the user instead, unless nothing may be shown.
-func (e *authorizeEndpoint) answer(w http.ResponseWriter, r *http.Request, to reply, silent bool, err error) error {
+func (e *authorizeEndpoint) answer(w http.ResponseWriter, r *call, to reply, silent bool, err error) error {
 	if down(err) && !silent {
 		return err
 	}
@@ -146,7 +146,7 @@ func (e *authorizeEndpoint) answer(w http.ResponseWriter, r *http.Request, to re
 }
 
 // goOn brings a request as far as it gets without its user. i is nil before the user was asked for anything.
-func (e *authorizeEndpoint) goOn(w http.ResponseWriter, r *http.Request, request *authorization, i *interaction) error {
+func (e *authorizeEndpoint) goOn(w http.ResponseWriter, r *call, request *authorization, i *interaction) error {
 	err := e.decide(w, r, request, i)
 	if err != nil {
 		return e.answer(w, r, request.reply, request.silent(), err)
@@ -155,7 +155,7 @@ func (e *authorizeEndpoint) goOn(w http.ResponseWriter, r *http.Request, request
 }
 
 // decide answers with a code, or sends the user to the page that is next.
-func (e *authorizeEndpoint) decide(w http.ResponseWriter, r *http.Request, request *authorization, i *interaction) error {
+func (e *authorizeEndpoint) decide(w http.ResponseWriter, r *call, request *authorization, i *interaction) error {
 	if i != nil && i.Denied {
 		return deniedByUser()
 	}
@@ -281,7 +281,7 @@ func (e *authorizeEndpoint) allowed(ctx context.Context, request *authorization,
 // ask sends the user to a page, or tells the client that it would have to be (OpenID Connect Core §3.1.2.6). current is nil when
 // the question is who the user is.
 func (e *authorizeEndpoint) ask(
-	w http.ResponseWriter, r *http.Request, request *authorization, i *interaction, next step, current *signedIn,
+	w http.ResponseWriter, r *call, request *authorization, i *interaction, next step, current *signedIn,
 ) error {
 	if request.silent() {
 		if next == stepConsent {
@@ -323,8 +323,8 @@ func (e *authorizeEndpoint) refuseUsed(ctx context.Context, request *authorizati
 }
 
 // goTo sends the browser to one of our own pages.
-func (e *authorizeEndpoint) goTo(w http.ResponseWriter, r *http.Request, path string, i *interaction) error {
-	location, err := e.interactions.at(r.Context(), path, i)
+func (e *authorizeEndpoint) goTo(w http.ResponseWriter, r *call, path string, i *interaction) error {
+	location, err := e.interactions.at(r.Context(), r.issuer, path, i)
 	if err != nil {
 		return err
 	}
@@ -336,12 +336,9 @@ func (e *authorizeEndpoint) goTo(w http.ResponseWriter, r *http.Request, path st
 
 // issue answers with a code.
 func (e *authorizeEndpoint) issue(
-	w http.ResponseWriter, r *http.Request, request *authorization, i *interaction, current *signedIn, allowed []string,
+	w http.ResponseWriter, r *call, request *authorization, i *interaction, current *signedIn, allowed []string,
 ) error {
-	issuer, ok := oauth2.IssuerFrom(r.Context())
-	if !ok {
-		return errNoRequest
-	}
+	issuer := r.issuer
 	if err := e.sessions.seen(r.Context(), issuer, current, request.client.Record()); err != nil {
 		return err
 	}
@@ -362,33 +359,33 @@ func (e *authorizeEndpoint) issue(
 
 // keep puts a request that came by POST into the URL and has the browser fetch it. A POST from another site brings no cookie
 // that is Lax, while the GET that follows does (OpenID Connect Core §3.1.2.1 wants both methods).
-func (e *authorizeEndpoint) keep(w http.ResponseWriter, r *http.Request) error {
-	if mediaType(r) != formType {
+func (e *authorizeEndpoint) keep(w http.ResponseWriter, r *call) error {
+	if mediaType(r.Request) != formType {
 		return pageRefusal("malformed_request", "The request must be a form of the media type "+formType+".")
 	}
-	body, err := readBody(r)
+	body, err := readBody(r.Request)
 	if err != nil {
 		return err
 	}
 	form, malformed := parseAuthorization(string(body))
-	callOf(r.Context()).form = form
+	r.form = form
 	if malformed != nil || (&authorization{form: form}).checkSize() != nil {
 		return e.visit(w, r, form, malformed) // It is refused, whoever is signed in.
 	}
 	until := binary.BigEndian.AppendUint64(nil, uint64(e.now().Add(keptLife).Unix())) //nolint:gosec // After 1970.
-	sealed, err := e.sealer.seal(r.Context(), purposeKept, append(until, packParameters(form)...))
+	sealed, err := e.sealer.seal(r.Context(), r.issuer, purposeKept, append(until, packParameters(form)...))
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Location", issuerURL(r.Context())+authorizePath+"?"+url.Values{keptParameter: {sealed}}.Encode())
+	w.Header().Set("Location", r.issuer.URL+authorizePath+"?"+url.Values{keptParameter: {sealed}}.Encode())
 	w.WriteHeader(http.StatusSeeOther)
 	return nil
 }
 
 // kept returns the request that keep put away.
-func (e *authorizeEndpoint) kept(r *http.Request, sealed string) (url.Values, error) {
+func (e *authorizeEndpoint) kept(r *call, sealed string) (url.Values, error) {
 	over := pageRefusal("kept_over", "This address was good for a minute. Go back to the application and begin again.")
-	packed, err := e.sealer.open(r.Context(), purposeKept, sealed)
+	packed, err := e.sealer.open(r.Context(), r.issuer, purposeKept, sealed)
 	if errors.Is(err, errSealed) {
 		return nil, over
 	}

@@ -20,8 +20,8 @@ const (
 
 // offerAgain lets the page of a failure offer to begin with the request of i again: with a new interaction of this browser, as if
 // the application had led here once more. Nothing that was said in i counts.
-func (e *authorizeEndpoint) offerAgain(r *http.Request, i *interaction) {
-	to, err := e.reader.addressee(r.Context(), i.Form)
+func (e *authorizeEndpoint) offerAgain(r *call, i *interaction) {
+	to, err := e.reader.addressee(r.Context(), r.issuer, i.Form)
 	if err != nil {
 		return
 	}
@@ -33,7 +33,7 @@ func (e *authorizeEndpoint) offerAgain(r *http.Request, i *interaction) {
 		link.url = e.againURL(r, &again)
 	}
 	link.text = textBeginAgain
-	callOf(r.Context()).returns = link
+	r.returns = link
 }
 
 // pushedIsOver reports whether the request of i was pushed so long ago that it cannot begin again.
@@ -42,21 +42,21 @@ func (e *authorizeEndpoint) pushedIsOver(i *interaction) bool {
 }
 
 // againURL returns the address that begins with a request again; empty when it cannot be made.
-func (e *authorizeEndpoint) againURL(r *http.Request, i *interaction) string {
+func (e *authorizeEndpoint) againURL(r *call, i *interaction) string {
 	text, err := i.encode()
 	if err != nil {
 		return ""
 	}
-	sealed, err := e.sealer.seal(r.Context(), purposeAgain, text)
+	sealed, err := e.sealer.seal(r.Context(), r.issuer, purposeAgain, text)
 	if err != nil {
 		return ""
 	}
-	return issuerURL(r.Context()) + authorizePath + "?" + url.Values{againParameter: {sealed}}.Encode()
+	return r.issuer.URL + authorizePath + "?" + url.Values{againParameter: {sealed}}.Encode()
 }
 
 // beginAgain is the visit of an address that againURL returned.
-func (e *authorizeEndpoint) beginAgain(w http.ResponseWriter, r *http.Request, sealed string) error {
-	text, err := e.sealer.open(r.Context(), purposeAgain, sealed)
+func (e *authorizeEndpoint) beginAgain(w http.ResponseWriter, r *call, sealed string) error {
+	text, err := e.sealer.open(r.Context(), r.issuer, purposeAgain, sealed)
 	if errors.Is(err, errSealed) {
 		return interactionOver()
 	}

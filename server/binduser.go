@@ -20,7 +20,7 @@ func (e *bindUserEndpoint) mount(t *table) {
 	})
 }
 
-func (e *bindUserEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
+func (e *bindUserEndpoint) serve(w http.ResponseWriter, r *call) error {
 	form, err := readMembers(r, doorMembers())
 	if err != nil {
 		return err
@@ -28,7 +28,7 @@ func (e *bindUserEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
 	if err := checkBinding(form); err != nil {
 		return err
 	}
-	return e.door.open(w, r, form, bindingOf(form))
+	return e.door.open(w, r.Request, form, bindingOf(form))
 }
 
 // bindingOf is what a request asks. Proofs of other methods than its own count for nothing.

@@ -29,12 +29,9 @@ const (
 
 // browser returns the digest of a cookie of this browser, which gets one if it has none. It lives until the browser is closed
 // and says nothing of who uses it.
-func (n browsers) browser(w http.ResponseWriter, r *http.Request) (string, error) {
-	issuer, ok := oauth2.IssuerFrom(r.Context())
-	if !ok {
-		return "", errNoRequest
-	}
-	held := browserCookies(r, issuer)
+func (n browsers) browser(w http.ResponseWriter, r *call) (string, error) {
+	issuer := r.issuer
+	held := browserCookies(r.Request, issuer)
 	if len(held) > 0 {
 		n.clearOldest(w, issuer, held)
 		return browserDigest(issuer, held[0].Value), nil

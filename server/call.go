@@ -19,6 +19,8 @@ import (
 // call is one request on its way through the server: what endpoints ask about it, and what its log line and its error say.
 // Only the goroutine that serves the request touches it.
 type call struct {
+	*http.Request
+
 	id      string
 	started time.Time
 	remote  netip.Addr

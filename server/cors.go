@@ -17,22 +17,22 @@ type origins struct {
 }
 
 // serve answers a preflight, and has a route answer anything else.
-func (o origins) serve(w http.ResponseWriter, r *http.Request, rt *route) {
-	if isPreflight(r) {
+func (o origins) serve(w http.ResponseWriter, r *call, rt *route) {
+	if isPreflight(r.Request) {
 		o.preflight(w, r, rt.allow())
 		return
 	}
-	rt.ServeHTTP(&crossOrigin{ResponseWriter: w, origins: o, request: r}, r)
+	rt.respond(&crossOrigin{ResponseWriter: w, origins: o, request: r}, r)
 }
 
 // preflight answers the question that a browser asks before it sends more than a form. It cannot say which client will ask, so
 // every origin may; whether it may read the answer is decided with the answer.
-func (o origins) preflight(w http.ResponseWriter, r *http.Request, methods string) {
+func (o origins) preflight(w http.ResponseWriter, r *call, methods string) {
 	header := w.Header()
 	header.Add("Vary", "Origin, Access-Control-Request-Headers")
 	header.Set("Access-Control-Allow-Origin", r.Header.Get("Origin"))
 	header.Set("Access-Control-Allow-Methods", methods)
-	header.Set("Access-Control-Allow-Headers", allowedHeaders(r))
+	header.Set("Access-Control-Allow-Headers", allowedHeaders(r.Request))
 	header.Set("Access-Control-Max-Age", "7200")
 	w.WriteHeader(http.StatusNoContent)
 }
@@ -76,7 +76,7 @@ func isPreflight(r *http.Request) bool {
 type crossOrigin struct {
 	http.ResponseWriter
 	origins origins
-	request *http.Request
+	request *call
 	decided bool
 }
 
@@ -113,20 +113,15 @@ func (w *crossOrigin) decide(status int) {
 
 // mayRead reports whether scripts of origin may read the answer: the client's own may. An error that is for no client in
 // particular says nothing about anybody, and every app should learn that its token expired.
-func (o origins) mayRead(r *http.Request, origin string, status int) bool {
-	c := callOf(r.Context())
-	id := c.client
+func (o origins) mayRead(r *call, origin string, status int) bool {
+	id := r.client
 	if id == "" {
-		id = c.form.Get("client_id")
+		id = r.form.Get("client_id")
 	}
 	if id == "" {
 		return status >= http.StatusBadRequest
 	}
-	issuer, ok := oauth2.IssuerFrom(r.Context())
-	if !ok {
-		return false
-	}
-	client, err := o.clients.Client(r.Context(), issuer.Directory.ID, id)
+	client, err := o.clients.Client(r.Context(), r.issuer.Directory.ID, id)
 	return err == nil && slices.Contains(originsOf(client.Record()), origin)
 }
 

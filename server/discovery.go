@@ -47,11 +47,8 @@ func (e *discoveryEndpoint) mount(t *table) {
 	}
 }
 
-func (e *discoveryEndpoint) document(ctx context.Context) (discovery.Document, error) {
-	issuer, ok := oauth2.IssuerFrom(ctx)
-	if !ok {
-		return discovery.Document{}, errNoRequest
-	}
+func (e *discoveryEndpoint) document(r *call) (discovery.Document, error) {
+	issuer := r.issuer
 	if kept, ok := e.made.Load(issuer.Directory.ID); ok {
 		if made, _ := kept.(madeDocument); made.issuer == issuer {
 			return made.document, nil
@@ -116,12 +113,9 @@ func (e *jwksEndpoint) mount(t *table) {
 	})
 }
 
-func (e *jwksEndpoint) document(ctx context.Context) (discovery.Document, error) {
-	issuer, ok := oauth2.IssuerFrom(ctx)
-	if !ok {
-		return discovery.Document{}, errNoRequest
-	}
-	body, err := e.keys.JWKS(ctx, issuer.Directory.ID)
+func (e *jwksEndpoint) document(r *call) (discovery.Document, error) {
+	issuer := r.issuer
+	body, err := e.keys.JWKS(r.Context(), issuer.Directory.ID)
 	return discovery.Document{Body: body, MaxAge: e.keys.MaxAge(issuer.Directory.ID)}, err
 }
 
@@ -129,13 +123,13 @@ func (e *jwksEndpoint) document(ctx context.Context) (discovery.Document, error)
 func documentMethods() []string { return []string{http.MethodGet, http.MethodOptions} }
 
 // cachedDocument serves a public document, and leaves its failures to the error writer.
-func cachedDocument(contentType string, source func(context.Context) (discovery.Document, error)) func(http.ResponseWriter, *http.Request) error {
-	return func(w http.ResponseWriter, r *http.Request) (failed error) {
+func cachedDocument(contentType string, source func(*call) (discovery.Document, error)) func(http.ResponseWriter, *call) error {
+	return func(w http.ResponseWriter, r *call) (failed error) {
 		discovery.Handler{
-			Source:      source,
+			Source:      func(context.Context) (discovery.Document, error) { return source(r) },
 			ContentType: contentType,
 			Failed:      func(_ http.ResponseWriter, _ *http.Request, err error) { failed = err },
-		}.ServeHTTP(w, r)
+		}.ServeHTTP(w, r.Request)
 		return failed
 	}
 }

@@ -22,14 +22,14 @@ const (
 
 // readForm reads the parameters of a POST (RFC 6749 §3.2): form-encoded in the body, each at most once but those named in
 // repeatable, none in the query. It leaves them in r.PostForm, where fosite looks for them.
-func readForm(r *http.Request, repeatable ...string) (url.Values, error) {
-	if err := checkQuery(r); err != nil {
+func readForm(r *call, repeatable ...string) (url.Values, error) {
+	if err := checkQuery(r.Request); err != nil {
 		return nil, err
 	}
-	if mediaType(r) != formType {
+	if mediaType(r.Request) != formType {
 		return nil, refusal(fosite.ErrInvalidRequest, "The body must be of the media type "+formType+".")
 	}
-	body, err := readBody(r)
+	body, err := readBody(r.Request)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func readForm(r *http.Request, repeatable ...string) (url.Values, error) {
 		return nil, err
 	}
 	r.Form, r.PostForm = form, form
-	callOf(r.Context()).form = form
+	r.form = form
 	return form, nil
 }
 

@@ -14,8 +14,7 @@ func FuzzReadFormNeverAcceptsARepeatedParameter(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body string) {
 		r := httptest.NewRequest(http.MethodPost, "/oauth2/token", strings.NewReader(body))
 		r.Header.Set("Content-Type", formType)
-		r = r.WithContext((&call{}).in(r.Context()))
-		form, err := readForm(r, "resource")
+		form, err := readForm(&call{Request: r}, "resource")
 		if err != nil {
 			return
 		}

@@ -16,75 +16,77 @@ import (
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{started: s.config.Now(), remote: s.callers.remote(r)}
 	answer := &recorder{ResponseWriter: w}
-	r = r.WithContext(c.in(r.Context()))
-	defer s.finish(answer, r)
-	defer s.rescue(answer, r, oauthErrors)
+	c.Request = r.WithContext(c.in(r.Context()))
+	defer s.finish(answer, c)
+	defer s.rescue(answer, c, oauthErrors)
 
 	id, err := s.callers.requestID(r)
 	if err != nil {
-		refuse(answer, r, oauthErrors, err)
+		refuse(answer, c, oauthErrors, err)
 		return
 	}
 	c.id = id
 	answer.Header().Set("X-Request-Id", id)
 	maps.Copy(answer.Header(), s.headers)
-	r.Body = http.MaxBytesReader(answer, r.Body, maxBody)
-	s.dispatch(answer, r, c)
+	c.Body = http.MaxBytesReader(answer, c.Body, maxBody)
+	s.dispatch(answer, c)
 }
 
 // dispatch finds the directory and the endpoint that the request is for.
-func (s *Server) dispatch(w *recorder, r *http.Request, c *call) {
+func (s *Server) dispatch(w *recorder, c *call) {
 	// 1. The path, before anything is looked up by it.
-	if !plainPath(r) {
-		refuse(w, r, oauthErrors, noSuchEndpoint())
+	if !plainPath(c.Request) {
+		refuse(w, c, oauthErrors, noSuchEndpoint())
 		return
 	}
-	where, err := s.catalog.place(r)
+	where, err := s.catalog.place(c.Request)
 	if err != nil {
-		s.nowhere(w, r, place{directory: s.catalog.defaultID}, absent(err))
+		s.nowhere(w, c, place{directory: s.catalog.defaultID}, absent(err))
 		return
 	}
 	if where.host != "" { // A host of its own is at https, whatever the public URL is.
 		w.Header().Set(strictTransport, httpsForAYear)
 	}
-	r = at(r, where.path)
-	if c.route = s.table.find(r); c.route == nil {
-		s.nowhere(w, r, where, noSuchEndpoint())
+	c.Request = at(c.Request, where.path)
+	if c.route = s.table.find(c.Request); c.route == nil {
+		s.nowhere(w, c, where, noSuchEndpoint())
 		return
 	}
 	// 2. The directory.
-	issuer, err := s.catalog.issuer(r.Context(), where, c.route.cached)
+	issuer, err := s.catalog.issuer(c.Context(), where, c.route.cached)
 	if errors.Is(err, storage.ErrNotFound) {
-		s.nowhere(w, r, place{directory: s.catalog.defaultID}, noSuchEndpoint())
+		s.nowhere(w, c, place{directory: s.catalog.defaultID}, noSuchEndpoint())
 		return
 	}
 	if err != nil {
-		refuse(w, r, c.route.surface, err)
+		refuse(w, c, c.route.surface, err)
 		return
 	}
 	c.issuer = issuer
 	// 3. The endpoint.
-	r = r.WithContext(oauth2.Begin(r.Context(), issuer))
-	defer s.rescue(w, r, c.route.surface)
+	c.Request = c.WithContext(oauth2.Begin(c.Context(), issuer))
+	defer s.rescue(w, c, c.route.surface)
 	if c.route.browsers {
-		origins{s.catalog}.serve(w, r, c.route)
+		origins{s.catalog}.serve(w, c, c.route)
 		return
 	}
-	c.route.ServeHTTP(w, r)
+	c.route.respond(w, c)
 }
 
 // nowhere answers a request that leads nowhere: programs get JSON, and people a page that looks like those of the directory.
-func (s *Server) nowhere(w http.ResponseWriter, r *http.Request, like place, err error) {
-	if !forPeople(r) {
-		refuse(w, r, oauthErrors, err)
+func (s *Server) nowhere(w http.ResponseWriter, c *call, like place, err error) {
+	if !forPeople(c.Request) {
+		refuse(w, c, oauthErrors, err)
 		return
 	}
-	issuer, unknown := s.catalog.issuer(r.Context(), like, true)
+	issuer, unknown := s.catalog.issuer(c.Context(), like, true)
 	if unknown != nil {
-		refuse(w, r, oauthErrors, err)
+		refuse(w, c, oauthErrors, err)
 		return
 	}
-	refuse(w, r.WithContext(oauth2.Begin(r.Context(), issuer)), s.failure, err)
+	c.issuer = issuer // For the page: the request is for no directory, and so is its line in the log.
+	defer func() { c.issuer = nil }()
+	refuse(w, c, s.failure, err)
 }
 
 // forPeople reports whether a browser asks for a page: it names the media type, as programs do not.
@@ -124,29 +126,27 @@ func headersOf(publicURL string) http.Header {
 }
 
 // finish counts and logs the request.
-func (s *Server) finish(answer *recorder, r *http.Request) {
+func (s *Server) finish(answer *recorder, c *call) {
 	if answer.status == 0 {
 		answer.status = http.StatusOK // So net/http answers for a handler that wrote nothing.
 	}
-	c := callOf(r.Context())
 	elapsed := s.config.Now().Sub(c.started)
 	s.metrics.observe(c, answer.status, elapsed)
-	s.access.log(r, answer, elapsed)
+	s.access.log(c, answer, elapsed)
 }
 
 // rescue is deferred: it logs a panic without its value, which may hold anything that the request held, and answers
 // server_error the way that the callers expect.
-func (s *Server) rescue(answer *recorder, r *http.Request, write surface) {
+func (s *Server) rescue(answer *recorder, c *call, write surface) {
 	value := recover()
 	if value == nil {
 		return
 	}
-	c := callOf(r.Context())
-	s.config.Logger.ErrorContext(r.Context(), "panic", "request_id", c.id, "type", fmt.Sprintf("%T", value), "stack", string(debug.Stack()))
+	s.config.Logger.ErrorContext(c.Context(), "panic", "request_id", c.id, "type", fmt.Sprintf("%T", value), "stack", string(debug.Stack()))
 	if answer.status != 0 {
 		return // Half an answer is out; the connection cannot say more.
 	}
-	refuse(answer, r, write, errors.New("server: a handler panicked"))
+	refuse(answer, c, write, errors.New("server: a handler panicked"))
 }
 
 // recorder remembers what was answered.

@@ -31,11 +31,8 @@ func (h hintClaims) incarnation() string { return incarnationIn(h.ID) }
 
 // verifyHint reads an id_token_hint: an ID token that this issuer gave to somebody at some time, expired or not, signed by a
 // key in use or retired (OpenID Connect Core §3.1.2.1, RP-Initiated Logout §2). Anything else is keys.ErrInvalid.
-func verifyHint(ctx context.Context, ring *keys.Ring, hint string) (hintClaims, error) {
-	issuer, ok := oauth2.IssuerFrom(ctx)
-	if !ok {
-		return hintClaims{}, errNoRequest
-	}
+func verifyHint(ctx context.Context, issuer *oauth2.Issuer, ring *keys.Ring, hint string) (hintClaims, error) {
+
 	verified, err := ring.VerifyHint(ctx, issuer.Directory.ID, hint)
 	if err != nil {
 		return hintClaims{}, err

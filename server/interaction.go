@@ -83,7 +83,7 @@ type interactions struct {
 }
 
 // begin returns a new interaction of this browser for a request.
-func (n interactions) begin(w http.ResponseWriter, r *http.Request, request *authorization) (*interaction, error) {
+func (n interactions) begin(w http.ResponseWriter, r *call, request *authorization) (*interaction, error) {
 	browser, err := browsers{n.random, n.now}.browser(w, r)
 	if err != nil {
 		return nil, err
@@ -105,12 +105,9 @@ func (n interactions) begin(w http.ResponseWriter, r *http.Request, request *aut
 
 // open returns the interaction that the URL of r holds. One that ended, was tampered with or is another browser's is an error
 // for a page; unless it was tampered with it is returned beside the error.
-func (n interactions) open(r *http.Request) (*interaction, error) {
-	issuer, ok := oauth2.IssuerFrom(r.Context())
-	if !ok {
-		return nil, errNoRequest
-	}
-	text, err := n.sealer.open(r.Context(), purposeInteraction, r.URL.Query().Get(interactionParameter))
+func (n interactions) open(r *call) (*interaction, error) {
+	issuer := r.issuer
+	text, err := n.sealer.open(r.Context(), issuer, purposeInteraction, r.URL.Query().Get(interactionParameter))
 	if errors.Is(err, errSealed) {
 		return nil, interactionOver()
 	}
@@ -124,7 +121,7 @@ func (n interactions) open(r *http.Request) (*interaction, error) {
 	if storage.IsOver(time.Unix(i.Ends, 0), interactionLife, n.now()) {
 		return i, interactionOver()
 	}
-	if !isBrowser(r, issuer, i.Browser) {
+	if !isBrowser(r.Request, issuer, i.Browser) {
 		return i, &grants.Error{
 			Protocol: as(fosite.ErrInvalidRequest, "This sign-in was begun in another browser, or this one does not keep cookies. Go back to the application and begin again.", nil),
 			Reason:   reasonInteractionOther,
@@ -141,16 +138,16 @@ func interactionOver() error {
 }
 
 // at returns the URL of one of the issuer's pages that goes on with i.
-func (n interactions) at(ctx context.Context, path string, i *interaction) (string, error) {
+func (n interactions) at(ctx context.Context, issuer *oauth2.Issuer, path string, i *interaction) (string, error) {
 	text, err := i.encode()
 	if err != nil {
 		return "", err
 	}
-	sealed, err := n.sealer.seal(ctx, purposeInteraction, text)
+	sealed, err := n.sealer.seal(ctx, issuer, purposeInteraction, text)
 	if err != nil {
 		return "", err
 	}
-	return issuerURL(ctx) + path + "?" + url.Values{interactionParameter: {sealed}}.Encode(), nil
+	return issuer.URL + path + "?" + url.Values{interactionParameter: {sealed}}.Encode(), nil
 }
 
 // encode returns what an envelope holds: the length of the JSON text, the JSON text, and the packed request.

@@ -57,7 +57,7 @@ type introspection struct {
 	AMR       []string `json:"amr,omitempty"`
 }
 
-func (e *introspectEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
+func (e *introspectEndpoint) serve(w http.ResponseWriter, r *call) error {
 	client, token, err := readToken(r, e.authentication)
 	if err != nil {
 		return err
@@ -65,7 +65,7 @@ func (e *introspectEndpoint) serve(w http.ResponseWriter, r *http.Request) error
 	if client.IsPublic() { // Anybody could name it, and guess tokens (§4).
 		return causedBy(refusal(fosite.ErrInvalidClient, "Introspection needs a client that authenticates: this one is public."), causeIntrospectPublic)
 	}
-	found, err := e.introspect(r.Context(), client, token)
+	found, err := e.introspect(r.Context(), r.issuer, client, token)
 	if errors.Is(err, errAccessToken) || errors.Is(err, oauth2.ErrNoGrant) || errors.Is(err, storage.ErrNotFound) {
 		found, err = introspection{}, nil
 	}
@@ -77,20 +77,20 @@ func (e *introspectEndpoint) serve(w http.ResponseWriter, r *http.Request) error
 
 // introspect says what a token is worth to the client that asks. Whatever it is not sure of is an error that counts as not
 // active.
-func (e *introspectEndpoint) introspect(ctx context.Context, client *oauth2.Client, token string) (introspection, error) {
+func (e *introspectEndpoint) introspect(ctx context.Context, issuer *oauth2.Issuer, client *oauth2.Client, token string) (introspection, error) {
 	switch {
 	case strings.HasPrefix(token, opaquePrefix):
-		return e.opaque(ctx, client, token)
+		return e.opaque(ctx, issuer, client, token)
 	case strings.HasPrefix(token, handlePrefix):
-		return e.refresh(ctx, client, token)
+		return e.refresh(ctx, issuer, client, token)
 	default:
-		return e.jwt(ctx, client, token)
+		return e.jwt(ctx, issuer, client, token)
 	}
 }
 
 // jwt is of an access token that is a JWT.
-func (e *introspectEndpoint) jwt(ctx context.Context, client *oauth2.Client, token string) (introspection, error) {
-	claims, err := e.tokens.verify(ctx, token)
+func (e *introspectEndpoint) jwt(ctx context.Context, issuer *oauth2.Issuer, client *oauth2.Client, token string) (introspection, error) {
+	claims, err := e.tokens.verify(ctx, issuer, token)
 	if err != nil {
 		return introspection{}, err
 	}
@@ -134,7 +134,7 @@ func (e *introspectEndpoint) own(ctx context.Context, claims accessClaims) error
 }
 
 // opaque is of an access token that only the store understands.
-func (e *introspectEndpoint) opaque(ctx context.Context, client *oauth2.Client, token string) (introspection, error) {
+func (e *introspectEndpoint) opaque(ctx context.Context, issuer *oauth2.Issuer, client *oauth2.Client, token string) (introspection, error) {
 	access, err := e.store.Access(ctx, token)
 	if err != nil {
 		return introspection{}, err
@@ -142,7 +142,7 @@ func (e *introspectEndpoint) opaque(ctx context.Context, client *oauth2.Client, 
 	if !concerns(ctx, client, access.Client.GetID(), access.Audience) {
 		return introspection{}, errAccessToken
 	}
-	answer := e.live(ctx, &access.Live)
+	answer := e.live(ctx, issuer, &access.Live)
 	answer.Audience, answer.Scope, answer.TokenType = access.Audience, strings.Join(access.Scopes, " "), "Bearer"
 	answer.ID, answer.ExpiresAt, answer.IssuedAt = access.JTI, access.ExpiresAt.Unix(), access.IssuedAt.Unix()
 	answer.Username = username(access.User, access.Scopes)
@@ -151,7 +151,7 @@ func (e *introspectEndpoint) opaque(ctx context.Context, client *oauth2.Client, 
 
 // refresh is of a refresh token, which concerns nobody but its client: a resource server that is shown one must not take it
 // for an access token.
-func (e *introspectEndpoint) refresh(ctx context.Context, client *oauth2.Client, token string) (introspection, error) {
+func (e *introspectEndpoint) refresh(ctx context.Context, issuer *oauth2.Issuer, client *oauth2.Client, token string) (introspection, error) {
 	live, err := e.store.Refreshable(ctx, token)
 	if err != nil {
 		return introspection{}, err
@@ -159,15 +159,15 @@ func (e *introspectEndpoint) refresh(ctx context.Context, client *oauth2.Client,
 	if live.Client.GetID() != client.GetID() {
 		return introspection{}, errAccessToken
 	}
-	answer := e.live(ctx, live)
+	answer := e.live(ctx, issuer, live)
 	answer.Scope, answer.ExpiresAt = strings.Join(live.Grant.Scopes, " "), live.Grant.Refresh.IdleUntil.Unix()
 	return answer, nil
 }
 
 // live is what a living grant says of each of its tokens.
-func (*introspectEndpoint) live(ctx context.Context, live *oauth2.Live) introspection {
+func (*introspectEndpoint) live(ctx context.Context, issuer *oauth2.Issuer, live *oauth2.Live) introspection {
 	return introspection{
-		Active: true, Issuer: issuerURL(ctx), Subject: live.Subject, ClientID: live.Client.GetID(),
+		Active: true, Issuer: issuer.URL, Subject: live.Subject, ClientID: live.Client.GetID(),
 		AuthTime: seconds(live.Grant.AuthTime), ACR: live.Grant.ACR, AMR: live.Grant.AMR,
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/storage/oauth2"
 )
 
 // linkFreshness is how long after a sign-in a token of it proves the user to what changes how one signs in.
@@ -23,13 +24,13 @@ type linkProof struct {
 }
 
 // accept returns whom a token proves, or an error of a protected resource (RFC 6750 §3.1, RFC 9470 §3).
-func (p linkProof) accept(ctx context.Context, token string) (presented, error) {
-	found, err := p.bearer.accept(ctx, token)
+func (p linkProof) accept(ctx context.Context, issuer *oauth2.Issuer, token string) (presented, error) {
+	found, err := p.bearer.accept(ctx, issuer, token)
 	if err != nil {
 		return presented{}, err
 	}
 	switch {
-	case !slices.Contains(found.audience, issuerURL(ctx)):
+	case !slices.Contains(found.audience, issuer.URL):
 		return presented{}, invalidToken(errAccessToken)
 	case !slices.Contains(found.scopes, scopeLink), !found.Client.Record().AccountLinking:
 		problem := refusalStatus(fosite.ErrInvalidRequest, http.StatusForbidden, "The access token was not granted the scope "+scopeLink+".")
@@ -48,7 +49,7 @@ func (p linkProof) accept(ctx context.Context, token string) (presented, error) 
 
 // acceptSession is accept for bindUser's method session: the token must be an at+jwt, of the client itself or of one that it
 // names as its partner.
-func (p linkProof) acceptSession(ctx context.Context, token, client string, partners []string) (presented, error) {
+func (p linkProof) acceptSession(ctx context.Context, issuer *oauth2.Issuer, token, client string, partners []string) (presented, error) {
 	refused := func(cause error) error {
 		return &grants.Error{
 			Protocol: as(fosite.ErrInvalidGrant, "access_token does not prove an account: it must be an unexpired at+jwt for this issuer with the scope "+scopeLink+", of a sign-in within the last five minutes, of this client or a partner of it.", cause),
@@ -58,7 +59,7 @@ func (p linkProof) acceptSession(ctx context.Context, token, client string, part
 	if strings.HasPrefix(token, opaquePrefix) {
 		return presented{}, refused(errAccessToken)
 	}
-	found, err := p.accept(ctx, token)
+	found, err := p.accept(ctx, issuer, token)
 	if err != nil && problemOf(err).Protocol.CodeField < http.StatusInternalServerError {
 		return presented{}, refused(err)
 	}

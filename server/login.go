@@ -51,7 +51,7 @@ func (e *loginEndpoint) mount(t *table) {
 	})
 }
 
-func (e *loginEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
+func (e *loginEndpoint) serve(w http.ResponseWriter, r *call) error {
 	p, err := e.pending(r)
 	if err != nil {
 		return err
@@ -71,7 +71,7 @@ func (e *loginEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
 		return e.choose(w, r, p, current)
 	}
 	if current != nil && p != nil && p.Step == stepLogin && !other {
-		settled, err := e.authorize.settled(r, p, current)
+		settled, err := e.authorize.settled(r.Request, p, current)
 		if err != nil {
 			return err
 		}
@@ -83,7 +83,7 @@ func (e *loginEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
 }
 
 // pending returns the authorization request that the page is about; nil when it is about none.
-func (e *loginEndpoint) pending(r *http.Request) (*waiting, error) {
+func (e *loginEndpoint) pending(r *call) (*waiting, error) {
 	if !r.URL.Query().Has(interactionParameter) {
 		return nil, nil
 	}
@@ -91,7 +91,7 @@ func (e *loginEndpoint) pending(r *http.Request) (*waiting, error) {
 }
 
 // waitingOn returns the authorization request that a page is about. A language that was chosen on the page stays for the next one.
-func waitingOn(p *pages, r *http.Request, authorize *authorizeEndpoint) (*waiting, error) {
+func waitingOn(p *pages, r *call, authorize *authorizeEndpoint) (*waiting, error) {
 	found, err := authorize.waiting(r)
 	if err != nil {
 		return nil, err
@@ -104,7 +104,7 @@ func waitingOn(p *pages, r *http.Request, authorize *authorizeEndpoint) (*waitin
 		return found, nil
 	}
 	form := found.request.formWithoutHint()
-	form.Set("ui_locales", p.tongues.choose(r, nil).tag)
+	form.Set("ui_locales", p.tongues.choose(r.Request, nil).tag)
 	if decodedSize(form) <= maxAuthorization {
 		found.Form = form
 	}
@@ -113,17 +113,17 @@ func waitingOn(p *pages, r *http.Request, authorize *authorizeEndpoint) (*waitin
 
 // finished is the error for a page that was opened again after the pushed request which it is about got its code. err is what the
 // client would be told.
-func finished(r *http.Request, p *waiting, err error) error {
+func finished(r *call, p *waiting, err error) error {
 	problem, refused := errors.AsType[*grants.Error](err)
 	if !refused {
 		return err
 	}
-	callOf(r.Context()).returns = returnLink{client: clientName(p.request.client.Record())}
+	r.returns = returnLink{client: clientName(p.request.client.Record())}
 	return pageRefusal(reasonAnswered, problem.Protocol.GetDescription())
 }
 
 // submit is what becomes of the form.
-func (e *loginEndpoint) submit(w http.ResponseWriter, r *http.Request, p *waiting, current *signedIn) error {
+func (e *loginEndpoint) submit(w http.ResponseWriter, r *call, p *waiting, current *signedIn) error {
 	form, err := e.pages.forgery.form(r)
 	if err != nil {
 		return err
@@ -162,15 +162,15 @@ func (e *loginEndpoint) submit(w http.ResponseWriter, r *http.Request, p *waitin
 }
 
 // goHome leads to the account page, or to what a mail has asked the user to confirm.
-func goHome(w http.ResponseWriter, r *http.Request) error {
-	if proof := proofOf(r); proof != nil {
+func goHome(w http.ResponseWriter, r *call) error {
+	if proof := proofOf(r.Request); proof != nil {
 		return seeOther(w, r, emailConfirmPath, proof...)
 	}
 	return seeOther(w, r, accountPath)
 }
 
 // form is the login page.
-func (e *loginEndpoint) form(r *http.Request, p *waiting, current *signedIn) page {
+func (e *loginEndpoint) form(r *call, p *waiting, current *signedIn) page {
 	name := ""
 	if current != nil && !r.URL.Query().Has(otherParameter) {
 		name = cmp.Or(current.user.Username, current.user.Email)
@@ -181,7 +181,7 @@ func (e *loginEndpoint) form(r *http.Request, p *waiting, current *signedIn) pag
 	return e.page(r, p, name)
 }
 
-func (e *loginEndpoint) page(r *http.Request, p *waiting, name string) page {
+func (e *loginEndpoint) page(r *call, p *waiting, name string) page {
 	data := loginData{Fields: loginFields(name, e.resets), Ways: e.ways}
 	if issuer, ok := oauth2.IssuerFrom(r.Context()); ok {
 		data.Register = issuer.Directory.Policy.SelfRegistration
@@ -209,7 +209,7 @@ func loginFields(name string, resets bool) []field {
 }
 
 // again shows the form once more, and says what was wrong.
-func (e *loginEndpoint) again(w http.ResponseWriter, r *http.Request, p *waiting, name string, err error) error {
+func (e *loginEndpoint) again(w http.ResponseWriter, r *call, p *waiting, name string, err error) error {
 	problem, alert := loginProblem(err)
 	if problem == nil {
 		return err
@@ -257,7 +257,7 @@ func waitText(wait time.Duration) message {
 }
 
 // choose asks whether to go on as the user who is signed in.
-func (e *loginEndpoint) choose(w http.ResponseWriter, r *http.Request, p *waiting, current *signedIn) error {
+func (e *loginEndpoint) choose(w http.ResponseWriter, r *call, p *waiting, current *signedIn) error {
 	return e.pages.render(w, r, concerning(p, page{
 		template: "choose", leaves: true, title: say("choose.title"),
 		data: chooseData{Client: clientName(p.request.client.Record()), Person: personView(current.user)},

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/minifed/minifed/storage"
-	"github.com/minifed/minifed/storage/oauth2"
 )
 
 // devices remembers in a browser which accounts have been signed in to with it. Failures there are counted apart, so that
@@ -38,13 +37,10 @@ const (
 func deviceCookie() cookie { return cookie{suffix: ".device", life: deviceLife} }
 
 // read returns what the browser is known as; a new one for a browser that is not known.
-func (d devices) read(r *http.Request) (device, error) {
-	issuer, ok := oauth2.IssuerFrom(r.Context())
-	if !ok {
-		return device{}, errNoRequest
-	}
+func (d devices) read(r *call) (device, error) {
+	issuer := r.issuer
 	var known device
-	text, err := d.sealer.open(r.Context(), purposeDevice, deviceCookie().get(r, issuer))
+	text, err := d.sealer.open(r.Context(), issuer, purposeDevice, deviceCookie().get(r.Request, issuer))
 	if err == nil && json.Unmarshal(text, &known) == nil && known.ID != "" {
 		return known, nil
 	}
@@ -61,11 +57,8 @@ func (d device) knows(user string) bool {
 }
 
 // remember makes the browser known for a user.
-func (d devices) remember(w http.ResponseWriter, r *http.Request, known device, user string) error {
-	issuer, ok := oauth2.IssuerFrom(r.Context())
-	if !ok {
-		return errNoRequest
-	}
+func (d devices) remember(w http.ResponseWriter, r *call, known device, user string) error {
+	issuer := r.issuer
 	mark := accountDigest(user)
 	others := slices.DeleteFunc(slices.Clone(known.Accounts), func(other string) bool { return other == mark })
 	known.Accounts = append([]string{mark}, others[:min(len(others), maxDeviceAccounts-1)]...)
@@ -73,7 +66,7 @@ func (d devices) remember(w http.ResponseWriter, r *http.Request, known device, 
 	if err != nil {
 		return err
 	}
-	sealed, err := d.sealer.seal(r.Context(), purposeDevice, text)
+	sealed, err := d.sealer.seal(r.Context(), issuer, purposeDevice, text)
 	if err != nil {
 		return err
 	}

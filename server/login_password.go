@@ -28,19 +28,19 @@ const maxName = 512
 
 // signIn returns the user whose name and password were typed into a browser, which is known for that account from then on. It
 // answers identity.ErrWrongPassword, whatever is wrong, identity.ErrUserDisabled, or an error that says how long to wait.
-func (p *passwords) signIn(w http.ResponseWriter, r *http.Request, name, password string) (*storage.Entry[storage.User], error) {
+func (p *passwords) signIn(w http.ResponseWriter, r *call, name, password string) (*storage.Entry[storage.User], error) {
 	browser, err := p.devices.read(r)
 	if err != nil {
 		return nil, err
 	}
-	directory := callOf(r.Context()).issuer.Directory
+	directory := r.issuer.Directory
 	holder, err := p.people.Holder(r.Context(), directory.ID, name)
 	if err != nil {
 		return nil, err
 	}
 	folded := foldName(name)
 	try := attempt{
-		told:    []throttled{throttledName(directory, folded), throttledAddress(directory.ID, addressRule(), callOf(r.Context()).remote)},
+		told:    []throttled{throttledName(directory, folded), throttledAddress(directory.ID, addressRule(), r.remote)},
 		account: throttledAccount(directory, holder, folded),
 	}
 	if browser.knows(holder) {
@@ -54,7 +54,7 @@ func (p *passwords) signIn(w http.ResponseWriter, r *http.Request, name, passwor
 }
 
 // recognise makes a browser known for an account whose owner has proven it in another way than by the password.
-func (p *passwords) recognise(w http.ResponseWriter, r *http.Request, user storage.User) error {
+func (p *passwords) recognise(w http.ResponseWriter, r *call, user storage.User) error {
 	browser, err := p.devices.read(r)
 	if err != nil {
 		return err

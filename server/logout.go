@@ -78,7 +78,7 @@ func (e *logoutEndpoint) mount(t *table) {
 
 // serve finds the request: in the URL, in a form that an application had the browser post, or in the envelope of one that was
 // checked.
-func (e *logoutEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
+func (e *logoutEndpoint) serve(w http.ResponseWriter, r *call) error {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Pragma", "no-cache")
 	ours := r.URL.Query().Has(logoutParameter)
@@ -102,13 +102,10 @@ func (e *logoutEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
 }
 
 // decide signs out whom the request proves to be meant, and asks whoever else is signed in.
-func (e *logoutEndpoint) decide(w http.ResponseWriter, r *http.Request, request *logoutRequest) error {
-	issuer, ok := oauth2.IssuerFrom(r.Context())
-	if !ok {
-		return errNoRequest
-	}
+func (e *logoutEndpoint) decide(w http.ResponseWriter, r *call, request *logoutRequest) error {
+	issuer := r.issuer
 	// 1. Whose browser is it?
-	entry, err := e.sessions.stored(r, issuer)
+	entry, err := e.sessions.stored(r.Request, issuer)
 	if err != nil {
 		return err
 	}
@@ -121,7 +118,7 @@ func (e *logoutEndpoint) decide(w http.ResponseWriter, r *http.Request, request 
 		return e.done(w, r, request, outcome{ended: ended, vouched: request.Proven})
 	}
 	// 3. Is it the session that the application got its ID token under (§2)? If not, the user decides.
-	proven, err := e.proves(r.Context(), request, entry.Record)
+	proven, err := e.proves(r.Context(), issuer, request, entry.Record)
 	if err != nil {
 		return err
 	}
@@ -143,11 +140,11 @@ func (e *logoutEndpoint) decide(w http.ResponseWriter, r *http.Request, request 
 
 // proves reports whether the ID token of a request was given under that session. A client that is gone had no name of its own
 // for it.
-func (e *logoutEndpoint) proves(ctx context.Context, request *logoutRequest, session storage.Session) (bool, error) {
+func (e *logoutEndpoint) proves(ctx context.Context, issuer *oauth2.Issuer, request *logoutRequest, session storage.Session) (bool, error) {
 	if !request.Proven {
 		return false, nil
 	}
-	client, err := e.client(ctx, request.Client)
+	client, err := e.client(ctx, issuer, request.Client)
 	if err != nil {
 		return false, err
 	}
@@ -159,12 +156,12 @@ func (e *logoutEndpoint) proves(ctx context.Context, request *logoutRequest, ses
 }
 
 // ask asks the user, on a page with an address of its own.
-func (e *logoutEndpoint) ask(w http.ResponseWriter, r *http.Request, request *logoutRequest, current *signedIn) error {
+func (e *logoutEndpoint) ask(w http.ResponseWriter, r *call, request *logoutRequest, current *signedIn) error {
 	if !request.Asked {
 		request.Asked = true
 		return e.goTo(w, r, request, logoutLife)
 	}
-	client, err := e.client(r.Context(), request.Client)
+	client, err := e.client(r.Context(), r.issuer, request.Client)
 	if err != nil {
 		return err
 	}
@@ -172,7 +169,7 @@ func (e *logoutEndpoint) ask(w http.ResponseWriter, r *http.Request, request *lo
 }
 
 // answered is what the user decided.
-func (e *logoutEndpoint) answered(w http.ResponseWriter, r *http.Request) error {
+func (e *logoutEndpoint) answered(w http.ResponseWriter, r *call) error {
 	form, err := e.pages.forgery.form(r)
 	if err != nil {
 		return err
@@ -184,11 +181,8 @@ func (e *logoutEndpoint) answered(w http.ResponseWriter, r *http.Request) error 
 	if form.Get("decision") != "logout" {
 		return seeOther(w, r, accountPath)
 	}
-	issuer, ok := oauth2.IssuerFrom(r.Context())
-	if !ok {
-		return errNoRequest
-	}
-	entry, err := e.sessions.stored(r, issuer)
+	issuer := r.issuer
+	entry, err := e.sessions.stored(r.Request, issuer)
 	if err != nil {
 		return err
 	}
@@ -216,11 +210,8 @@ type outcome struct {
 }
 
 // done sends the browser on. An address that neither an ID token nor the user vouches for is only offered (§3).
-func (e *logoutEndpoint) done(w http.ResponseWriter, r *http.Request, request *logoutRequest, did outcome) error {
-	issuer, ok := oauth2.IssuerFrom(r.Context())
-	if !ok {
-		return errNoRequest
-	}
+func (e *logoutEndpoint) done(w http.ResponseWriter, r *call, request *logoutRequest, did outcome) error {
+	issuer := r.issuer
 	sessionCookie(issuer).clear(w, issuer)
 	if request.Redirect == "" {
 		return seeOther(w, r, loggedOutPath, append(did.parameters(), localesOf(request)...)...)
@@ -234,7 +225,7 @@ func (e *logoutEndpoint) done(w http.ResponseWriter, r *http.Request, request *l
 		w.WriteHeader(http.StatusSeeOther)
 		return nil
 	}
-	client, err := e.client(r.Context(), request.Client)
+	client, err := e.client(r.Context(), issuer, request.Client)
 	if err != nil {
 		return err
 	}
@@ -251,11 +242,11 @@ func localesOf(request *logoutRequest) []string {
 
 // keep puts a request that came by POST into the URL and has the browser fetch it: a POST from another site brings no cookie
 // that is Lax, while the GET that follows does (§2 wants both methods).
-func (e *logoutEndpoint) keep(w http.ResponseWriter, r *http.Request) error {
-	if mediaType(r) != formType {
+func (e *logoutEndpoint) keep(w http.ResponseWriter, r *call) error {
+	if mediaType(r.Request) != formType {
 		return pageRefusal("malformed_request", "The request must be a form of the media type "+formType+".")
 	}
-	body, err := readBody(r)
+	body, err := readBody(r.Request)
 	if err != nil {
 		return err
 	}
@@ -266,13 +257,13 @@ func (e *logoutEndpoint) keep(w http.ResponseWriter, r *http.Request) error {
 	return e.goTo(w, r, request, keptLife)
 }
 
-func (e *logoutEndpoint) read(r *http.Request) (*logoutRequest, error) {
+func (e *logoutEndpoint) read(r *call) (*logoutRequest, error) {
 	return e.parse(r, r.URL.RawQuery)
 }
 
 // goTo sends the browser to the address of a request.
-func (e *logoutEndpoint) goTo(w http.ResponseWriter, r *http.Request, request *logoutRequest, life time.Duration) error {
-	location, err := e.address(r.Context(), request, life)
+func (e *logoutEndpoint) goTo(w http.ResponseWriter, r *call, request *logoutRequest, life time.Duration) error {
+	location, err := e.address(r.Context(), r.issuer, request, life)
 	if err != nil {
 		return err
 	}
@@ -282,9 +273,9 @@ func (e *logoutEndpoint) goTo(w http.ResponseWriter, r *http.Request, request *l
 }
 
 // open returns the request that the URL of r holds.
-func (e *logoutEndpoint) open(r *http.Request) (*logoutRequest, error) {
+func (e *logoutEndpoint) open(r *call) (*logoutRequest, error) {
 	over := pageRefusal("logout_over", "This address was good for a short time. Go back to the application and begin again.")
-	text, err := e.sealer.open(r.Context(), purposeLogout, r.URL.Query().Get(logoutParameter))
+	text, err := e.sealer.open(r.Context(), r.issuer, purposeLogout, r.URL.Query().Get(logoutParameter))
 	if errors.Is(err, errSealed) {
 		return nil, over
 	}
@@ -303,31 +294,31 @@ func (e *logoutEndpoint) open(r *http.Request) (*logoutRequest, error) {
 }
 
 // offerAgain lets the page of a failure offer to begin a sign-out again.
-func (e *logoutEndpoint) offerAgain(r *http.Request, request *logoutRequest) {
+func (e *logoutEndpoint) offerAgain(r *call, request *logoutRequest) {
 	link := returnLink{text: textBeginAgain}
-	if client, err := e.client(r.Context(), request.Client); err == nil && client != nil {
+	if client, err := e.client(r.Context(), r.issuer, request.Client); err == nil && client != nil {
 		link.client = clientName(*client)
 	}
 	again := *request
 	again.Asked = false
 	var err error
-	if link.url, err = e.address(r.Context(), &again, logoutLife); err == nil {
-		callOf(r.Context()).returns = link
+	if link.url, err = e.address(r.Context(), r.issuer, &again, logoutLife); err == nil {
+		r.returns = link
 	}
 }
 
 // address returns the address of a request.
-func (e *logoutEndpoint) address(ctx context.Context, request *logoutRequest, life time.Duration) (string, error) {
+func (e *logoutEndpoint) address(ctx context.Context, issuer *oauth2.Issuer, request *logoutRequest, life time.Duration) (string, error) {
 	request.Ends, request.Life = e.now().Add(life).Unix(), int64(life/time.Second)
 	text, err := json.Marshal(request)
 	if err != nil {
 		return "", err
 	}
-	sealed, err := e.sealer.seal(ctx, purposeLogout, text)
+	sealed, err := e.sealer.seal(ctx, issuer, purposeLogout, text)
 	if err != nil {
 		return "", err
 	}
-	return issuerURL(ctx) + logoutPath + "?" + url.Values{logoutParameter: {sealed}}.Encode(), nil
+	return issuer.URL + logoutPath + "?" + url.Values{logoutParameter: {sealed}}.Encode(), nil
 }
 
 // logoutParameters are those of §2. logout_hint is read by nobody: the session says who is there.
@@ -336,23 +327,23 @@ func logoutParameters() []string {
 }
 
 // parse checks a form-encoded request.
-func (e *logoutEndpoint) parse(r *http.Request, text string) (*logoutRequest, error) {
+func (e *logoutEndpoint) parse(r *call, text string) (*logoutRequest, error) {
 	// 1. Its parameters, each once.
 	form, err := logoutForm(text)
 	if err != nil {
 		return nil, err
 	}
-	callOf(r.Context()).form = form
+	r.form = form
 	request := &logoutRequest{State: packedText(form.Get("state")), Locales: packedText(form.Get("ui_locales"))}
 	// 2. Who asks, and what proves it.
-	if err := e.readHint(r.Context(), request, form.Get("id_token_hint")); err != nil {
+	if err := e.readHint(r.Context(), r.issuer, request, form.Get("id_token_hint")); err != nil {
 		return nil, err
 	}
-	if err := e.readClient(r.Context(), request, form.Get("client_id")); err != nil {
+	if err := e.readClient(r.Context(), r.issuer, request, form.Get("client_id")); err != nil {
 		return nil, err
 	}
 	// 3. Where it leads.
-	return request, e.readRedirect(r.Context(), request, form.Get("post_logout_redirect_uri"))
+	return request, e.readRedirect(r.Context(), r.issuer, request, form.Get("post_logout_redirect_uri"))
 }
 
 // logoutForm reads form-encoded parameters. Those that are empty were not sent, and others than §2 has mean nothing.
@@ -383,11 +374,11 @@ func logoutForm(text string) (url.Values, error) {
 }
 
 // readHint reads what an ID token proves. Whatever is none of ours proves nothing; it may be as old as it likes (§2).
-func (e *logoutEndpoint) readHint(ctx context.Context, request *logoutRequest, hint string) error {
+func (e *logoutEndpoint) readHint(ctx context.Context, issuer *oauth2.Issuer, request *logoutRequest, hint string) error {
 	if hint == "" || len(hint) > maxHint {
 		return nil
 	}
-	claims, err := verifyHint(ctx, e.keys, hint)
+	claims, err := verifyHint(ctx, issuer, e.keys, hint)
 	if errors.Is(err, keys.ErrInvalid) || err == nil && len(claims.Audience) != 1 {
 		return nil
 	}
@@ -401,14 +392,14 @@ func (e *logoutEndpoint) readHint(ctx context.Context, request *logoutRequest, h
 
 // readClient reads who asks: the client of the ID token, which client_id must not contradict, or the one that client_id names.
 // The client of an old ID token may be gone; then nobody asks.
-func (e *logoutEndpoint) readClient(ctx context.Context, request *logoutRequest, named string) error {
+func (e *logoutEndpoint) readClient(ctx context.Context, issuer *oauth2.Issuer, request *logoutRequest, named string) error {
 	if named != "" && request.Proven && named != request.Client {
 		return pageRefusal("malformed_request", "The client_id is not that of the client that the id_token_hint was given to.")
 	}
 	if named != "" {
 		request.Client = named
 	}
-	client, err := e.client(ctx, request.Client)
+	client, err := e.client(ctx, issuer, request.Client)
 	if err != nil {
 		return err
 	}
@@ -429,11 +420,11 @@ func (e *logoutEndpoint) readClient(ctx context.Context, request *logoutRequest,
 }
 
 // readRedirect reads where the browser goes afterwards. An address that nobody is known to have registered is none.
-func (e *logoutEndpoint) readRedirect(ctx context.Context, request *logoutRequest, uri string) error {
+func (e *logoutEndpoint) readRedirect(ctx context.Context, issuer *oauth2.Issuer, request *logoutRequest, uri string) error {
 	if uri == "" || request.Client == "" {
 		return nil
 	}
-	client, err := e.client(ctx, request.Client)
+	client, err := e.client(ctx, issuer, request.Client)
 	if err != nil {
 		return err
 	}
@@ -445,11 +436,8 @@ func (e *logoutEndpoint) readRedirect(ctx context.Context, request *logoutReques
 }
 
 // client returns an enabled client, or nil without one.
-func (e *logoutEndpoint) client(ctx context.Context, id string) (*storage.Client, error) {
-	issuer, ok := oauth2.IssuerFrom(ctx)
-	if !ok {
-		return nil, errNoRequest
-	}
+func (e *logoutEndpoint) client(ctx context.Context, issuer *oauth2.Issuer, id string) (*storage.Client, error) {
+
 	client, err := e.clients.Client(ctx, issuer.Directory.ID, id)
 	if errors.Is(err, storage.ErrNotFound) || err == nil && client.Record().Disabled {
 		return nil, nil

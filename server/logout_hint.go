@@ -14,7 +14,7 @@ func (e *logoutEndpoint) endByHint(ctx context.Context, issuer *oauth2.Issuer, r
 	if !request.Proven || !isRandomText(request.Session, sessionIDSize) {
 		return false, nil
 	}
-	client, err := e.client(ctx, request.Client)
+	client, err := e.client(ctx, issuer, request.Client)
 	if err != nil || client == nil || !client.BackendLogout || pairwise(*client) {
 		return false, err
 	}

@@ -15,19 +15,19 @@ type letters struct {
 }
 
 // tell writes to a user's own address, if it is proven, that something happened to the account: key names the text.
-func (l letters) tell(ctx context.Context, user storage.User, key string) error {
-	return l.tellAt(ctx, user, key, accountPath)
+func (l letters) tell(ctx context.Context, issuer *oauth2.Issuer, user storage.User, key string) error {
+	return l.tellAt(ctx, issuer, user, key, accountPath)
 }
 
 // reach reports whether a user can be told something by mail.
 func (l letters) reach(user storage.User) bool { return user.EmailVerified && l.post.offered() }
 
 // tellAt is tell with a link to a page of the issuer.
-func (l letters) tellAt(ctx context.Context, user storage.User, key, path string) error {
+func (l letters) tellAt(ctx context.Context, issuer *oauth2.Issuer, user storage.User, key, path string) error {
 	if !user.EmailVerified {
 		return nil
 	}
-	letter, err := l.letter(ctx, l.tongues.of(user.Profile.Locale), user, user.Email, key, issuerURL(ctx)+path)
+	letter, err := l.letter(ctx, issuer, l.tongues.of(user.Profile.Locale), user, user.Email, key, issuer.URL+path)
 	if err == nil {
 		l.post.send(ctx, letter)
 	}
@@ -35,11 +35,8 @@ func (l letters) tellAt(ctx context.Context, user storage.User, key, path string
 }
 
 // letter is a message of the directory about a user's account, with a link.
-func (l letters) letter(ctx context.Context, spoken *tongue, user storage.User, to, key, link string) (Mail, error) {
-	issuer, ok := oauth2.IssuerFrom(ctx)
-	if !ok {
-		return Mail{}, errNoRequest
-	}
+func (l letters) letter(ctx context.Context, issuer *oauth2.Issuer, spoken *tongue, user storage.User, to, key, link string) (Mail, error) {
+
 	name := personView(user).Name
 	subject, err := spoken.text(key+".subject", issuer.Directory.Name)
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net/http"
 	"net/url"
 	"unicode/utf8"
 
@@ -18,18 +17,18 @@ const maxDepth = 16
 // readMembers reads the members of a federation request, whether it comes as JSON or as a form: those named in known, each a
 // string, those named in lists perhaps several, those named in objects as their JSON text. A name must not appear twice; a
 // name that is not known is ignored, whatever it holds, so that nothing a front end makes up counts (RFC 6749 §3.2).
-func readMembers(r *http.Request, shape members) (url.Values, error) {
-	if mediaType(r) != "application/json" {
+func readMembers(r *call, shape members) (url.Values, error) {
+	if mediaType(r.Request) != "application/json" {
 		form, err := readForm(r, shape.lists...)
 		if err != nil {
 			return nil, err
 		}
 		return form, shape.checkObjects(form)
 	}
-	if err := checkQuery(r); err != nil {
+	if err := checkQuery(r.Request); err != nil {
 		return nil, err
 	}
-	body, err := readBody(r)
+	body, err := readBody(r.Request)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +36,7 @@ func readMembers(r *http.Request, shape members) (url.Values, error) {
 	if err != nil {
 		return nil, err
 	}
-	callOf(r.Context()).form = form
+	r.form = form
 	return form, nil
 }
 

@@ -2,12 +2,10 @@ package server
 
 import (
 	"bytes"
-	"context"
 	_ "embed" // for openapi.json
 	"encoding/json"
 
 	"github.com/minifed/minifed/discovery"
-	"github.com/minifed/minifed/storage/oauth2"
 )
 
 // openAPI describes the endpoints for programs (OpenAPI 3.1). Tests hold it to the code and to every answer that they get;
@@ -29,12 +27,8 @@ func (e openAPIEndpoint) mount(t *table) {
 	})
 }
 
-func (openAPIEndpoint) document(ctx context.Context) (discovery.Document, error) {
-	issuer, ok := oauth2.IssuerFrom(ctx)
-	if !ok {
-		return discovery.Document{}, errNoRequest
-	}
-	url, err := json.Marshal(issuer.URL)
+func (openAPIEndpoint) document(r *call) (discovery.Document, error) {
+	url, err := json.Marshal(r.issuer.URL)
 	if err != nil {
 		return discovery.Document{}, err
 	}

@@ -88,7 +88,7 @@ func newPages(guard forgery, clients oauth2.Clients) (*pages, error) {
 }
 
 // render answers with a page. Nothing was written when it returns an error.
-func (p *pages) render(w http.ResponseWriter, r *http.Request, shown page) error {
+func (p *pages) render(w http.ResponseWriter, r *call, shown page) error {
 	v, err := p.view(w, r, shown)
 	if err != nil {
 		return err
@@ -157,20 +157,17 @@ type languageLink struct {
 	Current        bool
 }
 
-func (p *pages) view(w http.ResponseWriter, r *http.Request, shown page) (*view, error) {
-	issuer, ok := oauth2.IssuerFrom(r.Context())
-	if !ok {
-		return nil, errNoRequest
-	}
-	spoken := p.tongues.choose(r, shown.uiLocales)
-	to := linksOf(r, issuer)
+func (p *pages) view(w http.ResponseWriter, r *call, shown page) (*view, error) {
+	issuer := r.issuer
+	spoken := p.tongues.choose(r.Request, shown.uiLocales)
+	to := linksOf(r.Request, issuer)
 	branding := issuer.Directory.Branding
 	v := &view{
 		page: shown, Lang: spoken.tag, Directory: issuer.Directory.Name, Branding: branding,
 		Style: to.plain(assetsPath + p.assets.style()), Colours: to.plain(assetsPath + accentFile(branding)),
 		Icon:      to.plain(assetsPath + p.assets.icon(branding)),
 		Logo:      to.logoOf(logoFile, branding.Logo),
-		RequestID: callOf(r.Context()).id, tongue: spoken, zone: zoneOf(shown.zoneinfo), links: to,
+		RequestID: r.id, tongue: spoken, zone: zoneOf(shown.zoneinfo), links: to,
 		token: sync.OnceValues(func() (string, error) { return p.forgery.token(w, r) }),
 	}
 	for _, other := range p.tongues.all {
@@ -183,14 +180,14 @@ func (p *pages) view(w http.ResponseWriter, r *http.Request, shown page) (*view,
 func (v *view) Token() (string, error) { return v.token() }
 
 // Data is what the page shows.
-func (v *view) Data() any { return v.data }
+func (v *view) Data() any { return v.page.data }
 
 // Wide reports whether the page has lists.
-func (v *view) Wide() bool { return v.wide }
+func (v *view) Wide() bool { return v.page.wide }
 
 // Title is what the browser calls the page; one that reports a failure says so first.
 func (v *view) Title() (string, error) {
-	title, err := v.Say(v.title)
+	title, err := v.Say(v.page.title)
 	if err != nil || !v.failed {
 		return title, err
 	}
@@ -198,7 +195,7 @@ func (v *view) Title() (string, error) {
 }
 
 // Heading is the heading of the page.
-func (v *view) Heading() (string, error) { return v.Say(v.title) }
+func (v *view) Heading() (string, error) { return v.Say(v.page.title) }
 
 // T is a text in the page's language.
 func (v *view) T(key string, parameters ...any) (string, error) {
@@ -325,13 +322,10 @@ func (l links) inLanguage(tag string) string {
 }
 
 // seeOther sends the browser on to another page (RFC 9110 §15.4.4), so that a reload repeats nothing. parameters are in pairs.
-func seeOther(w http.ResponseWriter, r *http.Request, path string, parameters ...string) error {
-	issuer, ok := oauth2.IssuerFrom(r.Context())
-	if !ok {
-		return errNoRequest
-	}
+func seeOther(w http.ResponseWriter, r *call, path string, parameters ...string) error {
+	issuer := r.issuer
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Location", linksOf(r, issuer).to(path, parameters...))
+	w.Header().Set("Location", linksOf(r.Request, issuer).to(path, parameters...))
 	w.WriteHeader(http.StatusSeeOther)
 	return nil
 }

@@ -48,11 +48,8 @@ func (e *assetEndpoint) mount(t *table) {
 	})
 }
 
-func (e *assetEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
-	issuer, ok := oauth2.IssuerFrom(r.Context())
-	if !ok {
-		return errNoRequest
-	}
+func (e *assetEndpoint) serve(w http.ResponseWriter, r *call) error {
+	issuer := r.issuer
 	asked := path.Base(r.URL.Path)
 	found, err := e.find(r.Context(), asked, issuer.Directory)
 	if err != nil {

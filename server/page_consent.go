@@ -37,7 +37,7 @@ func (e *consentEndpoint) mount(t *table) {
 	})
 }
 
-func (e *consentEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
+func (e *consentEndpoint) serve(w http.ResponseWriter, r *call) error {
 	p, err := waitingOn(e.pages, r, e.authorize)
 	if err != nil {
 		return err
@@ -52,7 +52,7 @@ func (e *consentEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodPost {
 		return e.decide(w, r, p, current)
 	}
-	scopes, before, err := e.authorize.asked(r, p, current)
+	scopes, before, err := e.authorize.asked(r.Request, p, current)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (e *consentEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
 }
 
 // decide is what becomes of the form.
-func (e *consentEndpoint) decide(w http.ResponseWriter, r *http.Request, p *waiting, current *signedIn) error {
+func (e *consentEndpoint) decide(w http.ResponseWriter, r *call, p *waiting, current *signedIn) error {
 	form, err := e.pages.forgery.form(r, "scope")
 	if err != nil {
 		return err

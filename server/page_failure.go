@@ -30,9 +30,9 @@ type failureLink struct {
 
 // failure is the surface of pages: it says in the user's language what happened and what to do. What only an operator or the
 // maker of an application can repair stands there too, in the words of the specification.
-func (p *pages) failure(w http.ResponseWriter, r *http.Request, problem *grants.Error) {
+func (p *pages) failure(w http.ResponseWriter, r *call, problem *grants.Error) {
 	kind := failureKind(problem)
-	returns := callOf(r.Context()).returns
+	returns := r.returns
 	data := failureData{What: say("failure." + kind + ".what"), Next: say("failure." + kind + ".next"), Client: returns.client}
 	if problem.Protocol.CodeField < http.StatusInternalServerError && slices.Contains(applicationFailures(), kind) {
 		data.Code = problem.Protocol.ErrorField
@@ -46,7 +46,7 @@ func (p *pages) failure(w http.ResponseWriter, r *http.Request, problem *grants.
 	setRetryAfter(w.Header(), problem.RetryAfter)
 	if err := p.render(w, r, shown); err != nil {
 		// What keeps a page from being rendered keeps this one too: say it plainly.
-		callOf(r.Context()).cause = errors.Join(callOf(r.Context()).cause, err)
+		r.cause = errors.Join(r.cause, err)
 		oauthErrors(w, r, problem)
 	}
 }

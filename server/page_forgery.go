@@ -31,20 +31,17 @@ const (
 )
 
 // token returns the token for this browser, which gets its cookie if it has none.
-func (f forgery) token(w http.ResponseWriter, r *http.Request) (string, error) {
+func (f forgery) token(w http.ResponseWriter, r *call) (string, error) {
 	browser, err := f.browsers.browser(w, r)
 	if err != nil {
 		return "", err
 	}
-	issuer, ok := oauth2.IssuerFrom(r.Context())
-	if !ok {
-		return "", errNoRequest
-	}
+	issuer := r.issuer
 	generation, _, err := f.secrets.Generation(r.Context(), issuer.Directory.ID)
 	if err != nil {
 		return "", fmt.Errorf("server: token secrets: %w", err)
 	}
-	return f.tokenOf(r, issuer, generation, browser)
+	return f.tokenOf(r.Request, issuer, generation, browser)
 }
 
 func (f forgery) tokenOf(r *http.Request, issuer *oauth2.Issuer, generation uint32, browser string) (string, error) {
@@ -57,12 +54,9 @@ func (f forgery) tokenOf(r *http.Request, issuer *oauth2.Issuer, generation uint
 
 // form reads the form that a page of ours has posted, and refuses any other. Each parameter may be there once, but those in
 // repeatable.
-func (f forgery) form(r *http.Request, repeatable ...string) (url.Values, error) {
-	issuer, ok := oauth2.IssuerFrom(r.Context())
-	if !ok {
-		return nil, errNoRequest
-	}
-	if !sentFromHere(r, issuer) {
+func (f forgery) form(r *call, repeatable ...string) (url.Values, error) {
+	issuer := r.issuer
+	if !sentFromHere(r.Request, issuer) {
 		offerReload(r)
 		return nil, forged()
 	}
@@ -70,7 +64,7 @@ func (f forgery) form(r *http.Request, repeatable ...string) (url.Values, error)
 	if err != nil {
 		return nil, err
 	}
-	good, err := f.proves(r, issuer, form.Get(tokenParameter))
+	good, err := f.proves(r.Request, issuer, form.Get(tokenParameter))
 	if err != nil {
 		return nil, err
 	}
@@ -124,16 +118,14 @@ func forged() error {
 }
 
 // offerReload lets the page of a failure offer to open the page again whose form was not accepted.
-func offerReload(r *http.Request) {
-	c := callOf(r.Context())
-	issuer, ok := oauth2.IssuerFrom(r.Context())
-	if !ok || c.route == nil {
+func offerReload(r *call) {
+	if r.route == nil {
 		return
 	}
-	to := linksOf(r, issuer)
+	to := linksOf(r.Request, r.issuer)
 	address := to.plain(accountPath)
-	if c.route.answers(http.MethodGet) {
+	if r.route.answers(http.MethodGet) {
 		address = to.path + "?" + r.URL.RawQuery
 	}
-	c.returns = returnLink{url: address, text: textReload}
+	r.returns = returnLink{url: address, text: textReload}
 }

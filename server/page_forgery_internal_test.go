@@ -30,12 +30,11 @@ func TestAFormOfAnUnknownGenerationOfSecretsIsForged(t *testing.T) {
 	browsers := browsers{zeros{}, time.Now}
 	guard := forgery{oneGeneration{}, browsers}
 	issuer := &oauth2.Issuer{Directory: storage.Directory{ID: "default"}, URL: "https://id.example"}
-	request := func(form url.Values) *http.Request {
-		c := &call{id: "request", issuer: issuer}
-		r := httptest.NewRequestWithContext(oauth2.Begin(c.in(t.Context()), issuer), http.MethodPost, "/login", strings.NewReader(form.Encode()))
+	request := func(form url.Values) *call {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/login", strings.NewReader(form.Encode()))
 		r.Header.Set("Content-Type", formType)
 		r.AddCookie(&http.Cookie{Name: "__Host-mf-default.browser", Value: strings.Repeat("A", 43)})
-		return r
+		return &call{Request: r, id: "request", issuer: issuer}
 	}
 	token, err := guard.token(httptest.NewRecorder(), request(nil))
 	if err != nil {

@@ -105,8 +105,8 @@ type on struct {
 func (v *view) On(item any) on { return on{v, item} }
 
 // refuse answers with a page that says what was wrong and can be sent again. problem is for the log, cause for the operator.
-func (p *pages) refuse(w http.ResponseWriter, r *http.Request, shown page, problem *grants.Error, cause error) {
-	c := callOf(r.Context())
+func (p *pages) refuse(w http.ResponseWriter, r *call, shown page, problem *grants.Error, cause error) {
+	c := r
 	c.failure, c.cause = problem, cause
 	shown.status, shown.failed = problem.Protocol.CodeField, true
 	setRetryAfter(w.Header(), problem.RetryAfter)

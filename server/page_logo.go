@@ -5,7 +5,6 @@ import (
 	"image/color"
 	"image/png"
 	"math"
-	"net/http"
 
 	"github.com/minifed/minifed/storage"
 )
@@ -52,9 +51,9 @@ type shownClient struct {
 }
 
 // clientView is how the pages of the issuer that r is for show a client of it.
-func clientView(r *http.Request, client storage.Client) shownClient {
+func clientView(r *call, client storage.Client) shownClient {
 	return shownClient{
-		Name: clientName(client), Logo: linksOf(r, callOf(r.Context()).issuer).logoOf(clientPrefix+client.ID+pictureSuffix, client.Logo),
+		Name: clientName(client), Logo: linksOf(r.Request, r.issuer).logoOf(clientPrefix+client.ID+pictureSuffix, client.Logo),
 		PolicyURL: client.PolicyURL, TermsURL: client.TermsURL,
 	}
 }

@@ -19,7 +19,7 @@ type logoutData struct {
 // logout or stay, everywhere is there when the user wants to be signed out of everything. client is the one that asks, nil for
 // none.
 func confirmLogout(
-	p *pages, w http.ResponseWriter, r *http.Request, client *storage.Client, user storage.User, uiLocales []string,
+	p *pages, w http.ResponseWriter, r *call, client *storage.Client, user storage.User, uiLocales []string,
 ) error {
 	data := logoutData{Person: personView(user)}
 	if client != nil {
@@ -48,7 +48,7 @@ func (o outcome) parameters() []string {
 // loggedOut says that the browser is not signed in, and whether a session ended just now. The user may follow a link to client,
 // if there is one.
 func loggedOut(
-	p *pages, w http.ResponseWriter, r *http.Request, ended bool, client *storage.Client, target string, uiLocales []string,
+	p *pages, w http.ResponseWriter, r *call, ended bool, client *storage.Client, target string, uiLocales []string,
 ) error {
 	data := loggedOutData{Ended: ended}
 	if client != nil {
@@ -73,7 +73,7 @@ func (e *loggedOutEndpoint) mount(t *table) {
 	t.handle(route{name: "logged_out", path: loggedOutPath, methods: []string{http.MethodGet}, serve: e.serve, surface: e.pages.failure})
 }
 
-func (e *loggedOutEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
+func (e *loggedOutEndpoint) serve(w http.ResponseWriter, r *call) error {
 	current, err := e.sessions.browserSession(r)
 	if err != nil {
 		return err

@@ -21,8 +21,7 @@ func TestTheLogoutPageNamesWhoAsksAndWhoIsSignedIn(t *testing.T) {
 	}
 	issuer := &oauth2.Issuer{Directory: storage.Directory{ID: "default", Name: "Default"}, URL: "https://id.example"}
 	show := func(client *storage.Client) string {
-		c := &call{id: "request", issuer: issuer}
-		r := httptest.NewRequestWithContext(oauth2.Begin(c.in(t.Context()), issuer), http.MethodGet, "/oauth2/logout", nil)
+		r := &call{Request: httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/oauth2/logout", nil), id: "request", issuer: issuer}
 		w := httptest.NewRecorder()
 		wanda := storage.User{Username: "wanda"}
 		if err := confirmLogout(p, w, r, client, wanda, []string{"zh-CN"}); err != nil {

@@ -8,14 +8,13 @@ import (
 	"strings"
 
 	"github.com/minifed/minifed/storage"
-	"github.com/minifed/minifed/storage/oauth2"
 )
 
 // MountPlainPages puts the barest pages in the place of those that the authorization endpoint sends people to: who names a user
 // is that user.
 func (s *Server) MountPlainPages() {
 	p := &plainPages{s.newAuthorize(codes{}, nil)}
-	for name, serve := range map[string]func(http.ResponseWriter, *http.Request) error{"login": p.login, "consent": p.consent} {
+	for name, serve := range map[string]func(http.ResponseWriter, *call) error{"login": p.login, "consent": p.consent} {
 		for _, mounted := range s.table.routes {
 			if mounted.name == name {
 				mounted.serve = serve
@@ -26,7 +25,7 @@ func (s *Server) MountPlainPages() {
 
 type plainPages struct{ *authorizeEndpoint }
 
-func (p *plainPages) login(w http.ResponseWriter, r *http.Request) error {
+func (p *plainPages) login(w http.ResponseWriter, r *call) error {
 	waiting, err := p.waiting(r)
 	if err != nil {
 		return err
@@ -45,7 +44,7 @@ func (p *plainPages) login(w http.ResponseWriter, r *http.Request) error {
 		}
 		return p.chosen(w, r, waiting, current)
 	}
-	issuer, _ := oauth2.IssuerFrom(r.Context())
+	issuer := r.issuer
 	user, err := storage.Get[storage.User](r.Context(), p.sessions.engine, storage.Key(issuer.Directory.ID, r.FormValue("username")))
 	if err != nil {
 		return err
@@ -63,7 +62,7 @@ func (p *plainPages) login(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (p *plainPages) consent(w http.ResponseWriter, r *http.Request) error {
+func (p *plainPages) consent(w http.ResponseWriter, r *call) error {
 	waiting, err := p.waiting(r)
 	if err != nil {
 		return err
@@ -78,7 +77,7 @@ func (p *plainPages) consent(w http.ResponseWriter, r *http.Request) error {
 		}
 		return p.allow(w, r, waiting, current, r.Form["scope"])
 	}
-	scopes, before, err := p.asked(r, waiting, current)
+	scopes, before, err := p.asked(r.Request, waiting, current)
 	if err != nil {
 		return err
 	}

@@ -19,11 +19,9 @@ const retryAfter = 5 * time.Second
 
 // refuse is the one way in which an error leaves the server: problemOf says what the client hears, surface how, and the log
 // line of the call what the operator does.
-func refuse(w http.ResponseWriter, r *http.Request, write surface, err error) {
+func refuse(w http.ResponseWriter, r *call, write surface, err error) {
 	problem := problemOf(err)
-	if c := callOf(r.Context()); c != nil {
-		c.failure, c.cause = problem, err
-	}
+	r.failure, r.cause = problem, err
 	write(w, r, problem)
 }
 

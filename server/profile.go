@@ -22,12 +22,12 @@ func (e *profileEndpoint) mount(t *table) {
 	})
 }
 
-func (e *profileEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
+func (e *profileEndpoint) serve(w http.ResponseWriter, r *call) error {
 	form, err := readMembers(r, doorMembers())
 	if err != nil {
 		return err
 	}
-	return e.door.open(w, r, form, &visit{endpoint: routeProfile})
+	return e.door.open(w, r.Request, form, &visit{endpoint: routeProfile})
 }
 
 // The names of the routes that sign mini-program users in.

@@ -66,11 +66,8 @@ func (p pushedReference) of(client *oauth2.Client) bool {
 
 // resolve returns the pushed request that form refers to; form itself when it refers to none. One that is unknown, expired or
 // of another client is an error for a page: nothing says which address to return to.
-func (p pushedRequests) resolve(ctx context.Context, form url.Values) (url.Values, pushedReference, error) {
-	issuer, ok := oauth2.IssuerFrom(ctx)
-	if !ok {
-		return nil, pushedReference{}, errNoRequest
-	}
+func (p pushedRequests) resolve(ctx context.Context, issuer *oauth2.Issuer, form url.Values) (url.Values, pushedReference, error) {
+
 	uris := form["request_uri"]
 	if len(uris) != 1 || !strings.HasPrefix(uris[0], requestURIPrefix) {
 		return form, pushedReference{}, nil
@@ -126,18 +123,18 @@ func (e *parEndpoint) mount(t *table) {
 	t.advertise(func(p *discovery.Provider) { p.Endpoints.PushedAuthorization = parPath })
 }
 
-func (e *parEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
+func (e *parEndpoint) serve(w http.ResponseWriter, r *call) error {
 	// 1. Who asks.
 	form, err := readForm(r, repeatableTargets()...)
 	if err != nil {
 		return err
 	}
-	client, err := e.auth(r.Context(), r, form)
+	client, err := e.auth(r.Context(), r.Request, form)
 	if err != nil {
 		return err
 	}
 	// 2. What is asked, by that client and nobody else.
-	request, err := e.read(r.Context(), client, form)
+	request, err := e.read(r.Context(), r.issuer, client, form)
 	if err != nil {
 		return err
 	}
@@ -150,15 +147,15 @@ func (e *parEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
 }
 
 // read checks a pushed request as the authorization endpoint would.
-func (e *parEndpoint) read(ctx context.Context, client fosite.Client, form url.Values) (*authorization, error) {
+func (e *parEndpoint) read(ctx context.Context, issuer *oauth2.Issuer, client fosite.Client, form url.Values) (*authorization, error) {
 	if form.Has("request_uri") {
 		return nil, refusal(fosite.ErrInvalidRequest, "A pushed request must not refer to another one by request_uri.")
 	}
 	asked := authorizationForm(form)       // Without the credentials.
 	asked.Set("client_id", client.GetID()) // Authentication refuses a request that names another client.
-	to, err := e.reader.addressee(ctx, asked)
+	to, err := e.reader.addressee(ctx, issuer, asked)
 	if err != nil {
 		return nil, err
 	}
-	return e.reader.read(ctx, to, asked)
+	return e.reader.read(ctx, issuer, to, asked)
 }

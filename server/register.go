@@ -9,7 +9,6 @@ import (
 	"github.com/minifed/minifed/grants"
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/storage"
-	"github.com/minifed/minifed/storage/oauth2"
 )
 
 // registerEndpoint is /register: people make an account for themselves, where the directory's policy lets anybody.
@@ -24,11 +23,8 @@ func (e *registerEndpoint) mount(t *table) {
 	})
 }
 
-func (e *registerEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
-	issuer, ok := oauth2.IssuerFrom(r.Context())
-	if !ok {
-		return errNoRequest
-	}
+func (e *registerEndpoint) serve(w http.ResponseWriter, r *call) error {
+	issuer := r.issuer
 	if !issuer.Directory.Policy.SelfRegistration {
 		return noSuchEndpoint()
 	}
@@ -82,14 +78,14 @@ func typedHint(p *waiting) url.Values {
 }
 
 // create makes the account. Who makes too many has to wait.
-func (e *registerEndpoint) create(r *http.Request, directory string, form url.Values) (storage.User, error) {
+func (e *registerEndpoint) create(r *call, directory string, form url.Values) (storage.User, error) {
 	address := identity.TrimTyped(form.Get("email"))
 	if address != "" {
 		if _, err := identity.ParseEmail(address); err != nil {
 			return storage.User{}, err
 		}
 	}
-	if err := e.passwords.failures.ration(r.Context(), throttledAddress(directory, registerRule(), callOf(r.Context()).remote)); err != nil {
+	if err := e.passwords.failures.ration(r.Context(), throttledAddress(directory, registerRule(), r.remote)); err != nil {
 		return storage.User{}, err
 	}
 	user, err := e.people.Create(r.Context(), directory, identity.Account{

@@ -35,11 +35,11 @@ func responseModes() []string { return []string{modeQuery, modeFormPost} }
 
 // send answers with parameters, and with state and the issuer (RFC 9207 §2), so that a client of several issuers cannot be
 // made to take the answer of one for another's.
-func (to reply) send(w http.ResponseWriter, r *http.Request, parameters url.Values) {
+func (to reply) send(w http.ResponseWriter, r *call, parameters url.Values) {
 	if to.state != "" {
 		parameters.Set("state", to.state)
 	}
-	parameters.Set("iss", issuerURL(r.Context()))
+	parameters.Set("iss", r.issuer.URL)
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
 	header.Set("Pragma", "no-cache")
@@ -66,7 +66,7 @@ func withQuery(uri string, parameters url.Values) string {
 
 // fail answers with an error (RFC 6749 §4.1.2.1). It has the form of a surface, so that the error is logged and counted like
 // any other.
-func (to reply) fail(w http.ResponseWriter, r *http.Request, problem *grants.Error) {
+func (to reply) fail(w http.ResponseWriter, r *call, problem *grants.Error) {
 	members := problem.Members()
 	parameters := url.Values{"error": {problem.Protocol.ErrorField}}
 	if description, ok := members["error_description"].(string); ok && description != "" {
@@ -77,7 +77,7 @@ func (to reply) fail(w http.ResponseWriter, r *http.Request, problem *grants.Err
 
 // post answers with a page whose form posts the parameters to the client (Form Post Response Mode §2). It submits itself before
 // anything is seen; where scripts do not run, it is a page like the others, with a button.
-func (to reply) post(w http.ResponseWriter, r *http.Request, parameters url.Values) {
+func (to reply) post(w http.ResponseWriter, r *call, parameters url.Values) {
 	sum := sha256.Sum256([]byte(formPostScript))
 	header := w.Header()
 	header.Set("Content-Type", "text/html; charset=utf-8")
@@ -97,12 +97,9 @@ func (to reply) post(w http.ResponseWriter, r *http.Request, parameters url.Valu
 }
 
 // formPostSheets are the addresses of the sheets of the pages of the issuer that r is for.
-func formPostSheets(r *http.Request) []string {
-	issuer, ok := oauth2.IssuerFrom(r.Context())
-	if !ok {
-		return nil
-	}
-	to := linksOf(r, issuer)
+func formPostSheets(r *call) []string {
+	issuer := r.issuer
+	to := linksOf(r.Request, issuer)
 	return []string{to.plain(assetsPath + styleFile), to.plain(assetsPath + accentFile(issuer.Directory.Branding))}
 }
 

@@ -31,12 +31,12 @@ func (e *revokeEndpoint) mount(t *table) {
 	t.advertise(func(p *discovery.Provider) { p.Endpoints.Revocation = revokePath })
 }
 
-func (e *revokeEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
+func (e *revokeEndpoint) serve(w http.ResponseWriter, r *call) error {
 	client, token, err := readToken(r, e.authentication)
 	if err != nil {
 		return err
 	}
-	err = e.revoke(r.Context(), client, token)
+	err = e.revoke(r.Context(), r.issuer, client, token)
 	if errors.Is(err, errNotIssuedToIt) {
 		return refusal(fosite.ErrInvalidGrant, "The token was issued to another client. Nothing was revoked.")
 	}
@@ -57,11 +57,11 @@ var errNotIssuedToIt = errors.New("server: the token was issued to another clien
 
 // revoke ends the grant of a token of client's, or the token itself where it has none. What it looks like tells the kinds of
 // tokens apart: token_type_hint is not needed (§2.1).
-func (e *revokeEndpoint) revoke(ctx context.Context, client *oauth2.Client, token string) error {
+func (e *revokeEndpoint) revoke(ctx context.Context, issuer *oauth2.Issuer, client *oauth2.Client, token string) error {
 	if strings.HasPrefix(token, handlePrefix) {
 		return ownership(e.store.RevokeToken(ctx, client, token))
 	}
-	claims, err := e.tokens.verify(ctx, token)
+	claims, err := e.tokens.verify(ctx, issuer, token)
 	if err != nil {
 		return err
 	}
@@ -82,12 +82,12 @@ func ownership(err error) error {
 }
 
 // readToken reads a request about a token: who asks (RFC 7009 §2.1, RFC 7662 §2.1), and the token.
-func readToken(r *http.Request, authentication clientAuth) (*oauth2.Client, string, error) {
+func readToken(r *call, authentication clientAuth) (*oauth2.Client, string, error) {
 	form, err := readForm(r)
 	if err != nil {
 		return nil, "", err
 	}
-	client, err := authentication.client(r.Context(), r, form)
+	client, err := authentication.client(r.Context(), r.Request, form)
 	if err != nil {
 		return nil, "", err
 	}

@@ -27,7 +27,7 @@ type route struct {
 	// methods are the HTTP methods it answers; GET brings HEAD.
 	methods []string
 	// serve answers, or returns an error for surface to write. It has written nothing when it returns one.
-	serve func(http.ResponseWriter, *http.Request) error
+	serve func(http.ResponseWriter, *call) error
 	// surface writes errors.
 	surface surface
 	// cached serves from memory, so it needs no database to know its directory.
@@ -37,7 +37,7 @@ type route struct {
 }
 
 // surface writes an error the way that the callers of a group of endpoints expect.
-type surface func(http.ResponseWriter, *http.Request, *grants.Error)
+type surface func(http.ResponseWriter, *call, *grants.Error)
 
 // endpoint is one idea of the provider: it puts its routes into the table.
 type endpoint interface {
@@ -48,19 +48,21 @@ type endpoint interface {
 type table struct {
 	router *mux.Router
 	routes []*route
+	// byPath are the routes by what the router found.
+	byPath map[*mux.Route]*route
 	// advertised adds to the metadata what the endpoints offer.
 	advertised []func(*discovery.Provider)
 }
 
 func newTable() *table {
 	// Cleaning is off: it would redirect paths that must not exist.
-	return &table{router: mux.NewRouter().SkipClean(true)}
+	return &table{router: mux.NewRouter().SkipClean(true), byPath: map[*mux.Route]*route{}}
 }
 
 // handle adds a route.
 func (t *table) handle(added route) {
 	t.routes = append(t.routes, &added)
-	t.router.Path(added.path).Name(added.name).Handler(&added)
+	t.byPath[t.router.Path(added.path).Name(added.name)] = &added
 }
 
 // advertise has add write what an endpoint offers into the metadata of an issuer.
@@ -72,8 +74,7 @@ func (t *table) find(r *http.Request) *route {
 	if !t.router.Match(r, &match) || match.MatchErr != nil {
 		return nil
 	}
-	found, _ := match.Handler.(*route)
-	return found
+	return t.byPath[match.Route]
 }
 
 // path returns the path of the route of that name; it is empty when no endpoint mounted one.
@@ -86,8 +87,8 @@ func (t *table) path(name string) string {
 	return ""
 }
 
-// ServeHTTP answers, errors included.
-func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// respond serves a request, errors included.
+func (rt *route) respond(w http.ResponseWriter, r *call) {
 	if !rt.answers(r.Method) {
 		w.Header().Set("Allow", rt.allow())
 		rt.refuse(w, r, methodNotAllowed())
@@ -99,7 +100,7 @@ func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // refuse writes err by the route's surface and remembers it for the log.
-func (rt *route) refuse(w http.ResponseWriter, r *http.Request, err error) {
+func (rt *route) refuse(w http.ResponseWriter, r *call, err error) {
 	refuse(w, r, rt.surface, err)
 }
 

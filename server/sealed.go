@@ -35,11 +35,8 @@ const (
 var errSealed = errors.New("server: not an envelope of ours")
 
 // seal returns the envelope of text. purpose is a constant of the code that calls.
-func (s sealer) seal(ctx context.Context, purpose string, text []byte) (string, error) {
-	issuer, ok := oauth2.IssuerFrom(ctx)
-	if !ok {
-		return "", errNoRequest
-	}
+func (s sealer) seal(ctx context.Context, issuer *oauth2.Issuer, purpose string, text []byte) (string, error) {
+
 	generation, _, err := s.secrets.Generation(ctx, issuer.Directory.ID)
 	if err != nil {
 		return "", fmt.Errorf("server: token secrets: %w", err)
@@ -58,11 +55,8 @@ func (s sealer) seal(ctx context.Context, purpose string, text []byte) (string, 
 }
 
 // open returns the text of an envelope, or errSealed.
-func (s sealer) open(ctx context.Context, purpose, sealed string) ([]byte, error) {
-	issuer, ok := oauth2.IssuerFrom(ctx)
-	if !ok {
-		return nil, errNoRequest
-	}
+func (s sealer) open(ctx context.Context, issuer *oauth2.Issuer, purpose, sealed string) ([]byte, error) {
+
 	if len(sealed) > maxSealed {
 		return nil, errSealed
 	}

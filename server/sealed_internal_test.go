@@ -30,41 +30,39 @@ func (fixedSecrets) MAC(_ context.Context, directory string, generation uint32, 
 	return mac.Sum(nil), nil
 }
 
-func inDirectory(t testing.TB, id string) context.Context {
-	t.Helper()
-	ctx := (&call{}).in(t.Context())
-	return oauth2.Begin(ctx, &oauth2.Issuer{Directory: storage.Directory{ID: id}, URL: "https://id.example"})
+func directory(id string) *oauth2.Issuer {
+	return &oauth2.Issuer{Directory: storage.Directory{ID: id}, URL: "https://id.example"}
 }
 
 func TestAnEnvelopeOpensWhereItWasSealedAndNowhereElse(t *testing.T) {
 	box := sealer{secrets: fixedSecrets{}, random: rand.Reader}
-	ctx := inDirectory(t, "default")
+	ctx, issuer := t.Context(), directory("default")
 	text := []byte("what only the server reads")
-	sealed, err := box.seal(ctx, "one", text)
+	sealed, err := box.seal(ctx, issuer, "one", text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := box.open(ctx, "one", sealed); err != nil || !bytes.Equal(got, text) {
+	if got, err := box.open(ctx, issuer, "one", sealed); err != nil || !bytes.Equal(got, text) {
 		t.Errorf("got %q, %v", got, err)
 	}
-	again, err := box.seal(ctx, "one", text)
+	again, err := box.seal(ctx, issuer, "one", text)
 	if err != nil || again == sealed {
 		t.Errorf("the same envelope twice, %v", err)
 	}
-	long, err := box.seal(ctx, "one", make([]byte, maxSealed))
+	long, err := box.seal(ctx, issuer, "one", make([]byte, maxSealed))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, open := range map[string]func() ([]byte, error){
-		"another purpose":   func() ([]byte, error) { return box.open(ctx, "two", sealed) },
-		"another directory": func() ([]byte, error) { return box.open(inDirectory(t, "acme"), "one", sealed) },
-		"cut":               func() ([]byte, error) { return box.open(ctx, "one", sealed[:len(sealed)-4]) },
-		"padded":            func() ([]byte, error) { return box.open(ctx, "one", sealed+"=") },
-		"line break":        func() ([]byte, error) { return box.open(ctx, "one", sealed+"\n") },
-		"empty":             func() ([]byte, error) { return box.open(ctx, "one", "") },
-		"short":             func() ([]byte, error) { return box.open(ctx, "one", "AAAA") },
-		"unknown secret":    func() ([]byte, error) { return box.open(ctx, "one", "AAAACQ"+sealed[6:]) },
-		"too long":          func() ([]byte, error) { return box.open(ctx, "one", long) },
+		"another purpose":   func() ([]byte, error) { return box.open(ctx, issuer, "two", sealed) },
+		"another directory": func() ([]byte, error) { return box.open(ctx, directory("acme"), "one", sealed) },
+		"cut":               func() ([]byte, error) { return box.open(ctx, issuer, "one", sealed[:len(sealed)-4]) },
+		"padded":            func() ([]byte, error) { return box.open(ctx, issuer, "one", sealed+"=") },
+		"line break":        func() ([]byte, error) { return box.open(ctx, issuer, "one", sealed+"\n") },
+		"empty":             func() ([]byte, error) { return box.open(ctx, issuer, "one", "") },
+		"short":             func() ([]byte, error) { return box.open(ctx, issuer, "one", "AAAA") },
+		"unknown secret":    func() ([]byte, error) { return box.open(ctx, issuer, "one", "AAAACQ"+sealed[6:]) },
+		"too long":          func() ([]byte, error) { return box.open(ctx, issuer, "one", long) },
 	} {
 		if _, err := open(); !errors.Is(err, errSealed) {
 			t.Errorf("%s: got %v", name, err)
@@ -74,14 +72,14 @@ func TestAnEnvelopeOpensWhereItWasSealedAndNowhereElse(t *testing.T) {
 
 func FuzzOnlyOurEnvelopesOpen(f *testing.F) {
 	box := sealer{secrets: fixedSecrets{}, random: bytes.NewReader(make([]byte, sealedSalt))} // Every fuzzing process seals alike.
-	sealed, err := box.seal(inDirectory(f, "default"), "one", []byte("text"))
+	sealed, err := box.seal(f.Context(), directory("default"), "one", []byte("text"))
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(sealed)
 	f.Add(sealed[:20])
 	f.Fuzz(func(t *testing.T, text string) {
-		if _, err := box.open(inDirectory(t, "default"), "one", text); err == nil && text != sealed {
+		if _, err := box.open(t.Context(), directory("default"), "one", text); err == nil && text != sealed {
 			t.Errorf("%q opens", text)
 		}
 	})

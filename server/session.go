@@ -55,12 +55,9 @@ const (
 
 // browserSession returns the session of the browser that sent r, or nil when it is not signed in: no session, a session that
 // ended or that no browser used for too long, or a user who is not active any more or ended all sessions.
-func (s *sessions) browserSession(r *http.Request) (*signedIn, error) {
-	issuer, ok := oauth2.IssuerFrom(r.Context())
-	if !ok {
-		return nil, errNoRequest
-	}
-	entry, err := s.stored(r, issuer)
+func (s *sessions) browserSession(r *call) (*signedIn, error) {
+	issuer := r.issuer
+	entry, err := s.stored(r.Request, issuer)
 	if err != nil || entry == nil || s.isIdle(entry.Record, issuer) {
 		return nil, err
 	}
@@ -124,13 +121,10 @@ func (s *sessions) bound(ctx context.Context, entry *storage.Entry[storage.Sessi
 // signIn signs user in to the browser that sent r. The cookie gets a new secret at every sign-in, so that nobody who planted or
 // saw the one before is signed in too. A user who signs in again keeps the session, and what was given under it; somebody
 // else's ends.
-func (s *sessions) signIn(w http.ResponseWriter, r *http.Request, user storage.User, how authentication) (*signedIn, error) {
-	issuer, ok := oauth2.IssuerFrom(r.Context())
-	if !ok {
-		return nil, errNoRequest
-	}
+func (s *sessions) signIn(w http.ResponseWriter, r *call, user storage.User, how authentication) (*signedIn, error) {
+	issuer := r.issuer
 	// 1. The session before.
-	before, err := s.stored(r, issuer)
+	before, err := s.stored(r.Request, issuer)
 	if err != nil {
 		return nil, err
 	}
@@ -147,10 +141,10 @@ func (s *sessions) signIn(w http.ResponseWriter, r *http.Request, user storage.U
 	}
 	var entry *storage.Entry[storage.Session]
 	if same {
-		entry, err = s.renew(r, issuer, before, how, secret)
+		entry, err = s.renew(r.Request, issuer, before, how, secret)
 	}
 	if !same || errors.Is(err, errSessionOver) {
-		entry, err = s.begin(r, issuer, user, how, secret)
+		entry, err = s.begin(r.Request, issuer, user, how, secret)
 	}
 	if err != nil {
 		return nil, err

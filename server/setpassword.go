@@ -48,20 +48,20 @@ type passwordChoice struct {
 	username, password, current string
 }
 
-func (e *setPasswordEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
+func (e *setPasswordEndpoint) serve(w http.ResponseWriter, r *call) error {
 	// 1. The token and its user.
-	token, err := bearerHeader(r)
+	token, err := bearerHeader(r.Request)
 	if err != nil {
 		return err
 	}
 	if token == "" {
 		return noToken()
 	}
-	holder, err := e.proof.accept(r.Context(), token)
+	holder, err := e.proof.accept(r.Context(), r.issuer, token)
 	if err != nil {
 		return err
 	}
-	callOf(r.Context()).client = holder.Client.GetID()
+	r.client = holder.Client.GetID()
 	// 2. What it asks for.
 	form, err := readMembers(r, members{strings: []string{"username", "password", "current_password"}})
 	if err != nil {
@@ -73,7 +73,7 @@ func (e *setPasswordEndpoint) serve(w http.ResponseWriter, r *http.Request) erro
 		return refusal(fosite.ErrInvalidRequest, "The members username and password are needed; who has a username may leave that out.")
 	}
 	// 3. The proof, before anything changes.
-	if err := e.mayChange(r, holder, choice); err != nil {
+	if err := e.mayChange(r.Request, holder, choice); err != nil {
 		return err
 	}
 	if err := e.people.CheckPassword(r.Context(), user, choice.username, choice.password); err != nil {
@@ -138,14 +138,14 @@ func (e *setPasswordEndpoint) verify(r *http.Request, holder presented, password
 }
 
 // set stores the first password, or replaces the one there is, and informs the user by mail.
-func (e *setPasswordEndpoint) set(r *http.Request, user storage.User, password string) (storage.User, error) {
+func (e *setPasswordEndpoint) set(r *call, user storage.User, password string) (storage.User, error) {
 	self := identity.Self(user.ID)
 	if user.Password != "" {
 		changed, err := e.people.ReplacePassword(r.Context(), user, password, self)
 		if err != nil {
 			return storage.User{}, err
 		}
-		return changed.Record, e.letters.tell(r.Context(), changed.Record, "mail.password")
+		return changed.Record, e.letters.tell(r.Context(), r.issuer, changed.Record, "mail.password")
 	}
 	var from time.Time
 	if e.letters.reach(user) {
@@ -155,7 +155,7 @@ func (e *setPasswordEndpoint) set(r *http.Request, user storage.User, password s
 	if err != nil {
 		return storage.User{}, err
 	}
-	return changed.Record, e.letters.tellAt(r.Context(), changed.Record, "mail.first_password", forgotPath)
+	return changed.Record, e.letters.tellAt(r.Context(), r.issuer, changed.Record, "mail.first_password", forgotPath)
 }
 
 // delayedPassword is the response when the password does not work yet.

@@ -13,7 +13,7 @@ import (
 
 // oauthErrors writes errors as JSON with the members reason and request_id. invalid_client is 401 with a challenge for a client
 // that sent an Authorization header, else 400 (RFC 6749 §5.2): HTTP libraries take a challenge for a question of their own.
-func oauthErrors(w http.ResponseWriter, r *http.Request, problem *grants.Error) {
+func oauthErrors(w http.ResponseWriter, r *call, problem *grants.Error) {
 	if problem.Protocol.ErrorField == fosite.ErrInvalidClient.ErrorField && len(r.Header.Values("Authorization")) == 0 {
 		problem = withStatus(problem, http.StatusBadRequest)
 	}
@@ -22,7 +22,7 @@ func oauthErrors(w http.ResponseWriter, r *http.Request, problem *grants.Error) 
 
 // challengedErrors is oauthErrors, but a client that does not authenticate gets 401 and a challenge even if it sent no
 // Authorization header (RFC 7662 §2.3).
-func challengedErrors(w http.ResponseWriter, r *http.Request, problem *grants.Error) {
+func challengedErrors(w http.ResponseWriter, r *call, problem *grants.Error) {
 	if problem.Protocol.CodeField == http.StatusUnauthorized && w.Header().Get("WWW-Authenticate") == "" {
 		w.Header().Set("WWW-Authenticate", `Basic realm="minifed", charset="UTF-8"`)
 	}
@@ -38,7 +38,7 @@ func withStatus(problem *grants.Error, status int) *grants.Error {
 }
 
 // bearerErrors writes errors of a protected resource (RFC 6750 §3): the challenge carries them, the body repeats them.
-func bearerErrors(w http.ResponseWriter, r *http.Request, problem *grants.Error) {
+func bearerErrors(w http.ResponseWriter, r *call, problem *grants.Error) {
 	switch problem.Protocol.CodeField {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusBadRequest:
 		w.Header().Set("WWW-Authenticate", challenge(problem))
@@ -60,13 +60,13 @@ func challenge(problem *grants.Error) string {
 	return text
 }
 
-func writeProblem(w http.ResponseWriter, r *http.Request, problem *grants.Error) {
+func writeProblem(w http.ResponseWriter, r *call, problem *grants.Error) {
 	members := problem.Members()
 	if problem.Protocol.ErrorField == "" {
 		delete(members, "error")
 	}
-	if c := callOf(r.Context()); c != nil && c.id != "" {
-		members["request_id"] = c.id
+	if r.id != "" {
+		members["request_id"] = r.id
 	}
 	body, err := json.Marshal(members)
 	if err != nil { // Members are text and numbers.

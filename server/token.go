@@ -27,12 +27,12 @@ func (e *tokenEndpoint) mount(t *table) {
 	})
 }
 
-func (e *tokenEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
+func (e *tokenEndpoint) serve(w http.ResponseWriter, r *call) error {
 	form, err := readForm(r, "resource", "audience")
 	if err != nil {
 		return err
 	}
-	response, err := e.answer(e.begin(r.Context()), r, form)
+	response, err := e.answer(e.begin(r.Context()), r.Request, form)
 	if err != nil {
 		return err
 	}

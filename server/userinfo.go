@@ -26,17 +26,17 @@ func (e *userinfoEndpoint) mount(t *table) {
 	})
 }
 
-func (e *userinfoEndpoint) serve(w http.ResponseWriter, r *http.Request) error {
+func (e *userinfoEndpoint) serve(w http.ResponseWriter, r *call) error {
 	token, err := readBearer(r)
 	if err != nil {
 		return err
 	}
-	presented, err := e.bearer.accept(r.Context(), token)
+	presented, err := e.bearer.accept(r.Context(), r.issuer, token)
 	if err != nil {
 		return err
 	}
-	callOf(r.Context()).client = presented.Client.GetID()
-	if !slices.Contains(presented.audience, issuerURL(r.Context())) { // RFC 9068 §4: the token is for others, who must not use it here.
+	r.client = presented.Client.GetID()
+	if !slices.Contains(presented.audience, r.issuer.URL) { // RFC 9068 §4: the token is for others, who must not use it here.
 		return invalidToken(errAccessToken)
 	}
 	if !slices.Contains(presented.scopes, scopeOpenID) {
@@ -69,8 +69,8 @@ const opaquePrefix = "mf_at_"
 
 // accept returns what a token is worth, or invalid_token (RFC 6750 §3.1). A token of a client that acts for itself has no user
 // and is refused.
-func (b *bearer) accept(ctx context.Context, token string) (presented, error) {
-	found, err := b.find(ctx, token)
+func (b *bearer) accept(ctx context.Context, issuer *oauth2.Issuer, token string) (presented, error) {
+	found, err := b.find(ctx, issuer, token)
 	if errors.Is(err, errAccessToken) || errors.Is(err, oauth2.ErrNoGrant) {
 		return presented{}, invalidToken(err)
 	}
@@ -80,7 +80,7 @@ func (b *bearer) accept(ctx context.Context, token string) (presented, error) {
 	return found, err
 }
 
-func (b *bearer) find(ctx context.Context, token string) (presented, error) {
+func (b *bearer) find(ctx context.Context, issuer *oauth2.Issuer, token string) (presented, error) {
 	if strings.HasPrefix(token, opaquePrefix) {
 		access, err := b.store.Access(ctx, token)
 		if err != nil {
@@ -88,7 +88,7 @@ func (b *bearer) find(ctx context.Context, token string) (presented, error) {
 		}
 		return presented{&access.Live, access.Scopes, access.Audience}, nil
 	}
-	claims, err := b.tokens.verify(ctx, token)
+	claims, err := b.tokens.verify(ctx, issuer, token)
 	if err != nil {
 		return presented{}, err
 	}
@@ -108,15 +108,15 @@ func (b *bearer) find(ctx context.Context, token string) (presented, error) {
 
 // readBearer reads the access token of a request: from the header, or from the form of a POST, never from both, and never
 // from the URL (RFC 6750 §2).
-func readBearer(r *http.Request) (string, error) {
-	header, err := bearerHeader(r)
+func readBearer(r *call) (string, error) {
+	header, err := bearerHeader(r.Request)
 	if err != nil {
 		return "", err
 	}
 	if r.URL.Query().Has("access_token") {
 		return "", refusal(fosite.ErrInvalidRequest, "The access token must not be sent in the URL.")
 	}
-	if r.Method != http.MethodPost || mediaType(r) != formType {
+	if r.Method != http.MethodPost || mediaType(r.Request) != formType {
 		if header == "" {
 			return "", noToken()
 		}

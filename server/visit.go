@@ -22,6 +22,8 @@ const (
 // visit is what a request for a mini-program user asks besides the parameters of the grant, and what came of it. It goes with
 // the context of the request, because the grant knows nothing of binding.
 type visit struct {
+	// issuer is that of the request.
+	issuer *oauth2.Issuer
 	// endpoint is the route that was asked.
 	endpoint string
 	// method is how an account is bound; empty outside bindUser.
@@ -50,7 +52,10 @@ type visit struct {
 
 type visitKey struct{}
 
-func (v *visit) in(ctx context.Context) context.Context { return context.WithValue(ctx, visitKey{}, v) }
+func (v *visit) in(ctx context.Context) context.Context {
+	v.issuer, _ = oauth2.IssuerFrom(ctx)
+	return context.WithValue(ctx, visitKey{}, v)
+}
 
 // visitOf returns the visit that ctx belongs to. Every token request is one.
 func visitOf(ctx context.Context) *visit {

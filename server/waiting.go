@@ -15,7 +15,7 @@ type waiting struct {
 }
 
 // waiting returns the request that the URL of a page holds. It is read anew: what the client may ask for can have changed.
-func (e *authorizeEndpoint) waiting(r *http.Request) (*waiting, error) {
+func (e *authorizeEndpoint) waiting(r *call) (*waiting, error) {
 	i, err := e.interactions.open(r)
 	if err != nil {
 		if i != nil {
@@ -27,9 +27,9 @@ func (e *authorizeEndpoint) waiting(r *http.Request) (*waiting, error) {
 }
 
 // reread returns the request that an interaction holds.
-func (e *authorizeEndpoint) reread(r *http.Request, i *interaction) (*waiting, error) {
-	callOf(r.Context()).form = i.Form
-	to, err := e.reader.addressee(r.Context(), i.Form)
+func (e *authorizeEndpoint) reread(r *call, i *interaction) (*waiting, error) {
+	r.form = i.Form
+	to, err := e.reader.addressee(r.Context(), r.issuer, i.Form)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func (e *authorizeEndpoint) reread(r *http.Request, i *interaction) (*waiting, e
 		e.offerAgain(r, i)
 		return nil, interactionOver()
 	}
-	request, err := e.reader.read(r.Context(), to, i.Form)
+	request, err := e.reader.read(r.Context(), r.issuer, to, i.Form)
 	if err != nil {
 		return nil, err
 	}
@@ -49,19 +49,19 @@ func (e *authorizeEndpoint) reread(r *http.Request, i *interaction) (*waiting, e
 }
 
 // signedIn returns where a request goes on after the user signed in to that session.
-func (e *authorizeEndpoint) signedIn(r *http.Request, p *waiting, current *signedIn) (string, error) {
+func (e *authorizeEndpoint) signedIn(r *call, p *waiting, current *signedIn) (string, error) {
 	p.SignedIn = current.Record.ID
-	return e.interactions.at(r.Context(), authorizePath, p.interaction)
+	return e.interactions.at(r.Context(), r.issuer, authorizePath, p.interaction)
 }
 
 // denied returns where a request goes on after the user left a page into which secrets are typed.
-func (e *authorizeEndpoint) denied(r *http.Request, p *waiting) (string, error) {
+func (e *authorizeEndpoint) denied(r *call, p *waiting) (string, error) {
 	p.Denied = true
-	return e.interactions.at(r.Context(), authorizePath, p.interaction)
+	return e.interactions.at(r.Context(), r.issuer, authorizePath, p.interaction)
 }
 
 // chosen goes on after the user chose to stay signed in with that session.
-func (e *authorizeEndpoint) chosen(w http.ResponseWriter, r *http.Request, p *waiting, current *signedIn) error {
+func (e *authorizeEndpoint) chosen(w http.ResponseWriter, r *call, p *waiting, current *signedIn) error {
 	p.Chosen = current.Record.ID
 	return e.goTo(w, r, authorizePath, p.interaction)
 }
@@ -76,7 +76,7 @@ func (e *authorizeEndpoint) asked(r *http.Request, p *waiting, current *signedIn
 
 // allow goes on after the user of that session allowed scopes, which is remembered. Of a scope that was not asked for nothing
 // is heard; openid, the sign-in itself, is always part of it.
-func (e *authorizeEndpoint) allow(w http.ResponseWriter, r *http.Request, p *waiting, current *signedIn, scopes []string) error {
+func (e *authorizeEndpoint) allow(w http.ResponseWriter, r *call, p *waiting, current *signedIn, scopes []string) error {
 	if p.Asked != current.Record.ID { // Somebody else has signed in since the page was made.
 		return e.goTo(w, r, authorizePath, p.interaction)
 	}
@@ -96,7 +96,7 @@ func (e *authorizeEndpoint) allow(w http.ResponseWriter, r *http.Request, p *wai
 }
 
 // deny tells the client that the user will not sign in or not allow it (RFC 6749 §4.1.2.1).
-func (e *authorizeEndpoint) deny(w http.ResponseWriter, r *http.Request, p *waiting) error {
+func (e *authorizeEndpoint) deny(w http.ResponseWriter, r *call, p *waiting) error {
 	refuse(w, r, p.request.fail, deniedByUser())
 	return nil
 }
