@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/minifed/minifed/server/endpoint"
 )
 
 // accessLog writes one line per request: what was asked by whom and what became of it, never a code, token, secret, OpenID
@@ -12,31 +14,31 @@ type accessLog struct {
 	logger *slog.Logger
 }
 
-func (l accessLog) log(c *call, answer *recorder, elapsed time.Duration) {
-	level := max(levelOf(answer.status), c.levelOfCause())
+func (l accessLog) log(c *endpoint.Request, answer *recorder, elapsed time.Duration) {
+	level := max(levelOf(answer.status), c.LevelOfCause())
 	if !l.logger.Enabled(c.Context(), level) {
 		return
 	}
 	attributes := make([]slog.Attr, 0, 16)
 	attributes = append(attributes,
-		slog.String("request_id", c.id),
+		slog.String("request_id", c.ID),
 		slog.String("method", c.Method),
-		slog.String("endpoint", c.endpoint()),
+		slog.String("endpoint", c.EndpointName()),
 		slog.Int("status", answer.status),
 		slog.Duration("duration", elapsed),
-		slog.String("remote", c.remote.String()),
+		slog.String("remote", c.ClientIP.String()),
 	)
-	if c.issuer != nil {
-		attributes = append(attributes, slog.String("directory", c.issuer.Directory.ID))
+	if c.Issuer != nil {
+		attributes = append(attributes, slog.String("directory", c.Issuer.Directory.ID))
 	}
-	if c.client != "" {
-		attributes = append(attributes, slog.String("client", c.client))
+	if c.ClientID != "" {
+		attributes = append(attributes, slog.String("client", c.ClientID))
 	}
-	if parameters := c.parameters(); len(parameters) > 0 {
+	if parameters := c.LogParameters(); len(parameters) > 0 {
 		attributes = append(attributes, slog.Any("parameters", slog.GroupValue(parameters...)))
 	}
-	attributes = append(attributes, c.outcome()...)
-	record := slog.NewRecord(c.started.Add(elapsed), level, "request", 0) // The logger itself would look up this line for every request.
+	attributes = append(attributes, c.LogFailure()...)
+	record := slog.NewRecord(c.Started.Add(elapsed), level, "request", 0) // The logger itself would look up this line for every request.
 	record.AddAttrs(attributes...)
 	_ = l.logger.Handler().Handle(c.Context(), record) // There is nowhere to tell that the log cannot be written.
 }

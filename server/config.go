@@ -12,6 +12,10 @@ import (
 
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/server/federation"
+	"github.com/minifed/minifed/server/mail"
+	"github.com/minifed/minifed/server/outbound"
+	"github.com/minifed/minifed/server/token"
 	"github.com/minifed/minifed/storage"
 )
 
@@ -28,11 +32,11 @@ type Config struct {
 	// Keys signs tokens and verifies them.
 	Keys *keys.Ring
 	// Secrets derives codes, tickets, refresh tokens and pairwise subjects; a *keys.Secrets.
-	Secrets Secrets
+	Secrets token.Secrets
 	// Master opens AppSecrets.
 	Master *keys.Master
-	// WeChat proves codes; a *wechat.Client.
-	WeChat WeChat
+	// federation.WeChat proves codes; a *wechat.Client.
+	WeChat federation.WeChat
 
 	// Now is the clock that instances compare times with each other by.
 	Now func() time.Time
@@ -46,7 +50,7 @@ type Config struct {
 	Metrics prometheus.Registerer
 
 	// Mailer sends mail to users; optional: without one, pages offer nothing that needs mail.
-	Mailer Mailer
+	Mailer mail.Mailer
 	// Argon2 is what the passwords of users are hashed with, Hashing computes these hashes and those of client secrets; optional,
 	// as package identity says.
 	Argon2  identity.Argon2
@@ -58,7 +62,7 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	// RequestTimeout bounds the work of one request, which goes on when the caller hangs up; optional, 15 s.
 	RequestTimeout time.Duration
-	// WeChatTimeout is the total timeout of WeChat's calls. A request whose code another instance is exchanging waits that
+	// WeChatTimeout is the total timeout of federation.WeChat's calls. A request whose code another instance is exchanging waits that
 	// long for its grant; optional, 5 s.
 	WeChatTimeout time.Duration
 
@@ -71,7 +75,7 @@ type Config struct {
 	ClientRate  int
 	ClientBurst int
 	// Fetch says how addresses that clients registered are called; optional.
-	Fetch Fetch
+	Fetch outbound.Config
 }
 
 const (

@@ -9,6 +9,9 @@ import (
 
 	"github.com/minifed/minifed/discovery"
 	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/server/authorize"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/token"
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
@@ -20,7 +23,7 @@ const (
 // discoveryEndpoint serves the metadata of an issuer (OpenID Connect Discovery §4, RFC 8414 §3). It derives from the route
 // table and from what the token endpoint registered, so that it names what is there and nothing else.
 type discoveryEndpoint struct {
-	table      *table
+	table      *endpoint.RouteTable
 	grantTypes []string
 	// subjectTypes are those of OpenID Connect Core §8.
 	subjectTypes []string
@@ -37,18 +40,19 @@ type madeDocument struct {
 	document discovery.Document
 }
 
-func (e *discoveryEndpoint) mount(t *table) {
+// Mount implements endpoint.Endpoint.
+func (e *discoveryEndpoint) Mount(t *endpoint.RouteTable) {
 	e.table = t
 	serve := cachedDocument(discovery.ContentTypeMetadata, e.document)
 	for _, well := range []struct{ name, path string }{
-		{"openid_configuration", openIDConfiguration}, {"oauth_authorization_server", authorizationServerMetadata},
+		{"openid_configuration", endpoint.OpenIDConfiguration}, {"oauth_authorization_server", endpoint.AuthorizationServerMetadata},
 	} {
-		t.handle(route{name: well.name, path: well.path, methods: documentMethods(), serve: serve, surface: oauthErrors, cached: true})
+		t.Handle(endpoint.Route{Name: well.name, Path: well.path, Methods: documentMethods(), Serve: serve, ErrorWriter: endpoint.OAuthErrors, FromMemory: true})
 	}
 }
 
-func (e *discoveryEndpoint) document(r *call) (discovery.Document, error) {
-	issuer := r.issuer
+func (e *discoveryEndpoint) document(r *endpoint.Request) (discovery.Document, error) {
+	issuer := r.Issuer
 	if kept, ok := e.made.Load(issuer.Directory.ID); ok {
 		if made, _ := kept.(madeDocument); made.issuer == issuer {
 			return made.document, nil
@@ -79,12 +83,12 @@ func (e *discoveryEndpoint) provider(issuer *oauth2.Issuer) discovery.Provider {
 	provider := discovery.Provider{
 		Issuer: issuer.URL,
 		Endpoints: discovery.Endpoints{
-			Token:    e.table.path(routeToken),
-			UserInfo: e.table.path(routeUserInfo),
-			JWKS:     e.table.path(routeJWKS),
+			Token:    e.table.Path(endpoint.RouteToken),
+			UserInfo: e.table.Path(endpoint.RouteUserInfo),
+			JWKS:     e.table.Path(endpoint.RouteJWKS),
 		},
-		Scopes:            scopesSupported(),
-		Claims:            claimsSupported(),
+		Scopes:            endpoint.ScopesSupported(),
+		Claims:            token.ClaimsSupported(),
 		ClaimTypes:        []string{"normal"},
 		GrantTypes:        e.grantTypes,
 		SubjectTypes:      e.subjectTypes,
@@ -93,9 +97,9 @@ func (e *discoveryEndpoint) provider(issuer *oauth2.Issuer) discovery.Provider {
 		AuthAlgorithms:    e.authAlgorithms,
 		PolicyURL:         issuer.Directory.Branding.PolicyURL,
 		TermsURL:          issuer.Directory.Branding.TermsURL,
-		PromptValues:      promptValues(issuer.Directory),
+		PromptValues:      authorize.PromptValues(issuer.Directory),
 	}
-	for _, add := range e.table.advertised {
+	for _, add := range e.table.Advertised {
 		add(&provider)
 	}
 	return provider
@@ -106,15 +110,16 @@ type jwksEndpoint struct {
 	keys *keys.Ring
 }
 
-func (e *jwksEndpoint) mount(t *table) {
-	t.handle(route{
-		name: routeJWKS, path: "/oauth2/jwks", methods: documentMethods(),
-		serve: cachedDocument(discovery.ContentTypeJWKS, e.document), surface: oauthErrors, cached: true,
+// Mount implements endpoint.Endpoint.
+func (e *jwksEndpoint) Mount(t *endpoint.RouteTable) {
+	t.Handle(endpoint.Route{
+		Name: endpoint.RouteJWKS, Path: "/oauth2/jwks", Methods: documentMethods(),
+		Serve: cachedDocument(discovery.ContentTypeJWKS, e.document), ErrorWriter: endpoint.OAuthErrors, FromMemory: true,
 	})
 }
 
-func (e *jwksEndpoint) document(r *call) (discovery.Document, error) {
-	issuer := r.issuer
+func (e *jwksEndpoint) document(r *endpoint.Request) (discovery.Document, error) {
+	issuer := r.Issuer
 	body, err := e.keys.JWKS(r.Context(), issuer.Directory.ID)
 	return discovery.Document{Body: body, MaxAge: e.keys.MaxAge(issuer.Directory.ID)}, err
 }
@@ -123,8 +128,8 @@ func (e *jwksEndpoint) document(r *call) (discovery.Document, error) {
 func documentMethods() []string { return []string{http.MethodGet, http.MethodOptions} }
 
 // cachedDocument serves a public document, and leaves its failures to the error writer.
-func cachedDocument(contentType string, source func(*call) (discovery.Document, error)) func(http.ResponseWriter, *call) error {
-	return func(w http.ResponseWriter, r *call) (failed error) {
+func cachedDocument(contentType string, source func(*endpoint.Request) (discovery.Document, error)) func(http.ResponseWriter, *endpoint.Request) error {
+	return func(w http.ResponseWriter, r *endpoint.Request) (failed error) {
 		discovery.Handler{
 			Source:      func(context.Context) (discovery.Document, error) { return source(r) },
 			ContentType: contentType,

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/minifed/minifed/server"
+	"github.com/minifed/minifed/server/federation"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/storagetest"
 	"github.com/minifed/minifed/wechat"
@@ -35,7 +36,7 @@ func (w *world) with(edit func(*server.Config)) *world {
 }
 
 // panicky is a WeChat client with a bug, in a panic value that holds what it must not.
-type panicky struct{ server.WeChat }
+type panicky struct{ federation.WeChat }
 
 func (panicky) Code2Session(_ context.Context, _ wechat.App, code string) (wechat.Session, error) {
 	panic("bug with code " + code)

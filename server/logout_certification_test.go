@@ -18,6 +18,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 
 	"github.com/minifed/minifed/server"
+	"github.com/minifed/minifed/server/outbound"
 	"github.com/minifed/minifed/storage"
 )
 
@@ -239,7 +240,7 @@ func (w *world) reaching(parties ...*relyingParty) *world {
 	listener := httptest.NewUnstartedServer(nil)
 	other.url = "http://" + listener.Listener.Addr().String()
 	other.config.PublicURL = other.url
-	other.config.Fetch = server.Fetch{AllowPrivate: true, Roots: x509.NewCertPool()}
+	other.config.Fetch = outbound.Config{AllowPrivate: true, Roots: x509.NewCertPool()}
 	for _, party := range parties {
 		other.config.Fetch.Roots.AddCert(party.Certificate())
 	}

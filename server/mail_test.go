@@ -25,7 +25,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/minifed/minifed/server"
+	servermail "github.com/minifed/minifed/server/mail"
 )
 
 // smtpServer is a mail server for one connection (RFC 5321), and what it was told.
@@ -110,12 +110,12 @@ func (s *smtpServer) talk(connection net.Conn) (heard []string) {
 	return heard
 }
 
-func letter() server.Mail {
-	return server.Mail{To: "wanda@example.com", Subject: "为 Default 设置新密码", Text: "王小明，你好：\n\nhttps://id.example/account/reset?proof=" + strings.Repeat("A", 200) + "\n.\nEnd\n"}
+func letter() servermail.Message {
+	return servermail.Message{To: "wanda@example.com", Subject: "为 Default 设置新密码", Text: "王小明，你好：\n\nhttps://id.example/account/reset?proof=" + strings.Repeat("A", 200) + "\n.\nEnd\n"}
 }
 
-func (s *smtpServer) mailer() server.SMTPMailer {
-	return server.SMTPMailer{
+func (s *smtpServer) mailer() servermail.SMTP {
+	return servermail.SMTP{
 		Address: s.address, From: "Tea <no-reply@tea.example>", Username: "tea", Password: "secret", TLS: s.trusting(),
 		Now: func() time.Time { return time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC) },
 	}
@@ -167,10 +167,10 @@ func TestAnswersOfAMailServerDoNotReachTheLog(t *testing.T) {
 }
 
 func TestMailWithSeveralLinesInAHeaderIsRefused(t *testing.T) {
-	for _, m := range []server.Mail{
+	for _, m := range []servermail.Message{
 		{To: "a@example.com\r\nBcc: b@example.com", Subject: "s", Text: "t"}, {To: "a@example.com", Subject: "s\nBcc: b@example.com", Text: "t"},
 	} {
-		if err := (server.SMTPMailer{Address: "127.0.0.1:1", From: "tea@example.com", Now: time.Now}).Send(t.Context(), m); err == nil || strings.Contains(err.Error(), "connect") {
+		if err := (servermail.SMTP{Address: "127.0.0.1:1", From: "tea@example.com", Now: time.Now}).Send(t.Context(), m); err == nil || strings.Contains(err.Error(), "connect") {
 			t.Errorf("%v", err)
 		}
 	}
@@ -188,14 +188,14 @@ func TestAMailServerThatHangsIsGivenUp(t *testing.T) {
 	defer listener.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if err := (server.SMTPMailer{Address: listener.Addr().String(), From: "tea@example.com", Now: time.Now}).Send(ctx, letter()); err == nil {
+	if err := (servermail.SMTP{Address: listener.Addr().String(), From: "tea@example.com", Now: time.Now}).Send(ctx, letter()); err == nil {
 		t.Error("it was not given up")
 	}
 }
 
 func TestAWebhookGetsMailThatItCanVerify(t *testing.T) {
 	secret := []byte("shared")
-	got := make(chan server.Mail, 1)
+	got := make(chan servermail.Message, 1)
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		at, signature, _ := strings.Cut(strings.TrimPrefix(r.Header.Get("Minifed-Signature"), "t="), ",v1=")
@@ -207,11 +207,11 @@ func TestAWebhookGetsMailThatItCanVerify(t *testing.T) {
 		}
 		var message struct{ To, Subject, Text string }
 		_ = json.Unmarshal(body, &message)
-		got <- server.Mail(message)
+		got <- servermail.Message(message)
 		w.WriteHeader(http.StatusAccepted)
 	}))
 	defer service.Close()
-	m := server.WebhookMailer{URL: service.URL, Secret: secret, Client: service.Client(), Now: func() time.Time { return time.Unix(1700000000, 0) }}
+	m := servermail.Webhook{URL: service.URL, Secret: secret, Client: service.Client(), Now: func() time.Time { return time.Unix(1700000000, 0) }}
 	check(t, m.Send(t.Context(), letter()))
 	if message := <-got; message != letter() {
 		t.Errorf("%+v", message)
@@ -224,7 +224,7 @@ func TestAWebhookGetsMailThatItCanVerify(t *testing.T) {
 
 func TestAWriterShowsMailOnATerminal(t *testing.T) {
 	var text strings.Builder
-	check(t, server.WriterMailer{Writer: &text}.Send(t.Context(), server.Mail{To: "a@example.com", Subject: "Hello", Text: "World\n"}))
+	check(t, servermail.Writer{Writer: &text}.Send(t.Context(), servermail.Message{To: "a@example.com", Subject: "Hello", Text: "World\n"}))
 	if text.String() != "\nTo: a@example.com\nSubject: Hello\n\nWorld\n\n" {
 		t.Errorf("%q", text.String())
 	}
@@ -233,7 +233,9 @@ func TestAWriterShowsMailOnATerminal(t *testing.T) {
 // brokenMailer loses everything.
 type brokenMailer struct{}
 
-func (brokenMailer) Send(context.Context, server.Mail) error { return errors.New("no route to host") }
+func (brokenMailer) Send(context.Context, servermail.Message) error {
+	return errors.New("no route to host")
+}
 
 func TestMailThatCannotBeSentIsInTheLogAndTheAnswerIsTheSame(t *testing.T) {
 	h := newHouse(t, func(c *serverConfig) { c.Mailer = brokenMailer{} })

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/server/endpoint"
 )
 
 // metrics counts what the provider answers.
@@ -55,11 +56,11 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 }
 
 // observe counts one request. Every label is one of few values that no caller chooses.
-func (m *metrics) observe(c *call, status int, elapsed time.Duration) {
+func (m *metrics) observe(c *endpoint.Request, status int, elapsed time.Duration) {
 	failure := ""
-	if c.failure != nil {
-		failure = c.failure.Protocol.ErrorField
+	if c.Failure != nil {
+		failure = c.Failure.Protocol.ErrorField
 	}
-	m.requests.WithLabelValues(c.endpoint(), c.grant, strconv.Itoa(status), failure).Inc()
-	m.duration.WithLabelValues(c.endpoint()).Observe(elapsed.Seconds())
+	m.requests.WithLabelValues(c.EndpointName(), c.GrantType, strconv.Itoa(status), failure).Inc()
+	m.duration.WithLabelValues(c.EndpointName()).Observe(elapsed.Seconds())
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 
 	"github.com/minifed/minifed/discovery"
+	"github.com/minifed/minifed/server/endpoint"
 )
 
 // openAPI describes the endpoints for programs (OpenAPI 3.1). Tests hold it to the code and to every answer that they get;
@@ -20,15 +21,16 @@ const openAPIServer = "https://issuer.example"
 // openAPIEndpoint is GET /openapi.json: the description, with the issuer as its server.
 type openAPIEndpoint struct{}
 
-func (e openAPIEndpoint) mount(t *table) {
-	t.handle(route{
-		name: "openapi", path: "/openapi.json", methods: documentMethods(),
-		serve: cachedDocument("application/json", e.document), surface: oauthErrors, cached: true,
+// Mount implements endpoint.Endpoint.
+func (e openAPIEndpoint) Mount(t *endpoint.RouteTable) {
+	t.Handle(endpoint.Route{
+		Name: "openapi", Path: "/openapi.json", Methods: documentMethods(),
+		Serve: cachedDocument("application/json", e.document), ErrorWriter: endpoint.OAuthErrors, FromMemory: true,
 	})
 }
 
-func (openAPIEndpoint) document(r *call) (discovery.Document, error) {
-	url, err := json.Marshal(r.issuer.URL)
+func (openAPIEndpoint) document(r *endpoint.Request) (discovery.Document, error) {
+	url, err := json.Marshal(r.Issuer.URL)
 	if err != nil {
 		return discovery.Document{}, err
 	}

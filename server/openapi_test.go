@@ -406,9 +406,9 @@ func TestEveryParameterIsDescribedAndNoOther(t *testing.T) {
 // endpointFiles are the files whose code answers the described endpoints.
 func endpointFiles(t *testing.T) []string {
 	files := []string{
-		"assertion.go", "attach.go", "authorization.go", "binduser.go", "clientauth.go", "authorization_code.go", "client_credentials.go", "clientlimit.go", "code.go", "dispatcher.go", "exchange.go", "refresh_token.go",
-		"federation.go", "form.go", "frame.go", "idtoken.go", "introspect.go", "linkproof.go", "members.go", "person.go", "problem.go", "profile.go",
-		"pushed.go", "revoke.go", "setpassword.go", "token.go", "userinfo.go", "login_throttle.go",
+		"clientauth/assertion.go", "federation/account_linker.go", "authorize/request.go", "federation/bind_user.go", "clientauth/authenticator.go", "token/authorization_code.go", "token/client_credentials.go", "clientauth/limits.go", "authorize/code.go", "token/dispatcher.go", "token/exchange.go", "token/refresh_token.go",
+		"federation/service.go", "endpoint/form.go", "handler.go", "token/id_token.go", "token/introspection.go", "token/link_proof.go", "endpoint/json_parameters.go", "federation/resolve_user.go", "endpoint/error.go", "federation/profile.go",
+		"authorize/pushed.go", "token/revocation.go", "account/set_password.go", "token/endpoint.go", "token/userinfo.go", "ratelimit/rules.go",
 	}
 	for _, folder := range []string{"../grants", "../storage/oauth2"} {
 		found := must(filepath.Glob(folder + "/*.go"))(t)
@@ -570,8 +570,8 @@ func errorWords(t *testing.T, file string, node ast.Node) []string {
 		if selector, ok := n.Lhs[0].(*ast.SelectorExpr); ok && selector.Sel.Name == "ErrorField" {
 			return literal(n.Rhs[0])
 		}
-	case *ast.CallExpr: // pageRefusal("x", …)
-		if called, ok := n.Fun.(*ast.Ident); ok && called.Name == "pageRefusal" {
+	case *ast.CallExpr: // PageError("x", …)
+		if called, ok := n.Fun.(*ast.Ident); ok && called.Name == "PageError" {
 			return literal(n.Args[0])
 		}
 	}

@@ -2,47 +2,55 @@ package server
 
 import (
 	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/server/account"
+	"github.com/minifed/minifed/server/authorize"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/logout"
+	"github.com/minifed/minifed/server/page"
+	"github.com/minifed/minifed/server/ratelimit"
 )
 
 // newPasswords is how people are proven by passwords, on pages and at bindUser.
-func (s *Server) newPasswords(people *identity.Service, failures *throttles) *passwords {
+func (s *Server) newPasswords(people *identity.Service, failures *ratelimit.Lockout) *account.Passwords {
 	c := s.config
-	return &passwords{
-		people: people, failures: failures, turns: newTurns(),
-		devices: devices{sealer: s.sealer(), random: c.Rand},
+	return &account.Passwords{
+		Users: people, Lockout: failures, Queue: ratelimit.NewKeyedQueue(),
+		Devices: account.Devices{Sealer: s.sealer(), Random: c.Rand},
 	}
 }
 
-func (s *Server) sealer() sealer { return sealer{secrets: s.config.Secrets, random: s.config.Rand} }
+func (s *Server) sealer() endpoint.Sealer {
+	return endpoint.Sealer{Secrets: s.config.Secrets, Random: s.config.Rand}
+}
 
 // newPages is what every page is rendered by.
-func (s *Server) newPages() (*pages, error) {
+func (s *Server) newPages() (*page.Renderer, error) {
 	c := s.config
-	return newPages(forgery{
-		secrets:  c.Secrets,
-		browsers: browsers{c.Rand, c.Now},
+	return page.New(page.CSRF{
+		Secrets:  c.Secrets,
+		Browsers: endpoint.BrowserIDs{Random: c.Rand, Now: c.Now},
 	}, s.catalog)
 }
 
 // pageEndpoints are the pages.
-func (s *Server) pageEndpoints(p *pages, people *identity.Service, proofs *passwords, mail letters, authorize *authorizeEndpoint) []endpoint {
+func (s *Server) pageEndpoints(p *page.Renderer, people *identity.Service, proofs *account.Passwords, mail page.Notifications, flow *authorize.Endpoint) []endpoint.Endpoint {
 	c := s.config
-	own := &account{
-		pages: p, sessions: authorize.sessions, people: people, passwords: proofs, letters: mail,
-		sealer: s.sealer(), engine: c.Engine, clients: s.catalog, now: c.Now,
+	own := &account.Account{
+		Pages: p, Sessions: flow.Sessions, Users: people, Passwords: proofs, Letters: mail,
+		Sealer: s.sealer(), Engine: c.Engine, Clients: s.catalog, Now: c.Now,
 	}
-	login := &loginEndpoint{pages: p, authorize: authorize, passwords: proofs, now: c.Now, resets: s.post.offered()}
-	return []endpoint{
-		p.assets,
+	login := &account.Login{Pages: p, Authorize: flow, Passwords: proofs, Now: c.Now, Resets: s.mail.Enabled()}
+	return []endpoint.Endpoint{
+		p.Assets,
 		login,
-		&consentEndpoint{pages: p, authorize: authorize},
-		&registerEndpoint{account: own, login: login},
-		&loggedOutEndpoint{pages: p, sessions: authorize.sessions},
-		&logoutEndpoint{
-			keys: c.Keys, clients: s.catalog, sessions: authorize.sessions, subjects: authorize.codes.subjects, people: people,
-			sealer: s.sealer(), pages: p, now: c.Now,
+		&account.Consent{Pages: p, Authorize: flow},
+		&account.Register{Account: own, Login: login},
+		&logout.LoggedOut{Pages: p, Sessions: flow.Sessions},
+		&logout.Endpoint{
+			Keys: c.Keys, Clients: s.catalog, Sessions: flow.Sessions, Subjects: flow.Codes.Subjects, Users: people,
+			Sealer: s.sealer(), Pages: p, Now: c.Now,
 		},
-		&accountEndpoint{own}, &accountProfile{own}, &accountUsername{own}, &accountPassword{own}, &accountEmail{own},
-		&accountReset{own}, &accountSessions{own}, &accountApps{own},
+		&account.Overview{Account: own}, &account.Profile{Account: own}, &account.Username{Account: own}, &account.Password{Account: own}, &account.Email{Account: own},
+		&account.Reset{Account: own}, &account.EndSessions{Account: own}, &account.Apps{Account: own},
 	}
 }

@@ -17,19 +17,20 @@ import (
 
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/server"
+	"github.com/minifed/minifed/server/mail"
 	"github.com/minifed/minifed/storage"
 )
 
 // mailbox keeps mail instead of sending it.
 type mailbox struct {
 	mu    sync.Mutex
-	mails []server.Mail
+	mails []mail.Message
 }
 
-func (m *mailbox) Send(_ context.Context, mail server.Mail) error {
+func (m *mailbox) Send(_ context.Context, message mail.Message) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.mails = append(m.mails, mail)
+	m.mails = append(m.mails, message)
 	return nil
 }
 
@@ -118,22 +119,22 @@ func (h *house) editDirectory(edit func(*storage.Directory)) {
 }
 
 // letters are the messages that were sent so far to an address.
-func (h *house) letters(to string) []server.Mail {
+func (h *house) letters(to string) []mail.Message {
 	h.server.Wait()
 	h.mail.mu.Lock()
 	defer h.mail.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(h.mail.mails), func(mail server.Mail) bool { return mail.To != to })
+	return slices.DeleteFunc(slices.Clone(h.mail.mails), func(message mail.Message) bool { return message.To != to })
 }
 
 // linkIn is the address that a message leads to.
-func linkIn(t *testing.T, mail server.Mail) string {
+func linkIn(t *testing.T, message mail.Message) string {
 	t.Helper()
-	for line := range strings.Lines(mail.Text) {
+	for line := range strings.Lines(message.Text) {
 		if strings.HasPrefix(line, "http") {
 			return strings.TrimSpace(line)
 		}
 	}
-	t.Fatalf("no link in %q", mail.Text)
+	t.Fatalf("no link in %q", message.Text)
 	return ""
 }
 

@@ -7,53 +7,55 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/minifed/minifed/server/authorize"
+	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/storage"
 )
 
 // MountPlainPages puts the barest pages in the place of those that the authorization endpoint sends people to: who names a user
 // is that user.
 func (s *Server) MountPlainPages() {
-	p := &plainPages{s.newAuthorize(codes{}, nil)}
-	for name, serve := range map[string]func(http.ResponseWriter, *call) error{"login": p.login, "consent": p.consent} {
-		for _, mounted := range s.table.routes {
-			if mounted.name == name {
-				mounted.serve = serve
+	p := &plainPages{s.newAuthorize(authorize.Codes{}, nil)}
+	for name, serve := range map[string]func(http.ResponseWriter, *endpoint.Request) error{"login": p.login, "consent": p.consent} {
+		for _, mounted := range s.table.Routes {
+			if mounted.Name == name {
+				mounted.Serve = serve
 			}
 		}
 	}
 }
 
-type plainPages struct{ *authorizeEndpoint }
+type plainPages struct{ *authorize.Endpoint }
 
-func (p *plainPages) login(w http.ResponseWriter, r *call) error {
-	waiting, err := p.waiting(r)
+func (p *plainPages) login(w http.ResponseWriter, r *endpoint.Request) error {
+	waiting, err := p.Pending(r)
 	if err != nil {
 		return err
 	}
 	if r.Method == http.MethodGet {
 		return plainPage(w, `<h1>`+string(waiting.Step)+`</h1><label>Username <input name="username" value="`+
-			html.EscapeString(waiting.request.loginHint())+`"></label>`)
+			html.EscapeString(waiting.Request.LoginHint())+`"></label>`)
 	}
 	switch r.FormValue("decision") {
 	case "cancel":
-		return p.deny(w, r, waiting)
+		return p.Deny(w, r, waiting)
 	case "stay":
-		current, err := p.sessions.browserSession(r)
+		current, err := p.Sessions.Current(r)
 		if err != nil || current == nil {
 			return errors.Join(err, errors.New("server: nobody is signed in"))
 		}
-		return p.chosen(w, r, waiting, current)
+		return p.AfterAccountChoice(w, r, waiting, current)
 	}
-	issuer := r.issuer
-	user, err := storage.Get[storage.User](r.Context(), p.sessions.engine, storage.Key(issuer.Directory.ID, r.FormValue("username")))
+	issuer := r.Issuer
+	user, err := storage.Get[storage.User](r.Context(), p.Sessions.Engine, storage.Key(issuer.Directory.ID, r.FormValue("username")))
 	if err != nil {
 		return err
 	}
-	current, err := p.sessions.signIn(w, r, user.Record, authentication{at: p.now(), amr: []string{"pwd"}, acr: acrSingleFactor})
+	current, err := p.Sessions.SignIn(w, r, user.Record, authorize.Authentication{Time: p.Now(), AMR: []string{"pwd"}, ACR: authorize.ACRSingleFactor})
 	if err != nil {
 		return err
 	}
-	location, err := p.signedIn(r, waiting, current)
+	location, err := p.AfterSignIn(r, waiting, current)
 	if err != nil {
 		return err
 	}
@@ -62,22 +64,22 @@ func (p *plainPages) login(w http.ResponseWriter, r *call) error {
 	return nil
 }
 
-func (p *plainPages) consent(w http.ResponseWriter, r *call) error {
-	waiting, err := p.waiting(r)
+func (p *plainPages) consent(w http.ResponseWriter, r *endpoint.Request) error {
+	waiting, err := p.Pending(r)
 	if err != nil {
 		return err
 	}
-	current, err := p.sessions.browserSession(r)
+	current, err := p.Sessions.Current(r)
 	if err != nil || current == nil {
 		return errors.Join(err, errors.New("server: nobody is signed in"))
 	}
 	if r.Method == http.MethodPost {
 		if r.FormValue("decision") == "cancel" {
-			return p.deny(w, r, waiting)
+			return p.Deny(w, r, waiting)
 		}
-		return p.allow(w, r, waiting, current, r.Form["scope"])
+		return p.Allow(w, r, waiting, current, r.Form["scope"])
 	}
-	scopes, before, err := p.asked(r.Request, waiting, current)
+	scopes, before, err := p.RequestedScopes(r.Request, waiting, current)
 	if err != nil {
 		return err
 	}

@@ -4,16 +4,20 @@ import (
 	"context"
 	"reflect"
 	"slices"
+
+	"github.com/minifed/minifed/server/authorize"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/federation"
 )
 
 // JSONRoutes are the paths whose errors are JSON, with the methods they answer: the interface for programs, which openapi.json
 // has to describe. The rest is pages and what belongs to them.
 func (s *Server) JSONRoutes() map[string][]string {
 	all := map[string][]string{}
-	for _, mounted := range s.table.routes {
-		if of := reflect.ValueOf(mounted.surface).Pointer(); mounted.name != "assets" &&
-			(of == reflect.ValueOf(oauthErrors).Pointer() || of == reflect.ValueOf(challengedErrors).Pointer() || of == reflect.ValueOf(bearerErrors).Pointer()) {
-			all[mounted.path] = slices.DeleteFunc(slices.Clone(mounted.methods), func(method string) bool { return method == "OPTIONS" })
+	for _, mounted := range s.table.Routes {
+		if of := reflect.ValueOf(mounted.ErrorWriter).Pointer(); mounted.Name != "assets" &&
+			(of == reflect.ValueOf(endpoint.OAuthErrors).Pointer() || of == reflect.ValueOf(endpoint.ChallengedErrors).Pointer() || of == reflect.ValueOf(endpoint.BearerErrors).Pointer()) {
+			all[mounted.Path] = slices.DeleteFunc(slices.Clone(mounted.Methods), func(method string) bool { return method == "OPTIONS" })
 		}
 	}
 	return all
@@ -21,17 +25,17 @@ func (s *Server) JSONRoutes() map[string][]string {
 
 // FormParameters are the parameters that the endpoints of a path read.
 func FormParameters() map[string][]string {
-	foreign := func(name string) bool { return slices.Contains(foreignMembers(), name) }
-	doors := slices.DeleteFunc(slices.Concat(doorMembers().strings, doorMembers().lists, doorMembers().objects), foreign)
+	foreign := func(name string) bool { return slices.Contains(federation.ForeignMembers(), name) }
+	doors := slices.DeleteFunc(slices.Concat(federation.Parameters().Strings, federation.Parameters().Lists, federation.Parameters().Objects), foreign)
 	return map[string][]string{
-		"body":          bodyOnly(),
+		"body":          endpoint.BodyParameters(),
 		"doors":         doors,
-		"authorization": authorizationParameters(),
+		"authorization": authorize.Parameters(),
 	}
 }
 
 // BoundDue makes due what a clock ahead planned.
-func (s *Server) BoundDue(ctx context.Context) error { return s.backchannel.boundDue(ctx) }
+func (s *Server) BoundDue(ctx context.Context) error { return s.backchannel.BoundDue(ctx) }
 
 // Look does what is due now.
-func (s *Server) Look(ctx context.Context) error { return s.backchannel.look(ctx) }
+func (s *Server) Look(ctx context.Context) error { return s.backchannel.DeliverDue(ctx) }

@@ -11,6 +11,17 @@ import (
 	"github.com/minifed/minifed/grants"
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/server/account"
+	"github.com/minifed/minifed/server/authorize"
+	"github.com/minifed/minifed/server/clientauth"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/federation"
+	"github.com/minifed/minifed/server/logout"
+	"github.com/minifed/minifed/server/mail"
+	"github.com/minifed/minifed/server/outbound"
+	"github.com/minifed/minifed/server/page"
+	"github.com/minifed/minifed/server/ratelimit"
+	"github.com/minifed/minifed/server/token"
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
@@ -18,17 +29,17 @@ import (
 // it. Beside the requests it serves it does nothing of its own but in Run.
 type Server struct {
 	config      Config
-	callers     callers
-	catalog     *catalog
-	table       *table
+	proxies     endpoint.TrustedProxies
+	catalog     *endpoint.Catalog
+	table       *endpoint.RouteTable
 	metrics     *metrics
 	headers     http.Header // of every answer
 	access      accessLog
-	backchannel *backchannel
+	backchannel *logout.Backchannel
 	store       *oauth2.Store
-	post        *post
-	// failure is the page of errors.
-	failure surface
+	mail        *mail.Queue
+	// pageErrors is the page of errors.
+	pageErrors endpoint.ErrorWriter
 }
 
 var _ http.Handler = (*Server)(nil)
@@ -41,27 +52,27 @@ func New(config Config) (*Server, error) {
 	}
 	s := &Server{
 		config:  config,
-		callers: callers{trusted: config.TrustedProxies, random: config.Rand},
-		catalog: newCatalog(catalogConfig{config.PublicURL, config.DefaultDirectory, config.Engine, config.Now}),
-		table:   newTable(),
+		proxies: endpoint.TrustedProxies{Networks: config.TrustedProxies, Random: config.Rand},
+		catalog: endpoint.NewCatalog(endpoint.CatalogConfig{PublicURL: config.PublicURL, DefaultDirectory: config.DefaultDirectory, Engine: config.Engine, Now: config.Now}),
+		table:   endpoint.NewRouteTable(),
 		headers: headersOf(config.PublicURL),
 		access:  accessLog{config.Logger},
-		post:    newPost(config.Mailer, config.Logger),
+		mail:    mail.NewQueue(config.Mailer, config.Logger),
 	}
-	known := subjects{config.Secrets}
+	known := token.Subjects{Secrets: config.Secrets}
 	s.store = &oauth2.Store{
-		Engine: config.Engine, Clients: s.catalog, Secrets: config.Secrets, Now: config.Now, TokenNow: config.TokenNow, Rand: config.Rand, Subject: known.of,
+		Engine: config.Engine, Clients: s.catalog, Secrets: config.Secrets, Now: config.Now, TokenNow: config.TokenNow, Rand: config.Rand, Subject: known.ForUser,
 	}
 	if s.metrics, err = newMetrics(config.Metrics); err != nil {
 		return nil, fmt.Errorf("server: metrics: %w", err)
 	}
-	s.backchannel = newBackchannel(backchannelConfig{config.Engine, config.Secrets, config.Keys, config.Fetch, config.Now, config.Rand, config.Logger}, s.catalog)
+	s.backchannel = logout.NewBackchannel(logout.BackchannelConfig{Engine: config.Engine, Secrets: config.Secrets, Keys: config.Keys, Fetch: config.Fetch, Now: config.Now, Rand: config.Rand, Logger: config.Logger}, s.catalog)
 	endpoints, err := s.endpoints()
 	if err != nil {
 		return nil, err
 	}
 	for _, mounted := range endpoints {
-		mounted.mount(s.table)
+		mounted.Mount(s.table)
 	}
 	return s, nil
 }
@@ -70,31 +81,31 @@ func New(config Config) (*Server, error) {
 // at once, and settles the writes of this instance whose outcome is unknown. Any number of instances may run on one store.
 func (s *Server) Run(ctx context.Context) {
 	var loops sync.WaitGroup
-	loops.Go(func() { s.backchannel.run(ctx) })
+	loops.Go(func() { s.backchannel.Run(ctx) })
 	loops.Go(func() { s.store.Run(ctx, s.config.Logger) })
 	loops.Wait()
 }
 
-// parts is what endpoints share.
-type parts struct {
-	jwts           accessTokens
-	authentication clientAuth
-	people         *identity.Service
-	subjects       subjects
-	views          *pages
-	passwords      *passwords
-	proof          linkProof
-	letters        letters
-	vouched        *vouched
+// dependencies is what endpoints share.
+type dependencies struct {
+	jwts           token.AccessTokens
+	authentication clientauth.Authenticator
+	users          *identity.Service
+	subjects       token.Subjects
+	views          *page.Renderer
+	passwords      *account.Passwords
+	proof          token.LinkProof
+	letters        page.Notifications
+	results        *federation.ResultCache
 }
 
-func (s *Server) newParts() (*parts, error) {
+func (s *Server) newDependencies() (*dependencies, error) {
 	c := s.config
 	hashing := c.Hashing
 	if hashing == nil {
 		hashing = identity.NewHashing(0, 0)
 	}
-	secrets, err := newSecrets(c.Rand, hashing)
+	secrets, err := clientauth.NewSecrets(c.Rand, hashing)
 	if err != nil {
 		return nil, err
 	}
@@ -109,86 +120,88 @@ func (s *Server) newParts() (*parts, error) {
 	if err != nil {
 		return nil, err
 	}
-	throttles := newThrottles(c.Engine, c.Now)
-	jwts := accessTokens{keys: c.Keys, now: c.TokenNow}
-	return &parts{
-		jwts: jwts, authentication: s.authentication(s.store, secrets, throttles), people: people,
-		subjects: subjects{c.Secrets}, views: views, passwords: s.newPasswords(people, throttles),
-		proof:   linkProof{bearer: &bearer{tokens: jwts, store: s.store}, now: c.Now},
-		letters: letters{s.post, views.tongues}, vouched: newVouched(c.Now),
+	throttles := ratelimit.NewLockout(c.Engine, c.Now)
+	jwts := token.AccessTokens{Keys: c.Keys, Now: c.TokenNow}
+	return &dependencies{
+		jwts: jwts, authentication: s.authentication(s.store, secrets, throttles), users: people,
+		subjects: token.Subjects{Secrets: c.Secrets}, views: views, passwords: s.newPasswords(people, throttles),
+		proof:   token.LinkProof{Bearer: &token.Bearer{Tokens: jwts, Store: s.store}, Now: c.Now},
+		letters: page.Notifications{Queue: s.mail, Locales: views.Locales}, results: federation.NewResultCache(c.Now),
 	}, nil
 }
 
 // newGrants is fosite with every grant.
-func (s *Server) newGrants(p *parts) (*fosite.Fosite, *dispatcher, error) {
+func (s *Server) newGrants(p *dependencies) (*fosite.Fosite, *token.Dispatcher, error) {
 	c := s.config
-	strategy := &tokens{&oauth2.Strategy{Store: s.store, JWT: p.jwts}, idTokens{keys: c.Keys, store: s.store, now: c.TokenNow, random: c.Rand}}
-	configuration := &configurator{Config: newFositeConfig(p.authentication.authenticate), tokenPath: tokenPath}
-	users := &federation{
-		store: s.store, people: p.people, wechat: c.WeChat, master: c.Master, keys: c.Keys, now: c.Now, logger: c.Logger, vouched: p.vouched,
-		attaching: &attaching{passwords: p.passwords, proof: p.proof, letters: p.letters, engine: c.Engine},
+	strategy := &token.Strategy{Strategy: &oauth2.Strategy{Store: s.store, JWT: p.jwts}, IDTokens: token.IDTokens{Keys: c.Keys, Store: s.store, Now: c.TokenNow, Random: c.Rand}}
+	configuration := &token.Configuration{Config: token.NewFositeConfig(p.authentication.Authenticate), TokenPath: endpoint.TokenPath}
+	users := &federation.Service{
+		Store: s.store, Users: p.users, WeChat: c.WeChat, Master: c.Master, Keys: c.Keys, Now: c.Now, Logger: c.Logger, Results: p.results,
+		Linker: &federation.AccountLinker{Passwords: p.passwords, Proof: p.proof, Letters: p.letters, Engine: c.Engine},
 	}
-	codeFlow := newCodeGrant(configuration, s.store, strategy)
+	codeFlow := token.NewCodeGrant(configuration, s.store, strategy)
 	configuration.AuthorizeEndpointHandlers = fosite.AuthorizeEndpointHandlers{codeFlow}
-	return newProvider(configuration, s.store, strategy, grantFactories{
-		grants.GrantType: {exchange{
+	return token.NewProvider(configuration, s.store, strategy, token.Grants{
+		grants.GrantType: {token.Exchange{
 			Exchanger: users, Resolver: users, Timeout: c.RequestTimeout, ReplayWait: c.WeChatTimeout, SingleProcess: c.SingleProcess, Now: c.TokenNow,
-		}.factory()},
-		string(fosite.GrantTypeAuthorizationCode): {codeFlow.factory},
-		string(fosite.GrantTypeRefreshToken):      {refreshFactory(s.store, strategy)},
-		string(fosite.GrantTypeClientCredentials): {credentialsFactory(s.store, strategy)},
+		}.Factory()},
+		string(fosite.GrantTypeAuthorizationCode): {codeFlow.Factory},
+		string(fosite.GrantTypeRefreshToken):      {token.RefreshFactory(s.store, strategy)},
+		string(fosite.GrantTypeClientCredentials): {token.ClientCredentials(s.store, strategy)},
 	})
 }
 
 // endpoints is everything that the server answers to.
-func (s *Server) endpoints() ([]endpoint, error) {
-	p, err := s.newParts()
+func (s *Server) endpoints() ([]endpoint.Endpoint, error) {
+	p, err := s.newDependencies()
 	if err != nil {
 		return nil, err
 	}
-	s.failure = p.views.failure
+	s.pageErrors = p.views.WriteError
 	provider, dispatch, err := s.newGrants(p)
 	if err != nil {
 		return nil, err
 	}
 	c := s.config
-	token := &tokenEndpoint{
-		provider: provider, timeout: c.RequestTimeout, codes: newLatches(), settle: p.vouched.settle,
-		begin: func(ctx context.Context) context.Context { return (&visit{endpoint: routeToken}).in(ctx) },
+	tokens := &token.Endpoint{
+		Provider: provider, Timeout: c.RequestTimeout, Codes: token.NewKeyedMutex(), Settle: p.results.Settle,
+		Begin: func(ctx context.Context) context.Context {
+			return (&federation.Request{Endpoint: endpoint.RouteToken}).InContext(ctx)
+		},
 	}
-	authorize := s.newAuthorize(codes{provider: provider, store: s.store, subjects: p.subjects, now: c.Now}, p.views.failure)
-	return append([]endpoint{ // in the order of how often they are asked: the routes are tried one after the other
-		token,
-		&introspectEndpoint{authentication: p.authentication, tokens: p.jwts, store: s.store},
-		&userinfoEndpoint{bearer: p.proof.bearer},
-		&profileEndpoint{door: door{token}},
-		authorize,
-		&parEndpoint{auth: p.authentication.authenticate, reader: authorize.reader, pushed: authorize.pushed},
+	flow := s.newAuthorize(authorize.Codes{Provider: provider, Store: s.store, Subjects: p.subjects, Now: c.Now}, p.views.WriteError)
+	return append([]endpoint.Endpoint{ // in the order of how often they are asked: the routes are tried one after the other
+		tokens,
+		&token.Introspection{Clients: p.authentication, AccessTokens: p.jwts, Store: s.store},
+		&token.UserInfo{Bearer: p.proof.Bearer},
+		&federation.Profile{Door: federation.Handler{Token: tokens}},
+		flow,
+		&authorize.PAR{Authenticate: p.authentication.Authenticate, Reader: flow.Reader, Pushed: flow.Pushed},
 		&discoveryEndpoint{
-			grantTypes: dispatch.grantTypes(), subjectTypes: p.subjects.types(), authMethods: p.authentication.methods(), authAlgorithms: keys.Algorithms(),
+			grantTypes: dispatch.GrantTypes(), subjectTypes: p.subjects.Types(), authMethods: p.authentication.Methods(), authAlgorithms: keys.Algorithms(),
 		},
 		&jwksEndpoint{keys: c.Keys},
 		openAPIEndpoint{},
-		&setPasswordEndpoint{proof: p.proof, people: p.people, passwords: p.passwords, letters: p.letters, now: s.config.Now},
-		&revokeEndpoint{authentication: p.authentication, tokens: p.jwts, store: s.store},
-		&bindUserEndpoint{door: door{token}},
-	}, s.pageEndpoints(p.views, p.people, p.passwords, p.letters, authorize)...), nil
+		&account.SetPassword{Proof: p.proof, Users: p.users, Passwords: p.passwords, Letters: p.letters, Now: s.config.Now},
+		&token.Revocation{Clients: p.authentication, AccessTokens: p.jwts, Store: s.store},
+		&federation.BindUser{Door: federation.Handler{Token: tokens}},
+	}, s.pageEndpoints(p.views, p.users, p.passwords, p.letters, flow)...), nil
 }
 
 // authentication authenticates the clients of every endpoint.
-func (s *Server) authentication(store *oauth2.Store, secrets *secrets, throttles *throttles) clientAuth {
+func (s *Server) authentication(store *oauth2.Store, secrets *clientauth.Secrets, throttles *ratelimit.Lockout) clientauth.Authenticator {
 	c := s.config
-	return clientAuth{
-		clients: s.catalog,
-		secrets: secrets,
-		assertions: assertions{
-			keys: newClientKeys(newOutgoing(c.Fetch), c.Now, c.Logger), store: store, now: c.TokenNow,
+	return clientauth.Authenticator{
+		Clients: s.catalog,
+		Secrets: secrets,
+		Assertions: clientauth.Assertions{
+			Keys: clientauth.NewKeySets(outbound.NewClient(c.Fetch), c.Now, c.Logger), Store: store, Now: c.TokenNow,
 		},
-		limits: &clientLimits{
-			throttles: throttles, pace: newPace(c.ClientRate, c.ClientBurst, c.Now), tries: newAuthHistory(c.Now),
+		Limits: &clientauth.Limits{
+			Lockout: throttles, Rate: ratelimit.NewRateLimiter(c.ClientRate, c.ClientBurst, c.Now), History: ratelimit.NewAuthHistory(c.Now),
 		},
 	}
 }
 
 // Wait returns when the mail is out that requests have caused. Call it after http.Server.Shutdown.
-func (s *Server) Wait() { s.post.wait() }
+func (s *Server) Wait() { s.mail.Wait() }

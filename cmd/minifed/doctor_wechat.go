@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/minifed/minifed/keys"
-	"github.com/minifed/minifed/server"
+	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/wechat"
 )
@@ -127,7 +127,7 @@ func (c *credentials) check(ctx context.Context, client storage.Client) {
 func (c *credentials) judge(check string, failure *wechat.Error) {
 	switch failure.Class {
 	case wechat.ClassConfig:
-		c.fail(check, failure.Error(), server.Remedy(failure.Code))
+		c.fail(check, failure.Error(), endpoint.Remedy(failure.Code))
 	case wechat.ClassRate, wechat.ClassBusy:
 		c.warn(check, failure.Error(), "try again in a minute: WeChat says that it is too much just now")
 	default:

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/minifed/minifed/identity"
-	"github.com/minifed/minifed/server"
+	servermail "github.com/minifed/minifed/server/mail"
 	"github.com/minifed/minifed/storage"
 )
 
@@ -27,10 +27,10 @@ const (
 const minWebhookSecret = 16
 
 // mailer sends mail as the configuration says, or is nil where it says that none is sent. log is where the sender log writes.
-func (c MailConfig) mailer(now func() time.Time, log io.Writer) server.Mailer {
+func (c MailConfig) mailer(now func() time.Time, log io.Writer) servermail.Mailer {
 	switch c.Sender {
 	case mailLog:
-		return server.WriterMailer{Writer: log}
+		return servermail.Writer{Writer: log}
 	case mailSMTP:
 		return c.smtp(now)
 	case mailWebhook:
@@ -40,14 +40,14 @@ func (c MailConfig) mailer(now func() time.Time, log io.Writer) server.Mailer {
 	}
 }
 
-func (c MailConfig) smtp(now func() time.Time) server.SMTPMailer {
-	return server.SMTPMailer{
+func (c MailConfig) smtp(now func() time.Time) servermail.SMTP {
+	return servermail.SMTP{
 		Address: c.SMTP.Address, From: c.From, Username: c.SMTP.Username, Password: string(c.SMTP.Password), Now: now,
 	}
 }
 
-func (c MailConfig) webhook(now func() time.Time) server.WebhookMailer {
-	return server.WebhookMailer{
+func (c MailConfig) webhook(now func() time.Time) servermail.Webhook {
+	return servermail.Webhook{
 		URL: c.Webhook.URL, From: c.From, Secret: []byte(c.Webhook.Secret), Now: now,
 		Client: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}

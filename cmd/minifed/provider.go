@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/minifed/minifed/server"
+	"github.com/minifed/minifed/server/outbound"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/mongodb"
 	"github.com/minifed/minifed/storage/sqlite"
@@ -142,7 +143,7 @@ func (p *provider) build(ctx context.Context, c *console, registry prometheus.Re
 		ClientRate: p.config.Clients.Rate, ClientBurst: p.config.Clients.Burst,
 		Mailer: p.config.Mail.mailer(c.now, c.err),
 		Argon2: p.config.Passwords.Argon2.parameters(), Hashing: p.hashing,
-		Fetch: server.Fetch{AllowPrivate: p.config.Clients.Fetch == fetchAny},
+		Fetch: outbound.Config{AllowPrivate: p.config.Clients.Fetch == fetchAny},
 	})
 }
 

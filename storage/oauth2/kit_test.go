@@ -25,7 +25,7 @@ import (
 	"github.com/ory/fosite/handler/openid"
 	"github.com/ory/fosite/token/jwt"
 
-	"github.com/minifed/minifed/server"
+	"github.com/minifed/minifed/server/token"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
 	"github.com/minifed/minifed/storage/storagetest"
@@ -153,7 +153,7 @@ func (k *kit) serve() {
 		compose.OAuth2ClientCredentialsGrantFactory,
 		compose.OAuth2TokenRevocationFactory,
 		func(fosite.Configurator, any, any) any {
-			return &server.RefreshTokenGrant{Store: k.store, AccessTokens: k.strategy, RefreshTokens: k.strategy, IDTokens: common}
+			return &token.RefreshTokenGrant{Store: k.store, AccessTokens: k.strategy, RefreshTokens: k.strategy, IDTokens: common}
 		},
 		func(fosite.Configurator, any, any) any { return &exchange{k: k, idTokens: common} },
 	)

@@ -1,0 +1,283 @@
+package account
+
+import (
+	"cmp"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/server/authorize"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/page"
+	"github.com/minifed/minifed/server/ratelimit"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// Account is what the pages under /account share, where people look after their account themselves.
+type Account struct {
+	Pages     *page.Renderer
+	Sessions  *authorize.Sessions
+	Users     *identity.Service
+	Passwords *Passwords
+	Letters   page.Notifications
+	Sealer    endpoint.Sealer
+	Engine    storage.Engine
+	Clients   oauth2.Clients
+	Now       func() time.Time
+}
+
+const (
+	doneParameter  = "done"
+	maxShownGrants = 500
+)
+
+// accountRoute is a page of the account: it is for people who are signed in.
+type accountRoute func(w http.ResponseWriter, r *endpoint.Request, current *authorize.CurrentSession) error
+
+// signedIn sends whoever is not signed in to the login page, with what a mail brought them here with.
+func (a *Account) signedIn(serve accountRoute) func(http.ResponseWriter, *endpoint.Request) error {
+	return func(w http.ResponseWriter, r *endpoint.Request) error {
+		current, err := a.Sessions.Current(r)
+		if err != nil {
+			return err
+		}
+		if current == nil {
+			return page.Redirect(w, r, authorize.LoginPath, proofOf(r.Request)...)
+		}
+		return serve(w, r, current)
+	}
+}
+
+// page adds a route for people who are signed in.
+func (a *Account) page(t *endpoint.RouteTable, name, path string, serve accountRoute, methods ...string) {
+	t.Handle(endpoint.Route{Name: name, Path: path, Methods: methods, Serve: a.signedIn(serve), ErrorWriter: a.Pages.WriteError})
+}
+
+// done goes back to the account page, which says what was done.
+func (*Account) done(w http.ResponseWriter, r *endpoint.Request, what string) error {
+	return page.Redirect(w, r, endpoint.AccountPath, doneParameter, what)
+}
+
+// doneTexts are what the account page can say was done.
+func doneTexts() []string {
+	return []string{"profile", "username", "password", "email", "session", "app"}
+}
+
+// Overview is /account, where everything begins.
+type Overview struct{ *Account }
+
+// accountData is what the account page shows.
+type accountData struct {
+	Done            page.Message
+	Person          page.UserView
+	Profile, SignIn []accountRow
+	Sessions        []shownSession
+	Apps            []shownApp
+}
+
+// accountRow is one thing that is known about the user.
+type accountRow struct {
+	Label page.Message
+	Value string
+	Note  page.Message
+	Edit  *rowLink
+}
+
+// rowLink leads to the page that changes it. Whole says to whom does not see the row what is changed.
+type rowLink struct {
+	page.Link
+	Whole page.Message
+}
+
+// Mount implements endpoint.Endpoint.
+func (e *Overview) Mount(t *endpoint.RouteTable) {
+	e.page(t, "account", endpoint.AccountPath, e.serve, http.MethodGet)
+	// Who types the address of the issuer into a browser means this page.
+	t.Handle(endpoint.Route{
+		Name: "home", Path: "/", Methods: []string{http.MethodGet}, ErrorWriter: e.Pages.WriteError,
+		Serve: func(w http.ResponseWriter, r *endpoint.Request) error {
+			return page.Redirect(w, r, endpoint.AccountPath)
+		},
+	})
+}
+
+func (e *Overview) serve(w http.ResponseWriter, r *endpoint.Request, current *authorize.CurrentSession) error {
+	user := current.User
+	sessions, err := e.shownSessions(r.Context(), current)
+	if err != nil {
+		return err
+	}
+	apps, err := e.shownApps(r, user)
+	if err != nil {
+		return err
+	}
+	links, err := e.Users.Identities(r.Context(), user)
+	if err != nil {
+		return err
+	}
+	data := accountData{
+		Person: page.ViewUser(user), Profile: profileRows(user.Profile), SignIn: e.signInRows(user, links), Sessions: sessions, Apps: apps,
+	}
+	if what := r.URL.Query().Get(doneParameter); slices.Contains(doneTexts(), what) {
+		data.Done = page.Text("done." + what)
+	}
+	return e.Pages.Render(w, r, page.Page{
+		Template: "account", Title: page.Text("account.title"), Wide: true, Zoneinfo: user.Profile.Zoneinfo, Data: data,
+	})
+}
+
+// profileRows are the members of a profile that say something.
+func profileRows(profile storage.Profile) []accountRow {
+	var rows []accountRow
+	for _, member := range profileFields() {
+		if value := *member.of(&profile); value != "" {
+			rows = append(rows, accountRow{Label: page.Text("field." + member.name), Value: value})
+		}
+	}
+	return rows
+}
+
+func (e *Overview) signInRows(user storage.User, links []*storage.Entry[storage.Identity]) []accountRow {
+	rows := []accountRow{
+		{
+			Label: page.Text("field.username"), Value: user.Username, Note: noneYet(user.Username),
+			Edit: changeLink(user.Username != "", usernamePath, "username"),
+		},
+		{
+			Label: page.Text("field.password"), Note: passwordNote(user),
+			Edit: changeLink(user.Password != "", passwordPath, "password"),
+		},
+	}
+	if e.Letters.Queue.Enabled() || user.Email != "" {
+		row := accountRow{Label: page.Text("field.email"), Value: user.Email, Note: noneYet(user.Email)}
+		if e.Letters.Queue.Enabled() {
+			row.Edit = changeLink(user.Email != "", endpoint.EmailPath, "email")
+		}
+		rows = append(rows, row)
+	}
+	if user.Phone != "" {
+		rows = append(rows, accountRow{Label: page.Text("field.phone"), Value: user.Phone})
+	}
+	apps := slices.DeleteFunc(links, func(link *storage.Entry[storage.Identity]) bool {
+		return link.Record.Type != storage.IdentityOpenID
+	})
+	if len(apps) > 0 {
+		rows = append(rows, accountRow{Label: page.Text("field.wechat"), Note: page.Text("account.wechat", len(apps))})
+	}
+	return rows
+}
+
+// noneYet says that there is nothing where there is nothing.
+func noneYet(value string) page.Message {
+	if value != "" {
+		return page.Message{}
+	}
+	return page.Text("account.none")
+}
+
+func passwordNote(user storage.User) page.Message {
+	if user.Password == "" {
+		return page.Text("account.none")
+	}
+	return page.Text("account.password.since", user.PasswordChangedAt)
+}
+
+// changeLink leads to the page that changes something, or sets it for the first time.
+func changeLink(has bool, path, what string) *rowLink {
+	if has {
+		return &rowLink{page.Link{Text: page.Text("account.change"), Path: path}, page.Text("account.change." + what)}
+	}
+	return &rowLink{page.Link{Text: page.Text("account.set"), Path: path}, page.Text("account.set." + what)}
+}
+
+// freshness is how long ago one may have signed in to change what one signs in with, where no password proves it again.
+const freshness = 5 * time.Minute
+
+// fresh reports whether the user has just signed in.
+func (a *Account) fresh(current *authorize.CurrentSession) bool {
+	return a.Now().Sub(current.Record.AuthTime) <= freshness
+}
+
+// reauthenticate proves that the one at the browser is the user: by the password, or where there is none by a sign-in that has
+// just been. A failure is for the field current_password.
+func (a *Account) reauthenticate(r *http.Request, current *authorize.CurrentSession, password string) error {
+	user := current.User
+	if user.Password == "" {
+		if a.fresh(current) {
+			return nil
+		}
+		return errNotFresh
+	}
+	mine := ratelimit.Key{Directory: user.Directory, Rule: ratelimit.OwnRule(), Name: user.ID}
+	proven, err := a.Passwords.Verify(r.Context(), cmp.Or(user.Username, user.Email), password, Attempt{Told: []ratelimit.Key{mine}})
+	if err == nil && proven.Record.ID != user.ID {
+		return identity.ErrWrongPassword
+	}
+	return err
+}
+
+// errNotFresh says that the user has to sign in again first.
+var errNotFresh = errors.New("server: signed in too long ago")
+
+// currentPassword is the field by which users prove themselves again; none for those without a password.
+func currentPassword(user storage.User) []page.Field {
+	if user.Password == "" {
+		return nil
+	}
+	return []page.Field{page.PasswordField("current_password", page.Text("field.current_password"), "current-password")}
+}
+
+// backToAccount leads back from a page of the account.
+func backToAccount() *page.Link {
+	return &page.Link{Text: page.Text("account.back"), Path: endpoint.AccountPath}
+}
+
+// again shows a form of the account once more, with what was wrong; what is no fault of the user's is returned.
+func (a *Account) again(w http.ResponseWriter, r *endpoint.Request, shown page.Page, form page.Form, err error) error {
+	if endpoint.IsUnavailable(err) {
+		return err
+	}
+	problem, what := loginProblem(err)
+	member, reason, invalid := page.ExplainInvalid(err)
+	switch {
+	case invalid:
+		problem, form = unacceptableForm(), form.WithError(fieldOf(form, member), reason)
+	case errors.Is(err, identity.ErrTaken):
+		problem, form = unacceptableForm(), form.WithError("username", page.Text("invalid.taken"))
+	case errors.Is(err, errNotFresh):
+		problem, form = unacceptableForm(), form.WithError("", page.Text("account.stale"))
+	case errors.Is(err, identity.ErrWrongPassword):
+		form = form.WithError("current_password", page.Text("invalid.current_password"))
+	case problem != nil:
+		form = form.WithError("", what)
+	default:
+		return err
+	}
+	shown.Data = form
+	a.Pages.RenderInvalid(w, r, shown, problem, err)
+	return nil
+}
+
+// unacceptableForm is the error of a form that cannot be taken as it is.
+func unacceptableForm() *grants.Error {
+	problem := endpoint.NewError(fosite.ErrInvalidRequest, "The form holds something that cannot be accepted.")
+	problem.Reason = "form"
+	return problem
+}
+
+// fieldOf is the field of a form that holds a member of package identity: a new password has a name of its own.
+func fieldOf(form page.Form, member string) string {
+	for _, f := range form.Fields {
+		if f.Name == "new_"+member {
+			return f.Name
+		}
+	}
+	return strings.TrimSpace(member)
+}

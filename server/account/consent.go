@@ -1,0 +1,138 @@
+package account
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/minifed/minifed/server/authorize"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/page"
+	"github.com/minifed/minifed/storage"
+)
+
+// Consent is /consent: people say what an application may have (OpenID Connect Core §3.1.2.4).
+type Consent struct {
+	Pages     *page.Renderer
+	Authorize *authorize.Endpoint
+}
+
+// consentData is what the consent page shows.
+type consentData struct {
+	Client page.ClientView
+	Person page.UserView
+	Scopes []shownScope
+	// Host is where the browser goes afterwards.
+	Host string
+}
+
+// shownScope is what a scope means to people.
+type shownScope struct {
+	Name          string
+	Title, Detail page.Message
+	// Fixed cannot be left out. New was not allowed before, while others were.
+	Fixed, New bool
+}
+
+// Mount implements endpoint.Endpoint.
+func (e *Consent) Mount(t *endpoint.RouteTable) {
+	t.Handle(endpoint.Route{
+		Name: "consent", Path: authorize.ConsentPath, Methods: []string{http.MethodGet, http.MethodPost}, Serve: e.serve, ErrorWriter: e.Pages.WriteError,
+	})
+}
+
+func (e *Consent) serve(w http.ResponseWriter, r *endpoint.Request) error {
+	p, err := waitingOn(e.Pages, r, e.Authorize)
+	if err != nil {
+		return err
+	}
+	current, err := e.Authorize.Sessions.Current(r)
+	if err != nil {
+		return err
+	}
+	if current == nil { // The session ended while the page was open.
+		return page.Redirect(w, r, authorize.LoginPath)
+	}
+	if r.Method == http.MethodPost {
+		return e.decide(w, r, p, current)
+	}
+	scopes, before, err := e.Authorize.RequestedScopes(r.Request, p, current)
+	if err != nil {
+		return err
+	}
+	client := p.Request.Client.Record()
+	return e.Pages.Render(w, r, concerning(p, page.Page{
+		Template: "consent", Leaves: true, Title: page.Text("consent.title", endpoint.ClientName(client)),
+		Data: consentData{
+			Client: page.ViewClient(r, client), Person: page.ViewUser(current.User), Scopes: scopesView(scopes, before),
+			Host: returnsTo(client, p.Request.RedirectURI),
+		},
+	}))
+}
+
+// decide is what becomes of the form.
+func (e *Consent) decide(w http.ResponseWriter, r *endpoint.Request, p *authorize.Pending, current *authorize.CurrentSession) error {
+	form, err := e.Pages.CSRF.ReadForm(r, "scope")
+	if err != nil {
+		return err
+	}
+	switch form.Get("decision") {
+	case "allow":
+		return e.Authorize.Allow(w, r, p, current, form["scope"])
+	case "deny":
+		return e.Authorize.Deny(w, r, p)
+	default:
+		return page.Redirect(w, r, authorize.ConsentPath)
+	}
+}
+
+// scopesView explains scopes, the sign-in itself first.
+func scopesView(scopes, before []string) []shownScope {
+	shown := make([]shownScope, 0, len(scopes))
+	for _, scope := range scopesInOrder(scopes) {
+		explained := explainScope(scope)
+		explained.New = len(before) > 0 && !slices.Contains(before, scope)
+		shown = append(shown, explained)
+	}
+	return shown
+}
+
+// scopesInOrder are scopes as people read them: what concerns themselves, and then what is the application's own.
+func scopesInOrder(scopes []string) []string {
+	var ordered []string
+	for _, scope := range explainedScopes() {
+		if slices.Contains(scopes, scope) {
+			ordered = append(ordered, scope)
+		}
+	}
+	for _, scope := range scopes {
+		if !slices.Contains(ordered, scope) {
+			ordered = append(ordered, scope)
+		}
+	}
+	return ordered
+}
+
+// explainedScopes have texts of their own.
+func explainedScopes() []string {
+	return []string{endpoint.ScopeOpenID, endpoint.ScopeProfile, endpoint.ScopeEmail, endpoint.ScopePhone, endpoint.ScopeAddress, endpoint.ScopeOfflineAccess, endpoint.ScopeLink}
+}
+
+func explainScope(scope string) shownScope {
+	shown := shownScope{Name: scope, Fixed: scope == endpoint.ScopeOpenID}
+	if slices.Contains(explainedScopes(), scope) {
+		shown.Title, shown.Detail = page.Text("scope."+scope), page.Text("scope."+scope+".detail")
+		return shown
+	}
+	shown.Title = page.Text("scope.other", scope)
+	return shown
+}
+
+// returnsTo is what people can recognise of the address that the browser goes to: the host, or for an app the app's name.
+func returnsTo(client storage.Client, uri string) string {
+	parsed, err := url.Parse(uri)
+	if err != nil || client.Kind == storage.ClientNative || parsed.Host == "" {
+		return endpoint.ClientName(client)
+	}
+	return parsed.Host
+}

@@ -1,0 +1,78 @@
+package account
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/storage"
+)
+
+// Devices remembers in a browser which accounts have been signed in to with it. Failures there are counted apart, so that
+// somebody who guesses at an account from elsewhere cannot lock its owner out. Nothing of it is stored.
+type Devices struct {
+	Sealer endpoint.Sealer
+	Random io.Reader
+}
+
+// device is what the cookie holds, sealed.
+type device struct {
+	// ID is random.
+	ID string `json:"i"`
+	// Accounts are the digests of the users who signed in, the last one first.
+	Accounts []string `json:"a"`
+}
+
+const (
+	purposeDevice = "known device"
+	deviceLife    = 365 * 24 * time.Hour
+	deviceIDSize  = 16
+	// maxDeviceAccounts bounds the accounts that a browser is known for.
+	maxDeviceAccounts = 8
+)
+
+func deviceCookie() endpoint.Cookie { return endpoint.Cookie{Suffix: ".device", Lifetime: deviceLife} }
+
+// read returns what the browser is known as; a new one for a browser that is not known.
+func (d Devices) read(r *endpoint.Request) (device, error) {
+	issuer := r.Issuer
+	var known device
+	text, err := d.Sealer.Open(r.Context(), issuer, purposeDevice, deviceCookie().Get(r.Request, issuer))
+	if err == nil && json.Unmarshal(text, &known) == nil && known.ID != "" {
+		return known, nil
+	}
+	if err != nil && !errors.Is(err, endpoint.ErrInvalidEnvelope) {
+		return device{}, err
+	}
+	id, err := endpoint.RandomString(d.Random, deviceIDSize)
+	return device{ID: id}, err
+}
+
+// knows reports whether a user has signed in with it, by whichever name. Nobody, the empty ID, never has.
+func (d device) knows(user string) bool {
+	return user != "" && slices.Contains(d.Accounts, accountDigest(user))
+}
+
+// remember makes the browser known for a user.
+func (d Devices) remember(w http.ResponseWriter, r *endpoint.Request, known device, user string) error {
+	issuer := r.Issuer
+	mark := accountDigest(user)
+	others := slices.DeleteFunc(slices.Clone(known.Accounts), func(other string) bool { return other == mark })
+	known.Accounts = append([]string{mark}, others[:min(len(others), maxDeviceAccounts-1)]...)
+	text, err := json.Marshal(known)
+	if err != nil {
+		return err
+	}
+	sealed, err := d.Sealer.Seal(r.Context(), issuer, purposeDevice, text)
+	if err != nil {
+		return err
+	}
+	deviceCookie().Set(w, issuer, sealed)
+	return nil
+}
+
+func accountDigest(user string) string { return storage.Digest("device account", user) }

@@ -1,0 +1,191 @@
+package account
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/server/authorize"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/page"
+	"github.com/minifed/minifed/server/ratelimit"
+	"github.com/minifed/minifed/storage"
+)
+
+// Email is /account/email, where people name an e-mail address, and /account/email/confirm, where the link in the mail to
+// it leads: who follows it has proven the address.
+type Email struct{ *Account }
+
+const (
+	// tokenOfMail is the parameter of a link in a mail.
+	tokenOfMail = "proof"
+
+	purposeEmail = "e-mail confirmation"
+	emailLife    = 24 * time.Hour
+	// maxEmail is the most characters of an address (RFC 5321 §4.5.3.1.3).
+	maxEmail = 254
+)
+
+// emailProof is what a link to confirm an address holds, sealed. A new epoch of the user makes it worthless.
+type emailProof struct {
+	User    string `json:"u"`
+	Epoch   int64  `json:"e"`
+	Address string `json:"a"`
+	Ends    int64  `json:"t"`
+}
+
+// Mount implements endpoint.Endpoint.
+func (e *Email) Mount(t *endpoint.RouteTable) {
+	if !e.Letters.Queue.Enabled() {
+		return
+	}
+	e.page(t, "account_email", endpoint.EmailPath, e.serve, http.MethodGet, http.MethodPost)
+	e.page(t, "account_email_confirm", endpoint.EmailConfirmPath, e.confirm, http.MethodGet, http.MethodPost)
+}
+
+func (e *Email) serve(w http.ResponseWriter, r *endpoint.Request, current *authorize.CurrentSession) error {
+	user := current.User
+	shown := page.Page{Template: "form", Title: page.Text("email.title")}
+	if r.Method != http.MethodPost {
+		shown.Data = emailForm(user, user.Email)
+		return e.Pages.Render(w, r, shown)
+	}
+	form, err := e.Pages.CSRF.ReadForm(r)
+	if err != nil {
+		return err
+	}
+	err = e.reauthenticate(r.Request, current, form.Get("current_password"))
+	if err == nil {
+		err = e.ask(r, user, form.Get("email"))
+	}
+	if err != nil {
+		return e.again(w, r, shown, emailForm(user, form.Get("email")), err)
+	}
+	return e.Pages.Render(w, r, page.Page{
+		Template: "message", Title: page.Text("email.sent.title"),
+		Data: messageData{Text: page.Text("email.sent.text", identity.TrimTyped(form.Get("email"))), Link: backToAccount()},
+	})
+}
+
+func emailForm(user storage.User, typed string) page.Form {
+	return page.Form{
+		ID: "save", Back: backToAccount(), Lead: page.Text("email.lead"), Submit: page.Text("email.submit"),
+		Fields: append([]page.Field{emailField(typed)}, currentPassword(user)...),
+	}
+}
+
+func emailField(typed string) page.Field {
+	return page.Field{Name: "email", Label: page.Text("field.email"), Type: "email", Autocomplete: "email", Value: typed, Limit: maxEmail, Plain: true}
+}
+
+// ask sends a link to an address, by which its owner says that it is the user's. So much can be asked for in a while.
+func (a *Account) ask(r *endpoint.Request, user storage.User, address string) error {
+	address, err := identity.ParseEmail(address)
+	if err != nil {
+		return err
+	}
+	err = a.Passwords.Lockout.Take(r.Context(),
+		ratelimit.Key{Directory: user.Directory, Rule: ratelimit.MailRule(), Name: "of " + user.ID}, ratelimit.ThrottledMail(r.Issuer.Directory, "to "+address))
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(emailProof{user.ID, user.Epoch, address, a.Now().Add(emailLife).Unix()})
+	if err != nil {
+		return err
+	}
+	sealed, err := a.Sealer.Seal(r.Context(), r.Issuer, purposeEmail, text)
+	if err != nil {
+		return err
+	}
+	letter, err := a.Letters.Compose(r.Context(), r.Issuer, a.Letters.Locales.Choose(r.Request, nil), user, address, "mail.email", mailLink(r, endpoint.EmailConfirmPath).with(sealed))
+	if err == nil {
+		a.Letters.Queue.Send(r.Context(), letter)
+	}
+	return err
+}
+
+// tokenLink is the address of a page that a mail leads to, without the token.
+type tokenLink string
+
+func mailLink(r *endpoint.Request, path string) tokenLink {
+	link := r.Issuer.URL + path + "?"
+	if locales := r.URL.Query().Get("ui_locales"); locales != "" {
+		link += url.Values{"ui_locales": {locales}}.Encode() + "&"
+	}
+	return tokenLink(link + tokenOfMail + "=")
+}
+
+// proofOf is the token of a mail that a URL holds, as a parameter for the next one.
+func proofOf(r *http.Request) []string {
+	if token := r.URL.Query().Get(tokenOfMail); token != "" {
+		return []string{tokenOfMail, token}
+	}
+	return nil
+}
+
+// with is the address with a token, which is base64url.
+func (l tokenLink) with(token string) string { return string(l) + token }
+
+// confirm asks before it confirms: programs that look at mail follow links too.
+func (e *Email) confirm(w http.ResponseWriter, r *endpoint.Request, current *authorize.CurrentSession) error {
+	user := current.User
+	proof, err := e.proof(r)
+	if errors.Is(err, endpoint.ErrInvalidEnvelope) || err == nil && (proof.User != user.ID || proof.Epoch != user.Epoch) {
+		return e.stale(w, r)
+	}
+	if err != nil {
+		return err
+	}
+	if r.Method != http.MethodPost {
+		return e.Pages.Render(w, r, page.Page{Template: "form", Title: page.Text("email.confirm.title"), Data: page.Form{
+			ID: "confirm", Lead: page.Text("email.confirm.lead", proof.Address, cmp.Or(page.ViewUser(user).Name, user.ID)), Submit: page.Text("email.confirm.submit"),
+			Else: backToAccount(),
+		}})
+	}
+	if _, err := e.Pages.CSRF.ReadForm(r); err != nil {
+		return err
+	}
+	_, err = e.Users.SetEmail(r.Context(), user.Directory, user.ID, proof.Address, identity.Self(user.ID))
+	if errors.Is(err, identity.ErrTaken) {
+		return e.taken(w, r)
+	}
+	if err != nil {
+		return err
+	}
+	if user.Email != proof.Address {
+		if err := e.Letters.Notify(r.Context(), r.Issuer, user, "mail.email_changed"); err != nil {
+			return err
+		}
+	}
+	return e.done(w, r, "email")
+}
+
+func (e *Email) proof(r *endpoint.Request) (emailProof, error) {
+	text, err := e.Sealer.Open(r.Context(), r.Issuer, purposeEmail, r.URL.Query().Get(tokenOfMail))
+	if err != nil {
+		return emailProof{}, err
+	}
+	var proof emailProof
+	if json.Unmarshal(text, &proof) != nil || storage.IsOver(time.Unix(proof.Ends, 0), emailLife, e.Now()) {
+		return emailProof{}, endpoint.ErrInvalidEnvelope
+	}
+	return proof, nil
+}
+
+func (e *Email) stale(w http.ResponseWriter, r *endpoint.Request) error {
+	return e.Pages.Render(w, r, page.Page{
+		Template: "message", Title: page.Text("link.stale.title"), Status: http.StatusBadRequest, Failed: true,
+		Data: messageData{Text: page.Text("email.stale"), Link: backToAccount()},
+	})
+}
+
+func (e *Email) taken(w http.ResponseWriter, r *endpoint.Request) error {
+	return e.Pages.Render(w, r, page.Page{
+		Template: "message", Title: page.Text("email.taken.title"), Status: http.StatusConflict, Failed: true,
+		Data: messageData{Text: page.Text("email.taken"), Link: backToAccount()},
+	})
+}

@@ -1,0 +1,275 @@
+package account
+
+import (
+	"cmp"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/server/authorize"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/page"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// Login is /login: people say who they are, for the authorization request that the URL holds, or for their account
+// page. There is no parameter that says where to go afterwards, so there is none to misuse.
+type Login struct {
+	Pages     *page.Renderer
+	Authorize *authorize.Endpoint
+	Passwords *Passwords
+	Now       func() time.Time
+	// ways are the ways to sign in beside a password.
+	ways []page.Link
+	// Resets says that a forgotten password can be replaced.
+	Resets bool
+}
+
+// loginData is what the login page shows.
+type loginData struct {
+	// Client is the name of the application that asks; empty for the account page.
+	Client   string
+	Alert    page.Message
+	Fields   []page.Field
+	Ways     []page.Link
+	Register bool
+}
+
+// chooseData is what the page shows that asks whether to go on as the user who is signed in.
+type chooseData struct {
+	Client string
+	Person page.UserView
+}
+
+// otherParameter is the parameter of the login page that asks for the form even where somebody is signed in.
+const otherParameter = "other"
+
+// Mount implements endpoint.Endpoint.
+func (e *Login) Mount(t *endpoint.RouteTable) {
+	t.Handle(endpoint.Route{
+		Name: "login", Path: authorize.LoginPath, Methods: []string{http.MethodGet, http.MethodPost}, Serve: e.serve, ErrorWriter: e.Pages.WriteError,
+	})
+}
+
+func (e *Login) serve(w http.ResponseWriter, r *endpoint.Request) error {
+	p, err := e.pending(r)
+	if err != nil {
+		return err
+	}
+	current, err := e.Authorize.Sessions.Current(r)
+	if err != nil {
+		return err
+	}
+	if r.Method == http.MethodPost {
+		return e.submit(w, r, p, current)
+	}
+	other := r.URL.Query().Has(otherParameter)
+	switch {
+	case current != nil && p == nil && !other:
+		return goHome(w, r)
+	case current != nil && p != nil && p.Step == authorize.StepAccount && !other:
+		return e.choose(w, r, p, current)
+	}
+	if current != nil && p != nil && p.Step == authorize.StepLogin && !other {
+		settled, err := e.Authorize.Settled(r.Request, p, current)
+		if err != nil {
+			return err
+		}
+		if settled { // In another tab the user has signed in meanwhile.
+			return e.Authorize.GoTo(w, r, authorize.AuthorizePath, p.Interaction)
+		}
+	}
+	return e.Pages.Render(w, r, e.form(r, p, current))
+}
+
+// pending returns the authorization request that the page is about; nil when it is about none.
+func (e *Login) pending(r *endpoint.Request) (*authorize.Pending, error) {
+	if !r.URL.Query().Has(endpoint.InteractionParameter) {
+		return nil, nil
+	}
+	return waitingOn(e.Pages, r, e.Authorize)
+}
+
+// waitingOn returns the authorization request that a page is about. A language that was chosen on the page stays for the next one.
+func waitingOn(p *page.Renderer, r *endpoint.Request, flow *authorize.Endpoint) (*authorize.Pending, error) {
+	found, err := flow.Pending(r)
+	if err != nil {
+		return nil, err
+	}
+	// A button that is pressed twice gets the same code: see sameCode.
+	if err := flow.RefuseUsed(r.Context(), found.Request, authorize.PushedAnswered); err != nil {
+		return nil, finished(r, found, err)
+	}
+	if !r.URL.Query().Has("ui_locales") {
+		return found, nil
+	}
+	form := found.Request.FormWithoutHint()
+	form.Set("ui_locales", p.Locales.Choose(r.Request, nil).Tag)
+	if endpoint.DecodedSize(form) <= authorize.MaxAuthorization {
+		found.Form = form
+	}
+	return found, nil
+}
+
+// finished is the error for a page that was opened again after the pushed request which it is about got its code. err is what the
+// client would be told.
+func finished(r *endpoint.Request, p *authorize.Pending, err error) error {
+	problem, refused := errors.AsType[*grants.Error](err)
+	if !refused {
+		return err
+	}
+	r.Returns = endpoint.ReturnLink{Client: endpoint.ClientName(p.Request.Client.Record())}
+	return authorize.PageError(endpoint.ReasonAnswered, problem.Protocol.GetDescription())
+}
+
+// submit is what becomes of the form.
+func (e *Login) submit(w http.ResponseWriter, r *endpoint.Request, p *authorize.Pending, current *authorize.CurrentSession) error {
+	form, err := e.Pages.CSRF.ReadForm(r)
+	if err != nil {
+		return err
+	}
+	switch form.Get("choice") {
+	case "cancel":
+		if p != nil {
+			location, err := e.Authorize.Denied(r, p)
+			if err != nil {
+				return err
+			}
+			return e.Pages.Onward(w, r, p.Request.UILocales(), location)
+		}
+	case "continue":
+		if p != nil && current != nil {
+			return e.Authorize.AfterAccountChoice(w, r, p, current)
+		}
+		return page.Redirect(w, r, authorize.LoginPath)
+	}
+	user, err := e.Passwords.signIn(w, r, form.Get("username"), form.Get("password"))
+	if err != nil {
+		return e.again(w, r, p, form.Get("username"), err)
+	}
+	signed, err := e.Authorize.Sessions.SignIn(w, r, user.Record, byPassword(e.Now()))
+	if err != nil {
+		return err
+	}
+	if p == nil {
+		return goHome(w, r)
+	}
+	location, err := e.Authorize.AfterSignIn(r, p, signed)
+	if err != nil {
+		return err
+	}
+	return e.Pages.Onward(w, r, p.Request.UILocales(), location)
+}
+
+// goHome leads to the account page, or to what a mail has asked the user to confirm.
+func goHome(w http.ResponseWriter, r *endpoint.Request) error {
+	if proof := proofOf(r.Request); proof != nil {
+		return page.Redirect(w, r, endpoint.EmailConfirmPath, proof...)
+	}
+	return page.Redirect(w, r, endpoint.AccountPath)
+}
+
+// form is the login page.
+func (e *Login) form(r *endpoint.Request, p *authorize.Pending, current *authorize.CurrentSession) page.Page {
+	name := ""
+	if current != nil && !r.URL.Query().Has(otherParameter) {
+		name = cmp.Or(current.User.Username, current.User.Email)
+	}
+	if p != nil {
+		name = cmp.Or(p.Request.LoginHint(), name)
+	}
+	return e.page(r, p, name)
+}
+
+func (e *Login) page(r *endpoint.Request, p *authorize.Pending, name string) page.Page {
+	data := loginData{Fields: loginFields(name, e.Resets), Ways: e.ways}
+	if issuer, ok := oauth2.IssuerFrom(r.Context()); ok {
+		data.Register = issuer.Directory.Policy.SelfRegistration
+	}
+	shown := page.Page{Template: "login", Title: page.Text("login.title")}
+	if p != nil {
+		data.Client = endpoint.ClientName(p.Request.Client.Record())
+		shown = concerning(p, shown)
+	}
+	shown.Data = data
+	return shown
+}
+
+func loginFields(name string, resets bool) []page.Field {
+	name = identity.TrimTyped(name[:min(len(name), MaxName)])
+	password := page.PasswordField("password", page.Text("field.password"), "current-password")
+	if resets {
+		password.Aside = &page.Link{Text: page.Text("login.forgot"), Path: endpoint.ForgotPath}
+	}
+	username := page.Field{
+		Name: "username", Label: page.Text("field.login"), Type: "text", Autocomplete: "username", Value: name, Limit: MaxName, Plain: true,
+	}
+	username.Focus, password.Focus = name == "", name != ""
+	return []page.Field{username, password}
+}
+
+// again shows the form once more, and says what was wrong.
+func (e *Login) again(w http.ResponseWriter, r *endpoint.Request, p *authorize.Pending, name string, err error) error {
+	problem, alert := loginProblem(err)
+	if problem == nil {
+		return err
+	}
+	if e.Resets && errors.Is(err, identity.ErrWrongPassword) {
+		alert = page.Text("login.wrong.reset")
+	}
+	shown := e.page(r, p, name)
+	data, _ := shown.Data.(loginData)
+	data.Alert = alert
+	shown.Data = data
+	e.Pages.RenderInvalid(w, r, shown, problem, err)
+	return nil
+}
+
+// loginProblem says what a failed sign-in is: to the log and to whoever tried. It is nil for what is no fault of theirs.
+func loginProblem(err error) (*grants.Error, page.Message) {
+	limited, ok := errors.AsType[*grants.Error](err)
+	switch {
+	case endpoint.IsUnavailable(err):
+		return nil, page.Message{}
+	case errors.Is(err, identity.ErrWrongPassword):
+		problem := endpoint.NewError(fosite.ErrAccessDenied, "The username or the password is wrong, or there were too many attempts.")
+		problem.Protocol.CodeField, problem.Reason = http.StatusBadRequest, ReasonWrongPassword
+		return problem, page.Text("login.wrong")
+	case errors.Is(err, identity.ErrUserDisabled):
+		return grants.UserDisabled(), page.Text("login.disabled")
+	case ok && limited.Reason == endpoint.ReasonRateLimited:
+		return limited, page.Text("login.wait", waitText(limited.RetryAfter))
+	default:
+		return nil, page.Message{}
+	}
+}
+
+// ReasonWrongPassword is the reason of a username and password that do not match.
+const ReasonWrongPassword = "wrong_password"
+
+// waitText says how long somebody has to wait: in seconds, or in minutes where it is longer.
+func waitText(wait time.Duration) page.Message {
+	seconds := int((wait + time.Second - 1) / time.Second)
+	if seconds > 90 {
+		return page.Text("wait.minutes", (seconds+59)/60)
+	}
+	return page.Text("wait.seconds", seconds)
+}
+
+// choose asks whether to go on as the user who is signed in.
+func (e *Login) choose(w http.ResponseWriter, r *endpoint.Request, p *authorize.Pending, current *authorize.CurrentSession) error {
+	return e.Pages.Render(w, r, concerning(p, page.Page{
+		Template: "choose", Leaves: true, Title: page.Text("choose.title"),
+		Data: chooseData{Client: endpoint.ClientName(p.Request.Client.Record()), Person: page.ViewUser(current.User)},
+	}))
+}
+
+// concerning is a page that asks something for an authorization request.
+func concerning(p *authorize.Pending, shown page.Page) page.Page {
+	shown.UILocales = p.Request.UILocales()
+	return shown
+}

@@ -1,0 +1,64 @@
+package account
+
+import (
+	"cmp"
+	"errors"
+	"net/http"
+
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/server/authorize"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/page"
+	"github.com/minifed/minifed/storage"
+)
+
+// Password is /account/password. A new password ends every session and grant: others may have used the old one.
+type Password struct{ *Account }
+
+const passwordPath = endpoint.AccountPath + "/password"
+
+// Mount implements endpoint.Endpoint.
+func (e *Password) Mount(t *endpoint.RouteTable) {
+	e.page(t, "account_password", passwordPath, e.serve, http.MethodGet, http.MethodPost)
+}
+
+func (e *Password) serve(w http.ResponseWriter, r *endpoint.Request, current *authorize.CurrentSession) error {
+	user := current.User
+	if user.Username == "" && user.Email == "" {
+		return page.Redirect(w, r, usernamePath) // A password without a name to go with it opens nothing.
+	}
+	shown := page.Page{Template: "form", Title: page.Text("password.title")}
+	data := passwordForm(user)
+	if r.Method != http.MethodPost {
+		shown.Data = data
+		return e.Pages.Render(w, r, shown)
+	}
+	form, err := e.Pages.CSRF.ReadForm(r)
+	if err != nil {
+		return err
+	}
+	if err := e.reauthenticate(r.Request, current, form.Get("current_password")); err != nil {
+		return e.again(w, r, shown, data, err)
+	}
+	changed, err := e.Users.ReplacePassword(r.Context(), user, form.Get("new_password"), identity.Self(user.ID))
+	if errors.Is(err, identity.ErrChanged) {
+		return page.Redirect(w, r, passwordPath) // Somebody was faster: look again.
+	}
+	if err != nil {
+		return e.again(w, r, shown, data, err)
+	}
+	if _, err := e.Sessions.SignIn(w, r, changed.Record, byPassword(e.Now())); err != nil {
+		return err
+	}
+	if err := e.Letters.Notify(r.Context(), r.Issuer, changed.Record, "mail.password"); err != nil {
+		return err
+	}
+	return e.done(w, r, "password")
+}
+
+func passwordForm(user storage.User) page.Form {
+	return page.Form{
+		ID: "save", Back: backToAccount(), Lead: page.Text("password.lead"), Submit: page.Text("password.submit"), Account: cmp.Or(user.Username, user.Email),
+		Fields: append(currentPassword(user), page.NewPasswordField()),
+	}
+}

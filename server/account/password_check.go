@@ -1,0 +1,141 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/server/authorize"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/ratelimit"
+	"github.com/minifed/minifed/storage"
+)
+
+// Passwords proves people by username and password, and slows down who guesses: by account and by network, whether or not
+// anybody has that name.
+type Passwords struct {
+	Users   *identity.Service
+	Lockout *ratelimit.Lockout
+	Queue   *ratelimit.KeyedQueue
+	Devices Devices
+}
+
+// amrPassword is the authentication method of a password (RFC 8176).
+const amrPassword = "pwd"
+
+// MaxName bounds what is taken for a username or an e-mail address, in bytes.
+const MaxName = 512
+
+// signIn returns the user whose name and password were typed into a browser, which is known for that account from then on. It
+// answers identity.ErrWrongPassword, whatever is wrong, identity.ErrUserDisabled, or an error that says how long to wait.
+func (p *Passwords) signIn(w http.ResponseWriter, r *endpoint.Request, name, password string) (*storage.Entry[storage.User], error) {
+	browser, err := p.Devices.read(r)
+	if err != nil {
+		return nil, err
+	}
+	directory := r.Issuer.Directory
+	holder, err := p.Users.Holder(r.Context(), directory.ID, name)
+	if err != nil {
+		return nil, err
+	}
+	folded := FoldName(name)
+	try := Attempt{
+		Told:    []ratelimit.Key{ratelimit.NameKey(directory, folded), ratelimit.AddressKey(directory.ID, ratelimit.AddressRule(), r.ClientIP)},
+		Account: ratelimit.AccountKey(directory, holder, folded),
+	}
+	if browser.knows(holder) {
+		try = Attempt{Told: []ratelimit.Key{{Directory: directory.ID, Rule: ratelimit.DeviceRule(), Name: browser.ID + " " + holder}}}
+	}
+	user, err := p.Verify(r.Context(), name, password, try)
+	if err != nil {
+		return nil, err
+	}
+	return user, p.Devices.remember(w, r, browser, user.Record.ID)
+}
+
+// recognise makes a browser known for an account whose owner has proven it in another way than by the password.
+func (p *Passwords) recognise(w http.ResponseWriter, r *endpoint.Request, user storage.User) error {
+	browser, err := p.Devices.read(r)
+	if err != nil {
+		return err
+	}
+	return p.Devices.remember(w, r, browser, user.ID)
+}
+
+// Attempt says by what the failures of a try are counted.
+type Attempt struct {
+	// Told are those that have to wait, and are told so: what was typed, and where it comes from. Tries of the first take turns.
+	Told []ratelimit.Key
+	// Account is the account behind the name, so that a username and an address are no more tries than one. While it has to wait,
+	// every password is wrong, and every wrong password may be told so for that reason: to say more would tell which names are one
+	// account's, and that they are somebody's. The zero value is for who is spared that.
+	Account ratelimit.Key
+}
+
+// Verify returns the user of a name and password, unless there were too many failures.
+func (p *Passwords) Verify(ctx context.Context, name, password string, try Attempt) (*storage.Entry[storage.User], error) {
+	leave, err := p.Queue.Enter(ctx, try.Told[0])
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	if err := p.Lockout.Check(ctx, try.Told...); err != nil {
+		return nil, err
+	}
+	blocked, err := p.blocked(ctx, try.Account)
+	if err != nil {
+		return nil, err
+	}
+	if blocked {
+		password = "" // It is hashed all the same, and nobody has it.
+	}
+	user, err := p.Users.VerifyPassword(ctx, try.Told[0].Directory, name, password)
+	if errors.Is(err, identity.ErrWrongPassword) {
+		p.count(ctx, try, blocked)
+	}
+	if errors.Is(err, identity.ErrBusy) {
+		return nil, endpoint.Unavailable(err)
+	}
+	return user, err
+}
+
+// blocked reports whether the account of an attempt has to wait.
+func (p *Passwords) blocked(ctx context.Context, account ratelimit.Key) (bool, error) {
+	if account == (ratelimit.Key{}) {
+		return false, nil
+	}
+	wait, err := p.Lockout.StoredWait(ctx, account)
+	return wait > 0, err
+}
+
+// count counts a failure. A password that was not tried, because the account has to wait, is none of the account's; its count
+// is written all the same, because what is not written can be measured.
+func (p *Passwords) count(ctx context.Context, try Attempt, blocked bool) {
+	switch {
+	case try.Account == (ratelimit.Key{}):
+	case blocked:
+		p.Lockout.Refresh(ctx, try.Account)
+	default:
+		p.Lockout.Failed(ctx, try.Account)
+	}
+	for _, who := range try.Told {
+		p.Lockout.Failed(ctx, who)
+	}
+}
+
+// FoldName is the form of a name by which its failures are counted.
+func FoldName(name string) string {
+	name = identity.TrimTyped(name[:min(len(name), MaxName)])
+	if username, err := identity.ParseUsername(name); err == nil {
+		return username.Folded
+	}
+	return strings.ToLower(name)
+}
+
+// byPassword is how a user was recognised who gave the password.
+func byPassword(now time.Time) authorize.Authentication {
+	return authorize.Authentication{Time: now, AMR: []string{amrPassword}, ACR: authorize.ACRSingleFactor}
+}

@@ -1,0 +1,97 @@
+package account
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/server/authorize"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/page"
+	"github.com/minifed/minifed/storage"
+)
+
+// Profile is /account/profile: what people say of themselves (OpenID Connect Core §5.1).
+type Profile struct{ *Account }
+
+const profilePath = endpoint.AccountPath + "/profile"
+
+// Mount implements endpoint.Endpoint.
+func (e *Profile) Mount(t *endpoint.RouteTable) {
+	e.page(t, "account_profile", profilePath, e.serve, http.MethodGet, http.MethodPost)
+}
+
+// profileField is a member of the profile that the page shows.
+type profileField struct {
+	name, autocomplete string
+	limit              int
+	of                 func(*storage.Profile) *string
+	// suggestions are values that many want.
+	suggestions []string
+}
+
+func profileFields() []profileField {
+	return []profileField{
+		{"name", "name", 256, func(p *storage.Profile) *string { return &p.Name }, nil},
+		{"nickname", "nickname", 256, func(p *storage.Profile) *string { return &p.Nickname }, nil},
+		{"gender", "sex", 32, func(p *storage.Profile) *string { return &p.Gender }, nil},
+		{"birthdate", "bday", 10, func(p *storage.Profile) *string { return &p.Birthdate }, nil},
+		{"locale", "language", 35, func(p *storage.Profile) *string { return &p.Locale }, []string{"zh-CN", "zh-HK", "zh-TW", "en"}},
+		{"zoneinfo", "off", 64, func(p *storage.Profile) *string { return &p.Zoneinfo }, zones()},
+	}
+}
+
+func zones() []string {
+	return []string{
+		"Asia/Shanghai", "Asia/Urumqi", "Asia/Hong_Kong", "Asia/Macau", "Asia/Taipei", "Asia/Singapore", "Asia/Tokyo",
+		"Europe/London", "Europe/Berlin", "America/New_York", "America/Los_Angeles",
+	}
+}
+
+func (e *Profile) serve(w http.ResponseWriter, r *endpoint.Request, current *authorize.CurrentSession) error {
+	shown := page.Page{Template: "form", Title: page.Text("profile.title")}
+	profile := current.User.Profile
+	if r.Method != http.MethodPost {
+		shown.Data = profileForm(profile)
+		return e.Pages.Render(w, r, shown)
+	}
+	form, err := e.Pages.CSRF.ReadForm(r)
+	if err != nil {
+		return err
+	}
+	update := updateOf(form, &profile)
+	if _, err := e.Users.UpdateProfile(r.Context(), current.User.Directory, current.User.ID, update, identity.Self(current.User.ID)); err != nil {
+		return e.again(w, r, shown, profileForm(profile), err)
+	}
+	return e.done(w, r, "profile")
+}
+
+func profileForm(profile storage.Profile) page.Form {
+	form := page.Form{ID: "save", Back: backToAccount(), Lead: page.Text("profile.lead"), Submit: page.Text("form.save")}
+	for _, member := range profileFields() {
+		f := page.Field{
+			Name: member.name, Label: page.Text("field." + member.name), Type: "text", Autocomplete: member.autocomplete,
+			Value: *member.of(&profile), Limit: member.limit, Optional: true, Suggestions: member.suggestions,
+		}
+		if member.name == "birthdate" || member.name == "locale" || member.name == "zoneinfo" {
+			f.Hint, f.Plain = page.Text("field."+member.name+".hint"), true
+		}
+		form.Fields = append(form.Fields, f)
+	}
+	return form
+}
+
+// updateOf is what a form changes. It leaves what was typed in profile too, to be shown again.
+func updateOf(form url.Values, profile *storage.Profile) identity.ProfileUpdate {
+	for _, member := range profileFields() {
+		if form.Has(member.name) {
+			*member.of(profile) = strings.TrimSpace(form.Get(member.name))
+		}
+	}
+	typed := *profile
+	return identity.ProfileUpdate{
+		Name: &typed.Name, Nickname: &typed.Nickname, Gender: &typed.Gender, Birthdate: &typed.Birthdate, Locale: &typed.Locale,
+		Zoneinfo: &typed.Zoneinfo,
+	}
+}

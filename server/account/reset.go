@@ -1,0 +1,226 @@
+package account
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/server/authorize"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/mail"
+	"github.com/minifed/minifed/server/page"
+	"github.com/minifed/minifed/server/ratelimit"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// Reset is /account/forgot, where people ask for a new password, and /account/reset, where the link in the mail leads.
+// The first looks and takes as long for an address that nobody has.
+type Reset struct{ *Account }
+
+const (
+	resetPath = endpoint.AccountPath + "/reset"
+
+	purposeReset = "password reset"
+	resetLife    = 30 * time.Minute
+)
+
+// resetProof is what the link of a mail holds, sealed. It proves the user as long as neither password nor epoch change, and its
+// use changes both: nothing has to be stored, and it works once.
+type resetProof struct {
+	User  string `json:"u"`
+	Epoch int64  `json:"e"`
+	// Mark tells the password that is to be replaced from the next one.
+	Mark string `json:"m"`
+	Ends int64  `json:"t"`
+}
+
+// messageData is what a page shows that just says something.
+type messageData struct {
+	Text page.Message
+	More []page.Message
+	Link *page.Link
+}
+
+// Mount implements endpoint.Endpoint.
+func (e *Reset) Mount(t *endpoint.RouteTable) {
+	if !e.Letters.Queue.Enabled() {
+		return
+	}
+	for path, serve := range map[string]func(http.ResponseWriter, *endpoint.Request) error{endpoint.ForgotPath: e.forgot, resetPath: e.reset} {
+		t.Handle(endpoint.Route{
+			Name: "account_" + strings.TrimPrefix(path, endpoint.AccountPath+"/"), Path: path,
+			Methods: []string{http.MethodGet, http.MethodPost}, Serve: serve, ErrorWriter: e.Pages.WriteError,
+		})
+	}
+}
+
+func (e *Reset) forgot(w http.ResponseWriter, r *endpoint.Request) error {
+	shown := page.Page{Template: "form", Title: page.Text("forgot.title")}
+	if r.Method != http.MethodPost {
+		shown.Data = forgotForm("")
+		return e.Pages.Render(w, r, shown)
+	}
+	form, err := e.Pages.CSRF.ReadForm(r)
+	if err != nil {
+		return err
+	}
+	if err := e.request(r, form.Get("email")); err != nil {
+		return e.again(w, r, shown, forgotForm(form.Get("email")), err)
+	}
+	return e.Pages.Render(w, r, page.Page{
+		Template: "message", Title: page.Text("forgot.sent.title"),
+		Data: messageData{
+			Text: page.Text("forgot.sent.text"), More: []page.Message{page.Text("forgot.sent.spam"), page.Text("forgot.sent.other")},
+			Link: &page.Link{Text: page.Text("forgot.back"), Path: authorize.LoginPath},
+		},
+	})
+}
+
+func forgotForm(typed string) page.Form {
+	return page.Form{
+		ID: "send", Lead: page.Text("forgot.lead"), Submit: page.Text("forgot.submit"), Fields: []page.Field{emailField(typed)},
+		Else: &page.Link{Text: page.Text("forgot.back"), Path: authorize.LoginPath},
+	}
+}
+
+// request has the link sent to whoever has that address. What depends on that happens after the answer.
+func (e *Reset) request(r *endpoint.Request, address string) error {
+	address, err := identity.ParseEmail(address)
+	if err != nil {
+		return err
+	}
+	directory, remote := r.Issuer.Directory, r.ClientIP
+	err = e.Passwords.Lockout.Take(r.Context(),
+		ratelimit.Key{Directory: directory.ID, Rule: ratelimit.MailRule(), Name: directory.Within("reset of " + address + " from " + ratelimit.Network(remote))},
+		ratelimit.ThrottledMail(directory, "reset of "+address), ratelimit.AddressKey(directory.ID, ratelimit.AddressRule(), remote))
+	if err != nil {
+		return err
+	}
+	spoken, link := e.Letters.Locales.Choose(r.Request, nil), mailLink(r, resetPath)
+	e.Letters.Queue.SendLater(r.Context(), func(ctx context.Context) (mail.Message, error) {
+		return e.resetLetter(ctx, r.Issuer, spoken, directory.ID, address, link)
+	})
+	return nil
+}
+
+// resetLetter is the mail with the link; it is addressed to nobody when nobody has that address.
+func (e *Reset) resetLetter(ctx context.Context, issuer *oauth2.Issuer, spoken *page.Locale, directory, address string, link tokenLink) (mail.Message, error) {
+	user, err := e.owner(ctx, directory, address)
+	if errors.Is(err, identity.ErrUnknownUser) || err == nil && user.Status != storage.UserActive {
+		return mail.Message{}, nil
+	}
+	if err != nil {
+		return mail.Message{}, err
+	}
+	text, err := json.Marshal(resetProof{user.ID, user.Epoch, passwordMark(user), e.Now().Add(resetLife).Unix()})
+	if err != nil {
+		return mail.Message{}, err
+	}
+	sealed, err := e.Sealer.Seal(ctx, issuer, purposeReset, text)
+	if err != nil {
+		return mail.Message{}, err
+	}
+	return e.Letters.Compose(ctx, issuer, spoken, user, address, "mail.reset", link.with(sealed))
+}
+
+// owner is the user whose proven address it is.
+func (e *Reset) owner(ctx context.Context, directory, address string) (storage.User, error) {
+	link, err := storage.Get[storage.Identity](ctx, e.Engine, storage.IdentityKey(directory, storage.IdentityEmail, "", address))
+	if errors.Is(err, storage.ErrNotFound) {
+		return storage.User{}, identity.ErrUnknownUser
+	}
+	if err != nil {
+		return storage.User{}, err
+	}
+	user, err := e.Users.User(ctx, directory, link.Record.User)
+	if err != nil {
+		return storage.User{}, err
+	}
+	if user.Record.Email != address || !user.Record.EmailVerified {
+		return storage.User{}, identity.ErrUnknownUser
+	}
+	return user.Record, nil
+}
+
+// passwordMark tells a password from the next one, without saying anything about it to the browser that holds the link.
+func passwordMark(user storage.User) string {
+	return storage.Digest("password", user.ID, user.Password)
+}
+
+func (e *Reset) reset(w http.ResponseWriter, r *endpoint.Request) error {
+	user, err := e.proven(r)
+	if errors.Is(err, endpoint.ErrInvalidEnvelope) || errors.Is(err, identity.ErrUnknownUser) {
+		return e.stale(w, r)
+	}
+	if err != nil {
+		return err
+	}
+	shown := page.Page{Template: "form", Title: page.Text("reset.title")}
+	if r.Method != http.MethodPost {
+		shown.Data = resetForm(user)
+		return e.Pages.Render(w, r, shown)
+	}
+	form, err := e.Pages.CSRF.ReadForm(r)
+	if err != nil {
+		return err
+	}
+	changed, err := e.Users.ReplacePassword(r.Context(), user, form.Get("new_password"), identity.Self(user.ID))
+	if errors.Is(err, identity.ErrChanged) {
+		return e.stale(w, r)
+	}
+	if err != nil {
+		return e.again(w, r, shown, resetForm(user), err)
+	}
+	if err := e.Letters.Notify(r.Context(), r.Issuer, changed.Record, "mail.password"); err != nil {
+		return err
+	}
+	// Whoever guesses at the account meanwhile must not keep its owner out.
+	if err := e.Passwords.recognise(w, r, changed.Record); err != nil {
+		return err
+	}
+	return e.Pages.Render(w, r, page.Page{
+		Template: "message", Title: page.Text("reset.done.title"),
+		Data: messageData{Text: page.Text("reset.done.text"), Link: &page.Link{Text: page.Text("reset.done.login"), Path: authorize.LoginPath}},
+	})
+}
+
+// proven returns the user whom the link of a mail proves; endpoint.ErrInvalidEnvelope for a link that is used, too old, or none of ours.
+func (e *Reset) proven(r *endpoint.Request) (storage.User, error) {
+	text, err := e.Sealer.Open(r.Context(), r.Issuer, purposeReset, r.URL.Query().Get(tokenOfMail))
+	if err != nil {
+		return storage.User{}, err
+	}
+	var proof resetProof
+	if json.Unmarshal(text, &proof) != nil || storage.IsOver(time.Unix(proof.Ends, 0), resetLife, e.Now()) {
+		return storage.User{}, endpoint.ErrInvalidEnvelope
+	}
+	user, err := e.Users.User(r.Context(), r.Issuer.Directory.ID, proof.User)
+	if err != nil {
+		return storage.User{}, err
+	}
+	seen := user.Record
+	if seen.ID != proof.User || seen.Status != storage.UserActive || seen.Epoch != proof.Epoch || passwordMark(seen) != proof.Mark {
+		return storage.User{}, endpoint.ErrInvalidEnvelope
+	}
+	return seen, nil
+}
+
+// resetForm names the account, so that a password manager keeps the new password with it.
+func resetForm(user storage.User) page.Form {
+	return page.Form{
+		ID: "save", Lead: page.Text("reset.lead"), Submit: page.Text("reset.submit"), Account: user.Username,
+		Fields: []page.Field{page.NewPasswordField()},
+	}
+}
+
+func (e *Reset) stale(w http.ResponseWriter, r *endpoint.Request) error {
+	return e.Pages.Render(w, r, page.Page{
+		Template: "message", Title: page.Text("link.stale.title"), Status: http.StatusBadRequest, Failed: true,
+		Data: messageData{Text: page.Text("reset.stale"), Link: &page.Link{Text: page.Text("forgot.title"), Path: endpoint.ForgotPath}},
+	})
+}

@@ -1,0 +1,216 @@
+package account
+
+import (
+	"cmp"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/page"
+	"github.com/minifed/minifed/server/ratelimit"
+	"github.com/minifed/minifed/server/token"
+	"github.com/minifed/minifed/storage"
+)
+
+// SetPassword is POST /federation/wechat/miniapp/password: a user whom a mini-program signed in chooses the username and
+// password to sign in with elsewhere. It is a protected resource (RFC 6750): the access token needs this issuer in "aud", the
+// scope urn:minifed:link, and an auth_time within five minutes. Members, as JSON or form: username, password, current_password.
+// A user who has a username may leave it out. The response is the user's claims, as those of UserInfo for the scopes of the token,
+// with preferred_username.
+//
+// The token proves no more than that the client's backend says so. So it sets a first password only. A password that exists is
+// replaced only with current_password, or with a token of a fresh sign-in by that password; a forgotten one is reset by mail.
+type SetPassword struct {
+	Proof     token.LinkProof
+	Users     *identity.Service
+	Passwords *Passwords
+	Letters   page.Notifications
+	Now       func() time.Time
+}
+
+const (
+	setPasswordPath = "/federation/wechat/miniapp/password"
+	// firstPasswordDelay is how long a first password does not work yet where the user can be told by mail, so that the user can
+	// object.
+	firstPasswordDelay = 24 * time.Hour
+)
+
+// Mount implements endpoint.Endpoint.
+func (e *SetPassword) Mount(t *endpoint.RouteTable) {
+	t.Handle(endpoint.Route{
+		Name: "set_password", Path: setPasswordPath, Methods: []string{http.MethodPost}, Serve: e.serve, ErrorWriter: endpoint.BearerErrors,
+	})
+}
+
+// passwordChoice is what a request asks for.
+type passwordChoice struct {
+	username, password, current string
+}
+
+func (e *SetPassword) serve(w http.ResponseWriter, r *endpoint.Request) error {
+	// 1. The token and its user.
+	shown, err := token.BearerToken(r.Request)
+	if err != nil {
+		return err
+	}
+	if shown == "" {
+		return token.MissingToken()
+	}
+	holder, err := e.Proof.Accept(r.Context(), r.Issuer, shown)
+	if err != nil {
+		return err
+	}
+	r.ClientID = holder.Client.GetID()
+	// 2. What it asks for.
+	form, err := endpoint.ReadParameters(r, endpoint.JSONParameters{Strings: []string{"username", "password", "current_password"}})
+	if err != nil {
+		return err
+	}
+	choice := passwordChoice{form.Get("username"), form.Get("password"), form.Get("current_password")}
+	user := holder.User
+	if choice.password == "" || choice.username == "" && user.Username == "" {
+		return endpoint.NewError(fosite.ErrInvalidRequest, "The members username and password are needed; who has a username may leave that out.")
+	}
+	// 3. The proof, before anything changes.
+	if err := e.mayChange(r.Request, holder, choice); err != nil {
+		return err
+	}
+	if err := e.Users.CheckPassword(r.Context(), user, choice.username, choice.password); err != nil {
+		return refusedCredential(err)
+	}
+	// 4. The name first: a password is worth nothing without it.
+	if choice.username != "" {
+		named, err := e.Users.SetUsername(r.Context(), user.Directory, user.ID, choice.username, identity.Self(user.ID))
+		if err != nil {
+			return refusedCredential(err)
+		}
+		user = named.Record
+	}
+	// 5. The password.
+	changed, err := e.set(r, user, choice.password)
+	if err != nil {
+		return refusedCredential(err)
+	}
+	return e.answer(w, holder, changed)
+}
+
+// mayChange requires the old way to sign in of a user who has one.
+func (e *SetPassword) mayChange(r *http.Request, holder token.Presented, choice passwordChoice) error {
+	user := holder.User
+	switch {
+	case user.Password == "":
+		return keepsUsername(user, choice.username)
+	case choice.current != "":
+		return e.verify(r, holder, choice.current)
+	case slices.Contains(holder.Grant.AMR, amrPassword): // The token is of a sign-in within five minutes: see token.LinkProof.
+		return nil
+	default:
+		problem := endpoint.NewError(fosite.ErrInvalidRequest, "The user has a password. Send it in current_password, or have the user sign in by it; a forgotten one is reset by mail.")
+		problem.Reason = reasonCurrentPassword
+		return problem
+	}
+}
+
+// keepsUsername refuses another username for a user who has one and no password to prove the change with.
+func keepsUsername(user storage.User, asked string) error {
+	if asked == "" || user.Username == "" || FoldName(asked) == FoldName(user.Username) {
+		return nil
+	}
+	problem := endpoint.NewErrorStatus(fosite.ErrInvalidRequest, http.StatusConflict, "The user has a username already. Leave username out.")
+	problem.Reason = reasonUsernameSet
+	return problem
+}
+
+// verify checks the current password. Failures are counted by client and user, so that a backend that guesses does not lock the
+// user out of other ways.
+func (e *SetPassword) verify(r *http.Request, holder token.Presented, password string) error {
+	user := holder.User
+	mine := ratelimit.Key{Directory: user.Directory, Rule: ratelimit.LinkRule(), Name: holder.Client.GetID() + " " + user.ID}
+	proven, err := e.Passwords.Verify(r.Context(), cmp.Or(user.Username, user.Email), password, Attempt{Told: []ratelimit.Key{mine}})
+	if errors.Is(err, identity.ErrWrongPassword) && !endpoint.IsUnavailable(err) || err == nil && proven.Record.ID != user.ID {
+		return &grants.Error{
+			Protocol: endpoint.Describe(fosite.ErrInvalidGrant, "current_password is wrong.", err),
+			Reason:   ReasonWrongPassword,
+		}
+	}
+	return err
+}
+
+// set stores the first password, or replaces the one there is, and informs the user by mail.
+func (e *SetPassword) set(r *endpoint.Request, user storage.User, password string) (storage.User, error) {
+	self := identity.Self(user.ID)
+	if user.Password != "" {
+		changed, err := e.Users.ReplacePassword(r.Context(), user, password, self)
+		if err != nil {
+			return storage.User{}, err
+		}
+		return changed.Record, e.Letters.Notify(r.Context(), r.Issuer, changed.Record, "mail.password")
+	}
+	var from time.Time
+	if e.Letters.Reach(user) {
+		from = storage.Instant(e.Now().Add(firstPasswordDelay))
+	}
+	changed, err := e.Users.SetFirstPassword(r.Context(), user, password, from, self)
+	if err != nil {
+		return storage.User{}, err
+	}
+	return changed.Record, e.Letters.TellAt(r.Context(), r.Issuer, changed.Record, "mail.first_password", endpoint.ForgotPath)
+}
+
+// delayedPassword is the response when the password does not work yet.
+type delayedPassword struct {
+	Subject  string `json:"sub"`
+	Username string `json:"preferred_username"`
+	// From is when the password begins to work, in seconds.
+	From int64 `json:"password_from"`
+}
+
+func (e *SetPassword) answer(w http.ResponseWriter, holder token.Presented, changed storage.User) error {
+	if !e.Now().Before(changed.PasswordFrom) {
+		claims := token.StandardClaims(holder.Subject, token.WithPlaceholder(changed, holder.Client.Record(), holder.Subject), holder.Scopes)
+		claims["preferred_username"] = changed.Username
+		return endpoint.WriteJSON(w, claims)
+	}
+	return endpoint.WriteJSONStatus(w, http.StatusAccepted, delayedPassword{holder.Subject, changed.Username, changed.PasswordFrom.Unix()})
+}
+
+// The reasons why a username or password cannot be set.
+const (
+	reasonUsernameTaken   = "username_taken"
+	reasonUsernameSet     = "username_set"
+	reasonUsername        = "username_unacceptable"
+	reasonPassword        = "password_unacceptable"
+	reasonCurrentPassword = "current_password_needed"
+)
+
+// refusedCredential says what a mini-program is told whose user chose a name or password that cannot be.
+func refusedCredential(err error) error {
+	refused, ok := errors.AsType[*identity.InvalidError](err)
+	switch {
+	case ok:
+		problem := endpoint.NewError(fosite.ErrInvalidRequest, "The "+refused.Member+" "+refused.Reason+".")
+		problem.Reason = reasonUsername
+		if refused.Member == "password" {
+			problem.Reason = reasonPassword
+		}
+		return problem
+	case errors.Is(err, identity.ErrTaken):
+		problem := endpoint.NewErrorStatus(fosite.ErrInvalidRequest, http.StatusConflict, "Somebody else has this username.")
+		problem.Reason = reasonUsernameTaken
+		return problem
+	case errors.Is(err, identity.ErrChanged):
+		return endpoint.NewErrorStatus(fosite.ErrInvalidRequest, http.StatusConflict, "The account changed in the meantime. Sign in again.")
+	case errors.Is(err, identity.ErrUserDisabled):
+		return grants.UserDisabled()
+	case errors.Is(err, identity.ErrBusy):
+		return endpoint.Unavailable(err)
+	default:
+		return err
+	}
+}

@@ -1,0 +1,223 @@
+package authorize
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/token"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// Codes makes the authorization codes (RFC 6749 §4.1.2) of requests that their users allowed.
+type Codes struct {
+	Provider fosite.OAuth2Provider
+	Store    *oauth2.Store
+	Subjects token.Subjects
+	Now      func() time.Time
+}
+
+// errAnswered says that an authorization request got its code before.
+var errAnswered = errors.New("server: authorization request was answered before")
+
+// issue stores the grant of a request and returns its code. allowed is what the user lets the client have. The request of an
+// interaction, and a pushed one, gets one code alone: errAnswered, unless sameCode has it.
+func (c Codes) issue(ctx context.Context, a *Request, i *Interaction, current *CurrentSession, allowed []string) (string, error) {
+	// 1. Which grant it is.
+	id, err := c.grantID(ctx, a, i)
+	if err != nil {
+		return "", err
+	}
+	// 2. What it is about.
+	session, user := current.Record, current.User
+	claims, err := c.claims(ctx, a, user, allowed)
+	if err != nil {
+		return "", fmt.Errorf("server: claims: %w", err)
+	}
+	sid, err := c.Subjects.ForSession(ctx, a.Client.Record(), session.ID)
+	if err != nil {
+		return "", fmt.Errorf("server: sid: %w", err)
+	}
+	draft := storage.Grant{
+		ID: id.ID, SecretGeneration: id.SecretGeneration, User: user.ID, UserEpoch: user.Epoch,
+		ClientEpoch: user.ClientEpoch(a.Client.GetID()), Session: session.ID, SID: sid,
+		AuthTime: session.AuthTime, AMR: session.AMR, ACR: session.ACR, Claims: claims, ExpiresAt: c.rememberedUntil(a, i),
+	}
+	scopes := slices.DeleteFunc(slices.Clone(a.scopes), func(scope string) bool { return !slices.Contains(allowed, scope) })
+	draft.AskedScopes = endpoint.Difference(a.asked, scopes)
+	if slices.Contains(scopes, endpoint.ScopeOfflineAccess) {
+		draft.Session = "" // It outlives the session (OpenID Connect Core §11).
+	}
+	// 3. Its code.
+	code, err := c.draftCode(ctx, a, draft, scopes)
+	if errors.Is(err, errAnswered) && a.pushed != "" {
+		return c.sameCode(ctx, a, draft, scopes)
+	}
+	return code, err
+}
+
+// claims returns what the grant keeps of the claims parameter: the names of the claims that are allowed and have a value that the
+// request names. The values are not kept.
+func (c Codes) claims(ctx context.Context, a *Request, user storage.User, allowed []string) (json.RawMessage, error) {
+	subject, err := c.Subjects.ForUser(ctx, a.Client, user.ID)
+	if err != nil {
+		return nil, err
+	}
+	return a.claims.Within(allowed).Matching(token.WithPlaceholder(user, a.Client.Record(), subject)).Encode()
+}
+
+func (c Codes) draftCode(ctx context.Context, a *Request, draft storage.Grant, scopes []string) (string, error) {
+	if err := c.Store.Draft(ctx, draft); err != nil {
+		return "", answered(err)
+	}
+	response, err := c.Provider.NewAuthorizeResponse(ctx, a.fositeRequest(draft.ID, scopes), new(oauth2.Session))
+	if err != nil {
+		return "", answered(err)
+	}
+	return response.GetCode(), nil
+}
+
+// sameCode returns the code that a pushed request got a moment ago, for a user who pressed a button twice: while it was not
+// redeemed, and for the same session and scopes. Else it answers errAnswered.
+func (c Codes) sameCode(ctx context.Context, a *Request, draft storage.Grant, scopes []string) (string, error) {
+	entry, err := storage.Get[storage.Grant](ctx, c.Store.Engine, storage.Key(a.Client.Record().Directory, draft.ID))
+	if errors.Is(err, storage.ErrNotFound) {
+		return "", errAnswered
+	}
+	if err != nil {
+		return "", err
+	}
+	g := entry.Record
+	same := g.Client == a.Client.GetID() && g.User == draft.User && g.UserEpoch == draft.UserEpoch && g.Session == draft.Session &&
+		g.AuthTime.Equal(draft.AuthTime) && slices.Equal(g.Scopes, scopes)
+	if !c.waits(g) || !same {
+		return "", errAnswered
+	}
+	return c.Store.CodeOf(ctx, g)
+}
+
+func answered(err error) error {
+	if errors.Is(err, storage.ErrExists) {
+		return errAnswered
+	}
+	return err
+}
+
+// PushedState is how far a pushed request got.
+type PushedState int
+
+const (
+	pushedOpen PushedState = iota
+	// PushedAnswered has a code that was not redeemed.
+	PushedAnswered
+	// pushedUsed had one.
+	pushedUsed
+)
+
+// pushedState returns how far a pushed request of a client got.
+func (c Codes) pushedState(ctx context.Context, client storage.Client, pushed string) (PushedState, error) {
+	ids, err := c.Store.GrantIDs(ctx, pushedGrant(pushed)...)
+	if err != nil {
+		return pushedUsed, err
+	}
+	for _, id := range ids {
+		entry, err := storage.Get[storage.Grant](ctx, c.Store.Engine, storage.Key(client.Directory, id.ID))
+		if errors.Is(err, storage.ErrNotFound) {
+			continue
+		}
+		if err == nil && c.waits(entry.Record) {
+			return PushedAnswered, nil
+		}
+		return pushedUsed, err
+	}
+	return pushedOpen, nil
+}
+
+// waits reports whether the code of a grant can be redeemed.
+func (c Codes) waits(g storage.Grant) bool {
+	return g.State == storage.GrantCode && g.Code != nil && c.Now().Before(g.Code.ExpiresAt)
+}
+
+// pushedGrant is what the ID of the grant of a pushed request derives from.
+func pushedGrant(pushed string) []string { return []string{"pushed request", pushed} }
+
+// grantID derives the ID of the grant from what can be answered once, and is random for anything else.
+func (c Codes) grantID(ctx context.Context, a *Request, i *Interaction) (oauth2.GrantID, error) {
+	var parts []string
+	switch {
+	case a.pushed != "":
+		parts = pushedGrant(a.pushed)
+	case i != nil:
+		parts = []string{"interaction", i.ID}
+	default:
+		return c.Store.NewGrantID(ctx)
+	}
+	ids, err := c.Store.GrantIDs(ctx, parts...)
+	if err != nil {
+		return oauth2.GrantID{}, err
+	}
+	for _, before := range ids[1:] { // While token secrets are switched it may have been answered under the others.
+		_, err := storage.Get[storage.Grant](ctx, c.Store.Engine, storage.Key(a.Client.Record().Directory, before.ID))
+		if err == nil {
+			return oauth2.GrantID{}, errAnswered
+		}
+		if !errors.Is(err, storage.ErrNotFound) {
+			return oauth2.GrantID{}, err
+		}
+	}
+	return ids[0], nil
+}
+
+// rememberedUntil is how long the grant has to stay, whatever becomes of it, so that the request is not answered again.
+func (c Codes) rememberedUntil(a *Request, i *Interaction) time.Time {
+	switch {
+	case a.pushed != "": // Other tabs may have opened it, and each has an interaction of its own.
+		return storage.Instant(c.Now().Add(pushedLife + interactionLife + pushedAgainLife))
+	case i != nil:
+		return time.Unix(i.Ends, 0).UTC()
+	default:
+		return time.Time{}
+	}
+}
+
+// means reports whether one of the subjects that a client names is that user. A user who was merged into the user counts as the
+// user.
+func (c Codes) means(ctx context.Context, client *oauth2.Client, subjects []string, user storage.User) (bool, error) {
+	for _, id := range append([]string{user.ID}, user.Aliases...) {
+		known, err := c.Subjects.ForUser(ctx, client, id)
+		if err != nil {
+			return false, fmt.Errorf("server: subject: %w", err)
+		}
+		if slices.Contains(subjects, known) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// fositeRequest is the request as fosite's handlers take it: checked, with what is granted.
+func (a *Request) fositeRequest(grant string, scopes []string) *fosite.AuthorizeRequest {
+	request := fosite.NewAuthorizeRequest()
+	request.ID = grant
+	request.Client = a.Client
+	request.ResponseTypes = fosite.Arguments{responseTypeCode}
+	request.State = a.state
+	request.RedirectURI = &url.URL{} // It was matched as text, which is all there is to know of it.
+	request.Form = url.Values{}
+	for _, name := range oauth2.CodeParameters() {
+		if value := a.form.Get(name); value != "" {
+			request.Form.Set(name, value)
+		}
+	}
+	request.RequestedScope, request.GrantedScope = scopes, scopes
+	request.RequestedAudience, request.GrantedAudience = a.audience, a.audience
+	return request
+}

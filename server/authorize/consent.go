@@ -1,0 +1,96 @@
+package authorize
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// Consents remembers what users allowed clients to have (OpenID Connect Core §3.1.2.4).
+type Consents struct {
+	Engine storage.Engine
+	Now    func() time.Time
+}
+
+// decision is what a user decided about the scopes that a client asked for.
+type decision struct{ allowed, declined []string }
+
+// remembered returns what user has decided about client, with the record to replace; the record is nil without one.
+func (c Consents) remembered(ctx context.Context, user storage.User, client storage.Client) (decision, *storage.Entry[storage.Consent], error) {
+	entry, err := storage.Get[storage.Consent](ctx, c.Engine, storage.ConsentKey(user.Directory, user.ID, client.ID))
+	if errors.Is(err, storage.ErrNotFound) {
+		return decision{}, nil, nil
+	}
+	if err != nil {
+		return decision{}, nil, fmt.Errorf("server: consent: %w", err)
+	}
+	if entry.Record.Incarnation != client.Incarnation || entry.Record.ClientEpoch != user.ClientEpoch(client.ID) {
+		return decision{}, entry, nil // It was given to a deleted client, or the user removed the app since.
+	}
+	return decision{entry.Record.Scopes, entry.Record.Declined}, entry, nil
+}
+
+// consentAttempts bounds how often a lost write of a consent is decided again.
+const consentAttempts = 8
+
+// remember records what user decided about the scopes that were shown: for each the last decision counts.
+func (c Consents) remember(ctx context.Context, user storage.User, client storage.Client, now decision) error {
+	for range consentAttempts {
+		before, entry, err := c.remembered(ctx, user, client)
+		if err != nil {
+			return err
+		}
+		at := storage.Instant(c.Now())
+		next := storage.Consent{
+			Directory: user.Directory, User: user.ID, Client: client.ID, Incarnation: client.Incarnation, Scopes: MergeValues(without(before.allowed, now.declined), now.allowed),
+			Declined:    MergeValues(without(before.declined, now.allowed), now.declined),
+			ClientEpoch: user.ClientEpoch(client.ID), CreatedAt: at, UpdatedAt: at,
+		}
+		if len(next.Scopes) > storage.ConsentScopes {
+			next.Scopes = MergeValues(nil, now.allowed)
+		}
+		if len(next.Declined) > storage.ConsentScopes {
+			next.Declined = MergeValues(nil, now.declined)
+		}
+		if entry == nil {
+			_, err = storage.Insert(ctx, c.Engine, next)
+		} else {
+			next.CreatedAt = entry.Record.CreatedAt
+			_, err = entry.Replace(ctx, c.Engine, next)
+		}
+		if !errors.Is(err, storage.ErrExists) && !errors.Is(err, storage.ErrConflict) {
+			return err
+		}
+	}
+	return fmt.Errorf("server: consent: %w: too many writers", storage.ErrUnavailable)
+}
+
+// MergeValues returns the values of both lists, sorted, each once.
+func MergeValues(a, b []string) []string {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// missing reports whether a value of wanted is not in have.
+func missing(have, wanted []string) bool {
+	return slices.ContainsFunc(wanted, func(value string) bool { return !slices.Contains(have, value) })
+}
+
+// without returns the values that are not among the others.
+func without(values, others []string) []string {
+	return slices.DeleteFunc(slices.Clone(values), func(value string) bool { return slices.Contains(others, value) })
+}
+
+// answers returns the scopes among wanted that the user allowed, if the user has decided about each of them before: a request
+// that must not ask gets those.
+func (d decision) answers(wanted []string) []string {
+	if missing(slices.Concat(d.allowed, d.declined), wanted) {
+		return nil
+	}
+	return without(wanted, d.declined)
+}

@@ -1,0 +1,438 @@
+package authorize
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/discovery"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// Endpoint is /oauth2/authorize (RFC 6749 §3.1, OpenID Connect Core §3.1.2): it reads the request, finds out whose
+// browser it is, asks what has to be asked on pages of their own, and answers the client with a code.
+type Endpoint struct {
+	Reader       RequestReader
+	Pushed       PushedRequests
+	Sessions     *Sessions
+	Interactions Interactions
+	Consents     Consents
+	Codes        Codes
+	Sealer       endpoint.Sealer
+	Now          func() time.Time
+	// ErrorWriter is the page of errors that must not be sent to the client.
+	ErrorWriter endpoint.ErrorWriter
+}
+
+const (
+	routeAuthorize = "authorize"
+	// AuthorizePath is the authorization endpoint.
+	AuthorizePath = "/oauth2/authorize"
+	// The pages that people are sent to, with an interaction in their URL.
+	LoginPath = "/login"
+	// RegisterPath is the page of registration, with an interaction in its URL.
+	RegisterPath = "/register"
+	// ConsentPath is the page that asks for consent, with an interaction in its URL.
+	ConsentPath = "/consent"
+
+	// parkedParameter is the parameter of our own URL that holds a request which came by POST.
+	parkedParameter = "kept"
+	purposeParked   = "kept authorization request"
+	ParkedLifetime  = time.Minute
+)
+
+// Mount implements endpoint.Endpoint.
+func (e *Endpoint) Mount(t *endpoint.RouteTable) {
+	t.Handle(endpoint.Route{
+		Name: routeAuthorize, Path: AuthorizePath, Methods: []string{http.MethodGet, http.MethodPost}, Serve: e.serve, ErrorWriter: e.ErrorWriter,
+	})
+	t.Advertise(func(p *discovery.Provider) {
+		p.Endpoints.Authorization = AuthorizePath
+		p.ResponseTypes = []string{responseTypeCode}
+		p.ResponseModes = responseModes()
+		p.CodeChallengeMethods = []string{methodS256}
+		p.ACRValues = acrValues()
+		p.ClaimsParameter = true
+		p.AuthorizationResponseIss = true
+	})
+}
+
+// serve finds the request in what the browser sent: the request itself, one that came by POST a moment ago, or one that its user
+// was asked about.
+func (e *Endpoint) serve(w http.ResponseWriter, r *endpoint.Request) error {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Pragma", "no-cache")
+	switch r.Method {
+	case http.MethodHead:
+		return nil // It would answer nobody, and a code must not be spent on it.
+	case http.MethodPost:
+		return e.park(w, r)
+	}
+	query := r.URL.Query()
+	if query.Has(endpoint.InteractionParameter) {
+		p, err := e.Pending(r)
+		if err != nil {
+			return err
+		}
+		return e.goOn(w, r, p.Request, p.Interaction)
+	}
+	if query.Has(againParameter) {
+		return e.beginAgain(w, r, query.Get(againParameter))
+	}
+	if query.Has(parkedParameter) {
+		form, err := e.parked(r, query.Get(parkedParameter))
+		if err != nil {
+			return err
+		}
+		return e.visit(w, r, form, nil)
+	}
+	form, malformed := parseAuthorization(r.URL.RawQuery)
+	return e.visit(w, r, form, malformed)
+}
+
+// visit is the first visit of a request. malformed is what parseAuthorization says of it.
+func (e *Endpoint) visit(w http.ResponseWriter, r *endpoint.Request, form url.Values, malformed error) error {
+	r.Parameters = form
+	// 1. The request as the client pushed it, if it did; then nothing else in the URL counts.
+	asked := form
+	form, pushed, err := e.Pushed.resolve(r.Context(), r.Issuer, asked)
+	if err != nil {
+		if client, unknown := e.Reader.client(r.Context(), r.Issuer, asked); unknown == nil {
+			r.Returns = endpoint.ReturnLink{Client: endpoint.ClientName(client.Record())}
+		}
+		return cmp.Or(malformed, err)
+	}
+	// 2. Whose it is.
+	to, err := e.Reader.resolveClient(r.Context(), r.Issuer, form)
+	if err != nil {
+		return cmp.Or(malformed, err)
+	}
+	if !pushed.of(to.Client) {
+		return requestURIOver()
+	}
+	// 3. What it asks.
+	request, err := e.read(r.Context(), r.Issuer, to, form, pushed)
+	if err = cmp.Or(malformed, err); err != nil {
+		return e.answer(w, r, to, form.Get("prompt") == promptNone, err)
+	}
+	return e.goOn(w, r, request, nil)
+}
+
+// read checks a request on its first visit.
+func (e *Endpoint) read(ctx context.Context, issuer *oauth2.Issuer, to Response, form url.Values, pushed pushedReference) (*Request, error) {
+	request, err := e.Reader.read(ctx, issuer, to, form)
+	if err != nil {
+		return nil, err
+	}
+	if pushed.id == "" && to.Client.Record().RequirePAR {
+		return nil, endpoint.NewError(fosite.ErrInvalidRequest, "This client must push its authorization requests.")
+	}
+	request.pushed, request.hint = pushed.id, cmp.Or(pushed.hint, request.hint)
+	return request, nil
+}
+
+// answer tells the client what went wrong. What a reload could cure is said to the user instead, unless nothing may be shown.
+func (e *Endpoint) answer(w http.ResponseWriter, r *endpoint.Request, to Response, silent bool, err error) error {
+	if endpoint.IsUnavailable(err) && !silent {
+		return err
+	}
+	endpoint.WriteError(w, r, to.fail, err)
+	return nil
+}
+
+// goOn brings a request as far as it gets without its user. i is nil before the user was asked for anything.
+func (e *Endpoint) goOn(w http.ResponseWriter, r *endpoint.Request, request *Request, i *Interaction) error {
+	err := e.decide(w, r, request, i)
+	if err != nil {
+		return e.answer(w, r, request.Response, request.silent(), err)
+	}
+	return nil
+}
+
+// decide answers with a code, or sends the user to the page that is next.
+func (e *Endpoint) decide(w http.ResponseWriter, r *endpoint.Request, request *Request, i *Interaction) error {
+	if i != nil && i.Denied {
+		return deniedByUser()
+	}
+	// 1. Can anybody sign in as it is asked for?
+	if !slices.ContainsFunc(acrValues(), func(acr string) bool { return meetsACR(request.claims.ACR, acr) }) {
+		return unmetACR()
+	}
+	// 2. Who is at the browser?
+	current, err := e.Sessions.Current(r)
+	if err != nil {
+		return err
+	}
+	wrong, err := e.wrongSignIn(r.Context(), request, current)
+	if err != nil {
+		return err
+	}
+	if request.asks(promptCreate) && !i.chosenBy(current) {
+		return e.ask(w, r, request, i, stepRegister, nil)
+	}
+	if e.signInNeeded(request, i, current, wrong) {
+		return e.ask(w, r, request, i, StepLogin, nil)
+	}
+	if wrong != nil {
+		return wrong
+	}
+	if request.asks(promptAccount) && !i.chosenNow(current.Record) {
+		return e.ask(w, r, request, i, StepAccount, current)
+	}
+	// 3. Does the user allow it?
+	allowed, err := e.allowed(r.Context(), request, i, current)
+	if err != nil {
+		return err
+	}
+	if allowed == nil {
+		return e.ask(w, r, request, i, stepConsent, current)
+	}
+	// 4. Then the client gets a code.
+	return e.issue(w, r, request, i, current, allowed)
+}
+
+// signInNeeded reports whether the user has to sign in before the request can go on. wrong is what wrongSignIn says.
+func (e *Endpoint) signInNeeded(request *Request, i *Interaction, current *CurrentSession, wrong error) bool {
+	switch {
+	case current == nil:
+		return true
+	case i.signedInNow(current.Record):
+		return e.tooOld(request, current) && *request.maxAge > 0
+	case request.asks(promptLogin), wrong != nil:
+		return true
+	default:
+		return e.tooOld(request, current)
+	}
+}
+
+// tooOld reports whether the user signed in longer ago than max_age allows (OpenID Connect Core §3.1.2.1). Time passes on pages,
+// so this is asked again before a code is issued; of a max_age of 0, which no sign-in meets for long, once is enough.
+func (e *Endpoint) tooOld(request *Request, current *CurrentSession) bool {
+	return request.maxAge != nil && (*request.maxAge == 0 || e.Now().Sub(current.Record.AuthTime) > *request.maxAge)
+}
+
+// Settled reports whether a request that waited for a sign-in can go on with the session that the browser has by now.
+func (e *Endpoint) Settled(r *http.Request, p *Pending, current *CurrentSession) (bool, error) {
+	wrong, err := e.wrongSignIn(r.Context(), p.Request, current)
+	return err == nil && !e.signInNeeded(p.Request, p.Interaction, current, wrong) && wrong == nil, err
+}
+
+// wrongSignIn says what keeps a session from being what the request demands; nil for nothing, and without session.
+func (e *Endpoint) wrongSignIn(ctx context.Context, request *Request, current *CurrentSession) (wrong, err error) {
+	if current == nil {
+		return nil, nil
+	}
+	for _, subjects := range request.subjects() {
+		meant, err := e.Codes.means(ctx, request.Client, subjects, current.User)
+		if err != nil {
+			return nil, err
+		}
+		if !meant {
+			return endpoint.NewError(fosite.ErrLoginRequired, "Another user is signed in than the one whom the request names."), nil
+		}
+	}
+	if !meetsACR(request.claims.ACR, current.Record.ACR) {
+		return unmetACR(), nil
+	}
+	return nil, nil
+}
+
+// unmetACR is the error of OpenID Connect Core Unmet Authentication Requirements 1.0 §3.
+func unmetACR() error {
+	problem := endpoint.NewError(fosite.ErrAccessDenied, "The user cannot be authenticated in the way that the claims parameter demands.")
+	problem.Protocol.ErrorField = "unmet_authentication_requirements"
+	return problem
+}
+
+// allowed returns the scopes that the user lets the client have; nil when the user has to be asked.
+func (e *Endpoint) allowed(ctx context.Context, request *Request, i *Interaction, current *CurrentSession) ([]string, error) {
+	client := request.Client.Record()
+	wanted := offered(request.consentScopes(), current.User, client)
+	if scopes, decided := i.allowedNow(current.Record); decided {
+		return scopes, nil
+	}
+	switch {
+	case request.asks(promptConsent):
+		return nil, nil
+	case client.FirstParty:
+		return request.consentScopes(), nil
+	case !assured(client, request.RedirectURI):
+		// Who cannot be told from another app gets nothing unasked (RFC 6749 §10.2, RFC 8252 §8.6).
+		return nil, nil
+	}
+	before, _, err := e.Consents.remembered(ctx, current.User, client)
+	switch {
+	case err != nil:
+		return nil, err
+	case !missing(before.allowed, wanted):
+		return wanted, nil
+	case request.silent():
+		return before.answers(wanted), nil
+	default:
+		return nil, nil
+	}
+}
+
+// ask sends the user to a page, or tells the client that it would have to be (OpenID Connect Core §3.1.2.6). current is nil when
+// the question is who the user is.
+func (e *Endpoint) ask(
+	w http.ResponseWriter, r *endpoint.Request, request *Request, i *Interaction, next Step, current *CurrentSession,
+) error {
+	if request.silent() {
+		if next == stepConsent {
+			return endpoint.NewError(fosite.ErrConsentRequired, "The user has to be asked for consent, and prompt is none.")
+		}
+		return endpoint.NewError(fosite.ErrLoginRequired, "The user has to sign in, and prompt is none.")
+	}
+	if i == nil {
+		if err := e.RefuseUsed(r.Context(), request, pushedOpen); err != nil {
+			return err
+		}
+		var err error
+		if i, err = e.Interactions.begin(w, r, request); err != nil {
+			return err
+		}
+	}
+	i.Step = next
+	path := LoginPath
+	switch next {
+	case StepLogin, StepAccount:
+	case stepRegister:
+		path = RegisterPath
+	case stepConsent:
+		path, i.Asked, i.Allowed = ConsentPath, current.Record.ID, nil
+	}
+	return e.GoTo(w, r, path, i)
+}
+
+// RefuseUsed refuses a pushed request that got further than allowed, before the user is asked for anything.
+func (e *Endpoint) RefuseUsed(ctx context.Context, request *Request, allowed PushedState) error {
+	if request.pushed == "" {
+		return nil
+	}
+	state, err := e.Codes.pushedState(ctx, request.Client.Record(), request.pushed)
+	if err == nil && state > allowed {
+		err = requestURIUsed()
+	}
+	return err
+}
+
+// GoTo sends the browser to one of our own pages.
+func (e *Endpoint) GoTo(w http.ResponseWriter, r *endpoint.Request, path string, i *Interaction) error {
+	location, err := e.Interactions.at(r.Context(), r.Issuer, path, i)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Location", location)
+	w.WriteHeader(http.StatusSeeOther)
+	return nil
+}
+
+// issue answers with a code.
+func (e *Endpoint) issue(
+	w http.ResponseWriter, r *endpoint.Request, request *Request, i *Interaction, current *CurrentSession, allowed []string,
+) error {
+	issuer := r.Issuer
+	if err := e.Sessions.seen(r.Context(), issuer, current, request.Client.Record()); err != nil {
+		return err
+	}
+	code, err := e.Codes.issue(r.Context(), request, i, current, allowed)
+	if errors.Is(err, errAnswered) {
+		if request.pushed != "" {
+			return requestURIUsed()
+		}
+		// The user came back to a request that was answered: it begins again, and nothing counts that was said then.
+		return e.goOn(w, r, request, nil)
+	}
+	if err != nil {
+		return err
+	}
+	request.send(w, r, url.Values{"code": {code}})
+	return nil
+}
+
+// park puts a request that came by POST into the URL and has the browser fetch it. A POST from another site brings no cookie
+// that is Lax, while the GET that follows does (OpenID Connect Core §3.1.2.1 wants both methods).
+func (e *Endpoint) park(w http.ResponseWriter, r *endpoint.Request) error {
+	if endpoint.MediaType(r.Request) != endpoint.FormMediaType {
+		return PageError("malformed_request", "The request must be a form of the media type "+endpoint.FormMediaType+".")
+	}
+	body, err := endpoint.ReadBody(r.Request)
+	if err != nil {
+		return err
+	}
+	form, malformed := parseAuthorization(string(body))
+	r.Parameters = form
+	if malformed != nil || (&Request{form: form}).checkSize() != nil {
+		return e.visit(w, r, form, malformed) // It is refused, whoever is signed in.
+	}
+	until := binary.BigEndian.AppendUint64(nil, uint64(e.Now().Add(ParkedLifetime).Unix())) //nolint:gosec // After 1970.
+	sealed, err := e.Sealer.Seal(r.Context(), r.Issuer, purposeParked, append(until, endpoint.PackParameters(form)...))
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", r.Issuer.URL+AuthorizePath+"?"+url.Values{parkedParameter: {sealed}}.Encode())
+	w.WriteHeader(http.StatusSeeOther)
+	return nil
+}
+
+// parked returns the request that keep put away.
+func (e *Endpoint) parked(r *endpoint.Request, sealed string) (url.Values, error) {
+	over := PageError("kept_over", "This address was good for a minute. Go back to the application and begin again.")
+	packed, err := e.Sealer.Open(r.Context(), r.Issuer, purposeParked, sealed)
+	if errors.Is(err, endpoint.ErrInvalidEnvelope) {
+		return nil, over
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(packed) < 8 {
+		return nil, over
+	}
+	form, err := endpoint.UnpackParameters(packed[8:])
+	ends := time.Unix(int64(binary.BigEndian.Uint64(packed)), 0) //nolint:gosec // As keep wrote it.
+	if err == nil && storage.IsOver(ends, ParkedLifetime, e.Now()) {
+		e.offerAgain(r, &Interaction{Form: form})
+		return nil, over
+	}
+	return form, err
+}
+
+// MaxRawAuthorization bounds the text of an authorization request. The longest request that is read fits in: percent-encoding
+// triples what MaxAuthorization counts at most.
+const MaxRawAuthorization = 3*MaxAuthorization + MaxHint + 2<<10
+
+// parseAuthorization reads form-encoded parameters. Where some cannot be read, malformed says so, and form holds the others: it
+// is an error for the client if they name one, and else for a page.
+func parseAuthorization(text string) (form url.Values, malformed error) {
+	all, name := endpoint.ParseParameters(text)
+	switch {
+	case len(text) > MaxRawAuthorization:
+		malformed = PageError("malformed_request", fmt.Sprintf("The authorization request is too long: it has %d bytes, encoded. At most %d are allowed.", len(text), MaxRawAuthorization))
+	case name != "":
+		malformed = PageError("malformed_request", endpoint.MalformedParameter(name))
+	}
+	return authorizationForm(all), malformed
+}
+
+// ACRSingleFactor is the authentication context class of a sign-in with one factor: level 1 of ISO/IEC 29115 (OpenID Connect
+// Core §2).
+const ACRSingleFactor = "1"
+
+func acrValues() []string { return []string{ACRSingleFactor} }
+
+// meetsACR reports whether a class is one of those of which one is essential (OpenID Connect Core §5.5.1.1).
+func meetsACR(essential []string, acr string) bool {
+	return len(essential) == 0 || slices.Contains(essential, acr)
+}

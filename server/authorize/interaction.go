@@ -1,0 +1,200 @@
+package authorize
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// Interaction is an authorization request that waits for its user to sign in or to decide. It travels with the browser, in an
+// envelope in the URL of the pages: it has a life of its own, and a reload opens it again. It is bound to that browser by a
+// cookie, so that nobody can make another one go on with a request that they planted.
+type Interaction struct {
+	// ID is what the code derives from: an interaction gives one code.
+	ID string `json:"i"`
+	// Form is the request, without its id_token_hint. In an envelope it follows the JSON text, packed.
+	Form url.Values `json:"-"`
+	// Hint is the subject of the id_token_hint.
+	Hint string `json:"h,omitempty"`
+	// Pushed is the ID of the pushed request that it came from.
+	Pushed string `json:"p,omitempty"`
+	// Client is the incarnation of the client.
+	Client string `json:"n,omitempty"`
+	// Browser is the digest of the cookie of the browser.
+	Browser string `json:"b"`
+	// Ends is when it ends, in Unix seconds.
+	Ends int64 `json:"e"`
+	// Until is until when a pushed request can begin again, in Unix seconds; zero for others.
+	Until int64 `json:"u,omitempty"`
+	// Step is what the user was last asked for.
+	Step Step `json:"s"`
+	// Denied says that the user will not go on.
+	Denied bool `json:"d,omitempty"`
+
+	// SignedIn is the ID of the session in which the user signed in since it began.
+	SignedIn string `json:"l,omitempty"`
+	// Chosen is the ID of the session that the user chose to go on with.
+	Chosen string `json:"c,omitempty"`
+	// Asked is the ID of the session whose user was asked for consent, and Allowed what that user let the client have.
+	Asked   string   `json:"q,omitempty"`
+	Allowed []string `json:"a,omitempty"`
+}
+
+// Step is what a user is asked for.
+type Step string
+
+const (
+	// StepLogin asks who the user is.
+	StepLogin Step = "login"
+	// StepAccount asks whether to go on as the user who is signed in, or as somebody else.
+	StepAccount Step = "account"
+	// stepRegister asks for a new account (Initiating User Registration 1.0).
+	stepRegister Step = "register"
+	// stepConsent asks what the client may have.
+	stepConsent Step = "consent"
+)
+
+const (
+	// interactionLife is how long a user has to sign in and decide.
+	interactionLife    = 30 * time.Minute
+	purposeInteraction = "interaction"
+
+	interactionIDSize = 16
+)
+
+// Interactions opens and keeps interactions.
+type Interactions struct {
+	Sealer endpoint.Sealer
+	Now    func() time.Time
+	Random io.Reader
+}
+
+// begin returns a new interaction of this browser for a request.
+func (n Interactions) begin(w http.ResponseWriter, r *endpoint.Request, request *Request) (*Interaction, error) {
+	browser, err := endpoint.BrowserIDs{Random: n.Random, Now: n.Now}.Ensure(w, r)
+	if err != nil {
+		return nil, err
+	}
+	id, err := endpoint.RandomString(n.Random, interactionIDSize)
+	if err != nil {
+		return nil, err
+	}
+	i := &Interaction{
+		ID: id, Form: request.FormWithoutHint(), Hint: request.hint, Pushed: request.pushed, Client: request.Client.Record().Incarnation,
+		Browser: browser, Ends: n.Now().Add(interactionLife).Unix(),
+	}
+	if request.pushed != "" {
+		i.Until = cmp.Or(request.until, n.Now().Add(pushedAgainLife).Unix())
+		i.Ends = min(i.Ends, i.Until)
+	}
+	return i, nil
+}
+
+// open returns the interaction that the URL of r holds. One that ended, was tampered with or is another browser's is an error
+// for a page; unless it was tampered with it is returned beside the error.
+func (n Interactions) open(r *endpoint.Request) (*Interaction, error) {
+	issuer := r.Issuer
+	text, err := n.Sealer.Open(r.Context(), issuer, purposeInteraction, r.URL.Query().Get(endpoint.InteractionParameter))
+	if errors.Is(err, endpoint.ErrInvalidEnvelope) {
+		return nil, interactionOver()
+	}
+	if err != nil {
+		return nil, err
+	}
+	i, err := decodeInteraction(text)
+	if err != nil {
+		return nil, interactionOver()
+	}
+	if storage.IsOver(time.Unix(i.Ends, 0), interactionLife, n.Now()) {
+		return i, interactionOver()
+	}
+	if !endpoint.IsBrowser(r.Request, issuer, i.Browser) {
+		return i, &grants.Error{
+			Protocol: endpoint.Describe(fosite.ErrInvalidRequest, "This sign-in was begun in another browser, or this one does not keep cookies. Go back to the application and begin again.", nil),
+			Reason:   endpoint.ReasonInteractionOther,
+		}
+	}
+	return i, nil
+}
+
+func interactionOver() error {
+	return &grants.Error{
+		Protocol: endpoint.Describe(fosite.ErrInvalidRequest, "This sign-in took too long and is over. Go back to the application and begin again.", nil),
+		Reason:   endpoint.ReasonInteractionOver,
+	}
+}
+
+// at returns the URL of one of the issuer's pages that goes on with i.
+func (n Interactions) at(ctx context.Context, issuer *oauth2.Issuer, path string, i *Interaction) (string, error) {
+	text, err := i.encode()
+	if err != nil {
+		return "", err
+	}
+	sealed, err := n.Sealer.Seal(ctx, issuer, purposeInteraction, text)
+	if err != nil {
+		return "", err
+	}
+	return issuer.URL + path + "?" + url.Values{endpoint.InteractionParameter: {sealed}}.Encode(), nil
+}
+
+// encode returns what an envelope holds: the length of the JSON text, the JSON text, and the packed request.
+func (i *Interaction) encode() ([]byte, error) {
+	head, err := json.Marshal(i)
+	if err != nil {
+		return nil, err
+	}
+	text := append(binary.AppendUvarint(nil, uint64(len(head))), head...)
+	return append(text, endpoint.PackParameters(i.Form)...), nil
+}
+
+func decodeInteraction(text []byte) (*Interaction, error) {
+	length, size := binary.Uvarint(text)
+	if size <= 0 || uint64(len(text)-size) < length {
+		return nil, endpoint.ErrPacked
+	}
+	head, packed := text[size:size+int(length)], text[size+int(length):] //nolint:gosec // At most len(text).
+	i := new(Interaction)
+	if err := json.Unmarshal(head, i); err != nil {
+		return nil, err
+	}
+	var err error
+	i.Form, err = endpoint.UnpackParameters(packed)
+	return i, err
+}
+
+// signedInNow reports whether the user signed in to that session since the interaction began.
+func (i *Interaction) signedInNow(session storage.Session) bool {
+	return i != nil && i.SignedIn != "" && i.SignedIn == session.ID
+}
+
+// chosenNow reports whether the user chose to go on with that session.
+func (i *Interaction) chosenNow(session storage.Session) bool {
+	return i != nil && (i.signedInNow(session) || i.Chosen != "" && i.Chosen == session.ID)
+}
+
+// chosenBy reports whether the user of a session, if there is one, signed in or chose it since the interaction began.
+func (i *Interaction) chosenBy(current *CurrentSession) bool {
+	return current != nil && i.chosenNow(current.Record)
+}
+
+// allowedNow returns what the user of that session allowed in this interaction; false before the user decided.
+func (i *Interaction) allowedNow(session storage.Session) ([]string, bool) {
+	if i == nil || i.Asked != session.ID || len(i.Allowed) == 0 {
+		return nil, false
+	}
+	return slices.Clone(i.Allowed), true
+}

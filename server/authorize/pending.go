@@ -1,0 +1,108 @@
+package authorize
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/server/endpoint"
+)
+
+// Pending is an authorization request that waits for its user, as a page sees it. A page finds it by its URL, which is the same
+// for the form that it shows: it says what is asked (step), by whom (request.client) and for what.
+type Pending struct {
+	*Interaction
+	Request *Request
+}
+
+// Pending returns the request that the URL of a page holds. It is read anew: what the client may ask for can have changed.
+func (e *Endpoint) Pending(r *endpoint.Request) (*Pending, error) {
+	i, err := e.Interactions.open(r)
+	if err != nil {
+		if i != nil {
+			e.offerAgain(r, i)
+		}
+		return nil, err
+	}
+	return e.reread(r, i)
+}
+
+// reread returns the request that an interaction holds.
+func (e *Endpoint) reread(r *endpoint.Request, i *Interaction) (*Pending, error) {
+	r.Parameters = i.Form
+	to, err := e.Reader.resolveClient(r.Context(), r.Issuer, i.Form)
+	if err != nil {
+		return nil, err
+	}
+	if to.Client.Record().Incarnation != i.Client { // The client was deleted, and another one has its ID.
+		e.offerAgain(r, i)
+		return nil, interactionOver()
+	}
+	request, err := e.Reader.read(r.Context(), r.Issuer, to, i.Form)
+	if err != nil {
+		return nil, err
+	}
+	request.pushed, request.until = i.Pushed, i.Until
+	if i.Hint != "" {
+		request.hint = i.Hint
+	}
+	return &Pending{i, request}, nil
+}
+
+// AfterSignIn returns where a request goes on after the user signed in to that session.
+func (e *Endpoint) AfterSignIn(r *endpoint.Request, p *Pending, current *CurrentSession) (string, error) {
+	p.SignedIn = current.Record.ID
+	return e.Interactions.at(r.Context(), r.Issuer, AuthorizePath, p.Interaction)
+}
+
+// Denied returns where a request goes on after the user left a page into which secrets are typed.
+func (e *Endpoint) Denied(r *endpoint.Request, p *Pending) (string, error) {
+	p.Denied = true
+	return e.Interactions.at(r.Context(), r.Issuer, AuthorizePath, p.Interaction)
+}
+
+// AfterAccountChoice goes on after the user chose to stay signed in with that session.
+func (e *Endpoint) AfterAccountChoice(w http.ResponseWriter, r *endpoint.Request, p *Pending, current *CurrentSession) error {
+	p.Chosen = current.Record.ID
+	return e.GoTo(w, r, AuthorizePath, p.Interaction)
+}
+
+// RequestedScopes returns the scopes that the user is asked to allow, and of these the ones that were allowed before.
+func (e *Endpoint) RequestedScopes(r *http.Request, p *Pending, current *CurrentSession) (scopes, before []string, err error) {
+	client := p.Request.Client.Record()
+	scopes = offered(p.Request.consentScopes(), current.User, client)
+	decided, _, err := e.Consents.remembered(r.Context(), current.User, client)
+	return scopes, decided.allowed, err
+}
+
+// Allow goes on after the user of that session allowed scopes, which is remembered. Of a scope that was not asked for nothing
+// is heard; openid, the sign-in itself, is always part of it.
+func (e *Endpoint) Allow(w http.ResponseWriter, r *endpoint.Request, p *Pending, current *CurrentSession, scopes []string) error {
+	if p.Asked != current.Record.ID { // Somebody else has signed in since the page was made.
+		return e.GoTo(w, r, AuthorizePath, p.Interaction)
+	}
+	client := p.Request.Client.Record()
+	asked := offered(p.Request.consentScopes(), current.User, client)
+	allowed := slices.DeleteFunc(slices.Clone(asked), func(scope string) bool {
+		return scope != endpoint.ScopeOpenID && !slices.Contains(scopes, scope)
+	})
+	if len(allowed) == 0 {
+		return e.Deny(w, r, p)
+	}
+	if err := e.Consents.remember(r.Context(), current.User, client, decision{allowed, without(asked, allowed)}); err != nil {
+		return err
+	}
+	p.Allowed = allowed
+	return e.GoTo(w, r, AuthorizePath, p.Interaction)
+}
+
+// Deny tells the client that the user will not sign in or not allow it (RFC 6749 §4.1.2.1).
+func (e *Endpoint) Deny(w http.ResponseWriter, r *endpoint.Request, p *Pending) error {
+	endpoint.WriteError(w, r, p.Request.fail, deniedByUser())
+	return nil
+}
+
+func deniedByUser() error {
+	return endpoint.NewError(fosite.ErrAccessDenied, "The user denied the request.")
+}

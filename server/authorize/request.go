@@ -1,0 +1,403 @@
+package authorize
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/server/clientauth"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/token"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// Request is a valid authorization request (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1). Whose it is and what becomes
+// of it is for the authorization endpoint to find out.
+type Request struct {
+	// reply is where its answer goes.
+	Response
+	// form holds its parameters, as authorizationForm leaves them.
+	form url.Values
+	// pushed is the ID of the pushed request that it is; empty when it came by the browser alone.
+	pushed string
+	// until is until when a pushed request that began before can begin again, in Unix seconds; zero on its first visit.
+	until int64
+
+	// asked are the scopes of the request, and scopes those of them that the client may have.
+	asked    []string
+	scopes   []string
+	audience []string
+	claims   token.RequestedClaims
+	prompt   []string
+	// maxAge is how long ago the user may have signed in; nil for any time.
+	maxAge *time.Duration
+	// hint is the subject of the id_token_hint; empty without one.
+	hint string
+}
+
+const (
+	// MaxAuthorization bounds the parameters of an authorization request without its id_token_hint, as endpoint.DecodedSize counts them,
+	// so that an interaction fits into a URL that proxies let pass.
+	MaxAuthorization = 4 << 10
+	// MaxHint bounds an id_token_hint, in characters. It is more than token.maxIDToken, which ID tokens of earlier versions exceed.
+	MaxHint = 12 << 10
+	// maxNonce bounds a nonce, in characters: it comes back in every ID token.
+	maxNonce = 512
+
+	responseTypeCode = "code"
+	methodS256       = "S256"
+)
+
+// The values of the parameter prompt (OpenID Connect Core §3.1.2.1).
+const (
+	promptNone    = "none"
+	promptLogin   = "login"
+	promptConsent = "consent"
+	promptAccount = "select_account"
+	// promptCreate is of Initiating User Registration 1.0.
+	promptCreate = "create"
+)
+
+// PromptValues are the values that a directory supports.
+func PromptValues(directory storage.Directory) []string {
+	values := []string{promptNone, promptLogin, promptConsent, promptAccount}
+	if directory.Policy.SelfRegistration {
+		values = append(values, promptCreate)
+	}
+	return values
+}
+
+// asks reports whether prompt has a value.
+func (a *Request) asks(prompt string) bool { return slices.Contains(a.prompt, prompt) }
+
+// silent reports whether nothing may be shown to the user.
+func (a *Request) silent() bool { return a.asks(promptNone) }
+
+// consentScopes are the scopes that need the user's consent: those asked for, and those that cover the claims asked for.
+func (a *Request) consentScopes() []string {
+	scopes := slices.Concat(a.scopes, a.claims.Scopes())
+	slices.Sort(scopes)
+	return slices.Compact(scopes)
+}
+
+// Parameters are the parameters that mean something.
+func Parameters() []string {
+	return []string{
+		"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "code_challenge", "code_challenge_method",
+		"prompt", "max_age", "id_token_hint", "login_hint", "acr_values", "ui_locales", "claims_locales", "display", "claims",
+		"resource", "audience", "request", "request_uri", "registration",
+	}
+}
+
+// authorizationForm leaves out what is unknown, and what is empty, which counts as left out (RFC 6749 §3.1).
+func authorizationForm(form url.Values) url.Values {
+	kept := url.Values{}
+	for _, name := range Parameters() {
+		for _, value := range form[name] {
+			if value != "" {
+				kept.Add(name, value)
+			}
+		}
+	}
+	return kept
+}
+
+// subjects are the lists of subjects of which the user must have one each.
+func (a *Request) subjects() [][]string {
+	if a.hint == "" {
+		return a.claims.Subjects
+	}
+	return append([][]string{{a.hint}}, a.claims.Subjects...)
+}
+
+// FormWithoutHint is the request without its id_token_hint, which is long and was read.
+func (a *Request) FormWithoutHint() url.Values {
+	form := url.Values{}
+	for name, values := range a.form {
+		if name != "id_token_hint" {
+			form[name] = values
+		}
+	}
+	return form
+}
+
+// checkSize refuses a request that is too long, or whose nonce is.
+func (a *Request) checkSize() error {
+	if size := endpoint.DecodedSize(a.FormWithoutHint()); size > MaxAuthorization {
+		return endpoint.NewError(fosite.ErrInvalidRequest, fmt.Sprintf(
+			"The authorization request is too long: the names and values of its parameters have %d bytes, decoded and without id_token_hint. At most %d are allowed.",
+			size, MaxAuthorization))
+	}
+	if length := len(a.form.Get("id_token_hint")); length > MaxHint {
+		return endpoint.NewError(fosite.ErrInvalidRequest, fmt.Sprintf("The id_token_hint has %d characters. At most %d are allowed.", length, MaxHint))
+	}
+	if length := utf8.RuneCountInString(a.form.Get("nonce")); length > maxNonce {
+		return endpoint.NewError(fosite.ErrInvalidRequest, fmt.Sprintf("The nonce has %d characters. At most %d are allowed.", length, maxNonce))
+	}
+	return nil
+}
+
+// RequestReader reads authorization requests, from wherever they come.
+type RequestReader struct {
+	Clients oauth2.Clients
+	Keys    *keys.Ring
+}
+
+// resolveClient finds whom a request is from and where its answer goes. Before that is known, an error is for a page: sending
+// people to an address that nobody vouches for would make this server an open redirector (RFC 6749 §4.1.2.1).
+func (p RequestReader) resolveClient(ctx context.Context, issuer *oauth2.Issuer, form url.Values) (Response, error) {
+	client, err := p.client(ctx, issuer, form)
+	if err != nil {
+		return Response{}, err
+	}
+	uri, err := redirectOf(client.Record(), form)
+	if err != nil {
+		return Response{}, err
+	}
+	to := Response{Client: client, RedirectURI: uri, mode: responseModeOf(form)}
+	if states := form["state"]; len(states) == 1 && utf8.ValidString(states[0]) {
+		to.state = states[0]
+	}
+	return to, nil
+}
+
+// client returns the client that the request names, once.
+func (p RequestReader) client(ctx context.Context, issuer *oauth2.Issuer, form url.Values) (*oauth2.Client, error) {
+	ids := form["client_id"]
+	if len(ids) != 1 {
+		return nil, PageError("client_id_missing", "The link that led here does not say which application it is from: the parameter client_id must be there once.")
+	}
+	client, err := p.Clients.Client(ctx, issuer.Directory.ID, ids[0])
+	if errors.Is(err, storage.ErrNotFound) || err == nil && client.Record().Disabled {
+		return nil, PageError("client_unknown", "The application that led here is not known to this server, or it was disabled: its client_id is not registered.")
+	}
+	if err != nil {
+		return nil, err
+	}
+	endpoint.FromContext(ctx).ClientID = client.GetID()
+	return client, nil
+}
+
+// redirectOf returns the redirection endpoint of a request: a registered one. OpenID Connect wants it named; an OAuth client
+// that registered one alone may leave it out (RFC 6749 §3.1.2.3).
+func redirectOf(client storage.Client, form url.Values) (string, error) {
+	switch uris := form["redirect_uri"]; len(uris) {
+	case 0:
+		scopes := strings.Fields(form.Get("scope"))
+		if len(client.RedirectURIs) == 1 && !slices.Contains(scopes, endpoint.ScopeOpenID) {
+			return client.RedirectURIs[0], nil
+		}
+		return "", PageError("redirect_uri_missing", "The application that led here does not say where to return to: the parameter redirect_uri is missing.")
+	case 1:
+		if registeredRedirect(client, uris[0]) {
+			return uris[0], nil
+		}
+		return "", PageError("redirect_uri_unregistered", "The application that led here wants to return to an address that is not registered for it: its redirect_uri must be registered, character by character.")
+	default:
+		return "", PageError("redirect_uri_missing", "The application that led here names two addresses to return to: the parameter redirect_uri must be there once.")
+	}
+}
+
+// read checks a request whose addressee is known. Its errors are for the client.
+func (p RequestReader) read(ctx context.Context, issuer *oauth2.Issuer, to Response, form url.Values) (*Request, error) {
+	a := &Request{Response: to, form: form}
+	// 1. Every parameter once, in the request's own words, and not too many of them.
+	if err := endpoint.CheckForm(form, repeatableTargets()); err != nil {
+		return nil, err
+	}
+	if err := checkRequestObjects(form); err != nil {
+		return nil, err
+	}
+	if err := a.checkSize(); err != nil {
+		return nil, err
+	}
+	// 2. For a code.
+	if err := checkResponse(to.Client, form); err != nil {
+		return nil, err
+	}
+	if err := checkPKCE(to.Client.Record(), form); err != nil {
+		return nil, err
+	}
+	// 3. For what.
+	if err := a.readScopes(); err != nil {
+		return nil, err
+	}
+	if err := a.readAudience(); err != nil {
+		return nil, err
+	}
+	// 4. Of whom.
+
+	if err := a.readOpenID(issuer.Directory); err != nil {
+		return nil, err
+	}
+	if hint := form.Get("id_token_hint"); hint != "" {
+		subject, err := p.readHint(ctx, issuer, to.Client, hint)
+		if err != nil {
+			return nil, err
+		}
+		a.hint = subject
+	}
+	return a, nil
+}
+
+// checkRequestObjects refuses what is not supported by its own error code (OpenID Connect Core §3.1.2.6, §7.2.1).
+func checkRequestObjects(form url.Values) error {
+	switch {
+	case form.Has("request"):
+		return endpoint.NewError(fosite.ErrRequestNotSupported, "Request objects are not supported: send the parameters themselves, or push them.")
+	case form.Has("request_uri"):
+		return endpoint.NewError(fosite.ErrRequestURINotSupported, "A request_uri is supported only when it comes from the pushed authorization request endpoint.")
+	case form.Has("registration"):
+		return endpoint.NewError(fosite.ErrRegistrationNotSupported, "The parameter registration is not supported.")
+	default:
+		return nil
+	}
+}
+
+// checkResponse checks response_type and response_mode.
+func checkResponse(client *oauth2.Client, form url.Values) error {
+	switch {
+	case !form.Has("response_type"):
+		return endpoint.NewError(fosite.ErrInvalidRequest, "The parameter response_type is missing. Send code.")
+	case form.Get("response_type") != responseTypeCode:
+		return endpoint.NewError(fosite.ErrUnsupportedResponseType, "This response_type is not supported. Send code.")
+	case len(client.GetResponseTypes()) == 0:
+		return endpoint.NewError(fosite.ErrUnauthorizedClient, "This client may not use the grant type authorization_code. Its operator has to add it.")
+	}
+	if mode := form.Get("response_mode"); mode != "" && !slices.Contains(responseModes(), mode) {
+		return endpoint.NewError(fosite.ErrInvalidRequest, "This response_mode is not supported. Send query or form_post, or leave it out.")
+	}
+	return nil
+}
+
+// checkPKCE checks the challenge (RFC 7636 §4.3), which is S256 or nothing: plain protects against nobody who sees the request.
+func checkPKCE(client storage.Client, form url.Values) error {
+	challenge, method := form.Get("code_challenge"), form.Get("code_challenge_method")
+	needed := client.AuthMethod == clientauth.MethodNone || client.RequirePKCE
+	switch {
+	case challenge == "" && needed:
+		return endpoint.NewError(fosite.ErrInvalidRequest, "This client must use PKCE: send code_challenge with code_challenge_method S256.")
+	case challenge == "" && method != "":
+		return endpoint.NewError(fosite.ErrInvalidRequest, "There is a code_challenge_method without code_challenge.")
+	case challenge == "":
+		return nil
+	case method != methodS256:
+		return endpoint.NewError(fosite.ErrInvalidRequest, "The code_challenge_method must be S256.")
+	case !endpoint.IsRandomString(challenge, sha256.Size):
+		return endpoint.NewError(fosite.ErrInvalidRequest, "The code_challenge must be the base64url encoding of a SHA-256: 43 characters without padding.")
+	default:
+		return nil
+	}
+}
+
+// readScopes reads what is asked for (RFC 6749 §3.3): the client's default without the parameter.
+func (a *Request) readScopes() error {
+	a.asked = strings.Fields(a.form.Get("scope"))
+	if len(a.asked) == 0 { // What lets a client come back without its user is asked for by name.
+		a.asked = endpoint.Difference(a.Client.DefaultScopes(), []string{endpoint.ScopeOfflineAccess})
+	}
+	if len(a.asked) == 0 {
+		return endpoint.NewError(fosite.ErrInvalidScope, "The parameter scope is missing, and the client has no default scopes. Send openid for an OpenID Connect sign-in.")
+	}
+	slices.Sort(a.asked)
+	a.asked = slices.Compact(a.asked)
+	scopes, err := endpoint.RegisteredScopes(a.asked, a.Client.GetScopes())
+	a.scopes = scopes
+	return err
+}
+
+// readAudience reads where the access token is to be used (RFC 8707 §2): the client's default without a parameter.
+func (a *Request) readAudience() error {
+	targets, err := endpoint.RequestedAudience(a.form, a.Client.GetAudience())
+	if err != nil {
+		return err
+	}
+	if len(targets) == 0 {
+		targets = a.Client.DefaultAudience()
+	}
+	a.audience = targets
+	return nil
+}
+
+// repeatableTargets are the parameters that may be there several times (RFC 8707 §2).
+func repeatableTargets() []string { return []string{"resource", "audience"} }
+
+// readOpenID reads the parameters of OpenID Connect Core §3.1.2.1 and §5.5. Those that are wishes for the pages are read there;
+// such as are unknown are ignored.
+func (a *Request) readOpenID(directory storage.Directory) error {
+	a.prompt = strings.Fields(a.form.Get("prompt"))
+	supported := PromptValues(directory)
+	for _, value := range a.prompt {
+		if !slices.Contains(supported, value) {
+			return endpoint.NewError(fosite.ErrInvalidRequest, "The parameter prompt has a value that is not supported here. Supported are: "+strings.Join(supported, ", ")+".")
+		}
+	}
+	if a.silent() && len(a.prompt) > 1 {
+		return endpoint.NewError(fosite.ErrInvalidRequest, "The parameter prompt must not have other values beside none.")
+	}
+	if err := a.readMaxAge(); err != nil {
+		return err
+	}
+	claims, err := token.ParseClaims(a.form.Get("claims"))
+	if err != nil {
+		return endpoint.NewError(fosite.ErrInvalidRequest, "The parameter claims is not what OpenID Connect Core section 5.5 describes: a JSON object with the members userinfo and id_token, not too long, every name once, every claim null or an object whose essential is a boolean and whose value or values have the type of the claim.")
+	}
+	// A client that may not ask for a scope may not ask for its claims one by one.
+	a.claims = claims.Within(a.Client.GetScopes())
+	return nil
+}
+
+// maxMaxAge is ten years: more than any session lasts.
+const maxMaxAge = 10 * 365 * 24 * time.Hour
+
+func (a *Request) readMaxAge() error {
+	text := a.form.Get("max_age")
+	if text == "" {
+		return nil
+	}
+	seconds, err := strconv.ParseUint(text, 10, 64)
+	if errors.Is(err, strconv.ErrRange) {
+		seconds, err = uint64(maxMaxAge/time.Second), nil
+	}
+	if err != nil {
+		return endpoint.NewError(fosite.ErrInvalidRequest, "The parameter max_age must be a number of seconds.")
+	}
+	age := time.Duration(min(seconds, uint64(maxMaxAge/time.Second))) * time.Second
+	a.maxAge = &age
+	return nil
+}
+
+// readHint returns the subject of an id_token_hint: an ID token that this issuer gave to this client at some time, expired or
+// not, signed by a key in use or retired (OpenID Connect Core §3.1.2.1).
+func (p RequestReader) readHint(ctx context.Context, issuer *oauth2.Issuer, client *oauth2.Client, hint string) (string, error) {
+	claims, err := token.VerifyHint(ctx, issuer, p.Keys, hint)
+	if errors.Is(err, keys.ErrInvalid) || err == nil && !claims.Of(client) {
+		return "", endpoint.NewError(fosite.ErrInvalidRequest, "The id_token_hint is not an ID token that this issuer gave to this client.")
+	}
+	return claims.Subject, err
+}
+
+// PageError is an error for a page, which explains it by its reason.
+func PageError(reason, description string) *grants.Error {
+	problem := endpoint.NewError(fosite.ErrInvalidRequest, description)
+	problem.Reason = reason
+	return problem
+}
+
+// LoginHint is whom the client expects to sign in; empty for anybody.
+func (a *Request) LoginHint() string { return a.form.Get("login_hint") }
+
+// UILocales are the languages that the client asks for, the best first.
+func (a *Request) UILocales() []string { return strings.Fields(a.form.Get("ui_locales")) }

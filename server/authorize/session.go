@@ -1,0 +1,305 @@
+package authorize
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// Sessions keeps browsers signed in, each to as many directories as it likes (OpenID Connect Core §2, "auth_time"; Back-Channel
+// Logout §2.1, "sid"). A cookie names the session and proves it by a secret of which the store has the digest.
+type Sessions struct {
+	Engine storage.Engine
+	Now    func() time.Time
+	Random io.Reader
+	// Ended hears of every session that this process ended, once it is stored.
+	Ended func(ctx context.Context, entry *storage.Entry[storage.Session])
+	// Full is called for a client that gets no logout token, because the session has MaxSessionClients others.
+	Full func(ctx context.Context, client storage.Client)
+}
+
+// Authentication is how and when a user was recognised.
+type Authentication struct {
+	Time time.Time
+	// AMR are the methods (RFC 8176), acr the class they make (OpenID Connect Core §2).
+	AMR []string
+	ACR string
+}
+
+// CurrentSession is a browser session that lives, with its user as just read.
+type CurrentSession struct {
+	*storage.Entry[storage.Session]
+	User storage.User
+}
+
+const (
+	// SessionIDSize is the size of a session's ID and of its secret, in random bytes.
+	SessionIDSize     = 16
+	sessionSecretSize = 32
+	// MaxSessionClients bounds Session.Clients: with the longest client IDs they fit a document of storage.MaxBody.
+	MaxSessionClients = 128
+	// seenParts is into how many parts the idle lifetime is cut: a session is written once in a part, however often it is
+	// used, and may end that much early.
+	seenParts = 32
+	// sessionAttempts bounds how often a lost compare-and-set of a session is decided again.
+	sessionAttempts = 8
+)
+
+// Current returns the session of the browser that sent r, or nil when it is not signed in: no session, a session that
+// ended or that no browser used for too long, or a user who is not active any more or ended all sessions.
+func (s *Sessions) Current(r *endpoint.Request) (*CurrentSession, error) {
+	issuer := r.Issuer
+	entry, err := s.Stored(r.Request, issuer)
+	if err != nil || entry == nil || s.IsIdle(entry.Record, issuer) {
+		return nil, err
+	}
+	return s.Alive(r.Context(), entry)
+}
+
+// IsIdle reports whether no browser used a session for so long that its cookie signs in nowhere any more. What was given under the
+// session may live on: a refresh token that is used keeps itself alive (see oauth2.Store.Live).
+func (s *Sessions) IsIdle(session storage.Session, issuer *oauth2.Issuer) bool {
+	return !s.Now().Before(session.SeenAt.Add(oauth2.DirectoryLifetimes(issuer.Directory).SessionIdle))
+}
+
+// Alive returns a session that has not ended with its user, or nil when its user is not active any more or ended all sessions.
+func (s *Sessions) Alive(ctx context.Context, entry *storage.Entry[storage.Session]) (*CurrentSession, error) {
+	session := entry.Record
+	user, err := storage.Get[storage.User](ctx, s.Engine, storage.Key(session.Directory, session.User))
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("server: user of a session: %w", err)
+	}
+	if user.Record.Status != storage.UserActive || user.Record.Epoch != session.UserEpoch {
+		return nil, nil
+	}
+	return &CurrentSession{entry, user.Record}, nil
+}
+
+// Stored returns the session that the cookie proves, unless it has ended; its user may have, and its browser may have been idle.
+func (s *Sessions) Stored(r *http.Request, issuer *oauth2.Issuer) (*storage.Entry[storage.Session], error) {
+	id, secret, ok := strings.Cut(SessionCookie(issuer).Get(r, issuer), ".")
+	if !ok || !endpoint.IsRandomString(id, SessionIDSize) || !endpoint.IsRandomString(secret, sessionSecretSize) {
+		return nil, nil
+	}
+	entry, err := storage.Get[storage.Session](r.Context(), s.Engine, storage.Key(issuer.Directory.ID, id))
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("server: session: %w", err)
+	}
+	proven := subtle.ConstantTimeCompare([]byte(entry.Record.Secret), []byte(secretDigest(issuer, id, secret))) == 1
+	if !proven || !entry.Record.EndedAt.IsZero() {
+		return nil, nil
+	}
+	return s.bound(r.Context(), entry)
+}
+
+// bound sets back a session that a clock ahead made, or that was made before the clock was set back.
+func (s *Sessions) bound(ctx context.Context, entry *storage.Entry[storage.Session]) (*storage.Entry[storage.Session], error) {
+	bounded, err := oauth2.BoundSession(ctx, s.Engine, entry, storage.Instant(s.Now()))
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("server: session: %w", err)
+	}
+	return bounded, nil
+}
+
+// SignIn signs user in to the browser that sent r. The cookie gets a new secret at every sign-in, so that nobody who planted or
+// saw the one before is signed in too. A user who signs in again keeps the session, and what was given under it; somebody
+// else's ends.
+func (s *Sessions) SignIn(w http.ResponseWriter, r *endpoint.Request, user storage.User, how Authentication) (*CurrentSession, error) {
+	issuer := r.Issuer
+	// 1. The session before.
+	before, err := s.Stored(r.Request, issuer)
+	if err != nil {
+		return nil, err
+	}
+	same := before != nil && before.Record.User == user.ID && before.Record.UserEpoch == user.Epoch
+	if before != nil && !same {
+		if err := s.End(r.Context(), before); err != nil {
+			return nil, err
+		}
+	}
+	// 2. The session from now on.
+	secret, err := endpoint.RandomString(s.Random, sessionSecretSize)
+	if err != nil {
+		return nil, err
+	}
+	var entry *storage.Entry[storage.Session]
+	if same {
+		entry, err = s.renew(r.Request, issuer, before, how, secret)
+	}
+	if !same || errors.Is(err, errSessionOver) {
+		entry, err = s.begin(r.Request, issuer, user, how, secret)
+	}
+	if err != nil {
+		return nil, err
+	}
+	// 3. The cookie that proves it.
+	SessionCookie(issuer).Set(w, issuer, entry.Record.ID+"."+secret)
+	return &CurrentSession{entry, user}, nil
+}
+
+// begin stores a new session.
+func (s *Sessions) begin(
+	r *http.Request, issuer *oauth2.Issuer, user storage.User, how Authentication, secret string,
+) (*storage.Entry[storage.Session], error) {
+	id, err := endpoint.RandomString(s.Random, SessionIDSize)
+	if err != nil {
+		return nil, err
+	}
+	now := storage.Instant(s.Now())
+	session := storage.Session{
+		Directory: issuer.Directory.ID, ID: id, User: user.ID, UserEpoch: user.Epoch,
+		Browser: browserLabel(r.UserAgent()), CreatedAt: now,
+	}
+	proven(&session, issuer, how, secret, now)
+	return storage.Insert(r.Context(), s.Engine, session)
+}
+
+// renew turns a session into the same one with a new secret. errSessionOver says that it ended meanwhile.
+func (s *Sessions) renew(
+	r *http.Request, issuer *oauth2.Issuer, entry *storage.Entry[storage.Session], how Authentication, secret string,
+) (*storage.Entry[storage.Session], error) {
+	return s.change(r.Context(), entry, func(next *storage.Session) {
+		next.Browser = browserLabel(r.UserAgent())
+		proven(next, issuer, how, secret, storage.Instant(s.Now()))
+	})
+}
+
+// proven writes a sign-in into a session.
+func proven(session *storage.Session, issuer *oauth2.Issuer, how Authentication, secret string, now time.Time) {
+	session.Secret = secretDigest(issuer, session.ID, secret)
+	session.AuthTime, session.AMR, session.ACR = storage.Instant(how.Time), how.AMR, how.ACR
+	session.SeenAt = now
+	session.ExpiresAt = sessionEnd(*session, issuer)
+}
+
+// sessionEnd is when a session ends, however much it is used: its user signed in too long ago.
+func sessionEnd(session storage.Session, issuer *oauth2.Issuer) time.Time {
+	return session.AuthTime.Add(oauth2.DirectoryLifetimes(issuer.Directory).SessionAbsolute)
+}
+
+// seen keeps a session from going idle. client gets something under the session: one that wants to hear of its end is noted.
+// Most calls write nothing.
+func (s *Sessions) seen(ctx context.Context, issuer *oauth2.Issuer, current *CurrentSession, client storage.Client) error {
+	now := storage.Instant(s.Now())
+	part := oauth2.DirectoryLifetimes(issuer.Directory).SessionIdle / seenParts
+	noted := func(session storage.Session) bool {
+		_, ok := session.Clients[client.Instance()]
+		return ok || client.BackchannelLogoutURI == "" || len(session.Clients) >= MaxSessionClients
+	}
+	if _, ok := current.Record.Clients[client.Instance()]; !ok && client.BackchannelLogoutURI != "" && len(current.Record.Clients) >= MaxSessionClients {
+		s.Full(ctx, client)
+	}
+	if noted(current.Record) && now.Sub(current.Record.SeenAt) < part {
+		return nil
+	}
+	entry, err := s.change(ctx, current.Entry, func(next *storage.Session) {
+		if !noted(*next) {
+			next.Clients = maps.Clone(next.Clients)
+			if next.Clients == nil {
+				next.Clients = map[string]time.Time{}
+			}
+			next.Clients[client.Instance()] = now
+		}
+		next.SeenAt = now
+		next.ExpiresAt = sessionEnd(*next, issuer)
+	})
+	if errors.Is(err, errSessionOver) {
+		return nil // Whatever is given now is dead with it.
+	}
+	if err == nil {
+		current.Entry = entry
+	}
+	return err
+}
+
+// End ends a session and with it everything that was given under it, by one write, which also says that its clients are to be
+// told. One that has ended already stays as it is.
+func (s *Sessions) End(ctx context.Context, entry *storage.Entry[storage.Session]) error {
+	ended, err := s.change(ctx, entry, func(next *storage.Session) { EndNow(next, storage.Instant(s.Now())) })
+	if errors.Is(err, errSessionOver) {
+		return nil
+	}
+	if err == nil {
+		s.Ended(ctx, ended)
+	}
+	return err
+}
+
+// EndNow ends a session. One with clients to tell is due as soon as whoever ends it has had the time to do it.
+func EndNow(session *storage.Session, now time.Time) {
+	session.EndedAt = now
+	if len(session.Clients) == 0 {
+		return
+	}
+	session.TellAt = now.Add(DeliveryLease)
+	if kept := now.Add(TellKept); kept.After(session.ExpiresAt) {
+		session.ExpiresAt = kept
+	}
+}
+
+// errSessionOver says that a session ended while it was worked on.
+var errSessionOver = errors.New("server: session is over")
+
+// change makes one compare-and-set of a session, again from what is found when another one was won in between. It answers
+// errSessionOver for a session that has ended.
+func (s *Sessions) change(
+	ctx context.Context, entry *storage.Entry[storage.Session], edit func(next *storage.Session),
+) (*storage.Entry[storage.Session], error) {
+	for range sessionAttempts {
+		next := entry.Record
+		if !next.EndedAt.IsZero() {
+			return nil, errSessionOver
+		}
+		edit(&next)
+		changed, err := entry.Replace(ctx, s.Engine, next)
+		if err == nil {
+			return changed, nil
+		}
+		if !errors.Is(err, storage.ErrConflict) {
+			return nil, fmt.Errorf("server: session: %w", err)
+		}
+		entry, err = storage.Get[storage.Session](ctx, s.Engine, storage.Key(next.Directory, next.ID))
+		if errors.Is(err, storage.ErrNotFound) {
+			return nil, errSessionOver
+		}
+		if err != nil {
+			return nil, fmt.Errorf("server: session: %w", err)
+		}
+	}
+	return nil, fmt.Errorf("server: session: %w: too many writers", storage.ErrUnavailable)
+}
+
+// SessionCookie is the cookie of a directory's session. The browser keeps it for as long as a session can last.
+func SessionCookie(issuer *oauth2.Issuer) endpoint.Cookie {
+	return endpoint.Cookie{Lifetime: oauth2.DirectoryLifetimes(issuer.Directory).SessionAbsolute}
+}
+
+// secretDigest is what the store keeps of a cookie's secret.
+func secretDigest(issuer *oauth2.Issuer, id, secret string) string {
+	return storage.Digest("session", issuer.Directory.ID, id, secret)
+}
+
+// DeliveryLease is the lease during which one instance delivers a session's logout tokens.
+const DeliveryLease = 30 * time.Second
+
+// TellKept is how long an ended session stays while its logout tokens are undelivered.
+const TellKept = 24 * time.Hour

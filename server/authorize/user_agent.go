@@ -1,0 +1,39 @@
+package authorize
+
+import (
+	"slices"
+	"strings"
+)
+
+// browserLabel names a browser and its system for the list of sessions, by what its User-Agent says.
+func browserLabel(userAgent string) string {
+	find := func(names [][2]string) string {
+		i := slices.IndexFunc(names, func(name [2]string) bool { return strings.Contains(userAgent, name[0]) })
+		if i < 0 {
+			return ""
+		}
+		return names[i][1]
+	}
+	// Browsers name those they are compatible with: the first that fits is right.
+	browser := find([][2]string{
+		{"MicroMessenger", "WeChat"},
+		{"Edg", "Edge"},
+		{"OPR/", "Opera"},
+		{"SamsungBrowser", "Samsung Internet"},
+		{"Firefox", "Firefox"},
+		{"FxiOS", "Firefox"},
+		{"Chrome", "Chrome"},
+		{"CriOS", "Chrome"},
+		{"Safari", "Safari"},
+	})
+	system := find([][2]string{
+		{"iPhone", "iPhone"},
+		{"iPad", "iPad"},
+		{"Android", "Android"},
+		{"Windows", "Windows"},
+		{"Mac OS X", "macOS"},
+		{"CrOS", "ChromeOS"},
+		{"Linux", "Linux"},
+	})
+	return strings.TrimPrefix(strings.TrimSuffix(browser+", "+system, ", "), ", ")
+}

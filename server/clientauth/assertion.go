@@ -1,0 +1,219 @@
+package clientauth
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+const (
+	methodPrivateKey = "private_key_jwt"
+	assertionType    = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+	// maxAssertion and maxJTI bound an assertion and its jti.
+	maxAssertion = 8 << 10
+	maxJTI       = 256
+	// assertionLife is how far ahead an assertion may expire: so long its jti is kept.
+	assertionLife = 5 * time.Minute
+	// ClockSkew is how far the clock of a client, or of another instance, may be from ours.
+	ClockSkew = time.Minute
+	// maxTime is the last second that JSON numbers name exactly.
+	maxTime = 1 << 53
+)
+
+// assertion is a client assertion taken apart: nothing of it is believed yet.
+type assertion struct {
+	token  string
+	jws    *jose.JSONWebSignature
+	claims assertionClaims
+}
+
+// assertionClaims are the claims that RFC 7523 §3 speaks of.
+type assertionClaims struct {
+	Issuer    string            `json:"iss"`
+	Subject   string            `json:"sub"`
+	Audience  endpoint.Audience `json:"aud"`
+	ExpiresAt *float64          `json:"exp"`
+	NotBefore *float64          `json:"nbf"`
+	IssuedAt  *float64          `json:"iat"`
+	ID        string            `json:"jti"`
+}
+
+var errAssertion = errors.New("server: not a client assertion")
+
+// parseAssertion reads a compact JWS of one of our algorithms that holds claims.
+func parseAssertion(token string) (*assertion, error) {
+	if len(token) > maxAssertion {
+		return nil, errAssertion
+	}
+	algorithms := []jose.SignatureAlgorithm{ed25519Name}
+	for _, name := range keys.Algorithms() {
+		algorithms = append(algorithms, jose.SignatureAlgorithm(name))
+	}
+	jws, err := jose.ParseSignedCompact(token, algorithms)
+	if err != nil || len(jws.Signatures) != 1 {
+		return nil, errAssertion
+	}
+	a := &assertion{token: token, jws: jws}
+	if !a.plainHeader() {
+		return nil, errAssertion
+	}
+	payload := jws.UnsafePayloadWithoutVerification()
+	if endpoint.CheckJSON(payload) != nil || json.Unmarshal(payload, &a.claims) != nil {
+		return nil, errAssertion
+	}
+	return a, nil
+}
+
+// plainHeader reports whether the header asks for nothing special: an assertion is a JWT of its own type or of none (RFC 8725
+// §3.11), and no extension steers its verification (RFC 7515 §4.1.11).
+func (a *assertion) plainHeader() bool {
+	header := a.jws.Signatures[0].Protected
+	for _, name := range []jose.HeaderKey{"crit", "b64"} {
+		if _, has := header.ExtraHeaders[name]; has {
+			return false
+		}
+	}
+	typ, has := header.ExtraHeaders[jose.HeaderType]
+	if !has {
+		return true
+	}
+	text, _ := typ.(string)
+	return slices.Contains([]string{"jwt", "client-authentication+jwt"}, strings.ToLower(text))
+}
+
+func (a *assertion) algorithm() string {
+	return plainAlgorithm(a.jws.Signatures[0].Protected.Algorithm)
+}
+
+func (a *assertion) keyID() string { return a.jws.Signatures[0].Protected.KeyID }
+
+// signedByOneOf reports whether one of the keys made the signature.
+func (a *assertion) signedByOneOf(candidates []clientKey) bool {
+	return slices.ContainsFunc(candidates, func(key clientKey) bool {
+		if !key.serves(a.algorithm(), a.keyID()) {
+			return false
+		}
+		return a.verify(key.public)
+	})
+}
+
+// verify reports whether a key made the signature. Our JOSE library does not know the algorithm by its newer name.
+func (a *assertion) verify(public any) bool {
+	edwards, ok := public.(ed25519.PublicKey)
+	if !ok {
+		_, err := a.jws.Verify(public)
+		return err == nil
+	}
+	return ed25519.Verify(edwards, []byte(a.token[:strings.LastIndexByte(a.token, '.')]), a.jws.Signatures[0].Signature)
+}
+
+// check says what is wrong with the claims, in words for the client, which has proved to be it (RFC 7523 §3). It returns until
+// when the jti must be kept.
+func (c assertionClaims) check(now time.Time, client string, audiences []string) (until time.Time, problem string) {
+	expires, ok1 := instant(c.ExpiresAt)
+	issued, ok2 := instant(c.IssuedAt)
+	begins, ok3 := instant(c.NotBefore)
+	latest := now.Add(assertionLife)
+	if c.IssuedAt != nil && issued.After(now) { // The client's clock is ahead of ours.
+		latest = issued.Add(assertionLife)
+	}
+	switch {
+	case c.Issuer != client || c.Subject != client:
+		return until, "iss and sub must both be the client_id"
+	case len(c.Audience) == 0 || slices.ContainsFunc(c.Audience, func(value string) bool { return !slices.Contains(audiences, value) }):
+		return until, "aud must be the issuer, the token endpoint or the endpoint called, and nothing else"
+	case c.ExpiresAt == nil || !ok1 || !ok2 || !ok3:
+		return until, "exp is needed, and exp, nbf and iat are numbers of seconds"
+	case !now.Before(expires):
+		return until, "it has expired"
+	case issued.After(now.Add(ClockSkew)) || begins.After(now.Add(ClockSkew)):
+		return until, "iat or nbf is in the future"
+	case expires.After(latest):
+		return until, "exp must not be more than five minutes ahead"
+	case c.ID == "" || len(c.ID) > maxJTI:
+		return until, fmt.Sprintf("jti is needed, of at most %d bytes", maxJTI)
+	}
+	return expires.Add(ClockSkew), ""
+}
+
+// instant is the time that a NumericDate names (RFC 7519 §2); none is the beginning of time.
+func instant(seconds *float64) (time.Time, bool) {
+	if seconds == nil {
+		return time.Time{}, true
+	}
+	if *seconds < 0 || *seconds > maxTime {
+		return time.Time{}, false
+	}
+	whole := int64(*seconds)
+	return time.Unix(whole, int64((*seconds-float64(whole))*float64(time.Second))), true
+}
+
+// Assertions verifies client assertions (RFC 7523 §2.2, OpenID Connect Core §9).
+type Assertions struct {
+	Keys  *KeySets
+	Store *oauth2.Store
+	Now   func() time.Time
+}
+
+// proves reports whether a key of the client made the assertion, by the algorithm it registered if it did.
+func (v Assertions) proves(ctx context.Context, client *oauth2.Client, shown *assertion) (bool, error) {
+	record := client.Record()
+	if record.AuthAlgorithm != "" && record.AuthAlgorithm != shown.algorithm() {
+		return false, nil
+	}
+	for _, find := range []func(context.Context, *oauth2.Client) ([]clientKey, error){v.Keys.of, v.Keys.again} {
+		candidates, err := find(ctx, client)
+		if err != nil {
+			return false, keysUnreachable(err)
+		}
+		if shown.signedByOneOf(candidates) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// spend accepts an assertion that proves was true of, once (RFC 7523 §3): of any number of calls, at any instance, one.
+func (v Assertions) spend(ctx context.Context, client *oauth2.Client, shown *assertion, audiences []string) error {
+	until, problem := shown.claims.check(v.Now(), client.GetID(), audiences)
+	if problem != "" {
+		return assertionRefused(problem)
+	}
+	err := v.Store.UseAssertion(ctx, endpoint.InstanceOf(client), shown.claims.ID, until)
+	if errors.Is(err, fosite.ErrJTIKnown) {
+		return assertionRefused("it was used before: every one needs a jti of its own")
+	}
+	return err
+}
+
+// assertionAudiences are the values that an assertion for the endpoint called may have in aud.
+func assertionAudiences(ctx context.Context) []string {
+	issuer := endpoint.IssuerURL(ctx)
+	return []string{issuer, issuer + endpoint.TokenPath, issuer + endpoint.FromContext(ctx).Route.Path}
+}
+
+func assertionRefused(problem string) error {
+	return endpoint.CausedBy(endpoint.NewError(fosite.ErrInvalidClient, "The client assertion is refused: "+problem+"."), endpoint.OperatorCause("the client assertion is refused: "+problem))
+}
+
+func keysUnreachable(cause error) error {
+	return &grants.Error{
+		Protocol:   endpoint.Describe(fosite.ErrTemporarilyUnavailable, "The client's keys cannot be fetched from its jwks_uri. Repeat the request after the seconds of Retry-After.", cause),
+		Reason:     grants.ReasonRetry,
+		RetryAfter: keySetPause,
+	}
+}

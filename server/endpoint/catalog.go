@@ -1,0 +1,168 @@
+package endpoint
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// directoryPrefix is where the issuers of further directories begin.
+const directoryPrefix = "/d/"
+
+// Catalog knows the directories and clients that requests ask for. It implements oauth2.Clients.
+type Catalog struct {
+	publicURL   string
+	DefaultID   string
+	hosts       hostIndex
+	Directories *Cache[*oauth2.Issuer]
+	clients     *Cache[*oauth2.Client]
+}
+
+var _ oauth2.Clients = (*Catalog)(nil)
+
+// CatalogConfig is what a catalog is made from.
+type CatalogConfig struct {
+	PublicURL, DefaultDirectory string
+	Engine                      storage.Engine
+	Now                         func() time.Time
+}
+
+// NewCatalog returns a catalog that reads from the store.
+func NewCatalog(config CatalogConfig) *Catalog {
+	c := &Catalog{publicURL: config.PublicURL, DefaultID: config.DefaultDirectory, hosts: newHostIndex(config)}
+	c.Directories = newCache(config.Now, func(ctx context.Context, id string) (*oauth2.Issuer, error) {
+		entry, err := storage.Get[storage.Directory](ctx, config.Engine, id)
+		if err != nil {
+			return nil, err
+		}
+		return &oauth2.Issuer{Directory: entry.Record, URL: c.issuerURL(entry.Record)}, nil
+	})
+	c.clients = newCache(config.Now, func(ctx context.Context, key string) (*oauth2.Client, error) {
+		entry, err := storage.Get[storage.Client](ctx, config.Engine, key)
+		if err != nil {
+			return nil, err
+		}
+		issuer, err := c.Directories.Get(ctx, entry.Record.Directory)
+		if err != nil {
+			return nil, err
+		}
+		return oauth2.NewClient(entry.Record, issuer)
+	})
+	return c
+}
+
+// issuerURL is the issuer identifier of a directory.
+func (c *Catalog) issuerURL(directory storage.Directory) string {
+	switch {
+	case directory.Issuer != "":
+		return directory.Issuer
+	case directory.ID == c.DefaultID:
+		return c.publicURL
+	default:
+		return c.publicURL + directoryPrefix + directory.ID
+	}
+}
+
+// MaxClientID bounds client IDs, so that every key fits the store.
+const MaxClientID = 256
+
+// Client implements oauth2.Clients.
+func (c *Catalog) Client(ctx context.Context, directory, id string) (*oauth2.Client, error) {
+	if id == "" || len(id) > MaxClientID {
+		return nil, storage.ErrNotFound
+	}
+	return c.clients.Get(ctx, storage.Key(directory, id))
+}
+
+// FreshClient implements oauth2.Clients.
+func (c *Catalog) FreshClient(ctx context.Context, directory, id string) (*oauth2.Client, error) {
+	if id == "" || len(id) > MaxClientID {
+		return nil, storage.ErrNotFound
+	}
+	return c.clients.fresh(ctx, storage.Key(directory, id))
+}
+
+// Target is where a request goes: a directory, and the path below its issuer.
+type Target struct {
+	Directory string
+	Path      string
+	// Host is set for a directory that has that host to itself.
+	Host string
+}
+
+// Resolve reads the host and the URL of a request, and answers storage.ErrNotFound for one that leads nowhere. A directory has
+// one address alone: its own host, or the public URL itself, or a path below it.
+func (c *Catalog) Resolve(r *http.Request) (Target, error) {
+	id, host, err := c.hosts.directory(r.Context(), r.Host)
+	if err != nil {
+		return Target{}, err
+	}
+	if id != "" {
+		return Target{id, wellKnownPath(r.URL.Path), host}, nil
+	}
+	whole := wellKnownPath(r.URL.Path)
+	for _, name := range []string{AuthorizationServerMetadata, OpenIDConfiguration} {
+		path, inserted := strings.CutPrefix(whole, name+directoryPrefix)
+		if inserted { // RFC 8414 §3.1 puts the path of the issuer behind the well-known name; §5 allows it for both names.
+			return c.further(path, name, !strings.Contains(path, "/"))
+		}
+	}
+	rest, below := strings.CutPrefix(whole, directoryPrefix)
+	if !below {
+		return Target{Directory: c.DefaultID, Path: whole}, nil
+	}
+	id, path, found := strings.Cut(rest, "/")
+	if "/"+path == AuthorizationServerMetadata {
+		found = false
+	}
+	return c.further(id, "/"+path, found)
+}
+
+// wellKnownPath is a path without the slash at its end that some clients add to the address of a well-known document. Other
+// paths stay as they are.
+func wellKnownPath(path string) string {
+	if strings.HasPrefix(path, wellKnownPrefix) || strings.HasPrefix(path, directoryPrefix) && strings.Contains(path, wellKnownPrefix) {
+		return strings.TrimSuffix(path, "/")
+	}
+	return path
+}
+
+// wellKnownPrefix begins the paths of RFC 8615.
+const wellKnownPrefix = "/.well-known/"
+
+func (c *Catalog) further(id, path string, found bool) (Target, error) {
+	if !found || id == c.DefaultID || !isDirectoryID(id) {
+		return Target{}, storage.ErrNotFound
+	}
+	return Target{Directory: id, Path: path}, nil
+}
+
+// isDirectoryID reports whether id could be a directory's.
+func isDirectoryID(id string) bool {
+	return id != "" && len(id) <= 32 && strings.Trim(id, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+}
+
+// Issuer returns the issuer at a place. An endpoint that is served from memory is content with what was known before the
+// store went down. A directory that is missing or disabled, or has its address elsewhere, is not there.
+func (c *Catalog) Issuer(ctx context.Context, at Target, fromMemory bool) (*oauth2.Issuer, error) {
+	get := c.Directories.Get
+	if fromMemory {
+		get = c.Directories.getStale
+	}
+	issuer, err := get(ctx, at.Directory)
+	if err != nil {
+		return nil, err
+	}
+	if issuer.Directory.Disabled || hostOf(issuer.Directory.Issuer) != at.Host {
+		return nil, storage.ErrNotFound
+	}
+	return issuer, nil
+}
+
+// ClientName is what people know a client by.
+func ClientName(client storage.Client) string { return cmp.Or(client.Name, client.ID) }

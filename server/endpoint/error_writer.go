@@ -1,0 +1,104 @@
+package endpoint
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/grants"
+)
+
+// OAuthErrors writes errors as JSON with the members reason and request_id. invalid_client is 401 with a challenge for a client
+// that sent an Authorization header, else 400 (RFC 6749 §5.2): HTTP libraries take a challenge for a question of their own.
+func OAuthErrors(w http.ResponseWriter, r *Request, problem *grants.Error) {
+	if problem.Protocol.ErrorField == fosite.ErrInvalidClient.ErrorField && len(r.Header.Values("Authorization")) == 0 {
+		problem = withStatus(problem, http.StatusBadRequest)
+	}
+	ChallengedErrors(w, r, problem)
+}
+
+// ChallengedErrors is OAuthErrors, but a client that does not authenticate gets 401 and a challenge even if it sent no
+// Authorization header (RFC 7662 §2.3).
+func ChallengedErrors(w http.ResponseWriter, r *Request, problem *grants.Error) {
+	if problem.Protocol.CodeField == http.StatusUnauthorized && w.Header().Get("WWW-Authenticate") == "" {
+		w.Header().Set("WWW-Authenticate", `Basic realm="minifed", charset="UTF-8"`)
+	}
+	writeProblem(w, r, problem)
+}
+
+// withStatus is a copy of problem with another status.
+func withStatus(problem *grants.Error, status int) *grants.Error {
+	changed, protocol := *problem, *problem.Protocol
+	protocol.CodeField = status
+	changed.Protocol = &protocol
+	return &changed
+}
+
+// BearerErrors writes errors of a protected resource (RFC 6750 §3): the challenge carries them, the body repeats them.
+func BearerErrors(w http.ResponseWriter, r *Request, problem *grants.Error) {
+	switch problem.Protocol.CodeField {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusBadRequest:
+		w.Header().Set("WWW-Authenticate", challenge(problem))
+	}
+	writeProblem(w, r, problem)
+}
+
+// challenge is the WWW-Authenticate of a protected resource. A request without any token hears of no error (RFC 6750 §3.1).
+func challenge(problem *grants.Error) string {
+	text := `Bearer realm="minifed"`
+	if problem.Protocol.ErrorField == "" {
+		return text
+	}
+	description, _ := problem.Members()["error_description"].(string)
+	text += `, error="` + problem.Protocol.ErrorField + `", error_description="` + description + `"`
+	if scope, ok := problem.Extra["scope"].(string); ok {
+		text += `, scope="` + scope + `"`
+	}
+	return text
+}
+
+func writeProblem(w http.ResponseWriter, r *Request, problem *grants.Error) {
+	members := problem.Members()
+	if problem.Protocol.ErrorField == "" {
+		delete(members, "error")
+	}
+	if r.ID != "" {
+		members["request_id"] = r.ID
+	}
+	body, err := json.Marshal(members)
+	if err != nil { // Members are text and numbers.
+		body = []byte(`{"error":"server_error"}`)
+	}
+	problem.WriteHeader(w)
+	_, _ = w.Write(body) // The connection is gone when this fails.
+}
+
+// WriteJSON answers 200 with a JSON object that nobody may store (RFC 6749 §5.1).
+func WriteJSON(w http.ResponseWriter, members any) error {
+	return WriteJSONStatus(w, http.StatusOK, members)
+}
+
+// WriteJSONStatus answers with a status and a JSON object that must not be stored (RFC 6749 §5.1).
+func WriteJSONStatus(w http.ResponseWriter, status int, members any) error {
+	body, err := json.Marshal(members)
+	if err != nil {
+		return err
+	}
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set("Content-Length", strconv.Itoa(len(body))) // or else net/http makes chunks of what is longer than 2 KB
+	header.Set("Cache-Control", "no-store")
+	header.Set("Pragma", "no-cache")
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+	return nil
+}
+
+// MediaType is the media type of the body, without parameters, in lower case.
+func MediaType(r *http.Request) string {
+	essence, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	return strings.ToLower(strings.TrimSpace(essence))
+}

@@ -1,0 +1,22 @@
+package endpoint
+
+import (
+	"encoding/base64"
+	"fmt"
+	"io"
+)
+
+// RandomString is base64url of size random bytes.
+func RandomString(random io.Reader, size int) (string, error) {
+	raw := make([]byte, size)
+	if _, err := io.ReadFull(random, raw); err != nil {
+		return "", fmt.Errorf("server: randomness: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(raw), nil
+}
+
+// IsRandomString reports whether RandomString could have made text.
+func IsRandomString(text string, size int) bool {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	return err == nil && len(raw) == size && len(text) == base64.RawURLEncoding.EncodedLen(size)
+}

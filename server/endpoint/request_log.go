@@ -1,0 +1,144 @@
+package endpoint
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/wechat"
+)
+
+// loggable lists the parameters that may be logged, in the order in which they are. Everything else, known or not, stays out.
+func loggable() []string {
+	return []string{
+		"acr_values", "audience", "client_id", "code_challenge_method", "display", "grant_type", "max_age", "method", "prompt",
+		"requested_token_type", "resource", "response_mode", "response_type", "scope", "subject_token_type", "token_type_hint", "ui_locales",
+	}
+}
+
+// Concealed is text without the words that could be a secret or a phone number: a program that mixes its parameters up sends a
+// token as its own hint, and a description may repeat what was asked for.
+func Concealed(text string) string {
+	var kept strings.Builder
+	kept.Grow(len(text))
+	for rest := text; ; {
+		end := strings.IndexAny(rest, " :/.,")
+		word := rest
+		if end >= 0 {
+			word = rest[:end]
+		}
+		if len(word) > longestName || len(word) >= shortestPhone && strings.Trim(word, "+0123456789") == "" {
+			word = hidden
+		}
+		kept.WriteString(word)
+		if end < 0 {
+			return kept.String()
+		}
+		kept.WriteByte(rest[end])
+		rest = rest[end+1:]
+	}
+}
+
+// EndpointName is the name of the route; "none" when there is none.
+func (c *Request) EndpointName() string {
+	if c.Route == nil {
+		return "none"
+	}
+	return c.Route.Name
+}
+
+// LogParameters are the loggable ones.
+func (c *Request) LogParameters() []slog.Attr {
+	var attributes []slog.Attr
+	for _, name := range loggable() {
+		for _, value := range c.Parameters[name] {
+			attributes = append(attributes, slog.String(name, Concealed(value[:min(len(value), maxLogged)])))
+		}
+	}
+	return attributes
+}
+
+// LogFailure says why a request failed: the client's words, and for what is not the client's doing the cause.
+func (c *Request) LogFailure() []slog.Attr {
+	if c.Failure == nil && c.Advice != "" {
+		return []slog.Attr{slog.String("cause", string(c.Advice))}
+	}
+	if c.Failure == nil {
+		return nil
+	}
+	attributes := []slog.Attr{slog.String("error", c.Failure.Protocol.ErrorField)}
+	if c.Failure.Reason != "" {
+		attributes = append(attributes, slog.String("reason", c.Failure.Reason))
+	}
+	attributes = append(attributes, slog.String("description", Concealed(c.Failure.Protocol.DescriptionField)))
+	if c.Failure.Protocol.CodeField >= http.StatusInternalServerError {
+		attributes = append(attributes, slog.String("cause", OperatorText(c.Cause)))
+	}
+	if cause, ok := causeOf(c.Cause); ok {
+		attributes = append(attributes, slog.String("cause", cause.Error()))
+	}
+	if refused, ok := errors.AsType[*wechat.Error](c.Cause); ok {
+		attributes = append(attributes, slog.Int("errcode", refused.Code), slog.String("class", refused.Class.String()), slog.String("rid", refused.RID))
+		if refused.Class == wechat.ClassConfig || refused.Class == wechat.ClassUnknown {
+			attributes = append(attributes, slog.String("remedy", Remedy(refused.Code)))
+		}
+	}
+	return attributes
+}
+
+// LevelOfCause is Warn for an errcode of federation.WeChat that is not known here, whatever the status.
+func (c *Request) LevelOfCause() slog.Level {
+	if c.Failure != nil && IsClass(c.Cause, wechat.ClassUnknown) {
+		return slog.LevelWarn
+	}
+	return slog.LevelDebug
+}
+
+// IsClass reports whether federation.WeChat refused a call with an errcode of class.
+func IsClass(err error, class wechat.Class) bool {
+	refused, ok := errors.AsType[*wechat.Error](err)
+	return ok && refused.Class == class
+}
+
+// OperatorText is the error with what caused it; fosite's own text is the error code alone.
+func OperatorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	text := err.Error()
+	if problem, ok := errors.AsType[*grants.Error](err); ok {
+		return problem.Error()
+	}
+	if protocol, ok := errors.AsType[*fosite.RFC6749Error](err); ok && protocol.Cause() != nil {
+		return text + ": " + protocol.Cause().Error()
+	}
+	return text
+}
+
+// Remedy says what an operator does about an errcode that only an operator can make go away.
+func Remedy(errcode int) string {
+	switch errcode {
+	case 40013:
+		return "the client's AppID is not a mini-program's: correct it (client update --app-id)"
+	case 40125, 40001, 40243:
+		return "the client's AppSecret is wrong, was reset or is frozen: set the one of WeChat's console"
+	case 40164, 89503, 89506, 89507:
+		return "this server's address is not in the IP list of WeChat's console: add it"
+	default:
+		return "look the errcode up in WeChat's documentation, with the rid at hand"
+	}
+}
+
+const (
+	// maxLogged bounds a logged parameter.
+	maxLogged = 256
+	// longestName is how long the words of a logged text may be: names are shorter, and codes, tokens, secrets, OpenIDs (28) longer.
+	longestName = 26
+	// shortestPhone is how many digits on end may be a phone number.
+	shortestPhone = 7
+	hidden        = "(hidden)"
+)

@@ -1,0 +1,132 @@
+package federation
+
+import (
+	"context"
+	"errors"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/server/account"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/page"
+	"github.com/minifed/minifed/server/ratelimit"
+	"github.com/minifed/minifed/server/token"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// AccountLinker proves that an existing account is the caller's, for bindUser's methods password and session, and tells the
+// account's owner.
+type AccountLinker struct {
+	Passwords *account.Passwords
+	Proof     token.LinkProof
+	Letters   page.Notifications
+	Engine    storage.Engine
+}
+
+// beforeCode checks, before the code is spent at WeChat, what a method of binding needs besides. Of the session it remembers whose
+// it is.
+func (f *Service) beforeCode(ctx context.Context, client fosite.Client, v *Request) error {
+	record, err := federated(client)
+	if err != nil {
+		return err
+	}
+	switch v.method {
+	case bindPassword:
+		if !record.FirstParty || !record.Federation.PasswordBinding {
+			return endpoint.NewError(fosite.ErrUnauthorizedClient, "This client may not bind accounts by password. Its operator has to mark it as a first party and allow it.")
+		}
+	case bindSession:
+		found, err := f.Linker.Proof.AcceptSession(ctx, v.issuer, v.accessToken, record.ID, record.Federation.LinkingPartners)
+		if err != nil {
+			return f.countedProof(ctx, v, err)
+		}
+		v.proven = &found.User
+	}
+	return nil
+}
+
+// countedProof counts a wrong proof against the ticket that was shown.
+func (f *Service) countedProof(ctx context.Context, v *Request, refused error) error {
+	if endpoint.IsUnavailable(refused) {
+		return refused
+	}
+	return f.proofFailed(ctx, v.pending, refused)
+}
+
+// attachByPassword is bindUser's method password: who knows username and password of an account gets it, at the pace of any
+// other sign-in.
+func (f *Service) attachByPassword(ctx context.Context, client *oauth2.Client, v *Request, login identity.Login) (resolvedUser, error) {
+	try, err := f.Linker.attempt(ctx, login, v.username)
+	if err != nil {
+		return resolvedUser{}, err
+	}
+	user, err := f.Linker.Passwords.Verify(ctx, v.username, v.password, try)
+	if errors.Is(err, identity.ErrWrongPassword) && !endpoint.IsUnavailable(err) {
+		return resolvedUser{}, f.countedProof(ctx, v, &grants.Error{
+			Protocol: endpoint.Describe(fosite.ErrInvalidGrant, "The username or the password is wrong, or there were too many attempts. Call wx.login again and try once more, or later.", err),
+			Reason:   account.ReasonWrongPassword,
+		})
+	}
+	if err != nil {
+		return resolvedUser{}, err
+	}
+	return f.attach(ctx, client, v, login, user.Record, identity.MethodPassword)
+}
+
+// attachBySession is bindUser's method session: who is signed in to an account gets it.
+func (f *Service) attachBySession(ctx context.Context, client *oauth2.Client, v *Request, login identity.Login) (resolvedUser, error) {
+	return f.attach(ctx, client, v, login, *v.proven, identity.MethodSession)
+}
+
+func (f *Service) attach(
+	ctx context.Context, client *oauth2.Client, v *Request, login identity.Login, user storage.User, method string,
+) (resolvedUser, error) {
+	resolution, err := f.Users.AttachToUser(ctx, login, user, method)
+	if err != nil {
+		return resolvedUser{}, err
+	}
+	if err := f.Linker.Letters.Notify(ctx, v.issuer, resolution.User.Record, "mail.linked"); err != nil {
+		return resolvedUser{}, err
+	}
+	return f.updated(ctx, client, v, resolution)
+}
+
+// attempt is what the failures of a WeChat user at an account are counted by: the account is among it, unless the WeChat user
+// has it already. Then nobody else can keep them out of it.
+func (a *AccountLinker) attempt(ctx context.Context, login identity.Login, name string) (account.Attempt, error) {
+	issuer, ok := oauth2.IssuerFrom(ctx)
+	if !ok {
+		return account.Attempt{}, endpoint.ErrNoRequest
+	}
+	own := ratelimit.OpenIDKey(issuer.Directory, login)
+	holder, err := a.Passwords.Users.Holder(ctx, login.Directory, name)
+	if err != nil {
+		return account.Attempt{}, err
+	}
+	linked, err := a.holder(ctx, storage.IdentityKey(login.Directory, storage.IdentityOpenID, login.AppID, login.OpenID))
+	if err != nil {
+		return account.Attempt{}, err
+	}
+	if linked != "" && linked == holder {
+		return account.Attempt{Told: []ratelimit.Key{own}}, nil
+	}
+	folded := account.FoldName(name)
+	return account.Attempt{
+		Told: []ratelimit.Key{ratelimit.NameKey(issuer.Directory, folded), own}, Account: ratelimit.AccountKey(issuer.Directory, holder, folded),
+	}, nil
+}
+
+// holder is the ID of the user that a link names; empty without a link.
+func (a *AccountLinker) holder(ctx context.Context, key string) (string, error) {
+	link, err := storage.Get[storage.Identity](ctx, a.Engine, key)
+	if errors.Is(err, storage.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return link.Record.User, nil
+}

@@ -1,0 +1,80 @@
+package federation
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/server/account"
+	"github.com/minifed/minifed/server/endpoint"
+)
+
+// BindUser is POST /federation/wechat/miniapp/bindUser: it gives a WeChat user an account, a new one or one whose
+// ownership is proven besides, and signs the user in. Like profile it is a thin door to the token exchange.
+type BindUser struct {
+	Door Handler
+}
+
+// Mount implements endpoint.Endpoint.
+func (e *BindUser) Mount(t *endpoint.RouteTable) {
+	t.Handle(endpoint.Route{
+		Name: routeBindUser, Path: "/federation/wechat/miniapp/bindUser", Methods: []string{http.MethodPost},
+		Serve: e.serve, ErrorWriter: endpoint.OAuthErrors,
+	})
+}
+
+func (e *BindUser) serve(w http.ResponseWriter, r *endpoint.Request) error {
+	form, err := endpoint.ReadParameters(r, Parameters())
+	if err != nil {
+		return err
+	}
+	if err := checkBinding(form); err != nil {
+		return err
+	}
+	return e.Door.open(w, r.Request, form, bindingOf(form))
+}
+
+// bindingOf is what a request asks. Proofs of other methods than its own count for nothing.
+func bindingOf(form url.Values) *Request {
+	v := &Request{Endpoint: routeBindUser, method: form.Get("method"), ticket: form.Get("bind_ticket")}
+	switch v.method {
+	case bindPassword:
+		v.username, v.password = form.Get("username"), form.Get("password")
+	case bindSession:
+		v.accessToken = form.Get("access_token")
+	}
+	return v
+}
+
+// checkBinding says what a method needs. Attaching an existing account always needs a fresh code: a ticket travels through a
+// front end, and alone it would let somebody plant their WeChat on another's account.
+func checkBinding(form url.Values) error {
+	code, ticket := form.Get("code"), form.Get("bind_ticket")
+	switch form.Get("method") {
+	case bindRegister:
+		if (code == "") == (ticket == "") {
+			return endpoint.NewError(fosite.ErrInvalidRequest, "The method register needs either bind_ticket or a fresh code.")
+		}
+	case bindPhone:
+		if code == "" || form.Get("phone_code") == "" {
+			return endpoint.NewError(fosite.ErrInvalidRequest, "The method phone needs phone_code and a fresh code of wx.login.")
+		}
+	case bindPassword:
+		if code == "" || form.Get("username") == "" || form.Get("password") == "" {
+			return endpoint.NewError(fosite.ErrInvalidRequest, "The method password needs username, password and a fresh code of wx.login.")
+		}
+		if len(form.Get("username")) > account.MaxName {
+			return endpoint.NewError(fosite.ErrInvalidRequest, "username is too long.")
+		}
+	case bindSession:
+		if code == "" || form.Get("access_token") == "" {
+			return endpoint.NewError(fosite.ErrInvalidRequest, "The method session needs access_token and a fresh code of wx.login.")
+		}
+	case "":
+		return endpoint.NewError(fosite.ErrInvalidRequest, "method is missing. Send register, phone, password or session.")
+	default:
+		return endpoint.NewError(fosite.ErrInvalidRequest, "This method is not supported. Send register, phone, password or session.")
+	}
+	return nil
+}

@@ -1,0 +1,109 @@
+package federation
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/token"
+)
+
+// Profile is POST /federation/wechat/miniapp/profile: a login of a mini-program user that answers with the user's
+// claims besides the tokens. It is a thin door to the token exchange (RFC 8693) of package grants.
+type Profile struct {
+	Door Handler
+}
+
+// Mount implements endpoint.Endpoint.
+func (e *Profile) Mount(t *endpoint.RouteTable) {
+	t.Handle(endpoint.Route{
+		Name: routeProfile, Path: "/federation/wechat/miniapp/profile", Methods: []string{http.MethodPost},
+		Serve: e.serve, ErrorWriter: endpoint.OAuthErrors,
+	})
+}
+
+func (e *Profile) serve(w http.ResponseWriter, r *endpoint.Request) error {
+	form, err := endpoint.ReadParameters(r, Parameters())
+	if err != nil {
+		return err
+	}
+	return e.Door.open(w, r.Request, form, &Request{Endpoint: routeProfile})
+}
+
+// The names of the routes that sign mini-program users in.
+const (
+	routeProfile  = "profile"
+	routeBindUser = "bindUser"
+)
+
+// Parameters are what a federation endpoint reads. Whatever else is sent counts for nothing: OpenIDs, phone numbers and what
+// is verified come from proofs alone.
+func Parameters() endpoint.JSONParameters {
+	return endpoint.JSONParameters{
+		Strings: append([]string{
+			"client_id", "client_secret", "client_assertion", "client_assertion_type",
+			"code", "phone_code", "scope", "nonce", "method", "bind_ticket", "username", "password", "access_token",
+		}, ForeignMembers()...),
+		Lists:   []string{"audience", "resource"},
+		Objects: []string{"user"},
+	}
+}
+
+// ForeignMembers are names of WeChat's own API. They are read only for the error that names the right member, and so not
+// described.
+func ForeignMembers() []string { return []string{"js_code", "encryptedData", "encrypted_data"} }
+
+// Handler leads a federation request to the token exchange, and adds the user's claims to the answer.
+type Handler struct {
+	Token *token.Endpoint
+}
+
+// open answers with tokens and profile. v says what is asked beyond the exchange.
+func (d Handler) open(w http.ResponseWriter, r *http.Request, form url.Values, v *Request) error {
+	if text := form.Get("user"); text != "" {
+		profile, err := identity.ParseProfileUpdate([]byte(text))
+		if err != nil {
+			return refusedPerson(err)
+		}
+		v.profile = &profile
+	}
+	code := form.Get("code")
+	if v.ticketAlone() {
+		code = v.ticket
+	} else if err := grants.CheckLoginCode(form, "code"); err != nil {
+		return err
+	}
+	response, err := d.Token.Respond(v.InContext(r.Context()), r, exchangeForm(form, code))
+	if err != nil {
+		return err
+	}
+	scope, _ := response.Scope.(string)
+	user := token.WithPlaceholder(*v.user, *v.client, v.user.ID)
+	return endpoint.WriteJSON(w, profileResponse{response, token.StandardClaims(user.ID, user, strings.Fields(scope))})
+}
+
+// profileResponse is a token response with the claims of UserInfo.
+type profileResponse struct {
+	token.Response
+	Profile map[string]any `json:"profile"`
+}
+
+// exchangeForm is the token request that a federation request stands for.
+func exchangeForm(form url.Values, code string) url.Values {
+	exchange := url.Values{
+		"grant_type":         {grants.GrantType},
+		"subject_token":      {code},
+		"subject_token_type": {grants.SubjectTokenType},
+	}
+	for _, name := range []string{
+		"client_id", "client_secret", "client_assertion", "client_assertion_type", "scope", "nonce", "phone_code", "audience", "resource",
+	} {
+		if values := form[name]; len(values) > 0 {
+			exchange[name] = values
+		}
+	}
+	return exchange
+}

@@ -1,0 +1,234 @@
+package federation
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/ratelimit"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+	"github.com/minifed/minifed/wechat"
+)
+
+// resolvedUser is whom a login belongs to.
+type resolvedUser struct {
+	// user is as last written.
+	user storage.User
+	// epoch and clientEpoch are those of the user as first read: what ends grants in between ends the grant of this login.
+	epoch, clientEpoch int64
+	// phoneError says what was wrong with a phone number that the login brought; empty when nothing was.
+	phoneError string
+}
+
+// resolveUser finds or makes the user of a login, by the method of the visit. A person whom nobody knows, under the policy that
+// such a person registers first, is identity.ErrUnknownUser.
+func (f *Service) resolveUser(
+	ctx context.Context, client *oauth2.Client, request grants.Exchange, v *Request, login identity.Login,
+) (resolvedUser, error) {
+	switch v.method {
+	case "":
+		return f.signIn(ctx, client, request, v, login)
+	case bindRegister:
+		return f.register(ctx, client, v, login)
+	case bindPhone:
+		return f.attachByPhone(ctx, client, request, v, login)
+	case bindPassword:
+		return f.attachByPassword(ctx, client, v, login)
+	case bindSession:
+		return f.attachBySession(ctx, client, v, login)
+	default:
+		return resolvedUser{}, errors.New("server: unknown method of binding")
+	}
+}
+
+// signIn is a login as such: the policy of the client says whether an unknown person becomes a user.
+func (f *Service) signIn(
+	ctx context.Context, client *oauth2.Client, request grants.Exchange, v *Request, login identity.Login,
+) (resolvedUser, error) {
+	found, err := f.resolve(ctx, client, v, login)
+	if err != nil {
+		return resolvedUser{}, err
+	}
+	if request.PhoneCode == "" {
+		return found, nil
+	}
+	found.phoneError, err = f.linkPhone(ctx, client, request.PhoneCode, &found)
+	return found, err
+}
+
+func (f *Service) resolve(ctx context.Context, client *oauth2.Client, v *Request, login identity.Login) (resolvedUser, error) {
+	if client.Record().Federation.Provisioning != storage.ProvisionBind {
+		return f.register(ctx, client, v, login)
+	}
+	resolution, err := f.Users.Resolve(ctx, login, false)
+	if err != nil {
+		return resolvedUser{}, err
+	}
+	return f.updated(ctx, client, v, resolution)
+}
+
+// register signs a known person in, and makes an unknown one a user with the profile that the mini-program asserts.
+func (f *Service) register(ctx context.Context, client *oauth2.Client, v *Request, login identity.Login) (resolvedUser, error) {
+	if v.profile == nil {
+		resolution, err := f.Users.Resolve(ctx, login, true)
+		if err != nil {
+			return resolvedUser{}, err
+		}
+		return personOf(client, resolution), nil
+	}
+	resolution, err := f.Users.Register(ctx, login, *v.profile)
+	if err != nil {
+		return resolvedUser{}, err
+	}
+	return f.updated(ctx, client, v, resolution)
+}
+
+// updated applies the asserted profile to a known user, if the client may.
+func (f *Service) updated(ctx context.Context, client *oauth2.Client, v *Request, resolution *identity.Resolution) (resolvedUser, error) {
+	found := personOf(client, resolution)
+	if v.profile == nil || resolution.Created || !client.Record().Federation.UpdateProfile {
+		return found, nil
+	}
+	user, err := f.Users.UpdateProfile(ctx, found.user.Directory, found.user.ID, *v.profile, identity.Self(found.user.ID))
+	if err != nil {
+		return resolvedUser{}, err
+	}
+	found.user = user.Record
+	return found, nil
+}
+
+// attachByPhone is bindUser's method phone: who proves a number gets the account of that number, within the directory's policy.
+func (f *Service) attachByPhone(
+	ctx context.Context, client *oauth2.Client, request grants.Exchange, v *Request, login identity.Login,
+) (resolvedUser, error) {
+	issuer, ok := oauth2.IssuerFrom(ctx)
+	if !ok {
+		return resolvedUser{}, endpoint.ErrNoRequest
+	}
+	failures, guesser := f.Linker.Passwords.Lockout, ratelimit.OpenIDKey(issuer.Directory, login)
+	if err := failures.Check(ctx, guesser); err != nil {
+		return resolvedUser{}, err
+	}
+	number, err := f.phoneNumber(ctx, client, request.PhoneCode)
+	switch {
+	case endpoint.IsClass(err, wechat.ClassCode):
+		failures.Failed(ctx, guesser)
+		return resolvedUser{}, f.proofFailed(ctx, v.pending, newPhoneCode(err))
+	case endpoint.IsClass(err, wechat.ClassAmbiguous), endpoint.IsClass(err, wechat.ClassUnknown):
+		return resolvedUser{}, newPhoneCode(err) // It may be spent.
+	case err != nil:
+		return resolvedUser{}, err
+	}
+	resolution, err := f.Users.AttachByPhone(ctx, login, number, issuer.Directory.Policy, client.Record().FirstParty)
+	if err != nil {
+		return resolvedUser{}, err
+	}
+	return f.updated(ctx, client, v, resolution)
+}
+
+// linkPhone links a proven number to a user who just signed in. A user who has a number keeps it. Whatever goes wrong does not lose the login:
+// failure says what did.
+func (f *Service) linkPhone(ctx context.Context, client *oauth2.Client, code string, to *resolvedUser) (failure string, err error) {
+	number, err := f.phoneNumber(ctx, client, code)
+	if err == nil {
+		var user *storage.Entry[storage.User]
+		if user, err = f.Users.LinkPhone(ctx, to.user.Directory, to.user.ID, number); err == nil {
+			to.user = user.Record
+			return "", nil
+		}
+	}
+	if errors.Is(err, identity.ErrUserDisabled) {
+		return "", err
+	}
+	requestFrom(ctx).unfinished = endpoint.IsUnavailable(err) // The code of the number is spent, and another login may bring it again.
+	failure = phoneFailure(err)
+	f.Logger.WarnContext(ctx, "phone number not linked at login", "request_id", endpoint.FromContext(ctx).ID, "phone_error", failure, "cause", endpoint.OperatorText(err))
+	return failure, nil
+}
+
+// phoneNumber spends the code of the phone number button and returns the number in E.164.
+func (f *Service) phoneNumber(ctx context.Context, client *oauth2.Client, code string) (string, error) {
+	app, err := f.app(client)
+	if err != nil {
+		return "", err
+	}
+	proven, err := f.Results.phoneNumber(ctx, client, code, func() (wechat.PhoneNumber, error) { return f.WeChat.PhoneNumber(ctx, app, code) })
+	if err != nil {
+		return "", err
+	}
+	return "+" + proven.CountryCode + proven.PureNumber, nil
+}
+
+// phoneFailure is "phone_error": what the mini-program can do about it, in the words of "reason".
+func phoneFailure(err error) string {
+	reason := grants.FromWeChat(err).Reason
+	switch {
+	case errors.Is(err, identity.ErrAccountConflict), errors.Is(err, identity.ErrOtherNumber):
+		return codeAccountConflict
+	case reason == grants.ReasonNewCode:
+		return reasonNewPhoneCode
+	case reason == "":
+		return grants.ReasonRetry
+	default:
+		return reason
+	}
+}
+
+func personOf(client *oauth2.Client, resolution *identity.Resolution) resolvedUser {
+	user := resolution.User.Record
+	return resolvedUser{user: user, epoch: user.Epoch, clientEpoch: user.ClientEpoch(client.GetID())}
+}
+
+// The error codes of bindUser that no specification registers.
+const (
+	codeAlreadyBound    = "already_bound"
+	codeAccountConflict = "account_conflict"
+)
+
+// reasonNewPhoneCode asks for another tap on the phone number button.
+const reasonNewPhoneCode = "new_phone_code"
+
+func newPhoneCode(cause error) error {
+	return &grants.Error{
+		Protocol: endpoint.Describe(fosite.ErrInvalidRequest, "The phone_code is unknown, expired, used, or was lost on the way. Call wx.login again, let the user tap the phone number button again, and send both codes.", cause),
+		Reason:   reasonNewPhoneCode,
+	}
+}
+
+// refusedPerson says what a mini-program's backend is told about a person who cannot sign in or be bound.
+func refusedPerson(err error) error {
+	var invalid *identity.InvalidError
+	switch {
+	case errors.Is(err, identity.ErrUserDisabled):
+		return grants.UserDisabled()
+	case errors.Is(err, identity.ErrSnapshotUser):
+		return grants.Blocked(err)
+	case errors.Is(err, identity.ErrAlreadyBound):
+		return conflict(codeAlreadyBound)
+	case errors.Is(err, identity.ErrAccountConflict), errors.Is(err, identity.ErrOtherNumber):
+		return conflict(codeAccountConflict)
+	case errors.Is(err, identity.ErrChanged):
+		return grants.NewCode("The account signed out everywhere, or changed how one signs in, while this request was under way. Call wx.login again and start over with its code.", err)
+	case errors.As(err, &invalid):
+		return endpoint.NewError(fosite.ErrInvalidRequest, invalid.Member+" "+invalid.Reason+".")
+	}
+	if _, ok := errors.AsType[*wechat.Error](err); ok {
+		return grants.FromWeChat(err)
+	}
+	return err
+}
+
+// conflict is 409 under one of bindUser's error codes.
+func conflict(code string) error {
+	description := "This WeChat user belongs to another account already. The operator can merge the two; nothing merges by itself."
+	if code == codeAccountConflict {
+		description = "Another account holds this phone number and cannot be attached by it, or this account has another number. The operator can change a number, and sees two accounts as a merge candidate."
+	}
+	return &grants.Error{Protocol: &fosite.RFC6749Error{ErrorField: code, DescriptionField: description, CodeField: http.StatusConflict}}
+}

@@ -1,0 +1,345 @@
+package federation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+	"github.com/minifed/minifed/wechat"
+)
+
+// Service is what the grant of package grants asks of this server: it proves codes and tickets, names users, and knows
+// what was answered before. Every endpoint that signs mini-program users in goes through it.
+type Service struct {
+	Store  *oauth2.Store
+	Users  *identity.Service
+	WeChat WeChat
+	Master *keys.Master
+	Keys   *keys.Ring
+	Now    func() time.Time
+	Logger *slog.Logger
+	// Results is what WeChat said in the course of requests that are not answered yet.
+	Results *ResultCache
+	// Linker proves whose an existing account is.
+	Linker *AccountLinker
+}
+
+var (
+	_ grants.CodeExchanger   = (*Service)(nil)
+	_ grants.SubjectResolver = (*Service)(nil)
+	_ grants.ReplayResolver  = (*Service)(nil)
+)
+
+// amrMiniProgram is the authentication method of a mini-program login ("amr", RFC 8176).
+const amrMiniProgram = "wechat_miniapp"
+
+// ExchangeCode implements grants.CodeExchanger. A bind ticket that stands in for a code proves whom WeChat vouched for when
+// the ticket was made.
+func (f *Service) ExchangeCode(ctx context.Context, client fosite.Client, code string) (wechat.Session, error) {
+	if v := requestFrom(ctx); v.ticketAlone() {
+		if v.pending == nil {
+			return wechat.Session{}, errors.New("server: bind ticket was not read")
+		}
+		proven := v.pending.Pending
+		return wechat.Session{OpenID: wechat.OpenID(proven.OpenID), UnionID: wechat.UnionID(proven.UnionID)}, nil
+	}
+	app, err := f.app(client)
+	if err != nil {
+		return wechat.Session{}, err
+	}
+	if err := f.signable(ctx, client); err != nil {
+		return wechat.Session{}, err
+	}
+	if err := f.beforeCode(ctx, client, requestFrom(ctx)); err != nil {
+		return wechat.Session{}, err
+	}
+	return f.Results.session(ctx, client, code, func() (wechat.Session, error) { return f.WeChat.Code2Session(ctx, app, code) })
+}
+
+// signable says why the tokens of a client could not be signed now. It is asked before a code is spent on them.
+func (f *Service) signable(ctx context.Context, client fosite.Client) error {
+	known, ok := client.(*oauth2.Client)
+	if !ok {
+		return fmt.Errorf("server: client is %T", client)
+	}
+	algorithms := []string{known.IDTokenAlgorithm()}
+	if algorithm := known.AccessTokenAlgorithm(); !known.Record().OpaqueAccessTokens && algorithm != algorithms[0] {
+		algorithms = append(algorithms, algorithm)
+	}
+	for _, algorithm := range algorithms {
+		if err := f.Keys.CanSign(ctx, known.Record().Directory, algorithm); err != nil {
+			return fmt.Errorf("server: tokens of client %s: %w", known.GetID(), err)
+		}
+	}
+	return nil
+}
+
+// app opens the credential of the client's mini-program.
+func (f *Service) app(client fosite.Client) (wechat.App, error) {
+	record, err := federated(client)
+	if err != nil {
+		return wechat.App{}, err
+	}
+	secret, err := f.Master.Open(record.Federation.AppSecret, keys.AppSecretBinding(record.Directory, record.ID))
+	if err != nil {
+		return wechat.App{}, grants.Misconfigured(fmt.Errorf("server: AppSecret of client %s: %w", record.ID, err))
+	}
+	return wechat.App{ID: wechat.AppID(record.Federation.AppID), Secret: wechat.AppSecret(secret)}, nil
+}
+
+// federated returns the record of a client that is a mini-program's backend.
+func federated(client fosite.Client) (storage.Client, error) {
+	known, ok := client.(*oauth2.Client)
+	if !ok {
+		return storage.Client{}, fmt.Errorf("server: client is %T", client)
+	}
+	record := known.Record()
+	if record.Federation == nil || record.Federation.AppID == "" {
+		return storage.Client{}, grants.Misconfigured(fmt.Errorf("server: client %s has no mini-program", record.ID))
+	}
+	return record, nil
+}
+
+// ResolveReplay implements grants.ReplayResolver.
+func (f *Service) ResolveReplay(ctx context.Context, request grants.Exchange) (grants.Subject, bool, error) {
+	client, ok := request.Client.(*oauth2.Client)
+	if !ok {
+		return grants.Subject{}, false, fmt.Errorf("server: client is %T", request.Client)
+	}
+	v := requestFrom(ctx)
+	live, err := f.answered(ctx, client, request, v)
+	if errors.Is(err, storage.ErrNotFound) {
+		return grants.Subject{}, false, nil
+	}
+	if err != nil {
+		return grants.Subject{}, false, refusedGrant(err)
+	}
+	if live.Grant.State == storage.GrantPending {
+		if v.ticket != "" {
+			return grants.Subject{}, false, nil // The ticket is good, and nothing came of it yet.
+		}
+		return grants.Subject{}, false, f.registrationRequired(ctx, client, live.Grant)
+	}
+	record := client.Record()
+	v.user, v.client = &live.User, &record
+	return subjectOf(live.Grant, live.Subject), true, nil
+}
+
+// answered returns the grant that the same request made before, or the pending one behind the ticket that it shows.
+func (f *Service) answered(ctx context.Context, client *oauth2.Client, request grants.Exchange, v *Request) (*oauth2.Live, error) {
+	if v.ticket == "" {
+		ids, err := f.grantIDs(ctx, client, v, request.Code)
+		if err != nil {
+			return nil, err
+		}
+		return f.Store.Repeat(ctx, client, ids, v.asked(request))
+	}
+	live, err := f.Store.Ticket(ctx, client, v.ticket, v.asked(request))
+	if err != nil || live.Grant.State != storage.GrantPending {
+		return live, err
+	}
+	if live.Grant.Pending == nil {
+		return nil, oauth2.ErrNoGrant
+	}
+	v.pending = &live.Grant
+	return live, f.refusedBefore(ctx, client, request, v)
+}
+
+// refusedBefore says that the same request was refused, of one that shows a code besides the ticket: the ticket is still good.
+func (f *Service) refusedBefore(ctx context.Context, client *oauth2.Client, request grants.Exchange, v *Request) error {
+	if v.ticketAlone() {
+		return nil
+	}
+	ids, err := f.grantIDs(ctx, client, v, request.Code)
+	if err != nil {
+		return err
+	}
+	_, err = f.Store.Repeat(ctx, client, ids, v.asked(request))
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// grantIDs derives the ID of the grant that a code makes, so that a repeat finds it.
+func (f *Service) grantIDs(ctx context.Context, client *oauth2.Client, v *Request, code string) ([]oauth2.GrantID, error) {
+	if len(v.ids) > 0 {
+		return v.ids, nil
+	}
+	record, err := federated(client)
+	if err != nil {
+		return nil, err
+	}
+	v.ids, err = f.Store.GrantIDs(ctx, record.Instance(), record.Federation.AppID, code)
+	return v.ids, err
+}
+
+// ResolveSubject implements grants.SubjectResolver.
+func (f *Service) ResolveSubject(ctx context.Context, request grants.Exchange, session wechat.Session) (grants.Subject, error) {
+	client, ok := request.Client.(*oauth2.Client)
+	if !ok {
+		return grants.Subject{}, fmt.Errorf("server: client is %T", request.Client)
+	}
+	record, err := federated(client)
+	if err != nil {
+		return grants.Subject{}, err
+	}
+	v := requestFrom(ctx)
+	login := identity.Login{
+		Directory: record.Directory, AppID: record.Federation.AppID, OpenID: string(session.OpenID),
+		OpenPlatform: record.Federation.OpenPlatform, UnionID: string(session.UnionID),
+	}
+	// 1. The grant that is to be: the ticket's, or a new one of the code.
+	draft, err := f.draft(ctx, client, request, v, login)
+	if err != nil {
+		return grants.Subject{}, err
+	}
+	// 2. Whom it is for.
+	found, err := f.resolveUser(ctx, client, request, v, login)
+	if errors.Is(err, identity.ErrUnknownUser) {
+		draft.Pending = &storage.Pending{AppID: login.AppID, OpenID: login.OpenID, UnionID: login.UnionID, ProvenAt: draft.AuthTime}
+		return grants.Subject{}, f.registrationRequired(ctx, client, draft)
+	}
+	if err != nil {
+		return grants.Subject{}, f.refusedForGood(ctx, client, request, v, refusedPerson(err))
+	}
+	// 3. The grant of that user, as the user was when the login looked: ending the user's grants ends this one too.
+	v.user, v.client = &found.user, &record
+	draft.User = found.user.ID
+	draft.UserEpoch = found.epoch
+	draft.ClientEpoch = found.clientEpoch
+	draft.PhoneError = found.phoneError
+	draft.SID = sessionID(record.Directory, draft.ID)
+	if err := f.Store.Draft(ctx, draft); err != nil {
+		return grants.Subject{}, err
+	}
+	return subjectOf(draft, found.user.ID), nil
+}
+
+// refusedForGood returns refused, and remembers a conflict of accounts: the code is spent, and a repeat is answered the same.
+func (f *Service) refusedForGood(
+	ctx context.Context, client *oauth2.Client, request grants.Exchange, v *Request, refused error,
+) error {
+	problem, ok := errors.AsType[*grants.Error](refused)
+	if !ok || problem.Protocol.CodeField != http.StatusConflict || v.ticketAlone() {
+		return refused
+	}
+	ids, err := f.grantIDs(ctx, client, v, request.Code)
+	if err != nil {
+		return err
+	}
+	made := storage.Grant{ID: ids[0].ID, SecretGeneration: ids[0].SecretGeneration, Asked: v.asked(request)}
+	if err := f.Store.Refuse(ctx, client, made, problem.Protocol.ErrorField); err != nil {
+		return err
+	}
+	return refused
+}
+
+// draft is the grant that this request makes, without its user.
+func (f *Service) draft(
+	ctx context.Context, client *oauth2.Client, request grants.Exchange, v *Request, login identity.Login,
+) (storage.Grant, error) {
+	asked := v.asked(request)
+	if v.pending != nil {
+		if err := f.samePerson(ctx, v.pending, login); err != nil {
+			return storage.Grant{}, err
+		}
+		draft := *v.pending
+		draft.AskedBind, draft.AMR = asked, []string{amrMiniProgram}
+		draft.AuthTime = v.authenticatedAt(f.Now())
+		return draft, nil
+	}
+	ids, err := f.grantIDs(ctx, client, v, request.Code)
+	if err != nil {
+		return storage.Grant{}, err
+	}
+	return storage.Grant{
+		ID: ids[0].ID, SecretGeneration: ids[0].SecretGeneration, Asked: asked,
+		AMR: []string{amrMiniProgram}, AuthTime: v.authenticatedAt(f.Now()),
+	}, nil
+}
+
+// samePerson refuses a ticket that is shown with another WeChat user's code: a ticket travels through a front end.
+func (f *Service) samePerson(ctx context.Context, pending *storage.Grant, login identity.Login) error {
+	if pending.Pending.AppID == login.AppID && pending.Pending.OpenID == login.OpenID {
+		return nil
+	}
+	return f.proofFailed(ctx, pending, grants.NewCode("The code is of another WeChat user than the bind_ticket. Call wx.login again and start over with its code.", nil))
+}
+
+// proofFailed counts a wrong proof against the ticket that was shown, and returns refused: the fifth kills the ticket.
+func (f *Service) proofFailed(ctx context.Context, pending *storage.Grant, refused error) error {
+	if pending == nil {
+		return refused
+	}
+	if _, err := f.Store.ProofFailed(ctx, pending.ID); err != nil && !errors.Is(err, oauth2.ErrNoGrant) {
+		return err
+	}
+	return refused
+}
+
+// registrationRequired answers with a ticket for an unknown person: the pending grant of g, which is made unless it is stored.
+func (f *Service) registrationRequired(ctx context.Context, client *oauth2.Client, g storage.Grant) error {
+	ticket, err := f.Store.IssueTicket(ctx, client, g)
+	if err != nil {
+		return err
+	}
+	life := oauth2.TicketLifetime
+	if !g.ExpiresAt.IsZero() {
+		life = g.ExpiresAt.Sub(f.Now())
+	}
+	return grants.RegistrationRequired(ticket, life)
+}
+
+// sessionID is the claim "sid" of a grant: a mini-program has no browser session, its grant is a session of its own. It derives
+// from the grant's ID, so that requests which make one grant at a time, on whatever instances, say the same.
+func sessionID(directory, grant string) string {
+	const length = 22 // 128 bits
+	return storage.Digest("sid", directory, grant)[:length]
+}
+
+// subjectOf is what the tokens of a grant say of its user.
+func subjectOf(g storage.Grant, subject string) grants.Subject {
+	said := grants.Subject{
+		ID: subject, GrantID: g.ID, AuthTime: g.AuthTime, AMR: g.AMR, ACR: g.ACR, Claims: map[string]any{"sid": g.SID},
+	}
+	if g.PhoneError != "" {
+		said.Response = map[string]any{"phone_error": g.PhoneError}
+	}
+	return said
+}
+
+// refusedGrant says what the holder of a code or ticket is told whose grant is not to be had.
+func refusedGrant(err error) error {
+	if refused, ok := errors.AsType[*oauth2.RefusalError](err); ok {
+		return conflict(refused.Code)
+	}
+	switch {
+	case errors.Is(err, oauth2.ErrRepeatDiffers):
+		return grants.RepeatDiffers()
+	case errors.Is(err, oauth2.ErrUserDisabled):
+		return grants.UserDisabled()
+	case errors.Is(err, oauth2.ErrNoGrant):
+		return grants.NewCode("This code or bind_ticket was used before, or it is unknown or expired. Call wx.login again and start over with its code.", err)
+	default:
+		return err
+	}
+}
+
+// WeChat is what the server asks of WeChat. Failures are *wechat.Error.
+type WeChat interface {
+	// Code2Session spends a wx.login code.
+	Code2Session(ctx context.Context, app wechat.App, code string) (wechat.Session, error)
+	// PhoneNumber spends the code of a phone number button.
+	PhoneNumber(ctx context.Context, app wechat.App, code string) (wechat.PhoneNumber, error)
+}

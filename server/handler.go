@@ -1,0 +1,179 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"runtime/debug"
+	"strings"
+
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// ServeHTTP serves every endpoint of every directory.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := &endpoint.Request{Started: s.config.Now(), ClientIP: s.proxies.ClientIP(r)}
+	answer := &recorder{ResponseWriter: w}
+	c.Request = r.WithContext(c.InContext(r.Context()))
+	defer s.finish(answer, c)
+	defer s.recoverPanic(answer, c, endpoint.OAuthErrors)
+
+	id, err := s.proxies.RequestID(r)
+	if err != nil {
+		endpoint.WriteError(answer, c, endpoint.OAuthErrors, err)
+		return
+	}
+	c.ID = id
+	answer.Header().Set("X-Request-Id", id)
+	maps.Copy(answer.Header(), s.headers)
+	c.Body = http.MaxBytesReader(answer, c.Body, endpoint.MaxBody)
+	s.dispatch(answer, c)
+}
+
+// dispatch finds the directory and the endpoint that the request is for.
+func (s *Server) dispatch(w *recorder, c *endpoint.Request) {
+	// 1. The path, before anything is looked up by it.
+	if !endpoint.IsCanonicalPath(c.Request) {
+		endpoint.WriteError(w, c, endpoint.OAuthErrors, endpoint.NotFound())
+		return
+	}
+	where, err := s.catalog.Resolve(c.Request)
+	if err != nil {
+		s.notFound(w, c, endpoint.Target{Directory: s.catalog.DefaultID}, endpoint.AsNotFound(err))
+		return
+	}
+	if where.Host != "" { // A host of its own is at https, whatever the public URL is.
+		w.Header().Set(strictTransport, httpsForAYear)
+	}
+	c.Request = at(c.Request, where.Path)
+	if c.Route = s.table.Find(c.Request); c.Route == nil {
+		s.notFound(w, c, where, endpoint.NotFound())
+		return
+	}
+	// 2. The directory.
+	issuer, err := s.catalog.Issuer(c.Context(), where, c.Route.FromMemory)
+	if errors.Is(err, storage.ErrNotFound) {
+		s.notFound(w, c, endpoint.Target{Directory: s.catalog.DefaultID}, endpoint.NotFound())
+		return
+	}
+	if err != nil {
+		endpoint.WriteError(w, c, c.Route.ErrorWriter, err)
+		return
+	}
+	c.Issuer = issuer
+	// 3. The endpoint.
+	c.Request = c.WithContext(oauth2.Begin(c.Context(), issuer))
+	defer s.recoverPanic(w, c, c.Route.ErrorWriter)
+	if c.Route.CORS {
+		endpoint.Cors{Clients: s.catalog}.Serve(w, c, c.Route)
+		return
+	}
+	c.Route.Respond(w, c)
+}
+
+// notFound answers a request that leads nowhere: programs get JSON, and people a page that looks like those of the directory.
+func (s *Server) notFound(w http.ResponseWriter, c *endpoint.Request, like endpoint.Target, err error) {
+	if !forPeople(c.Request) {
+		endpoint.WriteError(w, c, endpoint.OAuthErrors, err)
+		return
+	}
+	issuer, unknown := s.catalog.Issuer(c.Context(), like, true)
+	if unknown != nil {
+		endpoint.WriteError(w, c, endpoint.OAuthErrors, err)
+		return
+	}
+	c.Issuer = issuer // For the page: the request is for no directory, and so is its line in the log.
+	defer func() { c.Issuer = nil }()
+	endpoint.WriteError(w, c, s.pageErrors, err)
+}
+
+// forPeople reports whether a browser asks for a page: it names the media type, as programs do not.
+func forPeople(r *http.Request) bool {
+	reading := r.Method == http.MethodGet || r.Method == http.MethodHead
+	return reading && strings.Contains(strings.Join(r.Header.Values("Accept"), ","), "text/html")
+}
+
+// at is the request with the path that the route table knows.
+func at(r *http.Request, path string) *http.Request {
+	if path == r.URL.Path {
+		return r
+	}
+	moved, url := *r, *r.URL
+	url.Path, url.RawPath = path, ""
+	moved.URL = &url
+	return &moved
+}
+
+// The header of RFC 6797.
+const (
+	strictTransport = "Strict-Transport-Security"
+	httpsForAYear   = "max-age=31536000"
+)
+
+// headersOf are the headers that every answer has. Pages set a policy of their own for what they need.
+func headersOf(publicURL string) http.Header {
+	header := http.Header{}
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("X-Frame-Options", "DENY")
+	header.Set("Referrer-Policy", "no-referrer")
+	header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	if strings.HasPrefix(publicURL, "https:") {
+		header.Set(strictTransport, httpsForAYear)
+	}
+	return header
+}
+
+// finish counts and logs the request.
+func (s *Server) finish(answer *recorder, c *endpoint.Request) {
+	if answer.status == 0 {
+		answer.status = http.StatusOK // So net/http answers for a handler that wrote nothing.
+	}
+	elapsed := s.config.Now().Sub(c.Started)
+	s.metrics.observe(c, answer.status, elapsed)
+	s.access.log(c, answer, elapsed)
+}
+
+// recoverPanic is deferred: it logs a panic without its value, which may hold anything that the request held, and answers
+// server_error the way that the callers expect.
+func (s *Server) recoverPanic(answer *recorder, c *endpoint.Request, write endpoint.ErrorWriter) {
+	value := recover()
+	if value == nil {
+		return
+	}
+	s.config.Logger.ErrorContext(c.Context(), "panic", "request_id", c.ID, "type", fmt.Sprintf("%T", value), "stack", string(debug.Stack()))
+	if answer.status != 0 {
+		return // Half an answer is out; the connection cannot say more.
+	}
+	endpoint.WriteError(answer, c, write, errors.New("server: a handler panicked"))
+}
+
+// recorder remembers what was answered.
+type recorder struct {
+	http.ResponseWriter
+	status  int
+	written int64
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (w *recorder) Write(body []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(body)
+	w.written += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController find the connection.
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }

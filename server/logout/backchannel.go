@@ -1,0 +1,339 @@
+package logout
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"maps"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/server/authorize"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/outbound"
+	"github.com/minifed/minifed/server/token"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// Backchannel tells clients that a session ended under which they were given something (OpenID Connect Back-Channel Logout
+// 1.0). The write that ends a session also makes it due, so that no crash loses anything; the session's record remembers who
+// has not heard yet. Every client hears at least once, or is given up after the last of tellAgain.
+type Backchannel struct {
+	engine   storage.Engine
+	catalog  *endpoint.Catalog
+	subjects token.Subjects
+	keys     *keys.Ring
+	client   *outbound.Client
+	now      func() time.Time
+	random   io.Reader
+	logger   *slog.Logger
+}
+
+// BackchannelConfig is what Backchannel is made from.
+type BackchannelConfig struct {
+	Engine  storage.Engine
+	Secrets token.Secrets
+	Keys    *keys.Ring
+	Fetch   outbound.Config
+	Now     func() time.Time
+	Rand    io.Reader
+	Logger  *slog.Logger
+}
+
+// NewBackchannel returns the delivery of logout tokens to the clients of a catalog.
+func NewBackchannel(config BackchannelConfig, known *endpoint.Catalog) *Backchannel {
+	return &Backchannel{
+		engine: config.Engine, catalog: known, subjects: token.Subjects{Secrets: config.Secrets}, keys: config.Keys, client: outbound.NewClient(config.Fetch),
+		now: config.Now, random: config.Rand, logger: config.Logger,
+	}
+}
+
+const (
+	// tellAtOnce bounds how long a request that ends a session waits for the clients to hear of it.
+	tellAtOnce = 2 * time.Second
+	// tellEvery is how often it is looked for what is due.
+	tellEvery = 5 * time.Second
+	// boundEvery is how many such looks there are for one that looks for what a clock ahead planned.
+	boundEvery = 720
+	// tellPage bounds a page of what is due, and tellParallel how much of it is done at once.
+	tellPage     = 64
+	tellParallel = 8
+	// tellWrite bounds the write that says who has heard.
+	tellWrite = 5 * time.Second
+)
+
+// tellAgain is how long after each failure the clients that did not hear are told again. After the last they are given up.
+func tellAgain() []time.Duration {
+	return []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 6 * time.Hour}
+}
+
+// Deliver tells the clients of a session that has just been ended, so that they know before the browser is back with one of them.
+// It waits tellAtOnce for them at most; run tells the others later.
+func (b *Backchannel) Deliver(ctx context.Context, entry *storage.Entry[storage.Session]) {
+	if entry.Record.TellAt.IsZero() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellAtOnce)
+	defer cancel()
+	b.deliver(ctx, entry)
+}
+
+// Run does until ctx ends what is due.
+func (b *Backchannel) Run(ctx context.Context) {
+	ticker := time.NewTicker(tellEvery)
+	defer ticker.Stop()
+	for n := 0; ; n++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if n%boundEvery == 0 {
+			if err := b.BoundDue(ctx); err != nil && ctx.Err() == nil {
+				b.logger.WarnContext(ctx, "logout notices that a clock ahead planned could not be looked for", "cause", err.Error())
+			}
+		}
+		if err := b.DeliverDue(ctx); err != nil && ctx.Err() == nil {
+			b.logger.WarnContext(ctx, "not all clients were told of sessions that ended", "cause", err.Error())
+		}
+	}
+}
+
+// DeliverDue does everything that is due now: it ends the sessions of users who were signed out everywhere, and tells of sessions
+// that have ended.
+func (b *Backchannel) DeliverDue(ctx context.Context) error {
+	now := b.now()
+	return errors.Join(each(ctx, b, now, b.endSessions), each(ctx, b, now, b.lease))
+}
+
+// BoundDue makes due at once what a clock ahead planned for later than can be planned: it would wait until that time is reached.
+func (b *Backchannel) BoundDue(ctx context.Context) error {
+	latest := tellAgain()[len(tellAgain())-1]
+	users := func(ctx context.Context, user *storage.Entry[storage.User]) error {
+		if !storage.MadeAhead(user.Record.SessionsDueAt, b.now()) {
+			return nil
+		}
+		next := user.Record
+		next.SessionsDueAt = storage.Instant(b.now())
+		_, err := user.Replace(ctx, b.engine, next)
+		return unlessLost(err)
+	}
+	sessions := func(ctx context.Context, session *storage.Entry[storage.Session]) error {
+		if !storage.MadeAhead(session.Record.TellAt, b.now().Add(latest)) {
+			return nil
+		}
+		next := session.Record
+		next.TellAt = storage.Instant(b.now())
+		_, err := session.Replace(ctx, b.engine, next)
+		return unlessLost(err)
+	}
+	ever := b.now().AddDate(1000, 0, 0)
+	return errors.Join(each(ctx, b, ever, users), each(ctx, b, ever, sessions))
+}
+
+// each calls do with every record of a kind that is due before a time, several at once. do moves when it is due, or leaves that to
+// others.
+func each[R storage.Record](ctx context.Context, b *Backchannel, before time.Time, do func(context.Context, *storage.Entry[R]) error) error {
+	query := storage.Query{Order: storage.ByDue, DueBefore: before, Limit: tellPage}
+	for {
+		entries, next, err := storage.List[R](ctx, b.engine, query)
+		if err != nil {
+			return err
+		}
+		var group errgroup.Group
+		group.SetLimit(tellParallel)
+		for _, entry := range entries {
+			group.Go(func() error {
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				return do(ctx, entry)
+			})
+		}
+		if err := group.Wait(); err != nil || next == "" {
+			return err
+		}
+		query.After = next
+	}
+}
+
+// endSessions ends those sessions of a user that the user's epoch or state has ended already and whose clients are to hear of
+// it. They are dead all the while: nobody has to wait for this.
+func (b *Backchannel) endSessions(ctx context.Context, user *storage.Entry[storage.User]) error {
+	query := storage.Query{Order: storage.ByCreated, Owner: storage.Key(user.Record.Directory, user.Record.ID)}
+	for {
+		entries, next, err := storage.List[storage.Session](ctx, b.engine, query)
+		if err != nil {
+			return err
+		}
+		for _, entry := range entries {
+			if err := b.endSession(ctx, user.Record, entry); err != nil {
+				return unlessLost(err)
+			}
+		}
+		if next == "" {
+			break
+		}
+		query.After = next
+	}
+	if err := b.endMiniProgramGrants(ctx, user.Record); err != nil {
+		return err
+	}
+	done := user.Record
+	done.SessionsDueAt = time.Time{}
+	_, err := user.Replace(ctx, b.engine, done)
+	return unlessLost(err)
+}
+
+func (b *Backchannel) endSession(ctx context.Context, user storage.User, entry *storage.Entry[storage.Session]) error {
+	next := entry.Record
+	alive := user.Status == storage.UserActive && next.UserEpoch == user.Epoch
+	if alive || !next.EndedAt.IsZero() || len(next.Clients) == 0 {
+		return nil
+	}
+	authorize.EndNow(&next, storage.Instant(b.now()))
+	next.TellAt = next.EndedAt // Others may tell: see lease.
+	_, err := entry.Replace(ctx, b.engine, next)
+	return err
+}
+
+// unlessLost is the error of a write, but for one that somebody else's went before: the next look sees what is left.
+func unlessLost(err error) error {
+	if errors.Is(err, storage.ErrConflict) {
+		return nil
+	}
+	return err
+}
+
+// lease tells of one session, unless another instance does already.
+func (b *Backchannel) lease(ctx context.Context, entry *storage.Entry[storage.Session]) error {
+	next := entry.Record
+	next.TellAt = storage.Instant(b.now().Add(authorize.DeliveryLease))
+	leased, err := entry.Replace(ctx, b.engine, next)
+	if err != nil {
+		return unlessLost(err)
+	}
+	b.deliver(context.WithoutCancel(ctx), leased) // What has begun is finished when the server stops.
+	return nil
+}
+
+// deliver tells all clients of a leased session that have not heard, and writes down who has. When that write is lost, they
+// are told once more after the lease.
+func (b *Backchannel) deliver(ctx context.Context, entry *storage.Entry[storage.Session]) {
+	next := entry.Record
+	next.Clients = b.unheard(ctx, next)
+	next.TellAt = time.Time{}
+	if next.Told < len(tellAgain()) && len(next.Clients) > 0 {
+		next.TellAt = storage.Instant(b.now().Add(tellAgain()[next.Told]))
+	}
+	next.Told++
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellWrite)
+	defer cancel()
+	if _, err := entry.Replace(ctx, b.engine, next); err != nil {
+		b.logger.WarnContext(ctx, "clients that heard of a logout will hear of it again", "directory", next.Directory, "cause", err.Error())
+	}
+}
+
+// unheard tells all clients of a session at once and returns those that did not hear.
+func (b *Backchannel) unheard(ctx context.Context, session storage.Session) map[string]time.Time {
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	left := maps.Clone(session.Clients)
+	for client := range session.Clients {
+		group.Go(func() {
+			if err := b.send(ctx, session, client); err != nil {
+				b.logger.WarnContext(ctx, "back-channel logout failed", "directory", session.Directory, "client", idOf(client),
+					"attempt", session.Told+1, "of", len(tellAgain())+1, "cause", err.Error())
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			delete(left, client)
+		})
+	}
+	group.Wait()
+	return left
+}
+
+// send sends one logout token. A client that is gone, or wants to hear of nothing any more, has nothing to hear.
+func (b *Backchannel) send(ctx context.Context, session storage.Session, instance string) error {
+	issuer, err := b.catalog.Directories.Get(ctx, session.Directory)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	client, err := b.catalog.Client(ctx, session.Directory, idOf(instance))
+	if errors.Is(err, storage.ErrNotFound) || err == nil && !hears(client.Record(), instance) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	token, err := b.token(ctx, issuer, client, session)
+	if err != nil {
+		return err
+	}
+	return b.client.Post(ctx, client.Record().BackchannelLogoutURI, url.Values{"logout_token": {token}})
+}
+
+// idOf returns the ID of the client that storage.Client.Instance named.
+func idOf(instance string) string {
+	id, _, _ := strings.Cut(instance, "#")
+	return id
+}
+
+// hears reports whether a client is the one that the session names, enabled, and registered for logout tokens.
+func hears(client storage.Client, instance string) bool {
+	return client.Instance() == instance && !client.Disabled && client.BackchannelLogoutURI != ""
+}
+
+const (
+	// logoutTokenType is the header "typ" of a logout token (Back-Channel Logout §2.4), which passes for no other token.
+	logoutTokenType = "logout+jwt"
+	logoutTokenLife = 2 * time.Minute
+	logoutEvent     = "http://schemas.openid.net/event/backchannel-logout"
+	logoutTokenID   = 16
+)
+
+// logoutClaims are the claims of a logout token (Back-Channel Logout §2.4). It has no nonce, so that it is no ID token.
+type logoutClaims struct {
+	Issuer    string              `json:"iss"`
+	Subject   string              `json:"sub,omitempty"`
+	Audience  string              `json:"aud"`
+	IssuedAt  int64               `json:"iat"`
+	ExpiresAt int64               `json:"exp"`
+	ID        string              `json:"jti"`
+	Events    map[string]struct{} `json:"events"`
+	SessionID string              `json:"sid"`
+}
+
+// token is the logout token of a session for a client, signed as its ID tokens are (§2.6).
+func (b *Backchannel) token(ctx context.Context, issuer *oauth2.Issuer, client *oauth2.Client, session storage.Session) (string, error) {
+	id, err := endpoint.RandomString(b.random, logoutTokenID)
+	if err != nil {
+		return "", err
+	}
+	subject, err := b.subjects.ForUser(ctx, client, session.User)
+	if err != nil {
+		return "", err
+	}
+	sid, err := b.subjects.ForSession(ctx, client.Record(), session.ID)
+	if err != nil {
+		return "", err
+	}
+	now := b.now()
+	claims := logoutClaims{
+		Issuer: issuer.URL, Subject: subject, Audience: client.GetID(), IssuedAt: now.Unix(), ExpiresAt: now.Add(logoutTokenLife).Unix(),
+		ID: id, Events: map[string]struct{}{logoutEvent: {}}, SessionID: sid,
+	}
+	return token.Sign(ctx, b.keys, issuer, client.IDTokenAlgorithm(), logoutTokenType, claims)
+}

@@ -1,0 +1,454 @@
+package logout
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/minifed/minifed/discovery"
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/server/authorize"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/page"
+	"github.com/minifed/minifed/server/token"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// Endpoint is /oauth2/logout (OpenID Connect RP-Initiated Logout 1.0): an application sends the browser here so that its
+// user is signed out. Where it does not prove by an ID token of this very session that it may, the user is asked. The browser
+// is sent back to an address that the application registered and to nothing else.
+type Endpoint struct {
+	Keys     *keys.Ring
+	Clients  oauth2.Clients
+	Sessions *authorize.Sessions
+	Subjects token.Subjects
+	Users    *identity.Service
+	Sealer   endpoint.Sealer
+	Pages    *page.Renderer
+	Now      func() time.Time
+}
+
+const (
+	routeLogout = "logout"
+	logoutPath  = "/oauth2/logout"
+
+	// logoutParameter is the parameter of our own URLs that holds a request that was checked.
+	logoutParameter = "logout"
+	purposeLogout   = "logout request"
+	// logoutLife is how long a user has to decide.
+	logoutLife = 30 * time.Minute
+)
+
+// logoutRequest is a request that was checked. It travels with the browser in an envelope.
+type logoutRequest struct {
+	// Client is who asks; empty when nobody says.
+	Client string `json:"c,omitempty"`
+	// Redirect is where the browser goes afterwards, one of Client's registered addresses; empty for nowhere. State goes
+	// with it.
+	Redirect string     `json:"r,omitempty"`
+	State    packedText `json:"s,omitempty"`
+	// Proven says that there was an ID token of Client, and Session which session it was of.
+	Proven  bool   `json:"p,omitempty"`
+	Session string `json:"i,omitempty"`
+	// Incarnation is that of the client that got the ID token.
+	Incarnation string `json:"n,omitempty"`
+	// Locales is ui_locales.
+	Locales packedText `json:"l,omitempty"`
+	// Asked says that its page is what the URL leads to.
+	Asked bool `json:"a,omitempty"`
+	// Ends is until when its envelope is good, in Unix seconds.
+	Ends int64 `json:"e"`
+	// Life is for how many seconds it was good when it was made.
+	Life int64 `json:"f"`
+}
+
+// Mount implements endpoint.Endpoint.
+func (e *Endpoint) Mount(t *endpoint.RouteTable) {
+	t.Handle(endpoint.Route{
+		Name: routeLogout, Path: logoutPath, Methods: []string{http.MethodGet, http.MethodPost}, Serve: e.serve, ErrorWriter: e.Pages.WriteError,
+	})
+	t.Advertise(func(p *discovery.Provider) {
+		p.Endpoints.EndSession = logoutPath
+		p.BackchannelLogout = true
+	})
+}
+
+// serve finds the request: in the URL, in a form that an application had the browser post, or in the envelope of one that was
+// checked.
+func (e *Endpoint) serve(w http.ResponseWriter, r *endpoint.Request) error {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Pragma", "no-cache")
+	ours := r.URL.Query().Has(logoutParameter)
+	switch {
+	case r.Method == http.MethodHead:
+		return nil // Looking ends nothing.
+	case r.Method == http.MethodPost && ours:
+		return e.answered(w, r)
+	case r.Method == http.MethodPost:
+		return e.keep(w, r)
+	}
+	read := e.read
+	if ours {
+		read = e.open
+	}
+	request, err := read(r)
+	if err != nil {
+		return err
+	}
+	return e.decide(w, r, request)
+}
+
+// decide signs out whom the request proves to be meant, and asks whoever else is signed in.
+func (e *Endpoint) decide(w http.ResponseWriter, r *endpoint.Request, request *logoutRequest) error {
+	issuer := r.Issuer
+	// 1. Whose browser is it?
+	entry, err := e.Sessions.Stored(r.Request, issuer)
+	if err != nil {
+		return err
+	}
+	// 2. Nobody's: nothing ends, unless the ID token alone may end its session.
+	if entry == nil {
+		ended, err := e.endByHint(r.Context(), issuer, request)
+		if err != nil {
+			return err
+		}
+		return e.done(w, r, request, outcome{ended: ended, vouched: request.Proven})
+	}
+	// 3. Is it the session that the application got its ID token under (§2)? If not, the user decides.
+	proven, err := e.proves(r.Context(), issuer, request, entry.Record)
+	if err != nil {
+		return err
+	}
+	if !proven {
+		current, err := e.Sessions.Alive(r.Context(), entry)
+		if err != nil {
+			return err
+		}
+		if current != nil {
+			return e.ask(w, r, request, current)
+		}
+	}
+	// 4. Then it ends.
+	if err := e.Sessions.End(r.Context(), entry); err != nil {
+		return err
+	}
+	return e.done(w, r, request, outcome{ended: true, vouched: request.Proven})
+}
+
+// proves reports whether the ID token of a request was given under that session. A client that is gone had no name of its own
+// for it.
+func (e *Endpoint) proves(ctx context.Context, issuer *oauth2.Issuer, request *logoutRequest, session storage.Session) (bool, error) {
+	if !request.Proven {
+		return false, nil
+	}
+	client, err := e.client(ctx, issuer, request.Client)
+	if err != nil {
+		return false, err
+	}
+	if client == nil {
+		return request.Session == session.ID, nil
+	}
+	sid, err := e.Subjects.ForSession(ctx, *client, session.ID)
+	return request.Session == sid, err
+}
+
+// ask asks the user, on a page with an address of its own.
+func (e *Endpoint) ask(w http.ResponseWriter, r *endpoint.Request, request *logoutRequest, current *authorize.CurrentSession) error {
+	if !request.Asked {
+		request.Asked = true
+		return e.goTo(w, r, request, logoutLife)
+	}
+	client, err := e.client(r.Context(), r.Issuer, request.Client)
+	if err != nil {
+		return err
+	}
+	return confirmLogout(e.Pages, w, r, client, current.User, strings.Fields(string(request.Locales)))
+}
+
+// answered is what the user decided.
+func (e *Endpoint) answered(w http.ResponseWriter, r *endpoint.Request) error {
+	form, err := e.Pages.CSRF.ReadForm(r)
+	if err != nil {
+		return err
+	}
+	request, err := e.open(r)
+	if err != nil {
+		return err
+	}
+	if form.Get("decision") != "logout" {
+		return page.Redirect(w, r, endpoint.AccountPath)
+	}
+	issuer := r.Issuer
+	entry, err := e.Sessions.Stored(r.Request, issuer)
+	if err != nil {
+		return err
+	}
+	if entry != nil && form.Has("everywhere") {
+		user := entry.Record.User
+		err := e.Users.SignOutEverywhere(r.Context(), entry.Record.Directory, user, identity.Self(user))
+		if err != nil && !errors.Is(err, identity.ErrUnknownUser) {
+			return err
+		}
+	}
+	if entry != nil {
+		if err := e.Sessions.End(r.Context(), entry); err != nil {
+			return err
+		}
+	}
+	return e.done(w, r, request, outcome{ended: entry != nil, vouched: true})
+}
+
+// outcome is what a logout request did.
+type outcome struct {
+	// ended reports whether a session ended.
+	ended bool
+	// vouched reports whether an ID token or the user vouches for the address that the browser goes to.
+	vouched bool
+}
+
+// done sends the browser on. An address that neither an ID token nor the user vouches for is only offered (§3).
+func (e *Endpoint) done(w http.ResponseWriter, r *endpoint.Request, request *logoutRequest, did outcome) error {
+	issuer := r.Issuer
+	authorize.SessionCookie(issuer).Clear(w, issuer)
+	if request.Redirect == "" {
+		return page.Redirect(w, r, endpoint.LoggedOutPath, append(did.parameters(), localesOf(request)...)...)
+	}
+	target := request.Redirect
+	if request.State != "" {
+		target = authorize.WithQuery(target, url.Values{"state": {string(request.State)}})
+	}
+	if did.vouched {
+		w.Header().Set("Location", target)
+		w.WriteHeader(http.StatusSeeOther)
+		return nil
+	}
+	client, err := e.client(r.Context(), issuer, request.Client)
+	if err != nil {
+		return err
+	}
+	return loggedOut(e.Pages, w, r, did.ended, client, target, strings.Fields(string(request.Locales)))
+}
+
+// localesOf are the languages of a request as parameters of the next page.
+func localesOf(request *logoutRequest) []string {
+	if request.Locales == "" {
+		return nil
+	}
+	return []string{"ui_locales", string(request.Locales)}
+}
+
+// keep puts a request that came by POST into the URL and has the browser fetch it: a POST from another site brings no cookie
+// that is Lax, while the GET that follows does (§2 wants both methods).
+func (e *Endpoint) keep(w http.ResponseWriter, r *endpoint.Request) error {
+	if endpoint.MediaType(r.Request) != endpoint.FormMediaType {
+		return authorize.PageError("malformed_request", "The request must be a form of the media type "+endpoint.FormMediaType+".")
+	}
+	body, err := endpoint.ReadBody(r.Request)
+	if err != nil {
+		return err
+	}
+	request, err := e.parse(r, string(body))
+	if err != nil {
+		return err
+	}
+	return e.goTo(w, r, request, authorize.ParkedLifetime)
+}
+
+func (e *Endpoint) read(r *endpoint.Request) (*logoutRequest, error) {
+	return e.parse(r, r.URL.RawQuery)
+}
+
+// goTo sends the browser to the address of a request.
+func (e *Endpoint) goTo(w http.ResponseWriter, r *endpoint.Request, request *logoutRequest, life time.Duration) error {
+	location, err := e.address(r.Context(), r.Issuer, request, life)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", location)
+	w.WriteHeader(http.StatusSeeOther)
+	return nil
+}
+
+// open returns the request that the URL of r holds.
+func (e *Endpoint) open(r *endpoint.Request) (*logoutRequest, error) {
+	over := authorize.PageError("logout_over", "This address was good for a short time. Go back to the application and begin again.")
+	text, err := e.Sealer.Open(r.Context(), r.Issuer, purposeLogout, r.URL.Query().Get(logoutParameter))
+	if errors.Is(err, endpoint.ErrInvalidEnvelope) {
+		return nil, over
+	}
+	if err != nil {
+		return nil, err
+	}
+	request := new(logoutRequest)
+	if err := json.Unmarshal(text, request); err != nil {
+		return nil, over
+	}
+	if storage.IsOver(time.Unix(request.Ends, 0), time.Duration(request.Life)*time.Second, e.Now()) {
+		e.offerAgain(r, request)
+		return nil, over
+	}
+	return request, nil
+}
+
+// offerAgain lets the page of a failure offer to begin a sign-out again.
+func (e *Endpoint) offerAgain(r *endpoint.Request, request *logoutRequest) {
+	link := endpoint.ReturnLink{Text: endpoint.TextBeginAgain}
+	if client, err := e.client(r.Context(), r.Issuer, request.Client); err == nil && client != nil {
+		link.Client = endpoint.ClientName(*client)
+	}
+	again := *request
+	again.Asked = false
+	var err error
+	if link.URL, err = e.address(r.Context(), r.Issuer, &again, logoutLife); err == nil {
+		r.Returns = link
+	}
+}
+
+// address returns the address of a request.
+func (e *Endpoint) address(ctx context.Context, issuer *oauth2.Issuer, request *logoutRequest, life time.Duration) (string, error) {
+	request.Ends, request.Life = e.Now().Add(life).Unix(), int64(life/time.Second)
+	text, err := json.Marshal(request)
+	if err != nil {
+		return "", err
+	}
+	sealed, err := e.Sealer.Seal(ctx, issuer, purposeLogout, text)
+	if err != nil {
+		return "", err
+	}
+	return issuer.URL + logoutPath + "?" + url.Values{logoutParameter: {sealed}}.Encode(), nil
+}
+
+// logoutParameters are those of §2. logout_hint is read by nobody: the session says who is there.
+func logoutParameters() []string {
+	return []string{"id_token_hint", "logout_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales"}
+}
+
+// parse checks a form-encoded request.
+func (e *Endpoint) parse(r *endpoint.Request, text string) (*logoutRequest, error) {
+	// 1. Its parameters, each once.
+	form, err := logoutForm(text)
+	if err != nil {
+		return nil, err
+	}
+	r.Parameters = form
+	request := &logoutRequest{State: packedText(form.Get("state")), Locales: packedText(form.Get("ui_locales"))}
+	// 2. Who asks, and what proves it.
+	if err := e.readHint(r.Context(), r.Issuer, request, form.Get("id_token_hint")); err != nil {
+		return nil, err
+	}
+	if err := e.readClient(r.Context(), r.Issuer, request, form.Get("client_id")); err != nil {
+		return nil, err
+	}
+	// 3. Where it leads.
+	return request, e.readRedirect(r.Context(), r.Issuer, request, form.Get("post_logout_redirect_uri"))
+}
+
+// logoutForm reads form-encoded parameters. Those that are empty were not sent, and others than §2 has mean nothing.
+func logoutForm(text string) (url.Values, error) {
+	if len(text) > authorize.MaxRawAuthorization {
+		return nil, authorize.PageError("malformed_request", fmt.Sprintf("The logout request is too long: it has %d bytes, encoded. At most %d are allowed.", len(text), authorize.MaxRawAuthorization))
+	}
+	all, malformed := endpoint.ParseParameters(text)
+	if malformed != "" {
+		return nil, authorize.PageError("malformed_request", endpoint.MalformedParameter(malformed))
+	}
+	form := url.Values{}
+	for _, name := range logoutParameters() {
+		for _, value := range all[name] {
+			if value != "" {
+				form.Add(name, value)
+			}
+		}
+	}
+	if err := endpoint.CheckForm(form, nil); err != nil {
+		return nil, authorize.PageError("malformed_request", endpoint.ErrorOf(err).Protocol.GetDescription())
+	}
+	if size := endpoint.DecodedSize(form) - endpoint.DecodedSize(url.Values{"id_token_hint": form["id_token_hint"]}); size > authorize.MaxAuthorization {
+		return nil, authorize.PageError("malformed_request", fmt.Sprintf(
+			"The logout request is too long: the names and values of its parameters have %d bytes, decoded and without id_token_hint. At most %d are allowed.", size, authorize.MaxAuthorization))
+	}
+	return form, nil
+}
+
+// readHint reads what an ID token proves. Whatever is none of ours proves nothing; it may be as old as it likes (§2).
+func (e *Endpoint) readHint(ctx context.Context, issuer *oauth2.Issuer, request *logoutRequest, hint string) error {
+	if hint == "" || len(hint) > authorize.MaxHint {
+		return nil
+	}
+	claims, err := token.VerifyHint(ctx, issuer, e.Keys, hint)
+	if errors.Is(err, keys.ErrInvalid) || err == nil && len(claims.Audience) != 1 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	request.Proven, request.Client, request.Session = true, claims.Audience[0], claims.SessionID
+	request.Incarnation = claims.Incarnation()
+	return nil
+}
+
+// readClient reads who asks: the client of the ID token, which client_id must not contradict, or the one that client_id names.
+// The client of an old ID token may be gone; then nobody asks.
+func (e *Endpoint) readClient(ctx context.Context, issuer *oauth2.Issuer, request *logoutRequest, named string) error {
+	if named != "" && request.Proven && named != request.Client {
+		return authorize.PageError("malformed_request", "The client_id is not that of the client that the id_token_hint was given to.")
+	}
+	if named != "" {
+		request.Client = named
+	}
+	client, err := e.client(ctx, issuer, request.Client)
+	if err != nil {
+		return err
+	}
+	if client != nil && request.Proven && client.Incarnation != request.Incarnation {
+		if named != "" { // The token of a deleted client proves nothing for the one that has its ID now.
+			request.Proven, request.Session = false, ""
+		} else {
+			client = nil
+		}
+	}
+	if client == nil && named != "" {
+		return authorize.PageError("client_unknown", "The client_id is not that of an application of this directory that may be used.")
+	}
+	if client == nil {
+		request.Client = ""
+	}
+	return nil
+}
+
+// readRedirect reads where the browser goes afterwards. An address that nobody is known to have registered is none.
+func (e *Endpoint) readRedirect(ctx context.Context, issuer *oauth2.Issuer, request *logoutRequest, uri string) error {
+	if uri == "" || request.Client == "" {
+		return nil
+	}
+	client, err := e.client(ctx, issuer, request.Client)
+	if err != nil {
+		return err
+	}
+	if client == nil || !slices.Contains(client.PostLogoutRedirectURIs, uri) {
+		return authorize.PageError("logout_uri_unregistered", "The post_logout_redirect_uri is not registered for this client, character by character.")
+	}
+	request.Redirect = uri
+	return nil
+}
+
+// client returns an enabled client, or nil without one.
+func (e *Endpoint) client(ctx context.Context, issuer *oauth2.Issuer, id string) (*storage.Client, error) {
+	client, err := e.Clients.Client(ctx, issuer.Directory.ID, id)
+	if errors.Is(err, storage.ErrNotFound) || err == nil && client.Record().Disabled {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	record := client.Record()
+	return &record, nil
+}

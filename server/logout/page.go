@@ -1,0 +1,89 @@
+package logout
+
+import (
+	"html/template"
+	"net/http"
+
+	"github.com/minifed/minifed/server/authorize"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/page"
+	"github.com/minifed/minifed/storage"
+)
+
+// logoutData is what the page shows that asks whether to sign out.
+type logoutData struct {
+	// Client is the application that asks; empty for none.
+	Client string
+	// Person is who is signed in.
+	Person page.UserView
+}
+
+// confirmLogout asks whether to sign out (RP-Initiated Logout 1.0 §2). Its form posts to the address of the page: decision is
+// logout or stay, everywhere is there when the user wants to be signed out of everything. client is the one that asks, nil for
+// none.
+func confirmLogout(
+	p *page.Renderer, w http.ResponseWriter, r *endpoint.Request, client *storage.Client, user storage.User, uiLocales []string,
+) error {
+	data := logoutData{Person: page.ViewUser(user)}
+	if client != nil {
+		data.Client = endpoint.ClientName(*client)
+	}
+	return p.Render(w, r, page.Page{Template: "logout", Title: page.Text("logout.title"), UILocales: uiLocales, Leaves: true, Data: data})
+}
+
+// loggedOutData is what the page shows to people who are signed out.
+type loggedOutData struct {
+	// Ended reports whether a session ended. Otherwise there was none.
+	Ended bool
+	// Client is the application that led here and Target its registered address; both are empty where nobody asks back.
+	Client string
+	Target template.URL
+}
+
+// parameters are those of the page that says what a logout request did.
+func (o outcome) parameters() []string {
+	if !o.ended {
+		return nil
+	}
+	return []string{endpoint.EndedParameter, "1"}
+}
+
+// loggedOut says that the browser is not signed in, and whether a session ended just now. The user may follow a link to client,
+// if there is one.
+func loggedOut(
+	p *page.Renderer, w http.ResponseWriter, r *endpoint.Request, ended bool, client *storage.Client, target string, uiLocales []string,
+) error {
+	data := loggedOutData{Ended: ended}
+	if client != nil {
+		// Registered addresses have schemes of their own, which the template would not believe.
+		data.Client, data.Target = endpoint.ClientName(*client), template.URL(target) //nolint:gosec // Only an operator registers addresses, and none is script.
+	}
+	title := page.Text("logged_out.title")
+	if !ended {
+		title = page.Text("logged_out.none.title")
+	}
+	return p.Render(w, r, page.Page{Template: "logged_out", Title: title, UILocales: uiLocales, Data: data})
+}
+
+// LoggedOut is /logged-out, where people arrive who have signed out. A browser that is signed in gets the account page,
+// which says so.
+type LoggedOut struct {
+	Pages    *page.Renderer
+	Sessions *authorize.Sessions
+}
+
+// Mount implements endpoint.Endpoint.
+func (e *LoggedOut) Mount(t *endpoint.RouteTable) {
+	t.Handle(endpoint.Route{Name: "logged_out", Path: endpoint.LoggedOutPath, Methods: []string{http.MethodGet}, Serve: e.serve, ErrorWriter: e.Pages.WriteError})
+}
+
+func (e *LoggedOut) serve(w http.ResponseWriter, r *endpoint.Request) error {
+	current, err := e.Sessions.Current(r)
+	if err != nil {
+		return err
+	}
+	if current != nil {
+		return page.Redirect(w, r, endpoint.AccountPath)
+	}
+	return loggedOut(e.Pages, w, r, r.URL.Query().Has(endpoint.EndedParameter), nil, "", nil)
+}

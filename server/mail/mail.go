@@ -1,0 +1,101 @@
+package mail
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/minifed/minifed/server/endpoint"
+)
+
+// Message is a message to one person: plain text in UTF-8.
+type Message struct {
+	// To is a plain address in ASCII: name@example.com.
+	To string
+	// Subject is one line.
+	Subject string
+	// Text has lines that end with \n.
+	Text string
+}
+
+// Mailer sends mail. Implementations are safe for concurrent use.
+type Mailer interface {
+	// Send returns nil once somebody else has taken over the message, and gives up when ctx ends. Its errors hold neither the
+	// address nor the text.
+	Send(ctx context.Context, mail Message) error
+}
+
+// Writer writes mail instead of sending it: for development, where a terminal is the mailbox. What it writes may hold
+// links that sign people in, so it is no mailer for an installation with users.
+type Writer struct {
+	// Writer receives the messages. It must be safe for concurrent use, as os.Stderr is.
+	Writer io.Writer
+}
+
+// Send implements Mailer.
+func (m Writer) Send(_ context.Context, mail Message) error {
+	_, err := fmt.Fprintf(m.Writer, "\nTo: %s\nSubject: %s\n\n%s\n", mail.To, mail.Subject, mail.Text)
+	return err
+}
+
+const (
+	// mailTimeout bounds the sending of one message.
+	mailTimeout = 30 * time.Second
+	// maxMails bounds how many are sent at once; what comes beyond is dropped, and the log says so.
+	maxMails = 64
+)
+
+// Queue sends mail beside the requests that cause it: how long that takes must not tell whether an address is known.
+type Queue struct {
+	mailer Mailer
+	logger *slog.Logger
+
+	slots   chan struct{}
+	sending sync.WaitGroup
+}
+
+// NewQueue returns a queue that sends by mailer, which may be nil.
+func NewQueue(mailer Mailer, logger *slog.Logger) *Queue {
+	return &Queue{mailer: mailer, logger: logger, slots: make(chan struct{}, maxMails)}
+}
+
+// Enabled reports whether mail can be sent at all.
+func (p *Queue) Enabled() bool { return p.mailer != nil }
+
+// Send sends a message some time after it returns.
+func (p *Queue) Send(ctx context.Context, mail Message) {
+	p.SendLater(ctx, func(context.Context) (Message, error) { return mail, nil })
+}
+
+// SendLater writes a message and sends it, some time after it returns. One to nobody is not sent.
+func (p *Queue) SendLater(ctx context.Context, write func(context.Context) (Message, error)) {
+	if !p.Enabled() {
+		return
+	}
+	id := endpoint.FromContext(ctx).ID
+	select {
+	case p.slots <- struct{}{}:
+	default:
+		p.logger.ErrorContext(ctx, "mail dropped: too many are being sent", "request_id", id)
+		return
+	}
+	ctx = context.WithoutCancel(ctx)
+	p.sending.Go(func() {
+		defer func() { <-p.slots }()
+		ctx, cancel := context.WithTimeout(ctx, mailTimeout)
+		defer cancel()
+		mail, err := write(ctx)
+		if err == nil && mail.To != "" {
+			err = p.mailer.Send(ctx, mail)
+		}
+		if err != nil {
+			p.logger.ErrorContext(ctx, "mail not sent", "request_id", id, "cause", err.Error())
+		}
+	})
+}
+
+// Wait returns when the mail that requests caused is sent.
+func (p *Queue) Wait() { p.sending.Wait() }

@@ -1,0 +1,73 @@
+package mail
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/outbound"
+)
+
+// Webhook posts mail as JSON to a service that sends it: {"from": …, "to": …, "subject": …, "text": …}. The header
+// Minifed-Signature is "t=…,v1=…": Unix seconds, and in hexadecimal the HMAC-SHA-256 of those, a dot and the body under Secret.
+type Webhook struct {
+	// URL is where the service is.
+	URL string
+	// From is the sender; empty leaves it out, and to the service.
+	From string
+	// Secret signs; the service shares it.
+	Secret []byte
+	// Client makes the request; it follows no redirection unless it is told to.
+	Client *http.Client
+	// Now is the clock.
+	Now func() time.Time
+}
+
+type postedMail struct {
+	From    string `json:"from,omitempty"`
+	To      string `json:"to"`
+	Subject string `json:"subject"`
+	Text    string `json:"text"`
+}
+
+// Send implements Mailer: any status of 2xx has taken over the message.
+func (m Webhook) Send(ctx context.Context, mail Message) error {
+	body, err := json.Marshal(postedMail{m.From, mail.To, mail.Subject, mail.Text})
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, m.URL, bytes.NewReader(body))
+	if err != nil {
+		return errors.New("server: the URL of the mail service is malformed")
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Minifed-Signature", m.signature(body))
+	response, err := m.Client.Do(request)
+	if err != nil {
+		return fmt.Errorf("server: mail service: %w", outbound.WithoutURL(err)) // The URL may hold a key.
+	}
+	defer response.Body.Close()
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, endpoint.MaxBody)) // The connection is used again.
+	if response.StatusCode/100 != 2 {
+		return fmt.Errorf("server: mail service answered %d", response.StatusCode)
+	}
+	return nil
+}
+
+func (m Webhook) signature(body []byte) string {
+	at := strconv.FormatInt(m.Now().Unix(), 10)
+	mac := hmac.New(sha256.New, m.Secret)
+	mac.Write([]byte(at + "."))
+	mac.Write(body)
+	return "t=" + at + ",v1=" + hex.EncodeToString(mac.Sum(nil))
+}

@@ -1,0 +1,265 @@
+package outbound
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/minifed/minifed/server/endpoint"
+)
+
+// Config says how this server calls addresses that clients registered, such as their jwks_uri. Whoever registers one chooses
+// where this server sends requests from inside its network, so that by default it goes to public addresses alone, by https.
+type Config struct {
+	// AllowPrivate allows http, and private, loopback and link-local addresses: for development, and for networks that are
+	// closed.
+	AllowPrivate bool
+	// Roots are the authorities that vouch for the hosts; nil is the system's.
+	Roots *x509.CertPool
+	// Lookup finds the addresses of a host; nil is the system's resolver.
+	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+	// Dial connects to an address that was found and may be called; nil is the system's.
+	Dial func(ctx context.Context, address netip.AddrPort) (net.Conn, error)
+}
+
+const (
+	// fetchTimeout bounds a call from the first byte to the last.
+	fetchTimeout = 5 * time.Second
+	// fetchConnect bounds connecting, and the handshake.
+	fetchConnect = 3 * time.Second
+	// maxFetched bounds an answer, and maxFetchedHeader its header, in bytes.
+	maxFetched       = 64 << 10
+	maxFetchedHeader = 16 << 10
+	maxFetchURL      = 1024
+)
+
+var (
+	// errAddressRefused says that an address must not be called.
+	errAddressRefused = errors.New("server: this address must not be called")
+	// ErrFailed says that a call did not end with a usable answer.
+	ErrFailed = errors.New("server: the call failed")
+)
+
+// Client is the guarded client for such calls. It follows no redirect, uses no proxy, which would resolve names on its own,
+// keeps no connection, and sends nothing that names this server or its callers.
+type Client struct {
+	config Config
+	client *http.Client
+}
+
+// NewClient returns a client with the limits of config.
+func NewClient(config Config) *Client {
+	if config.Lookup == nil {
+		config.Lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
+			return new(net.Resolver).LookupNetIP(ctx, "ip", host)
+		}
+	}
+	if config.Dial == nil {
+		config.Dial = func(ctx context.Context, address netip.AddrPort) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", address.String())
+		}
+	}
+	o := &Client{config: config}
+	o.client = &http.Client{
+		Timeout:       fetchTimeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			DialContext:            o.dial,
+			TLSClientConfig:        &tls.Config{RootCAs: config.Roots, MinVersion: tls.VersionTLS12},
+			TLSHandshakeTimeout:    fetchConnect,
+			ResponseHeaderTimeout:  fetchTimeout,
+			MaxResponseHeaderBytes: maxFetchedHeader,
+			DisableKeepAlives:      true,
+			DisableCompression:     true, // A small answer could unfold into a large one.
+		},
+	}
+	return o
+}
+
+// Get returns the body of the answer to a GET: 200, at most maxFetched bytes. Errors hold no part of the answer.
+func (o *Client) Get(ctx context.Context, address, accept string) ([]byte, error) {
+	response, err := o.call(ctx, http.MethodGet, address, http.NoBody, "Accept", accept)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%w: status %d", ErrFailed, response.StatusCode)
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxFetched+1))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFailed, WithoutURL(err))
+	}
+	if len(body) > maxFetched {
+		return nil, fmt.Errorf("%w: the answer is longer than %d bytes", ErrFailed, maxFetched)
+	}
+	return body, nil
+}
+
+// Post sends a form. Any answer of success will do; what it says is not read.
+func (o *Client) Post(ctx context.Context, address string, form url.Values) error {
+	response, err := o.call(ctx, http.MethodPost, address, strings.NewReader(form.Encode()), "Content-Type", endpoint.FormMediaType)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode/100 != 2 {
+		return fmt.Errorf("%w: status %d%s", ErrFailed, response.StatusCode, excerpt(response.Body))
+	}
+	return nil
+}
+
+// maxExcerpt bounds what is logged of the body of an error, in bytes.
+const maxExcerpt = 200
+
+// excerpt is the beginning of a receiver's error for the log, on one line and without what could be a token: receivers say there
+// why they refuse. It is empty without a body.
+func excerpt(body io.Reader) string {
+	text, err := io.ReadAll(io.LimitReader(body, maxExcerpt))
+	cleaned := strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) && r != utf8.RuneError {
+			return r
+		}
+		return ' '
+	}, string(text))
+	cleaned = endpoint.Concealed(strings.Join(strings.Fields(cleaned), " "))
+	if err != nil || cleaned == "" {
+		return ""
+	}
+	return ": " + cleaned
+}
+
+// call sends a request with one header of its own. The caller closes the answer's body.
+func (o *Client) call(ctx context.Context, method, address string, body io.Reader, header, value string) (*http.Response, error) {
+	if err := o.check(address); err != nil {
+		return nil, err
+	}
+	request, err := http.NewRequestWithContext(ctx, method, address, body)
+	if err != nil {
+		return nil, errAddressRefused
+	}
+	request.Header.Set(header, value)
+	request.Header.Set("User-Agent", "minifed")
+	response, err := o.client.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFailed, WithoutURL(err))
+	}
+	return response, nil
+}
+
+// WithoutURL drops the address, which may hold what its owner takes for a secret.
+func WithoutURL(err error) error {
+	if around, ok := errors.AsType[*url.Error](err); ok {
+		return around.Err
+	}
+	return err
+}
+
+// check refuses what is not the address of a host by https.
+func (o *Client) check(address string) error {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || len(address) > maxFetchURL:
+		return fmt.Errorf("%w: it is malformed", errAddressRefused)
+	case u.Scheme != "https" && (u.Scheme != "http" || !o.config.AllowPrivate):
+		return fmt.Errorf("%w: it is not https", errAddressRefused)
+	case u.Hostname() == "" || u.User != nil || u.Opaque != "" || u.Fragment != "":
+		return fmt.Errorf("%w: it is not the plain address of a host", errAddressRefused)
+	default:
+		return nil
+	}
+}
+
+// dial connects to the first address of a host that may be called. What was checked is what is dialled: a name that means
+// something else a moment later changes nothing.
+func (o *Client) dial(ctx context.Context, _, address string) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, errAddressRefused
+	}
+	number, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return nil, errAddressRefused
+	}
+	ctx, cancel := context.WithTimeout(ctx, fetchConnect)
+	defer cancel()
+	found, err := o.addresses(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	refused := fmt.Errorf("%w: the host has no public address", errAddressRefused)
+	for _, ip := range found {
+		ip = ip.Unmap()
+		if !o.config.AllowPrivate && !isPublic(ip) {
+			continue
+		}
+		connection, err := o.config.Dial(ctx, netip.AddrPortFrom(ip, uint16(number)))
+		if err == nil {
+			return connection, nil
+		}
+		refused = err
+	}
+	return nil, refused
+}
+
+func (o *Client) addresses(ctx context.Context, host string) ([]netip.Addr, error) {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{ip}, nil
+	}
+	found, err := o.config.Lookup(ctx, host)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the host is not known", ErrFailed)
+	}
+	return found, nil
+}
+
+// isPublic reports whether an address is one that anybody on the Internet could call: global unicast, and none of those that
+// are set aside or lead to an IPv4 address by a detour (IANA's special-purpose registries, RFC 6890).
+func isPublic(ip netip.Addr) bool {
+	if !ip.IsValid() || ip.Zone() != "" || !ip.IsGlobalUnicast() || ip.IsPrivate() {
+		return false
+	}
+	for _, network := range setAside() {
+		if network.Contains(ip) {
+			return false
+		}
+	}
+	return ip.Is4() || netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20}), 3).Contains(ip)
+}
+
+// setAside are the networks within global unicast that are not for anybody to call.
+func setAside() []netip.Prefix {
+	four := func(a, b, c byte, bits int) netip.Prefix {
+		return netip.PrefixFrom(netip.AddrFrom4([4]byte{a, b, c}), bits)
+	}
+	six := func(a, b, c, d byte, bits int) netip.Prefix {
+		return netip.PrefixFrom(netip.AddrFrom16([16]byte{a, b, c, d}), bits)
+	}
+	return []netip.Prefix{
+		four(0, 0, 0, 8),          // this network
+		four(100, 64, 0, 10),      // shared by carriers; metadata services of some clouds
+		four(192, 0, 0, 24),       // protocol assignments
+		four(192, 0, 2, 24),       // documentation
+		four(192, 88, 99, 24),     // 6to4 relays
+		four(198, 18, 0, 15),      // benchmarks
+		four(198, 51, 100, 24),    // documentation
+		four(203, 0, 113, 24),     // documentation
+		four(240, 0, 0, 4),        // reserved, broadcast
+		six(0x20, 0x01, 0, 0, 23), // protocol assignments, Teredo
+		six(0x20, 0x01, 0x0d, 0xb8, 32),
+		six(0x20, 0x02, 0, 0, 16), // 6to4
+		six(0x3f, 0xff, 0, 0, 20), // documentation
+	}
+}

@@ -1,0 +1,143 @@
+package page
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"path"
+	"strings"
+
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// AssetsPath is where the pages' style sheets and images are, below the issuer.
+const AssetsPath = "/assets/"
+
+// Assets is /assets/…: what pages refer to. A name holds a hash of the content, so that browsers keep it for good.
+type Assets struct {
+	clients oauth2.Clients
+	// fixed are the files that are the same for every directory, by name.
+	fixed map[string]asset
+}
+
+// asset is the content of a file and its media type.
+type asset struct {
+	mediaType string
+	content   []byte
+}
+
+// fixedAssets are the files of the pages.
+func fixedAssets(clients oauth2.Clients) (*Assets, error) {
+	e := &Assets{clients: clients, fixed: map[string]asset{}}
+	for file, mediaType := range map[string]string{StyleFile: "text/css; charset=utf-8", "icon.svg": "image/svg+xml"} {
+		content, err := pageFiles.ReadFile("pages/" + file)
+		if err != nil {
+			return nil, fmt.Errorf("server: pages: %w", err)
+		}
+		e.fixed[file] = asset{mediaType, content}
+	}
+	return e, nil
+}
+
+// Mount implements endpoint.Endpoint.
+func (e *Assets) Mount(t *endpoint.RouteTable) {
+	t.Handle(endpoint.Route{
+		Name: "assets", Path: AssetsPath + "{file}", Methods: []string{http.MethodGet}, Serve: e.serve, ErrorWriter: endpoint.OAuthErrors, FromMemory: true,
+	})
+}
+
+func (e *Assets) serve(w http.ResponseWriter, r *endpoint.Request) error {
+	issuer := r.Issuer
+	asked := path.Base(r.URL.Path)
+	found, err := e.find(r.Context(), asked, issuer.Directory)
+	if err != nil {
+		return endpoint.AsNotFound(err)
+	}
+	header := w.Header()
+	header.Set("Content-Type", found.mediaType)
+	header.Set("Cache-Control", "public, max-age=31536000, immutable")
+	if hashed(plainName(asked), found.content) != asked {
+		// Another version's page asks this one, or the logo has just changed: what is here is near enough, for now.
+		header.Set("Cache-Control", "no-cache")
+	}
+	_, _ = w.Write(found.content) // The connection is gone when this fails.
+	return nil
+}
+
+// find returns the file that a name with a hash stands for, or storage.ErrNotFound.
+func (e *Assets) find(ctx context.Context, asked string, directory storage.Directory) (asset, error) {
+	name := plainName(asked)
+	if name == logoFile {
+		return picture(directory.Branding.Logo)
+	}
+	if id, found := strings.CutPrefix(strings.TrimSuffix(name, pictureSuffix), clientPrefix); found {
+		client, err := e.clients.Client(ctx, directory.ID, id)
+		if err != nil {
+			return asset{}, err
+		}
+		return picture(client.Record().Logo)
+	}
+	if digits, found := strings.CutPrefix(strings.TrimSuffix(name, ".css"), accentPrefix); found {
+		if accent, valid := parseColour("#" + digits); valid {
+			return asset{"text/css; charset=utf-8", accentSheet(accent)}, nil
+		}
+	}
+	if file, ok := e.fixed[name]; ok {
+		return file, nil
+	}
+	return asset{}, storage.ErrNotFound
+}
+
+// picture is a stored PNG.
+func picture(content []byte) (asset, error) {
+	if len(content) == 0 {
+		return asset{}, storage.ErrNotFound
+	}
+	return asset{"image/png", content}, nil
+}
+
+const (
+	// StyleFile is the name of the common style sheet.
+	StyleFile     = "style.css"
+	logoFile      = "logo" + pictureSuffix
+	clientPrefix  = "client-"
+	accentPrefix  = "accent-"
+	pictureSuffix = ".png"
+)
+
+// style is the name of the common style sheet, icon that of what stands in a tab.
+func (e *Assets) style() string { return hashed(StyleFile, e.fixed[StyleFile].content) }
+
+func (e *Assets) icon(branding storage.Branding) string {
+	if len(branding.Logo) > 0 {
+		return hashed(logoFile, branding.Logo)
+	}
+	return hashed("icon.svg", e.fixed["icon.svg"].content)
+}
+
+// AccentFile is the name of the sheet of the directory's colours.
+func AccentFile(branding storage.Branding) string {
+	accent, ok := parseColour(branding.AccentColor)
+	if !ok {
+		accent, _ = parseColour(ownAccent)
+	}
+	return hashed(accentPrefix+strings.TrimPrefix(accent.String(), "#")+".css", accentSheet(accent))
+}
+
+// hashed puts a hash of the content into the name of a file: style.css becomes style.A1b2C3d4E5f6.css.
+func hashed(name string, content []byte) string {
+	sum := sha256.Sum256(content)
+	extension := path.Ext(name)
+	return strings.TrimSuffix(name, extension) + "." + base64.RawURLEncoding.EncodeToString(sum[:9]) + extension
+}
+
+// plainName is the name without the hash.
+func plainName(name string) string {
+	extension := path.Ext(name)
+	stem := strings.TrimSuffix(name, extension)
+	return strings.TrimSuffix(stem, path.Ext(stem)) + extension
+}

@@ -1,0 +1,132 @@
+package page
+
+import (
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// CSRF keeps other sites from posting our forms in a browser's name. A form brings back a token that is a MAC, by the
+// directory's secrets, of the cookie that tells the browser from others; and a browser that says where a form was sent from
+// must say that it was from here.
+type CSRF struct {
+	Secrets  oauth2.Secrets
+	Browsers endpoint.BrowserIDs
+}
+
+const (
+	purposeForgery = "csrf"
+	tokenParameter = "csrf"
+	reasonForged   = "forged"
+)
+
+// token returns the token for this browser, which gets its cookie if it has none.
+func (f CSRF) token(w http.ResponseWriter, r *endpoint.Request) (string, error) {
+	browser, err := f.Browsers.Ensure(w, r)
+	if err != nil {
+		return "", err
+	}
+	issuer := r.Issuer
+	generation, _, err := f.Secrets.Generation(r.Context(), issuer.Directory.ID)
+	if err != nil {
+		return "", fmt.Errorf("server: token secrets: %w", err)
+	}
+	return f.tokenOf(r.Request, issuer, generation, browser)
+}
+
+func (f CSRF) tokenOf(r *http.Request, issuer *oauth2.Issuer, generation uint32, browser string) (string, error) {
+	mac, err := f.Secrets.MAC(r.Context(), issuer.Directory.ID, generation, purposeForgery, []byte(browser))
+	if err != nil {
+		return "", fmt.Errorf("server: token secrets: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(append(binary.BigEndian.AppendUint32(nil, generation), mac...)), nil
+}
+
+// ReadForm reads the form that a page of ours has posted, and refuses any other. Each parameter may be there once, but those in
+// repeatable.
+func (f CSRF) ReadForm(r *endpoint.Request, repeatable ...string) (url.Values, error) {
+	issuer := r.Issuer
+	if !sentFromHere(r.Request, issuer) {
+		offerReload(r)
+		return nil, forged()
+	}
+	form, err := endpoint.ReadForm(r, repeatable...)
+	if err != nil {
+		return nil, err
+	}
+	good, err := f.proves(r.Request, issuer, form.Get(tokenParameter))
+	if err != nil {
+		return nil, err
+	}
+	if !good {
+		offerReload(r)
+		return nil, forged()
+	}
+	return form, nil
+}
+
+// proves reports whether a token is this browser's.
+func (f CSRF) proves(r *http.Request, issuer *oauth2.Issuer, token string) (bool, error) {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil || len(raw) < 4 {
+		return false, nil
+	}
+	held := endpoint.BrowserCookies(r, issuer)
+	for _, sent := range held[:min(len(held), endpoint.MaxBrowserCookies)] {
+		right, err := f.tokenOf(r, issuer, binary.BigEndian.Uint32(raw), endpoint.BrowserDigest(issuer, sent.Value))
+		if errors.Is(err, storage.ErrNotFound) {
+			return false, nil
+		}
+		if err != nil || subtle.ConstantTimeCompare([]byte(right), []byte(token)) == 1 {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
+// sentFromHere reports whether nothing says that another site sent a form. Browsers say it in Sec-Fetch-Site, older ones in
+// Origin.
+func sentFromHere(r *http.Request, issuer *oauth2.Issuer) bool {
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" {
+		return site == "same-origin"
+	}
+	origin := r.Header.Get("Origin")
+	return origin == "" || origin == originOf(issuer)
+}
+
+// originOf is the origin of an issuer (RFC 6454 §6.2).
+func originOf(issuer *oauth2.Issuer) string {
+	scheme, rest, _ := strings.Cut(issuer.URL, "://")
+	host, _, _ := strings.Cut(rest, "/")
+	return scheme + "://" + host
+}
+
+func forged() error {
+	problem := endpoint.NewErrorStatus(fosite.ErrInvalidRequest, http.StatusForbidden, "The form was not sent by a page of this server that this browser has open. Go back, reload the page and try again.")
+	problem.Reason = reasonForged
+	return problem
+}
+
+// offerReload lets the page of a failure offer to open the page again whose form was not accepted.
+func offerReload(r *endpoint.Request) {
+	if r.Route == nil {
+		return
+	}
+	to := LinksOf(r.Request, r.Issuer)
+	address := to.Path(endpoint.AccountPath)
+	if r.Route.Answers(http.MethodGet) {
+		address = to.path + "?" + r.URL.RawQuery
+	}
+	r.Returns = endpoint.ReturnLink{URL: address, Text: endpoint.TextReload}
+}

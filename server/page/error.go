@@ -1,0 +1,97 @@
+package page
+
+import (
+	"errors"
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/server/endpoint"
+)
+
+// failureData is what the page of a failure shows.
+type failureData struct {
+	// What says what happened, Next what to do.
+	What, Next Message
+	// Detail is for whoever made the application that led here: what the specification calls the error, and what is wrong.
+	Code, Description string
+	// Client is the application that led here, and Again leads on; both may be missing.
+	Client string
+	Again  *failureLink
+}
+
+// failureLink is a link of the page of a failure.
+type failureLink struct {
+	Text Message
+	URL  string
+}
+
+// WriteError is the surface of pages: it says in the user's language what happened and what to do. What only an operator or the
+// maker of an application can repair stands there too, in the words of the specification.
+func (p *Renderer) WriteError(w http.ResponseWriter, r *endpoint.Request, problem *grants.Error) {
+	kind := failureKind(problem)
+	returns := r.Returns
+	data := failureData{What: Text("failure." + kind + ".what"), Next: Text("failure." + kind + ".next"), Client: returns.Client}
+	if problem.Protocol.CodeField < http.StatusInternalServerError && slices.Contains(applicationFailures(), kind) {
+		data.Code = problem.Protocol.ErrorField
+		data.Description, _ = problem.Members()["error_description"].(string)
+	}
+	if returns.URL != "" {
+		data.Again = &failureLink{Text(returns.Text), returns.URL}
+		data.Next = Message{}
+	}
+	shown := Page{Template: "failure", Title: Text("failure." + kind), Status: problem.Protocol.CodeField, Failed: true, Data: data}
+	setRetryAfter(w.Header(), problem.RetryAfter)
+	if err := p.Render(w, r, shown); err != nil {
+		// What keeps a page from being rendered keeps this one too: say it plainly.
+		r.Cause = errors.Join(r.Cause, err)
+		endpoint.OAuthErrors(w, r, problem)
+	}
+}
+
+// applicationFailures are the kinds of failures whose cause is the application that led here.
+func applicationFailures() []string {
+	return []string{
+		"client_id_missing", "client_unknown", "redirect_uri_missing", "redirect_uri_unregistered", "logout_uri_unregistered", "malformed_request",
+		"request_uri_over", "request",
+	}
+}
+
+// failureKinds are the kinds that have texts of their own, by the reason of the error.
+func failureKinds() []string {
+	return append(applicationFailures(),
+		endpoint.ReasonInteractionOver, endpoint.ReasonInteractionOther, endpoint.ReasonAnswered, reasonForged, endpoint.ReasonRateLimited, "kept_over", "logout_over", "not_found", "no_page", "too_large", "unavailable", "internal",
+	)
+}
+
+// failureKind is the kind of a failure: its reason, if pages explain that, else what its status says.
+func failureKind(problem *grants.Error) string {
+	switch status := problem.Protocol.CodeField; {
+	case slices.Contains(failureKinds(), problem.Reason):
+		return problem.Reason
+	case status == http.StatusNotFound:
+		return "not_found"
+	case status == http.StatusMethodNotAllowed:
+		return "no_page"
+	case status == http.StatusRequestEntityTooLarge:
+		return "too_large"
+	case status == http.StatusTooManyRequests:
+		return endpoint.ReasonRateLimited
+	case status == http.StatusServiceUnavailable:
+		return "unavailable"
+	case status >= http.StatusInternalServerError:
+		return "internal"
+	default:
+		return "request"
+	}
+}
+
+// setRetryAfter says when to try again (RFC 9110 §10.2.3).
+func setRetryAfter(header http.Header, wait time.Duration) {
+	if wait > 0 {
+		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+	}
+}

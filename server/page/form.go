@@ -1,0 +1,182 @@
+package page
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/storage"
+)
+
+// Field is one input of a form.
+type Field struct {
+	// Name is its name and ID, which password managers and test robots find it by.
+	Name  string
+	Label Message
+	// Type and Autocomplete are the attributes of HTML.
+	Type, Autocomplete string
+	Value              string
+	// Hint helps before, Wrong says afterwards what is wrong with it.
+	Hint, Wrong Message
+	// Limit is the most characters it takes.
+	Limit int
+	// Optional may stay empty. Plain is no prose: nothing corrects it. Focus begins here.
+	Optional, Plain, Focus bool
+	// Suggestions are values that the browser offers.
+	Suggestions []string
+	// Aside is a link beside the label.
+	Aside *Link
+}
+
+// Described are the IDs of the texts that describe the field (aria-describedby).
+func (f Field) Described() string {
+	var ids []string
+	if !f.Hint.IsZero() {
+		ids = append(ids, f.Name+"-hint")
+	}
+	if !f.Wrong.IsZero() {
+		ids = append(ids, f.Name+"-wrong")
+	}
+	return strings.Join(ids, " ")
+}
+
+// maxPasswordField is the most characters that a password field takes; whether a password is good is for package identity.
+const maxPasswordField = 256
+
+// PasswordField is an input for a password. autocomplete tells password managers whether it is a new one.
+func PasswordField(name string, label Message, autocomplete string) Field {
+	return Field{Name: name, Label: label, Type: "password", Autocomplete: autocomplete, Limit: maxPasswordField, Plain: true}
+}
+
+// NewPasswordField is an input for a password that is being chosen.
+func NewPasswordField() Field {
+	f := PasswordField("new_password", Text("field.new_password"), "new-password")
+	f.Hint = Text("field.new_password.hint")
+	return f
+}
+
+// Link leads to another page.
+type Link struct {
+	Text Message
+	Path string
+	// Before stands in front of it.
+	Before Message
+}
+
+// Form is what a page shows that is one form.
+type Form struct {
+	// ID is the ID of the button; that of the form begins with it.
+	ID    string
+	Back  *Link
+	Lead  Message
+	Alert Message
+	// Account is the username of the account whose password is typed: password managers look for it.
+	Account string
+	Fields  []Field
+	Submit  Message
+	Else    *Link
+}
+
+// WithError returns the form with what is wrong with a field, or with the whole of it where there is no such field.
+func (f Form) WithError(name string, what Message) Form {
+	f.Fields = append([]Field(nil), f.Fields...)
+	for i := range f.Fields {
+		f.Fields[i].Focus = f.Fields[i].Name == name
+		if f.Fields[i].Name == name {
+			f.Fields[i].Wrong = what
+			f.Alert = Text("form.wrong")
+		}
+	}
+	if f.Alert.IsZero() {
+		f.Alert = what
+	}
+	return f
+}
+
+// On is what a template sees that draws a part of a page.
+type on struct {
+	*view
+	Item any
+}
+
+// On puts a part of a page beside the page.
+func (v *view) On(item any) on { return on{v, item} }
+
+// RenderInvalid answers with a page that says what was wrong and can be sent again. problem is for the log, cause for the operator.
+func (p *Renderer) RenderInvalid(w http.ResponseWriter, r *endpoint.Request, shown Page, problem *grants.Error, cause error) {
+	c := r
+	c.Failure, c.Cause = problem, cause
+	shown.Status, shown.Failed = problem.Protocol.CodeField, true
+	setRetryAfter(w.Header(), problem.RetryAfter)
+	if err := p.Render(w, r, shown); err != nil {
+		p.WriteError(w, r, endpoint.ErrorOf(err))
+	}
+}
+
+// UserView is how a page shows who somebody is.
+type UserView struct {
+	// Name is empty for somebody without any.
+	Name string
+	// Detail tells people of the same name apart.
+	Detail string
+}
+
+// ViewUser is how the pages show a user.
+func ViewUser(user storage.User) UserView {
+	names := []string{user.Profile.Name, user.Profile.Nickname, user.Username, user.Email}
+	var shown UserView
+	for _, name := range names {
+		switch {
+		case name == "":
+		case shown.Name == "":
+			shown.Name = name
+		case shown.Detail == "" && (name == user.Username || name == user.Email) && name != shown.Name:
+			shown.Detail = name
+		}
+	}
+	return shown
+}
+
+// ExplainInvalid says why a value cannot be taken, and the name of the field that holds it.
+func ExplainInvalid(err error) (member string, what Message, ok bool) {
+	var refused *identity.InvalidError
+	if !errors.As(err, &refused) {
+		return "", Message{}, false
+	}
+	key, known := invalidTexts()[refused.Reason]
+	if !known {
+		key = "invalid.other"
+	}
+	return refused.Member, Text(key), true
+}
+
+// invalidTexts are the keys of what package identity says of unacceptable values.
+func invalidTexts() map[string]string {
+	return map[string]string{
+		"must be at least 8 characters":                                       "invalid.short",
+		"must be at most 256 characters of UTF-8":                             "invalid.long",
+		"must be at most 256 characters":                                      "invalid.long",
+		"must be at most 32 characters":                                       "invalid.long",
+		"must be at most 254 characters":                                      "invalid.long",
+		"must not be the username":                                            "invalid.same",
+		"is known from a data breach":                                         "invalid.breached",
+		"must be a plain address such as name@example.com":                    "invalid.email",
+		"must be 3 to 64 characters of UTF-8":                                 "invalid.username.length",
+		"must be 3 to 64 characters":                                          "invalid.username.length",
+		"has characters whose case is not stable":                             "invalid.username.letters",
+		`may hold letters, digits and "._-" only`:                             "invalid.username.letters",
+		"stacks too many accents":                                             "invalid.username.letters",
+		"must begin with a letter or digit":                                   "invalid.username.edge",
+		"must end with a letter or digit":                                     "invalid.username.edge",
+		"must not mix Latin, Greek and Cyrillic letters":                      "invalid.username.mixed",
+		"must not hold control characters or change the direction of writing": "invalid.characters",
+		"must be YYYY-MM-DD, 0000-MM-DD or YYYY":                              "invalid.birthdate",
+		"must be a language tag such as zh-CN (BCP 47)":                       "invalid.locale",
+		"must be at most 35 characters":                                       "invalid.locale",
+		"must be a time zone name such as Asia/Shanghai":                      "invalid.zoneinfo",
+		"is too long altogether":                                              "invalid.long",
+	}
+}

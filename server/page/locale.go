@@ -1,0 +1,88 @@
+package page
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"golang.org/x/text/language"
+)
+
+// pageFiles are the templates, the texts in each language, and the assets of the pages.
+//
+//go:embed pages
+var pageFiles embed.FS
+
+// Locale is a language that the pages speak.
+type Locale struct {
+	// Tag is the language as HTML names it (BCP 47), name what it calls itself.
+	Tag, name string
+	texts     map[string]string
+}
+
+// Locales are all of them; the first is spoken to those whose languages are none of ours.
+type Locales struct {
+	all     []*Locale
+	matcher language.Matcher
+}
+
+// maxLanguages bounds a list of languages, in bytes.
+const maxLanguages = 256
+
+func readLocales() (*Locales, error) {
+	t := new(Locales)
+	var tags []language.Tag
+	for _, known := range [][2]string{{"en", "English"}, {"zh-CN", "简体中文"}} {
+		spoken := &Locale{Tag: known[0], name: known[1]}
+		raw, err := pageFiles.ReadFile("pages/" + spoken.Tag + ".json")
+		if err != nil {
+			return nil, fmt.Errorf("server: pages: %w", err)
+		}
+		if err := json.Unmarshal(raw, &spoken.texts); err != nil {
+			return nil, fmt.Errorf("server: pages: texts of %s: %w", spoken.Tag, err)
+		}
+		t.all = append(t.all, spoken)
+		tags = append(tags, language.Make(spoken.Tag))
+	}
+	t.matcher = language.NewMatcher(tags)
+	return t, nil
+}
+
+// Choose returns the language for a request: that of the URL's ui_locales, which a link on every page sets, else what the client
+// asks for (OpenID Connect Core §3.1.2.1), else the browser's (RFC 9110 §12.5.4).
+func (t *Locales) Choose(r *http.Request, uiLocales []string) *Locale {
+	return t.of(
+		strings.Join(strings.Fields(r.URL.Query().Get("ui_locales")), ","), strings.Join(uiLocales, ","), r.Header.Get("Accept-Language"),
+	)
+}
+
+// of returns the language for the first wish that names one of ours. A wish is a list as in Accept-Language.
+func (t *Locales) of(wishes ...string) *Locale {
+	for _, wish := range wishes {
+		if len(wish) > maxLanguages {
+			wish = wish[:strings.LastIndexByte(wish[:maxLanguages], ',')+1]
+		}
+		tags, _, err := language.ParseAcceptLanguage(wish)
+		if err != nil || len(tags) == 0 {
+			continue
+		}
+		if _, i, confidence := t.matcher.Match(tags...); confidence > language.No {
+			return t.all[i]
+		}
+	}
+	return t.all[0]
+}
+
+// Text is a text in this language, with its parameters put in.
+func (t *Locale) Text(key string, parameters ...any) (string, error) {
+	text, ok := t.texts[key]
+	if !ok {
+		return "", fmt.Errorf("server: pages: no text %q in %s", key, t.Tag)
+	}
+	if len(parameters) == 0 {
+		return text, nil
+	}
+	return fmt.Sprintf(text, parameters...), nil
+}

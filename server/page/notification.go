@@ -1,0 +1,48 @@
+package page
+
+import (
+	"context"
+	"strings"
+
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/mail"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// Notifications writes mail to people, in their language, or in that of the browser that has it sent.
+type Notifications struct {
+	Queue   *mail.Queue
+	Locales *Locales
+}
+
+// Notify writes to a user's own address, if it is proven, that something happened to the account: key names the text.
+func (l Notifications) Notify(ctx context.Context, issuer *oauth2.Issuer, user storage.User, key string) error {
+	return l.TellAt(ctx, issuer, user, key, endpoint.AccountPath)
+}
+
+// Reach reports whether a user can be told something by mail.
+func (l Notifications) Reach(user storage.User) bool { return user.EmailVerified && l.Queue.Enabled() }
+
+// TellAt is tell with a link to a page of the issuer.
+func (l Notifications) TellAt(ctx context.Context, issuer *oauth2.Issuer, user storage.User, key, path string) error {
+	if !user.EmailVerified {
+		return nil
+	}
+	letter, err := l.Compose(ctx, issuer, l.Locales.of(user.Profile.Locale), user, user.Email, key, issuer.URL+path)
+	if err == nil {
+		l.Queue.Send(ctx, letter)
+	}
+	return err
+}
+
+// Compose is a message of the directory about a user's account, with a link.
+func (l Notifications) Compose(ctx context.Context, issuer *oauth2.Issuer, spoken *Locale, user storage.User, to, key, link string) (mail.Message, error) {
+	name := ViewUser(user).Name
+	subject, err := spoken.Text(key+".subject", issuer.Directory.Name)
+	if err != nil {
+		return mail.Message{}, err
+	}
+	text, err := spoken.Text(key+".text", issuer.Directory.Name, name, link)
+	return mail.Message{To: to, Subject: strings.Join(strings.Fields(subject), " "), Text: text}, err
+}

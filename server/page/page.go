@@ -1,0 +1,333 @@
+package page
+
+import (
+	"bytes"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// Renderer renders what people see: HTML without scripts, in their language, in the colours of the directory.
+type Renderer struct {
+	templates map[string]*template.Template
+	Locales   *Locales
+	Assets    *Assets
+	CSRF      CSRF
+}
+
+// Page is a page about to be rendered.
+type Page struct {
+	// Template names the file that draws it.
+	Template string
+	// Title is its heading, and what the browser calls it.
+	Title Message
+	// Status is the HTTP status; zero is 200.
+	Status int
+	// UILocales are the languages that the client asks for.
+	UILocales []string
+	// Leaves says that a form of the page may lead to a client, and that no secret is typed into the page.
+	Leaves bool
+	// refresh is where the browser goes on to by itself; empty for nowhere.
+	refresh string
+	// Wide leaves room for lists.
+	Wide bool
+	// Zoneinfo is the time zone of the times on it; UTC when empty.
+	Zoneinfo string
+	// Failed says that it is shown again, because something was wrong.
+	Failed bool
+	// Data is what the template shows.
+	Data any
+}
+
+// Message is a text in whichever language the page will speak.
+type Message struct {
+	key        string
+	parameters []any
+}
+
+// Text is the text of that key, with its parameters.
+func Text(key string, parameters ...any) Message { return Message{key, parameters} }
+
+// IsZero reports whether there is nothing to say.
+func (m Message) IsZero() bool { return m.key == "" }
+
+// New reads the templates and texts.
+func New(guard CSRF, clients oauth2.Clients) (*Renderer, error) {
+	spoken, err := readLocales()
+	if err != nil {
+		return nil, err
+	}
+	assets, err := fixedAssets(clients)
+	if err != nil {
+		return nil, err
+	}
+	p := &Renderer{templates: map[string]*template.Template{}, Locales: spoken, Assets: assets, CSRF: guard}
+	entries, err := pageFiles.ReadDir("pages")
+	if err != nil {
+		return nil, fmt.Errorf("server: pages: %w", err)
+	}
+	for _, entry := range entries {
+		name, found := strings.CutSuffix(entry.Name(), ".html")
+		if !found || name == "frame" || name == "parts" {
+			continue
+		}
+		p.templates[name], err = template.New("frame.html").Option("missingkey=error").ParseFS(pageFiles, "pages/frame.html", "pages/parts.html", "pages/"+entry.Name())
+		if err != nil {
+			return nil, fmt.Errorf("server: pages: %w", err)
+		}
+	}
+	return p, nil
+}
+
+// Render answers with a page. Nothing was written when it returns an error.
+func (p *Renderer) Render(w http.ResponseWriter, r *endpoint.Request, shown Page) error {
+	v, err := p.view(w, r, shown)
+	if err != nil {
+		return err
+	}
+	drawn, ok := p.templates[shown.Template]
+	if !ok {
+		return fmt.Errorf("server: no page %q", shown.Template)
+	}
+	var body bytes.Buffer
+	if err := drawn.Execute(&body, v); err != nil {
+		return fmt.Errorf("server: page %s: %w", shown.Template, err)
+	}
+	header := w.Header()
+	header.Set("Content-Type", "text/html; charset=utf-8")
+	header.Set("Content-Language", v.Lang)
+	header.Set("Vary", "Accept-Language, Cookie")
+	header.Set("Cache-Control", "no-store")
+	header.Set("Pragma", "no-cache")
+	// Forms say where they were sent from: to ourselves alone. See forgery.
+	header.Set("Referrer-Policy", "same-origin")
+	header.Set("Content-Security-Policy", pagePolicy(shown.Leaves))
+	if shown.refresh != "" {
+		header.Set("Refresh", "0; url="+shown.refresh)
+	}
+	w.WriteHeader(max(shown.Status, http.StatusOK))
+	_, _ = w.Write(body.Bytes()) // The connection is gone when this fails.
+	return nil
+}
+
+// pagePolicy is the Content-Security-Policy of a page: nothing but our own style sheets and images, and no script at all. Forms
+// are sent to this server alone, unless the page leaves: browsers hold all redirections that follow a form against form-action,
+// those of the client's own callback included, which only the client knows.
+func pagePolicy(leaves bool) string {
+	const policy = "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+	if leaves {
+		return policy
+	}
+	return policy + "; form-action 'self'"
+}
+
+// view is what every template sees.
+type view struct {
+	Page
+	// Lang is the language as HTML names it.
+	Lang string
+	// Directory is the directory's name, Branding how it looks.
+	Directory string
+	Branding  storage.Branding
+	// Style, Colours and Icon are addresses of assets.
+	Style, Colours, Icon string
+	// Logo is the directory's; nil without one.
+	Logo *LogoView
+	// RequestID is what the log calls this request.
+	RequestID string
+	// Languages leads to the same page in the others.
+	Languages []languageLink
+
+	locale *Locale
+	zone   *time.Location
+	links  Links
+	token  func() (string, error)
+}
+
+type languageLink struct {
+	Tag, Name, URL string
+	Current        bool
+}
+
+func (p *Renderer) view(w http.ResponseWriter, r *endpoint.Request, shown Page) (*view, error) {
+	issuer := r.Issuer
+	spoken := p.Locales.Choose(r.Request, shown.UILocales)
+	to := LinksOf(r.Request, issuer)
+	branding := issuer.Directory.Branding
+	v := &view{
+		Page: shown, Lang: spoken.Tag, Directory: issuer.Directory.Name, Branding: branding,
+		Style: to.Path(AssetsPath + p.Assets.style()), Colours: to.Path(AssetsPath + AccentFile(branding)),
+		Icon:      to.Path(AssetsPath + p.Assets.icon(branding)),
+		Logo:      to.logoOf(logoFile, branding.Logo),
+		RequestID: r.ID, locale: spoken, zone: zoneOf(shown.Zoneinfo), links: to,
+		token: sync.OnceValues(func() (string, error) { return p.CSRF.token(w, r) }),
+	}
+	for _, other := range p.Locales.all {
+		v.Languages = append(v.Languages, languageLink{other.Tag, other.name, to.inLanguage(other.Tag), other == spoken})
+	}
+	return v, nil
+}
+
+// Token is what a form must bring back: see forgery.
+func (v *view) Token() (string, error) { return v.token() }
+
+// Data is what the page shows.
+func (v *view) Data() any { return v.Page.Data }
+
+// Wide reports whether the page has lists.
+func (v *view) Wide() bool { return v.Page.Wide }
+
+// Title is what the browser calls the page; one that reports a failure says so first.
+func (v *view) Title() (string, error) {
+	title, err := v.Say(v.Page.Title)
+	if err != nil || !v.Failed {
+		return title, err
+	}
+	return v.T("title.failed", title)
+}
+
+// Heading is the heading of the page.
+func (v *view) Heading() (string, error) { return v.Say(v.Page.Title) }
+
+// T is a text in the page's language.
+func (v *view) T(key string, parameters ...any) (string, error) {
+	return v.locale.Text(key, parameters...)
+}
+
+// Say is a message in the page's language, and so are messages and times among its parameters.
+func (v *view) Say(m Message) (string, error) {
+	parameters := slices.Clone(m.parameters)
+	for i, parameter := range parameters {
+		var err error
+		switch inner := parameter.(type) {
+		case Message:
+			parameters[i], err = v.Say(inner)
+		case time.Time:
+			parameters[i], err = v.Day(inner)
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	return v.T(m.key, parameters...)
+}
+
+// To is the address of another page, on which the same sign-in goes on.
+func (v *view) To(path string, parameters ...string) string { return v.links.to(path, parameters...) }
+
+// Around is a text in two parts, around its one parameter, which the page marks up.
+func (v *view) Around(key string) ([2]string, error) {
+	text, err := v.T(key)
+	before, after, _ := strings.Cut(text, "%s")
+	return [2]string{before, after}, err
+}
+
+// Parts cuts a text where a line may end within a long word: before the dots, the underscores and the @ of an address, so that
+// none of them looks like the end of a sentence.
+func (*view) Parts(text string) []string {
+	var parts []string
+	begin := 0
+	for i := 1; i+1 < len(text); i++ {
+		if strings.IndexByte("@._", text[i]) >= 0 && text[i-1] != ' ' && text[i+1] != ' ' {
+			parts = append(parts, text[begin:i])
+			begin = i
+		}
+	}
+	return append(parts, text[begin:])
+}
+
+// Initial is what stands for a picture.
+func (v *view) Initial(name string) string {
+	for _, letter := range strings.TrimSpace(name) {
+		return strings.ToUpper(string(letter))
+	}
+	return "·"
+}
+
+// Time is a point in time as the language writes it.
+func (v *view) Time(at time.Time) (string, error) {
+	layout, err := v.T("format.time")
+	return at.In(v.zone).Format(layout), err
+}
+
+// zoneOf is the time zone of that name, or UTC.
+func zoneOf(zoneinfo string) *time.Location {
+	zone, err := time.LoadLocation(zoneinfo)
+	if err != nil {
+		return time.UTC
+	}
+	return zone
+}
+
+// Day is the day of a point in time.
+func (v *view) Day(at time.Time) (string, error) {
+	layout, err := v.T("format.day")
+	return at.In(v.zone).Format(layout), err
+}
+
+// Machine is a point in time for the attribute datetime.
+func (*view) Machine(at time.Time) string { return at.UTC().Format(time.RFC3339) }
+
+// Links makes the addresses of pages. What a sign-in is about travels in the query, from page to page.
+type Links struct {
+	// base is the path of the issuer, path that of this page.
+	base, path string
+	query      url.Values
+}
+
+// LinksOf returns the links of the page that r asks for.
+func LinksOf(r *http.Request, issuer *oauth2.Issuer) Links {
+	to := Links{path: r.URL.Path, query: r.URL.Query()}
+	if u, err := url.Parse(issuer.URL); err == nil {
+		to.base = u.Path
+	}
+	return to
+}
+
+// Path is the address of a path of the issuer.
+func (l Links) Path(path string) string { return l.base + path }
+
+// to is the same with what a sign-in needs, and with further parameters in pairs.
+func (l Links) to(path string, parameters ...string) string {
+	carried := url.Values{}
+	for i := 0; i+1 < len(parameters); i += 2 {
+		carried.Set(parameters[i], parameters[i+1])
+	}
+	for _, name := range []string{endpoint.InteractionParameter, "ui_locales"} {
+		if value := l.query.Get(name); value != "" {
+			carried.Set(name, value)
+		}
+	}
+	if len(carried) == 0 {
+		return l.Path(path)
+	}
+	return l.Path(path) + "?" + carried.Encode()
+}
+
+// inLanguage is this page in another language.
+func (l Links) inLanguage(tag string) string {
+	query := url.Values{}
+	for name, values := range l.query {
+		query[name] = values
+	}
+	query.Set("ui_locales", tag)
+	return l.Path(l.path) + "?" + query.Encode()
+}
+
+// Redirect sends the browser on to another page (RFC 9110 §15.4.4), so that a reload repeats nothing. parameters are in pairs.
+func Redirect(w http.ResponseWriter, r *endpoint.Request, path string, parameters ...string) error {
+	issuer := r.Issuer
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Location", LinksOf(r.Request, issuer).to(path, parameters...))
+	w.WriteHeader(http.StatusSeeOther)
+	return nil
+}

@@ -1,0 +1,311 @@
+package page
+
+import (
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+func spoken(t *testing.T) *Locales {
+	t.Helper()
+	all, err := readLocales()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestEveryLanguageHasTheSameTexts(t *testing.T) {
+	all := spoken(t).all
+	verbs := regexp.MustCompile(`%(\[\d\])?[sd]`)
+	for _, other := range all[1:] {
+		if a, b := slices.Sorted(maps.Keys(all[0].texts)), slices.Sorted(maps.Keys(other.texts)); !slices.Equal(a, b) {
+			t.Errorf("%s and %s have not the same keys", all[0].Tag, other.Tag)
+		}
+		for key, text := range other.texts {
+			a, b := verbs.FindAllString(all[0].texts[key], -1), verbs.FindAllString(text, -1)
+			slices.Sort(a)
+			slices.Sort(b)
+			if strings.TrimSpace(text) == "" || !slices.Equal(a, b) {
+				t.Errorf("%s of %s is %q, while %s has the parameters %v", key, other.Tag, text, all[0].Tag, a)
+			}
+		}
+	}
+}
+
+// matches are the first groups of pattern in the files of glob that are no tests.
+func matches(t *testing.T, pattern, glob string) []string {
+	t.Helper()
+	files, err := filepath.Glob(glob)
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%s: %v", glob, err)
+	}
+	var all []string
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range regexp.MustCompile(pattern).FindAllStringSubmatch(string(source), -1) {
+			all = append(all, found[1])
+		}
+	}
+	return all
+}
+
+// saidKeys are the keys of all texts that pages, forms and mail say.
+func saidKeys(t *testing.T) map[string]bool {
+	t.Helper()
+	said := map[string]bool{"invalid.other": true}
+	find := func(pattern, glob string) {
+		for _, found := range matches(t, pattern, glob) {
+			said[found] = true
+		}
+	}
+	find(`\.(?:T|Around) "([^"]+)"`, "pages/*.html")
+	find(`Text\("([^"]+)"[,)]`, "../*/*.go")
+	find(`\.T\("([^"]+)"`, "../*/*.go")
+	find(`\b[tT]ext[A-Z]\w* += "([^"]+)"`, "../*/*.go")
+	for _, key := range invalidTexts() {
+		said[key] = true
+	}
+	for _, kind := range failureKinds() {
+		said["failure."+kind], said["failure."+kind+".what"], said["failure."+kind+".next"] = true, true, true
+	}
+	literals := map[string]bool{oauth2.ScopeLink: true}
+	for _, found := range matches(t, `"([a-z_]+)"`, "../*/*.go") {
+		literals[found] = true
+	}
+	for key := range spoken(t).all[0].texts { // Texts of scopes, acts and profile fields: their tests are with the lists of these.
+		kind, of, _ := strings.Cut(strings.TrimSuffix(key, ".detail"), ".")
+		if slices.Contains([]string{"scope", "done", "field"}, kind) && literals[of] {
+			said[key] = true
+		}
+	}
+	for _, member := range []string{"birthdate", "locale", "zoneinfo"} {
+		said["field."+member+".hint"] = true
+	}
+	for _, what := range []string{"username", "password", "email"} {
+		said["account.change."+what], said["account.set."+what] = true, true
+	}
+	for _, letter := range []string{"reset", "email", "email_changed", "password", "first_password", "linked"} {
+		said["mail."+letter+".subject"], said["mail."+letter+".text"] = true, true
+	}
+	return said
+}
+
+func TestEveryTextThatIsSaidExistsAndEveryTextIsSaid(t *testing.T) {
+	texts := spoken(t).all[0].texts
+	said := saidKeys(t)
+	for key := range said {
+		if texts[key] == "" {
+			t.Errorf("no text %q", key)
+		}
+	}
+	for key := range texts {
+		if !said[key] {
+			t.Errorf("nobody says %q", key)
+		}
+	}
+}
+
+func TestLanguageIsTheLinksThenTheClientsThenTheBrowsers(t *testing.T) {
+	long := strings.Repeat("de-DE,", 200) + "zh"
+	for _, c := range []struct{ query, client, header, want string }{
+		{"", "", "", "en"},
+		{"", "", "zh-CN,zh;q=0.9,en;q=0.8", "zh-CN"},
+		{"", "", "zh-TW", "zh-CN"},
+		{"", "", "zh-Hant-HK,en;q=0.5", "en"},
+		{"", "", "fr-FR,fr;q=0.9,zh;q=0.2", "zh-CN"},
+		{"", "", "de", "en"},
+		{"", "", "*", "en"},
+		{"", "zh-CN", "en", "zh-CN"},
+		{"", "se", "zh", "zh-CN"},
+		{"", "fr zh en", "en", "zh-CN"},
+		{"zh-CN", "en", "en", "zh-CN"},
+		{"en", "zh-CN", "zh-CN", "en"},
+		{"nonsense%%", "", "zh", "zh-CN"},
+		{"", "", long, "en"},
+		{long, "", "zh", "zh-CN"},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.URL.RawQuery = "ui_locales=" + strings.ReplaceAll(c.query, " ", "+")
+		r.Header.Set("Accept-Language", c.header)
+		if got := spoken(t).Choose(r, strings.Fields(c.client)).Tag; got != c.want {
+			t.Errorf("ui_locales %.20q, client %q, Accept-Language %.20q: %s, want %s", c.query, c.client, c.header, got, c.want)
+		}
+	}
+}
+
+// sheetColours are the variables of style.css in the light and in the dark.
+func sheetColours(t *testing.T) (light, dark map[string]colour) {
+	t.Helper()
+	sheet, err := pageFiles.ReadFile("pages/style.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile(`(?s):root \{(.*?)\}`).FindAllStringSubmatch(string(sheet), 2)
+	read := func(block string, into map[string]colour) map[string]colour {
+		for _, found := range regexp.MustCompile(`--([a-z-]+): (#[0-9a-f]{6});`).FindAllStringSubmatch(block, -1) {
+			into[found[1]], _ = parseColour(found[2])
+		}
+		return into
+	}
+	light = read(blocks[0][1], map[string]colour{})
+	return light, read(blocks[1][1], maps.Clone(light))
+}
+
+// TestWCAG_1_4_3_WhatIsReadContrasts measures every pair of colours that style.css puts together.
+func TestWCAG_1_4_3_WhatIsReadContrasts(t *testing.T) {
+	light, dark := sheetColours(t)
+	for scheme, colours := range map[string]map[string]colour{"light": light, "dark": dark} {
+		for _, pair := range []struct {
+			ink, ground string
+			least       float64
+		}{
+			{"text", "page", contrastText},
+			{"text", "surface", contrastText},
+			{"text", "raised", contrastText},
+			{"text", "field", contrastText},
+			{"muted", "page", contrastText},
+			{"muted", "surface", contrastText},
+			{"muted", "raised", contrastText},
+			{"danger", "surface", contrastText},
+			{"danger", "raised", contrastText},
+			{"danger", "danger-surface", contrastText},
+			{"good", "good-surface", contrastText},
+			{"field-line", "field", contrastEdge},
+			{"field-line", "surface", contrastEdge},
+		} {
+			a, b := colours[pair.ink], colours[pair.ground]
+			if got := contrast(a, b); got < pair.least {
+				t.Errorf("%s: %s on %s contrasts by %.2f, want %.1f", scheme, pair.ink, pair.ground, got, pair.least)
+			}
+		}
+	}
+}
+
+func TestTheGroundsOfThePaletteAreThoseOfTheSheet(t *testing.T) {
+	lightSheet, darkSheet := sheetColours(t)
+	light, dark := schemes()
+	for _, c := range []struct {
+		scheme ink
+		sheet  map[string]colour
+	}{{light, lightSheet}, {dark, darkSheet}} {
+		if want := []colour{c.sheet["surface"], c.sheet["page"], c.sheet["raised"]}; !slices.Equal(c.scheme.grounds, want) {
+			t.Errorf("grounds are %v, the sheet has %v", c.scheme.grounds, want)
+		}
+	}
+}
+
+// TestWCAG_1_4_3_EveryAccentCanBeRead tries accents from all over the cube of colours.
+func TestWCAG_1_4_3_EveryAccentCanBeRead(t *testing.T) {
+	light, dark := schemes()
+	for i := range 9 * 9 * 9 {
+		level := func(n int) uint8 { return uint8(min(255, n*32)) }
+		accent := colour{level(i / 81), level(i / 9 % 9), level(i % 9)}
+		for name, scheme := range map[string]ink{"light": light, "dark": dark} {
+			p := paletteOf(accent, scheme)
+			wrong := func(what string, a, b colour, least float64) {
+				if got := contrast(a, b); got < least {
+					t.Errorf("%s, %s: %s contrasts by %.2f", accent, name, what, got)
+				}
+			}
+			wrong("the text of a button", p.on, p.accent, contrastText)
+			wrong("the text of a button under the pointer", p.on, p.hover, contrastText)
+			wrong("the edge of a button", p.edge, scheme.grounds[0], contrastEdge)
+			wrong("text on a badge", p.text, p.tint, contrastText)
+			for _, ground := range scheme.grounds {
+				wrong("text", p.text, ground, contrastText)
+			}
+		}
+	}
+}
+
+func TestAnAccentThatCanBeReadStaysAsItIs(t *testing.T) {
+	light, dark := schemes()
+	own, ok := parseColour(ownAccent)
+	if !ok || paletteOf(own, light).accent != own || paletteOf(own, light).text != own {
+		t.Errorf("light: %+v", paletteOf(own, light))
+	}
+	gold := colour{0xff, 0xcc, 0x00}
+	if p := paletteOf(gold, dark); p.accent != gold || p.text != gold {
+		t.Errorf("dark: %+v", p)
+	}
+}
+
+func TestColoursAreReadStrictly(t *testing.T) {
+	for text, want := range map[string]bool{
+		"#2f5bd7": true, "#ABCDEF": true, "2f5bd7": false, "#2f5bd": false, "#2f5bd77": false, "#2f5bdg": false, "": false, "red": false, "#+2f5bd": false,
+	} {
+		if _, ok := parseColour(text); ok != want {
+			t.Errorf("%q: %v", text, ok)
+		}
+	}
+}
+
+func TestFailuresWithoutTextsOfTheirOwnAreExplainedByTheirStatus(t *testing.T) {
+	for status, want := range map[int]string{400: "request", 405: "no_page", 413: "too_large", 404: "not_found", 429: "rate_limited", 500: "internal", 503: "unavailable"} {
+		problem := endpoint.NewErrorStatus(fosite.ErrInvalidRequest, status, "")
+		problem.Reason = "unheard_of"
+		if got := failureKind(problem); got != want {
+			t.Errorf("%d: %s, want %s", status, got, want)
+		}
+	}
+}
+
+func TestTextsTakeTheirParameters(t *testing.T) {
+	v := &view{locale: spoken(t).all[0]}
+	if got, err := v.Say(Text("login.wait", Text("wait.minutes", 3))); err != nil || got != "Too many failed attempts. Please try again in 3 min." {
+		t.Errorf("%q %v", got, err)
+	}
+	if _, err := v.T("no.such.text"); err == nil {
+		t.Error("a text that does not exist was said")
+	}
+	for name, want := range map[string]string{"": "·", "  ada": "A", "王小明": "王", "éa": "É"} {
+		if got := v.Initial(name); got != want {
+			t.Errorf("the initial of %q is %q", name, got)
+		}
+	}
+}
+
+func TestNamesOfAssetsHoldTheirContent(t *testing.T) {
+	name := hashed("style.css", []byte("a"))
+	if plainName(name) != "style.css" || hashed("style.css", []byte("b")) == name || strings.Count(name, ".") != 2 {
+		t.Errorf("%q", name)
+	}
+	for odd, want := range map[string]string{"": "", "..": ".", "style": "style", "style.css": "style.css", "a.b.c.d": "a.b.d"} {
+		if got := plainName(odd); got != want {
+			t.Errorf("%q without its hash is %q, want %q", odd, got, want)
+		}
+	}
+}
+
+func TestALineEndsWithinAnAddressBeforeItsDotsAndNotAtTheEndOfASentence(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                              "",
+		"Name of wanda":                 "Name of wanda",
+		"w.van_der@mail.example.org":    "w|.van|_der|@mail|.example|.org",
+		"A link is sent. It works.":     "A link is sent. It works.",
+		"sent to 王@example.cn。It works": "sent to 王|@example|.cn。It works",
+		"@ . _":                         "@ . _",
+	} {
+		if got := strings.Join((*view)(nil).Parts(text), "|"); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

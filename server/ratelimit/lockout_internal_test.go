@@ -1,0 +1,183 @@
+package ratelimit
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/storagetest"
+)
+
+// standing is a clock that stands still until it is moved.
+type standing struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *standing) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *standing) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+func newStanding() *standing { return &standing{now: time.Unix(1_700_000_000, 0)} }
+
+func testRule() Rule { return Rule{name: "test", free: 3, most: 8 * time.Second} }
+
+func TestEveryFailureThatIsNotFreeDoublesTheWait(t *testing.T) {
+	clock := newStanding()
+	throttles := NewLockout(storagetest.NewMemory(clock.Now), clock.Now)
+	who := Key{"default", testRule(), "203.0.113.9/32"}
+	for i, want := range []time.Duration{0, 0, 0, 1, 2, 4, 8, 8, 8} {
+		if got := throttles.Failed(t.Context(), who); got != want*time.Second {
+			t.Errorf("failure %d: wait %v, want %d s", i+1, got, want)
+		}
+	}
+	clock.advance(3 * time.Second)
+	if got := throttles.Wait(who); got != 5*time.Second {
+		t.Errorf("3 s later: wait %v", got)
+	}
+	for _, other := range []Key{{"acme", testRule(), who.Name}, {"default", Rule{name: "other"}, who.Name}, {"default", testRule(), "203.0.113.8/32"}} {
+		if got := throttles.Wait(other); got != 0 {
+			t.Errorf("%v waits %v for another one's failures", other, got)
+		}
+	}
+	clock.advance(8*time.Second + forgetAfter)
+	if got := throttles.Failed(t.Context(), who); got != 0 {
+		t.Errorf("after %v the failures are not forgotten: wait %v", forgetAfter, got)
+	}
+}
+
+func TestInstancesCountTogetherAndLearnByAFailure(t *testing.T) {
+	clock := newStanding()
+	engine := storagetest.NewMemory(clock.Now)
+	one, other := NewLockout(engine, clock.Now), NewLockout(engine, clock.Now)
+	who := Key{"default", testRule(), "alice"}
+	for range 4 {
+		one.Failed(t.Context(), who)
+	}
+	if got := other.Wait(who); got != 0 {
+		t.Errorf("before it has heard of a failure the other instance makes wait %v", got)
+	}
+	if got := other.Failed(t.Context(), who); got != 2*time.Second {
+		t.Errorf("the fifth failure, at the other instance: wait %v", got)
+	}
+	third := NewLockout(engine, clock.Now)
+	if got, err := third.StoredWait(t.Context(), who); err != nil || got != 2*time.Second {
+		t.Errorf("an instance that looks: wait %v, %v", got, err)
+	}
+}
+
+func TestRacingFailuresAreAllCounted(t *testing.T) {
+	clock := newStanding()
+	engine := storagetest.NewMemory(clock.Now)
+	instances := []*Lockout{NewLockout(engine, clock.Now), NewLockout(engine, clock.Now)}
+	who := Key{"default", Rule{name: "test", free: 100, most: time.Minute}, "alice"}
+	const racing = 8 // as many as countAttempts: each of them loses to the others at most
+	var group sync.WaitGroup
+	for i := range racing {
+		group.Go(func() { instances[i%2].Failed(t.Context(), who) })
+	}
+	group.Wait()
+	entry, err := storage.Get[storage.Throttle](t.Context(), engine, who.none().Document().ID)
+	if err != nil || entry.Record.Failures != racing {
+		t.Errorf("counted %d of %d, %v", entry.Record.Failures, racing, err)
+	}
+}
+
+func TestWithoutTheStoreAnInstanceCountsAloneAndCallersWhoHangUpAreCounted(t *testing.T) {
+	clock := newStanding()
+	hooks := &storagetest.Hooks{Engine: storagetest.NewMemory(clock.Now)}
+	throttles := NewLockout(hooks, clock.Now)
+	who := Key{"default", testRule(), "alice"}
+	gone, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	throttles.Failed(gone, who)
+	if _, err := storage.Get[storage.Throttle](t.Context(), hooks, who.none().Document().ID); err != nil {
+		t.Errorf("a caller who hung up was not counted: %v", err)
+	}
+	hooks.Before = func(context.Context, storagetest.Operation) error { return storage.ErrUnavailable }
+	for range 4 {
+		throttles.Failed(t.Context(), who)
+	}
+	if got := throttles.Wait(who); got != 2*time.Second {
+		t.Errorf("after five failures: wait %v", got)
+	}
+	if _, err := throttles.StoredWait(t.Context(), who); err == nil {
+		t.Error("looking says nothing of the store being out of reach")
+	}
+}
+
+func TestMemoryOfThrottlesIsBounded(t *testing.T) {
+	clock := newStanding()
+	throttles := NewLockout(storagetest.NewMemory(clock.Now), clock.Now)
+	rule := Rule{name: "test", free: 0, most: time.Minute}
+	for i := range throttlesKept + 100 {
+		s := Key{"default", rule, fmt.Sprint(i)}
+		throttles.learn(s, throttles.next(rule, s.none()))
+	}
+	if n := len(throttles.known); n > throttlesKept {
+		t.Errorf("%d counts are kept", n)
+	}
+}
+
+func TestAnIPv6CallerIsCountedByItsNetwork(t *testing.T) {
+	for address, want := range map[string]string{
+		"203.0.113.9": "203.0.113.9/32", "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64", "2001:db8:1:2::9": "2001:db8:1:2::/64", "fe80::1%eth0": "fe80::/64",
+	} {
+		if got := Network(netip.MustParseAddr(address)); got != want {
+			t.Errorf("%s is counted as %q, want %q", address, got, want)
+		}
+	}
+	if got := Network(netip.Addr{}); got != "" {
+		t.Errorf("an unknown address is counted as %q", got)
+	}
+}
+
+func TestAPaceAllowsABurstAndThenItsRate(t *testing.T) {
+	clock := newStanding()
+	p := NewRateLimiter(10, 5, clock.Now)
+	for i := range 5 {
+		if wait := p.Take(Caller{Client: "a"}); wait != 0 {
+			t.Errorf("request %d waits %v", i+1, wait)
+		}
+	}
+	if wait := p.Take(Caller{Client: "a"}); wait != 100*time.Millisecond {
+		t.Errorf("the sixth waits %v", wait)
+	}
+	if wait := p.Take(Caller{Client: "b"}); wait != 0 {
+		t.Errorf("another caller waits %v", wait)
+	}
+	clock.advance(100 * time.Millisecond)
+	if wait := p.Take(Caller{Client: "a"}); wait != 0 {
+		t.Errorf("after its wait it waits %v", wait)
+	}
+	if wait := p.Take(Caller{Client: "a"}); wait != 100*time.Millisecond {
+		t.Errorf("the next waits %v", wait)
+	}
+	clock.advance(time.Hour)
+	for i := range 5 {
+		if wait := p.Take(Caller{Client: "a"}); wait != 0 {
+			t.Errorf("after a pause, request %d waits %v", i+1, wait)
+		}
+	}
+	if wait := p.Take(Caller{Client: "a"}); wait == 0 {
+		t.Error("a long pause gives more than a burst")
+	}
+	for i := range pacesKept + 100 {
+		p.Take(Caller{Client: fmt.Sprint(i)})
+	}
+	if n := len(p.used); n > pacesKept {
+		t.Errorf("%d callers are kept", n)
+	}
+}

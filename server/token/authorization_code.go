@@ -1,0 +1,163 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+
+	"github.com/ory/fosite"
+	fositeoauth2 "github.com/ory/fosite/handler/oauth2"
+	"github.com/ory/fosite/handler/pkce"
+
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// CodeGrant is the grant authorization_code (RFC 6749 §4.1.3, RFC 7636 §4.6, OpenID Connect Core §3.1.3): fosite's handlers in
+// one unit of work. Everything that can fail comes before the one write that redeems the code, so that a client whose answer
+// failed can ask again.
+type CodeGrant struct {
+	store    *oauth2.Store
+	explicit *fositeoauth2.AuthorizeExplicitGrantHandler
+	pkce     *pkce.Handler
+	tokens   *Strategy
+}
+
+var (
+	_ fosite.AuthorizeEndpointHandler = (*CodeGrant)(nil)
+	_ fosite.TokenEndpointHandler     = (*CodeGrant)(nil)
+)
+
+// NewCodeGrant returns the grant authorization_code.
+func NewCodeGrant(config *Configuration, store *oauth2.Store, strategy *Strategy) *CodeGrant {
+	records := codeStorage{store}
+	return &CodeGrant{
+		store: store,
+		explicit: &fositeoauth2.AuthorizeExplicitGrantHandler{
+			AccessTokenStrategy: strategy, RefreshTokenStrategy: strategy, AuthorizeCodeStrategy: strategy,
+			CoreStorage: records, TokenRevocationStorage: store, Config: codeConfig{config},
+		},
+		pkce:   &pkce.Handler{AuthorizeCodeStrategy: strategy, Storage: store, Config: config},
+		tokens: strategy,
+	}
+}
+
+// Factory is CodeGrant as the dispatcher takes it.
+func (g *CodeGrant) Factory(fosite.Configurator, any, any) any { return g }
+
+// codeConfig is the configuration of this grant: unlike a mini-program's, its refresh token needs no offline_access, because
+// without it the token ends with the browser session.
+type codeConfig struct{ *Configuration }
+
+// GetRefreshTokenScopes implements fosite.RefreshTokenScopesProvider.
+func (codeConfig) GetRefreshTokenScopes(context.Context) []string { return nil }
+
+// GetRedirectSecureChecker implements fosite.RedirectSecureCheckerProvider. What may be redirected to was decided when it was
+// registered, and compared before a code is made.
+func (codeConfig) GetRedirectSecureChecker(context.Context) func(context.Context, *url.URL) bool {
+	return func(context.Context, *url.URL) bool { return true }
+}
+
+// HandleAuthorizeEndpointRequest implements fosite.AuthorizeEndpointHandler.
+func (g *CodeGrant) HandleAuthorizeEndpointRequest(ctx context.Context, request fosite.AuthorizeRequester, response fosite.AuthorizeResponder) error {
+	if err := g.explicit.HandleAuthorizeEndpointRequest(ctx, request, response); err != nil {
+		return err
+	}
+	return g.pkce.HandleAuthorizeEndpointRequest(ctx, request, response)
+}
+
+// CanHandleTokenEndpointRequest implements fosite.TokenEndpointHandler.
+func (g *CodeGrant) CanHandleTokenEndpointRequest(ctx context.Context, request fosite.AccessRequester) bool {
+	return g.explicit.CanHandleTokenEndpointRequest(ctx, request)
+}
+
+// CanSkipClientAuth implements fosite.TokenEndpointHandler.
+func (g *CodeGrant) CanSkipClientAuth(context.Context, fosite.AccessRequester) bool { return false }
+
+// HandleTokenEndpointRequest implements fosite.TokenEndpointHandler: the code is good, and whoever shows it is who asked for it.
+func (g *CodeGrant) HandleTokenEndpointRequest(ctx context.Context, request fosite.AccessRequester) error {
+	if request.GetRequestForm().Get("code") == "" {
+		return endpoint.NewError(fosite.ErrInvalidRequest, "The parameter code is missing.")
+	}
+	if err := g.explicit.HandleTokenEndpointRequest(ctx, request); err != nil {
+		return err
+	}
+	if err := g.pkce.HandleTokenEndpointRequest(ctx, request); err != nil {
+		return err
+	}
+	client, ok := request.GetClient().(*oauth2.Client)
+	if !ok {
+		return fmt.Errorf("server: client is %T", request.GetClient())
+	}
+	// fosite has a clock of its own.
+	request.GetSession().SetExpiresAt(fosite.AccessToken, g.store.TokenTime().Add(client.Lifetimes().AccessToken))
+	return nil
+}
+
+// PopulateTokenEndpointResponse implements fosite.TokenEndpointHandler.
+func (g *CodeGrant) PopulateTokenEndpointResponse(ctx context.Context, request fosite.AccessRequester, response fosite.AccessResponder) error {
+	ctx, err := g.store.BeginTX(ctx)
+	if err != nil {
+		return err
+	}
+	if err := g.populate(ctx, request, response); err != nil {
+		return errors.Join(err, g.store.Rollback(ctx))
+	}
+	if err := g.store.Commit(ctx); err != nil {
+		return fosite.ErrServerError.WithWrap(err) // As fosite's handler does: the error writer knows what is behind it.
+	}
+	return nil
+}
+
+func (g *CodeGrant) populate(ctx context.Context, request fosite.AccessRequester, response fosite.AccessResponder) error {
+	if err := g.explicit.PopulateTokenEndpointResponse(ctx, request, response); err != nil {
+		return err
+	}
+	client, ok := request.GetClient().(*oauth2.Client)
+	if !ok {
+		return fmt.Errorf("server: client is %T", request.GetClient())
+	}
+	response.SetExpiresIn(client.Lifetimes().AccessToken)
+	if !slices.Contains(request.GetGrantedScopes(), endpoint.ScopeOpenID) {
+		return nil
+	}
+	authorized, err := g.store.GetOpenIDConnectSession(ctx, request.GetRequestForm().Get("code"), request)
+	if err != nil {
+		return err
+	}
+	idToken, err := g.tokens.GenerateIDToken(ctx, client.Lifetimes().IDToken, authorized)
+	if err != nil {
+		return err
+	}
+	response.SetExtra("id_token", idToken)
+	return nil
+}
+
+// codeStorage is the store as fosite's handler sees it: without its unit of work, which is CodeGrant's, and with the audience
+// that the token request narrows it to (RFC 8707 §2.2).
+type codeStorage struct {
+	fositeoauth2.CoreStorage
+}
+
+// GetAuthorizeCodeSession implements fosite's AuthorizeCodeStorage.
+func (s codeStorage) GetAuthorizeCodeSession(ctx context.Context, code string, session fosite.Session) (fosite.Requester, error) {
+	authorized, err := s.CoreStorage.GetAuthorizeCodeSession(ctx, code, session)
+	if err != nil {
+		return authorized, err
+	}
+	asking, ok := ctx.Value(fosite.AccessRequestContextKey).(fosite.AccessRequester)
+	request, isRequest := authorized.(*fosite.Request)
+	if !ok || !isRequest {
+		return authorized, nil
+	}
+	targets, err := endpoint.RequestedAudience(asking.GetRequestForm(), request.GrantedAudience)
+	if err != nil {
+		return nil, endpoint.InvalidTarget("The resource or audience is not among those that the authorization request was granted.")
+	}
+	if len(targets) > 0 {
+		request.RequestedAudience, request.GrantedAudience = targets, targets
+	}
+	return request, nil
+}

@@ -1,0 +1,125 @@
+package token
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/storage"
+)
+
+// claimWish is what a request says of one claim (OpenID Connect Core §5.5.1).
+type claimWish struct {
+	essential bool
+	// values are those of "value" and "values", decoded; empty for any value.
+	values []any
+}
+
+// parseWishes reads what is said of each claim: null, or an object.
+func parseWishes(members map[string]json.RawMessage) (map[string]claimWish, error) {
+	wishes := make(map[string]claimWish, len(members))
+	for name, raw := range members {
+		wish, err := parseWish(name, raw)
+		if err != nil {
+			return nil, err
+		}
+		wishes[name] = wish
+	}
+	return wishes, nil
+}
+
+// parseWish reads what is said of a claim. A member that is null counts as left out: some JSON libraries write it so. Members
+// that the specification does not name are ignored.
+func parseWish(name string, raw json.RawMessage) (claimWish, error) {
+	if endpoint.IsJSONNull(raw) {
+		return claimWish{}, nil
+	}
+	var members struct {
+		Essential *bool  `json:"essential"`
+		Value     any    `json:"value"`
+		Values    *[]any `json:"values"`
+	}
+	if !isObject(string(raw)) || json.Unmarshal(raw, &members) != nil {
+		return claimWish{}, errClaims
+	}
+	wish := claimWish{essential: members.Essential != nil && *members.Essential}
+	if members.Value != nil {
+		wish.values = append(wish.values, members.Value)
+	}
+	if members.Values != nil {
+		if len(*members.Values) == 0 || len(*members.Values) > maxClaimValues {
+			return claimWish{}, errClaims
+		}
+		wish.values = append(wish.values, *members.Values...)
+	}
+	if slices.ContainsFunc(wish.values, func(value any) bool { return !hasTypeOf(name, value) }) {
+		return claimWish{}, errClaims
+	}
+	return wish, nil
+}
+
+// hasTypeOf reports whether value has the JSON type of a claim. A claim that this server does not know can have any.
+func hasTypeOf(claim string, value any) bool {
+	switch claim {
+	case "sub", "acr":
+		return value != "" && reflect.TypeOf(value) == reflect.TypeFor[string]()
+	case "email_verified", "phone_number_verified":
+		return reflect.TypeOf(value) == reflect.TypeFor[bool]()
+	case "updated_at", "auth_time":
+		return reflect.TypeOf(value) == reflect.TypeFor[float64]()
+	case "address":
+		return reflect.TypeOf(value) == reflect.TypeFor[map[string]any]()
+	default:
+		return scopeOfClaim(claim) == "" || reflect.TypeOf(value) == reflect.TypeFor[string]()
+	}
+}
+
+// texts are the values that are strings.
+func (w claimWish) texts() []string {
+	var texts []string
+	for _, value := range w.values {
+		if text, ok := value.(string); ok {
+			texts = append(texts, text)
+		}
+	}
+	return texts
+}
+
+// claimValues are the values that claims are restricted to. A claim that is not there can have any value.
+type claimValues map[string][]any
+
+func valuesOf(wishes map[string]claimWish) claimValues {
+	values := claimValues{}
+	for name, wish := range wishes {
+		if len(wish.values) > 0 {
+			values[name] = wish.values
+		}
+	}
+	return values
+}
+
+// met returns the names of the claims whose value of user is one that they are restricted to.
+func (v claimValues) met(names []string, user storage.User) []string {
+	if len(v) == 0 {
+		return names
+	}
+	claims := StandardClaims("", user, endpoint.ScopesSupported())
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		wanted, restricted := v[name]
+		return restricted && !containsJSON(wanted, claims[name])
+	})
+}
+
+// containsJSON reports whether value, as JSON, is one of values that were decoded from JSON.
+func containsJSON(values []any, value any) bool {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return false
+	}
+	var decoded any
+	if json.Unmarshal(text, &decoded) != nil {
+		return false
+	}
+	return slices.ContainsFunc(values, func(wanted any) bool { return reflect.DeepEqual(wanted, decoded) })
+}

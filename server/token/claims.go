@@ -1,0 +1,112 @@
+package token
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/storage"
+)
+
+// StandardClaims are the claims about a user that a client may see under its scopes (OpenID Connect Core §5.4). What the user
+// has not got is left out.
+func StandardClaims(subject string, user storage.User, scopes []string) map[string]any {
+	claims := map[string]any{"sub": subject}
+	for scope, of := range claimsOfScope() {
+		if slices.Contains(scopes, scope) {
+			maps.Copy(claims, of(user))
+		}
+	}
+	return claims
+}
+
+// claimsOfScope says which claims a scope asks for.
+func claimsOfScope() map[string]func(storage.User) map[string]any {
+	return map[string]func(storage.User) map[string]any{
+		endpoint.ScopeProfile: profileClaims,
+		endpoint.ScopeEmail:   emailClaims,
+		endpoint.ScopePhone:   phoneClaims,
+		endpoint.ScopeAddress: AddressClaims,
+	}
+}
+
+func profileClaims(user storage.User) map[string]any {
+	p := user.Profile
+	claims := present(map[string]string{
+		"name": p.Name, "given_name": p.GivenName, "family_name": p.FamilyName, "middle_name": p.MiddleName,
+		"nickname": p.Nickname, "preferred_username": user.Username, "profile": p.Profile, "picture": p.Picture,
+		"website": p.Website, "gender": p.Gender, "birthdate": p.Birthdate, "zoneinfo": p.Zoneinfo, "locale": p.Locale,
+	})
+	if !user.UpdatedAt.IsZero() {
+		claims["updated_at"] = user.UpdatedAt.Unix()
+	}
+	return claims
+}
+
+func emailClaims(user storage.User) map[string]any {
+	if user.Email == "" {
+		return nil
+	}
+	return map[string]any{"email": user.Email, "email_verified": user.EmailVerified}
+}
+
+// phoneClaims: a number is stored because it was proven.
+func phoneClaims(user storage.User) map[string]any {
+	if user.Phone == "" {
+		return nil
+	}
+	return map[string]any{"phone_number": user.Phone, "phone_number_verified": !user.PhoneVerifiedAt.IsZero()}
+}
+
+// AddressClaims returns the claim address (OpenID Connect Core §5.1.1).
+func AddressClaims(user storage.User) map[string]any {
+	if user.Profile.Address == nil || *user.Profile.Address == (storage.Address{}) {
+		return nil
+	}
+	return map[string]any{"address": user.Profile.Address}
+}
+
+func present(members map[string]string) map[string]any {
+	claims := make(map[string]any, len(members))
+	for name, value := range members {
+		if value != "" {
+			claims[name] = value
+		}
+	}
+	return claims
+}
+
+// completeUser has a value for every claim.
+func completeUser() storage.User {
+	return storage.User{
+		Username: "-", Email: "-", Phone: "-", UpdatedAt: time.Unix(1, 0),
+		Profile: storage.Profile{
+			Name: "-", GivenName: "-", FamilyName: "-", MiddleName: "-", Nickname: "-", Profile: "-", Picture: "-", Website: "-",
+			Gender: "-", Birthdate: "-", Zoneinfo: "-", Locale: "-", Address: &storage.Address{Formatted: "-"},
+		},
+	}
+}
+
+// scopeOfClaim returns the scope that asks for a claim; empty for one that is not about the user, or unknown.
+func scopeOfClaim(claim string) string {
+	switch claim {
+	case "name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile", "picture", "website",
+		"gender", "birthdate", "zoneinfo", "locale", "updated_at":
+		return endpoint.ScopeProfile
+	case "email", "email_verified":
+		return endpoint.ScopeEmail
+	case "phone_number", "phone_number_verified":
+		return endpoint.ScopePhone
+	case "address":
+		return endpoint.ScopeAddress
+	default:
+		return ""
+	}
+}
+
+// ClaimsSupported lists every claim that this server may answer with.
+func ClaimsSupported() []string {
+	names := slices.Collect(maps.Keys(StandardClaims("-", completeUser(), endpoint.ScopesSupported())))
+	return append(names, "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "at_hash", "sid")
+}

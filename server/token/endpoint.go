@@ -1,0 +1,97 @@
+package token
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// Endpoint is POST /oauth2/token (RFC 6749 §3.2). Its grants are those that the dispatcher has.
+type Endpoint struct {
+	Provider fosite.OAuth2Provider
+	// Timeout bounds the work on one request, which goes on when the caller hangs up: an answer that was lost can be asked for again.
+	Timeout time.Duration
+	Codes   *KeyedMutex
+	Begin   func(context.Context) context.Context
+	Settle  func(context.Context, error)
+}
+
+// Mount implements endpoint.Endpoint.
+func (e *Endpoint) Mount(t *endpoint.RouteTable) {
+	t.Handle(endpoint.Route{
+		Name: endpoint.RouteToken, Path: endpoint.TokenPath, Methods: []string{http.MethodPost}, Serve: e.serve, ErrorWriter: endpoint.OAuthErrors, CORS: true,
+	})
+}
+
+func (e *Endpoint) serve(w http.ResponseWriter, r *endpoint.Request) error {
+	form, err := endpoint.ReadForm(r, "resource", "audience")
+	if err != nil {
+		return err
+	}
+	response, err := e.Respond(e.Begin(r.Context()), r.Request, form)
+	if err != nil {
+		return err
+	}
+	return endpoint.WriteJSON(w, response)
+}
+
+// Response is what a token request is answered with (RFC 6749 §5.1, OpenID Connect Core §3.1.3.3, RFC 8693 §2.2.1): the
+// members that its grant set, and no others.
+type Response struct {
+	AccessToken     string `json:"access_token"`
+	TokenType       string `json:"token_type"`
+	ExpiresIn       any    `json:"expires_in,omitempty"`
+	Scope           any    `json:"scope,omitempty"`
+	RefreshToken    any    `json:"refresh_token,omitempty"`
+	IDToken         any    `json:"id_token,omitempty"`
+	IssuedTokenType any    `json:"issued_token_type,omitempty"`
+	PhoneError      any    `json:"phone_error,omitempty"`
+}
+
+func responseOf(response fosite.AccessResponder) Response {
+	return Response{
+		AccessToken:     response.GetAccessToken(),
+		TokenType:       response.GetTokenType(),
+		ExpiresIn:       response.GetExtra("expires_in"),
+		Scope:           response.GetExtra("scope"),
+		RefreshToken:    response.GetExtra("refresh_token"),
+		IDToken:         response.GetExtra("id_token"),
+		IssuedTokenType: response.GetExtra("issued_token_type"),
+		PhoneError:      response.GetExtra("phone_error"),
+	}
+}
+
+// Respond runs one token request with form as its parameters, whichever endpoint it came by.
+func (e *Endpoint) Respond(parent context.Context, r *http.Request, form url.Values) (Response, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(parent), e.Timeout)
+	defer cancel()
+	r.Form, r.PostForm = form, form
+	if code := form.Get("subject_token"); code != "" {
+		leave, err := e.Codes.lock(ctx, codeKey{endpoint.IssuerURL(ctx), code})
+		if err != nil {
+			return Response{}, err
+		}
+		defer leave()
+	}
+	response, err := e.grant(ctx, r)
+	e.Settle(ctx, err)
+	return response, err
+}
+
+func (e *Endpoint) grant(ctx context.Context, r *http.Request) (Response, error) {
+	request, err := e.Provider.NewAccessRequest(ctx, r, new(oauth2.Session))
+	if err != nil {
+		return Response{}, err
+	}
+	response, err := e.Provider.NewAccessResponse(ctx, request)
+	if err != nil {
+		return Response{}, err
+	}
+	return responseOf(response), nil
+}

@@ -1,0 +1,202 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/discovery"
+	"github.com/minifed/minifed/server/clientauth"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// Introspection is POST /oauth2/introspect (RFC 7662): it says what a token is worth now. Clients hear that of tokens
+// which concern them, unless they are registered to introspect every one; of others that they are not active, as of anything
+// that is in doubt.
+type Introspection struct {
+	Clients      clientauth.Authenticator
+	AccessTokens AccessTokens
+	Store        *oauth2.Store
+}
+
+const (
+	routeIntrospect = "introspect"
+	introspectPath  = "/oauth2/introspect"
+)
+
+// Mount implements endpoint.Endpoint.
+func (e *Introspection) Mount(t *endpoint.RouteTable) {
+	t.Handle(endpoint.Route{Name: routeIntrospect, Path: introspectPath, Methods: []string{http.MethodPost}, Serve: e.serve, ErrorWriter: endpoint.ChallengedErrors})
+	t.Advertise(func(p *discovery.Provider) {
+		p.Endpoints.Introspection = introspectPath
+		p.IntrospectionAuthMethods = slices.DeleteFunc(slices.Clone(p.AuthMethods), func(method string) bool { return method == clientauth.MethodNone })
+	})
+}
+
+// introspection is the answer (RFC 7662 §2.2), with acr and auth_time (RFC 9470 §6.2). The zero value says no more than that
+// the token is not active.
+type introspection struct {
+	Active   bool              `json:"active"`
+	Issuer   string            `json:"iss,omitempty"`
+	Subject  string            `json:"sub,omitempty"`
+	Username string            `json:"username,omitempty"`
+	ClientID string            `json:"client_id,omitempty"`
+	Audience endpoint.Audience `json:"aud,omitempty"`
+	Scope    string            `json:"scope,omitempty"`
+	// TokenType is of access tokens alone, so that no resource server takes a refresh token for one.
+	TokenType string   `json:"token_type,omitempty"`
+	ID        string   `json:"jti,omitempty"`
+	ExpiresAt int64    `json:"exp,omitempty"`
+	IssuedAt  int64    `json:"iat,omitempty"`
+	AuthTime  int64    `json:"auth_time,omitempty"`
+	ACR       string   `json:"acr,omitempty"`
+	AMR       []string `json:"amr,omitempty"`
+}
+
+func (e *Introspection) serve(w http.ResponseWriter, r *endpoint.Request) error {
+	client, token, err := readToken(r, e.Clients)
+	if err != nil {
+		return err
+	}
+	if client.IsPublic() { // Anybody could name it, and guess tokens (§4).
+		return endpoint.CausedBy(endpoint.NewError(fosite.ErrInvalidClient, "Introspection needs a client that authenticates: this one is public."), clientauth.CauseIntrospectPublic)
+	}
+	found, err := e.introspect(r.Context(), r.Issuer, client, token)
+	if errors.Is(err, errAccessToken) || errors.Is(err, oauth2.ErrNoGrant) || errors.Is(err, storage.ErrNotFound) {
+		found, err = introspection{}, nil
+	}
+	if err != nil {
+		return err
+	}
+	return endpoint.WriteJSON(w, found)
+}
+
+// introspect says what a token is worth to the client that asks. Whatever it is not sure of is an error that counts as not
+// active.
+func (e *Introspection) introspect(ctx context.Context, issuer *oauth2.Issuer, client *oauth2.Client, token string) (introspection, error) {
+	switch {
+	case strings.HasPrefix(token, opaquePrefix):
+		return e.opaque(ctx, issuer, client, token)
+	case strings.HasPrefix(token, handlePrefix):
+		return e.refresh(ctx, issuer, client, token)
+	default:
+		return e.jwt(ctx, issuer, client, token)
+	}
+}
+
+// jwt is of an access token that is a JWT.
+func (e *Introspection) jwt(ctx context.Context, issuer *oauth2.Issuer, client *oauth2.Client, token string) (introspection, error) {
+	claims, err := e.AccessTokens.verify(ctx, issuer, token)
+	if err != nil {
+		return introspection{}, err
+	}
+	if !concerns(ctx, client, claims.ClientID, claims.Audience) {
+		return introspection{}, errAccessToken
+	}
+	answer := introspection{
+		Active: true, Issuer: claims.Issuer, Subject: claims.Subject, ClientID: claims.ClientID, Audience: claims.Audience,
+		Scope: claims.Scope, TokenType: "Bearer", ID: claims.ID, ExpiresAt: claims.ExpiresAt, IssuedAt: claims.IssuedAt,
+		AuthTime: claims.AuthTime, ACR: claims.ACR, AMR: claims.AMR,
+	}
+	grant, ok := oauth2.GrantOf(claims.ID)
+	if !ok {
+		return answer, e.own(ctx, claims)
+	}
+	live, err := e.Store.Live(ctx, grant)
+	if err != nil {
+		return introspection{}, err
+	}
+	if live.Client.GetID() != claims.ClientID {
+		return introspection{}, errAccessToken
+	}
+	answer.Username = username(live.User, strings.Fields(claims.Scope))
+	return answer, nil
+}
+
+// own checks a token that a client got for itself: nothing stands behind it but the client, and it may be revoked.
+func (e *Introspection) own(ctx context.Context, claims accessClaims) error {
+	client, err := e.Store.GetClient(ctx, claims.ClientID)
+	if err != nil {
+		return err
+	}
+	if endpoint.IncarnationOf(client) != claims.Incarnation {
+		return errAccessToken
+	}
+	revoked, err := e.Store.JTIRevoked(ctx, claims.ID)
+	if err == nil && revoked {
+		return errAccessToken
+	}
+	return err
+}
+
+// opaque is of an access token that only the store understands.
+func (e *Introspection) opaque(ctx context.Context, issuer *oauth2.Issuer, client *oauth2.Client, token string) (introspection, error) {
+	access, err := e.Store.Access(ctx, token)
+	if err != nil {
+		return introspection{}, err
+	}
+	if !concerns(ctx, client, access.Client.GetID(), access.Audience) {
+		return introspection{}, errAccessToken
+	}
+	answer := e.live(ctx, issuer, &access.Live)
+	answer.Audience, answer.Scope, answer.TokenType = access.Audience, strings.Join(access.Scopes, " "), "Bearer"
+	answer.ID, answer.ExpiresAt, answer.IssuedAt = access.JTI, access.ExpiresAt.Unix(), access.IssuedAt.Unix()
+	answer.Username = username(access.User, access.Scopes)
+	return answer, nil
+}
+
+// refresh is of a refresh token, which concerns nobody but its client: a resource server that is shown one must not take it
+// for an access token.
+func (e *Introspection) refresh(ctx context.Context, issuer *oauth2.Issuer, client *oauth2.Client, token string) (introspection, error) {
+	live, err := e.Store.Refreshable(ctx, token)
+	if err != nil {
+		return introspection{}, err
+	}
+	if live.Client.GetID() != client.GetID() {
+		return introspection{}, errAccessToken
+	}
+	answer := e.live(ctx, issuer, live)
+	answer.Scope, answer.ExpiresAt = strings.Join(live.Grant.Scopes, " "), live.Grant.Refresh.IdleUntil.Unix()
+	return answer, nil
+}
+
+// live is what a living grant says of each of its tokens.
+func (*Introspection) live(ctx context.Context, issuer *oauth2.Issuer, live *oauth2.Live) introspection {
+	return introspection{
+		Active: true, Issuer: issuer.URL, Subject: live.Subject, ClientID: live.Client.GetID(),
+		AuthTime: seconds(live.Grant.AuthTime), ACR: live.Grant.ACR, AMR: live.Grant.AMR,
+	}
+}
+
+// concerns reports whether a client may be told of an access token: it is its own, or meant for it, or the client may introspect
+// all. Otherwise the log says how to permit it: the client sees a good token that is not active.
+func concerns(ctx context.Context, client *oauth2.Client, owner string, audience []string) bool {
+	if client.GetID() == owner || slices.Contains(audience, client.GetID()) || client.Record().Introspection {
+		return true
+	}
+	endpoint.FromContext(ctx).Advice = clientauth.CauseIntrospectForeign
+	return false
+}
+
+// username is what people call the user, for those who may know.
+func username(user storage.User, scopes []string) string {
+	if !slices.Contains(scopes, endpoint.ScopeProfile) {
+		return ""
+	}
+	return user.Username
+}
+
+// seconds is a NumericDate (RFC 7519 §2), or nothing.
+func seconds(at time.Time) int64 {
+	if at.IsZero() {
+		return 0
+	}
+	return at.Unix()
+}

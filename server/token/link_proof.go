@@ -1,0 +1,77 @@
+package token
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// linkFreshness is how long after a sign-in a token of it proves the user to what changes how one signs in.
+const linkFreshness = 5 * time.Minute
+
+// LinkProof accepts access tokens that prove their user to what changes how one signs in: for this issuer, with the scope
+// urn:minifed:link, and of a sign-in that has just been.
+type LinkProof struct {
+	Bearer *Bearer
+	Now    func() time.Time
+}
+
+// Accept returns whom a token proves, or an error of a protected resource (RFC 6750 §3.1, RFC 9470 §3).
+func (p LinkProof) Accept(ctx context.Context, issuer *oauth2.Issuer, token string) (Presented, error) {
+	found, err := p.Bearer.accept(ctx, issuer, token)
+	if err != nil {
+		return Presented{}, err
+	}
+	switch {
+	case !slices.Contains(found.audience, issuer.URL):
+		return Presented{}, invalidToken(errAccessToken)
+	case !slices.Contains(found.Scopes, endpoint.ScopeLink), !found.Client.Record().AccountLinking:
+		problem := endpoint.NewErrorStatus(fosite.ErrInvalidRequest, http.StatusForbidden, "The access token was not granted the scope "+endpoint.ScopeLink+".")
+		problem.Protocol.ErrorField = "insufficient_scope"
+		problem.Extra = map[string]any{"scope": endpoint.ScopeLink}
+		return Presented{}, problem
+	case p.Now().Sub(found.Grant.AuthTime) > linkFreshness:
+		problem := endpoint.NewErrorStatus(fosite.ErrInvalidRequest, http.StatusUnauthorized, "The user signed in more than five minutes ago and has to sign in again.")
+		problem.Protocol.ErrorField = "insufficient_user_authentication"
+		problem.Extra = map[string]any{"max_age": int(linkFreshness / time.Second)}
+		return Presented{}, problem
+	default:
+		return found, nil
+	}
+}
+
+// AcceptSession is accept for bindUser's method session: the token must be an at+jwt, of the client itself or of one that it
+// names as its partner.
+func (p LinkProof) AcceptSession(ctx context.Context, issuer *oauth2.Issuer, token, client string, partners []string) (Presented, error) {
+	refused := func(cause error) error {
+		return &grants.Error{
+			Protocol: endpoint.Describe(fosite.ErrInvalidGrant, "access_token does not prove an account: it must be an unexpired at+jwt for this issuer with the scope "+endpoint.ScopeLink+", of a sign-in within the last five minutes, of this client or a partner of it.", cause),
+			Reason:   reasonSessionToken,
+		}
+	}
+	if strings.HasPrefix(token, opaquePrefix) {
+		return Presented{}, refused(errAccessToken)
+	}
+	found, err := p.Accept(ctx, issuer, token)
+	if err != nil && endpoint.ErrorOf(err).Protocol.CodeField < http.StatusInternalServerError {
+		return Presented{}, refused(err)
+	}
+	if err != nil {
+		return Presented{}, err
+	}
+	if of := found.Client.GetID(); of != client && !slices.Contains(partners, of) {
+		return Presented{}, refused(errAccessToken)
+	}
+	return found, nil
+}
+
+// reasonSessionToken is the reason of an access token that proves no account.
+const reasonSessionToken = "session_token"

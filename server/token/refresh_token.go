@@ -1,0 +1,225 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/ory/fosite"
+	"github.com/ory/fosite/compose"
+	fositeoauth2 "github.com/ory/fosite/handler/oauth2"
+	"github.com/ory/fosite/handler/openid"
+
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// RefreshTokenGrant is the refresh_token grant (RFC 6749 §6, OpenID Connect Core §12). It takes the place of two handlers of
+// fosite, which choose the new refresh token before they know whether they may rotate, so that of two calls at a time one
+// gets a token that is old already; and which do not know how to narrow.
+//
+// Everything that can fail is done before the rotation, the one write.
+type RefreshTokenGrant struct {
+	Store         *oauth2.Store
+	AccessTokens  fositeoauth2.AccessTokenStrategy
+	RefreshTokens fositeoauth2.RefreshTokenStrategy
+	IDTokens      openid.OpenIDConnectTokenStrategy
+}
+
+var _ fosite.TokenEndpointHandler = (*RefreshTokenGrant)(nil)
+
+// RefreshFactory is the refresh_token grant.
+func RefreshFactory(store *oauth2.Store, strategy *Strategy) compose.Factory {
+	return func(fosite.Configurator, any, any) any {
+		return &RefreshTokenGrant{Store: store, AccessTokens: strategy, RefreshTokens: strategy, IDTokens: strategy}
+	}
+}
+
+// CanHandleTokenEndpointRequest reports whether the request is a refresh.
+func (h *RefreshTokenGrant) CanHandleTokenEndpointRequest(_ context.Context, request fosite.AccessRequester) bool {
+	return request.GetGrantTypes().ExactOne(string(fosite.GrantTypeRefreshToken))
+}
+
+// CanSkipClientAuth reports that the client has to authenticate.
+func (h *RefreshTokenGrant) CanSkipClientAuth(context.Context, fosite.AccessRequester) bool {
+	return false
+}
+
+// HandleTokenEndpointRequest checks the refresh token and writes into the request what the new tokens are for.
+func (h *RefreshTokenGrant) HandleTokenEndpointRequest(ctx context.Context, request fosite.AccessRequester) error {
+	if !h.CanHandleTokenEndpointRequest(ctx, request) {
+		return fosite.ErrUnknownRequest
+	}
+	// 1. The client may ask.
+	client := request.GetClient()
+	if !slices.Contains(client.GetGrantTypes(), string(fosite.GrantTypeRefreshToken)) {
+		return fosite.ErrUnauthorizedClient.WithHint("The client may not use the grant type refresh_token.")
+	}
+	form := request.GetRequestForm()
+	token := form.Get("refresh_token")
+	if token == "" {
+		return fosite.ErrInvalidRequest.WithHint("refresh_token is missing.")
+	}
+	// 2. The token is good.
+	granted, err := h.Store.GetRefreshTokenSession(ctx, token, request.GetSession())
+	if err != nil {
+		return h.refuse(ctx, token, err)
+	}
+	// 3. The tokens are for what is asked, of what was granted, of what the client may have today.
+	request.SetID(granted.GetID())
+	scopes, err := refreshedScopes(request.GetRequestedScopes(), granted, client.GetScopes())
+	if err != nil {
+		return err
+	}
+	targets := slices.Concat([]string(request.GetRequestedAudience()), form["resource"])
+	audience, err := narrow(targets, granted.GetGrantedAudience(), client.GetAudience())
+	if err == nil && len(audience) == 0 && len(targets) == 0 {
+		return refreshError(fmt.Errorf("%w: %w", oauth2.ErrNoGrant, errNoAudience))
+	}
+	if err != nil || len(audience) == 0 {
+		return ungrantedTarget().WithWrap(err)
+	}
+	request.SetRequestedScopes(scopes)
+	request.SetRequestedAudience(audience)
+	for _, scope := range scopes {
+		request.GrantScope(scope)
+	}
+	for _, target := range audience {
+		request.GrantAudience(target)
+	}
+	form.Del("nonce") // fosite would echo it in the ID token: that one has none (OpenID Connect Core §12.2).
+	return nil
+}
+
+// refreshedScopes returns the scopes of a refresh: those granted that the client may still have. A refresh may name any that the
+// grant's request asked for; of these it gets the granted ones.
+func refreshedScopes(named []string, granted fosite.Requester, allowed []string) ([]string, error) {
+	named = slices.DeleteFunc(slices.Clone(named), func(scope string) bool { return scope == "" })
+	kept := endpoint.Intersection(granted.GetGrantedScopes(), allowed)
+	if len(named) == 0 {
+		return kept, nil
+	}
+	if others := endpoint.Difference(named, granted.GetRequestedScopes()); len(others) > 0 {
+		return nil, endpoint.InvalidScope("The request that this refresh token is from did not ask for the scope", others)
+	}
+	kept = endpoint.Intersection(named, kept)
+	if len(kept) == 0 {
+		return nil, endpoint.InvalidScope("Nothing was granted of the scope", named)
+	}
+	return kept, nil
+}
+
+var (
+	errNotGranted = errors.New("server: more than was granted")
+	// errNoAudience says that the client may have none of the granted resources today. A grant of another issuer is such a one.
+	errNoAudience = errors.New("server: no granted resource is allowed any more")
+)
+
+// narrow returns what is granted and still allowed, or of that what is asked for, if anything is.
+func narrow(asked, granted, allowed []string) ([]string, error) {
+	wanted := granted
+	if asked = slices.DeleteFunc(slices.Clone(asked), func(value string) bool { return value == "" }); len(asked) > 0 {
+		wanted = asked
+	}
+	kept := make([]string, 0, len(wanted))
+	for _, value := range wanted {
+		if !slices.Contains(granted, value) {
+			return nil, errNotGranted
+		}
+		if slices.Contains(allowed, value) {
+			kept = append(kept, value)
+		}
+	}
+	return kept, nil
+}
+
+// ungrantedTarget is the error code of RFC 8707 §2 that fosite does not know.
+func ungrantedTarget() *fosite.RFC6749Error {
+	return &fosite.RFC6749Error{
+		ErrorField:       "invalid_target",
+		DescriptionField: "The resource or audience is not among those that were granted.",
+		CodeField:        http.StatusBadRequest,
+	}
+}
+
+// PopulateTokenEndpointResponse makes the tokens and rotates.
+func (h *RefreshTokenGrant) PopulateTokenEndpointResponse(ctx context.Context, request fosite.AccessRequester, response fosite.AccessResponder) error {
+	if !h.CanHandleTokenEndpointRequest(ctx, request) {
+		return fosite.ErrUnknownRequest
+	}
+	client, ok := request.GetClient().(*oauth2.Client)
+	if !ok {
+		return refreshError(fmt.Errorf("server: client is %T", request.GetClient()))
+	}
+	// 1. What can fail without effect.
+	request.GetSession().SetExpiresAt(fosite.AccessToken, h.Store.TokenTime().Add(client.Lifetimes().AccessToken))
+	access, _, err := h.AccessTokens.GenerateAccessToken(ctx, request)
+	if err != nil {
+		return refreshError(err)
+	}
+	response.SetAccessToken(access)
+	if err := h.issueIDToken(ctx, client, request, response); err != nil {
+		return refreshError(err)
+	}
+	// 2. The only effect.
+	token := request.GetRequestForm().Get("refresh_token")
+	if err := h.Store.RotateRefreshToken(ctx, request.GetID(), token); err != nil {
+		return h.refuse(ctx, token, err)
+	}
+	// 3. The refresh token that the grant has now.
+	refresh, _, err := h.RefreshTokens.GenerateRefreshToken(ctx, request)
+	if err != nil {
+		return refreshError(err)
+	}
+	response.SetTokenType("bearer")
+	response.SetExpiresIn(client.Lifetimes().AccessToken)
+	response.SetScopes(request.GetGrantedScopes())
+	response.SetExtra("refresh_token", refresh)
+	return nil
+}
+
+// issueIDToken adds an ID token if openid is granted.
+func (h *RefreshTokenGrant) issueIDToken(ctx context.Context, client *oauth2.Client, request fosite.AccessRequester, response fosite.AccessResponder) error {
+	if !slices.Contains(request.GetGrantedScopes(), "openid") {
+		return nil
+	}
+	session, ok := request.GetSession().(*oauth2.Session)
+	if !ok {
+		return fmt.Errorf("server: session is %T", request.GetSession())
+	}
+	helper := openid.IDTokenHandleHelper{IDTokenStrategy: h.IDTokens}
+	session.IDTokenClaims().AccessTokenHash = helper.GetAccessTokenHash(ctx, request, response)
+	return helper.IssueExplicitIDToken(ctx, client.Lifetimes().IDToken, request, response)
+}
+
+// refuse ends the grant of a token that is reused (RFC 9700 §4.14.2) and returns what the client is told.
+func (h *RefreshTokenGrant) refuse(ctx context.Context, token string, err error) error {
+	if errors.Is(err, fosite.ErrInactiveToken) {
+		if err := h.Store.DeleteRefreshTokenSession(ctx, token); err != nil {
+			return refreshError(err)
+		}
+	}
+	return refreshError(err)
+}
+
+// refreshError is what a client is told of an error: temporarily_unavailable when the store did not answer or could not say
+// how a write ended, invalid_grant when no live grant stands behind the token, and nothing of what is wrong inside.
+func refreshError(err error) error {
+	switch {
+	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrNewerVersion), errors.Is(err, fosite.ErrSerializationFailure):
+		return fosite.ErrTemporarilyUnavailable.WithWrap(err).WithHint("Repeat the same request in a few seconds.")
+	case errors.Is(err, fosite.ErrInactiveToken):
+		return fosite.ErrInvalidGrant.WithWrap(err).WithHint("The refresh token was used before. All tokens of its grant are revoked.")
+	case errors.Is(err, errNoAudience):
+		return fosite.ErrInvalidGrant.WithWrap(err).WithHint("The issuer or the resources of the client have changed since the refresh token was issued. The user has to sign in again.")
+	case errors.Is(err, oauth2.ErrSessionOver):
+		return fosite.ErrInvalidGrant.WithWrap(err).WithHint("The session that the refresh token belongs to has ended. The user has to sign in again.")
+	case errors.Is(err, oauth2.ErrNoGrant):
+		return fosite.ErrInvalidGrant.WithWrap(err).WithHint("The refresh token is unknown, expired, revoked or another client's.")
+	default:
+		return fosite.ErrServerError.WithWrap(err).WithDebug(err.Error())
+	}
+}

@@ -1,0 +1,172 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// UserInfo is /oauth2/userinfo (OpenID Connect Core §5.3).
+type UserInfo struct {
+	Bearer *Bearer
+}
+
+// Mount implements endpoint.Endpoint.
+func (e *UserInfo) Mount(t *endpoint.RouteTable) {
+	t.Handle(endpoint.Route{
+		Name: endpoint.RouteUserInfo, Path: "/oauth2/userinfo", Methods: []string{http.MethodGet, http.MethodPost},
+		Serve: e.serve, ErrorWriter: endpoint.BearerErrors, CORS: true,
+	})
+}
+
+func (e *UserInfo) serve(w http.ResponseWriter, r *endpoint.Request) error {
+	token, err := readBearer(r)
+	if err != nil {
+		return err
+	}
+	presented, err := e.Bearer.accept(r.Context(), r.Issuer, token)
+	if err != nil {
+		return err
+	}
+	r.ClientID = presented.Client.GetID()
+	if !slices.Contains(presented.audience, r.Issuer.URL) { // RFC 9068 §4: the token is for others, who must not use it here.
+		return invalidToken(errAccessToken)
+	}
+	if !slices.Contains(presented.Scopes, endpoint.ScopeOpenID) {
+		problem := endpoint.NewErrorStatus(fosite.ErrInvalidRequest, http.StatusForbidden, "The access token was not granted the scope openid.")
+		problem.Protocol.ErrorField = "insufficient_scope"
+		problem.Extra = map[string]any{"scope": endpoint.ScopeOpenID}
+		return problem
+	}
+	user := WithPlaceholder(presented.User, presented.Client.Record(), presented.Subject)
+	claims := StandardClaims(presented.Subject, user, presented.Scopes)
+	maps.Copy(claims, userInfoClaims(presented.Grant.Claims, user))
+	return endpoint.WriteJSON(w, claims)
+}
+
+// Presented is an access token that was shown and is good: its grant stands, its user may sign in.
+type Presented struct {
+	*oauth2.Live
+	Scopes   []string
+	audience []string
+}
+
+// Bearer accepts access tokens of the request's issuer, JWTs and opaque ones.
+type Bearer struct {
+	Tokens AccessTokens
+	Store  *oauth2.Store
+}
+
+// opaquePrefix begins the access tokens that only the store understands.
+const opaquePrefix = "mf_at_"
+
+// accept returns what a token is worth, or invalid_token (RFC 6750 §3.1). A token of a client that acts for itself has no user
+// and is refused.
+func (b *Bearer) accept(ctx context.Context, issuer *oauth2.Issuer, token string) (Presented, error) {
+	found, err := b.find(ctx, issuer, token)
+	if errors.Is(err, errAccessToken) || errors.Is(err, oauth2.ErrNoGrant) {
+		return Presented{}, invalidToken(err)
+	}
+	if err == nil && found.User.ID == "" {
+		return Presented{}, invalidToken(errAccessToken)
+	}
+	return found, err
+}
+
+func (b *Bearer) find(ctx context.Context, issuer *oauth2.Issuer, token string) (Presented, error) {
+	if strings.HasPrefix(token, opaquePrefix) {
+		access, err := b.Store.Access(ctx, token)
+		if err != nil {
+			return Presented{}, err
+		}
+		return Presented{&access.Live, access.Scopes, access.Audience}, nil
+	}
+	claims, err := b.Tokens.verify(ctx, issuer, token)
+	if err != nil {
+		return Presented{}, err
+	}
+	grant, ok := oauth2.GrantOf(claims.ID)
+	if !ok {
+		return Presented{}, errAccessToken
+	}
+	live, err := b.Store.Live(ctx, grant)
+	if err != nil {
+		return Presented{}, err
+	}
+	if live.Client.GetID() != claims.ClientID {
+		return Presented{}, errAccessToken
+	}
+	return Presented{live, strings.Fields(claims.Scope), claims.Audience}, nil
+}
+
+// readBearer reads the access token of a request: from the header, or from the form of a POST, never from both, and never
+// from the URL (RFC 6750 §2).
+func readBearer(r *endpoint.Request) (string, error) {
+	header, err := BearerToken(r.Request)
+	if err != nil {
+		return "", err
+	}
+	if r.URL.Query().Has("access_token") {
+		return "", endpoint.NewError(fosite.ErrInvalidRequest, "The access token must not be sent in the URL.")
+	}
+	if r.Method != http.MethodPost || endpoint.MediaType(r.Request) != endpoint.FormMediaType {
+		if header == "" {
+			return "", MissingToken()
+		}
+		return header, nil
+	}
+	form, err := endpoint.ReadForm(r)
+	if err != nil {
+		return "", err
+	}
+	body := form.Get("access_token")
+	switch {
+	case header != "" && body != "":
+		return "", endpoint.NewError(fosite.ErrInvalidRequest, "The access token was sent in two ways. Use one.")
+	case header == "" && body == "":
+		return "", MissingToken()
+	default:
+		return header + body, nil
+	}
+}
+
+// BearerToken returns the access token of the Authorization header (RFC 6750 §2.1).
+func BearerToken(r *http.Request) (string, error) {
+	values := r.Header.Values("Authorization")
+	if len(values) == 0 {
+		return "", nil
+	}
+	scheme, token, _ := strings.Cut(values[0], " ")
+	token = strings.TrimSpace(token)
+	if len(values) > 1 || token == "" && strings.EqualFold(scheme, "Bearer") {
+		return "", endpoint.NewError(fosite.ErrInvalidRequest, "The Authorization header is malformed.")
+	}
+	if !strings.EqualFold(scheme, "Bearer") {
+		return "", MissingToken()
+	}
+	return token, nil
+}
+
+// MissingToken asks for a token without an error code, because none was shown (RFC 6750 §3.1).
+func MissingToken() error {
+	return &grants.Error{Protocol: &fosite.RFC6749Error{
+		DescriptionField: "Send an access token in the Authorization header.", CodeField: http.StatusUnauthorized,
+	}}
+}
+
+func invalidToken(cause error) error {
+	return &grants.Error{Protocol: (&fosite.RFC6749Error{
+		ErrorField:       "invalid_token",
+		DescriptionField: "The access token is expired, revoked, malformed, of another issuer, or meant for other resources alone.",
+		CodeField:        http.StatusUnauthorized,
+	}).WithWrap(cause)}
+}
