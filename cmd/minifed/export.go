@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -70,6 +71,9 @@ func exportTo(ctx context.Context, c *console, opened *deployment, path string) 
 	for _, kind := range kinds() {
 		err := eachDocument(ctx, opened.engine, kind, func(doc storage.Document) error {
 			told.step(kind)
+			if doc.Kind == storage.KindMeta && doc.ID == storage.ImportingID {
+				return fmt.Errorf("%w: it began during this export. Export again when it has finished", errUnfinishedImport)
+			}
 			return archive.add(doc)
 		})
 		if err != nil {

@@ -34,7 +34,8 @@ While an import has not finished, the store is marked, and every other command b
 an import that was interrupted.
 
 A store that holds anything else is refused. --force imports all the same: documents of the file take the place of those with the
-same ID, and others stay. Run it while no server uses the store.`,
+same ID, and others stay. Run it while no server uses the store. The public URL and the default directory that the exported store was
+served with are in the file: where the configuration has others, "serve" and "doctor" warn that refresh tokens end.`,
 		Example: "  minifed import /var/backups/minifed-2026-01-31.export\n  MINIFED_STORAGE_URI=mongodb://db1,db2,db3/minifed?replicaSet=rs0 minifed import store.export",
 		Args:    exactly("a file that `minifed export` made"),
 		RunE: func(command *cobra.Command, args []string) error {
