@@ -6,22 +6,22 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// The methods by which somebody proves that an existing account is theirs.
+// The methods by which a user proves ownership of an existing account.
 const (
 	MethodPassword = "password"
 	MethodSession  = "session"
 	MethodPhone    = "phone"
 )
 
-// AttachToUser binds a WeChat user to an existing account that the same person has proven by method. The WeChat user must
-// be new or belong to that account already, which is no error and costs nothing; one that belongs to another account is
-// ErrAlreadyBound. Without such an account it answers ErrUnknownUser or ErrUserDisabled.
+// AttachToUser binds a WeChat user to an existing account, which the same person has proven to own by method. The WeChat user
+// must be new, or already linked to that account, which is no error. A WeChat user of another account is ErrAlreadyBound. It
+// returns ErrUnknownUser or ErrUserDisabled if there is no such active account.
 //
-// seen is the account as it was when the proof was found good. Where what proves has ended since, because the account signed out
-// everywhere, has another password or was merged, it answers ErrChanged and attaches nothing.
+// seen is the account at the time of the proof. It returns ErrChanged, and attaches nothing, if the proof is no longer valid: the
+// account has signed out everywhere, has another password, or was merged.
 //
-// When the OpenID is new but its UnionID belongs to another account, a merge candidate is recorded with ErrAlreadyBound:
-// both sides were proven, but nothing merges silently.
+// When the OpenID is new but its UnionID belongs to another account, it records a merge candidate and returns ErrAlreadyBound.
+// Accounts are never merged automatically.
 func (s *Service) AttachToUser(ctx context.Context, login Login, seen storage.User, method string) (*Resolution, error) {
 	if err := login.validate(); err != nil {
 		return nil, err
@@ -35,15 +35,15 @@ func (s *Service) AttachToUser(ctx context.Context, login Login, seen storage.Us
 		if !sameProof(user.Record, seen) {
 			return nil, ErrChanged
 		}
-		open, err := s.seat(ctx, login.openIdentity())
+		open, err := s.linkedUser(ctx, login.openIdentity())
 		if err != nil {
 			return nil, err
 		}
 		if open.id == user.Record.ID {
-			if err := s.straighten(ctx, open); err != nil {
+			if err := s.repointLink(ctx, open); err != nil {
 				return nil, err
 			}
-			return s.settle(ctx, login, newcomer{})
+			return s.settle(ctx, login, unknownUserPolicy{})
 		}
 		if open.user != nil {
 			return nil, ErrAlreadyBound
@@ -59,11 +59,11 @@ func (s *Service) AttachToUser(ctx context.Context, login Login, seen storage.Us
 	})
 }
 
-// attach gives the links of a WeChat user who has no account to user: the UnionID link first, as in a first login, so that
-// whatever a crash leaves leads to that user.
-func (s *Service) attach(ctx context.Context, login Login, open seat, user *storage.Entry[storage.User]) (*Resolution, error) {
+// attach links a WeChat user without an account to user. It writes the UnionID link first, as a first login does: after a crash,
+// all links lead to that user.
+func (s *Service) attach(ctx context.Context, login Login, open linkedUser, user *storage.Entry[storage.User]) (*Resolution, error) {
 	if login.hasUnion() {
-		union, err := s.seat(ctx, login.unionIdentity())
+		union, err := s.linkedUser(ctx, login.unionIdentity())
 		if err != nil {
 			return nil, err
 		}
@@ -73,24 +73,24 @@ func (s *Service) attach(ctx context.Context, login Login, open seat, user *stor
 			}
 			return nil, ErrAlreadyBound
 		}
-		if err := s.hand(ctx, union, user, ""); err != nil {
+		if err := s.assignLink(ctx, union, user, ""); err != nil {
 			return nil, err
 		}
 	}
-	if err := s.hand(ctx, open, user, login.unionDigest()); err != nil {
+	if err := s.assignLink(ctx, open, user, login.unionDigest()); err != nil {
 		return nil, err
 	}
 	return &Resolution{User: user}, nil
 }
 
-// hand gives a link to a user if it is free, names the user already, or names one whom nobody has written yet.
-func (s *Service) hand(ctx context.Context, at seat, user *storage.Entry[storage.User], unionDigest string) error {
+// assignLink assigns a link to a user if the link is free, already names the user, or names a user who is not stored yet.
+func (s *Service) assignLink(ctx context.Context, at linkedUser, user *storage.Entry[storage.User], unionDigest string) error {
 	switch {
 	case at.free():
 		return s.claim(ctx, at, user.Record.ID, unionDigest)
 	case at.id == user.Record.ID:
 		return nil
 	default:
-		return s.absorb(ctx, at, user)
+		return s.aliasUser(ctx, at, user)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// account makes a user with a username, and a password if there is one.
+// account creates a user with a username, and a password if there is one.
 func (w *world) account(username, password string) string {
 	w.t.Helper()
 	account := identity.Account{Username: username, Password: password}
@@ -21,7 +21,7 @@ func (w *world) account(username, password string) string {
 	return user.Record.ID
 }
 
-// seen is an account as it is when somebody proves that it is theirs.
+// seen is an account at the time when its owner proves to be its owner.
 func (w *world) seen(id string) storage.User {
 	w.t.Helper()
 	user, err := w.User(w.t.Context(), directory, id)

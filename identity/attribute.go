@@ -9,26 +9,26 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// attribute is a value that one user of a directory has at a time: a link reserves it, and the user's record carries it.
+// attribute is a value that at most one user of a directory has. A link reserves it, and the user's record contains it.
 type attribute struct {
 	link   storage.Identity
 	action string
-	// may refuses the value for a user; nil allows it.
+	// may returns an error if the user must not have the value; nil allows it.
 	may func(storage.User) error
-	// held returns the canonical value that a user's record carries; empty when it carries none.
+	// held returns the canonical value in a user's record; empty when there is none.
 	held func(storage.User) string
-	// set puts the value on a user's record.
+	// set stores the value in a user's record.
 	set func(*storage.User, time.Time)
 }
 
-// heldError says who has a value already.
+// heldError reports the user who already has a value.
 type heldError struct{ holder *storage.Entry[storage.User] }
 
 func (*heldError) Error() string { return "identity: held by another user" }
 
-// hold gives a value to a user: its link first, then the record, and the link of the value it had before goes last. The
-// link is written even when it names the user already, so that a release of the same value that is still under way loses.
-// It answers *heldError, and then has changed nothing.
+// hold assigns a value to a user: it writes the link, then the record, and then releases the link of the previous value. The link
+// is written even when it already names the user. A concurrent release of the same value then fails. It returns *heldError,
+// without any change, if another user has the value.
 func (s *Service) hold(ctx context.Context, directory, id, actor string, value attribute) (*storage.Entry[storage.User], error) {
 	audited := false
 	return retry(ctx, func(ctx context.Context) (*storage.Entry[storage.User], error) {
@@ -41,7 +41,7 @@ func (s *Service) hold(ctx context.Context, directory, id, actor string, value a
 				return nil, err
 			}
 		}
-		at, err := s.attributeSeat(ctx, value.link)
+		at, err := s.attributeLink(ctx, value.link)
 		if err != nil {
 			return nil, err
 		}
@@ -63,17 +63,17 @@ func (s *Service) hold(ctx context.Context, directory, id, actor string, value a
 }
 
 func (s *Service) take(
-	ctx context.Context, user *storage.Entry[storage.User], value attribute, at seat, old *storage.Entry[storage.Identity],
+	ctx context.Context, user *storage.Entry[storage.User], value attribute, at linkedUser, old *storage.Entry[storage.Identity],
 ) (*storage.Entry[storage.User], error) {
 	if !at.free() && at.user == nil {
-		if err := s.absorb(ctx, at, user); err != nil {
+		if err := s.aliasUser(ctx, at, user); err != nil {
 			return nil, err
 		}
 		return nil, fmt.Errorf("identity: link moved: %w", storage.ErrConflict)
 	}
 	when := s.now()
 	if !when.After(user.Record.PhoneVerifiedAt) {
-		// Whatever the clocks of two instances say, a later proof is the later one: see attributeSeat.
+		// A later proof must have a later time, even if the clocks of two instances differ: see attributeLink.
 		when = user.Record.PhoneVerifiedAt.Add(time.Millisecond)
 	}
 	next := value.link
@@ -95,19 +95,19 @@ func (s *Service) take(
 	if old == nil {
 		return entry, nil
 	}
-	return entry, s.letGo(ctx, old)
+	return entry, s.releaseValue(ctx, old)
 }
 
-// letGo releases the link of a value that its user no longer has, or gives it back to whom a merge took it from.
-func (s *Service) letGo(ctx context.Context, link *storage.Entry[storage.Identity]) error {
+// releaseValue releases the link of a value that its user no longer has, or returns it to the user it had before a merge.
+func (s *Service) releaseValue(ctx context.Context, link *storage.Entry[storage.Identity]) error {
 	if len(link.Record.MergedFrom) > 0 {
 		return s.moveBack(ctx, link)
 	}
 	return s.release(ctx, link)
 }
 
-// previousLink reads, before the user's record changes, the link of the value that is about to be replaced; nil when there
-// is none, or when it is not the user's.
+// previousLink reads the link of the value that is about to be replaced, before the user's record changes. It returns nil if
+// there is none, or if the link names another user.
 func (s *Service) previousLink(ctx context.Context, user storage.User, value attribute) (*storage.Entry[storage.Identity], error) {
 	previous := value.link
 	previous.Value = value.held(user)
@@ -121,10 +121,10 @@ func (s *Service) previousLink(ctx context.Context, user storage.User, value att
 	return link, nil
 }
 
-// attributeSeat is seat for a value that users carry. A phone link that a later proof of another number has superseded, and
-// that a crash kept from being released, is free: whoever proves the number now has it.
-func (s *Service) attributeSeat(ctx context.Context, identity storage.Identity) (seat, error) {
-	at, err := s.seat(ctx, identity)
+// attributeLink is linkedUser for a value that users carry. A phone link is free if its user has since proven another number and
+// a crash prevented its release: the user who proves the number now gets it.
+func (s *Service) attributeLink(ctx context.Context, identity storage.Identity) (linkedUser, error) {
+	at, err := s.linkedUser(ctx, identity)
 	if err != nil || at.user == nil || identity.Type != storage.IdentityPhone {
 		return at, err
 	}
@@ -134,7 +134,7 @@ func (s *Service) attributeSeat(ctx context.Context, identity storage.Identity) 
 	return at, nil
 }
 
-// holder returns who has a value, if err says so.
+// holder returns the user who has a value, if err is a heldError.
 func holder(err error) *storage.Entry[storage.User] {
 	var held *heldError
 	if errors.As(err, &held) {

@@ -6,13 +6,13 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// System is the actor of what nobody asked for. It leaves no audit entry.
+// System is the actor of automatic actions. They have no audit entry.
 const System = "system"
 
 // Operator is the actor name of an operator.
 func Operator(name string) string { return "operator:" + name }
 
-// Self is the actor name of a user who acts on the own account.
+// Self is the actor name of a user who acts on the user's own account.
 func Self(user string) string { return "user:" + user }
 
 // The actions of audit entries.
@@ -34,8 +34,8 @@ const (
 	ActionDismiss      = "merge_candidate.dismiss"
 )
 
-// record writes an audit entry before what it speaks of is done: what cannot be recorded does not happen. It is the one
-// write that an action costs beside its compare-and-set.
+// record writes an audit entry before the action: an action that cannot be recorded does not happen. It is the only write of an
+// action in addition to its compare-and-set.
 func (s *Service) record(ctx context.Context, actor, action string, user storage.User, details map[string]string) error {
 	if actor == System {
 		return nil

@@ -21,8 +21,8 @@ const (
 	CandidateUndone    = "undone"
 )
 
-// suggestUsers records that two users look like one person, and returns the new candidate's ID, or nothing if the pair was
-// recorded before, whatever became of it.
+// suggestUsers records that two users seem to be one person. It returns the ID of the new candidate, or nothing if the pair was
+// recorded before, in any state.
 func (s *Service) suggestUsers(ctx context.Context, signedIn, other storage.User, reason string) (string, error) {
 	return s.suggest(ctx, storage.MergeCandidate{
 		Directory: signedIn.Directory, ID: pairID(signedIn.ID, other.ID),
@@ -30,7 +30,7 @@ func (s *Service) suggestUsers(ctx context.Context, signedIn, other storage.User
 	})
 }
 
-// suggestLogin records that a WeChat user who has no account looks like the holder of one.
+// suggestLogin records that a WeChat user without an account seems to be the holder of one.
 func (s *Service) suggestLogin(ctx context.Context, login Login, holder storage.User, reason string) (string, error) {
 	identity := storage.IdentityKey(login.Directory, storage.IdentityOpenID, login.AppID, login.OpenID)
 	return s.suggest(ctx, storage.MergeCandidate{
@@ -58,7 +58,7 @@ func (s *Service) suggest(ctx context.Context, candidate storage.MergeCandidate)
 	return candidate.ID, nil
 }
 
-// pairID is the ID of the merge candidate of two users, whichever signed in first.
+// pairID is the ID of the merge candidate of two users. Their order does not matter.
 func pairID(one, other string) string { return storage.Digest(min(one, other), max(one, other)) }
 
 // Candidate returns a merge candidate, or ErrUnknownMerge.
@@ -70,7 +70,7 @@ func (s *Service) Candidate(ctx context.Context, directory, id string) (*storage
 	return candidate, wrap("read merge candidate", err)
 }
 
-// DismissCandidate closes an open merge candidate: the two are different people. It is not recorded again.
+// DismissCandidate closes an open merge candidate: the users are different people. The pair is not recorded again.
 func (s *Service) DismissCandidate(ctx context.Context, directory, id, actor string) error {
 	candidate, err := s.Candidate(ctx, directory, id)
 	if err != nil {
@@ -86,7 +86,7 @@ func (s *Service) DismissCandidate(ctx context.Context, directory, id, actor str
 	return s.closeCandidate(ctx, directory, id, CandidateDismissed)
 }
 
-// closeCandidate gives a merge candidate its state, if there is one.
+// closeCandidate sets the state of a merge candidate, if it exists.
 func (s *Service) closeCandidate(ctx context.Context, directory, id, state string) error {
 	_, err := retry(ctx, func(ctx context.Context) (struct{}, error) {
 		candidate, err := s.Candidate(ctx, directory, id)

@@ -63,7 +63,7 @@ func ParseEmail(address string) (string, error) {
 	if len(address) > maxEmail {
 		return "", invalid("email", "must be at most 254 characters")
 	}
-	// Some letters beyond ASCII have a lower case within it.
+	// The lower case of some non-ASCII letters is ASCII, so the check comes before the conversion.
 	ascii := !strings.ContainsFunc(address, func(r rune) bool { return r >= utf8.RuneSelf })
 	local, domain, found := strings.Cut(strings.ToLower(address), "@")
 	if !ascii || !found || !emailLocal(local) || !emailDomain(domain) {
@@ -108,15 +108,15 @@ func lowerAlphanumeric(b byte) bool { return 'a' <= b && b <= 'z' || '0' <= b &&
 
 // Username is a username in two forms.
 type Username struct {
-	// Display is as its owner writes it, in NFC.
+	// Display is the form that its owner typed, in NFC.
 	Display string
-	// Folded is what it is found and compared by: NFKC and case-folded.
+	// Folded is the form for look-ups and comparisons: NFKC and case-folded.
 	Folded string
 }
 
-// ParseUsername accepts 3 to 64 letters, digits, marks and "._-" of any script, beginning with a letter or digit and ending
-// with neither of those three, in the spirit of PRECIS (RFC 8265 §3): no spaces, no controls, nothing invisible, nothing
-// that turns the direction of writing. Latin, Greek and Cyrillic letters, which look alike, do not go together.
+// ParseUsername accepts 3 to 64 letters, digits, marks and "._-" of any script. The first character is a letter or digit, and the
+// last is none of "._-". It follows the idea of PRECIS (RFC 8265 §3): no spaces, controls or invisible characters, and nothing
+// that changes the direction of writing. Latin, Greek and Cyrillic letters look similar and must not be mixed.
 func ParseUsername(username string) (Username, error) {
 	username = TrimTyped(username)
 	if len(username) > bytesPerUsername || !utf8.ValidString(username) {

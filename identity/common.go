@@ -13,7 +13,7 @@ import (
 //go:embed commonpasswords.txt
 var commonPasswords string
 
-// common knows the passwords that attackers try first. It implements BreachedList where the operator has no larger list.
+// common is the list of passwords that attackers try first. It implements BreachedList if the operator has no larger list.
 type common struct{ sorted []string }
 
 func newCommon() common { return common{strings.Fields(commonPasswords)} }

@@ -8,34 +8,34 @@ import (
 )
 
 var (
-	// ErrUnknownUser says that there is no such user, or that the user was deleted.
+	// ErrUnknownUser means that the user does not exist or was deleted.
 	ErrUnknownUser = errors.New("identity: unknown user")
-	// ErrUserDisabled says that an operator disabled the user.
+	// ErrUserDisabled means that an operator disabled the user.
 	ErrUserDisabled = errors.New("identity: user disabled")
-	// ErrSnapshotUser says that WeChat showed a virtual user of its snapshot mode, whom nothing may be built on.
+	// ErrSnapshotUser means that WeChat returned a virtual user of its snapshot mode. Such a user cannot have an account.
 	ErrSnapshotUser = errors.New("identity: snapshot user")
-	// ErrAlreadyBound says that the WeChat user belongs to another account already.
+	// ErrAlreadyBound means that the WeChat user already belongs to another account.
 	ErrAlreadyBound = errors.New("identity: WeChat user bound to another account")
-	// ErrAccountConflict says that somebody else holds the phone number; where a pair can be named, it is a merge candidate now.
+	// ErrAccountConflict means that another user has the phone number. If both users are known, a merge candidate is recorded.
 	ErrAccountConflict = errors.New("identity: phone number held by another account")
-	// ErrOtherNumber says that the user has another phone number, which is not replaced.
+	// ErrOtherNumber means that the user has another phone number, which is not replaced.
 	ErrOtherNumber = errors.New("identity: user has another phone number")
-	// ErrTaken says that somebody else has the username or e-mail address.
+	// ErrTaken means that another user has the username or e-mail address.
 	ErrTaken = errors.New("identity: name taken")
-	// ErrWrongPassword says that username and password do not match, or that nobody has that username.
+	// ErrWrongPassword means that the username is unknown or the password does not match.
 	ErrWrongPassword = errors.New("identity: wrong username or password")
-	// ErrBusy says that the caller gave up before its turn to hash a password came.
+	// ErrBusy means that the context ended while the caller waited to hash a password.
 	ErrBusy = errors.New("identity: too many passwords at once")
-	// ErrSameUser says that the two users to merge are one already.
+	// ErrSameUser means that the two users to merge are already one.
 	ErrSameUser = errors.New("identity: same user")
-	// ErrUnknownMerge says that there is no such merge or merge candidate.
+	// ErrUnknownMerge means that the merge or merge candidate does not exist.
 	ErrUnknownMerge = errors.New("identity: unknown merge")
-	// ErrMergedFurther says that the survivor of a merge was merged itself since: that merge must be undone first.
+	// ErrMergedFurther means that the survivor of a merge has since been merged itself: that merge must be undone first.
 	ErrMergedFurther = errors.New("identity: survivor was merged further")
 )
 
-// InvalidError says which member of an input is unacceptable and why. It never quotes the value, so it may be shown to
-// whoever sent it.
+// InvalidError names the invalid member of an input and the reason. It never contains the value, so it may be shown to the
+// client.
 type InvalidError struct {
 	// Member is the name of the member, such as "picture".
 	Member string
@@ -48,10 +48,10 @@ func (e *InvalidError) Error() string { return fmt.Sprintf("identity: %s %s", e.
 
 func invalid(member, reason string) error { return &InvalidError{Member: member, Reason: reason} }
 
-// errContended says that others were faster so many times that the caller should come again later.
+// errContended means that concurrent writes won too many times. The caller should try again later.
 func errContended() error { return fmt.Errorf("identity: contended: %w", storage.ErrUnavailable) }
 
-// lost reports whether a write lost, so that the state must be read and decided upon again.
+// lost reports whether a write lost to a concurrent one: the state must be read again.
 func lost(err error) bool {
 	return errors.Is(err, storage.ErrExists) || errors.Is(err, storage.ErrConflict)
 }

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// Hashing computes argon2id hashes. It bounds how many run at once and how much memory they take, and is shared by everything
-// in a process that hashes: passwords of users and chosen secrets of clients. Other work that takes much memory for a moment
-// can run within the same bounds. It is safe for concurrent use.
+// Hashing computes argon2id hashes. It limits how many run at once and how much memory they use. One Hashing is shared by all
+// hashes of a process: passwords of users and chosen secrets of clients. Other work that uses much memory for a short time can
+// run within the same limits. It is safe for concurrent use.
 type Hashing struct {
 	slots  *semaphore.Weighted
 	memory *semaphore.Weighted
@@ -24,11 +24,11 @@ type Hashing struct {
 	derive  func(password, salt []byte, time, memory uint32, threads uint8, size uint32) []byte
 }
 
-// NewHashing returns a Hashing that runs at most atOnce hashes (0 is GOMAXPROCS), which together take at most memory bytes
-// (0 is what atOnce hashes of DefaultArgon2 take). A hash that takes more than memory runs alone.
+// NewHashing returns a Hashing that runs at most atOnce hashes (0 is GOMAXPROCS), which together use at most memory bytes (0 is
+// the memory of atOnce hashes of DefaultArgon2). A hash that needs more memory runs alone.
 //
-// The garbage collector runs after every memory bytes of finished hashes, so that the next hashes reuse them. Running and
-// finished hashes together take at most twice that memory, whatever the collector's target is.
+// The garbage collector runs after every memory bytes of finished hashes, so that the next hashes reuse the memory. Running and
+// finished hashes together use at most twice that memory, for any setting of the collector.
 func NewHashing(atOnce int, memory int64) *Hashing {
 	if atOnce <= 0 {
 		atOnce = runtime.GOMAXPROCS(0)

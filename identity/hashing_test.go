@@ -81,7 +81,7 @@ func TestHashing_BoundsMemory(t *testing.T) {
 	}
 }
 
-// The memory of hashes that ended is reused, whatever the target of the garbage collector is.
+// The memory of finished hashes is reused, for any target of the garbage collector.
 func TestHashing_CollectsFinishedHashes(t *testing.T) {
 	h := NewHashing(1, 64<<10)
 	collected := 0

@@ -86,7 +86,7 @@ func (w *world) unhooked() {
 	w.hooks.Before, w.hooks.After = nil, nil
 }
 
-// counted runs f and returns the store's reads and writes that it made.
+// counted runs f and returns the number of its reads and writes of the store.
 func (w *world) counted(f func()) (reads, writes int) {
 	w.hooks.Before = func(_ context.Context, operation storagetest.Operation) error {
 		if operation.Write() {
@@ -199,7 +199,7 @@ func (w *world) problems() []string {
 		if user.Status != storage.UserActive && user.Status != storage.UserDisabled {
 			continue
 		}
-		// An account that an operator made lives on its username, which undoing a merge may give to another.
+		// An account that an operator created has only its username, which Unmerge may return to another.
 		if !led[user.ID] && (user.Shadow || user.Username != "") {
 			problems = append(problems, "a user whom no link names: an orphan")
 		}
@@ -241,7 +241,7 @@ func wantInvalid(t testing.TB, err error, member string) {
 	}
 }
 
-// login makes logins of one person to app "wxsim1" or "wxsim2", both of Open Platform account "op".
+// login returns a login of one person to app "wxsim1" or "wxsim2", both of Open Platform account "op".
 func login(app, openID, unionID string) identity.Login {
 	l := identity.Login{Directory: directory, AppID: app, OpenID: openID}
 	if unionID != "" {

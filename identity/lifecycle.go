@@ -15,8 +15,8 @@ const (
 	maxClientEpochBytes = 4 << 10
 )
 
-// Disable keeps a user out until Enable, and ends every grant and session. It is one read and one compare-and-set, and the
-// audit entry.
+// Disable locks a user out until Enable, and ends every grant and session. It costs one read, one compare-and-set and the audit
+// entry.
 func (s *Service) Disable(ctx context.Context, directory, id, actor string) error {
 	_, err := s.change(ctx, directory, id, actor, ActionDisable, func(user *storage.User) (bool, error) {
 		if user.Status == storage.UserDisabled {
@@ -29,14 +29,14 @@ func (s *Service) Disable(ctx context.Context, directory, id, actor string) erro
 	return err
 }
 
-// endAll ends every grant and session of a user in the write that stores it, and has whoever looks for what is due end the
-// sessions one by one, so that their clients hear of it.
+// endAll ends every grant and session of a user in the write that stores the user. It also marks the sessions as due, so that
+// background work ends them one by one and notifies their clients.
 func (s *Service) endAll(user *storage.User) {
 	user.Epoch++
 	user.SessionsDueAt = s.now()
 }
 
-// Enable lets a disabled user in again. What Disable ended stays ended.
+// Enable allows a disabled user to sign in again. Grants and sessions that Disable ended remain ended.
 func (s *Service) Enable(ctx context.Context, directory, id, actor string) error {
 	_, err := s.change(ctx, directory, id, actor, ActionEnable, func(user *storage.User) (bool, error) {
 		if user.Status != storage.UserDisabled {
@@ -57,8 +57,8 @@ func (s *Service) SignOutEverywhere(ctx context.Context, directory, id, actor st
 	return err
 }
 
-// RemoveClient ends every grant and consent that a client has from a user. A user's record counts for 64 clients; the next one
-// ends all grants and consents of the user once, and the count starts anew, above all that was counted before.
+// RemoveClient ends every grant and consent that a client has from a user. A user's record has epochs of at most 64 clients. The
+// next client ends all grants and consents of the user once, and the count starts again above all earlier values.
 func (s *Service) RemoveClient(ctx context.Context, directory, id, client, actor string) error {
 	_, err := s.change(ctx, directory, id, actor, ActionRemoveClient, func(user *storage.User) (bool, error) {
 		epochs := maps.Clone(user.ClientEpochs)
@@ -77,9 +77,10 @@ func (s *Service) RemoveClient(ctx context.Context, directory, id, client, actor
 	return err
 }
 
-// Delete removes a person: the user becomes a tombstone without personal data, which ends every grant and session, so do
-// the users merged into it, and then the links go. A link that a crash leaves leads to a tombstone and is free; deleting
-// again completes what is left. The same person, signing in later, is a new user. A user who never was is ErrUnknownUser.
+// Delete removes a user. The user becomes a tombstone without personal data, which ends every grant and session. The same happens
+// to the users merged into it; then their links are deleted. A link that remains after a crash leads to a tombstone and is free;
+// Delete may be repeated to complete the work. If the person signs in later, a new user is created. An ID that never existed is
+// ErrUnknownUser.
 func (s *Service) Delete(ctx context.Context, directory, id, actor string) error {
 	audited := false
 	root, err := retry(ctx, func(ctx context.Context) (string, error) {
@@ -105,12 +106,12 @@ func (s *Service) Delete(ctx context.Context, directory, id, actor string) error
 	if err != nil {
 		return err
 	}
-	return s.bury(ctx, directory, root, id)
+	return s.tombstoneAll(ctx, directory, root, id)
 }
 
-// bury turns users, those merged into them, and those merged into those into tombstones, and lets their links go. None of
-// them is anybody any more: they are tombstones, or aliases of one.
-func (s *Service) bury(ctx context.Context, directory string, ids ...string) error {
+// tombstoneAll replaces users, and all users merged into them directly or indirectly, by tombstones, and releases their links.
+// All of them must be tombstones already, or aliases of one.
+func (s *Service) tombstoneAll(ctx context.Context, directory string, ids ...string) error {
 	for graves := ids; len(graves) > 0; graves = graves[1:] {
 		user, err := retry(ctx, func(ctx context.Context) (*storage.Entry[storage.User], error) {
 			user, err := storage.Get[storage.User](ctx, s.engine, storage.Key(directory, graves[0]))
@@ -136,12 +137,12 @@ func (s *Service) bury(ctx context.Context, directory string, ids ...string) err
 	return nil
 }
 
-// tombstone keeps of a user what says that the ID is used up, and which users must go with it.
+// tombstone removes everything from a user except the used ID and the users that are deleted with it.
 func (s *Service) tombstone(ctx context.Context, user *storage.Entry[storage.User]) error {
 	old := user.Record
 	_, err := user.Replace(ctx, s.engine, storage.User{
 		Directory: old.Directory, ID: old.ID, Status: storage.UserDeleted, Aliases: old.Aliases, Epoch: old.Epoch + 1,
 		SessionsDueAt: s.now(), CreatedAt: old.CreatedAt, UpdatedAt: s.now(),
 	})
-	return wrap("bury user", err)
+	return wrap("tombstoneAll user", err)
 }

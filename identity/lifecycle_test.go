@@ -94,7 +94,7 @@ func TestRemovingAnAppRaisesThatClientsEpochAlone(t *testing.T) {
 	}
 }
 
-// dead reports whether a grant made when the user was as before gives nothing any more.
+// dead reports whether a grant from the time of before is no longer valid.
 func dead(before, now storage.User, client string) bool {
 	return now.Status != storage.UserActive || now.Epoch != before.Epoch || now.ClientEpoch(client) != before.ClientEpoch(client)
 }

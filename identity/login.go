@@ -2,18 +2,19 @@ package identity
 
 import "github.com/minifed/minifed/storage"
 
-// maxExternalID bounds what WeChat calls its apps and users, in bytes.
+// maxExternalID is the longest ID of an app or user that WeChat issues, in bytes.
 const maxExternalID = 128
 
-// Login is a WeChat user whom WeChat has just vouched for. It is made from a proof alone, never from what a request says.
+// Login is a user that WeChat has just authenticated. It comes from a proof only, never from request parameters.
 type Login struct {
-	// Directory is where the user signs in.
+	// Directory is the directory where the user signs in.
 	Directory string
-	// AppID and OpenID name the user to one app. Required.
+	// AppID and OpenID identify the user to one app. Required.
 	AppID, OpenID string
-	// OpenPlatform and UnionID name the user to all apps of one Open Platform account; without both, there is no UnionID.
+	// OpenPlatform and UnionID identify the user to all apps of one Open Platform account. There is no UnionID unless both are
+	// set.
 	OpenPlatform, UnionID string
-	// Snapshot says that WeChat marked the user as a virtual one (is_snapshotuser); such a login is refused.
+	// Snapshot means that WeChat marked the user as virtual (is_snapshotuser); such a login is rejected.
 	Snapshot bool
 }
 
@@ -35,7 +36,7 @@ func (l Login) validate() error {
 
 func (l Login) hasUnion() bool { return l.OpenPlatform != "" && l.UnionID != "" }
 
-// unionDigest is what the OpenID link remembers of the UnionID; empty without one.
+// unionDigest is the digest of the UnionID that the OpenID link stores; empty without a UnionID.
 func (l Login) unionDigest() string {
 	if !l.hasUnion() {
 		return ""
@@ -43,8 +44,8 @@ func (l Login) unionDigest() string {
 	return storage.Digest(l.OpenPlatform, l.UnionID)
 }
 
-// changesUnion reports whether the login shows another UnionID than the OpenID link remembers. One that shows none changes
-// nothing: an app may be unbound from its Open Platform account for a while.
+// changesUnion reports whether the UnionID of the login differs from that of the OpenID link. A login without UnionID changes
+// nothing: an app can be unbound from its Open Platform account temporarily.
 func (l Login) changesUnion(link storage.Identity) bool {
 	return l.hasUnion() && l.unionDigest() != link.UnionDigest
 }

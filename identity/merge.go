@@ -10,10 +10,10 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// maxAliases bounds the users merged into one directly.
+// maxAliases is the maximum number of users merged directly into one.
 const maxAliases = 32
 
-// The details of the audit entry of a merge. It is the plan of the merge: what is done follows it, and so does the undoing.
+// The details of the audit entry of a merge. The entry is the plan of the merge, and also of its reversal.
 const (
 	detailSurvivor = "survivor"
 	detailAlias    = "alias"
@@ -23,9 +23,9 @@ const (
 	detailCandidate = "candidate"
 )
 
-// Merged says what a merge did.
+// Merged is the result of a merge.
 type Merged struct {
-	// Survivor is the older user, whose ID stays; Alias the ID that stands for it from now on.
+	// Survivor is the older user, whose ID remains. Alias is the other ID, which now resolves to the survivor.
 	Survivor, Alias string
 	// Audit is the ID of the audit entry, which Unmerge takes.
 	Audit string
@@ -51,13 +51,13 @@ func (s *Service) AcceptCandidate(ctx context.Context, directory, id, actor stri
 	return s.mergeUsers(ctx, directory, users[0], users[1], id, actor)
 }
 
-// Merge makes two users one. The older ID survives; the other becomes an alias that still resolves, and its grants and
-// sessions end. The survivor's own go on. It gains what it lacks (username with password, e-mail address, phone number,
-// members of the profile) and the links. Both must be active: a merge lifts no ban.
+// Merge merges two users. The older ID survives. The other becomes an alias that still resolves, and its grants and sessions end;
+// those of the survivor continue. The survivor gets the links, and the values that it lacks (username with password, e-mail
+// address, phone number, members of the profile). Both users must be active: a merge does not enable a disabled user.
 //
-// The write that decides makes the one user an alias. Before it the audit entry is written, which says what the survivor's
-// profile is to gain; what comes after it changes nothing about who signs in as whom, and repeating the merge completes it. Users who are
-// one already are ErrSameUser, unless that is by a merge that this completes.
+// The audit entry is written first: it lists the profile members that the survivor will get. The deciding write turns one user
+// into an alias. The later writes do not change who signs in as which user, and a repeated call completes them. It returns
+// ErrSameUser if the users are already one, unless this call completes the merge that joined them.
 func (s *Service) Merge(ctx context.Context, directory, one, other, actor string) (*Merged, error) {
 	return s.mergeUsers(ctx, directory, one, other, pairID(one, other), actor)
 }
@@ -82,7 +82,7 @@ func (s *Service) mergeUsers(ctx context.Context, directory, one, other, candida
 	})
 }
 
-// older orders users by age, so that aliases never go round in a circle.
+// older orders users by age, so that aliases never form a cycle.
 func older(a, b storage.User) bool {
 	if order := a.CreatedAt.Compare(b.CreatedAt); order != 0 {
 		return order < 0
@@ -110,7 +110,7 @@ func (s *Service) merge(
 	return s.completeMerge(ctx, alias.Record, plan)
 }
 
-// planMerge writes the audit entry of a merge, or reads the one that an attempt before this one left.
+// planMerge writes the audit entry of a merge, or reads the entry of an earlier attempt.
 func (s *Service) planMerge(
 	ctx context.Context, survivor, alias storage.User, candidate, actor string,
 ) (storage.AuditEntry, error) {
@@ -129,7 +129,7 @@ func (s *Service) planMerge(
 	return plan, wrap("insert audit entry", err)
 }
 
-// mergeID derives from the epoch that the alias had before the merge, so that an attempt to complete the merge finds it.
+// mergeID includes the epoch of the alias before the merge, so that another attempt to complete the merge finds the entry.
 func mergeID(survivor, alias string, epoch int64) string {
 	return storage.Digest("merge", survivor, alias, fmt.Sprint(epoch))
 }
@@ -145,7 +145,7 @@ func (s *Service) mergePlan(ctx context.Context, directory, id string) (storage.
 	return entry.Record, nil
 }
 
-// resumeMerge completes the merge that made one of two IDs an alias.
+// resumeMerge completes the merge that turned one of two IDs into an alias.
 func (s *Service) resumeMerge(ctx context.Context, directory string, ids ...string) (*Merged, error) {
 	for _, id := range ids {
 		user, err := storage.Get[storage.User](ctx, s.engine, storage.Key(directory, id))
@@ -168,14 +168,14 @@ func (s *Service) resumeMerge(ctx context.Context, directory string, ids ...stri
 	return nil, ErrSameUser
 }
 
-// completeMerge does what follows from the alias: the survivor gains, the links move, the merge candidate is closed. If the
-// survivor was deleted meanwhile, the alias goes too.
+// completeMerge does the work after the alias is written: it updates the survivor, moves the links and closes the merge
+// candidate. If the survivor was deleted in the meantime, it deletes the alias too.
 func (s *Service) completeMerge(ctx context.Context, alias storage.User, plan storage.AuditEntry) (*Merged, error) {
 	if err := s.gain(ctx, alias, plan); err != nil {
 		return nil, err
 	}
 	if _, err := s.User(ctx, alias.Directory, alias.ID); errors.Is(err, ErrUnknownUser) {
-		return nil, errors.Join(err, s.bury(ctx, alias.Directory, alias.ID))
+		return nil, errors.Join(err, s.tombstoneAll(ctx, alias.Directory, alias.ID))
 	} else if err != nil {
 		return nil, err
 	}
@@ -184,7 +184,7 @@ func (s *Service) completeMerge(ctx context.Context, alias storage.User, plan st
 		return nil, err
 	}
 	for _, link := range links {
-		// A link that somebody changed meanwhile stays: it leads to the survivor through the alias.
+		// A link that was changed concurrently stays: it leads to the survivor through the alias.
 		next := moved(link.Record, []string{alias.ID}, alias.AliasOf)
 		if err := s.putLink(ctx, link, next); err != nil && !lost(err) {
 			return nil, err
@@ -194,7 +194,8 @@ func (s *Service) completeMerge(ctx context.Context, alias storage.User, plan st
 	return merged, s.closeCandidate(ctx, alias.Directory, plan.Details[detailCandidate], CandidateMerged)
 }
 
-// gain gives the survivor what it lacks, of the profile only what the plan says, and notes the alias on it.
+// gain copies to the survivor the values that it lacks, and adds the alias to its record. Of the profile it copies only the
+// planned members.
 func (s *Service) gain(ctx context.Context, alias storage.User, plan storage.AuditEntry) error {
 	return s.changeExactly(ctx, alias.Directory, alias.AliasOf, func(_ context.Context, survivor *storage.User) (bool, error) {
 		if slices.Contains(survivor.Aliases, alias.ID) {
@@ -211,7 +212,7 @@ func (s *Service) gain(ctx context.Context, alias storage.User, plan storage.Aud
 	})
 }
 
-// changeExactly changes the user of an ID itself, alias or not; one that was deleted stays as it is.
+// changeExactly changes the user with exactly this ID, even if it is an alias. A deleted user remains unchanged.
 func (s *Service) changeExactly(
 	ctx context.Context, directory, id string, edit func(context.Context, *storage.User) (bool, error),
 ) error {
@@ -234,8 +235,8 @@ func (s *Service) changeExactly(
 	return err
 }
 
-// fill gives the survivor the names and numbers that it lacks. They are the survivor's because the links are, and go back
-// with the links. A username and its password go together, and so does a number with the time of its proof.
+// fill copies names and numbers that the survivor lacks. They follow the links, and are returned with them. A username is copied
+// together with its password, and a number with the time of its proof.
 func fill(survivor *storage.User, alias storage.User) {
 	if survivor.Username == "" && survivor.Password == "" {
 		survivor.Username = alias.Username
@@ -255,7 +256,7 @@ type sharedMember struct {
 	survivor, alias *string
 }
 
-// lacking reports that the survivor has nothing there, and the alias something.
+// lacking reports whether only the alias has a value.
 func (m sharedMember) lacking() bool { return *m.survivor == "" && *m.alias != "" }
 
 func sharedMembers(survivor, alias *storage.Profile) []sharedMember {
@@ -267,7 +268,7 @@ func sharedMembers(survivor, alias *storage.Profile) []sharedMember {
 	return members
 }
 
-// lacking names the members of the profile that the survivor will gain.
+// lacking returns the names of the profile members that the survivor will get.
 func lacking(survivor, alias storage.Profile) []string {
 	var names []string
 	for _, member := range sharedMembers(&survivor, &alias) {

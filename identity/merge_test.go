@@ -13,7 +13,7 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-// pair makes an older and a younger user with a WeChat login, a number and a nickname each; the younger has a password.
+// pair is an older and a younger user with a WeChat login, a number and a nickname each; the younger has a password.
 type pair struct {
 	older, younger         string
 	olderLogin, youngLogin identity.Login
@@ -302,7 +302,7 @@ func TestUndoingGivesBackANameThatTheSurvivorNoLongerUses(t *testing.T) {
 	w.healthy()
 }
 
-// mergeStopped merges the pair, and stops after the write that makes the younger user an alias.
+// mergeStopped merges the pair, and stops after the write that turns the younger user into an alias.
 func (w *world) mergeStopped(p pair) {
 	w.t.Helper()
 	stops()["the process dies before its write"](w, 3)

@@ -12,9 +12,8 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// life is a small town: three people, each known to two mini-programs of one Open Platform account and to one of another,
-// two phone numbers, two usernames, and an operator. Whatever they do, in whatever order, and whatever fails, must leave a
-// store in which every rule holds.
+// life is a random simulation: three people, each known to two mini-programs of one Open Platform account and to one of another,
+// two phone numbers, two usernames, and an operator. Every rule must hold after any operations, in any order, with any failures.
 type life struct {
 	*world
 	random *rand.Rand
@@ -46,7 +45,7 @@ func (l *life) number() string { return []string{number, number2}[l.random.IntN(
 
 func (l *life) name() string { return []string{"alice", "bob"}[l.random.IntN(2)] }
 
-// deed is something that somebody does. What it does is decided before it runs, so that a seed repeats a run.
+// deed returns one operation of a user or operator. It is chosen before it runs, so that a seed repeats a run.
 func (l *life) deed() func(context.Context) error {
 	seen := l.anyone()
 	made, user, other, number, name := l.login(), l.someone(), l.someone(), l.number(), l.name()
@@ -78,7 +77,7 @@ func (l *life) deed() func(context.Context) error {
 
 func second[T any](_ T, err error) error { return err }
 
-// expected reports whether an operation may answer so.
+// expected reports whether an operation may return this error.
 func expected(err error) bool {
 	for _, known := range []error{
 		nil, storage.ErrUnavailable, identity.ErrUnknownUser, identity.ErrUserDisabled, identity.ErrAlreadyBound,
@@ -112,7 +111,7 @@ func (l *life) undo(faults float64) {
 	}
 }
 
-// settle signs everybody in once more, so that whatever was begun is healed.
+// settle signs in all users once more, which completes unfinished operations.
 func (l *life) settle() {
 	for app := range 3 {
 		for person := range 3 {

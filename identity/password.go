@@ -50,14 +50,14 @@ func (a Argon2) validate() error {
 	return nil
 }
 
-// BreachedList knows passwords that attackers know.
+// BreachedList looks up passwords that are known to attackers.
 type BreachedList interface {
-	// Breached reports whether the password is in the list. An error refuses the password as if nothing were wrong with
-	// it but the moment: the caller answers 503.
+	// Breached reports whether the password is in the list. On an error the password is not accepted for now, and the caller
+	// responds with 503.
 	Breached(ctx context.Context, password string) (bool, error)
 }
 
-// PasswordHash is an argon2id hash with what it was made with.
+// PasswordHash is an argon2id hash with its parameters and salt.
 type PasswordHash struct {
 	Argon2
 	Salt, Hash []byte
@@ -121,7 +121,7 @@ type hasher struct {
 	*Hashing
 	params Argon2
 	rand   io.Reader
-	// decoy is verified against where there is no hash: no password matches it, and it takes as long.
+	// decoy is verified if the user has no hash: no password matches it, and the time is the same.
 	decoy PasswordHash
 }
 
@@ -156,14 +156,14 @@ func (h *hasher) hash(ctx context.Context, password string) (PasswordHash, error
 	return hash, err
 }
 
-// verify reports whether a password has a hash, in constant time, or ErrBusy.
+// verify compares a password with a hash in constant time. It may return ErrBusy.
 func (h *hasher) verify(ctx context.Context, password string, hash PasswordHash) (bool, error) {
 	derived, err := h.Key(ctx, []byte(norm.NFC.String(password)), hash)
 	return err == nil && subtle.ConstantTimeCompare(derived, hash.Hash) == 1, err
 }
 
-// SetPassword gives a user a password. It answers *InvalidError if the password is too short, too long, the username, or
-// breached. It ends nothing: a caller that changes a password others may know calls SignOutEverywhere besides.
+// SetPassword sets a user's password. It returns *InvalidError if the password is too short, too long, the username, or breached.
+// Grants and sessions continue: if others may know the old password, the caller must also call SignOutEverywhere.
 func (s *Service) SetPassword(ctx context.Context, directory, userID, password, actor string) (*storage.Entry[storage.User], error) {
 	user, err := s.editable(ctx, directory, userID, actor)
 	if err != nil {
@@ -179,7 +179,7 @@ func (s *Service) SetPassword(ctx context.Context, directory, userID, password, 
 	})
 }
 
-// givePassword checks a password and puts its hash on a user's record.
+// givePassword checks a password and stores its hash in a user's record.
 func (s *Service) givePassword(ctx context.Context, user *storage.User, password string) error {
 	if err := s.checkPassword(ctx, *user, password); err != nil {
 		return err
@@ -192,14 +192,14 @@ func (s *Service) givePassword(ctx context.Context, user *storage.User, password
 	return nil
 }
 
-// givePasswordOf copies the password of another record with everything that belongs to it.
+// givePasswordOf copies the password of another record and the fields that belong to it.
 func givePasswordOf(user *storage.User, from storage.User) {
 	user.Password, user.PasswordChangedAt, user.PasswordFrom = from.Password, from.PasswordChangedAt, from.PasswordFrom
 }
 
-// SetFirstPassword gives the user, as seen by the caller, a first password that works from a point in time on; the zero time is
-// at once. It ends nothing. It answers ErrChanged if the user has a password, even one that does not work yet, or was signed out
-// everywhere since.
+// SetFirstPassword sets the first password of the user, as seen by the caller. It is valid from the given time; the zero time is
+// now. Grants and sessions continue. It returns ErrChanged if the user already has a password, even one that is not valid yet, or
+// has since signed out everywhere.
 func (s *Service) SetFirstPassword(
 	ctx context.Context, seen storage.User, password string, from time.Time, actor string,
 ) (*storage.Entry[storage.User], error) {
@@ -217,8 +217,8 @@ func (s *Service) SetFirstPassword(
 	})
 }
 
-// CheckPassword answers *InvalidError if a user who has, or is about to have, a username could not have a password. It is asked
-// before the username is set, so that a refused password leaves nothing behind.
+// CheckPassword returns *InvalidError if the password is not acceptable for the user with the username. Callers use it before
+// they set the username, so that an unacceptable password leaves no change.
 func (s *Service) CheckPassword(ctx context.Context, user storage.User, username, password string) error {
 	if username != "" {
 		user.Username = username
@@ -226,7 +226,7 @@ func (s *Service) CheckPassword(ctx context.Context, user storage.User, username
 	return s.checkPassword(ctx, user, password)
 }
 
-// checkPassword applies the rules of NIST SP 800-63B §3.1.1.2: length and what attackers know, and no rules of composition.
+// checkPassword applies the rules of NIST SP 800-63B §3.1.1.2: length and known passwords, no composition rules.
 func (s *Service) checkPassword(ctx context.Context, user storage.User, password string) error {
 	if len(password) > 4*maxPassword || !utf8.ValidString(password) || utf8.RuneCountInString(password) > maxPassword {
 		return invalid("password", "must be at most 256 characters of UTF-8")

@@ -9,22 +9,22 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// defaultPhoneFresh is Policy.PhoneFresh where the policy does not say.
+// defaultPhoneFresh is the default of Policy.PhoneFresh.
 const defaultPhoneFresh = 180 * 24 * time.Hour
 
-// LinkPhone gives a number that was just proven, in E.164, to a user if it is free or the user's already. A user who has another
-// number keeps it: that is ErrOtherNumber. A number that somebody else holds is never moved: that is ErrAccountConflict, and a
-// merge candidate.
+// LinkPhone assigns a number, in E.164, to the user who has just proven it, if it is free or already the user's. It returns
+// ErrOtherNumber if the user has another number. If another user has the number, it records a merge candidate and returns
+// ErrAccountConflict: a number never moves between users.
 func (s *Service) LinkPhone(ctx context.Context, directory, userID, number string) (*storage.Entry[storage.User], error) {
 	return s.linkPhone(ctx, directory, userID, number, keepNumber)
 }
 
-// ReplacePhone is LinkPhone, but the user's former number goes.
+// ReplacePhone is LinkPhone, but replaces another number of the user.
 func (s *Service) ReplacePhone(ctx context.Context, directory, userID, number string) (*storage.Entry[storage.User], error) {
 	return s.linkPhone(ctx, directory, userID, number, replaceNumber)
 }
 
-// otherNumber says what happens when a number is linked to a user who has another one.
+// otherNumber selects whether the user's other number is replaced.
 type otherNumber bool
 
 const (
@@ -60,8 +60,8 @@ func (s *Service) linkPhone(
 	return linked, err
 }
 
-// SetPhone gives a user a number, in E.164, that the caller vouches for, and frees the former one. It answers ErrTaken if
-// somebody else has it, and *InvalidError.
+// SetPhone assigns a number, in E.164, that the caller has verified, and releases the previous one. It returns ErrTaken if
+// another user has it, and *InvalidError.
 func (s *Service) SetPhone(ctx context.Context, directory, userID, number, actor string) (*storage.Entry[storage.User], error) {
 	number, err := ParsePhone(number)
 	if err != nil {
@@ -87,14 +87,15 @@ func phoneIdentity(directory, number string) storage.Identity {
 	return storage.Identity{Directory: directory, Type: storage.IdentityPhone, Value: number}
 }
 
-// AttachByPhone signs a WeChat user in who has just proven a phone number, in E.164, for an account.
+// AttachByPhone signs in a WeChat user who has just proven the phone number, in E.164, of an account.
 //
-// A free number is linked to the WeChat user's account, and a person whom nobody knows becomes a shadow user first. A number
-// that somebody holds attaches the WeChat user to that account only if nobody knows the WeChat user yet, the policy allows
-// it, the holder's proof of the number is recent enough, and the holder has neither a password nor an OpenID of this AppID.
-// Everything else is ErrAccountConflict and a merge candidate, because numbers are recycled. ErrChanged says that the account
-// signed out everywhere, or removed a client, while this was under way. A user who has another number keeps it, unless replaces
-// is set: that is ErrOtherNumber.
+// A free number is linked to the WeChat user's account; if there is none, a shadow user is created first. If the number belongs
+// to a user, an unknown WeChat user is attached to that account on these conditions: the policy allows it, the holder's proof of
+// the number is recent, and the holder has no password and no OpenID of this AppID. Otherwise it records a merge candidate and
+// returns ErrAccountConflict, because numbers are recycled.
+//
+// ErrChanged means that the account signed out everywhere, or removed a client, during the call. It returns ErrOtherNumber if the
+// user has another number, unless replaces is set.
 func (s *Service) AttachByPhone(
 	ctx context.Context, login Login, number string, policy storage.Policy, replaces bool,
 ) (*Resolution, error) {
@@ -109,7 +110,7 @@ func (s *Service) AttachByPhone(
 	if !errors.Is(err, ErrUnknownUser) {
 		return nil, err
 	}
-	at, err := s.attributeSeat(ctx, phoneIdentity(login.Directory, number))
+	at, err := s.attributeLink(ctx, phoneIdentity(login.Directory, number))
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +130,7 @@ func (s *Service) linkPhoneOf(ctx context.Context, known *Resolution, number str
 	if err != nil {
 		return nil, err
 	}
-	// The login is one of the user as first read: what ended that user's grants since has ended this login too.
+	// The login belongs to the user as first read: if the user's grants have ended since, the login has ended too.
 	if user.Record.ID != seen.ID || user.Record.Epoch != seen.Epoch || user.Record.ClientEpochBase != seen.ClientEpochBase ||
 		!maps.Equal(user.Record.ClientEpochs, seen.ClientEpochs) {
 		return nil, ErrChanged
@@ -138,7 +139,7 @@ func (s *Service) linkPhoneOf(ctx context.Context, known *Resolution, number str
 	return known, nil
 }
 
-// attachToHolder attaches a WeChat user whom nobody knows to the holder of a number, if all the conditions hold.
+// attachToHolder attaches an unknown WeChat user to the holder of a number, if all conditions are met.
 func (s *Service) attachToHolder(
 	ctx context.Context, login Login, holder storage.User, number string, policy storage.Policy,
 ) (*Resolution, error) {

@@ -7,7 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
-	_ "time/tzdata" // a container without time zones must not refuse every zoneinfo
+	_ "time/tzdata" // a container without time zones must still accept every zoneinfo
 	"unicode"
 	"unicode/utf8"
 
@@ -25,13 +25,12 @@ const (
 	maxZone    = 64
 	maxProfile = 6 << 10
 	maxUpdate  = 16 << 10
-	// profileMembers is how many rules are of members of the profile itself; those of the address follow.
+	// profileMembers is the number of rules for members of the profile itself; those of the address follow.
 	profileMembers = 12
 )
 
-// ProfileUpdate is what a mini-program says of its user: the member "user" of a request. A nil member stays as it is, an
-// empty one is cleared. Whatever else a request carries cannot be represented: OpenIDs, phone numbers, addresses and what
-// is verified come from proofs alone.
+// ProfileUpdate is the member "user" of a request: values that a mini-program sets for its user. A nil member stays as it is, an
+// empty one is cleared. It has no OpenIDs, phone numbers, e-mail addresses or verification flags: those come from proofs only.
 type ProfileUpdate struct {
 	Nickname  *string `json:"nickname,omitempty"`
 	Name      *string `json:"name,omitempty"`
@@ -42,8 +41,8 @@ type ProfileUpdate struct {
 	Zoneinfo  *string `json:"zoneinfo,omitempty"`
 }
 
-// ParseProfileUpdate reads and checks the JSON object "user". Members that it does not know are ignored, as OAuth asks for
-// parameters. A failure is an *InvalidError.
+// ParseProfileUpdate reads and checks the JSON object "user". Unknown members are ignored, as OAuth requires for parameters. A
+// failure is an *InvalidError.
 func ParseProfileUpdate(raw []byte) (ProfileUpdate, error) {
 	if len(raw) > maxUpdate {
 		return ProfileUpdate{}, invalid("user", "is too long")
@@ -54,7 +53,7 @@ func ParseProfileUpdate(raw []byte) (ProfileUpdate, error) {
 	}
 	var update ProfileUpdate
 	for _, known := range update.named() {
-		// Names are compared as they are: decoding into the struct would take "NICKNAME", too.
+		// Names are case-sensitive: decoding into the struct would also accept "NICKNAME".
 		if text, ok := members[known.name]; ok && json.Unmarshal(text, known.member) != nil {
 			return ProfileUpdate{}, invalid(known.name, "must be a string")
 		}
@@ -62,8 +61,7 @@ func ParseProfileUpdate(raw []byte) (ProfileUpdate, error) {
 	return update.Canonical()
 }
 
-// Canonical returns the update with every member in the form in which it is stored, or an *InvalidError that names the
-// first member that is unacceptable.
+// Canonical returns the update with every member in the stored form, or an *InvalidError that names the first invalid member.
 func (u ProfileUpdate) Canonical() (ProfileUpdate, error) {
 	profile, err := CanonicalProfile(u.apply(storage.Profile{}))
 	if err != nil {
@@ -104,7 +102,7 @@ func (u *ProfileUpdate) members(profile *storage.Profile) map[**string]*string {
 	}
 }
 
-// apply returns profile with the members that the update has.
+// apply returns profile changed by the members that the update has.
 func (u ProfileUpdate) apply(profile storage.Profile) storage.Profile {
 	for member, value := range u.members(&profile) {
 		if *member != nil {
@@ -114,7 +112,7 @@ func (u ProfileUpdate) apply(profile storage.Profile) storage.Profile {
 	return profile
 }
 
-// UpdateProfile changes the members of a user's profile that the update has. Nothing is written when they are so already.
+// UpdateProfile changes the members of a user's profile that the update has. It writes nothing if they do not change.
 func (s *Service) UpdateProfile(
 	ctx context.Context, directory, userID string, update ProfileUpdate, actor string,
 ) (*storage.Entry[storage.User], error) {
@@ -127,8 +125,8 @@ func (s *Service) UpdateProfile(
 	})
 }
 
-// EditProfile changes a user's profile by edit, which may touch every member and may be called more than once. It is for whom
-// nothing is self-asserted: operators. Nothing is written when the profile is so already, and an address without members goes.
+// EditProfile changes a user's profile by edit, which may change every member and may be called more than once. It is for
+// operators. Nothing is written when the profile does not change. An address without members is removed.
 func (s *Service) EditProfile(
 	ctx context.Context, directory, userID string, edit func(*storage.Profile), actor string,
 ) (*storage.Entry[storage.User], error) {
@@ -168,8 +166,8 @@ func sameProfile(a, b storage.Profile) bool {
 	return same && a == b
 }
 
-// CanonicalProfile returns a profile with every member in the form in which it is stored, or an *InvalidError that names
-// the first member that is unacceptable (OpenID Connect Core 1.0 §5.1).
+// CanonicalProfile returns a profile with every member in the stored form, or an *InvalidError that names the first invalid
+// member (OpenID Connect Core 1.0 §5.1).
 func CanonicalProfile(profile storage.Profile) (storage.Profile, error) {
 	if profile.Address != nil {
 		address := *profile.Address
@@ -196,7 +194,7 @@ func profileSize(profile storage.Profile) error {
 	return nil
 }
 
-// profileRule says how a member is checked: check returns the stored form, or the reason why there is none.
+// profileRule is the check of one member: check returns the stored form, or the reason why the value is invalid.
 type profileRule struct {
 	member string
 	value  *string
@@ -245,7 +243,7 @@ func text(value string) (canonical, reason string) {
 	return value, ""
 }
 
-// lines is text that may hold line breaks, as OpenID Connect Core 1.0 §5.1.1 has them in addresses.
+// lines is text that may contain line breaks, as addresses do (OpenID Connect Core 1.0 §5.1.1).
 func lines(value string) (canonical, reason string) {
 	parts := strings.Split(strings.ReplaceAll(value, "\r\n", "\n"), "\n")
 	if _, reason := text(strings.Join(parts, " ")); reason != "" {
@@ -257,8 +255,8 @@ func lines(value string) (canonical, reason string) {
 	return strings.TrimSpace(strings.Join(parts, "\n")), ""
 }
 
-// unprintable reports controls, line separators and what embeds, overrides or isolates directions. The joiners that emoji
-// and Indic scripts need are fine.
+// unprintable reports controls, line separators and characters that change the direction of writing. It permits the joiners of
+// emoji and Indic scripts.
 func unprintable(r rune) bool {
 	return unicode.IsControl(r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r) || r == '\ufeff' ||
 		r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
@@ -317,7 +315,7 @@ func locale(value string) (canonical, reason string) {
 
 func zoneinfo(value string) (canonical, reason string) {
 	const wrong = "must be a time zone name such as Asia/Shanghai"
-	// Lower case begins what lies beside the zones in a system's folder, and "Local" is this machine's.
+	// Other files in the zone folder begin with a lower-case letter, and "Local" is the zone of this machine.
 	if len(value) > maxZone || value[0] < 'A' || value[0] > 'Z' || value == "Local" {
 		return "", wrong
 	}

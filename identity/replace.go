@@ -7,13 +7,13 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// ErrChanged says that a user's password, or what ends the user's grants, changed since the caller looked.
+// ErrChanged means that the user's password, or the epoch that ends the user's grants, changed since the caller read the user.
 var ErrChanged = errors.New("identity: user changed since")
 
-// ReplacePassword gives the user, as seen by the caller, a new password and ends every grant and session, in one
-// compare-and-set: whoever knew the password before has nothing any more. It answers ErrChanged if the password or the epoch
-// is not that of seen any more, so that what proved the user to be seen works once; *InvalidError as SetPassword; ErrUnknownUser
-// and ErrUserDisabled.
+// ReplacePassword sets a new password for the user, as seen by the caller, and ends every grant and session in the same
+// compare-and-set: the old password and everything obtained with it become useless. It returns ErrChanged if the password or the
+// epoch differs from seen, so that one proof works once. It also returns *InvalidError like SetPassword, ErrUnknownUser and
+// ErrUserDisabled.
 func (s *Service) ReplacePassword(ctx context.Context, seen storage.User, password, actor string) (*storage.Entry[storage.User], error) {
 	given := seen
 	if err := s.givePassword(ctx, &given, password); err != nil {
@@ -29,7 +29,7 @@ func (s *Service) ReplacePassword(ctx context.Context, seen storage.User, passwo
 	})
 }
 
-// sameProof reports whether what proved somebody to be the user seen still proves it.
+// sameProof reports whether a proof of being the user seen is still valid.
 func sameProof(user, seen storage.User) bool {
 	return user.ID == seen.ID && user.Epoch == seen.Epoch && user.Password == seen.Password
 }

@@ -12,7 +12,7 @@ import (
 
 // turn is how a scheduled task waits for its next operation.
 type turn struct {
-	// ready tells the scheduler that the task wants an operation (true) or has ended (false).
+	// ready is true when the task waits for an operation, and false when it has ended.
 	ready   chan bool
 	granted chan struct{}
 	// doomed says that the process the task runs in has died: nothing reaches the store any more.
@@ -21,11 +21,11 @@ type turn struct {
 
 type turnKey struct{}
 
-// errDown is what the store answers when it fails.
+// errDown is the error of a failing store.
 func errDown() error { return fmt.Errorf("%w: down", storage.ErrUnavailable) }
 
-// interleave runs tasks at once, one store operation at a time; random decides whose is next, so that a seed repeats a run.
-// faults is the chance that an operation fails before it is executed, that its answer is lost, or that the task's process dies.
+// interleave runs tasks at once, one store operation at a time. random selects the next one, so that a seed repeats a run. faults
+// is the chance that an operation fails before it is executed, that its result is lost, or that the task's process dies.
 func (w *world) interleave(random *rand.Rand, faults float64, tasks ...func(context.Context)) {
 	w.t.Helper()
 	w.hooks.Before = func(ctx context.Context, _ storagetest.Operation) error {
@@ -108,8 +108,8 @@ func stops() map[string]func(w *world, n int) {
 	}
 }
 
-// stopEverywhere runs act in a world that prepare made, stopped around its first write, then its second, and so on until it
-// runs to its end, in every way of stopping; heal sees what each left. act must answer ErrUnavailable when it was stopped.
+// stopEverywhere runs act in a world from prepare, stopped around its first write, then its second, and so on until it completes,
+// in every way of stopping. heal checks the state after each. act must return ErrUnavailable when it was stopped.
 func stopEverywhere(w func() *world, prepare func(*world), act func(*world) error, heal func(w *world, stopped int)) (most int) {
 	for name, stop := range stops() {
 		for n := 1; ; n++ {

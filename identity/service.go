@@ -13,45 +13,45 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// attempts bounds how often one call decides again after it lost. Every loss is somebody else's progress, so only more
-// callers than this, changing one person at one moment, or a broken store reach the bound.
+// attempts is the maximum number of attempts of one call. Every lost attempt means that a concurrent call succeeded. So only more
+// than 100 concurrent changes of one user, or a broken store, reach the limit.
 const attempts = 100
 
-// Config is what a Service works with.
+// Config is the dependencies and settings of a Service.
 type Config struct {
-	// Engine keeps users, links, merge candidates and audit entries. Required.
+	// Engine stores users, links, merge candidates and audit entries. Required.
 	Engine storage.Engine
 	// Now is the clock. Required.
 	Now func() time.Time
-	// Rand is where user IDs and salts come from: crypto/rand.Reader. It must be safe for concurrent use. Required.
+	// Rand is the source of user IDs and salts: crypto/rand.Reader. It must be safe for concurrent use. Required.
 	Rand io.Reader
 	// Suggested is called for every new merge candidate, with its reason; optional.
 	Suggested func(reason string)
-	// Logger receives what an operator should know. Required.
+	// Logger receives messages for the operator. Required.
 	Logger *slog.Logger
-	// Argon2 is what passwords are hashed with; the zero value is DefaultArgon2.
+	// Argon2 is the parameters for new password hashes; the zero value is DefaultArgon2.
 	Argon2 Argon2
 	// Hashing computes the hashes; nil is NewHashing(0, 0).
 	Hashing *Hashing
-	// Breached knows passwords that are in circulation; nil knows the most common ones.
+	// Breached is the list of known passwords; nil is a list of the most common ones.
 	Breached BreachedList
 }
 
-// Service is every operation on the people of all directories. It is safe for concurrent use and keeps no state of its own.
+// Service implements every operation on the users of all directories. It is safe for concurrent use and has no state of its own.
 type Service struct {
 	engine storage.Engine
 	clock  func() time.Time
 	rand   io.Reader
 	logger *slog.Logger
-	// suggested is nil where new merge candidates are not counted.
+	// suggested is nil if new merge candidates are not counted.
 	suggested func(reason string)
 	hasher    *hasher
 	breached  BreachedList
-	// nobody is the ID of a user who does not exist, to be read where a lookup must not be told from one that succeeds.
-	nobody string
+	// missingID is the ID of a user who does not exist. It is read where a failed look-up must cost as much as a successful one.
+	missingID string
 }
 
-// New returns a Service, or an error that says what is missing or out of bounds.
+// New returns a Service, or an error that names the missing or invalid setting.
 func New(cfg Config) (*Service, error) {
 	if cfg.Engine == nil || cfg.Now == nil || cfg.Rand == nil || cfg.Logger == nil {
 		return nil, errors.New("identity: Engine, Now, Rand and Logger are required")
@@ -67,7 +67,7 @@ func New(cfg Config) (*Service, error) {
 		engine: cfg.Engine, clock: cfg.Now, rand: cfg.Rand, logger: cfg.Logger, suggested: cfg.Suggested,
 		hasher: hasher, breached: cfg.Breached,
 	}
-	s.nobody, err = s.newID()
+	s.missingID, err = s.newID()
 	return s, err
 }
 
@@ -82,7 +82,7 @@ func (s *Service) newID() (string, error) {
 	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(raw[:])), nil
 }
 
-// retry runs decide until it does not lose. Each run must read what it decides upon.
+// retry runs decide until it does not lose. Each run must read the state again.
 func retry[T any](ctx context.Context, decide func(context.Context) (T, error)) (T, error) {
 	for range attempts {
 		result, err := decide(ctx)

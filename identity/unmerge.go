@@ -9,14 +9,13 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// Unmerge undoes a merge by the ID of its audit entry: afterwards the two are separate users again, each with the links and
-// the data that were its own, and every grant and session of both has ended. What the survivor has got since
-// stays with the survivor. A merge of the survivor into a third user must be undone first (ErrMergedFurther). Undoing twice is no
-// error.
+// Unmerge undoes a merge by the ID of its audit entry. Afterwards the two users are separate again, each with its own links and
+// data, and every grant and session of both has ended. What the survivor got after the merge stays with the survivor. If the
+// survivor was merged into a third user, that merge must be undone first (ErrMergedFurther). A repeated call is no error.
 //
-// The links move back first, while they lead to the survivor still, through the alias, and the survivor gives back what it
-// gained. The write that decides makes the alias a user again, and the last one ends what the survivor granted until then.
-// Repeating completes what a crash left.
+// The links move back first, while they still lead to the survivor through the alias, and the copied values are removed from the
+// survivor. The deciding write turns the alias into a user again, and the last one ends the survivor's earlier grants. A repeated
+// call completes the work after a crash.
 func (s *Service) Unmerge(ctx context.Context, directory, audit, actor string) error {
 	plan, err := s.mergePlan(ctx, directory, audit)
 	if err != nil {
@@ -42,11 +41,11 @@ func (s *Service) Unmerge(ctx context.Context, directory, audit, actor string) e
 			return err
 		}
 	}
-	// A login or a proof that saw the alias may have moved a link again.
+	// A login or a proof that read the alias may have moved a link again.
 	if err := s.returnLinks(ctx, pair[0], alias); err != nil {
 		return err
 	}
-	if err := s.forget(ctx, directory, survivor, alias); err != nil {
+	if err := s.removeAlias(ctx, directory, survivor, alias); err != nil {
 		return err
 	}
 	return s.closeCandidate(ctx, directory, plan.Details[detailCandidate], CandidateUndone)
@@ -68,13 +67,13 @@ func (s *Service) exactly(ctx context.Context, directory string, ids ...string) 
 	return users, nil
 }
 
-// separate moves the links that the merge moved back to the alias, takes from the survivor what went with them and what it
-// gained, and makes the alias a user again.
+// separate moves the links back to the alias, removes the values that came with them from the survivor, and turns the alias into
+// a user again.
 func (s *Service) separate(ctx context.Context, survivor, alias storage.User, plan storage.AuditEntry) error {
 	if err := s.returnLinks(ctx, survivor, alias.ID); err != nil {
 		return err
 	}
-	if err := s.giveBack(ctx, survivor.ID, alias, plan); err != nil {
+	if err := s.returnValues(ctx, survivor.ID, alias, plan); err != nil {
 		return err
 	}
 	return s.changeExactly(ctx, alias.Directory, alias.ID, func(ctx context.Context, user *storage.User) (bool, error) {
@@ -104,8 +103,8 @@ func (s *Service) returnLinks(ctx context.Context, survivor storage.User, alias 
 	return nil
 }
 
-// moveBack makes a link name again whom the last merge took it from. One that somebody else has changed meanwhile is no
-// longer the merge's.
+// moveBack changes a link to name again the user that it had before the last merge. A link that was changed concurrently is left
+// unchanged.
 func (s *Service) moveBack(ctx context.Context, link *storage.Entry[storage.Identity]) error {
 	next := link.Record
 	last := len(next.MergedFrom) - 1
@@ -116,9 +115,9 @@ func (s *Service) moveBack(ctx context.Context, link *storage.Entry[storage.Iden
 	return nil
 }
 
-// giveBack takes from the survivor the names and numbers whose links it no longer has, and the members of the profile that
-// it gained and has not changed since.
-func (s *Service) giveBack(ctx context.Context, survivor string, alias storage.User, plan storage.AuditEntry) error {
+// returnValues removes from the survivor the names and numbers whose links it no longer has, and the unchanged members of the
+// profile that came from the alias.
+func (s *Service) returnValues(ctx context.Context, survivor string, alias storage.User, plan storage.AuditEntry) error {
 	return s.changeExactly(ctx, alias.Directory, survivor, func(ctx context.Context, user *storage.User) (bool, error) {
 		for _, member := range sharedMembers(&user.Profile, &alias.Profile) {
 			if planned(plan, member.name) && *member.survivor == *member.alias {
@@ -131,8 +130,8 @@ func (s *Service) giveBack(ctx context.Context, survivor string, alias storage.U
 	})
 }
 
-// forget takes the alias from the survivor's record, and ends the grants and sessions that the other may have used.
-func (s *Service) forget(ctx context.Context, directory, survivor, alias string) error {
+// removeAlias removes the alias from the survivor's record, and ends the grants and sessions that the other person may have used.
+func (s *Service) removeAlias(ctx context.Context, directory, survivor, alias string) error {
 	return s.changeExactly(ctx, directory, survivor, func(_ context.Context, user *storage.User) (bool, error) {
 		user.Aliases = without(user.Aliases, alias)
 		s.endAll(user)
@@ -144,8 +143,8 @@ func without(ids []string, id string) []string {
 	return slices.DeleteFunc(slices.Clone(ids), func(other string) bool { return other == id })
 }
 
-// keepLinked clears what a user's record carries although no link of owner has it. A record is read before its links are
-// and a link is written before the record that carries its value, so what the record carries by then is among them.
+// keepLinked clears values of a user's record for which owner has no link. A record is read before its links, and a link is
+// written before the record with its value, so every value of the record has its link in the list.
 func (s *Service) keepLinked(ctx context.Context, user *storage.User, owner storage.User) error {
 	links, err := s.Identities(ctx, owner)
 	if err != nil {

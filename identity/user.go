@@ -8,8 +8,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// User returns the user that an ID stands for, following aliases; disabled users too. A missing or deleted user is
-// ErrUnknownUser.
+// User returns the user of an ID and follows aliases; disabled users too. A missing or deleted user is ErrUnknownUser.
 func (s *Service) User(ctx context.Context, directory, id string) (*storage.Entry[storage.User], error) {
 	_, user, err := s.follow(ctx, directory, id)
 	if err != nil {
@@ -21,7 +20,7 @@ func (s *Service) User(ctx context.Context, directory, id string) (*storage.Entr
 	return user, nil
 }
 
-// Named returns the user of an ID, of a username, or of an e-mail address that was verified, in this order.
+// Named returns the user of an ID, of a username, or of a verified e-mail address, in this order.
 func (s *Service) Named(ctx context.Context, directory, text string) (*storage.Entry[storage.User], error) {
 	user, err := s.User(ctx, directory, text)
 	if !errors.Is(err, ErrUnknownUser) {
@@ -37,7 +36,7 @@ func (s *Service) Named(ctx context.Context, directory, text string) (*storage.E
 	return s.User(ctx, directory, user.Record.ID)
 }
 
-// editable is User for what operators may change of anybody, and users of themselves unless they are disabled.
+// editable is User for changes that operators may do to all users, and users to themselves unless they are disabled.
 func (s *Service) editable(ctx context.Context, directory, id, actor string) (*storage.Entry[storage.User], error) {
 	user, err := s.User(ctx, directory, id)
 	if err != nil {
@@ -53,7 +52,7 @@ func mayEdit(user storage.User, actor string) error {
 	return nil
 }
 
-// active is User for what disabled users may not do.
+// active is User for operations that disabled users may not do.
 func (s *Service) active(ctx context.Context, directory, id string) (*storage.Entry[storage.User], error) {
 	user, err := s.User(ctx, directory, id)
 	if err != nil {
@@ -65,18 +64,18 @@ func (s *Service) active(ctx context.Context, directory, id string) (*storage.En
 	return user, nil
 }
 
-// Account is what an operator or a registration page knows of a new user who does not come from WeChat.
+// Account is the input of an operator or a registration page for a new user who does not come from WeChat.
 type Account struct {
 	Username string
-	// Password may be empty: then nobody can sign in by it.
+	// Password may be empty: then there is no login by password.
 	Password string
 	Profile  storage.Profile
 }
 
-// Create makes a user with a username. It answers ErrTaken if somebody has that username, and *InvalidError.
+// Create creates a user with a username. It returns ErrTaken if the username is in use, and *InvalidError.
 //
-// The link is written first, as in a login. The username of a creation that crashed between the two is not lost: whoever
-// asks for it next gets it.
+// The link is written first, as in a login. After a crash between the two writes the username is still available: the next
+// creation gets it.
 func (s *Service) Create(ctx context.Context, directory string, account Account, actor string) (*storage.Entry[storage.User], error) {
 	user := storage.User{Directory: directory, Status: storage.UserActive, Profile: account.Profile}
 	var err error
@@ -103,7 +102,7 @@ func (s *Service) Create(ctx context.Context, directory string, account Account,
 }
 
 func (s *Service) create(ctx context.Context, user storage.User, name Username) (*storage.Entry[storage.User], error) {
-	at, err := s.seat(ctx, name.identity(user.Directory))
+	at, err := s.linkedUser(ctx, name.identity(user.Directory))
 	if err != nil {
 		return nil, err
 	}
@@ -123,8 +122,8 @@ func (s *Service) create(ctx context.Context, user storage.User, name Username) 
 	return entry, wrap("insert user", err)
 }
 
-// Identities returns the links of a user, oldest first, and then those of everybody who was merged into it. It reads lists:
-// it is for pages and operators.
+// Identities returns the links of a user, oldest first, and then those of all users merged into it. It reads lists, so it is for
+// pages and operators only.
 func (s *Service) Identities(ctx context.Context, user storage.User) ([]*storage.Entry[storage.Identity], error) {
 	links, err := s.linksOf(ctx, user.Directory, user.ID)
 	if err != nil {
@@ -145,7 +144,7 @@ func (s *Service) Identities(ctx context.Context, user storage.User) ([]*storage
 	return links, nil
 }
 
-// linksOf returns the links that name exactly this ID, without those that were let go.
+// linksOf returns the links that name exactly this ID, without the released ones.
 func (s *Service) linksOf(ctx context.Context, directory, id string) ([]*storage.Entry[storage.Identity], error) {
 	query := storage.Query{Order: storage.ByCreated, Owner: storage.Key(directory, id)}
 	var links []*storage.Entry[storage.Identity]
@@ -164,8 +163,8 @@ func (s *Service) linksOf(ctx context.Context, directory, id string) ([]*storage
 	}
 }
 
-// change replaces a user by what edit makes of it, deciding again when somebody else was faster. edit returns false when
-// there is nothing to change; then nothing is written and nothing recorded. The audit entry comes first.
+// change replaces a user by the result of edit, and calls edit again after a concurrent write. If edit returns false, nothing is
+// written or recorded. The audit entry is written first.
 func (s *Service) change(
 	ctx context.Context, directory, id, actor, action string, edit func(*storage.User) (bool, error),
 ) (*storage.Entry[storage.User], error) {

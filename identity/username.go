@@ -7,8 +7,8 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// SetUsername gives a user a username, and frees the former one. It answers ErrTaken if somebody else has it, whatever the
-// case and width of its letters, and *InvalidError.
+// SetUsername sets a user's username and releases the previous one. It returns ErrTaken if another user has it, in any case and
+// width of its letters, and *InvalidError.
 func (s *Service) SetUsername(ctx context.Context, directory, userID, username, actor string) (*storage.Entry[storage.User], error) {
 	name, err := ParseUsername(username)
 	if err != nil {
@@ -26,8 +26,8 @@ func (s *Service) SetUsername(ctx context.Context, directory, userID, username, 
 	return user, err
 }
 
-// SetEmail gives a user an e-mail address whose owner the caller has proven the user to be, and frees the former one. It
-// answers ErrTaken if somebody else has it, and *InvalidError.
+// SetEmail sets an e-mail address that the caller has verified, and releases the previous one. It returns ErrTaken if another
+// user has it, and *InvalidError.
 func (s *Service) SetEmail(ctx context.Context, directory, userID, address, actor string) (*storage.Entry[storage.User], error) {
 	address, err := ParseEmail(address)
 	if err != nil {
@@ -49,7 +49,7 @@ func (n Username) identity(directory string) storage.Identity {
 	return storage.Identity{Directory: directory, Type: storage.IdentityUsername, Value: n.Folded}
 }
 
-// foldUsername returns the folded form of a stored username; empty when it has none.
+// foldUsername returns the folded form of a stored username; empty if there is none.
 func foldUsername(display string) string {
 	name, err := ParseUsername(display)
 	if err != nil {

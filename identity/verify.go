@@ -7,9 +7,9 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// VerifyPassword returns the user of a username, or of a proven e-mail address, whose password this is. An unknown name, a
-// user without password and a wrong password are ErrWrongPassword alike, after the same store operations and the same
-// hashing; only who knows the password is told ErrUserDisabled. ErrBusy says that ctx ended before a hash could begin.
+// VerifyPassword returns the user of a username, or of a verified e-mail address, if the password matches. An unknown name, a
+// user without password and a wrong password all return ErrWrongPassword, after the same store operations and the same hashing.
+// ErrUserDisabled is returned only for the right password. ErrBusy means that ctx ended before a hash could begin.
 func (s *Service) VerifyPassword(ctx context.Context, directory, name, password string) (*storage.Entry[storage.User], error) {
 	user, err := s.named(ctx, directory, name)
 	if err != nil {
@@ -37,13 +37,13 @@ func (s *Service) VerifyPassword(ctx context.Context, directory, name, password 
 	return s.rehash(ctx, user, password, hash)
 }
 
-// passwordWorks reports whether a user has a password that works now.
+// passwordWorks reports whether a user has a password that is valid now.
 func (s *Service) passwordWorks(user storage.User) bool {
 	return user.Password != "" && !s.now().Before(user.PasswordFrom)
 }
 
-// Holder returns the ID of the user whose username, or proven e-mail address, a name is; empty when nobody carries it. It takes
-// the same store operations in either case. It is for counting failures by account, and is not to be told to anybody.
+// Holder returns the ID of the user with this username or verified e-mail address; empty if there is none. The store operations
+// are the same in both cases. It is for counting failures by account; the result must not be disclosed.
 func (s *Service) Holder(ctx context.Context, directory, name string) (string, error) {
 	user, err := s.named(ctx, directory, name)
 	if err != nil || user == nil {
@@ -52,16 +52,16 @@ func (s *Service) Holder(ctx context.Context, directory, name string) (string, e
 	return user.Record.ID, nil
 }
 
-// named returns the user who carries a name; nil when nobody does. It reads a link and a user in either case. A link whose
-// user carries another name was left by a crash, and gives nobody.
+// named returns the user with a name; nil if there is none. It reads a link and a user in both cases. After a crash, a link can
+// lead to a user with another name; then there is no user.
 func (s *Service) named(ctx context.Context, directory, name string) (*storage.Entry[storage.User], error) {
 	identity := nameIdentity(directory, name)
-	at, err := s.seat(ctx, identity)
+	at, err := s.linkedUser(ctx, identity)
 	if err != nil {
 		return nil, err
 	}
 	if at.link == nil {
-		_, _, err := s.follow(ctx, directory, s.nobody)
+		_, _, err := s.follow(ctx, directory, s.missingID)
 		return nil, err
 	}
 	if at.user == nil || identity.Value == "" || identity.Value != carried(at.user.Record, identity.Type) {
@@ -70,8 +70,8 @@ func (s *Service) named(ctx context.Context, directory, name string) (*storage.E
 	return at.user, nil
 }
 
-// nameIdentity is the link that a name at a login is looked up by: an e-mail address if it holds "@", which usernames do
-// not. A name that is neither is looked up too, so that it takes as long, under a value that no link has.
+// nameIdentity is the link for the look-up of a name at a login: an e-mail address if it contains "@", which usernames do not. An
+// invalid name is looked up too, under a value that no link has, so that it takes as long.
 func nameIdentity(directory, name string) storage.Identity {
 	if strings.Contains(name, "@") {
 		address, err := ParseEmail(name)
@@ -83,7 +83,7 @@ func nameIdentity(directory, name string) storage.Identity {
 	return storage.Identity{Directory: directory, Type: storage.IdentityUsername, Value: foldUsername(name)}
 }
 
-// carried is the canonical name of a type that a user's record carries.
+// carried is the canonical name of a type in a user's record.
 func carried(user storage.User, typ storage.IdentityType) string {
 	if typ == storage.IdentityEmail {
 		return user.Email
@@ -91,8 +91,8 @@ func carried(user storage.User, typ storage.IdentityType) string {
 	return foldUsername(user.Username)
 }
 
-// rehash brings the hash of a password that was just verified to today's parameters. Somebody else's change is no matter:
-// the next login does it.
+// rehash replaces the hash of a password that was just verified if its parameters are not current. It ignores a concurrent
+// change: the next login does it.
 func (s *Service) rehash(
 	ctx context.Context, user *storage.Entry[storage.User], password string, hash PasswordHash,
 ) (*storage.Entry[storage.User], error) {

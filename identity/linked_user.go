@@ -11,18 +11,18 @@ import (
 )
 
 const (
-	// maxHops bounds how many aliases are followed. Each merge of a survivor into an older user adds one.
+	// maxHops is the maximum number of aliases to follow. Each merge of a survivor into an older user adds one.
 	maxHops = 33
-	// maxMergedFrom bounds the merges that a link remembers.
+	// maxMergedFrom is the maximum number of merges that a link stores.
 	maxMergedFrom = 8
-	// releaseAfter is how long a link that was let go still exists, naming its user: long enough that the engine can read
-	// back the write that let it go.
+	// releaseAfter is the time that a released link still exists with its user: long enough that the engine can read back the
+	// write that released it.
 	releaseAfter = time.Minute
 )
 
-// seat is a link as it was read, with the user that it leads to.
-type seat struct {
-	// identity is what was looked for; it names no user.
+// linkedUser is a link as it was read, with the user that it leads to.
+type linkedUser struct {
+	// identity is the key of the look-up, without a user.
 	identity storage.Identity
 	// link is nil when there is none.
 	link *storage.Entry[storage.Identity]
@@ -30,16 +30,16 @@ type seat struct {
 	via []string
 	// id is the ID at the end of the aliases; empty when the link is free.
 	id string
-	// user is the user of that ID; nil when not yet written.
+	// user is the user of that ID; nil when not yet stored.
 	user *storage.Entry[storage.User]
 }
 
-// free reports whether the link may be given to anybody: there is none, it was let go, or its user was deleted.
-func (s seat) free() bool { return s.id == "" }
+// free reports whether the link may be assigned to any user: it does not exist, was released, or its user was deleted.
+func (s linkedUser) free() bool { return s.id == "" }
 
-// seat reads a link and whom it leads to: one read when there is none, two when there is.
-func (s *Service) seat(ctx context.Context, identity storage.Identity) (seat, error) {
-	found := seat{identity: identity}
+// linkedUser reads a link and its user: one read if there is no link, two if there is.
+func (s *Service) linkedUser(ctx context.Context, identity storage.Identity) (linkedUser, error) {
+	found := linkedUser{identity: identity}
 	link, err := s.link(ctx, identity)
 	if err != nil || link == nil {
 		return found, err
@@ -47,7 +47,7 @@ func (s *Service) seat(ctx context.Context, identity storage.Identity) (seat, er
 	found.link = link
 	path, user, err := s.follow(ctx, identity.Directory, link.Record.User)
 	if err != nil {
-		return seat{}, err
+		return linkedUser{}, err
 	}
 	if !released(link.Record) && (user == nil || user.Record.Status != storage.UserDeleted) {
 		found.via, found.id, found.user = path[:len(path)-1], path[len(path)-1], user
@@ -68,8 +68,8 @@ func (s *Service) link(ctx context.Context, identity storage.Identity) (*storage
 	return link, nil
 }
 
-// follow reads the user of an ID, and of whom that is an alias, and returns the IDs that it came by and the user of the last
-// one: nil when missing.
+// follow reads the user of an ID and follows its aliases. It returns the IDs on the way and the last user, which is nil when
+// missing.
 func (s *Service) follow(ctx context.Context, directory, id string) ([]string, *storage.Entry[storage.User], error) {
 	path := []string{id}
 	for range maxHops {
@@ -89,8 +89,8 @@ func (s *Service) follow(ctx context.Context, directory, id string) ([]string, *
 	return nil, nil, fmt.Errorf("identity: a chain of more than %d aliases", maxHops)
 }
 
-// claim gives a free link to a user. It loses when somebody was faster.
-func (s *Service) claim(ctx context.Context, at seat, user, unionDigest string) error {
+// claim assigns a free link to a user. It loses to a concurrent write.
+func (s *Service) claim(ctx context.Context, at linkedUser, user, unionDigest string) error {
 	next := at.identity
 	next.User, next.UnionDigest = user, unionDigest
 	next.CreatedAt = s.now()
@@ -98,7 +98,7 @@ func (s *Service) claim(ctx context.Context, at seat, user, unionDigest string) 
 	return s.putLink(ctx, at.link, next)
 }
 
-// putLink inserts a link, or puts it in the place of the one that was read.
+// putLink inserts a link, or replaces the one that was read.
 func (s *Service) putLink(ctx context.Context, old *storage.Entry[storage.Identity], next storage.Identity) error {
 	if old == nil {
 		_, err := storage.Insert(ctx, s.engine, next)
@@ -108,8 +108,8 @@ func (s *Service) putLink(ctx context.Context, old *storage.Entry[storage.Identi
 	return wrap("move link", err)
 }
 
-// moved is a link that names user itself and remembers the aliases through which it led there, so that undoing a merge
-// finds what was whose.
+// moved returns a link that names user directly and stores the aliases through which it led there: Unmerge uses them to restore
+// the links.
 func moved(link storage.Identity, via []string, user string) storage.Identity {
 	link.MergedFrom = append(slices.Clone(link.MergedFrom), via...)
 	if extra := len(link.MergedFrom) - maxMergedFrom; extra > 0 {
@@ -119,9 +119,9 @@ func moved(link storage.Identity, via []string, user string) storage.Identity {
 	return link
 }
 
-// absorb makes the unwritten user that a link leads to an alias of user, and the link name user itself. It loses when that
-// user was written meanwhile.
-func (s *Service) absorb(ctx context.Context, at seat, user *storage.Entry[storage.User]) error {
+// aliasUser stores the missing user that a link leads to as an alias of user, and changes the link to name user directly. It
+// loses if the missing user was stored in the meantime.
+func (s *Service) aliasUser(ctx context.Context, at linkedUser, user *storage.Entry[storage.User]) error {
 	now := s.now()
 	alias := storage.User{
 		Directory: user.Record.Directory, ID: at.id, Status: storage.UserAlias, AliasOf: user.Record.ID,
@@ -133,7 +133,7 @@ func (s *Service) absorb(ctx context.Context, at seat, user *storage.Entry[stora
 	return s.putLink(ctx, at.link, moved(at.link.Record, append(slices.Clone(at.via), at.id), user.Record.ID))
 }
 
-// release lets a link go if nobody has changed it since it was read. It is no loss if somebody has.
+// release releases a link if it has not changed since it was read. A concurrent change is no error.
 func (s *Service) release(ctx context.Context, link *storage.Entry[storage.Identity]) error {
 	next := link.Record
 	next.ExpiresAt = s.now().Add(releaseAfter)
@@ -143,10 +143,10 @@ func (s *Service) release(ctx context.Context, link *storage.Entry[storage.Ident
 	return nil
 }
 
-// released reports whether a link was let go and exists only until its time is over.
+// released reports whether a link was released and exists only until it expires.
 func released(link storage.Identity) bool { return !link.ExpiresAt.IsZero() }
 
-// wrap says what was tried. A nil error stays nil.
+// wrap adds the failed operation to an error. A nil error stays nil.
 func wrap(what string, err error) error {
 	if err == nil {
 		return nil
