@@ -141,10 +141,14 @@ func (s *Server) newGrants(p *dependencies) (*fosite.Fosite, *token.Dispatcher, 
 	}
 	codeFlow := token.NewCodeGrant(configuration, s.store, strategy)
 	configuration.AuthorizeEndpointHandlers = fosite.AuthorizeEndpointHandlers{codeFlow}
+	exchange, err := token.Exchange{
+		Exchanger: users, Resolver: users, Timeout: c.RequestTimeout, ReplayWait: c.WeChatTimeout, SingleProcess: c.SingleProcess, Now: c.TokenNow,
+	}.Factory(s.store, strategy)
+	if err != nil {
+		return nil, nil, err
+	}
 	return token.NewProvider(configuration, s.store, strategy, token.Grants{
-		grants.GrantType: {token.Exchange{
-			Exchanger: users, Resolver: users, Timeout: c.RequestTimeout, ReplayWait: c.WeChatTimeout, SingleProcess: c.SingleProcess, Now: c.TokenNow,
-		}.Factory()},
+		grants.GrantType: {exchange},
 		string(fosite.GrantTypeAuthorizationCode): {codeFlow.Factory},
 		string(fosite.GrantTypeRefreshToken):      {token.RefreshFactory(s.store, strategy)},
 		string(fosite.GrantTypeClientCredentials): {token.ClientCredentials(s.store, strategy)},

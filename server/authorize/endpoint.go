@@ -38,17 +38,18 @@ const (
 	routeAuthorize = "authorize"
 	// AuthorizePath is the authorization endpoint.
 	AuthorizePath = "/oauth2/authorize"
-	// The pages that people are sent to, with an interaction in their URL.
+	// LoginPath is the login page, with an interaction in its URL.
 	LoginPath = "/login"
 	// RegisterPath is the page of registration, with an interaction in its URL.
 	RegisterPath = "/register"
 	// ConsentPath is the page that asks for consent, with an interaction in its URL.
 	ConsentPath = "/consent"
 
-	// parkedParameter is the parameter of our own URL that holds a request which came by POST.
+	// parkedParameter is the query parameter that holds an authorization request sent by POST.
 	parkedParameter = "kept"
 	purposeParked   = "kept authorization request"
-	ParkedLifetime  = time.Minute
+	// ParkedLifetime is how long such a request is valid.
+	ParkedLifetime = time.Minute
 )
 
 // Mount implements endpoint.Endpoint.

@@ -25,7 +25,8 @@ const (
 	causeMalformedBasic     endpoint.OperatorCause = "the Authorization header is not one of HTTP Basic with form-encoded client_id and secret (RFC 6749 section 2.3.1): correct it at the caller"
 	causeMalformedAssertion endpoint.OperatorCause = "the client_assertion is not a JWT of a supported algorithm with iss, sub, aud, exp and jti: correct it at the caller"
 	causeTooLong            endpoint.OperatorCause = "the client_id or secret is too long, or has a NUL: correct it at the caller"
-	CauseIntrospectForeign  endpoint.OperatorCause = "the token is not for this client, so it is answered as not active: register the client's ID as audience of the token's client, or let it introspect every token by minifed client update --introspection"
+	// CauseIntrospectForeign is the cause of an introspection of a token that is not for the client.
+	CauseIntrospectForeign endpoint.OperatorCause = "the token is not for this client, so introspection returns it as not active: register the client's ID as audience of the token's client, or let it introspect every token by minifed client update --introspection"
 	// CauseIntrospectPublic is the cause of an introspection by a public client.
 	CauseIntrospectPublic endpoint.OperatorCause = "a public client asked to introspect a token: introspection needs a client with a secret or key"
 )

@@ -90,10 +90,7 @@ func New(guard CSRF, clients oauth2.Clients) (*Renderer, error) {
 
 // Render answers with a page. Nothing was written when it returns an error.
 func (p *Renderer) Render(w http.ResponseWriter, r *endpoint.Request, shown Page) error {
-	v, err := p.view(w, r, shown)
-	if err != nil {
-		return err
-	}
+	v := p.view(w, r, shown)
 	drawn, ok := p.templates[shown.Template]
 	if !ok {
 		return fmt.Errorf("server: no page %q", shown.Template)
@@ -158,7 +155,7 @@ type languageLink struct {
 	Current        bool
 }
 
-func (p *Renderer) view(w http.ResponseWriter, r *endpoint.Request, shown Page) (*view, error) {
+func (p *Renderer) view(w http.ResponseWriter, r *endpoint.Request, shown Page) *view {
 	issuer := r.Issuer
 	spoken := p.Locales.Choose(r.Request, shown.UILocales)
 	to := LinksOf(r.Request, issuer)
@@ -174,7 +171,7 @@ func (p *Renderer) view(w http.ResponseWriter, r *endpoint.Request, shown Page) 
 	for _, other := range p.Locales.all {
 		v.Languages = append(v.Languages, languageLink{other.Tag, other.name, to.inLanguage(other.Tag), other == spoken})
 	}
-	return v, nil
+	return v
 }
 
 // Token is what a form must bring back: see forgery.

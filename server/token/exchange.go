@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/ory/fosite"
@@ -11,20 +12,29 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// Exchange is what the token exchange grant needs: who a code is for, and how long that may take.
+// Exchange configures the token exchange grant: how it finds the user of a wx.login code, and its timeouts.
 type Exchange struct {
 	Exchanger grants.CodeExchanger
 	Resolver  grants.SubjectResolver
-	// Timeout bounds the work of one request, ReplayWait the wait for the grant of a code that another instance exchanges.
+	// Timeout bounds the work of one request. ReplayWait bounds the wait while another instance exchanges the same code.
 	Timeout, ReplayWait time.Duration
-	// SingleProcess says that there is no other instance.
+	// SingleProcess means that no other instance uses the store.
 	SingleProcess bool
 	Now           func() time.Time
 }
 
-// Factory is the grant of package grants (RFC 8693), with the defaults of the client's record.
-func (e Exchange) Factory() compose.Factory {
-	return grants.NewMiniProgramFactory(grants.MiniProgramConfig{
+// Factory returns the factory of the token exchange grant (RFC 8693) of package grants, with the defaults of the client's record.
+// It returns an error if a part that the grant requires is missing, so that the server does not start without it.
+func (e Exchange) Factory(store, strategy any) (compose.Factory, error) {
+	config := e.config()
+	if err := config.Check(store, strategy, new(oauth2.Session)); err != nil {
+		return nil, fmt.Errorf("server: token exchange: %w", err)
+	}
+	return grants.NewMiniProgramFactory(config), nil
+}
+
+func (e Exchange) config() grants.MiniProgramConfig {
+	return grants.MiniProgramConfig{
 		Exchanger: e.Exchanger,
 		Resolver:  e.Resolver,
 		DefaultScopes: func(_ context.Context, client fosite.Client) []string {
@@ -45,5 +55,5 @@ func (e Exchange) Factory() compose.Factory {
 		ReplayWait:    e.ReplayWait,
 		SingleProcess: e.SingleProcess,
 		Now:           e.Now,
-	})
+	}
 }

@@ -145,7 +145,7 @@ func (e *Introspection) opaque(ctx context.Context, issuer *oauth2.Issuer, clien
 	if !concerns(ctx, client, access.Client.GetID(), access.Audience) {
 		return introspection{}, errAccessToken
 	}
-	answer := e.live(ctx, issuer, &access.Live)
+	answer := e.live(issuer, &access.Live)
 	answer.Audience, answer.Scope, answer.TokenType = access.Audience, strings.Join(access.Scopes, " "), "Bearer"
 	answer.ID, answer.ExpiresAt, answer.IssuedAt = access.JTI, access.ExpiresAt.Unix(), access.IssuedAt.Unix()
 	answer.Username = username(access.User, access.Scopes)
@@ -162,13 +162,13 @@ func (e *Introspection) refresh(ctx context.Context, issuer *oauth2.Issuer, clie
 	if live.Client.GetID() != client.GetID() {
 		return introspection{}, errAccessToken
 	}
-	answer := e.live(ctx, issuer, live)
+	answer := e.live(issuer, live)
 	answer.Scope, answer.ExpiresAt = strings.Join(live.Grant.Scopes, " "), live.Grant.Refresh.IdleUntil.Unix()
 	return answer, nil
 }
 
 // live is what a living grant says of each of its tokens.
-func (*Introspection) live(ctx context.Context, issuer *oauth2.Issuer, live *oauth2.Live) introspection {
+func (*Introspection) live(issuer *oauth2.Issuer, live *oauth2.Live) introspection {
 	return introspection{
 		Active: true, Issuer: issuer.URL, Subject: live.Subject, ClientID: live.Client.GetID(),
 		AuthTime: seconds(live.Grant.AuthTime), ACR: live.Grant.ACR, AMR: live.Grant.AMR,

@@ -49,8 +49,10 @@ func (d *deployment) in(t *testing.T) *deployment {
 }
 
 func (d *deployment) accessTokens() {
-	for name, issuer := range map[string]string{"web": PublicURL, "web-opaque": PublicURL, "web-pairwise": PublicURL, "spa": PublicURL,
-		"native": PublicURL, "amy": PublicURL, "amy at mini-two": PublicURL, "ben": PublicURL, "staff-web": staff, "shop-web": shop} {
+	for name, issuer := range map[string]string{
+		"web": PublicURL, "web-opaque": PublicURL, "web-pairwise": PublicURL, "spa": PublicURL,
+		"native": PublicURL, "amy": PublicURL, "amy at mini-two": PublicURL, "ben": PublicURL, "staff-web": staff, "shop-web": shop,
+	} {
 		request := httptest.NewRequestWithContext(d.Context(), http.MethodGet, issuer+"/oauth2/userinfo", nil)
 		request.Header.Set("Authorization", "Bearer "+d.value("access_token of "+name))
 		if a := d.send(request); a.status != http.StatusOK || a.text("sub") != d.value("sub of "+name) {
@@ -146,9 +148,12 @@ func (d *deployment) redeem(client, issuer, redirect, code string) answer {
 
 func (d *deployment) sessionsAndConsents() {
 	for _, session := range []struct{ user, client, issuer, scope string }{
-		{"alice", "web", PublicURL, allScope}, {"alice", "web-chosen", PublicURL, "openid profile"},
-		{"alice", "web-pairwise", PublicURL, allScope}, {"alice", "web-rs", PublicURL, allScope},
-		{"dan", "staff-web", staff, allScope}, {"eve", "shop-web", shop, allScope},
+		{"alice", "web", PublicURL, allScope},
+		{"alice", "web-chosen", PublicURL, "openid profile"},
+		{"alice", "web-pairwise", PublicURL, allScope},
+		{"alice", "web-rs", PublicURL, allScope},
+		{"dan", "staff-web", staff, allScope},
+		{"eve", "shop-web", shop, allScope},
 	} {
 		parameters := d.parameters(session.client, callback, session.scope)
 		if session.client != "web-chosen" { // Without an email there is nothing to remember it by.
@@ -185,9 +190,13 @@ func (d *deployment) exchange(client, code string) answer {
 
 func (d *deployment) miniPrograms() {
 	for _, login := range []struct{ client, code, user string }{
-		{"mini", "openid-amy.union-amy.later", "amy"}, {"mini-two", "openid-two-amy.union-amy.later", "amy"},
-		{"mini", "openid-new.union-amy.later", "amy"}, {"mini", "openid-ben.union-ben.later", "ben"},
-		{"mini-two", "openid-two-ben.union-ben.later", "ben at mini-two"}, {"mini", "openid-cai..later", "cai"}, {"mini", "openid-old-cai..later", "cai"},
+		{"mini", "openid-amy.union-amy.later", "amy"},
+		{"mini-two", "openid-two-amy.union-amy.later", "amy"},
+		{"mini", "openid-new.union-amy.later", "amy"},
+		{"mini", "openid-ben.union-ben.later", "ben"},
+		{"mini-two", "openid-two-ben.union-ben.later", "ben at mini-two"},
+		{"mini", "openid-cai..later", "cai"},
+		{"mini", "openid-old-cai..later", "cai"},
 	} {
 		a := d.exchange(login.client, login.code)
 		if a.status != http.StatusOK || d.claims(a.text("id_token"))["sub"] != d.value("sub of "+login.user) {
