@@ -12,16 +12,17 @@ import (
 )
 
 const (
-	// cacheLife is how old a directory or client in memory may be: the time until a change of an operator holds everywhere.
+	// // cacheLife is the maximum age of a directory or client in memory: the time until a change by an operator takes effect
+	// everywhere.
 	cacheLife = 5 * time.Second
 	// cacheSize bounds the entries of one cache.
 	cacheSize = 4096
-	// loadTimeout bounds one load, which serves all who wait for it, whoever of them hangs up.
+	// // loadTimeout bounds one load. The load serves all waiting callers and does not end when one of them disconnects.
 	loadTimeout = 5 * time.Second
 )
 
-// Cache keeps records in memory for cacheLife. Misses are never kept, so what an operator creates works at once, and
-// callers that want the same record share one read.
+// // Cache holds records in memory for cacheLife. It never holds misses, so that a new record works at once. Concurrent callers
+// of the same record share one read.
 type Cache[V any] struct {
 	now  func() time.Time
 	load func(ctx context.Context, key string) (V, error)
@@ -48,7 +49,7 @@ func (c *Cache[V]) Get(ctx context.Context, key string) (V, error) {
 	return c.fresh(ctx, key)
 }
 
-// fresh returns the value of key that the store has now, and keeps it.
+// // fresh reads the value of key from the store and caches it.
 func (c *Cache[V]) fresh(ctx context.Context, key string) (V, error) {
 	loaded, err, _ := c.flights.Do(key, func() (any, error) { return c.fetch(ctx, key) })
 	if err != nil {
@@ -59,7 +60,7 @@ func (c *Cache[V]) fresh(ctx context.Context, key string) (V, error) {
 	return value, nil
 }
 
-// getStale is get, but while the store is down it returns the value last known, however old.
+// // getStale is get, but returns the last known value of any age while the store is unavailable.
 func (c *Cache[V]) getStale(ctx context.Context, key string) (V, error) {
 	value, err := c.Get(ctx, key)
 	if !errors.Is(err, storage.ErrUnavailable) {
@@ -74,7 +75,7 @@ func (c *Cache[V]) getStale(ctx context.Context, key string) (V, error) {
 func (c *Cache[V]) fetch(ctx context.Context, key string) (V, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
 	defer cancel()
-	at := c.now() // Before the read: a change during it makes the copy older, not newer.
+	at := c.now() // Before the read, so that a change during the read does not extend the entry's life.
 	value, err := c.load(ctx, key)
 	if err != nil {
 		if errors.Is(err, storage.ErrNotFound) {

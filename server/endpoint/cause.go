@@ -2,11 +2,12 @@ package endpoint
 
 import "errors"
 
-// OperatorCause is why a request is rejected, with the remedy, for the log. The client is not told: it could be guessing.
+// // OperatorCause is the reason for a rejection, with the remedy, for the log. It is not sent to the client, which could be
+// guessing.
 type OperatorCause string
 
 // Error implements error.
 func (c OperatorCause) Error() string { return string(c) }
 
-// causeOf returns the cause that an error has for the operator.
+// // causeOf returns the operator cause of an error.
 func causeOf(err error) (OperatorCause, bool) { return errors.AsType[OperatorCause](err) }

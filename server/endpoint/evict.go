@@ -1,6 +1,6 @@
 package endpoint
 
-// Evict makes room for one more entry in a map that is full: it drops those that are over, or else any one.
+// // Evict removes entries of a full map, so that one more fits: the expired ones, or any one if none has expired.
 func Evict[K comparable, V any](entries map[K]V, limit int, over func(V) bool) {
 	for key, value := range entries {
 		if over(value) {

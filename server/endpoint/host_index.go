@@ -9,14 +9,14 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// hostIndex knows which directory is issuer at a host of its own. The header Host says where a request goes, and nothing else
-// does: a proxy in front has to hand it on as it came, because headers that name the host in other words come from anybody.
-// It decides which directory answers and never what the answer says: that is the issuer of the directory's record.
+// // hostIndex maps a host to the directory that has this host of its own. It uses the header Host only, which a proxy must pass
+// on unchanged: any client can send the headers that repeat it. The host selects the directory; the response contains the issuer
+// of the directory's record.
 type hostIndex struct {
-	// public is the host of the public URL; nobody else can have it.
+	// // public is the host of the public URL. No directory can have it.
 	public string
-	// directories are the IDs of directories by host, empty for a host that is nobody's. That is kept as any other answer is, since
-	// callers may use whatever name leads here, such as a service's name within a cluster.
+	// // directories maps hosts to directory IDs; an empty ID means that no directory has the host. Such results are cached too,
+	// because callers may use other names of this server, such as a service's name within a cluster.
 	directories *Cache[string]
 }
 
@@ -36,14 +36,13 @@ func newHostIndex(config CatalogConfig) hostIndex {
 	}
 }
 
-// maxHost bounds a host: a name of 253 bytes and a port.
+// // maxHost bounds the length of a host: a name of 253 bytes and a port.
 const maxHost = 260
 
-// directory returns the ID of the directory that has the host to itself which a request names, and the host as origins write
-// it. It is empty for every other host, at which the public URL's directories are. What was known before the store went down
-// is good while it is.
+// // directory returns the ID of the directory with this host of its own, and the host as origins write it. The ID is empty for
+// every other host: these serve the directories of the public URL. While the store is unavailable it uses what is cached.
 func (h hostIndex) directory(ctx context.Context, header string) (id, host string, err error) {
-	host = strings.TrimSuffix(lower(header), ":443") // Some clients name the port that https has anyway.
+	host = strings.TrimSuffix(lower(header), ":443") // Some clients add the default port.
 	if host == h.public || host == "" || len(host) > maxHost {
 		return "", host, nil
 	}
@@ -51,7 +50,7 @@ func (h hostIndex) directory(ctx context.Context, header string) (id, host strin
 	return id, host, err
 }
 
-// hostOf is the host of an origin, with its port if it names one.
+// // hostOf returns the host of an origin, with its port if it has one.
 func hostOf(origin string) string {
 	u, err := url.Parse(origin)
 	if err != nil {

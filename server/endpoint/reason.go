@@ -1,11 +1,11 @@
 package endpoint
 
-// The reasons of errors that pages explain, and the parameter that holds an interaction in the URLs of pages.
+// // The reasons of errors that pages explain, and the query parameter of pages that holds an interaction.
 const (
 	InteractionParameter   = "interaction"
 	ReasonInteractionOver  = "interaction_over"
 	ReasonInteractionOther = "interaction_of_another_browser"
-	// ReasonAnswered is that of a pushed request which got its code.
+	// // ReasonAnswered is the reason when a pushed request already has its code.
 	ReasonAnswered    = "request_answered"
 	ReasonRateLimited = "rate_limited"
 )

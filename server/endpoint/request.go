@@ -16,8 +16,8 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// Request is one request on its way through the server: what endpoints ask about it, and what its log line and its error say.
-// Only the goroutine that serves the request touches it.
+// // Request is the state of one request: what endpoints read, and what the log line and the error response contain. Only the
+// goroutine that serves the request uses it.
 type Request struct {
 	*http.Request
 
@@ -25,39 +25,40 @@ type Request struct {
 	Started  time.Time
 	ClientIP netip.Addr
 
-	// Route and issuer are nil until they are found.
+	// // Route and Issuer are nil until they are found.
 	Route  *Route
 	Issuer *oauth2.Issuer
 
-	// Parameters holds the parameters once they were read; the log picks from it by its allow-list.
+	// // Parameters holds the parameters after they were read. The log contains those of its allow-list.
 	Parameters url.Values
-	// ClientID is the ID of the client that the request is from, or says that it is from; empty if there is no such one.
+	// // ClientID is the ID of the authenticated or claimed client; empty if no such client exists.
 	ClientID string
-	// Returns is what a page of a failure offers.
+	// // Returns is the link on an error page.
 	Returns ReturnLink
-	// GrantType is the grant type that served the request, once it is known to be one of ours.
+	// // GrantType is the grant type of a token request, once it is known to be supported.
 	GrantType string
-	// Failure is what was answered instead of success, and cause what the operator hears.
+	// // Failure is the error that was sent, and Cause its cause for the log.
 	Failure *grants.Error
 	Cause   error
-	// Advice is what the operator hears of a request that succeeded and yet did not do what its client wants; empty for nothing.
+	// // Advice is a warning for the operator about a request that succeeded without the effect that its client expects; empty for
+	// none.
 	Advice OperatorCause
 }
 
 type requestKey struct{}
 
-// FromContext returns the call that ctx belongs to. Every handler runs in one.
+// // FromContext returns the request of ctx. Every handler runs in one.
 func FromContext(ctx context.Context) *Request {
 	c, _ := ctx.Value(requestKey{}).(*Request)
 	return c
 }
 
-// InContext returns ctx with the request in it.
+// // InContext returns a context that contains the request.
 func (c *Request) InContext(ctx context.Context) context.Context {
 	return context.WithValue(ctx, requestKey{}, c)
 }
 
-// TrustedProxies tells who calls: the address behind trusted proxies, and the ID that they or we give to the request.
+// // TrustedProxies determines a request's client address and ID, with the headers of trusted proxies.
 type TrustedProxies struct {
 	Networks []netip.Prefix
 	Random   io.Reader
@@ -65,8 +66,8 @@ type TrustedProxies struct {
 
 const maxRequestID = 64
 
-// RequestID is the trusted proxy's X-Request-Id, or a new one of 16 random bytes. A header from anywhere else is ignored:
-// it could make two requests look like one in the log.
+// // RequestID returns the X-Request-Id of a trusted proxy, or a new one of 16 random bytes. The header of any other sender is
+// ignored: it could give two requests the same ID in the log.
 func (p TrustedProxies) RequestID(r *http.Request) (string, error) {
 	if id := r.Header.Get("X-Request-Id"); plausibleRequestID(id) && p.trusts(peer(r)) {
 		return id, nil
@@ -83,7 +84,7 @@ func plausibleRequestID(id string) bool {
 	return id != "" && len(id) <= maxRequestID && strings.Trim(id, allowed) == ""
 }
 
-// ClientIP is the address of the caller: the last one in X-Forwarded-For that no trusted proxy vouches for as another proxy.
+// // ClientIP returns the client's address: the last one in X-Forwarded-For that is not of a trusted proxy.
 func (p TrustedProxies) ClientIP(r *http.Request) netip.Addr {
 	address := peer(r)
 	if !p.trusts(address) {
@@ -103,7 +104,7 @@ func (p TrustedProxies) ClientIP(r *http.Request) netip.Addr {
 	return address
 }
 
-// hopAddress reads one address of X-Forwarded-For. Some proxies add the port.
+// // hopAddress parses one address of X-Forwarded-For. Some proxies add the port.
 func hopAddress(hop string) (netip.Addr, bool) {
 	if withPort, err := netip.ParseAddrPort(hop); err == nil {
 		return withPort.Addr(), true
@@ -116,7 +117,7 @@ func (p TrustedProxies) trusts(address netip.Addr) bool {
 	return slices.ContainsFunc(p.Networks, func(network netip.Prefix) bool { return network.Contains(address) })
 }
 
-// peer is the address at the other end of the connection.
+// // peer returns the remote address of the connection.
 func peer(r *http.Request) netip.Addr {
 	address, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -127,7 +128,7 @@ func peer(r *http.Request) netip.Addr {
 
 func lower(s string) string { return strings.ToLower(s) }
 
-// IssuerURL is the issuer that ctx belongs to; empty without one.
+// // IssuerURL returns the issuer of ctx; empty without one.
 func IssuerURL(ctx context.Context) string {
 	issuer, ok := oauth2.IssuerFrom(ctx)
 	if !ok {
@@ -136,5 +137,5 @@ func IssuerURL(ctx context.Context) string {
 	return issuer.URL
 }
 
-// ErrNoRequest says that a context belongs to no request.
+// // ErrNoRequest means that a context contains no request.
 var ErrNoRequest = errors.New("server: the context belongs to no request")

@@ -12,7 +12,7 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// loggable lists the parameters that may be logged, in the order in which they are. Everything else, known or not, stays out.
+// // loggable lists the parameters that are logged, in this order. All others are omitted.
 func loggable() []string {
 	return []string{
 		"acr_values", "audience", "client_id", "code_challenge_method", "display", "grant_type", "max_age", "method", "prompt",
@@ -20,8 +20,8 @@ func loggable() []string {
 	}
 }
 
-// Concealed is text without the words that could be a secret or a phone number: a program that mixes its parameters up sends a
-// token as its own hint, and a description may repeat what was asked for.
+// // Concealed returns text without the words that could be a secret or a phone number. A client may send a token in the wrong
+// parameter, and a description may repeat the request.
 func Concealed(text string) string {
 	var kept strings.Builder
 	kept.Grow(len(text))
@@ -43,7 +43,7 @@ func Concealed(text string) string {
 	}
 }
 
-// EndpointName is the name of the route; "none" when there is none.
+// // EndpointName returns the name of the route, or "none".
 func (c *Request) EndpointName() string {
 	if c.Route == nil {
 		return "none"
@@ -51,7 +51,7 @@ func (c *Request) EndpointName() string {
 	return c.Route.Name
 }
 
-// LogParameters are the loggable ones.
+// // LogParameters returns the loggable parameters.
 func (c *Request) LogParameters() []slog.Attr {
 	var attributes []slog.Attr
 	for _, name := range loggable() {
@@ -62,7 +62,8 @@ func (c *Request) LogParameters() []slog.Attr {
 	return attributes
 }
 
-// LogFailure says why a request failed: the client's words, and for what is not the client's doing the cause.
+// // LogFailure returns the attributes of a failed request: the error sent to the client, and the cause if it is on the server's
+// side.
 func (c *Request) LogFailure() []slog.Attr {
 	if c.Failure == nil && c.Advice != "" {
 		return []slog.Attr{slog.String("cause", string(c.Advice))}
@@ -90,7 +91,7 @@ func (c *Request) LogFailure() []slog.Attr {
 	return attributes
 }
 
-// LevelOfCause is Warn for an errcode of federation.WeChat that is not known here, whatever the status.
+// // LevelOfCause is Warn for an unknown errcode of WeChat, at any status.
 func (c *Request) LevelOfCause() slog.Level {
 	if c.Failure != nil && IsClass(c.Cause, wechat.ClassUnknown) {
 		return slog.LevelWarn
@@ -98,13 +99,13 @@ func (c *Request) LevelOfCause() slog.Level {
 	return slog.LevelDebug
 }
 
-// IsClass reports whether federation.WeChat refused a call with an errcode of class.
+// // IsClass reports whether WeChat rejected a call with an errcode of class.
 func IsClass(err error, class wechat.Class) bool {
 	refused, ok := errors.AsType[*wechat.Error](err)
 	return ok && refused.Class == class
 }
 
-// OperatorText is the error with what caused it; fosite's own text is the error code alone.
+// // OperatorText returns the text of the error with its causes; fosite's own text is the error code alone.
 func OperatorText(err error) string {
 	if err == nil {
 		return ""
@@ -119,7 +120,7 @@ func OperatorText(err error) string {
 	return text
 }
 
-// Remedy says what an operator does about an errcode that only an operator can make go away.
+// // Remedy returns what an operator can do about an errcode that only an operator can resolve.
 func Remedy(errcode int) string {
 	switch errcode {
 	case 40013:
@@ -134,11 +135,11 @@ func Remedy(errcode int) string {
 }
 
 const (
-	// maxLogged bounds a logged parameter.
+	// // maxLogged bounds the length of a logged parameter.
 	maxLogged = 256
-	// longestName is how long the words of a logged text may be: names are shorter, and codes, tokens, secrets, OpenIDs (28) longer.
+	// // longestName bounds the words of a logged text. Names are shorter; codes, tokens, secrets and OpenIDs (28) are longer.
 	longestName = 26
-	// shortestPhone is how many digits on end may be a phone number.
+	// // shortestPhone is the number of consecutive digits that may be a phone number.
 	shortestPhone = 7
 	hidden        = "(hidden)"
 )

@@ -1,16 +1,16 @@
 package endpoint
 
-// ReturnLink is what a page of a failure offers people to go on with.
+// // ReturnLink is the link of an error page that lets the user continue.
 type ReturnLink struct {
-	// Client is the name of the application that led here; empty for none.
+	// // Client is the name of the application that started the flow; empty for none.
 	Client string
-	// URL begins the same again; empty where only the application can.
+	// // URL starts the flow again; empty if only the application can do that.
 	URL string
-	// Text is the key of what the link says.
+	// // Text is the key of the link's text.
 	Text string
 }
 
-// The keys of what return links say.
+// // The keys of the texts of return links.
 const (
 	TextBeginAgain = "failure.again"
 	TextReload     = "failure.reload"

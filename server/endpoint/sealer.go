@@ -14,11 +14,11 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// Sealer makes envelopes: what the server gives to a browser to bring back, readable and changeable by the server alone.
-// Nothing of it is stored, so that whoever opens a thousand login pages fills no database.
+// // Sealer encrypts state that a browser stores for the server. Only the server can read or change it. The server stores
+// nothing, so that opening many login pages does not fill the database.
 //
-// An envelope is base64url(generation of the token secrets ‖ salt ‖ AES-256-GCM). Its key is the HMAC of its salt under the
-// directory's secret for the purpose, so no key seals twice, and an envelope of one purpose or directory opens as no other.
+// // An envelope is base64url(generation of the token secrets ‖ salt ‖ AES-256-GCM). Its key is the HMAC of its salt under the
+// directory's secret for the purpose. So no key is used twice, and an envelope of another purpose or directory does not open.
 type Sealer struct {
 	Secrets oauth2.Secrets
 	Random  io.Reader
@@ -31,10 +31,10 @@ const (
 	maxSealed = 28 << 10
 )
 
-// ErrInvalidEnvelope says that something is no envelope of this directory and purpose.
+// // ErrInvalidEnvelope means that a text is not an envelope of this directory and purpose.
 var ErrInvalidEnvelope = errors.New("server: not an envelope of ours")
 
-// Seal returns the envelope of text. purpose is a constant of the code that calls.
+// // Seal returns the envelope of text. purpose is a constant of the calling code.
 func (s Sealer) Seal(ctx context.Context, issuer *oauth2.Issuer, purpose string, text []byte) (string, error) {
 	generation, _, err := s.Secrets.Generation(ctx, issuer.Directory.ID)
 	if err != nil {
@@ -59,7 +59,7 @@ func (s Sealer) Open(ctx context.Context, issuer *oauth2.Issuer, purpose, sealed
 		return nil, ErrInvalidEnvelope
 	}
 	envelope, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
-	exact := base64.RawURLEncoding.EncodedLen(len(envelope)) == len(sealed) // The decoder passes over line breaks.
+	exact := base64.RawURLEncoding.EncodedLen(len(envelope)) == len(sealed) // The decoder ignores line breaks.
 	if err != nil || !exact || len(envelope) < sealedGeneration+sealedSalt {
 		return nil, ErrInvalidEnvelope
 	}

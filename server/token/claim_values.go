@@ -9,14 +9,14 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// claimWish is what a request says of one claim (OpenID Connect Core §5.5.1).
+// // claimWish is the request for one claim (OpenID Connect Core §5.5.1).
 type claimWish struct {
 	essential bool
-	// values are those of "value" and "values", decoded; empty for any value.
+	// // values are those of "value" and "values", decoded; empty means any value.
 	values []any
 }
 
-// parseWishes reads what is said of each claim: null, or an object.
+// // parseWishes parses the request for each claim: null, or an object.
 func parseWishes(members map[string]json.RawMessage) (map[string]claimWish, error) {
 	wishes := make(map[string]claimWish, len(members))
 	for name, raw := range members {
@@ -29,8 +29,8 @@ func parseWishes(members map[string]json.RawMessage) (map[string]claimWish, erro
 	return wishes, nil
 }
 
-// parseWish reads what is said of a claim. A member that is null counts as left out: some JSON libraries write it so. Members
-// that the specification does not name are ignored.
+// // parseWish parses the request for one claim. A member that is null counts as omitted, because some JSON libraries write it
+// so. Members that the specification does not define are ignored.
 func parseWish(name string, raw json.RawMessage) (claimWish, error) {
 	if endpoint.IsJSONNull(raw) {
 		return claimWish{}, nil
@@ -59,7 +59,7 @@ func parseWish(name string, raw json.RawMessage) (claimWish, error) {
 	return wish, nil
 }
 
-// hasTypeOf reports whether value has the JSON type of a claim. A claim that this server does not know can have any.
+// // hasTypeOf reports whether value has the JSON type of a claim. An unknown claim can have any type.
 func hasTypeOf(claim string, value any) bool {
 	switch claim {
 	case "sub", "acr":
@@ -75,7 +75,7 @@ func hasTypeOf(claim string, value any) bool {
 	}
 }
 
-// texts are the values that are strings.
+// // texts returns the values that are strings.
 func (w claimWish) texts() []string {
 	var texts []string
 	for _, value := range w.values {
@@ -86,7 +86,7 @@ func (w claimWish) texts() []string {
 	return texts
 }
 
-// claimValues are the values that claims are restricted to. A claim that is not there can have any value.
+// // claimValues maps claims to the values that they are restricted to. A claim without an entry can have any value.
 type claimValues map[string][]any
 
 func valuesOf(wishes map[string]claimWish) claimValues {
@@ -99,7 +99,7 @@ func valuesOf(wishes map[string]claimWish) claimValues {
 	return values
 }
 
-// met returns the names of the claims whose value of user is one that they are restricted to.
+// // met returns the names of the claims for which the user has one of the requested values.
 func (v claimValues) met(names []string, user storage.User) []string {
 	if len(v) == 0 {
 		return names
@@ -111,7 +111,7 @@ func (v claimValues) met(names []string, user storage.User) []string {
 	})
 }
 
-// containsJSON reports whether value, as JSON, is one of values that were decoded from JSON.
+// // containsJSON reports whether value, encoded as JSON, is in a list of decoded values.
 func containsJSON(values []any, value any) bool {
 	text, err := json.Marshal(value)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/minifed/minifed/server/endpoint"
 )
 
-// Dispatcher is the one token endpoint handler that fosite knows. It passes a request to the handlers of its grant type: fosite
-// itself would ask every handler twice, and each that declines captures a stack. It also checks what every grant must check.
+// // Dispatcher is the only token endpoint handler that fosite has. It passes a request to the handlers of its grant type: fosite
+// would call every handler twice, and each rejection records a stack trace. It also does the checks common to all grants.
 type Dispatcher struct {
 	handlers map[string][]fosite.TokenEndpointHandler
 }
@@ -25,7 +25,7 @@ func newDispatcher(config fosite.Configurator, store, tokens any, factories Gran
 		for _, factory := range list {
 			handler, ok := factory(config, store, tokens).(fosite.TokenEndpointHandler)
 			if !ok {
-				return nil, fmt.Errorf("server: the factory of grant %s makes no token endpoint handler", grant)
+				return nil, fmt.Errorf("server: the factory of grant %s returns no token endpoint handler", grant)
 			}
 			d.handlers[grant] = append(d.handlers[grant], handler)
 		}
@@ -33,16 +33,16 @@ func newDispatcher(config fosite.Configurator, store, tokens any, factories Gran
 	return d, nil
 }
 
-// GrantTypes lists the grant types on offer.
+// // GrantTypes lists the supported grant types.
 func (d *Dispatcher) GrantTypes() []string { return slices.Sorted(maps.Keys(d.handlers)) }
 
-// CanHandleTokenEndpointRequest implements fosite.TokenEndpointHandler: every request is dispatched, so that one with an
-// unknown grant type is refused here and by its right name.
+// // CanHandleTokenEndpointRequest implements fosite.TokenEndpointHandler. It accepts every request, so that an unknown grant
+// type gets the correct error here.
 func (d *Dispatcher) CanHandleTokenEndpointRequest(context.Context, fosite.AccessRequester) bool {
 	return true
 }
 
-// CanSkipClientAuth implements fosite.TokenEndpointHandler: no grant goes without.
+// // CanSkipClientAuth implements fosite.TokenEndpointHandler. Every grant requires client authentication.
 func (d *Dispatcher) CanSkipClientAuth(context.Context, fosite.AccessRequester) bool { return false }
 
 // HandleTokenEndpointRequest implements fosite.TokenEndpointHandler.

@@ -8,15 +8,15 @@ import (
 )
 
 const (
-	// maxScopedClaims bounds the claims of the granted scopes in an ID token, as JSON, so that the token stays under 4 KB: with an
-	// RS256 signature, a header and the claims of the login, that is what is left.
+	// // maxScopedClaims bounds the claims of the granted scopes in an ID token, as JSON. With an RS256 signature, a header and the
+	// claims of the login, the token then stays under 4 KB.
 	maxScopedClaims = 1792
-	// maxTokenPicture bounds the picture's URL in an ID token.
+	// // maxTokenPicture bounds the length of the picture's URL in an ID token.
 	maxTokenPicture = 512
 )
 
-// scopedClaimNames are the claims of scopes that an ID token can hold. The later ones are dropped first when they are too long
-// together; e-mail and phone number come with their flags.
+// // scopedClaimNames are the claims of scopes that an ID token can contain. If they are too long together, the last ones are
+// dropped first; an e-mail address or phone number stays together with its flag.
 func scopedClaimNames() [][]string {
 	return [][]string{
 		{"email", "email_verified"}, {"name"}, {"preferred_username"}, {"nickname"}, {"phone_number", "phone_number_verified"}, {"picture"},

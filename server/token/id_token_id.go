@@ -7,11 +7,11 @@ import (
 	"github.com/minifed/minifed/server/endpoint"
 )
 
-// idTokenIDSize is how many random bytes the jti of an ID token has.
+// // idTokenIDSize is the number of random bytes in the jti of an ID token.
 const idTokenIDSize = 12
 
-// newIDTokenID returns the jti of an ID token: random text, and after a dot the incarnation of the client, if it has one. A claim
-// of its own would be one that no client asked for; the OpenID Foundation's conformance suite warns of such claims.
+// // newIDTokenID returns the jti of an ID token: random text, and after a dot the incarnation of the client, if it has one. It
+// has no claim of its own, because the OpenID Foundation's conformance suite warns of claims that were not requested.
 func newIDTokenID(random io.Reader, incarnation string) (string, error) {
 	id, err := endpoint.RandomString(random, idTokenIDSize)
 	if err != nil || incarnation == "" {
@@ -20,8 +20,8 @@ func newIDTokenID(random io.Reader, incarnation string) (string, error) {
 	return id + "." + incarnation, nil
 }
 
-// incarnationIn returns the incarnation that the jti of an ID token names. ID tokens of earlier versions have no jti, and were
-// issued to clients without an incarnation.
+// // incarnationIn returns the incarnation in the jti of an ID token. ID tokens of earlier versions have no jti; their clients
+// had no incarnation.
 func incarnationIn(jti string) string {
 	_, incarnation, _ := strings.Cut(jti, ".")
 	return incarnation

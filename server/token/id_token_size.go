@@ -6,17 +6,17 @@ import (
 )
 
 const (
-	// maxIDToken is how long an ID token is, in characters, as long as it has claims about the user. Clients send ID tokens back
-	// in URLs, and proxies accept no more than 8 KB of those.
+	// // maxIDToken bounds the length of an ID token with claims about the user, in characters. Clients send ID tokens in URLs, and
+	// proxies accept at most 8 KB of those.
 	maxIDToken = 4 << 10
-	// idTokenOverhead is what header, dots and the longest signature take of it: 342 characters for RSA keys of 2048 bits.
+	// // idTokenOverhead is the length of header, dots and the longest signature: 342 characters for RSA keys of 2048 bits.
 	idTokenOverhead = 512
-	// maxIDTokenPayload is the payload that fits, in bytes before base64url.
+	// // maxIDTokenPayload is the maximum payload, in bytes before base64url.
 	maxIDTokenPayload = (maxIDToken - idTokenOverhead) / 4 * 3
 )
 
-// leastNeeded returns the claim about the user that an ID token loses first. Names and addresses by which clients recognise a
-// user go last.
+// // leastNeeded returns the claim about the user that an ID token drops first. Names and addresses, by which clients recognise a
+// user, are dropped last.
 func leastNeeded(claims map[string]any) string {
 	for _, name := range expendableClaims() {
 		if _, ok := claims[name]; ok {
@@ -26,7 +26,7 @@ func leastNeeded(claims map[string]any) string {
 	return slices.Max(slices.Collect(maps.Keys(claims)))
 }
 
-// expendableClaims are claims about the user, those first that clients need least.
+// // expendableClaims are claims about the user, the least important first.
 func expendableClaims() []string {
 	return []string{
 		"website", "profile", "address", "picture", "gender", "birthdate", "zoneinfo", "locale", "middle_name", "updated_at",

@@ -5,11 +5,11 @@ import (
 	"sync"
 )
 
-// KeyedMutex let the first of several requests with one code finish before the others begin. These then find the grant that it
-// stored, so that a code goes to federation.WeChat once, however close together its repeats arrive.
+// // KeyedMutex serialises requests with the same code. The later ones then find the grant that the first one stored, so that a
+// code is sent to WeChat once, even if its repeats arrive at the same time.
 type KeyedMutex struct {
 	mu   sync.Mutex
-	open map[codeKey]chan struct{} // guarded by mu; closed when the first request has finished
+	open map[codeKey]chan struct{} // guarded by mu; a channel is closed when its request has finished
 }
 
 // codeKey is a code of one issuer.
@@ -18,8 +18,8 @@ type codeKey struct{ issuer, code string }
 // NewKeyedMutex returns a mutex without holders.
 func NewKeyedMutex() *KeyedMutex { return &KeyedMutex{open: map[codeKey]chan struct{}{}} }
 
-// lock returns at once for the first request of key, and for the others when that one has left or ctx ends. leave must be
-// called when the request is done.
+// // lock returns immediately for the first request with key, and for others when that one has finished or ctx ends. The caller
+// must call leave when its request has finished.
 func (l *KeyedMutex) lock(ctx context.Context, key codeKey) (leave func(), err error) {
 	l.mu.Lock()
 	first, waits := l.open[key]

@@ -11,24 +11,24 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// Subjects names users to clients (OpenID Connect Core §8). Most clients know a user by the user's ID. To a client with
-// pairwise subjects nothing that it is told without a scope says who the user is at clients of other sectors: neither "sub" nor
-// "sid". Nothing finds a user by these names; grants and sessions know whose they are.
+// // Subjects maps users to the identifiers that clients see (OpenID Connect Core §8). Most clients see the user's ID. For a
+// client with pairwise subjects, "sub" and "sid" do not identify the user at clients of other sectors. No lookup uses these
+// identifiers: grants and sessions contain the user's ID.
 type Subjects struct {
 	Secrets Secrets
 }
 
-// Types are those of OpenID Connect Core §8.
+// // Types returns the subject types of OpenID Connect Core §8.
 func (Subjects) Types() []string { return []string{"public", "pairwise"} }
 
-// The sizes of what is made, in bytes: neither can be guessed, nor meets another one by chance.
+// // The sizes of the identifiers, in bytes: large enough that they are unique and cannot be guessed.
 const (
 	pairwiseSubjectSize = 20
 	pairwiseSessionSize = 16
 )
 
-// ForUser returns the "sub" by which a client knows a user. It has lower-case letters and digits alone, because some who store it
-// compare without regard to case.
+// // ForUser returns the "sub" of a user at a client. It contains only lower-case letters and digits, because some clients
+// compare it without regard to case.
 func (s Subjects) ForUser(ctx context.Context, client *oauth2.Client, user string) (string, error) {
 	record := client.Record()
 	if !Pairwise(record) {
@@ -41,8 +41,8 @@ func (s Subjects) ForUser(ctx context.Context, client *oauth2.Client, user strin
 	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(mac[:pairwiseSubjectSize])), nil
 }
 
-// ForSession returns the "sid" by which a client knows a browser session (Back-Channel Logout §2.1). Were it the same for all, it
-// would tell two clients that they have the same user.
+// // ForSession returns the "sid" of a browser session at a client (Back-Channel Logout §2.1). If it were the same for all
+// clients, two clients could find out that they have the same user.
 func (s Subjects) ForSession(ctx context.Context, client storage.Client, id string) (string, error) {
 	if !Pairwise(client) {
 		return id, nil
@@ -54,8 +54,8 @@ func (s Subjects) ForSession(ctx context.Context, client storage.Client, id stri
 	return base64.RawURLEncoding.EncodeToString(mac[:pairwiseSessionSize]), nil
 }
 
-// derive computes a name for the sector of a client: a MAC, so that who does not know the directory's secret cannot find the
-// user's ID, nor try the IDs of all users (§8.1).
+// // derive computes an identifier for the sector of a client. It is a MAC: without the directory's secret, the user's ID cannot
+// be found, not even by trying all IDs (§8.1).
 func (s Subjects) derive(ctx context.Context, client storage.Client, what, id string) ([]byte, error) {
 	sector, err := client.Sector()
 	if err != nil {
@@ -69,13 +69,13 @@ func (s Subjects) derive(ctx context.Context, client storage.Client, what, id st
 	return s.Secrets.SubjectMAC(ctx, client.Directory, message)
 }
 
-// Pairwise reports whether a client has subjects of its own. Only such kinds do as people reach by a browser: a federated
-// client is who makes the users, and is told of them by their IDs.
+// // Pairwise reports whether a client has pairwise subjects. Only kinds with browser sign-in can: a federated client creates the
+// users and knows their IDs.
 func Pairwise(client storage.Client) bool {
 	return client.Pairwise && (client.Kind == storage.ClientWeb || client.Kind == storage.ClientSPA)
 }
 
-// Secrets derives what a directory's secrets make. Implementations are safe for concurrent use.
+// // Secrets computes values from a directory's secrets. Implementations are safe for concurrent use.
 type Secrets interface {
 	oauth2.Secrets
 	// SubjectMAC returns HMAC-SHA-256 of message under the directory's secret of pairwise subjects, which never changes
