@@ -16,7 +16,7 @@ func TestBothReadmesSayTheSame(t *testing.T) {
 	for name, pattern := range map[string]string{
 		"headings": `(?m)^#+ `,
 		"code":     "(?s)```.*?```",
-		"links":    `\]\((?:https|[a-z.]+/|SEC|CON|LIC)[^)]*\)`,
+		"links":    `\]\((?:https|[a-z.]+/|SEC|CON|CHA|LIC)[^)]*\)`,
 		"rows":     "(?m)^\\| `[a-z_/]+`",
 	} {
 		find := regexp.MustCompile(pattern)
@@ -59,4 +59,17 @@ func read(t *testing.T, file string) string {
 		t.Fatal(err)
 	}
 	return string(content)
+}
+
+// TestArchitecture_NamesExistingFiles keeps docs/architecture.md in step with renamed files.
+func TestArchitecture_NamesExistingFiles(t *testing.T) {
+	names := regexp.MustCompile("`([A-Za-z0-9_/]+\\.go)`").FindAllStringSubmatch(read(t, "docs/architecture.md"), -1)
+	if len(names) < 40 {
+		t.Errorf("only %d file names were found", len(names))
+	}
+	for _, name := range names {
+		if _, err := os.Stat(name[1]); err != nil {
+			t.Errorf("docs/architecture.md names %s: %v", name[1], err)
+		}
+	}
 }
