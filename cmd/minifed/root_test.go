@@ -178,8 +178,19 @@ func TestVersionSaysWhatTheBinaryWasBuiltFrom(t *testing.T) {
 	if info.Version != "v1.2.3" || info.Revision != "abc" || !info.Modified || info.Time == "" || !strings.HasPrefix(info.Go, "go1.") {
 		t.Errorf("got %+v", info)
 	}
-	if info := versionOf(nil); info.Version != "(devel)" {
-		t.Errorf("without build information: %+v", info)
+	for _, build := range []*debug.BuildInfo{
+		nil, {}, {Main: debug.Module{Version: "(devel)"}}, {Main: debug.Module{Version: "v0.0.0-20261130104549-3e2ffd9c0ffe+dirty"}},
+	} {
+		if info := versionOf(build); info.Version != release+"-devel" {
+			t.Errorf("without a tag: %+v", info)
+		}
+	}
+	changes, err := os.ReadFile("../../CHANGELOG.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, newest, _ := strings.Cut(string(changes), "\n## "); !strings.HasPrefix(newest, strings.TrimPrefix(release, "v")+"\n") {
+		t.Errorf("CHANGELOG.md does not begin with %s", release)
 	}
 	s := newStation(t)
 	if text := s.must(t, "version"); !strings.Contains(text, "go1.") {

@@ -3,9 +3,13 @@ package main
 import (
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
+
+// release is the newest version in CHANGELOG.md.
+const release = "v0.1.0"
 
 // versionInfo says what this binary was built from.
 type versionInfo struct {
@@ -44,13 +48,14 @@ func buildInfo() *debug.BuildInfo {
 	return info
 }
 
-// versionOf reads what the Go linker wrote into the binary; nil when there is nothing.
+// versionOf returns the version of a binary; build is nil when the Go linker wrote nothing. A build of a tag has the tag's version.
+// Any other build is a development state of the newest version in CHANGELOG.md, and its revision tells which.
 func versionOf(build *debug.BuildInfo) versionInfo {
-	info := versionInfo{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	info := versionInfo{Version: release + "-devel", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	if build == nil {
 		return info
 	}
-	if build.Main.Version != "" {
+	if tagged(build.Main.Version) {
 		info.Version = build.Main.Version
 	}
 	for _, setting := range build.Settings {
@@ -64,6 +69,11 @@ func versionOf(build *debug.BuildInfo) versionInfo {
 		}
 	}
 	return info
+}
+
+// tagged reports whether a module version is that of a tag or follows one. The Go command writes v0.0.0-… or (devel) without tag.
+func tagged(version string) bool {
+	return strings.HasPrefix(version, "v") && !strings.HasPrefix(version, "v0.0.0-")
 }
 
 func suffix(text string, wanted bool) string {
