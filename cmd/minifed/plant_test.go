@@ -14,14 +14,20 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/minifed/minifed/grants"
 	"github.com/minifed/minifed/wechat"
 	"github.com/minifed/minifed/wechat/wechattest"
 )
+
+// plantPatience bounds each wait of these tests: on a busy machine every step may be slow, and a step that never ends is an error.
+const plantPatience = time.Minute
 
 // plant is the built program, serving in a process of its own, with a mini-program's backend that loads it.
 type plant struct {
@@ -32,6 +38,7 @@ type plant struct {
 	data        string
 	log         *output
 	process     *exec.Cmd
+	ended       context.Context // of the process: done when it has ended
 
 	app        *wechattest.App
 	id, secret string
@@ -55,7 +62,8 @@ func newPlant(t *testing.T, binary string, wrapped ...string) *plant {
 	config := filepath.Join(folder, "config.yaml")
 	writeFile(t, config, "")
 	p := &plant{
-		T: t, binary: binary, issuer: "http://" + address, data: filepath.Join(folder, "data"), app: app, http: &http.Client{Transport: transport},
+		T: t, binary: binary, issuer: "http://" + address, data: filepath.Join(folder, "data"), app: app,
+		http: &http.Client{Transport: transport, Timeout: plantPatience},
 	}
 	p.environment = append(os.Environ(),
 		"MINIFED_CONFIG="+config, "MINIFED_PUBLIC_URL="+p.issuer, "MINIFED_LISTEN_ADDRESS="+address, "MINIFED_LISTEN_ADMIN_ADDRESS=off",
@@ -70,29 +78,68 @@ func newPlant(t *testing.T, binary string, wrapped ...string) *plant {
 	return p
 }
 
-// start starts the program, and returns when it serves.
+// start starts the program, and returns when it serves. It fails at once when the program ends before that.
 func (p *plant) start(wrapped ...string) {
 	p.Helper()
 	command := append(wrapped, p.binary, "serve")
 	p.log = newOutput()
 	p.process = exec.CommandContext(context.Background(), command[0], command[1:]...)
 	p.process.Env, p.process.Stdout, p.process.Stderr = p.environment, p.log, p.log
+	p.process.WaitDelay = plantPatience // A tracer holds these pipes too, and may outlive the program.
 	if err := p.process.Start(); err != nil {
 		p.Fatal(err)
 	}
-	if err := p.log.await(p.Context(), "msg=serving"); err != nil {
-		p.Fatalf("%v: %s", err, p.log)
+	ended, end := context.WithCancel(context.Background())
+	p.ended = ended
+	go func(process *exec.Cmd) {
+		defer end()
+		_ = process.Wait() // Its log says why it ended.
+	}(p.process)
+	if err := p.log.await(p.ended, "msg=serving"); err != nil {
+		p.Fatalf("the program ended: %v", err)
 	}
 }
 
-// kill ends the program as kill -9 does.
+// kill ends the program as kill -9 does, and returns when it has ended. The kernel reports the end of a traced program to its
+// parent after its tracer has seen it, so a tracer that is stuck is killed too.
 func (p *plant) kill() {
-	if p.process == nil {
+	if p.process == nil || p.process.Process == nil {
 		return
 	}
-	_ = p.process.Process.Kill()
-	_ = p.process.Wait() // It was killed.
+	program, tracer := p.process.Process, tracerOf(p.process.Process.Pid)
 	p.process = nil
+	_ = program.Kill()
+	if p.hasEnded() {
+		return
+	}
+	if tracer != 0 {
+		_ = syscall.Kill(tracer, syscall.SIGKILL)
+	}
+	if !p.hasEnded() {
+		p.Fatalf("the program was killed, and has not ended:\n%s", p.log)
+	}
+}
+
+// hasEnded waits for the end of the program.
+func (p *plant) hasEnded() bool {
+	select {
+	case <-p.ended.Done():
+		return true
+	case <-time.After(2 * plantPatience):
+		return false
+	}
+}
+
+// tracerOf returns the process that traces a process; 0 when none does.
+func tracerOf(pid int) int {
+	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
+	if err != nil {
+		return 0
+	}
+	_, after, _ := strings.Cut(string(status), "\nTracerPid:")
+	line, _, _ := strings.Cut(after, "\n")
+	tracer, _ := strconv.Atoi(strings.TrimSpace(line))
+	return tracer
 }
 
 // reply is an answer to the load. A status of 0 is none: the connection broke.
@@ -198,11 +245,12 @@ func (l *ledger) refuse() {
 	l.heard(l.answered, l.refused)
 }
 
-// load signs users in, refreshes and revokes, until stop is closed or the program is gone, and notes what is answered.
+// load signs users in, refreshes and revokes, until stop is closed or the program is gone, and notes what is answered. It ends by
+// itself after many times the users that any test needs.
 func (p *plant) load(l *ledger, name string, stop <-chan struct{}) {
-	const workers = 8
+	const workers, most = 8, 1000
 	inParallel(workers, workers, func(worker, _ int) {
-		for i := 0; p.live(l, fmt.Sprint(name, "-", worker, "-", i), i%4 == 3, stop); i++ {
+		for i := 0; i < most && p.live(l, fmt.Sprint(name, "-", worker, "-", i), i%4 == 3, stop); i++ {
 		}
 	})
 }
@@ -236,9 +284,9 @@ func (p *plant) live(l *ledger, user string, revokes bool, stop <-chan struct{})
 	return true
 }
 
-// insist sends a request until it succeeds: a client that is told to come back does.
+// insist sends a request until it succeeds: a client that is told to come back does, many times.
 func (p *plant) insist(l *ledger, stop <-chan struct{}, send func() reply) (reply, bool) {
-	for {
+	for range 10_000 {
 		select {
 		case <-stop:
 			return reply{}, false
@@ -258,6 +306,8 @@ func (p *plant) insist(l *ledger, stop <-chan struct{}, send func() reply) (repl
 		}
 		l.refuse()
 	}
+	p.Error("a request was refused without end")
+	return reply{}, false
 }
 
 // again repeats a request as long as it is told to.
