@@ -40,6 +40,9 @@ type Config struct {
 
 	// Now is the clock that instances compare times with each other by.
 	Now func() time.Time
+	// ClockTrusted reports whether Now may be compared with the store's clock; optional, always. While it is false, no client assertion
+	// is accepted: the store could delete its jti too early.
+	ClockTrusted func() bool
 	// TokenNow is the clock of what others read: the times of tokens, and of the assertions of clients; optional, Now.
 	TokenNow func() time.Time
 	// Rand is the source of randomness; it must be safe for concurrent use, as crypto/rand.Reader is.

@@ -199,7 +199,7 @@ func (s *Server) authentication(store *oauth2.Store, secrets *clientauth.Secrets
 		Clients: s.catalog,
 		Secrets: secrets,
 		Assertions: clientauth.Assertions{
-			Keys: clientauth.NewKeySets(outbound.NewClient(c.Fetch), c.Now, c.Logger), Store: store, Now: c.TokenNow,
+			Keys: clientauth.NewKeySets(outbound.NewClient(c.Fetch), c.Now, c.Logger), Store: store, Now: c.TokenNow, ClockTrusted: c.ClockTrusted,
 		},
 		Limits: &clientauth.Limits{
 			Lockout: throttles, Rate: ratelimit.NewRateLimiter(c.ClientRate, c.ClientBurst, c.Now), History: ratelimit.NewAuthHistory(c.Now),

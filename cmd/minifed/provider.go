@@ -138,7 +138,7 @@ func (p *provider) build(ctx context.Context, c *console, registry prometheus.Re
 	return server.New(server.Config{
 		SingleProcess: ownedByOneProcess(p.store),
 		PublicURL:     p.config.PublicURL, DefaultDirectory: id, Engine: p.engine, Keys: p.ring, Secrets: p.secrets, Master: p.master,
-		WeChat: calls, Now: p.clock.Now, TokenNow: c.now, Rand: c.random, Logger: p.logger, Metrics: registry, TrustedProxies: proxies,
+		WeChat: calls, Now: p.clock.Now, ClockTrusted: p.clock.Trusted, TokenNow: c.now, Rand: c.random, Logger: p.logger, Metrics: registry, TrustedProxies: proxies,
 		RequestTimeout: p.config.Listen.RequestTimeout, WeChatTimeout: p.config.WeChat.Timeout,
 		ClientRate: p.config.Clients.Rate, ClientBurst: p.config.Clients.Burst,
 		Mailer: p.config.Mail.mailer(c.now, c.err),

@@ -16,6 +16,7 @@ import (
 	"github.com/minifed/minifed/grants"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
@@ -26,10 +27,13 @@ const (
 	// maxAssertion and maxJTI bound an assertion and its jti.
 	maxAssertion = 8 << 10
 	maxJTI       = 256
-	// assertionLife is how far ahead an assertion may expire: so long its jti is kept.
+	// assertionLife is how far ahead an assertion may expire: its jti is kept jtiKept longer.
 	assertionLife = 5 * time.Minute
 	// ClockSkew is how far the clock of a client, or of another instance, may be from ours.
 	ClockSkew = time.Minute
+	// jtiKept is how long after its assertion a jti is kept. An instance accepts assertions by the clock of its machine, which may be
+	// behind the store's by MaxCorrection; the store deletes the jti by its own.
+	jtiKept = storage.MaxCorrection + ClockSkew
 	// maxTime is the last second that JSON numbers name exactly.
 	maxTime = 1 << 53
 )
@@ -147,7 +151,7 @@ func (c assertionClaims) check(now time.Time, client string, audiences []string)
 	case c.ID == "" || len(c.ID) > maxJTI:
 		return until, fmt.Sprintf("jti is needed, of at most %d bytes", maxJTI)
 	}
-	return expires.Add(ClockSkew), ""
+	return expires.Add(jtiKept), ""
 }
 
 // instant is the time that a NumericDate names (RFC 7519 §2); none is the beginning of time.
@@ -167,6 +171,8 @@ type Assertions struct {
 	Keys  *KeySets
 	Store *oauth2.Store
 	Now   func() time.Time
+	// ClockTrusted reports whether this instance's clock may be compared with the store's; nil is always.
+	ClockTrusted func() bool
 }
 
 // proves reports whether a key of the client made the assertion, by the algorithm it registered if it did.
@@ -187,8 +193,12 @@ func (v Assertions) proves(ctx context.Context, client *oauth2.Client, shown *as
 	return false, nil
 }
 
-// spend accepts an assertion that proves was true of, once (RFC 7523 §3): of any number of calls, at any instance, one.
+// spend accepts an assertion that proves was true of, once (RFC 7523 §3): of any number of calls, at any instance, one. An instance
+// whose clock is too far from the store's accepts none: the store would delete the jti while the assertion is valid here.
 func (v Assertions) spend(ctx context.Context, client *oauth2.Client, shown *assertion, audiences []string) error {
+	if v.ClockTrusted != nil && !v.ClockTrusted() {
+		return endpoint.Unavailable(causeClock)
+	}
 	until, problem := shown.claims.check(v.Now(), client.GetID(), audiences)
 	if problem != "" {
 		return assertionRefused(problem)

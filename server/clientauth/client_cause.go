@@ -24,6 +24,7 @@ const (
 
 	causeMalformedBasic     endpoint.OperatorCause = "the Authorization header is not one of HTTP Basic with form-encoded client_id and secret (RFC 6749 section 2.3.1): correct it at the caller"
 	causeMalformedAssertion endpoint.OperatorCause = "the client_assertion is not a JWT of a supported algorithm with iss, sub, aud, exp and jti: correct it at the caller"
+	causeClock              endpoint.OperatorCause = "the clocks of this machine and of the store differ by more than five minutes, so no client assertion is accepted: synchronize both (NTP)"
 	causeTooLong            endpoint.OperatorCause = "the client_id or secret is too long, or has a NUL: correct it at the caller"
 	// CauseIntrospectForeign is the cause of an introspection of a token that is not for the client.
 	CauseIntrospectForeign endpoint.OperatorCause = "the token is not for this client, so introspection returns it as not active: register the client's ID as audience of the token's client, or let it introspect every token by minifed client update --introspection"

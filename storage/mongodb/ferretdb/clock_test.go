@@ -2,6 +2,7 @@ package ferretdb
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -69,5 +70,48 @@ func TestInstances_ClocksApart_ExpiryGoesByTheStoresClock(t *testing.T) {
 		if _, err := i.engine.Get(t.Context(), doc.Kind, doc.ID); err == nil {
 			t.Error("the document outlives its time")
 		}
+	}
+}
+
+// An instance accepts assertions by the clock of its machine, and the store deletes their jti by its own.
+func TestInstances_ClocksApart_AnAssertionIsGoodOnce(t *testing.T) {
+	t.Parallel()
+	slow, fast, _ := newSkewedPair(t, -storage.MaxCorrection+10*time.Second, 0)
+	slow.addKeyed()
+	for name, order := range map[string][2]*instance{"at the slow one": {slow, slow}, "at both": {fast, slow}} {
+		assertion := slow.assertion() // It expires in a minute by the slow clock.
+		if order[0] == fast {
+			assertion = fast.assertion()
+		}
+		order[0].asserted(assertion).wantOK(t)
+		if order[0] == fast {
+			fast.clock.advance(4 * time.Minute)
+		}
+		if again := order[1].asserted(assertion); again.text("error") != "invalid_client" || !strings.Contains(again.raw, "used before") {
+			t.Errorf("%s: %d %s", name, again.status, again.raw)
+		}
+	}
+}
+
+// Beyond the correction the store could delete a jti at once, so no assertion is accepted until the clocks agree.
+func TestInstances_ClocksFarApart_NoAssertionIsAccepted(t *testing.T) {
+	t.Parallel()
+	for _, skew := range []time.Duration{-6 * time.Minute, -8 * time.Hour, 8 * time.Hour} {
+		far, right, _ := newSkewedPair(t, skew, 0)
+		far.addKeyed()
+		assertion := far.assertion()
+		a := far.asserted(assertion)
+		if a.status != http.StatusServiceUnavailable || a.text("error") != "temporarily_unavailable" {
+			t.Errorf("%v: %d %s", skew, a.status, a.raw)
+		}
+		if !strings.Contains(far.log.String(), "clocks of this machine and of the store differ") {
+			t.Errorf("%v: the operator is not told of the clock", skew)
+		}
+		right.asserted(right.assertion()).wantOK(t)
+		// The clock is set, and measured again.
+		far.skew = 0
+		source, _ := far.engine.(storage.TimeSource)
+		check(t, far.compared.Measure(t.Context(), source))
+		far.asserted(far.assertion()).wantOK(t)
 	}
 }

@@ -82,10 +82,10 @@ func (i *instance) addKeyed() {
 	})
 }
 
-// assertion is a client assertion of the service "keyed", good for one use.
+// assertion is a client assertion of the service "keyed", good for one use, by the clock of the instance's machine.
 func (i *instance) assertion() string {
 	i.Helper()
-	now := i.now().Unix()
+	now := i.local().Unix()
 	payload := must(json.Marshal(map[string]any{
 		"iss": "keyed", "sub": "keyed", "aud": i.url, "iat": now, "exp": now + int64(time.Minute/time.Second), "jti": rand.Text(),
 	}))(i.T)

@@ -188,7 +188,7 @@ func (w *town) start(edit ...func(*instance)) *instance {
 	}
 	i.handler = must(server.New(server.Config{
 		PublicURL: w.url, DefaultDirectory: "default", Engine: i.engine, Keys: i.keys, Secrets: i.secrets, Master: config.Master,
-		WeChat: i.wechat, Now: i.now, TokenNow: i.local, Rand: rand.Reader, Logger: logger,
+		WeChat: i.wechat, Now: i.now, ClockTrusted: i.clockTrusted, TokenNow: i.local, Rand: rand.Reader, Logger: logger,
 		WeChatTimeout: 2 * time.Second, RequestTimeout: 30 * time.Second,
 	}))(w.T)
 	listener.Config.Handler = i.handler
@@ -216,6 +216,8 @@ func (i *instance) now() time.Time {
 	}
 	return i.local()
 }
+
+func (i *instance) clockTrusted() bool { return i.compared == nil || i.compared.Trusted() }
 
 func (i *instance) local() time.Time { return i.clock.Now().Add(i.skew) }
 
