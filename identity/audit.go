@@ -41,7 +41,7 @@ func (s *Service) record(ctx context.Context, actor, action string, user storage
 		return nil
 	}
 	if actor == "" {
-		return invalid("actor", "is missing")
+		return invalid("actor", InvalidMissing)
 	}
 	id, err := s.newID()
 	if err != nil {

@@ -29,10 +29,10 @@ const (
 // digits. Both parts are digits only, and the country code has 1 to 3 of them and no leading zero (ITU-T E.164 §6).
 func Phone(countryCode, pureNumber string) (string, error) {
 	if countryCode == "" || len(countryCode) > maxCountryCode || !digits(countryCode) || countryCode[0] == '0' {
-		return "", invalid("country_code", "must be 1 to 3 digits without a leading zero")
+		return "", invalid("country_code", InvalidCountryCode)
 	}
 	if pureNumber == "" || !digits(pureNumber) {
-		return "", invalid("phone_number", "must be digits only")
+		return "", invalid("phone_number", InvalidNotDigits)
 	}
 	return ParsePhone("+" + countryCode + pureNumber)
 }
@@ -42,7 +42,7 @@ func ParsePhone(number string) (string, error) {
 	number = TrimTyped(number)
 	national, plus := strings.CutPrefix(number, "+")
 	if !plus || len(national) < minPhoneDigits || len(national) > maxPhoneDigits || !digits(national) || national[0] == '0' {
-		return "", invalid("phone_number", `must be "+", the country code and the number, 7 to 15 digits`)
+		return "", invalid("phone_number", InvalidPhone)
 	}
 	return number, nil
 }
@@ -61,13 +61,13 @@ func digits(text string) bool {
 func ParseEmail(address string) (string, error) {
 	address = TrimTyped(address)
 	if len(address) > maxEmail {
-		return "", invalid("email", "must be at most 254 characters")
+		return "", invalid("email", InvalidOver254)
 	}
 	// The lower case of some non-ASCII letters is ASCII, so the check comes before the conversion.
 	ascii := !strings.ContainsFunc(address, func(r rune) bool { return r >= utf8.RuneSelf })
 	local, domain, found := strings.Cut(strings.ToLower(address), "@")
 	if !ascii || !found || !emailLocal(local) || !emailDomain(domain) {
-		return "", invalid("email", "must be a plain address such as name@example.com")
+		return "", invalid("email", InvalidEmail)
 	}
 	return local + "@" + domain, nil
 }
@@ -120,19 +120,19 @@ type Username struct {
 func ParseUsername(username string) (Username, error) {
 	username = TrimTyped(username)
 	if len(username) > bytesPerUsername || !utf8.ValidString(username) {
-		return Username{}, invalid("username", "must be 3 to 64 characters of UTF-8")
+		return Username{}, invalid("username", InvalidUsernameUTF8)
 	}
 	name := Username{Display: norm.NFC.String(username), Folded: fold(username)}
 	for _, form := range []string{name.Display, name.Folded} {
 		if length := utf8.RuneCountInString(form); length < minUsername || length > maxUsername {
-			return Username{}, invalid("username", "must be 3 to 64 characters")
+			return Username{}, invalid("username", InvalidUsernameLength)
 		}
 	}
 	if err := checkUsername(name.Folded); err != nil {
 		return Username{}, err
 	}
 	if fold(name.Display) != name.Folded || fold(name.Folded) != name.Folded {
-		return Username{}, invalid("username", "has characters whose case is not stable")
+		return Username{}, invalid("username", InvalidUnstableCase)
 	}
 	return name, nil
 }
@@ -144,23 +144,23 @@ func checkUsername(folded string) error {
 	marks := 0
 	for _, r := range runes {
 		if !usernameRune(r) {
-			return invalid("username", `may hold letters, digits and "._-" only`)
+			return invalid("username", InvalidUsernameCharacters)
 		}
 		if marks++; !unicode.IsMark(r) {
 			marks = 0
 		}
 		if marks > maxMarksInARow {
-			return invalid("username", "stacks too many accents")
+			return invalid("username", InvalidTooManyMarks)
 		}
 	}
 	if first := runes[0]; !unicode.IsLetter(first) && !unicode.IsDigit(first) {
-		return invalid("username", "must begin with a letter or digit")
+		return invalid("username", InvalidFirstCharacter)
 	}
 	if strings.ContainsRune(usernameMarks, runes[len(runes)-1]) {
-		return invalid("username", "must end with a letter or digit")
+		return invalid("username", InvalidLastCharacter)
 	}
 	if lookalikeScripts(runes) > 1 {
-		return invalid("username", "must not mix Latin, Greek and Cyrillic letters")
+		return invalid("username", InvalidMixedScripts)
 	}
 	return nil
 }

@@ -39,14 +39,16 @@ var (
 type InvalidError struct {
 	// Member is the name of the member, such as "picture".
 	Member string
-	// Reason continues the member's name: "must be an https URL".
-	Reason string
+	// Reason continues the member's name: "must be an absolute https URL".
+	Reason InvalidReason
 }
 
 // Error implements error.
 func (e *InvalidError) Error() string { return fmt.Sprintf("identity: %s %s", e.Member, e.Reason) }
 
-func invalid(member, reason string) error { return &InvalidError{Member: member, Reason: reason} }
+func invalid(member string, reason InvalidReason) error {
+	return &InvalidError{Member: member, Reason: reason}
+}
 
 // errContended means that concurrent writes won too many times. The caller should try again later.
 func errContended() error { return fmt.Errorf("identity: contended: %w", storage.ErrUnavailable) }

@@ -23,13 +23,13 @@ func (l Login) validate() error {
 		return ErrSnapshotUser
 	}
 	if l.Directory == "" {
-		return invalid("directory", "is missing")
+		return invalid("directory", InvalidMissing)
 	}
 	if l.AppID == "" || l.OpenID == "" {
-		return invalid("login", "needs an AppID and an OpenID")
+		return invalid("login", InvalidNoOpenID)
 	}
 	if max(len(l.AppID), len(l.OpenID), len(l.OpenPlatform), len(l.UnionID)) > maxExternalID {
-		return invalid("login", "has a part that is too long")
+		return invalid("login", InvalidLongID)
 	}
 	return nil
 }

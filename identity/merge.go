@@ -94,7 +94,7 @@ func (s *Service) merge(
 	ctx context.Context, survivor, alias *storage.Entry[storage.User], candidate, actor string,
 ) (*Merged, error) {
 	if len(survivor.Record.Aliases) >= maxAliases {
-		return nil, invalid("survivor", fmt.Sprintf("has %d users merged into it already, which is the limit", maxAliases))
+		return nil, invalid("survivor", InvalidMergeLimit)
 	}
 	plan, err := s.planMerge(ctx, survivor.Record, alias.Record, candidate, actor)
 	if err != nil {

@@ -229,20 +229,20 @@ func (s *Service) CheckPassword(ctx context.Context, user storage.User, username
 // checkPassword applies the rules of NIST SP 800-63B §3.1.1.2: length and known passwords, no composition rules.
 func (s *Service) checkPassword(ctx context.Context, user storage.User, password string) error {
 	if len(password) > 4*maxPassword || !utf8.ValidString(password) || utf8.RuneCountInString(password) > maxPassword {
-		return invalid("password", "must be at most 256 characters of UTF-8")
+		return invalid("password", InvalidOver256UTF8)
 	}
 	if utf8.RuneCountInString(norm.NFC.String(password)) < minPassword {
-		return invalid("password", "must be at least 8 characters")
+		return invalid("password", InvalidShortPassword)
 	}
 	if user.Username != "" && fold(password) == fold(user.Username) {
-		return invalid("password", "must not be the username")
+		return invalid("password", InvalidPasswordIsUsername)
 	}
 	known, err := s.breached.Breached(ctx, password)
 	if err != nil {
 		return wrap("look up breached passwords", err)
 	}
 	if known {
-		return invalid("password", "is known from a data breach")
+		return invalid("password", InvalidBreachedPassword)
 	}
 	return nil
 }

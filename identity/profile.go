@@ -45,17 +45,17 @@ type ProfileUpdate struct {
 // failure is an *InvalidError.
 func ParseProfileUpdate(raw []byte) (ProfileUpdate, error) {
 	if len(raw) > maxUpdate {
-		return ProfileUpdate{}, invalid("user", "is too long")
+		return ProfileUpdate{}, invalid("user", InvalidTooLong)
 	}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &members); err != nil || members == nil {
-		return ProfileUpdate{}, invalid("user", "must be a JSON object")
+		return ProfileUpdate{}, invalid("user", InvalidNotObject)
 	}
 	var update ProfileUpdate
 	for _, known := range update.named() {
 		// Names are case-sensitive: decoding into the struct would also accept "NICKNAME".
 		if text, ok := members[known.name]; ok && json.Unmarshal(text, known.member) != nil {
-			return ProfileUpdate{}, invalid(known.name, "must be a string")
+			return ProfileUpdate{}, invalid(known.name, InvalidNotString)
 		}
 	}
 	return update.Canonical()
@@ -178,7 +178,7 @@ func CanonicalProfile(profile storage.Profile) (storage.Profile, error) {
 			continue
 		}
 		canonical, reason := rule.check(*rule.value)
-		if reason != "" {
+		if reason != 0 {
 			return storage.Profile{}, invalid(rule.member, reason)
 		}
 		*rule.value = canonical
@@ -189,7 +189,7 @@ func CanonicalProfile(profile storage.Profile) (storage.Profile, error) {
 func profileSize(profile storage.Profile) error {
 	body, err := json.Marshal(profile)
 	if err != nil || len(body) > maxProfile {
-		return invalid("profile", "is too long altogether")
+		return invalid("profile", InvalidProfileTooLong)
 	}
 	return nil
 }
@@ -198,7 +198,7 @@ func profileSize(profile storage.Profile) error {
 type profileRule struct {
 	member string
 	value  *string
-	check  func(string) (canonical, reason string)
+	check  func(string) (canonical string, reason InvalidReason)
 }
 
 func profileRules(p *storage.Profile) []profileRule {
@@ -229,30 +229,30 @@ func profileRules(p *storage.Profile) []profileRule {
 	)
 }
 
-func text(value string) (canonical, reason string) {
+func text(value string) (canonical string, reason InvalidReason) {
 	if len(value) > 4*maxText || !utf8.ValidString(value) {
-		return "", "must be at most 256 characters of UTF-8"
+		return "", InvalidOver256UTF8
 	}
 	value = strings.TrimSpace(norm.NFC.String(value))
 	if utf8.RuneCountInString(value) > maxText {
-		return "", "must be at most 256 characters"
+		return "", InvalidOver256
 	}
 	if strings.ContainsFunc(value, unprintable) {
-		return "", "must not hold control characters or change the direction of writing"
+		return "", InvalidCharacters
 	}
-	return value, ""
+	return value, 0
 }
 
 // lines is text that may contain line breaks, as addresses do (OpenID Connect Core 1.0 §5.1.1).
-func lines(value string) (canonical, reason string) {
+func lines(value string) (canonical string, reason InvalidReason) {
 	parts := strings.Split(strings.ReplaceAll(value, "\r\n", "\n"), "\n")
-	if _, reason := text(strings.Join(parts, " ")); reason != "" {
+	if _, reason := text(strings.Join(parts, " ")); reason != 0 {
 		return "", reason
 	}
 	for i, part := range parts {
 		parts[i], _ = text(part)
 	}
-	return strings.TrimSpace(strings.Join(parts, "\n")), ""
+	return strings.TrimSpace(strings.Join(parts, "\n")), 0
 }
 
 // unprintable reports controls, line separators and characters that change the direction of writing. It permits the joiners of
@@ -262,11 +262,11 @@ func unprintable(r rune) bool {
 		r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
 }
 
-func httpsURL(value string) (canonical, reason string) {
+func httpsURL(value string) (canonical string, reason InvalidReason) {
 	if len(value) > maxURL {
-		return "", "must be at most 1024 characters"
+		return "", InvalidOver1024
 	}
-	const wrong = "must be an absolute https URL"
+	const wrong = InvalidURL
 	if strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("<>\"\\^`{|}", r) }) {
 		return "", wrong
 	}
@@ -274,21 +274,21 @@ func httpsURL(value string) (canonical, reason string) {
 	if err != nil || parsed.Scheme != "https" || parsed.Hostname() == "" || parsed.User != nil || parsed.Opaque != "" {
 		return "", wrong
 	}
-	return value, ""
+	return value, 0
 }
 
-func gender(value string) (canonical, reason string) {
-	if canonical, reason = text(value); reason != "" {
+func gender(value string) (canonical string, reason InvalidReason) {
+	if canonical, reason = text(value); reason != 0 {
 		return "", reason
 	}
 	if utf8.RuneCountInString(canonical) > maxGender {
-		return "", "must be at most 32 characters"
+		return "", InvalidOver32
 	}
-	return canonical, ""
+	return canonical, 0
 }
 
 // birthdate accepts YYYY-MM-DD, 0000-MM-DD when the year is withheld, and YYYY.
-func birthdate(value string) (canonical, reason string) {
+func birthdate(value string) (canonical string, reason InvalidReason) {
 	full := value
 	switch {
 	case len(value) == len("2006"):
@@ -297,24 +297,24 @@ func birthdate(value string) (canonical, reason string) {
 		full = "2000" + strings.TrimPrefix(value, "0000")
 	}
 	if _, err := time.Parse(time.DateOnly, full); err != nil || full != value && value == "0000" {
-		return "", "must be YYYY-MM-DD, 0000-MM-DD or YYYY"
+		return "", InvalidBirthdate
 	}
-	return value, ""
+	return value, 0
 }
 
-func locale(value string) (canonical, reason string) {
+func locale(value string) (canonical string, reason InvalidReason) {
 	if len(value) > maxLocale {
-		return "", "must be at most 35 characters"
+		return "", InvalidOver35
 	}
 	tag, err := language.Parse(value)
 	if err != nil || tag == language.Und {
-		return "", "must be a language tag such as zh-CN (BCP 47)"
+		return "", InvalidLocale
 	}
-	return tag.String(), ""
+	return tag.String(), 0
 }
 
-func zoneinfo(value string) (canonical, reason string) {
-	const wrong = "must be a time zone name such as Asia/Shanghai"
+func zoneinfo(value string) (canonical string, reason InvalidReason) {
+	const wrong = InvalidZoneinfo
 	// Other files in the zone folder begin with a lower-case letter, and "Local" is the zone of this machine.
 	if len(value) > maxZone || value[0] < 'A' || value[0] > 'Z' || value == "Local" {
 		return "", wrong
@@ -322,5 +322,5 @@ func zoneinfo(value string) (canonical, reason string) {
 	if _, err := time.LoadLocation(value); err != nil {
 		return "", wrong
 	}
-	return value, ""
+	return value, 0
 }

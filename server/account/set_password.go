@@ -194,7 +194,7 @@ func refusedCredential(err error) error {
 	refused, ok := errors.AsType[*identity.InvalidError](err)
 	switch {
 	case ok:
-		problem := endpoint.NewError(fosite.ErrInvalidRequest, "The "+refused.Member+" "+refused.Reason+".")
+		problem := endpoint.NewError(fosite.ErrInvalidRequest, "The "+refused.Member+" "+refused.Reason.String()+".")
 		problem.Reason = reasonUsername
 		if refused.Member == "password" {
 			problem.Reason = reasonPassword

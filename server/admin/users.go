@@ -141,7 +141,7 @@ func userError(id string, err error) error {
 	invalid := (*identity.InvalidError)(nil)
 	switch {
 	case errors.As(err, &invalid):
-		return &Invalid{[]Problem{{invalid.Member, invalid.Reason}}}
+		return &Invalid{[]Problem{{invalid.Member, invalid.Reason.String()}}}
 	case errors.Is(err, identity.ErrUnknownUser):
 		return fmt.Errorf("user %q %w; the user_id is needed, not the username", id, ErrNotFound)
 	case errors.Is(err, identity.ErrTaken):

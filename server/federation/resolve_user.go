@@ -216,7 +216,7 @@ func refusedPerson(err error) error {
 	case errors.Is(err, identity.ErrChanged):
 		return grants.NewCode("The account signed out everywhere, or changed how one signs in, while this request was under way. Call wx.login again and start over with its code.", err)
 	case errors.As(err, &invalid):
-		return endpoint.NewError(fosite.ErrInvalidRequest, invalid.Member+" "+invalid.Reason+".")
+		return endpoint.NewError(fosite.ErrInvalidRequest, invalid.Member+" "+invalid.Reason.String()+".")
 	}
 	if _, ok := errors.AsType[*wechat.Error](err); ok {
 		return grants.FromWeChat(err)

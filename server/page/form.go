@@ -140,43 +140,51 @@ func ViewUser(user storage.User) UserView {
 	return shown
 }
 
-// ExplainInvalid says why a value cannot be taken, and the name of the field that holds it.
+// ExplainInvalid returns the explanation of an invalid value, and the name of the field that holds it.
 func ExplainInvalid(err error) (member string, what Message, ok bool) {
-	var refused *identity.InvalidError
-	if !errors.As(err, &refused) {
+	invalid, ok := errors.AsType[*identity.InvalidError](err)
+	if !ok {
 		return "", Message{}, false
 	}
-	key, known := invalidTexts()[refused.Reason]
-	if !known {
-		key = "invalid.other"
-	}
-	return refused.Member, Text(key), true
+	return invalid.Member, Text(invalidTexts()[invalid.Reason]), true
 }
 
-// invalidTexts are the keys of what package identity says of unacceptable values.
-func invalidTexts() map[string]string {
-	return map[string]string{
-		"must be at least 8 characters":                                       "invalid.short",
-		"must be at most 256 characters of UTF-8":                             "invalid.long",
-		"must be at most 256 characters":                                      "invalid.long",
-		"must be at most 32 characters":                                       "invalid.long",
-		"must be at most 254 characters":                                      "invalid.long",
-		"must not be the username":                                            "invalid.same",
-		"is known from a data breach":                                         "invalid.breached",
-		"must be a plain address such as name@example.com":                    "invalid.email",
-		"must be 3 to 64 characters of UTF-8":                                 "invalid.username.length",
-		"must be 3 to 64 characters":                                          "invalid.username.length",
-		"has characters whose case is not stable":                             "invalid.username.letters",
-		`may hold letters, digits and "._-" only`:                             "invalid.username.letters",
-		"stacks too many accents":                                             "invalid.username.letters",
-		"must begin with a letter or digit":                                   "invalid.username.edge",
-		"must end with a letter or digit":                                     "invalid.username.edge",
-		"must not mix Latin, Greek and Cyrillic letters":                      "invalid.username.mixed",
-		"must not hold control characters or change the direction of writing": "invalid.characters",
-		"must be YYYY-MM-DD, 0000-MM-DD or YYYY":                              "invalid.birthdate",
-		"must be a language tag such as zh-CN (BCP 47)":                       "invalid.locale",
-		"must be at most 35 characters":                                       "invalid.locale",
-		"must be a time zone name such as Asia/Shanghai":                      "invalid.zoneinfo",
-		"is too long altogether":                                              "invalid.long",
+// invalidTexts are the keys of the explanations. Values of other forms than those of pages have a general one.
+func invalidTexts() map[identity.InvalidReason]string {
+	return map[identity.InvalidReason]string{
+		identity.InvalidMissing:            "invalid.other",
+		identity.InvalidCountryCode:        "invalid.other",
+		identity.InvalidNotDigits:          "invalid.other",
+		identity.InvalidPhone:              "invalid.other",
+		identity.InvalidOver32:             "invalid.long",
+		identity.InvalidOver35:             "invalid.locale",
+		identity.InvalidOver254:            "invalid.long",
+		identity.InvalidOver256:            "invalid.long",
+		identity.InvalidOver256UTF8:        "invalid.long",
+		identity.InvalidOver1024:           "invalid.other",
+		identity.InvalidTooLong:            "invalid.other",
+		identity.InvalidProfileTooLong:     "invalid.long",
+		identity.InvalidEmail:              "invalid.email",
+		identity.InvalidUsernameUTF8:       "invalid.username.length",
+		identity.InvalidUsernameLength:     "invalid.username.length",
+		identity.InvalidUnstableCase:       "invalid.username.letters",
+		identity.InvalidUsernameCharacters: "invalid.username.letters",
+		identity.InvalidTooManyMarks:       "invalid.username.letters",
+		identity.InvalidFirstCharacter:     "invalid.username.edge",
+		identity.InvalidLastCharacter:      "invalid.username.edge",
+		identity.InvalidMixedScripts:       "invalid.username.mixed",
+		identity.InvalidShortPassword:      "invalid.short",
+		identity.InvalidPasswordIsUsername: "invalid.same",
+		identity.InvalidBreachedPassword:   "invalid.breached",
+		identity.InvalidNotObject:          "invalid.other",
+		identity.InvalidNotString:          "invalid.other",
+		identity.InvalidCharacters:         "invalid.characters",
+		identity.InvalidURL:                "invalid.other",
+		identity.InvalidBirthdate:          "invalid.birthdate",
+		identity.InvalidLocale:             "invalid.locale",
+		identity.InvalidZoneinfo:           "invalid.zoneinfo",
+		identity.InvalidNoOpenID:           "invalid.other",
+		identity.InvalidLongID:             "invalid.other",
+		identity.InvalidMergeLimit:         "invalid.other",
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ory/fosite"
 
+	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/storage/oauth2"
 )
@@ -307,5 +308,17 @@ func TestALineEndsWithinAnAddressBeforeItsDotsAndNotAtTheEndOfASentence(t *testi
 		if got := strings.Join((*view)(nil).Parts(text), "|"); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+func TestInvalidTexts_ExplainEveryReason(t *testing.T) {
+	texts := invalidTexts()
+	for _, reason := range identity.InvalidReasons() {
+		if reason.String() == "" || texts[reason] == "" {
+			t.Errorf("reason %d has the text %q and the explanation %q", reason, reason, texts[reason])
+		}
+	}
+	if len(texts) != len(identity.InvalidReasons()) {
+		t.Errorf("%d explanations for %d reasons", len(texts), len(identity.InvalidReasons()))
 	}
 }
