@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestBothReadmesSayTheSame compares what a translation cannot change: the order of headings by level, commands and answers,
+// TestBothReadmesSayTheSame compares what a translation cannot change: the order of headings by level, commands and responses,
 // the code words of tables, and links.
 func TestBothReadmesSayTheSame(t *testing.T) {
 	english, chinese := read(t, "README.md"), read(t, "README.zh-CN.md")
@@ -61,7 +61,7 @@ func read(t *testing.T, file string) string {
 	return string(content)
 }
 
-// TestArchitecture_NamesExistingFiles keeps docs/architecture.md in step with renamed files.
+// TestArchitecture_NamesExistingFiles fails after a file was renamed that docs/architecture.md names.
 func TestArchitecture_NamesExistingFiles(t *testing.T) {
 	names := regexp.MustCompile("`([A-Za-z0-9_/]+\\.go)`").FindAllStringSubmatch(read(t, "docs/architecture.md"), -1)
 	if len(names) < 40 {
@@ -70,6 +70,26 @@ func TestArchitecture_NamesExistingFiles(t *testing.T) {
 	for _, name := range names {
 		if _, err := os.Stat(name[1]); err != nil {
 			t.Errorf("docs/architecture.md names %s: %v", name[1], err)
+		}
+	}
+}
+
+// TestContents_ListEveryHeading compares the list of contents of a long document with its headings.
+func TestContents_ListEveryHeading(t *testing.T) {
+	for _, file := range []string{"docs/operations.md", "docs/architecture.md"} {
+		text := regexp.MustCompile("(?s)```.*?```").ReplaceAllString(read(t, file), "")
+		var headings, contents []string
+		for _, found := range regexp.MustCompile(`(?m)^###? (.*)$`).FindAllStringSubmatch(text, -1) {
+			headings = append(headings, found[1])
+		}
+		for _, found := range regexp.MustCompile(`(?m)^ *\* \[([^]]*)\]\(#([a-z-]*)\)$`).FindAllStringSubmatch(text, -1) {
+			if anchor := strings.ReplaceAll(strings.ToLower(found[1]), " ", "-"); anchor != found[2] {
+				t.Errorf("%s: the link to %s is #%s", file, found[1], found[2])
+			}
+			contents = append(contents, found[1])
+		}
+		if !slices.Equal(headings, contents) {
+			t.Errorf("%s has the headings %q and the contents %q", file, headings, contents)
 		}
 	}
 }

@@ -49,7 +49,7 @@ func buildInfo() *debug.BuildInfo {
 }
 
 // versionOf returns the version of a binary; build is nil when the Go linker wrote nothing. A build of a tag has the tag's version.
-// Any other build is a development state of the newest version in CHANGELOG.md, and its revision tells which.
+// Any other build is a development state of the newest version in CHANGELOG.md, and its revision identifies it.
 func versionOf(build *debug.BuildInfo) versionInfo {
 	info := versionInfo{Version: release + "-devel", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	if build == nil {
