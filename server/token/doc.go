@@ -1,3 +1,3 @@
-// // Package token is the token endpoint with its four grants, and the endpoints that use tokens: introspection, revocation and
+// Package token is the token endpoint with its four grants, and the endpoints that use tokens: introspection, revocation and
 // UserInfo. Each grant has a file: exchange.go, authorization_code.go, refresh_token.go, client_credentials.go.
 package token
