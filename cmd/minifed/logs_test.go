@@ -41,7 +41,7 @@ type landmineSettings struct {
 func (l *landmine) Read(p []byte) (int, error) {
 	if set := l.armed.Load(); set != nil {
 		stack := string(debug.Stack())
-		if strings.Contains(stack, "minifed/server.") && strings.Contains(stack, "requestID") == set.early {
+		if strings.Contains(stack, "minifed/server.") && strings.Contains(stack, ".RequestID(") == set.early {
 			l.went.Add(1)
 			l.armed.Store(nil)
 			panic(set.secret)

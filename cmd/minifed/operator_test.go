@@ -249,7 +249,7 @@ func TestUsersFromBirthToDeath(t *testing.T) {
 	s.fails(t, exitFailed, []string{"--phone-number: must be"}, "user", "update", id, "--phone-number", "138")
 	s.fails(t, exitFailed, []string{"--address: must"}, "user", "update", id, "--address", strings.Repeat("x", 300))
 	s.must(t, "user", "delete", id, "--yes")
-	s.fails(t, exitFailed, []string{"does not exist; the user_id is needed, not the username"}, "user", "show", id)
+	s.fails(t, exitFailed, []string{"does not exist: name a user by ID, username or verified e-mail address"}, "user", "show", id)
 }
 
 func TestUsersAreMergedAndSeparatedFromTheCommandLine(t *testing.T) {

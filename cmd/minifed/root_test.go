@@ -143,7 +143,7 @@ func TestWrongCommandLinesAreUsageErrorsThatSayWhatIsRight(t *testing.T) {
 		{"demo --once --output json", "text alone"},
 		{"directory create", "needs an ID"},
 		{"directory create x --phone-fresh soon", "30d"},
-		{"user merge users one", "needs one user's ID and the other's"},
+		{"user merge users one", "needs one user's ID, username or e-mail address and the other's"},
 		{"keys rotate", "--alg is missing"},
 		{"keys secrets turn", `the nearest one is "rotate"`},
 	}
