@@ -22,17 +22,17 @@ const (
 // Document is a JSON document as it is served now.
 type Document struct {
 	Body []byte
-	// MaxAge is how long caches may keep it; zero makes them ask every time.
+	// MaxAge is how long caches may store the document; with zero they revalidate it at every use.
 	MaxAge time.Duration
 }
 
 // Handler serves a public JSON document to every origin (CORS), by GET and HEAD, with a strong ETag.
 type Handler struct {
-	// Source returns the document for a request's context. It is called for each request and should answer from memory.
+	// Source returns the document for a request's context. It is called for each request and should read from memory.
 	Source func(context.Context) (Document, error)
 	// ContentType is the document's media type.
 	ContentType string
-	// Failed answers a request whose document Source could not return.
+	// Failed writes the response when Source returns an error.
 	Failed func(http.ResponseWriter, *http.Request, error)
 }
 
@@ -50,7 +50,7 @@ func (h Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// preflight allows the conditional requests that a browser's script may make.
+// preflight allows the conditional requests of scripts in browsers.
 func preflight(w http.ResponseWriter) {
 	w.Header().Set("Allow", "GET, HEAD, OPTIONS")
 	w.Header().Set("Access-Control-Allow-Methods", "GET, HEAD")
@@ -78,7 +78,7 @@ func (h Handler) serve(w http.ResponseWriter, r *http.Request) {
 	header.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodGet {
-		_, _ = w.Write(document.Body) // a reader that has gone is nobody's error
+		_, _ = w.Write(document.Body) // the client may have closed the connection
 	}
 }
 
@@ -94,7 +94,7 @@ func cacheControl(maxAge time.Duration) string {
 	return fmt.Sprintf("public, max-age=%d", int(maxAge.Seconds()))
 }
 
-// matches compares weakly, as If-None-Match asks for (RFC 9110 §13.1.2).
+// matches compares weakly, as If-None-Match requires (RFC 9110 §13.1.2).
 func matches(fields []string, etag string) bool {
 	for _, field := range fields {
 		for candidate := range strings.SplitSeq(field, ",") {

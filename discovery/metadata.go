@@ -32,7 +32,7 @@ type Metadata struct {
 	OPPolicyURI            string   `json:"op_policy_uri,omitempty"`
 	OPTosURI               string   `json:"op_tos_uri,omitempty"`
 
-	// These are always said: request_uri_parameter_supported is true where it is left out.
+	// These members are always present: the default of request_uri_parameter_supported is true.
 	ClaimsParameterSupported     bool `json:"claims_parameter_supported"`
 	RequestParameterSupported    bool `json:"request_parameter_supported"`
 	RequestURIParameterSupported bool `json:"request_uri_parameter_supported"`

@@ -44,11 +44,11 @@ type Provider struct {
 	ClaimsParameter     bool
 	RequestParameter    bool
 	RequestURIParameter bool
-	// RequirePushedAuthorization refuses every authorization request that was not pushed (RFC 9126).
+	// RequirePushedAuthorization rejects every authorization request that was not pushed (RFC 9126).
 	RequirePushedAuthorization bool
-	// AuthorizationResponseIss says that every authorization response names the issuer (RFC 9207).
+	// AuthorizationResponseIss reports that every authorization response has the parameter iss (RFC 9207).
 	AuthorizationResponseIss bool
-	// BackchannelLogout and FrontchannelLogout are offered, with sid.
+	// BackchannelLogout and FrontchannelLogout are supported, with sid.
 	BackchannelLogout  bool
 	FrontchannelLogout bool
 
@@ -71,7 +71,7 @@ type Endpoints struct {
 	EndSession          string
 }
 
-// New returns the metadata of a provider, or an error that names everything that would mislead a client.
+// New returns the metadata of a provider, or an error that lists everything that would mislead a client.
 func New(p Provider) (Metadata, error) {
 	if err := errors.Join(p.problems()...); err != nil {
 		return Metadata{}, fmt.Errorf("discovery: %w", err)

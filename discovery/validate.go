@@ -35,12 +35,12 @@ func (p Provider) endpointProblems() (problems []error) {
 	return problems
 }
 
-// isPath reports whether a path can follow an issuer as it stands.
+// isPath reports whether a path can be appended to an issuer without changes.
 func isPath(path string) bool {
 	return strings.HasPrefix(path, "/") && !strings.Contains(path, "//") && !strings.ContainsAny(path, "?#% ")
 }
 
-// required returns what the specifications demand, and what one member demands of another.
+// required returns the missing members: those that the specifications require, and those that another member requires.
 func (p Provider) required() (problems []error) {
 	interactive := slices.Contains(p.GrantTypes, "authorization_code") || slices.Contains(p.GrantTypes, "implicit")
 	for _, rule := range []struct {
@@ -90,7 +90,7 @@ func (p Provider) algorithmProblems() (problems []error) {
 	return problems
 }
 
-// wordProblems checks what has a syntax of its own.
+// wordProblems checks members whose values have a syntax.
 func (p Provider) wordProblems() (problems []error) {
 	if len(p.Scopes) > 0 && !slices.Contains(p.Scopes, "openid") {
 		problems = append(problems, errors.New("scopes_supported lacks openid"))

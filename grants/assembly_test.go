@@ -179,14 +179,14 @@ func TestResolverThatNamesNobodyIsAServerError(t *testing.T) {
 	s := newServer(t)
 	s.wechat.users = map[string]wechat.OpenID{"good": ""}
 	if got := s.post(t, t.Context(), exchange("good")); got.status != 500 || got.member("error") != "server_error" {
-		t.Errorf("answer is %d %s", got.status, got.text)
+		t.Errorf("response is %d %s", got.status, got.text)
 	}
 }
 
 func TestResponseThatIsNotJSONIsAServerError(t *testing.T) {
 	s := newServer(t, func(s *server) { s.users.subject.Response = map[string]any{"bad": func() {}} })
 	if got := s.post(t, t.Context(), exchange("good")); got.status != 500 || got.member("error") != "server_error" {
-		t.Errorf("answer is %d %s", got.status, got.text)
+		t.Errorf("response is %d %s", got.status, got.text)
 	}
 }
 

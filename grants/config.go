@@ -12,36 +12,36 @@ import (
 	"github.com/ory/fosite/handler/openid"
 )
 
-// MiniProgramConfig says how one server exchanges wx.login codes. Exchanger and Resolver are required; the zero value of
+// MiniProgramConfig configures how a server exchanges wx.login codes. Exchanger and Resolver are required; the zero value of
 // every other field works.
 type MiniProgramConfig struct {
-	// Exchanger proves codes at WeChat.
+	// Exchanger validates codes at WeChat.
 	Exchanger CodeExchanger
 
-	// Resolver names the subject of the tokens. When it is a ReplayResolver too, it is asked for the answer already given
-	// before a code is spent, and requests of this process that carry the same code share one WeChat call.
+	// Resolver returns the subject of the tokens. When it is also a ReplayResolver, it is called before a code is spent and
+	// returns the subject of an earlier exchange. Requests of this process with the same code then share one WeChat call.
 	Resolver SubjectResolver
 
-	// DefaultScopes are granted to a client that asks for no scope; those that it may not use are left out. Nil grants
-	// openid to the clients that may use it and nothing to the others.
+	// DefaultScopes are granted to a client that requests no scope; those that it may not use are left out. Nil grants openid
+	// to the clients that may use it and nothing to the others.
 	DefaultScopes func(ctx context.Context, client fosite.Client) []string
 
-	// DefaultAudience is granted to a client that names neither audience nor resource. Each value must be among the
-	// client's GetAudience, because fosite asks for that again at every refresh; if it is not, the request ends with
-	// server_error before the code is spent. Nil grants no audience.
+	// DefaultAudience is granted to a client that sends neither audience nor resource. Each value must be among the client's
+	// GetAudience, because fosite checks that again at every refresh; if it is not, the request ends with server_error before
+	// the code is spent. Nil grants no audience.
 	DefaultAudience func(ctx context.Context, client fosite.Client) []string
 
-	// Timeout bounds the work that goes on when the caller hangs up: once from the WeChat call to the resolved subject,
-	// and once from the first token to the commit. Zero means 10 s.
+	// Timeout bounds the work that continues after the caller has disconnected: once from the WeChat call to the resolved
+	// subject, and once from the first token to the commit. Zero means 10 s.
 	Timeout time.Duration
 
 	// ReplayWait bounds how long a request whose code WeChat calls used waits for the request that used it. It should be
 	// the total timeout of the Exchanger. Zero means 5 s. It has no effect without a ReplayResolver.
 	ReplayWait time.Duration
 
-	// SingleProcess says that no other process makes grants in this store. A code that WeChat calls used, and that this
-	// process did not spend within ReplayWait, is then refused at once: no grant can come of it. Another backend of the
-	// same mini-program has used it.
+	// SingleProcess means that no other process issues grants from this store. When WeChat reports a code as used and this
+	// process did not spend it within ReplayWait, the request is rejected at once. Another backend of the same mini-program has
+	// used the code.
 	SingleProcess bool
 
 	// Now is the clock for expiries. Nil means time.Now.
@@ -58,9 +58,9 @@ const (
 // when it is that too; the strategy must be an oauth2.AccessTokenStrategy, an oauth2.RefreshTokenStrategy and an
 // openid.OpenIDConnectTokenStrategy, as compose.CommonStrategy is.
 //
-// The session must have SetSubject(string), and be an openid.Session when openid is granted: openid.DefaultSession will do. The
-// at_hash of ID tokens is right for every signing algorithm; a session whose IDTokenHeaders tell "alg" saves a second
-// signature where that is not one with SHA-256.
+// The session must have SetSubject(string), and be an openid.Session when openid is granted: openid.DefaultSession works. The
+// at_hash of ID tokens is right for every signing algorithm. A session that sets "alg" in IDTokenHeaders avoids a second
+// signature for algorithms without SHA-256.
 //
 // A factory cannot return an error: call [MiniProgramConfig.Check] with the same values when the server starts. A handler that
 // lacks something returns server_error for every token exchange, with the reason in the error's debug text; other grants work.
@@ -90,7 +90,7 @@ func NewMiniProgramFactory(cfg MiniProgramConfig) compose.Factory {
 
 // Check returns what is missing for the grant to work, or nil: a field of the configuration, an interface of the storage or the
 // strategy, or a method of the session. A server calls it at the start, with the values that it gives to compose.Compose and
-// with a session as it gives it to NewAccessRequest, so that a fault of the wiring is no error of the first request.
+// with a session as it gives it to NewAccessRequest, so that a wiring fault does not wait for the first request.
 func (cfg MiniProgramConfig) Check(storage, strategy any, session fosite.Session) error {
 	h := &MiniProgramHandler{exchanger: cfg.Exchanger, resolver: cfg.Resolver}
 	if err := h.assemble(storage, strategy); err != nil {

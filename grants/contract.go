@@ -44,21 +44,21 @@ type SubjectResolver interface {
 	ResolveSubject(ctx context.Context, request Exchange, session wechat.Session) (Subject, error)
 }
 
-// ReplayResolver is what a SubjectResolver may be besides: it knows the answers already given, so that a client which repeats a
-// request whose answer was lost gets its tokens although the code is spent.
+// ReplayResolver is an optional interface of a SubjectResolver. It returns the subject of an earlier exchange, so that a client
+// can repeat a request after a lost response, although the code is spent.
 type ReplayResolver interface {
-	// ResolveReplay is asked before the code is spent, and again while another request spends it. It returns false when
-	// no grant was made from this code yet, and a protocol error when one was but this request may not have it.
+	// ResolveReplay is called before the code is spent, and again while another request spends it. It returns false when this
+	// code has no grant yet, and a protocol error when it has one but this request may not have it.
 	ResolveReplay(ctx context.Context, request Exchange) (Subject, bool, error)
 }
 
-// Subject is whom the tokens speak about, and what they say besides.
+// Subject is the user that the tokens identify, with further claims.
 type Subject struct {
 	// ID is the "sub" claim.
 	ID string
 	// GrantID becomes the fosite request ID, which ties the tokens of one grant together. Empty leaves fosite's own.
 	GrantID string
-	// AuthTime is when WeChat vouched for the user: "auth_time". Zero means now; a repeat gives the first time again.
+	// AuthTime is when WeChat authenticated the user: "auth_time". Zero means now; a repeat returns the first time again.
 	AuthTime time.Time
 	// AMR is "amr" (RFC 8176); empty means ["wechat_miniapp"].
 	AMR []string

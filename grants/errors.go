@@ -16,11 +16,11 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// The values of the member "reason". They tell the mini-program's backend what to do; "error" tells an OAuth library.
+// The values of the member "reason", for the mini-program's backend; the member "error" is for OAuth libraries.
 const (
 	// ReasonNewCode asks for a new wx.login.
 	ReasonNewCode = "new_code"
-	// ReasonRepeatDiffers refuses a code that was exchanged with other parameters before.
+	// ReasonRepeatDiffers rejects a code that was exchanged with other parameters before.
 	ReasonRepeatDiffers = "repeat_differs"
 	// ReasonUserDisabled: the operator has disabled the user.
 	ReasonUserDisabled = "user_disabled"
@@ -39,8 +39,8 @@ const (
 	rateRetryAfter = 60 * time.Second
 )
 
-// Error is the answer to a token exchange that failed. errors.As finds the *fosite.RFC6749Error in it, so fosite's own
-// writer understands it, and what caused it, such as a *wechat.Error, which is for the operator and never for the client.
+// Error is the response to a token exchange that failed. errors.As finds the *fosite.RFC6749Error in it, so fosite's own writer
+// understands it. It also finds the cause, such as a *wechat.Error, which is for the operator and never for the client.
 type Error struct {
 	// Protocol holds error, error_description and status (RFC 6749 §5.2). It is never nil.
 	Protocol *fosite.RFC6749Error
@@ -67,12 +67,12 @@ func (e *Error) Error() string {
 // Unwrap returns the protocol error.
 func (e *Error) Unwrap() error { return e.Protocol }
 
-// Members are the members of the JSON answer, in a new map that the caller may add to.
+// Members returns the members of the JSON response, in a new map that the caller may add to.
 func (e *Error) Members() map[string]any {
 	members := make(map[string]any, len(e.Extra)+4)
 	maps.Copy(members, e.Extra)
 	members["error"] = e.Protocol.ErrorField
-	// GetDescription writes to its receiver, and an Error may answer several requests at once: ask a copy.
+	// GetDescription writes to its receiver, and several requests may share an Error: use a copy.
 	description := e.Protocol.WithExposeDebug(false).GetDescription()
 	members["error_description"] = strings.Map(descriptionRune, description)
 	if e.Reason != "" {
@@ -81,7 +81,7 @@ func (e *Error) Members() map[string]any {
 	return members
 }
 
-// WriteHeader sets the headers of the answer and sends its status: JSON, not to be stored, Retry-After where known.
+// WriteHeader sets the headers of the response and sends its status: JSON, no-store, Retry-After where known.
 func (e *Error) WriteHeader(rw http.ResponseWriter) {
 	header := rw.Header()
 	header.Set("Content-Type", "application/json;charset=UTF-8")
@@ -121,32 +121,32 @@ func NewCode(description string, cause error) *Error {
 	return newError(fosite.ErrInvalidRequest, ReasonNewCode, description, cause)
 }
 
-// RepeatDiffers refuses the repeat of a code with other parameters.
+// RepeatDiffers rejects the repeat of a code with other parameters.
 func RepeatDiffers() *Error {
 	return newError(fosite.ErrInvalidRequest, ReasonRepeatDiffers,
 		"This code was exchanged before, with other parameters. Repeat the first request unchanged, or call wx.login again and send the new code.", nil)
 }
 
-// RegistrationRequired says that WeChat vouches for a person whom nobody here knows, and hands out the ticket with which the
-// backend registers that person or binds an account within expiresIn.
+// RegistrationRequired reports a WeChat user without an account here, and issues a ticket. With it the backend registers a user
+// or binds an account within expiresIn.
 func RegistrationRequired(ticket string, expiresIn time.Duration) *Error {
 	return &Error{
 		Protocol: &fosite.RFC6749Error{
 			ErrorField:       "registration_required",
-			DescriptionField: "Nobody here is known by this WeChat user yet. Register the person or bind an account with the bind_ticket before it expires.",
+			DescriptionField: "This WeChat user has no account here yet. Register the user or bind an account with the bind_ticket before it expires.",
 			CodeField:        http.StatusBadRequest,
 		},
 		Extra: map[string]any{"bind_ticket": ticket, "expires_in": int64(expiresIn / time.Second)},
 	}
 }
 
-// UserDisabled refuses a user whom the operator has disabled.
+// UserDisabled rejects a user that the operator has disabled.
 func UserDisabled() *Error {
 	return newError(fosite.ErrAccessDenied, ReasonUserDisabled,
 		"This user is disabled. Only the operator of this server can enable the user again.", nil)
 }
 
-// Blocked refuses a user whom WeChat has blocked (errcode 40226).
+// Blocked rejects a user that WeChat has blocked (errcode 40226).
 func Blocked(cause error) *Error {
 	return newError(fosite.ErrAccessDenied, ReasonBlocked,
 		"WeChat has blocked this user for risky behaviour. A new code does not help; the user has to turn to WeChat.", cause)
@@ -155,7 +155,7 @@ func Blocked(cause error) *Error {
 // Retry asks for the same request again: nothing was sent, or WeChat or the store is down.
 func Retry(cause error) *Error {
 	e := newError(fosite.ErrTemporarilyUnavailable, ReasonRetry,
-		"The sign-in cannot be completed at the moment. Repeat the same request after the seconds of Retry-After; if the code is refused then, call wx.login again.", cause)
+		"The sign-in cannot be completed at the moment. Repeat the same request after the seconds of Retry-After; if the code is rejected then, call wx.login again.", cause)
 	e.RetryAfter = retryAfter
 	return e
 }
@@ -163,20 +163,20 @@ func Retry(cause error) *Error {
 // RateLimited says that WeChat accepts no more calls for this mini-program or user now (errcode 45011).
 func RateLimited(cause error) *Error {
 	e := newError(fosite.ErrTemporarilyUnavailable, ReasonRateLimited,
-		"WeChat takes no more sign-ins for now. Wait the seconds of Retry-After, then call wx.login again, and keep tokens instead of signing in anew.", cause)
+		"WeChat takes no more sign-ins for now. Wait the seconds of Retry-After, then call wx.login again, and use the tokens that you have instead of signing in again.", cause)
 	e.Protocol.CodeField = http.StatusTooManyRequests
 	e.RetryAfter = rateRetryAfter
 	return e
 }
 
-// Misconfigured says that WeChat refuses the mini-program itself (errcodes 40013, 40125, 40164). The cause says which.
+// Misconfigured reports that WeChat rejects the mini-program itself (errcodes 40013, 40125, 40164), as the cause says.
 func Misconfigured(cause error) *Error {
 	return newError(fosite.ErrServerError, ReasonMisconfigured,
-		"WeChat refuses this mini-program. Repeating does not help: the operator of this server has to correct its AppID, AppSecret or IP list.", cause)
+		"WeChat rejects this mini-program. Repeating does not help: the operator of this server has to correct its AppID, AppSecret or IP list.", cause)
 }
 
-// FromWeChat maps the failure of a CodeExchanger to the answer of the token endpoint. A protocol error passes through, an
-// exceeded deadline counts as a lost answer, and what is not from WeChat becomes server_error.
+// FromWeChat maps the failure of a CodeExchanger to the response of the token endpoint. A protocol error stays as it is, an
+// exceeded deadline counts as a lost response, and an error that is not from WeChat becomes server_error.
 func FromWeChat(err error) *Error {
 	if e, ok := asProtocolError(err); ok {
 		return e
@@ -193,7 +193,7 @@ func FromWeChat(err error) *Error {
 		// What is left until the breaker closes would bring all who wait back in the same moment.
 		return Retry(err)
 	case wechat.ClassCode:
-		return NewCode("WeChat refuses the code: it is unknown, expired, already used or of another mini-program. Call wx.login again and send the new code within five minutes.", err)
+		return NewCode("WeChat rejects the code: it is unknown, expired, already used or of another mini-program. Call wx.login again and send the new code within five minutes.", err)
 	case wechat.ClassBlocked:
 		return Blocked(err)
 	case wechat.ClassRate:
@@ -201,7 +201,7 @@ func FromWeChat(err error) *Error {
 	case wechat.ClassConfig:
 		return Misconfigured(err)
 	case wechat.ClassUnknown:
-		return NewCode("WeChat answered errcode "+strconv.Itoa(e.Code)+", which this server does not know, and the code may be spent. "+
+		return NewCode("WeChat returned errcode "+strconv.Itoa(e.Code)+", which this server does not know, and the code may be spent. "+
 			"Call wx.login again and send the new code; if that fails too, the operator of this server finds the errcode and its rid in the log.", err)
 	default:
 		return lostAnswer(err)
@@ -209,7 +209,7 @@ func FromWeChat(err error) *Error {
 }
 
 func lostAnswer(cause error) *Error {
-	return NewCode("The answer of WeChat was lost and the code may be spent. Call wx.login again and send the new code.", cause)
+	return NewCode("The response of WeChat was lost and the code may be spent. Call wx.login again and send the new code.", cause)
 }
 
 func newError(base *fosite.RFC6749Error, reason, description string, cause error) *Error {
@@ -225,8 +225,8 @@ func newError(base *fosite.RFC6749Error, reason, description string, cause error
 	return &Error{Protocol: protocol, Reason: reason}
 }
 
-// refuse is an error whose "error" says it all.
-func refuse(base *fosite.RFC6749Error, description string) *Error {
+// reject returns an error without a reason.
+func reject(base *fosite.RFC6749Error, description string) *Error {
 	return newError(base, "", description, nil)
 }
 
@@ -235,7 +235,7 @@ func serverError(cause error) *Error {
 	return newError(fosite.ErrServerError, "", "The server could not complete the sign-in. Its operator finds the cause in the log.", cause)
 }
 
-// protocolError keeps an error that already is one and hides any other.
+// protocolError returns a protocol error as it is and hides any other.
 func protocolError(err error) *Error {
 	if e, ok := asProtocolError(err); ok {
 		return e
@@ -253,7 +253,7 @@ func asProtocolError(err error) (*Error, bool) {
 	return nil, false
 }
 
-// storageError keeps what a store means for the client (503 and the like) and hides fosite's internal sentinels.
+// storageError preserves a store's protocol errors (503 and similar) and hides fosite's internal sentinels.
 func storageError(err error) *Error {
 	if errors.Is(err, fosite.ErrSerializationFailure) {
 		return Retry(err)
@@ -267,7 +267,7 @@ func storageError(err error) *Error {
 	return serverError(err)
 }
 
-// descriptionRune keeps a description within the characters of RFC 6749 §5.2.
+// descriptionRune restricts a description to the characters of RFC 6749 §5.2.
 func descriptionRune(r rune) rune {
 	switch {
 	case r == '"' || r == '\\':

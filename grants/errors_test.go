@@ -37,7 +37,7 @@ func TestErrorTable(t *testing.T) {
 		{"code used (40163)", code2Session(40163, wechat.ClassCode), 400, "invalid_request", "new_code", ""},
 		{"code expired (42003)", code2Session(42003, wechat.ClassCode), 400, "invalid_request", "new_code", ""},
 		{"an errcode that is not known", code2Session(99999, wechat.ClassUnknown), 400, "invalid_request", "new_code", ""},
-		{"answer lost on the way", code2Session(0, wechat.ClassAmbiguous), 400, "invalid_request", "new_code", ""},
+		{"response lost on the way", code2Session(0, wechat.ClassAmbiguous), 400, "invalid_request", "new_code", ""},
 		{"deadline of an exchanger of one's own", exchanger(fmt.Errorf("mine: %w", context.DeadlineExceeded)), 400, "invalid_request", "new_code", ""},
 		{"repeat with other parameters", resolver(grants.RepeatDiffers()), 400, "invalid_request", "repeat_differs", ""},
 		{"unknown person", resolver(grants.RegistrationRequired("bt-1", 5*time.Minute)), 400, "registration_required", "", ""},
@@ -51,15 +51,15 @@ func TestErrorTable(t *testing.T) {
 		{"AppSecret wrong (40125)", code2Session(40125, wechat.ClassConfig), 500, "server_error", "misconfigured", ""},
 		{"IP list wrong (40164)", code2Session(40164, wechat.ClassConfig), 500, "server_error", "misconfigured", ""},
 		{"exchanger fails by itself", exchanger(errors.New("no such table")), 500, "server_error", "", ""},
-		{"exchanger answers for itself", exchanger(fmt.Errorf("mine: %w", grants.Misconfigured(nil))), 500, "server_error", "misconfigured", ""},
+		{"exchanger returns a protocol error", exchanger(fmt.Errorf("mine: %w", grants.Misconfigured(nil))), 500, "server_error", "misconfigured", ""},
 		{"resolver fails by itself", resolver(errors.New("no such table")), 500, "server_error", "", ""},
-		{"resolver answers with fosite's error", resolver(fosite.ErrTemporarilyUnavailable), 503, "temporarily_unavailable", "", ""},
+		{"resolver returns fosite's error", resolver(fosite.ErrTemporarilyUnavailable), 503, "temporarily_unavailable", "", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got := newServer(t, tt.adjust).post(t, t.Context(), exchange("good"))
 			if got.status != tt.status || got.member("error") != tt.code || got.member("reason") != tt.reason {
-				t.Errorf("answer is %d %s, want %d %s %s", got.status, got.text, tt.status, tt.code, tt.reason)
+				t.Errorf("response is %d %s, want %d %s %s", got.status, got.text, tt.status, tt.code, tt.reason)
 			}
 			if after := got.header.Get("Retry-After"); after != tt.retryAfter {
 				t.Errorf("Retry-After is %q, want %q", after, tt.retryAfter)
@@ -78,7 +78,7 @@ func TestErrorTable(t *testing.T) {
 }
 
 // checkDescription holds error_description to the characters of RFC 6749 §5.2.
-func checkDescription(t testing.TB, got answer) {
+func checkDescription(t testing.TB, got tokenResponse) {
 	t.Helper()
 	description := got.member("error_description")
 	if description == "" {
@@ -95,7 +95,7 @@ func TestRegistrationRequiredHandsOutTheTicket(t *testing.T) {
 	s := newServer(t, func(s *server) { s.users.failure = grants.RegistrationRequired("bt-1", 5*time.Minute) })
 	got := s.post(t, t.Context(), exchange("good"))
 	if got.member("bind_ticket") != "bt-1" || got.body["expires_in"] != 300.0 {
-		t.Errorf("answer is %s", got.text)
+		t.Errorf("response is %s", got.text)
 	}
 }
 
@@ -116,13 +116,13 @@ func TestErrorKeepsWhatTheOperatorNeeds(t *testing.T) {
 	}
 }
 
-// A server that has not heard of WriteAccessError writes what RFC 6749 asks for.
+// A server that does not use WriteAccessError writes what RFC 6749 requires.
 func TestErrorIsUnderstoodByFositesOwnWriter(t *testing.T) {
 	rw := httptest.NewRecorder()
 	provider := fosite.NewOAuth2Provider(nil, &fosite.Config{})
 	provider.WriteAccessError(t.Context(), rw, nil, grants.RateLimited(nil))
 	if rw.Code != 429 || !strings.Contains(rw.Body.String(), `"temporarily_unavailable"`) {
-		t.Errorf("fosite answers %d %s", rw.Code, rw.Body)
+		t.Errorf("fosite returns %d %s", rw.Code, rw.Body)
 	}
 }
 
@@ -132,7 +132,7 @@ func TestWriteAccessErrorLeavesOtherErrorsToTheProvider(t *testing.T) {
 	grants.WriteAccessError(t.Context(), provider, ours, nil, fosite.ErrInvalidGrant)
 	provider.WriteAccessError(t.Context(), theirs, nil, fosite.ErrInvalidGrant)
 	if ours.Body.String() != theirs.Body.String() || ours.Code != theirs.Code {
-		t.Errorf("answer is %s, fosite's is %s", ours.Body, theirs.Body)
+		t.Errorf("response is %s, fosite's is %s", ours.Body, theirs.Body)
 	}
 }
 
@@ -142,7 +142,7 @@ func TestWriteAccessErrorSurvivesMembersThatAreNotJSON(t *testing.T) {
 	e.Extra = map[string]any{"bad": func() {}}
 	grants.WriteAccessError(t.Context(), fosite.NewOAuth2Provider(nil, &fosite.Config{}), rw, nil, e)
 	if rw.Code != 500 || !json.Valid(rw.Body.Bytes()) {
-		t.Errorf("answer is %d %s", rw.Code, rw.Body)
+		t.Errorf("response is %d %s", rw.Code, rw.Body)
 	}
 }
 

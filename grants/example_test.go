@@ -26,8 +26,8 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-// A complete OpenID Provider made of fosite alone that signs in the users of a mini-program. Only the lines between the two
-// marks know of WeChat. In production leave wechat.Config empty: it then talks to WeChat and not to the simulator.
+// A complete OpenID Provider built with fosite that signs in the users of a mini-program. Only the lines between the two marks
+// depend on WeChat. In production leave wechat.Config empty: the client then calls WeChat and not the simulator.
 func Example() {
 	ctx := context.Background()
 	simulator := new(wechattest.Server)
@@ -124,8 +124,8 @@ func Example() {
 	fmt.Println("signed in:", users.known(alice.Subject))
 
 	// A code is good for one exchange.
-	refused, err := exchangeCode(server.URL, code)
-	fmt.Println(refused["error"], refused["reason"], err)
+	rejected, err := exchangeCode(server.URL, code)
+	fmt.Println(rejected["error"], rejected["reason"], err)
 
 	// Output:
 	// bearer openid offline_access
@@ -161,7 +161,7 @@ type userTable struct {
 	subjects map[wechat.OpenID]string
 }
 
-// ResolveSubject finds the user of an OpenID, or makes one.
+// ResolveSubject finds the user of an OpenID, or creates one.
 func (u *userTable) ResolveSubject(_ context.Context, _ grants.Exchange, session wechat.Session) (grants.Subject, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -9,17 +9,17 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// Code2Session is the call of wechat.Client that proves a code.
+// Code2Session is the method of wechat.Client that validates a code.
 type Code2Session interface {
 	Code2Session(ctx context.Context, app wechat.App, code string) (wechat.Session, error)
 }
 
-// WeChatExchanger is the CodeExchanger that asks WeChat.
+// WeChatExchanger is the CodeExchanger that calls WeChat.
 type WeChatExchanger struct {
 	// Client is a *wechat.Client.
 	Client Code2Session
-	// App returns the mini-program whose backend client is. Its error is answered with server_error, or as it is when it
-	// is a protocol error; Misconfigured suits a client that has no mini-program.
+	// App returns the mini-program that belongs to the client. A protocol error is returned to the client as it is, another
+	// error as server_error; Misconfigured suits a client that has no mini-program.
 	App func(ctx context.Context, client fosite.Client) (wechat.App, error)
 }
 

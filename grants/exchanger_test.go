@@ -54,7 +54,7 @@ func TestSimulatedWeChat(t *testing.T) {
 		{"all is well", func(*simulated) {}, 200, ""},
 		{"busy once", func(s *simulated) { s.app.Fail(wechattest.Code2Session, wechattest.Fault{Errcode: -1}) }, 200, ""},
 		{"busy twice", func(s *simulated) { s.app.Fail(wechattest.Code2Session, wechattest.Fault{Errcode: -1, Times: 2}) }, 503, "retry"},
-		{"answer lost after the code was spent", func(s *simulated) {
+		{"response lost after the code was spent", func(s *simulated) {
 			s.app.Fail(wechattest.Code2Session, wechattest.Fault{Spend: true, Drop: wechattest.RST})
 		}, 400, "new_code"},
 		{"gateway in between fails", func(s *simulated) { s.app.Fail(wechattest.Code2Session, wechattest.Fault{Status: 502}) }, 400, "new_code"},
@@ -70,7 +70,7 @@ func TestSimulatedWeChat(t *testing.T) {
 			tt.trouble(s)
 			got := s.post(t, t.Context(), exchange(code))
 			if got.status != tt.status || got.member("reason") != tt.reason {
-				t.Errorf("answer is %d %s, want %d %s", got.status, got.text, tt.status, tt.reason)
+				t.Errorf("response is %d %s, want %d %s", got.status, got.text, tt.status, tt.reason)
 			}
 		})
 	}
@@ -93,7 +93,7 @@ func TestExchangerWithoutAMiniProgramForTheClient(t *testing.T) {
 			})
 			got := s.post(t, t.Context(), exchange("good"))
 			if got.status == 200 || got.member("reason") != tt.reason {
-				t.Errorf("answer is %d %s, want reason %q", got.status, got.text, tt.reason)
+				t.Errorf("response is %d %s, want reason %q", got.status, got.text, tt.reason)
 			}
 		})
 	}

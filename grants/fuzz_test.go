@@ -28,7 +28,7 @@ func FuzzTokenExchange(f *testing.F) {
 		case got.status == 200:
 			checkGrant(t, s, got)
 		case got.status >= 500:
-			t.Errorf("%q is answered %d %s", body, got.status, got.text)
+			t.Errorf("%q gets %d %s", body, got.status, got.text)
 		default:
 			checkDescription(t, got)
 		}
@@ -42,7 +42,7 @@ func FuzzTokenExchange(f *testing.F) {
 	})
 }
 
-func checkGrant(t *testing.T, s *server, got answer) {
+func checkGrant(t *testing.T, s *server, got tokenResponse) {
 	t.Helper()
 	if len(s.users.asked) == 0 {
 		return // another grant of the server
@@ -59,6 +59,6 @@ func checkGrant(t *testing.T, s *server, got answer) {
 		}
 	}
 	if got.member("scope") != strings.Join(asked.Scopes, " ") {
-		t.Errorf("scope %q is answered, %q is granted", got.member("scope"), asked.Scopes)
+		t.Errorf("scope %q is returned, %q is granted", got.member("scope"), asked.Scopes)
 	}
 }

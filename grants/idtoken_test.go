@@ -17,17 +17,17 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// verify checks the ID token of an answer with go-oidc, at_hash included.
-func verify(t *testing.T, s *server, got answer) *oidc.IDToken {
+// verify checks the ID token of a response with go-oidc, at_hash included.
+func verify(t *testing.T, s *server, got tokenResponse) *oidc.IDToken {
 	t.Helper()
 	keys := &oidc.StaticKeySet{PublicKeys: []crypto.PublicKey{s.signer.public}}
 	verifier := oidc.NewVerifier(issuer, keys, &oidc.Config{ClientID: clientID, SupportedSigningAlgs: []string{string(s.signer.algorithm)}})
 	token, err := verifier.Verify(t.Context(), got.member("id_token"))
 	if err != nil {
-		t.Fatalf("go-oidc refuses the ID token: %v", err)
+		t.Fatalf("go-oidc rejects the ID token: %v", err)
 	}
 	if err := token.VerifyAccessToken(got.member("access_token")); err != nil {
-		t.Errorf("go-oidc refuses at_hash %q: %v", token.AccessTokenHash, err)
+		t.Errorf("go-oidc rejects at_hash %q: %v", token.AccessTokenHash, err)
 	}
 	return token
 }
@@ -127,7 +127,7 @@ func TestIDTokenIsNotMovedByParametersOfTheAuthorizationEndpoint(t *testing.T) {
 		t.Errorf("acr is %v", claims["acr"])
 	}
 	if got.body["injected"] != nil {
-		t.Errorf("a parameter became a member of the answer: %s", got.text)
+		t.Errorf("a parameter became a member of the response: %s", got.text)
 	}
 }
 
@@ -143,7 +143,7 @@ func TestRefreshKeepsSubjectAndAuthTime(t *testing.T) {
 			second := granted(t, s, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {first.member("refresh_token")}})
 			before, after := verify(t, s, first), verify(t, s, second)
 			if before.Subject != after.Subject || second.member("scope") != "openid offline_access" {
-				t.Errorf("refresh answers %s", second.text)
+				t.Errorf("refresh returns %s", second.text)
 			}
 			old, renewed := claimsOf(t, first.member("id_token")), claimsOf(t, second.member("id_token"))
 			for _, name := range []string{"auth_time", "amr", "sid"} {

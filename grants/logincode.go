@@ -15,17 +15,17 @@ const mockCode = "the code is a mock one"
 // and digits.
 const phoneCodeLength = 64
 
-// CheckLoginCode refuses what cannot be a code of wx.login in the parameter name of a form, and names the habit that led to it.
-// It costs no call to WeChat.
+// CheckLoginCode rejects a form parameter that cannot be a code of wx.login, and names the likely mistake. It needs no call to
+// WeChat.
 func CheckLoginCode(form url.Values, name string) error {
 	code := form.Get(name)
 	switch {
 	case code == "":
-		return refuse(fosite.ErrInvalidRequest, name+" is missing. "+missingCodeHint(form, name))
+		return reject(fosite.ErrInvalidRequest, name+" is missing. "+missingCodeHint(form, name))
 	case code == mockCode:
 		return NewCode("This is the mock code of the WeChat developer tools. Set your own AppID in the project, then call wx.login again.", nil)
 	case len(code) == phoneCodeLength && strings.Trim(code, "0123456789abcdef") == "":
-		return refuse(fosite.ErrInvalidRequest, name+" has the form of a code of the phone number button. Send that one as phone_code, and the code of wx.login as "+name+".")
+		return reject(fosite.ErrInvalidRequest, name+" has the form of a code of the phone number button. Send that one as phone_code, and the code of wx.login as "+name+".")
 	case !printable(code) || strings.Contains(code, " "):
 		return NewCode(name+" is not a code of wx.login. Call wx.login and send its code unchanged.", nil)
 	default:
@@ -43,11 +43,11 @@ func missingCodeHint(form url.Values, name string) string {
 	return "Send the code that wx.login returned."
 }
 
-// checkOpenData refuses what WeChat's older calls encrypt with the session key, which is nowhere stored.
+// checkOpenData rejects parameters that WeChat's older APIs encrypt with the session key, because no session key is stored.
 func checkOpenData(form url.Values) error {
 	for _, name := range []string{"encryptedData", "encrypted_data"} {
 		if form.Get(name) != "" {
-			return refuse(fosite.ErrInvalidRequest, name+" and iv are not read here: leave them out. "+
+			return reject(fosite.ErrInvalidRequest, name+" and iv are not read here: leave them out. "+
 				"For a phone number send the code of the phone number button (detail.code) as phone_code; nickname and picture are what the user types.")
 		}
 	}

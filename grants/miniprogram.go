@@ -13,8 +13,8 @@ import (
 	"github.com/ory/fosite/token/jwt"
 )
 
-// MiniProgramHandler exchanges wx.login codes at fosite's token endpoint. NewMiniProgramFactory makes it; fosite keeps one
-// handler of a Go type, so this one serves all mini-programs, and the client says which it is.
+// MiniProgramHandler exchanges wx.login codes at fosite's token endpoint. NewMiniProgramFactory creates it. fosite has one
+// handler of each Go type, so this one serves all mini-programs, and the client determines which.
 type MiniProgramHandler struct {
 	exchanger       CodeExchanger
 	resolver        SubjectResolver
@@ -36,7 +36,7 @@ type MiniProgramHandler struct {
 		fosite.RefreshTokenScopesProvider
 		fosite.MinParameterEntropyProvider
 	}
-	storage         any // what the transaction is asked of: the same value as the two below
+	storage         any // begins transactions: the same value as the two below
 	accessTokens    oauth2.AccessTokenStorage
 	refreshTokens   oauth2.RefreshTokenStorage
 	accessStrategy  oauth2.AccessTokenStrategy
@@ -44,13 +44,13 @@ type MiniProgramHandler struct {
 	idStrategy      openid.OpenIDConnectTokenStrategy
 
 	flights flights
-	spent   spentCodes // by this process; kept only with singleProcess
-	fault   error      // what the factory missed; nil when all is there
+	spent   spentCodes // by this process; used only with singleProcess
+	fault   error      // what the factory missed; nil when complete
 }
 
 var _ fosite.TokenEndpointHandler = (*MiniProgramHandler)(nil)
 
-// subjectSession is what every session must be that this grant fills. fosite's own sessions are.
+// subjectSession is the interface that every session of this grant needs. fosite's own sessions have it.
 type subjectSession interface {
 	fosite.Session
 	SetSubject(subject string)
@@ -66,8 +66,8 @@ func (h *MiniProgramHandler) CanSkipClientAuth(context.Context, fosite.AccessReq
 	return false
 }
 
-// HandleTokenEndpointRequest finds out who the user is and writes that, and what is granted, into the request. Its errors
-// are *Error, but for fosite.ErrUnknownRequest when the request is not an exchange.
+// HandleTokenEndpointRequest finds the user, and writes the subject and the granted scopes into the request. Its errors are
+// *Error, except fosite.ErrUnknownRequest when the request is not an exchange.
 func (h *MiniProgramHandler) HandleTokenEndpointRequest(ctx context.Context, request fosite.AccessRequester) error {
 	if !h.CanHandleTokenEndpointRequest(ctx, request) {
 		return fosite.ErrUnknownRequest
@@ -75,7 +75,7 @@ func (h *MiniProgramHandler) HandleTokenEndpointRequest(ctx context.Context, req
 	if h.fault != nil {
 		return serverError(h.fault)
 	}
-	// 1. Everything that can be wrong for free.
+	// 1. Checks that need no call.
 	exchange, err := h.read(ctx, request)
 	if err != nil {
 		return err
@@ -84,7 +84,7 @@ func (h *MiniProgramHandler) HandleTokenEndpointRequest(ctx context.Context, req
 	if err != nil {
 		return serverError(err)
 	}
-	// 2. Who it is: from the answer given before, or from WeChat.
+	// 2. The user: from an earlier exchange, or from WeChat.
 	subject, err := h.subject(ctx, exchange)
 	if err != nil {
 		return err
@@ -96,7 +96,7 @@ func (h *MiniProgramHandler) HandleTokenEndpointRequest(ctx context.Context, req
 	if err != nil {
 		return serverError(fmt.Errorf("grants: Subject.Response: %w", err))
 	}
-	// 3. What the tokens will say. The ID comes first: a strategy may derive tokens from it.
+	// 3. The claims of the tokens. The ID comes first: a strategy may derive tokens from it.
 	if subject.GrantID != "" {
 		request.SetID(subject.GrantID)
 	}
@@ -108,7 +108,7 @@ func (h *MiniProgramHandler) HandleTokenEndpointRequest(ctx context.Context, req
 	}
 	h.describe(session, exchange, subject)
 	h.expire(ctx, session, exchange.Client)
-	// 4. The rest of the request sees nothing that it could misread.
+	// 4. Remove the parameters that later handlers could misread.
 	form := request.GetRequestForm()
 	for _, name := range consumed() {
 		form.Del(name)
@@ -117,8 +117,8 @@ func (h *MiniProgramHandler) HandleTokenEndpointRequest(ctx context.Context, req
 	return nil
 }
 
-// responseKey is where Subject.Response waits in the form until the response exists. Forms end with the request: fosite
-// strips the key from what is stored.
+// responseKey is the form key that holds Subject.Response until the response exists. Forms end with the request: fosite removes
+// the key from what is stored.
 const responseKey = "urn:minifed:token-response"
 
 // noResponse is a Subject.Response without members, as most are.
@@ -132,13 +132,13 @@ func encodeResponse(members map[string]any) (string, error) {
 	return string(encoded), err
 }
 
-// consumed lists the parameters that end here: secrets, and those of the authorization endpoint that fosite's ID token
-// strategy would obey at the token endpoint, too late to refuse them.
+// consumed lists the parameters that are removed: secrets, and those of the authorization endpoint that fosite's ID token
+// strategy would apply at the token endpoint, too late to reject them.
 func consumed() []string {
 	return []string{"subject_token", "phone_code", "id_token_hint", "prompt", "max_age", "acr_values"}
 }
 
-// sessionFor returns the session as what this grant fills, or why it cannot be filled.
+// sessionFor returns the session with the interfaces of this grant, or an error.
 func sessionFor(session fosite.Session, exchange Exchange) (subjectSession, error) {
 	filled, ok := session.(subjectSession)
 	if !ok {
@@ -179,7 +179,7 @@ func (h *MiniProgramHandler) describe(session subjectSession, exchange Exchange,
 	}
 }
 
-// expire sets when the tokens end, by the client's lifespans where it has its own.
+// expire sets when the tokens end, by the client's lifespans if it has its own.
 func (h *MiniProgramHandler) expire(ctx context.Context, session fosite.Session, client fosite.Client) {
 	now := h.now().UTC()
 	session.SetExpiresAt(fosite.AccessToken, now.Add(h.accessTokenLifespan(ctx, client)).Truncate(time.Second))
@@ -193,7 +193,7 @@ func (h *MiniProgramHandler) accessTokenLifespan(ctx context.Context, client fos
 	return fosite.GetEffectiveLifespan(client, GrantType, fosite.AccessToken, h.config.GetAccessTokenLifespan(ctx))
 }
 
-// detached is the context of work that goes on when the caller hangs up.
+// detached is the context of work that continues after the caller has disconnected.
 func (h *MiniProgramHandler) detached(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), h.timeout)
 }

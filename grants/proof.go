@@ -9,11 +9,11 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// subject says who the user is: whom this code named before, or whom WeChat names now. Requests that carry the same code at
-// the same time share one WeChat call when there is a ReplayResolver, which then gives all of them the one answer.
+// subject returns the user of a code, from an earlier exchange or from WeChat. With a ReplayResolver, concurrent requests with
+// the same code share one WeChat call and its result.
 func (h *MiniProgramHandler) subject(ctx context.Context, exchange Exchange) (Subject, error) {
 	if err := ctx.Err(); err != nil {
-		return Subject{}, Retry(err) // Nobody waits any more, and the code is still good.
+		return Subject{}, Retry(err) // No caller waits any more, and the code is unspent.
 	}
 	if h.replays == nil {
 		return h.prove(ctx, exchange)
@@ -30,14 +30,14 @@ func (h *MiniProgramHandler) subject(ctx context.Context, exchange Exchange) (Su
 	return h.follow(ctx, flight, exchange)
 }
 
-// lead spends the code on behalf of all who wait for flight.
+// lead spends the code for all requests that wait for flight.
 func (h *MiniProgramHandler) lead(ctx context.Context, key flightKey, flight *flight, exchange Exchange) (_ Subject, err error) {
 	err = serverError(errors.New("grants: the request that spent the code panicked"))
 	defer func() { h.flights.land(key, flight, err) }()
 	return h.prove(ctx, exchange)
 }
 
-// follow waits for the flight and takes its answer: the grant that its leader makes, or else the error that it met.
+// follow waits for the flight and returns its result: the grant of its leader, or the leader's error.
 func (h *MiniProgramHandler) follow(ctx context.Context, flight *flight, exchange Exchange) (Subject, error) {
 	select {
 	case <-flight.landed:
@@ -54,7 +54,7 @@ func (h *MiniProgramHandler) follow(ctx context.Context, flight *flight, exchang
 	return Subject{}, flight.err
 }
 
-// prove spends the code and resolves who WeChat says it is. From here on the caller's hanging up changes nothing.
+// prove spends the code and resolves the WeChat user. From here on it continues even when the caller disconnects.
 func (h *MiniProgramHandler) prove(ctx context.Context, exchange Exchange) (Subject, error) {
 	ctx, cancel := h.detached(ctx)
 	defer cancel()
@@ -75,8 +75,8 @@ func (h *MiniProgramHandler) prove(ctx context.Context, exchange Exchange) (Subj
 	return subject, nil
 }
 
-// afterUse waits for the grant of a code that WeChat calls used, unless only this process could make it and did not spend the
-// code.
+// afterUse waits for the grant of a code that WeChat reports as used. It does not wait if only this process could issue the
+// grant and did not spend the code.
 func (h *MiniProgramHandler) afterUse(ctx context.Context, exchange Exchange, cause error) (Subject, error) {
 	if h.singleProcess && !h.spent.within(h.key(ctx, exchange), h.now(), h.replayWait) {
 		subject, found, err := h.repeat(ctx, exchange)
@@ -95,9 +95,9 @@ func (h *MiniProgramHandler) key(ctx context.Context, exchange Exchange) flightK
 
 const firstPoll = 20 * time.Millisecond
 
-// await asks for the grant that another request makes from this code, until it is there or can be expected no longer.
+// await polls for the grant that another request issues from this code, until the wait time is over.
 func (h *MiniProgramHandler) await(ctx context.Context, exchange Exchange, cause error) (Subject, error) {
-	lost := NewCode("The code was used before, and what came of it is not known here. Call wx.login again and send the new code.", cause)
+	lost := NewCode("The code was used before, and its result is not known here. Call wx.login again and send the new code.", cause)
 	for pause, waited := firstPoll, time.Duration(0); ; pause, waited = 2*pause, waited+pause {
 		subject, found, err := h.repeat(ctx, exchange)
 		if found || err != nil {
@@ -122,22 +122,22 @@ func (h *MiniProgramHandler) repeat(ctx context.Context, exchange Exchange) (Sub
 	return subject, found, nil
 }
 
-// flightKey tells codes apart: the same text may be another client's code, and the same client ID another issuer's client.
+// flightKey identifies a code: another client may have the same code text, and another issuer the same client ID.
 type flightKey struct{ issuer, client, code string }
 
-// flights lets requests of one process that carry the same code share one WeChat call.
+// flights lets requests of one process with the same code share one WeChat call.
 type flights struct {
 	mu   sync.Mutex
 	open map[flightKey]*flight
 }
 
-// flight is one code on its way. Only its leader spends the code; the others wait until it has landed.
+// flight is one WeChat call in progress. Only its leader spends the code; the others wait until it has landed.
 type flight struct {
 	landed chan struct{}
 	err    error // why the leader has no subject; written before landed is closed
 }
 
-// join returns the flight of key, and whether the caller leads it and so has to land it.
+// join returns the flight of key, and whether the caller leads it and must call land.
 func (f *flights) join(key flightKey) (*flight, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -149,7 +149,7 @@ func (f *flights) join(key flightKey) (*flight, bool) {
 	return led, true
 }
 
-// land tells those who wait how the flight ended, and lets the next request with this code lead its own.
+// land publishes the result of the flight to the waiting requests. The next request with this code leads its own.
 func (f *flights) land(key flightKey, led *flight, err error) {
 	led.err = err
 	f.mu.Lock()

@@ -21,7 +21,7 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// ledger is a resolver that knows the answers already given: a grant exists once its transaction is committed.
+// ledger is a ReplayResolver: a grant exists once its transaction is committed.
 type ledger struct {
 	fakeUsers
 	asks atomic.Int32
@@ -192,7 +192,7 @@ func TestRepeatThatAsksForMoreIsRefused(t *testing.T) {
 			granted(t, r.server, exchange("good", offline()...))
 			got := r.post(t, t.Context(), exchange("good", more...))
 			if got.status != 400 || got.member("reason") != grants.ReasonRepeatDiffers {
-				t.Errorf("answer is %d %s", got.status, got.text)
+				t.Errorf("response is %d %s", got.status, got.text)
 			}
 		})
 	}
@@ -204,7 +204,7 @@ func TestRepeatWithoutARepeaterNeedsANewCode(t *testing.T) {
 		granted(t, s, exchange("good"))
 		got := s.post(t, t.Context(), exchange("good"))
 		if got.member("reason") != grants.ReasonNewCode || time.Since(start) != 0 {
-			t.Errorf("answer is %s after %v, want new_code at once", got.text, time.Since(start))
+			t.Errorf("response is %s after %v, want new_code at once", got.text, time.Since(start))
 		}
 	})
 }
@@ -212,22 +212,22 @@ func TestRepeatWithoutARepeaterNeedsANewCode(t *testing.T) {
 func TestConcurrentRequestsWithOneCodeShareOneCallAndOneGrant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRepeatable(t)
-		answered := make(chan struct{})
-		r.wechat.hold = func(context.Context) { <-answered }
+		released := make(chan struct{})
+		r.wechat.hold = func(context.Context) { <-released }
 
 		const n = 16
-		answers := make([]answer, n)
+		responses := make([]tokenResponse, n)
 		var requests sync.WaitGroup
 		for i := range n {
-			requests.Go(func() { answers[i] = r.post(t, t.Context(), exchange("good", offline()...)) })
+			requests.Go(func() { responses[i] = r.post(t, t.Context(), exchange("good", offline()...)) })
 		}
 		synctest.Wait() // all of them are held: one in the WeChat call, the others behind it
-		close(answered)
+		close(released)
 		requests.Wait()
 
-		for i, got := range answers {
-			if got.status != 200 || got.member("refresh_token") != answers[0].member("refresh_token") {
-				t.Errorf("request %d is answered %d %s", i, got.status, got.text)
+		for i, got := range responses {
+			if got.status != 200 || got.member("refresh_token") != responses[0].member("refresh_token") {
+				t.Errorf("request %d gets %d %s", i, got.status, got.text)
 			}
 		}
 		if calls := r.wechat.calls.Load(); calls != 1 {
@@ -242,18 +242,18 @@ func TestConcurrentRequestsWithOneCodeShareOneCallAndOneGrant(t *testing.T) {
 func TestConcurrentRequestsThatDifferDoNotShareTheGrant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRepeatable(t)
-		answered := make(chan struct{})
-		r.wechat.hold = func(context.Context) { <-answered }
-		var first, second answer
+		released := make(chan struct{})
+		r.wechat.hold = func(context.Context) { <-released }
+		var first, second tokenResponse
 		var requests sync.WaitGroup
 		requests.Go(func() { first = r.post(t, t.Context(), exchange("good", "scope", "openid")) })
 		synctest.Wait()
 		requests.Go(func() { second = r.post(t, t.Context(), exchange("good", "scope", "openid offline_access")) })
 		synctest.Wait()
-		close(answered)
+		close(released)
 		requests.Wait()
 		if first.status != 200 || second.member("reason") != grants.ReasonRepeatDiffers {
-			t.Errorf("answers are %s and %s", first.text, second.text)
+			t.Errorf("responses are %s and %s", first.text, second.text)
 		}
 	})
 }
@@ -262,19 +262,19 @@ func TestConcurrentRequestsShareTheFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, start := newRepeatable(t), time.Now()
 		r.ledger.failure = grants.RegistrationRequired("bt-1", time.Minute)
-		answered := make(chan struct{})
-		r.wechat.hold = func(context.Context) { <-answered }
-		answers := make([]answer, 4)
+		released := make(chan struct{})
+		r.wechat.hold = func(context.Context) { <-released }
+		responses := make([]tokenResponse, 4)
 		var requests sync.WaitGroup
-		for i := range answers {
-			requests.Go(func() { answers[i] = r.post(t, t.Context(), exchange("good")) })
+		for i := range responses {
+			requests.Go(func() { responses[i] = r.post(t, t.Context(), exchange("good")) })
 		}
 		synctest.Wait()
-		close(answered)
+		close(released)
 		requests.Wait()
-		for _, got := range answers {
+		for _, got := range responses {
 			if got.member("bind_ticket") != "bt-1" {
-				t.Errorf("answer is %d %s", got.status, got.text)
+				t.Errorf("response is %d %s", got.status, got.text)
 			}
 		}
 		if time.Since(start) != 0 {
@@ -286,9 +286,9 @@ func TestConcurrentRequestsShareTheFailure(t *testing.T) {
 func TestRequestBehindOneThatPanicsIsAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRepeatable(t)
-		answered := make(chan struct{})
-		r.wechat.hold = func(context.Context) { <-answered; panic("exchanger") }
-		var second answer
+		released := make(chan struct{})
+		r.wechat.hold = func(context.Context) { <-released; panic("exchanger") }
+		var second tokenResponse
 		var requests sync.WaitGroup
 		requests.Go(func() {
 			defer func() { _ = recover() }() // as net/http does
@@ -297,10 +297,10 @@ func TestRequestBehindOneThatPanicsIsAnswered(t *testing.T) {
 		synctest.Wait()
 		requests.Go(func() { second = r.post(t, t.Context(), exchange("good")) })
 		synctest.Wait()
-		close(answered)
+		close(released)
 		requests.Wait()
 		if second.status != 500 || second.member("error") != "server_error" {
-			t.Errorf("answer is %d %s", second.status, second.text)
+			t.Errorf("response is %d %s", second.status, second.text)
 		}
 	})
 }
@@ -323,7 +323,7 @@ func TestCallerThatHangsUpStillFindsItsGrant(t *testing.T) {
 		}
 		found := granted(t, r.server, exchange("good", offline()...))
 		if found.member("refresh_token") != lost.member("refresh_token") || r.wechat.calls.Load() != 1 {
-			t.Errorf("the repeat is answered %s after %d calls", found.text, r.wechat.calls.Load())
+			t.Errorf("the repeat gets %s after %d calls", found.text, r.wechat.calls.Load())
 		}
 	})
 }
@@ -335,17 +335,17 @@ func TestCallerWhoRepeatsWhileTheFirstRequestGoesOnFindsItsGrant(t *testing.T) {
 		r.store.hold = func(context.Context) { time.Sleep(2 * time.Second) } // after the flight has landed
 		caller, hangUp := context.WithTimeout(t.Context(), time.Second)
 		defer hangUp()
-		var first, second, third answer
+		var first, second, third tokenResponse
 		var requests sync.WaitGroup
 		requests.Go(func() { first = r.post(t, caller, exchange("good", offline()...)) })
 		<-caller.Done()
 		requests.Go(func() { second = r.post(t, t.Context(), exchange("good", offline()...)) })
-		time.Sleep(4 * time.Second) // WeChat has answered, the store has not
+		time.Sleep(4 * time.Second) // WeChat has responded, the store has not
 		requests.Go(func() { third = r.post(t, t.Context(), exchange("good", offline()...)) })
 		requests.Wait()
-		for _, got := range []answer{second, third} {
+		for _, got := range []tokenResponse{second, third} {
 			if got.status != 200 || got.member("refresh_token") != first.member("refresh_token") {
-				t.Errorf("a repeat is answered %d %s", got.status, got.text)
+				t.Errorf("a repeat gets %d %s", got.status, got.text)
 			}
 		}
 	})
@@ -356,7 +356,7 @@ func TestCallerWhoIsGoneBeforeTheCodeIsSpentKeepsIt(t *testing.T) {
 	caller, hangUp := context.WithCancel(t.Context())
 	hangUp()
 	if got := r.post(t, caller, exchange("good")); got.status != 503 {
-		t.Errorf("answer is %d %s", got.status, got.text)
+		t.Errorf("response is %d %s", got.status, got.text)
 	}
 	granted(t, r.server, exchange("good"))
 }
@@ -373,7 +373,7 @@ func TestCodeUsedByAnotherInstanceIsWaitedFor(t *testing.T) {
 		})
 		got := granted(t, r.server, exchange("good", offline()...))
 		if got.member("refresh_token") != "rt-g-shop-good" {
-			t.Errorf("answer is %s", got.text)
+			t.Errorf("response is %s", got.text)
 		}
 		if waited := time.Since(start); waited != 1260*time.Millisecond { // 20 ms, doubled five times
 			t.Errorf("the grant was found after %v", waited)
@@ -389,7 +389,7 @@ func TestCodeUsedForNothingNeedsANewCodeAfterTheWait(t *testing.T) {
 			start := time.Now()
 			got := r.post(t, t.Context(), exchange("good"))
 			if got.status != 400 || got.member("error") != "invalid_request" || got.member("reason") != grants.ReasonNewCode {
-				t.Errorf("answer is %d %s", got.status, got.text)
+				t.Errorf("response is %d %s", got.status, got.text)
 			}
 			want := wait
 			if want == 0 {
@@ -417,7 +417,7 @@ func TestDeadlineOfTheGrantIsItsOwn(t *testing.T) {
 		start := time.Now()
 		got := r.post(t, t.Context(), exchange("good"))
 		if got.status != 500 || left != 3*time.Second || time.Since(start) != 3*time.Second {
-			t.Errorf("answer is %d %s after %v, with %v for WeChat", got.status, got.text, time.Since(start), left)
+			t.Errorf("response is %d %s after %v, with %v for WeChat", got.status, got.text, time.Since(start), left)
 		}
 		if last := r.store.steps[len(r.store.steps)-1]; last != "rollback" {
 			t.Errorf("the transaction ends with %q", last)
@@ -431,8 +431,8 @@ func TestSameCodeOfTwoClientsIsNotShared(t *testing.T) {
 		other := *r.client
 		other.ID = "other"
 		r.memory.Clients["other"] = &other
-		answered := make(chan struct{})
-		r.wechat.hold = func(context.Context) { <-answered }
+		released := make(chan struct{})
+		r.wechat.hold = func(context.Context) { <-released }
 		var requests sync.WaitGroup
 		requests.Go(func() { r.post(t, t.Context(), exchange("good")) })
 		requests.Go(func() {
@@ -442,7 +442,7 @@ func TestSameCodeOfTwoClientsIsNotShared(t *testing.T) {
 		if calls := r.wechat.calls.Load(); calls != 2 {
 			t.Errorf("WeChat was asked %d times, want once for each client", calls)
 		}
-		close(answered)
+		close(released)
 		requests.Wait()
 	})
 }
@@ -457,10 +457,10 @@ func TestStoreIsWrittenLastAndInOneTransaction(t *testing.T) {
 
 func TestNothingIsWrittenWhenATokenCannotBeMade(t *testing.T) {
 	r := newRepeatable(t, func(s *server) {
-		s.config.IDTokenLifespan = -time.Hour // fosite's strategy refuses an expiry in the past
+		s.config.IDTokenLifespan = -time.Hour // fosite's strategy rejects an expiry in the past
 	})
 	if got := r.post(t, t.Context(), exchange("good")); got.status != 500 || len(r.store.steps) != 0 {
-		t.Errorf("answer is %d %s after steps %q", got.status, got.text, r.store.steps)
+		t.Errorf("response is %d %s after steps %q", got.status, got.text, r.store.steps)
 	}
 }
 
@@ -488,13 +488,13 @@ func TestFailingStoreIsRolledBack(t *testing.T) {
 			r.store.fail = map[string]error{tt.step: tt.err}
 			got := r.post(t, t.Context(), exchange("good", offline()...))
 			if got.status != tt.status || got.member("reason") != tt.reason {
-				t.Errorf("answer is %d %s, want %d %s", got.status, got.text, tt.status, tt.reason)
+				t.Errorf("response is %d %s, want %d %s", got.status, got.text, tt.status, tt.reason)
 			}
 			if undone := slices.Contains(r.store.steps, "rollback"); undone != tt.undone {
 				t.Errorf("steps are %q", r.store.steps)
 			}
 			if len(got.body) > 3 || got.member("access_token") != "" {
-				t.Errorf("a failed request is answered with %s", got.text)
+				t.Errorf("a failed request is released with %s", got.text)
 			}
 		})
 	}

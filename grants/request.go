@@ -11,7 +11,7 @@ import (
 	"github.com/ory/fosite"
 )
 
-// What a request may hold at most. WeChat's codes have 32 characters; everything granted ends in a stored record.
+// Limits of a request. WeChat's codes have 32 characters; all granted values are stored.
 const (
 	maxParameter     = 512
 	maxScopes        = 64
@@ -19,10 +19,10 @@ const (
 	maxDroppedScopes = 2 << 10
 )
 
-// invalidTarget is the error code of RFC 8693 §2.2.2 that fosite does not know.
+// invalidTarget is the error code of RFC 8693 §2.2.2 that fosite does not have.
 const invalidTarget = "invalid_target"
 
-// read checks everything that can be checked without spending the code, and returns what will be granted.
+// read checks everything that does not need the code to be spent, and returns what will be granted.
 func (h *MiniProgramHandler) read(ctx context.Context, request fosite.AccessRequester) (Exchange, error) {
 	form, client := request.GetRequestForm(), request.GetClient()
 
@@ -37,12 +37,12 @@ func (h *MiniProgramHandler) read(ctx context.Context, request fosite.AccessRequ
 	if err := checkTypes(form); err != nil {
 		return Exchange{}, err
 	}
-	// 3. The code could be one.
+	// 3. The code has a possible form.
 	if err := CheckLoginCode(form, "subject_token"); err != nil {
 		return Exchange{}, err
 	}
 	code := form.Get("subject_token")
-	// 4. What is asked for may be granted.
+	// 4. The requested scopes and audiences may be granted.
 	scopes, err := h.scopes(ctx, client, request.GetRequestedScopes())
 	if err != nil {
 		return Exchange{}, err
@@ -51,59 +51,59 @@ func (h *MiniProgramHandler) read(ctx context.Context, request fosite.AccessRequ
 	if err != nil {
 		return Exchange{}, err
 	}
-	// 5. What is passed on is bounded.
+	// 5. The size of other parameters is limited.
 	nonce, phoneCode := form.Get("nonce"), form.Get("phone_code")
 	if err := h.checkNonce(ctx, nonce); err != nil {
 		return Exchange{}, err
 	}
 	if !printable(phoneCode) {
-		return Exchange{}, refuse(fosite.ErrInvalidRequest, "phone_code is not a code of the phone number button. Send the code of its event unchanged, or leave phone_code out.")
+		return Exchange{}, reject(fosite.ErrInvalidRequest, "phone_code is not a code of the phone number button. Send the code of its event unchanged, or leave phone_code out.")
 	}
 	return Exchange{Client: client, Code: code, PhoneCode: phoneCode, Scopes: scopes, Audience: audience, Nonce: nonce}, nil
 }
 
 func checkClient(client fosite.Client) error {
 	if !slices.Contains(client.GetGrantTypes(), GrantType) {
-		return refuse(fosite.ErrUnauthorizedClient, "This client may not use token exchange. Its operator has to add the grant type "+GrantType+" to it.")
+		return reject(fosite.ErrUnauthorizedClient, "This client may not use token exchange. Its operator has to add the grant type "+GrantType+" to it.")
 	}
 	if client.IsPublic() {
-		return refuse(fosite.ErrUnauthorizedClient, "This client is public. The exchange is for the backend of the mini-program, which needs a confidential client.")
+		return reject(fosite.ErrUnauthorizedClient, "This client is public. The exchange is for the backend of the mini-program, which needs a confidential client.")
 	}
 	return nil
 }
 
-// checkOnce refuses repeated parameters (RFC 6749 §3.2), except those that RFC 8693 §2.1 lets appear more than once.
+// checkOnce rejects repeated parameters (RFC 6749 §3.2), except those that may be repeated by RFC 8693 §2.1.
 func checkOnce(form url.Values) error {
 	for name, values := range form {
 		if len(values) > 1 && name != "resource" && name != "audience" {
-			return refuse(fosite.ErrInvalidRequest, "A parameter appears more than once. Only resource and audience may.")
+			return reject(fosite.ErrInvalidRequest, "A parameter appears more than once. Only resource and audience may.")
 		}
 	}
 	return nil
 }
 
-// checkTypes holds the request to the one kind of exchange there is: a code in, an access token out, no delegation.
+// checkTypes accepts one kind of exchange only: a code for an access token, without delegation.
 func checkTypes(form url.Values) error {
 	switch form.Get("subject_token_type") {
 	case SubjectTokenType:
 	case "":
-		return refuse(fosite.ErrInvalidRequest, "subject_token_type is missing. Send "+SubjectTokenType+".")
+		return reject(fosite.ErrInvalidRequest, "subject_token_type is missing. Send "+SubjectTokenType+".")
 	default:
-		return refuse(fosite.ErrInvalidRequest, "This subject_token_type is not supported. Send "+SubjectTokenType+".")
+		return reject(fosite.ErrInvalidRequest, "This subject_token_type is not supported. Send "+SubjectTokenType+".")
 	}
 	switch form.Get("requested_token_type") {
 	case "", AccessTokenType:
 	default:
-		return refuse(fosite.ErrInvalidRequest, "This requested_token_type is not supported. Leave it out or send "+AccessTokenType+"; the scope openid adds an ID token.")
+		return reject(fosite.ErrInvalidRequest, "This requested_token_type is not supported. Leave it out or send "+AccessTokenType+"; the scope openid adds an ID token.")
 	}
 	if form.Get("actor_token") != "" || form.Get("actor_token_type") != "" {
-		return refuse(fosite.ErrInvalidRequest, "Delegation is not supported. Leave actor_token and actor_token_type out.")
+		return reject(fosite.ErrInvalidRequest, "Delegation is not supported. Leave actor_token and actor_token_type out.")
 	}
 	return nil
 }
 
-// scopes returns what is granted: what is asked for of the client's scopes, or the defaults. Others are dropped, and the answer names
-// the rest (RFC 6749 §3.3). Nothing left is an error, and so is openid where the client may not have it.
+// scopes returns the granted scopes: the client's scopes among the requested, or the defaults. Others are dropped, and the
+// response lists the granted ones (RFC 6749 §3.3). An empty result is an error, and so is openid if the client may not have it.
 func (h *MiniProgramHandler) scopes(ctx context.Context, client fosite.Client, requested []string) ([]string, error) {
 	allows, allowed := h.config.GetScopeStrategy(ctx), client.GetScopes()
 	if len(requested) == 0 {
@@ -112,15 +112,15 @@ func (h *MiniProgramHandler) scopes(ctx context.Context, client fosite.Client, r
 		}), nil
 	}
 	if len(requested) > maxScopes {
-		return nil, refuse(fosite.ErrInvalidScope, fmt.Sprintf("The request asks for %d scopes. At most %d are allowed.", len(requested), maxScopes))
+		return nil, reject(fosite.ErrInvalidScope, fmt.Sprintf("The request asks for %d scopes. At most %d are allowed.", len(requested), maxScopes))
 	}
-	var kept, dropped []string
+	var granted, dropped []string
 	for _, scope := range requested {
 		switch {
 		case !isScopeToken(scope):
-			return nil, refuse(fosite.ErrInvalidScope, "A scope is malformed. Send the names of scopes, separated by single spaces.")
+			return nil, reject(fosite.ErrInvalidScope, "A scope is malformed. Send the names of scopes, separated by single spaces.")
 		case allows(allowed, scope):
-			kept = append(kept, scope)
+			granted = append(granted, scope)
 		case scope == "openid":
 			return nil, notAllowed(scope)
 		default:
@@ -128,16 +128,16 @@ func (h *MiniProgramHandler) scopes(ctx context.Context, client fosite.Client, r
 		}
 	}
 	if size := len(strings.Join(dropped, " ")); size > maxDroppedScopes {
-		return nil, refuse(fosite.ErrInvalidScope, fmt.Sprintf("The scopes that this client may not ask for have %d bytes. At most %d are allowed.", size, maxDroppedScopes))
+		return nil, reject(fosite.ErrInvalidScope, fmt.Sprintf("The scopes that this client may not ask for have %d bytes. At most %d are allowed.", size, maxDroppedScopes))
 	}
-	if len(kept) == 0 {
+	if len(granted) == 0 {
 		return nil, notAllowed(strings.Join(dropped, " "))
 	}
-	return kept, nil
+	return granted, nil
 }
 
 func notAllowed(scopes string) *Error {
-	return refuse(fosite.ErrInvalidScope, "This client may not ask for the scope "+scopes+". Leave scope out to get what the client gets by default.")
+	return reject(fosite.ErrInvalidScope, "This client may not ask for the scope "+scopes+". Leave scope out to get what the client gets by default.")
 }
 
 func (h *MiniProgramHandler) scopesByDefault(ctx context.Context, client fosite.Client) []string {
@@ -147,7 +147,8 @@ func (h *MiniProgramHandler) scopesByDefault(ctx context.Context, client fosite.
 	return slices.Clone(h.defaultScopes(ctx, client))
 }
 
-// audience returns for whom the tokens are: what audience and resource name (RFC 8693 §2.1, RFC 8707 §2), or the default.
+// audience returns the audience of the tokens: the values of audience and resource (RFC 8693 §2.1, RFC 8707 §2), or the
+// default.
 func (h *MiniProgramHandler) audience(ctx context.Context, client fosite.Client, request fosite.AccessRequester) ([]string, error) {
 	targets := slices.Clone([]string(request.GetRequestedAudience()))
 	for _, resource := range request.GetRequestForm()["resource"] {
@@ -155,7 +156,7 @@ func (h *MiniProgramHandler) audience(ctx context.Context, client fosite.Client,
 			continue
 		}
 		if !isResource(resource) {
-			return nil, refuseTarget("A resource is not an absolute URI without fragment.")
+			return nil, rejectTarget("A resource is not an absolute URI without fragment.")
 		}
 		targets = append(targets, resource)
 	}
@@ -163,10 +164,10 @@ func (h *MiniProgramHandler) audience(ctx context.Context, client fosite.Client,
 		return h.audienceByDefault(ctx, client)
 	}
 	if len(targets) > maxTargets || slices.ContainsFunc(targets, func(target string) bool { return !printable(target) }) {
-		return nil, refuseTarget(fmt.Sprintf("At most %d values of audience and resource are allowed, each of at most %d printable ASCII characters.", maxTargets, maxParameter))
+		return nil, rejectTarget(fmt.Sprintf("At most %d values of audience and resource are allowed, each of at most %d printable ASCII characters.", maxTargets, maxParameter))
 	}
 	if err := h.config.GetAudienceStrategy(ctx)(client.GetAudience(), targets); err != nil {
-		return nil, refuseTarget("This client may not ask for tokens for that audience or resource. Its operator has to register it, or leave both out.")
+		return nil, rejectTarget("This client may not ask for tokens for that audience or resource. Its operator has to register it, or leave both out.")
 	}
 	return unique(targets), nil
 }
@@ -182,20 +183,20 @@ func (h *MiniProgramHandler) audienceByDefault(ctx context.Context, client fosit
 	return unique(targets), nil
 }
 
-// checkNonce bounds the nonce on both sides: fosite's ID token strategy refuses a short one when the code is spent already.
+// checkNonce limits the nonce in both directions: fosite's ID token strategy rejects a short one only after the code is spent.
 func (h *MiniProgramHandler) checkNonce(ctx context.Context, nonce string) error {
 	if nonce == "" {
 		return nil
 	}
 	least := h.config.GetMinParameterEntropy(ctx)
 	if len(nonce) < least || !printable(nonce) {
-		return refuse(fosite.ErrInvalidRequest, fmt.Sprintf("nonce must have %d to %d printable ASCII characters.", least, maxParameter))
+		return reject(fosite.ErrInvalidRequest, fmt.Sprintf("nonce must have %d to %d printable ASCII characters.", least, maxParameter))
 	}
 	return nil
 }
 
-func refuseTarget(description string) *Error {
-	return refuse(&fosite.RFC6749Error{ErrorField: invalidTarget, CodeField: http.StatusBadRequest}, description)
+func rejectTarget(description string) *Error {
+	return reject(&fosite.RFC6749Error{ErrorField: invalidTarget, CodeField: http.StatusBadRequest}, description)
 }
 
 // isScopeToken reports whether s is a scope-token of RFC 6749 §3.3.
@@ -214,13 +215,13 @@ func printable(s string) bool {
 	return len(s) <= maxParameter && !strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r > 0x7e })
 }
 
-// unique drops repeated values and keeps the order.
+// unique removes repeated values and preserves the order.
 func unique(values []string) []string {
-	kept := make([]string, 0, len(values))
+	result := make([]string, 0, len(values))
 	for _, value := range values {
-		if !slices.Contains(kept, value) {
-			kept = append(kept, value)
+		if !slices.Contains(result, value) {
+			result = append(result, value)
 		}
 	}
-	return kept
+	return result
 }

@@ -16,15 +16,15 @@ import (
 	"github.com/ory/fosite/storage"
 )
 
-// issued are the tokens of one response and what storage knows them by.
+// issued holds the tokens of one response and their signatures, which are the keys in storage.
 type issued struct {
 	accessToken, accessSignature   string
 	refreshToken, refreshSignature string // empty when no refresh token is due
 	idToken                        string // empty when openid was not granted
 }
 
-// PopulateTokenEndpointResponse makes the tokens, stores what has to be stored as one transaction where the storage knows
-// transactions, and answers by RFC 8693 §2.2.1. It runs to its end when the caller hangs up.
+// PopulateTokenEndpointResponse issues and stores the tokens, in one transaction if the storage supports transactions. It
+// writes the response of RFC 8693 §2.2.1. It completes even when the caller disconnects.
 func (h *MiniProgramHandler) PopulateTokenEndpointResponse(ctx context.Context, request fosite.AccessRequester, response fosite.AccessResponder) error {
 	if !h.CanHandleTokenEndpointRequest(ctx, request) {
 		return fosite.ErrUnknownRequest
@@ -34,7 +34,7 @@ func (h *MiniProgramHandler) PopulateTokenEndpointResponse(ctx context.Context, 
 	}
 	ctx, cancel := h.detached(ctx)
 	defer cancel()
-	// 1. What can fail without effect.
+	// 1. Steps without effect.
 	extra, err := subjectResponse(request)
 	if err != nil {
 		return serverError(err)
@@ -43,11 +43,11 @@ func (h *MiniProgramHandler) PopulateTokenEndpointResponse(ctx context.Context, 
 	if err != nil {
 		return protocolError(err)
 	}
-	// 2. The only effect.
+	// 2. The only step with an effect.
 	if err := h.store(ctx, request, tokens); err != nil {
 		return storageError(err)
 	}
-	// 3. The answer.
+	// 3. The response.
 	for name, value := range extra {
 		response.SetExtra(name, value)
 	}
@@ -64,8 +64,8 @@ func (h *MiniProgramHandler) PopulateTokenEndpointResponse(ctx context.Context, 
 	return nil
 }
 
-// subjectResponse takes Subject.Response from where HandleTokenEndpointRequest left it, without the members that are not
-// the resolver's to set. A request that was never handled here has none and gets no tokens.
+// subjectResponse takes Subject.Response from the form, without the members that the resolver may not set. A request that
+// HandleTokenEndpointRequest did not handle has none and gets no tokens.
 func subjectResponse(request fosite.AccessRequester) (map[string]json.RawMessage, error) {
 	waiting := request.GetRequestForm().Get(responseKey)
 	if waiting == "" {
@@ -84,7 +84,7 @@ func subjectResponse(request fosite.AccessRequester) (map[string]json.RawMessage
 	return extra, nil
 }
 
-// issue makes the tokens. The response gets the access token at once, because strategies hash it from there into at_hash.
+// issue creates the tokens. The response gets the access token at once, because strategies hash it from there into at_hash.
 func (h *MiniProgramHandler) issue(ctx context.Context, request fosite.AccessRequester, response fosite.AccessResponder) (issued, error) {
 	var tokens issued
 	var err error
@@ -105,7 +105,7 @@ func (h *MiniProgramHandler) issue(ctx context.Context, request fosite.AccessReq
 	return tokens, nil
 }
 
-// grantsRefreshToken asks both the client and the scope, as fosite's own grants do.
+// grantsRefreshToken checks the client and the scope, as fosite's own grants do.
 func (h *MiniProgramHandler) grantsRefreshToken(ctx context.Context, request fosite.AccessRequester) bool {
 	if !slices.Contains(request.GetClient().GetGrantTypes(), string(fosite.GrantTypeRefreshToken)) {
 		return false
@@ -116,9 +116,9 @@ func (h *MiniProgramHandler) grantsRefreshToken(ctx context.Context, request fos
 	})
 }
 
-// issueIDToken makes the ID token with an at_hash by the algorithm that signs it (OpenID Connect Core §3.1.3.6). Which one
-// that is only the token itself says for sure: when the session's header "alg" does not tell the truth, the token is signed
-// once more with the right hash. fosite's helper would leave a wrong one for ES384, RS512 and EdDSA.
+// issueIDToken creates the ID token with an at_hash by the algorithm that signs it (OpenID Connect Core §3.1.3.6). Only the
+// token itself shows that algorithm reliably. When the session's header "alg" differs, the token is signed once more with the
+// right hash. fosite's helper would be wrong for ES384, RS512 and EdDSA.
 func (h *MiniProgramHandler) issueIDToken(ctx context.Context, request fosite.AccessRequester, accessToken string) (string, error) {
 	session, ok := request.GetSession().(openid.Session)
 	if !ok {
@@ -144,7 +144,7 @@ func (h *MiniProgramHandler) issueIDToken(ctx context.Context, request fosite.Ac
 	return h.idStrategy.GenerateIDToken(ctx, lifespan, request)
 }
 
-// store keeps the tokens, all of them or none where the storage knows transactions.
+// store stores the tokens, all of them or none where the storage supports transactions.
 func (h *MiniProgramHandler) store(ctx context.Context, request fosite.AccessRequester, tokens issued) (err error) {
 	ctx, err = storage.MaybeBeginTx(ctx, h.storage)
 	if err != nil {
@@ -155,12 +155,12 @@ func (h *MiniProgramHandler) store(ctx context.Context, request fosite.AccessReq
 			err = errors.Join(err, h.rollback(ctx))
 		}
 	}()
-	kept := request.Sanitize([]string{})
-	if err := h.accessTokens.CreateAccessTokenSession(ctx, tokens.accessSignature, kept); err != nil {
+	stored := request.Sanitize([]string{})
+	if err := h.accessTokens.CreateAccessTokenSession(ctx, tokens.accessSignature, stored); err != nil {
 		return fmt.Errorf("grants: store access token: %w", err)
 	}
 	if tokens.refreshToken != "" {
-		if err := h.refreshTokens.CreateRefreshTokenSession(ctx, tokens.refreshSignature, tokens.accessSignature, kept); err != nil {
+		if err := h.refreshTokens.CreateRefreshTokenSession(ctx, tokens.refreshSignature, tokens.accessSignature, stored); err != nil {
 			return fmt.Errorf("grants: store refresh token: %w", err)
 		}
 	}
@@ -170,7 +170,7 @@ func (h *MiniProgramHandler) store(ctx context.Context, request fosite.AccessReq
 	return nil
 }
 
-// rollback has its own deadline, because the transaction's may be what failed it.
+// rollback has its own deadline, because the transaction's may have caused the failure.
 func (h *MiniProgramHandler) rollback(ctx context.Context) error {
 	ctx, cancel := h.detached(ctx)
 	defer cancel()

@@ -14,27 +14,27 @@ import (
 	"github.com/minifed/minifed/grants"
 )
 
-// refused checks that form is answered 400 (or the given status) with that error and that WeChat never saw the code.
-func refused(t *testing.T, s *server, form url.Values, status int, code, reason string) {
+// rejected checks that form gets status 400 (or the given one) with that error, and that WeChat never received the code.
+func rejected(t *testing.T, s *server, form url.Values, status int, code, reason string) {
 	t.Helper()
 	got := s.post(t, t.Context(), form)
 	if got.status != status || got.member("error") != code || got.member("reason") != reason {
-		t.Errorf("answer is %d %s, want %d %s %s", got.status, got.text, status, code, reason)
+		t.Errorf("response is %d %s, want %d %s %s", got.status, got.text, status, code, reason)
 	}
 	if got.member("error_description") == "" {
-		t.Error("the answer does not say what to do")
+		t.Error("the response does not say what to do")
 	}
 	if calls := s.wechat.calls.Load(); calls != 0 {
 		t.Errorf("WeChat was asked %d times: the code is burnt for a request that could be refused before", calls)
 	}
 }
 
-// granted checks that form is answered with tokens.
-func granted(t *testing.T, s *server, form url.Values) answer {
+// granted checks that form gets tokens.
+func granted(t *testing.T, s *server, form url.Values) tokenResponse {
 	t.Helper()
 	got := s.post(t, t.Context(), form)
 	if got.status != 200 {
-		t.Fatalf("answer is %d %s, want tokens", got.status, got.text)
+		t.Fatalf("response is %d %s, want tokens", got.status, got.text)
 	}
 	return got
 }
@@ -42,25 +42,25 @@ func granted(t *testing.T, s *server, form url.Values) answer {
 func TestRFC8693_2_1_SmallestRequestIsEnough(t *testing.T) {
 	got := granted(t, newServer(t), exchange("good"))
 	if got.member("access_token") == "" || got.member("id_token") == "" {
-		t.Errorf("answer lacks tokens: %s", got.text)
+		t.Errorf("response lacks tokens: %s", got.text)
 	}
 }
 
 func TestRFC8693_2_1_GrantTypeMustBeRegisteredForTheClient(t *testing.T) {
 	s := newServer(t, func(s *server) { s.client.GrantTypes = []string{"refresh_token"} })
-	refused(t, s, exchange("good"), 400, "unauthorized_client", "")
+	rejected(t, s, exchange("good"), 400, "unauthorized_client", "")
 }
 
 func TestRFC8693_2_1_PublicClientIsRefused(t *testing.T) {
 	s := newServer(t, func(s *server) { s.client.Public = true })
-	refused(t, s, exchange("good"), 400, "unauthorized_client", "")
+	rejected(t, s, exchange("good"), 400, "unauthorized_client", "")
 }
 
 func TestRFC8693_2_1_OtherGrantTypesAreNotTouched(t *testing.T) {
 	s := newServer(t)
 	got := s.post(t, t.Context(), url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"ory_rt_unknown.unknown"}})
 	if got.member("error") != "invalid_grant" {
-		t.Errorf("refresh answers %s, want fosite's own invalid_grant", got.text)
+		t.Errorf("refresh responses %s, want fosite's own invalid_grant", got.text)
 	}
 }
 
@@ -79,7 +79,7 @@ func TestRFC8693_2_1_SubjectToken(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			refused(t, newServer(t), exchange(tt.token), 400, "invalid_request", tt.reason)
+			rejected(t, newServer(t), exchange(tt.token), 400, "invalid_request", tt.reason)
 		})
 	}
 }
@@ -131,7 +131,7 @@ func TestRFC8693_2_1_ParametersOfTheExchange(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			form := exchange("good")
 			tt.change(form)
-			refused(t, newServer(t), form, 400, "invalid_request", "")
+			rejected(t, newServer(t), form, 400, "invalid_request", "")
 		})
 	}
 }
@@ -207,7 +207,7 @@ func TestRFC8693_2_1_ScopeRefused(t *testing.T) {
 		"more than can be asked": strings.Join(many, " "),
 	} {
 		t.Run(name, func(t *testing.T) {
-			refused(t, newServer(t, anyScope), exchange("good", "scope", scope), 400, "invalid_scope", "")
+			rejected(t, newServer(t, anyScope), exchange("good", "scope", scope), 400, "invalid_scope", "")
 		})
 	}
 }
@@ -279,20 +279,21 @@ func TestRFC8693_2_2_2_InvalidTarget(t *testing.T) {
 			if tt.malformed {
 				s.client.Audience = append(s.client.Audience, tt.value) // so that only its form can be the reason
 			}
-			refused(t, s, exchange("good", tt.parameter, tt.value), 400, "invalid_target", "")
+			rejected(t, s, exchange("good", tt.parameter, tt.value), 400, "invalid_target", "")
 		})
 	}
 	t.Run("more than can be asked", func(t *testing.T) {
 		form := exchange("good")
 		form["resource"] = slices.Repeat([]string{api}, 33)
-		refused(t, newServer(t), form, 400, "invalid_target", "")
+		rejected(t, newServer(t), form, 400, "invalid_target", "")
 	})
 }
 
-// fosite's default strategy matches audiences by path prefix and answers invalid_request; the error is ours all the same.
+// fosite's default strategy matches audiences by path prefix and returns invalid_request; the grant returns invalid_target all
+// the same.
 func TestRFC8693_2_2_2_InvalidTargetWithFositesDefaultStrategy(t *testing.T) {
 	s := newServer(t, func(s *server) { s.config.AudienceMatchingStrategy = fosite.DefaultAudienceMatchingStrategy })
-	refused(t, s, exchange("good", "audience", "https://bank.example"), 400, "invalid_target", "")
+	rejected(t, s, exchange("good", "audience", "https://bank.example"), 400, "invalid_target", "")
 }
 
 func TestRFC8693_2_2_1_Response(t *testing.T) {
@@ -358,7 +359,7 @@ func TestRFC8693_2_2_2_UnknownOrUsedCodeIsInvalidRequest(t *testing.T) {
 	for name, code := range map[string]string{"used": "good", "unknown": "bad"} {
 		got := s.post(t, t.Context(), exchange(code))
 		if got.status != 400 || got.member("error") != "invalid_request" || got.member("reason") != grants.ReasonNewCode {
-			t.Errorf("%s code is answered %d %s", name, got.status, got.text)
+			t.Errorf("%s code gets %d %s", name, got.status, got.text)
 		}
 	}
 }

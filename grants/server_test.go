@@ -39,8 +39,8 @@ const (
 	api      = "https://api.example"
 )
 
-// server is a whole fosite server, as somebody who knows nothing of minifed would compose it, around fakes of WeChat and of
-// the user table.
+// server is a complete fosite server, composed without anything of minifed but the grant, around fakes of WeChat and of the
+// user table.
 type server struct {
 	http.Handler
 	config     *fosite.Config
@@ -108,35 +108,35 @@ func newServer(t testing.TB, adjust ...func(*server)) *server {
 	return s
 }
 
-// answer is what a client sees.
-type answer struct {
+// tokenResponse is the response that a client gets.
+type tokenResponse struct {
 	status int
 	header http.Header
 	body   map[string]any
 	text   string
 }
 
-func (a answer) member(name string) string {
+func (a tokenResponse) member(name string) string {
 	value, _ := a.body[name].(string)
 	return value
 }
 
 // post sends form to the token endpoint, authenticated as the client.
-func (s *server) post(t testing.TB, ctx context.Context, form url.Values) answer {
+func (s *server) post(t testing.TB, ctx context.Context, form url.Values) tokenResponse {
 	t.Helper()
 	return s.send(t, ctx, clientID, form.Encode())
 }
 
-func (s *server) send(t testing.TB, ctx context.Context, client, body string) answer {
+func (s *server) send(t testing.TB, ctx context.Context, client, body string) tokenResponse {
 	t.Helper()
 	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/oauth2/token", strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.SetBasicAuth(client, secret)
 	rw := httptest.NewRecorder()
 	s.ServeHTTP(rw, r)
-	a := answer{status: rw.Code, header: rw.Header(), text: rw.Body.String()}
+	a := tokenResponse{status: rw.Code, header: rw.Header(), text: rw.Body.String()}
 	if err := json.Unmarshal(rw.Body.Bytes(), &a.body); err != nil {
-		t.Fatalf("the answer is not JSON: %v\n%s", err, a.text)
+		t.Fatalf("the response is not JSON: %v\n%s", err, a.text)
 	}
 	return a
 }
@@ -169,8 +169,8 @@ type fakeWeChat struct {
 	spent map[string]bool
 	calls atomic.Int32
 
-	failure error                     // answered instead
-	hold    func(ctx context.Context) // runs when the code is spent and before it is answered
+	failure error                     // returned instead
+	hold    func(ctx context.Context) // runs after the code is spent and before the result is returned
 }
 
 func (f *fakeWeChat) ExchangeCode(ctx context.Context, client fosite.Client, code string) (wechat.Session, error) {
@@ -288,7 +288,7 @@ func (s *bothSession) Clone() fosite.Session {
 	return &bothSession{s.DefaultSession.Clone().(*openid.DefaultSession), &access}
 }
 
-// withSigner makes the server issue opaque access tokens, and ID tokens by the signer.
+// withSigner configures the server to issue opaque access tokens, and ID tokens by the signer.
 func withSigner(s *server) {
 	s.strategy = compose.CommonStrategy{
 		CoreStrategy:               compose.NewOAuth2HMACStrategy(s.config),
@@ -296,7 +296,7 @@ func withSigner(s *server) {
 	}
 }
 
-// withJWTAccessTokens makes the server issue JWT access tokens.
+// withJWTAccessTokens configures the server to issue JWT access tokens.
 func withJWTAccessTokens(s *server) {
 	s.newSession = newBothSession
 	s.config.JWTScopeClaimKey = jwt.JWTScopeFieldString

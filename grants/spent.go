@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// maxSpent bounds the codes that are remembered. It is the number of logins of a busy second.
+// maxSpent limits the number of codes. It is the number of logins of a busy second.
 const maxSpent = 4096
 
-// spentCodes remembers the codes that this process spent a moment ago, whose grants may still be on their way to the store.
+// spentCodes holds the codes that this process spent a moment ago, because their grants may not be stored yet.
 type spentCodes struct {
 	mu    sync.Mutex
 	at    map[flightKey]time.Time
@@ -16,7 +16,7 @@ type spentCodes struct {
 	next  int
 }
 
-// add remembers a code. The oldest makes room for it.
+// add adds a code, and removes the oldest when full.
 func (s *spentCodes) add(key flightKey, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

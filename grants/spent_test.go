@@ -18,7 +18,7 @@ func TestUsedCode_IsRefusedAtOnceWhereOneProcessOwnsTheStore(t *testing.T) {
 		r.wechat.spent["good"] = true // by another backend of the same mini-program
 		got := r.post(t, t.Context(), exchange("good"))
 		if got.status != 400 || got.member("reason") != grants.ReasonNewCode || time.Since(start) != 0 {
-			t.Errorf("answer is %d %s after %v, want new_code at once", got.status, got.text, time.Since(start))
+			t.Errorf("response is %d %s after %v, want new_code at once", got.status, got.text, time.Since(start))
 		}
 	})
 }
@@ -28,7 +28,7 @@ func TestUsedCode_WaitsForAnotherInstance(t *testing.T) {
 		r, start := newRepeatable(t), time.Now()
 		r.wechat.spent["good"] = true
 		if got := r.post(t, t.Context(), exchange("good")); got.member("reason") != grants.ReasonNewCode || time.Since(start) != 5*time.Second {
-			t.Errorf("answer is %s after %v, want new_code after 5 s", got.text, time.Since(start))
+			t.Errorf("response is %s after %v, want new_code after 5 s", got.text, time.Since(start))
 		}
 	})
 }
@@ -37,14 +37,14 @@ func TestUsedCode_WaitsForTheCommitOfItsOwnProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRepeatable(t, singleProcess)
 		r.store.hold = func(context.Context) { time.Sleep(time.Second) }
-		var first, second answer
+		var first, second tokenResponse
 		var requests sync.WaitGroup
 		requests.Go(func() { first = r.post(t, t.Context(), exchange("good", offline()...)) })
 		synctest.Wait() // the code is spent, and the commit is held
 		requests.Go(func() { second = r.post(t, t.Context(), exchange("good", offline()...)) })
 		requests.Wait()
 		if second.status != 200 || second.member("refresh_token") != first.member("refresh_token") {
-			t.Errorf("the second request is answered %d %s", second.status, second.text)
+			t.Errorf("the second request gets %d %s", second.status, second.text)
 		}
 	})
 }

@@ -22,25 +22,23 @@ type call struct {
 	query  string // encoded; holds secrets
 	body   []byte // the JSON of a POST
 	token  bool   // whether the query holds an app access token
-	limit  int64  // bound of the answer in bytes; 0 means jsonLimit
+	limit  int64  // limit of the response in bytes; 0 means jsonLimit
 
-	// decode reads an answer and returns its errcode and errmsg. An answer with errcode 0 in which something is missing is
-	// an error.
+	// decode parses a response and returns its errcode and errmsg. A response with errcode 0 and a missing member is an error.
 	decode func(body []byte) (status, error)
 }
 
-// jsonLimit bounds a JSON answer. Real ones have a few hundred bytes.
+// jsonLimit limits a JSON response. Real ones have a few hundred bytes.
 const jsonLimit = 64 << 10
 
 var (
-	errAnswer   = errors.New("the answer is not what is documented")
-	errTooLarge = errors.New("the answer is too large")
+	errResponse = errors.New("the response is not what is documented")
+	errTooLarge = errors.New("the response is too large")
 	errCode     = errors.New("the code is empty, too long or has control characters")
 	errApp      = errors.New("the AppID or AppSecret is empty, too long or has control characters")
 )
 
-// Bounds of what goes into a query string. They keep a request's head below the transport's write buffer of 4 KiB, which
-// wire.sent relies on.
+// Limits of query parameters. They limit a request's head to the transport's write buffer of 4 KiB, which wire.sent relies on.
 const (
 	maxCode   = 512
 	maxAppID  = 64
@@ -49,15 +47,15 @@ const (
 	maxOpenID = 128
 )
 
-// bounded reports whether s is not empty, not longer than limit and without control characters. Codes, tokens and OpenIDs
-// are opaque: nothing else about their shape is promised.
+// bounded reports whether s is not empty, not longer than limit and without control characters. Codes, tokens and OpenIDs are
+// opaque, so no other property is checked.
 func bounded(s string, limit int) bool {
 	return s != "" && len(s) <= limit && strings.IndexFunc(s, isControl) < 0
 }
 
 func isControl(r rune) bool { return r < 0x20 || r == 0x7f }
 
-// checkApp refuses a credential that cannot be one, before it costs a call.
+// checkApp rejects a malformed credential before it costs a call.
 func checkApp(api string, app App) *Error {
 	if bounded(string(app.ID), maxAppID) && bounded(string(app.Secret), maxSecret) {
 		return nil
@@ -65,16 +63,16 @@ func checkApp(api string, app App) *Error {
 	return &Error{API: api, Class: ClassConfig, Cause: errApp}
 }
 
-// exchange makes a call under its lane's limit and breaker. It sends again at most once after a failure before any byte was
-// written, and at most once after -1.
+// exchange performs a call within the limit and breaker of its bulkhead. It sends again at most once after a failure before any
+// byte was written, and at most once after -1.
 func (c *Client) exchange(ctx context.Context, k call) *Error {
-	l := c.lane(k)
+	l := c.bulkhead(k)
 	pass, wait, err := l.enter(ctx, c)
 	if err != nil {
-		refused := k.lost(false, err)
-		refused.RetryAfter = wait
-		c.observe(k, 0, refused)
-		return refused
+		rejected := k.lost(false, err)
+		rejected.RetryAfter = wait
+		c.observe(k, 0, rejected)
+		return rejected
 	}
 	failure := c.send(ctx, k)
 	if failure != nil && failure.Class == ClassBusy {
@@ -92,8 +90,8 @@ func (c *Client) send(ctx context.Context, k call) *Error {
 	return c.attempt(ctx, k)
 }
 
-// sendAgainAfterBusy is the one retry of -1. WeChat does not say whether a code survives -1. If the retry finds it used or
-// unknown, then the first call spent it and the answer is lost: that is no attack and no mistake of the caller.
+// sendAgainAfterBusy is the one retry of -1. WeChat does not document whether a code survives -1. If the retry finds it used or
+// unknown, the first call spent it and its response is lost. That is neither an attack nor a mistake of the caller.
 func (c *Client) sendAgainAfterBusy(ctx context.Context, k call, busy *Error) *Error {
 	if !pause(ctx, c.config.RetryDelay()) {
 		return busy
@@ -148,23 +146,23 @@ func (c *Client) roundTrip(ctx context.Context, k call) *Error {
 	if err != nil {
 		return k.lost(true, redact(err, k))
 	}
-	answer, err := k.decode(body)
-	if answer.Code != 0 {
-		return k.refused(answer)
+	result, err := k.decode(body)
+	if result.Code != 0 {
+		return k.rejected(result)
 	}
 	if response.StatusCode != http.StatusOK {
 		return k.lost(true, fmt.Errorf("HTTP status %d", response.StatusCode))
 	}
 	if err != nil {
-		return k.lost(true, errAnswer)
+		return k.lost(true, errResponse)
 	}
 	return nil
 }
 
-// request builds the HTTP request. Go's transport sends a GET a second time when the kept-alive connection it chose turns
-// out to be dead, and so spends a code twice. It does not where the body cannot be rewound: hence the empty one. Nothing of
-// it goes over the wire, because "identity" means neither Content-Length nor chunks; it also spares the transport from
-// finding out in a goroutine whether the body is empty. POSTs are never sent twice without an Idempotency-Key.
+// request builds the HTTP request. Go's transport repeats a GET when a reused connection turns out to be closed, which would
+// spend a code twice. It does not repeat a request whose body cannot be rewound, so this one has an empty body. Nothing of it
+// is sent, because "identity" means neither Content-Length nor chunks. It also avoids a goroutine of the transport that checks
+// whether the body is empty. POSTs are never repeated without an Idempotency-Key.
 func (c *Client) request(ctx context.Context, k call) *http.Request {
 	address := c.base
 	address.Path, address.RawQuery = k.path, k.query
@@ -180,13 +178,13 @@ func (c *Client) request(ctx context.Context, k call) *http.Request {
 	return request.WithContext(ctx)
 }
 
-// emptyBody is a body without a byte that, unlike http.NoBody, the transport does not know to be empty.
+// emptyBody is an empty body that the transport does not recognize as empty.
 type emptyBody struct{}
 
-// Read answers io.EOF.
+// Read returns io.EOF.
 func (emptyBody) Read([]byte) (int, error) { return 0, io.EOF }
 
-// WriteTo writes nothing. Without it the transport makes a buffer of 32 KiB to copy the body with.
+// WriteTo writes nothing. Without it the transport allocates a buffer of 32 KiB to copy the body.
 func (emptyBody) WriteTo(io.Writer) (int64, error) { return 0, nil }
 
 // Close does nothing.
@@ -206,7 +204,7 @@ func readBounded(body io.Reader, limit int64) ([]byte, error) {
 	return content, nil
 }
 
-// lost is the error of a call without a usable answer.
+// lost returns the error of a call without a usable response.
 func (k call) lost(sent bool, cause error) *Error {
 	if sent {
 		return &Error{API: k.api, Class: ClassAmbiguous, Cause: cause}
@@ -214,46 +212,46 @@ func (k call) lost(sent bool, cause error) *Error {
 	return &Error{API: k.api, Class: ClassUnsent, Cause: cause}
 }
 
-// refused is the error of a call that WeChat answered with an errcode.
-func (k call) refused(answer status) *Error {
-	failure := &Error{API: k.api, Code: int(answer.Code), Class: classify(k, int(answer.Code)), RID: rid(answer.Message)}
+// rejected returns the error of a call whose response has an errcode.
+func (k call) rejected(result status) *Error {
+	failure := &Error{API: k.api, Code: int(result.Code), Class: classify(k, int(result.Code)), RID: rid(result.Message)}
 	if failure.Class == ClassRate {
 		failure.RetryAfter = rateRetryAfter
 	}
 	return failure
 }
 
-// status is the envelope of every JSON answer. On success the errcode is 0 or absent.
+// status is the envelope of every JSON response. On success the errcode is 0 or absent.
 type status struct {
 	Code    errcode `json:"errcode"`
 	Message string  `json:"errmsg"`
 }
 
-// errcode is a number, or as one official sample has it, a string.
+// errcode is a number or, in one official sample, a string.
 type errcode int
 
-// UnmarshalJSON reads 40029 and "40029"; null is as good as absent.
+// UnmarshalJSON reads 40029 and "40029"; null means absent.
 func (e *errcode) UnmarshalJSON(raw []byte) error {
 	if string(raw) == "null" {
 		return nil
 	}
 	n, err := strconv.Atoi(strings.Trim(string(raw), `"`))
 	if err != nil {
-		return errAnswer
+		return errResponse
 	}
 	*e = errcode(n)
 	return nil
 }
 
-// decodeStatus reads an answer that says nothing but ok.
+// decodeStatus parses a response that has no members but errcode and errmsg.
 func decodeStatus(body []byte) (status, error) {
-	var answer status
-	err := json.Unmarshal(body, &answer)
-	return answer, err
+	var result status
+	err := json.Unmarshal(body, &result)
+	return result, err
 }
 
-// rid finds the trace id in an errmsg: "…, rid: 617833f5-4d39a245-36d3a896". Nothing else of an errmsg is kept, because it
-// may repeat what was sent.
+// rid finds the trace ID in an errmsg: "…, rid: 617833f5-4d39a245-36d3a896". The rest of an errmsg is discarded, because it may
+// contain request parameters.
 func rid(message string) string {
 	_, after, found := strings.Cut(message, "rid: ")
 	const length = 26

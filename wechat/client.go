@@ -17,7 +17,7 @@ import (
 // DefaultBaseURL is WeChat's API host.
 const DefaultBaseURL = "https://api.weixin.qq.com"
 
-// Config is what a Client is made of. The zero value talks to WeChat.
+// Config configures a Client. The zero value connects to WeChat.
 type Config struct {
 	// BaseURL is the origin of the API; empty means DefaultBaseURL. AppSecrets and codes travel in query strings, so
 	// anything but https belongs on a loopback interface.
@@ -35,29 +35,29 @@ type Config struct {
 	Timeout time.Duration
 	// MaxConcurrent bounds the calls in flight per AppID and API, so that one that hangs starves no other; 0 means 256.
 	MaxConcurrent int
-	// BreakerFailures is after how many failures in a row an API is left alone for an AppID; 0 means 5. Failures are calls
-	// that could not be sent or got no usable answer, and -1: those that say WeChat, or the way to it, is down.
+	// BreakerFailures is the number of consecutive failures that open the breaker of an API for an AppID; 0 means 5. Failures
+	// are calls that could not be sent or got no usable response, and -1: signs of an outage.
 	BreakerFailures int
-	// BreakerOpen is how long it is left alone before one call tries again; 0 means 10 s.
+	// BreakerOpen is how long the breaker stays open before one call tries again; 0 means 10 s.
 	BreakerOpen time.Duration
 
 	// Now is the clock of token expiry, breaker and push freshness; nil means time.Now.
 	Now func() time.Time
-	// RetryDelay is the pause before the one retry that errcode -1 asks for; nil means 100 to 300 ms, at random.
+	// RetryDelay is the pause before the one retry after errcode -1; nil means 100 to 300 ms, at random.
 	RetryDelay func() time.Duration
-	// Logger hears when a breaker opens and closes; nil discards.
+	// Logger logs when a breaker opens and closes; nil discards.
 	Logger *slog.Logger
-	// Observe is told of every attempt, for metrics; nil means nobody is. It must not block.
+	// Observe is called for every attempt, for metrics. It must not block.
 	Observe func(Observation)
 }
 
-// Observation is one attempt of a call, sent or refused. Nothing in it is secret or personal.
+// Observation is one attempt of a call, sent or rejected. It contains no secrets and no personal data.
 type Observation struct {
 	// API is the call's name in WeChat's documentation.
 	API string
-	// Outcome is "ok" or the Class of the error in words.
+	// Outcome is "ok" or the error's Class as a string.
 	Outcome string
-	// Code is WeChat's errcode, 0 when it answered with success or not at all.
+	// Code is WeChat's errcode, 0 for success and for a call without response.
 	Code int
 	// Duration is how long the attempt took.
 	Duration time.Duration
@@ -75,11 +75,11 @@ type Client struct {
 	getHeader, postHeader http.Header
 	identity              []string
 
-	mu    sync.Mutex
-	lanes map[laneKey]*lane
+	mu        sync.Mutex
+	bulkheads map[bulkheadKey]*bulkhead
 }
 
-// New makes a Client, or says what is wrong with the configuration.
+// New creates a Client, or returns what is wrong with the configuration.
 func New(config Config) (*Client, error) {
 	if config.BaseURL == "" {
 		config.BaseURL = DefaultBaseURL
@@ -97,7 +97,7 @@ func New(config Config) (*Client, error) {
 		base:      *base,
 		transport: newTransport(config),
 		tokens:    tokenCache{entries: map[tokenKey]*tokenEntry{}},
-		lanes:     map[laneKey]*lane{},
+		bulkheads: map[bulkheadKey]*bulkhead{},
 
 		getHeader:  http.Header{"Accept": {"application/json"}, "User-Agent": {"minifed"}},
 		postHeader: http.Header{"Accept": {"application/json"}, "User-Agent": {"minifed"}, "Content-Type": {"application/json"}},
@@ -105,7 +105,7 @@ func New(config Config) (*Client, error) {
 	}, nil
 }
 
-// CloseIdleConnections closes connections that no call is using.
+// CloseIdleConnections closes idle connections.
 func (c *Client) CloseIdleConnections() { c.transport.CloseIdleConnections() }
 
 func (config *Config) setDefaults() {
@@ -147,7 +147,7 @@ func parseOrigin(raw string) (*url.URL, error) {
 		return nil, errors.New("wechat: base URL cannot be parsed")
 	}
 	if base.Scheme != "https" && base.Scheme != "http" {
-		return nil, fmt.Errorf("wechat: base URL has scheme %q, want https", base.Scheme)
+		return nil, fmt.Errorf("wechat: base URL has scheme %q, must be https", base.Scheme)
 	}
 	if base.Host == "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" || (base.Path != "" && base.Path != "/") {
 		return nil, errors.New("wechat: base URL is not an origin")

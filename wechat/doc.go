@@ -1,10 +1,10 @@
-// Package wechat is a client of the WeChat mini-program server API: it proves wx.login codes (code2Session) and phone codes,
-// checks and resets session keys, draws mini-program codes, shares one app access token (getStableAccessToken), and opens
-// what WeChat pushes (events in safe mode) and what mini-programs forward (encryptedData).
+// Package wechat is a client of the WeChat mini-program server API. It validates wx.login codes (code2Session) and phone codes,
+// checks and resets session keys, and creates mini-program codes. It shares one app access token (getStableAccessToken). It
+// decrypts push messages (events in safe mode) and open data (encryptedData).
 //
-// A login code and a phone code are good for one use, and an HTTP GET is something that Go's transport, proxies and meshes
-// like to send again. So the Client never sends a code a second time unless it knows that not one byte of the first request
-// left, or WeChat itself asked for it (errcode -1). What it cannot know it says: see Class.
+// A login code or phone code can be used once, and Go's transport, proxies and meshes may repeat an HTTP GET. So the Client
+// never sends a code a second time unless no byte of the first request was written, or WeChat itself returned errcode -1. Other
+// failures are ClassAmbiguous, see Class.
 //
-// The package needs nothing but the standard library. Its simulator is wechattest.
+// The package depends on the standard library only. Its simulator is wechattest.
 package wechat

@@ -6,29 +6,29 @@ import (
 	"time"
 )
 
-// Class says what a caller can do about a failed WeChat call. The zero value is ClassAmbiguous, the careful one.
+// Class is what a caller can do about a failed WeChat call. The zero value is ClassAmbiguous, the safest one.
 type Class int
 
 const (
-	// ClassAmbiguous says that the request was (or may have been) written and no usable answer came back, so a single-use
-	// code may be spent: ask the mini-program for a new one.
+	// ClassAmbiguous: the request was (or may have been) written, and no usable response came back. A single-use code may be
+	// spent: request a new one from the mini-program.
 	ClassAmbiguous Class = iota
-	// ClassUnsent says that nothing was written (DNS, connect, TLS, breaker open, concurrency limit): the code is still good.
+	// ClassUnsent: nothing was written (DNS, connect, TLS, breaker open, concurrency limit). The code is unspent.
 	ClassUnsent
-	// ClassCode says that the code is unknown, expired, of another app or already used (40029, 40163, 42003), or that the
-	// session key is no longer the current one (87007, 87009): a new wx.login helps.
+	// ClassCode: the code is unknown, expired, of another app or already used (40029, 40163, 42003), or the session key is not
+	// the current one (87007, 87009). A new wx.login helps.
 	ClassCode
-	// ClassBlocked says that WeChat refuses this user (40226 and its kin).
+	// ClassBlocked: WeChat blocks this user (40226 and similar).
 	ClassBlocked
-	// ClassRate says that a quota is used up (45011, 45009): back off for at least a minute.
+	// ClassRate: a quota is used up (45011, 45009). Wait for at least a minute.
 	ClassRate
-	// ClassBusy says that WeChat answered -1 twice.
+	// ClassBusy: WeChat returned -1 twice.
 	ClassBusy
-	// ClassConfig says that the operator must act: wrong AppID, AppSecret, IP list (40013, 40125, 40164, …).
+	// ClassConfig: the operator must act on a wrong AppID, AppSecret or IP list (40013, 40125, 40164, …).
 	ClassConfig
-	// ClassToken says that the app access token is void (40001, 40014, 42001), although the client renewed it once by itself.
+	// ClassToken: the app access token is invalid (40001, 40014, 42001), although the client renewed it once.
 	ClassToken
-	// ClassUnknown says that WeChat answered an errcode that is not known here. A single-use code may be spent.
+	// ClassUnknown: WeChat returned an unknown errcode. A single-use code may be spent.
 	ClassUnknown
 )
 
@@ -57,26 +57,27 @@ func (c Class) String() string {
 	}
 }
 
-// ErrCodeUsed is matched by the Error of a code that was exchanged before (40163). Another request, perhaps on another
-// instance, holds its result.
+// ErrCodeUsed matches the Error of a code that was exchanged before (40163). Another request, perhaps on another instance, has
+// its result.
 var ErrCodeUsed = errors.New("wechat: code used")
 
-// ErrSessionKeyStale is matched by the Error of a session key that WeChat has replaced or forgotten (87007, 87009).
+// ErrSessionKeyStale matches the Error of a session key that WeChat has replaced or deleted (87007, 87009).
 var ErrSessionKeyStale = errors.New("wechat: session key stale")
 
-// Error is a failed call to WeChat's server API. Its text holds the API's name, errcode and rid, never a parameter, so it may be logged.
+// Error is a failed call to WeChat's server API. Its text has the API's name, errcode and rid, never a parameter, so it may be
+// logged.
 type Error struct {
 	// API is the call's name in WeChat's documentation, such as "code2Session".
 	API string
-	// Code is WeChat's errcode; 0 when no usable answer came back.
+	// Code is WeChat's errcode; 0 when no usable response came back.
 	Code int
-	// Class says what to do.
+	// Class is what the caller can do.
 	Class Class
 	// RID is WeChat's trace id for its support, when it sent one.
 	RID string
-	// RetryAfter is how long WeChat, or the open breaker, wants to be left alone; 0 when nobody said.
+	// RetryAfter is how long to wait, by WeChat or the open breaker; 0 when unknown.
 	RetryAfter time.Duration
-	// Cause is why there is no answer, redacted; nil when WeChat answered.
+	// Cause is why there is no response, redacted; nil when WeChat responded.
 	Cause error
 }
 
@@ -107,19 +108,18 @@ func (e *Error) Is(target error) bool {
 	}
 }
 
-// WeChat's errcodes that more than one place must know.
+// WeChat's errcodes that several files use.
 const (
 	errcodeBusy        = -1
 	errcodeInvalidCode = 40029
 	errcodeCodeUsed    = 40163
 )
 
-// rateRetryAfter is how long a minute quota (45011) asks for.
+// rateRetryAfter is the wait after a minute quota (45011).
 const rateRetryAfter = time.Minute
 
-// classify maps an errcode to what a caller can do about it. The same number means different things at different calls:
-// 40001 says "wrong secret" where no access token was sent, and 40013 at getuserphonenumber, where our token vouches for
-// the AppID, says that the code was issued to another app.
+// classify maps an errcode to its Class. The same number has different meanings at different calls. 40001 means "wrong secret"
+// where no access token was sent. At getuserphonenumber the token proves the AppID, so 40013 means a code of another app.
 func classify(k call, code int) Class {
 	switch code {
 	case errcodeBusy:

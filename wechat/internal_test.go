@@ -95,17 +95,17 @@ func FuzzAnswers(f *testing.F) {
 	f.Add([]byte(`{"access_token":"t","expires_in":345}`))
 	f.Add([]byte("\xff\xd8\xff"))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		var session sessionAnswer
+		var session sessionResponse
 		if answer, err := session.decode(body); err == nil && answer.Code == 0 && !bounded(string(session.OpenID), maxOpenID) {
 			t.Error("a session without OpenID")
 		}
-		phone := phoneAnswer{app: "wxsim"}
+		phone := phoneResponse{app: "wxsim"}
 		if answer, err := phone.decode(body); err == nil && answer.Code == 0 && (phone.Info.Watermark.AppID != "wxsim" || !phone.Info.plausible()) {
 			t.Error("a phone number that is not for this app")
 		}
-		var token tokenAnswer
-		if answer, err := token.decode(body); err == nil && answer.Code == 0 && (token.keepFor() <= 0 || token.keepFor() > 24*time.Hour) {
-			t.Errorf("a token that is kept for %v", token.keepFor())
+		var token tokenResponse
+		if answer, err := token.decode(body); err == nil && answer.Code == 0 && (token.useFor() <= 0 || token.useFor() > 24*time.Hour) {
+			t.Errorf("a token that is kept for %v", token.useFor())
 		}
 		var image Image
 		if answer, err := image.decode(body); err == nil && (answer.Code != 0 || image.ContentType == "") {

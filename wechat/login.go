@@ -18,11 +18,11 @@ const (
 	apiMiniProgramCode = "getUnlimitedQRCode"
 )
 
-// ErrSnapshotUser is matched by the Error of an answer about a virtual user, whose ids belong to nobody.
+// ErrSnapshotUser matches the Error of a response about a virtual user, whose IDs belong to no real user.
 var ErrSnapshotUser = errors.New("wechat: snapshot user")
 
-// Code2Session spends the code of wx.login and says whose it is (GET /sns/jscode2session). It needs no access token. The code
-// is good for five minutes and one use; an Error of ClassUnsent leaves it good, one of ClassAmbiguous may not.
+// Code2Session spends the code of wx.login and returns its user (GET /sns/jscode2session). It needs no access token. The code
+// is valid for five minutes and one use. An Error of ClassUnsent leaves it valid, one of ClassAmbiguous may not.
 func (c *Client) Code2Session(ctx context.Context, app App, code string) (Session, error) {
 	if failure := checkApp(apiCode2Session, app); failure != nil {
 		return Session{}, failure
@@ -33,23 +33,23 @@ func (c *Client) Code2Session(ctx context.Context, app App, code string) (Sessio
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
 
-	var answer sessionAnswer
+	var result sessionResponse
 	failure := c.exchange(ctx, call{
 		api: apiCode2Session, app: app, method: http.MethodGet, path: "/sns/jscode2session",
 		query: "appid=" + url.QueryEscape(string(app.ID)) + "&secret=" + url.QueryEscape(string(app.Secret)) +
 			"&js_code=" + url.QueryEscape(code) + "&grant_type=authorization_code",
-		decode: answer.decode,
+		decode: result.decode,
 	})
 	if failure != nil {
 		return Session{}, failure
 	}
-	if answer.Snapshot != 0 {
+	if result.Snapshot != 0 {
 		return Session{}, &Error{API: apiCode2Session, Class: ClassBlocked, Cause: ErrSnapshotUser}
 	}
-	return Session{OpenID: answer.OpenID, UnionID: answer.UnionID, Key: answer.Key}, nil
+	return Session{OpenID: result.OpenID, UnionID: result.UnionID, Key: result.Key}, nil
 }
 
-type sessionAnswer struct {
+type sessionResponse struct {
 	status
 	OpenID   OpenID     `json:"openid"`
 	UnionID  UnionID    `json:"unionid"`
@@ -57,13 +57,13 @@ type sessionAnswer struct {
 	Snapshot errcode    `json:"is_snapshotuser"`
 }
 
-func (a *sessionAnswer) decode(body []byte) (status, error) {
-	*a = sessionAnswer{}
+func (a *sessionResponse) decode(body []byte) (status, error) {
+	*a = sessionResponse{}
 	if err := json.Unmarshal(body, a); err != nil {
 		return a.status, err
 	}
 	if !bounded(string(a.OpenID), maxOpenID) || len(a.UnionID) > maxOpenID {
-		return a.status, errAnswer
+		return a.status, errResponse
 	}
 	return a.status, nil
 }

@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// MiniProgramCodeRequest asks for the round code that opens a mini-program when it is scanned. Such codes never expire, so
-// what Scene names must.
+// MiniProgramCodeRequest describes the round code that opens a mini-program when it is scanned. Such codes never expire, so the
+// object that Scene identifies must expire.
 type MiniProgramCodeRequest struct {
-	// Scene is handed to the page: 1 to 32 characters of 0-9 A-Z a-z !#$&'()*+,/:;=?@-._~ .
+	// Scene is passed to the page: 1 to 32 characters of 0-9 A-Z a-z !#$&'()*+,/:;=?@-._~ .
 	Scene string
 	// Page is the path of the page to open, without leading slash and query; empty means the home page.
 	Page string
@@ -22,23 +22,23 @@ type MiniProgramCodeRequest struct {
 	Version string
 	// Width is in pixels, 280 to 1280; 0 means 430.
 	Width int
-	// Transparent asks for a transparent background, which makes the image a PNG.
+	// Transparent selects a transparent background; the image is then a PNG.
 	Transparent bool
 }
 
-// Image is a picture as WeChat drew it.
+// Image is a picture that WeChat created.
 type Image struct {
 	Data []byte
-	// ContentType is "image/jpeg" or "image/png", from the bytes rather than from the header.
+	// ContentType is "image/jpeg" or "image/png", detected from the bytes and not from the header.
 	ContentType string
 }
 
-// imageLimit bounds a mini-program code. A JPEG of 1280 pixels has some 200 KB.
+// imageLimit limits a mini-program code. A JPEG of 1280 pixels has some 200 KB.
 const imageLimit = 2 << 20
 
 var errCodeRequest = errors.New("the scene, page, version or width is not what is documented")
 
-// MiniProgramCode draws a mini-program code (POST /wxa/getwxacodeunlimit). WeChat allows 5000 a minute.
+// MiniProgramCode creates a mini-program code (POST /wxa/getwxacodeunlimit). WeChat allows 5000 a minute.
 func (c *Client) MiniProgramCode(ctx context.Context, app App, request MiniProgramCodeRequest) (Image, error) {
 	body, err := request.encode()
 	if err != nil {
@@ -81,7 +81,7 @@ func notSceneRune(r rune) bool {
 	return !letter && !strings.ContainsRune("!#$&'()*+,/:;=?@-._~", r)
 }
 
-// decode tells an image from an error by its first bytes: WeChat's Content-Type has changed over the years.
+// decode distinguishes an image from an error by its first bytes: WeChat's Content-Type has changed over the years.
 func (i *Image) decode(body []byte) (status, error) {
 	switch {
 	case bytes.HasPrefix(body, []byte("\xff\xd8\xff")):
@@ -91,12 +91,12 @@ func (i *Image) decode(body []byte) (status, error) {
 		*i = Image{Data: body, ContentType: "image/png"}
 		return status{}, nil
 	default:
-		answer, _ := decodeStatus(body)
-		return answer, errAnswer
+		result, _ := decodeStatus(body)
+		return result, errResponse
 	}
 }
 
-// encodeJSON writes &, < and > as they are: some of WeChat's calls refuse \u escapes (40033), which json.Marshal makes of them.
+// encodeJSON writes &, < and > without escapes: some of WeChat's calls reject the \u escapes (40033) that json.Marshal writes.
 func encodeJSON(v any) ([]byte, error) {
 	var buffer bytes.Buffer
 	encoder := json.NewEncoder(&buffer)

@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// OpenData is what a mini-program's older calls hand out for its server: JSON encrypted with the session key. There is no
-// authentication in it, so whoever has a session key can forge it.
+// OpenData is what a mini-program's older calls return for its server: JSON encrypted with the session key. It is not
+// authenticated, so anyone who has a session key can forge it.
 type OpenData struct {
 	// EncryptedData and IV are base64, as the mini-program got them.
 	EncryptedData string
 	IV            string
 }
 
-// ErrOpenData is all that can be wrong with open data: a key that was replaced meanwhile, another app's data, or a forgery.
+// ErrOpenData is the one error of open data: a replaced key, the data of another app, or forged data.
 var ErrOpenData = errors.New("wechat: open data cannot be decrypted or is not for this app")
 
 // openDataLimit bounds encryptedData. Real ones have a few hundred bytes.

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// PhoneNumber spends the code of a phone number button and returns the number that WeChat verified
-// (POST /wxa/business/getuserphonenumber). It is a code of its own kind, good for five minutes and one use. The answer must be
-// meant for this app.
+// PhoneNumber spends the code of a phone number button and returns the number that WeChat verified (POST
+// /wxa/business/getuserphonenumber). The code differs from a login code, and is valid for five minutes and one use. The
+// response must be for this app.
 func (c *Client) PhoneNumber(ctx context.Context, app App, code string) (PhoneNumber, error) {
 	if !bounded(code, maxCode) {
 		return PhoneNumber{}, &Error{API: apiPhoneNumber, Class: ClassCode, Cause: errCode}
@@ -21,42 +21,42 @@ func (c *Client) PhoneNumber(ctx context.Context, app App, code string) (PhoneNu
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
 
-	answer := phoneAnswer{app: app.ID}
+	result := phoneResponse{app: app.ID}
 	failure := c.exchangeWithToken(ctx, call{
-		api: apiPhoneNumber, app: app, method: http.MethodPost, path: "/wxa/business/getuserphonenumber", body: body, decode: answer.decode,
+		api: apiPhoneNumber, app: app, method: http.MethodPost, path: "/wxa/business/getuserphonenumber", body: body, decode: result.decode,
 	})
 	if failure != nil {
 		return PhoneNumber{}, failure
 	}
-	return answer.Info.number(), nil
+	return result.Info.number(), nil
 }
 
-type phoneAnswer struct {
+type phoneResponse struct {
 	status
 	Info phoneInfo `json:"phone_info"`
 
 	app AppID
 }
 
-func (a *phoneAnswer) decode(body []byte) (status, error) {
-	*a = phoneAnswer{app: a.app}
+func (a *phoneResponse) decode(body []byte) (status, error) {
+	*a = phoneResponse{app: a.app}
 	if err := json.Unmarshal(body, a); err != nil {
 		return a.status, err
 	}
 	if a.Info.Watermark.AppID != a.app || !a.Info.plausible() {
-		return a.status, errAnswer
+		return a.status, errResponse
 	}
 	return a.status, nil
 }
 
-// phoneInfo is a phone number as WeChat writes it, in the answer of getuserphonenumber and in encryptedData alike.
+// phoneInfo is a phone number in WeChat's format, both in the response of getuserphonenumber and in encryptedData.
 type phoneInfo struct {
 	PureNumber  string    `json:"purePhoneNumber"`
 	CountryCode digits    `json:"countryCode"`
 	Watermark   watermark `json:"watermark"`
 }
 
-// watermark says for whom and when WeChat wrote something.
+// watermark holds the app and the time of WeChat's data.
 type watermark struct {
 	AppID     AppID `json:"appid"`
 	Timestamp int64 `json:"timestamp"`
@@ -80,7 +80,7 @@ type digits string
 func (d *digits) UnmarshalJSON(raw []byte) error {
 	s := strings.Trim(string(raw), `"`)
 	if !allDigits(s) {
-		return errAnswer
+		return errResponse
 	}
 	*d = digits(s)
 	return nil

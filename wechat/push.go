@@ -21,9 +21,9 @@ import (
 	"time"
 )
 
-// Event is something that WeChat tells the mini-program's server about a user.
+// Event is an event about a user that WeChat pushes to the mini-program's server.
 type Event struct {
-	// Name is one of the Event constants, or another event that the console was told to push.
+	// Name is one of the Event constants, or another event that the console is configured to push.
 	Name string
 	// AppID is the app that the event is about.
 	AppID AppID
@@ -31,7 +31,7 @@ type Event struct {
 	OpenID OpenID
 	// UnionID is there for apps that are bound to an Open Platform account, if at all.
 	UnionID UnionID
-	// Created is when WeChat made the event, in whole seconds.
+	// Created is when WeChat created the event, in whole seconds.
 	Created time.Time
 	// Revoked says what a user withdrew: one of the Revoke constants or another number; 0 when it is missing or no number.
 	// An unknown one is to be treated as everything.
@@ -52,8 +52,8 @@ const (
 	RevokeAll              = 301
 )
 
-// ID names the event, the same for each of its deliveries: a digest without personal data. WeChat repeats an event that is
-// not answered within five seconds.
+// ID identifies the event, the same for each of its deliveries: a digest without personal data. WeChat repeats an event without
+// a response within five seconds.
 func (e Event) ID() string {
 	digest := sha256.New()
 	for _, part := range []string{string(e.AppID), e.Name, string(e.OpenID), strconv.FormatInt(e.Created.Unix(), 10), strconv.Itoa(e.Revoked)} {
@@ -63,27 +63,26 @@ func (e Event) ID() string {
 	return hex.EncodeToString(digest.Sum(nil))
 }
 
-// What is wrong with a push. The texts tell nothing of what was pushed, and one error stands for all that can be wrong with
-// the encryption.
+// The errors of a push. The texts contain nothing of the push, and one error stands for all problems of the encryption.
 var (
 	ErrPushSignature = errors.New("wechat: push signature does not match")
 	ErrPushStale     = errors.New("wechat: push timestamp is too far from now")
 	ErrPushMalformed = errors.New("wechat: push cannot be read")
 )
 
-// PushKey is what the developer typed into WeChat's console under message push, and the AppID it was typed for.
+// PushKey holds the values that the operator entered in WeChat's console under message push, and the AppID they are for.
 type PushKey struct {
 	AppID AppID
-	// Token signs.
+	// Token is the key of the signature.
 	Token string
-	// EncodingAESKey encrypts: 43 characters of base64.
+	// EncodingAESKey is the key of the encryption: 43 characters of base64.
 	EncodingAESKey string
 	// MaxAge is how far a push's timestamp may be from now, either way; 0 means five minutes.
 	MaxAge time.Duration
 }
 
-// PushReceiver verifies and opens what WeChat pushes in safe mode. Plain mode, which anyone who learns the token can forge
-// and whose signature does not cover the body, it refuses; of compatible mode it reads the encrypted half.
+// PushReceiver verifies and decrypts WeChat's push messages in safe mode. It rejects plain mode: anyone who has the token can
+// forge it, and its signature does not cover the body. In compatible mode it reads the encrypted half.
 type PushReceiver struct {
 	appID  AppID
 	token  string
@@ -92,7 +91,7 @@ type PushReceiver struct {
 	now    func() time.Time
 }
 
-// pushLimit bounds a pushed body.
+// pushLimit limits the body of a push.
 const pushLimit = 64 << 10
 
 // NewPushReceiver checks a key; now is the clock, nil means time.Now.
@@ -111,8 +110,8 @@ func NewPushReceiver(key PushKey, now func() time.Time) (*PushReceiver, error) {
 	return &PushReceiver{appID: key.AppID, token: key.Token, aes: secret, maxAge: key.MaxAge, now: now}, nil
 }
 
-// Echo answers the GET by which WeChat checks the URL when it is typed into the console: it returns the echostr, which is to be
-// written as it is.
+// Echo handles the GET by which WeChat checks the URL when it is entered in the console: it returns the echostr, the body of
+// the response.
 func (p *PushReceiver) Echo(query url.Values) (string, error) {
 	if err := p.verify(query, "signature"); err != nil {
 		return "", err
@@ -124,9 +123,8 @@ func (p *PushReceiver) Echo(query url.Values) (string, error) {
 	return echo, nil
 }
 
-// Receive verifies the signature of a POST, that it is fresh, and that it was encrypted for this app, and returns the event in
-// it. Query and body are those of the request; XML and JSON are told apart. The answer to write is "success", also for
-// events that are of no interest.
+// Receive verifies the signature of a POST, its age and the app that it was encrypted for, and returns the event. Query and
+// body are those of the request; XML and JSON are detected. The response must be "success", also for events that are ignored.
 func (p *PushReceiver) Receive(query url.Values, body []byte) (Event, error) {
 	outer, err := readMessage(body)
 	if err != nil {
@@ -150,8 +148,8 @@ func (p *PushReceiver) Receive(query url.Values, body []byte) (Event, error) {
 	return p.event(message)
 }
 
-// verify checks one of the signatures: the SHA-1 of token, timestamp, nonce and what else it covers, sorted. In safe mode that
-// is msg_signature and the encrypted text; "signature", which covers no body, does not count then.
+// verify checks one of the signatures: the SHA-1 of token, timestamp, nonce and the other covered values, sorted. In safe mode
+// it is msg_signature over the encrypted text; "signature", which covers no body, is then ignored.
 func (p *PushReceiver) verify(query url.Values, parameter string, covered ...string) error {
 	timestamp, nonce := query.Get("timestamp"), query.Get("nonce")
 	if !bounded(nonce, 128) || !allDigits(timestamp) || len(timestamp) > 12 {
@@ -174,8 +172,8 @@ func pushSignature(parts ...string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// decrypt undoes AES-256-CBC with the key's first half as IV and PKCS #7 padding to blocks of 32 (not of 16). Inside are 16
-// random bytes, the message's length in four bytes, the message, and the AppID it is for.
+// decrypt decrypts AES-256-CBC with the key's first half as IV and PKCS #7 padding to blocks of 32 (not of 16). The plaintext
+// has 16 random bytes, the message's length in four bytes, the message, and the AppID.
 func (p *PushReceiver) decrypt(encrypted string) ([]byte, error) {
 	plain, err := openCBC(encrypted, p.aes, p.aes[:aes.BlockSize], 32)
 	if err != nil {
@@ -195,7 +193,7 @@ func (p *PushReceiver) decrypt(encrypted string) ([]byte, error) {
 
 var errCipher = errors.New("wechat: cannot be decrypted")
 
-// openCBC decodes base64 and decrypts AES-CBC with PKCS #7 padding. All that can be wrong is one error.
+// openCBC decodes base64 and decrypts AES-CBC with PKCS #7 padding. All failures are one error.
 func openCBC(encoded string, key, iv []byte, padding int) ([]byte, error) {
 	text, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil || len(text) == 0 || len(text)%aes.BlockSize != 0 || len(iv) != aes.BlockSize {
@@ -217,7 +215,7 @@ func openCBC(encoded string, key, iv []byte, padding int) ([]byte, error) {
 	return body, nil
 }
 
-// event reads the fields of a message. The AppID in it, which not all events have, must be the one it was encrypted for.
+// event reads the fields of a message. If the message has an AppID, it must be the one it was encrypted for.
 func (p *PushReceiver) event(message map[string]string) (Event, error) {
 	created, err := strconv.ParseInt(message["CreateTime"], 10, 64)
 	if err != nil || created < 0 || created > 1<<40 {
@@ -241,8 +239,8 @@ func (p *PushReceiver) event(message map[string]string) (Event, error) {
 	return event, nil
 }
 
-// readMessage reads the flat fields of a message in XML or JSON. WeChat's samples have spaces around names, which are
-// dropped; fields that are no text or number are of no interest.
+// readMessage reads the flat fields of a message in XML or JSON. WeChat's samples have spaces around names, which are removed;
+// fields other than text and numbers are ignored.
 func readMessage(body []byte) (map[string]string, error) {
 	body = bytes.TrimSpace(body)
 	switch {
@@ -273,8 +271,8 @@ func readJSONMessage(body []byte) (map[string]string, error) {
 	return message, nil
 }
 
-// readXMLMessage reads the children of the one root element. An element twice is refused: readers could differ on which
-// counts.
+// readXMLMessage reads the children of the root element. A repeated element is rejected, because parsers differ on which of
+// them is valid.
 func readXMLMessage(body []byte) (map[string]string, error) {
 	decoder := xml.NewDecoder(bytes.NewReader(body))
 	message := map[string]string{}

@@ -13,8 +13,8 @@ import (
 
 var errSession = errors.New("the OpenID or session key is empty, too long or has control characters")
 
-// CheckSession asks whether key is still the session key of the user (GET /wxa/checksession). An Error that matches
-// ErrSessionKeyStale says that it is not.
+// CheckSession checks whether key is still the session key of the user (GET /wxa/checksession). If not, the Error matches
+// ErrSessionKeyStale.
 func (c *Client) CheckSession(ctx context.Context, app App, user OpenID, key SessionKey) error {
 	if failure := c.signed(ctx, apiCheckSession, "/wxa/checksession", app, user, key, decodeStatus); failure != nil {
 		return failure
@@ -22,17 +22,17 @@ func (c *Client) CheckSession(ctx context.Context, app App, user OpenID, key Ses
 	return nil
 }
 
-// ResetSession replaces the session key of the user and returns the new one (GET /wxa/resetusersessionkey). The old key is dead
-// at once; the new one ends when the old one would have.
+// ResetSession replaces the session key of the user and returns the new one (GET /wxa/resetusersessionkey). The old key becomes
+// invalid at once; the new one has the old one's expiry.
 func (c *Client) ResetSession(ctx context.Context, app App, user OpenID, key SessionKey) (SessionKey, error) {
-	answer := resetAnswer{user: user}
-	if failure := c.signed(ctx, apiResetSession, "/wxa/resetusersessionkey", app, user, key, answer.decode); failure != nil {
+	result := resetResponse{user: user}
+	if failure := c.signed(ctx, apiResetSession, "/wxa/resetusersessionkey", app, user, key, result.decode); failure != nil {
 		return "", failure
 	}
-	return answer.Key, nil
+	return result.Key, nil
 }
 
-// signed makes a call that proves knowledge of the session key.
+// signed performs a call with a signature by the session key.
 func (c *Client) signed(ctx context.Context, api, path string, app App, user OpenID, key SessionKey, decode func([]byte) (status, error)) *Error {
 	if !bounded(string(user), maxOpenID) || !bounded(string(key), maxOpenID) {
 		return &Error{API: api, Class: ClassCode, Cause: errSession}
@@ -53,7 +53,7 @@ func sessionSignature(key SessionKey, message string) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-type resetAnswer struct {
+type resetResponse struct {
 	status
 	OpenID OpenID     `json:"openid"`
 	Key    SessionKey `json:"session_key"`
@@ -61,13 +61,13 @@ type resetAnswer struct {
 	user OpenID
 }
 
-func (a *resetAnswer) decode(body []byte) (status, error) {
-	*a = resetAnswer{user: a.user}
+func (a *resetResponse) decode(body []byte) (status, error) {
+	*a = resetResponse{user: a.user}
 	if err := json.Unmarshal(body, a); err != nil {
 		return a.status, err
 	}
 	if a.OpenID != a.user || a.Key == "" {
-		return a.status, errAnswer
+		return a.status, errResponse
 	}
 	return a.status, nil
 }

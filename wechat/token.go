@@ -12,18 +12,18 @@ import (
 	"time"
 )
 
-// tokenMargin is how long before its end a token is given up: WeChat renews in the last five minutes, while old and new
-// are both good.
+// tokenMargin is how long before its expiry a token is renewed: in the last five minutes, the old and the new token are both
+// valid.
 const tokenMargin = 5 * time.Minute
 
-// tokenKey is an app and the digest of its secret, so that a changed secret is proven at once.
+// tokenKey is an app and the digest of its secret, so that a changed secret is checked at once.
 type tokenKey struct {
 	app    AppID
 	secret [sha256.Size]byte
 }
 
-// tokenCache shares the access token of each app. Instances need not share it: getStableAccessToken answers all of them
-// with the same token.
+// tokenCache shares the access token of each app. Instances need not share it: getStableAccessToken returns the same token to
+// all of them.
 type tokenCache struct {
 	mu      sync.Mutex
 	entries map[tokenKey]*tokenEntry
@@ -31,10 +31,10 @@ type tokenCache struct {
 
 type tokenEntry struct {
 	value string
-	// until is when the token is renewed, life after the time at which it was got.
+	// until is when the token is renewed, life after the time at which it was received.
 	until  time.Time
 	life   time.Duration
-	flight *tokenFlight // nil while nobody asks WeChat
+	flight *tokenFlight // nil without a request in progress
 }
 
 // tokenFlight is one request for a token that any number of calls wait for.
@@ -44,8 +44,8 @@ type tokenFlight struct {
 	failure *Error
 }
 
-// CheckCredential asks WeChat for an access token of app and so proves that AppID, AppSecret and IP list are right, and that
-// WeChat can be reached. A token that is cached proves nothing, so this always makes one call.
+// CheckCredential requests an access token of app, which proves the AppID, the AppSecret, the IP list and the connection to
+// WeChat. A cached token proves nothing, so this always sends one call.
 func (c *Client) CheckCredential(ctx context.Context, app App) error {
 	if failure := checkApp(apiStableToken, app); failure != nil {
 		return failure
@@ -58,8 +58,8 @@ func (c *Client) CheckCredential(ctx context.Context, app App) error {
 	return nil
 }
 
-// exchangeWithToken makes a call that needs the app's access token. When WeChat calls the token void, it is dropped, unless
-// another call already did, renewed once, and the call made once more: nothing was spent.
+// exchangeWithToken performs a call that needs the app's access token. When WeChat rejects the token as invalid, the token is
+// removed and renewed once, unless another call already did so, and the call is repeated. Nothing was spent.
 func (c *Client) exchangeWithToken(ctx context.Context, k call) *Error {
 	if failure := checkApp(k.api, k.app); failure != nil {
 		return failure
@@ -84,7 +84,7 @@ func (c *Client) exchangeWithToken(ctx context.Context, k call) *Error {
 	return c.exchange(ctx, k)
 }
 
-// token returns the app's access token, from the cache or from the one request under way.
+// token returns the app's access token, from the cache or from the request in progress.
 func (c *Client) token(ctx context.Context, k call) (string, *Error) {
 	flight, value := c.boardToken(ctx, k.app)
 	if flight == nil {
@@ -101,14 +101,14 @@ func (c *Client) token(ctx context.Context, k call) (string, *Error) {
 	return flight.value, nil
 }
 
-// usable reports whether the token may still be used. When the clock was set back by longer than the token's life, its age is
+// usable reports whether the token may still be used. If the clock was set back by more than the token's life, its age is
 // unknown.
 func (e *tokenEntry) usable(now time.Time) bool {
 	return now.Before(e.until) && !now.Before(e.until.Add(-2*e.life))
 }
 
-// boardToken returns the cached token, or the flight to wait for, starting one if there is none. A flight does not end with
-// the call that started it.
+// boardToken returns the cached token, or the flight to wait for, and starts one if there is none. A flight continues when the
+// call that started it ends.
 func (c *Client) boardToken(ctx context.Context, app App) (*tokenFlight, string) {
 	key := tokenKey{app: app.ID, secret: sha256.Sum256([]byte(app.Secret))}
 	now := c.config.Now()
@@ -131,7 +131,7 @@ func (c *Client) boardToken(ctx context.Context, app App) (*tokenFlight, string)
 func (c *Client) fly(ctx context.Context, app App, key tokenKey, flight *tokenFlight) {
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
-	answer, failure := c.fetchToken(ctx, app)
+	result, failure := c.fetchToken(ctx, app)
 	c.tokens.mu.Lock()
 	defer c.tokens.mu.Unlock()
 	defer close(flight.done)
@@ -140,12 +140,12 @@ func (c *Client) fly(ctx context.Context, app App, key tokenKey, flight *tokenFl
 		delete(c.tokens.entries, key)
 		return
 	}
-	flight.value = answer.Token
-	life := answer.keepFor()
-	c.tokens.entries[key] = &tokenEntry{value: answer.Token, until: c.config.Now().Add(life), life: life}
+	flight.value = result.Token
+	life := result.useFor()
+	c.tokens.entries[key] = &tokenEntry{value: result.Token, until: c.config.Now().Add(life), life: life}
 }
 
-// expireToken forgets value, and only value: a token that another call has renewed meanwhile stays.
+// expireToken removes value, and only value: a token that another call has renewed meanwhile stays.
 func (c *Client) expireToken(app App, value string) {
 	key := tokenKey{app: app.ID, secret: sha256.Sum256([]byte(app.Secret))}
 	c.tokens.mu.Lock()
@@ -155,20 +155,20 @@ func (c *Client) expireToken(app App, value string) {
 	}
 }
 
-func (c *Client) fetchToken(ctx context.Context, app App) (tokenAnswer, *Error) {
+func (c *Client) fetchToken(ctx context.Context, app App) (tokenResponse, *Error) {
 	body, err := json.Marshal(map[string]string{"grant_type": "client_credential", "appid": string(app.ID), "secret": string(app.Secret)})
 	if err != nil {
-		return tokenAnswer{}, &Error{API: apiStableToken, Class: ClassConfig, Cause: errApp}
+		return tokenResponse{}, &Error{API: apiStableToken, Class: ClassConfig, Cause: errApp}
 	}
-	var answer tokenAnswer
+	var result tokenResponse
 	failure := c.exchange(ctx, call{
-		api: apiStableToken, app: app, method: http.MethodPost, path: "/cgi-bin/stable_token", body: body, decode: answer.decode,
+		api: apiStableToken, app: app, method: http.MethodPost, path: "/cgi-bin/stable_token", body: body, decode: result.decode,
 	})
-	return answer, failure
+	return result, failure
 }
 
-// withoutToken is the error of a call that was not made because no token could be had: whatever became of the token's
-// request, nothing of this call was sent.
+// withoutToken returns the error of a call for which no token was available. The call itself was not sent, independent of the
+// result of the token's request.
 func (k call) withoutToken(failure *Error) *Error {
 	if failure.Class != ClassAmbiguous && failure.Class != ClassUnknown {
 		return failure
@@ -181,26 +181,26 @@ func (k call) withoutToken(failure *Error) *Error {
 	return &unsent
 }
 
-type tokenAnswer struct {
+type tokenResponse struct {
 	status
 	Token     string `json:"access_token"`
 	ExpiresIn int64  `json:"expires_in"`
 }
 
-func (a *tokenAnswer) decode(body []byte) (status, error) {
-	*a = tokenAnswer{}
+func (a *tokenResponse) decode(body []byte) (status, error) {
+	*a = tokenResponse{}
 	if err := json.Unmarshal(body, a); err != nil {
 		return a.status, err
 	}
 	if !bounded(a.Token, maxToken) || a.ExpiresIn <= 0 || a.ExpiresIn > 86400 {
-		return a.status, errAnswer
+		return a.status, errResponse
 	}
 	return a.status, nil
 }
 
-// keepFor is how long the token is used. One that WeChat hands out within its last five minutes is still used for some
-// seconds, so that it is not asked for before each call.
-func (a *tokenAnswer) keepFor() time.Duration {
+// useFor is how long the token is used. A token that WeChat returns within its last five minutes is still used for some
+// seconds, so that not every call requests one.
+func (a *tokenResponse) useFor() time.Duration {
 	left := time.Duration(a.ExpiresIn) * time.Second
 	return max(left-tokenMargin, min(left, 10*time.Second))
 }

@@ -14,10 +14,10 @@ import (
 	"time"
 )
 
-// newTransport makes the one transport of a Client. It speaks HTTP/1.1 only: there a connection belongs to one call, so a
-// call that hangs holds up nobody, and which requests Go's transport repeats by itself is known. Connections have no common
-// limit, because lanes limit each AppID. They idle for less time than servers usually allow, so that few of them die at the
-// moment they are used. Answers are too small to compress.
+// newTransport creates the one transport of a Client. It uses HTTP/1.1 only: a connection then belongs to one call, so a call
+// that hangs blocks no other, and the requests that Go's transport repeats by itself are known. Connections have no common
+// limit, because bulkheads limit each AppID. Their idle timeout is shorter than that of most servers, so that few of them are
+// closed at the moment they are used. Responses are too small to compress.
 func newTransport(config Config) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -45,27 +45,27 @@ func countedDial(config Config) func(ctx context.Context, network, address strin
 	}
 }
 
-// countedConn counts the bytes that the kernel took, so that a request whose write failed can be told from one that left.
+// countedConn counts the bytes that the kernel accepted, which shows whether a request whose write failed was sent.
 type countedConn struct {
 	net.Conn
 	written atomic.Int64
 }
 
-// Write counts what was taken.
+// Write counts the accepted bytes.
 func (c *countedConn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
 	c.written.Add(int64(n))
 	return n, err
 }
 
-// wire watches one request on its way out.
+// wire watches the sending of one request.
 type wire struct {
 	conn    *countedConn
 	before  int64
 	started bool
 }
 
-// watch returns a context under which the transport reports to w. The transport has finished with w when RoundTrip returns.
+// watch returns a context that reports the transport's progress to w. The transport has finished with w when RoundTrip returns.
 func (w *wire) watch(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) {
@@ -79,9 +79,9 @@ func (w *wire) watch(ctx context.Context) context.Context {
 	})
 }
 
-// sent reports whether any byte of the request may have left. A request whose head was not yet assembled wrote nothing,
-// whatever else the connection wrote (TLS says goodbye); one that was assembled is buffered, and the counter says whether
-// the buffer was taken.
+// sent reports whether any byte of the request may have been sent. A request whose head was not yet assembled wrote nothing,
+// although TLS may have written to the connection. An assembled one is buffered, and the counter shows whether the buffer was
+// written.
 func (w *wire) sent() bool {
 	if !w.started {
 		return false
@@ -102,8 +102,8 @@ func innermost(conn net.Conn) *countedConn {
 	}
 }
 
-// transportError is what is kept of a transport's failure: a text without anything of the request or the answer in it, and
-// which of the well-known errors it was.
+// transportError is the redacted failure of a transport: a text without any part of the request or the response, and the
+// well-known error that it wraps.
 type transportError struct {
 	text string
 	kind error
@@ -115,8 +115,8 @@ func (e *transportError) Error() string { return e.text }
 // Unwrap returns context.Canceled, context.DeadlineExceeded, io.EOF, io.ErrUnexpectedEOF or nil.
 func (e *transportError) Unwrap() error { return e.kind }
 
-// redact keeps of err what helps an operator. Errors of net/http may quote URLs, which hold the AppSecret and the code, and
-// what the other side said, always in quotation marks: the text ends before the first.
+// redact returns the part of err that helps an operator. Errors of net/http may quote URLs, which have the AppSecret and the
+// code, and data of the server. Quotes are always in quotation marks, so the text ends before the first.
 func redact(err error, k call) error {
 	if errors.Is(err, errTooLarge) {
 		return errTooLarge
@@ -138,7 +138,7 @@ func redact(err error, k call) error {
 	return &transportError{text: text}
 }
 
-// quotedIn reports whether text repeats a value that the call sends.
+// quotedIn reports whether text repeats a value of the call.
 func (k call) quotedIn(text string) bool {
 	values, err := url.ParseQuery(k.query)
 	if err != nil || strings.Contains(text, string(k.app.Secret)) {

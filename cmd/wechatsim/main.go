@@ -3,9 +3,9 @@
 //	wechatsim -app wxsim0000000000000001:secret
 //	curl -sS --noproxy '*' -X POST 'http://127.0.0.1:8091/login?user=alice'
 //
-// With -ca FILE it also answers as https://api.weixin.qq.com. docs/simulator.md says how SDKs are pointed at it.
+// With -ca FILE it also serves https://api.weixin.qq.com. docs/simulator.md describes the configuration of SDKs.
 //
-// It is no WeChat and stores nothing: users, codes and tokens end with it.
+// It is not WeChat and stores nothing: users, codes and tokens end with the process.
 package main
 
 import (
@@ -56,7 +56,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		apps = append(apps, wechattest.AppIDPrefix+"0000000000000001")
 	}
 
-	_, _ = fmt.Fprintln(out, "This is a SIMULATOR of the WeChat server API. It proves nobody's identity: never use it in production.")
+	_, _ = fmt.Fprintln(out, "This is a SIMULATOR of the WeChat server API. It proves no identity: never use it in production.")
 	sim := &wechattest.Server{LoginsPerMinute: *logins}
 	for _, app := range apps {
 		id, secret, _ := strings.Cut(app, ":")
@@ -80,7 +80,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return serve(ctx, out, append(endpoints, api, endpoint{name: "control", address: *control, handler: sim.Control()})...)
 }
 
-// newCertificate makes a certificate and writes its authority to a file.
+// newCertificate creates a certificate and writes its authority to a file.
 func newCertificate(file string) (wechattest.Certificate, error) {
 	certificate, err := wechattest.NewCertificate(time.Now())
 	if err != nil {
@@ -96,7 +96,7 @@ type endpoint struct {
 	certificate *tls.Certificate // nil means plain HTTP
 }
 
-// serve answers at all endpoints until ctx ends or one of them fails, and then gives requests under way two seconds.
+// serve serves all endpoints until ctx ends or one of them fails. Requests in progress then get two seconds.
 func serve(ctx context.Context, out io.Writer, endpoints ...endpoint) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)

@@ -73,30 +73,30 @@ func signIn(ctx context.Context, app *oauth2.Config, issuer string, listener net
 	return app.Exchange(ctx, code, oauth2.VerifierOption(verifier))
 }
 
-// answer is what the browser brings back.
-type answer struct {
+// authorizationResponse holds the parameters of the authorization response.
+type authorizationResponse struct {
 	code string
 	err  error
 }
 
-// await serves the redirect URI until the answer to this request comes. Another state or issuer is somebody else's answer
+// await serves the redirect URI until the response to this request arrives. A response with another state or issuer is rejected
 // (RFC 9207 §2.4).
 func await(ctx context.Context, listener net.Listener, issuer, state string) (string, error) {
-	answers := make(chan answer, 1)
+	responses := make(chan authorizationResponse, 1)
 	routes := http.NewServeMux()
 	routes.HandleFunc("GET /callback", func(w http.ResponseWriter, r *http.Request) {
 		query := r.URL.Query()
 		if query.Get("state") != state || query.Get("iss") != issuer {
-			http.Error(w, "This is not the answer to the question that was asked.", http.StatusBadRequest)
+			http.Error(w, "This authorization response does not belong to the request.", http.StatusBadRequest)
 			return
 		}
-		got := answer{code: query.Get("code")}
+		got := authorizationResponse{code: query.Get("code")}
 		if code := query.Get("error"); code != "" {
 			got.err = fmt.Errorf("%s: %s", code, query.Get("error_description"))
 		}
 		_, _ = fmt.Fprintln(w, "You can close this window.")
 		select {
-		case answers <- got:
+		case responses <- got:
 		default:
 		}
 	})
@@ -104,7 +104,7 @@ func await(ctx context.Context, listener net.Listener, issuer, state string) (st
 	defer closing(ctx, server)
 	go func() { _ = server.Serve(listener) }() // It ends with Close.
 	select {
-	case got := <-answers:
+	case got := <-responses:
 		return got.code, got.err
 	case <-ctx.Done():
 		return "", ctx.Err()

@@ -46,7 +46,7 @@ func TestCertifiedClientsWorkAndEachAPIAcceptsTheirTokens(t *testing.T) {
 	}
 }
 
-// createKeyed makes clients that authenticate by keys of their own, and returns their IDs and keys as JSON.
+// createKeyed creates clients that authenticate by keys of their own, and returns their IDs and keys as JSON.
 func createKeyed(t *testing.T, minifed *stage.Minifed, redirectURI string) string {
 	t.Helper()
 	type keyedClient struct {

@@ -16,7 +16,7 @@ type Minifed struct {
 	environment []string
 }
 
-// Client is a client as the CLI made it.
+// Client is a client that the CLI created.
 type Client struct {
 	ID     string `json:"client_id"`
 	Secret string `json:"client_secret"`
@@ -50,7 +50,7 @@ func (m *Minifed) CLI(t *testing.T, input string, args ...string) []byte {
 	return out
 }
 
-// CreateClient makes a client by the CLI; input is what the command reads, such as an AppSecret.
+// CreateClient creates a client with the CLI; input is the standard input of the command, such as an AppSecret.
 func (m *Minifed) CreateClient(t *testing.T, input string, flags ...string) Client {
 	t.Helper()
 	out := m.CLI(t, input, append([]string{"client", "create", "--output", "json"}, flags...)...)

@@ -65,8 +65,8 @@ func Run(t *testing.T, environment []string, command ...string) {
 	}
 }
 
-// FreeAddress is an address that nobody listened on a moment ago. Issuers and redirect URIs are registered, so their ports must
-// be known before their servers start.
+// FreeAddress returns an address that was free a moment ago. Issuers and redirect URIs are registered, so their ports must be
+// known before their servers start.
 func FreeAddress(t *testing.T) string {
 	t.Helper()
 	server := httptest.NewServer(nil)

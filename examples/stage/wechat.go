@@ -60,7 +60,7 @@ func (w *WeChat) SignIn(t *testing.T, m *Minifed, client Client, user, scope, pr
 	request.SetBasicAuth(url.QueryEscape(client.ID), url.QueryEscape(client.Secret))
 	var answer SignedIn
 	if err := json.Unmarshal(Do(t, request), &answer); err != nil || answer.Profile.Subject == "" {
-		t.Fatalf("profile answered something else: %v", err)
+		t.Fatalf("unexpected response of profile: %v", err)
 	}
 	return answer
 }
@@ -76,7 +76,7 @@ func Form(t *testing.T, address string, form url.Values) *http.Request {
 	return request
 }
 
-// Do sends a request that must be answered by 200, and returns the body.
+// Do sends a request, requires status 200, and returns the body.
 func Do(t *testing.T, request *http.Request) []byte {
 	t.Helper()
 	response, err := new(http.Client).Do(request)

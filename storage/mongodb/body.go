@@ -13,10 +13,10 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
-// A body is JSON in minifed and BSON in the database. The translation is one to one, so what is read is what was written,
-// members of newer versions included: integers become int64, numbers that a double holds exactly become doubles, text that
-// is a time as encoding/json writes it becomes a date. What has no such twin, a number that neither holds or an array right
-// inside an array (which some servers refuse), is kept as its JSON text in a binary of literalSubtype.
+// A body is JSON in minifed and BSON in the database. The translation is one to one, so that members of newer versions survive
+// a read and a write. Integers become int64, numbers that a double represents exactly become doubles, and text in
+// encoding/json's time format becomes a date. Other values are stored as JSON text in a binary of literalSubtype: numbers that
+// fit neither type, and arrays directly inside arrays, which some servers reject.
 
 // literalSubtype marks a JSON text; 0x80 is the first user-defined subtype.
 const literalSubtype = 0x80
@@ -233,7 +233,7 @@ func errStored(what string) error {
 	return fmt.Errorf("mongodb: a stored record holds a value that minifed does not write (%s)", what)
 }
 
-// escape keeps member names free of what BSON and the server's query language give a meaning to.
+// escape replaces the characters in member names that have a meaning in BSON or the server's query language.
 func escape(name string) string {
 	if !strings.ContainsAny(name, "%.$\x00") {
 		return name

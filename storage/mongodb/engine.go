@@ -27,7 +27,7 @@ type Options struct {
 	Now func() time.Time
 	// Random gives revisions; nil is crypto/rand.
 	Random io.Reader
-	// Logger hears what the operator should know; nil discards.
+	// Logger logs messages for the operator; nil discards.
 	Logger *slog.Logger
 	// Timeout bounds one operation, in which the driver retries by itself; 0 is 10 s.
 	Timeout time.Duration
@@ -53,8 +53,8 @@ type collection struct {
 
 var _ storage.Engine = (*Engine)(nil)
 
-// Open connects, creates the indexes that are missing, and returns the engine. It answers an error that names the option
-// when the URI weakens what minifed relies on, and storage.ErrUnavailable when the server cannot be reached.
+// Open connects, creates the indexes that are missing, and returns the engine. If the URI weakens a guarantee, the error names
+// the option. If the server cannot be reached, the error is storage.ErrUnavailable.
 func Open(ctx context.Context, opts Options) (*Engine, error) {
 	opts = withDefaults(opts)
 	clientOptions, database, err := parse(opts)
@@ -107,9 +107,9 @@ func (e *Engine) Get(ctx context.Context, kind storage.Kind, id string) (storage
 	return e.find(ctx, c.Collection, kind, id)
 }
 
-// Confirm is Get with read concern linearizable: slower, and never older than a write that was acknowledged before it, even
-// when a failover left two servers that take themselves for the primary. It is for the rare reader who must tell "never was"
-// from "not seen yet". A server without replicas knows no such read, and has nobody to fail over to: there it is Get.
+// Confirm is Get with read concern linearizable. It is slower, and never older than a write that was acknowledged before it,
+// even when two servers act as the primary after a failover. Use it only to distinguish "never existed" from "not visible yet".
+// A server without replicas does not support such reads and has no failover: there it is Get.
 func (e *Engine) Confirm(ctx context.Context, kind storage.Kind, id string) (storage.Document, error) {
 	c, err := e.collection(kind)
 	if err != nil {

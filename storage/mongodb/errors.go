@@ -40,7 +40,7 @@ func (e *Engine) unavailable(operation string, err error) error {
 	if selection, ok := errors.AsType[topology.ServerSelectionError](err); ok {
 		text = unreachable(selection, e.tls)
 	} else if code == codeUnauthorized && e.anonymous {
-		text = "the server wants a user, and the URI names none: put user and password before the host, and authSource if it is another database's"
+		text = "the server requires a user, and the URI has none: put user and password before the host, and authSource if it is another database's"
 	}
 	return &failure{operation: operation, text: text, code: code}
 }
@@ -76,17 +76,17 @@ func explain(err error) string {
 	case err == nil, mongo.IsDuplicateKeyError(err):
 		return "lost to a document that cannot be read yet"
 	case errors.Is(err, context.Canceled):
-		return "the caller gave up"
+		return "the caller canceled the operation"
 	case code == codeAuthenticationFailed, code == codeAtlasUnauthorized:
-		return "the server refuses the user or the password: correct them, or authSource, in the URI"
+		return "the server rejects the user or the password: correct them, or authSource, in the URI"
 	case code == codeUnauthorized:
 		return "the user may not do this: give it the role readWrite on the database"
 	case code != 0:
-		return fmt.Sprintf("the server answered error %d (%s)", code, name)
+		return fmt.Sprintf("the server returned error %d (%s)", code, name)
 	case errors.Is(err, mongo.ErrClientDisconnected):
 		return "the engine is closed"
 	case mongo.IsTimeout(err):
-		return "no answer in time"
+		return "no response in time"
 	case mongo.IsNetworkError(err):
 		return "the connection broke"
 	default:

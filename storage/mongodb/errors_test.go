@@ -16,8 +16,8 @@ func TestErrorsSayWhatToDoAndQuoteNothing(t *testing.T) {
 	const secret = "s3cr3t"
 	label := []string{"NetworkError"}
 	for text, err := range map[string]error{
-		"the caller gave up":                    context.Canceled,
-		"no answer in time":                     context.DeadlineExceeded,
+		"the caller canceled the operation":     context.Canceled,
+		"no response in time":                   context.DeadlineExceeded,
 		"the connection broke":                  mongo.CommandError{Message: secret, Labels: label},
 		"refuses the user or the password":      mongo.CommandError{Code: 18, Name: "AuthenticationFailed", Message: secret},
 		"error 10107 (NotWritablePrimary)":      mongo.CommandError{Code: 10107, Name: "NotWritablePrimary", Message: secret},

@@ -110,7 +110,7 @@ func (o order) filter(now time.Time, start *storage.Position) bson.D {
 }
 
 // after is the keyset condition: (field, _id) beyond the start. Its first part bounds the scan of the index. DocumentDB 0.106
-// loses documents when the second repeats the field beside _id.
+// loses documents when the second repeats the field together with _id.
 func (o order) after(start storage.Position) bson.D {
 	beyond := "$gt"
 	if o.direction < 0 {

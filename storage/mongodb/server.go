@@ -21,7 +21,7 @@ type Server struct {
 	Time time.Time
 }
 
-// Server asks the primary what it is, or answers storage.ErrUnavailable.
+// Server returns the primary's description, or storage.ErrUnavailable.
 func (e *Engine) Server(ctx context.Context) (Server, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.options.Timeout)
 	defer cancel()

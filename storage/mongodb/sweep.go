@@ -169,7 +169,7 @@ func (e *Engine) sweep(ctx context.Context, kind storage.Kind, until time.Time) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, e.options.Timeout)
 	defer cancel()
-	// The second condition keeps a document that took the leftover's place meanwhile.
+	// The second condition excludes a document that replaced the leftover meanwhile.
 	result, err := e.collections[kind].DeleteMany(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}, expired(until)})
 	if err != nil {
 		return 0, e.unavailable("sweep", err)

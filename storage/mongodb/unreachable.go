@@ -53,7 +53,7 @@ func reasonOf(err error, secure bool) string {
 	case notTLS:
 		return "it does not speak TLS: remove tls from the URI, or configure it on the server"
 	case alert:
-		return "it refuses the TLS handshake: look whether it wants a client certificate (tlsCertificateKeyFile)"
+		return "it rejects the TLS handshake: check whether it requires a client certificate (tlsCertificateKeyFile)"
 	case unresolved && name.IsNotFound:
 		return "its name is not known to DNS"
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -61,15 +61,15 @@ func reasonOf(err error, secure bool) string {
 	case closed(err) && secure:
 		return "it closes the connection: if it does not speak TLS, remove tls from the URI, or configure TLS on the server"
 	case closed(err):
-		return "it closes the connection: if it wants TLS, add tls=true to the URI"
+		return "it closes the connection: if it requires TLS, add tls=true to the URI"
 	case errors.Is(err, context.DeadlineExceeded), timeout != nil && timeout.Timeout():
-		return "it does not answer in time"
+		return "it does not respond in time"
 	default:
 		return "it cannot be reached, or is not MongoDB"
 	}
 }
 
-// closed reports whether the server ended the connection. A server that wants TLS ends one without it, and the other way round.
+// closed reports whether the server closed the connection, as it does when only one side uses TLS.
 func closed(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }

@@ -30,7 +30,7 @@ func TestUnavailable_NamesTheLastErrorOfEveryServer(t *testing.T) {
 		"not known to DNS":         &net.DNSError{Name: secret, IsNotFound: true},
 		"nothing listens there":    &net.OpError{Err: syscall.ECONNREFUSED},
 		"add tls=true":             io.EOF,
-		"does not answer in time":  context.DeadlineExceeded,
+		"does not respond in time": context.DeadlineExceeded,
 		"is not the primary":       nil,
 		"or is not MongoDB":        errors.New(secret),
 	} {

@@ -32,7 +32,7 @@ func parse(opts Options) (*options.ClientOptions, string, error) {
 	if err := clientOptions.Validate(); err != nil {
 		return nil, "", fmt.Errorf("mongodb: the URI has options that do not go together, or names a file that cannot be used")
 	}
-	if err := refuseWeakening(parsed, clientOptions); err != nil {
+	if err := rejectWeakening(parsed, clientOptions); err != nil {
 		return nil, "", err
 	}
 	journal := true
@@ -52,8 +52,8 @@ func parse(opts Options) (*options.ClientOptions, string, error) {
 	return clientOptions, database, nil
 }
 
-// refuseWeakening answers an error for options that would let an acknowledged write be lost or an old one be read.
-func refuseWeakening(parsed *connstring.ConnString, set *options.ClientOptions) error {
+// rejectWeakening returns an error for options that would let an acknowledged write be lost or an old one be read.
+func rejectWeakening(parsed *connstring.ConnString, set *options.ClientOptions) error {
 	switch {
 	case set.WriteConcern != nil && set.WriteConcern.W != nil && set.WriteConcern.W != writeconcern.Majority().W:
 		return otherwise("w", "majority")

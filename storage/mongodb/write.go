@@ -13,16 +13,15 @@ import (
 )
 
 const (
-	// readBackTimeout bounds the read that finds out what became of a write whose own time may be over.
+	// readBackTimeout bounds the read of a write's outcome, because the time of the write itself may be over.
 	readBackTimeout = 3 * time.Second
 	// firstPause doubles up to longestPause: two seconds in all.
 	firstPause   = 2 * time.Millisecond
 	longestPause = time.Second
 )
 
-// Insert implements storage.Engine. A plain insert does, but for an _id that is taken by something that cannot be read: an
-// expired leftover, whose place an upsert takes whose filter matches nothing else, so that over a live document the server
-// refuses the second _id again.
+// Insert implements storage.Engine by a plain insert, unless an expired leftover has the _id. Then it uses an upsert whose
+// filter matches only the leftover, so that the server rejects a second document with the _id of a live one.
 func (e *Engine) Insert(ctx context.Context, doc storage.Document) (string, error) {
 	first := true
 	return e.write(ctx, write{
@@ -58,7 +57,7 @@ func (e *Engine) Replace(ctx context.Context, doc storage.Document) (string, err
 type write struct {
 	operation string
 	doc       storage.Document
-	// lost is the error when somebody else was first.
+	// lost is the error when another writer was first.
 	lost error
 	// attempt executes it, and reports whether the server says that it was applied.
 	attempt func(context.Context, collection, record) (bool, error)
@@ -66,14 +65,14 @@ type write struct {
 	undone func(storage.Document, error) bool
 }
 
-// write executes a write, and reads the document back unless the server says that the write was applied. The revision of this
-// write means won, whoever lost the answer; another document means lost.
+// write executes a write, and reads the document back unless the server confirms the write. The revision of this write means
+// won, even if the response was lost; another document means lost.
 //
-// What was there before means that nothing was applied yet that can be read. Then the write is repeated for a moment, if there is
-// hope: the answer was lost, the primary changes, or what is in the way is on the primary and not yet on the majority, so that
-// a caller who was told that it lost would read the old document again. A repetition is harmless: it names the revision
-// that it replaces, or nothing, and carries its own. After that moment the outcome is unknown, because the server may yet
-// execute the command.
+// The previous state means that no readable write was applied yet. Then the write is repeated for a moment if that can help:
+// the response was lost, the primary changes, or the conflicting document is on the primary and not yet on the majority. In the
+// last case a caller that got ErrConflict would read the old document again. A repetition is harmless, because it names the
+// revision that it replaces and has its own. After that moment the outcome is unknown, because the server may still execute the
+// command.
 func (e *Engine) write(ctx context.Context, w write) (string, error) {
 	c, stored, err := e.prepare(w.doc)
 	if err != nil {
@@ -98,7 +97,7 @@ func (e *Engine) write(ctx context.Context, w write) (string, error) {
 			return stored.Rev, nil
 		case !w.undone(found, err) && (err == nil || errors.Is(err, storage.ErrNotFound)):
 			return "", w.lost
-		case err != nil && !errors.Is(err, storage.ErrNotFound) && refused(cause):
+		case err != nil && !errors.Is(err, storage.ErrNotFound) && rejected(cause):
 			return "", err // The write says nothing, the read says why.
 		case err != nil && !errors.Is(err, storage.ErrNotFound), !hopeful(cause), pause > longestPause, !wait(ctx, pause):
 			return "", e.unavailable(w.operation, cause)
@@ -106,7 +105,8 @@ func (e *Engine) write(ctx context.Context, w write) (string, error) {
 	}
 }
 
-// readBack reads a document after a write of it, also when the caller gave up: what came of the write is worth more than a guess.
+// readBack reads a document after a write of it, also when the caller has canceled, because a known outcome is better than a
+// guess.
 func (e *Engine) readBack(ctx context.Context, c collection, doc storage.Document) (storage.Document, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readBackTimeout)
 	defer cancel()
@@ -132,8 +132,8 @@ func (e *Engine) Delete(ctx context.Context, kind storage.Kind, id string) error
 	}
 }
 
-// refused reports whether a write was answered, and lost to what it found.
-func refused(err error) bool { return err == nil || mongo.IsDuplicateKeyError(err) }
+// rejected reports whether the server executed a write without effect, because of a conflict.
+func rejected(err error) bool { return err == nil || mongo.IsDuplicateKeyError(err) }
 
 // hopeful reports whether an attempt that was not applied, as far as can be read, may be applied or become readable in a
 // moment. A nil error is a filter that matched nothing.
@@ -141,7 +141,7 @@ func hopeful(err error) bool {
 	var exception mongo.WriteException
 	var labelled mongo.LabeledError
 	switch {
-	case refused(err), mongo.IsNetworkError(err):
+	case rejected(err), mongo.IsNetworkError(err):
 		return true
 	case errors.As(err, &exception) && exception.WriteConcernError != nil:
 		return true

@@ -55,7 +55,7 @@ func (e *Engine) copyInto(ctx context.Context, file string) error {
 	return nil
 }
 
-// syncFolder makes the names in a folder durable, where the platform offers that.
+// syncFolder syncs the names in a folder to disk, where the platform supports that.
 func syncFolder(path string) {
 	folder, err := os.Open(path)
 	if err != nil {

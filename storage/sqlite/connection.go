@@ -54,9 +54,9 @@ func fileURL(path string, query url.Values) string {
 	return (&url.URL{Scheme: "file", Path: name, RawQuery: query.Encode()}).String()
 }
 
-// dialWriter opens a connection that keeps the inner pages of a large file's indexes in 8 MB of memory, because its cache stays
-// valid from commit to commit, and that copies the log into the database every 4000 pages (16 MB): pages that change often
-// are copied once for many changes.
+// dialWriter opens a connection with a cache of 8 MB for the inner pages of a large file's indexes. Its cache stays valid from
+// commit to commit. It copies the log into the database every 4000 pages (16 MB): pages that change often are copied once for
+// many changes.
 func dialWriter(ctx context.Context, path string) (*connection, error) {
 	return connect(ctx, path, dsn(path, "cache_size(-8000)", "wal_autocheckpoint(4000)"))
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// scan makes a document of the columns rev, expires_at, owner, name, created_at, due_at and body.
+// scan builds a document from the columns rev, expires_at, owner, name, created_at, due_at and body.
 func scan(kind storage.Kind, id string, row []driver.Value) (storage.Document, error) {
 	rev, okRev := row[0].(int64)
 	owner, okOwner := row[2].(string)

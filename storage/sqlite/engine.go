@@ -16,9 +16,9 @@ import (
 
 // Options configure an engine.
 type Options struct {
-	// Path is the database file. It and its folder are made when they are missing, for their owner alone.
+	// Path is the database file. It and its folder are created if missing, accessible to their owner only.
 	Path string
-	// Serve claims the file for a server: a second one is refused while the first lives, and expired documents are swept.
+	// Serve claims the file for a server: a second one is rejected while the first runs, and expired documents are swept.
 	Serve bool
 	// Now is the clock that expiry goes by; nil is time.Now.
 	Now func() time.Time
@@ -51,8 +51,8 @@ var _ storage.Engine = (*Engine)(nil)
 // readConnections is how many gets run at once. Each is a few microseconds of processor time.
 const readConnections = 2
 
-// Open opens the file, or makes it. It answers ErrServed if options.Serve is set and another server has the file, and
-// storage.ErrNewerVersion if a newer version of minifed made it.
+// Open opens or creates the file. It returns ErrServed if options.Serve is set and another server has the file, and
+// storage.ErrNewerVersion if a newer version of minifed created it.
 func Open(ctx context.Context, options Options) (*Engine, error) {
 	return open(ctx, options, dialWriter)
 }
@@ -132,7 +132,7 @@ func (e *Engine) Ping(ctx context.Context) error {
 	return err
 }
 
-// Close implements storage.Engine. Operations that come later answer storage.ErrUnavailable.
+// Close implements storage.Engine. Later operations return storage.ErrUnavailable.
 func (e *Engine) Close() (err error) {
 	e.closing.Do(func() {
 		close(e.closed)

@@ -11,8 +11,8 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// unavailable makes storage.ErrUnavailable of a driver's error, with what the operator can do about it. The driver's texts
-// name tables, columns and files, never values.
+// unavailable converts a driver's error to storage.ErrUnavailable, with a remedy for the operator. The driver's texts name
+// tables, columns and files, never values.
 func unavailable(path, doing string, err error) error {
 	if errors.Is(err, storage.ErrUnavailable) {
 		return err
@@ -34,7 +34,7 @@ func remedy(err error) string {
 	case codes.SQLITE_CANTOPEN, codes.SQLITE_PERM, codes.SQLITE_AUTH:
 		return "the file cannot be opened: check that the folder exists and that minifed's user may write to it"
 	case codes.SQLITE_BUSY, codes.SQLITE_LOCKED:
-		return "another process keeps the file locked: look for a long import, backup tool or database shell"
+		return "another process has locked the file: look for a long import, backup tool or database shell"
 	case codes.SQLITE_IOERR:
 		return "the disk reports an error: check the system log, free space, quotas and the mount"
 	case codes.SQLITE_CORRUPT, codes.SQLITE_NOTADB:
@@ -52,7 +52,7 @@ func resultCode(err error) int {
 	return 0
 }
 
-// ended is the answer to a caller whose context ended.
+// ended returns the error for a caller whose context ended.
 func ended(ctx context.Context) error {
 	return fmt.Errorf("%w: %w", storage.ErrUnavailable, context.Cause(ctx))
 }

@@ -12,8 +12,8 @@ import (
 )
 
 // locate returns the absolute path of the database file without symbolic links, so that two names of a file are one claim. It
-// makes the file with mode 0600 and its folder with mode 0700 if they are missing; SQLite gives the files beside it the same
-// mode. A file that exists is not opened: closing it would drop the locks that SQLite holds on it.
+// creates a missing file with mode 0600 and a missing folder with mode 0700; SQLite creates its other files with the same mode.
+// It does not open an existing file: closing it would release the locks that SQLite holds on it.
 func locate(path string) (string, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -31,7 +31,7 @@ func locate(path string) (string, error) {
 	return path, nil
 }
 
-// create makes an empty file for its owner alone, or answers os.ErrExist.
+// create creates an empty file for its owner only, or returns os.ErrExist.
 func create(path string) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -40,8 +40,8 @@ func create(path string) error {
 	return file.Close()
 }
 
-// claim takes the file for one server: an exclusive transaction on an empty database beside it, which SQLite's own locks give
-// to one process at a time on every platform and which dies with the process.
+// claim reserves the file for one server. It opens an exclusive transaction on an empty database next to it. SQLite's locks
+// allow that to one process at a time on every platform, and it ends with the process.
 func claim(ctx context.Context, path string) (io.Closer, error) {
 	side := path + "-serve"
 	if err := create(side); err != nil && !errors.Is(err, os.ErrExist) {

@@ -16,7 +16,7 @@ import (
 // listConnections is how many lists run at once.
 const listConnections = 2
 
-// openLists makes the pool for lists. They may take long, so their contexts end them.
+// openLists opens the pool for lists. They may take long, so their contexts end them.
 func openLists(path string) (*sql.DB, error) {
 	connector, err := driversqlite.NewConnector(dsn(path, "query_only(ON)", "wal_autocheckpoint(0)"))
 	if err != nil {
@@ -83,7 +83,7 @@ func scanRow(rows *sql.Rows, kind storage.Kind) (storage.Document, error) {
 	return scan(kind, id, []driver.Value{rev, expires, owner, name, created, due, body})
 }
 
-// list returns the statement for one page and one document more, which tells whether there is a next page.
+// list returns the statement for one page and one document more, which shows whether there is a next page.
 func (t *table) list(query storage.Query, now int64) (text string, args []any, err error) {
 	start, err := query.Start()
 	if err != nil {

@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	// applicationID marks the file as minifed's ("mfed"), so that a foreign database is refused instead of filled.
+	// applicationID marks the file as minifed's ("mfed"), so that a foreign database is rejected.
 	applicationID = 0x6d666564
 	// schemaVersion is raised by a change of tables that an older binary cannot work with.
 	schemaVersion = 1
 )
 
-// table holds the statements of one kind. Times are milliseconds since 1970; NULL is never. Rows have SQLite's own ascending
-// rowid, so that bodies are appended and only narrow indexes are written at random places. Hence the index of creation times
-// does without the ID: what was made in the same millisecond is sorted when it is listed. The columns that get reads have
-// neither name nor type, because the driver would make new strings of both at every get.
+// table holds the statements of one kind. Times are milliseconds since 1970; NULL is never. Rows have SQLite's ascending rowid,
+// so that bodies are appended and only narrow indexes are written at random places. The index of creation times has no ID for
+// that reason: documents of the same millisecond are sorted when they are listed. The columns that get reads have no name and
+// no type, because the driver would allocate strings for both at every get.
 type table struct {
 	name                                      string
 	indexes                                   storage.Indexes
@@ -88,8 +88,8 @@ func schema(tables map[storage.Kind]*table) map[string]string {
 	return all
 }
 
-// prepareFile brings the file to the current schema. It is safe beside other processes that do the same. Indexes that an earlier
-// version defined otherwise serve as well, only slower: a server makes them anew, and no tool makes a server wait for that.
+// prepareFile migrates the file to the current schema. Other processes may do the same at the same time. Indexes of an earlier
+// version still work, only slower: a server creates them again, and tools leave them, so that no server waits for a tool.
 func (c *connection) prepareFile(tables map[storage.Kind]*table, serve bool) error {
 	if err := c.checkFile(); err != nil {
 		return err
@@ -133,10 +133,10 @@ func (c *connection) outdated(schema map[string]string, indexes bool) (map[strin
 	return outdated, nil
 }
 
-// stored is a statement as SQLite keeps it.
+// stored returns a statement in the form that SQLite stores.
 func stored(statement string) string { return strings.Replace(statement, "IF NOT EXISTS ", "", 1) }
 
-// checkFile refuses a file that is not minifed's or not for this version.
+// checkFile rejects a file that is not minifed's or not for this version.
 func (c *connection) checkFile() error {
 	var mode string
 	var application, version, objects int64
@@ -161,7 +161,7 @@ func (c *connection) checkFile() error {
 	return nil
 }
 
-// creation makes what is outdated. An index is made anew.
+// creation returns the statements that create what is outdated. An index is dropped first.
 func creation(outdated map[string]string) []string {
 	var statements []string
 	for _, name := range slices.Sorted(maps.Keys(outdated)) { // a table's name sorts before those of its indexes

@@ -31,7 +31,7 @@ type sweep struct {
 	timer *time.Timer
 	kinds []storage.Kind
 	next  int // the kind that the next step looks at
-	// now is the engine's clock, and started tells how much time passed, however the clock is set.
+	// now is the engine's clock, and started measures elapsed time, independent of clock changes.
 	now     func() time.Time
 	started time.Time
 	// last is the last reading of the clock, and readings are one a minute since the clock was last set, the oldest first.
@@ -77,7 +77,7 @@ func newSweep(e *Engine) *sweep {
 // untilSweep is jittered, so that servers that were started together do not sweep together.
 func untilSweep() time.Duration { return sweepEvery/2 + rand.N(sweepEvery) }
 
-// due yields when the next step should be made.
+// due returns a channel for the time of the next step.
 func (s *sweep) due() <-chan time.Time {
 	if s == nil {
 		return nil

@@ -153,8 +153,8 @@ func (w *writer) run() {
 	}
 }
 
-// commit opens a transaction, executes first and what waits by then, and answers when that is durable. While another process
-// keeps the file locked, callers may still give up.
+// commit opens a transaction, executes first and the operations that wait by then, and returns the results when they are
+// durable. While another process has locked the file, callers may still cancel.
 func (w *writer) commit(first *operation) {
 	w.gather()
 	err := w.begin()
@@ -172,10 +172,9 @@ func (w *writer) commit(first *operation) {
 	w.answer()
 }
 
-// gather lets whatever else is ready to run go first, for as long as that brings more operations: on a busy machine a commit
-// then carries several times as many, and on an idle one nothing waits. Where others compute for long, as those do who hash
-// passwords, it would keep the writer from its work; hence it is left out for a while once it took too long for what it brought,
-// and for twice as long each time that it does so again.
+// gather lets other goroutines run first, as long as that brings more operations: on a busy machine a commit then carries
+// several times as many, and on an idle one nothing waits. Long computations such as password hashing would delay the writer.
+// So it is skipped for a while after it took too long for its result, and for twice as long each time after that.
 func (w *writer) gather() {
 	start := w.engine.now()
 	if start.Before(w.hurried) {
@@ -202,7 +201,7 @@ func (w *writer) begin() error {
 	return err
 }
 
-// take collects the operations of a batch. Those whose callers gave up are dropped here and never later.
+// take collects the operations of a batch. Canceled operations are dropped here and never later.
 func (w *writer) take(first *operation) {
 	w.batch = w.batch[:0]
 	for op := first; ; {

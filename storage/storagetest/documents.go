@@ -18,7 +18,7 @@ func documentCases() []testCase {
 		{name: "an inserted document is read back as it was", run: testRoundTrip},
 		{name: "bodies keep every member, number and letter", run: testBodies},
 		{name: "IDs are any text of up to 512 bytes", run: testIDs},
-		{name: "times are kept in UTC to the millisecond", run: testTimes},
+		{name: "times are stored in UTC to the millisecond", run: testTimes},
 		{name: "a document that is not there is not found", run: testMissing},
 		{name: "an insert loses against a live document", run: testInsertExists},
 		{name: "a replacement names the revision it replaces", run: testReplace},
@@ -27,7 +27,7 @@ func documentCases() []testCase {
 		{name: "a deleted document is gone and its ID free", run: testDelete},
 		{name: "kinds are apart", run: testKinds},
 		{name: "bodies belong to the caller", run: testOwnership},
-		{name: "what cannot be stored is refused", run: testInvalid},
+		{name: "invalid documents are rejected", run: testInvalid},
 	}
 }
 
@@ -271,7 +271,7 @@ func errorIs(err, want error) bool {
 func (f *fixture) wantBody(got []byte, want string) {
 	f.Helper()
 	if !sameJSON(got, []byte(want)) {
-		f.Errorf("got body\n%s, want\n%s", got, want)
+		f.Errorf("got body\n%s, expected\n%s", got, want)
 	}
 }
 

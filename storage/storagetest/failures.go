@@ -16,14 +16,14 @@ func failureCases() []testCase {
 	return []testCase{
 		{name: "a caller whose context ended gets unavailable and changes nothing", run: testEndedContext},
 		{name: "a closed engine is unavailable", run: testClosed},
-		{name: "closing answers what was accepted", run: testCloseUnderLoad},
-		{name: "an engine that works answers a ping", run: func(f *fixture) { f.wantError("Ping", f.Ping(f.Context()), nil) }},
+		{name: "closing completes accepted operations", run: testCloseUnderLoad},
+		{name: "a ping of a working engine succeeds", run: func(f *fixture) { f.wantError("Ping", f.Ping(f.Context()), nil) }},
 		{name: "no error quotes an ID or a value", run: testSilentErrors},
-		{name: "an insert whose answer is lost is won or unknown", run: testLostInsert, applies: loses},
-		{name: "an insert over a leftover whose answer is lost is won or unknown", run: testLostInsertOverExpired, applies: loses},
-		{name: "a replacement whose answer is lost is won or unknown", run: testLostReplace, applies: loses},
-		{name: "a deletion whose answer is lost is done or unknown", run: testLostDelete, applies: loses},
-		{name: "what was answered survives the end of the process", run: testReopen, applies: keeps},
+		{name: "an insert whose reply is lost is won or unknown", run: testLostInsert, applies: loses},
+		{name: "an insert over a leftover whose reply is lost is won or unknown", run: testLostInsertOverExpired, applies: loses},
+		{name: "a replacement whose reply is lost is won or unknown", run: testLostReplace, applies: loses},
+		{name: "a deletion whose reply is lost is done or unknown", run: testLostDelete, applies: loses},
+		{name: "acknowledged writes survive the end of the process", run: testReopen, applies: keeps},
 	}
 }
 
@@ -117,11 +117,11 @@ func testSilentErrors(f *fixture) {
 	}
 }
 
-// settled reports whether a write whose answer was lost came out as won; unknown is the other answer that is right.
+// settled reports whether a write whose reply was lost was won; the other valid result is unknown.
 func (f *fixture) settled(doing string, err error) bool {
 	f.Helper()
 	if err != nil {
-		f.wantError(doing+" without an answer", err, storage.ErrUnavailable)
+		f.wantError(doing+" without a reply", err, storage.ErrUnavailable)
 	}
 	return err == nil
 }
@@ -139,7 +139,7 @@ func testLostInsert(f *fixture) {
 
 	f.subject.DropReply(f.T, f.Engine)
 	if _, err := f.Insert(f.Context(), doc); !errors.Is(err, storage.ErrExists) && !errors.Is(err, storage.ErrUnavailable) {
-		f.Errorf("Insert of a taken ID without an answer: %v", err)
+		f.Errorf("Insert of a taken ID without a reply: %v", err)
 	}
 }
 
@@ -172,7 +172,7 @@ func testLostReplace(f *fixture) {
 
 	f.subject.DropReply(f.T, f.Engine)
 	if _, err := f.Replace(f.Context(), old); !errors.Is(err, storage.ErrConflict) && !errors.Is(err, storage.ErrUnavailable) {
-		f.Errorf("Replace with a stale revision without an answer: %v", err)
+		f.Errorf("Replace with a stale revision without a reply: %v", err)
 	}
 	f.wantBody(f.mustGet("a").Body, `{"next":1}`)
 }

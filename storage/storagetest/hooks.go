@@ -26,8 +26,8 @@ type Hooks struct {
 	storage.Engine
 	// Before runs first; an error is returned instead of executing the operation. Nil does nothing.
 	Before func(context.Context, Operation) error
-	// After runs when the operation was executed, with its outcome, and returns what the caller sees: an error drops the
-	// answer of an executed operation. Nil does nothing.
+	// After runs when the operation was executed, with its outcome, and returns the caller's result: an error simulates a lost
+	// reply of an executed operation. Nil does nothing.
 	After func(context.Context, Operation, error) error
 }
 

@@ -18,8 +18,8 @@ func listCases() []testCase {
 		{name: "what is due is listed until its due time was moved", run: testDue},
 		{name: "a replacement moves a document in every index", run: testReindex},
 		{name: "changes between two pages neither repeat nor hide what stays", run: testStablePages},
-		{name: "a page holds 100 documents unless told otherwise, and 500 at most", run: testPageSize},
-		{name: "a list that cannot be answered is refused", run: testInvalidQuery},
+		{name: "a page holds 100 documents by default, and 500 at most", run: testPageSize},
+		{name: "an invalid query is rejected", run: testInvalidQuery},
 	}
 }
 
@@ -57,7 +57,7 @@ func (f *fixture) wantList(query storage.Query, want ...string) {
 		got = append(got, doc.ID)
 	}
 	if !slices.Equal(got, want) {
-		f.Errorf("list %+v: got %q, want %q", query, got, want)
+		f.Errorf("list %+v: got %q, expected %q", query, got, want)
 	}
 }
 
@@ -92,7 +92,7 @@ func testPaging(f *fixture) {
 		for _, query.Limit = range []int{0, 1, 2, 3, 5, len(want) - 1, len(want), len(want) + 1} {
 			got := f.listAll(query)
 			if !slices.EqualFunc(got, want, same) {
-				f.Errorf("order %d, limit %d: got %d documents, want %d, or another order", order, query.Limit, len(got), len(want))
+				f.Errorf("order %d, limit %d: got %d documents, expected %d, or another order", order, query.Limit, len(got), len(want))
 			}
 		}
 	}
@@ -159,7 +159,7 @@ func (f *fixture) wantListSorted(query storage.Query, want []string) {
 	}
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
-		f.Errorf("list %+v: got %q, want %q", query, got, want)
+		f.Errorf("list %+v: got %q, expected %q", query, got, want)
 	}
 }
 

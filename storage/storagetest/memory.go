@@ -15,7 +15,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// Memory is a storage.Engine that keeps documents in a map. Use NewMemory.
+// Memory is a storage.Engine with documents in a map. Use NewMemory.
 type Memory struct {
 	now func() time.Time
 

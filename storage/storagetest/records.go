@@ -36,7 +36,7 @@ func recordCases() []testCase {
 		{name: "token secrets", run: testRecord[storage.TokenSecrets]},
 		{name: "user", run: testRecord[storage.User]},
 		{name: "members of a newer version survive a replacement", run: testUnknownMembers},
-		{name: "a record of a newer major version is refused and stays as it is", run: testNewerVersion},
+		{name: "a record of a newer major version is rejected and stays unchanged", run: testNewerVersion},
 	}
 }
 
@@ -120,7 +120,7 @@ func wantRecord[R storage.Record](f *fixture, seed uint64, written *storage.Entr
 	}
 	for _, got := range []*storage.Entry[R]{entry, entries[i]} {
 		if got.Revision() != written.Revision() {
-			f.Errorf("seed %d: got revision %s, want %s", seed, got.Revision(), written.Revision())
+			f.Errorf("seed %d: got revision %s, expected %s", seed, got.Revision(), written.Revision())
 		}
 		if difference := differ(reflect.ValueOf(got.Record), reflect.ValueOf(want)); difference != "" {
 			f.Fatalf("seed %d: %s", seed, difference)
@@ -133,13 +133,13 @@ func differ(got, want reflect.Value) string {
 	for i := range want.NumField() {
 		a, b := got.Field(i).Interface(), want.Field(i).Interface()
 		if !reflect.DeepEqual(a, b) {
-			return fmt.Sprintf("field %s: got %+v, want %+v", want.Type().Field(i).Name, a, b)
+			return fmt.Sprintf("field %s: got %+v, expected %+v", want.Type().Field(i).Name, a, b)
 		}
 	}
 	return ""
 }
 
-// moveTo gives record the ID of another one: it copies the fields that the ID is made of.
+// moveTo gives record the ID of another one: it copies the fields that determine the ID.
 func moveTo[R storage.Record](record *R, other R) {
 	to, from := reflect.ValueOf(record).Elem(), reflect.ValueOf(other)
 	for i := range to.NumField() {
@@ -150,8 +150,8 @@ func moveTo[R storage.Record](record *R, other R) {
 	}
 }
 
-// checkMembers holds what keeping unknown members relies on: every field has a name of its own in JSON, and no two differ in
-// case alone.
+// checkMembers checks what the preservation of unknown members relies on: every field has its own name in JSON, and no two
+// names differ in case only.
 func checkMembers(f *fixture, typ reflect.Type) {
 	f.Helper()
 	switch typ.Kind() {

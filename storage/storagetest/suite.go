@@ -15,14 +15,14 @@ type Subject struct {
 	// Open returns an empty engine whose expiry goes by now, and has it closed at the end of t. The clock starts at the
 	// real time, because a database may expire documents by its own clock, and only moves forward.
 	Open func(t *testing.T, now func() time.Time) storage.Engine
-	// Reopen ends an engine as hard as it can and opens what it left. Nil says that the engine keeps nothing.
+	// Reopen ends an engine as hard as it can and opens its data. Nil means that the engine stores nothing.
 	Reopen func(t *testing.T, engine storage.Engine, now func() time.Time) storage.Engine
-	// DropReply makes the engine lose the answer to its next write after the database executed it. Nil says that there is
-	// nothing between the engine and its database that could get lost.
+	// DropReply drops the reply of the engine's next write after the database executed it. Nil means that no reply between the
+	// engine and its database can get lost.
 	DropReply func(t *testing.T, engine storage.Engine)
 }
 
-// Run tests that an engine keeps the contract of storage.Engine. Run it under the race detector.
+// Run tests that an engine implements the contract of storage.Engine. Run it under the race detector.
 func Run(t *testing.T, subject Subject) {
 	groups := []struct {
 		name  string
@@ -115,7 +115,7 @@ func (f *fixture) mustGet(id string) storage.Document {
 func (f *fixture) wantError(doing string, err, want error) {
 	f.Helper()
 	if !errorIs(err, want) {
-		f.Errorf("%s: got error %v, want %v", doing, err, want)
+		f.Errorf("%s: got error %v, expected %v", doing, err, want)
 	}
 }
 
@@ -128,6 +128,6 @@ func (f *fixture) wantAbsent(ctx context.Context, id string) {
 func (f *fixture) wantSame(got, want storage.Document) {
 	f.Helper()
 	if !same(got, want) {
-		f.Errorf("got document\n%+v, want\n%+v", printable(got), printable(want))
+		f.Errorf("got document\n%+v, expected\n%+v", printable(got), printable(want))
 	}
 }

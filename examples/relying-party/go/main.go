@@ -1,5 +1,5 @@
-// Command go is an API that accepts minifed's access tokens (RFC 9068): it validates them by the issuer's keys alone, without
-// asking anybody.
+// Command go is an API that accepts minifed's access tokens (RFC 9068). It validates them with the issuer's keys, without a
+// request per token.
 //
 //	MINIFED_ISSUER=https://id.example.com AUDIENCE=https://api.example.com go run .
 package main
@@ -97,7 +97,7 @@ func (a *api) verify(ctx context.Context, token string) (claims, error) {
 	return caller, nil
 }
 
-// isAccessToken tells an access token from an ID token of the same issuer by its type.
+// isAccessToken distinguishes an access token from an ID token of the same issuer by its type.
 func isAccessToken(token string) bool {
 	encoded, _, _ := strings.Cut(token, ".")
 	content, err := base64.RawURLEncoding.DecodeString(encoded)

@@ -93,7 +93,7 @@ func edited(message []byte, edit func(bson.D) bson.D) []byte {
 	return withLength(slices.Concat(message[:from], raw, message[to:]))
 }
 
-// addressed is a copy of a reply that answers request.
+// addressed is a copy of a reply with the request ID of request.
 func addressed(reply, request []byte) []byte {
 	reply = slices.Clone(reply)
 	copy(reply[8:12], request[4:8])
@@ -105,12 +105,12 @@ func withLength(message []byte) []byte {
 	return message
 }
 
-// notWritablePrimary answers a request as a server that ceased to be the primary.
+// notWritablePrimary returns the reply of a server that is no longer the primary.
 func notWritablePrimary(request []byte) []byte {
 	return failed(request, 10107, "NotWritablePrimary", bson.E{Key: "errorLabels", Value: bson.A{"RetryableWriteError"}})
 }
 
-// failed answers a request with an error of the server.
+// failed returns the reply of a server error.
 func failed(request []byte, code int32, name string, more ...bson.E) []byte {
 	raw, err := bson.Marshal(append(bson.D{
 		{Key: "ok", Value: 0.0}, {Key: "errmsg", Value: name}, {Key: "code", Value: code}, {Key: "codeName", Value: name},
@@ -134,7 +134,7 @@ func withWriteConcernError(body bson.D) bson.D {
 // setName is the name of the replica set behind a proxy.
 const setName = "rs0"
 
-// asPrimaryOf makes the answer to hello that of the primary of a replica set of so many members.
+// asPrimaryOf rewrites the reply to hello to that of the primary of a replica set with so many members.
 func asPrimaryOf(members int) func(address string) func(bson.D) bson.D {
 	return func(address string) func(bson.D) bson.D {
 		hosts := bson.A{address}
@@ -154,15 +154,15 @@ func asPrimaryOf(members int) func(address string) func(bson.D) bson.D {
 	}
 }
 
-// asMongos makes the answer to hello that of the router of a sharded cluster.
+// asMongos rewrites the reply to hello to that of the router of a sharded cluster.
 func asMongos(address string) func(bson.D) bson.D {
 	return func(body bson.D) bson.D {
 		return append(alone(address)(body), bson.E{Key: "msg", Value: "isdbgrid"})
 	}
 }
 
-// alone leaves out of an answer to hello what only a member of a replica set says, and topologyVersion. Without that a driver
-// polls. With it a server streams its state, which a proxy that waits for one reply to each message cannot pass.
+// alone removes the members of a replica set and topologyVersion from a reply to hello. Without topologyVersion a driver polls.
+// With it a server streams its state, which a proxy that waits for one reply to each message cannot pass.
 func alone(string) func(bson.D) bson.D {
 	return func(body bson.D) bson.D {
 		return without(body, "setName", "setVersion", "electionId", "hosts", "passives", "arbiters", "me", "primary", "topologyVersion", "msg")

@@ -22,15 +22,16 @@ const (
 	DropReply
 	// DropCommand closes the connection without executing the command.
 	DropCommand
-	// NotWritablePrimary answers, without executing the command, as a server that ceased to be the primary.
+	// NotWritablePrimary does not execute the command, and replies as a server that is no longer the primary.
 	NotWritablePrimary
-	// WriteConcernError executes the command and answers that the majority did not confirm it in time.
+	// WriteConcernError executes the command and replies that the majority did not confirm it in time.
 	WriteConcernError
-	// Executed executes the command and answers NotWritablePrimary: a failover between the two.
+	// Executed executes the command and replies NotWritablePrimary: a failover between the two.
 	Executed
-	// Stale answers a find with what the same find was answered last: the majority does not have yet what the primary has.
+	// Stale replies to a find with the previous reply to the same find: the majority does not yet have the primary's latest
+	// data.
 	Stale
-	// IndexInTheWay answers, without executing the command, as a server whose collection has another index of that key.
+	// IndexInTheWay does not execute the command, and replies as a server whose collection has another index of that key.
 	IndexInTheWay
 )
 
@@ -75,7 +76,7 @@ func Nth(skip, count int, fault Fault, matches func(Command) bool) func(Command)
 type Proxy struct {
 	listener net.Listener
 	server   *Server
-	// looks is what the proxy makes of the server's answer to hello, given the proxy's address.
+	// looks rewrites the server's reply to hello, given the proxy's address.
 	looks func(address string) func(bson.D) bson.D
 	// replicaSet says that it looks like the primary of a replica set, so that drivers send retryable writes.
 	replicaSet bool
@@ -102,7 +103,7 @@ func (p *Proxy) Decide(decide func(Command) Fault) {
 	p.decide = decide
 }
 
-// Down closes every connection and refuses new ones, until Up.
+// Down closes every connection and rejects new ones, until Up.
 func (p *Proxy) Down() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -193,7 +194,7 @@ func (p *Proxy) forget(client net.Conn) {
 
 var errDropped = errors.New("dropped")
 
-// execute passes one message and waits for its reply while nobody else's message is on its way.
+// execute passes one message and waits for its reply, without another message in progress.
 func (p *Proxy) execute(server net.Conn, message []byte) ([]byte, error) {
 	command, _ := parseCommand(message)
 	fault := p.fault(command)
@@ -225,8 +226,8 @@ func (p *Proxy) execute(server net.Conn, message []byte) ([]byte, error) {
 	return answer, nil
 }
 
-// pass has the server execute a message. FerretDB executes one at a time, and the repetition of a retryable write is answered
-// as a replica set does: with what came of the first.
+// pass sends a message to the server. FerretDB executes one at a time. A repeated retryable write gets the reply of the first,
+// as in a replica set.
 func (p *Proxy) pass(server net.Conn, command Command, message []byte) ([]byte, error) {
 	number := ""
 	if !p.server.IsMongoDB() {

@@ -21,7 +21,8 @@ type Server struct {
 	// credentials and authSource are those of a MongoDB that asks for them.
 	credentials *url.Userinfo
 	authSource  string
-	// mongoDB is the URI of a MongoDB; empty for FerretDB, whose commands are made atomic and whose writes are remembered.
+	// mongoDB is the URI of a MongoDB. It is empty for FerretDB, whose commands the proxy serializes and whose writes it
+	// records.
 	mongoDB string
 	// executesRetries says that the server executes a retryable write again when it comes a second time. MongoDB returns the
 	// result of the first. SecantusDB 0.7.0b3 does this to an update.
@@ -38,7 +39,7 @@ func (s *Server) Stop() error { return s.stop() }
 // IsMongoDB reports whether this is a real one.
 func (s *Server) IsMongoDB() bool { return s.mongoDB != "" }
 
-// Database returns the name of a database that nobody uses. It is dropped at the end of the test where it would stay.
+// Database returns the name of an unused database. It is dropped at the end of the test if it would remain.
 func (s *Server) Database(tb testing.TB) string {
 	tb.Helper()
 	name := fmt.Sprintf("minifed_test_%d_%d_%d", os.Getpid(), time.Now().UnixNano(), s.databases.Add(1))
@@ -66,8 +67,8 @@ func (s *Server) Proxy(tb testing.TB) *Proxy {
 	return startProxy(tb, s, alone)
 }
 
-// ReplicaSet is Proxy, behind which the server looks like the primary of a replica set: drivers send retryable writes, and a
-// write that comes a second time is answered with what came of the first.
+// ReplicaSet is Proxy, with the appearance of the primary of a replica set: drivers send retryable writes, and a repeated write
+// gets the reply of the first.
 func (s *Server) ReplicaSet(tb testing.TB) *Proxy {
 	tb.Helper()
 	proxy := startProxy(tb, s, asPrimaryOf(1))
@@ -75,8 +76,8 @@ func (s *Server) ReplicaSet(tb testing.TB) *Proxy {
 	return proxy
 }
 
-// ReplicaSetOf is a proxy behind which the server looks like the primary of a set of so many members. The others are not there,
-// so drivers must not be told of them for long: it is for a command or two.
+// ReplicaSetOf is a proxy with the appearance of a replica set of so many members. The other members do not exist, so use it
+// for a command or two only.
 func (s *Server) ReplicaSetOf(tb testing.TB, members int) *Proxy {
 	tb.Helper()
 	proxy := startProxy(tb, s, asPrimaryOf(members))

@@ -131,12 +131,12 @@ func (b *backend) request(ctx context.Context, method, path string, body io.Read
 	return request
 }
 
-// pass sends the request and hands minifed's answer on as it is.
+// pass sends the request and copies minifed's response.
 func (b *backend) pass(w http.ResponseWriter, request *http.Request) {
 	response, err := b.client.Do(request)
 	if err != nil {
-		// minifed did not answer. The mini-program repeats its request, with the same code.
-		b.log.Error("minifed did not answer", "path", request.URL.Path)
+		// minifed did not respond. The mini-program repeats its request, with the same code.
+		b.log.Error("minifed did not respond", "path", request.URL.Path)
 		write(w, http.StatusBadGateway, members{"error": "temporarily_unavailable", "reason": "retry"})
 		return
 	}

@@ -20,21 +20,21 @@ const routes = {
 }
 
 createServer(async (request, response) => {
-  const { status, body } = await answer(request)
+  const { status, body } = await send(request)
   response.writeHead(status, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' })
   response.end(JSON.stringify(body))
 }).listen(port, '127.0.0.1', function () {
   console.log(`listening on http://127.0.0.1:${this.address().port}`)
 })
 
-async function answer(request) {
+async function send(request) {
   const route = routes[`${request.method} ${request.url}`]
   if (!route) return { status: 404, body: { error: 'not_found' } }
   try {
     return await route(await readJSON(request), request)
   } catch (error) {
     if (error instanceof BadRequest) return { status: 400, body: { error: 'invalid_request' } }
-    // minifed did not answer. The mini-program repeats its request, with the same code.
+    // minifed did not respond. The mini-program repeats its request, with the same code.
     console.error(`${request.method} ${request.url}: ${error.message}`)
     return { status: 502, body: { error: 'temporarily_unavailable', reason: 'retry' } }
   }

@@ -26,7 +26,7 @@ func main() {
 	}
 }
 
-// run keeps files that are worthless after a crash of the machine, and fast.
+// run stores files without syncs, which is fast and does not survive a crash of the machine.
 func run(folder string, life io.Reader, printed io.Writer) error {
 	db, err := ferretdb.New(&ferretdb.Config{
 		Listener:  ferretdb.ListenerConfig{TCP: "127.0.0.1:0"},

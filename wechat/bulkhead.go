@@ -8,43 +8,43 @@ import (
 	"time"
 )
 
-// laneKey names what fails together: one API of one app. An access token that cannot be had thus never stops a login.
-type laneKey struct {
+// bulkheadKey identifies calls that fail together: one API of one app. So an unavailable access token never stops a login.
+type bulkheadKey struct {
 	app AppID
 	api string
 }
 
-// lane is the concurrency limit and the circuit breaker of one API of one app.
-type lane struct {
-	key     laneKey
+// bulkhead is the concurrency limit and the circuit breaker of one API of one app.
+type bulkhead struct {
+	key     bulkheadKey
 	slots   chan struct{}
 	breaker breaker
 }
 
 var (
 	errFull = errors.New("too many calls in flight")
-	errOpen = errors.New("left alone after repeated failures")
+	errOpen = errors.New("the circuit breaker is open after repeated failures")
 )
 
-func (c *Client) lane(k call) *lane {
-	key := laneKey{app: k.app.ID, api: k.api}
+func (c *Client) bulkhead(k call) *bulkhead {
+	key := bulkheadKey{app: k.app.ID, api: k.api}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	l := c.lanes[key]
+	l := c.bulkheads[key]
 	if l == nil {
-		l = &lane{
+		l = &bulkhead{
 			key:     key,
 			slots:   make(chan struct{}, c.config.MaxConcurrent),
 			breaker: breaker{threshold: c.config.BreakerFailures, openFor: c.config.BreakerOpen},
 		}
-		c.lanes[key] = l
+		c.bulkheads[key] = l
 	}
 	return l
 }
 
-// enter waits for a slot and asks the breaker; when it refuses, it says for how long. The breaker is asked before the wait
-// too, because the slots of an API that hangs stay taken for a while after it opened.
-func (l *lane) enter(ctx context.Context, c *Client) (pass int, wait time.Duration, err error) {
+// enter waits for a slot and checks the breaker; when the breaker is open, it returns the time to wait. The breaker is also
+// checked before the wait, because the slots of an API that hangs stay in use after it opened.
+func (l *bulkhead) enter(ctx context.Context, c *Client) (pass int, wait time.Duration, err error) {
 	if wait = l.breaker.remaining(c.config.Now()); wait > 0 {
 		return 0, wait, errOpen
 	}
@@ -58,13 +58,13 @@ func (l *lane) enter(ctx context.Context, c *Client) (pass int, wait time.Durati
 	return pass, 0, nil
 }
 
-func (l *lane) acquire(ctx context.Context, patience time.Duration) error {
+func (l *bulkhead) acquire(ctx context.Context, timeout time.Duration) error {
 	select {
 	case l.slots <- struct{}{}:
 		return nil
 	default:
 	}
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	select {
 	case l.slots <- struct{}{}:
@@ -76,8 +76,8 @@ func (l *lane) acquire(ctx context.Context, patience time.Duration) error {
 	}
 }
 
-// leave frees the slot and tells the breaker how it went.
-func (l *lane) leave(c *Client, pass int, outcome outcome) {
+// leave frees the slot and reports the outcome to the breaker.
+func (l *bulkhead) leave(c *Client, pass int, outcome outcome) {
 	<-l.slots
 	switch l.breaker.report(c.config.Now(), pass, outcome) {
 	case opened:
@@ -88,7 +88,7 @@ func (l *lane) leave(c *Client, pass int, outcome outcome) {
 	}
 }
 
-// outcome is what a call says about WeChat's health.
+// outcome is what a call shows about WeChat's availability.
 type outcome int
 
 const (
@@ -97,7 +97,8 @@ const (
 	unknown
 )
 
-// health judges a finished call. An errcode other than -1 is a sign of life, and a caller that hung up says nothing.
+// health returns the outcome of a finished call. An errcode other than -1 is healthy; a call that the caller canceled is
+// unknown.
 func health(ctx context.Context, failure *Error) outcome {
 	switch {
 	case failure == nil:
@@ -111,7 +112,7 @@ func health(ctx context.Context, failure *Error) outcome {
 	}
 }
 
-// transition is what a report did to a breaker.
+// transition is the change of a breaker's state by a report.
 type transition int
 
 const (
@@ -120,9 +121,9 @@ const (
 	closed
 )
 
-// breaker is a circuit breaker: closed until threshold failures in a row, then open, and after openFor half open: one call
-// probes, and its outcome closes or opens it again. Calls carry the period they began in, so that a late answer from
-// before a change is not taken for news.
+// breaker is a circuit breaker: closed until threshold failures in a row, then open, and half open after openFor. In the
+// half-open state one call probes, and its outcome closes or opens the breaker. A call has the number of the period in which it
+// began, so that a late response from an earlier period is ignored.
 type breaker struct {
 	threshold int
 	openFor   time.Duration
@@ -134,14 +135,14 @@ type breaker struct {
 	period   int
 }
 
-// remaining returns how long calls are refused; 0 when one may try.
+// remaining returns how long calls are rejected; 0 when a call may try.
 func (b *breaker) remaining(now time.Time) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.refusal(now)
+	return b.remainingAt(now)
 }
 
-func (b *breaker) refusal(now time.Time) time.Duration {
+func (b *breaker) remainingAt(now time.Time) time.Duration {
 	switch {
 	case b.until.IsZero():
 		return 0
@@ -156,11 +157,11 @@ func (b *breaker) refusal(now time.Time) time.Duration {
 	}
 }
 
-// allow lets a call begin in the current period, or returns for how long calls are refused.
+// allow starts a call in the current period, or returns how long calls are rejected.
 func (b *breaker) allow(now time.Time) (period int, wait time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if wait = b.refusal(now); wait > 0 {
+	if wait = b.remainingAt(now); wait > 0 {
 		return 0, wait
 	}
 	if !b.until.IsZero() {
@@ -170,7 +171,7 @@ func (b *breaker) allow(now time.Time) (period int, wait time.Duration) {
 	return b.period, 0
 }
 
-// report takes the outcome of a call that began in period.
+// report applies the outcome of a call that began in period.
 func (b *breaker) report(now time.Time, period int, o outcome) transition {
 	b.mu.Lock()
 	defer b.mu.Unlock()
