@@ -8,15 +8,15 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// BenchmarkCode2Session is what a login costs on a kept-alive connection: the client, both sides of the loopback
-// interface, and a server that does nothing but answer.
+// BenchmarkCode2Session measures a login on a reused connection: the client, both sides of the loopback interface, and a
+// minimal server.
 func BenchmarkCode2Session(b *testing.B) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer listener.Close()
-	go answerAll(listener)
+	go serveSessions(listener)
 	client := newClient(b, wechat.Config{BaseURL: "http://" + listener.Addr().String()})
 	app := someApp()
 	b.ReportAllocs()
@@ -30,9 +30,9 @@ func BenchmarkCode2Session(b *testing.B) {
 	})
 }
 
-// answerAll answers each read with a session. Requests are small enough to arrive in one.
-func answerAll(listener net.Listener) {
-	const answer = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 84\r\n\r\n" +
+// serveSessions replies to each read with a session. Requests are small enough to arrive in one.
+func serveSessions(listener net.Listener) {
+	const response = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 84\r\n\r\n" +
 		`{"session_key":"nzoqhc3OnwHzeTxJs+inbQ==","openid":"oVBkZ0aYgDMDIywRdgPW8-joxXc4"}` + "\r\n"
 	for {
 		conn, err := listener.Accept()
@@ -46,7 +46,7 @@ func answerAll(listener net.Listener) {
 				if _, err := conn.Read(buffer); err != nil {
 					return
 				}
-				if _, err := io.WriteString(conn, answer); err != nil {
+				if _, err := io.WriteString(conn, response); err != nil {
 					return
 				}
 			}

@@ -26,7 +26,7 @@ func newBreakerStage(t *testing.T, configure func(*wechat.Config)) (*stage, *clo
 	return s, c
 }
 
-// break3 makes three logins fail so that the breaker opens.
+// break3 runs three failing logins, which opens the breaker.
 func (s *stage) break3(t *testing.T) {
 	t.Helper()
 	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Status: http.StatusBadGateway, Times: 3})
@@ -100,7 +100,7 @@ func TestOnlySignsOfAnOutageOpenTheBreaker(t *testing.T) {
 	}{
 		"a dropped connection": {wechattest.Fault{Drop: wechattest.FIN}, true},
 		"a gateway error":      {wechattest.Fault{Status: 503}, true},
-		"half an answer":       {wechattest.Fault{Truncate: true}, true},
+		"half a response":      {wechattest.Fault{Truncate: true}, true},
 		"-1":                   {wechattest.Fault{Errcode: -1}, true},
 		"an invalid code":      {wechattest.Fault{Errcode: 40029}, false},
 		"a used code":          {wechattest.Fault{Errcode: 40163}, false},

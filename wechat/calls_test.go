@@ -56,7 +56,7 @@ func TestPhoneNumberReadsWhatWeChatWasSeenToAnswer(t *testing.T) {
 		"no phone_info":           {`{"errcode":0,"errmsg":"ok"}`, wechat.ClassAmbiguous},
 	} {
 		t.Run(name, func(t *testing.T) {
-			number, err := answering(t, 200, "application/json", row.body).PhoneNumber(t.Context(), someApp(), "code")
+			number, err := respondingWith(t, 200, "application/json", row.body).PhoneNumber(t.Context(), someApp(), "code")
 			if row.class != wechat.ClassToken {
 				wantClass(t, err, row.class)
 				return
@@ -152,7 +152,7 @@ func TestASessionCallWithoutOpenIDOrKeyIsNotSent(t *testing.T) {
 
 func TestResetSessionMustAnswerForTheUserAskedAbout(t *testing.T) {
 	for _, body := range []string{`{"errcode":0,"openid":"oBob","session_key":"k"}`, `{"errcode":0,"openid":"oAlice"}`, `{"errcode":0}`, `x`} {
-		_, err := answering(t, 200, "", body).ResetSession(t.Context(), someApp(), "oAlice", "key")
+		_, err := respondingWith(t, 200, "", body).ResetSession(t.Context(), someApp(), "oAlice", "key")
 		wantClass(t, err, wechat.ClassAmbiguous)
 	}
 }
@@ -175,13 +175,13 @@ func TestMiniProgramCodeIsAnImage(t *testing.T) {
 
 func TestMiniProgramCodeTellsErrorsByTheirBytes(t *testing.T) {
 	for _, contentType := range []string{"image/jpeg", "text/plain", "application/json:UTF-8"} {
-		client := answering(t, 200, contentType, `{"errcode":41030,"errmsg":"invalid page rid: 617833f5-4d39a245-36d3a896"}`)
+		client := respondingWith(t, 200, contentType, `{"errcode":41030,"errmsg":"invalid page rid: 617833f5-4d39a245-36d3a896"}`)
 		_, err := client.MiniProgramCode(t.Context(), someApp(), wechat.MiniProgramCodeRequest{Scene: "a"})
 		if failure := wantClass(t, err, wechat.ClassConfig); failure.Code != 41030 {
 			t.Errorf("as %s: errcode %d", contentType, failure.Code)
 		}
 	}
-	_, err := answering(t, 200, "image/jpeg", "<html>").MiniProgramCode(t.Context(), someApp(), wechat.MiniProgramCodeRequest{Scene: "a"})
+	_, err := respondingWith(t, 200, "image/jpeg", "<html>").MiniProgramCode(t.Context(), someApp(), wechat.MiniProgramCodeRequest{Scene: "a"})
 	wantClass(t, err, wechat.ClassAmbiguous)
 }
 

@@ -65,7 +65,7 @@ func newClient(t testing.TB, config wechat.Config) *wechat.Client {
 	return client
 }
 
-// login makes one code2Session call with a fresh code and returns the code too.
+// login sends one code2Session call with a new code and also returns the code.
 func (s *stage) login(t testing.TB, user string) (wechat.Session, string, error) {
 	t.Helper()
 	code := s.app.Login(user)
@@ -73,8 +73,8 @@ func (s *stage) login(t testing.TB, user string) (wechat.Session, string, error)
 	return session, code, err
 }
 
-// answering is a client of a server that gives one fixed answer.
-func answering(t *testing.T, status int, contentType, body string) *wechat.Client {
+// respondingWith returns a client of a server with one fixed response.
+func respondingWith(t *testing.T, status int, contentType, body string) *wechat.Client {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)

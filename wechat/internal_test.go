@@ -96,23 +96,23 @@ func FuzzAnswers(f *testing.F) {
 	f.Add([]byte("\xff\xd8\xff"))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var session sessionResponse
-		if answer, err := session.decode(body); err == nil && answer.Code == 0 && !bounded(string(session.OpenID), maxOpenID) {
+		if result, err := session.decode(body); err == nil && result.Code == 0 && !bounded(string(session.OpenID), maxOpenID) {
 			t.Error("a session without OpenID")
 		}
 		phone := phoneResponse{app: "wxsim"}
-		if answer, err := phone.decode(body); err == nil && answer.Code == 0 && (phone.Info.Watermark.AppID != "wxsim" || !phone.Info.plausible()) {
+		if result, err := phone.decode(body); err == nil && result.Code == 0 && (phone.Info.Watermark.AppID != "wxsim" || !phone.Info.plausible()) {
 			t.Error("a phone number that is not for this app")
 		}
 		var token tokenResponse
-		if answer, err := token.decode(body); err == nil && answer.Code == 0 && (token.useFor() <= 0 || token.useFor() > 24*time.Hour) {
+		if result, err := token.decode(body); err == nil && result.Code == 0 && (token.useFor() <= 0 || token.useFor() > 24*time.Hour) {
 			t.Errorf("a token that is kept for %v", token.useFor())
 		}
 		var image Image
-		if answer, err := image.decode(body); err == nil && (answer.Code != 0 || image.ContentType == "") {
+		if result, err := image.decode(body); err == nil && (result.Code != 0 || image.ContentType == "") {
 			t.Error("an image that is none")
 		}
-		answer, _ := decodeStatus(body)
-		if id := rid(answer.Message); id != "" && len(id) != 26 {
+		result, _ := decodeStatus(body)
+		if id := rid(result.Message); id != "" && len(id) != 26 {
 			t.Errorf("rid %q", id)
 		}
 	})

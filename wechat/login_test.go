@@ -42,7 +42,7 @@ func TestCode2SessionReadsWhatWeChatWasSeenToAnswer(t *testing.T) {
 	} {
 		for _, contentType := range []string{"text/plain", "application/json:UTF-8", "application/json; encoding=utf-8", ""} {
 			t.Run(name+" as "+contentType, func(t *testing.T) {
-				session, err := answering(t, 200, contentType, body).Code2Session(t.Context(), someApp(), "code")
+				session, err := respondingWith(t, 200, contentType, body).Code2Session(t.Context(), someApp(), "code")
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -56,7 +56,7 @@ func TestCode2SessionReadsWhatWeChatWasSeenToAnswer(t *testing.T) {
 }
 
 func TestAnAnswerThatIsNoneLeavesTheCodeInDoubt(t *testing.T) {
-	for name, answer := range map[string]struct {
+	for name, response := range map[string]struct {
 		status int
 		body   string
 	}{
@@ -70,12 +70,12 @@ func TestAnAnswerThatIsNoneLeavesTheCodeInDoubt(t *testing.T) {
 		"an empty OpenID":        {200, `{"openid":"","session_key":"k"}`},
 		"an OpenID with newline": {200, `{"openid":"o\n","session_key":"k"}`},
 		"an endless OpenID":      {200, `{"openid":"` + strings.Repeat("o", 129) + `"}`},
-		"an endless answer":      {200, strings.Repeat(" ", 1<<20) + `{"openid":"o"}`},
+		"an endless response":    {200, strings.Repeat(" ", 1<<20) + `{"openid":"o"}`},
 		"another JSON":           {200, `["openid"]`},
 		"errcode of no sense":    {200, `{"errcode":{},"openid":"o"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			session, err := answering(t, answer.status, "text/plain", answer.body).Code2Session(t.Context(), someApp(), "code")
+			session, err := respondingWith(t, response.status, "text/plain", response.body).Code2Session(t.Context(), someApp(), "code")
 			wantClass(t, err, wechat.ClassAmbiguous)
 			if session != (wechat.Session{}) {
 				t.Error("there is a session beside the error")
@@ -142,7 +142,7 @@ func TestAnErrmsgLeavesNothingButItsTraceID(t *testing.T) {
 		"rid: 617833f5-4d39a2":                                                  "",
 		"rid: some-app-secret-some-app-s":                                       "",
 	} {
-		client := answering(t, 200, "text/plain", `{"errcode":40029,"errmsg":"`+message+`"}`)
+		client := respondingWith(t, 200, "text/plain", `{"errcode":40029,"errmsg":"`+message+`"}`)
 		_, err := client.Code2Session(t.Context(), someApp(), "0716AVll20uHk94SLDml27etM946AVlq")
 		failure := wantClass(t, err, wechat.ClassCode)
 		if failure.RID != want {
@@ -156,7 +156,7 @@ func TestAnErrmsgLeavesNothingButItsTraceID(t *testing.T) {
 }
 
 func TestASnapshotUserIsNobody(t *testing.T) {
-	client := answering(t, 200, "text/plain", `{"openid":"oVirtual","session_key":"k","is_snapshotuser":1}`)
+	client := respondingWith(t, 200, "text/plain", `{"openid":"oVirtual","session_key":"k","is_snapshotuser":1}`)
 	_, err := client.Code2Session(t.Context(), someApp(), "code")
 	wantClass(t, err, wechat.ClassBlocked)
 	if !errors.Is(err, wechat.ErrSnapshotUser) {

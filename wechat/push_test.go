@@ -139,7 +139,7 @@ func TestNewPushReceiverRefusesKeysThatCannotBe(t *testing.T) {
 	}
 }
 
-// pushed lets the simulator push and returns what the receiver made of each request.
+// pushed pushes with the simulator and returns the receiver's results.
 func pushed(t *testing.T, push wechattest.Push) (events []wechat.Event, failures []error) {
 	t.Helper()
 	sim := new(wechattest.Server)

@@ -23,15 +23,14 @@ import (
 
 const rawSuccess = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 19\r\n\r\n{\"openid\":\"oAlice\"}"
 
-// rawServer is an API host without any HTTP library: it counts the request heads that arrive, and answer decides what
-// becomes of the nth.
+// rawServer is an API host without any HTTP library: it counts the request heads that arrive, and respond handles the nth.
 type rawServer struct {
 	url  string
 	mu   sync.Mutex
 	seen []string
 }
 
-func newRawServer(t *testing.T, config *tls.Config, answer func(nth int, conn net.Conn) (goOn bool)) *rawServer {
+func newRawServer(t *testing.T, config *tls.Config, respond func(nth int, conn net.Conn) (goOn bool)) *rawServer {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -49,13 +48,13 @@ func newRawServer(t *testing.T, config *tls.Config, answer func(nth int, conn ne
 			if err != nil {
 				return
 			}
-			go s.serve(conn, answer)
+			go s.serve(conn, respond)
 		}
 	}()
 	return s
 }
 
-func (s *rawServer) serve(conn net.Conn, answer func(nth int, conn net.Conn) bool) {
+func (s *rawServer) serve(conn net.Conn, respond func(nth int, conn net.Conn) bool) {
 	defer conn.Close()
 	reader := bufio.NewReader(conn)
 	for {
@@ -71,7 +70,7 @@ func (s *rawServer) serve(conn net.Conn, answer func(nth int, conn net.Conn) boo
 		s.seen = append(s.seen, head.String())
 		nth := len(s.seen)
 		s.mu.Unlock()
-		if !answer(nth, conn) {
+		if !respond(nth, conn) {
 			return
 		}
 	}
@@ -98,8 +97,8 @@ func reset(conn net.Conn) {
 	conn.Close()
 }
 
-// Go's own client would send the second code twice here: the connection is a reused one, it ends before the first byte of
-// the answer, and a GET counts as safe to repeat.
+// Go's own client would send the second code twice here: the connection is a reused one, it ends before the first byte of the
+// response, and a GET counts as safe to repeat.
 func TestAKeepAliveConnectionThatDiesDoesNotSendTheCodeAgain(t *testing.T) {
 	for name, kill := range map[string]func(net.Conn){
 		"FIN": func(conn net.Conn) { conn.Close() },
@@ -155,8 +154,8 @@ func TestALostAnswerDoesNotSendTheCodeAgain(t *testing.T) {
 		"connection closed after the code was spent": {Spend: true, Drop: wechattest.FIN},
 		"connection reset after the code was spent":  {Spend: true, Drop: wechattest.RST},
 		"connection closed before it was":            {Drop: wechattest.FIN},
-		"connection closed in the answer":            {Drop: wechattest.FIN, Truncate: true},
-		"connection reset in the answer":             {Drop: wechattest.RST, Truncate: true},
+		"connection closed in the response":          {Drop: wechattest.FIN, Truncate: true},
+		"connection reset in the response":           {Drop: wechattest.RST, Truncate: true},
 		"truncated JSON":                             {Truncate: true},
 		"gateway error after the code was spent":     {Spend: true, Status: http.StatusBadGateway},
 		"gateway error before it was":                {Status: http.StatusGatewayTimeout},
@@ -336,7 +335,7 @@ func TestAWriteThatTookSomethingIsNotTriedAgain(t *testing.T) {
 	}
 }
 
-// closeNoticed tells when the transport has noticed that the other side hung up.
+// closeNoticed reports when the transport has noticed that the other side closed.
 type closeNoticed struct {
 	net.Conn
 	noticed chan struct{}
@@ -385,7 +384,7 @@ func TestMinusOneIsTriedOnceMore(t *testing.T) {
 		"and is -1 again":                        {faults: []wechattest.Fault{busy, busy, busy}, class: wechat.ClassBusy},
 		"and the first call had spent the code":  {faults: []wechattest.Fault{spentBusy}, class: wechat.ClassAmbiguous},
 		"and the code is unknown by then":        {faults: []wechattest.Fault{busy, {Errcode: 40029}}, class: wechat.ClassAmbiguous},
-		"and the answer is lost":                 {faults: []wechattest.Fault{busy, {Spend: true, Drop: wechattest.FIN}}, class: wechat.ClassAmbiguous},
+		"and the response is lost":               {faults: []wechattest.Fault{busy, {Spend: true, Drop: wechattest.FIN}}, class: wechat.ClassAmbiguous},
 		"and another errcode counts as it does":  {faults: []wechattest.Fault{busy, {Errcode: 45011}}, class: wechat.ClassRate},
 		"and so does a block":                    {faults: []wechattest.Fault{busy, {Errcode: 40226}}, class: wechat.ClassBlocked},
 		"and -1 may be a string":                 {faults: []wechattest.Fault{{Errcode: -1, Quoted: true}}, works: true},

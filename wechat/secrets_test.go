@@ -20,8 +20,8 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-// Every call is made to fail in every way, and the texts of all errors, log lines and observations are searched for
-// everything that was secret or personal in the run.
+// Every call fails in every way, and the texts of all errors, log lines and observations are searched for all secrets and
+// personal data of the run.
 func TestNoSecretIsInAnErrorALogOrAnObservation(t *testing.T) {
 	var mu sync.Mutex
 	text := new(bytes.Buffer)

@@ -12,7 +12,7 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-// phone makes one getuserphonenumber call.
+// phone sends one getuserphonenumber call.
 func (s *stage) phone(t testing.TB, user string) error {
 	t.Helper()
 	_, err := s.client.PhoneNumber(t.Context(), s.app.Credential(), s.app.TapPhone(user))
@@ -186,7 +186,7 @@ func TestWithoutATokenNothingIsSent(t *testing.T) {
 		fault wechattest.Fault
 		class wechat.Class
 	}{
-		"the answer is lost":   {wechattest.Fault{Drop: wechattest.FIN}, wechat.ClassUnsent},
+		"the response is lost": {wechattest.Fault{Drop: wechattest.FIN}, wechat.ClassUnsent},
 		"a gateway error":      {wechattest.Fault{Status: 502}, wechat.ClassUnsent},
 		"the IP list is wrong": {wechattest.Fault{Errcode: 40164}, wechat.ClassConfig},
 		"the secret is wrong":  {wechattest.Fault{Errcode: 40001}, wechat.ClassConfig},

@@ -13,17 +13,17 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// auditKept is how long an audit entry is kept.
-const auditKept = 400 * 24 * time.Hour
+// auditRetention is how long an audit entry is stored.
+const auditRetention = 400 * 24 * time.Hour
 
-// entry is what an audit entry tells.
+// entry describes an audit entry.
 type entry struct {
 	directory, action, target string
 	// details name fields and states, never values that could be secret or personal.
 	details map[string]string
 }
 
-// changed adds the names of the members in which two records differ, unless the entry tells what was done already.
+// changed adds the names of the members in which two records differ, unless the entry already describes the action.
 func (e entry) changed(before, after any) entry {
 	if e.details == nil {
 		e.details = map[string]string{"changed": strings.Join(changedMembers(before, after), " ")}
@@ -40,7 +40,7 @@ func (s *Service) audit(ctx context.Context, e entry) error {
 	now := s.now()
 	_, err = storage.Insert(ctx, s.config.Engine, storage.AuditEntry{
 		Directory: e.directory, ID: id, Actor: s.config.Actor, Action: e.action, Target: e.target, Details: e.details,
-		CreatedAt: now, ExpiresAt: now.Add(auditKept),
+		CreatedAt: now, ExpiresAt: now.Add(auditRetention),
 	})
 	if err != nil {
 		return fmt.Errorf("admin: write the audit entry: %w", err)

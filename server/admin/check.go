@@ -70,8 +70,8 @@ func checkReturn(kind storage.ClientKind, parsed *url.URL) error {
 	}
 }
 
-// checkNativeLoopback is RFC 8252 §7.3. The name localhost is accepted beside the IP literals, although §8.3 advises against
-// it: widely used command-line tools send it and nothing else.
+// checkNativeLoopback checks RFC 8252 §7.3. The name localhost is accepted as well as the IP literals, although §8.3 advises
+// against it: widely used command-line tools send only that name.
 func checkNativeLoopback(parsed *url.URL) error {
 	if slices.Contains([]string{"127.0.0.1", "::1", "localhost"}, parsed.Hostname()) {
 		return nil
@@ -133,7 +133,7 @@ func parseURI(raw string) (*url.URL, error) {
 	return parsed, nil
 }
 
-// checkPort refuses an empty port, and one that does not exist.
+// checkPort rejects an empty or invalid port.
 func checkPort(parsed *url.URL) error {
 	if strings.HasSuffix(parsed.Host, ":") {
 		return errors.New("must not have a colon without a port")
@@ -156,8 +156,8 @@ func authorizationResponseMembers() []string {
 	}
 }
 
-// checkReserved refuses a query whose names the response has too: the client could not tell the two apart, and an attacker who
-// registers or plants one could answer in minifed's name (RFC 6749 §3.1: no parameter more than once).
+// checkReserved rejects a query with parameter names of the response: the client could not distinguish them. An attacker who
+// registers or injects one could forge a response of minifed (RFC 6749 §3.1: no parameter more than once).
 func checkReserved(parsed *url.URL, reserved []string) error {
 	for name := range parsed.Query() {
 		if slices.Contains(reserved, name) {

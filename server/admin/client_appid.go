@@ -8,9 +8,9 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// claimAppID reserves the AppID of a client that is about to be written. One that another client of the directory has is an
-// *Invalid that names that client. The claim decides between two clients that are written at a time; the list of clients finds
-// those that were made before claims were kept.
+// claimAppID reserves the AppID of a client before the client is written. If another client of the directory has it, the error
+// is an *Invalid that names that client. The claim decides between two concurrent writes; the list of clients finds clients
+// that were created before claims existed.
 func (s *Service) claimAppID(ctx context.Context, client storage.Client) error {
 	if client.Federation == nil {
 		return nil
@@ -66,7 +66,7 @@ func SameMiniProgram(one, other storage.Client) bool {
 		one.Federation.AppID == other.Federation.AppID
 }
 
-// checkAppIDClaim refuses to take over a claim that stands.
+// checkAppIDClaim rejects an AppID whose claim is still valid.
 func (s *Service) checkAppIDClaim(ctx context.Context, claim storage.AppIDClaim, client string) error {
 	if claim.Client == client {
 		return nil

@@ -95,7 +95,7 @@ func TestClient_OfTwoWithOneAppIDAtOnceOneIsMade(t *testing.T) {
 	wantTaken(t, err, "another")
 }
 
-// TestClient_AnAppIDOfAnOldClientIsTaken is of a client that was made before claims were kept.
+// TestClient_AnAppIDOfAnOldClientIsTaken covers a client that was created before claims existed.
 func TestClient_AnAppIDOfAnOldClientIsTaken(t *testing.T) {
 	o := newOffice(t)
 	old := miniapp().Client

@@ -45,8 +45,8 @@ func checkClient(client storage.Client, algorithms []string) error {
 	return p.err()
 }
 
-// checkClientChange returns the problems of a changed client that it did not have before: a change is not refused for what it
-// leaves as it was, and rules may have become stricter since the client was made. doctor names those.
+// checkClientChange returns only the problems that a change adds to a client: rules may have become stricter since the client
+// was created. doctor reports the older ones.
 func checkClientChange(before, after storage.Client, algorithms []string) error {
 	known := problemsOf(before, algorithms)
 	added := slices.DeleteFunc(problemsOf(after, algorithms), func(problem Problem) bool { return slices.Contains(known, problem) })
@@ -84,7 +84,7 @@ func (p *problems) checkAuthentication(client storage.Client, rules kindRules) {
 		p.check("jwks_uri", checkHTTPS(client.JWKSURI))
 	}
 	if len(client.Secrets) > maxSecrets {
-		p.add("secrets", "%d are more than the %d that are kept", len(client.Secrets), maxSecrets)
+		p.add("secrets", "%d are more than the maximum of %d", len(client.Secrets), maxSecrets)
 	}
 }
 
@@ -140,7 +140,7 @@ func (p *problems) checkRedirects(client storage.Client, rules kindRules) {
 	}
 }
 
-// none refuses values that mean nothing for a kind.
+// none rejects values that have no meaning for a kind.
 func (p *problems) none(field string, kind storage.ClientKind, values []string) {
 	if len(values) > 0 {
 		p.add(field, "a %s client has none", kind)
@@ -175,7 +175,7 @@ func (p *problems) checkAlgorithms(client storage.Client, algorithms []string) {
 	}
 }
 
-// signedWith wants an algorithm that the directory has keys for; empty is RS256 (OpenID Connect Registration §2).
+// signedWith requires an algorithm for which the directory has keys; empty is RS256 (OpenID Connect Registration §2).
 func (p *problems) signedWith(field, algorithm string, algorithms []string) {
 	if algorithm != "" && !slices.Contains(algorithms, algorithm) {
 		p.add(field, "%q has no keys in this directory, which signs with %s", algorithm, strings.Join(algorithms, ", "))
@@ -222,7 +222,7 @@ func (p *problems) checkSubjects(client storage.Client) {
 	}
 }
 
-// checkSector keeps a change from giving a client another subject for each of its users, unless that is what was asked for.
+// checkSector rejects a change that gives a client other subjects for its users, unless the change requests that.
 func checkSector(before, after storage.Client) error {
 	if !before.Pairwise || !after.Pairwise || before.SectorIdentifier != after.SectorIdentifier {
 		return nil
@@ -232,7 +232,7 @@ func checkSector(before, after storage.Client) error {
 		return nil
 	}
 	var p problems
-	p.add("sector_identifier", "is needed, because the redirect URIs move to another host: https://%s keeps the subjects by which the client knows its users, and the new host gives new ones", was)
+	p.add("sector_identifier", "is needed, because the redirect URIs move to another host: https://%s preserves the subjects of the client's users, and the new host changes them", was)
 	return p.err()
 }
 
@@ -254,7 +254,7 @@ func (p *problems) checkFederation(client storage.Client) {
 		p.add("provisioning", "%q must be %s or %s", f.Provisioning, storage.ProvisionAuto, storage.ProvisionBind)
 	}
 	if f.PasswordBinding && !client.FirstParty {
-		p.add("password_binding", "is for first-party clients: nobody else may ask for this directory's passwords")
+		p.add("password_binding", "is for first-party clients only, because the client collects passwords of this directory")
 	}
 	p.each("linking_partners", f.LinkingPartners, maxURIs, checkClientID)
 }

@@ -13,8 +13,8 @@ const ScopeLink = "urn:minifed:link"
 const LinkingGivesAway = "within five minutes of a user's sign-in, the backend can set the first password of that user, " +
 	"and attach any WeChat user of its choice to that user's account in this directory"
 
-// settleLinking keeps AccountLinking and Scopes consistent after a change: turning AccountLinking on registers ScopeLink,
-// turning it off removes the scope, and a new list of scopes without it turns AccountLinking off.
+// settleLinking synchronizes AccountLinking and Scopes after a change. Turning AccountLinking on adds ScopeLink, turning it off
+// removes the scope, and a new list of scopes without it turns AccountLinking off.
 func settleLinking(client *storage.Client, before storage.Client) {
 	has := slices.Contains(client.Scopes, ScopeLink)
 	switch {

@@ -2,7 +2,7 @@ package admin
 
 import "github.com/minifed/minifed/storage"
 
-// checkMeaning refuses settings that would have no effect on a client of this kind and authentication method, so that nobody
+// checkMeaning rejects settings that have no effect on a client of this kind and authentication method, so that no operator
 // relies on them.
 func (p *problems) checkMeaning(client storage.Client, rules kindRules) {
 	means := func(field string, set, effective bool, because string) {
@@ -28,7 +28,7 @@ func (p *problems) checkMeaning(client storage.Client, rules kindRules) {
 	p.checkKeysMeaning(client)
 }
 
-// checkKeysMeaning refuses keys of a client that does not authenticate by them.
+// checkKeysMeaning rejects keys of a client that does not authenticate with them.
 func (p *problems) checkKeysMeaning(client storage.Client) {
 	if client.AuthMethod == authPrivateKey {
 		return
@@ -42,7 +42,7 @@ func (p *problems) checkKeysMeaning(client storage.Client) {
 	}
 }
 
-// checkClientLifetimes bounds a client's lifetimes, and refuses those of what it does not get.
+// checkClientLifetimes limits a client's lifetimes, and rejects lifetimes of tokens that it does not get.
 func (p *problems) checkClientLifetimes(client storage.Client, rules kindRules) {
 	l := client.Lifetimes
 	p.checkLifetimes(l)

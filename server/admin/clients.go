@@ -11,18 +11,18 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// NewClient is what an operator says of a client to be made. Of the Client, Directory and Kind are required; what is left
-// empty is what the kind proposes. ID is made if it is empty; Secrets, CreatedAt and UpdatedAt are the service's.
+// NewClient is the operator's input for a new client. Client, Directory and Kind are required; empty members get the defaults
+// of the kind. An empty ID is generated; the service sets Secrets, CreatedAt and UpdatedAt.
 type NewClient struct {
 	storage.Client
-	// Secret is a chosen client secret; empty makes one for a client that authenticates with a secret.
+	// Secret is a chosen client secret; if empty, one is generated for a client that authenticates with a secret.
 	Secret string
 	// AppSecret is the mini-program's AppSecret, required for kind wechat_miniapp.
 	AppSecret wechat.AppSecret
 }
 
-// CreateClient makes a client. The secret, made or chosen, is returned this once and cannot be read again; it is empty
-// for a client that has none. Failures are *Invalid, ErrNotFound for the directory, and ErrExists.
+// CreateClient creates a client. The secret, generated or chosen, is returned only here and cannot be read again; it is empty
+// for a client without secret. Failures are *Invalid, ErrNotFound for the directory, and ErrExists.
 func (s *Service) CreateClient(ctx context.Context, asked NewClient) (created *storage.Entry[storage.Client], secret string, err error) {
 	directory, err := s.Directory(ctx, asked.Directory)
 	if err != nil {
@@ -137,9 +137,9 @@ func (s *Service) Clients(ctx context.Context, directory string, page Page) ([]s
 	return list[storage.Client](ctx, s, page.query(directory, storage.ByCreated))
 }
 
-// UpdateClient lets change alter a client and checks the result. Directory, ID, Kind, Secrets, AppSecret, state and times are
-// not change's to alter: there are methods for those. A revision that is not empty must still be the client's, or ErrChanged
-// is the answer.
+// UpdateClient applies change to a client and checks the result. change may not alter Directory, ID, Kind, Secrets, AppSecret,
+// state and times, which have their own methods. If revision is not empty and not the client's current one, the error is
+// ErrChanged.
 func (s *Service) UpdateClient(ctx context.Context, directory, id, revision string, change func(*storage.Client)) (*storage.Entry[storage.Client], error) {
 	owner, err := s.Directory(ctx, directory)
 	if err != nil {
@@ -189,7 +189,7 @@ func keepClient(client *storage.Client, before storage.Client) {
 	}
 }
 
-// changeClient is update for clients; it keeps UpdatedAt.
+// changeClient is update for clients; it sets UpdatedAt.
 func (s *Service) changeClient(ctx context.Context, directory, id, revision, action string, change func(*storage.Client) error) (*storage.Entry[storage.Client], error) {
 	return update(ctx, s, edit[storage.Client]{
 		what: clientName(directory, id), key: storage.Key(directory, id), revision: revision,
@@ -221,8 +221,8 @@ func (s *Service) EnableClient(ctx context.Context, directory, id string) (*stor
 	})
 }
 
-// RotateClientSecret gives a client a further secret, made or chosen, and returns it this once. The secrets before stay
-// valid, at most three of them, unless alone is set.
+// RotateClientSecret adds a secret to a client, generated or chosen, and returns it only here. Earlier secrets stay valid, at
+// most three of them, unless alone is set.
 func (s *Service) RotateClientSecret(ctx context.Context, directory, id, chosen string, alone bool) (secret string, err error) {
 	if chosen != "" {
 		var p problems

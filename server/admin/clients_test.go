@@ -253,7 +253,7 @@ func TestAnUpdateKeepsWhatItMayNotAlter(t *testing.T) {
 	wantInvalid(t, err, "app_id")
 }
 
-// Another sector is another subject for each user, and the client would know nobody any more.
+// Another sector means another subject for each user, and the client would not recognize its users.
 func TestOIDCCore_8_1_ASectorChangesOnlyWhenItIsAskedFor(t *testing.T) {
 	o := newOffice(t)
 	asked := spa()

@@ -11,7 +11,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// CreateDirectory makes a directory with its signing keys and token secrets. ID is made if it is empty.
+// CreateDirectory creates a directory with its signing keys and token secrets. An empty ID is generated.
 func (s *Service) CreateDirectory(ctx context.Context, directory storage.Directory) (*storage.Entry[storage.Directory], error) {
 	if directory.ID == "" {
 		id, err := s.newID()
@@ -33,7 +33,7 @@ func (s *Service) CreateDirectory(ctx context.Context, directory storage.Directo
 	if err := s.checkDirectory(directory); err != nil {
 		return nil, err
 	}
-	// Keys come first, so that nobody ever sees a directory without them, and so does its host.
+	// Keys and host come first, so that no instance reads a directory without them.
 	if err := s.ensureKeys(ctx, directory); err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func (s *Service) CreateDirectory(ctx context.Context, directory storage.Directo
 	return create(ctx, s, directoryName(directory.ID), directoryEntry(directory.ID, "create"), directory)
 }
 
-// ensureKeys makes the signing keys and token secrets that a directory lacks.
+// ensureKeys creates the signing keys and token secrets that a directory lacks.
 func (s *Service) ensureKeys(ctx context.Context, directory storage.Directory) error {
 	if err := s.config.Keys.EnsureDirectory(ctx, directory); err != nil {
 		return err
@@ -55,7 +55,8 @@ func directoryEntry(id, action string) entry {
 	return entry{directory: id, action: "directory." + action, target: "directory:" + id}
 }
 
-// EnsureDirectory makes the directory if it is missing, and completes its keys in any case. created says that it was made.
+// EnsureDirectory creates the directory if it is missing, and completes its keys in any case. created reports whether it was
+// missing.
 func (s *Service) EnsureDirectory(ctx context.Context, directory storage.Directory) (created bool, err error) {
 	existing, err := s.Directory(ctx, directory.ID)
 	if errors.Is(err, ErrNotFound) {
@@ -81,8 +82,8 @@ func (s *Service) Directories(ctx context.Context, page Page) ([]storage.Directo
 	return list[storage.Directory](ctx, s, page.query("", storage.ByID))
 }
 
-// UpdateDirectory lets change alter a directory and checks the result. ID, state and times are not change's to alter. A
-// revision that is not empty must still be the directory's, or ErrChanged is the answer.
+// UpdateDirectory applies change to a directory and checks the result. change may not alter ID, state and times. If revision is
+// not empty and not the directory's current one, the error is ErrChanged.
 func (s *Service) UpdateDirectory(ctx context.Context, id, revision string, change func(*storage.Directory)) (*storage.Entry[storage.Directory], error) {
 	return s.changeDirectory(ctx, id, revision, "update", func(directory *storage.Directory) error {
 		before := *directory
@@ -119,7 +120,7 @@ func (s *Service) changeDirectory(ctx context.Context, id, revision, action stri
 	})
 }
 
-// DisableDirectory closes a directory to everybody. The default directory stays open.
+// DisableDirectory closes a directory to all users and clients. The default directory cannot be disabled.
 func (s *Service) DisableDirectory(ctx context.Context, id string) (*storage.Entry[storage.Directory], error) {
 	if id == s.config.DefaultDirectory {
 		return nil, fmt.Errorf("%w: directory %q is the default one: the public URL itself is its issuer", ErrRefused, id)
@@ -147,7 +148,7 @@ func (s *Service) DeleteDirectory(ctx context.Context, id string) error {
 	if !entry.Record.Disabled {
 		return fmt.Errorf("%w: disable directory %q first", ErrRefused, id)
 	}
-	if err := s.refuseIfInhabited(ctx, id); err != nil {
+	if err := s.rejectIfInhabited(ctx, id); err != nil {
 		return err
 	}
 	if err := s.audit(ctx, directoryEntry(id, "delete")); err != nil {
@@ -164,8 +165,8 @@ func (s *Service) DeleteDirectory(ctx context.Context, id string) error {
 	return s.config.Engine.Delete(ctx, storage.KindDirectory, id)
 }
 
-// refuseIfInhabited answers ErrRefused while a directory has clients, or users that are more than tombstones.
-func (s *Service) refuseIfInhabited(ctx context.Context, id string) error {
+// rejectIfInhabited returns ErrRefused while a directory has clients, or users other than tombstones.
+func (s *Service) rejectIfInhabited(ctx context.Context, id string) error {
 	clients, _, err := list[storage.Client](ctx, s, Page{Limit: 1}.query(id, storage.ByCreated))
 	if err != nil {
 		return err

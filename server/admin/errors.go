@@ -11,8 +11,8 @@ var (
 	ErrNotFound = errors.New("does not exist")
 	// ErrExists says that the chosen identifier is taken.
 	ErrExists = errors.New("exists already")
-	// ErrChanged says that somebody else changed the record since it was read: read it again and decide again.
-	ErrChanged = errors.New("was changed by somebody else meanwhile")
+	// ErrChanged reports that the record was changed since it was read: read it again and decide again.
+	ErrChanged = errors.New("was changed meanwhile")
 	// ErrRefused says that the record's state does not allow this; the wrapping text says why and what to do first.
 	ErrRefused = errors.New("refused")
 )
@@ -53,10 +53,10 @@ func (p *problems) check(field string, err error) {
 	}
 }
 
-// each adds the errors that check finds in values, and refuses more than limit of them, and the same one twice.
+// each adds the errors that check finds in values, and rejects duplicates and more values than limit.
 func (p *problems) each(field string, values []string, limit int, check func(string) error) {
 	if len(values) > limit {
-		p.add(field, "has %d values; at most %d are kept", len(values), limit)
+		p.add(field, "has %d values; at most %d are allowed", len(values), limit)
 		return
 	}
 	seen := map[string]bool{}

@@ -10,7 +10,8 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// checkIssuer says what keeps an origin from being a directory's own: it must be one, and at another host than the public URL.
+// checkIssuer returns why an origin cannot be a directory's own. It must be an origin, and its host must differ from that of
+// the public URL.
 func (s *Service) checkIssuer(issuer string) error {
 	if err := storage.CheckOrigin(issuer); err != nil {
 		return err
@@ -24,8 +25,8 @@ func (s *Service) checkIssuer(issuer string) error {
 // claimTime is how long a claim stands although its directory does not say so itself: until the directory was written.
 const claimTime = time.Minute
 
-// claimHost claims the host of a directory's issuer, if it has one of its own. A host that another directory is at is an
-// *Invalid. Claims are not given back: one of a directory that is elsewhere now, or gone, is anybody's.
+// claimHost claims the host of a directory's issuer, if the directory has its own. If another directory uses the host, the
+// error is an *Invalid. Claims are not released: a claim of a directory that was moved or deleted may be taken over.
 func (s *Service) claimHost(ctx context.Context, directory storage.Directory) error {
 	if directory.Issuer == "" {
 		return nil
@@ -46,7 +47,7 @@ func (s *Service) claimHost(ctx context.Context, directory storage.Directory) er
 		if err := s.checkClaim(ctx, current.Record, directory.ID); err != nil {
 			return err
 		}
-		// One's own claim is written again, so that whoever thinks that it is anybody's loses.
+		// A claim of this directory is written again, so that a concurrent takeover fails.
 		if _, err = current.Replace(ctx, s.config.Engine, claim); !errors.Is(err, storage.ErrConflict) {
 			return err
 		}
@@ -54,7 +55,7 @@ func (s *Service) claimHost(ctx context.Context, directory storage.Directory) er
 	return fmt.Errorf("host of directory %q %w", directory.ID, ErrChanged)
 }
 
-// checkClaim refuses to take over a claim that stands.
+// checkClaim rejects a host whose claim is still valid.
 func (s *Service) checkClaim(ctx context.Context, claim storage.IssuerHost, directory string) error {
 	if claim.Directory == directory {
 		return nil

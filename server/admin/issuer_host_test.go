@@ -7,7 +7,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// put makes or changes a directory with an issuer.
+// put creates or changes a directory with an issuer.
 func (o *office) put(t *testing.T, id, issuer string) error {
 	t.Helper()
 	if _, err := o.Directory(t.Context(), id); err != nil {
@@ -21,7 +21,7 @@ func (o *office) put(t *testing.T, id, issuer string) error {
 func TestNoTwoDirectoriesAreIssuersAtOneHost(t *testing.T) {
 	o := newOffice(t)
 	must(t, o.put(t, "shop", "https://login.example.com"))
-	must(t, o.put(t, "shop", "https://login.example.com")) // Its own is nobody else's.
+	must(t, o.put(t, "shop", "https://login.example.com")) // A directory may claim its own host again.
 	wantInvalid(t, o.put(t, "staff", "https://login.example.com"), "issuer")
 	must(t, o.put(t, "staff", "https://login.example.com:8443")) // Another port is another origin.
 	must(t, o.put(t, "third", ""))

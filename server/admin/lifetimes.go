@@ -7,8 +7,8 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// The lives, in seconds, that nothing exceeds: retired keys verify tokens for longestToken, and a month longer than longestGrant
-// the secrets are kept that the handles of a grant were made with.
+// The maximum lifetimes, in seconds. Retired keys verify tokens for longestToken. Secrets are stored a month longer than
+// longestGrant, because the handles of grants need them.
 const (
 	longestToken = int64(keys.DefaultTokenLife / time.Second)
 	longestGrant = int64((keys.DefaultSecretLife - 34*24*time.Hour) / time.Second)

@@ -20,9 +20,9 @@ const (
 	MaxLogoFile = 1 << 20
 	// MaxLogoSide bounds its pixels, in each direction: a small file can unfold to a very large picture.
 	MaxLogoSide = 2048
-	// logoWidth and logoHeight bound what is kept: enough for a header on the densest screens.
+	// logoWidth and logoHeight limit the stored picture: enough for a header on the densest screens.
 	logoWidth, logoHeight = 480, 120
-	// minLogoHeight is where a logo that still needs too many bytes is not made smaller any more.
+	// minLogoHeight is the height below which a logo that needs too many bytes is not reduced further.
 	minLogoHeight = 32
 	// pixelMemory is how many bytes a pixel takes at most while a picture is decoded: four coefficients and samples of a
 	// progressive JPEG for print.
@@ -32,8 +32,8 @@ const (
 	faint, faintPart = 0.8, 0.9
 )
 
-// drawLogo makes of a logo that was asked for what is stored, unless it is the one from before. A picture that cannot be taken is
-// an *Invalid with that field.
+// drawLogo replaces a new logo by the picture to store. It leaves the previous logo unchanged. An unusable picture is an
+// *Invalid with that field.
 func (s *Service) drawLogo(ctx context.Context, field string, before []byte, asked *[]byte) error {
 	if len(*asked) == 0 || bytes.Equal(before, *asked) {
 		return nil
@@ -59,8 +59,8 @@ func logoMemory(file []byte) int64 {
 	return int64(config.Width) * int64(config.Height) * pixelMemory >> 10
 }
 
-// encodeLogo draws a picture anew: what browsers are given is pixels of ours and nothing that somebody hid in a file. PNG, JPEG
-// and GIF are read. The result is a PNG of at most storage.MaxLogo bytes that can be seen on white.
+// encodeLogo draws a picture again, so that browsers get only pixels and no data hidden in a file. It reads PNG, JPEG and GIF.
+// The result is a PNG of at most storage.MaxLogo bytes that is visible on white.
 func encodeLogo(file []byte) ([]byte, error) {
 	if len(file) > MaxLogoFile {
 		return nil, fmt.Errorf("is larger than %d KB", MaxLogoFile>>10)
@@ -166,7 +166,7 @@ func (p picture) shrunk(width, height int) *pixels {
 	return narrowed(narrow.width, narrow.height, height, narrow.pixel).turned()
 }
 
-// narrowed draws a picture of old × height pixels with a smaller width.
+// narrowed scales a picture of old × height pixels to a smaller width.
 func narrowed(old, height, width int, at func(x, y int) [4]float64) *pixels {
 	narrow := newPixels(width, height)
 	step := float64(old) / float64(width)

@@ -123,8 +123,8 @@ func TestWhatIsNoLogoIsRefusedWithTheReason(t *testing.T) {
 	}
 }
 
-// A file of a few kilobytes can unfold to the largest picture that is read: to draw it anew takes the memory of a picture, not of
-// what is computed from it.
+// A file of a few kilobytes can expand to the largest accepted picture. Encoding it takes the memory of one picture, not of
+// intermediate results.
 func TestTheLargestLogoTakesLittleMoreMemoryThanItsPixels(t *testing.T) {
 	wide := image.NewNRGBA64(image.Rect(0, 0, MaxLogoSide, MaxLogoSide))
 	draw.Draw(wide, image.Rect(20, 20, MaxLogoSide-20, MaxLogoSide-20), image.NewUniform(color.NRGBA64{0xff00, 0xff00, 0xff00, 0x8000}), image.Point{}, draw.Src)

@@ -9,8 +9,8 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// MergeCandidates returns one page of a directory's pairs of accounts that look like one person, newest first, and where
-// the next page begins. Those that were decided upon are among them; their state says so.
+// MergeCandidates returns one page of a directory's pairs of accounts that look like one person, newest first, and the start of
+// the next page. Decided pairs are included; their state says so.
 func (s *Service) MergeCandidates(ctx context.Context, directory string, page Page) ([]storage.MergeCandidate, string, error) {
 	if _, err := s.Directory(ctx, directory); err != nil {
 		return nil, "", err
@@ -28,7 +28,7 @@ func (s *Service) DismissMerge(ctx context.Context, directory, candidate string)
 	return mergeError(s.config.Identity.DismissCandidate(ctx, directory, candidate, s.config.Actor))
 }
 
-// MergeUsers makes two users one: the older one survives, the other becomes an alias.
+// MergeUsers merges two users: the older one survives, the other becomes an alias.
 func (s *Service) MergeUsers(ctx context.Context, directory, one, other string) (identity.Merged, error) {
 	return merged(s.config.Identity.Merge(ctx, directory, one, other, s.config.Actor))
 }

@@ -6,9 +6,9 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// checkClientOrigin accepts an origin whose scripts may read answers that are for the client: that of a web page, or that of the
-// web view of an app, such as capacitor://localhost, ionic://localhost, tauri://localhost and http://tauri.localhost. The
-// latter is no secret of the app: as with any public client, the code and its verifier are what counts.
+// checkClientOrigin accepts the origins whose scripts may read responses for the client: a web page, or the web view of an app,
+// such as capacitor://localhost, ionic://localhost, tauri://localhost and http://tauri.localhost. The latter is no secret of
+// the app: as with any public client, the security is in the code and its verifier.
 func checkClientOrigin(origin string) error {
 	if scheme, host, _ := strings.Cut(origin, "://"); isWebViewScheme(scheme) && isHostName(host) {
 		return nil

@@ -9,13 +9,13 @@ import (
 	"github.com/minifed/minifed/identity"
 )
 
-// hashGenerated is for secrets that minifed made: 32 random bytes need no slow hash.
+// hashGenerated is for secrets that minifed generated: 32 random bytes need no slow hash.
 func hashGenerated(secret string) string {
 	sum := sha256.Sum256([]byte(secret))
 	return "sha256:" + base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// hashChosen is for secrets that somebody chose: argon2id (RFC 9106), with the parameters that passwords have.
+// hashChosen is for secrets that an operator chose: argon2id (RFC 9106), with the parameters of passwords.
 func (s *Service) hashChosen(ctx context.Context, secret string) (string, error) {
 	salt, err := s.randomBytes(16)
 	if err != nil {
@@ -28,7 +28,7 @@ func (s *Service) hashChosen(ctx context.Context, secret string) (string, error)
 	return hash.String(), nil
 }
 
-// checkChosenSecret wants what survives form encoding in Basic authentication and cannot be guessed.
+// checkChosenSecret requires a secret that survives form encoding in Basic authentication and cannot be guessed.
 func checkChosenSecret(secret string) error {
 	if len(secret) < 16 || len(secret) > 256 || !allRunes(secret, isPrintableASCII) {
 		return errors.New("must be 16 to 256 printable ASCII characters without space")

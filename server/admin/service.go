@@ -15,16 +15,16 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// attempts is how often a change is made again on top of somebody else's before ErrChanged is the answer.
+// attempts is how often a conflicting change is retried before it returns ErrChanged.
 const attempts = 8
 
-// Config is what a Service is made from; every field but Hashing is required.
+// Config configures a Service; every field but Hashing is required.
 type Config struct {
 	Engine storage.Engine
 	Master *keys.Master
-	// Keys makes and rotates the signing keys of directories.
+	// Keys creates and rotates the signing keys of directories.
 	Keys *keys.Ring
-	// Secrets makes and rotates the token secrets of directories.
+	// Secrets creates and rotates the token secrets of directories.
 	Secrets *keys.Secrets
 	// Identity knows the users of directories.
 	Identity *identity.Service
@@ -45,7 +45,7 @@ type Service struct {
 	config Config
 }
 
-// New makes a Service, or says what is missing.
+// New creates a Service, or returns what is missing.
 func New(config Config) (*Service, error) {
 	if config.Engine == nil || config.Master == nil || config.Keys == nil || config.Secrets == nil || config.Identity == nil || config.Now == nil || config.Random == nil {
 		return nil, errors.New("admin: configuration needs Engine, Master, Keys, Secrets, Identity, Now and Random")
@@ -81,19 +81,19 @@ func (s *Service) randomBytes(n int) ([]byte, error) {
 	return out, nil
 }
 
-// newID makes an identifier that people can read to each other and that is no flag to a shell: 26 of a-z and 2-7.
+// newID generates an identifier that people can read aloud and that a shell does not take for a flag: 26 of a-z and 2-7.
 func (s *Service) newID() (string, error) {
 	raw, err := s.randomBytes(16)
 	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(raw)), err
 }
 
-// newIncarnation makes what tells a record from a deleted one that had the same ID.
+// newIncarnation generates the value that distinguishes a record from a deleted one with the same ID.
 func (s *Service) newIncarnation() (string, error) {
 	raw, err := s.randomBytes(10)
 	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(raw)), err
 }
 
-// newSecret makes a secret of 32 bytes in base64url, which needs no escaping in Basic authentication (RFC 6749 §2.3.1).
+// newSecret generates a secret of 32 bytes in base64url, which needs no escaping in Basic authentication (RFC 6749 §2.3.1).
 func (s *Service) newSecret() (string, error) {
 	raw, err := s.randomBytes(32)
 	return base64.RawURLEncoding.EncodeToString(raw), err
@@ -108,19 +108,19 @@ func get[R storage.Record](ctx context.Context, s *Service, what, key string) (*
 	return entry, err
 }
 
-// edit is one change of a record: what is edited, and how an audit entry tells of it.
+// edit is one change of a record, with its audit entry.
 type edit[R storage.Record] struct {
 	// what names the record for the operator; key finds it.
 	what, key string
 	// revision, if not empty, must still be the record's.
 	revision string
 	entry    entry
-	// change alters the record or refuses.
+	// change alters the record or returns an error.
 	change func(*R) error
 }
 
-// update applies an edit by compare-and-set, again on top of what somebody else wrote meanwhile unless it names a revision.
-// The audit entry is written first: what cannot be recorded does not happen.
+// update applies an edit by compare-and-set. Without a revision, it retries when the record was changed concurrently. The audit
+// entry is written first, so that no change happens without a record of it.
 func update[R storage.Record](ctx context.Context, s *Service, e edit[R]) (*storage.Entry[R], error) {
 	audited := false
 	for range attempts {

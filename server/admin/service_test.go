@@ -71,7 +71,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// actions are what the audit trail of a directory tells, oldest first.
+// actions returns the actions in the audit trail of a directory, oldest first.
 func (o *office) actions(t *testing.T, directory string) []string {
 	t.Helper()
 	entries, _, err := o.AuditTrail(t.Context(), directory, Page{})
@@ -124,7 +124,7 @@ func TestWhatCannotBeAuditedDoesNotHappen(t *testing.T) {
 		if operation.Kind == storage.KindAuditEntry {
 			return unavailable
 		}
-		if operation.Write() && operation.Kind != storage.KindAppID { // A claim is given back.
+		if operation.Write() && operation.Kind != storage.KindAppID { // A claim is released.
 			t.Errorf("%s of %s although it is not audited", operation.Method, operation.Kind)
 		}
 		return nil

@@ -14,8 +14,8 @@ import (
 // maxNamed bounds how many clients a message names.
 const maxNamed = 10
 
-// checkSigners refuses to take an algorithm from a directory whose clients' tokens are signed with it: discovery, the rotation
-// of keys and the tokens would contradict each other.
+// checkSigners rejects the removal of an algorithm while clients of the directory have tokens signed with it: discovery, the
+// rotation of keys and the tokens would contradict each other.
 func (s *Service) checkSigners(ctx context.Context, before, after storage.Directory) error {
 	remaining := SigningAlgorithms(after)
 	removed := slices.DeleteFunc(slices.Clone(SigningAlgorithms(before)), func(algorithm string) bool {

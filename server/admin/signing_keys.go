@@ -25,7 +25,7 @@ func (s *Service) RotateSigningKey(ctx context.Context, directory, algorithm str
 	return s.rotate(ctx, directory, algorithm, "keys.rotate", s.config.Keys.Rotate)
 }
 
-// RotateSigningKeyNow makes the next key of one of a directory's algorithms sign at once, and returns it.
+// RotateSigningKeyNow activates the next key of one of a directory's algorithms at once, and returns it.
 func (s *Service) RotateSigningKeyNow(ctx context.Context, directory, algorithm string) (keys.Key, error) {
 	return s.rotate(ctx, directory, algorithm, "keys.rotate_now", s.config.Keys.RotateNow)
 }
@@ -83,7 +83,7 @@ func (s *Service) RevokeSigningKey(ctx context.Context, directory, kid string) (
 }
 
 // RotateTokenSecrets stores the next generation of a directory's token secrets, and returns its number and when it is used.
-// Everything made with the generations before stays valid.
+// Tokens of earlier generations stay valid.
 func (s *Service) RotateTokenSecrets(ctx context.Context, directory string) (generation uint32, useAt time.Time, err error) {
 	if _, err := s.Directory(ctx, directory); err != nil {
 		return 0, time.Time{}, err

@@ -9,7 +9,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// checkSize refuses a record that is larger than the store keeps, and names what takes the most room in it.
+// checkSize rejects a record that is larger than the store's limit, and names its largest member.
 func checkSize(record any) error {
 	_, err := storage.Encode(record, nil)
 	if !errors.Is(err, storage.ErrTooLarge) {

@@ -16,7 +16,7 @@ type Person struct {
 	Identities []storage.Identity
 }
 
-// CreateUser makes a user with a username. Failures are *Invalid, ErrNotFound for the directory, and ErrExists.
+// CreateUser creates a user with a username. Failures are *Invalid, ErrNotFound for the directory, and ErrExists.
 func (s *Service) CreateUser(ctx context.Context, directory string, account identity.Account) (storage.User, error) {
 	if _, err := s.Directory(ctx, directory); err != nil {
 		return storage.User{}, err
@@ -50,7 +50,7 @@ func (s *Service) CheckFreeEmail(ctx context.Context, directory, address string)
 	return userError(address, err)
 }
 
-// User returns a user, whom the ID may stand for as an alias, with the links to it.
+// User returns a user with its links. The ID may be an alias of the user.
 func (s *Service) User(ctx context.Context, directory, id string) (Person, error) {
 	entry, err := s.config.Identity.User(ctx, directory, id)
 	if err != nil {
@@ -83,7 +83,7 @@ func (s *Service) Users(ctx context.Context, directory, prefix string, page Page
 // UserUpdate is what an operator changes about a user; nil members stay as they are.
 type UserUpdate struct {
 	Username *string
-	// Email and Phone (E.164) are set as verified: the operator vouches for them.
+	// Email and Phone (E.164) are set as verified, on the operator's authority.
 	Email, Phone *string
 	// Profile edits what the profile is when it is written, and may be called more than once.
 	Profile func(*storage.Profile)
@@ -116,7 +116,7 @@ func (s *Service) SetUserPassword(ctx context.Context, directory, id, password s
 	return s.SignOutUser(ctx, directory, id)
 }
 
-// DisableUser keeps a user out until EnableUser, and ends every grant and session.
+// DisableUser blocks a user until EnableUser, and ends every grant and session.
 func (s *Service) DisableUser(ctx context.Context, directory, id string) error {
 	return userError(id, s.config.Identity.Disable(ctx, directory, id, s.config.Actor))
 }

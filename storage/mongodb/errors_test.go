@@ -19,7 +19,7 @@ func TestErrorsSayWhatToDoAndQuoteNothing(t *testing.T) {
 		"the caller canceled the operation":     context.Canceled,
 		"no response in time":                   context.DeadlineExceeded,
 		"the connection broke":                  mongo.CommandError{Message: secret, Labels: label},
-		"refuses the user or the password":      mongo.CommandError{Code: 18, Name: "AuthenticationFailed", Message: secret},
+		"rejects the user or the password":      mongo.CommandError{Code: 18, Name: "AuthenticationFailed", Message: secret},
 		"error 10107 (NotWritablePrimary)":      mongo.CommandError{Code: 10107, Name: "NotWritablePrimary", Message: secret},
 		"error 64 (WriteConcernTimeout)":        mongo.WriteException{WriteConcernError: &mongo.WriteConcernError{Code: 64, Name: "WriteConcernTimeout", Message: secret}},
 		"error 17280 (write error)":             mongo.WriteException{WriteErrors: mongo.WriteErrors{{Code: 17280, Message: secret}}},

@@ -9,7 +9,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// The field stands beside the bound of the _id only outside the $or: DocumentDB 0.106 loses documents otherwise.
+// The field stands together with the bound of the _id only outside the $or: DocumentDB 0.106 loses documents otherwise.
 func TestList_NextPageFilterBoundsTheIndexOnce(t *testing.T) {
 	at := time.UnixMilli(1700000000123).UTC()
 	for name, c := range map[string]struct {

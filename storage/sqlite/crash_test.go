@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// startChild runs the test program in a role; its answers come line by line.
+// startChild runs the test program in a role; its output is read line by line.
 func startChild(t *testing.T, role, path string) (*exec.Cmd, *bufio.Scanner) {
 	t.Helper()
 	child := exec.Command(os.Args[0])
@@ -50,8 +50,8 @@ func startChild(t *testing.T, role, path string) (*exec.Cmd, *bufio.Scanner) {
 	return child, bufio.NewScanner(answers)
 }
 
-// TestAKilledProcessLosesNoAnsweredWrite kills a child under load, several times on one file, and looks for everything that
-// the child was told is stored.
+// TestAKilledProcessLosesNoAnsweredWrite kills a child under load, several times on one file, and checks that every
+// acknowledged write is stored.
 func TestAKilledProcessLosesNoAnsweredWrite(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "minifed.db")
 	acknowledged := map[string]storage.Document{} // by ID
@@ -122,7 +122,7 @@ func checkAcknowledged(t *testing.T, path string, acknowledged map[string]storag
 			t.Errorf("%s: %v", id, err)
 			continue
 		}
-		// The last write before the kill may be stored without having been answered.
+		// The last write before the kill may be stored without an acknowledgement.
 		counter := counterOf(t, got)
 		if counter < counterOf(t, want) || counter == counterOf(t, want) && got.Rev != want.Rev {
 			t.Errorf("%s: acknowledged %s, found %s", id, want.Body, got.Body)
@@ -149,7 +149,7 @@ func counterOf(t *testing.T, doc storage.Document) (n int) {
 	return n
 }
 
-// runLoad writes without end and says what was answered.
+// runLoad writes without end and prints the acknowledged writes.
 func runLoad(path string) {
 	e, err := Open(context.Background(), Options{Path: path, Serve: true})
 	if err != nil {
@@ -200,7 +200,7 @@ func TestAFileThatMayNotGrowIsUnavailableUntilItMay(t *testing.T) {
 
 // runQuota says what went wrong; saying nothing is success.
 func runQuota(path string) {
-	signal.Ignore(syscall.SIGXFSZ) // the disk answers an error instead
+	signal.Ignore(syscall.SIGXFSZ) // the write then returns an error
 	e, err := Open(context.Background(), Options{Path: path, Serve: true})
 	if err != nil {
 		fmt.Println(err)
@@ -229,9 +229,8 @@ func runQuota(path string) {
 	}
 }
 
-// fill inserts large documents from several goroutines and returns those that were answered; the others must fail with
-// allowed.
-func fill(e *Engine, name string, n int, allowed error) (answered []storage.Document) {
+// fill inserts large documents from several goroutines and returns the acknowledged ones; the others must fail with allowed.
+func fill(e *Engine, name string, n int, allowed error) (acknowledged []storage.Document) {
 	var mu sync.Mutex
 	inParallel(16, n, func(i int) {
 		doc := largeDocument(fmt.Sprint(name, i))
@@ -241,12 +240,12 @@ func fill(e *Engine, name string, n int, allowed error) (answered []storage.Docu
 		defer mu.Unlock()
 		switch {
 		case err == nil:
-			answered = append(answered, doc)
+			acknowledged = append(acknowledged, doc)
 		case allowed == nil || !errors.Is(err, allowed) || !strings.Contains(err.Error(), "disk"):
 			fmt.Println("Insert:", err)
 		}
 	})
-	return answered
+	return acknowledged
 }
 
 func limitFiles(size uint64) {

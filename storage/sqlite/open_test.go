@@ -200,8 +200,8 @@ func TestAFileOfAnEarlierVersionGetsTheTablesItLacks(t *testing.T) {
 	}
 }
 
-// A file that a version made whose index of creation times had the ID as well keeps what it holds, and gets the narrower index
-// from the next server, beside a process that has the file open.
+// A file of a version whose index of creation times had the ID as well loses no documents, and gets the narrower index from the
+// next server, while another process has the file open.
 func TestAnIndexThatAnEarlierVersionDefinedOtherwiseIsMadeAnewByAServer(t *testing.T) {
 	const old, current = "CREATE INDEX grants_created_at ON grants (owner, created_at, id)", "CREATE INDEX grants_created_at ON grants (owner, created_at)"
 	e := openTest(t, Options{})
@@ -242,7 +242,7 @@ func TestAFileIsCompleteAsSoonAsItIsMade(t *testing.T) {
 	}
 }
 
-// definition is the statement that a file keeps of a table or an index.
+// definition returns the stored statement of a table or an index.
 func definition(t *testing.T, path, name string) string {
 	t.Helper()
 	c, err := dialWriter(t.Context(), path)

@@ -14,7 +14,7 @@ import (
 
 const trace = `rid: [0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{8}$`
 
-// Answers of WeChat that people published from 2020 to 2026.
+// Responses of WeChat that were published from 2020 to 2026.
 
 func TestToken_AnswersNotLatestForAReplacedOne(t *testing.T) {
 	notLatest := regexp.MustCompile(`^invalid credential, access_token is invalid or not latest, could get access_token by getStableAccessToken, more details at https://mmbizurl.cn/s/JtxxFh33r ` + trace)
@@ -44,7 +44,7 @@ func TestToken_AnswersNotLatestForAReplacedOne(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, new(wechattest.Server))
 			if a := b.phone(t, row.replace(t, b), b.app.TapPhone("alice")); a.Errcode != 40001 || !notLatest.MatchString(a.Errmsg) {
-				t.Errorf("answer %s", a.body)
+				t.Errorf("response %s", a.body)
 			}
 		})
 	}
@@ -55,7 +55,7 @@ func TestToken_AnswersExpiredForTheLatestOne(t *testing.T) {
 	token := b.token(t)
 	b.sim.Advance(7200 * time.Second)
 	if a := b.phone(t, token, b.app.TapPhone("alice")); a.Errcode != 42001 || !regexp.MustCompile(`^access_token expired `+trace).MatchString(a.Errmsg) {
-		t.Errorf("answer %s", a.body)
+		t.Errorf("response %s", a.body)
 	}
 	b.token(t)
 	b.phone(t, token, b.app.TapPhone("alice")).want(t, 42001)
@@ -67,7 +67,7 @@ func TestToken_LastsAWhole7200Seconds(t *testing.T) {
 		now = now.Add(time.Nanosecond) // a clock that moves between two readings, as a real one does
 		return now
 	}})
-	for _, a := range []answer{
+	for _, a := range []apiResponse{
 		b.get(t, "/cgi-bin/token?grant_type=client_credential&appid=wxsimA&secret=secret-a"),
 		b.post(t, "/cgi-bin/stable_token", `{"grant_type":"client_credential","appid":"wxsimA","secret":"secret-a"}`),
 	} {
@@ -117,7 +117,7 @@ func TestPhoneNumber_WatermarkIsTheTimeOfTheTap(t *testing.T) {
 	code := b.app.TapPhone("alice")
 	b.sim.Advance(4 * time.Minute)
 	if a := b.phone(t, b.token(t), code); !strings.Contains(a.body, `"watermark":{"timestamp":1700000000,`) {
-		t.Errorf("answer %s", a.body)
+		t.Errorf("response %s", a.body)
 	}
 }
 

@@ -22,11 +22,11 @@ type App struct {
 	faults   map[API][]*Fault
 	stable   *token
 	legacy   *token
-	forced   []time.Time // when force_refresh was heeded
+	forced   []time.Time // when force_refresh took effect
 
 	limits    map[API]Limit
 	used      map[API]*usage
-	cleared   []time.Time          // when clear_quota was heeded
+	cleared   []time.Time          // when clear_quota took effect
 	encrypted map[string]time.Time // SHA-256 of what was encrypted for a mini-program
 }
 
@@ -61,8 +61,8 @@ func (a *App) TapPhone(user string) string {
 	return a.server.issue(&code{value: randomText(hexDigits, 64), kind: phoneCode, app: a, user: user})
 }
 
-// BindOpenPlatform binds the app to an Open Platform account, so that code2Session tells UnionIDs from then on. Apps of one
-// account see the same UnionID of a user. Another account means other UnionIDs; the empty one unbinds.
+// BindOpenPlatform binds the app to an Open Platform account, so that code2Session returns UnionIDs from then on. Apps of one
+// account get the same UnionID of a user. Another account means other UnionIDs; the empty one unbinds.
 func (a *App) BindOpenPlatform(account string) {
 	a.server.mu.Lock()
 	defer a.server.mu.Unlock()
@@ -90,14 +90,14 @@ func (a *App) unionID(user string) wechat.UnionID {
 	return wechat.UnionID(a.server.id("unionid", a.account, user))
 }
 
-// Block makes WeChat refuse the user's logins as risky (40226), or stops that.
+// Block blocks the user's logins as risky (40226), or unblocks them.
 func (a *App) Block(user string, blocked bool) {
 	a.server.mu.Lock()
 	defer a.server.mu.Unlock()
 	a.blocked[user] = blocked
 }
 
-// SetPages names the pages of the released version: MiniProgramCode then refuses others (41030). Without it, all exist.
+// SetPages names the pages of the released version: MiniProgramCode then rejects others (41030). Without it, all exist.
 func (a *App) SetPages(pages ...string) {
 	a.server.mu.Lock()
 	defer a.server.mu.Unlock()

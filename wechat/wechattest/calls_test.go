@@ -16,7 +16,7 @@ func TestClearQuota_ResetsTheDayTenTimesAMonth(t *testing.T) {
 	b := newBench(t, new(wechattest.Server))
 	token := b.token(t)
 	b.app.SetLimit(wechattest.PhoneNumber, wechattest.Limit{PerDay: 1})
-	clear := func() answer { return b.post(t, "/cgi-bin/clear_quota?access_token="+token, `{"appid":"wxsimA"}`) }
+	clear := func() apiResponse { return b.post(t, "/cgi-bin/clear_quota?access_token="+token, `{"appid":"wxsimA"}`) }
 	b.post(t, "/cgi-bin/clear_quota?access_token="+token, `{"appid":"wxsimB"}`).want(t, 40013)
 	for range 10 {
 		b.phone(t, token, b.app.TapPhone("alice")).want(t, 0)
@@ -41,7 +41,7 @@ func TestLimit_OfAMinuteEndsWithIt(t *testing.T) {
 	b := newBench(t, new(wechattest.Server))
 	for _, api := range []wechattest.API{wechattest.StableToken, wechattest.Token, wechattest.PhoneNumber} {
 		token := b.token(t)
-		call := func() answer {
+		call := func() apiResponse {
 			switch api {
 			case wechattest.StableToken:
 				return b.post(t, string(api), `{"grant_type":"client_credential","appid":"wxsimA","secret":"secret-a"}`)
@@ -66,14 +66,14 @@ func TestGetQuota_CountsTheCallsOfTheDay(t *testing.T) {
 	token := b.token(t)
 	b.app.SetLimit(wechattest.PhoneNumber, wechattest.Limit{PerDay: 5})
 	b.phone(t, token, b.app.TapPhone("alice"))
-	ask := func(path string) answer {
+	ask := func(path string) apiResponse {
 		return b.post(t, "/cgi-bin/openapi/quota/get?access_token="+token, `{"cgi_path":"`+path+`"}`)
 	}
 	if a := ask("/wxa/business/getuserphonenumber"); !strings.Contains(a.body, `"quota":{"daily_limit":5,"used":1,"remain":4}`) {
-		t.Errorf("answer %s", a.body)
+		t.Errorf("response %s", a.body)
 	}
 	if a := ask("/wxa/checksession"); !strings.Contains(a.body, `"used":0`) {
-		t.Errorf("answer %s", a.body)
+		t.Errorf("response %s", a.body)
 	}
 	ask("/nothing").want(t, 76021)
 }
@@ -86,7 +86,7 @@ func TestGetRID_ReturnsTheFailedRequestForSevenDays(t *testing.T) {
 	}
 	failed := b.login(t, "wrong")
 	_, rid, _ := strings.Cut(failed.Errmsg, "rid: ")
-	ask := func(app *wechattest.App, rid string) answer {
+	ask := func(app *wechattest.App, rid string) apiResponse {
 		token := b.post(t, "/cgi-bin/stable_token", `{"grant_type":"client_credential","appid":"`+string(app.Credential().ID)+`","secret":"secret-a"}`).Token
 		return b.post(t, "/cgi-bin/openapi/rid/get?access_token="+token, `{"rid":"`+rid+`"}`)
 	}
@@ -102,7 +102,7 @@ func TestGetRID_ReturnsTheFailedRequestForSevenDays(t *testing.T) {
 		t.Fatal(err)
 	}
 	if found.Request.At != 1_700_000_000 || !strings.Contains(found.Request.URL, "js_code=wrong") || found.Request.Response != failed.body {
-		t.Errorf("answer %s", a.body)
+		t.Errorf("response %s", a.body)
 	}
 	if requests := b.sim.Requests(); requests[0].RID != rid {
 		t.Errorf("the record has the rid %q, want %q", requests[0].RID, rid)
@@ -137,7 +137,7 @@ func TestEncryptKey_IsOfTheHourAndTheTwoBefore(t *testing.T) {
 			Expires int64  `json:"expire_in"`
 		} `json:"key_info_list"`
 	}
-	ask := func(key string) (answer, keys) {
+	ask := func(key string) (apiResponse, keys) {
 		a := b.post(t, "/wxa/business/getuserencryptkey?access_token="+b.token(t)+"&openid="+session.OpenID+"&sig_method=hmac_sha256&signature="+signature(key), "")
 		var found keys
 		_ = json.Unmarshal([]byte(a.body), &found) // an error has none
@@ -146,7 +146,7 @@ func TestEncryptKey_IsOfTheHourAndTheTwoBefore(t *testing.T) {
 	a, first := ask(session.Key)
 	a.want(t, 0)
 	if len(first.List) != 3 || len(first.List[0].Key) != 24 || len(first.List[0].IV) != 24 || first.List[0].Expires <= 0 || first.List[1].Expires != 0 {
-		t.Fatalf("answer %s", a.body)
+		t.Fatalf("response %s", a.body)
 	}
 	b.sim.Advance(time.Hour)
 	if _, second := ask(session.Key); second.List[1].Key != first.List[0].Key || second.List[0].Version != first.List[0].Version+1 {
@@ -159,14 +159,14 @@ func TestEncryptKey_IsOfTheHourAndTheTwoBefore(t *testing.T) {
 func TestPaidUnionID_IsToldForFiveMinutes(t *testing.T) {
 	b := newBench(t, new(wechattest.Server))
 	token, transaction := b.token(t), b.app.Pay("alice")
-	ask := func(openID, transaction string) answer {
+	ask := func(openID, transaction string) apiResponse {
 		return b.get(t, "/wxa/getpaidunionid?access_token="+token+"&openid="+openID+"&transaction_id="+transaction)
 	}
 	alice := string(b.app.OpenID("alice"))
 	ask(alice, transaction).want(t, 89002)
 	b.app.BindOpenPlatform("op")
 	if a := ask(alice, transaction); a.UnionID != string(b.app.UnionID("alice")) {
-		t.Errorf("answer %s", a.body)
+		t.Errorf("response %s", a.body)
 	}
 	ask("oNobody", transaction).want(t, 40003)
 	ask(alice, "1").want(t, 89300)
@@ -178,12 +178,12 @@ func TestPaidUnionID_IsToldForFiveMinutes(t *testing.T) {
 
 func TestPluginOpenPID_TakesAPluginCodeOnce(t *testing.T) {
 	b := newBench(t, new(wechattest.Server))
-	ask := func(code string) answer {
+	ask := func(code string) apiResponse {
 		return b.post(t, "/wxa/getpluginopenpid?access_token="+b.token(t), `{"code":"`+code+`"}`)
 	}
 	code := b.app.PluginLogin("alice")
 	if a := ask(code); !strings.Contains(a.body, `"openpid":"o`) || strings.Contains(a.body, string(b.app.OpenID("alice"))) {
-		t.Errorf("answer %s", a.body)
+		t.Errorf("response %s", a.body)
 	}
 	ask(code).want(t, 40163)
 	ask(b.app.Login("alice")).want(t, 40029)
@@ -256,18 +256,18 @@ func TestOpenData_IsOpenedByTheCurrentSessionKey(t *testing.T) {
 func TestCheckEncrypted_KnowsItsOwnForThreeDays(t *testing.T) {
 	b := newBench(t, new(wechattest.Server))
 	data := b.app.EncryptedPhone("alice")
-	ask := func(text string) answer {
+	ask := func(text string) apiResponse {
 		sum := sha256.Sum256([]byte(text))
 		return b.post(t, "/wxa/business/checkencryptedmsg?access_token="+b.token(t), `{"encrypted_msg_hash":"`+hex.EncodeToString(sum[:])+`"}`)
 	}
 	if a := ask(data.EncryptedData); !strings.Contains(a.body, `"vaild":true,"create_time":1700000000`) {
-		t.Errorf("answer %s", a.body)
+		t.Errorf("response %s", a.body)
 	}
 	if a := ask("forged"); !strings.Contains(a.body, `"vaild":false`) {
-		t.Errorf("answer %s", a.body)
+		t.Errorf("response %s", a.body)
 	}
 	b.sim.Advance(3*24*time.Hour + time.Second)
 	if a := ask(data.EncryptedData); !strings.Contains(a.body, `"vaild":false`) {
-		t.Errorf("answer %s", a.body)
+		t.Errorf("response %s", a.body)
 	}
 }

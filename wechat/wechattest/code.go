@@ -25,7 +25,7 @@ type code struct {
 
 const (
 	codeLife = 5 * time.Minute
-	// codeMemory is how long a used code is told from an unknown one.
+	// codeMemory is how long a used code is distinguished from an unknown one.
 	codeMemory = 15 * time.Minute
 )
 

@@ -13,9 +13,9 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// controlHelp is what GET / of the control API says.
+// controlHelp is the body of GET / of the control API.
 const controlHelp = `Control of the WeChat simulator. Parameters go into the query or a form; appid may be left out while there is one app.
-Answers are plain text, and JSON with "Accept: application/json".
+Responses are plain text, and JSON with "Accept: application/json".
 
   POST   /login          appid user                  wx.login: a new login code
   POST   /phone          appid user [country number] a tap on the phone number button: a new phone code
@@ -29,23 +29,23 @@ Answers are plain text, and JSON with "Accept: application/json".
   POST   /pages          appid [page page ...]       the pages of the released version; without one, all exist
   POST   /limits         appid api [minute day]      calls allowed in a minute (45011) and in a day (45009); 0 is no limit
   POST   /open-platform  appid account               bind to an Open Platform account, an empty one unbinds
-  POST   /block          appid user [blocked=false]  WeChat refuses the user's logins (40226)
+  POST   /block          appid user [blocked=false]  block the user's logins (40226)
   POST   /expire-tokens  appid                       access tokens end before their time
   POST   /faults         appid api [user times spend delay gate errcode quoted status drop truncate]
                                                      queue a fault; api is a path such as /sns/jscode2session
   DELETE /faults         appid                       drop the queued faults
-  POST   /open           gate                        let the calls held at a gate go on
+  POST   /open           gate                        release the calls held at a gate
   POST   /clock          advance                     move the clock forward, such as 5m
   GET    /users          appid user                  OpenID, UnionID and phone number
   POST   /push           appid url token key event user
                          [info xml repeat age wrong-signature wrong-appid]
                                                      send a push event in safe mode; age is a duration such as 10m
   GET    /requests       [code]                      the recorded calls
-  DELETE /requests                                   forget them
+  DELETE /requests                                   delete them
 `
 
 // Control returns the control API, for a listener of its own. It does over HTTP what the methods of Server and App do; GET /
-// lists it. Nobody is authenticated.
+// lists it. It has no authentication.
 func (s *Server) Control() http.Handler {
 	s.init()
 	routes := http.NewServeMux()
@@ -78,7 +78,7 @@ func (s *Server) Control() http.Handler {
 	return routes
 }
 
-// appControl does something with an app and returns what to answer: nil, or a controlAnswer.
+// appControl performs an action on an app and returns the response: nil, or a controlAnswer.
 type appControl func(app *App, r *http.Request) (controlAnswer, error)
 
 // controlAnswer is written as its one text, or as JSON.

@@ -36,7 +36,7 @@ func newControl(t *testing.T) *control {
 	return c
 }
 
-// call makes a control call and returns status and body. accept may be empty.
+// call sends a control call and returns status and body. accept may be empty.
 func (c *control) call(t *testing.T, method, path, accept string) (int, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, c.control+path, nil)
@@ -71,11 +71,11 @@ func TestControlHandsOutCodesAsTextOrJSON(t *testing.T) {
 		}
 	}
 	_, body := c.call(t, "POST", "/login?user=alice", "application/json")
-	var answer struct{ Code string }
-	if err := json.Unmarshal([]byte(body), &answer); err != nil {
+	var apiResponse struct{ Code string }
+	if err := json.Unmarshal([]byte(body), &apiResponse); err != nil {
 		t.Fatal(err)
 	}
-	c.login(t, answer.Code).want(t, 0)
+	c.login(t, apiResponse.Code).want(t, 0)
 
 	response, err := http.PostForm(c.control+"/login", url.Values{"user": {"alice"}})
 	if err != nil {

@@ -6,10 +6,10 @@
 //	api := httptest.NewServer(sim)      // what a wechat.Client has as BaseURL
 //	code := app.Login("alice")          // what wx.login gives to alice's mini-program
 //
-// It is strict about every parameter that WeChat documents, answers with WeChat's errcodes and keeps its oddities: errors
-// are HTTP 200, JSON is text/plain, slashes are escaped, session keys rotate at wx.login, a POST without Content-Length is
-// a 412. Faults are queued for one app and one call, so that a test knows exactly which request meets which; nothing is
-// random but identifiers. Every request is recorded. The control API (Control) does over HTTP what the methods do.
+// It checks every parameter that WeChat documents, returns WeChat's errcodes and reproduces its peculiarities: errors are HTTP
+// 200, JSON is text/plain, slashes are escaped, session keys rotate at wx.login, a POST without Content-Length is a 412. Faults
+// are queued for one app and one call, so that a test determines which request gets which fault. Only identifiers are random.
+// Every request is recorded. The control API (Control) does over HTTP what the methods do.
 //
-// It refuses to look real: AppIDs begin with "wxsim", OpenIDs and UnionIDs differ at every start, and nothing is stored.
+// Its data never looks real: AppIDs begin with "wxsim", OpenIDs and UnionIDs differ at every start, and nothing is stored.
 package wechattest

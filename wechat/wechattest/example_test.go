@@ -10,7 +10,7 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-// An answer is lost after WeChat spent the code: the client does not send it again.
+// A response is lost after WeChat spent the code: the client does not send it again.
 func Example() {
 	sim := new(wechattest.Server)
 	app, err := sim.AddApp(wechat.App{ID: "wxsim0000000000000001"})

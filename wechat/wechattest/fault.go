@@ -9,30 +9,30 @@ import (
 	"time"
 )
 
-// Fault is what goes wrong with one call. The zero value is no fault: queued, it lets one call pass. What a call does (spend
-// a code, make a token) it does not do if a fault gives another answer, unless Spend is set. A drop, a 502 or an errcode with
-// Spend is thus an answer that was lost after WeChat acted, and without it a call that WeChat never acted on.
+// Fault is the failure of one call. The zero value is no fault: queued, it lets one call pass. A fault that replaces the
+// response also suppresses the call's effect (spending a code, creating a token), unless Spend is set. So a drop, a 502 or an
+// errcode with Spend is a response lost after WeChat acted. Without Spend, WeChat never acted on the call.
 type Fault struct {
 	// User limits the fault to calls about this user; empty means any.
 	User string
 	// Times is how many calls it hits; 0 means one, negative means all until Heal.
 	Times int
-	// Spend lets the call take effect first, and only then waits and answers.
+	// Spend lets the call take effect first, before the delay and the response.
 	Spend bool
 	// Gate holds the call until it is opened; nil means it is not held.
 	Gate *Gate
 	// Delay holds the call for some time.
 	Delay time.Duration
 
-	// Errcode is answered in place of the result; 0 means none is.
+	// Errcode is returned in place of the result; 0 means none.
 	Errcode int
 	// Quoted writes the errcode as a string, as one of WeChat's samples has it.
 	Quoted bool
-	// Status is answered as the HTTP status, with a page of HTML as gateways have; 0 means none is.
+	// Status is returned as the HTTP status, with a page of HTML as gateways send; 0 means none.
 	Status int
-	// Drop closes the connection in place of an answer.
+	// Drop closes the connection in place of a response.
 	Drop Drop
-	// Truncate sends only the first half of the answer; together with Drop, the connection is closed in the middle of it.
+	// Truncate sends only the first half of the response; with Drop, the connection is closed in the middle of it.
 	Truncate bool
 }
 

@@ -2,8 +2,8 @@ package wechattest
 
 import "github.com/minifed/minifed/wechat"
 
-// code2Session checks in the order that every known answer of WeChat agrees with: presence, AppID, secret, code. Wrong
-// credentials thus spend no code. Fields in a body are not read, so a POST of them lacks its appid.
+// code2Session checks in the order that all known responses of WeChat agree with: presence, AppID, secret, code. So wrong
+// credentials spend no code. Fields in a body are not read, so a POST of them lacks its appid.
 func (s *Server) code2Session(in *incoming) reply {
 	appID, secret := in.Query.Get("appid"), in.Query.Get("secret")
 	if errcode := missing(appID, secret); errcode != 0 {

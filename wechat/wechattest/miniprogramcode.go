@@ -14,7 +14,7 @@ import (
 	"strings"
 )
 
-// miniProgramCode is POST /wxa/getwxacodeunlimit. The picture is made from the scene, but no camera reads it.
+// miniProgramCode is POST /wxa/getwxacodeunlimit. The picture depends on the scene, but no camera can read it.
 func (s *Server) miniProgramCode(in *incoming) reply {
 	if answer, ok := s.postedWithToken(in); !ok {
 		return answer
@@ -55,8 +55,8 @@ func (r codeRequest) errcode(pages []string) int {
 	}
 }
 
-// draw returns a picture of the width that was asked for. Its type is always image/jpeg, although is_hyaline makes it a
-// PNG, the format that can be transparent.
+// draw returns a picture of the requested width. Its type is always image/jpeg, although is_hyaline selects PNG, the format
+// that can be transparent.
 func (r codeRequest) draw() reply {
 	var encoded bytes.Buffer
 	if r.Transparent {

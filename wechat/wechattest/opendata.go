@@ -26,7 +26,7 @@ type OpenData struct {
 	IV            string `json:"iv"`
 }
 
-// profile is what WeChat tells every mini-program about every user since 2022: the same nickname and a grey picture.
+// profile is what WeChat returns to every mini-program about every user since 2022: the same nickname and a grey picture.
 type profile struct {
 	OpenID    wechat.OpenID  `json:"openId,omitempty"`
 	NickName  string         `json:"nickName"`
@@ -68,7 +68,7 @@ func (a *App) encrypt(user string, v any) OpenData {
 	if current := a.sessions[user]; current == nil || !a.server.now().Before(current.expires) {
 		a.rotateSession(user)
 	}
-	key, _ := base64.StdEncoding.DecodeString(a.sessions[user].key) // made by newSessionKey
+	key, _ := base64.StdEncoding.DecodeString(a.sessions[user].key) // from newSessionKey
 	block, _ := aes.NewCipher(key)                                  // 16 bytes are a key
 	iv := make([]byte, aes.BlockSize)
 	_, _ = rand.Read(iv) // never fails (crypto/rand)

@@ -31,7 +31,7 @@ type Push struct {
 	Token, EncodingAESKey string
 	// Event is its name, such as "user_authorization_revoke".
 	Event string
-	// User is whom it is about; empty means an event without OpenID.
+	// User is the user of the event; empty means an event without OpenID.
 	User string
 	// RevokeInfo says what was withdrawn; 0 leaves it out.
 	RevokeInfo int
@@ -46,8 +46,8 @@ type Push struct {
 	WrongTail, WrongSignature bool
 }
 
-// Push sends an event as WeChat does: up to three times, until the answer is "success" or empty, which it must be
-// within five seconds. The error says what the last answer was.
+// Push sends an event as WeChat does: up to three times, until it gets the response "success" or an empty one within five
+// seconds. The error describes the last response.
 func (a *App) Push(ctx context.Context, push Push) error {
 	for range push.Repeat + 1 {
 		if err := a.pushOnce(ctx, push); err != nil {
@@ -77,17 +77,17 @@ func (a *App) pushOnce(ctx context.Context, push Push) error {
 func deliver(client *http.Client, request *http.Request) error {
 	response, err := client.Do(request)
 	if err != nil {
-		return errors.New("wechattest: push was not answered")
+		return errors.New("wechattest: push got no response")
 	}
 	defer response.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(response.Body, 1024))
 	if err != nil || response.StatusCode != http.StatusOK || len(answer) > 0 && string(answer) != "success" {
-		return fmt.Errorf("wechattest: push was answered with status %d", response.StatusCode)
+		return fmt.Errorf("wechattest: push got status %d", response.StatusCode)
 	}
 	return nil
 }
 
-// PushRequest makes the request that delivers an event once.
+// PushRequest returns a request that delivers an event once.
 func (a *App) PushRequest(ctx context.Context, push Push) (*http.Request, error) {
 	message, err := a.pushMessage(push)
 	if err != nil {

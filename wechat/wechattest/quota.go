@@ -9,9 +9,9 @@ import (
 
 // Limit is how often an app may make a call. Zero means that there is no limit.
 type Limit struct {
-	// PerMinute is the number of calls in a minute, after which WeChat answers 45011.
+	// PerMinute is the number of calls in a minute, after which WeChat returns 45011.
 	PerMinute int
-	// PerDay is the number of calls in a day, after which WeChat answers 45009 until clear_quota or the next day.
+	// PerDay is the number of calls in a day, after which WeChat returns 45009 until clear_quota or the next day.
 	PerDay int
 }
 

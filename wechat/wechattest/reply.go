@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// reply is an answer before it is written.
+// reply is a response before it is written.
 type reply struct {
 	status      int
 	contentType string
@@ -173,7 +173,7 @@ func errmsg(errcode int) string {
 	}
 }
 
-// write sends the answer, or drops the connection in its place.
+// write sends the response, or drops the connection in its place.
 func (a reply) write(w http.ResponseWriter) {
 	if a.drop != "" {
 		a.hangUp(w)
@@ -185,7 +185,7 @@ func (a reply) write(w http.ResponseWriter) {
 	_, _ = w.Write(a.body) // the client may be gone
 }
 
-// hangUp closes the connection with FIN or RST, before the answer or in the middle of it.
+// hangUp closes the connection with FIN or RST, before the response or in the middle of it.
 func (a reply) hangUp(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {

@@ -47,7 +47,7 @@ const (
 	GetRID          API = "/cgi-bin/openapi/rid/get"
 )
 
-// handler returns what answers a call; nil for one that is not simulated.
+// handler returns the handler of a call; nil for a call that is not simulated.
 func (s *Server) handler(api API) func(*incoming) reply {
 	switch api {
 	case Code2Session:
@@ -99,10 +99,10 @@ type Server struct {
 	// KeyRotation is how old a session key must be for a new wx.login to replace it; 0 means one minute. WeChat documents
 	// that there is such a minimum, not how long it is.
 	KeyRotation time.Duration
-	// LoginsPerMinute is the quota of code2Session for every app without a limit of its own (App.SetLimit), over which it
-	// answers 45011; 0 means no quota.
+	// LoginsPerMinute is the quota of code2Session for every app without a limit of its own (App.SetLimit), above which it
+	// returns 45011; 0 means no quota.
 	LoginsPerMinute int
-	// PlainSlashes leaves "/" in answers of /sns/ as it is. By default it is written "\/", as WeChat was seen to do.
+	// PlainSlashes leaves "/" unescaped in responses of /sns/. By default it is written "\/", as real responses have it.
 	PlainSlashes bool
 	// KeepRequests is how many requests are remembered; 0 means 10000.
 	KeepRequests int
@@ -219,7 +219,7 @@ func (s *Server) derive(parts ...string) []byte {
 	return mac.Sum(nil)
 }
 
-// id makes an identifier as WeChat's are: 28 characters, "o" first.
+// id generates an identifier in WeChat's format: 28 characters, "o" first.
 func (s *Server) id(parts ...string) string {
 	return ("o" + base64.RawURLEncoding.EncodeToString(s.derive(parts...)))[:28]
 }
@@ -230,10 +230,10 @@ type incoming struct {
 	app           *App
 	chunked       bool
 	escapeSlashes bool
-	trace         string // the trace ID of the answer, when it is a failure
+	trace         string // the trace ID of a failure
 }
 
-// ServeHTTP answers as WeChat's API host does, or as a queued fault demands.
+// ServeHTTP responds as WeChat's API host does, or with a queued fault.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.init()
 	in, err := s.receive(r)
@@ -268,7 +268,7 @@ func (s *Server) receive(r *http.Request) (*incoming, error) {
 
 const maxBody = 1 << 20
 
-// identify finds the app and the user that a request is about, as far as it tells.
+// identify finds the app and the user of a request, if the request has them.
 func (s *Server) identify(in *incoming) {
 	fields := in.fields()
 	switch in.API {
@@ -292,7 +292,7 @@ func (s *Server) identify(in *incoming) {
 	}
 }
 
-// handle lets the call take effect and returns WeChat's answer.
+// handle lets the call take effect and returns WeChat's response.
 func (s *Server) handle(in *incoming) reply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -303,7 +303,7 @@ func (s *Server) handle(in *incoming) reply {
 	return handle(in)
 }
 
-// Request is one call as it arrived, and what became of it.
+// Request is one call as it arrived, and its result.
 type Request struct {
 	At     time.Time
 	API    API
@@ -311,17 +311,17 @@ type Request struct {
 	Query  url.Values
 	Header http.Header
 	Body   []byte
-	// AppID is whose call it is, as far as the request tells.
+	// AppID is the app of the call, if the request has one.
 	AppID wechat.AppID
 	// User is the user that the code or OpenID in it belongs to; empty when it belongs to none.
 	User string
 	// Code is the login or phone code in it.
 	Code string
-	// Errcode is what was answered, 0 for success; Status is the HTTP status, 0 when the connection was dropped or the
-	// answer is still to come.
+	// Errcode is the returned errcode, 0 for success. Status is the HTTP status, 0 when the connection was dropped or the
+	// response is still pending.
 	Errcode int
 	Status  int
-	// RID is the trace ID of the answer; only failures have one.
+	// RID is the trace ID of the response; only failures have one.
 	RID string
 
 	response string
@@ -351,7 +351,7 @@ func (s *Server) finish(in *incoming, answer reply) {
 	}
 }
 
-// Requests returns the calls so far, in the order of arrival. Those whose answer is still to come are among them.
+// Requests returns the calls so far, in the order of arrival, including those whose response is pending.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -42,8 +42,8 @@ func newBench(t testing.TB, sim *wechattest.Server) *bench {
 	return &bench{sim: sim, app: app, url: server.URL}
 }
 
-// answer is what came back; the JSON members that the tests look at are read from the body.
-type answer struct {
+// apiResponse is the status and body; the JSON members that the tests check are parsed from the body.
+type apiResponse struct {
 	status      int
 	contentType string
 	body        string
@@ -57,7 +57,7 @@ type answer struct {
 	ExpiresIn int    `json:"expires_in"`
 }
 
-func (b *bench) do(t testing.TB, request *http.Request) answer {
+func (b *bench) do(t testing.TB, request *http.Request) apiResponse {
 	t.Helper()
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
@@ -68,12 +68,12 @@ func (b *bench) do(t testing.TB, request *http.Request) answer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := answer{status: response.StatusCode, contentType: response.Header.Get("Content-Type"), body: string(body)}
-	_ = json.Unmarshal(body, &a) // not all answers are JSON
+	a := apiResponse{status: response.StatusCode, contentType: response.Header.Get("Content-Type"), body: string(body)}
+	_ = json.Unmarshal(body, &a) // not all responses are JSON
 	return a
 }
 
-func (b *bench) get(t testing.TB, pathAndQuery string) answer {
+func (b *bench) get(t testing.TB, pathAndQuery string) apiResponse {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.url+pathAndQuery, nil)
 	if err != nil {
@@ -82,7 +82,7 @@ func (b *bench) get(t testing.TB, pathAndQuery string) answer {
 	return b.do(t, request)
 }
 
-func (b *bench) post(t testing.TB, pathAndQuery, body string) answer {
+func (b *bench) post(t testing.TB, pathAndQuery, body string) apiResponse {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.url+pathAndQuery, strings.NewReader(body))
 	if err != nil {
@@ -91,7 +91,7 @@ func (b *bench) post(t testing.TB, pathAndQuery, body string) answer {
 	return b.do(t, request)
 }
 
-func (b *bench) login(t testing.TB, code string) answer {
+func (b *bench) login(t testing.TB, code string) apiResponse {
 	t.Helper()
 	return b.get(t, "/sns/jscode2session?appid=wxsimA&secret=secret-a&grant_type=authorization_code&js_code="+url.QueryEscape(code))
 }
@@ -105,20 +105,20 @@ func (b *bench) token(t testing.TB) string {
 	return a.Token
 }
 
-func (b *bench) phone(t testing.TB, token, code string) answer {
+func (b *bench) phone(t testing.TB, token, code string) apiResponse {
 	t.Helper()
 	return b.post(t, "/wxa/business/getuserphonenumber?access_token="+token, `{"code":"`+code+`"}`)
 }
 
-func (b *bench) check(t testing.TB, token, openID, key string) answer {
+func (b *bench) check(t testing.TB, token, openID, key string) apiResponse {
 	t.Helper()
 	return b.get(t, "/wxa/checksession?access_token="+token+"&openid="+openID+"&sig_method=hmac_sha256&signature="+signature(key))
 }
 
-func (a answer) want(t testing.TB, errcode int) {
+func (a apiResponse) want(t testing.TB, errcode int) {
 	t.Helper()
 	if a.Errcode != errcode || a.status != http.StatusOK {
-		t.Errorf("answer: status %d, errcode %d, want 200 and %d: %s", a.status, a.Errcode, errcode, a.body)
+		t.Errorf("response: status %d, errcode %d, want 200 and %d: %s", a.status, a.Errcode, errcode, a.body)
 	}
 }
 
@@ -174,7 +174,7 @@ func TestALoginCodeWorksOnceForFiveMinutesInItsApp(t *testing.T) {
 	first := b.login(t, code)
 	first.want(t, 0)
 	if first.OpenID != string(b.app.OpenID("alice")) || strings.Contains(first.body, "errcode") || strings.Contains(first.body, "unionid") {
-		t.Errorf("answer %s", first.body)
+		t.Errorf("response %s", first.body)
 	}
 	b.login(t, code).want(t, 40163)
 	b.login(t, "unknown").want(t, 40029)
@@ -229,7 +229,7 @@ func TestATraceIDBeginsWithTheTime(t *testing.T) {
 func TestSlashesAreEscapedUnlessToldOtherwise(t *testing.T) {
 	for _, plain := range []bool{false, true} {
 		b := newBench(t, &wechattest.Server{PlainSlashes: plain, KeyRotation: time.Nanosecond})
-		var a answer
+		var a apiResponse
 		for !strings.Contains(a.Key, "/") {
 			b.sim.Advance(time.Minute)
 			a = b.login(t, b.app.Login("alice"))
@@ -313,7 +313,7 @@ func TestResetKeepsTheEndOfTheKey(t *testing.T) {
 	reset := b.get(t, "/wxa/resetusersessionkey?access_token="+b.token(t)+"&openid="+session.OpenID+"&sig_method=hmac_sha256&signature="+signature(session.Key))
 	reset.want(t, 0)
 	if reset.Key == "" || reset.Key == session.Key || reset.OpenID != session.OpenID || reset.Errmsg != "ok" {
-		t.Fatalf("answer %s", reset.body)
+		t.Fatalf("response %s", reset.body)
 	}
 	b.check(t, b.token(t), session.OpenID, session.Key).want(t, 87009)
 	b.check(t, b.token(t), session.OpenID, reset.Key).want(t, 0)
@@ -338,7 +338,7 @@ func TestCheckSessionIsStrict(t *testing.T) {
 
 func TestTheStableTokenIsTheSameUntilItsLastFiveMinutes(t *testing.T) {
 	b := newBench(t, new(wechattest.Server))
-	ask := func(force string) answer {
+	ask := func(force string) apiResponse {
 		return b.post(t, "/cgi-bin/stable_token", `{"grant_type":"client_credential","appid":"wxsimA","secret":"secret-a"`+force+`}`)
 	}
 	first := ask("")
@@ -382,12 +382,12 @@ func TestTheStableTokenIsTheSameUntilItsLastFiveMinutes(t *testing.T) {
 func TestTheOlderTokenIsNewAtEachCall(t *testing.T) {
 	b := newBench(t, new(wechattest.Server))
 	stable := b.token(t)
-	ask := func() answer {
+	ask := func() apiResponse {
 		return b.get(t, "/cgi-bin/token?grant_type=client_credential&appid=wxsimA&secret=secret-a")
 	}
 	first, second := ask(), ask()
 	if first.Token == second.Token || strings.Contains(first.body, "errcode") {
-		t.Errorf("answer %s", first.body)
+		t.Errorf("response %s", first.body)
 	}
 	b.phone(t, first.Token, b.app.TapPhone("alice")).want(t, 0)
 	b.sim.Advance(300 * time.Second)
@@ -425,7 +425,7 @@ func TestPhoneNumbers(t *testing.T) {
 	first.want(t, 0)
 	number := b.sim.Phone("alice").PureNumber
 	if !strings.Contains(first.body, `"phone_info":{"phoneNumber":"`+number+`","purePhoneNumber":"`+number+`","countryCode":"86","watermark":{"timestamp":`) {
-		t.Errorf("answer %s", first.body)
+		t.Errorf("response %s", first.body)
 	}
 	if a := b.phone(t, token, code); a.Errcode != 40029 || !regexp.MustCompile(`^invalid code hint: \[\w{9}-\w{6}\] rid: `).MatchString(a.Errmsg) {
 		t.Errorf("a used code: %s", a.body)
@@ -460,7 +460,7 @@ func TestAPostWithoutContentLengthIs412(t *testing.T) {
 func TestMiniProgramCodesAreStrict(t *testing.T) {
 	b := newBench(t, new(wechattest.Server))
 	token := b.token(t)
-	ask := func(body string) answer { return b.post(t, "/wxa/getwxacodeunlimit?access_token="+token, body) }
+	ask := func(body string) apiResponse { return b.post(t, "/wxa/getwxacodeunlimit?access_token="+token, body) }
 	if a := ask(`{"scene":"a"}`); a.contentType != "image/jpeg" || !strings.HasPrefix(a.body, "\xff\xd8\xff") {
 		t.Errorf("it is %q", a.contentType)
 	}
@@ -548,10 +548,10 @@ func TestAQuotedErrcodeAndATruncatedAnswer(t *testing.T) {
 	b := newBench(t, new(wechattest.Server))
 	b.app.Fail(wechattest.Code2Session, wechattest.Fault{Errcode: 40029, Quoted: true}, wechattest.Fault{Truncate: true})
 	if a := b.login(t, b.app.Login("alice")); !strings.HasPrefix(a.body, `{"errcode":"40029","errmsg":"invalid code, rid: `) {
-		t.Errorf("answer %s", a.body)
+		t.Errorf("response %s", a.body)
 	}
 	if a := b.login(t, b.app.Login("alice")); json.Valid([]byte(a.body)) || a.body == "" {
-		t.Errorf("answer %s", a.body)
+		t.Errorf("response %s", a.body)
 	}
 }
 
@@ -579,7 +579,7 @@ func TestDroppedConnections(t *testing.T) {
 				_, err = io.ReadAll(response.Body)
 				response.Body.Close()
 				if !errors.Is(err, io.ErrUnexpectedEOF) {
-					t.Errorf("there is an answer: %v", err)
+					t.Errorf("there is a response: %v", err)
 				}
 			}
 			want := 0

@@ -22,7 +22,7 @@ type session struct {
 	expires time.Time
 }
 
-// sessionLife is how long a key lives. WeChat does not tell; it is longer the more a user is active.
+// sessionLife is how long a key lives. WeChat does not document it; it is longer for more active users.
 const sessionLife = 72 * time.Hour
 
 // rotateSession replaces the user's session key unless it is too young for that. It is called with server.mu held.

@@ -37,7 +37,7 @@ type Certificate struct {
 
 const certificateLife = 30 * 24 * time.Hour
 
-// NewCertificate makes a certificate and its authority, good for 30 days from now on.
+// NewCertificate creates a certificate and its authority, valid for 30 days from now on.
 func NewCertificate(now time.Time) (Certificate, error) {
 	authorityKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -91,9 +91,9 @@ func (c Certificate) Client(address string) *http.Client {
 	}}
 }
 
-// Proxy returns a handler that stands in front of next as an HTTPS proxy, for programs that know HTTPS_PROXY: a CONNECT to one
-// of Hosts ends at next, by TLS with the certificate. It connects to nothing; other hosts are refused with 403. Requests that
-// are no CONNECT go to next.
+// Proxy returns a handler that serves next as an HTTPS proxy, for programs that support HTTPS_PROXY: a CONNECT to one of Hosts
+// ends at next, by TLS with the certificate. It opens no connections; other hosts are rejected with 403. Requests other than
+// CONNECT go to next.
 func (c Certificate) Proxy(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodConnect {

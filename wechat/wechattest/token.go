@@ -10,8 +10,8 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// token is an access token. One that ended is remembered: WeChat answers 42001 if it was the latest when it ended, and
-// 40001 if a newer one had replaced it.
+// token is an access token. Expired tokens are stored: WeChat returns 42001 if it was the latest when it ended, and 40001 if a
+// newer one had replaced it.
 type token struct {
 	value    string
 	app      *App
@@ -24,7 +24,8 @@ const (
 	tokenOverlap = 300 * time.Second
 )
 
-// mint makes a new token and lets the old one live for the overlap. WeChat counts in whole seconds. It is called with s.mu held.
+// mint issues a new token and lets the old one live for the overlap. WeChat counts in whole seconds. It is called with s.mu
+// held.
 func (s *Server) mint(app *App, old *token, overlap time.Duration) *token {
 	now := s.now().Truncate(time.Second)
 	if old != nil {
@@ -46,8 +47,8 @@ func (t *token) retire(now time.Time, overlap time.Duration) {
 	}
 }
 
-// ExpireTokens makes every access token of the app void before its time, as resetting the AppSecret or a second caller of
-// /cgi-bin/token would. WeChat then answers 40001.
+// ExpireTokens invalidates every access token of the app early, as resetting the AppSecret or a second caller of /cgi-bin/token
+// would. WeChat then returns 40001.
 func (a *App) ExpireTokens() {
 	a.server.mu.Lock()
 	defer a.server.mu.Unlock()
@@ -59,7 +60,7 @@ func (a *App) ExpireTokens() {
 	a.stable, a.legacy = nil, nil
 }
 
-// legacyToken is GET /cgi-bin/token: every call makes a new token, and the one before is good for five minutes more.
+// legacyToken is GET /cgi-bin/token: every call issues a new token, and the previous one is valid for five minutes more.
 func (s *Server) legacyToken(in *incoming) reply {
 	if in.Query.Get("grant_type") != "client_credential" {
 		return in.failure(40002)
@@ -75,7 +76,7 @@ func (s *Server) legacyToken(in *incoming) reply {
 	return in.success(in.app.legacy.answer(s.now()))
 }
 
-// stableToken is POST /cgi-bin/stable_token: the same token for everybody until its last five minutes.
+// stableToken is POST /cgi-bin/stable_token: the same token for all callers until its last five minutes.
 func (s *Server) stableToken(in *incoming) reply {
 	if in.Method != http.MethodPost {
 		return in.failure(43002)
@@ -107,7 +108,7 @@ func (s *Server) stableToken(in *incoming) reply {
 	return in.success(app.stable.answer(s.now()))
 }
 
-// forceable reports whether force_refresh is heeded: not within 30 s of the last time.
+// forceable reports whether force_refresh takes effect: not within 30 s of the last time.
 func (a *App) forceable(now time.Time) bool {
 	return len(a.forced) == 0 || now.Sub(a.forced[len(a.forced)-1]) >= 30*time.Second
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// rids are kept for seven days.
+// rids are stored for seven days.
 const ridMemory = 7 * 24 * time.Hour
 
 // getRID is POST /cgi-bin/openapi/rid/get: it returns the failed request of the app that a trace ID belongs to.

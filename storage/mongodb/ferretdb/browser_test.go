@@ -40,12 +40,12 @@ func (i *instance) authorizeURL(client string, more ...string) string {
 }
 
 // visit opens an address.
-func (b *browser) visit(address string) answer {
+func (b *browser) visit(address string) apiResponse {
 	b.Helper()
 	return b.through(b.client, must(http.NewRequestWithContext(b.Context(), http.MethodGet, address, nil))(b.T))
 }
 
-// code authorizes, through whatever pages there are, and returns the code.
+// code authorizes, through all pages that are shown, and returns the code.
 func (b *browser) code(client string, more ...string) string {
 	b.Helper()
 	page := b.visit(b.authorizeURL(client, more...))
@@ -56,7 +56,7 @@ func (b *browser) code(client string, more ...string) string {
 		case location != "":
 			page = b.visit(location)
 		default:
-			page = b.answer(page)
+			page = b.submit(page)
 		}
 	}
 	b.Fatal("the pages lead nowhere")
@@ -64,15 +64,15 @@ func (b *browser) code(client string, more ...string) string {
 }
 
 // onward is where a page goes on to without the person: by a redirect or, after a form with a secret, by Refresh.
-func onward(page answer) string {
+func onward(page apiResponse) string {
 	if address, ok := strings.CutPrefix(page.header.Get("Refresh"), "0; url="); ok {
 		return address
 	}
 	return page.header.Get("Location")
 }
 
-// answer fills in the form of a page and sends it.
-func (b *browser) answer(page answer) answer {
+// submit fills in the form of a page and sends it.
+func (b *browser) submit(page apiResponse) apiResponse {
 	b.Helper()
 	form := url.Values{"username": {"ann"}, "password": {userPassword}, "decision": {"allow"}}
 	for _, hidden := range regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`).FindAllStringSubmatch(page.raw, -1) {

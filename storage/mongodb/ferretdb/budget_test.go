@@ -13,7 +13,7 @@ import (
 // budget is what a request may ask of the database.
 type budget struct {
 	request       string
-	do            func() answer
+	do            func() apiResponse
 	status        int
 	reads, writes int
 }
@@ -47,7 +47,7 @@ func TestRequestsStayWithinTheirBudgetOfCommands(t *testing.T) {
 	i.exchange("mini", mini.Login("warm")).wantOK(t)
 	i.exchange("binder", binder.Login("warm")).wantOK(t)
 	i.asserted(i.assertion()).wantOK(t)
-	credentials := func() answer {
+	credentials := func() apiResponse {
 		return i.send("service", "/oauth2/token", url.Values{"grant_type": {"client_credentials"}})
 	}
 	credentials().wantOK(t)
@@ -60,26 +60,26 @@ func TestRequestsStayWithinTheirBudgetOfCommands(t *testing.T) {
 	people, sub := i.people(), known.sub(t)
 
 	i.within([]budget{
-		{"mini-program login, known user", func() answer { return i.exchange("mini", mini.Login("alice")) }, 200, 3, 1},
-		{"first login, OpenID and UnionID new", func() answer { return i.exchange("mini", mini.Login("bob")) }, 200, 3, 4},
-		{"repeat of a code", func() answer { return i.exchange("mini", again) }, 200, 2, 0},
-		{"registration_required", func() answer { return i.profile("binder", "code", binder.Login("dave")) }, 400, 3, 1},
-		{"bindUser register with ticket", func() answer { return i.bindUser("binder", "method", "register", "bind_ticket", ticket) }, 200, 3, 4},
-		{"refresh", func() answer { return i.refresh("mini", known.text("refresh_token")) }, 200, 2, 1},
-		{"UserInfo", func() answer { return i.get("/oauth2/userinfo", known.text("access_token")) }, 200, 2, 0},
-		{"introspection", func() answer { return i.introspect("mini", known.text("access_token")) }, 200, 2, 0},
+		{"mini-program login, known user", func() apiResponse { return i.exchange("mini", mini.Login("alice")) }, 200, 3, 1},
+		{"first login, OpenID and UnionID new", func() apiResponse { return i.exchange("mini", mini.Login("bob")) }, 200, 3, 4},
+		{"repeat of a code", func() apiResponse { return i.exchange("mini", again) }, 200, 2, 0},
+		{"registration_required", func() apiResponse { return i.profile("binder", "code", binder.Login("dave")) }, 400, 3, 1},
+		{"bindUser register with ticket", func() apiResponse { return i.bindUser("binder", "method", "register", "bind_ticket", ticket) }, 200, 3, 4},
+		{"refresh", func() apiResponse { return i.refresh("mini", known.text("refresh_token")) }, 200, 2, 1},
+		{"UserInfo", func() apiResponse { return i.get("/oauth2/userinfo", known.text("access_token")) }, 200, 2, 0},
+		{"introspection", func() apiResponse { return i.introspect("mini", known.text("access_token")) }, 200, 2, 0},
 		{"client_credentials", credentials, 200, 0, 0},
-		{"client_credentials by private_key_jwt", func() answer { return i.asserted(assertion) }, 200, 0, 1},
-		{"JWKS", func() answer { return i.get("/oauth2/jwks", "") }, 200, 0, 0},
-		{"discovery", func() answer { return i.get("/.well-known/openid-configuration", "") }, 200, 0, 0},
-		{"revoke", func() answer { return i.revoke("mini", known.text("refresh_token")) }, 200, 1, 1},
-		{"disable a user", func() answer {
+		{"client_credentials by private_key_jwt", func() apiResponse { return i.asserted(assertion) }, 200, 0, 1},
+		{"JWKS", func() apiResponse { return i.get("/oauth2/jwks", "") }, 200, 0, 0},
+		{"discovery", func() apiResponse { return i.get("/.well-known/openid-configuration", "") }, 200, 0, 0},
+		{"revoke", func() apiResponse { return i.revoke("mini", known.text("refresh_token")) }, 200, 1, 1},
+		{"disable a user", func() apiResponse {
 			check(t, people.Disable(t.Context(), "default", sub, identity.System))
-			return answer{}
+			return apiResponse{}
 		}, 0, 1, 1},
-		{"enable a user, as an operator, which is recorded", func() answer {
+		{"enable a user, as an operator, which is recorded", func() apiResponse {
 			check(t, people.Enable(t.Context(), "default", sub, identity.Operator("test")))
-			return answer{}
+			return apiResponse{}
 		}, 0, 1, 2},
 	})
 }
@@ -99,24 +99,24 @@ func TestRequestsOfABrowserStayWithinTheirBudgetOfCommands(t *testing.T) {
 	login := other.visit(i.authorizeURL("web"))
 
 	i.within([]budget{
-		{"sign-in with a password in a browser that is new", func() answer { return other.answer(login) }, 200, 7, 1},
-		{"authorize with a live session", func() answer { return b.visit(i.authorizeURL("web")) }, 303, 2, 1},
-		{"authorize with a live session and a consent", func() answer { return b.visit(i.authorizeURL("partner")) }, 303, 3, 1},
-		{"PAR", func() answer { return i.push("partner") }, 201, 0, 1},
-		{"authorize what was pushed", func() answer {
+		{"sign-in with a password in a browser that is new", func() apiResponse { return other.submit(login) }, 200, 7, 1},
+		{"authorize with a live session", func() apiResponse { return b.visit(i.authorizeURL("web")) }, 303, 2, 1},
+		{"authorize with a live session and a consent", func() apiResponse { return b.visit(i.authorizeURL("partner")) }, 303, 3, 1},
+		{"PAR", func() apiResponse { return i.push("partner") }, 201, 0, 1},
+		{"authorize what was pushed", func() apiResponse {
 			return b.visit(i.url + "/oauth2/authorize?" + url.Values{"client_id": {"partner"}, "request_uri": {pushed}}.Encode())
 		}, 303, 4, 1},
-		{"code to tokens", func() answer { return i.redeem(unbound) }, 200, 2, 1},
-		{"code to tokens, bound to a session", func() answer { return i.redeem(code) }, 200, 3, 1},
-		{"refresh, bound to a session", func() answer { return i.refresh("web", bound.text("refresh_token")) }, 200, 3, 1},
-		{"UserInfo, bound to a session", func() answer { return i.get("/oauth2/userinfo", bound.text("access_token")) }, 200, 3, 0},
-		{"introspection, bound to a session", func() answer { return i.introspect("web", bound.text("access_token")) }, 200, 3, 0},
-		{"introspection of a token that outlives the session", func() answer { return i.introspect("web", offline.text("access_token")) }, 200, 2, 0},
-		{"logout of a session with several grants", func() answer {
+		{"code to tokens", func() apiResponse { return i.redeem(unbound) }, 200, 2, 1},
+		{"code to tokens, bound to a session", func() apiResponse { return i.redeem(code) }, 200, 3, 1},
+		{"refresh, bound to a session", func() apiResponse { return i.refresh("web", bound.text("refresh_token")) }, 200, 3, 1},
+		{"UserInfo, bound to a session", func() apiResponse { return i.get("/oauth2/userinfo", bound.text("access_token")) }, 200, 3, 0},
+		{"introspection, bound to a session", func() apiResponse { return i.introspect("web", bound.text("access_token")) }, 200, 3, 0},
+		{"introspection of a token that outlives the session", func() apiResponse { return i.introspect("web", offline.text("access_token")) }, 200, 2, 0},
+		{"logout of a session with several grants", func() apiResponse {
 			return b.visit(i.url + "/oauth2/logout?" + url.Values{"id_token_hint": {bound.text("id_token")}}.Encode())
 		}, 200, 1, 1},
 	})
-	// The logout was one: its grants are dead, and nobody wrote to them.
+	// The logout was one write: its grants are invalid without a write to them.
 	if a := i.get("/oauth2/userinfo", bound.text("access_token")); a.status != 401 {
 		t.Errorf("a token of the session that ended: %d %s", a.status, a.raw)
 	}
@@ -126,12 +126,12 @@ func TestRequestsOfABrowserStayWithinTheirBudgetOfCommands(t *testing.T) {
 }
 
 // push pushes an authorization request (RFC 9126).
-func (i *instance) push(client string) answer {
+func (i *instance) push(client string) apiResponse {
 	i.Helper()
 	return i.send(client, "/oauth2/par", must(url.Parse(i.authorizeURL(client)))(i.T).Query())
 }
 
-func (i *instance) introspect(client, token string) answer {
+func (i *instance) introspect(client, token string) apiResponse {
 	i.Helper()
 	return i.send(client, "/oauth2/introspect", url.Values{"token": {token}})
 }

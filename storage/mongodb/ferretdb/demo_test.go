@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// The demonstration on MongoDB tells the same story, and shows the user that is stored there.
+// The demonstration on MongoDB prints the same steps, and the stored user.
 func TestTheDemoRunsOnMongoDB(t *testing.T) {
 	t.Parallel()
 	uri := ferret.ReplicaSet(t).URI(ferret.Database(t))

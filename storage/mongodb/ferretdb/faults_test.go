@@ -17,10 +17,10 @@ const linkScope = "urn:minifed:link"
 type flow struct {
 	// prepare registers what the flow needs, and returns what prepares one request: send sends it, once more whenever it is
 	// called, and settled asserts that what came of it is what a request without faults leaves.
-	prepare func(*instance) func(round int) (send func() answer, settled func(answer))
-	// writes is how many a request makes.
+	prepare func(*instance) func(round int) (send func() apiResponse, settled func(apiResponse))
+	// writes is the number of writes of a request.
 	writes int
-	// status is what it is answered in the end.
+	// status is the status of the final response.
 	status int
 }
 
@@ -42,8 +42,8 @@ func flows() map[string]flow {
 	}
 }
 
-// Each write of each flow meets each fault once. The request is answered, or told to be repeated; the repetition succeeds; and
-// nothing tells afterwards that something went wrong.
+// Each write of each flow meets each fault once. The request succeeds or gets a retryable error; the repetition succeeds; and
+// the stored state shows no fault afterwards.
 func TestAFaultAtAnyWriteOfARequestDoesNoHarm(t *testing.T) {
 	alone := map[string]Fault{
 		"reply dropped": DropReply, "command dropped": DropCommand, "write concern error": WriteConcernError,
@@ -103,7 +103,7 @@ func TestFlowsWriteAsOftenAsTheTableSays(t *testing.T) {
 	}
 }
 
-// oneUser asserts that there are as many users and active grants as there should be, and nobody to be merged.
+// oneUser asserts the number of users and active grants, and that there is no candidate for a merge.
 func (i *instance) oneUser(users, grants int) {
 	i.Helper()
 	if got := len(list[storage.User](i)); got != users {
@@ -125,8 +125,8 @@ func (i *instance) oneUser(users, grants int) {
 	}
 }
 
-// alive asserts that the session of an answer goes on.
-func (i *instance) alive(client string, a answer) {
+// alive asserts that the session of a response is still valid.
+func (i *instance) alive(client string, a apiResponse) {
 	i.Helper()
 	i.get("/oauth2/userinfo", a.text("access_token")).wantOK(i.T)
 	i.refresh(client, a.text("refresh_token")).wantOK(i.T)
@@ -134,11 +134,11 @@ func (i *instance) alive(client string, a answer) {
 
 func user(round int) string { return fmt.Sprint("user", round) }
 
-func firstLogin(i *instance) func(int) (func() answer, func(answer)) {
+func firstLogin(i *instance) func(int) (func() apiResponse, func(apiResponse)) {
 	app := i.addMiniProgram("mini", func(*storage.Client) {})
-	return func(round int) (func() answer, func(answer)) {
+	return func(round int) (func() apiResponse, func(apiResponse)) {
 		code := app.Login(user(round))
-		return func() answer { return i.exchange("mini", code) }, func(a answer) {
+		return func() apiResponse { return i.exchange("mini", code) }, func(a apiResponse) {
 			i.alive("mini", a)
 			if again := i.exchange("mini", app.Login(user(round))).wantOK(i.T); again.sub(i.T) != a.sub(i.T) {
 				i.Error("another login is another user")
@@ -148,12 +148,12 @@ func firstLogin(i *instance) func(int) (func() answer, func(answer)) {
 	}
 }
 
-func knownLogin(i *instance) func(int) (func() answer, func(answer)) {
+func knownLogin(i *instance) func(int) (func() apiResponse, func(apiResponse)) {
 	app := i.addMiniProgram("mini", func(*storage.Client) {})
 	first := i.exchange("mini", app.Login("alice")).wantOK(i.T)
-	return func(round int) (func() answer, func(answer)) {
+	return func(round int) (func() apiResponse, func(apiResponse)) {
 		code := app.Login("alice")
-		return func() answer { return i.exchange("mini", code) }, func(a answer) {
+		return func() apiResponse { return i.exchange("mini", code) }, func(a apiResponse) {
 			i.alive("mini", a)
 			if a.sub(i.T) != first.sub(i.T) {
 				i.Error("this is another user")
@@ -172,11 +172,11 @@ func (i *instance) addBinder() func(user string) (code, phoneCode string) {
 	return func(user string) (string, string) { return app.Login(user), app.TapPhone(user) }
 }
 
-func registrationRequired(i *instance) func(int) (func() answer, func(answer)) {
+func registrationRequired(i *instance) func(int) (func() apiResponse, func(apiResponse)) {
 	login := i.addBinder()
-	return func(round int) (func() answer, func(answer)) {
+	return func(round int) (func() apiResponse, func(apiResponse)) {
 		code, _ := login(user(round))
-		return func() answer { return i.exchange("binder", code) }, func(a answer) {
+		return func() apiResponse { return i.exchange("binder", code) }, func(a apiResponse) {
 			bound := i.bindUser("binder", "method", "register", "bind_ticket", a.text("bind_ticket")).wantOK(i.T)
 			i.alive("binder", bound)
 			i.oneUser(round, round)
@@ -184,12 +184,12 @@ func registrationRequired(i *instance) func(int) (func() answer, func(answer)) {
 	}
 }
 
-func registerByTicket(i *instance) func(int) (func() answer, func(answer)) {
+func registerByTicket(i *instance) func(int) (func() apiResponse, func(apiResponse)) {
 	login := i.addBinder()
-	return func(round int) (func() answer, func(answer)) {
+	return func(round int) (func() apiResponse, func(apiResponse)) {
 		code, _ := login(user(round))
 		ticket := i.exchange("binder", code).text("bind_ticket")
-		return func() answer { return i.bindUser("binder", "method", "register", "bind_ticket", ticket) }, func(a answer) {
+		return func() apiResponse { return i.bindUser("binder", "method", "register", "bind_ticket", ticket) }, func(a apiResponse) {
 			i.alive("binder", a)
 			again, _ := login(user(round))
 			if again := i.exchange("binder", again).wantOK(i.T); again.sub(i.T) != a.sub(i.T) {
@@ -200,13 +200,13 @@ func registerByTicket(i *instance) func(int) (func() answer, func(answer)) {
 	}
 }
 
-func attachByPhone(i *instance) func(int) (func() answer, func(answer)) {
+func attachByPhone(i *instance) func(int) (func() apiResponse, func(apiResponse)) {
 	login := i.addBinder()
-	return func(round int) (func() answer, func(answer)) {
+	return func(round int) (func() apiResponse, func(apiResponse)) {
 		code, phoneCode := login(user(round))
-		return func() answer {
+		return func() apiResponse {
 				return i.bindUser("binder", "method", "phone", "code", code, "phone_code", phoneCode)
-			}, func(a answer) {
+			}, func(a apiResponse) {
 				i.alive("binder", a)
 				again, _ := login(user(round))
 				if again := i.exchange("binder", again).wantOK(i.T); again.sub(i.T) != a.sub(i.T) {
@@ -217,14 +217,14 @@ func attachByPhone(i *instance) func(int) (func() answer, func(answer)) {
 	}
 }
 
-func attachByPassword(i *instance) func(int) (func() answer, func(answer)) {
+func attachByPassword(i *instance) func(int) (func() apiResponse, func(apiResponse)) {
 	login := i.addBinder()
-	return func(round int) (func() answer, func(answer)) {
+	return func(round int) (func() apiResponse, func(apiResponse)) {
 		person := i.addPerson(user(round))
 		code, _ := login(user(round))
-		return func() answer {
+		return func() apiResponse {
 				return i.bindUser("binder", "method", "password", "code", code, "username", user(round), "password", userPassword)
-			}, func(a answer) {
+			}, func(a apiResponse) {
 				i.attached(a, person.ID, login, user(round))
 				i.oneUser(round, 2*round)
 			}
@@ -232,24 +232,26 @@ func attachByPassword(i *instance) func(int) (func() answer, func(answer)) {
 }
 
 // attachBySession attaches the WeChat of a second phone.
-func attachBySession(i *instance) func(int) (func() answer, func(answer)) {
+func attachBySession(i *instance) func(int) (func() apiResponse, func(apiResponse)) {
 	login := i.addBinder()
-	return func(round int) (func() answer, func(answer)) {
+	return func(round int) (func() apiResponse, func(apiResponse)) {
 		first, _ := login(user(round))
 		person := i.bindUser("binder", "method", "register", "code", first).wantOK(i.T).sub(i.T)
 		again, _ := login(user(round))
 		proof := i.exchange("binder", again, "scope", "openid "+linkScope).wantOK(i.T).text("access_token")
 		second := "second phone of " + user(round)
 		code, _ := login(second)
-		return func() answer { return i.bindUser("binder", "method", "session", "code", code, "access_token", proof) }, func(a answer) {
+		return func() apiResponse {
+			return i.bindUser("binder", "method", "session", "code", code, "access_token", proof)
+		}, func(a apiResponse) {
 			i.attached(a, person, login, second)
 			i.oneUser(round, 4*round)
 		}
 	}
 }
 
-// attached asserts that an answer is about a person, and so is the next login of the WeChat user.
-func (i *instance) attached(a answer, person string, login func(string) (string, string), user string) {
+// attached asserts that a response identifies a user, and that the next login of the WeChat user does too.
+func (i *instance) attached(a apiResponse, person string, login func(string) (string, string), user string) {
 	i.Helper()
 	i.alive("binder", a)
 	code, _ := login(user)
@@ -258,12 +260,12 @@ func (i *instance) attached(a answer, person string, login func(string) (string,
 	}
 }
 
-func linkPhone(i *instance) func(int) (func() answer, func(answer)) {
+func linkPhone(i *instance) func(int) (func() apiResponse, func(apiResponse)) {
 	app := i.addMiniProgram("mini", func(c *storage.Client) { c.Scopes = append(c.Scopes, "phone"); c.DefaultScopes = c.Scopes })
-	return func(round int) (func() answer, func(answer)) {
+	return func(round int) (func() apiResponse, func(apiResponse)) {
 		i.exchange("mini", app.Login(user(round))).wantOK(i.T)
 		code, phoneCode := app.Login(user(round)), app.TapPhone(user(round))
-		return func() answer { return i.profile("mini", "code", code, "phone_code", phoneCode) }, func(a answer) {
+		return func() apiResponse { return i.profile("mini", "code", code, "phone_code", phoneCode) }, func(a apiResponse) {
 			i.alive("mini", a)
 			profile, _ := a.body["profile"].(map[string]any)
 			if failure := a.text("phone_error"); failure != "" || profile["phone_number_verified"] != true {
@@ -274,33 +276,33 @@ func linkPhone(i *instance) func(int) (func() answer, func(answer)) {
 	}
 }
 
-func refreshToken(i *instance) func(int) (func() answer, func(answer)) {
+func refreshToken(i *instance) func(int) (func() apiResponse, func(apiResponse)) {
 	app := i.addMiniProgram("mini", func(*storage.Client) {})
-	return func(round int) (func() answer, func(answer)) {
+	return func(round int) (func() apiResponse, func(apiResponse)) {
 		token := i.exchange("mini", app.Login("alice")).wantOK(i.T).text("refresh_token")
-		return func() answer { return i.refresh("mini", token) }, func(a answer) {
+		return func() apiResponse { return i.refresh("mini", token) }, func(a apiResponse) {
 			i.alive("mini", a)
 			i.oneUser(1, round)
 		}
 	}
 }
 
-func codeToTokens(i *instance) func(int) (func() answer, func(answer)) {
+func codeToTokens(i *instance) func(int) (func() apiResponse, func(apiResponse)) {
 	i.addWeb()
-	return func(round int) (func() answer, func(answer)) {
+	return func(round int) (func() apiResponse, func(apiResponse)) {
 		code := i.authorize()
-		return func() answer { return i.redeem(code) }, func(a answer) {
+		return func() apiResponse { return i.redeem(code) }, func(a apiResponse) {
 			i.alive("web", a)
 			i.oneUser(1, round)
 		}
 	}
 }
 
-func clientAssertion(i *instance) func(int) (func() answer, func(answer)) {
+func clientAssertion(i *instance) func(int) (func() apiResponse, func(apiResponse)) {
 	i.addKeyed()
-	return func(int) (func() answer, func(answer)) {
+	return func(int) (func() apiResponse, func(apiResponse)) {
 		assertion := i.assertion()
-		return func() answer { return i.asserted(assertion) }, func(answer) {
+		return func() apiResponse { return i.asserted(assertion) }, func(apiResponse) {
 			if again := i.asserted(assertion); again.status != http.StatusBadRequest || again.text("error") != "invalid_client" {
 				i.Errorf("an assertion that was used: got %d %s", again.status, again.raw)
 			}
@@ -308,11 +310,11 @@ func clientAssertion(i *instance) func(int) (func() answer, func(answer)) {
 	}
 }
 
-func revocation(i *instance) func(int) (func() answer, func(answer)) {
+func revocation(i *instance) func(int) (func() apiResponse, func(apiResponse)) {
 	app := i.addMiniProgram("mini", func(*storage.Client) {})
-	return func(int) (func() answer, func(answer)) {
+	return func(int) (func() apiResponse, func(apiResponse)) {
 		made := i.exchange("mini", app.Login("alice")).wantOK(i.T)
-		return func() answer { return i.revoke("mini", made.text("refresh_token")) }, func(answer) {
+		return func() apiResponse { return i.revoke("mini", made.text("refresh_token")) }, func(apiResponse) {
 			if a := i.refresh("mini", made.text("refresh_token")); a.status != http.StatusBadRequest || a.text("error") != "invalid_grant" {
 				i.Errorf("a revoked refresh token: got %d %s", a.status, a.raw)
 			}

@@ -49,17 +49,17 @@ func (i *instance) authorize() string {
 	return i.newBrowser().code("web", "scope", "openid offline_access", "prompt", "consent")
 }
 
-func (i *instance) redeem(code string) answer {
+func (i *instance) redeem(code string) apiResponse {
 	i.Helper()
 	return i.redeemAs("web", code)
 }
 
-func (i *instance) redeemAs(client, code string) answer {
+func (i *instance) redeemAs(client, code string) apiResponse {
 	i.Helper()
 	return i.send(client, "/oauth2/token", url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {webRedirect}})
 }
 
-func (i *instance) revoke(client, token string) answer {
+func (i *instance) revoke(client, token string) apiResponse {
 	i.Helper()
 	return i.send(client, "/oauth2/revoke", url.Values{"token": {token}})
 }
@@ -94,7 +94,7 @@ func (i *instance) assertion() string {
 }
 
 // asserted gets a token for the service itself.
-func (i *instance) asserted(assertion string) answer {
+func (i *instance) asserted(assertion string) apiResponse {
 	i.Helper()
 	return i.send("", "/oauth2/token", url.Values{
 		"grant_type": {"client_credentials"}, "client_assertion": {assertion},

@@ -139,8 +139,8 @@ func TestAServerThatGoesAwayIsUnavailableUntilItIsBack(t *testing.T) {
 	wantRevision(t, engine, doc)
 }
 
-// refuseTTL answers that another index is in the way of every TTL index.
-func refuseTTL(command Command) Fault {
+// rejectTTL replies that another index conflicts with every TTL index.
+func rejectTTL(command Command) Fault {
 	indexes, _ := command.Body.Lookup("indexes").ArrayOK()
 	if command.Name == "createIndexes" && strings.Contains(indexes.String(), "expireAfterSeconds") {
 		return IndexInTheWay
@@ -152,7 +152,7 @@ func refuseTTL(command Command) Fault {
 func TestTTLIndex_NamesTheIndexThatIsInTheWay(t *testing.T) {
 	t.Parallel()
 	proxy := ferret.Proxy(t)
-	proxy.Decide(refuseTTL)
+	proxy.Decide(rejectTTL)
 	var log buffer
 	database := ferret.Database(t)
 	client := must(mongo.Connect(options.Client().ApplyURI(proxy.URI(database))))(t)

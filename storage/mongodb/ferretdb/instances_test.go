@@ -48,10 +48,10 @@ func insertOf(kind storage.Kind) func(Command) bool {
 func TestAnInstanceThatIsToldThatTheCodeIsUsedGetsTheOtherOnesGrant(t *testing.T) {
 	t.Parallel()
 	a, b, app := newPair(t)
-	// 1. The first instance has WeChat's answer, and its insert of the grant is held.
+	// 1. The first instance has WeChat's response, and its insert of the grant is held.
 	held := a.proxy.holdFirst(insertOf(storage.KindGrant))
 	code := app.Login("alice")
-	var first, second answer
+	var first, second apiResponse
 	var calls sync.WaitGroup
 	calls.Go(func() { first = a.exchange("mini", code) })
 	<-held.arrived
@@ -75,7 +75,7 @@ func TestAGrantThatDoesNotComeInTimeIsANewCode(t *testing.T) {
 	a, b, app := newPair(t)
 	held := a.proxy.holdFirst(insertOf(storage.KindGrant))
 	code := app.Login("alice")
-	var first answer
+	var first apiResponse
 	var calls sync.WaitGroup
 	calls.Go(func() { first = a.exchange("mini", code) })
 	<-held.arrived
@@ -96,22 +96,22 @@ func TestRacingFirstLoginsThroughTwoInstancesMakeOneUserOfAPerson(t *testing.T) 
 	a, b, shop := newPair(t)
 	club := a.addMiniProgram("club", func(*storage.Client) {}) // of the same Open Platform account
 	const people = 6
-	var answers [people][4]answer
+	var responses [people][4]apiResponse
 	var calls sync.WaitGroup
 	for n := range people {
-		for way, login := range []func() answer{
-			func() answer { return a.exchange("mini", shop.Login(user(n))) },
-			func() answer { return b.exchange("mini", shop.Login(user(n))) },
-			func() answer { return a.exchange("club", club.Login(user(n))) },
-			func() answer { return b.exchange("club", club.Login(user(n))) },
+		for way, login := range []func() apiResponse{
+			func() apiResponse { return a.exchange("mini", shop.Login(user(n))) },
+			func() apiResponse { return b.exchange("mini", shop.Login(user(n))) },
+			func() apiResponse { return a.exchange("club", club.Login(user(n))) },
+			func() apiResponse { return b.exchange("club", club.Login(user(n))) },
 		} {
-			calls.Go(func() { answers[n][way] = login() })
+			calls.Go(func() { responses[n][way] = login() })
 		}
 	}
 	calls.Wait()
 	for n := range people {
-		for _, answer := range answers[n] {
-			if answer.wantOK(t).sub(t) != answers[n][0].sub(t) {
+		for _, response := range responses[n] {
+			if response.wantOK(t).sub(t) != responses[n][0].sub(t) {
 				t.Errorf("person %d is two users", n)
 			}
 		}
@@ -126,15 +126,15 @@ func TestParallelAndLateRefreshesThroughTwoInstancesConverge(t *testing.T) {
 	t.Parallel()
 	a, b, app := newPair(t)
 	first := a.exchange("mini", app.Login("alice")).wantOK(t).text("refresh_token")
-	var answers [16]answer
+	var responses [16]apiResponse
 	var calls sync.WaitGroup
-	for n := range answers {
-		calls.Go(func() { answers[n] = []*instance{a, b}[n%2].refresh("mini", first) })
+	for n := range responses {
+		calls.Go(func() { responses[n] = []*instance{a, b}[n%2].refresh("mini", first) })
 	}
 	calls.Wait()
-	current := answers[0].wantOK(t).text("refresh_token")
-	for _, answer := range answers {
-		if answer.wantOK(t).text("refresh_token") != current {
+	current := responses[0].wantOK(t).text("refresh_token")
+	for _, response := range responses {
+		if response.wantOK(t).text("refresh_token") != current {
 			t.Error("parallel refreshes gave different refresh tokens")
 		}
 	}
@@ -162,19 +162,19 @@ func TestAnAssertionIsUsedOnceOnWhateverInstance(t *testing.T) {
 	a, b, _ := newPair(t)
 	a.addKeyed()
 	assertion := a.assertion()
-	var answers [16]answer
+	var responses [16]apiResponse
 	var calls sync.WaitGroup
-	for n := range answers {
-		calls.Go(func() { answers[n] = []*instance{a, b}[n%2].asserted(assertion) })
+	for n := range responses {
+		calls.Go(func() { responses[n] = []*instance{a, b}[n%2].asserted(assertion) })
 	}
 	calls.Wait()
 	good := 0
-	for _, answer := range answers {
+	for _, response := range responses {
 		switch {
-		case answer.status == http.StatusOK:
+		case response.status == http.StatusOK:
 			good++
-		case answer.status != http.StatusBadRequest || answer.text("error") != "invalid_client":
-			t.Errorf("got %d %s", answer.status, answer.raw)
+		case response.status != http.StatusBadRequest || response.text("error") != "invalid_client":
+			t.Errorf("got %d %s", response.status, response.raw)
 		}
 	}
 	if good != 1 {

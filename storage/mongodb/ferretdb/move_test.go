@@ -14,7 +14,7 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-// identityOf is what must not change in an ID token: the key that signed it and whom it is about.
+// identityOf returns the parts of an ID token that must not change: the signing key and the subject.
 func identityOf(t *testing.T, token any) (kid, sub any) {
 	t.Helper()
 	parts := strings.Split(token.(string), ".")

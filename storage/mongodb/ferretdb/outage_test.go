@@ -29,13 +29,13 @@ func TestWithoutTheDatabaseTheServerAnswers503AndGoesOnWhenItIsBack(t *testing.T
 	i.proxy.Down()
 	i.clock.advance(10 * time.Second) // Copies of clients and directories are old now.
 	var waiting sync.WaitGroup
-	for name, do := range map[string]func() answer{
-		"login":    func() answer { return i.exchange("mini", login) },
-		"profile":  func() answer { return i.profile("mini", "code", login) },
-		"refresh":  func() answer { return i.refresh("mini", session.text("refresh_token")) },
-		"code":     func() answer { return i.redeem(code) },
-		"UserInfo": func() answer { return i.get("/oauth2/userinfo", session.text("access_token")) },
-		"revoke":   func() answer { return i.revoke("mini", session.text("refresh_token")) },
+	for name, do := range map[string]func() apiResponse{
+		"login":    func() apiResponse { return i.exchange("mini", login) },
+		"profile":  func() apiResponse { return i.profile("mini", "code", login) },
+		"refresh":  func() apiResponse { return i.refresh("mini", session.text("refresh_token")) },
+		"code":     func() apiResponse { return i.redeem(code) },
+		"UserInfo": func() apiResponse { return i.get("/oauth2/userinfo", session.text("access_token")) },
+		"revoke":   func() apiResponse { return i.revoke("mini", session.text("refresh_token")) },
 	} {
 		waiting.Go(func() {
 			a := do()
@@ -47,7 +47,7 @@ func TestWithoutTheDatabaseTheServerAnswers503AndGoesOnWhenItIsBack(t *testing.T
 	waiting.Wait()
 	i.get("/.well-known/openid-configuration", "").wantOK(t)
 	i.get("/oauth2/jwks", "").wantOK(t)
-	i.refresh("mini", session.text("refresh_token")) // After the connections broke there is nobody to ask.
+	i.refresh("mini", session.text("refresh_token")) // The connections are broken, so no primary is known.
 	if log := i.log.String(); !strings.Contains(log, "no primary can be reached") {
 		t.Error("the log does not say what is wrong")
 	}
@@ -56,14 +56,14 @@ func TestWithoutTheDatabaseTheServerAnswers503AndGoesOnWhenItIsBack(t *testing.T
 	}
 
 	i.proxy.Up()
-	answered(func() answer { return i.exchange("mini", login) }).wantOK(t)
+	available(func() apiResponse { return i.exchange("mini", login) }).wantOK(t)
 	i.refresh("mini", session.text("refresh_token")).wantOK(t)
 	i.redeem(code).wantOK(t)
 	i.get("/oauth2/userinfo", session.text("access_token")).wantOK(t)
 }
 
-// answered asks until the answer is not 503, but not for ever.
-func answered(do func() answer) answer {
+// available repeats a request until the status is not 503, for a limited time.
+func available(do func() apiResponse) apiResponse {
 	for range 20 {
 		if a := do(); a.status != http.StatusServiceUnavailable {
 			return a
@@ -72,7 +72,7 @@ func answered(do func() answer) answer {
 	return do()
 }
 
-// People sign in and refresh while the database goes away and comes back, several times. Whatever was answered is still true.
+// Users sign in and refresh while the database stops and starts several times. Every acknowledged result stays valid.
 func TestNothingThatWasAnsweredIsLostWhileTheDatabaseComesAndGoes(t *testing.T) {
 	t.Parallel()
 	_, i := newTown(t, (*Server).ReplicaSet, impatient)
@@ -85,7 +85,7 @@ func TestNothingThatWasAnsweredIsLostWhileTheDatabaseComesAndGoes(t *testing.T) 
 	for n := range people {
 		calls.Go(func() {
 			for !stopped.Load() {
-				var a answer
+				var a apiResponse
 				if people[n].token == "" {
 					a = i.exchange("mini", app.Login(user(n)))
 				} else {
@@ -118,7 +118,7 @@ func TestNothingThatWasAnsweredIsLostWhileTheDatabaseComesAndGoes(t *testing.T) 
 	stopped.Store(true)
 	calls.Wait()
 	for n, person := range people {
-		if a := answered(func() answer { return i.refresh("mini", person.token) }); a.status != http.StatusOK || a.sub(t) != person.sub {
+		if a := available(func() apiResponse { return i.refresh("mini", person.token) }); a.status != http.StatusOK || a.sub(t) != person.sub {
 			t.Errorf("person %d: an acknowledged session is lost: %d %s", n, a.status, a.raw)
 		}
 		if a := i.exchange("mini", app.Login(user(n))).wantOK(t); a.sub(t) != person.sub {
@@ -130,13 +130,13 @@ func TestNothingThatWasAnsweredIsLostWhileTheDatabaseComesAndGoes(t *testing.T) 
 	}
 }
 
-// A primary that has just ceased to be one does not know the newest grants. A token that is genuine was given to somebody, so its
-// grant is read once more, linearizable, before the session is said to be over.
+// A former primary may lack the newest grants. A genuine token was issued, so its grant is read once more, linearizable, before
+// the session counts as ended.
 func TestAGrantThatAStaleReadDoesNotSeeIsReadOnceMore(t *testing.T) {
 	t.Parallel()
 	_, i := newTown(t, (*Server).ReplicaSet)
 	app := i.addMiniProgram("mini", func(*storage.Client) {})
-	session := i.exchange("mini", app.Login("alice")).wantOK(t) // which looked for the grant before it made it
+	session := i.exchange("mini", app.Login("alice")).wantOK(t) // the exchange looks for the grant before it creates it
 	i.commands.forget()
 	i.proxy.Decide(Once(Stale, func(c Command) bool { return IsRead(c) && c.Collection == string(storage.KindGrant) }))
 	i.refresh("mini", session.text("refresh_token")).wantOK(t)

@@ -82,8 +82,8 @@ func (c *cluster) refresh(p *process, token any) map[string]any {
 	return post(c.T, p.address+"/oauth2/token", c.client, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token.(string)}})
 }
 
-// A process freezes after WeChat's answer, before the grant is stored. The other one says that a new code is needed, and when the
-// first goes on, either repeats its answer.
+// A process freezes after WeChat's response, before the grant is stored. The other process returns new_code. When the first
+// continues, both repeat its response.
 func TestAProcessThatFreezesInTheMiddleOfALoginCostsANewCodeAtMost(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
@@ -95,8 +95,8 @@ func TestAProcessThatFreezesInTheMiddleOfALoginCostsANewCodeAtMost(t *testing.T)
 	calls.Go(func() { _, first = c.login(frozen, code) })
 	<-held.arrived
 	frozen.freeze()
-	if status, refused := c.login(other, code); status != http.StatusBadRequest || refused["reason"] != "new_code" {
-		t.Errorf("the other process answers %d %v", status, refused)
+	if status, rejected := c.login(other, code); status != http.StatusBadRequest || rejected["reason"] != "new_code" {
+		t.Errorf("the other process returns %d %v", status, rejected)
 	}
 	status, second := c.login(other, c.app.Login("alice"))
 	if status != http.StatusOK {
@@ -107,7 +107,7 @@ func TestAProcessThatFreezesInTheMiddleOfALoginCostsANewCodeAtMost(t *testing.T)
 	calls.Wait()
 	status, again := c.login(other, code)
 	if status != http.StatusOK || again["refresh_token"] != first["refresh_token"] {
-		t.Errorf("the repeat: %d %v, the first answer was %v", status, again, first)
+		t.Errorf("the repeat: %d %v, the first response was %v", status, again, first)
 	}
 	if users, _ := other.run(t, "", "user", "list")["items"].([]any); len(users) != 1 {
 		t.Errorf("users %v", users)
@@ -127,8 +127,8 @@ func TestRotationsByTheCommandLineLoseNoSession(t *testing.T) {
 			refreshed := c.refresh(p, token)
 			token = refreshed["refresh_token"]
 			_, again := c.login(p, c.app.Login("alice"))
-			for _, answer := range []map[string]any{refreshed, again} {
-				if _, got := identityOf(t, answer["id_token"]); got != sub {
+			for _, response := range []map[string]any{refreshed, again} {
+				if _, got := identityOf(t, response["id_token"]); got != sub {
 					t.Errorf("alice is %v, she was %v", got, sub)
 				}
 			}

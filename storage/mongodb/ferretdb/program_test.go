@@ -84,7 +84,8 @@ func (r running) thaw() { r.signal(syscall.SIGCONT) }
 
 func (r running) signal(signal syscall.Signal) { _ = r.command.Process.Signal(signal) }
 
-// freeAddress is an address that nobody had a moment ago: the issuer is part of the configuration, so the port must be known before.
+// freeAddress returns an address that was free a moment ago: the issuer is part of the configuration, so the port must be known
+// before.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	listener := must(net.Listen("tcp", "127.0.0.1:0"))(t)
@@ -92,7 +93,7 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// ask sends a form as the client and decodes the answer.
+// ask sends a form as the client and decodes the response.
 func ask(t *testing.T, address string, client map[string]any, form url.Values) (int, map[string]any) {
 	t.Helper()
 	request := must(http.NewRequestWithContext(t.Context(), http.MethodPost, address, strings.NewReader(form.Encode())))(t)
@@ -100,17 +101,17 @@ func ask(t *testing.T, address string, client map[string]any, form url.Values) (
 	request.SetBasicAuth(client["client_id"].(string), client["client_secret"].(string))
 	response := must(http.DefaultClient.Do(request))(t)
 	defer response.Body.Close()
-	answer := map[string]any{}
-	check(t, json.NewDecoder(response.Body).Decode(&answer))
-	return response.StatusCode, answer
+	decoded := map[string]any{}
+	check(t, json.NewDecoder(response.Body).Decode(&decoded))
+	return response.StatusCode, decoded
 }
 
 // post is ask, for what must succeed.
 func post(t *testing.T, address string, client map[string]any, form url.Values) map[string]any {
 	t.Helper()
-	status, answer := ask(t, address, client, form)
+	status, decoded := ask(t, address, client, form)
 	if status != http.StatusOK {
-		t.Fatalf("%s: %d %v", address, status, answer)
+		t.Fatalf("%s: %d %v", address, status, response)
 	}
-	return answer
+	return decoded
 }

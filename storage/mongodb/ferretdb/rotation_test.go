@@ -16,7 +16,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// resourceServer is a verifier that keeps the JWK Sets it fetched for as long as it was told it may.
+// resourceServer is a verifier that caches the JWK Sets for their max-age.
 type resourceServer struct {
 	*town
 	sets []fetchedSet
@@ -38,10 +38,10 @@ func (r *resourceServer) fetch(i *instance) {
 			kept = append(kept, set)
 		}
 	}
-	answer := i.get("/oauth2/jwks", "").wantOK(r.T)
+	response := i.get("/oauth2/jwks", "").wantOK(r.T)
 	set := fetchedSet{from: i, until: now}
-	check(r.T, json.Unmarshal([]byte(answer.raw), &set.keys))
-	_, age, found := strings.Cut(answer.header.Get("Cache-Control"), "max-age=")
+	check(r.T, json.Unmarshal([]byte(response.raw), &set.keys))
+	_, age, found := strings.Cut(response.header.Get("Cache-Control"), "max-age=")
 	age, _, _ = strings.Cut(age, ",")
 	if found {
 		set.until = now.Add(time.Duration(must(strconv.Atoi(age))(r.T)) * time.Second)
@@ -49,7 +49,7 @@ func (r *resourceServer) fetch(i *instance) {
 	r.sets = append(kept, set)
 }
 
-// verify asserts that every set that is kept has the key of a token.
+// verify asserts that every cached set has the key of a token.
 func (r *resourceServer) verify(token string, doing string) {
 	r.Helper()
 	parsed := must(jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256}))(r.T)
@@ -65,8 +65,8 @@ func (r *resourceServer) verify(token string, doing string) {
 	}
 }
 
-// While signing keys rotate, one instance reads them all the time and another never again, as if it were frozen but for its
-// requests. Whoever verifies has a JWK Set of either, as old as it may be.
+// While signing keys rotate, one instance reads them all the time and the other never again, as if frozen except for its
+// requests. A verifier may have an old JWK Set of either.
 func TestAFrozenInstanceSignsNothingThatCannotBeVerified(t *testing.T) {
 	t.Parallel()
 	a, frozen, app := newPair(t)
@@ -89,7 +89,7 @@ func TestAFrozenInstanceSignsNothingThatCannotBeVerified(t *testing.T) {
 			verifier.verify(second.text("id_token"), fmt.Sprintf("the frozen instance in minute %d", minute))
 		case http.StatusServiceUnavailable:
 		default:
-			t.Errorf("minute %d: the frozen instance answers %d %s", minute, second.status, second.raw)
+			t.Errorf("minute %d: the frozen instance responses %d %s", minute, second.status, second.raw)
 		}
 		a.get("/oauth2/userinfo", first.text("access_token")).wantOK(t)
 		frozen.get("/oauth2/userinfo", first.text("access_token")).wantOK(t)

@@ -26,26 +26,27 @@ func (i *instance) goSilent(fault Fault, kind storage.Kind) {
 	})
 }
 
-// doubtful is a request that is answered once.
+// doubtful is a request that succeeds only once.
 type doubtful struct {
 	kind storage.Kind
-	// prepare returns what sends the request through an instance, and what asserts that its answer is worth something there.
-	prepare func(*instance) (send func(*instance) answer, good func(*instance, answer))
-	// refused is the status of a repeat.
-	refused int
+	// prepare returns a function that sends the request through an instance, and one that asserts that its response is valid
+	// there.
+	prepare func(*instance) (send func(*instance) apiResponse, good func(*instance, apiResponse))
+	// repeatStatus is the status of a repeat.
+	repeatStatus int
 }
 
 func doubtfuls() map[string]doubtful {
 	return map[string]doubtful{
-		"code": {storage.KindGrant, func(i *instance) (func(*instance) answer, func(*instance, answer)) {
+		"code": {storage.KindGrant, func(i *instance) (func(*instance) apiResponse, func(*instance, apiResponse)) {
 			i.addWeb()
 			code := i.authorize()
-			return func(i *instance) answer { return i.redeem(code) }, func(i *instance, a answer) { i.alive("web", a) }
+			return func(i *instance) apiResponse { return i.redeem(code) }, func(i *instance, a apiResponse) { i.alive("web", a) }
 		}, http.StatusBadRequest},
-		"refresh token": {storage.KindGrant, func(i *instance) (func(*instance) answer, func(*instance, answer)) {
+		"refresh token": {storage.KindGrant, func(i *instance) (func(*instance) apiResponse, func(*instance, apiResponse)) {
 			app := i.addMiniProgram("mini", func(*storage.Client) {})
 			first := i.exchange("mini", app.Login("alice")).wantOK(i.T)
-			return func(i *instance) answer { return i.refresh("mini", first.text("refresh_token")) }, func(i *instance, a answer) {
+			return func(i *instance) apiResponse { return i.refresh("mini", first.text("refresh_token")) }, func(i *instance, a apiResponse) {
 				if a.sub(i.T) != first.sub(i.T) {
 					i.Error("this is another user")
 				}
@@ -53,17 +54,17 @@ func doubtfuls() map[string]doubtful {
 				i.oneUser(1, 1)
 			}
 		}, http.StatusBadRequest},
-		"jti": {storage.KindAssertion, func(i *instance) (func(*instance) answer, func(*instance, answer)) {
+		"jti": {storage.KindAssertion, func(i *instance) (func(*instance) apiResponse, func(*instance, apiResponse)) {
 			i.addKeyed()
 			assertion := i.assertion()
-			return func(i *instance) answer { return i.asserted(assertion) }, func(*instance, answer) {}
+			return func(i *instance) apiResponse { return i.asserted(assertion) }, func(*instance, apiResponse) {}
 		}, http.StatusBadRequest},
 	}
 }
 
 // doubt founds a town with two instances. The first was asked something while it could not reach the database, and has settled
 // what came of it.
-func doubt(t *testing.T, proxied func(*Server, testing.TB) *Proxy, d doubtful, fault Fault) (a, b *instance, send func(*instance) answer, good func(*instance, answer)) {
+func doubt(t *testing.T, proxied func(*Server, testing.TB) *Proxy, d doubtful, fault Fault) (a, b *instance, send func(*instance) apiResponse, good func(*instance, apiResponse)) {
 	t.Helper()
 	database := ferret.Database(t)
 	w, a := newTownOn(t, func(i *instance) storage.Engine {
@@ -103,13 +104,13 @@ func TestARequestThatWasToldToComeBackIsServedByAnotherInstance(t *testing.T) {
 					good(b, send(b).wantOK(t))
 					a.clock.advance(31 * time.Second)
 					for _, i := range []*instance{b, a} {
-						if again := send(i); again.status != d.refused {
-							t.Errorf("a repeat of what was answered: got %d %s", again.status, again.raw)
+						if again := send(i); again.status != d.repeatStatus {
+							t.Errorf("a repeat: got %d %s", again.status, again.raw)
 						}
 					}
 					if d.kind == storage.KindGrant {
 						if grants := list[storage.Grant](b); len(grants) != 1 || grants[0].RevokedBecause != "reuse" {
-							t.Errorf("what was answered is shown again, and the grants are %+v", grants)
+							t.Errorf("a single-use response is returned again, and the grants are %+v", grants)
 						}
 					}
 				})
@@ -123,23 +124,23 @@ func TestOfManyRepeatsThroughTwoInstancesOneIsServed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a, b, send, _ := doubt(t, (*Server).ReplicaSet, doubtfuls()[name], DropReply)
-			var answers [16]answer
+			var responses [16]apiResponse
 			var calls sync.WaitGroup
-			for n := range answers {
-				calls.Go(func() { answers[n] = send([]*instance{a, b}[n%2]) })
+			for n := range responses {
+				calls.Go(func() { responses[n] = send([]*instance{a, b}[n%2]) })
 			}
 			calls.Wait()
 			served := 0
-			for _, answer := range answers {
+			for _, response := range responses {
 				switch {
-				case answer.status == http.StatusOK:
+				case response.status == http.StatusOK:
 					served++
-				case answer.status != doubtfuls()[name].refused && answer.status != http.StatusServiceUnavailable:
-					t.Errorf("got %d %s", answer.status, answer.raw)
+				case response.status != doubtfuls()[name].repeatStatus && response.status != http.StatusServiceUnavailable:
+					t.Errorf("got %d %s", response.status, response.raw)
 				}
 			}
 			if served != 1 {
-				t.Errorf("%d of %d were served", served, len(answers))
+				t.Errorf("%d of %d were served", served, len(responses))
 			}
 		})
 	}

@@ -60,7 +60,7 @@ type instance struct {
 	wechat   *wechat.Client
 	handler  *server.Server
 	log      *buffer
-	// address is where this instance answers.
+	// address is the listen address of this instance.
 	address string
 }
 
@@ -197,7 +197,7 @@ func (w *town) start(edit ...func(*instance)) *instance {
 	return i
 }
 
-// run does until the test ends what the instance does beside requests.
+// run runs the instance's background work until the test ends.
 func (i *instance) run() {
 	i.Helper()
 	ctx, stop := context.WithCancel(i.Context())
@@ -246,7 +246,7 @@ type preparation struct {
 	keys map[string]storage.SigningKeys // guarded by mu; by algorithm
 }
 
-// ensure gives a directory its keys. The first town makes them.
+// ensure gives a directory its keys. The first call creates them.
 func (p *preparation) ensure(i *instance, directory storage.Directory) {
 	i.Helper()
 	p.mu.Lock()
@@ -297,8 +297,8 @@ func (i *instance) addMiniProgram(id string, edit func(*storage.Client)) *wechat
 	return app
 }
 
-// answer is what came back: the status, the headers, and the JSON object of the body.
-type answer struct {
+// apiResponse holds the status, the headers, and the JSON object of the body.
+type apiResponse struct {
 	status int
 	header http.Header
 	body   map[string]any
@@ -307,10 +307,10 @@ type answer struct {
 	url string
 }
 
-func (a answer) text(member string) string { s, _ := a.body[member].(string); return s }
+func (a apiResponse) text(member string) string { s, _ := a.body[member].(string); return s }
 
 // send sends a form to a path of this instance, as a client if one is named.
-func (i *instance) send(client, path string, form url.Values) answer {
+func (i *instance) send(client, path string, form url.Values) apiResponse {
 	i.Helper()
 	request := must(http.NewRequestWithContext(i.Context(), http.MethodPost, i.address+path, strings.NewReader(form.Encode())))(i.T)
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -320,7 +320,7 @@ func (i *instance) send(client, path string, form url.Values) answer {
 	return i.do(request)
 }
 
-func (i *instance) get(path, token string) answer {
+func (i *instance) get(path, token string) apiResponse {
 	i.Helper()
 	request := must(http.NewRequestWithContext(i.Context(), http.MethodGet, i.address+path, nil))(i.T)
 	if token != "" {
@@ -329,23 +329,23 @@ func (i *instance) get(path, token string) answer {
 	return i.do(request)
 }
 
-func (i *instance) do(request *http.Request) answer {
+func (i *instance) do(request *http.Request) apiResponse {
 	i.Helper()
 	return i.through(http.DefaultClient, request)
 }
 
-func (i *instance) through(client *http.Client, request *http.Request) answer {
+func (i *instance) through(client *http.Client, request *http.Request) apiResponse {
 	i.Helper()
 	response := must(client.Do(request))(i.T)
 	defer response.Body.Close()
 	raw := must(io.ReadAll(response.Body))(i.T)
-	a := answer{status: response.StatusCode, header: response.Header, raw: string(raw), url: response.Request.URL.String()}
+	a := apiResponse{status: response.StatusCode, header: response.Header, raw: string(raw), url: response.Request.URL.String()}
 	_ = json.Unmarshal(raw, &a.body) // not everything is JSON
 	return a
 }
 
 // exchange exchanges a code at the token endpoint; further parameters come in pairs.
-func (i *instance) exchange(client, code string, further ...string) answer {
+func (i *instance) exchange(client, code string, further ...string) apiResponse {
 	i.Helper()
 	return i.send(client, "/oauth2/token", inPairs(append(further,
 		"grant_type", "urn:ietf:params:oauth:grant-type:token-exchange",
@@ -362,23 +362,23 @@ func inPairs(pairs []string) url.Values {
 	return form
 }
 
-func (i *instance) refresh(client, token string) answer {
+func (i *instance) refresh(client, token string) apiResponse {
 	i.Helper()
 	return i.send(client, "/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}})
 }
 
-func (i *instance) bindUser(client string, pairs ...string) answer {
+func (i *instance) bindUser(client string, pairs ...string) apiResponse {
 	i.Helper()
 	return i.send(client, "/federation/wechat/miniapp/bindUser", inPairs(pairs))
 }
 
-func (i *instance) profile(client string, pairs ...string) answer {
+func (i *instance) profile(client string, pairs ...string) apiResponse {
 	i.Helper()
 	return i.send(client, "/federation/wechat/miniapp/profile", inPairs(pairs))
 }
 
-// wantOK asserts that an answer is 200.
-func (a answer) wantOK(t testing.TB) answer {
+// wantOK asserts that a response has status 200.
+func (a apiResponse) wantOK(t testing.TB) apiResponse {
 	t.Helper()
 	if a.status != http.StatusOK {
 		t.Fatalf("got %d %s", a.status, a.raw)
@@ -386,8 +386,8 @@ func (a answer) wantOK(t testing.TB) answer {
 	return a
 }
 
-// sub is whom the ID token of an answer is about.
-func (a answer) sub(t testing.TB) string {
+// sub returns the subject of the ID token of a response.
+func (a apiResponse) sub(t testing.TB) string {
 	t.Helper()
 	sub, _ := tokenPart(t, a.text("id_token"), 1)["sub"].(string)
 	return sub

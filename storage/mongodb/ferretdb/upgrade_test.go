@@ -20,7 +20,7 @@ func TestUpgrade_OldMongoDBDocumentsGoOnWorking(t *testing.T) {
 	proxy := ferret.Proxy(t)
 	// The test's clock stands at the time when the store was written. A TTL index goes by the server's clock, by which most of
 	// the store is expired.
-	proxy.Decide(refuseTTL)
+	proxy.Decide(rejectTTL)
 	uri := proxy.URI(name)
 	client := must(mongo.Connect(options.Client().ApplyURI(uri)))(t)
 	t.Cleanup(func() { _ = client.Disconnect(context.Background()) })

@@ -86,13 +86,13 @@ func TestARecordOfANewerVersionIs503AndStaysAsItIs(t *testing.T) {
 	onBoth(t, func(t *testing.T, i *instance) {
 		app := i.addMiniProgram("mini", func(c *storage.Client) { c.Federation.UpdateProfile = true })
 		session := i.exchange("mini", app.Login("alice")).wantOK(t)
-		requests := map[storage.Kind]func() answer{
-			storage.KindGrant: func() answer { return i.refresh("mini", session.text("refresh_token")) },
-			storage.KindUser: func() answer {
+		requests := map[storage.Kind]func() apiResponse{
+			storage.KindGrant: func() apiResponse { return i.refresh("mini", session.text("refresh_token")) },
+			storage.KindUser: func() apiResponse {
 				return i.profile("mini", "code", app.Login("alice"), "user", `{"nickname":"Alice"}`)
 			},
-			storage.KindIdentity: func() answer { return i.exchange("mini", app.Login("alice")) },
-			storage.KindClient: func() answer {
+			storage.KindIdentity: func() apiResponse { return i.exchange("mini", app.Login("alice")) },
+			storage.KindClient: func() apiResponse {
 				i.clock.advance(clientsAreRead)
 				return i.exchange("mini", app.Login("alice"))
 			},
@@ -118,5 +118,5 @@ func TestARecordOfANewerVersionIs503AndStaysAsItIs(t *testing.T) {
 	})
 }
 
-// clientsAreRead is longer than an instance keeps its copies of clients.
+// clientsAreRead is longer than an instance caches clients.
 const clientsAreRead = 10 * time.Second

@@ -116,7 +116,7 @@ func wantRevision(t *testing.T, engine storage.Engine, want storage.Document) {
 	}
 }
 
-// Where the server executes commands and answers none of them, nobody can know what came of a write: it is unknown, and never
+// When the server executes commands and returns no reply, the outcome of a write cannot be known: it is unknown, and never
 // lost.
 func TestAWriteWhoseOutcomeCannotBeReadIsUnknown(t *testing.T) {
 	t.Parallel()
@@ -144,7 +144,7 @@ func TestAWriteWhoseOutcomeCannotBeReadIsUnknown(t *testing.T) {
 	})
 	waiting.Wait()
 	proxy.Decide(nil)
-	// Both were executed, and whoever decides again sees that.
+	// Both were executed, and the next read shows that.
 	if _, err := engine.Insert(t.Context(), grantDocument("inserted")); !errors.Is(err, storage.ErrExists) {
 		t.Errorf("insert again: %v", err)
 	}
@@ -160,8 +160,8 @@ func wantUnknown(t *testing.T, doing string, err error) {
 	}
 }
 
-// The primary refuses a write because of a document that the majority does not have yet, so that it cannot be read. A loser that
-// was told at once would read the old state, decide the same, and lose again until it gave up.
+// The primary rejects a write because of a document that the majority does not have yet, so that it cannot be read. A loser
+// that got the error at once would read the old state, decide the same, and lose again.
 func TestALoserIsToldWhenWhatItLostToCanBeRead(t *testing.T) {
 	t.Parallel()
 	database := ferret.Database(t)
@@ -282,7 +282,7 @@ func TestARetryByTheDriverIsNoLoss(t *testing.T) {
 	}
 }
 
-// commandLog keeps the commands that a driver sent.
+// commandLog stores the commands that a driver sent.
 type commandLog struct {
 	mu        sync.Mutex
 	sent      []bson.Raw     // guarded by mu
@@ -386,7 +386,7 @@ func commandName(command bson.Raw) string {
 	return first.Key()
 }
 
-// wantUnavailable asserts that an error says that the store is unavailable, tells what, and keeps a secret.
+// wantUnavailable asserts that an error is storage.ErrUnavailable with a text and without a secret.
 func wantUnavailable(t *testing.T, err error, text, secret string) {
 	t.Helper()
 	switch {

@@ -18,7 +18,7 @@ const (
 	secret = "0123456789abcdef0123456789abcdef"
 )
 
-// simulation is a simulator that answers as https://api.weixin.qq.com at an address of this machine.
+// simulation is a simulator that serves https://api.weixin.qq.com at an address of this machine.
 type simulation struct {
 	sim         *wechattest.Server
 	app         *wechattest.App

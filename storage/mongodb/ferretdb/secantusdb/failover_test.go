@@ -13,7 +13,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// failPoint makes the server itself fail the next commands of a name, as mongod's fail points do.
+// failPoint configures the server to fail the next commands of a name, as mongod's fail points do.
 func failPoint(t *testing.T, server *Server, times int, data bson.D) {
 	t.Helper()
 	command(t, connect(t, server.URI("", "admin")), "admin", bson.D{

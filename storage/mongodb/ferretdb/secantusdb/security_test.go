@@ -157,5 +157,5 @@ func TestSCRAM_RoleReadWriteIsEnough(t *testing.T) {
 	wantUnavailable(t, openError(t, server.URI("minifed:wr0ng", "minifed", "authSource=minifed")), "user or the password")
 	wantUnavailable(t, openError(t, server.URI("reader:p4ss", "minifed", "authSource=minifed")), "readWrite")
 	wantUnavailable(t, openError(t, server.URI("stranger:p4ss", "minifed", "authSource=minifed")), "readWrite")
-	wantUnavailable(t, openError(t, server.URI("", "minifed")), "the URI names none")
+	wantUnavailable(t, openError(t, server.URI("", "minifed")), "the URI has none")
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/minifed/minifed/storage/mongodb"
 )
 
-// eventually asks until the answer is yes; what it waits for happens in another process.
+// eventually polls until the condition holds; it depends on another process.
 func eventually(t *testing.T, what string, yes func() bool) {
 	t.Helper()
 	for ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute); ; {
@@ -140,7 +140,7 @@ func TestSweep_GoesByTheEarlierClock(t *testing.T) {
 	}
 }
 
-// Pages and sweeps come in one reply, whatever their size.
+// Pages and sweeps come in one reply of any size.
 func TestList_TakesOneCommand(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -193,7 +193,7 @@ func TestServer_NamesTheReplicaSetAndItsMembers(t *testing.T) {
 	}
 }
 
-// wantUnavailable wants an error that holds every text.
+// wantUnavailable asserts an error with every text.
 func wantUnavailable(t *testing.T, err error, texts ...string) {
 	t.Helper()
 	if !errors.Is(err, storage.ErrUnavailable) {
