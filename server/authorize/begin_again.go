@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	// againParameter is the parameter of the authorization endpoint that holds a request to begin again with.
+	// againParameter is the query parameter of the authorization endpoint that holds a request to restart.
 	againParameter = "again"
 	purposeAgain   = "begin again"
-	// pushedAgainLife is how long after its first visit a pushed request can begin again. Its code is given once, and that has
-	// to be remembered for as long.
+	// pushedAgainLife is how long after its first use a pushed request can restart. The grant that prevents a second code is
+	// stored for as long.
 	pushedAgainLife = 24 * time.Hour
 )
 
-// offerAgain lets the page of a failure offer to begin with the request of i again: with a new interaction of this browser, as if
-// the application had led here once more. Nothing that was said in i counts.
+// offerAgain adds a link to the error page that restarts the request of i with a new interaction of this browser. Nothing that
+// the user did in i counts.
 func (e *Endpoint) offerAgain(r *endpoint.Request, i *Interaction) {
 	to, err := e.Reader.resolveClient(r.Context(), r.Issuer, i.Form)
 	if err != nil {
@@ -29,7 +29,7 @@ func (e *Endpoint) offerAgain(r *endpoint.Request, i *Interaction) {
 	client := to.Client.Record()
 	link := endpoint.ReturnLink{Client: endpoint.ClientName(client)}
 	again := Interaction{Form: i.Form, Hint: i.Hint, Pushed: i.Pushed, Until: i.Until, Client: client.Incarnation}
-	deleted := i.Pushed != "" && i.Client != client.Incarnation // Another client has the ID of the one that pushed it.
+	deleted := i.Pushed != "" && i.Client != client.Incarnation // The client that pushed it was deleted, and another one has its ID.
 	if !deleted && !e.pushedIsOver(i) {
 		link.URL = e.againURL(r, &again)
 	}
@@ -37,12 +37,12 @@ func (e *Endpoint) offerAgain(r *endpoint.Request, i *Interaction) {
 	r.Returns = link
 }
 
-// pushedIsOver reports whether the request of i was pushed so long ago that it cannot begin again.
+// pushedIsOver reports whether the request of i was pushed too long ago to restart.
 func (e *Endpoint) pushedIsOver(i *Interaction) bool {
 	return i.Until != 0 && storage.IsOver(time.Unix(i.Until, 0), pushedAgainLife, e.Now())
 }
 
-// againURL returns the address that begins with a request again; empty when it cannot be made.
+// againURL returns the URL that restarts a request, or an empty string if that is impossible.
 func (e *Endpoint) againURL(r *endpoint.Request, i *Interaction) string {
 	text, err := i.encode()
 	if err != nil {
@@ -55,7 +55,7 @@ func (e *Endpoint) againURL(r *endpoint.Request, i *Interaction) string {
 	return r.Issuer.URL + AuthorizePath + "?" + url.Values{againParameter: {sealed}}.Encode()
 }
 
-// beginAgain is the visit of an address that againURL returned.
+// beginAgain serves a URL that againURL returned.
 func (e *Endpoint) beginAgain(w http.ResponseWriter, r *endpoint.Request, sealed string) error {
 	text, err := e.Sealer.Open(r.Context(), r.Issuer, purposeAgain, sealed)
 	if errors.Is(err, endpoint.ErrInvalidEnvelope) {

@@ -17,7 +17,7 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// Codes makes the authorization codes (RFC 6749 §4.1.2) of requests that their users allowed.
+// Codes issues the authorization codes (RFC 6749 §4.1.2) of requests that their users allowed.
 type Codes struct {
 	Provider fosite.OAuth2Provider
 	Store    *oauth2.Store
@@ -25,18 +25,18 @@ type Codes struct {
 	Now      func() time.Time
 }
 
-// errAnswered says that an authorization request got its code before.
-var errAnswered = errors.New("server: authorization request was answered before")
+// errAnswered means that an authorization request already got its code.
+var errAnswered = errors.New("server: authorization request already has a code")
 
-// issue stores the grant of a request and returns its code. allowed is what the user lets the client have. The request of an
-// interaction, and a pushed one, gets one code alone: errAnswered, unless sameCode has it.
+// issue stores the grant of a request and returns its code. allowed are the scopes that the user granted. The request of an
+// interaction, or a pushed one, gets only one code; then issue returns errAnswered, unless sameCode returns that code.
 func (c Codes) issue(ctx context.Context, a *Request, i *Interaction, current *CurrentSession, allowed []string) (string, error) {
-	// 1. Which grant it is.
+	// 1. The ID of the grant.
 	id, err := c.grantID(ctx, a, i)
 	if err != nil {
 		return "", err
 	}
-	// 2. What it is about.
+	// 2. The contents of the grant.
 	session, user := current.Record, current.User
 	claims, err := c.claims(ctx, a, user, allowed)
 	if err != nil {
@@ -54,9 +54,9 @@ func (c Codes) issue(ctx context.Context, a *Request, i *Interaction, current *C
 	scopes := slices.DeleteFunc(slices.Clone(a.scopes), func(scope string) bool { return !slices.Contains(allowed, scope) })
 	draft.AskedScopes = endpoint.Difference(a.asked, scopes)
 	if slices.Contains(scopes, endpoint.ScopeOfflineAccess) {
-		draft.Session = "" // It outlives the session (OpenID Connect Core §11).
+		draft.Session = "" // The grant outlives the session (OpenID Connect Core §11).
 	}
-	// 3. Its code.
+	// 3. The code.
 	code, err := c.draftCode(ctx, a, draft, scopes)
 	if errors.Is(err, errAnswered) && a.pushed != "" {
 		return c.sameCode(ctx, a, draft, scopes)
@@ -64,8 +64,8 @@ func (c Codes) issue(ctx context.Context, a *Request, i *Interaction, current *C
 	return code, err
 }
 
-// claims returns what the grant keeps of the claims parameter: the names of the claims that are allowed and have a value that the
-// request names. The values are not kept.
+// claims returns what the grant stores of the claims parameter: the names of the claims that are allowed and have a requested
+// value. It does not store the values.
 func (c Codes) claims(ctx context.Context, a *Request, user storage.User, allowed []string) (json.RawMessage, error) {
 	subject, err := c.Subjects.ForUser(ctx, a.Client, user.ID)
 	if err != nil {
@@ -85,8 +85,8 @@ func (c Codes) draftCode(ctx context.Context, a *Request, draft storage.Grant, s
 	return response.GetCode(), nil
 }
 
-// sameCode returns the code that a pushed request got a moment ago, for a user who pressed a button twice: while it was not
-// redeemed, and for the same session and scopes. Else it answers errAnswered.
+// sameCode returns the recent code of a pushed request, for a user who pressed a button twice. The code must not be redeemed,
+// and session and scopes must be the same; otherwise it returns errAnswered.
 func (c Codes) sameCode(ctx context.Context, a *Request, draft storage.Grant, scopes []string) (string, error) {
 	entry, err := storage.Get[storage.Grant](ctx, c.Store.Engine, storage.Key(a.Client.Record().Directory, draft.ID))
 	if errors.Is(err, storage.ErrNotFound) {
@@ -111,18 +111,18 @@ func answered(err error) error {
 	return err
 }
 
-// PushedState is how far a pushed request got.
+// PushedState is the state of a pushed request.
 type PushedState int
 
 const (
 	pushedOpen PushedState = iota
-	// PushedAnswered has a code that was not redeemed.
+	// PushedAnswered means that its code is not redeemed yet.
 	PushedAnswered
-	// pushedUsed had one.
+	// pushedUsed means that its code was redeemed or has expired.
 	pushedUsed
 )
 
-// pushedState returns how far a pushed request of a client got.
+// pushedState returns the state of a pushed request of a client.
 func (c Codes) pushedState(ctx context.Context, client storage.Client, pushed string) (PushedState, error) {
 	ids, err := c.Store.GrantIDs(ctx, pushedGrant(pushed)...)
 	if err != nil {
@@ -146,10 +146,10 @@ func (c Codes) waits(g storage.Grant) bool {
 	return g.State == storage.GrantCode && g.Code != nil && c.Now().Before(g.Code.ExpiresAt)
 }
 
-// pushedGrant is what the ID of the grant of a pushed request derives from.
+// pushedGrant is the value from which the grant ID of a pushed request is derived.
 func pushedGrant(pushed string) []string { return []string{"pushed request", pushed} }
 
-// grantID derives the ID of the grant from what can be answered once, and is random for anything else.
+// grantID derives the ID of the grant for a request that gets one code only; for any other the ID is random.
 func (c Codes) grantID(ctx context.Context, a *Request, i *Interaction) (oauth2.GrantID, error) {
 	var parts []string
 	switch {
@@ -164,7 +164,7 @@ func (c Codes) grantID(ctx context.Context, a *Request, i *Interaction) (oauth2.
 	if err != nil {
 		return oauth2.GrantID{}, err
 	}
-	for _, before := range ids[1:] { // While token secrets are switched it may have been answered under the others.
+	for _, before := range ids[1:] { // During a switch of token secrets the code may have been issued under the others.
 		_, err := storage.Get[storage.Grant](ctx, c.Store.Engine, storage.Key(a.Client.Record().Directory, before.ID))
 		if err == nil {
 			return oauth2.GrantID{}, errAnswered
@@ -176,10 +176,10 @@ func (c Codes) grantID(ctx context.Context, a *Request, i *Interaction) (oauth2.
 	return ids[0], nil
 }
 
-// rememberedUntil is how long the grant has to stay, whatever becomes of it, so that the request is not answered again.
+// rememberedUntil is the earliest time to delete the grant, so that the request gets no second code.
 func (c Codes) rememberedUntil(a *Request, i *Interaction) time.Time {
 	switch {
-	case a.pushed != "": // Other tabs may have opened it, and each has an interaction of its own.
+	case a.pushed != "": // Other tabs may have opened it, each with its own interaction.
 		return storage.Instant(c.Now().Add(pushedLife + interactionLife + pushedAgainLife))
 	case i != nil:
 		return time.Unix(i.Ends, 0).UTC()
@@ -188,8 +188,7 @@ func (c Codes) rememberedUntil(a *Request, i *Interaction) time.Time {
 	}
 }
 
-// means reports whether one of the subjects that a client names is that user. A user who was merged into the user counts as the
-// user.
+// means reports whether one of the requested subjects is the user, or a user who was merged into that user.
 func (c Codes) means(ctx context.Context, client *oauth2.Client, subjects []string, user storage.User) (bool, error) {
 	for _, id := range append([]string{user.ID}, user.Aliases...) {
 		known, err := c.Subjects.ForUser(ctx, client, id)
@@ -203,14 +202,14 @@ func (c Codes) means(ctx context.Context, client *oauth2.Client, subjects []stri
 	return false, nil
 }
 
-// fositeRequest is the request as fosite's handlers take it: checked, with what is granted.
+// fositeRequest returns the checked request for fosite's handlers, with the granted scopes and audience.
 func (a *Request) fositeRequest(grant string, scopes []string) *fosite.AuthorizeRequest {
 	request := fosite.NewAuthorizeRequest()
 	request.ID = grant
 	request.Client = a.Client
 	request.ResponseTypes = fosite.Arguments{responseTypeCode}
 	request.State = a.state
-	request.RedirectURI = &url.URL{} // It was matched as text, which is all there is to know of it.
+	request.RedirectURI = &url.URL{} // It was compared as text, and no handler parses it.
 	request.Form = url.Values{}
 	for _, name := range oauth2.CodeParameters() {
 		if value := a.form.Get(name); value != "" {

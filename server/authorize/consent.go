@@ -10,16 +10,17 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// Consents remembers what users allowed clients to have (OpenID Connect Core §3.1.2.4).
+// Consents stores the scopes that users allowed for clients (OpenID Connect Core §3.1.2.4).
 type Consents struct {
 	Engine storage.Engine
 	Now    func() time.Time
 }
 
-// decision is what a user decided about the scopes that a client asked for.
+// decision is a user's decision about the scopes of a client.
 type decision struct{ allowed, declined []string }
 
-// remembered returns what user has decided about client, with the record to replace; the record is nil without one.
+// remembered returns the stored decision of user about client, and its record for a compare-and-set, which is nil if there is
+// none.
 func (c Consents) remembered(ctx context.Context, user storage.User, client storage.Client) (decision, *storage.Entry[storage.Consent], error) {
 	entry, err := storage.Get[storage.Consent](ctx, c.Engine, storage.ConsentKey(user.Directory, user.ID, client.ID))
 	if errors.Is(err, storage.ErrNotFound) {
@@ -29,15 +30,15 @@ func (c Consents) remembered(ctx context.Context, user storage.User, client stor
 		return decision{}, nil, fmt.Errorf("server: consent: %w", err)
 	}
 	if entry.Record.Incarnation != client.Incarnation || entry.Record.ClientEpoch != user.ClientEpoch(client.ID) {
-		return decision{}, entry, nil // It was given to a deleted client, or the user removed the app since.
+		return decision{}, entry, nil // It is for a deleted client with the same ID, or the user removed the app.
 	}
 	return decision{entry.Record.Scopes, entry.Record.Declined}, entry, nil
 }
 
-// consentAttempts bounds how often a lost write of a consent is decided again.
+// consentAttempts bounds the retries of a lost write of a consent.
 const consentAttempts = 8
 
-// remember records what user decided about the scopes that were shown: for each the last decision counts.
+// remember stores the user's decision about the scopes that were shown. For each scope the last decision counts.
 func (c Consents) remember(ctx context.Context, user storage.User, client storage.Client, now decision) error {
 	for range consentAttempts {
 		before, entry, err := c.remembered(ctx, user, client)
@@ -69,25 +70,25 @@ func (c Consents) remember(ctx context.Context, user storage.User, client storag
 	return fmt.Errorf("server: consent: %w: too many writers", storage.ErrUnavailable)
 }
 
-// MergeValues returns the values of both lists, sorted, each once.
+// MergeValues returns the values of both lists, sorted and without duplicates.
 func MergeValues(a, b []string) []string {
 	all := slices.Concat(a, b)
 	slices.Sort(all)
 	return slices.Compact(all)
 }
 
-// missing reports whether a value of wanted is not in have.
+// missing reports whether a requested value is not in have.
 func missing(have, wanted []string) bool {
 	return slices.ContainsFunc(wanted, func(value string) bool { return !slices.Contains(have, value) })
 }
 
-// without returns the values that are not among the others.
+// without returns the values that are not in the second list.
 func without(values, others []string) []string {
 	return slices.DeleteFunc(slices.Clone(values), func(value string) bool { return slices.Contains(others, value) })
 }
 
-// answers returns the scopes among wanted that the user allowed, if the user has decided about each of them before: a request
-// that must not ask gets those.
+// answers returns the requested scopes that the user allowed, if the user has decided about each of them. A request with
+// prompt=none gets those.
 func (d decision) answers(wanted []string) []string {
 	if missing(slices.Concat(d.allowed, d.declined), wanted) {
 		return nil

@@ -8,9 +8,9 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// offered returns the scopes that user is asked about: not those whose claims the user has none of. These are not granted, so that
-// a client never gets an address that the user adds later and was not asked about. A client with placeholder addresses gets one
-// for every user. A request for nothing else is asked as it is.
+// offered returns the scopes on the consent page: those for which the user has claims. The others are not granted, so that a
+// client does not get an address that the user adds later. A client with placeholder addresses gets one for every user. If no
+// scope would remain, all are shown.
 func offered(scopes []string, user storage.User, client storage.Client) []string {
 	empty := map[string]bool{
 		endpoint.ScopeEmail:   user.Email == "" && client.PlaceholderEmailDomain == "",

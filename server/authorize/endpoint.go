@@ -19,8 +19,8 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// Endpoint is /oauth2/authorize (RFC 6749 §3.1, OpenID Connect Core §3.1.2): it reads the request, finds out whose
-// browser it is, asks what has to be asked on pages of their own, and answers the client with a code.
+// Endpoint is /oauth2/authorize (RFC 6749 §3.1, OpenID Connect Core §3.1.2). It reads the request, finds the browser's
+// session, sends the user to the login and consent pages if required, and returns a code to the client.
 type Endpoint struct {
 	Reader       RequestReader
 	Pushed       PushedRequests
@@ -30,7 +30,7 @@ type Endpoint struct {
 	Codes        Codes
 	Sealer       endpoint.Sealer
 	Now          func() time.Time
-	// ErrorWriter is the page of errors that must not be sent to the client.
+	// ErrorWriter renders the page for errors that must not be sent to the client.
 	ErrorWriter endpoint.ErrorWriter
 }
 
@@ -47,7 +47,7 @@ const (
 
 	// parkedParameter is the query parameter that holds an authorization request sent by POST.
 	parkedParameter = "kept"
-	purposeParked   = "kept authorization request"
+	purposeParked   = parkedParameter + " authorization request" // As in earlier versions, whose envelopes must open.
 	// ParkedLifetime is how long such a request is valid.
 	ParkedLifetime = time.Minute
 )
@@ -68,14 +68,13 @@ func (e *Endpoint) Mount(t *endpoint.RouteTable) {
 	})
 }
 
-// serve finds the request in what the browser sent: the request itself, one that came by POST a moment ago, or one that its user
-// was asked about.
+// serve reads the request from one of three places: the parameters, the envelope of a parked POST, or an interaction.
 func (e *Endpoint) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Pragma", "no-cache")
 	switch r.Method {
 	case http.MethodHead:
-		return nil // It would answer nobody, and a code must not be spent on it.
+		return nil // HEAD must not create a code.
 	case http.MethodPost:
 		return e.park(w, r)
 	}
@@ -101,10 +100,10 @@ func (e *Endpoint) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	return e.visit(w, r, form, malformed)
 }
 
-// visit is the first visit of a request. malformed is what parseAuthorization says of it.
+// visit serves the first visit of a request. malformed is the error of parseAuthorization.
 func (e *Endpoint) visit(w http.ResponseWriter, r *endpoint.Request, form url.Values, malformed error) error {
 	r.Parameters = form
-	// 1. The request as the client pushed it, if it did; then nothing else in the URL counts.
+	// 1. The pushed request, if there is one; the other parameters are then ignored.
 	asked := form
 	form, pushed, err := e.Pushed.resolve(r.Context(), r.Issuer, asked)
 	if err != nil {
@@ -113,7 +112,7 @@ func (e *Endpoint) visit(w http.ResponseWriter, r *endpoint.Request, form url.Va
 		}
 		return cmp.Or(malformed, err)
 	}
-	// 2. Whose it is.
+	// 2. The client.
 	to, err := e.Reader.resolveClient(r.Context(), r.Issuer, form)
 	if err != nil {
 		return cmp.Or(malformed, err)
@@ -121,7 +120,7 @@ func (e *Endpoint) visit(w http.ResponseWriter, r *endpoint.Request, form url.Va
 	if !pushed.of(to.Client) {
 		return requestURIOver()
 	}
-	// 3. What it asks.
+	// 3. The parameters.
 	request, err := e.read(r.Context(), r.Issuer, to, form, pushed)
 	if err = cmp.Or(malformed, err); err != nil {
 		return e.answer(w, r, to, form.Get("prompt") == promptNone, err)
@@ -142,7 +141,8 @@ func (e *Endpoint) read(ctx context.Context, issuer *oauth2.Issuer, to Response,
 	return request, nil
 }
 
-// answer tells the client what went wrong. What a reload could cure is said to the user instead, unless nothing may be shown.
+// answer sends the error to the client. An error that a reload could resolve is shown to the user instead, unless prompt is
+// none.
 func (e *Endpoint) answer(w http.ResponseWriter, r *endpoint.Request, to Response, silent bool, err error) error {
 	if endpoint.IsUnavailable(err) && !silent {
 		return err
@@ -151,7 +151,7 @@ func (e *Endpoint) answer(w http.ResponseWriter, r *endpoint.Request, to Respons
 	return nil
 }
 
-// goOn brings a request as far as it gets without its user. i is nil before the user was asked for anything.
+// goOn continues a request until it needs its user. i is nil before the first page.
 func (e *Endpoint) goOn(w http.ResponseWriter, r *endpoint.Request, request *Request, i *Interaction) error {
 	err := e.decide(w, r, request, i)
 	if err != nil {
@@ -160,16 +160,16 @@ func (e *Endpoint) goOn(w http.ResponseWriter, r *endpoint.Request, request *Req
 	return nil
 }
 
-// decide answers with a code, or sends the user to the page that is next.
+// decide issues a code, or sends the user to the next page.
 func (e *Endpoint) decide(w http.ResponseWriter, r *endpoint.Request, request *Request, i *Interaction) error {
 	if i != nil && i.Denied {
 		return deniedByUser()
 	}
-	// 1. Can anybody sign in as it is asked for?
+	// 1. Check that the requested sign-in is possible.
 	if !slices.ContainsFunc(acrValues(), func(acr string) bool { return meetsACR(request.claims.ACR, acr) }) {
 		return unmetACR()
 	}
-	// 2. Who is at the browser?
+	// 2. Find the session of the browser.
 	current, err := e.Sessions.Current(r)
 	if err != nil {
 		return err
@@ -190,7 +190,7 @@ func (e *Endpoint) decide(w http.ResponseWriter, r *endpoint.Request, request *R
 	if request.asks(promptAccount) && !i.chosenNow(current.Record) {
 		return e.ask(w, r, request, i, StepAccount, current)
 	}
-	// 3. Does the user allow it?
+	// 3. Check the user's consent.
 	allowed, err := e.allowed(r.Context(), request, i, current)
 	if err != nil {
 		return err
@@ -198,11 +198,11 @@ func (e *Endpoint) decide(w http.ResponseWriter, r *endpoint.Request, request *R
 	if allowed == nil {
 		return e.ask(w, r, request, i, stepConsent, current)
 	}
-	// 4. Then the client gets a code.
+	// 4. Issue the code.
 	return e.issue(w, r, request, i, current, allowed)
 }
 
-// signInNeeded reports whether the user has to sign in before the request can go on. wrong is what wrongSignIn says.
+// signInNeeded reports whether the user has to sign in before the request can continue. wrong is the error of wrongSignIn.
 func (e *Endpoint) signInNeeded(request *Request, i *Interaction, current *CurrentSession, wrong error) bool {
 	switch {
 	case current == nil:
@@ -216,19 +216,19 @@ func (e *Endpoint) signInNeeded(request *Request, i *Interaction, current *Curre
 	}
 }
 
-// tooOld reports whether the user signed in longer ago than max_age allows (OpenID Connect Core §3.1.2.1). Time passes on pages,
-// so this is asked again before a code is issued; of a max_age of 0, which no sign-in meets for long, once is enough.
+// tooOld reports whether the user signed in longer ago than max_age allows (OpenID Connect Core §3.1.2.1). It is checked again
+// before a code is issued, because pages take time. A max_age of 0 is checked once, because no sign-in meets it for long.
 func (e *Endpoint) tooOld(request *Request, current *CurrentSession) bool {
 	return request.maxAge != nil && (*request.maxAge == 0 || e.Now().Sub(current.Record.AuthTime) > *request.maxAge)
 }
 
-// Settled reports whether a request that waited for a sign-in can go on with the session that the browser has by now.
+// Settled reports whether a request that waited for a sign-in can continue with the current session.
 func (e *Endpoint) Settled(r *http.Request, p *Pending, current *CurrentSession) (bool, error) {
 	wrong, err := e.wrongSignIn(r.Context(), p.Request, current)
 	return err == nil && !e.signInNeeded(p.Request, p.Interaction, current, wrong) && wrong == nil, err
 }
 
-// wrongSignIn says what keeps a session from being what the request demands; nil for nothing, and without session.
+// wrongSignIn returns why a session does not meet the request; nil if it does, or without a session.
 func (e *Endpoint) wrongSignIn(ctx context.Context, request *Request, current *CurrentSession) (wrong, err error) {
 	if current == nil {
 		return nil, nil
@@ -255,7 +255,7 @@ func unmetACR() error {
 	return problem
 }
 
-// allowed returns the scopes that the user lets the client have; nil when the user has to be asked.
+// allowed returns the scopes that the user allowed for the client; nil if the consent page is required.
 func (e *Endpoint) allowed(ctx context.Context, request *Request, i *Interaction, current *CurrentSession) ([]string, error) {
 	client := request.Client.Record()
 	wanted := offered(request.consentScopes(), current.User, client)
@@ -268,7 +268,7 @@ func (e *Endpoint) allowed(ctx context.Context, request *Request, i *Interaction
 	case client.FirstParty:
 		return request.consentScopes(), nil
 	case !assured(client, request.RedirectURI):
-		// Who cannot be told from another app gets nothing unasked (RFC 6749 §10.2, RFC 8252 §8.6).
+		// An app that another app could imitate always needs consent (RFC 6749 §10.2, RFC 8252 §8.6).
 		return nil, nil
 	}
 	before, _, err := e.Consents.remembered(ctx, current.User, client)
@@ -284,8 +284,8 @@ func (e *Endpoint) allowed(ctx context.Context, request *Request, i *Interaction
 	}
 }
 
-// ask sends the user to a page, or tells the client that it would have to be (OpenID Connect Core §3.1.2.6). current is nil when
-// the question is who the user is.
+// ask sends the user to a page, or with prompt=none returns the matching error to the client (OpenID Connect Core §3.1.2.6).
+// current is nil if the user has to sign in.
 func (e *Endpoint) ask(
 	w http.ResponseWriter, r *endpoint.Request, request *Request, i *Interaction, next Step, current *CurrentSession,
 ) error {
@@ -316,7 +316,7 @@ func (e *Endpoint) ask(
 	return e.GoTo(w, r, path, i)
 }
 
-// RefuseUsed refuses a pushed request that got further than allowed, before the user is asked for anything.
+// RefuseUsed rejects a pushed request whose state is above the allowed one, before a page is shown.
 func (e *Endpoint) RefuseUsed(ctx context.Context, request *Request, allowed PushedState) error {
 	if request.pushed == "" {
 		return nil
@@ -328,7 +328,7 @@ func (e *Endpoint) RefuseUsed(ctx context.Context, request *Request, allowed Pus
 	return err
 }
 
-// GoTo sends the browser to one of our own pages.
+// GoTo redirects the browser to one of our own pages.
 func (e *Endpoint) GoTo(w http.ResponseWriter, r *endpoint.Request, path string, i *Interaction) error {
 	location, err := e.Interactions.at(r.Context(), r.Issuer, path, i)
 	if err != nil {
@@ -340,7 +340,7 @@ func (e *Endpoint) GoTo(w http.ResponseWriter, r *endpoint.Request, path string,
 	return nil
 }
 
-// issue answers with a code.
+// issue returns a code to the client.
 func (e *Endpoint) issue(
 	w http.ResponseWriter, r *endpoint.Request, request *Request, i *Interaction, current *CurrentSession, allowed []string,
 ) error {
@@ -353,7 +353,7 @@ func (e *Endpoint) issue(
 		if request.pushed != "" {
 			return requestURIUsed()
 		}
-		// The user came back to a request that was answered: it begins again, and nothing counts that was said then.
+		// The user returned to a request that already has its code: it restarts without the earlier decisions.
 		return e.goOn(w, r, request, nil)
 	}
 	if err != nil {
@@ -363,8 +363,8 @@ func (e *Endpoint) issue(
 	return nil
 }
 
-// park puts a request that came by POST into the URL and has the browser fetch it. A POST from another site brings no cookie
-// that is Lax, while the GET that follows does (OpenID Connect Core §3.1.2.1 wants both methods).
+// park puts a request sent by POST into a URL and redirects the browser to it. A POST from another site does not carry our Lax
+// cookies, but the GET after it does (OpenID Connect Core §3.1.2.1 requires both methods).
 func (e *Endpoint) park(w http.ResponseWriter, r *endpoint.Request) error {
 	if endpoint.MediaType(r.Request) != endpoint.FormMediaType {
 		return PageError("malformed_request", "The request must be a form of the media type "+endpoint.FormMediaType+".")
@@ -376,7 +376,7 @@ func (e *Endpoint) park(w http.ResponseWriter, r *endpoint.Request) error {
 	form, malformed := parseAuthorization(string(body))
 	r.Parameters = form
 	if malformed != nil || (&Request{form: form}).checkSize() != nil {
-		return e.visit(w, r, form, malformed) // It is refused, whoever is signed in.
+		return e.visit(w, r, form, malformed) // It is rejected for every user.
 	}
 	until := binary.BigEndian.AppendUint64(nil, uint64(e.Now().Add(ParkedLifetime).Unix())) //nolint:gosec // After 1970.
 	sealed, err := e.Sealer.Seal(r.Context(), r.Issuer, purposeParked, append(until, endpoint.PackParameters(form)...))
@@ -388,7 +388,7 @@ func (e *Endpoint) park(w http.ResponseWriter, r *endpoint.Request) error {
 	return nil
 }
 
-// parked returns the request that keep put away.
+// parked returns the request in an envelope of park.
 func (e *Endpoint) parked(r *endpoint.Request, sealed string) (url.Values, error) {
 	over := PageError("kept_over", "This address was good for a minute. Go back to the application and begin again.")
 	packed, err := e.Sealer.Open(r.Context(), r.Issuer, purposeParked, sealed)
@@ -402,7 +402,7 @@ func (e *Endpoint) parked(r *endpoint.Request, sealed string) (url.Values, error
 		return nil, over
 	}
 	form, err := endpoint.UnpackParameters(packed[8:])
-	ends := time.Unix(int64(binary.BigEndian.Uint64(packed)), 0) //nolint:gosec // As keep wrote it.
+	ends := time.Unix(int64(binary.BigEndian.Uint64(packed)), 0) //nolint:gosec // As park wrote it.
 	if err == nil && storage.IsOver(ends, ParkedLifetime, e.Now()) {
 		e.offerAgain(r, &Interaction{Form: form})
 		return nil, over
@@ -410,12 +410,12 @@ func (e *Endpoint) parked(r *endpoint.Request, sealed string) (url.Values, error
 	return form, err
 }
 
-// MaxRawAuthorization bounds the text of an authorization request. The longest request that is read fits in: percent-encoding
-// triples what MaxAuthorization counts at most.
+// MaxRawAuthorization bounds the text of an authorization request. It is three times MaxAuthorization, because of
+// percent-encoding.
 const MaxRawAuthorization = 3*MaxAuthorization + MaxHint + 2<<10
 
-// parseAuthorization reads form-encoded parameters. Where some cannot be read, malformed says so, and form holds the others: it
-// is an error for the client if they name one, and else for a page.
+// parseAuthorization parses form-encoded parameters. If some are malformed, it returns the error for them, and form has the
+// others: if they identify the client, the error is sent to it, and else shown on a page.
 func parseAuthorization(text string) (form url.Values, malformed error) {
 	all, name := endpoint.ParseParameters(text)
 	switch {
@@ -433,7 +433,7 @@ const ACRSingleFactor = "1"
 
 func acrValues() []string { return []string{ACRSingleFactor} }
 
-// meetsACR reports whether a class is one of those of which one is essential (OpenID Connect Core §5.5.1.1).
+// meetsACR reports whether a class is one of the essential ones, or there are none (OpenID Connect Core §5.5.1.1).
 func meetsACR(essential []string, acr string) bool {
 	return len(essential) == 0 || slices.Contains(essential, acr)
 }

@@ -20,63 +20,63 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// Interaction is an authorization request that waits for its user to sign in or to decide. It travels with the browser, in an
-// envelope in the URL of the pages: it has a life of its own, and a reload opens it again. It is bound to that browser by a
-// cookie, so that nobody can make another one go on with a request that they planted.
+// Interaction is an authorization request that waits for its user to sign in or to decide. The browser stores it, in an
+// envelope in the URL of the pages, so that it survives a reload. A cookie binds it to the browser, so that no attacker can let
+// another browser continue their request.
 type Interaction struct {
-	// ID is what the code derives from: an interaction gives one code.
+	// ID is the value from which the code is derived: an interaction gets one code.
 	ID string `json:"i"`
-	// Form is the request, without its id_token_hint. In an envelope it follows the JSON text, packed.
+	// Form is the request without its id_token_hint. In an envelope it is packed after the JSON text.
 	Form url.Values `json:"-"`
 	// Hint is the subject of the id_token_hint.
 	Hint string `json:"h,omitempty"`
-	// Pushed is the ID of the pushed request that it came from.
+	// Pushed is the ID of its pushed request.
 	Pushed string `json:"p,omitempty"`
 	// Client is the incarnation of the client.
 	Client string `json:"n,omitempty"`
 	// Browser is the digest of the cookie of the browser.
 	Browser string `json:"b"`
-	// Ends is when it ends, in Unix seconds.
+	// Ends is its expiry, in Unix seconds.
 	Ends int64 `json:"e"`
-	// Until is until when a pushed request can begin again, in Unix seconds; zero for others.
+	// Until is the time until which a pushed request can restart, in Unix seconds; zero for others.
 	Until int64 `json:"u,omitempty"`
-	// Step is what the user was last asked for.
+	// Step is the last page that was shown.
 	Step Step `json:"s"`
-	// Denied says that the user will not go on.
+	// Denied means that the user cancelled.
 	Denied bool `json:"d,omitempty"`
 
-	// SignedIn is the ID of the session in which the user signed in since it began.
+	// SignedIn is the ID of the session in which the user signed in during the interaction.
 	SignedIn string `json:"l,omitempty"`
-	// Chosen is the ID of the session that the user chose to go on with.
+	// Chosen is the ID of the session that the user chose to continue with.
 	Chosen string `json:"c,omitempty"`
-	// Asked is the ID of the session whose user was asked for consent, and Allowed what that user let the client have.
+	// Asked is the ID of the session whose user saw the consent page, and Allowed the scopes that this user allowed.
 	Asked   string   `json:"q,omitempty"`
 	Allowed []string `json:"a,omitempty"`
 }
 
-// Step is what a user is asked for.
+// Step is a page that an interaction shows.
 type Step string
 
 const (
-	// StepLogin asks who the user is.
+	// StepLogin is the login page.
 	StepLogin Step = "login"
-	// StepAccount asks whether to go on as the user who is signed in, or as somebody else.
+	// StepAccount asks the user to continue with the current account or to choose another one.
 	StepAccount Step = "account"
-	// stepRegister asks for a new account (Initiating User Registration 1.0).
+	// stepRegister is the page for a new account (Initiating User Registration 1.0).
 	stepRegister Step = "register"
-	// stepConsent asks what the client may have.
+	// stepConsent is the consent page.
 	stepConsent Step = "consent"
 )
 
 const (
-	// interactionLife is how long a user has to sign in and decide.
+	// interactionLife is the time that a user has to sign in and decide.
 	interactionLife    = 30 * time.Minute
 	purposeInteraction = "interaction"
 
 	interactionIDSize = 16
 )
 
-// Interactions opens and keeps interactions.
+// Interactions encrypts and decrypts interactions.
 type Interactions struct {
 	Sealer endpoint.Sealer
 	Now    func() time.Time
@@ -104,8 +104,8 @@ func (n Interactions) begin(w http.ResponseWriter, r *endpoint.Request, request 
 	return i, nil
 }
 
-// open returns the interaction that the URL of r holds. One that ended, was tampered with or is another browser's is an error
-// for a page; unless it was tampered with it is returned beside the error.
+// open returns the interaction in the URL of r. One that has expired, was modified or belongs to another browser is an error
+// for a page. Except for a modified one, the interaction is returned with the error.
 func (n Interactions) open(r *endpoint.Request) (*Interaction, error) {
 	issuer := r.Issuer
 	text, err := n.Sealer.Open(r.Context(), issuer, purposeInteraction, r.URL.Query().Get(endpoint.InteractionParameter))
@@ -138,7 +138,7 @@ func interactionOver() error {
 	}
 }
 
-// at returns the URL of one of the issuer's pages that goes on with i.
+// at returns the URL of one of the issuer's pages that continues i.
 func (n Interactions) at(ctx context.Context, issuer *oauth2.Issuer, path string, i *Interaction) (string, error) {
 	text, err := i.encode()
 	if err != nil {
@@ -151,7 +151,7 @@ func (n Interactions) at(ctx context.Context, issuer *oauth2.Issuer, path string
 	return issuer.URL + path + "?" + url.Values{endpoint.InteractionParameter: {sealed}}.Encode(), nil
 }
 
-// encode returns what an envelope holds: the length of the JSON text, the JSON text, and the packed request.
+// encode returns the content of an envelope: the length of the JSON text, the JSON text, and the packed request.
 func (i *Interaction) encode() ([]byte, error) {
 	head, err := json.Marshal(i)
 	if err != nil {
@@ -176,22 +176,22 @@ func decodeInteraction(text []byte) (*Interaction, error) {
 	return i, err
 }
 
-// signedInNow reports whether the user signed in to that session since the interaction began.
+// signedInNow reports whether the user signed in to that session during the interaction.
 func (i *Interaction) signedInNow(session storage.Session) bool {
 	return i != nil && i.SignedIn != "" && i.SignedIn == session.ID
 }
 
-// chosenNow reports whether the user chose to go on with that session.
+// chosenNow reports whether the user chose to continue with that session.
 func (i *Interaction) chosenNow(session storage.Session) bool {
 	return i != nil && (i.signedInNow(session) || i.Chosen != "" && i.Chosen == session.ID)
 }
 
-// chosenBy reports whether the user of a session, if there is one, signed in or chose it since the interaction began.
+// chosenBy reports whether the user of a session, if there is one, signed in or chose it during the interaction.
 func (i *Interaction) chosenBy(current *CurrentSession) bool {
 	return current != nil && i.chosenNow(current.Record)
 }
 
-// allowedNow returns what the user of that session allowed in this interaction; false before the user decided.
+// allowedNow returns the scopes that the user of that session allowed in this interaction; false before the decision.
 func (i *Interaction) allowedNow(session storage.Session) ([]string, bool) {
 	if i == nil || i.Asked != session.ID || len(i.Allowed) == 0 {
 		return nil, false

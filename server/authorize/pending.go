@@ -9,14 +9,14 @@ import (
 	"github.com/minifed/minifed/server/endpoint"
 )
 
-// Pending is an authorization request that waits for its user, as a page sees it. A page finds it by its URL, which is the same
-// for the form that it shows: it says what is asked (step), by whom (request.client) and for what.
+// Pending is an authorization request that waits for its user, for the pages. A page and its form have the same URL, which
+// contains the interaction: the current step, the client and the request.
 type Pending struct {
 	*Interaction
 	Request *Request
 }
 
-// Pending returns the request that the URL of a page holds. It is read anew: what the client may ask for can have changed.
+// Pending returns the request in the URL of a page. It is checked again, because the client's registration may have changed.
 func (e *Endpoint) Pending(r *endpoint.Request) (*Pending, error) {
 	i, err := e.Interactions.open(r)
 	if err != nil {
@@ -28,14 +28,14 @@ func (e *Endpoint) Pending(r *endpoint.Request) (*Pending, error) {
 	return e.reread(r, i)
 }
 
-// reread returns the request that an interaction holds.
+// reread returns the request of an interaction.
 func (e *Endpoint) reread(r *endpoint.Request, i *Interaction) (*Pending, error) {
 	r.Parameters = i.Form
 	to, err := e.Reader.resolveClient(r.Context(), r.Issuer, i.Form)
 	if err != nil {
 		return nil, err
 	}
-	if to.Client.Record().Incarnation != i.Client { // The client was deleted, and another one has its ID.
+	if to.Client.Record().Incarnation != i.Client { // The client was deleted and its ID reused.
 		e.offerAgain(r, i)
 		return nil, interactionOver()
 	}
@@ -50,25 +50,25 @@ func (e *Endpoint) reread(r *endpoint.Request, i *Interaction) (*Pending, error)
 	return &Pending{i, request}, nil
 }
 
-// AfterSignIn returns where a request goes on after the user signed in to that session.
+// AfterSignIn continues a request after the user signed in to that session.
 func (e *Endpoint) AfterSignIn(r *endpoint.Request, p *Pending, current *CurrentSession) (string, error) {
 	p.SignedIn = current.Record.ID
 	return e.Interactions.at(r.Context(), r.Issuer, AuthorizePath, p.Interaction)
 }
 
-// Denied returns where a request goes on after the user left a page into which secrets are typed.
+// Denied continues a request after the user cancelled on a page with secrets.
 func (e *Endpoint) Denied(r *endpoint.Request, p *Pending) (string, error) {
 	p.Denied = true
 	return e.Interactions.at(r.Context(), r.Issuer, AuthorizePath, p.Interaction)
 }
 
-// AfterAccountChoice goes on after the user chose to stay signed in with that session.
+// AfterAccountChoice continues a request after the user chose to stay signed in with that session.
 func (e *Endpoint) AfterAccountChoice(w http.ResponseWriter, r *endpoint.Request, p *Pending, current *CurrentSession) error {
 	p.Chosen = current.Record.ID
 	return e.GoTo(w, r, AuthorizePath, p.Interaction)
 }
 
-// RequestedScopes returns the scopes that the user is asked to allow, and of these the ones that were allowed before.
+// RequestedScopes returns the scopes for the consent page, and of these the ones that were allowed before.
 func (e *Endpoint) RequestedScopes(r *http.Request, p *Pending, current *CurrentSession) (scopes, before []string, err error) {
 	client := p.Request.Client.Record()
 	scopes = offered(p.Request.consentScopes(), current.User, client)
@@ -76,10 +76,10 @@ func (e *Endpoint) RequestedScopes(r *http.Request, p *Pending, current *Current
 	return scopes, decided.allowed, err
 }
 
-// Allow goes on after the user of that session allowed scopes, which is remembered. Of a scope that was not asked for nothing
-// is heard; openid, the sign-in itself, is always part of it.
+// Allow continues a request after the user of that session allowed scopes, and stores the decision. Scopes that were not
+// requested are ignored; openid, the sign-in itself, is always included.
 func (e *Endpoint) Allow(w http.ResponseWriter, r *endpoint.Request, p *Pending, current *CurrentSession, scopes []string) error {
-	if p.Asked != current.Record.ID { // Somebody else has signed in since the page was made.
+	if p.Asked != current.Record.ID { // Another user has signed in since the page was rendered.
 		return e.GoTo(w, r, AuthorizePath, p.Interaction)
 	}
 	client := p.Request.Client.Record()
@@ -97,7 +97,7 @@ func (e *Endpoint) Allow(w http.ResponseWriter, r *endpoint.Request, p *Pending,
 	return e.GoTo(w, r, AuthorizePath, p.Interaction)
 }
 
-// Deny tells the client that the user will not sign in or not allow it (RFC 6749 §4.1.2.1).
+// Deny returns access_denied to the client: the user cancelled the sign-in or the consent (RFC 6749 §4.1.2.1).
 func (e *Endpoint) Deny(w http.ResponseWriter, r *endpoint.Request, p *Pending) error {
 	endpoint.WriteError(w, r, p.Request.fail, deniedByUser())
 	return nil

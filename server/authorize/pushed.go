@@ -18,7 +18,7 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// PushedRequests keeps authorization requests that clients pushed (RFC 9126).
+// PushedRequests stores authorization requests that clients pushed (RFC 9126).
 type PushedRequests struct {
 	Engine storage.Engine
 	Now    func() time.Time
@@ -27,12 +27,12 @@ type PushedRequests struct {
 
 const (
 	requestURIPrefix = "urn:ietf:params:oauth:request_uri:"
-	// pushedLife is until when the user's browser has to bring the request_uri. What it opens lives longer.
+	// pushedLife is the lifetime of a request_uri until its first use. The interaction that it opens lives longer.
 	pushedLife    = time.Minute
 	pushedRefSize = 32
 )
 
-// store keeps a request and returns its request_uri.
+// store stores a request and returns its request_uri.
 func (p PushedRequests) store(ctx context.Context, a *Request) (string, error) {
 	reference, err := endpoint.RandomString(p.Random, pushedRefSize)
 	if err != nil {
@@ -50,23 +50,23 @@ func (p PushedRequests) store(ctx context.Context, a *Request) (string, error) {
 	return requestURIPrefix + reference, nil
 }
 
-// pushedReference is what a request that was pushed brings along.
+// pushedReference is the data of a pushed request that is not among its parameters.
 type pushedReference struct {
-	// id names it; empty for a request that was not pushed.
+	// id is the request's ID; empty for a request that was not pushed.
 	id string
 	// hint is the subject of its id_token_hint.
 	hint string
-	// incarnation is that of the client that pushed it.
+	// incarnation is that of the client that pushed the request.
 	incarnation string
 }
 
-// of reports whether this client pushed the request, and not a deleted one that had the same ID.
+// of reports whether this client pushed the request, and not a deleted one with the same ID.
 func (p pushedReference) of(client *oauth2.Client) bool {
 	return p.id == "" || p.incarnation == client.Record().Incarnation
 }
 
-// resolve returns the pushed request that form refers to; form itself when it refers to none. One that is unknown, expired or
-// of another client is an error for a page: nothing says which address to return to.
+// resolve returns the pushed request that form refers to, or form itself. A request that is unknown, expired or of another
+// client is an error for a page, because its redirect URI is not known.
 func (p PushedRequests) resolve(ctx context.Context, issuer *oauth2.Issuer, form url.Values) (url.Values, pushedReference, error) {
 	uris := form["request_uri"]
 	if len(uris) != 1 || !strings.HasPrefix(uris[0], requestURIPrefix) {
@@ -93,20 +93,20 @@ func (p PushedRequests) resolve(ctx context.Context, issuer *oauth2.Issuer, form
 	return pushed, pushedReference{id, entry.Record.Hint, entry.Record.Incarnation}, nil
 }
 
-// requestURIOver says that a request_uri opens nothing.
+// requestURIOver is the error for a request_uri that is unknown or expired.
 func requestURIOver() error {
 	problem := PageError("request_uri_over", "The link that led here is over, or it is of another application. Go back to the application and begin again.")
 	problem.Protocol.ErrorField = fosite.ErrInvalidRequestURI.ErrorField
 	return problem
 }
 
-// requestURIUsed says that a request_uri was used (RFC 9126 §4: once).
+// requestURIUsed is the error for a request_uri that was used (RFC 9126 §4: once).
 func requestURIUsed() error {
 	return endpoint.NewError(fosite.ErrInvalidRequestURI, "This request_uri was used before. Push the request again.")
 }
 
-// PAR is POST /oauth2/par (RFC 9126): a client deposits an authorization request, authenticated and unseen by the
-// browser, and gets a reference to it.
+// PAR is POST /oauth2/par (RFC 9126): an authenticated client sends an authorization request directly, without the browser,
+// and gets a reference to it.
 type PAR struct {
 	Authenticate fosite.ClientAuthenticationStrategy
 	Reader       RequestReader
@@ -125,7 +125,7 @@ func (e *PAR) Mount(t *endpoint.RouteTable) {
 }
 
 func (e *PAR) serve(w http.ResponseWriter, r *endpoint.Request) error {
-	// 1. Who asks.
+	// 1. Authenticate the client.
 	form, err := endpoint.ReadForm(r, repeatableTargets()...)
 	if err != nil {
 		return err
@@ -134,12 +134,12 @@ func (e *PAR) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	if err != nil {
 		return err
 	}
-	// 2. What is asked, by that client and nobody else.
+	// 2. Check the request, which must be of that client.
 	request, err := e.read(r.Context(), r.Issuer, client, form)
 	if err != nil {
 		return err
 	}
-	// 3. The reference to it.
+	// 3. Store it and return the reference.
 	uri, err := e.Pushed.store(r.Context(), request)
 	if err != nil {
 		return err
@@ -153,7 +153,7 @@ func (e *PAR) read(ctx context.Context, issuer *oauth2.Issuer, client fosite.Cli
 		return nil, endpoint.NewError(fosite.ErrInvalidRequest, "A pushed request must not refer to another one by request_uri.")
 	}
 	asked := authorizationForm(form)       // Without the credentials.
-	asked.Set("client_id", client.GetID()) // Authentication refuses a request that names another client.
+	asked.Set("client_id", client.GetID()) // Client authentication rejects a different client_id.
 	to, err := e.Reader.resolveClient(ctx, issuer, asked)
 	if err != nil {
 		return nil, err

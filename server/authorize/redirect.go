@@ -8,9 +8,9 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// registeredRedirect reports whether a client registered a redirection endpoint, by comparing texts (RFC 3986 §6.2.1, RFC 9700 §2.1):
-// nothing is parsed that could be parsed in two ways. The port of a native app's loopback interface is open (RFC 8252 §7.3),
-// because the system chooses it.
+// registeredRedirect reports whether a client registered a redirect URI. It compares texts (RFC 3986 §6.2.1, RFC 9700 §2.1),
+// so that no parser can read the URI differently. The port of a native app's loopback URI is free (RFC 8252 §7.3), because the
+// operating system chooses it.
 func registeredRedirect(client storage.Client, uri string) bool {
 	if slices.Contains(client.RedirectURIs, uri) {
 		return true
@@ -25,8 +25,8 @@ func registeredRedirect(client storage.Client, uri string) bool {
 	})
 }
 
-// cutLoopback splits a URI of the loopback interface into its host and what follows the port. The host is compared as it was
-// registered: localhost, which many tools send (RFC 8252 §8.3), never matches an IP literal.
+// cutLoopback splits a loopback URI into its host and the part after the port. The host must be the registered one: localhost,
+// which many tools send (RFC 8252 §8.3), never matches an IP literal.
 func cutLoopback(uri string) (host, rest string, ok bool) {
 	for _, host := range []string{"127.0.0.1", "[::1]", "localhost"} {
 		rest, found := strings.CutPrefix(uri, "http://"+host)
@@ -48,8 +48,8 @@ func cutLoopback(uri string) (host, rest string, ok bool) {
 	return "", "", false
 }
 
-// assured reports whether what is sent to a redirection endpoint reaches the client and nobody else: https does, while any app
-// of a device can take a private scheme or a port of the loopback interface (RFC 8252 §8.6).
+// assured reports whether only the client can receive what is sent to a redirect URI. This is so for https; any app on a
+// device can use a private scheme or a loopback port (RFC 8252 §8.6).
 func assured(client storage.Client, uri string) bool {
 	return client.Kind != storage.ClientNative || strings.HasPrefix(uri, "https://")
 }

@@ -23,37 +23,38 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// Request is a valid authorization request (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1). Whose it is and what becomes
-// of it is for the authorization endpoint to find out.
+// Request is a valid authorization request (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1). The authorization endpoint finds
+// its user and issues its code.
 type Request struct {
-	// reply is where its answer goes.
+	// reply is the destination of the response.
 	Response
-	// form holds its parameters, as authorizationForm leaves them.
+	// form holds its parameters, as authorizationForm returns them.
 	form url.Values
-	// pushed is the ID of the pushed request that it is; empty when it came by the browser alone.
+	// pushed is the ID of the pushed request; empty if the request was not pushed.
 	pushed string
-	// until is until when a pushed request that began before can begin again, in Unix seconds; zero on its first visit.
+	// until is the time until which a pushed request can restart, in Unix seconds; zero on its first visit.
 	until int64
 
-	// asked are the scopes of the request, and scopes those of them that the client may have.
+	// asked are the requested scopes, and scopes those of them that the client may have.
 	asked    []string
 	scopes   []string
 	audience []string
 	claims   token.RequestedClaims
 	prompt   []string
-	// maxAge is how long ago the user may have signed in; nil for any time.
+	// maxAge is the maximum time since the sign-in; nil for any.
 	maxAge *time.Duration
 	// hint is the subject of the id_token_hint; empty without one.
 	hint string
 }
 
 const (
-	// MaxAuthorization bounds the parameters of an authorization request without its id_token_hint, as endpoint.DecodedSize counts them,
-	// so that an interaction fits into a URL that proxies let pass.
+	// MaxAuthorization bounds the parameters of an authorization request without its id_token_hint, as endpoint.DecodedSize
+	// counts them, so that an interaction fits into a URL that proxies accept.
 	MaxAuthorization = 4 << 10
-	// MaxHint bounds an id_token_hint, in characters. It is more than token.maxIDToken, which ID tokens of earlier versions exceed.
+	// MaxHint bounds the length of an id_token_hint. It is more than token.maxIDToken, because ID tokens of earlier versions are
+	// longer.
 	MaxHint = 12 << 10
-	// maxNonce bounds a nonce, in characters: it comes back in every ID token.
+	// maxNonce bounds the length of a nonce, which is included in every ID token.
 	maxNonce = 512
 
 	responseTypeCode = "code"
@@ -79,20 +80,20 @@ func PromptValues(directory storage.Directory) []string {
 	return values
 }
 
-// asks reports whether prompt has a value.
+// asks reports whether prompt contains a value.
 func (a *Request) asks(prompt string) bool { return slices.Contains(a.prompt, prompt) }
 
-// silent reports whether nothing may be shown to the user.
+// silent reports whether no page may be shown (prompt=none).
 func (a *Request) silent() bool { return a.asks(promptNone) }
 
-// consentScopes are the scopes that need the user's consent: those asked for, and those that cover the claims asked for.
+// consentScopes are the scopes that need the user's consent: the requested ones, and those that cover the requested claims.
 func (a *Request) consentScopes() []string {
 	scopes := slices.Concat(a.scopes, a.claims.Scopes())
 	slices.Sort(scopes)
 	return slices.Compact(scopes)
 }
 
-// Parameters are the parameters that mean something.
+// Parameters are the supported parameters.
 func Parameters() []string {
 	return []string{
 		"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "code_challenge", "code_challenge_method",
@@ -101,7 +102,7 @@ func Parameters() []string {
 	}
 }
 
-// authorizationForm leaves out what is unknown, and what is empty, which counts as left out (RFC 6749 §3.1).
+// authorizationForm drops unknown parameters and empty ones, which count as omitted (RFC 6749 §3.1).
 func authorizationForm(form url.Values) url.Values {
 	kept := url.Values{}
 	for _, name := range Parameters() {
@@ -114,7 +115,7 @@ func authorizationForm(form url.Values) url.Values {
 	return kept
 }
 
-// subjects are the lists of subjects of which the user must have one each.
+// subjects returns the lists of requested subjects. The user must be in each list.
 func (a *Request) subjects() [][]string {
 	if a.hint == "" {
 		return a.claims.Subjects
@@ -122,7 +123,7 @@ func (a *Request) subjects() [][]string {
 	return append([][]string{{a.hint}}, a.claims.Subjects...)
 }
 
-// FormWithoutHint is the request without its id_token_hint, which is long and was read.
+// FormWithoutHint returns the request without its id_token_hint, which is long and already read.
 func (a *Request) FormWithoutHint() url.Values {
 	form := url.Values{}
 	for name, values := range a.form {
@@ -133,7 +134,7 @@ func (a *Request) FormWithoutHint() url.Values {
 	return form
 }
 
-// checkSize refuses a request that is too long, or whose nonce is.
+// checkSize rejects a request or a nonce that is too long.
 func (a *Request) checkSize() error {
 	if size := endpoint.DecodedSize(a.FormWithoutHint()); size > MaxAuthorization {
 		return endpoint.NewError(fosite.ErrInvalidRequest, fmt.Sprintf(
@@ -149,14 +150,14 @@ func (a *Request) checkSize() error {
 	return nil
 }
 
-// RequestReader reads authorization requests, from wherever they come.
+// RequestReader reads and checks authorization requests.
 type RequestReader struct {
 	Clients oauth2.Clients
 	Keys    *keys.Ring
 }
 
-// resolveClient finds whom a request is from and where its answer goes. Before that is known, an error is for a page: sending
-// people to an address that nobody vouches for would make this server an open redirector (RFC 6749 §4.1.2.1).
+// resolveClient finds the client of a request and the destination of its response. Until these are known, an error is shown on
+// a page: redirecting to an unregistered address would create an open redirector (RFC 6749 §4.1.2.1).
 func (p RequestReader) resolveClient(ctx context.Context, issuer *oauth2.Issuer, form url.Values) (Response, error) {
 	client, err := p.client(ctx, issuer, form)
 	if err != nil {
@@ -173,7 +174,7 @@ func (p RequestReader) resolveClient(ctx context.Context, issuer *oauth2.Issuer,
 	return to, nil
 }
 
-// client returns the client that the request names, once.
+// client returns the client of the request, which must have one client_id.
 func (p RequestReader) client(ctx context.Context, issuer *oauth2.Issuer, form url.Values) (*oauth2.Client, error) {
 	ids := form["client_id"]
 	if len(ids) != 1 {
@@ -190,8 +191,8 @@ func (p RequestReader) client(ctx context.Context, issuer *oauth2.Issuer, form u
 	return client, nil
 }
 
-// redirectOf returns the redirection endpoint of a request: a registered one. OpenID Connect wants it named; an OAuth client
-// that registered one alone may leave it out (RFC 6749 §3.1.2.3).
+// redirectOf returns the redirect URI of a request, which must be registered. OpenID Connect requires the parameter; an OAuth
+// client with a single registered URI may omit it (RFC 6749 §3.1.2.3).
 func redirectOf(client storage.Client, form url.Values) (string, error) {
 	switch uris := form["redirect_uri"]; len(uris) {
 	case 0:
@@ -204,16 +205,16 @@ func redirectOf(client storage.Client, form url.Values) (string, error) {
 		if registeredRedirect(client, uris[0]) {
 			return uris[0], nil
 		}
-		return "", PageError("redirect_uri_unregistered", "The application that led here wants to return to an address that is not registered for it: its redirect_uri must be registered, character by character.")
+		return "", PageError("redirect_uri_unregistered", "The application requests a return to an address that is not registered for it: its redirect_uri must be registered, character by character.")
 	default:
 		return "", PageError("redirect_uri_missing", "The application that led here names two addresses to return to: the parameter redirect_uri must be there once.")
 	}
 }
 
-// read checks a request whose addressee is known. Its errors are for the client.
+// read checks a request after resolveClient. Its errors are for the client.
 func (p RequestReader) read(ctx context.Context, issuer *oauth2.Issuer, to Response, form url.Values) (*Request, error) {
 	a := &Request{Response: to, form: form}
-	// 1. Every parameter once, in the request's own words, and not too many of them.
+	// 1. Parameters, each at most once, without request objects, and not too long.
 	if err := endpoint.CheckForm(form, repeatableTargets()); err != nil {
 		return nil, err
 	}
@@ -223,21 +224,21 @@ func (p RequestReader) read(ctx context.Context, issuer *oauth2.Issuer, to Respo
 	if err := a.checkSize(); err != nil {
 		return nil, err
 	}
-	// 2. For a code.
+	// 2. Response type and PKCE.
 	if err := checkResponse(to.Client, form); err != nil {
 		return nil, err
 	}
 	if err := checkPKCE(to.Client.Record(), form); err != nil {
 		return nil, err
 	}
-	// 3. For what.
+	// 3. Scopes and audience.
 	if err := a.readScopes(); err != nil {
 		return nil, err
 	}
 	if err := a.readAudience(); err != nil {
 		return nil, err
 	}
-	// 4. Of whom.
+	// 4. ID token hint and max_age.
 
 	if err := a.readOpenID(issuer.Directory); err != nil {
 		return nil, err
@@ -252,7 +253,7 @@ func (p RequestReader) read(ctx context.Context, issuer *oauth2.Issuer, to Respo
 	return a, nil
 }
 
-// checkRequestObjects refuses what is not supported by its own error code (OpenID Connect Core §3.1.2.6, §7.2.1).
+// checkRequestObjects rejects request objects with their own error codes (OpenID Connect Core §3.1.2.6, §7.2.1).
 func checkRequestObjects(form url.Values) error {
 	switch {
 	case form.Has("request"):
@@ -282,7 +283,8 @@ func checkResponse(client *oauth2.Client, form url.Values) error {
 	return nil
 }
 
-// checkPKCE checks the challenge (RFC 7636 §4.3), which is S256 or nothing: plain protects against nobody who sees the request.
+// checkPKCE checks the challenge (RFC 7636 §4.3). Only S256 is supported: plain does not protect against an attacker who sees
+// the request.
 func checkPKCE(client storage.Client, form url.Values) error {
 	challenge, method := form.Get("code_challenge"), form.Get("code_challenge_method")
 	needed := client.AuthMethod == clientauth.MethodNone || client.RequirePKCE
@@ -302,10 +304,10 @@ func checkPKCE(client storage.Client, form url.Values) error {
 	}
 }
 
-// readScopes reads what is asked for (RFC 6749 §3.3): the client's default without the parameter.
+// readScopes reads the requested scopes (RFC 6749 §3.3), or the client's default.
 func (a *Request) readScopes() error {
 	a.asked = strings.Fields(a.form.Get("scope"))
-	if len(a.asked) == 0 { // What lets a client come back without its user is asked for by name.
+	if len(a.asked) == 0 { // offline_access must be requested explicitly.
 		a.asked = endpoint.Difference(a.Client.DefaultScopes(), []string{endpoint.ScopeOfflineAccess})
 	}
 	if len(a.asked) == 0 {
@@ -318,7 +320,7 @@ func (a *Request) readScopes() error {
 	return err
 }
 
-// readAudience reads where the access token is to be used (RFC 8707 §2): the client's default without a parameter.
+// readAudience reads the requested audience of the access token (RFC 8707 §2), or the client's default.
 func (a *Request) readAudience() error {
 	targets, err := endpoint.RequestedAudience(a.form, a.Client.GetAudience())
 	if err != nil {
@@ -331,11 +333,11 @@ func (a *Request) readAudience() error {
 	return nil
 }
 
-// repeatableTargets are the parameters that may be there several times (RFC 8707 §2).
+// repeatableTargets are the parameters that may be repeated (RFC 8707 §2).
 func repeatableTargets() []string { return []string{"resource", "audience"} }
 
-// readOpenID reads the parameters of OpenID Connect Core §3.1.2.1 and §5.5. Those that are wishes for the pages are read there;
-// such as are unknown are ignored.
+// readOpenID reads the parameters of OpenID Connect Core §3.1.2.1 and §5.5. The pages read the parameters about the display.
+// Unknown ones are ignored.
 func (a *Request) readOpenID(directory storage.Directory) error {
 	a.prompt = strings.Fields(a.form.Get("prompt"))
 	supported := PromptValues(directory)
@@ -345,7 +347,7 @@ func (a *Request) readOpenID(directory storage.Directory) error {
 		}
 	}
 	if a.silent() && len(a.prompt) > 1 {
-		return endpoint.NewError(fosite.ErrInvalidRequest, "The parameter prompt must not have other values beside none.")
+		return endpoint.NewError(fosite.ErrInvalidRequest, "The parameter prompt must not have other values together with none.")
 	}
 	if err := a.readMaxAge(); err != nil {
 		return err
@@ -354,12 +356,12 @@ func (a *Request) readOpenID(directory storage.Directory) error {
 	if err != nil {
 		return endpoint.NewError(fosite.ErrInvalidRequest, "The parameter claims is not what OpenID Connect Core section 5.5 describes: a JSON object with the members userinfo and id_token, not too long, every name once, every claim null or an object whose essential is a boolean and whose value or values have the type of the claim.")
 	}
-	// A client that may not ask for a scope may not ask for its claims one by one.
+	// A client that may not request a scope may not request its claims individually.
 	a.claims = claims.Within(a.Client.GetScopes())
 	return nil
 }
 
-// maxMaxAge is ten years: more than any session lasts.
+// maxMaxAge is ten years, more than any session lasts.
 const maxMaxAge = 10 * 365 * 24 * time.Hour
 
 func (a *Request) readMaxAge() error {
@@ -379,8 +381,8 @@ func (a *Request) readMaxAge() error {
 	return nil
 }
 
-// readHint returns the subject of an id_token_hint: an ID token that this issuer gave to this client at some time, expired or
-// not, signed by a key in use or retired (OpenID Connect Core §3.1.2.1).
+// readHint returns the subject of an id_token_hint: an ID token of this issuer for this client, which may have expired, signed
+// by a key in use or retired (OpenID Connect Core §3.1.2.1).
 func (p RequestReader) readHint(ctx context.Context, issuer *oauth2.Issuer, client *oauth2.Client, hint string) (string, error) {
 	claims, err := token.VerifyHint(ctx, issuer, p.Keys, hint)
 	if errors.Is(err, keys.ErrInvalid) || err == nil && !claims.Of(client) {
@@ -389,15 +391,15 @@ func (p RequestReader) readHint(ctx context.Context, issuer *oauth2.Issuer, clie
 	return claims.Subject, err
 }
 
-// PageError is an error for a page, which explains it by its reason.
+// PageError returns an error for a page, which explains it by its reason.
 func PageError(reason, description string) *grants.Error {
 	problem := endpoint.NewError(fosite.ErrInvalidRequest, description)
 	problem.Reason = reason
 	return problem
 }
 
-// LoginHint is whom the client expects to sign in; empty for anybody.
+// LoginHint is the user whom the client expects to sign in; empty for any.
 func (a *Request) LoginHint() string { return a.form.Get("login_hint") }
 
-// UILocales are the languages that the client asks for, the best first.
+// UILocales are the languages that the client requests, the preferred one first.
 func (a *Request) UILocales() []string { return strings.Fields(a.form.Get("ui_locales")) }

@@ -17,14 +17,13 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// Response is where and how the answer to an authorization request goes: to a registered redirection endpoint of an enabled
-// client (RFC 6749 §3.1.2).
+// Response is the destination of an authorization response: a registered redirect URI of an enabled client (RFC 6749 §3.1.2).
 type Response struct {
 	Client      *oauth2.Client
 	RedirectURI string
-	// mode is how the parameters travel (OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode).
+	// mode is the response mode (OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode).
 	mode string
-	// state goes back as it came; empty without one.
+	// state is the client's state parameter, unchanged; empty without one.
 	state string
 }
 
@@ -35,8 +34,8 @@ const (
 
 func responseModes() []string { return []string{modeQuery, modeFormPost} }
 
-// send answers with parameters, and with state and the issuer (RFC 9207 §2), so that a client of several issuers cannot be
-// made to take the answer of one for another's.
+// send sends parameters to the client, with state and the issuer (RFC 9207 §2). The issuer prevents mix-up attacks on a client
+// of several issuers.
 func (to Response) send(w http.ResponseWriter, r *endpoint.Request, parameters url.Values) {
 	if to.state != "" {
 		parameters.Set("state", to.state)
@@ -49,12 +48,12 @@ func (to Response) send(w http.ResponseWriter, r *endpoint.Request, parameters u
 		to.post(w, r, parameters)
 		return
 	}
-	// 303: whatever method asked, the answer is fetched with GET (RFC 9700 §4.12).
+	// 303: the browser requests the redirect URI with GET after any method (RFC 9700 §4.12).
 	header.Set("Location", WithQuery(to.RedirectURI, parameters))
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-// WithQuery adds parameters to those that a URI has (RFC 6749 §3.1.2).
+// WithQuery adds parameters to the query of a URI (RFC 6749 §3.1.2).
 func WithQuery(uri string, parameters url.Values) string {
 	switch {
 	case !strings.Contains(uri, "?"):
@@ -66,8 +65,8 @@ func WithQuery(uri string, parameters url.Values) string {
 	}
 }
 
-// fail answers with an error (RFC 6749 §4.1.2.1). It has the form of a surface, so that the error is logged and counted like
-// any other.
+// fail sends an error to the client (RFC 6749 §4.1.2.1). It is an endpoint.ErrorWriter, so that the error is logged and
+// counted like any other.
 func (to Response) fail(w http.ResponseWriter, r *endpoint.Request, problem *grants.Error) {
 	members := problem.Members()
 	parameters := url.Values{"error": {problem.Protocol.ErrorField}}
@@ -77,8 +76,8 @@ func (to Response) fail(w http.ResponseWriter, r *endpoint.Request, problem *gra
 	to.send(w, r, parameters)
 }
 
-// post answers with a page whose form posts the parameters to the client (Form Post Response Mode §2). It submits itself before
-// anything is seen; where scripts do not run, it is a page like the others, with a button.
+// post renders a page whose form posts the parameters to the client (Form Post Response Mode §2). A script submits it
+// immediately; without scripts, the user sees a page with a button.
 func (to Response) post(w http.ResponseWriter, r *endpoint.Request, parameters url.Values) {
 	sum := sha256.Sum256([]byte(formPostScript))
 	header := w.Header()
@@ -98,18 +97,18 @@ func (to Response) post(w http.ResponseWriter, r *endpoint.Request, parameters u
 	_, _ = io.WriteString(w, page.String()) // The connection is gone when this fails.
 }
 
-// formPostSheets are the addresses of the sheets of the pages of the issuer that r is for.
+// formPostSheets returns the URLs of the style sheets of the issuer's pages.
 func formPostSheets(r *endpoint.Request) []string {
 	issuer := r.Issuer
 	to := page.LinksOf(r.Request, issuer)
 	return []string{to.Path(page.AssetsPath + page.StyleFile), to.Path(page.AssetsPath + page.AccentFile(issuer.Directory.Branding))}
 }
 
-// formPostScript is the one script of the page; the Content-Security-Policy names its hash.
+// formPostScript is the only script of the page; the Content-Security-Policy contains its hash.
 const formPostScript = `document.forms[0].submit();`
 
-// The page around the sheets, the form's address and its fields. It speaks both languages: people see it only where scripts do
-// not run.
+// The page around the style sheets, the form's address and its fields. It is in both languages, because it is visible only
+// without scripts.
 const (
 	formPostHead = `<!DOCTYPE html>
 <html lang="en">

@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// maxRequestObject bounds, in bytes, a request object whose response_mode is read.
+// maxRequestObject bounds the size of a request object whose response_mode is read.
 const maxRequestObject = 8 << 10
 
-// responseModeOf returns the mode by which the response to an authorization request travels. Request objects are not supported,
-// but the error that says so must travel by the mode that the client reads, and that mode may stand in the object alone (OpenID
-// Connect Core §6.1). Nothing else of an object counts.
+// responseModeOf returns the response mode of an authorization request. Request objects are rejected, but the error must use
+// the mode that the client expects, which may be in the object only (OpenID Connect Core §6.1). Nothing else of an object is
+// read.
 func responseModeOf(form url.Values) string {
 	for _, mode := range []string{requestObjectMode(form), form.Get("response_mode")} {
 		if mode == modeQuery || mode == modeFormPost {
@@ -22,8 +22,8 @@ func responseModeOf(form url.Values) string {
 	return modeQuery
 }
 
-// requestObjectMode returns the response_mode of a request object; empty without one. The signature is not verified: the same
-// parameter counts in the query, which has none.
+// requestObjectMode returns the response_mode of a request object, or an empty string. It does not verify the signature,
+// because the parameter in the query has none either.
 func requestObjectMode(form url.Values) string {
 	objects := form["request"]
 	if len(objects) != 1 || len(objects[0]) > maxRequestObject {

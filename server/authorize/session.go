@@ -16,27 +16,27 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// Sessions keeps browsers signed in, each to as many directories as it likes (OpenID Connect Core §2, "auth_time"; Back-Channel
-// Logout §2.1, "sid"). A cookie names the session and proves it by a secret of which the store has the digest.
+// Sessions manages browser sessions, one for each directory (OpenID Connect Core §2, "auth_time"; Back-Channel Logout §2.1,
+// "sid"). A cookie contains the session's ID and a secret, of which the store has the digest.
 type Sessions struct {
 	Engine storage.Engine
 	Now    func() time.Time
 	Random io.Reader
-	// Ended hears of every session that this process ended, once it is stored.
+	// Ended is called for every session that this process ended, after the write.
 	Ended func(ctx context.Context, entry *storage.Entry[storage.Session])
-	// Full is called for a client that gets no logout token, because the session has MaxSessionClients others.
+	// Full is called for a client that gets no logout token, because the session already has MaxSessionClients others.
 	Full func(ctx context.Context, client storage.Client)
 }
 
-// Authentication is how and when a user was recognised.
+// Authentication is how and when a user authenticated.
 type Authentication struct {
 	Time time.Time
-	// AMR are the methods (RFC 8176), acr the class they make (OpenID Connect Core §2).
+	// AMR are the methods (RFC 8176), ACR their class (OpenID Connect Core §2).
 	AMR []string
 	ACR string
 }
 
-// CurrentSession is a browser session that lives, with its user as just read.
+// CurrentSession is an active browser session, with its user as read now.
 type CurrentSession struct {
 	*storage.Entry[storage.Session]
 	User storage.User
@@ -46,17 +46,17 @@ const (
 	// SessionIDSize is the size of a session's ID and of its secret, in random bytes.
 	SessionIDSize     = 16
 	sessionSecretSize = 32
-	// MaxSessionClients bounds Session.Clients: with the longest client IDs they fit a document of storage.MaxBody.
+	// MaxSessionClients bounds Session.Clients, so that the longest client IDs fit into a document of storage.MaxBody.
 	MaxSessionClients = 128
-	// seenParts is into how many parts the idle lifetime is cut: a session is written once in a part, however often it is
-	// used, and may end that much early.
+	// seenParts divides the idle lifetime: the session is written once in each part, however often it is used, and may end
+	// earlier by one part.
 	seenParts = 32
-	// sessionAttempts bounds how often a lost compare-and-set of a session is decided again.
+	// sessionAttempts bounds the retries of a compare-and-set of a session.
 	sessionAttempts = 8
 )
 
-// Current returns the session of the browser that sent r, or nil when it is not signed in: no session, a session that
-// ended or that no browser used for too long, or a user who is not active any more or ended all sessions.
+// Current returns the session of the browser of r, or nil if it is not signed in: no session, a session that ended or was idle
+// for too long, or a user who is not active or ended all sessions.
 func (s *Sessions) Current(r *endpoint.Request) (*CurrentSession, error) {
 	issuer := r.Issuer
 	entry, err := s.Stored(r.Request, issuer)
@@ -66,13 +66,13 @@ func (s *Sessions) Current(r *endpoint.Request) (*CurrentSession, error) {
 	return s.Alive(r.Context(), entry)
 }
 
-// IsIdle reports whether no browser used a session for so long that its cookie signs in nowhere any more. What was given under the
-// session may live on: a refresh token that is used keeps itself alive (see oauth2.Store.Live).
+// IsIdle reports whether a session was idle for so long that its cookie no longer signs in. The grants of the session may
+// remain: using a refresh token extends its own lifetime (see oauth2.Store.Live).
 func (s *Sessions) IsIdle(session storage.Session, issuer *oauth2.Issuer) bool {
 	return !s.Now().Before(session.SeenAt.Add(oauth2.DirectoryLifetimes(issuer.Directory).SessionIdle))
 }
 
-// Alive returns a session that has not ended with its user, or nil when its user is not active any more or ended all sessions.
+// Alive returns a session that its user has not ended, or nil if its user is not active or ended all sessions.
 func (s *Sessions) Alive(ctx context.Context, entry *storage.Entry[storage.Session]) (*CurrentSession, error) {
 	session := entry.Record
 	user, err := storage.Get[storage.User](ctx, s.Engine, storage.Key(session.Directory, session.User))
@@ -88,7 +88,8 @@ func (s *Sessions) Alive(ctx context.Context, entry *storage.Entry[storage.Sessi
 	return &CurrentSession{entry, user.Record}, nil
 }
 
-// Stored returns the session that the cookie proves, unless it has ended; its user may have, and its browser may have been idle.
+// Stored returns the session that the cookie proves, unless it has ended. Its user may have ended all sessions, or its browser
+// may have been idle.
 func (s *Sessions) Stored(r *http.Request, issuer *oauth2.Issuer) (*storage.Entry[storage.Session], error) {
 	id, secret, ok := strings.Cut(SessionCookie(issuer).Get(r, issuer), ".")
 	if !ok || !endpoint.IsRandomString(id, SessionIDSize) || !endpoint.IsRandomString(secret, sessionSecretSize) {
@@ -108,7 +109,7 @@ func (s *Sessions) Stored(r *http.Request, issuer *oauth2.Issuer) (*storage.Entr
 	return s.bound(r.Context(), entry)
 }
 
-// bound sets back a session that a clock ahead made, or that was made before the clock was set back.
+// bound corrects the times of a session that are in the future because of another clock.
 func (s *Sessions) bound(ctx context.Context, entry *storage.Entry[storage.Session]) (*storage.Entry[storage.Session], error) {
 	bounded, err := oauth2.BoundSession(ctx, s.Engine, entry, storage.Instant(s.Now()))
 	if errors.Is(err, storage.ErrNotFound) {
@@ -120,12 +121,11 @@ func (s *Sessions) bound(ctx context.Context, entry *storage.Entry[storage.Sessi
 	return bounded, nil
 }
 
-// SignIn signs user in to the browser that sent r. The cookie gets a new secret at every sign-in, so that nobody who planted or
-// saw the one before is signed in too. A user who signs in again keeps the session, and what was given under it; somebody
-// else's ends.
+// SignIn signs user in to the browser of r. The cookie gets a new secret at every sign-in, so that a planted or stolen earlier
+// cookie does not sign in. If the same user signs in again, the session and its grants remain; another user's session ends.
 func (s *Sessions) SignIn(w http.ResponseWriter, r *endpoint.Request, user storage.User, how Authentication) (*CurrentSession, error) {
 	issuer := r.Issuer
-	// 1. The session before.
+	// 1. The previous session.
 	before, err := s.Stored(r.Request, issuer)
 	if err != nil {
 		return nil, err
@@ -136,7 +136,7 @@ func (s *Sessions) SignIn(w http.ResponseWriter, r *endpoint.Request, user stora
 			return nil, err
 		}
 	}
-	// 2. The session from now on.
+	// 2. The new session.
 	secret, err := endpoint.RandomString(s.Random, sessionSecretSize)
 	if err != nil {
 		return nil, err
@@ -151,7 +151,7 @@ func (s *Sessions) SignIn(w http.ResponseWriter, r *endpoint.Request, user stora
 	if err != nil {
 		return nil, err
 	}
-	// 3. The cookie that proves it.
+	// 3. The cookie.
 	SessionCookie(issuer).Set(w, issuer, entry.Record.ID+"."+secret)
 	return &CurrentSession{entry, user}, nil
 }
@@ -173,7 +173,7 @@ func (s *Sessions) begin(
 	return storage.Insert(r.Context(), s.Engine, session)
 }
 
-// renew turns a session into the same one with a new secret. errSessionOver says that it ended meanwhile.
+// renew replaces the secret of a session. errSessionOver means that the session has ended in the meantime.
 func (s *Sessions) renew(
 	r *http.Request, issuer *oauth2.Issuer, entry *storage.Entry[storage.Session], how Authentication, secret string,
 ) (*storage.Entry[storage.Session], error) {
@@ -191,13 +191,13 @@ func proven(session *storage.Session, issuer *oauth2.Issuer, how Authentication,
 	session.ExpiresAt = sessionEnd(*session, issuer)
 }
 
-// sessionEnd is when a session ends, however much it is used: its user signed in too long ago.
+// sessionEnd returns the time when a session ends even if it is used, counted from the sign-in.
 func sessionEnd(session storage.Session, issuer *oauth2.Issuer) time.Time {
 	return session.AuthTime.Add(oauth2.DirectoryLifetimes(issuer.Directory).SessionAbsolute)
 }
 
-// seen keeps a session from going idle. client gets something under the session: one that wants to hear of its end is noted.
-// Most calls write nothing.
+// seen records the use of a session, so that it is not idle. client gets a grant in the session; it is added to the session if
+// it is registered for logout tokens. Most calls write nothing.
 func (s *Sessions) seen(ctx context.Context, issuer *oauth2.Issuer, current *CurrentSession, client storage.Client) error {
 	now := storage.Instant(s.Now())
 	part := oauth2.DirectoryLifetimes(issuer.Directory).SessionIdle / seenParts
@@ -223,7 +223,7 @@ func (s *Sessions) seen(ctx context.Context, issuer *oauth2.Issuer, current *Cur
 		next.ExpiresAt = sessionEnd(*next, issuer)
 	})
 	if errors.Is(err, errSessionOver) {
-		return nil // Whatever is given now is dead with it.
+		return nil // The session has ended, and what is issued in it is not valid.
 	}
 	if err == nil {
 		current.Entry = entry
@@ -231,8 +231,8 @@ func (s *Sessions) seen(ctx context.Context, issuer *oauth2.Issuer, current *Cur
 	return err
 }
 
-// End ends a session and with it everything that was given under it, by one write, which also says that its clients are to be
-// told. One that has ended already stays as it is.
+// End ends a session and all its grants by one write, which also schedules the logout tokens. A session that has already ended
+// is unchanged.
 func (s *Sessions) End(ctx context.Context, entry *storage.Entry[storage.Session]) error {
 	ended, err := s.change(ctx, entry, func(next *storage.Session) { EndNow(next, storage.Instant(s.Now())) })
 	if errors.Is(err, errSessionOver) {
@@ -244,7 +244,7 @@ func (s *Sessions) End(ctx context.Context, entry *storage.Entry[storage.Session
 	return err
 }
 
-// EndNow ends a session. One with clients to tell is due as soon as whoever ends it has had the time to do it.
+// EndNow ends a session. The delivery of its logout tokens is due after the time that the caller needs to deliver them itself.
 func EndNow(session *storage.Session, now time.Time) {
 	session.EndedAt = now
 	if len(session.Clients) == 0 {
@@ -256,11 +256,11 @@ func EndNow(session *storage.Session, now time.Time) {
 	}
 }
 
-// errSessionOver says that a session ended while it was worked on.
+// errSessionOver means that a session ended during an operation on it.
 var errSessionOver = errors.New("server: session is over")
 
-// change makes one compare-and-set of a session, again from what is found when another one was won in between. It answers
-// errSessionOver for a session that has ended.
+// change updates a session by compare-and-set, and retries after a conflict. It returns errSessionOver for a session that has
+// ended.
 func (s *Sessions) change(
 	ctx context.Context, entry *storage.Entry[storage.Session], edit func(next *storage.Session),
 ) (*storage.Entry[storage.Session], error) {
@@ -288,12 +288,12 @@ func (s *Sessions) change(
 	return nil, fmt.Errorf("server: session: %w: too many writers", storage.ErrUnavailable)
 }
 
-// SessionCookie is the cookie of a directory's session. The browser keeps it for as long as a session can last.
+// SessionCookie is the cookie of a directory's session. Its lifetime is the maximum lifetime of a session.
 func SessionCookie(issuer *oauth2.Issuer) endpoint.Cookie {
 	return endpoint.Cookie{Lifetime: oauth2.DirectoryLifetimes(issuer.Directory).SessionAbsolute}
 }
 
-// secretDigest is what the store keeps of a cookie's secret.
+// secretDigest returns the stored digest of a cookie's secret.
 func secretDigest(issuer *oauth2.Issuer, id, secret string) string {
 	return storage.Digest("session", issuer.Directory.ID, id, secret)
 }
@@ -301,5 +301,5 @@ func secretDigest(issuer *oauth2.Issuer, id, secret string) string {
 // DeliveryLease is the lease during which one instance delivers a session's logout tokens.
 const DeliveryLease = 30 * time.Second
 
-// TellKept is how long an ended session stays while its logout tokens are undelivered.
+// TellKept is how long an ended session is stored while its logout tokens are undelivered.
 const TellKept = 24 * time.Hour

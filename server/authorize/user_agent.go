@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// browserLabel names a browser and its system for the list of sessions, by what its User-Agent says.
+// browserLabel names a browser and its operating system for the list of sessions, from its User-Agent.
 func browserLabel(userAgent string) string {
 	find := func(names [][2]string) string {
 		i := slices.IndexFunc(names, func(name [2]string) bool { return strings.Contains(userAgent, name[0]) })
@@ -14,7 +14,7 @@ func browserLabel(userAgent string) string {
 		}
 		return names[i][1]
 	}
-	// Browsers name those they are compatible with: the first that fits is right.
+	// Browsers also name those they are compatible with: the first match in this order is correct.
 	browser := find([][2]string{
 		{"MicroMessenger", "WeChat"},
 		{"Edg", "Edge"},

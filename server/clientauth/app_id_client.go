@@ -15,8 +15,8 @@ func looksLikeAppID(client string) bool {
 	return found && len(digits) == 16 && strings.Trim(digits, "0123456789abcdef") == ""
 }
 
-// appIDAsClient is the error for an AppID and AppSecret that are sent as client credentials. It is the same whether or not a
-// client has that ID.
+// appIDAsClient returns the error for an AppID and AppSecret that are sent as client credentials. It is the same whether or
+// not a client has that ID.
 func appIDAsClient() *grants.Error {
 	return endpoint.NewError(fosite.ErrInvalidClient, "Client authentication failed. The client_id looks like an AppID of WeChat: send the client_id and secret that minifed client create printed. AppID and AppSecret stay on the server.")
 }

@@ -24,28 +24,28 @@ const (
 	methodPrivateKey = "private_key_jwt"
 	assertionType    = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-	// maxAssertion and maxJTI bound an assertion and its jti.
+	// maxAssertion and maxJTI bound the length of an assertion and of its jti.
 	maxAssertion = 8 << 10
 	maxJTI       = 256
-	// assertionLife is how far ahead an assertion may expire: its jti is kept jtiKept longer.
+	// assertionLife is how far in the future an assertion may expire. Its jti is stored for jtiKept longer.
 	assertionLife = 5 * time.Minute
-	// ClockSkew is how far the clock of a client, or of another instance, may be from ours.
+	// ClockSkew is the tolerated difference between the clocks of a client, or another instance, and ours.
 	ClockSkew = time.Minute
-	// jtiKept is how long after its assertion a jti is kept. An instance accepts assertions by the clock of its machine, which may be
-	// behind the store's by MaxCorrection; the store deletes the jti by its own.
+	// jtiKept is how long a jti is stored after its assertion expires. An instance checks assertions by the clock of its machine, which
+	// may be behind the store's clock by MaxCorrection; the store deletes the jti by its own clock.
 	jtiKept = storage.MaxCorrection + ClockSkew
-	// maxTime is the last second that JSON numbers name exactly.
+	// maxTime is the last second that JSON numbers represent exactly.
 	maxTime = 1 << 53
 )
 
-// assertion is a client assertion taken apart: nothing of it is believed yet.
+// assertion is a parsed client assertion, not yet verified.
 type assertion struct {
 	token  string
 	jws    *jose.JSONWebSignature
 	claims assertionClaims
 }
 
-// assertionClaims are the claims that RFC 7523 §3 speaks of.
+// assertionClaims are the claims of RFC 7523 §3.
 type assertionClaims struct {
 	Issuer    string            `json:"iss"`
 	Subject   string            `json:"sub"`
@@ -58,7 +58,7 @@ type assertionClaims struct {
 
 var errAssertion = errors.New("server: not a client assertion")
 
-// parseAssertion reads a compact JWS of one of our algorithms that holds claims.
+// parseAssertion parses a compact JWS with a supported algorithm and a JSON object of claims.
 func parseAssertion(token string) (*assertion, error) {
 	if len(token) > maxAssertion {
 		return nil, errAssertion
@@ -82,8 +82,8 @@ func parseAssertion(token string) (*assertion, error) {
 	return a, nil
 }
 
-// plainHeader reports whether the header asks for nothing special: an assertion is a JWT of its own type or of none (RFC 8725
-// §3.11), and no extension steers its verification (RFC 7515 §4.1.11).
+// plainHeader reports whether the header is that of an assertion: a JWT with the type of assertions or none (RFC 8725 §3.11),
+// and without critical extensions (RFC 7515 §4.1.11).
 func (a *assertion) plainHeader() bool {
 	header := a.jws.Signatures[0].Protected
 	for _, name := range []jose.HeaderKey{"crit", "b64"} {
@@ -105,7 +105,7 @@ func (a *assertion) algorithm() string {
 
 func (a *assertion) keyID() string { return a.jws.Signatures[0].Protected.KeyID }
 
-// signedByOneOf reports whether one of the keys made the signature.
+// signedByOneOf reports whether one of the keys verifies the signature.
 func (a *assertion) signedByOneOf(candidates []clientKey) bool {
 	return slices.ContainsFunc(candidates, func(key clientKey) bool {
 		if !key.serves(a.algorithm(), a.keyID()) {
@@ -115,7 +115,7 @@ func (a *assertion) signedByOneOf(candidates []clientKey) bool {
 	})
 }
 
-// verify reports whether a key made the signature. Our JOSE library does not know the algorithm by its newer name.
+// verify reports whether a key verifies the signature. Our JOSE library does not know the newer name of the algorithm.
 func (a *assertion) verify(public any) bool {
 	edwards, ok := public.(ed25519.PublicKey)
 	if !ok {
@@ -125,14 +125,14 @@ func (a *assertion) verify(public any) bool {
 	return ed25519.Verify(edwards, []byte(a.token[:strings.LastIndexByte(a.token, '.')]), a.jws.Signatures[0].Signature)
 }
 
-// check says what is wrong with the claims, in words for the client, which has proved to be it (RFC 7523 §3). It returns until
-// when the jti must be kept.
+// check validates the claims of an authenticated client (RFC 7523 §3). It returns the problem, in words for the client, and
+// the time until which the jti must be stored.
 func (c assertionClaims) check(now time.Time, client string, audiences []string) (until time.Time, problem string) {
 	expires, ok1 := instant(c.ExpiresAt)
 	issued, ok2 := instant(c.IssuedAt)
 	begins, ok3 := instant(c.NotBefore)
 	latest := now.Add(assertionLife)
-	if c.IssuedAt != nil && issued.After(now) { // The client's clock is ahead of ours.
+	if c.IssuedAt != nil && issued.After(now) { // The client's clock may be ahead of ours.
 		latest = issued.Add(assertionLife)
 	}
 	switch {
@@ -154,7 +154,7 @@ func (c assertionClaims) check(now time.Time, client string, audiences []string)
 	return expires.Add(jtiKept), ""
 }
 
-// instant is the time that a NumericDate names (RFC 7519 §2); none is the beginning of time.
+// instant converts a NumericDate (RFC 7519 §2); nil is the zero time.
 func instant(seconds *float64) (time.Time, bool) {
 	if seconds == nil {
 		return time.Time{}, true
@@ -175,7 +175,7 @@ type Assertions struct {
 	ClockTrusted func() bool
 }
 
-// proves reports whether a key of the client made the assertion, by the algorithm it registered if it did.
+// proves reports whether a key of the client signed the assertion, with the registered algorithm if there is one.
 func (v Assertions) proves(ctx context.Context, client *oauth2.Client, shown *assertion) (bool, error) {
 	record := client.Record()
 	if record.AuthAlgorithm != "" && record.AuthAlgorithm != shown.algorithm() {
@@ -193,8 +193,8 @@ func (v Assertions) proves(ctx context.Context, client *oauth2.Client, shown *as
 	return false, nil
 }
 
-// spend accepts an assertion that proves was true of, once (RFC 7523 §3): of any number of calls, at any instance, one. An instance
-// whose clock is too far from the store's accepts none: the store would delete the jti while the assertion is valid here.
+// spend accepts a verified assertion once (RFC 7523 §3): of all requests with it, at any instance, only the first succeeds. An
+// instance rejects every assertion if its clock is too far from the store's: the store would delete the jti too early.
 func (v Assertions) spend(ctx context.Context, client *oauth2.Client, shown *assertion, audiences []string) error {
 	if v.ClockTrusted != nil && !v.ClockTrusted() {
 		return endpoint.Unavailable(causeClock)
@@ -210,14 +210,14 @@ func (v Assertions) spend(ctx context.Context, client *oauth2.Client, shown *ass
 	return err
 }
 
-// assertionAudiences are the values that an assertion for the endpoint called may have in aud.
+// assertionAudiences returns the accepted values of aud in an assertion for the called endpoint.
 func assertionAudiences(ctx context.Context) []string {
 	issuer := endpoint.IssuerURL(ctx)
 	return []string{issuer, issuer + endpoint.TokenPath, issuer + endpoint.FromContext(ctx).Route.Path}
 }
 
 func assertionRefused(problem string) error {
-	return endpoint.CausedBy(endpoint.NewError(fosite.ErrInvalidClient, "The client assertion is refused: "+problem+"."), endpoint.OperatorCause("the client assertion is refused: "+problem))
+	return endpoint.CausedBy(endpoint.NewError(fosite.ErrInvalidClient, "The client assertion is rejected: "+problem+"."), endpoint.OperatorCause("the client assertion is rejected: "+problem))
 }
 
 func keysUnreachable(cause error) error {

@@ -22,11 +22,11 @@ const (
 	MethodNone  = "none"
 )
 
-// maxSecret bounds a client secret.
+// maxSecret bounds the length of a client secret.
 const maxSecret = 512
 
-// Authenticator authenticates clients (RFC 6749 §2.3), with one method a request. A client that registered a method uses that one;
-// otherwise its secret is accepted by Basic and in the body.
+// Authenticator authenticates clients (RFC 6749 §2.3), by one method per request. A client that registered a method must use
+// it; any other can send its secret by Basic or in the body.
 type Authenticator struct {
 	Clients    oauth2.Clients
 	Secrets    *Secrets
@@ -34,12 +34,12 @@ type Authenticator struct {
 	Limits     *Limits
 }
 
-// Methods lists what clients can register.
+// Methods lists the methods that clients can register.
 func (Authenticator) Methods() []string {
 	return []string{methodBasic, methodPost, methodPrivateKey, MethodNone}
 }
 
-// credentials are what a request shows.
+// credentials are the client credentials of a request.
 type credentials struct {
 	method string
 	client string
@@ -48,16 +48,17 @@ type credentials struct {
 	assertion *assertion
 }
 
-// Authenticate is a fosite.ClientAuthenticationStrategy. The client is told the same of every failure; the log names the cause.
+// Authenticate is a fosite.ClientAuthenticationStrategy. Every failure returns the same error to the client; the log contains
+// the cause.
 func (a Authenticator) Authenticate(ctx context.Context, r *http.Request, form url.Values) (fosite.Client, error) {
 	client, err := a.Client(ctx, r, form)
 	if err != nil {
-		return nil, err // Not client, which would be a nil *oauth2.Client in an interface.
+		return nil, err // Not client: it would be a nil *oauth2.Client in an interface.
 	}
 	return client, nil
 }
 
-// Client is authenticate for our own endpoints.
+// Client is Authenticate for our own endpoints.
 func (a Authenticator) Client(ctx context.Context, r *http.Request, form url.Values) (*oauth2.Client, error) {
 	shown, err := readCredentials(r, form)
 	if err != nil {
@@ -74,7 +75,7 @@ func (a Authenticator) Client(ctx context.Context, r *http.Request, form url.Val
 	if client != nil {
 		endpoint.FromContext(ctx).ClientID = client.GetID()
 	}
-	// 1. The client is who it says.
+	// 1. Verify the credentials.
 	who := ratelimit.Caller{Directory: issuer.Directory.ID, Client: shown.client, Network: ratelimit.Network(endpoint.FromContext(ctx).ClientIP)}
 	if client != nil {
 		who.Client = endpoint.InstanceOf(client)
@@ -82,7 +83,7 @@ func (a Authenticator) Client(ctx context.Context, r *http.Request, form url.Val
 	if err := a.recognise(ctx, who, client, shown); err != nil {
 		return nil, err
 	}
-	// 2. It asks no more than it may, and shows an assertion for the first time.
+	// 2. Apply the client's rate limit, and accept each assertion once.
 	if err := a.Limits.authenticated(who, shown.method == MethodNone); err != nil {
 		return nil, err
 	}
@@ -92,12 +93,12 @@ func (a Authenticator) Client(ctx context.Context, r *http.Request, form url.Val
 	return client, a.Assertions.spend(ctx, client, shown.assertion, assertionAudiences(ctx))
 }
 
-// recognise returns an error unless the credentials are those of the client, which is nil if there is no such one.
+// recognise returns an error unless the credentials are those of the client, which is nil if it does not exist.
 //
-// A right secret or key is never counted as a failure, even if it was sent by a method that the client does not use: libraries
+// A right secret or key never counts as a failure, even if the client does not use the method by which it was sent: libraries
 // try one method after the other.
 func (a Authenticator) recognise(ctx context.Context, who ratelimit.Caller, client *oauth2.Client, shown credentials) error {
-	if shown.method == MethodNone { // Nothing is guessed.
+	if shown.method == MethodNone { // There is nothing to guess.
 		return refusedFor(methodProblem(client, shown))
 	}
 	right, err := a.proves(ctx, who, client, shown)
@@ -116,7 +117,7 @@ func (a Authenticator) recognise(ctx context.Context, who ratelimit.Caller, clie
 	return refusedFor(credentialProblem(client, shown))
 }
 
-// count tells the limits how a try ended.
+// count records the result of an attempt for the limits.
 func (a Authenticator) count(ctx context.Context, who ratelimit.Caller, client *oauth2.Client, right bool) error {
 	chosen := client != nil && hasChosenSecret(client.Record())
 	switch {
@@ -130,7 +131,7 @@ func (a Authenticator) count(ctx context.Context, who ratelimit.Caller, client *
 	return nil
 }
 
-// proves reports whether the secret or key is the client's, by whichever method it was sent.
+// proves reports whether the secret or key is the client's, for any method.
 func (a Authenticator) proves(ctx context.Context, who ratelimit.Caller, client *oauth2.Client, shown credentials) (bool, error) {
 	if client == nil {
 		return false, nil
@@ -145,14 +146,14 @@ func (a Authenticator) proves(ctx context.Context, who ratelimit.Caller, client 
 	if !hasChosenSecret(record) || shown.secret == "" {
 		return false, nil
 	}
-	// A chosen secret can be guessed, and takes long to verify.
+	// A chosen secret can be guessed, and its verification is slow.
 	if err := a.Limits.mayGuess(who); err != nil {
 		return false, err
 	}
 	return a.Secrets.isChosen(ctx, record, shown.secret)
 }
 
-// readCredentials finds the one method that a request uses.
+// readCredentials reads the credentials of a request, which must use one method only.
 func readCredentials(r *http.Request, form url.Values) (credentials, error) {
 	if form.Get("client_assertion") != "" || form.Get("client_assertion_type") != "" {
 		return readAssertion(r, form)
@@ -180,7 +181,7 @@ func readCredentials(r *http.Request, form url.Values) (credentials, error) {
 	return header, bounded(header)
 }
 
-// readAssertion reads private_key_jwt (RFC 7521 §4.2): the client is the one that the assertion speaks of.
+// readAssertion reads private_key_jwt (RFC 7521 §4.2). The assertion identifies the client.
 func readAssertion(r *http.Request, form url.Values) (credentials, error) {
 	if len(r.Header.Values("Authorization")) > 0 || form.Get("client_secret") != "" {
 		return credentials{}, twoMethods()
@@ -203,7 +204,7 @@ func twoMethods() error {
 	return endpoint.NewError(fosite.ErrInvalidRequest, "The request authenticates the client in two ways. Use one (RFC 6749 section 2.3).")
 }
 
-// basicCredentials reads the Authorization header, both parts of which are form-encoded within (RFC 6749 §2.3.1).
+// basicCredentials reads the Authorization header, whose two parts are form-encoded (RFC 6749 §2.3.1).
 func basicCredentials(r *http.Request) (credentials, error) {
 	name, password, ok := r.BasicAuth()
 	if !ok || len(r.Header.Values("Authorization")) != 1 {

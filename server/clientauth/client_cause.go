@@ -32,7 +32,7 @@ const (
 	CauseIntrospectPublic endpoint.OperatorCause = "a public client asked to introspect a token: introspection needs a client with a secret or key"
 )
 
-// methodProblem says why credentials that are right do not authenticate the client; empty if they do.
+// methodProblem returns why valid credentials do not authenticate the client; empty if they do.
 func methodProblem(client *oauth2.Client, shown credentials) endpoint.OperatorCause {
 	if client == nil {
 		return causeUnknownClient
@@ -56,7 +56,7 @@ func accepts(client storage.Client, method string) bool {
 	return client.AuthMethod == method
 }
 
-// wrongMethod says what is wrong with a method that the client does not use.
+// wrongMethod returns the cause for a method that the client does not use.
 func wrongMethod(client storage.Client, method string) endpoint.OperatorCause {
 	switch {
 	case method == MethodNone:
@@ -74,7 +74,7 @@ func wrongMethod(client storage.Client, method string) endpoint.OperatorCause {
 	}
 }
 
-// credentialProblem says why a secret or assertion is not the client's.
+// credentialProblem returns the cause for a secret or assertion that is not the client's.
 func credentialProblem(client *oauth2.Client, shown credentials) endpoint.OperatorCause {
 	if client == nil {
 		return causeUnknownClient
@@ -104,7 +104,7 @@ func refusedFor(cause endpoint.OperatorCause) error {
 	return clientRefused(cause)
 }
 
-// clientRefused is the one error for every failed client authentication, with its cause for the log.
+// clientRefused returns the error of every failed client authentication, with its cause for the log.
 func clientRefused(cause error) error {
 	return endpoint.CausedBy(endpoint.NewError(fosite.ErrInvalidClient, "Client authentication failed: the client is unknown or disabled, its secret or key is wrong, or it is registered for another token_endpoint_auth_method."), cause)
 }

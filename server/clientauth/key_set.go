@@ -24,22 +24,22 @@ import (
 
 // clientKey is a public key of a client.
 type clientKey struct {
-	// id and algorithm are empty where the JWK does not say.
+	// id and algorithm are empty if the JWK has none.
 	id        string
 	algorithm string
 	public    any
 }
 
-// serves reports whether the key may verify a signature of that algorithm under that kid (RFC 7517 §4.4, §4.5). A signature
-// that names no key may be of any.
+// serves reports whether the key may verify a signature with that algorithm and kid (RFC 7517 §4.4, §4.5). Every key may
+// verify a signature without kid.
 func (k clientKey) serves(algorithm, id string) bool {
 	return (k.algorithm == "" || k.algorithm == algorithm) && (k.id == "" || id == "" || k.id == id) && isKeyOf(algorithm, k.public)
 }
 
-// ed25519Name is what RFC 9864 calls what RFC 8037 calls EdDSA, as far as it is used here: with the curve Ed25519.
+// ed25519Name is the name of RFC 9864 for EdDSA (RFC 8037) with the curve Ed25519.
 const ed25519Name = "Ed25519"
 
-// plainAlgorithm is the name that this server uses for an algorithm.
+// plainAlgorithm returns the name that this server uses for an algorithm.
 func plainAlgorithm(name string) string {
 	if name == ed25519Name {
 		return keys.EdDSA
@@ -49,12 +49,12 @@ func plainAlgorithm(name string) string {
 
 const (
 	minClientRSA = 2048
-	// maxClientRSA keeps a key from making verification expensive.
+	// maxClientRSA bounds the size of RSA keys, because verification with a large key is expensive.
 	maxClientRSA = 4096
 )
 
-// isKeyOf reports whether a public key is of the kind that an algorithm takes (RFC 7518 §3.1, RFC 8037 §3.1). It is what keeps
-// symmetric keys and none out.
+// isKeyOf reports whether a public key has the type that an algorithm requires (RFC 7518 §3.1, RFC 8037 §3.1). It excludes
+// symmetric keys and the algorithm none.
 func isKeyOf(algorithm string, public any) bool {
 	switch key := public.(type) {
 	case *rsa.PublicKey:
@@ -70,13 +70,13 @@ func isKeyOf(algorithm string, public any) bool {
 }
 
 const (
-	// keySetFresh is how long a fetched key set is used without asking again.
+	// keySetFresh is how long a fetched key set is used before it is fetched again.
 	keySetFresh = 5 * time.Minute
-	// keySetUsable is how long it is used while it cannot be fetched again.
+	// keySetUsable is how long it is used while fetches fail.
 	keySetUsable = time.Hour
-	// keySetPause is the least time between two fetches of one key set, whatever was found.
+	// keySetPause is the minimum time between two fetches of one key set, with any result.
 	keySetPause = 30 * time.Second
-	// keySetsKept bounds the key sets in memory, and maxClientKeys the keys of one.
+	// keySetsKept bounds the key sets in memory, and maxClientKeys the keys of one set.
 	keySetsKept   = 1024
 	maxClientKeys = 32
 )
@@ -92,20 +92,20 @@ type KeySets struct {
 	fetched map[string]keySet // by URI; guarded by mu
 }
 
-// keySet is what is known of a jwks_uri.
+// keySet is the cached state of a jwks_uri.
 type keySet struct {
 	keys []clientKey
-	// at is when keys came; zero when they never did. tried is when they were asked for last, and err why that failed.
+	// at is the time of the last successful fetch, or zero. tried is the time of the last attempt, and err its error.
 	at, tried time.Time
 	err       error
 }
 
-// NewKeySets returns an empty cache of key sets that outgoing fetches.
+// NewKeySets returns an empty cache of key sets, which outgoing fetches.
 func NewKeySets(outgoing *outbound.Client, now func() time.Time, logger *slog.Logger) *KeySets {
 	return &KeySets{outgoing: outgoing, now: now, logger: logger, fetched: map[string]keySet{}}
 }
 
-// of returns the keys of a client, as far as they are known without an effort. Keys that cannot be fetched are an error.
+// of returns the keys of a client, from the cache if possible. It returns an error if they cannot be fetched.
 func (k *KeySets) of(ctx context.Context, client *oauth2.Client) ([]clientKey, error) {
 	record := client.Record()
 	if len(record.JWKS) > 0 || record.JWKSURI == "" {
@@ -118,8 +118,8 @@ func (k *KeySets) of(ctx context.Context, client *oauth2.Client) ([]clientKey, e
 	return set.usable(now)
 }
 
-// again returns the keys of a client after none of those that of returned would do: it may have got new ones. It returns none
-// where that cannot be, or where it was asked a moment ago.
+// again fetches the keys of a client when none of those of the cache verified a signature, because the client may have new
+// ones. It returns none if the client has no jwks_uri or the last fetch was too recent.
 func (k *KeySets) again(ctx context.Context, client *oauth2.Client) ([]clientKey, error) {
 	record := client.Record()
 	if len(record.JWKS) > 0 || record.JWKSURI == "" || k.now().Sub(k.known(record.JWKSURI).tried).Abs() < keySetPause {
@@ -141,7 +141,7 @@ func (k *KeySets) known(uri string) keySet {
 	return k.fetched[uri]
 }
 
-// fetch asks the client's jwks_uri, once for all who wait for it.
+// fetch fetches the client's jwks_uri, once for all concurrent callers.
 func (k *KeySets) fetch(ctx context.Context, client *oauth2.Client) keySet {
 	result, _, _ := k.flights.Do(client.GetJSONWebKeysURI(), func() (any, error) {
 		return k.load(context.WithoutCancel(ctx), client), nil
@@ -150,7 +150,7 @@ func (k *KeySets) fetch(ctx context.Context, client *oauth2.Client) keySet {
 	return set
 }
 
-// load replaces what is known by what is there now, if that can be had.
+// load fetches a key set and, on success, replaces the cached one.
 func (k *KeySets) load(ctx context.Context, client *oauth2.Client) keySet {
 	uri := client.GetJSONWebKeysURI()
 	set := k.known(uri)
@@ -178,7 +178,7 @@ func (k *KeySets) keep(uri string, set keySet) {
 	k.fetched[uri] = set
 }
 
-// registeredKeys are the keys in a client's record, which were read when the record was.
+// registeredKeys returns the keys in a client's record, which were parsed when the record was read.
 func registeredKeys(client *oauth2.Client) []clientKey {
 	set := client.GetJSONWebKeys()
 	if set == nil {
@@ -193,16 +193,16 @@ func registeredKeys(client *oauth2.Client) []clientKey {
 	return found
 }
 
-// verifies reports whether a key of that use verifies signatures (RFC 7517 §4.2).
+// verifies reports whether a key with that use can verify signatures (RFC 7517 §4.2).
 func verifies(use string) bool { return use == "" || use == "sig" }
 
-// parseKeySet reads a JWK Set from outside. Keys that it cannot use are passed over (RFC 7517 §5).
+// parseKeySet parses a JWK Set from outside. It ignores keys that it cannot use (RFC 7517 §5).
 func parseKeySet(body []byte) ([]clientKey, error) {
 	var document struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
 	if err := json.Unmarshal(body, &document); err != nil || document.Keys == nil {
-		return nil, fmt.Errorf("%w: the answer is not a JWK Set", outbound.ErrFailed)
+		return nil, fmt.Errorf("%w: the response is not a JWK Set", outbound.ErrFailed)
 	}
 	if len(document.Keys) > maxClientKeys {
 		return nil, fmt.Errorf("%w: the JWK Set has more than %d keys", outbound.ErrFailed, maxClientKeys)

@@ -7,34 +7,33 @@ import (
 	"github.com/minifed/minifed/server/ratelimit"
 )
 
-// Limits bounds what clients can do to this server: how many requests an authenticated one makes, whatever address they
-// come from, and how often secrets are guessed.
+// Limits bounds the requests of authenticated clients, from all their addresses together, and the guesses at secrets.
 //
-// A generated secret has 256 bits: failures are counted by address alone, and a right one is never refused. A chosen secret can
-// be guessed, so its failures are counted by client too, and tries have to wait before it is verified. At an address where the
-// client authenticated before they are counted apart: others' failures are not held against it.
+// A generated secret has 256 bits. Its failures are counted by address only, and the right one is always accepted. A chosen
+// secret can be guessed: its failures are also counted by client, and attempts have to wait before it is verified. At an address
+// where the client authenticated before they are counted separately, so that failures elsewhere do not block it.
 type Limits struct {
 	Lockout *ratelimit.Lockout
 	Rate    *ratelimit.RateLimiter
-	// History is what this instance knows of a client with a chosen secret at an address.
+	// History records where clients with a chosen secret authenticated, at this instance.
 	History *ratelimit.AuthHistory
 }
 
-// mayGuess returns an error while a try at a chosen secret has to wait.
+// mayGuess returns an error while an attempt at a chosen secret has to wait.
 func (l *Limits) mayGuess(who ratelimit.Caller) error {
 	known := l.History.Of(who)
 	if known.Succeeded {
 		return waitFor(l.Lockout.Wait(who.ByClientAtAddress()))
 	}
 	wait := l.Lockout.Wait(who.ClientKey())
-	if known.Failed { // Otherwise the address can be that of many backends, of which another one is set up wrong.
+	if known.Failed { // Otherwise the failures may be those of another backend at the same address.
 		wait = max(wait, l.Lockout.Wait(who.AddressKey()))
 	}
 	return waitFor(wait)
 }
 
-// failed counts a wrong secret or key of what cannot be guessed. While the address has to wait it returns an error that says how
-// long, and counts nothing.
+// failed counts a wrong generated secret or key. While the address has to wait it counts nothing, and returns an error with
+// the remaining time.
 func (l *Limits) failed(ctx context.Context, who ratelimit.Caller) error {
 	if wait := l.Lockout.Wait(who.AddressKey()); wait > 0 {
 		return tooManyFailures(wait)
@@ -43,7 +42,7 @@ func (l *Limits) failed(ctx context.Context, who ratelimit.Caller) error {
 	return nil
 }
 
-// guessed counts a wrong secret of a client whose secret was chosen.
+// guessed counts a wrong secret of a client with a chosen secret.
 func (l *Limits) guessed(ctx context.Context, who ratelimit.Caller) {
 	count := who.ClientKey()
 	if l.History.Of(who).Succeeded {
@@ -54,14 +53,14 @@ func (l *Limits) guessed(ctx context.Context, who ratelimit.Caller) {
 	l.Lockout.Failed(ctx, count)
 }
 
-// proved remembers that a client with a chosen secret showed it from an address.
+// proved records that a client with a chosen secret authenticated from an address.
 func (l *Limits) proved(who ratelimit.Caller) { l.History.Note(who, true) }
 
-// authenticated counts a request of an authenticated client, or returns an error for one too many. A public client proves
-// nothing, so that each address is counted for itself.
+// authenticated counts a request of an authenticated client, or returns an error above the limit. A public client is not
+// authenticated, so that each address has its own limit.
 func (l *Limits) authenticated(who ratelimit.Caller, public bool) error {
 	if !public {
-		who.Network = "" // The same client, wherever it calls from.
+		who.Network = "" // One limit for all addresses of the client.
 	}
 	if wait := l.Rate.Take(who); wait > 0 {
 		return tooManyRequests(wait)
@@ -69,7 +68,7 @@ func (l *Limits) authenticated(who ratelimit.Caller, public bool) error {
 	return nil
 }
 
-// waitFor is tooManyFailures, or nil without a wait.
+// waitFor returns tooManyFailures, or nil without a wait.
 func waitFor(wait time.Duration) error {
 	if wait <= 0 {
 		return nil

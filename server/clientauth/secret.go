@@ -20,17 +20,17 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// Argon2id computes the hash of a secret with the parameters and the salt of another, as *identity.Hashing does.
+// Argon2id computes the hash of a secret with the parameters and salt of an existing hash, as *identity.Hashing does.
 type Argon2id interface {
 	Key(ctx context.Context, secret []byte, with identity.PasswordHash) ([]byte, error)
 }
 
-// Secrets verifies client secrets: generated ones, which are too long to guess, by one SHA-256, chosen ones by argon2id. A
-// chosen secret that was right is remembered, as a MAC under a key of this process, so that it is hashed once.
+// Secrets verifies client secrets. Generated secrets cannot be guessed and are compared by one SHA-256; chosen ones are
+// verified by argon2id. A right chosen secret is cached, as a MAC under a key of this process, so that it is hashed once.
 type Secrets struct {
 	key     [sha256.Size]byte
 	hashing Argon2id
-	// flights lets requests that show the same secret at the same time wait for one hash.
+	// flights lets concurrent requests with the same secret share one hash.
 	flights singleflight.Group
 
 	mu   sync.Mutex
@@ -38,16 +38,16 @@ type Secrets struct {
 }
 
 const (
-	// fastHash is the prefix of the hash of a generated secret: base64url of its SHA-256 follows.
+	// fastHash is the prefix of the hash of a generated secret, before the SHA-256 in base64url.
 	fastHash = "sha256:"
-	// goodSize bounds how many chosen secrets are remembered.
+	// goodSize bounds the cached chosen secrets.
 	goodSize = 1024
-	// hashTimeout bounds one hash and the wait for its turn. It does not end with the request that began it, because others
-	// wait for the same hash.
+	// hashTimeout bounds one hash, with the time in the queue. The request that began the hash does not cancel it, because others
+	// wait for the same one.
 	hashTimeout = 10 * time.Second
 )
 
-// NewSecrets returns a verifier that remembers chosen secrets under a key of its own.
+// NewSecrets returns a verifier with a new key for its cache.
 func NewSecrets(random io.Reader, hashing Argon2id) (*Secrets, error) {
 	s := &Secrets{hashing: hashing, good: map[[sha256.Size]byte]struct{}{}}
 	if _, err := io.ReadFull(random, s.key[:]); err != nil {
@@ -56,7 +56,7 @@ func NewSecrets(random io.Reader, hashing Argon2id) (*Secrets, error) {
 	return s, nil
 }
 
-// isGeneratedSecret reports whether a secret is one that minifed generated for the client.
+// isGeneratedSecret reports whether minifed generated the secret for the client.
 func isGeneratedSecret(client storage.Client, secret string) bool {
 	sum := sha256.Sum256([]byte(secret))
 	encoded := base64.RawURLEncoding.AppendEncode([]byte(fastHash), sum[:])
@@ -65,14 +65,14 @@ func isGeneratedSecret(client storage.Client, secret string) bool {
 	})
 }
 
-// hasChosenSecret reports whether a secret of the client was chosen by a person, so that it can be guessed.
+// hasChosenSecret reports whether a person chose a secret of the client, so that it can be guessed.
 func hasChosenSecret(client storage.Client) bool {
 	return slices.ContainsFunc(client.Secrets, isChosenHash)
 }
 
 func isChosenHash(hash string) bool { return !strings.HasPrefix(hash, fastHash) }
 
-// isChosen reports whether a secret is one that was chosen for the client.
+// isChosen reports whether a secret is a chosen one of the client.
 func (s *Secrets) isChosen(ctx context.Context, client storage.Client, secret string) (bool, error) {
 	for _, hash := range client.Secrets {
 		if !isChosenHash(hash) {

@@ -12,7 +12,7 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// // BrowserIDs identifies browsers by cookies, to which pending requests and forms are bound. A browser without such a cookie
+// BrowserIDs identifies browsers by cookies, to which pending requests and forms are bound. A browser without such a cookie
 // gets one with a new name, so that several tabs opened at once each find their own request.
 type BrowserIDs struct {
 	Random io.Reader
@@ -21,13 +21,13 @@ type BrowserIDs struct {
 
 const (
 	browserSecretSize = 16
-	// // firstBrowserSecretSize is the size of the single cookie of earlier versions.
+	// firstBrowserSecretSize is the size of the single cookie of earlier versions.
 	firstBrowserSecretSize = 32
-	// // MaxBrowserCookies bounds the cookies of a browser, and so the tabs opened at once that can each finish.
+	// MaxBrowserCookies bounds the cookies of a browser, and so the tabs opened at once that can each finish.
 	MaxBrowserCookies = 32
 )
 
-// // Ensure returns the digest of a cookie of this browser, and sets a new one if it has none. The cookie lives until the browser
+// Ensure returns the digest of a cookie of this browser, and sets a new one if it has none. The cookie lives until the browser
 // is closed and does not identify the user.
 func (n BrowserIDs) Ensure(w http.ResponseWriter, r *Request) (string, error) {
 	issuer := r.Issuer
@@ -44,12 +44,12 @@ func (n BrowserIDs) Ensure(w http.ResponseWriter, r *Request) (string, error) {
 	if _, err := io.ReadFull(n.Random, different[:]); err != nil {
 		return "", fmt.Errorf("server: randomness: %w", err)
 	}
-	// // The names sort by time.
+	// The names sort by time.
 	browserCookie(fmt.Sprintf(".%010x%x", n.Now().Unix(), different)).Set(w, issuer, value)
 	return BrowserDigest(issuer, value), nil
 }
 
-// // clearOldest deletes the cookies above the limit. held is in the order of BrowserCookies.
+// clearOldest deletes the cookies above the limit. held is in the order of BrowserCookies.
 func (BrowserIDs) clearOldest(w http.ResponseWriter, issuer *oauth2.Issuer, held []*http.Cookie) {
 	prefix := browserCookie("").name(issuer)
 	for _, sent := range held[min(len(held), MaxBrowserCookies):] {
@@ -57,14 +57,14 @@ func (BrowserIDs) clearOldest(w http.ResponseWriter, issuer *oauth2.Issuer, held
 	}
 }
 
-// // IsBrowser reports whether a digest is that of a cookie sent with r.
+// IsBrowser reports whether a digest is that of a cookie sent with r.
 func IsBrowser(r *http.Request, issuer *oauth2.Issuer, digest string) bool {
 	return slices.ContainsFunc(BrowserCookies(r, issuer), func(sent *http.Cookie) bool {
 		return BrowserDigest(issuer, sent.Value) == digest
 	})
 }
 
-// // BrowserCookies returns the cookies that identify the browser of r, the newest first.
+// BrowserCookies returns the cookies that identify the browser of r, the newest first.
 func BrowserCookies(r *http.Request, issuer *oauth2.Issuer) []*http.Cookie {
 	prefix := browserCookie("").name(issuer)
 	held := slices.DeleteFunc(r.Cookies(), func(sent *http.Cookie) bool {
@@ -82,7 +82,7 @@ func BrowserCookies(r *http.Request, issuer *oauth2.Issuer) []*http.Cookie {
 	return held
 }
 
-// // browserCookie is the cookie whose name ends with suffix. The empty suffix is that of earlier versions.
+// browserCookie is the cookie whose name ends with suffix. The empty suffix is that of earlier versions.
 func browserCookie(suffix string) Cookie { return Cookie{Suffix: ".browser" + suffix} }
 
 // BrowserDigest is the digest of a browser's cookie at an issuer.

@@ -12,16 +12,16 @@ import (
 )
 
 const (
-	// // cacheLife is the maximum age of a directory or client in memory: the time until a change by an operator takes effect
+	// cacheLife is the maximum age of a directory or client in memory: the time until a change by an operator takes effect
 	// everywhere.
 	cacheLife = 5 * time.Second
 	// cacheSize bounds the entries of one cache.
 	cacheSize = 4096
-	// // loadTimeout bounds one load. The load serves all waiting callers and does not end when one of them disconnects.
+	// loadTimeout bounds one load. The load serves all waiting callers and does not end when one of them disconnects.
 	loadTimeout = 5 * time.Second
 )
 
-// // Cache holds records in memory for cacheLife. It never holds misses, so that a new record works at once. Concurrent callers
+// Cache holds records in memory for cacheLife. It never holds misses, so that a new record works at once. Concurrent callers
 // of the same record share one read.
 type Cache[V any] struct {
 	now  func() time.Time
@@ -49,7 +49,7 @@ func (c *Cache[V]) Get(ctx context.Context, key string) (V, error) {
 	return c.fresh(ctx, key)
 }
 
-// // fresh reads the value of key from the store and caches it.
+// fresh reads the value of key from the store and caches it.
 func (c *Cache[V]) fresh(ctx context.Context, key string) (V, error) {
 	loaded, err, _ := c.flights.Do(key, func() (any, error) { return c.fetch(ctx, key) })
 	if err != nil {
@@ -60,7 +60,7 @@ func (c *Cache[V]) fresh(ctx context.Context, key string) (V, error) {
 	return value, nil
 }
 
-// // getStale is get, but returns the last known value of any age while the store is unavailable.
+// getStale is get, but returns the last known value of any age while the store is unavailable.
 func (c *Cache[V]) getStale(ctx context.Context, key string) (V, error) {
 	value, err := c.Get(ctx, key)
 	if !errors.Is(err, storage.ErrUnavailable) {

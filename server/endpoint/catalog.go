@@ -11,10 +11,10 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// // directoryPrefix is the path prefix of the issuers of directories other than the default one.
+// directoryPrefix is the path prefix of the issuers of directories other than the default one.
 const directoryPrefix = "/d/"
 
-// // Catalog finds the directory and the client of a request. It implements oauth2.Clients.
+// Catalog finds the directory and the client of a request. It implements oauth2.Clients.
 type Catalog struct {
 	publicURL   string
 	DefaultID   string
@@ -25,7 +25,7 @@ type Catalog struct {
 
 var _ oauth2.Clients = (*Catalog)(nil)
 
-// // CatalogConfig configures a catalog.
+// CatalogConfig configures a catalog.
 type CatalogConfig struct {
 	PublicURL, DefaultDirectory string
 	Engine                      storage.Engine
@@ -87,15 +87,15 @@ func (c *Catalog) FreshClient(ctx context.Context, directory, id string) (*oauth
 	return c.clients.fresh(ctx, storage.Key(directory, id))
 }
 
-// // Target is the destination of a request: a directory, and the path below its issuer.
+// Target is the destination of a request: a directory, and the path below its issuer.
 type Target struct {
 	Directory string
 	Path      string
-	// // Host is set for a directory that has a host of its own.
+	// Host is set for a directory that has a host of its own.
 	Host string
 }
 
-// // Resolve finds the target of a request by its host and URL. It returns storage.ErrNotFound if there is none. A directory has
+// Resolve finds the target of a request by its host and URL. It returns storage.ErrNotFound if there is none. A directory has
 // exactly one address: its own host, the public URL itself, or a path below the public URL.
 func (c *Catalog) Resolve(r *http.Request) (Target, error) {
 	id, host, err := c.hosts.directory(r.Context(), r.Host)
@@ -123,7 +123,7 @@ func (c *Catalog) Resolve(r *http.Request) (Target, error) {
 	return c.further(id, "/"+path, found)
 }
 
-// // wellKnownPath returns a well-known path without the trailing slash that some clients add. Other paths are unchanged.
+// wellKnownPath returns a well-known path without the trailing slash that some clients add. Other paths are unchanged.
 func wellKnownPath(path string) string {
 	if strings.HasPrefix(path, wellKnownPrefix) || strings.HasPrefix(path, directoryPrefix) && strings.Contains(path, wellKnownPrefix) {
 		return strings.TrimSuffix(path, "/")
@@ -131,7 +131,7 @@ func wellKnownPath(path string) string {
 	return path
 }
 
-// // wellKnownPrefix is the path prefix of RFC 8615.
+// wellKnownPrefix is the path prefix of RFC 8615.
 const wellKnownPrefix = "/.well-known/"
 
 func (c *Catalog) further(id, path string, found bool) (Target, error) {
@@ -141,12 +141,12 @@ func (c *Catalog) further(id, path string, found bool) (Target, error) {
 	return Target{Directory: id, Path: path}, nil
 }
 
-// // isDirectoryID reports whether id has the form of a directory's ID.
+// isDirectoryID reports whether id has the form of a directory's ID.
 func isDirectoryID(id string) bool {
 	return id != "" && len(id) <= 32 && strings.Trim(id, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }
 
-// // Issuer returns the issuer at a target. An endpoint that is served from memory accepts a stale copy while the store is
+// Issuer returns the issuer at a target. An endpoint that is served from memory accepts a stale copy while the store is
 // unavailable. A directory that is missing, disabled or at another address is storage.ErrNotFound.
 func (c *Catalog) Issuer(ctx context.Context, at Target, fromMemory bool) (*oauth2.Issuer, error) {
 	get := c.Directories.Get
@@ -163,5 +163,5 @@ func (c *Catalog) Issuer(ctx context.Context, at Target, fromMemory bool) (*oaut
 	return issuer, nil
 }
 
-// // ClientName is the client's display name.
+// ClientName is the client's display name.
 func ClientName(client storage.Client) string { return cmp.Or(client.Name, client.ID) }

@@ -7,7 +7,7 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// // InstanceOf returns the key of records that belong to a client. A client that reuses the ID of a deleted one has another key.
+// InstanceOf returns the key of records that belong to a client. A client that reuses the ID of a deleted one has another key.
 func InstanceOf(client fosite.Client) string {
 	if known, ok := client.(*oauth2.Client); ok {
 		return known.Record().Instance()

@@ -8,16 +8,16 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// // Cookie is a kind of cookie that an issuer sets. Its name contains the directory, because the path of a cookie does not
+// Cookie is a kind of cookie that an issuer sets. Its name contains the directory, because the path of a cookie does not
 // protect it from scripts: several directories on one host have separate cookies.
 type Cookie struct {
-	// // Suffix distinguishes the kinds of one directory. It begins with a dot, which no directory ID contains.
+	// Suffix distinguishes the kinds of one directory. It begins with a dot, which no directory ID contains.
 	Suffix string
-	// // Lifetime is the lifetime in the browser; zero means until the browser is closed.
+	// Lifetime is the lifetime in the browser; zero means until the browser is closed.
 	Lifetime time.Duration
 }
 
-// // name is __Host-mf-{directory}. A cookie with this prefix belongs to this host only and is sent over https only (RFC 6265bis
+// name is __Host-mf-{directory}. A cookie with this prefix belongs to this host only and is sent over https only (RFC 6265bis
 // §4.1.3.2). On plain http, which is for loopback, browsers reject the prefix.
 func (c Cookie) name(issuer *oauth2.Issuer) string {
 	name := "mf-" + issuer.Directory.ID + c.Suffix
@@ -27,7 +27,7 @@ func (c Cookie) name(issuer *oauth2.Issuer) string {
 	return name
 }
 
-// // Get returns the value that the browser sent, or an empty string. If two cookies have the name, it ignores both.
+// Get returns the value that the browser sent, or an empty string. If two cookies have the name, it ignores both.
 func (c Cookie) Get(r *http.Request, issuer *oauth2.Issuer) string {
 	sent := r.CookiesNamed(c.name(issuer))
 	if len(sent) != 1 {
@@ -36,12 +36,12 @@ func (c Cookie) Get(r *http.Request, issuer *oauth2.Issuer) string {
 	return sent[0].Value
 }
 
-// // Set sets the cookie. It is Lax, because a login begins with a navigation from another site, and hidden from scripts.
+// Set sets the cookie. It is Lax, because a login begins with a navigation from another site, and hidden from scripts.
 func (c Cookie) Set(w http.ResponseWriter, issuer *oauth2.Issuer, value string) {
 	http.SetCookie(w, c.made(issuer, value, int(c.Lifetime/time.Second)))
 }
 
-// // Clear deletes the cookie.
+// Clear deletes the cookie.
 func (c Cookie) Clear(w http.ResponseWriter, issuer *oauth2.Issuer) {
 	http.SetCookie(w, c.made(issuer, "", -1))
 }

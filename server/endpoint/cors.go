@@ -10,13 +10,13 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// // Cors lets scripts of single-page apps call endpoints (Fetch Standard §3.2, CORS). The client of the request determines which
+// Cors lets scripts of single-page apps call endpoints (Fetch Standard §3.2, CORS). The client of the request determines which
 // origins may read the response. Cookies are never allowed: these endpoints do not use them.
 type Cors struct {
 	Clients oauth2.Clients
 }
 
-// // Serve responds to a preflight request, and passes any other request to the route.
+// Serve responds to a preflight request, and passes any other request to the route.
 func (o Cors) Serve(w http.ResponseWriter, r *Request, rt *Route) {
 	if isPreflight(r.Request) {
 		o.preflight(w, r, rt.allow())
@@ -25,7 +25,7 @@ func (o Cors) Serve(w http.ResponseWriter, r *Request, rt *Route) {
 	rt.Respond(&corsWriter{ResponseWriter: w, origins: o, request: r}, r)
 }
 
-// // preflight responds to the request that a browser sends before a request that is more than a form. The client is not known
+// preflight responds to the request that a browser sends before a request that is more than a form. The client is not known
 // yet, so every origin may send the request; mayRead decides later who may read the response.
 func (o Cors) preflight(w http.ResponseWriter, r *Request, methods string) {
 	header := w.Header()
@@ -40,7 +40,7 @@ func (o Cors) preflight(w http.ResponseWriter, r *Request, methods string) {
 // maxRequestHeaders bounds the header names of a preflight, in bytes.
 const maxRequestHeaders = 2 << 10
 
-// // allowedHeaders returns the header names that a preflight requests. Scripts may send any of them, such as traceparent: these
+// allowedHeaders returns the header names that a preflight requests. Scripts may send any of them, such as traceparent: these
 // endpoints use no cookies, and read only Authorization and Content-Type. The wildcard would not cover Authorization (Fetch
 // Standard §4.8).
 func allowedHeaders(r *http.Request) string {
@@ -67,12 +67,12 @@ func isHeaderName(text string) bool {
 	})
 }
 
-// // isPreflight reports whether r is a preflight request.
+// isPreflight reports whether r is a preflight request.
 func isPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
 }
 
-// // corsWriter adds the CORS headers when the response is written, because only then the client is known.
+// corsWriter adds the CORS headers when the response is written, because only then the client is known.
 type corsWriter struct {
 	http.ResponseWriter
 	origins Cors
@@ -111,7 +111,7 @@ func (w *corsWriter) decide(status int) {
 	header.Set("Access-Control-Expose-Headers", "Retry-After, WWW-Authenticate, X-Request-Id")
 }
 
-// // mayRead reports whether scripts of origin may read the response: those of the client's origins may. An error without a
+// mayRead reports whether scripts of origin may read the response: those of the client's origins may. An error without a
 // client contains nothing about a user, and every app must see that its token expired.
 func (o Cors) mayRead(r *Request, origin string, status int) bool {
 	id := r.ClientID
@@ -125,7 +125,7 @@ func (o Cors) mayRead(r *Request, origin string, status int) bool {
 	return err == nil && slices.Contains(originsOf(client.Record()), origin)
 }
 
-// // originsOf returns the origins of a client: the registered ones, and for a single-page app those of its redirect URIs.
+// originsOf returns the origins of a client: the registered ones, and for a single-page app those of its redirect URIs.
 func originsOf(client storage.Client) []string {
 	if client.Kind != storage.ClientSPA {
 		return client.Origins

@@ -11,7 +11,7 @@ import (
 	"github.com/minifed/minifed/grants"
 )
 
-// // OAuthErrors writes errors as JSON with the members reason and request_id. invalid_client is 401 with a challenge if the
+// OAuthErrors writes errors as JSON with the members reason and request_id. invalid_client is 401 with a challenge if the
 // client sent an Authorization header, else 400 (RFC 6749 §5.2), because HTTP libraries react to a challenge themselves.
 func OAuthErrors(w http.ResponseWriter, r *Request, problem *grants.Error) {
 	if problem.Protocol.ErrorField == fosite.ErrInvalidClient.ErrorField && len(r.Header.Values("Authorization")) == 0 {
@@ -20,7 +20,7 @@ func OAuthErrors(w http.ResponseWriter, r *Request, problem *grants.Error) {
 	ChallengedErrors(w, r, problem)
 }
 
-// // ChallengedErrors is OAuthErrors, but an unauthenticated client gets 401 and a challenge even without an Authorization header
+// ChallengedErrors is OAuthErrors, but an unauthenticated client gets 401 and a challenge even without an Authorization header
 // (RFC 7662 §2.3).
 func ChallengedErrors(w http.ResponseWriter, r *Request, problem *grants.Error) {
 	if problem.Protocol.CodeField == http.StatusUnauthorized && w.Header().Get("WWW-Authenticate") == "" {
@@ -29,7 +29,7 @@ func ChallengedErrors(w http.ResponseWriter, r *Request, problem *grants.Error) 
 	writeProblem(w, r, problem)
 }
 
-// // withStatus returns a copy of problem with another status.
+// withStatus returns a copy of problem with another status.
 func withStatus(problem *grants.Error, status int) *grants.Error {
 	changed, protocol := *problem, *problem.Protocol
 	protocol.CodeField = status
@@ -37,7 +37,7 @@ func withStatus(problem *grants.Error, status int) *grants.Error {
 	return &changed
 }
 
-// // BearerErrors writes errors of a protected resource (RFC 6750 §3), in the challenge and in the body.
+// BearerErrors writes errors of a protected resource (RFC 6750 §3), in the challenge and in the body.
 func BearerErrors(w http.ResponseWriter, r *Request, problem *grants.Error) {
 	switch problem.Protocol.CodeField {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusBadRequest:
@@ -46,7 +46,7 @@ func BearerErrors(w http.ResponseWriter, r *Request, problem *grants.Error) {
 	writeProblem(w, r, problem)
 }
 
-// // challenge is the WWW-Authenticate of a protected resource. It contains no error if the request has no token (RFC 6750 §3.1).
+// challenge is the WWW-Authenticate of a protected resource. It contains no error if the request has no token (RFC 6750 §3.1).
 func challenge(problem *grants.Error) string {
 	text := `Bearer realm="minifed"`
 	if problem.Protocol.ErrorField == "" {
@@ -76,12 +76,12 @@ func writeProblem(w http.ResponseWriter, r *Request, problem *grants.Error) {
 	_, _ = w.Write(body) // The connection is gone when this fails.
 }
 
-// // WriteJSON writes a JSON object with status 200 that must not be stored (RFC 6749 §5.1).
+// WriteJSON writes a JSON object with status 200 that must not be stored (RFC 6749 §5.1).
 func WriteJSON(w http.ResponseWriter, members any) error {
 	return WriteJSONStatus(w, http.StatusOK, members)
 }
 
-// // WriteJSONStatus writes a JSON object with a status; it must not be stored (RFC 6749 §5.1).
+// WriteJSONStatus writes a JSON object with a status; it must not be stored (RFC 6749 §5.1).
 func WriteJSONStatus(w http.ResponseWriter, status int, members any) error {
 	body, err := json.Marshal(members)
 	if err != nil {
@@ -97,7 +97,7 @@ func WriteJSONStatus(w http.ResponseWriter, status int, members any) error {
 	return nil
 }
 
-// // MediaType returns the media type of the body, without parameters, in lower case.
+// MediaType returns the media type of the body, without parameters, in lower case.
 func MediaType(r *http.Request) string {
 	essence, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
 	return strings.ToLower(strings.TrimSpace(essence))

@@ -21,7 +21,7 @@ const (
 	FormMediaType = "application/x-www-form-urlencoded"
 )
 
-// // ReadForm reads the form-encoded body of a POST (RFC 6749 §3.2). It rejects parameters in the query, and repeated ones that
+// ReadForm reads the form-encoded body of a POST (RFC 6749 §3.2). It rejects parameters in the query, and repeated ones that
 // are not in repeatable. It stores them in r.PostForm, where fosite expects them.
 func ReadForm(r *Request, repeatable ...string) (url.Values, error) {
 	if err := checkQuery(r.Request); err != nil {
@@ -46,7 +46,7 @@ func ReadForm(r *Request, repeatable ...string) (url.Values, error) {
 	return form, nil
 }
 
-// // ReadBody reads the body, whose size is already bounded.
+// ReadBody reads the body, whose size is already bounded.
 func ReadBody(r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(r.Body)
 	if tooBig := (*http.MaxBytesError)(nil); errors.As(err, &tooBig) {
@@ -58,7 +58,7 @@ func ReadBody(r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// // checkQuery rejects parameters in the URL, because proxies and browsers record it (RFC 6749 §2.3.1).
+// checkQuery rejects parameters in the URL, because proxies and browsers record it (RFC 6749 §2.3.1).
 func checkQuery(r *http.Request) error {
 	if r.URL.RawQuery == "" {
 		return nil
@@ -75,7 +75,7 @@ func checkQuery(r *http.Request) error {
 	return nil
 }
 
-// // BodyParameters lists the parameters that are rejected in a query; others are ignored there (RFC 6749 §3.2).
+// BodyParameters lists the parameters that are rejected in a query; others are ignored there (RFC 6749 §3.2).
 func BodyParameters() []string {
 	return []string{
 		"grant_type", "client_id", "client_secret", "client_assertion", "client_assertion_type", "scope", "audience", "resource",

@@ -9,13 +9,13 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// // hostIndex maps a host to the directory that has this host of its own. It uses the header Host only, which a proxy must pass
+// hostIndex maps a host to the directory that has this host of its own. It uses the header Host only, which a proxy must pass
 // on unchanged: any client can send the headers that repeat it. The host selects the directory; the response contains the issuer
 // of the directory's record.
 type hostIndex struct {
-	// // public is the host of the public URL. No directory can have it.
+	// public is the host of the public URL. No directory can have it.
 	public string
-	// // directories maps hosts to directory IDs; an empty ID means that no directory has the host. Such results are cached too,
+	// directories maps hosts to directory IDs; an empty ID means that no directory has the host. Such results are cached too,
 	// because callers may use other names of this server, such as a service's name within a cluster.
 	directories *Cache[string]
 }
@@ -36,10 +36,10 @@ func newHostIndex(config CatalogConfig) hostIndex {
 	}
 }
 
-// // maxHost bounds the length of a host: a name of 253 bytes and a port.
+// maxHost bounds the length of a host: a name of 253 bytes and a port.
 const maxHost = 260
 
-// // directory returns the ID of the directory with this host of its own, and the host as origins write it. The ID is empty for
+// directory returns the ID of the directory with this host of its own, and the host as origins write it. The ID is empty for
 // every other host: these serve the directories of the public URL. While the store is unavailable it uses what is cached.
 func (h hostIndex) directory(ctx context.Context, header string) (id, host string, err error) {
 	host = strings.TrimSuffix(lower(header), ":443") // Some clients add the default port.
@@ -50,7 +50,7 @@ func (h hostIndex) directory(ctx context.Context, header string) (id, host strin
 	return id, host, err
 }
 
-// // hostOf returns the host of an origin, with its port if it has one.
+// hostOf returns the host of an origin, with its port if it has one.
 func hostOf(origin string) string {
 	u, err := url.Parse(origin)
 	if err != nil {

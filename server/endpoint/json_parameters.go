@@ -11,10 +11,10 @@ import (
 	"github.com/ory/fosite"
 )
 
-// // maxDepth bounds the nesting of a JSON body.
+// maxDepth bounds the nesting of a JSON body.
 const maxDepth = 16
 
-// // ReadParameters reads the parameters of a federation request, from JSON or a form. Those in known are strings, those in lists
+// ReadParameters reads the parameters of a federation request, from JSON or a form. Those in known are strings, those in lists
 // may be repeated, those in objects are returned as JSON text. A repeated name is an error. An unknown name is ignored, so that a
 // client cannot send what the server does not define (RFC 6749 §3.2).
 func ReadParameters(r *Request, shape JSONParameters) (url.Values, error) {
@@ -40,14 +40,14 @@ func ReadParameters(r *Request, shape JSONParameters) (url.Values, error) {
 	return form, nil
 }
 
-// // JSONParameters defines the members of a JSON body.
+// JSONParameters defines the members of a JSON body.
 type JSONParameters struct {
 	Strings []string
 	Lists   []string
 	Objects []string
 }
 
-// // malformed returns the error for an invalid body. description may contain the name of a known member, never a value.
+// malformed returns the error for an invalid body. description may contain the name of a known member, never a value.
 func malformed(description string) error { return NewError(fosite.ErrInvalidRequest, description) }
 
 // parse reads a JSON object.
@@ -84,7 +84,7 @@ func (m JSONParameters) parse(body []byte) (url.Values, error) {
 	return form, nil
 }
 
-// // checkObjects rejects JSON texts that two parsers could read differently.
+// checkObjects rejects JSON texts that two parsers could read differently.
 func (m JSONParameters) checkObjects(form url.Values) error {
 	for _, name := range m.Objects {
 		if text := form.Get(name); text != "" && CheckJSON([]byte(text)) != nil {
@@ -121,7 +121,7 @@ func addList(form url.Values, name string, raw json.RawMessage) error {
 // IsJSONNull reports whether a JSON value is null.
 func IsJSONNull(raw json.RawMessage) bool { return string(raw) == "null" }
 
-// // CheckJSON rejects bodies that two parsers could read differently: with a repeated name in an object, or text after the
+// CheckJSON rejects bodies that two parsers could read differently: with a repeated name in an object, or text after the
 // value. It also rejects too deep nesting.
 func CheckJSON(body []byte) error {
 	decoder := json.NewDecoder(bytes.NewReader(body))

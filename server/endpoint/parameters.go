@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// // ParseParameters reads form-encoded parameters (WHATWG URL §5.1). It also returns the name of the first malformed one, or an
+// ParseParameters reads form-encoded parameters (WHATWG URL §5.1). It also returns the name of the first malformed one, or an
 // empty string. It reads the others as well, because the error response may depend on them.
 func ParseParameters(text string) (form url.Values, malformed string) {
 	form = url.Values{}
@@ -31,10 +31,10 @@ func ParseParameters(text string) (form url.Values, malformed string) {
 	return form, malformed
 }
 
-// // someParameter replaces the name of a parameter that cannot be shown.
+// someParameter replaces the name of a parameter that cannot be shown.
 const someParameter = "with an unreadable name"
 
-// // shownName returns the name of a parameter as an error message may show it.
+// shownName returns the name of a parameter as an error message may show it.
 func shownName(name string) string {
 	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
 	if name == "" || len(name) > 64 || strings.Trim(name, plain) != "" {
@@ -43,12 +43,12 @@ func shownName(name string) string {
 	return name
 }
 
-// // MalformedParameter describes the parameter whose name ParseParameters returned.
+// MalformedParameter describes the parameter whose name ParseParameters returned.
 func MalformedParameter(name string) string {
 	return "The parameter " + name + " is malformed: percent signs and semicolons in it must be sent as %25 and %3B."
 }
 
-// // PackParameters encodes parameters without percent-encoding, which triples the size of Chinese text.
+// PackParameters encodes parameters without percent-encoding, which triples the size of Chinese text.
 func PackParameters(form url.Values) []byte {
 	var packed []byte
 	for _, name := range slices.Sorted(maps.Keys(form)) {
@@ -62,7 +62,7 @@ func PackParameters(form url.Values) []byte {
 	return packed
 }
 
-// // ErrPacked means that packed parameters are malformed.
+// ErrPacked means that packed parameters are malformed.
 var ErrPacked = errors.New("server: malformed parameters in an envelope")
 
 // UnpackParameters decodes what PackParameters returned.
@@ -83,7 +83,7 @@ func UnpackParameters(packed []byte) (url.Values, error) {
 	return form, nil
 }
 
-// // DecodedSize returns the length of names and values in bytes of UTF-8, without encoding.
+// DecodedSize returns the length of names and values in bytes of UTF-8, without encoding.
 func DecodedSize(form url.Values) int {
 	size := 0
 	for name, values := range form {

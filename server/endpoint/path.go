@@ -1,6 +1,6 @@
 package endpoint
 
-// // The paths that several packages use, below the issuer.
+// The paths that several packages use, below the issuer.
 const (
 	TokenPath                   = "/oauth2/token"
 	OpenIDConfiguration         = "/.well-known/openid-configuration"
@@ -12,5 +12,5 @@ const (
 	LoggedOutPath               = "/logged-out"
 )
 
-// // EndedParameter is the query parameter of LoggedOutPath after the end of a session.
+// EndedParameter is the query parameter of LoggedOutPath after the end of a session.
 const EndedParameter = "ended"

@@ -16,7 +16,7 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// // Request is the state of one request: what endpoints read, and what the log line and the error response contain. Only the
+// Request is the state of one request: what endpoints read, and what the log line and the error response contain. Only the
 // goroutine that serves the request uses it.
 type Request struct {
 	*http.Request
@@ -25,40 +25,40 @@ type Request struct {
 	Started  time.Time
 	ClientIP netip.Addr
 
-	// // Route and Issuer are nil until they are found.
+	// Route and Issuer are nil until they are found.
 	Route  *Route
 	Issuer *oauth2.Issuer
 
-	// // Parameters holds the parameters after they were read. The log contains those of its allow-list.
+	// Parameters holds the parameters after they were read. The log contains those of its allow-list.
 	Parameters url.Values
-	// // ClientID is the ID of the authenticated or claimed client; empty if no such client exists.
+	// ClientID is the ID of the authenticated or claimed client; empty if no such client exists.
 	ClientID string
-	// // Returns is the link on an error page.
+	// Returns is the link on an error page.
 	Returns ReturnLink
-	// // GrantType is the grant type of a token request, once it is known to be supported.
+	// GrantType is the grant type of a token request, once it is known to be supported.
 	GrantType string
-	// // Failure is the error that was sent, and Cause its cause for the log.
+	// Failure is the error that was sent, and Cause its cause for the log.
 	Failure *grants.Error
 	Cause   error
-	// // Advice is a warning for the operator about a request that succeeded without the effect that its client expects; empty for
+	// Advice is a warning for the operator about a request that succeeded without the effect that its client expects; empty for
 	// none.
 	Advice OperatorCause
 }
 
 type requestKey struct{}
 
-// // FromContext returns the request of ctx. Every handler runs in one.
+// FromContext returns the request of ctx. Every handler runs in one.
 func FromContext(ctx context.Context) *Request {
 	c, _ := ctx.Value(requestKey{}).(*Request)
 	return c
 }
 
-// // InContext returns a context that contains the request.
+// InContext returns a context that contains the request.
 func (c *Request) InContext(ctx context.Context) context.Context {
 	return context.WithValue(ctx, requestKey{}, c)
 }
 
-// // TrustedProxies determines a request's client address and ID, with the headers of trusted proxies.
+// TrustedProxies determines a request's client address and ID, with the headers of trusted proxies.
 type TrustedProxies struct {
 	Networks []netip.Prefix
 	Random   io.Reader
@@ -66,7 +66,7 @@ type TrustedProxies struct {
 
 const maxRequestID = 64
 
-// // RequestID returns the X-Request-Id of a trusted proxy, or a new one of 16 random bytes. The header of any other sender is
+// RequestID returns the X-Request-Id of a trusted proxy, or a new one of 16 random bytes. The header of any other sender is
 // ignored: it could give two requests the same ID in the log.
 func (p TrustedProxies) RequestID(r *http.Request) (string, error) {
 	if id := r.Header.Get("X-Request-Id"); plausibleRequestID(id) && p.trusts(peer(r)) {
@@ -84,7 +84,7 @@ func plausibleRequestID(id string) bool {
 	return id != "" && len(id) <= maxRequestID && strings.Trim(id, allowed) == ""
 }
 
-// // ClientIP returns the client's address: the last one in X-Forwarded-For that is not of a trusted proxy.
+// ClientIP returns the client's address: the last one in X-Forwarded-For that is not of a trusted proxy.
 func (p TrustedProxies) ClientIP(r *http.Request) netip.Addr {
 	address := peer(r)
 	if !p.trusts(address) {
@@ -104,7 +104,7 @@ func (p TrustedProxies) ClientIP(r *http.Request) netip.Addr {
 	return address
 }
 
-// // hopAddress parses one address of X-Forwarded-For. Some proxies add the port.
+// hopAddress parses one address of X-Forwarded-For. Some proxies add the port.
 func hopAddress(hop string) (netip.Addr, bool) {
 	if withPort, err := netip.ParseAddrPort(hop); err == nil {
 		return withPort.Addr(), true
@@ -117,7 +117,7 @@ func (p TrustedProxies) trusts(address netip.Addr) bool {
 	return slices.ContainsFunc(p.Networks, func(network netip.Prefix) bool { return network.Contains(address) })
 }
 
-// // peer returns the remote address of the connection.
+// peer returns the remote address of the connection.
 func peer(r *http.Request) netip.Addr {
 	address, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -128,7 +128,7 @@ func peer(r *http.Request) netip.Addr {
 
 func lower(s string) string { return strings.ToLower(s) }
 
-// // IssuerURL returns the issuer of ctx; empty without one.
+// IssuerURL returns the issuer of ctx; empty without one.
 func IssuerURL(ctx context.Context) string {
 	issuer, ok := oauth2.IssuerFrom(ctx)
 	if !ok {
@@ -137,5 +137,5 @@ func IssuerURL(ctx context.Context) string {
 	return issuer.URL
 }
 
-// // ErrNoRequest means that a context contains no request.
+// ErrNoRequest means that a context contains no request.
 var ErrNoRequest = errors.New("server: the context belongs to no request")

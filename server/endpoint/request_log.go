@@ -12,7 +12,7 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// // loggable lists the parameters that are logged, in this order. All others are omitted.
+// loggable lists the parameters that are logged, in this order. All others are omitted.
 func loggable() []string {
 	return []string{
 		"acr_values", "audience", "client_id", "code_challenge_method", "display", "grant_type", "max_age", "method", "prompt",
@@ -20,7 +20,7 @@ func loggable() []string {
 	}
 }
 
-// // Concealed returns text without the words that could be a secret or a phone number. A client may send a token in the wrong
+// Concealed returns text without the words that could be a secret or a phone number. A client may send a token in the wrong
 // parameter, and a description may repeat the request.
 func Concealed(text string) string {
 	var kept strings.Builder
@@ -43,7 +43,7 @@ func Concealed(text string) string {
 	}
 }
 
-// // EndpointName returns the name of the route, or "none".
+// EndpointName returns the name of the route, or "none".
 func (c *Request) EndpointName() string {
 	if c.Route == nil {
 		return "none"
@@ -51,7 +51,7 @@ func (c *Request) EndpointName() string {
 	return c.Route.Name
 }
 
-// // LogParameters returns the loggable parameters.
+// LogParameters returns the loggable parameters.
 func (c *Request) LogParameters() []slog.Attr {
 	var attributes []slog.Attr
 	for _, name := range loggable() {
@@ -62,7 +62,7 @@ func (c *Request) LogParameters() []slog.Attr {
 	return attributes
 }
 
-// // LogFailure returns the attributes of a failed request: the error sent to the client, and the cause if it is on the server's
+// LogFailure returns the attributes of a failed request: the error sent to the client, and the cause if it is on the server's
 // side.
 func (c *Request) LogFailure() []slog.Attr {
 	if c.Failure == nil && c.Advice != "" {
@@ -91,7 +91,7 @@ func (c *Request) LogFailure() []slog.Attr {
 	return attributes
 }
 
-// // LevelOfCause is Warn for an unknown errcode of WeChat, at any status.
+// LevelOfCause is Warn for an unknown errcode of WeChat, at any status.
 func (c *Request) LevelOfCause() slog.Level {
 	if c.Failure != nil && IsClass(c.Cause, wechat.ClassUnknown) {
 		return slog.LevelWarn
@@ -99,13 +99,13 @@ func (c *Request) LevelOfCause() slog.Level {
 	return slog.LevelDebug
 }
 
-// // IsClass reports whether WeChat rejected a call with an errcode of class.
+// IsClass reports whether WeChat rejected a call with an errcode of class.
 func IsClass(err error, class wechat.Class) bool {
 	refused, ok := errors.AsType[*wechat.Error](err)
 	return ok && refused.Class == class
 }
 
-// // OperatorText returns the text of the error with its causes; fosite's own text is the error code alone.
+// OperatorText returns the text of the error with its causes; fosite's own text is the error code alone.
 func OperatorText(err error) string {
 	if err == nil {
 		return ""
@@ -120,7 +120,7 @@ func OperatorText(err error) string {
 	return text
 }
 
-// // Remedy returns what an operator can do about an errcode that only an operator can resolve.
+// Remedy returns what an operator can do about an errcode that only an operator can resolve.
 func Remedy(errcode int) string {
 	switch errcode {
 	case 40013:
@@ -135,11 +135,11 @@ func Remedy(errcode int) string {
 }
 
 const (
-	// // maxLogged bounds the length of a logged parameter.
+	// maxLogged bounds the length of a logged parameter.
 	maxLogged = 256
-	// // longestName bounds the words of a logged text. Names are shorter; codes, tokens, secrets and OpenIDs (28) are longer.
+	// longestName bounds the words of a logged text. Names are shorter; codes, tokens, secrets and OpenIDs (28) are longer.
 	longestName = 26
-	// // shortestPhone is the number of consecutive digits that may be a phone number.
+	// shortestPhone is the number of consecutive digits that may be a phone number.
 	shortestPhone = 7
 	hidden        = "(hidden)"
 )

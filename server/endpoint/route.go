@@ -11,7 +11,7 @@ import (
 	"github.com/minifed/minifed/grants"
 )
 
-// // The names of the routes in discovery documents.
+// The names of the routes in discovery documents.
 const (
 	// RouteToken names the token endpoint in the route table.
 	RouteToken    = "token"
@@ -21,43 +21,43 @@ const (
 
 // Route is one path of every issuer.
 type Route struct {
-	// // Name is the endpoint's name in logs, metrics and discovery documents.
+	// Name is the endpoint's name in logs, metrics and discovery documents.
 	Name string
 	// Path is relative to the issuer.
 	Path string
-	// // Methods are the accepted HTTP methods; GET includes HEAD.
+	// Methods are the accepted HTTP methods; GET includes HEAD.
 	Methods []string
-	// // Serve writes the response, or returns an error for ErrorWriter and has written nothing.
+	// Serve writes the response, or returns an error for ErrorWriter and has written nothing.
 	Serve func(http.ResponseWriter, *Request) error
 	// ErrorWriter writes errors.
 	ErrorWriter ErrorWriter
-	// // FromMemory means that the endpoint works without the store: a cached directory is sufficient.
+	// FromMemory means that the endpoint works without the store: a cached directory is sufficient.
 	FromMemory bool
-	// // CORS lets scripts of the client's origins read the responses.
+	// CORS lets scripts of the client's origins read the responses.
 	CORS bool
 }
 
-// // ErrorWriter writes an error in the format of a group of endpoints.
+// ErrorWriter writes an error in the format of a group of endpoints.
 type ErrorWriter func(http.ResponseWriter, *Request, *grants.Error)
 
-// // Endpoint adds its routes to the route table.
+// Endpoint adds its routes to the route table.
 type Endpoint interface {
 	Mount(*RouteTable)
 }
 
-// // RouteTable is the table of all routes. Every issuer has the same one.
+// RouteTable is the table of all routes. Every issuer has the same one.
 type RouteTable struct {
 	router *mux.Router
 	Routes []*Route
-	// // byPath maps the router's results to routes.
+	// byPath maps the router's results to routes.
 	byPath map[*mux.Route]*Route
-	// // Advertised are functions that add an endpoint's metadata.
+	// Advertised are functions that add an endpoint's metadata.
 	Advertised []func(*discovery.Provider)
 }
 
 // NewRouteTable returns an empty route table.
 func NewRouteTable() *RouteTable {
-	// // No path cleaning: it would redirect paths that must not exist.
+	// No path cleaning: it would redirect paths that must not exist.
 	return &RouteTable{router: mux.NewRouter().SkipClean(true), byPath: map[*mux.Route]*Route{}}
 }
 
@@ -67,7 +67,7 @@ func (t *RouteTable) Handle(added Route) {
 	t.byPath[t.router.Path(added.Path).Name(added.Name)] = &added
 }
 
-// // Advertise registers a function that adds an endpoint's metadata to that of an issuer.
+// Advertise registers a function that adds an endpoint's metadata to that of an issuer.
 func (t *RouteTable) Advertise(add func(*discovery.Provider)) {
 	t.Advertised = append(t.Advertised, add)
 }
@@ -81,7 +81,7 @@ func (t *RouteTable) Find(r *http.Request) *Route {
 	return t.byPath[match.Route]
 }
 
-// // Path returns the path of the route with that name, or an empty string.
+// Path returns the path of the route with that name, or an empty string.
 func (t *RouteTable) Path(name string) string {
 	for _, mounted := range t.Routes {
 		if mounted.Name == name {
@@ -91,7 +91,7 @@ func (t *RouteTable) Path(name string) string {
 	return ""
 }
 
-// // Respond serves a request and writes its error if there is one.
+// Respond serves a request and writes its error if there is one.
 func (rt *Route) Respond(w http.ResponseWriter, r *Request) {
 	if !rt.Answers(r.Method) {
 		w.Header().Set("Allow", rt.allow())
@@ -103,12 +103,12 @@ func (rt *Route) Respond(w http.ResponseWriter, r *Request) {
 	}
 }
 
-// // writeError writes err with the route's ErrorWriter and records it for the log.
+// writeError writes err with the route's ErrorWriter and records it for the log.
 func (rt *Route) writeError(w http.ResponseWriter, r *Request, err error) {
 	WriteError(w, r, rt.ErrorWriter, err)
 }
 
-// // Answers reports whether the route accepts a method.
+// Answers reports whether the route accepts a method.
 func (rt *Route) Answers(method string) bool {
 	return slices.Contains(rt.Methods, method) || method == http.MethodHead && slices.Contains(rt.Methods, http.MethodGet)
 }
@@ -121,7 +121,7 @@ func (rt *Route) allow() string {
 	return strings.Join(allowed, ", ")
 }
 
-// // IsCanonicalPath reports whether a path has the only accepted form. Percent-encoding, dot segments, empty segments and
+// IsCanonicalPath reports whether a path has the only accepted form. Percent-encoding, dot segments, empty segments and
 // backslashes are not found, because proxies, logs and this server could interpret them differently (RFC 3986 §6.2.2).
 func IsCanonicalPath(r *http.Request) bool {
 	path := r.URL.Path

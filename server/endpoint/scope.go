@@ -11,7 +11,7 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// // The scopes that this server defines or interprets (OpenID Connect Core §5.4, §11).
+// The scopes that this server defines or interprets (OpenID Connect Core §5.4, §11).
 const (
 	ScopeOpenID        = "openid"
 	ScopeProfile       = "profile"
@@ -19,16 +19,16 @@ const (
 	ScopePhone         = "phone"
 	ScopeAddress       = "address"
 	ScopeOfflineAccess = "offline_access"
-	// // ScopeLink lets a client link other identities of the user to the account. It is never granted by default.
+	// ScopeLink lets a client link other identities of the user to the account. It is never granted by default.
 	ScopeLink = oauth2.ScopeLink
 )
 
-// // ScopesSupported lists them for the discovery documents. Clients can register others, for their resource servers.
+// ScopesSupported lists them for the discovery documents. Clients can register others, for their resource servers.
 func ScopesSupported() []string {
 	return []string{ScopeOpenID, ScopeProfile, ScopeEmail, ScopePhone, ScopeAddress, ScopeOfflineAccess}
 }
 
-// // RegisteredScopes returns the requested scopes that are registered for a client. Others are dropped, because some software
+// RegisteredScopes returns the requested scopes that are registered for a client. Others are dropped, because some software
 // requests all scopes it knows (RFC 6749 §3.3); the response lists the granted ones. It is an error if none remains, or if openid
 // is requested and not registered.
 func RegisteredScopes(asked, registered []string) ([]string, error) {
@@ -48,7 +48,7 @@ func RegisteredScopes(asked, registered []string) ([]string, error) {
 	return kept, nil
 }
 
-// // InvalidScope returns the error invalid_scope, with the names of the invalid scopes if they can be shown (RFC 6749 §3.3).
+// InvalidScope returns the error invalid_scope, with the names of the invalid scopes if they can be shown (RFC 6749 §3.3).
 func InvalidScope(problem string, scopes []string) error {
 	var named []string
 	for _, scope := range scopes {
@@ -60,24 +60,24 @@ func InvalidScope(problem string, scopes []string) error {
 }
 
 const (
-	// // maxNamedScopes bounds the number of scopes in an error description, and maxNamedScope the length of one in bytes.
+	// maxNamedScopes bounds the number of scopes in an error description, and maxNamedScope the length of one in bytes.
 	maxNamedScopes = 8
 	maxNamedScope  = 128
 )
 
-// // isScopeToken reports whether text is a scope-token of RFC 6749 §3.3 that an error may contain.
+// isScopeToken reports whether text is a scope-token of RFC 6749 §3.3 that an error may contain.
 func isScopeToken(text string) bool {
 	return text != "" && len(text) <= maxNamedScope && !strings.ContainsFunc(text, func(r rune) bool {
 		return r <= ' ' || r > '~' || r == '"' || r == '\\'
 	})
 }
 
-// // Intersection returns the values of a that are in b.
+// Intersection returns the values of a that are in b.
 func Intersection(a, b []string) []string {
 	return slices.DeleteFunc(slices.Clone(a), func(value string) bool { return !slices.Contains(b, value) })
 }
 
-// // Difference returns the values of the first list that are not in the second.
+// Difference returns the values of the first list that are not in the second.
 func Difference(a, b []string) []string {
 	return slices.DeleteFunc(slices.Clone(a), func(value string) bool { return slices.Contains(b, value) })
 }

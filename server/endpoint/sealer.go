@@ -14,10 +14,10 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// // Sealer encrypts state that a browser stores for the server. Only the server can read or change it. The server stores
+// Sealer encrypts state that a browser stores for the server. Only the server can read or change it. The server stores
 // nothing, so that opening many login pages does not fill the database.
 //
-// // An envelope is base64url(generation of the token secrets ‖ salt ‖ AES-256-GCM). Its key is the HMAC of its salt under the
+// An envelope is base64url(generation of the token secrets ‖ salt ‖ AES-256-GCM). Its key is the HMAC of its salt under the
 // directory's secret for the purpose. So no key is used twice, and an envelope of another purpose or directory does not open.
 type Sealer struct {
 	Secrets oauth2.Secrets
@@ -31,10 +31,10 @@ const (
 	maxSealed = 28 << 10
 )
 
-// // ErrInvalidEnvelope means that a text is not an envelope of this directory and purpose.
+// ErrInvalidEnvelope means that a text is not an envelope of this directory and purpose.
 var ErrInvalidEnvelope = errors.New("server: not an envelope of ours")
 
-// // Seal returns the envelope of text. purpose is a constant of the calling code.
+// Seal returns the envelope of text. purpose is a constant of the calling code.
 func (s Sealer) Seal(ctx context.Context, issuer *oauth2.Issuer, purpose string, text []byte) (string, error) {
 	generation, _, err := s.Secrets.Generation(ctx, issuer.Directory.ID)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/minifed/minifed/server/endpoint"
 )
 
-// AuthHistory remembers for a day whether a client authenticated from an address, and whether it failed to.
+// AuthHistory records for a day whether a client authenticated from an address, and whether it failed to.
 type AuthHistory struct {
 	now func() time.Time
 
@@ -15,14 +15,14 @@ type AuthHistory struct {
 	last map[Caller]authTimes // guarded by mu
 }
 
-// authTimes are when a client succeeded and failed last; zero for never.
+// authTimes are the times of a client's last success and last failure; zero for never.
 type authTimes struct{ succeeded, failed time.Time }
 
-// AuthRecord is what is known of a client at an address.
+// AuthRecord is the record of a client at an address.
 type AuthRecord struct{ Succeeded, Failed bool }
 
 const (
-	// authHistoryLife is how long an attempt is remembered.
+	// authHistoryLife is how long an attempt is recorded.
 	authHistoryLife = 24 * time.Hour
 	// authHistoryKept bounds the callers in memory.
 	authHistoryKept = 16384
@@ -33,7 +33,7 @@ func NewAuthHistory(now func() time.Time) *AuthHistory {
 	return &AuthHistory{now: now, last: map[Caller]authTimes{}}
 }
 
-// Of returns what is known of a caller.
+// Of returns the record of a caller.
 func (h *AuthHistory) Of(who Caller) AuthRecord {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -41,7 +41,7 @@ func (h *AuthHistory) Of(who Caller) AuthRecord {
 	return AuthRecord{Succeeded: now.Sub(last.succeeded).Abs() < authHistoryLife, Failed: now.Sub(last.failed).Abs() < authHistoryLife}
 }
 
-// Note remembers an attempt.
+// Note records an attempt.
 func (h *AuthHistory) Note(who Caller, succeeded bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -1,2 +1,2 @@
-// Package ratelimit limits requests: lockout after failures, rates of requests, and queues of attempts at one account.
+// Package ratelimit limits requests: lockout after failures, request rates, and queues of attempts at one account.
 package ratelimit

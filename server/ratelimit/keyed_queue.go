@@ -8,26 +8,26 @@ import (
 	"github.com/minifed/minifed/server/endpoint"
 )
 
-// KeyedQueue lets the attempts at one account come one after the other, so that none begins before it is known how the others went.
+// KeyedQueue serialises the attempts at one account, so that each attempt sees the results of those before it.
 type KeyedQueue struct {
 	mu sync.Mutex
-	// queues holds those with somebody in it; guarded by mu.
+	// queues holds the queues that are not empty; guarded by mu.
 	queues map[Key]*queue
 }
 
 type queue struct {
-	// length counts the one whose turn it is, too.
+	// length includes the attempt that is running.
 	length int
 	turn   chan struct{}
 }
 
-// maxQueue bounds how many attempts wait for their turn at one account.
+// maxQueue bounds the waiting attempts at one account.
 const maxQueue = 8
 
 // NewKeyedQueue returns an empty queue.
 func NewKeyedQueue() *KeyedQueue { return &KeyedQueue{queues: map[Key]*queue{}} }
 
-// Enter waits for the caller's turn, and returns what ends it. Too many who wait are told to come again.
+// Enter waits for the caller's turn, and returns a function that ends it. It returns an error if the queue is full.
 func (t *KeyedQueue) Enter(ctx context.Context, at Key) (leave func(), err error) {
 	t.mu.Lock()
 	q := t.queues[at]

@@ -11,32 +11,32 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// Rule is a rule: after some failures further tries have to wait, each time twice as long.
+// Rule defines a lockout: after some failures each further attempt has to wait, each time twice as long.
 type Rule struct {
-	// name is the rule in the store.
+	// name identifies the rule in the store.
 	name string
-	// free is how many failures cost nothing.
+	// free is the number of failures without a wait.
 	free int
-	// most bounds the wait, which begins with a second.
+	// most bounds the wait, which starts at one second.
 	most time.Duration
-	// forgets is how long it takes to forget one failure; zero forgets all at once, after forgetAfter.
+	// forgets is the time after which one failure is forgotten. Zero means that all are forgotten together, after forgetAfter.
 	forgets time.Duration
 }
 
 const (
-	// firstWait is the wait after the first failure that is not free.
+	// firstWait is the first wait that is not zero.
 	firstWait = time.Second
-	// forgetAfter is how long after its last failure, or after its last wait, a count starts anew.
+	// forgetAfter is the time after the last failure, or the end of its wait, until the count is reset.
 	forgetAfter = 15 * time.Minute
-	// countTimeout bounds the counting of one failure, which goes on when the caller hangs up.
+	// countTimeout bounds the counting of one failure, which continues after the caller disconnects.
 	countTimeout = 2 * time.Second
-	// countAttempts bounds how often a lost compare-and-set is tried again: each time somebody else counted.
+	// countAttempts bounds the retries of a compare-and-set; each conflict means that another instance counted.
 	countAttempts = 8
 	// throttlesKept bounds the counts in memory.
 	throttlesKept = 8192
 )
 
-// wait is how long one has to wait after so many failures.
+// wait returns the wait after a number of failures.
 func (rule Rule) wait(failures int) time.Duration {
 	if failures <= rule.free {
 		return 0
@@ -48,9 +48,8 @@ func (rule Rule) wait(failures int) time.Duration {
 	return min(wait, rule.most)
 }
 
-// Lockout counts failures. The store counts for all instances together; what this one learned of it stays in memory, so
-// that to ask costs no operation, and neither does success: an instance that knows nothing of a wait learns of it by the
-// next failure.
+// Lockout counts failures. The store has the counts of all instances; each instance caches what it learns, so that a check or
+// a success needs no store operation. An instance without a cached wait learns of it at the next failure.
 type Lockout struct {
 	engine storage.Engine
 	now    func() time.Time
@@ -59,14 +58,14 @@ type Lockout struct {
 	known map[Key]storage.Throttle // guarded by mu
 }
 
-// Key is whose failures are counted: an address, a client, an account of a directory, under a rule.
+// Key identifies a count: an address, a client or an account of a directory, and a rule.
 type Key struct {
 	Directory string
 	Rule      Rule
 	Name      string
 }
 
-// none is the count of who never failed. The name, which may be an address or a username, is a digest there.
+// none returns an empty count. Its name, which may be an address or a username, is stored as a digest.
 func (who Key) none() storage.Throttle {
 	return storage.Throttle{Directory: who.Directory, Rule: who.Rule.name, Subject: storage.Digest(who.Rule.name, who.Name)}
 }
@@ -76,18 +75,18 @@ func NewLockout(engine storage.Engine, now func() time.Time) *Lockout {
 	return &Lockout{engine: engine, now: now, known: map[Key]storage.Throttle{}}
 }
 
-// Wait returns for how long one has to wait yet, as far as this instance knows.
+// Wait returns the remaining wait, as far as this instance knows.
 func (t *Lockout) Wait(who Key) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	wait := t.known[who].BlockedUntil.Sub(t.now())
 	if wait > who.Rule.most+storage.ClockBound {
-		return 0 // The clock was set back: the next failure counts from now.
+		return 0 // The clock was set back; the next failure counts from now.
 	}
 	return max(0, wait)
 }
 
-// StoredWait is waits, but asks the store, for what is tried so rarely that a read is cheap: the passwords of people.
+// StoredWait is Wait, but reads the store. It is for rare attempts, such as the passwords of end-users.
 func (t *Lockout) StoredWait(ctx context.Context, who Key) (time.Duration, error) {
 	entry, err := storage.Get[storage.Throttle](ctx, t.engine, who.none().Document().ID)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
@@ -99,13 +98,12 @@ func (t *Lockout) StoredWait(ctx context.Context, who Key) (time.Duration, error
 	return t.Wait(who), nil
 }
 
-// Failed counts a failure and returns for how long one has to wait now. While the store is out of reach this
-// instance counts alone.
+// Failed counts a failure and returns the new wait. While the store is unavailable this instance counts in memory.
 func (t *Lockout) Failed(ctx context.Context, who Key) time.Duration {
 	return t.note(ctx, who, func(count storage.Throttle) storage.Throttle { return t.next(who.Rule, count) })
 }
 
-// Refresh takes the store operations of failed, and changes nothing of a count that this instance knows.
+// Refresh does the store operations of Failed without changing the count.
 func (t *Lockout) Refresh(ctx context.Context, who Key) {
 	known := t.remembered(who)
 	t.note(ctx, who, func(count storage.Throttle) storage.Throttle {
@@ -116,7 +114,7 @@ func (t *Lockout) Refresh(ctx context.Context, who Key) {
 	})
 }
 
-// note writes what becomes of a count, even when the caller hangs up, and returns for how long one has to wait.
+// note writes a count, even after the caller disconnects, and returns the wait.
 func (t *Lockout) note(ctx context.Context, who Key, change func(storage.Throttle) storage.Throttle) time.Duration {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), countTimeout)
 	defer cancel()
@@ -128,7 +126,7 @@ func (t *Lockout) note(ctx context.Context, who Key, change func(storage.Throttl
 	return t.Wait(who)
 }
 
-// write changes the count that the store has, or none.
+// write updates the count in the store, or creates it.
 func (t *Lockout) write(
 	ctx context.Context, none storage.Throttle, change func(storage.Throttle) storage.Throttle,
 ) (storage.Throttle, error) {
@@ -150,7 +148,7 @@ func (t *Lockout) write(
 	return storage.Throttle{}, storage.ErrConflict
 }
 
-// next is a count after one more failure.
+// next returns a count after one more failure.
 func (t *Lockout) next(rule Rule, count storage.Throttle) storage.Throttle {
 	now := storage.Instant(t.now())
 	if rule.forgets > 0 {
@@ -164,7 +162,7 @@ func (t *Lockout) next(rule Rule, count storage.Throttle) storage.Throttle {
 	return count
 }
 
-// remembered is the count that this instance knows, or none.
+// remembered returns the cached count, or an empty one.
 func (t *Lockout) remembered(who Key) storage.Throttle {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -180,7 +178,7 @@ func (t *Lockout) learn(who Key, count storage.Throttle) {
 	defer t.mu.Unlock()
 	known, ok := t.known[who]
 	if ok && known.BlockedUntil.After(count.BlockedUntil) && !storage.MadeAhead(known.FailedAt, t.now()) {
-		return // What is learned late may be older.
+		return // A result that arrives late may be older.
 	}
 	if !ok && len(t.known) >= throttlesKept {
 		now := t.now()
@@ -189,8 +187,8 @@ func (t *Lockout) learn(who Key, count storage.Throttle) {
 	t.known[who] = count
 }
 
-// Network is what an address is counted as: of IPv6 the /64, because whoever has one address has all of those. Where no
-// address is known all callers are counted as one.
+// Network returns the network of an address: for IPv6 the /64, because a subscriber has all its addresses. All callers without
+// a known address share one count.
 func Network(address netip.Addr) string {
 	bits := 32
 	if address.Is6() {
@@ -203,17 +201,17 @@ func Network(address netip.Addr) string {
 	return prefix.String()
 }
 
-// Caller is one try to authenticate.
+// Caller is the source of an authentication attempt.
 type Caller struct {
 	Directory string
 	Client    string
 	Network   string
 }
 
-// byAddress counts the failed authentications from one network, whichever client they name. A network can be many callers.
+// byAddress counts the failed authentications from one network, for all clients together. A network can have many callers.
 func byAddress() Rule { return Rule{name: "client_address", free: 60, most: 5 * time.Minute} }
 
-// byClient counts the failed authentications of one client whose secret was chosen, from addresses where it never succeeded.
+// byClient counts the failed authentications of a client with a chosen secret, from addresses where it never succeeded.
 func byClient() Rule { return Rule{name: "client", free: 20, most: time.Minute} }
 
 // byClientAtAddress counts those from an address where it succeeded.
@@ -221,13 +219,13 @@ func byClientAtAddress() Rule {
 	return Rule{name: "client_at_address", free: 20, most: time.Minute}
 }
 
-// AddressKey is the key that counts the failures of the caller's network.
+// AddressKey returns the key of the caller's network.
 func (c Caller) AddressKey() Key { return Key{c.Directory, byAddress(), c.Network} }
 
-// ByClientAtAddress is the key that counts the failures of the caller's client at its network.
+// ByClientAtAddress returns the key of the caller's client at its network.
 func (c Caller) ByClientAtAddress() Key {
 	return Key{c.Directory, byClientAtAddress(), storage.Digest(c.Client, c.Network)}
 }
 
-// ClientKey is the key that counts the failures of the caller's client.
+// ClientKey returns the key of the caller's client.
 func (c Caller) ClientKey() Key { return Key{c.Directory, byClient(), c.Client} }

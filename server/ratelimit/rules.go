@@ -15,74 +15,74 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// The rules by which people who fail have to wait. An account allows some hundred guesses a day, wherever they come from; an
-// address may belong to many people, and what it failed is forgotten as fast as it may fail again.
+// The rules for failed logins. An account allows some hundred guesses a day, from all addresses together. An address may
+// belong to many users, so its failures are forgotten as fast as new ones are allowed.
 func nameRule() Rule { return Rule{name: "name", free: 5, most: 15 * time.Minute} }
 
-// accountRule is for the account that several names lead to. Nobody is told of it: see attempt.
+// accountRule is for the account that several names lead to. Its wait is not shown to the caller: see account.Attempt.
 func accountRule() Rule { return Rule{name: "account", free: 5, most: 15 * time.Minute} }
 
-// DeviceRule is for an account at a browser that its owner has used: others cannot use it up.
+// DeviceRule is for an account at a browser that its owner has used, which failures elsewhere do not block.
 func DeviceRule() Rule { return Rule{name: "device", free: 5, most: 15 * time.Minute} }
 
-// openIDRule is for a federation.WeChat user who tries to prove that an account is theirs.
+// openIDRule is for a WeChat user who tries to prove that an account is theirs.
 func openIDRule() Rule { return Rule{name: "openid", free: 5, most: 15 * time.Minute} }
 
-// OwnRule is for a user who is signed in and proves it again.
+// OwnRule is for a signed-in user who enters the password again.
 func OwnRule() Rule { return Rule{name: "own account", free: 5, most: 15 * time.Minute} }
 
-// LinkRule is for a client's backend that proves the password of a user who signed in there.
+// LinkRule is for a client's backend that sends the password of a user who signed in there.
 func LinkRule() Rule { return Rule{name: "link", free: 5, most: 15 * time.Minute} }
 
-// AddressRule is for the network that a browser is in.
+// AddressRule is for the network of a browser.
 func AddressRule() Rule {
 	return Rule{name: "address", free: 50, most: time.Minute, forgets: time.Minute}
 }
 
-// RegisterRule is for the accounts that are made from one network. That can be the network of a school whose classes register at
-// once, so the rule bounds what a program makes: 300 at once, and 300 an hour.
+// RegisterRule limits the accounts that are created from one network: 300 at once, and 300 an hour. A school whose classes
+// register together can do so; a program cannot create many more.
 func RegisterRule() Rule {
 	return Rule{name: "register", free: 300, most: time.Minute, forgets: 12 * time.Second}
 }
 
-// MailRule is for the mail that one account, or one network for one address, asks for.
+// MailRule is for the mail that one account, or one network for one address, requests.
 func MailRule() Rule {
 	return Rule{name: "mail", free: 3, most: 30 * time.Minute, forgets: 30 * time.Minute}
 }
 
-// mailedRule bounds the mail that one address is sent, whoever asks. It allows more than MailRule, so that a stranger who asks
-// for somebody else's address does not delay the mail of its owner.
+// mailedRule bounds the mail to one address, from all requesters together. It allows more than MailRule, so that another
+// person's requests do not delay the mail of the address's owner.
 func mailedRule() Rule {
 	return Rule{name: "mailed", free: 12, most: 10 * time.Minute, forgets: 10 * time.Minute}
 }
 
-// NameKey is an account by the name that was typed: whether somebody has it makes no difference.
+// NameKey is the key by typed name; it applies to unknown names too.
 func NameKey(directory storage.Directory, folded string) Key {
 	return Key{directory.ID, nameRule(), directory.Within(folded)}
 }
 
-// AccountKey is the account behind a name. A name that nobody has is counted as an account of its own, so that both take as
-// many store operations.
+// AccountKey is the key of the account that a name leads to. An unknown name counts as an account of its own, so that both
+// need the same number of store operations.
 func AccountKey(directory storage.Directory, holder, folded string) Key {
 	return Key{directory.ID, accountRule(), cmp.Or(holder, directory.Within("nobody "+folded))}
 }
 
-// OpenIDKey is a federation.WeChat user who signs in.
+// OpenIDKey is the key of a WeChat user who signs in.
 func OpenIDKey(directory storage.Directory, login identity.Login) Key {
 	return Key{directory.ID, openIDRule(), directory.Within(storage.Digest(login.AppID, login.OpenID))}
 }
 
-// ThrottledMail is one kind of mail to one address.
+// ThrottledMail is the key of one kind of mail to one address.
 func ThrottledMail(directory storage.Directory, mail string) Key {
 	return Key{directory.ID, mailedRule(), directory.Within(mail)}
 }
 
-// AddressKey is the network of an address, under a rule.
+// AddressKey is the key of the network of an address, under a rule.
 func AddressKey(directory string, rule Rule, address netip.Addr) Key {
 	return Key{directory, rule, Network(address)}
 }
 
-// Check answers an error that says how long to wait while one of them has to.
+// Check returns an error with the remaining wait if one of the keys has to wait.
 func (t *Lockout) Check(ctx context.Context, all ...Key) error {
 	var longest time.Duration
 	for _, who := range all {
@@ -98,7 +98,7 @@ func (t *Lockout) Check(ctx context.Context, all ...Key) error {
 	return nil
 }
 
-// Take admits what is limited even when it goes well, and counts it.
+// Take counts an action that is limited even if it succeeds, or returns an error if it has to wait.
 func (t *Lockout) Take(ctx context.Context, all ...Key) error {
 	if err := t.Check(ctx, all...); err != nil {
 		return err
@@ -109,7 +109,7 @@ func (t *Lockout) Take(ctx context.Context, all ...Key) error {
 	return nil
 }
 
-// TooManyRequests is the error for whoever has to wait.
+// TooManyRequests returns the error for a caller who has to wait.
 func TooManyRequests(wait time.Duration) *grants.Error {
 	problem := endpoint.NewErrorStatus(
 		fosite.ErrTemporarilyUnavailable, http.StatusTooManyRequests, "There were too many attempts. Try again after the seconds of Retry-After.",

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// // accessTokenType is the header "typ" of an access token (RFC 9068 §2.1). ID tokens have "JWT", so that the two are not
+	// accessTokenType is the header "typ" of an access token (RFC 9068 §2.1). ID tokens have "JWT", so that the two are not
 	// confused.
 	accessTokenType = "at+jwt"
 	// accessTokenUse is the claim token_use of access tokens whose "typ" is JWT. No other token has the claim.
@@ -32,13 +32,13 @@ type accessClaims struct {
 	ClientID  string            `json:"client_id"`
 	ExpiresAt int64             `json:"exp"`
 	IssuedAt  int64             `json:"iat"`
-	// // ID is the ID of the grant, so that a resource server can check whether the grant is still active.
+	// ID is the ID of the grant, so that a resource server can check whether the grant is still active.
 	ID       string   `json:"jti"`
 	Scope    string   `json:"scope,omitempty"`
 	AuthTime int64    `json:"auth_time,omitempty"`
 	ACR      string   `json:"acr,omitempty"`
 	AMR      []string `json:"amr,omitempty"`
-	// // Incarnation is that of the client, in a token of the client itself, which has no grant.
+	// Incarnation is that of the client, in a token of the client itself, which has no grant.
 	Incarnation string `json:"urn:minifed:client_incarnation,omitempty"`
 	// TokenUse is accessTokenUse in a token whose "typ" is JWT.
 	TokenUse string `json:"token_use,omitempty"`
@@ -49,13 +49,13 @@ func (c accessClaims) isAccessToken(typ string) bool {
 	return typ == accessTokenType || typ == idTokenType && c.TokenUse == accessTokenUse
 }
 
-// // AccessTokens signs and verifies access tokens that are JWTs.
+// AccessTokens signs and verifies access tokens that are JWTs.
 type AccessTokens struct {
 	Keys *keys.Ring
 	Now  func() time.Time
 }
 
-// // GenerateAccessToken implements fosite's AccessTokenStrategy for oauth2.Strategy, which set the session's claims.
+// GenerateAccessToken implements fosite's AccessTokenStrategy for oauth2.Strategy, which set the session's claims.
 func (t AccessTokens) GenerateAccessToken(ctx context.Context, requester fosite.Requester) (token, signature string, err error) {
 	issuer, ok := oauth2.IssuerFrom(ctx)
 	if !ok {
@@ -93,18 +93,18 @@ func (t AccessTokens) GenerateAccessToken(ctx context.Context, requester fosite.
 	return token, token, err
 }
 
-// // AccessTokenSignature implements fosite's AccessTokenStrategy. JWTs are not stored, so that no lookup uses it.
+// AccessTokenSignature implements fosite's AccessTokenStrategy. JWTs are not stored, so that no lookup uses it.
 func (AccessTokens) AccessTokenSignature(_ context.Context, token string) string { return token }
 
-// // ValidateAccessToken implements fosite's AccessTokenStrategy. fosite validates no access token here; see verify.
+// ValidateAccessToken implements fosite's AccessTokenStrategy. fosite validates no access token here; see verify.
 func (AccessTokens) ValidateAccessToken(context.Context, fosite.Requester, string) error {
 	return errors.New("server: fosite validates no access tokens")
 }
 
-// // errAccessToken means that a text is not a valid access token of this issuer.
+// errAccessToken means that a text is not a valid access token of this issuer.
 var errAccessToken = errors.New("server: not a valid access token")
 
-// // verify returns the claims of an unexpired access token that this issuer signed (RFC 9068 §4), or errAccessToken. The caller
+// verify returns the claims of an unexpired access token that this issuer signed (RFC 9068 §4), or errAccessToken. The caller
 // checks the grant and the audience.
 func (t AccessTokens) verify(ctx context.Context, issuer *oauth2.Issuer, token string) (accessClaims, error) {
 	verified, err := t.Keys.Verify(ctx, issuer.Directory.ID, token)

@@ -15,7 +15,7 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// // CodeGrant is the authorization_code grant (RFC 6749 §4.1.3, RFC 7636 §4.6, OpenID Connect Core §3.1.3): fosite's handlers in
+// CodeGrant is the authorization_code grant (RFC 6749 §4.1.3, RFC 7636 §4.6, OpenID Connect Core §3.1.3): fosite's handlers in
 // one unit of work. Redeeming the code is the last step that can fail, so that a client can repeat a failed request.
 type CodeGrant struct {
 	store    *oauth2.Store
@@ -29,7 +29,7 @@ var (
 	_ fosite.TokenEndpointHandler     = (*CodeGrant)(nil)
 )
 
-// // NewCodeGrant returns the authorization_code grant.
+// NewCodeGrant returns the authorization_code grant.
 func NewCodeGrant(config *Configuration, store *oauth2.Store, strategy *Strategy) *CodeGrant {
 	records := codeStorage{store}
 	return &CodeGrant{
@@ -43,17 +43,17 @@ func NewCodeGrant(config *Configuration, store *oauth2.Store, strategy *Strategy
 	}
 }
 
-// // Factory returns the grant as a handler for the dispatcher.
+// Factory returns the grant as a handler for the dispatcher.
 func (g *CodeGrant) Factory(fosite.Configurator, any, any) any { return g }
 
-// // codeConfig is the configuration of this grant. Its refresh token does not require offline_access, unlike a mini-program's:
+// codeConfig is the configuration of this grant. Its refresh token does not require offline_access, unlike a mini-program's:
 // without that scope the token ends with the browser session.
 type codeConfig struct{ *Configuration }
 
 // GetRefreshTokenScopes implements fosite.RefreshTokenScopesProvider.
 func (codeConfig) GetRefreshTokenScopes(context.Context) []string { return nil }
 
-// // GetRedirectSecureChecker implements fosite.RedirectSecureCheckerProvider. Registration checks redirect URIs, and the
+// GetRedirectSecureChecker implements fosite.RedirectSecureCheckerProvider. Registration checks redirect URIs, and the
 // authorization endpoint compares them before it issues a code.
 func (codeConfig) GetRedirectSecureChecker(context.Context) func(context.Context, *url.URL) bool {
 	return func(context.Context, *url.URL) bool { return true }
@@ -75,7 +75,7 @@ func (g *CodeGrant) CanHandleTokenEndpointRequest(ctx context.Context, request f
 // CanSkipClientAuth implements fosite.TokenEndpointHandler.
 func (g *CodeGrant) CanSkipClientAuth(context.Context, fosite.AccessRequester) bool { return false }
 
-// // HandleTokenEndpointRequest implements fosite.TokenEndpointHandler. It checks the code and that this client requested it.
+// HandleTokenEndpointRequest implements fosite.TokenEndpointHandler. It checks the code and that this client requested it.
 func (g *CodeGrant) HandleTokenEndpointRequest(ctx context.Context, request fosite.AccessRequester) error {
 	if request.GetRequestForm().Get("code") == "" {
 		return endpoint.NewError(fosite.ErrInvalidRequest, "The parameter code is missing.")
@@ -90,7 +90,7 @@ func (g *CodeGrant) HandleTokenEndpointRequest(ctx context.Context, request fosi
 	if !ok {
 		return fmt.Errorf("server: client is %T", request.GetClient())
 	}
-	// // fosite uses its own clock.
+	// fosite uses its own clock.
 	request.GetSession().SetExpiresAt(fosite.AccessToken, g.store.TokenTime().Add(client.Lifetimes().AccessToken))
 	return nil
 }
@@ -134,7 +134,7 @@ func (g *CodeGrant) populate(ctx context.Context, request fosite.AccessRequester
 	return nil
 }
 
-// // codeStorage is the store for fosite's handler, without the unit of work, which is CodeGrant's. It narrows the audience to
+// codeStorage is the store for fosite's handler, without the unit of work, which is CodeGrant's. It narrows the audience to
 // that of the token request (RFC 8707 §2.2).
 type codeStorage struct {
 	fositeoauth2.CoreStorage

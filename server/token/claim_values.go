@@ -9,14 +9,14 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// // claimWish is the request for one claim (OpenID Connect Core §5.5.1).
+// claimWish is the request for one claim (OpenID Connect Core §5.5.1).
 type claimWish struct {
 	essential bool
-	// // values are those of "value" and "values", decoded; empty means any value.
+	// values are those of "value" and "values", decoded; empty means any value.
 	values []any
 }
 
-// // parseWishes parses the request for each claim: null, or an object.
+// parseWishes parses the request for each claim: null, or an object.
 func parseWishes(members map[string]json.RawMessage) (map[string]claimWish, error) {
 	wishes := make(map[string]claimWish, len(members))
 	for name, raw := range members {
@@ -29,7 +29,7 @@ func parseWishes(members map[string]json.RawMessage) (map[string]claimWish, erro
 	return wishes, nil
 }
 
-// // parseWish parses the request for one claim. A member that is null counts as omitted, because some JSON libraries write it
+// parseWish parses the request for one claim. A member that is null counts as omitted, because some JSON libraries write it
 // so. Members that the specification does not define are ignored.
 func parseWish(name string, raw json.RawMessage) (claimWish, error) {
 	if endpoint.IsJSONNull(raw) {
@@ -59,7 +59,7 @@ func parseWish(name string, raw json.RawMessage) (claimWish, error) {
 	return wish, nil
 }
 
-// // hasTypeOf reports whether value has the JSON type of a claim. An unknown claim can have any type.
+// hasTypeOf reports whether value has the JSON type of a claim. An unknown claim can have any type.
 func hasTypeOf(claim string, value any) bool {
 	switch claim {
 	case "sub", "acr":
@@ -75,7 +75,7 @@ func hasTypeOf(claim string, value any) bool {
 	}
 }
 
-// // texts returns the values that are strings.
+// texts returns the values that are strings.
 func (w claimWish) texts() []string {
 	var texts []string
 	for _, value := range w.values {
@@ -86,7 +86,7 @@ func (w claimWish) texts() []string {
 	return texts
 }
 
-// // claimValues maps claims to the values that they are restricted to. A claim without an entry can have any value.
+// claimValues maps claims to the values that they are restricted to. A claim without an entry can have any value.
 type claimValues map[string][]any
 
 func valuesOf(wishes map[string]claimWish) claimValues {
@@ -99,7 +99,7 @@ func valuesOf(wishes map[string]claimWish) claimValues {
 	return values
 }
 
-// // met returns the names of the claims for which the user has one of the requested values.
+// met returns the names of the claims for which the user has one of the requested values.
 func (v claimValues) met(names []string, user storage.User) []string {
 	if len(v) == 0 {
 		return names
@@ -111,7 +111,7 @@ func (v claimValues) met(names []string, user storage.User) []string {
 	})
 }
 
-// // containsJSON reports whether value, encoded as JSON, is in a list of decoded values.
+// containsJSON reports whether value, encoded as JSON, is in a list of decoded values.
 func containsJSON(values []any, value any) bool {
 	text, err := json.Marshal(value)
 	if err != nil {

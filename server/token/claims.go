@@ -9,7 +9,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// // StandardClaims are the claims about a user that a client may see under its scopes (OpenID Connect Core §5.4). Claims that
+// StandardClaims are the claims about a user that a client may see under its scopes (OpenID Connect Core §5.4). Claims that
 // the user has no value for are omitted.
 func StandardClaims(subject string, user storage.User, scopes []string) map[string]any {
 	claims := map[string]any{"sub": subject}
@@ -21,7 +21,7 @@ func StandardClaims(subject string, user storage.User, scopes []string) map[stri
 	return claims
 }
 
-// // claimsOfScope maps scopes to the claims that they request.
+// claimsOfScope maps scopes to the claims that they request.
 func claimsOfScope() map[string]func(storage.User) map[string]any {
 	return map[string]func(storage.User) map[string]any{
 		endpoint.ScopeProfile: profileClaims,
@@ -51,7 +51,7 @@ func emailClaims(user storage.User) map[string]any {
 	return map[string]any{"email": user.Email, "email_verified": user.EmailVerified}
 }
 
-// // phoneClaims returns the phone claims. Only verified numbers are stored.
+// phoneClaims returns the phone claims. Only verified numbers are stored.
 func phoneClaims(user storage.User) map[string]any {
 	if user.Phone == "" {
 		return nil
@@ -88,7 +88,7 @@ func completeUser() storage.User {
 	}
 }
 
-// // scopeOfClaim returns the scope that requests a claim; empty for one that is unknown or not about the user.
+// scopeOfClaim returns the scope that requests a claim; empty for one that is unknown or not about the user.
 func scopeOfClaim(claim string) string {
 	switch claim {
 	case "name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile", "picture", "website",
@@ -105,7 +105,7 @@ func scopeOfClaim(claim string) string {
 	}
 }
 
-// // ClaimsSupported lists every claim that this server can return.
+// ClaimsSupported lists every claim that this server can return.
 func ClaimsSupported() []string {
 	names := slices.Collect(maps.Keys(StandardClaims("-", completeUser(), endpoint.ScopesSupported())))
 	return append(names, "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "at_hash", "sid")

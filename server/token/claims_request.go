@@ -11,32 +11,32 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// // RequestedClaims is the parsed request parameter "claims" (OpenID Connect Core §5.5), limited to the claims that this server
+// RequestedClaims is the parsed request parameter "claims" (OpenID Connect Core §5.5), limited to the claims that this server
 // supports.
 type RequestedClaims struct {
-	// // UserInfo and IDToken are the names of the claims requested for each, sorted.
+	// UserInfo and IDToken are the names of the claims requested for each, sorted.
 	UserInfo []string
 	IDToken  []string
 	// userInfoValues and idTokenValues are the values that claims are restricted to.
 	userInfoValues claimValues
 	idTokenValues  claimValues
-	// // Subjects are the requested values of "sub": one list for the ID token and one for UserInfo. The user must be in each.
+	// Subjects are the requested values of "sub": one list for the ID token and one for UserInfo. The user must be in each.
 	Subjects [][]string
-	// // ACR are the authentication context classes of which one is essential; empty means any.
+	// ACR are the authentication context classes of which one is essential; empty means any.
 	ACR []string
 }
 
 const (
 	// maxClaims bounds the parameter, in bytes.
 	maxClaims = 4 << 10
-	// // maxClaimValues bounds the values that a claim can be restricted to.
+	// maxClaimValues bounds the values that a claim can be restricted to.
 	maxClaimValues = 16
 )
 
-// // errClaims means that a claims parameter is too long or malformed.
+// errClaims means that a claims parameter is too long or malformed.
 var errClaims = errors.New("server: malformed claims parameter")
 
-// // ParseClaims parses the parameter, or returns errClaims. Empty text requests no claims.
+// ParseClaims parses the parameter, or returns errClaims. Empty text requests no claims.
 func ParseClaims(text string) (RequestedClaims, error) {
 	if text == "" {
 		return RequestedClaims{}, nil
@@ -76,12 +76,12 @@ func ParseClaims(text string) (RequestedClaims, error) {
 
 func isObject(text string) bool { return bytes.HasPrefix(bytes.TrimSpace([]byte(text)), []byte("{")) }
 
-// // knownClaims returns the claims about the user that this server supports; others are ignored (§5.5).
+// knownClaims returns the claims about the user that this server supports; others are ignored (§5.5).
 func knownClaims(members map[string]json.RawMessage) []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(members)), func(name string) bool { return scopeOfClaim(name) == "" })
 }
 
-// // Scopes returns the scopes that cover the claims: a claim requires the same consent as its scope.
+// Scopes returns the scopes that cover the claims: a claim requires the same consent as its scope.
 func (c RequestedClaims) Scopes() []string {
 	var scopes []string
 	for _, name := range slices.Concat(c.UserInfo, c.IDToken) {
@@ -91,7 +91,7 @@ func (c RequestedClaims) Scopes() []string {
 	return slices.Compact(scopes)
 }
 
-// // Within removes the claims that scopes do not cover.
+// Within removes the claims that scopes do not cover.
 func (c RequestedClaims) Within(scopes []string) RequestedClaims {
 	covered := func(names []string) []string {
 		return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !slices.Contains(scopes, scopeOfClaim(name)) })
@@ -100,20 +100,20 @@ func (c RequestedClaims) Within(scopes []string) RequestedClaims {
 	return c
 }
 
-// // Matching removes the claims whose value is not one of those requested.
+// Matching removes the claims whose value is not one of those requested.
 func (c RequestedClaims) Matching(user storage.User) RequestedClaims {
 	c.UserInfo = c.userInfoValues.met(c.UserInfo, user)
 	c.IDToken = c.idTokenValues.met(c.IDToken, user)
 	return c
 }
 
-// // grantedClaims is how a grant stores the granted claims: as a claims parameter.
+// grantedClaims is how a grant stores the granted claims: as a claims parameter.
 type grantedClaims struct {
 	UserInfo map[string]json.RawMessage `json:"userinfo,omitempty"`
 	IDToken  map[string]json.RawMessage `json:"id_token,omitempty"`
 }
 
-// // Encode returns the granted claims for storage; nil if there are none.
+// Encode returns the granted claims for storage; nil if there are none.
 func (c RequestedClaims) Encode() (json.RawMessage, error) {
 	if len(c.UserInfo) == 0 && len(c.IDToken) == 0 {
 		return nil, nil
@@ -128,12 +128,12 @@ func (c RequestedClaims) Encode() (json.RawMessage, error) {
 	return json.Marshal(grantedClaims{UserInfo: members(c.UserInfo), IDToken: members(c.IDToken)})
 }
 
-// // userInfoClaims returns the claims of user that a grant's claims parameter adds to the UserInfo response.
+// userInfoClaims returns the claims of user that a grant's claims parameter adds to the UserInfo response.
 func userInfoClaims(granted json.RawMessage, user storage.User) map[string]any {
 	return pickClaims(granted, user, func(g grantedClaims) map[string]json.RawMessage { return g.UserInfo })
 }
 
-// // idTokenClaims returns the claims that it adds to the ID token.
+// idTokenClaims returns the claims that it adds to the ID token.
 func idTokenClaims(granted json.RawMessage, user storage.User) map[string]any {
 	return pickClaims(granted, user, func(g grantedClaims) map[string]json.RawMessage { return g.IDToken })
 }

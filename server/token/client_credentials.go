@@ -13,7 +13,7 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// // credentialsGrant is client_credentials (RFC 6749 §4.4): a client gets an access token for itself. A JWT belongs to no grant,
+// credentialsGrant is client_credentials (RFC 6749 §4.4): a client gets an access token for itself. A JWT belongs to no grant,
 // so that the store is not used. An opaque token has a grant without a user.
 type credentialsGrant struct {
 	store  *oauth2.Store
@@ -22,7 +22,7 @@ type credentialsGrant struct {
 
 var _ fosite.TokenEndpointHandler = (*credentialsGrant)(nil)
 
-// // ClientCredentials returns the factory of the client_credentials grant.
+// ClientCredentials returns the factory of the client_credentials grant.
 func ClientCredentials(store *oauth2.Store, strategy *Strategy) compose.Factory {
 	return func(fosite.Configurator, any, any) any { return &credentialsGrant{store: store, tokens: strategy} }
 }
@@ -32,12 +32,12 @@ func (*credentialsGrant) CanHandleTokenEndpointRequest(_ context.Context, reques
 	return request.GetGrantTypes().ExactOne(string(fosite.GrantTypeClientCredentials))
 }
 
-// // CanSkipClientAuth implements fosite.TokenEndpointHandler. This grant consists of the client's authentication.
+// CanSkipClientAuth implements fosite.TokenEndpointHandler. This grant consists of the client's authentication.
 func (*credentialsGrant) CanSkipClientAuth(context.Context, fosite.AccessRequester) bool {
 	return false
 }
 
-// // HandleTokenEndpointRequest implements fosite.TokenEndpointHandler. It checks the requested scopes and audience and writes
+// HandleTokenEndpointRequest implements fosite.TokenEndpointHandler. It checks the requested scopes and audience and writes
 // them into the request.
 func (g *credentialsGrant) HandleTokenEndpointRequest(_ context.Context, request fosite.AccessRequester) error {
 	client, ok := request.GetClient().(*oauth2.Client)
@@ -61,7 +61,7 @@ func (g *credentialsGrant) HandleTokenEndpointRequest(_ context.Context, request
 	return nil
 }
 
-// // PopulateTokenEndpointResponse implements fosite.TokenEndpointHandler. The response is an access token only (RFC 6749
+// PopulateTokenEndpointResponse implements fosite.TokenEndpointHandler. The response is an access token only (RFC 6749
 // §4.4.3).
 func (g *credentialsGrant) PopulateTokenEndpointResponse(ctx context.Context, request fosite.AccessRequester, response fosite.AccessResponder) error {
 	token, signature, err := g.tokens.GenerateAccessToken(ctx, request)
@@ -80,7 +80,7 @@ func (g *credentialsGrant) PopulateTokenEndpointResponse(ctx context.Context, re
 	return nil
 }
 
-// // ownScopes returns the scopes of a client's own token: the requested ones, or the client's defaults (RFC 6749 §3.3). Scopes
+// ownScopes returns the scopes of a client's own token: the requested ones, or the client's defaults (RFC 6749 §3.3). Scopes
 // about a user are excluded.
 func ownScopes(client *oauth2.Client, asked []string) ([]string, error) {
 	if len(asked) == 0 {
@@ -97,7 +97,7 @@ func ownScopes(client *oauth2.Client, asked []string) ([]string, error) {
 // ofUser reports whether a scope is about a user.
 func ofUser(scope string) bool { return slices.Contains(endpoint.ScopesSupported(), scope) }
 
-// // ownAudience returns the audience of the token: the requested resource and audience (RFC 8707 §2), or the client's default.
+// ownAudience returns the audience of the token: the requested resource and audience (RFC 8707 §2), or the client's default.
 func ownAudience(client *oauth2.Client, form url.Values) ([]string, error) {
 	targets, err := endpoint.RequestedAudience(form, client.GetAudience())
 	if err != nil || len(targets) > 0 {

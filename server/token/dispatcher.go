@@ -11,7 +11,7 @@ import (
 	"github.com/minifed/minifed/server/endpoint"
 )
 
-// // Dispatcher is the only token endpoint handler that fosite has. It passes a request to the handlers of its grant type: fosite
+// Dispatcher is the only token endpoint handler that fosite has. It passes a request to the handlers of its grant type: fosite
 // would call every handler twice, and each rejection records a stack trace. It also does the checks common to all grants.
 type Dispatcher struct {
 	handlers map[string][]fosite.TokenEndpointHandler
@@ -33,16 +33,16 @@ func newDispatcher(config fosite.Configurator, store, tokens any, factories Gran
 	return d, nil
 }
 
-// // GrantTypes lists the supported grant types.
+// GrantTypes lists the supported grant types.
 func (d *Dispatcher) GrantTypes() []string { return slices.Sorted(maps.Keys(d.handlers)) }
 
-// // CanHandleTokenEndpointRequest implements fosite.TokenEndpointHandler. It accepts every request, so that an unknown grant
+// CanHandleTokenEndpointRequest implements fosite.TokenEndpointHandler. It accepts every request, so that an unknown grant
 // type gets the correct error here.
 func (d *Dispatcher) CanHandleTokenEndpointRequest(context.Context, fosite.AccessRequester) bool {
 	return true
 }
 
-// // CanSkipClientAuth implements fosite.TokenEndpointHandler. Every grant requires client authentication.
+// CanSkipClientAuth implements fosite.TokenEndpointHandler. Every grant requires client authentication.
 func (d *Dispatcher) CanSkipClientAuth(context.Context, fosite.AccessRequester) bool { return false }
 
 // HandleTokenEndpointRequest implements fosite.TokenEndpointHandler.

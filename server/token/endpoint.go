@@ -12,10 +12,10 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// // Endpoint is POST /oauth2/token (RFC 6749 §3.2). The dispatcher defines its grants.
+// Endpoint is POST /oauth2/token (RFC 6749 §3.2). The dispatcher defines its grants.
 type Endpoint struct {
 	Provider fosite.OAuth2Provider
-	// // Timeout bounds the work on one request. The work continues after the caller disconnects, so that a repeat finds its result.
+	// Timeout bounds the work on one request. The work continues after the caller disconnects, so that a repeat finds its result.
 	Timeout time.Duration
 	Codes   *KeyedMutex
 	Begin   func(context.Context) context.Context
@@ -41,7 +41,7 @@ func (e *Endpoint) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	return endpoint.WriteJSON(w, response)
 }
 
-// // Response is the token response (RFC 6749 §5.1, OpenID Connect Core §3.1.3.3, RFC 8693 §2.2.1). It contains only the members
+// Response is the token response (RFC 6749 §5.1, OpenID Connect Core §3.1.3.3, RFC 8693 §2.2.1). It contains only the members
 // that its grant set.
 type Response struct {
 	AccessToken     string `json:"access_token"`
@@ -67,7 +67,7 @@ func responseOf(response fosite.AccessResponder) Response {
 	}
 }
 
-// // Respond runs one token request with the parameters of form. Several endpoints use it.
+// Respond runs one token request with the parameters of form. Several endpoints use it.
 func (e *Endpoint) Respond(parent context.Context, r *http.Request, form url.Values) (Response, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(parent), e.Timeout)
 	defer cancel()

@@ -20,7 +20,7 @@ import (
 // idTokenType is the header "typ" of an ID token (RFC 7519 §5.1).
 const idTokenType = "JWT"
 
-// // idClaims are the claims of an ID token (OpenID Connect Core §2). Claims about the user are at the UserInfo endpoint (§5.4),
+// idClaims are the claims of an ID token (OpenID Connect Core §2). Claims about the user are at the UserInfo endpoint (§5.4),
 // and also here if the client's request or setting includes them.
 type idClaims struct {
 	Issuer    string   `json:"iss"`
@@ -33,17 +33,17 @@ type idClaims struct {
 	Nonce     string   `json:"nonce,omitempty"`
 	ACR       string   `json:"acr,omitempty"`
 	AMR       []string `json:"amr,omitempty"`
-	// // TokenHash binds the access token that is issued with it (§3.1.3.6).
+	// TokenHash binds the access token that is issued with it (§3.1.3.6).
 	TokenHash string `json:"at_hash,omitempty"`
 	SessionID string `json:"sid,omitempty"`
-	// // ID contains the client's incarnation: see newIDTokenID. Only that client can use the token as a hint.
+	// ID contains the client's incarnation: see newIDTokenID. Only that client can use the token as a hint.
 	ID string `json:"jti"`
 
 	// user are claims about the user: see IDTokens.user.
 	user map[string]any
 }
 
-// // IDTokens issues ID tokens. It replaces fosite's strategy, which reads parameters of the authorization endpoint at the token
+// IDTokens issues ID tokens. It replaces fosite's strategy, which reads parameters of the authorization endpoint at the token
 // endpoint, uses SHA-256 for every algorithm, and adds a claim "rat".
 type IDTokens struct {
 	Keys   *keys.Ring
@@ -98,7 +98,7 @@ func (t IDTokens) GenerateIDToken(ctx context.Context, lifespan time.Duration, r
 	return t.Keys.Sign(ctx, issuer.Directory.ID, algorithm, idTokenType, payload)
 }
 
-// // user returns the claims about the user: those of the granted scopes, if the client's setting includes them in ID tokens, and
+// user returns the claims about the user: those of the granted scopes, if the client's setting includes them in ID tokens, and
 // those of the claims parameter.
 func (t IDTokens) user(ctx context.Context, session *oauth2.Session, requester fosite.Requester) (map[string]any, error) {
 	client, ok := requester.GetClient().(*oauth2.Client)
@@ -120,7 +120,7 @@ func (t IDTokens) user(ctx context.Context, session *oauth2.Session, requester f
 	return claims, nil
 }
 
-// // encode returns the claims as JSON. It omits claims about the user that do not fit: UserInfo returns them.
+// encode returns the claims as JSON. It omits claims about the user that do not fit: UserInfo returns them.
 func (c idClaims) encode() ([]byte, error) {
 	own, err := json.Marshal(c)
 	if err != nil || len(c.user) == 0 {
@@ -140,7 +140,7 @@ func (c idClaims) encode() ([]byte, error) {
 	}
 }
 
-// // Strategy combines the strategies that fosite's handlers require.
+// Strategy combines the strategies that fosite's handlers require.
 type Strategy struct {
 	*oauth2.Strategy
 	IDTokens

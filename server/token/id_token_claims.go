@@ -8,14 +8,14 @@ import (
 )
 
 const (
-	// // maxScopedClaims bounds the claims of the granted scopes in an ID token, as JSON. With an RS256 signature, a header and the
+	// maxScopedClaims bounds the claims of the granted scopes in an ID token, as JSON. With an RS256 signature, a header and the
 	// claims of the login, the token then stays under 4 KB.
 	maxScopedClaims = 1792
-	// // maxTokenPicture bounds the length of the picture's URL in an ID token.
+	// maxTokenPicture bounds the length of the picture's URL in an ID token.
 	maxTokenPicture = 512
 )
 
-// // scopedClaimNames are the claims of scopes that an ID token can contain. If they are too long together, the last ones are
+// scopedClaimNames are the claims of scopes that an ID token can contain. If they are too long together, the last ones are
 // dropped first; an e-mail address or phone number stays together with its flag.
 func scopedClaimNames() [][]string {
 	return [][]string{

@@ -6,16 +6,16 @@ import (
 )
 
 const (
-	// // maxIDToken bounds the length of an ID token with claims about the user, in characters. Clients send ID tokens in URLs, and
+	// maxIDToken bounds the length of an ID token with claims about the user, in characters. Clients send ID tokens in URLs, and
 	// proxies accept at most 8 KB of those.
 	maxIDToken = 4 << 10
-	// // idTokenOverhead is the length of header, dots and the longest signature: 342 characters for RSA keys of 2048 bits.
+	// idTokenOverhead is the length of header, dots and the longest signature: 342 characters for RSA keys of 2048 bits.
 	idTokenOverhead = 512
-	// // maxIDTokenPayload is the maximum payload, in bytes before base64url.
+	// maxIDTokenPayload is the maximum payload, in bytes before base64url.
 	maxIDTokenPayload = (maxIDToken - idTokenOverhead) / 4 * 3
 )
 
-// // leastNeeded returns the claim about the user that an ID token drops first. Names and addresses, by which clients recognise a
+// leastNeeded returns the claim about the user that an ID token drops first. Names and addresses, by which clients recognise a
 // user, are dropped last.
 func leastNeeded(claims map[string]any) string {
 	for _, name := range expendableClaims() {
@@ -26,7 +26,7 @@ func leastNeeded(claims map[string]any) string {
 	return slices.Max(slices.Collect(maps.Keys(claims)))
 }
 
-// // expendableClaims are claims about the user, the least important first.
+// expendableClaims are claims about the user, the least important first.
 func expendableClaims() []string {
 	return []string{
 		"website", "profile", "address", "picture", "gender", "birthdate", "zoneinfo", "locale", "middle_name", "updated_at",

@@ -17,7 +17,7 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// // Introspection is POST /oauth2/introspect (RFC 7662). It returns the state of a token to the token's client, to its audience,
+// Introspection is POST /oauth2/introspect (RFC 7662). It returns the state of a token to the token's client, to its audience,
 // and to clients registered to introspect every token. For any other token, and in case of doubt, it returns active=false.
 type Introspection struct {
 	Clients      clientauth.Authenticator
@@ -39,7 +39,7 @@ func (e *Introspection) Mount(t *endpoint.RouteTable) {
 	})
 }
 
-// // introspection is the response (RFC 7662 §2.2), with acr and auth_time (RFC 9470 §6.2). The zero value is an inactive token.
+// introspection is the response (RFC 7662 §2.2), with acr and auth_time (RFC 9470 §6.2). The zero value is an inactive token.
 type introspection struct {
 	Active   bool              `json:"active"`
 	Issuer   string            `json:"iss,omitempty"`
@@ -48,7 +48,7 @@ type introspection struct {
 	ClientID string            `json:"client_id,omitempty"`
 	Audience endpoint.Audience `json:"aud,omitempty"`
 	Scope    string            `json:"scope,omitempty"`
-	// // TokenType is set for access tokens only, so that no resource server accepts a refresh token as one.
+	// TokenType is set for access tokens only, so that no resource server accepts a refresh token as one.
 	TokenType string   `json:"token_type,omitempty"`
 	ID        string   `json:"jti,omitempty"`
 	ExpiresAt int64    `json:"exp,omitempty"`
@@ -76,7 +76,7 @@ func (e *Introspection) serve(w http.ResponseWriter, r *endpoint.Request) error 
 	return endpoint.WriteJSON(w, found)
 }
 
-// // introspect returns the state of a token for a client. Any error counts as an inactive token.
+// introspect returns the state of a token for a client. Any error counts as an inactive token.
 func (e *Introspection) introspect(ctx context.Context, issuer *oauth2.Issuer, client *oauth2.Client, token string) (introspection, error) {
 	switch {
 	case strings.HasPrefix(token, opaquePrefix):
@@ -88,7 +88,7 @@ func (e *Introspection) introspect(ctx context.Context, issuer *oauth2.Issuer, c
 	}
 }
 
-// // jwt introspects an access token that is a JWT.
+// jwt introspects an access token that is a JWT.
 func (e *Introspection) jwt(ctx context.Context, issuer *oauth2.Issuer, client *oauth2.Client, token string) (introspection, error) {
 	claims, err := e.AccessTokens.verify(ctx, issuer, token)
 	if err != nil {
@@ -117,7 +117,7 @@ func (e *Introspection) jwt(ctx context.Context, issuer *oauth2.Issuer, client *
 	return answer, nil
 }
 
-// // own checks a client's own token, which has no grant: the client must be active and the token not revoked.
+// own checks a client's own token, which has no grant: the client must be active and the token not revoked.
 func (e *Introspection) own(ctx context.Context, claims accessClaims) error {
 	client, err := e.Store.GetClient(ctx, claims.ClientID)
 	if err != nil {
@@ -133,7 +133,7 @@ func (e *Introspection) own(ctx context.Context, claims accessClaims) error {
 	return err
 }
 
-// // opaque introspects an access token that is in the store.
+// opaque introspects an access token that is in the store.
 func (e *Introspection) opaque(ctx context.Context, issuer *oauth2.Issuer, client *oauth2.Client, token string) (introspection, error) {
 	access, err := e.Store.Access(ctx, token)
 	if err != nil {
@@ -149,7 +149,7 @@ func (e *Introspection) opaque(ctx context.Context, issuer *oauth2.Issuer, clien
 	return answer, nil
 }
 
-// // refresh introspects a refresh token. Only its client may do so: a resource server must not accept it as an access token.
+// refresh introspects a refresh token. Only its client may do so: a resource server must not accept it as an access token.
 func (e *Introspection) refresh(ctx context.Context, issuer *oauth2.Issuer, client *oauth2.Client, token string) (introspection, error) {
 	live, err := e.Store.Refreshable(ctx, token)
 	if err != nil {
@@ -163,7 +163,7 @@ func (e *Introspection) refresh(ctx context.Context, issuer *oauth2.Issuer, clie
 	return answer, nil
 }
 
-// // live returns what is common to all tokens of an active grant.
+// live returns what is common to all tokens of an active grant.
 func (*Introspection) live(issuer *oauth2.Issuer, live *oauth2.Live) introspection {
 	return introspection{
 		Active: true, Issuer: issuer.URL, Subject: live.Subject, ClientID: live.Client.GetID(),
@@ -171,7 +171,7 @@ func (*Introspection) live(issuer *oauth2.Issuer, live *oauth2.Live) introspecti
 	}
 }
 
-// // concerns reports whether a client may introspect an access token: its own, one for its audience, or any if it is registered
+// concerns reports whether a client may introspect an access token: its own, one for its audience, or any if it is registered
 // so. Otherwise the log names the setting that permits it, because the client sees a valid token as inactive.
 func concerns(ctx context.Context, client *oauth2.Client, owner string, audience []string) bool {
 	if client.GetID() == owner || slices.Contains(audience, client.GetID()) || client.Record().Introspection {
@@ -181,7 +181,7 @@ func concerns(ctx context.Context, client *oauth2.Client, owner string, audience
 	return false
 }
 
-// // username returns the user's display name, if the scopes include it.
+// username returns the user's display name, if the scopes include it.
 func username(user storage.User, scopes []string) string {
 	if !slices.Contains(scopes, endpoint.ScopeProfile) {
 		return ""
@@ -189,7 +189,7 @@ func username(user storage.User, scopes []string) string {
 	return user.Username
 }
 
-// // seconds returns a NumericDate (RFC 7519 §2), or zero for the zero time.
+// seconds returns a NumericDate (RFC 7519 §2), or zero for the zero time.
 func seconds(at time.Time) int64 {
 	if at.IsZero() {
 		return 0

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// // KeyedMutex serialises requests with the same code. The later ones then find the grant that the first one stored, so that a
+// KeyedMutex serialises requests with the same code. The later ones then find the grant that the first one stored, so that a
 // code is sent to WeChat once, even if its repeats arrive at the same time.
 type KeyedMutex struct {
 	mu   sync.Mutex
@@ -18,7 +18,7 @@ type codeKey struct{ issuer, code string }
 // NewKeyedMutex returns a mutex without holders.
 func NewKeyedMutex() *KeyedMutex { return &KeyedMutex{open: map[codeKey]chan struct{}{}} }
 
-// // lock returns immediately for the first request with key, and for others when that one has finished or ctx ends. The caller
+// lock returns immediately for the first request with key, and for others when that one has finished or ctx ends. The caller
 // must call leave when its request has finished.
 func (l *KeyedMutex) lock(ctx context.Context, key codeKey) (leave func(), err error) {
 	l.mu.Lock()

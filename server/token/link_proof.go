@@ -14,17 +14,17 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// // linkFreshness is how long after a sign-in its token permits a change of the sign-in methods.
+// linkFreshness is how long after a sign-in its token permits a change of the sign-in methods.
 const linkFreshness = 5 * time.Minute
 
-// // LinkProof accepts access tokens that permit a change of the user's sign-in methods: for this issuer, with the scope
+// LinkProof accepts access tokens that permit a change of the user's sign-in methods: for this issuer, with the scope
 // urn:minifed:link, and of a recent sign-in.
 type LinkProof struct {
 	Bearer *Bearer
 	Now    func() time.Time
 }
 
-// // Accept returns the user and grant of a token, or an error of a protected resource (RFC 6750 §3.1, RFC 9470 §3).
+// Accept returns the user and grant of a token, or an error of a protected resource (RFC 6750 §3.1, RFC 9470 §3).
 func (p LinkProof) Accept(ctx context.Context, issuer *oauth2.Issuer, token string) (Presented, error) {
 	found, err := p.Bearer.accept(ctx, issuer, token)
 	if err != nil {
@@ -48,7 +48,7 @@ func (p LinkProof) Accept(ctx context.Context, issuer *oauth2.Issuer, token stri
 	}
 }
 
-// // AcceptSession is Accept for bindUser's method session. The token must be an at+jwt, of the client itself or of one of its
+// AcceptSession is Accept for bindUser's method session. The token must be an at+jwt, of the client itself or of one of its
 // registered partners.
 func (p LinkProof) AcceptSession(ctx context.Context, issuer *oauth2.Issuer, token, client string, partners []string) (Presented, error) {
 	refused := func(cause error) error {
@@ -73,5 +73,5 @@ func (p LinkProof) AcceptSession(ctx context.Context, issuer *oauth2.Issuer, tok
 	return found, nil
 }
 
-// // reasonSessionToken is the reason for an access token that does not prove an account.
+// reasonSessionToken is the reason for an access token that does not prove an account.
 const reasonSessionToken = "session_token"

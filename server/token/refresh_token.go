@@ -17,11 +17,11 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// // RefreshTokenGrant is the refresh_token grant (RFC 6749 §6, OpenID Connect Core §12). It replaces two handlers of fosite.
+// RefreshTokenGrant is the refresh_token grant (RFC 6749 §6, OpenID Connect Core §12). It replaces two handlers of fosite.
 // These choose the new refresh token before the rotation succeeds, so that one of two concurrent requests gets an invalid token;
 // and they do not support narrowing.
 //
-// // Everything else that can fail is done before the rotation, which is the only write.
+// Everything else that can fail is done before the rotation, which is the only write.
 type RefreshTokenGrant struct {
 	Store         *oauth2.Store
 	AccessTokens  fositeoauth2.AccessTokenStrategy
@@ -31,7 +31,7 @@ type RefreshTokenGrant struct {
 
 var _ fosite.TokenEndpointHandler = (*RefreshTokenGrant)(nil)
 
-// // RefreshFactory returns the factory of the refresh_token grant.
+// RefreshFactory returns the factory of the refresh_token grant.
 func RefreshFactory(store *oauth2.Store, strategy *Strategy) compose.Factory {
 	return func(fosite.Configurator, any, any) any {
 		return &RefreshTokenGrant{Store: store, AccessTokens: strategy, RefreshTokens: strategy, IDTokens: strategy}
@@ -48,12 +48,12 @@ func (h *RefreshTokenGrant) CanSkipClientAuth(context.Context, fosite.AccessRequ
 	return false
 }
 
-// // HandleTokenEndpointRequest checks the refresh token and writes scopes and audience of the new tokens into the request.
+// HandleTokenEndpointRequest checks the refresh token and writes scopes and audience of the new tokens into the request.
 func (h *RefreshTokenGrant) HandleTokenEndpointRequest(ctx context.Context, request fosite.AccessRequester) error {
 	if !h.CanHandleTokenEndpointRequest(ctx, request) {
 		return fosite.ErrUnknownRequest
 	}
-	// // 1. Check the client.
+	// 1. Check the client.
 	client := request.GetClient()
 	if !slices.Contains(client.GetGrantTypes(), string(fosite.GrantTypeRefreshToken)) {
 		return fosite.ErrUnauthorizedClient.WithHint("The client may not use the grant type refresh_token.")
@@ -63,12 +63,12 @@ func (h *RefreshTokenGrant) HandleTokenEndpointRequest(ctx context.Context, requ
 	if token == "" {
 		return fosite.ErrInvalidRequest.WithHint("refresh_token is missing.")
 	}
-	// // 2. Check the token.
+	// 2. Check the token.
 	granted, err := h.Store.GetRefreshTokenSession(ctx, token, request.GetSession())
 	if err != nil {
 		return h.refuse(ctx, token, err)
 	}
-	// // 3. Narrow to what is requested, was granted, and is still allowed for the client.
+	// 3. Narrow to what is requested, was granted, and is still allowed for the client.
 	request.SetID(granted.GetID())
 	scopes, err := refreshedScopes(request.GetRequestedScopes(), granted, client.GetScopes())
 	if err != nil {
@@ -94,7 +94,7 @@ func (h *RefreshTokenGrant) HandleTokenEndpointRequest(ctx context.Context, requ
 	return nil
 }
 
-// // refreshedScopes returns the scopes of a refresh: the granted ones that the client may still have. A refresh may request any
+// refreshedScopes returns the scopes of a refresh: the granted ones that the client may still have. A refresh may request any
 // scope of the original request; it gets those that were granted.
 func refreshedScopes(named []string, granted fosite.Requester, allowed []string) ([]string, error) {
 	named = slices.DeleteFunc(slices.Clone(named), func(scope string) bool { return scope == "" })
@@ -114,11 +114,11 @@ func refreshedScopes(named []string, granted fosite.Requester, allowed []string)
 
 var (
 	errNotGranted = errors.New("server: more than was granted")
-	// // errNoAudience means that the client may have none of the granted resources now, as with a grant of another issuer.
+	// errNoAudience means that the client may have none of the granted resources now, as with a grant of another issuer.
 	errNoAudience = errors.New("server: no granted resource is allowed any more")
 )
 
-// // narrow returns the values that are granted and still allowed, and of these the requested ones if the request has any.
+// narrow returns the values that are granted and still allowed, and of these the requested ones if the request has any.
 func narrow(asked, granted, allowed []string) ([]string, error) {
 	wanted := granted
 	if asked = slices.DeleteFunc(slices.Clone(asked), func(value string) bool { return value == "" }); len(asked) > 0 {
@@ -136,7 +136,7 @@ func narrow(asked, granted, allowed []string) ([]string, error) {
 	return kept, nil
 }
 
-// // ungrantedTarget returns the error code of RFC 8707 §2, which fosite does not have.
+// ungrantedTarget returns the error code of RFC 8707 §2, which fosite does not have.
 func ungrantedTarget() *fosite.RFC6749Error {
 	return &fosite.RFC6749Error{
 		ErrorField:       "invalid_target",
@@ -145,7 +145,7 @@ func ungrantedTarget() *fosite.RFC6749Error {
 	}
 }
 
-// // PopulateTokenEndpointResponse creates the tokens and rotates the refresh token.
+// PopulateTokenEndpointResponse creates the tokens and rotates the refresh token.
 func (h *RefreshTokenGrant) PopulateTokenEndpointResponse(ctx context.Context, request fosite.AccessRequester, response fosite.AccessResponder) error {
 	if !h.CanHandleTokenEndpointRequest(ctx, request) {
 		return fosite.ErrUnknownRequest
@@ -154,7 +154,7 @@ func (h *RefreshTokenGrant) PopulateTokenEndpointResponse(ctx context.Context, r
 	if !ok {
 		return refreshError(fmt.Errorf("server: client is %T", request.GetClient()))
 	}
-	// // 1. Steps that can fail and write nothing.
+	// 1. Steps that can fail and write nothing.
 	request.GetSession().SetExpiresAt(fosite.AccessToken, h.Store.TokenTime().Add(client.Lifetimes().AccessToken))
 	access, _, err := h.AccessTokens.GenerateAccessToken(ctx, request)
 	if err != nil {
@@ -164,12 +164,12 @@ func (h *RefreshTokenGrant) PopulateTokenEndpointResponse(ctx context.Context, r
 	if err := h.issueIDToken(ctx, client, request, response); err != nil {
 		return refreshError(err)
 	}
-	// // 2. The rotation, the only write.
+	// 2. The rotation, the only write.
 	token := request.GetRequestForm().Get("refresh_token")
 	if err := h.Store.RotateRefreshToken(ctx, request.GetID(), token); err != nil {
 		return h.refuse(ctx, token, err)
 	}
-	// // 3. The current refresh token of the grant.
+	// 3. The current refresh token of the grant.
 	refresh, _, err := h.RefreshTokens.GenerateRefreshToken(ctx, request)
 	if err != nil {
 		return refreshError(err)
@@ -195,7 +195,7 @@ func (h *RefreshTokenGrant) issueIDToken(ctx context.Context, client *oauth2.Cli
 	return helper.IssueExplicitIDToken(ctx, client.Lifetimes().IDToken, request, response)
 }
 
-// // refuse ends the grant of a reused token (RFC 9700 §4.14.2) and returns the error for the client.
+// refuse ends the grant of a reused token (RFC 9700 §4.14.2) and returns the error for the client.
 func (h *RefreshTokenGrant) refuse(ctx context.Context, token string, err error) error {
 	if errors.Is(err, fosite.ErrInactiveToken) {
 		if err := h.Store.DeleteRefreshTokenSession(ctx, token); err != nil {
@@ -205,7 +205,7 @@ func (h *RefreshTokenGrant) refuse(ctx context.Context, token string, err error)
 	return refreshError(err)
 }
 
-// // refreshError maps an error to the one sent to the client: temporarily_unavailable if the store failed or the outcome of a
+// refreshError maps an error to the one sent to the client: temporarily_unavailable if the store failed or the outcome of a
 // write is unknown, invalid_grant if the token has no active grant, and otherwise an error without internal details.
 func refreshError(err error) error {
 	switch {

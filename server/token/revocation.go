@@ -15,7 +15,7 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// // Revocation is POST /oauth2/revoke (RFC 7009): a client revokes a token of its own. This ends its grant, and so every other
+// Revocation is POST /oauth2/revoke (RFC 7009): a client revokes a token of its own. This ends its grant, and so every other
 // token of the grant.
 type Revocation struct {
 	Clients      clientauth.Authenticator
@@ -43,7 +43,7 @@ func (e *Revocation) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	if errors.Is(err, errNotIssuedToIt) {
 		return endpoint.NewError(fosite.ErrInvalidGrant, "The token was issued to another client. Nothing was revoked.")
 	}
-	// // A token that is unknown, expired or already revoked is a success (§2.2).
+	// A token that is unknown, expired or already revoked is a success (§2.2).
 	if err != nil && !errors.Is(err, oauth2.ErrNoGrant) && !errors.Is(err, errAccessToken) {
 		return err
 	}
@@ -52,13 +52,13 @@ func (e *Revocation) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	return nil
 }
 
-// // handlePrefix is the prefix of every token that is not a JWT.
+// handlePrefix is the prefix of every token that is not a JWT.
 const handlePrefix = "mf_"
 
-// // errNotIssuedToIt means that a token belongs to another client (RFC 7009 §2.1).
+// errNotIssuedToIt means that a token belongs to another client (RFC 7009 §2.1).
 var errNotIssuedToIt = errors.New("server: the token was issued to another client")
 
-// // revoke ends the grant of a client's token, or the token itself if it has no grant. The format of the token identifies its
+// revoke ends the grant of a client's token, or the token itself if it has no grant. The format of the token identifies its
 // kind, so that token_type_hint is not needed (§2.1).
 func (e *Revocation) revoke(ctx context.Context, issuer *oauth2.Issuer, client *oauth2.Client, token string) error {
 	if strings.HasPrefix(token, handlePrefix) {
@@ -84,7 +84,7 @@ func ownership(err error) error {
 	return err
 }
 
-// // readToken authenticates the client of a request about a token (RFC 7009 §2.1, RFC 7662 §2.1), and reads the token.
+// readToken authenticates the client of a request about a token (RFC 7009 §2.1, RFC 7662 §2.1), and reads the token.
 func readToken(r *endpoint.Request, authentication clientauth.Authenticator) (*oauth2.Client, string, error) {
 	form, err := endpoint.ReadForm(r)
 	if err != nil {

@@ -11,23 +11,23 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// // Subjects maps users to the identifiers that clients see (OpenID Connect Core §8). Most clients see the user's ID. For a
+// Subjects maps users to the identifiers that clients see (OpenID Connect Core §8). Most clients see the user's ID. For a
 // client with pairwise subjects, "sub" and "sid" do not identify the user at clients of other sectors. No lookup uses these
 // identifiers: grants and sessions contain the user's ID.
 type Subjects struct {
 	Secrets Secrets
 }
 
-// // Types returns the subject types of OpenID Connect Core §8.
+// Types returns the subject types of OpenID Connect Core §8.
 func (Subjects) Types() []string { return []string{"public", "pairwise"} }
 
-// // The sizes of the identifiers, in bytes: large enough that they are unique and cannot be guessed.
+// The sizes of the identifiers, in bytes: large enough that they are unique and cannot be guessed.
 const (
 	pairwiseSubjectSize = 20
 	pairwiseSessionSize = 16
 )
 
-// // ForUser returns the "sub" of a user at a client. It contains only lower-case letters and digits, because some clients
+// ForUser returns the "sub" of a user at a client. It contains only lower-case letters and digits, because some clients
 // compare it without regard to case.
 func (s Subjects) ForUser(ctx context.Context, client *oauth2.Client, user string) (string, error) {
 	record := client.Record()
@@ -41,7 +41,7 @@ func (s Subjects) ForUser(ctx context.Context, client *oauth2.Client, user strin
 	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(mac[:pairwiseSubjectSize])), nil
 }
 
-// // ForSession returns the "sid" of a browser session at a client (Back-Channel Logout §2.1). If it were the same for all
+// ForSession returns the "sid" of a browser session at a client (Back-Channel Logout §2.1). If it were the same for all
 // clients, two clients could find out that they have the same user.
 func (s Subjects) ForSession(ctx context.Context, client storage.Client, id string) (string, error) {
 	if !Pairwise(client) {
@@ -54,7 +54,7 @@ func (s Subjects) ForSession(ctx context.Context, client storage.Client, id stri
 	return base64.RawURLEncoding.EncodeToString(mac[:pairwiseSessionSize]), nil
 }
 
-// // derive computes an identifier for the sector of a client. It is a MAC: without the directory's secret, the user's ID cannot
+// derive computes an identifier for the sector of a client. It is a MAC: without the directory's secret, the user's ID cannot
 // be found, not even by trying all IDs (§8.1).
 func (s Subjects) derive(ctx context.Context, client storage.Client, what, id string) ([]byte, error) {
 	sector, err := client.Sector()
@@ -69,13 +69,13 @@ func (s Subjects) derive(ctx context.Context, client storage.Client, what, id st
 	return s.Secrets.SubjectMAC(ctx, client.Directory, message)
 }
 
-// // Pairwise reports whether a client has pairwise subjects. Only kinds with browser sign-in can: a federated client creates the
+// Pairwise reports whether a client has pairwise subjects. Only kinds with browser sign-in can: a federated client creates the
 // users and knows their IDs.
 func Pairwise(client storage.Client) bool {
 	return client.Pairwise && (client.Kind == storage.ClientWeb || client.Kind == storage.ClientSPA)
 }
 
-// // Secrets computes values from a directory's secrets. Implementations are safe for concurrent use.
+// Secrets computes values from a directory's secrets. Implementations are safe for concurrent use.
 type Secrets interface {
 	oauth2.Secrets
 	// SubjectMAC returns HMAC-SHA-256 of message under the directory's secret of pairwise subjects, which never changes

@@ -53,7 +53,7 @@ func (e *UserInfo) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	return endpoint.WriteJSON(w, claims)
 }
 
-// // Presented is a valid access token: its grant is active and its user may sign in.
+// Presented is a valid access token: its grant is active and its user may sign in.
 type Presented struct {
 	*oauth2.Live
 	Scopes   []string
@@ -66,10 +66,10 @@ type Bearer struct {
 	Store  *oauth2.Store
 }
 
-// // opaquePrefix is the prefix of opaque access tokens.
+// opaquePrefix is the prefix of opaque access tokens.
 const opaquePrefix = "mf_at_"
 
-// // accept returns a valid access token, or invalid_token (RFC 6750 §3.1). It rejects a client's own token, which has no user.
+// accept returns a valid access token, or invalid_token (RFC 6750 §3.1). It rejects a client's own token, which has no user.
 func (b *Bearer) accept(ctx context.Context, issuer *oauth2.Issuer, token string) (Presented, error) {
 	found, err := b.find(ctx, issuer, token)
 	if errors.Is(err, errAccessToken) || errors.Is(err, oauth2.ErrNoGrant) {
@@ -107,7 +107,7 @@ func (b *Bearer) find(ctx context.Context, issuer *oauth2.Issuer, token string) 
 	return Presented{live, strings.Fields(claims.Scope), claims.Audience}, nil
 }
 
-// // readBearer reads the access token of a request: from the header, or from the form of a POST (RFC 6750 §2). It rejects both
+// readBearer reads the access token of a request: from the header, or from the form of a POST (RFC 6750 §2). It rejects both
 // together, and never reads the URL.
 func readBearer(r *endpoint.Request) (string, error) {
 	header, err := BearerToken(r.Request)
@@ -155,7 +155,7 @@ func BearerToken(r *http.Request) (string, error) {
 	return token, nil
 }
 
-// // MissingToken returns the challenge for a request without a token, which has no error code (RFC 6750 §3.1).
+// MissingToken returns the challenge for a request without a token, which has no error code (RFC 6750 §3.1).
 func MissingToken() error {
 	return &grants.Error{Protocol: &fosite.RFC6749Error{
 		DescriptionField: "Send an access token in the Authorization header.", CodeField: http.StatusUnauthorized,
