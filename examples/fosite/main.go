@@ -6,7 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"log"
+	"fmt"
 	"net/http"
 	"os"
 	"sync"
@@ -22,13 +22,19 @@ import (
 )
 
 func main() {
+	fmt.Fprintln(os.Stderr, serve())
+	os.Exit(1)
+}
+
+// serve returns only with an error.
+func serve() error {
 	app := wechat.App{ID: wechat.AppID(os.Getenv("WECHAT_APP_ID")), Secret: wechat.AppSecret(os.Getenv("WECHAT_APP_SECRET"))}
 	endpoint, err := newTokenEndpoint(app, wechat.Config{}, []byte(os.Getenv("CLIENT_SECRET")))
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	server := &http.Server{Addr: "127.0.0.1:8080", Handler: endpoint, ReadHeaderTimeout: 5 * time.Second}
-	log.Fatal(server.ListenAndServe())
+	return server.ListenAndServe()
 }
 
 // newTokenEndpoint returns the token endpoint of one client, "shop", which is the backend of the mini-program app.
