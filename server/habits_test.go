@@ -70,7 +70,7 @@ func TestMiniProgramRequests_NameTheByteOrderMark(t *testing.T) {
 
 func TestClientAuthentication_NamesAnAppIDUsedAsClientID(t *testing.T) {
 	w := newWorld(t)
-	for _, client := range []string{"wx4f4bc4dec97d474b", "unknown"} {
+	for _, client := range []string{"wx4f4bc4dec97d474b", "wxsim0000000000000001", "unknown"} {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.url+"/federation/wechat/miniapp/profile", strings.NewReader("code=x"))
 		if err != nil {
 			t.Fatal(err)

@@ -9,8 +9,12 @@ import (
 	"github.com/minifed/minifed/server/endpoint"
 )
 
-// looksLikeAppID reports whether a client_id has the form of a mini-program's AppID: wx and 16 hexadecimal digits.
+// looksLikeAppID reports whether a client_id has the form of a mini-program's AppID: wx and 16 hexadecimal digits, or wxsim and a
+// number on the simulator.
 func looksLikeAppID(client string) bool {
+	if number, simulated := strings.CutPrefix(client, "wxsim"); simulated {
+		return number != "" && strings.Trim(number, "0123456789") == ""
+	}
 	digits, found := strings.CutPrefix(client, "wx")
 	return found && len(digits) == 16 && strings.Trim(digits, "0123456789abcdef") == ""
 }
