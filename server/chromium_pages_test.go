@@ -199,3 +199,32 @@ func TestChromium_SixTabsOpenedAtOnceEachFinish(t *testing.T) {
 		}
 	}
 }
+
+// TestChromium_ChineseHeadingsKeepWordsTogether and stay within the page where a word is longer than a line.
+func TestChromium_ChineseHeadingsKeepWordsTogether(t *testing.T) {
+	h := newHouse(t)
+	wanda := h.addPerson("wanda").Username
+	h.addClient("coffee", func(c *storage.Client) { c.Name = "咖啡店 Coffee" })
+	h.addClient("long", func(c *storage.Client) { c.Name = strings.Repeat("咖啡店", 20) })
+	c := startChromium(t)
+	consent := func(client string) *tab {
+		tb := c.open(c.profile(), "about:blank")
+		c.call(tb.session, "Emulation.setDeviceMetricsOverride", map[string]any{"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": true})
+		tb.navigate(h.authorizeURL(client, "ui_locales", "zh-CN"))
+		tb.signIn(wanda)
+		tb.wait("#allow")
+		return tb
+	}
+	const lines = `(() => {
+		const text = document.querySelector("h1").lastChild, range = document.createRange()
+		range.setStart(text, text.data.search(/\S/))
+		range.setEnd(text, text.data.trimEnd().length)
+		return range.getClientRects().length
+	})()`
+	if got := consent("coffee").evaluate(lines); got != "1" {
+		t.Errorf("the words behind the name are on %s lines", got)
+	}
+	if got := consent("long").evaluate(`document.documentElement.scrollWidth`); got != "390" {
+		t.Errorf("the page is %s pixels wide", got)
+	}
+}

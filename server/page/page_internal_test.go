@@ -45,6 +45,17 @@ func TestEveryLanguageHasTheSameTexts(t *testing.T) {
 	}
 }
 
+// TestChineseTexts_AddressTheUserInOneForm: texts with 你 and with 您 appear on the same page.
+func TestChineseTexts_AddressTheUserInOneForm(t *testing.T) {
+	for _, locale := range spoken(t).all {
+		for key, text := range locale.texts {
+			if strings.Contains(text, "您") {
+				t.Errorf("%s of %s is %q, want 你", key, locale.Tag, text)
+			}
+		}
+	}
+}
+
 // matches are the first groups of pattern in the files of glob that are no tests.
 func matches(t *testing.T, pattern, glob string) []string {
 	t.Helper()
