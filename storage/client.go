@@ -24,10 +24,13 @@ type Client struct {
 	ID        string `json:"id"`
 	// Incarnation is random: a client that gets the ID of a deleted one has another incarnation. Grants, consents and the
 	// client's own tokens name it. It is absent from clients made before there were incarnations.
-	Incarnation string     `json:"incarnation,omitempty"`
-	Kind        ClientKind `json:"kind"`
-	Name        string     `json:"name,omitempty"`
-	Disabled    bool       `json:"disabled,omitempty"`
+	Incarnation string `json:"incarnation,omitempty"`
+	// DirectoryIncarnation is that of the directory that the client was created in. A deletion of the directory deletes by it a
+	// client that was created at the same time.
+	DirectoryIncarnation string     `json:"directory_incarnation,omitempty"`
+	Kind                 ClientKind `json:"kind"`
+	Name                 string     `json:"name,omitempty"`
+	Disabled             bool       `json:"disabled,omitempty"`
 
 	// Logo is a re-encoded PNG of at most MaxLogo bytes, for the page that asks for consent; PolicyURL and TermsURL are what
 	// people may want to read there (policy_uri and tos_uri of OpenID Connect Registration §2).

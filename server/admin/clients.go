@@ -44,6 +44,7 @@ func (s *Service) CreateClient(ctx context.Context, asked NewClient) (created *s
 	if client.Incarnation, err = s.newIncarnation(); err != nil {
 		return nil, "", err
 	}
+	client.DirectoryIncarnation = directory.Record.Incarnation
 	if err := s.checkNewClient(client, asked, directory.Record); err != nil {
 		return nil, "", err
 	}
@@ -58,6 +59,9 @@ func (s *Service) CreateClient(ctx context.Context, asked NewClient) (created *s
 	created, err = create(ctx, s, clientName(client.Directory, client.ID), told, client)
 	if err != nil {
 		return nil, "", errors.Join(err, s.releaseAppID(ctx, client.Directory, client.ID, client.Federation))
+	}
+	if err := s.checkStillThere(ctx, client); err != nil {
+		return nil, "", err
 	}
 	return created, secret, nil
 }
@@ -179,7 +183,7 @@ func (s *Service) UpdateClient(ctx context.Context, directory, id, revision stri
 // keepClient puts back what an update does not alter.
 func keepClient(client *storage.Client, before storage.Client) {
 	client.Directory, client.ID, client.Kind = before.Directory, before.ID, before.Kind
-	client.Incarnation = before.Incarnation
+	client.Incarnation, client.DirectoryIncarnation = before.Incarnation, before.DirectoryIncarnation
 	client.Secrets, client.CreatedAt, client.Disabled = before.Secrets, before.CreatedAt, before.Disabled
 	if client.Lifetimes.SessionIdle == before.Lifetimes.SessionIdle && client.Lifetimes.SessionAbsolute == before.Lifetimes.SessionAbsolute {
 		client.Lifetimes.SessionIdle, client.Lifetimes.SessionAbsolute = 0, 0 // They never had an effect: see checkClientLifetimes.

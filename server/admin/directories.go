@@ -162,7 +162,10 @@ func (s *Service) DeleteDirectory(ctx context.Context, id string) error {
 	if err := s.config.Engine.Delete(ctx, storage.KindTokenSecrets, id); err != nil {
 		return err
 	}
-	return s.config.Engine.Delete(ctx, storage.KindDirectory, id)
+	if err := s.config.Engine.Delete(ctx, storage.KindDirectory, id); err != nil {
+		return err
+	}
+	return s.deleteOrphans(ctx, entry.Record)
 }
 
 // rejectIfInhabited returns ErrRefused while a directory has clients, or users other than tombstones.
