@@ -16,26 +16,26 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// Access is an opaque access token that was just found valid.
+// Access is a valid opaque access token.
 type Access struct {
 	Live
 	JTI       string
 	IssuedAt  time.Time
 	ExpiresAt time.Time
-	// Scopes and Audience are the token's: the grant's, or less when the request for the token asked for less.
+	// Scopes and Audience are those of the token: the grant's, or fewer if the token request asked for fewer.
 	Scopes   []string
 	Audience []string
 }
 
-// The numbers of an access token: when it expires, for how many seconds it lived then, what makes its jti unique, and which of
-// the grant's scopes and audience it has, one bit each.
+// The numbers of an access token: its expiry, its lifetime in seconds, the random part of its jti, and one bit for each scope and
+// audience of the grant that it has.
 const (
 	jtiSize           = 12
 	accessTimesSize   = 8 + 4
 	accessNumbersSize = accessTimesSize + jtiSize + 8 + 4
 )
 
-// tokenID joins the ID of a grant and random bytes to the "jti" of an access token; GrantOf takes it apart.
+// tokenID joins the ID of a grant and random bytes to the "jti" of an access token; GrantOf separates them.
 func tokenID(grant string, random []byte) string {
 	jti := base64.RawURLEncoding.EncodeToString(random)
 	if grant == "" {
@@ -44,8 +44,8 @@ func tokenID(grant string, random []byte) string {
 	return grant + "." + jti
 }
 
-// GrantOf returns the ID of the grant that the jti of an access token names. A token that a client got for itself
-// (client_credentials) has none. The jti must come from a token whose signature is good.
+// GrantOf returns the ID of the grant in the jti of an access token. A client_credentials token has none. The caller must have
+// verified the signature of the token.
 func GrantOf(jti string) (grantID string, ok bool) {
 	grantID, _, found := strings.Cut(jti, ".")
 	if !found {
@@ -55,8 +55,8 @@ func GrantOf(jti string) (grantID string, ok bool) {
 	return grantID, ok
 }
 
-// Access checks an opaque access token and reads what stands behind it. Anything but a valid one of this directory answers
-// ErrNoGrant.
+// Access checks an opaque access token and reads its grant, user and session. It returns ErrNoGrant unless the token is valid and
+// of this directory.
 func (s *Store) Access(ctx context.Context, token string) (*Access, error) {
 	h, err := s.open(ctx, kindAccess, token)
 	if err != nil {
@@ -85,7 +85,7 @@ func (s *Store) Access(ctx context.Context, token string) (*Access, error) {
 	}, nil
 }
 
-// opaque makes an access token that is a handle.
+// opaque returns a new opaque access token, which is a handle.
 func (s *Store) opaque(ctx context.Context, g *storage.Grant, requester fosite.Requester, expiresAt time.Time, jti []byte) (string, error) {
 	numbers := make([]byte, 0, accessNumbersSize)
 	numbers = binary.BigEndian.AppendUint64(numbers, uint64(expiresAt.Unix()))
@@ -93,7 +93,7 @@ func (s *Store) opaque(ctx context.Context, g *storage.Grant, requester fosite.R
 	numbers = append(numbers, jti...)
 	scopes, audience := requester.GetGrantedScopes(), requester.GetGrantedAudience()
 	allScopes, wholeAudience := g.Scopes, g.Audience
-	if g.State == "" || g.State == storage.GrantPending { // A draft: it is going to have what the request has.
+	if g.State == "" || g.State == storage.GrantPending { // A draft: it will get the values of the request.
 		allScopes, wholeAudience = scopes, audience
 	}
 	numbers = binary.BigEndian.AppendUint64(numbers, mask(allScopes, scopes))
@@ -123,8 +123,8 @@ func pick(all []string, bits uint64) []string {
 	return some
 }
 
-// CreateAccessTokenSession implements fosite's AccessTokenStorage: it completes the grant that this request makes. A token of
-// a grant that is stored already needs no write, and the JWT that a client gets for itself belongs to no grant.
+// CreateAccessTokenSession implements fosite's AccessTokenStorage: it completes the grant that this request creates. A token of a
+// stored grant needs no write, and the JWT of client_credentials belongs to no grant.
 func (s *Store) CreateAccessTokenSession(ctx context.Context, _ string, requester fosite.Requester) error {
 	client, err := clientOf(requester)
 	if err != nil {
@@ -142,13 +142,13 @@ func (s *Store) CreateAccessTokenSession(ctx context.Context, _ string, requeste
 			return err
 		}
 	}
-	// The repeat of the request finds the grant as long as its access token lives, and a little longer for slow clocks.
+	// A repeat of the request finds the grant while its access token is valid, and a little longer for slow clocks.
 	u.next.ExpiresAt = later(u.next.ExpiresAt, later(u.next.RepeatUntil, s.now().Add(client.lifetimes.AccessToken+time.Minute)))
 	return s.finish(ctx, u)
 }
 
-// GetAccessTokenSession implements fosite's AccessTokenStorage for opaque access tokens. JWTs are not found: their verifier
-// asks Live.
+// GetAccessTokenSession implements fosite's AccessTokenStorage for opaque access tokens. It does not find JWTs: their verifier
+// calls Live.
 func (s *Store) GetAccessTokenSession(ctx context.Context, token string, session fosite.Session) (fosite.Requester, error) {
 	access, err := s.Access(ctx, token)
 	if err != nil {
@@ -174,7 +174,7 @@ func (s *Store) DeleteAccessTokenSession(ctx context.Context, token string) erro
 	return notFound(s.Revoke(ctx, h.grant, "revoked"))
 }
 
-// unitOf returns the grant that the codes and tokens of a fosite request are of.
+// unitOf returns the grant of the codes and tokens of a fosite request.
 func unitOf(ctx context.Context, requester fosite.Requester) (*unit, error) {
 	r, err := requestFrom(ctx)
 	if err != nil {
@@ -187,7 +187,7 @@ func unitOf(ctx context.Context, requester fosite.Requester) (*unit, error) {
 	return u, nil
 }
 
-// forItself reports whether a client asks for a token for itself, which needs no grant.
+// forItself reports whether a client requests a token for itself, which needs no grant.
 func forItself(requester fosite.Requester) bool {
 	return requester.GetRequestForm().Get("grant_type") == grantTypeCredentials
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// UseAssertion spends the jti of a client's assertion until its expiry: one of any number of calls, on any instance, returns
-// nil, and the others fosite.ErrJTIKnown (RFC 7523 §3). After storage.ErrUnavailable the call may be repeated.
+// UseAssertion spends the jti of a client's assertion until its expiry. Exactly one of all calls, on all instances, returns nil,
+// and the others fosite.ErrJTIKnown (RFC 7523 §3). After storage.ErrUnavailable the call may be repeated.
 func (s *Store) UseAssertion(ctx context.Context, client, jti string, expiresAt time.Time) error {
 	r, err := requestFrom(ctx)
 	if err != nil {
@@ -31,8 +31,8 @@ func (s *Store) UseAssertion(ctx context.Context, client, jti string, expiresAt 
 	return nil
 }
 
-// spend inserts a jti or, when that was tried by a request to this process which was told to come back, takes the place of what
-// came of it. Either is decided by the store: one call wins, and not while the jti is being released (see Settle).
+// spend inserts a jti. If an earlier request to this process tried that and got 503, it replaces the result of that attempt. The
+// store decides both: one call wins, and none while the jti is being released (see Settle).
 func (s *Store) spend(ctx context.Context, record storage.Assertion) error {
 	id := record.Document().ID
 	for range attempts {
@@ -54,7 +54,7 @@ func (s *Store) spend(ctx context.Context, record storage.Assertion) error {
 	return fmt.Errorf("%w: too many writers", storage.ErrUnavailable)
 }
 
-// takeOver spends a jti that is stored already if one of those attempts stored it. Otherwise it is known.
+// takeOver spends a jti that is already stored if one of these attempts stored it. Otherwise the jti is known.
 func (s *Store) takeOver(ctx context.Context, record storage.Assertion, unanswered []attempt) error {
 	if len(unanswered) == 0 {
 		return fosite.ErrJTIKnown
@@ -70,11 +70,11 @@ func (s *Store) takeOver(ctx context.Context, record storage.Assertion, unanswer
 	return err
 }
 
-// ClientAssertionJWTValid implements fosite.ClientManager. It promises nothing: SetClientAssertionJWT decides.
+// ClientAssertionJWTValid implements fosite.ClientManager. It always returns nil: SetClientAssertionJWT decides.
 func (s *Store) ClientAssertionJWTValid(context.Context, string) error { return nil }
 
-// SetClientAssertionJWT implements fosite.ClientManager. fosite does not say whose the jti is, so that here all clients of the
-// directory share one space; a server that checks assertions itself calls UseAssertion.
+// SetClientAssertionJWT implements fosite.ClientManager. fosite does not pass the client, so all clients of the directory share
+// one set of jti values. A server that checks assertions itself calls UseAssertion.
 func (s *Store) SetClientAssertionJWT(ctx context.Context, jti string, expiresAt time.Time) error {
 	return s.UseAssertion(ctx, "", jti, expiresAt)
 }

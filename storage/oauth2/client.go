@@ -11,16 +11,16 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// Clients finds clients.
+// Clients looks up clients.
 type Clients interface {
-	// Client returns a client of a directory, disabled ones too, or storage.ErrNotFound. The result is shared and not
+	// Client returns a client of a directory, also a disabled one, or storage.ErrNotFound. The result is shared and must not be
 	// changed; it may be some seconds old.
 	Client(ctx context.Context, directory, id string) (*Client, error)
-	// FreshClient is Client by a read of the store.
+	// FreshClient is Client with a read of the store.
 	FreshClient(ctx context.Context, directory, id string) (*Client, error)
 }
 
-// Client shows fosite a client's record. It is immutable and safe for concurrent use.
+// Client adapts a client's record to fosite. It is immutable and safe for concurrent use.
 type Client struct {
 	record    storage.Client
 	issuer    string
@@ -45,8 +45,8 @@ const (
 	grantTypeCredentials   = string(fosite.GrantTypeClientCredentials)
 )
 
-// NewClient returns the client that a record of issuer's directory stands for. A record that names no grant types has those
-// of its kind; what else it leaves out has the defaults that its fields name. It fails when the record's JWK Set is no JSON.
+// NewClient returns the client of a record of issuer's directory. A record without grant types has those of the kind of client; other
+// missing values have the defaults that their fields document. It fails if the record's JWK Set is not valid JSON.
 func NewClient(record storage.Client, issuer *Issuer) (*Client, error) {
 	jwks, err := parseJWKS(record.JWKS)
 	if err != nil {
@@ -77,13 +77,13 @@ func grantTypes(kind storage.ClientKind) []string {
 	}
 }
 
-// Record returns the record. Its slices and maps are shared: they are not to be changed.
+// Record returns the record. Its slices and maps are shared and must not be changed.
 func (c *Client) Record() storage.Client { return c.record }
 
-// Lifetimes returns how long what this client gets lives.
+// Lifetimes returns the lifetimes of the client's codes, tokens and sessions.
 func (c *Client) Lifetimes() Lifetimes { return c.lifetimes }
 
-// ScopeLink is the scope of a token that proves its user to a client which binds accounts. Who gets it has asked for it.
+// ScopeLink is the scope of a token that proves its user to a client which binds accounts. It must be requested explicitly.
 const ScopeLink = "urn:minifed:link"
 
 // DefaultScopes are granted to a request without scope. ScopeLink is never among them.
@@ -94,7 +94,7 @@ func (c *Client) DefaultScopes() []string {
 	return slices.DeleteFunc(slices.Clone(c.record.DefaultScopes), func(scope string) bool { return scope == ScopeLink })
 }
 
-// DefaultAudience is granted to a request without audience and resource: what the client registered, else the issuer.
+// DefaultAudience is granted to a request without audience and resource: the registered default, or the issuer.
 func (c *Client) DefaultAudience() []string {
 	if len(c.record.DefaultAudience) == 0 {
 		return []string{c.issuer}
@@ -102,15 +102,15 @@ func (c *Client) DefaultAudience() []string {
 	return slices.Clone(c.record.DefaultAudience)
 }
 
-// IDTokenAlgorithm signs the client's ID tokens (OpenID Connect Registration 1.0 §2: RS256 unless registered otherwise).
+// IDTokenAlgorithm is the signature algorithm of the client's ID tokens (OpenID Connect Registration 1.0 §2: default RS256).
 func (c *Client) IDTokenAlgorithm() string { return cmp.Or(c.record.IDTokenAlgorithm, "RS256") }
 
-// IDTokenClaims reports whether ID tokens hold claims of the granted scopes.
+// IDTokenClaims reports whether ID tokens contain claims of the granted scopes.
 func (c *Client) IDTokenClaims() bool {
 	return c.record.IDTokenClaims != nil && *c.record.IDTokenClaims
 }
 
-// AccessTokenAlgorithm signs the client's access tokens that are JWTs.
+// AccessTokenAlgorithm is the signature algorithm of the client's JWT access tokens.
 func (c *Client) AccessTokenAlgorithm() string {
 	return cmp.Or(c.record.AccessTokenAlgorithm, c.IDTokenAlgorithm())
 }
@@ -166,7 +166,7 @@ func (c *Client) permittedScopes() fosite.Arguments {
 // IsPublic implements fosite.Client.
 func (c *Client) IsPublic() bool { return c.record.AuthMethod == "none" }
 
-// GetAudience implements fosite.Client: what was registered, the default audience and the issuer.
+// GetAudience implements fosite.Client: the registered audiences, the default audience and the issuer.
 func (c *Client) GetAudience() fosite.Arguments { return c.audience }
 
 // GetRequestURIs implements fosite.OpenIDConnectClient: request objects are not supported.
@@ -189,7 +189,7 @@ func (c *Client) GetResponseModes() []fosite.ResponseModeType {
 	return []fosite.ResponseModeType{fosite.ResponseModeDefault, fosite.ResponseModeQuery, fosite.ResponseModeFormPost}
 }
 
-// GetEffectiveLifespan implements fosite.ClientWithCustomTokenLifespans. A refresh token's is how long it lives unused.
+// GetEffectiveLifespan implements fosite.ClientWithCustomTokenLifespans. For a refresh token it is the idle lifetime.
 func (c *Client) GetEffectiveLifespan(_ fosite.GrantType, token fosite.TokenType, fallback time.Duration) time.Duration {
 	switch token {
 	case fosite.AccessToken:

@@ -13,13 +13,13 @@ import (
 // correct.
 const maxTokenAhead = 5 * time.Minute
 
-// IssuedAhead reports whether an access token was issued by a clock that is too far ahead for the token to be accepted: it would
-// outlive its lifetime by that much.
+// IssuedAhead reports whether an access token was issued by a clock that is too far ahead. Such a token is not accepted: it would
+// be valid longer than its lifetime.
 func IssuedAhead(issuedAt, now time.Time) bool { return issuedAt.After(now.Add(maxTokenAhead)) }
 
-// bound returns a grant none of whose times lie ahead of now by more than storage.ClockBound. One that a clock ahead made, or that
-// was made before the clock was set back, is set back by one compare-and-set, with the times that it is due at: otherwise it would
-// outlive them. The caller gets an error, and nothing of the grant, when that cannot be written.
+// bound corrects times of a grant that are ahead of now by more than storage.ClockBound. Such times come from a fast clock, or
+// from before the clock was set back, and the grant would be valid for too long. One compare-and-set corrects them together with
+// the times of due work. If it fails, the caller gets an error and no grant.
 func (s *Store) bound(ctx context.Context, engine storage.Engine, entry *storage.Entry[storage.Grant]) (*storage.Entry[storage.Grant], error) {
 	for range attempts {
 		next := copyGrant(&entry.Record)
@@ -44,23 +44,24 @@ func wrapGrant(err error) error {
 	return fmt.Errorf("oauth2: grant: %w", err)
 }
 
-// boundGrant sets an active grant back, and reports whether that changed it. Codes and tickets made ahead are over instead.
+// boundGrant corrects the times of an active grant and reports whether they changed. Codes and tickets from the future are
+// invalid instead.
 func boundGrant(g *storage.Grant, now time.Time) bool {
 	if g.State != storage.GrantActive || !storage.MadeAhead(lastUse(g), now) {
 		return false
 	}
 	ahead := lastUse(g).Sub(now)
-	// 1. When it is due.
+	// 1. The times of due work.
 	if g.Refresh != nil {
 		g.Refresh.IdleUntil = back(g.Refresh.IdleUntil, ahead)
 	}
 	g.RepeatUntil, g.ExpiresAt = back(g.RepeatUntil, ahead), back(g.ExpiresAt, ahead)
-	// 2. When it was made.
+	// 2. The time of creation.
 	g.CreatedAt, g.AuthTime = earlier(g.CreatedAt, now), earlier(g.AuthTime, now)
 	if g.Refresh == nil {
 		return true
 	}
-	// 3. When it was refreshed. When that was is not known: the tokens of the generations before are late.
+	// 3. The times of rotation. They are unknown, so tokens of earlier generations count as late.
 	unanswered := len(g.Refresh.Rotated) > 0 && g.Refresh.Unanswered.Equal(g.Refresh.Rotated[0])
 	for i, at := range g.Refresh.Rotated {
 		g.Refresh.Rotated[i] = earlier(at, now.Add(-RefreshGrace-time.Second))
@@ -71,7 +72,7 @@ func boundGrant(g *storage.Grant, now time.Time) bool {
 	return true
 }
 
-// lastUse is when a grant was made, or last refreshed.
+// lastUse is the time when a grant was created or last refreshed.
 func lastUse(g *storage.Grant) time.Time {
 	if g.Refresh != nil && len(g.Refresh.Rotated) > 0 {
 		return later(g.CreatedAt, g.Refresh.Rotated[0])
@@ -79,7 +80,7 @@ func lastUse(g *storage.Grant) time.Time {
 	return g.CreatedAt
 }
 
-// BoundSession is bound for a session that has not ended: its times are set back to now.
+// BoundSession is bound for a session that has not ended: times in the future become now.
 func BoundSession(
 	ctx context.Context, engine storage.Engine, entry *storage.Entry[storage.Session], now time.Time,
 ) (*storage.Entry[storage.Session], error) {

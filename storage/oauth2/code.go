@@ -12,14 +12,14 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// CodeParameters are the parameters of an authorization request that its code depends on. fosite passes only those on that
-// Config.SanitationWhiteList names: it must be these.
+// CodeParameters are the parameters of an authorization request that its code depends on. fosite passes only those in
+// Config.SanitationWhiteList, which must be this list.
 func CodeParameters() []string {
 	return []string{"redirect_uri", "code_challenge", "code_challenge_method", "nonce"}
 }
 
-// CreateAuthorizeCodeSession implements fosite's AuthorizeCodeStorage: it inserts the grant that Draft announced, with its
-// code. storage.ErrExists says that the authorization request was answered before.
+// CreateAuthorizeCodeSession implements fosite's AuthorizeCodeStorage: it inserts the grant from Draft with its code.
+// storage.ErrExists means that the authorization request already has a response.
 func (s *Store) CreateAuthorizeCodeSession(ctx context.Context, _ string, requester fosite.Requester) error {
 	u, err := unitOf(ctx, requester)
 	if err != nil {
@@ -54,9 +54,9 @@ func (s *Store) CodeOf(ctx context.Context, g storage.Grant) (string, error) {
 	return s.seal(ctx, kindCode, handle{generation: g.SecretGeneration, grant: g.ID})
 }
 
-// GetAuthorizeCodeSession implements fosite's AuthorizeCodeStorage. A code that was used ends its grant (RFC 6749 §4.1.2)
-// and answers fosite.ErrInvalidatedAuthorizeCode; one that is unknown, expired, another client's or whose user or session
-// ended it answers fosite.ErrNotFound and changes nothing.
+// GetAuthorizeCodeSession implements fosite's AuthorizeCodeStorage. A used code ends its grant (RFC 6749 §4.1.2) and returns
+// fosite.ErrInvalidatedAuthorizeCode. A code that is unknown, expired, of another client, or ended by its user or session returns
+// fosite.ErrNotFound and changes nothing.
 func (s *Store) GetAuthorizeCodeSession(ctx context.Context, code string, session fosite.Session) (fosite.Requester, error) {
 	u, err := s.codeUnit(ctx, code)
 	if err != nil {
@@ -70,7 +70,7 @@ func (s *Store) GetAuthorizeCodeSession(ctx context.Context, code string, sessio
 		request := &fosite.Request{ID: g.ID, Form: url.Values{}}
 		return request, s.codeReused(ctx, u)
 	}
-	if !s.now().Before(g.Code.ExpiresAt) || storage.MadeAhead(g.CreatedAt, s.now()) { // The grant may stay longer: see Draft.
+	if !s.now().Before(g.Code.ExpiresAt) || storage.MadeAhead(g.CreatedAt, s.now()) { // The grant may be stored longer: see Draft.
 		return nil, notFound(ended("code expired"))
 	}
 	live, err := s.alive(ctx, g)
@@ -96,7 +96,7 @@ func (s *Store) codeUnit(ctx context.Context, code string) (*unit, error) {
 	return u, nil
 }
 
-// codeReused ends a grant whose code was shown a second time.
+// codeReused ends a grant whose code was presented a second time.
 func (s *Store) codeReused(ctx context.Context, u *unit) error {
 	err := s.endReused(ctx, u, func(next *storage.Grant) bool { return next.State != storage.GrantCode })
 	if err != nil {
@@ -121,8 +121,8 @@ func (s *Store) InvalidateAuthorizeCodeSession(ctx context.Context, code string)
 	return s.finish(ctx, u)
 }
 
-// CreatePKCERequestSession implements fosite's PKCERequestStorage. The challenge is in the grant already; that it is there is
-// made sure of, because a grant without challenge would be redeemed without verifier.
+// CreatePKCERequestSession implements fosite's PKCERequestStorage. The grant must already have the challenge, which is checked: a
+// grant without challenge could be redeemed without verifier.
 func (s *Store) CreatePKCERequestSession(ctx context.Context, _ string, requester fosite.Requester) error {
 	u, err := unitOf(ctx, requester)
 	if err != nil {
@@ -147,12 +147,12 @@ func (s *Store) GetPKCERequestSession(ctx context.Context, code string, session 
 	return s.codeRequester(ctx, u, session)
 }
 
-// DeletePKCERequestSession implements fosite's PKCERequestStorage. It does nothing: a challenge that went away with the first
-// verifier would let the second request do without.
+// DeletePKCERequestSession implements fosite's PKCERequestStorage. It does nothing: if the first verifier deleted the challenge,
+// a second request would need no verifier.
 func (s *Store) DeletePKCERequestSession(context.Context, string) error { return nil }
 
-// CreateOpenIDConnectSession implements fosite's OpenIDConnectRequestStorage. The grant has the nonce already, which is made
-// sure of.
+// CreateOpenIDConnectSession implements fosite's OpenIDConnectRequestStorage. The grant must already have the nonce, which is
+// checked.
 func (s *Store) CreateOpenIDConnectSession(ctx context.Context, _ string, requester fosite.Requester) error {
 	u, err := unitOf(ctx, requester)
 	if err != nil {
@@ -181,7 +181,7 @@ func (s *Store) GetOpenIDConnectSession(ctx context.Context, code string, reques
 	return request, nil
 }
 
-// DeleteOpenIDConnectSession implements fosite's OpenIDConnectRequestStorage. It does nothing: the nonce is the grant's.
+// DeleteOpenIDConnectSession implements fosite's OpenIDConnectRequestStorage. It does nothing: the nonce is part of the grant.
 func (s *Store) DeleteOpenIDConnectSession(context.Context, string) error { return nil }
 
 func (s *Store) codeRequester(ctx context.Context, u *unit, session fosite.Session) (*fosite.Request, error) {
@@ -192,7 +192,7 @@ func (s *Store) codeRequester(ctx context.Context, u *unit, session fosite.Sessi
 	return requestOf(u.grant(), client, session), nil
 }
 
-// hydrate fills session, unless it is nil, from a grant and returns the request that fosite made the grant for.
+// hydrate fills session, unless it is nil, from a grant and returns the fosite request that created the grant.
 func hydrate(live *Live, session fosite.Session) (*fosite.Request, error) {
 	if session == nil {
 		return requestOf(&live.Grant, live.Client, nil), nil
@@ -233,7 +233,7 @@ func setNonEmpty(form url.Values, name, value string) {
 	}
 }
 
-// asksAnother reports whether a token request is another client's than the grant.
+// asksAnother reports whether a token request comes from another client than the grant's.
 func asksAnother(ctx context.Context, g *storage.Grant) bool {
 	request, ok := ctx.Value(fosite.AccessRequestContextKey).(fosite.AccessRequester)
 	return ok && request.GetClient().GetID() != g.Client

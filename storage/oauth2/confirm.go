@@ -8,13 +8,13 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// confirmer is an engine whose Get may be older than a write that was acknowledged: for a moment around a failover, when two
-// servers take themselves for the primary. Confirm is a Get that never is, and slower.
+// confirmer is an engine whose Get may return data older than an acknowledged write: briefly around a failover, while two servers
+// act as the primary. Confirm is a slower Get that is always current.
 type confirmer interface {
 	Confirm(ctx context.Context, kind storage.Kind, id string) (storage.Document, error)
 }
 
-// confirmed is an engine that gets by Confirm.
+// confirmed is an engine whose Get calls Confirm.
 type confirmed struct {
 	storage.Engine
 	confirmer
@@ -25,8 +25,8 @@ func (c confirmed) Get(ctx context.Context, kind storage.Kind, id string) (stora
 	return c.Confirm(ctx, kind, id)
 }
 
-// load returns the grant that a genuine handle or token names, from the request's memory if it is there, or ErrNoGrant. One
-// that is missing is looked for once more where the engine may have read too early: somebody got that handle.
+// load returns the grant of a genuine handle or token, from the request's memory if possible, or ErrNoGrant. A missing grant is
+// read once more by Confirm, because a genuine handle means that the grant was stored.
 func (s *Store) load(ctx context.Context, id string) (*unit, error) {
 	u, err := s.look(ctx, s.Engine, id)
 	if !errors.Is(err, ErrNoGrant) {
@@ -38,7 +38,7 @@ func (s *Store) load(ctx context.Context, id string) (*unit, error) {
 	return nil, err
 }
 
-// look is load for a grant that may never have been.
+// look is load for a grant that may never have existed.
 func (s *Store) look(ctx context.Context, engine storage.Engine, id string) (*unit, error) {
 	r, err := requestFrom(ctx)
 	if err != nil {
@@ -55,11 +55,11 @@ func (s *Store) look(ctx context.Context, engine storage.Engine, id string) (*un
 		return nil, err
 	}
 	u := &unit{readAt: s.now()}
-	s.see(u, entry)
+	s.reconcile(u, entry)
 	return r.remember(id, u), nil
 }
 
-// exact is an engine whose Get is never older than what was acknowledged, where there is such a difference.
+// exact returns an engine whose Get is always current.
 func (s *Store) exact() storage.Engine {
 	if engine, ok := s.Engine.(confirmer); ok {
 		return confirmed{s.Engine, engine}
@@ -67,7 +67,7 @@ func (s *Store) exact() storage.Engine {
 	return s.Engine
 }
 
-// confirm reads a stored grant once more where the engine may have read too early.
+// confirm reads a stored grant once more if the engine's Get may be too old.
 func (s *Store) confirm(ctx context.Context, u *unit) error {
 	engine, ok := s.Engine.(confirmer)
 	if !ok || u.next != nil {
@@ -78,7 +78,7 @@ func (s *Store) confirm(ctx context.Context, u *unit) error {
 	if err != nil {
 		return err
 	}
-	s.see(u, entry)
+	s.reconcile(u, entry)
 	return nil
 }
 

@@ -12,23 +12,23 @@ import (
 )
 
 const (
-	// doubtFor is how long a write is in doubt whose outcome this process was not told.
+	// doubtFor is the time after which a write with an unknown outcome is no longer tracked.
 	doubtFor = 10 * time.Minute
-	// maxDoubts bounds the records in doubt, and maxDoubtAttempts the writes of one record.
+	// maxDoubts is the maximum number of tracked records, and maxDoubtAttempts that of the writes of one record.
 	maxDoubts        = 4096
 	maxDoubtAttempts = 8
 )
 
-// doubts are the writes of this process whose outcome nobody could tell: the engine answered storage.ErrUnavailable, and the
-// request was answered 503. When its repeat finds that the write was executed, the attempt that the record names tells it
-// that nobody was ever given what came of it: it is no reuse and no replay. Only this process knows that, until it has said so
-// in the store: see Store.Settle. The zero value has none.
+// doubts are the writes of this process with an unknown outcome, whose result was never returned to a client: the engine returned
+// storage.ErrUnavailable, and the response was 503. If the repeat of the request finds that the write was executed, the name of
+// the attempt in the record shows that this is no reuse and no replay. Only this process knows that until it has stored it: see
+// Store.Settle. The zero value is empty.
 type doubts struct {
 	mu      sync.Mutex
 	records map[string]*doubt // guarded by mu; by the document's ID
-	arisen  chan struct{}     // guarded by mu; made when it is first asked for
+	arisen  chan struct{}     // guarded by mu; created on first use
 	pass    int               // guarded by mu; counts the calls of due
-	dropped int               // guarded by mu; how many were given up since the last of them
+	dropped int               // guarded by mu; number of records dropped since the last call of due
 }
 
 // doubt is one record that may have been written, by one of several attempts.
@@ -37,15 +37,14 @@ type doubt struct {
 	id       string
 	attempts []attempt
 	until    time.Time
-	// absences counts how often in a row the record was not there when it was looked for, and resume is the pass in which it
-	// is looked for again.
+	// absences counts how often in a row the record was not found, and resume is the pass of the next look-up.
 	absences, resume int
 }
 
 // attempt is one write.
 type attempt struct {
 	name string
-	// base is the revision whose place the write takes; empty for an insert.
+	// base is the revision that the write replaces; empty for an insert.
 	base string
 	// before is the grant whose code the write redeems; nil when it rotates a refresh token or spends a jti.
 	before *storage.Grant
@@ -61,7 +60,7 @@ func find(attempts []attempt, name string) *attempt {
 	return nil
 }
 
-// add remembers that an attempt may have written the record of that ID.
+// add records that an attempt may have written the record with this ID.
 func (d *doubts) add(kind storage.Kind, id string, tried attempt, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -84,7 +83,7 @@ func (d *doubts) add(kind storage.Kind, id string, tried attempt, now time.Time)
 	}
 }
 
-// about returns the attempts that may have written the record, and that nobody was answered.
+// about returns the attempts that may have written the record and had no response.
 func (d *doubts) about(id string, now time.Time) []attempt {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -95,7 +94,7 @@ func (d *doubts) about(id string, now time.Time) []attempt {
 	return slices.Clone(known.attempts)
 }
 
-// forget forgets those attempts of a record: it is known what became of each.
+// forget removes these attempts of a record: their outcome is known.
 func (d *doubts) forget(id string, over []attempt) {
 	if len(over) == 0 {
 		return
@@ -112,8 +111,8 @@ func (d *doubts) forget(id string, over []attempt) {
 	}
 }
 
-// due returns copies of the records whose turn it is, and forgets those that have been in doubt for too long: given up are those
-// that may be in the store as an attempt left them.
+// due returns copies of the records to look up now, and removes those that are too old. givenUp counts the removed records that
+// may still be in the store as an attempt left them.
 func (d *doubts) due(now time.Time) (turn []doubt, givenUp int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -130,10 +129,10 @@ func (d *doubts) due(now time.Time) (turn []doubt, givenUp int) {
 	return turn, givenUp
 }
 
-// longestRest is for how many passes a record is left alone that was not there again and again.
+// longestRest is the maximum number of passes between two look-ups of a record that was not found.
 const longestRest = 64
 
-// rest leaves a record alone for a while that was not there. It rests twice as long every time.
+// rest delays the next look-up of a record that was not found. The delay doubles every time.
 func (d *doubts) rest(id string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -143,7 +142,7 @@ func (d *doubts) rest(id string) {
 	}
 }
 
-// count returns how many records are in doubt, and how many of them may be in the store as an attempt left them.
+// count returns the number of tracked records, and of those that may be in the store as an attempt left them.
 func (d *doubts) count() (all, open int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -155,7 +154,7 @@ func (d *doubts) count() (all, open int) {
 	return len(d.records), open
 }
 
-// rung returns the channel that says that there is something in doubt.
+// rung returns the channel that signals a new record.
 func (d *doubts) rung() <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -177,7 +176,7 @@ func (d *doubts) live(id string, now time.Time) *doubt {
 	return known
 }
 
-// makeRoom drops what is too old, and if that is not enough whatever comes first.
+// makeRoom removes the records that are too old and, if that is not enough, any others.
 func (d *doubts) makeRoom(now time.Time) {
 	if len(d.records) < maxDoubts {
 		return
@@ -199,7 +198,7 @@ func (d *doubts) dropOld(now time.Time) {
 	}
 }
 
-// drop forgets a record. Nothing is lost with one that was looked for and not there.
+// drop removes a record. It does not count one that was looked up and not found.
 func (d *doubts) drop(id string) {
 	if d.records[id].absences == 0 {
 		d.dropped++
@@ -216,9 +215,8 @@ func (s *Store) newAttempt() (string, error) {
 	return base64.RawURLEncoding.EncodeToString(raw[:]), nil
 }
 
-// doubt remembers that u.next may have been stored in the place of what was read, if another request would see that. A write
-// that ends a grant is none to remember, since it only has to be asked for again, and neither is the use of a ticket, whose
-// repeat is answered alike wherever it arrives.
+// doubt records that u.next may have been stored, if another request would see a difference. It does not record a write that ends
+// a grant, which can simply be repeated, or the use of a ticket, whose repeat has the same response on every instance.
 func (s *Store) doubt(u *unit) {
 	before, tried := u.stored.Record, attempt{name: u.next.Attempt, base: u.stored.Revision()}
 	switch {
@@ -232,10 +230,10 @@ func (s *Store) doubt(u *unit) {
 	s.doubts.add(storage.KindGrant, u.next.Document().ID, tried, s.now())
 }
 
-// see makes entry what the unit knows of its grant. What an unanswered write of this process did is seen as follows: a code
-// that it redeemed is not redeemed, so that its client can redeem it once, as before; and of a refresh token that it rotated it
-// is known that nobody has the next one.
-func (s *Store) see(u *unit, entry *storage.Entry[storage.Grant]) {
+// reconcile sets entry as the stored grant of the unit, and corrects it for writes of this process whose result was never
+// returned to a client. A code redeemed by such a write can be redeemed once more. A refresh token rotated by such a write is
+// marked: no client has its successor.
+func (s *Store) reconcile(u *unit, entry *storage.Entry[storage.Grant]) {
 	u.stored, u.unanswered = entry, false
 	g := &entry.Record
 	if g.Attempt == "" {

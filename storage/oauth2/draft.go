@@ -14,7 +14,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// GrantID is the ID that a grant will have, and the generation of token secrets that its handles are made with.
+// GrantID is the ID of a future grant, and the generation of the token secrets of its handles.
 type GrantID struct {
 	ID               string
 	SecretGeneration uint32
@@ -23,9 +23,9 @@ type GrantID struct {
 // purposeGrantID derives the IDs of grants.
 const purposeGrantID = "grant id"
 
-// GrantIDs derives the ID of the grant that is made from parts, such as a client, an AppID and a WeChat code: the same parts
-// give the same grant, once. A new grant takes the first ID. While a switch of token secrets is recent there is a second
-// one, under which the grant may have been made before.
+// GrantIDs derives the ID of a grant from parts, such as a client, an AppID and a WeChat code: the same parts give the same
+// grant, once. A new grant gets the first ID. Shortly after a switch of token secrets there is a second ID, which the grant may
+// have if it already exists.
 func (s *Store) GrantIDs(ctx context.Context, parts ...string) ([]GrantID, error) {
 	r, err := requestFrom(ctx)
 	if err != nil {
@@ -64,12 +64,13 @@ func (s *Store) NewGrantID(ctx context.Context) (GrantID, error) {
 	return GrantID{ID: base64.RawURLEncoding.EncodeToString(raw), SecretGeneration: current}, nil
 }
 
-// Draft announces the grant that this request is about to make, or into which it is about to turn the pending grant that
-// Ticket returned. The codes and tokens of a fosite request with that ID (Requester.SetID) are then of this grant, and
-// fosite's Create… calls take from the request what the caller leaves out: Client, GrantType, Scopes, AskedScopes, Audience, Nonce, the
-// times, and of AuthTime, AMR, ACR and SID what the session's ID token claims say. The caller names ID and SecretGeneration
-// (from GrantIDs or NewGrantID), User with UserEpoch and ClientEpoch, Asked for what may be repeated, and Session for what
-// ends with a browser session, and ExpiresAt for what must stay at least that long. Nothing is written before the Create… calls.
+// Draft announces the grant that this request will create, or the pending grant from Ticket that it will activate. The codes and
+// tokens of a fosite request with that ID (Requester.SetID) then belong to this grant.
+//
+// The caller sets ID and SecretGeneration (from GrantIDs or NewGrantID), and User with UserEpoch and ClientEpoch. It sets Asked
+// if the request may be repeated, Session if the grant ends with a browser session, and ExpiresAt as the minimum time of storage.
+// fosite's Create… calls set from the request what the caller omits: Client, GrantType, Scopes, AskedScopes, Audience, Nonce, the
+// times, and AuthTime, AMR, ACR and SID from the session's ID token claims. Nothing is written before these calls.
 func (s *Store) Draft(ctx context.Context, g storage.Grant) error {
 	r, err := requestFrom(ctx)
 	if err != nil {
@@ -94,7 +95,7 @@ func (s *Store) Draft(ctx context.Context, g storage.Grant) error {
 	return nil
 }
 
-// complete takes from a fosite request what a draft leaves out.
+// complete copies from a fosite request the values that a draft omits.
 func (s *Store) complete(next *storage.Grant, requester fosite.Requester, state storage.GrantState) error {
 	session, err := sessionOf(requester)
 	if err != nil {
@@ -126,7 +127,7 @@ func (s *Store) complete(next *storage.Grant, requester fosite.Requester, state 
 	return nil
 }
 
-// finish writes what is complete, unless a unit of work is open: then Commit does.
+// finish writes a complete grant, unless a unit of work is open: then Commit does.
 func (s *Store) finish(ctx context.Context, u *unit) error {
 	u.complete = true
 	r, err := requestFrom(ctx)
@@ -136,7 +137,7 @@ func (s *Store) finish(ctx context.Context, u *unit) error {
 	return s.flush(ctx, u)
 }
 
-// flush writes a grant, and decides again when somebody else wrote it first.
+// flush writes a grant, and decides again after a concurrent write.
 func (s *Store) flush(ctx context.Context, u *unit) error {
 	next, redeems := u.next, u.next.Code != nil && u.next.State == storage.GrantActive
 	for range attempts {
@@ -153,21 +154,21 @@ func (s *Store) flush(ctx context.Context, u *unit) error {
 		if !redeems || u.stored.Record.State != storage.GrantCode {
 			return s.lost(ctx, u, next, err)
 		}
-		u.next = next // The code was not redeemed: its grant was written to settle a doubt about that.
+		u.next = next // The code was not redeemed: another write only settled an unknown outcome.
 	}
 	return undecided(fmt.Errorf("oauth2: grant: %w: too many writers", storage.ErrUnavailable))
 }
 
-// lost is what flush answers after somebody else wrote the grant first, by err.
+// lost returns the result of flush after a concurrent write of the grant caused err.
 func (s *Store) lost(ctx context.Context, u *unit, next *storage.Grant, err error) error {
 	found := &u.stored.Record
 	switch {
 	case next.Code != nil && next.State == storage.GrantActive:
 		return s.codeReused(ctx, u)
 	case next.Code == nil && next.User == found.User && s.repeats(found, next.Asked, next.AskedBind) == nil:
-		return nil // The same request was answered a moment ago: this one gets the same tokens.
+		return nil // The same request had a response a moment ago: this one gets the same tokens.
 	case next.Code != nil:
-		return err // ErrExists: the authorization request that the ID derives from was answered before.
+		return err // ErrExists: the authorization request that the ID derives from already has a response.
 	default:
 		return undecided(err)
 	}

@@ -11,16 +11,16 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// A handle is prefix ‖ base64url(secret generation ‖ grant ID ‖ numbers ‖ MAC). Nothing of it is stored: the MAC, under a key
-// of the directory and the kind of handle, says that it was issued here, and the grant says what it is worth.
+// A handle is prefix ‖ base64url(secret generation ‖ grant ID ‖ numbers ‖ MAC). It is not stored: the MAC, under a key of the
+// directory and the kind of handle, proves that it was issued here, and the grant has its state.
 type handle struct {
-	// generation is that of the token secrets which the MAC is made with.
+	// generation is that of the token secrets of the MAC.
 	generation uint32
 	grant      string
 	numbers    []byte
 }
 
-// handleKind is a kind of handle, named by its prefix, which is the purpose of its MAC too.
+// handleKind is a kind of handle. Its value is the prefix and also the purpose of the MAC.
 type handleKind string
 
 const (
@@ -33,7 +33,7 @@ const (
 const (
 	generationSize = 4
 	grantIDSize    = 32
-	// macSize makes a guess succeed with a probability of 2^-160 (RFC 6749 §10.10).
+	// macSize limits the success of a guess to a probability of 2^-160 (RFC 6749 §10.10).
 	macSize = 20
 )
 
@@ -71,7 +71,7 @@ func (s *Store) seal(ctx context.Context, kind handleKind, h handle) (string, er
 	return string(kind) + base64.RawURLEncoding.EncodeToString(raw), nil
 }
 
-// open reads a handle that this directory issued, and answers ErrNoGrant for anything else.
+// open reads a handle that this directory issued, and returns ErrNoGrant for anything else.
 func (s *Store) open(ctx context.Context, kind handleKind, token string) (handle, error) {
 	r, err := requestFrom(ctx)
 	if err != nil {
@@ -107,7 +107,7 @@ func decodeHandle(kind handleKind, token string) ([]byte, bool) {
 		return nil, false
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token[len(kind):])
-	return raw, err == nil && len(raw) == size // The decoder passes over line breaks.
+	return raw, err == nil && len(raw) == size // The decoder ignores line breaks.
 }
 
 // decodeGrantID reads the ID of a grant: base64url of 32 bytes.

@@ -7,7 +7,7 @@ import (
 	"github.com/go-jose/go-jose/v3"
 )
 
-// parseJWKS reads a client's JWK Set as fosite wants it. Keys it cannot use are passed over (RFC 7517 §5).
+// parseJWKS converts a client's JWK Set for fosite. Unusable keys are ignored (RFC 7517 §5).
 func parseJWKS(raw json.RawMessage) (*jose.JSONWebKeySet, error) {
 	if len(raw) == 0 {
 		return nil, nil
@@ -31,5 +31,5 @@ func parseJWKS(raw json.RawMessage) (*jose.JSONWebKeySet, error) {
 // GetJSONWebKeys implements fosite.OpenIDConnectClient.
 func (c *Client) GetJSONWebKeys() *jose.JSONWebKeySet { return c.jwks }
 
-// keySet is what jose.go keeps in a Client.
+// keySet is the type of the key set in a Client.
 type keySet = jose.JSONWebKeySet

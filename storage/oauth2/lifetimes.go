@@ -7,7 +7,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// Lifetimes are how long what a directory issues lives.
+// Lifetimes are the lifetimes of the codes, tokens and sessions of a directory.
 type Lifetimes struct {
 	AccessToken     time.Duration
 	IDToken         time.Duration
@@ -21,13 +21,13 @@ type Lifetimes struct {
 const (
 	// TicketLifetime is how long a bind ticket can be used.
 	TicketLifetime = 5 * time.Minute
-	// RepeatWindow is how long the repeat of a request is answered with the grant that the request made.
+	// RepeatWindow is the time during which the repeat of a request returns the grant of the first.
 	RepeatWindow = time.Minute
-	// RefreshGrace is how long after its rotation a refresh token still yields the current one.
+	// RefreshGrace is the time after its rotation during which a refresh token still returns the current one.
 	RefreshGrace = 30 * time.Second
-	// MaxScopes bounds the scopes of a grant.
+	// MaxScopes is the maximum number of scopes of a grant.
 	MaxScopes = 64
-	// MaxAudience bounds the audience of a grant.
+	// MaxAudience is the maximum number of audiences of a grant.
 	MaxAudience = 32
 )
 
@@ -48,7 +48,7 @@ func clientLifetimes(client storage.Client, directory storage.Directory) Lifetim
 		IDToken:         cmp.Or(own.IDToken, shared.IDToken),
 		RefreshIdle:     cmp.Or(own.RefreshIdle, shared.RefreshIdle),
 		RefreshAbsolute: cmp.Or(own.RefreshAbsolute, shared.RefreshAbsolute),
-		SessionIdle:     shared.SessionIdle, // A session is the directory's: no client has its own, whatever old records say.
+		SessionIdle:     shared.SessionIdle, // Sessions have the directory's lifetime: values in old client records are ignored.
 		SessionAbsolute: shared.SessionAbsolute,
 		Code:            cmp.Or(own.Code, shared.Code),
 	}, idle)

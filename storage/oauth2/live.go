@@ -9,8 +9,8 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// Live is a grant that was just found alive, with what it hangs on. The records are shared with the rest of the request:
-// their slices and maps are not to be changed.
+// Live is an active grant with its client, user and session. The records are shared with the rest of the request: their slices
+// and maps must not be changed.
 type Live struct {
 	Grant  storage.Grant
 	Client *Client
@@ -18,13 +18,13 @@ type Live struct {
 	User storage.User
 	// Session is nil unless the grant ends with a browser session.
 	Session *storage.Session
-	// Subject is the "sub" by which the client knows the user; of the client's own grant it is the client's ID.
+	// Subject is the "sub" of the user for the client; of a client_credentials grant it is the client's ID.
 	Subject string
 }
 
-// Live reads a grant and what it hangs on, and returns it if it may give tokens and its access tokens may be accepted now:
-// it is active, its client enabled, its user active under the epochs that the grant was made under, its session not ended.
-// Otherwise it answers ErrNoGrant, with ErrUserDisabled when that is why.
+// Live reads a grant with its client, user and session. It returns the grant if it may issue tokens and its access tokens are
+// valid now: the grant is active, its client enabled, its user active with the grant's epochs, its session not ended. Otherwise
+// it returns ErrNoGrant, joined with ErrUserDisabled if that is the cause.
 func (s *Store) Live(ctx context.Context, grantID string) (*Live, error) {
 	if _, ok := decodeGrantID(grantID); !ok {
 		return nil, ended("not the ID of a grant")
@@ -85,15 +85,15 @@ func (s *Store) alive(ctx context.Context, g *storage.Grant) (*Live, error) {
 // clockSkew is how far the clocks of two instances may be apart.
 const clockSkew = 10 * time.Second
 
-// of reports whether a grant is of this client, and not of a deleted one that had the same ID. Where neither has an
-// incarnation, their times of creation tell.
+// of reports whether a grant belongs to this client, and not to a deleted one with the same ID. If neither has an incarnation, it
+// compares their times of creation.
 func of(g *storage.Grant, client *Client, now time.Time) bool {
 	record := client.record
 	if g.Client != record.ID || g.Incarnation != record.Incarnation {
 		return false
 	}
 	if record.Incarnation != "" || record.CreatedAt.IsZero() || storage.MadeAhead(record.CreatedAt, now) {
-		return true // The time says nothing of a client that was made by a clock that was ahead.
+		return true // The time proves nothing if the clock that created the client was ahead.
 	}
 	return !g.CreatedAt.Add(clockSkew).Before(record.CreatedAt)
 }
@@ -132,8 +132,8 @@ func (s *Store) user(ctx context.Context, g *storage.Grant) (*storage.User, erro
 	}
 }
 
-// session returns the session that the grant ends with if it lives: it was not ended, is younger than its absolute lifetime (until
-// when the store has it), and neither its browser nor a refresh of the grant has used it too long ago.
+// session returns the session of the grant if it is active: it has not ended, is younger than its absolute lifetime, and was used
+// recently enough by its browser or by a refresh of the grant.
 func (s *Store) session(ctx context.Context, client *Client, g *storage.Grant) (*storage.Session, error) {
 	r, err := requestFrom(ctx)
 	if err != nil {

@@ -13,19 +13,19 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// refreshNumbersSize is the generation that a refresh token names.
+// refreshNumbersSize is the size of the generation in a refresh token.
 const refreshNumbersSize = 4
 
-// freshness says what a refresh token's generation is worth.
+// freshness is the state of a refresh token's generation.
 type freshness int
 
 const (
 	// fresh is the current generation: it is rotated.
 	fresh freshness = iota
-	// recent was rotated within RefreshGrace: it yields the current one, so that parallel and late calls converge.
+	// recent was rotated within RefreshGrace: it returns the current one, so that parallel and late calls get the same token.
 	recent
-	// unanswered was rotated by a request that was told to come back, however long ago, as this process or the store knows:
-	// nobody has the current one, which it yields.
+	// unanswered was rotated, at any time, by a request with a 503 response, as this process or the store knows: no client has
+	// the current token, which it returns.
 	unanswered
 	// unknown is newer than the grant, as after a backup was restored: nothing is revoked.
 	unknown
@@ -33,7 +33,7 @@ const (
 	reused
 )
 
-// freshnessOf compares the generation that a token shown at some time names with the grant's.
+// freshnessOf compares the generation of a token presented at shownAt with the grant's.
 func freshnessOf(refresh *storage.Refresh, generation uint32, shownAt time.Time) freshness {
 	switch {
 	case refresh == nil || generation > refresh.Generation || generation == 0:
@@ -52,13 +52,13 @@ func freshnessOf(refresh *storage.Refresh, generation uint32, shownAt time.Time)
 	return reused
 }
 
-// isRecent reports whether a token that was rotated at a time still yields the current one. A rotation that lies ahead of now was
-// before the clock was set back: nobody knows how long ago.
+// isRecent reports whether a rotated token still returns the current one. A rotation in the future was before the clock was set
+// back: its age is unknown.
 func isRecent(rotated, shownAt time.Time) bool {
 	return shownAt.Sub(rotated) <= RefreshGrace && !storage.MadeAhead(rotated, shownAt)
 }
 
-// isUnanswered reports whether it is stored of the last rotation that nobody was answered: see Store.Settle.
+// isUnanswered reports whether the store says that no client got the result of the last rotation: see Store.Settle.
 func isUnanswered(refresh *storage.Refresh, shownAt time.Time) bool {
 	if len(refresh.Rotated) == 0 || !refresh.Unanswered.Equal(refresh.Rotated[0]) {
 		return false
@@ -75,8 +75,8 @@ func (u *unit) freshness(refresh *storage.Refresh, generation uint32) freshness 
 	return found
 }
 
-// CreateRefreshTokenSession implements fosite's RefreshTokenStorage: the grant that this request makes gets its first refresh
-// token. For a grant that is stored already there is nothing to do.
+// CreateRefreshTokenSession implements fosite's RefreshTokenStorage: the grant that this request creates gets its first refresh
+// token. It does nothing for a stored grant.
 func (s *Store) CreateRefreshTokenSession(ctx context.Context, _, _ string, requester fosite.Requester) error {
 	u, err := unitOf(ctx, requester)
 	if err != nil || u.next == nil {
@@ -91,7 +91,7 @@ func (s *Store) CreateRefreshTokenSession(ctx context.Context, _, _ string, requ
 	return s.finish(ctx, u)
 }
 
-// prolong lets the current refresh token live on unused, within the absolute life of the grant.
+// prolong extends the idle lifetime of the current refresh token, within the absolute lifetime of the grant.
 func (s *Store) prolong(g *storage.Grant, client *Client) {
 	now := s.now()
 	g.Refresh.IdleUntil = now.Add(client.lifetimes.RefreshIdle)
@@ -101,9 +101,9 @@ func (s *Store) prolong(g *storage.Grant, client *Client) {
 	g.ExpiresAt = later(g.ExpiresAt, later(g.Refresh.IdleUntil, now.Add(client.lifetimes.AccessToken+time.Minute)))
 }
 
-// GetRefreshTokenSession implements fosite's RefreshTokenStorage. A token that was used, and not just now, answers
-// fosite.ErrInactiveToken with the request; one that is unknown, expired, another client's or whose user or session ended it
-// answers fosite.ErrNotFound. Nothing is changed: whoever was asked to refresh calls DeleteRefreshTokenSession then.
+// GetRefreshTokenSession implements fosite's RefreshTokenStorage. A token that was used, and not just now, returns
+// fosite.ErrInactiveToken with the request. A token that is unknown, expired, of another client, or ended by its user or session
+// returns fosite.ErrNotFound. Nothing changes: the caller then calls DeleteRefreshTokenSession.
 func (s *Store) GetRefreshTokenSession(ctx context.Context, token string, session fosite.Session) (fosite.Requester, error) {
 	u, generation, err := s.refreshUnit(ctx, token)
 	if err != nil {
@@ -133,8 +133,8 @@ func (s *Store) GetRefreshTokenSession(ctx context.Context, token string, sessio
 	return hydrate(live, session)
 }
 
-// Refreshable reads the grant of a refresh token that could be used now. Anything but the current token of a grant alive
-// answers ErrNoGrant. Nothing is written, and a token that was used before ends nothing.
+// Refreshable reads the grant of a refresh token that could be used now. It returns ErrNoGrant unless the token is the current
+// one of an active grant. It writes nothing, and a used token does not end the grant.
 func (s *Store) Refreshable(ctx context.Context, token string) (*Live, error) {
 	u, generation, err := s.refreshUnit(ctx, token)
 	if err != nil {
@@ -152,7 +152,7 @@ func (s *Store) Refreshable(ctx context.Context, token string) (*Live, error) {
 	return s.alive(ctx, g)
 }
 
-// refreshUnit returns the grant of a refresh token and the generation that the token names.
+// refreshUnit returns the grant of a refresh token and the generation in the token.
 func (s *Store) refreshUnit(ctx context.Context, token string) (*unit, uint32, error) {
 	h, err := s.open(ctx, kindRefresh, token)
 	if err != nil {
@@ -169,9 +169,9 @@ func (s *Store) refreshUnit(ctx context.Context, token string) (*unit, uint32, e
 	return u, generation, err
 }
 
-// RotateRefreshToken implements fosite's RefreshTokenStorage by one compare-and-set. It decides by what is stored at that
-// moment: the token may have been rotated, or its grant revoked, since GetRefreshTokenSession read it. Its errors are the
-// same. The token to answer with is the one that GenerateRefreshToken makes afterwards.
+// RotateRefreshToken implements fosite's RefreshTokenStorage by one compare-and-set. It decides by the state in the store: the
+// token may have been rotated, or its grant revoked, since GetRefreshTokenSession read it. Its errors are the same. The new token
+// is the one that GenerateRefreshToken returns afterwards.
 func (s *Store) RotateRefreshToken(ctx context.Context, _ string, token string) error {
 	u, generation, err := s.refreshUnit(ctx, token)
 	if err != nil {
@@ -196,7 +196,7 @@ func (s *Store) RotateRefreshToken(ctx context.Context, _ string, token string) 
 		case reused:
 			return false, fmt.Errorf("oauth2: %w", fosite.ErrInactiveToken)
 		case unanswered:
-			next.Refresh.Rotated[0] = s.now() // It is answered only now: late copies of the token are late from now on.
+			next.Refresh.Rotated[0] = s.now() // Its response is sent only now: copies of the token are late from now on.
 			s.prolong(next, client)
 		case fresh:
 			if u.prolongs = client.record.KeepRefreshToken; u.prolongs {

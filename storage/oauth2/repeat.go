@@ -8,14 +8,14 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// Repeat looks for the grant that the same request made before. ids are those of GrantIDs, asked is the digest of what is
-// asked for. It returns
-//   - the grant, active with its user or pending without, if it was made in the last RepeatWindow, is as new as it was then
-//     and is alive: the tokens of a fosite request with its ID are the ones it already gave, and nothing is written;
-//   - storage.ErrNotFound when no grant was made;
-//   - a *RefusalError when the request was refused with Refuse in the last RepeatWindow;
-//   - ErrRepeatDiffers when one was made for something else;
-//   - ErrNoGrant when one was made and its time is over, with ErrUserDisabled when that is why.
+// Repeat looks up the grant of an earlier identical request. ids are those of GrantIDs; asked is the digest of the requested
+// values. It returns
+//   - the grant, active with its user or pending without, if it was created in the last RepeatWindow, has not changed since
+//     and is active: a fosite request with its ID gets the same tokens, and nothing is written;
+//   - storage.ErrNotFound when there is no grant;
+//   - a *RefusalError when the request was rejected with Refuse in the last RepeatWindow;
+//   - ErrRepeatDiffers when the earlier request asked for something else;
+//   - ErrNoGrant when the grant is over, joined with ErrUserDisabled if that is the cause.
 func (s *Store) Repeat(ctx context.Context, client *Client, ids []GrantID, asked string) (*Live, error) {
 	for _, id := range ids {
 		u, err := s.look(ctx, s.Engine, id.ID)
@@ -30,8 +30,8 @@ func (s *Store) Repeat(ctx context.Context, client *Client, ids []GrantID, asked
 	return nil, storage.ErrNotFound
 }
 
-// Refuse remembers for the RepeatWindow that the request of client which asked that is refused with an error code. Of g, ID and
-// Asked count, as for Draft. One that was answered already stays as it is.
+// Refuse stores, for the RepeatWindow, that this request of client was rejected with an error code. It uses ID and Asked of g, as
+// Draft does. The result of an earlier request remains unchanged.
 func (s *Store) Refuse(ctx context.Context, client *Client, g storage.Grant, code string) error {
 	r, err := requestFrom(ctx)
 	if err != nil {
@@ -63,9 +63,9 @@ func (s *Store) repeat(ctx context.Context, client *Client, u *unit, asked, aske
 	return s.alive(ctx, g)
 }
 
-// repeats says whether g is what a request that asks the same gets again: nil, or why not, ErrNoGrant, ErrRepeatDiffers or a
-// *RefusalError. What was asked counts first, whatever became of g since. A ticket that was used answers the repeats of its
-// use alone.
+// repeats returns nil if an identical request gets g again, or the reason why not: ErrNoGrant, ErrRepeatDiffers or a
+// *RefusalError. It compares the requested values first, regardless of the state of g. A used ticket is valid only for repeats of
+// its use.
 func (s *Store) repeats(g *storage.Grant, asked, askedBind string) error {
 	switch {
 	case g.Asked == "" || storage.IsOver(g.RepeatUntil, RepeatWindow, s.now()):

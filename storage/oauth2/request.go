@@ -8,14 +8,14 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// Issuer is a directory as its tokens name it. It is not changed once a request began with it.
+// Issuer is a directory with its issuer identifier. It must not change once a request began with it.
 type Issuer struct {
 	Directory storage.Directory
 	// URL is the issuer identifier, the claim "iss".
 	URL string
 }
 
-// Begin returns the context of one request at issuer. Everything in this package asks for it.
+// Begin returns the context of one request at issuer. All functions of this package need it.
 func Begin(ctx context.Context, issuer *Issuer) context.Context {
 	return context.WithValue(ctx, requestKey{}, &request{issuer: issuer})
 }
@@ -31,34 +31,33 @@ func IssuerFrom(ctx context.Context) (*Issuer, bool) {
 
 type requestKey struct{}
 
-// request is the memory of one request: what it read, and what it is going to write. Keys are IDs within the directory.
+// request is the cache of one request: what it read, and what it will write. Keys are IDs within the directory.
 type request struct {
 	issuer   *Issuer
 	grants   map[string]*unit
 	users    map[string]*storage.User
 	sessions map[string]*storage.Session
-	// open holds writes back until Commit.
+	// open delays writes until Commit.
 	open bool
 }
 
-// unit is one grant in the course of one request.
+// unit is one grant during one request.
 type unit struct {
 	// stored is nil while the store does not have the grant.
 	stored *storage.Entry[storage.Grant]
-	// readAt is when the request first saw the grant. Whether a refresh token is late goes by it: a request that takes long is
-	// not late for that.
+	// readAt is when the request first read the grant. A refresh token is late by this time, so that a slow request is not late.
 	readAt time.Time
-	// next is what the grant is to become; nil when nothing is to be written.
+	// next is the new state of the grant; nil when there is nothing to write.
 	next *storage.Grant
 	// complete says that next may be written.
 	complete bool
-	// prolongs says that next only lets the current refresh token live on: a repeat of the request finds nothing that it changed.
+	// prolongs means that next only extends the current refresh token: a repeat of the request finds no other change.
 	prolongs bool
-	// unanswered says that stored is what a rotation left that this process never answered: see doubts.
+	// unanswered means that stored is the result of a rotation by this process that had no response: see doubts.
 	unanswered bool
 }
 
-// grant is the grant as this request sees it.
+// grant is the grant in the view of this request.
 func (u *unit) grant() *storage.Grant {
 	if u.next != nil {
 		return u.next

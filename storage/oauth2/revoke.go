@@ -9,8 +9,8 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// Revoke ends a grant and everything that came of it, by one write; one that was revoked before stays as it is. because is a
-// word for the operator, such as logout. A grant that is gone answers ErrNoGrant.
+// Revoke ends a grant and all its tokens by one write; a revoked grant stays unchanged. because is a reason for the operator,
+// such as logout. A missing grant is ErrNoGrant.
 func (s *Store) Revoke(ctx context.Context, grantID, because string) error {
 	u, err := s.load(ctx, grantID)
 	if err != nil {
@@ -19,8 +19,8 @@ func (s *Store) Revoke(ctx context.Context, grantID, because string) error {
 	return s.end(ctx, u, because)
 }
 
-// RevokeToken ends the grant of a refresh token or an opaque access token that client shows (RFC 7009 §2.1). One that is
-// not its own answers ErrNoGrant with ErrOtherClient and changes nothing.
+// RevokeToken ends the grant of a refresh token or an opaque access token that client presents (RFC 7009 §2.1). For a token of
+// another client it returns ErrNoGrant with ErrOtherClient and changes nothing.
 func (s *Store) RevokeToken(ctx context.Context, client *Client, token string) error {
 	h, err := s.open(ctx, kindRefresh, token)
 	if errors.Is(err, ErrNoGrant) {
@@ -32,8 +32,8 @@ func (s *Store) RevokeToken(ctx context.Context, client *Client, token string) e
 	return s.RevokeGrantOf(ctx, client, h.grant)
 }
 
-// RevokeGrantOf ends a grant that a token of client names, such as the one GrantOf found in a verified JWT. One that is not
-// its own answers ErrNoGrant with ErrOtherClient and changes nothing.
+// RevokeGrantOf ends the grant of a client's token, such as the one that GrantOf returns for a verified JWT. For a grant of
+// another client it returns ErrNoGrant with ErrOtherClient and changes nothing.
 func (s *Store) RevokeGrantOf(ctx context.Context, client *Client, grantID string) error {
 	u, err := s.load(ctx, grantID)
 	if err != nil {
@@ -45,7 +45,7 @@ func (s *Store) RevokeGrantOf(ctx context.Context, client *Client, grantID strin
 	return s.end(ctx, u, "revoked")
 }
 
-// RevokeRefreshToken implements fosite's TokenRevocationStorage: the whole grant ends. One that is gone is no error.
+// RevokeRefreshToken implements fosite's TokenRevocationStorage: the whole grant ends. A missing one is no error.
 func (s *Store) RevokeRefreshToken(ctx context.Context, requestID string) error {
 	err := s.Revoke(ctx, requestID, "revoked")
 	if errors.Is(err, ErrNoGrant) {
@@ -54,12 +54,12 @@ func (s *Store) RevokeRefreshToken(ctx context.Context, requestID string) error 
 	return err
 }
 
-// RevokeAccessToken implements fosite's TokenRevocationStorage: the whole grant ends. One that is gone is no error.
+// RevokeAccessToken implements fosite's TokenRevocationStorage: the whole grant ends. A missing one is no error.
 func (s *Store) RevokeAccessToken(ctx context.Context, requestID string) error {
 	return s.RevokeRefreshToken(ctx, requestID)
 }
 
-// end revokes a stored grant, however often others write it meanwhile.
+// end revokes a stored grant, regardless of concurrent writes.
 func (s *Store) end(ctx context.Context, u *unit, because string) error {
 	return s.change(ctx, u, func(next *storage.Grant) (bool, error) {
 		if next.State == storage.GrantRevoked {
@@ -70,8 +70,8 @@ func (s *Store) end(ctx context.Context, u *unit, because string) error {
 	})
 }
 
-// endReused revokes a grant of which something was shown that is used up, unless another instance says meanwhile that nobody was
-// answered when it was used: then it answers storage.ErrUnavailable, and the request is to be decided again.
+// endReused revokes a grant because of a reused code or token. If another instance has stored meanwhile that no client got the
+// result of the first use, it returns storage.ErrUnavailable, and the request must be decided again.
 func (s *Store) endReused(ctx context.Context, u *unit, usedUp func(*storage.Grant) bool) error {
 	return s.change(ctx, u, func(next *storage.Grant) (bool, error) {
 		switch {
@@ -91,7 +91,7 @@ func (s *Store) revoke(g *storage.Grant, because string) {
 	g.RevokedBecause = because
 }
 
-// RevokeJTI remembers until its expiry that an access token is revoked which belongs to no grant (client_credentials).
+// RevokeJTI stores until its expiry that an access token without grant (client_credentials) is revoked.
 func (s *Store) RevokeJTI(ctx context.Context, jti string, expiresAt time.Time) error {
 	r, err := requestFrom(ctx)
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// Session is what the tokens of one request say. A server passes an empty one to fosite; it is filled from the grant when a
-// code or a refresh token is read, and at the latest when the access token is made. The zero value is empty.
+// Session is the content of the tokens of one request. A server passes an empty one to fosite. It is filled from the grant when a
+// code or a refresh token is read, and at the latest when the access token is created. The zero value is empty.
 type Session struct {
 	idClaims      jwt.IDTokenClaims
 	idHeaders     jwt.Headers
@@ -34,8 +34,8 @@ var (
 	_ fositeoauth2.JWTSessionContainer = (*Session)(nil)
 )
 
-// describe fills the session from a grant of client whose user the client knows as subject. What the grant does not say, and
-// nonce and times of the tokens, stay as they are.
+// describe fills the session from a grant of client, with subject as the "sub". Values that the grant does not have, and the
+// nonce and times of the tokens, are unchanged.
 func (s *Session) describe(g *storage.Grant, client *Client, subject string) {
 	s.grant, s.claims = g.ID, g.Claims
 	s.describeClient(client, subject)
@@ -63,7 +63,7 @@ func (s *Session) describeClient(client *Client, subject string) {
 	s.accessHeaders.Add("typ", "at+jwt")
 }
 
-// record is the inverse of describe: it fills in what the grant does not say yet.
+// record is the inverse of describe: it fills in values that the grant does not have yet.
 func (s *Session) record(g *storage.Grant) {
 	if g.AuthTime.IsZero() {
 		g.AuthTime = storage.Instant(s.idClaims.AuthTime)
@@ -114,13 +114,13 @@ func (s *Session) SetExpiresAt(token fosite.TokenType, at time.Time) {
 // GetExpiresAt implements fosite.Session.
 func (s *Session) GetExpiresAt(token fosite.TokenType) time.Time { return s.expiresAt[token] }
 
-// RequestedClaims returns the claims parameter that was granted (OpenID Connect Core §5.5), and the grant that has it; nothing
-// before the session was filled. It is not to be changed.
+// RequestedClaims returns the granted claims parameter (OpenID Connect Core §5.5) and its grant; nothing before the session is
+// filled. It must not be changed.
 func (s *Session) RequestedClaims() (grantID string, claims json.RawMessage) {
 	return s.grant, s.claims
 }
 
-// JTI returns the "jti" of the access token; it is empty before Strategy makes one.
+// JTI returns the "jti" of the access token; empty before Strategy creates one.
 func (s *Session) JTI() string { return s.jti }
 
 // GetUsername implements fosite.Session: usernames are not in tokens.

@@ -12,29 +12,29 @@ import (
 )
 
 const (
-	// firstLook is how soon after a doubt arises it is looked into; the time doubles up to longestLook until none is left.
+	// firstLook is the time between an unknown outcome and the first attempt to settle it; it doubles up to longestLook.
 	firstLook   = 100 * time.Millisecond
 	longestLook = time.Second
-	// lastLook bounds the last attempt to settle doubts, when the process ends.
+	// lastLook limits the last attempt to settle unknown outcomes, when the process ends.
 	lastLook = 2 * time.Second
-	// settledAtOnce is how many doubts are settled at a time.
+	// settledAtOnce is the number of records that are settled concurrently.
 	settledAtOnce = 8
-	// longOver is how far in the past the expiry of a jti is that was released: more than clocks of instances differ.
+	// longOver is how long ago a released jti has expired: more than the clocks of instances differ.
 	longOver = time.Hour
 )
 
-// Settlement is what one call of Settle did.
+// Settlement is the result of one call of Settle.
 type Settlement struct {
-	// Settled is how many records are in doubt no more.
+	// Settled is the number of records whose outcome is now known.
 	Settled int
-	// GivenUp is how many were in doubt for too long, or too many. A repeat of their requests may be taken for a reuse.
+	// GivenUp is the number of records dropped as too old or too many. A repeat of their requests may count as a reuse.
 	GivenUp int
-	// Left is how many may still be in the store as a write left them that nobody was answered.
+	// Left is the number of records that may still be in the store as a write without response left them.
 	Left int
 }
 
-// Run settles what is in doubt, soon after it came to be and until nothing is, and says so in the log. When ctx ends it tries
-// once more, and the store has two seconds to answer. Nothing is asked of the store while nothing is in doubt.
+// Run settles unknown outcomes soon after they occur, until there are none, and logs that. When ctx ends it tries once more, for
+// at most two seconds. It does not use the store while there are none.
 func (s *Store) Run(ctx context.Context, logger *slog.Logger) {
 	arisen := s.doubts.rung()
 	for {
@@ -48,7 +48,7 @@ func (s *Store) Run(ctx context.Context, logger *slog.Logger) {
 	}
 }
 
-// settleAll calls Settle until nothing is in doubt.
+// settleAll calls Settle until there are no unknown outcomes.
 func (s *Store) settleAll(ctx context.Context, logger *slog.Logger) {
 	for pause := firstLook; ; pause = min(2*pause, longestLook) {
 		timer := time.NewTimer(pause/2 + rand.N(pause/2))
@@ -86,16 +86,15 @@ func report(ctx context.Context, logger *slog.Logger, done Settlement) {
 	}
 }
 
-// Settle goes once through the writes of this process whose outcome is unknown, and decides in the store those that it can, so
-// that the repeats of their requests, which were answered 503, are served by every instance as by this one:
-//   - a code that was redeemed is so no more;
-//   - a refresh token that was rotated is marked as one whose successor nobody has;
-//   - a jti that was spent is released;
-//   - what was not executed, as far as can be read, is rewritten as it is, so that it never will be.
+// Settle processes once the writes of this process with an unknown outcome, and decides them in the store where possible. Then
+// every instance can serve the repeats of their requests, which had the response 503:
+//   - a redeemed code can be redeemed again;
+//   - a rotated refresh token is marked: no client has its successor;
+//   - a spent jti is released;
+//   - a write that seems not executed is prevented: the record is rewritten unchanged, with a new revision.
 //
-// All of it is done by compare-and-set on the revision that was read: whatever anybody else wrote since stays, and so does what
-// is written meanwhile. A write of Settle whose own outcome is unknown is decided again by the next call. It may be called beside
-// any request and beside itself.
+// Every change is a compare-and-set on the revision that was read, so concurrent writes are never lost. If the outcome of a write
+// of Settle is itself unknown, the next call decides again. It may run concurrently with any request and with itself.
 func (s *Store) Settle(ctx context.Context) Settlement {
 	turn, givenUp := s.doubts.due(s.now())
 	slots := make(chan struct{}, settledAtOnce)
@@ -118,8 +117,8 @@ func (s *Store) Settle(ctx context.Context) Settlement {
 	return done
 }
 
-// settle decides about one record, and reports whether that is done. One that is not there may yet be inserted by a command that
-// is late: it is looked for again, less and less often.
+// settle decides one record, and reports whether that is done. A missing record may still be inserted by a delayed command: it is
+// looked up again, less and less often.
 func (s *Store) settle(ctx context.Context, d doubt) bool {
 	decide := s.settleGrant
 	if d.kind == storage.KindAssertion {
@@ -127,7 +126,7 @@ func (s *Store) settle(ctx context.Context, d doubt) bool {
 	}
 	err := decide(ctx, d)
 	switch {
-	case err == nil, errors.Is(err, storage.ErrNewerVersion): // which somebody else wrote
+	case err == nil, errors.Is(err, storage.ErrNewerVersion): // which another instance wrote
 		s.doubts.forget(d.id, d.attempts)
 		return true
 	case errors.Is(err, storage.ErrNotFound):
@@ -136,7 +135,7 @@ func (s *Store) settle(ctx context.Context, d doubt) bool {
 	return false
 }
 
-// settleGrant settles what may have become of a code or a refresh token.
+// settleGrant settles the unknown outcome of a write of a code or a refresh token.
 func (s *Store) settleGrant(ctx context.Context, d doubt) error {
 	entry, err := storage.Get[storage.Grant](ctx, s.exact(), d.id)
 	if err != nil {
@@ -153,14 +152,14 @@ func (s *Store) settleGrant(ctx context.Context, d doubt) error {
 	return err
 }
 
-// settled returns what a grant in doubt should be, or nil when none of the attempts is what is stored or could still be executed.
+// settled returns the new state of a grant, or nil when no attempt is stored or can still be executed.
 func settled(d doubt, entry *storage.Entry[storage.Grant]) *storage.Grant {
 	next := copyGrant(&entry.Record)
 	tried := find(d.attempts, next.Attempt)
 	switch {
 	case tried != nil && tried.before != nil:
 		return copyGrant(tried.before)
-	case tried != nil: // Another instance may have given away the new refresh token by now, in answer to a late copy of the old one.
+	case tried != nil: // Another instance may already have returned the new refresh token, in response to a late copy of the old one.
 		next.Refresh.Unanswered = next.Refresh.Rotated[0]
 		return next
 	}
@@ -172,8 +171,8 @@ func settled(d doubt, entry *storage.Entry[storage.Grant]) *storage.Grant {
 	return nil
 }
 
-// releaseAssertion lets a jti be spent that was spent for nobody. It expires rather than being deleted, because that can be made
-// to depend on the revision: a command that is executed late must not delete what somebody else inserted.
+// releaseAssertion allows a jti to be spent again if its spending had no response. It sets an expiry instead of deleting, because
+// that can depend on the revision: a delayed command must not delete a concurrent insert.
 func (s *Store) releaseAssertion(ctx context.Context, d doubt) error {
 	entry, err := storage.Get[storage.Assertion](ctx, s.exact(), d.id)
 	if err != nil || find(d.attempts, entry.Record.Attempt) == nil {

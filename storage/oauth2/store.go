@@ -17,18 +17,18 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// Store is fosite's storage over an engine. All fields but Subject and TokenNow are required and are not changed once it is used. It is
-// safe for concurrent use.
+// Store is fosite's storage over an engine. All fields but Subject and TokenNow are required, and none may change after the first
+// use. It is safe for concurrent use.
 type Store struct {
 	Engine  storage.Engine
 	Clients Clients
 	Secrets Secrets
-	// Now is the clock that instances compare the times of grants by.
+	// Now is the clock for the times of grants, the same on all instances.
 	Now func() time.Time
-	// TokenNow is the clock that access tokens go by, which others read; nil is Now.
+	// TokenNow is the clock for access tokens, which other systems read; nil is Now.
 	TokenNow func() time.Time
 	Rand     io.Reader
-	// Subject returns the "sub" by which a client knows a user; nil is the user's ID for every client.
+	// Subject returns the "sub" of a user for a client; nil is the user's ID for every client.
 	Subject func(ctx context.Context, client *Client, user string) (string, error)
 
 	doubts doubts
@@ -65,8 +65,8 @@ func (s *Store) client(ctx context.Context, id string) (*Client, error) {
 	return r.enabled(client, err)
 }
 
-// clientOfGrant returns the client of a grant. A grant of another incarnation may be newer than the client at hand, so that the
-// store is asked.
+// clientOfGrant returns the client of a grant. A grant of another incarnation may be newer than the cached client, so the store
+// is read.
 func (s *Store) clientOfGrant(ctx context.Context, g *storage.Grant) (*Client, error) {
 	client, err := s.client(ctx, g.Client)
 	if err == nil && g.Incarnation == client.record.Incarnation {
@@ -91,7 +91,7 @@ func (r *request) enabled(client *Client, err error) (*Client, error) {
 	return client, nil
 }
 
-// TokenTime is now by the clock that access tokens go by.
+// TokenTime returns the time of the clock for access tokens.
 func (s *Store) TokenTime() time.Time {
 	if s.TokenNow == nil {
 		return s.now()
@@ -101,7 +101,7 @@ func (s *Store) TokenTime() time.Time {
 
 func (s *Store) now() time.Time { return storage.Instant(s.Now()) }
 
-// subject returns by which "sub" client knows a user.
+// subject returns the "sub" of a user for a client.
 func (s *Store) subject(ctx context.Context, client *Client, user string) (string, error) {
 	if user == "" {
 		return client.GetID(), nil // RFC 9068 §2.2: a token for the client itself.
@@ -116,14 +116,14 @@ func (s *Store) subject(ctx context.Context, client *Client, user string) (strin
 	return subject, nil
 }
 
-// reload reads a grant again after a write of it was lost, and drops what was to be written.
+// reload reads a grant again after a lost write, and drops the new state.
 func (s *Store) reload(ctx context.Context, u *unit) error {
 	g := u.grant()
 	entry, err := read(ctx, s.Engine, storage.Key(g.Directory, g.ID))
 	if err != nil {
 		return err
 	}
-	s.see(u, entry)
+	s.reconcile(u, entry)
 	u.next, u.complete = nil, false
 	return nil
 }
@@ -144,7 +144,7 @@ func (s *Store) write(ctx context.Context, u *unit) error {
 	return nil
 }
 
-// replace stores u.next in the place of what was read, and remembers that it tried if nobody can say whether it is stored.
+// replace replaces the stored grant by u.next, and tracks the write if its outcome is unknown.
 func (s *Store) replace(ctx context.Context, u *unit) (entry *storage.Entry[storage.Grant], err error) {
 	if u.next.Attempt, err = s.newAttempt(); err != nil {
 		return nil, err
@@ -153,7 +153,7 @@ func (s *Store) replace(ctx context.Context, u *unit) (entry *storage.Entry[stor
 	before := s.doubts.about(id, s.now())
 	entry, err = u.stored.Replace(ctx, s.Engine, *u.next)
 	switch {
-	case err == nil: // What was tried before is replaced, or cannot be executed any more.
+	case err == nil: // Earlier attempts are replaced, or cannot be executed any more.
 		s.doubts.forget(id, before)
 	case errors.Is(err, storage.ErrUnavailable):
 		s.doubt(u)
@@ -161,11 +161,11 @@ func (s *Store) replace(ctx context.Context, u *unit) (entry *storage.Entry[stor
 	return entry, err
 }
 
-// attempts bounds how often a lost compare-and-set is decided again: each time somebody else's was won.
+// attempts is the maximum number of attempts of a compare-and-set. Every lost attempt means that a concurrent one succeeded.
 const attempts = 8
 
-// change makes one compare-and-set of a stored grant, deciding again from what it finds when another one is won in between.
-// decide returns false to leave the grant as it is, or an error to give up.
+// change changes a stored grant by one compare-and-set, and decides again after a concurrent write. decide returns false to leave
+// the grant unchanged, or an error to stop.
 func (s *Store) change(ctx context.Context, u *unit, decide func(next *storage.Grant) (bool, error)) error {
 	for range attempts {
 		if u.stored == nil {
@@ -191,7 +191,7 @@ func (s *Store) change(ctx context.Context, u *unit, decide func(next *storage.G
 	return fmt.Errorf("oauth2: grant: %w: too many writers", storage.ErrUnavailable)
 }
 
-// copyGrant copies what this package changes in place.
+// copyGrant copies the fields that this package changes in place.
 func copyGrant(g *storage.Grant) *storage.Grant {
 	next := *g
 	if g.Pending != nil {
@@ -210,7 +210,7 @@ func copyGrant(g *storage.Grant) *storage.Grant {
 	return &next
 }
 
-// BeginTX implements fosite's storage.Transactional: from now on grants are completed, and written by Commit.
+// BeginTX implements fosite's storage.Transactional: from now on completed grants are written by Commit.
 func (s *Store) BeginTX(ctx context.Context) (context.Context, error) {
 	r, err := requestFrom(ctx)
 	if err != nil {
@@ -223,7 +223,7 @@ func (s *Store) BeginTX(ctx context.Context) (context.Context, error) {
 	return ctx, nil
 }
 
-// Commit writes what was completed since BeginTX: of one grant, by one insert or one compare-and-set.
+// Commit writes the grant that was completed since BeginTX, by one insert or one compare-and-set.
 func (s *Store) Commit(ctx context.Context) error {
 	r, err := requestFrom(ctx)
 	if err != nil {
@@ -241,7 +241,7 @@ func (s *Store) Commit(ctx context.Context) error {
 	return nil
 }
 
-// Rollback forgets what was announced and completed in this request. Nothing of it was written.
+// Rollback drops the drafts and completed grants of this request. They were not written.
 func (s *Store) Rollback(ctx context.Context) error {
 	r, err := requestFrom(ctx)
 	if err != nil {

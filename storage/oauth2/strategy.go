@@ -10,20 +10,20 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// Strategy makes codes and tokens for fosite. Codes and refresh tokens are handles; so are the access tokens of clients that
-// want them opaque, and JWT makes those of the others.
+// Strategy creates codes and tokens for fosite. Codes, refresh tokens and opaque access tokens are handles; JWT creates the other
+// access tokens.
 //
-// What fosite calls the signature of a token is the token itself: the store checks its MAC, and unlike fosite's signature
-// methods it can say that the token secrets are out of reach.
+// fosite's "signature" of a token is the token itself here: the store checks its MAC. Unlike fosite's signature methods, the
+// store can report that the token secrets are unavailable.
 type Strategy struct {
 	Store *Store
-	// JWT signs access tokens: only GenerateAccessToken is called, with a *Session that says what they hold.
+	// JWT signs access tokens: only GenerateAccessToken is called, with a *Session that has their content.
 	JWT fositeoauth2.AccessTokenStrategy
 }
 
 var _ fositeoauth2.CoreStrategy = (*Strategy)(nil)
 
-// GenerateAccessToken fills the session from the grant and makes an access token.
+// GenerateAccessToken fills the session from the grant and creates an access token.
 func (s *Strategy) GenerateAccessToken(ctx context.Context, requester fosite.Requester) (token, signature string, err error) {
 	session, err := sessionOf(requester)
 	if err != nil {
@@ -33,7 +33,7 @@ func (s *Strategy) GenerateAccessToken(ctx context.Context, requester fosite.Req
 	if err != nil {
 		return "", "", err
 	}
-	// 1. Of which grant it is.
+	// 1. The grant.
 	u, err := s.unit(ctx, client, requester)
 	if err != nil {
 		return "", "", err
@@ -41,7 +41,7 @@ func (s *Strategy) GenerateAccessToken(ctx context.Context, requester fosite.Req
 	if err := s.describe(ctx, session, client, u); err != nil {
 		return "", "", err
 	}
-	// 2. What tells it from the grant's other tokens.
+	// 2. The unique ID of the token.
 	random, err := s.Store.random(jtiSize)
 	if err != nil {
 		return "", "", err
@@ -50,7 +50,7 @@ func (s *Strategy) GenerateAccessToken(ctx context.Context, requester fosite.Req
 	if session.GetExpiresAt(fosite.AccessToken).IsZero() {
 		session.SetExpiresAt(fosite.AccessToken, s.Store.TokenTime().Add(client.lifetimes.AccessToken).Truncate(time.Second))
 	}
-	// 3. How it looks.
+	// 3. The format.
 	if client.record.OpaqueAccessTokens {
 		token, err = s.Store.opaque(ctx, u.grant(), requester, session.GetExpiresAt(fosite.AccessToken), random)
 		return token, token, err
@@ -58,8 +58,8 @@ func (s *Strategy) GenerateAccessToken(ctx context.Context, requester fosite.Req
 	return s.JWT.GenerateAccessToken(ctx, requester)
 }
 
-// unit returns the grant that the token is of: nil for the JWT that a client gets for itself. If that is to be opaque it needs
-// a grant as well, because only the store can say what it is worth.
+// unit returns the grant of the token: nil for the JWT of client_credentials. An opaque one needs a grant, because its state is
+// in the store.
 func (s *Strategy) unit(ctx context.Context, client *Client, requester fosite.Requester) (*unit, error) {
 	if !forItself(requester) {
 		return unitOf(ctx, requester)
@@ -93,7 +93,7 @@ func (s *Strategy) describe(ctx context.Context, session *Session, client *Clien
 	return nil
 }
 
-// GenerateRefreshToken derives the refresh token that the grant has now, the first one for a grant that is being made.
+// GenerateRefreshToken derives the current refresh token of the grant; for a new grant it is the first one.
 func (s *Strategy) GenerateRefreshToken(ctx context.Context, requester fosite.Requester) (token, signature string, err error) {
 	u, err := unitOf(ctx, requester)
 	if err != nil {
@@ -103,7 +103,7 @@ func (s *Strategy) GenerateRefreshToken(ctx context.Context, requester fosite.Re
 	return token, token, err
 }
 
-// GenerateAuthorizeCode derives the code of the grant that Draft announced.
+// GenerateAuthorizeCode derives the code of the grant from Draft.
 func (s *Strategy) GenerateAuthorizeCode(ctx context.Context, requester fosite.Requester) (token, signature string, err error) {
 	u, err := unitOf(ctx, requester)
 	if err != nil {
@@ -123,11 +123,11 @@ func (s *Strategy) RefreshTokenSignature(_ context.Context, token string) string
 // AuthorizeCodeSignature returns the code.
 func (s *Strategy) AuthorizeCodeSignature(_ context.Context, code string) string { return code }
 
-// ValidateAccessToken accepts what GetAccessTokenSession found: that has checked everything.
+// ValidateAccessToken returns nil: GetAccessTokenSession has already checked the token.
 func (s *Strategy) ValidateAccessToken(context.Context, fosite.Requester, string) error { return nil }
 
-// ValidateRefreshToken accepts what GetRefreshTokenSession found: that has checked everything.
+// ValidateRefreshToken returns nil: GetRefreshTokenSession has already checked the token.
 func (s *Strategy) ValidateRefreshToken(context.Context, fosite.Requester, string) error { return nil }
 
-// ValidateAuthorizeCode accepts what GetAuthorizeCodeSession found: that has checked everything.
+// ValidateAuthorizeCode returns nil: GetAuthorizeCodeSession has already checked the code.
 func (s *Strategy) ValidateAuthorizeCode(context.Context, fosite.Requester, string) error { return nil }

@@ -6,11 +6,11 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// MaxProofs is how many wrong proofs kill a bind ticket.
+// MaxProofs is the number of wrong proofs that revokes a bind ticket.
 const MaxProofs = 5
 
 // IssueTicket stores g as a pending grant of client and returns its bind ticket. g is as for Draft, with Pending and Asked and
-// without User. For the pending grant that Repeat returned it returns the ticket which that grant has, and writes nothing.
+// without User. For a pending grant from Repeat it returns the existing ticket, and writes nothing.
 func (s *Store) IssueTicket(ctx context.Context, client *Client, g storage.Grant) (string, error) {
 	u, err := s.pend(ctx, client, g)
 	if err != nil {
@@ -39,9 +39,9 @@ func (s *Store) pend(ctx context.Context, client *Client, g storage.Grant) (*uni
 	return u, s.flush(ctx, u)
 }
 
-// Ticket returns what stands behind a bind ticket: the pending grant, without user, which Draft turns into an active one;
-// or, for a ticket that was used by a request that asked the same (asked, as AskedBind) within the RepeatWindow, the grant
-// that came of it. Otherwise it answers ErrRepeatDiffers, or ErrNoGrant, with ErrUserDisabled when that is why.
+// Ticket returns the pending grant, without user, of a bind ticket; Draft turns it into an active one. If an identical request
+// (asked, as AskedBind) used the ticket within the RepeatWindow, it returns the resulting grant. Otherwise it returns
+// ErrRepeatDiffers, or ErrNoGrant, joined with ErrUserDisabled if that is the cause.
 func (s *Store) Ticket(ctx context.Context, client *Client, ticket, asked string) (*Live, error) {
 	h, err := s.open(ctx, kindTicket, ticket)
 	if err != nil {
@@ -61,8 +61,8 @@ func (s *Store) Ticket(ctx context.Context, client *Client, ticket, asked string
 	return s.repeat(ctx, client, u, g.Asked, asked)
 }
 
-// ProofFailed counts a wrong proof against a pending grant and reports how many more it survives; at none it is revoked.
-// A grant that is not pending any more answers ErrNoGrant.
+// ProofFailed counts a wrong proof of a pending grant and returns how many are left; at zero the grant is revoked. It returns
+// ErrNoGrant if the grant is no longer pending.
 func (s *Store) ProofFailed(ctx context.Context, grantID string) (left int, err error) {
 	u, err := s.load(ctx, grantID)
 	if err != nil {
