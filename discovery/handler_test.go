@@ -47,7 +47,7 @@ func TestHandlerServesTheDocument(t *testing.T) {
 	}
 }
 
-func TestHandlerAnswersHEADWithTheSameHeadersAndNoBody(t *testing.T) {
+func TestHandler_HEADHasSameHeadersAndNoBody(t *testing.T) {
 	handler := serve([]byte(`{"a":1}`), 5*time.Minute)
 	get, head := do(handler, http.MethodGet, nil), do(handler, http.MethodHead, nil)
 	if got := body(t, head); got != "" || head.StatusCode != http.StatusOK {
@@ -99,7 +99,7 @@ func TestETagChangesWithTheDocument(t *testing.T) {
 	}
 }
 
-func TestHandlerRefusesOtherMethods(t *testing.T) {
+func TestHandler_RejectsOtherMethods(t *testing.T) {
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodPatch} {
 		response := do(serve([]byte(`{}`), time.Minute), method, nil)
 		if response.StatusCode != http.StatusMethodNotAllowed || response.Header.Get("Allow") != "GET, HEAD, OPTIONS" {
@@ -108,7 +108,7 @@ func TestHandlerRefusesOtherMethods(t *testing.T) {
 	}
 }
 
-func TestHandlerAllowsAConditionalRequestOfAForeignScript(t *testing.T) {
+func TestHandler_AllowsConditionalCORSRequest(t *testing.T) {
 	response := do(serve([]byte(`{}`), time.Minute), http.MethodOptions, http.Header{
 		"Origin": {"https://spa.example"}, "Access-Control-Request-Method": {"GET"},
 		"Access-Control-Request-Headers": {"if-none-match"},
@@ -119,14 +119,14 @@ func TestHandlerAllowsAConditionalRequestOfAForeignScript(t *testing.T) {
 	}
 }
 
-func TestADocumentWithoutMaxAgeIsAskedForEveryTime(t *testing.T) {
+func TestHandler_ZeroMaxAgeRequiresRevalidation(t *testing.T) {
 	response := do(serve([]byte(`{}`), 0), http.MethodGet, nil)
 	if got := response.Header.Get("Cache-Control"); got != "public, no-cache" {
 		t.Errorf("got %q", got)
 	}
 }
 
-func TestAFailingSourceIsAnsweredByFailedAndNeverCached(t *testing.T) {
+func TestHandler_FailedSourceIsNotCached(t *testing.T) {
 	broken := errors.New("no keys")
 	var failed error
 	handler := discovery.Handler{

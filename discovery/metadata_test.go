@@ -84,7 +84,7 @@ func TestMetadataIsTheGoldenDocument(t *testing.T) {
 	}
 }
 
-func TestMetadataIsTheSameWhateverTheOrderOfRegistration(t *testing.T) {
+func TestMetadata_IsIndependentOfOrder(t *testing.T) {
 	shuffled := complete()
 	slices.Reverse(shuffled.Scopes)
 	slices.Reverse(shuffled.GrantTypes)
@@ -98,7 +98,7 @@ func TestMetadataIsTheSameWhateverTheOrderOfRegistration(t *testing.T) {
 	}
 }
 
-func TestMetadataOfASmallProviderSaysNoMoreThanItHas(t *testing.T) {
+func TestMetadata_OmitsMissingFeatures(t *testing.T) {
 	small := discovery.Provider{
 		Issuer:            "http://127.0.0.1:8080",
 		Endpoints:         discovery.Endpoints{Token: "/oauth2/token", JWKS: "/oauth2/jwks"},
@@ -225,7 +225,7 @@ func allowedMembers(t *testing.T) []string {
 	return strings.Fields(string(text))
 }
 
-func TestEveryMemberOfMetadataIsOneThatCertificationKnows(t *testing.T) {
+func TestMetadata_MembersAreKnownToCertification(t *testing.T) {
 	allowed := allowedMembers(t)
 	for field := range fields(reflect.TypeFor[discovery.Metadata]()) {
 		if !slices.Contains(allowed, field) {

@@ -45,7 +45,7 @@ func TestImportsNothingOfMinifedButWechat(t *testing.T) {
 }
 
 // A server that was put together wrongly says what it lacks, and its other grants work.
-func TestMisassembledServerSaysWhatItLacks(t *testing.T) {
+func TestGrant_WiringFaultIsServerError(t *testing.T) {
 	tests := []struct {
 		name   string
 		adjust func(*server)
@@ -77,7 +77,7 @@ func TestMisassembledServerSaysWhatItLacks(t *testing.T) {
 	}
 }
 
-func TestMisassembledFactorySaysWhichInterfaceIsMissing(t *testing.T) {
+func TestFactory_NamesTheMissingInterface(t *testing.T) {
 	type accessOnly struct{ oauth2.AccessTokenStorage }
 	type accessStrategyOnly struct{ oauth2.AccessTokenStrategy }
 	s := newServer(t)
@@ -148,7 +148,7 @@ func TestCheck_NamesWhatTheWiringLacks(t *testing.T) {
 	}
 }
 
-func TestHandlerLeavesOtherGrantsAlone(t *testing.T) {
+func TestHandler_IgnoresOtherGrants(t *testing.T) {
 	s := newServer(t)
 	handler := grants.NewMiniProgramFactory(s.grant)(s.config, s.memory, s.strategy).(fosite.TokenEndpointHandler)
 	request := fosite.NewAccessRequest(openid.NewDefaultSession())
@@ -164,7 +164,7 @@ func TestHandlerLeavesOtherGrantsAlone(t *testing.T) {
 	}
 }
 
-func TestTokensAreNotIssuedForARequestThatWasNotProven(t *testing.T) {
+func TestPopulate_RejectsUnhandledRequest(t *testing.T) {
 	s := newServer(t)
 	handler := grants.NewMiniProgramFactory(s.grant)(s.config, s.memory, s.strategy).(fosite.TokenEndpointHandler)
 	request := fosite.NewAccessRequest(openid.NewDefaultSession())
@@ -175,7 +175,7 @@ func TestTokensAreNotIssuedForARequestThatWasNotProven(t *testing.T) {
 	}
 }
 
-func TestResolverThatNamesNobodyIsAServerError(t *testing.T) {
+func TestResolver_EmptySubjectIsServerError(t *testing.T) {
 	s := newServer(t)
 	s.wechat.users = map[string]wechat.OpenID{"good": ""}
 	if got := s.post(t, t.Context(), exchange("good")); got.status != 500 || got.member("error") != "server_error" {
@@ -183,7 +183,7 @@ func TestResolverThatNamesNobodyIsAServerError(t *testing.T) {
 	}
 }
 
-func TestResponseThatIsNotJSONIsAServerError(t *testing.T) {
+func TestSubject_InvalidResponseIsServerError(t *testing.T) {
 	s := newServer(t, func(s *server) { s.users.subject.Response = map[string]any{"bad": func() {}} })
 	if got := s.post(t, t.Context(), exchange("good")); got.status != 500 || got.member("error") != "server_error" {
 		t.Errorf("response is %d %s", got.status, got.text)

@@ -91,7 +91,7 @@ func checkDescription(t testing.TB, got tokenResponse) {
 	}
 }
 
-func TestRegistrationRequiredHandsOutTheTicket(t *testing.T) {
+func TestRegistrationRequired_ReturnsTicket(t *testing.T) {
 	s := newServer(t, func(s *server) { s.users.failure = grants.RegistrationRequired("bt-1", 5*time.Minute) })
 	got := s.post(t, t.Context(), exchange("good"))
 	if got.member("bind_ticket") != "bt-1" || got.body["expires_in"] != 300.0 {
@@ -99,7 +99,7 @@ func TestRegistrationRequiredHandsOutTheTicket(t *testing.T) {
 	}
 }
 
-func TestErrorKeepsWhatTheOperatorNeeds(t *testing.T) {
+func TestError_PreservesCauseForOperator(t *testing.T) {
 	cause := &wechat.Error{API: "code2Session", Code: 40125, Class: wechat.ClassConfig, RID: "rid-1"}
 	err := fmt.Errorf("outer: %w", grants.FromWeChat(cause))
 	if found, ok := errors.AsType[*wechat.Error](err); !ok || found.RID != "rid-1" {
@@ -117,7 +117,7 @@ func TestErrorKeepsWhatTheOperatorNeeds(t *testing.T) {
 }
 
 // A server that does not use WriteAccessError writes what RFC 6749 requires.
-func TestErrorIsUnderstoodByFositesOwnWriter(t *testing.T) {
+func TestError_WorksWithFositesWriter(t *testing.T) {
 	rw := httptest.NewRecorder()
 	provider := fosite.NewOAuth2Provider(nil, &fosite.Config{})
 	provider.WriteAccessError(t.Context(), rw, nil, grants.RateLimited(nil))
@@ -126,7 +126,7 @@ func TestErrorIsUnderstoodByFositesOwnWriter(t *testing.T) {
 	}
 }
 
-func TestWriteAccessErrorLeavesOtherErrorsToTheProvider(t *testing.T) {
+func TestWriteAccessError_DelegatesOtherErrors(t *testing.T) {
 	provider := fosite.NewOAuth2Provider(nil, &fosite.Config{})
 	ours, theirs := httptest.NewRecorder(), httptest.NewRecorder()
 	grants.WriteAccessError(t.Context(), provider, ours, nil, fosite.ErrInvalidGrant)
@@ -136,7 +136,7 @@ func TestWriteAccessErrorLeavesOtherErrorsToTheProvider(t *testing.T) {
 	}
 }
 
-func TestWriteAccessErrorSurvivesMembersThatAreNotJSON(t *testing.T) {
+func TestWriteAccessError_HandlesInvalidMembers(t *testing.T) {
 	rw := httptest.NewRecorder()
 	e := grants.UserDisabled()
 	e.Extra = map[string]any{"bad": func() {}}
@@ -146,7 +146,7 @@ func TestWriteAccessErrorSurvivesMembersThatAreNotJSON(t *testing.T) {
 	}
 }
 
-func TestMembersCannotBreakOutOfTheDescription(t *testing.T) {
+func TestError_MembersAreEscaped(t *testing.T) {
 	e := &grants.Error{Protocol: fosite.ErrInvalidRequest.WithDescription("a\"b\\c\r\nd\x7f码").WithHint(""), Extra: map[string]any{"error": "x"}}
 	members := e.Members()
 	if members["error_description"] != "a'b'c  d ?" || members["error"] != "invalid_request" {

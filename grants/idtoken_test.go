@@ -109,7 +109,7 @@ func TestNonceIsInTheSession(t *testing.T) {
 	}
 }
 
-func TestIDTokenSaysByDefaultThatWeChatVouchedNow(t *testing.T) {
+func TestIDToken_AuthTimeDefaultsToNow(t *testing.T) {
 	s := newServer(t, func(s *server) { s.grant.Now = func() time.Time { return time.Unix(1_700_000_000, 0) } })
 	claims := claimsOf(t, granted(t, s, exchange("good")).member("id_token"))
 	if !reflect.DeepEqual(claims["amr"], []any{"wechat_miniapp"}) || claims["auth_time"] != 1_700_000_000.0 || claims["acr"] != nil {
@@ -118,7 +118,7 @@ func TestIDTokenSaysByDefaultThatWeChatVouchedNow(t *testing.T) {
 }
 
 // Parameters of the authorization endpoint would be obeyed by fosite's ID token strategy here, when the code is spent.
-func TestIDTokenIsNotMovedByParametersOfTheAuthorizationEndpoint(t *testing.T) {
+func TestIDToken_IgnoresAuthorizationParameters(t *testing.T) {
 	s := newServer(t, func(s *server) { s.users.subject.AuthTime = time.Now().Add(-time.Hour) })
 	got := granted(t, s, exchange("good", "id_token_hint", "x", "prompt", "login", "max_age", "1", "acr_values", "x",
 		"urn:minifed:token-response", `{"injected":true}`))
@@ -132,7 +132,7 @@ func TestIDTokenIsNotMovedByParametersOfTheAuthorizationEndpoint(t *testing.T) {
 }
 
 // The refresh is fosite's own; it works because what this grant stores is what fosite expects.
-func TestRefreshKeepsSubjectAndAuthTime(t *testing.T) {
+func TestRefresh_PreservesSubjectAndAuthTime(t *testing.T) {
 	for name, adjust := range map[string]func(*server){
 		"opaque access token": func(*server) {},
 		"JWT access token":    withJWTAccessTokens,

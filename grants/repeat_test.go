@@ -179,7 +179,7 @@ func TestRepeatGetsTheSameGrant(t *testing.T) {
 	}
 }
 
-func TestRepeatThatAsksForMoreIsRefused(t *testing.T) {
+func TestRepeat_WithMoreScopesIsRejected(t *testing.T) {
 	for name, more := range map[string][]string{
 		"scope":      {"scope", "openid profile offline_access"},
 		"audience":   offline("audience", api),
@@ -198,7 +198,7 @@ func TestRepeatThatAsksForMoreIsRefused(t *testing.T) {
 	}
 }
 
-func TestRepeatWithoutARepeaterNeedsANewCode(t *testing.T) {
+func TestRepeat_WithoutReplayResolverNeedsNewCode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, start := newServer(t), time.Now()
 		granted(t, s, exchange("good"))
@@ -283,7 +283,7 @@ func TestConcurrentRequestsShareTheFailure(t *testing.T) {
 	})
 }
 
-func TestRequestBehindOneThatPanicsIsAnswered(t *testing.T) {
+func TestConcurrentRequests_SurvivePanicOfLeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRepeatable(t)
 		released := make(chan struct{})
@@ -305,7 +305,7 @@ func TestRequestBehindOneThatPanicsIsAnswered(t *testing.T) {
 	})
 }
 
-func TestCallerThatHangsUpStillFindsItsGrant(t *testing.T) {
+func TestRepeat_AfterDisconnectFindsGrant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRepeatable(t)
 		r.wechat.hold = func(ctx context.Context) {
@@ -328,7 +328,7 @@ func TestCallerThatHangsUpStillFindsItsGrant(t *testing.T) {
 	})
 }
 
-func TestCallerWhoRepeatsWhileTheFirstRequestGoesOnFindsItsGrant(t *testing.T) {
+func TestRepeat_DuringFirstRequestFindsGrant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRepeatable(t)
 		r.wechat.hold = func(context.Context) { time.Sleep(4 * time.Second) }
@@ -351,7 +351,7 @@ func TestCallerWhoRepeatsWhileTheFirstRequestGoesOnFindsItsGrant(t *testing.T) {
 	})
 }
 
-func TestCallerWhoIsGoneBeforeTheCodeIsSpentKeepsIt(t *testing.T) {
+func TestDisconnect_BeforeCallLeavesCodeUnspent(t *testing.T) {
 	r := newRepeatable(t)
 	caller, hangUp := context.WithCancel(t.Context())
 	hangUp()
@@ -361,7 +361,7 @@ func TestCallerWhoIsGoneBeforeTheCodeIsSpentKeepsIt(t *testing.T) {
 	granted(t, r.server, exchange("good"))
 }
 
-func TestCodeUsedByAnotherInstanceIsWaitedFor(t *testing.T) {
+func TestUsedCode_WaitsForGrantOfOtherInstance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, start := newRepeatable(t), time.Now()
 		r.wechat.spent["good"] = true
@@ -381,7 +381,7 @@ func TestCodeUsedByAnotherInstanceIsWaitedFor(t *testing.T) {
 	})
 }
 
-func TestCodeUsedForNothingNeedsANewCodeAfterTheWait(t *testing.T) {
+func TestUsedCode_WithoutGrantNeedsNewCode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, wait := range []time.Duration{0, 700 * time.Millisecond} {
 			r := newRepeatable(t, func(s *server) { s.grant.ReplayWait = wait })
@@ -405,7 +405,7 @@ func TestCodeUsedForNothingNeedsANewCodeAfterTheWait(t *testing.T) {
 	})
 }
 
-func TestDeadlineOfTheGrantIsItsOwn(t *testing.T) {
+func TestGrant_HasItsOwnDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRepeatable(t, func(s *server) { s.grant.Timeout = 3 * time.Second })
 		var left time.Duration
@@ -425,7 +425,7 @@ func TestDeadlineOfTheGrantIsItsOwn(t *testing.T) {
 	})
 }
 
-func TestSameCodeOfTwoClientsIsNotShared(t *testing.T) {
+func TestFlights_SeparateClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRepeatable(t)
 		other := *r.client
@@ -455,7 +455,7 @@ func TestStoreIsWrittenLastAndInOneTransaction(t *testing.T) {
 	}
 }
 
-func TestNothingIsWrittenWhenATokenCannotBeMade(t *testing.T) {
+func TestStore_UnchangedWhenTokenFails(t *testing.T) {
 	r := newRepeatable(t, func(s *server) {
 		s.config.IDTokenLifespan = -time.Hour // fosite's strategy rejects an expiry in the past
 	})

@@ -12,7 +12,7 @@ import (
 
 func singleProcess(s *server) { s.grant.SingleProcess = true }
 
-func TestUsedCode_IsRefusedAtOnceWhereOneProcessOwnsTheStore(t *testing.T) {
+func TestUsedCode_IsRejectedAtOnceWithSingleProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, start := newRepeatable(t, singleProcess), time.Now()
 		r.wechat.spent["good"] = true // by another backend of the same mini-program

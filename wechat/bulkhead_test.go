@@ -93,7 +93,7 @@ func TestAClosedBreakerCountsFromZero(t *testing.T) {
 	}
 }
 
-func TestOnlySignsOfAnOutageOpenTheBreaker(t *testing.T) {
+func TestBreaker_OpensOnlyOnOutage(t *testing.T) {
 	for name, row := range map[string]struct {
 		fault wechattest.Fault
 		opens bool
@@ -126,7 +126,7 @@ func TestOnlySignsOfAnOutageOpenTheBreaker(t *testing.T) {
 	}
 }
 
-func TestCallersThatHangUpDoNotOpenTheBreaker(t *testing.T) {
+func TestBreaker_IgnoresCanceledCalls(t *testing.T) {
 	s, _ := newBreakerStage(t, nil)
 	gate := wechattest.NewGate()
 	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate, Times: -1})
@@ -172,7 +172,7 @@ func TestAHalfOpenBreakerLetsOneCallTry(t *testing.T) {
 	}
 }
 
-func TestAProbeWhoseCallerHangsUpLeavesTheNextToTry(t *testing.T) {
+func TestBreaker_CanceledProbeAllowsNext(t *testing.T) {
 	s, c := newBreakerStage(t, nil)
 	s.break3(t)
 	c.Advance(time.Minute)
@@ -191,7 +191,7 @@ func TestAProbeWhoseCallerHangsUpLeavesTheNextToTry(t *testing.T) {
 	}
 }
 
-func TestALateAnswerFromBeforeDoesNotCloseTheBreaker(t *testing.T) {
+func TestBreaker_IgnoresLateResponse(t *testing.T) {
 	s, c := newBreakerStage(t, nil)
 	held := func(user string) (*wechattest.Gate, <-chan error) {
 		gate, done := wechattest.NewGate(), make(chan error, 1)
@@ -236,7 +236,7 @@ func TestABreakerIsOfOneAppAndOneAPI(t *testing.T) {
 	}
 }
 
-func TestAnAppThatHangsBlocksNoOther(t *testing.T) {
+func TestBulkhead_HangingAppBlocksNoOther(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, func(c *wechat.Config) { c.MaxConcurrent, c.ConnectTimeout = 4, 500*time.Millisecond })
 	other := s.addApp(t, "wxsim0000000000000002")
@@ -298,7 +298,7 @@ func TestACallWaitsForAFreeSlot(t *testing.T) {
 	}
 }
 
-func TestACallerMayHangUpWhileItWaitsForASlot(t *testing.T) {
+func TestBulkhead_WaitEndsWithContext(t *testing.T) {
 	s := newStage(t, func(c *wechat.Config) { c.MaxConcurrent, c.ConnectTimeout = 1, time.Hour })
 	gate := wechattest.NewGate()
 	defer gate.Open()

@@ -40,7 +40,7 @@ func TestPhoneNumberIsTheOneThatWeChatVerified(t *testing.T) {
 	}
 }
 
-func TestPhoneNumberReadsWhatWeChatWasSeenToAnswer(t *testing.T) {
+func TestPhoneNumber_ParsesPublishedResponses(t *testing.T) {
 	for name, row := range map[string]struct {
 		body  string
 		class wechat.Class // ClassToken stands for success
@@ -68,7 +68,7 @@ func TestPhoneNumberReadsWhatWeChatWasSeenToAnswer(t *testing.T) {
 	}
 }
 
-func TestAPhoneCodeThatCannotBeUsedNeedsANewTap(t *testing.T) {
+func TestPhoneNumber_InvalidCodeIsClassCode(t *testing.T) {
 	s := newStage(t, nil)
 	other := s.addApp(t, "wxsim0000000000000002")
 	used := s.app.TapPhone("alice")
@@ -105,7 +105,7 @@ func TestAPhoneCodeIsSentOnceToo(t *testing.T) {
 	}
 }
 
-func TestASessionKeyIsGoodUntilItIsReplaced(t *testing.T) {
+func TestCheckSession_FailsForReplacedKey(t *testing.T) {
 	s := newStage(t, nil)
 	session, _, err := s.login(t, "alice")
 	if err != nil {
@@ -150,7 +150,7 @@ func TestASessionCallWithoutOpenIDOrKeyIsNotSent(t *testing.T) {
 	}
 }
 
-func TestResetSessionMustAnswerForTheUserAskedAbout(t *testing.T) {
+func TestResetSession_RejectsResponseForOtherUser(t *testing.T) {
 	for _, body := range []string{`{"errcode":0,"openid":"oBob","session_key":"k"}`, `{"errcode":0,"openid":"oAlice"}`, `{"errcode":0}`, `x`} {
 		_, err := respondingWith(t, 200, "", body).ResetSession(t.Context(), someApp(), "oAlice", "key")
 		wantClass(t, err, wechat.ClassAmbiguous)
@@ -173,7 +173,7 @@ func TestMiniProgramCodeIsAnImage(t *testing.T) {
 	}
 }
 
-func TestMiniProgramCodeTellsErrorsByTheirBytes(t *testing.T) {
+func TestMiniProgramCode_DetectsErrorsByBytes(t *testing.T) {
 	for _, contentType := range []string{"image/jpeg", "text/plain", "application/json:UTF-8"} {
 		client := respondingWith(t, 200, contentType, `{"errcode":41030,"errmsg":"invalid page rid: 617833f5-4d39a245-36d3a896"}`)
 		_, err := client.MiniProgramCode(t.Context(), someApp(), wechat.MiniProgramCodeRequest{Scene: "a"})
@@ -199,7 +199,7 @@ func TestMiniProgramCodeOfAPageThatIsNotReleased(t *testing.T) {
 	}
 }
 
-func TestAMiniProgramCodeThatWeChatWouldRefuseIsNotAskedFor(t *testing.T) {
+func TestMiniProgramCode_InvalidRequestIsNotSent(t *testing.T) {
 	s := newStage(t, nil)
 	for _, request := range []wechat.MiniProgramCodeRequest{
 		{},

@@ -145,7 +145,7 @@ func (d *dialer) count() int {
 	return d.dials
 }
 
-func TestNewRefusesWhatCannotWork(t *testing.T) {
+func TestNew_RejectsInvalidConfig(t *testing.T) {
 	for name, config := range map[string]wechat.Config{
 		"another scheme":     {BaseURL: "ftp://api.weixin.qq.com"},
 		"no host":            {BaseURL: "https://"},
@@ -164,7 +164,7 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 	}
 }
 
-func TestTheZeroConfigIsAClientOfWeChat(t *testing.T) {
+func TestNew_ZeroConfigUsesWeChat(t *testing.T) {
 	if _, err := wechat.New(wechat.Config{}); err != nil {
 		t.Fatal(err)
 	}

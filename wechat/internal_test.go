@@ -48,7 +48,7 @@ func TestPushSignatureMatchesWeChatsExamples(t *testing.T) {
 	}
 }
 
-func TestPaddingLongerThanTheTextIsRefused(t *testing.T) {
+func TestOpenCBC_RejectsPaddingLongerThanText(t *testing.T) {
 	key := make([]byte, 32)
 	block, err := aes.NewCipher(key)
 	if err != nil {
@@ -64,7 +64,7 @@ func TestPaddingLongerThanTheTextIsRefused(t *testing.T) {
 // quoting is what a careless transport could say: everything that was sent.
 type quoting struct{ error }
 
-func TestRedactKeepsNothingOfTheRequest(t *testing.T) {
+func TestRedact_RemovesRequest(t *testing.T) {
 	const secret, code = "app-secret/with+signs", "0716AVll20uHk94SLDml27etM946AVlq"
 	k := call{app: App{ID: "wxsim", Secret: secret}, query: "appid=wxsim&secret=" + url.QueryEscape(secret) + "&js_code=" + code}
 	address := "https://api.weixin.qq.com/sns/jscode2session?" + k.query

@@ -33,7 +33,7 @@ func TestCode2SessionSaysWhoOpenedTheMiniProgram(t *testing.T) {
 	}
 }
 
-func TestCode2SessionReadsWhatWeChatWasSeenToAnswer(t *testing.T) {
+func TestCode2Session_ParsesPublishedResponses(t *testing.T) {
 	for name, body := range map[string]string{
 		"without errcode":     `{"session_key":"nzoqhc3OnwHzeTxJs+\/nbQ==","openid":"oVBkZ0aYgDMDIywRdgPW8-joxXc4","unionid":"oqDIW5sx4oTQIBpeUJXcojuRabcd"}`,
 		"with errcode 0":      `{"errcode":0,"errmsg":"ok","session_key":"nzoqhc3OnwHzeTxJs+/nbQ==","openid":"oVBkZ0aYgDMDIywRdgPW8-joxXc4","unionid":"oqDIW5sx4oTQIBpeUJXcojuRabcd"}`,
@@ -55,7 +55,7 @@ func TestCode2SessionReadsWhatWeChatWasSeenToAnswer(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatIsNoneLeavesTheCodeInDoubt(t *testing.T) {
+func TestCode2Session_InvalidResponseIsAmbiguous(t *testing.T) {
 	for name, response := range map[string]struct {
 		status int
 		body   string
@@ -155,7 +155,7 @@ func TestAnErrmsgLeavesNothingButItsTraceID(t *testing.T) {
 	}
 }
 
-func TestASnapshotUserIsNobody(t *testing.T) {
+func TestCode2Session_SnapshotUserIsError(t *testing.T) {
 	client := respondingWith(t, 200, "text/plain", `{"openid":"oVirtual","session_key":"k","is_snapshotuser":1}`)
 	_, err := client.Code2Session(t.Context(), someApp(), "code")
 	wantClass(t, err, wechat.ClassBlocked)

@@ -33,7 +33,7 @@ func TestOpenDataOpensWeChatsExample(t *testing.T) {
 	}
 }
 
-func TestOpenDataOfOthersIsRefused(t *testing.T) {
+func TestOpenData_RejectsDataOfOtherApps(t *testing.T) {
 	for name, row := range map[string]struct {
 		data   wechat.OpenData
 		app    wechat.AppID

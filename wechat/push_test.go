@@ -42,7 +42,7 @@ func query(t testing.TB, text string) url.Values {
 }
 
 // WeChat's own example of its console's check.
-func TestEchoAnswersTheURLCheck(t *testing.T) {
+func TestEcho_ReturnsEchostr(t *testing.T) {
 	values := query(t, "signature=f464b24fc39322e44b38aa78f5edd27bd1441696&timestamp=1714036504&nonce=1514711492&echostr=4375120948345356249")
 	echo, err := receiver(t, officialKey(), 1714036504).Echo(values)
 	if err != nil || echo != "4375120948345356249" {
@@ -88,7 +88,7 @@ func TestReceiveOpensWeChatsExample(t *testing.T) {
 	}
 }
 
-func TestReceiveRefusesWhatWeChatDidNotSend(t *testing.T) {
+func TestReceive_RejectsInvalidPush(t *testing.T) {
 	body := `{"Encrypt":"` + officialEncrypt + `"}`
 	anotherApp, anotherKey := officialKey(), officialKey()
 	anotherApp.AppID = "wxba5fad812f8e6fb8"
@@ -126,7 +126,7 @@ func TestReceiveRefusesWhatWeChatDidNotSend(t *testing.T) {
 	}
 }
 
-func TestNewPushReceiverRefusesKeysThatCannotBe(t *testing.T) {
+func TestNewPushReceiver_RejectsInvalidKeys(t *testing.T) {
 	for name, key := range map[string]wechat.PushKey{
 		"a short key":     {AppID: "wxsim", Token: "t", EncodingAESKey: strings.Repeat("A", 42)},
 		"a key of others": {AppID: "wxsim", Token: "t", EncodingAESKey: strings.Repeat("?", 43)},
@@ -210,7 +210,7 @@ func TestARepeatedEventHasTheSameID(t *testing.T) {
 	}
 }
 
-func TestForgedPushesAreRefused(t *testing.T) {
+func TestReceive_RejectsForgedPush(t *testing.T) {
 	for name, row := range map[string]struct {
 		push wechattest.Push
 		want error

@@ -149,7 +149,7 @@ func certificates(t *testing.T) (server, client *tls.Config) {
 	return &tls.Config{Certificates: helper.TLS.Certificates}, &tls.Config{RootCAs: pool, ServerName: "example.com"}
 }
 
-func TestALostAnswerDoesNotSendTheCodeAgain(t *testing.T) {
+func TestResend_NotAfterLostResponse(t *testing.T) {
 	for name, fault := range map[string]wechattest.Fault{
 		"connection closed after the code was spent": {Spend: true, Drop: wechattest.FIN},
 		"connection reset after the code was spent":  {Spend: true, Drop: wechattest.RST},
@@ -177,7 +177,7 @@ func TestALostAnswerDoesNotSendTheCodeAgain(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatComesTooLateDoesNotSendTheCodeAgain(t *testing.T) {
+func TestResend_NotAfterLateResponse(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, func(c *wechat.Config) { c.Timeout = time.Second })
 	gate := wechattest.NewGate()
@@ -191,7 +191,7 @@ func TestAnAnswerThatComesTooLateDoesNotSendTheCodeAgain(t *testing.T) {
 	wantSent(t, s.sim, code, 1)
 }
 
-func TestACallerThatHangsUpDoesNotSendTheCodeAgain(t *testing.T) {
+func TestResend_NotAfterCancel(t *testing.T) {
 	s := newStage(t, nil)
 	gate := wechattest.NewGate()
 	t.Cleanup(gate.Open)
@@ -210,7 +210,7 @@ func TestACallerThatHangsUpDoesNotSendTheCodeAgain(t *testing.T) {
 	wantSent(t, s.sim, code, 1)
 }
 
-func TestConnectionsAreKept(t *testing.T) {
+func TestConnections_AreReused(t *testing.T) {
 	d := new(dialer)
 	s := newStage(t, func(c *wechat.Config) { c.DialContext = d.DialContext })
 	for range 10 {
@@ -245,7 +245,7 @@ func TestNothingButTheRequestGoesOverTheWire(t *testing.T) {
 	}
 }
 
-func TestAConnectionThatCannotBeMadeIsTriedOnceMore(t *testing.T) {
+func TestResend_OnceAfterFailedConnect(t *testing.T) {
 	t.Run("and works", func(t *testing.T) {
 		d := &dialer{wrap: func(nth int, conn net.Conn) (net.Conn, error) {
 			if nth == 1 {
@@ -471,7 +471,7 @@ func TestCallsGoThroughTheEgressProxy(t *testing.T) {
 	}
 }
 
-func TestAProxyThatRefusesToConnectGetsNoSecret(t *testing.T) {
+func TestProxy_RejectingConnectGetsNoSecret(t *testing.T) {
 	proxy := newRawServer(t, nil, func(_ int, conn net.Conn) bool {
 		_, _ = io.WriteString(conn, "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
 		return false

@@ -71,7 +71,7 @@ func TestCallsThatNeedATokenAtOnceShareOneRequest(t *testing.T) {
 	s.wantCounts(t, 1, 16)
 }
 
-func TestACallerThatHangsUpDoesNotTakeTheTokenFromOthers(t *testing.T) {
+func TestToken_FlightSurvivesCancel(t *testing.T) {
 	s := newStage(t, nil)
 	gate := wechattest.NewGate()
 	s.app.Fail(wechattest.StableToken, wechattest.Fault{Gate: gate})
@@ -131,7 +131,7 @@ func TestATokenInItsLastMinutesIsNotAskedForBeforeEachCall(t *testing.T) {
 	}
 }
 
-func TestAVoidTokenIsRenewedOnceAndTheCallMadeAgain(t *testing.T) {
+func TestToken_InvalidIsRenewedOnce(t *testing.T) {
 	s := newStage(t, nil)
 	if err := s.phone(t, "alice"); err != nil {
 		t.Fatal(err)
@@ -210,7 +210,7 @@ func TestWithoutATokenNothingIsSent(t *testing.T) {
 	}
 }
 
-func TestATokenAnswerThatIsNoneIsRefused(t *testing.T) {
+func TestToken_InvalidResponseIsRejected(t *testing.T) {
 	for name, body := range map[string]string{
 		"no token":         `{"expires_in":7200}`,
 		"no end":           `{"access_token":"t"}`,

@@ -86,7 +86,7 @@ func TestWithoutAppsThereIsOneWithARandomSecret(t *testing.T) {
 	}
 }
 
-func TestItRefusesToLookReal(t *testing.T) {
+func TestIdentifiers_AreMarkedAsSimulated(t *testing.T) {
 	err := run(t.Context(), []string{"-app", "wx4f4bc4dec97d474b:x"}, io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "wxsim") {
 		t.Errorf("err = %v", err)
@@ -101,7 +101,7 @@ func TestAnAddressInUseIsAnError(t *testing.T) {
 	}
 }
 
-func TestTLS_AnswersAsWeChatsHostAndAsItsProxy(t *testing.T) {
+func TestTLS_ServesWeChatsHostAndProxy(t *testing.T) {
 	authority := filepath.Join(t.TempDir(), "ca.pem")
 	printed := start(t, "-listen", "127.0.0.1:0", "-control", "127.0.0.1:0", "-tls-listen", "127.0.0.1:0", "-ca", authority, "-app", "wxsimA:geheim")
 	written, err := os.ReadFile(authority)

@@ -63,7 +63,7 @@ func TestClient_AnAppIDIsFreeWhenItsClientLeavesIt(t *testing.T) {
 	must(t, err)
 }
 
-func TestClient_AFailedCreationGivesTheAppIDBack(t *testing.T) {
+func TestClient_FailedCreationReleasesAppID(t *testing.T) {
 	o := newOffice(t)
 	lost := errors.New("no disk")
 	o.engine.Before = func(_ context.Context, operation storagetest.Operation) error {
@@ -80,8 +80,8 @@ func TestClient_AFailedCreationGivesTheAppIDBack(t *testing.T) {
 	must(t, err)
 }
 
-// TestClient_OfTwoWithOneAppIDAtOnceOneIsMade stops the first creation between its claim and its record.
-func TestClient_OfTwoWithOneAppIDAtOnceOneIsMade(t *testing.T) {
+// TestClient_ConcurrentAppIDCreatesOne stops the first creation between its claim and its record.
+func TestClient_ConcurrentAppIDCreatesOne(t *testing.T) {
 	o := newOffice(t)
 	first := miniapp().Client
 	must(t, o.claimAppID(t.Context(), first))
@@ -95,8 +95,8 @@ func TestClient_OfTwoWithOneAppIDAtOnceOneIsMade(t *testing.T) {
 	wantTaken(t, err, "another")
 }
 
-// TestClient_AnAppIDOfAnOldClientIsTaken covers a client that was created before claims existed.
-func TestClient_AnAppIDOfAnOldClientIsTaken(t *testing.T) {
+// TestClient_AppIDOfOlderClientIsReserved covers a client that was created before claims existed.
+func TestClient_AppIDOfOlderClientIsReserved(t *testing.T) {
 	o := newOffice(t)
 	old := miniapp().Client
 	old.CreatedAt = o.at.Add(-time.Hour)

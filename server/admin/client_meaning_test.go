@@ -7,7 +7,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-func TestClient_RefusesSettingsWithoutEffect(t *testing.T) {
+func TestClient_RejectsSettingsWithoutEffect(t *testing.T) {
 	service := func() NewClient {
 		return NewClient{Client: storage.Client{Directory: "default", ID: "api", Kind: storage.ClientService}}
 	}
@@ -47,8 +47,8 @@ func TestClient_RefusesSettingsWithoutEffect(t *testing.T) {
 	}
 }
 
-// TestClient_AnUpdateIsNotRefusedForWhatItLeaves is of a client that older rules allowed.
-func TestClient_AnUpdateIsNotRefusedForWhatItLeaves(t *testing.T) {
+// TestClient_UpdateIgnoresOldProblems is of a client that older rules allowed.
+func TestClient_UpdateIgnoresOldProblems(t *testing.T) {
 	o := newOffice(t)
 	old := spa().Client
 	old.AuthMethod, old.GrantTypes = "none", []string{"authorization_code"}

@@ -82,7 +82,7 @@ func TestEveryKindOfClientHasItsDefaults(t *testing.T) {
 	}
 }
 
-func TestASecretIsReturnedOnceAndKeptAsAHash(t *testing.T) {
+func TestSecret_IsReturnedOnceAndHashed(t *testing.T) {
 	o := newOffice(t)
 	entry, secret, err := o.CreateClient(t.Context(), miniapp())
 	must(t, err)
@@ -127,7 +127,7 @@ func TestAChosenSecretIsHashedSlowly(t *testing.T) {
 	wantInvalid(t, err, "secret")
 }
 
-func TestAnIDIsMadeThatShellsAndPeopleCanHandle(t *testing.T) {
+func TestNewID_IsSafeForShellsAndPeople(t *testing.T) {
 	o := newOffice(t)
 	asked := spa()
 	asked.ID = ""
@@ -152,7 +152,7 @@ func TestAClientNeedsItsDirectoryAndAFreeID(t *testing.T) {
 	}
 }
 
-func TestWrongClientsAreRefusedWithEveryProblem(t *testing.T) {
+func TestClient_ReportsEveryProblem(t *testing.T) {
 	tests := []struct {
 		name   string
 		base   NewClient
@@ -229,7 +229,7 @@ func publicJWKS() json.RawMessage {
 	return json.RawMessage(`{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`)
 }
 
-func TestAnUpdateKeepsWhatItMayNotAlter(t *testing.T) {
+func TestClient_UpdatePreservesFixedMembers(t *testing.T) {
 	o := newOffice(t)
 	before, _, err := o.CreateClient(t.Context(), miniapp())
 	must(t, err)

@@ -44,7 +44,7 @@ func TestEnsureDirectoryHealsOneThatWasLeftHalfDone(t *testing.T) {
 	}
 }
 
-func TestWrongDirectoriesAreRefusedWithEveryProblem(t *testing.T) {
+func TestDirectory_ReportsEveryProblem(t *testing.T) {
 	o := newOffice(t)
 	_, err := o.CreateDirectory(t.Context(), storage.Directory{
 		ID: "My Shop", Name: "a\x00b", Issuer: "https://id.example.com/",
@@ -58,7 +58,7 @@ func TestWrongDirectoriesAreRefusedWithEveryProblem(t *testing.T) {
 	wantInvalid(t, err, "issuer")
 }
 
-func TestADirectoryUpdateKeepsItsIDAndMakesNewKeys(t *testing.T) {
+func TestDirectory_UpdatePreservesIDAndAddsKeys(t *testing.T) {
 	o := newOffice(t)
 	entry, err := o.UpdateDirectory(t.Context(), "default", "", func(d *storage.Directory) {
 		d.ID, d.Disabled, d.Name = "other", true, "New"

@@ -30,7 +30,7 @@ func TestNoTwoDirectoriesAreIssuersAtOneHost(t *testing.T) {
 	wantInvalid(t, o.put(t, "third", "http://login.example.com"), "issuer")
 }
 
-func TestAHostThatADirectoryHasLeftIsAnybodys(t *testing.T) {
+func TestIssuerHost_FreeAfterMove(t *testing.T) {
 	o := newOffice(t)
 	must(t, o.put(t, "shop", "https://login.example.com"))
 	must(t, o.put(t, "shop", "https://other.example.com"))
@@ -49,7 +49,7 @@ func TestAHostThatADirectoryHasLeftIsAnybodys(t *testing.T) {
 	must(t, o.put(t, "shop", "https://login.example.com"))
 }
 
-func TestOfTwoDirectoriesThatWantAHostAtOnceOneGetsIt(t *testing.T) {
+func TestIssuerHost_ConcurrentClaimHasOneWinner(t *testing.T) {
 	o := newOffice(t)
 	must(t, o.claimHost(t.Context(), storage.Directory{ID: "shop", Issuer: "https://login.example.com"}))
 	// The record of shop is about to be written.

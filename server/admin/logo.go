@@ -166,7 +166,7 @@ func (p picture) shrunk(width, height int) *pixels {
 	return narrowed(narrow.width, narrow.height, height, narrow.pixel).turned()
 }
 
-// narrowed scales a picture of old × height pixels to a smaller width.
+// narrowed scales a picture of the given width and height to a smaller width.
 func narrowed(old, height, width int, at func(x, y int) [4]float64) *pixels {
 	narrow := newPixels(width, height)
 	step := float64(old) / float64(width)

@@ -40,7 +40,7 @@ var (
 	clear = color.NRGBA{}
 )
 
-func TestALogoIsDrawnAnewAndNothingElseOfItsFileIsKept(t *testing.T) {
+func TestLogo_IsReencodedWithoutMetadata(t *testing.T) {
 	picture := drawn(t, 900, 300, white, green)
 	var asJPEG, asGIF bytes.Buffer
 	decoded, err := png.Decode(bytes.NewReader(picture))
@@ -99,7 +99,7 @@ func TestALogoIsTrimmedAndCanBeSeenOnWhite(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoLogoIsRefusedWithTheReason(t *testing.T) {
+func TestLogo_RejectsInvalidFileWithReason(t *testing.T) {
 	noise := image.NewNRGBA(image.Rect(0, 0, 512, 512))
 	source := rand.New(rand.NewPCG(1, 2))
 	for i := range noise.Pix {
@@ -148,7 +148,7 @@ func TestAPictureOfOnePixelWidthIsDrawnToo(t *testing.T) {
 	}
 }
 
-func TestTheLogosOfDirectoriesAndClientsAreDrawnAnew(t *testing.T) {
+func TestLogo_IsReencodedForDirectoriesAndClients(t *testing.T) {
 	o := newOffice(t)
 	file := append(drawn(t, 900, 300, white, green), "hidden"...)
 	directory, err := o.UpdateDirectory(t.Context(), "default", "", func(d *storage.Directory) { d.Branding.Logo = file })
@@ -182,7 +182,7 @@ func TestTheLogosOfDirectoriesAndClientsAreDrawnAnew(t *testing.T) {
 	wantInvalid(t, err, "logo")
 }
 
-func TestWhatPeopleReadOfAClientIsSafeToShow(t *testing.T) {
+func TestClient_DisplayedTextIsSafe(t *testing.T) {
 	o := newOffice(t)
 	for _, name := range []string{"Shop\u202etxt.exe", "Shop\u2066", "a\x00b", "line\nbreak", "\xff"} {
 		_, _, err := o.CreateClient(t.Context(), NewClient{Client: storage.Client{

@@ -115,7 +115,7 @@ func TestAServiceNamesWhatItLacks(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeAuditedDoesNotHappen(t *testing.T) {
+func TestAudit_FailureStopsChange(t *testing.T) {
 	o := newOffice(t)
 	_, _, err := o.CreateClient(t.Context(), spa())
 	must(t, err)
@@ -181,7 +181,7 @@ func TestAsIsTheSameServiceForAnotherActor(t *testing.T) {
 	}
 }
 
-func TestAnUpdateOnTopOfAnotherIsMadeAgain(t *testing.T) {
+func TestUpdate_RetriesAfterConflict(t *testing.T) {
 	o := newOffice(t)
 	entry, _, err := o.CreateClient(t.Context(), spa())
 	must(t, err)

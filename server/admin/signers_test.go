@@ -7,7 +7,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-func TestDirectory_KeepsTheAlgorithmsThatItsClientsAreSignedWith(t *testing.T) {
+func TestDirectory_RejectsRemovalOfUsedAlgorithm(t *testing.T) {
 	o := newOffice(t)
 	signed := func(id string, edit func(*NewClient)) {
 		asked := spa()

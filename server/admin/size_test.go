@@ -19,7 +19,7 @@ func longURIs(count int) []string {
 	return uris
 }
 
-func TestARecordThatIsTooLargeIsRefusedByItsLargestMemberAndNothingIsRecorded(t *testing.T) {
+func TestSize_NamesLargestMemberAndRecordsNothing(t *testing.T) {
 	o := newOffice(t)
 	shop := storage.Client{Directory: "default", ID: "shop", Kind: storage.ClientSPA, RedirectURIs: longURIs(20)}
 	_, _, err := o.CreateClient(t.Context(), NewClient{Client: shop})

@@ -32,7 +32,7 @@ func askFor(t *testing.T, o *office, edit func(*NewClient)) error {
 	return err
 }
 
-func TestClient_RefusesURIsThatNoServerHas(t *testing.T) {
+func TestClient_RejectsInvalidURIs(t *testing.T) {
 	o := newOffice(t)
 	for uri, reason := range map[string]string{
 		"https://shop.example.com:99999/cb":    "port 99999",
@@ -86,7 +86,7 @@ func TestRFC6749_3_1_RedirectURIsHaveNoParameterOfTheResponse(t *testing.T) {
 	}
 }
 
-func TestClient_RefusesOriginsWithoutAPort(t *testing.T) {
+func TestClient_RejectsOriginsWithoutPort(t *testing.T) {
 	o := newOffice(t)
 	for _, origin := range []string{"https://shop.example.com:99999", "https://shop.example.com:0", "https://shop.example.com:"} {
 		wantInvalid(t, askFor(t, o, func(c *NewClient) { c.Origins = []string{origin} }), "origins")

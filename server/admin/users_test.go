@@ -19,7 +19,7 @@ func (o *office) user(t *testing.T, name string) storage.User {
 	return user
 }
 
-func TestUsersAreMadeChangedAndFound(t *testing.T) {
+func TestUsers_CreateChangeFind(t *testing.T) {
 	o := newOffice(t)
 	alice := o.user(t, "Alice")
 	o.user(t, "bob")
@@ -52,7 +52,7 @@ func TestUsersAreMadeChangedAndFound(t *testing.T) {
 	}
 }
 
-func TestUserErrorsSayWhatIsWrong(t *testing.T) {
+func TestUsers_ErrorsNameProblem(t *testing.T) {
 	o := newOffice(t)
 	alice := o.user(t, "alice")
 	o.user(t, "bob")
@@ -137,7 +137,7 @@ func TestUsersAreMergedAndSeparatedAgain(t *testing.T) {
 	}
 }
 
-func TestMergeCandidatesAreDecidedUpon(t *testing.T) {
+func TestMergeCandidates_AreDecided(t *testing.T) {
 	o := newOffice(t)
 	alice, twin, other := o.user(t, "alice"), o.user(t, "twin"), o.user(t, "other")
 	for id, pair := range map[string][2]string{"one": {alice.ID, twin.ID}, "two": {alice.ID, other.ID}} {

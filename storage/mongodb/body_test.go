@@ -35,7 +35,7 @@ func TestTimesBecomeDatesAndComeBackAsTheyWere(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoObjectIsRefused(t *testing.T) {
+func TestBody_RejectsNonObject(t *testing.T) {
 	for _, body := range []string{"", "null", "[]", "1", `"x"`, "{", `{"a":}`, `{"a":1`} {
 		if _, err := toBSON([]byte(body)); err == nil {
 			t.Errorf("%q was taken", body)

@@ -12,7 +12,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-func TestErrorsSayWhatToDoAndQuoteNothing(t *testing.T) {
+func TestErrors_NameRemedyWithoutSecrets(t *testing.T) {
 	const secret = "s3cr3t"
 	label := []string{"NetworkError"}
 	for text, err := range map[string]error{
@@ -38,7 +38,7 @@ func TestErrorsSayWhatToDoAndQuoteNothing(t *testing.T) {
 }
 
 // Error codes of a server alone, of one that does not have the read concern, and of one that does not take it.
-func TestOnlyAServerThatDoesNotKnowAReadIsAskedAnotherWay(t *testing.T) {
+func TestConfirm_FallsBackOnlyIfUnsupported(t *testing.T) {
 	for code, want := range map[int32]bool{123: true, 115: true, 72: true, 238: true, 10107: false, 13: false, 0: false} {
 		if got := unknowing(new(Engine).unavailable("read", mongo.CommandError{Code: code})); got != want {
 			t.Errorf("error %d: %t, want %t", code, got, want)
@@ -50,7 +50,7 @@ func TestOnlyAServerThatDoesNotKnowAReadIsAskedAnotherWay(t *testing.T) {
 }
 
 // An instance that starts while the primary changes must not create an ordinary index in place of the TTL index: it would stay.
-func TestIndexErrors_AreToldApart(t *testing.T) {
+func TestIndexErrors_AreDistinguished(t *testing.T) {
 	for code, want := range map[int32]struct{ withoutTTL, inTheWay bool }{
 		238: {true, false}, 85: {false, true}, 86: {false, true}, 10107: {}, 11600: {}, 13: {}, 0: {},
 	} {

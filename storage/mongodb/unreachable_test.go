@@ -59,7 +59,7 @@ func TestUnavailable_NamesTheLastErrorOfEveryServer(t *testing.T) {
 	}
 }
 
-func TestUnavailable_AsksForAUserWhereTheURINamesNone(t *testing.T) {
+func TestUnavailable_RequestsUserIfURIHasNone(t *testing.T) {
 	err := mongo.CommandError{Code: 13, Name: "Unauthorized"}
 	if got := (&Engine{anonymous: true}).unavailable("insert", err).Error(); !strings.Contains(got, "has none") || strings.Contains(got, "readWrite") {
 		t.Errorf("without a user: %q", got)

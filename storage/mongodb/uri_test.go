@@ -11,7 +11,7 @@ import (
 )
 
 // With another read concern, linearizable too, the engine would not do what its documentation says.
-func TestOptionsThatWeakenAreRefused(t *testing.T) {
+func TestURI_RejectsWeakeningOptions(t *testing.T) {
 	for query, option := range map[string]string{
 		"w=1":                                    "w",
 		"w=2":                                    "w",
@@ -73,7 +73,7 @@ func TestTheURISetsThePoolAndTheTimes(t *testing.T) {
 	}
 }
 
-func TestAWrongURIIsNotQuoted(t *testing.T) {
+func TestURI_ErrorsHideURI(t *testing.T) {
 	for _, uri := range []string{"", "s3cr3t", "http://s3cr3t@db", "mongodb://u:s3cr3t@h/?w=s3cr3t&replicaSet="} {
 		if _, _, err := parse(Options{URI: uri}); err != nil && strings.Contains(err.Error(), "s3cr3t") {
 			t.Errorf("%v", err)

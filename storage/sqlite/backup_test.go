@@ -57,7 +57,7 @@ func TestABackupIsTheStoreAtOneMomentWhileWritesGoOn(t *testing.T) {
 	mustInsert(t, copied, testDocument("new"))
 }
 
-func TestABackupOverwritesNothingAndLeavesNothingUnfinished(t *testing.T) {
+func TestBackup_NeverOverwrites(t *testing.T) {
 	e := openTest(t, Options{})
 	folder := t.TempDir()
 	file := filepath.Join(folder, "backup.db")

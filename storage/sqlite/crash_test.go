@@ -50,9 +50,9 @@ func startChild(t *testing.T, role, path string) (*exec.Cmd, *bufio.Scanner) {
 	return child, bufio.NewScanner(answers)
 }
 
-// TestAKilledProcessLosesNoAnsweredWrite kills a child under load, several times on one file, and checks that every
+// TestCrash_LosesNoAcknowledgedWrite kills a child under load, several times on one file, and checks that every
 // acknowledged write is stored.
-func TestAKilledProcessLosesNoAnsweredWrite(t *testing.T) {
+func TestCrash_LosesNoAcknowledgedWrite(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "minifed.db")
 	acknowledged := map[string]storage.Document{} // by ID
 	for round := range 4 {
@@ -76,7 +76,7 @@ func TestAKilledProcessLosesNoAnsweredWrite(t *testing.T) {
 	}
 }
 
-func TestToolsWorkBesideAServerInAnotherProcess(t *testing.T) {
+func TestProcesses_ToolsAndServerShareFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "minifed.db")
 	child, answers := startChild(t, "load", path)
 	defer func() { _ = child.Wait() }()

@@ -76,7 +76,7 @@ func TestATroubledDiskIsUnavailableWithARemedyAndHealsByItself(t *testing.T) {
 	}
 }
 
-func TestAServerDoesNotStartOnAFileThatItCannotWrite(t *testing.T) {
+func TestOpen_RejectsReadOnlyFileForServer(t *testing.T) {
 	path := openTest(t, Options{}).path
 	readOnly := func(ctx context.Context, path string) (*connection, error) {
 		return connect(ctx, path, dsn(path)+"&mode=ro")

@@ -89,7 +89,7 @@ func (t *table) list(query storage.Query, now int64) (text string, args []any, e
 	if err != nil {
 		return "", nil, err
 	}
-	w := walkOf(query, start)
+	w := indexScanOf(query, start)
 	where := append(w.where, "(expires_at IS NULL OR expires_at > ?)")
 	args = append(w.args, now)
 	if start != nil {
@@ -100,8 +100,8 @@ func (t *table) list(query storage.Query, now int64) (text string, args []any, e
 	return text, append(args, query.PageSize()+1), nil
 }
 
-// walk is how a list runs along an index.
-type walk struct {
+// indexScan is the order and the range of a list in an index.
+type indexScan struct {
 	where []string // what all documents of the list have
 	args  []any    // the values of where
 	order string
@@ -110,7 +110,7 @@ type walk struct {
 	position []any
 }
 
-func walkOf(query storage.Query, start *storage.Position) walk {
+func indexScanOf(query storage.Query, start *storage.Position) indexScan {
 	from := storage.Position{}
 	if start != nil {
 		from = *start
@@ -118,24 +118,24 @@ func walkOf(query storage.Query, start *storage.Position) walk {
 	owner, at := []any{query.Owner}, []any{from.Time.UnixMilli(), from.ID}
 	switch query.Order {
 	case storage.ByCreated:
-		return walk{[]string{"owner = ?"}, owner, "created_at, id", "(created_at, id) > (?, ?)", at}
+		return indexScan{[]string{"owner = ?"}, owner, "created_at, id", "(created_at, id) > (?, ?)", at}
 	case storage.ByCreatedDescending:
-		return walk{[]string{"owner = ?"}, owner, "created_at DESC, id DESC", "(created_at, id) < (?, ?)", at}
+		return indexScan{[]string{"owner = ?"}, owner, "created_at DESC, id DESC", "(created_at, id) < (?, ?)", at}
 	case storage.ByName:
 		// No byte of UTF-8 is 0xff: all names with the prefix, and no others, lie between.
-		return walk{
+		return indexScan{
 			[]string{"owner = ? AND name >= ? AND name < ?"},
 			[]any{query.Owner, query.Prefix, query.Prefix + "\xff"},
 			"name, id", "(name, id) > (?, ?)",
 			[]any{from.Name, from.ID},
 		}
 	case storage.ByDue:
-		return walk{
+		return indexScan{
 			[]string{"due_at IS NOT NULL AND due_at <= ?"},
 			[]any{query.DueBefore.UnixMilli()},
 			"due_at, id", "(due_at, id) > (?, ?)", at,
 		}
 	default:
-		return walk{order: "id", after: "id > ?", position: []any{from.ID}}
+		return indexScan{order: "id", after: "id > ?", position: []any{from.ID}}
 	}
 }

@@ -71,7 +71,7 @@ func TestEveryCommitIsSyncedToTheDisk(t *testing.T) {
 	}
 }
 
-func TestASecondServerIsRefusedAndToolsAreNot(t *testing.T) {
+func TestOpen_RejectsSecondServer(t *testing.T) {
 	first := openTest(t, Options{Serve: true})
 	link := filepath.Join(t.TempDir(), "link.db")
 	if err := os.Symlink(first.path, link); err != nil {
@@ -96,7 +96,7 @@ func TestASecondServerIsRefusedAndToolsAreNot(t *testing.T) {
 	openTest(t, Options{Path: first.path, Serve: true})
 }
 
-func TestProcessesMayMakeTheFileAtOnce(t *testing.T) {
+func TestOpen_ConcurrentCreation(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "minifed.db")
 	var open sync.WaitGroup
 	for i := range 8 {
@@ -118,7 +118,7 @@ func TestProcessesMayMakeTheFileAtOnce(t *testing.T) {
 	}
 }
 
-func TestAForeignFileIsRefusedUntouched(t *testing.T) {
+func TestOpen_RejectsForeignFile(t *testing.T) {
 	statements := map[string][]string{
 		"of another program":   {"CREATE TABLE notes (text)", "INSERT INTO notes VALUES ('mine')"},
 		"of a newer version":   append(creation(schema(tables())), fmt.Sprintf("PRAGMA user_version = %d", schemaVersion+1)),
@@ -202,7 +202,7 @@ func TestAFileOfAnEarlierVersionGetsTheTablesItLacks(t *testing.T) {
 
 // A file of a version whose index of creation times had the ID as well loses no documents, and gets the narrower index from the
 // next server, while another process has the file open.
-func TestAnIndexThatAnEarlierVersionDefinedOtherwiseIsMadeAnewByAServer(t *testing.T) {
+func TestOpen_RecreatesOutdatedIndex(t *testing.T) {
 	const old, current = "CREATE INDEX grants_created_at ON grants (owner, created_at, id)", "CREATE INDEX grants_created_at ON grants (owner, created_at)"
 	e := openTest(t, Options{})
 	mustInsert(t, e, testDocument("a"))
@@ -230,7 +230,7 @@ func TestAnIndexThatAnEarlierVersionDefinedOtherwiseIsMadeAnewByAServer(t *testi
 	}
 }
 
-func TestAFileIsCompleteAsSoonAsItIsMade(t *testing.T) {
+func TestOpen_CreatesCompleteFile(t *testing.T) {
 	e := openTest(t, Options{Serve: true})
 	c, err := dialWriter(t.Context(), e.path)
 	if err != nil {

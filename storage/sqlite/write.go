@@ -16,9 +16,9 @@ import (
 const (
 	// batchSize bounds the operations of one commit.
 	batchSize = 256
-	// patience is how long gathering may take, and for each operation that waits by then once more: a time slice of Go's
+	// maxBatchWait is how long gathering may take, and for each operation that waits by then once more: a time slice of Go's
 	// scheduler, which only who computes for long uses up.
-	patience = 10 * time.Millisecond
+	maxBatchWait = 10 * time.Millisecond
 	// maxOverruns bounds gathering to a hundredth of the time where it always takes too long.
 	maxOverruns = 7
 )
@@ -184,7 +184,7 @@ func (w *writer) gather() {
 		before = len(w.queue)
 		runtime.Gosched()
 		now := w.engine.now()
-		if took := now.Sub(start); took > patience*time.Duration(1+len(w.queue)) {
+		if took := now.Sub(start); took > maxBatchWait*time.Duration(1+len(w.queue)) {
 			w.hurried = now.Add(took << w.overruns)
 			w.overruns = min(w.overruns+1, maxOverruns)
 			return

@@ -50,7 +50,7 @@ func openGated(t *testing.T, g *gate) *Engine {
 	return openHooked(t, Options{Path: path}, g.hook)
 }
 
-func TestOneCommitServesAllWhoWait(t *testing.T) {
+func TestWriter_CommitsBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate("BEGIN")
 		e := openGated(t, g)
@@ -74,7 +74,7 @@ func TestOneCommitServesAllWhoWait(t *testing.T) {
 	})
 }
 
-func TestACallerMayGiveUpWhileAnotherProcessKeepsTheFile(t *testing.T) {
+func TestWriter_CancelWhileFileIsLocked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate("BEGIN")
 		e := openGated(t, g)
@@ -98,7 +98,7 @@ func TestACallerMayGiveUpWhileAnotherProcessKeepsTheFile(t *testing.T) {
 	})
 }
 
-func TestACallerWhoGaveUpIsDroppedBeforeItsBatchAndNeverInside(t *testing.T) {
+func TestWriter_DropsCanceledBeforeBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate("INSERT")
 		e := openGated(t, g)
@@ -199,8 +199,8 @@ func TestAFailedTransactionStoresNothingAndTheNextOneWorks(t *testing.T) {
 	}
 }
 
-// TestAnAmbiguousCommitAnswersOnlyWhatItCanRead has winners and losers in one batch whose COMMIT fails, stored or not.
-func TestAnAmbiguousCommitAnswersOnlyWhatItCanRead(t *testing.T) {
+// TestWriter_AmbiguousCommitReadsBack has winners and losers in one batch whose COMMIT fails, stored or not.
+func TestWriter_AmbiguousCommitReadsBack(t *testing.T) {
 	for name, stored := range map[string]bool{"stored": true, "not stored": false} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -18,7 +18,7 @@ func TestMemory(t *testing.T) {
 	})
 }
 
-func TestHooksThatDropAnswersKeepTheContract(t *testing.T) {
+func TestHooks_LostRepliesPassSuite(t *testing.T) {
 	losses := map[storage.Engine]*atomic.Bool{}
 	storagetest.Run(t, storagetest.Subject{
 		Open: func(_ *testing.T, now func() time.Time) storage.Engine {

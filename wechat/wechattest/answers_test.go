@@ -16,7 +16,7 @@ const trace = `rid: [0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{8}$`
 
 // Responses of WeChat that were published from 2020 to 2026.
 
-func TestToken_AnswersNotLatestForAReplacedOne(t *testing.T) {
+func TestToken_ReplacedReturns40001(t *testing.T) {
 	notLatest := regexp.MustCompile(`^invalid credential, access_token is invalid or not latest, could get access_token by getStableAccessToken, more details at https://mmbizurl.cn/s/JtxxFh33r ` + trace)
 	for name, row := range map[string]struct {
 		replace func(t *testing.T, b *bench) string // returns a token that was replaced
@@ -50,7 +50,7 @@ func TestToken_AnswersNotLatestForAReplacedOne(t *testing.T) {
 	}
 }
 
-func TestToken_AnswersExpiredForTheLatestOne(t *testing.T) {
+func TestToken_ExpiredReturns42001(t *testing.T) {
 	b := newBench(t, new(wechattest.Server))
 	token := b.token(t)
 	b.sim.Advance(7200 * time.Second)
@@ -101,7 +101,7 @@ func TestMiniProgramCode_HasTheWidthThatWasAskedFor(t *testing.T) {
 	}
 }
 
-func TestServer_AnswersAnUnknownPathInJSON(t *testing.T) {
+func TestServer_UnknownPathReturnsJSON(t *testing.T) {
 	b := newBench(t, new(wechattest.Server))
 	for _, path := range []string{"/cgi-bin/nothing", "/wxa/", "/"} {
 		a := b.get(t, path)

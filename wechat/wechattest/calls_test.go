@@ -156,7 +156,7 @@ func TestEncryptKey_IsOfTheHourAndTheTwoBefore(t *testing.T) {
 	wrong.want(t, 87009)
 }
 
-func TestPaidUnionID_IsToldForFiveMinutes(t *testing.T) {
+func TestPaidUnionID_IsAvailableForFiveMinutes(t *testing.T) {
 	b := newBench(t, new(wechattest.Server))
 	token, transaction := b.token(t), b.app.Pay("alice")
 	ask := func(openID, transaction string) apiResponse {

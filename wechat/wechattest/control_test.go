@@ -59,7 +59,7 @@ func (c *control) ok(t *testing.T, method, path string) string {
 	return body
 }
 
-func TestControlHandsOutCodesAsTextOrJSON(t *testing.T) {
+func TestControl_ReturnsCodesAsTextOrJSON(t *testing.T) {
 	c := newControl(t)
 	for _, query := range []string{"?appid=wxsimA&user=alice", "?user=alice"} {
 		code := c.ok(t, "POST", "/login"+query)
@@ -168,7 +168,7 @@ func TestControlSendsPushes(t *testing.T) {
 	}
 }
 
-func TestControlSaysWhatIsWrong(t *testing.T) {
+func TestControl_ReportsErrors(t *testing.T) {
 	c := newControl(t)
 	for call, want := range map[string]int{
 		"GET /login?user=alice":                      http.StatusMethodNotAllowed,

@@ -122,7 +122,7 @@ func (a apiResponse) want(t testing.TB, errcode int) {
 	}
 }
 
-func TestItRefusesToLookReal(t *testing.T) {
+func TestIdentifiers_AreMarkedAsSimulated(t *testing.T) {
 	sim := new(wechattest.Server)
 	for _, id := range []wechat.AppID{"wx4f4bc4dec97d474b", "", "WXSIM1", wechat.AppID("wxsim" + strings.Repeat("x", 64))} {
 		if _, err := sim.AddApp(wechat.App{ID: id}); err == nil {
@@ -226,7 +226,7 @@ func TestATraceIDBeginsWithTheTime(t *testing.T) {
 	}
 }
 
-func TestSlashesAreEscapedUnlessToldOtherwise(t *testing.T) {
+func TestSlashes_AreEscapedByDefault(t *testing.T) {
 	for _, plain := range []bool{false, true} {
 		b := newBench(t, &wechattest.Server{PlainSlashes: plain, KeyRotation: time.Nanosecond})
 		var a apiResponse
@@ -270,7 +270,7 @@ func TestUnionIDsFollowTheOpenPlatformAccountAtTheTimeOfTheCall(t *testing.T) {
 	}
 }
 
-func TestABlockedUserIsRefused(t *testing.T) {
+func TestBlock_RejectsLogin(t *testing.T) {
 	b := newBench(t, new(wechattest.Server))
 	b.app.Block("alice", true)
 	b.login(t, b.app.Login("alice")).want(t, 40226)
@@ -306,7 +306,7 @@ func TestSessionKeysRotateAtLoginButNotTooOften(t *testing.T) {
 	}
 }
 
-func TestResetKeepsTheEndOfTheKey(t *testing.T) {
+func TestResetSession_PreservesExpiry(t *testing.T) {
 	b := newBench(t, new(wechattest.Server))
 	session := b.login(t, b.app.Login("alice"))
 	b.sim.Advance(71 * time.Hour)
@@ -486,7 +486,7 @@ func TestMiniProgramCodesAreStrict(t *testing.T) {
 	}
 }
 
-func TestServer_RefusesAnEndlessBody(t *testing.T) {
+func TestServer_RejectsEndlessBody(t *testing.T) {
 	b := newBench(t, new(wechattest.Server))
 	if a := b.post(t, "/cgi-bin/stable_token", strings.Repeat(" ", 2<<20)); a.status != http.StatusRequestEntityTooLarge {
 		t.Errorf("an endless body: status %d", a.status)
@@ -544,7 +544,7 @@ func TestSpendDecidesWhetherAFaultLosesTheCode(t *testing.T) {
 	}
 }
 
-func TestAQuotedErrcodeAndATruncatedAnswer(t *testing.T) {
+func TestFault_QuotedErrcodeAndTruncation(t *testing.T) {
 	b := newBench(t, new(wechattest.Server))
 	b.app.Fail(wechattest.Code2Session, wechattest.Fault{Errcode: 40029, Quoted: true}, wechattest.Fault{Truncate: true})
 	if a := b.login(t, b.app.Login("alice")); !strings.HasPrefix(a.body, `{"errcode":"40029","errmsg":"invalid code, rid: `) {
@@ -621,7 +621,7 @@ func TestAGateHoldsCallsUntilItOpens(t *testing.T) {
 	}
 }
 
-func TestACallWhoseClientHungUpTakesEffectAllTheSame(t *testing.T) {
+func TestServer_CanceledCallTakesEffect(t *testing.T) {
 	b := newBench(t, new(wechattest.Server))
 	gate := wechattest.NewGate()
 	b.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate, Spend: true})

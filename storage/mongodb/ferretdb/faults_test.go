@@ -242,11 +242,11 @@ func attachBySession(i *instance) func(int) (func() apiResponse, func(apiRespons
 		second := "second phone of " + user(round)
 		code, _ := login(second)
 		return func() apiResponse {
-			return i.bindUser("binder", "method", "session", "code", code, "access_token", proof)
-		}, func(a apiResponse) {
-			i.attached(a, person, login, second)
-			i.oneUser(round, 4*round)
-		}
+				return i.bindUser("binder", "method", "session", "code", code, "access_token", proof)
+			}, func(a apiResponse) {
+				i.attached(a, person, login, second)
+				i.oneUser(round, 4*round)
+			}
 	}
 }
 

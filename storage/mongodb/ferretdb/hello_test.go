@@ -19,7 +19,7 @@ func TestAServerSaysItsVersionAndItsTime(t *testing.T) {
 	}
 }
 
-func TestServer_TellsClustersApart(t *testing.T) {
+func TestServer_DistinguishesClusters(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		proxy *Proxy

@@ -40,7 +40,7 @@ func indexes(t *testing.T, proxy *Proxy, database string, kind storage.Kind) map
 	return byName
 }
 
-func TestInstancesThatStartTogetherMakeTheIndexesOnce(t *testing.T) {
+func TestIndexes_ConcurrentStartCreatesOnce(t *testing.T) {
 	t.Parallel()
 	database := ferret.Database(t)
 	var started sync.WaitGroup

@@ -45,7 +45,7 @@ func insertOf(kind storage.Kind) func(Command) bool {
 	return func(c Command) bool { return c.Name == "insert" && c.Collection == string(kind) }
 }
 
-func TestAnInstanceThatIsToldThatTheCodeIsUsedGetsTheOtherOnesGrant(t *testing.T) {
+func TestInstances_UsedCodeReturnsOtherGrant(t *testing.T) {
 	t.Parallel()
 	a, b, app := newPair(t)
 	// 1. The first instance has WeChat's response, and its insert of the grant is held.
@@ -91,7 +91,7 @@ func TestAGrantThatDoesNotComeInTimeIsANewCode(t *testing.T) {
 	a.oneUser(1, 1)
 }
 
-func TestRacingFirstLoginsThroughTwoInstancesMakeOneUserOfAPerson(t *testing.T) {
+func TestInstances_RacingLoginsCreateOneUser(t *testing.T) {
 	t.Parallel()
 	a, b, shop := newPair(t)
 	club := a.addMiniProgram("club", func(*storage.Client) {}) // of the same Open Platform account
@@ -157,7 +157,7 @@ func TestParallelAndLateRefreshesThroughTwoInstancesConverge(t *testing.T) {
 	}
 }
 
-func TestAnAssertionIsUsedOnceOnWhateverInstance(t *testing.T) {
+func TestInstances_AssertionIsUsedOnce(t *testing.T) {
 	t.Parallel()
 	a, b, _ := newPair(t)
 	a.addKeyed()
@@ -188,7 +188,7 @@ func (i *instance) signingKeys(algorithm string) map[string]storage.SigningKey {
 	return must(storage.Get[storage.SigningKeys](i.Context(), i.engine, storage.Key("default", algorithm)))(i.T).Record.Keys
 }
 
-func TestADueRotationIsMadeByExactlyOneInstance(t *testing.T) {
+func TestRotation_ByOneInstanceOnly(t *testing.T) {
 	t.Parallel()
 	a, b, _ := newPair(t)
 	a.clock.advance(91 * 24 * time.Hour)
@@ -217,7 +217,7 @@ func TestADueRotationIsMadeByExactlyOneInstance(t *testing.T) {
 	}
 }
 
-func TestOperatorsWhoRotateAtOnceMakeOneKey(t *testing.T) {
+func TestRotation_ConcurrentCommandsCreateOneKey(t *testing.T) {
 	t.Parallel()
 	a, b, _ := newPair(t)
 	var made [8]keys.Key

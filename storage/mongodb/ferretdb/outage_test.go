@@ -73,7 +73,7 @@ func available(do func() apiResponse) apiResponse {
 }
 
 // Users sign in and refresh while the database stops and starts several times. Every acknowledged result stays valid.
-func TestNothingThatWasAnsweredIsLostWhileTheDatabaseComesAndGoes(t *testing.T) {
+func TestOutage_LosesNoAcknowledgedResult(t *testing.T) {
 	t.Parallel()
 	_, i := newTown(t, (*Server).ReplicaSet, impatient)
 	app := i.addMiniProgram("mini", func(*storage.Client) {})

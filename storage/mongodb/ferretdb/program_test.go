@@ -111,7 +111,7 @@ func post(t *testing.T, address string, client map[string]any, form url.Values) 
 	t.Helper()
 	status, decoded := ask(t, address, client, form)
 	if status != http.StatusOK {
-		t.Fatalf("%s: %d %v", address, status, response)
+		t.Fatalf("%s: %d %v", address, status, decoded)
 	}
 	return decoded
 }

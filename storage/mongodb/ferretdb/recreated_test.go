@@ -8,7 +8,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// wantOver asserts that an instance rejects the refresh token of a deleted client or directory, and the repeat of a code it answered.
+// wantOver asserts that an instance rejects the refresh token of a deleted client or directory, and the repeat of an exchanged code.
 func (i *instance) wantOver(refreshToken, code string) {
 	i.Helper()
 	if a := i.refresh("mini", refreshToken); a.status != http.StatusBadRequest || a.text("error") != "invalid_grant" {

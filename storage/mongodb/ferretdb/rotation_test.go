@@ -89,7 +89,7 @@ func TestAFrozenInstanceSignsNothingThatCannotBeVerified(t *testing.T) {
 			verifier.verify(second.text("id_token"), fmt.Sprintf("the frozen instance in minute %d", minute))
 		case http.StatusServiceUnavailable:
 		default:
-			t.Errorf("minute %d: the frozen instance responses %d %s", minute, second.status, second.raw)
+			t.Errorf("minute %d: the frozen instance returns %d %s", minute, second.status, second.raw)
 		}
 		a.get("/oauth2/userinfo", first.text("access_token")).wantOK(t)
 		frozen.get("/oauth2/userinfo", first.text("access_token")).wantOK(t)

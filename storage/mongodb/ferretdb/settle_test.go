@@ -87,7 +87,7 @@ func doubt(t *testing.T, proxied func(*Server, testing.TB) *Proxy, d doubtful, f
 }
 
 // The client's repeat goes to another instance, which knows nothing of the first attempt but what the store says.
-func TestARequestThatWasToldToComeBackIsServedByAnotherInstance(t *testing.T) {
+func TestUnknownOutcome_OtherInstanceServesRepeat(t *testing.T) {
 	faults := map[string]Fault{"executed": DropReply, "not executed": DropCommand}
 	for name, d := range doubtfuls() {
 		for world, proxied := range worlds() {

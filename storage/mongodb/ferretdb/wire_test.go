@@ -162,7 +162,7 @@ func wantUnknown(t *testing.T, doing string, err error) {
 
 // The primary rejects a write because of a document that the majority does not have yet, so that it cannot be read. A loser
 // that got the error at once would read the old state, decide the same, and lose again.
-func TestALoserIsToldWhenWhatItLostToCanBeRead(t *testing.T) {
+func TestConflict_ReturnsWhenWinnerIsReadable(t *testing.T) {
 	t.Parallel()
 	database := ferret.Database(t)
 	proxy := ferret.Proxy(t)
@@ -196,7 +196,7 @@ func TestALoserIsToldWhenWhatItLostToCanBeRead(t *testing.T) {
 	}
 }
 
-func TestALoserWhoNeverSeesWhatItLostToDoesNotKnow(t *testing.T) {
+func TestConflict_UnreadableWinnerIsUnknown(t *testing.T) {
 	t.Parallel()
 	database := ferret.Database(t)
 	proxy := ferret.Proxy(t)
@@ -233,7 +233,7 @@ func TestConfirmSeesWhatAStaleReadDoesNot(t *testing.T) {
 	}
 }
 
-func TestEveryCommandAsksForTheMajority(t *testing.T) {
+func TestCommands_UseMajority(t *testing.T) {
 	t.Parallel()
 	commands := newCommandLog()
 	engine := engineAt(t, ferret.Proxy(t), ferret.Database(t), func(o *mongodb.Options) { o.Monitor = commands.monitor() })
