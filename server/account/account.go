@@ -41,7 +41,7 @@ const (
 // accountRoute is a page of the account: it is for people who are signed in.
 type accountRoute func(w http.ResponseWriter, r *endpoint.Request, current *authorize.CurrentSession) error
 
-// signedIn sends whoever is not signed in to the login page, with what a mail brought them here with.
+// signedIn redirects to the login page if the user is not signed in, with the token of a mail's link.
 func (a *Account) signedIn(serve accountRoute) func(http.ResponseWriter, *endpoint.Request) error {
 	return func(w http.ResponseWriter, r *endpoint.Request) error {
 		current, err := a.Sessions.Current(r)
@@ -90,7 +90,7 @@ type accountRow struct {
 	Edit  *rowLink
 }
 
-// rowLink leads to the page that changes it. Whole says to whom does not see the row what is changed.
+// rowLink is the link to the page that changes it. Whole is the link text for screen readers.
 type rowLink struct {
 	page.Link
 	Whole page.Message
@@ -205,8 +205,8 @@ func (a *Account) fresh(current *authorize.CurrentSession) bool {
 	return a.Now().Sub(current.Record.AuthTime) <= freshness
 }
 
-// reauthenticate proves that the one at the browser is the user: by the password, or where there is none by a sign-in that has
-// just been. A failure is for the field current_password.
+// reauthenticate proves the user again: by the password, or without one by a recent sign-in. A failure is for the field
+// current_password.
 func (a *Account) reauthenticate(r *http.Request, current *authorize.CurrentSession, password string) error {
 	user := current.User
 	if user.Password == "" {
@@ -239,7 +239,7 @@ func backToAccount() *page.Link {
 	return &page.Link{Text: page.Text("account.back"), Path: endpoint.AccountPath}
 }
 
-// again shows a form of the account once more, with what was wrong; what is no fault of the user's is returned.
+// again renders a form again with the error. An error that is not the user's is returned.
 func (a *Account) again(w http.ResponseWriter, r *endpoint.Request, shown page.Page, form page.Form, err error) error {
 	if endpoint.IsUnavailable(err) {
 		return err

@@ -14,7 +14,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// Apps is POST /account/apps: it takes from an application what it was given.
+// Apps is POST /account/apps: it revokes the consent and the grants of an application.
 type Apps struct{ *Account }
 
 // shownApp is an application that has something of the user.
@@ -41,7 +41,7 @@ func (e *Apps) remove(w http.ResponseWriter, r *endpoint.Request, current *autho
 	if client == "" || len(client) > endpoint.MaxClientID {
 		return page.Redirect(w, r, endpoint.AccountPath)
 	}
-	// A stranger's name would only fill the list of removed clients.
+	// Without a grant or a consent, the ID would only fill the list of removed clients.
 	apps, err := e.shownApps(r, current.User)
 	if err != nil {
 		return err

@@ -70,7 +70,7 @@ func (e *Consent) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	}))
 }
 
-// decide is what becomes of the form.
+// decide handles the submitted form.
 func (e *Consent) decide(w http.ResponseWriter, r *endpoint.Request, p *authorize.Pending, current *authorize.CurrentSession) error {
 	form, err := e.Pages.CSRF.ReadForm(r, "scope")
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// Devices remembers in a browser which accounts have been signed in to with it. Failures there are counted apart, so that
-// somebody who guesses at an account from elsewhere cannot lock its owner out. Nothing of it is stored.
+// Devices records in a browser's cookie which accounts have signed in with it. Their failures are counted separately, so that
+// guesses from elsewhere cannot lock out the owner. The server stores nothing.
 type Devices struct {
 	Sealer endpoint.Sealer
 	Random io.Reader
@@ -52,7 +52,7 @@ func (d Devices) read(r *endpoint.Request) (device, error) {
 	return device{ID: id}, err
 }
 
-// knows reports whether a user has signed in with it, by whichever name. Nobody, the empty ID, never has.
+// knows reports whether a user has signed in with the browser, by any name. The empty ID never has.
 func (d device) knows(user string) bool {
 	return user != "" && slices.Contains(d.Accounts, accountDigest(user))
 }

@@ -30,7 +30,7 @@ const (
 	maxEmail = 254
 )
 
-// emailProof is what a link to confirm an address holds, sealed. A new epoch of the user makes it worthless.
+// emailProof is the content of a link that confirms an address. A new epoch of the user invalidates it.
 type emailProof struct {
 	User    string `json:"u"`
 	Epoch   int64  `json:"e"`

@@ -23,7 +23,7 @@ type Login struct {
 	Authorize *authorize.Endpoint
 	Passwords *Passwords
 	Now       func() time.Time
-	// ways are the ways to sign in beside a password.
+	// ways are the ways to sign in other than a password.
 	ways []page.Link
 	// Resets says that a forgotten password can be replaced.
 	Resets bool
@@ -45,7 +45,7 @@ type chooseData struct {
 	Person page.UserView
 }
 
-// otherParameter is the parameter of the login page that asks for the form even where somebody is signed in.
+// otherParameter is the parameter of the login page that requests the form even if a user is signed in.
 const otherParameter = "other"
 
 // Mount implements endpoint.Endpoint.
@@ -115,8 +115,7 @@ func waitingOn(p *page.Renderer, r *endpoint.Request, flow *authorize.Endpoint) 
 	return found, nil
 }
 
-// finished is the error for a page that was opened again after the pushed request which it is about got its code. err is what the
-// client would be told.
+// finished is the error for a page that was opened again after its pushed request got its code. err is the error for the client.
 func finished(r *endpoint.Request, p *authorize.Pending, err error) error {
 	problem, refused := errors.AsType[*grants.Error](err)
 	if !refused {
@@ -126,7 +125,7 @@ func finished(r *endpoint.Request, p *authorize.Pending, err error) error {
 	return authorize.PageError(endpoint.ReasonAnswered, problem.Protocol.GetDescription())
 }
 
-// submit is what becomes of the form.
+// submit handles the submitted form.
 func (e *Login) submit(w http.ResponseWriter, r *endpoint.Request, p *authorize.Pending, current *authorize.CurrentSession) error {
 	form, err := e.Pages.CSRF.ReadForm(r)
 	if err != nil {
@@ -229,7 +228,7 @@ func (e *Login) again(w http.ResponseWriter, r *endpoint.Request, p *authorize.P
 	return nil
 }
 
-// loginProblem says what a failed sign-in is: to the log and to whoever tried. It is nil for what is no fault of theirs.
+// loginProblem maps a failed sign-in to the error for the log and the page. It is nil for an error of the server.
 func loginProblem(err error) (*grants.Error, page.Message) {
 	limited, ok := errors.AsType[*grants.Error](err)
 	switch {
@@ -251,7 +250,7 @@ func loginProblem(err error) (*grants.Error, page.Message) {
 // ReasonWrongPassword is the reason of a username and password that do not match.
 const ReasonWrongPassword = "wrong_password"
 
-// waitText says how long somebody has to wait: in seconds, or in minutes where it is longer.
+// waitText returns the wait in seconds, or in minutes if it is longer.
 func waitText(wait time.Duration) page.Message {
 	seconds := int((wait + time.Second - 1) / time.Second)
 	if seconds > 90 {

@@ -42,7 +42,7 @@ func (e *Password) serve(w http.ResponseWriter, r *endpoint.Request, current *au
 	}
 	changed, err := e.Users.ReplacePassword(r.Context(), user, form.Get("new_password"), identity.Self(user.ID))
 	if errors.Is(err, identity.ErrChanged) {
-		return page.Redirect(w, r, passwordPath) // Somebody was faster: look again.
+		return page.Redirect(w, r, passwordPath) // Another request changed it first.
 	}
 	if err != nil {
 		return e.again(w, r, shown, data, err)

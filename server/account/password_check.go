@@ -14,8 +14,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// Passwords proves people by username and password, and slows down who guesses: by account and by network, whether or not
-// anybody has that name.
+// Passwords verifies usernames and passwords, and limits guesses by account and by network, for unknown names too.
 type Passwords struct {
 	Users   *identity.Service
 	Lockout *ratelimit.Lockout
@@ -29,8 +28,8 @@ const amrPassword = "pwd"
 // MaxName bounds what is taken for a username or an e-mail address, in bytes.
 const MaxName = 512
 
-// signIn returns the user whose name and password were typed into a browser, which is known for that account from then on. It
-// answers identity.ErrWrongPassword, whatever is wrong, identity.ErrUserDisabled, or an error that says how long to wait.
+// signIn returns the user of a name and password, and records the account in the browser. It returns identity.ErrWrongPassword
+// for any wrong input, identity.ErrUserDisabled, or an error with the wait.
 func (p *Passwords) signIn(w http.ResponseWriter, r *endpoint.Request, name, password string) (*storage.Entry[storage.User], error) {
 	browser, err := p.Devices.read(r)
 	if err != nil {
@@ -65,13 +64,13 @@ func (p *Passwords) recognise(w http.ResponseWriter, r *endpoint.Request, user s
 	return p.Devices.remember(w, r, browser, user.ID)
 }
 
-// Attempt says by what the failures of a try are counted.
+// Attempt contains the keys by which failures are counted.
 type Attempt struct {
-	// Told are those that have to wait, and are told so: what was typed, and where it comes from. Tries of the first take turns.
+	// Told are the keys whose wait is shown: the typed name and the network. Attempts at the first key are queued.
 	Told []ratelimit.Key
-	// Account is the account behind the name, so that a username and an address are no more tries than one. While it has to wait,
-	// every password is wrong, and every wrong password may be told so for that reason: to say more would tell which names are one
-	// account's, and that they are somebody's. The zero value is for who is spared that.
+	// Account is the account of the name, so that a username and an address share one count. While the account is locked, return the
+	// wrong-password error: a distinct one would reveal which names share an account. The zero value is for callers without this
+	// limit.
 	Account ratelimit.Key
 }
 
@@ -90,7 +89,7 @@ func (p *Passwords) Verify(ctx context.Context, name, password string, try Attem
 		return nil, err
 	}
 	if blocked {
-		password = "" // It is hashed all the same, and nobody has it.
+		password = "" // It is still hashed, and matches no account.
 	}
 	user, err := p.Users.VerifyPassword(ctx, try.Told[0].Directory, name, password)
 	if errors.Is(err, identity.ErrWrongPassword) {

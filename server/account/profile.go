@@ -27,7 +27,7 @@ type profileField struct {
 	name, autocomplete string
 	limit              int
 	of                 func(*storage.Profile) *string
-	// suggestions are values that many want.
+	// suggestions are common values.
 	suggestions []string
 }
 

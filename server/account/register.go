@@ -15,7 +15,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// Register is /register: people make an account for themselves, where the directory's policy lets anybody.
+// Register is /register: users create an account, if the directory's policy allows it.
 type Register struct {
 	*Account
 	Login *Login
@@ -82,7 +82,7 @@ func typedHint(p *authorize.Pending) url.Values {
 	return url.Values{}
 }
 
-// create makes the account. Who makes too many has to wait.
+// create creates the account, within the limit of the network.
 func (e *Register) create(r *endpoint.Request, directory string, form url.Values) (storage.User, error) {
 	address := identity.TrimTyped(form.Get("email"))
 	if address != "" {

@@ -18,8 +18,8 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// Reset is /account/forgot, where people ask for a new password, and /account/reset, where the link in the mail leads.
-// The first looks and takes as long for an address that nobody has.
+// Reset is /account/forgot, where users request a new password, and /account/reset, where the link in the mail leads. The first
+// looks the same and takes as long for an unknown address.
 type Reset struct{ *Account }
 
 const (
@@ -34,7 +34,7 @@ const (
 type resetProof struct {
 	User  string `json:"u"`
 	Epoch int64  `json:"e"`
-	// Mark tells the password that is to be replaced from the next one.
+	// Mark identifies the password that is to be replaced.
 	Mark string `json:"m"`
 	Ends int64  `json:"t"`
 }
@@ -88,7 +88,7 @@ func forgotForm(typed string) page.Form {
 	}
 }
 
-// request has the link sent to whoever has that address. What depends on that happens after the answer.
+// request sends the link to the owner of an address. Work that depends on the owner happens after the response.
 func (e *Reset) request(r *endpoint.Request, address string) error {
 	address, err := identity.ParseEmail(address)
 	if err != nil {
@@ -108,7 +108,7 @@ func (e *Reset) request(r *endpoint.Request, address string) error {
 	return nil
 }
 
-// resetLetter is the mail with the link; it is addressed to nobody when nobody has that address.
+// resetLetter is the mail with the link; it has no recipient if the address is unknown.
 func (e *Reset) resetLetter(ctx context.Context, issuer *oauth2.Issuer, spoken *page.Locale, directory, address string, link tokenLink) (mail.Message, error) {
 	user, err := e.owner(ctx, directory, address)
 	if errors.Is(err, identity.ErrUnknownUser) || err == nil && user.Status != storage.UserActive {
@@ -147,7 +147,7 @@ func (e *Reset) owner(ctx context.Context, directory, address string) (storage.U
 	return user.Record, nil
 }
 
-// passwordMark tells a password from the next one, without saying anything about it to the browser that holds the link.
+// passwordMark identifies a password without revealing anything about it to the browser that holds the link.
 func passwordMark(user storage.User) string {
 	return storage.Digest("password", user.ID, user.Password)
 }
@@ -179,7 +179,7 @@ func (e *Reset) reset(w http.ResponseWriter, r *endpoint.Request) error {
 	if err := e.Letters.Notify(r.Context(), r.Issuer, changed.Record, "mail.password"); err != nil {
 		return err
 	}
-	// Whoever guesses at the account meanwhile must not keep its owner out.
+	// Guesses by others must not lock out the owner.
 	if err := e.Passwords.recognise(w, r, changed.Record); err != nil {
 		return err
 	}
@@ -189,7 +189,7 @@ func (e *Reset) reset(w http.ResponseWriter, r *endpoint.Request) error {
 	})
 }
 
-// proven returns the user whom the link of a mail proves; endpoint.ErrInvalidEnvelope for a link that is used, too old, or none of ours.
+// proven returns the user that a mail's link proves, or endpoint.ErrInvalidEnvelope for a link that is used, expired or not ours.
 func (e *Reset) proven(r *endpoint.Request) (storage.User, error) {
 	text, err := e.Sealer.Open(r.Context(), r.Issuer, purposeReset, r.URL.Query().Get(tokenOfMail))
 	if err != nil {
@@ -210,7 +210,7 @@ func (e *Reset) proven(r *endpoint.Request) (storage.User, error) {
 	return seen, nil
 }
 
-// resetForm names the account, so that a password manager keeps the new password with it.
+// resetForm contains the username, so that a password manager stores the new password with it.
 func resetForm(user storage.User) page.Form {
 	return page.Form{
 		ID: "save", Lead: page.Text("reset.lead"), Submit: page.Text("reset.submit"), Account: user.Username,

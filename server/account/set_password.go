@@ -36,8 +36,7 @@ type SetPassword struct {
 
 const (
 	setPasswordPath = "/federation/wechat/miniapp/password"
-	// firstPasswordDelay is how long a first password does not work yet where the user can be told by mail, so that the user can
-	// object.
+	// firstPasswordDelay is the time until a first password works, if the user can be notified by mail and object.
 	firstPasswordDelay = 24 * time.Hour
 )
 
@@ -117,7 +116,7 @@ func (e *SetPassword) mayChange(r *http.Request, holder token.Presented, choice 
 	}
 }
 
-// keepsUsername refuses another username for a user who has one and no password to prove the change with.
+// keepsUsername rejects another username for a user who has one and no password to prove the change with.
 func keepsUsername(user storage.User, asked string) error {
 	if asked == "" || user.Username == "" || FoldName(asked) == FoldName(user.Username) {
 		return nil
@@ -189,7 +188,7 @@ const (
 	reasonCurrentPassword = "current_password_needed"
 )
 
-// refusedCredential says what a mini-program is told whose user chose a name or password that cannot be.
+// refusedCredential maps an unacceptable name or password to the error for the mini-program.
 func refusedCredential(err error) error {
 	refused, ok := errors.AsType[*identity.InvalidError](err)
 	switch {
@@ -201,7 +200,7 @@ func refusedCredential(err error) error {
 		}
 		return problem
 	case errors.Is(err, identity.ErrTaken):
-		problem := endpoint.NewErrorStatus(fosite.ErrInvalidRequest, http.StatusConflict, "Somebody else has this username.")
+		problem := endpoint.NewErrorStatus(fosite.ErrInvalidRequest, http.StatusConflict, "Another user has this username.")
 		problem.Reason = reasonUsernameTaken
 		return problem
 	case errors.Is(err, identity.ErrChanged):

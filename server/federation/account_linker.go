@@ -17,7 +17,7 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// AccountLinker proves that an existing account is the caller's, for bindUser's methods password and session, and tells the
+// AccountLinker proves that an existing account is the caller's, for bindUser's methods password and session, and notifies the
 // account's owner.
 type AccountLinker struct {
 	Passwords *account.Passwords
@@ -26,8 +26,8 @@ type AccountLinker struct {
 	Engine    storage.Engine
 }
 
-// beforeCode checks, before the code is spent at WeChat, what a method of binding needs besides. Of the session it remembers whose
-// it is.
+// beforeCode checks the other proofs of a bindUser method before the code is spent at WeChat. For the method session it records
+// the proven user.
 func (f *Service) beforeCode(ctx context.Context, client fosite.Client, v *Request) error {
 	record, err := federated(client)
 	if err != nil {
@@ -56,8 +56,8 @@ func (f *Service) countedProof(ctx context.Context, v *Request, refused error) e
 	return f.proofFailed(ctx, v.pending, refused)
 }
 
-// attachByPassword is bindUser's method password: who knows username and password of an account gets it, at the pace of any
-// other sign-in.
+// attachByPassword is bindUser's method password: it links the account of a username and password, with the limits of any
+// sign-in.
 func (f *Service) attachByPassword(ctx context.Context, client *oauth2.Client, v *Request, login identity.Login) (resolvedUser, error) {
 	try, err := f.Linker.attempt(ctx, login, v.username)
 	if err != nil {
@@ -94,8 +94,8 @@ func (f *Service) attach(
 	return f.updated(ctx, client, v, resolution)
 }
 
-// attempt is what the failures of a WeChat user at an account are counted by: the account is among it, unless the WeChat user
-// has it already. Then nobody else can keep them out of it.
+// attempt contains the keys of a WeChat user's failures at an account. It omits the account if the WeChat user is already linked
+// to it, so that other users cannot lock them out.
 func (a *AccountLinker) attempt(ctx context.Context, login identity.Login, name string) (account.Attempt, error) {
 	issuer, ok := oauth2.IssuerFrom(ctx)
 	if !ok {

@@ -10,8 +10,8 @@ import (
 	"github.com/minifed/minifed/server/endpoint"
 )
 
-// BindUser is POST /federation/wechat/miniapp/bindUser: it gives a WeChat user an account, a new one or one whose
-// ownership is proven besides, and signs the user in. Like profile it is a thin door to the token exchange.
+// BindUser is POST /federation/wechat/miniapp/bindUser: it links a WeChat user to an account, a new one or an existing one with a
+// proof of ownership, and signs the user in. Like profile it calls the token exchange.
 type BindUser struct {
 	Door Handler
 }
@@ -35,7 +35,7 @@ func (e *BindUser) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	return e.Door.open(w, r.Request, form, bindingOf(form))
 }
 
-// bindingOf is what a request asks. Proofs of other methods than its own count for nothing.
+// bindingOf returns the parameters of a request for its method. Proofs of other methods are ignored.
 func bindingOf(form url.Values) *Request {
 	v := &Request{Endpoint: routeBindUser, method: form.Get("method"), ticket: form.Get("bind_ticket")}
 	switch v.method {
@@ -47,8 +47,8 @@ func bindingOf(form url.Values) *Request {
 	return v
 }
 
-// checkBinding says what a method needs. Attaching an existing account always needs a fresh code: a ticket travels through a
-// front end, and alone it would let somebody plant their WeChat on another's account.
+// checkBinding checks the parameters that a method requires. Linking an existing account always needs a fresh code. The front end
+// sees the ticket: with the ticket alone, an attacker could link their WeChat user to another account.
 func checkBinding(form url.Values) error {
 	code, ticket := form.Get("code"), form.Get("bind_ticket")
 	switch form.Get("method") {

@@ -11,8 +11,8 @@ import (
 	"github.com/minifed/minifed/server/token"
 )
 
-// Profile is POST /federation/wechat/miniapp/profile: a login of a mini-program user that answers with the user's
-// claims besides the tokens. It is a thin door to the token exchange (RFC 8693) of package grants.
+// Profile is POST /federation/wechat/miniapp/profile: a login of a mini-program user that returns the user's claims with the
+// tokens. It calls the token exchange (RFC 8693) of package grants.
 type Profile struct {
 	Door Handler
 }
@@ -39,8 +39,8 @@ const (
 	routeBindUser = "bindUser"
 )
 
-// Parameters are what a federation endpoint reads. Whatever else is sent counts for nothing: OpenIDs, phone numbers and what
-// is verified come from proofs alone.
+// Parameters are the parameters of a federation endpoint. Others are ignored: OpenIDs, phone numbers and verification come from
+// proofs only.
 func Parameters() endpoint.JSONParameters {
 	return endpoint.JSONParameters{
 		Strings: append([]string{
@@ -56,12 +56,12 @@ func Parameters() endpoint.JSONParameters {
 // described.
 func ForeignMembers() []string { return []string{"js_code", "encryptedData", "encrypted_data"} }
 
-// Handler leads a federation request to the token exchange, and adds the user's claims to the answer.
+// Handler passes a federation request to the token exchange, and adds the user's claims to the response.
 type Handler struct {
 	Token *token.Endpoint
 }
 
-// open answers with tokens and profile. v says what is asked beyond the exchange.
+// open responds with tokens and profile. v has the parameters that the exchange does not have.
 func (d Handler) open(w http.ResponseWriter, r *http.Request, form url.Values, v *Request) error {
 	if text := form.Get("user"); text != "" {
 		profile, err := identity.ParseProfileUpdate([]byte(text))

@@ -19,8 +19,8 @@ const (
 	bindSession  = "session"
 )
 
-// Request is what a request for a mini-program user asks besides the parameters of the grant, and what came of it. It goes with
-// the context of the request, because the grant knows nothing of binding.
+// Request has the parameters of a federation request that the grant does not have, and its result. It is in the context of the
+// request, because the grant does not know about binding.
 type Request struct {
 	// issuer is that of the request.
 	issuer *oauth2.Issuer
@@ -37,16 +37,16 @@ type Request struct {
 
 	// pending is the grant behind the ticket, once it was read.
 	pending *storage.Grant
-	// proven is whose account accessToken proves.
+	// proven is the user that accessToken proves.
 	proven *storage.User
 	// user is who signed in, as stored; client is the client that the user signed in at.
 	user   *storage.User
 	client *storage.Client
-	// ids are those of the grant that the code makes, once they were derived.
+	// ids are the candidate IDs of the code's grant, once they are derived.
 	ids        []oauth2.GrantID
 	vouched    []resultKey
 	unfinished bool
-	// digest is that of what is asked, once it was made.
+	// digest is that of the request, once it is computed.
 	digest string
 }
 
@@ -67,8 +67,8 @@ func requestFrom(ctx context.Context) *Request {
 // ticketAlone reports whether the ticket stands in for a code: registering takes nothing from anybody.
 func (v *Request) ticketAlone() bool { return v.method == bindRegister && v.ticket != "" }
 
-// asked is the digest of what a request asks for, and by which proof. A repeat must ask the same. The code, which is random and
-// stored nowhere, keeps whoever reads the store from guessing at a password by it.
+// asked is the digest of a request's parameters and proof. A repeat must have the same. The random code, which is not stored,
+// protects a password in it from being guessed by a reader of the store.
 func (v *Request) asked(request grants.Exchange) string {
 	if v.digest == "" {
 		v.digest = storage.Digest(
@@ -80,7 +80,7 @@ func (v *Request) asked(request grants.Exchange) string {
 	return v.digest
 }
 
-// authenticatedAt is when WeChat vouched for the user.
+// authenticatedAt is when WeChat authenticated the user.
 func (v *Request) authenticatedAt(now time.Time) time.Time {
 	if v.ticketAlone() && v.pending != nil {
 		return v.pending.Pending.ProvenAt

@@ -16,7 +16,7 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// resolvedUser is whom a login belongs to.
+// resolvedUser is the user of a login.
 type resolvedUser struct {
 	// user is as last written.
 	user storage.User
@@ -26,8 +26,8 @@ type resolvedUser struct {
 	phoneError string
 }
 
-// resolveUser finds or makes the user of a login, by the method of the visit. A person whom nobody knows, under the policy that
-// such a person registers first, is identity.ErrUnknownUser.
+// resolveUser finds or creates the user of a login, by the method of the request. It returns identity.ErrUnknownUser for an
+// unknown user if the policy requires registration first.
 func (f *Service) resolveUser(
 	ctx context.Context, client *oauth2.Client, request grants.Exchange, v *Request, login identity.Login,
 ) (resolvedUser, error) {
@@ -73,7 +73,7 @@ func (f *Service) resolve(ctx context.Context, client *oauth2.Client, v *Request
 	return f.updated(ctx, client, v, resolution)
 }
 
-// register signs a known person in, and makes an unknown one a user with the profile that the mini-program asserts.
+// register signs a known user in, and creates an unknown one with the profile that the mini-program asserts.
 func (f *Service) register(ctx context.Context, client *oauth2.Client, v *Request, login identity.Login) (resolvedUser, error) {
 	if v.profile == nil {
 		resolution, err := f.Users.Resolve(ctx, login, true)
@@ -132,8 +132,8 @@ func (f *Service) attachByPhone(
 	return f.updated(ctx, client, v, resolution)
 }
 
-// linkPhone links a proven number to a user who just signed in. A user who has a number keeps it. Whatever goes wrong does not lose the login:
-// failure says what did.
+// linkPhone links a verified number to a user who just signed in. A user's existing number remains. An error does not fail the
+// login: failure describes it.
 func (f *Service) linkPhone(ctx context.Context, client *oauth2.Client, code string, to *resolvedUser) (failure string, err error) {
 	number, err := f.phoneNumber(ctx, client, code)
 	if err == nil {
@@ -165,7 +165,7 @@ func (f *Service) phoneNumber(ctx context.Context, client *oauth2.Client, code s
 	return "+" + proven.CountryCode + proven.PureNumber, nil
 }
 
-// phoneFailure is "phone_error": what the mini-program can do about it, in the words of "reason".
+// phoneFailure is "phone_error": what the mini-program can do about it, with the values of "reason".
 func phoneFailure(err error) string {
 	reason := grants.FromWeChat(err).Reason
 	switch {
@@ -201,7 +201,7 @@ func newPhoneCode(cause error) error {
 	}
 }
 
-// refusedPerson says what a mini-program's backend is told about a person who cannot sign in or be bound.
+// refusedPerson maps the error for a user who cannot sign in or be bound to the error for the mini-program's backend.
 func refusedPerson(err error) error {
 	var invalid *identity.InvalidError
 	switch {

@@ -14,11 +14,11 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// maxVouched bounds what is remembered. An entry has a few hundred bytes.
+// maxVouched bounds the cached results. An entry has a few hundred bytes.
 const maxVouched = 4096
 
-// ResultCache remembers what WeChat said of a code until the request that spent it is answered, and for a minute longer when that
-// answer is "come back": WeChat would not say it twice. The repeat goes on where the first request had to stop.
+// ResultCache caches WeChat's result for a code until the request completes, 60 s longer after a 503. WeChat returns a result
+// only once, so a repeat continues with the cached one.
 type ResultCache struct {
 	now func() time.Time
 
@@ -29,7 +29,7 @@ type ResultCache struct {
 // resultKey is a code, which is spent once for each purpose.
 type resultKey struct{ purpose, issuer, client, code string }
 
-// vouch is WeChat's answer to one code: a user's or a phone number's.
+// vouch is WeChat's result for one code: that of a user or of a phone number.
 type vouch struct {
 	session wechat.Session
 	phone   wechat.PhoneNumber
@@ -93,7 +93,7 @@ func (v *ResultCache) keep(key resultKey, answer vouch) {
 	v.answers[key] = answer
 }
 
-// Settle forgets what was asked in the course of a call, unless its answer is to come back.
+// Settle removes the results of a request, unless its response is a 503.
 func (v *ResultCache) Settle(ctx context.Context, err error) {
 	c := requestFrom(ctx)
 	if len(c.vouched) == 0 || c.unfinished || err != nil && endpoint.ErrorOf(err).Protocol.CodeField == http.StatusServiceUnavailable {

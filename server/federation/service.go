@@ -18,8 +18,8 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// Service is what the grant of package grants asks of this server: it proves codes and tickets, names users, and knows
-// what was answered before. Every endpoint that signs mini-program users in goes through it.
+// Service implements the interfaces of package grants: it verifies codes and tickets, resolves users, and finds the results of
+// repeated requests. Every sign-in of a mini-program user goes through it.
 type Service struct {
 	Store  *oauth2.Store
 	Users  *identity.Service
@@ -28,7 +28,7 @@ type Service struct {
 	Keys   *keys.Ring
 	Now    func() time.Time
 	Logger *slog.Logger
-	// Results is what WeChat said in the course of requests that are not answered yet.
+	// Results are WeChat's results for requests that are in progress.
 	Results *ResultCache
 	// Linker proves whose an existing account is.
 	Linker *AccountLinker
@@ -43,8 +43,8 @@ var (
 // amrMiniProgram is the authentication method of a mini-program login ("amr", RFC 8176).
 const amrMiniProgram = "wechat_miniapp"
 
-// ExchangeCode implements grants.CodeExchanger. A bind ticket that stands in for a code proves whom WeChat vouched for when
-// the ticket was made.
+// ExchangeCode implements grants.CodeExchanger. A bind ticket used as a code proves the user that WeChat authenticated when the
+// ticket was created.
 func (f *Service) ExchangeCode(ctx context.Context, client fosite.Client, code string) (wechat.Session, error) {
 	if v := requestFrom(ctx); v.ticketAlone() {
 		if v.pending == nil {
@@ -135,7 +135,7 @@ func (f *Service) ResolveReplay(ctx context.Context, request grants.Exchange) (g
 	return subjectOf(live.Grant, live.Subject), true, nil
 }
 
-// answered returns the grant that the same request made before, or the pending one behind the ticket that it shows.
+// answered returns the grant of an earlier identical request, or the pending grant of its ticket.
 func (f *Service) answered(ctx context.Context, client *oauth2.Client, request grants.Exchange, v *Request) (*oauth2.Live, error) {
 	if v.ticket == "" {
 		ids, err := f.grantIDs(ctx, client, v, request.Code)
@@ -155,7 +155,7 @@ func (f *Service) answered(ctx context.Context, client *oauth2.Client, request g
 	return live, f.refusedBefore(ctx, client, request, v)
 }
 
-// refusedBefore says that the same request was refused, of one that shows a code besides the ticket: the ticket is still good.
+// refusedBefore returns the stored rejection of an earlier identical request with a code and a ticket; the ticket remains valid.
 func (f *Service) refusedBefore(ctx context.Context, client *oauth2.Client, request grants.Exchange, v *Request) error {
 	if v.ticketAlone() {
 		return nil
@@ -171,7 +171,7 @@ func (f *Service) refusedBefore(ctx context.Context, client *oauth2.Client, requ
 	return err
 }
 
-// grantIDs derives the ID of the grant that a code makes, so that a repeat finds it.
+// grantIDs derives the ID of the code's grant, so that a repeat finds it.
 func (f *Service) grantIDs(ctx context.Context, client *oauth2.Client, v *Request, code string) ([]oauth2.GrantID, error) {
 	if len(v.ids) > 0 {
 		return v.ids, nil
@@ -204,7 +204,7 @@ func (f *Service) ResolveSubject(ctx context.Context, request grants.Exchange, s
 	if err != nil {
 		return grants.Subject{}, err
 	}
-	// 2. Whom it is for.
+	// 2. Its user.
 	found, err := f.resolveUser(ctx, client, request, v, login)
 	if errors.Is(err, identity.ErrUnknownUser) {
 		draft.Pending = &storage.Pending{AppID: login.AppID, OpenID: login.OpenID, UnionID: login.UnionID, ProvenAt: draft.AuthTime}
@@ -226,7 +226,7 @@ func (f *Service) ResolveSubject(ctx context.Context, request grants.Exchange, s
 	return subjectOf(draft, found.user.ID), nil
 }
 
-// refusedForGood returns refused, and remembers a conflict of accounts: the code is spent, and a repeat is answered the same.
+// refusedForGood returns refused, and stores a conflict of accounts: the code is spent, and a repeat gets the same response.
 func (f *Service) refusedForGood(
 	ctx context.Context, client *oauth2.Client, request grants.Exchange, v *Request, refused error,
 ) error {
@@ -245,7 +245,7 @@ func (f *Service) refusedForGood(
 	return refused
 }
 
-// draft is the grant that this request makes, without its user.
+// draft is the grant of this request, without its user.
 func (f *Service) draft(
 	ctx context.Context, client *oauth2.Client, request grants.Exchange, v *Request, login identity.Login,
 ) (storage.Grant, error) {
@@ -269,7 +269,7 @@ func (f *Service) draft(
 	}, nil
 }
 
-// samePerson refuses a ticket that is shown with another WeChat user's code: a ticket travels through a front end.
+// samePerson rejects a ticket with another WeChat user's code, because the front end sees the ticket.
 func (f *Service) samePerson(ctx context.Context, pending *storage.Grant, login identity.Login) error {
 	if pending.Pending.AppID == login.AppID && pending.Pending.OpenID == login.OpenID {
 		return nil
@@ -277,7 +277,7 @@ func (f *Service) samePerson(ctx context.Context, pending *storage.Grant, login 
 	return f.proofFailed(ctx, pending, grants.NewCode("The code is of another WeChat user than the bind_ticket. Call wx.login again and start over with its code.", nil))
 }
 
-// proofFailed counts a wrong proof against the ticket that was shown, and returns refused: the fifth kills the ticket.
+// proofFailed counts a wrong proof against the ticket, and returns refused. The fifth one invalidates the ticket.
 func (f *Service) proofFailed(ctx context.Context, pending *storage.Grant, refused error) error {
 	if pending == nil {
 		return refused
@@ -288,7 +288,7 @@ func (f *Service) proofFailed(ctx context.Context, pending *storage.Grant, refus
 	return refused
 }
 
-// registrationRequired answers with a ticket for an unknown person: the pending grant of g, which is made unless it is stored.
+// registrationRequired responds with a ticket for an unknown user: the pending grant of g, which is stored if necessary.
 func (f *Service) registrationRequired(ctx context.Context, client *oauth2.Client, g storage.Grant) error {
 	ticket, err := f.Store.IssueTicket(ctx, client, g)
 	if err != nil {
@@ -301,14 +301,14 @@ func (f *Service) registrationRequired(ctx context.Context, client *oauth2.Clien
 	return grants.RegistrationRequired(ticket, life)
 }
 
-// sessionID is the claim "sid" of a grant: a mini-program has no browser session, its grant is a session of its own. It derives
-// from the grant's ID, so that requests which make one grant at a time, on whatever instances, say the same.
+// sessionID is the claim "sid" of a grant. A mini-program has no browser session: each grant is its own session. The ID is
+// derived from the grant's ID, so that concurrent requests at any instance return the same one.
 func sessionID(directory, grant string) string {
 	const length = 22 // 128 bits
 	return storage.Digest("sid", directory, grant)[:length]
 }
 
-// subjectOf is what the tokens of a grant say of its user.
+// subjectOf returns the claims of a grant about its user.
 func subjectOf(g storage.Grant, subject string) grants.Subject {
 	said := grants.Subject{
 		ID: subject, GrantID: g.ID, AuthTime: g.AuthTime, AMR: g.AMR, ACR: g.ACR, Claims: map[string]any{"sid": g.SID},
@@ -319,7 +319,7 @@ func subjectOf(g storage.Grant, subject string) grants.Subject {
 	return said
 }
 
-// refusedGrant says what the holder of a code or ticket is told whose grant is not to be had.
+// refusedGrant maps a grant lookup error to the protocol error sent to the client.
 func refusedGrant(err error) error {
 	if refused, ok := errors.AsType[*oauth2.RefusalError](err); ok {
 		return conflict(refused.Code)

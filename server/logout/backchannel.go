@@ -22,9 +22,9 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// Backchannel tells clients that a session ended under which they were given something (OpenID Connect Back-Channel Logout
-// 1.0). The write that ends a session also makes it due, so that no crash loses anything; the session's record remembers who
-// has not heard yet. Every client hears at least once, or is given up after the last of tellAgain.
+// Backchannel sends logout tokens to the clients of an ended session (OpenID Connect Back-Channel Logout 1.0). The write that
+// ends a session also schedules them, so that a crash loses none. The session's record lists the clients that are not notified
+// yet. Delivery is at least once, and ends after the last retry of tellAgain.
 type Backchannel struct {
 	engine   storage.Engine
 	catalog  *endpoint.Catalog
@@ -36,7 +36,7 @@ type Backchannel struct {
 	logger   *slog.Logger
 }
 
-// BackchannelConfig is what Backchannel is made from.
+// BackchannelConfig configures Backchannel.
 type BackchannelConfig struct {
 	Engine  storage.Engine
 	Secrets token.Secrets
@@ -56,26 +56,26 @@ func NewBackchannel(config BackchannelConfig, known *endpoint.Catalog) *Backchan
 }
 
 const (
-	// tellAtOnce bounds how long a request that ends a session waits for the clients to hear of it.
+	// tellAtOnce bounds how long a request that ends a session waits for the delivery.
 	tellAtOnce = 2 * time.Second
-	// tellEvery is how often it is looked for what is due.
+	// tellEvery is the interval of the searches for due deliveries.
 	tellEvery = 5 * time.Second
-	// boundEvery is how many such looks there are for one that looks for what a clock ahead planned.
+	// boundEvery is the number of such searches for each search for deliveries planned by a clock ahead.
 	boundEvery = 720
-	// tellPage bounds a page of what is due, and tellParallel how much of it is done at once.
+	// tellPage bounds a page of due deliveries, and tellParallel the concurrent ones.
 	tellPage     = 64
 	tellParallel = 8
-	// tellWrite bounds the write that says who has heard.
+	// tellWrite bounds the write that records the notified clients.
 	tellWrite = 5 * time.Second
 )
 
-// tellAgain is how long after each failure the clients that did not hear are told again. After the last they are given up.
+// tellAgain are the delays before each retry. After the last one the remaining clients are dropped.
 func tellAgain() []time.Duration {
 	return []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 6 * time.Hour}
 }
 
-// Deliver tells the clients of a session that has just been ended, so that they know before the browser is back with one of them.
-// It waits tellAtOnce for them at most; run tells the others later.
+// Deliver notifies the clients of a session that has just ended, before the browser returns to one of them. It waits for at most
+// tellAtOnce; Run retries the others later.
 func (b *Backchannel) Deliver(ctx context.Context, entry *storage.Entry[storage.Session]) {
 	if entry.Record.TellAt.IsZero() {
 		return
@@ -101,13 +101,13 @@ func (b *Backchannel) Run(ctx context.Context) {
 			}
 		}
 		if err := b.DeliverDue(ctx); err != nil && ctx.Err() == nil {
-			b.logger.WarnContext(ctx, "not all clients were told of sessions that ended", "cause", err.Error())
+			b.logger.WarnContext(ctx, "not all clients were notified of ended sessions", "cause", err.Error())
 		}
 	}
 }
 
-// DeliverDue does everything that is due now: it ends the sessions of users who were signed out everywhere, and tells of sessions
-// that have ended.
+// DeliverDue does everything that is due: it ends the sessions of users who were signed out everywhere, and sends the logout
+// tokens of ended sessions.
 func (b *Backchannel) DeliverDue(ctx context.Context) error {
 	now := b.now()
 	return errors.Join(each(ctx, b, now, b.endSessions), each(ctx, b, now, b.lease))
@@ -164,8 +164,8 @@ func each[R storage.Record](ctx context.Context, b *Backchannel, before time.Tim
 	}
 }
 
-// endSessions ends those sessions of a user that the user's epoch or state has ended already and whose clients are to hear of
-// it. They are dead all the while: nobody has to wait for this.
+// endSessions ends the sessions of a user that the user's epoch or state has already invalidated and that have clients to notify.
+// They are invalid already, so that no caller waits for this.
 func (b *Backchannel) endSessions(ctx context.Context, user *storage.Entry[storage.User]) error {
 	query := storage.Query{Order: storage.ByCreated, Owner: storage.Key(user.Record.Directory, user.Record.ID)}
 	for {
@@ -199,12 +199,12 @@ func (b *Backchannel) endSession(ctx context.Context, user storage.User, entry *
 		return nil
 	}
 	authorize.EndNow(&next, storage.Instant(b.now()))
-	next.TellAt = next.EndedAt // Others may tell: see lease.
+	next.TellAt = next.EndedAt // Another instance may deliver: see lease.
 	_, err := entry.Replace(ctx, b.engine, next)
 	return err
 }
 
-// unlessLost is the error of a write, but for one that somebody else's went before: the next look sees what is left.
+// unlessLost ignores ErrConflict: another instance updated the session first.
 func unlessLost(err error) error {
 	if errors.Is(err, storage.ErrConflict) {
 		return nil
@@ -212,7 +212,7 @@ func unlessLost(err error) error {
 	return err
 }
 
-// lease tells of one session, unless another instance does already.
+// lease delivers the logout tokens of one session, unless another instance does already.
 func (b *Backchannel) lease(ctx context.Context, entry *storage.Entry[storage.Session]) error {
 	next := entry.Record
 	next.TellAt = storage.Instant(b.now().Add(authorize.DeliveryLease))
@@ -224,8 +224,8 @@ func (b *Backchannel) lease(ctx context.Context, entry *storage.Entry[storage.Se
 	return nil
 }
 
-// deliver tells all clients of a leased session that have not heard, and writes down who has. When that write is lost, they
-// are told once more after the lease.
+// deliver notifies the remaining clients of a leased session, and records the result. If that write is lost, they are notified
+// again after the lease.
 func (b *Backchannel) deliver(ctx context.Context, entry *storage.Entry[storage.Session]) {
 	next := entry.Record
 	next.Clients = b.unheard(ctx, next)
@@ -237,11 +237,11 @@ func (b *Backchannel) deliver(ctx context.Context, entry *storage.Entry[storage.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellWrite)
 	defer cancel()
 	if _, err := entry.Replace(ctx, b.engine, next); err != nil {
-		b.logger.WarnContext(ctx, "clients that heard of a logout will hear of it again", "directory", next.Directory, "cause", err.Error())
+		b.logger.WarnContext(ctx, "clients that were notified of a logout will be notified again", "directory", next.Directory, "cause", err.Error())
 	}
 }
 
-// unheard tells all clients of a session at once and returns those that did not hear.
+// unheard notifies all clients of a session concurrently and returns those that failed.
 func (b *Backchannel) unheard(ctx context.Context, session storage.Session) map[string]time.Time {
 	var mu sync.Mutex
 	var group sync.WaitGroup
@@ -262,7 +262,7 @@ func (b *Backchannel) unheard(ctx context.Context, session storage.Session) map[
 	return left
 }
 
-// send sends one logout token. A client that is gone, or wants to hear of nothing any more, has nothing to hear.
+// send sends one logout token. A client that is deleted or no longer registered for logout tokens counts as notified.
 func (b *Backchannel) send(ctx context.Context, session storage.Session, instance string) error {
 	issuer, err := b.catalog.Directories.Get(ctx, session.Directory)
 	if errors.Is(err, storage.ErrNotFound) {
@@ -291,7 +291,7 @@ func idOf(instance string) string {
 	return id
 }
 
-// hears reports whether a client is the one that the session names, enabled, and registered for logout tokens.
+// hears reports whether a client is the one in the session, enabled, and registered for logout tokens.
 func hears(client storage.Client, instance string) bool {
 	return client.Instance() == instance && !client.Disabled && client.BackchannelLogoutURI != ""
 }

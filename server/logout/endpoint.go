@@ -49,7 +49,7 @@ const (
 
 // logoutRequest is a request that was checked. It travels with the browser in an envelope.
 type logoutRequest struct {
-	// Client is who asks; empty when nobody says.
+	// Client is the requesting client; empty if unknown.
 	Client string `json:"c,omitempty"`
 	// Redirect is where the browser goes afterwards, one of Client's registered addresses; empty for nowhere. State goes
 	// with it.
@@ -66,7 +66,7 @@ type logoutRequest struct {
 	Asked bool `json:"a,omitempty"`
 	// Ends is until when its envelope is good, in Unix seconds.
 	Ends int64 `json:"e"`
-	// Life is for how many seconds it was good when it was made.
+	// Life is the lifetime of its envelope in seconds.
 	Life int64 `json:"f"`
 }
 
@@ -106,7 +106,7 @@ func (e *Endpoint) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	return e.decide(w, r, request)
 }
 
-// decide signs out whom the request proves to be meant, and asks whoever else is signed in.
+// decide signs the user out if the request proves that it is for this session, and otherwise asks the signed-in user.
 func (e *Endpoint) decide(w http.ResponseWriter, r *endpoint.Request, request *logoutRequest) error {
 	issuer := r.Issuer
 	// 1. Whose browser is it?
@@ -114,7 +114,7 @@ func (e *Endpoint) decide(w http.ResponseWriter, r *endpoint.Request, request *l
 	if err != nil {
 		return err
 	}
-	// 2. Nobody's: nothing ends, unless the ID token alone may end its session.
+	// 2. Without a session nothing ends, unless the ID token alone may end its session.
 	if entry == nil {
 		ended, err := e.endByHint(r.Context(), issuer, request)
 		if err != nil {
@@ -143,8 +143,7 @@ func (e *Endpoint) decide(w http.ResponseWriter, r *endpoint.Request, request *l
 	return e.done(w, r, request, outcome{ended: true, vouched: request.Proven})
 }
 
-// proves reports whether the ID token of a request was given under that session. A client that is gone had no name of its own
-// for it.
+// proves reports whether the ID token of a request was issued in that session. It is false if the client no longer exists.
 func (e *Endpoint) proves(ctx context.Context, issuer *oauth2.Issuer, request *logoutRequest, session storage.Session) (bool, error) {
 	if !request.Proven {
 		return false, nil
@@ -173,7 +172,7 @@ func (e *Endpoint) ask(w http.ResponseWriter, r *endpoint.Request, request *logo
 	return confirmLogout(e.Pages, w, r, client, current.User, strings.Fields(string(request.Locales)))
 }
 
-// answered is what the user decided.
+// answered handles the user's decision.
 func (e *Endpoint) answered(w http.ResponseWriter, r *endpoint.Request) error {
 	form, err := e.Pages.CSRF.ReadForm(r)
 	if err != nil {
@@ -210,11 +209,11 @@ func (e *Endpoint) answered(w http.ResponseWriter, r *endpoint.Request) error {
 type outcome struct {
 	// ended reports whether a session ended.
 	ended bool
-	// vouched reports whether an ID token or the user vouches for the address that the browser goes to.
+	// vouched reports whether an ID token or the user confirms the address that the browser goes to.
 	vouched bool
 }
 
-// done sends the browser on. An address that neither an ID token nor the user vouches for is only offered (§3).
+// done redirects the browser. An address that neither an ID token nor the user confirms is only a link (§3).
 func (e *Endpoint) done(w http.ResponseWriter, r *endpoint.Request, request *logoutRequest, did outcome) error {
 	issuer := r.Issuer
 	authorize.SessionCookie(issuer).Clear(w, issuer)
@@ -245,8 +244,8 @@ func localesOf(request *logoutRequest) []string {
 	return []string{"ui_locales", string(request.Locales)}
 }
 
-// keep puts a request that came by POST into the URL and has the browser fetch it: a POST from another site brings no cookie
-// that is Lax, while the GET that follows does (§2 wants both methods).
+// keep puts a request sent by POST into a URL and redirects the browser to it. A POST from another site does not carry our Lax
+// cookies, but the GET after it does (§2 requires both methods).
 func (e *Endpoint) keep(w http.ResponseWriter, r *endpoint.Request) error {
 	if endpoint.MediaType(r.Request) != endpoint.FormMediaType {
 		return authorize.PageError("malformed_request", "The request must be a form of the media type "+endpoint.FormMediaType+".")
@@ -326,7 +325,7 @@ func (e *Endpoint) address(ctx context.Context, issuer *oauth2.Issuer, request *
 	return issuer.URL + logoutPath + "?" + url.Values{logoutParameter: {sealed}}.Encode(), nil
 }
 
-// logoutParameters are those of §2. logout_hint is read by nobody: the session says who is there.
+// logoutParameters are those of §2. logout_hint is ignored: the session identifies the user.
 func logoutParameters() []string {
 	return []string{"id_token_hint", "logout_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales"}
 }
@@ -378,7 +377,7 @@ func logoutForm(text string) (url.Values, error) {
 	return form, nil
 }
 
-// readHint reads what an ID token proves. Whatever is none of ours proves nothing; it may be as old as it likes (§2).
+// readHint reads an ID token of this issuer, of any age (§2). Any other text is ignored.
 func (e *Endpoint) readHint(ctx context.Context, issuer *oauth2.Issuer, request *logoutRequest, hint string) error {
 	if hint == "" || len(hint) > authorize.MaxHint {
 		return nil
@@ -395,8 +394,8 @@ func (e *Endpoint) readHint(ctx context.Context, issuer *oauth2.Issuer, request 
 	return nil
 }
 
-// readClient reads who asks: the client of the ID token, which client_id must not contradict, or the one that client_id names.
-// The client of an old ID token may be gone; then nobody asks.
+// readClient reads the requesting client: that of the ID token, which client_id must not contradict, or that of client_id. A
+// deleted client of an old ID token counts as none.
 func (e *Endpoint) readClient(ctx context.Context, issuer *oauth2.Issuer, request *logoutRequest, named string) error {
 	if named != "" && request.Proven && named != request.Client {
 		return authorize.PageError("malformed_request", "The client_id is not that of the client that the id_token_hint was given to.")
@@ -424,7 +423,7 @@ func (e *Endpoint) readClient(ctx context.Context, issuer *oauth2.Issuer, reques
 	return nil
 }
 
-// readRedirect reads where the browser goes afterwards. An address that nobody is known to have registered is none.
+// readRedirect reads the address that the browser goes to afterwards, which must be registered.
 func (e *Endpoint) readRedirect(ctx context.Context, issuer *oauth2.Issuer, request *logoutRequest, uri string) error {
 	if uri == "" || request.Client == "" {
 		return nil

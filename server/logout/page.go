@@ -35,7 +35,7 @@ func confirmLogout(
 type loggedOutData struct {
 	// Ended reports whether a session ended. Otherwise there was none.
 	Ended bool
-	// Client is the application that led here and Target its registered address; both are empty where nobody asks back.
+	// Client is the application that started the sign-out and Target its registered address; both are empty if there is none.
 	Client string
 	Target template.URL
 }
