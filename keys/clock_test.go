@@ -230,3 +230,28 @@ func TestSecrets_GenerationMadeByClockAheadIsUsedAfterTheMargin(t *testing.T) {
 		t.Errorf("generation %d, %v", current, err)
 	}
 }
+
+// Times that a wrong clock writes mean something else to the other instances: a key would sign too early, or never.
+func TestRotation_IsRejectedWhileTheClockIsNotTrusted(t *testing.T) {
+	c := newClock()
+	config := newConfig(storagetest.NewMemory(c.now), newMaster(t), c.now)
+	ring := newRing(t, config)
+	ensure(t, ring, directoryWith(acme, ES256))
+	before := list(t, ring)
+	config.ClockTrusted = func() bool { return false }
+	wrong := newRing(t, config)
+	secrets, err := NewSecrets(config)
+	wantError(t, err, nil)
+	_, err = wrong.Rotate(t.Context(), acme, ES256)
+	wantError(t, err, ErrClock)
+	_, err = wrong.RotateNow(t.Context(), acme, ES256)
+	wantError(t, err, ErrClock)
+	_, _, err = secrets.Rotate(t.Context(), acme)
+	wantError(t, err, ErrClock)
+	// A leaked key is replaced all the same.
+	active, err := wrong.Revoke(t.Context(), acme, before[0].ID)
+	wantError(t, err, nil)
+	if after := list(t, ring); len(after) != 1 || after[0].ID != active.ID || active.ID == before[0].ID {
+		t.Errorf("%+v is now %+v", before, after)
+	}
+}

@@ -14,13 +14,17 @@ import (
 // skew is how far apart the clocks of two instances may be.
 const skew = time.Minute
 
+// ErrClock says that a rotation was rejected, because other instances would read its times by clocks that are too different.
+var ErrClock = errors.New("keys: the clocks of this machine and of the store differ by more than five minutes: synchronize both (NTP), " +
+	"or rotate on a machine whose clock is right; a leaked key can be revoked meanwhile")
+
 // Config is what a Ring and Secrets are made from.
 type Config struct {
 	Engine storage.Engine
 	Master *Master
 	Now    func() time.Time
 	// ClockTrusted reports whether Now may be gone by for steps of rotation; nil is always. An instance whose clock is known to
-	// be wrong leaves them to the others.
+	// be wrong leaves them to the others, and rejects a rotation that an operator asks for.
 	ClockTrusted func() bool
 	// Random is read for secrets and jitter, by several goroutines; key pairs come from crypto/rand whatever it is (Go 1.26).
 	Random io.Reader
@@ -95,4 +99,12 @@ func (c Config) checked() (Config, error) {
 	}
 	c.Schedule = c.Schedule.withDefaults()
 	return c, c.Schedule.validate()
+}
+
+// checkClock returns ErrClock while the clock is not trusted.
+func (c Config) checkClock() error {
+	if c.ClockTrusted != nil && !c.ClockTrusted() {
+		return ErrClock
+	}
+	return nil
 }

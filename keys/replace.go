@@ -15,7 +15,11 @@ var ErrUnknownKey = errors.New("keys: unknown signing key")
 // RotateNow makes the next key of a directory and algorithm sign at once: the one that is published already, or a new one. The
 // key before stays in the JWK Set for the tokens that it signed. Every instance signs with the new key within Schedule.Refresh.
 // Verifiers that keep a JWK Set without asking again for an unknown kid reject its tokens for up to Schedule.MaxAge.
+// While the clock is not trusted it returns ErrClock: by the other clocks, the key before could go on signing, or be over.
 func (r *Ring) RotateNow(ctx context.Context, directory, name string) (Key, error) {
+	if err := r.config.checkClock(); err != nil {
+		return Key{}, err
+	}
 	var active Key
 	err := r.change(ctx, directory, name, func(record *storage.SigningKeys, now time.Time) (bool, error) {
 		kid, err := r.promote(record, now)

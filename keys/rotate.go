@@ -72,8 +72,12 @@ func (r *Ring) first(ctx context.Context, directory, name string) error {
 }
 
 // Rotate publishes the next key of a directory and algorithm now; it signs once every JWK Set without it has left the caches
-// (Schedule.Margin). If a next key is published already, Rotate changes nothing. It returns the next key.
+// (Schedule.Margin). If a next key is published already, Rotate changes nothing. It returns the next key,
+// and ErrClock while the clock is not trusted.
 func (r *Ring) Rotate(ctx context.Context, directory, name string) (Key, error) {
+	if err := r.config.checkClock(); err != nil {
+		return Key{}, err
+	}
 	var next Key
 	err := r.change(ctx, directory, name, func(record *storage.SigningKeys, now time.Time) (bool, error) {
 		if kid, ok := nextKey(*record, now); ok {
@@ -107,7 +111,7 @@ func (r *Ring) runSteps(ctx context.Context) {
 // stepAll prepares the steps of rotation that are due by the copies at hand. Several instances may prepare the same step;
 // one of them wins, and the others discard what they made.
 func (r *Ring) stepAll(ctx context.Context) {
-	if r.config.ClockTrusted != nil && !r.config.ClockTrusted() {
+	if r.config.checkClock() != nil {
 		return
 	}
 	now := storage.Instant(r.config.Now())

@@ -237,6 +237,9 @@ func (s *Secrets) Ensure(ctx context.Context, directory string) error {
 // (Schedule.Margin), and drops those that nothing valid can have been made with (Schedule.SecretLife). If a next generation
 // waits already, Rotate changes nothing. It returns the next generation and when its use begins.
 func (s *Secrets) Rotate(ctx context.Context, directory string) (next uint32, useAt time.Time, err error) {
+	if err := s.config.checkClock(); err != nil {
+		return 0, time.Time{}, err
+	}
 	for range maxAttempts {
 		entry, err := storage.Get[storage.TokenSecrets](ctx, s.config.Engine, directory)
 		if err != nil {

@@ -85,7 +85,13 @@ func (i *instance) addKeyed() {
 // assertion is a client assertion of the service "keyed", good for one use, by the clock of the instance's machine.
 func (i *instance) assertion() string {
 	i.Helper()
-	now := i.local().Unix()
+	return i.assertionAt(i.local())
+}
+
+// assertionAt is an assertion that was made at that time.
+func (i *instance) assertionAt(made time.Time) string {
+	i.Helper()
+	now := made.Unix()
 	payload := must(json.Marshal(map[string]any{
 		"iss": "keyed", "sub": "keyed", "aud": i.url, "iat": now, "exp": now + int64(time.Minute/time.Second), "jti": rand.Text(),
 	}))(i.T)

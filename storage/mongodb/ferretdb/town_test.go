@@ -170,7 +170,7 @@ func (w *town) start(edit ...func(*instance)) *instance {
 	})
 	logger := slog.New(slog.NewJSONHandler(i.log, nil))
 	config := keys.Config{
-		Engine: i.engine, Master: must(keys.ParseMaster(i.masterKeys, rand.Reader))(w.T), Now: i.now, Random: rand.Reader, Logger: logger,
+		Engine: i.engine, Master: must(keys.ParseMaster(i.masterKeys, rand.Reader))(w.T), Now: i.now, ClockTrusted: i.clockTrusted, Random: rand.Reader, Logger: logger,
 	}
 	check(w.T, keys.CheckMaster(w.Context(), i.engine, config.Master))
 	i.keys = must(keys.NewRing(config))(w.T)
