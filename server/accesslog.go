@@ -8,8 +8,8 @@ import (
 	"github.com/minifed/minifed/server/endpoint"
 )
 
-// accessLog writes one line per request: what was asked by whom and what became of it, never a code, token, secret, OpenID
-// or phone number.
+// accessLog writes one line per request, with the client and the result. It never contains a code, token, secret, OpenID or
+// phone number.
 type accessLog struct {
 	logger *slog.Logger
 }
@@ -40,11 +40,11 @@ func (l accessLog) log(c *endpoint.Request, answer *recorder, elapsed time.Durat
 	attributes = append(attributes, c.LogFailure()...)
 	record := slog.NewRecord(c.Started.Add(elapsed), level, "request", 0) // The logger itself would look up this line for every request.
 	record.AddAttrs(attributes...)
-	_ = l.logger.Handler().Handle(c.Context(), record) // There is nowhere to tell that the log cannot be written.
+	_ = l.logger.Handler().Handle(c.Context(), record) // A failure of the log cannot be reported anywhere.
 }
 
-// levelOf is Error for what only the operator can repair, Warn for what is down, Info for the rest: clients can cause as many
-// refusals as they like.
+// levelOf is Error if only the operator can resolve it, Warn if a service is unavailable, and Info otherwise, because clients can
+// cause any number of rejections.
 func levelOf(status int) slog.Level {
 	switch {
 	case status == http.StatusServiceUnavailable:

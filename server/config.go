@@ -35,7 +35,7 @@ type Config struct {
 	Secrets token.Secrets
 	// Master opens AppSecrets.
 	Master *keys.Master
-	// federation.WeChat proves codes; a *wechat.Client.
+	// WeChat verifies codes; a *wechat.Client.
 	WeChat federation.WeChat
 
 	// Now is the clock that instances compare times with each other by.
@@ -47,7 +47,7 @@ type Config struct {
 	TokenNow func() time.Time
 	// Rand is the source of randomness; it must be safe for concurrent use, as crypto/rand.Reader is.
 	Rand io.Reader
-	// Logger hears one line per request, and whatever an operator must know.
+	// Logger receives one line per request, and messages for the operator.
 	Logger *slog.Logger
 	// Metrics registers the server's collectors; optional.
 	Metrics prometheus.Registerer
@@ -58,7 +58,7 @@ type Config struct {
 	// as package identity says.
 	Argon2  identity.Argon2
 	Hashing *identity.Hashing
-	// Breached knows passwords that are in circulation, and keeps people from choosing them; optional, as package identity says.
+	// Breached lists breached passwords, which users cannot choose; optional, as package identity says.
 	Breached identity.BreachedList
 
 	// TrustedProxies are the networks whose X-Forwarded-For and X-Request-Id headers are believed; optional.
@@ -69,8 +69,8 @@ type Config struct {
 	// long for its grant; optional, 5 s.
 	WeChatTimeout time.Duration
 
-	// SingleProcess says that no other process serves from Engine, as with a SQLite file. A code that another backend spent is
-	// then refused without that wait.
+	// SingleProcess means that no other process uses Engine, as with a SQLite file. A code that another backend spent is then
+	// rejected without that wait.
 	SingleProcess bool
 
 	// ClientRate is how many requests a second an authenticated client may make of this process, and ClientBurst how many at

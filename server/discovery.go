@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// metadataMaxAge is how long clients may keep the metadata.
+	// metadataMaxAge is how long clients may cache the metadata.
 	metadataMaxAge = 5 * time.Minute
 )
 
@@ -30,7 +30,7 @@ type discoveryEndpoint struct {
 	authMethods  []string
 	// authAlgorithms are those of private_key_jwt.
 	authAlgorithms []string
-	// made are the documents of the directories by their IDs: a document is good for as long as the directory's record is.
+	// made holds the documents of the directories by their IDs: a document is good for as long as the directory's record is.
 	made sync.Map
 }
 

@@ -45,7 +45,7 @@ func (s *Server) dispatch(w *recorder, c *endpoint.Request) {
 		s.notFound(w, c, endpoint.Target{Directory: s.catalog.DefaultID}, endpoint.AsNotFound(err))
 		return
 	}
-	if where.Host != "" { // A host of its own is at https, whatever the public URL is.
+	if where.Host != "" { // A host of its own uses https, also if the public URL does not.
 		w.Header().Set(strictTransport, httpsForAYear)
 	}
 	c.Request = at(c.Request, where.Path)
@@ -74,7 +74,7 @@ func (s *Server) dispatch(w *recorder, c *endpoint.Request) {
 	c.Route.Respond(w, c)
 }
 
-// notFound answers a request that leads nowhere: programs get JSON, and people a page that looks like those of the directory.
+// notFound responds to a request without an endpoint: programs get JSON, browsers a page in the directory's style.
 func (s *Server) notFound(w http.ResponseWriter, c *endpoint.Request, like endpoint.Target, err error) {
 	if !forPeople(c.Request) {
 		endpoint.WriteError(w, c, endpoint.OAuthErrors, err)
@@ -113,7 +113,7 @@ const (
 	httpsForAYear   = "max-age=31536000"
 )
 
-// headersOf are the headers that every answer has. Pages set a policy of their own for what they need.
+// headersOf returns the headers of every response. Pages set a policy of their own for what they need.
 func headersOf(publicURL string) http.Header {
 	header := http.Header{}
 	header.Set("X-Content-Type-Options", "nosniff")
@@ -129,15 +129,15 @@ func headersOf(publicURL string) http.Header {
 // finish counts and logs the request.
 func (s *Server) finish(answer *recorder, c *endpoint.Request) {
 	if answer.status == 0 {
-		answer.status = http.StatusOK // So net/http answers for a handler that wrote nothing.
+		answer.status = http.StatusOK // The default of net/http for a handler that wrote nothing.
 	}
 	elapsed := s.config.Now().Sub(c.Started)
 	s.metrics.observe(c, answer.status, elapsed)
 	s.access.log(c, answer, elapsed)
 }
 
-// recoverPanic is deferred: it logs a panic without its value, which may hold anything that the request held, and answers
-// server_error the way that the callers expect.
+// recoverPanic is deferred: it logs a panic without its value, which may contain parts of the request, and writes
+// server_error in the format of the endpoint.
 func (s *Server) recoverPanic(answer *recorder, c *endpoint.Request, write endpoint.ErrorWriter) {
 	value := recover()
 	if value == nil {
@@ -145,12 +145,12 @@ func (s *Server) recoverPanic(answer *recorder, c *endpoint.Request, write endpo
 	}
 	s.config.Logger.ErrorContext(c.Context(), "panic", "request_id", c.ID, "type", fmt.Sprintf("%T", value), "stack", string(debug.Stack()))
 	if answer.status != 0 {
-		return // Half an answer is out; the connection cannot say more.
+		return // A part of the response is sent, so that no error can follow.
 	}
 	endpoint.WriteError(answer, c, write, errors.New("server: a handler panicked"))
 }
 
-// recorder remembers what was answered.
+// recorder records the status of the response.
 type recorder struct {
 	http.ResponseWriter
 	status  int

@@ -8,7 +8,7 @@ import (
 	"github.com/minifed/minifed/keys"
 )
 
-// keyMetrics tells of the signing keys in memory whenever somebody asks. Directories are no label: there may be many, and
+// keyMetrics reports the signing keys in memory at each scrape. Directories are no label: there may be many, and
 // `minifed keys list` names the one that a number is about.
 type keyMetrics struct {
 	ring                      *keys.Ring

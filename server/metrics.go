@@ -10,7 +10,7 @@ import (
 	"github.com/minifed/minifed/server/endpoint"
 )
 
-// metrics counts what the provider answers.
+// metrics counts the responses of the provider.
 type metrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
@@ -20,7 +20,7 @@ type metrics struct {
 	candidates *prometheus.CounterVec
 }
 
-// newMetrics makes the collectors, and registers them unless registry is nil.
+// newMetrics creates the collectors, and registers them unless registry is nil.
 func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{

@@ -9,7 +9,7 @@ import (
 	"github.com/minifed/minifed/server/endpoint"
 )
 
-// openAPI describes the endpoints for programs (OpenAPI 3.1). Tests hold it to the code and to every answer that they get;
+// openAPI describes the endpoints for programs (OpenAPI 3.1). Tests compare it with the code and with every response;
 // docs/api.md is the same for people.
 //
 //go:embed openapi.json

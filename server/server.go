@@ -26,14 +26,14 @@ import (
 )
 
 // Server is the OpenID Provider of all directories. It is an http.Handler, safe for concurrent use; http.Server.Shutdown drains
-// it. Beside the requests it serves it does nothing of its own but in Run.
+// it. Work without a request happens only in Run.
 type Server struct {
 	config      Config
 	proxies     endpoint.TrustedProxies
 	catalog     *endpoint.Catalog
 	table       *endpoint.RouteTable
 	metrics     *metrics
-	headers     http.Header // of every answer
+	headers     http.Header // of every response
 	access      accessLog
 	backchannel *logout.Backchannel
 	store       *oauth2.Store
@@ -77,8 +77,8 @@ func New(config Config) (*Server, error) {
 	return s, nil
 }
 
-// Run does until ctx ends what is due without any request: it tells clients of sessions that ended, when they could not be told
-// at once, and settles the writes of this instance whose outcome is unknown. Any number of instances may run on one store.
+// Run does the work without a request until ctx ends: it retries the delivery of logout tokens, and resolves the writes of this
+// instance whose outcome is unknown. Any number of instances may run on one store.
 func (s *Server) Run(ctx context.Context) {
 	var loops sync.WaitGroup
 	loops.Go(func() { s.backchannel.Run(ctx) })
@@ -155,7 +155,7 @@ func (s *Server) newGrants(p *dependencies) (*fosite.Fosite, *token.Dispatcher, 
 	})
 }
 
-// endpoints is everything that the server answers to.
+// endpoints returns all endpoints of the server.
 func (s *Server) endpoints() ([]endpoint.Endpoint, error) {
 	p, err := s.newDependencies()
 	if err != nil {

@@ -29,7 +29,7 @@ func (m storeMethod) String() string {
 	return [storeMethods]string{"get", "confirm", "insert", "replace", "delete", "list"}[m]
 }
 
-// storeOutcome is what became of an operation, as a label.
+// storeOutcome is the result of an operation, as a label.
 type storeOutcome int
 
 const (
@@ -63,7 +63,7 @@ func storeOutcomeOf(err error) storeOutcome {
 	}
 }
 
-// confirmer is an engine that can tell "never was" from "not seen yet".
+// confirmer is an engine that can distinguish a missing record from one that is not visible yet.
 type confirmer interface {
 	Confirm(ctx context.Context, kind storage.Kind, id string) (storage.Document, error)
 }
@@ -99,7 +99,7 @@ func MeasureStore(engine storage.Engine, registry prometheus.Registerer, now fun
 	return m, nil
 }
 
-// storeCounters are the counters of one kind. They are made when they are first needed, so that what never happens is no
+// storeCounters are the counters of one kind. They are created when they are first needed, so that what never happens is no
 // series, and found without hashing labels.
 type storeCounters [storeMethods][storeOutcomes]atomic.Pointer[prometheus.Counter]
 
@@ -116,7 +116,7 @@ func (m *measuredStore) done(kind storage.Kind, method storeMethod, started time
 	m.durations[method].Observe(m.now().Sub(started).Seconds())
 	counters, known := m.counted[kind]
 	if !known {
-		return // Whatever a caller made up is no label.
+		return // An unknown operation is no label.
 	}
 	outcome := storeOutcomeOf(err)
 	slot := &counters[method][outcome]

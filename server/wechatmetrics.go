@@ -17,7 +17,7 @@ const loginAPI = "code2Session"
 func MeasureWeChat(registry prometheus.Registerer) (observe func(wechat.Observation), err error) {
 	calls := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "minifed_wechat_calls_total",
-		Help: "Calls to WeChat, attempts that were refused before they were sent included, by API and outcome: ok, or the class of the errcode.",
+		Help: "Calls to WeChat, including attempts that were rejected before they were sent, by API and outcome: ok, or the class of the errcode.",
 	}, []string{"api", "outcome"})
 	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "minifed_wechat_call_duration_seconds",

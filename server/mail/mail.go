@@ -23,8 +23,8 @@ type Message struct {
 
 // Mailer sends mail. Implementations are safe for concurrent use.
 type Mailer interface {
-	// Send returns nil once somebody else has taken over the message, and gives up when ctx ends. Its errors hold neither the
-	// address nor the text.
+	// Send returns nil when another system has accepted the message, and stops when ctx ends. Its errors contain neither the address
+	// nor the text.
 	Send(ctx context.Context, mail Message) error
 }
 
@@ -48,7 +48,7 @@ const (
 	maxMails = 64
 )
 
-// Queue sends mail beside the requests that cause it: how long that takes must not tell whether an address is known.
+// Queue sends mail after the response of a request, so that the response time does not reveal whether an address is known.
 type Queue struct {
 	mailer Mailer
 	logger *slog.Logger
@@ -70,7 +70,7 @@ func (p *Queue) Send(ctx context.Context, mail Message) {
 	p.SendLater(ctx, func(context.Context) (Message, error) { return mail, nil })
 }
 
-// SendLater writes a message and sends it, some time after it returns. One to nobody is not sent.
+// SendLater composes a message and sends it after it returns. A message without a recipient is not sent.
 func (p *Queue) SendLater(ctx context.Context, write func(context.Context) (Message, error)) {
 	if !p.Enabled() {
 		return

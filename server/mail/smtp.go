@@ -17,8 +17,8 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// SMTP hands mail to a server (RFC 5321), encrypted: by TLS from the start (RFC 8314), or by STARTTLS (RFC 3207). A server
-// on loopback may do without.
+// SMTP sends mail to a server (RFC 5321), encrypted: by TLS from the start (RFC 8314), or by STARTTLS (RFC 3207). A server on
+// loopback may be unencrypted.
 type SMTP struct {
 	// Address is host:port. Port 465 speaks TLS from the start.
 	Address string
@@ -173,7 +173,7 @@ func (m SMTP) compose(from *mail.Address, message Message) ([]byte, error) {
 	return text.Bytes(), body.Close()
 }
 
-// withoutText keeps what a server answers out of the log but for its code: answers quote addresses.
+// withoutText returns the status code of a server's error without its text, because the text may quote addresses.
 func withoutText(err error) error {
 	if lost, ok := errors.AsType[net.Error](err); ok {
 		return lost

@@ -27,7 +27,7 @@ type Webhook struct {
 	From string
 	// Secret signs; the service shares it.
 	Secret []byte
-	// Client makes the request; it follows no redirection unless it is told to.
+	// Client sends the request; it follows no redirect by default.
 	Client *http.Client
 	// Now is the clock.
 	Now func() time.Time
@@ -59,7 +59,7 @@ func (m Webhook) Send(ctx context.Context, mail Message) error {
 	defer response.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, endpoint.MaxBody)) // The connection is used again.
 	if response.StatusCode/100 != 2 {
-		return fmt.Errorf("server: mail service answered %d", response.StatusCode)
+		return fmt.Errorf("server: mail service returned status %d", response.StatusCode)
 	}
 	return nil
 }

@@ -20,13 +20,13 @@ import (
 	"github.com/minifed/minifed/server/endpoint"
 )
 
-// Config says how this server calls addresses that clients registered, such as their jwks_uri. Whoever registers one chooses
-// where this server sends requests from inside its network, so that by default it goes to public addresses alone, by https.
+// Config configures calls to addresses that clients registered, such as their jwks_uri. A client could choose an address inside
+// this server's network. So by default only public addresses are called, by https.
 type Config struct {
 	// AllowPrivate allows http, and private, loopback and link-local addresses: for development, and for networks that are
 	// closed.
 	AllowPrivate bool
-	// Roots are the authorities that vouch for the hosts; nil is the system's.
+	// Roots are the certificate authorities for the hosts; nil is the system's.
 	Roots *x509.CertPool
 	// Lookup finds the addresses of a host; nil is the system's resolver.
 	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
@@ -39,21 +39,21 @@ const (
 	fetchTimeout = 5 * time.Second
 	// fetchConnect bounds connecting, and the handshake.
 	fetchConnect = 3 * time.Second
-	// maxFetched bounds an answer, and maxFetchedHeader its header, in bytes.
+	// maxFetched bounds a response, and maxFetchedHeader its header, in bytes.
 	maxFetched       = 64 << 10
 	maxFetchedHeader = 16 << 10
 	maxFetchURL      = 1024
 )
 
 var (
-	// errAddressRefused says that an address must not be called.
+	// errAddressRefused means that an address must not be called.
 	errAddressRefused = errors.New("server: this address must not be called")
-	// ErrFailed says that a call did not end with a usable answer.
+	// ErrFailed means that a call had no usable response.
 	ErrFailed = errors.New("server: the call failed")
 )
 
-// Client is the guarded client for such calls. It follows no redirect, uses no proxy, which would resolve names on its own,
-// keeps no connection, and sends nothing that names this server or its callers.
+// Client is the HTTP client for such calls. It follows no redirect, uses no proxy, because a proxy would resolve names itself,
+// reuses no connection, and sends nothing that identifies this server or its callers.
 type Client struct {
 	config Config
 	client *http.Client
@@ -82,13 +82,13 @@ func NewClient(config Config) *Client {
 			ResponseHeaderTimeout:  fetchTimeout,
 			MaxResponseHeaderBytes: maxFetchedHeader,
 			DisableKeepAlives:      true,
-			DisableCompression:     true, // A small answer could unfold into a large one.
+			DisableCompression:     true, // A small response could expand into a large one.
 		},
 	}
 	return o
 }
 
-// Get returns the body of the answer to a GET: 200, at most maxFetched bytes. Errors hold no part of the answer.
+// Get returns the body of the response to a GET: status 200, at most maxFetched bytes. Errors contain no part of the response.
 func (o *Client) Get(ctx context.Context, address, accept string) ([]byte, error) {
 	response, err := o.call(ctx, http.MethodGet, address, http.NoBody, "Accept", accept)
 	if err != nil {
@@ -103,12 +103,12 @@ func (o *Client) Get(ctx context.Context, address, accept string) ([]byte, error
 		return nil, fmt.Errorf("%w: %w", ErrFailed, WithoutURL(err))
 	}
 	if len(body) > maxFetched {
-		return nil, fmt.Errorf("%w: the answer is longer than %d bytes", ErrFailed, maxFetched)
+		return nil, fmt.Errorf("%w: the response is longer than %d bytes", ErrFailed, maxFetched)
 	}
 	return body, nil
 }
 
-// Post sends a form. Any answer of success will do; what it says is not read.
+// Post sends a form. Any successful status is accepted; the body is not read.
 func (o *Client) Post(ctx context.Context, address string, form url.Values) error {
 	response, err := o.call(ctx, http.MethodPost, address, strings.NewReader(form.Encode()), "Content-Type", endpoint.FormMediaType)
 	if err != nil {
@@ -124,8 +124,8 @@ func (o *Client) Post(ctx context.Context, address string, form url.Values) erro
 // maxExcerpt bounds what is logged of the body of an error, in bytes.
 const maxExcerpt = 200
 
-// excerpt is the beginning of a receiver's error for the log, on one line and without what could be a token: receivers say there
-// why they refuse. It is empty without a body.
+// excerpt returns the beginning of an error response for the log, on one line and without possible tokens, because receivers
+// explain the rejection there. It is empty without a body.
 func excerpt(body io.Reader) string {
 	text, err := io.ReadAll(io.LimitReader(body, maxExcerpt))
 	cleaned := strings.Map(func(r rune) rune {
@@ -141,7 +141,7 @@ func excerpt(body io.Reader) string {
 	return ": " + cleaned
 }
 
-// call sends a request with one header of its own. The caller closes the answer's body.
+// call sends a request with one additional header. The caller closes the response body.
 func (o *Client) call(ctx context.Context, method, address string, body io.Reader, header, value string) (*http.Response, error) {
 	if err := o.check(address); err != nil {
 		return nil, err
@@ -167,7 +167,7 @@ func WithoutURL(err error) error {
 	return err
 }
 
-// check refuses what is not the address of a host by https.
+// check rejects anything but an https address with a host.
 func (o *Client) check(address string) error {
 	u, err := url.Parse(address)
 	switch {
@@ -182,8 +182,8 @@ func (o *Client) check(address string) error {
 	}
 }
 
-// dial connects to the first address of a host that may be called. What was checked is what is dialled: a name that means
-// something else a moment later changes nothing.
+// dial connects to the first permitted address of a host. It dials the address that it checked, so that a later change of the
+// name has no effect.
 func (o *Client) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -225,8 +225,8 @@ func (o *Client) addresses(ctx context.Context, host string) ([]netip.Addr, erro
 	return found, nil
 }
 
-// isPublic reports whether an address is one that anybody on the Internet could call: global unicast, and none of those that
-// are set aside or lead to an IPv4 address by a detour (IANA's special-purpose registries, RFC 6890).
+// isPublic reports whether an address is public: global unicast, and neither reserved nor an embedded IPv4 address (IANA's
+// special-purpose registries, RFC 6890).
 func isPublic(ip netip.Addr) bool {
 	if !ip.IsValid() || ip.Zone() != "" || !ip.IsGlobalUnicast() || ip.IsPrivate() {
 		return false
@@ -239,7 +239,7 @@ func isPublic(ip netip.Addr) bool {
 	return ip.Is4() || netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20}), 3).Contains(ip)
 }
 
-// setAside are the networks within global unicast that are not for anybody to call.
+// setAside are the reserved networks within global unicast.
 func setAside() []netip.Prefix {
 	four := func(a, b, c byte, bits int) netip.Prefix {
 		return netip.PrefixFrom(netip.AddrFrom4([4]byte{a, b, c}), bits)

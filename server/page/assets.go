@@ -17,7 +17,8 @@ import (
 // AssetsPath is where the pages' style sheets and images are, below the issuer.
 const AssetsPath = "/assets/"
 
-// Assets is /assets/…: what pages refer to. A name holds a hash of the content, so that browsers keep it for good.
+// Assets is /assets/…: the files that pages refer to. A name contains a hash of the content, so that browsers cache it
+// permanently.
 type Assets struct {
 	clients oauth2.Clients
 	// fixed are the files that are the same for every directory, by name.

@@ -70,7 +70,7 @@ func contrast(a, b colour) float64 {
 	return (max(x, y) + 0.05) / (min(x, y) + 0.05)
 }
 
-// palette are the colours that follow from an accent: whatever a directory chooses, its pages can be read.
+// palette contains the colours derived from an accent. Text on the pages is readable with any accent.
 type palette struct {
 	// accent is the ground of a button, hover the same under the pointer, on the text of it, edge its border.
 	accent, hover, on, edge colour

@@ -17,9 +17,8 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// CSRF keeps other sites from posting our forms in a browser's name. A form brings back a token that is a MAC, by the
-// directory's secrets, of the cookie that tells the browser from others; and a browser that says where a form was sent from
-// must say that it was from here.
+// CSRF prevents other sites from posting our forms. A form contains a token that is a MAC of the browser's cookie under the
+// directory's secrets. If the browser sends the origin of the form, it must be this server.
 type CSRF struct {
 	Secrets  oauth2.Secrets
 	Browsers endpoint.BrowserIDs
@@ -53,7 +52,7 @@ func (f CSRF) tokenOf(r *http.Request, issuer *oauth2.Issuer, generation uint32,
 	return base64.RawURLEncoding.EncodeToString(append(binary.BigEndian.AppendUint32(nil, generation), mac...)), nil
 }
 
-// ReadForm reads the form that a page of ours has posted, and refuses any other. Each parameter may be there once, but those in
+// ReadForm reads a form posted by one of our pages, and rejects any other. Each parameter may appear once, except those in
 // repeatable.
 func (f CSRF) ReadForm(r *endpoint.Request, repeatable ...string) (url.Values, error) {
 	issuer := r.Issuer

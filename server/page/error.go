@@ -16,7 +16,7 @@ import (
 type failureData struct {
 	// What says what happened, Next what to do.
 	What, Next Message
-	// Detail is for whoever made the application that led here: what the specification calls the error, and what is wrong.
+	// Detail is for the developer of the application: the error code of the specification, and what is wrong.
 	Code, Description string
 	// Client is the application that led here, and Again leads on; both may be missing.
 	Client string

@@ -27,7 +27,7 @@ type Field struct {
 	Optional, Plain, Focus bool
 	// Suggestions are values that the browser offers.
 	Suggestions []string
-	// Aside is a link beside the label.
+	// Aside is a link next to the label.
 	Aside *Link
 }
 
@@ -102,10 +102,10 @@ type on struct {
 	Item any
 }
 
-// On puts a part of a page beside the page.
+// On combines a part of a page with the page.
 func (v *view) On(item any) on { return on{v, item} }
 
-// RenderInvalid answers with a page that says what was wrong and can be sent again. problem is for the log, cause for the operator.
+// RenderInvalid renders a page with the error, which can be sent again. problem is for the log, cause for the operator.
 func (p *Renderer) RenderInvalid(w http.ResponseWriter, r *endpoint.Request, shown Page, problem *grants.Error, cause error) {
 	c := r
 	c.Failure, c.Cause = problem, cause
@@ -116,11 +116,11 @@ func (p *Renderer) RenderInvalid(w http.ResponseWriter, r *endpoint.Request, sho
 	}
 }
 
-// UserView is how a page shows who somebody is.
+// UserView shows a user on a page.
 type UserView struct {
-	// Name is empty for somebody without any.
+	// Name is empty for a user without a name.
 	Name string
-	// Detail tells people of the same name apart.
+	// Detail distinguishes users of the same name.
 	Detail string
 }
 

@@ -17,7 +17,7 @@ type LogoView struct {
 	Width, Height int
 	// Clear says that the ground is seen through it: in the dark it is put on a light one, which logos are drawn for.
 	Clear bool
-	// Wide says that it is a name written out, beside which the name is not written again.
+	// Wide means that the logo contains the name, so that the page does not repeat it.
 	Wide bool
 }
 
@@ -47,7 +47,7 @@ func (l Links) logoOf(file string, content []byte) *LogoView {
 type ClientView struct {
 	Name string
 	Logo *LogoView
-	// PolicyURL and TermsURL lead to what its makers promise.
+	// PolicyURL and TermsURL are the links to the application's policies.
 	PolicyURL, TermsURL string
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// Notifications writes mail to people, in their language, or in that of the browser that has it sent.
+// Notifications sends mail to users, in their language or that of the browser.
 type Notifications struct {
 	Queue   *mail.Queue
 	Locales *Locales
@@ -21,10 +21,10 @@ func (l Notifications) Notify(ctx context.Context, issuer *oauth2.Issuer, user s
 	return l.TellAt(ctx, issuer, user, key, endpoint.AccountPath)
 }
 
-// Reach reports whether a user can be told something by mail.
+// Reach reports whether a user can be notified by mail.
 func (l Notifications) Reach(user storage.User) bool { return user.EmailVerified && l.Queue.Enabled() }
 
-// TellAt is tell with a link to a page of the issuer.
+// TellAt is Notify with a link to a page of the issuer.
 func (l Notifications) TellAt(ctx context.Context, issuer *oauth2.Issuer, user storage.User, key, path string) error {
 	if !user.EmailVerified {
 		return nil

@@ -48,7 +48,7 @@ type Page struct {
 	Data any
 }
 
-// Message is a text in whichever language the page will speak.
+// Message is a text in the language of the page.
 type Message struct {
 	key        string
 	parameters []any
@@ -88,7 +88,7 @@ func New(guard CSRF, clients oauth2.Clients) (*Renderer, error) {
 	return p, nil
 }
 
-// Render answers with a page. Nothing was written when it returns an error.
+// Render renders a page. It has written nothing when it returns an error.
 func (p *Renderer) Render(w http.ResponseWriter, r *endpoint.Request, shown Page) error {
 	v := p.view(w, r, shown)
 	drawn, ok := p.templates[shown.Template]
@@ -174,7 +174,7 @@ func (p *Renderer) view(w http.ResponseWriter, r *endpoint.Request, shown Page) 
 	return v
 }
 
-// Token is what a form must bring back: see forgery.
+// Token is the CSRF token of a form.
 func (v *view) Token() (string, error) { return v.token() }
 
 // Data is what the page shows.
@@ -274,7 +274,7 @@ func (v *view) Day(at time.Time) (string, error) {
 // Machine is a point in time for the attribute datetime.
 func (*view) Machine(at time.Time) string { return at.UTC().Format(time.RFC3339) }
 
-// Links makes the addresses of pages. What a sign-in is about travels in the query, from page to page.
+// Links builds the addresses of pages. The query carries the sign-in from page to page.
 type Links struct {
 	// base is the path of the issuer, path that of this page.
 	base, path string
