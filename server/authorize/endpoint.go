@@ -378,7 +378,7 @@ func (e *Endpoint) park(w http.ResponseWriter, r *endpoint.Request) error {
 	if malformed != nil || (&Request{form: form}).checkSize() != nil {
 		return e.visit(w, r, form, malformed) // It is rejected for every user.
 	}
-	until := binary.BigEndian.AppendUint64(nil, uint64(e.Now().Add(ParkedLifetime).Unix())) //nolint:gosec // After 1970.
+	until := binary.BigEndian.AppendUint64(nil, uint64(e.Now().Add(ParkedLifetime).Unix()))
 	sealed, err := e.Sealer.Seal(r.Context(), r.Issuer, purposeParked, append(until, endpoint.PackParameters(form)...))
 	if err != nil {
 		return err
@@ -402,7 +402,7 @@ func (e *Endpoint) parked(r *endpoint.Request, sealed string) (url.Values, error
 		return nil, over
 	}
 	form, err := endpoint.UnpackParameters(packed[8:])
-	ends := time.Unix(int64(binary.BigEndian.Uint64(packed)), 0) //nolint:gosec // As park wrote it.
+	ends := time.Unix(int64(binary.BigEndian.Uint64(packed)), 0)
 	if err == nil && storage.IsOver(ends, ParkedLifetime, e.Now()) {
 		e.offerAgain(r, &Interaction{Form: form})
 		return nil, over

@@ -166,7 +166,7 @@ func decodeInteraction(text []byte) (*Interaction, error) {
 	if size <= 0 || uint64(len(text)-size) < length {
 		return nil, endpoint.ErrPacked
 	}
-	head, packed := text[size:size+int(length)], text[size+int(length):] //nolint:gosec // At most len(text).
+	head, packed := text[size:size+int(length)], text[size+int(length):]
 	i := new(Interaction)
 	if err := json.Unmarshal(head, i); err != nil {
 		return nil, err

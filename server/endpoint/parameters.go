@@ -75,8 +75,8 @@ func UnpackParameters(packed []byte) (url.Values, error) {
 			if size <= 0 || uint64(len(packed)-size) < length {
 				return nil, ErrPacked
 			}
-			texts[i] = string(packed[size : size+int(length)]) //nolint:gosec // At most len(packed).
-			packed = packed[size+int(length):]                 //nolint:gosec // At most len(packed).
+			texts[i] = string(packed[size : size+int(length)])
+			packed = packed[size+int(length):]
 		}
 		form.Add(texts[0], texts[1])
 	}
