@@ -39,7 +39,7 @@ func newUpstream(t *testing.T, edit func(*wechat.Config)) *upstream {
 	t.Cleanup(api.Close)
 	config := wechat.Config{
 		BaseURL: api.URL, Proxy: func(*http.Request) (*url.URL, error) { return nil, nil }, Now: w.clock.Now,
-		RetryDelay: func() time.Duration { return 0 }, Timeout: 300 * time.Millisecond, ConnectTimeout: 300 * time.Millisecond,
+		RetryDelay: func() time.Duration { return 0 }, Timeout: 3 * time.Second, ConnectTimeout: 3 * time.Second,
 	}
 	if edit != nil {
 		edit(&config)
@@ -204,7 +204,7 @@ func TestAnAppSecretThatChangesInTheStoreTakesEffectWithoutARestart(t *testing.T
 func TestAnAppIDThatHangsIsTheOnlyOneThatWaits(t *testing.T) {
 	const share = 4
 	u := newUpstream(t, func(c *wechat.Config) {
-		c.MaxConcurrent, c.Timeout, c.ConnectTimeout = share, 5*time.Second, 20*time.Millisecond
+		c.MaxConcurrent, c.Timeout, c.ConnectTimeout = share, 5*time.Second, 500*time.Millisecond
 	})
 	u.addMiniProgram("other", func(*storage.Client) {})
 	known := u.login("mini", "known")
