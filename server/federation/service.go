@@ -239,7 +239,7 @@ func (f *Service) refusedForGood(
 		return err
 	}
 	made := storage.Grant{ID: ids[0].ID, SecretGeneration: ids[0].SecretGeneration, Asked: v.asked(request)}
-	if err := f.Store.Refuse(ctx, client, made, problem.Protocol.ErrorField); err != nil {
+	if err := f.Store.Reject(ctx, client, made, problem.Protocol.ErrorField); err != nil {
 		return err
 	}
 	return refused
@@ -321,7 +321,7 @@ func subjectOf(g storage.Grant, subject string) grants.Subject {
 
 // refusedGrant maps a grant lookup error to the protocol error sent to the client.
 func refusedGrant(err error) error {
-	if refused, ok := errors.AsType[*oauth2.RefusalError](err); ok {
+	if refused, ok := errors.AsType[*oauth2.RejectionError](err); ok {
 		return conflict(refused.Code)
 	}
 	switch {

@@ -16,7 +16,7 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// opaque makes a client's access tokens opaque.
+// opaque selects opaque access tokens for a client.
 func (k *kit) opaque(id string) {
 	k.t.Helper()
 	record := k.client(id).Record()

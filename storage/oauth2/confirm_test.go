@@ -32,7 +32,7 @@ func (l *lagging) Confirm(ctx context.Context, kind storage.Kind, id string) (st
 	return l.Engine.Get(ctx, kind, id)
 }
 
-// fallBehind makes reads miss what is written from now on.
+// fallBehind hides later writes from reads.
 func (l *lagging) fallBehind(t *testing.T) {
 	t.Helper()
 	l.lag = map[string]storage.Document{}

@@ -41,7 +41,7 @@ func TestDoubtsAreBoundedAndEnd(t *testing.T) {
 	}
 }
 
-// What is not there is looked for less and less often, and is nothing to give up in the end.
+// A missing record is looked up less and less often, and is not counted as dropped in the end.
 func TestWhatIsNotThereIsLeftAlone(t *testing.T) {
 	var d doubts
 	now := time.Now()

@@ -19,7 +19,7 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-// loseAnswers executes the first writes of a kind and drops their answers, as a network does.
+// loseAnswers executes the first writes of a kind and drops their results, as a network does.
 func (k *kit) loseAnswers(kind storage.Kind, times int32) {
 	var seen atomic.Int32
 	k.hooks.After = func(_ context.Context, operation storagetest.Operation, err error) error {
@@ -30,7 +30,7 @@ func (k *kit) loseAnswers(kind storage.Kind, times int32) {
 	}
 }
 
-// unansweredCode is a code whose redemption was executed and answered 503.
+// unansweredCode is a code whose redemption was executed with a 503 response.
 func (k *kit) unansweredCode() string {
 	k.t.Helper()
 	code := k.mustAuthorize(nil, nil)
@@ -39,14 +39,14 @@ func (k *kit) unansweredCode() string {
 	return code
 }
 
-// loseRefresh rotates a refresh token, which is executed and answered 503.
+// loseRefresh rotates a refresh token, which is executed with a 503 response.
 func (k *kit) loseRefresh(token string) {
 	k.t.Helper()
 	k.loseAnswers(storage.KindGrant, 1)
 	wantError(k.t, k.refresh(token), http.StatusServiceUnavailable, "temporarily_unavailable")
 }
 
-// elsewhere makes the kit another process on the same store.
+// elsewhere turns the kit into another process on the same store.
 func (k *kit) elsewhere() {
 	k.store = &oauth2.Store{Engine: k.hooks, Clients: k.clients, Secrets: k.secrets, Now: time.Now, Rand: k.store.Rand}
 	k.serve()
@@ -124,7 +124,7 @@ func TestARevocationEndsAGrantWhoseRedemptionIsUnknown(t *testing.T) {
 	}
 }
 
-// The store is away for minutes, far beyond the time in which late copies of a token are answered.
+// The store is down for minutes, much longer than late copies of a token are accepted.
 func TestARefreshWhoseRotationIsUnknownIsRepeatedWhenTheStoreIsBack(t *testing.T) {
 	for _, lost := range []int32{1, 3} {
 		synctest.Test(t, func(t *testing.T) {
@@ -138,7 +138,7 @@ func TestARefreshWhoseRotationIsUnknownIsRepeatedWhenTheStoreIsBack(t *testing.T
 			second := k.refresh(first.refresh)
 			wantOK(t, second)
 			time.Sleep(oauth2.RefreshGrace)
-			again := k.refresh(first.refresh) // That answer was lost too.
+			again := k.refresh(first.refresh) // This response was lost too.
 			wantOK(t, again)
 			if again.refresh != second.refresh {
 				t.Error("two refresh tokens came of one")

@@ -23,14 +23,14 @@ var (
 	ErrRepeatDiffers = errors.New("oauth2: repeat asks for something else")
 )
 
-// RefusalError means that the same request was rejected before.
-type RefusalError struct {
-	// Code is the error code that was passed to Refuse.
+// RejectionError means that the same request was rejected before.
+type RejectionError struct {
+	// Code is the error code that was passed to Reject.
 	Code string
 }
 
 // Error implements error.
-func (e *RefusalError) Error() string { return "oauth2: rejected before: " + e.Code }
+func (e *RejectionError) Error() string { return "oauth2: rejected before: " + e.Code }
 
 // ended is ErrNoGrant with the reason, for the operator.
 func ended(reason string) error { return fmt.Errorf("%w: %s", ErrNoGrant, reason) }

@@ -16,7 +16,7 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-// failOn makes one method on one kind fail before it is executed.
+// failOn lets one method on one kind fail before it is executed.
 func failOn(method string, kind storage.Kind) func(context.Context, storagetest.Operation) error {
 	return func(_ context.Context, operation storagetest.Operation) error {
 		if operation.Method == method && operation.Kind == kind {
@@ -44,7 +44,7 @@ func pairwise(_ context.Context, client *oauth2.Client, user string) (string, er
 	return client.GetID() + ":" + user, nil
 }
 
-// dropFirst executes the first call of a method on a kind and drops its answer, as a network does.
+// dropFirst executes the first call of a method on a kind and drops its result, as a network does.
 func (k *kit) dropFirst(method string, kind storage.Kind) {
 	var seen atomic.Bool
 	k.hooks.After = func(_ context.Context, operation storagetest.Operation, err error) error {

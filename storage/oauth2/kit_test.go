@@ -216,7 +216,7 @@ func (k *kit) grantOf(accessToken string) storage.Grant {
 	return k.stored(id)
 }
 
-// authorize makes a code for alice, as a server does when she has signed in. change may be nil.
+// authorize creates a code for alice, as a server does when she has signed in. change may be nil.
 func (k *kit) authorize(params url.Values, change func(*storage.Grant)) (code string, err error) {
 	k.t.Helper()
 	ctx := k.begin()
@@ -276,7 +276,7 @@ func (k *kit) mustAuthorize(params url.Values, change func(*storage.Grant)) stri
 	return code
 }
 
-// answer is a token response, or the error in its place.
+// answer is a token response or error.
 type answer struct {
 	status      int
 	error       string
@@ -321,7 +321,7 @@ func (k *kit) tokenIn(ctx context.Context, form url.Values) answer {
 	return a
 }
 
-// refusal is how a server writes an error, as the package's documentation says.
+// refusal is the error response of a server, as the package's documentation requires.
 func refusal(err error) answer {
 	is := func(targets ...error) bool {
 		return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })

@@ -20,7 +20,7 @@ func request(k *kit, id string, form url.Values) *fosite.Request {
 
 func isExists(err error) bool { return errors.Is(err, storage.ErrExists) }
 
-// endings are the ways in which somebody ends what alice's browser session and client spa have.
+// endings are the ways to end the grants of alice's browser session and client spa.
 func endings() map[string]func(*testing.T, *kit) {
 	user := func(change func(*storage.User)) func(*testing.T, *kit) {
 		return func(t *testing.T, k *kit) { t.Helper(); update(t, k, "alice", change) }

@@ -64,7 +64,7 @@ func TestParallelRefreshesOfOneTokenConvergeOnOneSuccessor(t *testing.T) {
 	first := k.signIn()
 	id := k.grantOf(first.access).ID
 
-	// Everybody has read before anybody writes.
+	// All requests read before any writes.
 	var arrived sync.WaitGroup
 	arrived.Add(callers)
 	waited := make(chan struct{}, callers)

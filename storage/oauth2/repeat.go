@@ -13,7 +13,7 @@ import (
 //   - the grant, active with its user or pending without, if it was created in the last RepeatWindow, has not changed since
 //     and is active: a fosite request with its ID gets the same tokens, and nothing is written;
 //   - storage.ErrNotFound when there is no grant;
-//   - a *RefusalError when the request was rejected with Refuse in the last RepeatWindow;
+//   - a *RejectionError when the request was rejected with Reject in the last RepeatWindow;
 //   - ErrRepeatDiffers when the earlier request asked for something else;
 //   - ErrNoGrant when the grant is over, joined with ErrUserDisabled if that is the cause.
 func (s *Store) Repeat(ctx context.Context, client *Client, ids []GrantID, asked string) (*Live, error) {
@@ -30,9 +30,9 @@ func (s *Store) Repeat(ctx context.Context, client *Client, ids []GrantID, asked
 	return nil, storage.ErrNotFound
 }
 
-// Refuse stores, for the RepeatWindow, that this request of client was rejected with an error code. It uses ID and Asked of g, as
+// Reject stores, for the RepeatWindow, that this request of client was rejected with an error code. It uses ID and Asked of g, as
 // Draft does. The result of an earlier request remains unchanged.
-func (s *Store) Refuse(ctx context.Context, client *Client, g storage.Grant, code string) error {
+func (s *Store) Reject(ctx context.Context, client *Client, g storage.Grant, code string) error {
 	r, err := requestFrom(ctx)
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func (s *Store) repeat(ctx context.Context, client *Client, u *unit, asked, aske
 }
 
 // repeats returns nil if an identical request gets g again, or the reason why not: ErrNoGrant, ErrRepeatDiffers or a
-// *RefusalError. It compares the requested values first, regardless of the state of g. A used ticket is valid only for repeats of
+// *RejectionError. It compares the requested values first, regardless of the state of g. A used ticket is valid only for repeats of
 // its use.
 func (s *Store) repeats(g *storage.Grant, asked, askedBind string) error {
 	switch {
@@ -73,7 +73,7 @@ func (s *Store) repeats(g *storage.Grant, asked, askedBind string) error {
 	case askedBind == "" && g.Asked != asked, askedBind != "" && g.AskedBind != "" && g.AskedBind != askedBind:
 		return ErrRepeatDiffers
 	case g.Refusal != "":
-		return &RefusalError{g.Refusal}
+		return &RejectionError{g.Refusal}
 	case g.State != storage.GrantActive && g.State != storage.GrantPending:
 		return ended("grant is " + string(g.State))
 	case g.Refresh != nil && g.Refresh.Generation > 1:

@@ -58,7 +58,7 @@ type once struct {
 	kind storage.Kind
 	// prepare returns what sends the request through a process.
 	prepare func(*kit) func(*kit) answer
-	// refused is the error code of a repeat after the answer, and after late copies of it are late.
+	// refused is the error code of a repeat after the response, and after the time for late copies.
 	refused string
 }
 
@@ -79,12 +79,12 @@ func onces() map[string]once {
 	}
 }
 
-// lateCopies is longer than late copies of a refresh token are answered.
+// lateCopies is longer than late copies of a refresh token are accepted.
 const lateCopies = oauth2.RefreshGrace + time.Second
 
 func unavailable() error { return fmt.Errorf("%w: the answer is lost", storage.ErrUnavailable) }
 
-// faults are what may happen to a write, so that whoever sent it cannot know what became of it.
+// faults are failures of a write with an unknown outcome.
 func faults() map[string]func(*kit, storage.Kind) {
 	return map[string]func(*kit, storage.Kind){
 		"executed": func(k *kit, kind storage.Kind) { k.loseAnswers(kind, 1) },
@@ -350,7 +350,7 @@ func TestAJTIThatIsInsertedLateIsReleased(t *testing.T) {
 	wantError(t, k.spend(), http.StatusBadRequest, "known")
 }
 
-// What somebody else wrote since is theirs.
+// Later writes of other instances stay unchanged.
 func TestASettlementLeavesWhatOthersWrote(t *testing.T) {
 	tests := map[string]struct {
 		name  string
@@ -514,7 +514,7 @@ func TestTwoDoubtsOfOneGrantAreSettledAsOne(t *testing.T) {
 	}
 }
 
-// Two processes rotate a token, and neither is told.
+// Two processes rotate a token, and neither knows the outcome.
 func TestDoubtsOfTwoProcessesAboutOneGrantAreSettled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		here := newKit(t)

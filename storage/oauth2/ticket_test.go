@@ -14,7 +14,7 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// ticket makes a bind ticket for an unknown person, as policy bind does.
+// ticket creates a bind ticket for an unknown user, as policy bind does.
 func (k *kit) ticket(code string) string {
 	k.t.Helper()
 	ctx := k.begin()
@@ -50,7 +50,7 @@ func (k *kit) bind(ticket, asked string) (refreshToken string, err error) {
 	return k.issue(ctx, live.Grant.ID)
 }
 
-// issue makes and stores the tokens of a drafted grant.
+// issue creates and stores the tokens of a drafted grant.
 func (k *kit) issue(ctx context.Context, id string) (refreshToken string, err error) {
 	session := &oauth2.Session{}
 	session.SetSubject("alice")
