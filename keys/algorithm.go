@@ -33,7 +33,7 @@ var ErrAlgorithm = errors.New("keys: unsupported algorithm")
 // Algorithms returns the JWS algorithms that a directory can have keys for.
 func Algorithms() []string { return []string{RS256, PS256, ES256, ES384, EdDSA} }
 
-// algorithm makes, signs with and verifies by the keys of one JWS algorithm.
+// algorithm creates keys of one JWS algorithm, signs and verifies with them.
 type algorithm interface {
 	// generate returns a new key pair.
 	generate() (crypto.Signer, error)

@@ -12,8 +12,8 @@ const checkText = "minifed master key check"
 
 func checkBinding() Binding { return Binding{Purpose: "master_check"} }
 
-// CheckMaster makes sure, before anything is served, that this process has the master key that the store was sealed with.
-// A *MissingKeyError names the key that is needed. In a new store it leaves the record that later checks go by.
+// CheckMaster checks at the start that this process has the master key that sealed the store. A *MissingKeyError names the
+// required key. In a new store it writes the record for later checks.
 func CheckMaster(ctx context.Context, engine storage.Engine, master *Master) error {
 	entry, err := storage.Get[storage.MasterCheck](ctx, engine, storage.MasterCheckID)
 	if errors.Is(err, storage.ErrNotFound) {

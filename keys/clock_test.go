@@ -10,7 +10,7 @@ import (
 
 const year = 365 * 24 * time.Hour
 
-// newClockRing returns a ring with its first key, made by a clock that is ahead by that much and set right afterwards.
+// newClockRing returns a ring whose first key was created by a clock that was ahead by that much and is right now.
 func newClockRing(t *testing.T, ahead time.Duration) (*Ring, *clock) {
 	t.Helper()
 	c := newClock()

@@ -18,7 +18,7 @@ const skew = time.Minute
 var ErrClock = errors.New("keys: the clocks of this machine and of the store differ by more than five minutes: synchronize both (NTP), " +
 	"or rotate on a machine whose clock is right; a leaked key can be revoked meanwhile")
 
-// Config is what a Ring and Secrets are made from.
+// Config is the dependencies and settings of a Ring and Secrets.
 type Config struct {
 	Engine storage.Engine
 	Master *Master
@@ -26,7 +26,7 @@ type Config struct {
 	// ClockTrusted reports whether Now may be gone by for steps of rotation; nil is always. An instance whose clock is known to
 	// be wrong leaves them to the others, and rejects a rotation that an operator asks for.
 	ClockTrusted func() bool
-	// Random is read for secrets and jitter, by several goroutines; key pairs come from crypto/rand whatever it is (Go 1.26).
+	// Random is read for secrets and jitter, by several goroutines; key pairs always come from crypto/rand (Go 1.26).
 	Random io.Reader
 	Logger *slog.Logger
 	// Schedule's zero fields have the defaults that it names.
@@ -48,9 +48,9 @@ type Schedule struct {
 	Refresh time.Duration
 	// MaxAge is the max-age the JWK Set is served with; 5 minutes.
 	MaxAge time.Duration
-	// Margin is how long a new key is published, and a new token secret stored, before it is used; 15 minutes. It exceeds
-	// MaxAge by more than twice the Refresh and a minute for clocks that disagree. A copy older than Margin less MaxAge less
-	// that minute signs nothing: by the time a key it does not know of may sign, every JWK Set made from it has left the caches.
+	// Margin is the time that a new key is published, and a new token secret stored, before its use; 15 minutes. It exceeds
+	// MaxAge by more than twice the Refresh and a minute for clocks that disagree. A copy older than Margin less MaxAge less that
+	// minute signs nothing: when a key that it lacks may sign, every JWK Set created from it has left the caches.
 	Margin time.Duration
 	// RotateEvery is how long a key signs; 90 days. Negative never rotates unasked.
 	RotateEvery time.Duration
@@ -58,7 +58,7 @@ type Schedule struct {
 	TokenLife time.Duration
 	// HintLife is for how long after that an id_token_hint is still accepted; 90 days.
 	HintLife time.Duration
-	// SecretLife is the longest life of what was made with a token secret; DefaultSecretLife.
+	// SecretLife is the longest lifetime of handles that use a token secret; DefaultSecretLife.
 	SecretLife time.Duration
 }
 

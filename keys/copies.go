@@ -24,7 +24,7 @@ type copies[R storage.Record, V any] struct {
 	parse  func(R) (V, error)
 
 	current atomic.Pointer[map[string]held[V]]
-	// turn holds one token; whoever takes it may load.
+	// turn holds one token; the goroutine that takes it may load.
 	turn chan struct{}
 	// tried is when each document was last read for something unknown, and how that failed; guarded by turn.
 	tried map[string]attempt
@@ -134,7 +134,7 @@ func (c *copies[R, V]) copyOf(doc storage.Document, readAt time.Time) (copied he
 	return prior, ok, err
 }
 
-// reload reads one document now. It answers storage.ErrNotFound if it is not there.
+// reload reads one document now. It returns storage.ErrNotFound if it does not exist.
 func (c *copies[R, V]) reload(ctx context.Context, id string) (held[V], error) {
 	if err := c.lock(ctx); err != nil {
 		return held[V]{}, err
@@ -143,8 +143,8 @@ func (c *copies[R, V]) reload(ctx context.Context, id string) (held[V], error) {
 	return c.load(ctx, id)
 }
 
-// reloadOnce is reload, but at most once in reloadPause for each document: in between, the answer is the same error again or
-// what is at hand.
+// reloadOnce is reload, but at most once in reloadPause for each document: in between, it returns the same error or the cached
+// copy.
 func (c *copies[R, V]) reloadOnce(ctx context.Context, id string) (held[V], error) {
 	if err := c.lock(ctx); err != nil {
 		return held[V]{}, err
@@ -153,7 +153,7 @@ func (c *copies[R, V]) reloadOnce(ctx context.Context, id string) (held[V], erro
 	last, ok := c.tried[id]
 	if !ok || c.clock().Sub(last.at).Abs() >= reloadPause {
 		copied, err := c.load(ctx, id)
-		if ctx.Err() == nil { // one caller's haste is no answer for the next
+		if ctx.Err() == nil { // a cancelled context concerns this caller only
 			c.tried[id] = attempt{at: c.clock(), err: err}
 		}
 		return copied, err
@@ -208,8 +208,8 @@ func (c *copies[R, V]) put(id string, copied held[V]) {
 	c.current.Store(&next)
 }
 
-// run refreshes until ctx ends, more often than every: the jitter, read from random, keeps instances apart. A failure is
-// logged when it begins and when it ends.
+// run refreshes until ctx ends, more often than every: the jitter, read from random, spreads the instances. A failure is logged
+// when it begins and when it ends.
 func (c *copies[R, V]) run(ctx context.Context, every time.Duration, random io.Reader) {
 	failing := false
 	timer := time.NewTimer(jittered(every, random))

@@ -19,7 +19,7 @@ type Held struct {
 	Keys []Key
 }
 
-// Held returns the copies of all directories, for whoever watches them. It does not ask the store.
+// Held returns the cached copies of all directories, for monitoring. It does not read the store.
 func (r *Ring) Held() []Held {
 	now := r.config.Now()
 	var all []Held

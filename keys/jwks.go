@@ -19,8 +19,8 @@ type publishedSet struct {
 	body      []byte
 }
 
-// Public implements Signer. It never waits for the store when the directory's keys are at hand, however old they are, and
-// answers ErrNoKey for a directory without keys.
+// Public implements Signer. It never waits for the store when the directory's keys are cached, however old they are, and returns
+// ErrNoKey for a directory without keys.
 func (r *Ring) Public(ctx context.Context, directory string) (jose.JSONWebKeySet, error) {
 	sets, _, err := r.published(ctx, directory)
 	if err != nil {
@@ -67,7 +67,7 @@ func (r *Ring) published(ctx context.Context, directory string) (sets []*keySet,
 	}
 	read, readRevisions, err := r.readAll(ctx, directory)
 	if err != nil && len(sets) > 0 {
-		return sets, revisions, nil // What is at hand is better than no answer.
+		return sets, revisions, nil // An old copy is better than an error.
 	}
 	return read, readRevisions, err
 }

@@ -44,9 +44,9 @@ func (s *keySet) active(now time.Time) *signingKey {
 	return s.byID[signer(s.record, now)]
 }
 
-// signer returns the ID of the key that signs at now: the last one whose time has come. When no key's time has come, because the
-// clock was set back or the only key was made a moment ago, it is the first one. That is safe: every key of the record is in the
-// JWK Set. Keys without a private half sign nothing. It returns "" when no key can sign.
+// signer returns the ID of the key that signs at now: the last one whose time has come. If no key's time has come, because the
+// clock was set back or the only key is new, it is the first one. That is safe: every key of the record is in the JWK Set. Keys
+// without a private half sign nothing. It returns "" when no key can sign.
 func signer(record storage.SigningKeys, now time.Time) (kid string) {
 	later := func(id, than string) bool {
 		a, b := record.Keys[id], record.Keys[than]
@@ -164,7 +164,7 @@ func parsePublic(alg algorithm, name, kid string, stored storage.SigningKey) (*s
 	return key, nil
 }
 
-// open unseals the private key and makes sure that it is the public one's.
+// open unseals the private key and checks that it belongs to the public one.
 func (k *signingKey) open(master *Master, directory, sealed string) error {
 	secret, err := master.Open(sealed, signingKeyBinding(directory, k.public.Algorithm, k.public.KeyID))
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 
 const acme = "acme"
 
-// clock is a wall clock that only moves when told.
+// clock is a wall clock that only moves explicitly.
 type clock struct{ at atomic.Pointer[time.Time] }
 
 func newClock() *clock {

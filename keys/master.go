@@ -42,8 +42,8 @@ func (e *MissingKeyError) Error() string {
 	return fmt.Sprintf("keys: master key %s is needed and was not given", e.KeyID)
 }
 
-// Binding says what a sealed value is and whose. A value opens only under the binding it was sealed under, so that whoever
-// can write to the store cannot put one secret in the place of another.
+// Binding is the kind and owner of a sealed value. A value opens only under the binding it was sealed under, so an attacker who
+// can write to the store cannot replace one secret by another.
 type Binding struct {
 	// Purpose is what the value is, such as "app_secret".
 	Purpose string
@@ -212,8 +212,8 @@ func (m *Master) Seal(secret []byte, binding Binding) (string, error) {
 	return envelopeScheme + ":" + key.id + ":" + base64.RawURLEncoding.EncodeToString(sealed), nil
 }
 
-// Open decrypts an envelope that Seal returned for the same binding. It answers ErrSealed for a changed or misplaced one,
-// and a *MissingKeyError for one that another master key sealed.
+// Open decrypts an envelope that Seal returned for the same binding. It returns ErrSealed for a changed or misplaced one, and a
+// *MissingKeyError for one that another master key sealed.
 func (m *Master) Open(envelope string, binding Binding) ([]byte, error) {
 	id, sealed, err := parseEnvelope(envelope)
 	if err != nil {

@@ -12,10 +12,10 @@ import (
 // ErrUnknownKey says that the directory has no signing key of that ID.
 var ErrUnknownKey = errors.New("keys: unknown signing key")
 
-// RotateNow makes the next key of a directory and algorithm sign at once: the one that is published already, or a new one. The
-// key before stays in the JWK Set for the tokens that it signed. Every instance signs with the new key within Schedule.Refresh.
-// Verifiers that keep a JWK Set without asking again for an unknown kid reject its tokens for up to Schedule.MaxAge.
-// While the clock is not trusted it returns ErrClock: by the other clocks, the key before could go on signing, or be over.
+// RotateNow activates the next key of a directory and algorithm at once: the published one, or a new one. The previous key stays
+// in the JWK Set for the tokens that it signed. Every instance signs with the new key within Schedule.Refresh. Verifiers that
+// cache a JWK Set and do not reload it for an unknown kid reject its tokens for up to Schedule.MaxAge.
+// While the clock is not trusted it returns ErrClock: by the other clocks, the previous key could still sign, or have ended.
 func (r *Ring) RotateNow(ctx context.Context, directory, name string) (Key, error) {
 	if err := r.config.checkClock(); err != nil {
 		return Key{}, err
@@ -65,7 +65,7 @@ func (r *Ring) revoke(ctx context.Context, directory, name, kid string) (Key, er
 	return active, err
 }
 
-// promote makes the next key sign from now, and returns its ID. Without a next key it adds one.
+// promote activates the next key now, and returns its ID. Without a next key it adds one.
 func (r *Ring) promote(record *storage.SigningKeys, now time.Time) (string, error) {
 	kid, ok := nextKey(*record, now)
 	if !ok {

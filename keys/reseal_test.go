@@ -32,7 +32,7 @@ func start(t *testing.T, engine storage.Engine, c *clock, master *Master) server
 	return s
 }
 
-// mustServe signs on one server and verifies on the other, checks a handle made before, and rotates on the first.
+// mustServe signs on one server and verifies on the other, checks an earlier handle, and rotates on the first.
 func mustServe(t *testing.T, c *clock, a, b server, handle []byte) {
 	t.Helper()
 	if _, err := a.ring.Rotate(t.Context(), acme, ES256); err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	// ErrStale says that this process's copy of the keys is too old to sign with; answer 503.
+	// ErrStale means that this process's copy of the keys is too old to sign with; respond with 503.
 	ErrStale = errors.New("keys: copy of the signing keys is too old")
 	// ErrNoKey says that the directory has no key of the algorithm.
 	ErrNoKey = errors.New("keys: no signing key")
@@ -18,9 +18,9 @@ var (
 	ErrInvalid = errors.New("keys: invalid token")
 )
 
-// Ring holds the signing keys of every directory: it signs, verifies, publishes and rotates. Copies of the keys are kept in
-// memory and refreshed in the background, so no request waits for the store unless it shows something unknown. It is safe
-// for concurrent use.
+// Ring holds the signing keys of every directory: it signs, verifies, publishes and rotates. Copies of the keys are cached in
+// memory and refreshed in the background, so a request waits for the store only if it contains an unknown key ID. It is safe for
+// concurrent use.
 type Ring struct {
 	config   Config
 	copies   *copies[storage.SigningKeys, *keySet]
@@ -55,8 +55,8 @@ func (r *Ring) Run(ctx context.Context) {
 	loops.Wait()
 }
 
-// MaxAge is the max-age to serve the directory's JWK Set with. It is zero when the copy at hand is too old to sign with, so
-// that no cache keeps what may lack a key that other instances sign with by now.
+// MaxAge is the max-age of the directory's JWK Set. It is zero when the cached copy is too old to sign with, so that no cache
+// stores a set that may lack a key of other instances.
 func (r *Ring) MaxAge(directory string) time.Duration {
 	for _, name := range Algorithms() {
 		if copied, ok := r.copies.get(storage.Key(directory, name)); ok && r.isStale(copied.readAt) {

@@ -22,9 +22,9 @@ const (
 // ErrTooMany says that no key can be added before older ones are forgotten.
 var ErrTooMany = errors.New("keys: too many keys are still needed")
 
-// EnsureDirectory makes the first keys of a directory, for the algorithms of its policy that it has none of. They are active
-// at once, also for an instance whose clock is behind: nobody can have fetched the JWK Set without them. Instances that race
-// for it end up with the same keys.
+// EnsureDirectory creates the first keys of a directory, for the algorithms of its policy that have none. They are active at
+// once, also for an instance whose clock is behind: no client can have fetched the JWK Set without them. Concurrent instances get
+// the same keys.
 func (r *Ring) EnsureDirectory(ctx context.Context, directory storage.Directory) error {
 	for _, name := range policyAlgorithms(directory.Policy) {
 		if _, err := r.copies.reload(ctx, storage.Key(directory.ID, name)); err == nil {
@@ -108,8 +108,8 @@ func (r *Ring) runSteps(ctx context.Context) {
 	}
 }
 
-// stepAll prepares the steps of rotation that are due by the copies at hand. Several instances may prepare the same step;
-// one of them wins, and the others discard what they made.
+// stepAll prepares the steps of rotation that are due by the cached copies. Several instances may prepare the same step; one of
+// them wins, and the others discard their result.
 func (r *Ring) stepAll(ctx context.Context) {
 	if r.config.checkClock() != nil {
 		return

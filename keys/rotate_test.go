@@ -46,7 +46,7 @@ func (i *instance) tick(ctx context.Context, now time.Time) {
 	i.ring.stepAll(ctx)
 }
 
-// relyingParty is a verifier that keeps the JWK Set as long as it may and never asks again sooner.
+// relyingParty is a verifier that caches the JWK Set as long as it may and never reloads it sooner.
 type relyingParty struct {
 	set   jose.JSONWebKeySet
 	until time.Time
@@ -476,7 +476,7 @@ func TestWithoutKeysTheAnswerIsErrNoKey(t *testing.T) {
 	wantError(t, err, ErrAlgorithm)
 }
 
-// An instance makes a directory, and the next request reaches one whose clock is as far behind as it may be, or ahead.
+// One instance creates a directory, and the next request reaches another whose clock is behind or ahead by the permitted maximum.
 func TestTheFirstKeySignsAtInstancesWhoseClocksDiffer(t *testing.T) {
 	for _, off := range []time.Duration{-skew, skew} {
 		c := newClock()
@@ -579,7 +579,7 @@ func only(t *testing.T, record storage.SigningKeys) (string, storage.SigningKey)
 	return "", storage.SigningKey{}
 }
 
-// TestRunRotatesUnasked lets a year pass in which nobody does anything but Run.
+// TestRunRotatesUnasked runs Run for a year without any other calls.
 func TestRunRotatesUnasked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		memory, master := storagetest.NewMemory(time.Now), newMaster(t)

@@ -17,8 +17,8 @@ func (s Schedule) due(record storage.SigningKeys, now time.Time) time.Time {
 	return s.dueAt(record)
 }
 
-// bound sets every time of a record to the earlier of itself and the schedule's interval from now, and reports whether that
-// changed anything. Otherwise keys made by a clock that was ahead would neither sign nor rotate until that time is reached.
+// bound limits every time of a record to the schedule's interval from now, and reports whether that changed anything. Otherwise
+// keys created by a clock that was ahead would neither sign nor rotate until that time is reached.
 func (s Schedule) bound(record *storage.SigningKeys, now time.Time) (changed bool) {
 	signs := signer(*record, now)
 	for kid, key := range record.Keys {

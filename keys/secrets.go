@@ -24,14 +24,14 @@ const (
 	secretSize = 32
 	// maxGenerations bounds the document.
 	maxGenerations = 32
-	// maxPurposes bounds the derived keys that are kept for one generation.
+	// maxPurposes is the maximum number of derived keys that are cached for one generation.
 	maxPurposes = 64
 )
 
 var errNoGeneration = errors.New("keys: token secrets without a generation")
 
-// Secrets holds the token secrets of every directory: what handles are MACed with and derive from. Copies are kept in memory
-// as a Ring keeps signing keys. It is safe for concurrent use.
+// Secrets holds the token secrets of every directory, from which handles and their MACs derive. Copies are cached in memory like
+// the signing keys of a Ring. It is safe for concurrent use.
 type Secrets struct {
 	config Config
 	copies *copies[storage.TokenSecrets, *generations]
@@ -113,9 +113,9 @@ func (g *generations) at(now time.Time) uint32 {
 	return g.ordered[0].number
 }
 
-// Generation returns the generation that new handles use. Around a switch, from a minute before it (another instance's clock
-// may be ahead) until Schedule.Margin after it, previous is the other generation that instances use; else it equals current.
-// It answers storage.ErrNotFound for a directory without secrets.
+// Generation returns the generation for new handles. Around a switch, from a minute before it (another instance's clock may be
+// ahead) until Schedule.Margin after it, previous is the other generation that instances use; else it equals current. It returns
+// storage.ErrNotFound for a directory without secrets.
 func (s *Secrets) Generation(ctx context.Context, directory string) (current, previous uint32, err error) {
 	copied, ok := s.copies.get(directory)
 	if !ok {
@@ -132,10 +132,10 @@ func (s *Secrets) Generation(ctx context.Context, directory string) (current, pr
 	return current, previous, nil
 }
 
-// MAC returns HMAC-SHA-256 of message under the key that HKDF (RFC 5869) derives from the directory's secret of this
-// generation for purpose. Purposes are constants of the code that calls, never outside data. The generation may be outside data:
-// only the one after the newest that is known here can have been made since, so that only this one is looked for, once a second at
-// most; it answers storage.ErrNotFound for any other, and for that one if it is not in the store either.
+// MAC returns HMAC-SHA-256 of message under the key that HKDF (RFC 5869) derives from the directory's secret of this generation
+// for purpose. Purposes are constants of the calling code, never outside data. The generation may be outside data: only the one
+// after the newest known one can be new, so only that one is read from the store, at most once a second. Any other unknown
+// generation, or a missing one, is storage.ErrNotFound.
 func (s *Secrets) MAC(ctx context.Context, directory string, number uint32, purpose string, message []byte) ([]byte, error) {
 	g, err := s.generation(ctx, directory, number)
 	if err != nil {
@@ -208,7 +208,7 @@ func (g *generation) hmacs(directory, purpose string) (*sync.Pool, error) {
 	return pool, nil
 }
 
-// Ensure makes the first secret of a directory, in use at once, and the secret of its subjects, unless it has them.
+// Ensure creates the first secret of a directory, in use at once, and the secret of its subjects, unless it has them.
 func (s *Secrets) Ensure(ctx context.Context, directory string) error {
 	if _, err := s.copies.reload(ctx, directory); !errors.Is(err, storage.ErrNotFound) {
 		return err
@@ -233,9 +233,9 @@ func (s *Secrets) Ensure(ctx context.Context, directory string) error {
 	return err
 }
 
-// Rotate stores the next generation of a directory's secrets, which new handles use once every instance has it
-// (Schedule.Margin), and drops those that nothing valid can have been made with (Schedule.SecretLife). If a next generation
-// waits already, Rotate changes nothing. It returns the next generation and when its use begins.
+// Rotate stores the next generation of a directory's secrets, which new handles use once every instance has it (Schedule.Margin),
+// and drops generations older than any valid handle (Schedule.SecretLife). If there is already a next generation, Rotate changes
+// nothing. It returns the next generation and when its use begins.
 func (s *Secrets) Rotate(ctx context.Context, directory string) (next uint32, useAt time.Time, err error) {
 	if err := s.config.checkClock(); err != nil {
 		return 0, time.Time{}, err
@@ -258,7 +258,7 @@ func (s *Secrets) Rotate(ctx context.Context, directory string) (next uint32, us
 		case !now.Before(added.UseAt):
 			number++
 			added, err = s.addGeneration(&record, number, now)
-		case added.UseAt.After(latest.Add(skew)): // A clock was ahead when it was made.
+		case added.UseAt.After(latest.Add(skew)): // The clock that created it was ahead.
 			added.UseAt = latest
 			record.Generations[storage.GenerationName(number)] = added
 		default:
@@ -308,7 +308,7 @@ func (s *Secrets) newGeneration(directory string, number uint32, useAt time.Time
 	return storage.SecretGeneration{Secret: sealed, UseAt: useAt}, err
 }
 
-// newSecret makes a secret and seals it.
+// newSecret creates a secret and seals it.
 func (s *Secrets) newSecret(binding Binding) (string, error) {
 	secret := make([]byte, secretSize)
 	if _, err := io.ReadFull(s.config.Random, secret); err != nil {

@@ -207,7 +207,7 @@ func TestAnUnknownGenerationIsLookedForOnceAndThenRefused(t *testing.T) {
 	}
 	for _, bogus := range []uint32{0, 4, 1000, math.MaxUint32} {
 		_, err := secrets.MAC(t.Context(), acme, bogus, "code", nil)
-		wantError(t, err, storage.ErrNotFound) // Nobody can have made that one: the store is not asked.
+		wantError(t, err, storage.ErrNotFound) // This generation cannot exist: the store is not read.
 	}
 	mac(t, secrets, acme, 1, "code", "known generations need no store")
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// Sign implements Signer. It answers ErrNoKey for an algorithm that the directory has no key of, and ErrStale.
+// Sign implements Signer. It returns ErrNoKey if the directory has no key of the algorithm, and ErrStale.
 func (r *Ring) Sign(ctx context.Context, directory, name, typ string, payload []byte) (string, error) {
 	set, key, err := r.signingKey(ctx, directory, name)
 	if err != nil {
@@ -24,7 +24,7 @@ func (r *Ring) Sign(ctx context.Context, directory, name, typ string, payload []
 	return assemble(set.algorithm, key, header, payload)
 }
 
-// CanSign returns the error that Sign would answer now, for callers who have to know before they do what cannot be undone.
+// CanSign returns the error that Sign would return now, for callers that must know before an irreversible step.
 func (r *Ring) CanSign(ctx context.Context, directory, name string) error {
 	_, _, err := r.signingKey(ctx, directory, name)
 	return err

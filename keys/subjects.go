@@ -10,10 +10,10 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// SubjectMAC returns HMAC-SHA-256 of message under the secret that the pairwise subjects of a directory derive from (OpenID
-// Connect Core §8.1). That secret is of no generation: the same message gives the same MAC for as long as there is the
-// directory, whatever rotates, and in every store that it is exported to. It answers storage.ErrNotFound for a directory
-// without token secrets.
+// SubjectMAC returns HMAC-SHA-256 of message under the secret from which the pairwise subjects of a directory derive (OpenID
+// Connect Core §8.1). The secret has no generation: the same message gives the same MAC during the whole life of the directory,
+// after every rotation, and in every store that it is exported to. It returns storage.ErrNotFound for a directory without token
+// secrets.
 func (s *Secrets) SubjectMAC(ctx context.Context, directory string, message []byte) ([]byte, error) {
 	copied, ok := s.copies.get(directory)
 	if !ok || copied.value.subjects == nil {
@@ -30,7 +30,7 @@ func (s *Secrets) SubjectMAC(ctx context.Context, directory string, message []by
 	return mac.Sum(nil), nil
 }
 
-// giveSubjects adds the secret to a record of before there was one. Whoever comes first gives it, and the others find it.
+// giveSubjects adds the secret to an old record without one. The first instance adds it, and the others find it.
 func (s *Secrets) giveSubjects(ctx context.Context, directory string) error {
 	for range maxAttempts {
 		entry, err := storage.Get[storage.TokenSecrets](ctx, s.config.Engine, directory)

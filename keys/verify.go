@@ -18,8 +18,8 @@ import (
 // may have, is shorter.
 const MaxToken = 24 << 10
 
-// Verify implements Signer. It answers ErrInvalid (wrapped) for everything that is not a compact JWS signed by a published
-// key of the directory, and storage.ErrUnavailable if the key is unknown and cannot be looked for.
+// Verify implements Signer. It returns ErrInvalid (wrapped) for everything that is not a compact JWS signed by a published key of
+// the directory, and storage.ErrUnavailable if the key is unknown and the store cannot be read.
 func (r *Ring) Verify(ctx context.Context, directory, token string) (Verified, error) {
 	return r.verify(ctx, directory, token, (*signingKey).published)
 }

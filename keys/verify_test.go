@@ -147,7 +147,7 @@ func TestAnUnknownKeyIsLookedForOnceInAWhile(t *testing.T) {
 		t.Errorf("%d reads for 100 bogus tokens of a directory without keys, want 1", got)
 	}
 	c.advance(reloadPause)
-	// Another instance has made the first key meanwhile, and signs.
+	// Another instance has created the first key meanwhile, and signs.
 	other := newRing(t, newConfig(memory, master, c.now))
 	ensure(t, other, directoryWith(acme, ES256))
 	if _, err := ring.Verify(t.Context(), acme, sign(t, other, ES256)); err != nil {

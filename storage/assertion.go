@@ -2,13 +2,12 @@ package storage
 
 import "time"
 
-// Assertion remembers a client assertion's jti until the assertion expires: inserting it is what makes it single use
-// (RFC 7523 §3).
+// Assertion stores a client assertion's jti until the assertion expires: the insert enforces single use (RFC 7523 §3).
 type Assertion struct {
 	Directory string `json:"directory"`
 	Client    string `json:"client"`
 	JTI       string `json:"jti"`
-	// Attempt is random: a process that was not told how its insert ended recognises it by that.
+	// Attempt is random: a process that does not know the outcome of its insert recognises the record by it.
 	Attempt   string    `json:"attempt,omitempty"`
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 }

@@ -8,8 +8,8 @@ type MergeCandidate struct {
 	Directory string `json:"directory"`
 	// ID is the digest of the pair in order, so that the same pair is recorded once.
 	ID string `json:"id"`
-	// Users are the two IDs, the one that signed in first. It is empty when a WeChat user whom nobody knows yet asked:
-	// Identity names that one.
+	// Users are the two IDs; the one that signed in first comes first. It is empty for an unknown WeChat user, whose link
+	// Identity names.
 	Users [2]string `json:"users"`
 	// Identity is the store key of the OpenID link that had no user yet.
 	Identity string `json:"identity,omitempty"`

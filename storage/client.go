@@ -23,7 +23,7 @@ type Client struct {
 	Directory string `json:"directory"`
 	ID        string `json:"id"`
 	// Incarnation is random: a client that gets the ID of a deleted one has another incarnation. Grants, consents and the
-	// client's own tokens name it. It is absent from clients made before there were incarnations.
+	// client's own tokens contain it. Old records do not have it.
 	Incarnation string `json:"incarnation,omitempty"`
 	// DirectoryIncarnation is that of the directory that the client was created in. A deletion of the directory deletes by it a
 	// client that was created at the same time.
@@ -32,8 +32,8 @@ type Client struct {
 	Name                 string     `json:"name,omitempty"`
 	Disabled             bool       `json:"disabled,omitempty"`
 
-	// Logo is a re-encoded PNG of at most MaxLogo bytes, for the page that asks for consent; PolicyURL and TermsURL are what
-	// people may want to read there (policy_uri and tos_uri of OpenID Connect Registration §2).
+	// Logo is a re-encoded PNG of at most MaxLogo bytes for the consent page. PolicyURL and TermsURL are links on that page
+	// (policy_uri and tos_uri of OpenID Connect Registration §2).
 	Logo      []byte `json:"logo,omitempty"`
 	PolicyURL string `json:"policy_url,omitempty"`
 	TermsURL  string `json:"terms_url,omitempty"`
@@ -70,12 +70,12 @@ type Client struct {
 	IDTokenClaims *bool `json:"id_token_claims,omitempty"`
 	// AccessTokenAlgorithm signs at+jwt access tokens; empty is as IDTokenAlgorithm.
 	AccessTokenAlgorithm string `json:"access_token_algorithm,omitempty"`
-	// OpaqueAccessTokens makes access tokens handles that only introspection and UserInfo understand.
+	// OpaqueAccessTokens selects opaque access tokens, which only introspection and UserInfo can read.
 	OpaqueAccessTokens bool `json:"opaque_access_tokens,omitempty"`
 	// AccessTokenType is the header "typ" of access tokens that are JWTs: at+jwt, or JWT for resource servers that accept nothing
 	// else. Empty is at+jwt.
 	AccessTokenType string `json:"access_token_type,omitempty"`
-	// KeepRefreshToken answers a refresh with the same refresh token. Absent rotates it, which finds a stolen one.
+	// KeepRefreshToken returns the same refresh token from a refresh. By default it is rotated, which detects a stolen one.
 	KeepRefreshToken bool `json:"keep_refresh_token,omitempty"`
 	// PlaceholderEmailDomain gives users without an e-mail address the address <sub>@domain, unverified. Empty gives none.
 	PlaceholderEmailDomain string `json:"placeholder_email_domain,omitempty"`
@@ -83,10 +83,10 @@ type Client struct {
 	FirstParty bool `json:"first_party,omitempty"`
 	// RequirePKCE demands PKCE of a confidential client; public clients always need it.
 	RequirePKCE bool `json:"require_pkce,omitempty"`
-	// RequirePAR refuses authorization requests that were not pushed.
+	// RequirePAR rejects authorization requests that were not pushed.
 	RequirePAR bool `json:"require_par,omitempty"`
-	// Pairwise gives this client subject identifiers of its own, by Sector. SectorIdentifier is sector_identifier_uri; what it
-	// leads to is not fetched, because an operator registers clients and vouches for it.
+	// Pairwise gives this client its own subject identifiers, by Sector. SectorIdentifier is sector_identifier_uri; it is not
+	// fetched, because clients are registered by operators.
 	Pairwise         bool   `json:"pairwise,omitempty"`
 	SectorIdentifier string `json:"sector_identifier,omitempty"`
 	// AccountLinking is the operator's confirmation that the client may be granted the scope urn:minifed:link. Without it that
@@ -97,7 +97,7 @@ type Client struct {
 	// Lifetimes override the directory's where they are set.
 	Lifetimes Lifetimes `json:"lifetimes,omitzero"`
 
-	// Federation makes it a federated client; set for kind wechat_miniapp alone.
+	// Federation is the configuration of a federated client; set only for kind wechat_miniapp.
 	Federation *Federation `json:"federation,omitempty"`
 
 	CreatedAt time.Time `json:"created_at,omitzero"`
@@ -110,13 +110,13 @@ func (c Client) TokenEndpointAuthMethod() string {
 	return cmp.Or(c.AuthMethod, "client_secret_basic")
 }
 
-// Provisioning says what becomes of a WeChat user whom nobody knows.
+// Provisioning is the policy for unknown WeChat users.
 type Provisioning string
 
 const (
-	// ProvisionAuto makes a shadow user at the first login; it is the default.
+	// ProvisionAuto creates a shadow user at the first login; it is the default.
 	ProvisionAuto Provisioning = "auto"
-	// ProvisionBind answers registration_required with a ticket, and the mini-program registers or binds.
+	// ProvisionBind returns registration_required with a ticket, and the mini-program registers or binds.
 	ProvisionBind Provisioning = "bind"
 )
 
@@ -132,12 +132,12 @@ type Federation struct {
 	UpdateProfile bool `json:"update_profile,omitempty"`
 	// PasswordBinding allows bindUser's method password; first-party clients only.
 	PasswordBinding bool `json:"password_binding,omitempty"`
-	// LinkingPartners are the clients whose access tokens bindUser's method session accepts, besides this client's own.
+	// LinkingPartners are the clients whose access tokens bindUser's method session accepts, in addition to this client's.
 	LinkingPartners []string `json:"linking_partners,omitempty"`
 }
 
-// Instance names the client among all that ever had its ID: the ID and, after a "#" which no client ID has, the incarnation.
-// Whatever is stored or cached under the ID of a client is under its instance.
+// Instance identifies the client among all that ever had its ID: the ID, "#", which no client ID contains, and the incarnation.
+// All data of a client is stored and cached under its instance.
 func (c Client) Instance() string {
 	if c.Incarnation == "" {
 		return c.ID

@@ -9,11 +9,11 @@ import (
 // ClockBound is how far the clocks of two instances of one store may be apart for their records to mean the same to both.
 const ClockBound = 30 * time.Second
 
-// MadeAhead reports whether what was made at that time was made by a clock that is ahead of now by more than ClockBound, or before
-// the clock was set back.
+// MadeAhead reports whether a time of creation is more than ClockBound in the future: the clock was ahead then, or was set back
+// since.
 func MadeAhead(at, now time.Time) bool { return at.After(now.Add(ClockBound)) }
 
-// IsOver reports whether what lasts for life until ends is over: its end has come, or it was made ahead.
+// IsOver reports whether a lifetime that ends at ends is over: the end is past, or the start is in the future.
 func IsOver(ends time.Time, life time.Duration, now time.Time) bool {
 	return !now.Before(ends) || MadeAhead(ends.Add(-life), now)
 }
@@ -60,7 +60,7 @@ type TimeSource interface {
 	Time(ctx context.Context) (time.Time, error)
 }
 
-// Measure asks for the store's time and corrects this clock by it. The answer counts as of the middle of the call.
+// Measure reads the store's time and corrects this clock by it. It assumes that the time is that of the middle of the call.
 func (c *Clock) Measure(ctx context.Context, source TimeSource) error {
 	sent := c.now()
 	there, err := source.Time(ctx)

@@ -17,9 +17,8 @@ const Version = 1
 // head is how every body of this version starts when Encode wrote it.
 const head = `{"v":1`
 
-// Encode returns the body of a record: its JSON with the member "v" in front. Members of prior that the record's type does
-// not know, at any depth of objects and maps, are kept; prior is the body the record was read from, or nil. What is in a list
-// is replaced as a whole.
+// Encode returns the body of a record: its JSON with the member "v" first. Unknown members of prior are copied, at any depth of
+// objects and maps; prior is the body that the record was read from, or nil. Lists are replaced as a whole.
 func Encode(record any, prior []byte) ([]byte, error) {
 	body, err := marshal(record)
 	if err != nil {
@@ -42,7 +41,7 @@ func Encode(record any, prior []byte) ([]byte, error) {
 	return body, nil
 }
 
-// Decode reads a body into record, a pointer. It answers ErrNewerVersion for a body of a later major version.
+// Decode reads a body into record, a pointer. It returns ErrNewerVersion for a body of a later major version.
 func Decode(body []byte, record any) error {
 	version, err := bodyVersion(body)
 	if err != nil {
@@ -90,7 +89,7 @@ func bodyVersion(body []byte) (int, error) {
 	return versioned.V, nil
 }
 
-// malformed keeps out the value that encoding/json quotes in its errors.
+// malformed removes the value that encoding/json quotes in its errors.
 func malformed(err error) error {
 	if typed, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return fmt.Errorf("storage: decode: member %q has the wrong type", typed.Field)
@@ -110,7 +109,7 @@ func familiar(typ reflect.Type, body []byte) bool {
 	return decoder.Decode(reflect.New(typ).Interface()) == nil
 }
 
-// keepUnknown returns the members of next and, besides, those of prior that the struct typ has no field for.
+// keepUnknown returns the members of next, and those of prior for which the struct typ has no field.
 func keepUnknown(typ reflect.Type, next, prior []byte) (map[string]json.RawMessage, error) {
 	now, err := members(next)
 	if err != nil {
@@ -137,9 +136,9 @@ func keepUnknown(typ reflect.Type, next, prior []byte) (map[string]json.RawMessa
 	return now, nil
 }
 
-// keepNested is keepUnknown for a member that is a struct, or a map of structs, and answers nil if the member is as next has
-// it. A struct that next leaves out because it is zero comes back if it has unknown members; a pointer or a map's element
-// does not.
+// keepNested is keepUnknown for a member that is a struct, or a map of structs. It returns nil if the member of next needs no
+// change. A struct that next omits because it is zero is restored if it has unknown members; a pointer or an element of a map is
+// not.
 func keepNested(typ reflect.Type, next, prior json.RawMessage) (json.RawMessage, error) {
 	if next == nil && typ.Kind() == reflect.Struct {
 		next = json.RawMessage("{}")
@@ -158,7 +157,7 @@ func keepNested(typ reflect.Type, next, prior json.RawMessage) (json.RawMessage,
 	return marshalMembers(merged)
 }
 
-// keepElements keeps the unknown members of the elements that a map has before and after.
+// keepElements copies the unknown members of the elements that a map has before and after.
 func keepElements(typ reflect.Type, next, prior []byte) (map[string]json.RawMessage, error) {
 	now, err := members(next)
 	if err != nil {

@@ -7,7 +7,7 @@ type Directory struct {
 	// ID is [a-z0-9-]{1,32} and never changes.
 	ID   string `json:"id"`
 	Name string `json:"name"`
-	// Incarnation is random: a directory that gets the ID of a deleted one has another. It is absent from those made before.
+	// Incarnation is random: a directory that gets the ID of a deleted one has another incarnation. Old records do not have it.
 	Incarnation string `json:"incarnation,omitempty"`
 	// Issuer is the directory's own https origin; empty for {public}/d/{id}, or the public URL itself for the default directory.
 	Issuer   string `json:"issuer,omitempty"`
@@ -40,7 +40,7 @@ type Branding struct {
 
 // Policy is what a directory allows. The zero value is the strict one.
 type Policy struct {
-	// SigningAlgorithms are the JWS algorithms keys are kept for; empty is RS256 and ES256.
+	// SigningAlgorithms are the JWS algorithms for which the directory has keys; empty is RS256 and ES256.
 	SigningAlgorithms []string `json:"signing_algorithms,omitempty"`
 	// SelfRegistration offers a page where anyone may make an account.
 	SelfRegistration bool `json:"self_registration,omitempty"`

@@ -20,8 +20,8 @@ var (
 	ErrNewerVersion = errors.New("storage: record of a newer version")
 	// ErrTooLarge says that a document exceeds MaxBody.
 	ErrTooLarge = errors.New("storage: document too large")
-	// ErrInvalid says that a document or a query cannot be stored or answered as it stands: an unknown kind, an ID that is
-	// empty or too long, a cursor of another list, a negative limit.
+	// ErrInvalid means that a document or a query is invalid: an unknown kind, an ID that is empty or too long, a cursor of
+	// another list, a negative limit.
 	ErrInvalid = errors.New("storage: invalid")
 )
 
@@ -48,13 +48,12 @@ type Document struct {
 	CreatedAt time.Time
 	// DueAt is the value of the index (DueAt, ID): when a worker should look at the record; zero is never.
 	DueAt time.Time
-	// Body is a JSON object. An engine keeps its members, texts and the digits of its numbers; spacing, escapes and the
-	// order of members may change.
+	// Body is a JSON object. An engine preserves its members, texts and the digits of its numbers; spacing, escapes and the order
+	// of members may change.
 	Body []byte
 }
 
-// Validate answers ErrInvalid or ErrTooLarge, wrapped, for a document that no engine stores. Whether the kind is known is
-// for the engine to see.
+// Validate returns ErrInvalid or ErrTooLarge, wrapped, for a document that no engine stores. The engine checks the kind.
 func (d Document) Validate() error {
 	if d.ID == "" || len(d.ID) > MaxID {
 		return fmt.Errorf("%w: an ID of %d bytes", ErrInvalid, len(d.ID))
@@ -65,24 +64,24 @@ func (d Document) Validate() error {
 	return nil
 }
 
-// Engine stores documents. Implementations are safe for concurrent use, and keep no reference to a Body they were given or
-// have returned. Every method answers ErrUnavailable (wrapped) when the engine cannot be reached or ctx ends first; an
-// error's text never holds an ID or a value. Expired documents are absent in every method.
+// Engine stores documents. Implementations are safe for concurrent use, and hold no reference to a Body that they received or
+// returned. Every method returns ErrUnavailable (wrapped) when the engine cannot be reached or ctx ends first. An error's text
+// never contains an ID or a value. Expired documents are absent in every method.
 type Engine interface {
 	// Get returns the document, or ErrNotFound.
 	Get(ctx context.Context, kind Kind, id string) (Document, error)
-	// Insert stores a new document and returns its revision. It answers ErrExists if a live one has the ID, and wins over
-	// an expired one in the same statement. doc.Rev is ignored.
+	// Insert stores a new document and returns its revision. It returns ErrExists if an unexpired one has the ID, and replaces an
+	// expired one in the same statement. doc.Rev is ignored.
 	Insert(ctx context.Context, doc Document) (rev string, err error)
-	// Replace stores doc if the live document with its ID still has revision doc.Rev, and returns the new revision.
-	// It answers ErrConflict otherwise, also when the document is gone.
+	// Replace stores doc if the unexpired document with its ID still has revision doc.Rev, and returns the new revision.
+	// Otherwise it returns ErrConflict, also if there is no such document.
 	Replace(ctx context.Context, doc Document) (rev string, err error)
 	// Delete removes the document; one that is not there is no error.
 	Delete(ctx context.Context, kind Kind, id string) error
 	// List returns one page of a kind in the order of an index. It serves pages, operators and workers, and may be slower
 	// and staler than the other methods.
 	List(ctx context.Context, query Query) (Page, error)
-	// Ping answers nil when the engine could serve a read now.
+	// Ping returns nil when the engine could serve a read now.
 	Ping(ctx context.Context) error
 	// Close releases the engine after the writes it accepted.
 	Close() error

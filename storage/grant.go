@@ -34,11 +34,11 @@ type Grant struct {
 	Client string `json:"client"`
 	// Incarnation is that of the client: a grant is dead under another one.
 	Incarnation string `json:"incarnation,omitempty"`
-	// Issuer is the issuer identifier that the grant was made under: it is dead under another one. Absent is any.
+	// Issuer is the issuer identifier at the creation of the grant, which is not valid under another one. Absent is any.
 	Issuer string     `json:"issuer,omitempty"`
 	User   string     `json:"user,omitempty"`
 	State  GrantState `json:"state"`
-	// GrantType is the OAuth grant type that made the grant.
+	// GrantType is the OAuth grant type that created the grant.
 	GrantType string `json:"grant_type"`
 	// SecretGeneration is the generation of token secrets that every handle of this grant uses, for life.
 	SecretGeneration uint32 `json:"secret_generation"`
@@ -62,25 +62,25 @@ type Grant struct {
 	// Claims is the OpenID Connect "claims" request parameter.
 	Claims json.RawMessage `json:"claims,omitempty"`
 
-	// Asked is a digest of the request that made the grant; a repeat that differs is refused. AskedBind is the same for the
+	// Asked is a digest of the request that created the grant; a repeat that differs is rejected. AskedBind is the same for the
 	// request that turned a ticket into an active grant.
 	Asked     string `json:"asked,omitempty"`
 	AskedBind string `json:"asked_bind,omitempty"`
-	// RepeatUntil is how long a repeat of that request is answered with this grant.
+	// RepeatUntil is the time until which a repeat of that request returns this grant.
 	RepeatUntil time.Time `json:"repeat_until,omitzero"`
 
-	// PhoneError is "phone_error" of the answer, which a repeat gets again.
+	// PhoneError is "phone_error" of the response, which a repeat gets again.
 	PhoneError string `json:"phone_error,omitempty"`
-	// Refusal is the error code that the request was answered with when it made no grant: the grant is revoked from the
-	// beginning, and kept only so that a repeat is refused alike.
+	// Refusal is the error code of the response if the request was rejected: the grant is revoked from the beginning, and is
+	// stored only so that a repeat gets the same response.
 	Refusal string `json:"refusal,omitempty"`
 
 	Pending *Pending `json:"pending,omitempty"`
 	Code    *Code    `json:"code,omitempty"`
 	Refresh *Refresh `json:"refresh,omitempty"`
 
-	// Attempt is random and another one with every replacement: a process that was not told how a write of its own ended
-	// recognises it by that.
+	// Attempt is random and differs after every replacement: a process that does not know the outcome of its write recognises the
+	// record by it.
 	Attempt string `json:"attempt,omitempty"`
 
 	RevokedAt time.Time `json:"revoked_at,omitzero"`
@@ -97,7 +97,7 @@ type Pending struct {
 	AppID   string `json:"app_id"`
 	OpenID  string `json:"open_id"`
 	UnionID string `json:"union_id,omitempty"`
-	// ProvenAt is when WeChat vouched for the user.
+	// ProvenAt is when WeChat authenticated the user.
 	ProvenAt time.Time `json:"proven_at,omitzero"`
 	// FailedProofs counts wrong proofs; the fifth kills the ticket.
 	FailedProofs int `json:"failed_proofs,omitempty"`
@@ -120,8 +120,8 @@ type Refresh struct {
 	Generation uint32 `json:"generation"`
 	// Rotated holds when the generations before were rotated, newest first, at most RotationsKept.
 	Rotated []time.Time `json:"rotated,omitempty"`
-	// Unanswered is Rotated[0] if nobody was told of that rotation, so that nobody has the current token: the one before it is
-	// good once more. Any later rotation ends that.
+	// Unanswered is Rotated[0] if no client got the result of that rotation, and so none has the current token: the previous one
+	// is valid once more. Any later rotation ends that.
 	Unanswered time.Time `json:"unanswered,omitzero"`
 	// IdleUntil is when the current token dies unused.
 	IdleUntil time.Time `json:"idle_until,omitzero"`

@@ -46,8 +46,8 @@ type TokenSecrets struct {
 	Directory string `json:"directory"`
 	// Generations are by their decimal number.
 	Generations map[string]SecretGeneration `json:"generations"`
-	// Subjects is the secret, sealed by the master key, that pairwise subjects derive from (OpenID Connect Core §8.1). It never
-	// changes: clients know their users by what it makes. Records of before there was one get it when it is needed.
+	// Subjects is the secret, sealed by the master key, from which pairwise subjects derive (OpenID Connect Core §8.1). It never
+	// changes: clients identify their users by the derived values. Old records get it when it is needed.
 	Subjects  string    `json:"subjects,omitempty"`
 	CreatedAt time.Time `json:"created_at,omitzero"`
 	DueAt     time.Time `json:"due_at,omitzero"`
@@ -69,7 +69,7 @@ func (s TokenSecrets) Document() Document {
 	return Document{Kind: KindTokenSecrets, ID: s.Directory, Owner: s.Directory, CreatedAt: s.CreatedAt, DueAt: s.DueAt}
 }
 
-// MasterCheck is the one record that tells a right master key from a wrong one before anything else needs it.
+// MasterCheck is the one record by which a wrong master key is detected at the start.
 type MasterCheck struct {
 	// Sealed is a known text, sealed by the master key that every process must have.
 	Sealed string `json:"sealed"`

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// CheckOrigin says what is wrong with an origin (RFC 6454 §6.2) that issuers are made of: https, or http on a loopback
-// host, then a lower-case host and possibly a port, and nothing else, because issuers compare byte by byte.
+// CheckOrigin returns an error unless raw is an origin (RFC 6454 §6.2) for issuers: https, or http on a loopback host, then a
+// lower-case host and possibly a port, and nothing else, because issuers are compared byte by byte.
 func CheckOrigin(raw string) error {
 	parsed, err := url.Parse(raw)
 	if err != nil || parsed.Hostname() == "" || strings.ContainsFunc(raw, isNotPrintableASCII) {
@@ -36,8 +36,8 @@ func CheckOrigin(raw string) error {
 
 func isNotPrintableASCII(r rune) bool { return r <= ' ' || r >= 0x7f }
 
-// IsLoopback reports whether a host, without port and brackets, is this machine whatever network it is in: localhost, or an
-// address that is one of loopback.
+// IsLoopback reports whether a host, without port and brackets, is this machine on every network: localhost, or a loopback
+// address.
 func IsLoopback(host string) bool {
 	address, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && address.IsLoopback()

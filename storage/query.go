@@ -48,8 +48,7 @@ type Page struct {
 	Next string
 }
 
-// Validate answers ErrInvalid, wrapped, for a query that no engine answers. Whether the kind is known is for the engine to
-// see.
+// Validate returns ErrInvalid, wrapped, for an invalid query. The engine checks the kind.
 func (q Query) Validate() error {
 	if q.Order < ByID || q.Order > ByDue {
 		return fmt.Errorf("%w: unknown order %d", ErrInvalid, q.Order)
@@ -106,8 +105,8 @@ func (o Order) Cursor(position Position) string {
 	return base64.RawURLEncoding.EncodeToString(buf)
 }
 
-// Start returns the position that the page comes after, or nil for the first page. It answers ErrInvalid, wrapped, if After
-// is not a cursor of this order.
+// Start returns the position before the page, or nil for the first page. It returns ErrInvalid, wrapped, if After is not a cursor
+// of this order.
 func (q Query) Start() (*Position, error) {
 	if q.After == "" {
 		return nil, nil

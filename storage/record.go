@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Record is a Go value that is kept as one document.
+// Record is a Go value that is stored as one document.
 type Record interface {
 	// Document returns the record's kind, ID and index values, without Rev and Body. The kind must not depend on the value.
 	Document() Document
@@ -28,7 +28,7 @@ func Get[R Record](ctx context.Context, engine Engine, id string) (*Entry[R], er
 	return entry[R](doc)
 }
 
-// Insert stores a new record, or answers ErrExists.
+// Insert stores a new record, or returns ErrExists.
 func Insert[R Record](ctx context.Context, engine Engine, record R) (*Entry[R], error) {
 	doc := record.Document()
 	body, err := Encode(record, nil)
@@ -42,8 +42,8 @@ func Insert[R Record](ctx context.Context, engine Engine, record R) (*Entry[R], 
 	return &Entry[R]{Record: record, doc: doc}, nil
 }
 
-// Replace stores next in the place of e if nobody changed the document since e was read, and answers ErrConflict otherwise.
-// Members of the document that this version does not know are kept. e itself stays as it is.
+// Replace stores next instead of e if the document has not changed since e was read, and returns ErrConflict otherwise. Unknown
+// members of the document are preserved. e itself is unchanged.
 func (e *Entry[R]) Replace(ctx context.Context, engine Engine, next R) (*Entry[R], error) {
 	doc := next.Document()
 	if doc.Kind != e.doc.Kind || doc.ID != e.doc.ID {

@@ -10,8 +10,8 @@ import (
 var ErrNoSector = errors.New("storage: the redirect URIs have several hosts, and sector_identifier names none")
 
 // Sector returns the sector identifier of a client with pairwise subjects (OpenID Connect Core §8.1): the host of
-// SectorIdentifier, else the one host that all redirect URIs share, in lower case and without port. Clients of one sector know
-// a user by the same subject. It answers ErrNoSector where there is no such host.
+// SectorIdentifier, or the one host of all redirect URIs, in lower case and without port. Clients of one sector get the same
+// subject for a user. It returns ErrNoSector if there is no such host.
 func (c Client) Sector() (string, error) {
 	uris := c.RedirectURIs
 	if c.SectorIdentifier != "" {

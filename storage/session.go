@@ -2,8 +2,8 @@ package storage
 
 import "time"
 
-// Session is one browser signed in to one directory. It keeps its ID when its user signs in again, and so do the grants that
-// end with it; the cookie gets a new secret.
+// Session is one browser signed in to one directory. Its ID does not change when its user signs in again, so its grants continue;
+// the cookie gets a new secret.
 type Session struct {
 	Directory string `json:"directory"`
 	// ID is the claim "sid" of the ID tokens issued under this session.
@@ -15,16 +15,15 @@ type Session struct {
 	AuthTime  time.Time `json:"auth_time,omitzero"`
 	AMR       []string  `json:"amr,omitempty"`
 	ACR       string    `json:"acr,omitempty"`
-	// Browser is a short label for the session list, made from the User-Agent.
+	// Browser is a short label for the session list, derived from the User-Agent.
 	Browser string `json:"browser,omitempty"`
-	// Clients are the clients that get a logout token when the session ends, by Client.Instance, with the time they were first
-	// given something; at most 128.
-	// After the end, one that has heard of it is taken off.
+	// Clients are the clients that get a logout token when the session ends, by Client.Instance, with the time of the first code
+	// or token that they got; at most 128. After the end, a notified client is removed.
 	Clients map[string]time.Time `json:"clients,omitempty"`
 	// EndedAt is set by logout; an ended session gives nothing any more.
 	EndedAt time.Time `json:"ended_at,omitzero"`
-	// TellAt is when those of Clients that have not heard of the end are told next, and Told how often they were; zero when
-	// there is nobody to tell (OpenID Connect Back-Channel Logout 1.0).
+	// TellAt is the time of the next logout tokens to the remaining Clients, and Told the number of earlier attempts; zero when
+	// no client remains (OpenID Connect Back-Channel Logout 1.0).
 	TellAt time.Time `json:"tell_at,omitzero"`
 	Told   int       `json:"told,omitempty"`
 

@@ -30,11 +30,11 @@ type User struct {
 	// Aliases are the users that were merged into this one, oldest merge first, at most 32.
 	Aliases []string `json:"aliases,omitempty"`
 	Shadow  bool     `json:"shadow,omitempty"`
-	// Epoch grows by one with everything that ends all of the user's grants and sessions: disable, delete, merge, sign out
-	// everywhere. A grant records the epoch it was made under and is dead under another one.
+	// Epoch grows by one with every operation that ends all grants and sessions of the user: disable, delete, merge, sign out
+	// everywhere. A grant stores the epoch of its creation and is not valid under another one.
 	Epoch int64 `json:"epoch"`
-	// SessionsDueAt is set with every new Epoch: the sessions of an earlier one are to be ended each, so that their clients hear
-	// of it. It is zero when that was done.
+	// SessionsDueAt is set with every new Epoch: the sessions of an earlier one must be ended one by one, so that their clients
+	// are notified. It is zero when that is done.
 	SessionsDueAt time.Time `json:"sessions_due_at,omitzero"`
 	// ClientEpochs does the same per client ("remove this app"), for consents too; at most 64. A client that is not named has
 	// ClientEpochBase, which exceeds all that were ever named before they were folded into Epoch: see ClientEpoch.

@@ -45,8 +45,8 @@ const (
 	grantTypeCredentials   = string(fosite.GrantTypeClientCredentials)
 )
 
-// NewClient returns the client of a record of issuer's directory. A record without grant types has those of the kind of client; other
-// missing values have the defaults that their fields document. It fails if the record's JWK Set is not valid JSON.
+// NewClient returns the client of a record of issuer's directory. A record without grant types has those of the client's kind;
+// other missing values have the defaults that their fields document. It fails if the record's JWK Set is not valid JSON.
 func NewClient(record storage.Client, issuer *Issuer) (*Client, error) {
 	jwks, err := parseJWKS(record.JWKS)
 	if err != nil {
