@@ -67,7 +67,7 @@ func (s storeTime) Time(ctx context.Context) (time.Time, error) {
 }
 
 // wantTold wants success, or an error that says what to do: to repeat the request, or to sign in again.
-func (w *jumpWorld) wantTold(what string, a answer) {
+func (w *jumpWorld) wantTold(what string, a apiResponse) {
 	w.Helper()
 	problem := a.text("error")
 	told := problem == "temporarily_unavailable" || problem == "invalid_grant" || problem == "invalid_client"
