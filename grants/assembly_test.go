@@ -44,7 +44,7 @@ func TestImportsNothingOfMinifedButWechat(t *testing.T) {
 	}
 }
 
-// A server that was put together wrongly says what it lacks, and its other grants work.
+// A server with a wiring fault names what is missing, and its other grants work.
 func TestGrant_WiringFaultIsServerError(t *testing.T) {
 	tests := []struct {
 		name   string

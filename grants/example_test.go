@@ -123,7 +123,7 @@ func Example() {
 	}
 	fmt.Println("signed in:", users.known(alice.Subject))
 
-	// A code is good for one exchange.
+	// A code is valid for one exchange.
 	rejected, err := exchangeCode(server.URL, code)
 	fmt.Println(rejected["error"], rejected["reason"], err)
 

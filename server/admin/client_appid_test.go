@@ -41,7 +41,7 @@ func TestClient_AnAppIDBelongsToOneClientOfADirectory(t *testing.T) {
 	_, err = o.UpdateClient(t.Context(), "default", "another", "", func(c *storage.Client) { c.Name = "Another" })
 	must(t, err)
 
-	// Another directory is another world.
+	// Another directory may use the same AppID.
 	_, err = o.CreateDirectory(t.Context(), storage.Directory{ID: "shop", Name: "Shop"})
 	must(t, err)
 	elsewhere := miniapp()

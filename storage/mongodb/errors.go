@@ -70,7 +70,7 @@ func inTheWay(err error) bool {
 	return code == codeIndexOptionsConflict || code == codeIndexKeyConflict
 }
 
-// explain says what went wrong in words of ours; nil is a write that lost to something.
+// explain describes the error in own words; nil is a write that lost to something.
 func explain(err error) string {
 	switch code, name := codeOf(err); {
 	case err == nil, mongo.IsDuplicateKeyError(err):

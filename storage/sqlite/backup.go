@@ -11,7 +11,7 @@ import (
 	driversqlite "modernc.org/sqlite"
 )
 
-// Backup writes the database as it is at one moment to a new file with mode 0600, while reads and writes go on. A file that
+// Backup writes the database as it is at one moment to a new file with mode 0600, while reads and writes continue. A file that
 // exists is not overwritten, and one that Backup could not finish does not stay. The copy is a database like the original:
 // put it in the place of a lost one to restore.
 func (e *Engine) Backup(ctx context.Context, file string) (err error) {

@@ -44,7 +44,7 @@ func (a *App) SetSecret(secret wechat.AppSecret) {
 	a.secret = secret
 }
 
-// Login is wx.login: it returns a new code, good for five minutes and one code2Session. It may replace the user's session key.
+// Login is wx.login: it returns a new code, valid for five minutes and one code2Session. It may replace the user's session key.
 func (a *App) Login(user string) string {
 	a.server.mu.Lock()
 	defer a.server.mu.Unlock()
@@ -53,7 +53,7 @@ func (a *App) Login(user string) string {
 	return a.server.issue(&code{value: randomText(base62Digits, 32), kind: loginCode, app: a, user: user})
 }
 
-// TapPhone is the user's tap on a phone number button: it returns a new phone code, good for five minutes and one
+// TapPhone is the user's tap on a phone number button: it returns a new phone code, valid for five minutes and one
 // getuserphonenumber.
 func (a *App) TapPhone(user string) string {
 	a.server.mu.Lock()

@@ -1,6 +1,6 @@
 package wechattest
 
-// PluginLogin is wx.pluginLogin: it returns a new code, good for five minutes and one getpluginopenpid.
+// PluginLogin is wx.pluginLogin: it returns a new code, valid for five minutes and one getpluginopenpid.
 func (a *App) PluginLogin(user string) string {
 	a.server.mu.Lock()
 	defer a.server.mu.Unlock()

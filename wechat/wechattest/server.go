@@ -247,7 +247,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer.write(w)
 }
 
-// receive reads the request, finds out whose it is, and records it.
+// receive reads the request, finds its app, and records it.
 func (s *Server) receive(r *http.Request) (*incoming, error) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil || len(body) > maxBody {

@@ -38,7 +38,7 @@ func (i *instance) within(budgets []budget) {
 // The budgets of the design, in commands on the wire.
 func TestRequestsStayWithinTheirBudgetOfCommands(t *testing.T) {
 	t.Parallel()
-	_, i := newTown(t, (*Server).ReplicaSet)
+	_, i := newDeployment(t, (*Server).ReplicaSet)
 	mini := i.addMiniProgram("mini", func(*storage.Client) {})
 	binder := i.addMiniProgram("binder", func(c *storage.Client) { c.Federation.Provisioning = storage.ProvisionBind })
 	i.addKeyed()
@@ -86,7 +86,7 @@ func TestRequestsStayWithinTheirBudgetOfCommands(t *testing.T) {
 
 func TestRequestsOfABrowserStayWithinTheirBudgetOfCommands(t *testing.T) {
 	t.Parallel()
-	_, i := newTown(t, (*Server).ReplicaSet)
+	_, i := newDeployment(t, (*Server).ReplicaSet)
 	i.addWeb()
 	b := i.newBrowser()
 	// Ann is signed in, has consented to the partner, and clients and directories are in memory from now on.

@@ -23,12 +23,12 @@ type jumpWorld struct {
 // newJumpWorld starts the instances with one of the clocks ahead.
 func newJumpWorld(t *testing.T, party string, ahead time.Duration) *jumpWorld {
 	t.Helper()
-	town, founder := newTown(t, (*Server).ReplicaSet)
+	deployment, founder := newDeployment(t, (*Server).ReplicaSet)
 	w := &jumpWorld{T: t}
 	w.app = founder.addMiniProgram("mini", func(c *storage.Client) { c.AccessTokenAlgorithm = "ES256" })
 	founder.addKeyed()
 	compared := func(i *instance) { i.compared = storage.NewClock(i.local) }
-	w.first, w.second = town.start(compared), town.start(compared)
+	w.first, w.second = deployment.start(compared), deployment.start(compared)
 	w.jump(party, ahead)
 	return w
 }

@@ -13,7 +13,7 @@ import (
 // newSkewedPair returns two instances whose clocks are that far apart, and which compare them with the store's.
 func newSkewedPair(t *testing.T, slow, fast time.Duration) (a, b *instance, app *wechattest.App) {
 	t.Helper()
-	w, first := newTown(t, (*Server).ReplicaSet)
+	w, first := newDeployment(t, (*Server).ReplicaSet)
 	app = first.addMiniProgram("mini", func(*storage.Client) {})
 	skewed := func(by time.Duration) func(*instance) {
 		return func(i *instance) {

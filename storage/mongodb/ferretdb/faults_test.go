@@ -58,7 +58,7 @@ func TestAFaultAtAnyWriteOfARequestDoesNoHarm(t *testing.T) {
 				if world != "alone" {
 					faults = replicas
 				}
-				_, i := newTown(t, proxied)
+				_, i := newDeployment(t, proxied)
 				prepare, round := f.prepare(i), 0
 				for _, fault := range slices.Sorted(maps.Keys(faults)) {
 					for write := range f.writes {
@@ -89,7 +89,7 @@ func TestFlowsWriteAsOftenAsTheTableSays(t *testing.T) {
 	for name, f := range flows() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, i := newTown(t, (*Server).Proxy)
+			_, i := newDeployment(t, (*Server).Proxy)
 			send, settled := f.prepare(i)(1)
 			i.commands.forget()
 			a := send()

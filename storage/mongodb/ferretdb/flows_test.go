@@ -65,7 +65,7 @@ func (i *instance) revoke(client, token string) apiResponse {
 }
 
 // keyed is the private key of the service "keyed".
-func (w *town) keyed() *ecdsa.PrivateKey {
+func (w *deployment) keyed() *ecdsa.PrivateKey {
 	w.Helper()
 	if w.key == nil {
 		w.key = must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(w.T)

@@ -14,10 +14,10 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-// newPair founds a town with two instances, the second of which has a clock that is ahead, and the mini-program "mini".
+// newPair starts a deployment with two instances, the second of which has a clock that is ahead, and the mini-program "mini".
 func newPair(t *testing.T) (a, b *instance, app *wechattest.App) {
 	t.Helper()
-	w, a := newTown(t, (*Server).ReplicaSet)
+	w, a := newDeployment(t, (*Server).ReplicaSet)
 	app = a.addMiniProgram("mini", func(*storage.Client) {})
 	return a, w.start(func(i *instance) { i.skew = 20 * time.Second }), app
 }

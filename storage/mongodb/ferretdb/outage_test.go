@@ -17,7 +17,7 @@ const impatient = "serverSelectionTimeoutMS=2000"
 
 func TestWithoutTheDatabaseTheServerAnswers503AndGoesOnWhenItIsBack(t *testing.T) {
 	t.Parallel()
-	_, i := newTown(t, (*Server).ReplicaSet, impatient)
+	_, i := newDeployment(t, (*Server).ReplicaSet, impatient)
 	app := i.addMiniProgram("mini", func(*storage.Client) {})
 	i.addWeb()
 	code := i.authorize()
@@ -75,7 +75,7 @@ func available(do func() apiResponse) apiResponse {
 // Users sign in and refresh while the database stops and starts several times. Every acknowledged result stays valid.
 func TestOutage_LosesNoAcknowledgedResult(t *testing.T) {
 	t.Parallel()
-	_, i := newTown(t, (*Server).ReplicaSet, impatient)
+	_, i := newDeployment(t, (*Server).ReplicaSet, impatient)
 	app := i.addMiniProgram("mini", func(*storage.Client) {})
 	var stopped atomic.Bool
 	var calls sync.WaitGroup
@@ -134,7 +134,7 @@ func TestOutage_LosesNoAcknowledgedResult(t *testing.T) {
 // the session counts as ended.
 func TestAGrantThatAStaleReadDoesNotSeeIsReadOnceMore(t *testing.T) {
 	t.Parallel()
-	_, i := newTown(t, (*Server).ReplicaSet)
+	_, i := newDeployment(t, (*Server).ReplicaSet)
 	app := i.addMiniProgram("mini", func(*storage.Client) {})
 	session := i.exchange("mini", app.Login("alice")).wantOK(t) // the exchange looks for the grant before it creates it
 	i.commands.forget()

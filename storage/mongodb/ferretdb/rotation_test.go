@@ -18,7 +18,7 @@ import (
 
 // resourceServer is a verifier that caches the JWK Sets for their max-age.
 type resourceServer struct {
-	*town
+	*deployment
 	sets []fetchedSet
 }
 
@@ -70,7 +70,7 @@ func (r *resourceServer) verify(token string, doing string) {
 func TestAFrozenInstanceSignsNothingThatCannotBeVerified(t *testing.T) {
 	t.Parallel()
 	a, frozen, app := newPair(t)
-	verifier := &resourceServer{town: a.town}
+	verifier := &resourceServer{deployment: a.deployment}
 	kids := map[any]int{}
 	must(a.keys.Rotate(t.Context(), "default", "ES256"))(t)
 	frozenSigned := 0
@@ -112,7 +112,7 @@ func step(minute int, c *clock) int {
 // An instance that cannot read the store does not sign by old keys for ever.
 func TestAnInstanceCutOffFromTheStoreStopsSigning(t *testing.T) {
 	t.Parallel()
-	_, i := newTown(t, (*Server).Proxy)
+	_, i := newDeployment(t, (*Server).Proxy)
 	i.get("/oauth2/jwks", "").wantOK(t)
 	i.proxy.Down()
 	sign := func() error {
@@ -178,7 +178,7 @@ func must2[V, W any](_ V, _ W, err error) func(testing.TB) {
 // The master key is rotated as Reseal says, one instance at a time, with logins and refreshes through each in between.
 func TestARotationOfTheMasterKeyLosesNoSession(t *testing.T) {
 	t.Parallel()
-	w, a := newTown(t, (*Server).Proxy)
+	w, a := newDeployment(t, (*Server).Proxy)
 	app := a.addMiniProgram("mini", func(*storage.Client) {})
 	old, next := w.master, must(keys.GenerateMasterKey(rand.Reader))(t)
 	session := a.exchange("mini", app.Login("alice")).wantOK(t)

@@ -62,7 +62,7 @@ func doubtfuls() map[string]doubtful {
 	}
 }
 
-// doubt founds a town with two instances. The first was asked something while it could not reach the database, and has settled
+// doubt starts a deployment with two instances. The first was asked something while it could not reach the database, and has settled
 // what came of it.
 func doubt(t *testing.T, proxied func(*Server, testing.TB) *Proxy, d doubtful, fault Fault) (a, b *instance, send func(*instance) apiResponse, good func(*instance, apiResponse)) {
 	t.Helper()

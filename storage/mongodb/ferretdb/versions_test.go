@@ -12,11 +12,11 @@ import (
 	"github.com/minifed/minifed/storage/sqlite"
 )
 
-// onBoth runs a test in a town on each engine.
+// onBoth runs a test in a deployment on each engine.
 func onBoth(t *testing.T, test func(t *testing.T, i *instance)) {
 	t.Run("mongodb", func(t *testing.T) {
 		t.Parallel()
-		_, i := newTown(t, (*Server).ReplicaSet)
+		_, i := newDeployment(t, (*Server).ReplicaSet)
 		test(t, i)
 	})
 	t.Run("sqlite", func(t *testing.T) {

@@ -26,8 +26,8 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-// town is a deployment: a simulated WeChat, a clock, a master key, and as many instances of the server as a test starts.
-type town struct {
+// deployment is a simulated environment: a simulated WeChat, a clock, a master key, and as many instances of the server as a test starts.
+type deployment struct {
 	*testing.T
 	clock *clock
 	sim   *wechattest.Server
@@ -45,7 +45,7 @@ type town struct {
 
 // instance is one process of a deployment, as far as one process can be several.
 type instance struct {
-	*town
+	*deployment
 	// masterKeys is the text of its master keys, skew how far its clock is ahead.
 	masterKeys string
 	skew       time.Duration
@@ -126,8 +126,8 @@ func check(t testing.TB, err error) {
 	}
 }
 
-// newTown founds a town on a database of its own, with one instance. Options are added to the URI.
-func newTown(t *testing.T, proxied func(*Server, testing.TB) *Proxy, options ...string) (*town, *instance) {
+// newDeployment starts a deployment on a database of its own, with one instance. Options are added to the URI.
+func newDeployment(t *testing.T, proxied func(*Server, testing.TB) *Proxy, options ...string) (*deployment, *instance) {
 	t.Helper()
 	database := ferret.Database(t)
 	return newTownOn(t, func(i *instance) storage.Engine {
@@ -138,9 +138,9 @@ func newTown(t *testing.T, proxied func(*Server, testing.TB) *Proxy, options ...
 	})
 }
 
-func newTownOn(t *testing.T, open func(*instance) storage.Engine) (*town, *instance) {
+func newTownOn(t *testing.T, open func(*instance) storage.Engine) (*deployment, *instance) {
 	t.Helper()
-	w := &town{T: t, clock: &clock{now: time.Now().UTC().Truncate(time.Millisecond)}, open: open}
+	w := &deployment{T: t, clock: &clock{now: time.Now().UTC().Truncate(time.Millisecond)}, open: open}
 	w.sim = &wechattest.Server{Now: w.clock.Now}
 	api := httptest.NewServer(w.sim)
 	t.Cleanup(api.Close)
@@ -152,9 +152,9 @@ func newTownOn(t *testing.T, open func(*instance) storage.Engine) (*town, *insta
 }
 
 // start starts another instance.
-func (w *town) start(edit ...func(*instance)) *instance {
+func (w *deployment) start(edit ...func(*instance)) *instance {
 	w.Helper()
-	i := &instance{town: w, masterKeys: w.master, log: new(buffer)}
+	i := &instance{deployment: w, masterKeys: w.master, log: new(buffer)}
 	for _, e := range edit {
 		e(i)
 	}
@@ -236,7 +236,7 @@ func (i *instance) addDirectory(directory storage.Directory) {
 	check(i.T, i.secrets.Ensure(i.Context(), directory.ID))
 }
 
-// prepared has what every town needs and takes long to make: an RSA key, sealed by one master key.
+// prepared has what every deployment needs and takes long to make: an RSA key, sealed by one master key.
 var prepared = preparation{master: sync.OnceValues(func() (string, error) { return keys.GenerateMasterKey(rand.Reader) })}
 
 type preparation struct {
@@ -258,7 +258,7 @@ func (p *preparation) ensure(i *instance, directory storage.Directory) {
 	if p.keys == nil {
 		p.keys = map[string]storage.SigningKeys{}
 		for _, record := range list[storage.SigningKeys](i) {
-			for kid, key := range record.Keys { // Another town's clock may be behind this one's.
+			for kid, key := range record.Keys { // Another deployment's clock may be behind this one's.
 				key.PublishAt, key.SignAt = key.PublishAt.Add(-time.Hour), key.SignAt.Add(-time.Hour)
 				record.Keys[kid] = key
 			}
