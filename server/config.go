@@ -19,7 +19,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// Config is what a Server is made from. What is not called optional is required.
+// Config configures a Server. Fields are required unless called optional.
 type Config struct {
 	// PublicURL is the origin that the default directory is issuer under: https, or http on loopback; no path, no trailing
 	// slash. Every further directory is {PublicURL}/d/{id}, or has a host of its own.

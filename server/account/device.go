@@ -57,7 +57,7 @@ func (d device) knows(user string) bool {
 	return user != "" && slices.Contains(d.Accounts, accountDigest(user))
 }
 
-// remember makes the browser known for a user.
+// remember records a user in the browser.
 func (d Devices) remember(w http.ResponseWriter, r *endpoint.Request, known device, user string) error {
 	issuer := r.Issuer
 	mark := accountDigest(user)

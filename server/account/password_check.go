@@ -55,7 +55,7 @@ func (p *Passwords) signIn(w http.ResponseWriter, r *endpoint.Request, name, pas
 	return user, p.Devices.remember(w, r, browser, user.Record.ID)
 }
 
-// recognise makes a browser known for an account whose owner has proven it in another way than by the password.
+// recognise records in a browser an account whose owner has proven it in another way than by the password.
 func (p *Passwords) recognise(w http.ResponseWriter, r *endpoint.Request, user storage.User) error {
 	browser, err := p.Devices.read(r)
 	if err != nil {

@@ -30,7 +30,7 @@ type ink struct {
 	far colour
 	// tint is how much of the accent is in the ground of a badge.
 	tint float64
-	// glow makes buttons stand out from the ground by themselves: on a dark one an edge alone would look like an outline.
+	// glow distinguishes buttons from the ground by themselves: on a dark one an edge alone would look like an outline.
 	glow bool
 }
 

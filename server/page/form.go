@@ -46,7 +46,7 @@ func (f Field) Described() string {
 // maxPasswordField is the most characters that a password field takes; whether a password is good is for package identity.
 const maxPasswordField = 256
 
-// PasswordField is an input for a password. autocomplete tells password managers whether it is a new one.
+// PasswordField is an input for a password. autocomplete shows password managers whether it is a new one.
 func PasswordField(name string, label Message, autocomplete string) Field {
 	return Field{Name: name, Label: label, Type: "password", Autocomplete: autocomplete, Limit: maxPasswordField, Plain: true}
 }

@@ -105,7 +105,7 @@ func (p *Renderer) Render(w http.ResponseWriter, r *endpoint.Request, shown Page
 	header.Set("Vary", "Accept-Language, Cookie")
 	header.Set("Cache-Control", "no-store")
 	header.Set("Pragma", "no-cache")
-	// Forms say where they were sent from: to ourselves alone. See forgery.
+	// Browsers send the origin of a form to this server only. See CSRF.
 	header.Set("Referrer-Policy", "same-origin")
 	header.Set("Content-Security-Policy", pagePolicy(shown.Leaves))
 	if shown.refresh != "" {
