@@ -71,7 +71,7 @@ type Grant struct {
 
 	// PhoneError is "phone_error" of the response, which a repeat gets again.
 	PhoneError string `json:"phone_error,omitempty"`
-	// Refusal is the error code of the response if the request was rejected: the grant is revoked from the beginning, and is
+	// The error code of the response if the request was rejected: the grant is revoked from the beginning, and is
 	// stored only so that a repeat gets the same response.
 	Refusal string `json:"refusal,omitempty"`
 

@@ -17,7 +17,7 @@
 //
 // fosite wraps errors of the store into its own, often into server_error; errors.Is finds the cause.
 //   - storage.ErrUnavailable, storage.ErrNewerVersion and fosite.ErrSerializationFailure: the store failed, or a write must be
-//     decided again. Respond with 503; the same request may be repeated. [Store.Run] makes repeats work on other instances too.
+//     decided again. Respond with 503; the same request may be repeated. With [Store.Run] repeats work on other instances too.
 //   - [ErrNoGrant], fosite.ErrNotFound, fosite.ErrInactiveToken and fosite.ErrInvalidatedAuthorizeCode: the code or token is
 //     not valid (any more). Respond with invalid_grant.
 //   - storage.ErrExists, of a code: the authorization request already has a response.
