@@ -1,0 +1,167 @@
+package layout
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// deniedWord is one line of testdata/words.txt.
+type deniedWord struct {
+	pattern *regexp.Regexp
+	instead string
+}
+
+// TestTextsUsePlainWords reads all texts but those of testdata/words-pending.txt, which are still to be rewritten. A file of that
+// list without a denied word fails, so that the list only shrinks.
+func TestTextsUsePlainWords(t *testing.T) {
+	denied, pending := readDeniedWords(t), readPending(t)
+	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && (entry.Name() == ".git" || entry.Name() == "node_modules" || entry.Name() == "testdata" || entry.Name() == "zh") {
+			return fs.SkipDir
+		}
+		if entry.IsDir() {
+			return nil
+		}
+		found := deniedIn(textsOf(t, path), denied)
+		switch {
+		case pending[path] && len(found) == 0:
+			t.Errorf("%s uses plain words: remove it from testdata/words-pending.txt", path)
+		case !pending[path]:
+			for _, each := range found {
+				t.Errorf("%s:%s", path, each)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// deniedIn returns a line for each denied word of the texts.
+func deniedIn(texts []writtenText, denied []deniedWord) []string {
+	var found []string
+	for _, text := range texts {
+		for _, word := range denied {
+			if match := word.pattern.FindString(text.words); match != "" {
+				found = append(found, fmt.Sprintf("%d: %q: write %s", text.line, match, word.instead))
+			}
+		}
+	}
+	return found
+}
+
+func readPending(t *testing.T) map[string]bool {
+	t.Helper()
+	pending := map[string]bool{}
+	for line := range strings.Lines(read(t, "testdata/words-pending.txt")) {
+		pending[strings.TrimSpace(line)] = true
+	}
+	return pending
+}
+
+func readDeniedWords(t *testing.T) []deniedWord {
+	t.Helper()
+	var denied []deniedWord
+	for line := range strings.Lines(read(t, "testdata/words.txt")) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		pattern, instead, ok := strings.Cut(line, "\t")
+		if !ok {
+			t.Fatalf("no tab in %q", line)
+		}
+		denied = append(denied, deniedWord{regexp.MustCompile(`(?i)\b(` + pattern + `)\b`), instead})
+	}
+	return denied
+}
+
+// writtenText is a piece of text for a reader.
+type writtenText struct {
+	line  int
+	words string
+}
+
+// textsOf returns what a reader reads of a file: the comments and the sentences in strings of Go code, and the lines of other
+// documents. A file of another kind has none.
+func textsOf(t *testing.T, path string) []writtenText {
+	t.Helper()
+	switch {
+	case strings.HasSuffix(path, ".zh-CN.md"), strings.HasSuffix(path, "zh-CN.json"), path == "LICENSE":
+		return nil
+	case strings.HasSuffix(path, ".go"):
+		return goTexts(t, path)
+	case strings.HasSuffix(path, ".md"), path == "config.yaml", path == "Makefile", path == "docker-compose.yml", path == "Dockerfile":
+		return linesOf(t, path)
+	case strings.HasSuffix(path, "openapi.json"), strings.HasSuffix(path, "en.json"):
+		return jsonTexts(t, path)
+	default:
+		return nil
+	}
+}
+
+func goTexts(t *testing.T, path string) []writtenText {
+	t.Helper()
+	files := token.NewFileSet()
+	file, err := parser.ParseFile(files, path, nil, parser.ParseComments|parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var texts []writtenText
+	for _, group := range file.Comments {
+		for _, comment := range group.List {
+			if !strings.HasPrefix(comment.Text, "//go:") {
+				texts = append(texts, writtenText{files.Position(comment.Pos()).Line, comment.Text})
+			}
+		}
+	}
+	if strings.HasSuffix(path, "_test.go") {
+		return texts
+	}
+	ast.Inspect(file, func(node ast.Node) bool {
+		literal, ok := node.(*ast.BasicLit)
+		if !ok || literal.Kind != token.STRING {
+			return true
+		}
+		if value, err := strconv.Unquote(literal.Value); err == nil && strings.Count(value, " ") >= 2 {
+			texts = append(texts, writtenText{files.Position(literal.Pos()).Line, value})
+		}
+		return true
+	})
+	return texts
+}
+
+func linesOf(t *testing.T, path string) []writtenText {
+	t.Helper()
+	var texts []writtenText
+	number := 0
+	for line := range strings.Lines(read(t, path)) {
+		number++
+		texts = append(texts, writtenText{number, line})
+	}
+	return texts
+}
+
+// jsonTexts returns the strings of a document that hold sentences.
+func jsonTexts(t *testing.T, path string) []writtenText {
+	t.Helper()
+	var texts []writtenText
+	for _, text := range linesOf(t, path) {
+		if strings.Count(text.words, " ") >= 4 {
+			texts = append(texts, text)
+		}
+	}
+	return texts
+}
