@@ -10,25 +10,25 @@ import (
 type Class int
 
 const (
-	// ClassAmbiguous: the request was (or may have been) written, and no usable response came back. A single-use code may be
+	// ClassAmbiguous means: the request was (or may have been) written, and no usable response came back. A single-use code may be
 	// spent: request a new one from the mini-program.
 	ClassAmbiguous Class = iota
-	// ClassUnsent: nothing was written (DNS, connect, TLS, breaker open, concurrency limit). The code is unspent.
+	// ClassUnsent means: nothing was written (DNS, connect, TLS, breaker open, concurrency limit). The code is unspent.
 	ClassUnsent
-	// ClassCode: the code is unknown, expired, of another app or already used (40029, 40163, 42003), or the session key is not
+	// ClassCode means: the code is unknown, expired, of another app or already used (40029, 40163, 42003), or the session key is not
 	// the current one (87007, 87009). A new wx.login helps.
 	ClassCode
-	// ClassBlocked: WeChat blocks this user (40226 and similar).
+	// ClassBlocked means: WeChat blocks this user (40226 and similar).
 	ClassBlocked
-	// ClassRate: a quota is used up (45011, 45009). Wait for at least a minute.
+	// ClassRate means: a quota is used up (45011, 45009). Wait for at least a minute.
 	ClassRate
-	// ClassBusy: WeChat returned -1 twice.
+	// ClassBusy means: WeChat returned -1 twice.
 	ClassBusy
-	// ClassConfig: the operator must act on a wrong AppID, AppSecret or IP list (40013, 40125, 40164, …).
+	// ClassConfig means: the operator must act on a wrong AppID, AppSecret or IP list (40013, 40125, 40164, …).
 	ClassConfig
-	// ClassToken: the app access token is invalid (40001, 40014, 42001), although the client renewed it once.
+	// ClassToken means: the app access token is invalid (40001, 40014, 42001), although the client renewed it once.
 	ClassToken
-	// ClassUnknown: WeChat returned an unknown errcode. A single-use code may be spent.
+	// ClassUnknown means: WeChat returned an unknown errcode. A single-use code may be spent.
 	ClassUnknown
 )
 
