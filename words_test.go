@@ -27,7 +27,7 @@ func TestTextsUsePlainWords(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if entry.IsDir() && (entry.Name() == ".git" || entry.Name() == "node_modules" || entry.Name() == "testdata" || entry.Name() == "zh") {
+		if entry.IsDir() && (entry.Name() == ".git" || entry.Name() == "bin" || entry.Name() == "node_modules" || entry.Name() == "testdata" || entry.Name() == "zh") {
 			return fs.SkipDir
 		}
 		if entry.IsDir() {
