@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/minifed/minifed/cmd/minifed/porttest"
 )
 
 // No container engine runs where these tests do, so they read the Dockerfile and the compose file and run what stands there.
@@ -145,19 +147,17 @@ func (i image) start(t *testing.T, environment, command []string, line string) {
 	t.Fatalf("%v ended:\n%s", command, &seen)
 }
 
-// freeAddress is an address with a port that nobody had a moment ago, and which says the host that the file says.
+// freeAddress returns address with a port that is reserved for the test.
 func freeAddress(t *testing.T, address string) string {
 	t.Helper()
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	_, port, err := net.SplitHostPort(porttest.Address(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	return net.JoinHostPort(host, port)
 }
 

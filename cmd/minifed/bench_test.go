@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minifed/minifed/cmd/minifed/porttest"
 	"github.com/minifed/minifed/grants"
 )
 
@@ -192,7 +193,7 @@ func newBench(b *testing.B, binary string) *bench {
 		http: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
 	api := s.startSimulator(b, buildProgram(b, folder, "../wechatsim"))
-	address, admin := freeLoopbackAddress(b.Context()), freeLoopbackAddress(b.Context())
+	address, admin := porttest.Address(b), porttest.Address(b)
 	s.issuer, s.admin = "http://"+address, "http://"+admin
 	s.environment = append(withoutBench(os.Environ()),
 		"MINIFED_PUBLIC_URL="+s.issuer, "MINIFED_LISTEN_ADDRESS="+address, "MINIFED_LISTEN_ADMIN_ADDRESS="+admin,

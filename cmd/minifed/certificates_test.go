@@ -19,6 +19,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/net/http2"
+
+	"github.com/minifed/minifed/cmd/minifed/porttest"
 )
 
 // writeCertificate writes a certificate for loopback, and its key, under a serial number.
@@ -68,7 +70,7 @@ func overTLS(t *testing.T, address string, trusted *x509.Certificate) (*http.Res
 func TestTLSIsServedWithHTTP2AndTheCertificateIsReplacedWhenItsFilesAre(t *testing.T) {
 	folder := t.TempDir()
 	first := writeCertificate(t, folder, 1)
-	address := freeLoopbackAddress(t.Context())
+	address := porttest.Address(t)
 	_, port, _ := strings.Cut(address, ":")
 	running := newStation(t).serveAt(t, address, "MINIFED_PUBLIC_URL=https://localhost:"+port,
 		"MINIFED_LISTEN_TLS_CERT_FILE="+filepath.Join(folder, "tls.crt"), "MINIFED_LISTEN_TLS_KEY_FILE="+filepath.Join(folder, "tls.key"),
@@ -107,7 +109,7 @@ func TestRFC9113_6_5_2_AConnectionMayHaveAHundredStreams(t *testing.T) {
 	folder := t.TempDir()
 	roots := x509.NewCertPool()
 	roots.AddCert(writeCertificate(t, folder, 1))
-	address := freeLoopbackAddress(t.Context())
+	address := porttest.Address(t)
 	_, port, _ := strings.Cut(address, ":")
 	newStation(t).serveAt(t, address, "MINIFED_PUBLIC_URL=https://localhost:"+port,
 		"MINIFED_LISTEN_TLS_CERT_FILE="+filepath.Join(folder, "tls.crt"), "MINIFED_LISTEN_TLS_KEY_FILE="+filepath.Join(folder, "tls.key"),

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/minifed/minifed/cmd/minifed/porttest"
 )
 
 // station is a console in a test, over a data folder of its own.
@@ -163,13 +165,13 @@ type serving struct {
 // serve runs `minifed serve` until the test ends, and returns when it answers.
 func (s *station) serve(t *testing.T, variables ...string) *serving {
 	t.Helper()
-	return s.serveAt(t, freeLoopbackAddress(t.Context()), variables...)
+	return s.serveAt(t, porttest.Address(t), variables...)
 }
 
 // serveAt is serve at an address of one's choice, which is the issuer's too.
 func (s *station) serveAt(t *testing.T, public string, variables ...string) *serving {
 	t.Helper()
-	return s.serveWith(t, public, freeLoopbackAddress(t.Context()), variables...)
+	return s.serveWith(t, public, porttest.Address(t), variables...)
 }
 
 // serveWith is serveAt with the address of the admin listener.

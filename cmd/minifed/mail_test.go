@@ -24,6 +24,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/minifed/minifed/cmd/minifed/porttest"
 )
 
 // postOffice is a mail server that wants STARTTLS and a password (RFC 5321, RFC 3207, RFC 4954), and keeps what it takes.
@@ -168,7 +170,7 @@ var building sync.Once
 // what extra says.
 func settle(t *testing.T, extra string, variables ...string) *resident {
 	t.Helper()
-	folder, address := t.TempDir(), freeLoopbackAddress(t.Context())
+	folder, address := t.TempDir(), porttest.Address(t)
 	config := filepath.Join(folder, "config.yaml")
 	writeFile(t, config, fmt.Sprintf(
 		"public_url: http://%[1]s\ndata_dir: %[2]s\nlisten: {address: %[1]q, admin_address: \"off\"}\n%[3]s", address, filepath.Join(folder, "data"), extra,

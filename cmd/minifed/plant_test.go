@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minifed/minifed/cmd/minifed/porttest"
 	"github.com/minifed/minifed/grants"
 	"github.com/minifed/minifed/wechat"
 	"github.com/minifed/minifed/wechat/wechattest"
@@ -57,7 +58,7 @@ func newPlant(t *testing.T, binary string, wrapped ...string) *plant {
 	t.Cleanup(api.Close)
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	t.Cleanup(transport.CloseIdleConnections)
-	address := freeLoopbackAddress(t.Context())
+	address := porttest.Address(t)
 	folder := t.TempDir()
 	config := filepath.Join(folder, "config.yaml")
 	writeFile(t, config, "")

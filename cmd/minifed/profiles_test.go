@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+
+	"github.com/minifed/minifed/cmd/minifed/porttest"
 )
 
 func TestProfilesAreReadOnThisMachineAlone(t *testing.T) {
@@ -26,8 +28,8 @@ func TestProfilesAreReadOnThisMachineAlone(t *testing.T) {
 }
 
 func TestAnAdminListenerForOthersServesHealthAndMetricsOnly(t *testing.T) {
-	address := freeLoopbackAddress(t.Context())
-	_, port, err := net.SplitHostPort(freeLoopbackAddress(t.Context()))
+	address := porttest.Address(t)
+	_, port, err := net.SplitHostPort(porttest.Address(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,12 +4,9 @@ import (
 	"bufio"
 	"context"
 	"io"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 )
@@ -107,18 +104,4 @@ func (p *programProcess) lastField(tb testing.TB, text string) string {
 	tb.Helper()
 	fields := strings.Fields(p.line(tb, text))
 	return fields[len(fields)-1]
-}
-
-// freeLoopbackAddress is an address that was free a moment ago: the issuer is part of the configuration, so the port must be
-// known before the server starts. Its port is below those that systems give to connections, so no connection takes it.
-func freeLoopbackAddress(ctx context.Context) string {
-	for range 100 {
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(20_000+rand.IntN(12_000)))
-		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
-		if err == nil {
-			_ = listener.Close()
-			return address
-		}
-	}
-	return ""
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/minifed/minifed/cmd/minifed/porttest"
 	"github.com/minifed/minifed/storage/mongodb"
 	"github.com/minifed/minifed/storage/sqlite"
 	"github.com/minifed/minifed/storage/storagetest"
@@ -38,7 +39,7 @@ func TestOperatingGuide_RestoreTrialRunsBesideTheServer(t *testing.T) {
 	for _, assignment := range regexp.MustCompile(`(MINIFED_[A-Z_]+)=(\S+)`).FindAllStringSubmatch(block, -1) {
 		value := strings.Replace(assignment[2], "/var/tmp/restore.db", restored, 1)
 		if strings.HasPrefix(value, "127.0.0.1:") {
-			value = freeLoopbackAddress(t.Context())
+			value = porttest.Address(t)
 		}
 		if assignment[1] == "MINIFED_LISTEN_ADMIN_ADDRESS" {
 			admin = value

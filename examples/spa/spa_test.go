@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/minifed/minifed/cmd/minifed/porttest"
 	"github.com/minifed/minifed/examples/stage"
 )
 
@@ -33,7 +34,7 @@ func TestAMiniProgramUserSignsInToSinglePageApps(t *testing.T) {
 
 func startApp(t *testing.T, minifed *stage.Minifed, id string) string {
 	t.Helper()
-	address := stage.FreeAddress(t)
+	address := porttest.Address(t)
 	origin := "http://" + address
 	_, port, _ := strings.Cut(address, ":")
 	minifed.CreateClient(t, "", "--kind", "spa", "--id", id, "--origin", origin,

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/minifed/minifed/cmd/minifed/porttest"
 )
 
 // Minifed is a running server on an empty store.
@@ -25,7 +27,7 @@ type Client struct {
 // StartMinifed builds minifed and starts it with the simulator's address for WeChat's.
 func StartMinifed(t *testing.T, wechat string) *Minifed {
 	t.Helper()
-	address := FreeAddress(t)
+	address := porttest.Address(t)
 	m := &Minifed{
 		Issuer: "http://" + address,
 		binary: Build(t, "cmd/minifed"),

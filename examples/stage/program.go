@@ -3,7 +3,6 @@ package stage
 import (
 	"bufio"
 	"context"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -63,13 +62,4 @@ func Run(t *testing.T, environment []string, command ...string) {
 	if out, err := program.CombinedOutput(); err != nil {
 		t.Errorf("%s: %v\n%s", strings.Join(command, " "), err, out)
 	}
-}
-
-// FreeAddress returns an address that was free a moment ago. Issuers and redirect URIs are registered, so their ports must be
-// known before their servers start.
-func FreeAddress(t *testing.T) string {
-	t.Helper()
-	server := httptest.NewServer(nil)
-	defer server.Close()
-	return strings.TrimPrefix(server.URL, "http://")
 }

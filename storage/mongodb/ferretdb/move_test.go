@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/minifed/minifed/cmd/minifed/porttest"
 	"github.com/minifed/minifed/wechat"
 	"github.com/minifed/minifed/wechat/wechattest"
 )
@@ -36,7 +37,7 @@ func TestAStoreMovesFromSQLiteToMongoDBAndBack(t *testing.T) {
 	simulator := new(wechattest.Server)
 	api := httptest.NewServer(simulator)
 	t.Cleanup(api.Close)
-	address, folder := freeAddress(t), t.TempDir()
+	address, folder := porttest.Address(t), t.TempDir()
 	issuer := "http://" + address
 	base := program{minifed, append(os.Environ(),
 		"MINIFED_CONFIG="+os.DevNull, "MINIFED_PUBLIC_URL="+issuer, "MINIFED_LISTEN_ADDRESS="+address, "MINIFED_LISTEN_ADMIN_ADDRESS=off",

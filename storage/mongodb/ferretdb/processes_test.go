@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/minifed/minifed/cmd/minifed/porttest"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/wechat"
 	"github.com/minifed/minifed/wechat/wechattest"
@@ -43,7 +44,7 @@ func newCluster(t *testing.T) *cluster {
 	database, folder := ferret.Database(t), t.TempDir()
 	issuer := ""
 	for _, name := range []string{"a", "b"} {
-		p := &process{address: "http://" + freeAddress(t), keyFile: filepath.Join(folder, name+".key"), proxy: ferret.ReplicaSet(t)}
+		p := &process{address: "http://" + porttest.Address(t), keyFile: filepath.Join(folder, name+".key"), proxy: ferret.ReplicaSet(t)}
 		if issuer == "" {
 			issuer = p.address
 		}

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os/exec"
@@ -83,15 +82,6 @@ func (r running) freeze() { r.signal(syscall.SIGSTOP) }
 func (r running) thaw() { r.signal(syscall.SIGCONT) }
 
 func (r running) signal(signal syscall.Signal) { _ = r.command.Process.Signal(signal) }
-
-// freeAddress returns an address that was free a moment ago: the issuer is part of the configuration, so the port must be known
-// before.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener := must(net.Listen("tcp", "127.0.0.1:0"))(t)
-	defer listener.Close()
-	return listener.Addr().String()
-}
 
 // ask sends a form as the client and decodes the response.
 func ask(t *testing.T, address string, client map[string]any, form url.Values) (int, map[string]any) {

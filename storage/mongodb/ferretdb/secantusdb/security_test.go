@@ -16,6 +16,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/minifed/minifed/cmd/minifed/porttest"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/mongodb"
 )
@@ -95,12 +96,7 @@ func TestTLS_WithAnAuthorityOfItsOwn(t *testing.T) {
 
 func TestUnreachable_NamesWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = listener.Close()
-	empty := listener.Addr().String()
+	empty := porttest.Address(t)
 	wantUnavailable(t, openError(t, shared.URI("", "minifed", fast, "tls=true")), shared.Address, "does not speak TLS, remove tls")
 	wantUnavailable(t, openError(t, "mongodb://"+shared.Address+"/?replicaSet=other&"+fast), "replicaSet")
 	wantUnavailable(t, openError(t, "mongodb://"+empty+"/?replicaSet=rs0&"+fast), empty, "nothing listens there")
