@@ -97,6 +97,11 @@ func TestGrantsNeedsOnlyFositeAndWechatOfUs(t *testing.T) {
 		if used, ours := strings.CutPrefix(dep.ImportPath, module+"/"); ours && used != "grants" && used != "wechat" {
 			t.Errorf("grants depends on %s", used)
 		}
+		for _, driver := range []string{"modernc.org/", "go.mongodb.org/", "github.com/prometheus/"} {
+			if strings.HasPrefix(dep.ImportPath, driver) {
+				t.Errorf("a program that imports grants downloads %s", dep.ImportPath)
+			}
+		}
 	}
 }
 

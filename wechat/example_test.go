@@ -27,7 +27,8 @@ func ExampleClient_Code2Session() {
 		return
 	}
 	code := app.Login("alice")
-	session, err := client.Code2Session(context.Background(), app.Credential(), code)
+	var session wechat.Session
+	session, err = client.Code2Session(context.Background(), app.Credential(), code)
 	fmt.Println(session.OpenID == app.OpenID("alice"), err)
 
 	_, err = client.Code2Session(context.Background(), app.Credential(), code)
@@ -38,17 +39,4 @@ func ExampleClient_Code2Session() {
 	// Output:
 	// true <nil>
 	// ask the mini-program for a new code: true
-}
-
-func ExamplePushReceiver() {
-	receiver, err := wechat.NewPushReceiver(wechat.PushKey{
-		AppID: "wxsim0000000000000001", Token: "token", EncodingAESKey: "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPA",
-	}, nil)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	_, err = receiver.Receive(nil, []byte(`{"Event":"user_authorization_revoke","OpenID":"oAlice"}`))
-	fmt.Println(err)
-	// Output: wechat: push cannot be read
 }

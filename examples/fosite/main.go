@@ -6,7 +6,9 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"sync"
@@ -29,7 +31,12 @@ func main() {
 // serve returns only with an error.
 func serve() error {
 	app := wechat.App{ID: wechat.AppID(os.Getenv("WECHAT_APP_ID")), Secret: wechat.AppSecret(os.Getenv("WECHAT_APP_SECRET"))}
-	endpoint, err := newTokenEndpoint(app, wechat.Config{}, []byte(os.Getenv("CLIENT_SECRET")))
+	clientSecret := os.Getenv("CLIENT_SECRET")
+	if app.ID == "" || app.Secret == "" || clientSecret == "" {
+		return errors.New("set WECHAT_APP_ID, WECHAT_APP_SECRET and CLIENT_SECRET")
+	}
+	// Without WECHAT_URL the client calls WeChat.
+	endpoint, err := newTokenEndpoint(app, wechat.Config{BaseURL: os.Getenv("WECHAT_URL")}, []byte(clientSecret))
 	if err != nil {
 		return err
 	}
@@ -86,16 +93,22 @@ func newTokenEndpoint(app wechat.App, config wechat.Config, clientSecret []byte)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		request, err := provider.NewAccessRequest(r.Context(), r, openid.NewDefaultSession())
 		if err != nil {
-			grants.WriteAccessError(r.Context(), provider, w, request, err)
+			reject(w, r, provider, request, err)
 			return
 		}
 		response, err := provider.NewAccessResponse(r.Context(), request)
 		if err != nil {
-			grants.WriteAccessError(r.Context(), provider, w, request, err)
+			reject(w, r, provider, request, err)
 			return
 		}
 		provider.WriteAccessResponse(r.Context(), w, request, response)
 	}), nil
+}
+
+// reject sends the client its text, and logs the operator's text: it names the cause, and contains no code and no OpenID.
+func reject(w http.ResponseWriter, r *http.Request, provider fosite.OAuth2Provider, request fosite.AccessRequester, err error) {
+	slog.WarnContext(r.Context(), "token request rejected", "error", err)
+	grants.WriteAccessError(r.Context(), provider, w, request, err)
 }
 
 // users maps WeChat users to subjects. In production it is your user table.

@@ -1,0 +1,50 @@
+package sqlite_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/sqlite"
+)
+
+// An engine stores documents in one file. A second server on the file is rejected, and a backup is a file of its own.
+func Example() {
+	ctx := context.Background()
+	folder, err := os.MkdirTemp("", "sqlite")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(folder)
+	options := sqlite.Options{Path: filepath.Join(folder, "minifed.db"), Serve: true}
+
+	var engine *sqlite.Engine
+	if engine, err = sqlite.Open(ctx, options); err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer engine.Close()
+	rev, err := engine.Insert(ctx, storage.Document{Kind: storage.KindMeta, ID: "greeting", Body: []byte(`{"text":"hello"}`)})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	// Replace is a compare-and-set: only the writer who knows the revision succeeds.
+	_, err = engine.Replace(ctx, storage.Document{Kind: storage.KindMeta, ID: "greeting", Rev: rev, Body: []byte(`{"text":"good evening"}`)})
+	fmt.Println("replaced:", err)
+	_, err = engine.Replace(ctx, storage.Document{Kind: storage.KindMeta, ID: "greeting", Rev: rev, Body: []byte(`{}`)})
+	fmt.Println("replaced again:", errors.Is(err, storage.ErrConflict))
+
+	_, err = sqlite.Open(ctx, options)
+	fmt.Println("second server:", errors.Is(err, sqlite.ErrServed))
+	fmt.Println("backup:", engine.Backup(ctx, filepath.Join(folder, "backup.db")))
+	// Output:
+	// replaced: <nil>
+	// replaced again: true
+	// second server: true
+	// backup: <nil>
+}
