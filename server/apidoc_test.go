@@ -104,7 +104,7 @@ func (d *description) writeOperation(b *strings.Builder, title string, o operati
 	}
 	for _, status := range names(o.Responses) {
 		if status < "400" {
-			d.writeAnswer(b, status, o.Responses[status])
+			d.writeResponse(b, status, o.Responses[status])
 		}
 	}
 	b.WriteString("| Status | `error` | `reason` | When |\n|---|---|---|---|\n")
@@ -149,7 +149,7 @@ func (d *description) writeBody(b *strings.Builder, s schema) {
 	}
 }
 
-func (d *description) writeAnswer(b *strings.Builder, status string, r response) {
+func (d *description) writeResponse(b *strings.Builder, status string, r responseSchema) {
 	code, _ := strconv.Atoi(status)
 	fmt.Fprintf(b, "**%s %s.** %s", status, http.StatusText(code), strings.TrimSuffix(r.Description, "."))
 	for _, form := range r.Content {
@@ -165,7 +165,7 @@ func (d *description) writeAnswer(b *strings.Builder, status string, r response)
 	b.WriteString(".\n\n")
 }
 
-func (d *description) writeErrors(b *strings.Builder, status string, r response) {
+func (d *description) writeErrors(b *strings.Builder, status string, r responseSchema) {
 	for _, form := range r.Content {
 		for _, option := range form.Schema.options() {
 			_, s := d.resolve(option)

@@ -85,22 +85,22 @@ func (s signer) sign(t testing.TB, claims any, headers map[jose.HeaderKey]any) s
 	return must(must(made.Sign([]byte(payload)))(t).CompactSerialize())(t)
 }
 
-// keyed is a world with the client "keyed", which authenticates by an ES256 key.
-func keyed(t *testing.T) *world {
-	w := newWorld(t)
-	w.addKeyed("keyed", signers()["ES256"])
-	return w
+// newPrivateKeyServer is a world with the client "keyed", which authenticates by an ES256 key.
+func newPrivateKeyServer(t *testing.T) *testServer {
+	ts := newTestServer(t)
+	ts.addPrivateKeyClient("keyed", signers()["ES256"])
+	return ts
 }
 
-func (w *world) addKeyed(id string, keys ...signer) {
-	w.Helper()
-	w.addService(id, func(c *storage.Client) { c.AuthMethod, c.Secrets, c.JWKS = "private_key_jwt", nil, jwks(keys...) })
+func (ts *testServer) addPrivateKeyClient(id string, keys ...signer) {
+	ts.Helper()
+	ts.addService(id, func(c *storage.Client) { c.AuthMethod, c.Secrets, c.JWKS = "private_key_jwt", nil, jwks(keys...) })
 }
 
 // assertionClaims are those of a good assertion, changed by the pairs; nil leaves a claim out.
-func (w *world) assertionClaims(client string, changes ...any) map[string]any {
-	now := w.clock.Now().Unix()
-	claims := map[string]any{"iss": client, "sub": client, "aud": w.url, "exp": now + 60, "iat": now, "jti": rand.Text()}
+func (ts *testServer) assertionClaims(client string, changes ...any) map[string]any {
+	now := ts.clock.Now().Unix()
+	claims := map[string]any{"iss": client, "sub": client, "aud": ts.url, "exp": now + 60, "iat": now, "jti": rand.Text()}
 	for i := 0; i < len(changes); i += 2 {
 		name, _ := changes[i].(string)
 		if claims[name] = changes[i+1]; changes[i+1] == nil {
@@ -110,31 +110,31 @@ func (w *world) assertionClaims(client string, changes ...any) map[string]any {
 	return claims
 }
 
-// asserted sends a form to a path with an assertion.
-func (w *world) asserted(path, assertion string, form url.Values) answer {
-	w.Helper()
+// postWithAssertion sends a form to a path with an assertion.
+func (ts *testServer) postWithAssertion(path, assertion string, form url.Values) response {
+	ts.Helper()
 	all := url.Values{"client_assertion": {assertion}, "client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}}
 	for name, values := range form {
 		all[name] = values
 	}
-	return w.send(path, all.Encode())
+	return ts.send(path, all.Encode())
 }
 
 func ownGrant() url.Values { return url.Values{"grant_type": {"client_credentials"}} }
 
 func TestOpenIDConnectCore_9_PrivateKeyJWTWithEveryAlgorithm(t *testing.T) {
-	w := newWorld(t)
+	ts := newTestServer(t)
 	for algorithm, key := range signers() {
 		t.Run(algorithm, func(t *testing.T) {
 			client := "keyed-" + algorithm
-			w.addKeyed(client, key)
-			a := w.asserted("/oauth2/token", key.sign(t, w.assertionClaims(client), nil), ownGrant())
-			if a.status != http.StatusOK || claims(t, a.text("access_token"))["sub"] != client {
+			ts.addPrivateKeyClient(client, key)
+			a := ts.postWithAssertion("/oauth2/token", key.sign(t, ts.assertionClaims(client), nil), ownGrant())
+			if a.status != http.StatusOK || claims(t, a.member("access_token"))["sub"] != client {
 				t.Fatalf("got %d %s", a.status, a.raw)
 			}
 			for other, wrong := range signers() {
 				forged := signer{wrong.algorithm, key.id, newSigner(other, "").key}
-				if a := w.asserted("/oauth2/token", forged.sign(t, w.assertionClaims(client), nil), ownGrant()); a.text("error") != "invalid_client" {
+				if a := ts.postWithAssertion("/oauth2/token", forged.sign(t, ts.assertionClaims(client), nil), ownGrant()); a.member("error") != "invalid_client" {
 					t.Errorf("signed by another %s key: %d %s", other, a.status, a.raw)
 				}
 			}
@@ -144,17 +144,17 @@ func TestOpenIDConnectCore_9_PrivateKeyJWTWithEveryAlgorithm(t *testing.T) {
 
 // TestRFC9864_Ed25519IsEdDSA: libraries call the algorithm by either name, in the header and in the key.
 func TestRFC9864_Ed25519IsEdDSA(t *testing.T) {
-	w := newWorld(t)
+	ts := newTestServer(t)
 	key := signers()["EdDSA"]
 	private, _ := key.key.(ed25519.PrivateKey)
 	part := base64.RawURLEncoding.EncodeToString
 	sign := func(client string, key ed25519.PrivateKey) string {
-		signed := part([]byte(`{"alg":"Ed25519"}`)) + "." + part(must(json.Marshal(w.assertionClaims(client)))(t))
+		signed := part([]byte(`{"alg":"Ed25519"}`)) + "." + part(must(json.Marshal(ts.assertionClaims(client)))(t))
 		return signed + "." + part(ed25519.Sign(key, []byte(signed)))
 	}
-	w.addKeyed("old", key)
-	w.addKeyed("new", signer{"Ed25519", key.id, key.key})
-	w.addKeyed("rsa", signers()["RS256"])
+	ts.addPrivateKeyClient("old", key)
+	ts.addPrivateKeyClient("new", signer{"Ed25519", key.id, key.key})
+	ts.addPrivateKeyClient("rsa", signers()["RS256"])
 	_, stranger, err := ed25519.GenerateKey(rand.Reader)
 	check(t, err)
 	for name, row := range map[string]struct {
@@ -163,29 +163,29 @@ func TestRFC9864_Ed25519IsEdDSA(t *testing.T) {
 	}{
 		"both names":            {sign("old", private), http.StatusOK},
 		"the new name":          {sign("new", private), http.StatusOK},
-		"the old name":          {key.sign(t, w.assertionClaims("new"), nil), http.StatusOK},
+		"the old name":          {key.sign(t, ts.assertionClaims("new"), nil), http.StatusOK},
 		"a stranger":            {sign("new", stranger), http.StatusBadRequest},
 		"a client of RSA":       {sign("rsa", private), http.StatusBadRequest},
 		"a signature of nobody": {sign("new", private)[:40] + "." + part([]byte("{}")) + ".", http.StatusBadRequest},
 	} {
-		if a := w.asserted("/oauth2/token", row.assertion, ownGrant()); a.status != row.status {
+		if a := ts.postWithAssertion("/oauth2/token", row.assertion, ownGrant()); a.status != row.status {
 			t.Errorf("%s: got %d %s", name, a.status, a.raw)
 		}
 	}
 }
 
 func TestRFC7523_3_WhatAnAssertionMustSay(t *testing.T) {
-	w := keyed(t)
+	ts := newPrivateKeyServer(t)
 	key := signers()["ES256"]
-	now := w.clock.Now().Unix()
+	now := ts.clock.Now().Unix()
 	for _, row := range []struct {
 		name    string
 		changes []any
 		good    bool
 	}{
 		{"aud is the issuer", nil, true},
-		{"aud is the token endpoint", []any{"aud", w.url + "/oauth2/token"}, true},
-		{"aud is an array of both", []any{"aud", []string{w.url, w.url + "/oauth2/token"}}, true},
+		{"aud is the token endpoint", []any{"aud", ts.url + "/oauth2/token"}, true},
+		{"aud is an array of both", []any{"aud", []string{ts.url, ts.url + "/oauth2/token"}}, true},
 		{"without iat", []any{"iat", nil}, true},
 		{"exp five minutes ahead", []any{"exp", now + 300}, true},
 		{"exp with fractions", []any{"exp", float64(now) + 59.5}, true},
@@ -198,10 +198,10 @@ func TestRFC7523_3_WhatAnAssertionMustSay(t *testing.T) {
 		{"aud missing", []any{"aud", nil}, false},
 		{"aud empty", []any{"aud", []string{}}, false},
 		{"aud of another issuer", []any{"aud", "https://other.example"}, false},
-		{"aud with one foreign value", []any{"aud", []string{w.url, "https://other.example"}}, false},
-		{"aud of another endpoint", []any{"aud", w.url + "/oauth2/introspect"}, false},
-		{"aud with a trailing slash", []any{"aud", w.url + "/"}, false},
-		{"aud of another directory", []any{"aud", w.url + "/d/acme"}, false},
+		{"aud with one foreign value", []any{"aud", []string{ts.url, "https://other.example"}}, false},
+		{"aud of another endpoint", []any{"aud", ts.url + "/oauth2/introspect"}, false},
+		{"aud with a trailing slash", []any{"aud", ts.url + "/"}, false},
+		{"aud of another directory", []any{"aud", ts.url + "/d/acme"}, false},
 		{"aud that is a number", []any{"aud", 7}, false},
 		{"iss missing", []any{"iss", nil}, false},
 		{"iss of another client", []any{"iss", "mini"}, false},
@@ -223,8 +223,8 @@ func TestRFC7523_3_WhatAnAssertionMustSay(t *testing.T) {
 		{"jti that is a number", []any{"jti", 7}, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			a := w.asserted("/oauth2/token", key.sign(t, w.assertionClaims("keyed", row.changes...), nil), ownGrant())
-			if row.good != (a.status == http.StatusOK) || !row.good && (a.status != http.StatusBadRequest || a.text("error") != "invalid_client") {
+			a := ts.postWithAssertion("/oauth2/token", key.sign(t, ts.assertionClaims("keyed", row.changes...), nil), ownGrant())
+			if row.good != (a.status == http.StatusOK) || !row.good && (a.status != http.StatusBadRequest || a.member("error") != "invalid_client") {
 				t.Errorf("got %d %s", a.status, a.raw)
 			}
 		})
@@ -241,11 +241,11 @@ func headersOf(pairs ...any) map[jose.HeaderKey]any {
 }
 
 func TestRFC8725_AnAssertionIsACompactJWTSignedByTheClientsKeyAlone(t *testing.T) {
-	w := keyed(t)
+	ts := newPrivateKeyServer(t)
 	key := signers()["ES256"]
 	part := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
-	good := func() string { return key.sign(t, w.assertionClaims("keyed"), nil) }
-	claimsText := func() string { return string(must(json.Marshal(w.assertionClaims("keyed")))(t)) }
+	good := func() string { return key.sign(t, ts.assertionClaims("keyed"), nil) }
+	claimsText := func() string { return string(must(json.Marshal(ts.assertionClaims("keyed")))(t)) }
 	secretKey := must(jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: []byte(jwks(key))}, nil))(t)
 	symmetric := must(must(secretKey.Sign([]byte(claimsText())))(t).CompactSerialize())(t)
 	stranger := newSigner("ES256", "key-ES256")
@@ -256,13 +256,13 @@ func TestRFC8725_AnAssertionIsACompactJWTSignedByTheClientsKeyAlone(t *testing.T
 		"alg None":                        part(`{"alg":"None"}`) + "." + part(claimsText()) + ".",
 		"HS256 with the public key":       symmetric,
 		"another's key in the header":     must(must(embedded.Sign([]byte(claimsText())))(t).CompactSerialize())(t),
-		"a stranger's key":                stranger.sign(t, w.assertionClaims("keyed"), nil),
-		"an unknown kid":                  signer{key.algorithm, "other", key.key}.sign(t, w.assertionClaims("keyed"), nil),
-		"an access token's typ":           key.sign(t, w.assertionClaims("keyed"), headersOf("typ", "at+jwt")),
-		"a DPoP proof's typ":              key.sign(t, w.assertionClaims("keyed"), headersOf("typ", "dpop+jwt")),
-		"a typ that is a number":          key.sign(t, w.assertionClaims("keyed"), headersOf("typ", 7)),
-		"a critical extension":            key.sign(t, w.assertionClaims("keyed"), headersOf("crit", []string{"exp"}, "exp", 1)),
-		"an unencoded payload":            key.sign(t, w.assertionClaims("keyed"), headersOf("crit", []string{"b64"}, "b64", false)),
+		"a stranger's key":                stranger.sign(t, ts.assertionClaims("keyed"), nil),
+		"an unknown kid":                  signer{key.algorithm, "other", key.key}.sign(t, ts.assertionClaims("keyed"), nil),
+		"an access token's typ":           key.sign(t, ts.assertionClaims("keyed"), headersOf("typ", "at+jwt")),
+		"a DPoP proof's typ":              key.sign(t, ts.assertionClaims("keyed"), headersOf("typ", "dpop+jwt")),
+		"a typ that is a number":          key.sign(t, ts.assertionClaims("keyed"), headersOf("typ", 7)),
+		"a critical extension":            key.sign(t, ts.assertionClaims("keyed"), headersOf("crit", []string{"exp"}, "exp", 1)),
+		"an unencoded payload":            key.sign(t, ts.assertionClaims("keyed"), headersOf("crit", []string{"b64"}, "b64", false)),
 		"claims that appear twice":        key.sign(t, strings.Replace(claimsText(), `{`, `{"sub":"keyed",`, 1), nil),
 		"claims that are no object":       key.sign(t, `["keyed"]`, nil),
 		"claims that are no JSON":         key.sign(t, `keyed`, nil),
@@ -273,67 +273,67 @@ func TestRFC8725_AnAssertionIsACompactJWTSignedByTheClientsKeyAlone(t *testing.T
 		"no JWT":                          "x",
 		"the JSON serialization":          `{"payload":"` + part(claimsText()) + `","signatures":[]}`,
 		"a JWE":                           "a.b.c.d.e",
-		"an assertion of 9 KB":            key.sign(t, w.assertionClaims("keyed", "x", strings.Repeat("y", 9<<10)), nil),
-		"the client's own access token":   w.asserted("/oauth2/token", good(), ownGrant()).text("access_token"),
-		"an unknown client":               key.sign(t, w.assertionClaims("nobody"), nil),
-		"a client registered for Basic":   key.sign(t, w.assertionClaims("mini"), nil),
-		"a client of a name with a slash": key.sign(t, w.assertionClaims("default/keyed"), nil),
+		"an assertion of 9 KB":            key.sign(t, ts.assertionClaims("keyed", "x", strings.Repeat("y", 9<<10)), nil),
+		"the client's own access token":   ts.postWithAssertion("/oauth2/token", good(), ownGrant()).member("access_token"),
+		"an unknown client":               key.sign(t, ts.assertionClaims("nobody"), nil),
+		"a client registered for Basic":   key.sign(t, ts.assertionClaims("mini"), nil),
+		"a client of a name with a slash": key.sign(t, ts.assertionClaims("default/keyed"), nil),
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := w.asserted("/oauth2/token", assertion, ownGrant())
-			if a.status != http.StatusBadRequest || a.text("error") != "invalid_client" {
+			a := ts.postWithAssertion("/oauth2/token", assertion, ownGrant())
+			if a.status != http.StatusBadRequest || a.member("error") != "invalid_client" {
 				t.Errorf("got %d %s", a.status, a.raw)
 			}
 		})
 	}
 	for _, typ := range []string{"JWT", "jwt", "client-authentication+jwt"} {
-		if a := w.asserted("/oauth2/token", key.sign(t, w.assertionClaims("keyed"), headersOf("typ", typ)), ownGrant()); a.status != http.StatusOK {
+		if a := ts.postWithAssertion("/oauth2/token", key.sign(t, ts.assertionClaims("keyed"), headersOf("typ", typ)), ownGrant()); a.status != http.StatusOK {
 			t.Errorf("typ %s: %d %s", typ, a.status, a.raw)
 		}
 	}
 }
 
 func TestAClientUsesTheAlgorithmAndTheMethodItRegistered(t *testing.T) {
-	w := newWorld(t)
+	ts := newTestServer(t)
 	rsaKey := signers()["RS256"]
 	pss := signer{"PS256", rsaKey.id, rsaKey.key}
 	set := jwks(signer{"", rsaKey.id, rsaKey.key})
-	w.addService("picky", func(c *storage.Client) {
+	ts.addService("picky", func(c *storage.Client) {
 		c.AuthMethod, c.Secrets, c.JWKS, c.AuthAlgorithm = "private_key_jwt", []string{fastHash(secretOfMini)}, set, "RS256"
 	})
-	w.addService("basic", func(c *storage.Client) { c.JWKS = set })
-	w.addService("off", func(c *storage.Client) { c.AuthMethod, c.JWKS, c.Disabled = "private_key_jwt", set, true })
+	ts.addService("basic", func(c *storage.Client) { c.JWKS = set })
+	ts.addService("off", func(c *storage.Client) { c.AuthMethod, c.JWKS, c.Disabled = "private_key_jwt", set, true })
 	for name, row := range map[string]struct {
-		ask  func() answer
+		ask  func() response
 		code string
 	}{
-		"its algorithm": {func() answer {
-			return w.asserted("/oauth2/token", rsaKey.sign(t, w.assertionClaims("picky"), nil), ownGrant())
+		"its algorithm": {func() response {
+			return ts.postWithAssertion("/oauth2/token", rsaKey.sign(t, ts.assertionClaims("picky"), nil), ownGrant())
 		}, ""},
-		"another algorithm": {func() answer {
-			return w.asserted("/oauth2/token", pss.sign(t, w.assertionClaims("picky"), nil), ownGrant())
+		"another algorithm": {func() response {
+			return ts.postWithAssertion("/oauth2/token", pss.sign(t, ts.assertionClaims("picky"), nil), ownGrant())
 		}, "invalid_client"},
-		"its old secret": {func() answer { return w.credentials("picky") }, "invalid_client"},
-		"a key for Basic": {func() answer {
-			return w.asserted("/oauth2/token", rsaKey.sign(t, w.assertionClaims("basic"), nil), ownGrant())
+		"its old secret": {func() response { return ts.credentials("picky") }, "invalid_client"},
+		"a key for Basic": {func() response {
+			return ts.postWithAssertion("/oauth2/token", rsaKey.sign(t, ts.assertionClaims("basic"), nil), ownGrant())
 		}, "invalid_client"},
-		"a disabled client": {func() answer {
-			return w.asserted("/oauth2/token", rsaKey.sign(t, w.assertionClaims("off"), nil), ownGrant())
+		"a disabled client": {func() response {
+			return ts.postWithAssertion("/oauth2/token", rsaKey.sign(t, ts.assertionClaims("off"), nil), ownGrant())
 		}, "invalid_client"},
-		"as a public client": {func() answer { return w.send("/oauth2/token", "grant_type=client_credentials&client_id=picky") }, "invalid_client"},
+		"as a public client": {func() response { return ts.send("/oauth2/token", "grant_type=client_credentials&client_id=picky") }, "invalid_client"},
 	} {
-		if a := row.ask(); a.text("error") != row.code {
+		if a := row.ask(); a.member("error") != row.code {
 			t.Errorf("%s: got %d %s", name, a.status, a.raw)
 		}
 	}
 }
 
 func TestRFC6749_2_3_AnAssertionIsNotShownTogetherWithAnythingElse(t *testing.T) {
-	w := keyed(t)
+	ts := newPrivateKeyServer(t)
 	key := signers()["ES256"]
 	body := func(further string) string {
 		form := url.Values{
-			"grant_type": {"client_credentials"}, "client_assertion": {key.sign(t, w.assertionClaims("keyed"), nil)},
+			"grant_type": {"client_credentials"}, "client_assertion": {key.sign(t, ts.assertionClaims("keyed"), nil)},
 			"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
 		}
 		return form.Encode() + further
@@ -349,12 +349,12 @@ func TestRFC6749_2_3_AnAssertionIsNotShownTogetherWithAnythingElse(t *testing.T)
 		{"with a secret", body("&client_secret=x"), nil, "invalid_request"},
 		{"with another client_id", body("&client_id=mini"), nil, "invalid_request"},
 		{"of another type", strings.Replace(body(""), "jwt-bearer", "saml2-bearer", 1), nil, "invalid_client"},
-		{"without type", "grant_type=client_credentials&client_assertion=" + key.sign(t, w.assertionClaims("keyed"), nil), nil, "invalid_client"},
+		{"without type", "grant_type=client_credentials&client_assertion=" + key.sign(t, ts.assertionClaims("keyed"), nil), nil, "invalid_client"},
 		{"a type without assertion", "grant_type=client_credentials&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer", nil, "invalid_client"},
 		{"twice", body("&client_assertion=x"), nil, "invalid_request"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			if a := w.send("/oauth2/token", row.body, row.headers...); a.text("error") != row.code {
+			if a := ts.send("/oauth2/token", row.body, row.headers...); a.member("error") != row.code {
 				t.Errorf("got %d %s, want %q", a.status, a.raw, row.code)
 			}
 		})
@@ -362,21 +362,21 @@ func TestRFC6749_2_3_AnAssertionIsNotShownTogetherWithAnythingElse(t *testing.T)
 }
 
 func TestRFC7523_3_AnAssertionIsGoodOnce(t *testing.T) {
-	w := keyed(t)
-	other := w.secondInstance()
+	ts := newPrivateKeyServer(t)
+	other := ts.secondInstance()
 	key := signers()["ES256"]
-	assertion := key.sign(t, w.assertionClaims("keyed"), nil)
-	instances := []*world{w, other}
+	assertion := key.sign(t, ts.assertionClaims("keyed"), nil)
+	instances := []*testServer{ts, other}
 	var winners atomic.Int32
 	var group sync.WaitGroup
 	for i := range 64 {
 		group.Go(func() {
 			// Both instances have the issuer of the first: they are one server.
-			a := instances[i%2].asserted("/oauth2/token", assertion, ownGrant())
+			a := instances[i%2].postWithAssertion("/oauth2/token", assertion, ownGrant())
 			switch {
 			case a.status == http.StatusOK:
 				winners.Add(1)
-			case a.status != http.StatusBadRequest || a.text("error") != "invalid_client" || !strings.Contains(a.text("error_description"), "used before"):
+			case a.status != http.StatusBadRequest || a.member("error") != "invalid_client" || !strings.Contains(a.member("error_description"), "used before"):
 				t.Errorf("a loser is told %d %s", a.status, a.raw)
 			}
 		})
@@ -385,49 +385,49 @@ func TestRFC7523_3_AnAssertionIsGoodOnce(t *testing.T) {
 	if winners.Load() != 1 {
 		t.Errorf("%d calls won", winners.Load())
 	}
-	w.clock.Advance(61 * time.Second)
-	if a := w.asserted("/oauth2/token", assertion, ownGrant()); a.text("error") != "invalid_client" {
+	ts.clock.Advance(61 * time.Second)
+	if a := ts.postWithAssertion("/oauth2/token", assertion, ownGrant()); a.member("error") != "invalid_client" {
 		t.Errorf("after it expired: %d %s", a.status, a.raw)
 	}
 }
 
 func TestTwoClientsAndTwoDirectoriesMayUseOneJTI(t *testing.T) {
-	w := newWorld(t)
-	w.twoDirectories()
+	ts := newTestServer(t)
+	ts.twoDirectories()
 	key := signers()["ES256"]
-	w.addKeyed("one", key)
-	w.addKeyed("two", key)
-	w.addService("one", func(c *storage.Client) {
+	ts.addPrivateKeyClient("one", key)
+	ts.addPrivateKeyClient("two", key)
+	ts.addService("one", func(c *storage.Client) {
 		c.Directory, c.AuthMethod, c.Secrets, c.JWKS = "acme", "private_key_jwt", nil, jwks(key)
 	})
-	for _, ask := range []func() answer{
-		func() answer {
-			return w.asserted("/oauth2/token", key.sign(t, w.assertionClaims("one", "jti", "same"), nil), ownGrant())
+	for _, ask := range []func() response{
+		func() response {
+			return ts.postWithAssertion("/oauth2/token", key.sign(t, ts.assertionClaims("one", "jti", "same"), nil), ownGrant())
 		},
-		func() answer {
-			return w.asserted("/oauth2/token", key.sign(t, w.assertionClaims("two", "jti", "same"), nil), ownGrant())
+		func() response {
+			return ts.postWithAssertion("/oauth2/token", key.sign(t, ts.assertionClaims("two", "jti", "same"), nil), ownGrant())
 		},
-		func() answer {
-			return w.asserted("/d/acme/oauth2/token", key.sign(t, w.assertionClaims("one", "jti", "same", "aud", w.url+"/d/acme"), nil), ownGrant())
+		func() response {
+			return ts.postWithAssertion("/d/acme/oauth2/token", key.sign(t, ts.assertionClaims("one", "jti", "same", "aud", ts.url+"/d/acme"), nil), ownGrant())
 		},
 	} {
 		if a := ask(); a.status != http.StatusOK {
 			t.Errorf("got %d %s", a.status, a.raw)
 		}
 	}
-	foreign := key.sign(t, w.assertionClaims("one"), nil)
-	if a := w.asserted("/d/acme/oauth2/token", foreign, ownGrant()); a.text("error") != "invalid_client" {
+	foreign := key.sign(t, ts.assertionClaims("one"), nil)
+	if a := ts.postWithAssertion("/d/acme/oauth2/token", foreign, ownGrant()); a.member("error") != "invalid_client" {
 		t.Errorf("the root issuer's assertion in another directory: %d %s", a.status, a.raw)
 	}
 }
 
 func TestPrivateKeyJWTWorksWhereverClientsAuthenticate(t *testing.T) {
-	w := keyed(t)
+	ts := newPrivateKeyServer(t)
 	key := signers()["ES256"]
-	w.addMiniProgram("keyedmini", func(c *storage.Client) {
+	ts.addMiniProgram("keyedmini", func(c *storage.Client) {
 		c.AuthMethod, c.Secrets, c.JWKS = "private_key_jwt", nil, jwks(key)
 	})
-	w.addService("keyedweb", func(c *storage.Client) {
+	ts.addService("keyedweb", func(c *storage.Client) {
 		c.Kind, c.AuthMethod, c.Secrets, c.JWKS = storage.ClientWeb, "private_key_jwt", nil, jwks(key)
 		c.RedirectURIs, c.Scopes = []string{"https://web.example/callback"}, []string{"openid"}
 	})
@@ -439,19 +439,19 @@ func TestPrivateKeyJWTWorksWhereverClientsAuthenticate(t *testing.T) {
 		"/oauth2/token":                       {"keyed", ownGrant(), 200},
 		"/oauth2/revoke":                      {"keyed", url.Values{"token": {"x"}}, 200},
 		"/oauth2/introspect":                  {"keyed", url.Values{"token": {"x"}}, 200},
-		"/federation/wechat/miniapp/profile":  {"keyedmini", url.Values{"code": {w.app("keyedmini").Login("alice")}}, 200},
-		"/federation/wechat/miniapp/bindUser": {"keyedmini", url.Values{"method": {"register"}, "code": {w.app("keyedmini").Login("bob")}}, 200},
+		"/federation/wechat/miniapp/profile":  {"keyedmini", url.Values{"code": {ts.app("keyedmini").Login("alice")}}, 200},
+		"/federation/wechat/miniapp/bindUser": {"keyedmini", url.Values{"method": {"register"}, "code": {ts.app("keyedmini").Login("bob")}}, 200},
 		"/oauth2/par": {"keyedweb", url.Values{
 			"response_type": {"code"}, "scope": {"openid"}, "redirect_uri": {"https://web.example/callback"},
 		}, 201},
 	} {
 		t.Run(path, func(t *testing.T) {
-			elsewhere := key.sign(t, w.assertionClaims(row.client, "aud", w.url+"/oauth2/elsewhere"), nil)
-			if a := w.asserted(path, elsewhere, row.form); a.text("error") != "invalid_client" {
+			elsewhere := key.sign(t, ts.assertionClaims(row.client, "aud", ts.url+"/oauth2/elsewhere"), nil)
+			if a := ts.postWithAssertion(path, elsewhere, row.form); a.member("error") != "invalid_client" {
 				t.Errorf("for another endpoint: %d %s", a.status, a.raw)
 			}
-			here := key.sign(t, w.assertionClaims(row.client, "aud", w.url+path), nil)
-			if a := w.asserted(path, here, row.form); a.status != row.status {
+			here := key.sign(t, ts.assertionClaims(row.client, "aud", ts.url+path), nil)
+			if a := ts.postWithAssertion(path, here, row.form); a.status != row.status {
 				t.Errorf("for this endpoint: %d %s", a.status, a.raw)
 			}
 		})
@@ -459,16 +459,16 @@ func TestPrivateKeyJWTWorksWhereverClientsAuthenticate(t *testing.T) {
 }
 
 func TestAnAssertionWhoseUseCannotBeStoredIsNotAccepted(t *testing.T) {
-	w := keyed(t)
+	ts := newPrivateKeyServer(t)
 	key := signers()["ES256"]
-	w.asserted("/oauth2/token", key.sign(t, w.assertionClaims("keyed"), nil), ownGrant())
-	assertion := key.sign(t, w.assertionClaims("keyed"), nil)
-	w.engine.Before = unavailable(storage.KindAssertion)
-	if a := w.asserted("/oauth2/token", assertion, ownGrant()); a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" {
+	ts.postWithAssertion("/oauth2/token", key.sign(t, ts.assertionClaims("keyed"), nil), ownGrant())
+	assertion := key.sign(t, ts.assertionClaims("keyed"), nil)
+	ts.engine.Before = unavailable(storage.KindAssertion)
+	if a := ts.postWithAssertion("/oauth2/token", assertion, ownGrant()); a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" {
 		t.Errorf("got %d %s", a.status, a.raw)
 	}
-	w.engine.Before = nil
-	if a := w.asserted("/oauth2/token", assertion, ownGrant()); a.status != http.StatusOK {
+	ts.engine.Before = nil
+	if a := ts.postWithAssertion("/oauth2/token", assertion, ownGrant()); a.status != http.StatusOK {
 		t.Errorf("when the store is back: %d %s", a.status, a.raw)
 	}
 }
@@ -504,31 +504,31 @@ func (s *keyServer) set(body []byte, down bool) {
 	s.body, s.down = body, down
 }
 
-// fetching is a world that may fetch from this machine, with the client "remote" whose keys are at source.
-func fetching(t *testing.T, source *keyServer) *world {
-	w := newWorld(t).with(func(c *server.Config) {
+// newKeyFetchingServer is a world that may fetch from this machine, with the client "remote" whose keys are at source.
+func newKeyFetchingServer(t *testing.T, source *keyServer) *testServer {
+	ts := newTestServer(t).withConfig(func(c *server.Config) {
 		c.Fetch.AllowPrivate = true
 	})
-	w.addService("remote", func(c *storage.Client) {
+	ts.addService("remote", func(c *storage.Client) {
 		c.AuthMethod, c.Secrets, c.JWKSURI = "private_key_jwt", nil, source.URL+"/jwks"
 	})
-	return w
+	return ts
 }
 
-func (w *world) remote(key signer) answer {
-	w.Helper()
-	assertion := key.sign(w.T, w.assertionClaims("remote", "aud", w.config.PublicURL), nil)
-	return w.asserted("/oauth2/token", assertion, ownGrant())
+func (ts *testServer) tokenBySigner(key signer) response {
+	ts.Helper()
+	assertion := key.sign(ts.T, ts.assertionClaims("remote", "aud", ts.config.PublicURL), nil)
+	return ts.postWithAssertion("/oauth2/token", assertion, ownGrant())
 }
 
 func TestKeysAreFetchedOnceAndAgainWhenTheyChange(t *testing.T) {
 	old, next := newSigner("ES256", "old"), newSigner("EdDSA", "next")
 	source := newKeyServer(t, old)
-	w := fetching(t, source)
+	ts := newKeyFetchingServer(t, source)
 	var group sync.WaitGroup
 	for range 16 {
 		group.Go(func() {
-			if a := w.remote(old); a.status != http.StatusOK {
+			if a := ts.tokenBySigner(old); a.status != http.StatusOK {
 				t.Errorf("got %d %s", a.status, a.raw)
 			}
 		})
@@ -538,15 +538,15 @@ func TestKeysAreFetchedOnceAndAgainWhenTheyChange(t *testing.T) {
 		t.Errorf("the keys were fetched %d times", n)
 	}
 	source.set(jwks(old, next), false)
-	if a := w.remote(next); a.text("error") != "invalid_client" || source.asked.Load() != 1 {
+	if a := ts.tokenBySigner(next); a.member("error") != "invalid_client" || source.asked.Load() != 1 {
 		t.Errorf("within the pause: %d %s, fetched %d times", a.status, a.raw, source.asked.Load())
 	}
-	w.clock.Advance(31 * time.Second)
-	if a := w.remote(next); a.status != http.StatusOK || source.asked.Load() != 2 {
+	ts.clock.Advance(31 * time.Second)
+	if a := ts.tokenBySigner(next); a.status != http.StatusOK || source.asked.Load() != 2 {
 		t.Errorf("a new key: %d %s, fetched %d times", a.status, a.raw, source.asked.Load())
 	}
 	for range 10 {
-		if a := w.remote(newSigner("ES256", "guess")); a.text("error") != "invalid_client" {
+		if a := ts.tokenBySigner(newSigner("ES256", "guess")); a.member("error") != "invalid_client" {
 			t.Errorf("a made-up key: %d %s", a.status, a.raw)
 		}
 	}
@@ -554,8 +554,8 @@ func TestKeysAreFetchedOnceAndAgainWhenTheyChange(t *testing.T) {
 		t.Errorf("made-up keys made the server fetch %d times", n)
 	}
 	source.set(jwks(next), false)
-	w.clock.Advance(5*time.Minute + time.Second)
-	if a := w.remote(old); a.text("error") != "invalid_client" {
+	ts.clock.Advance(5*time.Minute + time.Second)
+	if a := ts.tokenBySigner(old); a.member("error") != "invalid_client" {
 		t.Errorf("a key that was taken back: %d %s", a.status, a.raw)
 	}
 }
@@ -563,25 +563,25 @@ func TestKeysAreFetchedOnceAndAgainWhenTheyChange(t *testing.T) {
 func TestKeysThatCannotBeFetchedAreUsedForAnHour(t *testing.T) {
 	key := newSigner("ES256", "key")
 	source := newKeyServer(t, key)
-	w := fetching(t, source)
-	w.remote(key)
+	ts := newKeyFetchingServer(t, source)
+	ts.tokenBySigner(key)
 	source.set(nil, true)
-	w.clock.Advance(30 * time.Minute)
-	if a := w.remote(key); a.status != http.StatusOK {
+	ts.clock.Advance(30 * time.Minute)
+	if a := ts.tokenBySigner(key); a.status != http.StatusOK {
 		t.Errorf("half an hour later: %d %s", a.status, a.raw)
 	}
-	w.clock.Advance(31 * time.Minute)
-	if a := w.remote(key); a.status != http.StatusServiceUnavailable || a.text("reason") != "retry" || a.header.Get("Retry-After") != "30" {
+	ts.clock.Advance(31 * time.Minute)
+	if a := ts.tokenBySigner(key); a.status != http.StatusServiceUnavailable || a.member("reason") != "retry" || a.header.Get("Retry-After") != "30" {
 		t.Errorf("an hour later: %d %s", a.status, a.raw)
 	}
 	asked := source.asked.Load()
-	w.remote(key)
+	ts.tokenBySigner(key)
 	if source.asked.Load() != asked {
 		t.Error("a source that is down is asked at every request")
 	}
 	source.set(jwks(key), false)
-	w.clock.Advance(31 * time.Second)
-	if a := w.remote(key); a.status != http.StatusOK {
+	ts.clock.Advance(31 * time.Second)
+	if a := ts.tokenBySigner(key); a.status != http.StatusOK {
 		t.Errorf("when it is back: %d %s", a.status, a.raw)
 	}
 }
@@ -608,7 +608,7 @@ func TestAKeySetThatIsNoneAndKeysThatAreTooWeakAreNotUsed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			source := newKeyServer(t)
 			source.set(row.body, false)
-			if a := fetching(t, source).remote(row.key); a.text("error") != row.code {
+			if a := newKeyFetchingServer(t, source).tokenBySigner(row.key); a.member("error") != row.code {
 				t.Errorf("got %d %s, want %q", a.status, a.raw, row.code)
 			}
 		})

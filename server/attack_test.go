@@ -26,36 +26,36 @@ func postingForms() []struct{ name, path, form, button string } {
 	}
 }
 
-// send posts a form with headers as a browser sends it.
-func (v *visitor) send(address string, form url.Values, header map[string]string) *page {
-	v.Helper()
-	request := must(http.NewRequestWithContext(v.Context(), http.MethodPost, address, strings.NewReader(form.Encode())))(v.T)
+// postWithHeaders posts a form with headers as a browser sends it.
+func (b *formBrowser) postWithHeaders(address string, form url.Values, header map[string]string) *page {
+	b.Helper()
+	request := must(http.NewRequestWithContext(b.Context(), http.MethodPost, address, strings.NewReader(form.Encode())))(b.T)
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	for name, value := range header {
 		request.Header.Set(name, value)
 	}
-	return v.open(request, true)
+	return b.open(request, true)
 }
 
 // TestFormsOfOtherSitesAreRefused is cross-site request forgery, at every form there is.
 func TestFormsOfOtherSitesAreRefused(t *testing.T) {
-	h := newHouse(t)
-	h.editDirectory(func(d *storage.Directory) { d.Policy.SelfRegistration = true })
-	h.addDirectory(storage.Directory{ID: "tea", Name: "Tea"})
-	h.addMailedPerson("wanda")
-	v := h.visitor()
-	v.enter("wanda")
-	stranger := h.visitor()
-	stranger.get(h.url + "/login")
-	_, theirs := stranger.read("login-form", "login")
-	v.get(h.url + "/d/tea/login")
-	_, elsewhere := v.read("login-form", "login")
+	ts := newPageTestServer(t)
+	ts.editDirectory(func(d *storage.Directory) { d.Policy.SelfRegistration = true })
+	ts.addDirectory(storage.Directory{ID: "tea", Name: "Tea"})
+	ts.addEmailUser("wanda")
+	b := ts.newFormBrowser()
+	b.signInToAccount("wanda")
+	stranger := ts.newFormBrowser()
+	stranger.get(ts.url + "/login")
+	_, theirs := stranger.readForm("login-form", "login")
+	b.get(ts.url + "/d/tea/login")
+	_, elsewhere := b.readForm("login-form", "login")
 	for _, posted := range postingForms() {
 		t.Run(posted.name, func(t *testing.T) {
-			v.get(h.url + posted.path)
-			action, form := v.read(posted.form, posted.button)
+			b.get(ts.url + posted.path)
+			action, form := b.readForm(posted.form, posted.button)
 			own := form.Get("csrf")
-			before := list[storage.AuditEntry](h.world)
+			before := list[storage.AuditEntry](ts.testServer)
 			for name, forged := range map[string]struct {
 				token  string
 				header map[string]string
@@ -69,100 +69,100 @@ func TestFormsOfOtherSitesAreRefused(t *testing.T) {
 				"sent by a neighbour":           {own, map[string]string{"Sec-Fetch-Site": "same-site"}},
 				"sent from another origin":      {own, map[string]string{"Origin": "https://evil.example"}},
 				"sent from an opaque origin":    {own, map[string]string{"Origin": "null"}},
-				"sent from a look-alike origin": {own, map[string]string{"Origin": h.url + ".evil.example"}},
+				"sent from a look-alike origin": {own, map[string]string{"Origin": ts.url + ".evil.example"}},
 			} {
 				form.Set("csrf", forged.token)
-				if p := v.send(action, form, forged.header); p.status != http.StatusForbidden || !strings.Contains(p.body, "The form was not accepted") {
+				if p := b.postWithHeaders(action, form, forged.header); p.status != http.StatusForbidden || !strings.Contains(p.body, "The form was not accepted") {
 					t.Errorf("%s: %d %s", name, p.status, p.body)
 				}
 			}
-			if after := list[storage.AuditEntry](h.world); len(after) != len(before) {
+			if after := list[storage.AuditEntry](ts.testServer); len(after) != len(before) {
 				t.Errorf("something was done: %v", after[len(before):])
 			}
 		})
 	}
-	v.get(h.url + "/account")
-	v.at(t, "/account", http.StatusOK, "Name of wanda")
+	b.get(ts.url + "/account")
+	b.wantAt(t, "/account", http.StatusOK, "Name of wanda")
 }
 
 func TestAFormOfOurOwnIsAcceptedFromEveryBrowser(t *testing.T) {
-	h := newHouse(t)
-	h.addPerson("wanda")
-	v := h.visitor()
-	v.enter("wanda")
+	ts := newPageTestServer(t)
+	ts.addPasswordUser("wanda")
+	b := ts.newFormBrowser()
+	b.signInToAccount("wanda")
 	for name, header := range map[string]map[string]string{
-		"new": {"Sec-Fetch-Site": "same-origin", "Origin": h.url}, "private": {"Sec-Fetch-Site": "same-origin", "Origin": "null"},
-		"old": {"Origin": h.url}, "very old": nil,
+		"new": {"Sec-Fetch-Site": "same-origin", "Origin": ts.url}, "private": {"Sec-Fetch-Site": "same-origin", "Origin": "null"},
+		"old": {"Origin": ts.url}, "very old": nil,
 	} {
-		v.get(h.url + "/account/profile")
-		action, form := v.read("save-form", "save")
-		if p := v.send(action, form, header); p.url != h.url+"/account?done=profile" {
+		b.get(ts.url + "/account/profile")
+		action, form := b.readForm("save-form", "save")
+		if p := b.postWithHeaders(action, form, header); p.url != ts.url+"/account?done=profile" {
 			t.Errorf("a %s browser: %d %s", name, p.status, p.url)
 		}
 	}
 }
 
 func TestAFormIsGoodInItsSessionAfterAnotherPageWasOpened(t *testing.T) {
-	h := newHouse(t)
-	h.addPerson("wanda")
-	v := h.visitor()
-	v.get(h.url + "/login")
-	action, form := v.read("login-form", "login")
+	ts := newPageTestServer(t)
+	ts.addPasswordUser("wanda")
+	b := ts.newFormBrowser()
+	b.get(ts.url + "/login")
+	action, form := b.readForm("login-form", "login")
 	for _, path := range []string{"/login", "/account/forgot", "/logged-out"} {
-		v.get(h.url + path)
+		b.get(ts.url + path)
 	}
 	form.Set("username", "wanda")
 	form.Set("password", goodPassword)
-	v.post(action, form, true)
-	v.at(t, "/account", http.StatusOK, "Name of wanda")
+	b.post(action, form, true)
+	b.wantAt(t, "/account", http.StatusOK, "Name of wanda")
 }
 
 // TestWhatPeopleWriteIsTextEverywhere is cross-site scripting: markup in every name and value that a page shows.
 func TestWhatPeopleWriteIsTextEverywhere(t *testing.T) {
 	const evil = `"><script>alert(1)</script><img src=x onerror=alert(1)>'` + "\u202e{{.}}%s"
-	h := newHouse(t)
-	h.editDirectory(func(d *storage.Directory) {
+	ts := newPageTestServer(t)
+	ts.editDirectory(func(d *storage.Directory) {
 		d.Name, d.Policy.SelfRegistration = evil, true
 		d.Branding = storage.Branding{AccentColor: `red;}*{background:url(https://evil.example)}`, PolicyURL: "javascript:alert(1)", SupportURL: `"><script>`}
 	})
-	user := h.addMailedPerson("wanda")
-	entry := must(storage.Get[storage.User](h.Context(), h.engine, storage.Key("default", user.ID)))(t)
+	user := ts.addEmailUser("wanda")
+	entry := must(storage.Get[storage.User](ts.Context(), ts.engine, storage.Key("default", user.ID)))(t)
 	next := entry.Record
 	next.Profile = storage.Profile{Name: evil, Nickname: evil, Gender: evil, Birthdate: evil, Locale: evil, Zoneinfo: evil, Picture: evil}
-	must(entry.Replace(h.Context(), h.engine, next))(t)
-	h.changeShop(func(c *storage.Client) { c.Name, c.Scopes = evil, append(c.Scopes, `<script>`) })
-	v := h.visitor()
+	must(entry.Replace(ts.Context(), ts.engine, next))(t)
+	ts.changeShop(func(c *storage.Client) { c.Name, c.Scopes = evil, append(c.Scopes, `<script>`) })
+	b := ts.newFormBrowser()
 	see := func(p *page) {
 		t.Helper()
 		if p.status == http.StatusInternalServerError {
 			t.Errorf("%s: %d", p.url, p.status)
 		}
 		doc := must(html.Parse(strings.NewReader(p.body)))(t)
-		for _, n := range find(doc, func(*html.Node) bool { return true }) {
-			if n.Data == "script" || has(n, "onerror") || n.Data == "img" || strings.HasPrefix(attribute(n, "href"), "javascript:") {
+		for _, n := range findElements(doc, func(*html.Node) bool { return true }) {
+			if n.Data == "script" || hasAttribute(n, "onerror") || n.Data == "img" || strings.HasPrefix(attribute(n, "href"), "javascript:") {
 				t.Errorf("%s: %s %v", p.url, n.Data, n.Attr)
 			}
 		}
 	}
 	q := url.QueryEscape(evil)
-	see(v.ask("login_hint", evil, "ui_locales", evil, "scope", "openid profile <script>", "state", evil))
-	see(v.press("login-form", "login", "username", evil, "password", evil+"?"))
-	see(v.signInAs("wanda"))
-	see(v.press("consent-form", "allow"))
+	see(b.openAuthorize("login_hint", evil, "ui_locales", evil, "scope", "openid profile <script>", "state", evil))
+	see(b.press("login-form", "login", "username", evil, "password", evil+"?"))
+	see(b.signInAs("wanda"))
+	see(b.press("consent-form", "allow"))
 	for _, path := range []string{
 		"/account?done=" + q, "/account/profile?ui_locales=" + q, "/account/username", "/account/password", "/account/email",
 		"/account/email/confirm?proof=!" + q, "/account/reset?proof=!" + q, "/register", "/account/forgot", "/logged-out", "/login?interaction=!" + q,
 		"/consent?interaction=!" + q, "/oauth2/authorize?client_id=" + q, "/oauth2/authorize?client_id=shop&redirect_uri=" + q,
 	} {
-		see(v.get(h.url + path))
+		see(b.get(ts.url + path))
 	}
-	v.get(h.url + "/account/profile")
-	see(v.press("save-form", "save", "name", evil, "birthdate", evil))
-	v.get(h.url + "/account/email")
-	see(v.press("save-form", "save", "email", evil+"!", "current_password", goodPassword))
-	see(v.ask("prompt", "select_account"))
-	h.server.Wait()
-	for _, mail := range h.mail.mails {
+	b.get(ts.url + "/account/profile")
+	see(b.press("save-form", "save", "name", evil, "birthdate", evil))
+	b.get(ts.url + "/account/email")
+	see(b.press("save-form", "save", "email", evil+"!", "current_password", goodPassword))
+	see(b.openAuthorize("prompt", "select_account"))
+	ts.server.Wait()
+	for _, mail := range ts.mailbox.mails {
 		if strings.ContainsAny(mail.Subject, "\r\n") {
 			t.Errorf("subject %q", mail.Subject)
 		}
@@ -171,18 +171,18 @@ func TestWhatPeopleWriteIsTextEverywhere(t *testing.T) {
 
 // TestNobodyIsSentAwayByAPage tries every way to make a page redirect to another site.
 func TestNobodyIsSentAwayByAPage(t *testing.T) {
-	h := newHouse(t)
-	h.addPerson("wanda")
-	v := h.visitor()
-	v.enter("wanda")
+	ts := newPageTestServer(t)
+	ts.addPasswordUser("wanda")
+	b := ts.newFormBrowser()
+	b.signInToAccount("wanda")
 	for _, evil := range []string{"https://evil.example", "//evil.example", `/\evil.example`, "javascript:alert(1)", "\thttps://evil.example"} {
 		for _, name := range []string{"next", "return_to", "returnTo", "continue", "redirect", "url", "done", "ui_locales", "interaction", "other", "proof"} {
 			for _, path := range []string{"/login", "/consent", "/account", "/account/password", "/logged-out", "/register", "/account/reset"} {
-				p := v.get(h.url + path + "?" + url.Values{name: {evil}}.Encode())
+				p := b.get(ts.url + path + "?" + url.Values{name: {evil}}.Encode())
 				if p.callback != "" {
 					t.Fatalf("%s?%s=%s leads to %s", path, name, evil, p.callback)
 				}
-				for _, n := range find(v.document(), func(n *html.Node) bool { return has(n, "action") || has(n, "href") }) {
+				for _, n := range findElements(b.document(), func(n *html.Node) bool { return hasAttribute(n, "action") || hasAttribute(n, "href") }) {
 					if to := attribute(n, "action") + attribute(n, "href"); !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.HasPrefix(to, `/\`) {
 						t.Fatalf("%s?%s=%s has a link to %s", path, name, evil, to)
 					}
@@ -193,54 +193,54 @@ func TestNobodyIsSentAwayByAPage(t *testing.T) {
 }
 
 func TestOnlyTheUsersOwnSessionsAndGrantsCanBeEnded(t *testing.T) {
-	h := newHouse(t)
-	h.addPerson("wanda")
-	h.addPerson("mallory")
-	wanda := h.visitor()
-	wanda.ask()
+	ts := newPageTestServer(t)
+	ts.addPasswordUser("wanda")
+	ts.addPasswordUser("mallory")
+	wanda := ts.newFormBrowser()
+	wanda.openAuthorize()
 	wanda.signInAs("wanda")
 	wanda.press("consent-form", "allow")
-	tokens := h.redeem("shop", wanda.code(), "redirect_uri", shopRedirect)
+	tokens := ts.redeem("shop", wanda.code(), "redirect_uri", shopRedirect)
 	id, _, _ := strings.Cut(wanda.cookies["mf-default"], ".")
-	mallory := h.visitor()
-	mallory.enter("mallory")
-	_, form := mallory.read("sign-out-form", "sign-out")
+	mallory := ts.newFormBrowser()
+	mallory.signInToAccount("mallory")
+	_, form := mallory.readForm("sign-out-form", "sign-out")
 	form.Set("session", id)
 	form.Set("client", "shop")
-	mallory.post(h.url+"/account/sessions", form, true)
-	mallory.post(h.url+"/account/apps", form, true)
-	wanda.get(h.url + "/account")
-	wanda.at(t, "/account", http.StatusOK, "Name of wanda")
-	if got := h.userinfo(tokens.text("access_token")); got.status != http.StatusOK {
+	mallory.post(ts.url+"/account/sessions", form, true)
+	mallory.post(ts.url+"/account/apps", form, true)
+	wanda.get(ts.url + "/account")
+	wanda.wantAt(t, "/account", http.StatusOK, "Name of wanda")
+	if got := ts.userinfo(tokens.member("access_token")); got.status != http.StatusOK {
 		t.Errorf("UserInfo: %d", got.status)
 	}
 	for _, odd := range []string{"", "..", "../mallory", strings.Repeat("A", 22), "x/y", strings.Repeat("A", 4096)} {
 		form.Set("session", odd)
 		form.Set("client", odd)
 		for _, path := range []string{"/account/sessions", "/account/apps"} {
-			if p := mallory.post(h.url+path, form, true); p.status != http.StatusOK {
+			if p := mallory.post(ts.url+path, form, true); p.status != http.StatusOK {
 				t.Errorf("%s %q: %d", path, odd, p.status)
 			}
 		}
 	}
-	if user := must(h.people.VerifyPassword(h.Context(), "default", "mallory", goodPassword))(t).Record; len(user.ClientEpochs) != 0 {
+	if user := must(ts.identities.VerifyPassword(ts.Context(), "default", "mallory", goodPassword))(t).Record; len(user.ClientEpochs) != 0 {
 		t.Errorf("clients that mallory never knew were counted: %v", user.ClientEpochs)
 	}
 }
 
 func TestCookiesAreTheBrowsersAlone(t *testing.T) {
-	h := newHouse(t)
-	h.addPerson("wanda")
-	v := h.visitor()
-	v.get(h.url + "/login")
+	ts := newPageTestServer(t)
+	ts.addPasswordUser("wanda")
+	b := ts.newFormBrowser()
+	b.get(ts.url + "/login")
 	first := ""
-	for name, line := range v.set {
+	for name, line := range b.set {
 		if strings.HasPrefix(name, "mf-default.browser.") {
 			first = line
 		}
 	}
-	v.signInAs("wanda")
-	for _, line := range []string{first, v.set["mf-default"], v.set["mf-default.device"]} {
+	b.signInAs("wanda")
+	for _, line := range []string{first, b.set["mf-default"], b.set["mf-default.device"]} {
 		if line == "" {
 			continue
 		}
@@ -248,26 +248,26 @@ func TestCookiesAreTheBrowsersAlone(t *testing.T) {
 			t.Errorf("cookie %q", line)
 		}
 	}
-	if first == "" || v.cookies["mf-default"] == "" || v.cookies["mf-default.device"] == "" {
-		t.Errorf("cookies %v", v.cookies)
+	if first == "" || b.cookies["mf-default"] == "" || b.cookies["mf-default.device"] == "" {
+		t.Errorf("cookies %v", b.cookies)
 	}
 }
 
 func TestARegistrationOfAnothersNameTakesNothing(t *testing.T) {
-	h := newHouse(t)
-	h.editDirectory(func(d *storage.Directory) { d.Policy.SelfRegistration = true })
-	wanda := h.addPerson("wanda")
-	v := h.visitor()
+	ts := newPageTestServer(t)
+	ts.editDirectory(func(d *storage.Directory) { d.Policy.SelfRegistration = true })
+	wanda := ts.addPasswordUser("wanda")
+	b := ts.newFormBrowser()
 	for _, name := range []string{"wanda", "WANDA", "ｗanda"} {
-		v.get(h.url + "/register")
-		v.press("register-form", "register", "username", name, "new_password", "mallory's own password")
-		v.at(t, "/register", http.StatusBadRequest, "Somebody has this username already.")
+		b.get(ts.url + "/register")
+		b.press("register-form", "register", "username", name, "new_password", "mallory's own password")
+		b.wantAt(t, "/register", http.StatusBadRequest, "Somebody has this username already.")
 	}
-	found := must(h.people.VerifyPassword(h.Context(), "default", "wanda", goodPassword))(t)
+	found := must(ts.identities.VerifyPassword(ts.Context(), "default", "wanda", goodPassword))(t)
 	if found.Record.ID != wanda.ID {
 		t.Errorf("wanda is %s now", found.Record.ID)
 	}
-	if _, err := h.people.VerifyPassword(h.Context(), "default", "wanda", "mallory's own password"); err == nil {
+	if _, err := ts.identities.VerifyPassword(ts.Context(), "default", "wanda", "mallory's own password"); err == nil {
 		t.Error("wanda has mallory's password")
 	}
 }

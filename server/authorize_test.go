@@ -17,26 +17,26 @@ import (
 )
 
 func TestASignInWithPagesGivesTokens(t *testing.T) {
-	w := newSite(t)
+	ts := newPopulatedServer(t)
 	for _, client := range []string{"web", "spa", "native"} {
-		a := w.newBrowser().flow(client)
-		all := claims(t, a.text("id_token"))
-		if all["sub"] != "alice" || all["nonce"] != "nonce-1" || all["iss"] != w.url {
+		a := ts.newBrowser().flow(client)
+		all := claims(t, a.member("id_token"))
+		if all["sub"] != "alice" || all["nonce"] != "nonce-1" || all["iss"] != ts.url {
 			t.Errorf("%s: %v", client, all)
 		}
 	}
 }
 
 func TestOneSignInServesEveryClientOfTheDirectory(t *testing.T) {
-	w := newSite(t)
-	b := w.newBrowser()
-	first := claims(t, b.flow("web").text("id_token"))
-	b.get(w.authorizeURL("spa"))
+	ts := newPopulatedServer(t)
+	b := ts.newBrowser()
+	first := claims(t, b.flow("web").member("id_token"))
+	b.get(ts.authorizeURL("spa"))
 	if strings.Contains(b.page.body, `name="username"`) {
 		t.Fatal("the second client asks for a sign-in")
 	}
 	b.allow()
-	second := claims(t, b.redeem("spa", b.code()).text("id_token"))
+	second := claims(t, b.redeem("spa", b.code()).member("id_token"))
 	if first["sub"] != second["sub"] || first["sid"] != second["sid"] || first["auth_time"] != second["auth_time"] {
 		t.Errorf("got %v and %v", first, second)
 	}
@@ -44,75 +44,75 @@ func TestOneSignInServesEveryClientOfTheDirectory(t *testing.T) {
 
 // TestRFC6749_3_1_2_ErrorsAboutTheAddresseeStayHere: nobody is sent to an address that is not registered.
 func TestRFC6749_3_1_2_ErrorsAboutTheAddresseeStayHere(t *testing.T) {
-	w := newSite(t)
-	w.addClient("off", func(c *storage.Client) { c.Disabled = true })
-	w.addClient("query", func(c *storage.Client) { c.RedirectURIs = []string{webRedirect + "?a=b", webRedirect + "/"} })
-	w.addClient("tls", func(c *storage.Client) {
+	ts := newPopulatedServer(t)
+	ts.addClient("off", func(c *storage.Client) { c.Disabled = true })
+	ts.addClient("query", func(c *storage.Client) { c.RedirectURIs = []string{webRedirect + "?a=b", webRedirect + "/"} })
+	ts.addClient("tls", func(c *storage.Client) {
 		c.Kind, c.RedirectURIs = storage.ClientNative, []string{"https://127.0.0.1/callback"}
 	})
-	w.addClient("tool", func(c *storage.Client) {
+	ts.addClient("tool", func(c *storage.Client) {
 		c.Kind, c.RedirectURIs = storage.ClientNative, []string{"http://localhost:8000/"}
 	})
-	w.addClient("local", func(c *storage.Client) { c.RedirectURIs = []string{"http://127.0.0.1:5173/callback"} })
+	ts.addClient("local", func(c *storage.Client) { c.RedirectURIs = []string{"http://127.0.0.1:5173/callback"} })
 	for name, address := range map[string]string{
-		"no client":                   w.authorizeURL("web", "client_id", ""),
-		"two clients":                 w.authorizeURL("web") + "&client_id=spa",
-		"unknown client":              w.authorizeURL("nobody"),
-		"disabled client":             w.authorizeURL("off"),
-		"client that is long":         w.authorizeURL(strings.Repeat("x", 300)),
-		"no redirect_uri":             w.authorizeURL("web", "redirect_uri", ""),
-		"two redirect_uris":           w.authorizeURL("web") + "&redirect_uri=" + url.QueryEscape(webRedirect),
-		"another host":                w.authorizeURL("web", "redirect_uri", "https://evil.example/callback"),
-		"host as user":                w.authorizeURL("web", "redirect_uri", "https://rp.example@evil.example/callback"),
-		"user in front":               w.authorizeURL("web", "redirect_uri", "https://user@rp.example/callback"),
-		"longer host":                 w.authorizeURL("web", "redirect_uri", "https://rp.example.evil.example/callback"),
-		"a port":                      w.authorizeURL("web", "redirect_uri", "https://rp.example:443/callback"),
-		"upper case":                  w.authorizeURL("web", "redirect_uri", "https://RP.example/callback"),
-		"plain http":                  w.authorizeURL("web", "redirect_uri", "http://rp.example/callback"),
-		"query added":                 w.authorizeURL("web", "redirect_uri", webRedirect+"?a=b"),
-		"empty query added":           w.authorizeURL("web", "redirect_uri", webRedirect+"?"),
-		"fragment added":              w.authorizeURL("web", "redirect_uri", webRedirect+"#x"),
-		"slash added":                 w.authorizeURL("web", "redirect_uri", webRedirect+"/"),
-		"path added":                  w.authorizeURL("web", "redirect_uri", webRedirect+"/../evil"),
-		"percent-encoded":             w.authorizeURL("web", "redirect_uri", "https://rp.example/%63allback"),
-		"newline added":               w.authorizeURL("web", "redirect_uri", webRedirect+"\r\nX: y"),
-		"space in front":              w.authorizeURL("web", "redirect_uri", " "+webRedirect),
-		"NUL added":                   w.authorizeURL("web", "redirect_uri", webRedirect+"\x00"),
-		"relative":                    w.authorizeURL("web", "redirect_uri", "/callback"),
-		"script":                      w.authorizeURL("web", "redirect_uri", "javascript:alert(1)"),
-		"data":                        w.authorizeURL("web", "redirect_uri", "data:text/html,x"),
-		"query mismatch":              w.authorizeURL("query", "redirect_uri", webRedirect+"?a=c"),
-		"query missing":               w.authorizeURL("query"),
-		"web on the loopback":         w.authorizeURL("web", "redirect_uri", "http://127.0.0.1:1234/callback"),
-		"web on another port":         w.authorizeURL("local", "redirect_uri", "http://127.0.0.1:1234/callback"),
-		"native on localhost":         w.authorizeURL("native", "redirect_uri", "http://localhost:1234/other"),
-		"tool on another path":        w.authorizeURL("tool", "redirect_uri", "http://localhost:1234/evil"),
-		"tool on an address":          w.authorizeURL("tool", "redirect_uri", "http://127.0.0.1:8000/"),
-		"tool on a longer host":       w.authorizeURL("tool", "redirect_uri", "http://localhost.evil.example/"),
-		"tool with a user":            w.authorizeURL("tool", "redirect_uri", "http://localhost:80@evil.example/"),
-		"tool in upper case":          w.authorizeURL("tool", "redirect_uri", "http://LOCALHOST:8000/"),
-		"tool over https":             w.authorizeURL("tool", "redirect_uri", "https://localhost:8000/"),
-		"native on another path":      w.authorizeURL("native", "redirect_uri", "http://127.0.0.1:1234/evil"),
-		"native with a query":         w.authorizeURL("native", "redirect_uri", "http://127.0.0.1:1234/callback?x=y"),
-		"native with a fragment":      w.authorizeURL("native", "redirect_uri", "http://127.0.0.1:1234/callback#x"),
-		"native with a user":          w.authorizeURL("native", "redirect_uri", "http://127.0.0.1:1234@evil.example/callback"),
-		"native on another address":   w.authorizeURL("native", "redirect_uri", "http://127.0.0.2:1234/callback"),
-		"native on a longer host":     w.authorizeURL("native", "redirect_uri", "http://127.0.0.1.evil.example/callback"),
-		"native without port":         w.authorizeURL("native", "redirect_uri", "http://127.0.0.1:/callback"),
-		"native on too high a port":   w.authorizeURL("native", "redirect_uri", "http://127.0.0.1:65536/callback"),
-		"native on a signed port":     w.authorizeURL("native", "redirect_uri", "http://127.0.0.1:+80/callback"),
-		"native without its https":    w.authorizeURL("tls", "redirect_uri", "http://127.0.0.1:51000/callback"),
-		"native over https":           w.authorizeURL("native", "redirect_uri", "https://127.0.0.1:1234/callback"),
-		"native on a port of https":   w.authorizeURL("native", "redirect_uri", "https://app.example:8443/callback"),
-		"native, other private path":  w.authorizeURL("native", "redirect_uri", "com.example.app:/evil"),
-		"native, other private name":  w.authorizeURL("native", "redirect_uri", "com.example.app.evil:/callback"),
-		"malformed query":             w.url + "/oauth2/authorize?client_id=%zz",
-		"semicolons":                  w.url + "/oauth2/authorize?client_id=web;redirect_uri=x",
-		"nothing":                     w.url + "/oauth2/authorize",
-		"too long":                    w.url + "/oauth2/authorize?client_id=" + strings.Repeat("x", 27<<10),
-		"native, IPv6 on another way": w.authorizeURL("native", "redirect_uri", "http://[0:0:0:0:0:0:0:1]:1234/callback"),
+		"no client":                   ts.authorizeURL("web", "client_id", ""),
+		"two clients":                 ts.authorizeURL("web") + "&client_id=spa",
+		"unknown client":              ts.authorizeURL("nobody"),
+		"disabled client":             ts.authorizeURL("off"),
+		"client that is long":         ts.authorizeURL(strings.Repeat("x", 300)),
+		"no redirect_uri":             ts.authorizeURL("web", "redirect_uri", ""),
+		"two redirect_uris":           ts.authorizeURL("web") + "&redirect_uri=" + url.QueryEscape(webRedirect),
+		"another host":                ts.authorizeURL("web", "redirect_uri", "https://evil.example/callback"),
+		"host as user":                ts.authorizeURL("web", "redirect_uri", "https://rp.example@evil.example/callback"),
+		"user in front":               ts.authorizeURL("web", "redirect_uri", "https://user@rp.example/callback"),
+		"longer host":                 ts.authorizeURL("web", "redirect_uri", "https://rp.example.evil.example/callback"),
+		"a port":                      ts.authorizeURL("web", "redirect_uri", "https://rp.example:443/callback"),
+		"upper case":                  ts.authorizeURL("web", "redirect_uri", "https://RP.example/callback"),
+		"plain http":                  ts.authorizeURL("web", "redirect_uri", "http://rp.example/callback"),
+		"query added":                 ts.authorizeURL("web", "redirect_uri", webRedirect+"?a=b"),
+		"empty query added":           ts.authorizeURL("web", "redirect_uri", webRedirect+"?"),
+		"fragment added":              ts.authorizeURL("web", "redirect_uri", webRedirect+"#x"),
+		"slash added":                 ts.authorizeURL("web", "redirect_uri", webRedirect+"/"),
+		"path added":                  ts.authorizeURL("web", "redirect_uri", webRedirect+"/../evil"),
+		"percent-encoded":             ts.authorizeURL("web", "redirect_uri", "https://rp.example/%63allback"),
+		"newline added":               ts.authorizeURL("web", "redirect_uri", webRedirect+"\r\nX: y"),
+		"space in front":              ts.authorizeURL("web", "redirect_uri", " "+webRedirect),
+		"NUL added":                   ts.authorizeURL("web", "redirect_uri", webRedirect+"\x00"),
+		"relative":                    ts.authorizeURL("web", "redirect_uri", "/callback"),
+		"script":                      ts.authorizeURL("web", "redirect_uri", "javascript:alert(1)"),
+		"data":                        ts.authorizeURL("web", "redirect_uri", "data:text/html,x"),
+		"query mismatch":              ts.authorizeURL("query", "redirect_uri", webRedirect+"?a=c"),
+		"query missing":               ts.authorizeURL("query"),
+		"web on the loopback":         ts.authorizeURL("web", "redirect_uri", "http://127.0.0.1:1234/callback"),
+		"web on another port":         ts.authorizeURL("local", "redirect_uri", "http://127.0.0.1:1234/callback"),
+		"native on localhost":         ts.authorizeURL("native", "redirect_uri", "http://localhost:1234/other"),
+		"tool on another path":        ts.authorizeURL("tool", "redirect_uri", "http://localhost:1234/evil"),
+		"tool on an address":          ts.authorizeURL("tool", "redirect_uri", "http://127.0.0.1:8000/"),
+		"tool on a longer host":       ts.authorizeURL("tool", "redirect_uri", "http://localhost.evil.example/"),
+		"tool with a user":            ts.authorizeURL("tool", "redirect_uri", "http://localhost:80@evil.example/"),
+		"tool in upper case":          ts.authorizeURL("tool", "redirect_uri", "http://LOCALHOST:8000/"),
+		"tool over https":             ts.authorizeURL("tool", "redirect_uri", "https://localhost:8000/"),
+		"native on another path":      ts.authorizeURL("native", "redirect_uri", "http://127.0.0.1:1234/evil"),
+		"native with a query":         ts.authorizeURL("native", "redirect_uri", "http://127.0.0.1:1234/callback?x=y"),
+		"native with a fragment":      ts.authorizeURL("native", "redirect_uri", "http://127.0.0.1:1234/callback#x"),
+		"native with a user":          ts.authorizeURL("native", "redirect_uri", "http://127.0.0.1:1234@evil.example/callback"),
+		"native on another address":   ts.authorizeURL("native", "redirect_uri", "http://127.0.0.2:1234/callback"),
+		"native on a longer host":     ts.authorizeURL("native", "redirect_uri", "http://127.0.0.1.evil.example/callback"),
+		"native without port":         ts.authorizeURL("native", "redirect_uri", "http://127.0.0.1:/callback"),
+		"native on too high a port":   ts.authorizeURL("native", "redirect_uri", "http://127.0.0.1:65536/callback"),
+		"native on a signed port":     ts.authorizeURL("native", "redirect_uri", "http://127.0.0.1:+80/callback"),
+		"native without its https":    ts.authorizeURL("tls", "redirect_uri", "http://127.0.0.1:51000/callback"),
+		"native over https":           ts.authorizeURL("native", "redirect_uri", "https://127.0.0.1:1234/callback"),
+		"native on a port of https":   ts.authorizeURL("native", "redirect_uri", "https://app.example:8443/callback"),
+		"native, other private path":  ts.authorizeURL("native", "redirect_uri", "com.example.app:/evil"),
+		"native, other private name":  ts.authorizeURL("native", "redirect_uri", "com.example.app.evil:/callback"),
+		"malformed query":             ts.url + "/oauth2/authorize?client_id=%zz",
+		"semicolons":                  ts.url + "/oauth2/authorize?client_id=web;redirect_uri=x",
+		"nothing":                     ts.url + "/oauth2/authorize",
+		"too long":                    ts.url + "/oauth2/authorize?client_id=" + strings.Repeat("x", 27<<10),
+		"native, IPv6 on another way": ts.authorizeURL("native", "redirect_uri", "http://[0:0:0:0:0:0:0:1]:1234/callback"),
 	} {
-		b := w.newBrowser()
+		b := ts.newBrowser()
 		b.get(address)
 		if b.page.callback != "" || b.page.status != http.StatusBadRequest || !strings.HasPrefix(b.page.header.Get("Content-Type"), "text/html") {
 			t.Errorf("%s: got %d %q %s", name, b.page.status, b.page.callback, b.page.body)
@@ -122,81 +122,81 @@ func TestRFC6749_3_1_2_ErrorsAboutTheAddresseeStayHere(t *testing.T) {
 
 // TestRFC8252_7_RedirectsOfNativeApps: the port of the loopback interface is open, and nothing else.
 func TestRFC8252_7_RedirectsOfNativeApps(t *testing.T) {
-	w := newSite(t)
+	ts := newPopulatedServer(t)
 	for _, uri := range []string{
 		"http://127.0.0.1/callback", "http://127.0.0.1:1/callback", "http://127.0.0.1:65535/callback", "http://[::1]/callback", "http://[::1]:51000/callback",
 		nativeScheme, "https://app.example/callback", "http://localhost/callback", "http://localhost:18000/callback",
 	} {
-		b := w.newBrowser()
-		b.get(w.authorizeURL("native", "redirect_uri", uri))
+		b := ts.newBrowser()
+		b.get(ts.authorizeURL("native", "redirect_uri", uri))
 		b.signIn("alice")
 		b.allow()
 		if before, _, _ := strings.Cut(b.page.callback, "?"); before != uri {
 			t.Errorf("%s: got %q", uri, b.page.callback)
 		}
-		if a := w.redeem("native", b.code(), "redirect_uri", uri); a.status != http.StatusOK {
+		if a := ts.redeem("native", b.code(), "redirect_uri", uri); a.status != http.StatusOK {
 			t.Errorf("%s: %d %s", uri, a.status, a.raw)
 		}
 	}
 }
 
 func TestRFC6749_4_1_2_1_ErrorsGoToTheClient(t *testing.T) {
-	w := newSite(t)
-	w.addClient("pkce", func(c *storage.Client) { c.RequirePKCE = true })
-	w.addClient("par", func(c *storage.Client) { c.RequirePAR = true })
-	w.addClient("machine", func(c *storage.Client) { c.GrantTypes = []string{"client_credentials"} })
-	w.addClient("poor", func(c *storage.Client) { c.Scopes = []string{"openid"} })
+	ts := newPopulatedServer(t)
+	ts.addClient("pkce", func(c *storage.Client) { c.RequirePKCE = true })
+	ts.addClient("par", func(c *storage.Client) { c.RequirePAR = true })
+	ts.addClient("machine", func(c *storage.Client) { c.GrantTypes = []string{"client_credentials"} })
+	ts.addClient("poor", func(c *storage.Client) { c.Scopes = []string{"openid"} })
 	plain := []string{"code_challenge", verifier, "code_challenge_method", "plain"}
 	for name, test := range map[string]struct {
 		address, want string
 	}{
-		"no response_type":             {w.authorizeURL("web", "response_type", ""), "invalid_request"},
-		"implicit":                     {w.authorizeURL("web", "response_type", "token"), "unsupported_response_type"},
-		"hybrid":                       {w.authorizeURL("web", "response_type", "code id_token"), "unsupported_response_type"},
-		"none":                         {w.authorizeURL("web", "response_type", "none"), "unsupported_response_type"},
-		"fragment":                     {w.authorizeURL("web", "response_mode", "fragment"), "invalid_request"},
-		"unknown mode":                 {w.authorizeURL("web", "response_mode", "web_message"), "invalid_request"},
-		"request":                      {w.authorizeURL("web", "request", "x.y.z"), "request_not_supported"},
-		"request and request_uri":      {w.authorizeURL("web", "request", "x.y.z", "request_uri", "https://x.example/"), "request_not_supported"},
-		"long request object":          {w.authorizeURL("web", "request", strings.Repeat("x", 6<<10)), "request_not_supported"},
-		"request_uri":                  {w.authorizeURL("web", "request_uri", "https://x.example/"), "request_uri_not_supported"},
-		"registration":                 {w.authorizeURL("web", "registration", "{}"), "registration_not_supported"},
-		"grant type not allowed":       {w.authorizeURL("machine"), "unauthorized_client"},
-		"scope of another client":      {w.authorizeURL("poor", "scope", "email"), "invalid_scope"},
-		"scope in another case":        {w.authorizeURL("web", "scope", "OPENID"), "invalid_scope"},
-		"no scope":                     {w.authorizeURL("web", "scope", ""), "invalid_scope"},
-		"unknown prompt":               {w.authorizeURL("web", "prompt", "dance"), "invalid_request"},
-		"prompt none and login":        {w.authorizeURL("web", "prompt", "none login"), "invalid_request"},
-		"prompt in another case":       {w.authorizeURL("web", "prompt", "NONE"), "invalid_request"},
-		"max_age is a word":            {w.authorizeURL("web", "max_age", "soon"), "invalid_request"},
-		"max_age is negative":          {w.authorizeURL("web", "max_age", "-1"), "invalid_request"},
-		"hint is rubbish":              {w.authorizeURL("web", "id_token_hint", "x.y.z"), "invalid_request"},
-		"claims are rubbish":           {w.authorizeURL("web", "claims", "{"), "invalid_request"},
-		"resource not allowed":         {w.authorizeURL("web", "resource", "https://evil.example"), "invalid_target"},
-		"resource with a fragment":     {w.authorizeURL("web", "resource", "https://api.example#x"), "invalid_target"},
-		"audience not allowed":         {w.authorizeURL("web", "audience", "https://evil.example"), "invalid_target"},
-		"scope twice":                  {w.authorizeURL("web") + "&scope=email", "invalid_request"},
-		"nonce twice":                  {w.authorizeURL("web") + "&nonce=nonce-1", "invalid_request"},
-		"response_type twice":          {w.authorizeURL("web") + "&response_type=code", "invalid_request"},
-		"not UTF-8":                    {w.authorizeURL("web", "login_hint", "\xff"), "invalid_request"},
-		"too long":                     {w.authorizeURL("web", "login_hint", strings.Repeat("x", 5000)), "invalid_request"},
-		"no challenge, public client":  {w.authorizeURL("spa", "code_challenge", "", "code_challenge_method", ""), "invalid_request"},
-		"no challenge, strict client":  {w.authorizeURL("pkce"), "invalid_request"},
-		"plain challenge":              {w.authorizeURL("spa", plain...), "invalid_request"},
-		"challenge without method":     {w.authorizeURL("spa", "code_challenge_method", ""), "invalid_request"},
-		"method without challenge":     {w.authorizeURL("web", "code_challenge_method", "S256"), "invalid_request"},
-		"short challenge":              {w.authorizeURL("spa", "code_challenge", "abcde"), "invalid_request"},
-		"padded challenge":             {w.authorizeURL("spa", "code_challenge", challenge+"="), "invalid_request"},
-		"challenge of another set":     {w.authorizeURL("spa", "code_challenge", challenge[:42]+"+"), "invalid_request"},
-		"not pushed":                   {w.authorizeURL("par"), "invalid_request"},
-		"prompt none, nobody there":    {w.authorizeURL("web", "prompt", "none"), "login_required"},
-		"essential acr out of reach":   {w.authorizeURL("web", "claims", `{"id_token":{"acr":{"essential":true,"values":["9"]}}}`), "unmet_authentication_requirements"},
-		"not pushed and prompt none":   {w.authorizeURL("par", "prompt", "none"), "invalid_request"},
-		"the scope urn:minifed:link":   {w.authorizeURL("web", "scope", "urn:minifed:link"), "invalid_scope"},
-		"form_post with bad parameter": {w.authorizeURL("web", "response_mode", "form_post", "max_age", "x"), "invalid_request"},
+		"no response_type":             {ts.authorizeURL("web", "response_type", ""), "invalid_request"},
+		"implicit":                     {ts.authorizeURL("web", "response_type", "token"), "unsupported_response_type"},
+		"hybrid":                       {ts.authorizeURL("web", "response_type", "code id_token"), "unsupported_response_type"},
+		"none":                         {ts.authorizeURL("web", "response_type", "none"), "unsupported_response_type"},
+		"fragment":                     {ts.authorizeURL("web", "response_mode", "fragment"), "invalid_request"},
+		"unknown mode":                 {ts.authorizeURL("web", "response_mode", "web_message"), "invalid_request"},
+		"request":                      {ts.authorizeURL("web", "request", "x.y.z"), "request_not_supported"},
+		"request and request_uri":      {ts.authorizeURL("web", "request", "x.y.z", "request_uri", "https://x.example/"), "request_not_supported"},
+		"long request object":          {ts.authorizeURL("web", "request", strings.Repeat("x", 6<<10)), "request_not_supported"},
+		"request_uri":                  {ts.authorizeURL("web", "request_uri", "https://x.example/"), "request_uri_not_supported"},
+		"registration":                 {ts.authorizeURL("web", "registration", "{}"), "registration_not_supported"},
+		"grant type not allowed":       {ts.authorizeURL("machine"), "unauthorized_client"},
+		"scope of another client":      {ts.authorizeURL("poor", "scope", "email"), "invalid_scope"},
+		"scope in another case":        {ts.authorizeURL("web", "scope", "OPENID"), "invalid_scope"},
+		"no scope":                     {ts.authorizeURL("web", "scope", ""), "invalid_scope"},
+		"unknown prompt":               {ts.authorizeURL("web", "prompt", "dance"), "invalid_request"},
+		"prompt none and login":        {ts.authorizeURL("web", "prompt", "none login"), "invalid_request"},
+		"prompt in another case":       {ts.authorizeURL("web", "prompt", "NONE"), "invalid_request"},
+		"max_age is a word":            {ts.authorizeURL("web", "max_age", "soon"), "invalid_request"},
+		"max_age is negative":          {ts.authorizeURL("web", "max_age", "-1"), "invalid_request"},
+		"hint is rubbish":              {ts.authorizeURL("web", "id_token_hint", "x.y.z"), "invalid_request"},
+		"claims are rubbish":           {ts.authorizeURL("web", "claims", "{"), "invalid_request"},
+		"resource not allowed":         {ts.authorizeURL("web", "resource", "https://evil.example"), "invalid_target"},
+		"resource with a fragment":     {ts.authorizeURL("web", "resource", "https://api.example#x"), "invalid_target"},
+		"audience not allowed":         {ts.authorizeURL("web", "audience", "https://evil.example"), "invalid_target"},
+		"scope twice":                  {ts.authorizeURL("web") + "&scope=email", "invalid_request"},
+		"nonce twice":                  {ts.authorizeURL("web") + "&nonce=nonce-1", "invalid_request"},
+		"response_type twice":          {ts.authorizeURL("web") + "&response_type=code", "invalid_request"},
+		"not UTF-8":                    {ts.authorizeURL("web", "login_hint", "\xff"), "invalid_request"},
+		"too long":                     {ts.authorizeURL("web", "login_hint", strings.Repeat("x", 5000)), "invalid_request"},
+		"no challenge, public client":  {ts.authorizeURL("spa", "code_challenge", "", "code_challenge_method", ""), "invalid_request"},
+		"no challenge, strict client":  {ts.authorizeURL("pkce"), "invalid_request"},
+		"plain challenge":              {ts.authorizeURL("spa", plain...), "invalid_request"},
+		"challenge without method":     {ts.authorizeURL("spa", "code_challenge_method", ""), "invalid_request"},
+		"method without challenge":     {ts.authorizeURL("web", "code_challenge_method", "S256"), "invalid_request"},
+		"short challenge":              {ts.authorizeURL("spa", "code_challenge", "abcde"), "invalid_request"},
+		"padded challenge":             {ts.authorizeURL("spa", "code_challenge", challenge+"="), "invalid_request"},
+		"challenge of another set":     {ts.authorizeURL("spa", "code_challenge", challenge[:42]+"+"), "invalid_request"},
+		"not pushed":                   {ts.authorizeURL("par"), "invalid_request"},
+		"prompt none, nobody there":    {ts.authorizeURL("web", "prompt", "none"), "login_required"},
+		"essential acr out of reach":   {ts.authorizeURL("web", "claims", `{"id_token":{"acr":{"essential":true,"values":["9"]}}}`), "unmet_authentication_requirements"},
+		"not pushed and prompt none":   {ts.authorizeURL("par", "prompt", "none"), "invalid_request"},
+		"the scope urn:minifed:link":   {ts.authorizeURL("web", "scope", "urn:minifed:link"), "invalid_scope"},
+		"form_post with bad parameter": {ts.authorizeURL("web", "response_mode", "form_post", "max_age", "x"), "invalid_request"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := w.newBrowser()
+			b := ts.newBrowser()
 			b.get(test.address)
 			b.wantError(t, test.want, "state-1")
 			if want := strings.Contains(test.address, "form_post"); b.page.posted != want {
@@ -207,9 +207,9 @@ func TestRFC6749_4_1_2_1_ErrorsGoToTheClient(t *testing.T) {
 }
 
 func TestAStateThatIsThereTwiceIsNotEchoed(t *testing.T) {
-	w := newSite(t)
-	b := w.newBrowser()
-	b.get(w.authorizeURL("web") + "&state=state-2")
+	ts := newPopulatedServer(t)
+	b := ts.newBrowser()
+	b.get(ts.authorizeURL("web") + "&state=state-2")
 	b.wantError(t, "invalid_request", "")
 	if b.page.sent.Has("state") {
 		t.Errorf("got %v", b.page.sent)
@@ -218,17 +218,17 @@ func TestAStateThatIsThereTwiceIsNotEchoed(t *testing.T) {
 
 // TestRFC6749_4_1_2_StateComesBackAsItWas also holds for none at all, and for such as look like something else.
 func TestRFC6749_4_1_2_StateComesBackAsItWas(t *testing.T) {
-	w := newSite(t)
+	ts := newPopulatedServer(t)
 	for _, mode := range []string{"query", "form_post"} {
-		b := w.newBrowser()
+		b := ts.newBrowser()
 		b.flow("web")
 		for _, state := range []string{"a", longState, "&code=x#y?z=%41+ \"'<script>", "中文", strings.Repeat("n", 384), "{\"a\":\"b\"}"} {
-			b.get(w.authorizeURL("web", "state", state, "response_mode", mode))
+			b.get(ts.authorizeURL("web", "state", state, "response_mode", mode))
 			if b.code(); b.page.sent.Get("state") != state {
 				t.Errorf("%s: got %q, want %q", mode, b.page.sent.Get("state"), state)
 			}
 		}
-		b.get(w.authorizeURL("web", "state", "", "response_mode", mode))
+		b.get(ts.authorizeURL("web", "state", "", "response_mode", mode))
 		if b.code(); b.page.sent.Has("state") {
 			t.Errorf("%s: there is a state: %v", mode, b.page.sent)
 		}
@@ -237,35 +237,35 @@ func TestRFC6749_4_1_2_StateComesBackAsItWas(t *testing.T) {
 
 // TestRFC9207_2_AnswersNameTheirIssuer defeats mix-up: a client of two issuers sees whose answer it got.
 func TestRFC9207_2_AnswersNameTheirIssuer(t *testing.T) {
-	w := newSite(t)
-	w.addDirectory(storage.Directory{ID: "acme", Name: "Acme"})
-	w.addClient("other", func(c *storage.Client) { c.Directory = "acme" })
-	w.addUserIn("acme", "alice")
-	b := w.newBrowser()
+	ts := newPopulatedServer(t)
+	ts.addDirectory(storage.Directory{ID: "acme", Name: "Acme"})
+	ts.addClient("other", func(c *storage.Client) { c.Directory = "acme" })
+	ts.addUserIn("acme", "alice")
+	b := ts.newBrowser()
 	b.flow("web")
-	b.get(w.authorizeURL("web"))
-	if b.code(); b.page.sent.Get("iss") != w.url {
+	b.get(ts.authorizeURL("web"))
+	if b.code(); b.page.sent.Get("iss") != ts.url {
 		t.Errorf("iss is %q", b.page.sent.Get("iss"))
 	}
-	b.get(strings.Replace(w.authorizeURL("other"), w.url, w.url+"/d/acme", 1))
+	b.get(strings.Replace(ts.authorizeURL("other"), ts.url, ts.url+"/d/acme", 1))
 	b.signIn("alice")
 	b.allow()
 	code := b.code()
-	if b.page.sent.Get("iss") != w.url+"/d/acme" {
+	if b.page.sent.Get("iss") != ts.url+"/d/acme" {
 		t.Errorf("iss is %q", b.page.sent.Get("iss"))
 	}
 	// The code of one directory is nothing in the other, even for a client of the same name.
-	w.addClient("other", func(*storage.Client) {})
-	if a := w.redeem("other", code); a.status != http.StatusBadRequest || a.text("error") != "invalid_grant" {
+	ts.addClient("other", func(*storage.Client) {})
+	if a := ts.redeem("other", code); a.status != http.StatusBadRequest || a.member("error") != "invalid_grant" {
 		t.Errorf("code of another directory: %d %s", a.status, a.raw)
 	}
 }
 
 func TestARegisteredQueryStaysInTheAnswer(t *testing.T) {
-	w := newSite(t)
-	w.addClient("query", func(c *storage.Client) { c.RedirectURIs = []string{webRedirect + "?dummy1=lorem&dummy2=a%20b"} })
-	b := w.newBrowser()
-	b.get(w.authorizeURL("query", "redirect_uri", webRedirect+"?dummy1=lorem&dummy2=a%20b"))
+	ts := newPopulatedServer(t)
+	ts.addClient("query", func(c *storage.Client) { c.RedirectURIs = []string{webRedirect + "?dummy1=lorem&dummy2=a%20b"} })
+	b := ts.newBrowser()
+	b.get(ts.authorizeURL("query", "redirect_uri", webRedirect+"?dummy1=lorem&dummy2=a%20b"))
 	b.signIn("alice")
 	b.allow()
 	b.code()
@@ -276,22 +276,22 @@ func TestARegisteredQueryStaysInTheAnswer(t *testing.T) {
 
 // TestRFC6749_3_1_2_3_OneRegisteredRedirectNeedsNotBeNamed outside OpenID Connect; then it need not be named for the code either.
 func TestRFC6749_3_1_2_3_OneRegisteredRedirectNeedsNotBeNamed(t *testing.T) {
-	w := newSite(t)
-	b := w.newBrowser()
-	b.get(w.authorizeURL("web", "redirect_uri", "", "scope", "profile"))
+	ts := newPopulatedServer(t)
+	b := ts.newBrowser()
+	b.get(ts.authorizeURL("web", "redirect_uri", "", "scope", "profile"))
 	b.signIn("alice")
 	b.allow()
-	a := w.redeem("web", b.code(), "redirect_uri", "")
-	if a.status != http.StatusOK || a.text("id_token") != "" {
+	a := ts.redeem("web", b.code(), "redirect_uri", "")
+	if a.status != http.StatusOK || a.member("id_token") != "" {
 		t.Errorf("got %d %s", a.status, a.raw)
 	}
 }
 
 func TestAPostFromAnotherSiteIsFetchedWithTheSession(t *testing.T) {
-	w := newSite(t)
-	b := w.newBrowser()
+	ts := newPopulatedServer(t)
+	b := ts.newBrowser()
 	b.flow("web")
-	b.post(w.url+"/oauth2/authorize", w.authorizeForm("web", "prompt", "none", "state", longState), false)
+	b.post(ts.url+"/oauth2/authorize", ts.authorizeForm("web", "prompt", "none", "state", longState), false)
 	if b.code(); b.page.sent.Get("state") != longState {
 		t.Errorf("got %v", b.page.sent)
 	}
@@ -299,13 +299,13 @@ func TestAPostFromAnotherSiteIsFetchedWithTheSession(t *testing.T) {
 	if strings.Contains(kept, "rp.example") || strings.Contains(kept, "state-1") {
 		t.Errorf("the request can be read in the URL: %s", kept)
 	}
-	b.post(w.url+"/oauth2/authorize", w.authorizeForm("web", "login_hint", strings.Repeat("x", 4000)), false)
+	b.post(ts.url+"/oauth2/authorize", ts.authorizeForm("web", "login_hint", strings.Repeat("x", 4000)), false)
 	b.wantError(t, "invalid_request", "state-1")
-	b.post(w.url+"/oauth2/authorize", w.authorizeForm("web", "login_hint", strings.Repeat("&", 4000)), false)
+	b.post(ts.url+"/oauth2/authorize", ts.authorizeForm("web", "login_hint", strings.Repeat("&", 4000)), false)
 	b.wantError(t, "invalid_request", "state-1")
 	b.get(kept)
 	b.code() // It is as good as the request itself, for a minute.
-	w.clock.Advance(time.Minute + time.Second)
+	ts.clock.Advance(time.Minute + time.Second)
 	b.get(kept)
 	b.wantPage(t, http.StatusBadRequest, "minute")
 	b.get(kept[:len(kept)-1])
@@ -313,44 +313,44 @@ func TestAPostFromAnotherSiteIsFetchedWithTheSession(t *testing.T) {
 }
 
 func TestHEADSpendsNothing(t *testing.T) {
-	w := newSite(t)
-	b := w.newBrowser()
+	ts := newPopulatedServer(t)
+	b := ts.newBrowser()
 	b.flow("web")
-	before := len(list[storage.Grant](w))
-	b.open(must(http.NewRequestWithContext(t.Context(), http.MethodHead, w.authorizeURL("web"), nil))(t), true)
-	if b.page.status != http.StatusOK || len(list[storage.Grant](w)) != before {
-		t.Errorf("got %d and %d grants more", b.page.status, len(list[storage.Grant](w))-before)
+	before := len(list[storage.Grant](ts))
+	b.open(must(http.NewRequestWithContext(t.Context(), http.MethodHead, ts.authorizeURL("web"), nil))(t), true)
+	if b.page.status != http.StatusOK || len(list[storage.Grant](ts)) != before {
+		t.Errorf("got %d and %d grants more", b.page.status, len(list[storage.Grant](ts))-before)
 	}
 }
 
 // TestOIDCCore_3_1_2_1_Prompts covers what certification does not.
 func TestOIDCCore_3_1_2_1_Prompts(t *testing.T) {
-	w := newSite(t)
-	b := w.newBrowser()
+	ts := newPopulatedServer(t)
+	b := ts.newBrowser()
 	b.flow("web")
 	// 1. max_age=0 is prompt=login.
-	b.get(w.authorizeURL("web", "max_age", "0"))
+	b.get(ts.authorizeURL("web", "max_age", "0"))
 	b.signIn("alice")
 	b.code()
-	b.get(w.authorizeURL("web", "max_age", "0", "prompt", "none"))
+	b.get(ts.authorizeURL("web", "max_age", "0", "prompt", "none"))
 	b.wantError(t, "login_required", "state-1")
-	b.get(w.authorizeURL("web", "max_age", "99999999999999999999"))
+	b.get(ts.authorizeURL("web", "max_age", "99999999999999999999"))
 	b.code()
 	// 2. The account chooser: staying, and becoming somebody else.
-	b.get(w.authorizeURL("web", "prompt", "select_account"))
+	b.get(ts.authorizeURL("web", "prompt", "select_account"))
 	b.wantPage(t, http.StatusOK, "<h1>account</h1>")
 	b.submit("stay")
-	if all := claims(t, w.redeem("web", b.code()).text("id_token")); all["sub"] != "alice" {
+	if all := claims(t, ts.redeem("web", b.code()).member("id_token")); all["sub"] != "alice" {
 		t.Errorf("sub is %v", all["sub"])
 	}
-	b.get(w.authorizeURL("web", "prompt", "select_account"))
+	b.get(ts.authorizeURL("web", "prompt", "select_account"))
 	b.signIn("bob")
 	b.allow()
-	if all := claims(t, w.redeem("web", b.code()).text("id_token")); all["sub"] != "bob" {
+	if all := claims(t, ts.redeem("web", b.code()).member("id_token")); all["sub"] != "bob" {
 		t.Errorf("sub is %v", all["sub"])
 	}
 	// 3. Both, and consent: each page once.
-	b.get(w.authorizeURL("web", "prompt", "login consent select_account"))
+	b.get(ts.authorizeURL("web", "prompt", "login consent select_account"))
 	b.signIn("bob")
 	b.wantPage(t, http.StatusOK, "<h1>consent</h1>")
 	b.submit("allow")
@@ -358,13 +358,13 @@ func TestOIDCCore_3_1_2_1_Prompts(t *testing.T) {
 }
 
 func TestCancellingTellsTheClient(t *testing.T) {
-	w := newSite(t)
+	ts := newPopulatedServer(t)
 	for _, mode := range []string{"query", "form_post"} {
-		b := w.newBrowser()
-		b.get(w.authorizeURL("web", "response_mode", mode))
+		b := ts.newBrowser()
+		b.get(ts.authorizeURL("web", "response_mode", mode))
 		b.submit("cancel")
 		b.wantError(t, "access_denied", "state-1")
-		b.get(w.authorizeURL("web", "response_mode", mode))
+		b.get(ts.authorizeURL("web", "response_mode", mode))
 		b.signIn("alice")
 		b.wantPage(t, http.StatusOK, "<h1>consent</h1>")
 		b.submit("cancel")
@@ -374,42 +374,42 @@ func TestCancellingTellsTheClient(t *testing.T) {
 
 // TestOIDCCore_3_1_2_2_IDTokenHint: expired hints and such of retired keys are good, other users' are not.
 func TestOIDCCore_3_1_2_2_IDTokenHint(t *testing.T) {
-	w := newSite(t)
-	b := w.newBrowser()
-	alice := b.flow("web").text("id_token")
-	bob := w.newBrowser()
-	bob.get(w.authorizeURL("web"))
+	ts := newPopulatedServer(t)
+	b := ts.newBrowser()
+	alice := b.flow("web").member("id_token")
+	bob := ts.newBrowser()
+	bob.get(ts.authorizeURL("web"))
 	bob.signIn("bob")
 	bob.allow()
-	bobs := w.redeem("web", bob.code()).text("id_token")
+	bobs := ts.redeem("web", bob.code()).member("id_token")
 	// 1. Expired.
-	w.clock.Advance(time.Hour)
-	b.get(w.authorizeURL("web", "prompt", "none", "id_token_hint", alice))
+	ts.clock.Advance(time.Hour)
+	b.get(ts.authorizeURL("web", "prompt", "none", "id_token_hint", alice))
 	b.code()
 	// 2. Another user's.
-	b.get(w.authorizeURL("web", "prompt", "none", "id_token_hint", bobs))
+	b.get(ts.authorizeURL("web", "prompt", "none", "id_token_hint", bobs))
 	b.wantError(t, "login_required", "state-1")
-	b.get(w.authorizeURL("web", "id_token_hint", bobs))
+	b.get(ts.authorizeURL("web", "id_token_hint", bobs))
 	b.signIn("alice") // The wrong one, again.
 	b.wantError(t, "login_required", "state-1")
-	b.get(w.authorizeURL("web", "id_token_hint", bobs))
+	b.get(ts.authorizeURL("web", "id_token_hint", bobs))
 	b.signIn("bob")
 	b.allow()
 	b.code()
 	// 3. Demanded by the claims parameter.
-	b.get(w.authorizeURL("web", "prompt", "none", "claims", `{"id_token":{"sub":{"value":"alice"}}}`))
+	b.get(ts.authorizeURL("web", "prompt", "none", "claims", `{"id_token":{"sub":{"value":"alice"}}}`))
 	b.wantError(t, "login_required", "state-1")
-	b.get(w.authorizeURL("web", "prompt", "none", "claims", `{"id_token":{"sub":{"value":"bob"}}}`))
+	b.get(ts.authorizeURL("web", "prompt", "none", "claims", `{"id_token":{"sub":{"value":"bob"}}}`))
 	b.code()
 	// 4. Not an ID token of this client.
-	w.change("web", func(c *storage.Client) { c.Audiences = []string{"web"} })
-	access := w.newBrowser().flow("web", "audience", "web").text("access_token")
-	spa := w.newBrowser().flow("spa").text("id_token")
+	ts.change("web", func(c *storage.Client) { c.Audiences = []string{"web"} })
+	access := ts.newBrowser().flow("web", "audience", "web").member("access_token")
+	spa := ts.newBrowser().flow("spa").member("id_token")
 	for name, hint := range map[string]string{
 		"access token": access, "another client's": spa, "changed": strings.Replace(alice, ".", ".e", 1),
 		"unsigned": "eyJhbGciOiJub25lIn0." + strings.Split(alice, ".")[1] + ".",
 	} {
-		b.get(w.authorizeURL("web", "id_token_hint", hint))
+		b.get(ts.authorizeURL("web", "id_token_hint", hint))
 		if b.page.sent.Get("error") != "invalid_request" {
 			t.Errorf("%s: got %v", name, b.page.sent)
 		}
@@ -417,56 +417,56 @@ func TestOIDCCore_3_1_2_2_IDTokenHint(t *testing.T) {
 }
 
 func TestAHintOfTheTimeBeforeTheIssuerMovedIsNoHint(t *testing.T) {
-	w := newSite(t)
-	hint := w.newBrowser().flow("web").text("id_token")
-	moved := *w
+	ts := newPopulatedServer(t)
+	hint := ts.newBrowser().flow("web").member("id_token")
+	moved := *ts
 	moved.config.PublicURL = "http://localhost:1"
 	moved.server = must(server.New(moved.config))(t)
 	recorder := httptest.NewRecorder()
 	moved.server.ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/oauth2/authorize?"+
-		w.authorizeForm("web", "id_token_hint", hint).Encode(), nil))
+		ts.authorizeForm("web", "id_token_hint", hint).Encode(), nil))
 	if location := recorder.Header().Get("Location"); !strings.Contains(location, "error=invalid_request") {
 		t.Errorf("got %d %s", recorder.Code, location)
 	}
 }
 
 func TestAHintOfAMergedUserMeansTheOneWhoSurvived(t *testing.T) {
-	w := newSite(t)
-	bob := w.newBrowser()
-	bob.get(w.authorizeURL("web"))
+	ts := newPopulatedServer(t)
+	bob := ts.newBrowser()
+	bob.get(ts.authorizeURL("web"))
 	bob.signIn("bob")
 	bob.allow()
-	hint := w.redeem("web", bob.code()).text("id_token")
-	w.changeUser("alice", func(u *storage.User) { u.Aliases = []string{"bob"} })
-	b := w.newBrowser()
+	hint := ts.redeem("web", bob.code()).member("id_token")
+	ts.changeUser("alice", func(u *storage.User) { u.Aliases = []string{"bob"} })
+	b := ts.newBrowser()
 	b.flow("web")
-	b.get(w.authorizeURL("web", "prompt", "none", "id_token_hint", hint))
+	b.get(ts.authorizeURL("web", "prompt", "none", "id_token_hint", hint))
 	b.code()
 }
 
 func TestWhenTheStoreIsDownPeopleAreToldAndSilentRequestsAnswered(t *testing.T) {
-	w := newSite(t)
-	b := w.newBrowser()
+	ts := newPopulatedServer(t)
+	b := ts.newBrowser()
 	b.flow("web")
-	w.engine.Before = func(_ context.Context, o storagetest.Operation) error {
+	ts.engine.Before = func(_ context.Context, o storagetest.Operation) error {
 		if o.Kind == storage.KindSession || o.Kind == storage.KindUser {
 			return storage.ErrUnavailable
 		}
 		return nil
 	}
-	b.get(w.authorizeURL("web"))
+	b.get(ts.authorizeURL("web"))
 	b.wantPage(t, http.StatusServiceUnavailable, "Temporarily unavailable")
 	if b.page.header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}
-	b.get(w.authorizeURL("web", "prompt", "none"))
+	b.get(ts.authorizeURL("web", "prompt", "none"))
 	b.wantError(t, "temporarily_unavailable", "state-1")
 }
 
 func TestNothingOfARequestIsCachedOrFramedOrLogged(t *testing.T) {
-	w := newSite(t)
-	b := w.newBrowser()
-	b.get(w.authorizeURL("web", "login_hint", "hinted-person", "state", "state-secret"))
+	ts := newPopulatedServer(t)
+	b := ts.newBrowser()
+	b.get(ts.authorizeURL("web", "login_hint", "hinted-person", "state", "state-secret"))
 	login := b.page
 	b.signIn("alice")
 	b.allow()
@@ -479,7 +479,7 @@ func TestNothingOfARequestIsCachedOrFramedOrLogged(t *testing.T) {
 	if b.page.header.Get("Cache-Control") != "no-store" {
 		t.Errorf("Cache-Control is %q", b.page.header.Get("Cache-Control"))
 	}
-	log := w.log.String()
+	log := ts.log.String()
 	for _, secret := range []string{code, "state-secret", "nonce-1", "hinted-person", "interaction=", b.cookies["mf-default"]} {
 		if strings.Contains(log, secret) {
 			t.Errorf("the log has %q", secret)
@@ -492,10 +492,10 @@ func TestNothingOfARequestIsCachedOrFramedOrLogged(t *testing.T) {
 
 // TestFormPost_2_ThePage submits itself by a script that the policy names, and works without.
 func TestFormPost_2_ThePage(t *testing.T) {
-	w := newSite(t)
-	b := w.newBrowser()
+	ts := newPopulatedServer(t)
+	b := ts.newBrowser()
 	b.flow("web")
-	b.get(w.authorizeURL("web", "response_mode", "form_post", "state", `"><script>alert(1)</script>`))
+	b.get(ts.authorizeURL("web", "response_mode", "form_post", "state", `"><script>alert(1)</script>`))
 	b.code()
 	policy := b.page.header.Get("Content-Security-Policy")
 	if !strings.Contains(policy, "script-src 'sha256-") || strings.Contains(policy, "unsafe") || strings.Contains(policy, "form-action") {
@@ -512,30 +512,30 @@ func TestFormPost_2_ThePage(t *testing.T) {
 		t.Fatalf("sheets are %v, policy is %q", sheets, policy)
 	}
 	for _, sheet := range sheets {
-		if a := w.get(w.url + sheet[1]); a.status != http.StatusOK || !strings.HasPrefix(a.header.Get("Content-Type"), "text/css") {
+		if a := ts.get(ts.url + sheet[1]); a.status != http.StatusOK || !strings.HasPrefix(a.header.Get("Content-Type"), "text/css") {
 			t.Errorf("%s: %d %v", sheet[1], a.status, a.header)
 		}
 	}
 }
 
 // changeUser edits a user's record.
-func (w *world) changeUser(id string, edit func(*storage.User)) {
-	w.Helper()
-	entry := must(storage.Get[storage.User](w.Context(), w.engine.Engine, storage.Key("default", id)))(w.T)
+func (ts *testServer) changeUser(id string, edit func(*storage.User)) {
+	ts.Helper()
+	entry := must(storage.Get[storage.User](ts.Context(), ts.engine.Engine, storage.Key("default", id)))(ts.T)
 	next := entry.Record
 	edit(&next)
-	must(entry.Replace(w.Context(), w.engine.Engine, next))(w.T)
+	must(entry.Replace(ts.Context(), ts.engine.Engine, next))(ts.T)
 }
 
 // TestBudgetOfTheCodeFlow counts what requests ask of the store. Directories, clients and keys come from memory.
 func TestBudgetOfTheCodeFlow(t *testing.T) {
-	w := newSite(t)
-	w.addClient("own", func(c *storage.Client) { c.FirstParty = true })
-	b := w.newBrowser()
+	ts := newPopulatedServer(t)
+	ts.addClient("own", func(c *storage.Client) { c.FirstParty = true })
+	b := ts.newBrowser()
 	b.flow("web")
 	b.flow("own")
 	count := func(do func()) (reads, writes int) {
-		w.engine.After = func(_ context.Context, o storagetest.Operation, err error) error {
+		ts.engine.After = func(_ context.Context, o storagetest.Operation, err error) error {
 			switch {
 			case slices.Contains([]storage.Kind{storage.KindClient, storage.KindDirectory, storage.KindSigningKeys, storage.KindTokenSecrets}, o.Kind):
 			case o.Write():
@@ -546,7 +546,7 @@ func TestBudgetOfTheCodeFlow(t *testing.T) {
 			return err
 		}
 		do()
-		w.engine.After = nil
+		ts.engine.After = nil
 		return reads, writes
 	}
 	want := func(what string, reads, writes int, do func()) {
@@ -555,17 +555,17 @@ func TestBudgetOfTheCodeFlow(t *testing.T) {
 			t.Errorf("%s: %d reads and %d writes, want at most %d and %d", what, r, n, reads, writes)
 		}
 	}
-	want("authorize, first party", 2, 1, func() { b.get(w.authorizeURL("own")) })
-	want("authorize with consent", 3, 1, func() { b.get(w.authorizeURL("web")) })
+	want("authorize, first party", 2, 1, func() { b.get(ts.authorizeURL("own")) })
+	want("authorize with consent", 3, 1, func() { b.get(ts.authorizeURL("web")) })
 	code := b.code()
-	want("code to tokens", 3, 1, func() { w.redeem("web", code) })
-	b.get(w.authorizeURL("web", "scope", "openid offline_access"))
+	want("code to tokens", 3, 1, func() { ts.redeem("web", code) })
+	b.get(ts.authorizeURL("web", "scope", "openid offline_access"))
 	b.allow()
 	code = b.code()
-	want("code to tokens without session", 2, 1, func() { w.redeem("web", code) })
+	want("code to tokens without session", 2, 1, func() { ts.redeem("web", code) })
 	uri := ""
-	want("push", 0, 1, func() { uri = w.push("web").text("request_uri") })
-	want("authorize what was pushed", 4, 1, func() { b.get(w.pushedURL("web", uri)) })
+	want("push", 0, 1, func() { uri = ts.push("web").member("request_uri") })
+	want("authorize what was pushed", 4, 1, func() { b.get(ts.pushedURL("web", uri)) })
 	b.code()
-	want("a request that needs a page", 0, 0, func() { w.newBrowser().get(w.authorizeURL("web")) })
+	want("a request that needs a page", 0, 0, func() { ts.newBrowser().get(ts.authorizeURL("web")) })
 }

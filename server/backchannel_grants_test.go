@@ -9,14 +9,14 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// toldMini is a world whose mini-program "mini" has a backend that hears of logouts.
-func toldMini(t *testing.T) (*world, *relyingParty) {
+// newMiniProgramLogoutServer is a world whose mini-program "mini" has a backend that hears of logouts.
+func newMiniProgramLogoutServer(t *testing.T) (*testServer, *relyingParty) {
 	t.Helper()
 	party := newRelyingParty(t)
-	w := newSite(t).reaching(party)
-	w.change("mini", func(c *storage.Client) { c.BackchannelLogoutURI = party.URL + "/bye" })
-	w.addMiniProgram("silent", func(*storage.Client) {})
-	return w, party
+	ts := newPopulatedServer(t).reaching(party)
+	ts.change("mini", func(c *storage.Client) { c.BackchannelLogoutURI = party.URL + "/bye" })
+	ts.addMiniProgram("silent", func(*storage.Client) {})
+	return ts, party
 }
 
 func TestBackChannelLogout_AMiniProgramHearsOfTheEndOfItsGrants(t *testing.T) {
@@ -32,43 +32,43 @@ func TestBackChannelLogout_AMiniProgramHearsOfTheEndOfItsGrants(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w, party := toldMini(t)
-			first, second := w.login("mini", "wechat-alice"), w.login("mini", "wechat-alice")
-			w.login("silent", "wechat-alice")
-			w.login("mini", "wechat-bob")
-			check(t, end(w.people(), t, w.sub(first)))
-			w.look()
+			ts, party := newMiniProgramLogoutServer(t)
+			first, second := ts.login("mini", "wechat-alice"), ts.login("mini", "wechat-alice")
+			ts.login("silent", "wechat-alice")
+			ts.login("mini", "wechat-bob")
+			check(t, end(ts.identityService(), t, ts.sub(first)))
+			ts.deliverDue()
 			told := map[any]bool{}
-			for _, token := range party.want(t, "of two logins", 2) {
+			for _, token := range party.wantLogoutTokens(t, "of two logins", 2) {
 				got := claims(t, token)
-				if got["aud"] != "mini" || got["sub"] != w.sub(first) || got["nonce"] != nil || jwtHeader(t, token)["typ"] != "logout+jwt" {
+				if got["aud"] != "mini" || got["sub"] != ts.sub(first) || got["nonce"] != nil || jwtHeader(t, token)["typ"] != "logout+jwt" {
 					t.Errorf("told %v", got)
 				}
 				told[got["sid"]] = true
 			}
-			for _, login := range []answer{first, second} {
-				if sid := claims(t, login.text("id_token"))["sid"]; !told[sid] {
+			for _, login := range []response{first, second} {
+				if sid := claims(t, login.member("id_token"))["sid"]; !told[sid] {
 					t.Errorf("not told of %v", sid)
 				}
 			}
-			w.clock.Advance(24 * time.Hour)
-			w.look()
-			party.want(t, "once is enough", 2)
+			ts.clock.Advance(24 * time.Hour)
+			ts.deliverDue()
+			party.wantLogoutTokens(t, "once is enough", 2)
 		})
 	}
 }
 
 func TestBackChannelLogout_AMiniProgramUserWhoSignsInAgainStaysSignedIn(t *testing.T) {
-	w, party := toldMini(t)
-	before := w.login("mini", "wechat-alice")
-	check(t, w.people().SignOutEverywhere(t.Context(), "default", w.sub(before), identity.Operator("bob")))
-	after := w.login("mini", "wechat-alice")
-	w.look()
-	tokens := party.want(t, "of the login before", 1)
-	if got, want := claims(t, tokens[0])["sid"], claims(t, before.text("id_token"))["sid"]; got != want {
+	ts, party := newMiniProgramLogoutServer(t)
+	before := ts.login("mini", "wechat-alice")
+	check(t, ts.identityService().SignOutEverywhere(t.Context(), "default", ts.sub(before), identity.Operator("bob")))
+	after := ts.login("mini", "wechat-alice")
+	ts.deliverDue()
+	tokens := party.wantLogoutTokens(t, "of the login before", 1)
+	if got, want := claims(t, tokens[0])["sid"], claims(t, before.member("id_token"))["sid"]; got != want {
 		t.Errorf("told of %v, want %v", got, want)
 	}
-	if got := w.userinfo(after.text("access_token")); got.status != http.StatusOK {
+	if got := ts.userinfo(after.member("access_token")); got.status != http.StatusOK {
 		t.Errorf("the login after: %d %s", got.status, got.raw)
 	}
 }

@@ -16,21 +16,21 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// scene is what docs/security.md describes under "What a mini-program's backend may do to a person": the mini-programs "mall" and
+// backendFixture is what docs/security.md describes under "What a mini-program's backend may do to a person": the mini-programs "mall" and
 // "evil" and the relying party "site", all with the defaults of `client create` and one Open Platform account; a victim who has
 // an account with everything and opened both mini-programs once; and mallory, who controls evil's backend.
-type scene struct {
-	*house
+type backendFixture struct {
+	*pageTestServer
 	victim storage.User
 	// mall and evil are the victim's tokens there, mallory mallory's own at evil.
-	mall, evil, mallory answer
+	mall, evil, mallory response
 }
 
-func newScene(t *testing.T) *scene {
+func newBackendFixture(t *testing.T) *backendFixture {
 	t.Helper()
-	s := &scene{house: newHouse(t)}
+	s := &backendFixture{pageTestServer: newPageTestServer(t)}
 	service := must(admin.New(admin.Config{
-		Engine: s.engine, Master: s.master, Keys: s.ring, Secrets: s.secret, Identity: s.people, Now: s.clock.Now, Random: rand.Reader,
+		Engine: s.engine, Master: s.master, Keys: s.ring, Secrets: s.secret, Identity: s.identities, Now: s.clock.Now, Random: rand.Reader,
 		PublicURL: "https://id.example.com", DefaultDirectory: "default", Actor: "operator:alice",
 	}))(t)
 	create := func(asked admin.NewClient) {
@@ -62,9 +62,9 @@ func newScene(t *testing.T) *scene {
 		"scope": {"openid profile email phone offline_access"}, "user": {`{"nickname":"Victim"}`},
 	})
 	sub := s.sub(s.mall)
-	must(s.people.SetUsername(t.Context(), "default", sub, "victim", identity.System))(t)
-	must(s.people.SetEmail(t.Context(), "default", sub, "victim@example.com", identity.System))(t)
-	s.victim = must(s.people.SetPassword(t.Context(), "default", sub, goodPassword, identity.System))(t).Record
+	must(s.identities.SetUsername(t.Context(), "default", sub, "victim", identity.System))(t)
+	must(s.identities.SetEmail(t.Context(), "default", sub, "victim@example.com", identity.System))(t)
+	s.victim = must(s.identities.SetPassword(t.Context(), "default", sub, goodPassword, identity.System))(t).Record
 	s.evil = s.login("evil", "victim", "scope", "openid profile offline_access")
 	s.mallory = s.login("evil", "mallory", "scope", "openid profile offline_access")
 	if s.sub(s.evil) != sub || s.sub(s.mallory) == sub {
@@ -74,7 +74,7 @@ func newScene(t *testing.T) *scene {
 }
 
 // bearer sends a form to a protected resource.
-func (s *scene) bearer(path, token string, form url.Values) answer {
+func (s *backendFixture) bearer(path, token string, form url.Values) response {
 	s.Helper()
 	request := must(http.NewRequestWithContext(s.Context(), http.MethodPost, s.url+path, strings.NewReader(form.Encode())))(s.T)
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -83,9 +83,9 @@ func (s *scene) bearer(path, token string, form url.Values) answer {
 }
 
 // links are who each WeChat user, number and name leads to.
-func (s *scene) links() map[string]string {
+func (s *backendFixture) links() map[string]string {
 	all := map[string]string{}
-	for _, link := range list[storage.Identity](s.world) {
+	for _, link := range list[storage.Identity](s.testServer) {
 		all[link.Document().ID] = link.User
 	}
 	return all
@@ -95,23 +95,25 @@ func (s *scene) links() map[string]string {
 type backendAttempt struct {
 	// row is the row of the table that says it.
 	row string
-	try func(s *scene) answer
+	try func(s *backendFixture) response
 	// allowed are answers other than a refusal that give nothing away.
-	allowed func(s *scene, a answer) bool
+	allowed func(s *backendFixture, a response) bool
 }
 
-// without reports whether a scope was not granted.
-func without(scope string) func(*scene, answer) bool {
-	return func(_ *scene, a answer) bool { return !slices.Contains(strings.Fields(a.text("scope")), scope) }
+// withoutScope reports whether a scope was not granted.
+func withoutScope(scope string) func(*backendFixture, response) bool {
+	return func(_ *backendFixture, a response) bool {
+		return !slices.Contains(strings.Fields(a.member("scope")), scope)
+	}
 }
 
-func notActive(_ *scene, a answer) bool { return a.body["active"] == false }
+func notActive(_ *backendFixture, a response) bool { return a.body["active"] == false }
 
-// harmless accepts an answer whose effects the test looks for itself.
-func harmless(*scene, answer) bool { return true }
+// anyResponse accepts an answer whose effects the test looks for itself.
+func anyResponse(*backendFixture, response) bool { return true }
 
 func backendAttempts() map[string]backendAttempt {
-	bind := func(s *scene, form ...string) answer {
+	bind := func(s *backendFixture, form ...string) response {
 		values := url.Values{}
 		for i := 0; i < len(form); i += 2 {
 			values.Set(form[i], form[i+1])
@@ -120,124 +122,124 @@ func backendAttempts() map[string]backendAttempt {
 	}
 	const sessions, people, password, linking, phone, profile, tokens = "sign in", "who it is", "password", "attach", "phone", "profile", "tokens"
 	return map[string]backendAttempt{
-		"a code of another mini-program": {sessions, func(s *scene) answer { return s.exchange("evil", s.app("mall").Login("victim")) }, nil},
-		"another's code that was used": {sessions, func(s *scene) answer {
+		"a code of another mini-program": {sessions, func(s *backendFixture) response { return s.exchange("evil", s.app("mall").Login("victim")) }, nil},
+		"another's code that was used": {sessions, func(s *backendFixture) response {
 			code := s.app("mall").Login("victim")
 			s.exchange("mall", code)
 			return s.exchange("evil", code)
 		}, nil},
-		"an OpenID in place of a code": {sessions, func(s *scene) answer { return s.exchange("evil", string(s.app("evil").OpenID("victim"))) }, nil},
-		"the identity in other members": {sessions, func(s *scene) answer {
+		"an OpenID in place of a code": {sessions, func(s *backendFixture) response { return s.exchange("evil", string(s.app("evil").OpenID("victim"))) }, nil},
+		"the identity in other members": {sessions, func(s *backendFixture) response {
 			return s.post("evil", profilePath, url.Values{
 				"code": {s.app("evil").Login("mallory")}, "openid": {string(s.app("evil").OpenID("victim"))},
 				"unionid": {string(s.app("evil").UnionID("victim"))}, "sub": {s.victim.ID}, "user_id": {s.victim.ID},
 			})
-		}, func(s *scene, a answer) bool { return s.sub(a) != s.victim.ID }},
-		"a ticket of another client": {sessions, func(s *scene) answer {
+		}, func(s *backendFixture, a response) bool { return s.sub(a) != s.victim.ID }},
+		"a ticket of another client": {sessions, func(s *backendFixture) response {
 			s.change("mall", func(c *storage.Client) { c.Federation.Provisioning = storage.ProvisionBind })
-			ticket := s.exchange("mall", s.app("mall").Login("somebody")).text("bind_ticket")
+			ticket := s.exchange("mall", s.app("mall").Login("somebody")).member("bind_ticket")
 			return bind(s, "method", "register", "bind_ticket", ticket)
 		}, nil},
-		"a refresh token of another client": {sessions, func(s *scene) answer { return s.refresh("evil", s.mall.text("refresh_token")) }, nil},
-		"an authorization request": {sessions, func(s *scene) answer {
+		"a refresh token of another client": {sessions, func(s *backendFixture) response { return s.refresh("evil", s.mall.member("refresh_token")) }, nil},
+		"an authorization request": {sessions, func(s *backendFixture) response {
 			return s.get(s.url + "/oauth2/authorize?client_id=evil&response_type=code&scope=openid&redirect_uri=https%3A%2F%2Fevil.example.com%2F")
 		}, nil},
-		"a pushed authorization request": {sessions, func(s *scene) answer {
+		"a pushed authorization request": {sessions, func(s *backendFixture) response {
 			return s.post("evil", "/oauth2/par", url.Values{"response_type": {"code"}, "redirect_uri": {"https://evil.example.com/"}, "scope": {"openid"}})
 		}, nil},
-		"an authorization code grant": {sessions, func(s *scene) answer {
+		"an authorization code grant": {sessions, func(s *backendFixture) response {
 			return s.post("evil", "/oauth2/token", url.Values{"grant_type": {"authorization_code"}, "code": {"mf_ac_x"}})
 		}, nil},
-		"a token for itself": {sessions, func(s *scene) answer {
+		"a token for itself": {sessions, func(s *backendFixture) response {
 			return s.post("evil", "/oauth2/token", url.Values{"grant_type": {"client_credentials"}})
 		}, nil},
 
-		"an access token of another client, introspected": {people, func(s *scene) answer { return s.introspect("evil", s.mall.text("access_token")) }, notActive},
-		"a refresh token of another client, introspected": {people, func(s *scene) answer { return s.introspect("evil", s.mall.text("refresh_token")) }, notActive},
-		"UserInfo with an ID token":                       {people, func(s *scene) answer { return s.userinfo(s.evil.text("id_token")) }, nil},
-		"UserInfo with a refresh token":                   {people, func(s *scene) answer { return s.userinfo(s.evil.text("refresh_token")) }, nil},
-		"a token for an API of others": {people, func(s *scene) answer {
+		"an access token of another client, introspected": {people, func(s *backendFixture) response { return s.introspect("evil", s.mall.member("access_token")) }, notActive},
+		"a refresh token of another client, introspected": {people, func(s *backendFixture) response { return s.introspect("evil", s.mall.member("refresh_token")) }, notActive},
+		"UserInfo with an ID token":                       {people, func(s *backendFixture) response { return s.userinfo(s.evil.member("id_token")) }, nil},
+		"UserInfo with a refresh token":                   {people, func(s *backendFixture) response { return s.userinfo(s.evil.member("refresh_token")) }, nil},
+		"a token for an API of others": {people, func(s *backendFixture) response {
 			return s.exchange("evil", s.app("evil").Login("victim"), "audience", "https://api.example.com")
 		}, nil},
-		"a scope that is not registered": {people, func(s *scene) answer {
+		"a scope that is not registered": {people, func(s *backendFixture) response {
 			return s.exchange("evil", s.app("evil").Login("victim"), "scope", "openid orders")
-		}, without("orders")},
+		}, withoutScope("orders")},
 
-		"the scope that links": {password, func(s *scene) answer {
+		"the scope that links": {password, func(s *backendFixture) response {
 			return s.exchange("evil", s.app("evil").Login("victim"), "scope", "openid "+linkScope)
-		}, without(linkScope)},
-		"another password": {password, func(s *scene) answer {
-			token := s.exchange("evil", s.app("evil").Login("victim"), "scope", "openid "+linkScope).text("access_token")
+		}, withoutScope(linkScope)},
+		"another password": {password, func(s *backendFixture) response {
+			token := s.exchange("evil", s.app("evil").Login("victim"), "scope", "openid "+linkScope).member("access_token")
 			if token == "" {
-				token = s.evil.text("access_token")
+				token = s.evil.member("access_token")
 			}
 			return s.bearer(setPasswordPath, token, url.Values{"password": {"mallory's password"}})
 		}, nil},
-		"another username": {password, func(s *scene) answer {
-			return s.bearer(setPasswordPath, s.evil.text("access_token"), url.Values{"username": {"mallory"}, "password": {"mallory's password"}})
+		"another username": {password, func(s *backendFixture) response {
+			return s.bearer(setPasswordPath, s.evil.member("access_token"), url.Values{"username": {"mallory"}, "password": {"mallory's password"}})
 		}, nil},
-		"another password, with the old one guessed": {password, func(s *scene) answer {
-			return s.bearer(setPasswordPath, s.evil.text("access_token"), url.Values{"password": {"mallory's password"}, "current_password": {goodPassword}})
+		"another password, with the old one guessed": {password, func(s *backendFixture) response {
+			return s.bearer(setPasswordPath, s.evil.member("access_token"), url.Values{"password": {"mallory's password"}, "current_password": {goodPassword}})
 		}, nil},
-		"a first password for a user without one": {password, func(s *scene) answer {
-			return s.bearer(setPasswordPath, s.mallory.text("access_token"), url.Values{"username": {"mallory"}, "password": {"mallory's password"}})
+		"a first password for a user without one": {password, func(s *backendFixture) response {
+			return s.bearer(setPasswordPath, s.mallory.member("access_token"), url.Values{"username": {"mallory"}, "password": {"mallory's password"}})
 		}, nil},
 
-		"WeChat to the account of a token": {linking, func(s *scene) answer {
-			return bind(s, "method", "session", "code", s.app("evil").Login("accomplice"), "access_token", s.evil.text("access_token"))
+		"WeChat to the account of a token": {linking, func(s *backendFixture) response {
+			return bind(s, "method", "session", "code", s.app("evil").Login("accomplice"), "access_token", s.evil.member("access_token"))
 		}, nil},
-		"WeChat to the account of another client's token": {linking, func(s *scene) answer {
-			return bind(s, "method", "session", "code", s.app("evil").Login("accomplice"), "access_token", s.mall.text("access_token"))
+		"WeChat to the account of another client's token": {linking, func(s *backendFixture) response {
+			return bind(s, "method", "session", "code", s.app("evil").Login("accomplice"), "access_token", s.mall.member("access_token"))
 		}, nil},
-		"WeChat to the account of a password": {linking, func(s *scene) answer {
+		"WeChat to the account of a password": {linking, func(s *backendFixture) response {
 			return bind(s, "method", "password", "code", s.app("evil").Login("accomplice"), "username", "victim", "password", goodPassword)
 		}, nil},
-		"WeChat to the account of a number": {linking, func(s *scene) answer {
+		"WeChat to the account of a number": {linking, func(s *backendFixture) response {
 			return bind(s, "method", "phone", "code", s.app("evil").Login("accomplice"), "phone_code", s.app("evil").TapPhone("victim"))
 		}, nil},
-		"the victim's WeChat to mallory's account": {linking, func(s *scene) answer {
-			return bind(s, "method", "session", "code", s.app("evil").Login("victim"), "access_token", s.mallory.text("access_token"))
+		"the victim's WeChat to mallory's account": {linking, func(s *backendFixture) response {
+			return bind(s, "method", "session", "code", s.app("evil").Login("victim"), "access_token", s.mallory.member("access_token"))
 		}, nil},
-		"the victim registered anew": {linking, func(s *scene) answer {
+		"the victim registered anew": {linking, func(s *backendFixture) response {
 			return bind(s, "method", "register", "code", s.app("evil").Login("victim"))
-		}, func(s *scene, a answer) bool { return s.sub(a) == s.victim.ID }},
-		"a ticket that attaches by itself": {linking, func(s *scene) answer {
+		}, func(s *backendFixture, a response) bool { return s.sub(a) == s.victim.ID }},
+		"a ticket that attaches by itself": {linking, func(s *backendFixture) response {
 			s.change("evil", func(c *storage.Client) { c.Federation.Provisioning = storage.ProvisionBind })
-			ticket := s.exchange("evil", s.app("evil").Login("accomplice")).text("bind_ticket")
-			return bind(s, "method", "session", "bind_ticket", ticket, "access_token", s.evil.text("access_token"))
+			ticket := s.exchange("evil", s.app("evil").Login("accomplice")).member("bind_ticket")
+			return bind(s, "method", "session", "bind_ticket", ticket, "access_token", s.evil.member("access_token"))
 		}, nil},
 
-		"another number for the victim": {phone, func(s *scene) answer {
+		"another number for the victim": {phone, func(s *backendFixture) response {
 			return s.post("evil", profilePath, url.Values{"code": {s.app("evil").Login("victim")}, "phone_code": {s.app("evil").TapPhone("mallory")}})
-		}, func(_ *scene, a answer) bool { return a.text("phone_error") == "account_conflict" }},
-		"another number for the victim, by bindUser": {phone, func(s *scene) answer {
+		}, func(_ *backendFixture, a response) bool { return a.member("phone_error") == "account_conflict" }},
+		"another number for the victim, by bindUser": {phone, func(s *backendFixture) response {
 			return bind(s, "method", "phone", "code", s.app("evil").Login("victim"), "phone_code", s.app("evil").TapPhone("mallory"))
 		}, nil},
-		"the victim's number for mallory": {phone, func(s *scene) answer {
+		"the victim's number for mallory": {phone, func(s *backendFixture) response {
 			return s.post("evil", profilePath, url.Values{"code": {s.app("evil").Login("mallory")}, "phone_code": {s.app("evil").TapPhone("victim")}})
-		}, func(_ *scene, a answer) bool { return a.text("phone_error") == "account_conflict" }},
-		"the victim's number for mallory, by bindUser": {phone, func(s *scene) answer {
+		}, func(_ *backendFixture, a response) bool { return a.member("phone_error") == "account_conflict" }},
+		"the victim's number for mallory, by bindUser": {phone, func(s *backendFixture) response {
 			return bind(s, "method", "phone", "code", s.app("evil").Login("mallory"), "phone_code", s.app("evil").TapPhone("victim"))
 		}, nil},
 
-		"another profile": {profile, func(s *scene) answer {
+		"another profile": {profile, func(s *backendFixture) response {
 			return s.post("evil", profilePath, url.Values{"code": {s.app("evil").Login("victim")}, "user": {`{"nickname":"Changed","picture":"https://evil.example.com/"}`}})
-		}, harmless},
-		"proven members": {profile, func(s *scene) answer {
+		}, anyResponse},
+		"proven members": {profile, func(s *backendFixture) response {
 			return s.post("evil", bindUserPath, url.Values{
 				"method": {"register"}, "code": {s.app("evil").Login("victim")},
 				"user": {`{"email":"mallory@example.com","email_verified":true,"phone_number":"+8613900000000","preferred_username":"mallory"}`},
 			})
-		}, harmless},
+		}, anyResponse},
 
-		"another client's access token, revoked":  {tokens, func(s *scene) answer { return s.revoke("evil", s.mall.text("access_token")) }, nil},
-		"another client's refresh token, revoked": {tokens, func(s *scene) answer { return s.revoke("evil", s.mall.text("refresh_token")) }, nil},
-		"a logout by the hint of its own token": {tokens, func(s *scene) answer {
-			return s.get(s.url + "/oauth2/logout?id_token_hint=" + url.QueryEscape(s.evil.text("id_token")))
-		}, harmless},
-		"another client's refresh token, used until it is reused": {tokens, func(s *scene) answer {
-			s.refresh("evil", s.mall.text("refresh_token"))
-			return s.refresh("evil", s.mall.text("refresh_token"))
+		"another client's access token, revoked":  {tokens, func(s *backendFixture) response { return s.revoke("evil", s.mall.member("access_token")) }, nil},
+		"another client's refresh token, revoked": {tokens, func(s *backendFixture) response { return s.revoke("evil", s.mall.member("refresh_token")) }, nil},
+		"a logout by the hint of its own token": {tokens, func(s *backendFixture) response {
+			return s.get(s.url + "/oauth2/logout?id_token_hint=" + url.QueryEscape(s.evil.member("id_token")))
+		}, anyResponse},
+		"another client's refresh token, used until it is reused": {tokens, func(s *backendFixture) response {
+			s.refresh("evil", s.mall.member("refresh_token"))
+			return s.refresh("evil", s.mall.member("refresh_token"))
 		}, nil},
 	}
 }
@@ -247,16 +249,16 @@ func backendAttempts() map[string]backendAttempt {
 func TestBackend_MayNot(t *testing.T) {
 	for name, attempt := range backendAttempts() {
 		t.Run(name, func(t *testing.T) {
-			s := newScene(t)
-			browser := s.visitor()
-			browser.enter("victim")
+			s := newBackendFixture(t)
+			browser := s.newFormBrowser()
+			browser.signInToAccount("victim")
 			before, links := s.victim, s.links()
 			got := attempt.try(s)
 			if got.status < http.StatusBadRequest && (attempt.allowed == nil || !attempt.allowed(s, got)) {
 				t.Errorf("allowed: %d %s", got.status, got.raw)
 			}
 			// 1. The account, but for what the sign-in itself writes.
-			after := must(s.people.User(t.Context(), "default", before.ID))(t).Record
+			after := must(s.identities.User(t.Context(), "default", before.ID))(t).Record
 			after.UpdatedAt = before.UpdatedAt
 			if !reflect.DeepEqual(after, before) {
 				t.Errorf("the account changed:\n%+v\n%+v", before, after)
@@ -268,15 +270,15 @@ func TestBackend_MayNot(t *testing.T) {
 				}
 			}
 			// 3. The password, the browser, and the tokens of another client.
-			if _, err := s.people.VerifyPassword(t.Context(), "default", "victim", goodPassword); err != nil {
+			if _, err := s.identities.VerifyPassword(t.Context(), "default", "victim", goodPassword); err != nil {
 				t.Error(err)
 			}
 			browser.get(s.url + "/account")
-			browser.at(t, "/account", http.StatusOK, "Your account")
-			if a := s.userinfo(s.mall.text("access_token")); a.status != http.StatusOK || a.text("sub") != before.ID {
+			browser.wantAt(t, "/account", http.StatusOK, "Your account")
+			if a := s.userinfo(s.mall.member("access_token")); a.status != http.StatusOK || a.member("sub") != before.ID {
 				t.Errorf("the token at the other client: %d %s", a.status, a.raw)
 			}
-			if a := s.refresh("mall", s.mall.text("refresh_token")); a.status != http.StatusOK {
+			if a := s.refresh("mall", s.mall.member("refresh_token")); a.status != http.StatusOK {
 				t.Errorf("the refresh token at the other client: %d %s", a.status, a.raw)
 			}
 		})

@@ -15,33 +15,33 @@ import (
 
 // TestTabs_OpenedAtOnceInAFreshBrowserEachFinish, whichever is first: one that was opened without a cookie keeps its own.
 func TestTabs_OpenedAtOnceInAFreshBrowserEachFinish(t *testing.T) {
-	h := newHouse(t)
-	h.addPerson("wanda")
+	ts := newPageTestServer(t)
+	ts.addPasswordUser("wanda")
 	const tabs = 6
 	for first := range tabs {
 		for _, step := range []int{1, tabs - 1} {
 			shared := map[string]string{}
-			opened := make([]*visitor, tabs)
+			opened := make([]*formBrowser, tabs)
 			var opening sync.WaitGroup
 			for i := range opened {
-				opened[i] = h.visitor()
-				opening.Go(func() { opened[i].ask("state", fmt.Sprintf("tab-%d", i)) })
+				opened[i] = ts.newFormBrowser()
+				opening.Go(func() { opened[i].openAuthorize("state", fmt.Sprintf("tab-%d", i)) })
 			}
 			opening.Wait()
-			for _, v := range opened { // What each answer set is in one browser.
-				for name, value := range v.cookies {
+			for _, b := range opened { // What each answer set is in one browser.
+				for name, value := range b.cookies {
 					shared[name] = value
 				}
 			}
 			for n := range tabs {
-				v := opened[(first+n*step)%tabs]
-				v.cookies = shared
-				v.signInAs("wanda")
-				if v.page.callback == "" {
-					v.press("consent-form", "allow")
+				b := opened[(first+n*step)%tabs]
+				b.cookies = shared
+				b.signInAs("wanda")
+				if b.page.callback == "" {
+					b.press("consent-form", "allow")
 				}
-				if v.code(); v.page.sent.Get("state") != fmt.Sprintf("tab-%d", (first+n*step)%tabs) {
-					t.Errorf("first %d: got %v", first, v.page.sent)
+				if b.code(); b.page.sent.Get("state") != fmt.Sprintf("tab-%d", (first+n*step)%tabs) {
+					t.Errorf("first %d: got %v", first, b.page.sent)
 				}
 			}
 		}
@@ -50,203 +50,203 @@ func TestTabs_OpenedAtOnceInAFreshBrowserEachFinish(t *testing.T) {
 
 // TestTabs_AReloadAfterASignInInAnotherTabGoesOn without asking once more.
 func TestTabs_AReloadAfterASignInInAnotherTabGoesOn(t *testing.T) {
-	h := newHouse(t)
-	h.addPerson("wanda")
-	v := h.visitor()
-	v.ask("state", "one")
-	one := v.page.url
-	v.ask("state", "two", "prompt", "login")
-	two := v.page.url
-	v.enter("wanda")
-	v.get(one)
-	v.press("consent-form", "allow")
-	if v.code(); v.page.sent.Get("state") != "one" {
-		t.Errorf("got %v", v.page.sent)
+	ts := newPageTestServer(t)
+	ts.addPasswordUser("wanda")
+	b := ts.newFormBrowser()
+	b.openAuthorize("state", "one")
+	one := b.page.url
+	b.openAuthorize("state", "two", "prompt", "login")
+	two := b.page.url
+	b.signInToAccount("wanda")
+	b.get(one)
+	b.press("consent-form", "allow")
+	if b.code(); b.page.sent.Get("state") != "one" {
+		t.Errorf("got %v", b.page.sent)
 	}
-	v.get(two)
-	v.at(t, "/login", http.StatusOK, "Sign in") // It must not go by an earlier sign-in.
+	b.get(two)
+	b.wantAt(t, "/login", http.StatusOK, "Sign in") // It must not go by an earlier sign-in.
 }
 
 // TestBrowserCookies_AreBounded: the oldest ones are taken back.
 func TestBrowserCookies_AreBounded(t *testing.T) {
-	h := newHouse(t)
-	v := h.visitor()
+	ts := newPageTestServer(t)
+	b := ts.newFormBrowser()
 	for range 40 {
-		one := h.visitor()
-		one.get(h.url + "/login")
+		one := ts.newFormBrowser()
+		one.get(ts.url + "/login")
 		for name, value := range one.cookies {
-			v.cookies[name] = value
+			b.cookies[name] = value
 		}
-		h.clock.Advance(time.Second)
+		ts.clock.Advance(time.Second)
 	}
 	names := []string{}
-	for name := range v.cookies {
+	for name := range b.cookies {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	v.ask()
-	if len(v.cookies) != 32 || v.cookies[names[0]] != "" || v.cookies[names[39]] == "" {
-		t.Errorf("%d cookies are left", len(v.cookies))
+	b.openAuthorize()
+	if len(b.cookies) != 32 || b.cookies[names[0]] != "" || b.cookies[names[39]] == "" {
+		t.Errorf("%d cookies are left", len(b.cookies))
 	}
-	v.at(t, "/login", http.StatusOK, "Sign in")
+	b.wantAt(t, "/login", http.StatusOK, "Sign in")
 }
 
 // TestCookies_OfADirectoryAreAtMost5KB, whose ID is as long as IDs can be: proxies accept no more than 8 KB.
 func TestCookies_OfADirectoryAreAtMost5KB(t *testing.T) {
-	h := newHouse(t)
-	v := h.visitor()
+	ts := newPageTestServer(t)
+	b := ts.newFormBrowser()
 	for i := range 40 {
-		one := h.visitor()
-		one.get(h.url + "/login")
+		one := ts.newFormBrowser()
+		one.get(ts.url + "/login")
 		for name, value := range one.cookies {
-			v.cookies[name] = value
+			b.cookies[name] = value
 		}
 		if i < 9 { // A browser is known for eight accounts.
-			delete(v.cookies, "mf-default")
-			v.get(h.url + "/login")
-			v.enter(h.addPerson(fmt.Sprintf("person-%d", i)).Username)
+			delete(b.cookies, "mf-default")
+			b.get(ts.url + "/login")
+			b.signInToAccount(ts.addPasswordUser(fmt.Sprintf("person-%d", i)).Username)
 		}
-		h.clock.Advance(time.Second)
+		ts.clock.Advance(time.Second)
 	}
 	size := 0
-	for name, value := range v.cookies {
+	for name, value := range b.cookies {
 		size += len("__Host-; =") + len(name) + len(value)
 	}
-	if longest := 32 - len("default"); size+longest*len(v.cookies) > 5<<10 {
-		t.Errorf("%d cookies have %d bytes", len(v.cookies), size)
+	if longest := 32 - len("default"); size+longest*len(b.cookies) > 5<<10 {
+		t.Errorf("%d cookies have %d bytes", len(b.cookies), size)
 	}
 }
 
 // TestPagesOfASignInThatIsOver_BeginItAgain with the same request, and say whose it is.
 func TestPagesOfASignInThatIsOver_BeginItAgain(t *testing.T) {
-	h := newHouse(t)
-	h.addPerson("wanda")
-	open := func(v *visitor) map[string]*page {
+	ts := newPageTestServer(t)
+	ts.addPasswordUser("wanda")
+	open := func(b *formBrowser) map[string]*page {
 		pages := map[string]*page{}
-		pages["login"] = v.ask("state", "mine")
-		pushed := h.post("shop", "/oauth2/par", h.authorizeForm("shop", "redirect_uri", shopRedirect, "state", "mine"))
-		pages["pushed"] = v.get(h.url + "/oauth2/authorize?" + url.Values{"client_id": {"shop"}, "request_uri": {pushed.text("request_uri")}}.Encode())
+		pages["login"] = b.openAuthorize("state", "mine")
+		pushed := ts.post("shop", "/oauth2/par", ts.authorizeForm("shop", "redirect_uri", shopRedirect, "state", "mine"))
+		pages["pushed"] = b.get(ts.url + "/oauth2/authorize?" + url.Values{"client_id": {"shop"}, "request_uri": {pushed.member("request_uri")}}.Encode())
 		return pages
 	}
-	again := func(t *testing.T, v *visitor) {
+	again := func(t *testing.T, b *formBrowser) {
 		t.Helper()
-		v.at(t, "/"+strings.SplitN(strings.TrimPrefix(v.page.url, h.url+"/"), "?", 2)[0], http.StatusBadRequest, "The application that led here is Tea & Co.")
-		v.get(v.link("Begin again"))
-		v.signInAs("wanda")
-		if v.page.callback == "" {
-			v.press("consent-form", "allow")
+		b.wantAt(t, "/"+strings.SplitN(strings.TrimPrefix(b.page.url, ts.url+"/"), "?", 2)[0], http.StatusBadRequest, "The application that led here is Tea & Co.")
+		b.get(b.linkNamed("Begin again"))
+		b.signInAs("wanda")
+		if b.page.callback == "" {
+			b.press("consent-form", "allow")
 		}
-		if v.code(); v.page.sent.Get("state") != "mine" {
-			t.Errorf("got %v", v.page.sent)
+		if b.code(); b.page.sent.Get("state") != "mine" {
+			t.Errorf("got %v", b.page.sent)
 		}
 	}
-	for name := range open(h.visitor()) {
+	for name := range open(ts.newFormBrowser()) {
 		t.Run(name+", after an hour", func(t *testing.T) {
-			v := h.visitor()
-			v.page = open(v)[name]
-			h.clock.Advance(time.Hour)
-			v.press("login-form", "login", "username", "wanda", "password", goodPassword)
-			again(t, v)
+			b := ts.newFormBrowser()
+			b.page = open(b)[name]
+			ts.clock.Advance(time.Hour)
+			b.press("login-form", "login", "username", "wanda", "password", goodPassword)
+			again(t, b)
 		})
 		t.Run(name+", in another browser", func(t *testing.T) {
-			v := h.visitor()
-			v.get(open(h.visitor())[name].url)
-			again(t, v)
+			b := ts.newFormBrowser()
+			b.get(open(ts.newFormBrowser())[name].url)
+			again(t, b)
 		})
 	}
 	t.Run("a request by POST", func(t *testing.T) {
-		v := h.visitor()
-		v.post(h.url+"/oauth2/authorize", h.authorizeForm("shop", "redirect_uri", shopRedirect, "state", "mine"), false)
-		kept := v.page.hops[1]
-		h.clock.Advance(time.Hour)
-		v.get(kept)
-		again(t, v)
+		b := ts.newFormBrowser()
+		b.post(ts.url+"/oauth2/authorize", ts.authorizeForm("shop", "redirect_uri", shopRedirect, "state", "mine"), false)
+		kept := b.page.hops[1]
+		ts.clock.Advance(time.Hour)
+		b.get(kept)
+		again(t, b)
 	})
 	t.Run("a link to begin again, the next day", func(t *testing.T) {
-		v := h.visitor()
-		p := open(v)["login"]
-		h.clock.Advance(time.Hour)
-		v.get(p.url)
-		link := v.link("Begin again")
-		h.clock.Advance(48 * time.Hour)
-		v.get(link)
-		v.at(t, "/login", http.StatusOK, "Sign in")
+		b := ts.newFormBrowser()
+		p := open(b)["login"]
+		ts.clock.Advance(time.Hour)
+		b.get(p.url)
+		link := b.linkNamed("Begin again")
+		ts.clock.Advance(48 * time.Hour)
+		b.get(link)
+		b.wantAt(t, "/login", http.StatusOK, "Sign in")
 	})
 	t.Run("pushed, two days later", func(t *testing.T) {
-		v := h.visitor()
-		p := open(v)["pushed"]
-		h.clock.Advance(48 * time.Hour)
-		v.get(p.url)
-		v.at(t, "/login", http.StatusBadRequest, "Tea & Co")
-		if strings.Contains(v.page.body, `id="again"`) {
+		b := ts.newFormBrowser()
+		p := open(b)["pushed"]
+		ts.clock.Advance(48 * time.Hour)
+		b.get(p.url)
+		b.wantAt(t, "/login", http.StatusBadRequest, "Tea & Co")
+		if strings.Contains(b.page.body, `id="again"`) {
 			t.Error("a pushed request begins again although nothing knows any more whether it was answered")
 		}
 	})
 }
 
 func TestASignOutThatIsOver_BeginsAgain(t *testing.T) {
-	h := newHouse(t)
-	h.change("shop", func(c *storage.Client) { c.PostLogoutRedirectURIs = []string{"https://shop.example/out"} })
-	h.addPerson("wanda")
-	v := h.visitor()
-	v.get(h.url + "/login")
-	v.enter("wanda")
-	v.get(h.url + "/oauth2/logout?client_id=shop&post_logout_redirect_uri=https%3A%2F%2Fshop.example%2Fout")
-	h.clock.Advance(time.Hour)
-	v.press("logout-form", "logout")
-	v.at(t, "/oauth2/logout", http.StatusBadRequest, "Tea & Co")
-	v.get(v.link("Begin again"))
-	v.press("logout-form", "logout")
-	if v.page.callback != "https://shop.example/out" {
-		t.Errorf("at %d %s", v.page.status, v.page.url)
+	ts := newPageTestServer(t)
+	ts.change("shop", func(c *storage.Client) { c.PostLogoutRedirectURIs = []string{"https://shop.example/out"} })
+	ts.addPasswordUser("wanda")
+	b := ts.newFormBrowser()
+	b.get(ts.url + "/login")
+	b.signInToAccount("wanda")
+	b.get(ts.url + "/oauth2/logout?client_id=shop&post_logout_redirect_uri=https%3A%2F%2Fshop.example%2Fout")
+	ts.clock.Advance(time.Hour)
+	b.press("logout-form", "logout")
+	b.wantAt(t, "/oauth2/logout", http.StatusBadRequest, "Tea & Co")
+	b.get(b.linkNamed("Begin again"))
+	b.press("logout-form", "logout")
+	if b.page.callback != "https://shop.example/out" {
+		t.Errorf("at %d %s", b.page.status, b.page.url)
 	}
 }
 
 // TestAFormThatIsNotAccepted_OpensItsPageAgain.
 func TestAFormThatIsNotAccepted_OpensItsPageAgain(t *testing.T) {
-	h := newHouse(t)
-	h.addPerson("wanda")
-	v := h.visitor()
-	v.ask()
-	v.press("login-form", "login", "csrf", "x", "username", "wanda", "password", goodPassword)
-	v.at(t, "/login", http.StatusForbidden, "not accepted")
-	v.get(h.url + v.link("Open the page again"))
-	v.signInAs("wanda")
-	v.press("consent-form", "allow")
-	v.code()
-	v.get(h.url + "/account")
-	v.press("sign-out-form", "sign-out", "csrf", "x")
-	v.get(h.url + v.link("Open the page again"))
-	v.at(t, "/account", http.StatusOK, "Your account")
+	ts := newPageTestServer(t)
+	ts.addPasswordUser("wanda")
+	b := ts.newFormBrowser()
+	b.openAuthorize()
+	b.press("login-form", "login", "csrf", "x", "username", "wanda", "password", goodPassword)
+	b.wantAt(t, "/login", http.StatusForbidden, "not accepted")
+	b.get(ts.url + b.linkNamed("Open the page again"))
+	b.signInAs("wanda")
+	b.press("consent-form", "allow")
+	b.code()
+	b.get(ts.url + "/account")
+	b.press("sign-out-form", "sign-out", "csrf", "x")
+	b.get(ts.url + b.linkNamed("Open the page again"))
+	b.wantAt(t, "/account", http.StatusOK, "Your account")
 }
 
 // TestPAR_AUsedRequestIsRefusedBeforeAnythingIsAsked, and going back to its pages says so.
 func TestPAR_AUsedRequestIsRefusedBeforeAnythingIsAsked(t *testing.T) {
-	h := newHouse(t)
-	h.addPerson("wanda")
-	v := h.visitor()
-	pushed := h.post("shop", "/oauth2/par", h.authorizeForm("shop", "redirect_uri", shopRedirect)).text("request_uri")
-	address := h.url + "/oauth2/authorize?" + url.Values{"client_id": {"shop"}, "request_uri": {pushed}}.Encode()
-	v.get(address)
-	login := v.page
-	v.signInAs("wanda")
-	consent := v.page
-	v.press("consent-form", "allow")
-	code := v.code()
+	ts := newPageTestServer(t)
+	ts.addPasswordUser("wanda")
+	b := ts.newFormBrowser()
+	pushed := ts.post("shop", "/oauth2/par", ts.authorizeForm("shop", "redirect_uri", shopRedirect)).member("request_uri")
+	address := ts.url + "/oauth2/authorize?" + url.Values{"client_id": {"shop"}, "request_uri": {pushed}}.Encode()
+	b.get(address)
+	login := b.page
+	b.signInAs("wanda")
+	consent := b.page
+	b.press("consent-form", "allow")
+	code := b.code()
 	// 1. A second press of the button, before the client has redeemed the code, is answered the same.
-	v.page = consent
-	v.press("consent-form", "allow")
-	if again := v.code(); again != code {
+	b.page = consent
+	b.press("consent-form", "allow")
+	if again := b.code(); again != code {
 		t.Errorf("got another code")
 	}
-	h.redeem("shop", code, "redirect_uri", shopRedirect)
+	ts.redeem("shop", code, "redirect_uri", shopRedirect)
 	// 2. Going back.
 	for _, p := range []*page{login, consent} {
-		v.get(p.url)
-		v.at(t, must(url.Parse(p.url))(t).Path, http.StatusBadRequest, "The application that led here is Tea & Co.")
+		b.get(p.url)
+		b.wantAt(t, must(url.Parse(p.url))(t).Path, http.StatusBadRequest, "The application that led here is Tea & Co.")
 	}
 	// 3. A browser where nobody is signed in.
-	other := h.visitor()
+	other := ts.newFormBrowser()
 	other.get(address)
 	other.wantError(t, "invalid_request_uri", "state-1")
 }

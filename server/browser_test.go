@@ -17,7 +17,7 @@ import (
 
 // browser is a browser without scripts: it keeps cookies, follows redirects within the provider, and submits forms.
 type browser struct {
-	*world
+	*testServer
 	cookies map[string]string
 	// set are the cookies of the last answer that set some, as they were written.
 	set map[string]string
@@ -40,7 +40,9 @@ type page struct {
 	hops []string
 }
 
-func (w *world) newBrowser() *browser { return &browser{world: w, cookies: map[string]string{}} }
+func (ts *testServer) newBrowser() *browser {
+	return &browser{testServer: ts, cookies: map[string]string{}}
+}
 
 // get opens a URL, as somebody does who follows a link.
 func (b *browser) get(address string) *page {
@@ -220,57 +222,57 @@ const (
 	nativeScheme = "com.example.app:/callback"
 )
 
-// newSite is a world with pages, the clients "web" (confidential), "spa" and "native" (public), and the users alice and bob.
-func newSite(t *testing.T) *world {
+// newPopulatedServer is a world with pages, the clients "web" (confidential), "spa" and "native" (public), and the users alice and bob.
+func newPopulatedServer(t *testing.T) *testServer {
 	t.Helper()
-	return siteOn(newWorld(t))
+	return populateWithPlainPages(newTestServer(t))
 }
 
-// siteOn makes a world a site whose pages are the barest, so that what is tested is what is behind them.
-func siteOn(w *world) *world {
-	w.Helper()
-	w.server.MountPlainPages()
-	return populate(w)
+// populateWithPlainPages makes a world a site whose pages are the barest, so that what is tested is what is behind them.
+func populateWithPlainPages(ts *testServer) *testServer {
+	ts.Helper()
+	ts.server.MountPlainPages()
+	return populate(ts)
 }
 
 // populate adds the clients and users of a site.
-func populate(w *world) *world {
-	w.Helper()
-	w.addClient("web", func(*storage.Client) {})
-	w.addClient("spa", func(c *storage.Client) {
+func populate(ts *testServer) *testServer {
+	ts.Helper()
+	ts.addClient("web", func(*storage.Client) {})
+	ts.addClient("spa", func(c *storage.Client) {
 		c.Kind, c.AuthMethod, c.Secrets, c.RedirectURIs = storage.ClientSPA, "none", nil, []string{spaRedirect}
 	})
-	w.addClient("native", func(c *storage.Client) {
+	ts.addClient("native", func(c *storage.Client) {
 		c.Kind, c.AuthMethod, c.Secrets = storage.ClientNative, "none", nil
 		c.RedirectURIs = []string{"http://127.0.0.1/callback", "http://[::1]:7777/callback", "http://localhost:8000/callback", nativeScheme, "https://app.example/callback"}
 	})
-	w.addUser("alice")
-	w.addUser("bob")
-	return w
+	ts.addUser("alice")
+	ts.addUser("bob")
+	return ts
 }
 
 // addClient registers a client of kind web at the default directory.
-func (w *world) addClient(id string, edit func(*storage.Client)) {
-	w.Helper()
+func (ts *testServer) addClient(id string, edit func(*storage.Client)) {
+	ts.Helper()
 	client := storage.Client{
 		Directory: "default", ID: id, Kind: storage.ClientWeb, Name: "Client " + id, AuthMethod: "client_secret_basic",
 		Secrets: []string{fastHash(secretOfWeb)}, RedirectURIs: []string{webRedirect}, Scopes: strings.Fields(allScopes),
-		Audiences: []string{"https://api.example", "https://files.example"}, IDTokenAlgorithm: "ES256", CreatedAt: w.clock.Now(),
+		Audiences: []string{"https://api.example", "https://files.example"}, IDTokenAlgorithm: "ES256", CreatedAt: ts.clock.Now(),
 	}
 	edit(&client)
-	must(storage.Insert(w.Context(), w.engine, client))(w.T)
+	must(storage.Insert(ts.Context(), ts.engine, client))(ts.T)
 }
 
 // addUser makes a user who has every claim.
-func (w *world) addUser(id string) { w.addUserIn("default", id) }
+func (ts *testServer) addUser(id string) { ts.addUserIn("default", id) }
 
-func (w *world) addUserIn(directory, id string) {
-	w.Helper()
-	now := w.clock.Now()
-	must(storage.Insert(w.Context(), w.engine, storage.Identity{
+func (ts *testServer) addUserIn(directory, id string) {
+	ts.Helper()
+	now := ts.clock.Now()
+	must(storage.Insert(ts.Context(), ts.engine, storage.Identity{
 		Directory: directory, Type: storage.IdentityUsername, Value: id, User: id, CreatedAt: now,
-	}))(w.T)
-	must(storage.Insert(w.Context(), w.engine, storage.User{
+	}))(ts.T)
+	must(storage.Insert(ts.Context(), ts.engine, storage.User{
 		Directory: directory, ID: id, Status: storage.UserActive, Username: id, Password: cheapHash(passwordOf(id)), PasswordChangedAt: now,
 		Email: id + "@example.com", EmailVerified: true,
 		Phone: "+8613800138000", PhoneVerifiedAt: now, CreatedAt: now, UpdatedAt: now,
@@ -279,7 +281,7 @@ func (w *world) addUserIn(directory, id string) {
 			Picture: "https://example.com/p.png", Website: "https://example.com", Gender: "female", Birthdate: "1990-01-01",
 			Zoneinfo: "Asia/Shanghai", Locale: "zh-CN", Address: &storage.Address{Formatted: "1 Example Road", Country: "CN"},
 		},
-	}))(w.T)
+	}))(ts.T)
 }
 
 func passwordOf(user string) string { return "password of " + user }
@@ -293,11 +295,11 @@ func cheapHash(password string) string {
 
 // authorizeURL is the address of an authorization request of web, spa or native, with further parameters in pairs; an empty
 // value takes one away.
-func (w *world) authorizeURL(client string, further ...string) string {
-	return w.url + "/oauth2/authorize?" + w.authorizeForm(client, further...).Encode()
+func (ts *testServer) authorizeURL(client string, further ...string) string {
+	return ts.url + "/oauth2/authorize?" + ts.authorizeForm(client, further...).Encode()
 }
 
-func (w *world) authorizeForm(client string, further ...string) url.Values {
+func (ts *testServer) authorizeForm(client string, further ...string) url.Values {
 	form := url.Values{
 		"client_id": {client}, "response_type": {"code"}, "scope": {"openid"}, "state": {"state-1"}, "nonce": {"nonce-1"},
 		"redirect_uri": {webRedirect},
@@ -322,8 +324,8 @@ func (w *world) authorizeForm(client string, further ...string) url.Values {
 }
 
 // redeem exchanges a code as web does, or as a public client; further parameters come in pairs.
-func (w *world) redeem(client, code string, further ...string) answer {
-	w.Helper()
+func (ts *testServer) redeem(client, code string, further ...string) response {
+	ts.Helper()
 	form := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {webRedirect}}
 	switch client {
 	case "spa":
@@ -339,28 +341,28 @@ func (w *world) redeem(client, code string, further ...string) answer {
 			form.Del(further[i])
 		}
 	}
-	return w.tokenRequest(client, form)
+	return ts.tokenRequest(client, form)
 }
 
 // tokenRequest authenticates by Basic, or names the client where that is public.
-func (w *world) tokenRequest(client string, form url.Values) answer {
-	w.Helper()
+func (ts *testServer) tokenRequest(client string, form url.Values) response {
+	ts.Helper()
 	if client == "spa" || client == "native" {
 		form.Set("client_id", client)
-		return w.postPublic("/oauth2/token", form)
+		return ts.postPublic("/oauth2/token", form)
 	}
-	return w.post(client, "/oauth2/token", form)
+	return ts.post(client, "/oauth2/token", form)
 }
 
-func (w *world) postPublic(path string, form url.Values) answer {
-	w.Helper()
-	request := must(http.NewRequestWithContext(w.Context(), http.MethodPost, w.url+path, strings.NewReader(form.Encode())))(w.T)
+func (ts *testServer) postPublic(path string, form url.Values) response {
+	ts.Helper()
+	request := must(http.NewRequestWithContext(ts.Context(), http.MethodPost, ts.url+path, strings.NewReader(form.Encode())))(ts.T)
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	return w.do(request)
+	return ts.do(request)
 }
 
 // flow is the whole sign-in of alice with a client: pages, consent and tokens.
-func (b *browser) flow(client string, further ...string) answer {
+func (b *browser) flow(client string, further ...string) response {
 	b.Helper()
 	b.get(b.authorizeURL(client, further...))
 	if b.page.callback == "" && strings.Contains(b.page.body, `name="username"`) {

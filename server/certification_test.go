@@ -25,8 +25,8 @@ import (
 // A test of this file is a module of the certification plans "Basic" and "Form Post" of the OpenID Foundation's conformance
 // suite, and is named after it. It does to the server what the module does, and demands what the module warns of, too.
 
-// suite is the conformance suite in one run of a module.
-type suite struct {
+// certificationSuite is the conformance suite in one run of a module.
+type certificationSuite struct {
 	*browser
 	t *testing.T
 	// mode is the response_mode of the plan; empty for Basic.
@@ -34,8 +34,8 @@ type suite struct {
 	client string
 }
 
-// certify runs a module in both plans.
-func certify(t *testing.T, module func(t *testing.T, s *suite)) {
+// certifyClient runs a module in both plans.
+func certifyClient(t *testing.T, module func(t *testing.T, s *certificationSuite)) {
 	t.Helper()
 	for plan, mode := range map[string]string{"basic": "", "formpost": "form_post"} {
 		t.Run(plan, func(t *testing.T) { module(t, newSuite(t, mode)) })
@@ -44,24 +44,24 @@ func certify(t *testing.T, module func(t *testing.T, s *suite)) {
 
 // newSuite is a suite whose static clients say nothing of algorithms, so that they get RS256. Each has an incarnation, as clients
 // that an operator creates.
-func newSuite(t *testing.T, mode string) *suite {
+func newSuite(t *testing.T, mode string) *certificationSuite {
 	t.Helper()
-	w := populate(newWorld(t)) // With the pages that people get.
+	ts := populate(newTestServer(t)) // With the pages that people get.
 	for id, method := range map[string]string{"suite": "client_secret_basic", "suite2": "client_secret_basic", "suitepost": "client_secret_post"} {
-		w.addClient(id, func(c *storage.Client) {
+		ts.addClient(id, func(c *storage.Client) {
 			c.AuthMethod, c.IDTokenAlgorithm, c.Incarnation = method, "", "abcdefghijklmnop"
 		})
 	}
-	return &suite{browser: w.newBrowser(), t: t, mode: mode, client: "suite"}
+	return &certificationSuite{browser: ts.newBrowser(), t: t, mode: mode, client: "suite"}
 }
 
 // authorize sends the authorization request of the module.
-func (s *suite) authorize(further ...string) *page {
+func (s *certificationSuite) authorize(further ...string) *page {
 	s.t.Helper()
 	return s.get(s.request(further...))
 }
 
-func (s *suite) request(further ...string) string {
+func (s *certificationSuite) request(further ...string) string {
 	if s.mode != "" {
 		further = append([]string{"response_mode", s.mode}, further...)
 	}
@@ -69,7 +69,7 @@ func (s *suite) request(further ...string) string {
 }
 
 // signInAndAllow does what the suite's browser does on the pages.
-func (s *suite) signInAndAllow() *page {
+func (s *certificationSuite) signInAndAllow() *page {
 	s.t.Helper()
 	if s.page.callback == "" && strings.Contains(s.page.body, `name="username"`) {
 		s.signIn("alice")
@@ -78,7 +78,7 @@ func (s *suite) signInAndAllow() *page {
 }
 
 // callback checks that the answer came the way it has to and returns it.
-func (s *suite) callback(state string) url.Values {
+func (s *certificationSuite) callback(state string) url.Values {
 	s.t.Helper()
 	if s.page.callback == "" {
 		s.t.Fatalf("not at the callback: %d %s\n%s", s.page.status, s.page.url, s.page.body)
@@ -102,17 +102,17 @@ func (s *suite) callback(state string) url.Values {
 }
 
 // codeOf is the code of a good answer, which must be hard to guess.
-func (s *suite) codeOf() string {
+func (s *certificationSuite) codeOf() string {
 	s.t.Helper()
 	sent := s.callback("state-1")
 	code := sent.Get("code")
-	if sent.Has("error") || len(code)*8 < 128 || shannon(code) < 96 {
-		s.t.Fatalf("code %q has %.0f bits of entropy: %v", code, shannon(code), sent)
+	if sent.Has("error") || len(code)*8 < 128 || shannonEntropy(code) < 96 {
+		s.t.Fatalf("code %q has %.0f bits of entropy: %v", code, shannonEntropy(code), sent)
 	}
 	return code
 }
 
-func shannon(text string) (bits float64) {
+func shannonEntropy(text string) (bits float64) {
 	counts := map[rune]float64{}
 	for _, r := range text {
 		counts[r]++
@@ -124,7 +124,7 @@ func shannon(text string) (bits float64) {
 }
 
 // tokens exchanges a code and checks the answer as every module does. It returns the claims of the ID token.
-func (s *suite) tokens(code string) (answer, map[string]any) {
+func (s *certificationSuite) tokens(code string) (response, map[string]any) {
 	s.t.Helper()
 	a := s.redeem(s.client, code)
 	if a.status != http.StatusOK || !strings.HasPrefix(a.header.Get("Content-Type"), "application/json") {
@@ -133,22 +133,22 @@ func (s *suite) tokens(code string) (answer, map[string]any) {
 	return a, s.checkTokens(a, "nonce-1")
 }
 
-func (s *suite) checkTokens(a answer, nonce string) map[string]any {
+func (s *certificationSuite) checkTokens(a response, nonce string) map[string]any {
 	s.t.Helper()
 	if a.header.Get("Cache-Control") != "no-store" || a.header.Get("Pragma") != "no-cache" {
 		s.t.Errorf("Cache-Control %q, Pragma %q", a.header.Get("Cache-Control"), a.header.Get("Pragma"))
 	}
-	if !strings.EqualFold(a.text("token_type"), "bearer") || shannon(a.text("access_token")) < 96 {
-		s.t.Errorf("token_type %q, access token %q", a.text("token_type"), a.text("access_token"))
+	if !strings.EqualFold(a.member("token_type"), "bearer") || shannonEntropy(a.member("access_token")) < 96 {
+		s.t.Errorf("token_type %q, access token %q", a.member("token_type"), a.member("access_token"))
 	}
 	if expires, ok := a.body["expires_in"].(float64); !ok || expires < 1 || expires > 365*24*3600 || expires != math.Trunc(expires) {
 		s.t.Errorf("expires_in is %v", a.body["expires_in"])
 	}
-	all := s.checkIDToken(a.text("id_token"))
+	all := s.checkIDToken(a.member("id_token"))
 	if got, _ := all["nonce"].(string); got != nonce {
 		s.t.Errorf("nonce is %q, want %q", got, nonce)
 	}
-	sum := sha256.Sum256([]byte(a.text("access_token")))
+	sum := sha256.Sum256([]byte(a.member("access_token")))
 	if want := base64.RawURLEncoding.EncodeToString(sum[:16]); all["at_hash"] != want {
 		s.t.Errorf("at_hash is %v, want %s", all["at_hash"], want)
 	}
@@ -156,7 +156,7 @@ func (s *suite) checkTokens(a answer, nonce string) map[string]any {
 }
 
 // checkIDToken verifies an ID token with a library of others, and looks for claims that nobody asked for.
-func (s *suite) checkIDToken(token string) map[string]any {
+func (s *certificationSuite) checkIDToken(token string) map[string]any {
 	s.t.Helper()
 	provider := must(oidc.NewProvider(s.Context(), s.url))(s.t)
 	verifier := provider.Verifier(&oidc.Config{ClientID: s.client, Now: s.clock.Now})
@@ -188,24 +188,24 @@ func (s *suite) checkIDToken(token string) map[string]any {
 	return all
 }
 
-// happy is a sign-in from the request to the UserInfo answer.
-func (s *suite) happy(further ...string) (answer, map[string]any) {
+// happyFlow is a sign-in from the request to the UserInfo answer.
+func (s *certificationSuite) happyFlow(further ...string) (response, map[string]any) {
 	s.t.Helper()
 	s.authorize(further...)
 	s.signInAndAllow()
 	a, all := s.tokens(s.codeOf())
-	if info := s.userinfo(a.text("access_token")); info.status != http.StatusOK || info.text("sub") != all["sub"] {
+	if info := s.userinfo(a.member("access_token")); info.status != http.StatusOK || info.member("sub") != all["sub"] {
 		s.t.Errorf("UserInfo: %d %s", info.status, info.raw)
 	}
 	return a, all
 }
 
 func TestOIDCC_oidcc_server(t *testing.T) {
-	certify(t, func(_ *testing.T, s *suite) { s.happy() })
+	certifyClient(t, func(_ *testing.T, s *certificationSuite) { s.happyFlow() })
 }
 
 func TestOIDCC_oidcc_response_type_missing(t *testing.T) {
-	certify(t, func(t *testing.T, s *suite) {
+	certifyClient(t, func(t *testing.T, s *certificationSuite) {
 		s.authorize("response_type", "", "state", longState)
 		sent := s.callback(longState)
 		if sent.Get("error") != "invalid_request" || sent.Has("code") {
@@ -216,9 +216,9 @@ func TestOIDCC_oidcc_response_type_missing(t *testing.T) {
 }
 
 func TestOIDCC_oidcc_idtoken_signature(t *testing.T) {
-	certify(t, func(t *testing.T, s *suite) {
-		a, _ := s.happy()
-		if header := jwtHeader(t, a.text("id_token")); header["alg"] != "RS256" || header["kid"] == nil {
+	certifyClient(t, func(t *testing.T, s *certificationSuite) {
+		a, _ := s.happyFlow()
+		if header := jwtHeader(t, a.member("id_token")); header["alg"] != "RS256" || header["kid"] == nil {
 			t.Errorf("header is %v", header)
 		}
 	})
@@ -226,8 +226,8 @@ func TestOIDCC_oidcc_idtoken_signature(t *testing.T) {
 
 // TestOIDCC_oidcc_idtoken_unsigned is skipped by the suite where the document does not offer unsigned ID tokens.
 func TestOIDCC_oidcc_idtoken_unsigned(t *testing.T) {
-	certify(t, func(t *testing.T, s *suite) {
-		algorithms, _ := s.world.get(s.url + "/.well-known/openid-configuration").body["id_token_signing_alg_values_supported"].([]any)
+	certifyClient(t, func(t *testing.T, s *certificationSuite) {
+		algorithms, _ := s.testServer.get(s.url + "/.well-known/openid-configuration").body["id_token_signing_alg_values_supported"].([]any)
 		if len(algorithms) == 0 || slices.Contains(algorithms, any("none")) {
 			t.Errorf("algorithms are %v", algorithms)
 		}
@@ -235,38 +235,38 @@ func TestOIDCC_oidcc_idtoken_unsigned(t *testing.T) {
 }
 
 func TestOIDCC_oidcc_userinfo_get(t *testing.T) {
-	certify(t, func(t *testing.T, s *suite) {
-		a, all := s.happy()
-		info := s.userinfo(a.text("access_token"))
-		if info.status != http.StatusOK || !strings.HasPrefix(info.header.Get("Content-Type"), "application/json") || info.text("sub") != all["sub"] {
+	certifyClient(t, func(t *testing.T, s *certificationSuite) {
+		a, all := s.happyFlow()
+		info := s.userinfo(a.member("access_token"))
+		if info.status != http.StatusOK || !strings.HasPrefix(info.header.Get("Content-Type"), "application/json") || info.member("sub") != all["sub"] {
 			t.Errorf("got %d %s", info.status, info.raw)
 		}
 	})
 }
 
 func TestOIDCC_oidcc_userinfo_post_header(t *testing.T) {
-	certify(t, func(t *testing.T, s *suite) {
-		a, all := s.happy()
+	certifyClient(t, func(t *testing.T, s *certificationSuite) {
+		a, all := s.happyFlow()
 		request := must(http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/oauth2/userinfo", nil))(t)
-		request.Header.Set("Authorization", "Bearer "+a.text("access_token"))
-		if info := s.do(request); info.status != http.StatusOK || info.text("sub") != all["sub"] {
+		request.Header.Set("Authorization", "Bearer "+a.member("access_token"))
+		if info := s.do(request); info.status != http.StatusOK || info.member("sub") != all["sub"] {
 			t.Errorf("got %d %s", info.status, info.raw)
 		}
 	})
 }
 
 func TestOIDCC_oidcc_userinfo_post_body(t *testing.T) {
-	certify(t, func(t *testing.T, s *suite) {
-		a, all := s.happy()
-		info := s.postPublic("/oauth2/userinfo", url.Values{"access_token": {a.text("access_token")}})
-		if info.status != http.StatusOK || info.text("sub") != all["sub"] {
+	certifyClient(t, func(t *testing.T, s *certificationSuite) {
+		a, all := s.happyFlow()
+		info := s.postPublic("/oauth2/userinfo", url.Values{"access_token": {a.member("access_token")}})
+		if info.status != http.StatusOK || info.member("sub") != all["sub"] {
 			t.Errorf("got %d %s", info.status, info.raw)
 		}
 	})
 }
 
 func TestOIDCC_oidcc_ensure_request_without_nonce_succeeds_for_code_flow(t *testing.T) {
-	certify(t, func(_ *testing.T, s *suite) {
+	certifyClient(t, func(_ *testing.T, s *certificationSuite) {
 		s.authorize("nonce", "")
 		s.signInAndAllow()
 		s.checkTokens(s.redeem(s.client, s.codeOf()), "")
@@ -281,16 +281,16 @@ func claimsOf(scope string) []string {
 	}[scope])
 }
 
-func (s *suite) wantScope(scopes ...string) {
+func (s *certificationSuite) wantScope(scopes ...string) {
 	s.t.Helper()
-	a, _ := s.happy("scope", "openid "+strings.Join(scopes, " "))
+	a, _ := s.happyFlow("scope", "openid "+strings.Join(scopes, " "))
 	s.wantClaims(a, scopes...)
 }
 
 // wantClaims asserts that UserInfo has exactly the claims of scopes, each of its type.
-func (s *suite) wantClaims(a answer, scopes ...string) {
+func (s *certificationSuite) wantClaims(a response, scopes ...string) {
 	s.t.Helper()
-	info := s.userinfo(a.text("access_token"))
+	info := s.userinfo(a.member("access_token"))
 	want := []string{"sub"}
 	for _, scope := range scopes {
 		want = append(want, claimsOf(scope)...)
@@ -322,27 +322,27 @@ func (s *suite) wantClaims(a answer, scopes ...string) {
 }
 
 func TestOIDCC_oidcc_scope_profile(t *testing.T) {
-	certify(t, func(_ *testing.T, s *suite) { s.wantScope("profile") })
+	certifyClient(t, func(_ *testing.T, s *certificationSuite) { s.wantScope("profile") })
 }
 
 func TestOIDCC_oidcc_scope_email(t *testing.T) {
-	certify(t, func(_ *testing.T, s *suite) { s.wantScope("email") })
+	certifyClient(t, func(_ *testing.T, s *certificationSuite) { s.wantScope("email") })
 }
 
 func TestOIDCC_oidcc_scope_address(t *testing.T) {
-	certify(t, func(_ *testing.T, s *suite) { s.wantScope("address") })
+	certifyClient(t, func(_ *testing.T, s *certificationSuite) { s.wantScope("address") })
 }
 
 func TestOIDCC_oidcc_scope_phone(t *testing.T) {
-	certify(t, func(_ *testing.T, s *suite) { s.wantScope("phone") })
+	certifyClient(t, func(_ *testing.T, s *certificationSuite) { s.wantScope("phone") })
 }
 
 func TestOIDCC_oidcc_scope_all(t *testing.T) {
-	certify(t, func(_ *testing.T, s *suite) { s.wantScope("profile", "email", "address", "phone") })
+	certifyClient(t, func(_ *testing.T, s *certificationSuite) { s.wantScope("profile", "email", "address", "phone") })
 }
 
 func TestOIDCC_oidcc_alternate_happy_flow(t *testing.T) {
-	certify(t, func(_ *testing.T, s *suite) {
+	certifyClient(t, func(_ *testing.T, s *certificationSuite) {
 		parameters := strings.Split(strings.SplitN(s.request("scope", "email openid"), "?", 2)[1], "&")
 		slices.Reverse(parameters)
 		s.get(s.url + "/oauth2/authorize?" + strings.Join(parameters, "&"))
@@ -354,25 +354,25 @@ func TestOIDCC_oidcc_alternate_happy_flow(t *testing.T) {
 
 // TestOIDCC_oidcc_ensure_other_scope_order_succeeds is what older versions of the suite have in place of the module before.
 func TestOIDCC_oidcc_ensure_other_scope_order_succeeds(t *testing.T) {
-	certify(t, func(_ *testing.T, s *suite) {
-		a, _ := s.happy("scope", "email openid")
+	certifyClient(t, func(_ *testing.T, s *certificationSuite) {
+		a, _ := s.happyFlow("scope", "email openid")
 		s.wantClaims(a, "email")
 	})
 }
 
 func TestOIDCC_oidcc_display_page(t *testing.T) {
-	certify(t, func(_ *testing.T, s *suite) { s.happy("display", "page") })
+	certifyClient(t, func(_ *testing.T, s *certificationSuite) { s.happyFlow("display", "page") })
 }
 
 func TestOIDCC_oidcc_display_popup(t *testing.T) {
-	certify(t, func(_ *testing.T, s *suite) { s.happy("display", "popup") })
+	certifyClient(t, func(_ *testing.T, s *certificationSuite) { s.happyFlow("display", "popup") })
 }
 
 func authTime(claims map[string]any) float64 { at, _ := claims["auth_time"].(float64); return at }
 
 func TestOIDCC_oidcc_prompt_login(t *testing.T) {
-	certify(t, func(t *testing.T, s *suite) {
-		_, first := s.happy()
+	certifyClient(t, func(t *testing.T, s *certificationSuite) {
+		_, first := s.happyFlow()
 		s.clock.Advance(time.Second)
 		s.authorize("prompt", "login")
 		s.wantPage(t, http.StatusOK, `name="username"`)
@@ -385,7 +385,7 @@ func TestOIDCC_oidcc_prompt_login(t *testing.T) {
 }
 
 func TestOIDCC_oidcc_prompt_none_not_logged_in(t *testing.T) {
-	certify(t, func(t *testing.T, s *suite) {
+	certifyClient(t, func(t *testing.T, s *certificationSuite) {
 		s.authorize("prompt", "none", "state", longState)
 		sent := s.callback(longState)
 		if sent.Get("error") != "login_required" || sent.Has("code") {
@@ -395,8 +395,8 @@ func TestOIDCC_oidcc_prompt_none_not_logged_in(t *testing.T) {
 	})
 }
 
-// again is a second request that needs no page, which must be of the same sign-in.
-func (s *suite) again(first map[string]any, further ...string) {
+// authorizeAgain is a second request that needs no page, which must be of the same sign-in.
+func (s *certificationSuite) authorizeAgain(first map[string]any, further ...string) {
 	s.t.Helper()
 	s.clock.Advance(time.Second)
 	s.authorize(further...)
@@ -407,15 +407,15 @@ func (s *suite) again(first map[string]any, further ...string) {
 }
 
 func TestOIDCC_oidcc_prompt_none_logged_in(t *testing.T) {
-	certify(t, func(_ *testing.T, s *suite) {
-		_, first := s.happy()
-		s.again(first, "prompt", "none")
+	certifyClient(t, func(_ *testing.T, s *certificationSuite) {
+		_, first := s.happyFlow()
+		s.authorizeAgain(first, "prompt", "none")
 	})
 }
 
 func TestOIDCC_oidcc_max_age_1(t *testing.T) {
-	certify(t, func(t *testing.T, s *suite) {
-		_, first := s.happy()
+	certifyClient(t, func(t *testing.T, s *certificationSuite) {
+		_, first := s.happyFlow()
 		s.clock.Advance(2 * time.Second)
 		s.authorize("max_age", "1")
 		s.wantPage(t, http.StatusOK, `name="username"`)
@@ -428,25 +428,25 @@ func TestOIDCC_oidcc_max_age_1(t *testing.T) {
 }
 
 func TestOIDCC_oidcc_max_age_10000(t *testing.T) {
-	certify(t, func(_ *testing.T, s *suite) {
-		_, first := s.happy("max_age", "15000")
-		s.again(first, "max_age", "10000")
+	certifyClient(t, func(_ *testing.T, s *certificationSuite) {
+		_, first := s.happyFlow("max_age", "15000")
+		s.authorizeAgain(first, "max_age", "10000")
 	})
 }
 
 func TestOIDCC_oidcc_ensure_request_with_unknown_parameter_succeeds(t *testing.T) {
-	certify(t, func(_ *testing.T, s *suite) { s.happy("extra", "foobar") })
+	certifyClient(t, func(_ *testing.T, s *certificationSuite) { s.happyFlow("extra", "foobar") })
 }
 
 func TestOIDCC_oidcc_id_token_hint(t *testing.T) {
-	certify(t, func(_ *testing.T, s *suite) {
-		a, first := s.happy()
-		s.again(first, "prompt", "none", "id_token_hint", a.text("id_token"))
+	certifyClient(t, func(_ *testing.T, s *certificationSuite) {
+		a, first := s.happyFlow()
+		s.authorizeAgain(first, "prompt", "none", "id_token_hint", a.member("id_token"))
 	})
 }
 
 func TestOIDCC_oidcc_login_hint(t *testing.T) {
-	certify(t, func(t *testing.T, s *suite) {
+	certifyClient(t, func(t *testing.T, s *certificationSuite) {
 		s.authorize("login_hint", "buffy@id.example")
 		s.wantPage(t, http.StatusOK, `value="buffy@id.example"`)
 		s.signInAndAllow()
@@ -455,18 +455,18 @@ func TestOIDCC_oidcc_login_hint(t *testing.T) {
 }
 
 func TestOIDCC_oidcc_ui_locales(t *testing.T) {
-	certify(t, func(_ *testing.T, s *suite) { s.happy("ui_locales", "se") })
+	certifyClient(t, func(_ *testing.T, s *certificationSuite) { s.happyFlow("ui_locales", "se") })
 }
 
 func TestOIDCC_oidcc_claims_locales(t *testing.T) {
-	certify(t, func(_ *testing.T, s *suite) { s.happy("claims_locales", "se") })
+	certifyClient(t, func(_ *testing.T, s *certificationSuite) { s.happyFlow("claims_locales", "se") })
 }
 
 func TestOIDCC_oidcc_ensure_request_with_acr_values_succeeds(t *testing.T) {
-	certify(t, func(t *testing.T, s *suite) {
-		offered, _ := s.world.get(s.url + "/.well-known/openid-configuration").body["acr_values_supported"].([]any)
+	certifyClient(t, func(t *testing.T, s *certificationSuite) {
+		offered, _ := s.testServer.get(s.url + "/.well-known/openid-configuration").body["acr_values_supported"].([]any)
 		for _, values := range []string{"1 2", joined(offered)} {
-			_, all := s.happy("acr_values", values)
+			_, all := s.happyFlow("acr_values", values)
 			if acr, _ := all["acr"].(string); !slices.Contains(strings.Fields(values), acr) {
 				t.Errorf("acr is %q, want one of %s", acr, values)
 			}
@@ -483,27 +483,27 @@ func joined(values []any) string {
 	return strings.Join(texts, " ")
 }
 
-func (s *suite) wantCodeSpent(code string, first answer) {
+func (s *certificationSuite) wantCodeSpent(code string, first response) {
 	s.t.Helper()
 	s.wantInvalidGrant(s.redeem(s.client, code))
-	info := s.userinfo(first.text("access_token"))
+	info := s.userinfo(first.member("access_token"))
 	if challenge := info.header.Get("WWW-Authenticate"); info.status != http.StatusUnauthorized || !strings.Contains(challenge, `error="invalid_token"`) {
 		s.t.Errorf("the first access token: %d %s", info.status, challenge)
 	}
 }
 
 // wantInvalidGrant asserts what the suite does of an error of the token endpoint (RFC 6749 §5.2).
-func (s *suite) wantInvalidGrant(a answer) {
+func (s *certificationSuite) wantInvalidGrant(a response) {
 	s.t.Helper()
-	description := a.text("error_description")
-	if a.status != http.StatusBadRequest || a.text("error") != "invalid_grant" || !strings.HasPrefix(a.header.Get("Content-Type"), "application/json") ||
+	description := a.member("error_description")
+	if a.status != http.StatusBadRequest || a.member("error") != "invalid_grant" || !strings.HasPrefix(a.header.Get("Content-Type"), "application/json") ||
 		!regexp.MustCompile(`^[\x20-\x21\x23-\x5b\x5d-\x7e]+$`).MatchString(description) {
 		s.t.Errorf("got %d %s %s, want invalid_grant", a.status, a.header.Get("Content-Type"), a.raw)
 	}
 }
 
 func TestOIDCC_oidcc_codereuse(t *testing.T) {
-	certify(t, func(_ *testing.T, s *suite) {
+	certifyClient(t, func(_ *testing.T, s *certificationSuite) {
 		s.authorize()
 		s.signInAndAllow()
 		code := s.codeOf()
@@ -513,7 +513,7 @@ func TestOIDCC_oidcc_codereuse(t *testing.T) {
 }
 
 func TestOIDCC_oidcc_codereuse_30seconds(t *testing.T) {
-	certify(t, func(_ *testing.T, s *suite) {
+	certifyClient(t, func(_ *testing.T, s *certificationSuite) {
 		s.authorize()
 		s.signInAndAllow()
 		code := s.codeOf()
@@ -524,7 +524,7 @@ func TestOIDCC_oidcc_codereuse_30seconds(t *testing.T) {
 }
 
 func TestOIDCC_oidcc_ensure_registered_redirect_uri(t *testing.T) {
-	certify(t, func(t *testing.T, s *suite) {
+	certifyClient(t, func(t *testing.T, s *certificationSuite) {
 		s.authorize("redirect_uri", webRedirect+"/x7f3k2q9")
 		s.wantPage(t, http.StatusBadRequest, "redirect_uri")
 	})
@@ -532,14 +532,14 @@ func TestOIDCC_oidcc_ensure_registered_redirect_uri(t *testing.T) {
 
 // TestOIDCC_oidcc_redirect_uri_query_added is a module of the comprehensive plan alone.
 func TestOIDCC_oidcc_redirect_uri_query_added(t *testing.T) {
-	certify(t, func(t *testing.T, s *suite) {
+	certifyClient(t, func(t *testing.T, s *certificationSuite) {
 		s.authorize("redirect_uri", webRedirect+"?foo=bar")
 		s.wantPage(t, http.StatusBadRequest, "redirect_uri")
 	})
 }
 
 func TestOIDCC_oidcc_ensure_post_request_succeeds(t *testing.T) {
-	certify(t, func(_ *testing.T, s *suite) {
+	certifyClient(t, func(_ *testing.T, s *certificationSuite) {
 		parsed := must(url.Parse(s.request()))(s.t)
 		s.post(s.url+"/oauth2/authorize", parsed.Query(), false)
 		s.signInAndAllow()
@@ -548,7 +548,7 @@ func TestOIDCC_oidcc_ensure_post_request_succeeds(t *testing.T) {
 }
 
 func TestOIDCC_oidcc_server_client_secret_post(t *testing.T) {
-	certify(t, func(t *testing.T, s *suite) {
+	certifyClient(t, func(t *testing.T, s *certificationSuite) {
 		s.client = "suitepost"
 		s.authorize()
 		s.signInAndAllow()
@@ -560,7 +560,7 @@ func TestOIDCC_oidcc_server_client_secret_post(t *testing.T) {
 			t.Fatalf("got %d %s", a.status, a.raw)
 		}
 		s.checkTokens(a, "nonce-1")
-		document := s.world.get(s.url + "/.well-known/openid-configuration")
+		document := s.testServer.get(s.url + "/.well-known/openid-configuration")
 		if methods, _ := document.body["token_endpoint_auth_methods_supported"].([]any); !slices.Contains(methods, any("client_secret_post")) {
 			t.Errorf("methods are %v", methods)
 		}
@@ -568,7 +568,7 @@ func TestOIDCC_oidcc_server_client_secret_post(t *testing.T) {
 }
 
 // wantUnsupported asserts that a request with request or request_uri is refused as unsupported, which skips the module.
-func (s *suite) wantUnsupported(code string, further ...string) {
+func (s *certificationSuite) wantUnsupported(code string, further ...string) {
 	s.t.Helper()
 	s.authorize(further...)
 	if sent := s.callback(s.page.sent.Get("state")); sent.Get("error") != code {
@@ -585,13 +585,13 @@ func unsignedObject(claims map[string]any) string {
 }
 
 func TestOIDCC_oidcc_request_uri_unsigned_supported_correctly_or_rejected_as_unsupported(t *testing.T) {
-	certify(t, func(_ *testing.T, s *suite) {
+	certifyClient(t, func(_ *testing.T, s *certificationSuite) {
 		s.wantUnsupported("request_uri_not_supported", "request_uri", "https://suite.example/request.jwt", "state", "", "nonce", "")
 	})
 }
 
 func TestOIDCC_oidcc_unsigned_request_object_supported_correctly_or_rejected_as_unsupported(t *testing.T) {
-	certify(t, func(_ *testing.T, s *suite) {
+	certifyClient(t, func(_ *testing.T, s *certificationSuite) {
 		inside := map[string]any{"state": "inside", "nonce": "inside"}
 		if s.mode != "" { // The suite moves response_mode into the object, too.
 			inside["response_mode"] = s.mode
@@ -601,29 +601,29 @@ func TestOIDCC_oidcc_unsigned_request_object_supported_correctly_or_rejected_as_
 }
 
 func TestOIDCC_oidcc_claims_essential(t *testing.T) {
-	certify(t, func(t *testing.T, s *suite) {
-		a, _ := s.happy("claims", `{"userinfo":{"name":{"essential":true}}}`)
-		if info := s.userinfo(a.text("access_token")); info.text("name") != "Name of alice" {
+	certifyClient(t, func(t *testing.T, s *certificationSuite) {
+		a, _ := s.happyFlow("claims", `{"userinfo":{"name":{"essential":true}}}`)
+		if info := s.userinfo(a.member("access_token")); info.member("name") != "Name of alice" {
 			t.Errorf("UserInfo is %s", info.raw)
 		}
 	})
 }
 
 func TestOIDCC_oidcc_ensure_request_object_with_redirect_uri(t *testing.T) {
-	certify(t, func(t *testing.T, s *suite) {
+	certifyClient(t, func(t *testing.T, s *certificationSuite) {
 		s.authorize("request", unsignedObject(map[string]any{"redirect_uri": webRedirect}), "redirect_uri", webRedirect+"/x")
 		s.wantPage(t, http.StatusBadRequest, "redirect_uri")
 	})
 }
 
 func TestOIDCC_oidcc_refresh_token(t *testing.T) {
-	certify(t, func(t *testing.T, s *suite) {
+	certifyClient(t, func(t *testing.T, s *certificationSuite) {
 		s.authorize("scope", "openid offline_access", "prompt", "consent")
 		s.signInAndAllow()
 		a, first := s.tokens(s.codeOf())
 		// 1. Refreshing.
 		s.clock.Advance(2 * time.Second)
-		b := s.refresh(s.client, a.text("refresh_token"), "scope", "openid offline_access")
+		b := s.refresh(s.client, a.member("refresh_token"), "scope", "openid offline_access")
 		if b.status != http.StatusOK {
 			t.Fatalf("refresh: %d %s", b.status, b.raw)
 		}
@@ -633,14 +633,14 @@ func TestOIDCC_oidcc_refresh_token(t *testing.T) {
 				t.Errorf("%s went from %v to %v", name, first[name], second[name])
 			}
 		}
-		if info := s.userinfo(b.text("access_token")); info.status != http.StatusOK || b.text("access_token") == a.text("access_token") {
+		if info := s.userinfo(b.member("access_token")); info.status != http.StatusOK || b.member("access_token") == a.member("access_token") {
 			t.Errorf("UserInfo with the new access token: %d", info.status)
 		}
 		if iat(second) <= iat(first) {
 			t.Errorf("iat went from %v to %v", first["iat"], second["iat"])
 		}
-		for _, token := range []string{a.text("refresh_token"), b.text("refresh_token")} {
-			if len(token)*8 < 128 || shannon(token) < 96 || !regexp.MustCompile(`^[\x20-\x7e]+$`).MatchString(token) {
+		for _, token := range []string{a.member("refresh_token"), b.member("refresh_token")} {
+			if len(token)*8 < 128 || shannonEntropy(token) < 96 || !regexp.MustCompile(`^[\x20-\x7e]+$`).MatchString(token) {
 				t.Errorf("refresh token is %q", token)
 			}
 		}
@@ -650,14 +650,14 @@ func TestOIDCC_oidcc_refresh_token(t *testing.T) {
 		s.signInAndAllow()
 		other, _ := s.tokens(s.codeOf())
 		s.client = "suite"
-		s.wantInvalidGrant(s.refresh("suite", other.text("refresh_token"), "scope", "openid offline_access"))
+		s.wantInvalidGrant(s.refresh("suite", other.member("refresh_token"), "scope", "openid offline_access"))
 	})
 }
 
 func iat(claims map[string]any) float64 { at, _ := claims["iat"].(float64); return at }
 
 func TestOIDCC_oidcc_ensure_request_with_valid_pkce_succeeds(t *testing.T) {
-	certify(t, func(t *testing.T, s *suite) {
+	certifyClient(t, func(t *testing.T, s *certificationSuite) {
 		s.authorize("code_challenge", challenge, "code_challenge_method", "S256")
 		s.signInAndAllow()
 		a := s.redeem(s.client, s.codeOf(), "code_verifier", verifier)
@@ -671,9 +671,9 @@ func TestOIDCC_oidcc_ensure_request_with_valid_pkce_succeeds(t *testing.T) {
 // TestOIDCC_oidcc_discovery_endpoint_verification is the module of the plan "Config". It asks for https everywhere, so the
 // provider's public URL is one.
 func TestOIDCC_oidcc_discovery_endpoint_verification(t *testing.T) {
-	w := newSite(t)
-	w.config.PublicURL = "https://id.example"
-	provider := must(server.New(w.config))(t)
+	ts := newPopulatedServer(t)
+	ts.config.PublicURL = "https://id.example"
+	provider := must(server.New(ts.config))(t)
 	get := func(path string) (*httptest.ResponseRecorder, map[string]any) {
 		recorder := httptest.NewRecorder()
 		provider.ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))

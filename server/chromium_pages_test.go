@@ -14,27 +14,27 @@ import (
 
 const privateScheme = "com.example.app://callback"
 
-// relay is a client whose callback sends the browser on: to another origin, or to an app by a private scheme.
-func (h *relays) relay(id string, firstParty bool, further string) {
-	h.Helper()
+// addRedirectingClient is a client whose callback sends the browser on: to another origin, or to an app by a private scheme.
+func (clients *redirectingClients) addRedirectingClient(id string, firstParty bool, further string) {
+	clients.Helper()
 	relay := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		check(h.T, r.ParseForm())
+		check(clients.T, r.ParseForm())
 		http.Redirect(w, r, further+"?"+url.Values{"state": r.Form["state"], "code": r.Form["code"], "error": r.Form["error"]}.Encode(), http.StatusFound)
 	}))
-	h.Cleanup(relay.Close)
+	clients.Cleanup(relay.Close)
 	origin := strings.Replace(relay.URL, "127.0.0.1", "localhost", 1)
-	h.addClient(id, func(c *storage.Client) {
+	clients.addClient(id, func(c *storage.Client) {
 		c.Name, c.FirstParty, c.RedirectURIs = "Relay", firstParty, []string{origin + "/callback"}
 		c.PostLogoutRedirectURIs = []string{origin + "/out"}
 	})
-	h.redirects[id] = origin
+	clients.redirects[id] = origin
 }
 
-// newRelays is a house with clients that send the browser on: the keys of the result are their IDs, the values where they lead.
-func newRelays(t *testing.T) (*relays, map[string]string) {
+// newRedirectingClients is a house with clients that send the browser on: the keys of the result are their IDs, the values where they lead.
+func newRedirectingClients(t *testing.T) (*redirectingClients, map[string]string) {
 	t.Helper()
-	h := &relays{house: newHouse(t), redirects: map[string]string{}}
-	h.editDirectory(func(d *storage.Directory) { d.Policy.SelfRegistration = true })
+	clients := &redirectingClients{pageTestServer: newPageTestServer(t), redirects: map[string]string{}}
+	clients.editDirectory(func(d *storage.Directory) { d.Policy.SelfRegistration = true })
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = w.Write([]byte(`<p id="arrived">Arrived`))
@@ -42,20 +42,20 @@ func newRelays(t *testing.T) (*relays, map[string]string) {
 	t.Cleanup(site.Close)
 	leads := map[string]string{"site": site.URL + "/app", "app": privateScheme}
 	for id, further := range leads {
-		h.relay(id, true, further)
-		h.relay("asking-"+id, false, further)
+		clients.addRedirectingClient(id, true, further)
+		clients.addRedirectingClient("asking-"+id, false, further)
 	}
-	return h, leads
+	return clients, leads
 }
 
-type relays struct {
-	*house
+type redirectingClients struct {
+	*pageTestServer
 	// redirects are the origins of the clients.
 	redirects map[string]string
 }
 
-func (h *relays) ask(client string, further ...string) string {
-	return h.authorizeURL(client, append([]string{"redirect_uri", h.redirects[client] + "/callback"}, further...)...)
+func (clients *redirectingClients) authorizeURLOf(client string, further ...string) string {
+	return clients.authorizeURL(client, append([]string{"redirect_uri", clients.redirects[client] + "/callback"}, further...)...)
 }
 
 // signIn fills in the login page.
@@ -68,23 +68,23 @@ func (t *tab) signIn(username string) {
 
 // TestChromium_EveryFormThatLeadsToAClientArrives where the client sends the browser, whatever the origin.
 func TestChromium_EveryFormThatLeadsToAClientArrives(t *testing.T) {
-	h, leads := newRelays(t)
-	wanda := h.addPerson("wanda").Username
+	clients, leads := newRedirectingClients(t)
+	wanda := clients.addPasswordUser("wanda").Username
 	c := startChromium(t)
 	newcomers := 0
 	forms := map[string]func(tb *tab, to string) (want string){
 		"login": func(tb *tab, to string) string {
-			tb.navigate(h.ask(to))
+			tb.navigate(clients.authorizeURLOf(to))
 			tb.signIn(wanda)
 			return "code"
 		},
 		"login, form_post": func(tb *tab, to string) string {
-			tb.navigate(h.ask(to, "response_mode", "form_post"))
+			tb.navigate(clients.authorizeURLOf(to, "response_mode", "form_post"))
 			tb.signIn(wanda)
 			return "code"
 		},
 		"login after a wrong password": func(tb *tab, to string) string {
-			tb.navigate(h.ask(to))
+			tb.navigate(clients.authorizeURLOf(to))
 			tb.wait("#login")
 			tb.fill("username", wanda)
 			tb.fill("password", "wrong")
@@ -94,14 +94,14 @@ func TestChromium_EveryFormThatLeadsToAClientArrives(t *testing.T) {
 			return "code"
 		},
 		"login, cancelled": func(tb *tab, to string) string {
-			tb.navigate(h.ask(to))
+			tb.navigate(clients.authorizeURLOf(to))
 			tb.wait("#cancel")
 			tb.press("cancel")
 			return "error"
 		},
 		"registration": func(tb *tab, to string) string {
 			newcomers++
-			tb.navigate(h.ask(to, "prompt", "create"))
+			tb.navigate(clients.authorizeURLOf(to, "prompt", "create"))
 			tb.wait("#register")
 			tb.fill("username", fmt.Sprintf("newcomer-%d", newcomers))
 			tb.fill("new_password", goodPassword)
@@ -109,41 +109,41 @@ func TestChromium_EveryFormThatLeadsToAClientArrives(t *testing.T) {
 			return "code"
 		},
 		"consent": func(tb *tab, to string) string {
-			tb.navigate(h.ask("asking-"+to, "prompt", "consent"))
+			tb.navigate(clients.authorizeURLOf("asking-"+to, "prompt", "consent"))
 			tb.signIn(wanda)
 			tb.wait("#allow")
 			tb.press("allow")
 			return "code"
 		},
 		"consent, form_post": func(tb *tab, to string) string {
-			tb.navigate(h.ask("asking-"+to, "prompt", "consent", "response_mode", "form_post"))
+			tb.navigate(clients.authorizeURLOf("asking-"+to, "prompt", "consent", "response_mode", "form_post"))
 			tb.signIn(wanda)
 			tb.wait("#allow")
 			tb.press("allow")
 			return "code"
 		},
 		"consent, denied": func(tb *tab, to string) string {
-			tb.navigate(h.ask("asking-"+to, "prompt", "consent"))
+			tb.navigate(clients.authorizeURLOf("asking-"+to, "prompt", "consent"))
 			tb.signIn(wanda)
 			tb.wait("#deny")
 			tb.press("deny")
 			return "error"
 		},
 		"choice of an account": func(tb *tab, to string) string {
-			tb.navigate(h.url + "/login")
+			tb.navigate(clients.url + "/login")
 			tb.signIn(wanda)
 			tb.wait("#sign-out")
-			tb.navigate(h.ask(to, "prompt", "select_account"))
+			tb.navigate(clients.authorizeURLOf(to, "prompt", "select_account"))
 			tb.wait("#continue")
 			tb.press("continue")
 			return "code"
 		},
 		"logout": func(tb *tab, to string) string {
-			tb.navigate(h.url + "/login")
+			tb.navigate(clients.url + "/login")
 			tb.signIn(wanda)
 			tb.wait("#sign-out")
-			tb.navigate(h.url + "/oauth2/logout?" + url.Values{
-				"client_id": {to}, "post_logout_redirect_uri": {h.redirects[to] + "/out"}, "state": {"state-1"},
+			tb.navigate(clients.url + "/oauth2/logout?" + url.Values{
+				"client_id": {to}, "post_logout_redirect_uri": {clients.redirects[to] + "/out"}, "state": {"state-1"},
 			}.Encode())
 			tb.wait("#logout")
 			tb.press("logout")
@@ -155,7 +155,7 @@ func TestChromium_EveryFormThatLeadsToAClientArrives(t *testing.T) {
 			t.Run(name+" to "+to, func(t *testing.T) {
 				tb := c.open(c.profile(), "about:blank")
 				want := use(tb, to)
-				got := must(url.Parse(tb.goesTo(further + "?")))(t).Query()
+				got := must(url.Parse(tb.waitForURL(further + "?")))(t).Query()
 				if got.Get("state") != "state-1" || want != "" && got.Get(want) == "" {
 					t.Errorf("sent on with %v, want %q", got, want)
 				}
@@ -169,8 +169,8 @@ func TestChromium_EveryFormThatLeadsToAClientArrives(t *testing.T) {
 
 // TestChromium_SixTabsOpenedAtOnceEachFinish, in the order of each rotation; some are reloaded, and some sent as they are.
 func TestChromium_SixTabsOpenedAtOnceEachFinish(t *testing.T) {
-	h, _ := newRelays(t)
-	wanda := h.addPerson("wanda").Username
+	clients, _ := newRedirectingClients(t)
+	wanda := clients.addPasswordUser("wanda").Username
 	c := startChromium(t)
 	const tabs = 6
 	for _, first := range []int{0, 2, 5} {
@@ -178,7 +178,7 @@ func TestChromium_SixTabsOpenedAtOnceEachFinish(t *testing.T) {
 		opened := make([]*tab, tabs)
 		var opening sync.WaitGroup
 		for i := range opened {
-			opening.Go(func() { opened[i] = c.open(profile, h.ask("site", "state", fmt.Sprintf("tab-%d", i))) })
+			opening.Go(func() { opened[i] = c.open(profile, clients.authorizeURLOf("site", "state", fmt.Sprintf("tab-%d", i))) })
 		}
 		opening.Wait()
 		for _, tb := range opened {
@@ -202,15 +202,15 @@ func TestChromium_SixTabsOpenedAtOnceEachFinish(t *testing.T) {
 
 // TestChromium_ChineseHeadingsKeepWordsTogether and stay within the page where a word is longer than a line.
 func TestChromium_ChineseHeadingsKeepWordsTogether(t *testing.T) {
-	h := newHouse(t)
-	wanda := h.addPerson("wanda").Username
-	h.addClient("coffee", func(c *storage.Client) { c.Name = "咖啡店 Coffee" })
-	h.addClient("long", func(c *storage.Client) { c.Name = strings.Repeat("咖啡店", 20) })
+	ts := newPageTestServer(t)
+	wanda := ts.addPasswordUser("wanda").Username
+	ts.addClient("coffee", func(c *storage.Client) { c.Name = "咖啡店 Coffee" })
+	ts.addClient("long", func(c *storage.Client) { c.Name = strings.Repeat("咖啡店", 20) })
 	c := startChromium(t)
 	consent := func(client string) *tab {
 		tb := c.open(c.profile(), "about:blank")
 		c.call(tb.session, "Emulation.setDeviceMetricsOverride", map[string]any{"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": true})
-		tb.navigate(h.authorizeURL(client, "ui_locales", "zh-CN"))
+		tb.navigate(ts.authorizeURL(client, "ui_locales", "zh-CN"))
 		tb.signIn(wanda)
 		tb.wait("#allow")
 		return tb

@@ -42,8 +42,8 @@ type tab struct {
 	events  chan devtoolsMessage
 }
 
-// chromiumPatience is when a test gives up; it is not reached.
-const chromiumPatience = 2 * time.Minute
+// chromiumTimeout is when a test gives up; it is not reached.
+const chromiumTimeout = 2 * time.Minute
 
 func startChromium(t *testing.T) *chromium {
 	t.Helper()
@@ -131,7 +131,7 @@ func (c *chromium) call(session, method string, params map[string]any) json.RawM
 			return nil
 		}
 		return got.Result
-	case <-time.After(chromiumPatience):
+	case <-time.After(chromiumTimeout):
 		c.Errorf("no answer to %s", method)
 		return nil
 	}
@@ -185,18 +185,18 @@ func (t *tab) evaluate(expression string) string {
 // wait waits until a page is loaded that has an element.
 func (t *tab) wait(selector string) {
 	t.Helper()
-	t.until("a page with "+selector, func(*devtoolsMessage) bool {
+	t.waitForEvent("a page with "+selector, func(*devtoolsMessage) bool {
 		return t.evaluate(`document.readyState === "complete" && document.querySelector(`+quoted(selector)+`) !== null`) == "true"
 	})
 }
 
-// until waits for an event. A form that the policy of its page blocks fails the test.
-func (t *tab) until(what string, reached func(event *devtoolsMessage) bool) {
+// waitForEvent waits for an event. A form that the policy of its page blocks fails the test.
+func (t *tab) waitForEvent(what string, reached func(event *devtoolsMessage) bool) {
 	t.Helper()
 	if reached(nil) {
 		return
 	}
-	patience := time.After(chromiumPatience)
+	patience := time.After(chromiumTimeout)
 	for {
 		select {
 		case event := <-t.events:
@@ -212,15 +212,15 @@ func (t *tab) until(what string, reached func(event *devtoolsMessage) bool) {
 	}
 }
 
-// goesTo waits until the browser is sent to an address that begins so.
-func (t *tab) goesTo(prefix string) string {
+// waitForURL waits until the browser is sent to an address that begins so.
+func (t *tab) waitForURL(prefix string) string {
 	t.Helper()
 	var sent struct {
 		Request struct {
 			URL string `json:"url"`
 		} `json:"request"`
 	}
-	t.until("the address "+prefix, func(event *devtoolsMessage) bool {
+	t.waitForEvent("the address "+prefix, func(event *devtoolsMessage) bool {
 		return event != nil && event.Method == "Network.requestWillBeSent" && json.Unmarshal(event.Params, &sent) == nil &&
 			strings.HasPrefix(sent.Request.URL, prefix)
 	})

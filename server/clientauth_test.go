@@ -14,14 +14,14 @@ import (
 )
 
 // send posts a form with the headers of the pairs.
-func (w *world) send(path, body string, headers ...string) answer {
-	w.Helper()
-	request := must(http.NewRequestWithContext(w.Context(), http.MethodPost, w.url+path, strings.NewReader(body)))(w.T)
+func (ts *testServer) send(path, body string, headers ...string) response {
+	ts.Helper()
+	request := must(http.NewRequestWithContext(ts.Context(), http.MethodPost, ts.url+path, strings.NewReader(body)))(ts.T)
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	for i := 0; i < len(headers); i += 2 {
 		request.Header.Add(headers[i], headers[i+1])
 	}
-	return w.do(request)
+	return ts.do(request)
 }
 
 func basic(client, secret string) string {
@@ -31,17 +31,17 @@ func basic(client, secret string) string {
 }
 
 func TestRFC6749_2_3_ClientsAuthenticateByTheirMethods(t *testing.T) {
-	w := newWorld(t)
-	w.addMiniProgram("poster", func(c *storage.Client) { c.AuthMethod = "client_secret_post" })
-	must(storage.Insert(t.Context(), w.engine, storage.Client{
+	ts := newTestServer(t)
+	ts.addMiniProgram("poster", func(c *storage.Client) { c.AuthMethod = "client_secret_post" })
+	must(storage.Insert(t.Context(), ts.engine, storage.Client{
 		Directory: "default", ID: "spa", Kind: storage.ClientSPA, AuthMethod: "none", Scopes: []string{"openid"}, GrantTypes: []string{"refresh_token"},
 	}))(t)
-	must(storage.Insert(t.Context(), w.engine, storage.Client{
+	must(storage.Insert(t.Context(), ts.engine, storage.Client{
 		Directory: "default", ID: "keyed", Kind: storage.ClientService, AuthMethod: "private_key_jwt", Secrets: []string{fastHash(secretOfMini)}, GrantTypes: []string{"refresh_token"},
 	}))(t)
-	w.addMiniProgram("either", func(c *storage.Client) { c.AuthMethod = "" })
-	w.addMiniProgram("off", func(c *storage.Client) { c.Disabled = true })
-	w.addMiniProgram("secretless", func(c *storage.Client) { c.Secrets = nil })
+	ts.addMiniProgram("either", func(c *storage.Client) { c.AuthMethod = "" })
+	ts.addMiniProgram("off", func(c *storage.Client) { c.Disabled = true })
+	ts.addMiniProgram("secretless", func(c *storage.Client) { c.Secrets = nil })
 	const grant = "grant_type=refresh_token&refresh_token=x"
 	body := func(client, secret string) string {
 		return grant + "&client_id=" + url.QueryEscape(client) + "&client_secret=" + url.QueryEscape(secret)
@@ -89,8 +89,8 @@ func TestRFC6749_2_3_ClientsAuthenticateByTheirMethods(t *testing.T) {
 		{"two clients at once", grant + "&client_id=poster", []string{"Authorization", basic("mini", secretOfMini)}, "invalid_request"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			a := w.send("/oauth2/token", row.body, row.headers...)
-			if a.text("error") != row.code {
+			a := ts.send("/oauth2/token", row.body, row.headers...)
+			if a.member("error") != row.code {
 				t.Fatalf("got %d %s, want %s", a.status, a.raw, row.code)
 			}
 			status, challenge := http.StatusBadRequest, ""
@@ -107,12 +107,12 @@ func TestRFC6749_2_3_ClientsAuthenticateByTheirMethods(t *testing.T) {
 // TestRFC6749_5_2_AChallengeIsForTheAuthorizationHeader: libraries take a challenge for a question of the HTTP layer, and drop the
 // body that names the error.
 func TestRFC6749_5_2_AChallengeIsForTheAuthorizationHeader(t *testing.T) {
-	w := newWorld(t)
+	ts := newTestServer(t)
 	for path, body := range map[string]string{
 		"/oauth2/token": "grant_type=client_credentials&", "/oauth2/par": "", "/oauth2/revoke": "", "/oauth2/introspect": "",
 		"/federation/wechat/miniapp/profile": "code=x&", "/federation/wechat/miniapp/bindUser": "method=register&code=x&",
 	} {
-		byHeader := w.send(path, body, "Authorization", basic("mini", "wrong"))
+		byHeader := ts.send(path, body, "Authorization", basic("mini", "wrong"))
 		if byHeader.status != http.StatusUnauthorized || !strings.HasPrefix(byHeader.header.Get("WWW-Authenticate"), "Basic ") {
 			t.Errorf("%s by the header: %d %v", path, byHeader.status, byHeader.header)
 		}
@@ -120,12 +120,12 @@ func TestRFC6749_5_2_AChallengeIsForTheAuthorizationHeader(t *testing.T) {
 		if path == "/oauth2/introspect" { // RFC 7662 §2.3.
 			status, challenged = http.StatusUnauthorized, true
 		}
-		inBody := w.send(path, body+"client_id=mini&client_secret=wrong")
+		inBody := ts.send(path, body+"client_id=mini&client_secret=wrong")
 		if inBody.status != status || (inBody.header.Get("WWW-Authenticate") != "") != challenged {
 			t.Errorf("%s in the body: %d %v", path, inBody.status, inBody.header)
 		}
-		for _, a := range []answer{byHeader, inBody} {
-			if a.text("error") != "invalid_client" || a.text("error_description") == "" {
+		for _, a := range []response{byHeader, inBody} {
+			if a.member("error") != "invalid_client" || a.member("error_description") == "" {
 				t.Errorf("%s: %s", path, a.raw)
 			}
 		}
@@ -134,31 +134,31 @@ func TestRFC6749_5_2_AChallengeIsForTheAuthorizationHeader(t *testing.T) {
 
 // TestInvalidClient_TheLogNamesTheCause and the remedy, each in a sentence of its own, while the client is told the same.
 func TestInvalidClient_TheLogNamesTheCause(t *testing.T) {
-	w := newWorld(t)
-	w.addMiniProgram("poster", func(c *storage.Client) { c.AuthMethod = "client_secret_post" })
-	w.addMiniProgram("off", func(c *storage.Client) { c.Disabled = true })
-	w.addMiniProgram("secretless", func(c *storage.Client) { c.Secrets = nil })
-	w.addService("public", func(c *storage.Client) { c.AuthMethod, c.Secrets = "none", nil })
-	w.addKeyed("keyed", signers()["ES256"])
+	ts := newTestServer(t)
+	ts.addMiniProgram("poster", func(c *storage.Client) { c.AuthMethod = "client_secret_post" })
+	ts.addMiniProgram("off", func(c *storage.Client) { c.Disabled = true })
+	ts.addMiniProgram("secretless", func(c *storage.Client) { c.Secrets = nil })
+	ts.addService("public", func(c *storage.Client) { c.AuthMethod, c.Secrets = "none", nil })
+	ts.addPrivateKeyClient("keyed", signers()["ES256"])
 	key := signers()["ES256"]
-	form := func(client, secret string) func() answer {
-		return func() answer {
-			return w.send("/oauth2/token", "grant_type=client_credentials&client_id="+client+"&client_secret="+secret)
+	form := func(client, secret string) func() response {
+		return func() response {
+			return ts.send("/oauth2/token", "grant_type=client_credentials&client_id="+client+"&client_secret="+secret)
 		}
 	}
-	header := func(client, secret string) func() answer {
-		return func() answer {
-			return w.send("/oauth2/token", "grant_type=client_credentials", "Authorization", basic(client, secret))
+	header := func(client, secret string) func() response {
+		return func() response {
+			return ts.send("/oauth2/token", "grant_type=client_credentials", "Authorization", basic(client, secret))
 		}
 	}
-	asserted := func(client string, by signer, further ...any) func() answer {
-		return func() answer {
-			return w.asserted("/oauth2/token", by.sign(t, w.assertionClaims(client, further...), nil), ownGrant())
+	asserted := func(client string, by signer, further ...any) func() response {
+		return func() response {
+			return ts.postWithAssertion("/oauth2/token", by.sign(t, ts.assertionClaims(client, further...), nil), ownGrant())
 		}
 	}
 	seen, told := map[string]string{}, map[string]bool{}
 	for name, row := range map[string]struct {
-		ask   func() answer
+		ask   func() response
 		cause string
 	}{
 		"unknown client":         {header("nobody", secretOfMini), "no client of this directory has this client_id"},
@@ -172,15 +172,15 @@ func TestInvalidClient_TheLogNamesTheCause(t *testing.T) {
 		"secret of a keyed one":  {form("keyed", secretOfMini), "authenticates by private_key_jwt"},
 		"assertion for a secret": {asserted("poster", key), "authenticates by a secret"},
 		"another key":            {asserted("keyed", newSigner("ES256", "key-ES256")), "no key that the client registered"},
-		"expired assertion":      {asserted("keyed", key, "exp", w.clock.Now().Add(-time.Minute).Unix()), "it has expired"},
-		"malformed header": {func() answer {
-			return w.send("/oauth2/token", "grant_type=client_credentials", "Authorization", "Bearer x")
+		"expired assertion":      {asserted("keyed", key, "exp", ts.clock.Now().Add(-time.Minute).Unix()), "it has expired"},
+		"malformed header": {func() response {
+			return ts.send("/oauth2/token", "grant_type=client_credentials", "Authorization", "Bearer x")
 		}, "is not one of HTTP Basic"},
 	} {
-		before := len(w.log.String())
+		before := len(ts.log.String())
 		a := row.ask()
-		line := w.log.String()[before:]
-		if a.text("error") != "invalid_client" || !strings.Contains(line, `"cause":"`) || !strings.Contains(line, row.cause) {
+		line := ts.log.String()[before:]
+		if a.member("error") != "invalid_client" || !strings.Contains(line, `"cause":"`) || !strings.Contains(line, row.cause) {
 			t.Errorf("%s: got %s, logged %s", name, a.raw, line)
 		}
 		if strings.Contains(a.raw, row.cause) && name != "expired assertion" {
@@ -191,7 +191,7 @@ func TestInvalidClient_TheLogNamesTheCause(t *testing.T) {
 		}
 		seen[row.cause] = name
 		if name != "expired assertion" {
-			told[a.text("error_description")] = true
+			told[a.member("error_description")] = true
 		}
 	}
 	if len(told) != 1 {
@@ -200,37 +200,37 @@ func TestInvalidClient_TheLogNamesTheCause(t *testing.T) {
 }
 
 func TestUnknownClientsAndWrongSecretsAreToldTheSame(t *testing.T) {
-	w := newWorld(t)
+	ts := newTestServer(t)
 	const grant = "grant_type=refresh_token&refresh_token=x"
-	unknown := w.send("/oauth2/token", grant, "Authorization", basic("nobody", secretOfMini))
-	wrong := w.send("/oauth2/token", grant, "Authorization", basic("mini", "wrong"))
-	if unknown.text("error_description") != wrong.text("error_description") || unknown.status != wrong.status {
+	unknown := ts.send("/oauth2/token", grant, "Authorization", basic("nobody", secretOfMini))
+	wrong := ts.send("/oauth2/token", grant, "Authorization", basic("mini", "wrong"))
+	if unknown.member("error_description") != wrong.member("error_description") || unknown.status != wrong.status {
 		t.Errorf("%s and %s", unknown.raw, wrong.raw)
 	}
 }
 
 func TestRFC6749_2_3_1_BasicCredentialsAreFormEncoded(t *testing.T) {
-	w := newWorld(t)
+	ts := newTestServer(t)
 	const chosen = "a +b%c/d=e"
-	w.addMiniProgram("odd:name", func(c *storage.Client) { c.Secrets = []string{fastHash(chosen)} })
+	ts.addMiniProgram("odd:name", func(c *storage.Client) { c.Secrets = []string{fastHash(chosen)} })
 	encoded := basic(url.QueryEscape("odd:name"), url.QueryEscape(chosen))
-	if a := w.send("/oauth2/token", "grant_type=refresh_token&refresh_token=x", "Authorization", encoded); a.text("error") != "invalid_grant" {
+	if a := ts.send("/oauth2/token", "grant_type=refresh_token&refresh_token=x", "Authorization", encoded); a.member("error") != "invalid_grant" {
 		t.Errorf("got %d %s", a.status, a.raw)
 	}
 }
 
 func TestChosenSecretsAndRotatedOnesWork(t *testing.T) {
-	w := newWorld(t)
+	ts := newTestServer(t)
 	params := identity.Argon2{Memory: 64, Time: 1, Threads: 1}
 	salt := []byte("0123456789abcdef")
 	hash := identity.PasswordHash{Argon2: params, Salt: salt, Hash: argon2.IDKey([]byte("chosen-by-a-person"), salt, 1, 64, 1, 32)}
-	w.addMiniProgram("many", func(c *storage.Client) { c.Secrets = []string{fastHash("newest"), hash.String(), fastHash("oldest")} })
+	ts.addMiniProgram("many", func(c *storage.Client) { c.Secrets = []string{fastHash("newest"), hash.String(), fastHash("oldest")} })
 	for secret, code := range map[string]string{
 		"newest": "invalid_grant", "chosen-by-a-person": "invalid_grant", "oldest": "invalid_grant", "chosen-by-nobody": "invalid_client",
 	} {
 		for range 2 {
-			a := w.send("/oauth2/token", "grant_type=refresh_token&refresh_token=x", "Authorization", basic("many", secret))
-			if a.text("error") != code {
+			a := ts.send("/oauth2/token", "grant_type=refresh_token&refresh_token=x", "Authorization", basic("many", secret))
+			if a.member("error") != code {
 				t.Errorf("%s: got %d %s", secret, a.status, a.raw)
 			}
 		}
@@ -238,18 +238,18 @@ func TestChosenSecretsAndRotatedOnesWork(t *testing.T) {
 }
 
 func TestAClientThatIsCreatedWorksAtOnceAndAChangeHoldsWithinFiveSeconds(t *testing.T) {
-	w := newWorld(t)
+	ts := newTestServer(t)
 	ask := func() string {
-		return w.send("/oauth2/token", "grant_type=refresh_token&refresh_token=x", "Authorization", basic("late", secretOfMini)).text("error")
+		return ts.send("/oauth2/token", "grant_type=refresh_token&refresh_token=x", "Authorization", basic("late", secretOfMini)).member("error")
 	}
 	if got := ask(); got != "invalid_client" {
 		t.Errorf("before it exists: %s", got)
 	}
-	w.addMiniProgram("late", func(*storage.Client) {})
+	ts.addMiniProgram("late", func(*storage.Client) {})
 	if got := ask(); got != "invalid_grant" {
 		t.Errorf("once it exists: %s", got)
 	}
-	w.change("late", func(c *storage.Client) { c.Disabled = true })
+	ts.change("late", func(c *storage.Client) { c.Disabled = true })
 	if got := ask(); got != "invalid_client" {
 		t.Errorf("some seconds after it was disabled: %s", got)
 	}

@@ -13,7 +13,7 @@ import (
 
 // The clock of a client may differ from the server's by a minute.
 func TestRFC7523_3_AssertionsOfAClientWhoseClockDiffers(t *testing.T) {
-	w := keyed(t)
+	ts := newPrivateKeyServer(t)
 	for _, row := range []struct {
 		ahead time.Duration
 		want  string
@@ -27,17 +27,17 @@ func TestRFC7523_3_AssertionsOfAClientWhoseClockDiffers(t *testing.T) {
 		{8 * time.Hour, "future"},
 		{year, "future"},
 	} {
-		now := w.clock.Now().Add(row.ahead).Unix()
+		now := ts.clock.Now().Add(row.ahead).Unix()
 		for name, changes := range map[string][]any{
 			"iat":         {"iat", now, "exp", now + 60},
 			"iat and nbf": {"iat", now, "nbf", now, "exp", now + 60},
 			"nbf":         {"iat", nil, "nbf", now, "exp", now + 60},
 		} {
-			a := w.asserted("/oauth2/token", signers()["ES256"].sign(t, w.assertionClaims("keyed", changes...), nil), ownGrant())
+			a := ts.postWithAssertion("/oauth2/token", signers()["ES256"].sign(t, ts.assertionClaims("keyed", changes...), nil), ownGrant())
 			if row.want == "" && a.status != http.StatusOK {
 				t.Errorf("%s, %v ahead: %d %s", name, row.ahead, a.status, a.raw)
 			}
-			if row.want != "" && (a.text("error") != "invalid_client" || !strings.Contains(a.text("error_description"), row.want)) {
+			if row.want != "" && (a.member("error") != "invalid_client" || !strings.Contains(a.member("error_description"), row.want)) {
 				t.Errorf("%s, %v ahead: want %q, got %d %s", name, row.ahead, row.want, a.status, a.raw)
 			}
 		}
@@ -45,19 +45,19 @@ func TestRFC7523_3_AssertionsOfAClientWhoseClockDiffers(t *testing.T) {
 }
 
 func TestClockSetBack_AnAssertionIsStillGoodOnce(t *testing.T) {
-	for _, jump := range jumps() {
-		w := keyed(t)
+	for _, jump := range clockJumps() {
+		ts := newPrivateKeyServer(t)
 		key := signers()["ES256"]
-		used := key.sign(t, w.assertionClaims("keyed", "exp", w.clock.Now().Unix()+240), nil)
-		w.wantStatus(w.asserted("/oauth2/token", used, ownGrant()), http.StatusOK)
+		used := key.sign(t, ts.assertionClaims("keyed", "exp", ts.clock.Now().Unix()+240), nil)
+		ts.wantStatus(ts.postWithAssertion("/oauth2/token", used, ownGrant()), http.StatusOK)
 		var ahead string
-		w.ahead(jump, func() {
-			w.asserted("/oauth2/token", used, ownGrant())
-			ahead = key.sign(t, w.assertionClaims("keyed"), nil)
-			w.wantStatus(w.asserted("/oauth2/token", ahead, ownGrant()), http.StatusOK)
+		ts.withClockAhead(jump, func() {
+			ts.postWithAssertion("/oauth2/token", used, ownGrant())
+			ahead = key.sign(t, ts.assertionClaims("keyed"), nil)
+			ts.wantStatus(ts.postWithAssertion("/oauth2/token", ahead, ownGrant()), http.StatusOK)
 		})
 		for name, assertion := range map[string]string{"used before": used, "used while the clock was ahead": ahead} {
-			if a := w.asserted("/oauth2/token", assertion, ownGrant()); a.text("error") != "invalid_client" {
+			if a := ts.postWithAssertion("/oauth2/token", assertion, ownGrant()); a.member("error") != "invalid_client" {
 				t.Errorf("%v, %s: %d %s", jump, name, a.status, a.raw)
 			}
 		}
@@ -65,16 +65,16 @@ func TestClockSetBack_AnAssertionIsStillGoodOnce(t *testing.T) {
 }
 
 func TestClockSetBack_KeysOfAClientAreFetchedAgain(t *testing.T) {
-	for _, jump := range jumps()[1:] {
+	for _, jump := range clockJumps()[1:] {
 		old, next := newSigner("ES256", "old"), newSigner("EdDSA", "next")
 		source := newKeyServer(t, old)
-		w := fetching(t, source)
-		w.ahead(jump, func() { w.wantStatus(w.remote(old), http.StatusOK) })
+		ts := newKeyFetchingServer(t, source)
+		ts.withClockAhead(jump, func() { ts.wantStatus(ts.tokenBySigner(old), http.StatusOK) })
 		source.set(jwks(next), false)
-		if a := w.remote(old); a.text("error") != "invalid_client" {
+		if a := ts.tokenBySigner(old); a.member("error") != "invalid_client" {
 			t.Errorf("%v: a key that was taken back: %d %s", jump, a.status, a.raw)
 		}
-		if a := w.remote(next); a.status != http.StatusOK {
+		if a := ts.tokenBySigner(next); a.status != http.StatusOK {
 			t.Errorf("%v: the new key: %d %s", jump, a.status, a.raw)
 		}
 		if n := source.asked.Load(); n != 2 {
@@ -84,12 +84,12 @@ func TestClockSetBack_KeysOfAClientAreFetchedAgain(t *testing.T) {
 }
 
 func TestClockSetBack_TheRateLimitOfAClientIsNotHeld(t *testing.T) {
-	for _, jump := range jumps() {
-		w := newWorld(t).with(func(c *server.Config) { c.ClientRate, c.ClientBurst = 1, 1 })
+	for _, jump := range clockJumps() {
+		ts := newTestServer(t).withConfig(func(c *server.Config) { c.ClientRate, c.ClientBurst = 1, 1 })
 		ask := func() int {
-			return w.ask(http.MethodPost, "/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}}.Encode()).status
+			return ts.requestOperation(http.MethodPost, "/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}}.Encode()).status
 		}
-		w.ahead(jump, func() {
+		ts.withClockAhead(jump, func() {
 			ask()
 			if got := ask(); got != http.StatusTooManyRequests {
 				t.Fatalf("%v: the second request at once: %d", jump, got)
@@ -106,40 +106,40 @@ func TestClockSetBack_TheRateLimitOfAClientIsNotHeld(t *testing.T) {
 
 // A notice that a clock ahead planned is sent when the clock is right, by the schedule from then on.
 func TestClockSetBack_NoticesPlannedAheadAreSent(t *testing.T) {
-	for _, jump := range jumps()[2:] {
-		w, web, _ := told(t)
+	for _, jump := range clockJumps()[2:] {
+		ts, web, _ := newLogoutTokenServer(t)
 		web.answers(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusServiceUnavailable) })
-		b := w.newBrowser()
-		w.ahead(jump, func() {
-			token := b.flow("web").text("id_token")
-			b.get(w.logoutURL("id_token_hint", token))
+		b := ts.newBrowser()
+		ts.withClockAhead(jump, func() {
+			token := b.flow("web").member("id_token")
+			b.get(ts.logoutURL("id_token_hint", token))
 		})
-		web.want(t, "while the clock is ahead", 1)
+		web.wantLogoutTokens(t, "while the clock is ahead", 1)
 		web.answers(nil)
-		w.clock.Advance(time.Minute)
-		check(t, w.server.BoundDue(t.Context()))
-		w.look()
-		tokens := web.want(t, jump.String()+": a minute after it was set back", 2)
-		if issued, _ := claims(t, tokens[len(tokens)-1])["iat"].(float64); int64(issued) > w.clock.Now().Unix() {
+		ts.clock.Advance(time.Minute)
+		check(t, ts.server.BoundDue(t.Context()))
+		ts.deliverDue()
+		tokens := web.wantLogoutTokens(t, jump.String()+": a minute after it was set back", 2)
+		if issued, _ := claims(t, tokens[len(tokens)-1])["iat"].(float64); int64(issued) > ts.clock.Now().Unix() {
 			t.Errorf("%v: the notice is dated ahead", jump)
 		}
 	}
 }
 
 func TestClockSetBack_AddressesMadeAheadAreOver(t *testing.T) {
-	for _, jump := range jumps() {
+	for _, jump := range clockJumps() {
 		// 1. A logout that waits for an answer.
-		w := logoutSite(t)
-		b := w.newBrowser()
+		ts := newLogoutServer(t)
+		b := ts.newBrowser()
 		var asked, kept string
-		w.ahead(jump, func() {
+		ts.withClockAhead(jump, func() {
 			b.flow("web")
-			b.get(w.logoutURL("client_id", "web", "post_logout_redirect_uri", postLogout))
+			b.get(ts.logoutURL("client_id", "web", "post_logout_redirect_uri", postLogout))
 			asked = b.page.url
 			// 2. An authorization request that came by POST.
-			request := must(http.NewRequestWithContext(t.Context(), http.MethodPost, w.url+"/oauth2/authorize", strings.NewReader(w.authorizeForm("web").Encode())))(t)
+			request := must(http.NewRequestWithContext(t.Context(), http.MethodPost, ts.url+"/oauth2/authorize", strings.NewReader(ts.authorizeForm("web").Encode())))(t)
 			request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-			kept = w.do(request).header.Get("Location")
+			kept = ts.do(request).header.Get("Location")
 		})
 		for name, address := range map[string]string{"logout": asked, "kept request": kept} {
 			if address == "" {
@@ -153,32 +153,32 @@ func TestClockSetBack_AddressesMadeAheadAreOver(t *testing.T) {
 }
 
 func TestClockSetBack_MailLinksMadeAheadAreOver(t *testing.T) {
-	for _, jump := range jumps() {
-		h := newHouse(t)
-		h.addMailedPerson("wanda")
+	for _, jump := range clockJumps() {
+		ts := newPageTestServer(t)
+		ts.addEmailUser("wanda")
 		var link string
-		h.ahead(jump, func() { link = h.resetLink("wanda@example.com") })
-		v := h.visitor()
-		if v.get(link); v.page.status != http.StatusBadRequest {
-			t.Errorf("%v: %d %s", jump, v.page.status, v.page.body)
+		ts.withClockAhead(jump, func() { link = ts.resetLink("wanda@example.com") })
+		b := ts.newFormBrowser()
+		if b.get(link); b.page.status != http.StatusBadRequest {
+			t.Errorf("%v: %d %s", jump, b.page.status, b.page.body)
 		}
 		// A new link works.
-		h.clock.Advance(2 * time.Hour)
-		v.get(h.resetLink("wanda@example.com"))
-		if v.page.status != http.StatusOK {
-			t.Errorf("%v: a new link: %d %s", jump, v.page.status, v.page.body)
+		ts.clock.Advance(2 * time.Hour)
+		b.get(ts.resetLink("wanda@example.com"))
+		if b.page.status != http.StatusOK {
+			t.Errorf("%v: a new link: %d %s", jump, b.page.status, b.page.body)
 		}
 	}
 }
 
 // A phone number that was verified by a clock ahead attaches no other user: when it was verified is unknown.
 func TestClockSetBack_PhoneVerifiedAheadAttachesNoOtherUser(t *testing.T) {
-	for _, jump := range jumps() {
-		w := newWorld(t)
-		app := w.addBinder()
-		w.ahead(jump, func() { w.phoneHolder(storage.Policy{AttachByPhone: true}) })
-		a := w.bindUser("binder", map[string]any{"method": "phone", "code": app.Login("newcomer"), "phone_code": app.TapPhone("newcomer")})
-		if a.status != http.StatusConflict || a.text("error") != "account_conflict" {
+	for _, jump := range clockJumps() {
+		ts := newTestServer(t)
+		app := ts.addBinder()
+		ts.withClockAhead(jump, func() { ts.phoneHolder(storage.Policy{AttachByPhone: true}) })
+		a := ts.bindUser("binder", map[string]any{"method": "phone", "code": app.Login("newcomer"), "phone_code": app.TapPhone("newcomer")})
+		if a.status != http.StatusConflict || a.member("error") != "account_conflict" {
 			t.Errorf("%v: %d %s", jump, a.status, a.raw)
 		}
 	}

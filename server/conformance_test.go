@@ -16,12 +16,12 @@ import (
 
 // automation is docs/conformance.json, as far as it tells the conformance suite's browser what to do.
 type automation struct {
-	Browser  []visit
-	Override map[string]struct{ Browser []visit }
+	Browser  []browserTask
+	Override map[string]struct{ Browser []browserTask }
 }
 
-// visit is what the browser does after it was sent to an address.
-type visit struct {
+// browserTask is what the browser does after it was sent to an address.
+type browserTask struct {
 	Match string
 	Tasks []struct {
 		Task, Match string
@@ -30,7 +30,7 @@ type visit struct {
 	}
 }
 
-func readAutomation(t *testing.T, s *suite) (a automation) {
+func readAutomation(t *testing.T, s *certificationSuite) (a automation) {
 	t.Helper()
 	text := string(must(os.ReadFile("../docs/conformance.json"))(t))
 	for written, here := range map[string]string{
@@ -51,26 +51,26 @@ func matches(pattern, address string) bool {
 	return regexp.MustCompile("^" + quoted + "$").MatchString(address)
 }
 
-// where is the address that the browser shows.
-func (s *suite) where() string {
+// currentURL is the address that the browser shows.
+func (s *certificationSuite) currentURL() string {
 	if s.page.callback != "" {
 		return s.page.callback
 	}
 	return s.page.url
 }
 
-// drive sends the browser to an address and does what the document says. It returns whether a page was kept for review.
-func (s *suite) drive(visits []visit, address string) (kept bool) {
+// followTasks sends the browser to an address and does what the document says. It returns whether a page was kept for review.
+func (s *certificationSuite) followTasks(visits []browserTask, address string) (kept bool) {
 	s.t.Helper()
-	i := slices.IndexFunc(visits, func(v visit) bool { return matches(v.Match, address) })
+	i := slices.IndexFunc(visits, func(v browserTask) bool { return matches(v.Match, address) })
 	if i < 0 {
 		s.t.Fatalf("nothing is said of %s", address)
 	}
 	s.get(address)
 	for _, task := range visits[i].Tasks {
-		if !matches(task.Match, s.where()) {
+		if !matches(task.Match, s.currentURL()) {
 			if !task.Optional {
-				s.t.Fatalf("task %q is for %s, the browser is at %s\n%s", task.Task, task.Match, s.where(), s.page.body)
+				s.t.Fatalf("task %q is for %s, the browser is at %s\n%s", task.Task, task.Match, s.currentURL(), s.page.body)
 			}
 			continue
 		}
@@ -111,7 +111,7 @@ func (s *suite) drive(visits []visit, address string) (kept bool) {
 }
 
 // element are the attributes of the page's element with an ID.
-func (s *suite) element(id, tag string) map[string]string {
+func (s *certificationSuite) element(id, tag string) map[string]string {
 	s.t.Helper()
 	found := regexp.MustCompile(`<`+tag+`\b[^>]* id="`+id+`"[^>]*>`).FindAllString(s.page.body, -1)
 	if len(found) != 1 {
@@ -132,11 +132,11 @@ func TestConformanceJSON_LeadsThroughEveryPage(t *testing.T) {
 	document := readAutomation(t, s)
 	signIn := func(further ...string) string {
 		t.Helper()
-		if s.drive(document.Browser, s.request(further...)) {
+		if s.followTasks(document.Browser, s.request(further...)) {
 			t.Error("a page was kept for review, and these modules have no placeholder")
 		}
 		a, _ := s.tokens(s.codeOf())
-		return a.text("id_token")
+		return a.member("id_token")
 	}
 	logout := func(parameters ...string) string {
 		address := s.url + "/oauth2/logout?"
@@ -147,21 +147,21 @@ func TestConformanceJSON_LeadsThroughEveryPage(t *testing.T) {
 	}
 	// 1. The modules without words of their own: with consent and without, with a login page and without.
 	first := signIn()
-	if s.drive(document.Browser, s.request()) || s.callback("state-1").Get("code") == "" {
+	if s.followTasks(document.Browser, s.request()) || s.callback("state-1").Get("code") == "" {
 		t.Error("the second authorization showed a page")
 	}
 	signIn("prompt", "login")
-	if s.drive(document.Browser, logout("id_token_hint", first, "post_logout_redirect_uri", postLogout)); s.page.callback != postLogout {
-		t.Errorf("logout led to %s", s.where())
+	if s.followTasks(document.Browser, logout("id_token_hint", first, "post_logout_redirect_uri", postLogout)); s.page.callback != postLogout {
+		t.Errorf("logout led to %s", s.currentURL())
 	}
 	// 2. The modules in which a person reviews the second login page, and no other one.
 	for module, parameter := range map[string][]string{"oidcc-prompt-login": {"prompt", "login"}, "oidcc-max-age-1": {"max_age", "1"}} {
 		s.browser = s.newBrowser()
-		if s.drive(document.Override[module].Browser, s.request()) {
+		if s.followTasks(document.Override[module].Browser, s.request()) {
 			t.Errorf("%s: the first login page was kept for review", module)
 		}
 		s.clock.Advance(2 * time.Second)
-		if !s.drive(document.Override[module].Browser, s.request(parameter...)) || s.callback("state-1").Get("code") == "" {
+		if !s.followTasks(document.Override[module].Browser, s.request(parameter...)) || s.callback("state-1").Get("code") == "" {
 			t.Errorf("%s: the second login page was not kept for review", module)
 		}
 		delete(document.Override, module)
@@ -191,11 +191,11 @@ func TestConformanceJSON_LeadsThroughEveryPage(t *testing.T) {
 		}
 		s.browser = s.newBrowser()
 		if strings.Contains(module, "logout") {
-			s.drive(document.Override[module].Browser, s.request())
+			s.followTasks(document.Override[module].Browser, s.request())
 			s.codeOf()
 		}
-		if !s.drive(document.Override[module].Browser, address) || s.page.callback != "" {
-			t.Errorf("%s: no page was kept for review at %s", module, s.where())
+		if !s.followTasks(document.Override[module].Browser, address) || s.page.callback != "" {
+			t.Errorf("%s: no page was kept for review at %s", module, s.currentURL())
 		}
 	}
 }

@@ -17,10 +17,10 @@ import (
 // These tests ask every endpoint for each failure that openapi.json describes there and that no test of the endpoint asks for:
 // what all endpoints have in common, and what they share with another one. TestMain finds those that are missing.
 
-// ask sends a form, as mini by Basic, or to the protected resources with a bearer token.
-func (w *world) ask(method, path, body string) answer {
-	w.Helper()
-	request := must(http.NewRequestWithContext(w.Context(), method, w.url+path, strings.NewReader(body)))(w.T)
+// requestOperation sends a form, as mini by Basic, or to the protected resources with a bearer token.
+func (ts *testServer) requestOperation(method, path, body string) response {
+	ts.Helper()
+	request := must(http.NewRequestWithContext(ts.Context(), method, ts.url+path, strings.NewReader(body)))(ts.T)
 	if method == http.MethodPost {
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
@@ -29,11 +29,11 @@ func (w *world) ask(method, path, body string) answer {
 	} else {
 		request.SetBasicAuth("mini", secretOfMini)
 	}
-	return w.do(request)
+	return ts.do(request)
 }
 
-// everywhere calls visit for every operation that is described.
-func everywhere(visit func(method, path string)) {
+// forEachOperation calls visit for every operation that is described.
+func forEachOperation(visit func(method, path string)) {
 	for path, operations := range openAPI().Paths {
 		for method := range operations {
 			visit(strings.ToUpper(method), path)
@@ -42,27 +42,27 @@ func everywhere(visit func(method, path string)) {
 }
 
 func TestAnUnknownDirectoryIsNotFoundAtEveryEndpoint(t *testing.T) {
-	w := newWorld(t)
-	everywhere(func(method, path string) {
+	ts := newTestServer(t)
+	forEachOperation(func(method, path string) {
 		there := "/d/nowhere" + path
 		if path == "/.well-known/oauth-authorization-server" {
 			there = path + "/d/nowhere"
 		}
-		w.wantStatus(w.ask(method, there, ""), http.StatusNotFound)
+		ts.wantStatus(ts.requestOperation(method, there, ""), http.StatusNotFound)
 	})
 }
 
 func TestWithoutTheDatabaseEveryEndpointSaysWhenToComeAgainAndAnErrorOfItIsNotTold(t *testing.T) {
-	w := newWorld(t)
+	ts := newTestServer(t)
 	for status, failure := range map[int]error{
 		http.StatusServiceUnavailable: storage.ErrUnavailable, http.StatusInternalServerError: errors.New("secret of the inside"),
 	} {
-		everywhere(func(method, path string) {
-			cold := w.with(func(*server.Config) {})
-			w.engine.Before = func(context.Context, storagetest.Operation) error { return failure }
-			a := cold.ask(method, path, "token=x")
-			w.engine.Before = nil
-			w.wantStatus(a, status)
+		forEachOperation(func(method, path string) {
+			cold := ts.withConfig(func(*server.Config) {})
+			ts.engine.Before = func(context.Context, storagetest.Operation) error { return failure }
+			a := cold.requestOperation(method, path, "token=x")
+			ts.engine.Before = nil
+			ts.wantStatus(a, status)
 			if strings.Contains(a.raw, "inside") {
 				t.Errorf("%s %s: %s", method, path, a.raw)
 			}
@@ -71,25 +71,25 @@ func TestWithoutTheDatabaseEveryEndpointSaysWhenToComeAgainAndAnErrorOfItIsNotTo
 }
 
 func TestABodyThatIsTooLargeIsRefusedAtEveryEndpoint(t *testing.T) {
-	w := linking(t)
-	token := w.login("mini", "alice", "scope", "openid "+linkScope)
-	everywhere(func(method, path string) {
+	ts := newServerWithLinkScope(t)
+	token := ts.login("mini", "alice", "scope", "openid "+linkScope)
+	forEachOperation(func(method, path string) {
 		if method != http.MethodPost {
 			return
 		}
-		request := must(http.NewRequestWithContext(t.Context(), method, w.url+path, strings.NewReader("x="+strings.Repeat("y", 70<<10))))(t)
+		request := must(http.NewRequestWithContext(t.Context(), method, ts.url+path, strings.NewReader("x="+strings.Repeat("y", 70<<10))))(t)
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		request.SetBasicAuth("mini", secretOfMini)
 		if strings.HasSuffix(path, "/userinfo") || strings.HasSuffix(path, "/password") {
-			request.Header.Set("Authorization", "Bearer "+token.text("access_token"))
+			request.Header.Set("Authorization", "Bearer "+token.member("access_token"))
 		}
-		w.wantStatus(w.do(request), http.StatusRequestEntityTooLarge)
+		ts.wantStatus(ts.do(request), http.StatusRequestEntityTooLarge)
 	})
 }
 
 func TestEveryEndpointForClientsIsLimitedByClient(t *testing.T) {
-	w := newWorld(t).with(func(c *server.Config) { c.ClientRate, c.ClientBurst = 1, 1 })
-	everywhere(func(method, path string) {
+	ts := newTestServer(t).withConfig(func(c *server.Config) { c.ClientRate, c.ClientBurst = 1, 1 })
+	forEachOperation(func(method, path string) {
 		if _, limited := openAPI().Paths[path][strings.ToLower(method)].Responses["429"]; !limited || path == setPasswordPath { // It has users, and limits guesses of their passwords.
 			return
 		}
@@ -97,7 +97,7 @@ func TestEveryEndpointForClientsIsLimitedByClient(t *testing.T) {
 			"grant_type": {"refresh_token"}, "refresh_token": {"x"}, "token": {"x"}, "code": {"x"}, "method": {"register"}, "response_type": {"code"},
 		}
 		for range 2 {
-			if a := w.ask(method, path, body.Encode()); a.status == http.StatusTooManyRequests {
+			if a := ts.requestOperation(method, path, body.Encode()); a.status == http.StatusTooManyRequests {
 				return
 			}
 		}
@@ -107,19 +107,19 @@ func TestEveryEndpointForClientsIsLimitedByClient(t *testing.T) {
 
 const linkScope = "urn:minifed:link"
 
-// linking is a world whose client "mini" may ask for tokens that change how users sign in, and may bind by password.
-func linking(t *testing.T) *world {
-	w := newWorld(t)
-	w.change("mini", func(c *storage.Client) {
+// newServerWithLinkScope is a world whose client "mini" may ask for tokens that change how users sign in, and may bind by password.
+func newServerWithLinkScope(t *testing.T) *testServer {
+	ts := newTestServer(t)
+	ts.change("mini", func(c *storage.Client) {
 		c.AccountLinking, c.Scopes = true, append(c.Scopes, linkScope)
 		c.FirstParty, c.Federation.PasswordBinding = true, true
 	})
-	return w
+	return ts
 }
 
 func TestTheDoorsRefuseWhatTheTokenEndpointRefuses(t *testing.T) {
-	w := newWorld(t)
-	w.addMiniProgram("limited", func(c *storage.Client) { c.GrantTypes = []string{"refresh_token"} })
+	ts := newTestServer(t)
+	ts.addMiniProgram("limited", func(c *storage.Client) { c.GrantTypes = []string{"refresh_token"} })
 	for _, path := range []string{profilePath, bindUserPath} {
 		for _, row := range []struct {
 			client  string
@@ -130,15 +130,15 @@ func TestTheDoorsRefuseWhatTheTokenEndpointRefuses(t *testing.T) {
 			{"mini", map[string]any{"audience": "https://other.example"}, "invalid_target"},
 			{"limited", nil, "unauthorized_client"},
 		} {
-			code := w.app(row.client).Login("alice")
+			code := ts.app(row.client).Login("alice")
 			body := map[string]any{"code": code, "method": "register"}
 			for name, value := range row.further {
 				body[name] = value
 			}
-			if a := w.postJSON(row.client, path, body); a.status != http.StatusBadRequest || a.text("error") != row.code {
+			if a := ts.postJSON(row.client, path, body); a.status != http.StatusBadRequest || a.member("error") != row.code {
 				t.Errorf("%s: got %d %s, want %s", path, a.status, a.raw, row.code)
 			}
-			if w.sim.TimesSent(code) != 0 {
+			if ts.sim.TimesSent(code) != 0 {
 				t.Errorf("%s: the code was spent", path)
 			}
 		}
@@ -146,9 +146,9 @@ func TestTheDoorsRefuseWhatTheTokenEndpointRefuses(t *testing.T) {
 }
 
 func TestWhatBindUserSaysOfWrongProofs(t *testing.T) {
-	w := linking(t)
-	w.addUser("bob")
-	app := w.app("mini")
+	ts := newServerWithLinkScope(t)
+	ts.addUser("bob")
+	app := ts.app("mini")
 	for name, row := range map[string]struct {
 		body   map[string]any
 		status int
@@ -159,22 +159,22 @@ func TestWhatBindUserSaysOfWrongProofs(t *testing.T) {
 		"a token that proves nobody": {map[string]any{"method": "session", "access_token": "x"}, 400, "invalid_grant", "session_token"},
 	} {
 		row.body["code"] = app.Login("carol")
-		if a := w.bindUser("mini", row.body); a.status != row.status || a.text("error") != row.code || a.text("reason") != row.reason {
+		if a := ts.bindUser("mini", row.body); a.status != row.status || a.member("error") != row.code || a.member("reason") != row.reason {
 			t.Errorf("%s: got %d %s", name, a.status, a.raw)
 		}
 	}
-	w.login("mini", "dave")
-	a := w.bindUser("mini", map[string]any{"method": "password", "username": "bob", "password": passwordOf("bob"), "code": app.Login("dave")})
-	if a.status != http.StatusConflict || a.text("error") != "already_bound" {
+	ts.login("mini", "dave")
+	a := ts.bindUser("mini", map[string]any{"method": "password", "username": "bob", "password": passwordOf("bob"), "code": app.Login("dave")})
+	if a.status != http.StatusConflict || a.member("error") != "already_bound" {
 		t.Errorf("somebody who has an account: got %d %s", a.status, a.raw)
 	}
 }
 
 func TestWhatChoosingAPasswordIsRefusedFor(t *testing.T) {
-	w := linking(t)
-	w.addUser("taken")
-	link := w.login("mini", "alice", "scope", "openid profile "+linkScope).text("access_token")
-	plain := w.login("mini", "alice").text("access_token")
+	ts := newServerWithLinkScope(t)
+	ts.addUser("taken")
+	link := ts.login("mini", "alice", "scope", "openid profile "+linkScope).member("access_token")
+	plain := ts.login("mini", "alice").member("access_token")
 	const path = "/federation/wechat/miniapp/password"
 	for _, row := range []struct {
 		name, token, body string
@@ -195,51 +195,51 @@ func TestWhatChoosingAPasswordIsRefusedFor(t *testing.T) {
 		if row.token != "" {
 			request = []string{"Authorization", "Bearer " + row.token}
 		}
-		if a := w.send(path, row.body, request...); a.status != row.status || a.text("error") != row.code || a.text("reason") != row.reason {
+		if a := ts.send(path, row.body, request...); a.status != row.status || a.member("error") != row.code || a.member("reason") != row.reason {
 			t.Errorf("%s: got %d %s", row.name, a.status, a.raw)
 		}
 	}
-	a := w.send(path, "username=alice1&password=correct+horse+battery", "Authorization", "Bearer "+link)
-	if a.status != http.StatusOK || a.text("preferred_username") != "alice1" {
+	a := ts.send(path, "username=alice1&password=correct+horse+battery", "Authorization", "Bearer "+link)
+	if a.status != http.StatusOK || a.member("preferred_username") != "alice1" {
 		t.Errorf("a good one: got %d %s", a.status, a.raw)
 	}
-	late := w.login("mini", "alice", "scope", "openid "+linkScope).text("access_token")
-	w.clock.Advance(6 * time.Minute)
-	if a := w.send(path, "password=correct+horse+battery&current_password=x", "Authorization", "Bearer "+late); a.status != http.StatusUnauthorized || a.text("error") != "insufficient_user_authentication" {
+	late := ts.login("mini", "alice", "scope", "openid "+linkScope).member("access_token")
+	ts.clock.Advance(6 * time.Minute)
+	if a := ts.send(path, "password=correct+horse+battery&current_password=x", "Authorization", "Bearer "+late); a.status != http.StatusUnauthorized || a.member("error") != "insufficient_user_authentication" {
 		t.Errorf("too late: got %d %s", a.status, a.raw)
 	}
 }
 
 func TestWhatAPushedRequestIsRefusedFor(t *testing.T) {
-	w := newSite(t)
-	w.addClient("codeless", func(c *storage.Client) { c.GrantTypes = []string{"client_credentials"} })
+	ts := newPopulatedServer(t)
+	ts.addClient("codeless", func(c *storage.Client) { c.GrantTypes = []string{"client_credentials"} })
 	for _, row := range []struct{ client, further, code string }{
 		{"web", "&registration=%7B%7D", "registration_not_supported"},
 		{"codeless", "", "unauthorized_client"},
 	} {
-		body := w.authorizeForm(row.client).Encode() + row.further
-		if a := w.send("/oauth2/par", body, "Authorization", basic(row.client, secretOfWeb)); a.status != http.StatusBadRequest || a.text("error") != row.code {
+		body := ts.authorizeForm(row.client).Encode() + row.further
+		if a := ts.send("/oauth2/par", body, "Authorization", basic(row.client, secretOfWeb)); a.status != http.StatusBadRequest || a.member("error") != row.code {
 			t.Errorf("got %d %s, want %s", a.status, a.raw, row.code)
 		}
 	}
 }
 
 func TestUserInfoByPOSTRefusesAsByGET(t *testing.T) {
-	w := newWorld(t)
-	if a := w.send("/oauth2/userinfo", "access_token=x"); a.status != http.StatusUnauthorized || a.text("error") != "invalid_token" {
+	ts := newTestServer(t)
+	if a := ts.send("/oauth2/userinfo", "access_token=x"); a.status != http.StatusUnauthorized || a.member("error") != "invalid_token" {
 		t.Errorf("a made-up token: got %d %s", a.status, a.raw)
 	}
-	bare := w.login("mini", "alice", "scope", "orders").text("access_token")
-	if a := w.send("/oauth2/userinfo", "access_token="+bare); a.status != http.StatusForbidden || a.text("error") != "insufficient_scope" {
+	bare := ts.login("mini", "alice", "scope", "orders").member("access_token")
+	if a := ts.send("/oauth2/userinfo", "access_token="+bare); a.status != http.StatusForbidden || a.member("error") != "insufficient_scope" {
 		t.Errorf("without openid: got %d %s", a.status, a.raw)
 	}
 }
 
 func TestRFC9470_6_2_IntrospectionSaysHowTheUserSignedIn(t *testing.T) {
-	w := newSite(t)
-	a := w.newBrowser().flow("web")
-	answer := w.send("/oauth2/introspect", url.Values{"token": {a.text("access_token")}}.Encode(), "Authorization", basic("web", secretOfWeb))
-	claims := claims(t, a.text("access_token"))
+	ts := newPopulatedServer(t)
+	a := ts.newBrowser().flow("web")
+	answer := ts.send("/oauth2/introspect", url.Values{"token": {a.member("access_token")}}.Encode(), "Authorization", basic("web", secretOfWeb))
+	claims := claims(t, a.member("access_token"))
 	if answer.body["acr"] == nil || answer.body["acr"] != claims["acr"] || answer.body["auth_time"] != claims["auth_time"] {
 		t.Errorf("got %s, the token says %v", answer.raw, claims)
 	}

@@ -13,17 +13,17 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-// doors are the three ways to sign a mini-program user in. Every failure looks alike at each.
-func doors() map[string]func(w *world, code string, further ...string) answer {
-	return map[string]func(w *world, code string, further ...string) answer{
-		"token exchange": func(w *world, code string, further ...string) answer {
-			return w.exchange("mini", code, further...)
+// loginEndpoints are the three ways to sign a mini-program user in. Every failure looks alike at each.
+func loginEndpoints() map[string]func(ts *testServer, code string, further ...string) response {
+	return map[string]func(ts *testServer, code string, further ...string) response{
+		"token exchange": func(ts *testServer, code string, further ...string) response {
+			return ts.exchange("mini", code, further...)
 		},
-		"profile": func(w *world, code string, further ...string) answer {
-			return w.postJSON("mini", "/federation/wechat/miniapp/profile", jsonOf("code", code, further))
+		"profile": func(ts *testServer, code string, further ...string) response {
+			return ts.postJSON("mini", "/federation/wechat/miniapp/profile", jsonOf("code", code, further))
 		},
-		"bindUser": func(w *world, code string, further ...string) answer {
-			return w.postJSON("mini", "/federation/wechat/miniapp/bindUser", jsonOf("method", "register", append([]string{"code", code}, further...)))
+		"bindUser": func(ts *testServer, code string, further ...string) response {
+			return ts.postJSON("mini", "/federation/wechat/miniapp/bindUser", jsonOf("method", "register", append([]string{"code", code}, further...)))
 		},
 	}
 }
@@ -39,7 +39,7 @@ func jsonOf(name, value string, further []string) map[string]any {
 func TestEveryCauseOfFailureIsAnsweredAlikeAtEveryDoor(t *testing.T) {
 	for _, row := range []struct {
 		cause      string
-		arrange    func(w *world, app *wechattest.App) (code string)
+		arrange    func(ts *testServer, app *wechattest.App) (code string)
 		further    []string
 		status     int
 		code       string
@@ -49,52 +49,52 @@ func TestEveryCauseOfFailureIsAnsweredAlikeAtEveryDoor(t *testing.T) {
 	}{
 		{
 			cause:   "the code is malformed",
-			arrange: func(*world, *wechattest.App) string { return strings.Repeat("x", 600) },
+			arrange: func(*testServer, *wechattest.App) string { return strings.Repeat("x", 600) },
 			status:  400, code: "invalid_request", reason: "new_code",
 		},
 		{
 			cause:   "the code is the developer tools' mock",
-			arrange: func(*world, *wechattest.App) string { return "the code is a mock one" },
+			arrange: func(*testServer, *wechattest.App) string { return "the code is a mock one" },
 			status:  400, code: "invalid_request", reason: "new_code",
 		},
 		{
 			cause:   "the code is unknown",
-			arrange: func(*world, *wechattest.App) string { return "0123456789abcdef0123456789abcdef" },
+			arrange: func(*testServer, *wechattest.App) string { return "0123456789abcdef0123456789abcdef" },
 			status:  400, code: "invalid_request", reason: "new_code",
 		},
 		{
 			cause: "the code has expired",
-			arrange: func(w *world, app *wechattest.App) string {
+			arrange: func(ts *testServer, app *wechattest.App) string {
 				code := app.Login("alice")
-				w.sim.Advance(6 * time.Minute)
+				ts.sim.Advance(6 * time.Minute)
 				return code
 			},
 			status: 400, code: "invalid_request", reason: "new_code",
 		},
 		{
 			cause: "the code was used too long ago",
-			arrange: func(w *world, app *wechattest.App) string {
+			arrange: func(ts *testServer, app *wechattest.App) string {
 				code := app.Login("alice")
-				for _, door := range doors() {
-					door(w, code)
+				for _, door := range loginEndpoints() {
+					door(ts, code)
 				}
-				w.clock.Advance(61 * time.Second)
+				ts.clock.Advance(61 * time.Second)
 				return code
 			},
 			status: 400, code: "invalid_request", reason: "new_code",
 		},
 		{
 			cause: "the code was used by somebody else",
-			arrange: func(w *world, app *wechattest.App) string {
+			arrange: func(ts *testServer, app *wechattest.App) string {
 				code := app.Login("alice")
-				must(w.wechat.Code2Session(w.Context(), app.Credential(), code))(w.T)
+				must(ts.wechat.Code2Session(ts.Context(), app.Credential(), code))(ts.T)
 				return code
 			},
 			status: 400, code: "invalid_request", reason: "new_code",
 		},
 		{
 			cause: "WeChat's answer was lost",
-			arrange: func(_ *world, app *wechattest.App) string {
+			arrange: func(_ *testServer, app *wechattest.App) string {
 				app.Fail(wechattest.Code2Session, wechattest.Fault{Drop: wechattest.FIN, Spend: true})
 				return app.Login("alice")
 			},
@@ -102,9 +102,9 @@ func TestEveryCauseOfFailureIsAnsweredAlikeAtEveryDoor(t *testing.T) {
 		},
 		{
 			cause: "the repeat asks for something else",
-			arrange: func(w *world, app *wechattest.App) string {
+			arrange: func(ts *testServer, app *wechattest.App) string {
 				code := app.Login("alice")
-				w.exchange("mini", code, "scope", "openid")
+				ts.exchange("mini", code, "scope", "openid")
 				return code
 			},
 			further: []string{"scope", "openid profile"},
@@ -112,15 +112,15 @@ func TestEveryCauseOfFailureIsAnsweredAlikeAtEveryDoor(t *testing.T) {
 		},
 		{
 			cause: "the user is disabled",
-			arrange: func(w *world, app *wechattest.App) string {
-				w.disable(w.sub(w.exchange("mini", app.Login("alice"))))
+			arrange: func(ts *testServer, app *wechattest.App) string {
+				ts.disable(ts.sub(ts.exchange("mini", app.Login("alice"))))
 				return app.Login("alice")
 			},
 			status: 403, code: "access_denied", reason: "user_disabled",
 		},
 		{
 			cause: "WeChat blocked the user",
-			arrange: func(_ *world, app *wechattest.App) string {
+			arrange: func(_ *testServer, app *wechattest.App) string {
 				app.Block("alice", true)
 				return app.Login("alice")
 			},
@@ -128,7 +128,7 @@ func TestEveryCauseOfFailureIsAnsweredAlikeAtEveryDoor(t *testing.T) {
 		},
 		{
 			cause: "WeChat is busy twice",
-			arrange: func(_ *world, app *wechattest.App) string {
+			arrange: func(_ *testServer, app *wechattest.App) string {
 				app.Fail(wechattest.Code2Session, wechattest.Fault{Errcode: -1, Times: 2})
 				return app.Login("alice")
 			},
@@ -136,7 +136,7 @@ func TestEveryCauseOfFailureIsAnsweredAlikeAtEveryDoor(t *testing.T) {
 		},
 		{
 			cause: "the quota is used up",
-			arrange: func(_ *world, app *wechattest.App) string {
+			arrange: func(_ *testServer, app *wechattest.App) string {
 				app.Fail(wechattest.Code2Session, wechattest.Fault{Errcode: 45011})
 				return app.Login("alice")
 			},
@@ -144,7 +144,7 @@ func TestEveryCauseOfFailureIsAnsweredAlikeAtEveryDoor(t *testing.T) {
 		},
 		{
 			cause: "the AppID is wrong",
-			arrange: func(_ *world, app *wechattest.App) string {
+			arrange: func(_ *testServer, app *wechattest.App) string {
 				app.Fail(wechattest.Code2Session, wechattest.Fault{Errcode: 40013})
 				return app.Login("alice")
 			},
@@ -152,7 +152,7 @@ func TestEveryCauseOfFailureIsAnsweredAlikeAtEveryDoor(t *testing.T) {
 		},
 		{
 			cause: "the AppSecret is wrong",
-			arrange: func(_ *world, app *wechattest.App) string {
+			arrange: func(_ *testServer, app *wechattest.App) string {
 				app.SetSecret("another")
 				return app.Login("alice")
 			},
@@ -160,7 +160,7 @@ func TestEveryCauseOfFailureIsAnsweredAlikeAtEveryDoor(t *testing.T) {
 		},
 		{
 			cause: "the IP list does not name this server",
-			arrange: func(_ *world, app *wechattest.App) string {
+			arrange: func(_ *testServer, app *wechattest.App) string {
 				app.Fail(wechattest.Code2Session, wechattest.Fault{Errcode: 40164})
 				return app.Login("alice")
 			},
@@ -168,38 +168,38 @@ func TestEveryCauseOfFailureIsAnsweredAlikeAtEveryDoor(t *testing.T) {
 		},
 		{
 			cause: "the database is down",
-			arrange: func(w *world, app *wechattest.App) string {
-				w.exchange("mini", "warm")
-				w.engine.Before = func(context.Context, storagetest.Operation) error { return storage.ErrUnavailable }
+			arrange: func(ts *testServer, app *wechattest.App) string {
+				ts.exchange("mini", "warm")
+				ts.engine.Before = func(context.Context, storagetest.Operation) error { return storage.ErrUnavailable }
 				return app.Login("alice")
 			},
 			status: 503, code: "temporarily_unavailable", reason: "retry", retryAfter: true,
 		},
 		{
 			cause: "a record is of a newer version",
-			arrange: func(w *world, app *wechattest.App) string {
-				w.exchange("mini", "warm")
-				w.engine.Before = func(context.Context, storagetest.Operation) error { return storage.ErrNewerVersion }
+			arrange: func(ts *testServer, app *wechattest.App) string {
+				ts.exchange("mini", "warm")
+				ts.engine.Before = func(context.Context, storagetest.Operation) error { return storage.ErrNewerVersion }
 				return app.Login("alice")
 			},
 			status: 503, code: "temporarily_unavailable", reason: "retry", retryAfter: true,
 		},
 	} {
-		for name, door := range doors() {
+		for name, door := range loginEndpoints() {
 			t.Run(row.cause+" at "+name, func(t *testing.T) {
-				w := newWorld(t)
-				code := row.arrange(w, w.app("mini"))
-				a := door(w, code, row.further...)
-				if a.status != row.status || a.text("error") != row.code || a.text("reason") != row.reason {
+				ts := newTestServer(t)
+				code := row.arrange(ts, ts.app("mini"))
+				a := door(ts, code, row.further...)
+				if a.status != row.status || a.member("error") != row.code || a.member("reason") != row.reason {
 					t.Fatalf("got %d %s, want %d %s %s", a.status, a.raw, row.status, row.code, row.reason)
 				}
 				if got := a.header.Get("Retry-After") != ""; got != row.retryAfter {
 					t.Errorf("Retry-After is %q", a.header.Get("Retry-After"))
 				}
-				if a.text("request_id") == "" || a.text("error_description") == "" || a.header.Get("Cache-Control") != "no-store" {
+				if a.member("request_id") == "" || a.member("error_description") == "" || a.header.Get("Cache-Control") != "no-store" {
 					t.Errorf("the answer does not help: %v %s", a.header, a.raw)
 				}
-				line := w.logLine(a.text("request_id"))
+				line := ts.logLine(a.member("request_id"))
 				for _, part := range row.logged {
 					if !strings.Contains(line, part) {
 						t.Errorf("the log line lacks %q: %s", part, line)
@@ -211,13 +211,13 @@ func TestEveryCauseOfFailureIsAnsweredAlikeAtEveryDoor(t *testing.T) {
 }
 
 func TestWithoutWeChatEveryDoorAsksToComeAgain(t *testing.T) {
-	for name, door := range doors() {
+	for name, door := range loginEndpoints() {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			code := w.app("mini").Login("alice")
-			w.api.Close()
-			a := door(w, code)
-			if a.status != 503 || a.text("error") != "temporarily_unavailable" || a.text("reason") != "retry" || a.header.Get("Retry-After") == "" {
+			ts := newTestServer(t)
+			code := ts.app("mini").Login("alice")
+			ts.api.Close()
+			a := door(ts, code)
+			if a.status != 503 || a.member("error") != "temporarily_unavailable" || a.member("reason") != "retry" || a.header.Get("Retry-After") == "" {
 				t.Fatalf("got %d %s", a.status, a.raw)
 			}
 		})
@@ -225,17 +225,17 @@ func TestWithoutWeChatEveryDoorAsksToComeAgain(t *testing.T) {
 }
 
 func TestUnderPolicyBindAnUnknownPersonHasToRegister(t *testing.T) {
-	w := newWorld(t)
-	w.addMiniProgram("binder", func(c *storage.Client) { c.Federation.Provisioning = storage.ProvisionBind })
-	for name, ask := range map[string]func(code string) answer{
-		"token exchange": func(code string) answer { return w.exchange("binder", code) },
-		"profile": func(code string) answer {
-			return w.postJSON("binder", "/federation/wechat/miniapp/profile", map[string]any{"code": code})
+	ts := newTestServer(t)
+	ts.addMiniProgram("binder", func(c *storage.Client) { c.Federation.Provisioning = storage.ProvisionBind })
+	for name, ask := range map[string]func(code string) response{
+		"token exchange": func(code string) response { return ts.exchange("binder", code) },
+		"profile": func(code string) response {
+			return ts.postJSON("binder", "/federation/wechat/miniapp/profile", map[string]any{"code": code})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := ask(w.app("binder").Login(name))
-			if a.status != 400 || a.text("error") != "registration_required" || a.text("bind_ticket") == "" || a.body["expires_in"] != 300.0 {
+			a := ask(ts.app("binder").Login(name))
+			if a.status != 400 || a.member("error") != "registration_required" || a.member("bind_ticket") == "" || a.body["expires_in"] != 300.0 {
 				t.Fatalf("got %d %s", a.status, a.raw)
 			}
 			if _, has := a.body["reason"]; has {
@@ -243,52 +243,52 @@ func TestUnderPolicyBindAnUnknownPersonHasToRegister(t *testing.T) {
 			}
 		})
 	}
-	if users := list[storage.User](w); len(users) != 0 {
+	if users := list[storage.User](ts); len(users) != 0 {
 		t.Errorf("users were made: %v", users)
 	}
 }
 
 // disable does what an operator does.
-func (w *world) disable(user string) {
-	w.Helper()
-	check(w.T, w.people().Disable(w.Context(), "default", user, identity.System))
+func (ts *testServer) disable(user string) {
+	ts.Helper()
+	check(ts.T, ts.identityService().Disable(ts.Context(), "default", user, identity.System))
 }
 
-func (w *world) people() *identity.Service {
-	w.Helper()
-	return must(identity.New(identity.Config{Engine: w.engine.Engine, Now: w.clock.Now, Rand: w.config.Rand, Logger: w.config.Logger}))(w.T)
+func (ts *testServer) identityService() *identity.Service {
+	ts.Helper()
+	return must(identity.New(identity.Config{Engine: ts.engine.Engine, Now: ts.clock.Now, Rand: ts.config.Rand, Logger: ts.config.Logger}))(ts.T)
 }
 
 // logLine is the line of a request in the access log.
-func (w *world) logLine(requestID string) string {
-	lines := strings.Split(w.log.String(), "\n")
+func (ts *testServer) logLine(requestID string) string {
+	lines := strings.Split(ts.log.String(), "\n")
 	found := slices.DeleteFunc(lines, func(line string) bool {
 		return !strings.Contains(line, `"msg":"request"`) || !strings.Contains(line, requestID)
 	})
 	if len(found) != 1 {
-		w.Fatalf("%d lines for request %q", len(found), requestID)
+		ts.Fatalf("%d lines for request %q", len(found), requestID)
 	}
 	return found[0]
 }
 
 func TestTokensThatCannotBeSignedDoNotCostTheCode(t *testing.T) {
-	w := newWorld(t)
+	ts := newTestServer(t)
 	for name, edit := range map[string]func(*storage.Client){
 		"ID token":     func(c *storage.Client) { c.IDTokenAlgorithm = "ES384" },
 		"access token": func(c *storage.Client) { c.AccessTokenAlgorithm = "ES384" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := "mini" + strings.ReplaceAll(strings.ToLower(name), " ", "")
-			app := w.addMiniProgram(client, edit)
+			app := ts.addMiniProgram(client, edit)
 			code := app.Login("alice")
-			a := w.exchange(client, code)
-			if a.status != 500 || a.text("error") != "server_error" {
+			a := ts.exchange(client, code)
+			if a.status != 500 || a.member("error") != "server_error" {
 				t.Errorf("got %d %s", a.status, a.raw)
 			}
-			if !strings.Contains(w.log.String(), client+": keys: no signing key: ES384") {
+			if !strings.Contains(ts.log.String(), client+": keys: no signing key: ES384") {
 				t.Error("the log does not say which key is missing")
 			}
-			if len(w.sim.Requests()) > 0 {
+			if len(ts.sim.Requests()) > 0 {
 				t.Error("the code was sent to WeChat")
 			}
 		})

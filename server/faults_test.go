@@ -20,7 +20,7 @@ import (
 // asserts what is true after the answer in the end.
 type flow struct {
 	status  int
-	prepare func(h *house, round int) (send func() answer, settled func(answer))
+	prepare func(ts *pageTestServer, round int) (send func() response, settled func(response))
 }
 
 func flows() map[string]flow {
@@ -61,12 +61,12 @@ func faults() map[string]fault {
 	}
 }
 
-// strike lets the nth write meet a fault. It returns how many writes there were, after which nothing fails any more.
-func (w *world) strike(nth int, f fault) (end func() (writes int)) {
+// injectFault lets the nth write meet a fault. It returns how many writes there were, after which nothing fails any more.
+func (ts *testServer) injectFault(nth int, f fault) (end func() (writes int)) {
 	var mu sync.Mutex
 	writes, away := 0, false
 	lost := fmt.Errorf("%w: the connection is gone", storage.ErrUnavailable)
-	w.engine.Before = func(_ context.Context, o storagetest.Operation) error {
+	ts.engine.Before = func(_ context.Context, o storagetest.Operation) error {
 		mu.Lock()
 		defer mu.Unlock()
 		if away {
@@ -82,7 +82,7 @@ func (w *world) strike(nth int, f fault) (end func() (writes int)) {
 		away = f.stays
 		return lost
 	}
-	w.engine.After = func(_ context.Context, o storagetest.Operation, err error) error {
+	ts.engine.After = func(_ context.Context, o storagetest.Operation, err error) error {
 		mu.Lock()
 		defer mu.Unlock()
 		if !f.executed || !o.Write() || writes != nth {
@@ -92,34 +92,34 @@ func (w *world) strike(nth int, f fault) (end func() (writes int)) {
 		return lost
 	}
 	return func() int {
-		w.engine.Before, w.engine.After = nil, nil
+		ts.engine.Before, ts.engine.After = nil, nil
 		return writes
 	}
 }
 
-// newFaultyHouse has every client that the flows ask for, on a durable store.
-func newFaultyHouse(t *testing.T) *house {
+// newFaultServer has every client that the flows ask for, on a durable store.
+func newFaultServer(t *testing.T) *pageTestServer {
 	t.Helper()
 	c := newClock()
-	h := houseOn(newWorldOn(t, c, engines()["sqlite"](t, c)))
-	h.phoneHolder(storage.Policy{AttachByPhone: true})
-	h.addTwins()
-	h.change("mini", func(c *storage.Client) {
+	ts := pageTestServerOn(newTestServerOn(t, c, engines()["sqlite"](t, c)))
+	ts.phoneHolder(storage.Policy{AttachByPhone: true})
+	ts.addTwins()
+	ts.change("mini", func(c *storage.Client) {
 		c.FirstParty, c.AccountLinking, c.Scopes = true, true, append(c.Scopes, linkScope)
 		c.Federation.UpdateProfile, c.Federation.LinkingPartners = true, []string{"shop"}
 	})
-	h.change("shop", func(c *storage.Client) { c.FirstParty = true })
-	app := h.addMiniProgram("binder", func(c *storage.Client) {
+	ts.change("shop", func(c *storage.Client) { c.FirstParty = true })
+	app := ts.addMiniProgram("binder", func(c *storage.Client) {
 		c.FirstParty, c.Federation.OpenPlatform = true, "platform"
 		c.Federation.Provisioning, c.Federation.PasswordBinding, c.Federation.LinkingPartners = storage.ProvisionBind, true, []string{"shop"}
 	})
 	app.BindOpenPlatform("platform")
-	h.addKeyed("keyed", signers()["ES256"])
-	h.addMiniProgram("keyedmini", func(c *storage.Client) {
+	ts.addPrivateKeyClient("keyed", signers()["ES256"])
+	ts.addMiniProgram("keyedmini", func(c *storage.Client) {
 		c.AuthMethod, c.Secrets, c.JWKS = "private_key_jwt", nil, jwks(signers()["ES256"])
 	})
-	h.addPerson("wanda")
-	return h
+	ts.addPasswordUser("wanda")
+	return ts
 }
 
 // Each write of each flow meets each fault once. The request is answered, or the client is told to come back; coming back is
@@ -128,11 +128,11 @@ func TestAFaultAtAnyWriteOfARequestDoesNoHarm(t *testing.T) {
 	for name, f := range flows() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h, round := newFaultyHouse(t), 0
+			ts, round := newFaultServer(t), 0
 			for _, kind := range sortedKeys(faults()) {
 				for nth, met := 1, true; met; nth++ {
 					round++
-					met = h.meet(f, round, nth, kind)
+					met = ts.sendWithFault(f, round, nth, kind)
 					if t.Failed() {
 						t.Fatalf("that was write %d: %s", nth, kind)
 					}
@@ -151,277 +151,277 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// meet makes one request of a flow whose nth write meets a fault. It returns false when the request has fewer writes.
-func (h *house) meet(f flow, round, nth int, kind string) bool {
-	h.Helper()
-	send, settled := f.prepare(h, round)
-	end := h.strike(nth, faults()[kind])
+// sendWithFault makes one request of a flow whose nth write meets a fault. It returns false when the request has fewer writes.
+func (ts *pageTestServer) sendWithFault(f flow, round, nth int, kind string) bool {
+	ts.Helper()
+	send, settled := f.prepare(ts, round)
+	end := ts.injectFault(nth, faults()[kind])
 	a := send()
 	writes := end()
 	if nth == 1 && writes == 0 {
-		h.Fatal("the flow writes nothing")
+		ts.Fatal("the flow writes nothing")
 	}
 	if a.status == http.StatusServiceUnavailable {
-		if a.text("error") != "temporarily_unavailable" || a.text("reason") != "retry" || a.header.Get("Retry-After") == "" {
-			h.Errorf("got %d %s", a.status, a.raw)
+		if a.member("error") != "temporarily_unavailable" || a.member("reason") != "retry" || a.header.Get("Retry-After") == "" {
+			ts.Errorf("got %d %s", a.status, a.raw)
 		}
 		a = send()
 	}
 	if a.status != f.status {
-		h.Errorf("the repeat: got %d %s", a.status, a.raw)
+		ts.Errorf("the repeat: got %d %s", a.status, a.raw)
 		return false
 	}
 	settled(a)
-	for _, grant := range list[storage.Grant](h.world) {
+	for _, grant := range list[storage.Grant](ts.testServer) {
 		if grant.State == storage.GrantRevoked && grant.RevokedBecause == "reuse" {
-			h.Errorf("a family was revoked: %s", grant.RevokedBecause)
+			ts.Errorf("a family was revoked: %s", grant.RevokedBecause)
 		}
 	}
 	return writes >= nth
 }
 
-// alive asserts that the tokens of an answer are good.
-func (h *house) alive(client string, a answer) {
-	h.Helper()
-	if got := h.userinfo(a.text("access_token")); got.status != http.StatusOK || got.text("sub") != h.sub(a) {
-		h.Errorf("userinfo: %d %s", got.status, got.raw)
+// wantWorkingTokens asserts that the tokens of an answer are good.
+func (ts *pageTestServer) wantWorkingTokens(client string, a response) {
+	ts.Helper()
+	if got := ts.userinfo(a.member("access_token")); got.status != http.StatusOK || got.member("sub") != ts.sub(a) {
+		ts.Errorf("userinfo: %d %s", got.status, got.raw)
 	}
-	if got := h.refresh(client, a.text("refresh_token")); got.status != http.StatusOK {
-		h.Errorf("refresh: %d %s", got.status, got.raw)
-	}
-}
-
-// known asserts that the WeChat user signs in as sub from now on, and that nobody is to be merged.
-func (h *house) known(client, user, sub string) {
-	h.Helper()
-	if again := h.sub(h.login(client, user)); again != sub {
-		h.Errorf("%s is %s, and then %s", user, sub, again)
-	}
-	if candidates := list[storage.MergeCandidate](h.world); len(candidates) > 0 {
-		h.Errorf("%d merge candidates", len(candidates))
+	if got := ts.refresh(client, a.member("refresh_token")); got.status != http.StatusOK {
+		ts.Errorf("refresh: %d %s", got.status, got.raw)
 	}
 }
 
-// signedInBy is settled for a login of a user who is known by it.
-func (h *house) signedInBy(client, user string) func(answer) {
-	return func(a answer) {
-		h.alive(client, a)
-		h.known(client, user, h.sub(a))
+// wantKnownUser asserts that the WeChat user signs in as sub from now on, and that nobody is to be merged.
+func (ts *pageTestServer) wantKnownUser(client, user, sub string) {
+	ts.Helper()
+	if again := ts.sub(ts.login(client, user)); again != sub {
+		ts.Errorf("%s is %s, and then %s", user, sub, again)
+	}
+	if candidates := list[storage.MergeCandidate](ts.testServer); len(candidates) > 0 {
+		ts.Errorf("%d merge candidates", len(candidates))
 	}
 }
 
-func person(round int) string { return fmt.Sprint("person-", round) }
+// wantLogin is settled for a login of a user who is known by it.
+func (ts *pageTestServer) wantLogin(client, user string) func(response) {
+	return func(a response) {
+		ts.wantWorkingTokens(client, a)
+		ts.wantKnownUser(client, user, ts.sub(a))
+	}
+}
 
-func knownLogin(h *house, round int) (func() answer, func(answer)) {
-	sub := h.sub(h.login("mini", person(round)))
-	code := h.app("mini").Login(person(round))
-	return func() answer { return h.exchange("mini", code) }, func(a answer) {
-		if h.sub(a) != sub {
-			h.Error("this is another user")
+func userName(round int) string { return fmt.Sprint("person-", round) }
+
+func knownLogin(ts *pageTestServer, round int) (func() response, func(response)) {
+	sub := ts.sub(ts.login("mini", userName(round)))
+	code := ts.app("mini").Login(userName(round))
+	return func() response { return ts.exchange("mini", code) }, func(a response) {
+		if ts.sub(a) != sub {
+			ts.Error("this is another user")
 		}
-		h.signedInBy("mini", person(round))(a)
+		ts.wantLogin("mini", userName(round))(a)
 	}
 }
 
-func firstLogin(h *house, round int) (func() answer, func(answer)) {
-	code := h.app("twin1").Login(person(round))
-	return func() answer { return h.exchange("twin1", code) }, func(a answer) {
-		h.signedInBy("twin1", person(round))(a)
-		h.known("twin2", person(round), h.sub(a))
+func firstLogin(ts *pageTestServer, round int) (func() response, func(response)) {
+	code := ts.app("twin1").Login(userName(round))
+	return func() response { return ts.exchange("twin1", code) }, func(a response) {
+		ts.wantLogin("twin1", userName(round))(a)
+		ts.wantKnownUser("twin2", userName(round), ts.sub(a))
 	}
 }
 
-func secondApp(h *house, round int) (func() answer, func(answer)) {
-	sub := h.sub(h.login("twin1", person(round)))
-	code := h.app("twin2").Login(person(round))
-	return func() answer { return h.exchange("twin2", code) }, func(a answer) {
-		h.signedInBy("twin2", person(round))(a)
-		h.known("twin1", person(round), sub)
-		if h.sub(a) != sub {
-			h.Error("one person is two users")
+func secondApp(ts *pageTestServer, round int) (func() response, func(response)) {
+	sub := ts.sub(ts.login("twin1", userName(round)))
+	code := ts.app("twin2").Login(userName(round))
+	return func() response { return ts.exchange("twin2", code) }, func(a response) {
+		ts.wantLogin("twin2", userName(round))(a)
+		ts.wantKnownUser("twin1", userName(round), sub)
+		if ts.sub(a) != sub {
+			ts.Error("one person is two users")
 		}
 	}
 }
 
-func assertedProfile(h *house, round int) (func() answer, func(answer)) {
-	h.login("mini", person(round))
-	code := h.app("mini").Login(person(round))
-	return func() answer {
-			return h.profile("mini", map[string]any{"code": code, "user": map[string]any{"nickname": "Nick"}})
-		}, func(a answer) {
-			h.signedInBy("mini", person(round))(a)
+func assertedProfile(ts *pageTestServer, round int) (func() response, func(response)) {
+	ts.login("mini", userName(round))
+	code := ts.app("mini").Login(userName(round))
+	return func() response {
+			return ts.profile("mini", map[string]any{"code": code, "user": map[string]any{"nickname": "Nick"}})
+		}, func(a response) {
+			ts.wantLogin("mini", userName(round))(a)
 			if profile, _ := a.body["profile"].(map[string]any); profile["nickname"] != "Nick" {
-				h.Errorf("the profile is %v", profile)
+				ts.Errorf("the profile is %v", profile)
 			}
 		}
 }
 
-func (h *house) phoneOf(round int) string {
+func (ts *pageTestServer) phoneOf(round int) string {
 	number := fmt.Sprintf("139%08d", round)
-	h.sim.SetPhone(person(round), wechat.PhoneNumber{CountryCode: "86", PureNumber: number})
+	ts.sim.SetPhone(userName(round), wechat.PhoneNumber{CountryCode: "86", PureNumber: number})
 	return "+86" + number
 }
 
 // A phone number that cannot be linked does not lose the login, and the same code of it is good at the next one.
-func loginWithPhone(h *house, round int) (func() answer, func(answer)) {
-	number := h.phoneOf(round)
-	h.login("mini", person(round))
-	code, phoneCode := h.app("mini").Login(person(round)), h.app("mini").TapPhone(person(round))
-	return func() answer {
-			return h.profile("mini", map[string]any{"code": code, "phone_code": phoneCode, "scope": "openid phone offline_access"})
+func loginWithPhone(ts *pageTestServer, round int) (func() response, func(response)) {
+	number := ts.phoneOf(round)
+	ts.login("mini", userName(round))
+	code, phoneCode := ts.app("mini").Login(userName(round)), ts.app("mini").TapPhone(userName(round))
+	return func() response {
+			return ts.profile("mini", map[string]any{"code": code, "phone_code": phoneCode, "scope": "openid phone offline_access"})
 		},
-		func(a answer) {
-			if failure := a.text("phone_error"); failure == "retry" {
-				if again := h.profile("mini", map[string]any{"code": code, "phone_code": phoneCode, "scope": "openid phone offline_access"}); again.text("phone_error") != failure {
-					h.Errorf("a repeat: got %s", again.raw)
+		func(a response) {
+			if failure := a.member("phone_error"); failure == "retry" {
+				if again := ts.profile("mini", map[string]any{"code": code, "phone_code": phoneCode, "scope": "openid phone offline_access"}); again.member("phone_error") != failure {
+					ts.Errorf("a repeat: got %s", again.raw)
 				}
-				a = h.profile("mini", map[string]any{"code": h.app("mini").Login(person(round)), "phone_code": phoneCode, "scope": "openid phone offline_access"})
+				a = ts.profile("mini", map[string]any{"code": ts.app("mini").Login(userName(round)), "phone_code": phoneCode, "scope": "openid phone offline_access"})
 			}
-			h.signedInBy("mini", person(round))(a)
+			ts.wantLogin("mini", userName(round))(a)
 			if profile, _ := a.body["profile"].(map[string]any); profile["phone_number"] != number {
-				h.Errorf("got %s", a.raw)
+				ts.Errorf("got %s", a.raw)
 			}
 		}
 }
 
-func registrationRequired(h *house, round int) (func() answer, func(answer)) {
-	code := h.app("binder").Login(person(round))
-	return func() answer { return h.exchange("binder", code) }, func(a answer) {
-		bound := h.bindUser("binder", map[string]any{"method": "register", "bind_ticket": a.text("bind_ticket")})
-		if a.text("error") != "registration_required" || bound.status != http.StatusOK {
-			h.Fatalf("got %s, and then %d %s", a.raw, bound.status, bound.raw)
+func registrationRequired(ts *pageTestServer, round int) (func() response, func(response)) {
+	code := ts.app("binder").Login(userName(round))
+	return func() response { return ts.exchange("binder", code) }, func(a response) {
+		bound := ts.bindUser("binder", map[string]any{"method": "register", "bind_ticket": a.member("bind_ticket")})
+		if a.member("error") != "registration_required" || bound.status != http.StatusOK {
+			ts.Fatalf("got %s, and then %d %s", a.raw, bound.status, bound.raw)
 		}
-		h.signedInBy("binder", person(round))(bound)
+		ts.wantLogin("binder", userName(round))(bound)
 	}
 }
 
-func registerByTicket(h *house, round int) (func() answer, func(answer)) {
-	bind := map[string]any{"method": "register", "bind_ticket": h.ticket("binder", person(round))}
-	return func() answer { return h.bindUser("binder", bind) }, h.signedInBy("binder", person(round))
+func registerByTicket(ts *pageTestServer, round int) (func() response, func(response)) {
+	bind := map[string]any{"method": "register", "bind_ticket": ts.ticket("binder", userName(round))}
+	return func() response { return ts.bindUser("binder", bind) }, ts.wantLogin("binder", userName(round))
 }
 
-func registerByCode(h *house, round int) (func() answer, func(answer)) {
-	bind := map[string]any{"method": "register", "code": h.app("binder").Login(person(round))}
-	return func() answer { return h.bindUser("binder", bind) }, h.signedInBy("binder", person(round))
+func registerByCode(ts *pageTestServer, round int) (func() response, func(response)) {
+	bind := map[string]any{"method": "register", "code": ts.app("binder").Login(userName(round))}
+	return func() response { return ts.bindUser("binder", bind) }, ts.wantLogin("binder", userName(round))
 }
 
-func bindFreePhone(h *house, round int) (func() answer, func(answer)) {
-	h.phoneOf(round)
-	bind := map[string]any{"method": "phone", "code": h.app("binder").Login(person(round)), "phone_code": h.app("binder").TapPhone(person(round))}
-	return func() answer { return h.bindUser("binder", bind) }, h.signedInBy("binder", person(round))
+func bindFreePhone(ts *pageTestServer, round int) (func() response, func(response)) {
+	ts.phoneOf(round)
+	bind := map[string]any{"method": "phone", "code": ts.app("binder").Login(userName(round)), "phone_code": ts.app("binder").TapPhone(userName(round))}
+	return func() response { return ts.bindUser("binder", bind) }, ts.wantLogin("binder", userName(round))
 }
 
-func bindHeldPhone(h *house, round int) (func() answer, func(answer)) {
-	h.phoneOf(round)
-	holder := h.sub(h.login("mini", person(round), "phone_code", h.app("mini").TapPhone(person(round))))
-	bind := map[string]any{"method": "phone", "code": h.app("binder").Login(person(round)), "phone_code": h.app("binder").TapPhone(person(round))}
-	return func() answer { return h.bindUser("binder", bind) }, h.boundTo("binder", person(round), holder)
+func bindHeldPhone(ts *pageTestServer, round int) (func() response, func(response)) {
+	ts.phoneOf(round)
+	holder := ts.sub(ts.login("mini", userName(round), "phone_code", ts.app("mini").TapPhone(userName(round))))
+	bind := map[string]any{"method": "phone", "code": ts.app("binder").Login(userName(round)), "phone_code": ts.app("binder").TapPhone(userName(round))}
+	return func() response { return ts.bindUser("binder", bind) }, ts.wantBound("binder", userName(round), holder)
 }
 
-// boundTo is settled for a WeChat user who was bound to an account.
-func (h *house) boundTo(client, user, sub string) func(answer) {
-	return func(a answer) {
-		h.signedInBy(client, user)(a)
-		if h.sub(a) != sub {
-			h.Errorf("bound to %s, not to %s", h.sub(a), sub)
+// wantBound is settled for a WeChat user who was bound to an account.
+func (ts *pageTestServer) wantBound(client, user, sub string) func(response) {
+	return func(a response) {
+		ts.wantLogin(client, user)(a)
+		if ts.sub(a) != sub {
+			ts.Errorf("bound to %s, not to %s", ts.sub(a), sub)
 		}
 	}
 }
 
-func bindPassword(h *house, round int) (func() answer, func(answer)) {
-	account := h.addPerson(fmt.Sprint("account", round))
+func bindPassword(ts *pageTestServer, round int) (func() response, func(response)) {
+	account := ts.addPasswordUser(fmt.Sprint("account", round))
 	bind := map[string]any{
-		"method": "password", "code": h.app("binder").Login(person(round)), "username": account.Username, "password": goodPassword,
+		"method": "password", "code": ts.app("binder").Login(userName(round)), "username": account.Username, "password": goodPassword,
 	}
-	return func() answer { return h.bindUser("binder", bind) }, h.boundTo("binder", person(round), account.ID)
+	return func() response { return ts.bindUser("binder", bind) }, ts.wantBound("binder", userName(round), account.ID)
 }
 
-func bindSession(h *house, round int) (func() answer, func(answer)) {
-	account := h.addPerson(fmt.Sprint("account", round))
-	token := h.redeem("shop", h.codeFor(account.Username, "openid "+linkScope), "redirect_uri", shopRedirect).text("access_token")
-	bind := map[string]any{"method": "session", "code": h.app("binder").Login(person(round)), "access_token": token}
-	return func() answer { return h.bindUser("binder", bind) }, h.boundTo("binder", person(round), account.ID)
+func bindSession(ts *pageTestServer, round int) (func() response, func(response)) {
+	account := ts.addPasswordUser(fmt.Sprint("account", round))
+	token := ts.redeem("shop", ts.codeOf(account.Username, "openid "+linkScope), "redirect_uri", shopRedirect).member("access_token")
+	bind := map[string]any{"method": "session", "code": ts.app("binder").Login(userName(round)), "access_token": token}
+	return func() response { return ts.bindUser("binder", bind) }, ts.wantBound("binder", userName(round), account.ID)
 }
 
-func bindConflict(h *house, round int) (func() answer, func(answer)) {
-	own := h.bindUser("binder", map[string]any{"method": "register", "bind_ticket": h.ticket("binder", person(round))})
+func bindConflict(ts *pageTestServer, round int) (func() response, func(response)) {
+	own := ts.bindUser("binder", map[string]any{"method": "register", "bind_ticket": ts.ticket("binder", userName(round))})
 	bind := map[string]any{
-		"method": "password", "code": h.app("binder").Login(person(round)), "username": "wanda", "password": goodPassword,
+		"method": "password", "code": ts.app("binder").Login(userName(round)), "username": "wanda", "password": goodPassword,
 	}
-	return func() answer { return h.bindUser("binder", bind) }, func(a answer) {
-		if a.text("error") != "already_bound" {
-			h.Errorf("got %s", a.raw)
+	return func() response { return ts.bindUser("binder", bind) }, func(a response) {
+		if a.member("error") != "already_bound" {
+			ts.Errorf("got %s", a.raw)
 		}
-		if again := h.bindUser("binder", bind); again.status != a.status || again.text("error_description") != a.text("error_description") {
-			h.Errorf("a repeat: got %d %s", again.status, again.raw)
+		if again := ts.bindUser("binder", bind); again.status != a.status || again.member("error_description") != a.member("error_description") {
+			ts.Errorf("a repeat: got %d %s", again.status, again.raw)
 		}
-		h.signedInBy("binder", person(round))(own)
-	}
-}
-
-func refreshed(h *house, round int) (func() answer, func(answer)) {
-	first := h.login("mini", person(round))
-	return func() answer { return h.refresh("mini", first.text("refresh_token")) }, func(a answer) {
-		h.alive("mini", a)
-		if h.sub(a) != h.sub(first) {
-			h.Error("this is another user")
-		}
+		ts.wantLogin("binder", userName(round))(own)
 	}
 }
 
-// codeFor is a code of "shop" for somebody who has a password.
-func (h *house) codeFor(username, scope string) string {
-	h.Helper()
-	v := h.visitor()
-	v.ask("scope", scope)
-	v.signInAs(username)
-	return v.code()
-}
-
-func redeemed(h *house, _ int) (func() answer, func(answer)) {
-	code := h.codeFor("wanda", "openid")
-	return func() answer { return h.redeem("shop", code, "redirect_uri", shopRedirect) }, func(a answer) {
-		if got := h.userinfo(a.text("access_token")); got.status != http.StatusOK {
-			h.Errorf("userinfo: %d %s", got.status, got.raw)
-		}
-		if got := h.tokenRequest("shop", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {a.text("refresh_token")}}); got.status != http.StatusOK {
-			h.Errorf("refresh: %d %s", got.status, got.raw)
+func refreshed(ts *pageTestServer, round int) (func() response, func(response)) {
+	first := ts.login("mini", userName(round))
+	return func() response { return ts.refresh("mini", first.member("refresh_token")) }, func(a response) {
+		ts.wantWorkingTokens("mini", a)
+		if ts.sub(a) != ts.sub(first) {
+			ts.Error("this is another user")
 		}
 	}
 }
 
-func revoked(h *house, round int) (func() answer, func(answer)) {
-	first := h.login("mini", person(round))
-	return func() answer { return h.revoke("mini", first.text("refresh_token")) }, func(answer) {
-		wantInvalidGrant(h.T, "a revoked token", h.refresh("mini", first.text("refresh_token")))
+// codeOf is a code of "shop" for somebody who has a password.
+func (ts *pageTestServer) codeOf(username, scope string) string {
+	ts.Helper()
+	b := ts.newFormBrowser()
+	b.openAuthorize("scope", scope)
+	b.signInAs(username)
+	return b.code()
+}
+
+func redeemed(ts *pageTestServer, _ int) (func() response, func(response)) {
+	code := ts.codeOf("wanda", "openid")
+	return func() response { return ts.redeem("shop", code, "redirect_uri", shopRedirect) }, func(a response) {
+		if got := ts.userinfo(a.member("access_token")); got.status != http.StatusOK {
+			ts.Errorf("userinfo: %d %s", got.status, got.raw)
+		}
+		if got := ts.tokenRequest("shop", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {a.member("refresh_token")}}); got.status != http.StatusOK {
+			ts.Errorf("refresh: %d %s", got.status, got.raw)
+		}
+	}
+}
+
+func revoked(ts *pageTestServer, round int) (func() response, func(response)) {
+	first := ts.login("mini", userName(round))
+	return func() response { return ts.revoke("mini", first.member("refresh_token")) }, func(response) {
+		wantInvalidGrant(ts.T, "a revoked token", ts.refresh("mini", first.member("refresh_token")))
 	}
 }
 
 // The jti itself may be shown again, because nobody was answered; once it was, it is used.
-func assertedCredentials(h *house, _ int) (func() answer, func(answer)) {
-	assertion := signers()["ES256"].sign(h.T, h.assertionClaims("keyed"), nil)
-	return func() answer { return h.asserted("/oauth2/token", assertion, ownGrant()) }, func(answer) {
-		again := h.asserted("/oauth2/token", assertion, ownGrant())
-		if again.status != http.StatusBadRequest || again.text("error") != "invalid_client" {
-			h.Errorf("an assertion that was used: got %d %s", again.status, again.raw)
+func assertedCredentials(ts *pageTestServer, _ int) (func() response, func(response)) {
+	assertion := signers()["ES256"].sign(ts.T, ts.assertionClaims("keyed"), nil)
+	return func() response { return ts.postWithAssertion("/oauth2/token", assertion, ownGrant()) }, func(response) {
+		again := ts.postWithAssertion("/oauth2/token", assertion, ownGrant())
+		if again.status != http.StatusBadRequest || again.member("error") != "invalid_client" {
+			ts.Errorf("an assertion that was used: got %d %s", again.status, again.raw)
 		}
-		renewed := signers()["ES256"].sign(h.T, h.assertionClaims("keyed"), nil)
-		if other := h.asserted("/oauth2/token", renewed, ownGrant()); other.status != http.StatusOK {
-			h.Errorf("a new assertion: got %d %s", other.status, other.raw)
+		renewed := signers()["ES256"].sign(ts.T, ts.assertionClaims("keyed"), nil)
+		if other := ts.postWithAssertion("/oauth2/token", renewed, ownGrant()); other.status != http.StatusOK {
+			ts.Errorf("a new assertion: got %d %s", other.status, other.raw)
 		}
 	}
 }
 
 // A client that is told to come back comes back with the same code and with a new assertion.
-func assertedLogin(h *house, round int) (func() answer, func(answer)) {
-	code := h.app("keyedmini").Login(person(round))
-	send := func() answer {
-		assertion := signers()["ES256"].sign(h.T, h.assertionClaims("keyedmini"), nil)
-		return h.asserted("/oauth2/token", assertion, exchangeForm(code))
+func assertedLogin(ts *pageTestServer, round int) (func() response, func(response)) {
+	code := ts.app("keyedmini").Login(userName(round))
+	send := func() response {
+		assertion := signers()["ES256"].sign(ts.T, ts.assertionClaims("keyedmini"), nil)
+		return ts.postWithAssertion("/oauth2/token", assertion, exchangeForm(code))
 	}
-	return send, func(a answer) {
-		if again := send(); again.status != http.StatusOK || again.text("refresh_token") != a.text("refresh_token") || h.sub(again) != h.sub(a) {
-			h.Errorf("a repeat: got %d %s", again.status, again.raw)
+	return send, func(a response) {
+		if again := send(); again.status != http.StatusOK || again.member("refresh_token") != a.member("refresh_token") || ts.sub(again) != ts.sub(a) {
+			ts.Errorf("a repeat: got %d %s", again.status, again.raw)
 		}
 	}
 }
@@ -439,18 +439,18 @@ func TestALoginThatCouldNotBeStoredGoesOnWithTheSameCode(t *testing.T) {
 		{"after a minute", 61 * time.Second, 400, "new_code"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			w := newWorld(t)
-			code := w.app("mini").Login("alice")
-			w.engine.Before = unavailable(storage.KindUser)
-			if a := w.exchange("mini", code); a.status != http.StatusServiceUnavailable {
+			ts := newTestServer(t)
+			code := ts.app("mini").Login("alice")
+			ts.engine.Before = unavailable(storage.KindUser)
+			if a := ts.exchange("mini", code); a.status != http.StatusServiceUnavailable {
 				t.Fatalf("got %d %s", a.status, a.raw)
 			}
-			w.engine.Before = nil
-			w.clock.Advance(row.wait)
-			if a := w.exchange("mini", code); a.status != row.status || a.text("reason") != row.reason {
+			ts.engine.Before = nil
+			ts.clock.Advance(row.wait)
+			if a := ts.exchange("mini", code); a.status != row.status || a.member("reason") != row.reason {
 				t.Errorf("got %d %s", a.status, a.raw)
 			}
-			if strings.Contains(w.log.String(), code) {
+			if strings.Contains(ts.log.String(), code) {
 				t.Error("the code is logged")
 			}
 		})
@@ -459,92 +459,94 @@ func TestALoginThatCouldNotBeStoredGoesOnWithTheSameCode(t *testing.T) {
 
 // A code is spent at WeChat once, however often it comes back, and it is its client's alone.
 func TestACodeThatComesBackIsNotSentToWeChatAgainNorAnothersClients(t *testing.T) {
-	w := newWorld(t)
-	record := must(storage.Get[storage.Client](w.Context(), w.engine.Engine, storage.Key("default", "mini")))(t).Record
-	w.addMiniProgram("other", func(*storage.Client) {})
-	w.change("other", func(c *storage.Client) {
+	ts := newTestServer(t)
+	record := must(storage.Get[storage.Client](ts.Context(), ts.engine.Engine, storage.Key("default", "mini")))(t).Record
+	ts.addMiniProgram("other", func(*storage.Client) {})
+	ts.change("other", func(c *storage.Client) {
 		c.Federation.AppID = record.Federation.AppID
-		c.Federation.AppSecret = w.sealSecret("default", "other", string(w.app("mini").Credential().Secret))
+		c.Federation.AppSecret = ts.sealSecret("default", "other", string(ts.app("mini").Credential().Secret))
 	})
-	code := w.app("mini").Login("alice")
-	w.engine.Before = unavailable(storage.KindUser)
+	code := ts.app("mini").Login("alice")
+	ts.engine.Before = unavailable(storage.KindUser)
 	for range 3 {
-		w.exchange("mini", code)
+		ts.exchange("mini", code)
 	}
-	w.engine.Before = nil
-	if n := w.sim.TimesSent(code); n != 1 {
+	ts.engine.Before = nil
+	if n := ts.sim.TimesSent(code); n != 1 {
 		t.Errorf("the code was sent %d times", n)
 	}
-	if a := w.exchange("other", code); a.status != http.StatusBadRequest || a.text("reason") != "new_code" {
+	if a := ts.exchange("other", code); a.status != http.StatusBadRequest || a.member("reason") != "new_code" {
 		t.Errorf("another client: got %d %s", a.status, a.raw)
 	}
-	if a := w.exchange("mini", code); a.status != http.StatusOK {
+	if a := ts.exchange("mini", code); a.status != http.StatusOK {
 		t.Errorf("got %d %s", a.status, a.raw)
 	}
 }
 
 // Whichever instance a conflict is repeated at answers the same, with a ticket and without.
 func TestAConflictIsAnsweredAlikeForAMinuteByEveryInstance(t *testing.T) {
-	h := newBindingHouse(t)
-	h.addPerson("wanda")
-	h.addPerson("victor")
-	if got := h.bind("mini", "w", "password", "username", "wanda", "password", goodPassword); got.status != http.StatusOK {
+	ts := newBindUserServer(t)
+	ts.addPasswordUser("wanda")
+	ts.addPasswordUser("victor")
+	if got := ts.bind("mini", "w", "password", "username", "wanda", "password", goodPassword); got.status != http.StatusOK {
 		t.Fatal(got.raw)
 	}
 	for name, further := range map[string][]string{
 		"without a ticket": nil,
-		"with a ticket":    {"bind_ticket", h.ticketOf("w2")},
+		"with a ticket":    {"bind_ticket", ts.bindTicketOf("w2")},
 	} {
 		user := "w"
 		if further != nil {
 			user = "w2"
-			if got := h.bind("mini", user, "password", "username", "wanda", "password", goodPassword); got.status != http.StatusOK {
+			if got := ts.bind("mini", user, "password", "username", "wanda", "password", goodPassword); got.status != http.StatusOK {
 				t.Fatal(got.raw)
 			}
 		}
-		code := h.app("mini").Login(user)
-		ask := func(w *world) answer {
+		code := ts.app("mini").Login(user)
+		ask := func(ts *testServer) response {
 			form := url.Values{"method": {"password"}, "code": {code}, "username": {"victor"}, "password": {goodPassword}}
 			for i := 0; i < len(further); i += 2 {
 				form.Set(further[i], further[i+1])
 			}
-			return w.post("mini", bindPath, form)
+			return ts.post("mini", bindPath, form)
 		}
-		first := ask(h.world)
-		if first.status != http.StatusConflict || first.text("error") != "already_bound" {
+		first := ask(ts.testServer)
+		if first.status != http.StatusConflict || first.member("error") != "already_bound" {
 			t.Fatalf("%s: got %d %s", name, first.status, first.raw)
 		}
-		for _, instance := range []*world{h.world, h.secondInstance()} {
-			if again := ask(instance); again.status != first.status || again.text("error") != first.text("error") || again.text("error_description") != first.text("error_description") {
+		for _, instance := range []*testServer{ts.testServer, ts.secondInstance()} {
+			if again := ask(instance); again.status != first.status || again.member("error") != first.member("error") || again.member("error_description") != first.member("error_description") {
 				t.Errorf("%s: got %d %s", name, again.status, again.raw)
 			}
 		}
 		differing := append([]string{"username", "wanda", "password", goodPassword}, further...)
-		wantReason(t, h.bindWith("mini", code, "password", differing...), http.StatusBadRequest, "invalid_request", "repeat_differs")
-		h.clock.Advance(time.Minute)
-		if late := ask(h.world); late.status != http.StatusBadRequest || late.text("reason") != "new_code" {
+		wantReason(t, ts.bindWith("mini", code, "password", differing...), http.StatusBadRequest, "invalid_request", "repeat_differs")
+		ts.clock.Advance(time.Minute)
+		if late := ask(ts.testServer); late.status != http.StatusBadRequest || late.member("reason") != "new_code" {
 			t.Errorf("%s: got %d %s", name, late.status, late.raw)
 		}
 	}
 }
 
-// ticketOf is a bind ticket of "mini" for somebody whom nobody knows.
-func (h *house) ticketOf(user string) string {
-	h.Helper()
-	return h.exchange("mini", h.app("mini").Login(user)).text("bind_ticket")
+// bindTicketOf is a bind ticket of "mini" for somebody whom nobody knows.
+func (ts *pageTestServer) bindTicketOf(user string) string {
+	ts.Helper()
+	return ts.exchange("mini", ts.app("mini").Login(user)).member("bind_ticket")
 }
 
 func TestAPhoneErrorIsSaidAgainByEveryRepeat(t *testing.T) {
-	w := newWorld(t)
-	w.phoneHolder(storage.Policy{})
-	code, phoneCode := w.app("mini").Login("newcomer"), w.app("mini").TapPhone("newcomer")
-	ask := func(w *world) answer { return w.profile("mini", map[string]any{"code": code, "phone_code": phoneCode}) }
-	first := ask(w)
-	if first.status != http.StatusOK || first.text("phone_error") != "account_conflict" {
+	ts := newTestServer(t)
+	ts.phoneHolder(storage.Policy{})
+	code, phoneCode := ts.app("mini").Login("newcomer"), ts.app("mini").TapPhone("newcomer")
+	ask := func(ts *testServer) response {
+		return ts.profile("mini", map[string]any{"code": code, "phone_code": phoneCode})
+	}
+	first := ask(ts)
+	if first.status != http.StatusOK || first.member("phone_error") != "account_conflict" {
 		t.Fatalf("got %d %s", first.status, first.raw)
 	}
-	for _, instance := range []*world{w, w.secondInstance()} {
-		if again := ask(instance); again.text("phone_error") != "account_conflict" || again.text("refresh_token") != first.text("refresh_token") {
+	for _, instance := range []*testServer{ts, ts.secondInstance()} {
+		if again := ask(instance); again.member("phone_error") != "account_conflict" || again.member("refresh_token") != first.member("refresh_token") {
 			t.Errorf("got %d %s", again.status, again.raw)
 		}
 	}
@@ -552,13 +554,13 @@ func TestAPhoneErrorIsSaidAgainByEveryRepeat(t *testing.T) {
 
 // Two instances that use one ticket at a time say the same of the session that comes of it.
 func TestTwoInstancesThatUseOneTicketAtOnceNameOneSession(t *testing.T) {
-	w := newWorld(t)
-	w.addBinder()
-	other := w.secondInstance()
-	bind := map[string]any{"method": "register", "bind_ticket": w.ticket("binder", "alice")}
+	ts := newTestServer(t)
+	ts.addBinder()
+	other := ts.secondInstance()
+	bind := map[string]any{"method": "register", "bind_ticket": ts.ticket("binder", "alice")}
 	var mu sync.Mutex
 	waiting, both := 0, make(chan struct{})
-	w.engine.Before = func(_ context.Context, o storagetest.Operation) error {
+	ts.engine.Before = func(_ context.Context, o storagetest.Operation) error {
 		if o.Kind != storage.KindGrant || o.Method != "Replace" {
 			return nil
 		}
@@ -570,21 +572,21 @@ func TestTwoInstancesThatUseOneTicketAtOnceNameOneSession(t *testing.T) {
 		<-both
 		return nil
 	}
-	answers := make([]answer, 2)
+	answers := make([]response, 2)
 	var calls sync.WaitGroup
-	for i, instance := range []*world{w, other} {
+	for i, instance := range []*testServer{ts, other} {
 		calls.Go(func() { answers[i] = instance.bindUser("binder", bind) })
 	}
 	calls.Wait()
 	one, two := answers[0], answers[1]
-	if one.status != 200 || two.status != 200 || one.text("refresh_token") != two.text("refresh_token") {
+	if one.status != 200 || two.status != 200 || one.member("refresh_token") != two.member("refresh_token") {
 		t.Fatalf("got %d %s and %d %s", one.status, one.raw, two.status, two.raw)
 	}
-	a, b := claims(t, one.text("id_token")), claims(t, two.text("id_token"))
+	a, b := claims(t, one.member("id_token")), claims(t, two.member("id_token"))
 	if a["sid"] == "" || a["sid"] != b["sid"] || a["sub"] != b["sub"] || a["auth_time"] != b["auth_time"] {
 		t.Errorf("%v and %v", a, b)
 	}
-	if grants := list[storage.Grant](w); len(grants) != 1 || grants[0].SID != a["sid"] {
+	if grants := list[storage.Grant](ts); len(grants) != 1 || grants[0].SID != a["sid"] {
 		t.Errorf("the store has %d grants, %v", len(grants), grants)
 	}
 }

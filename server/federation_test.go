@@ -19,38 +19,38 @@ const (
 	bindUserPath = "/federation/wechat/miniapp/bindUser"
 )
 
-func (w *world) profile(client string, body map[string]any) answer {
-	w.Helper()
-	return w.postJSON(client, profilePath, body)
+func (ts *testServer) profile(client string, body map[string]any) response {
+	ts.Helper()
+	return ts.postJSON(client, profilePath, body)
 }
 
-func (w *world) bindUser(client string, body map[string]any) answer {
-	w.Helper()
-	return w.postJSON(client, bindUserPath, body)
+func (ts *testServer) bindUser(client string, body map[string]any) response {
+	ts.Helper()
+	return ts.postJSON(client, bindUserPath, body)
 }
 
 // ticket is a bind ticket of a user whom nobody knows.
-func (w *world) ticket(client, user string) string {
-	w.Helper()
-	a := w.exchange(client, w.app(client).Login(user))
-	if a.text("bind_ticket") == "" {
-		w.Fatalf("no ticket: %d %s", a.status, a.raw)
+func (ts *testServer) ticket(client, user string) string {
+	ts.Helper()
+	a := ts.exchange(client, ts.app(client).Login(user))
+	if a.member("bind_ticket") == "" {
+		ts.Fatalf("no ticket: %d %s", a.status, a.raw)
 	}
-	return a.text("bind_ticket")
+	return a.member("bind_ticket")
 }
 
-func (w *world) addBinder() *wechattest.App {
-	w.Helper()
-	return w.addMiniProgram("binder", func(c *storage.Client) { c.Federation.Provisioning = storage.ProvisionBind })
+func (ts *testServer) addBinder() *wechattest.App {
+	ts.Helper()
+	return ts.addMiniProgram("binder", func(c *storage.Client) { c.Federation.Provisioning = storage.ProvisionBind })
 }
 
 func TestProfileAnswersWithTokensAndTheUserInfoClaims(t *testing.T) {
-	w := newWorld(t)
-	body := map[string]any{"code": w.app("mini").Login("alice"), "user": map[string]any{
+	ts := newTestServer(t)
+	body := map[string]any{"code": ts.app("mini").Login("alice"), "user": map[string]any{
 		"nickname": "Alice", "name": "Alice Wang", "picture": "https://img.example/a.png", "gender": "female",
 		"birthdate": "1990-02-03", "locale": "zh-CN", "zoneinfo": "Asia/Shanghai",
 	}}
-	a := w.profile("mini", body)
+	a := ts.profile("mini", body)
 	if a.status != http.StatusOK {
 		t.Fatalf("got %d %s", a.status, a.raw)
 	}
@@ -60,40 +60,40 @@ func TestProfileAnswersWithTokensAndTheUserInfoClaims(t *testing.T) {
 		}
 	}
 	profile, _ := a.body["profile"].(map[string]any)
-	if profile["sub"] != w.sub(a) || profile["nickname"] != "Alice" || profile["zoneinfo"] != "Asia/Shanghai" || profile["birthdate"] != "1990-02-03" {
+	if profile["sub"] != ts.sub(a) || profile["nickname"] != "Alice" || profile["zoneinfo"] != "Asia/Shanghai" || profile["birthdate"] != "1990-02-03" {
 		t.Errorf("profile is %v", profile)
 	}
-	if info := w.userinfo(a.text("access_token")); !reflect.DeepEqual(info.body, profile) {
+	if info := ts.userinfo(a.member("access_token")); !reflect.DeepEqual(info.body, profile) {
 		t.Errorf("profile and UserInfo differ: %v, %v", profile, info.body)
 	}
 }
 
 func TestAFormIsAsGoodAsJSON(t *testing.T) {
-	w := newWorld(t)
-	a := w.post("mini", profilePath, url.Values{"code": {w.app("mini").Login("alice")}, "user": {`{"nickname":"Alice"}`}, "scope": {"openid profile"}})
+	ts := newTestServer(t)
+	a := ts.post("mini", profilePath, url.Values{"code": {ts.app("mini").Login("alice")}, "user": {`{"nickname":"Alice"}`}, "scope": {"openid profile"}})
 	profile, _ := a.body["profile"].(map[string]any)
-	if a.status != http.StatusOK || profile["nickname"] != "Alice" || a.text("scope") != "openid profile" || a.text("refresh_token") != "" {
+	if a.status != http.StatusOK || profile["nickname"] != "Alice" || a.member("scope") != "openid profile" || a.member("refresh_token") != "" {
 		t.Errorf("got %d %s", a.status, a.raw)
 	}
 }
 
 func TestClientsMayAuthenticateInTheBodyOfAFederationRequest(t *testing.T) {
-	w := newWorld(t)
-	w.change("mini", func(c *storage.Client) { c.AuthMethod = "client_secret_post" })
-	body := fmt.Sprintf(`{"client_id":"mini","client_secret":%q,"code":%q}`, secretOfMini, w.app("mini").Login("alice"))
-	request := must(http.NewRequestWithContext(t.Context(), http.MethodPost, w.url+profilePath, strings.NewReader(body)))(t)
+	ts := newTestServer(t)
+	ts.change("mini", func(c *storage.Client) { c.AuthMethod = "client_secret_post" })
+	body := fmt.Sprintf(`{"client_id":"mini","client_secret":%q,"code":%q}`, secretOfMini, ts.app("mini").Login("alice"))
+	request := must(http.NewRequestWithContext(t.Context(), http.MethodPost, ts.url+profilePath, strings.NewReader(body)))(t)
 	request.Header.Set("Content-Type", "application/json")
-	if a := w.do(request); a.status != http.StatusOK {
+	if a := ts.do(request); a.status != http.StatusOK {
 		t.Errorf("got %d %s", a.status, a.raw)
 	}
 }
 
 func TestTheUserObjectUpdatesAKnownUserOnlyIfTheClientMay(t *testing.T) {
 	for _, may := range []bool{false, true} {
-		w := newWorld(t)
-		w.change("mini", func(c *storage.Client) { c.Federation.UpdateProfile = may })
+		ts := newTestServer(t)
+		ts.change("mini", func(c *storage.Client) { c.Federation.UpdateProfile = may })
 		ask := func(nickname string) any {
-			a := w.profile("mini", map[string]any{"code": w.app("mini").Login("alice"), "user": map[string]any{"nickname": nickname}})
+			a := ts.profile("mini", map[string]any{"code": ts.app("mini").Login("alice"), "user": map[string]any{"nickname": nickname}})
 			profile, _ := a.body["profile"].(map[string]any)
 			return profile["nickname"]
 		}
@@ -106,40 +106,40 @@ func TestTheUserObjectUpdatesAKnownUserOnlyIfTheClientMay(t *testing.T) {
 }
 
 func TestWhatIsForgedInARequestChangesNothing(t *testing.T) {
-	w := newWorld(t)
-	victim := w.login("mini", "victim", "phone_code", w.app("mini").TapPhone("victim"))
-	number := w.sim.Phone("victim")
+	ts := newTestServer(t)
+	victim := ts.login("mini", "victim", "phone_code", ts.app("mini").TapPhone("victim"))
+	number := ts.sim.Phone("victim")
 	forged := map[string]any{
-		"openid": string(w.app("mini").OpenID("victim")), "open_id": string(w.app("mini").OpenID("victim")), "OpenID": string(w.app("mini").OpenID("victim")),
-		"unionid": "o-some-union-id", "union_id": "o-some-union-id", "session_key": "AAAA", "sub": w.sub(victim), "user_id": w.sub(victim),
+		"openid": string(ts.app("mini").OpenID("victim")), "open_id": string(ts.app("mini").OpenID("victim")), "OpenID": string(ts.app("mini").OpenID("victim")),
+		"unionid": "o-some-union-id", "union_id": "o-some-union-id", "session_key": "AAAA", "sub": ts.sub(victim), "user_id": ts.sub(victim),
 		"phone": "+" + number.CountryCode + number.PureNumber, "phone_number": "+8613800000000", "phoneNumber": "13800000000", "purePhoneNumber": "13800000000",
 		"phone_number_verified": true, "email": "victim@example.com", "email_verified": true, "username": "victim", "preferred_username": "victim",
 		"appid": "wxsim-another", "app_secret": "x", "is_snapshotuser": 0, "status": "active", "epoch": 99, "claims": map[string]any{"email_verified": true},
 	}
-	for name, ask := range map[string]func() answer{
-		"beside the code": func() answer {
-			body := map[string]any{"code": w.app("mini").Login("mallory1")}
+	for name, ask := range map[string]func() response{
+		"beside the code": func() response {
+			body := map[string]any{"code": ts.app("mini").Login("mallory1")}
 			for member, value := range forged {
 				body[member] = value
 			}
-			return w.profile("mini", body)
+			return ts.profile("mini", body)
 		},
-		"in the user object": func() answer {
-			return w.profile("mini", map[string]any{"code": w.app("mini").Login("mallory2"), "user": forged})
+		"in the user object": func() response {
+			return ts.profile("mini", map[string]any{"code": ts.app("mini").Login("mallory2"), "user": forged})
 		},
-		"at bindUser": func() answer {
-			body := map[string]any{"method": "register", "code": w.app("mini").Login("mallory3"), "user": forged}
+		"at bindUser": func() response {
+			body := map[string]any{"method": "register", "code": ts.app("mini").Login("mallory3"), "user": forged}
 			for member, value := range forged {
 				body[member] = value
 			}
-			return w.bindUser("mini", body)
+			return ts.bindUser("mini", body)
 		},
-		"at the token endpoint": func() answer {
-			form := exchangeForm(w.app("mini").Login("mallory4"), "scope", "openid profile email phone")
+		"at the token endpoint": func() response {
+			form := exchangeForm(ts.app("mini").Login("mallory4"), "scope", "openid profile email phone")
 			for member, value := range forged {
 				form.Set(member, fmt.Sprint(value))
 			}
-			return w.post("mini", "/oauth2/token", form)
+			return ts.post("mini", "/oauth2/token", form)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -147,28 +147,28 @@ func TestWhatIsForgedInARequestChangesNothing(t *testing.T) {
 			if a.status != http.StatusOK {
 				t.Fatalf("got %d %s", a.status, a.raw)
 			}
-			if w.sub(a) == w.sub(victim) {
+			if ts.sub(a) == ts.sub(victim) {
 				t.Fatal("the forger signed in as the victim")
 			}
-			user := must(storage.Get[storage.User](t.Context(), w.engine.Engine, storage.Key("default", w.sub(a))))(t).Record
+			user := must(storage.Get[storage.User](t.Context(), ts.engine.Engine, storage.Key("default", ts.sub(a))))(t).Record
 			if user.Phone != "" || user.Email != "" || user.EmailVerified || user.Username != "" || user.Epoch != 0 {
 				t.Errorf("the user is %+v", user)
 			}
-			if access := claims(t, a.text("access_token")); access["sub"] != w.sub(a) || access["client_id"] != "mini" {
+			if access := claims(t, a.member("access_token")); access["sub"] != ts.sub(a) || access["client_id"] != "mini" {
 				t.Errorf("the access token says %v", access)
 			}
 		})
 	}
-	for _, link := range list[storage.Identity](w) {
-		if link.Type != storage.IdentityOpenID && link.User != w.sub(victim) {
+	for _, link := range list[storage.Identity](ts) {
+		if link.Type != storage.IdentityOpenID && link.User != ts.sub(victim) {
 			t.Errorf("a %s link was forged", link.Type)
 		}
 	}
 }
 
 func TestBadBodiesAreRefusedBeforeTheCodeIsSpent(t *testing.T) {
-	w := newWorld(t)
-	code := w.app("mini").Login("alice")
+	ts := newTestServer(t)
+	code := ts.app("mini").Login("alice")
 	for _, row := range []struct{ name, path, body, says string }{
 		{"no JSON", profilePath, `{"code":`, "JSON"},
 		{"an array", profilePath, `["` + code + `"]`, "object"},
@@ -196,43 +196,43 @@ func TestBadBodiesAreRefusedBeforeTheCodeIsSpent(t *testing.T) {
 		{"a form that says another type", profilePath, `code=` + code, "JSON"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			a := w.postJSON("mini", row.path, row.body)
-			if a.status != 400 || a.text("error") != "invalid_request" || !strings.Contains(a.text("error_description"), row.says) {
+			a := ts.postJSON("mini", row.path, row.body)
+			if a.status != 400 || a.member("error") != "invalid_request" || !strings.Contains(a.member("error_description"), row.says) {
 				t.Errorf("got %d %s, want it to speak of %q", a.status, a.raw, row.says)
 			}
 		})
 	}
 	for _, user := range []string{`{"name":"a","name":"b"}`, `{"name":"a"} {}`, `[`} {
-		a := w.post("mini", profilePath, url.Values{"code": {code}, "user": {user}})
-		if a.status != 400 || a.text("error") != "invalid_request" || !strings.Contains(a.text("error_description"), "user") {
+		a := ts.post("mini", profilePath, url.Values{"code": {code}, "user": {user}})
+		if a.status != 400 || a.member("error") != "invalid_request" || !strings.Contains(a.member("error_description"), "user") {
 			t.Errorf("a form with user=%s: got %d %s", user, a.status, a.raw)
 		}
 	}
-	if n := w.sim.TimesSent(code); n != 0 {
+	if n := ts.sim.TimesSent(code); n != 0 {
 		t.Errorf("the code was sent %d times", n)
 	}
-	if w.login("mini", "alice").status != http.StatusOK {
+	if ts.login("mini", "alice").status != http.StatusOK {
 		t.Error("alice cannot sign in")
 	}
 }
 
 func TestRegisterByTicketMakesTheUserWhomWeChatVouchedFor(t *testing.T) {
-	w := newWorld(t)
-	w.addBinder()
-	vouched := w.clock.Now()
-	ticket := w.ticket("binder", "alice")
-	w.clock.Advance(2 * time.Minute)
-	a := w.bindUser("binder", map[string]any{"method": "register", "bind_ticket": ticket, "user": map[string]any{"nickname": "Alice"}})
+	ts := newTestServer(t)
+	ts.addBinder()
+	vouched := ts.clock.Now()
+	ticket := ts.ticket("binder", "alice")
+	ts.clock.Advance(2 * time.Minute)
+	a := ts.bindUser("binder", map[string]any{"method": "register", "bind_ticket": ticket, "user": map[string]any{"nickname": "Alice"}})
 	if a.status != http.StatusOK {
 		t.Fatalf("got %d %s", a.status, a.raw)
 	}
 	if profile, _ := a.body["profile"].(map[string]any); profile["nickname"] != "Alice" {
 		t.Errorf("profile is %v", profile)
 	}
-	if at := claims(t, a.text("id_token"))["auth_time"]; at != float64(vouched.Unix()) {
+	if at := claims(t, a.member("id_token"))["auth_time"]; at != float64(vouched.Unix()) {
 		t.Errorf("auth_time is %v, want when WeChat vouched: %d", at, vouched.Unix())
 	}
-	if again := w.login("binder", "alice"); w.sub(again) != w.sub(a) {
+	if again := ts.login("binder", "alice"); ts.sub(again) != ts.sub(a) {
 		t.Error("the next login is another user")
 	}
 }
@@ -240,30 +240,30 @@ func TestRegisterByTicketMakesTheUserWhomWeChatVouchedFor(t *testing.T) {
 func TestATicketIsWorthNothing(t *testing.T) {
 	for _, row := range []struct {
 		name string
-		when func(w *world, ticket string) (client, shown string)
+		when func(ts *testServer, ticket string) (client, shown string)
 	}{
-		{"after five minutes", func(w *world, ticket string) (string, string) {
-			w.clock.Advance(5*time.Minute + time.Second)
+		{"after five minutes", func(ts *testServer, ticket string) (string, string) {
+			ts.clock.Advance(5*time.Minute + time.Second)
 			return "binder", ticket
 		}},
-		{"to another client", func(w *world, ticket string) (string, string) {
-			w.addMiniProgram("other", func(c *storage.Client) { c.Federation.Provisioning = storage.ProvisionBind })
+		{"to another client", func(ts *testServer, ticket string) (string, string) {
+			ts.addMiniProgram("other", func(c *storage.Client) { c.Federation.Provisioning = storage.ProvisionBind })
 			return "other", ticket
 		}},
-		{"when it is changed", func(_ *world, ticket string) (string, string) {
+		{"when it is changed", func(_ *testServer, ticket string) (string, string) {
 			return "binder", ticket[:len(ticket)-2] + "AA"
 		}},
-		{"when it is made up", func(*world, string) (string, string) { return "binder", "mf_bt_" + strings.Repeat("A", 75) }},
-		{"when it is a refresh token", func(w *world, _ string) (string, string) {
-			return "binder", w.login("mini", "bob").text("refresh_token")
+		{"when it is made up", func(*testServer, string) (string, string) { return "binder", "mf_bt_" + strings.Repeat("A", 75) }},
+		{"when it is a refresh token", func(ts *testServer, _ string) (string, string) {
+			return "binder", ts.login("mini", "bob").member("refresh_token")
 		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			w := newWorld(t)
-			w.addBinder()
-			client, shown := row.when(w, w.ticket("binder", "alice"))
-			a := w.bindUser(client, map[string]any{"method": "register", "bind_ticket": shown})
-			if a.status != 400 || a.text("error") != "invalid_request" || a.text("reason") != "new_code" {
+			ts := newTestServer(t)
+			ts.addBinder()
+			client, shown := row.when(ts, ts.ticket("binder", "alice"))
+			a := ts.bindUser(client, map[string]any{"method": "register", "bind_ticket": shown})
+			if a.status != 400 || a.member("error") != "invalid_request" || a.member("reason") != "new_code" {
 				t.Errorf("got %d %s", a.status, a.raw)
 			}
 		})
@@ -271,75 +271,75 @@ func TestATicketIsWorthNothing(t *testing.T) {
 }
 
 func TestFiveFailedProofsKillATicket(t *testing.T) {
-	w := newWorld(t)
-	app := w.addBinder()
-	ticket := w.ticket("binder", "alice")
+	ts := newTestServer(t)
+	app := ts.addBinder()
+	ticket := ts.ticket("binder", "alice")
 	for i := range 5 {
 		// A phone code that WeChat does not know; the login code is good each time.
-		a := w.bindUser("binder", map[string]any{"method": "phone", "bind_ticket": ticket, "code": app.Login("alice"), "phone_code": fmt.Sprint("wrong", i)})
-		if a.status != 400 || a.text("reason") != "new_phone_code" {
+		a := ts.bindUser("binder", map[string]any{"method": "phone", "bind_ticket": ticket, "code": app.Login("alice"), "phone_code": fmt.Sprint("wrong", i)})
+		if a.status != 400 || a.member("reason") != "new_phone_code" {
 			t.Fatalf("proof %d: got %d %s", i, a.status, a.raw)
 		}
 	}
-	a := w.bindUser("binder", map[string]any{"method": "register", "bind_ticket": ticket})
-	if a.status != 400 || a.text("reason") != "new_code" {
+	a := ts.bindUser("binder", map[string]any{"method": "register", "bind_ticket": ticket})
+	if a.status != 400 || a.member("reason") != "new_code" {
 		t.Errorf("the ticket lives: %d %s", a.status, a.raw)
 	}
 }
 
 func TestATicketWithAnothersCodeIsAFailedProof(t *testing.T) {
-	w := newWorld(t)
-	app := w.addBinder()
-	ticket := w.ticket("binder", "alice")
+	ts := newTestServer(t)
+	app := ts.addBinder()
+	ticket := ts.ticket("binder", "alice")
 	for range 5 {
-		a := w.bindUser("binder", map[string]any{"method": "phone", "bind_ticket": ticket, "code": app.Login("mallory"), "phone_code": app.TapPhone("mallory")})
-		if a.status != 400 || a.text("reason") != "new_code" {
+		a := ts.bindUser("binder", map[string]any{"method": "phone", "bind_ticket": ticket, "code": app.Login("mallory"), "phone_code": app.TapPhone("mallory")})
+		if a.status != 400 || a.member("reason") != "new_code" {
 			t.Fatalf("got %d %s", a.status, a.raw)
 		}
 	}
-	if users := list[storage.User](w); len(users) != 0 {
+	if users := list[storage.User](ts); len(users) != 0 {
 		t.Errorf("users were made: %v", users)
 	}
-	if a := w.bindUser("binder", map[string]any{"method": "register", "bind_ticket": ticket}); a.status != 400 {
+	if a := ts.bindUser("binder", map[string]any{"method": "register", "bind_ticket": ticket}); a.status != 400 {
 		t.Errorf("the ticket lives: %d %s", a.status, a.raw)
 	}
 }
 
 func TestAFreeNumberIsLinkedAndSeenUnderTheScopePhone(t *testing.T) {
-	w := newWorld(t)
-	app := w.addBinder()
-	w.sim.SetPhone("alice", wechat.PhoneNumber{CountryCode: "86", PureNumber: "13800000001"})
-	for _, further := range []map[string]any{{}, {"bind_ticket": w.ticket("binder", "alice")}} {
+	ts := newTestServer(t)
+	app := ts.addBinder()
+	ts.sim.SetPhone("alice", wechat.PhoneNumber{CountryCode: "86", PureNumber: "13800000001"})
+	for _, further := range []map[string]any{{}, {"bind_ticket": ts.ticket("binder", "alice")}} {
 		body := map[string]any{"method": "phone", "code": app.Login("alice"), "phone_code": app.TapPhone("alice"), "scope": "openid phone"}
 		for member, value := range further {
 			body[member] = value
 		}
-		a := w.bindUser("binder", body)
+		a := ts.bindUser("binder", body)
 		profile, _ := a.body["profile"].(map[string]any)
 		if a.status != http.StatusOK || profile["phone_number"] != "+8613800000001" || profile["phone_number_verified"] != true {
 			t.Fatalf("got %d %s", a.status, a.raw)
 		}
 		// The same request again, its answer having been lost.
-		if again := w.bindUser("binder", body); again.status != http.StatusOK || w.sub(again) != w.sub(a) {
+		if again := ts.bindUser("binder", body); again.status != http.StatusOK || ts.sub(again) != ts.sub(a) {
 			t.Errorf("repeat: got %d %s", again.status, again.raw)
 		}
 	}
-	w.oneUser(list[storage.User](w)[0].ID)
+	ts.oneUser(list[storage.User](ts)[0].ID)
 }
 
 // phoneHolder is a user of another mini-program who proved a number, and binder's newcomer has the same number.
-func (w *world) phoneHolder(policy storage.Policy) (holder string) {
-	w.Helper()
-	entry := must(storage.Get[storage.Directory](w.Context(), w.engine.Engine, "default"))(w.T)
+func (ts *testServer) phoneHolder(policy storage.Policy) (holder string) {
+	ts.Helper()
+	entry := must(storage.Get[storage.Directory](ts.Context(), ts.engine.Engine, "default"))(ts.T)
 	next := entry.Record
 	policy.SigningAlgorithms = next.Policy.SigningAlgorithms
 	next.Policy = policy
-	must(entry.Replace(w.Context(), w.engine.Engine, next))(w.T)
-	w.clock.Advance(11 * time.Second)
+	must(entry.Replace(ts.Context(), ts.engine.Engine, next))(ts.T)
+	ts.clock.Advance(11 * time.Second)
 	number := wechat.PhoneNumber{CountryCode: "86", PureNumber: "13800000002"}
-	w.sim.SetPhone("holder", number)
-	w.sim.SetPhone("newcomer", number)
-	return w.sub(w.login("mini", "holder", "phone_code", w.app("mini").TapPhone("holder")))
+	ts.sim.SetPhone("holder", number)
+	ts.sim.SetPhone("newcomer", number)
+	return ts.sub(ts.login("mini", "holder", "phone_code", ts.app("mini").TapPhone("holder")))
 }
 
 func TestAnAccountIsAttachedByPhoneOnlyIfThePolicyAndTheHolderAllowIt(t *testing.T) {
@@ -347,35 +347,35 @@ func TestAnAccountIsAttachedByPhoneOnlyIfThePolicyAndTheHolderAllowIt(t *testing
 	for _, row := range []struct {
 		name    string
 		policy  storage.Policy
-		between func(w *world, holder string)
+		between func(ts *testServer, holder string)
 		attach  bool
 	}{
 		{"all allow it", allowed, nil, true},
 		{"the policy does not", storage.Policy{}, nil, false},
-		{"the proof is old", storage.Policy{AttachByPhone: true, PhoneFresh: 60}, func(w *world, _ string) { w.clock.Advance(2 * time.Minute) }, false},
-		{"the holder has a password", allowed, func(w *world, holder string) {
-			must(w.people().SetPassword(w.Context(), "default", holder, "correct horse battery", "system"))(w.T)
+		{"the proof is old", storage.Policy{AttachByPhone: true, PhoneFresh: 60}, func(ts *testServer, _ string) { ts.clock.Advance(2 * time.Minute) }, false},
+		{"the holder has a password", allowed, func(ts *testServer, holder string) {
+			must(ts.identityService().SetPassword(ts.Context(), "default", holder, "correct horse battery", "system"))(ts.T)
 		}, false},
-		{"the holder is disabled", allowed, func(w *world, holder string) { w.disable(holder) }, false},
+		{"the holder is disabled", allowed, func(ts *testServer, holder string) { ts.disable(holder) }, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			w := newWorld(t)
-			app := w.addBinder()
-			holder := w.phoneHolder(row.policy)
+			ts := newTestServer(t)
+			app := ts.addBinder()
+			holder := ts.phoneHolder(row.policy)
 			if row.between != nil {
-				row.between(w, holder)
+				row.between(ts, holder)
 			}
-			a := w.bindUser("binder", map[string]any{"method": "phone", "code": app.Login("newcomer"), "phone_code": app.TapPhone("newcomer")})
+			a := ts.bindUser("binder", map[string]any{"method": "phone", "code": app.Login("newcomer"), "phone_code": app.TapPhone("newcomer")})
 			if row.attach {
-				if a.status != http.StatusOK || w.sub(a) != holder {
+				if a.status != http.StatusOK || ts.sub(a) != holder {
 					t.Errorf("got %d %s, want %s", a.status, a.raw, holder)
 				}
 				return
 			}
-			if a.status != http.StatusConflict || a.text("error") != "account_conflict" {
+			if a.status != http.StatusConflict || a.member("error") != "account_conflict" {
 				t.Errorf("got %d %s", a.status, a.raw)
 			}
-			if candidates := list[storage.MergeCandidate](w); len(candidates) != 1 {
+			if candidates := list[storage.MergeCandidate](ts); len(candidates) != 1 {
 				t.Errorf("%d merge candidates", len(candidates))
 			}
 		})
@@ -383,11 +383,11 @@ func TestAnAccountIsAttachedByPhoneOnlyIfThePolicyAndTheHolderAllowIt(t *testing
 }
 
 func TestAHolderWhoHasAnOpenIDOfThisAppIsNotAttachedTo(t *testing.T) {
-	w := newWorld(t)
-	w.phoneHolder(storage.Policy{AttachByPhone: true})
-	app := w.app("mini")
-	a := w.bindUser("mini", map[string]any{"method": "phone", "code": app.Login("newcomer"), "phone_code": app.TapPhone("newcomer")})
-	if a.status != http.StatusConflict || a.text("error") != "account_conflict" {
+	ts := newTestServer(t)
+	ts.phoneHolder(storage.Policy{AttachByPhone: true})
+	app := ts.app("mini")
+	a := ts.bindUser("mini", map[string]any{"method": "phone", "code": app.Login("newcomer"), "phone_code": app.TapPhone("newcomer")})
+	if a.status != http.StatusConflict || a.member("error") != "account_conflict" {
 		t.Errorf("got %d %s", a.status, a.raw)
 	}
 }
@@ -395,27 +395,27 @@ func TestAHolderWhoHasAnOpenIDOfThisAppIsNotAttachedTo(t *testing.T) {
 func TestALoginNeverMovesANumberAndAFailingPhoneCodeDoesNotLoseIt(t *testing.T) {
 	for _, row := range []struct {
 		name, failure string
-		phoneCode     func(w *world) string
+		phoneCode     func(ts *testServer) string
 	}{
-		{"the number is another's", "account_conflict", func(w *world) string { return w.app("mini").TapPhone("newcomer") }},
-		{"the code is unknown", "new_phone_code", func(*world) string { return "unknown" }},
-		{"WeChat is over quota", "rate_limited", func(w *world) string {
-			w.app("mini").Fail(wechattest.PhoneNumber, wechattest.Fault{Errcode: 45011})
-			return w.app("mini").TapPhone("newcomer")
+		{"the number is another's", "account_conflict", func(ts *testServer) string { return ts.app("mini").TapPhone("newcomer") }},
+		{"the code is unknown", "new_phone_code", func(*testServer) string { return "unknown" }},
+		{"WeChat is over quota", "rate_limited", func(ts *testServer) string {
+			ts.app("mini").Fail(wechattest.PhoneNumber, wechattest.Fault{Errcode: 45011})
+			return ts.app("mini").TapPhone("newcomer")
 		}},
-		{"WeChat is busy", "retry", func(w *world) string {
-			w.app("mini").Fail(wechattest.PhoneNumber, wechattest.Fault{Errcode: -1, Times: 2})
-			return w.app("mini").TapPhone("newcomer")
+		{"WeChat is busy", "retry", func(ts *testServer) string {
+			ts.app("mini").Fail(wechattest.PhoneNumber, wechattest.Fault{Errcode: -1, Times: 2})
+			return ts.app("mini").TapPhone("newcomer")
 		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			w := newWorld(t)
-			holder := w.phoneHolder(storage.Policy{AttachByPhone: true})
-			for name, a := range map[string]answer{
-				"profile": w.profile("mini", map[string]any{"code": w.app("mini").Login("newcomer"), "phone_code": row.phoneCode(w)}),
-				"token":   w.exchange("mini", w.app("mini").Login("newcomer"), "phone_code", row.phoneCode(w)),
+			ts := newTestServer(t)
+			holder := ts.phoneHolder(storage.Policy{AttachByPhone: true})
+			for name, a := range map[string]response{
+				"profile": ts.profile("mini", map[string]any{"code": ts.app("mini").Login("newcomer"), "phone_code": row.phoneCode(ts)}),
+				"token":   ts.exchange("mini", ts.app("mini").Login("newcomer"), "phone_code", row.phoneCode(ts)),
 			} {
-				if a.status != http.StatusOK || w.sub(a) == holder || a.text("phone_error") != row.failure {
+				if a.status != http.StatusOK || ts.sub(a) == holder || a.member("phone_error") != row.failure {
 					t.Errorf("%s: got %d %s, want phone_error %s", name, a.status, a.raw, row.failure)
 				}
 			}
@@ -424,17 +424,17 @@ func TestALoginNeverMovesANumberAndAFailingPhoneCodeDoesNotLoseIt(t *testing.T) 
 }
 
 func TestBindUser_PhoneReplacesANumberOnlyForAFirstParty(t *testing.T) {
-	w := newWorld(t)
-	app := w.app("mini")
-	replace := func() answer {
-		return w.bindUser("mini", map[string]any{"method": "phone", "code": app.Login("alice"), "phone_code": app.TapPhone("alice's new number")})
+	ts := newTestServer(t)
+	app := ts.app("mini")
+	replace := func() response {
+		return ts.bindUser("mini", map[string]any{"method": "phone", "code": app.Login("alice"), "phone_code": app.TapPhone("alice's new number")})
 	}
-	w.login("mini", "alice", "phone_code", app.TapPhone("alice"))
-	if a := replace(); a.status != http.StatusConflict || a.text("error") != "account_conflict" {
+	ts.login("mini", "alice", "phone_code", app.TapPhone("alice"))
+	if a := replace(); a.status != http.StatusConflict || a.member("error") != "account_conflict" {
 		t.Errorf("a third party: %d %s", a.status, a.raw)
 	}
-	w.change("mini", func(c *storage.Client) { c.FirstParty = true })
-	if a := w.login("mini", "alice", "phone_code", app.TapPhone("alice's new number")); a.text("phone_error") != "account_conflict" {
+	ts.change("mini", func(c *storage.Client) { c.FirstParty = true })
+	if a := ts.login("mini", "alice", "phone_code", app.TapPhone("alice's new number")); a.member("phone_error") != "account_conflict" {
 		t.Errorf("at a login: %s", a.raw)
 	}
 	if a := replace(); a.status != http.StatusOK {
@@ -443,12 +443,12 @@ func TestBindUser_PhoneReplacesANumberOnlyForAFirstParty(t *testing.T) {
 }
 
 func TestATicketAloneAttachesNobodysAccount(t *testing.T) {
-	w := newWorld(t)
-	app := w.addBinder()
-	w.phoneHolder(storage.Policy{AttachByPhone: true})
-	ticket := w.ticket("binder", "mallory")
-	a := w.bindUser("binder", map[string]any{"method": "phone", "bind_ticket": ticket, "phone_code": app.TapPhone("newcomer")})
-	if a.status != 400 || a.text("error") != "invalid_request" {
+	ts := newTestServer(t)
+	app := ts.addBinder()
+	ts.phoneHolder(storage.Policy{AttachByPhone: true})
+	ticket := ts.ticket("binder", "mallory")
+	a := ts.bindUser("binder", map[string]any{"method": "phone", "bind_ticket": ticket, "phone_code": app.TapPhone("newcomer")})
+	if a.status != 400 || a.member("error") != "invalid_request" {
 		t.Errorf("got %d %s", a.status, a.raw)
 	}
 }

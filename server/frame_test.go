@@ -23,37 +23,37 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-// with replaces the server by one whose configuration was edited.
-func (w *world) with(edit func(*server.Config)) *world {
-	w.Helper()
-	other := *w
+// withConfig replaces the server by one whose configuration was edited.
+func (ts *testServer) withConfig(edit func(*server.Config)) *testServer {
+	ts.Helper()
+	other := *ts
 	edit(&other.config)
-	other.server = must(server.New(other.config))(w.T)
-	listener := httptest.NewServer(other.ears.between(other.server))
-	w.Cleanup(listener.Close)
+	other.server = must(server.New(other.config))(ts.T)
+	listener := httptest.NewServer(other.leakChecker.wrap(other.server))
+	ts.Cleanup(listener.Close)
 	other.url = listener.URL
 	return &other
 }
 
-// panicky is a WeChat client with a bug, in a panic value that holds what it must not.
-type panicky struct{ federation.WeChat }
+// panickingWeChat is a WeChat client with a bug, in a panic value that holds what it must not.
+type panickingWeChat struct{ federation.WeChat }
 
-func (panicky) Code2Session(_ context.Context, _ wechat.App, code string) (wechat.Session, error) {
+func (panickingWeChat) Code2Session(_ context.Context, _ wechat.App, code string) (wechat.Session, error) {
 	panic("bug with code " + code)
 }
 
 func TestAPanicIsAnsweredWithoutItsTextAndTheNextRequestIsServed(t *testing.T) {
-	w := newWorld(t)
-	broken := w.with(func(c *server.Config) { c.WeChat = panicky{c.WeChat} })
-	code := w.app("mini").Login("alice")
+	ts := newTestServer(t)
+	broken := ts.withConfig(func(c *server.Config) { c.WeChat = panickingWeChat{c.WeChat} })
+	code := ts.app("mini").Login("alice")
 	a := broken.exchange("mini", code)
-	if a.status != http.StatusInternalServerError || a.text("error") != "server_error" || a.text("request_id") == "" {
+	if a.status != http.StatusInternalServerError || a.member("error") != "server_error" || a.member("request_id") == "" {
 		t.Fatalf("got %d %s", a.status, a.raw)
 	}
-	if strings.Contains(a.raw, "bug") || strings.Contains(w.log.String(), code) {
+	if strings.Contains(a.raw, "bug") || strings.Contains(ts.log.String(), code) {
 		t.Errorf("the panic's text got out: %s", a.raw)
 	}
-	if !strings.Contains(w.log.String(), `"msg":"panic"`) {
+	if !strings.Contains(ts.log.String(), `"msg":"panic"`) {
 		t.Error("the operator is not told")
 	}
 	if got := broken.exchange("mini", code); got.status != http.StatusInternalServerError {
@@ -65,37 +65,37 @@ func TestAPanicIsAnsweredWithoutItsTextAndTheNextRequestIsServed(t *testing.T) {
 }
 
 func TestAPageThatPanicsIsAnsweredByThePageOfErrors(t *testing.T) {
-	h := newHouse(t)
-	h.addDirectory(tea())
-	v := h.visitor()
-	v.get(h.url + "/d/tea/login")
-	h.engine.Before = func(context.Context, storagetest.Operation) error { panic("bug with " + goodPassword) }
-	v.signInAs("wanda")
-	v.at(t, "/d/tea/login", http.StatusInternalServerError, "Something went wrong")
-	id := v.page.header.Get("X-Request-Id")
-	if kind := v.page.header.Get("Content-Type"); kind != "text/html; charset=utf-8" || id == "" || !strings.Contains(textOf(v.document()), id) {
+	ts := newPageTestServer(t)
+	ts.addDirectory(teaDirectory())
+	b := ts.newFormBrowser()
+	b.get(ts.url + "/d/tea/login")
+	ts.engine.Before = func(context.Context, storagetest.Operation) error { panic("bug with " + goodPassword) }
+	b.signInAs("wanda")
+	b.wantAt(t, "/d/tea/login", http.StatusInternalServerError, "Something went wrong")
+	id := b.page.header.Get("X-Request-Id")
+	if kind := b.page.header.Get("Content-Type"); kind != "text/html; charset=utf-8" || id == "" || !strings.Contains(textOf(b.document()), id) {
 		t.Errorf("%s of request %q", kind, id)
 	}
-	if link := find(v.document(), func(n *html.Node) bool { return attribute(n, "hreflang") == "zh-CN" }); len(link) != 1 || !strings.HasPrefix(attribute(link[0], "href"), "/d/tea/login?") {
+	if link := findElements(b.document(), func(n *html.Node) bool { return attribute(n, "hreflang") == "zh-CN" }); len(link) != 1 || !strings.HasPrefix(attribute(link[0], "href"), "/d/tea/login?") {
 		t.Error("the page does not know where it is")
 	}
-	if log := h.log.String(); strings.Count(log, `"msg":"panic"`) != 1 || strings.Contains(log, goodPassword) {
+	if log := ts.log.String(); strings.Count(log, `"msg":"panic"`) != 1 || strings.Contains(log, goodPassword) {
 		t.Errorf("the operator reads %s", log)
 	}
 }
 
 func TestOnlyATrustedProxyNamesTheRequestAndTheCaller(t *testing.T) {
-	w := newWorld(t)
-	ask := func(w *world, headers ...string) (answer, string) {
-		a := w.get(w.url+"/nothing", headers...)
-		return a, w.logLine(a.text("request_id"))
+	ts := newTestServer(t)
+	ask := func(ts *testServer, headers ...string) (response, string) {
+		a := ts.get(ts.url+"/nothing", headers...)
+		return a, ts.logLine(a.member("request_id"))
 	}
 	given := []string{"X-Request-Id", "from-outside", "X-Forwarded-For", "203.0.113.9, 198.51.100.7, 127.0.0.2"}
-	if a, line := ask(w, given...); a.text("request_id") == "from-outside" || !strings.Contains(line, `"remote":"127.0.0.1"`) {
+	if a, line := ask(ts, given...); a.member("request_id") == "from-outside" || !strings.Contains(line, `"remote":"127.0.0.1"`) {
 		t.Errorf("an untrusted caller was believed: %s", line)
 	}
-	proxied := w.with(func(c *server.Config) { c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} })
-	if a, line := ask(proxied, given...); a.text("request_id") != "from-outside" || a.header.Get("X-Request-Id") != "from-outside" || !strings.Contains(line, `"remote":"198.51.100.7"`) {
+	proxied := ts.withConfig(func(c *server.Config) { c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} })
+	if a, line := ask(proxied, given...); a.member("request_id") != "from-outside" || a.header.Get("X-Request-Id") != "from-outside" || !strings.Contains(line, `"remote":"198.51.100.7"`) {
 		t.Errorf("the proxy was not believed: %s", line)
 	}
 	for forwarded, want := range map[string]string{
@@ -107,16 +107,16 @@ func TestOnlyATrustedProxyNamesTheRequestAndTheCaller(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"", "a b", strings.Repeat("x", 65), "é"} {
-		if a, _ := ask(proxied, "X-Request-Id", bad); a.text("request_id") == bad || len(a.text("request_id")) != 22 {
-			t.Errorf("%q became %q", bad, a.text("request_id"))
+		if a, _ := ask(proxied, "X-Request-Id", bad); a.member("request_id") == bad || len(a.member("request_id")) != 22 {
+			t.Errorf("%q became %q", bad, a.member("request_id"))
 		}
 	}
 }
 
 func TestEveryAnswerCarriesTheHeadersThatKeepBrowsersFromMischief(t *testing.T) {
-	w := newWorld(t)
+	ts := newTestServer(t)
 	for _, path := range []string{"/oauth2/jwks", "/oauth2/userinfo", "/nothing"} {
-		a := w.get(w.url + path)
+		a := ts.get(ts.url + path)
 		for name, want := range map[string]string{
 			"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer",
 			"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'", "Strict-Transport-Security": "",
@@ -126,7 +126,7 @@ func TestEveryAnswerCarriesTheHeadersThatKeepBrowsersFromMischief(t *testing.T) 
 			}
 		}
 	}
-	secure := w.with(func(c *server.Config) { c.PublicURL = "https://id.example" })
+	secure := ts.withConfig(func(c *server.Config) { c.PublicURL = "https://id.example" })
 	if got := secure.get(secure.url + "/oauth2/jwks").header.Get("Strict-Transport-Security"); got == "" {
 		t.Error("no HSTS under https")
 	}
@@ -145,9 +145,9 @@ func TestConfigurationProblemsAreNamedAllAtOnce(t *testing.T) {
 }
 
 func TestRequestsAreCounted(t *testing.T) {
-	w := newWorld(t)
+	ts := newTestServer(t)
 	registry := prometheus.NewRegistry()
-	counted := w.with(func(c *server.Config) { c.Metrics = registry })
+	counted := ts.withConfig(func(c *server.Config) { c.Metrics = registry })
 	counted.login("mini", "alice")
 	counted.exchange("mini", "unknown")
 	counted.post("mini", "/oauth2/token", url.Values{"grant_type": {"urn:something:new"}})
@@ -181,74 +181,74 @@ func TestRequestsAreCounted(t *testing.T) {
 }
 
 func TestNothingSecretOrPersonalReachesTheLog(t *testing.T) {
-	w := newWorld(t)
-	app := w.addBinder()
-	secrets := map[string]string{"client secret": secretOfMini, "AppSecret": string(app.Credential().Secret), "AppSecret of mini": string(w.app("mini").Credential().Secret)}
-	number := w.sim.Phone("alice")
+	ts := newTestServer(t)
+	app := ts.addBinder()
+	secrets := map[string]string{"client secret": secretOfMini, "AppSecret": string(app.Credential().Secret), "AppSecret of mini": string(ts.app("mini").Credential().Secret)}
+	number := ts.sim.Phone("alice")
 	secrets["phone number"] = number.PureNumber
 	for _, user := range []string{"alice", "bob"} {
 		secrets["OpenID of "+user] = string(app.OpenID(user))
-		secrets["OpenID of "+user+" at mini"] = string(w.app("mini").OpenID(user))
+		secrets["OpenID of "+user+" at mini"] = string(ts.app("mini").OpenID(user))
 	}
-	keep := func(name string, a answer) answer {
+	keep := func(name string, a response) response {
 		for _, member := range []string{"access_token", "id_token", "refresh_token", "bind_ticket"} {
-			if value := a.text(member); value != "" {
+			if value := a.member(member); value != "" {
 				secrets[name+" "+member] = value
 			}
 		}
 		return a
 	}
 	code := func(user string) string {
-		c := w.app("mini").Login(user)
+		c := ts.app("mini").Login(user)
 		secrets["code "+c] = c
 		return c
 	}
 	// 1. What goes well.
-	a := keep("login", w.exchange("mini", code("alice"), "phone_code", w.app("mini").TapPhone("alice")))
-	keep("refresh", w.refresh("mini", a.text("refresh_token")))
-	w.userinfo(a.text("access_token"))
+	a := keep("login", ts.exchange("mini", code("alice"), "phone_code", ts.app("mini").TapPhone("alice")))
+	keep("refresh", ts.refresh("mini", a.member("refresh_token")))
+	ts.userinfo(a.member("access_token"))
 	binderCode := app.Login("bob")
 	secrets["binder code"] = binderCode
-	ticket := keep("pending", w.exchange("binder", binderCode)).text("bind_ticket")
-	keep("bound", w.bindUser("binder", map[string]any{"method": "register", "bind_ticket": ticket, "user": map[string]any{"nickname": "Bobby Secretname"}}))
+	ticket := keep("pending", ts.exchange("binder", binderCode)).member("bind_ticket")
+	keep("bound", ts.bindUser("binder", map[string]any{"method": "register", "bind_ticket": ticket, "user": map[string]any{"nickname": "Bobby Secretname"}}))
 	secrets["nickname"] = "Secretname"
 	// 2. What goes wrong, on all sides.
-	w.exchange("mini", code("alice"), "scope", "everything")
-	w.refresh("mini", a.text("access_token"))
-	w.userinfo(a.text("refresh_token"))
-	w.exchange("nobody", code("alice"))
-	w.send("/oauth2/token?subject_token="+code("alice"), "x=%zz")
-	w.send("/oauth2/token", "subject_token=%zz"+code("alice"))
-	w.postJSON("mini", profilePath, `{"code":`+code("alice"))
+	ts.exchange("mini", code("alice"), "scope", "everything")
+	ts.refresh("mini", a.member("access_token"))
+	ts.userinfo(a.member("refresh_token"))
+	ts.exchange("nobody", code("alice"))
+	ts.send("/oauth2/token?subject_token="+code("alice"), "x=%zz")
+	ts.send("/oauth2/token", "subject_token=%zz"+code("alice"))
+	ts.postJSON("mini", profilePath, `{"code":`+code("alice"))
 	for _, fault := range []wechattest.Fault{{Errcode: -1, Times: 2}, {Errcode: 40013}, {Drop: wechattest.FIN, Spend: true}, {Status: 502}, {Truncate: true}} {
-		w.app("mini").Fail(wechattest.Code2Session, fault)
-		w.exchange("mini", code("bob"))
+		ts.app("mini").Fail(wechattest.Code2Session, fault)
+		ts.exchange("mini", code("bob"))
 	}
-	for _, misplaced := range []string{a.text("access_token"), a.text("refresh_token"), secretOfMini, code("alice"), "+86" + number.PureNumber, string(app.OpenID("alice"))} {
+	for _, misplaced := range []string{a.member("access_token"), a.member("refresh_token"), secretOfMini, code("alice"), "+86" + number.PureNumber, string(app.OpenID("alice"))} {
 		for _, name := range []string{"grant_type", "client_id", "scope", "audience", "resource", "subject_token_type", "token_type_hint", "method", "response_type"} {
 			form := exchangeForm("0123456789abcdef0123456789abcdef", name, misplaced)
 			form[name] = []string{misplaced}
 			for _, path := range []string{"/oauth2/token", "/oauth2/revoke", profilePath} {
-				w.post("mini", path, form)
+				ts.post("mini", path, form)
 			}
 		}
 	}
-	w.with(func(c *server.Config) { c.WeChat = panicky{c.WeChat} }).exchange("mini", code("bob"))
+	ts.withConfig(func(c *server.Config) { c.WeChat = panickingWeChat{c.WeChat} }).exchange("mini", code("bob"))
 	for _, failure := range []error{storage.ErrUnavailable, storage.ErrNewerVersion, errors.New("some driver's error")} {
-		w.engine.Before = func(_ context.Context, o storagetest.Operation) error {
+		ts.engine.Before = func(_ context.Context, o storagetest.Operation) error {
 			if o.Kind == storage.KindGrant || o.Kind == storage.KindIdentity {
 				return failure
 			}
 			return nil
 		}
-		w.exchange("mini", code("alice"))
-		w.refresh("mini", a.text("refresh_token"))
-		w.userinfo(a.text("access_token"))
+		ts.exchange("mini", code("alice"))
+		ts.refresh("mini", a.member("refresh_token"))
+		ts.userinfo(a.member("access_token"))
 	}
-	w.engine.Before = nil
-	w.get(w.url + "/oauth2/userinfo?access_token=" + a.text("access_token"))
+	ts.engine.Before = nil
+	ts.get(ts.url + "/oauth2/userinfo?access_token=" + a.member("access_token"))
 	// 3. None of it is in the log, however it is spelt.
-	log := w.log.String()
+	log := ts.log.String()
 	for name, secret := range secrets {
 		for spelling, text := range map[string]string{
 			"plain": secret, "URL-encoded": url.QueryEscape(secret), "base64": base64.StdEncoding.EncodeToString([]byte(secret)),
@@ -265,23 +265,23 @@ func TestNothingSecretOrPersonalReachesTheLog(t *testing.T) {
 }
 
 func TestTheLogTellsRefusalsFromTrouble(t *testing.T) {
-	w := newWorld(t)
+	ts := newTestServer(t)
 	for _, row := range []struct {
-		answer answer
+		answer response
 		level  slog.Level
 	}{
-		{w.exchange("mini", "unknown"), slog.LevelInfo},
-		{w.failing(wechattest.Fault{Errcode: -1, Times: 2}), slog.LevelWarn},
-		{w.failing(wechattest.Fault{Errcode: 40013}), slog.LevelError},
+		{ts.exchange("mini", "unknown"), slog.LevelInfo},
+		{ts.loginWithFault(wechattest.Fault{Errcode: -1, Times: 2}), slog.LevelWarn},
+		{ts.loginWithFault(wechattest.Fault{Errcode: 40013}), slog.LevelError},
 	} {
-		if line := w.logLine(row.answer.text("request_id")); !strings.Contains(line, `"level":"`+row.level.String()+`"`) {
+		if line := ts.logLine(row.answer.member("request_id")); !strings.Contains(line, `"level":"`+row.level.String()+`"`) {
 			t.Errorf("%d: %s", row.answer.status, line)
 		}
 	}
 }
 
-func (w *world) failing(fault wechattest.Fault) answer {
-	w.Helper()
-	w.app("mini").Fail(wechattest.Code2Session, fault)
-	return w.exchange("mini", w.app("mini").Login("alice"))
+func (ts *testServer) loginWithFault(fault wechattest.Fault) response {
+	ts.Helper()
+	ts.app("mini").Fail(wechattest.Code2Session, fault)
+	return ts.exchange("mini", ts.app("mini").Login("alice"))
 }

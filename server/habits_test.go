@@ -12,8 +12,8 @@ import (
 
 // What backends that were written for WeChat's own API send.
 func TestMiniProgramRequests_NameTheHabitThatIsWrong(t *testing.T) {
-	w := newWorld(t)
-	app := w.addMiniProgram("habits", func(*storage.Client) {})
+	ts := newTestServer(t)
+	app := ts.addMiniProgram("habits", func(*storage.Client) {})
 	exchangeForm := func(pairs ...string) url.Values {
 		form := url.Values{"grant_type": {grants.GrantType}, "subject_token_type": {grants.SubjectTokenType}}
 		for i := 0; i < len(pairs); i += 2 {
@@ -37,8 +37,8 @@ func TestMiniProgramRequests_NameTheHabitThatIsWrong(t *testing.T) {
 		"no code at profile":       {profile, url.Values{"code": {"two words"}}, []string{"code is not a code of wx.login"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := w.post("habits", row.path, row.form)
-			description := a.text("error_description")
+			a := ts.post("habits", row.path, row.form)
+			description := a.member("error_description")
 			if a.status != http.StatusBadRequest || row.path == profile && strings.Contains(description, "subject_token") {
 				t.Errorf("answer %d %q", a.status, description)
 			}
@@ -49,36 +49,36 @@ func TestMiniProgramRequests_NameTheHabitThatIsWrong(t *testing.T) {
 			}
 		})
 	}
-	if calls := w.sim.Requests(); len(calls) != 0 {
+	if calls := ts.sim.Requests(); len(calls) != 0 {
 		t.Errorf("WeChat was called %d times", len(calls))
 	}
 }
 
 func TestMiniProgramRequests_NameTheByteOrderMark(t *testing.T) {
-	w := newWorld(t)
-	w.addMiniProgram("habits", func(*storage.Client) {})
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.url+"/federation/wechat/miniapp/profile", strings.NewReader("\ufeff"+`{"code":"x"}`))
+	ts := newTestServer(t)
+	ts.addMiniProgram("habits", func(*storage.Client) {})
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, ts.url+"/federation/wechat/miniapp/profile", strings.NewReader("\ufeff"+`{"code":"x"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.SetBasicAuth("habits", "whatever")
-	if a := w.do(request); !strings.Contains(a.text("error_description"), "byte order mark") {
+	if a := ts.do(request); !strings.Contains(a.member("error_description"), "byte order mark") {
 		t.Errorf("answer %d %s", a.status, a.raw)
 	}
 }
 
 func TestClientAuthentication_NamesAnAppIDUsedAsClientID(t *testing.T) {
-	w := newWorld(t)
+	ts := newTestServer(t)
 	for _, client := range []string{"wx4f4bc4dec97d474b", "wxsim0000000000000001", "unknown"} {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.url+"/federation/wechat/miniapp/profile", strings.NewReader("code=x"))
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, ts.url+"/federation/wechat/miniapp/profile", strings.NewReader("code=x"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		request.SetBasicAuth(client, "0123456789abcdef0123456789abcdef")
-		a := w.do(request)
-		if a.text("error") != "invalid_client" || strings.Contains(a.text("error_description"), "AppID") != (client != "unknown") {
+		a := ts.do(request)
+		if a.member("error") != "invalid_client" || strings.Contains(a.member("error_description"), "AppID") != (client != "unknown") {
 			t.Errorf("%s: answer %d %s", client, a.status, a.raw)
 		}
 	}

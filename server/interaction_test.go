@@ -11,10 +11,10 @@ import (
 
 // TestAPlantedRequestDoesNotGoOnInAnotherBrowser is login CSRF: the attacker begins a sign-in and has the victim end it.
 func TestAPlantedRequestDoesNotGoOnInAnotherBrowser(t *testing.T) {
-	w := newSite(t)
-	attacker := w.newBrowser()
-	attacker.get(w.authorizeURL("web", "state", "of-the-attacker"))
-	victim := w.newBrowser()
+	ts := newPopulatedServer(t)
+	attacker := ts.newBrowser()
+	attacker.get(ts.authorizeURL("web", "state", "of-the-attacker"))
+	victim := ts.newBrowser()
 	victim.flow("web")
 	for _, path := range []string{"/login", "/consent", "/oauth2/authorize"} {
 		victim.get(strings.Replace(attacker.page.url, "/login", path, 1))
@@ -24,22 +24,22 @@ func TestAPlantedRequestDoesNotGoOnInAnotherBrowser(t *testing.T) {
 			t.Errorf("%s: went on to %s", path, victim.page.callback)
 		}
 	}
-	nobody := w.newBrowser()
+	nobody := ts.newBrowser()
 	nobody.get(attacker.page.url)
 	nobody.wantPage(t, http.StatusBadRequest, "cookies")
-	if n := len(list[storage.Session](w)); n != 1 {
+	if n := len(list[storage.Session](ts)); n != 1 {
 		t.Errorf("there are %d sessions", n)
 	}
 }
 
 func TestAnInteractionLastsHalfAnHourAndOpensAsItWasMade(t *testing.T) {
-	w := newSite(t)
-	b := w.newBrowser()
-	b.get(w.authorizeURL("web"))
+	ts := newPopulatedServer(t)
+	b := ts.newBrowser()
+	b.get(ts.authorizeURL("web"))
 	login := b.page.url
 	for name, address := range map[string]string{
-		"cut": login[:len(login)-2], "changed": strings.Replace(login, "interaction=A", "interaction=B", 1), "none": w.url + "/login",
-		"long": login + strings.Repeat("A", 20<<10), "of another kind": w.url + "/login?interaction=x.y.z",
+		"cut": login[:len(login)-2], "changed": strings.Replace(login, "interaction=A", "interaction=B", 1), "none": ts.url + "/login",
+		"long": login + strings.Repeat("A", 20<<10), "of another kind": ts.url + "/login?interaction=x.y.z",
 	} {
 		b.get(address)
 		if b.page.status != http.StatusBadRequest {
@@ -48,20 +48,20 @@ func TestAnInteractionLastsHalfAnHourAndOpensAsItWasMade(t *testing.T) {
 	}
 	b.get(strings.Replace(login, "/login?interaction=", "/oauth2/authorize?kept=", 1))
 	b.wantPage(t, http.StatusBadRequest, "minute") // An envelope of one purpose opens as no other.
-	w.clock.Advance(29 * time.Minute)
+	ts.clock.Advance(29 * time.Minute)
 	b.get(login)
 	b.wantPage(t, http.StatusOK, `name="username"`)
-	w.clock.Advance(time.Minute)
+	ts.clock.Advance(time.Minute)
 	b.get(login)
 	b.wantPage(t, http.StatusBadRequest, "took too long")
 }
 
 func TestTwoTabsOfOneBrowserEachFinish(t *testing.T) {
-	w := newSite(t)
-	b := w.newBrowser()
-	b.get(w.authorizeURL("web", "state", "one"))
+	ts := newPopulatedServer(t)
+	b := ts.newBrowser()
+	b.get(ts.authorizeURL("web", "state", "one"))
 	one := b.page
-	b.get(w.authorizeURL("spa", "state", "two"))
+	b.get(ts.authorizeURL("spa", "state", "two"))
 	b.signIn("alice")
 	b.allow()
 	if b.code(); b.page.sent.Get("state") != "two" {
@@ -77,35 +77,35 @@ func TestTwoTabsOfOneBrowserEachFinish(t *testing.T) {
 
 // TestComingBackBeginsAgain: what was said in an interaction counts for the code that it gave, and for no other.
 func TestComingBackBeginsAgain(t *testing.T) {
-	w := newSite(t)
-	b := w.newBrowser()
+	ts := newPopulatedServer(t)
+	b := ts.newBrowser()
 	b.flow("web")
-	b.get(w.authorizeURL("web", "prompt", "login"))
+	b.get(ts.authorizeURL("web", "prompt", "login"))
 	b.signIn("alice")
 	first := b.code()
 	answered := b.page.hops[len(b.page.hops)-1]
-	w.redeem("web", first)
+	ts.redeem("web", first)
 	b.get(answered)
 	b.wantPage(t, http.StatusOK, `name="username"`) // prompt=login asks again.
-	w.clock.Advance(25 * time.Minute)               // The code is long gone, the interaction is not.
+	ts.clock.Advance(25 * time.Minute)              // The code is long gone, the interaction is not.
 	b.get(answered)
 	b.wantPage(t, http.StatusOK, `name="username"`)
-	b.get(w.authorizeURL("web", "prompt", "consent"))
+	b.get(ts.authorizeURL("web", "prompt", "consent"))
 	b.submit("allow")
 	b.code()
 	b.get(b.page.hops[len(b.page.hops)-1])
 	b.wantPage(t, http.StatusOK, "<h1>consent</h1>")
 	// That holds for a code that nobody redeemed, too.
-	b.get(w.authorizeURL("web", "prompt", "login"))
+	b.get(ts.authorizeURL("web", "prompt", "login"))
 	b.signIn("alice")
 	b.code()
 	answered = b.page.hops[len(b.page.hops)-1]
-	w.clock.Advance(25 * time.Minute)
+	ts.clock.Advance(25 * time.Minute)
 	b.get(answered)
 	b.wantPage(t, http.StatusOK, `name="username"`)
 	// Where nothing has to be asked, coming back gives a new code.
-	c := w.newBrowser()
-	c.get(w.authorizeURL("web"))
+	c := ts.newBrowser()
+	c.get(ts.authorizeURL("web"))
 	c.signIn("alice")
 	second := c.code()
 	c.get(c.page.hops[len(c.page.hops)-1])
@@ -115,35 +115,35 @@ func TestComingBackBeginsAgain(t *testing.T) {
 }
 
 func TestAConsentIsOfTheUserWhoGaveIt(t *testing.T) {
-	w := newSite(t)
-	b := w.newBrowser()
-	b.get(w.authorizeURL("web"))
+	ts := newPopulatedServer(t)
+	b := ts.newBrowser()
+	b.get(ts.authorizeURL("web"))
 	b.signIn("alice")
 	consent := b.page
 	// In another tab somebody else signs in.
-	b.get(w.authorizeURL("spa"))
-	b.get(w.authorizeURL("spa", "prompt", "login"))
+	b.get(ts.authorizeURL("spa"))
+	b.get(ts.authorizeURL("spa", "prompt", "login"))
 	b.signIn("bob")
 	b.page = consent
 	b.submit("allow")
 	b.wantPage(t, http.StatusOK, "<h1>consent</h1>") // Bob was not asked yet.
-	if given := list[storage.Consent](w); len(given) != 0 {
+	if given := list[storage.Consent](ts); len(given) != 0 {
 		t.Errorf("consents are %+v", given)
 	}
 	b.submit("allow")
-	if all := claims(t, w.redeem("web", b.code()).text("id_token")); all["sub"] != "bob" {
+	if all := claims(t, ts.redeem("web", b.code()).member("id_token")); all["sub"] != "bob" {
 		t.Errorf("sub is %v", all["sub"])
 	}
-	if given := list[storage.Consent](w); len(given) != 1 || given[0].User != "bob" {
+	if given := list[storage.Consent](ts); len(given) != 1 || given[0].User != "bob" {
 		t.Errorf("consents are %+v", given)
 	}
 }
 
 // TestAConsentGivenJustBeforeSomebodyElseSignedInIsNotTheirs: the answer of the consent page was on its way.
 func TestAConsentGivenJustBeforeSomebodyElseSignedInIsNotTheirs(t *testing.T) {
-	w := newSite(t)
-	b := w.newBrowser()
-	b.get(w.authorizeURL("web"))
+	ts := newPopulatedServer(t)
+	b := ts.newBrowser()
+	b.get(ts.authorizeURL("web"))
 	b.signIn("alice")
 	request := must(http.NewRequestWithContext(t.Context(), http.MethodPost, b.page.url, strings.NewReader("decision=allow&scope=openid")))(t)
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -151,7 +151,7 @@ func TestAConsentGivenJustBeforeSomebodyElseSignedInIsNotTheirs(t *testing.T) {
 		request.AddCookie(&http.Cookie{Name: name, Value: value})
 	}
 	onItsWay := b.send(request).header.Get("Location")
-	b.get(w.authorizeURL("spa", "prompt", "login"))
+	b.get(ts.authorizeURL("spa", "prompt", "login"))
 	b.signIn("bob")
 	b.get(onItsWay)
 	b.wantPage(t, http.StatusOK, "<h1>consent</h1>")
@@ -160,13 +160,13 @@ func TestAConsentGivenJustBeforeSomebodyElseSignedInIsNotTheirs(t *testing.T) {
 }
 
 func TestAClientThatLosesItsRedirectLosesItsInteractions(t *testing.T) {
-	w := newSite(t)
-	b := w.newBrowser()
-	b.get(w.authorizeURL("web"))
-	w.change("web", func(c *storage.Client) { c.RedirectURIs = []string{"https://elsewhere.example/"} })
+	ts := newPopulatedServer(t)
+	b := ts.newBrowser()
+	b.get(ts.authorizeURL("web"))
+	ts.change("web", func(c *storage.Client) { c.RedirectURIs = []string{"https://elsewhere.example/"} })
 	b.get(b.page.url)
 	b.wantPage(t, http.StatusBadRequest, "redirect_uri")
-	w.change("web", func(c *storage.Client) { c.Disabled = true })
+	ts.change("web", func(c *storage.Client) { c.Disabled = true })
 	b.get(b.page.url)
 	b.wantPage(t, http.StatusBadRequest, "client_id")
 }

@@ -12,18 +12,18 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-func (w *world) introspect(client, token string, further ...string) answer {
-	w.Helper()
+func (ts *testServer) introspect(client, token string, further ...string) response {
+	ts.Helper()
 	form := url.Values{"token": {token}}
 	for i := 0; i < len(further); i += 2 {
 		form.Add(further[i], further[i+1])
 	}
-	return w.post(client, "/oauth2/introspect", form)
+	return ts.post(client, "/oauth2/introspect", form)
 }
 
-func (w *world) revoke(client, token string) answer {
-	w.Helper()
-	return w.post(client, "/oauth2/revoke", url.Values{"token": {token}})
+func (ts *testServer) revoke(client, token string) response {
+	ts.Helper()
+	return ts.post(client, "/oauth2/revoke", url.Values{"token": {token}})
 }
 
 // unavailable makes every operation on a kind fail.
@@ -39,17 +39,17 @@ func unavailable(kind storage.Kind) func(context.Context, storagetest.Operation)
 const inactive = `{"active":false}`
 
 func TestRFC7662_2_2_WhatIsSaidOfAnAccessToken(t *testing.T) {
-	w := newWorld(t)
-	w.addMiniProgram("opaque", func(c *storage.Client) { c.OpaqueAccessTokens = true })
+	ts := newTestServer(t)
+	ts.addMiniProgram("opaque", func(c *storage.Client) { c.OpaqueAccessTokens = true })
 	for _, client := range []string{"mini", "opaque"} {
-		login := w.login(client, "alice", "scope", "openid orders")
-		issued := w.clock.Now().Unix()
-		a := w.introspect(client, login.text("access_token"))
+		login := ts.login(client, "alice", "scope", "openid orders")
+		issued := ts.clock.Now().Unix()
+		a := ts.introspect(client, login.member("access_token"))
 		if a.status != http.StatusOK || a.header.Get("Cache-Control") != "no-store" {
 			t.Fatalf("%s: got %d %v %s", client, a.status, a.header, a.raw)
 		}
 		for member, want := range map[string]any{
-			"active": true, "iss": w.url, "sub": w.sub(login), "client_id": client, "aud": w.url, "scope": "openid orders",
+			"active": true, "iss": ts.url, "sub": ts.sub(login), "client_id": client, "aud": ts.url, "scope": "openid orders",
 			"token_type": "Bearer", "iat": float64(issued), "auth_time": float64(issued),
 		} {
 			if a.body[member] != want {
@@ -69,35 +69,35 @@ func TestRFC7662_2_2_WhatIsSaidOfAnAccessToken(t *testing.T) {
 }
 
 func TestTheUsernameIsSaidUnderTheScopeProfile(t *testing.T) {
-	w := newWorld(t)
-	login := w.login("mini", "alice")
-	must(w.people().SetUsername(t.Context(), "default", w.sub(login), "Alice", "system"))(t)
-	if a := w.introspect("mini", login.text("access_token")); a.text("username") != "Alice" {
+	ts := newTestServer(t)
+	login := ts.login("mini", "alice")
+	must(ts.identityService().SetUsername(t.Context(), "default", ts.sub(login), "Alice", "system"))(t)
+	if a := ts.introspect("mini", login.member("access_token")); a.member("username") != "Alice" {
 		t.Errorf("got %s", a.raw)
 	}
-	bare := w.login("mini", "alice", "scope", "openid")
-	if a := w.introspect("mini", bare.text("access_token")); a.body["active"] != true || a.body["username"] != nil {
+	bare := ts.login("mini", "alice", "scope", "openid")
+	if a := ts.introspect("mini", bare.member("access_token")); a.body["active"] != true || a.body["username"] != nil {
 		t.Errorf("without the scope: %s", a.raw)
 	}
 }
 
 func TestRFC7662_4_ATokenIsSpokenOfToThoseItConcernsAlone(t *testing.T) {
-	w := newWorld(t)
-	w.addMiniProgram("opaque", func(c *storage.Client) { c.OpaqueAccessTokens = true })
+	ts := newTestServer(t)
+	ts.addMiniProgram("opaque", func(c *storage.Client) { c.OpaqueAccessTokens = true })
 	for _, client := range []string{"mini", "opaque"} {
-		w.change(client, func(c *storage.Client) { c.Audiences = []string{"shop"} })
+		ts.change(client, func(c *storage.Client) { c.Audiences = []string{"shop"} })
 	}
-	w.addService("shop", func(*storage.Client) {})
-	w.addService("stranger", func(*storage.Client) {})
-	w.addService("gateway", func(c *storage.Client) { c.Introspection = true })
+	ts.addService("shop", func(*storage.Client) {})
+	ts.addService("stranger", func(*storage.Client) {})
+	ts.addService("gateway", func(c *storage.Client) { c.Introspection = true })
 	for _, client := range []string{"mini", "opaque"} {
-		login := w.login(client, "alice", "audience", "shop")
+		login := ts.login(client, "alice", "audience", "shop")
 		for asking, active := range map[string]bool{client: true, "shop": true, "gateway": true, "stranger": false} {
-			a := w.introspect(asking, login.text("access_token"))
+			a := ts.introspect(asking, login.member("access_token"))
 			if a.status != http.StatusOK || a.body["active"] != active || !active && a.raw != inactive {
 				t.Errorf("%s asks for %s's access token: %d %s", asking, client, a.status, a.raw)
 			}
-			refresh := w.introspect(asking, login.text("refresh_token"))
+			refresh := ts.introspect(asking, login.member("refresh_token"))
 			if mine := asking == client; refresh.body["active"] != mine || !mine && refresh.raw != inactive {
 				t.Errorf("%s asks for %s's refresh token: %d %s", asking, client, refresh.status, refresh.raw)
 			}
@@ -107,22 +107,22 @@ func TestRFC7662_4_ATokenIsSpokenOfToThoseItConcernsAlone(t *testing.T) {
 
 // TestIntrospection_TheLogSaysHowToPermitIt: the client is told no more than that the token is not active.
 func TestIntrospection_TheLogSaysHowToPermitIt(t *testing.T) {
-	w := newSite(t)
-	w.addService("other", func(*storage.Client) {})
-	token := w.newBrowser().flow("web").text("access_token")
-	if got := w.introspect("other", token); got.raw != inactive {
+	ts := newPopulatedServer(t)
+	ts.addService("other", func(*storage.Client) {})
+	token := ts.newBrowser().flow("web").member("access_token")
+	if got := ts.introspect("other", token); got.raw != inactive {
 		t.Errorf("got %s", got.raw)
 	}
-	if log := w.log.String(); strings.Count(log, "--introspection") != 1 || strings.Contains(log, token) {
+	if log := ts.log.String(); strings.Count(log, "--introspection") != 1 || strings.Contains(log, token) {
 		t.Errorf("log: %s", log)
 	}
 }
 
 func TestARefreshTokenNeverLooksLikeAnAccessToken(t *testing.T) {
-	w := newWorld(t)
-	login := w.login("mini", "alice")
-	a := w.introspect("mini", login.text("refresh_token"))
-	if a.body["active"] != true || a.text("sub") != w.sub(login) || a.text("client_id") != "mini" || a.body["exp"] == nil {
+	ts := newTestServer(t)
+	login := ts.login("mini", "alice")
+	a := ts.introspect("mini", login.member("refresh_token"))
+	if a.body["active"] != true || a.member("sub") != ts.sub(login) || a.member("client_id") != "mini" || a.body["exp"] == nil {
 		t.Errorf("got %s", a.raw)
 	}
 	for _, member := range []string{"token_type", "aud", "jti", "iat"} {
@@ -130,42 +130,42 @@ func TestARefreshTokenNeverLooksLikeAnAccessToken(t *testing.T) {
 			t.Errorf("it has %s: %s", member, a.raw)
 		}
 	}
-	refreshed := w.refresh("mini", login.text("refresh_token"))
-	if old := w.introspect("mini", login.text("refresh_token")); old.raw != inactive {
+	refreshed := ts.refresh("mini", login.member("refresh_token"))
+	if old := ts.introspect("mini", login.member("refresh_token")); old.raw != inactive {
 		t.Errorf("a token that was rotated: %s", old.raw)
 	}
-	w.clock.Advance(time.Minute)
-	if old := w.introspect("mini", login.text("refresh_token")); old.raw != inactive {
+	ts.clock.Advance(time.Minute)
+	if old := ts.introspect("mini", login.member("refresh_token")); old.raw != inactive {
 		t.Errorf("a token that was rotated: %s", old.raw)
 	}
-	if next := w.introspect("mini", refreshed.text("refresh_token")); next.body["active"] != true {
+	if next := ts.introspect("mini", refreshed.member("refresh_token")); next.body["active"] != true {
 		t.Errorf("asking about an old token ended the grant: %s", next.raw)
 	}
-	w.clock.Advance(8 * 24 * time.Hour)
-	if late := w.introspect("mini", refreshed.text("refresh_token")); late.raw != inactive {
+	ts.clock.Advance(8 * 24 * time.Hour)
+	if late := ts.introspect("mini", refreshed.member("refresh_token")); late.raw != inactive {
 		t.Errorf("a token that lay too long: %s", late.raw)
 	}
 }
 
 func TestWhateverIsInDoubtIsNotActive(t *testing.T) {
-	for name, end := range map[string]func(w *world, login answer){
-		"the user is disabled":     func(w *world, login answer) { w.disable(w.sub(login)) },
-		"the client is disabled":   func(w *world, _ answer) { w.change("mini", func(c *storage.Client) { c.Disabled = true }) },
-		"the token is revoked":     func(w *world, login answer) { w.revoke("mini", login.text("access_token")) },
-		"the grant is revoked":     func(w *world, login answer) { w.revoke("mini", login.text("refresh_token")) },
-		"the access token expired": func(w *world, _ answer) { w.clock.Advance(11 * time.Minute) },
+	for name, end := range map[string]func(ts *testServer, login response){
+		"the user is disabled":     func(ts *testServer, login response) { ts.disable(ts.sub(login)) },
+		"the client is disabled":   func(ts *testServer, _ response) { ts.change("mini", func(c *storage.Client) { c.Disabled = true }) },
+		"the token is revoked":     func(ts *testServer, login response) { ts.revoke("mini", login.member("access_token")) },
+		"the grant is revoked":     func(ts *testServer, login response) { ts.revoke("mini", login.member("refresh_token")) },
+		"the access token expired": func(ts *testServer, _ response) { ts.clock.Advance(11 * time.Minute) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.addService("gateway", func(c *storage.Client) { c.Introspection = true })
-			w.change("mini", func(c *storage.Client) { c.Lifetimes.RefreshIdle = 60 })
-			w.addMiniProgram("opaque", func(c *storage.Client) { c.OpaqueAccessTokens = true })
-			login := w.login("mini", "alice")
-			if a := w.introspect("gateway", login.text("access_token")); a.body["active"] != true {
+			ts := newTestServer(t)
+			ts.addService("gateway", func(c *storage.Client) { c.Introspection = true })
+			ts.change("mini", func(c *storage.Client) { c.Lifetimes.RefreshIdle = 60 })
+			ts.addMiniProgram("opaque", func(c *storage.Client) { c.OpaqueAccessTokens = true })
+			login := ts.login("mini", "alice")
+			if a := ts.introspect("gateway", login.member("access_token")); a.body["active"] != true {
 				t.Fatalf("before: %s", a.raw)
 			}
-			end(w, login)
-			if a := w.introspect("gateway", login.text("access_token")); a.status != http.StatusOK || a.raw != inactive {
+			end(ts, login)
+			if a := ts.introspect("gateway", login.member("access_token")); a.status != http.StatusOK || a.raw != inactive {
 				t.Errorf("after: %d %s", a.status, a.raw)
 			}
 		})
@@ -173,134 +173,134 @@ func TestWhateverIsInDoubtIsNotActive(t *testing.T) {
 }
 
 func TestTokensOfAnotherKindOrOfNobodyAreNotActive(t *testing.T) {
-	w := newWorld(t)
-	w.twoDirectories()
-	w.addService("gateway", func(c *storage.Client) { c.Introspection = true })
-	login := w.login("mini", "alice")
-	access := login.text("access_token")
-	w.addBinder()
-	foreign := w.post("acme-mini", "/d/acme/oauth2/token", exchangeForm(w.acme.Login("alice"))).text("access_token")
+	ts := newTestServer(t)
+	ts.twoDirectories()
+	ts.addService("gateway", func(c *storage.Client) { c.Introspection = true })
+	login := ts.login("mini", "alice")
+	access := login.member("access_token")
+	ts.addBinder()
+	foreign := ts.post("acme-mini", "/d/acme/oauth2/token", exchangeForm(ts.acme.Login("alice"))).member("access_token")
 	if foreign == "" {
 		t.Fatal("no token of the other directory")
 	}
 	for name, token := range map[string]string{
-		"an ID token":                        login.text("id_token"),
+		"an ID token":                        login.member("id_token"),
 		"a token of another directory":       foreign,
-		"a bind ticket":                      w.ticket("binder", "carol"),
+		"a bind ticket":                      ts.ticket("binder", "carol"),
 		"an access token that was cut":       access[:len(access)-3],
 		"an access token with a line break":  access + "\n",
-		"a refresh token that was cut":       login.text("refresh_token")[:30],
-		"a refresh token with other prefix":  "mf_at_" + strings.TrimPrefix(login.text("refresh_token"), "mf_rt_"),
+		"a refresh token that was cut":       login.member("refresh_token")[:30],
+		"a refresh token with other prefix":  "mf_at_" + strings.TrimPrefix(login.member("refresh_token"), "mf_rt_"),
 		"a made-up handle":                   "mf_at_x",
-		"an unknown prefix":                  "mf_xx_" + login.text("refresh_token")[6:],
+		"an unknown prefix":                  "mf_xx_" + login.member("refresh_token")[6:],
 		"an unsigned token":                  "eyJhbGciOiJub25lIn0.e30.",
 		"nonsense":                           "x",
 		"20 KB":                              strings.Repeat("x", 20<<10),
 		"the authorization header's whole":   "Bearer " + access,
-		"a wx.login code":                    w.app("mini").Login("alice"),
+		"a wx.login code":                    ts.app("mini").Login("alice"),
 		"the secret of the client that asks": secretOfMini,
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, hint := range []string{"", "access_token", "refresh_token", "unheard_of"} {
-				if a := w.introspect("gateway", token, "token_type_hint", hint); a.status != http.StatusOK || a.raw != inactive {
+				if a := ts.introspect("gateway", token, "token_type_hint", hint); a.status != http.StatusOK || a.raw != inactive {
 					t.Errorf("hint %q: %d %s", hint, a.status, a.raw)
 				}
 			}
 		})
 	}
-	if a := w.introspect("gateway", access, "token_type_hint", "refresh_token"); a.body["active"] != true {
+	if a := ts.introspect("gateway", access, "token_type_hint", "refresh_token"); a.body["active"] != true {
 		t.Errorf("a wrong hint hides a token: %s", a.raw)
 	}
 }
 
 func TestRFC7662_2_1_WhoAsksHasToAuthenticate(t *testing.T) {
-	w := newWorld(t)
-	w.addService("spa", func(c *storage.Client) { c.Kind, c.AuthMethod, c.Secrets = storage.ClientSPA, "none", nil })
-	token := w.login("mini", "alice").text("access_token")
-	for name, a := range map[string]answer{
-		"nobody":          w.send("/oauth2/introspect", "proof="+token),
-		"a wrong secret":  w.send("/oauth2/introspect", "proof="+token, "Authorization", basic("mini", "wrong")),
-		"a public client": w.send("/oauth2/introspect", "client_id=spa&token="+token),
-		"a bearer token":  w.send("/oauth2/introspect", "proof="+token, "Authorization", "Bearer "+token),
+	ts := newTestServer(t)
+	ts.addService("spa", func(c *storage.Client) { c.Kind, c.AuthMethod, c.Secrets = storage.ClientSPA, "none", nil })
+	token := ts.login("mini", "alice").member("access_token")
+	for name, a := range map[string]response{
+		"nobody":          ts.send("/oauth2/introspect", "proof="+token),
+		"a wrong secret":  ts.send("/oauth2/introspect", "proof="+token, "Authorization", basic("mini", "wrong")),
+		"a public client": ts.send("/oauth2/introspect", "client_id=spa&token="+token),
+		"a bearer token":  ts.send("/oauth2/introspect", "proof="+token, "Authorization", "Bearer "+token),
 	} {
-		if a.status != http.StatusUnauthorized || a.text("error") != "invalid_client" {
+		if a.status != http.StatusUnauthorized || a.member("error") != "invalid_client" {
 			t.Errorf("%s: got %d %s", name, a.status, a.raw)
 		}
 	}
-	for name, a := range map[string]answer{
-		"no token":           w.post("mini", "/oauth2/introspect", url.Values{}),
-		"two tokens":         w.post("mini", "/oauth2/introspect", url.Values{"token": {token, token}}),
-		"a token in the URL": w.post("mini", "/oauth2/introspect?token="+token, url.Values{"token": {token}}),
+	for name, a := range map[string]response{
+		"no token":           ts.post("mini", "/oauth2/introspect", url.Values{}),
+		"two tokens":         ts.post("mini", "/oauth2/introspect", url.Values{"token": {token, token}}),
+		"a token in the URL": ts.post("mini", "/oauth2/introspect?token="+token, url.Values{"token": {token}}),
 	} {
-		if a.status != http.StatusBadRequest || a.text("error") != "invalid_request" {
+		if a.status != http.StatusBadRequest || a.member("error") != "invalid_request" {
 			t.Errorf("%s: got %d %s", name, a.status, a.raw)
 		}
 	}
-	if a := w.get(w.url + "/oauth2/introspect?token=" + token); a.status != http.StatusMethodNotAllowed {
+	if a := ts.get(ts.url + "/oauth2/introspect?token=" + token); a.status != http.StatusMethodNotAllowed {
 		t.Errorf("GET: got %d", a.status)
 	}
 }
 
 func TestAStoreOutOfReachIsNotAnInactiveToken(t *testing.T) {
-	w := service(t)
-	w.addService("gateway", func(c *storage.Client) { c.Introspection = true })
-	login := w.login("mini", "alice")
-	own := w.credentials("service").text("access_token")
-	w.introspect("gateway", own)
+	ts := newServiceServer(t)
+	ts.addService("gateway", func(c *storage.Client) { c.Introspection = true })
+	login := ts.login("mini", "alice")
+	own := ts.credentials("service").member("access_token")
+	ts.introspect("gateway", own)
 	for _, kind := range []storage.Kind{storage.KindGrant, storage.KindUser} {
-		w.engine.Before = unavailable(kind)
-		if a := w.introspect("gateway", login.text("access_token")); a.status != http.StatusServiceUnavailable || a.text("error") != "temporarily_unavailable" {
+		ts.engine.Before = unavailable(kind)
+		if a := ts.introspect("gateway", login.member("access_token")); a.status != http.StatusServiceUnavailable || a.member("error") != "temporarily_unavailable" {
 			t.Errorf("%s: got %d %s", kind, a.status, a.raw)
 		}
 	}
-	w.engine.Before = unavailable(storage.KindRevokedToken)
-	if a := w.introspect("gateway", own); a.status != http.StatusServiceUnavailable {
+	ts.engine.Before = unavailable(storage.KindRevokedToken)
+	if a := ts.introspect("gateway", own); a.status != http.StatusServiceUnavailable {
 		t.Errorf("a client's own token: got %d %s", a.status, a.raw)
 	}
 }
 
 func TestAClientsOwnTokenIsActiveWhileItsClientIsEnabled(t *testing.T) {
-	w := service(t)
-	w.addService("gateway", func(c *storage.Client) { c.Introspection = true })
-	token := w.credentials("service").text("access_token")
-	a := w.introspect("gateway", token)
-	if a.body["active"] != true || a.text("sub") != "service" || a.text("client_id") != "service" || a.text("scope") != "orders" {
+	ts := newServiceServer(t)
+	ts.addService("gateway", func(c *storage.Client) { c.Introspection = true })
+	token := ts.credentials("service").member("access_token")
+	a := ts.introspect("gateway", token)
+	if a.body["active"] != true || a.member("sub") != "service" || a.member("client_id") != "service" || a.member("scope") != "orders" {
 		t.Errorf("got %s", a.raw)
 	}
-	w.change("service", func(c *storage.Client) { c.Disabled = true })
-	if a := w.introspect("gateway", token); a.raw != inactive {
+	ts.change("service", func(c *storage.Client) { c.Disabled = true })
+	if a := ts.introspect("gateway", token); a.raw != inactive {
 		t.Errorf("of a disabled client: %s", a.raw)
 	}
 }
 
 func TestOpaqueAccessTokensAreAcceptedWhereverTokensAre(t *testing.T) {
-	w := newWorld(t)
-	w.addMiniProgram("opaque", func(c *storage.Client) { c.OpaqueAccessTokens = true })
-	login := w.login("opaque", "alice")
-	token := login.text("access_token")
+	ts := newTestServer(t)
+	ts.addMiniProgram("opaque", func(c *storage.Client) { c.OpaqueAccessTokens = true })
+	login := ts.login("opaque", "alice")
+	token := login.member("access_token")
 	if !strings.HasPrefix(token, "mf_at_") {
 		t.Fatalf("it is not opaque: %s", token)
 	}
-	if a := w.userinfo(token); a.status != http.StatusOK || a.text("sub") != w.sub(login) {
+	if a := ts.userinfo(token); a.status != http.StatusOK || a.member("sub") != ts.sub(login) {
 		t.Errorf("UserInfo: %d %s", a.status, a.raw)
 	}
-	refreshed := w.refresh("opaque", login.text("refresh_token"))
-	if a := w.introspect("opaque", refreshed.text("access_token")); a.body["active"] != true {
+	refreshed := ts.refresh("opaque", login.member("refresh_token"))
+	if a := ts.introspect("opaque", refreshed.member("access_token")); a.body["active"] != true {
 		t.Errorf("after a refresh: %s", a.raw)
 	}
-	if a := w.revoke("opaque", token); a.status != http.StatusOK {
+	if a := ts.revoke("opaque", token); a.status != http.StatusOK {
 		t.Errorf("revoke: %d %s", a.status, a.raw)
 	}
-	if a := w.userinfo(token); a.status != http.StatusUnauthorized {
+	if a := ts.userinfo(token); a.status != http.StatusUnauthorized {
 		t.Errorf("UserInfo afterwards: %d %s", a.status, a.raw)
 	}
-	if a := w.refresh("opaque", refreshed.text("refresh_token")); a.text("error") != "invalid_grant" {
+	if a := ts.refresh("opaque", refreshed.member("refresh_token")); a.member("error") != "invalid_grant" {
 		t.Errorf("refresh afterwards: %d %s", a.status, a.raw)
 	}
 }
 
 func FuzzQuestionsAboutTokensAreAnsweredOrRefused(f *testing.F) {
-	b := newBare(f)
+	b := newBenchServer(f)
 	own, handle := b.token("service"), b.token("handles")
 	for _, seed := range []string{
 		"token=x", "token=" + own, "token=" + handle, "token=&token_type_hint=access_token", "token=a&token=b", "token=%zz", "token=mf_rt_x&token_type_hint=refresh_token",

@@ -23,9 +23,9 @@ func (oneUser) Code2Session(context.Context, wechat.App, string) (wechat.Session
 }
 
 // miniapp makes the client "mini", the backend of a mini-program, and returns the form of a login of its one user.
-func (b *bare) miniapp() func() string {
+func (b *benchServer) miniapp() func() string {
 	b.Helper()
-	master := must(prepared.master())(b)
+	master := must(preparedKeys.master())(b)
 	must(storage.Insert(b.Context(), b.engine, storage.Client{
 		Directory: "default", ID: "mini", Kind: storage.ClientMiniapp, AuthMethod: "client_secret_basic", Secrets: []string{fastHash(secretOfMini)},
 		IDTokenAlgorithm: "ES256", CreatedAt: time.Now(), Federation: &storage.Federation{
@@ -41,7 +41,7 @@ func (b *bare) miniapp() func() string {
 }
 
 // signTwice makes an access token and an ID token.
-func (b *bare) signTwice() {
+func (b *benchServer) signTwice() {
 	for _, typ := range []string{"at+jwt", "JWT"} {
 		must(b.ring.Sign(b.Context(), "default", "ES256", typ, []byte(benchClaims)))(b)
 	}
@@ -50,16 +50,16 @@ func (b *bare) signTwice() {
 // BenchmarkMiniProgramLogin is the login of a known user, without the network and with a WeChat that takes no time. Its floor is
 // its two signatures.
 func BenchmarkMiniProgramLogin(bench *testing.B) {
-	b := newBare(bench)
+	b := newBenchServer(bench)
 	form := b.miniapp()
-	b.besides(bench, b.signTwice, func() int { return b.post("mini", "/oauth2/token", form()).Code })
+	b.reportWithFloor(bench, b.signTwice, func() int { return b.post("mini", "/oauth2/token", form()).Code })
 }
 
 // BenchmarkRefresh is a refresh, which rotates the token. Its floor is its two signatures.
 func BenchmarkRefresh(bench *testing.B) {
-	b := newBare(bench)
+	b := newBenchServer(bench)
 	body := b.miniapp()()
-	b.besides(bench, b.signTwice, func() int {
+	b.reportWithFloor(bench, b.signTwice, func() int {
 		answer := b.post("mini", "/oauth2/token", body)
 		var tokens struct {
 			Refresh string `json:"refresh_token"`

@@ -28,27 +28,27 @@ import (
 const postLogout = "https://rp.example/post_logout_redirect"
 
 // logoutSuite is a suite whose client has signed alice in, and may have her sent back after she signed out.
-func logoutSuite(t *testing.T) (s *suite, idToken string) {
+func logoutSuite(t *testing.T) (s *certificationSuite, idToken string) {
 	t.Helper()
 	s = newSuite(t, "")
 	return s, s.readyForLogout()
 }
 
-func (s *suite) readyForLogout() (idToken string) {
+func (s *certificationSuite) readyForLogout() (idToken string) {
 	s.t.Helper()
 	s.change(s.client, func(c *storage.Client) { c.PostLogoutRedirectURIs = []string{postLogout} })
-	a, _ := s.happy()
-	return a.text("id_token")
+	a, _ := s.happyFlow()
+	return a.member("id_token")
 }
 
 // logout sends the browser to the end_session_endpoint that discovery names; parameters come in pairs.
-func (s *suite) logout(parameters ...string) *page {
+func (s *certificationSuite) logout(parameters ...string) *page {
 	s.t.Helper()
 	form := url.Values{}
 	for i := 0; i < len(parameters); i += 2 {
 		form.Set(parameters[i], parameters[i+1])
 	}
-	endpoint := s.world.get(s.url + "/.well-known/openid-configuration").text("end_session_endpoint")
+	endpoint := s.testServer.get(s.url + "/.well-known/openid-configuration").member("end_session_endpoint")
 	address := endpoint
 	if len(form) > 0 {
 		address += "?" + form.Encode()
@@ -57,7 +57,7 @@ func (s *suite) logout(parameters ...string) *page {
 }
 
 // confirm presses the button of the page that asks, if it does.
-func (s *suite) confirm() *page {
+func (s *certificationSuite) confirm() *page {
 	s.t.Helper()
 	if s.page.callback == "" && strings.Contains(s.page.body, `id="logout-form"`) {
 		return s.submit("logout")
@@ -66,7 +66,7 @@ func (s *suite) confirm() *page {
 }
 
 // wantReturn asserts that the browser came back with state and nothing else, and that nobody is signed in any more.
-func (s *suite) wantReturn(state string) {
+func (s *certificationSuite) wantReturn(state string) {
 	s.t.Helper()
 	address, _, _ := strings.Cut(s.page.callback, "?")
 	want := url.Values{}
@@ -79,7 +79,7 @@ func (s *suite) wantReturn(state string) {
 	s.wantSignedOut()
 }
 
-func (s *suite) wantSignedOut() {
+func (s *certificationSuite) wantSignedOut() {
 	s.t.Helper()
 	s.authorize("prompt", "none")
 	if got := s.callback("state-1").Get("error"); !slices.Contains([]string{"login_required", "interaction_required"}, got) {
@@ -89,7 +89,7 @@ func (s *suite) wantSignedOut() {
 
 // wantAskedOrRefused asserts what the negative modules ask for: an error page, or one that asks, and no redirect whatever the
 // user does there.
-func (s *suite) wantAskedOrRefused() {
+func (s *certificationSuite) wantAskedOrRefused() {
 	s.t.Helper()
 	asks := s.page.status == http.StatusOK && strings.Contains(s.page.body, `id="logout-form"`)
 	refuses := s.page.status == http.StatusBadRequest && strings.Contains(s.page.body, `role="alert"`)
@@ -102,7 +102,7 @@ func (s *suite) wantAskedOrRefused() {
 	}
 }
 
-func (s *suite) wantLoggedOutPage() {
+func (s *certificationSuite) wantLoggedOutPage() {
 	s.t.Helper()
 	if s.page.callback != "" || s.page.status != http.StatusOK || !strings.Contains(s.page.body, "You are signed out") {
 		s.t.Errorf("got %d %q\n%s", s.page.status, s.page.callback, s.page.body)
@@ -111,10 +111,10 @@ func (s *suite) wantLoggedOutPage() {
 }
 
 func TestOIDCC_oidcc_rp_initiated_logout_discovery_endpoint_verification(t *testing.T) {
-	w := newSite(t)
-	w.config.PublicURL = "https://id.example"
+	ts := newPopulatedServer(t)
+	ts.config.PublicURL = "https://id.example"
 	recorder := httptest.NewRecorder()
-	must(server.New(w.config))(t).ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/.well-known/openid-configuration", nil))
+	must(server.New(ts.config))(t).ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/.well-known/openid-configuration", nil))
 	var document map[string]any
 	check(t, json.Unmarshal(recorder.Body.Bytes(), &document))
 	if document["end_session_endpoint"] != "https://id.example/oauth2/logout" {
@@ -234,9 +234,9 @@ func (p *relyingParty) tokens() (all []string) {
 }
 
 // reaching is the same world with a server that may call relying parties on this machine, at an address of its own.
-func (w *world) reaching(parties ...*relyingParty) *world {
-	w.Helper()
-	other := *w
+func (ts *testServer) reaching(parties ...*relyingParty) *testServer {
+	ts.Helper()
+	other := *ts
 	listener := httptest.NewUnstartedServer(nil)
 	other.url = "http://" + listener.Listener.Addr().String()
 	other.config.PublicURL = other.url
@@ -244,18 +244,18 @@ func (w *world) reaching(parties ...*relyingParty) *world {
 	for _, party := range parties {
 		other.config.Fetch.Roots.AddCert(party.Certificate())
 	}
-	other.server = must(server.New(other.config))(w.T)
-	listener.Config.Handler = other.ears.between(other.server)
+	other.server = must(server.New(other.config))(ts.T)
+	listener.Config.Handler = other.leakChecker.wrap(other.server)
 	listener.Start()
-	w.Cleanup(listener.Close)
+	ts.Cleanup(listener.Close)
 	return &other
 }
 
 func TestOIDCC_oidcc_backchannel_logout_discovery_endpoint_verification(t *testing.T) {
-	w := newSite(t)
-	document := w.get(w.url + "/.well-known/openid-configuration")
+	ts := newPopulatedServer(t)
+	document := ts.get(ts.url + "/.well-known/openid-configuration")
 	for name, want := range map[string]any{
-		"backchannel_logout_supported": true, "backchannel_logout_session_supported": true, "end_session_endpoint": w.url + "/oauth2/logout",
+		"backchannel_logout_supported": true, "backchannel_logout_session_supported": true, "end_session_endpoint": ts.url + "/oauth2/logout",
 		"frontchannel_logout_supported": nil, "frontchannel_logout_session_supported": nil,
 	} {
 		if document.body[name] != want {
@@ -267,7 +267,7 @@ func TestOIDCC_oidcc_backchannel_logout_discovery_endpoint_verification(t *testi
 func TestOIDCC_oidcc_backchannel_rp_initiated_logout(t *testing.T) {
 	party := newRelyingParty(t)
 	s := newSuite(t, "")
-	s.world = s.reaching(party)
+	s.testServer = s.reaching(party)
 	s.change(s.client, func(c *storage.Client) { c.BackchannelLogoutURI = party.URL + "/backchannel_logout" })
 	idToken := s.readyForLogout()
 	s.logout("id_token_hint", idToken, "post_logout_redirect_uri", postLogout, "state", longState)

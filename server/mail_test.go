@@ -55,13 +55,13 @@ func newSMTPServer(t *testing.T, edit func(*smtpServer)) *smtpServer {
 			return
 		}
 		defer connection.Close()
-		s.heard <- s.talk(connection)
+		s.heard <- s.serve(connection)
 	}()
 	return s
 }
 
-// trusting is a configuration that believes this server.
-func (s *smtpServer) trusting() *tls.Config {
+// clientTLS is a configuration that believes this server.
+func (s *smtpServer) clientTLS() *tls.Config {
 	pool := x509.NewCertPool()
 	certificate, err := x509.ParseCertificate(s.config.Certificates[0].Certificate[0])
 	if err == nil {
@@ -70,7 +70,7 @@ func (s *smtpServer) trusting() *tls.Config {
 	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 }
 
-func (s *smtpServer) talk(connection net.Conn) (heard []string) {
+func (s *smtpServer) serve(connection net.Conn) (heard []string) {
 	lines := bufio.NewScanner(connection)
 	say := func(line string) { _, _ = io.WriteString(connection, line+"\r\n") }
 	say("220 mail.example")
@@ -110,20 +110,20 @@ func (s *smtpServer) talk(connection net.Conn) (heard []string) {
 	return heard
 }
 
-func letter() servermail.Message {
+func sampleMessage() servermail.Message {
 	return servermail.Message{To: "wanda@example.com", Subject: "为 Default 设置新密码", Text: "王小明，你好：\n\nhttps://id.example/account/reset?proof=" + strings.Repeat("A", 200) + "\n.\nEnd\n"}
 }
 
 func (s *smtpServer) mailer() servermail.SMTP {
 	return servermail.SMTP{
-		Address: s.address, From: "Tea <no-reply@tea.example>", Username: "tea", Password: "secret", TLS: s.trusting(),
+		Address: s.address, From: "Tea <no-reply@tea.example>", Username: "tea", Password: "secret", TLS: s.clientTLS(),
 		Now: func() time.Time { return time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC) },
 	}
 }
 
 func TestRFC5321_MailIsHandedOverEncryptedAndWhole(t *testing.T) {
 	s := newSMTPServer(t, func(*smtpServer) {})
-	check(t, s.mailer().Send(t.Context(), letter()))
+	check(t, s.mailer().Send(t.Context(), sampleMessage()))
 	heard := <-s.heard
 	text := strings.Join(heard, "\n")
 	for _, want := range []string{"STARTTLS", "AUTH PLAIN", "MAIL FROM:<no-reply@tea.example>", "RCPT TO:<wanda@example.com>", "DATA", "QUIT"} {
@@ -136,7 +136,7 @@ func TestRFC5321_MailIsHandedOverEncryptedAndWhole(t *testing.T) {
 	message := must(mail.ReadMessage(strings.NewReader(data)))(t)
 	subject := must(new(mime.WordDecoder).DecodeHeader(message.Header.Get("Subject")))(t)
 	body := string(must(io.ReadAll(quotedprintable.NewReader(message.Body)))(t))
-	if subject != letter().Subject || !strings.HasPrefix(strings.ReplaceAll(body, "\r\n", "\n"), letter().Text) {
+	if subject != sampleMessage().Subject || !strings.HasPrefix(strings.ReplaceAll(body, "\r\n", "\n"), sampleMessage().Text) {
 		t.Errorf("subject %q, body %q", subject, body)
 	}
 	if got := message.Header.Get("Date"); got != "Tue, 24 Nov 2026 12:00:00 +0000" {
@@ -153,14 +153,14 @@ func TestMailIsNotHandedToAServerThatIsNotTheOne(t *testing.T) {
 	s := newSMTPServer(t, func(*smtpServer) {})
 	m := s.mailer()
 	m.TLS = nil
-	if err := m.Send(t.Context(), letter()); err == nil {
+	if err := m.Send(t.Context(), sampleMessage()); err == nil {
 		t.Error("a certificate that nobody vouches for was believed")
 	}
 }
 
 func TestAnswersOfAMailServerDoNotReachTheLog(t *testing.T) {
 	s := newSMTPServer(t, func(s *smtpServer) { s.refuse = "RCPT" })
-	err := s.mailer().Send(t.Context(), letter())
+	err := s.mailer().Send(t.Context(), sampleMessage())
 	if err == nil || strings.Contains(err.Error(), "wanda") || !strings.Contains(err.Error(), "550") {
 		t.Errorf("%v", err)
 	}
@@ -180,7 +180,7 @@ func TestMailToAServerWithoutEncryptionStaysOnThisMachine(t *testing.T) {
 	s := newSMTPServer(t, func(s *smtpServer) { s.starttls = false })
 	m := s.mailer()
 	m.Username = ""
-	check(t, m.Send(t.Context(), letter()))
+	check(t, m.Send(t.Context(), sampleMessage()))
 }
 
 func TestAMailServerThatHangsIsGivenUp(t *testing.T) {
@@ -188,7 +188,7 @@ func TestAMailServerThatHangsIsGivenUp(t *testing.T) {
 	defer listener.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if err := (servermail.SMTP{Address: listener.Addr().String(), From: "tea@example.com", Now: time.Now}).Send(ctx, letter()); err == nil {
+	if err := (servermail.SMTP{Address: listener.Addr().String(), From: "tea@example.com", Now: time.Now}).Send(ctx, sampleMessage()); err == nil {
 		t.Error("it was not given up")
 	}
 }
@@ -212,12 +212,12 @@ func TestAWebhookGetsMailThatItCanVerify(t *testing.T) {
 	}))
 	defer service.Close()
 	m := servermail.Webhook{URL: service.URL, Secret: secret, Client: service.Client(), Now: func() time.Time { return time.Unix(1700000000, 0) }}
-	check(t, m.Send(t.Context(), letter()))
-	if message := <-got; message != letter() {
+	check(t, m.Send(t.Context(), sampleMessage()))
+	if message := <-got; message != sampleMessage() {
 		t.Errorf("%+v", message)
 	}
 	m.Secret = []byte("wrong")
-	if err := m.Send(t.Context(), letter()); err == nil || !strings.Contains(err.Error(), "403") {
+	if err := m.Send(t.Context(), sampleMessage()); err == nil || !strings.Contains(err.Error(), "403") {
 		t.Errorf("%v", err)
 	}
 }
@@ -238,13 +238,13 @@ func (brokenMailer) Send(context.Context, servermail.Message) error {
 }
 
 func TestMailThatCannotBeSentIsInTheLogAndTheAnswerIsTheSame(t *testing.T) {
-	h := newHouse(t, func(c *serverConfig) { c.Mailer = brokenMailer{} })
-	h.addMailedPerson("wanda")
-	v := h.visitor()
-	v.forget("wanda@example.com")
-	v.at(t, "/account/forgot", http.StatusOK, "Check your mail")
-	h.server.Wait()
-	if log := h.log.String(); !strings.Contains(log, "mail not sent") || !strings.Contains(log, "no route to host") || strings.Contains(log, "wanda@") {
+	ts := newPageTestServer(t, func(c *serverConfig) { c.Mailer = brokenMailer{} })
+	ts.addEmailUser("wanda")
+	b := ts.newFormBrowser()
+	b.requestReset("wanda@example.com")
+	b.wantAt(t, "/account/forgot", http.StatusOK, "Check your mail")
+	ts.server.Wait()
+	if log := ts.log.String(); !strings.Contains(log, "mail not sent") || !strings.Contains(log, "no route to host") || strings.Contains(log, "wanda@") {
 		t.Errorf("log: %s", log)
 	}
 }

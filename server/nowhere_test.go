@@ -11,39 +11,39 @@ import (
 const acceptOfABrowser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 func TestAnAddressThatLeadsNowhereIsAPageForPeopleAndJSONForPrograms(t *testing.T) {
-	w := newHouse(t)
-	w.addDirectory(tea())
-	w.addDirectory(storage.Directory{ID: "closed", Disabled: true})
+	ts := newPageTestServer(t)
+	ts.addDirectory(teaDirectory())
+	ts.addDirectory(storage.Directory{ID: "closed", Disabled: true})
 	for path, brand := range map[string]string{
 		"/nothing": "Default", "/oauth2/nothing": "Default", "/d/tea/nothing": "Tea", "/d/nowhere/login": "Default", "/d/closed/login": "Default",
 	} {
-		page := w.get(w.url+path, "Accept", acceptOfABrowser)
+		page := ts.get(ts.url+path, "Accept", acceptOfABrowser)
 		if page.status != http.StatusNotFound || !strings.HasPrefix(page.header.Get("Content-Type"), "text/html") ||
 			!strings.Contains(page.raw, "There is nothing here") || !strings.Contains(page.raw, brand) {
 			t.Errorf("%s: %d %s without %q\n%s", path, page.status, page.header.Get("Content-Type"), brand, page.raw)
 		}
 		for _, accept := range []string{"", "*/*", "application/json"} {
-			got := w.get(w.url+path, "Accept", accept)
-			if got.status != http.StatusNotFound || got.text("error") == "" || !strings.HasPrefix(got.header.Get("Content-Type"), "application/json") {
+			got := ts.get(ts.url+path, "Accept", accept)
+			if got.status != http.StatusNotFound || got.member("error") == "" || !strings.HasPrefix(got.header.Get("Content-Type"), "application/json") {
 				t.Errorf("%s for %q: %d %s", path, accept, got.status, got.raw)
 			}
 		}
 	}
-	chinese := w.get(w.url+"/nothing", "Accept", acceptOfABrowser, "Accept-Language", "zh-CN")
+	chinese := ts.get(ts.url+"/nothing", "Accept", acceptOfABrowser, "Accept-Language", "zh-CN")
 	if !strings.Contains(chinese.raw, "页面不存在") {
 		t.Errorf("in Chinese: %s", chinese.raw)
 	}
 	// What is no plain path is no address of a page either: a page would repeat it in its links.
-	if got := w.get(w.url+"//evil.example/", "Accept", acceptOfABrowser); got.text("error") == "" {
+	if got := ts.get(ts.url+"//evil.example/", "Accept", acceptOfABrowser); got.member("error") == "" {
 		t.Errorf("%d %s", got.status, got.raw)
 	}
 }
 
 func TestRFC6797_HTTPSIsPromisedWhereTheIssuerIsAtHTTPS(t *testing.T) {
-	w := hostedWorld(t) // The public URL is http on loopback, the directory shop at an https host of its own.
-	for host, want := range map[string]bool{shopHost: true, strings.TrimPrefix(w.url, "http://"): false, "10.0.0.7": false} {
+	ts := newServerWithHost(t) // The public URL is http on loopback, the directory shop at an https host of its own.
+	for host, want := range map[string]bool{shopHost: true, strings.TrimPrefix(ts.url, "http://"): false, "10.0.0.7": false} {
 		for _, path := range []string{"/oauth2/jwks", "/nothing", "/login"} {
-			if got := w.at(host, http.MethodGet, path, nil).header.Get("Strict-Transport-Security") != ""; got != want {
+			if got := ts.requestAtHost(host, http.MethodGet, path, nil).header.Get("Strict-Transport-Security") != ""; got != want {
 				t.Errorf("%s%s: %v, want %v", host, path, got, want)
 			}
 		}
@@ -51,11 +51,11 @@ func TestRFC6797_HTTPSIsPromisedWhereTheIssuerIsAtHTTPS(t *testing.T) {
 }
 
 func TestAnOldPushedRequestHasAPageThatSaysSo(t *testing.T) {
-	h := newHouse(t)
-	v := h.visitor()
-	v.get(h.url + "/oauth2/authorize?client_id=shop&request_uri=urn:ietf:params:oauth:request_uri:unknown")
-	v.at(t, "/oauth2/authorize", http.StatusBadRequest, "This link has expired")
-	if !strings.Contains(v.page.body, "invalid_request_uri") {
-		t.Errorf("makers are not told: %s", v.page.body)
+	ts := newPageTestServer(t)
+	b := ts.newFormBrowser()
+	b.get(ts.url + "/oauth2/authorize?client_id=shop&request_uri=urn:ietf:params:oauth:request_uri:unknown")
+	b.wantAt(t, "/oauth2/authorize", http.StatusBadRequest, "This link has expired")
+	if !strings.Contains(b.page.body, "invalid_request_uri") {
+		t.Errorf("makers are not told: %s", b.page.body)
 	}
 }

@@ -75,16 +75,16 @@ type description struct {
 }
 
 type operation struct {
-	OperationID string              `json:"operationId"`
-	Tags        []string            `json:"tags"`
-	Summary     string              `json:"summary"`
-	Description string              `json:"description"`
-	Security    []map[string]any    `json:"security"`
-	RequestBody *content            `json:"requestBody"`
-	Responses   map[string]response `json:"responses"`
+	OperationID string                    `json:"operationId"`
+	Tags        []string                  `json:"tags"`
+	Summary     string                    `json:"summary"`
+	Description string                    `json:"description"`
+	Security    []map[string]any          `json:"security"`
+	RequestBody *content                  `json:"requestBody"`
+	Responses   map[string]responseSchema `json:"responses"`
 }
 
-type response struct {
+type responseSchema struct {
 	Description string         `json:"description"`
 	Headers     map[string]any `json:"headers"`
 	content
@@ -165,7 +165,7 @@ func (d *description) resolve(s schema) (name string, resolved schema) {
 var directoryPath = regexp.MustCompile(`^/d/[a-z0-9-]+|(/oauth-authorization-server)/d/[a-z0-9-]+$`)
 
 // check holds an answer to the document. Paths that are not in it are pages or nothing.
-func (d *description) check(t testing.TB, request *http.Request, a answer) {
+func (d *description) check(t testing.TB, request *http.Request, a response) {
 	t.Helper()
 	path := directoryPath.ReplaceAllString(request.URL.Path, "$1")
 	operations, ok := d.Paths[path]
@@ -193,7 +193,7 @@ func (d *description) check(t testing.TB, request *http.Request, a answer) {
 }
 
 // checkMethod is for a method that is not described: it is refused, but for the question that browsers ask first.
-func (d *description) checkMethod(t testing.TB, at string, a answer) {
+func (d *description) checkMethod(t testing.TB, at string, a response) {
 	t.Helper()
 	switch {
 	case strings.HasPrefix(at, "HEAD "):
@@ -206,14 +206,14 @@ func (d *description) checkMethod(t testing.TB, at string, a answer) {
 	}
 }
 
-func mapOf(a answer) any {
+func mapOf(a response) any {
 	if a.body == nil {
 		return nil
 	}
 	return a.body
 }
 
-func (d *description) checkBody(t testing.TB, at string, known response, a answer) {
+func (d *description) checkBody(t testing.TB, at string, known responseSchema, a response) {
 	t.Helper()
 	if len(known.Content) == 0 {
 		if a.raw != "" {
@@ -287,7 +287,7 @@ func (d *description) report(w io.Writer) int {
 	return min(1, len(unseen))
 }
 
-func (d *description) unseen(at string, known response) []string {
+func (d *description) unseen(at string, known responseSchema) []string {
 	if len(known.Content) == 0 {
 		return d.missing(at)
 	}
@@ -314,10 +314,10 @@ func (d *description) missing(what string) []string {
 }
 
 func TestTheDescriptionIsServedForEveryIssuer(t *testing.T) {
-	w := newWorld(t)
-	w.twoDirectories()
-	for _, issuer := range []string{w.url, w.url + "/d/acme"} {
-		a := w.get(issuer + "/openapi.json")
+	ts := newTestServer(t)
+	ts.twoDirectories()
+	for _, issuer := range []string{ts.url, ts.url + "/d/acme"} {
+		a := ts.get(issuer + "/openapi.json")
 		servers, _ := a.body["servers"].([]any)
 		if a.status != http.StatusOK || len(servers) != 1 || servers[0].(map[string]any)["url"] != issuer {
 			t.Errorf("%s: %d, servers %v", issuer, a.status, servers)
@@ -328,15 +328,15 @@ func TestTheDescriptionIsServedForEveryIssuer(t *testing.T) {
 		if a.header.Get("ETag") == "" || a.header.Get("Access-Control-Allow-Origin") != "*" {
 			t.Errorf("%s: headers %v", issuer, a.header)
 		}
-		if again := w.get(issuer+"/openapi.json", "If-None-Match", a.header.Get("ETag")); again.status != http.StatusNotModified {
+		if again := ts.get(issuer+"/openapi.json", "If-None-Match", a.header.Get("ETag")); again.status != http.StatusNotModified {
 			t.Errorf("%s: asked again it answers %d", issuer, again.status)
 		}
 	}
 }
 
 func TestEveryRouteForProgramsIsDescribedAndNoOther(t *testing.T) {
-	w := newWorld(t)
-	described, routes := openAPI().Paths, w.server.JSONRoutes()
+	ts := newTestServer(t)
+	described, routes := openAPI().Paths, ts.server.JSONRoutes()
 	for path, methods := range routes {
 		var found []string
 		for method := range described[path] {

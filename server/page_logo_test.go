@@ -30,8 +30,8 @@ func logoOfSize(t *testing.T, width, height int, clear bool) []byte {
 }
 
 func TestALogoHasItsOwnShapeAndKeepsItsPlace(t *testing.T) {
-	h := newHouse(t)
-	v := h.visitor()
+	ts := newPageTestServer(t)
+	b := ts.newFormBrowser()
 	for _, c := range []struct {
 		name              string
 		width, height     int
@@ -45,13 +45,13 @@ func TestALogoHasItsOwnShapeAndKeepsItsPlace(t *testing.T) {
 		{"very wide", 480, 40, false, "logo", "176", "15", true},
 		{"small", 10, 10, false, "logo", "40", "40", false},
 	} {
-		h.editDirectory(func(d *storage.Directory) { d.Branding.Logo = logoOfSize(t, c.width, c.height, c.clear) })
-		v.get(h.url + "/login")
-		logo := find(v.document(), func(n *html.Node) bool { return n.Data == "img" })[0]
+		ts.editDirectory(func(d *storage.Directory) { d.Branding.Logo = logoOfSize(t, c.width, c.height, c.clear) })
+		b.get(ts.url + "/login")
+		logo := findElements(b.document(), func(n *html.Node) bool { return n.Data == "img" })[0]
 		if attribute(logo, "class") != c.class || attribute(logo, "width") != c.wide || attribute(logo, "height") != c.tall {
 			t.Errorf("%s: %v", c.name, logo.Attr)
 		}
-		name := find(v.document(), func(n *html.Node) bool {
+		name := findElements(b.document(), func(n *html.Node) bool {
 			return n.Data == "span" && strings.HasPrefix(attribute(n, "class"), "name")
 		})[0]
 		if hidden := strings.Contains(attribute(name, "class"), "unseen"); hidden != c.nameIsHidden || textOf(name) != "Default" {
@@ -61,38 +61,38 @@ func TestALogoHasItsOwnShapeAndKeepsItsPlace(t *testing.T) {
 }
 
 func TestConsentShowsWhoAsks(t *testing.T) {
-	h := newHouse(t)
-	h.addPerson("wanda")
+	ts := newPageTestServer(t)
+	ts.addPasswordUser("wanda")
 	logo := logoOfSize(t, 120, 120, false)
-	h.change("shop", func(c *storage.Client) {
+	ts.change("shop", func(c *storage.Client) {
 		c.Logo, c.PolicyURL, c.TermsURL = logo, "https://shop.example/privacy?a=1&b=2", "https://shop.example/terms"
 	})
-	v := h.visitor()
-	v.ask("scope", "openid profile")
-	v.signInAs("wanda")
-	v.at(t, "/consent", http.StatusOK, "About Tea & Co: Privacy policy · Terms of use")
+	b := ts.newFormBrowser()
+	b.openAuthorize("scope", "openid profile")
+	b.signInAs("wanda")
+	b.wantAt(t, "/consent", http.StatusOK, "About Tea & Co: Privacy policy · Terms of use")
 	links := map[string]string{}
-	for _, n := range find(v.document(), func(n *html.Node) bool { return n.Data == "a" }) {
+	for _, n := range findElements(b.document(), func(n *html.Node) bool { return n.Data == "a" }) {
 		links[textOf(n)] = attribute(n, "href")
 	}
 	if links["Privacy policy"] != "https://shop.example/privacy?a=1&b=2" || links["Terms of use"] != "https://shop.example/terms" {
 		t.Errorf("%v", links)
 	}
-	address := attribute(find(v.document(), func(n *html.Node) bool { return n.Data == "img" })[0], "src")
-	picture := v.get(h.url + address)
+	address := attribute(findElements(b.document(), func(n *html.Node) bool { return n.Data == "img" })[0], "src")
+	picture := b.get(ts.url + address)
 	if !strings.HasPrefix(address, "/assets/client-shop.") || picture.status != http.StatusOK || picture.header.Get("Content-Type") != "image/png" ||
 		picture.header.Get("Cache-Control") != "public, max-age=31536000, immutable" || picture.body != string(logo) {
 		t.Errorf("%s: %d %v", address, picture.status, picture.header)
 	}
 	for _, nobody := range []string{"/assets/client-app.x.png", "/assets/client-nobody.x.png", "/assets/client-.x.png", "/assets/client-shop.x.css"} {
-		if got := v.get(h.url + nobody); got.status != http.StatusNotFound {
+		if got := b.get(ts.url + nobody); got.status != http.StatusNotFound {
 			t.Errorf("%s: %d", nobody, got.status)
 		}
 	}
-	v.ask("scope", "openid profile")
-	v.press("consent-form", "allow")
-	v.get(h.url + "/account")
-	if src := attribute(find(v.document(), func(n *html.Node) bool { return n.Data == "img" })[0], "src"); src != address {
+	b.openAuthorize("scope", "openid profile")
+	b.press("consent-form", "allow")
+	b.get(ts.url + "/account")
+	if src := attribute(findElements(b.document(), func(n *html.Node) bool { return n.Data == "img" })[0], "src"); src != address {
 		t.Errorf("the account shows %q", src)
 	}
 }

@@ -47,13 +47,13 @@ func (l breachedList) Breached(_ context.Context, password string) (bool, error)
 // cheapArgon2 hashes as fast as argon2id can: there is nothing to protect.
 func cheapArgon2() identity.Argon2 { return identity.Argon2{Memory: 8, Time: 1, Threads: 1} }
 
-func tea() storage.Directory { return storage.Directory{ID: "tea", Name: "Tea"} }
+func teaDirectory() storage.Directory { return storage.Directory{ID: "tea", Name: "Tea"} }
 
-// house is a world whose pages are the real ones, with a mailbox, the client "shop", and people who have passwords.
-type house struct {
-	*world
-	people *identity.Service
-	mail   *mailbox
+// pageTestServer is a world whose pages are the real ones, with a mailbox, the client "shop", and people who have passwords.
+type pageTestServer struct {
+	*testServer
+	identities *identity.Service
+	mailbox    *mailbox
 }
 
 const (
@@ -61,69 +61,69 @@ const (
 	goodPassword = "correct horse battery"
 )
 
-func newHouse(t *testing.T, edits ...func(*server.Config)) *house {
+func newPageTestServer(t *testing.T, edits ...func(*server.Config)) *pageTestServer {
 	t.Helper()
-	return houseOn(newWorld(t), edits...)
+	return pageTestServerOn(newTestServer(t), edits...)
 }
 
-// houseOn makes a world a house.
-func houseOn(w *world, edits ...func(*server.Config)) *house {
-	t := w.T
+// pageTestServerOn creates a page test server from a test server.
+func pageTestServerOn(base *testServer, edits ...func(*server.Config)) *pageTestServer {
+	t := base.T
 	t.Helper()
-	h := &house{world: w, mail: new(mailbox)}
-	h.people = must(identity.New(identity.Config{
-		Engine: h.engine, Now: h.clock.Now, Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler), Argon2: cheapArgon2(),
+	ts := &pageTestServer{testServer: base, mailbox: new(mailbox)}
+	ts.identities = must(identity.New(identity.Config{
+		Engine: ts.engine, Now: ts.clock.Now, Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler), Argon2: cheapArgon2(),
 	}))(t)
 	listener := httptest.NewUnstartedServer(nil)
-	h.url = "http://" + listener.Listener.Addr().String()
-	h.config.PublicURL, h.config.Mailer = h.url, h.mail
+	ts.url = "http://" + listener.Listener.Addr().String()
+	ts.config.PublicURL, ts.config.Mailer = ts.url, ts.mailbox
 	for _, edit := range edits {
-		edit(&h.config)
+		edit(&ts.config)
 	}
-	h.server = must(server.New(h.config))(t)
-	listener.Config.Handler = h.ears.between(h.server)
+	ts.server = must(server.New(ts.config))(t)
+	listener.Config.Handler = ts.leakChecker.wrap(ts.server)
 	listener.Start()
 	t.Cleanup(func() {
 		listener.Close()
-		h.server.Wait()
+		ts.server.Wait()
 	})
-	h.addClient("shop", func(c *storage.Client) {
+	ts.addClient("shop", func(c *storage.Client) {
 		c.Name, c.RedirectURIs, c.Scopes = "Tea & Co", []string{shopRedirect}, append(c.Scopes, "orders", "urn:minifed:link")
 		c.AccountLinking = true
 	})
-	return h
+	return ts
 }
 
-// addPerson makes a user with a password.
-func (h *house) addPerson(username string) storage.User {
-	h.Helper()
+// addPasswordUser makes a user with a password.
+func (ts *pageTestServer) addPasswordUser(username string) storage.User {
+	ts.Helper()
 	account := identity.Account{Username: username, Password: goodPassword, Profile: storage.Profile{Name: "Name of " + username}}
-	return must(h.people.Create(h.Context(), "default", account, identity.System))(h.T).Record
+	return must(ts.identities.Create(ts.Context(), "default", account, identity.System))(ts.T).Record
 }
 
-// addMailedPerson makes one with a proven address besides.
-func (h *house) addMailedPerson(username string) storage.User {
-	h.Helper()
-	user := h.addPerson(username)
-	return must(h.people.SetEmail(h.Context(), "default", user.ID, username+"@example.com", identity.System))(h.T).Record
+// addEmailUser makes one with a proven address besides.
+func (ts *pageTestServer) addEmailUser(username string) storage.User {
+	ts.Helper()
+	user := ts.addPasswordUser(username)
+	return must(ts.identities.SetEmail(ts.Context(), "default", user.ID, username+"@example.com", identity.System))(ts.T).Record
 }
 
 // editDirectory changes the default directory, and waits until the server knows.
-func (h *house) editDirectory(edit func(*storage.Directory)) {
-	h.Helper()
-	entry := must(storage.Get[storage.Directory](h.Context(), h.engine, "default"))(h.T)
+func (ts *pageTestServer) editDirectory(edit func(*storage.Directory)) {
+	ts.Helper()
+	entry := must(storage.Get[storage.Directory](ts.Context(), ts.engine, "default"))(ts.T)
 	next := entry.Record
 	edit(&next)
-	must(entry.Replace(h.Context(), h.engine, next))(h.T)
-	h.clock.Advance(6 * time.Second)
+	must(entry.Replace(ts.Context(), ts.engine, next))(ts.T)
+	ts.clock.Advance(6 * time.Second)
 }
 
-// letters are the messages that were sent so far to an address.
-func (h *house) letters(to string) []mail.Message {
-	h.server.Wait()
-	h.mail.mu.Lock()
-	defer h.mail.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(h.mail.mails), func(message mail.Message) bool { return message.To != to })
+// mailTo are the messages that were sent so far to an address.
+func (ts *pageTestServer) mailTo(to string) []mail.Message {
+	ts.server.Wait()
+	ts.mailbox.mu.Lock()
+	defer ts.mailbox.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(ts.mailbox.mails), func(message mail.Message) bool { return message.To != to })
 }
 
 // linkIn is the address that a message leads to.
@@ -138,50 +138,50 @@ func linkIn(t *testing.T, message mail.Message) string {
 	return ""
 }
 
-// visitor is somebody with a browser, who uses the pages as they are: what is not in a form is not sent.
-type visitor struct {
+// formBrowser is somebody with a browser, who uses the pages as they are: what is not in a form is not sent.
+type formBrowser struct {
 	*browser
-	house *house
+	pageServer *pageTestServer
 }
 
-func (h *house) visitor() *visitor { return &visitor{h.newBrowser(), h} }
+func (ts *pageTestServer) newFormBrowser() *formBrowser { return &formBrowser{ts.newBrowser(), ts} }
 
-// ask opens an authorization request of shop.
-func (v *visitor) ask(further ...string) *page {
-	v.Helper()
-	return v.get(v.authorizeURL("shop", append([]string{"redirect_uri", shopRedirect}, further...)...))
+// openAuthorize opens an authorization request of shop.
+func (b *formBrowser) openAuthorize(further ...string) *page {
+	b.Helper()
+	return b.get(b.authorizeURL("shop", append([]string{"redirect_uri", shopRedirect}, further...)...))
 }
 
 // document is the page as a tree.
-func (v *visitor) document() *html.Node {
-	v.Helper()
-	return must(html.Parse(strings.NewReader(v.page.body)))(v.T)
+func (b *formBrowser) document() *html.Node {
+	b.Helper()
+	return must(html.Parse(strings.NewReader(b.page.body)))(b.T)
 }
 
 // press fills in fields of the form with that ID and presses a button of it, by the button's ID.
-func (v *visitor) press(form, button string, fields ...string) *page {
-	v.Helper()
-	action, values := v.read(form, button)
+func (b *formBrowser) press(form, button string, fields ...string) *page {
+	b.Helper()
+	action, values := b.readForm(form, button)
 	for i := 0; i < len(fields); i += 2 {
 		if !values.Has(fields[i]) {
-			v.Fatalf("the form %s has no field %s", form, fields[i])
+			b.Fatalf("the form %s has no field %s", form, fields[i])
 		}
 		values.Set(fields[i], fields[i+1])
 	}
-	return v.post(action, values, true)
+	return b.post(action, values, true)
 }
 
-// read returns what a form would send, and where to, if that button of it is pressed.
-func (v *visitor) read(form, button string) (action string, values url.Values) {
-	v.Helper()
-	found := find(v.document(), func(n *html.Node) bool { return n.Data == "form" && attribute(n, "id") == form })
+// readForm returns what a form would send, and where to, if that button of it is pressed.
+func (b *formBrowser) readForm(form, button string) (action string, values url.Values) {
+	b.Helper()
+	found := findElements(b.document(), func(n *html.Node) bool { return n.Data == "form" && attribute(n, "id") == form })
 	if len(found) != 1 || attribute(found[0], "method") != "post" {
-		v.Fatalf("%d forms %s at %d %s\n%s", len(found), form, v.page.status, v.page.url, v.page.body)
+		b.Fatalf("%d forms %s at %d %s\n%s", len(found), form, b.page.status, b.page.url, b.page.body)
 	}
-	action = must(must(url.Parse(v.page.url))(v.T).Parse(attribute(found[0], "action")))(v.T).String()
+	action = must(must(url.Parse(b.page.url))(b.T).Parse(attribute(found[0], "action")))(b.T).String()
 	values = url.Values{}
 	pressed := false
-	for _, n := range find(found[0], func(n *html.Node) bool { return n.Data == "input" || n.Data == "button" }) {
+	for _, n := range findElements(found[0], func(n *html.Node) bool { return n.Data == "input" || n.Data == "button" }) {
 		name, kind := attribute(n, "name"), attribute(n, "type")
 		switch {
 		case n.Data == "button" && attribute(n, "id") != button:
@@ -190,44 +190,44 @@ func (v *visitor) read(form, button string) (action string, values url.Values) {
 			if name != "" {
 				values.Add(name, attribute(n, "value"))
 			}
-		case kind == "checkbox" && !has(n, "checked"):
+		case kind == "checkbox" && !hasAttribute(n, "checked"):
 		default:
 			values.Add(name, attribute(n, "value"))
 		}
 	}
 	if !pressed {
-		v.Fatalf("the form %s has no button %s", form, button)
+		b.Fatalf("the form %s has no button %s", form, button)
 	}
 	return action, values
 }
 
 // signInAs gives a username and the good password on the login page.
-func (v *visitor) signInAs(username string) *page {
-	v.Helper()
-	return v.press("login-form", "login", "username", username, "password", goodPassword)
+func (b *formBrowser) signInAs(username string) *page {
+	b.Helper()
+	return b.press("login-form", "login", "username", username, "password", goodPassword)
 }
 
-// enter signs somebody in to the account page.
-func (v *visitor) enter(username string) *page {
-	v.Helper()
-	v.get(v.house.url + "/login")
-	v.signInAs(username)
-	if v.page.url != v.house.url+"/account" || v.page.status != http.StatusOK {
-		v.Fatalf("%s is not at the account page: %d %s\n%s", username, v.page.status, v.page.url, v.page.body)
+// signInToAccount signs somebody in to the account page.
+func (b *formBrowser) signInToAccount(username string) *page {
+	b.Helper()
+	b.get(b.pageServer.url + "/login")
+	b.signInAs(username)
+	if b.page.url != b.pageServer.url+"/account" || b.page.status != http.StatusOK {
+		b.Fatalf("%s is not at the account page: %d %s\n%s", username, b.page.status, b.page.url, b.page.body)
 	}
-	return v.page
+	return b.page
 }
 
-// at asserts where the browser is, and that the page has a text.
-func (v *visitor) at(t *testing.T, path string, status int, text string) {
+// wantAt asserts where the browser is, and that the page has a text.
+func (b *formBrowser) wantAt(t *testing.T, path string, status int, text string) {
 	t.Helper()
-	got := must(url.Parse(v.page.url))(t).Path
-	if v.page.callback != "" || got != path || v.page.status != status || !strings.Contains(textOf(v.document()), text) {
-		t.Errorf("at %d %s %s, want %d %s with %q\n%s", v.page.status, got, v.page.callback, status, path, text, v.page.body)
+	got := must(url.Parse(b.page.url))(t).Path
+	if b.page.callback != "" || got != path || b.page.status != status || !strings.Contains(textOf(b.document()), text) {
+		t.Errorf("at %d %s %s, want %d %s with %q\n%s", b.page.status, got, b.page.callback, status, path, text, b.page.body)
 	}
 }
 
-func find(n *html.Node, matches func(*html.Node) bool) []*html.Node {
+func findElements(n *html.Node, matches func(*html.Node) bool) []*html.Node {
 	var found []*html.Node
 	for d := range n.Descendants() {
 		if d.Type == html.ElementNode && matches(d) {
@@ -246,7 +246,7 @@ func attribute(n *html.Node, name string) string {
 	return ""
 }
 
-func has(n *html.Node, name string) bool {
+func hasAttribute(n *html.Node, name string) bool {
 	return slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == name })
 }
 

@@ -9,7 +9,7 @@ import (
 
 // TestAuthorize_ResponseModeInARequestObjectCarriesTheRefusal: the mode counts, and nothing else in the object.
 func TestAuthorize_ResponseModeInARequestObjectCarriesTheRefusal(t *testing.T) {
-	w := newSite(t)
+	ts := newPopulatedServer(t)
 	object := func(mode string) string {
 		return unsignedObject(map[string]any{"response_mode": mode, "state": "inside", "redirect_uri": "https://evil.example/"})
 	}
@@ -25,8 +25,8 @@ func TestAuthorize_ResponseModeInARequestObjectCarriesTheRefusal(t *testing.T) {
 		"an object that is too long":           {[]string{"request", unsignedObject(map[string]any{"response_mode": "form_post", "x": strings.Repeat("x", 9000)})}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := w.newBrowser()
-			b.get(w.authorizeURL("web", test.further...))
+			b := ts.newBrowser()
+			b.get(ts.authorizeURL("web", test.further...))
 			b.wantError(t, "request_not_supported", "state-1")
 			if b.page.posted != test.posted {
 				t.Errorf("posted is %v", b.page.posted)
@@ -37,53 +37,53 @@ func TestAuthorize_ResponseModeInARequestObjectCarriesTheRefusal(t *testing.T) {
 
 // TestAuthorize_AMalformedParameterIsToldToTheClient where client and redirect URI can be read, and else on a page.
 func TestAuthorize_AMalformedParameterIsToldToTheClient(t *testing.T) {
-	w := newSite(t)
+	ts := newPopulatedServer(t)
 	for suffix, named := range map[string]string{
 		"&login_hint=a;b": "login_hint", "&login_hint=100%": "login_hint", "&nonce=%zz": "nonce", "&ui_locales=%u4e2d": "ui_locales",
 		"&utm_source=50%": "utm_source", "&%zz=1": "unreadable", "&nonce=1;nonce=2": "nonce",
 	} {
 		t.Run(suffix, func(t *testing.T) {
 			for _, mode := range []string{"query", "form_post"} {
-				b := w.newBrowser()
-				b.get(w.authorizeURL("web", "nonce", "", "response_mode", mode) + suffix)
+				b := ts.newBrowser()
+				b.get(ts.authorizeURL("web", "nonce", "", "response_mode", mode) + suffix)
 				b.wantError(t, "invalid_request", "state-1")
 				if got := b.page.sent.Get("error_description"); !strings.Contains(got, named) || b.page.posted != (mode == "form_post") {
 					t.Errorf("posted %v, %q", b.page.posted, got)
 				}
 			}
-			b := w.newBrowser()
-			b.get(w.authorizeURL("nobody") + suffix)
+			b := ts.newBrowser()
+			b.get(ts.authorizeURL("nobody") + suffix)
 			b.wantPage(t, http.StatusBadRequest, named)
 		})
 	}
-	b := w.newBrowser()
-	b.get(w.authorizeURL("web", "state", "") + "&state=a;b")
+	b := ts.newBrowser()
+	b.get(ts.authorizeURL("web", "state", "") + "&state=a;b")
 	b.wantError(t, "invalid_request", "")
-	b.get(w.url + "/oauth2/logout?state=a;b")
+	b.get(ts.url + "/oauth2/logout?state=a;b")
 	b.wantPage(t, http.StatusBadRequest, "parameter state is malformed")
-	a := w.postRaw("/oauth2/par", w.authorizeForm("web").Encode()+"&login_hint=50%")
-	if a.status != http.StatusBadRequest || !strings.Contains(a.text("error_description"), "login_hint") {
+	a := ts.postRaw("/oauth2/par", ts.authorizeForm("web").Encode()+"&login_hint=50%")
+	if a.status != http.StatusBadRequest || !strings.Contains(a.member("error_description"), "login_hint") {
 		t.Errorf("PAR: %d %s", a.status, a.raw)
 	}
-	a = w.postRaw("/oauth2/token", "grant_type=x&code=a;b")
-	if a.status != http.StatusBadRequest || !strings.Contains(a.text("error_description"), "parameter code is") {
+	a = ts.postRaw("/oauth2/token", "grant_type=x&code=a;b")
+	if a.status != http.StatusBadRequest || !strings.Contains(a.member("error_description"), "parameter code is") {
 		t.Errorf("token: %d %s", a.status, a.raw)
 	}
 }
 
 // postRaw posts a form as it is, in the name of web.
-func (w *world) postRaw(path, body string) answer {
-	w.Helper()
-	request := must(http.NewRequestWithContext(w.Context(), http.MethodPost, w.url+path, strings.NewReader(body)))(w.T)
+func (ts *testServer) postRaw(path, body string) response {
+	ts.Helper()
+	request := must(http.NewRequestWithContext(ts.Context(), http.MethodPost, ts.url+path, strings.NewReader(body)))(ts.T)
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	request.SetBasicAuth("web", secretOfWeb)
-	return w.do(request)
+	return ts.do(request)
 }
 
 // TestAuthorize_TheSizeOfARequestIsCountedDecoded: Chinese text takes three times its bytes in a URL.
 func TestAuthorize_TheSizeOfARequestIsCountedDecoded(t *testing.T) {
-	w := newSite(t)
-	form := w.authorizeForm("web", "state", "")
+	ts := newPopulatedServer(t)
+	form := ts.authorizeForm("web", "state", "")
 	room := 4096 - len("state")
 	for name, values := range form {
 		room -= len(name) + len(values[0])
@@ -96,8 +96,8 @@ func TestAuthorize_TheSizeOfARequestIsCountedDecoded(t *testing.T) {
 	}
 	for name, state := range states {
 		t.Run(name, func(t *testing.T) {
-			b := w.newBrowser()
-			b.get(w.authorizeURL("web", "state", state))
+			b := ts.newBrowser()
+			b.get(ts.authorizeURL("web", "state", state))
 			b.signIn("alice")
 			b.allow()
 			if b.code(); b.page.sent.Get("state") != state {
@@ -108,17 +108,17 @@ func TestAuthorize_TheSizeOfARequestIsCountedDecoded(t *testing.T) {
 					t.Errorf("a URL has %d bytes", len(hop))
 				}
 			}
-			c := w.newBrowser()
-			c.post(w.url+"/oauth2/authorize", w.authorizeForm("web", "state", state), false)
+			c := ts.newBrowser()
+			c.post(ts.url+"/oauth2/authorize", ts.authorizeForm("web", "state", state), false)
 			c.signIn("alice")
 			if c.code(); c.page.sent.Get("state") != state {
 				t.Error("the state of a POST did not come back")
 			}
-			pushed := w.post("web", "/oauth2/par", w.authorizeForm("web", "state", state))
+			pushed := ts.post("web", "/oauth2/par", ts.authorizeForm("web", "state", state))
 			if pushed.status != http.StatusCreated {
 				t.Fatalf("PAR: %d %s", pushed.status, pushed.raw)
 			}
-			c.get(w.url + "/oauth2/authorize?" + url.Values{"client_id": {"web"}, "request_uri": {pushed.text("request_uri")}}.Encode())
+			c.get(ts.url + "/oauth2/authorize?" + url.Values{"client_id": {"web"}, "request_uri": {pushed.member("request_uri")}}.Encode())
 			if c.code(); c.page.sent.Get("state") != state {
 				t.Error("the state of a pushed request did not come back")
 			}
@@ -127,19 +127,19 @@ func TestAuthorize_TheSizeOfARequestIsCountedDecoded(t *testing.T) {
 	for name, further := range map[string][]string{
 		"4096": {"state", strings.Repeat("x", room+1)}, "12288": {"id_token_hint", strings.Repeat("x", 12<<10+1)}, "512": {"nonce", strings.Repeat("码", 513)},
 	} {
-		b := w.newBrowser()
+		b := ts.newBrowser()
 		state := "state-1"
 		if further[0] == "state" {
 			state = further[1]
 		}
-		b.get(w.authorizeURL("web", further...))
+		b.get(ts.authorizeURL("web", further...))
 		b.wantError(t, "invalid_request", state)
 		if !strings.Contains(b.page.sent.Get("error_description"), name) {
 			t.Errorf("%s: %q", name, b.page.sent.Get("error_description"))
 		}
-		b.post(w.url+"/oauth2/authorize", w.authorizeForm("web", further...), false)
+		b.post(ts.url+"/oauth2/authorize", ts.authorizeForm("web", further...), false)
 		b.wantError(t, "invalid_request", state)
-		if a := w.post("web", "/oauth2/par", w.authorizeForm("web", further...)); a.status != http.StatusBadRequest || !strings.Contains(a.text("error_description"), name) {
+		if a := ts.post("web", "/oauth2/par", ts.authorizeForm("web", further...)); a.status != http.StatusBadRequest || !strings.Contains(a.member("error_description"), name) {
 			t.Errorf("PAR %s: %d %s", name, a.status, a.raw)
 		}
 	}

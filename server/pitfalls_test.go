@@ -12,44 +12,44 @@ import (
 // What fosite gets wrong where no endpoint's own tests would notice.
 
 func TestAShortNonceComesBack(t *testing.T) {
-	w := newSite(t)
-	if a := w.newBrowser().flow("web", "nonce", "n"); claims(t, a.text("id_token"))["nonce"] != "n" {
-		t.Errorf("of the code flow: %v", claims(t, a.text("id_token")))
+	ts := newPopulatedServer(t)
+	if a := ts.newBrowser().flow("web", "nonce", "n"); claims(t, a.member("id_token"))["nonce"] != "n" {
+		t.Errorf("of the code flow: %v", claims(t, a.member("id_token")))
 	}
-	if a := w.login("mini", "alice", "nonce", "n"); claims(t, a.text("id_token"))["nonce"] != "n" {
-		t.Errorf("of the exchange: %v", claims(t, a.text("id_token")))
+	if a := ts.login("mini", "alice", "nonce", "n"); claims(t, a.member("id_token"))["nonce"] != "n" {
+		t.Errorf("of the exchange: %v", claims(t, a.member("id_token")))
 	}
 }
 
 func TestAClientWithAKeyCannotIntrospectByASecretThatItHadBefore(t *testing.T) {
-	w := newWorld(t)
+	ts := newTestServer(t)
 	key := signers()["ES256"]
-	w.addService("rotated", func(c *storage.Client) {
+	ts.addService("rotated", func(c *storage.Client) {
 		c.AuthMethod, c.JWKS, c.Introspection = "private_key_jwt", jwks(key), true
 	})
-	token := w.login("mini", "alice").text("access_token")
-	if a := w.introspect("rotated", token); a.status != http.StatusUnauthorized || a.text("error") != "invalid_client" {
+	token := ts.login("mini", "alice").member("access_token")
+	if a := ts.introspect("rotated", token); a.status != http.StatusUnauthorized || a.member("error") != "invalid_client" {
 		t.Errorf("by its secret: %d %s", a.status, a.raw)
 	}
-	a := w.asserted("/oauth2/introspect", key.sign(t, w.assertionClaims("rotated"), nil), url.Values{"token": {token}})
+	a := ts.postWithAssertion("/oauth2/introspect", key.sign(t, ts.assertionClaims("rotated"), nil), url.Values{"token": {token}})
 	if a.status != http.StatusOK || a.body["active"] != true {
 		t.Errorf("by its key: %d %s", a.status, a.raw)
 	}
 }
 
 func TestNoAddressInARequestIsFetched(t *testing.T) {
-	w := newSite(t)
+	ts := newPopulatedServer(t)
 	called := false
 	outside := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called = true }))
 	t.Cleanup(outside.Close)
-	w.newBrowser().get(w.authorizeURL("web", "request_uri", outside.URL))
-	w.send("/oauth2/par", w.authorizeForm("web").Encode()+"&request_uri="+url.QueryEscape(outside.URL), "Authorization", basic("web", secretOfWeb))
+	ts.newBrowser().get(ts.authorizeURL("web", "request_uri", outside.URL))
+	ts.send("/oauth2/par", ts.authorizeForm("web").Encode()+"&request_uri="+url.QueryEscape(outside.URL), "Authorization", basic("web", secretOfWeb))
 	// A key that an assertion brings along, or an address of one, is nobody's.
 	key := newSigner("ES256", "x")
-	w.addKeyed("keyed", signers()["ES256"])
+	ts.addPrivateKeyClient("keyed", signers()["ES256"])
 	for _, header := range []string{"jku", "x5u"} {
-		a := w.asserted("/oauth2/token", key.sign(t, w.assertionClaims("keyed"), headersOf(header, outside.URL)), ownGrant())
-		if a.text("error") != "invalid_client" {
+		a := ts.postWithAssertion("/oauth2/token", key.sign(t, ts.assertionClaims("keyed"), headersOf(header, outside.URL)), ownGrant())
+		if a.member("error") != "invalid_client" {
 			t.Errorf("%s: %d %s", header, a.status, a.raw)
 		}
 	}

@@ -8,11 +8,11 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// prepared has what every world needs and takes long to make: the keys of directories, sealed by one master key. The first
+// preparedKeys has what every world needs and takes long to make: the keys of directories, sealed by one master key. The first
 // world that needs them makes them.
-var prepared = preparation{master: sync.OnceValues(newMaster), keys: map[string]storage.SigningKeys{}}
+var preparedKeys = keyCache{master: sync.OnceValues(newMaster), keys: map[string]storage.SigningKeys{}}
 
-type preparation struct {
+type keyCache struct {
 	master func() (*keys.Master, error)
 
 	mu   sync.Mutex
@@ -28,18 +28,18 @@ func newMaster() (*keys.Master, error) {
 }
 
 // ensure gives a directory of w its keys.
-func (p *preparation) ensure(w *world, directory storage.Directory) {
-	w.Helper()
+func (p *keyCache) ensure(ts *testServer, directory storage.Directory) {
+	ts.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, algorithm := range directory.Policy.SigningAlgorithms {
 		if record, ok := p.keys[storage.Key(directory.ID, algorithm)]; ok {
-			must(storage.Insert(w.Context(), w.engine.Engine, record))(w.T)
+			must(storage.Insert(ts.Context(), ts.engine.Engine, record))(ts.T)
 		}
 	}
-	check(w.T, w.ring.EnsureDirectory(w.Context(), directory))
+	check(ts.T, ts.ring.EnsureDirectory(ts.Context(), directory))
 	for _, algorithm := range directory.Policy.SigningAlgorithms {
 		id := storage.Key(directory.ID, algorithm)
-		p.keys[id] = must(storage.Get[storage.SigningKeys](w.Context(), w.engine.Engine, id))(w.T).Record
+		p.keys[id] = must(storage.Get[storage.SigningKeys](ts.Context(), ts.engine.Engine, id))(ts.T).Record
 	}
 }

@@ -13,73 +13,73 @@ import (
 )
 
 // push deposits an authorization request of a confidential client.
-func (w *world) push(client string, further ...string) answer {
-	w.Helper()
-	return w.post(client, "/oauth2/par", w.authorizeForm(client, further...))
+func (ts *testServer) push(client string, further ...string) response {
+	ts.Helper()
+	return ts.post(client, "/oauth2/par", ts.authorizeForm(client, further...))
 }
 
-func (w *world) pushedURL(client, uri string) string {
-	return w.url + "/oauth2/authorize?" + url.Values{"client_id": {client}, "request_uri": {uri}}.Encode()
+func (ts *testServer) pushedURL(client, uri string) string {
+	return ts.url + "/oauth2/authorize?" + url.Values{"client_id": {client}, "request_uri": {uri}}.Encode()
 }
 
 func TestRFC9126_2_PushingAnAuthorizationRequest(t *testing.T) {
-	w := newSite(t)
-	w.addClient("strict", func(c *storage.Client) { c.RequirePAR = true })
-	a := w.push("strict", "state", longState, "nonce", strings.Repeat("n", 384))
-	if a.status != http.StatusCreated || a.body["expires_in"] != 60.0 || !strings.HasPrefix(a.text("request_uri"), "urn:ietf:params:oauth:request_uri:") {
+	ts := newPopulatedServer(t)
+	ts.addClient("strict", func(c *storage.Client) { c.RequirePAR = true })
+	a := ts.push("strict", "state", longState, "nonce", strings.Repeat("n", 384))
+	if a.status != http.StatusCreated || a.body["expires_in"] != 60.0 || !strings.HasPrefix(a.member("request_uri"), "urn:ietf:params:oauth:request_uri:") {
 		t.Fatalf("got %d %s", a.status, a.raw)
 	}
 	if a.header.Get("Cache-Control") != "no-store" {
 		t.Errorf("Cache-Control is %q", a.header.Get("Cache-Control"))
 	}
-	b := w.newBrowser()
+	b := ts.newBrowser()
 	// What stands beside the request_uri does not count.
-	b.get(w.pushedURL("strict", a.text("request_uri")) + "&state=outside&nonce=outside&scope=bogus&redirect_uri=https%3A%2F%2Fevil.example")
+	b.get(ts.pushedURL("strict", a.member("request_uri")) + "&state=outside&nonce=outside&scope=bogus&redirect_uri=https%3A%2F%2Fevil.example")
 	b.signIn("alice")
 	b.allow()
-	tokens := w.redeem("strict", b.code())
-	if b.page.sent.Get("state") != longState || claims(t, tokens.text("id_token"))["nonce"] != strings.Repeat("n", 384) {
+	tokens := ts.redeem("strict", b.code())
+	if b.page.sent.Get("state") != longState || claims(t, tokens.member("id_token"))["nonce"] != strings.Repeat("n", 384) {
 		t.Errorf("got %v and %s", b.page.sent, tokens.raw)
 	}
 	// Without credentials, the form is all that is kept.
-	w.push("web")
-	for _, pushed := range list[storage.PushedRequest](w) {
-		if strings.Contains(pushed.Form, secretOfWeb) || strings.Contains(pushed.Form, "client_secret") || strings.Contains(a.text("request_uri"), pushed.ID) {
+	ts.push("web")
+	for _, pushed := range list[storage.PushedRequest](ts) {
+		if strings.Contains(pushed.Form, secretOfWeb) || strings.Contains(pushed.Form, "client_secret") || strings.Contains(a.member("request_uri"), pushed.ID) {
 			t.Errorf("stored is %+v", pushed)
 		}
 	}
 }
 
 func TestRFC9126_2_1_PublicClientsPushToo(t *testing.T) {
-	w := newSite(t)
-	a := w.postPublic("/oauth2/par", w.authorizeForm("spa"))
+	ts := newPopulatedServer(t)
+	a := ts.postPublic("/oauth2/par", ts.authorizeForm("spa"))
 	if a.status != http.StatusCreated {
 		t.Fatalf("got %d %s", a.status, a.raw)
 	}
-	b := w.newBrowser()
-	b.get(w.pushedURL("spa", a.text("request_uri")))
+	b := ts.newBrowser()
+	b.get(ts.pushedURL("spa", a.member("request_uri")))
 	b.signIn("alice")
 	b.allow()
-	if tokens := w.redeem("spa", b.code()); tokens.status != http.StatusOK {
+	if tokens := ts.redeem("spa", b.code()); tokens.status != http.StatusOK {
 		t.Errorf("got %d %s", tokens.status, tokens.raw)
 	}
 }
 
 func TestRFC9126_2_3_WhatCannotBePushed(t *testing.T) {
-	w := newSite(t)
+	ts := newPopulatedServer(t)
 	without := func(names ...string) url.Values {
-		form := w.authorizeForm("web")
+		form := ts.authorizeForm("web")
 		for _, name := range names {
 			form.Del(name)
 		}
 		return form
 	}
 	with := func(name, value string) url.Values {
-		form := w.authorizeForm("web")
+		form := ts.authorizeForm("web")
 		form.Set(name, value)
 		return form
 	}
-	twice := w.authorizeForm("web")
+	twice := ts.authorizeForm("web")
 	twice.Add("state", "another")
 	for name, test := range map[string]struct {
 		form   url.Values
@@ -99,102 +99,102 @@ func TestRFC9126_2_3_WhatCannotBePushed(t *testing.T) {
 		"twice":                {twice, 400, "invalid_request"},
 		"too long":             {with("login_hint", strings.Repeat("x", 5000)), 400, "invalid_request"},
 	} {
-		if a := w.post("web", "/oauth2/par", test.form); a.status != test.status || a.text("error") != test.want {
+		if a := ts.post("web", "/oauth2/par", test.form); a.status != test.status || a.member("error") != test.want {
 			t.Errorf("%s: got %d %s", name, a.status, a.raw)
 		}
 	}
-	if a := w.postPublic("/oauth2/par", w.authorizeForm("web")); a.status != http.StatusBadRequest || a.text("error") != "invalid_client" {
+	if a := ts.postPublic("/oauth2/par", ts.authorizeForm("web")); a.status != http.StatusBadRequest || a.member("error") != "invalid_client" {
 		t.Errorf("without secret: %d %s", a.status, a.raw)
 	}
 	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {
-		request := must(http.NewRequestWithContext(t.Context(), method, w.url+"/oauth2/par", nil))(t)
-		if a := w.do(request); a.status != http.StatusMethodNotAllowed {
+		request := must(http.NewRequestWithContext(t.Context(), method, ts.url+"/oauth2/par", nil))(t)
+		if a := ts.do(request); a.status != http.StatusMethodNotAllowed {
 			t.Errorf("%s: got %d", method, a.status)
 		}
 	}
-	if n := len(list[storage.PushedRequest](w)); n != 0 {
+	if n := len(list[storage.PushedRequest](ts)); n != 0 {
 		t.Errorf("%d requests were kept", n)
 	}
 }
 
 func TestRFC9126_4_ARequestURIIsOneClientsAndNotForLong(t *testing.T) {
-	w := newSite(t)
-	w.addClient("other", func(*storage.Client) {})
-	uri := w.push("web").text("request_uri")
-	b := w.newBrowser()
+	ts := newPopulatedServer(t)
+	ts.addClient("other", func(*storage.Client) {})
+	uri := ts.push("web").member("request_uri")
+	b := ts.newBrowser()
 	for name, address := range map[string]string{
-		"another client":    w.pushedURL("other", uri),
-		"no client":         w.url + "/oauth2/authorize?" + url.Values{"request_uri": {uri}}.Encode(),
-		"unknown":           w.pushedURL("web", uri+"A"),
-		"empty":             w.pushedURL("web", "urn:ietf:params:oauth:request_uri:"),
-		"another directory": strings.Replace(w.pushedURL("web", uri), w.url, w.url+"/d/acme", 1),
+		"another client":    ts.pushedURL("other", uri),
+		"no client":         ts.url + "/oauth2/authorize?" + url.Values{"request_uri": {uri}}.Encode(),
+		"unknown":           ts.pushedURL("web", uri+"A"),
+		"empty":             ts.pushedURL("web", "urn:ietf:params:oauth:request_uri:"),
+		"another directory": strings.Replace(ts.pushedURL("web", uri), ts.url, ts.url+"/d/acme", 1),
 	} {
 		if name == "another directory" {
-			w.addDirectory(storage.Directory{ID: "acme"})
-			w.addClient("web", func(c *storage.Client) { c.Directory = "acme" })
+			ts.addDirectory(storage.Directory{ID: "acme"})
+			ts.addClient("web", func(c *storage.Client) { c.Directory = "acme" })
 		}
 		b.get(address)
 		b.wantPage(t, http.StatusBadRequest, "")
 	}
-	w.clock.Advance(60 * time.Second)
-	b.get(w.pushedURL("web", uri))
+	ts.clock.Advance(60 * time.Second)
+	b.get(ts.pushedURL("web", uri))
 	b.wantPage(t, http.StatusBadRequest, "invalid_request_uri")
 }
 
 // TestRFC9126_4_AReloadOpensItAgainAndTheCodeIsGivenOnce: the first visit begins an interaction with a life of its own.
 func TestRFC9126_4_AReloadOpensItAgainAndTheCodeIsGivenOnce(t *testing.T) {
-	w := newSite(t)
-	uri := w.push("web").text("request_uri")
-	b := w.newBrowser()
-	b.get(w.pushedURL("web", uri))
-	b.get(w.pushedURL("web", uri)) // A reload before the sign-in.
+	ts := newPopulatedServer(t)
+	uri := ts.push("web").member("request_uri")
+	b := ts.newBrowser()
+	b.get(ts.pushedURL("web", uri))
+	b.get(ts.pushedURL("web", uri)) // A reload before the sign-in.
 	login := b.page.url
-	w.clock.Advance(10 * time.Minute)
+	ts.clock.Advance(10 * time.Minute)
 	b.get(login) // A reload of the page, long after the request_uri expired.
 	b.signIn("alice")
 	b.allow()
-	w.redeem("web", b.code())
+	ts.redeem("web", b.code())
 	b.get(strings.Replace(login, "/login", "/oauth2/authorize", 1)) // Going back.
 	b.wantError(t, "invalid_request_uri", "state-1")
 }
 
 func TestRFC9126_4_AnotherTabDoesNotGetASecondCode(t *testing.T) {
-	w := newSite(t)
-	b := w.newBrowser()
-	b.get(w.pushedURL("web", w.push("web").text("request_uri")))
+	ts := newPopulatedServer(t)
+	b := ts.newBrowser()
+	b.get(ts.pushedURL("web", ts.push("web").member("request_uri")))
 	other := b.page.url
 	b.signIn("alice")
 	b.allow()
 	b.code()
-	w.clock.Advance(29 * time.Minute) // Nobody redeemed it.
+	ts.clock.Advance(29 * time.Minute) // Nobody redeemed it.
 	b.get(strings.Replace(other, "/login", "/oauth2/authorize", 1))
 	b.wantError(t, "invalid_request_uri", "state-1")
 }
 
 func TestRFC9126_4_AUsedRequestURIIsRefused(t *testing.T) {
-	w := newSite(t)
-	w.addClient("short", func(c *storage.Client) { c.Lifetimes.Code = 5 })
-	b := w.newBrowser()
+	ts := newPopulatedServer(t)
+	ts.addClient("short", func(c *storage.Client) { c.Lifetimes.Code = 5 })
+	b := ts.newBrowser()
 	b.flow("short")
-	uri := w.push("short").text("request_uri")
-	b.get(w.pushedURL("short", uri))
+	uri := ts.push("short").member("request_uri")
+	b.get(ts.pushedURL("short", uri))
 	b.code()
-	w.clock.Advance(30 * time.Second) // The code has expired, the request_uri has not.
-	b.get(w.pushedURL("short", uri))
+	ts.clock.Advance(30 * time.Second) // The code has expired, the request_uri has not.
+	b.get(ts.pushedURL("short", uri))
 	b.wantError(t, "invalid_request_uri", "state-1")
 }
 
 func TestSixteenVisitsOfOneRequestURIGetOneCode(t *testing.T) {
-	w := newSite(t)
-	b := w.newBrowser()
+	ts := newPopulatedServer(t)
+	b := ts.newBrowser()
 	b.flow("web")
-	uri := w.push("web").text("request_uri")
+	uri := ts.push("web").member("request_uri")
 	codes := make([]string, 16)
 	var visits sync.WaitGroup
 	for i := range codes {
 		visits.Go(func() {
-			other := &browser{world: w, cookies: map[string]string{"mf-default": b.cookies["mf-default"]}}
-			codes[i] = other.get(w.pushedURL("web", uri)).sent.Get("code")
+			other := &browser{testServer: ts, cookies: map[string]string{"mf-default": b.cookies["mf-default"]}}
+			codes[i] = other.get(ts.pushedURL("web", uri)).sent.Get("code")
 		})
 	}
 	visits.Wait()

@@ -12,50 +12,50 @@ import (
 
 // TestPromptCreate_OpensTheRegistrationPage where people may register themselves (Initiating User Registration 1.0 §4).
 func TestPromptCreate_OpensTheRegistrationPage(t *testing.T) {
-	h := newHouse(t)
+	ts := newPageTestServer(t)
 	supported := func() bool {
-		return slices.Contains(h.get(h.url + "/.well-known/openid-configuration").body["prompt_values_supported"].([]any), any("create"))
+		return slices.Contains(ts.get(ts.url + "/.well-known/openid-configuration").body["prompt_values_supported"].([]any), any("create"))
 	}
-	v := h.visitor()
-	v.ask("prompt", "create")
-	v.wantError(t, "invalid_request", "state-1")
+	b := ts.newFormBrowser()
+	b.openAuthorize("prompt", "create")
+	b.wantError(t, "invalid_request", "state-1")
 	if supported() {
 		t.Error("create is advertised although nobody may register")
 	}
-	h.editDirectory(func(d *storage.Directory) { d.Policy.SelfRegistration = true })
+	ts.editDirectory(func(d *storage.Directory) { d.Policy.SelfRegistration = true })
 	if !supported() {
 		t.Error("create is not advertised")
 	}
 	// 1. A new account, even where somebody is signed in.
-	v.enter(h.addPerson("wanda").Username)
-	v.ask("prompt", "create", "login_hint", "newcomer")
-	v.at(t, "/register", http.StatusOK, "Create an account")
-	v.press("register-form", "register", "new_password", goodPassword)
-	v.press("consent-form", "allow")
-	a := v.redeem("shop", v.code(), "redirect_uri", shopRedirect)
-	sub, _ := claims(t, a.text("id_token"))["sub"].(string)
-	if name := h.user(sub).Username; name != "newcomer" {
+	b.signInToAccount(ts.addPasswordUser("wanda").Username)
+	b.openAuthorize("prompt", "create", "login_hint", "newcomer")
+	b.wantAt(t, "/register", http.StatusOK, "Create an account")
+	b.press("register-form", "register", "new_password", goodPassword)
+	b.press("consent-form", "allow")
+	a := b.redeem("shop", b.code(), "redirect_uri", shopRedirect)
+	sub, _ := claims(t, a.member("id_token"))["sub"].(string)
+	if name := ts.storedUser(sub).Username; name != "newcomer" {
 		t.Errorf("it is %q who signed in", name)
 	}
 	// 2. Who has an account after all signs in.
-	v = h.visitor()
-	v.ask("prompt", "create")
-	v.at(t, "/register", http.StatusOK, "Already have an account?")
-	v.get(h.url + v.link("Sign in"))
-	v.signInAs("wanda")
-	v.press("consent-form", "allow")
-	v.code()
+	b = ts.newFormBrowser()
+	b.openAuthorize("prompt", "create")
+	b.wantAt(t, "/register", http.StatusOK, "Already have an account?")
+	b.get(ts.url + b.linkNamed("Sign in"))
+	b.signInAs("wanda")
+	b.press("consent-form", "allow")
+	b.code()
 	// 3. Not together with none.
-	v.ask("prompt", "none create")
-	v.wantError(t, "invalid_request", "state-1")
+	b.openAuthorize("prompt", "none create")
+	b.wantError(t, "invalid_request", "state-1")
 }
 
-// link is the address that a link of the page leads to.
-func (v *visitor) link(text string) string {
-	v.Helper()
-	found := find(v.document(), func(n *html.Node) bool { return n.Data == "a" && textOf(n) == text })
+// linkNamed is the address that a link of the page leads to.
+func (b *formBrowser) linkNamed(text string) string {
+	b.Helper()
+	found := findElements(b.document(), func(n *html.Node) bool { return n.Data == "a" && textOf(n) == text })
 	if len(found) != 1 {
-		v.Fatalf("%d links %q on %s", len(found), text, v.page.body)
+		b.Fatalf("%d links %q on %s", len(found), text, b.page.body)
 	}
 	return attribute(found[0], "href")
 }

@@ -14,97 +14,99 @@ import (
 	"github.com/minifed/minifed/server"
 )
 
-// forget asks for a link to choose a new password.
-func (v *visitor) forget(address string) *page {
-	v.Helper()
-	v.get(v.house.url + "/account/forgot")
-	return v.press("send-form", "send", "email", address)
+// requestReset asks for a link to choose a new password.
+func (b *formBrowser) requestReset(address string) *page {
+	b.Helper()
+	b.get(b.pageServer.url + "/account/forgot")
+	return b.press("send-form", "send", "email", address)
 }
 
 // resetLink is the link that somebody gets who forgot the password.
-func (h *house) resetLink(address string) string {
-	h.Helper()
-	h.visitor().forget(address)
-	letters := h.letters(address)
+func (ts *pageTestServer) resetLink(address string) string {
+	ts.Helper()
+	ts.newFormBrowser().requestReset(address)
+	letters := ts.mailTo(address)
 	if len(letters) == 0 {
-		h.Fatal("no mail")
+		ts.Fatal("no mail")
 	}
-	return linkIn(h.T, letters[len(letters)-1])
+	return linkIn(ts.T, letters[len(letters)-1])
 }
 
 func TestAForgottenPasswordIsReplacedByALinkThatWorksOnce(t *testing.T) {
-	h := newHouse(t)
-	user := h.addMailedPerson("wanda")
-	phone := h.visitor()
-	phone.enter("wanda")
-	link := h.resetLink("wanda@example.com")
-	v := h.visitor()
+	ts := newPageTestServer(t)
+	user := ts.addEmailUser("wanda")
+	phone := ts.newFormBrowser()
+	phone.signInToAccount("wanda")
+	link := ts.resetLink("wanda@example.com")
+	b := ts.newFormBrowser()
 	// 1. Looking at the link spends nothing, and neither does a bad password.
 	for range 2 {
-		v.get(link)
-		v.at(t, "/account/reset", http.StatusOK, "Choose a new password")
+		b.get(link)
+		b.wantAt(t, "/account/reset", http.StatusOK, "Choose a new password")
 	}
-	_, form := v.read("save-form", "save")
+	_, form := b.readForm("save-form", "save")
 	if form.Get("account") != "wanda" {
 		t.Error("password managers are not told whose password it is")
 	}
-	v.press("save-form", "save", "new_password", "short")
-	v.at(t, "/account/reset", http.StatusBadRequest, "Too short")
+	b.press("save-form", "save", "new_password", "short")
+	b.wantAt(t, "/account/reset", http.StatusBadRequest, "Too short")
 	// 2. A good one ends every session.
-	v.press("save-form", "save", "new_password", "another password")
-	v.at(t, "/account/reset", http.StatusOK, "Your password is changed")
-	phone.get(h.url + "/account")
-	phone.at(t, "/login", http.StatusOK, "Sign in")
-	if found := must(h.people.VerifyPassword(h.Context(), "default", "wanda", "another password"))(t); found.Record.ID != user.ID {
+	b.press("save-form", "save", "new_password", "another password")
+	b.wantAt(t, "/account/reset", http.StatusOK, "Your password is changed")
+	phone.get(ts.url + "/account")
+	phone.wantAt(t, "/login", http.StatusOK, "Sign in")
+	if found := must(ts.identities.VerifyPassword(ts.Context(), "default", "wanda", "another password"))(t); found.Record.ID != user.ID {
 		t.Errorf("user %s", found.Record.ID)
 	}
 	// 3. The link is spent.
-	v.get(link)
-	v.at(t, "/account/reset", http.StatusBadRequest, "This link does not work any more")
-	if v.cookies["mf-default"] != "" {
+	b.get(link)
+	b.wantAt(t, "/account/reset", http.StatusBadRequest, "This link does not work any more")
+	if b.cookies["mf-default"] != "" {
 		t.Error("the link has signed somebody in")
 	}
 }
 
 func TestALinkToResetAPasswordEnds(t *testing.T) {
-	h := newHouse(t)
-	user := h.addMailedPerson("wanda")
+	ts := newPageTestServer(t)
+	user := ts.addEmailUser("wanda")
 	for name, end := range map[string]func(){
-		"time":                func() { h.clock.Advance(30 * time.Minute) },
-		"another password":    func() { must(h.people.SetPassword(h.Context(), "default", user.ID, goodPassword, identity.System))(t) },
-		"sign out everywhere": func() { check(t, h.people.SignOutEverywhere(h.Context(), "default", user.ID, identity.System)) },
-		"disabled":            func() { check(t, h.people.Disable(h.Context(), "default", user.ID, identity.System)) },
+		"time": func() { ts.clock.Advance(30 * time.Minute) },
+		"another password": func() {
+			must(ts.identities.SetPassword(ts.Context(), "default", user.ID, goodPassword, identity.System))(t)
+		},
+		"sign out everywhere": func() { check(t, ts.identities.SignOutEverywhere(ts.Context(), "default", user.ID, identity.System)) },
+		"disabled":            func() { check(t, ts.identities.Disable(ts.Context(), "default", user.ID, identity.System)) },
 	} {
-		h.clock.Advance(3 * time.Hour)
-		link := h.resetLink("wanda@example.com")
-		v := h.visitor()
-		v.get(link)
-		action, form := v.read("save-form", "save")
+		ts.clock.Advance(3 * time.Hour)
+		link := ts.resetLink("wanda@example.com")
+		b := ts.newFormBrowser()
+		b.get(link)
+		action, form := b.readForm("save-form", "save")
 		end()
 		form.Set("new_password", "another password")
-		v.post(action, form, true)
-		if v.page.status != http.StatusBadRequest || !strings.Contains(v.page.body, "This link does not work any more") {
-			t.Errorf("%s: %d %s", name, v.page.status, v.page.body)
+		b.post(action, form, true)
+		if b.page.status != http.StatusBadRequest || !strings.Contains(b.page.body, "This link does not work any more") {
+			t.Errorf("%s: %d %s", name, b.page.status, b.page.body)
 		}
-		check(t, h.people.Enable(h.Context(), "default", user.ID, identity.System))
+		check(t, ts.identities.Enable(ts.Context(), "default", user.ID, identity.System))
 	}
 }
 
 func TestTwoWhoUseALinkAtOnceAreOneTooMany(t *testing.T) {
-	h := newHouse(t)
-	h.addMailedPerson("wanda")
-	link := h.resetLink("wanda@example.com")
+	ts := newPageTestServer(t)
+	ts.addEmailUser("wanda")
+	link := ts.resetLink("wanda@example.com")
 	statuses := make(chan int, 8)
 	var all sync.WaitGroup
-	visitors := make([]*visitor, cap(statuses))
+	visitors := make([]*formBrowser, cap(statuses))
 	for i := range visitors {
-		visitors[i] = h.visitor()
+		visitors[i] = ts.newFormBrowser()
 		visitors[i].get(link)
 	}
-	for _, v := range visitors {
+	for _, b := range visitors {
 		all.Go(func() {
-			v.press("save-form", "save", "new_password", "another password")
-			statuses <- v.page.status
+			b.press("save-form", "save", "new_password", "another password")
+			statuses <- b.page.status
 		})
 	}
 	all.Wait()
@@ -121,12 +123,12 @@ func TestTwoWhoUseALinkAtOnceAreOneTooMany(t *testing.T) {
 }
 
 func TestAForgottenPasswordDoesNotTellWhoHasAnAccount(t *testing.T) {
-	h := newHouse(t)
-	h.addMailedPerson("wanda")
-	disabled := h.addMailedPerson("victor")
-	check(t, h.people.Disable(h.Context(), "default", disabled.ID, identity.System))
+	ts := newPageTestServer(t)
+	ts.addEmailUser("wanda")
+	disabled := ts.addEmailUser("victor")
+	check(t, ts.identities.Disable(ts.Context(), "default", disabled.ID, identity.System))
 	answer := func(address string) string {
-		p := h.visitor().forget(address)
+		p := ts.newFormBrowser().requestReset(address)
 		return strings.ReplaceAll(p.body, address, "ADDRESS")
 	}
 	known := answer("wanda@example.com")
@@ -135,15 +137,15 @@ func TestAForgottenPasswordDoesNotTellWhoHasAnAccount(t *testing.T) {
 			t.Errorf("%s is told apart:\n%s", address, got)
 		}
 	}
-	h.server.Wait()
-	if len(h.mail.mails) != 1 || h.mail.mails[0].To != "wanda@example.com" {
-		t.Errorf("mail: %+v", h.mail.mails)
+	ts.server.Wait()
+	if len(ts.mailbox.mails) != 1 || ts.mailbox.mails[0].To != "wanda@example.com" {
+		t.Errorf("mail: %+v", ts.mailbox.mails)
 	}
 	// Who has too much mail already is told so, whoever that is.
 	for _, address := range []string{"wanda@example.com", "nobody@example.com"} {
 		var last *page
 		for range 4 {
-			last = h.visitor().forget(address)
+			last = ts.newFormBrowser().requestReset(address)
 		}
 		if last.status != http.StatusTooManyRequests {
 			t.Errorf("%s: %d", address, last.status)
@@ -153,18 +155,18 @@ func TestAForgottenPasswordDoesNotTellWhoHasAnAccount(t *testing.T) {
 
 // TestForgottenPassword_AStrangerDoesNotDelayTheOwner: who asks for another's address uses up the allowance of the own network.
 func TestForgottenPassword_AStrangerDoesNotDelayTheOwner(t *testing.T) {
-	h := newHouse(t, func(c *server.Config) { c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} })
-	h.addMailedPerson("wanda")
+	ts := newPageTestServer(t, func(c *server.Config) { c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} })
+	ts.addEmailUser("wanda")
 	forget := func(remote string) int {
-		v := h.visitor()
-		v.get(h.url + "/account/forgot")
-		action, form := v.read("send-form", "send")
+		b := ts.newFormBrowser()
+		b.get(ts.url + "/account/forgot")
+		action, form := b.readForm("send-form", "send")
 		form.Set("email", "wanda@example.com")
 		request := must(http.NewRequestWithContext(t.Context(), http.MethodPost, action, strings.NewReader(form.Encode())))(t)
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		request.Header.Set("X-Forwarded-For", remote)
-		v.open(request, true)
-		return v.page.status
+		b.open(request, true)
+		return b.page.status
 	}
 	for range 4 {
 		forget("203.0.113.7")
@@ -182,54 +184,54 @@ func TestForgottenPassword_AStrangerDoesNotDelayTheOwner(t *testing.T) {
 			refused++
 		}
 	}
-	if h.server.Wait(); refused == 0 || len(h.mail.mails) > 14 {
-		t.Errorf("%d refused, %d mails", refused, len(h.mail.mails))
+	if ts.server.Wait(); refused == 0 || len(ts.mailbox.mails) > 14 {
+		t.Errorf("%d refused, %d mails", refused, len(ts.mailbox.mails))
 	}
 }
 
 func TestTheMailOfAResetIsInTheLanguageOfThePage(t *testing.T) {
-	h := newHouse(t)
-	h.addMailedPerson("wanda")
-	v := h.visitor()
-	v.get(h.url + "/account/forgot?ui_locales=zh-CN")
-	v.press("send-form", "send", "email", "wanda@example.com")
-	letters := h.letters("wanda@example.com")
+	ts := newPageTestServer(t)
+	ts.addEmailUser("wanda")
+	b := ts.newFormBrowser()
+	b.get(ts.url + "/account/forgot?ui_locales=zh-CN")
+	b.press("send-form", "send", "email", "wanda@example.com")
+	letters := ts.mailTo("wanda@example.com")
 	if len(letters) != 1 || letters[0].Subject != "为 Default 设置新密码" || !strings.HasPrefix(letters[0].Text, "Name of wanda，你好：") {
 		t.Fatalf("%+v", letters)
 	}
-	v.get(linkIn(t, letters[0]))
-	v.at(t, "/account/reset", http.StatusOK, "设置新密码")
+	b.get(linkIn(t, letters[0]))
+	b.wantAt(t, "/account/reset", http.StatusOK, "设置新密码")
 }
 
 func TestALinkOfOneDirectoryIsNothingInAnother(t *testing.T) {
-	h := newHouse(t)
-	h.addMailedPerson("wanda")
-	h.addDirectory(tea())
-	link := must(url.Parse(h.resetLink("wanda@example.com")))(t)
-	v := h.visitor()
-	v.get(h.url + "/d/tea" + link.Path + "?" + link.RawQuery)
-	v.at(t, "/d/tea/account/reset", http.StatusBadRequest, "This link does not work any more")
+	ts := newPageTestServer(t)
+	ts.addEmailUser("wanda")
+	ts.addDirectory(teaDirectory())
+	link := must(url.Parse(ts.resetLink("wanda@example.com")))(t)
+	b := ts.newFormBrowser()
+	b.get(ts.url + "/d/tea" + link.Path + "?" + link.RawQuery)
+	b.wantAt(t, "/d/tea/account/reset", http.StatusBadRequest, "This link does not work any more")
 	// Nor is a token of another kind.
-	v.enter("wanda")
-	v.get(h.url + "/account/email")
-	v.press("save-form", "save", "email", "new@example.com", "current_password", goodPassword)
-	confirm := must(url.Parse(linkIn(t, h.letters("new@example.com")[0])))(t)
-	v.get(h.url + "/account/reset?" + confirm.RawQuery)
-	v.at(t, "/account/reset", http.StatusBadRequest, "This link does not work any more")
-	v.get(h.url + "/account/email/confirm?" + link.RawQuery)
-	v.at(t, "/account/email/confirm", http.StatusBadRequest, "This link does not work any more")
+	b.signInToAccount("wanda")
+	b.get(ts.url + "/account/email")
+	b.press("save-form", "save", "email", "new@example.com", "current_password", goodPassword)
+	confirm := must(url.Parse(linkIn(t, ts.mailTo("new@example.com")[0])))(t)
+	b.get(ts.url + "/account/reset?" + confirm.RawQuery)
+	b.wantAt(t, "/account/reset", http.StatusBadRequest, "This link does not work any more")
+	b.get(ts.url + "/account/email/confirm?" + link.RawQuery)
+	b.wantAt(t, "/account/email/confirm", http.StatusBadRequest, "This link does not work any more")
 }
 
 func TestTokensOfLinksAreNotLogged(t *testing.T) {
-	h := newHouse(t)
-	h.addMailedPerson("wanda")
-	link := h.resetLink("wanda@example.com")
-	v := h.visitor()
-	v.get(link)
-	v.press("save-form", "save", "new_password", "another password")
+	ts := newPageTestServer(t)
+	ts.addEmailUser("wanda")
+	link := ts.resetLink("wanda@example.com")
+	b := ts.newFormBrowser()
+	b.get(link)
+	b.press("save-form", "save", "new_password", "another password")
 	_, token, _ := strings.Cut(link, "proof=")
 	for _, secret := range []string{token, "another password", "wanda@example.com", goodPassword} {
-		if strings.Contains(h.log.String(), secret) {
+		if strings.Contains(ts.log.String(), secret) {
 			t.Errorf("the log holds %q", secret)
 		}
 	}

@@ -9,36 +9,36 @@ import (
 // Two tabs of one browser send their sign-ins at the same instant, each with the cookies of before.
 func TestPromptLogin_TwoSignInsSentAtTheSameInstantBothFinish(t *testing.T) {
 	for range 8 {
-		h := newHouse(t)
-		h.addPerson("wanda")
-		first := h.visitor()
+		ts := newPageTestServer(t)
+		ts.addPasswordUser("wanda")
+		first := ts.newFormBrowser()
 		first.signInWith(t)
-		tabs := []*visitor{h.visitor(), h.visitor()}
-		for i, v := range tabs {
-			v.cookies = first.cookies
-			v.ask("state", []string{"one", "two"}[i], "prompt", "login")
+		tabs := []*formBrowser{ts.newFormBrowser(), ts.newFormBrowser()}
+		for i, b := range tabs {
+			b.cookies = first.cookies
+			b.openAuthorize("state", []string{"one", "two"}[i], "prompt", "login")
 		}
 		var sending sync.WaitGroup
-		for _, v := range tabs {
-			v.cookies = maps.Clone(first.cookies)
-			sending.Go(func() { v.signInAs("wanda") })
+		for _, b := range tabs {
+			b.cookies = maps.Clone(first.cookies)
+			sending.Go(func() { b.signInAs("wanda") })
 		}
 		sending.Wait()
-		for i, v := range tabs {
-			if v.page.callback == "" || v.page.sent.Get("state") != []string{"one", "two"}[i] {
-				t.Errorf("tab %d: %d %s", i, v.page.status, v.page.body)
+		for i, b := range tabs {
+			if b.page.callback == "" || b.page.sent.Get("state") != []string{"one", "two"}[i] {
+				t.Errorf("tab %d: %d %s", i, b.page.status, b.page.body)
 			}
 		}
 	}
 }
 
 // signInWith signs in for the first time.
-func (v *visitor) signInWith(t *testing.T) {
+func (b *formBrowser) signInWith(t *testing.T) {
 	t.Helper()
-	v.ask()
-	v.signInAs("wanda")
-	if v.page.callback == "" {
-		v.press("consent-form", "allow")
+	b.openAuthorize()
+	b.signInAs("wanda")
+	if b.page.callback == "" {
+		b.press("consent-form", "allow")
 	}
-	v.code()
+	b.code()
 }

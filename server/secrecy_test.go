@@ -17,11 +17,11 @@ import (
 	"testing"
 )
 
-// eavesdropper hears every request and every answer of a world, the provider's and WeChat's, and keeps what is secret in them.
+// secretLeakChecker hears every request and every answer of a world, the provider's and WeChat's, and keeps what is secret in them.
 // When a test ends, nothing of that may be in the log: so every flow that has a test is searched, whatever went wrong in it.
-type eavesdropper struct {
-	mu    sync.Mutex
-	heard map[string]string // what it is by its value; guarded by mu
+type secretLeakChecker struct {
+	mu      sync.Mutex
+	secrets map[string]string // what it is by its value; guarded by mu
 }
 
 // secretNames are the parameters, members and query parameters whose values nobody may read in a log.
@@ -36,111 +36,111 @@ func secretNames() []string {
 // shortestSecret is how long a value must be to be searched for: tests send "x" where any text will do.
 const shortestSecret = 8
 
-func (e *eavesdropper) keep(what, value string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+func (c *secretLeakChecker) add(what, value string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if len(value) >= shortestSecret && len(value) < 64<<10 {
-		e.heard[value] = what
+		c.secrets[value] = what
 	}
 }
 
-func (e *eavesdropper) keepForm(where string, form url.Values) {
+func (c *secretLeakChecker) addForm(where string, form url.Values) {
 	for _, name := range secretNames() {
 		for _, value := range form[name] {
-			e.keep(where+" "+name, value)
+			c.add(where+" "+name, value)
 		}
 	}
 }
 
-func (e *eavesdropper) keepJSON(where string, value any) {
+func (c *secretLeakChecker) addJSON(where string, value any) {
 	switch value := value.(type) {
 	case map[string]any:
 		for name, member := range value {
 			if text, ok := member.(string); ok && slices.Contains(secretNames(), name) {
-				e.keep(where+" "+name, text)
+				c.add(where+" "+name, text)
 			}
-			e.keepJSON(where, member)
+			c.addJSON(where, member)
 		}
 	case []any:
 		for _, member := range value {
-			e.keepJSON(where, member)
+			c.addJSON(where, member)
 		}
 	}
 }
 
-// between is a handler to which somebody listens.
-func (e *eavesdropper) between(handler http.Handler) http.Handler {
+// wrap is a handler to which somebody listens.
+func (c *secretLeakChecker) wrap(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		request, answer := &bytes.Buffer{}, &overheard{ResponseWriter: w}
+		request, answer := &bytes.Buffer{}, &recordedResponse{ResponseWriter: w}
 		r.Body = struct {
 			io.Reader
 			io.Closer
 		}{io.TeeReader(r.Body, request), r.Body}
 		defer func() { // Also when the handler panics.
-			e.hearRequest(r, request.Bytes())
-			e.hearAnswer(answer)
+			c.addRequest(r, request.Bytes())
+			c.addResponse(answer)
 		}()
 		handler.ServeHTTP(answer, r)
 	})
 }
 
-// overheard keeps a copy of the body of an answer.
-type overheard struct {
+// recordedResponse keeps a copy of the body of an answer.
+type recordedResponse struct {
 	http.ResponseWriter
 	body bytes.Buffer
 }
 
-func (o *overheard) Write(p []byte) (int, error) {
+func (o *recordedResponse) Write(p []byte) (int, error) {
 	o.body.Write(p)
 	return o.ResponseWriter.Write(p)
 }
 
-func (o *overheard) Unwrap() http.ResponseWriter { return o.ResponseWriter }
+func (o *recordedResponse) Unwrap() http.ResponseWriter { return o.ResponseWriter }
 
-func (e *eavesdropper) hearRequest(r *http.Request, body []byte) {
+func (c *secretLeakChecker) addRequest(r *http.Request, body []byte) {
 	where := r.Method + " " + r.URL.Path
-	e.keepForm(where, r.URL.Query())
-	e.hearBody(where, body)
+	c.addForm(where, r.URL.Query())
+	c.addBody(where, body)
 	if _, secret, ok := r.BasicAuth(); ok {
-		e.keep(where+" client secret", secret)
+		c.add(where+" client secret", secret)
 	}
 	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
-		e.keep(where+" bearer token", token)
+		c.add(where+" bearer token", token)
 	}
 	for _, cookie := range r.Cookies() {
-		e.keep(where+" cookie "+cookie.Name, cookie.Value)
+		c.add(where+" cookie "+cookie.Name, cookie.Value)
 	}
 }
 
-func (e *eavesdropper) hearAnswer(answer *overheard) {
-	e.hearBody("answered", answer.body.Bytes())
+func (c *secretLeakChecker) addResponse(answer *recordedResponse) {
+	c.addBody("answered", answer.body.Bytes())
 	if next, err := url.Parse(answer.Header().Get("Location")); err == nil {
-		e.keepForm("redirect", next.Query())
+		c.addForm("redirect", next.Query())
 	}
 	for _, line := range answer.Header().Values("Set-Cookie") {
 		if cookie, err := http.ParseSetCookie(line); err == nil {
-			e.keep("cookie "+cookie.Name, cookie.Value)
+			c.add("cookie "+cookie.Name, cookie.Value)
 		}
 	}
 }
 
-// hearBody hears JSON, or else a form.
-func (e *eavesdropper) hearBody(where string, body []byte) {
+// addBody hears JSON, or else a form.
+func (c *secretLeakChecker) addBody(where string, body []byte) {
 	var value any
 	if json.Unmarshal(body, &value) == nil {
-		e.keepJSON(where, value)
+		c.addJSON(where, value)
 		return
 	}
 	if form, err := url.ParseQuery(string(body)); err == nil {
-		e.keepForm(where, form)
+		c.addForm(where, form)
 	}
 }
 
 // leaks says what of it a text holds, and how it is spelt there.
-func (e *eavesdropper) leaks(text string) (found []string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for secret, what := range e.heard {
+func (c *secretLeakChecker) leaks(text string) (found []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for secret, what := range c.secrets {
 		for _, spelling := range spellings(secret) {
 			if strings.Contains(text, spelling) {
 				found = append(found, what+": "+spelling)
@@ -166,10 +166,10 @@ func spellings(secret string) []string {
 }
 
 func TestAnEavesdropperHearsAndFindsWhatIsSecret(t *testing.T) {
-	e := &eavesdropper{heard: map[string]string{}}
+	c := &secretLeakChecker{secrets: map[string]string{}}
 	var logged bytes.Buffer
 	log := slog.New(slog.NewJSONHandler(&logged, nil))
-	handler := e.between(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	handler := c.wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.ReadAll(r.Body)
 		http.SetCookie(w, &http.Cookie{Name: "session", Value: "cookie-1234567"})
 		w.Header().Set("Location", "https://rp.example/?code=code-in-redirect")
@@ -186,12 +186,12 @@ func TestAnEavesdropperHearsAndFindsWhatIsSecret(t *testing.T) {
 		for _, spelt := range []string{secret, url.QueryEscape(secret), base64.StdEncoding.EncodeToString([]byte("id:" + secret + "!"))} {
 			logged.Reset()
 			log.Info("said", "what", spelt)
-			if e.leaks(logged.String()) == nil {
+			if c.leaks(logged.String()) == nil {
 				t.Errorf("%s was not found in %s", secret, logged.String())
 			}
 		}
 	}
-	if found := e.leaks("state=no-secret"); found != nil {
+	if found := c.leaks("state=no-secret"); found != nil {
 		t.Errorf("found %v", found)
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-// silent asks without pages and returns the error, or "" for a code.
-func (b *browser) silent(further ...string) string {
+// silentError asks without pages and returns the error, or "" for a code.
+func (b *browser) silentError(further ...string) string {
 	b.Helper()
 	b.get(b.authorizeURL("web", append([]string{"prompt", "none"}, further...)...))
 	if b.page.sent.Get("code") != "" {
@@ -26,63 +26,63 @@ func (b *browser) silent(further ...string) string {
 
 func (b *browser) wantSilent(t *testing.T, when, want string) {
 	t.Helper()
-	if got := b.silent(); got != want {
+	if got := b.silentError(); got != want {
 		t.Errorf("%s: got %q, want %q", when, got, want)
 	}
 }
 
 func TestASessionEndsWhenItIsIdleOrTooOld(t *testing.T) {
-	w := newSite(t)
-	b := w.newBrowser()
+	ts := newPopulatedServer(t)
+	b := ts.newBrowser()
 	b.flow("web")
 	// 1. Used every few hours it lives, until the sign-in is too long ago.
-	started := w.clock.Now()
-	for w.clock.Now().Sub(started) < 30*24*time.Hour-11*time.Hour {
-		w.clock.Advance(11 * time.Hour)
-		b.wantSilent(t, w.clock.Now().Sub(started).String(), "")
+	started := ts.clock.Now()
+	for ts.clock.Now().Sub(started) < 30*24*time.Hour-11*time.Hour {
+		ts.clock.Advance(11 * time.Hour)
+		b.wantSilent(t, ts.clock.Now().Sub(started).String(), "")
 	}
-	w.clock.Advance(11 * time.Hour)
+	ts.clock.Advance(11 * time.Hour)
 	b.wantSilent(t, "after 30 days", "login_required")
 	// 2. Unused it ends.
-	c := w.newBrowser()
+	c := ts.newBrowser()
 	c.flow("web")
-	w.clock.Advance(12 * time.Hour)
+	ts.clock.Advance(12 * time.Hour)
 	c.wantSilent(t, "after 12 hours", "login_required")
 }
 
 func TestADirectorySaysHowLongSessionsLast(t *testing.T) {
-	w := newSite(t)
-	entry := must(storage.Get[storage.Directory](t.Context(), w.engine, "default"))(t)
+	ts := newPopulatedServer(t)
+	entry := must(storage.Get[storage.Directory](t.Context(), ts.engine, "default"))(t)
 	next := entry.Record
 	next.Lifetimes = storage.Lifetimes{SessionIdle: 60, SessionAbsolute: 100}
-	must(entry.Replace(t.Context(), w.engine, next))(t)
-	w.clock.Advance(6 * time.Second)
-	b := w.newBrowser()
+	must(entry.Replace(t.Context(), ts.engine, next))(t)
+	ts.clock.Advance(6 * time.Second)
+	b := ts.newBrowser()
 	b.flow("web")
 	if life := b.set["mf-default"]; !strings.Contains(life, "Max-Age=100") {
 		t.Errorf("cookie is %q", life)
 	}
-	w.clock.Advance(50 * time.Second)
+	ts.clock.Advance(50 * time.Second)
 	b.wantSilent(t, "after 50 s", "")
-	w.clock.Advance(45 * time.Second)
+	ts.clock.Advance(45 * time.Second)
 	b.wantSilent(t, "after 95 s", "")
-	w.clock.Advance(5 * time.Second)
+	ts.clock.Advance(5 * time.Second)
 	b.wantSilent(t, "after 100 s", "login_required")
 }
 
 func TestASessionIsNotWrittenByEveryUse(t *testing.T) {
-	w := newSite(t)
-	b := w.newBrowser()
+	ts := newPopulatedServer(t)
+	b := ts.newBrowser()
 	b.flow("web")
 	writes := 0
-	w.engine.After = func(_ context.Context, o storagetest.Operation, err error) error {
+	ts.engine.After = func(_ context.Context, o storagetest.Operation, err error) error {
 		if o.Kind == storage.KindSession && o.Write() {
 			writes++
 		}
 		return err
 	}
 	for range 60 {
-		w.clock.Advance(time.Minute)
+		ts.clock.Advance(time.Minute)
 		b.wantSilent(t, "in use", "")
 	}
 	if writes > 3 {
@@ -91,33 +91,33 @@ func TestASessionIsNotWrittenByEveryUse(t *testing.T) {
 }
 
 func TestWhatEndsASession(t *testing.T) {
-	for name, end := range map[string]func(w *world, session storage.Session){
-		"logout": func(w *world, s storage.Session) {
-			w.changeSession(s.ID, func(s *storage.Session) { s.EndedAt = w.clock.Now() })
+	for name, end := range map[string]func(ts *testServer, session storage.Session){
+		"logout": func(ts *testServer, s storage.Session) {
+			ts.changeSession(s.ID, func(s *storage.Session) { s.EndedAt = ts.clock.Now() })
 		},
-		"the user signs out everywhere": func(w *world, _ storage.Session) {
-			w.changeUser("alice", func(u *storage.User) { u.Epoch++ })
+		"the user signs out everywhere": func(ts *testServer, _ storage.Session) {
+			ts.changeUser("alice", func(u *storage.User) { u.Epoch++ })
 		},
-		"the user is disabled": func(w *world, _ storage.Session) {
-			w.changeUser("alice", func(u *storage.User) { u.Status = storage.UserDisabled })
+		"the user is disabled": func(ts *testServer, _ storage.Session) {
+			ts.changeUser("alice", func(u *storage.User) { u.Status = storage.UserDisabled })
 		},
-		"the user is merged away": func(w *world, _ storage.Session) {
-			w.changeUser("alice", func(u *storage.User) { u.Status, u.AliasOf = storage.UserAlias, "bob" })
+		"the user is merged away": func(ts *testServer, _ storage.Session) {
+			ts.changeUser("alice", func(u *storage.User) { u.Status, u.AliasOf = storage.UserAlias, "bob" })
 		},
-		"the user is gone": func(w *world, _ storage.Session) {
-			check(w.T, w.engine.Delete(w.Context(), storage.KindUser, storage.Key("default", "alice")))
+		"the user is gone": func(ts *testServer, _ storage.Session) {
+			check(ts.T, ts.engine.Delete(ts.Context(), storage.KindUser, storage.Key("default", "alice")))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newSite(t)
-			b := w.newBrowser()
+			ts := newPopulatedServer(t)
+			b := ts.newBrowser()
 			a := b.flow("web")
-			b.get(w.authorizeURL("web"))
+			b.get(ts.authorizeURL("web"))
 			code := b.code()
-			end(w, list[storage.Session](w)[0])
+			end(ts, list[storage.Session](ts)[0])
 			b.wantSilent(t, "afterwards", "login_required")
-			for what, answer := range map[string]answer{
-				"refresh": w.refresh("web", a.text("refresh_token")), "code": w.redeem("web", code), "UserInfo": w.userinfo(a.text("access_token")),
+			for what, answer := range map[string]response{
+				"refresh": ts.refresh("web", a.member("refresh_token")), "code": ts.redeem("web", code), "UserInfo": ts.userinfo(a.member("access_token")),
 			} {
 				if answer.status/100 != 4 {
 					t.Errorf("%s: got %d %s", what, answer.status, answer.raw)
@@ -128,46 +128,46 @@ func TestWhatEndsASession(t *testing.T) {
 }
 
 func TestAfterSigningOutEverywhereOneCanSignInAgain(t *testing.T) {
-	w := newSite(t)
-	b := w.newBrowser()
+	ts := newPopulatedServer(t)
+	b := ts.newBrowser()
 	b.flow("web")
-	w.changeUser("alice", func(u *storage.User) { u.Epoch++ })
-	b.get(w.authorizeURL("web"))
+	ts.changeUser("alice", func(u *storage.User) { u.Epoch++ })
+	b.get(ts.authorizeURL("web"))
 	b.signIn("alice")
 	b.code()
 	b.wantSilent(t, "afterwards", "")
 }
 
 func TestOfflineAccessOutlivesTheSession(t *testing.T) {
-	w := newSite(t)
-	b := w.newBrowser()
+	ts := newPopulatedServer(t)
+	b := ts.newBrowser()
 	a := b.flow("web", "scope", "openid offline_access")
-	w.changeSession(list[storage.Session](w)[0].ID, func(s *storage.Session) { s.EndedAt = w.clock.Now() })
-	if r := w.refresh("web", a.text("refresh_token")); r.status != http.StatusOK {
+	ts.changeSession(list[storage.Session](ts)[0].ID, func(s *storage.Session) { s.EndedAt = ts.clock.Now() })
+	if r := ts.refresh("web", a.member("refresh_token")); r.status != http.StatusOK {
 		t.Errorf("got %d %s", r.status, r.raw)
 	}
 }
 
 // changeSession edits a session's record.
-func (w *world) changeSession(id string, edit func(*storage.Session)) {
-	w.Helper()
-	entry := must(storage.Get[storage.Session](w.Context(), w.engine.Engine, storage.Key("default", id)))(w.T)
+func (ts *testServer) changeSession(id string, edit func(*storage.Session)) {
+	ts.Helper()
+	entry := must(storage.Get[storage.Session](ts.Context(), ts.engine.Engine, storage.Key("default", id)))(ts.T)
 	next := entry.Record
 	edit(&next)
-	must(entry.Replace(w.Context(), w.engine.Engine, next))(w.T)
+	must(entry.Replace(ts.Context(), ts.engine.Engine, next))(ts.T)
 }
 
 // TestSessionFixationIsImpossible: a cookie that somebody planted or saw is worth nothing after a sign-in.
 func TestSessionFixationIsImpossible(t *testing.T) {
-	w := newSite(t)
+	ts := newPopulatedServer(t)
 	// 1. The attacker's own session, planted into the victim's browser.
-	attacker := w.newBrowser()
-	attacker.get(w.authorizeURL("web"))
+	attacker := ts.newBrowser()
+	attacker.get(ts.authorizeURL("web"))
 	attacker.signIn("bob")
 	planted := attacker.cookies["mf-default"]
-	victim := w.newBrowser()
+	victim := ts.newBrowser()
 	victim.cookies["mf-default"] = planted
-	victim.get(w.authorizeURL("web", "prompt", "login"))
+	victim.get(ts.authorizeURL("web", "prompt", "login"))
 	victim.signIn("alice")
 	if victim.cookies["mf-default"] == planted {
 		t.Error("the cookie stayed")
@@ -175,7 +175,7 @@ func TestSessionFixationIsImpossible(t *testing.T) {
 	attacker.wantSilent(t, "attacker", "login_required")
 	// 2. A value that was seen before the user signed in again.
 	seen := victim.cookies["mf-default"]
-	victim.get(w.authorizeURL("web", "prompt", "login"))
+	victim.get(ts.authorizeURL("web", "prompt", "login"))
 	victim.signIn("alice")
 	attacker.cookies["mf-default"] = seen
 	attacker.wantSilent(t, "old cookie", "login_required")
@@ -186,13 +186,13 @@ func TestSessionFixationIsImpossible(t *testing.T) {
 		attacker.wantSilent(t, value, "login_required")
 	}
 	// 4. Two cookies of that name: somebody put one there.
-	request := must(http.NewRequestWithContext(t.Context(), http.MethodGet, w.authorizeURL("web", "prompt", "none"), nil))(t)
+	request := must(http.NewRequestWithContext(t.Context(), http.MethodGet, ts.authorizeURL("web", "prompt", "none"), nil))(t)
 	request.Header.Set("Cookie", "mf-default="+id+"."+secret+"; mf-default="+seen)
-	if sent := w.newBrowser().open(request, true).sent; sent.Get("error") != "login_required" {
+	if sent := ts.newBrowser().open(request, true).sent; sent.Get("error") != "login_required" {
 		t.Errorf("got %v", sent)
 	}
 	// 5. The store does not have the secret.
-	for _, session := range list[storage.Session](w) {
+	for _, session := range list[storage.Session](ts) {
 		if strings.Contains(session.Secret, secret) || session.Secret == "" {
 			t.Error("the secret can be read in the store")
 		}
@@ -201,63 +201,63 @@ func TestSessionFixationIsImpossible(t *testing.T) {
 
 // TestSigningInAgainKeepsWhatTheSessionGave, while somebody else's sign-in ends it.
 func TestSigningInAgainKeepsWhatTheSessionGave(t *testing.T) {
-	w := newSite(t)
-	b := w.newBrowser()
+	ts := newPopulatedServer(t)
+	b := ts.newBrowser()
 	a := b.flow("web")
-	w.clock.Advance(time.Minute)
-	b.get(w.authorizeURL("web", "prompt", "login"))
+	ts.clock.Advance(time.Minute)
+	b.get(ts.authorizeURL("web", "prompt", "login"))
 	b.signIn("alice")
-	second := w.redeem("web", b.code())
-	if first, again := claims(t, a.text("id_token")), claims(t, second.text("id_token")); first["sid"] != again["sid"] {
+	second := ts.redeem("web", b.code())
+	if first, again := claims(t, a.member("id_token")), claims(t, second.member("id_token")); first["sid"] != again["sid"] {
 		t.Errorf("sid went from %v to %v", first["sid"], again["sid"])
 	}
-	r := w.refresh("web", a.text("refresh_token"))
+	r := ts.refresh("web", a.member("refresh_token"))
 	if r.status != http.StatusOK {
 		t.Errorf("refresh: %d %s", r.status, r.raw)
 	}
-	b.get(w.authorizeURL("web", "prompt", "login"))
+	b.get(ts.authorizeURL("web", "prompt", "login"))
 	b.signIn("bob")
-	if r := w.refresh("web", r.text("refresh_token")); r.status != http.StatusBadRequest {
+	if r := ts.refresh("web", r.member("refresh_token")); r.status != http.StatusBadRequest {
 		t.Errorf("alice's tokens after bob signed in: %d %s", r.status, r.raw)
 	}
 }
 
 // TestTwoDirectoriesInOneBrowser have a session each, and none opens the other.
 func TestTwoDirectoriesInOneBrowser(t *testing.T) {
-	w := newSite(t)
-	w.addDirectory(storage.Directory{ID: "acme", Name: "Acme"})
-	w.addClient("web", func(c *storage.Client) { c.Directory = "acme" })
-	w.addUserIn("acme", "carol")
-	in := func(address string) string { return strings.Replace(address, w.url, w.url+"/d/acme", 1) }
-	b := w.newBrowser()
+	ts := newPopulatedServer(t)
+	ts.addDirectory(storage.Directory{ID: "acme", Name: "Acme"})
+	ts.addClient("web", func(c *storage.Client) { c.Directory = "acme" })
+	ts.addUserIn("acme", "carol")
+	in := func(address string) string { return strings.Replace(address, ts.url, ts.url+"/d/acme", 1) }
+	b := ts.newBrowser()
 	b.flow("web")
-	b.get(in(w.authorizeURL("web")))
+	b.get(in(ts.authorizeURL("web")))
 	b.wantPage(t, http.StatusOK, `name="username"`)
 	interaction := b.page.url
 	b.signIn("carol")
 	b.allow()
 	b.code()
 	b.wantSilent(t, "the first one", "")
-	b.get(in(w.authorizeURL("web", "prompt", "none")))
+	b.get(in(ts.authorizeURL("web", "prompt", "none")))
 	b.code()
 	// The cookies of one under the names of the other.
-	swapped := w.newBrowser()
+	swapped := ts.newBrowser()
 	swapped.cookies = map[string]string{
 		"mf-default": b.cookies["mf-acme"], "mf-acme": b.cookies["mf-default"],
 		"mf-default.browser": b.cookies["mf-acme.browser"], "mf-acme.browser": b.cookies["mf-default.browser"],
 	}
 	swapped.wantSilent(t, "swapped", "login_required")
-	swapped.get(in(w.authorizeURL("web", "prompt", "none")))
+	swapped.get(in(ts.authorizeURL("web", "prompt", "none")))
 	swapped.wantError(t, "login_required", "state-1")
 	// An interaction of one at the pages of the other.
-	b.get(strings.Replace(interaction, w.url+"/d/acme", w.url, 1))
+	b.get(strings.Replace(interaction, ts.url+"/d/acme", ts.url, 1))
 	b.wantPage(t, http.StatusBadRequest, "begin again")
 }
 
 func TestCookiesAreOfThisHostAloneAndOutOfReachOfScripts(t *testing.T) {
-	w := newSite(t)
-	w.config.PublicURL = "https://id.example"
-	provider := must(server.New(w.config))(t)
+	ts := newPopulatedServer(t)
+	ts.config.PublicURL = "https://id.example"
+	provider := must(server.New(ts.config))(t)
 	provider.MountPlainPages()
 	serve := func(method, target, body string, cookies []*http.Cookie) *http.Response {
 		request := httptest.NewRequestWithContext(t.Context(), method, target, strings.NewReader(body))
@@ -269,7 +269,7 @@ func TestCookiesAreOfThisHostAloneAndOutOfReachOfScripts(t *testing.T) {
 		provider.ServeHTTP(recorder, request)
 		return recorder.Result()
 	}
-	asked := serve(http.MethodGet, "/oauth2/authorize?"+w.authorizeForm("web").Encode(), "", nil)
+	asked := serve(http.MethodGet, "/oauth2/authorize?"+ts.authorizeForm("web").Encode(), "", nil)
 	login := must(url.Parse(asked.Header.Get("Location")))(t)
 	signedIn := serve(http.MethodPost, login.RequestURI(), "decision=go&username=alice", asked.Cookies())
 	lines := append(asked.Header.Values("Set-Cookie"), signedIn.Header.Values("Set-Cookie")...)
@@ -289,12 +289,12 @@ func TestCookiesAreOfThisHostAloneAndOutOfReachOfScripts(t *testing.T) {
 }
 
 func TestASessionKnowsItsBrowserAndWhoMustHearOfItsEnd(t *testing.T) {
-	w := newSite(t)
-	w.addClient("hears", func(c *storage.Client) { c.BackchannelLogoutURI = "https://rp.example/logout" })
-	b := w.newBrowser()
+	ts := newPopulatedServer(t)
+	ts.addClient("hears", func(c *storage.Client) { c.BackchannelLogoutURI = "https://rp.example/logout" })
+	b := ts.newBrowser()
 	b.flow("web")
 	b.flow("hears")
-	session := list[storage.Session](w)[0]
+	session := list[storage.Session](ts)[0]
 	if _, ok := session.Clients["hears"]; !ok || len(session.Clients) != 1 {
 		t.Errorf("clients are %v", session.Clients)
 	}

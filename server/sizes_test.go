@@ -16,33 +16,33 @@ const everyClaim = `{"id_token":{"name":null,"given_name":null,"family_name":nul
 	`"email":null,"email_verified":null,"phone_number":null,"phone_number_verified":null,"address":null}}`
 
 // addLargeUser makes a user whose profile is as large as profiles can be.
-func (w *world) addLargeUser(id string) {
-	w.Helper()
-	w.addUser(id)
-	entry := must(storage.Get[storage.User](w.Context(), w.engine, storage.Key("default", id)))(w.T)
+func (ts *testServer) addLargeUser(id string) {
+	ts.Helper()
+	ts.addUser(id)
+	entry := must(storage.Get[storage.User](ts.Context(), ts.engine, storage.Key("default", id)))(ts.T)
 	user := entry.Record
 	long := strings.Repeat("码", 170)
 	user.Profile.Name, user.Profile.Nickname = long, long
 	for _, link := range []*string{&user.Profile.Profile, &user.Profile.Picture, &user.Profile.Website} {
 		*link = "https://example.com/" + strings.Repeat("x", 1000)
 	}
-	must(entry.Replace(w.Context(), w.engine, user))(w.T)
+	must(entry.Replace(ts.Context(), ts.engine, user))(ts.T)
 }
 
 // TestIDTokens_AreTakenBackAtTheLargestProfile: claims that do not fit are left out, and UserInfo has them.
 func TestIDTokens_AreTakenBackAtTheLargestProfile(t *testing.T) {
-	w := newSite(t)
-	w.addLargeUser("lin")
+	ts := newPopulatedServer(t)
+	ts.addLargeUser("lin")
 	for _, algorithm := range []string{"RS256", "ES256"} {
-		w.addClient(algorithm, func(c *storage.Client) {
+		ts.addClient(algorithm, func(c *storage.Client) {
 			c.IDTokenAlgorithm, c.PostLogoutRedirectURIs = algorithm, []string{"https://rp.example/out"}
 		})
-		b := w.newBrowser()
-		b.get(w.authorizeURL(algorithm, "scope", allScopes, "claims", everyClaim, "nonce", strings.Repeat("码", 512)))
+		b := ts.newBrowser()
+		b.get(ts.authorizeURL(algorithm, "scope", allScopes, "claims", everyClaim, "nonce", strings.Repeat("码", 512)))
 		b.signIn("lin")
 		b.allow()
-		a := w.redeem(algorithm, b.code())
-		token := a.text("id_token")
+		a := ts.redeem(algorithm, b.code())
+		token := a.member("id_token")
 		got := claims(t, token)
 		for _, name := range []string{"preferred_username", "email", "phone_number", "sid", "at_hash"} {
 			if name != "sid" && got[name] == nil {
@@ -52,12 +52,12 @@ func TestIDTokens_AreTakenBackAtTheLargestProfile(t *testing.T) {
 		if len(token) > 4096 || got["website"] != nil {
 			t.Errorf("%s: the ID token has %d characters: %v", algorithm, len(token), got)
 		}
-		if info := w.userinfo(a.text("access_token")); info.status != http.StatusOK || len(info.text("website")) < 1000 {
+		if info := ts.userinfo(a.member("access_token")); info.status != http.StatusOK || len(info.member("website")) < 1000 {
 			t.Errorf("%s: UserInfo has no website: %s", algorithm, info.raw)
 		}
-		b.get(w.authorizeURL(algorithm, "scope", allScopes, "prompt", "none", "id_token_hint", token))
+		b.get(ts.authorizeURL(algorithm, "scope", allScopes, "prompt", "none", "id_token_hint", token))
 		b.code()
-		b.get(w.url + "/oauth2/logout?" + url.Values{"id_token_hint": {token}, "post_logout_redirect_uri": {"https://rp.example/out"}}.Encode())
+		b.get(ts.url + "/oauth2/logout?" + url.Values{"id_token_hint": {token}, "post_logout_redirect_uri": {"https://rp.example/out"}}.Encode())
 		if !strings.HasPrefix(b.page.callback, "https://rp.example/out") {
 			t.Errorf("%s: logout stays at %d %s", algorithm, b.page.status, b.page.url)
 		}
@@ -66,63 +66,63 @@ func TestIDTokens_AreTakenBackAtTheLargestProfile(t *testing.T) {
 
 // TestIDTokens_OfEarlierVersionsAreTakenBack: those had every claim that was asked for.
 func TestIDTokens_OfEarlierVersionsAreTakenBack(t *testing.T) {
-	w := newSite(t)
-	b := w.newBrowser()
+	ts := newPopulatedServer(t)
+	b := ts.newBrowser()
 	a := b.flow("web")
-	old := claims(t, a.text("id_token"))
+	old := claims(t, a.member("id_token"))
 	old["website"] = "https://example.com/" + strings.Repeat("x", 7000)
-	token := must(w.ring.Sign(t.Context(), "default", "ES256", "JWT", must(json.Marshal(old))(t)))(t)
+	token := must(ts.ring.Sign(t.Context(), "default", "ES256", "JWT", must(json.Marshal(old))(t)))(t)
 	if len(token) < 9000 {
 		t.Fatalf("the token has %d characters", len(token))
 	}
-	b.get(w.authorizeURL("web", "prompt", "none", "id_token_hint", token))
+	b.get(ts.authorizeURL("web", "prompt", "none", "id_token_hint", token))
 	b.code()
-	b.post(w.url+"/oauth2/authorize", w.authorizeForm("web", "prompt", "none", "id_token_hint", token), false)
+	b.post(ts.url+"/oauth2/authorize", ts.authorizeForm("web", "prompt", "none", "id_token_hint", token), false)
 	b.code()
-	pushed := w.post("web", "/oauth2/par", w.authorizeForm("web", "prompt", "none", "id_token_hint", token))
-	b.get(w.url + "/oauth2/authorize?" + url.Values{"client_id": {"web"}, "request_uri": {pushed.text("request_uri")}}.Encode())
+	pushed := ts.post("web", "/oauth2/par", ts.authorizeForm("web", "prompt", "none", "id_token_hint", token))
+	b.get(ts.url + "/oauth2/authorize?" + url.Values{"client_id": {"web"}, "request_uri": {pushed.member("request_uri")}}.Encode())
 	b.code()
 	// The hint of a pushed request counts as any other.
-	other := w.newBrowser()
-	other.get(w.authorizeURL("web"))
+	other := ts.newBrowser()
+	other.get(ts.authorizeURL("web"))
 	other.signIn("bob")
 	other.allow()
-	pushed = w.post("web", "/oauth2/par", w.authorizeForm("web", "prompt", "none", "id_token_hint", token))
-	other.get(w.url + "/oauth2/authorize?" + url.Values{"client_id": {"web"}, "request_uri": {pushed.text("request_uri")}}.Encode())
+	pushed = ts.post("web", "/oauth2/par", ts.authorizeForm("web", "prompt", "none", "id_token_hint", token))
+	other.get(ts.url + "/oauth2/authorize?" + url.Values{"client_id": {"web"}, "request_uri": {pushed.member("request_uri")}}.Encode())
 	other.wantError(t, "login_required", "state-1")
 }
 
 // TestAccessTokens_AreTakenBackWithEveryScopeAndAudience that a client may have.
 func TestAccessTokens_AreTakenBackWithEveryScopeAndAudience(t *testing.T) {
-	w := newSite(t)
-	scopes, audiences := strings.Fields("openid profile"), []string{w.url}
+	ts := newPopulatedServer(t)
+	scopes, audiences := strings.Fields("openid profile"), []string{ts.url}
 	for i := len(scopes); i < 50; i++ {
 		scopes = append(scopes, fmt.Sprintf("%02d%s", i, strings.Repeat("x", 126)))
 	}
 	for i := len(audiences); i < 20; i++ {
 		audiences = append(audiences, fmt.Sprintf("https://api.example/%02d%s", i, strings.Repeat("x", 234)))
 	}
-	w.change("mini", func(c *storage.Client) { c.Scopes, c.Audiences, c.IDTokenAlgorithm = scopes, audiences, "RS256" })
+	ts.change("mini", func(c *storage.Client) { c.Scopes, c.Audiences, c.IDTokenAlgorithm = scopes, audiences, "RS256" })
 	further := []string{"scope", strings.Join(scopes, " ")}
 	for _, audience := range audiences {
 		further = append(further, "audience", audience)
 	}
-	a := w.login("mini", "alice", further...)
-	token := a.text("access_token")
+	a := ts.login("mini", "alice", further...)
+	token := a.member("access_token")
 	if a.status != http.StatusOK || len(token) < 14000 {
 		t.Fatalf("the token has %d characters: %d %.200s", len(token), a.status, a.raw)
 	}
-	if info := w.userinfo(token); info.status != http.StatusOK {
+	if info := ts.userinfo(token); info.status != http.StatusOK {
 		t.Errorf("UserInfo, header: %d %s", info.status, info.raw)
 	}
-	if info := w.postPublic("/oauth2/userinfo", url.Values{"access_token": {token}}); info.status != http.StatusOK {
+	if info := ts.postPublic("/oauth2/userinfo", url.Values{"access_token": {token}}); info.status != http.StatusOK {
 		t.Errorf("UserInfo, body: %d %s", info.status, info.raw)
 	}
-	if found := w.post("mini", "/oauth2/introspect", url.Values{"token": {token}}); found.body["active"] != true {
+	if found := ts.post("mini", "/oauth2/introspect", url.Values{"token": {token}}); found.body["active"] != true {
 		t.Errorf("introspection: %.200s", found.raw)
 	}
-	w.post("mini", "/oauth2/revoke", url.Values{"token": {token}})
-	if info := w.userinfo(token); info.status != http.StatusUnauthorized {
+	ts.post("mini", "/oauth2/revoke", url.Values{"token": {token}})
+	if info := ts.userinfo(token); info.status != http.StatusUnauthorized {
 		t.Errorf("after revocation: %d", info.status)
 	}
 }

@@ -32,14 +32,14 @@ func (noWeChat) PhoneNumber(context.Context, wechat.App, string) (wechat.PhoneNu
 	return wechat.PhoneNumber{}, http.ErrNotSupported
 }
 
-// sso is a provider in this process with a browser that is signed in.
-type sso struct {
+// ssoBench is a provider in this process with a browser that is signed in.
+type ssoBench struct {
 	*server.Server
 	ring   *keys.Ring
 	cookie string
 }
 
-func newSSO(b *testing.B, engine storage.Engine) *sso {
+func newSSOBench(b *testing.B, engine storage.Engine) *ssoBench {
 	b.Helper()
 	master := must(newMaster())(b)
 	config := keys.Config{Engine: engine, Master: master, Now: time.Now, Random: rand.Reader, Logger: slog.New(slog.DiscardHandler)}
@@ -58,11 +58,11 @@ func newSSO(b *testing.B, engine storage.Engine) *sso {
 		WeChat: noWeChat{}, Now: time.Now, Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler),
 	}))(b)
 	provider.MountPlainPages()
-	s := &sso{Server: provider, ring: ring}
-	asked := s.ask(b, http.MethodGet, "/oauth2/authorize?"+spaRequest().Encode(), nil)
+	s := &ssoBench{Server: provider, ring: ring}
+	asked := s.serve(b, http.MethodGet, "/oauth2/authorize?"+spaRequest().Encode(), nil)
 	s.cookie = asked.Header().Get("Set-Cookie")
 	login := must(url.Parse(asked.Header().Get("Location")))(b)
-	signedIn := s.ask(b, http.MethodPost, login.RequestURI(), url.Values{"username": {"alice"}})
+	signedIn := s.serve(b, http.MethodPost, login.RequestURI(), url.Values{"username": {"alice"}})
 	s.cookie = signedIn.Header().Get("Set-Cookie")
 	return s
 }
@@ -74,7 +74,7 @@ func spaRequest() url.Values {
 	}
 }
 
-func (s *sso) ask(b *testing.B, method, target string, form url.Values) *httptest.ResponseRecorder {
+func (s *ssoBench) serve(b *testing.B, method, target string, form url.Values) *httptest.ResponseRecorder {
 	b.Helper()
 	request := httptest.NewRequestWithContext(b.Context(), method, target, strings.NewReader(form.Encode()))
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -84,9 +84,9 @@ func (s *sso) ask(b *testing.B, method, target string, form url.Values) *httptes
 	return recorder
 }
 
-func (s *sso) authorize(b *testing.B) string {
+func (s *ssoBench) authorize(b *testing.B) string {
 	b.Helper()
-	answer := s.ask(b, http.MethodGet, "/oauth2/authorize?"+spaRequest().Encode(), nil)
+	answer := s.serve(b, http.MethodGet, "/oauth2/authorize?"+spaRequest().Encode(), nil)
 	code := must(url.Parse(answer.Header().Get("Location")))(b).Query().Get("code")
 	if code == "" {
 		b.Fatalf("no code: %d %v %s", answer.Code, answer.Header(), answer.Body)
@@ -94,9 +94,9 @@ func (s *sso) authorize(b *testing.B) string {
 	return code
 }
 
-func (s *sso) redeem(b *testing.B, code string) map[string]any {
+func (s *ssoBench) redeem(b *testing.B, code string) map[string]any {
 	b.Helper()
-	answer := s.ask(b, http.MethodPost, "/oauth2/token", url.Values{
+	answer := s.serve(b, http.MethodPost, "/oauth2/token", url.Values{
 		"grant_type": {"authorization_code"}, "client_id": {"spa"}, "code": {code}, "redirect_uri": {spaRedirect}, "code_verifier": {verifier},
 	})
 	var tokens map[string]any
@@ -119,7 +119,7 @@ func BenchmarkSSOLogin(b *testing.B) {
 		},
 	}
 	for name, open := range engines {
-		s := newSSO(b, open(b))
+		s := newSSOBench(b, open(b))
 		b.Run(name+"/floor", func(b *testing.B) {
 			for b.Loop() {
 				for range 2 {

@@ -17,52 +17,52 @@ import (
 // metadata; it spends no code; and it goes on when the store is back, without a restart.
 func TestWithoutTheStoreTheServerAnswers503AndGoesOnWhenItIsBack(t *testing.T) {
 	c := newClock()
-	h := houseOn(newWorldOn(t, c, engines()["sqlite"](t, c)))
-	h.change("shop", func(c *storage.Client) { c.FirstParty = true })
-	h.addService("service", func(*storage.Client) {})
-	h.addService("handles", func(c *storage.Client) { c.OpaqueAccessTokens = true })
-	h.addPerson("wanda")
-	known := h.login("mini", "alice")
-	authorizationCode := h.codeFor("wanda", "openid")
-	code := h.app("mini").Login("alice")
-	h.credentials("handles")
-	h.get(h.url + "/oauth2/jwks")
+	ts := pageTestServerOn(newTestServerOn(t, c, engines()["sqlite"](t, c)))
+	ts.change("shop", func(c *storage.Client) { c.FirstParty = true })
+	ts.addService("service", func(*storage.Client) {})
+	ts.addService("handles", func(c *storage.Client) { c.OpaqueAccessTokens = true })
+	ts.addPasswordUser("wanda")
+	known := ts.login("mini", "alice")
+	authorizationCode := ts.codeOf("wanda", "openid")
+	code := ts.app("mini").Login("alice")
+	ts.credentials("handles")
+	ts.get(ts.url + "/oauth2/jwks")
 
-	requests := map[string]func() answer{
-		"login":              func() answer { return h.exchange("mini", code) },
-		"profile":            func() answer { return h.profile("mini", map[string]any{"code": code}) },
-		"bindUser":           func() answer { return h.bindUser("mini", map[string]any{"method": "register", "code": code}) },
-		"refresh":            func() answer { return h.refresh("mini", known.text("refresh_token")) },
-		"code":               func() answer { return h.redeem("shop", authorizationCode, "redirect_uri", shopRedirect) },
-		"client_credentials": func() answer { return h.credentials("handles") },
-		"UserInfo":           func() answer { return h.userinfo(known.text("access_token")) },
-		"introspection":      func() answer { return h.introspect("mini", known.text("access_token")) },
-		"revocation":         func() answer { return h.revoke("mini", known.text("refresh_token")) },
-		"pushed request": func() answer {
-			return h.post("shop", "/oauth2/par", url.Values{"client_id": {"shop"}, "response_type": {"code"}, "scope": {"openid"}, "redirect_uri": {shopRedirect}})
+	requests := map[string]func() response{
+		"login":              func() response { return ts.exchange("mini", code) },
+		"profile":            func() response { return ts.profile("mini", map[string]any{"code": code}) },
+		"bindUser":           func() response { return ts.bindUser("mini", map[string]any{"method": "register", "code": code}) },
+		"refresh":            func() response { return ts.refresh("mini", known.member("refresh_token")) },
+		"code":               func() response { return ts.redeem("shop", authorizationCode, "redirect_uri", shopRedirect) },
+		"client_credentials": func() response { return ts.credentials("handles") },
+		"UserInfo":           func() response { return ts.userinfo(known.member("access_token")) },
+		"introspection":      func() response { return ts.introspect("mini", known.member("access_token")) },
+		"revocation":         func() response { return ts.revoke("mini", known.member("refresh_token")) },
+		"pushed request": func() response {
+			return ts.post("shop", "/oauth2/par", url.Values{"client_id": {"shop"}, "response_type": {"code"}, "scope": {"openid"}, "redirect_uri": {shopRedirect}})
 		},
 	}
 	for name, age := range map[string]time.Duration{"at once": 0, "when its copies are old": time.Minute} {
 		c.Advance(age)
-		h.engine.Before = func(context.Context, storagetest.Operation) error { return storage.ErrUnavailable }
+		ts.engine.Before = func(context.Context, storagetest.Operation) error { return storage.ErrUnavailable }
 		var calls sync.WaitGroup
 		for request, send := range requests {
 			calls.Go(func() {
 				a := send()
-				if a.status != http.StatusServiceUnavailable || a.text("error") != "temporarily_unavailable" || a.text("reason") != "retry" || a.header.Get("Retry-After") == "" {
+				if a.status != http.StatusServiceUnavailable || a.member("error") != "temporarily_unavailable" || a.member("reason") != "retry" || a.header.Get("Retry-After") == "" {
 					t.Errorf("%s, %s: got %d %s", request, name, a.status, a.raw)
 				}
 			})
 		}
 		calls.Wait()
 		for _, path := range []string{"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/oauth2/jwks"} {
-			if a := h.get(h.url + path); a.status != http.StatusOK || !strings.Contains(a.raw, "{") {
+			if a := ts.get(ts.url + path); a.status != http.StatusOK || !strings.Contains(a.raw, "{") {
 				t.Errorf("%s, %s: got %d %s", path, name, a.status, a.raw)
 			}
 		}
-		h.engine.Before = nil
+		ts.engine.Before = nil
 	}
-	if n := h.sim.TimesSent(code); n != 0 {
+	if n := ts.sim.TimesSent(code); n != 0 {
 		t.Errorf("the code of a login that could not be stored was sent %d times", n)
 	}
 	for _, request := range []string{"login", "UserInfo", "introspection", "refresh", "client_credentials", "pushed request", "revocation"} {
@@ -70,7 +70,7 @@ func TestWithoutTheStoreTheServerAnswers503AndGoesOnWhenItIsBack(t *testing.T) {
 			t.Errorf("%s afterwards: got %d %s", request, a.status, a.raw)
 		}
 	}
-	if a := h.redeem("shop", h.codeFor("wanda", "openid"), "redirect_uri", shopRedirect); a.status != http.StatusOK {
+	if a := ts.redeem("shop", ts.codeOf("wanda", "openid"), "redirect_uri", shopRedirect); a.status != http.StatusOK {
 		t.Errorf("a sign-in afterwards: got %d %s", a.status, a.raw)
 	}
 }

@@ -106,10 +106,10 @@ func TestOperationsOfTheStoreAreCountedByKindMethodAndOutcome(t *testing.T) {
 	})
 }
 
-// confirming is an engine that can confirm.
-type confirming struct{ storage.Engine }
+// confirmingEngine is an engine that can confirm.
+type confirmingEngine struct{ storage.Engine }
 
-func (c confirming) Confirm(ctx context.Context, kind storage.Kind, id string) (storage.Document, error) {
+func (c confirmingEngine) Confirm(ctx context.Context, kind storage.Kind, id string) (storage.Document, error) {
 	return c.Get(ctx, kind, id)
 }
 
@@ -123,7 +123,7 @@ func TestAMeasuredStoreConfirmsIfTheOtherOneDoes(t *testing.T) {
 		t.Errorf("an engine that cannot confirm: %T, %v", plain, err)
 	}
 	registry := prometheus.NewRegistry()
-	able, err := server.MeasureStore(confirming{memory}, registry, time.Now)
+	able, err := server.MeasureStore(confirmingEngine{memory}, registry, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestCallsToWeChatAreCountedByAPIAndClass(t *testing.T) {
 
 // BenchmarkMeasureStore is what counting and timing one operation costs: a get of nothing from nowhere.
 func BenchmarkMeasureStore(b *testing.B) {
-	engine, err := server.MeasureStore(nowhere{}, prometheus.NewRegistry(), time.Now)
+	engine, err := server.MeasureStore(emptyEngine{}, prometheus.NewRegistry(), time.Now)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -174,8 +174,8 @@ func BenchmarkMeasureStore(b *testing.B) {
 	}
 }
 
-type nowhere struct{ storage.Engine }
+type emptyEngine struct{ storage.Engine }
 
-func (nowhere) Get(context.Context, storage.Kind, string) (storage.Document, error) {
+func (emptyEngine) Get(context.Context, storage.Kind, string) (storage.Document, error) {
 	return storage.Document{}, storage.ErrNotFound
 }

@@ -14,33 +14,33 @@ import (
 )
 
 func TestRFC6749_5_2_UnsupportedGrantType(t *testing.T) {
-	w := newWorld(t)
+	ts := newTestServer(t)
 	for _, grant := range []string{"password", "implicit", "urn:example:unknown", "refresh_token password"} {
-		a := w.post("mini", "/oauth2/token", url.Values{"grant_type": {grant}})
-		if a.status != 400 || a.text("error") != "unsupported_grant_type" {
+		a := ts.post("mini", "/oauth2/token", url.Values{"grant_type": {grant}})
+		if a.status != 400 || a.member("error") != "unsupported_grant_type" {
 			t.Errorf("%s: got %d %s", grant, a.status, a.raw)
 		}
 	}
-	if a := w.post("mini", "/oauth2/token", url.Values{"x": {"y"}}); a.status != 400 || a.text("error") != "invalid_request" {
+	if a := ts.post("mini", "/oauth2/token", url.Values{"x": {"y"}}); a.status != 400 || a.member("error") != "invalid_request" {
 		t.Errorf("none: got %d %s", a.status, a.raw)
 	}
 }
 
 func TestRFC6749_5_2_UnauthorizedClient(t *testing.T) {
-	w := newWorld(t)
-	w.addMiniProgram("limited", func(c *storage.Client) { c.GrantTypes = []string{"refresh_token"} })
-	code := w.app("limited").Login("alice")
-	if a := w.exchange("limited", code); a.status != 400 || a.text("error") != "unauthorized_client" {
+	ts := newTestServer(t)
+	ts.addMiniProgram("limited", func(c *storage.Client) { c.GrantTypes = []string{"refresh_token"} })
+	code := ts.app("limited").Login("alice")
+	if a := ts.exchange("limited", code); a.status != 400 || a.member("error") != "unauthorized_client" {
 		t.Errorf("got %d %s", a.status, a.raw)
 	}
-	if w.sim.TimesSent(code) != 0 {
+	if ts.sim.TimesSent(code) != 0 {
 		t.Error("the code was spent")
 	}
 }
 
 func TestRFC6749_3_2_ParametersAreFormEncodedAndAppearOnce(t *testing.T) {
-	w := newWorld(t)
-	code := w.app("mini").Login("alice")
+	ts := newTestServer(t)
+	code := ts.app("mini").Login("alice")
 	good := exchangeForm(code).Encode()
 	auth := []string{"Authorization", basic("mini", secretOfMini)}
 	with := func(headers ...string) []string { return append(headers, auth...) }
@@ -68,33 +68,33 @@ func TestRFC6749_3_2_ParametersAreFormEncodedAndAppearOnce(t *testing.T) {
 		{"a body of 70 KB", "", good + "&x=" + strings.Repeat("y", 70<<10), auth, 413},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			a := w.send("/oauth2/token"+row.path, row.body, row.headers...)
-			if a.status != row.status || a.text("error") != "invalid_request" {
+			a := ts.send("/oauth2/token"+row.path, row.body, row.headers...)
+			if a.status != row.status || a.member("error") != "invalid_request" {
 				t.Errorf("got %d %s", a.status, a.raw)
 			}
 		})
 	}
 	multipart := "--b\r\nContent-Disposition: form-data; name=\"grant_type\"\r\n\r\nrefresh_token\r\n--b--\r\n"
-	request := must(http.NewRequestWithContext(t.Context(), http.MethodPost, w.url+"/oauth2/token", strings.NewReader(multipart)))(t)
+	request := must(http.NewRequestWithContext(t.Context(), http.MethodPost, ts.url+"/oauth2/token", strings.NewReader(multipart)))(t)
 	request.Header.Set("Content-Type", "multipart/form-data; boundary=b")
 	request.SetBasicAuth("mini", secretOfMini)
-	if a := w.do(request); a.status != 400 || a.text("error") != "invalid_request" {
+	if a := ts.do(request); a.status != 400 || a.member("error") != "invalid_request" {
 		t.Errorf("multipart: got %d %s", a.status, a.raw)
 	}
-	if n := w.sim.TimesSent(code); n != 0 {
+	if n := ts.sim.TimesSent(code); n != 0 {
 		t.Errorf("the code was sent %d times", n)
 	}
 	// What the query is not asked for is ignored, and parameters of the media type do not matter.
-	if a := w.send("/oauth2/token?trace=1", good, with("Content-Type", "application/x-www-form-urlencoded; charset=UTF-8")...); a.status != http.StatusOK {
+	if a := ts.send("/oauth2/token?trace=1", good, with("Content-Type", "application/x-www-form-urlencoded; charset=UTF-8")...); a.status != http.StatusOK {
 		t.Errorf("got %d %s", a.status, a.raw)
 	}
 }
 
 func TestRFC6749_3_2_OnlyPOST(t *testing.T) {
-	w := newWorld(t)
+	ts := newTestServer(t)
 	for _, path := range []string{"/oauth2/token", profilePath, bindUserPath} {
 		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete, http.MethodPatch, http.MethodOptions} {
-			a := w.do(must(http.NewRequestWithContext(t.Context(), method, w.url+path, nil))(t))
+			a := ts.do(must(http.NewRequestWithContext(t.Context(), method, ts.url+path, nil))(t))
 			if a.status != http.StatusMethodNotAllowed || a.header.Get("Allow") != "POST" {
 				t.Errorf("%s %s: got %d, Allow %q", method, path, a.status, a.header.Get("Allow"))
 			}
@@ -103,8 +103,8 @@ func TestRFC6749_3_2_OnlyPOST(t *testing.T) {
 }
 
 func TestRFC8693_2_2_1_TheResponse(t *testing.T) {
-	w := newWorld(t)
-	a := w.login("mini", "alice")
+	ts := newTestServer(t)
+	a := ts.login("mini", "alice")
 	for member, want := range map[string]any{
 		"token_type": "bearer", "issued_token_type": "urn:ietf:params:oauth:token-type:access_token", "expires_in": 600.0,
 		"scope": "openid profile offline_access",
@@ -119,12 +119,12 @@ func TestRFC8693_2_2_1_TheResponse(t *testing.T) {
 }
 
 func TestRFC8693_2_2_2_WhatIsAskedForMustBeAllowed(t *testing.T) {
-	w := newWorld(t)
-	w.change("mini", func(c *storage.Client) {
+	ts := newTestServer(t)
+	ts.change("mini", func(c *storage.Client) {
 		c.Audiences = []string{"https://orders.example", "https://stock.example/v1"}
 		c.DefaultAudience = []string{"https://orders.example"}
 	})
-	code := w.app("mini").Login("alice")
+	code := ts.app("mini").Login("alice")
 	for _, row := range []struct {
 		name    string
 		further []string
@@ -142,35 +142,35 @@ func TestRFC8693_2_2_2_WhatIsAskedForMustBeAllowed(t *testing.T) {
 		{"an actor", []string{"actor_token", "x", "actor_token_type", "y"}, "invalid_request"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			if a := w.exchange("mini", code, row.further...); a.status != 400 || a.text("error") != row.code {
+			if a := ts.exchange("mini", code, row.further...); a.status != 400 || a.member("error") != row.code {
 				t.Errorf("got %d %s, want %s", a.status, a.raw, row.code)
 			}
 		})
 	}
-	if n := w.sim.TimesSent(code); n != 0 {
+	if n := ts.sim.TimesSent(code); n != 0 {
 		t.Fatalf("the code was sent %d times", n)
 	}
-	a := w.login("mini", "alice", "resource", "https://orders.example", "audience", "https://stock.example/v1")
-	if aud := claims(t, a.text("access_token"))["aud"]; len(aud.([]any)) != 2 {
+	a := ts.login("mini", "alice", "resource", "https://orders.example", "audience", "https://stock.example/v1")
+	if aud := claims(t, a.member("access_token"))["aud"]; len(aud.([]any)) != 2 {
 		t.Errorf("aud is %v", aud)
 	}
-	if aud := claims(t, w.login("mini", "alice").text("access_token"))["aud"]; aud != "https://orders.example" {
+	if aud := claims(t, ts.login("mini", "alice").member("access_token"))["aud"]; aud != "https://orders.example" {
 		t.Errorf("aud by default is %v", aud)
 	}
 }
 
 func TestRFC9068_2_TheAccessToken(t *testing.T) {
-	w := newWorld(t)
-	w.clock.Advance(w.clock.Now().Truncate(time.Second).Add(1700 * time.Millisecond).Sub(w.clock.Now()))
-	a := w.login("mini", "alice", "scope", "openid orders")
-	token := a.text("access_token")
+	ts := newTestServer(t)
+	ts.clock.Advance(ts.clock.Now().Truncate(time.Second).Add(1700 * time.Millisecond).Sub(ts.clock.Now()))
+	a := ts.login("mini", "alice", "scope", "openid orders")
+	token := a.member("access_token")
 	if header := jwtHeader(t, token); header["typ"] != "at+jwt" || header["alg"] != "ES256" || header["kid"] == "" {
 		t.Errorf("header is %v", header)
 	}
 	all := claims(t, token)
 	for name, want := range map[string]any{
-		"iss": w.url, "sub": w.sub(a), "aud": w.url, "client_id": "mini", "scope": "openid orders",
-		"iat": float64(w.clock.Now().Unix()), "auth_time": float64(w.clock.Now().Unix()),
+		"iss": ts.url, "sub": ts.sub(a), "aud": ts.url, "client_id": "mini", "scope": "openid orders",
+		"iat": float64(ts.clock.Now().Unix()), "auth_time": float64(ts.clock.Now().Unix()),
 	} {
 		if all[name] != want {
 			t.Errorf("%s is %v, want %v", name, all[name], want)
@@ -180,15 +180,15 @@ func TestRFC9068_2_TheAccessToken(t *testing.T) {
 		t.Errorf("it lives %v s, and expires_in is %v", life, a.body["expires_in"])
 	}
 	grant, random, found := strings.Cut(all["jti"].(string), ".")
-	if grants := list[storage.Grant](w); !found || random == "" || grants[0].ID != grant {
+	if grants := list[storage.Grant](ts); !found || random == "" || grants[0].ID != grant {
 		t.Errorf("jti is %v", all["jti"])
 	}
 }
 
 func TestOpenIDConnectCore_2_TheIDTokenSpeaksOfTheLoginAlone(t *testing.T) {
-	w := newWorld(t)
-	a := w.profile("mini", map[string]any{"code": w.app("mini").Login("alice"), "nonce": "n-0S6_WzA2Mj", "user": map[string]any{"name": "Alice"}})
-	all := claims(t, a.text("id_token"))
+	ts := newTestServer(t)
+	a := ts.profile("mini", map[string]any{"code": ts.app("mini").Login("alice"), "nonce": "n-0S6_WzA2Mj", "user": map[string]any{"name": "Alice"}})
+	all := claims(t, a.member("id_token"))
 	allowed := []string{"iss", "sub", "aud", "azp", "exp", "iat", "auth_time", "nonce", "amr", "at_hash", "sid", "jti"}
 	if len(all) != len(allowed) {
 		t.Errorf("claims are %v", all)
@@ -204,35 +204,35 @@ func TestOpenIDConnectCore_2_TheIDTokenSpeaksOfTheLoginAlone(t *testing.T) {
 }
 
 func TestWithoutOpenIDThereIsNoIDTokenAndWithoutOfflineAccessNoRefreshToken(t *testing.T) {
-	w := newWorld(t)
-	a := w.login("mini", "alice", "scope", "orders")
-	if a.body["id_token"] != nil || a.body["refresh_token"] != nil || a.text("scope") != "orders" {
+	ts := newTestServer(t)
+	a := ts.login("mini", "alice", "scope", "orders")
+	if a.body["id_token"] != nil || a.body["refresh_token"] != nil || a.member("scope") != "orders" {
 		t.Errorf("got %s", a.raw)
 	}
-	if info := w.userinfo(a.text("access_token")); info.status != http.StatusForbidden || !strings.Contains(info.header.Get("WWW-Authenticate"), `error="insufficient_scope"`) {
+	if info := ts.userinfo(a.member("access_token")); info.status != http.StatusForbidden || !strings.Contains(info.header.Get("WWW-Authenticate"), `error="insufficient_scope"`) {
 		t.Errorf("userinfo: %d %v", info.status, info.header)
 	}
 }
 
 func TestOpenIDConnectCore_3_1_3_6_EveryAlgorithmHasTheRightAccessTokenHash(t *testing.T) {
 	algorithms := []string{"RS256", "PS256", "ES256", "ES384", "EdDSA"}
-	w := newWorld(t)
-	w.addDirectory(storage.Directory{ID: "all", Policy: storage.Policy{SigningAlgorithms: algorithms}})
-	provider := must(oidc.NewProvider(t.Context(), w.url+"/d/all"))(t)
+	ts := newTestServer(t)
+	ts.addDirectory(storage.Directory{ID: "all", Policy: storage.Policy{SigningAlgorithms: algorithms}})
+	provider := must(oidc.NewProvider(t.Context(), ts.url+"/d/all"))(t)
 	for _, algorithm := range algorithms {
 		t.Run(algorithm, func(t *testing.T) {
 			client := "mini" + strings.ToLower(algorithm)
-			app := w.addMiniProgram(client, func(c *storage.Client) { c.Directory, c.IDTokenAlgorithm = "all", algorithm })
-			verifier := provider.Verifier(&oidc.Config{ClientID: client, Now: w.clock.Now, SupportedSigningAlgs: algorithms})
-			a := w.post(client, "/d/all/oauth2/token", exchangeForm(app.Login("alice")))
+			app := ts.addMiniProgram(client, func(c *storage.Client) { c.Directory, c.IDTokenAlgorithm = "all", algorithm })
+			verifier := provider.Verifier(&oidc.Config{ClientID: client, Now: ts.clock.Now, SupportedSigningAlgs: algorithms})
+			a := ts.post(client, "/d/all/oauth2/token", exchangeForm(app.Login("alice")))
 			if a.status != http.StatusOK {
 				t.Fatal(a.raw)
 			}
-			refreshed := w.post(client, "/d/all/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {a.text("refresh_token")}})
-			for _, issued := range []answer{a, refreshed} {
-				token := must(verifier.Verify(context.Background(), issued.text("id_token")))(t)
-				check(t, token.VerifyAccessToken(issued.text("access_token")))
-				if header := jwtHeader(t, issued.text("access_token")); header["alg"] != algorithm || header["typ"] != "at+jwt" {
+			refreshed := ts.post(client, "/d/all/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {a.member("refresh_token")}})
+			for _, issued := range []response{a, refreshed} {
+				token := must(verifier.Verify(context.Background(), issued.member("id_token")))(t)
+				check(t, token.VerifyAccessToken(issued.member("access_token")))
+				if header := jwtHeader(t, issued.member("access_token")); header["alg"] != algorithm || header["typ"] != "at+jwt" {
 					t.Errorf("header of the access token is %v", header)
 				}
 			}
@@ -241,37 +241,37 @@ func TestOpenIDConnectCore_3_1_3_6_EveryAlgorithmHasTheRightAccessTokenHash(t *t
 }
 
 func TestAClientThatSaysNothingGetsRS256(t *testing.T) {
-	w := newWorld(t)
-	w.change("mini", func(c *storage.Client) { c.IDTokenAlgorithm = "" })
-	if header := jwtHeader(t, w.login("mini", "alice").text("id_token")); header["alg"] != "RS256" || header["typ"] != "JWT" {
+	ts := newTestServer(t)
+	ts.change("mini", func(c *storage.Client) { c.IDTokenAlgorithm = "" })
+	if header := jwtHeader(t, ts.login("mini", "alice").member("id_token")); header["alg"] != "RS256" || header["typ"] != "JWT" {
 		t.Errorf("header is %v", header)
 	}
 }
 
 func TestParametersOfTheAuthorizationEndpointMeanNothingHere(t *testing.T) {
-	w := newWorld(t)
-	a := w.exchange("mini", w.app("mini").Login("alice"), "id_token_hint", "x", "prompt", "none", "max_age", "1", "acr_values", "gold", "response_type", "code", "request", "x")
-	if a.status != http.StatusOK || claims(t, a.text("id_token"))["acr"] != nil {
+	ts := newTestServer(t)
+	a := ts.exchange("mini", ts.app("mini").Login("alice"), "id_token_hint", "x", "prompt", "none", "max_age", "1", "acr_values", "gold", "response_type", "code", "request", "x")
+	if a.status != http.StatusOK || claims(t, a.member("id_token"))["acr"] != nil {
 		t.Errorf("got %d %s", a.status, a.raw)
 	}
 }
 
 func TestAClientsLifetimesHold(t *testing.T) {
-	w := newWorld(t)
-	w.change("mini", func(c *storage.Client) {
+	ts := newTestServer(t)
+	ts.change("mini", func(c *storage.Client) {
 		c.Lifetimes = storage.Lifetimes{AccessToken: 60, IDToken: 120, RefreshIdle: 300}
 	})
-	a := w.login("mini", "alice")
-	id := claims(t, a.text("id_token"))
+	a := ts.login("mini", "alice")
+	id := claims(t, a.member("id_token"))
 	if a.body["expires_in"] != 60.0 || id["exp"].(float64)-id["iat"].(float64) != 120 {
 		t.Errorf("got %s", a.raw)
 	}
-	w.clock.Advance(62 * time.Second)
-	if got := w.userinfo(a.text("access_token")); got.status != http.StatusUnauthorized {
+	ts.clock.Advance(62 * time.Second)
+	if got := ts.userinfo(a.member("access_token")); got.status != http.StatusUnauthorized {
 		t.Errorf("userinfo with an expired token: %d", got.status)
 	}
-	w.clock.Advance(300 * time.Second)
-	if got := w.refresh("mini", a.text("refresh_token")); got.text("error") != "invalid_grant" {
+	ts.clock.Advance(300 * time.Second)
+	if got := ts.refresh("mini", a.member("refresh_token")); got.member("error") != "invalid_grant" {
 		t.Errorf("refresh after the idle time: %d %s", got.status, got.raw)
 	}
 }

@@ -18,24 +18,24 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-// bare is a server in memory without network: its requests are function calls. Its clients are "service", "handles" (opaque
+// benchServer is a server in memory without network: its requests are function calls. Its clients are "service", "handles" (opaque
 // tokens) and "gateway" (which may introspect), by Basic, and "keyed", by an ES256 key.
-type bare struct {
+type benchServer struct {
 	testing.TB
 	server *server.Server
 	engine *storagetest.Hooks
 	ring   *keys.Ring
 }
 
-const bareURL = "https://id.example"
+const benchURL = "https://id.example"
 
 // benchClaims are as long as those of a client's own token.
 const benchClaims = `{"iss":"https://id.example","sub":"service","aud":"https://id.example","client_id":"service","exp":1772368800,"iat":1772368200,"jti":"0123456789abcdef"}`
 
-func newBare(tb testing.TB) *bare {
+func newBenchServer(tb testing.TB) *benchServer {
 	tb.Helper()
-	b := &bare{TB: tb, engine: &storagetest.Hooks{Engine: storagetest.NewMemory(time.Now)}}
-	master := must(prepared.master())(tb)
+	b := &benchServer{TB: tb, engine: &storagetest.Hooks{Engine: storagetest.NewMemory(time.Now)}}
+	master := must(preparedKeys.master())(tb)
 	config := keys.Config{Engine: b.engine, Master: master, Now: time.Now, Random: rand.Reader, Logger: slog.New(slog.DiscardHandler), VerifiedTokens: 1024}
 	b.ring = must(keys.NewRing(config))(tb)
 	secrets := must(keys.NewSecrets(config))(tb)
@@ -56,15 +56,15 @@ func newBare(tb testing.TB) *bare {
 		must(storage.Insert(b.Context(), b.engine, client))(tb)
 	}
 	b.server = must(server.New(server.Config{
-		PublicURL: bareURL, DefaultDirectory: "default", Engine: b.engine, Keys: b.ring, Secrets: secrets, Master: master, WeChat: oneUser{},
+		PublicURL: benchURL, DefaultDirectory: "default", Engine: b.engine, Keys: b.ring, Secrets: secrets, Master: master, WeChat: oneUser{},
 		Now: time.Now, Rand: rand.Reader, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), ClientRate: 1_000_000,
 	}))(tb)
 	return b
 }
 
 // post sends a form, as client by Basic unless it is empty.
-func (b *bare) post(client, path, body string) *httptest.ResponseRecorder {
-	request := httptest.NewRequest(http.MethodPost, bareURL+path, strings.NewReader(body))
+func (b *benchServer) post(client, path, body string) *httptest.ResponseRecorder {
+	request := httptest.NewRequest(http.MethodPost, benchURL+path, strings.NewReader(body))
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	if client != "" {
 		request.SetBasicAuth(client, secretOfMini)
@@ -75,7 +75,7 @@ func (b *bare) post(client, path, body string) *httptest.ResponseRecorder {
 }
 
 // token is a token of a client's own.
-func (b *bare) token(client string) string {
+func (b *benchServer) token(client string) string {
 	b.Helper()
 	var answer struct {
 		Token string `json:"access_token"`
@@ -95,8 +95,8 @@ func perOp(call func()) time.Duration {
 	return time.Since(begun) / calls
 }
 
-// besides measures do, and says how many times its floor that is: the signatures it cannot do without.
-func (b *bare) besides(bench *testing.B, floor func(), do func() int) {
+// reportWithFloor measures do, and says how many times its floor that is: the signatures it cannot do without.
+func (b *benchServer) reportWithFloor(bench *testing.B, floor func(), do func() int) {
 	least := perOp(floor)
 	bench.ReportAllocs()
 	for bench.Loop() {
@@ -112,11 +112,11 @@ func (b *bare) besides(bench *testing.B, floor func(), do func() int) {
 // BenchmarkClientCredentials is one token for the client itself, HTTP parsing included and the network not. Its floor is the
 // token's signature.
 func BenchmarkClientCredentials(bench *testing.B) {
-	b := newBare(bench)
+	b := newBenchServer(bench)
 	sign := func() { must(b.ring.Sign(b.Context(), "default", "ES256", "at+jwt", []byte(benchClaims)))(bench) }
 	for client, name := range map[string]string{"service": "ES256", "handles": "opaque"} {
 		bench.Run(name, func(bench *testing.B) {
-			b.besides(bench, sign, func() int { return b.post(client, "/oauth2/token", "grant_type=client_credentials").Code })
+			b.reportWithFloor(bench, sign, func() int { return b.post(client, "/oauth2/token", "grant_type=client_credentials").Code })
 		})
 	}
 }
@@ -124,12 +124,12 @@ func BenchmarkClientCredentials(bench *testing.B) {
 // BenchmarkPrivateKeyJWT is the same with a client assertion, whose signature is verified besides. Signing it is the client's
 // affair: that is done before.
 func BenchmarkPrivateKeyJWT(bench *testing.B) {
-	b := newBare(bench)
+	b := newBenchServer(bench)
 	key := signers()["ES256"]
 	sign := func() { must(b.ring.Sign(b.Context(), "default", "ES256", "at+jwt", []byte(benchClaims)))(bench) }
 	form := func() string {
 		now := time.Now().Unix()
-		claims := map[string]any{"iss": "keyed", "sub": "keyed", "aud": bareURL, "exp": now + 290, "jti": rand.Text()}
+		claims := map[string]any{"iss": "keyed", "sub": "keyed", "aud": benchURL, "exp": now + 290, "jti": rand.Text()}
 		return url.Values{
 			"grant_type": {"client_credentials"}, "client_assertion": {key.sign(bench, claims, nil)},
 			"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
@@ -151,16 +151,16 @@ func BenchmarkPrivateKeyJWT(bench *testing.B) {
 // BenchmarkIntrospection asks about a token of a client's own. Its floor is one verification of the signature; a token that is
 // shown again costs less than that, because its signature is remembered.
 func BenchmarkIntrospection(bench *testing.B) {
-	b := newBare(bench)
+	b := newBenchServer(bench)
 	fresh := must(keys.NewRing(keys.Config{
-		Engine: b.engine, Master: must(prepared.master())(bench), Now: time.Now, Random: rand.Reader, Logger: slog.New(slog.DiscardHandler),
+		Engine: b.engine, Master: must(preparedKeys.master())(bench), Now: time.Now, Random: rand.Reader, Logger: slog.New(slog.DiscardHandler),
 	}))(bench)
 	for client, name := range map[string]string{"service": "ES256", "handles": "opaque"} {
 		bench.Run(name, func(bench *testing.B) {
 			token := b.token("service")
 			verify := func() { must(fresh.Verify(b.Context(), "default", token))(bench) }
 			body := "token=" + url.QueryEscape(b.token(client))
-			b.besides(bench, verify, func() int { return b.post("gateway", "/oauth2/introspect", body).Code })
+			b.reportWithFloor(bench, verify, func() int { return b.post("gateway", "/oauth2/introspect", body).Code })
 		})
 	}
 }

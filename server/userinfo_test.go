@@ -11,21 +11,21 @@ import (
 )
 
 func TestRFC6750_2_TheThreeWaysToSendATokenAreOneAtATime(t *testing.T) {
-	w := newWorld(t)
-	token := w.login("mini", "alice").text("access_token")
+	ts := newTestServer(t)
+	token := ts.login("mini", "alice").member("access_token")
 	const path = "/oauth2/userinfo"
-	ask := func(method, query, body string, headers ...string) answer {
-		request := must(http.NewRequestWithContext(t.Context(), method, w.url+path+query, strings.NewReader(body)))(t)
+	ask := func(method, query, body string, headers ...string) response {
+		request := must(http.NewRequestWithContext(t.Context(), method, ts.url+path+query, strings.NewReader(body)))(t)
 		for i := 0; i < len(headers); i += 2 {
 			request.Header.Add(headers[i], headers[i+1])
 		}
-		return w.do(request)
+		return ts.do(request)
 	}
 	form := []string{"Content-Type", "application/x-www-form-urlencoded"}
 	bearer := []string{"Authorization", "Bearer " + token}
 	for _, row := range []struct {
 		name   string
-		answer answer
+		answer response
 		status int
 		code   string
 	}{
@@ -46,7 +46,7 @@ func TestRFC6750_2_TheThreeWaysToSendATokenAreOneAtATime(t *testing.T) {
 		{"POST with JSON", ask("POST", "", `{"access_token":"`+token+`"}`, "Content-Type", "application/json"), 401, ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			if row.answer.status != row.status || row.answer.text("error") != row.code {
+			if row.answer.status != row.status || row.answer.member("error") != row.code {
 				t.Fatalf("got %d %s", row.answer.status, row.answer.raw)
 			}
 			challenge := row.answer.header.Get("WWW-Authenticate")
@@ -64,12 +64,12 @@ func TestRFC6750_2_TheThreeWaysToSendATokenAreOneAtATime(t *testing.T) {
 }
 
 func TestRFC6750_3_1_WhatIsNoAccessTokenIsRefused(t *testing.T) {
-	w := newWorld(t)
-	a := w.login("mini", "alice")
-	parts := strings.Split(a.text("access_token"), ".")
+	ts := newTestServer(t)
+	a := ts.login("mini", "alice")
+	parts := strings.Split(a.member("access_token"), ".")
 	for name, token := range map[string]string{
-		"an ID token":             a.text("id_token"),
-		"a refresh token":         a.text("refresh_token"),
+		"an ID token":             a.member("id_token"),
+		"a refresh token":         a.member("refresh_token"),
 		"no JWT":                  "x",
 		"a changed payload":       parts[0] + "." + strings.Replace(parts[1], "e", "f", 1) + "." + parts[2],
 		"a changed signature":     parts[0] + "." + parts[1] + "." + strings.Repeat("A", len(parts[2])),
@@ -78,22 +78,22 @@ func TestRFC6750_3_1_WhatIsNoAccessTokenIsRefused(t *testing.T) {
 		"something very long":     strings.Repeat("x", 20<<10),
 		"an opaque token made up": "mf_at_" + strings.Repeat("A", 100),
 	} {
-		got := w.userinfo(token)
-		if got.status != http.StatusUnauthorized || got.text("error") != "invalid_token" || !strings.Contains(got.header.Get("WWW-Authenticate"), `error="invalid_token"`) {
+		got := ts.userinfo(token)
+		if got.status != http.StatusUnauthorized || got.member("error") != "invalid_token" || !strings.Contains(got.header.Get("WWW-Authenticate"), `error="invalid_token"`) {
 			t.Errorf("%s: got %d %s", name, got.status, got.raw)
 		}
 	}
-	w.clock.Advance(11 * time.Minute)
-	if got := w.userinfo(a.text("access_token")); got.status != http.StatusUnauthorized {
+	ts.clock.Advance(11 * time.Minute)
+	if got := ts.userinfo(a.member("access_token")); got.status != http.StatusUnauthorized {
 		t.Errorf("expired: got %d %s", got.status, got.raw)
 	}
 }
 
 func TestOpenIDConnectCore_5_4_EachScopeAsksForItsClaims(t *testing.T) {
-	w := newWorld(t)
-	first := w.login("mini", "alice", "phone_code", w.app("mini").TapPhone("alice"))
-	sub := w.sub(first)
-	entry := must(storage.Get[storage.User](t.Context(), w.engine.Engine, storage.Key("default", sub)))(t)
+	ts := newTestServer(t)
+	first := ts.login("mini", "alice", "phone_code", ts.app("mini").TapPhone("alice"))
+	sub := ts.sub(first)
+	entry := must(storage.Get[storage.User](t.Context(), ts.engine.Engine, storage.Key("default", sub)))(t)
 	full := entry.Record
 	full.Username, full.Email, full.EmailVerified = "alice", "alice@example.com", true
 	full.Profile = storage.Profile{
@@ -101,7 +101,7 @@ func TestOpenIDConnectCore_5_4_EachScopeAsksForItsClaims(t *testing.T) {
 		Picture: "https://i.example/a.png", Website: "https://w.example", Gender: "female", Birthdate: "1990-01-02", Zoneinfo: "Asia/Shanghai", Locale: "zh-CN",
 		Address: &storage.Address{Formatted: "1 Road\nShanghai", Country: "CN"},
 	}
-	must(entry.Replace(t.Context(), w.engine.Engine, full))(t)
+	must(entry.Replace(t.Context(), ts.engine.Engine, full))(t)
 	for scope, want := range map[string][]string{
 		"openid":         {"sub"},
 		"openid email":   {"sub", "email", "email_verified"},
@@ -112,7 +112,7 @@ func TestOpenIDConnectCore_5_4_EachScopeAsksForItsClaims(t *testing.T) {
 			"website", "gender", "birthdate", "zoneinfo", "locale", "updated_at",
 		},
 	} {
-		info := w.userinfo(w.login("mini", "alice", "scope", scope).text("access_token"))
+		info := ts.userinfo(ts.login("mini", "alice", "scope", scope).member("access_token"))
 		if len(info.body) != len(want) {
 			t.Errorf("%s: got %s", scope, info.raw)
 		}
@@ -128,24 +128,24 @@ func TestOpenIDConnectCore_5_4_EachScopeAsksForItsClaims(t *testing.T) {
 }
 
 func TestOpaqueAccessTokensWorkAtUserInfo(t *testing.T) {
-	w := newWorld(t)
-	w.change("mini", func(c *storage.Client) { c.OpaqueAccessTokens = true })
-	a := w.login("mini", "alice", "scope", "openid profile offline_access")
-	if strings.Contains(a.text("access_token"), ".") {
-		t.Fatalf("not opaque: %s", a.text("access_token"))
+	ts := newTestServer(t)
+	ts.change("mini", func(c *storage.Client) { c.OpaqueAccessTokens = true })
+	a := ts.login("mini", "alice", "scope", "openid profile offline_access")
+	if strings.Contains(a.member("access_token"), ".") {
+		t.Fatalf("not opaque: %s", a.member("access_token"))
 	}
-	if info := w.userinfo(a.text("access_token")); info.status != http.StatusOK || info.body["sub"] != w.sub(a) {
+	if info := ts.userinfo(a.member("access_token")); info.status != http.StatusOK || info.body["sub"] != ts.sub(a) {
 		t.Errorf("got %d %s", info.status, info.raw)
 	}
-	narrow := w.refresh("mini", a.text("refresh_token"), "scope", "openid")
-	if info := w.userinfo(narrow.text("access_token")); info.status != http.StatusOK || len(info.body) != 1 {
+	narrow := ts.refresh("mini", a.member("refresh_token"), "scope", "openid")
+	if info := ts.userinfo(narrow.member("access_token")); info.status != http.StatusOK || len(info.body) != 1 {
 		t.Errorf("got %d %s", info.status, info.raw)
 	}
 }
 
 func TestUserInfoIsPlainJSON(t *testing.T) {
-	w := newWorld(t)
-	info := w.userinfo(w.login("mini", "alice").text("access_token"))
+	ts := newTestServer(t)
+	info := ts.userinfo(ts.login("mini", "alice").member("access_token"))
 	if got := info.header.Get("Content-Type"); got != "application/json" || !json.Valid([]byte(info.raw)) {
 		t.Errorf("got %q %s", got, info.raw)
 	}
@@ -153,19 +153,19 @@ func TestUserInfoIsPlainJSON(t *testing.T) {
 
 // TestRFC9068_4_UserInfoWantsTheIssuerInAud keeps an API that was given a token from reading its user's profile.
 func TestRFC9068_4_UserInfoWantsTheIssuerInAud(t *testing.T) {
-	w := newWorld(t)
+	ts := newTestServer(t)
 	const api = "https://api.example.com"
-	w.change("mini", func(c *storage.Client) { c.Audiences = []string{api} })
-	w.addMiniProgram("opaque", func(c *storage.Client) { c.OpaqueAccessTokens, c.Audiences = true, []string{api} })
+	ts.change("mini", func(c *storage.Client) { c.Audiences = []string{api} })
+	ts.addMiniProgram("opaque", func(c *storage.Client) { c.OpaqueAccessTokens, c.Audiences = true, []string{api} })
 	for _, client := range []string{"mini", "opaque"} {
 		for _, parameter := range []string{"audience", "resource"} {
-			foreign := w.login(client, "alice", parameter, api)
-			got := w.userinfo(foreign.text("access_token"))
-			if got.status != http.StatusUnauthorized || got.text("error") != "invalid_token" {
+			foreign := ts.login(client, "alice", parameter, api)
+			got := ts.userinfo(foreign.member("access_token"))
+			if got.status != http.StatusUnauthorized || got.member("error") != "invalid_token" {
 				t.Errorf("%s, %s of an API alone: %d %s", client, parameter, got.status, got.raw)
 			}
-			both := w.login(client, "alice", parameter, api, parameter, w.url)
-			if got := w.userinfo(both.text("access_token")); got.status != http.StatusOK {
+			both := ts.login(client, "alice", parameter, api, parameter, ts.url)
+			if got := ts.userinfo(both.member("access_token")); got.status != http.StatusOK {
 				t.Errorf("%s, %s of both: %d %s", client, parameter, got.status, got.raw)
 			}
 		}

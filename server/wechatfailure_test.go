@@ -16,29 +16,29 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-// upstream is what answers in WeChat's place: the simulator unless another handler is set.
-type upstream struct {
-	*world
+// replaceableWeChat is what answers in WeChat's place: the simulator unless another handler is set.
+type replaceableWeChat struct {
+	*testServer
 	answer atomic.Pointer[http.HandlerFunc]
 	calls  atomic.Int64
 }
 
-// newUpstream is a world whose WeChat can be replaced, with little patience.
-func newUpstream(t *testing.T, edit func(*wechat.Config)) *upstream {
+// newReplaceableWeChat is a world whose WeChat can be replaced, with little patience.
+func newReplaceableWeChat(t *testing.T, edit func(*wechat.Config)) *replaceableWeChat {
 	t.Helper()
-	w := newWorld(t)
-	u := &upstream{world: w}
+	ts := newTestServer(t)
+	u := &replaceableWeChat{testServer: ts}
 	api := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		u.calls.Add(1)
 		if answer := u.answer.Load(); answer != nil {
 			(*answer)(rw, r)
 			return
 		}
-		w.sim.ServeHTTP(rw, r)
+		ts.sim.ServeHTTP(rw, r)
 	}))
 	t.Cleanup(api.Close)
 	config := wechat.Config{
-		BaseURL: api.URL, Proxy: func(*http.Request) (*url.URL, error) { return nil, nil }, Now: w.clock.Now,
+		BaseURL: api.URL, Proxy: func(*http.Request) (*url.URL, error) { return nil, nil }, Now: ts.clock.Now,
 		RetryDelay: func() time.Duration { return 0 }, Timeout: 3 * time.Second, ConnectTimeout: 3 * time.Second,
 	}
 	if edit != nil {
@@ -46,19 +46,19 @@ func newUpstream(t *testing.T, edit func(*wechat.Config)) *upstream {
 	}
 	client := must(wechat.New(config))(t)
 	t.Cleanup(client.CloseIdleConnections)
-	w.config.WeChat, w.config.WeChatTimeout = client, config.Timeout
+	ts.config.WeChat, ts.config.WeChatTimeout = client, config.Timeout
 	listener := httptest.NewUnstartedServer(nil)
-	w.url = "http://" + listener.Listener.Addr().String()
-	w.config.PublicURL = w.url
-	w.server = must(server.New(w.config))(t)
-	listener.Config.Handler = w.server
+	ts.url = "http://" + listener.Listener.Addr().String()
+	ts.config.PublicURL = ts.url
+	ts.server = must(server.New(ts.config))(t)
+	listener.Config.Handler = ts.server
 	listener.Start()
 	t.Cleanup(listener.Close)
 	return u
 }
 
-// says sets what answers from now on; nil is the simulator.
-func (u *upstream) says(answer http.HandlerFunc) {
+// respondWith sets what answers from now on; nil is the simulator.
+func (u *replaceableWeChat) respondWith(answer http.HandlerFunc) {
 	if answer == nil {
 		u.answer.Store(nil)
 		return
@@ -66,15 +66,15 @@ func (u *upstream) says(answer http.HandlerFunc) {
 	u.answer.Store(&answer)
 }
 
-func say(status int, body string) http.HandlerFunc {
+func respond(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, body)
 	}
 }
 
-// sayHalf begins an answer and goes on with then.
-func sayHalf(then func(*http.Request)) http.HandlerFunc {
+// respondPartially begins an answer and goes on with then.
+func respondPartially(then func(*http.Request)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "100")
 		_, _ = io.WriteString(w, `{"session_key":"nzo`)
@@ -91,32 +91,32 @@ func abort(*http.Request) { panic(http.ErrAbortHandler) }
 // within the timeout where it does not.
 func TestAWeChatThatLiesOrHangsAsksForANewCodeAtEveryDoor(t *testing.T) {
 	for name, answer := range map[string]http.HandlerFunc{
-		"HTML with status 200":      say(200, "<html>sign in to the hotel's network</html>"),
-		"an error page":             say(502, "<html>502 Bad Gateway</html>"),
-		"numbers for texts":         say(200, `{"openid":12,"session_key":true}`),
-		"a list":                    say(200, `["openid"]`),
-		"nothing":                   say(200, ""),
-		"an empty OpenID":           say(200, `{"openid":"","session_key":"k"}`),
-		"a megabyte":                say(200, `{"openid":"o","x":"`+strings.Repeat("x", 1<<20)+`"}`),
+		"HTML with status 200":      respond(200, "<html>sign in to the hotel's network</html>"),
+		"an error page":             respond(502, "<html>502 Bad Gateway</html>"),
+		"numbers for texts":         respond(200, `{"openid":12,"session_key":true}`),
+		"a list":                    respond(200, `["openid"]`),
+		"nothing":                   respond(200, ""),
+		"an empty OpenID":           respond(200, `{"openid":"","session_key":"k"}`),
+		"a megabyte":                respond(200, `{"openid":"o","x":"`+strings.Repeat("x", 1<<20)+`"}`),
 		"silence":                   func(_ http.ResponseWriter, r *http.Request) { hang(r) },
-		"half a body, then silence": sayHalf(hang),
-		"half a body, then a reset": sayHalf(abort),
+		"half a body, then silence": respondPartially(hang),
+		"half a body, then a reset": respondPartially(abort),
 		"a reset":                   func(_ http.ResponseWriter, r *http.Request) { abort(r) },
 	} {
-		for door, open := range doors() {
+		for door, open := range loginEndpoints() {
 			t.Run(name+" at "+door, func(t *testing.T) {
 				t.Parallel()
-				u := newUpstream(t, nil)
-				u.says(answer)
-				a := open(u.world, u.app("mini").Login("alice"))
-				if a.status != http.StatusBadRequest || a.text("error") != "invalid_request" || a.text("reason") != "new_code" {
+				u := newReplaceableWeChat(t, nil)
+				u.respondWith(answer)
+				a := open(u.testServer, u.app("mini").Login("alice"))
+				if a.status != http.StatusBadRequest || a.member("error") != "invalid_request" || a.member("reason") != "new_code" {
 					t.Errorf("got %d %s", a.status, a.raw)
 				}
-				if users, made := list[storage.User](u.world), list[storage.Grant](u.world); len(users)+len(made) != 0 {
+				if users, made := list[storage.User](u.testServer), list[storage.Grant](u.testServer); len(users)+len(made) != 0 {
 					t.Errorf("%d users and %d grants came of it", len(users), len(made))
 				}
-				u.says(nil)
-				if a := open(u.world, u.app("mini").Login("alice")); a.status != http.StatusOK {
+				u.respondWith(nil)
+				if a := open(u.testServer, u.app("mini").Login("alice")); a.status != http.StatusOK {
 					t.Errorf("afterwards: got %d %s", a.status, a.raw)
 				}
 			})
@@ -126,35 +126,35 @@ func TestAWeChatThatLiesOrHangsAsksForANewCodeAtEveryDoor(t *testing.T) {
 
 // The breaker opens at every door, says when to come back without asking WeChat, and closes by itself.
 func TestTheBreakerOpensAndClosesWithoutARestart(t *testing.T) {
-	for door, open := range doors() {
+	for door, open := range loginEndpoints() {
 		t.Run(door, func(t *testing.T) {
-			u := newUpstream(t, func(c *wechat.Config) { c.BreakerFailures, c.BreakerOpen = 3, 10*time.Second })
-			login := func() answer { return open(u.world, u.app("mini").Login("alice")) }
+			u := newReplaceableWeChat(t, func(c *wechat.Config) { c.BreakerFailures, c.BreakerOpen = 3, 10*time.Second })
+			login := func() response { return open(u.testServer, u.app("mini").Login("alice")) }
 			known := u.login("mini", "bob")
-			u.says(say(502, "<html></html>"))
+			u.respondWith(respond(502, "<html></html>"))
 			for range 3 {
 				login()
 			}
 			asked := u.calls.Load()
 			a := login()
-			if a.status != http.StatusServiceUnavailable || a.text("error") != "temporarily_unavailable" || a.text("reason") != "retry" || a.header.Get("Retry-After") == "" {
+			if a.status != http.StatusServiceUnavailable || a.member("error") != "temporarily_unavailable" || a.member("reason") != "retry" || a.header.Get("Retry-After") == "" {
 				t.Errorf("open: got %d %s, Retry-After %s", a.status, a.raw, a.header.Get("Retry-After"))
 			}
 			if u.calls.Load() != asked {
 				t.Error("WeChat was asked by an open breaker")
 			}
-			if a := u.refresh("mini", known.text("refresh_token")); a.status != http.StatusOK {
+			if a := u.refresh("mini", known.member("refresh_token")); a.status != http.StatusOK {
 				t.Errorf("a refresh meanwhile: got %d %s", a.status, a.raw)
 			}
 			// A probe that fails opens it again, and one that succeeds closes it.
 			u.clock.Advance(10 * time.Second)
-			if a := login(); a.text("reason") != "new_code" {
+			if a := login(); a.member("reason") != "new_code" {
 				t.Errorf("the probe: got %d %s", a.status, a.raw)
 			}
 			if a := login(); a.status != http.StatusServiceUnavailable {
 				t.Errorf("after a failed probe: got %d %s", a.status, a.raw)
 			}
-			u.says(nil)
+			u.respondWith(nil)
 			u.clock.Advance(10 * time.Second)
 			for range 3 {
 				if a := login(); a.status != http.StatusOK {
@@ -167,10 +167,10 @@ func TestTheBreakerOpensAndClosesWithoutARestart(t *testing.T) {
 
 // A code that was refused because the breaker was open was never sent, and is good when it closes.
 func TestACodeThatAnOpenBreakerKeptIsStillGood(t *testing.T) {
-	u := newUpstream(t, func(c *wechat.Config) { c.BreakerFailures, c.BreakerOpen = 1, time.Second })
-	u.says(say(502, ""))
+	u := newReplaceableWeChat(t, func(c *wechat.Config) { c.BreakerFailures, c.BreakerOpen = 1, time.Second })
+	u.respondWith(respond(502, ""))
 	u.exchange("mini", u.app("mini").Login("alice"))
-	u.says(nil)
+	u.respondWith(nil)
 	code := u.app("mini").Login("alice")
 	if a := u.exchange("mini", code); a.status != http.StatusServiceUnavailable {
 		t.Fatalf("got %d %s", a.status, a.raw)
@@ -183,16 +183,16 @@ func TestACodeThatAnOpenBreakerKeptIsStillGood(t *testing.T) {
 
 // The operator changes the AppSecret at WeChat, and then here: while the server runs, logins fail and work again.
 func TestAnAppSecretThatChangesInTheStoreTakesEffectWithoutARestart(t *testing.T) {
-	for door, open := range doors() {
+	for door, open := range loginEndpoints() {
 		t.Run(door, func(t *testing.T) {
-			w := newWorld(t)
-			w.login("mini", "alice")
-			w.app("mini").SetSecret("another-secret")
-			if a := open(w, w.app("mini").Login("alice")); a.status != http.StatusInternalServerError || a.text("reason") != "misconfigured" {
+			ts := newTestServer(t)
+			ts.login("mini", "alice")
+			ts.app("mini").SetSecret("another-secret")
+			if a := open(ts, ts.app("mini").Login("alice")); a.status != http.StatusInternalServerError || a.member("reason") != "misconfigured" {
 				t.Errorf("got %d %s", a.status, a.raw)
 			}
-			w.change("mini", func(c *storage.Client) { c.Federation.AppSecret = w.sealSecret("default", "mini", "another-secret") })
-			if a := open(w, w.app("mini").Login("alice")); a.status != http.StatusOK {
+			ts.change("mini", func(c *storage.Client) { c.Federation.AppSecret = ts.sealSecret("default", "mini", "another-secret") })
+			if a := open(ts, ts.app("mini").Login("alice")); a.status != http.StatusOK {
 				t.Errorf("got %d %s", a.status, a.raw)
 			}
 		})
@@ -203,21 +203,21 @@ func TestAnAppSecretThatChangesInTheStoreTakesEffectWithoutARestart(t *testing.T
 // and everything that needs no WeChat are answered while all its calls are still in flight.
 func TestAnAppIDThatHangsIsTheOnlyOneThatWaits(t *testing.T) {
 	const share = 4
-	u := newUpstream(t, func(c *wechat.Config) {
+	u := newReplaceableWeChat(t, func(c *wechat.Config) {
 		c.MaxConcurrent, c.Timeout, c.ConnectTimeout = share, 5*time.Second, 500*time.Millisecond
 	})
 	u.addMiniProgram("other", func(*storage.Client) {})
 	known := u.login("mini", "known")
 	gate := wechattest.NewGate()
 	u.app("mini").Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate, Times: -1})
-	held := make(chan answer, share)
+	held := make(chan response, share)
 	for range share {
 		go func() { held <- u.exchange("mini", u.app("mini").Login("alice")) }()
 	}
 	for range share {
 		<-gate.Arrived()
 	}
-	if a := u.exchange("mini", u.app("mini").Login("bob")); a.status != http.StatusServiceUnavailable || a.text("reason") != "retry" || a.header.Get("Retry-After") == "" {
+	if a := u.exchange("mini", u.app("mini").Login("bob")); a.status != http.StatusServiceUnavailable || a.member("reason") != "retry" || a.header.Get("Retry-After") == "" {
 		t.Errorf("one more than its share: got %d %s", a.status, a.raw)
 	}
 	for range 50 {
@@ -225,7 +225,7 @@ func TestAnAppIDThatHangsIsTheOnlyOneThatWaits(t *testing.T) {
 			t.Fatalf("the other AppID: got %d %s", a.status, a.raw)
 		}
 	}
-	if a := u.refresh("mini", known.text("refresh_token")); a.status != http.StatusOK {
+	if a := u.refresh("mini", known.member("refresh_token")); a.status != http.StatusOK {
 		t.Errorf("a refresh of its own: got %d %s", a.status, a.raw)
 	}
 	select {
@@ -242,19 +242,19 @@ func TestAnAppIDThatHangsIsTheOnlyOneThatWaits(t *testing.T) {
 }
 
 func TestUnknownErrcode_IsNamedToTheClientAndLogged(t *testing.T) {
-	w := newWorld(t)
-	app := w.addMiniProgram("unknown", func(*storage.Client) {})
+	ts := newTestServer(t)
+	app := ts.addMiniProgram("unknown", func(*storage.Client) {})
 	app.Fail(wechattest.Code2Session, wechattest.Fault{Errcode: 99999})
-	a := w.exchange("unknown", app.Login("alice"))
+	a := ts.exchange("unknown", app.Login("alice"))
 	description, _ := a.body["error_description"].(string)
 	if a.status != http.StatusBadRequest || a.body["reason"] != "new_code" || !strings.Contains(description, "errcode 99999") || strings.Contains(description, "lost") {
 		t.Errorf("answer %d %v", a.status, a.body)
 	}
 	found := false
-	for line := range strings.Lines(w.log.String()) {
+	for line := range strings.Lines(ts.log.String()) {
 		found = found || strings.Contains(line, `"level":"WARN"`) && strings.Contains(line, `"errcode":99999,"class":"unknown","rid":"`) && strings.Contains(line, `"remedy":`)
 	}
 	if !found {
-		t.Errorf("log: %s", w.log.String())
+		t.Errorf("log: %s", ts.log.String())
 	}
 }
