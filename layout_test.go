@@ -20,6 +20,7 @@ const module = "github.com/minifed/minifed"
 // test, so a new arrow is a decision that somebody writes down here.
 func allowed() map[string][]string {
 	return map[string][]string{
+		"internal/bounded":    {},
 		"wechat":              {},
 		"wechat/wechattest":   {"wechat"},
 		"grants":              {"wechat"},
@@ -31,16 +32,16 @@ func allowed() map[string][]string {
 		"identity":            {"storage"},
 		"keys":                {"storage"},
 		"discovery":           {},
-		"server/endpoint":     {"discovery", "grants", "keys", "storage", "storage/oauth2", "wechat"},
+		"server/endpoint":     {"discovery", "grants", "internal/bounded", "keys", "storage", "storage/oauth2", "wechat"},
 		"server/outbound":     {"server/endpoint"},
 		"server/mail":         {"server/endpoint", "server/outbound", "storage"},
 		"server/page":         {"grants", "identity", "server/endpoint", "server/mail", "storage", "storage/oauth2"},
-		"server/ratelimit":    {"grants", "identity", "server/endpoint", "storage"},
-		"server/clientauth":   {"grants", "identity", "keys", "server/endpoint", "server/outbound", "server/ratelimit", "storage", "storage/oauth2"},
+		"server/ratelimit":    {"grants", "identity", "internal/bounded", "server/endpoint", "storage"},
+		"server/clientauth":   {"grants", "identity", "internal/bounded", "keys", "server/endpoint", "server/outbound", "server/ratelimit", "storage", "storage/oauth2"},
 		"server/token":        {"discovery", "grants", "keys", "server/clientauth", "server/endpoint", "storage", "storage/oauth2"},
 		"server/authorize":    {"discovery", "grants", "keys", "server/clientauth", "server/endpoint", "server/page", "server/token", "storage", "storage/oauth2"},
 		"server/account":      {"grants", "identity", "server/authorize", "server/endpoint", "server/mail", "server/page", "server/ratelimit", "server/token", "storage", "storage/oauth2"},
-		"server/federation":   {"grants", "identity", "keys", "server/account", "server/endpoint", "server/page", "server/ratelimit", "server/token", "storage", "storage/oauth2", "wechat"},
+		"server/federation":   {"grants", "identity", "internal/bounded", "keys", "server/account", "server/endpoint", "server/page", "server/ratelimit", "server/token", "storage", "storage/oauth2", "wechat"},
 		"server/logout":       {"discovery", "identity", "keys", "server/authorize", "server/endpoint", "server/outbound", "server/page", "server/token", "storage", "storage/oauth2"},
 		"server":              {"discovery", "grants", "identity", "keys", "server/account", "server/authorize", "server/clientauth", "server/endpoint", "server/federation", "server/logout", "server/mail", "server/outbound", "server/page", "server/ratelimit", "server/token", "storage", "storage/oauth2", "wechat"},
 		"server/admin":        {"identity", "keys", "storage", "wechat"},

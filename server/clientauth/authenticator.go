@@ -166,7 +166,7 @@ func readCredentials(r *http.Request, form url.Values) (credentials, error) {
 		if body.client == "" {
 			return credentials{}, endpoint.NewError(fosite.ErrInvalidClient, "The request does not say which client it is from. Authenticate by the method the client is registered with.")
 		}
-		return body, bounded(body)
+		return body, checkLength(body)
 	}
 	header, err := basicCredentials(r)
 	if err != nil {
@@ -178,7 +178,7 @@ func readCredentials(r *http.Request, form url.Values) (credentials, error) {
 	if body.client != "" && body.client != header.client {
 		return credentials{}, endpoint.NewError(fosite.ErrInvalidRequest, "client_id names another client than the Authorization header.")
 	}
-	return header, bounded(header)
+	return header, checkLength(header)
 }
 
 // readAssertion reads private_key_jwt (RFC 7521 §4.2). The assertion identifies the client.
@@ -197,7 +197,7 @@ func readAssertion(r *http.Request, form url.Values) (credentials, error) {
 	if id := form.Get("client_id"); id != "" && id != shown.client {
 		return credentials{}, endpoint.NewError(fosite.ErrInvalidRequest, "client_id names another client than the client assertion.")
 	}
-	return shown, bounded(shown)
+	return shown, checkLength(shown)
 }
 
 func twoMethods() error {
@@ -221,7 +221,7 @@ func basicCredentials(r *http.Request) (credentials, error) {
 	return credentials{method: methodBasic, client: client, secret: secret}, nil
 }
 
-func bounded(shown credentials) error {
+func checkLength(shown credentials) error {
 	if len(shown.client) > endpoint.MaxClientID || len(shown.secret) > maxSecret || strings.ContainsRune(shown.client, 0) {
 		return clientRefused(causeTooLong)
 	}

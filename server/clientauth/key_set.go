@@ -16,8 +16,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"golang.org/x/sync/singleflight"
 
+	"github.com/minifed/minifed/internal/bounded"
 	"github.com/minifed/minifed/keys"
-	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/server/outbound"
 	"github.com/minifed/minifed/storage/oauth2"
 )
@@ -76,8 +76,8 @@ const (
 	keySetUsable = time.Hour
 	// keySetPause is the minimum time between two fetches of one key set, with any result.
 	keySetPause = 30 * time.Second
-	// keySetsKept bounds the key sets in memory, and maxClientKeys the keys of one set.
-	keySetsKept   = 1024
+	// maxKeySets bounds the key sets in memory, and maxClientKeys the keys of one set.
+	maxKeySets    = 1024
 	maxClientKeys = 32
 )
 
@@ -89,7 +89,7 @@ type KeySets struct {
 
 	flights singleflight.Group
 	mu      sync.Mutex
-	fetched map[string]keySet // by URI; guarded by mu
+	fetched *bounded.Map[string, keySet] // by URI; guarded by mu
 }
 
 // keySet is the cached state of a jwks_uri.
@@ -102,7 +102,7 @@ type keySet struct {
 
 // NewKeySets returns an empty cache of key sets, which outgoing fetches.
 func NewKeySets(outgoing *outbound.Client, now func() time.Time, logger *slog.Logger) *KeySets {
-	return &KeySets{outgoing: outgoing, now: now, logger: logger, fetched: map[string]keySet{}}
+	return &KeySets{outgoing: outgoing, now: now, logger: logger, fetched: bounded.New[string, keySet](maxKeySets)}
 }
 
 // of returns the keys of a client, from the cache if possible. It returns an error if they cannot be fetched.
@@ -138,7 +138,8 @@ func (s keySet) usable(now time.Time) ([]clientKey, error) {
 func (k *KeySets) known(uri string) keySet {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.fetched[uri]
+	set, _ := k.fetched.Get(uri)
+	return set
 }
 
 // fetch fetches the client's jwks_uri, once for all concurrent callers.
@@ -165,17 +166,14 @@ func (k *KeySets) load(ctx context.Context, client *oauth2.Client) keySet {
 	} else {
 		k.logger.WarnContext(ctx, "client's keys cannot be fetched", "client", client.GetID(), "cause", err.Error())
 	}
-	k.keep(uri, set)
+	k.store(uri, set)
 	return set
 }
 
-func (k *KeySets) keep(uri string, set keySet) {
+func (k *KeySets) store(uri string, set keySet) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if _, known := k.fetched[uri]; !known && len(k.fetched) >= keySetsKept {
-		endpoint.Evict(k.fetched, keySetsKept, func(old keySet) bool { return set.tried.Sub(old.tried) >= keySetUsable })
-	}
-	k.fetched[uri] = set
+	k.fetched.Put(uri, set, set.tried, set.tried.Add(keySetUsable))
 }
 
 // registeredKeys returns the keys in a client's record, which were parsed when the record was read.

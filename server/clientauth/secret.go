@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/internal/bounded"
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/storage"
 )
@@ -34,7 +35,7 @@ type Secrets struct {
 	flights singleflight.Group
 
 	mu   sync.Mutex
-	good map[[sha256.Size]byte]struct{} // guarded by mu
+	good *bounded.Map[[sha256.Size]byte, struct{}] // guarded by mu
 }
 
 const (
@@ -49,7 +50,7 @@ const (
 
 // NewSecrets returns a verifier with a new key for its cache.
 func NewSecrets(random io.Reader, hashing Argon2id) (*Secrets, error) {
-	s := &Secrets{hashing: hashing, good: map[[sha256.Size]byte]struct{}{}}
+	s := &Secrets{hashing: hashing, good: bounded.New[[sha256.Size]byte, struct{}](goodSize)}
 	if _, err := io.ReadFull(random, s.key[:]); err != nil {
 		return nil, fmt.Errorf("server: randomness: %w", err)
 	}
@@ -127,15 +128,12 @@ func (s *Secrets) verify(ctx context.Context, hash, secret string) (bool, error)
 func (s *Secrets) remembers(mark [sha256.Size]byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, ok := s.good[mark]
+	_, ok := s.good.Get(mark)
 	return ok
 }
 
 func (s *Secrets) remember(mark [sha256.Size]byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.good) >= goodSize {
-		clear(s.good)
-	}
-	s.good[mark] = struct{}{}
+	s.good.Put(mark, struct{}{}, time.Time{}, time.Time{}) // Without times, a full cache removes the oldest.
 }

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/minifed/minifed/internal/bounded"
 	"github.com/minifed/minifed/storage"
 )
 
@@ -29,7 +30,7 @@ type Cache[V any] struct {
 
 	flights singleflight.Group
 	mu      sync.RWMutex
-	entries map[string]cached[V] // guarded by mu
+	entries *bounded.Map[string, cached[V]] // guarded by mu
 }
 
 type cached[V any] struct {
@@ -38,7 +39,7 @@ type cached[V any] struct {
 }
 
 func newCache[V any](now func() time.Time, load func(context.Context, string) (V, error)) *Cache[V] {
-	return &Cache[V]{now: now, load: load, entries: map[string]cached[V]{}}
+	return &Cache[V]{now: now, load: load, entries: bounded.New[string, cached[V]](cacheSize)}
 }
 
 // Get returns the value of key, at most cacheLife old.
@@ -83,28 +84,24 @@ func (c *Cache[V]) fetch(ctx context.Context, key string) (V, error) {
 		}
 		return value, err
 	}
-	c.keep(key, cached[V]{value, at})
+	c.store(key, cached[V]{value, at})
 	return value, nil
 }
 
 func (c *Cache[V]) entry(key string) (cached[V], bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	entry, ok := c.entries[key]
-	return entry, ok
+	return c.entries.Get(key)
 }
 
-func (c *Cache[V]) keep(key string, entry cached[V]) {
+func (c *Cache[V]) store(key string, entry cached[V]) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, known := c.entries[key]; !known && len(c.entries) >= cacheSize {
-		Evict(c.entries, cacheSize, func(old cached[V]) bool { return entry.at.Sub(old.at).Abs() >= cacheLife })
-	}
-	c.entries[key] = entry
+	c.entries.Put(key, entry, entry.at, entry.at.Add(cacheLife))
 }
 
 func (c *Cache[V]) forget(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.entries, key)
+	c.entries.Delete(key)
 }

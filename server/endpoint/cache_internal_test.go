@@ -109,7 +109,7 @@ func TestACacheIsBounded(t *testing.T) {
 			t.Fatalf("got %q, %v", got, err)
 		}
 	}
-	if len(c.entries) > cacheSize {
-		t.Errorf("%d entries", len(c.entries))
+	if c.entries.Len() > cacheSize {
+		t.Errorf("%d entries", c.entries.Len())
 	}
 }

@@ -8,14 +8,15 @@ import (
 
 	"github.com/ory/fosite"
 
+	"github.com/minifed/minifed/internal/bounded"
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
 	"github.com/minifed/minifed/wechat"
 )
 
-// maxVouched bounds the cached results. An entry has a few hundred bytes.
-const maxVouched = 4096
+// maxCachedResults bounds the cached results. An entry has a few hundred bytes.
+const maxCachedResults = 4096
 
 // ResultCache caches WeChat's result for a code until the request completes, 60 s longer after a 503. WeChat returns a result
 // only once, so a repeat continues with the cached one.
@@ -23,14 +24,14 @@ type ResultCache struct {
 	now func() time.Time
 
 	mu      sync.Mutex
-	answers map[resultKey]vouch // guarded by mu
+	results *bounded.Map[resultKey, wechatResult] // guarded by mu
 }
 
 // resultKey is a code, which is spent once for each purpose.
 type resultKey struct{ purpose, issuer, client, code string }
 
-// vouch is WeChat's result for one code: that of a user or of a phone number.
-type vouch struct {
+// wechatResult is WeChat's result for one code: that of a user or of a phone number.
+type wechatResult struct {
 	session wechat.Session
 	phone   wechat.PhoneNumber
 	until   time.Time
@@ -38,59 +39,56 @@ type vouch struct {
 
 // NewResultCache returns an empty cache.
 func NewResultCache(now func() time.Time) *ResultCache {
-	return &ResultCache{now: now, answers: map[resultKey]vouch{}}
+	return &ResultCache{now: now, results: bounded.New[resultKey, wechatResult](maxCachedResults)}
 }
 
-// session is what ask says, or said before, of the code of a login.
-func (v *ResultCache) session(ctx context.Context, client fosite.Client, code string, ask func() (wechat.Session, error)) (wechat.Session, error) {
-	known, err := v.answer(ctx, resultKey{"login", endpoint.IssuerURL(ctx), endpoint.InstanceOf(client), code}, func() (vouch, error) {
-		session, err := ask()
-		return vouch{session: wechat.Session{OpenID: session.OpenID, UnionID: session.UnionID}}, err
+// session returns the cached result for the code of a login, or fetches it.
+func (v *ResultCache) session(ctx context.Context, client fosite.Client, code string, fetch func() (wechat.Session, error)) (wechat.Session, error) {
+	known, err := v.result(ctx, resultKey{"login", endpoint.IssuerURL(ctx), endpoint.InstanceOf(client), code}, func() (wechatResult, error) {
+		session, err := fetch()
+		return wechatResult{session: wechat.Session{OpenID: session.OpenID, UnionID: session.UnionID}}, err
 	})
 	return known.session, err
 }
 
-// phoneNumber is what ask says, or said before, of the code of a phone number button.
+// phoneNumber returns the cached result for the code of a phone number button, or fetches it.
 func (v *ResultCache) phoneNumber(
-	ctx context.Context, client fosite.Client, code string, ask func() (wechat.PhoneNumber, error),
+	ctx context.Context, client fosite.Client, code string, fetch func() (wechat.PhoneNumber, error),
 ) (wechat.PhoneNumber, error) {
-	known, err := v.answer(ctx, resultKey{"phone", endpoint.IssuerURL(ctx), endpoint.InstanceOf(client), code}, func() (vouch, error) {
-		number, err := ask()
-		return vouch{phone: number}, err
+	known, err := v.result(ctx, resultKey{"phone", endpoint.IssuerURL(ctx), endpoint.InstanceOf(client), code}, func() (wechatResult, error) {
+		number, err := fetch()
+		return wechatResult{phone: number}, err
 	})
 	return known.phone, err
 }
 
-func (v *ResultCache) answer(ctx context.Context, key resultKey, ask func() (vouch, error)) (vouch, error) {
+func (v *ResultCache) result(ctx context.Context, key resultKey, fetch func() (wechatResult, error)) (wechatResult, error) {
 	c := requestFrom(ctx)
 	c.vouched = append(c.vouched, key)
 	if known, found := v.find(key); found {
 		return known, nil
 	}
-	answer, err := ask()
+	result, err := fetch()
 	if err != nil {
-		return vouch{}, err
+		return wechatResult{}, err
 	}
-	answer.until = v.now().Add(oauth2.RepeatWindow)
-	v.keep(key, answer)
-	return answer, nil
+	result.until = v.now().Add(oauth2.RepeatWindow)
+	v.store(key, result)
+	return result, nil
 }
 
-func (v *ResultCache) find(key resultKey) (vouch, bool) {
+func (v *ResultCache) find(key resultKey) (wechatResult, bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	known, found := v.answers[key]
+	known, found := v.results.Get(key)
 	return known, found && !storage.IsOver(known.until, oauth2.RepeatWindow, v.now())
 }
 
-func (v *ResultCache) keep(key resultKey, answer vouch) {
+func (v *ResultCache) store(key resultKey, result wechatResult) {
 	now := v.now()
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if len(v.answers) >= maxVouched {
-		endpoint.Evict(v.answers, maxVouched, func(entry vouch) bool { return !now.Before(entry.until) })
-	}
-	v.answers[key] = answer
+	v.results.Put(key, result, now, result.until)
 }
 
 // Settle removes the results of a request, unless its response is a 503.
@@ -102,6 +100,6 @@ func (v *ResultCache) Settle(ctx context.Context, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, key := range c.vouched {
-		delete(v.answers, key)
+		v.results.Delete(key)
 	}
 }

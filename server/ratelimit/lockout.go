@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/internal/bounded"
 	"github.com/minifed/minifed/storage"
 )
 
@@ -32,8 +32,8 @@ const (
 	countTimeout = 2 * time.Second
 	// countAttempts bounds the retries of a compare-and-set; each conflict means that another instance counted.
 	countAttempts = 8
-	// throttlesKept bounds the counts in memory.
-	throttlesKept = 8192
+	// maxCachedCounts bounds the counts in memory. A full cache removes counts without a wait first, then the shortest waits.
+	maxCachedCounts = 8192
 )
 
 // wait returns the wait after a number of failures.
@@ -55,7 +55,7 @@ type Lockout struct {
 	now    func() time.Time
 
 	mu    sync.Mutex
-	known map[Key]storage.Throttle // guarded by mu
+	known *bounded.Map[Key, storage.Throttle] // guarded by mu
 }
 
 // Key identifies a count: an address, a client or an account of a directory, and a rule.
@@ -72,14 +72,15 @@ func (who Key) none() storage.Throttle {
 
 // NewLockout returns a lockout that counts in the store.
 func NewLockout(engine storage.Engine, now func() time.Time) *Lockout {
-	return &Lockout{engine: engine, now: now, known: map[Key]storage.Throttle{}}
+	return &Lockout{engine: engine, now: now, known: bounded.New[Key, storage.Throttle](maxCachedCounts)}
 }
 
 // Wait returns the remaining wait, as far as this instance knows.
 func (t *Lockout) Wait(who Key) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	wait := t.known[who].BlockedUntil.Sub(t.now())
+	count, _ := t.known.Get(who)
+	wait := count.BlockedUntil.Sub(t.now())
 	if wait > who.Rule.most+storage.ClockBound {
 		return 0 // The clock was set back; the next failure counts from now.
 	}
@@ -166,7 +167,7 @@ func (t *Lockout) next(rule Rule, count storage.Throttle) storage.Throttle {
 func (t *Lockout) remembered(who Key) storage.Throttle {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	count, ok := t.known[who]
+	count, ok := t.known.Get(who)
 	if !ok || !t.now().Before(count.ExpiresAt) {
 		return who.none()
 	}
@@ -176,15 +177,12 @@ func (t *Lockout) remembered(who Key) storage.Throttle {
 func (t *Lockout) learn(who Key, count storage.Throttle) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	known, ok := t.known[who]
-	if ok && known.BlockedUntil.After(count.BlockedUntil) && !storage.MadeAhead(known.FailedAt, t.now()) {
+	now := t.now()
+	known, ok := t.known.Get(who)
+	if ok && known.BlockedUntil.After(count.BlockedUntil) && !storage.MadeAhead(known.FailedAt, now) {
 		return // A result that arrives late may be older.
 	}
-	if !ok && len(t.known) >= throttlesKept {
-		now := t.now()
-		endpoint.Evict(t.known, throttlesKept, func(count storage.Throttle) bool { return !now.Before(count.BlockedUntil) })
-	}
-	t.known[who] = count
+	t.known.Put(who, count, now, count.BlockedUntil)
 }
 
 // Network returns the network of an address: for IPv6 the /64, because a subscriber has all its addresses. All callers without

@@ -122,11 +122,11 @@ func TestMemoryOfThrottlesIsBounded(t *testing.T) {
 	clock := newStanding()
 	throttles := NewLockout(storagetest.NewMemory(clock.Now), clock.Now)
 	rule := Rule{name: "test", free: 0, most: time.Minute}
-	for i := range throttlesKept + 100 {
+	for i := range maxCachedCounts + 100 {
 		s := Key{"default", rule, fmt.Sprint(i)}
 		throttles.learn(s, throttles.next(rule, s.none()))
 	}
-	if n := len(throttles.known); n > throttlesKept {
+	if n := throttles.known.Len(); n > maxCachedCounts {
 		t.Errorf("%d counts are kept", n)
 	}
 }
@@ -174,10 +174,10 @@ func TestAPaceAllowsABurstAndThenItsRate(t *testing.T) {
 	if wait := p.Take(Caller{Client: "a"}); wait == 0 {
 		t.Error("a long pause gives more than a burst")
 	}
-	for i := range pacesKept + 100 {
+	for i := range maxLimitedCallers + 100 {
 		p.Take(Caller{Client: fmt.Sprint(i)})
 	}
-	if n := len(p.used); n > pacesKept {
+	if n := p.used.Len(); n > maxLimitedCallers {
 		t.Errorf("%d callers are kept", n)
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/internal/bounded"
 )
 
 // RateLimiter limits the requests of each caller: rate per second, and burst at once after a pause. It is in memory, for this
@@ -18,16 +18,16 @@ type RateLimiter struct {
 
 	mu sync.Mutex
 	// used holds the theoretical arrival time of each caller (generic cell rate algorithm); guarded by mu.
-	used map[Caller]time.Time
+	used *bounded.Map[Caller, time.Time]
 }
 
-// pacesKept bounds the callers in memory.
-const pacesKept = 16384
+// maxLimitedCallers bounds the callers in memory.
+const maxLimitedCallers = 16384
 
 // NewRateLimiter returns a limiter of rate requests per second and burst at once.
 func NewRateLimiter(rate, burst int, now func() time.Time) *RateLimiter {
 	each := time.Second / time.Duration(rate)
-	return &RateLimiter{each: each, ahead: each * time.Duration(burst-1), now: now, used: map[Caller]time.Time{}}
+	return &RateLimiter{each: each, ahead: each * time.Duration(burst-1), now: now, used: bounded.New[Caller, time.Time](maxLimitedCallers)}
 }
 
 // Take counts one request, or returns how long the caller has to wait before its next one.
@@ -35,16 +35,14 @@ func (p *RateLimiter) Take(who Caller) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.now()
-	used, known := p.used[who]
+	used, _ := p.used.Get(who)
 	if used.Before(now) || used.Sub(now) > p.ahead+p.each { // The second condition means that the clock was set back.
 		used = now
 	}
 	if early := used.Sub(now) - p.ahead; early > 0 {
 		return early
 	}
-	if !known && len(p.used) >= pacesKept {
-		endpoint.Evict(p.used, pacesKept, func(used time.Time) bool { return !used.After(now) })
-	}
-	p.used[who] = used.Add(p.each)
+	used = used.Add(p.each)
+	p.used.Put(who, used, now, used)
 	return 0
 }
