@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -23,15 +24,19 @@ func choices() map[string][]string {
 	}
 }
 
-// completeValues lets a shell propose what flags may be, and files for those flags and arguments alone that are some.
+// namesFile reports whether the value of a flag is the path of a file.
+func namesFile(flag *pflag.Flag) bool {
+	return flag.Name == "config" || flag.Name == "logo" || flag.Name == "file" || strings.HasSuffix(flag.Name, "-file")
+}
+
+// completeValues lets a shell complete the values of flags. Only flags and arguments that are files are completed to files.
 func completeValues(command *cobra.Command) {
 	offered := choices()
 	command.LocalFlags().VisitAll(func(flag *pflag.Flag) {
-		name, _ := pflag.UnquoteUsage(flag)
-		if name == "file" || flag.Value.Type() == "bool" || flag.Name == "logo" {
+		if namesFile(flag) || flag.Value.Type() == "bool" {
 			return
 		}
-		// An error says that somebody completes the flag already.
+		// An error says that the flag is completed already.
 		_ = command.RegisterFlagCompletionFunc(flag.Name, cobra.FixedCompletions(offered[flag.Name], cobra.ShellCompDirectiveNoFileComp))
 	})
 	if !strings.Contains(command.Use, "FILE") && command.ValidArgsFunction == nil {
@@ -40,4 +45,63 @@ func completeValues(command *cobra.Command) {
 	for _, child := range command.Commands() {
 		completeValues(child)
 	}
+}
+
+// newCompletion returns the command that prints the completion script of a shell. Cobra's own has only English texts.
+func newCompletion() *cobra.Command {
+	command := group("completion", "", "",
+		shellCompletion("bash", func(root *cobra.Command, out io.Writer) error { return root.GenBashCompletionV2(out, true) }),
+		shellCompletion("zsh", (*cobra.Command).GenZshCompletion),
+		shellCompletion("fish", func(root *cobra.Command, out io.Writer) error { return root.GenFishCompletion(out, true) }),
+		shellCompletion("powershell", (*cobra.Command).GenPowerShellCompletionWithDesc),
+	)
+	return command
+}
+
+func shellCompletion(shell string, script func(root *cobra.Command, out io.Writer) error) *cobra.Command {
+	return &cobra.Command{
+		Use:     shell,
+		Example: "  minifed completion " + shell,
+		Args:    exactly(),
+		RunE: func(command *cobra.Command, _ []string) error {
+			return script(command.Root(), command.OutOrStdout())
+		},
+	}
+}
+
+// newHelp returns the command that prints the help of a command.
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:               "help [COMMAND]",
+		Example:           "  minifed help\n  minifed help client create",
+		Args:              cobra.ArbitraryArgs,
+		RunE:              helpOf,
+		ValidArgsFunction: completeCommands,
+	}
+}
+
+// helpOf prints the help of the command that the arguments name.
+func helpOf(command *cobra.Command, args []string) error {
+	named, rest, err := command.Root().Find(args)
+	switch {
+	case err != nil:
+		return err
+	case len(rest) == 0:
+		return named.Help()
+	case named.HasSubCommands():
+		return helpOrUnknown(named, rest)
+	default:
+		return wrongUsage("usage.argument.none", named.CommandPath(), rest[0])
+	}
+}
+
+// completeCommands completes the name of a command below the one that the arguments name.
+func completeCommands(command *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	names := []cobra.Completion{}
+	if named, rest, err := command.Root().Find(args); err == nil && len(rest) == 0 {
+		for _, child := range named.Commands() {
+			names = append(names, cobra.CompletionWithDesc(child.Name(), child.Short))
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }

@@ -15,6 +15,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 )
 
 // console is the world as a command sees it.
@@ -34,6 +36,8 @@ type console struct {
 	unread error
 	// path is the file that this program was started from.
 	path string
+	// texts are in the language of the environment. newRoot sets them.
+	texts *locale.Catalog
 }
 
 // processConsole is the world of this process.
@@ -114,12 +118,12 @@ func (c *console) Write(text []byte) (int, error) {
 // printf writes to the output.
 func (c *console) printf(format string, args ...any) { _, _ = fmt.Fprintf(c, format, args...) }
 
-// lost is why what a command printed did not arrive. That a reader went away, such as head, is nobody's failure.
+// lost returns why the output of a command was not written. A reader that went away, such as head, is no failure.
 func (c *console) lost() error {
 	if c.unread == nil || errors.Is(c.unread, syscall.EPIPE) {
 		return nil
 	}
-	return fmt.Errorf("what was done could not be printed: %w", c.unread)
+	return &locale.Problem{What: locale.Text("output.lost"), Cause: c.unread}
 }
 
 // notef writes to standard error what is for the person at the console, and not part of a command's result.

@@ -25,16 +25,12 @@ import (
 func newDemo(c *console, flags *settings) *cobra.Command {
 	once, store := false, ""
 	command := &cobra.Command{
-		Use:   "demo",
-		Short: "Show a mini-program login from the code to verified tokens, on a simulated WeChat",
-		Long: `Starts the OpenID Provider, a simulator of WeChat and a relying party on loopback ports, with temporary data, and goes through a whole
-mini-program login over HTTP: every step is shown with the command that repeats it. It then stays up, so that the commands can be
-pasted into another terminal; Ctrl-C stops it and removes the data.`,
+		Use:     "demo",
 		Example: "  minifed demo\n  minifed demo --once\n  minifed demo --store sqlite:/tmp/demo.db",
 		Args:    exactly(),
 	}
-	command.Flags().BoolVar(&once, "once", false, "end after the last step, with exit code 0 if every step went well")
-	command.Flags().StringVar(&store, "store", "", "keep the data in this store, a `URI` as storage.uri, instead of a temporary folder")
+	command.Flags().BoolVar(&once, "once", false, "")
+	command.Flags().StringVar(&store, "store", "", "")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		if flags.output == "json" {
 			return usagef("--output json: the demonstration is told in text alone")

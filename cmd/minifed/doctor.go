@@ -38,11 +38,7 @@ type diagnosis struct {
 func newDoctor(c *console, flags *settings) *cobra.Command {
 	d := &desk{console: c, settings: flags}
 	return &cobra.Command{
-		Use:   "doctor",
-		Short: "Look for what is wrong, and say what to do about it",
-		Long: `Looks at the configuration, the store, the master key, signing keys and token secrets, the clock, the ways to WeChat and to
-what sends mail, and the AppID and AppSecret of every enabled mini-program, which takes one call to WeChat each. It runs beside
-a server, and changes nothing: it writes one record to the store and deletes it. The exit code is 1 when anything failed.`,
+		Use:     "doctor",
 		Example: "  minifed doctor\n  minifed doctor --output json",
 		Args:    exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {

@@ -3,41 +3,54 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/sqlite"
 )
 
-// explain is an error as the person at the console reads it, with what to do next.
-func explain(err error) string {
+// explain returns an error as the operator reads it, with what to do next.
+func (c *console) explain(err error) string { return c.texts.Error(operatorError(err)) }
+
+// explain returns an error as the operator reads it in a log.
+func explain(err error) string { return locale.In(locale.English).Error(operatorError(err)) }
+
+// operatorError returns the operator's error for an error of the packages that know no operator.
+func operatorError(err error) error {
 	invalid := (*admin.Invalid)(nil)
 	switch {
 	case errors.As(err, &invalid):
-		return explainInvalid(invalid)
+		return &invalidRecord{invalid}
 	case errors.Is(err, sqlite.ErrServed):
-		return "another `minifed serve` is using this store; stop it first, or give this one another data_dir"
+		return &locale.Problem{What: locale.Text("store.served"), Remedy: locale.Text("store.served.remedy")}
 	case errors.Is(err, storage.ErrNewerVersion):
-		return err.Error() + "; this binary is older than the one that wrote the store"
+		return &locale.Problem{What: locale.Text("store.newer"), Cause: bare(err), Remedy: locale.Text("store.newer.remedy")}
 	case errors.Is(err, context.Canceled):
-		return "stopped"
+		return &locale.Problem{What: locale.Text("stopped")}
 	case errors.Is(err, storage.ErrUnavailable):
-		return "the store cannot be used: " + strings.TrimPrefix(err.Error(), storage.ErrUnavailable.Error()+": ")
+		return &locale.Problem{What: locale.Text("store.unavailable"), Cause: bare(err)}
 	default:
-		return err.Error()
+		return err
 	}
 }
 
-// explainInvalid lists what is wrong with a record by the flags that set it.
-func explainInvalid(invalid *admin.Invalid) string {
-	var out strings.Builder
-	out.WriteString("not accepted:")
-	for _, problem := range invalid.Problems {
-		fmt.Fprintf(&out, "\n  %s: %s", flagOf(problem.Field), problem.Text)
+// bare returns an error without the text of its sentinel, which the operator reads in other words.
+func bare(err error) error {
+	return errors.New(strings.TrimPrefix(err.Error(), storage.ErrUnavailable.Error()+": "))
+}
+
+// invalidRecord lists what is wrong with a record by the flags that set it.
+type invalidRecord struct{ *admin.Invalid }
+
+// Localize implements locale.Error.
+func (e *invalidRecord) Localize(texts *locale.Catalog) string {
+	lines := []string{texts.Render(locale.Text("record.invalid"))}
+	for _, problem := range e.Problems {
+		lines = append(lines, "  "+flagOf(problem.Field)+": "+problem.Text)
 	}
-	return out.String()
+	return strings.Join(lines, "\n")
 }
 
 // flagOf is the flag that sets a member of a record, or the member's own name.

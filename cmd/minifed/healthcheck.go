@@ -17,10 +17,7 @@ const checkTimeout = 3 * time.Second
 
 func newHealthcheck(c *console, flags *settings) *cobra.Command {
 	return &cobra.Command{
-		Use:   "healthcheck",
-		Short: "Ask the server on this machine whether it is ready",
-		Long: `Asks the server on this machine whether it is ready, at /readyz of listen.admin_address, and says so by the exit code: 0 or 1. It is
-for containers, whose image has nothing else to ask with.`,
+		Use:     "healthcheck",
 		Example: "  minifed healthcheck\n  minifed healthcheck --config /etc/minifed/config.yaml",
 		Args:    exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {

@@ -5,10 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 )
 
 // The exit codes.
@@ -18,13 +19,30 @@ const (
 	exitUsage  = 2
 )
 
-// usageError says that a command was called wrongly.
-type usageError struct{ text string }
+// usageError says that a command was called wrongly, and how it is called rightly.
+type usageError struct {
+	what locale.Message
+	// text is the English text of a command whose texts are not in the catalogs.
+	text string
+}
 
 // Error implements error.
-func (e *usageError) Error() string { return e.text }
+func (e *usageError) Error() string { return e.Localize(locale.In(locale.English)) }
 
-func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+// Localize implements locale.Error.
+func (e *usageError) Localize(texts *locale.Catalog) string {
+	if e.what.IsZero() {
+		return e.text
+	}
+	return texts.Render(e.what)
+}
+
+// wrongUsage returns a usageError.
+func wrongUsage(key locale.Key, arguments ...any) error {
+	return &usageError{what: locale.Text(key, arguments...)}
+}
+
+func usagef(format string, args ...any) error { return &usageError{text: fmt.Sprintf(format, args...)} }
 
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, args []string, c *console) int {
@@ -37,10 +55,9 @@ func run(ctx context.Context, args []string, c *console) int {
 	if err == nil {
 		return exitDone
 	}
-	c.notef("minifed: %s\n", explain(err))
-	usage := (*usageError)(nil)
-	if errors.As(err, &usage) {
-		c.notef("`%s --help` shows how it is used.\n", command.CommandPath())
+	c.notef("minifed: %s\n", c.explain(err))
+	if _, usage := errors.AsType[*usageError](err); usage {
+		c.notef("%s\n", c.texts.Render(locale.Text("usage.see_help", command.CommandPath())))
 		return exitUsage
 	}
 	return exitFailed
@@ -52,28 +69,12 @@ type settings struct {
 	output     string
 }
 
-// newRoot builds the whole tree of commands.
+// newRoot builds the whole tree of commands, with its texts in the language of the environment.
 func newRoot(c *console) *cobra.Command {
+	c.texts = locale.For(c.variable)
 	flags := new(settings)
 	root := &cobra.Command{
-		Use:   "minifed",
-		Short: "OpenID Provider for WeChat mini-programs",
-		Long: `minifed turns the login of a WeChat mini-program (wx.login) into standard OAuth 2.0 and OpenID Connect tokens, and lets the
-same user sign in to web, native and any other OpenID Connect application.
-
-From the demonstration to your own mini-program:
-
-  1. minifed demo                       see the whole exchange, on a simulated WeChat
-  2. minifed serve                      start the server; it makes what it needs in ./data
-  3. minifed client create --kind wechat_miniapp --app-id wx0123456789abcdef
-                                        in another terminal: make your mini-program known, with the AppID and AppSecret that
-                                        WeChat's console shows under 开发管理 (Development), 开发设置 (Settings)
-  4. curl -sS --noproxy '*' -u CLIENT_ID:CLIENT_SECRET \
-       http://localhost:8080/federation/wechat/miniapp/profile -d code=CODE_OF_WX_LOGIN
-                                        sign a user in, as your mini-program's backend will
-  5. minifed user list                  see who signed in
-
-The exit code is 0 when everything is done, 1 when something failed, and 2 when the command line is wrong.`,
+		Use:           "minifed",
 		Example:       "  minifed demo\n  minifed serve --config /etc/minifed/config.yaml\n  minifed client list --output json",
 		Args:          cobra.ArbitraryArgs,
 		RunE:          helpOrUnknown,
@@ -81,19 +82,21 @@ The exit code is 0 when everything is done, 1 when something failed, and 2 when 
 		SilenceUsage:  true,
 	}
 	root.SetIn(c.in)
-	root.SetOut(c.out)
+	root.SetOut(c)
 	root.SetErr(c.err)
-	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
-		return &usageError{err.Error() + nearestFlag(command, err)}
-	})
-	root.PersistentFlags().StringVar(&flags.configPath, "config", "",
-		"configuration `file`; without it that of $"+configVariable+", else config.yaml of this folder, if there is one")
-	root.PersistentFlags().StringVarP(&flags.output, "output", "o", "text", "what to print: text or json")
+	root.SetFlagErrorFunc(wrongFlag)
+	root.PersistentFlags().StringVar(&flags.configPath, "config", "", "")
+	root.PersistentFlags().StringVarP(&flags.output, "output", "o", "text", "")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return flags.check() }
-	root.AddGroup(&cobra.Group{ID: groupStart, Title: "Start here:"}, &cobra.Group{ID: groupOperate, Title: "Look after it, beside a running server:"})
+	root.AddGroup(&cobra.Group{ID: groupStart}, &cobra.Group{ID: groupOperate})
 	addTo(root, groupStart, newDemo(c, flags), newServe(c, flags))
 	addTo(root, groupOperate, newClient(c, flags), newDirectory(c, flags), newUser(c, flags), newKeys(c, flags), newBackup(c, flags), newDoctor(c, flags), newExport(c, flags), newImport(c, flags), newHealthcheck(c, flags))
-	root.AddCommand(newVersion(c, flags))
+	root.AddCommand(newVersion(c, flags), newCompletion())
+	root.SetHelpCommand(newHelp())
+	root.InitDefaultHelpCmd()
+	help := helpTexts{c.texts}
+	help.addTo(root)
+	root.SetHelpFunc(func(command *cobra.Command, _ []string) { c.printf("%s", help.of(command)) })
 	completeValues(root)
 	return root
 }
@@ -111,15 +114,42 @@ func addTo(root *cobra.Command, group string, commands ...*cobra.Command) {
 	}
 }
 
-// nearestFlag names the flag that an unknown one is most likely a slip of.
-func nearestFlag(command *cobra.Command, err error) string {
-	name, unknown := strings.CutPrefix(err.Error(), "unknown flag: --")
-	if !unknown {
-		return ""
+// wrongFlag returns the usageError for an error of the flags of a command.
+func wrongFlag(command *cobra.Command, err error) error {
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		return unknownFlag(command, unknown)
+	}
+	if incomplete, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
+		return wrongUsage("usage.flag.value", "--"+incomplete.GetFlag().Name)
+	}
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		return wrongValue(invalid)
+	}
+	if malformed, ok := errors.AsType[*pflag.InvalidSyntaxError](err); ok {
+		return wrongUsage("usage.flag.syntax", malformed.GetSpecifiedFlag())
+	}
+	return err
+}
+
+// unknownFlag names the flag that an unknown one is most likely a slip of.
+func unknownFlag(command *cobra.Command, unknown *pflag.NotExistError) error {
+	if letters := unknown.GetSpecifiedShortnames(); letters != "" {
+		return wrongUsage("usage.flag.letter", command.CommandPath(), "-"+unknown.GetSpecifiedName())
 	}
 	names := []string{}
 	command.Flags().VisitAll(func(flag *pflag.Flag) { names = append(names, flag.Name) })
-	return fmt.Sprintf("; the nearest one is --%s", nearest(name, names))
+	name := unknown.GetSpecifiedName()
+	return wrongUsage("usage.flag.unknown", command.CommandPath(), "--"+name, "--"+nearest(name, names))
+}
+
+// wrongValue says what the value of a flag must be.
+func wrongValue(invalid *pflag.InvalidValueError) error {
+	flag := invalid.GetFlag()
+	reason := any(locale.Text("usage.value.truth"))
+	if flag.Value.Type() != "bool" {
+		reason = invalid.Unwrap()
+	}
+	return wrongUsage("usage.flag.invalid", "--"+flag.Name, invalid.GetValue(), reason)
 }
 
 // load reads the configuration that the flags and the environment name.
@@ -129,19 +159,19 @@ func (s *settings) load(c *console) (Config, error) {
 
 func (s *settings) check() error {
 	if s.output != "text" && s.output != "json" {
-		return usagef("--output %s: must be text or json", s.output)
+		return wrongUsage("usage.flag.invalid", "--output", s.output, locale.Text("must.be_one_of", locale.List{"text", "json"}))
 	}
 	return nil
 }
 
-// group makes a command that only holds others.
+// group returns a command that only holds others.
 func group(use, short, long string, commands ...*cobra.Command) *cobra.Command {
 	command := &cobra.Command{Use: use, Short: short, Long: long, Args: cobra.ArbitraryArgs, RunE: helpOrUnknown}
 	command.AddCommand(commands...)
 	return command
 }
 
-// helpOrUnknown is what a command does that only holds others.
+// helpOrUnknown prints the help of a command that only holds others, and rejects the name of one that it does not have.
 func helpOrUnknown(command *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return command.Help()
@@ -152,18 +182,22 @@ func helpOrUnknown(command *cobra.Command, args []string) error {
 			names = append(names, child.Name())
 		}
 	}
-	return usagef("%s has no command %q; the nearest one is %q", command.CommandPath(), args[0], nearest(args[0], names))
+	return wrongUsage("usage.command.unknown", command.CommandPath(), args[0], nearest(args[0], names))
 }
 
-// exactly wants as many arguments as there are names.
-func exactly(names ...string) cobra.PositionalArgs {
+// exactly requires as many arguments as there are names.
+func exactly(names ...locale.Key) cobra.PositionalArgs {
 	return func(command *cobra.Command, args []string) error {
 		if len(args) == len(names) {
 			return nil
 		}
-		if len(names) == 0 {
-			return usagef("%s takes no argument, and %q is one", command.CommandPath(), args[0])
+		switch len(names) {
+		case 0:
+			return wrongUsage("usage.argument.none", command.CommandPath(), args[0])
+		case 1:
+			return wrongUsage("usage.argument.one", command.CommandPath(), locale.Text(names[0]))
+		default:
+			return wrongUsage("usage.argument.two", command.CommandPath(), locale.Text(names[0]), locale.Text(names[1]))
 		}
-		return usagef("%s needs %s", command.CommandPath(), strings.Join(names, " and "))
 	}
 }

@@ -9,13 +9,7 @@ import (
 
 func newServe(c *console, flags *settings) *cobra.Command {
 	return &cobra.Command{
-		Use:   "serve",
-		Short: "Run the OpenID Provider",
-		Long: `Runs the OpenID Provider until it is told to stop (SIGTERM, or SIGINT by Ctrl-C), which it does when the requests in progress are
-answered.
-
-Without any configuration it is at http://localhost:8080, keeps everything in ./data, and makes what it needs at its first start:
-the store, the master key, the directory "default" and its signing keys. Logs go to standard error.`,
+		Use:     "serve",
 		Example: "  minifed serve\n  minifed serve --config /etc/minifed/config.yaml\n  MINIFED_LOG_FORMAT=json minifed serve",
 		Args:    exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {

@@ -24,8 +24,6 @@ type versionInfo struct {
 func newVersion(c *console, flags *settings) *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
-		Short:   "Say which version this is",
-		Long:    "Says which version this is, from which commit it was built, and with which Go.",
 		Example: "  minifed version\n  minifed version --output json",
 		Args:    exactly(),
 		RunE: func(*cobra.Command, []string) error {
