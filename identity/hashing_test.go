@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // hashes counts the memory of the hashes that run, and holds each until it is released.
@@ -94,6 +95,29 @@ func TestHashing_CollectsFinishedHashes(t *testing.T) {
 	if collected != 8 {
 		t.Errorf("%d collections after 32 hashes of 16 KiB with 64 KiB, want 8", collected)
 	}
+}
+
+// A hash of 19 MiB raises the target of the garbage collector, so that the heap stays large after the hash.
+func TestHashing_ReleasesMemoryAfterTheLastHash(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := NewHashing(1, 1<<30)
+		released := 0
+		h.release = func() { released++ }
+		for range 3 {
+			if err := h.Run(t.Context(), 16, func() {}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(idleBeforeRelease / 2)
+		}
+		if released != 0 {
+			t.Errorf("%d releases between two hashes, want none", released)
+		}
+		time.Sleep(idleBeforeRelease)
+		synctest.Wait()
+		if released != 1 {
+			t.Errorf("%d releases after the last hash, want one", released)
+		}
+	})
 }
 
 func TestHashing_EndsWithItsCaller(t *testing.T) {
