@@ -410,7 +410,7 @@ func TestPeopleTakeBackWhatApplicationsHave(t *testing.T) {
 		t.Errorf("refresh: %s", got.raw)
 	}
 	b.openAuthorize("scope", "openid profile")
-	b.wantAt(t, "/consent", http.StatusOK, "wants access")
+	b.wantAt(t, "/consent", http.StatusOK, "requests access")
 	if strings.Contains(textOf(b.document()), " new") {
 		t.Error("consent that was taken back is remembered")
 	}
@@ -443,7 +443,7 @@ func TestWithoutAMailerPagesOfferNoMail(t *testing.T) {
 func TestPeopleRegister(t *testing.T) {
 	ts := newPageTestServer(t)
 	b := ts.newFormBrowser()
-	if p := b.get(ts.url + "/register"); p.status != http.StatusNotFound || !strings.Contains(p.body, "There is nothing here") {
+	if p := b.get(ts.url + "/register"); p.status != http.StatusNotFound || !strings.Contains(p.body, "Page not found") {
 		t.Errorf("registration is off, and answers %d", p.status)
 	}
 	ts.editDirectory(func(d *storage.Directory) { d.Policy.SelfRegistration = true })
@@ -460,7 +460,7 @@ func TestPeopleRegister(t *testing.T) {
 		b.wantAt(t, "/register", http.StatusBadRequest, c.want)
 	}
 	b.press("register-form", "register", "username", "wanda", "new_password", goodPassword, "name", "Wanda", "email", "wanda@example.com")
-	b.wantAt(t, "/consent", http.StatusOK, "wants access")
+	b.wantAt(t, "/consent", http.StatusOK, "requests access")
 	b.press("consent-form", "allow")
 	info := ts.userinfo(ts.redeem("shop", b.code(), "redirect_uri", shopRedirect).member("access_token"))
 	if info.member("preferred_username") != "wanda" || info.member("name") != "Wanda" {

@@ -11,66 +11,117 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode"
 )
 
-var update = flag.Bool("update", false, "write docs/api.md anew from openapi.json")
+var update = flag.Bool("update", false, "write docs/api.md from openapi.json")
 
-const apiPage = "../docs/api.md"
+// TestAPIDocument_IsWrittenFromOpenAPI compares docs/api.md with openapi.json. `go test ./server -run TestAPIDocument -update` writes it.
+func TestAPIDocument_IsWrittenFromOpenAPI(t *testing.T) {
+	compareAPIDocument(t, "../docs/api.md", openAPI().page(english()))
+}
 
-// docs/api.md is openapi.json for people. `go test ./server -run TestThePageForPeople -update` writes it.
-func TestThePageForPeopleSaysWhatTheDescriptionSays(t *testing.T) {
-	page := openAPI().page()
+func compareAPIDocument(t *testing.T, file, page string) {
+	t.Helper()
 	if *update {
-		check(t, os.WriteFile(apiPage, []byte(page), 0o644))
+		check(t, os.WriteFile(file, []byte(page), 0o644))
 	}
-	if written := string(must(os.ReadFile(apiPage))(t)); written != page {
-		t.Error("docs/api.md is not what openapi.json says: run go test ./server -run TestThePageForPeople -update")
+	if written := string(must(os.ReadFile(file))(t)); written != page {
+		t.Errorf("%s differs from openapi.json: run go test ./server -run TestAPIDocument -update", file)
 	}
 }
 
-// page renders the document in Markdown.
-func (d *description) page() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "# API\n\n<!-- Written from server/openapi.json by go test ./server -run TestThePageForPeople -update. -->\n\n")
-	fmt.Fprintf(&b, "%s\n\nEvery issuer serves this description for programs, as OpenAPI 3.1, at `/openapi.json`; ", d.Info.Description)
-	fmt.Fprintf(&b, "its discovery document says which grant types, methods and algorithms it supports.\n\n")
-	d.writeContents(&b)
-	b.WriteString("## Client authentication\n\n" + d.Components.Schemas["ClientAuthentication"].Description + "\n\n")
-	d.writeMembers(&b, "Parameter", d.Components.Schemas["ClientAuthentication"])
-	b.WriteString("## Errors\n\n" + d.Components.Schemas["Error"].Description + "\n\n")
-	d.writeMembers(&b, "Member", d.Components.Schemas["Error"])
-	b.WriteString("Any endpoint answers 405 to a method that it does not know, with `error` `invalid_request` and the header Allow.\n\n")
+// apiLanguage translates the texts of the API document. English has no texts: it returns each text as it is.
+type apiLanguage struct {
+	texts   map[string]string
+	used    map[string]bool
+	missing []string
+}
+
+func english() *apiLanguage { return &apiLanguage{} }
+
+// say returns the text in this language, with the values in place of its verbs.
+func (l *apiLanguage) say(text string, values ...any) string {
+	if text == "" {
+		return ""
+	}
+	said := text
+	if l.texts != nil {
+		translated, ok := l.texts[text]
+		if !ok && !slices.Contains(l.missing, text) {
+			l.missing = append(l.missing, text)
+		}
+		said = cmp.Or(translated, text)
+		l.used[text] = true
+	}
+	if len(values) == 0 {
+		return said
+	}
+	return fmt.Sprintf(said, values...)
+}
+
+// sentences joins sentences. Chinese has no space between them.
+func (l *apiLanguage) sentences(all ...string) string {
+	all = slices.DeleteFunc(all, func(text string) bool { return text == "" })
+	if l.texts == nil {
+		return strings.Join(all, " ")
+	}
+	return strings.Join(all, "")
+}
+
+// apiDocument is the API document in one language.
+type apiDocument struct {
+	*description
+	*apiLanguage
+	strings.Builder
+}
+
+// page returns the document in Markdown.
+func (d *description) page(language *apiLanguage) string {
+	b := &apiDocument{description: d, apiLanguage: language}
+	fmt.Fprintf(b, "# API\n\n<!-- Written from server/openapi.json by go test ./server -run TestAPIDocument -update. -->\n\n")
+	for paragraph := range strings.SplitSeq(d.Info.Description, "\n") {
+		fmt.Fprintln(b, b.say(paragraph))
+	}
+	fmt.Fprintf(b, "\n%s\n\n", b.say("Every issuer serves this description for programs, as OpenAPI 3.1, at `/openapi.json`. Its discovery document lists the supported grant types, methods and algorithms."))
+	b.writeContents()
+	authentication, failure := d.Components.Schemas["ClientAuthentication"], d.Components.Schemas["Error"]
+	fmt.Fprintf(b, "## %s\n\n%s\n\n", b.say("Client authentication"), b.say(authentication.Description))
+	b.writeMembers("Parameter", authentication)
+	fmt.Fprintf(b, "## %s\n\n%s\n\n", b.say("Errors"), b.say(failure.Description))
+	b.writeMembers("Member", failure)
+	fmt.Fprintf(b, "%s\n\n", b.say("Every endpoint rejects an unsupported HTTP method with status 405, `error` `invalid_request` and the header Allow."))
 	for _, tag := range d.Tags {
-		fmt.Fprintf(&b, "## %s\n\n%s\n\n", tag.Name, tag.Description)
+		fmt.Fprintf(b, "## %s\n\n%s\n\n", b.say(tag.Name), b.say(tag.Description))
 		for _, path := range names(d.Paths) {
 			for _, method := range names(d.Paths[path]) {
 				if operation := d.Paths[path][method]; operation.Tags[0] == tag.Name {
-					d.writeOperation(&b, strings.ToUpper(method)+" "+path, operation)
+					b.writeOperation(strings.ToUpper(method)+" "+path, operation)
 				}
 			}
 		}
 	}
-	b.WriteString("## Objects\n\n")
+	fmt.Fprintf(b, "## %s\n\n", b.say("Objects"))
 	for _, name := range objects() {
 		s := d.Components.Schemas[name]
-		fmt.Fprintf(&b, "### %s\n\n%s\n\n", name, s.Description)
-		d.writeMembers(&b, "Member", s)
+		fmt.Fprintf(b, "### %s\n\n%s\n\n", name, b.say(s.Description))
+		b.writeMembers("Member", s)
 	}
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }
 
-// objects are the schemas that have a section of their own, because several others speak of them.
+// objects are the schemas that have a section of their own, because several others refer to them.
 func objects() []string { return []string{"Claims", "TokenResponse", "UserUpdate"} }
 
-func (d *description) writeContents(b *strings.Builder) {
-	b.WriteString("| Endpoint | |\n|---|---|\n")
-	for _, tag := range d.Tags {
-		for _, path := range names(d.Paths) {
-			for _, method := range names(d.Paths[path]) {
-				operation := d.Paths[path][method]
+func (b *apiDocument) writeContents() {
+	fmt.Fprintf(b, "| %s | |\n|---|---|\n", b.say("Endpoint"))
+	for _, tag := range b.Tags {
+		for _, path := range names(b.Paths) {
+			for _, method := range names(b.Paths[path]) {
+				operation := b.Paths[path][method]
 				if operation.Tags[0] == tag.Name {
 					title := strings.ToUpper(method) + " " + path
-					fmt.Fprintf(b, "| [`%s`](#%s) | %s |\n", title, anchor(title), operation.Summary)
+					fmt.Fprintf(b, "| [`%s`](#%s) | %s |\n", title, anchor(title), b.say(operation.Summary))
 				}
 			}
 		}
@@ -78,11 +129,11 @@ func (d *description) writeContents(b *strings.Builder) {
 	b.WriteString("\n")
 }
 
-// anchor is how Markdown renderers name a heading.
+// anchor returns the fragment by which Markdown renderers name a heading.
 func anchor(title string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
-		case 'a' <= r && r <= 'z', '0' <= r && r <= '9', r == '-', r == '_':
+		case unicode.IsLetter(r), unicode.IsDigit(r), r == '-', r == '_':
 			return r
 		case r == ' ':
 			return '-'
@@ -92,94 +143,88 @@ func anchor(title string) string {
 	}, strings.ToLower(title))
 }
 
-func (d *description) writeOperation(b *strings.Builder, title string, o operation) {
-	fmt.Fprintf(b, "### `%s`\n\n%s. %s\n\n", title, o.Summary, o.Description)
+func (b *apiDocument) writeOperation(title string, o operation) {
+	fmt.Fprintf(b, "### `%s`\n\n%s\n\n", title, b.sentences(b.say("%s.", b.say(o.Summary)), b.say(o.Description)))
 	if len(o.Security) > 0 {
-		fmt.Fprintf(b, "Authentication: %s.\n\n", strings.Join(schemes(o.Security), ", or "))
+		fmt.Fprintf(b, "%s\n\n", b.scheme(o.Security))
 	}
 	if o.RequestBody != nil {
 		media := names(o.RequestBody.Content)
-		fmt.Fprintf(b, "Body: `%s`.\n\n", strings.Join(media, "` or `"))
-		d.writeBody(b, o.RequestBody.Content[media[0]].Schema)
+		fmt.Fprintf(b, "%s\n\n", b.say("Body: %s.", "`"+strings.Join(media, b.say("` or `"))+"`"))
+		b.writeBody(o.RequestBody.Content[media[0]].Schema)
 	}
 	for _, status := range names(o.Responses) {
 		if status < "400" {
-			d.writeResponse(b, status, o.Responses[status])
+			b.writeResponse(status, o.Responses[status])
 		}
 	}
-	b.WriteString("| Status | `error` | `reason` | When |\n|---|---|---|---|\n")
+	fmt.Fprintf(b, "| %s | `error` | `reason` | %s |\n|---|---|---|---|\n", b.say("Status"), b.say("When"))
 	for _, status := range names(o.Responses) {
 		if status >= "400" {
-			d.writeErrors(b, status, o.Responses[status])
+			b.writeErrors(status, o.Responses[status])
 		}
 	}
 	b.WriteString("\n")
 }
 
-func schemes(security []map[string]any) []string {
-	words := map[string]string{"client_secret_basic": "the client, by [the method it is registered with](#client-authentication)", "bearer": "an access token in the header `Authorization: Bearer`"}
-	var all []string
+func (b *apiDocument) scheme(security []map[string]any) string {
 	for _, one := range security {
-		for name := range one {
-			all = append(all, words[name])
+		if _, ok := one["client_secret_basic"]; ok {
+			return b.say("Authentication: the client, by [the method for which it is registered](#%s).", anchor(b.say("Client authentication")))
+		}
+		if _, ok := one["bearer"]; ok {
+			return b.say("Authentication: an access token in the header `Authorization: Bearer`.")
 		}
 	}
-	if len(all) == 0 {
-		return []string{"none"}
-	}
-	return all
+	return b.say("Authentication: none.")
 }
 
 // writeBody writes the parameters of a request: one table, or one for each kind of request.
-func (d *description) writeBody(b *strings.Builder, s schema) {
-	name, s := d.resolve(s)
+func (b *apiDocument) writeBody(s schema) {
+	name, s := b.resolve(s)
 	if name == "ClientAuthentication" {
 		return
 	}
 	for _, part := range s.AllOf {
-		d.writeBody(b, part)
+		b.writeBody(part)
 	}
 	for _, kind := range s.OneOf {
-		_, kind = d.resolve(kind)
-		fmt.Fprintf(b, "**%s.** %s\n\n", kind.Title, kind.Description)
-		d.writeMembers(b, "Parameter", kind)
+		_, kind = b.resolve(kind)
+		fmt.Fprintf(b, "%s\n\n", b.sentences(b.say("**%s.**", b.say(kind.Title)), b.say(kind.Description)))
+		b.writeMembers("Parameter", kind)
 	}
 	if len(s.Properties) > 0 {
-		d.writeMembers(b, "Parameter", s)
+		b.writeMembers("Parameter", s)
 	}
 }
 
-func (d *description) writeResponse(b *strings.Builder, status string, r responseSchema) {
+func (b *apiDocument) writeResponse(status string, r responseSchema) {
 	code, _ := strconv.Atoi(status)
-	fmt.Fprintf(b, "**%s %s.** %s", status, http.StatusText(code), strings.TrimSuffix(r.Description, "."))
+	b.WriteString(b.sentences(b.say("**%s.**", status+" "+http.StatusText(code)), b.say(strings.TrimSuffix(r.Description, "."))))
 	for _, form := range r.Content {
-		name, s := d.resolve(form.Schema)
+		name, s := b.resolve(form.Schema)
 		if slices.Contains(objects(), name) {
-			fmt.Fprintf(b, ": [%s](#%s)", name, anchor(name))
+			b.WriteString(b.say(": [%s](#%s)", name, anchor(name)))
 			continue
 		}
-		fmt.Fprintf(b, ". %s\n\n", s.Description)
-		d.writeMembers(b, "Member", s)
+		fmt.Fprintf(b, "%s\n\n", b.sentences(b.say("."), b.say(s.Description)))
+		b.writeMembers("Member", s)
 		return
 	}
-	b.WriteString(".\n\n")
+	fmt.Fprintf(b, "%s\n\n", b.say("."))
 }
 
-func (d *description) writeErrors(b *strings.Builder, status string, r responseSchema) {
+func (b *apiDocument) writeErrors(status string, r responseSchema) {
 	for _, form := range r.Content {
 		for _, option := range form.Schema.options() {
-			_, s := d.resolve(option)
-			when := s.Description
-			var extra []string
+			_, s := b.resolve(option)
+			when := []string{b.say(s.Description)}
 			for _, member := range names(s.Properties) {
 				if !slices.Contains([]string{"error", "error_description", "reason", "request_id"}, member) {
-					extra = append(extra, fmt.Sprintf("`%s`: %s", member, s.Properties[member].Description))
+					when = append(when, b.say("Member `%s`: %s", member, b.say(s.Properties[member].Description)))
 				}
 			}
-			if len(extra) > 0 {
-				when += " Further members: " + strings.Join(extra, " ")
-			}
-			fmt.Fprintf(b, "| %s | %s | %s | %s |\n", status, code(s.Properties["error"].Const), code(s.Properties["reason"].Const), when)
+			fmt.Fprintf(b, "| %s | %s | %s | %s |\n", status, code(s.Properties["error"].Const), code(s.Properties["reason"].Const), b.sentences(when...))
 		}
 	}
 }
@@ -191,12 +236,12 @@ func code(text string) string {
 	return "`" + text + "`"
 }
 
-// writeMembers writes a table of members, those that are needed first.
-func (d *description) writeMembers(b *strings.Builder, what string, s schema) {
-	fmt.Fprintf(b, "| %s | | |\n|---|---|---|\n", what)
+// writeMembers writes a table of members, the required ones first.
+func (b *apiDocument) writeMembers(what string, s schema) {
+	fmt.Fprintf(b, "| %s | | |\n|---|---|---|\n", b.say(what))
 	members := slices.SortedFunc(maps.Keys(s.Properties), func(one, other string) int {
-		needed := func(name string) int { return slices.Index(s.Required, name) }
-		a, z := needed(one), needed(other)
+		required := func(name string) int { return slices.Index(s.Required, name) }
+		a, z := required(one), required(other)
 		switch {
 		case a >= 0 && z >= 0:
 			return cmp.Compare(a, z)
@@ -211,27 +256,27 @@ func (d *description) writeMembers(b *strings.Builder, what string, s schema) {
 	for _, name := range members {
 		property, always := s.Properties[name], ""
 		if slices.Contains(s.Required, name) {
-			always = map[string]string{"Parameter": "needed", "Member": "always"}[what]
+			always = map[string]string{"Parameter": "required", "Member": "always"}[what]
 		}
-		fmt.Fprintf(b, "| `%s` | %s | %s |\n", name, always, d.meaning(property))
+		fmt.Fprintf(b, "| `%s` | %s | %s |\n", name, b.say(always), b.meaning(property))
 	}
 	b.WriteString("\n")
 }
 
-// meaning is what a table says of a member.
-func (d *description) meaning(property schema) string {
-	text := property.Description
-	if name, resolved := d.resolve(property); name != "" {
-		text = cmp.Or(text, resolved.Description) + " See [" + name + "](#" + anchor(name) + ")."
+// meaning returns the last column of a member's row.
+func (b *apiDocument) meaning(property schema) string {
+	text := []string{b.say(property.Description)}
+	if name, resolved := b.resolve(property); name != "" {
+		text = []string{b.say(cmp.Or(property.Description, resolved.Description)), b.say("See [%s](#%s).", name, anchor(name))}
 	}
 	if property.Const != "" {
-		text = "`" + property.Const + "`. " + text
+		text = append([]string{b.say("`%s`.", property.Const)}, text...)
 	}
 	if len(property.Enum) > 0 {
-		text += " One of `" + strings.Join(property.Enum, "`, `") + "`."
+		text = append(text, b.say("One of %s.", "`"+strings.Join(property.Enum, b.say("`, `"))+"`"))
 	}
 	if property.MaxLength != nil && *property.MaxLength > 0 {
-		text += fmt.Sprintf(" At most %d characters.", *property.MaxLength)
+		text = append(text, b.say("At most %d characters.", *property.MaxLength))
 	}
-	return strings.ReplaceAll(strings.TrimSpace(text), "|", `\|`)
+	return strings.ReplaceAll(b.sentences(text...), "|", `\|`)
 }

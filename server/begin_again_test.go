@@ -130,7 +130,7 @@ func TestPagesOfASignInThatIsOver_BeginItAgain(t *testing.T) {
 	}
 	again := func(t *testing.T, b *formBrowser) {
 		t.Helper()
-		b.wantAt(t, "/"+strings.SplitN(strings.TrimPrefix(b.page.url, ts.url+"/"), "?", 2)[0], http.StatusBadRequest, "The application that led here is Tea & Co.")
+		b.wantAt(t, "/"+strings.SplitN(strings.TrimPrefix(b.page.url, ts.url+"/"), "?", 2)[0], http.StatusBadRequest, "The application is Tea & Co.")
 		b.get(b.linkNamed("Begin again"))
 		b.signInAs("wanda")
 		if b.page.callback == "" {
@@ -243,7 +243,7 @@ func TestPAR_AUsedRequestIsRefusedBeforeAnythingIsAsked(t *testing.T) {
 	// 2. Going back.
 	for _, p := range []*page{login, consent} {
 		b.get(p.url)
-		b.wantAt(t, must(url.Parse(p.url))(t).Path, http.StatusBadRequest, "The application that led here is Tea & Co.")
+		b.wantAt(t, must(url.Parse(p.url))(t).Path, http.StatusBadRequest, "The application is Tea & Co.")
 	}
 	// 3. A browser where nobody is signed in.
 	other := ts.newFormBrowser()

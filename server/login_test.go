@@ -437,7 +437,7 @@ func TestConsentIsGivenScopeByScopeAndRemembered(t *testing.T) {
 	b := ts.newFormBrowser()
 	b.openAuthorize("scope", "openid profile email orders")
 	b.signInAs("wanda")
-	b.wantAt(t, "/consent", http.StatusOK, "Tea & Co wants access to your account")
+	b.wantAt(t, "/consent", http.StatusOK, "Tea & Co requests access to your account")
 	for _, text := range []string{"Know who you are", "See your profile", "See your e-mail address", "Use “orders”", "shop.example"} {
 		if !strings.Contains(textOf(b.document()), text) {
 			t.Errorf("the page does not say %q", text)
@@ -524,12 +524,12 @@ func TestAPageOfASessionThatEndedAsksToSignInAgain(t *testing.T) {
 	b := ts.newFormBrowser()
 	b.openAuthorize()
 	b.signInAs("wanda")
-	b.wantAt(t, "/consent", http.StatusOK, "wants access")
+	b.wantAt(t, "/consent", http.StatusOK, "requests access")
 	check(t, ts.identities.SignOutEverywhere(ts.Context(), "default", user.ID, identity.Operator("op")))
 	b.press("consent-form", "allow")
 	b.wantAt(t, "/login", http.StatusOK, "Sign in")
 	b.signInAs("wanda")
-	b.wantAt(t, "/consent", http.StatusOK, "wants access")
+	b.wantAt(t, "/consent", http.StatusOK, "requests access")
 }
 
 func TestOddFormsDoNoHarm(t *testing.T) {

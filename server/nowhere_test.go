@@ -19,7 +19,7 @@ func TestAnAddressThatLeadsNowhereIsAPageForPeopleAndJSONForPrograms(t *testing.
 	} {
 		page := ts.get(ts.url+path, "Accept", acceptOfABrowser)
 		if page.status != http.StatusNotFound || !strings.HasPrefix(page.header.Get("Content-Type"), "text/html") ||
-			!strings.Contains(page.raw, "There is nothing here") || !strings.Contains(page.raw, brand) {
+			!strings.Contains(page.raw, "Page not found") || !strings.Contains(page.raw, brand) {
 			t.Errorf("%s: %d %s without %q\n%s", path, page.status, page.header.Get("Content-Type"), brand, page.raw)
 		}
 		for _, accept := range []string{"", "*/*", "application/json"} {

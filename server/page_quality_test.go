@@ -254,7 +254,7 @@ func TestPagesOfAnApplicationAreInTheLanguageThatItAsksFor(t *testing.T) {
 	b.get(b.pageServer.url + attribute(english[0], "href"))
 	b.wantAt(t, "/login", http.StatusOK, "Sign in")
 	b.signInAs("wanda")
-	b.wantAt(t, "/consent", http.StatusOK, "Tea & Co wants access")
+	b.wantAt(t, "/consent", http.StatusOK, "Tea & Co requests access")
 }
 
 func TestAssetsAreKeptForGoodAndNothingElseIsServed(t *testing.T) {
@@ -342,5 +342,5 @@ func TestWhereNothingIsToBeSeenPagesSaySo(t *testing.T) {
 	b.wantAt(t, "/account/sign-out", http.StatusMethodNotAllowed, "There is no page here")
 	b.get(ts.url + "/account/profile")
 	b.press("save-form", "save", "name", strings.Repeat("w", 70_000))
-	b.wantAt(t, "/account/profile", http.StatusRequestEntityTooLarge, "Go back and send less.")
+	b.wantAt(t, "/account/profile", http.StatusRequestEntityTooLarge, "Go back and enter less.")
 }
