@@ -79,10 +79,10 @@ func (s *Store) settleLast(ctx context.Context, logger *slog.Logger) {
 
 func report(ctx context.Context, logger *slog.Logger, done Settlement) {
 	if done.Settled > 0 {
-		logger.InfoContext(ctx, "writes whose outcome was unknown are settled", "settled", done.Settled, "left", done.Left)
+		logger.InfoContext(ctx, "writes with an unknown outcome are settled", "settled", done.Settled, "left", done.Left)
 	}
 	if done.GivenUp > 0 {
-		logger.WarnContext(ctx, "writes whose outcome is unknown are given up", "given_up", done.GivenUp)
+		logger.WarnContext(ctx, "writes with an unknown outcome are abandoned", "given_up", done.GivenUp)
 	}
 }
 
