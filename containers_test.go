@@ -38,8 +38,8 @@ func dockerfile(t *testing.T) []instruction {
 	return all
 }
 
-// each returns the instructions of a name.
-func each(all []instruction, name string) (found []string) {
+// instructionsNamed returns the instructions of a name.
+func instructionsNamed(all []instruction, name string) (found []string) {
 	for _, one := range all {
 		if one.name == name {
 			found = append(found, one.rest)
@@ -91,7 +91,7 @@ func buildImage(t *testing.T) image {
 	t.Helper()
 	built := image{t.TempDir()}
 	builds := 0
-	for _, line := range each(dockerfile(t), "RUN") {
+	for _, line := range instructionsNamed(dockerfile(t), "RUN") {
 		if !strings.Contains(line, "go build") {
 			continue
 		}
@@ -165,7 +165,7 @@ func freeAddress(t *testing.T, address string) string {
 func imageEnvironment(t *testing.T) map[string]string {
 	t.Helper()
 	set := map[string]string{}
-	for _, line := range each(dockerfile(t), "ENV") {
+	for _, line := range instructionsNamed(dockerfile(t), "ENV") {
 		for assignment := range strings.FieldsSeq(line) {
 			name, value, _ := strings.Cut(assignment, "=")
 			set[name] = value
@@ -207,9 +207,9 @@ func TestTheImageServesAndItsHealthCheckSaysSo(t *testing.T) {
 		environment = append(environment, name+"="+value)
 	}
 	all := dockerfile(t)
-	entrypoint := execForm(t, each(all, "ENTRYPOINT")[0])
-	command := append(entrypoint, execForm(t, each(all, "CMD")[0])...)
-	_, inImage, _ := strings.Cut(each(all, "HEALTHCHECK")[0], " CMD ")
+	entrypoint := execForm(t, instructionsNamed(all, "ENTRYPOINT")[0])
+	command := append(entrypoint, execForm(t, instructionsNamed(all, "CMD")[0])...)
+	_, inImage, _ := strings.Cut(instructionsNamed(all, "HEALTHCHECK")[0], " CMD ")
 	checks := [][]string{execForm(t, inImage), file.Services["minifed"].Healthcheck.Test[1:]}
 
 	for _, check := range checks {
@@ -238,11 +238,11 @@ func TestTheSimulatorStartsAsTheComposeFileStartsIt(t *testing.T) {
 
 func TestTheImageIsSmallAndNotRoots(t *testing.T) {
 	all := dockerfile(t)
-	stages := each(all, "FROM")
+	stages := instructionsNamed(all, "FROM")
 	if len(stages) != 2 || stages[1] != "scratch" {
 		t.Errorf("stages %q", stages)
 	}
-	if user := each(all, "USER"); len(user) != 1 || strings.HasPrefix(user[0], "0") || strings.HasPrefix(user[0], "root") {
+	if user := instructionsNamed(all, "USER"); len(user) != 1 || strings.HasPrefix(user[0], "0") || strings.HasPrefix(user[0], "root") {
 		t.Errorf("USER %q", user)
 	}
 	pinned := regexp.MustCompile(`^golang:(\d+\.\d+)\.\d+-\w+ AS build$`).FindStringSubmatch(stages[0])
@@ -251,8 +251,8 @@ func TestTheImageIsSmallAndNotRoots(t *testing.T) {
 		t.Errorf("the image builds by %s, go.mod needs %s", stages[0], needed[1])
 	}
 	// Everything that the last stage copies exists: system files of the build image, and what RUN makes in /out.
-	made := strings.Join(each(all, "RUN"), "\n")
-	for _, line := range each(all, "COPY") {
+	made := strings.Join(instructionsNamed(all, "RUN"), "\n")
+	for _, line := range instructionsNamed(all, "COPY") {
 		words := strings.Fields(line)
 		for _, source := range words[:len(words)-1] {
 			switch {
@@ -280,8 +280,8 @@ func TestPortsAndFoldersOfTheContainersFitTogether(t *testing.T) {
 	all, file := dockerfile(t), composeFile(t)
 	set := imageEnvironment(t)
 	_, port, err := net.SplitHostPort(set["MINIFED_LISTEN_ADDRESS"])
-	if err != nil || each(all, "EXPOSE")[0] != port || each(all, "VOLUME")[0] != set["MINIFED_DATA_DIR"] {
-		t.Errorf("EXPOSE %q, VOLUME %q, ENV %v", each(all, "EXPOSE"), each(all, "VOLUME"), set)
+	if err != nil || instructionsNamed(all, "EXPOSE")[0] != port || instructionsNamed(all, "VOLUME")[0] != set["MINIFED_DATA_DIR"] {
+		t.Errorf("EXPOSE %q, VOLUME %q, ENV %v", instructionsNamed(all, "EXPOSE"), instructionsNamed(all, "VOLUME"), set)
 	}
 	server := file.Services["minifed"]
 	if want := "127.0.0.1:" + port + ":" + port; !slices.Equal(server.Ports, []string{want}) || server.Environment["MINIFED_PUBLIC_URL"] != "http://localhost:"+port {
@@ -364,7 +364,7 @@ globalThis.quit = code => { console.log(JSON.stringify({ asked, config, code }))
 func TestTheTestsRunOnTheComposeFilesReplicaSet(t *testing.T) {
 	file := composeFile(t)
 	tests, database := file.Services["test"], file.Services["mongodb"]
-	if image := strings.TrimSuffix(each(dockerfile(t), "FROM")[0], " AS build"); tests.Image != image {
+	if image := strings.TrimSuffix(instructionsNamed(dockerfile(t), "FROM")[0], " AS build"); tests.Image != image {
 		t.Errorf("tests run in %s, minifed is built in %s", tests.Image, image)
 	}
 	if !slices.Equal(tests.Volumes, []string{".:/src:ro"}) || tests.WorkingDir != "/src/storage/mongodb/ferretdb" {

@@ -16,9 +16,9 @@ import (
 
 const module = "github.com/minifed/minifed"
 
-// allowed names, for every package, the packages of this module that it may import. A package that is not listed fails the
+// allowedImports names, for every package, the packages of this module that it may import. A package that is not listed fails the
 // test, so a new arrow is a decision that somebody writes down here.
-func allowed() map[string][]string {
+func allowedImports() map[string][]string {
 	return map[string][]string{
 		"internal/bounded":    {},
 		"wechat":              {},
@@ -49,13 +49,13 @@ func allowed() map[string][]string {
 	}
 }
 
-// free are the programs: they put everything together, and nothing imports them.
-func free() []string { return []string{"cmd/", "examples/"} }
+// programFolders are the programs: they put everything together, and nothing imports them.
+func programFolders() []string { return []string{"cmd/", "examples/"} }
 
 // standardLibraryOnly are the packages that any program can import without taking a single module with them.
 func standardLibraryOnly() []string { return []string{"wechat", "wechat/wechattest", "storage"} }
 
-type listed struct {
+type listedPackage struct {
 	ImportPath string
 	Name       string
 	Dir        string
@@ -67,10 +67,10 @@ type listed struct {
 func TestImportsGoOneWay(t *testing.T) {
 	for _, pkg := range list(t, "./...") {
 		name := strings.TrimPrefix(strings.TrimPrefix(pkg.ImportPath, module), "/")
-		if len(pkg.GoFiles) == 0 || slices.ContainsFunc(free(), func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
+		if len(pkg.GoFiles) == 0 || slices.ContainsFunc(programFolders(), func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
 			continue
 		}
-		may, known := allowed()[name]
+		may, known := allowedImports()[name]
 		if !known {
 			t.Errorf("package %s is not in the layout: decide what it may import", name)
 			continue
@@ -129,7 +129,7 @@ func TestEveryPackageSaysWhatItIs(t *testing.T) {
 	}
 }
 
-func list(t *testing.T, args ...string) []listed {
+func list(t *testing.T, args ...string) []listedPackage {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), "go", append([]string{"list", "-json=ImportPath,Name,Dir,GoFiles,Imports,Standard"}, args...)...)
 	var failure strings.Builder
@@ -138,10 +138,10 @@ func list(t *testing.T, args ...string) []listed {
 	if err != nil {
 		t.Fatalf("go list %v: %v\n%s", args, err, failure.String())
 	}
-	var packages []listed
+	var packages []listedPackage
 	decoder := json.NewDecoder(strings.NewReader(string(out)))
 	for {
-		var pkg listed
+		var pkg listedPackage
 		if err := decoder.Decode(&pkg); errors.Is(err, io.EOF) {
 			return packages
 		} else if err != nil {

@@ -48,7 +48,7 @@ func TestIDTokenHasTheAtHashOfItsAlgorithm(t *testing.T) {
 						return session
 					}
 				}, withSigner)
-				verify(t, s, granted(t, s, exchange("good")))
+				verify(t, s, wantGranted(t, s, exchange("good")))
 				if signatures := s.signer.signatures.Load(); announced && signatures != 1 {
 					t.Errorf("the ID token was signed %d times although its algorithm was known", signatures)
 				}
@@ -59,7 +59,7 @@ func TestIDTokenHasTheAtHashOfItsAlgorithm(t *testing.T) {
 
 func TestIDTokenAndJWTAccessTokenNameTheSameSubject(t *testing.T) {
 	s := newServer(t, withJWTAccessTokens)
-	got := granted(t, s, exchange("good", "scope", "openid offline_access"))
+	got := wantGranted(t, s, exchange("good", "scope", "openid offline_access"))
 	if token := verify(t, s, got); token.Subject != "u-1" {
 		t.Errorf("ID token's sub is %q", token.Subject)
 	}
@@ -80,7 +80,7 @@ func TestIDTokenClaims(t *testing.T) {
 			},
 		}
 	})
-	got := granted(t, s, exchange("good", "nonce", "nonce-of-mine"))
+	got := wantGranted(t, s, exchange("good", "nonce", "nonce-of-mine"))
 	token := verify(t, s, got)
 	claims := claimsOf(t, got.member("id_token"))
 	want := map[string]any{
@@ -111,7 +111,7 @@ func TestNonceIsInTheSession(t *testing.T) {
 
 func TestIDToken_AuthTimeDefaultsToNow(t *testing.T) {
 	s := newServer(t, func(s *server) { s.grant.Now = func() time.Time { return time.Unix(1_700_000_000, 0) } })
-	claims := claimsOf(t, granted(t, s, exchange("good")).member("id_token"))
+	claims := claimsOf(t, wantGranted(t, s, exchange("good")).member("id_token"))
 	if !reflect.DeepEqual(claims["amr"], []any{"wechat_miniapp"}) || claims["auth_time"] != 1_700_000_000.0 || claims["acr"] != nil {
 		t.Errorf("claims are %v", claims)
 	}
@@ -120,7 +120,7 @@ func TestIDToken_AuthTimeDefaultsToNow(t *testing.T) {
 // Parameters of the authorization endpoint would be obeyed by fosite's ID token strategy here, when the code is spent.
 func TestIDToken_IgnoresAuthorizationParameters(t *testing.T) {
 	s := newServer(t, func(s *server) { s.users.subject.AuthTime = time.Now().Add(-time.Hour) })
-	got := granted(t, s, exchange("good", "id_token_hint", "x", "prompt", "login", "max_age", "1", "acr_values", "x",
+	got := wantGranted(t, s, exchange("good", "id_token_hint", "x", "prompt", "login", "max_age", "1", "acr_values", "x",
 		"urn:minifed:token-response", `{"injected":true}`))
 	verify(t, s, got)
 	if claims := claimsOf(t, got.member("id_token")); claims["acr"] != nil {
@@ -139,8 +139,8 @@ func TestRefresh_PreservesSubjectAndAuthTime(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t, adjust, func(s *server) { s.users.subject.Claims = map[string]any{"sid": "s-1"} })
-			first := granted(t, s, exchange("good", "scope", "openid offline_access", "audience", api))
-			second := granted(t, s, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {first.member("refresh_token")}})
+			first := wantGranted(t, s, exchange("good", "scope", "openid offline_access", "audience", api))
+			second := wantGranted(t, s, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {first.member("refresh_token")}})
 			before, after := verify(t, s, first), verify(t, s, second)
 			if before.Subject != after.Subject || second.member("scope") != "openid offline_access" {
 				t.Errorf("refresh returns %s", second.text)
@@ -157,7 +157,7 @@ func TestRefresh_PreservesSubjectAndAuthTime(t *testing.T) {
 
 func TestTwoUsersGetTwoSubjects(t *testing.T) {
 	s := newServer(t, func(s *server) { s.wechat.users = map[string]wechat.OpenID{"good-2": "o-2"} })
-	first, second := verify(t, s, granted(t, s, exchange("good-1"))), verify(t, s, granted(t, s, exchange("good-2")))
+	first, second := verify(t, s, wantGranted(t, s, exchange("good-1"))), verify(t, s, wantGranted(t, s, exchange("good-2")))
 	if first.Subject != "u-1" || second.Subject != "u-2" {
 		t.Errorf("subjects are %q and %q", first.Subject, second.Subject)
 	}

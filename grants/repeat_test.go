@@ -21,23 +21,23 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// ledger is a ReplayResolver: a grant exists once its transaction is committed.
-type ledger struct {
+// replayStore is a ReplayResolver: a grant exists once its transaction is committed.
+type replayStore struct {
 	fakeUsers
 	asks atomic.Int32
 
 	mu      sync.Mutex
-	pending map[string]made
-	made    map[string]made
+	pending map[string]issuedGrant
+	made    map[string]issuedGrant
 }
 
-type made struct {
+type issuedGrant struct {
 	subject grants.Subject
 	digest  string
 }
 
-func newLedger() *ledger {
-	return &ledger{pending: map[string]made{}, made: map[string]made{}}
+func newReplayStore() *replayStore {
+	return &replayStore{pending: map[string]issuedGrant{}, made: map[string]issuedGrant{}}
 }
 
 func grantID(x grants.Exchange) string { return "g-" + x.Client.GetID() + "-" + x.Code }
@@ -46,16 +46,16 @@ func digest(x grants.Exchange) string {
 	return fmt.Sprintf("%q %q %q %q", x.Scopes, x.Audience, x.Nonce, x.PhoneCode)
 }
 
-func (l *ledger) ResolveSubject(ctx context.Context, x grants.Exchange, session wechat.Session) (grants.Subject, error) {
+func (l *replayStore) ResolveSubject(ctx context.Context, x grants.Exchange, session wechat.Session) (grants.Subject, error) {
 	subject, err := l.fakeUsers.ResolveSubject(ctx, x, session)
 	subject.GrantID = grantID(x)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.pending[subject.GrantID] = made{subject, digest(x)}
+	l.pending[subject.GrantID] = issuedGrant{subject, digest(x)}
 	return subject, err
 }
 
-func (l *ledger) ResolveReplay(_ context.Context, x grants.Exchange) (grants.Subject, bool, error) {
+func (l *replayStore) ResolveReplay(_ context.Context, x grants.Exchange) (grants.Subject, bool, error) {
 	l.asks.Add(1)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -66,7 +66,7 @@ func (l *ledger) ResolveReplay(_ context.Context, x grants.Exchange) (grants.Sub
 	return found.subject, ok, nil
 }
 
-func (l *ledger) commit(id string) {
+func (l *replayStore) commit(id string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if grant, ok := l.pending[id]; ok {
@@ -77,7 +77,7 @@ func (l *ledger) commit(id string) {
 // transactions is fosite's memory store with transactions that the ledger learns of, and a record of what was done.
 type transactions struct {
 	*storage.MemoryStore
-	ledger *ledger
+	ledger *replayStore
 	hold   func(ctx context.Context) // runs before a commit
 	fail   map[string]error          // by step
 
@@ -129,27 +129,27 @@ func (s *transactions) CreateRefreshTokenSession(ctx context.Context, signature,
 	return s.MemoryStore.CreateRefreshTokenSession(ctx, signature, access, request)
 }
 
-// derived derives refresh tokens from the grant's ID, so that a repeat yields the same one.
-type derived struct{ oauth2.CoreStrategy }
+// derivedRefreshTokens derives refresh tokens from the grant's ID, so that a repeat yields the same one.
+type derivedRefreshTokens struct{ oauth2.CoreStrategy }
 
-func (derived) GenerateRefreshToken(_ context.Context, request fosite.Requester) (string, string, error) {
+func (derivedRefreshTokens) GenerateRefreshToken(_ context.Context, request fosite.Requester) (string, string, error) {
 	return "rt-" + request.GetID(), "sig-" + request.GetID(), nil
 }
 
-// repeatable is a server whose resolver is a ReplayResolver.
-type repeatable struct {
+// replayServer is a server whose resolver is a ReplayResolver.
+type replayServer struct {
 	*server
-	ledger *ledger
+	ledger *replayStore
 	store  *transactions
 }
 
-func newRepeatable(t testing.TB, adjust ...func(*server)) repeatable {
-	r := repeatable{ledger: newLedger()}
+func newReplayServer(t testing.TB, adjust ...func(*server)) replayServer {
+	r := replayServer{ledger: newReplayStore()}
 	r.server = newServer(t, append([]func(*server){func(s *server) {
 		r.store = &transactions{MemoryStore: s.memory, ledger: r.ledger}
 		s.storage, s.grant.Resolver = r.store, r.ledger
 		s.strategy = compose.CommonStrategy{
-			CoreStrategy:               derived{compose.NewOAuth2HMACStrategy(s.config)},
+			CoreStrategy:               derivedRefreshTokens{compose.NewOAuth2HMACStrategy(s.config)},
 			OpenIDConnectTokenStrategy: &openid.DefaultStrategy{Signer: s.signer, Config: s.config},
 		}
 	}}, adjust...)...)
@@ -161,9 +161,9 @@ func offline(pairs ...string) []string {
 }
 
 func TestRepeatGetsTheSameGrant(t *testing.T) {
-	r := newRepeatable(t)
-	first := granted(t, r.server, exchange("good", offline()...))
-	second := granted(t, r.server, exchange("good", offline()...))
+	r := newReplayServer(t)
+	first := wantGranted(t, r.server, exchange("good", offline()...))
+	second := wantGranted(t, r.server, exchange("good", offline()...))
 	if first.member("refresh_token") != second.member("refresh_token") {
 		t.Errorf("refresh tokens differ: %q, %q", first.member("refresh_token"), second.member("refresh_token"))
 	}
@@ -188,8 +188,8 @@ func TestRepeat_WithMoreScopesIsRejected(t *testing.T) {
 		"phone_code": offline("phone_code", "p"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRepeatable(t)
-			granted(t, r.server, exchange("good", offline()...))
+			r := newReplayServer(t)
+			wantGranted(t, r.server, exchange("good", offline()...))
 			got := r.post(t, t.Context(), exchange("good", more...))
 			if got.status != 400 || got.member("reason") != grants.ReasonRepeatDiffers {
 				t.Errorf("response is %d %s", got.status, got.text)
@@ -201,7 +201,7 @@ func TestRepeat_WithMoreScopesIsRejected(t *testing.T) {
 func TestRepeat_WithoutReplayResolverNeedsNewCode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, start := newServer(t), time.Now()
-		granted(t, s, exchange("good"))
+		wantGranted(t, s, exchange("good"))
 		got := s.post(t, t.Context(), exchange("good"))
 		if got.member("reason") != grants.ReasonNewCode || time.Since(start) != 0 {
 			t.Errorf("response is %s after %v, want new_code at once", got.text, time.Since(start))
@@ -211,7 +211,7 @@ func TestRepeat_WithoutReplayResolverNeedsNewCode(t *testing.T) {
 
 func TestConcurrentRequestsWithOneCodeShareOneCallAndOneGrant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRepeatable(t)
+		r := newReplayServer(t)
 		released := make(chan struct{})
 		r.wechat.hold = func(context.Context) { <-released }
 
@@ -241,7 +241,7 @@ func TestConcurrentRequestsWithOneCodeShareOneCallAndOneGrant(t *testing.T) {
 
 func TestConcurrentRequestsThatDifferDoNotShareTheGrant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRepeatable(t)
+		r := newReplayServer(t)
 		released := make(chan struct{})
 		r.wechat.hold = func(context.Context) { <-released }
 		var first, second tokenResponse
@@ -260,7 +260,7 @@ func TestConcurrentRequestsThatDifferDoNotShareTheGrant(t *testing.T) {
 
 func TestConcurrentRequestsShareTheFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, start := newRepeatable(t), time.Now()
+		r, start := newReplayServer(t), time.Now()
 		r.ledger.failure = grants.RegistrationRequired("bt-1", time.Minute)
 		released := make(chan struct{})
 		r.wechat.hold = func(context.Context) { <-released }
@@ -285,7 +285,7 @@ func TestConcurrentRequestsShareTheFailure(t *testing.T) {
 
 func TestConcurrentRequests_SurvivePanicOfLeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRepeatable(t)
+		r := newReplayServer(t)
 		released := make(chan struct{})
 		r.wechat.hold = func(context.Context) { <-released; panic("exchanger") }
 		var second tokenResponse
@@ -307,7 +307,7 @@ func TestConcurrentRequests_SurvivePanicOfLeader(t *testing.T) {
 
 func TestRepeat_AfterDisconnectFindsGrant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRepeatable(t)
+		r := newReplayServer(t)
 		r.wechat.hold = func(ctx context.Context) {
 			select {
 			case <-time.After(4 * time.Second): // WeChat is slow
@@ -321,7 +321,7 @@ func TestRepeat_AfterDisconnectFindsGrant(t *testing.T) {
 		if caller.Err() == nil {
 			t.Fatal("the caller did not hang up")
 		}
-		found := granted(t, r.server, exchange("good", offline()...))
+		found := wantGranted(t, r.server, exchange("good", offline()...))
 		if found.member("refresh_token") != lost.member("refresh_token") || r.wechat.calls.Load() != 1 {
 			t.Errorf("the repeat gets %s after %d calls", found.text, r.wechat.calls.Load())
 		}
@@ -330,7 +330,7 @@ func TestRepeat_AfterDisconnectFindsGrant(t *testing.T) {
 
 func TestRepeat_DuringFirstRequestFindsGrant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRepeatable(t)
+		r := newReplayServer(t)
 		r.wechat.hold = func(context.Context) { time.Sleep(4 * time.Second) }
 		r.store.hold = func(context.Context) { time.Sleep(2 * time.Second) } // after the flight has landed
 		caller, hangUp := context.WithTimeout(t.Context(), time.Second)
@@ -352,26 +352,26 @@ func TestRepeat_DuringFirstRequestFindsGrant(t *testing.T) {
 }
 
 func TestDisconnect_BeforeCallLeavesCodeUnspent(t *testing.T) {
-	r := newRepeatable(t)
+	r := newReplayServer(t)
 	caller, hangUp := context.WithCancel(t.Context())
 	hangUp()
 	if got := r.post(t, caller, exchange("good")); got.status != 503 {
 		t.Errorf("response is %d %s", got.status, got.text)
 	}
-	granted(t, r.server, exchange("good"))
+	wantGranted(t, r.server, exchange("good"))
 }
 
 func TestUsedCode_WaitsForGrantOfOtherInstance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, start := newRepeatable(t), time.Now()
+		r, start := newReplayServer(t), time.Now()
 		r.wechat.spent["good"] = true
 		time.AfterFunc(time.Second, func() {
 			r.ledger.mu.Lock()
 			defer r.ledger.mu.Unlock()
 			x := grants.Exchange{Client: r.client, Code: "good", Scopes: []string{"openid", "offline_access"}}
-			r.ledger.made[grantID(x)] = made{grants.Subject{ID: "u-1", GrantID: grantID(x)}, digest(x)}
+			r.ledger.made[grantID(x)] = issuedGrant{grants.Subject{ID: "u-1", GrantID: grantID(x)}, digest(x)}
 		})
-		got := granted(t, r.server, exchange("good", offline()...))
+		got := wantGranted(t, r.server, exchange("good", offline()...))
 		if got.member("refresh_token") != "rt-g-shop-good" {
 			t.Errorf("response is %s", got.text)
 		}
@@ -384,7 +384,7 @@ func TestUsedCode_WaitsForGrantOfOtherInstance(t *testing.T) {
 func TestUsedCode_WithoutGrantNeedsNewCode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, wait := range []time.Duration{0, 700 * time.Millisecond} {
-			r := newRepeatable(t, func(s *server) { s.grant.ReplayWait = wait })
+			r := newReplayServer(t, func(s *server) { s.grant.ReplayWait = wait })
 			r.wechat.spent["good"] = true
 			start := time.Now()
 			got := r.post(t, t.Context(), exchange("good"))
@@ -407,7 +407,7 @@ func TestUsedCode_WithoutGrantNeedsNewCode(t *testing.T) {
 
 func TestGrant_HasItsOwnDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRepeatable(t, func(s *server) { s.grant.Timeout = 3 * time.Second })
+		r := newReplayServer(t, func(s *server) { s.grant.Timeout = 3 * time.Second })
 		var left time.Duration
 		r.wechat.hold = func(ctx context.Context) {
 			deadline, _ := ctx.Deadline()
@@ -427,7 +427,7 @@ func TestGrant_HasItsOwnDeadline(t *testing.T) {
 
 func TestFlights_SeparateClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRepeatable(t)
+		r := newReplayServer(t)
 		other := *r.client
 		other.ID = "other"
 		r.memory.Clients["other"] = &other
@@ -448,15 +448,15 @@ func TestFlights_SeparateClients(t *testing.T) {
 }
 
 func TestStoreIsWrittenLastAndInOneTransaction(t *testing.T) {
-	r := newRepeatable(t)
-	granted(t, r.server, exchange("good", offline()...))
+	r := newReplayServer(t)
+	wantGranted(t, r.server, exchange("good", offline()...))
 	if want := []string{"begin", "access token", "refresh token", "commit"}; !slices.Equal(r.store.steps, want) {
 		t.Errorf("steps are %q, want %q", r.store.steps, want)
 	}
 }
 
 func TestStore_UnchangedWhenTokenFails(t *testing.T) {
-	r := newRepeatable(t, func(s *server) {
+	r := newReplayServer(t, func(s *server) {
 		s.config.IDTokenLifespan = -time.Hour // fosite's strategy rejects an expiry in the past
 	})
 	if got := r.post(t, t.Context(), exchange("good")); got.status != 500 || len(r.store.steps) != 0 {
@@ -484,7 +484,7 @@ func TestFailingStoreIsRolledBack(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%s: %v", tt.step, tt.err), func(t *testing.T) {
-			r := newRepeatable(t)
+			r := newReplayServer(t)
 			r.store.fail = map[string]error{tt.step: tt.err}
 			got := r.post(t, t.Context(), exchange("good", offline()...))
 			if got.status != tt.status || got.member("reason") != tt.reason {

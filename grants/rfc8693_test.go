@@ -14,8 +14,8 @@ import (
 	"github.com/minifed/minifed/grants"
 )
 
-// rejected checks that form gets status 400 (or the given one) with that error, and that WeChat never received the code.
-func rejected(t *testing.T, s *server, form url.Values, status int, code, reason string) {
+// wantRejected checks that form gets status 400 (or the given one) with that error, and that WeChat never received the code.
+func wantRejected(t *testing.T, s *server, form url.Values, status int, code, reason string) {
 	t.Helper()
 	got := s.post(t, t.Context(), form)
 	if got.status != status || got.member("error") != code || got.member("reason") != reason {
@@ -29,8 +29,8 @@ func rejected(t *testing.T, s *server, form url.Values, status int, code, reason
 	}
 }
 
-// granted checks that form gets tokens.
-func granted(t *testing.T, s *server, form url.Values) tokenResponse {
+// wantGranted checks that form gets tokens.
+func wantGranted(t *testing.T, s *server, form url.Values) tokenResponse {
 	t.Helper()
 	got := s.post(t, t.Context(), form)
 	if got.status != 200 {
@@ -40,7 +40,7 @@ func granted(t *testing.T, s *server, form url.Values) tokenResponse {
 }
 
 func TestRFC8693_2_1_SmallestRequestIsEnough(t *testing.T) {
-	got := granted(t, newServer(t), exchange("good"))
+	got := wantGranted(t, newServer(t), exchange("good"))
 	if got.member("access_token") == "" || got.member("id_token") == "" {
 		t.Errorf("response lacks tokens: %s", got.text)
 	}
@@ -48,12 +48,12 @@ func TestRFC8693_2_1_SmallestRequestIsEnough(t *testing.T) {
 
 func TestRFC8693_2_1_GrantTypeMustBeRegisteredForTheClient(t *testing.T) {
 	s := newServer(t, func(s *server) { s.client.GrantTypes = []string{"refresh_token"} })
-	rejected(t, s, exchange("good"), 400, "unauthorized_client", "")
+	wantRejected(t, s, exchange("good"), 400, "unauthorized_client", "")
 }
 
 func TestRFC8693_2_1_PublicClientIsRefused(t *testing.T) {
 	s := newServer(t, func(s *server) { s.client.Public = true })
-	rejected(t, s, exchange("good"), 400, "unauthorized_client", "")
+	wantRejected(t, s, exchange("good"), 400, "unauthorized_client", "")
 }
 
 func TestRFC8693_2_1_OtherGrantTypesAreNotTouched(t *testing.T) {
@@ -79,7 +79,7 @@ func TestRFC8693_2_1_SubjectToken(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			rejected(t, newServer(t), exchange(tt.token), 400, "invalid_request", tt.reason)
+			wantRejected(t, newServer(t), exchange(tt.token), 400, "invalid_request", tt.reason)
 		})
 	}
 }
@@ -94,7 +94,7 @@ func TestRFC8693_2_1_SubjectTokenOfTheDeveloperToolsIsExplained(t *testing.T) {
 func TestRFC8693_2_1_SubjectTokenIsPassedOnUnchanged(t *testing.T) {
 	const code = "goodAbC-_~!*'();:@&=+$,/?%#[]"
 	s := newServer(t)
-	granted(t, s, exchange(code))
+	wantGranted(t, s, exchange(code))
 	if got := s.users.asked[0].Code; got != code {
 		t.Errorf("code arrives as %q, want %q", got, code)
 	}
@@ -131,19 +131,19 @@ func TestRFC8693_2_1_ParametersOfTheExchange(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			form := exchange("good")
 			tt.change(form)
-			rejected(t, newServer(t), form, 400, "invalid_request", "")
+			wantRejected(t, newServer(t), form, 400, "invalid_request", "")
 		})
 	}
 }
 
 func TestRFC8693_2_1_RequestedTokenTypeAccessTokenIsAccepted(t *testing.T) {
-	granted(t, newServer(t), exchange("good", "requested_token_type", grants.AccessTokenType))
+	wantGranted(t, newServer(t), exchange("good", "requested_token_type", grants.AccessTokenType))
 }
 
 // RFC 6749 §3.2: parameters sent without a value are treated as if they were omitted.
 func TestRFC8693_2_1_EmptyParametersCountAsOmitted(t *testing.T) {
 	s := newServer(t)
-	got := granted(t, s, exchange("good", "requested_token_type", "", "actor_token", "", "actor_token_type", "", "scope", "",
+	got := wantGranted(t, s, exchange("good", "requested_token_type", "", "actor_token", "", "actor_token_type", "", "scope", "",
 		"audience", "", "resource", "", "nonce", "", "phone_code", ""))
 	if got.member("scope") != "openid" {
 		t.Errorf("scope is %q, want the default", got.member("scope"))
@@ -179,7 +179,7 @@ func TestRFC8693_2_1_Scope(t *testing.T) {
 			if tt.scope != "" {
 				form.Set("scope", tt.scope)
 			}
-			got := granted(t, newServer(t, tt.adjust), form)
+			got := wantGranted(t, newServer(t, tt.adjust), form)
 			if scope, ok := got.body["scope"]; !ok || scope != tt.want {
 				t.Errorf("scope is %v, want %q", scope, tt.want)
 			}
@@ -207,7 +207,7 @@ func TestRFC8693_2_1_ScopeRefused(t *testing.T) {
 		"more than can be asked": strings.Join(many, " "),
 	} {
 		t.Run(name, func(t *testing.T) {
-			rejected(t, newServer(t, anyScope), exchange("good", "scope", scope), 400, "invalid_scope", "")
+			wantRejected(t, newServer(t, anyScope), exchange("good", "scope", scope), 400, "invalid_scope", "")
 		})
 	}
 }
@@ -218,7 +218,7 @@ func TestRFC8693_2_1_ScopeOpenIDIsExact(t *testing.T) {
 		s.config.ScopeStrategy = fosite.WildcardScopeStrategy
 		s.client.Scopes = []string{"*"}
 	})
-	got := granted(t, s, exchange("good", "scope", "OPENID OFFLINE_ACCESS"))
+	got := wantGranted(t, s, exchange("good", "scope", "OPENID OFFLINE_ACCESS"))
 	if got.member("id_token") != "" || got.member("refresh_token") != "" {
 		t.Errorf("scope in other case yields tokens: %s", slices.Sorted(maps.Keys(got.body)))
 	}
@@ -244,7 +244,7 @@ func TestRFC8693_2_1_AudienceAndResource(t *testing.T) {
 			s := newServer(t, withJWTAccessTokens, func(s *server) {
 				s.grant.DefaultAudience = func(context.Context, fosite.Client) []string { return []string{issuer} }
 			})
-			got := granted(t, s, exchange("good", tt.form...))
+			got := wantGranted(t, s, exchange("good", tt.form...))
 			var aud []string
 			for _, value := range claimsOf(t, got.member("access_token"))["aud"].([]any) {
 				aud = append(aud, value.(string))
@@ -279,13 +279,13 @@ func TestRFC8693_2_2_2_InvalidTarget(t *testing.T) {
 			if tt.malformed {
 				s.client.Audience = append(s.client.Audience, tt.value) // so that only its form can be the reason
 			}
-			rejected(t, s, exchange("good", tt.parameter, tt.value), 400, "invalid_target", "")
+			wantRejected(t, s, exchange("good", tt.parameter, tt.value), 400, "invalid_target", "")
 		})
 	}
 	t.Run("more than can be asked", func(t *testing.T) {
 		form := exchange("good")
 		form["resource"] = slices.Repeat([]string{api}, 33)
-		rejected(t, newServer(t), form, 400, "invalid_target", "")
+		wantRejected(t, newServer(t), form, 400, "invalid_target", "")
 	})
 }
 
@@ -293,7 +293,7 @@ func TestRFC8693_2_2_2_InvalidTarget(t *testing.T) {
 // the same.
 func TestRFC8693_2_2_2_InvalidTargetWithFositesDefaultStrategy(t *testing.T) {
 	s := newServer(t, func(s *server) { s.config.AudienceMatchingStrategy = fosite.DefaultAudienceMatchingStrategy })
-	rejected(t, s, exchange("good", "audience", "https://bank.example"), 400, "invalid_target", "")
+	wantRejected(t, s, exchange("good", "audience", "https://bank.example"), 400, "invalid_target", "")
 }
 
 func TestRFC8693_2_2_1_Response(t *testing.T) {
@@ -305,7 +305,7 @@ func TestRFC8693_2_2_1_Response(t *testing.T) {
 			s := newServer(t, adjust, func(s *server) {
 				s.users.subject.Response = map[string]any{"phone_error": "code", "expires_in": 1, "id_token": "x", "token_type": "x"}
 			})
-			got := granted(t, s, exchange("good", "scope", "profile offline_access"))
+			got := wantGranted(t, s, exchange("good", "scope", "profile offline_access"))
 			want := map[string]any{
 				"issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
 				"token_type":        "bearer",
@@ -345,7 +345,7 @@ func TestRFC8693_2_2_1_RefreshTokenNeedsClientAndScope(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := granted(t, newServer(t, tt.adjust), exchange("good", "scope", tt.scope))
+			got := wantGranted(t, newServer(t, tt.adjust), exchange("good", "scope", tt.scope))
 			if _, ok := got.body["refresh_token"]; ok != tt.want {
 				t.Errorf("refresh token: %v, want %v", ok, tt.want)
 			}
@@ -355,7 +355,7 @@ func TestRFC8693_2_2_1_RefreshTokenNeedsClientAndScope(t *testing.T) {
 
 func TestRFC8693_2_2_2_UnknownOrUsedCodeIsInvalidRequest(t *testing.T) {
 	s := newServer(t)
-	granted(t, s, exchange("good"))
+	wantGranted(t, s, exchange("good"))
 	for name, code := range map[string]string{"used": "good", "unknown": "bad"} {
 		got := s.post(t, t.Context(), exchange(code))
 		if got.status != 400 || got.member("error") != "invalid_request" || got.member("reason") != grants.ReasonNewCode {
@@ -369,7 +369,7 @@ func TestRFC8693_2_2_1_ExpiresInFollowsTheClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // for a clock that stands still
 		s := newServer(t)
 		s.memory.Clients[clientID] = shortLived{s.client}
-		got := granted(t, s, exchange("good"))
+		got := wantGranted(t, s, exchange("good"))
 		if got.body["expires_in"] != 60.0 {
 			t.Errorf("expires_in is %v, want the client's 60", got.body["expires_in"])
 		}

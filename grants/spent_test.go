@@ -14,7 +14,7 @@ func singleProcess(s *server) { s.grant.SingleProcess = true }
 
 func TestUsedCode_IsRejectedAtOnceWithSingleProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, start := newRepeatable(t, singleProcess), time.Now()
+		r, start := newReplayServer(t, singleProcess), time.Now()
 		r.wechat.spent["good"] = true // by another backend of the same mini-program
 		got := r.post(t, t.Context(), exchange("good"))
 		if got.status != 400 || got.member("reason") != grants.ReasonNewCode || time.Since(start) != 0 {
@@ -25,7 +25,7 @@ func TestUsedCode_IsRejectedAtOnceWithSingleProcess(t *testing.T) {
 
 func TestUsedCode_WaitsForAnotherInstance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, start := newRepeatable(t), time.Now()
+		r, start := newReplayServer(t), time.Now()
 		r.wechat.spent["good"] = true
 		if got := r.post(t, t.Context(), exchange("good")); got.member("reason") != grants.ReasonNewCode || time.Since(start) != 5*time.Second {
 			t.Errorf("response is %s after %v, want new_code after 5 s", got.text, time.Since(start))
@@ -35,7 +35,7 @@ func TestUsedCode_WaitsForAnotherInstance(t *testing.T) {
 
 func TestUsedCode_WaitsForTheCommitOfItsOwnProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRepeatable(t, singleProcess)
+		r := newReplayServer(t, singleProcess)
 		r.store.hold = func(context.Context) { time.Sleep(time.Second) }
 		var first, second tokenResponse
 		var requests sync.WaitGroup

@@ -11,165 +11,165 @@ import (
 )
 
 // account creates a user with a username, and a password if there is one.
-func (w *world) account(username, password string) string {
-	w.t.Helper()
+func (h *storeHarness) account(username, password string) string {
+	h.t.Helper()
 	account := identity.Account{Username: username, Password: password}
-	user, err := w.Create(w.t.Context(), directory, account, identity.System)
+	user, err := h.Create(h.t.Context(), directory, account, identity.System)
 	if err != nil {
-		w.t.Fatalf("create: %v", err)
+		h.t.Fatalf("create: %v", err)
 	}
 	return user.Record.ID
 }
 
-// seen is an account at the time when its owner proves to be its owner.
-func (w *world) seen(id string) storage.User {
-	w.t.Helper()
-	user, err := w.User(w.t.Context(), directory, id)
+// accountProof is an account at the time when its owner proves to be its owner.
+func (h *storeHarness) accountProof(id string) storage.User {
+	h.t.Helper()
+	user, err := h.User(h.t.Context(), directory, id)
 	if errors.Is(err, identity.ErrUnknownUser) {
 		return storage.User{Directory: directory, ID: id}
 	}
 	if err != nil {
-		w.t.Fatalf("user: %v", err)
+		h.t.Fatalf("user: %v", err)
 	}
 	return user.Record
 }
 
-func (w *world) attach(l identity.Login, user string) error {
-	w.t.Helper()
-	got, err := w.AttachToUser(w.t.Context(), l, w.seen(user), identity.MethodPassword)
+func (h *storeHarness) attach(l identity.Login, user string) error {
+	h.t.Helper()
+	got, err := h.AttachToUser(h.t.Context(), l, h.accountProof(user), identity.MethodPassword)
 	if err == nil && got.User.Record.ID != user {
-		w.t.Errorf("attached to %s, want %s", got.User.Record.ID, user)
+		h.t.Errorf("attached to %s, want %s", got.User.Record.ID, user)
 	}
 	return err
 }
 
 func TestANewWeChatUserIsAttachedToAnAccount(t *testing.T) {
-	w := newWorld(t)
-	user := w.account("alice", "")
+	h := newStoreHarness(t)
+	user := h.account("alice", "")
 	for range 2 {
-		if err := w.attach(login("wxsim1", "o1", "u1"), user); err != nil {
+		if err := h.attach(login("wxsim1", "o1", "u1"), user); err != nil {
 			t.Fatalf("attach: %v", err)
 		}
 	}
 	for _, known := range []identity.Login{login("wxsim1", "o1", "u1"), login("wxsim2", "o2", "u1")} {
-		if w.sub(known) != user {
+		if h.sub(known) != user {
 			t.Error("the WeChat user does not sign in as the account")
 		}
 	}
-	entries := w.audit()
+	entries := h.audit()
 	if len(entries) != 1 || entries[0].Action != identity.ActionAttach || entries[0].Actor != identity.Self(user) ||
 		entries[0].Details["method"] != identity.MethodPassword {
 		t.Errorf("audit entries %+v, want one of the attachment: the repeat changed nothing", entries)
 	}
-	w.healthy()
+	h.wantConsistent()
 }
 
 func TestAnOpenIDOfAnotherAccountIsAlreadyBound(t *testing.T) {
 	for _, unionID := range []string{"", "u1"} {
-		w := newWorld(t)
-		other := w.sub(login("wxsim1", "o1", unionID))
-		user := w.account("alice", "")
-		wantError(t, w.attach(login("wxsim1", "o1", unionID), user), identity.ErrAlreadyBound)
-		if w.sub(login("wxsim1", "o1", unionID)) != other {
+		h := newStoreHarness(t)
+		other := h.sub(login("wxsim1", "o1", unionID))
+		user := h.account("alice", "")
+		wantError(t, h.attach(login("wxsim1", "o1", unionID), user), identity.ErrAlreadyBound)
+		if h.sub(login("wxsim1", "o1", unionID)) != other {
 			t.Error("the WeChat user moved")
 		}
-		w.healthy()
+		h.wantConsistent()
 	}
 }
 
 func TestANewOpenIDWhoseUnionIDIsAnotherAccountsIsAlreadyBoundAndACandidate(t *testing.T) {
-	w := newWorld(t)
-	other := w.sub(login("wxsim2", "o2", "u1"))
-	user := w.account("alice", "")
+	h := newStoreHarness(t)
+	other := h.sub(login("wxsim2", "o2", "u1"))
+	user := h.account("alice", "")
 	for range 2 {
-		wantError(t, w.attach(login("wxsim1", "o1", "u1"), user), identity.ErrAlreadyBound)
+		wantError(t, h.attach(login("wxsim1", "o1", "u1"), user), identity.ErrAlreadyBound)
 	}
-	if candidates := w.candidates(); len(candidates) != 1 || candidates[0].Users != [2]string{user, other} {
+	if candidates := h.candidates(); len(candidates) != 1 || candidates[0].Users != [2]string{user, other} {
 		t.Errorf("got %+v", candidates)
 	}
-	if w.sub(login("wxsim1", "o1", "u1")) != other {
+	if h.sub(login("wxsim1", "o1", "u1")) != other {
 		t.Error("a refused attachment left a link")
 	}
-	w.healthy()
+	h.wantConsistent()
 }
 
 func TestAWeChatUserWhoseAccountWasDeletedCanBeAttached(t *testing.T) {
-	w := newWorld(t)
-	old := w.sub(login("wxsim1", "o1", "u1"))
-	if err := w.Delete(t.Context(), directory, old, identity.System); err != nil {
+	h := newStoreHarness(t)
+	old := h.sub(login("wxsim1", "o1", "u1"))
+	if err := h.Delete(t.Context(), directory, old, identity.System); err != nil {
 		t.Fatal(err)
 	}
-	user := w.account("alice", "")
-	if err := w.attach(login("wxsim1", "o1", "u1"), user); err != nil {
+	user := h.account("alice", "")
+	if err := h.attach(login("wxsim1", "o1", "u1"), user); err != nil {
 		t.Fatalf("attach: %v", err)
 	}
-	if w.sub(login("wxsim2", "o2", "u1")) != user {
+	if h.sub(login("wxsim2", "o2", "u1")) != user {
 		t.Error("the UnionID was not attached")
 	}
-	w.healthy()
+	h.wantConsistent()
 }
 
 func TestAttachingTakesOverAFirstLoginThatCrashed(t *testing.T) {
 	for _, written := range []int{1, 2} {
-		w := newWorld(t)
-		user := w.account("alice", "")
-		stops()["the process dies before its write"](w, written+1)
-		_, err := w.Resolve(t.Context(), login("wxsim1", "o1", "u1"), true)
+		h := newStoreHarness(t)
+		user := h.account("alice", "")
+		interruptions()["the process dies before its write"](h, written+1)
+		_, err := h.Resolve(t.Context(), login("wxsim1", "o1", "u1"), true)
 		wantError(t, err, storage.ErrUnavailable)
-		w.unhooked()
-		if err := w.attach(login("wxsim1", "o1", "u1"), user); err != nil {
+		h.removeHooks()
+		if err := h.attach(login("wxsim1", "o1", "u1"), user); err != nil {
 			t.Fatalf("attach: %v", err)
 		}
-		if w.sub(login("wxsim1", "o1", "u1")) != user || w.sub(login("wxsim2", "o2", "u1")) != user {
+		if h.sub(login("wxsim1", "o1", "u1")) != user || h.sub(login("wxsim2", "o2", "u1")) != user {
 			t.Error("the WeChat user does not sign in as the account")
 		}
-		if active := w.active(); len(active) != 1 {
+		if active := h.active(); len(active) != 1 {
 			t.Errorf("%d active users, want 1", len(active))
 		}
-		w.direct()
-		w.healthy()
+		h.wantDirectLinks()
+		h.wantConsistent()
 	}
 }
 
 func TestNobodyIsAttachedToAnAccountThatMayNotSignIn(t *testing.T) {
-	w := newWorld(t)
-	disabled, deleted := w.account("alice", ""), w.account("bob", "")
-	if err := w.Disable(t.Context(), directory, disabled, identity.System); err != nil {
+	h := newStoreHarness(t)
+	disabled, deleted := h.account("alice", ""), h.account("bob", "")
+	if err := h.Disable(t.Context(), directory, disabled, identity.System); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Delete(t.Context(), directory, deleted, identity.System); err != nil {
+	if err := h.Delete(t.Context(), directory, deleted, identity.System); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, w.attach(login("wxsim1", "o1", "u1"), disabled), identity.ErrUserDisabled)
-	wantError(t, w.attach(login("wxsim1", "o1", "u1"), deleted), identity.ErrUnknownUser)
-	wantError(t, w.attach(login("wxsim1", "o1", "u1"), "nobody"), identity.ErrUnknownUser)
+	wantError(t, h.attach(login("wxsim1", "o1", "u1"), disabled), identity.ErrUserDisabled)
+	wantError(t, h.attach(login("wxsim1", "o1", "u1"), deleted), identity.ErrUnknownUser)
+	wantError(t, h.attach(login("wxsim1", "o1", "u1"), "nobody"), identity.ErrUnknownUser)
 	virtual := login("wxsim1", "o1", "u1")
 	virtual.Snapshot = true
-	wantError(t, w.attach(virtual, disabled), identity.ErrSnapshotUser)
+	wantError(t, h.attach(virtual, disabled), identity.ErrSnapshotUser)
 }
 
 func TestAnAttachmentStoppedAnywhereIsHealed(t *testing.T) {
 	a, b := login("wxsim1", "o1", "u1"), login("wxsim2", "o2", "u1")
-	again := func(w *world, user string) { _ = w.attach(a, user) }
-	nextLogin := func(w *world, _ string) { w.sub(a) }
-	for name, heal := range map[string]func(*world, string){"by its repetition": again, "by the next login": nextLogin} {
+	again := func(h *storeHarness, user string) { _ = h.attach(a, user) }
+	nextLogin := func(h *storeHarness, _ string) { h.sub(a) }
+	for name, heal := range map[string]func(*storeHarness, string){"by its repetition": again, "by the next login": nextLogin} {
 		t.Run(name, func(t *testing.T) {
 			var user string
-			stopEverywhere(func() *world { return newWorld(t) },
-				func(w *world) { user = w.account("alice", "") },
-				func(w *world) error { return w.attach(a, user) },
-				func(w *world, stopped int) {
-					heal(w, user)
-					if w.sub(a) != w.sub(b) {
+			interruptAtEveryWrite(func() *storeHarness { return newStoreHarness(t) },
+				func(h *storeHarness) { user = h.account("alice", "") },
+				func(h *storeHarness) error { return h.attach(a, user) },
+				func(h *storeHarness, stopped int) {
+					heal(h, user)
+					if h.sub(a) != h.sub(b) {
 						t.Error("one person has two subs")
 					}
-					if stopped > 2 && w.sub(a) != user {
+					if stopped > 2 && h.sub(a) != user {
 						t.Error("a link was written, and leads elsewhere")
 					}
-					if len(w.candidates()) != 0 {
+					if len(h.candidates()) != 0 {
 						t.Error("a merge candidate was recorded")
 					}
-					w.healthy()
+					h.wantConsistent()
 				})
 		})
 	}
@@ -178,29 +178,29 @@ func TestAnAttachmentStoppedAnywhereIsHealed(t *testing.T) {
 func TestAttachingRacesWithFirstLoginsAndEveryoneAgrees(t *testing.T) {
 	attached := 0
 	for seed := range uint64(4 * rounds) {
-		w := newWorld(t)
+		h := newStoreHarness(t)
 		a, b := login("wxsim1", "o1", "u1"), login("wxsim2", "o2", "u1")
-		user := w.account("alice", "")
-		seen := w.seen(user)
+		user := h.account("alice", "")
+		seen := h.accountProof(user)
 		var result error
-		w.interleave(seeded(seed), 0,
-			func(ctx context.Context) { _, result = w.AttachToUser(ctx, a, seen, identity.MethodPassword) },
-			func(ctx context.Context) { _, _ = w.Resolve(ctx, a, true) },
-			func(ctx context.Context) { _, _ = w.Resolve(ctx, b, true) },
+		h.interleave(seeded(seed), 0,
+			func(ctx context.Context) { _, result = h.AttachToUser(ctx, a, seen, identity.MethodPassword) },
+			func(ctx context.Context) { _, _ = h.Resolve(ctx, a, true) },
+			func(ctx context.Context) { _, _ = h.Resolve(ctx, b, true) },
 		)
 		if result == nil {
 			attached++
-			if w.sub(a) != user {
+			if h.sub(a) != user {
 				t.Error("it was attached, and signs in as somebody else")
 			}
 		} else {
 			wantError(t, result, identity.ErrAlreadyBound)
-			if w.sub(a) == user {
+			if h.sub(a) == user {
 				t.Error("it was refused, and is attached")
 			}
 		}
-		w.sub(b)
-		w.healthy()
+		h.sub(b)
+		h.wantConsistent()
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}
@@ -211,36 +211,36 @@ func TestAttachingRacesWithFirstLoginsAndEveryoneAgrees(t *testing.T) {
 }
 
 func TestAProofThatEndedMeanwhileAttachesNothing(t *testing.T) {
-	for name, end := range map[string]func(w *world, user string) error{
-		"the account signed out everywhere": func(w *world, user string) error {
-			return w.SignOutEverywhere(w.t.Context(), directory, user, identity.Self(user))
+	for name, end := range map[string]func(h *storeHarness, user string) error{
+		"the account signed out everywhere": func(h *storeHarness, user string) error {
+			return h.SignOutEverywhere(h.t.Context(), directory, user, identity.Self(user))
 		},
-		"the account was disabled and enabled again": func(w *world, user string) error {
-			if err := w.Disable(w.t.Context(), directory, user, identity.System); err != nil {
+		"the account was disabled and enabled again": func(h *storeHarness, user string) error {
+			if err := h.Disable(h.t.Context(), directory, user, identity.System); err != nil {
 				return err
 			}
-			return w.Enable(w.t.Context(), directory, user, identity.System)
+			return h.Enable(h.t.Context(), directory, user, identity.System)
 		},
-		"the account has another password": func(w *world, user string) error {
-			return second(w.SetPassword(w.t.Context(), directory, user, "another good password", identity.System))
+		"the account has another password": func(h *storeHarness, user string) error {
+			return second(h.SetPassword(h.t.Context(), directory, user, "another good password", identity.System))
 		},
-		"the account was merged into an older one": func(w *world, user string) error {
-			w.clock.advance(-time.Hour)
-			older := w.account("older", "")
-			w.clock.advance(time.Hour)
-			return second(w.Merge(w.t.Context(), directory, older, user, identity.System))
+		"the account was merged into an older one": func(h *storeHarness, user string) error {
+			h.clock.advance(-time.Hour)
+			older := h.account("older", "")
+			h.clock.advance(time.Hour)
+			return second(h.Merge(h.t.Context(), directory, older, user, identity.System))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			user := w.account("alice", "a good password")
-			seen := w.seen(user)
-			if err := end(w, user); err != nil {
+			h := newStoreHarness(t)
+			user := h.account("alice", "a good password")
+			seen := h.accountProof(user)
+			if err := end(h, user); err != nil {
 				t.Fatalf("end: %v", err)
 			}
-			_, err := w.AttachToUser(t.Context(), login("wxsim1", "o1", "u1"), seen, identity.MethodSession)
+			_, err := h.AttachToUser(t.Context(), login("wxsim1", "o1", "u1"), seen, identity.MethodSession)
 			wantError(t, err, identity.ErrChanged)
-			if _, err := w.Resolve(t.Context(), login("wxsim1", "o1", "u1"), false); !errors.Is(err, identity.ErrUnknownUser) {
+			if _, err := h.Resolve(t.Context(), login("wxsim1", "o1", "u1"), false); !errors.Is(err, identity.ErrUnknownUser) {
 				t.Errorf("the WeChat user is known: %v", err)
 			}
 		})

@@ -37,8 +37,8 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// world is an engine in memory, and a service on it whose operations pass through hooks.
-type world struct {
+// storeHarness is an engine in memory, and a service on it whose operations pass through hooks.
+type storeHarness struct {
 	*identity.Service
 	t      testing.TB
 	clock  *clock
@@ -46,18 +46,18 @@ type world struct {
 	hooks  *storagetest.Hooks
 }
 
-func newWorld(t testing.TB) *world {
+func newStoreHarness(t testing.TB) *storeHarness {
 	t.Helper()
-	return newWorldWith(t, func(*identity.Config) {})
+	return newStoreHarnessWith(t, func(*identity.Config) {})
 }
 
-func newWorldWith(t testing.TB, change func(*identity.Config)) *world {
+func newStoreHarnessWith(t testing.TB, change func(*identity.Config)) *storeHarness {
 	t.Helper()
-	w := &world{t: t, clock: &clock{now: time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)}}
-	w.memory = storagetest.NewMemory(w.clock.Now)
-	w.hooks = &storagetest.Hooks{Engine: w.memory}
+	h := &storeHarness{t: t, clock: &clock{now: time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)}}
+	h.memory = storagetest.NewMemory(h.clock.Now)
+	h.hooks = &storagetest.Hooks{Engine: h.memory}
 	cfg := identity.Config{
-		Engine: w.hooks, Now: w.clock.Now, Rand: &source{random: rand.NewChaCha8([32]byte{1})}, Logger: slog.New(slog.DiscardHandler),
+		Engine: h.hooks, Now: h.clock.Now, Rand: &source{random: rand.NewChaCha8([32]byte{1})}, Logger: slog.New(slog.DiscardHandler),
 		Argon2: identity.Argon2{Memory: 8, Time: 1, Threads: 1},
 	}
 	change(&cfg)
@@ -65,8 +65,8 @@ func newWorldWith(t testing.TB, change func(*identity.Config)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Service = service
-	return w
+	h.Service = service
+	return h
 }
 
 // source is randomness that repeats from run to run and may be read by several goroutines.
@@ -81,14 +81,14 @@ func (s *source) Read(p []byte) (int, error) {
 	return s.random.Read(p)
 }
 
-// unhooked lets operations pass again, as after a restart.
-func (w *world) unhooked() {
-	w.hooks.Before, w.hooks.After = nil, nil
+// removeHooks lets operations pass again, as after a restart.
+func (h *storeHarness) removeHooks() {
+	h.hooks.Before, h.hooks.After = nil, nil
 }
 
 // counted runs f and returns the number of its reads and writes of the store.
-func (w *world) counted(f func()) (reads, writes int) {
-	w.hooks.Before = func(_ context.Context, operation storagetest.Operation) error {
+func (h *storeHarness) counted(f func()) (reads, writes int) {
+	h.hooks.Before = func(_ context.Context, operation storagetest.Operation) error {
 		if operation.Write() {
 			writes++
 		} else {
@@ -96,42 +96,42 @@ func (w *world) counted(f func()) (reads, writes int) {
 		}
 		return nil
 	}
-	defer w.unhooked()
+	defer h.removeHooks()
 	f()
 	return reads, writes
 }
 
-func (w *world) resolve(login identity.Login) *identity.Resolution {
-	w.t.Helper()
-	resolution, err := w.Resolve(w.t.Context(), login, true)
+func (h *storeHarness) resolve(login identity.Login) *identity.Resolution {
+	h.t.Helper()
+	resolution, err := h.Resolve(h.t.Context(), login, true)
 	if err != nil {
-		w.t.Fatalf("resolve: %v", err)
+		h.t.Fatalf("resolve: %v", err)
 	}
 	return resolution
 }
 
-func (w *world) sub(login identity.Login) string {
-	w.t.Helper()
-	return w.resolve(login).User.Record.ID
+func (h *storeHarness) sub(login identity.Login) string {
+	h.t.Helper()
+	return h.resolve(login).User.Record.ID
 }
 
-func (w *world) user(id string) storage.User {
-	w.t.Helper()
-	user, err := storage.Get[storage.User](w.t.Context(), w.memory, storage.Key(directory, id))
+func (h *storeHarness) user(id string) storage.User {
+	h.t.Helper()
+	user, err := storage.Get[storage.User](h.t.Context(), h.memory, storage.Key(directory, id))
 	if err != nil {
-		w.t.Fatalf("user: %v", err)
+		h.t.Fatalf("user: %v", err)
 	}
 	return user.Record
 }
 
-func all[R storage.Record](w *world) []R {
-	w.t.Helper()
+func all[R storage.Record](h *storeHarness) []R {
+	h.t.Helper()
 	var records []R
 	query := storage.Query{Order: storage.ByID}
 	for {
-		page, next, err := storage.List[R](context.Background(), w.memory, query)
+		page, next, err := storage.List[R](context.Background(), h.memory, query)
 		if err != nil {
-			w.t.Fatal(err)
+			h.t.Fatal(err)
 		}
 		for _, entry := range page {
 			records = append(records, entry.Record)
@@ -143,15 +143,15 @@ func all[R storage.Record](w *world) []R {
 	}
 }
 
-func (w *world) links() []storage.Identity            { return all[storage.Identity](w) }
-func (w *world) users() []storage.User                { return all[storage.User](w) }
-func (w *world) candidates() []storage.MergeCandidate { return all[storage.MergeCandidate](w) }
-func (w *world) audit() []storage.AuditEntry          { return all[storage.AuditEntry](w) }
+func (h *storeHarness) links() []storage.Identity            { return all[storage.Identity](h) }
+func (h *storeHarness) users() []storage.User                { return all[storage.User](h) }
+func (h *storeHarness) candidates() []storage.MergeCandidate { return all[storage.MergeCandidate](h) }
+func (h *storeHarness) audit() []storage.AuditEntry          { return all[storage.AuditEntry](h) }
 
-func (w *world) actions() []string {
-	w.t.Helper()
+func (h *storeHarness) actions() []string {
+	h.t.Helper()
 	var actions []string
-	for _, entry := range w.audit() {
+	for _, entry := range h.audit() {
 		actions = append(actions, entry.Action)
 	}
 	slices.Sort(actions)
@@ -159,7 +159,7 @@ func (w *world) actions() []string {
 }
 
 // root follows aliases. A user who is missing is nil.
-func (w *world) root(users map[string]storage.User, id string) (*storage.User, error) {
+func (h *storeHarness) root(users map[string]storage.User, id string) (*storage.User, error) {
 	for range len(users) + 1 {
 		user, ok := users[id]
 		if !ok {
@@ -174,17 +174,17 @@ func (w *world) root(users map[string]storage.User, id string) (*storage.User, e
 }
 
 // problems returns what is wrong with the store once everything that was begun has been repeated to its end.
-func (w *world) problems() []string {
-	w.t.Helper()
+func (h *storeHarness) problems() []string {
+	h.t.Helper()
 	users := map[string]storage.User{}
-	for _, user := range w.users() {
+	for _, user := range h.users() {
 		users[user.ID] = user
 	}
 	var problems []string
 	led := map[string]bool{}
 	held := map[string]bool{}
-	for _, link := range w.links() {
-		user, err := w.root(users, link.User)
+	for _, link := range h.links() {
+		user, err := h.root(users, link.User)
 		switch {
 		case err != nil:
 			problems = append(problems, err.Error())
@@ -213,17 +213,17 @@ func (w *world) problems() []string {
 	return problems
 }
 
-func (w *world) healthy() {
-	w.t.Helper()
-	for _, problem := range w.problems() {
-		w.t.Error(problem)
+func (h *storeHarness) wantConsistent() {
+	h.t.Helper()
+	for _, problem := range h.problems() {
+		h.t.Error(problem)
 	}
 }
 
 // active returns the users who can sign in.
-func (w *world) active() []storage.User {
-	w.t.Helper()
-	return slices.DeleteFunc(w.users(), func(user storage.User) bool { return user.Status != storage.UserActive })
+func (h *storeHarness) active() []storage.User {
+	h.t.Helper()
+	return slices.DeleteFunc(h.users(), func(user storage.User) bool { return user.Status != storage.UserActive })
 }
 
 func wantError(t testing.TB, got, want error) {

@@ -13,157 +13,157 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-// pair is an older and a younger user with a WeChat login, a number and a nickname each; the younger has a password.
-type pair struct {
+// mergePair is an older and a younger user with a WeChat login, a number and a nickname each; the younger has a password.
+type mergePair struct {
 	older, younger         string
 	olderLogin, youngLogin identity.Login
 }
 
-func (w *world) pair() pair {
-	w.t.Helper()
-	p := pair{olderLogin: login("wxsim1", "o1", ""), youngLogin: login("wxsim2", "o2", "u1")}
-	p.older = w.sub(p.olderLogin)
-	w.clock.advance(time.Hour)
-	p.younger = w.account("alice", password)
-	if err := w.attach(p.youngLogin, p.younger); err != nil {
-		w.t.Fatal(err)
+func (h *storeHarness) addMergePair() mergePair {
+	h.t.Helper()
+	p := mergePair{olderLogin: login("wxsim1", "o1", ""), youngLogin: login("wxsim2", "o2", "u1")}
+	p.older = h.sub(p.olderLogin)
+	h.clock.advance(time.Hour)
+	p.younger = h.account("alice", password)
+	if err := h.attach(p.youngLogin, p.younger); err != nil {
+		h.t.Fatal(err)
 	}
-	if err := w.link(p.younger, number); err != nil {
-		w.t.Fatal(err)
+	if err := h.link(p.younger, number); err != nil {
+		h.t.Fatal(err)
 	}
 	for user, raw := range map[string]string{
 		p.older: `{"nickname":"older"}`, p.younger: `{"nickname":"younger","locale":"zh-CN"}`,
 	} {
-		if _, err := w.UpdateProfile(w.t.Context(), directory, user, profileUpdate(w.t, raw), identity.System); err != nil {
-			w.t.Fatal(err)
+		if _, err := h.UpdateProfile(h.t.Context(), directory, user, profileUpdate(h.t, raw), identity.System); err != nil {
+			h.t.Fatal(err)
 		}
 	}
 	return p
 }
 
-func (w *world) merge(one, other string) (*identity.Merged, error) {
-	w.t.Helper()
-	return w.Merge(w.t.Context(), directory, one, other, identity.Operator("ann"))
+func (h *storeHarness) merge(one, other string) (*identity.Merged, error) {
+	h.t.Helper()
+	return h.Merge(h.t.Context(), directory, one, other, identity.Operator("ann"))
 }
 
-// merged asserts that the pair is one user.
-func (w *world) merged(p pair) {
-	w.t.Helper()
-	if w.sub(p.olderLogin) != p.older || w.sub(p.youngLogin) != p.older {
-		w.t.Error("not both logins lead to the older user")
+// wantMerged asserts that the pair is one user.
+func (h *storeHarness) wantMerged(p mergePair) {
+	h.t.Helper()
+	if h.sub(p.olderLogin) != p.older || h.sub(p.youngLogin) != p.older {
+		h.t.Error("not both logins lead to the older user")
 	}
-	if got, err := w.verify("alice", password); got != p.older || err != nil {
-		w.t.Errorf("the password signs in %q, %v", got, err)
+	if got, err := h.verify("alice", password); got != p.older || err != nil {
+		h.t.Errorf("the password signs in %q, %v", got, err)
 	}
-	survivor, alias := w.user(p.older), w.user(p.younger)
+	survivor, alias := h.user(p.older), h.user(p.younger)
 	if alias.Status != storage.UserAlias || alias.AliasOf != p.older || !slices.Equal(survivor.Aliases, []string{p.younger}) {
-		w.t.Errorf("alias %+v of %+v", alias, survivor)
+		h.t.Errorf("alias %+v of %+v", alias, survivor)
 	}
 	if survivor.Phone != number || survivor.Profile.Nickname != "older" || survivor.Profile.Locale != "zh-CN" {
-		w.t.Errorf("the survivor is %+v", survivor)
+		h.t.Errorf("the survivor is %+v", survivor)
 	}
-	if user, err := w.User(w.t.Context(), directory, p.younger); err != nil || user.Record.ID != p.older {
-		w.t.Errorf("the younger ID resolves to %v, %v", user, err)
+	if user, err := h.User(h.t.Context(), directory, p.younger); err != nil || user.Record.ID != p.older {
+		h.t.Errorf("the younger ID resolves to %v, %v", user, err)
 	}
-	w.healthy()
+	h.wantConsistent()
 }
 
-// apart asserts that the pair is two users, each as it was.
-func (w *world) apart(p pair) {
-	w.t.Helper()
-	if w.sub(p.olderLogin) != p.older || w.sub(p.youngLogin) != p.younger {
-		w.t.Error("a login leads to the wrong user")
+// wantSeparate asserts that the pair is two users, each as it was.
+func (h *storeHarness) wantSeparate(p mergePair) {
+	h.t.Helper()
+	if h.sub(p.olderLogin) != p.older || h.sub(p.youngLogin) != p.younger {
+		h.t.Error("a login leads to the wrong user")
 	}
-	if got, err := w.verify("alice", password); got != p.younger || err != nil {
-		w.t.Errorf("the password signs in %q, %v", got, err)
+	if got, err := h.verify("alice", password); got != p.younger || err != nil {
+		h.t.Errorf("the password signs in %q, %v", got, err)
 	}
-	older, younger := w.user(p.older), w.user(p.younger)
+	older, younger := h.user(p.older), h.user(p.younger)
 	if older.Phone != "" || older.Username != "" || older.Password != "" || older.Profile != (storage.Profile{Nickname: "older"}) ||
 		len(older.Aliases) != 0 {
-		w.t.Errorf("the older user is %+v", older)
+		h.t.Errorf("the older user is %+v", older)
 	}
 	if younger.Phone != number || younger.Profile != (storage.Profile{Nickname: "younger", Locale: "zh-CN"}) {
-		w.t.Errorf("the younger user is %+v", younger)
+		h.t.Errorf("the younger user is %+v", younger)
 	}
-	for _, link := range w.links() {
+	for _, link := range h.links() {
 		if len(link.MergedFrom) != 0 {
-			w.t.Error("a link still remembers the merge")
+			h.t.Error("a link still remembers the merge")
 		}
 	}
-	w.healthy()
+	h.wantConsistent()
 }
 
 func TestTheOlderSubSurvivesAMergeAndTheOtherStillResolves(t *testing.T) {
 	for _, reversed := range []bool{false, true} {
-		w := newWorld(t)
-		p := w.pair()
+		h := newStoreHarness(t)
+		p := h.addMergePair()
 		one, other := p.older, p.younger
 		if reversed {
 			one, other = other, one
 		}
-		got, err := w.merge(one, other)
+		got, err := h.merge(one, other)
 		if err != nil || got.Survivor != p.older || got.Alias != p.younger {
 			t.Fatalf("got %+v, %v", got, err)
 		}
-		w.merged(p)
-		if reads, writes := w.counted(func() { w.sub(p.youngLogin) }); reads != 2 || writes != 0 {
+		h.wantMerged(p)
+		if reads, writes := h.counted(func() { h.sub(p.youngLogin) }); reads != 2 || writes != 0 {
 			t.Errorf("a login after the merge makes %d reads and %d writes, want 2 and 0", reads, writes)
 		}
 	}
 }
 
 func TestAMergeEndsTheAliasesGrantsAndNotTheSurvivors(t *testing.T) {
-	w := newWorld(t)
-	p := w.pair()
-	older, younger := w.user(p.older), w.user(p.younger)
-	merged, err := w.merge(p.older, p.younger)
+	h := newStoreHarness(t)
+	p := h.addMergePair()
+	older, younger := h.user(p.older), h.user(p.younger)
+	merged, err := h.merge(p.older, p.younger)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !dead(younger, w.user(p.younger), "c") || dead(older, w.user(p.older), "c") {
+	if !grantEnded(younger, h.user(p.younger), "c") || grantEnded(older, h.user(p.older), "c") {
 		t.Error("the wrong grants ended")
 	}
-	during := w.user(p.older)
-	if err := w.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("ann")); err != nil {
+	during := h.user(p.older)
+	if err := h.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("ann")); err != nil {
 		t.Fatal(err)
 	}
-	if !dead(younger, w.user(p.younger), "c") || !dead(during, w.user(p.older), "c") {
+	if !grantEnded(younger, h.user(p.younger), "c") || !grantEnded(during, h.user(p.older), "c") {
 		t.Error("undoing revived a grant, or left one that the other may have made")
 	}
 }
 
 func TestAMergeCandidateIsMergedAndClosed(t *testing.T) {
-	w := newWorld(t)
-	p := w.pair()
+	h := newStoreHarness(t)
+	p := h.addMergePair()
 	p.olderLogin.OpenPlatform, p.olderLogin.UnionID = "op", "u1"
-	candidate := w.resolve(p.olderLogin).Candidate
-	got, err := w.AcceptCandidate(t.Context(), directory, candidate, identity.Operator("ann"))
+	candidate := h.resolve(p.olderLogin).Candidate
+	got, err := h.AcceptCandidate(t.Context(), directory, candidate, identity.Operator("ann"))
 	if err != nil || got.Survivor != p.older {
 		t.Fatalf("got %+v, %v", got, err)
 	}
-	w.merged(p)
-	if state := w.candidates()[0].State; state != identity.CandidateMerged {
+	h.wantMerged(p)
+	if state := h.candidates()[0].State; state != identity.CandidateMerged {
 		t.Errorf("the candidate is %s", state)
 	}
-	_, err = w.AcceptCandidate(t.Context(), directory, "nothing", identity.Operator("ann"))
+	_, err = h.AcceptCandidate(t.Context(), directory, "nothing", identity.Operator("ann"))
 	wantError(t, err, identity.ErrUnknownMerge)
-	wantError(t, w.DismissCandidate(t.Context(), directory, "nothing", identity.Operator("ann")), identity.ErrUnknownMerge)
+	wantError(t, h.DismissCandidate(t.Context(), directory, "nothing", identity.Operator("ann")), identity.ErrUnknownMerge)
 }
 
 func TestAMergeAndItsUndoingAreRecorded(t *testing.T) {
-	w := newWorld(t)
-	p := w.pair()
-	merged, err := w.merge(p.older, p.younger)
+	h := newStoreHarness(t)
+	p := h.addMergePair()
+	merged, err := h.merge(p.older, p.younger)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := w.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("bob")); err != nil {
+		if err := h.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("bob")); err != nil {
 			t.Fatal(err)
 		}
 	}
 	actors := map[string]string{}
-	for _, entry := range w.audit() {
+	for _, entry := range h.audit() {
 		actors[entry.Action] = entry.Actor
 		for name, value := range entry.Details {
 			if value == number || value == "alice" || value == "younger" {
@@ -174,178 +174,178 @@ func TestAMergeAndItsUndoingAreRecorded(t *testing.T) {
 	if actors[identity.ActionMerge] != "operator:ann" || actors[identity.ActionUnmerge] != "operator:bob" {
 		t.Errorf("got %v", actors)
 	}
-	w.apart(p)
+	h.wantSeparate(p)
 }
 
 func TestAMergeRepeatedAndUndoneAndRepeated(t *testing.T) {
-	w := newWorld(t)
-	p := w.pair()
+	h := newStoreHarness(t)
+	p := h.addMergePair()
 	for range 3 {
-		first, err := w.merge(p.older, p.younger)
+		first, err := h.merge(p.older, p.younger)
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := w.merge(p.younger, p.older)
+		again, err := h.merge(p.younger, p.older)
 		if err != nil || *again != *first {
 			t.Fatalf("the repetition got %+v, %v", again, err)
 		}
-		w.merged(p)
-		if err := w.Unmerge(t.Context(), directory, first.Audit, identity.Operator("ann")); err != nil {
+		h.wantMerged(p)
+		if err := h.Unmerge(t.Context(), directory, first.Audit, identity.Operator("ann")); err != nil {
 			t.Fatal(err)
 		}
-		w.apart(p)
+		h.wantSeparate(p)
 	}
 }
 
 func TestWhoCannotBeMerged(t *testing.T) {
-	w := newWorld(t)
-	p := w.pair()
-	disabled, deleted := w.account("disabled", ""), w.account("deleted", "")
-	if err := w.Disable(t.Context(), directory, disabled, identity.System); err != nil {
+	h := newStoreHarness(t)
+	p := h.addMergePair()
+	disabled, deleted := h.account("disabled", ""), h.account("deleted", "")
+	if err := h.Disable(t.Context(), directory, disabled, identity.System); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Delete(t.Context(), directory, deleted, identity.System); err != nil {
+	if err := h.Delete(t.Context(), directory, deleted, identity.System); err != nil {
 		t.Fatal(err)
 	}
 	for other, want := range map[string]error{
 		p.older: identity.ErrSameUser, disabled: identity.ErrUserDisabled, deleted: identity.ErrUnknownUser, "nobody": identity.ErrUnknownUser,
 	} {
-		_, err := w.merge(p.older, other)
+		_, err := h.merge(p.older, other)
 		wantError(t, err, want)
 	}
-	wantError(t, w.Unmerge(t.Context(), directory, "nothing", identity.Operator("ann")), identity.ErrUnknownMerge)
+	wantError(t, h.Unmerge(t.Context(), directory, "nothing", identity.Operator("ann")), identity.ErrUnknownMerge)
 }
 
 func TestAnAliasOfAFirstLoginIsTheSameUserAndNoMerge(t *testing.T) {
-	w := newWorld(t)
-	a := w.sub(login("wxsim1", "o1", ""))
-	w.insertLink(storage.Identity{
+	h := newStoreHarness(t)
+	a := h.sub(login("wxsim1", "o1", ""))
+	h.insertLink(storage.Identity{
 		Directory: directory, Type: storage.IdentityUnionID, Namespace: "op", Value: "u1", User: "unwritten",
 	})
-	w.sub(login("wxsim1", "o1", "u1"))
-	_, err := w.merge(a, "unwritten")
+	h.sub(login("wxsim1", "o1", "u1"))
+	_, err := h.merge(a, "unwritten")
 	wantError(t, err, identity.ErrSameUser)
 }
 
 func TestASurvivorThatWasMergedFurtherIsUndoneInReverse(t *testing.T) {
-	w := newWorld(t)
-	oldest := w.sub(login("wxsim3", "o3", ""))
-	w.clock.advance(time.Hour)
-	p := w.pair()
-	first, err := w.merge(p.older, p.younger)
+	h := newStoreHarness(t)
+	oldest := h.sub(login("wxsim3", "o3", ""))
+	h.clock.advance(time.Hour)
+	p := h.addMergePair()
+	first, err := h.merge(p.older, p.younger)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := w.merge(p.younger, oldest)
+	second, err := h.merge(p.younger, oldest)
 	if err != nil || second.Survivor != oldest || second.Alias != p.older {
 		t.Fatalf("got %+v, %v", second, err)
 	}
 	for _, l := range []identity.Login{p.olderLogin, p.youngLogin} {
-		if w.sub(l) != oldest {
+		if h.sub(l) != oldest {
 			t.Error("a login does not lead to the oldest user")
 		}
 	}
-	wantError(t, w.Unmerge(t.Context(), directory, first.Audit, identity.Operator("ann")), identity.ErrMergedFurther)
+	wantError(t, h.Unmerge(t.Context(), directory, first.Audit, identity.Operator("ann")), identity.ErrMergedFurther)
 	for _, merged := range []*identity.Merged{second, first} {
-		if err := w.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("ann")); err != nil {
+		if err := h.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("ann")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	w.apart(p)
+	h.wantSeparate(p)
 }
 
 func TestUndoingLeavesWhatHasBecomeSomebodyElses(t *testing.T) {
-	w := newWorld(t)
-	p := w.pair()
-	merged, err := w.merge(p.older, p.younger)
+	h := newStoreHarness(t)
+	p := h.addMergePair()
+	merged, err := h.merge(p.older, p.younger)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.link(p.older, number2); err != nil {
+	if err := h.link(p.older, number2); err != nil {
 		t.Fatal(err)
 	}
-	w.clock.advance(time.Hour)
-	other := w.account("other", "")
-	if err := w.link(other, number); err != nil {
+	h.clock.advance(time.Hour)
+	other := h.account("other", "")
+	if err := h.link(other, number); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("ann")); err != nil {
+	if err := h.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("ann")); err != nil {
 		t.Fatal(err)
 	}
-	if w.user(p.older).Phone != number2 || w.user(p.younger).Phone != "" || w.user(other).Phone != number {
+	if h.user(p.older).Phone != number2 || h.user(p.younger).Phone != "" || h.user(other).Phone != number {
 		t.Error("the undoing took a number away from whom it belongs to")
 	}
-	w.healthy()
+	h.wantConsistent()
 }
 
 func TestUndoingGivesBackANameThatTheSurvivorNoLongerUses(t *testing.T) {
-	w := newWorld(t)
-	p := w.pair()
-	merged, err := w.merge(p.older, p.younger)
+	h := newStoreHarness(t)
+	p := h.addMergePair()
+	merged, err := h.merge(p.older, p.younger)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.SetUsername(t.Context(), directory, p.older, "bob", identity.Self(p.older)); err != nil {
+	if _, err := h.SetUsername(t.Context(), directory, p.older, "bob", identity.Self(p.older)); err != nil {
 		t.Fatal(err)
 	}
-	w.clock.advance(time.Hour)
-	_, err = w.verify("alice", password)
+	h.clock.advance(time.Hour)
+	_, err = h.verify("alice", password)
 	wantError(t, err, identity.ErrWrongPassword)
-	if err := w.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("ann")); err != nil {
+	if err := h.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("ann")); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{"alice": p.younger, "bob": p.older} {
-		if got, err := w.verify(name, password); got != want || err != nil {
+		if got, err := h.verify(name, password); got != want || err != nil {
 			t.Errorf("%s signs in %q, %v", name, got, err)
 		}
 	}
-	w.healthy()
+	h.wantConsistent()
 }
 
-// mergeStopped merges the pair, and stops after the write that turns the younger user into an alias.
-func (w *world) mergeStopped(p pair) {
-	w.t.Helper()
-	stops()["the process dies before its write"](w, 3)
-	_, err := w.merge(p.older, p.younger)
-	wantError(w.t, err, storage.ErrUnavailable)
-	w.unhooked()
-	if w.user(p.younger).Status != storage.UserAlias || len(w.user(p.older).Aliases) != 0 {
-		w.t.Fatal("it stopped elsewhere")
+// mergeInterrupted merges the pair, and stops after the write that turns the younger user into an alias.
+func (h *storeHarness) mergeInterrupted(p mergePair) {
+	h.t.Helper()
+	interruptions()["the process dies before its write"](h, 3)
+	_, err := h.merge(p.older, p.younger)
+	wantError(h.t, err, storage.ErrUnavailable)
+	h.removeHooks()
+	if h.user(p.younger).Status != storage.UserAlias || len(h.user(p.older).Aliases) != 0 {
+		h.t.Fatal("it stopped elsewhere")
 	}
 }
 
 func TestWhatTheSurvivorDoesWhileAMergeIsUnfinishedIsKept(t *testing.T) {
-	w := newWorld(t)
-	p := w.pair()
-	w.mergeStopped(p)
-	if err := w.link(p.older, number); err != nil {
+	h := newStoreHarness(t)
+	p := h.addMergePair()
+	h.mergeInterrupted(p)
+	if err := h.link(p.older, number); err != nil {
 		t.Fatalf("the survivor cannot prove the number: %v", err)
 	}
-	if _, err := w.UpdateProfile(t.Context(), directory, p.older, profileUpdate(t, `{"locale":"en"}`), identity.System); err != nil {
+	if _, err := h.UpdateProfile(t.Context(), directory, p.older, profileUpdate(t, `{"locale":"en"}`), identity.System); err != nil {
 		t.Fatal(err)
 	}
-	merged, err := w.merge(p.older, p.younger)
-	if err != nil || w.user(p.older).Profile.Locale != "en" {
-		t.Fatalf("got %+v, %v, %+v", merged, err, w.user(p.older).Profile)
+	merged, err := h.merge(p.older, p.younger)
+	if err != nil || h.user(p.older).Profile.Locale != "en" {
+		t.Fatalf("got %+v, %v, %+v", merged, err, h.user(p.older).Profile)
 	}
-	w.direct()
-	if err := w.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("ann")); err != nil {
+	h.wantDirectLinks()
+	if err := h.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("ann")); err != nil {
 		t.Fatal(err)
 	}
-	if w.user(p.older).Profile.Locale != "en" || w.user(p.younger).Phone != number || w.user(p.older).Phone != "" {
-		t.Errorf("apart they are %+v and %+v", w.user(p.older), w.user(p.younger))
+	if h.user(p.older).Profile.Locale != "en" || h.user(p.younger).Phone != number || h.user(p.older).Phone != "" {
+		t.Errorf("apart they are %+v and %+v", h.user(p.older), h.user(p.younger))
 	}
-	w.healthy()
+	h.wantConsistent()
 }
 
 func TestDeletingByTheIDOfAnAliasReachesItWhenItsMergeIsUnfinished(t *testing.T) {
-	w := newWorld(t)
-	p := w.pair()
-	w.mergeStopped(p)
-	if err := w.Delete(t.Context(), directory, p.younger, identity.Operator("ann")); err != nil {
+	h := newStoreHarness(t)
+	p := h.addMergePair()
+	h.mergeInterrupted(p)
+	if err := h.Delete(t.Context(), directory, p.younger, identity.Operator("ann")); err != nil {
 		t.Fatal(err)
 	}
-	for _, user := range w.users() {
+	for _, user := range h.users() {
 		if user.Status != storage.UserDeleted || user.Phone != "" || user.Password != "" {
 			t.Errorf("got %+v", user)
 		}
@@ -353,184 +353,184 @@ func TestDeletingByTheIDOfAnAliasReachesItWhenItsMergeIsUnfinished(t *testing.T)
 }
 
 func TestAMemberThatTheAliasGotAfterThePlanIsNotTheSurvivors(t *testing.T) {
-	w := newWorld(t)
-	p := w.pair()
-	stops()["the process dies before its write"](w, 2)
-	_, err := w.merge(p.older, p.younger)
+	h := newStoreHarness(t)
+	p := h.addMergePair()
+	interruptions()["the process dies before its write"](h, 2)
+	_, err := h.merge(p.older, p.younger)
 	wantError(t, err, storage.ErrUnavailable)
-	w.unhooked()
-	if _, err := w.UpdateProfile(t.Context(), directory, p.younger, profileUpdate(t, `{"gender":"female"}`), identity.System); err != nil {
+	h.removeHooks()
+	if _, err := h.UpdateProfile(t.Context(), directory, p.younger, profileUpdate(t, `{"gender":"female"}`), identity.System); err != nil {
 		t.Fatal(err)
 	}
-	merged, err := w.merge(p.older, p.younger)
+	merged, err := h.merge(p.older, p.younger)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("ann")); err != nil {
+	if err := h.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("ann")); err != nil {
 		t.Fatal(err)
 	}
-	if w.user(p.older).Profile.Gender != "" || w.user(p.younger).Profile.Gender != "female" {
+	if h.user(p.older).Profile.Gender != "" || h.user(p.younger).Profile.Gender != "female" {
 		t.Error("the undoing left a member with the wrong user")
 	}
 }
 
 func TestALinkThatALoginMovedOnGoesBackWhenTheMergeIsUndone(t *testing.T) {
-	w := newWorld(t)
-	p := w.pair()
-	w.mergeStopped(p)
+	h := newStoreHarness(t)
+	p := h.addMergePair()
+	h.mergeInterrupted(p)
 	rebound := p.youngLogin
 	rebound.OpenPlatform = "another op"
-	if w.sub(rebound) != p.older {
+	if h.sub(rebound) != p.older {
 		t.Error("the login does not lead to the survivor")
 	}
-	merged, err := w.merge(p.older, p.younger)
+	merged, err := h.merge(p.older, p.younger)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("ann")); err != nil {
+	if err := h.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("ann")); err != nil {
 		t.Fatal(err)
 	}
-	if w.sub(p.youngLogin) != p.younger || w.sub(p.olderLogin) != p.older {
+	if h.sub(p.youngLogin) != p.younger || h.sub(p.olderLogin) != p.older {
 		t.Error("a login leads to the wrong user")
 	}
 }
 
 func TestALoginDuringTheUndoingOfAMergeKeepsNoLink(t *testing.T) {
-	w := newWorld(t)
-	p := w.pair()
-	merged, err := w.merge(p.older, p.younger)
+	h := newStoreHarness(t)
+	p := h.addMergePair()
+	merged, err := h.merge(p.older, p.younger)
 	if err != nil {
 		t.Fatal(err)
 	}
 	rebound := p.youngLogin
 	rebound.OpenPlatform = "another op"
-	w.hooks.Before = func(_ context.Context, operation storagetest.Operation) error {
+	h.hooks.Before = func(_ context.Context, operation storagetest.Operation) error {
 		if operation.Write() && operation.Kind == storage.KindUser {
-			w.unhooked()
-			w.sub(rebound)
+			h.removeHooks()
+			h.sub(rebound)
 		}
 		return nil
 	}
-	if err := w.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("ann")); err != nil {
+	if err := h.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("ann")); err != nil {
 		t.Fatal(err)
 	}
-	if w.sub(p.youngLogin) != p.younger || w.sub(p.olderLogin) != p.older {
+	if h.sub(p.youngLogin) != p.younger || h.sub(p.olderLogin) != p.older {
 		t.Error("a login leads to the wrong user")
 	}
 }
 
 func TestASurvivorDeletedDuringTheMergeTakesTheAliasAlong(t *testing.T) {
-	w := newWorld(t)
-	p := w.pair()
+	h := newStoreHarness(t)
+	p := h.addMergePair()
 	writes := 0
-	w.hooks.Before = func(_ context.Context, operation storagetest.Operation) error {
+	h.hooks.Before = func(_ context.Context, operation storagetest.Operation) error {
 		if operation.Write() {
 			writes++
 		}
 		if writes == 3 {
-			w.unhooked()
-			if err := w.Delete(t.Context(), directory, p.older, identity.Operator("bob")); err != nil {
+			h.removeHooks()
+			if err := h.Delete(t.Context(), directory, p.older, identity.Operator("bob")); err != nil {
 				t.Fatal(err)
 			}
 		}
 		return nil
 	}
-	_, err := w.merge(p.older, p.younger)
+	_, err := h.merge(p.older, p.younger)
 	wantError(t, err, identity.ErrUnknownUser)
-	for _, user := range w.users() {
+	for _, user := range h.users() {
 		if user.Status != storage.UserDeleted || user.Phone != "" || user.Password != "" {
 			t.Errorf("got %+v", user)
 		}
 	}
-	w.clock.advance(time.Hour)
-	if len(w.links()) != 0 {
+	h.clock.advance(time.Hour)
+	if len(h.links()) != 0 {
 		t.Error("links are left")
 	}
 }
 
 func TestASurvivorsOwnNamesAndNumbersStay(t *testing.T) {
-	w := newWorld(t)
-	p := w.pair()
-	if _, err := w.SetUsername(t.Context(), directory, p.older, "bob", identity.System); err != nil {
+	h := newStoreHarness(t)
+	p := h.addMergePair()
+	if _, err := h.SetUsername(t.Context(), directory, p.older, "bob", identity.System); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.SetPassword(t.Context(), directory, p.older, "older's password", identity.System); err != nil {
+	if _, err := h.SetPassword(t.Context(), directory, p.older, "older's password", identity.System); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.link(p.older, number2); err != nil {
+	if err := h.link(p.older, number2); err != nil {
 		t.Fatal(err)
 	}
-	merged, err := w.merge(p.older, p.younger)
+	merged, err := h.merge(p.older, p.younger)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := w.user(p.older); got.Username != "bob" || got.Phone != number2 {
+	if got := h.user(p.older); got.Username != "bob" || got.Phone != number2 {
 		t.Errorf("got %+v", got)
 	}
-	if got, err := w.verify("bob", "older's password"); got != p.older || err != nil {
+	if got, err := h.verify("bob", "older's password"); got != p.older || err != nil {
 		t.Errorf("got %q, %v", got, err)
 	}
 	for _, secret := range []string{password, "older's password"} {
-		_, err := w.verify("alice", secret)
+		_, err := h.verify("alice", secret)
 		wantError(t, err, identity.ErrWrongPassword)
 	}
-	if err := w.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("ann")); err != nil {
+	if err := h.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("ann")); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := w.verify("alice", password); got != p.younger || err != nil {
+	if got, err := h.verify("alice", password); got != p.younger || err != nil {
 		t.Errorf("got %q, %v", got, err)
 	}
-	w.healthy()
+	h.wantConsistent()
 }
 
 func TestDeletingASurvivorDeletesWhoWasMergedIntoIt(t *testing.T) {
-	w := newWorld(t)
-	p := w.pair()
-	merged, err := w.merge(p.older, p.younger)
+	h := newStoreHarness(t)
+	p := h.addMergePair()
+	merged, err := h.merge(p.older, p.younger)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Delete(t.Context(), directory, p.younger, identity.Operator("ann")); err != nil {
+	if err := h.Delete(t.Context(), directory, p.younger, identity.Operator("ann")); err != nil {
 		t.Fatal(err)
 	}
-	for _, user := range w.users() {
+	for _, user := range h.users() {
 		if user.Status != storage.UserDeleted || user.Phone != "" || user.Username != "" || user.Profile != (storage.Profile{}) {
 			t.Errorf("got %+v", user)
 		}
 	}
-	w.clock.advance(time.Hour)
-	if len(w.links()) != 0 {
+	h.clock.advance(time.Hour)
+	if len(h.links()) != 0 {
 		t.Error("links are left")
 	}
-	wantError(t, w.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("ann")), identity.ErrUnknownUser)
+	wantError(t, h.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("ann")), identity.ErrUnknownUser)
 }
 
 func TestAMergeStoppedAnywhereIsCompletedByItsRepetition(t *testing.T) {
 	for _, undone := range []bool{false, true} {
-		var p pair
-		writes := stopEverywhere(func() *world { return newWorld(t) },
-			func(w *world) { p = w.pair() },
-			func(w *world) error {
-				_, err := w.merge(p.older, p.younger)
+		var p mergePair
+		writes := interruptAtEveryWrite(func() *storeHarness { return newStoreHarness(t) },
+			func(h *storeHarness) { p = h.addMergePair() },
+			func(h *storeHarness) error {
+				_, err := h.merge(p.older, p.younger)
 				return err
 			},
-			func(w *world, _ int) {
-				if one := w.sub(p.olderLogin) == w.sub(p.youngLogin); one != (w.user(p.younger).Status == storage.UserAlias) {
+			func(h *storeHarness, _ int) {
+				if one := h.sub(p.olderLogin) == h.sub(p.youngLogin); one != (h.user(p.younger).Status == storage.UserAlias) {
 					t.Error("the logins and the alias disagree")
 				}
-				w.healthy()
-				merged, err := w.merge(p.older, p.younger)
+				h.wantConsistent()
+				merged, err := h.merge(p.older, p.younger)
 				if err != nil {
 					t.Fatal(err)
 				}
-				w.merged(p)
+				h.wantMerged(p)
 				if !undone {
 					return
 				}
-				if err := w.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("ann")); err != nil {
+				if err := h.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("ann")); err != nil {
 					t.Fatal(err)
 				}
-				w.apart(p)
+				h.wantSeparate(p)
 			})
 		if writes < 6 {
 			t.Errorf("it was stopped around %d writes only", writes)
@@ -539,72 +539,72 @@ func TestAMergeStoppedAnywhereIsCompletedByItsRepetition(t *testing.T) {
 }
 
 func TestAnUndoingStoppedAnywhereIsCompletedByItsRepetition(t *testing.T) {
-	var p pair
+	var p mergePair
 	var audit string
-	undo := func(w *world) error { return w.Unmerge(t.Context(), directory, audit, identity.Operator("ann")) }
-	stopEverywhere(func() *world { return newWorld(t) },
-		func(w *world) {
-			p = w.pair()
-			merged, err := w.merge(p.older, p.younger)
+	undo := func(h *storeHarness) error { return h.Unmerge(t.Context(), directory, audit, identity.Operator("ann")) }
+	interruptAtEveryWrite(func() *storeHarness { return newStoreHarness(t) },
+		func(h *storeHarness) {
+			p = h.addMergePair()
+			merged, err := h.merge(p.older, p.younger)
 			if err != nil {
 				t.Fatal(err)
 			}
 			audit = merged.Audit
 		}, undo,
-		func(w *world, _ int) {
-			if one := w.sub(p.olderLogin) == w.sub(p.youngLogin); one != (w.user(p.younger).Status == storage.UserAlias) {
+		func(h *storeHarness, _ int) {
+			if one := h.sub(p.olderLogin) == h.sub(p.youngLogin); one != (h.user(p.younger).Status == storage.UserAlias) {
 				t.Error("the logins and the alias disagree")
 			}
-			w.healthy()
-			if err := undo(w); err != nil {
+			h.wantConsistent()
+			if err := undo(h); err != nil {
 				t.Fatal(err)
 			}
-			w.apart(p)
+			h.wantSeparate(p)
 		})
 }
 
 func TestAnUnfinishedMergeCanBeUndone(t *testing.T) {
-	var p pair
-	stopEverywhere(func() *world { return newWorld(t) },
-		func(w *world) { p = w.pair() },
-		func(w *world) error {
-			_, err := w.merge(p.older, p.younger)
+	var p mergePair
+	interruptAtEveryWrite(func() *storeHarness { return newStoreHarness(t) },
+		func(h *storeHarness) { p = h.addMergePair() },
+		func(h *storeHarness) error {
+			_, err := h.merge(p.older, p.younger)
 			return err
 		},
-		func(w *world, _ int) {
-			for _, entry := range w.audit() {
+		func(h *storeHarness, _ int) {
+			for _, entry := range h.audit() {
 				if entry.Action != identity.ActionMerge {
 					continue
 				}
-				if err := w.Unmerge(t.Context(), directory, entry.ID, identity.Operator("ann")); err != nil {
+				if err := h.Unmerge(t.Context(), directory, entry.ID, identity.Operator("ann")); err != nil {
 					t.Fatal(err)
 				}
 			}
-			w.apart(p)
+			h.wantSeparate(p)
 		})
 }
 
 func TestLoginsDuringAMergeAreOneOfTheTwo(t *testing.T) {
 	for seed := range uint64(2 * rounds) {
-		w := newWorld(t)
-		p := w.pair()
+		h := newStoreHarness(t)
+		p := h.addMergePair()
 		tasks := []func(context.Context){func(ctx context.Context) {
-			if _, err := w.Merge(ctx, directory, p.older, p.younger, identity.Operator("ann")); err != nil {
+			if _, err := h.Merge(ctx, directory, p.older, p.younger, identity.Operator("ann")); err != nil {
 				t.Errorf("merge: %v", err)
 			}
 		}}
 		for i := range 6 {
 			l := []identity.Login{p.olderLogin, p.youngLogin, login("wxsim1", "o9", "u1")}[i%3]
 			tasks = append(tasks, func(ctx context.Context) {
-				got, err := w.Resolve(ctx, l, true)
+				got, err := h.Resolve(ctx, l, true)
 				if err != nil || got.User.Record.ID != p.older && got.User.Record.ID != p.younger {
 					t.Errorf("login: %+v, %v", got, err)
 				}
 			})
 		}
-		w.interleave(seeded(seed), 0, tasks...)
-		w.merged(p)
-		if w.sub(login("wxsim1", "o9", "u1")) != p.older {
+		h.interleave(seeded(seed), 0, tasks...)
+		h.wantMerged(p)
+		if h.sub(login("wxsim1", "o9", "u1")) != p.older {
 			t.Error("a link that was made meanwhile does not lead to the survivor")
 		}
 		if t.Failed() {
@@ -615,25 +615,25 @@ func TestLoginsDuringAMergeAreOneOfTheTwo(t *testing.T) {
 
 func TestRacingMergesMakeOneUserAndNoCircle(t *testing.T) {
 	for seed := range uint64(2 * rounds) {
-		w := newWorld(t)
+		h := newStoreHarness(t)
 		var subs []string
 		for i := range 4 {
-			subs = append(subs, w.sub(login("wxsim1", fmt.Sprint(i), "")))
-			w.clock.advance(time.Duration(i%2) * time.Hour)
+			subs = append(subs, h.sub(login("wxsim1", fmt.Sprint(i), "")))
+			h.clock.advance(time.Duration(i%2) * time.Hour)
 		}
 		merge := func(one, other int) func(context.Context) {
 			return func(ctx context.Context) {
-				_, err := w.Merge(ctx, directory, subs[one], subs[other], identity.Operator("ann"))
+				_, err := h.Merge(ctx, directory, subs[one], subs[other], identity.Operator("ann"))
 				if err != nil && !errors.Is(err, identity.ErrSameUser) {
 					t.Errorf("merge: %v", err)
 				}
 			}
 		}
-		w.interleave(seeded(seed), 0, merge(0, 1), merge(1, 2), merge(2, 3), merge(3, 0), merge(1, 3), merge(2, 0))
-		if active := w.active(); len(active) != 1 {
+		h.interleave(seeded(seed), 0, merge(0, 1), merge(1, 2), merge(2, 3), merge(3, 0), merge(1, 3), merge(2, 0))
+		if active := h.active(); len(active) != 1 {
 			t.Errorf("%d active users, want 1", len(active))
 		}
-		w.healthy()
+		h.wantConsistent()
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}

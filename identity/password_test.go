@@ -14,9 +14,9 @@ import (
 
 const password = "correct horse battery"
 
-func (w *world) verify(name, password string) (string, error) {
-	w.t.Helper()
-	user, err := w.VerifyPassword(w.t.Context(), directory, name, password)
+func (h *storeHarness) verify(name, password string) (string, error) {
+	h.t.Helper()
+	user, err := h.VerifyPassword(h.t.Context(), directory, name, password)
 	if err != nil {
 		return "", err
 	}
@@ -24,32 +24,32 @@ func (w *world) verify(name, password string) (string, error) {
 }
 
 func TestTheRightPasswordSignsIn(t *testing.T) {
-	w := newWorld(t)
-	user := w.account("Alice", password)
+	h := newStoreHarness(t)
+	user := h.account("Alice", password)
 	for _, name := range []string{"Alice", "alice", "ＡＬＩＣＥ"} {
-		if got, err := w.verify(name, password); got != user || err != nil {
+		if got, err := h.verify(name, password); got != user || err != nil {
 			t.Errorf("%s: got %q, %v", name, got, err)
 		}
 	}
-	if stored := w.user(user).Password; !strings.HasPrefix(stored, "$argon2id$v=19$m=8,t=1,p=1$") {
+	if stored := h.user(user).Password; !strings.HasPrefix(stored, "$argon2id$v=19$m=8,t=1,p=1$") {
 		t.Errorf("stored as %s", stored)
 	}
 }
 
 func TestComposedAndDecomposedPasswordsAreTheSame(t *testing.T) {
-	w := newWorld(t)
-	user := w.account("alice", "caf\u00e9 au lait")
-	if got, err := w.verify("alice", "cafe\u0301 au lait"); got != user || err != nil {
+	h := newStoreHarness(t)
+	user := h.account("alice", "caf\u00e9 au lait")
+	if got, err := h.verify("alice", "cafe\u0301 au lait"); got != user || err != nil {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
 
 func TestWhateverIsWrongLooksAlikeAndReadsAlike(t *testing.T) {
-	w := newWorld(t)
-	w.account("alice", password)
-	w.account("nopassword", "")
-	disabled, deleted := w.account("disabled", password), w.account("deleted", password)
-	for user, act := range map[string]func(context.Context, string, string, string) error{disabled: w.Disable, deleted: w.Delete} {
+	h := newStoreHarness(t)
+	h.account("alice", password)
+	h.account("nopassword", "")
+	disabled, deleted := h.account("disabled", password), h.account("deleted", password)
+	for user, act := range map[string]func(context.Context, string, string, string) error{disabled: h.Disable, deleted: h.Delete} {
 		if err := act(t.Context(), directory, user, identity.System); err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +67,7 @@ func TestWhateverIsWrongLooksAlikeAndReadsAlike(t *testing.T) {
 		"disabled user, guessed": {"disabled", "wrong horse battery"},
 	} {
 		var err error
-		reads, writes := w.counted(func() { _, err = w.verify(try[0], try[1]) })
+		reads, writes := h.counted(func() { _, err = h.verify(try[0], try[1]) })
 		if !errors.Is(err, identity.ErrWrongPassword) || err.Error() != identity.ErrWrongPassword.Error() {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -75,36 +75,36 @@ func TestWhateverIsWrongLooksAlikeAndReadsAlike(t *testing.T) {
 			t.Errorf("%s: %d reads and %d writes, want 2 and 0", name, reads, writes)
 		}
 	}
-	_, err := w.verify("disabled", password)
+	_, err := h.verify("disabled", password)
 	wantError(t, err, identity.ErrUserDisabled)
 }
 
 func TestAPasswordOfAnotherDirectoryIsWorthNothing(t *testing.T) {
-	w := newWorld(t)
-	w.account("alice", password)
-	_, err := w.VerifyPassword(t.Context(), "other", "alice", password)
+	h := newStoreHarness(t)
+	h.account("alice", password)
+	_, err := h.VerifyPassword(t.Context(), "other", "alice", password)
 	wantError(t, err, identity.ErrWrongPassword)
 }
 
 func TestAProvenAddressSignsInToo(t *testing.T) {
-	w := newWorld(t)
-	user := w.account("alice", password)
-	if _, err := w.SetEmail(t.Context(), directory, user, "Alice@Example.com", identity.Self(user)); err != nil {
+	h := newStoreHarness(t)
+	user := h.account("alice", password)
+	if _, err := h.SetEmail(t.Context(), directory, user, "Alice@Example.com", identity.Self(user)); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := w.verify("alice@example.COM", password); got != user || err != nil {
+	if got, err := h.verify("alice@example.COM", password); got != user || err != nil {
 		t.Errorf("got %q, %v", got, err)
 	}
-	other := w.account("bob", "")
-	_, err := w.SetEmail(t.Context(), directory, other, "alice@example.com", identity.Self(other))
+	other := h.account("bob", "")
+	_, err := h.SetEmail(t.Context(), directory, other, "alice@example.com", identity.Self(other))
 	wantError(t, err, identity.ErrTaken)
-	_, err = w.SetEmail(t.Context(), directory, other, "bob", identity.Self(other))
+	_, err = h.SetEmail(t.Context(), directory, other, "bob", identity.Self(other))
 	wantInvalid(t, err, "email")
 }
 
 func TestPasswordsThatAreTooShortOrTooLongOrKnownAreRefused(t *testing.T) {
-	w := newWorldWith(t, func(cfg *identity.Config) { cfg.Breached = breached{"password1"} })
-	user := w.account("wonderland", "")
+	h := newStoreHarnessWith(t, func(cfg *identity.Config) { cfg.Breached = breachedList{"password1"} })
+	user := h.account("wonderland", "")
 	for name, bad := range map[string]string{
 		"short":        "1234567",
 		"seven runes":  "密码密码密码密",
@@ -113,26 +113,26 @@ func TestPasswordsThatAreTooShortOrTooLongOrKnownAreRefused(t *testing.T) {
 		"the username": "WonderLand",
 		"breached":     "password1",
 	} {
-		_, err := w.SetPassword(t.Context(), directory, user, bad, identity.Self(user))
+		_, err := h.SetPassword(t.Context(), directory, user, bad, identity.Self(user))
 		if err == nil {
 			t.Errorf("%s: accepted", name)
 		} else {
 			wantInvalid(t, err, "password")
 		}
 	}
-	if _, err := w.SetPassword(t.Context(), directory, user, strings.Repeat("密", 256), identity.Self(user)); err != nil {
+	if _, err := h.SetPassword(t.Context(), directory, user, strings.Repeat("密", 256), identity.Self(user)); err != nil {
 		t.Errorf("256 characters: %v", err)
 	}
-	_, err := w.SetPassword(t.Context(), directory, user, "unavailable", identity.Self(user))
+	_, err := h.SetPassword(t.Context(), directory, user, "unavailable", identity.Self(user))
 	if err == nil || errors.As(err, new(*identity.InvalidError)) {
 		t.Errorf("a list that cannot be asked: %v", err)
 	}
 }
 
-// breached is a list of passwords that fails for "unavailable".
-type breached []string
+// breachedList is a list of passwords that fails for "unavailable".
+type breachedList []string
 
-func (b breached) Breached(_ context.Context, password string) (bool, error) {
+func (b breachedList) Breached(_ context.Context, password string) (bool, error) {
 	if password == "unavailable" {
 		return false, errors.New("list: down")
 	}
@@ -140,20 +140,20 @@ func (b breached) Breached(_ context.Context, password string) (bool, error) {
 }
 
 func TestAPasswordIsHashedAnewWhenTheParametersHaveChanged(t *testing.T) {
-	w := newWorld(t)
-	user := w.account("alice", password)
-	w.Service = newWorldWith(t, func(cfg *identity.Config) {
-		cfg.Engine, cfg.Argon2 = w.hooks, identity.Argon2{Memory: 16, Time: 2, Threads: 1}
+	h := newStoreHarness(t)
+	user := h.account("alice", password)
+	h.Service = newStoreHarnessWith(t, func(cfg *identity.Config) {
+		cfg.Engine, cfg.Argon2 = h.hooks, identity.Argon2{Memory: 16, Time: 2, Threads: 1}
 	}).Service
 	for range 2 {
-		if got, err := w.verify("alice", password); got != user || err != nil {
+		if got, err := h.verify("alice", password); got != user || err != nil {
 			t.Fatalf("got %q, %v", got, err)
 		}
 	}
-	if stored := w.user(user).Password; !strings.HasPrefix(stored, "$argon2id$v=19$m=16,t=2,p=1$") {
+	if stored := h.user(user).Password; !strings.HasPrefix(stored, "$argon2id$v=19$m=16,t=2,p=1$") {
 		t.Errorf("stored as %s", stored)
 	}
-	if _, writes := w.counted(func() { _, _ = w.verify("alice", password) }); writes != 0 {
+	if _, writes := h.counted(func() { _, _ = h.verify("alice", password) }); writes != 0 {
 		t.Errorf("%d writes although nothing has changed", writes)
 	}
 }
@@ -210,83 +210,83 @@ func TestParametersOutOfBoundsStopTheStart(t *testing.T) {
 }
 
 func TestAUsernameIsTakenWhateverItsCase(t *testing.T) {
-	w := newWorld(t)
-	w.account("Alice", "")
-	_, err := w.Create(t.Context(), directory, identity.Account{Username: "aLICE"}, identity.System)
+	h := newStoreHarness(t)
+	h.account("Alice", "")
+	_, err := h.Create(t.Context(), directory, identity.Account{Username: "aLICE"}, identity.System)
 	wantError(t, err, identity.ErrTaken)
-	bob := w.account("bob", "")
-	_, err = w.SetUsername(t.Context(), directory, bob, "ALICE", identity.Self(bob))
+	bob := h.account("bob", "")
+	_, err = h.SetUsername(t.Context(), directory, bob, "ALICE", identity.Self(bob))
 	wantError(t, err, identity.ErrTaken)
-	_, err = w.SetUsername(t.Context(), directory, bob, "b", identity.Self(bob))
+	_, err = h.SetUsername(t.Context(), directory, bob, "b", identity.Self(bob))
 	wantInvalid(t, err, "username")
 }
 
 func TestANewUsernameReplacesTheFormerOne(t *testing.T) {
-	w := newWorld(t)
-	user := w.account("alice", password)
-	if _, err := w.SetUsername(t.Context(), directory, user, "Alicia", identity.Self(user)); err != nil {
+	h := newStoreHarness(t)
+	user := h.account("alice", password)
+	if _, err := h.SetUsername(t.Context(), directory, user, "Alicia", identity.Self(user)); err != nil {
 		t.Fatal(err)
 	}
-	_, err := w.verify("alice", password)
+	_, err := h.verify("alice", password)
 	wantError(t, err, identity.ErrWrongPassword)
-	if got, err := w.verify("alicia", password); got != user || err != nil || w.user(user).Username != "Alicia" {
+	if got, err := h.verify("alicia", password); got != user || err != nil || h.user(user).Username != "Alicia" {
 		t.Errorf("got %q, %v", got, err)
 	}
-	w.clock.advance(time.Hour)
-	if other := w.account("alice", ""); other == user {
+	h.clock.advance(time.Hour)
+	if other := h.account("alice", ""); other == user {
 		t.Error("the former name still leads to the user")
 	}
-	if _, err := w.SetUsername(t.Context(), directory, user, "ALICIA", identity.Self(user)); err != nil || w.user(user).Username != "ALICIA" {
+	if _, err := h.SetUsername(t.Context(), directory, user, "ALICIA", identity.Self(user)); err != nil || h.user(user).Username != "ALICIA" {
 		t.Errorf("another spelling: %v", err)
 	}
 }
 
 func TestAUsernameStoppedAnywhereSignsInOnceItIsRepeated(t *testing.T) {
 	var user string
-	rename := func(w *world) error {
-		_, err := w.SetUsername(t.Context(), directory, user, "alicia", identity.Self(user))
+	rename := func(h *storeHarness) error {
+		_, err := h.SetUsername(t.Context(), directory, user, "alicia", identity.Self(user))
 		return err
 	}
-	stopEverywhere(func() *world { return newWorld(t) },
-		func(w *world) { user = w.account("alice", password) }, rename,
-		func(w *world, _ int) {
-			_, former := w.verify("alice", password)
-			_, next := w.verify("alicia", password)
+	interruptAtEveryWrite(func() *storeHarness { return newStoreHarness(t) },
+		func(h *storeHarness) { user = h.account("alice", password) }, rename,
+		func(h *storeHarness, _ int) {
+			_, former := h.verify("alice", password)
+			_, next := h.verify("alicia", password)
 			if (former == nil) == (next == nil) {
 				t.Errorf("the former name: %v, the next: %v; exactly one should sign in", former, next)
 			}
-			if err := rename(w); err != nil {
+			if err := rename(h); err != nil {
 				t.Fatal(err)
 			}
-			if got, err := w.verify("alicia", password); got != user || err != nil {
+			if got, err := h.verify("alicia", password); got != user || err != nil {
 				t.Errorf("got %q, %v", got, err)
 			}
 		})
 }
 
 func TestACreationStoppedAnywhereLosesNoUsername(t *testing.T) {
-	create := func(w *world) error {
-		_, err := w.Create(t.Context(), directory, identity.Account{Username: "alice", Password: password}, identity.Operator("ann"))
+	create := func(h *storeHarness) error {
+		_, err := h.Create(t.Context(), directory, identity.Account{Username: "alice", Password: password}, identity.Operator("ann"))
 		return err
 	}
-	for name, heal := range map[string]func(*world) error{
+	for name, heal := range map[string]func(*storeHarness) error{
 		"by its repetition": create,
-		"by somebody else's username": func(w *world) error {
-			user := w.account("bob", password)
-			_, err := w.SetUsername(t.Context(), directory, user, "alice", identity.Self(user))
+		"by somebody else's username": func(h *storeHarness) error {
+			user := h.account("bob", password)
+			_, err := h.SetUsername(t.Context(), directory, user, "alice", identity.Self(user))
 			return err
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			stopEverywhere(func() *world { return newWorld(t) }, func(*world) {}, create,
-				func(w *world, _ int) {
-					if err := heal(w); err != nil && !errors.Is(err, identity.ErrTaken) {
+			interruptAtEveryWrite(func() *storeHarness { return newStoreHarness(t) }, func(*storeHarness) {}, create,
+				func(h *storeHarness, _ int) {
+					if err := heal(h); err != nil && !errors.Is(err, identity.ErrTaken) {
 						t.Errorf("heal: %v", err)
 					}
-					if _, err := w.verify("alice", password); err != nil {
+					if _, err := h.verify("alice", password); err != nil {
 						t.Errorf("sign in: %v", err)
 					}
-					w.healthy()
+					h.wantConsistent()
 				})
 		})
 	}
@@ -294,12 +294,12 @@ func TestACreationStoppedAnywhereLosesNoUsername(t *testing.T) {
 
 func TestRacingCreationsOfOneUsernameHaveOneWinner(t *testing.T) {
 	for seed := range uint64(rounds) {
-		w := newWorld(t)
+		h := newStoreHarness(t)
 		won := 0
 		var tasks []func(context.Context)
 		for range 5 {
 			tasks = append(tasks, func(ctx context.Context) {
-				_, err := w.Create(ctx, directory, identity.Account{Username: "alice"}, identity.System)
+				_, err := h.Create(ctx, directory, identity.Account{Username: "alice"}, identity.System)
 				if err == nil {
 					won++
 				} else {
@@ -307,30 +307,30 @@ func TestRacingCreationsOfOneUsernameHaveOneWinner(t *testing.T) {
 				}
 			})
 		}
-		w.interleave(seeded(seed), 0, tasks...)
-		if won != 1 || len(w.users()) != 1 {
-			t.Fatalf("seed %d: %d won, %d users", seed, won, len(w.users()))
+		h.interleave(seeded(seed), 0, tasks...)
+		if won != 1 || len(h.users()) != 1 {
+			t.Fatalf("seed %d: %d won, %d users", seed, won, len(h.users()))
 		}
-		w.healthy()
+		h.wantConsistent()
 	}
 }
 
 func TestRacingRenamesEndWithNamesThatSignIn(t *testing.T) {
 	for seed := range uint64(2 * rounds) {
-		w := newWorld(t)
-		a, b := w.account("alice", password), w.account("bob", password)
+		h := newStoreHarness(t)
+		a, b := h.account("alice", password), h.account("bob", password)
 		rename := func(user, name string) func(context.Context) {
-			return func(ctx context.Context) { _, _ = w.SetUsername(ctx, directory, user, name, identity.System) }
+			return func(ctx context.Context) { _, _ = h.SetUsername(ctx, directory, user, name, identity.System) }
 		}
-		w.interleave(seeded(seed), 0.05,
+		h.interleave(seeded(seed), 0.05,
 			rename(a, "carol"), rename(a, "alice"), rename(b, "carol"), rename(b, "alice"), rename(a, "bob"), rename(b, "bob"))
-		w.clock.advance(time.Hour)
+		h.clock.advance(time.Hour)
 		for _, id := range []string{a, b} {
-			if got, err := w.verify(w.user(id).Username, password); got != id || err != nil {
+			if got, err := h.verify(h.user(id).Username, password); got != id || err != nil {
 				t.Errorf("got %q, %v", got, err)
 			}
 		}
-		w.healthy()
+		h.wantConsistent()
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}
@@ -355,19 +355,19 @@ func FuzzParsePasswordHash(f *testing.F) {
 	})
 }
 
-func (w *world) password(user string) string { return w.user(user).Password }
+func (h *storeHarness) password(user string) string { return h.user(user).Password }
 
 func TestOnlyTheOwnerOrAnOperatorSetsThePasswordOfADisabledUser(t *testing.T) {
-	w := newWorld(t)
-	user := w.account("alice", password)
-	if err := w.Disable(t.Context(), directory, user, identity.System); err != nil {
+	h := newStoreHarness(t)
+	user := h.account("alice", password)
+	if err := h.Disable(t.Context(), directory, user, identity.System); err != nil {
 		t.Fatal(err)
 	}
-	before := w.password(user)
-	_, err := w.SetPassword(t.Context(), directory, user, "another password", identity.Self(user))
+	before := h.password(user)
+	_, err := h.SetPassword(t.Context(), directory, user, "another password", identity.Self(user))
 	wantError(t, err, identity.ErrUserDisabled)
-	_, err = w.SetPassword(t.Context(), directory, user, "another password", identity.Operator("ann"))
-	if err != nil || w.password(user) == before || w.user(user).Status != storage.UserDisabled {
+	_, err = h.SetPassword(t.Context(), directory, user, "another password", identity.Operator("ann"))
+	if err != nil || h.password(user) == before || h.user(user).Status != storage.UserDisabled {
 		t.Errorf("got %v", err)
 	}
 }

@@ -15,142 +15,142 @@ const (
 	number2 = "+8613800000002"
 )
 
-func (w *world) link(user, number string) error {
-	w.t.Helper()
-	_, err := w.ReplacePhone(w.t.Context(), directory, user, number)
+func (h *storeHarness) link(user, number string) error {
+	h.t.Helper()
+	_, err := h.ReplacePhone(h.t.Context(), directory, user, number)
 	return err
 }
 
-func (w *world) attachByPhone(l identity.Login, number string, policy storage.Policy) (string, error) {
-	w.t.Helper()
-	got, err := w.AttachByPhone(w.t.Context(), l, number, policy, true)
+func (h *storeHarness) attachByPhone(l identity.Login, number string, policy storage.Policy) (string, error) {
+	h.t.Helper()
+	got, err := h.AttachByPhone(h.t.Context(), l, number, policy, true)
 	if err != nil {
 		return "", err
 	}
 	return got.User.Record.ID, nil
 }
 
-func allow() storage.Policy { return storage.Policy{AttachByPhone: true} }
+func attachByPhonePolicy() storage.Policy { return storage.Policy{AttachByPhone: true} }
 
 func TestAFreeNumberIsLinked(t *testing.T) {
-	w := newWorld(t)
-	user := w.sub(login("wxsim1", "o1", ""))
+	h := newStoreHarness(t)
+	user := h.sub(login("wxsim1", "o1", ""))
 	for range 2 {
-		if err := w.link(user, number); err != nil {
+		if err := h.link(user, number); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got := w.user(user); got.Phone != number || got.PhoneVerifiedAt.IsZero() {
+	if got := h.user(user); got.Phone != number || got.PhoneVerifiedAt.IsZero() {
 		t.Errorf("got %+v", got)
 	}
-	w.healthy()
+	h.wantConsistent()
 }
 
 func TestANumberThatSomebodyHoldsIsNeverMoved(t *testing.T) {
-	w := newWorld(t)
-	holder, user := w.sub(login("wxsim1", "o1", "")), w.sub(login("wxsim1", "o2", ""))
-	if err := w.link(holder, number); err != nil {
+	h := newStoreHarness(t)
+	holder, user := h.sub(login("wxsim1", "o1", "")), h.sub(login("wxsim1", "o2", ""))
+	if err := h.link(holder, number); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		wantError(t, w.link(user, number), identity.ErrAccountConflict)
+		wantError(t, h.link(user, number), identity.ErrAccountConflict)
 	}
-	if w.user(user).Phone != "" || w.user(holder).Phone != number {
+	if h.user(user).Phone != "" || h.user(holder).Phone != number {
 		t.Error("the number moved")
 	}
-	if candidates := w.candidates(); len(candidates) != 1 || candidates[0].Users != [2]string{user, holder} ||
+	if candidates := h.candidates(); len(candidates) != 1 || candidates[0].Users != [2]string{user, holder} ||
 		candidates[0].Reason != identity.ReasonPhone {
 		t.Errorf("got %+v", candidates)
 	}
-	w.healthy()
+	h.wantConsistent()
 }
 
 func TestAnOperatorVouchesForANumberThatNobodyHolds(t *testing.T) {
-	w := newWorld(t)
-	holder, user := w.sub(login("wxsim1", "o1", "")), w.sub(login("wxsim1", "o2", ""))
+	h := newStoreHarness(t)
+	holder, user := h.sub(login("wxsim1", "o1", "")), h.sub(login("wxsim1", "o2", ""))
 	set := func(user, number string) error {
-		_, err := w.SetPhone(t.Context(), directory, user, number, identity.Operator("ann"))
+		_, err := h.SetPhone(t.Context(), directory, user, number, identity.Operator("ann"))
 		return err
 	}
 	wantError(t, set(holder, number), nil)
-	if got := w.user(holder); got.Phone != number || got.PhoneVerifiedAt.IsZero() {
+	if got := h.user(holder); got.Phone != number || got.PhoneVerifiedAt.IsZero() {
 		t.Errorf("got %+v", got)
 	}
 	wantError(t, set(user, number), identity.ErrTaken)
 	wantError(t, set(user, number2), nil)
 	wantInvalid(t, set(user, "13800000001"), "phone_number")
-	if len(w.candidates()) != 0 {
+	if len(h.candidates()) != 0 {
 		t.Error("an operator's mistake is not a merge candidate")
 	}
-	w.healthy()
+	h.wantConsistent()
 }
 
 func TestANewNumberReplacesTheFormerOneWhichIsFreeThen(t *testing.T) {
-	w := newWorld(t)
-	user, other := w.sub(login("wxsim1", "o1", "")), w.sub(login("wxsim1", "o2", ""))
+	h := newStoreHarness(t)
+	user, other := h.sub(login("wxsim1", "o1", "")), h.sub(login("wxsim1", "o2", ""))
 	for _, proven := range []string{number, number2} {
-		if err := w.link(user, proven); err != nil {
+		if err := h.link(user, proven); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := w.link(other, number); err != nil {
+	if err := h.link(other, number); err != nil {
 		t.Errorf("the former number is not free: %v", err)
 	}
-	w.clock.advance(time.Hour)
-	if w.user(user).Phone != number2 || w.user(other).Phone != number {
+	h.clock.advance(time.Hour)
+	if h.user(user).Phone != number2 || h.user(other).Phone != number {
 		t.Error("wrong numbers")
 	}
-	w.healthy()
+	h.wantConsistent()
 }
 
 func TestANumberCanComeBack(t *testing.T) {
-	w := newWorld(t)
-	user := w.sub(login("wxsim1", "o1", ""))
+	h := newStoreHarness(t)
+	user := h.sub(login("wxsim1", "o1", ""))
 	for _, proven := range []string{number, number2, number} {
-		if err := w.link(user, proven); err != nil {
+		if err := h.link(user, proven); err != nil {
 			t.Fatal(err)
 		}
 	}
-	w.clock.advance(time.Hour)
-	w.healthy()
+	h.clock.advance(time.Hour)
+	h.wantConsistent()
 }
 
 func TestTheNumberOfADeletedUserIsFree(t *testing.T) {
-	w := newWorld(t)
-	old := w.sub(login("wxsim1", "o1", ""))
-	if err := w.link(old, number); err != nil {
+	h := newStoreHarness(t)
+	old := h.sub(login("wxsim1", "o1", ""))
+	if err := h.link(old, number); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Delete(t.Context(), directory, old, identity.System); err != nil {
+	if err := h.Delete(t.Context(), directory, old, identity.System); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.link(w.sub(login("wxsim1", "o2", "")), number); err != nil {
+	if err := h.link(h.sub(login("wxsim1", "o2", "")), number); err != nil {
 		t.Errorf("link: %v", err)
 	}
 }
 
 func TestAWrongNumberIsRefused(t *testing.T) {
-	w := newWorld(t)
-	user := w.sub(login("wxsim1", "o1", ""))
-	wantInvalid(t, w.link(user, "13800000001"), "phone_number")
-	_, err := w.attachByPhone(login("wxsim1", "o2", ""), "0", allow())
+	h := newStoreHarness(t)
+	user := h.sub(login("wxsim1", "o1", ""))
+	wantInvalid(t, h.link(user, "13800000001"), "phone_number")
+	_, err := h.attachByPhone(login("wxsim1", "o2", ""), "0", attachByPhonePolicy())
 	wantInvalid(t, err, "phone_number")
 }
 
 func TestByPhoneAFreeNumberMakesOrCompletesAnAccount(t *testing.T) {
-	w := newWorld(t)
-	newcomer, err := w.attachByPhone(login("wxsim1", "o1", "u1"), number, storage.Policy{})
-	if err != nil || w.user(newcomer).Phone != number || w.sub(login("wxsim1", "o1", "u1")) != newcomer {
+	h := newStoreHarness(t)
+	newcomer, err := h.attachByPhone(login("wxsim1", "o1", "u1"), number, storage.Policy{})
+	if err != nil || h.user(newcomer).Phone != number || h.sub(login("wxsim1", "o1", "u1")) != newcomer {
 		t.Errorf("a new person: %q, %v", newcomer, err)
 	}
-	known := w.sub(login("wxsim1", "o2", ""))
-	if got, err := w.attachByPhone(login("wxsim1", "o2", ""), number2, storage.Policy{}); err != nil || got != known {
+	known := h.sub(login("wxsim1", "o2", ""))
+	if got, err := h.attachByPhone(login("wxsim1", "o2", ""), number2, storage.Policy{}); err != nil || got != known {
 		t.Errorf("a known person: %q, %v", got, err)
 	}
-	if again, err := w.attachByPhone(login("wxsim1", "o2", ""), number2, storage.Policy{}); err != nil || again != known {
+	if again, err := h.attachByPhone(login("wxsim1", "o2", ""), number2, storage.Policy{}); err != nil || again != known {
 		t.Errorf("the repeat: %q, %v", again, err)
 	}
-	w.healthy()
+	h.wantConsistent()
 }
 
 func TestByPhoneAWeChatUserIsAttachedOnlyUnderAllConditions(t *testing.T) {
@@ -159,76 +159,76 @@ func TestByPhoneAWeChatUserIsAttachedOnlyUnderAllConditions(t *testing.T) {
 		name   string
 		policy storage.Policy
 		holder identity.Login
-		change func(w *world, holder string)
+		change func(h *storeHarness, holder string)
 		want   error
 	}{
-		{name: "all hold", policy: allow()},
+		{name: "all hold", policy: attachByPhonePolicy()},
 		{name: "the policy forbids it", want: identity.ErrAccountConflict},
 		{
-			name: "the proof is 181 days old", policy: allow(), want: identity.ErrAccountConflict,
-			change: func(w *world, _ string) { w.clock.advance(181 * 24 * time.Hour) },
+			name: "the proof is 181 days old", policy: attachByPhonePolicy(), want: identity.ErrAccountConflict,
+			change: func(h *storeHarness, _ string) { h.clock.advance(181 * 24 * time.Hour) },
 		},
 		{
-			name: "the proof is 179 days old", policy: allow(),
-			change: func(w *world, _ string) { w.clock.advance(179 * 24 * time.Hour) },
+			name: "the proof is 179 days old", policy: attachByPhonePolicy(),
+			change: func(h *storeHarness, _ string) { h.clock.advance(179 * 24 * time.Hour) },
 		},
 		{
 			name: "the proof is older than the policy says", policy: storage.Policy{AttachByPhone: true, PhoneFresh: 60},
 			want:   identity.ErrAccountConflict,
-			change: func(w *world, _ string) { w.clock.advance(61 * time.Second) },
+			change: func(h *storeHarness, _ string) { h.clock.advance(61 * time.Second) },
 		},
 		{
 			name: "the proof was renewed", policy: storage.Policy{AttachByPhone: true, PhoneFresh: 60},
-			change: func(w *world, holder string) {
-				w.clock.advance(time.Hour)
-				if err := w.link(holder, number); err != nil {
-					w.t.Fatal(err)
+			change: func(h *storeHarness, holder string) {
+				h.clock.advance(time.Hour)
+				if err := h.link(holder, number); err != nil {
+					h.t.Fatal(err)
 				}
 			},
 		},
 		{
-			name: "the holder has a password", policy: allow(), want: identity.ErrAccountConflict,
-			change: func(w *world, holder string) {
-				if _, err := w.SetPassword(w.t.Context(), directory, holder, "correct horse", identity.System); err != nil {
-					w.t.Fatal(err)
+			name: "the holder has a password", policy: attachByPhonePolicy(), want: identity.ErrAccountConflict,
+			change: func(h *storeHarness, holder string) {
+				if _, err := h.SetPassword(h.t.Context(), directory, holder, "correct horse", identity.System); err != nil {
+					h.t.Fatal(err)
 				}
 			},
 		},
 		{
-			name: "the holder has an OpenID of this app", policy: allow(), want: identity.ErrAccountConflict,
+			name: "the holder has an OpenID of this app", policy: attachByPhonePolicy(), want: identity.ErrAccountConflict,
 			holder: login("wxsim1", "o1", ""),
 		},
 		{
-			name: "the holder is disabled", policy: allow(), want: identity.ErrAccountConflict,
-			change: func(w *world, holder string) { _ = w.Disable(w.t.Context(), directory, holder, identity.System) },
+			name: "the holder is disabled", policy: attachByPhonePolicy(), want: identity.ErrAccountConflict,
+			change: func(h *storeHarness, holder string) { _ = h.Disable(h.t.Context(), directory, holder, identity.System) },
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := newWorld(t)
+			h := newStoreHarness(t)
 			if test.holder == (identity.Login{}) {
 				test.holder = login("wxsim2", "o2", "")
 			}
-			holder := w.sub(test.holder)
-			if err := w.link(holder, number); err != nil {
+			holder := h.sub(test.holder)
+			if err := h.link(holder, number); err != nil {
 				t.Fatal(err)
 			}
 			if test.change != nil {
-				test.change(w, holder)
+				test.change(h, holder)
 			}
-			got, err := w.attachByPhone(asker, number, test.policy)
+			got, err := h.attachByPhone(asker, number, test.policy)
 			wantError(t, err, test.want)
 			if test.want == nil {
-				if got != holder || w.sub(asker) != holder || len(w.candidates()) != 0 {
+				if got != holder || h.sub(asker) != holder || len(h.candidates()) != 0 {
 					t.Error("it was not attached to the holder")
 				}
 				return
 			}
-			_, err = w.attachByPhone(asker, number, test.policy)
+			_, err = h.attachByPhone(asker, number, test.policy)
 			wantError(t, err, test.want)
-			if candidates := w.candidates(); len(candidates) != 1 || candidates[0].Users[1] != holder || candidates[0].Identity == "" {
+			if candidates := h.candidates(); len(candidates) != 1 || candidates[0].Users[1] != holder || candidates[0].Identity == "" {
 				t.Errorf("candidates %+v", candidates)
 			}
-			if len(w.users()) != 1 {
+			if len(h.users()) != 1 {
 				t.Error("a refused attachment made a user")
 			}
 		})
@@ -236,124 +236,124 @@ func TestByPhoneAWeChatUserIsAttachedOnlyUnderAllConditions(t *testing.T) {
 }
 
 func TestByPhoneAKnownWeChatUserIsNeverMovedToTheHolder(t *testing.T) {
-	w := newWorld(t)
-	holder, known := w.sub(login("wxsim2", "o2", "")), w.sub(login("wxsim1", "o1", ""))
-	if err := w.link(holder, number); err != nil {
+	h := newStoreHarness(t)
+	holder, known := h.sub(login("wxsim2", "o2", "")), h.sub(login("wxsim1", "o1", ""))
+	if err := h.link(holder, number); err != nil {
 		t.Fatal(err)
 	}
-	_, err := w.attachByPhone(login("wxsim1", "o1", ""), number, allow())
+	_, err := h.attachByPhone(login("wxsim1", "o1", ""), number, attachByPhonePolicy())
 	wantError(t, err, identity.ErrAccountConflict)
-	if candidates := w.candidates(); len(candidates) != 1 || candidates[0].Users != [2]string{known, holder} {
+	if candidates := h.candidates(); len(candidates) != 1 || candidates[0].Users != [2]string{known, holder} {
 		t.Errorf("candidates %+v", candidates)
 	}
-	if w.sub(login("wxsim1", "o1", "")) != known {
+	if h.sub(login("wxsim1", "o1", "")) != known {
 		t.Error("it moved")
 	}
 }
 
 func TestAConflictOfAPersonWithoutAccountCanBeMergedOnceThereIsOne(t *testing.T) {
-	w := newWorld(t)
-	holder := w.sub(login("wxsim2", "o2", ""))
-	if err := w.link(holder, number); err != nil {
+	h := newStoreHarness(t)
+	holder := h.sub(login("wxsim2", "o2", ""))
+	if err := h.link(holder, number); err != nil {
 		t.Fatal(err)
 	}
-	_, err := w.attachByPhone(login("wxsim1", "o1", ""), number, storage.Policy{})
+	_, err := h.attachByPhone(login("wxsim1", "o1", ""), number, storage.Policy{})
 	wantError(t, err, identity.ErrAccountConflict)
-	candidate := w.candidates()[0].ID
-	_, err = w.AcceptCandidate(t.Context(), directory, candidate, identity.Operator("ann"))
+	candidate := h.candidates()[0].ID
+	_, err = h.AcceptCandidate(t.Context(), directory, candidate, identity.Operator("ann"))
 	wantError(t, err, identity.ErrUnknownUser)
-	w.clock.advance(time.Minute)
-	w.sub(login("wxsim1", "o1", ""))
-	merged, err := w.AcceptCandidate(t.Context(), directory, candidate, identity.Operator("ann"))
-	if err != nil || merged.Survivor != holder || w.sub(login("wxsim1", "o1", "")) != holder {
+	h.clock.advance(time.Minute)
+	h.sub(login("wxsim1", "o1", ""))
+	merged, err := h.AcceptCandidate(t.Context(), directory, candidate, identity.Operator("ann"))
+	if err != nil || merged.Survivor != holder || h.sub(login("wxsim1", "o1", "")) != holder {
 		t.Errorf("got %+v, %v", merged, err)
 	}
-	if state := w.candidates()[0].State; state != identity.CandidateMerged {
+	if state := h.candidates()[0].State; state != identity.CandidateMerged {
 		t.Errorf("the candidate is %s", state)
 	}
-	if err := w.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("ann")); err != nil {
+	if err := h.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("ann")); err != nil {
 		t.Fatal(err)
 	}
-	if state := w.candidates()[0].State; state != identity.CandidateUndone {
+	if state := h.candidates()[0].State; state != identity.CandidateUndone {
 		t.Errorf("the candidate is %s", state)
 	}
-	w.healthy()
+	h.wantConsistent()
 }
 
 func TestALinkThatACrashLeftBehindDoesNotHoldTheNumber(t *testing.T) {
-	w := newWorld(t)
-	user := w.sub(login("wxsim1", "o1", ""))
-	if err := w.link(user, number); err != nil {
+	h := newStoreHarness(t)
+	user := h.sub(login("wxsim1", "o1", ""))
+	if err := h.link(user, number); err != nil {
 		t.Fatal(err)
 	}
-	stops()["the process dies before its write"](w, 4) // audit entry, new link, user; then the former link
-	wantError(t, w.link(user, number2), storage.ErrUnavailable)
-	w.unhooked()
-	w.clock.advance(time.Hour)
-	other := w.sub(login("wxsim1", "o2", ""))
-	if err := w.link(other, number); err != nil || w.user(user).Phone != number2 {
+	interruptions()["the process dies before its write"](h, 4) // audit entry, new link, user; then the former link
+	wantError(t, h.link(user, number2), storage.ErrUnavailable)
+	h.removeHooks()
+	h.clock.advance(time.Hour)
+	other := h.sub(login("wxsim1", "o2", ""))
+	if err := h.link(other, number); err != nil || h.user(user).Phone != number2 {
 		t.Errorf("link: %v", err)
 	}
-	w.healthy()
+	h.wantConsistent()
 }
 
 func TestALinkWhoseUserIsNotYetChangedHoldsTheNumber(t *testing.T) {
-	w := newWorld(t)
-	user, other := w.sub(login("wxsim1", "o1", "")), w.sub(login("wxsim1", "o2", ""))
-	if err := w.link(user, number2); err != nil {
+	h := newStoreHarness(t)
+	user, other := h.sub(login("wxsim1", "o1", "")), h.sub(login("wxsim1", "o2", ""))
+	if err := h.link(user, number2); err != nil {
 		t.Fatal(err)
 	}
-	stops()["the process dies before its write"](w, 3)
-	wantError(t, w.link(user, number), storage.ErrUnavailable)
-	w.unhooked()
-	wantError(t, w.link(other, number), identity.ErrAccountConflict)
-	_, err := w.attachByPhone(login("wxsim2", "o3", ""), number, allow())
+	interruptions()["the process dies before its write"](h, 3)
+	wantError(t, h.link(user, number), storage.ErrUnavailable)
+	h.removeHooks()
+	wantError(t, h.link(other, number), identity.ErrAccountConflict)
+	_, err := h.attachByPhone(login("wxsim2", "o3", ""), number, attachByPhonePolicy())
 	wantError(t, err, identity.ErrAccountConflict)
-	if err := w.link(user, number); err != nil {
+	if err := h.link(user, number); err != nil {
 		t.Errorf("its owner cannot complete it: %v", err)
 	}
-	w.healthy()
+	h.wantConsistent()
 }
 
 func TestByPhoneStoppedAnywhereIsHealed(t *testing.T) {
 	asker := login("wxsim1", "o1", "u1")
 	for _, held := range []bool{false, true} {
-		stopEverywhere(func() *world { return newWorld(t) },
-			func(w *world) {
+		interruptAtEveryWrite(func() *storeHarness { return newStoreHarness(t) },
+			func(h *storeHarness) {
 				if held {
-					if err := w.link(w.sub(login("wxsim2", "o2", "")), number); err != nil {
+					if err := h.link(h.sub(login("wxsim2", "o2", "")), number); err != nil {
 						t.Fatal(err)
 					}
 				}
 			},
-			func(w *world) error {
-				_, err := w.attachByPhone(asker, number, allow())
+			func(h *storeHarness) error {
+				_, err := h.attachByPhone(asker, number, attachByPhonePolicy())
 				return err
 			},
-			func(w *world, _ int) {
-				got, err := w.attachByPhone(asker, number, allow())
-				if err != nil || got != w.sub(asker) || w.user(got).Phone != number {
+			func(h *storeHarness, _ int) {
+				got, err := h.attachByPhone(asker, number, attachByPhonePolicy())
+				if err != nil || got != h.sub(asker) || h.user(got).Phone != number {
 					t.Errorf("the repetition got %q, %v", got, err)
 				}
-				if len(w.active()) != 1 || len(w.candidates()) != 0 {
-					t.Errorf("%d active users, %d candidates", len(w.active()), len(w.candidates()))
+				if len(h.active()) != 1 || len(h.candidates()) != 0 {
+					t.Errorf("%d active users, %d candidates", len(h.active()), len(h.candidates()))
 				}
-				w.healthy()
+				h.wantConsistent()
 			})
 	}
 }
 
 func TestRacingProofsOfOneNumberHaveOneWinner(t *testing.T) {
 	for seed := range uint64(rounds) {
-		w := newWorld(t)
+		h := newStoreHarness(t)
 		results := map[string]error{}
 		var tasks []func(context.Context)
 		for _, openID := range []string{"o1", "o2", "o3", "o4"} {
 			tasks = append(tasks, func(ctx context.Context) {
-				_, results[openID] = w.AttachByPhone(ctx, login("wxsim1", openID, ""), number, storage.Policy{}, true)
+				_, results[openID] = h.AttachByPhone(ctx, login("wxsim1", openID, ""), number, storage.Policy{}, true)
 			})
 		}
-		w.interleave(seeded(seed), 0, tasks...)
+		h.interleave(seeded(seed), 0, tasks...)
 		won := 0
 		for _, err := range results {
 			if err == nil {
@@ -363,7 +363,7 @@ func TestRacingProofsOfOneNumberHaveOneWinner(t *testing.T) {
 			}
 		}
 		carriers := 0
-		for _, user := range w.users() {
+		for _, user := range h.users() {
 			if user.Phone == number {
 				carriers++
 			}
@@ -371,7 +371,7 @@ func TestRacingProofsOfOneNumberHaveOneWinner(t *testing.T) {
 		if won != 1 || carriers != 1 {
 			t.Errorf("%d won, %d carry the number", won, carriers)
 		}
-		w.healthy()
+		h.wantConsistent()
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}
@@ -380,25 +380,25 @@ func TestRacingProofsOfOneNumberHaveOneWinner(t *testing.T) {
 
 func TestNumbersThatChangeHandsInEveryOrderHaveOneHolderEach(t *testing.T) {
 	for seed := range uint64(4 * rounds) {
-		w := newWorld(t)
-		a, b := w.sub(login("wxsim1", "o1", "")), w.sub(login("wxsim1", "o2", ""))
-		if err := w.link(a, number); err != nil {
+		h := newStoreHarness(t)
+		a, b := h.sub(login("wxsim1", "o1", "")), h.sub(login("wxsim1", "o2", ""))
+		if err := h.link(a, number); err != nil {
 			t.Fatal(err)
 		}
 		prove := func(user, number string) func(context.Context) {
-			return func(ctx context.Context) { _, _ = w.ReplacePhone(ctx, directory, user, number) }
+			return func(ctx context.Context) { _, _ = h.ReplacePhone(ctx, directory, user, number) }
 		}
-		w.interleave(seeded(seed), 0.05,
+		h.interleave(seeded(seed), 0.05,
 			prove(a, number2), prove(a, number), prove(b, number), prove(b, number2), prove(a, number2), prove(b, number))
-		w.clock.advance(time.Hour)
+		h.clock.advance(time.Hour)
 		carried := map[string]int{}
-		for _, user := range w.active() {
+		for _, user := range h.active() {
 			carried[user.Phone]++
 		}
 		if carried[number] > 1 || carried[number2] > 1 {
 			t.Errorf("two users carry one number: %v", carried)
 		}
-		w.healthy()
+		h.wantConsistent()
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}
@@ -408,24 +408,24 @@ func TestNumbersThatChangeHandsInEveryOrderHaveOneHolderEach(t *testing.T) {
 // TestALoginByPhoneDiesWithWhatEndedMeanwhile ends the grants of a user after the login has read the user and before the number
 // is linked: the login must not come back with the epoch of after.
 func TestALoginByPhoneDiesWithWhatEndedMeanwhile(t *testing.T) {
-	w := newWorld(t)
+	h := newStoreHarness(t)
 	l := login("wxsim1", "o1", "")
-	user := w.sub(l)
+	user := h.sub(l)
 	reads := 0
-	w.hooks.After = func(ctx context.Context, op storagetest.Operation, err error) error {
+	h.hooks.After = func(ctx context.Context, op storagetest.Operation, err error) error {
 		if !op.Write() && op.Kind == storage.KindUser {
 			if reads++; reads == 1 {
-				if err := w.SignOutEverywhere(context.WithoutCancel(ctx), directory, user, identity.Self(user)); err != nil {
+				if err := h.SignOutEverywhere(context.WithoutCancel(ctx), directory, user, identity.Self(user)); err != nil {
 					t.Errorf("sign out: %v", err)
 				}
 			}
 		}
 		return err
 	}
-	_, err := w.AttachByPhone(t.Context(), l, number, storage.Policy{}, true)
+	_, err := h.AttachByPhone(t.Context(), l, number, storage.Policy{}, true)
 	wantError(t, err, identity.ErrChanged)
-	w.hooks.After = nil
-	if _, err := w.AttachByPhone(t.Context(), l, number, storage.Policy{}, true); err != nil {
+	h.hooks.After = nil
+	if _, err := h.AttachByPhone(t.Context(), l, number, storage.Policy{}, true); err != nil {
 		t.Errorf("again: %v", err)
 	}
 }

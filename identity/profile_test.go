@@ -119,46 +119,46 @@ func TestForgedMembersCannotBeRepresented(t *testing.T) {
 	if want := (identity.ProfileUpdate{Nickname: &nickname}); !reflect.DeepEqual(update, want) {
 		t.Errorf("got %+v", update)
 	}
-	w := newWorld(t)
-	sub := w.sub(login("wxsim1", "o1", ""))
-	before := w.user(sub)
-	if _, err := w.UpdateProfile(t.Context(), directory, sub, update, identity.Self(sub)); err != nil {
+	h := newStoreHarness(t)
+	sub := h.sub(login("wxsim1", "o1", ""))
+	before := h.user(sub)
+	if _, err := h.UpdateProfile(t.Context(), directory, sub, update, identity.Self(sub)); err != nil {
 		t.Fatal(err)
 	}
 	before.Profile.Nickname = "x"
-	if got := w.user(sub); !reflect.DeepEqual(got, before) {
+	if got := h.user(sub); !reflect.DeepEqual(got, before) {
 		t.Errorf("got %+v, want %+v", got, before)
 	}
 }
 
 func TestAnUpdateChangesWhatItNamesAndAnEmptyMemberClears(t *testing.T) {
-	w := newWorld(t)
-	sub := w.sub(login("wxsim1", "o1", ""))
+	h := newStoreHarness(t)
+	sub := h.sub(login("wxsim1", "o1", ""))
 	for _, raw := range []string{
 		`{"nickname":"a","name":"b","picture":"https://e.com/c","gender":"d","birthdate":"1990","locale":"zh-CN","zoneinfo":"UTC"}`,
 		`{"nickname":"z","name":"","gender":null}`,
 	} {
-		if _, err := w.UpdateProfile(t.Context(), directory, sub, profileUpdate(t, raw), identity.Self(sub)); err != nil {
+		if _, err := h.UpdateProfile(t.Context(), directory, sub, profileUpdate(t, raw), identity.Self(sub)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	want := storage.Profile{
 		Nickname: "z", Picture: "https://e.com/c", Gender: "d", Birthdate: "1990", Locale: "zh-CN", Zoneinfo: "UTC",
 	}
-	if got := w.user(sub).Profile; got != want {
+	if got := h.user(sub).Profile; got != want {
 		t.Errorf("got %+v", got)
 	}
 }
 
 func TestAnUpdateThatChangesNothingWritesNothing(t *testing.T) {
-	w := newWorld(t)
-	sub := w.sub(login("wxsim1", "o1", ""))
+	h := newStoreHarness(t)
+	sub := h.sub(login("wxsim1", "o1", ""))
 	update := profileUpdate(t, `{"nickname":"a"}`)
-	if _, err := w.UpdateProfile(t.Context(), directory, sub, update, identity.Self(sub)); err != nil {
+	if _, err := h.UpdateProfile(t.Context(), directory, sub, update, identity.Self(sub)); err != nil {
 		t.Fatal(err)
 	}
-	reads, writes := w.counted(func() {
-		if _, err := w.UpdateProfile(t.Context(), directory, sub, update, identity.Self(sub)); err != nil {
+	reads, writes := h.counted(func() {
+		if _, err := h.UpdateProfile(t.Context(), directory, sub, update, identity.Self(sub)); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -168,23 +168,23 @@ func TestAnUpdateThatChangesNothingWritesNothing(t *testing.T) {
 }
 
 func TestADisabledUserCannotChangeTheProfileAndAnOperatorCan(t *testing.T) {
-	w := newWorld(t)
-	sub := w.sub(login("wxsim1", "o1", ""))
-	if err := w.Disable(t.Context(), directory, sub, identity.System); err != nil {
+	h := newStoreHarness(t)
+	sub := h.sub(login("wxsim1", "o1", ""))
+	if err := h.Disable(t.Context(), directory, sub, identity.System); err != nil {
 		t.Fatal(err)
 	}
 	update := profileUpdate(t, `{"nickname":"a"}`)
-	_, err := w.UpdateProfile(t.Context(), directory, sub, update, identity.Self(sub))
+	_, err := h.UpdateProfile(t.Context(), directory, sub, update, identity.Self(sub))
 	wantError(t, err, identity.ErrUserDisabled)
-	_, err = w.UpdateProfile(t.Context(), directory, sub, update, identity.Operator("ann"))
+	_, err = h.UpdateProfile(t.Context(), directory, sub, update, identity.Operator("ann"))
 	wantError(t, err, nil)
 }
 
 func TestAnOperatorEditsTheWholeProfile(t *testing.T) {
-	w := newWorld(t)
-	sub := w.sub(login("wxsim1", "o1", ""))
+	h := newStoreHarness(t)
+	sub := h.sub(login("wxsim1", "o1", ""))
 	edit := func(actor string, edit func(*storage.Profile)) (storage.Profile, error) {
-		got, err := w.EditProfile(t.Context(), directory, sub, edit, actor)
+		got, err := h.EditProfile(t.Context(), directory, sub, edit, actor)
 		if err != nil {
 			return storage.Profile{}, err
 		}

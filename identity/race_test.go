@@ -17,31 +17,31 @@ const (
 )
 
 // oneUser asserts that the two logins are one user, that there is no other, and that nothing waits for an operator.
-func oneUser(w *world, a, b identity.Login) {
-	w.t.Helper()
-	if w.sub(a) != w.sub(b) {
-		w.t.Error("one person has two subs")
+func oneUser(h *storeHarness, a, b identity.Login) {
+	h.t.Helper()
+	if h.sub(a) != h.sub(b) {
+		h.t.Error("one person has two subs")
 	}
-	if active := w.active(); len(active) != 1 {
-		w.t.Errorf("%d active users, want 1", len(active))
+	if active := h.active(); len(active) != 1 {
+		h.t.Errorf("%d active users, want 1", len(active))
 	}
-	if candidates := w.candidates(); len(candidates) != 0 {
-		w.t.Errorf("%d merge candidates, want none", len(candidates))
+	if candidates := h.candidates(); len(candidates) != 0 {
+		h.t.Errorf("%d merge candidates, want none", len(candidates))
 	}
-	w.healthy()
+	h.wantConsistent()
 }
 
 func TestRacingFirstLoginsThroughTwoMiniProgramsMakeOneUser(t *testing.T) {
 	for name, faults := range map[string]float64{"all goes well": 0, "the store fails now and then": 0.02} {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(rounds) {
-				w := newWorld(t)
+				h := newStoreHarness(t)
 				a, b := login("wxsim1", "o1", "u1"), login("wxsim2", "o2", "u1")
 				subs := map[string]bool{}
 				tasks := make([]func(context.Context), racers)
 				for i := range tasks {
 					tasks[i] = func(ctx context.Context) {
-						got, err := w.Resolve(ctx, []identity.Login{a, b}[i%2], true)
+						got, err := h.Resolve(ctx, []identity.Login{a, b}[i%2], true)
 						if err == nil {
 							subs[got.User.Record.ID] = true
 						} else if faults == 0 || !errors.Is(err, storage.ErrUnavailable) {
@@ -49,12 +49,12 @@ func TestRacingFirstLoginsThroughTwoMiniProgramsMakeOneUser(t *testing.T) {
 						}
 					}
 				}
-				w.interleave(seeded(seed), faults, tasks...)
-				subs[w.sub(a)] = true
+				h.interleave(seeded(seed), faults, tasks...)
+				subs[h.sub(a)] = true
 				if len(subs) != 1 {
 					t.Errorf("%d subs were answered", len(subs))
 				}
-				oneUser(w, a, b)
+				oneUser(h, a, b)
 				if t.Failed() {
 					t.Fatalf("seed %d", seed)
 				}
@@ -65,25 +65,25 @@ func TestRacingFirstLoginsThroughTwoMiniProgramsMakeOneUser(t *testing.T) {
 
 func TestRacingLoginsAfterADeletionMakeOneNewUser(t *testing.T) {
 	for seed := range uint64(rounds) {
-		w := newWorld(t)
+		h := newStoreHarness(t)
 		a, b := login("wxsim1", "o1", "u1"), login("wxsim2", "o2", "u1")
-		old := w.sub(a)
-		w.sub(b)
+		old := h.sub(a)
+		h.sub(b)
 		tasks := []func(context.Context){func(ctx context.Context) {
-			if err := w.Delete(ctx, directory, old, identity.Operator("ann")); err != nil {
+			if err := h.Delete(ctx, directory, old, identity.Operator("ann")); err != nil {
 				t.Errorf("delete: %v", err)
 			}
 		}}
 		for i := range 8 {
 			tasks = append(tasks, func(ctx context.Context) {
-				if _, err := w.Resolve(ctx, []identity.Login{a, b}[i%2], true); err != nil {
+				if _, err := h.Resolve(ctx, []identity.Login{a, b}[i%2], true); err != nil {
 					t.Errorf("login: %v", err)
 				}
 			})
 		}
-		w.interleave(seeded(seed), 0, tasks...)
-		oneUser(w, a, b)
-		if w.sub(a) == old || t.Failed() {
+		h.interleave(seeded(seed), 0, tasks...)
+		oneUser(h, a, b)
+		if h.sub(a) == old || t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}
 	}
@@ -93,27 +93,27 @@ func TestRacingLoginsAfterADeletionMakeOneNewUser(t *testing.T) {
 func TestRacingFirstLoginsWithAndWithoutUnionIDLeaveNoOrphan(t *testing.T) {
 	aliases, candidates := 0, 0
 	for seed := range uint64(4 * rounds) {
-		w := newWorld(t)
+		h := newStoreHarness(t)
 		logins := []identity.Login{login("wxsim1", "o1", ""), login("wxsim1", "o1", "u1"), login("wxsim2", "o2", "u1")}
 		var tasks []func(context.Context)
 		for i := range 9 {
 			tasks = append(tasks, func(ctx context.Context) {
-				if _, err := w.Resolve(ctx, logins[i%3], true); err != nil {
+				if _, err := h.Resolve(ctx, logins[i%3], true); err != nil {
 					t.Errorf("login: %v", err)
 				}
 			})
 		}
-		w.interleave(seeded(seed), 0, tasks...)
-		one := w.sub(logins[0]) == w.sub(logins[2])
-		if w.sub(logins[0]) != w.sub(logins[1]) {
+		h.interleave(seeded(seed), 0, tasks...)
+		one := h.sub(logins[0]) == h.sub(logins[2])
+		if h.sub(logins[0]) != h.sub(logins[1]) {
 			t.Error("an OpenID has two subs")
 		}
-		if one == (len(w.candidates()) == 1) {
-			t.Errorf("one user: %t, and %d merge candidates", one, len(w.candidates()))
+		if one == (len(h.candidates()) == 1) {
+			t.Errorf("one user: %t, and %d merge candidates", one, len(h.candidates()))
 		}
-		w.healthy()
-		aliases += len(w.users()) - len(w.active())
-		candidates += len(w.candidates())
+		h.wantConsistent()
+		aliases += len(h.users()) - len(h.active())
+		candidates += len(h.candidates())
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}
@@ -125,21 +125,21 @@ func TestRacingFirstLoginsWithAndWithoutUnionIDLeaveNoOrphan(t *testing.T) {
 
 func TestGoroutinesRacingForRealMakeOneUser(t *testing.T) {
 	for range 20 {
-		w := newWorld(t)
+		h := newStoreHarness(t)
 		a, b := login("wxsim1", "o1", "u1"), login("wxsim2", "o2", "u1")
 		start := make(chan struct{})
 		var group sync.WaitGroup
 		for i := range racers {
 			group.Go(func() {
 				<-start
-				if _, err := w.Resolve(t.Context(), []identity.Login{a, b}[i%2], true); err != nil {
+				if _, err := h.Resolve(t.Context(), []identity.Login{a, b}[i%2], true); err != nil {
 					t.Errorf("login: %v", err)
 				}
 			})
 		}
 		close(start)
 		group.Wait()
-		oneUser(w, a, b)
+		oneUser(h, a, b)
 	}
 }
 
@@ -159,24 +159,24 @@ func TestAFirstLoginStoppedAnywhereIsHealedByTheNext(t *testing.T) {
 	} {
 		for _, next := range [][]identity.Login{{a, b}, {b, a}, {a, a, b}} {
 			t.Run(fmt.Sprintf("%s, next %s", test.name, next[0].AppID), func(t *testing.T) {
-				writes := stopEverywhere(func() *world { return newWorld(t) },
-					func(w *world) {
+				writes := interruptAtEveryWrite(func() *storeHarness { return newStoreHarness(t) },
+					func(h *storeHarness) {
 						for _, before := range test.prepare {
-							w.sub(before)
+							h.sub(before)
 						}
 					},
-					func(w *world) error {
-						_, err := w.Resolve(t.Context(), test.act, true)
+					func(h *storeHarness) error {
+						_, err := h.Resolve(t.Context(), test.act, true)
 						return err
 					},
-					func(w *world, _ int) {
+					func(h *storeHarness, _ int) {
 						if test.act == bare {
-							w.sub(bare)
+							h.sub(bare)
 						}
 						for _, healer := range next {
-							w.sub(healer)
+							h.sub(healer)
 						}
-						oneUserOrCandidate(w, a, b)
+						oneUserOrCandidate(h, a, b)
 					})
 				if writes != test.writes {
 					t.Errorf("it was stopped around %d writes, want %d", writes, test.writes)
@@ -188,81 +188,81 @@ func TestAFirstLoginStoppedAnywhereIsHealedByTheNext(t *testing.T) {
 
 // oneUserOrCandidate is oneUser where the other mini-program may have been first with the UnionID: then the OpenID's user is
 // another, rightly, and that is recorded.
-func oneUserOrCandidate(w *world, a, b identity.Login) {
-	w.t.Helper()
-	if w.sub(a) != w.sub(b) && len(w.candidates()) == 1 && len(w.active()) == 2 {
-		w.healthy()
+func oneUserOrCandidate(h *storeHarness, a, b identity.Login) {
+	h.t.Helper()
+	if h.sub(a) != h.sub(b) && len(h.candidates()) == 1 && len(h.active()) == 2 {
+		h.wantConsistent()
 		return
 	}
-	oneUser(w, a, b)
+	oneUser(h, a, b)
 }
 
 func TestTheLinksOfADeletedUserStoppedWhileMovingAreHealed(t *testing.T) {
 	a, b := login("wxsim1", "o1", "u1"), login("wxsim2", "o2", "u1")
 	for _, next := range [][]identity.Login{{a, b}, {b, a}} {
-		stopEverywhere(func() *world { return newWorld(t) },
-			func(w *world) {
-				old := w.sub(a)
-				w.sub(b)
-				if err := w.Delete(t.Context(), directory, old, identity.Operator("ann")); err != nil {
+		interruptAtEveryWrite(func() *storeHarness { return newStoreHarness(t) },
+			func(h *storeHarness) {
+				old := h.sub(a)
+				h.sub(b)
+				if err := h.Delete(t.Context(), directory, old, identity.Operator("ann")); err != nil {
 					t.Fatal(err)
 				}
 			},
-			func(w *world) error {
-				_, err := w.Resolve(t.Context(), a, true)
+			func(h *storeHarness) error {
+				_, err := h.Resolve(t.Context(), a, true)
 				return err
 			},
-			func(w *world, _ int) {
+			func(h *storeHarness, _ int) {
 				for _, healer := range next {
-					w.sub(healer)
+					h.sub(healer)
 				}
-				oneUser(w, a, b)
+				oneUser(h, a, b)
 			})
 	}
 }
 
 func TestTwoUsersWhoMeetStoppedAnywhereAreRecordedByTheNextLogin(t *testing.T) {
 	a, b := login("wxsim1", "o1", "u1"), login("wxsim2", "o2", "u1")
-	stopEverywhere(func() *world { return newWorld(t) },
-		func(w *world) {
-			w.sub(login("wxsim1", "o1", ""))
-			w.sub(b)
+	interruptAtEveryWrite(func() *storeHarness { return newStoreHarness(t) },
+		func(h *storeHarness) {
+			h.sub(login("wxsim1", "o1", ""))
+			h.sub(b)
 		},
-		func(w *world) error {
-			_, err := w.Resolve(t.Context(), a, true)
+		func(h *storeHarness) error {
+			_, err := h.Resolve(t.Context(), a, true)
 			return err
 		},
-		func(w *world, _ int) {
-			if w.sub(a) == w.sub(b) {
+		func(h *storeHarness, _ int) {
+			if h.sub(a) == h.sub(b) {
 				t.Error("two users merged silently")
 			}
-			if len(w.candidates()) != 1 {
-				t.Errorf("%d merge candidates, want 1", len(w.candidates()))
+			if len(h.candidates()) != 1 {
+				t.Errorf("%d merge candidates, want 1", len(h.candidates()))
 			}
-			w.healthy()
+			h.wantConsistent()
 		})
 }
 
 func TestAnAliasStoppedAnywhereIsHealedByTheNextLogin(t *testing.T) {
 	a, b := login("wxsim1", "o1", "u1"), login("wxsim2", "o2", "u1")
 	for _, next := range [][]identity.Login{{a, b}, {b, a}} {
-		stopEverywhere(func() *world { return newWorld(t) },
-			func(w *world) {
-				w.sub(login("wxsim1", "o1", ""))
-				w.insertLink(storage.Identity{
+		interruptAtEveryWrite(func() *storeHarness { return newStoreHarness(t) },
+			func(h *storeHarness) {
+				h.sub(login("wxsim1", "o1", ""))
+				h.insertLink(storage.Identity{
 					Directory: directory, Type: storage.IdentityUnionID, Namespace: "op", Value: "u1", User: "unwritten",
 				})
 			},
-			func(w *world) error {
-				_, err := w.Resolve(t.Context(), a, true)
+			func(h *storeHarness) error {
+				_, err := h.Resolve(t.Context(), a, true)
 				return err
 			},
-			func(w *world, _ int) {
+			func(h *storeHarness, _ int) {
 				for _, healer := range next {
-					w.sub(healer)
+					h.sub(healer)
 				}
-				oneUserOrCandidate(w, a, b)
-				w.direct()
+				oneUserOrCandidate(h, a, b)
+				h.wantDirectLinks()
 			})
 	}
 }

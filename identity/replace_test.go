@@ -11,60 +11,60 @@ import (
 )
 
 func TestAReplacedPasswordEndsEverythingInOneWrite(t *testing.T) {
-	w := newWorld(t)
-	user := w.account("alice", password)
-	seen := w.user(user)
-	_, writes := w.counted(func() {
-		if _, err := w.ReplacePassword(t.Context(), seen, "another horse", identity.System); err != nil {
+	h := newStoreHarness(t)
+	user := h.account("alice", password)
+	seen := h.user(user)
+	_, writes := h.counted(func() {
+		if _, err := h.ReplacePassword(t.Context(), seen, "another horse", identity.System); err != nil {
 			t.Fatal(err)
 		}
 	})
-	after := w.user(user)
-	if writes != 1 || after.Epoch != seen.Epoch+1 || !after.PasswordChangedAt.Equal(w.clock.Now()) {
+	after := h.user(user)
+	if writes != 1 || after.Epoch != seen.Epoch+1 || !after.PasswordChangedAt.Equal(h.clock.Now()) {
 		t.Errorf("%d writes, %+v", writes, after)
 	}
-	if got, err := w.verify("alice", "another horse"); got != user || err != nil {
+	if got, err := h.verify("alice", "another horse"); got != user || err != nil {
 		t.Errorf("got %q, %v", got, err)
 	}
-	_, err := w.verify("alice", password)
+	_, err := h.verify("alice", password)
 	wantError(t, err, identity.ErrWrongPassword)
 }
 
 func TestWhatProvedTheUserReplacesAPasswordOnce(t *testing.T) {
-	w := newWorld(t)
-	user := w.account("alice", password)
+	h := newStoreHarness(t)
+	user := h.account("alice", password)
 	for name, change := range map[string]func(seen storage.User) error{
 		"another password": func(storage.User) error {
-			_, err := w.SetPassword(t.Context(), directory, user, "changed horse", identity.System)
+			_, err := h.SetPassword(t.Context(), directory, user, "changed horse", identity.System)
 			return err
 		},
-		"sign out everywhere": func(storage.User) error { return w.SignOutEverywhere(t.Context(), directory, user, identity.System) },
+		"sign out everywhere": func(storage.User) error { return h.SignOutEverywhere(t.Context(), directory, user, identity.System) },
 		"itself": func(seen storage.User) error {
-			_, err := w.ReplacePassword(t.Context(), seen, "replaced horse", identity.System)
+			_, err := h.ReplacePassword(t.Context(), seen, "replaced horse", identity.System)
 			return err
 		},
 	} {
-		seen := w.user(user)
+		seen := h.user(user)
 		if err := change(seen); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		before := w.user(user)
-		_, err := w.ReplacePassword(t.Context(), seen, "a late horse", identity.System)
+		before := h.user(user)
+		_, err := h.ReplacePassword(t.Context(), seen, "a late horse", identity.System)
 		wantError(t, err, identity.ErrChanged)
-		if after := w.user(user); after.Password != before.Password || after.Epoch != before.Epoch {
+		if after := h.user(user); after.Password != before.Password || after.Epoch != before.Epoch {
 			t.Errorf("%s: the password was replaced", name)
 		}
 	}
 }
 
 func TestOneOfManyReplacesAPassword(t *testing.T) {
-	w := newWorld(t)
-	seen := w.user(w.account("alice", password))
+	h := newStoreHarness(t)
+	seen := h.user(h.account("alice", password))
 	var won atomic.Int32
 	var all sync.WaitGroup
 	for range 16 {
 		all.Go(func() {
-			if _, err := w.ReplacePassword(t.Context(), seen, "another horse", identity.System); err == nil {
+			if _, err := h.ReplacePassword(t.Context(), seen, "another horse", identity.System); err == nil {
 				won.Add(1)
 			}
 		})
@@ -76,19 +76,19 @@ func TestOneOfManyReplacesAPassword(t *testing.T) {
 }
 
 func TestAReplacingPasswordIsCheckedAsAnyOther(t *testing.T) {
-	w := newWorld(t)
-	user := w.account("aliceinwonderland", password)
+	h := newStoreHarness(t)
+	user := h.account("aliceinwonderland", password)
 	for _, bad := range []string{"short", "AliceInWonderland", strings.Repeat("p", 257)} {
-		_, err := w.ReplacePassword(t.Context(), w.user(user), bad, identity.System)
+		_, err := h.ReplacePassword(t.Context(), h.user(user), bad, identity.System)
 		wantInvalid(t, err, "password")
 	}
-	seen := w.user(user)
-	if err := w.Disable(t.Context(), directory, user, identity.System); err != nil {
+	seen := h.user(user)
+	if err := h.Disable(t.Context(), directory, user, identity.System); err != nil {
 		t.Fatal(err)
 	}
-	disabled := w.user(user)
-	_, err := w.ReplacePassword(t.Context(), disabled, "another horse", identity.Self(user))
+	disabled := h.user(user)
+	_, err := h.ReplacePassword(t.Context(), disabled, "another horse", identity.Self(user))
 	wantError(t, err, identity.ErrUserDisabled)
-	_, err = w.ReplacePassword(t.Context(), seen, "another horse", identity.Self(user))
+	_, err = h.ReplacePassword(t.Context(), seen, "another horse", identity.Self(user))
 	wantError(t, err, identity.ErrChanged)
 }

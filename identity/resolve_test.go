@@ -12,24 +12,24 @@ import (
 )
 
 func TestAPersonWhomNobodyKnowsBecomesAShadowUser(t *testing.T) {
-	w := newWorld(t)
-	first := w.resolve(login("wxsim1", "o1", "u1"))
+	h := newStoreHarness(t)
+	first := h.resolve(login("wxsim1", "o1", "u1"))
 	user := first.User.Record
 	if !first.Created || !user.Shadow || user.Status != storage.UserActive || len(user.ID) != 26 {
 		t.Errorf("got %+v", first)
 	}
-	again := w.resolve(login("wxsim1", "o1", "u1"))
+	again := h.resolve(login("wxsim1", "o1", "u1"))
 	if again.Created || again.User.Record.ID != user.ID {
 		t.Errorf("the second login got %+v", again)
 	}
-	w.healthy()
+	h.wantConsistent()
 }
 
 func TestAPersonWhomNobodyKnowsIsNotProvisionedUnderPolicyBind(t *testing.T) {
 	for _, unionID := range []string{"", "u1"} {
-		w := newWorld(t)
+		h := newStoreHarness(t)
 		var err error
-		_, writes := w.counted(func() { _, err = w.Resolve(t.Context(), login("wxsim1", "o1", unionID), false) })
+		_, writes := h.counted(func() { _, err = h.Resolve(t.Context(), login("wxsim1", "o1", unionID), false) })
 		wantError(t, err, identity.ErrUnknownUser)
 		if writes != 0 {
 			t.Errorf("%d writes for nobody", writes)
@@ -38,10 +38,10 @@ func TestAPersonWhomNobodyKnowsIsNotProvisionedUnderPolicyBind(t *testing.T) {
 }
 
 func TestAKnownPersonIsResolvedUnderPolicyBind(t *testing.T) {
-	w := newWorld(t)
-	sub := w.sub(login("wxsim1", "o1", "u1"))
+	h := newStoreHarness(t)
+	sub := h.sub(login("wxsim1", "o1", "u1"))
 	for _, known := range []identity.Login{login("wxsim1", "o1", "u1"), login("wxsim1", "o1", ""), login("wxsim2", "o2", "u1")} {
-		got, err := w.Resolve(t.Context(), known, false)
+		got, err := h.Resolve(t.Context(), known, false)
 		if err != nil || got.User.Record.ID != sub {
 			t.Errorf("got %+v, %v", got, err)
 		}
@@ -49,191 +49,191 @@ func TestAKnownPersonIsResolvedUnderPolicyBind(t *testing.T) {
 }
 
 func TestTheSameOpenIDOfAnotherAppIsAnotherPerson(t *testing.T) {
-	w := newWorld(t)
-	if w.sub(login("wxsim1", "o1", "")) == w.sub(login("wxsim2", "o1", "")) {
+	h := newStoreHarness(t)
+	if h.sub(login("wxsim1", "o1", "")) == h.sub(login("wxsim2", "o1", "")) {
 		t.Error("two apps' users were taken for one")
 	}
 }
 
 func TestTheSameOpenIDInAnotherDirectoryIsAnotherPerson(t *testing.T) {
-	w := newWorld(t)
+	h := newStoreHarness(t)
 	there := login("wxsim1", "o1", "u1")
 	there.Directory = "other"
-	if w.sub(login("wxsim1", "o1", "u1")) == w.sub(there) {
+	if h.sub(login("wxsim1", "o1", "u1")) == h.sub(there) {
 		t.Error("two directories' users were taken for one")
 	}
 }
 
 func TestTwoMiniProgramsOfOneOpenPlatformAccountGiveOneSub(t *testing.T) {
-	w := newWorld(t)
-	if w.sub(login("wxsim1", "o1", "u1")) != w.sub(login("wxsim2", "o2", "u1")) {
+	h := newStoreHarness(t)
+	if h.sub(login("wxsim1", "o1", "u1")) != h.sub(login("wxsim2", "o2", "u1")) {
 		t.Error("one person got two subs")
 	}
-	if users := w.users(); len(users) != 1 {
+	if users := h.users(); len(users) != 1 {
 		t.Errorf("%d users", len(users))
 	}
 }
 
 func TestTwoMiniProgramsOfDifferentOpenPlatformAccountsGiveTwoSubs(t *testing.T) {
-	w := newWorld(t)
+	h := newStoreHarness(t)
 	other := login("wxsim2", "o2", "u1")
 	other.OpenPlatform = "another op"
-	if w.sub(login("wxsim1", "o1", "u1")) == w.sub(other) {
+	if h.sub(login("wxsim1", "o1", "u1")) == h.sub(other) {
 		t.Error("UnionIDs of two Open Platform accounts were taken for one")
 	}
 }
 
 func TestAUnionIDIsIgnoredWithoutAnOpenPlatformAccount(t *testing.T) {
-	w := newWorld(t)
+	h := newStoreHarness(t)
 	a := identity.Login{Directory: directory, AppID: "wxsim1", OpenID: "o1", UnionID: "u1"}
 	b := identity.Login{Directory: directory, AppID: "wxsim2", OpenID: "o2", UnionID: "u1"}
-	if w.sub(a) == w.sub(b) {
+	if h.sub(a) == h.sub(b) {
 		t.Error("a UnionID of no account linked two people")
 	}
 }
 
 func TestAUnionIDSeenForTheFirstTimeIsAttachedToTheOpenIDsUser(t *testing.T) {
-	w := newWorld(t)
-	sub := w.sub(login("wxsim1", "o1", ""))
-	if late := w.resolve(login("wxsim1", "o1", "u1")); late.User.Record.ID != sub || late.Created || late.Candidate != "" {
+	h := newStoreHarness(t)
+	sub := h.sub(login("wxsim1", "o1", ""))
+	if late := h.resolve(login("wxsim1", "o1", "u1")); late.User.Record.ID != sub || late.Created || late.Candidate != "" {
 		t.Errorf("got %+v", late)
 	}
-	if got := w.sub(login("wxsim2", "o2", "u1")); got != sub {
+	if got := h.sub(login("wxsim2", "o2", "u1")); got != sub {
 		t.Error("the UnionID that came late does not lead to the user")
 	}
-	w.healthy()
+	h.wantConsistent()
 }
 
 func TestAKnownUnionIDGivesItsUserToANewOpenID(t *testing.T) {
-	w := newWorld(t)
-	sub := w.sub(login("wxsim1", "o1", "u1"))
-	second := w.resolve(login("wxsim2", "o2", "u1"))
+	h := newStoreHarness(t)
+	sub := h.sub(login("wxsim1", "o1", "u1"))
+	second := h.resolve(login("wxsim2", "o2", "u1"))
 	if second.Created || second.User.Record.ID != sub {
 		t.Errorf("got %+v", second)
 	}
-	if got := w.sub(login("wxsim2", "o2", "")); got != sub {
+	if got := h.sub(login("wxsim2", "o2", "")); got != sub {
 		t.Error("the new OpenID does not lead to the user by itself")
 	}
 }
 
 func TestOpenIDAndUnionIDOfTwoUsersSignInTheOpenIDsUserAndRecordACandidateOnce(t *testing.T) {
-	w := newWorld(t)
-	a := w.sub(login("wxsim1", "o1", ""))
-	b := w.sub(login("wxsim2", "o2", "u1"))
-	meeting := w.resolve(login("wxsim1", "o1", "u1"))
+	h := newStoreHarness(t)
+	a := h.sub(login("wxsim1", "o1", ""))
+	b := h.sub(login("wxsim2", "o2", "u1"))
+	meeting := h.resolve(login("wxsim1", "o1", "u1"))
 	if meeting.User.Record.ID != a {
 		t.Error("the OpenID's user did not sign in")
 	}
-	candidates := w.candidates()
+	candidates := h.candidates()
 	if len(candidates) != 1 || candidates[0].Users != [2]string{a, b} || candidates[0].ID != meeting.Candidate ||
 		candidates[0].State != identity.CandidateOpen || candidates[0].Reason != identity.ReasonUnionID {
 		t.Fatalf("got %+v", candidates)
 	}
 	for range 2 {
-		if again := w.resolve(login("wxsim1", "o1", "u1")); again.Candidate != "" || again.User.Record.ID != a {
+		if again := h.resolve(login("wxsim1", "o1", "u1")); again.Candidate != "" || again.User.Record.ID != a {
 			t.Errorf("got %+v", again)
 		}
 	}
-	if w.sub(login("wxsim2", "o2", "u1")) != b || len(w.candidates()) != 1 {
+	if h.sub(login("wxsim2", "o2", "u1")) != b || len(h.candidates()) != 1 {
 		t.Error("something merged silently, or the candidate was recorded twice")
 	}
-	w.healthy()
+	h.wantConsistent()
 }
 
 func TestADismissedCandidateIsNotRecordedAgain(t *testing.T) {
-	w := newWorld(t)
-	w.sub(login("wxsim1", "o1", ""))
-	w.sub(login("wxsim2", "o2", "u1"))
-	candidate := w.resolve(login("wxsim1", "o1", "u1")).Candidate
+	h := newStoreHarness(t)
+	h.sub(login("wxsim1", "o1", ""))
+	h.sub(login("wxsim2", "o2", "u1"))
+	candidate := h.resolve(login("wxsim1", "o1", "u1")).Candidate
 	for range 2 {
-		if err := w.DismissCandidate(t.Context(), directory, candidate, identity.Operator("ann")); err != nil {
+		if err := h.DismissCandidate(t.Context(), directory, candidate, identity.Operator("ann")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	w.sub(login("wxsim3", "o3", ""))
-	w.sub(login("wxsim1", "o1", "u1"))
-	if all := w.candidates(); len(all) != 1 || all[0].State != identity.CandidateDismissed {
+	h.sub(login("wxsim3", "o3", ""))
+	h.sub(login("wxsim1", "o1", "u1"))
+	if all := h.candidates(); len(all) != 1 || all[0].State != identity.CandidateDismissed {
 		t.Errorf("got %+v", all)
 	}
-	if actions := w.actions(); len(actions) != 1 || actions[0] != identity.ActionDismiss {
+	if actions := h.actions(); len(actions) != 1 || actions[0] != identity.ActionDismiss {
 		t.Errorf("audit entries %v", actions)
 	}
 }
 
 func TestAnUnwrittenUnionIDsUserBecomesAnAliasOfTheOpenIDsUser(t *testing.T) {
-	w := newWorld(t)
-	a := w.sub(login("wxsim1", "o1", ""))
-	w.insertLink(storage.Identity{
+	h := newStoreHarness(t)
+	a := h.sub(login("wxsim1", "o1", ""))
+	h.insertLink(storage.Identity{
 		Directory: directory, Type: storage.IdentityUnionID, Namespace: "op", Value: "u1", User: "unwritten",
 	})
-	if meeting := w.resolve(login("wxsim1", "o1", "u1")); meeting.User.Record.ID != a || meeting.Candidate != "" {
+	if meeting := h.resolve(login("wxsim1", "o1", "u1")); meeting.User.Record.ID != a || meeting.Candidate != "" {
 		t.Errorf("got %+v", meeting)
 	}
-	if b := w.user("unwritten"); b.Status != storage.UserAlias || b.AliasOf != a {
+	if b := h.user("unwritten"); b.Status != storage.UserAlias || b.AliasOf != a {
 		t.Errorf("got %+v", b)
 	}
-	if w.sub(login("wxsim2", "o2", "u1")) != a {
+	if h.sub(login("wxsim2", "o2", "u1")) != a {
 		t.Error("the UnionID does not lead to the user")
 	}
-	w.direct()
-	w.healthy()
+	h.wantDirectLinks()
+	h.wantConsistent()
 }
 
-// direct asserts that every link names a user and none an alias, so that logins cost no read more.
-func (w *world) direct() {
-	w.t.Helper()
-	for _, link := range w.links() {
-		if w.user(link.User).Status == storage.UserAlias {
-			w.t.Errorf("a link of type %s names an alias", link.Type)
+// wantDirectLinks asserts that every link names a user and none an alias, so that logins cost no read more.
+func (h *storeHarness) wantDirectLinks() {
+	h.t.Helper()
+	for _, link := range h.links() {
+		if h.user(link.User).Status == storage.UserAlias {
+			h.t.Errorf("a link of type %s names an alias", link.Type)
 		}
 	}
 }
 
-func (w *world) insertLink(link storage.Identity) {
-	w.t.Helper()
-	link.CreatedAt = w.clock.Now()
-	if _, err := storage.Insert(w.t.Context(), w.memory, link); err != nil {
-		w.t.Fatal(err)
+func (h *storeHarness) insertLink(link storage.Identity) {
+	h.t.Helper()
+	link.CreatedAt = h.clock.Now()
+	if _, err := storage.Insert(h.t.Context(), h.memory, link); err != nil {
+		h.t.Fatal(err)
 	}
 }
 
 func TestWhenTheAliasLosesItIsAMergeCandidate(t *testing.T) {
-	w := newWorld(t)
-	a := w.sub(login("wxsim1", "o1", ""))
-	w.insertLink(storage.Identity{
+	h := newStoreHarness(t)
+	a := h.sub(login("wxsim1", "o1", ""))
+	h.insertLink(storage.Identity{
 		Directory: directory, Type: storage.IdentityUnionID, Namespace: "op", Value: "u1", User: "unwritten",
 	})
-	w.hooks.Before = func(ctx context.Context, operation storagetest.Operation) error {
+	h.hooks.Before = func(ctx context.Context, operation storagetest.Operation) error {
 		if operation.Method == "Insert" && operation.Kind == storage.KindUser {
-			w.unhooked()
-			if w.sub(login("wxsim2", "o2", "u1")) != "unwritten" {
+			h.removeHooks()
+			if h.sub(login("wxsim2", "o2", "u1")) != "unwritten" {
 				t.Error("the other login did not write the user whom the link names")
 			}
 		}
 		return nil
 	}
-	meeting := w.resolve(login("wxsim1", "o1", "u1"))
+	meeting := h.resolve(login("wxsim1", "o1", "u1"))
 	if meeting.User.Record.ID != a || meeting.Candidate == "" {
 		t.Errorf("got %+v", meeting)
 	}
-	w.healthy()
+	h.wantConsistent()
 }
 
 func TestAMissingUserIsWrittenUnderTheIDThatTheLinkCarries(t *testing.T) {
 	for _, provision := range []bool{true, false} {
 		for _, typ := range []storage.IdentityType{storage.IdentityOpenID, storage.IdentityUnionID} {
 			t.Run(fmt.Sprintf("%s provision=%t", typ, provision), func(t *testing.T) {
-				w := newWorld(t)
+				h := newStoreHarness(t)
 				link := storage.Identity{Directory: directory, Type: typ, Namespace: "op", Value: "u1", User: "begun"}
 				if typ == storage.IdentityOpenID {
 					link.Namespace, link.Value = "wxsim1", "o1"
 				}
-				w.insertLink(link)
-				got, err := w.Resolve(t.Context(), login("wxsim1", "o1", "u1"), provision)
+				h.insertLink(link)
+				got, err := h.Resolve(t.Context(), login("wxsim1", "o1", "u1"), provision)
 				if err != nil || got.User.Record.ID != "begun" || !got.Created {
 					t.Fatalf("got %+v, %v", got, err)
 				}
-				w.healthy()
+				h.wantConsistent()
 			})
 		}
 	}
@@ -241,58 +241,58 @@ func TestAMissingUserIsWrittenUnderTheIDThatTheLinkCarries(t *testing.T) {
 
 func TestADeletedUsersLinksMoveToANewUser(t *testing.T) {
 	for _, wait := range []time.Duration{0, time.Hour} {
-		w := newWorld(t)
-		old := w.sub(login("wxsim1", "o1", "u1"))
-		w.sub(login("wxsim2", "o2", "u1"))
-		if err := w.Delete(t.Context(), directory, old, identity.Operator("ann")); err != nil {
+		h := newStoreHarness(t)
+		old := h.sub(login("wxsim1", "o1", "u1"))
+		h.sub(login("wxsim2", "o2", "u1"))
+		if err := h.Delete(t.Context(), directory, old, identity.Operator("ann")); err != nil {
 			t.Fatal(err)
 		}
-		_, err := w.Resolve(t.Context(), login("wxsim1", "o1", "u1"), false)
+		_, err := h.Resolve(t.Context(), login("wxsim1", "o1", "u1"), false)
 		wantError(t, err, identity.ErrUnknownUser)
-		w.clock.advance(wait)
-		first, second := w.resolve(login("wxsim1", "o1", "u1")), w.resolve(login("wxsim2", "o2", "u1"))
+		h.clock.advance(wait)
+		first, second := h.resolve(login("wxsim1", "o1", "u1")), h.resolve(login("wxsim2", "o2", "u1"))
 		if first.User.Record.ID == old || !first.Created || second.User.Record.ID != first.User.Record.ID || second.Created {
 			t.Errorf("got %+v and %+v", first, second)
 		}
-		if stone := w.user(old); stone.Status != storage.UserDeleted {
+		if stone := h.user(old); stone.Status != storage.UserDeleted {
 			t.Errorf("the tombstone is %+v", stone)
 		}
-		w.clock.advance(time.Hour)
-		if w.sub(login("wxsim1", "o1", "u1")) != first.User.Record.ID {
+		h.clock.advance(time.Hour)
+		if h.sub(login("wxsim1", "o1", "u1")) != first.User.Record.ID {
 			t.Error("a link that moved to the new user expired with the old one")
 		}
-		w.healthy()
+		h.wantConsistent()
 	}
 }
 
 func TestADisabledUserIsRefusedThroughEveryLink(t *testing.T) {
-	w := newWorld(t)
-	sub := w.sub(login("wxsim1", "o1", ""))
-	if err := w.Disable(t.Context(), directory, sub, identity.Operator("ann")); err != nil {
+	h := newStoreHarness(t)
+	sub := h.sub(login("wxsim1", "o1", ""))
+	if err := h.Disable(t.Context(), directory, sub, identity.Operator("ann")); err != nil {
 		t.Fatal(err)
 	}
 	for _, refused := range []identity.Login{login("wxsim1", "o1", ""), login("wxsim1", "o1", "u1"), login("wxsim2", "o2", "u1")} {
-		_, err := w.Resolve(t.Context(), refused, true)
+		_, err := h.Resolve(t.Context(), refused, true)
 		wantError(t, err, identity.ErrUserDisabled)
 	}
-	if err := w.Enable(t.Context(), directory, sub, identity.Operator("ann")); err != nil {
+	if err := h.Enable(t.Context(), directory, sub, identity.Operator("ann")); err != nil {
 		t.Fatal(err)
 	}
-	if w.sub(login("wxsim2", "o2", "u1")) != sub {
+	if h.sub(login("wxsim2", "o2", "u1")) != sub {
 		t.Error("a ban made a second user")
 	}
 }
 
 func TestASnapshotUserIsRefused(t *testing.T) {
-	w := newWorld(t)
+	h := newStoreHarness(t)
 	virtual := login("wxsim1", "o1", "u1")
 	virtual.Snapshot = true
-	_, err := w.Resolve(t.Context(), virtual, true)
+	_, err := h.Resolve(t.Context(), virtual, true)
 	wantError(t, err, identity.ErrSnapshotUser)
 }
 
 func TestALoginOfNobodyIsRefused(t *testing.T) {
-	w := newWorld(t)
+	h := newStoreHarness(t)
 	long := make([]byte, 129)
 	for name, bad := range map[string]identity.Login{
 		"no directory":   {AppID: "wxsim1", OpenID: "o1"},
@@ -300,53 +300,53 @@ func TestALoginOfNobodyIsRefused(t *testing.T) {
 		"no AppID":       {Directory: directory, OpenID: "o1"},
 		"endless OpenID": {Directory: directory, AppID: "wxsim1", OpenID: string(long)},
 	} {
-		if _, err := w.Resolve(t.Context(), bad, true); err == nil {
+		if _, err := h.Resolve(t.Context(), bad, true); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
-	if len(w.links()) != 0 {
+	if len(h.links()) != 0 {
 		t.Error("something was written")
 	}
 }
 
 func TestAnotherUnionIDOfTheSameOpenIDIsAttachedToo(t *testing.T) {
-	w := newWorld(t)
-	sub := w.sub(login("wxsim1", "o1", "u1"))
+	h := newStoreHarness(t)
+	sub := h.sub(login("wxsim1", "o1", "u1"))
 	rebound := login("wxsim1", "o1", "u9")
 	rebound.OpenPlatform = "new op"
 	sibling := login("wxsim2", "o2", "u9")
 	sibling.OpenPlatform = "new op"
-	if w.sub(rebound) != sub || w.sub(sibling) != sub || w.sub(login("wxsim3", "o3", "u1")) != sub {
+	if h.sub(rebound) != sub || h.sub(sibling) != sub || h.sub(login("wxsim3", "o3", "u1")) != sub {
 		t.Error("an app that moved to another Open Platform account lost its users")
 	}
 }
 
 func TestARegisteredPersonHasTheProfileThatTheyGave(t *testing.T) {
-	w := newWorld(t)
+	h := newStoreHarness(t)
 	nickname := " 小明 "
-	got, err := w.Register(t.Context(), login("wxsim1", "o1", "u1"), identity.ProfileUpdate{Nickname: &nickname})
+	got, err := h.Register(t.Context(), login("wxsim1", "o1", "u1"), identity.ProfileUpdate{Nickname: &nickname})
 	if err != nil || !got.Created || got.User.Record.Profile.Nickname != "小明" {
 		t.Fatalf("got %+v, %v", got, err)
 	}
 	other := "other"
-	again, err := w.Register(t.Context(), login("wxsim1", "o1", "u1"), identity.ProfileUpdate{Nickname: &other})
+	again, err := h.Register(t.Context(), login("wxsim1", "o1", "u1"), identity.ProfileUpdate{Nickname: &other})
 	if err != nil || again.Created || again.User.Record.Profile.Nickname != "小明" {
 		t.Fatalf("the repeat got %+v, %v", again, err)
 	}
 	picture := "http://insecure.example/"
-	_, err = w.Register(t.Context(), login("wxsim1", "o9", ""), identity.ProfileUpdate{Picture: &picture})
+	_, err = h.Register(t.Context(), login("wxsim1", "o9", ""), identity.ProfileUpdate{Picture: &picture})
 	wantInvalid(t, err, "picture")
-	if len(w.users()) != 1 {
+	if len(h.users()) != 1 {
 		t.Error("a refused registration made a user")
 	}
 }
 
 func TestStoreOperationsStayWithinTheBudget(t *testing.T) {
 	known, late, meeting := login("wxsim1", "o1", "u1"), login("wxsim1", "o3", "u3"), login("wxsim1", "o4", "u1")
-	prepare := func(w *world) {
-		w.sub(known)
-		w.sub(login("wxsim1", "o3", ""))
-		w.sub(login("wxsim1", "o4", ""))
+	prepare := func(h *storeHarness) {
+		h.sub(known)
+		h.sub(login("wxsim1", "o3", ""))
+		h.sub(login("wxsim1", "o4", ""))
 	}
 	for _, test := range []struct {
 		name          string
@@ -364,16 +364,16 @@ func TestStoreOperationsStayWithinTheBudget(t *testing.T) {
 		{"OpenID and UnionID of two users", meeting, true, 4, 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := newWorld(t)
-			prepare(w)
-			reads, writes := w.counted(func() { _, _ = w.Resolve(t.Context(), test.login, test.provision) })
+			h := newStoreHarness(t)
+			prepare(h)
+			reads, writes := h.counted(func() { _, _ = h.Resolve(t.Context(), test.login, test.provision) })
 			if reads != test.reads || writes != test.writes {
 				t.Errorf("%d reads and %d writes, want %d and %d", reads, writes, test.reads, test.writes)
 			}
 			if !test.provision {
 				return
 			}
-			if reads, writes := w.counted(func() { w.sub(test.login) }); reads != 2 || writes != 0 {
+			if reads, writes := h.counted(func() { h.sub(test.login) }); reads != 2 || writes != 0 {
 				t.Errorf("the next login makes %d reads and %d writes, want 2 and 0", reads, writes)
 			}
 		})
@@ -381,10 +381,10 @@ func TestStoreOperationsStayWithinTheBudget(t *testing.T) {
 }
 
 func TestRegistrationCostsNoMoreThanAFirstLogin(t *testing.T) {
-	w := newWorld(t)
+	h := newStoreHarness(t)
 	name := "name"
-	reads, writes := w.counted(func() {
-		if _, err := w.Register(t.Context(), login("wxsim1", "o1", "u1"), identity.ProfileUpdate{Name: &name}); err != nil {
+	reads, writes := h.counted(func() {
+		if _, err := h.Register(t.Context(), login("wxsim1", "o1", "u1"), identity.ProfileUpdate{Name: &name}); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -394,16 +394,16 @@ func TestRegistrationCostsNoMoreThanAFirstLogin(t *testing.T) {
 }
 
 func TestAnUnknownOutcomeIsNeverTakenForALoss(t *testing.T) {
-	w := newWorld(t)
+	h := newStoreHarness(t)
 	inserts := 0
-	w.hooks.Before = func(_ context.Context, operation storagetest.Operation) error {
+	h.hooks.Before = func(_ context.Context, operation storagetest.Operation) error {
 		if operation.Write() {
 			inserts++
 			return errDown()
 		}
 		return nil
 	}
-	_, err := w.Resolve(t.Context(), login("wxsim1", "o1", "u1"), true)
+	_, err := h.Resolve(t.Context(), login("wxsim1", "o1", "u1"), true)
 	wantError(t, err, storage.ErrUnavailable)
 	if inserts != 1 {
 		t.Errorf("after an unknown outcome it went on: %d writes", inserts)
@@ -411,19 +411,19 @@ func TestAnUnknownOutcomeIsNeverTakenForALoss(t *testing.T) {
 }
 
 func TestEndlessLossesEndInUnavailable(t *testing.T) {
-	w := newWorld(t)
-	w.hooks.After = func(_ context.Context, operation storagetest.Operation, err error) error {
+	h := newStoreHarness(t)
+	h.hooks.After = func(_ context.Context, operation storagetest.Operation, err error) error {
 		if operation.Write() {
 			return storage.ErrExists
 		}
 		return err
 	}
-	w.hooks.Before = func(_ context.Context, operation storagetest.Operation) error {
+	h.hooks.Before = func(_ context.Context, operation storagetest.Operation) error {
 		if operation.Write() {
 			return storage.ErrExists
 		}
 		return nil
 	}
-	_, err := w.Resolve(t.Context(), login("wxsim1", "o1", ""), true)
+	_, err := h.Resolve(t.Context(), login("wxsim1", "o1", ""), true)
 	wantError(t, err, storage.ErrUnavailable)
 }

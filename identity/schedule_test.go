@@ -26,9 +26,9 @@ func errDown() error { return fmt.Errorf("%w: down", storage.ErrUnavailable) }
 
 // interleave runs tasks at once, one store operation at a time. random selects the next one, so that a seed repeats a run. faults
 // is the chance that an operation fails before it is executed, that its result is lost, or that the task's process dies.
-func (w *world) interleave(random *rand.Rand, faults float64, tasks ...func(context.Context)) {
-	w.t.Helper()
-	w.hooks.Before = func(ctx context.Context, _ storagetest.Operation) error {
+func (h *storeHarness) interleave(random *rand.Rand, faults float64, tasks ...func(context.Context)) {
+	h.t.Helper()
+	h.hooks.Before = func(ctx context.Context, _ storagetest.Operation) error {
 		own := ctx.Value(turnKey{}).(*turn)
 		own.ready <- true
 		<-own.granted
@@ -38,20 +38,20 @@ func (w *world) interleave(random *rand.Rand, faults float64, tasks ...func(cont
 		}
 		return nil
 	}
-	w.hooks.After = func(_ context.Context, operation storagetest.Operation, err error) error {
+	h.hooks.After = func(_ context.Context, operation storagetest.Operation, err error) error {
 		if operation.Write() && random.Float64() < faults {
 			return errDown()
 		}
 		return err
 	}
-	defer w.unhooked()
+	defer h.removeHooks()
 	waiting := make([]*turn, 0, len(tasks))
 	for _, task := range tasks {
 		own := &turn{ready: make(chan bool), granted: make(chan struct{})}
 		waiting = append(waiting, own)
 		go func() {
 			<-own.granted
-			task(context.WithValue(w.t.Context(), turnKey{}, own))
+			task(context.WithValue(h.t.Context(), turnKey{}, own))
 			own.ready <- false
 		}()
 	}
@@ -65,12 +65,12 @@ func (w *world) interleave(random *rand.Rand, faults float64, tasks ...func(cont
 	}
 }
 
-// stops lists the ways in which a process can stop around its nth write.
-func stops() map[string]func(w *world, n int) {
-	return map[string]func(w *world, n int){
-		"the process dies before its write": func(w *world, n int) {
+// interruptions lists the ways in which a process can stop around its nth write.
+func interruptions() map[string]func(h *storeHarness, n int) {
+	return map[string]func(h *storeHarness, n int){
+		"the process dies before its write": func(h *storeHarness, n int) {
 			writes, dead := 0, false
-			w.hooks.Before = func(_ context.Context, operation storagetest.Operation) error {
+			h.hooks.Before = func(_ context.Context, operation storagetest.Operation) error {
 				if operation.Write() {
 					writes++
 				}
@@ -81,9 +81,9 @@ func stops() map[string]func(w *world, n int) {
 				return nil
 			}
 		},
-		"the answer to its write is lost": func(w *world, n int) {
+		"the answer to its write is lost": func(h *storeHarness, n int) {
 			writes := 0
-			w.hooks.After = func(_ context.Context, operation storagetest.Operation, err error) error {
+			h.hooks.After = func(_ context.Context, operation storagetest.Operation, err error) error {
 				if operation.Write() {
 					writes++
 				}
@@ -93,9 +93,9 @@ func stops() map[string]func(w *world, n int) {
 				return err
 			}
 		},
-		"its write never reaches the store": func(w *world, n int) {
+		"its write never reaches the store": func(h *storeHarness, n int) {
 			writes := 0
-			w.hooks.Before = func(_ context.Context, operation storagetest.Operation) error {
+			h.hooks.Before = func(_ context.Context, operation storagetest.Operation) error {
 				if operation.Write() {
 					writes++
 				}
@@ -108,16 +108,16 @@ func stops() map[string]func(w *world, n int) {
 	}
 }
 
-// stopEverywhere runs act in a world from prepare, stopped around its first write, then its second, and so on until it completes,
+// interruptAtEveryWrite runs act in a world from prepare, stopped around its first write, then its second, and so on until it completes,
 // in every way of stopping. heal checks the state after each. act must return ErrUnavailable when it was stopped.
-func stopEverywhere(w func() *world, prepare func(*world), act func(*world) error, heal func(w *world, stopped int)) (most int) {
-	for name, stop := range stops() {
+func interruptAtEveryWrite(w func() *storeHarness, prepare func(*storeHarness), act func(*storeHarness) error, heal func(h *storeHarness, stopped int)) (most int) {
+	for name, stop := range interruptions() {
 		for n := 1; ; n++ {
 			world := w()
 			prepare(world)
 			stop(world, n)
 			err := act(world)
-			world.unhooked()
+			world.removeHooks()
 			if err == nil {
 				most = max(most, n-1)
 				break

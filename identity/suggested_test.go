@@ -9,13 +9,13 @@ import (
 
 func TestMergeCandidates_AreCountedOnce(t *testing.T) {
 	var reasons []string
-	w := newWorldWith(t, func(c *identity.Config) {
+	h := newStoreHarnessWith(t, func(c *identity.Config) {
 		c.Suggested = func(reason string) { reasons = append(reasons, reason) }
 	})
-	w.sub(login("wxsim1", "o1", ""))
-	w.sub(login("wxsim2", "o2", "u1"))
+	h.sub(login("wxsim1", "o1", ""))
+	h.sub(login("wxsim2", "o2", "u1"))
 	for range 2 {
-		w.resolve(login("wxsim1", "o1", "u1"))
+		h.resolve(login("wxsim1", "o1", "u1"))
 	}
 	if !slices.Equal(reasons, []string{identity.ReasonUnionID}) {
 		t.Errorf("counted %v, want unionid once", reasons)

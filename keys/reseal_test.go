@@ -11,19 +11,19 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-// server is what one process of a rolling restart can do.
-type server struct {
+// processHarness is what one process of a rolling restart can do.
+type processHarness struct {
 	ring    *Ring
 	secrets *Secrets
 	master  *Master
 }
 
-func start(t *testing.T, engine storage.Engine, c *clock, master *Master) server {
+func startProcess(t *testing.T, engine storage.Engine, c *clock, master *Master) processHarness {
 	t.Helper()
 	if err := CheckMaster(t.Context(), engine, master); err != nil {
 		t.Fatal(err)
 	}
-	s := server{newRing(t, newConfig(engine, master, c.now)), newSecrets(t, newConfig(engine, master, c.now)), master}
+	s := processHarness{newRing(t, newConfig(engine, master, c.now)), newSecrets(t, newConfig(engine, master, c.now)), master}
 	if err := errors.Join(s.ring.Load(t.Context()), s.secrets.Load(t.Context())); err != nil {
 		t.Fatal(err)
 	}
@@ -32,8 +32,8 @@ func start(t *testing.T, engine storage.Engine, c *clock, master *Master) server
 	return s
 }
 
-// mustServe signs on one server and verifies on the other, checks an earlier handle, and rotates on the first.
-func mustServe(t *testing.T, c *clock, a, b server, handle []byte) {
+// wantRotatedService signs on one server and verifies on the other, checks an earlier handle, and rotates on the first.
+func wantRotatedService(t *testing.T, c *clock, a, b processHarness, handle []byte) {
 	t.Helper()
 	if _, err := a.ring.Rotate(t.Context(), acme, ES256); err != nil {
 		t.Fatal(err)
@@ -42,7 +42,7 @@ func mustServe(t *testing.T, c *clock, a, b server, handle []byte) {
 		t.Fatal(err)
 	}
 	c.advance(a.ring.config.Schedule.Margin)
-	for _, s := range []server{a, b} {
+	for _, s := range []processHarness{a, b} {
 		if err := errors.Join(s.ring.Load(t.Context()), s.secrets.Load(t.Context())); err != nil {
 			t.Fatal(err)
 		}
@@ -60,7 +60,7 @@ func mustServe(t *testing.T, c *clock, a, b server, handle []byte) {
 	if string(mac(t, a.secrets, acme, current, "code", "m")) != string(mac(t, b.secrets, acme, current, "code", "m")) {
 		t.Error("the two servers disagree about the current secret")
 	}
-	for _, s := range []server{a, b} {
+	for _, s := range []processHarness{a, b} {
 		if string(mac(t, s.secrets, acme, 1, "code", "m")) != string(handle) {
 			t.Error("a handle of before is lost")
 		}
@@ -76,16 +76,16 @@ func TestTheMasterKeyRotatesOneInstanceAtATime(t *testing.T) {
 	onlyOld, oldFirst := parseMaster(t, oldLine), parseMaster(t, oldLine+"\n"+newLine)
 	newFirst, onlyNew := parseMaster(t, newLine+"\n"+oldLine), parseMaster(t, newLine)
 
-	a, b := start(t, engine, c, onlyOld), start(t, engine, c, onlyOld)
+	a, b := startProcess(t, engine, c, onlyOld), startProcess(t, engine, c, onlyOld)
 	handle := mac(t, a.secrets, acme, 1, "code", "m")
 	insertMiniapp(t, engine, onlyOld)
-	a = start(t, engine, c, oldFirst)
-	mustServe(t, c, a, b, handle)
-	b = start(t, engine, c, oldFirst)
-	a = start(t, engine, c, newFirst)
-	mustServe(t, c, a, b, handle)
-	mustServe(t, c, b, a, handle)
-	b = start(t, engine, c, newFirst)
+	a = startProcess(t, engine, c, oldFirst)
+	wantRotatedService(t, c, a, b, handle)
+	b = startProcess(t, engine, c, oldFirst)
+	a = startProcess(t, engine, c, newFirst)
+	wantRotatedService(t, c, a, b, handle)
+	wantRotatedService(t, c, b, a, handle)
+	b = startProcess(t, engine, c, newFirst)
 
 	var missing *MissingKeyError
 	if err := CheckMaster(t.Context(), engine, onlyNew); !errors.As(err, &missing) || missing.KeyID != onlyOld.IDs()[0] {
@@ -98,11 +98,11 @@ func TestTheMasterKeyRotatesOneInstanceAtATime(t *testing.T) {
 	if changed, err := Reseal(t.Context(), engine, newFirst); err != nil || changed != 0 {
 		t.Errorf("a second pass sealed %d records again, %v", changed, err)
 	}
-	mustServe(t, c, a, b, handle)
-	a = start(t, engine, c, onlyNew)
-	mustServe(t, c, a, b, handle)
-	b = start(t, engine, c, onlyNew)
-	mustServe(t, c, b, a, handle)
+	wantRotatedService(t, c, a, b, handle)
+	a = startProcess(t, engine, c, onlyNew)
+	wantRotatedService(t, c, a, b, handle)
+	b = startProcess(t, engine, c, onlyNew)
+	wantRotatedService(t, c, b, a, handle)
 
 	client, err := storage.Get[storage.Client](t.Context(), engine, storage.Key(acme, "miniapp"))
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-// quick is a schedule whose whole life of a key fits into a simulated day.
-func quick() Schedule {
+// shortSchedule is a schedule whose whole life of a key fits into a simulated day.
+func shortSchedule() Schedule {
 	return Schedule{
 		RotateEvery: time.Hour, TokenLife: 40 * time.Minute, HintLife: time.Hour,
 	}
@@ -34,7 +34,7 @@ func newInstance(t *testing.T, memory storage.Engine, master *Master, c *clock, 
 	t.Helper()
 	engine := newSwitchable(memory)
 	config := newConfig(engine, master, func() time.Time { return c.now().Add(off) })
-	config.Schedule = quick()
+	config.Schedule = shortSchedule()
 	return &instance{ring: newRing(t, config), engine: engine}
 }
 
@@ -104,7 +104,7 @@ func TestNoInstanceEverSignsWhatSomebodyCannotVerify(t *testing.T) {
 		}
 		for i, instance := range instances {
 			token, err := instance.ring.Sign(t.Context(), acme, EdDSA, "JWT", []byte(`{}`))
-			if errors.Is(err, ErrStale) && now.Sub(instance.freshAt) > quick().withDefaults().stale()-skew {
+			if errors.Is(err, ErrStale) && now.Sub(instance.freshAt) > shortSchedule().withDefaults().stale()-skew {
 				stale++
 				continue
 			}
@@ -121,7 +121,7 @@ func TestNoInstanceEverSignsWhatSomebodyCannotVerify(t *testing.T) {
 				}
 			}
 			kids[verified.KeyID] = true
-			alive = append(alive, issued{verified.KeyID, now.Add(quick().TokenLife)})
+			alive = append(alive, issued{verified.KeyID, now.Add(shortSchedule().TokenLife)})
 		}
 		for ; len(alive) > 0 && !now.Before(alive[0].exp); alive = alive[1:] {
 			var fresh relyingParty
@@ -546,8 +546,8 @@ func TestAKeyIsUsedAsItWasSealedAndNowhereElse(t *testing.T) {
 	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)
 	}
-	kid, own := only(t, mine.Record)
-	foreignKid, foreign := only(t, theirs.Record)
+	kid, own := onlyKey(t, mine.Record)
+	foreignKid, foreign := onlyKey(t, theirs.Record)
 	for name, keys := range map[string]map[string]storage.SigningKey{
 		"another directory's private key": {kid: {Public: own.Public, Private: foreign.Private}},
 		"another directory's key pair":    {foreignKid: foreign},
@@ -570,7 +570,7 @@ func TestAKeyIsUsedAsItWasSealedAndNowhereElse(t *testing.T) {
 	}
 }
 
-func only(t *testing.T, record storage.SigningKeys) (string, storage.SigningKey) {
+func onlyKey(t *testing.T, record storage.SigningKeys) (string, storage.SigningKey) {
 	t.Helper()
 	for kid, key := range record.Keys {
 		return kid, key

@@ -18,7 +18,7 @@ func BenchmarkCode2Session(b *testing.B) {
 	defer listener.Close()
 	go serveSessions(listener)
 	client := newClient(b, wechat.Config{BaseURL: "http://" + listener.Addr().String()})
-	app := someApp()
+	app := fixedApp()
 	b.ReportAllocs()
 	b.RunParallel(func(p *testing.PB) {
 		for p.Next() {

@@ -13,25 +13,25 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-// newBreakerStage has a breaker that opens after three failures for a minute, on a clock of its own.
-func newBreakerStage(t *testing.T, configure func(*wechat.Config)) (*stage, *clock) {
+// newBreakerHarness has a breaker that opens after three failures for a minute, on a clock of its own.
+func newBreakerHarness(t *testing.T, configure func(*wechat.Config)) (*clientHarness, *clock) {
 	t.Helper()
 	c := new(clock)
-	s := newStage(t, func(config *wechat.Config) {
+	h := newClientHarness(t, func(config *wechat.Config) {
 		config.Now, config.BreakerFailures, config.BreakerOpen = c.Now, 3, time.Minute
 		if configure != nil {
 			configure(config)
 		}
 	})
-	return s, c
+	return h, c
 }
 
-// break3 runs three failing logins, which opens the breaker.
-func (s *stage) break3(t *testing.T) {
+// openBreaker runs three failing logins, which opens the breaker.
+func (h *clientHarness) openBreaker(t *testing.T) {
 	t.Helper()
-	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Status: http.StatusBadGateway, Times: 3})
+	h.app.Fail(wechattest.Code2Session, wechattest.Fault{Status: http.StatusBadGateway, Times: 3})
 	for range 3 {
-		if _, _, err := s.login(t, "alice"); err == nil {
+		if _, _, err := h.login(t, "alice"); err == nil {
 			t.Fatal("the fault is not there")
 		}
 	}
@@ -39,34 +39,34 @@ func (s *stage) break3(t *testing.T) {
 
 func TestTheBreakerOpensAndCloses(t *testing.T) {
 	log := new(bytes.Buffer)
-	s, c := newBreakerStage(t, func(config *wechat.Config) { config.Logger = slog.New(slog.NewTextHandler(log, nil)) })
-	s.break3(t)
+	h, c := newBreakerHarness(t, func(config *wechat.Config) { config.Logger = slog.New(slog.NewTextHandler(log, nil)) })
+	h.openBreaker(t)
 
-	_, code, err := s.login(t, "alice")
+	_, code, err := h.login(t, "alice")
 	if failure := wantClass(t, err, wechat.ClassUnsent); failure.RetryAfter != time.Minute {
 		t.Errorf("open: RetryAfter = %v", failure.RetryAfter)
 	}
-	wantSent(t, s.sim, code, 0)
+	wantSent(t, h.sim, code, 0)
 
 	c.Advance(20 * time.Second)
-	_, _, err = s.login(t, "alice")
+	_, _, err = h.login(t, "alice")
 	if failure := wantClass(t, err, wechat.ClassUnsent); failure.RetryAfter != 40*time.Second {
 		t.Errorf("after 20 s: RetryAfter = %v", failure.RetryAfter)
 	}
 
 	c.Advance(40 * time.Second)
-	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Status: http.StatusBadGateway})
-	_, code, err = s.login(t, "alice")
+	h.app.Fail(wechattest.Code2Session, wechattest.Fault{Status: http.StatusBadGateway})
+	_, code, err = h.login(t, "alice")
 	wantClass(t, err, wechat.ClassAmbiguous)
-	wantSent(t, s.sim, code, 1)
-	_, _, err = s.login(t, "alice")
+	wantSent(t, h.sim, code, 1)
+	_, _, err = h.login(t, "alice")
 	if failure := wantClass(t, err, wechat.ClassUnsent); failure.RetryAfter != time.Minute {
 		t.Errorf("after a failed probe: RetryAfter = %v", failure.RetryAfter)
 	}
 
 	c.Advance(time.Minute)
 	for range 2 {
-		if _, _, err := s.login(t, "alice"); err != nil {
+		if _, _, err := h.login(t, "alice"); err != nil {
 			t.Fatalf("after WeChat recovered: %v", err)
 		}
 	}
@@ -77,18 +77,18 @@ func TestTheBreakerOpensAndCloses(t *testing.T) {
 }
 
 func TestAClosedBreakerCountsFromZero(t *testing.T) {
-	s, c := newBreakerStage(t, nil)
-	s.break3(t)
+	h, c := newBreakerHarness(t, nil)
+	h.openBreaker(t)
 	c.Advance(time.Minute)
-	if _, _, err := s.login(t, "alice"); err != nil {
+	if _, _, err := h.login(t, "alice"); err != nil {
 		t.Fatal(err)
 	}
-	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Status: http.StatusBadGateway, Times: 2})
+	h.app.Fail(wechattest.Code2Session, wechattest.Fault{Status: http.StatusBadGateway, Times: 2})
 	for range 2 {
-		_, _, err := s.login(t, "alice")
+		_, _, err := h.login(t, "alice")
 		wantClass(t, err, wechat.ClassAmbiguous)
 	}
-	if _, _, err := s.login(t, "alice"); err != nil {
+	if _, _, err := h.login(t, "alice"); err != nil {
 		t.Errorf("two failures opened it: %v", err)
 	}
 }
@@ -110,16 +110,16 @@ func TestBreaker_OpensOnlyOnOutage(t *testing.T) {
 		"an unknown errcode":   {wechattest.Fault{Errcode: 99999}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, _ := newBreakerStage(t, nil)
+			h, _ := newBreakerHarness(t, nil)
 			row.fault.Times = -1
-			s.app.Fail(wechattest.Code2Session, row.fault)
+			h.app.Fail(wechattest.Code2Session, row.fault)
 			for range 10 {
-				if _, _, err := s.login(t, "alice"); err == nil {
+				if _, _, err := h.login(t, "alice"); err == nil {
 					t.Fatal("the fault is not there")
 				}
 			}
-			s.app.Heal()
-			if _, _, err := s.login(t, "alice"); (err != nil) != row.opens {
+			h.app.Heal()
+			if _, _, err := h.login(t, "alice"); (err != nil) != row.opens {
 				t.Errorf("afterwards: %v", err)
 			}
 		})
@@ -127,38 +127,38 @@ func TestBreaker_OpensOnlyOnOutage(t *testing.T) {
 }
 
 func TestBreaker_IgnoresCanceledCalls(t *testing.T) {
-	s, _ := newBreakerStage(t, nil)
+	h, _ := newBreakerHarness(t, nil)
 	gate := wechattest.NewGate()
-	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate, Times: -1})
+	h.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate, Times: -1})
 	for range 5 {
 		ctx, hangUp := context.WithCancel(t.Context())
 		go func() {
 			<-gate.Arrived()
 			hangUp()
 		}()
-		_, err := s.client.Code2Session(ctx, s.app.Credential(), s.app.Login("alice"))
+		_, err := h.client.Code2Session(ctx, h.app.Credential(), h.app.Login("alice"))
 		wantClass(t, err, wechat.ClassAmbiguous)
 	}
 	gate.Open()
-	if _, _, err := s.login(t, "alice"); err != nil {
+	if _, _, err := h.login(t, "alice"); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestAHalfOpenBreakerLetsOneCallTry(t *testing.T) {
-	s, c := newBreakerStage(t, nil)
-	s.break3(t)
+	h, c := newBreakerHarness(t, nil)
+	h.openBreaker(t)
 	c.Advance(time.Minute)
 	gate := wechattest.NewGate()
-	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate})
+	h.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate})
 	probe := make(chan error, 1)
 	go func() {
-		_, err := s.client.Code2Session(context.WithoutCancel(t.Context()), s.app.Credential(), s.app.Login("alice"))
+		_, err := h.client.Code2Session(context.WithoutCancel(t.Context()), h.app.Credential(), h.app.Login("alice"))
 		probe <- err
 	}()
 	<-gate.Arrived()
 	for range 3 {
-		_, _, err := s.login(t, "alice")
+		_, _, err := h.login(t, "alice")
 		if failure := wantClass(t, err, wechat.ClassUnsent); failure.RetryAfter <= 0 {
 			t.Error("no RetryAfter while another call tries")
 		}
@@ -167,44 +167,44 @@ func TestAHalfOpenBreakerLetsOneCallTry(t *testing.T) {
 	if err := <-probe; err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := s.login(t, "alice"); err != nil {
+	if _, _, err := h.login(t, "alice"); err != nil {
 		t.Errorf("after the probe: %v", err)
 	}
 }
 
 func TestBreaker_CanceledProbeAllowsNext(t *testing.T) {
-	s, c := newBreakerStage(t, nil)
-	s.break3(t)
+	h, c := newBreakerHarness(t, nil)
+	h.openBreaker(t)
 	c.Advance(time.Minute)
 	gate := wechattest.NewGate()
 	defer gate.Open()
-	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate})
+	h.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate})
 	ctx, hangUp := context.WithCancel(t.Context())
 	go func() {
 		<-gate.Arrived()
 		hangUp()
 	}()
-	_, err := s.client.Code2Session(ctx, s.app.Credential(), s.app.Login("alice"))
+	_, err := h.client.Code2Session(ctx, h.app.Credential(), h.app.Login("alice"))
 	wantClass(t, err, wechat.ClassAmbiguous)
-	if _, _, err := s.login(t, "alice"); err != nil {
+	if _, _, err := h.login(t, "alice"); err != nil {
 		t.Errorf("the next call: %v", err)
 	}
 }
 
 func TestBreaker_IgnoresLateResponse(t *testing.T) {
-	s, c := newBreakerStage(t, nil)
+	h, c := newBreakerHarness(t, nil)
 	held := func(user string) (*wechattest.Gate, <-chan error) {
 		gate, done := wechattest.NewGate(), make(chan error, 1)
-		s.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate, User: user})
+		h.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate, User: user})
 		go func() {
-			_, err := s.client.Code2Session(context.WithoutCancel(t.Context()), s.app.Credential(), s.app.Login(user))
+			_, err := h.client.Code2Session(context.WithoutCancel(t.Context()), h.app.Credential(), h.app.Login(user))
 			done <- err
 		}()
 		<-gate.Arrived()
 		return gate, done
 	}
 	slowGate, slow := held("slow")
-	s.break3(t)
+	h.openBreaker(t)
 	c.Advance(time.Minute)
 	probeGate, probe := held("probe")
 
@@ -212,40 +212,40 @@ func TestBreaker_IgnoresLateResponse(t *testing.T) {
 	if err := <-slow; err != nil {
 		t.Fatal(err)
 	}
-	_, _, err := s.login(t, "alice")
+	_, _, err := h.login(t, "alice")
 	wantClass(t, err, wechat.ClassUnsent)
 
 	probeGate.Open()
 	if err := <-probe; err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := s.login(t, "alice"); err != nil {
+	if _, _, err := h.login(t, "alice"); err != nil {
 		t.Errorf("after the probe: %v", err)
 	}
 }
 
 func TestABreakerIsOfOneAppAndOneAPI(t *testing.T) {
-	s, _ := newBreakerStage(t, nil)
-	other := s.addApp(t, "wxsim0000000000000002")
-	s.break3(t)
-	if _, err := s.client.Code2Session(t.Context(), other.Credential(), other.Login("alice")); err != nil {
+	h, _ := newBreakerHarness(t, nil)
+	other := h.addApp(t, "wxsim0000000000000002")
+	h.openBreaker(t)
+	if _, err := h.client.Code2Session(t.Context(), other.Credential(), other.Login("alice")); err != nil {
 		t.Errorf("another app: %v", err)
 	}
-	if _, err := s.client.PhoneNumber(t.Context(), s.app.Credential(), s.app.TapPhone("alice")); err != nil {
+	if _, err := h.client.PhoneNumber(t.Context(), h.app.Credential(), h.app.TapPhone("alice")); err != nil {
 		t.Errorf("another API: %v", err)
 	}
 }
 
 func TestBulkhead_HangingAppBlocksNoOther(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, func(c *wechat.Config) { c.MaxConcurrent, c.ConnectTimeout = 4, 500*time.Millisecond })
-	other := s.addApp(t, "wxsim0000000000000002")
+	h := newClientHarness(t, func(c *wechat.Config) { c.MaxConcurrent, c.ConnectTimeout = 4, 500*time.Millisecond })
+	other := h.addApp(t, "wxsim0000000000000002")
 	gate := wechattest.NewGate()
-	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate, Times: -1})
+	h.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate, Times: -1})
 	held := make(chan error, 4)
 	for range 4 {
 		go func() {
-			_, err := s.client.Code2Session(context.WithoutCancel(t.Context()), s.app.Credential(), s.app.Login("alice"))
+			_, err := h.client.Code2Session(context.WithoutCancel(t.Context()), h.app.Credential(), h.app.Login("alice"))
 			held <- err
 		}()
 	}
@@ -253,17 +253,17 @@ func TestBulkhead_HangingAppBlocksNoOther(t *testing.T) {
 		<-gate.Arrived()
 	}
 
-	_, code, err := s.login(t, "alice")
+	_, code, err := h.login(t, "alice")
 	if failure := wantClass(t, err, wechat.ClassUnsent); failure.RetryAfter <= 0 {
 		t.Error("a call over the limit is not told when to come back")
 	}
-	wantSent(t, s.sim, code, 0)
+	wantSent(t, h.sim, code, 0)
 	for range 100 {
-		if _, err := s.client.Code2Session(t.Context(), other.Credential(), other.Login("bob")); err != nil {
+		if _, err := h.client.Code2Session(t.Context(), other.Credential(), other.Login("bob")); err != nil {
 			t.Fatalf("the other app: %v", err)
 		}
 	}
-	if _, err := s.client.PhoneNumber(t.Context(), s.app.Credential(), s.app.TapPhone("alice")); err != nil {
+	if _, err := h.client.PhoneNumber(t.Context(), h.app.Credential(), h.app.TapPhone("alice")); err != nil {
 		t.Errorf("another API of the app that hangs: %v", err)
 	}
 
@@ -273,19 +273,19 @@ func TestBulkhead_HangingAppBlocksNoOther(t *testing.T) {
 			t.Errorf("a held call: %v", err)
 		}
 	}
-	if _, _, err := s.login(t, "alice"); err != nil {
+	if _, _, err := h.login(t, "alice"); err != nil {
 		t.Errorf("after it hung: %v", err)
 	}
 }
 
 func TestACallWaitsForAFreeSlot(t *testing.T) {
-	s := newStage(t, func(c *wechat.Config) { c.MaxConcurrent, c.ConnectTimeout = 1, time.Hour })
+	h := newClientHarness(t, func(c *wechat.Config) { c.MaxConcurrent, c.ConnectTimeout = 1, time.Hour })
 	gate := wechattest.NewGate()
-	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate})
+	h.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate})
 	done := make(chan error, 2)
 	for range 2 {
 		go func() {
-			_, err := s.client.Code2Session(context.WithoutCancel(t.Context()), s.app.Credential(), s.app.Login("alice"))
+			_, err := h.client.Code2Session(context.WithoutCancel(t.Context()), h.app.Credential(), h.app.Login("alice"))
 			done <- err
 		}()
 	}
@@ -299,29 +299,29 @@ func TestACallWaitsForAFreeSlot(t *testing.T) {
 }
 
 func TestBulkhead_WaitEndsWithContext(t *testing.T) {
-	s := newStage(t, func(c *wechat.Config) { c.MaxConcurrent, c.ConnectTimeout = 1, time.Hour })
+	h := newClientHarness(t, func(c *wechat.Config) { c.MaxConcurrent, c.ConnectTimeout = 1, time.Hour })
 	gate := wechattest.NewGate()
 	defer gate.Open()
-	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate})
+	h.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate})
 	go func() {
-		_, _ = s.client.Code2Session(context.WithoutCancel(t.Context()), s.app.Credential(), s.app.Login("alice"))
+		_, _ = h.client.Code2Session(context.WithoutCancel(t.Context()), h.app.Credential(), h.app.Login("alice"))
 	}()
 	<-gate.Arrived()
 	ctx, hangUp := context.WithCancel(t.Context())
 	hangUp()
-	code := s.app.Login("bob")
-	_, err := s.client.Code2Session(ctx, s.app.Credential(), code)
+	code := h.app.Login("bob")
+	_, err := h.client.Code2Session(ctx, h.app.Credential(), code)
 	wantClass(t, err, wechat.ClassUnsent)
-	wantSent(t, s.sim, code, 0)
+	wantSent(t, h.sim, code, 0)
 }
 
 func TestClockSetBack_AnOpenBreakerIsNotOpenForLonger(t *testing.T) {
 	for _, jump := range []time.Duration{2 * time.Minute, 8 * time.Hour, 365 * 24 * time.Hour} {
-		s, c := newBreakerStage(t, nil)
+		h, c := newBreakerHarness(t, nil)
 		c.Advance(jump)
-		s.break3(t)
+		h.openBreaker(t)
 		c.Advance(-jump)
-		if _, _, err := s.login(t, "alice"); err != nil {
+		if _, _, err := h.login(t, "alice"); err != nil {
 			t.Errorf("%v: %v", jump, err)
 		}
 	}

@@ -25,17 +25,17 @@ func newHandler(t testing.TB, handle http.HandlerFunc) string {
 }
 
 func TestPhoneNumberIsTheOneThatWeChatVerified(t *testing.T) {
-	s := newStage(t, nil)
-	number, err := s.client.PhoneNumber(t.Context(), s.app.Credential(), s.app.TapPhone("alice"))
+	h := newClientHarness(t, nil)
+	number, err := h.client.PhoneNumber(t.Context(), h.app.Credential(), h.app.TapPhone("alice"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if number != s.sim.Phone("alice") {
+	if number != h.sim.Phone("alice") {
 		t.Error("it is another number")
 	}
 	abroad := wechat.PhoneNumber{CountryCode: "49", PureNumber: "15100000000"}
-	s.sim.SetPhone("alice", abroad)
-	if number, err = s.client.PhoneNumber(t.Context(), s.app.Credential(), s.app.TapPhone("alice")); err != nil || number != abroad {
+	h.sim.SetPhone("alice", abroad)
+	if number, err = h.client.PhoneNumber(t.Context(), h.app.Credential(), h.app.TapPhone("alice")); err != nil || number != abroad {
 		t.Errorf("a number abroad: %v", err)
 	}
 }
@@ -56,7 +56,7 @@ func TestPhoneNumber_ParsesPublishedResponses(t *testing.T) {
 		"no phone_info":           {`{"errcode":0,"errmsg":"ok"}`, wechat.ClassAmbiguous},
 	} {
 		t.Run(name, func(t *testing.T) {
-			number, err := respondingWith(t, 200, "application/json", row.body).PhoneNumber(t.Context(), someApp(), "code")
+			number, err := respondingWith(t, 200, "application/json", row.body).PhoneNumber(t.Context(), fixedApp(), "code")
 			if row.class != wechat.ClassToken {
 				wantClass(t, err, row.class)
 				return
@@ -69,17 +69,17 @@ func TestPhoneNumber_ParsesPublishedResponses(t *testing.T) {
 }
 
 func TestPhoneNumber_InvalidCodeIsClassCode(t *testing.T) {
-	s := newStage(t, nil)
-	other := s.addApp(t, "wxsim0000000000000002")
-	used := s.app.TapPhone("alice")
-	if _, err := s.client.PhoneNumber(t.Context(), s.app.Credential(), used); err != nil {
+	h := newClientHarness(t, nil)
+	other := h.addApp(t, "wxsim0000000000000002")
+	used := h.app.TapPhone("alice")
+	if _, err := h.client.PhoneNumber(t.Context(), h.app.Credential(), used); err != nil {
 		t.Fatal(err)
 	}
 	for name, code := range map[string]string{
-		"unknown": "0123456789abcdef", "used": used, "a login code": s.app.Login("alice"), "another app's": other.TapPhone("alice"),
+		"unknown": "0123456789abcdef", "used": used, "a login code": h.app.Login("alice"), "another app's": other.TapPhone("alice"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := s.client.PhoneNumber(t.Context(), s.app.Credential(), code)
+			_, err := h.client.PhoneNumber(t.Context(), h.app.Credential(), code)
 			wantClass(t, err, wechat.ClassCode)
 		})
 	}
@@ -92,32 +92,32 @@ func TestAPhoneCodeIsSentOnceToo(t *testing.T) {
 		"502":    {Status: 502},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newStage(t, nil)
-			if err := s.phone(t, "bob"); err != nil {
+			h := newClientHarness(t, nil)
+			if err := h.phone(t, "bob"); err != nil {
 				t.Fatal(err)
 			}
-			s.app.Fail(wechattest.PhoneNumber, fault)
-			code := s.app.TapPhone("alice")
-			_, err := s.client.PhoneNumber(t.Context(), s.app.Credential(), code)
+			h.app.Fail(wechattest.PhoneNumber, fault)
+			code := h.app.TapPhone("alice")
+			_, err := h.client.PhoneNumber(t.Context(), h.app.Credential(), code)
 			wantClass(t, err, wechat.ClassAmbiguous)
-			wantSent(t, s.sim, code, 1)
+			wantSent(t, h.sim, code, 1)
 		})
 	}
 }
 
 func TestCheckSession_FailsForReplacedKey(t *testing.T) {
-	s := newStage(t, nil)
-	session, _, err := s.login(t, "alice")
+	h := newClientHarness(t, nil)
+	session, _, err := h.login(t, "alice")
 	if err != nil {
 		t.Fatal(err)
 	}
 	check := func(key wechat.SessionKey) error {
-		return s.client.CheckSession(t.Context(), s.app.Credential(), session.OpenID, key)
+		return h.client.CheckSession(t.Context(), h.app.Credential(), session.OpenID, key)
 	}
 	if err := check(session.Key); err != nil {
 		t.Fatalf("a fresh key: %v", err)
 	}
-	replaced, err := s.client.ResetSession(t.Context(), s.app.Credential(), session.OpenID, session.Key)
+	replaced, err := h.client.ResetSession(t.Context(), h.app.Credential(), session.OpenID, session.Key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,41 +129,41 @@ func TestCheckSession_FailsForReplacedKey(t *testing.T) {
 	if !errors.Is(err, wechat.ErrSessionKeyStale) {
 		t.Errorf("the old key: %v", err)
 	}
-	if _, err = s.client.ResetSession(t.Context(), s.app.Credential(), session.OpenID, session.Key); !errors.Is(err, wechat.ErrSessionKeyStale) {
+	if _, err = h.client.ResetSession(t.Context(), h.app.Credential(), session.OpenID, session.Key); !errors.Is(err, wechat.ErrSessionKeyStale) {
 		t.Errorf("reset with the old key: %v", err)
 	}
-	s.sim.Advance(time.Hour)
-	s.app.Login("alice")
+	h.sim.Advance(time.Hour)
+	h.app.Login("alice")
 	if err := check(replaced); !errors.Is(err, wechat.ErrSessionKeyStale) {
 		t.Errorf("after another wx.login: %v", err)
 	}
-	wantClass(t, s.client.CheckSession(t.Context(), s.app.Credential(), "oNobody", session.Key), wechat.ClassBlocked)
+	wantClass(t, h.client.CheckSession(t.Context(), h.app.Credential(), "oNobody", session.Key), wechat.ClassBlocked)
 }
 
 func TestASessionCallWithoutOpenIDOrKeyIsNotSent(t *testing.T) {
-	s := newStage(t, nil)
-	wantClass(t, s.client.CheckSession(t.Context(), s.app.Credential(), "", "key"), wechat.ClassCode)
-	_, err := s.client.ResetSession(t.Context(), s.app.Credential(), "oAlice", "")
+	h := newClientHarness(t, nil)
+	wantClass(t, h.client.CheckSession(t.Context(), h.app.Credential(), "", "key"), wechat.ClassCode)
+	_, err := h.client.ResetSession(t.Context(), h.app.Credential(), "oAlice", "")
 	wantClass(t, err, wechat.ClassCode)
-	if n := len(s.sim.Requests()); n != 0 {
+	if n := len(h.sim.Requests()); n != 0 {
 		t.Errorf("%d requests", n)
 	}
 }
 
 func TestResetSession_RejectsResponseForOtherUser(t *testing.T) {
 	for _, body := range []string{`{"errcode":0,"openid":"oBob","session_key":"k"}`, `{"errcode":0,"openid":"oAlice"}`, `{"errcode":0}`, `x`} {
-		_, err := respondingWith(t, 200, "", body).ResetSession(t.Context(), someApp(), "oAlice", "key")
+		_, err := respondingWith(t, 200, "", body).ResetSession(t.Context(), fixedApp(), "oAlice", "key")
 		wantClass(t, err, wechat.ClassAmbiguous)
 	}
 }
 
 func TestMiniProgramCodeIsAnImage(t *testing.T) {
-	s := newStage(t, nil)
+	h := newClientHarness(t, nil)
 	for want, request := range map[string]wechat.MiniProgramCodeRequest{
 		"jpeg": {Scene: "abc!#$&'()*+,/:;=?@-._~", Page: "pages/scan", Width: 280, Version: "trial"},
 		"png":  {Scene: "a", Transparent: true},
 	} {
-		picture, err := s.client.MiniProgramCode(t.Context(), s.app.Credential(), request)
+		picture, err := h.client.MiniProgramCode(t.Context(), h.app.Credential(), request)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -176,31 +176,31 @@ func TestMiniProgramCodeIsAnImage(t *testing.T) {
 func TestMiniProgramCode_DetectsErrorsByBytes(t *testing.T) {
 	for _, contentType := range []string{"image/jpeg", "text/plain", "application/json:UTF-8"} {
 		client := respondingWith(t, 200, contentType, `{"errcode":41030,"errmsg":"invalid page rid: 617833f5-4d39a245-36d3a896"}`)
-		_, err := client.MiniProgramCode(t.Context(), someApp(), wechat.MiniProgramCodeRequest{Scene: "a"})
+		_, err := client.MiniProgramCode(t.Context(), fixedApp(), wechat.MiniProgramCodeRequest{Scene: "a"})
 		if failure := wantClass(t, err, wechat.ClassConfig); failure.Code != 41030 {
 			t.Errorf("as %s: errcode %d", contentType, failure.Code)
 		}
 	}
-	_, err := respondingWith(t, 200, "image/jpeg", "<html>").MiniProgramCode(t.Context(), someApp(), wechat.MiniProgramCodeRequest{Scene: "a"})
+	_, err := respondingWith(t, 200, "image/jpeg", "<html>").MiniProgramCode(t.Context(), fixedApp(), wechat.MiniProgramCodeRequest{Scene: "a"})
 	wantClass(t, err, wechat.ClassAmbiguous)
 }
 
 func TestMiniProgramCodeOfAPageThatIsNotReleased(t *testing.T) {
-	s := newStage(t, nil)
-	s.app.SetPages("pages/index")
-	_, err := s.client.MiniProgramCode(t.Context(), s.app.Credential(), wechat.MiniProgramCodeRequest{Scene: "a", Page: "pages/scan"})
+	h := newClientHarness(t, nil)
+	h.app.SetPages("pages/index")
+	_, err := h.client.MiniProgramCode(t.Context(), h.app.Credential(), wechat.MiniProgramCodeRequest{Scene: "a", Page: "pages/scan"})
 	if failure := wantClass(t, err, wechat.ClassConfig); failure.Code != 41030 {
 		t.Errorf("errcode = %d", failure.Code)
 	}
 	for _, request := range []wechat.MiniProgramCodeRequest{{Scene: "a", Page: "pages/scan", AnyPage: true}, {Scene: "a", Page: "pages/index"}, {Scene: "a"}} {
-		if _, err := s.client.MiniProgramCode(t.Context(), s.app.Credential(), request); err != nil {
+		if _, err := h.client.MiniProgramCode(t.Context(), h.app.Credential(), request); err != nil {
 			t.Errorf("page %q: %v", request.Page, err)
 		}
 	}
 }
 
 func TestMiniProgramCode_InvalidRequestIsNotSent(t *testing.T) {
-	s := newStage(t, nil)
+	h := newClientHarness(t, nil)
 	for _, request := range []wechat.MiniProgramCodeRequest{
 		{},
 		{Scene: strings.Repeat("a", 33)},
@@ -213,10 +213,10 @@ func TestMiniProgramCode_InvalidRequestIsNotSent(t *testing.T) {
 		{Scene: "a", Width: 1281},
 		{Scene: "a", Version: "beta"},
 	} {
-		_, err := s.client.MiniProgramCode(t.Context(), s.app.Credential(), request)
+		_, err := h.client.MiniProgramCode(t.Context(), h.app.Credential(), request)
 		wantClass(t, err, wechat.ClassConfig)
 	}
-	if n := len(s.sim.Requests()); n != 0 {
+	if n := len(h.sim.Requests()); n != 0 {
 		t.Errorf("%d requests", n)
 	}
 }

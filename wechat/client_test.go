@@ -17,38 +17,38 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-// stage is a simulator with one app and a client of it.
-type stage struct {
+// clientHarness is a simulator with one app and a client of it.
+type clientHarness struct {
 	sim    *wechattest.Server
 	app    *wechattest.App
 	client *wechat.Client
 	url    string
 }
 
-// newStage starts a simulator; configure changes the client's configuration and may be nil.
-func newStage(t testing.TB, configure func(*wechat.Config)) *stage {
+// newClientHarness starts a simulator; configure changes the client's configuration and may be nil.
+func newClientHarness(t testing.TB, configure func(*wechat.Config)) *clientHarness {
 	t.Helper()
-	s := &stage{sim: new(wechattest.Server)}
-	s.app = s.addApp(t, "wxsim0000000000000001")
-	server := httptest.NewServer(s.sim)
+	h := &clientHarness{sim: new(wechattest.Server)}
+	h.app = h.addApp(t, "wxsim0000000000000001")
+	server := httptest.NewServer(h.sim)
 	t.Cleanup(server.Close)
-	s.url = server.URL
-	s.client = s.newClient(t, configure)
-	return s
+	h.url = server.URL
+	h.client = h.newClient(t, configure)
+	return h
 }
 
-func (s *stage) addApp(t testing.TB, id wechat.AppID) *wechattest.App {
+func (h *clientHarness) addApp(t testing.TB, id wechat.AppID) *wechattest.App {
 	t.Helper()
-	app, err := s.sim.AddApp(wechat.App{ID: id})
+	app, err := h.sim.AddApp(wechat.App{ID: id})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return app
 }
 
-func (s *stage) newClient(t testing.TB, configure func(*wechat.Config)) *wechat.Client {
+func (h *clientHarness) newClient(t testing.TB, configure func(*wechat.Config)) *wechat.Client {
 	t.Helper()
-	config := wechat.Config{BaseURL: s.url, RetryDelay: func() time.Duration { return 0 }}
+	config := wechat.Config{BaseURL: h.url, RetryDelay: func() time.Duration { return 0 }}
 	if configure != nil {
 		configure(&config)
 	}
@@ -66,10 +66,10 @@ func newClient(t testing.TB, config wechat.Config) *wechat.Client {
 }
 
 // login sends one code2Session call with a new code and also returns the code.
-func (s *stage) login(t testing.TB, user string) (wechat.Session, string, error) {
+func (h *clientHarness) login(t testing.TB, user string) (wechat.Session, string, error) {
 	t.Helper()
-	code := s.app.Login(user)
-	session, err := s.client.Code2Session(t.Context(), s.app.Credential(), code)
+	code := h.app.Login(user)
+	session, err := h.client.Code2Session(t.Context(), h.app.Credential(), code)
 	return session, code, err
 }
 
@@ -90,8 +90,8 @@ func respondingWith(t *testing.T, status int, contentType, body string) *wechat.
 	return newClient(t, wechat.Config{BaseURL: server.URL, RetryDelay: func() time.Duration { return 0 }})
 }
 
-// someApp is for servers that do not look at it.
-func someApp() wechat.App { return wechat.App{ID: "wxsimFixed", Secret: "some-app-secret"} }
+// fixedApp is for servers that do not look at it.
+func fixedApp() wechat.App { return wechat.App{ID: "wxsimFixed", Secret: "some-app-secret"} }
 
 // wantClass fails unless err is an *Error of the class.
 func wantClass(t *testing.T, err error, class wechat.Class) *wechat.Error {
@@ -172,14 +172,14 @@ func TestNew_ZeroConfigUsesWeChat(t *testing.T) {
 
 func TestObserveSeesEveryAttempt(t *testing.T) {
 	var seen []string
-	s := newStage(t, func(c *wechat.Config) {
+	h := newClientHarness(t, func(c *wechat.Config) {
 		c.Observe = func(o wechat.Observation) { seen = append(seen, fmt.Sprintf("%s %s %d", o.API, o.Outcome, o.Code)) }
 	})
-	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Errcode: -1})
-	if _, _, err := s.login(t, "alice"); err != nil {
+	h.app.Fail(wechattest.Code2Session, wechattest.Fault{Errcode: -1})
+	if _, _, err := h.login(t, "alice"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.client.Code2Session(t.Context(), s.app.Credential(), "unknown"); err == nil {
+	if _, err := h.client.Code2Session(t.Context(), h.app.Credential(), "unknown"); err == nil {
 		t.Fatal("an unknown code logged in")
 	}
 	want := []string{"code2Session busy -1", "code2Session ok 0", "code2Session code 40029"}

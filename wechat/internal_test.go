@@ -61,8 +61,8 @@ func TestOpenCBC_RejectsPaddingLongerThanText(t *testing.T) {
 	}
 }
 
-// quoting is what a careless transport could say: everything that was sent.
-type quoting struct{ error }
+// leakyError is what a careless transport could say: everything that was sent.
+type leakyError struct{ error }
 
 func TestRedact_RemovesRequest(t *testing.T) {
 	const secret, code = "app-secret/with+signs", "0716AVll20uHk94SLDml27etM946AVlq"
@@ -70,7 +70,7 @@ func TestRedact_RemovesRequest(t *testing.T) {
 	address := "https://api.weixin.qq.com/sns/jscode2session?" + k.query
 	for name, err := range map[string]error{
 		"a url.Error":             &url.Error{Op: "Get", URL: address, Err: errors.New("connection refused")},
-		"a wrapped url.Error":     quoting{&url.Error{Op: "Get", URL: address, Err: errors.New("connection refused")}},
+		"a wrapped url.Error":     leakyError{&url.Error{Op: "Get", URL: address, Err: errors.New("connection refused")}},
 		"a quoted URL":            errors.New(`parse "` + address + `": bad`),
 		"a URL without quotes":    errors.New("cannot get " + address),
 		"the secret":              errors.New("wrong: " + secret),

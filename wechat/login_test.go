@@ -13,22 +13,22 @@ import (
 )
 
 func TestCode2SessionSaysWhoOpenedTheMiniProgram(t *testing.T) {
-	s := newStage(t, nil)
-	session, code, err := s.login(t, "alice")
+	h := newClientHarness(t, nil)
+	session, code, err := h.login(t, "alice")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if session.OpenID != s.app.OpenID("alice") || session.UnionID != "" || len(session.Key) != 24 {
+	if session.OpenID != h.app.OpenID("alice") || session.UnionID != "" || len(session.Key) != 24 {
 		t.Errorf("session of an app without Open Platform account: OpenID %q, UnionID %q, key of %d characters", session.OpenID, session.UnionID, len(session.Key))
 	}
-	wantSent(t, s.sim, code, 1)
+	wantSent(t, h.sim, code, 1)
 
-	s.app.BindOpenPlatform("account")
-	session, _, err = s.login(t, "alice")
+	h.app.BindOpenPlatform("account")
+	session, _, err = h.login(t, "alice")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if session.UnionID == "" || session.UnionID != s.app.UnionID("alice") {
+	if session.UnionID == "" || session.UnionID != h.app.UnionID("alice") {
 		t.Errorf("UnionID = %q after the app was bound", session.UnionID)
 	}
 }
@@ -42,7 +42,7 @@ func TestCode2Session_ParsesPublishedResponses(t *testing.T) {
 	} {
 		for _, contentType := range []string{"text/plain", "application/json:UTF-8", "application/json; encoding=utf-8", ""} {
 			t.Run(name+" as "+contentType, func(t *testing.T) {
-				session, err := respondingWith(t, 200, contentType, body).Code2Session(t.Context(), someApp(), "code")
+				session, err := respondingWith(t, 200, contentType, body).Code2Session(t.Context(), fixedApp(), "code")
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -75,7 +75,7 @@ func TestCode2Session_InvalidResponseIsAmbiguous(t *testing.T) {
 		"errcode of no sense":    {200, `{"errcode":{},"openid":"o"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			session, err := respondingWith(t, response.status, "text/plain", response.body).Code2Session(t.Context(), someApp(), "code")
+			session, err := respondingWith(t, response.status, "text/plain", response.body).Code2Session(t.Context(), fixedApp(), "code")
 			wantClass(t, err, wechat.ClassAmbiguous)
 			if session != (wechat.Session{}) {
 				t.Error("there is a session beside the error")
@@ -112,9 +112,9 @@ func TestEveryErrcodeHasItsClass(t *testing.T) {
 		{99999, wechat.ClassUnknown},
 	} {
 		for _, quoted := range []bool{false, true} {
-			s := newStage(t, nil)
-			s.app.Fail(wechattest.Code2Session, wechattest.Fault{Errcode: row.errcode, Quoted: quoted, Times: -1})
-			_, _, err := s.login(t, "alice")
+			h := newClientHarness(t, nil)
+			h.app.Fail(wechattest.Code2Session, wechattest.Fault{Errcode: row.errcode, Quoted: quoted, Times: -1})
+			_, _, err := h.login(t, "alice")
 			failure := wantClass(t, err, row.class)
 			if failure.Code != row.errcode || failure.API != "code2Session" {
 				t.Errorf("errcode %d: Code = %d, API = %q", row.errcode, failure.Code, failure.API)
@@ -143,7 +143,7 @@ func TestAnErrmsgLeavesNothingButItsTraceID(t *testing.T) {
 		"rid: some-app-secret-some-app-s":                                       "",
 	} {
 		client := respondingWith(t, 200, "text/plain", `{"errcode":40029,"errmsg":"`+message+`"}`)
-		_, err := client.Code2Session(t.Context(), someApp(), "0716AVll20uHk94SLDml27etM946AVlq")
+		_, err := client.Code2Session(t.Context(), fixedApp(), "0716AVll20uHk94SLDml27etM946AVlq")
 		failure := wantClass(t, err, wechat.ClassCode)
 		if failure.RID != want {
 			t.Errorf("RID of %q = %q, want %q", message, failure.RID, want)
@@ -157,7 +157,7 @@ func TestAnErrmsgLeavesNothingButItsTraceID(t *testing.T) {
 
 func TestCode2Session_SnapshotUserIsError(t *testing.T) {
 	client := respondingWith(t, 200, "text/plain", `{"openid":"oVirtual","session_key":"k","is_snapshotuser":1}`)
-	_, err := client.Code2Session(t.Context(), someApp(), "code")
+	_, err := client.Code2Session(t.Context(), fixedApp(), "code")
 	wantClass(t, err, wechat.ClassBlocked)
 	if !errors.Is(err, wechat.ErrSnapshotUser) {
 		t.Errorf("err = %v", err)
@@ -165,90 +165,90 @@ func TestCode2Session_SnapshotUserIsError(t *testing.T) {
 }
 
 func TestWhatCannotBeACodeOrAnAppIsNotSent(t *testing.T) {
-	s := newStage(t, nil)
+	h := newClientHarness(t, nil)
 	for _, code := range []string{"", strings.Repeat("x", 513), "a\nb", "a\x00", "a\x7f"} {
-		_, err := s.client.Code2Session(t.Context(), s.app.Credential(), code)
+		_, err := h.client.Code2Session(t.Context(), h.app.Credential(), code)
 		wantClass(t, err, wechat.ClassCode)
-		_, err = s.client.PhoneNumber(t.Context(), s.app.Credential(), code)
+		_, err = h.client.PhoneNumber(t.Context(), h.app.Credential(), code)
 		wantClass(t, err, wechat.ClassCode)
 	}
 	for _, app := range []wechat.App{{}, {ID: "wxsim"}, {Secret: "s"}, {ID: "wxsim", Secret: "a\nb"}, {ID: "wxsim", Secret: wechat.AppSecret(strings.Repeat("s", 129))}} {
-		_, err := s.client.Code2Session(t.Context(), app, "code")
+		_, err := h.client.Code2Session(t.Context(), app, "code")
 		wantClass(t, err, wechat.ClassConfig)
-		_, err = s.client.PhoneNumber(t.Context(), app, "code")
+		_, err = h.client.PhoneNumber(t.Context(), app, "code")
 		wantClass(t, err, wechat.ClassConfig)
-		wantClass(t, s.client.CheckCredential(t.Context(), app), wechat.ClassConfig)
+		wantClass(t, h.client.CheckCredential(t.Context(), app), wechat.ClassConfig)
 	}
-	if requests := s.sim.Requests(); len(requests) != 0 {
+	if requests := h.sim.Requests(); len(requests) != 0 {
 		t.Errorf("%d requests were sent", len(requests))
 	}
 }
 
 func TestACodeIsEscaped(t *testing.T) {
-	s := newStage(t, nil)
+	h := newClientHarness(t, nil)
 	const code = "the code is a mock one&secret=x%20+/?#码"
-	_, err := s.client.Code2Session(t.Context(), s.app.Credential(), code)
+	_, err := h.client.Code2Session(t.Context(), h.app.Credential(), code)
 	if failure := wantClass(t, err, wechat.ClassCode); failure.Code != 40029 {
 		t.Errorf("errcode = %d", failure.Code)
 	}
-	wantSent(t, s.sim, code, 1)
+	wantSent(t, h.sim, code, 1)
 }
 
 func TestWrongCredentialsSpendNoCode(t *testing.T) {
-	s := newStage(t, nil)
-	code := s.app.Login("alice")
-	wrong := s.app.Credential()
+	h := newClientHarness(t, nil)
+	code := h.app.Login("alice")
+	wrong := h.app.Credential()
 	wrong.Secret = "not-the-secret"
-	_, err := s.client.Code2Session(t.Context(), wrong, code)
+	_, err := h.client.Code2Session(t.Context(), wrong, code)
 	if failure := wantClass(t, err, wechat.ClassConfig); failure.Code != 40125 {
 		t.Errorf("errcode = %d", failure.Code)
 	}
-	if _, err := s.client.Code2Session(t.Context(), s.app.Credential(), code); err != nil {
+	if _, err := h.client.Code2Session(t.Context(), h.app.Credential(), code); err != nil {
 		t.Errorf("the code is gone: %v", err)
 	}
 }
 
 func TestAnAppSecretThatChangesIsUsedAtOnce(t *testing.T) {
-	s := newStage(t, nil)
-	if _, err := s.client.PhoneNumber(t.Context(), s.app.Credential(), s.app.TapPhone("alice")); err != nil {
+	h := newClientHarness(t, nil)
+	if _, err := h.client.PhoneNumber(t.Context(), h.app.Credential(), h.app.TapPhone("alice")); err != nil {
 		t.Fatal(err)
 	}
-	s.app.SetSecret("the-new-secret")
-	s.app.ExpireTokens()
-	if _, _, err := s.login(t, "alice"); err != nil {
+	h.app.SetSecret("the-new-secret")
+	h.app.ExpireTokens()
+	if _, _, err := h.login(t, "alice"); err != nil {
 		t.Errorf("login: %v", err)
 	}
-	if _, err := s.client.PhoneNumber(t.Context(), s.app.Credential(), s.app.TapPhone("alice")); err != nil {
+	if _, err := h.client.PhoneNumber(t.Context(), h.app.Credential(), h.app.TapPhone("alice")); err != nil {
 		t.Errorf("phone number: %v", err)
 	}
 }
 
 func TestALoginNeedsNoAccessToken(t *testing.T) {
-	s := newStage(t, nil)
-	s.app.Fail(wechattest.StableToken, wechattest.Fault{Times: -1, Status: http.StatusBadGateway})
-	s.app.Fail(wechattest.Token, wechattest.Fault{Times: -1, Status: http.StatusBadGateway})
+	h := newClientHarness(t, nil)
+	h.app.Fail(wechattest.StableToken, wechattest.Fault{Times: -1, Status: http.StatusBadGateway})
+	h.app.Fail(wechattest.Token, wechattest.Fault{Times: -1, Status: http.StatusBadGateway})
 	for range 10 {
-		if err := s.client.CheckCredential(t.Context(), s.app.Credential()); err == nil {
+		if err := h.client.CheckCredential(t.Context(), h.app.Credential()); err == nil {
 			t.Fatal("there is an access token")
 		}
 	}
-	s.sim.ForgetRequests()
-	if _, _, err := s.login(t, "alice"); err != nil {
+	h.sim.ForgetRequests()
+	if _, _, err := h.login(t, "alice"); err != nil {
 		t.Fatal(err)
 	}
-	if requests := s.sim.Requests(); len(requests) != 1 || requests[0].Query.Has("access_token") {
+	if requests := h.sim.Requests(); len(requests) != 1 || requests[0].Query.Has("access_token") {
 		t.Errorf("the login took %d requests", len(requests))
 	}
 }
 
 func TestManyLoginsAtOnce(t *testing.T) {
-	s := newStage(t, nil)
+	h := newClientHarness(t, nil)
 	var group sync.WaitGroup
 	for i := range 64 {
 		group.Go(func() {
 			user := string(rune('a' + i%26))
-			session, err := s.client.Code2Session(t.Context(), s.app.Credential(), s.app.Login(user))
-			if err != nil || session.OpenID != s.app.OpenID(user) {
+			session, err := h.client.Code2Session(t.Context(), h.app.Credential(), h.app.Login(user))
+			if err != nil || session.OpenID != h.app.OpenID(user) {
 				t.Errorf("login of %s: %q, %v", user, session.OpenID, err)
 			}
 		})

@@ -120,10 +120,10 @@ func TestAKeepAliveConnectionThatDiesDoesNotSendTheCodeAgain(t *testing.T) {
 				})
 				d := new(dialer)
 				c := newClient(t, wechat.Config{BaseURL: raw.url, TLS: client, DialContext: d.DialContext})
-				if _, err := c.Code2Session(t.Context(), someApp(), "first"); err != nil {
+				if _, err := c.Code2Session(t.Context(), fixedApp(), "first"); err != nil {
 					t.Fatal(err)
 				}
-				_, err := c.Code2Session(t.Context(), someApp(), "second")
+				_, err := c.Code2Session(t.Context(), fixedApp(), "second")
 				wantClass(t, err, wechat.ClassAmbiguous)
 				if n := raw.times("second"); n != 1 {
 					t.Errorf("the code was sent %d times", n)
@@ -131,7 +131,7 @@ func TestAKeepAliveConnectionThatDiesDoesNotSendTheCodeAgain(t *testing.T) {
 				if d.count() != 1 {
 					t.Errorf("%d connections: the second request did not use the kept-alive one, so this proves nothing", d.count())
 				}
-				if _, err := c.Code2Session(t.Context(), someApp(), "third"); err != nil {
+				if _, err := c.Code2Session(t.Context(), fixedApp(), "third"); err != nil {
 					t.Errorf("the next login fails too: %v", err)
 				}
 			})
@@ -162,16 +162,16 @@ func TestResend_NotAfterLostResponse(t *testing.T) {
 	} {
 		for _, kept := range []bool{false, true} {
 			t.Run(name, func(t *testing.T) {
-				s := newStage(t, nil)
+				h := newClientHarness(t, nil)
 				if kept {
-					if _, _, err := s.login(t, "bob"); err != nil {
+					if _, _, err := h.login(t, "bob"); err != nil {
 						t.Fatal(err)
 					}
 				}
-				s.app.Fail(wechattest.Code2Session, fault)
-				_, code, err := s.login(t, "alice")
+				h.app.Fail(wechattest.Code2Session, fault)
+				_, code, err := h.login(t, "alice")
 				wantClass(t, err, wechat.ClassAmbiguous)
-				wantSent(t, s.sim, code, 1)
+				wantSent(t, h.sim, code, 1)
 			})
 		}
 	}
@@ -179,42 +179,42 @@ func TestResend_NotAfterLostResponse(t *testing.T) {
 
 func TestResend_NotAfterLateResponse(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, func(c *wechat.Config) { c.Timeout = time.Second })
+	h := newClientHarness(t, func(c *wechat.Config) { c.Timeout = time.Second })
 	gate := wechattest.NewGate()
 	t.Cleanup(gate.Open)
-	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Spend: true, Gate: gate})
-	_, code, err := s.login(t, "alice")
+	h.app.Fail(wechattest.Code2Session, wechattest.Fault{Spend: true, Gate: gate})
+	_, code, err := h.login(t, "alice")
 	wantClass(t, err, wechat.ClassAmbiguous)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("err = %v, want a deadline", err)
 	}
-	wantSent(t, s.sim, code, 1)
+	wantSent(t, h.sim, code, 1)
 }
 
 func TestResend_NotAfterCancel(t *testing.T) {
-	s := newStage(t, nil)
+	h := newClientHarness(t, nil)
 	gate := wechattest.NewGate()
 	t.Cleanup(gate.Open)
-	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate})
+	h.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate})
 	ctx, hangUp := context.WithCancel(t.Context())
-	code := s.app.Login("alice")
+	code := h.app.Login("alice")
 	go func() {
 		<-gate.Arrived()
 		hangUp()
 	}()
-	_, err := s.client.Code2Session(ctx, s.app.Credential(), code)
+	_, err := h.client.Code2Session(ctx, h.app.Credential(), code)
 	wantClass(t, err, wechat.ClassAmbiguous)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("err = %v, want it to say that the caller canceled", err)
 	}
-	wantSent(t, s.sim, code, 1)
+	wantSent(t, h.sim, code, 1)
 }
 
 func TestConnections_AreReused(t *testing.T) {
 	d := new(dialer)
-	s := newStage(t, func(c *wechat.Config) { c.DialContext = d.DialContext })
+	h := newClientHarness(t, func(c *wechat.Config) { c.DialContext = d.DialContext })
 	for range 10 {
-		if _, _, err := s.login(t, "alice"); err != nil {
+		if _, _, err := h.login(t, "alice"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -229,7 +229,7 @@ func TestNothingButTheRequestGoesOverTheWire(t *testing.T) {
 		return err == nil
 	})
 	c := newClient(t, wechat.Config{BaseURL: raw.url})
-	if _, err := c.Code2Session(t.Context(), someApp(), "code"); err != nil {
+	if _, err := c.Code2Session(t.Context(), fixedApp(), "code"); err != nil {
 		t.Fatal(err)
 	}
 	raw.mu.Lock()
@@ -254,22 +254,22 @@ func TestResend_OnceAfterFailedConnect(t *testing.T) {
 			}
 			return conn, nil
 		}}
-		s := newStage(t, func(c *wechat.Config) { c.DialContext = d.DialContext })
-		_, code, err := s.login(t, "alice")
+		h := newClientHarness(t, func(c *wechat.Config) { c.DialContext = d.DialContext })
+		_, code, err := h.login(t, "alice")
 		if err != nil {
 			t.Fatal(err)
 		}
-		wantSent(t, s.sim, code, 1)
+		wantSent(t, h.sim, code, 1)
 	})
 	t.Run("and fails", func(t *testing.T) {
 		d := &dialer{wrap: func(_ int, conn net.Conn) (net.Conn, error) {
 			conn.Close()
 			return nil, errors.New("no route to host")
 		}}
-		s := newStage(t, func(c *wechat.Config) { c.DialContext = d.DialContext })
-		_, code, err := s.login(t, "alice")
+		h := newClientHarness(t, func(c *wechat.Config) { c.DialContext = d.DialContext })
+		_, code, err := h.login(t, "alice")
 		wantClass(t, err, wechat.ClassUnsent)
-		wantSent(t, s.sim, code, 0)
+		wantSent(t, h.sim, code, 0)
 		if d.count() != 2 {
 			t.Errorf("%d connections were tried, want 2", d.count())
 		}
@@ -282,7 +282,7 @@ func TestAConnectionThatHangsEndsAtTheConnectTimeout(t *testing.T) {
 		return nil, ctx.Err()
 	}
 	c := newClient(t, wechat.Config{DialContext: hang, ConnectTimeout: 10 * time.Millisecond})
-	_, err := c.Code2Session(t.Context(), someApp(), "code")
+	_, err := c.Code2Session(t.Context(), fixedApp(), "code")
 	wantClass(t, err, wechat.ClassUnsent)
 }
 
@@ -309,15 +309,15 @@ func TestAWriteThatTookNothingIsTriedOnceMore(t *testing.T) {
 		}
 		return conn, nil
 	}}
-	s := newStage(t, func(c *wechat.Config) { c.DialContext = d.DialContext })
-	if _, _, err := s.login(t, "alice"); err != nil {
+	h := newClientHarness(t, func(c *wechat.Config) { c.DialContext = d.DialContext })
+	if _, _, err := h.login(t, "alice"); err != nil {
 		t.Fatal(err)
 	}
-	_, code, err := s.login(t, "alice")
+	_, code, err := h.login(t, "alice")
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantSent(t, s.sim, code, 1)
+	wantSent(t, h.sim, code, 1)
 	if d.count() != 2 {
 		t.Errorf("%d connections, want 2", d.count())
 	}
@@ -327,8 +327,8 @@ func TestAWriteThatTookSomethingIsNotTriedAgain(t *testing.T) {
 	d := &dialer{wrap: func(nth int, conn net.Conn) (net.Conn, error) {
 		return &failingConn{Conn: conn, takes: 1}, nil
 	}}
-	s := newStage(t, func(c *wechat.Config) { c.DialContext = d.DialContext })
-	_, _, err := s.login(t, "alice")
+	h := newClientHarness(t, func(c *wechat.Config) { c.DialContext = d.DialContext })
+	_, _, err := h.login(t, "alice")
 	wantClass(t, err, wechat.ClassAmbiguous)
 	if d.count() != 1 {
 		t.Errorf("%d connections, want 1", d.count())
@@ -360,11 +360,11 @@ func TestAnIdleConnectionThatTheServerClosedIsNotUsed(t *testing.T) {
 		return &closeNoticed{Conn: conn, noticed: noticed}, nil
 	}}
 	c := newClient(t, wechat.Config{BaseURL: raw.url, DialContext: d.DialContext})
-	if _, err := c.Code2Session(t.Context(), someApp(), "first"); err != nil {
+	if _, err := c.Code2Session(t.Context(), fixedApp(), "first"); err != nil {
 		t.Fatal(err)
 	}
 	<-noticed
-	if _, err := c.Code2Session(t.Context(), someApp(), "second"); err != nil {
+	if _, err := c.Code2Session(t.Context(), fixedApp(), "second"); err != nil {
 		t.Fatal(err)
 	}
 	if n := raw.times("second"); n != 1 {
@@ -391,10 +391,10 @@ func TestMinusOneIsTriedOnceMore(t *testing.T) {
 		"and a gateway error leaves it in doubt": {faults: []wechattest.Fault{busy, {Status: 502}}, class: wechat.ClassAmbiguous},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newStage(t, nil)
-			s.app.Fail(wechattest.Code2Session, row.faults...)
-			_, code, err := s.login(t, "alice")
-			wantSent(t, s.sim, code, 2)
+			h := newClientHarness(t, nil)
+			h.app.Fail(wechattest.Code2Session, row.faults...)
+			_, code, err := h.login(t, "alice")
+			wantSent(t, h.sim, code, 2)
 			if row.works {
 				if err != nil {
 					t.Fatal(err)
@@ -411,17 +411,17 @@ func TestMinusOneIsTriedOnceMore(t *testing.T) {
 
 func TestTheRetryOfMinusOneWaitsNoLongerThanTheCaller(t *testing.T) {
 	ctx, hangUp := context.WithCancel(t.Context())
-	s := newStage(t, func(c *wechat.Config) {
+	h := newClientHarness(t, func(c *wechat.Config) {
 		c.RetryDelay = func() time.Duration {
 			hangUp()
 			return time.Hour
 		}
 	})
-	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Errcode: -1})
-	code := s.app.Login("alice")
-	_, err := s.client.Code2Session(ctx, s.app.Credential(), code)
+	h.app.Fail(wechattest.Code2Session, wechattest.Fault{Errcode: -1})
+	code := h.app.Login("alice")
+	_, err := h.client.Code2Session(ctx, h.app.Credential(), code)
 	wantClass(t, err, wechat.ClassBusy)
-	wantSent(t, s.sim, code, 1)
+	wantSent(t, h.sim, code, 1)
 }
 
 func TestARetryThatCannotBeSentLeavesMinusOne(t *testing.T) {
@@ -432,18 +432,18 @@ func TestARetryThatCannotBeSentLeavesMinusOne(t *testing.T) {
 		}
 		return &failingConn{Conn: conn, after: 1}, nil
 	}}
-	s := newStage(t, func(c *wechat.Config) { c.DialContext = d.DialContext })
-	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Errcode: -1})
-	_, code, err := s.login(t, "alice")
+	h := newClientHarness(t, func(c *wechat.Config) { c.DialContext = d.DialContext })
+	h.app.Fail(wechattest.Code2Session, wechattest.Fault{Errcode: -1})
+	_, code, err := h.login(t, "alice")
 	wantClass(t, err, wechat.ClassBusy)
-	wantSent(t, s.sim, code, 1)
+	wantSent(t, h.sim, code, 1)
 }
 
 func TestAnUntrustedCertificateGetsNoSecret(t *testing.T) {
 	server, _ := certificates(t)
 	raw := newRawServer(t, server, func(int, net.Conn) bool { return false })
 	c := newClient(t, wechat.Config{BaseURL: raw.url})
-	_, err := c.Code2Session(t.Context(), someApp(), "code")
+	_, err := c.Code2Session(t.Context(), fixedApp(), "code")
 	wantClass(t, err, wechat.ClassUnsent)
 	if !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("err = %v, want it to name the certificate", err)
@@ -451,11 +451,11 @@ func TestAnUntrustedCertificateGetsNoSecret(t *testing.T) {
 }
 
 func TestCallsGoThroughTheEgressProxy(t *testing.T) {
-	s := newStage(t, nil)
+	h := newClientHarness(t, nil)
 	var through atomic.Int32
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		through.Add(1)
-		s.sim.ServeHTTP(w, r)
+		h.sim.ServeHTTP(w, r)
 	}))
 	t.Cleanup(proxy.Close)
 	address, err := url.Parse(proxy.URL)
@@ -463,7 +463,7 @@ func TestCallsGoThroughTheEgressProxy(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := newClient(t, wechat.Config{BaseURL: "http://api.weixin.invalid", Proxy: http.ProxyURL(address)})
-	if _, err := c.Code2Session(t.Context(), s.app.Credential(), s.app.Login("alice")); err != nil {
+	if _, err := c.Code2Session(t.Context(), h.app.Credential(), h.app.Login("alice")); err != nil {
 		t.Fatal(err)
 	}
 	if through.Load() != 1 {
@@ -481,7 +481,7 @@ func TestProxy_RejectingConnectGetsNoSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := newClient(t, wechat.Config{Proxy: http.ProxyURL(address)})
-	_, err = c.Code2Session(t.Context(), someApp(), "code")
+	_, err = c.Code2Session(t.Context(), fixedApp(), "code")
 	wantClass(t, err, wechat.ClassUnsent)
 	if proxy.times("code") != 0 {
 		t.Error("the proxy saw the code")

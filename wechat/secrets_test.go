@@ -31,40 +31,40 @@ func TestNoSecretIsInAnErrorALogOrAnObservation(t *testing.T) {
 		fmt.Fprintf(text, "%v\n%+v\n%#v\n%s\n", v, v, v, v)
 		slog.New(slog.NewJSONHandler(text, nil)).Error("failed", "err", v)
 	}
-	s := newStage(t, func(c *wechat.Config) {
+	h := newClientHarness(t, func(c *wechat.Config) {
 		c.Logger = slog.New(slog.NewTextHandler(lockedWriter{&mu, text}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		c.Observe = func(o wechat.Observation) { write(o) }
 		c.BreakerFailures, c.BreakerOpen = 2, time.Nanosecond
 	})
-	s.app.SetSecret("app secret/with+signs&more")
-	app := s.app.Credential()
-	session, _, err := s.login(t, "alice")
+	h.app.SetSecret("app secret/with+signs&more")
+	app := h.app.Credential()
+	session, _, err := h.login(t, "alice")
 	if err != nil {
 		t.Fatal(err)
 	}
-	secrets := []string{string(app.Secret), string(session.Key), string(session.OpenID), s.sim.Phone("alice").PureNumber}
+	secrets := []string{string(app.Secret), string(session.Key), string(session.OpenID), h.sim.Phone("alice").PureNumber}
 
 	calls := map[wechattest.API]func() error{
 		wechattest.Code2Session: func() error {
-			code := s.app.Login("alice")
+			code := h.app.Login("alice")
 			secrets = append(secrets, code)
-			_, err := s.client.Code2Session(t.Context(), app, code)
+			_, err := h.client.Code2Session(t.Context(), app, code)
 			return err
 		},
 		wechattest.PhoneNumber: func() error {
-			code := s.app.TapPhone("alice")
+			code := h.app.TapPhone("alice")
 			secrets = append(secrets, code)
-			_, err := s.client.PhoneNumber(t.Context(), app, code)
+			_, err := h.client.PhoneNumber(t.Context(), app, code)
 			return err
 		},
-		wechattest.StableToken:  func() error { return s.client.CheckCredential(t.Context(), app) },
-		wechattest.CheckSession: func() error { return s.client.CheckSession(t.Context(), app, session.OpenID, session.Key) },
+		wechattest.StableToken:  func() error { return h.client.CheckCredential(t.Context(), app) },
+		wechattest.CheckSession: func() error { return h.client.CheckSession(t.Context(), app, session.OpenID, session.Key) },
 		wechattest.ResetSession: func() error {
-			_, err := s.client.ResetSession(t.Context(), app, session.OpenID, session.Key)
+			_, err := h.client.ResetSession(t.Context(), app, session.OpenID, session.Key)
 			return err
 		},
 		wechattest.MiniProgramCode: func() error {
-			_, err := s.client.MiniProgramCode(t.Context(), app, wechat.MiniProgramCodeRequest{Scene: "scene"})
+			_, err := h.client.MiniProgramCode(t.Context(), app, wechat.MiniProgramCodeRequest{Scene: "scene"})
 			return err
 		},
 	}
@@ -83,22 +83,22 @@ func TestNoSecretIsInAnErrorALogOrAnObservation(t *testing.T) {
 			{Errcode: 99999},
 		} {
 			fault.Times = -1
-			s.app.Fail(api, fault)
+			h.app.Fail(api, fault)
 			err := call()
 			if err == nil && !fault.Truncate {
 				t.Errorf("%s works with %+v", api, fault)
 			}
 			write(err)
-			s.app.Heal()
+			h.app.Heal()
 		}
 	}
 
-	impatient := s.newClient(t, func(c *wechat.Config) { c.Timeout = time.Millisecond })
-	s.app.Fail(wechattest.Code2Session, wechattest.Fault{Delay: time.Hour})
+	impatient := h.newClient(t, func(c *wechat.Config) { c.Timeout = time.Millisecond })
+	h.app.Fail(wechattest.Code2Session, wechattest.Fault{Delay: time.Hour})
 	_, err = impatient.Code2Session(t.Context(), app, "the-code-of-nobody")
 	write(err)
-	s.app.Heal()
-	unreachable := s.newClient(t, func(c *wechat.Config) {
+	h.app.Heal()
+	unreachable := h.newClient(t, func(c *wechat.Config) {
 		c.DialContext = func(context.Context, string, string) (net.Conn, error) {
 			return nil, &url.Error{Op: "Get", URL: "http://x/?secret=" + url.QueryEscape(string(app.Secret)), Err: net.ErrClosed}
 		}
@@ -112,7 +112,7 @@ func TestNoSecretIsInAnErrorALogOrAnObservation(t *testing.T) {
 	write(err)
 
 	secrets = append(secrets, "the-code-of-nobody", "access_token=", "wxsim_")
-	for _, request := range s.sim.Requests() {
+	for _, request := range h.sim.Requests() {
 		if token := request.Query.Get("access_token"); token != "" && !slices.Contains(secrets, token) {
 			secrets = append(secrets, token)
 		}

@@ -13,16 +13,16 @@ import (
 )
 
 // phone sends one getuserphonenumber call.
-func (s *stage) phone(t testing.TB, user string) error {
+func (h *clientHarness) phone(t testing.TB, user string) error {
 	t.Helper()
-	_, err := s.client.PhoneNumber(t.Context(), s.app.Credential(), s.app.TapPhone(user))
+	_, err := h.client.PhoneNumber(t.Context(), h.app.Credential(), h.app.TapPhone(user))
 	return err
 }
 
 // count counts the recorded calls of an API.
-func (s *stage) count(api wechattest.API) int {
+func (h *clientHarness) count(api wechattest.API) int {
 	n := 0
-	for _, request := range s.sim.Requests() {
+	for _, request := range h.sim.Requests() {
 		if request.API == api {
 			n++
 		}
@@ -30,37 +30,37 @@ func (s *stage) count(api wechattest.API) int {
 	return n
 }
 
-func (s *stage) wantCounts(t *testing.T, tokens, phones int) {
+func (h *clientHarness) wantCounts(t *testing.T, tokens, phones int) {
 	t.Helper()
-	if n := s.count(wechattest.StableToken); n != tokens {
+	if n := h.count(wechattest.StableToken); n != tokens {
 		t.Errorf("%d calls for an access token, want %d", n, tokens)
 	}
-	if n := s.count(wechattest.PhoneNumber); n != phones {
+	if n := h.count(wechattest.PhoneNumber); n != phones {
 		t.Errorf("%d calls of getuserphonenumber, want %d", n, phones)
 	}
 }
 
 func TestTheAccessTokenIsShared(t *testing.T) {
-	s := newStage(t, nil)
+	h := newClientHarness(t, nil)
 	for range 5 {
-		if err := s.phone(t, "alice"); err != nil {
+		if err := h.phone(t, "alice"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	s.wantCounts(t, 1, 5)
-	if s.count(wechattest.Token) != 0 {
+	h.wantCounts(t, 1, 5)
+	if h.count(wechattest.Token) != 0 {
 		t.Error("/cgi-bin/token was asked, which voids the token of every other instance")
 	}
 }
 
 func TestCallsThatNeedATokenAtOnceShareOneRequest(t *testing.T) {
-	s := newStage(t, nil)
+	h := newClientHarness(t, nil)
 	gate := wechattest.NewGate()
-	s.app.Fail(wechattest.StableToken, wechattest.Fault{Gate: gate})
+	h.app.Fail(wechattest.StableToken, wechattest.Fault{Gate: gate})
 	var group sync.WaitGroup
 	for range 16 {
 		group.Go(func() {
-			if err := s.phone(t, "alice"); err != nil {
+			if err := h.phone(t, "alice"); err != nil {
 				t.Error(err)
 			}
 		})
@@ -68,44 +68,44 @@ func TestCallsThatNeedATokenAtOnceShareOneRequest(t *testing.T) {
 	<-gate.Arrived()
 	gate.Open()
 	group.Wait()
-	s.wantCounts(t, 1, 16)
+	h.wantCounts(t, 1, 16)
 }
 
 func TestToken_FlightSurvivesCancel(t *testing.T) {
-	s := newStage(t, nil)
+	h := newClientHarness(t, nil)
 	gate := wechattest.NewGate()
-	s.app.Fail(wechattest.StableToken, wechattest.Fault{Gate: gate})
+	h.app.Fail(wechattest.StableToken, wechattest.Fault{Gate: gate})
 	ctx, hangUp := context.WithCancel(t.Context())
 	gone := make(chan error, 1)
-	code := s.app.TapPhone("alice")
+	code := h.app.TapPhone("alice")
 	go func() {
-		_, err := s.client.PhoneNumber(ctx, s.app.Credential(), code)
+		_, err := h.client.PhoneNumber(ctx, h.app.Credential(), code)
 		gone <- err
 	}()
 	<-gate.Arrived()
 	hangUp()
 	wantClass(t, <-gone, wechat.ClassUnsent)
-	wantSent(t, s.sim, code, 0)
+	wantSent(t, h.sim, code, 0)
 	gate.Open()
-	if err := s.phone(t, "bob"); err != nil {
+	if err := h.phone(t, "bob"); err != nil {
 		t.Fatal(err)
 	}
-	s.wantCounts(t, 1, 1)
+	h.wantCounts(t, 1, 1)
 }
 
 func TestTheTokenIsRenewedFiveMinutesBeforeItsEnd(t *testing.T) {
 	c := new(clock)
-	s := newStage(t, func(config *wechat.Config) { config.Now = c.Now })
-	s.sim.Now = c.Now
+	h := newClientHarness(t, func(config *wechat.Config) { config.Now = c.Now })
+	h.sim.Now = c.Now
 	for _, step := range []struct {
 		advance time.Duration
 		tokens  int
 	}{{0, 1}, {6899 * time.Second, 1}, {2 * time.Second, 2}, {time.Second, 2}} {
 		c.Advance(step.advance)
-		if err := s.phone(t, "alice"); err != nil {
+		if err := h.phone(t, "alice"); err != nil {
 			t.Fatal(err)
 		}
-		if n := s.count(wechattest.StableToken); n != step.tokens {
+		if n := h.count(wechattest.StableToken); n != step.tokens {
 			t.Errorf("%v later: %d calls for a token, want %d", step.advance, n, step.tokens)
 		}
 	}
@@ -122,7 +122,7 @@ func TestATokenInItsLastMinutesIsNotAskedForBeforeEachCall(t *testing.T) {
 		_, _ = w.Write([]byte(`{"errcode":0,"errmsg":"ok"}`))
 	})})
 	for range 5 {
-		if err := client.CheckSession(t.Context(), someApp(), "oAlice", "key"); err != nil {
+		if err := client.CheckSession(t.Context(), fixedApp(), "oAlice", "key"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -132,42 +132,42 @@ func TestATokenInItsLastMinutesIsNotAskedForBeforeEachCall(t *testing.T) {
 }
 
 func TestToken_InvalidIsRenewedOnce(t *testing.T) {
-	s := newStage(t, nil)
-	if err := s.phone(t, "alice"); err != nil {
+	h := newClientHarness(t, nil)
+	if err := h.phone(t, "alice"); err != nil {
 		t.Fatal(err)
 	}
-	s.app.ExpireTokens()
-	if err := s.phone(t, "alice"); err != nil {
+	h.app.ExpireTokens()
+	if err := h.phone(t, "alice"); err != nil {
 		t.Fatal(err)
 	}
-	s.wantCounts(t, 2, 3)
+	h.wantCounts(t, 2, 3)
 }
 
 func TestATokenThatStaysVoidIsNotAskedForForever(t *testing.T) {
 	for _, errcode := range []int{40001, 40014, 42001} {
-		s := newStage(t, nil)
-		s.app.Fail(wechattest.PhoneNumber, wechattest.Fault{Errcode: errcode, Times: -1})
-		failure := wantClass(t, s.phone(t, "alice"), wechat.ClassToken)
+		h := newClientHarness(t, nil)
+		h.app.Fail(wechattest.PhoneNumber, wechattest.Fault{Errcode: errcode, Times: -1})
+		failure := wantClass(t, h.phone(t, "alice"), wechat.ClassToken)
 		if failure.Code != errcode {
 			t.Errorf("errcode = %d, want %d", failure.Code, errcode)
 		}
-		s.wantCounts(t, 2, 2)
+		h.wantCounts(t, 2, 2)
 	}
 }
 
 func TestManyCallsWithAVoidTokenRenewItOnce(t *testing.T) {
-	s := newStage(t, nil)
-	if err := s.phone(t, "alice"); err != nil {
+	h := newClientHarness(t, nil)
+	if err := h.phone(t, "alice"); err != nil {
 		t.Fatal(err)
 	}
 	// All sixteen are held on their way with a token that becomes void: the first to renew it must not have its new one
 	// thrown away by the others.
 	gate := wechattest.NewGate()
-	s.app.Fail(wechattest.PhoneNumber, wechattest.Fault{Gate: gate, Times: 16})
+	h.app.Fail(wechattest.PhoneNumber, wechattest.Fault{Gate: gate, Times: 16})
 	var group sync.WaitGroup
 	for range 16 {
 		group.Go(func() {
-			if err := s.phone(t, "alice"); err != nil {
+			if err := h.phone(t, "alice"); err != nil {
 				t.Error(err)
 			}
 		})
@@ -175,10 +175,10 @@ func TestManyCallsWithAVoidTokenRenewItOnce(t *testing.T) {
 	for range 16 {
 		<-gate.Arrived()
 	}
-	s.app.ExpireTokens()
+	h.app.ExpireTokens()
 	gate.Open()
 	group.Wait()
-	s.wantCounts(t, 2, 1+16+16)
+	h.wantCounts(t, 2, 1+16+16)
 }
 
 func TestWithoutATokenNothingIsSent(t *testing.T) {
@@ -195,15 +195,15 @@ func TestWithoutATokenNothingIsSent(t *testing.T) {
 		"an unknown errcode":   {wechattest.Fault{Errcode: 99999}, wechat.ClassUnsent},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newStage(t, nil)
+			h := newClientHarness(t, nil)
 			row.fault.Times = -1
-			s.app.Fail(wechattest.StableToken, row.fault)
-			code := s.app.TapPhone("alice")
-			_, err := s.client.PhoneNumber(t.Context(), s.app.Credential(), code)
+			h.app.Fail(wechattest.StableToken, row.fault)
+			code := h.app.TapPhone("alice")
+			_, err := h.client.PhoneNumber(t.Context(), h.app.Credential(), code)
 			wantClass(t, err, row.class)
-			wantSent(t, s.sim, code, 0)
-			s.app.Heal()
-			if _, err := s.client.PhoneNumber(t.Context(), s.app.Credential(), code); err != nil {
+			wantSent(t, h.sim, code, 0)
+			h.app.Heal()
+			if _, err := h.client.PhoneNumber(t.Context(), h.app.Credential(), code); err != nil {
 				t.Errorf("the code is gone: %v", err)
 			}
 		})
@@ -221,29 +221,29 @@ func TestToken_InvalidResponseIsRejected(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := newClient(t, wechat.Config{BaseURL: newHandler(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(body)) })})
-			err := client.CheckSession(t.Context(), someApp(), "oAlice", "key")
+			err := client.CheckSession(t.Context(), fixedApp(), "oAlice", "key")
 			wantClass(t, err, wechat.ClassUnsent)
 		})
 	}
 }
 
 func TestCheckCredentialProvesThemEachTime(t *testing.T) {
-	s := newStage(t, nil)
+	h := newClientHarness(t, nil)
 	for range 2 {
-		if err := s.client.CheckCredential(t.Context(), s.app.Credential()); err != nil {
+		if err := h.client.CheckCredential(t.Context(), h.app.Credential()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := s.count(wechattest.StableToken); n != 2 {
+	if n := h.count(wechattest.StableToken); n != 2 {
 		t.Errorf("%d calls", n)
 	}
-	wrong := s.app.Credential()
+	wrong := h.app.Credential()
 	wrong.Secret = "wrong"
-	if failure := wantClass(t, s.client.CheckCredential(t.Context(), wrong), wechat.ClassConfig); failure.Code != 40125 {
+	if failure := wantClass(t, h.client.CheckCredential(t.Context(), wrong), wechat.ClassConfig); failure.Code != 40125 {
 		t.Errorf("errcode = %d", failure.Code)
 	}
 	wrong.ID = "wxsimUnknown"
-	if failure := wantClass(t, s.client.CheckCredential(t.Context(), wrong), wechat.ClassConfig); failure.Code != 40013 {
+	if failure := wantClass(t, h.client.CheckCredential(t.Context(), wrong), wechat.ClassConfig); failure.Code != 40013 {
 		t.Errorf("errcode = %d", failure.Code)
 	}
 }
@@ -251,14 +251,14 @@ func TestCheckCredentialProvesThemEachTime(t *testing.T) {
 func TestClockSetBack_TheAccessTokenIsFetchedAgain(t *testing.T) {
 	for _, jump := range []time.Duration{8 * time.Hour, 365 * 24 * time.Hour} {
 		c := new(clock)
-		s := newStage(t, func(config *wechat.Config) { config.Now = c.Now })
+		h := newClientHarness(t, func(config *wechat.Config) { config.Now = c.Now })
 		c.Advance(jump)
 		check := func(when string, tokens int) {
 			t.Helper()
-			if err := s.phone(t, "alice"); err != nil {
+			if err := h.phone(t, "alice"); err != nil {
 				t.Fatalf("%v, %s: %v", jump, when, err)
 			}
-			if n := s.count(wechattest.StableToken); n != tokens {
+			if n := h.count(wechattest.StableToken); n != tokens {
 				t.Errorf("%v, %s: %d calls for a token, want %d", jump, when, n, tokens)
 			}
 		}

@@ -13,8 +13,8 @@ import (
 
 const secondApp = "wxfedcba9876543210"
 
-// another is a second mini-program's client.
-func another(appID string) NewClient {
+// secondMiniapp is a second mini-program's client.
+func secondMiniapp(appID string) NewClient {
 	asked := miniapp()
 	asked.ID, asked.Federation = "another", &storage.Federation{AppID: appID}
 	return asked
@@ -29,79 +29,79 @@ func wantTaken(t *testing.T, err error, holder string) {
 }
 
 func TestClient_AnAppIDBelongsToOneClientOfADirectory(t *testing.T) {
-	o := newOffice(t)
-	_, _, err := o.CreateClient(t.Context(), miniapp())
+	h := newServiceHarness(t)
+	_, _, err := h.CreateClient(t.Context(), miniapp())
 	must(t, err)
-	_, _, err = o.CreateClient(t.Context(), another("wx0123456789abcdef"))
+	_, _, err = h.CreateClient(t.Context(), secondMiniapp("wx0123456789abcdef"))
 	wantTaken(t, err, "mini")
-	_, _, err = o.CreateClient(t.Context(), another(secondApp))
+	_, _, err = h.CreateClient(t.Context(), secondMiniapp(secondApp))
 	must(t, err)
-	_, err = o.UpdateClient(t.Context(), "default", "another", "", func(c *storage.Client) { c.Federation.AppID = "wx0123456789abcdef" })
+	_, err = h.UpdateClient(t.Context(), "default", "another", "", func(c *storage.Client) { c.Federation.AppID = "wx0123456789abcdef" })
 	wantTaken(t, err, "mini")
-	_, err = o.UpdateClient(t.Context(), "default", "another", "", func(c *storage.Client) { c.Name = "Another" })
+	_, err = h.UpdateClient(t.Context(), "default", "another", "", func(c *storage.Client) { c.Name = "Another" })
 	must(t, err)
 
 	// Another directory may use the same AppID.
-	_, err = o.CreateDirectory(t.Context(), storage.Directory{ID: "shop", Name: "Shop"})
+	_, err = h.CreateDirectory(t.Context(), storage.Directory{ID: "shop", Name: "Shop"})
 	must(t, err)
 	elsewhere := miniapp()
 	elsewhere.Directory = "shop"
-	_, _, err = o.CreateClient(t.Context(), elsewhere)
+	_, _, err = h.CreateClient(t.Context(), elsewhere)
 	must(t, err)
 }
 
 func TestClient_AnAppIDIsFreeWhenItsClientLeavesIt(t *testing.T) {
-	o := newOffice(t)
-	_, _, err := o.CreateClient(t.Context(), miniapp())
+	h := newServiceHarness(t)
+	_, _, err := h.CreateClient(t.Context(), miniapp())
 	must(t, err)
-	must(t, o.DeleteClient(t.Context(), "default", "mini"))
-	_, _, err = o.CreateClient(t.Context(), another("wx0123456789abcdef"))
+	must(t, h.DeleteClient(t.Context(), "default", "mini"))
+	_, _, err = h.CreateClient(t.Context(), secondMiniapp("wx0123456789abcdef"))
 	must(t, err)
-	_, err = o.UpdateClient(t.Context(), "default", "another", "", func(c *storage.Client) { c.Federation.AppID = secondApp })
+	_, err = h.UpdateClient(t.Context(), "default", "another", "", func(c *storage.Client) { c.Federation.AppID = secondApp })
 	must(t, err)
-	_, _, err = o.CreateClient(t.Context(), miniapp())
+	_, _, err = h.CreateClient(t.Context(), miniapp())
 	must(t, err)
 }
 
 func TestClient_FailedCreationReleasesAppID(t *testing.T) {
-	o := newOffice(t)
+	h := newServiceHarness(t)
 	lost := errors.New("no disk")
-	o.engine.Before = func(_ context.Context, operation storagetest.Operation) error {
+	h.engine.Before = func(_ context.Context, operation storagetest.Operation) error {
 		if operation.Kind == storage.KindClient && operation.Write() {
 			return lost
 		}
 		return nil
 	}
-	if _, _, err := o.CreateClient(t.Context(), miniapp()); !errors.Is(err, lost) {
+	if _, _, err := h.CreateClient(t.Context(), miniapp()); !errors.Is(err, lost) {
 		t.Fatalf("error %v", err)
 	}
-	o.engine.Before = nil
-	_, _, err := o.CreateClient(t.Context(), another("wx0123456789abcdef"))
+	h.engine.Before = nil
+	_, _, err := h.CreateClient(t.Context(), secondMiniapp("wx0123456789abcdef"))
 	must(t, err)
 }
 
 // TestClient_ConcurrentAppIDCreatesOne stops the first creation between its claim and its record.
 func TestClient_ConcurrentAppIDCreatesOne(t *testing.T) {
-	o := newOffice(t)
+	h := newServiceHarness(t)
 	first := miniapp().Client
-	must(t, o.claimAppID(t.Context(), first))
-	if _, _, err := o.CreateClient(t.Context(), another("wx0123456789abcdef")); !errors.Is(err, ErrRefused) {
+	must(t, h.claimAppID(t.Context(), first))
+	if _, _, err := h.CreateClient(t.Context(), secondMiniapp("wx0123456789abcdef")); !errors.Is(err, ErrRefused) {
 		t.Errorf("error %v", err)
 	}
-	o.at = o.at.Add(claimTime) // The first one never came.
-	_, _, err := o.CreateClient(t.Context(), another("wx0123456789abcdef"))
+	h.at = h.at.Add(claimTime) // The first one never came.
+	_, _, err := h.CreateClient(t.Context(), secondMiniapp("wx0123456789abcdef"))
 	must(t, err)
-	_, _, err = o.CreateClient(t.Context(), miniapp())
+	_, _, err = h.CreateClient(t.Context(), miniapp())
 	wantTaken(t, err, "another")
 }
 
 // TestClient_AppIDOfOlderClientIsReserved covers a client that was created before claims existed.
 func TestClient_AppIDOfOlderClientIsReserved(t *testing.T) {
-	o := newOffice(t)
+	h := newServiceHarness(t)
 	old := miniapp().Client
-	old.CreatedAt = o.at.Add(-time.Hour)
-	_, err := storage.Insert(t.Context(), o.engine, old)
+	old.CreatedAt = h.at.Add(-time.Hour)
+	_, err := storage.Insert(t.Context(), h.engine, old)
 	must(t, err)
-	_, _, err = o.CreateClient(t.Context(), another("wx0123456789abcdef"))
+	_, _, err = h.CreateClient(t.Context(), secondMiniapp("wx0123456789abcdef"))
 	wantTaken(t, err, "mini")
 }

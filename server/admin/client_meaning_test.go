@@ -34,11 +34,11 @@ func TestClient_RejectsSettingsWithoutEffect(t *testing.T) {
 		{"grants of a service", service(), func(c *NewClient) { c.Lifetimes.RefreshAbsolute = 60 }, "lifetimes.refresh_absolute"},
 		{"codes of a mini-program", miniapp(), func(c *NewClient) { c.Lifetimes.Code = 60 }, "lifetimes.code"},
 	}
-	o := newOffice(t)
+	h := newServiceHarness(t)
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			test.edit(&test.base)
-			_, _, err := o.CreateClient(t.Context(), test.base)
+			_, _, err := h.CreateClient(t.Context(), test.base)
 			wantInvalid(t, err, test.field)
 			if !strings.Contains(err.Error(), "has no effect") {
 				t.Errorf("said %q", err)
@@ -49,24 +49,24 @@ func TestClient_RejectsSettingsWithoutEffect(t *testing.T) {
 
 // TestClient_UpdateIgnoresOldProblems is of a client that older rules allowed.
 func TestClient_UpdateIgnoresOldProblems(t *testing.T) {
-	o := newOffice(t)
+	h := newServiceHarness(t)
 	old := spa().Client
 	old.AuthMethod, old.GrantTypes = "none", []string{"authorization_code"}
 	old.RedirectURIs = []string{"https://shop.example.com/cb?code=1"}
 	old.Lifetimes = storage.Lifetimes{SessionIdle: 60, AccessToken: 300}
 	old.Introspection = true
-	_, err := storage.Insert(t.Context(), o.engine, old)
+	_, err := storage.Insert(t.Context(), h.engine, old)
 	must(t, err)
-	changed, err := o.UpdateClient(t.Context(), "default", "shop", "", func(c *storage.Client) { c.Name = "Shop" })
+	changed, err := h.UpdateClient(t.Context(), "default", "shop", "", func(c *storage.Client) { c.Name = "Shop" })
 	must(t, err)
 	if got := changed.Record; got.Name != "Shop" || got.Lifetimes != (storage.Lifetimes{AccessToken: 300}) || !got.Introspection {
 		t.Errorf("changed to %+v", got)
 	}
-	directory, err := o.Directory(t.Context(), "default")
+	directory, err := h.Directory(t.Context(), "default")
 	must(t, err)
 	if problems := ClientProblems(old, directory.Record); len(problems) != 3 {
 		t.Errorf("doctor would see %v", problems)
 	}
-	_, err = o.UpdateClient(t.Context(), "default", "shop", "", func(c *storage.Client) { c.RedirectURIs = []string{"https://shop.example.com/cb?state=1"} })
+	_, err = h.UpdateClient(t.Context(), "default", "shop", "", func(c *storage.Client) { c.RedirectURIs = []string{"https://shop.example.com/cb?state=1"} })
 	wantInvalid(t, err, "redirect_uris")
 }

@@ -53,10 +53,10 @@ func TestEveryKindOfClientHasItsDefaults(t *testing.T) {
 		}}, "", "RS256", true, "authorization_code refresh_token", "", true},
 		{NewClient{Client: storage.Client{Directory: "default", Kind: storage.ClientService}}, "", "RS256", false, "client_credentials", "", true},
 	}
-	o := newOffice(t)
+	h := newServiceHarness(t)
 	for _, test := range tests {
 		t.Run(string(test.asked.Kind), func(t *testing.T) {
-			entry, secret, err := o.CreateClient(t.Context(), test.asked)
+			entry, secret, err := h.CreateClient(t.Context(), test.asked)
 			must(t, err)
 			client := entry.Record
 			if client.AuthMethod != test.authMethod || strings.Join(client.GrantTypes, " ") != test.grants ||
@@ -83,8 +83,8 @@ func TestEveryKindOfClientHasItsDefaults(t *testing.T) {
 }
 
 func TestSecret_IsReturnedOnceAndHashed(t *testing.T) {
-	o := newOffice(t)
-	entry, secret, err := o.CreateClient(t.Context(), miniapp())
+	h := newServiceHarness(t)
+	entry, secret, err := h.CreateClient(t.Context(), miniapp())
 	must(t, err)
 	if !regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`).MatchString(secret) {
 		t.Errorf("secret %q is not 32 bytes in base64url", secret)
@@ -92,14 +92,14 @@ func TestSecret_IsReturnedOnceAndHashed(t *testing.T) {
 	if want := hashGenerated(secret); entry.Record.Secrets[0] != want || !strings.HasPrefix(want, "sha256:") {
 		t.Errorf("stored %q", entry.Record.Secrets[0])
 	}
-	doc, err := o.engine.Get(t.Context(), storage.KindClient, "default/mini")
+	doc, err := h.engine.Get(t.Context(), storage.KindClient, "default/mini")
 	must(t, err)
 	for _, hidden := range []string{secret, strings.Repeat("a", 32)} {
 		if strings.Contains(string(doc.Body), hidden) {
 			t.Errorf("the store holds %q", hidden)
 		}
 	}
-	opened, err := o.master.Open(entry.Record.Federation.AppSecret, keys.AppSecretBinding("default", "mini"))
+	opened, err := h.master.Open(entry.Record.Federation.AppSecret, keys.AppSecretBinding("default", "mini"))
 	must(t, err)
 	if string(opened) != strings.Repeat("a", 32) {
 		t.Errorf("sealed AppSecret opens as %q", opened)
@@ -107,10 +107,10 @@ func TestSecret_IsReturnedOnceAndHashed(t *testing.T) {
 }
 
 func TestAChosenSecretIsHashedSlowly(t *testing.T) {
-	o := newOffice(t)
+	h := newServiceHarness(t)
 	asked := miniapp()
 	asked.Secret = "correct-horse-battery"
-	entry, secret, err := o.CreateClient(t.Context(), asked)
+	entry, secret, err := h.CreateClient(t.Context(), asked)
 	must(t, err)
 	if secret != asked.Secret {
 		t.Errorf("secret %q", secret)
@@ -123,15 +123,15 @@ func TestAChosenSecretIsHashedSlowly(t *testing.T) {
 	}
 	asked = miniapp()
 	asked.ID, asked.Secret = "other", "short"
-	_, _, err = o.CreateClient(t.Context(), asked)
+	_, _, err = h.CreateClient(t.Context(), asked)
 	wantInvalid(t, err, "secret")
 }
 
 func TestNewID_IsSafeForShellsAndPeople(t *testing.T) {
-	o := newOffice(t)
+	h := newServiceHarness(t)
 	asked := spa()
 	asked.ID = ""
-	entry, _, err := o.CreateClient(t.Context(), asked)
+	entry, _, err := h.CreateClient(t.Context(), asked)
 	must(t, err)
 	if !regexp.MustCompile(`^[a-z2-7]{26}$`).MatchString(entry.Record.ID) {
 		t.Errorf("ID %q", entry.Record.ID)
@@ -139,15 +139,15 @@ func TestNewID_IsSafeForShellsAndPeople(t *testing.T) {
 }
 
 func TestAClientNeedsItsDirectoryAndAFreeID(t *testing.T) {
-	o := newOffice(t)
+	h := newServiceHarness(t)
 	asked := spa()
 	asked.Directory = "nowhere"
-	if _, _, err := o.CreateClient(t.Context(), asked); !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), `directory "nowhere"`) {
+	if _, _, err := h.CreateClient(t.Context(), asked); !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), `directory "nowhere"`) {
 		t.Errorf("error %v", err)
 	}
-	_, _, err := o.CreateClient(t.Context(), spa())
+	_, _, err := h.CreateClient(t.Context(), spa())
 	must(t, err)
-	if _, _, err := o.CreateClient(t.Context(), spa()); !errors.Is(err, ErrExists) {
+	if _, _, err := h.CreateClient(t.Context(), spa()); !errors.Is(err, ErrExists) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -214,12 +214,12 @@ func TestClient_ReportsEveryProblem(t *testing.T) {
 		{"the same twice", spa(), func(c *NewClient) { c.RedirectURIs = append(c.RedirectURIs, c.RedirectURIs...) }, []string{"redirect_uris"}},
 		{"a plain logout URI", spa(), func(c *NewClient) { c.BackchannelLogoutURI = "http://shop.example.com/out" }, []string{"backchannel_logout_uri"}},
 	}
-	o := newOffice(t)
+	h := newServiceHarness(t)
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			asked := test.base
 			test.change(&asked)
-			_, _, err := o.CreateClient(t.Context(), asked)
+			_, _, err := h.CreateClient(t.Context(), asked)
 			wantInvalid(t, err, test.fields...)
 		})
 	}
@@ -230,10 +230,10 @@ func publicJWKS() json.RawMessage {
 }
 
 func TestClient_UpdatePreservesFixedMembers(t *testing.T) {
-	o := newOffice(t)
-	before, _, err := o.CreateClient(t.Context(), miniapp())
+	h := newServiceHarness(t)
+	before, _, err := h.CreateClient(t.Context(), miniapp())
 	must(t, err)
-	after, err := o.UpdateClient(t.Context(), "default", "mini", before.Revision(), func(client *storage.Client) {
+	after, err := h.UpdateClient(t.Context(), "default", "mini", before.Revision(), func(client *storage.Client) {
 		*client = storage.Client{
 			ID: "x", Directory: "y", Kind: storage.ClientService, Disabled: true, Secrets: []string{"sha256:forged"}, Name: "New",
 			AuthMethod: client.AuthMethod, GrantTypes: client.GrantTypes,
@@ -249,19 +249,19 @@ func TestClient_UpdatePreservesFixedMembers(t *testing.T) {
 	if got.Name != "New" || got.Federation.Provisioning != storage.ProvisionBind || got.Federation.AppID != "wx0123456789abcde0" {
 		t.Errorf("not altered: %+v", got)
 	}
-	_, err = o.UpdateClient(t.Context(), "default", "mini", "", func(client *storage.Client) { client.Federation.AppID = "x" })
+	_, err = h.UpdateClient(t.Context(), "default", "mini", "", func(client *storage.Client) { client.Federation.AppID = "x" })
 	wantInvalid(t, err, "app_id")
 }
 
 // Another sector means another subject for each user, and the client would not recognize its users.
 func TestOIDCCore_8_1_ASectorChangesOnlyWhenItIsAskedFor(t *testing.T) {
-	o := newOffice(t)
+	h := newServiceHarness(t)
 	asked := spa()
 	asked.ID, asked.Pairwise, asked.RedirectURIs = "app", true, []string{"https://old.example.com/cb"}
-	_, _, err := o.CreateClient(t.Context(), asked)
+	_, _, err := h.CreateClient(t.Context(), asked)
 	must(t, err)
 	change := func(edit func(*storage.Client)) error {
-		_, err := o.UpdateClient(t.Context(), "default", "app", "", edit)
+		_, err := h.UpdateClient(t.Context(), "default", "app", "", edit)
 		return err
 	}
 	moved := []string{"https://new.example.com/cb"}
@@ -274,99 +274,99 @@ func TestOIDCCore_8_1_ASectorChangesOnlyWhenItIsAskedFor(t *testing.T) {
 }
 
 func TestClientSecretsRotate(t *testing.T) {
-	o := newOffice(t)
-	_, first, err := o.CreateClient(t.Context(), miniapp())
+	h := newServiceHarness(t)
+	_, first, err := h.CreateClient(t.Context(), miniapp())
 	must(t, err)
-	second, err := o.RotateClientSecret(t.Context(), "default", "mini", "", false)
+	second, err := h.RotateClientSecret(t.Context(), "default", "mini", "", false)
 	must(t, err)
-	entry, err := o.Client(t.Context(), "default", "mini")
+	entry, err := h.Client(t.Context(), "default", "mini")
 	must(t, err)
 	if want := []string{hashGenerated(second), hashGenerated(first)}; !slices.Equal(entry.Record.Secrets, want) {
 		t.Errorf("after one rotation: %v", entry.Record.Secrets)
 	}
 	for range 5 {
-		_, err = o.RotateClientSecret(t.Context(), "default", "mini", "", false)
+		_, err = h.RotateClientSecret(t.Context(), "default", "mini", "", false)
 		must(t, err)
 	}
-	entry, err = o.Client(t.Context(), "default", "mini")
+	entry, err = h.Client(t.Context(), "default", "mini")
 	must(t, err)
 	if len(entry.Record.Secrets) != maxSecrets {
 		t.Errorf("%d secrets are kept", len(entry.Record.Secrets))
 	}
-	last, err := o.RotateClientSecret(t.Context(), "default", "mini", "correct-horse-battery", true)
+	last, err := h.RotateClientSecret(t.Context(), "default", "mini", "correct-horse-battery", true)
 	must(t, err)
-	entry, err = o.Client(t.Context(), "default", "mini")
+	entry, err = h.Client(t.Context(), "default", "mini")
 	must(t, err)
 	if len(entry.Record.Secrets) != 1 || last != "correct-horse-battery" || !strings.HasPrefix(entry.Record.Secrets[0], "$argon2id$") {
 		t.Errorf("alone: %v", entry.Record.Secrets)
 	}
-	_, _, err = o.CreateClient(t.Context(), spa())
+	_, _, err = h.CreateClient(t.Context(), spa())
 	must(t, err)
-	if _, err := o.RotateClientSecret(t.Context(), "default", "shop", "", false); !errors.Is(err, ErrRefused) {
+	if _, err := h.RotateClientSecret(t.Context(), "default", "shop", "", false); !errors.Is(err, ErrRefused) {
 		t.Errorf("a public client: error %v", err)
 	}
-	_, err = o.RotateClientSecret(t.Context(), "default", "mini", "short", false)
+	_, err = h.RotateClientSecret(t.Context(), "default", "mini", "short", false)
 	wantInvalid(t, err, "secret")
 }
 
 func TestTheAppSecretChangesAlone(t *testing.T) {
-	o := newOffice(t)
-	before, _, err := o.CreateClient(t.Context(), miniapp())
+	h := newServiceHarness(t)
+	before, _, err := h.CreateClient(t.Context(), miniapp())
 	must(t, err)
-	must(t, o.SetAppSecret(t.Context(), "default", "mini", wechat.AppSecret(strings.Repeat("c", 32))))
-	entry, err := o.Client(t.Context(), "default", "mini")
+	must(t, h.SetAppSecret(t.Context(), "default", "mini", wechat.AppSecret(strings.Repeat("c", 32))))
+	entry, err := h.Client(t.Context(), "default", "mini")
 	must(t, err)
-	opened, err := o.master.Open(entry.Record.Federation.AppSecret, keys.AppSecretBinding("default", "mini"))
+	opened, err := h.master.Open(entry.Record.Federation.AppSecret, keys.AppSecretBinding("default", "mini"))
 	must(t, err)
 	if string(opened) != strings.Repeat("c", 32) || entry.Record.Federation.AppID != before.Record.Federation.AppID {
 		t.Errorf("got %+v", entry.Record.Federation)
 	}
-	wantInvalid(t, o.SetAppSecret(t.Context(), "default", "mini", "short"), "app_secret")
-	_, _, err = o.CreateClient(t.Context(), spa())
+	wantInvalid(t, h.SetAppSecret(t.Context(), "default", "mini", "short"), "app_secret")
+	_, _, err = h.CreateClient(t.Context(), spa())
 	must(t, err)
-	if err := o.SetAppSecret(t.Context(), "default", "shop", wechat.AppSecret(strings.Repeat("c", 32))); !errors.Is(err, ErrRefused) {
+	if err := h.SetAppSecret(t.Context(), "default", "shop", wechat.AppSecret(strings.Repeat("c", 32))); !errors.Is(err, ErrRefused) {
 		t.Errorf("a client without: error %v", err)
 	}
 }
 
 func TestClientsAreDisabledEnabledAndDeleted(t *testing.T) {
-	o := newOffice(t)
-	_, _, err := o.CreateClient(t.Context(), spa())
+	h := newServiceHarness(t)
+	_, _, err := h.CreateClient(t.Context(), spa())
 	must(t, err)
-	entry, err := o.DisableClient(t.Context(), "default", "shop")
+	entry, err := h.DisableClient(t.Context(), "default", "shop")
 	must(t, err)
 	if !entry.Record.Disabled {
 		t.Error("it is not disabled")
 	}
-	entry, err = o.EnableClient(t.Context(), "default", "shop")
+	entry, err = h.EnableClient(t.Context(), "default", "shop")
 	must(t, err)
 	if entry.Record.Disabled {
 		t.Error("it is still disabled")
 	}
-	must(t, o.DeleteClient(t.Context(), "default", "shop"))
-	if _, err := o.Client(t.Context(), "default", "shop"); !errors.Is(err, ErrNotFound) {
+	must(t, h.DeleteClient(t.Context(), "default", "shop"))
+	if _, err := h.Client(t.Context(), "default", "shop"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("after delete: error %v", err)
 	}
-	if err := o.DeleteClient(t.Context(), "default", "shop"); !errors.Is(err, ErrNotFound) {
+	if err := h.DeleteClient(t.Context(), "default", "shop"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("deleted again: error %v", err)
 	}
 	want := []string{"directory.create", "client.create", "client.disable", "client.enable", "client.delete"}
-	if got := o.actions(t, "default"); !slices.Equal(got, want) {
+	if got := h.actions(t, "default"); !slices.Equal(got, want) {
 		t.Errorf("audit trail %v", got)
 	}
 }
 
 func TestClientsArePaged(t *testing.T) {
-	o := newOffice(t)
+	h := newServiceHarness(t)
 	for i := range 5 {
 		asked := spa()
 		asked.ID = "c" + strconv.Itoa(i)
-		_, _, err := o.CreateClient(t.Context(), asked)
+		_, _, err := h.CreateClient(t.Context(), asked)
 		must(t, err)
 	}
 	seen := []string{}
 	for page := (Page{Limit: 2}); ; {
-		clients, next, err := o.Clients(t.Context(), "default", page)
+		clients, next, err := h.Clients(t.Context(), "default", page)
 		must(t, err)
 		for _, client := range clients {
 			seen = append(seen, client.ID)
@@ -379,7 +379,7 @@ func TestClientsArePaged(t *testing.T) {
 	if !slices.Equal(seen, []string{"c0", "c1", "c2", "c3", "c4"}) {
 		t.Errorf("listed %v", seen)
 	}
-	if _, _, err := o.Clients(t.Context(), "nowhere", Page{}); !errors.Is(err, ErrNotFound) {
+	if _, _, err := h.Clients(t.Context(), "nowhere", Page{}); !errors.Is(err, ErrNotFound) {
 		t.Errorf("of no directory: error %v", err)
 	}
 }
@@ -392,22 +392,22 @@ func webApp() NewClient {
 }
 
 func TestClient_BackendLogoutIsForWebClientsWithPublicSubjects(t *testing.T) {
-	o := newOffice(t)
+	h := newServiceHarness(t)
 	for name, asked := range map[string]NewClient{"spa": spa(), "mini-program": miniapp(), "pairwise": webApp()} {
 		asked.ID, asked.BackendLogout, asked.Pairwise = "x", true, name == "pairwise"
-		if _, _, err := o.CreateClient(t.Context(), asked); err == nil || !strings.Contains(err.Error(), "backend_logout") {
+		if _, _, err := h.CreateClient(t.Context(), asked); err == nil || !strings.Contains(err.Error(), "backend_logout") {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
 	asked := webApp()
 	asked.BackendLogout = true
-	if _, _, err := o.CreateClient(t.Context(), asked); err != nil {
+	if _, _, err := h.CreateClient(t.Context(), asked); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestClient_TokenSettingsAreChecked(t *testing.T) {
-	o := newOffice(t)
+	h := newServiceHarness(t)
 	for field, edit := range map[string]func(*storage.Client){
 		"access_token_type":        func(c *storage.Client) { c.AccessTokenType = "jwt" },
 		"keep_refresh_token":       func(c *storage.Client) { c.KeepRefreshToken = true }, // of a public client
@@ -415,17 +415,17 @@ func TestClient_TokenSettingsAreChecked(t *testing.T) {
 	} {
 		asked := spa()
 		edit(&asked.Client)
-		if _, _, err := o.CreateClient(t.Context(), asked); err == nil || !strings.Contains(err.Error(), field) {
+		if _, _, err := h.CreateClient(t.Context(), asked); err == nil || !strings.Contains(err.Error(), field) {
 			t.Errorf("%s: got %v", field, err)
 		}
 	}
 	asked := miniapp()
 	asked.AccessTokenType, asked.KeepRefreshToken, asked.PlaceholderEmailDomain = "JWT", true, "users.example.com"
-	if _, _, err := o.CreateClient(t.Context(), asked); err != nil {
+	if _, _, err := h.CreateClient(t.Context(), asked); err != nil {
 		t.Error(err)
 	}
 	asked.ID, asked.OpaqueAccessTokens = "opaque", true
-	if _, _, err := o.CreateClient(t.Context(), asked); err == nil || !strings.Contains(err.Error(), "access_token_type") {
+	if _, _, err := h.CreateClient(t.Context(), asked); err == nil || !strings.Contains(err.Error(), "access_token_type") {
 		t.Errorf("JWT and opaque: got %v", err)
 	}
 }

@@ -12,10 +12,10 @@ import (
 )
 
 func TestANewDirectoryHasKeysAndSecrets(t *testing.T) {
-	o := newOffice(t)
-	_, err := o.CreateDirectory(t.Context(), storage.Directory{ID: "shop", Policy: storage.Policy{SigningAlgorithms: []string{"RS256", "EdDSA"}}})
+	h := newServiceHarness(t)
+	_, err := h.CreateDirectory(t.Context(), storage.Directory{ID: "shop", Policy: storage.Policy{SigningAlgorithms: []string{"RS256", "EdDSA"}}})
 	must(t, err)
-	listed, err := o.SigningKeys(t.Context(), "shop")
+	listed, err := h.SigningKeys(t.Context(), "shop")
 	must(t, err)
 	algorithms := []string{}
 	for _, key := range listed {
@@ -24,29 +24,29 @@ func TestANewDirectoryHasKeysAndSecrets(t *testing.T) {
 	if !slices.Equal(algorithms, []string{"RS256 active", "EdDSA active"}) {
 		t.Errorf("keys %v", algorithms)
 	}
-	if _, err := storage.Get[storage.TokenSecrets](t.Context(), o.engine, "shop"); err != nil {
+	if _, err := storage.Get[storage.TokenSecrets](t.Context(), h.engine, "shop"); err != nil {
 		t.Errorf("token secrets: %v", err)
 	}
-	if _, err := o.CreateDirectory(t.Context(), storage.Directory{ID: "shop"}); !errors.Is(err, ErrExists) {
+	if _, err := h.CreateDirectory(t.Context(), storage.Directory{ID: "shop"}); !errors.Is(err, ErrExists) {
 		t.Errorf("again: error %v", err)
 	}
 }
 
 func TestEnsureDirectoryHealsOneThatWasLeftHalfDone(t *testing.T) {
-	o := newOffice(t)
-	must(t, o.engine.Delete(t.Context(), storage.KindTokenSecrets, "default"))
-	created, err := o.EnsureDirectory(t.Context(), storage.Directory{ID: "default"})
+	h := newServiceHarness(t)
+	must(t, h.engine.Delete(t.Context(), storage.KindTokenSecrets, "default"))
+	created, err := h.EnsureDirectory(t.Context(), storage.Directory{ID: "default"})
 	if created || err != nil {
 		t.Errorf("created %v, error %v", created, err)
 	}
-	if _, err := storage.Get[storage.TokenSecrets](t.Context(), o.engine, "default"); err != nil {
+	if _, err := storage.Get[storage.TokenSecrets](t.Context(), h.engine, "default"); err != nil {
 		t.Errorf("token secrets: %v", err)
 	}
 }
 
 func TestDirectory_ReportsEveryProblem(t *testing.T) {
-	o := newOffice(t)
-	_, err := o.CreateDirectory(t.Context(), storage.Directory{
+	h := newServiceHarness(t)
+	_, err := h.CreateDirectory(t.Context(), storage.Directory{
 		ID: "My Shop", Name: "a\x00b", Issuer: "https://id.example.com/",
 		Branding:  storage.Branding{AccentColor: "green", PolicyURL: "http://example.com/policy"},
 		Policy:    storage.Policy{SigningAlgorithms: []string{"ES256", "HS256"}, PhoneFresh: -1},
@@ -54,13 +54,13 @@ func TestDirectory_ReportsEveryProblem(t *testing.T) {
 	})
 	wantInvalid(t, err, "id", "name", "issuer", "branding.accent_color", "branding.policy_url",
 		"policy.signing_algorithms", "policy.phone_fresh", "lifetimes.code")
-	_, err = o.UpdateDirectory(t.Context(), "default", "", func(d *storage.Directory) { d.Issuer = "https://other.example.com" })
+	_, err = h.UpdateDirectory(t.Context(), "default", "", func(d *storage.Directory) { d.Issuer = "https://other.example.com" })
 	wantInvalid(t, err, "issuer")
 }
 
 func TestDirectory_UpdatePreservesIDAndAddsKeys(t *testing.T) {
-	o := newOffice(t)
-	entry, err := o.UpdateDirectory(t.Context(), "default", "", func(d *storage.Directory) {
+	h := newServiceHarness(t)
+	entry, err := h.UpdateDirectory(t.Context(), "default", "", func(d *storage.Directory) {
 		d.ID, d.Disabled, d.Name = "other", true, "New"
 		d.Policy.SigningAlgorithms = []string{"RS256", "ES384"}
 	})
@@ -68,71 +68,71 @@ func TestDirectory_UpdatePreservesIDAndAddsKeys(t *testing.T) {
 	if entry.Record.ID != "default" || entry.Record.Disabled || entry.Record.Name != "New" {
 		t.Errorf("got %+v", entry.Record)
 	}
-	listed, err := o.SigningKeys(t.Context(), "default")
+	listed, err := h.SigningKeys(t.Context(), "default")
 	must(t, err)
 	if !slices.ContainsFunc(listed, func(key keys.Key) bool { return key.Algorithm == "ES384" }) {
 		t.Errorf("keys %v", listed)
 	}
-	if _, err := o.UpdateDirectory(t.Context(), "default", "old", func(*storage.Directory) {}); !errors.Is(err, ErrChanged) {
+	if _, err := h.UpdateDirectory(t.Context(), "default", "old", func(*storage.Directory) {}); !errors.Is(err, ErrChanged) {
 		t.Errorf("an old revision: error %v", err)
 	}
 }
 
 func TestTheDefaultDirectoryStaysOpen(t *testing.T) {
-	o := newOffice(t)
-	if _, err := o.DisableDirectory(t.Context(), "default"); !errors.Is(err, ErrRefused) {
+	h := newServiceHarness(t)
+	if _, err := h.DisableDirectory(t.Context(), "default"); !errors.Is(err, ErrRefused) {
 		t.Errorf("disable: error %v", err)
 	}
-	if err := o.DeleteDirectory(t.Context(), "default"); !errors.Is(err, ErrRefused) {
+	if err := h.DeleteDirectory(t.Context(), "default"); !errors.Is(err, ErrRefused) {
 		t.Errorf("delete: error %v", err)
 	}
 }
 
 func TestADirectoryIsDeletedWhenItIsDisabledAndEmpty(t *testing.T) {
-	o := newOffice(t)
-	_, err := o.CreateDirectory(t.Context(), storage.Directory{ID: "shop"})
+	h := newServiceHarness(t)
+	_, err := h.CreateDirectory(t.Context(), storage.Directory{ID: "shop"})
 	must(t, err)
 	asked := spa()
 	asked.Directory = "shop"
-	_, _, err = o.CreateClient(t.Context(), asked)
+	_, _, err = h.CreateClient(t.Context(), asked)
 	must(t, err)
-	user, err := o.CreateUser(t.Context(), "shop", identity.Account{Username: "alice"})
+	user, err := h.CreateUser(t.Context(), "shop", identity.Account{Username: "alice"})
 	must(t, err)
 
 	refused := func(because string) {
 		t.Helper()
-		if err := o.DeleteDirectory(t.Context(), "shop"); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), because) {
+		if err := h.DeleteDirectory(t.Context(), "shop"); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), because) {
 			t.Errorf("error %v, want one about %q", err, because)
 		}
 	}
 	refused("disable")
-	_, err = o.DisableDirectory(t.Context(), "shop")
+	_, err = h.DisableDirectory(t.Context(), "shop")
 	must(t, err)
 	refused("clients")
-	must(t, o.DeleteClient(t.Context(), "shop", "shop"))
+	must(t, h.DeleteClient(t.Context(), "shop", "shop"))
 	refused("users")
-	must(t, o.DeleteUser(t.Context(), "shop", user.ID))
-	must(t, o.DeleteDirectory(t.Context(), "shop"))
-	if _, err := o.Directory(t.Context(), "shop"); !errors.Is(err, ErrNotFound) {
+	must(t, h.DeleteUser(t.Context(), "shop", user.ID))
+	must(t, h.DeleteDirectory(t.Context(), "shop"))
+	if _, err := h.Directory(t.Context(), "shop"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("after delete: error %v", err)
 	}
 	for _, algorithm := range keys.Algorithms() {
-		if _, err := o.engine.Get(t.Context(), storage.KindSigningKeys, "shop/"+algorithm); !errors.Is(err, storage.ErrNotFound) {
+		if _, err := h.engine.Get(t.Context(), storage.KindSigningKeys, "shop/"+algorithm); !errors.Is(err, storage.ErrNotFound) {
 			t.Errorf("keys of %s are left", algorithm)
 		}
 	}
 }
 
 func TestDirectoriesAreListed(t *testing.T) {
-	o := newOffice(t)
-	_, err := o.CreateDirectory(t.Context(), storage.Directory{ID: "acme"})
+	h := newServiceHarness(t)
+	_, err := h.CreateDirectory(t.Context(), storage.Directory{ID: "acme"})
 	must(t, err)
-	directories, next, err := o.Directories(t.Context(), Page{})
+	directories, next, err := h.Directories(t.Context(), Page{})
 	must(t, err)
 	if len(directories) != 2 || directories[0].ID != "acme" || directories[1].ID != "default" || next != "" {
 		t.Errorf("listed %v, next %q", directories, next)
 	}
-	entry, err := o.EnableDirectory(t.Context(), "acme")
+	entry, err := h.EnableDirectory(t.Context(), "acme")
 	must(t, err)
 	if entry.Record.Disabled {
 		t.Error("it is disabled")
@@ -140,28 +140,28 @@ func TestDirectoriesAreListed(t *testing.T) {
 }
 
 func TestKeysRotate(t *testing.T) {
-	o := newOffice(t)
-	next, err := o.RotateSigningKey(t.Context(), "default", keys.ES256)
+	h := newServiceHarness(t)
+	next, err := h.RotateSigningKey(t.Context(), "default", keys.ES256)
 	must(t, err)
 	if next.State != keys.StateNext {
 		t.Errorf("next key is %s", next.State)
 	}
-	if _, err := o.RotateSigningKey(t.Context(), "default", keys.EdDSA); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "RS256, ES256") {
+	if _, err := h.RotateSigningKey(t.Context(), "default", keys.EdDSA); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "RS256, ES256") {
 		t.Errorf("an algorithm without keys: error %v", err)
 	}
-	if _, err := o.RotateSigningKey(t.Context(), "nowhere", keys.ES256); !errors.Is(err, ErrNotFound) {
+	if _, err := h.RotateSigningKey(t.Context(), "nowhere", keys.ES256); !errors.Is(err, ErrNotFound) {
 		t.Errorf("no directory: error %v", err)
 	}
-	generation, useAt, err := o.RotateTokenSecrets(t.Context(), "default")
+	generation, useAt, err := h.RotateTokenSecrets(t.Context(), "default")
 	must(t, err)
-	if generation != 2 || !useAt.After(o.at) {
+	if generation != 2 || !useAt.After(h.at) {
 		t.Errorf("generation %d from %v", generation, useAt)
 	}
-	changed, err := o.Reseal(t.Context())
+	changed, err := h.Reseal(t.Context())
 	if changed != 0 || err != nil {
 		t.Errorf("reseal with the same key: %d, %v", changed, err)
 	}
-	if got := o.actions(t, "default"); !slices.Equal(got, []string{"directory.create", "keys.rotate", "secrets.rotate", "master.reseal"}) {
+	if got := h.actions(t, "default"); !slices.Equal(got, []string{"directory.create", "keys.rotate", "secrets.rotate", "master.reseal"}) {
 		t.Errorf("audit trail %v", got)
 	}
 }

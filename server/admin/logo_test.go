@@ -16,8 +16,8 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// drawn is a picture of one colour with another one's square in its middle, as a PNG.
-func drawn(t testing.TB, width, height int, ground, square color.Color) []byte {
+// pictureOf is a picture of one colour with another one's square in its middle, as a PNG.
+func pictureOf(t testing.TB, width, height int, ground, square color.Color) []byte {
 	t.Helper()
 	picture := image.NewNRGBA(image.Rect(0, 0, width, height))
 	draw.Draw(picture, picture.Bounds(), image.NewUniform(ground), image.Point{}, draw.Src)
@@ -41,7 +41,7 @@ var (
 )
 
 func TestLogo_IsReencodedWithoutMetadata(t *testing.T) {
-	picture := drawn(t, 900, 300, white, green)
+	picture := pictureOf(t, 900, 300, white, green)
 	var asJPEG, asGIF bytes.Buffer
 	decoded, err := png.Decode(bytes.NewReader(picture))
 	must(t, err)
@@ -61,7 +61,7 @@ func TestLogo_IsReencodedWithoutMetadata(t *testing.T) {
 			t.Errorf("%s: %v pixels, %d bytes", name, got.Bounds(), len(kept))
 		}
 		for at, want := range map[image.Point]color.NRGBA{{X: 180, Y: 60}: green, {X: 5, Y: 5}: white} {
-			if have := color.NRGBAModel.Convert(got.At(at.X, at.Y)).(color.NRGBA); far(have, want) {
+			if have := color.NRGBAModel.Convert(got.At(at.X, at.Y)).(color.NRGBA); coloursDiffer(have, want) {
 				t.Errorf("%s: %v is %v, not %v", name, at, have, want)
 			}
 		}
@@ -71,18 +71,18 @@ func TestLogo_IsReencodedWithoutMetadata(t *testing.T) {
 	}
 }
 
-// far reports whether colours differ by more than a JPEG would make them.
-func far(a, b color.NRGBA) bool {
+// coloursDiffer reports whether colours differ by more than a JPEG would make them.
+func coloursDiffer(a, b color.NRGBA) bool {
 	off := func(x, y uint8) bool { return max(x, y)-min(x, y) > 6 }
 	return off(a.R, b.R) || off(a.G, b.G) || off(a.B, b.B) || off(a.A, b.A)
 }
 
 func TestALogoIsTrimmedAndCanBeSeenOnWhite(t *testing.T) {
-	kept, err := encodeLogo(drawn(t, 400, 400, clear, green))
+	kept, err := encodeLogo(pictureOf(t, 400, 400, clear, green))
 	must(t, err)
 	got, err := png.Decode(bytes.NewReader(kept))
 	must(t, err)
-	if corner := color.NRGBAModel.Convert(got.At(0, 0)).(color.NRGBA); far(corner, green) || got.Bounds().Dx() != 120 {
+	if corner := color.NRGBAModel.Convert(got.At(0, 0)).(color.NRGBA); coloursDiffer(corner, green) || got.Bounds().Dx() != 120 {
 		t.Errorf("margins are left: %v, corner %v", got.Bounds(), corner)
 	}
 	ring := image.NewNRGBA(image.Rect(0, 0, 400, 400))
@@ -94,7 +94,7 @@ func TestALogoIsTrimmedAndCanBeSeenOnWhite(t *testing.T) {
 	got, err = png.Decode(bytes.NewReader(kept))
 	must(t, err)
 	corner, middle := color.NRGBAModel.Convert(got.At(0, 0)).(color.NRGBA), color.NRGBAModel.Convert(got.At(60, 60)).(color.NRGBA)
-	if far(corner, color.NRGBA{0x17, 0x1a, 0x21, 255}) || far(middle, white) {
+	if coloursDiffer(corner, color.NRGBA{0x17, 0x1a, 0x21, 255}) || coloursDiffer(middle, white) {
 		t.Errorf("white on nothing stays on %v, its middle is %v", corner, middle)
 	}
 }
@@ -108,8 +108,8 @@ func TestLogo_RejectsInvalidFileWithReason(t *testing.T) {
 	long := image.NewNRGBA(image.Rect(0, 0, MaxLogoSide+1, 1))
 	for reason, file := range map[string][]byte{
 		"is not a PNG, JPEG or GIF picture": []byte(`<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>`),
-		"is a broken picture":               drawn(t, 100, 100, white, green)[:60],
-		"is a picture of nothing":           drawn(t, 100, 100, clear, clear),
+		"is a broken picture":               pictureOf(t, 100, 100, white, green)[:60],
+		"is a picture of nothing":           pictureOf(t, 100, 100, clear, clear),
 		"at most 2048 in each direction":    asPNG(t, long),
 		"is larger than 1024 KB":            make([]byte, MaxLogoFile+1),
 	} {
@@ -142,18 +142,18 @@ func TestTheLargestLogoTakesLittleMoreMemoryThanItsPixels(t *testing.T) {
 
 func TestAPictureOfOnePixelWidthIsDrawnToo(t *testing.T) {
 	for _, size := range [][2]int{{1, 1}, {1, 2000}, {2000, 1}} {
-		if kept, err := encodeLogo(drawn(t, size[0], size[1], green, green)); err != nil || len(kept) == 0 {
+		if kept, err := encodeLogo(pictureOf(t, size[0], size[1], green, green)); err != nil || len(kept) == 0 {
 			t.Errorf("%v: %v", size, err)
 		}
 	}
 }
 
 func TestLogo_IsReencodedForDirectoriesAndClients(t *testing.T) {
-	o := newOffice(t)
-	file := append(drawn(t, 900, 300, white, green), "hidden"...)
-	directory, err := o.UpdateDirectory(t.Context(), "default", "", func(d *storage.Directory) { d.Branding.Logo = file })
+	h := newServiceHarness(t)
+	file := append(pictureOf(t, 900, 300, white, green), "hidden"...)
+	directory, err := h.UpdateDirectory(t.Context(), "default", "", func(d *storage.Directory) { d.Branding.Logo = file })
 	must(t, err)
-	created, _, err := o.CreateClient(t.Context(), NewClient{Client: storage.Client{
+	created, _, err := h.CreateClient(t.Context(), NewClient{Client: storage.Client{
 		Directory: "default", ID: "shop", Kind: storage.ClientSPA, RedirectURIs: []string{"https://shop.example/cb"}, Logo: file,
 	}})
 	must(t, err)
@@ -161,31 +161,31 @@ func TestLogo_IsReencodedForDirectoriesAndClients(t *testing.T) {
 	if len(logo) == 0 || bytes.Contains(logo, []byte("hidden")) || !bytes.Equal(logo, directory.Record.Branding.Logo) {
 		t.Errorf("kept %d bytes and %d bytes", len(logo), len(directory.Record.Branding.Logo))
 	}
-	renamed, err := o.UpdateClient(t.Context(), "default", "shop", "", func(c *storage.Client) { c.Name = "Shop" })
+	renamed, err := h.UpdateClient(t.Context(), "default", "shop", "", func(c *storage.Client) { c.Name = "Shop" })
 	must(t, err)
 	if !bytes.Equal(renamed.Record.Logo, logo) {
 		t.Error("another name changes the logo")
 	}
-	removed, err := o.UpdateClient(t.Context(), "default", "shop", "", func(c *storage.Client) { c.Logo = nil })
+	removed, err := h.UpdateClient(t.Context(), "default", "shop", "", func(c *storage.Client) { c.Logo = nil })
 	must(t, err)
 	if len(removed.Record.Logo) != 0 {
 		t.Error("the logo stays")
 	}
 	bad := []byte("<svg/>")
-	_, err = o.UpdateClient(t.Context(), "default", "shop", "", func(c *storage.Client) { c.Logo = bad })
+	_, err = h.UpdateClient(t.Context(), "default", "shop", "", func(c *storage.Client) { c.Logo = bad })
 	wantInvalid(t, err, "logo")
-	_, err = o.UpdateDirectory(t.Context(), "default", "", func(d *storage.Directory) { d.Branding.Logo = bad })
+	_, err = h.UpdateDirectory(t.Context(), "default", "", func(d *storage.Directory) { d.Branding.Logo = bad })
 	wantInvalid(t, err, "branding.logo")
-	_, err = o.CreateDirectory(t.Context(), storage.Directory{ID: "other", Branding: storage.Branding{Logo: bad}})
+	_, err = h.CreateDirectory(t.Context(), storage.Directory{ID: "other", Branding: storage.Branding{Logo: bad}})
 	wantInvalid(t, err, "branding.logo")
-	_, _, err = o.CreateClient(t.Context(), NewClient{Client: storage.Client{Directory: "default", Kind: storage.ClientSPA, Logo: bad}})
+	_, _, err = h.CreateClient(t.Context(), NewClient{Client: storage.Client{Directory: "default", Kind: storage.ClientSPA, Logo: bad}})
 	wantInvalid(t, err, "logo")
 }
 
 func TestClient_DisplayedTextIsSafe(t *testing.T) {
-	o := newOffice(t)
+	h := newServiceHarness(t)
 	for _, name := range []string{"Shop\u202etxt.exe", "Shop\u2066", "a\x00b", "line\nbreak", "\xff"} {
-		_, _, err := o.CreateClient(t.Context(), NewClient{Client: storage.Client{
+		_, _, err := h.CreateClient(t.Context(), NewClient{Client: storage.Client{
 			Directory: "default", Kind: storage.ClientSPA, RedirectURIs: []string{"https://shop.example/cb"}, Name: name,
 			PolicyURL: "javascript:alert(1)", TermsURL: "http://shop.example/terms",
 		}})
@@ -194,8 +194,8 @@ func TestClient_DisplayedTextIsSafe(t *testing.T) {
 }
 
 func FuzzLogo(f *testing.F) {
-	f.Add(drawn(f, 40, 20, white, green))
-	f.Add(drawn(f, 20, 40, clear, white))
+	f.Add(pictureOf(f, 40, 20, white, green))
+	f.Add(pictureOf(f, 20, 40, clear, white))
 	f.Add([]byte("GIF89a"))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		kept, err := encodeLogo(file)

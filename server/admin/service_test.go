@@ -17,8 +17,8 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// office is a Service on an engine in memory.
-type office struct {
+// serviceHarness is a Service on an engine in memory.
+type serviceHarness struct {
 	*Service
 	engine *storagetest.Hooks
 	master *keys.Master
@@ -28,40 +28,40 @@ type office struct {
 	at time.Time
 }
 
-// newOffice opens an office with the directory "default".
-func newOffice(t *testing.T) *office {
+// newServiceHarness opens an office with the directory "default".
+func newServiceHarness(t *testing.T) *serviceHarness {
 	t.Helper()
-	o := &office{hashing: identity.NewHashing(1, 0), at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	h := &serviceHarness{hashing: identity.NewHashing(1, 0), at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	now := func() time.Time {
-		o.at = o.at.Add(time.Millisecond)
-		return o.at
+		h.at = h.at.Add(time.Millisecond)
+		return h.at
 	}
-	o.engine = &storagetest.Hooks{Engine: storagetest.NewMemory(now)}
+	h.engine = &storagetest.Hooks{Engine: storagetest.NewMemory(now)}
 	text, err := keys.GenerateMasterKey(rand.Reader)
 	must(t, err)
-	o.master, err = keys.ParseMaster(text, rand.Reader)
+	h.master, err = keys.ParseMaster(text, rand.Reader)
 	must(t, err)
 	logger := slog.New(slog.DiscardHandler)
-	config := keys.Config{Engine: o.engine, Master: o.master, Now: now, Random: rand.Reader, Logger: logger}
+	config := keys.Config{Engine: h.engine, Master: h.master, Now: now, Random: rand.Reader, Logger: logger}
 	ring, err := keys.NewRing(config)
 	must(t, err)
 	secrets, err := keys.NewSecrets(config)
 	must(t, err)
 	people, err := identity.New(identity.Config{
-		Engine: o.engine, Now: now, Rand: rand.Reader, Logger: logger, Argon2: identity.Argon2{Memory: 8, Time: 1, Threads: 1},
+		Engine: h.engine, Now: now, Rand: rand.Reader, Logger: logger, Argon2: identity.Argon2{Memory: 8, Time: 1, Threads: 1},
 	})
 	must(t, err)
-	o.Service, err = New(Config{
-		Engine: o.engine, Master: o.master, Keys: ring, Secrets: secrets, Identity: people, Hashing: o.hashing, Now: now, Random: rand.Reader,
+	h.Service, err = New(Config{
+		Engine: h.engine, Master: h.master, Keys: ring, Secrets: secrets, Identity: people, Hashing: h.hashing, Now: now, Random: rand.Reader,
 		PublicURL: "https://id.example.com", DefaultDirectory: "default", Actor: "operator:alice",
 	})
 	must(t, err)
-	created, err := o.EnsureDirectory(t.Context(), storage.Directory{ID: "default", Name: "Default"})
+	created, err := h.EnsureDirectory(t.Context(), storage.Directory{ID: "default", Name: "Default"})
 	must(t, err)
 	if !created {
 		t.Fatal("the directory was there before")
 	}
-	return o
+	return h
 }
 
 func must(t *testing.T, err error) {
@@ -72,9 +72,9 @@ func must(t *testing.T, err error) {
 }
 
 // actions returns the actions in the audit trail of a directory, oldest first.
-func (o *office) actions(t *testing.T, directory string) []string {
+func (h *serviceHarness) actions(t *testing.T, directory string) []string {
 	t.Helper()
-	entries, _, err := o.AuditTrail(t.Context(), directory, Page{})
+	entries, _, err := h.AuditTrail(t.Context(), directory, Page{})
 	must(t, err)
 	actions := []string{}
 	for _, entry := range slices.Backward(entries) {
@@ -108,7 +108,7 @@ func TestAServiceNamesWhatItLacks(t *testing.T) {
 	if _, err := New(Config{}); err == nil || !strings.Contains(err.Error(), "Engine") {
 		t.Errorf("error %v", err)
 	}
-	config := newOffice(t).config
+	config := newServiceHarness(t).config
 	config.Actor = ""
 	if _, err := New(config); err == nil || !strings.Contains(err.Error(), "Actor") {
 		t.Errorf("error %v", err)
@@ -116,11 +116,11 @@ func TestAServiceNamesWhatItLacks(t *testing.T) {
 }
 
 func TestAudit_FailureStopsChange(t *testing.T) {
-	o := newOffice(t)
-	_, _, err := o.CreateClient(t.Context(), spa())
+	h := newServiceHarness(t)
+	_, _, err := h.CreateClient(t.Context(), spa())
 	must(t, err)
 	unavailable := errors.New("no audit today")
-	o.engine.Before = func(_ context.Context, operation storagetest.Operation) error {
+	h.engine.Before = func(_ context.Context, operation storagetest.Operation) error {
 		if operation.Kind == storage.KindAuditEntry {
 			return unavailable
 		}
@@ -130,12 +130,12 @@ func TestAudit_FailureStopsChange(t *testing.T) {
 		return nil
 	}
 	for name, do := range map[string]func() error{
-		"create":  func() error { _, _, err := o.CreateClient(t.Context(), miniapp()); return err },
-		"disable": func() error { _, err := o.DisableClient(t.Context(), "default", "shop"); return err },
-		"delete":  func() error { return o.DeleteClient(t.Context(), "default", "shop") },
-		"rotate":  func() error { _, err := o.RotateSigningKey(t.Context(), "default", keys.ES256); return err },
-		"secrets": func() error { _, _, err := o.RotateTokenSecrets(t.Context(), "default"); return err },
-		"reseal":  func() error { _, err := o.Reseal(t.Context()); return err },
+		"create":  func() error { _, _, err := h.CreateClient(t.Context(), miniapp()); return err },
+		"disable": func() error { _, err := h.DisableClient(t.Context(), "default", "shop"); return err },
+		"delete":  func() error { return h.DeleteClient(t.Context(), "default", "shop") },
+		"rotate":  func() error { _, err := h.RotateSigningKey(t.Context(), "default", keys.ES256); return err },
+		"secrets": func() error { _, _, err := h.RotateTokenSecrets(t.Context(), "default"); return err },
+		"reseal":  func() error { _, err := h.Reseal(t.Context()); return err },
 	} {
 		if err := do(); !errors.Is(err, unavailable) {
 			t.Errorf("%s: error %v", name, err)
@@ -144,21 +144,21 @@ func TestAudit_FailureStopsChange(t *testing.T) {
 }
 
 func TestAuditEntriesNameFieldsAndNeverValues(t *testing.T) {
-	o := newOffice(t)
-	_, _, err := o.CreateClient(t.Context(), miniapp())
+	h := newServiceHarness(t)
+	_, _, err := h.CreateClient(t.Context(), miniapp())
 	must(t, err)
-	_, err = o.UpdateClient(t.Context(), "default", "mini", "", func(client *storage.Client) {
+	_, err = h.UpdateClient(t.Context(), "default", "mini", "", func(client *storage.Client) {
 		client.Name = "Other name"
 		client.Federation.OpenPlatform = "acme"
 	})
 	must(t, err)
-	must(t, o.SetAppSecret(t.Context(), "default", "mini", wechat.AppSecret(strings.Repeat("b", 32))))
-	entries, _, err := o.AuditTrail(t.Context(), "default", Page{Limit: 2})
+	must(t, h.SetAppSecret(t.Context(), "default", "mini", wechat.AppSecret(strings.Repeat("b", 32))))
+	entries, _, err := h.AuditTrail(t.Context(), "default", Page{Limit: 2})
 	must(t, err)
 	if got := entries[1].Details["changed"]; got != "federation name" {
 		t.Errorf("changed %q", got)
 	}
-	if entries[1].Target != "client:mini" || !entries[1].ExpiresAt.After(o.at) {
+	if entries[1].Target != "client:mini" || !entries[1].ExpiresAt.After(h.at) {
 		t.Errorf("entry %+v", entries[1])
 	}
 	for _, entry := range entries {
@@ -171,10 +171,10 @@ func TestAuditEntriesNameFieldsAndNeverValues(t *testing.T) {
 }
 
 func TestAsIsTheSameServiceForAnotherActor(t *testing.T) {
-	o := newOffice(t)
-	_, _, err := o.As("operator:bob").CreateClient(t.Context(), spa())
+	h := newServiceHarness(t)
+	_, _, err := h.As("operator:bob").CreateClient(t.Context(), spa())
 	must(t, err)
-	entries, _, err := o.AuditTrail(t.Context(), "default", Page{Limit: 1})
+	entries, _, err := h.AuditTrail(t.Context(), "default", Page{Limit: 1})
 	must(t, err)
 	if entries[0].Actor != "operator:bob" {
 		t.Errorf("actor %s", entries[0].Actor)
@@ -182,29 +182,29 @@ func TestAsIsTheSameServiceForAnotherActor(t *testing.T) {
 }
 
 func TestUpdate_RetriesAfterConflict(t *testing.T) {
-	o := newOffice(t)
-	entry, _, err := o.CreateClient(t.Context(), spa())
+	h := newServiceHarness(t)
+	entry, _, err := h.CreateClient(t.Context(), spa())
 	must(t, err)
 	overtaken := false
-	o.engine.Before = func(ctx context.Context, operation storagetest.Operation) error {
+	h.engine.Before = func(ctx context.Context, operation storagetest.Operation) error {
 		if operation.Method == "Replace" && !overtaken {
 			overtaken = true
 			next := entry.Record
 			next.Name = "by another"
-			_, err := entry.Replace(ctx, o.engine.Engine, next)
+			_, err := entry.Replace(ctx, h.engine.Engine, next)
 			return err
 		}
 		return nil
 	}
-	updated, err := o.UpdateClient(t.Context(), "default", "shop", "", func(client *storage.Client) { client.FirstParty = true })
+	updated, err := h.UpdateClient(t.Context(), "default", "shop", "", func(client *storage.Client) { client.FirstParty = true })
 	must(t, err)
 	if !updated.Record.FirstParty || updated.Record.Name != "by another" {
 		t.Errorf("got %+v", updated.Record)
 	}
-	if got := o.actions(t, "default"); !slices.Equal(got, []string{"directory.create", "client.create", "client.update"}) {
+	if got := h.actions(t, "default"); !slices.Equal(got, []string{"directory.create", "client.create", "client.update"}) {
 		t.Errorf("audit trail %v", got)
 	}
-	if _, err := o.UpdateClient(t.Context(), "default", "shop", entry.Revision(), func(*storage.Client) {}); !errors.Is(err, ErrChanged) {
+	if _, err := h.UpdateClient(t.Context(), "default", "shop", entry.Revision(), func(*storage.Client) {}); !errors.Is(err, ErrChanged) {
 		t.Errorf("an old revision: error %v", err)
 	}
 }

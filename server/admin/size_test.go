@@ -20,21 +20,21 @@ func longURIs(count int) []string {
 }
 
 func TestSize_NamesLargestMemberAndRecordsNothing(t *testing.T) {
-	o := newOffice(t)
+	h := newServiceHarness(t)
 	shop := storage.Client{Directory: "default", ID: "shop", Kind: storage.ClientSPA, RedirectURIs: longURIs(20)}
-	_, _, err := o.CreateClient(t.Context(), NewClient{Client: shop})
+	_, _, err := h.CreateClient(t.Context(), NewClient{Client: shop})
 	wantInvalid(t, err, "redirect_uris")
 	if text := err.Error(); !strings.Contains(text, "the record may have 16384 in all") {
 		t.Errorf("the operator reads %q", text)
 	}
 	shop.RedirectURIs = longURIs(8)
-	_, _, err = o.CreateClient(t.Context(), NewClient{Client: shop})
+	_, _, err = h.CreateClient(t.Context(), NewClient{Client: shop})
 	must(t, err)
-	_, err = o.UpdateClient(t.Context(), "default", "shop", "", func(c *storage.Client) { c.PostLogoutRedirectURIs = longURIs(12) })
+	_, err = h.UpdateClient(t.Context(), "default", "shop", "", func(c *storage.Client) { c.PostLogoutRedirectURIs = longURIs(12) })
 	wantInvalid(t, err, "post_logout_redirect_uris")
-	_, err = o.UpdateClient(t.Context(), "default", "shop", "", func(c *storage.Client) { c.PostLogoutRedirectURIs = longURIs(7) })
+	_, err = h.UpdateClient(t.Context(), "default", "shop", "", func(c *storage.Client) { c.PostLogoutRedirectURIs = longURIs(7) })
 	must(t, err)
-	entries, _, err := o.AuditTrail(t.Context(), "default", Page{})
+	entries, _, err := h.AuditTrail(t.Context(), "default", Page{})
 	must(t, err)
 	entries = slices.DeleteFunc(entries, func(e storage.AuditEntry) bool { return e.Target != "client:shop" })
 	if len(entries) != 2 {

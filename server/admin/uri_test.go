@@ -22,18 +22,18 @@ func uriSettings(uri string) map[string]func(*NewClient) {
 	}
 }
 
-// askFor tries a client with a URI in one setting.
-func askFor(t *testing.T, o *office, edit func(*NewClient)) error {
+// createClientWith tries a client with a URI in one setting.
+func createClientWith(t *testing.T, h *serviceHarness, edit func(*NewClient)) error {
 	t.Helper()
 	asked := spa()
 	asked.ID = ""
 	edit(&asked)
-	_, _, err := o.CreateClient(t.Context(), asked)
+	_, _, err := h.CreateClient(t.Context(), asked)
 	return err
 }
 
 func TestClient_RejectsInvalidURIs(t *testing.T) {
-	o := newOffice(t)
+	h := newServiceHarness(t)
 	for uri, reason := range map[string]string{
 		"https://shop.example.com:99999/cb":    "port 99999",
 		"https://shop.example.com:0/cb":        "port 0",
@@ -49,14 +49,14 @@ func TestClient_RejectsInvalidURIs(t *testing.T) {
 		"https://shop.example.com/a/../b?x=%0": "query",
 	} {
 		for setting, edit := range uriSettings(uri) {
-			err := askFor(t, o, edit)
+			err := createClientWith(t, h, edit)
 			if err == nil || !strings.Contains(err.Error(), setting+": ") || !strings.Contains(err.Error(), reason) {
 				t.Errorf("%s %s: %v; want a refusal about %q", setting, uri, err, reason)
 			}
 		}
 	}
 	for setting, edit := range uriSettings("https://shop.example.com:8443/cb?a=1&b=%20") {
-		if err := askFor(t, o, edit); err != nil {
+		if err := createClientWith(t, h, edit); err != nil {
 			t.Errorf("%s: %v", setting, err)
 		}
 	}
@@ -64,31 +64,31 @@ func TestClient_RejectsInvalidURIs(t *testing.T) {
 
 // TestRFC6749_3_1_RedirectURIsHaveNoParameterOfTheResponse is about names that the response would repeat.
 func TestRFC6749_3_1_RedirectURIsHaveNoParameterOfTheResponse(t *testing.T) {
-	o := newOffice(t)
+	h := newServiceHarness(t)
 	for _, name := range []string{
 		"code", "state", "error", "error_description", "error_uri", "iss", "session_state", "response", "access_token", "id_token",
 		"token_type", "expires_in", "scope", "%73tate",
 	} {
 		uri := "https://shop.example.com/cb?x=1&" + name + "=1"
-		err := askFor(t, o, uriSettings(uri)["redirect_uris"])
+		err := createClientWith(t, h, uriSettings(uri)["redirect_uris"])
 		if err == nil || !strings.Contains(err.Error(), "RFC 6749") {
 			t.Errorf("%s: %v", uri, err)
 		}
 		for setting, edit := range uriSettings(uri) {
 			wanted := setting == "redirect_uris" || setting == "post_logout_redirect_uris" && (name == "state" || name == "%73tate")
-			if err := askFor(t, o, edit); (err != nil) != wanted {
+			if err := createClientWith(t, h, edit); (err != nil) != wanted {
 				t.Errorf("%s %s: %v", setting, uri, err)
 			}
 		}
 	}
-	if err := askFor(t, o, uriSettings("https://shop.example.com/cb?State=1&codes=2")["redirect_uris"]); err != nil {
+	if err := createClientWith(t, h, uriSettings("https://shop.example.com/cb?State=1&codes=2")["redirect_uris"]); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestClient_RejectsOriginsWithoutPort(t *testing.T) {
-	o := newOffice(t)
+	h := newServiceHarness(t)
 	for _, origin := range []string{"https://shop.example.com:99999", "https://shop.example.com:0", "https://shop.example.com:"} {
-		wantInvalid(t, askFor(t, o, func(c *NewClient) { c.Origins = []string{origin} }), "origins")
+		wantInvalid(t, createClientWith(t, h, func(c *NewClient) { c.Origins = []string{origin} }), "origins")
 	}
 }

@@ -11,20 +11,20 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-func (o *office) user(t *testing.T, name string) storage.User {
+func (h *serviceHarness) user(t *testing.T, name string) storage.User {
 	t.Helper()
-	o.at = o.at.Add(time.Second)
-	user, err := o.CreateUser(t.Context(), "default", identity.Account{Username: name, Profile: storage.Profile{Name: "The " + name}})
+	h.at = h.at.Add(time.Second)
+	user, err := h.CreateUser(t.Context(), "default", identity.Account{Username: name, Profile: storage.Profile{Name: "The " + name}})
 	must(t, err)
 	return user
 }
 
 func TestUsers_CreateChangeFind(t *testing.T) {
-	o := newOffice(t)
-	alice := o.user(t, "Alice")
-	o.user(t, "bob")
+	h := newServiceHarness(t)
+	alice := h.user(t, "Alice")
+	h.user(t, "bob")
 	name, email, phone := "Alicia", "Alice@Example.com", "+8613800138000"
-	changed, err := o.UpdateUser(t.Context(), "default", alice.ID, UserUpdate{
+	changed, err := h.UpdateUser(t.Context(), "default", alice.ID, UserUpdate{
 		Username: &name, Email: &email, Phone: &phone,
 		Profile: func(p *storage.Profile) { p.Nickname, p.GivenName, p.Address.Country = "Al", "Alice", "CN" },
 	})
@@ -34,18 +34,18 @@ func TestUsers_CreateChangeFind(t *testing.T) {
 		changed.Profile != want || *changed.Profile.Address != (storage.Address{Country: "CN"}) {
 		t.Errorf("got %+v", changed)
 	}
-	o.at = o.at.Add(time.Hour) // the link of the former name has expired
-	person, err := o.User(t.Context(), "default", alice.ID)
+	h.at = h.at.Add(time.Hour) // the link of the former name has expired
+	person, err := h.User(t.Context(), "default", alice.ID)
 	must(t, err)
 	if person.User.ID != alice.ID || len(person.Identities) != 3 {
 		t.Errorf("%d links of %+v", len(person.Identities), person.User)
 	}
-	found, _, err := o.Users(t.Context(), "default", "ALI", Page{})
+	found, _, err := h.Users(t.Context(), "default", "ALI", Page{})
 	must(t, err)
 	if len(found) != 1 || found[0].ID != alice.ID {
 		t.Errorf("found %v", found)
 	}
-	all, _, err := o.Users(t.Context(), "default", "", Page{})
+	all, _, err := h.Users(t.Context(), "default", "", Page{})
 	must(t, err)
 	if len(all) != 2 || all[0].ID != alice.ID {
 		t.Errorf("listed %v", all)
@@ -53,36 +53,36 @@ func TestUsers_CreateChangeFind(t *testing.T) {
 }
 
 func TestUsers_ErrorsNameProblem(t *testing.T) {
-	o := newOffice(t)
-	alice := o.user(t, "alice")
-	o.user(t, "bob")
+	h := newServiceHarness(t)
+	alice := h.user(t, "alice")
+	h.user(t, "bob")
 	name := "BOB"
-	if _, err := o.CreateUser(t.Context(), "default", identity.Account{Username: "Alice"}); !errors.Is(err, ErrExists) {
+	if _, err := h.CreateUser(t.Context(), "default", identity.Account{Username: "Alice"}); !errors.Is(err, ErrExists) {
 		t.Errorf("taken: error %v", err)
 	}
-	if _, err := o.UpdateUser(t.Context(), "default", alice.ID, UserUpdate{Username: &name}); !errors.Is(err, ErrExists) {
+	if _, err := h.UpdateUser(t.Context(), "default", alice.ID, UserUpdate{Username: &name}); !errors.Is(err, ErrExists) {
 		t.Errorf("taken by another: error %v", err)
 	}
-	_, err := o.UpdateUser(t.Context(), "default", alice.ID, UserUpdate{Profile: func(p *storage.Profile) { p.Picture = "ftp://x" }})
+	_, err := h.UpdateUser(t.Context(), "default", alice.ID, UserUpdate{Profile: func(p *storage.Profile) { p.Picture = "ftp://x" }})
 	wantInvalid(t, err, "picture")
-	wantInvalid(t, o.SetUserPassword(t.Context(), "default", alice.ID, "short"), "password")
-	if _, err := o.User(t.Context(), "default", "nobody"); !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), "nobody") {
+	wantInvalid(t, h.SetUserPassword(t.Context(), "default", alice.ID, "short"), "password")
+	if _, err := h.User(t.Context(), "default", "nobody"); !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), "nobody") {
 		t.Errorf("unknown: error %v", err)
 	}
-	if _, err := o.CreateUser(t.Context(), "nowhere", identity.Account{Username: "x"}); !errors.Is(err, ErrNotFound) {
+	if _, err := h.CreateUser(t.Context(), "nowhere", identity.Account{Username: "x"}); !errors.Is(err, ErrNotFound) {
 		t.Errorf("no directory: error %v", err)
 	}
-	if _, _, err := o.Users(t.Context(), "nowhere", "", Page{}); !errors.Is(err, ErrNotFound) {
+	if _, _, err := h.Users(t.Context(), "nowhere", "", Page{}); !errors.Is(err, ErrNotFound) {
 		t.Errorf("list of no directory: error %v", err)
 	}
 }
 
 func TestWhatEndsAUsersSessionsRaisesTheEpoch(t *testing.T) {
-	o := newOffice(t)
-	id := o.user(t, "alice").ID
+	h := newServiceHarness(t)
+	id := h.user(t, "alice").ID
 	epoch := func() (int64, storage.UserStatus) {
 		t.Helper()
-		person, err := o.User(t.Context(), "default", id)
+		person, err := h.User(t.Context(), "default", id)
 		must(t, err)
 		return person.User.Epoch, person.User.Status
 	}
@@ -92,10 +92,10 @@ func TestWhatEndsAUsersSessionsRaisesTheEpoch(t *testing.T) {
 		raises int64
 		status storage.UserStatus
 	}{
-		{"sign out", func() error { return o.SignOutUser(t.Context(), "default", id) }, 1, storage.UserActive},
-		{"password", func() error { return o.SetUserPassword(t.Context(), "default", id, "correct horse battery") }, 1, storage.UserActive},
-		{"disable", func() error { return o.DisableUser(t.Context(), "default", id) }, 1, storage.UserDisabled},
-		{"enable", func() error { return o.EnableUser(t.Context(), "default", id) }, 0, storage.UserActive},
+		{"sign out", func() error { return h.SignOutUser(t.Context(), "default", id) }, 1, storage.UserActive},
+		{"password", func() error { return h.SetUserPassword(t.Context(), "default", id, "correct horse battery") }, 1, storage.UserActive},
+		{"disable", func() error { return h.DisableUser(t.Context(), "default", id) }, 1, storage.UserDisabled},
+		{"enable", func() error { return h.EnableUser(t.Context(), "default", id) }, 0, storage.UserActive},
 	}
 	for _, step := range steps {
 		before, _ := epoch()
@@ -104,55 +104,55 @@ func TestWhatEndsAUsersSessionsRaisesTheEpoch(t *testing.T) {
 			t.Errorf("%s: epoch %d to %d, status %s", step.name, before, after, status)
 		}
 	}
-	must(t, o.DeleteUser(t.Context(), "default", id))
-	if _, err := o.User(t.Context(), "default", id); !errors.Is(err, ErrNotFound) {
+	must(t, h.DeleteUser(t.Context(), "default", id))
+	if _, err := h.User(t.Context(), "default", id); !errors.Is(err, ErrNotFound) {
 		t.Errorf("after delete: error %v", err)
 	}
 }
 
 func TestUsersAreMergedAndSeparatedAgain(t *testing.T) {
-	o := newOffice(t)
-	alice, twin := o.user(t, "alice"), o.user(t, "twin")
-	done, err := o.MergeUsers(t.Context(), "default", twin.ID, alice.ID)
+	h := newServiceHarness(t)
+	alice, twin := h.user(t, "alice"), h.user(t, "twin")
+	done, err := h.MergeUsers(t.Context(), "default", twin.ID, alice.ID)
 	must(t, err)
 	if done.Survivor != alice.ID || done.Alias != twin.ID || done.Audit == "" {
 		t.Errorf("merged %+v", done)
 	}
-	person, err := o.User(t.Context(), "default", twin.ID)
+	person, err := h.User(t.Context(), "default", twin.ID)
 	must(t, err)
 	if person.User.ID != alice.ID {
 		t.Errorf("the alias resolves to %s", person.User.ID)
 	}
-	if _, err := o.MergeUsers(t.Context(), "default", alice.ID, alice.ID); !errors.Is(err, ErrRefused) {
+	if _, err := h.MergeUsers(t.Context(), "default", alice.ID, alice.ID); !errors.Is(err, ErrRefused) {
 		t.Errorf("with itself: error %v", err)
 	}
-	must(t, o.UndoMerge(t.Context(), "default", done.Audit))
-	person, err = o.User(t.Context(), "default", twin.ID)
+	must(t, h.UndoMerge(t.Context(), "default", done.Audit))
+	person, err = h.User(t.Context(), "default", twin.ID)
 	must(t, err)
 	if person.User.ID != twin.ID {
 		t.Errorf("after undo it resolves to %s", person.User.ID)
 	}
-	if err := o.UndoMerge(t.Context(), "default", "none"); !errors.Is(err, ErrNotFound) {
+	if err := h.UndoMerge(t.Context(), "default", "none"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("unknown merge: error %v", err)
 	}
 }
 
 func TestMergeCandidates_AreDecided(t *testing.T) {
-	o := newOffice(t)
-	alice, twin, other := o.user(t, "alice"), o.user(t, "twin"), o.user(t, "other")
+	h := newServiceHarness(t)
+	alice, twin, other := h.user(t, "alice"), h.user(t, "twin"), h.user(t, "other")
 	for id, pair := range map[string][2]string{"one": {alice.ID, twin.ID}, "two": {alice.ID, other.ID}} {
-		_, err := storage.Insert(t.Context(), o.engine, storage.MergeCandidate{
-			Directory: "default", ID: id, Users: pair, Reason: identity.ReasonPhone, State: identity.CandidateOpen, CreatedAt: o.at,
+		_, err := storage.Insert(t.Context(), h.engine, storage.MergeCandidate{
+			Directory: "default", ID: id, Users: pair, Reason: identity.ReasonPhone, State: identity.CandidateOpen, CreatedAt: h.at,
 		})
 		must(t, err)
 	}
-	done, err := o.AcceptMerge(t.Context(), "default", "one")
+	done, err := h.AcceptMerge(t.Context(), "default", "one")
 	must(t, err)
 	if done.Survivor != alice.ID {
 		t.Errorf("merged %+v", done)
 	}
-	must(t, o.DismissMerge(t.Context(), "default", "two"))
-	candidates, _, err := o.MergeCandidates(t.Context(), "default", Page{})
+	must(t, h.DismissMerge(t.Context(), "default", "two"))
+	candidates, _, err := h.MergeCandidates(t.Context(), "default", Page{})
 	must(t, err)
 	states := []string{}
 	for _, candidate := range candidates {
@@ -162,7 +162,7 @@ func TestMergeCandidates_AreDecided(t *testing.T) {
 	if !slices.Contains(states, "two dismissed") || slices.Contains(states, "one open") {
 		t.Errorf("candidates %v", states)
 	}
-	if err := o.DismissMerge(t.Context(), "default", "none"); !errors.Is(err, ErrNotFound) {
+	if err := h.DismissMerge(t.Context(), "default", "none"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("unknown: error %v", err)
 	}
 }

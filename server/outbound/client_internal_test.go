@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// internet is a network of one host, example.com (whom httptest's certificate names), at a public address.
-type internet struct {
+// fakeNetwork is a network of one host, example.com (whom httptest's certificate names), at a public address.
+type fakeNetwork struct {
 	server *httptest.Server
 	// answers are what the name means, one lookup after the other; the last one stays.
 	answers [][]string
@@ -26,15 +26,15 @@ type internet struct {
 	dialled []netip.AddrPort
 }
 
-func newInternet(t *testing.T, handler http.HandlerFunc, answers ...[]string) (*internet, *Client) {
-	n := &internet{server: httptest.NewTLSServer(handler), answers: answers}
+func newFakeNetwork(t *testing.T, handler http.HandlerFunc, answers ...[]string) (*fakeNetwork, *Client) {
+	n := &fakeNetwork{server: httptest.NewTLSServer(handler), answers: answers}
 	t.Cleanup(n.server.Close)
 	roots := x509.NewCertPool()
 	roots.AddCert(n.server.Certificate())
 	return n, NewClient(Config{Roots: roots, Lookup: n.lookup, Dial: n.dial})
 }
 
-func (n *internet) lookup(context.Context, string) ([]netip.Addr, error) {
+func (n *fakeNetwork) lookup(context.Context, string) ([]netip.Addr, error) {
 	i := min(int(n.lookups.Add(1)), len(n.answers)) - 1
 	var found []netip.Addr
 	for _, text := range n.answers[i] {
@@ -43,13 +43,13 @@ func (n *internet) lookup(context.Context, string) ([]netip.Addr, error) {
 	return found, nil
 }
 
-func (n *internet) dial(ctx context.Context, address netip.AddrPort) (net.Conn, error) {
+func (n *fakeNetwork) dial(ctx context.Context, address netip.AddrPort) (net.Conn, error) {
 	n.dialled = append(n.dialled, address)
 	return new(net.Dialer).DialContext(ctx, "tcp", n.server.Listener.Addr().String())
 }
 
 func TestAPublicHostIsFetchedByHTTPS(t *testing.T) {
-	network, client := newInternet(t, func(w http.ResponseWriter, r *http.Request) {
+	network, client := newFakeNetwork(t, func(w http.ResponseWriter, r *http.Request) {
 		for name := range r.Header {
 			switch name {
 			case "Accept", "User-Agent", "Connection":
@@ -75,7 +75,7 @@ func TestNoAddressWithinTheNetworkIsDialled(t *testing.T) {
 		"::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254", "ff02::1", "2001:db8::1", "2002:7f00:1::1", "2001::1", "64:ff9b::7f00:1",
 		"64:ff9b:1::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::127.0.0.1", "100::1", "fec0::1", "3fff::1", "5f00::1",
 	} {
-		network, client := newInternet(t, func(http.ResponseWriter, *http.Request) { t.Error("it was called") }, []string{address})
+		network, client := newFakeNetwork(t, func(http.ResponseWriter, *http.Request) { t.Error("it was called") }, []string{address})
 		for _, uri := range []string{"https://example.com/jwks", "https://" + bracketed(address) + "/jwks"} {
 			if _, err := client.Get(t.Context(), uri, "*/*"); !errors.Is(err, errAddressRefused) && !strings.Contains(address, "%") {
 				t.Errorf("%s: got %v", uri, err)
@@ -96,7 +96,7 @@ func bracketed(address string) string {
 
 func TestWhatWasCheckedIsWhatIsDialled(t *testing.T) {
 	// The name means something else at every lookup: rebinding changes nothing, because nothing looks twice.
-	network, client := newInternet(t, func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("x")) }, []string{"93.184.215.14"}, []string{"127.0.0.1"})
+	network, client := newFakeNetwork(t, func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("x")) }, []string{"93.184.215.14"}, []string{"127.0.0.1"})
 	if _, err := client.Get(t.Context(), "https://example.com/", "*/*"); err != nil {
 		t.Fatal(err)
 	}
@@ -104,14 +104,14 @@ func TestWhatWasCheckedIsWhatIsDialled(t *testing.T) {
 		t.Errorf("%d lookups, dialled %v", n, network.dialled)
 	}
 	// Of several addresses the public ones are used.
-	network, client = newInternet(t, func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("x")) }, []string{"10.0.0.1", "2606:2800:21f:cb07::1"})
+	network, client = newFakeNetwork(t, func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("x")) }, []string{"10.0.0.1", "2606:2800:21f:cb07::1"})
 	if _, err := client.Get(t.Context(), "https://example.com/", "*/*"); err != nil || len(network.dialled) != 1 || !network.dialled[0].Addr().Is6() {
 		t.Errorf("dialled %v, %v", network.dialled, err)
 	}
 }
 
 func TestAddressesThatAreNotPlainHTTPSAreNotCalled(t *testing.T) {
-	_, client := newInternet(t, func(http.ResponseWriter, *http.Request) { t.Error("it was called") }, []string{"93.184.215.14"})
+	_, client := newFakeNetwork(t, func(http.ResponseWriter, *http.Request) { t.Error("it was called") }, []string{"93.184.215.14"})
 	for _, address := range []string{
 		"http://example.com/", "ftp://example.com/", "file:///etc/passwd", "//example.com/", "example.com", "", "https://", "https:example.com",
 		"https://user:password@example.com/", "https://example.com/#x", "https://example.com:port/", "https://%zz/", "https://example.com/" + strings.Repeat("x", 1024),
@@ -144,7 +144,7 @@ func TestAnAnswerIsBoundedAndARedirectNotFollowed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var calls atomic.Int32
-			_, client := newInternet(t, func(w http.ResponseWriter, r *http.Request) {
+			_, client := newFakeNetwork(t, func(w http.ResponseWriter, r *http.Request) {
 				calls.Add(1)
 				row.handler(w, r)
 			}, []string{"93.184.215.14"})
@@ -164,7 +164,7 @@ func TestAnAnswerIsBoundedAndARedirectNotFollowed(t *testing.T) {
 }
 
 func TestACertificateMustBeGood(t *testing.T) {
-	network, _ := newInternet(t, func(http.ResponseWriter, *http.Request) { t.Error("it was called") }, []string{"93.184.215.14"})
+	network, _ := newFakeNetwork(t, func(http.ResponseWriter, *http.Request) { t.Error("it was called") }, []string{"93.184.215.14"})
 	stranger := NewClient(Config{Lookup: network.lookup, Dial: network.dial})
 	if _, err := stranger.Get(t.Context(), "https://example.com/", "*/*"); !errors.Is(err, ErrFailed) {
 		t.Errorf("got %v", err)

@@ -19,16 +19,16 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// zeros is no randomness at all.
-type zeros struct{}
+// zeroReader is no randomness at all.
+type zeroReader struct{}
 
-func (zeros) Read(p []byte) (int, error) {
+func (zeroReader) Read(p []byte) (int, error) {
 	clear(p)
 	return len(p), nil
 }
 
 func TestAFormOfAnUnknownGenerationOfSecretsIsForged(t *testing.T) {
-	browsers := endpoint.BrowserIDs{Random: zeros{}, Now: time.Now}
+	browsers := endpoint.BrowserIDs{Random: zeroReader{}, Now: time.Now}
 	guard := CSRF{oneGeneration{}, browsers}
 	issuer := &oauth2.Issuer{Directory: storage.Directory{ID: "default"}, URL: "https://id.example"}
 	request := func(form url.Values) *endpoint.Request {

@@ -18,7 +18,7 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-func spoken(t *testing.T) *Locales {
+func loadTestLocales(t *testing.T) *Locales {
 	t.Helper()
 	all, err := readLocales()
 	if err != nil {
@@ -28,7 +28,7 @@ func spoken(t *testing.T) *Locales {
 }
 
 func TestEveryLanguageHasTheSameTexts(t *testing.T) {
-	all := spoken(t).all
+	all := loadTestLocales(t).all
 	verbs := regexp.MustCompile(`%(\[\d\])?[sd]`)
 	for _, other := range all[1:] {
 		if a, b := slices.Sorted(maps.Keys(all[0].texts)), slices.Sorted(maps.Keys(other.texts)); !slices.Equal(a, b) {
@@ -47,7 +47,7 @@ func TestEveryLanguageHasTheSameTexts(t *testing.T) {
 
 // TestChineseTexts_AddressTheUserInOneForm: texts with 你 and with 您 appear on the same page.
 func TestChineseTexts_AddressTheUserInOneForm(t *testing.T) {
-	for _, locale := range spoken(t).all {
+	for _, locale := range loadTestLocales(t).all {
 		for key, text := range locale.texts {
 			if strings.Contains(text, "您") {
 				t.Errorf("%s of %s is %q, want 你", key, locale.Tag, text)
@@ -79,8 +79,8 @@ func matches(t *testing.T, pattern, glob string) []string {
 	return all
 }
 
-// saidKeys are the keys of all texts that pages, forms and mail say.
-func saidKeys(t *testing.T) map[string]bool {
+// usedKeys are the keys of all texts that pages, forms and mail say.
+func usedKeys(t *testing.T) map[string]bool {
 	t.Helper()
 	said := map[string]bool{"invalid.other": true}
 	find := func(pattern, glob string) {
@@ -102,7 +102,7 @@ func saidKeys(t *testing.T) map[string]bool {
 	for _, found := range matches(t, `"([a-z_]+)"`, "../*/*.go") {
 		literals[found] = true
 	}
-	for key := range spoken(t).all[0].texts { // Texts of scopes, acts and profile fields: their tests are with the lists of these.
+	for key := range loadTestLocales(t).all[0].texts { // Texts of scopes, acts and profile fields: their tests are with the lists of these.
 		kind, of, _ := strings.Cut(strings.TrimSuffix(key, ".detail"), ".")
 		if slices.Contains([]string{"scope", "done", "field"}, kind) && literals[of] {
 			said[key] = true
@@ -121,8 +121,8 @@ func saidKeys(t *testing.T) map[string]bool {
 }
 
 func TestEveryTextThatIsSaidExistsAndEveryTextIsSaid(t *testing.T) {
-	texts := spoken(t).all[0].texts
-	said := saidKeys(t)
+	texts := loadTestLocales(t).all[0].texts
+	said := usedKeys(t)
 	for key := range said {
 		if texts[key] == "" {
 			t.Errorf("no text %q", key)
@@ -157,7 +157,7 @@ func TestLanguageIsTheLinksThenTheClientsThenTheBrowsers(t *testing.T) {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.URL.RawQuery = "ui_locales=" + strings.ReplaceAll(c.query, " ", "+")
 		r.Header.Set("Accept-Language", c.header)
-		if got := spoken(t).Choose(r, strings.Fields(c.client)).Tag; got != c.want {
+		if got := loadTestLocales(t).Choose(r, strings.Fields(c.client)).Tag; got != c.want {
 			t.Errorf("ui_locales %.20q, client %q, Accept-Language %.20q: %s, want %s", c.query, c.client, c.header, got, c.want)
 		}
 	}
@@ -281,7 +281,7 @@ func TestFailuresWithoutTextsOfTheirOwnAreExplainedByTheirStatus(t *testing.T) {
 }
 
 func TestTextsTakeTheirParameters(t *testing.T) {
-	v := &view{locale: spoken(t).all[0]}
+	v := &view{locale: loadTestLocales(t).all[0]}
 	if got, err := v.Say(Text("login.wait", Text("wait.minutes", 3))); err != nil || got != "Too many failed attempts. Please try again in 3 min." {
 		t.Errorf("%q %v", got, err)
 	}

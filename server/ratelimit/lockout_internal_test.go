@@ -12,30 +12,30 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-// standing is a clock that stands still until it is moved.
-type standing struct {
+// manualClock is a clock that stands still until it is moved.
+type manualClock struct {
 	mu  sync.Mutex
 	now time.Time
 }
 
-func (c *standing) Now() time.Time {
+func (c *manualClock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
-func (c *standing) advance(d time.Duration) {
+func (c *manualClock) advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
 }
 
-func newStanding() *standing { return &standing{now: time.Unix(1_700_000_000, 0)} }
+func newManualClock() *manualClock { return &manualClock{now: time.Unix(1_700_000_000, 0)} }
 
 func testRule() Rule { return Rule{name: "test", free: 3, most: 8 * time.Second} }
 
 func TestEveryFailureThatIsNotFreeDoublesTheWait(t *testing.T) {
-	clock := newStanding()
+	clock := newManualClock()
 	throttles := NewLockout(storagetest.NewMemory(clock.Now), clock.Now)
 	who := Key{"default", testRule(), "203.0.113.9/32"}
 	for i, want := range []time.Duration{0, 0, 0, 1, 2, 4, 8, 8, 8} {
@@ -59,7 +59,7 @@ func TestEveryFailureThatIsNotFreeDoublesTheWait(t *testing.T) {
 }
 
 func TestInstancesCountTogetherAndLearnByAFailure(t *testing.T) {
-	clock := newStanding()
+	clock := newManualClock()
 	engine := storagetest.NewMemory(clock.Now)
 	one, other := NewLockout(engine, clock.Now), NewLockout(engine, clock.Now)
 	who := Key{"default", testRule(), "alice"}
@@ -79,7 +79,7 @@ func TestInstancesCountTogetherAndLearnByAFailure(t *testing.T) {
 }
 
 func TestRacingFailuresAreAllCounted(t *testing.T) {
-	clock := newStanding()
+	clock := newManualClock()
 	engine := storagetest.NewMemory(clock.Now)
 	instances := []*Lockout{NewLockout(engine, clock.Now), NewLockout(engine, clock.Now)}
 	who := Key{"default", Rule{name: "test", free: 100, most: time.Minute}, "alice"}
@@ -96,7 +96,7 @@ func TestRacingFailuresAreAllCounted(t *testing.T) {
 }
 
 func TestWithoutTheStoreAnInstanceCountsAloneAndCallersWhoHangUpAreCounted(t *testing.T) {
-	clock := newStanding()
+	clock := newManualClock()
 	hooks := &storagetest.Hooks{Engine: storagetest.NewMemory(clock.Now)}
 	throttles := NewLockout(hooks, clock.Now)
 	who := Key{"default", testRule(), "alice"}
@@ -119,7 +119,7 @@ func TestWithoutTheStoreAnInstanceCountsAloneAndCallersWhoHangUpAreCounted(t *te
 }
 
 func TestMemoryOfThrottlesIsBounded(t *testing.T) {
-	clock := newStanding()
+	clock := newManualClock()
 	throttles := NewLockout(storagetest.NewMemory(clock.Now), clock.Now)
 	rule := Rule{name: "test", free: 0, most: time.Minute}
 	for i := range maxCachedCounts + 100 {
@@ -145,7 +145,7 @@ func TestAnIPv6CallerIsCountedByItsNetwork(t *testing.T) {
 }
 
 func TestAPaceAllowsABurstAndThenItsRate(t *testing.T) {
-	clock := newStanding()
+	clock := newManualClock()
 	p := NewRateLimiter(10, 5, clock.Now)
 	for i := range 5 {
 		if wait := p.Take(Caller{Client: "a"}); wait != 0 {

@@ -13,61 +13,61 @@ import (
 )
 
 func TestClearQuota_ResetsTheDayTenTimesAMonth(t *testing.T) {
-	b := newBench(t, new(wechattest.Server))
-	token := b.token(t)
-	b.app.SetLimit(wechattest.PhoneNumber, wechattest.Limit{PerDay: 1})
-	clear := func() apiResponse { return b.post(t, "/cgi-bin/clear_quota?access_token="+token, `{"appid":"wxsimA"}`) }
-	b.post(t, "/cgi-bin/clear_quota?access_token="+token, `{"appid":"wxsimB"}`).want(t, 40013)
+	h := newSimulatorHarness(t, new(wechattest.Server))
+	token := h.token(t)
+	h.app.SetLimit(wechattest.PhoneNumber, wechattest.Limit{PerDay: 1})
+	clear := func() apiResponse { return h.post(t, "/cgi-bin/clear_quota?access_token="+token, `{"appid":"wxsimA"}`) }
+	h.post(t, "/cgi-bin/clear_quota?access_token="+token, `{"appid":"wxsimB"}`).want(t, 40013)
 	for range 10 {
-		b.phone(t, token, b.app.TapPhone("alice")).want(t, 0)
-		b.phone(t, token, b.app.TapPhone("alice")).want(t, 45009)
+		h.phone(t, token, h.app.TapPhone("alice")).want(t, 0)
+		h.phone(t, token, h.app.TapPhone("alice")).want(t, 45009)
 		clear().want(t, 0)
 	}
 	clear().want(t, 48006)
-	b.post(t, "/cgi-bin/clear_quota/v2?appid=wxsimA&appsecret=secret-a", "").want(t, 48006)
-	b.post(t, "/cgi-bin/clear_quota/v2?appid=wxsimA&appsecret=x", "").want(t, 40125)
-	b.get(t, "/cgi-bin/clear_quota/v2?appid=wxsimA&appsecret=secret-a").want(t, 43002)
-	b.phone(t, token, b.app.TapPhone("alice")).want(t, 0)
-	b.phone(t, token, b.app.TapPhone("alice")).want(t, 45009)
-	b.sim.Advance(24 * time.Hour)
-	token = b.token(t)
-	b.phone(t, token, b.app.TapPhone("alice")).want(t, 0)
-	b.sim.Advance(30 * 24 * time.Hour)
-	token = b.token(t)
+	h.post(t, "/cgi-bin/clear_quota/v2?appid=wxsimA&appsecret=secret-a", "").want(t, 48006)
+	h.post(t, "/cgi-bin/clear_quota/v2?appid=wxsimA&appsecret=x", "").want(t, 40125)
+	h.get(t, "/cgi-bin/clear_quota/v2?appid=wxsimA&appsecret=secret-a").want(t, 43002)
+	h.phone(t, token, h.app.TapPhone("alice")).want(t, 0)
+	h.phone(t, token, h.app.TapPhone("alice")).want(t, 45009)
+	h.sim.Advance(24 * time.Hour)
+	token = h.token(t)
+	h.phone(t, token, h.app.TapPhone("alice")).want(t, 0)
+	h.sim.Advance(30 * 24 * time.Hour)
+	token = h.token(t)
 	clear().want(t, 0)
 }
 
 func TestLimit_OfAMinuteEndsWithIt(t *testing.T) {
-	b := newBench(t, new(wechattest.Server))
+	h := newSimulatorHarness(t, new(wechattest.Server))
 	for _, api := range []wechattest.API{wechattest.StableToken, wechattest.Token, wechattest.PhoneNumber} {
-		token := b.token(t)
+		token := h.token(t)
 		call := func() apiResponse {
 			switch api {
 			case wechattest.StableToken:
-				return b.post(t, string(api), `{"grant_type":"client_credential","appid":"wxsimA","secret":"secret-a"}`)
+				return h.post(t, string(api), `{"grant_type":"client_credential","appid":"wxsimA","secret":"secret-a"}`)
 			case wechattest.Token:
-				return b.get(t, string(api)+"?grant_type=client_credential&appid=wxsimA&secret=secret-a")
+				return h.get(t, string(api)+"?grant_type=client_credential&appid=wxsimA&secret=secret-a")
 			default:
-				return b.phone(t, token, b.app.TapPhone("alice"))
+				return h.phone(t, token, h.app.TapPhone("alice"))
 			}
 		}
-		b.app.SetLimit(api, wechattest.Limit{PerMinute: 1})
+		h.app.SetLimit(api, wechattest.Limit{PerMinute: 1})
 		call().want(t, 0)
 		call().want(t, 45011)
-		b.sim.Advance(time.Minute)
+		h.sim.Advance(time.Minute)
 		call().want(t, 0)
-		b.app.SetLimit(api, wechattest.Limit{})
+		h.app.SetLimit(api, wechattest.Limit{})
 		call().want(t, 0)
 	}
 }
 
 func TestGetQuota_CountsTheCallsOfTheDay(t *testing.T) {
-	b := newBench(t, new(wechattest.Server))
-	token := b.token(t)
-	b.app.SetLimit(wechattest.PhoneNumber, wechattest.Limit{PerDay: 5})
-	b.phone(t, token, b.app.TapPhone("alice"))
+	h := newSimulatorHarness(t, new(wechattest.Server))
+	token := h.token(t)
+	h.app.SetLimit(wechattest.PhoneNumber, wechattest.Limit{PerDay: 5})
+	h.phone(t, token, h.app.TapPhone("alice"))
 	ask := func(path string) apiResponse {
-		return b.post(t, "/cgi-bin/openapi/quota/get?access_token="+token, `{"cgi_path":"`+path+`"}`)
+		return h.post(t, "/cgi-bin/openapi/quota/get?access_token="+token, `{"cgi_path":"`+path+`"}`)
 	}
 	if a := ask("/wxa/business/getuserphonenumber"); !strings.Contains(a.body, `"quota":{"daily_limit":5,"used":1,"remain":4}`) {
 		t.Errorf("response %s", a.body)
@@ -79,16 +79,16 @@ func TestGetQuota_CountsTheCallsOfTheDay(t *testing.T) {
 }
 
 func TestGetRID_ReturnsTheFailedRequestForSevenDays(t *testing.T) {
-	b := newBench(t, new(wechattest.Server))
-	other, err := b.sim.AddApp(wechat.App{ID: "wxsimB", Secret: "secret-a"})
+	h := newSimulatorHarness(t, new(wechattest.Server))
+	other, err := h.sim.AddApp(wechat.App{ID: "wxsimB", Secret: "secret-a"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	failed := b.login(t, "wrong")
+	failed := h.login(t, "wrong")
 	_, rid, _ := strings.Cut(failed.Errmsg, "rid: ")
 	ask := func(app *wechattest.App, rid string) apiResponse {
-		token := b.post(t, "/cgi-bin/stable_token", `{"grant_type":"client_credential","appid":"`+string(app.Credential().ID)+`","secret":"secret-a"}`).Token
-		return b.post(t, "/cgi-bin/openapi/rid/get?access_token="+token, `{"rid":"`+rid+`"}`)
+		token := h.post(t, "/cgi-bin/stable_token", `{"grant_type":"client_credential","appid":"`+string(app.Credential().ID)+`","secret":"secret-a"}`).Token
+		return h.post(t, "/cgi-bin/openapi/rid/get?access_token="+token, `{"rid":"`+rid+`"}`)
 	}
 	var found struct {
 		Request struct {
@@ -97,38 +97,38 @@ func TestGetRID_ReturnsTheFailedRequestForSevenDays(t *testing.T) {
 			Response string `json:"response_body"`
 		}
 	}
-	a := ask(b.app, rid)
+	a := ask(h.app, rid)
 	if err := json.Unmarshal([]byte(a.body), &found); err != nil {
 		t.Fatal(err)
 	}
 	if found.Request.At != 1_700_000_000 || !strings.Contains(found.Request.URL, "js_code=wrong") || found.Request.Response != failed.body {
 		t.Errorf("response %s", a.body)
 	}
-	if requests := b.sim.Requests(); requests[0].RID != rid {
+	if requests := h.sim.Requests(); requests[0].RID != rid {
 		t.Errorf("the record has the rid %q, want %q", requests[0].RID, rid)
 	}
-	ask(b.app, "12345678-12345678-12345678").want(t, 76001)
-	ask(b.app, "x").want(t, 76002)
+	ask(h.app, "12345678-12345678-12345678").want(t, 76001)
+	ask(h.app, "x").want(t, 76002)
 	ask(other, rid).want(t, 76003)
-	b.sim.Advance(7*24*time.Hour + time.Second)
-	ask(b.app, rid).want(t, 76004)
+	h.sim.Advance(7*24*time.Hour + time.Second)
+	ask(h.app, rid).want(t, 76004)
 }
 
 func TestAddresses_AreThisMachine(t *testing.T) {
-	b := newBench(t, new(wechattest.Server))
-	token := b.token(t)
+	h := newSimulatorHarness(t, new(wechattest.Server))
+	token := h.token(t)
 	for _, path := range []string{"/cgi-bin/get_api_domain_ip", "/cgi-bin/getcallbackip"} {
-		if a := b.get(t, path+"?access_token="+token); a.body != `{"ip_list":["127.0.0.1"]}` {
+		if a := h.get(t, path+"?access_token="+token); a.body != `{"ip_list":["127.0.0.1"]}` {
 			t.Errorf("%s: %s", path, a.body)
 		}
-		b.get(t, path).want(t, 41001)
-		b.post(t, path+"?access_token="+token, "{}").want(t, 43001)
+		h.get(t, path).want(t, 41001)
+		h.post(t, path+"?access_token="+token, "{}").want(t, 43001)
 	}
 }
 
 func TestEncryptKey_IsOfTheHourAndTheTwoBefore(t *testing.T) {
-	b := newBench(t, new(wechattest.Server))
-	session := b.login(t, b.app.Login("alice"))
+	h := newSimulatorHarness(t, new(wechattest.Server))
+	session := h.login(t, h.app.Login("alice"))
 	type keys struct {
 		List []struct {
 			Key     string `json:"encrypt_key"`
@@ -138,7 +138,7 @@ func TestEncryptKey_IsOfTheHourAndTheTwoBefore(t *testing.T) {
 		} `json:"key_info_list"`
 	}
 	ask := func(key string) (apiResponse, keys) {
-		a := b.post(t, "/wxa/business/getuserencryptkey?access_token="+b.token(t)+"&openid="+session.OpenID+"&sig_method=hmac_sha256&signature="+signature(key), "")
+		a := h.post(t, "/wxa/business/getuserencryptkey?access_token="+h.token(t)+"&openid="+session.OpenID+"&sig_method=hmac_sha256&signature="+signature(key), "")
 		var found keys
 		_ = json.Unmarshal([]byte(a.body), &found) // an error has none
 		return a, found
@@ -148,7 +148,7 @@ func TestEncryptKey_IsOfTheHourAndTheTwoBefore(t *testing.T) {
 	if len(first.List) != 3 || len(first.List[0].Key) != 24 || len(first.List[0].IV) != 24 || first.List[0].Expires <= 0 || first.List[1].Expires != 0 {
 		t.Fatalf("response %s", a.body)
 	}
-	b.sim.Advance(time.Hour)
+	h.sim.Advance(time.Hour)
 	if _, second := ask(session.Key); second.List[1].Key != first.List[0].Key || second.List[0].Version != first.List[0].Version+1 {
 		t.Error("the keys did not move on by one")
 	}
@@ -157,43 +157,43 @@ func TestEncryptKey_IsOfTheHourAndTheTwoBefore(t *testing.T) {
 }
 
 func TestPaidUnionID_IsAvailableForFiveMinutes(t *testing.T) {
-	b := newBench(t, new(wechattest.Server))
-	token, transaction := b.token(t), b.app.Pay("alice")
+	h := newSimulatorHarness(t, new(wechattest.Server))
+	token, transaction := h.token(t), h.app.Pay("alice")
 	ask := func(openID, transaction string) apiResponse {
-		return b.get(t, "/wxa/getpaidunionid?access_token="+token+"&openid="+openID+"&transaction_id="+transaction)
+		return h.get(t, "/wxa/getpaidunionid?access_token="+token+"&openid="+openID+"&transaction_id="+transaction)
 	}
-	alice := string(b.app.OpenID("alice"))
+	alice := string(h.app.OpenID("alice"))
 	ask(alice, transaction).want(t, 89002)
-	b.app.BindOpenPlatform("op")
-	if a := ask(alice, transaction); a.UnionID != string(b.app.UnionID("alice")) {
+	h.app.BindOpenPlatform("op")
+	if a := ask(alice, transaction); a.UnionID != string(h.app.UnionID("alice")) {
 		t.Errorf("response %s", a.body)
 	}
 	ask("oNobody", transaction).want(t, 40003)
 	ask(alice, "1").want(t, 89300)
-	b.app.Login("bob")
-	ask(string(b.app.OpenID("bob")), transaction).want(t, 89300)
-	b.sim.Advance(5*time.Minute + time.Second)
+	h.app.Login("bob")
+	ask(string(h.app.OpenID("bob")), transaction).want(t, 89300)
+	h.sim.Advance(5*time.Minute + time.Second)
 	ask(alice, transaction).want(t, 89300)
 }
 
 func TestPluginOpenPID_TakesAPluginCodeOnce(t *testing.T) {
-	b := newBench(t, new(wechattest.Server))
+	h := newSimulatorHarness(t, new(wechattest.Server))
 	ask := func(code string) apiResponse {
-		return b.post(t, "/wxa/getpluginopenpid?access_token="+b.token(t), `{"code":"`+code+`"}`)
+		return h.post(t, "/wxa/getpluginopenpid?access_token="+h.token(t), `{"code":"`+code+`"}`)
 	}
-	code := b.app.PluginLogin("alice")
-	if a := ask(code); !strings.Contains(a.body, `"openpid":"o`) || strings.Contains(a.body, string(b.app.OpenID("alice"))) {
+	code := h.app.PluginLogin("alice")
+	if a := ask(code); !strings.Contains(a.body, `"openpid":"o`) || strings.Contains(a.body, string(h.app.OpenID("alice"))) {
 		t.Errorf("response %s", a.body)
 	}
 	ask(code).want(t, 40163)
-	ask(b.app.Login("alice")).want(t, 40029)
+	ask(h.app.Login("alice")).want(t, 40029)
 	ask("").want(t, 41008)
 }
 
 func TestLinks_OpenPublishedPagesFor30Days(t *testing.T) {
-	b := newBench(t, new(wechattest.Server))
-	token := b.token(t)
-	b.app.SetPages("pages/index")
+	h := newSimulatorHarness(t, new(wechattest.Server))
+	token := h.token(t)
+	h.app.SetPages("pages/index")
 	for _, row := range []struct {
 		path, body string
 		errcode    int
@@ -210,7 +210,7 @@ func TestLinks_OpenPublishedPagesFor30Days(t *testing.T) {
 		{"generatescheme", `{"jump_wxa":{"path":"pages/index","query":"a=1"},"expire_time":1700000060}`, 0},
 		{"generatescheme", `{"jump_wxa":{"path":"pages/none"}}`, 40165},
 	} {
-		a := b.post(t, "/wxa/"+row.path+"?access_token="+token, row.body)
+		a := h.post(t, "/wxa/"+row.path+"?access_token="+token, row.body)
 		a.want(t, row.errcode)
 		if ok := strings.Contains(a.body, `"url_link":"https://wxaurl.cn/`) || strings.Contains(a.body, `"openlink":"weixin://dl/business/?t=`); ok != (row.errcode == 0) {
 			t.Errorf("%s: %s", row.body, a.body)
@@ -219,12 +219,12 @@ func TestLinks_OpenPublishedPagesFor30Days(t *testing.T) {
 }
 
 func TestOpenData_IsOpenedByTheCurrentSessionKey(t *testing.T) {
-	b := newBench(t, new(wechattest.Server))
-	b.app.BindOpenPlatform("op")
-	session := b.login(t, b.app.Login("alice"))
+	h := newSimulatorHarness(t, new(wechattest.Server))
+	h.app.BindOpenPlatform("op")
+	session := h.login(t, h.app.Login("alice"))
 	key := wechat.SessionKey(session.Key)
 
-	info := b.app.UserInfo("alice")
+	info := h.app.UserInfo("alice")
 	if !wechat.VerifyRawData(info.RawData, info.Signature, key) {
 		t.Error("the signature does not fit rawData")
 	}
@@ -237,28 +237,28 @@ func TestOpenData_IsOpenedByTheCurrentSessionKey(t *testing.T) {
 		t.Errorf("user %+v, %v", user, err)
 	}
 
-	phone := b.app.EncryptedPhone("alice")
+	phone := h.app.EncryptedPhone("alice")
 	number, err := wechat.OpenData{EncryptedData: phone.EncryptedData, IV: phone.IV}.DecryptPhoneNumber("wxsimA", key, time.Time{})
-	if err != nil || number != b.sim.Phone("alice") {
+	if err != nil || number != h.sim.Phone("alice") {
 		t.Errorf("phone number: %v", err)
 	}
 
-	b.sim.Advance(time.Minute)
-	b.app.Login("alice")
-	if _, err := (wechat.OpenData{EncryptedData: info.EncryptedData, IV: info.IV}).Decrypt("wxsimA", wechat.SessionKey(b.login(t, b.app.Login("alice")).Key), time.Time{}); err == nil {
+	h.sim.Advance(time.Minute)
+	h.app.Login("alice")
+	if _, err := (wechat.OpenData{EncryptedData: info.EncryptedData, IV: info.IV}).Decrypt("wxsimA", wechat.SessionKey(h.login(t, h.app.Login("alice")).Key), time.Time{}); err == nil {
 		t.Error("the next session key opens it too")
 	}
-	if b.app.UserInfo("never logged in").EncryptedData == "" {
+	if h.app.UserInfo("never logged in").EncryptedData == "" {
 		t.Error("a user without a session has no open data")
 	}
 }
 
 func TestCheckEncrypted_KnowsItsOwnForThreeDays(t *testing.T) {
-	b := newBench(t, new(wechattest.Server))
-	data := b.app.EncryptedPhone("alice")
+	h := newSimulatorHarness(t, new(wechattest.Server))
+	data := h.app.EncryptedPhone("alice")
 	ask := func(text string) apiResponse {
 		sum := sha256.Sum256([]byte(text))
-		return b.post(t, "/wxa/business/checkencryptedmsg?access_token="+b.token(t), `{"encrypted_msg_hash":"`+hex.EncodeToString(sum[:])+`"}`)
+		return h.post(t, "/wxa/business/checkencryptedmsg?access_token="+h.token(t), `{"encrypted_msg_hash":"`+hex.EncodeToString(sum[:])+`"}`)
 	}
 	if a := ask(data.EncryptedData); !strings.Contains(a.body, `"vaild":true,"create_time":1700000000`) {
 		t.Errorf("response %s", a.body)
@@ -266,7 +266,7 @@ func TestCheckEncrypted_KnowsItsOwnForThreeDays(t *testing.T) {
 	if a := ask("forged"); !strings.Contains(a.body, `"vaild":false`) {
 		t.Errorf("response %s", a.body)
 	}
-	b.sim.Advance(3*24*time.Hour + time.Second)
+	h.sim.Advance(3*24*time.Hour + time.Second)
 	if a := ask(data.EncryptedData); !strings.Contains(a.body, `"vaild":false`) {
 		t.Errorf("response %s", a.body)
 	}

@@ -23,13 +23,13 @@ func signature(key string) string {
 
 // control drives the control API of a bench.
 type control struct {
-	*bench
+	*simulatorHarness
 	control string
 }
 
 func newControl(t *testing.T) *control {
 	t.Helper()
-	c := &control{bench: newBench(t, new(wechattest.Server))}
+	c := &control{simulatorHarness: newSimulatorHarness(t, new(wechattest.Server))}
 	server := httptest.NewServer(c.sim.Control())
 	t.Cleanup(server.Close)
 	c.control = server.URL

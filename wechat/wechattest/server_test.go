@@ -20,15 +20,15 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-// bench is a simulator with one app, driven by plain HTTP.
-type bench struct {
+// simulatorHarness is a simulator with one app, driven by plain HTTP.
+type simulatorHarness struct {
 	sim *wechattest.Server
 	app *wechattest.App
 	url string
 }
 
 // Its clock stands still unless it is advanced.
-func newBench(t testing.TB, sim *wechattest.Server) *bench {
+func newSimulatorHarness(t testing.TB, sim *wechattest.Server) *simulatorHarness {
 	t.Helper()
 	if sim.Now == nil {
 		sim.Now = func() time.Time { return time.Unix(1_700_000_000, 0) }
@@ -39,7 +39,7 @@ func newBench(t testing.TB, sim *wechattest.Server) *bench {
 	}
 	server := httptest.NewServer(sim)
 	t.Cleanup(server.Close)
-	return &bench{sim: sim, app: app, url: server.URL}
+	return &simulatorHarness{sim: sim, app: app, url: server.URL}
 }
 
 // apiResponse is the status and body; the JSON members that the tests check are parsed from the body.
@@ -57,7 +57,7 @@ type apiResponse struct {
 	ExpiresIn int    `json:"expires_in"`
 }
 
-func (b *bench) do(t testing.TB, request *http.Request) apiResponse {
+func (h *simulatorHarness) do(t testing.TB, request *http.Request) apiResponse {
 	t.Helper()
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
@@ -73,46 +73,46 @@ func (b *bench) do(t testing.TB, request *http.Request) apiResponse {
 	return a
 }
 
-func (b *bench) get(t testing.TB, pathAndQuery string) apiResponse {
+func (h *simulatorHarness) get(t testing.TB, pathAndQuery string) apiResponse {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.url+pathAndQuery, nil)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, h.url+pathAndQuery, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b.do(t, request)
+	return h.do(t, request)
 }
 
-func (b *bench) post(t testing.TB, pathAndQuery, body string) apiResponse {
+func (h *simulatorHarness) post(t testing.TB, pathAndQuery, body string) apiResponse {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.url+pathAndQuery, strings.NewReader(body))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.url+pathAndQuery, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b.do(t, request)
+	return h.do(t, request)
 }
 
-func (b *bench) login(t testing.TB, code string) apiResponse {
+func (h *simulatorHarness) login(t testing.TB, code string) apiResponse {
 	t.Helper()
-	return b.get(t, "/sns/jscode2session?appid=wxsimA&secret=secret-a&grant_type=authorization_code&js_code="+url.QueryEscape(code))
+	return h.get(t, "/sns/jscode2session?appid=wxsimA&secret=secret-a&grant_type=authorization_code&js_code="+url.QueryEscape(code))
 }
 
-func (b *bench) token(t testing.TB) string {
+func (h *simulatorHarness) token(t testing.TB) string {
 	t.Helper()
-	a := b.post(t, "/cgi-bin/stable_token", `{"grant_type":"client_credential","appid":"wxsimA","secret":"secret-a"}`)
+	a := h.post(t, "/cgi-bin/stable_token", `{"grant_type":"client_credential","appid":"wxsimA","secret":"secret-a"}`)
 	if a.Token == "" {
 		t.Fatalf("no token: %s", a.body)
 	}
 	return a.Token
 }
 
-func (b *bench) phone(t testing.TB, token, code string) apiResponse {
+func (h *simulatorHarness) phone(t testing.TB, token, code string) apiResponse {
 	t.Helper()
-	return b.post(t, "/wxa/business/getuserphonenumber?access_token="+token, `{"code":"`+code+`"}`)
+	return h.post(t, "/wxa/business/getuserphonenumber?access_token="+token, `{"code":"`+code+`"}`)
 }
 
-func (b *bench) check(t testing.TB, token, openID, key string) apiResponse {
+func (h *simulatorHarness) check(t testing.TB, token, openID, key string) apiResponse {
 	t.Helper()
-	return b.get(t, "/wxa/checksession?access_token="+token+"&openid="+openID+"&sig_method=hmac_sha256&signature="+signature(key))
+	return h.get(t, "/wxa/checksession?access_token="+token+"&openid="+openID+"&sig_method=hmac_sha256&signature="+signature(key))
 }
 
 func (a apiResponse) want(t testing.TB, errcode int) {
@@ -147,16 +147,16 @@ func TestIdentifiers_AreMarkedAsSimulated(t *testing.T) {
 }
 
 func TestIdentifiersHaveWeChatsShape(t *testing.T) {
-	b := newBench(t, new(wechattest.Server))
-	b.app.BindOpenPlatform("account")
+	h := newSimulatorHarness(t, new(wechattest.Server))
+	h.app.BindOpenPlatform("account")
 	for name, row := range map[string]struct{ value, shape string }{
-		"login code": {b.app.Login("alice"), `^[0-9A-Za-z]{32}$`},
-		"phone code": {b.app.TapPhone("alice"), `^[0-9a-f]{64}$`},
-		"OpenID":     {string(b.app.OpenID("alice")), `^o[0-9A-Za-z_-]{27}$`},
-		"UnionID":    {string(b.app.UnionID("alice")), `^o[0-9A-Za-z_-]{27}$`},
-		"token":      {b.token(t), `^[0-9A-Za-z_-]{157}$`},
-		"key":        {b.login(t, b.app.Login("alice")).Key, `^[0-9A-Za-z+/]{22}==$`},
-		"number":     {b.sim.Phone("alice").PureNumber, `^100[0-9]{8}$`},
+		"login code": {h.app.Login("alice"), `^[0-9A-Za-z]{32}$`},
+		"phone code": {h.app.TapPhone("alice"), `^[0-9a-f]{64}$`},
+		"OpenID":     {string(h.app.OpenID("alice")), `^o[0-9A-Za-z_-]{27}$`},
+		"UnionID":    {string(h.app.UnionID("alice")), `^o[0-9A-Za-z_-]{27}$`},
+		"token":      {h.token(t), `^[0-9A-Za-z_-]{157}$`},
+		"key":        {h.login(t, h.app.Login("alice")).Key, `^[0-9A-Za-z+/]{22}==$`},
+		"number":     {h.sim.Phone("alice").PureNumber, `^100[0-9]{8}$`},
 	} {
 		if !regexp.MustCompile(row.shape).MatchString(row.value) {
 			t.Errorf("%s is %q", name, row.value)
@@ -165,37 +165,37 @@ func TestIdentifiersHaveWeChatsShape(t *testing.T) {
 }
 
 func TestALoginCodeWorksOnceForFiveMinutesInItsApp(t *testing.T) {
-	b := newBench(t, new(wechattest.Server))
-	other, err := b.sim.AddApp(wechat.App{ID: "wxsimB", Secret: "secret-b"})
+	h := newSimulatorHarness(t, new(wechattest.Server))
+	other, err := h.sim.AddApp(wechat.App{ID: "wxsimB", Secret: "secret-b"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	code := b.app.Login("alice")
-	first := b.login(t, code)
+	code := h.app.Login("alice")
+	first := h.login(t, code)
 	first.want(t, 0)
-	if first.OpenID != string(b.app.OpenID("alice")) || strings.Contains(first.body, "errcode") || strings.Contains(first.body, "unionid") {
+	if first.OpenID != string(h.app.OpenID("alice")) || strings.Contains(first.body, "errcode") || strings.Contains(first.body, "unionid") {
 		t.Errorf("response %s", first.body)
 	}
-	b.login(t, code).want(t, 40163)
-	b.login(t, "unknown").want(t, 40029)
-	b.login(t, other.Login("alice")).want(t, 40029)
-	b.login(t, b.app.TapPhone("alice")).want(t, 40029)
-	b.login(t, strings.ToLower(b.app.Login("alice"))+"X").want(t, 40029)
+	h.login(t, code).want(t, 40163)
+	h.login(t, "unknown").want(t, 40029)
+	h.login(t, other.Login("alice")).want(t, 40029)
+	h.login(t, h.app.TapPhone("alice")).want(t, 40029)
+	h.login(t, strings.ToLower(h.app.Login("alice"))+"X").want(t, 40029)
 
-	inTime, late := b.app.Login("alice"), b.app.Login("alice")
-	b.sim.Advance(5 * time.Minute)
-	b.login(t, inTime).want(t, 0)
-	b.sim.Advance(time.Second)
-	b.login(t, late).want(t, 40029)
-	b.login(t, code).want(t, 40163)
-	b.sim.Advance(time.Hour)
-	b.app.Login("alice")
-	b.login(t, code).want(t, 40029)
+	inTime, late := h.app.Login("alice"), h.app.Login("alice")
+	h.sim.Advance(5 * time.Minute)
+	h.login(t, inTime).want(t, 0)
+	h.sim.Advance(time.Second)
+	h.login(t, late).want(t, 40029)
+	h.login(t, code).want(t, 40163)
+	h.sim.Advance(time.Hour)
+	h.app.Login("alice")
+	h.login(t, code).want(t, 40029)
 }
 
 func TestCode2SessionChecksInWeChatsOrder(t *testing.T) {
-	b := newBench(t, new(wechattest.Server))
-	code := b.app.Login("alice")
+	h := newSimulatorHarness(t, new(wechattest.Server))
+	code := h.app.Login("alice")
 	for _, row := range []struct {
 		query   string
 		errcode int
@@ -209,30 +209,30 @@ func TestCode2SessionChecksInWeChatsOrder(t *testing.T) {
 		{"appid=wxsimA&secret=x&js_code=" + code, 40125, `^invalid appsecret, rid: `},
 		{"appid=wxsimA&secret=secret-a&js_code=x", 40029, `^invalid code, rid: `},
 	} {
-		a := b.get(t, "/sns/jscode2session?"+row.query)
+		a := h.get(t, "/sns/jscode2session?"+row.query)
 		a.want(t, row.errcode)
 		if !regexp.MustCompile(row.errmsg).MatchString(a.Errmsg) || a.contentType != "text/plain" {
 			t.Errorf("%s: %q as %q", row.query, a.Errmsg, a.contentType)
 		}
 	}
-	b.post(t, "/sns/jscode2session", "appid=wxsimA&secret=secret-a&js_code="+code).want(t, 41002)
-	b.login(t, code).want(t, 0)
+	h.post(t, "/sns/jscode2session", "appid=wxsimA&secret=secret-a&js_code="+code).want(t, 41002)
+	h.login(t, code).want(t, 0)
 }
 
 func TestATraceIDBeginsWithTheTime(t *testing.T) {
-	b := newBench(t, &wechattest.Server{Now: func() time.Time { return time.Unix(0x617833f5, 0) }})
-	if a := b.login(t, "x"); !strings.HasPrefix(a.Errmsg, "invalid code, rid: 617833f5-") {
+	h := newSimulatorHarness(t, &wechattest.Server{Now: func() time.Time { return time.Unix(0x617833f5, 0) }})
+	if a := h.login(t, "x"); !strings.HasPrefix(a.Errmsg, "invalid code, rid: 617833f5-") {
 		t.Errorf("errmsg %q", a.Errmsg)
 	}
 }
 
 func TestSlashes_AreEscapedByDefault(t *testing.T) {
 	for _, plain := range []bool{false, true} {
-		b := newBench(t, &wechattest.Server{PlainSlashes: plain, KeyRotation: time.Nanosecond})
+		h := newSimulatorHarness(t, &wechattest.Server{PlainSlashes: plain, KeyRotation: time.Nanosecond})
 		var a apiResponse
 		for !strings.Contains(a.Key, "/") {
-			b.sim.Advance(time.Minute)
-			a = b.login(t, b.app.Login("alice"))
+			h.sim.Advance(time.Minute)
+			a = h.login(t, h.app.Login("alice"))
 			a.want(t, 0)
 		}
 		if strings.Contains(a.body, `\/`) == plain {
@@ -242,122 +242,122 @@ func TestSlashes_AreEscapedByDefault(t *testing.T) {
 }
 
 func TestUnionIDsFollowTheOpenPlatformAccountAtTheTimeOfTheCall(t *testing.T) {
-	b := newBench(t, new(wechattest.Server))
-	other, err := b.sim.AddApp(wechat.App{ID: "wxsimB"})
+	h := newSimulatorHarness(t, new(wechattest.Server))
+	other, err := h.sim.AddApp(wechat.App{ID: "wxsimB"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	code := b.app.Login("alice")
-	b.app.BindOpenPlatform("one")
+	code := h.app.Login("alice")
+	h.app.BindOpenPlatform("one")
 	other.BindOpenPlatform("one")
-	first := b.login(t, code).UnionID
-	if first == "" || first != string(b.app.UnionID("alice")) || first != string(other.UnionID("alice")) {
+	first := h.login(t, code).UnionID
+	if first == "" || first != string(h.app.UnionID("alice")) || first != string(other.UnionID("alice")) {
 		t.Errorf("UnionID %q", first)
 	}
-	if b.app.OpenID("alice") == other.OpenID("alice") {
+	if h.app.OpenID("alice") == other.OpenID("alice") {
 		t.Error("two apps see the same OpenID")
 	}
-	if b.app.UnionID("alice") == b.app.UnionID("bob") {
+	if h.app.UnionID("alice") == h.app.UnionID("bob") {
 		t.Error("two users have the same UnionID")
 	}
-	b.app.BindOpenPlatform("two")
-	if second := b.login(t, b.app.Login("alice")).UnionID; second == "" || second == first {
+	h.app.BindOpenPlatform("two")
+	if second := h.login(t, h.app.Login("alice")).UnionID; second == "" || second == first {
 		t.Errorf("under another account: %q", second)
 	}
-	b.app.BindOpenPlatform("")
-	if third := b.login(t, b.app.Login("alice")).UnionID; third != "" || other.UnionID("alice") == "" {
+	h.app.BindOpenPlatform("")
+	if third := h.login(t, h.app.Login("alice")).UnionID; third != "" || other.UnionID("alice") == "" {
 		t.Errorf("unbound: %q", third)
 	}
 }
 
 func TestBlock_RejectsLogin(t *testing.T) {
-	b := newBench(t, new(wechattest.Server))
-	b.app.Block("alice", true)
-	b.login(t, b.app.Login("alice")).want(t, 40226)
-	b.login(t, b.app.Login("bob")).want(t, 0)
-	b.app.Block("alice", false)
-	b.login(t, b.app.Login("alice")).want(t, 0)
+	h := newSimulatorHarness(t, new(wechattest.Server))
+	h.app.Block("alice", true)
+	h.login(t, h.app.Login("alice")).want(t, 40226)
+	h.login(t, h.app.Login("bob")).want(t, 0)
+	h.app.Block("alice", false)
+	h.login(t, h.app.Login("alice")).want(t, 0)
 }
 
 func TestTheLoginQuotaIsPerMinute(t *testing.T) {
-	b := newBench(t, &wechattest.Server{LoginsPerMinute: 2, Now: func() time.Time { return time.Unix(1_700_000_040, 0) }})
-	b.login(t, b.app.Login("alice")).want(t, 0)
-	b.login(t, b.app.Login("alice")).want(t, 0)
-	code := b.app.Login("alice")
-	b.login(t, code).want(t, 45011)
-	b.sim.Advance(time.Minute)
-	b.login(t, code).want(t, 0)
+	h := newSimulatorHarness(t, &wechattest.Server{LoginsPerMinute: 2, Now: func() time.Time { return time.Unix(1_700_000_040, 0) }})
+	h.login(t, h.app.Login("alice")).want(t, 0)
+	h.login(t, h.app.Login("alice")).want(t, 0)
+	code := h.app.Login("alice")
+	h.login(t, code).want(t, 45011)
+	h.sim.Advance(time.Minute)
+	h.login(t, code).want(t, 0)
 }
 
 func TestSessionKeysRotateAtLoginButNotTooOften(t *testing.T) {
-	b := newBench(t, new(wechattest.Server))
-	first := b.login(t, b.app.Login("alice"))
-	if again := b.login(t, b.app.Login("alice")); again.Key != first.Key {
+	h := newSimulatorHarness(t, new(wechattest.Server))
+	first := h.login(t, h.app.Login("alice"))
+	if again := h.login(t, h.app.Login("alice")); again.Key != first.Key {
 		t.Error("two logins within a minute have two keys")
 	}
-	token := b.token(t)
-	b.check(t, token, first.OpenID, first.Key).want(t, 0)
-	b.sim.Advance(time.Minute)
-	b.check(t, token, first.OpenID, first.Key).want(t, 0)
-	code := b.app.Login("alice")
-	b.check(t, token, first.OpenID, first.Key).want(t, 87009)
-	if second := b.login(t, code); second.Key == first.Key {
+	token := h.token(t)
+	h.check(t, token, first.OpenID, first.Key).want(t, 0)
+	h.sim.Advance(time.Minute)
+	h.check(t, token, first.OpenID, first.Key).want(t, 0)
+	code := h.app.Login("alice")
+	h.check(t, token, first.OpenID, first.Key).want(t, 87009)
+	if second := h.login(t, code); second.Key == first.Key {
 		t.Error("the key is the same after a minute")
 	}
 }
 
 func TestResetSession_PreservesExpiry(t *testing.T) {
-	b := newBench(t, new(wechattest.Server))
-	session := b.login(t, b.app.Login("alice"))
-	b.sim.Advance(71 * time.Hour)
-	reset := b.get(t, "/wxa/resetusersessionkey?access_token="+b.token(t)+"&openid="+session.OpenID+"&sig_method=hmac_sha256&signature="+signature(session.Key))
+	h := newSimulatorHarness(t, new(wechattest.Server))
+	session := h.login(t, h.app.Login("alice"))
+	h.sim.Advance(71 * time.Hour)
+	reset := h.get(t, "/wxa/resetusersessionkey?access_token="+h.token(t)+"&openid="+session.OpenID+"&sig_method=hmac_sha256&signature="+signature(session.Key))
 	reset.want(t, 0)
 	if reset.Key == "" || reset.Key == session.Key || reset.OpenID != session.OpenID || reset.Errmsg != "ok" {
 		t.Fatalf("response %s", reset.body)
 	}
-	b.check(t, b.token(t), session.OpenID, session.Key).want(t, 87009)
-	b.check(t, b.token(t), session.OpenID, reset.Key).want(t, 0)
-	b.sim.Advance(time.Hour)
-	b.check(t, b.token(t), session.OpenID, reset.Key).want(t, 87007)
+	h.check(t, h.token(t), session.OpenID, session.Key).want(t, 87009)
+	h.check(t, h.token(t), session.OpenID, reset.Key).want(t, 0)
+	h.sim.Advance(time.Hour)
+	h.check(t, h.token(t), session.OpenID, reset.Key).want(t, 87007)
 }
 
 func TestCheckSessionIsStrict(t *testing.T) {
-	b := newBench(t, new(wechattest.Server))
-	session := b.login(t, b.app.Login("alice"))
-	token := b.token(t)
+	h := newSimulatorHarness(t, new(wechattest.Server))
+	session := h.login(t, h.app.Login("alice"))
+	token := h.token(t)
 	query := "&openid=" + session.OpenID + "&signature=" + signature(session.Key)
-	b.get(t, "/wxa/checksession?access_token="+token+query).want(t, 87008)
-	b.get(t, "/wxa/checksession?sig_method=hmac_sha256"+query).want(t, 41001)
-	b.get(t, "/wxa/checksession?access_token=x&sig_method=hmac_sha256"+query).want(t, 40001)
-	b.post(t, "/wxa/checksession?access_token="+token+"&sig_method=hmac_sha256"+query, "{}").want(t, 43001)
-	b.check(t, token, "oNobody", session.Key).want(t, 40003)
-	if a := b.check(t, token, session.OpenID, "another"); a.contentType != "application/json; encoding=utf-8" || !strings.HasPrefix(a.Errmsg, "invalid signature rid: ") {
+	h.get(t, "/wxa/checksession?access_token="+token+query).want(t, 87008)
+	h.get(t, "/wxa/checksession?sig_method=hmac_sha256"+query).want(t, 41001)
+	h.get(t, "/wxa/checksession?access_token=x&sig_method=hmac_sha256"+query).want(t, 40001)
+	h.post(t, "/wxa/checksession?access_token="+token+"&sig_method=hmac_sha256"+query, "{}").want(t, 43001)
+	h.check(t, token, "oNobody", session.Key).want(t, 40003)
+	if a := h.check(t, token, session.OpenID, "another"); a.contentType != "application/json; encoding=utf-8" || !strings.HasPrefix(a.Errmsg, "invalid signature rid: ") {
 		t.Errorf("%q as %q", a.Errmsg, a.contentType)
 	}
 }
 
 func TestTheStableTokenIsTheSameUntilItsLastFiveMinutes(t *testing.T) {
-	b := newBench(t, new(wechattest.Server))
+	h := newSimulatorHarness(t, new(wechattest.Server))
 	ask := func(force string) apiResponse {
-		return b.post(t, "/cgi-bin/stable_token", `{"grant_type":"client_credential","appid":"wxsimA","secret":"secret-a"`+force+`}`)
+		return h.post(t, "/cgi-bin/stable_token", `{"grant_type":"client_credential","appid":"wxsimA","secret":"secret-a"`+force+`}`)
 	}
 	first := ask("")
 	if first.ExpiresIn != 7200 {
 		t.Errorf("expires_in %d", first.ExpiresIn)
 	}
-	b.sim.Advance(6000 * time.Second)
+	h.sim.Advance(6000 * time.Second)
 	if again := ask(""); again.Token != first.Token || again.ExpiresIn != 1200 {
 		t.Errorf("after 6000 s: the same token: %t, expires_in %d", again.Token == first.Token, again.ExpiresIn)
 	}
-	b.sim.Advance(900 * time.Second)
+	h.sim.Advance(900 * time.Second)
 	second := ask("")
 	if second.Token == first.Token {
 		t.Error("it was not renewed in its last five minutes")
 	}
-	b.phone(t, first.Token, b.app.TapPhone("alice")).want(t, 0)
-	b.phone(t, second.Token, b.app.TapPhone("alice")).want(t, 0)
-	b.sim.Advance(300 * time.Second)
-	if a := b.phone(t, first.Token, b.app.TapPhone("alice")); a.Errcode != 40001 {
+	h.phone(t, first.Token, h.app.TapPhone("alice")).want(t, 0)
+	h.phone(t, second.Token, h.app.TapPhone("alice")).want(t, 0)
+	h.sim.Advance(300 * time.Second)
+	if a := h.phone(t, first.Token, h.app.TapPhone("alice")); a.Errcode != 40001 {
 		t.Errorf("the old token after the overlap: %s", a.body)
 	}
 
@@ -365,102 +365,102 @@ func TestTheStableTokenIsTheSameUntilItsLastFiveMinutes(t *testing.T) {
 	if third.Token == second.Token {
 		t.Error("force_refresh did not renew")
 	}
-	b.phone(t, second.Token, b.app.TapPhone("alice")).want(t, 40001)
+	h.phone(t, second.Token, h.app.TapPhone("alice")).want(t, 40001)
 	if soon := ask(`,"force_refresh":true`); soon.Token != third.Token {
 		t.Error("force_refresh renewed twice within 30 s")
 	}
 	for range 19 {
-		b.sim.Advance(30 * time.Second)
+		h.sim.Advance(30 * time.Second)
 		ask(`,"force_refresh":true`).want(t, 0)
 	}
-	b.sim.Advance(30 * time.Second)
+	h.sim.Advance(30 * time.Second)
 	ask(`,"force_refresh":true`).want(t, 45009)
-	b.sim.Advance(24 * time.Hour)
+	h.sim.Advance(24 * time.Hour)
 	ask(`,"force_refresh":true`).want(t, 0)
 }
 
 func TestTheOlderTokenIsNewAtEachCall(t *testing.T) {
-	b := newBench(t, new(wechattest.Server))
-	stable := b.token(t)
+	h := newSimulatorHarness(t, new(wechattest.Server))
+	stable := h.token(t)
 	ask := func() apiResponse {
-		return b.get(t, "/cgi-bin/token?grant_type=client_credential&appid=wxsimA&secret=secret-a")
+		return h.get(t, "/cgi-bin/token?grant_type=client_credential&appid=wxsimA&secret=secret-a")
 	}
 	first, second := ask(), ask()
 	if first.Token == second.Token || strings.Contains(first.body, "errcode") {
 		t.Errorf("response %s", first.body)
 	}
-	b.phone(t, first.Token, b.app.TapPhone("alice")).want(t, 0)
-	b.sim.Advance(300 * time.Second)
-	b.phone(t, first.Token, b.app.TapPhone("alice")).want(t, 40001)
-	b.phone(t, second.Token, b.app.TapPhone("alice")).want(t, 0)
-	b.phone(t, stable, b.app.TapPhone("alice")).want(t, 0)
-	b.app.ExpireTokens()
-	b.phone(t, second.Token, b.app.TapPhone("alice")).want(t, 40001)
-	b.phone(t, stable, b.app.TapPhone("alice")).want(t, 40001)
+	h.phone(t, first.Token, h.app.TapPhone("alice")).want(t, 0)
+	h.sim.Advance(300 * time.Second)
+	h.phone(t, first.Token, h.app.TapPhone("alice")).want(t, 40001)
+	h.phone(t, second.Token, h.app.TapPhone("alice")).want(t, 0)
+	h.phone(t, stable, h.app.TapPhone("alice")).want(t, 0)
+	h.app.ExpireTokens()
+	h.phone(t, second.Token, h.app.TapPhone("alice")).want(t, 40001)
+	h.phone(t, stable, h.app.TapPhone("alice")).want(t, 40001)
 }
 
 func TestTokenEndpointsAreStrict(t *testing.T) {
-	b := newBench(t, new(wechattest.Server))
-	b.get(t, "/cgi-bin/token?appid=wxsimA&secret=secret-a").want(t, 40002)
-	b.get(t, "/cgi-bin/token?grant_type=client_credential&secret=secret-a").want(t, 41002)
-	b.get(t, "/cgi-bin/token?grant_type=client_credential&appid=wxsimA").want(t, 41004)
-	b.get(t, "/cgi-bin/token?grant_type=client_credential&appid=wxsimZ&secret=x").want(t, 40013)
-	b.get(t, "/cgi-bin/token?grant_type=client_credential&appid=wxsimA&secret=x").want(t, 40125)
-	b.get(t, "/cgi-bin/stable_token").want(t, 43002)
-	b.post(t, "/cgi-bin/stable_token", "grant_type=client_credential").want(t, 47001)
-	b.post(t, "/cgi-bin/stable_token", `{"appid":"wxsimA","secret":"secret-a"}`).want(t, 40002)
-	b.post(t, "/cgi-bin/stable_token", `{"grant_type":"client_credential","appid":"wxsimA"}`).want(t, 41004)
-	b.post(t, "/cgi-bin/stable_token", `{"grant_type":"client_credential","appid":"wxsimA","secret":"x"}`).want(t, 40125)
-	b.post(t, "/cgi-bin/stable_token", `{"grant_type":"client_credential","appid":"wxsimA","secret":"secret-a","force_refresh":"yes"}`).want(t, 47001)
+	h := newSimulatorHarness(t, new(wechattest.Server))
+	h.get(t, "/cgi-bin/token?appid=wxsimA&secret=secret-a").want(t, 40002)
+	h.get(t, "/cgi-bin/token?grant_type=client_credential&secret=secret-a").want(t, 41002)
+	h.get(t, "/cgi-bin/token?grant_type=client_credential&appid=wxsimA").want(t, 41004)
+	h.get(t, "/cgi-bin/token?grant_type=client_credential&appid=wxsimZ&secret=x").want(t, 40013)
+	h.get(t, "/cgi-bin/token?grant_type=client_credential&appid=wxsimA&secret=x").want(t, 40125)
+	h.get(t, "/cgi-bin/stable_token").want(t, 43002)
+	h.post(t, "/cgi-bin/stable_token", "grant_type=client_credential").want(t, 47001)
+	h.post(t, "/cgi-bin/stable_token", `{"appid":"wxsimA","secret":"secret-a"}`).want(t, 40002)
+	h.post(t, "/cgi-bin/stable_token", `{"grant_type":"client_credential","appid":"wxsimA"}`).want(t, 41004)
+	h.post(t, "/cgi-bin/stable_token", `{"grant_type":"client_credential","appid":"wxsimA","secret":"x"}`).want(t, 40125)
+	h.post(t, "/cgi-bin/stable_token", `{"grant_type":"client_credential","appid":"wxsimA","secret":"secret-a","force_refresh":"yes"}`).want(t, 47001)
 }
 
 func TestPhoneNumbers(t *testing.T) {
-	b := newBench(t, new(wechattest.Server))
-	other, err := b.sim.AddApp(wechat.App{ID: "wxsimB"})
+	h := newSimulatorHarness(t, new(wechattest.Server))
+	other, err := h.sim.AddApp(wechat.App{ID: "wxsimB"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, code := b.token(t), b.app.TapPhone("alice")
-	first := b.phone(t, token, code)
+	token, code := h.token(t), h.app.TapPhone("alice")
+	first := h.phone(t, token, code)
 	first.want(t, 0)
-	number := b.sim.Phone("alice").PureNumber
+	number := h.sim.Phone("alice").PureNumber
 	if !strings.Contains(first.body, `"phone_info":{"phoneNumber":"`+number+`","purePhoneNumber":"`+number+`","countryCode":"86","watermark":{"timestamp":`) {
 		t.Errorf("response %s", first.body)
 	}
-	if a := b.phone(t, token, code); a.Errcode != 40029 || !regexp.MustCompile(`^invalid code hint: \[\w{9}-\w{6}\] rid: `).MatchString(a.Errmsg) {
+	if a := h.phone(t, token, code); a.Errcode != 40029 || !regexp.MustCompile(`^invalid code hint: \[\w{9}-\w{6}\] rid: `).MatchString(a.Errmsg) {
 		t.Errorf("a used code: %s", a.body)
 	}
-	b.phone(t, token, b.app.Login("alice")).want(t, 40029)
-	b.phone(t, token, other.TapPhone("alice")).want(t, 40013)
-	b.phone(t, token, "").want(t, 41008)
-	b.post(t, "/wxa/business/getuserphonenumber?access_token="+token, "code=x").want(t, 47001)
-	b.post(t, "/wxa/business/getuserphonenumber?access_token="+token, `{"code":"\u0061"}`).want(t, 40033)
-	b.get(t, "/wxa/business/getuserphonenumber?access_token="+token).want(t, 43002)
+	h.phone(t, token, h.app.Login("alice")).want(t, 40029)
+	h.phone(t, token, other.TapPhone("alice")).want(t, 40013)
+	h.phone(t, token, "").want(t, 41008)
+	h.post(t, "/wxa/business/getuserphonenumber?access_token="+token, "code=x").want(t, 47001)
+	h.post(t, "/wxa/business/getuserphonenumber?access_token="+token, `{"code":"\u0061"}`).want(t, 40033)
+	h.get(t, "/wxa/business/getuserphonenumber?access_token="+token).want(t, 43002)
 
-	b.sim.SetPhone("alice", wechat.PhoneNumber{CountryCode: "49", PureNumber: "15100000000"})
-	if a := b.phone(t, token, b.app.TapPhone("alice")); !strings.Contains(a.body, `"phoneNumber":"+4915100000000"`) {
+	h.sim.SetPhone("alice", wechat.PhoneNumber{CountryCode: "49", PureNumber: "15100000000"})
+	if a := h.phone(t, token, h.app.TapPhone("alice")); !strings.Contains(a.body, `"phoneNumber":"+4915100000000"`) {
 		t.Errorf("a number abroad: %s", a.body)
 	}
 }
 
 func TestAPostWithoutContentLengthIs412(t *testing.T) {
-	b := newBench(t, new(wechattest.Server))
-	code := b.app.TapPhone("alice")
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.url+"/wxa/business/getuserphonenumber?access_token="+b.token(t),
+	h := newSimulatorHarness(t, new(wechattest.Server))
+	code := h.app.TapPhone("alice")
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.url+"/wxa/business/getuserphonenumber?access_token="+h.token(t),
 		io.MultiReader(strings.NewReader(`{"code":"`+code+`"}`)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a := b.do(t, request); a.status != http.StatusPreconditionFailed {
+	if a := h.do(t, request); a.status != http.StatusPreconditionFailed {
 		t.Errorf("status %d", a.status)
 	}
-	b.phone(t, b.token(t), code).want(t, 0)
+	h.phone(t, h.token(t), code).want(t, 0)
 }
 
 func TestMiniProgramCodesAreStrict(t *testing.T) {
-	b := newBench(t, new(wechattest.Server))
-	token := b.token(t)
-	ask := func(body string) apiResponse { return b.post(t, "/wxa/getwxacodeunlimit?access_token="+token, body) }
+	h := newSimulatorHarness(t, new(wechattest.Server))
+	token := h.token(t)
+	ask := func(body string) apiResponse { return h.post(t, "/wxa/getwxacodeunlimit?access_token="+token, body) }
 	if a := ask(`{"scene":"a"}`); a.contentType != "image/jpeg" || !strings.HasPrefix(a.body, "\xff\xd8\xff") {
 		t.Errorf("it is %q", a.contentType)
 	}
@@ -479,7 +479,7 @@ func TestMiniProgramCodesAreStrict(t *testing.T) {
 	ask(`{"scene":"a","width":279}`).want(t, 40097)
 	ask(`{"scene":"a","env_version":"beta"}`).want(t, 40097)
 	ask(`{"scene":"a\u0026b"}`).want(t, 40033)
-	b.app.SetPages("pages/index")
+	h.app.SetPages("pages/index")
 	ask(`{"scene":"a","page":"pages/x"}`).want(t, 41030)
 	if a := ask(`{"scene":"a","page":"pages/x","check_path":false}`); a.contentType != "image/jpeg" {
 		t.Errorf("check_path false: %s", a.body)
@@ -487,70 +487,70 @@ func TestMiniProgramCodesAreStrict(t *testing.T) {
 }
 
 func TestServer_RejectsEndlessBody(t *testing.T) {
-	b := newBench(t, new(wechattest.Server))
-	if a := b.post(t, "/cgi-bin/stable_token", strings.Repeat(" ", 2<<20)); a.status != http.StatusRequestEntityTooLarge {
+	h := newSimulatorHarness(t, new(wechattest.Server))
+	if a := h.post(t, "/cgi-bin/stable_token", strings.Repeat(" ", 2<<20)); a.status != http.StatusRequestEntityTooLarge {
 		t.Errorf("an endless body: status %d", a.status)
 	}
 }
 
 func TestFaultsStrikeInOrderAndOnlyWhereTheyFit(t *testing.T) {
-	b := newBench(t, new(wechattest.Server))
-	b.app.Fail(wechattest.Code2Session,
+	h := newSimulatorHarness(t, new(wechattest.Server))
+	h.app.Fail(wechattest.Code2Session,
 		wechattest.Fault{Errcode: 45011, User: "bob"},
 		wechattest.Fault{},
 		wechattest.Fault{Errcode: -1, Times: 2},
 		wechattest.Fault{Status: http.StatusBadGateway},
 	)
-	b.app.Fail(wechattest.PhoneNumber, wechattest.Fault{Errcode: 45009})
-	alice := b.app.Login("alice")
-	b.login(t, alice).want(t, 0)
-	alice = b.app.Login("alice")
-	b.login(t, alice).want(t, -1)
-	b.login(t, alice).want(t, -1)
-	if a := b.login(t, alice); a.status != http.StatusBadGateway || a.contentType != "text/html" || !strings.Contains(a.body, "502 Bad Gateway") {
+	h.app.Fail(wechattest.PhoneNumber, wechattest.Fault{Errcode: 45009})
+	alice := h.app.Login("alice")
+	h.login(t, alice).want(t, 0)
+	alice = h.app.Login("alice")
+	h.login(t, alice).want(t, -1)
+	h.login(t, alice).want(t, -1)
+	if a := h.login(t, alice); a.status != http.StatusBadGateway || a.contentType != "text/html" || !strings.Contains(a.body, "502 Bad Gateway") {
 		t.Errorf("status %d: %s", a.status, a.body)
 	}
-	b.login(t, alice).want(t, 0)
-	bob := b.app.Login("bob")
-	b.login(t, bob).want(t, 45011)
-	b.login(t, bob).want(t, 0)
-	b.phone(t, b.token(t), b.app.TapPhone("alice")).want(t, 45009)
-	b.phone(t, b.token(t), b.app.TapPhone("alice")).want(t, 0)
+	h.login(t, alice).want(t, 0)
+	bob := h.app.Login("bob")
+	h.login(t, bob).want(t, 45011)
+	h.login(t, bob).want(t, 0)
+	h.phone(t, h.token(t), h.app.TapPhone("alice")).want(t, 45009)
+	h.phone(t, h.token(t), h.app.TapPhone("alice")).want(t, 0)
 
-	b.app.Fail(wechattest.Code2Session, wechattest.Fault{Errcode: -1, Times: -1})
+	h.app.Fail(wechattest.Code2Session, wechattest.Fault{Errcode: -1, Times: -1})
 	for range 3 {
-		b.login(t, bob).want(t, -1)
+		h.login(t, bob).want(t, -1)
 	}
-	b.app.Heal()
-	b.login(t, bob).want(t, 40163)
+	h.app.Heal()
+	h.login(t, bob).want(t, 40163)
 }
 
 func TestSpendDecidesWhetherAFaultLosesTheCode(t *testing.T) {
 	for name, fault := range map[string]wechattest.Fault{
 		"errcode": {Errcode: -1}, "status": {Status: 502},
 	} {
-		b := newBench(t, new(wechattest.Server))
-		b.app.Fail(wechattest.Code2Session, fault)
-		code := b.app.Login("alice")
-		b.login(t, code)
-		b.login(t, code).want(t, 0)
+		h := newSimulatorHarness(t, new(wechattest.Server))
+		h.app.Fail(wechattest.Code2Session, fault)
+		code := h.app.Login("alice")
+		h.login(t, code)
+		h.login(t, code).want(t, 0)
 		fault.Spend = true
-		b.app.Fail(wechattest.Code2Session, fault)
-		code = b.app.Login("alice")
-		b.login(t, code)
-		if a := b.login(t, code); a.Errcode != 40163 {
+		h.app.Fail(wechattest.Code2Session, fault)
+		code = h.app.Login("alice")
+		h.login(t, code)
+		if a := h.login(t, code); a.Errcode != 40163 {
 			t.Errorf("%s: the code was not spent: %s", name, a.body)
 		}
 	}
 }
 
 func TestFault_QuotedErrcodeAndTruncation(t *testing.T) {
-	b := newBench(t, new(wechattest.Server))
-	b.app.Fail(wechattest.Code2Session, wechattest.Fault{Errcode: 40029, Quoted: true}, wechattest.Fault{Truncate: true})
-	if a := b.login(t, b.app.Login("alice")); !strings.HasPrefix(a.body, `{"errcode":"40029","errmsg":"invalid code, rid: `) {
+	h := newSimulatorHarness(t, new(wechattest.Server))
+	h.app.Fail(wechattest.Code2Session, wechattest.Fault{Errcode: 40029, Quoted: true}, wechattest.Fault{Truncate: true})
+	if a := h.login(t, h.app.Login("alice")); !strings.HasPrefix(a.body, `{"errcode":"40029","errmsg":"invalid code, rid: `) {
 		t.Errorf("response %s", a.body)
 	}
-	if a := b.login(t, b.app.Login("alice")); json.Valid([]byte(a.body)) || a.body == "" {
+	if a := h.login(t, h.app.Login("alice")); json.Valid([]byte(a.body)) || a.body == "" {
 		t.Errorf("response %s", a.body)
 	}
 }
@@ -567,11 +567,11 @@ func TestDroppedConnections(t *testing.T) {
 		"FIN in the middle": {wechattest.Fault{Drop: wechattest.FIN, Truncate: true}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBench(t, new(wechattest.Server))
-			b.app.Fail(wechattest.Code2Session, row.fault)
-			code := b.app.Login("alice")
+			h := newSimulatorHarness(t, new(wechattest.Server))
+			h.app.Fail(wechattest.Code2Session, row.fault)
+			code := h.app.Login("alice")
 			client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.url+"/sns/jscode2session?appid=wxsimA&secret=secret-a&js_code="+code, nil)
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, h.url+"/sns/jscode2session?appid=wxsimA&secret=secret-a&js_code="+code, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -586,8 +586,8 @@ func TestDroppedConnections(t *testing.T) {
 			if row.spent {
 				want = 40163
 			}
-			b.login(t, code).want(t, want)
-			if requests := b.sim.Requests(); len(requests) != 2 || requests[0].Status != 0 || requests[1].Status != http.StatusOK {
+			h.login(t, code).want(t, want)
+			if requests := h.sim.Requests(); len(requests) != 2 || requests[0].Status != 0 || requests[1].Status != http.StatusOK {
 				t.Errorf("%d requests were recorded", len(requests))
 			}
 		})
@@ -595,15 +595,15 @@ func TestDroppedConnections(t *testing.T) {
 }
 
 func TestAGateHoldsCallsUntilItOpens(t *testing.T) {
-	b := newBench(t, new(wechattest.Server))
+	h := newSimulatorHarness(t, new(wechattest.Server))
 	gate := wechattest.NewGate()
-	b.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate, Times: 2})
-	code := b.app.Login("alice")
+	h.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate, Times: 2})
+	code := h.app.Login("alice")
 	var group sync.WaitGroup
 	var won atomic.Int32
 	for range 2 {
 		group.Go(func() {
-			if b.login(t, code).Errcode == 0 {
+			if h.login(t, code).Errcode == 0 {
 				won.Add(1)
 			}
 		})
@@ -622,32 +622,32 @@ func TestAGateHoldsCallsUntilItOpens(t *testing.T) {
 }
 
 func TestServer_CanceledCallTakesEffect(t *testing.T) {
-	b := newBench(t, new(wechattest.Server))
+	h := newSimulatorHarness(t, new(wechattest.Server))
 	gate := wechattest.NewGate()
-	b.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate, Spend: true})
-	code := b.app.Login("alice")
+	h.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate, Spend: true})
+	code := h.app.Login("alice")
 	ctx, hangUp := context.WithCancel(t.Context())
 	go func() {
 		<-gate.Arrived()
 		hangUp()
 	}()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, b.url+"/sns/jscode2session?appid=wxsimA&secret=secret-a&js_code="+code, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, h.url+"/sns/jscode2session?appid=wxsimA&secret=secret-a&js_code="+code, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := http.DefaultClient.Do(request); !errors.Is(err, context.Canceled) {
 		t.Fatalf("err = %v", err)
 	}
-	b.login(t, code).want(t, 40163)
+	h.login(t, code).want(t, 40163)
 }
 
 func TestRequestsAreRecorded(t *testing.T) {
-	b := newBench(t, &wechattest.Server{KeepRequests: 3})
-	code := b.app.Login("alice")
-	b.login(t, code)
-	b.login(t, code)
-	requests := b.sim.Requests()
-	if len(requests) != 2 || b.sim.TimesSent(code) != 2 {
+	h := newSimulatorHarness(t, &wechattest.Server{KeepRequests: 3})
+	code := h.app.Login("alice")
+	h.login(t, code)
+	h.login(t, code)
+	requests := h.sim.Requests()
+	if len(requests) != 2 || h.sim.TimesSent(code) != 2 {
 		t.Fatalf("%d requests", len(requests))
 	}
 	first, second := requests[0], requests[1]
@@ -657,19 +657,19 @@ func TestRequestsAreRecorded(t *testing.T) {
 	if second.Errcode != 40163 {
 		t.Errorf("second: errcode %d", second.Errcode)
 	}
-	phoneCode := b.app.TapPhone("bob")
-	b.phone(t, b.token(t), phoneCode)
-	if requests = b.sim.Requests(); requests[len(requests)-1].User != "bob" || b.sim.TimesSent(phoneCode) != 1 {
+	phoneCode := h.app.TapPhone("bob")
+	h.phone(t, h.token(t), phoneCode)
+	if requests = h.sim.Requests(); requests[len(requests)-1].User != "bob" || h.sim.TimesSent(phoneCode) != 1 {
 		t.Errorf("last: %+v", requests[len(requests)-1])
 	}
 	for range 10 {
-		b.login(t, code)
+		h.login(t, code)
 	}
-	if n := len(b.sim.Requests()); n < 3 || n > 6 {
+	if n := len(h.sim.Requests()); n < 3 || n > 6 {
 		t.Errorf("%d requests are kept, want about 3", n)
 	}
-	b.sim.ForgetRequests()
-	if len(b.sim.Requests()) != 0 {
+	h.sim.ForgetRequests()
+	if len(h.sim.Requests()) != 0 {
 		t.Error("they are not forgotten")
 	}
 }

@@ -41,16 +41,16 @@ func read(t *testing.T, client *http.Client, address string) (string, error) {
 }
 
 func TestCertificate_IsGoodForWeChatsHosts(t *testing.T) {
-	b, certificate := newBench(t, new(wechattest.Server)), newCertificate(t)
-	server := httptest.NewUnstartedServer(b.sim)
+	h, certificate := newSimulatorHarness(t, new(wechattest.Server)), newCertificate(t)
+	server := httptest.NewUnstartedServer(h.sim)
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate.TLS}}
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	client := certificate.Client(server.Listener.Addr().String())
 	t.Cleanup(client.CloseIdleConnections)
 	for _, host := range append(wechattest.Hosts(), "localhost", "127.0.0.1", "[::1]") {
-		body, err := read(t, client, "https://"+host+"/sns/jscode2session?appid=wxsimA&secret=secret-a&js_code="+b.app.Login("alice"))
-		if err != nil || !strings.Contains(body, string(b.app.OpenID("alice"))) {
+		body, err := read(t, client, "https://"+host+"/sns/jscode2session?appid=wxsimA&secret=secret-a&js_code="+h.app.Login("alice"))
+		if err != nil || !strings.Contains(body, string(h.app.OpenID("alice"))) {
 			t.Errorf("%s: %s %v", host, body, err)
 		}
 	}
@@ -77,8 +77,8 @@ func TestCertificate_AuthorityIssuesForWeChatsHostsAlone(t *testing.T) {
 }
 
 func TestProxy_ReachesTheSimulatorAlone(t *testing.T) {
-	b, certificate := newBench(t, new(wechattest.Server)), newCertificate(t)
-	proxy := httptest.NewServer(certificate.Proxy(b.sim))
+	h, certificate := newSimulatorHarness(t, new(wechattest.Server)), newCertificate(t)
+	proxy := httptest.NewServer(certificate.Proxy(h.sim))
 	t.Cleanup(proxy.Close)
 	address, err := url.Parse(proxy.URL)
 	if err != nil {
@@ -92,19 +92,19 @@ func TestProxy_ReachesTheSimulatorAlone(t *testing.T) {
 
 	query := "/sns/jscode2session?appid=wxsimA&secret=secret-a&js_code="
 	for range 2 {
-		body, err := read(t, client, "https://api.weixin.qq.com"+query+b.app.Login("alice"))
-		if err != nil || !strings.Contains(body, string(b.app.OpenID("alice"))) {
+		body, err := read(t, client, "https://api.weixin.qq.com"+query+h.app.Login("alice"))
+		if err != nil || !strings.Contains(body, string(h.app.OpenID("alice"))) {
 			t.Errorf("%s %v", body, err)
 		}
 	}
 	if _, err := read(t, client, "https://example.com/"); err == nil || !strings.Contains(err.Error(), "Forbidden") {
 		t.Errorf("another host: %v", err)
 	}
-	if body, err := read(t, http.DefaultClient, proxy.URL+query+b.app.Login("alice")); err != nil || !strings.Contains(body, "openid") {
+	if body, err := read(t, http.DefaultClient, proxy.URL+query+h.app.Login("alice")); err != nil || !strings.Contains(body, "openid") {
 		t.Errorf("without CONNECT: %s %v", body, err)
 	}
-	b.app.Fail(wechattest.Code2Session, wechattest.Fault{Drop: wechattest.RST, Times: -1})
-	if _, err := read(t, client, "https://api.weixin.qq.com"+query+b.app.Login("alice")); err == nil {
+	h.app.Fail(wechattest.Code2Session, wechattest.Fault{Drop: wechattest.RST, Times: -1})
+	if _, err := read(t, client, "https://api.weixin.qq.com"+query+h.app.Login("alice")); err == nil {
 		t.Error("a dropped connection was answered")
 	}
 }
