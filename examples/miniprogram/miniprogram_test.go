@@ -5,23 +5,23 @@ package miniprogram
 import (
 	"testing"
 
-	"github.com/minifed/minifed/examples/stage"
+	"github.com/minifed/minifed/examples/exampletest"
 )
 
 func TestTheMiniProgramWorksWithEachBackend(t *testing.T) {
-	wechat := stage.StartWeChat(t)
-	minifed := stage.StartMinifed(t, wechat.API)
-	client := minifed.CreateClient(t, stage.AppSecret,
-		"--kind", "wechat_miniapp", "--app-id", stage.AppID, "--provisioning", "bind", "--app-secret-stdin")
+	wechat := exampletest.StartWeChat(t)
+	minifed := exampletest.StartMinifed(t, wechat.API)
+	client := minifed.CreateClient(t, exampletest.AppSecret,
+		"--kind", "wechat_miniapp", "--app-id", exampletest.AppID, "--provisioning", "bind", "--app-secret-stdin")
 	for name, command := range map[string][]string{
 		"Node.js": {"node", "backend/node/server.js"},
-		"Go":      {stage.Build(t, "examples/miniprogram/backend/go")},
+		"Go":      {exampletest.Build(t, "examples/miniprogram/backend/go")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			backend := stage.Start(t, []string{
+			backend := exampletest.Start(t, []string{
 				"PORT=0", "MINIFED_ISSUER=" + minifed.Issuer, "MINIFED_CLIENT_ID=" + client.ID, "MINIFED_CLIENT_SECRET_FILE=" + client.SecretFile(t),
 			}, command...)
-			stage.Run(t, []string{"CONTROL=" + wechat.Control, "BACKEND=" + backend}, "node", "--test", "test/")
+			exampletest.Run(t, []string{"CONTROL=" + wechat.Control, "BACKEND=" + backend}, "node", "--test", "test/")
 		})
 	}
 }

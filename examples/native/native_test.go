@@ -6,12 +6,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/minifed/minifed/examples/stage"
+	"github.com/minifed/minifed/examples/exampletest"
 )
 
 func TestANativeAppSignsInThroughALoopbackAddress(t *testing.T) {
 	const username, password = "lin", "correct horse battery staple"
-	minifed := stage.StartMinifed(t, stage.StartWeChat(t).API)
+	minifed := exampletest.StartMinifed(t, exampletest.StartWeChat(t).API)
 	minifed.CLI(t, password, "user", "create", username, "--password-stdin")
 	client := minifed.CreateClient(t, "", "--kind", "native", "--redirect-uri", "http://127.0.0.1/callback")
 
@@ -27,7 +27,7 @@ func TestANativeAppSignsInThroughALoopbackAddress(t *testing.T) {
 	go read(printed, lines)
 
 	<-lines // "Sign in at"
-	browser := stage.NewBrowser(t)
+	browser := exampletest.NewBrowser(t)
 	page := browser.Open(t, strings.TrimSpace(<-lines))
 	page = browser.Submit(t, page, map[string]string{"username": username, "password": password}, "")
 	page = browser.Submit(t, page, nil, "allow")

@@ -15,7 +15,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"github.com/minifed/minifed/examples/stage"
+	"github.com/minifed/minifed/examples/exampletest"
 )
 
 func TestCertifiedClientsWorkAndEachAPIAcceptsTheirTokens(t *testing.T) {
@@ -25,19 +25,19 @@ func TestCertifiedClientsWorkAndEachAPIAcceptsTheirTokens(t *testing.T) {
 		redirectURI        = "https://app.example/callback"
 		signedOutURI       = "https://app.example/signed-out"
 	)
-	stage.Run(t, nil, "npm", "ci", "--no-audit", "--no-fund")
-	minifed := stage.StartMinifed(t, stage.StartWeChat(t).API)
+	exampletest.Run(t, nil, "npm", "ci", "--no-audit", "--no-fund")
+	minifed := exampletest.StartMinifed(t, exampletest.StartWeChat(t).API)
 	minifed.CLI(t, password, "user", "create", username, "--password-stdin")
 	client := minifed.CreateClient(t, "", "--kind", "web", "--redirect-uri", redirectURI, "--audience", audience, "--introspection",
 		"--post-logout-redirect-uri", signedOutURI, "--grant-type", "authorization_code", "--grant-type", "refresh_token", "--grant-type", "client_credentials")
 	keyed := createKeyed(t, minifed, redirectURI)
 	for name, command := range map[string][]string{
 		"Node.js": {"node", "node/server.js"},
-		"Go":      {stage.Build(t, "examples/relying-party/go")},
+		"Go":      {exampletest.Build(t, "examples/relying-party/go")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			api := stage.Start(t, []string{"PORT=0", "MINIFED_ISSUER=" + minifed.Issuer, "AUDIENCE=" + audience}, command...)
-			stage.Run(t, []string{
+			api := exampletest.Start(t, []string{"PORT=0", "MINIFED_ISSUER=" + minifed.Issuer, "AUDIENCE=" + audience}, command...)
+			exampletest.Run(t, []string{
 				"ISSUER=" + minifed.Issuer, "CLIENT_ID=" + client.ID, "CLIENT_SECRET=" + client.Secret, "REDIRECT_URI=" + redirectURI,
 				"LOGIN=" + username, "PASSWORD=" + password, "API=" + api, "AUDIENCE=" + audience,
 				"SIGNED_OUT_URI=" + signedOutURI, "KEYED=" + keyed,
@@ -47,7 +47,7 @@ func TestCertifiedClientsWorkAndEachAPIAcceptsTheirTokens(t *testing.T) {
 }
 
 // createKeyed creates clients that authenticate by keys of their own, and returns their IDs and keys as JSON.
-func createKeyed(t *testing.T, minifed *stage.Minifed, redirectURI string) string {
+func createKeyed(t *testing.T, minifed *exampletest.Minifed, redirectURI string) string {
 	t.Helper()
 	type keyedClient struct {
 		ID  string          `json:"client_id"`

@@ -11,35 +11,35 @@ import (
 	"testing"
 
 	"github.com/minifed/minifed/cmd/minifed/porttest"
-	"github.com/minifed/minifed/examples/stage"
+	"github.com/minifed/minifed/examples/exampletest"
 )
 
 func TestAMiniProgramUserSignsInToSinglePageApps(t *testing.T) {
-	stage.Run(t, nil, "npm", "ci", "--no-audit", "--no-fund")
-	wechat := stage.StartWeChat(t)
-	minifed := stage.StartMinifed(t, wechat.API)
-	miniprogram := minifed.CreateClient(t, stage.AppSecret, "--kind", "wechat_miniapp", "--app-id", stage.AppID, "--app-secret-stdin", "--account-linking")
+	exampletest.Run(t, nil, "npm", "ci", "--no-audit", "--no-fund")
+	wechat := exampletest.StartWeChat(t)
+	minifed := exampletest.StartMinifed(t, wechat.API)
+	miniprogram := minifed.CreateClient(t, exampletest.AppSecret, "--kind", "wechat_miniapp", "--app-id", exampletest.AppID, "--app-secret-stdin", "--account-linking")
 
 	const username, password = "lin", "correct horse battery staple"
 	signedIn := wechat.SignIn(t, minifed, miniprogram, "lin", "openid profile urn:minifed:link", `{"nickname":"Lin"}`)
-	choose := stage.Form(t, minifed.Issuer+"/federation/wechat/miniapp/password", url.Values{"username": {username}, "password": {password}})
+	choose := exampletest.Form(t, minifed.Issuer+"/federation/wechat/miniapp/password", url.Values{"username": {username}, "password": {password}})
 	choose.Header.Set("Authorization", "Bearer "+signedIn.AccessToken)
-	stage.Do(t, choose)
+	exampletest.Do(t, choose)
 
-	stage.Run(t, []string{
+	exampletest.Run(t, []string{
 		"SPA1=" + startApp(t, minifed, "first"), "SPA2=" + startApp(t, minifed, "second"), "ISSUER=" + minifed.Issuer,
 		"LOGIN=" + username, "PASSWORD=" + password, "SUB=" + signedIn.Profile.Subject, "CHROMIUM=" + chromium(t),
 	}, "node", "--test", "test/")
 }
 
-func startApp(t *testing.T, minifed *stage.Minifed, id string) string {
+func startApp(t *testing.T, minifed *exampletest.Minifed, id string) string {
 	t.Helper()
 	address := porttest.Address(t)
 	origin := "http://" + address
 	_, port, _ := strings.Cut(address, ":")
 	minifed.CreateClient(t, "", "--kind", "spa", "--id", id, "--origin", origin,
 		"--redirect-uri", origin+"/callback", "--post-logout-redirect-uri", origin+"/")
-	return stage.Start(t, []string{"MINIFED_ISSUER=" + minifed.Issuer, "MINIFED_CLIENT_ID=" + id, "PORT=" + port}, "node", "serve.js")
+	return exampletest.Start(t, []string{"MINIFED_ISSUER=" + minifed.Issuer, "MINIFED_CLIENT_ID=" + id, "PORT=" + port}, "node", "serve.js")
 }
 
 // chromium is the browser: $CHROMIUM, or the one on the path.

@@ -1,4 +1,4 @@
-package stage
+package exampletest
 
 import (
 	"encoding/json"
