@@ -31,6 +31,63 @@ var (
 	ErrMasterKey = errors.New("keys: master key")
 )
 
+// MasterKeyReason is the reason why the text of a master key cannot be used. Callers may switch on it; its text may change.
+type MasterKeyReason int
+
+const (
+	// MasterKeyMissing is a text without a key.
+	MasterKeyMissing MasterKeyReason = iota + 1
+	// MasterKeyByteOrderMark is a text that begins with a byte order mark.
+	MasterKeyByteOrderMark
+	// MasterKeyLineTooLong is a text with a line that is no key.
+	MasterKeyLineTooLong
+	// MasterKeyEncoding is a key that is not 32 bytes in base64 or hex.
+	MasterKeyEncoding
+	// MasterKeyNotRandom is a key of 32 equal bytes.
+	MasterKeyNotRandom
+	// MasterKeyRepeated is a key that an earlier line has.
+	MasterKeyRepeated
+	// MasterKeyTooMany is a key after the sixteenth.
+	MasterKeyTooMany
+)
+
+// MasterKeyError reports that the text of a master key cannot be used. It wraps ErrMasterKey.
+type MasterKeyError struct {
+	Reason MasterKeyReason
+	// Line is the line of the key, from 1; 0 where the reason is about the whole text.
+	Line int
+}
+
+// Error implements error.
+func (e *MasterKeyError) Error() string {
+	if e.Line == 0 {
+		return fmt.Sprintf("%v: %s", ErrMasterKey, e.reason())
+	}
+	return fmt.Sprintf("%v: line %d: %s", ErrMasterKey, e.Line, e.reason())
+}
+
+// Unwrap returns ErrMasterKey.
+func (e *MasterKeyError) Unwrap() error { return ErrMasterKey }
+
+func (e *MasterKeyError) reason() string {
+	switch e.Reason {
+	case MasterKeyByteOrderMark:
+		return "it begins with a byte order mark (BOM): save it as text without one"
+	case MasterKeyLineTooLong:
+		return "line too long"
+	case MasterKeyEncoding:
+		return fmt.Sprintf("not %d bytes in base64 or hex", masterKeySize)
+	case MasterKeyNotRandom:
+		return "not random"
+	case MasterKeyRepeated:
+		return "an earlier line has the same key"
+	case MasterKeyTooMany:
+		return fmt.Sprintf("more than %d keys", maxMasterKeys)
+	default:
+		return "none given"
+	}
+}
+
 // MissingKeyError says that a value is sealed by a master key that this process was not given.
 type MissingKeyError struct {
 	// KeyID is the ID of the key that is needed, as Master.IDs returns it.
@@ -103,65 +160,67 @@ func GenerateMasterKey(random io.Reader) (string, error) {
 }
 
 // ParseMaster reads master keys from the text of a file or of an environment variable: one key a line (or comma), 32 bytes
-// in base64 or hex; empty lines and what follows # are skipped. The first key seals, every key opens. Errors wrap
-// ErrMasterKey, name the line and never quote it.
+// in base64 or hex; empty lines and what follows # are skipped. The first key seals, every key opens. An error is a
+// *MasterKeyError, which names the line and never quotes it.
 func ParseMaster(text string, random io.Reader) (*Master, error) {
 	if strings.HasPrefix(text, "\ufeff") {
-		return nil, fmt.Errorf("%w: it begins with a byte order mark (BOM): save it as text without one", ErrMasterKey)
+		return nil, &MasterKeyError{Reason: MasterKeyByteOrderMark}
 	}
 	m := &Master{random: random}
 	lines := bufio.NewScanner(strings.NewReader(text))
 	for number := 1; lines.Scan(); number++ {
 		line, _, _ := strings.Cut(lines.Text(), "#")
 		for word := range strings.FieldsFuncSeq(line, isSeparator) {
-			if err := m.add(word); err != nil {
-				return nil, fmt.Errorf("%w: line %d: %w", ErrMasterKey, number, err)
+			if reason, err := m.add(word); err != nil {
+				return nil, err
+			} else if reason != 0 {
+				return nil, &MasterKeyError{reason, number}
 			}
 		}
 	}
 	if lines.Err() != nil {
-		return nil, fmt.Errorf("%w: line too long", ErrMasterKey)
+		return nil, &MasterKeyError{Reason: MasterKeyLineTooLong}
 	}
 	if len(m.keys) == 0 {
-		return nil, fmt.Errorf("%w: none given", ErrMasterKey)
+		return nil, &MasterKeyError{Reason: MasterKeyMissing}
 	}
 	return m, nil
 }
 
 func isSeparator(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\r' }
 
-func (m *Master) add(word string) error {
-	secret, err := decodeMasterKey(word)
-	if err != nil {
-		return err
+// add adds the key that a word is, or returns the reason why the word is none.
+func (m *Master) add(word string) (MasterKeyReason, error) {
+	secret, reason := decodeMasterKey(word)
+	if reason != 0 {
+		return reason, nil
 	}
 	key, err := newMasterKey(secret)
-	if err != nil {
-		return err
-	}
-	if m.find(key.id) != nil {
-		return fmt.Errorf("key %s is given twice", key.id)
-	}
-	if len(m.keys) == maxMasterKeys {
-		return fmt.Errorf("more than %d keys", maxMasterKeys)
+	switch {
+	case err != nil:
+		return 0, err
+	case m.find(key.id) != nil:
+		return MasterKeyRepeated, nil
+	case len(m.keys) == maxMasterKeys:
+		return MasterKeyTooMany, nil
 	}
 	m.keys = append(m.keys, key)
-	return nil
+	return 0, nil
 }
 
-func decodeMasterKey(word string) ([]byte, error) {
+func decodeMasterKey(word string) ([]byte, MasterKeyReason) {
 	secret, err := hex.DecodeString(word)
 	if err != nil || len(secret) != masterKeySize {
 		word = strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(word, "="))
 		secret, err = base64.RawStdEncoding.Strict().DecodeString(word)
 	}
 	if err != nil || len(secret) != masterKeySize {
-		return nil, fmt.Errorf("not %d bytes in base64 or hex", masterKeySize)
+		return nil, MasterKeyEncoding
 	}
 	if bytes.Count(secret, secret[:1]) == masterKeySize {
-		return nil, errors.New("not random")
+		return nil, MasterKeyNotRandom
 	}
-	return secret, nil
+	return secret, 0
 }
 
 // newMasterKey derives the sealing key and the public ID, so that neither is the secret itself.

@@ -40,6 +40,34 @@ func TestParseMasterReadsEveryUsualForm(t *testing.T) {
 	}
 }
 
+func TestParseMaster_NamesTheReason(t *testing.T) {
+	good := masterLine(t)
+	for text, want := range map[string]MasterKeyError{
+		"":                             {Reason: MasterKeyMissing},
+		"\ufeff" + good:                {Reason: MasterKeyByteOrderMark},
+		strings.Repeat("x", 70000):     {Reason: MasterKeyLineTooLong},
+		good + "\nc2hvcnQ=":            {MasterKeyEncoding, 2},
+		strings.Repeat("00", 32):       {MasterKeyNotRandom, 1},
+		good + "\n\n" + good:           {MasterKeyRepeated, 3},
+		strings.Join(masters(t), "\n"): {MasterKeyTooMany, maxMasterKeys + 1},
+	} {
+		var got *MasterKeyError
+		if _, err := ParseMaster(text, rand.Reader); !errors.As(err, &got) || *got != want {
+			t.Errorf("%.20q: %#v, want %#v", text, err, want)
+		}
+	}
+}
+
+// masters returns one master key more than are allowed.
+func masters(t *testing.T) []string {
+	t.Helper()
+	lines := make([]string, maxMasterKeys+1)
+	for i := range lines {
+		lines[i] = masterLine(t)
+	}
+	return lines
+}
+
 func TestParseMasterNamesTheLineAndNeverItsText(t *testing.T) {
 	good := masterLine(t)
 	for name, test := range map[string]struct{ text, want string }{

@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"errors"
 	"net/url"
 	"testing"
 
@@ -47,6 +48,22 @@ func TestOrigins(t *testing.T) {
 	for _, test := range tests {
 		if err := storage.CheckOrigin(test.origin); (err == nil) != test.good {
 			t.Errorf("%q: %v", test.origin, err)
+		}
+	}
+}
+
+func TestCheckOrigin_NamesTheReason(t *testing.T) {
+	for origin, want := range map[string]storage.OriginError{
+		"id.example.com":             {Reason: storage.OriginMalformed},
+		"ftp://id.example.com":       {Reason: storage.OriginScheme, Detail: "ftp"},
+		"http://id.example.com":      {Reason: storage.OriginPlainHTTP},
+		"https://id.example.com:443": {Reason: storage.OriginDefaultPort, Detail: "443"},
+		"https://id.example.com:0":   {Reason: storage.OriginPort, Detail: "0"},
+		"https://ID.example.com/x":   {Reason: storage.OriginNotBare, Detail: "https://id.example.com"},
+	} {
+		var got *storage.OriginError
+		if err := storage.CheckOrigin(origin); !errors.As(err, &got) || *got != want {
+			t.Errorf("%s: %#v, want %#v", origin, err, want)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package mongodb
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -20,6 +21,21 @@ func TestAURIIsCheckedWithoutConnecting(t *testing.T) {
 		}
 		if err != nil && strings.Contains(err.Error(), "s3cr3t") {
 			t.Errorf("%s is quoted: %v", uri, err)
+		}
+	}
+}
+
+func TestCheckURI_NamesTheReason(t *testing.T) {
+	for query, want := range map[string]URIError{
+		"mongodb:/a":                         {Reason: URIMalformed},
+		"mongodb://a/?tlsCAFile=/none":       {Reason: URIConflict},
+		"mongodb://a/?w=1":                   {URIWeak, "w", "majority"},
+		"mongodb://a/?directConnection=true": {Reason: URIDirect},
+		"mongodb://a/?tlsInsecure=true":      {Reason: URIUntrusted, Option: "tlsinsecure"},
+	} {
+		var got *URIError
+		if err := CheckURI(query); !errors.As(err, &got) || *got != want {
+			t.Errorf("%s: %#v, want %#v", query, err, want)
 		}
 	}
 }

@@ -22,15 +22,54 @@ const (
 	selectionTimeout = 5 * time.Second
 )
 
+// URIReason is the reason why a URI cannot be used. Callers may switch on it; its text may change.
+type URIReason int
+
+const (
+	// URIMalformed is a text that is no URI of MongoDB.
+	URIMalformed URIReason = iota + 1
+	// URIConflict is a URI whose options do not go together, or that names a file that cannot be used.
+	URIConflict
+	// URIWeak is an option with a value by which writes could be lost or old ones be read.
+	URIWeak
+	// URIDirect is a direct connection.
+	URIDirect
+	// URIUntrusted is an option that accepts the certificate of any server.
+	URIUntrusted
+)
+
+// URIError reports that a URI cannot be used. It never quotes the URI, which holds a password.
+type URIError struct {
+	Reason URIReason
+	// Option is the option that must be removed, and Required the value that it has without.
+	Option, Required string
+}
+
+// Error implements error.
+func (e *URIError) Error() string {
+	switch e.Reason {
+	case URIMalformed:
+		return "mongodb: the URI is not valid: it looks like mongodb://user:password@host:27017/minifed?replicaSet=rs0"
+	case URIConflict:
+		return "mongodb: the URI has options that do not go together, or names a file that cannot be used"
+	case URIDirect:
+		return "mongodb: the URI asks for a direct connection, which goes on reading from a server that ceased to be the primary: remove directConnection"
+	case URIUntrusted:
+		return fmt.Sprintf("mongodb: the URI sets %s: remove it, and name the authority by tlsCAFile", e.Option)
+	default:
+		return fmt.Sprintf("mongodb: the URI sets %s to something other than minifed relies on: remove it (it is %s)", e.Option, e.Required)
+	}
+}
+
 // parse reads the URI and sets what minifed relies on. Errors never quote the URI, which holds a password.
 func parse(opts Options) (*options.ClientOptions, string, error) {
 	parsed, err := connstring.ParseAndValidate(opts.URI)
 	if err != nil {
-		return nil, "", fmt.Errorf("mongodb: the URI is not valid: it looks like mongodb://user:password@host:27017/minifed?replicaSet=rs0")
+		return nil, "", &URIError{Reason: URIMalformed}
 	}
 	clientOptions := options.Client().ApplyURI(opts.URI)
 	if err := clientOptions.Validate(); err != nil {
-		return nil, "", fmt.Errorf("mongodb: the URI has options that do not go together, or names a file that cannot be used")
+		return nil, "", &URIError{Reason: URIConflict}
 	}
 	if err := rejectWeakening(parsed, clientOptions); err != nil {
 		return nil, "", err
@@ -64,12 +103,12 @@ func rejectWeakening(parsed *connstring.ConnString, set *options.ClientOptions) 
 	case set.ReadConcern != nil && set.ReadConcern.Level != "" && set.ReadConcern.Level != "majority":
 		return otherwise("readConcernLevel", "majority")
 	case set.Direct != nil && *set.Direct:
-		return fmt.Errorf("mongodb: the URI asks for a direct connection, which goes on reading from a server that ceased to be the primary: remove directConnection")
+		return &URIError{Reason: URIDirect}
 	}
 	// The driver knows only some of these; the rest would pass unheard.
 	for name := range merged(parsed.Options, parsed.UnknownOptions) {
 		if slices.Contains(untrusting(), strings.ToLower(name)) {
-			return fmt.Errorf("mongodb: the URI sets %s: remove it, and name the authority by tlsCAFile", name)
+			return &URIError{Reason: URIUntrusted, Option: name}
 		}
 	}
 	return nil
@@ -90,5 +129,5 @@ func untrusting() []string {
 }
 
 func otherwise(option, only string) error {
-	return fmt.Errorf("mongodb: the URI sets %s to something other than minifed relies on: remove it (it is %s)", option, only)
+	return &URIError{URIWeak, option, only}
 }
