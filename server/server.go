@@ -168,19 +168,16 @@ func (s *Server) endpoints() ([]endpoint.Endpoint, error) {
 	}
 	c := s.config
 	tokens := &token.Endpoint{
-		Provider: provider, Timeout: c.RequestTimeout, Codes: token.NewKeyedMutex(), Settle: p.results.Settle,
-		Begin: func(ctx context.Context) context.Context {
-			return (&federation.Request{Endpoint: endpoint.RouteToken}).InContext(ctx)
-		},
+		Provider: provider, Timeout: c.RequestTimeout, Codes: token.NewKeyedMutex(), Begin: p.results.Begin,
 	}
 	flow := s.newAuthorize(authorize.Codes{Provider: provider, Store: s.store, Subjects: p.subjects, Now: c.Now}, p.views.WriteError)
 	return append([]endpoint.Endpoint{ // in the order of how often they are asked: the routes are tried one after the other
 		tokens,
 		&token.Introspection{Clients: p.authentication, AccessTokens: p.jwts, Store: s.store},
 		&token.UserInfo{Bearer: p.proof.Bearer},
-		&federation.Profile{Door: federation.Handler{Token: tokens}},
+		&federation.Profile{Handler: federation.Handler{Token: tokens, Results: p.results}},
 		flow,
-		&authorize.PAR{Authenticate: p.authentication.Authenticate, Reader: flow.Reader, Pushed: flow.Pushed},
+		&authorize.PAR{Clients: p.authentication, Reader: flow.Reader, Pushed: flow.Pushed},
 		&discoveryEndpoint{
 			grantTypes: dispatch.GrantTypes(), subjectTypes: p.subjects.Types(), authMethods: p.authentication.Methods(), authAlgorithms: keys.Algorithms(),
 		},
@@ -188,7 +185,7 @@ func (s *Server) endpoints() ([]endpoint.Endpoint, error) {
 		openAPIEndpoint{},
 		&account.SetPassword{Proof: p.proof, Users: p.users, Passwords: p.passwords, Letters: p.letters, Now: s.config.Now},
 		&token.Revocation{Clients: p.authentication, AccessTokens: p.jwts, Store: s.store},
-		&federation.BindUser{Door: federation.Handler{Token: tokens}},
+		&federation.BindUser{Handler: federation.Handler{Token: tokens, Results: p.results}},
 	}, s.pageEndpoints(p.views, p.users, p.passwords, p.letters, flow)...), nil
 }
 

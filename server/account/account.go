@@ -110,7 +110,7 @@ func (e *Overview) Mount(t *endpoint.RouteTable) {
 
 func (e *Overview) serve(w http.ResponseWriter, r *endpoint.Request, current *authorize.CurrentSession) error {
 	user := current.User
-	sessions, err := e.shownSessions(r.Context(), current)
+	sessions, err := e.shownSessions(r, current)
 	if err != nil {
 		return err
 	}

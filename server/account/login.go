@@ -13,7 +13,6 @@ import (
 	"github.com/minifed/minifed/server/authorize"
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/server/page"
-	"github.com/minifed/minifed/storage/oauth2"
 )
 
 // Login is /login: people say who they are, for the authorization request that the URL holds, or for their account
@@ -185,10 +184,7 @@ func (e *Login) form(r *endpoint.Request, p *authorize.Pending, current *authori
 }
 
 func (e *Login) page(r *endpoint.Request, p *authorize.Pending, name string) page.Page {
-	data := loginData{Fields: loginFields(name, e.Resets), Ways: e.ways}
-	if issuer, ok := oauth2.IssuerFrom(r.Context()); ok {
-		data.Register = issuer.Directory.Policy.SelfRegistration
-	}
+	data := loginData{Fields: loginFields(name, e.Resets), Ways: e.ways, Register: r.Issuer.Directory.Policy.SelfRegistration}
 	shown := page.Page{Template: "login", Title: page.Text("login.title")}
 	if p != nil {
 		data.Client = endpoint.ClientName(p.Request.Client.Record())

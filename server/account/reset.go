@@ -102,7 +102,7 @@ func (e *Reset) request(r *endpoint.Request, address string) error {
 		return err
 	}
 	spoken, link := e.Letters.Locales.Choose(r.Request, nil), mailLink(r, resetPath)
-	e.Letters.Queue.SendLater(r.Context(), func(ctx context.Context) (mail.Message, error) {
+	e.Letters.Queue.SendLater(r.Context(), r.ID, func(ctx context.Context) (mail.Message, error) {
 		return e.resetLetter(ctx, r.Issuer, spoken, directory.ID, address, link)
 	})
 	return nil
@@ -125,7 +125,7 @@ func (e *Reset) resetLetter(ctx context.Context, issuer *oauth2.Issuer, spoken *
 	if err != nil {
 		return mail.Message{}, err
 	}
-	return e.Letters.Compose(ctx, issuer, spoken, user, address, "mail.reset", link.with(sealed))
+	return e.Letters.Compose(issuer, spoken, user, address, "mail.reset", link.with(sealed))
 }
 
 // owner is the user whose proven address it is.
@@ -176,7 +176,7 @@ func (e *Reset) reset(w http.ResponseWriter, r *endpoint.Request) error {
 	if err != nil {
 		return e.again(w, r, shown, resetForm(user), err)
 	}
-	if err := e.Letters.Notify(r.Context(), r.Issuer, changed.Record, "mail.password"); err != nil {
+	if err := e.Letters.Notify(r.Context(), r, changed.Record, "mail.password"); err != nil {
 		return err
 	}
 	// Guesses by others must not lock out the owner.

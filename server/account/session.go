@@ -1,7 +1,6 @@
 package account
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -35,18 +34,17 @@ func (e *EndSessions) Mount(t *endpoint.RouteTable) {
 }
 
 // shownSessions are those that live, this browser's first.
-func (a *Account) shownSessions(ctx context.Context, current *authorize.CurrentSession) ([]shownSession, error) {
-	entries, _, err := storage.List[storage.Session](ctx, a.Engine, storage.Query{
+func (a *Account) shownSessions(r *endpoint.Request, current *authorize.CurrentSession) ([]shownSession, error) {
+	entries, _, err := storage.List[storage.Session](r.Context(), a.Engine, storage.Query{
 		Order: storage.ByCreatedDescending, Owner: storage.Key(current.User.Directory, current.User.ID), Limit: maxShownSessions,
 	})
 	if err != nil {
 		return nil, err
 	}
-	issuer := endpoint.FromContext(ctx).Issuer
 	shown := []shownSession{{current.Record.ID, current.Record.Browser, current.Record.SeenAt, true}}
 	for _, entry := range entries {
 		session := entry.Record
-		if session.ID == current.Record.ID || !session.EndedAt.IsZero() || session.UserEpoch != current.User.Epoch || a.Sessions.IsIdle(session, issuer) {
+		if session.ID == current.Record.ID || !session.EndedAt.IsZero() || session.UserEpoch != current.User.Epoch || a.Sessions.IsIdle(session, r.Issuer) {
 			continue
 		}
 		shown = append(shown, shownSession{session.ID, session.Browser, session.SeenAt, false})

@@ -149,7 +149,7 @@ func (e *SetPassword) set(r *endpoint.Request, user storage.User, password strin
 		if err != nil {
 			return storage.User{}, err
 		}
-		return changed.Record, e.Letters.Notify(r.Context(), r.Issuer, changed.Record, "mail.password")
+		return changed.Record, e.Letters.Notify(r.Context(), r, changed.Record, "mail.password")
 	}
 	var from time.Time
 	if e.Letters.Reach(user) {
@@ -159,7 +159,7 @@ func (e *SetPassword) set(r *endpoint.Request, user storage.User, password strin
 	if err != nil {
 		return storage.User{}, err
 	}
-	return changed.Record, e.Letters.TellAt(r.Context(), r.Issuer, changed.Record, "mail.first_password", endpoint.ForgotPath)
+	return changed.Record, e.Letters.NotifyWithLink(r.Context(), r, changed.Record, "mail.first_password", endpoint.ForgotPath)
 }
 
 // delayedPassword is the response when the password does not work yet.

@@ -22,7 +22,7 @@ const (
 // offerAgain adds a link to the error page that restarts the request of i with a new interaction of this browser. Nothing that
 // the user did in i counts.
 func (e *Endpoint) offerAgain(r *endpoint.Request, i *Interaction) {
-	to, err := e.Reader.resolveClient(r.Context(), r.Issuer, i.Form)
+	to, err := e.Reader.resolveClient(r, i.Form)
 	if err != nil {
 		return
 	}

@@ -107,13 +107,13 @@ func (e *Endpoint) visit(w http.ResponseWriter, r *endpoint.Request, form url.Va
 	asked := form
 	form, pushed, err := e.Pushed.resolve(r.Context(), r.Issuer, asked)
 	if err != nil {
-		if client, unknown := e.Reader.client(r.Context(), r.Issuer, asked); unknown == nil {
+		if client, unknown := e.Reader.client(r, asked); unknown == nil {
 			r.Returns = endpoint.ReturnLink{Client: endpoint.ClientName(client.Record())}
 		}
 		return cmp.Or(malformed, err)
 	}
 	// 2. The client.
-	to, err := e.Reader.resolveClient(r.Context(), r.Issuer, form)
+	to, err := e.Reader.resolveClient(r, form)
 	if err != nil {
 		return cmp.Or(malformed, err)
 	}

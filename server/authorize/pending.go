@@ -31,7 +31,7 @@ func (e *Endpoint) Pending(r *endpoint.Request) (*Pending, error) {
 // reread returns the request of an interaction.
 func (e *Endpoint) reread(r *endpoint.Request, i *Interaction) (*Pending, error) {
 	r.Parameters = i.Form
-	to, err := e.Reader.resolveClient(r.Context(), r.Issuer, i.Form)
+	to, err := e.Reader.resolveClient(r, i.Form)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/minifed/minifed/discovery"
+	"github.com/minifed/minifed/server/clientauth"
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
@@ -108,9 +109,9 @@ func requestURIUsed() error {
 // PAR is POST /oauth2/par (RFC 9126): an authenticated client sends an authorization request directly, without the browser,
 // and gets a reference to it.
 type PAR struct {
-	Authenticate fosite.ClientAuthenticationStrategy
-	Reader       RequestReader
-	Pushed       PushedRequests
+	Clients clientauth.Authenticator
+	Reader  RequestReader
+	Pushed  PushedRequests
 }
 
 const (
@@ -130,12 +131,12 @@ func (e *PAR) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	if err != nil {
 		return err
 	}
-	client, err := e.Authenticate(r.Context(), r.Request, form)
+	client, err := e.Clients.Client(r.Context(), r, form)
 	if err != nil {
 		return err
 	}
 	// 2. Check the request, which must be of that client.
-	request, err := e.read(r.Context(), r.Issuer, client, form)
+	request, err := e.read(r, client, form)
 	if err != nil {
 		return err
 	}
@@ -148,15 +149,15 @@ func (e *PAR) serve(w http.ResponseWriter, r *endpoint.Request) error {
 }
 
 // read checks a pushed request as the authorization endpoint would.
-func (e *PAR) read(ctx context.Context, issuer *oauth2.Issuer, client fosite.Client, form url.Values) (*Request, error) {
+func (e *PAR) read(r *endpoint.Request, client *oauth2.Client, form url.Values) (*Request, error) {
 	if form.Has("request_uri") {
 		return nil, endpoint.NewError(fosite.ErrInvalidRequest, "A pushed request must not refer to another one by request_uri.")
 	}
 	asked := authorizationForm(form)       // Without the credentials.
 	asked.Set("client_id", client.GetID()) // Client authentication rejects a different client_id.
-	to, err := e.Reader.resolveClient(ctx, issuer, asked)
+	to, err := e.Reader.resolveClient(r, asked)
 	if err != nil {
 		return nil, err
 	}
-	return e.Reader.read(ctx, issuer, to, asked)
+	return e.Reader.read(r.Context(), r.Issuer, to, asked)
 }

@@ -158,8 +158,8 @@ type RequestReader struct {
 
 // resolveClient finds the client of a request and the destination of its response. Until these are known, an error is shown on
 // a page: redirecting to an unregistered address would create an open redirector (RFC 6749 §4.1.2.1).
-func (p RequestReader) resolveClient(ctx context.Context, issuer *oauth2.Issuer, form url.Values) (Response, error) {
-	client, err := p.client(ctx, issuer, form)
+func (p RequestReader) resolveClient(r *endpoint.Request, form url.Values) (Response, error) {
+	client, err := p.client(r, form)
 	if err != nil {
 		return Response{}, err
 	}
@@ -175,19 +175,19 @@ func (p RequestReader) resolveClient(ctx context.Context, issuer *oauth2.Issuer,
 }
 
 // client returns the client of the request, which must have one client_id.
-func (p RequestReader) client(ctx context.Context, issuer *oauth2.Issuer, form url.Values) (*oauth2.Client, error) {
+func (p RequestReader) client(r *endpoint.Request, form url.Values) (*oauth2.Client, error) {
 	ids := form["client_id"]
 	if len(ids) != 1 {
 		return nil, PageError("client_id_missing", "The link that led here does not say which application it is from: the parameter client_id must be there once.")
 	}
-	client, err := p.Clients.Client(ctx, issuer.Directory.ID, ids[0])
+	client, err := p.Clients.Client(r.Context(), r.Issuer.Directory.ID, ids[0])
 	if errors.Is(err, storage.ErrNotFound) || err == nil && client.Record().Disabled {
 		return nil, PageError("client_unknown", "The application that led here is not known to this server, or it was disabled: its client_id is not registered.")
 	}
 	if err != nil {
 		return nil, err
 	}
-	endpoint.FromContext(ctx).ClientID = client.GetID()
+	r.ClientID = client.GetID()
 	return client, nil
 }
 

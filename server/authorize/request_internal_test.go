@@ -3,6 +3,8 @@ package authorize
 import (
 	"context"
 	"crypto/sha256"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"reflect"
 	"slices"
@@ -52,8 +54,8 @@ func FuzzAuthorizationRequest(f *testing.F) {
 		if err != nil || form.Has("id_token_hint") {
 			return
 		}
-		ctx := oauth2.Begin((&endpoint.Request{}).InContext(t.Context()), issuer)
-		to, err := reader.resolveClient(ctx, issuer, form)
+		r := &endpoint.Request{Request: httptest.NewRequestWithContext(t.Context(), http.MethodGet, AuthorizePath, nil), Issuer: issuer}
+		to, err := reader.resolveClient(r, form)
 		if err != nil {
 			return
 		}
@@ -64,7 +66,7 @@ func FuzzAuthorizationRequest(f *testing.F) {
 		if to.state != "" && !slices.Equal(form["state"], []string{to.state}) {
 			t.Errorf("state %q of %q", to.state, form["state"])
 		}
-		request, err := reader.read(ctx, issuer, to, form)
+		request, err := reader.read(r.Context(), issuer, to, form)
 		if err != nil {
 			return
 		}

@@ -211,9 +211,8 @@ func (v Assertions) spend(ctx context.Context, client *oauth2.Client, shown *ass
 }
 
 // assertionAudiences returns the accepted values of aud in an assertion for the called endpoint.
-func assertionAudiences(ctx context.Context) []string {
-	issuer := endpoint.IssuerURL(ctx)
-	return []string{issuer, issuer + endpoint.TokenPath, issuer + endpoint.FromContext(ctx).Route.Path}
+func assertionAudiences(r *endpoint.Request) []string {
+	return []string{r.Issuer.URL, r.Issuer.URL + endpoint.TokenPath, r.Issuer.URL + r.Route.Path}
 }
 
 func assertionRefused(problem string) error {

@@ -50,8 +50,8 @@ type credentials struct {
 
 // Authenticate is a fosite.ClientAuthenticationStrategy. Every failure returns the same error to the client; the log contains
 // the cause.
-func (a Authenticator) Authenticate(ctx context.Context, r *http.Request, form url.Values) (fosite.Client, error) {
-	client, err := a.Client(ctx, r, form)
+func (a Authenticator) Authenticate(ctx context.Context, _ *http.Request, form url.Values) (fosite.Client, error) {
+	client, err := a.Client(ctx, endpoint.FromContext(ctx), form)
 	if err != nil {
 		return nil, err // Not client: it would be a nil *oauth2.Client in an interface.
 	}
@@ -59,24 +59,20 @@ func (a Authenticator) Authenticate(ctx context.Context, r *http.Request, form u
 }
 
 // Client is Authenticate for our own endpoints.
-func (a Authenticator) Client(ctx context.Context, r *http.Request, form url.Values) (*oauth2.Client, error) {
-	shown, err := readCredentials(r, form)
+func (a Authenticator) Client(ctx context.Context, r *endpoint.Request, form url.Values) (*oauth2.Client, error) {
+	shown, err := readCredentials(r.Request, form)
 	if err != nil {
 		return nil, err
 	}
-	issuer, ok := oauth2.IssuerFrom(ctx)
-	if !ok {
-		return nil, endpoint.ErrNoRequest
-	}
-	client, err := a.Clients.Client(ctx, issuer.Directory.ID, shown.client)
+	client, err := a.Clients.Client(ctx, r.Issuer.Directory.ID, shown.client)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return nil, err
 	}
 	if client != nil {
-		endpoint.FromContext(ctx).ClientID = client.GetID()
+		r.ClientID = client.GetID()
 	}
 	// 1. Verify the credentials.
-	who := ratelimit.Caller{Directory: issuer.Directory.ID, Client: shown.client, Network: ratelimit.Network(endpoint.FromContext(ctx).ClientIP)}
+	who := ratelimit.Caller{Directory: r.Issuer.Directory.ID, Client: shown.client, Network: ratelimit.Network(r.ClientIP)}
 	if client != nil {
 		who.Client = endpoint.InstanceOf(client)
 	}
@@ -90,7 +86,7 @@ func (a Authenticator) Client(ctx context.Context, r *http.Request, form url.Val
 	if shown.assertion == nil {
 		return client, nil
 	}
-	return client, a.Assertions.spend(ctx, client, shown.assertion, assertionAudiences(ctx))
+	return client, a.Assertions.spend(ctx, client, shown.assertion, assertionAudiences(r))
 }
 
 // recognise returns an error unless the credentials are those of the client, which is nil if it does not exist.

@@ -3,7 +3,6 @@ package endpoint
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"io"
 	"net/http"
 	"net/netip"
@@ -47,7 +46,7 @@ type Request struct {
 
 type requestKey struct{}
 
-// FromContext returns the request of ctx. Every handler runs in one.
+// FromContext returns the request of ctx, for the methods that fosite calls. Handlers receive the request as an argument.
 func FromContext(ctx context.Context) *Request {
 	c, _ := ctx.Value(requestKey{}).(*Request)
 	return c
@@ -127,15 +126,3 @@ func peer(r *http.Request) netip.Addr {
 }
 
 func lower(s string) string { return strings.ToLower(s) }
-
-// IssuerURL returns the issuer of ctx; empty without one.
-func IssuerURL(ctx context.Context) string {
-	issuer, ok := oauth2.IssuerFrom(ctx)
-	if !ok {
-		return ""
-	}
-	return issuer.URL
-}
-
-// ErrNoRequest means that a context contains no request.
-var ErrNoRequest = errors.New("server: the context belongs to no request")

@@ -39,7 +39,7 @@ func (f *Service) beforeCode(ctx context.Context, client fosite.Client, v *Reque
 			return endpoint.NewError(fosite.ErrUnauthorizedClient, "This client may not bind accounts by password. Its operator has to mark it as a first party and allow it.")
 		}
 	case bindSession:
-		found, err := f.Linker.Proof.AcceptSession(ctx, v.issuer, v.accessToken, record.ID, record.Federation.LinkingPartners)
+		found, err := f.Linker.Proof.AcceptSession(ctx, v.Issuer, v.accessToken, record.ID, record.Federation.LinkingPartners)
 		if err != nil {
 			return f.countedProof(ctx, v, err)
 		}
@@ -59,7 +59,7 @@ func (f *Service) countedProof(ctx context.Context, v *Request, refused error) e
 // attachByPassword is bindUser's method password: it links the account of a username and password, with the limits of any
 // sign-in.
 func (f *Service) attachByPassword(ctx context.Context, client *oauth2.Client, v *Request, login identity.Login) (resolvedUser, error) {
-	try, err := f.Linker.attempt(ctx, login, v.username)
+	try, err := f.Linker.attempt(ctx, v, login)
 	if err != nil {
 		return resolvedUser{}, err
 	}
@@ -88,7 +88,7 @@ func (f *Service) attach(
 	if err != nil {
 		return resolvedUser{}, err
 	}
-	if err := f.Linker.Letters.Notify(ctx, v.issuer, resolution.User.Record, "mail.linked"); err != nil {
+	if err := f.Linker.Letters.Notify(ctx, v.Request, resolution.User.Record, "mail.linked"); err != nil {
 		return resolvedUser{}, err
 	}
 	return f.updated(ctx, client, v, resolution)
@@ -96,13 +96,10 @@ func (f *Service) attach(
 
 // attempt contains the keys of a WeChat user's failures at an account. It omits the account if the WeChat user is already linked
 // to it, so that other users cannot lock them out.
-func (a *AccountLinker) attempt(ctx context.Context, login identity.Login, name string) (account.Attempt, error) {
-	issuer, ok := oauth2.IssuerFrom(ctx)
-	if !ok {
-		return account.Attempt{}, endpoint.ErrNoRequest
-	}
-	own := ratelimit.OpenIDKey(issuer.Directory, login)
-	holder, err := a.Passwords.Users.Holder(ctx, login.Directory, name)
+func (a *AccountLinker) attempt(ctx context.Context, v *Request, login identity.Login) (account.Attempt, error) {
+	directory := v.Issuer.Directory
+	own := ratelimit.OpenIDKey(directory, login)
+	holder, err := a.Passwords.Users.Holder(ctx, login.Directory, v.username)
 	if err != nil {
 		return account.Attempt{}, err
 	}
@@ -113,9 +110,9 @@ func (a *AccountLinker) attempt(ctx context.Context, login identity.Login, name 
 	if linked != "" && linked == holder {
 		return account.Attempt{Told: []ratelimit.Key{own}}, nil
 	}
-	folded := account.FoldName(name)
+	folded := account.FoldName(v.username)
 	return account.Attempt{
-		Told: []ratelimit.Key{ratelimit.NameKey(issuer.Directory, folded), own}, Account: ratelimit.AccountKey(issuer.Directory, holder, folded),
+		Told: []ratelimit.Key{ratelimit.NameKey(directory, folded), own}, Account: ratelimit.AccountKey(directory, holder, folded),
 	}, nil
 }
 

@@ -13,7 +13,7 @@ import (
 // BindUser is POST /federation/wechat/miniapp/bindUser: it links a WeChat user to an account, a new one or an existing one with a
 // proof of ownership, and signs the user in. Like profile it calls the token exchange.
 type BindUser struct {
-	Door Handler
+	Handler
 }
 
 // Mount implements endpoint.Endpoint.
@@ -32,12 +32,12 @@ func (e *BindUser) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	if err := checkBinding(form); err != nil {
 		return err
 	}
-	return e.Door.open(w, r.Request, form, bindingOf(form))
+	return e.respond(w, form, bindingOf(r, form))
 }
 
 // bindingOf returns the parameters of a request for its method. Proofs of other methods are ignored.
-func bindingOf(form url.Values) *Request {
-	v := &Request{Endpoint: routeBindUser, method: form.Get("method"), ticket: form.Get("bind_ticket")}
+func bindingOf(r *endpoint.Request, form url.Values) *Request {
+	v := &Request{Request: r, method: form.Get("method"), ticket: form.Get("bind_ticket")}
 	switch v.method {
 	case bindPassword:
 		v.username, v.password = form.Get("username"), form.Get("password")

@@ -14,7 +14,7 @@ import (
 // Profile is POST /federation/wechat/miniapp/profile: a login of a mini-program user that returns the user's claims with the
 // tokens. It calls the token exchange (RFC 8693) of package grants.
 type Profile struct {
-	Door Handler
+	Handler
 }
 
 // Mount implements endpoint.Endpoint.
@@ -30,7 +30,7 @@ func (e *Profile) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	if err != nil {
 		return err
 	}
-	return e.Door.open(w, r.Request, form, &Request{Endpoint: routeProfile})
+	return e.respond(w, form, &Request{Request: r})
 }
 
 // The names of the routes that sign mini-program users in.
@@ -58,11 +58,13 @@ func ForeignMembers() []string { return []string{"js_code", "encryptedData", "en
 
 // Handler passes a federation request to the token exchange, and adds the user's claims to the response.
 type Handler struct {
-	Token *token.Endpoint
+	Token   *token.Endpoint
+	Results *ResultCache
 }
 
-// open responds with tokens and profile. v has the parameters that the exchange does not have.
-func (d Handler) open(w http.ResponseWriter, r *http.Request, form url.Values, v *Request) error {
+// respond responds with tokens and profile. v has the parameters that the exchange does not have.
+func (h Handler) respond(w http.ResponseWriter, form url.Values, v *Request) error {
+	v.results = h.Results
 	if text := form.Get("user"); text != "" {
 		profile, err := identity.ParseProfileUpdate([]byte(text))
 		if err != nil {
@@ -76,7 +78,7 @@ func (d Handler) open(w http.ResponseWriter, r *http.Request, form url.Values, v
 	} else if err := grants.CheckLoginCode(form, "code"); err != nil {
 		return err
 	}
-	response, err := d.Token.Respond(v.InContext(r.Context()), r, exchangeForm(form, code))
+	response, err := h.Token.Respond(v.Request, exchangeForm(form, code), v)
 	if err != nil {
 		return err
 	}

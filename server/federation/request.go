@@ -2,11 +2,14 @@ package federation
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"time"
 
 	"github.com/minifed/minifed/grants"
 	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/token"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
 )
@@ -19,13 +22,12 @@ const (
 	bindSession  = "session"
 )
 
-// Request has the parameters of a federation request that the grant does not have, and its result. It is in the context of the
-// request, because the grant does not know about binding.
+// Request has the parameters of a token request that the grant does not have, and its result. It is in the context of the grant,
+// which does not know about binding.
 type Request struct {
-	// issuer is that of the request.
-	issuer *oauth2.Issuer
-	// Endpoint is the route that was asked.
-	Endpoint string
+	*endpoint.Request
+	results *ResultCache
+
 	// method is how an account is bound; empty outside bindUser.
 	method string
 	// ticket is a bind ticket; empty without one.
@@ -43,8 +45,9 @@ type Request struct {
 	user   *storage.User
 	client *storage.Client
 	// ids are the candidate IDs of the code's grant, once they are derived.
-	ids        []oauth2.GrantID
-	vouched    []resultKey
+	ids []oauth2.GrantID
+	// cached are the keys of WeChat's results for this request. unfinished means that a later login may need them.
+	cached     []resultKey
 	unfinished bool
 	// digest is that of the request, once it is computed.
 	digest string
@@ -52,13 +55,25 @@ type Request struct {
 
 type requestKey struct{}
 
-// InContext returns ctx with the request in it.
+// Begin returns the state of a token request, for token.Endpoint.
+func (c *ResultCache) Begin(r *endpoint.Request) token.Exchanging {
+	return &Request{Request: r, results: c}
+}
+
+// InContext implements token.Exchanging.
 func (v *Request) InContext(ctx context.Context) context.Context {
-	v.issuer, _ = oauth2.IssuerFrom(ctx)
 	return context.WithValue(ctx, requestKey{}, v)
 }
 
-// requestFrom returns the visit that ctx belongs to. Every token request is one.
+// End implements token.Exchanging. It removes WeChat's results for the request, unless its response is a 503.
+func (v *Request) End(err error) {
+	if v.unfinished || err != nil && endpoint.ErrorOf(err).Protocol.CodeField == http.StatusServiceUnavailable {
+		return
+	}
+	v.results.remove(v.cached)
+}
+
+// requestFrom returns the request of the grant's context. Only the methods that the grant calls use it.
 func requestFrom(ctx context.Context) *Request {
 	v, _ := ctx.Value(requestKey{}).(*Request)
 	return v
@@ -72,7 +87,7 @@ func (v *Request) ticketAlone() bool { return v.method == bindRegister && v.tick
 func (v *Request) asked(request grants.Exchange) string {
 	if v.digest == "" {
 		v.digest = storage.Digest(
-			v.Endpoint, v.method, v.ticket, request.Code,
+			v.Route.Name, v.method, v.ticket, request.Code,
 			strings.Join(request.Scopes, " "), storage.Digest(request.Audience...), request.Nonce, request.PhoneCode,
 			v.username, v.password, v.accessToken,
 		)

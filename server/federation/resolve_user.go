@@ -58,7 +58,7 @@ func (f *Service) signIn(
 	if request.PhoneCode == "" {
 		return found, nil
 	}
-	found.phoneError, err = f.linkPhone(ctx, client, request.PhoneCode, &found)
+	found.phoneError, err = f.linkPhone(ctx, client, v, request.PhoneCode, &found)
 	return found, err
 }
 
@@ -107,15 +107,12 @@ func (f *Service) updated(ctx context.Context, client *oauth2.Client, v *Request
 func (f *Service) attachByPhone(
 	ctx context.Context, client *oauth2.Client, request grants.Exchange, v *Request, login identity.Login,
 ) (resolvedUser, error) {
-	issuer, ok := oauth2.IssuerFrom(ctx)
-	if !ok {
-		return resolvedUser{}, endpoint.ErrNoRequest
-	}
+	issuer := v.Issuer
 	failures, guesser := f.Linker.Passwords.Lockout, ratelimit.OpenIDKey(issuer.Directory, login)
 	if err := failures.Check(ctx, guesser); err != nil {
 		return resolvedUser{}, err
 	}
-	number, err := f.phoneNumber(ctx, client, request.PhoneCode)
+	number, err := f.phoneNumber(ctx, client, v, request.PhoneCode)
 	switch {
 	case endpoint.IsClass(err, wechat.ClassCode):
 		failures.Failed(ctx, guesser)
@@ -134,8 +131,8 @@ func (f *Service) attachByPhone(
 
 // linkPhone links a verified number to a user who just signed in. A user's existing number remains. An error does not fail the
 // login: failure describes it.
-func (f *Service) linkPhone(ctx context.Context, client *oauth2.Client, code string, to *resolvedUser) (failure string, err error) {
-	number, err := f.phoneNumber(ctx, client, code)
+func (f *Service) linkPhone(ctx context.Context, client *oauth2.Client, v *Request, code string, to *resolvedUser) (failure string, err error) {
+	number, err := f.phoneNumber(ctx, client, v, code)
 	if err == nil {
 		var user *storage.Entry[storage.User]
 		if user, err = f.Users.LinkPhone(ctx, to.user.Directory, to.user.ID, number); err == nil {
@@ -146,19 +143,19 @@ func (f *Service) linkPhone(ctx context.Context, client *oauth2.Client, code str
 	if errors.Is(err, identity.ErrUserDisabled) {
 		return "", err
 	}
-	requestFrom(ctx).unfinished = endpoint.IsUnavailable(err) // The code of the number is spent, and another login may bring it again.
+	v.unfinished = endpoint.IsUnavailable(err) // The code of the number is spent, and another login may bring it again.
 	failure = phoneFailure(err)
-	f.Logger.WarnContext(ctx, "phone number not linked at login", "request_id", endpoint.FromContext(ctx).ID, "phone_error", failure, "cause", endpoint.OperatorText(err))
+	f.Logger.WarnContext(ctx, "phone number not linked at login", "request_id", v.ID, "phone_error", failure, "cause", endpoint.OperatorText(err))
 	return failure, nil
 }
 
 // phoneNumber spends the code of the phone number button and returns the number in E.164.
-func (f *Service) phoneNumber(ctx context.Context, client *oauth2.Client, code string) (string, error) {
+func (f *Service) phoneNumber(ctx context.Context, client *oauth2.Client, v *Request, code string) (string, error) {
 	app, err := f.app(client)
 	if err != nil {
 		return "", err
 	}
-	proven, err := f.Results.phoneNumber(ctx, client, code, func() (wechat.PhoneNumber, error) { return f.WeChat.PhoneNumber(ctx, app, code) })
+	proven, err := f.Results.phoneNumber(v, client, code, func() (wechat.PhoneNumber, error) { return f.WeChat.PhoneNumber(ctx, app, code) })
 	if err != nil {
 		return "", err
 	}

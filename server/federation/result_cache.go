@@ -1,8 +1,6 @@
 package federation
 
 import (
-	"context"
-	"net/http"
 	"sync"
 	"time"
 
@@ -43,8 +41,8 @@ func NewResultCache(now func() time.Time) *ResultCache {
 }
 
 // session returns the cached result for the code of a login, or fetches it.
-func (v *ResultCache) session(ctx context.Context, client fosite.Client, code string, fetch func() (wechat.Session, error)) (wechat.Session, error) {
-	known, err := v.result(ctx, resultKey{"login", endpoint.IssuerURL(ctx), endpoint.InstanceOf(client), code}, func() (wechatResult, error) {
+func (c *ResultCache) session(v *Request, client fosite.Client, code string, fetch func() (wechat.Session, error)) (wechat.Session, error) {
+	known, err := c.result(v, resultKey{"login", v.Issuer.URL, endpoint.InstanceOf(client), code}, func() (wechatResult, error) {
 		session, err := fetch()
 		return wechatResult{session: wechat.Session{OpenID: session.OpenID, UnionID: session.UnionID}}, err
 	})
@@ -52,54 +50,49 @@ func (v *ResultCache) session(ctx context.Context, client fosite.Client, code st
 }
 
 // phoneNumber returns the cached result for the code of a phone number button, or fetches it.
-func (v *ResultCache) phoneNumber(
-	ctx context.Context, client fosite.Client, code string, fetch func() (wechat.PhoneNumber, error),
+func (c *ResultCache) phoneNumber(
+	v *Request, client fosite.Client, code string, fetch func() (wechat.PhoneNumber, error),
 ) (wechat.PhoneNumber, error) {
-	known, err := v.result(ctx, resultKey{"phone", endpoint.IssuerURL(ctx), endpoint.InstanceOf(client), code}, func() (wechatResult, error) {
+	known, err := c.result(v, resultKey{"phone", v.Issuer.URL, endpoint.InstanceOf(client), code}, func() (wechatResult, error) {
 		number, err := fetch()
 		return wechatResult{phone: number}, err
 	})
 	return known.phone, err
 }
 
-func (v *ResultCache) result(ctx context.Context, key resultKey, fetch func() (wechatResult, error)) (wechatResult, error) {
-	c := requestFrom(ctx)
-	c.vouched = append(c.vouched, key)
-	if known, found := v.find(key); found {
+func (c *ResultCache) result(v *Request, key resultKey, fetch func() (wechatResult, error)) (wechatResult, error) {
+	v.cached = append(v.cached, key)
+	if known, found := c.find(key); found {
 		return known, nil
 	}
 	result, err := fetch()
 	if err != nil {
 		return wechatResult{}, err
 	}
-	result.until = v.now().Add(oauth2.RepeatWindow)
-	v.store(key, result)
+	result.until = c.now().Add(oauth2.RepeatWindow)
+	c.store(key, result)
 	return result, nil
 }
 
-func (v *ResultCache) find(key resultKey) (wechatResult, bool) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	known, found := v.results.Get(key)
-	return known, found && !storage.IsOver(known.until, oauth2.RepeatWindow, v.now())
+func (c *ResultCache) find(key resultKey) (wechatResult, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known, found := c.results.Get(key)
+	return known, found && !storage.IsOver(known.until, oauth2.RepeatWindow, c.now())
 }
 
-func (v *ResultCache) store(key resultKey, result wechatResult) {
-	now := v.now()
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.results.Put(key, result, now, result.until)
+func (c *ResultCache) store(key resultKey, result wechatResult) {
+	now := c.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.results.Put(key, result, now, result.until)
 }
 
-// Settle removes the results of a request, unless its response is a 503.
-func (v *ResultCache) Settle(ctx context.Context, err error) {
-	c := requestFrom(ctx)
-	if len(c.vouched) == 0 || c.unfinished || err != nil && endpoint.ErrorOf(err).Protocol.CodeField == http.StatusServiceUnavailable {
-		return
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for _, key := range c.vouched {
-		v.results.Delete(key)
+// remove removes results.
+func (c *ResultCache) remove(keys []resultKey) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, key := range keys {
+		c.results.Delete(key)
 	}
 }

@@ -46,7 +46,8 @@ const amrMiniProgram = "wechat_miniapp"
 // ExchangeCode implements grants.CodeExchanger. A bind ticket used as a code proves the user that WeChat authenticated when the
 // ticket was created.
 func (f *Service) ExchangeCode(ctx context.Context, client fosite.Client, code string) (wechat.Session, error) {
-	if v := requestFrom(ctx); v.ticketAlone() {
+	v := requestFrom(ctx)
+	if v.ticketAlone() {
 		if v.pending == nil {
 			return wechat.Session{}, errors.New("server: bind ticket was not read")
 		}
@@ -60,10 +61,10 @@ func (f *Service) ExchangeCode(ctx context.Context, client fosite.Client, code s
 	if err := f.signable(ctx, client); err != nil {
 		return wechat.Session{}, err
 	}
-	if err := f.beforeCode(ctx, client, requestFrom(ctx)); err != nil {
+	if err := f.beforeCode(ctx, client, v); err != nil {
 		return wechat.Session{}, err
 	}
-	return f.Results.session(ctx, client, code, func() (wechat.Session, error) { return f.WeChat.Code2Session(ctx, app, code) })
+	return f.Results.session(v, client, code, func() (wechat.Session, error) { return f.WeChat.Code2Session(ctx, app, code) })
 }
 
 // signable says why the tokens of a client could not be signed now. It is asked before a code is spent on them.

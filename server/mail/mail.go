@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"sync"
 	"time"
-
-	"github.com/minifed/minifed/server/endpoint"
 )
 
 // Message is a message to one person: plain text in UTF-8.
@@ -65,21 +63,20 @@ func NewQueue(mailer Mailer, logger *slog.Logger) *Queue {
 // Enabled reports whether mail can be sent at all.
 func (p *Queue) Enabled() bool { return p.mailer != nil }
 
-// Send sends a message some time after it returns.
-func (p *Queue) Send(ctx context.Context, mail Message) {
-	p.SendLater(ctx, func(context.Context) (Message, error) { return mail, nil })
+// Send sends a message some time after it returns. The log names the request that caused it.
+func (p *Queue) Send(ctx context.Context, request string, mail Message) {
+	p.SendLater(ctx, request, func(context.Context) (Message, error) { return mail, nil })
 }
 
 // SendLater composes a message and sends it after it returns. A message without a recipient is not sent.
-func (p *Queue) SendLater(ctx context.Context, write func(context.Context) (Message, error)) {
+func (p *Queue) SendLater(ctx context.Context, request string, write func(context.Context) (Message, error)) {
 	if !p.Enabled() {
 		return
 	}
-	id := endpoint.FromContext(ctx).ID
 	select {
 	case p.slots <- struct{}{}:
 	default:
-		p.logger.ErrorContext(ctx, "mail dropped: too many are being sent", "request_id", id)
+		p.logger.ErrorContext(ctx, "mail dropped: too many are being sent", "request_id", request)
 		return
 	}
 	ctx = context.WithoutCancel(ctx)
@@ -92,7 +89,7 @@ func (p *Queue) SendLater(ctx context.Context, write func(context.Context) (Mess
 			err = p.mailer.Send(ctx, mail)
 		}
 		if err != nil {
-			p.logger.ErrorContext(ctx, "mail not sent", "request_id", id, "cause", err.Error())
+			p.logger.ErrorContext(ctx, "mail not sent", "request_id", request, "cause", err.Error())
 		}
 	})
 }

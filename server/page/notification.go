@@ -17,27 +17,27 @@ type Notifications struct {
 }
 
 // Notify writes to a user's own address, if it is proven, that something happened to the account: key names the text.
-func (l Notifications) Notify(ctx context.Context, issuer *oauth2.Issuer, user storage.User, key string) error {
-	return l.TellAt(ctx, issuer, user, key, endpoint.AccountPath)
+func (l Notifications) Notify(ctx context.Context, r *endpoint.Request, user storage.User, key string) error {
+	return l.NotifyWithLink(ctx, r, user, key, endpoint.AccountPath)
 }
 
 // Reach reports whether a user can be notified by mail.
 func (l Notifications) Reach(user storage.User) bool { return user.EmailVerified && l.Queue.Enabled() }
 
-// TellAt is Notify with a link to a page of the issuer.
-func (l Notifications) TellAt(ctx context.Context, issuer *oauth2.Issuer, user storage.User, key, path string) error {
+// NotifyWithLink is Notify with a link to another page of the issuer.
+func (l Notifications) NotifyWithLink(ctx context.Context, r *endpoint.Request, user storage.User, key, path string) error {
 	if !user.EmailVerified {
 		return nil
 	}
-	letter, err := l.Compose(ctx, issuer, l.Locales.of(user.Profile.Locale), user, user.Email, key, issuer.URL+path)
+	letter, err := l.Compose(r.Issuer, l.Locales.of(user.Profile.Locale), user, user.Email, key, r.Issuer.URL+path)
 	if err == nil {
-		l.Queue.Send(ctx, letter)
+		l.Queue.Send(ctx, r.ID, letter)
 	}
 	return err
 }
 
 // Compose is a message of the directory about a user's account, with a link.
-func (l Notifications) Compose(ctx context.Context, issuer *oauth2.Issuer, spoken *Locale, user storage.User, to, key, link string) (mail.Message, error) {
+func (l Notifications) Compose(issuer *oauth2.Issuer, spoken *Locale, user storage.User, to, key, link string) (mail.Message, error) {
 	name := ViewUser(user).Name
 	subject, err := spoken.Text(key+".subject", issuer.Directory.Name)
 	if err != nil {

@@ -59,7 +59,7 @@ type AccessTokens struct {
 func (t AccessTokens) GenerateAccessToken(ctx context.Context, requester fosite.Requester) (token, signature string, err error) {
 	issuer, ok := oauth2.IssuerFrom(ctx)
 	if !ok {
-		return "", "", endpoint.ErrNoRequest
+		return "", "", errNoRequest
 	}
 	session, ok := requester.GetSession().(*oauth2.Session)
 	if !ok {

@@ -18,8 +18,15 @@ type Endpoint struct {
 	// Timeout bounds the work on one request. The work continues after the caller disconnects, so that a repeat finds its result.
 	Timeout time.Duration
 	Codes   *KeyedMutex
-	Begin   func(context.Context) context.Context
-	Settle  func(context.Context, error)
+	// Begin returns the state that the token exchange needs for a request.
+	Begin func(*endpoint.Request) Exchanging
+}
+
+// Exchanging is what package federation knows of one token request. The token exchange reads it from its context.
+type Exchanging interface {
+	InContext(ctx context.Context) context.Context
+	// End is called once, with the error of the request.
+	End(err error)
 }
 
 // Mount implements endpoint.Endpoint.
@@ -34,7 +41,7 @@ func (e *Endpoint) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	if err != nil {
 		return err
 	}
-	response, err := e.Respond(e.Begin(r.Context()), r.Request, form)
+	response, err := e.Respond(r, form, e.Begin(r))
 	if err != nil {
 		return err
 	}
@@ -68,19 +75,19 @@ func responseOf(response fosite.AccessResponder) Response {
 }
 
 // Respond runs one token request with the parameters of form. Several endpoints use it.
-func (e *Endpoint) Respond(parent context.Context, r *http.Request, form url.Values) (Response, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(parent), e.Timeout)
+func (e *Endpoint) Respond(r *endpoint.Request, form url.Values, state Exchanging) (Response, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(state.InContext(r.Context())), e.Timeout)
 	defer cancel()
 	r.Form, r.PostForm = form, form
 	if code := form.Get("subject_token"); code != "" {
-		leave, err := e.Codes.lock(ctx, codeKey{endpoint.IssuerURL(ctx), code})
+		leave, err := e.Codes.lock(ctx, codeKey{r.Issuer.URL, code})
 		if err != nil {
 			return Response{}, err
 		}
 		defer leave()
 	}
-	response, err := e.grant(ctx, r)
-	e.Settle(ctx, err)
+	response, err := e.grant(ctx, r.Request)
+	state.End(err)
 	return response, err
 }
 

@@ -56,7 +56,7 @@ type IDTokens struct {
 func (t IDTokens) GenerateIDToken(ctx context.Context, lifespan time.Duration, requester fosite.Requester) (string, error) {
 	issuer, ok := oauth2.IssuerFrom(ctx)
 	if !ok {
-		return "", endpoint.ErrNoRequest
+		return "", errNoRequest
 	}
 	session, ok := requester.GetSession().(*oauth2.Session)
 	if !ok {

@@ -66,7 +66,7 @@ func (e *Introspection) serve(w http.ResponseWriter, r *endpoint.Request) error 
 	if client.IsPublic() { // Anyone could use its client_id to guess tokens (§4).
 		return endpoint.CausedBy(endpoint.NewError(fosite.ErrInvalidClient, "Introspection needs a client that authenticates: this one is public."), clientauth.CauseIntrospectPublic)
 	}
-	found, err := e.introspect(r.Context(), r.Issuer, client, token)
+	found, err := e.introspect(r, client, token)
 	if errors.Is(err, errAccessToken) || errors.Is(err, oauth2.ErrNoGrant) || errors.Is(err, storage.ErrNotFound) {
 		found, err = introspection{}, nil
 	}
@@ -77,24 +77,24 @@ func (e *Introspection) serve(w http.ResponseWriter, r *endpoint.Request) error 
 }
 
 // introspect returns the state of a token for a client. Any error counts as an inactive token.
-func (e *Introspection) introspect(ctx context.Context, issuer *oauth2.Issuer, client *oauth2.Client, token string) (introspection, error) {
+func (e *Introspection) introspect(r *endpoint.Request, client *oauth2.Client, token string) (introspection, error) {
 	switch {
 	case strings.HasPrefix(token, opaquePrefix):
-		return e.opaque(ctx, issuer, client, token)
+		return e.opaque(r, client, token)
 	case strings.HasPrefix(token, handlePrefix):
-		return e.refresh(ctx, issuer, client, token)
+		return e.refresh(r, client, token)
 	default:
-		return e.jwt(ctx, issuer, client, token)
+		return e.jwt(r, client, token)
 	}
 }
 
 // jwt introspects an access token that is a JWT.
-func (e *Introspection) jwt(ctx context.Context, issuer *oauth2.Issuer, client *oauth2.Client, token string) (introspection, error) {
-	claims, err := e.AccessTokens.verify(ctx, issuer, token)
+func (e *Introspection) jwt(r *endpoint.Request, client *oauth2.Client, token string) (introspection, error) {
+	claims, err := e.AccessTokens.verify(r.Context(), r.Issuer, token)
 	if err != nil {
 		return introspection{}, err
 	}
-	if !concerns(ctx, client, claims.ClientID, claims.Audience) {
+	if !concerns(r, client, claims.ClientID, claims.Audience) {
 		return introspection{}, errAccessToken
 	}
 	answer := introspection{
@@ -104,9 +104,9 @@ func (e *Introspection) jwt(ctx context.Context, issuer *oauth2.Issuer, client *
 	}
 	grant, ok := oauth2.GrantOf(claims.ID)
 	if !ok {
-		return answer, e.own(ctx, claims)
+		return answer, e.own(r.Context(), claims)
 	}
-	live, err := e.Store.Live(ctx, grant)
+	live, err := e.Store.Live(r.Context(), grant)
 	if err != nil {
 		return introspection{}, err
 	}
@@ -134,15 +134,15 @@ func (e *Introspection) own(ctx context.Context, claims accessClaims) error {
 }
 
 // opaque introspects an access token that is in the store.
-func (e *Introspection) opaque(ctx context.Context, issuer *oauth2.Issuer, client *oauth2.Client, token string) (introspection, error) {
-	access, err := e.Store.Access(ctx, token)
+func (e *Introspection) opaque(r *endpoint.Request, client *oauth2.Client, token string) (introspection, error) {
+	access, err := e.Store.Access(r.Context(), token)
 	if err != nil {
 		return introspection{}, err
 	}
-	if !concerns(ctx, client, access.Client.GetID(), access.Audience) {
+	if !concerns(r, client, access.Client.GetID(), access.Audience) {
 		return introspection{}, errAccessToken
 	}
-	answer := e.live(issuer, &access.Live)
+	answer := e.live(r.Issuer, &access.Live)
 	answer.Audience, answer.Scope, answer.TokenType = access.Audience, strings.Join(access.Scopes, " "), "Bearer"
 	answer.ID, answer.ExpiresAt, answer.IssuedAt = access.JTI, access.ExpiresAt.Unix(), access.IssuedAt.Unix()
 	answer.Username = username(access.User, access.Scopes)
@@ -150,15 +150,15 @@ func (e *Introspection) opaque(ctx context.Context, issuer *oauth2.Issuer, clien
 }
 
 // refresh introspects a refresh token. Only its client may do so: a resource server must not accept it as an access token.
-func (e *Introspection) refresh(ctx context.Context, issuer *oauth2.Issuer, client *oauth2.Client, token string) (introspection, error) {
-	live, err := e.Store.Refreshable(ctx, token)
+func (e *Introspection) refresh(r *endpoint.Request, client *oauth2.Client, token string) (introspection, error) {
+	live, err := e.Store.Refreshable(r.Context(), token)
 	if err != nil {
 		return introspection{}, err
 	}
 	if live.Client.GetID() != client.GetID() {
 		return introspection{}, errAccessToken
 	}
-	answer := e.live(issuer, live)
+	answer := e.live(r.Issuer, live)
 	answer.Scope, answer.ExpiresAt = strings.Join(live.Grant.Scopes, " "), live.Grant.Refresh.IdleUntil.Unix()
 	return answer, nil
 }
@@ -173,11 +173,11 @@ func (*Introspection) live(issuer *oauth2.Issuer, live *oauth2.Live) introspecti
 
 // concerns reports whether a client may introspect an access token: its own, one for its audience, or any if it is registered
 // so. Otherwise the log names the setting that permits it, because the client sees a valid token as inactive.
-func concerns(ctx context.Context, client *oauth2.Client, owner string, audience []string) bool {
+func concerns(r *endpoint.Request, client *oauth2.Client, owner string, audience []string) bool {
 	if client.GetID() == owner || slices.Contains(audience, client.GetID()) || client.Record().Introspection {
 		return true
 	}
-	endpoint.FromContext(ctx).Advice = clientauth.CauseIntrospectForeign
+	r.Advice = clientauth.CauseIntrospectForeign
 	return false
 }
 

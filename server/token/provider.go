@@ -23,17 +23,29 @@ type Configuration struct {
 var _ fosite.Configurator = (*Configuration)(nil)
 
 // GetIDTokenIssuer implements fosite.IDTokenIssuerProvider: the issuer of the request's directory.
-func (c *Configuration) GetIDTokenIssuer(ctx context.Context) string { return endpoint.IssuerURL(ctx) }
+func (c *Configuration) GetIDTokenIssuer(ctx context.Context) string { return issuerURL(ctx) }
 
 // GetAccessTokenIssuer implements fosite.AccessTokenIssuerProvider: the issuer of the request's directory.
 func (c *Configuration) GetAccessTokenIssuer(ctx context.Context) string {
-	return endpoint.IssuerURL(ctx)
+	return issuerURL(ctx)
 }
 
 // GetTokenURLs implements fosite.TokenURLProvider.
 func (c *Configuration) GetTokenURLs(ctx context.Context) []string {
-	return []string{endpoint.IssuerURL(ctx), endpoint.IssuerURL(ctx) + c.TokenPath}
+	return []string{issuerURL(ctx), issuerURL(ctx) + c.TokenPath}
 }
+
+// issuerURL returns the issuer of a request; empty outside one.
+func issuerURL(ctx context.Context) string {
+	issuer, ok := oauth2.IssuerFrom(ctx)
+	if !ok {
+		return ""
+	}
+	return issuer.URL
+}
+
+// errNoRequest means that a context contains no request.
+var errNoRequest = errors.New("token: the context belongs to no request")
 
 // The default lifetimes of fosite. Each client has its own lifetimes (oauth2.Client); these replace fosite's default of one
 // hour if one is missing.

@@ -90,7 +90,7 @@ func readToken(r *endpoint.Request, authentication clientauth.Authenticator) (*o
 	if err != nil {
 		return nil, "", err
 	}
-	client, err := authentication.Client(r.Context(), r.Request, form)
+	client, err := authentication.Client(r.Context(), r, form)
 	if err != nil {
 		return nil, "", err
 	}
