@@ -46,11 +46,34 @@ func allowedImports() map[string][]string {
 		"server":              {"discovery", "grants", "identity", "keys", "server/account", "server/authorize", "server/clientauth", "server/endpoint", "server/federation", "server/logout", "server/mail", "server/outbound", "server/page", "server/ratelimit", "server/token", "storage", "storage/oauth2", "wechat"},
 		"server/admin":        {"identity", "keys", "storage", "wechat"},
 		"server/upgradetest":  {"keys", "server", "storage", "wechat"},
+
+		"cmd/minifed/internal/suggest":         {},
+		"cmd/minifed/internal/input":           {},
+		"cmd/minifed/internal/version":         {},
+		"cmd/minifed/internal/memory":          {},
+		"cmd/minifed/internal/graceful":        {},
+		"cmd/minifed/internal/certificate":     {},
+		"cmd/minifed/internal/certificatetest": {},
+		"cmd/minifed/internal/locale":          {},
+		"cmd/minifed/porttest":                 {},
+		"cmd/minifed/internal/console":         {"cmd/minifed/internal/locale"},
+		"cmd/minifed/internal/archive":         {"keys", "storage"},
+		"cmd/minifed/internal/clockwatch":      {"storage"},
+		"cmd/minifed/internal/explain":         {"cmd/minifed/internal/locale", "server/admin", "storage", "storage/sqlite"},
+		"cmd/minifed/internal/health":          {"storage", "wechat"},
+		"cmd/minifed/internal/metrics":         {"cmd/minifed/internal/version", "keys", "storage", "wechat"},
+		"cmd/minifed/internal/config":          {"cmd/minifed/internal/input", "cmd/minifed/internal/suggest", "identity", "server/admin", "server/mail", "storage", "storage/mongodb", "wechat"},
+		"cmd/minifed/internal/logging":         {"cmd/minifed/internal/config"},
+		"cmd/minifed/internal/deployment":      {"cmd/minifed/internal/clockwatch", "cmd/minifed/internal/config", "cmd/minifed/internal/console", "cmd/minifed/internal/explain", "cmd/minifed/internal/input", "cmd/minifed/internal/memory", "cmd/minifed/internal/metrics", "identity", "keys", "server/admin", "storage", "storage/mongodb", "storage/sqlite"},
+		"cmd/minifed/internal/provider":        {"cmd/minifed/internal/certificate", "cmd/minifed/internal/clockwatch", "cmd/minifed/internal/config", "cmd/minifed/internal/console", "cmd/minifed/internal/deployment", "cmd/minifed/internal/graceful", "cmd/minifed/internal/health", "cmd/minifed/internal/metrics", "server", "server/outbound", "storage", "storage/mongodb", "storage/sqlite", "wechat"},
+		"cmd/minifed/internal/demo":            {"cmd/minifed/internal/config", "cmd/minifed/internal/console", "cmd/minifed/internal/logging", "cmd/minifed/internal/provider", "identity", "server/admin", "storage", "wechat", "wechat/wechattest"},
+		"cmd/minifed":                          {"cmd/minifed/internal/archive", "cmd/minifed/internal/clockwatch", "cmd/minifed/internal/config", "cmd/minifed/internal/console", "cmd/minifed/internal/demo", "cmd/minifed/internal/deployment", "cmd/minifed/internal/explain", "cmd/minifed/internal/input", "cmd/minifed/internal/locale", "cmd/minifed/internal/logging", "cmd/minifed/internal/memory", "cmd/minifed/internal/provider", "cmd/minifed/internal/suggest", "cmd/minifed/internal/version", "identity", "keys", "server/admin", "server/endpoint", "storage", "storage/mongodb", "storage/sqlite", "wechat"},
+		"cmd/wechatsim":                        {"wechat", "wechat/wechattest"},
 	}
 }
 
-// programFolders are the programs: they put everything together, and nothing imports them.
-func programFolders() []string { return []string{"cmd/", "examples/"} }
+// programFolders are the example programs: they may import everything, and no package imports them.
+func programFolders() []string { return []string{"examples/"} }
 
 // standardLibraryOnly are the packages that any program can import without taking a single module with them.
 func standardLibraryOnly() []string { return []string{"wechat", "wechat/wechattest", "storage"} }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/console"
+	"github.com/minifed/minifed/cmd/minifed/internal/deployment"
 	"github.com/minifed/minifed/storage/sqlite"
 )
 
@@ -17,8 +19,8 @@ type backedUp struct {
 	Bytes int64  `json:"bytes"`
 }
 
-func newBackup(c *console, flags *settings) *cobra.Command {
-	d := &desk{console: c, settings: flags}
+func newBackup(c *console.Console, flags *settings) *cobra.Command {
+	d := &operatorEnv{Console: c, settings: flags}
 	return &cobra.Command{
 		Use:   "backup FILE",
 		Short: "Copy the SQLite store to a file, while the server runs",
@@ -30,8 +32,8 @@ MongoDB is backed up with its own tools.`,
 		Example: "  minifed backup /var/backups/minifed-2026-01-31.db",
 		Args:    exactly("a file to make"),
 		RunE: func(command *cobra.Command, args []string) error {
-			return d.open(command.Context(), func(ctx context.Context, opened *deployment) error {
-				engine, ok := opened.engine.(*sqlite.Engine)
+			return d.open(command.Context(), func(ctx context.Context, opened *deployment.Deployment) error {
+				engine, ok := opened.Engine.(*sqlite.Engine)
 				if !ok {
 					return errors.New("the store is not SQLite: back MongoDB up with its own tools, such as mongodump")
 				}

@@ -6,13 +6,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/console"
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/wechat"
 )
 
-func newClient(c *console, flags *settings) *cobra.Command {
-	d := &desk{console: c, settings: flags}
+func newClient(c *console.Console, flags *settings) *cobra.Command {
+	d := &operatorEnv{Console: c, settings: flags}
 	command := group("client", "Make and change clients: mini-programs, apps, relying parties", clientHelp,
 		newClientCreate(d), newClientList(d), newClientShow(d), newClientUpdate(d),
 		clientState(d, "disable", "Refuse a client and everything that it was given", (*admin.Service).DisableClient),
@@ -59,7 +60,7 @@ func viewClient(client storage.Client) clientView {
 	return view
 }
 
-func newClientCreate(d *desk) *cobra.Command {
+func newClientCreate(d *operatorEnv) *cobra.Command {
 	chosen, appSecret := &secretSource{name: "secret"}, &secretSource{name: "app-secret"}
 	command := &cobra.Command{
 		Use:   "create",
@@ -102,24 +103,24 @@ The AppSecret of a mini-program is asked for, or read from standard input or fro
 	return command
 }
 
-func readClientSecrets(ctx context.Context, d *desk, asked *admin.NewClient, chosen, appSecret *secretSource) (err error) {
+func readClientSecrets(ctx context.Context, d *operatorEnv, asked *admin.NewClient, chosen, appSecret *secretSource) (err error) {
 	if chosen.stdin && appSecret.stdin {
 		return usagef("--secret-stdin and --app-secret-stdin exclude each other: standard input is one secret")
 	}
 	if chosen.given() {
-		if asked.Secret, err = chosen.read(ctx, d.console, ""); err != nil {
+		if asked.Secret, err = chosen.read(ctx, d.Console, ""); err != nil {
 			return err
 		}
 	}
 	if asked.Kind != storage.ClientMiniapp && !appSecret.given() {
 		return nil
 	}
-	secret, err := appSecret.read(ctx, d.console, fmt.Sprintf("AppSecret of %s: ", appIDOf(asked.Client)))
+	secret, err := appSecret.read(ctx, d.Console, fmt.Sprintf("AppSecret of %s: ", appIDOf(asked.Client)))
 	asked.AppSecret = wechat.AppSecret(secret)
 	return err
 }
 
-func createClient(ctx context.Context, d *desk, service *admin.Service, asked admin.NewClient) error {
+func createClient(ctx context.Context, d *operatorEnv, service *admin.Service, asked admin.NewClient) error {
 	asked.Directory = d.directory
 	entry, secret, err := service.CreateClient(ctx, asked)
 	if err != nil {
@@ -128,15 +129,15 @@ func createClient(ctx context.Context, d *desk, service *admin.Service, asked ad
 	view := viewClient(entry.Record)
 	view.Secret = secret
 	return d.say(view, func() {
-		d.printf("Client %q is made in directory %q.\n\n", view.ID, view.Directory)
+		d.Printf("Client %q is made in directory %q.\n\n", view.ID, view.Directory)
 		d.printClient(view)
 		if secret != "" && asked.Secret == "" {
-			d.printf("\nThe secret is shown this once: keep it where the client's backend reads it.\n")
+			d.Printf("\nThe secret is shown this once: keep it where the client's backend reads it.\n")
 		}
 	})
 }
 
-func newClientList(d *desk) *cobra.Command {
+func newClientList(d *operatorEnv) *cobra.Command {
 	pages := new(paging)
 	command := &cobra.Command{
 		Use:     "list",
@@ -170,7 +171,7 @@ func appIDOf(client storage.Client) string {
 	return client.Federation.AppID
 }
 
-func newClientShow(d *desk) *cobra.Command {
+func newClientShow(d *operatorEnv) *cobra.Command {
 	return &cobra.Command{
 		Use:     "show CLIENT_ID",
 		Short:   "Show a client",
@@ -188,7 +189,7 @@ func newClientShow(d *desk) *cobra.Command {
 	}
 }
 
-func newClientUpdate(d *desk) *cobra.Command {
+func newClientUpdate(d *operatorEnv) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "update CLIENT_ID",
 		Short: "Change a client",
@@ -215,7 +216,7 @@ Kind and ID never change. Secrets have commands of their own.`,
 }
 
 // clientState makes the command that disables or enables a client.
-func clientState(d *desk, name, short string, change func(*admin.Service, context.Context, string, string) (*storage.Entry[storage.Client], error)) *cobra.Command {
+func clientState(d *operatorEnv, name, short string, change func(*admin.Service, context.Context, string, string) (*storage.Entry[storage.Client], error)) *cobra.Command {
 	return &cobra.Command{
 		Use:     name + " CLIENT_ID",
 		Short:   short,
@@ -232,7 +233,7 @@ func clientState(d *desk, name, short string, change func(*admin.Service, contex
 	}
 }
 
-func newClientDelete(d *desk) *cobra.Command {
+func newClientDelete(d *operatorEnv) *cobra.Command {
 	sure := new(confirmation)
 	command := &cobra.Command{
 		Use:     "delete CLIENT_ID",
@@ -242,7 +243,7 @@ func newClientDelete(d *desk) *cobra.Command {
 		Args:    exactly("the client's ID"),
 	}
 	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
-		if err := sure.ask(ctx, d.console, "client "+id, id); err != nil {
+		if err := sure.ask(ctx, d.Console, "client "+id, id); err != nil {
 			return err
 		}
 		if err := service.DeleteClient(ctx, d.directory, id); err != nil {
@@ -265,7 +266,7 @@ type newSecret struct {
 	Secret   string `json:"client_secret"`
 }
 
-func newClientRotateSecret(d *desk) *cobra.Command {
+func newClientRotateSecret(d *operatorEnv) *cobra.Command {
 	chosen, alone := &secretSource{name: "secret"}, false
 	command := &cobra.Command{
 		Use:   "rotate-secret CLIENT_ID",
@@ -278,7 +279,7 @@ the client's backend can take the new one without a pause.`,
 	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) (err error) {
 		given := ""
 		if chosen.given() {
-			if given, err = chosen.read(ctx, d.console, ""); err != nil {
+			if given, err = chosen.read(ctx, d.Console, ""); err != nil {
 				return err
 			}
 		}
@@ -290,8 +291,8 @@ the client's backend can take the new one without a pause.`,
 			return d.done(chosenSecret{id}, "Client %q has the secret of your choice.", id)
 		}
 		return d.say(newSecret{id, secret}, func() {
-			d.printFields(field{"client_id", id}, field{"client_secret", secret})
-			d.printf("\nThe secret is shown this once: keep it where the client's backend reads it.\n")
+			d.PrintFields(console.Field{Name: "client_id", Value: id}, console.Field{Name: "client_secret", Value: secret})
+			d.Printf("\nThe secret is shown this once: keep it where the client's backend reads it.\n")
 		})
 	})
 	chosen.add(command, "a client secret of your choice; without it one is made, which is better")
@@ -304,7 +305,7 @@ type chosenSecret struct {
 	ClientID string `json:"client_id"`
 }
 
-func newClientSetAppSecret(d *desk) *cobra.Command {
+func newClientSetAppSecret(d *operatorEnv) *cobra.Command {
 	source := &secretSource{name: "app-secret"}
 	command := &cobra.Command{
 		Use:     "set-app-secret CLIENT_ID",
@@ -318,7 +319,7 @@ func newClientSetAppSecret(d *desk) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		secret, err := source.read(ctx, d.console, fmt.Sprintf("AppSecret of %s: ", appIDOf(entry.Record)))
+		secret, err := source.read(ctx, d.Console, fmt.Sprintf("AppSecret of %s: ", appIDOf(entry.Record)))
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/input"
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/storage"
 )
@@ -152,7 +153,7 @@ func (f *clientFields) readJWKS() error {
 		f.sets["jwks-file"] = func(client *storage.Client) { client.JWKS = nil }
 		return nil
 	}
-	content, err := readBounded(f.jwksFile, maxJWKSFile)
+	content, err := input.ReadBounded(f.jwksFile, maxJWKSFile)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/console"
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/storage"
 )
@@ -34,55 +35,55 @@ func linkingState(client storage.Client) string {
 }
 
 // printClient writes everything about a client that is not empty.
-func (d *desk) printClient(client clientView) {
-	fields := []field{
-		{"client_id", client.ID},
-		{"client_secret", client.Secret},
-		{"directory", client.Directory},
-		{"kind", string(client.Kind)},
-		{"name", client.Name},
-		{"logo", pictureSize(client.Logo)},
-		{"policy_url", client.PolicyURL},
-		{"terms_url", client.TermsURL},
-		{"state", suffix("disabled", client.Disabled)},
+func (d *operatorEnv) printClient(client clientView) {
+	fields := []console.Field{
+		{Name: "client_id", Value: client.ID},
+		{Name: "client_secret", Value: client.Secret},
+		{Name: "directory", Value: client.Directory},
+		{Name: "kind", Value: string(client.Kind)},
+		{Name: "name", Value: client.Name},
+		{Name: "logo", Value: pictureSize(client.Logo)},
+		{Name: "policy_url", Value: client.PolicyURL},
+		{Name: "terms_url", Value: client.TermsURL},
+		{Name: "state", Value: suffix("disabled", client.Disabled)},
 	}
 	if f := client.Federation; f != nil {
 		fields = append(fields,
-			field{"app_id", f.AppID}, field{"open_platform", f.OpenPlatform}, field{"provisioning", string(f.Provisioning)},
-			field{"update_profile", yes(f.UpdateProfile)}, field{"password_binding", yes(f.PasswordBinding)},
-			field{"linking_partners", spaced(f.LinkingPartners)},
+			console.Field{Name: "app_id", Value: f.AppID}, console.Field{Name: "open_platform", Value: f.OpenPlatform}, console.Field{Name: "provisioning", Value: string(f.Provisioning)},
+			console.Field{Name: "update_profile", Value: yes(f.UpdateProfile)}, console.Field{Name: "password_binding", Value: yes(f.PasswordBinding)},
+			console.Field{Name: "linking_partners", Value: spaced(f.LinkingPartners)},
 		)
 	}
 	fields = append(fields,
-		field{"auth_method", cmp.Or(client.AuthMethod, "client_secret_basic or client_secret_post")},
-		field{"secrets", strings.TrimSuffix(strconv.Itoa(client.Secrets), "0")},
-		field{"jwks_uri", client.JWKSURI},
-		field{"jwks", suffix("registered", len(client.JWKS) > 0)},
-		field{"redirect_uris", spaced(client.RedirectURIs)},
-		field{"post_logout_redirect_uris", spaced(client.PostLogoutRedirectURIs)},
-		field{"origins", spaced(client.Origins)},
-		field{"backchannel_logout_uri", client.BackchannelLogoutURI},
-		field{"backend_logout", yes(client.BackendLogout)},
-		field{"grant_types", spaced(client.GrantTypes)},
-		field{"scopes", spaced(client.Scopes)},
-		field{"account_linking", linkingState(client.Client)},
-		field{"default_scopes", spaced(client.DefaultScopes)},
-		field{"audiences", spaced(client.Audiences)},
-		field{"default_audience", spaced(client.DefaultAudience)},
-		field{"id_token_algorithm", client.IDTokenAlgorithm},
-		field{"id_token_claims", yes(client.IDTokenClaims != nil && *client.IDTokenClaims)},
-		field{"access_token_algorithm", client.AccessTokenAlgorithm},
-		field{"access_token_type", client.AccessTokenType},
-		field{"keep_refresh_token", yes(client.KeepRefreshToken)},
-		field{"placeholder_email_domain", client.PlaceholderEmailDomain},
-		field{"opaque_access_tokens", yes(client.OpaqueAccessTokens)},
-		field{"first_party", yes(client.FirstParty)},
-		field{"require_pkce", yes(client.RequirePKCE)},
-		field{"require_par", yes(client.RequirePAR)},
-		field{"subject_type", suffix(subjectPairwise, client.Pairwise)},
-		field{"sector_identifier", client.SectorIdentifier},
-		field{"introspection", yes(client.Introspection)},
+		console.Field{Name: "auth_method", Value: cmp.Or(client.AuthMethod, "client_secret_basic or client_secret_post")},
+		console.Field{Name: "secrets", Value: strings.TrimSuffix(strconv.Itoa(client.Secrets), "0")},
+		console.Field{Name: "jwks_uri", Value: client.JWKSURI},
+		console.Field{Name: "jwks", Value: suffix("registered", len(client.JWKS) > 0)},
+		console.Field{Name: "redirect_uris", Value: spaced(client.RedirectURIs)},
+		console.Field{Name: "post_logout_redirect_uris", Value: spaced(client.PostLogoutRedirectURIs)},
+		console.Field{Name: "origins", Value: spaced(client.Origins)},
+		console.Field{Name: "backchannel_logout_uri", Value: client.BackchannelLogoutURI},
+		console.Field{Name: "backend_logout", Value: yes(client.BackendLogout)},
+		console.Field{Name: "grant_types", Value: spaced(client.GrantTypes)},
+		console.Field{Name: "scopes", Value: spaced(client.Scopes)},
+		console.Field{Name: "account_linking", Value: linkingState(client.Client)},
+		console.Field{Name: "default_scopes", Value: spaced(client.DefaultScopes)},
+		console.Field{Name: "audiences", Value: spaced(client.Audiences)},
+		console.Field{Name: "default_audience", Value: spaced(client.DefaultAudience)},
+		console.Field{Name: "id_token_algorithm", Value: client.IDTokenAlgorithm},
+		console.Field{Name: "id_token_claims", Value: yes(client.IDTokenClaims != nil && *client.IDTokenClaims)},
+		console.Field{Name: "access_token_algorithm", Value: client.AccessTokenAlgorithm},
+		console.Field{Name: "access_token_type", Value: client.AccessTokenType},
+		console.Field{Name: "keep_refresh_token", Value: yes(client.KeepRefreshToken)},
+		console.Field{Name: "placeholder_email_domain", Value: client.PlaceholderEmailDomain},
+		console.Field{Name: "opaque_access_tokens", Value: yes(client.OpaqueAccessTokens)},
+		console.Field{Name: "first_party", Value: yes(client.FirstParty)},
+		console.Field{Name: "require_pkce", Value: yes(client.RequirePKCE)},
+		console.Field{Name: "require_par", Value: yes(client.RequirePAR)},
+		console.Field{Name: "subject_type", Value: suffix(subjectPairwise, client.Pairwise)},
+		console.Field{Name: "sector_identifier", Value: client.SectorIdentifier},
+		console.Field{Name: "introspection", Value: yes(client.Introspection)},
 	)
 	fields = append(fields, lifetimeFields(client.Lifetimes)...)
-	d.printFields(append(fields, field{"created", stamp(client.CreatedAt)}, field{"updated", stamp(client.UpdatedAt)})...)
+	d.PrintFields(append(fields, console.Field{Name: "created", Value: stamp(client.CreatedAt)}, console.Field{Name: "updated", Value: stamp(client.UpdatedAt)})...)
 }

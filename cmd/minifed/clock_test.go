@@ -1,9 +1,6 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -11,16 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/minifed/minifed/storage"
-	"github.com/minifed/minifed/storage/storagetest"
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
 // set sets the clock of a station ahead of the right time.
 func (s *station) set(ahead time.Duration) {
-	s.now = func() time.Time { return time.Now().Add(ahead) }
+	s.Now = func() time.Time { return time.Now().Add(ahead) }
 }
 
 // tokenStatus asks for an access token of a service and returns the status of the answer.
@@ -75,28 +68,6 @@ func TestServe_SignsAfterFirstStartWithClockAhead(t *testing.T) {
 	}
 }
 
-func TestReadyz_SaysThatTheServerCannotSign(t *testing.T) {
-	var engine storage.Engine = &storagetest.Hooks{Engine: storagetest.NewMemory(time.Now)}
-	serving := newHealth()
-	serving.engine.Store(&engine)
-	serving.phase.Store(phaseReady)
-	canSign := func(context.Context) error { return errors.New("keys: no signing key: RS256") }
-	serving.canSign.Store(&canSign)
-	server := httptest.NewServer(serving.handler(prometheus.NewRegistry()))
-	t.Cleanup(server.Close)
-	code, body := get(t, server.URL+"/readyz")
-	if code != http.StatusServiceUnavailable || !strings.Contains(body, `"status":"cannot sign"`) || !strings.Contains(body, `"store":"ok"`) || !strings.Contains(body, "RS256") {
-		t.Errorf("%d %s", code, body)
-	}
-	// While the store is down nothing can be said, and the instance stays.
-	if err := engine.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if code, body := get(t, server.URL+"/readyz"); code != http.StatusOK {
-		t.Errorf("the store is down: %d %s", code, body)
-	}
-}
-
 func TestKeysRevoke_ReplacesTheKeyBesideARunningServer(t *testing.T) {
 	s := made(t)
 	running := s.serve(t)
@@ -129,63 +100,6 @@ func signingKID(t *testing.T, s *station, algorithm string) string {
 	return ""
 }
 
-// storeClock is the clock of a store.
-type storeClock func() time.Time
-
-func (c storeClock) Time(context.Context) (time.Time, error) { return c(), nil }
-
-func TestClockWatch_WarnsWhenTheStoresClockIsFarAway(t *testing.T) {
-	local, ahead, logs := time.Now(), time.Duration(0), newOutput()
-	now := func() time.Time { return local }
-	registry := prometheus.NewRegistry()
-	watch, err := newClockWatch(&deployment{clock: storage.NewClock(now)}, now, slog.New(slog.NewTextHandler(logs, nil)), registry)
-	if err != nil {
-		t.Fatal(err)
-	}
-	watch.source = storeClock(func() time.Time { return local.Add(ahead) })
-	for _, row := range []struct {
-		ahead time.Duration
-		says  string
-	}{
-		{time.Second, ""},
-		{90 * time.Second, `level=WARN msg="clocks differ: synchronize the time of this machine and of the store (NTP)" store_ahead=1m30s corrected=true`},
-		{90 * time.Second, ""},
-		{0, `msg="clocks agree again"`},
-		{-time.Hour, "store_ahead=-1h0m0s corrected=false"},
-	} {
-		logs.Reset()
-		ahead = row.ahead
-		watch.look(t.Context())
-		if said := logs.String(); (row.says == "") != (said == "") || !strings.Contains(said, row.says) {
-			t.Errorf("%v ahead: logged %q, want %q", row.ahead, said, row.says)
-		}
-	}
-	if got := metricValue(t, registry, "minifed_clock_offset_seconds"); got != -3600 {
-		t.Errorf("minifed_clock_offset_seconds is %v", got)
-	}
-}
-
-func TestClockWatch_WarnsWhenTheClockIsSet(t *testing.T) {
-	logs, local := newOutput(), time.Now().Round(0)
-	now := func() time.Time { return local }
-	registry := prometheus.NewRegistry()
-	watch, err := newClockWatch(&deployment{clock: storage.NewClock(now)}, now, slog.New(slog.NewTextHandler(logs, nil)), registry)
-	if err != nil {
-		t.Fatal(err)
-	}
-	watch.steady = func() time.Duration { return 0 } // No time passes: every move of the clock is a jump.
-	for _, by := range []time.Duration{10 * time.Second, -time.Minute, 8 * time.Hour} {
-		local = local.Add(by)
-		watch.look(t.Context())
-	}
-	if got := metricValue(t, registry, "minifed_clock_jumps_total"); got != 2 {
-		t.Errorf("%v jumps\n%s", got, logs)
-	}
-	if !strings.Contains(logs.String(), "by=-1m0s") || !strings.Contains(logs.String(), "by=8h0m0s") {
-		t.Errorf("logged\n%s", logs)
-	}
-}
-
 func TestServe_WarnsOfAStoreWrittenInTheFuture(t *testing.T) {
 	s := made(t)
 	s.set(-8 * time.Hour)
@@ -197,21 +111,4 @@ func TestServe_WarnsOfAStoreWrittenInTheFuture(t *testing.T) {
 		t.Errorf("logged\n%s", running.err)
 	}
 	running.stop(t)
-}
-
-// metricValue is the value of a gauge or counter without labels.
-func metricValue(t *testing.T, registry *prometheus.Registry, name string) float64 {
-	t.Helper()
-	families, err := registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, family := range families {
-		if family.GetName() == name {
-			metric := family.GetMetric()[0]
-			return metric.GetGauge().GetValue() + metric.GetCounter().GetValue()
-		}
-	}
-	t.Fatalf("no metric %s", name)
-	return 0
 }

@@ -13,12 +13,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/console"
 	"github.com/minifed/minifed/cmd/minifed/porttest"
 )
 
 // station is a console in a test, over a data folder of its own.
 type station struct {
-	*console
+	*console.Console
 	folder   string
 	out, err *output
 	// typed are the answers of the person at the terminal; nobody is there while it is empty.
@@ -31,9 +32,9 @@ func newStation(t *testing.T, variables ...string) *station {
 	s := &station{folder: filepath.Join(t.TempDir(), "data"), out: newOutput(), err: newOutput()}
 	config := filepath.Join(t.TempDir(), "config.yaml")
 	writeFile(t, config, "")
-	s.console = &console{
-		in: strings.NewReader(""), out: s.out, err: s.err, now: time.Now, random: rand.Reader, path: "minifed",
-		environ: append([]string{"MINIFED_CONFIG=" + config, "MINIFED_DATA_DIR=" + s.folder, "MINIFED_LISTEN_DRAIN_DELAY=0s", "USER=alice"}, variables...),
+	s.Console = &console.Console{
+		In: strings.NewReader(""), Out: s.out, Err: s.err, Now: time.Now, Random: rand.Reader, Path: "minifed",
+		Environ: append([]string{"MINIFED_CONFIG=" + config, "MINIFED_DATA_DIR=" + s.folder, "MINIFED_LISTEN_DRAIN_DELAY=0s", "USER=alice"}, variables...),
 	}
 	return s
 }
@@ -41,23 +42,23 @@ func newStation(t *testing.T, variables ...string) *station {
 // at gives the station another configuration by further variables.
 func (s *station) at(variables ...string) *station {
 	other := *s
-	world := *s.console
-	world.environ = append(append([]string(nil), s.environ...), variables...)
-	other.console = &world
+	world := *s.Console
+	world.Environ = append(append([]string(nil), s.Environ...), variables...)
+	other.Console = &world
 	return &other
 }
 
 // run runs one command line and returns its exit code.
 func (s *station) run(t *testing.T, args ...string) int {
 	t.Helper()
-	world := *s.console
+	world := *s.Console
 	if len(s.typed) > 0 {
 		answer := func(context.Context, string) (string, error) {
 			next := s.typed[0]
 			s.typed = s.typed[1:]
 			return next, nil
 		}
-		world.ask, world.confirm = answer, answer
+		world.Ask, world.Confirm = answer, answer
 	}
 	return run(t.Context(), args, &world)
 }
@@ -182,11 +183,11 @@ func (s *station) serveWith(t *testing.T, public, admin string, variables ...str
 		"MINIFED_PUBLIC_URL=" + running.url, "MINIFED_LISTEN_ADDRESS=" + public, "MINIFED_LISTEN_ADMIN_ADDRESS=" + admin,
 	}, variables...)...)
 	running.out, running.err = newOutput(), newOutput()
-	running.console.out, running.console.err = running.out, running.err
+	running.Console.Out, running.Console.Err = running.out, running.err
 	ctx, cancel := context.WithCancel(t.Context())
 	running.cancel = cancel
 	go func() {
-		running.ended <- run(ctx, []string{"serve"}, running.console)
+		running.ended <- run(ctx, []string{"serve"}, running.Console)
 		running.out.Write([]byte("\nserve ended"))
 	}()
 	t.Cleanup(func() { running.stop(t) })
@@ -228,9 +229,9 @@ var template = sync.OnceValue(func() string {
 	templateFolder = folder
 	ctx, cancel := context.WithCancel(context.Background())
 	logs := newOutput()
-	c := &console{
-		in: strings.NewReader(""), out: newOutput(), err: logs, now: time.Now, random: rand.Reader,
-		environ: []string{
+	c := &console.Console{
+		In: strings.NewReader(""), Out: newOutput(), Err: logs, Now: time.Now, Random: rand.Reader,
+		Environ: []string{
 			"MINIFED_CONFIG=" + os.DevNull, "MINIFED_DATA_DIR=" + filepath.Join(folder, "data"),
 			"MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off", "MINIFED_LISTEN_DRAIN_DELAY=0s",
 		},

@@ -22,7 +22,7 @@ func TestArguments_TakeIDsThatBeginWithADash(t *testing.T) {
 		"user list --limit 5":                                    "user list --limit 5",
 		"user merge undo --a-flag-of-22-letters":                 "user merge undo --a-flag-of-22-letters",
 	} {
-		got := strings.Join(withDashedIDs(newRoot(newStation(t).console), strings.Fields(line)), " ")
+		got := strings.Join(withDashedIDs(newRoot(newStation(t).Console), strings.Fields(line)), " ")
 		if got != want {
 			t.Errorf("%s\n became %s\n     want %s", line, got, want)
 		}

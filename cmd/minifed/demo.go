@@ -1,28 +1,16 @@
 package main
 
 import (
-	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
-	"fmt"
-	"net"
-	"net/http"
-	"os"
-	"path/filepath"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/cmd/minifed/internal/console"
+	"github.com/minifed/minifed/cmd/minifed/internal/demo"
 	"github.com/minifed/minifed/server/admin"
-	"github.com/minifed/minifed/storage"
-	"github.com/minifed/minifed/wechat"
-	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-func newDemo(c *console, flags *settings) *cobra.Command {
+func newDemo(c *console.Console, flags *settings) *cobra.Command {
 	once, store := false, ""
 	command := &cobra.Command{
 		Use:     "demo",
@@ -35,247 +23,21 @@ func newDemo(c *console, flags *settings) *cobra.Command {
 		if flags.output == "json" {
 			return usagef("--output json: the demonstration is told in text alone")
 		}
+		showUser := func(found admin.Person) error {
+			operator := &operatorEnv{Console: c, settings: &settings{output: "text"}}
+			return operator.showUser(found.User, found.Identities)
+		}
 		ctx := command.Context()
-		d, err := startDemo(ctx, c, store)
+		d, err := demo.Start(ctx, c, store, showUser)
 		if err != nil {
 			return err
 		}
-		err = d.tell(ctx)
+		err = d.Run(ctx)
 		if err == nil && !once {
-			d.stayUp()
-			err = d.provider.wait(ctx)
+			d.PrintNextSteps()
+			err = d.Wait(ctx)
 		}
-		return errors.Join(err, d.stop())
+		return errors.Join(err, d.Stop())
 	}
 	return command
 }
-
-// demo is everything that runs during the demonstration.
-type demo struct {
-	*console
-	began    time.Time
-	folder   string
-	http     *http.Client
-	provider *provider
-	servers  []*http.Server
-
-	issuer  string
-	control string
-	party   string
-	// shop and club are two mini-programs of one owner, orders is the relying party.
-	shop, club, orders demoClient
-
-	told story
-}
-
-// demoClient is a client that the demonstration made.
-type demoClient struct {
-	id, secret string
-	// app is empty for the relying party.
-	app wechat.AppID
-}
-
-// startDemo starts everything and makes the directory and the clients.
-func startDemo(ctx context.Context, c *console, store string) (*demo, error) {
-	folder, err := os.MkdirTemp("", "minifed-demo-")
-	if err != nil {
-		return nil, err
-	}
-	d := &demo{console: c, began: c.now(), folder: folder, http: &http.Client{Transport: &http.Transport{}, Timeout: demoTimeout}}
-	if err := d.start(ctx, store); err != nil {
-		return nil, errors.Join(err, d.stop())
-	}
-	return d, nil
-}
-
-// demoTimeout bounds one request of the demonstration.
-const demoTimeout = 15 * time.Second
-
-func (d *demo) start(ctx context.Context, store string) error {
-	simulator := new(wechattest.Server)
-	api, err := d.serve(ctx, 8090, simulator)
-	if err != nil {
-		return err
-	}
-	if d.control, err = d.serve(ctx, 8091, simulator.Control()); err != nil {
-		return err
-	}
-	config := d.configuration(store)
-	config.WeChat.BaseURL = api
-	if err := d.startProvider(ctx, config); err != nil {
-		return err
-	}
-	directory, err := d.makeDirectory(ctx)
-	if err != nil {
-		return err
-	}
-	d.issuer = issuerOf(d.provider.config, directory)
-	if err := d.makeClients(ctx, directory.ID, simulator); err != nil {
-		return err
-	}
-	party := &relyingParty{issuer: d.issuer, clientID: d.orders.id, http: d.http}
-	d.party, err = d.serve(ctx, 8092, party)
-	return err
-}
-
-// configuration is the default one, in the demonstration's folder or store.
-func (d *demo) configuration(store string) Config {
-	config := defaultConfig()
-	config.DataDir = d.folder
-	config.Listen.AdminAddress = "off"
-	config.Listen.DrainDelay, config.Listen.ShutdownTimeout = 0, 3*time.Second
-	config.Log.Level = "warn"
-	if store != "" {
-		config.Storage.URI = store
-		config.Keys.MasterKey = secret(demoMasterKey())
-	}
-	return config
-}
-
-// demoMasterKey is the master key of demonstrations that share a store. Everybody knows it, so that nothing real is ever sealed
-// by it; a store that is real needs another one and refuses the demonstration.
-func demoMasterKey() string {
-	sum := sha256.Sum256([]byte("minifed demo"))
-	return base64.StdEncoding.EncodeToString(sum[:])
-}
-
-func (d *demo) startProvider(ctx context.Context, config Config) error {
-	port, err := listenNear(ctx, 8080)
-	if err != nil {
-		return err
-	}
-	config.PublicURL = "http://" + port.Addr().String()
-	d.provider, err = startProvider(ctx, d.console, config, listeners{public: port}, newLogger(config.Log, d.err))
-	return err
-}
-
-// serve answers on a port, a free one if the preferred one is taken, and returns the origin.
-func (d *demo) serve(ctx context.Context, port int, handler http.Handler) (string, error) {
-	listener, err := listenNear(ctx, port)
-	if err != nil {
-		return "", err
-	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: demoTimeout}
-	d.servers = append(d.servers, server)
-	go func() { _ = server.Serve(listener) }() // ends with stop
-	return "http://" + listener.Addr().String(), nil
-}
-
-// listenNear opens a loopback port, or any free one if that is taken.
-func listenNear(ctx context.Context, port int) (net.Listener, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
-	if err != nil {
-		return new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	}
-	return listener, nil
-}
-
-// makeDirectory makes the directory "demo", or one with a number behind it in a store that has seen demonstrations before.
-func (d *demo) makeDirectory(ctx context.Context) (storage.Directory, error) {
-	for number := 1; ; number++ {
-		id := "demo"
-		if number > 1 {
-			id = fmt.Sprintf("demo-%d", number)
-		}
-		entry, err := d.service().CreateDirectory(ctx, storage.Directory{ID: id, Name: "Demonstration"})
-		if errors.Is(err, admin.ErrExists) {
-			continue
-		}
-		if err != nil {
-			return storage.Directory{}, err
-		}
-		return entry.Record, nil
-	}
-}
-
-func (d *demo) service() *admin.Service {
-	return d.provider.deployment.admin.As(identity.Operator("demo"))
-}
-
-func (d *demo) makeClients(ctx context.Context, directory string, simulator *wechattest.Server) (err error) {
-	d.orders, err = d.makeClient(ctx, admin.NewClient{Client: storage.Client{
-		Directory: directory, ID: "orders", Name: "Orders", Kind: storage.ClientWeb,
-		RedirectURIs: []string{"https://orders.example.com/callback"},
-	}})
-	if err != nil {
-		return err
-	}
-	d.shop, err = d.makeMiniProgram(ctx, simulator, storage.Client{
-		Directory: directory, ID: "shop", Name: "Shop", Audiences: []string{d.orders.id},
-		Federation: &storage.Federation{Provisioning: storage.ProvisionAuto, UpdateProfile: true},
-	})
-	if err != nil {
-		return err
-	}
-	d.club, err = d.makeMiniProgram(ctx, simulator, storage.Client{
-		Directory: directory, ID: "club", Name: "Club", Federation: &storage.Federation{Provisioning: storage.ProvisionBind},
-	})
-	return err
-}
-
-// openPlatform is the Open Platform account that the demonstration's mini-programs are bound to.
-const openPlatform = "acme"
-
-// makeMiniProgram makes a mini-program at the simulated WeChat and the client that stands for it.
-func (d *demo) makeMiniProgram(ctx context.Context, simulator *wechattest.Server, client storage.Client) (demoClient, error) {
-	app, err := simulator.AddApp(wechat.App{ID: wechat.AppID(wechattest.AppIDPrefix + client.ID)})
-	if err != nil {
-		return demoClient{}, err
-	}
-	app.BindOpenPlatform(openPlatform)
-	credential := app.Credential()
-	client.Kind, client.IDTokenAlgorithm = storage.ClientMiniapp, "ES256"
-	client.Federation.AppID, client.Federation.OpenPlatform = string(credential.ID), openPlatform
-	made, err := d.makeClient(ctx, admin.NewClient{Client: client, AppSecret: credential.Secret})
-	made.app = credential.ID
-	return made, err
-}
-
-func (d *demo) makeClient(ctx context.Context, asked admin.NewClient) (demoClient, error) {
-	entry, secret, err := d.service().CreateClient(ctx, asked)
-	if err != nil {
-		return demoClient{}, err
-	}
-	return demoClient{id: entry.Record.ID, secret: secret}, nil
-}
-
-// stop ends everything and removes the data.
-func (d *demo) stop() error {
-	var err error
-	if d.provider != nil {
-		err = d.provider.drain()
-	}
-	for _, server := range d.servers {
-		err = errors.Join(err, server.Close())
-	}
-	d.http.CloseIdleConnections()
-	return errors.Join(err, os.RemoveAll(d.folder))
-}
-
-// stayUp says what can be done while the demonstration is up.
-func (d *demo) stayUp() {
-	d.printf(`It stays up: paste the commands into another terminal. Ctrl-C stops it and removes the data.
-
-%s
-%s
-
-%s
-  %s serve
-  %s client create --kind wechat_miniapp --app-id wx0123456789abcdef
-`,
-		d.strong("See who signed in, as an operator does:"), indent(d.operatorSnippet(), "  "),
-		d.strong("Go on with your own mini-program:"), d.program(), d.program())
-}
-
-// operatorSnippet lists the users, beside the running server.
-func (d *demo) operatorSnippet() string {
-	config := d.provider.config
-	place := "MINIFED_DATA_DIR=" + config.DataDir
-	if config.Storage.URI != "" {
-		place = fmt.Sprintf("MINIFED_STORAGE_URI='%s' MINIFED_KEYS_MASTER_KEY=%s", config.Storage.URI, demoMasterKey())
-	}
-	return fmt.Sprintf("%s %s --config %s user list --directory %s", place, d.program(), os.DevNull, filepath.Base(d.issuer))
-}
-
-// indent puts text to the right.
-func indent(text, by string) string { return by + strings.ReplaceAll(text, "\n", "\n"+by) }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/minifed/minifed/cmd/minifed/internal/demo"
 )
 
 func TestTheDemoOnceGoesThroughTheWholeStory(t *testing.T) {
@@ -42,71 +43,6 @@ func TestTheDemoOnceGoesThroughTheWholeStory(t *testing.T) {
 	}
 }
 
-func TestTheDemoTakesFreePortsWhenTheUsualOnesAreTaken(t *testing.T) {
-	first, err := startDemo(t.Context(), newStation(t).console, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer first.stop()
-	newStation(t).must(t, "demo", "--once")
-}
-
-func TestTheDemoFailsWhenAStepFails(t *testing.T) {
-	s := newStation(t)
-	d, err := startDemo(t.Context(), s.console, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.stop()
-	blocked, err := http.Post(d.control+"/block?appid=wxsimshop&user=alice", "", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocked.Body.Close()
-	if err := d.tell(t.Context()); err == nil || !strings.Contains(err.Error(), "step 2 failed") || !strings.Contains(s.out.String(), "✗") {
-		t.Errorf("error %v", err)
-	}
-}
-
-func TestEveryCommandOfTheDemoWorksWheneverItIsPasted(t *testing.T) {
-	shell, err := exec.LookPath("sh")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := exec.LookPath("curl"); err != nil {
-		t.Fatal("the commands that the demo prints need curl: ", err)
-	}
-	d, err := startDemo(t.Context(), newStation(t).console, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.stop()
-	if err := d.tell(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	printed := d.out.(*output).String()
-	for i, step := range d.steps() {
-		t.Run(strconv.Itoa(i+1)+" "+step.title, func(t *testing.T) {
-			snippet := step.request.shell(d, "")
-			if !strings.Contains(printed, indent(snippet, "     ")) {
-				t.Error("this is not what was printed")
-			}
-			for range 2 {
-				// Pasted with the spaces that the demo puts in front.
-				command := exec.CommandContext(t.Context(), shell, "-c", indent(snippet, "     "))
-				command.Env = append(os.Environ(), "http_proxy=http://127.0.0.1:9", "no_proxy=") // a dead proxy
-				body, err := command.Output()
-				if err != nil {
-					t.Fatalf("%v\n%s", err, snippet)
-				}
-				if _, err := step.check(t.Context(), body); err != nil {
-					t.Errorf("%v\n%s", err, snippet)
-				}
-			}
-		})
-	}
-}
-
 func TestTheDemoKeepsItsDataInAStoreThatIsNamed(t *testing.T) {
 	store := "sqlite:" + filepath.Join(t.TempDir(), "demo.db")
 	s := newStation(t)
@@ -114,39 +50,12 @@ func TestTheDemoKeepsItsDataInAStoreThatIsNamed(t *testing.T) {
 	if printed := s.must(t, "demo", "--once", "--store", store); !strings.Contains(printed, "/d/demo-2") {
 		t.Errorf("the second time:\n%s", printed)
 	}
-	users := s.at("MINIFED_STORAGE_URI="+store, "MINIFED_KEYS_MASTER_KEY="+demoMasterKey()).must(t, "user", "list", "--directory", "demo")
+	users := s.at("MINIFED_STORAGE_URI="+store, "MINIFED_KEYS_MASTER_KEY="+demo.MasterKey()).must(t, "user", "list", "--directory", "demo")
 	if !strings.Contains(users, "Alice in Shanghai") {
 		t.Errorf("users: %s", users)
 	}
 	real := made(t)
 	real.fails(t, exitFailed, []string{"this is not the store's master key"}, "demo", "--once", "--store", "sqlite:"+filepath.Join(real.folder, "minifed.db"))
-}
-
-func TestTheRelyingPartyAcceptsNothingButAccessTokensForItself(t *testing.T) {
-	d, err := startDemo(t.Context(), newStation(t).console, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.stop()
-	idToken := member{d.exchange(parameter{"audience", text("orders")}), "id_token"}
-	foreign := member{d.exchange(), "access_token"}
-	for name, bearer := range map[string]value{"none": nil, "no token": text("x"), "an ID token": idToken, "of another audience": foreign} {
-		status, body, err := request{method: http.MethodGet, url: d.party, bearer: bearer}.send(t.Context(), d)
-		if err != nil || status != http.StatusUnauthorized {
-			t.Errorf("%s: %d %s, error %v", name, status, body, err)
-		}
-	}
-}
-
-func TestAPlainTerminalGetsNoEscapeSequences(t *testing.T) {
-	c := newStation(t).console
-	if got := c.strong("x"); got != "x" {
-		t.Errorf("%q", got)
-	}
-	c.color = true
-	if got := c.good("x"); got != "\x1b[32mx\x1b[0m" {
-		t.Errorf("%q", got)
-	}
 }
 
 func TestTheBuiltBinary(t *testing.T) {

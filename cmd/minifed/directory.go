@@ -5,12 +5,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/console"
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/storage"
 )
 
-func newDirectory(c *console, flags *settings) *cobra.Command {
-	d := &desk{console: c, settings: flags}
+func newDirectory(c *console.Console, flags *settings) *cobra.Command {
+	d := &operatorEnv{Console: c, settings: flags}
 	return group("directory", "Make and change directories: issuers with their own users, clients and keys", directoryHelp,
 		newDirectoryCreate(d), newDirectoryList(d), newDirectoryShow(d), newDirectoryUpdate(d),
 		directoryState(d, "disable", "Close a directory to everybody", (*admin.Service).DisableDirectory),
@@ -30,24 +31,12 @@ type directoryView struct {
 	Issuer string `json:"issuer"`
 }
 
-func (d *desk) viewDirectory(directory storage.Directory) (directoryView, error) {
-	config, err := d.load(d.console)
+func (d *operatorEnv) viewDirectory(directory storage.Directory) (directoryView, error) {
+	config, err := d.load(d.Console)
 	if err != nil {
 		return directoryView{}, err
 	}
-	return directoryView{directory, issuerOf(config, directory)}, nil
-}
-
-// issuerOf is the issuer of a directory.
-func issuerOf(config Config, directory storage.Directory) string {
-	switch {
-	case directory.ID == config.DefaultDirectory:
-		return config.PublicURL
-	case directory.Issuer != "":
-		return directory.Issuer
-	default:
-		return config.PublicURL + "/d/" + directory.ID
-	}
+	return directoryView{directory, config.IssuerOf(directory)}, nil
 }
 
 // newDirectoryFields adds the flags of everything about a directory that can change.
@@ -69,7 +58,7 @@ func newDirectoryFields(command *cobra.Command) *fields[storage.Directory] {
 	return f
 }
 
-func newDirectoryCreate(d *desk) *cobra.Command {
+func newDirectoryCreate(d *operatorEnv) *cobra.Command {
 	command := &cobra.Command{
 		Use:     "create ID",
 		Short:   "Make a directory",
@@ -93,7 +82,7 @@ func newDirectoryCreate(d *desk) *cobra.Command {
 	return command
 }
 
-func newDirectoryList(d *desk) *cobra.Command {
+func newDirectoryList(d *operatorEnv) *cobra.Command {
 	pages := new(paging)
 	command := &cobra.Command{
 		Use:     "list",
@@ -124,7 +113,7 @@ func newDirectoryList(d *desk) *cobra.Command {
 	return command
 }
 
-func newDirectoryShow(d *desk) *cobra.Command {
+func newDirectoryShow(d *operatorEnv) *cobra.Command {
 	return &cobra.Command{
 		Use:     "show ID",
 		Short:   "Show a directory",
@@ -141,7 +130,7 @@ func newDirectoryShow(d *desk) *cobra.Command {
 	}
 }
 
-func newDirectoryUpdate(d *desk) *cobra.Command {
+func newDirectoryUpdate(d *operatorEnv) *cobra.Command {
 	command := &cobra.Command{
 		Use:     "update ID",
 		Short:   "Change a directory",
@@ -164,7 +153,7 @@ func newDirectoryUpdate(d *desk) *cobra.Command {
 }
 
 // directoryState makes the command that disables or enables a directory.
-func directoryState(d *desk, name, short string, change func(*admin.Service, context.Context, string) (*storage.Entry[storage.Directory], error)) *cobra.Command {
+func directoryState(d *operatorEnv, name, short string, change func(*admin.Service, context.Context, string) (*storage.Entry[storage.Directory], error)) *cobra.Command {
 	return &cobra.Command{
 		Use:     name + " ID",
 		Short:   short,
@@ -185,7 +174,7 @@ func directoryState(d *desk, name, short string, change func(*admin.Service, con
 	}
 }
 
-func newDirectoryDelete(d *desk) *cobra.Command {
+func newDirectoryDelete(d *operatorEnv) *cobra.Command {
 	sure := new(confirmation)
 	command := &cobra.Command{
 		Use:     "delete ID",
@@ -195,7 +184,7 @@ func newDirectoryDelete(d *desk) *cobra.Command {
 		Args:    exactly("the directory's ID"),
 	}
 	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
-		if err := sure.ask(ctx, d.console, "directory "+id, id); err != nil {
+		if err := sure.ask(ctx, d.Console, "directory "+id, id); err != nil {
 			return err
 		}
 		if err := service.DeleteDirectory(ctx, id); err != nil {
@@ -208,28 +197,28 @@ func newDirectoryDelete(d *desk) *cobra.Command {
 }
 
 // showDirectory prints everything about a directory that is not empty.
-func (d *desk) showDirectory(directory storage.Directory) error {
+func (d *operatorEnv) showDirectory(directory storage.Directory) error {
 	view, err := d.viewDirectory(directory)
 	if err != nil {
 		return err
 	}
 	return d.say(view, func() {
-		fields := []field{
-			{"id", view.ID},
-			{"name", view.Name},
-			{"issuer", view.Issuer},
-			{"state", suffix("disabled", view.Disabled)},
-			{"signing_algs", spaced(admin.SigningAlgorithms(directory))},
-			{"self_registration", yes(view.Policy.SelfRegistration)},
-			{"attach_by_phone", yes(view.Policy.AttachByPhone)},
-			{"phone_fresh", lifetime(view.Policy.PhoneFresh)},
-			{"logo", pictureSize(view.Branding.Logo)},
-			{"accent_color", view.Branding.AccentColor},
-			{"policy_url", view.Branding.PolicyURL},
-			{"terms_url", view.Branding.TermsURL},
-			{"support_url", view.Branding.SupportURL},
+		fields := []console.Field{
+			{Name: "id", Value: view.ID},
+			{Name: "name", Value: view.Name},
+			{Name: "issuer", Value: view.Issuer},
+			{Name: "state", Value: suffix("disabled", view.Disabled)},
+			{Name: "signing_algs", Value: spaced(admin.SigningAlgorithms(directory))},
+			{Name: "self_registration", Value: yes(view.Policy.SelfRegistration)},
+			{Name: "attach_by_phone", Value: yes(view.Policy.AttachByPhone)},
+			{Name: "phone_fresh", Value: lifetime(view.Policy.PhoneFresh)},
+			{Name: "logo", Value: pictureSize(view.Branding.Logo)},
+			{Name: "accent_color", Value: view.Branding.AccentColor},
+			{Name: "policy_url", Value: view.Branding.PolicyURL},
+			{Name: "terms_url", Value: view.Branding.TermsURL},
+			{Name: "support_url", Value: view.Branding.SupportURL},
 		}
 		fields = append(fields, lifetimeFields(view.Lifetimes)...)
-		d.printFields(append(fields, field{"created", stamp(view.CreatedAt)}, field{"updated", stamp(view.UpdatedAt)})...)
+		d.PrintFields(append(fields, console.Field{Name: "created", Value: stamp(view.CreatedAt)}, console.Field{Name: "updated", Value: stamp(view.UpdatedAt)})...)
 	})
 }

@@ -15,6 +15,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/certificate"
+	"github.com/minifed/minifed/cmd/minifed/internal/certificatetest"
+	"github.com/minifed/minifed/cmd/minifed/internal/config"
+	"github.com/minifed/minifed/cmd/minifed/internal/logging"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/wechat/wechattest"
 )
@@ -59,7 +63,7 @@ func TestCommandsInDocumentsExist(t *testing.T) {
 		}
 		for _, span := range inSentence.FindAllStringSubmatch(text, -1) {
 			count++
-			command, rest, err := newRoot(newStation(t).console).Find(splitShell(span[1]))
+			command, rest, err := newRoot(newStation(t).Console).Find(splitShell(span[1]))
 			if err == nil {
 				err = command.ParseFlags(rest)
 			}
@@ -77,12 +81,12 @@ func TestCommandsInDocumentsExist(t *testing.T) {
 }
 
 func TestKeysAndVariablesInDocumentsExist(t *testing.T) {
-	variables := []string{configVariable, "MINIFED_TEST_MONGODB_URI"}
-	for path := range configLeaves(new(Config)) {
-		variables = append(variables, variableOf(path))
+	variables := []string{config.PathVariable, "MINIFED_TEST_MONGODB_URI"}
+	for path := range config.Leaves(new(config.Config)) {
+		variables = append(variables, config.VariableOf(path))
 	}
 	sections := []string{}
-	for _, path := range configPaths() {
+	for _, path := range config.Paths() {
 		if section, _, nested := strings.Cut(path, "."); nested && !slices.Contains(sections, section) {
 			sections = append(sections, section)
 		}
@@ -98,7 +102,7 @@ func TestKeysAndVariablesInDocumentsExist(t *testing.T) {
 			}
 		}
 		for _, key := range keys.FindAllStringSubmatch(text, -1) {
-			if !slices.Contains(configPaths(), key[1]) {
+			if !slices.Contains(config.Paths(), key[1]) {
 				t.Errorf("%s names the key %s", name, key[1])
 			}
 		}
@@ -133,10 +137,10 @@ func series(t *testing.T, families map[string][]string) map[string][]string {
 
 func TestEveryMetricIsDocumentedAndEveryDocumentedOneExists(t *testing.T) {
 	folder := t.TempDir()
-	writeCertificate(t, folder, 1)
+	certificatetest.Write(t, folder, 1)
 	registry := prometheus.NewRegistry()
-	config := ListenConfig{TLSCertFile: filepath.Join(folder, "tls.crt"), TLSKeyFile: filepath.Join(folder, "tls.key")}
-	if _, err := openCertificates(config, registry, time.Now, newLogger(LogConfig{Level: "error"}, newOutput())); err != nil {
+	certFile, keyFile := filepath.Join(folder, "tls.crt"), filepath.Join(folder, "tls.key")
+	if _, err := certificate.Open(certFile, keyFile, registry, time.Now, logging.New(config.Log{Level: "error"}, newOutput())); err != nil {
 		t.Fatal(err)
 	}
 	families, err := registry.Gather()
@@ -180,7 +184,7 @@ func TestEveryMetricIsDocumentedAndEveryDocumentedOneExists(t *testing.T) {
 
 func TestLogLinesAndReasonsInTheGuideAreSaidByTheProgram(t *testing.T) {
 	source := ""
-	for _, pattern := range []string{"*.go", "../../*/*.go", "../../*/*/*.go"} {
+	for _, pattern := range []string{"*.go", "internal/*/*.go", "../../*/*.go", "../../*/*/*.go"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
@@ -230,7 +234,7 @@ func TestTheGuidesConfigurationStarts(t *testing.T) {
 	}
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	writeFile(t, file, block[1])
-	if _, err := loadConfig(file, nil); err != nil {
+	if _, err := config.Load(file, nil); err != nil {
 		t.Error(err)
 	}
 }

@@ -8,6 +8,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/config"
+	"github.com/minifed/minifed/cmd/minifed/internal/console"
+	"github.com/minifed/minifed/cmd/minifed/internal/deployment"
+	"github.com/minifed/minifed/cmd/minifed/internal/explain"
 	"github.com/minifed/minifed/storage"
 )
 
@@ -35,14 +39,14 @@ type diagnosis struct {
 	Findings []finding `json:"findings"`
 }
 
-func newDoctor(c *console, flags *settings) *cobra.Command {
-	d := &desk{console: c, settings: flags}
+func newDoctor(c *console.Console, flags *settings) *cobra.Command {
+	d := &operatorEnv{Console: c, settings: flags}
 	return &cobra.Command{
 		Use:     "doctor",
 		Example: "  minifed doctor\n  minifed doctor --output json",
 		Args:    exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
-			e := &examination{console: c}
+			e := &examination{Console: c}
 			e.run(command.Context(), flags)
 			if err := d.say(diagnosis{e.failures() == 0, e.findings}, e.print); err != nil {
 				return err
@@ -57,13 +61,13 @@ func newDoctor(c *console, flags *settings) *cobra.Command {
 
 // examination collects findings.
 type examination struct {
-	*console
-	config   Config
+	*console.Console
+	config   config.Config
 	findings []finding
 }
 
 func (e *examination) run(ctx context.Context, flags *settings) {
-	config, err := flags.load(e.console)
+	config, err := flags.load(e.Console)
 	if err != nil {
 		e.fail("configuration", err.Error(), "correct what is listed; config.yaml of the repository explains every key")
 		return
@@ -73,7 +77,7 @@ func (e *examination) run(ctx context.Context, flags *settings) {
 	e.checkMemory()
 	opened := e.openStore(ctx)
 	if opened != nil {
-		defer func() { _ = opened.close() }() // Nothing was written that matters.
+		defer func() { _ = opened.Close() }() // Nothing was written that matters.
 	}
 	e.checkWay(ctx)
 	e.checkMail(ctx)
@@ -105,9 +109,9 @@ func (e *examination) failures() (n int) {
 
 func (e *examination) print() {
 	for _, found := range e.findings {
-		e.printf("%-4s  %s: %s\n", found.Verdict, found.Check, found.Detail)
+		e.Printf("%-4s  %s: %s\n", found.Verdict, found.Check, found.Detail)
 		if found.Remedy != "" {
-			e.printf("      %s\n", found.Remedy)
+			e.Printf("      %s\n", found.Remedy)
 		}
 	}
 }
@@ -115,16 +119,16 @@ func (e *examination) print() {
 // checkConfiguration looks for what is allowed and yet rarely meant. What is wrong was found when it was read.
 func (e *examination) checkConfiguration() {
 	listen := e.config.Listen
-	if !e.config.loopback() && listen.TLSCertFile == "" && len(listen.TrustedProxies) == 0 {
+	if !e.config.Loopback() && listen.TLSCertFile == "" && len(listen.TrustedProxies) == 0 {
 		e.warn("configuration", "a proxy must be what answers https for "+e.config.PublicURL+", and none is trusted: every caller has the proxy's address",
 			"name the networks of the proxies in listen.trusted_proxies, or the certificate in listen.tls_cert_file")
 		return
 	}
-	if e.config.WeChat.exposed() {
+	if e.config.WeChat.Exposed() {
 		e.warn("configuration", "AppSecrets travel unencrypted to "+e.config.WeChat.BaseURL, "set wechat.base_url to https, unless this is a simulator in a network of its own")
 		return
 	}
-	if e.config.Passwords.Argon2.weak() {
+	if e.config.Passwords.Argon2.Weak() {
 		e.warn("configuration", "passwords of users are hashed with less work than argon2id needs to be safe",
 			"set passwords.argon2 to memory_kib 19456 and time 2, or more")
 		return
@@ -133,10 +137,10 @@ func (e *examination) checkConfiguration() {
 }
 
 // openStore opens the store and its master key; nil when that cannot be done.
-func (e *examination) openStore(ctx context.Context) *deployment {
-	location, err := parseStore(e.config)
+func (e *examination) openStore(ctx context.Context) *deployment.Deployment {
+	location, err := e.config.StoreLocation()
 	if err == nil {
-		err = location.mustExist()
+		err = location.MustExist()
 	}
 	if err != nil {
 		e.fail("store", err.Error(), "")
@@ -144,27 +148,27 @@ func (e *examination) openStore(ctx context.Context) *deployment {
 	}
 	logger := slog.New(slog.DiscardHandler)
 	e.checkWritten(location)
-	clock := storage.NewClock(e.now)
-	engine, err := openEngine(ctx, e.console, clock, location, purpose{logger: logger})
+	clock := storage.NewClock(e.Now)
+	engine, err := deployment.OpenEngine(ctx, e.Console, clock, location, deployment.Purpose{Logger: logger})
 	if err != nil {
-		e.fail("store", explain(err), "see that the store runs and can be reached from here, with the user that the server runs as")
+		e.fail("store", explain.Error(err), "see that the store runs and can be reached from here, with the user that the server runs as")
 		return nil
 	}
 	e.checkEngine(ctx, engine, location)
-	if err := unfinishedImport(ctx, engine); err != nil {
+	if err := deployment.UnfinishedImport(ctx, engine); err != nil {
 		e.fail("import", err.Error(), "run that command again: until it has finished, no server starts on this store")
 	}
-	opened := &deployment{config: e.config, store: engine, engine: engine, clock: clock}
-	opened.master, _, err = openMasterKey(e.console, e.config, location, false)
+	opened := &deployment.Deployment{Config: e.config, Store: engine, Engine: engine, Clock: clock}
+	opened.Master, _, err = deployment.OpenMasterKey(e.Console, e.config, location, false)
 	if err == nil {
-		err = opened.assemble(ctx, e.console, logger)
+		err = opened.Assemble(ctx, e.Console, logger)
 	}
 	if err != nil {
 		e.fail("master key", err.Error(), "restore the master key from its copy; nothing else opens what the store has sealed")
 		_ = engine.Close()
 		return nil
 	}
-	e.checkMaster(opened.master.IDs())
+	e.checkMaster(opened.Master.IDs())
 	return opened
 }
 
@@ -175,8 +179,8 @@ func (e *examination) checkMaster(ids []string) {
 		return
 	}
 	if e.config.Keys.MasterKey == "" {
-		if mode, readable := othersMayRead(e.config.masterKeyPath()); readable {
-			e.warn("master key", fmt.Sprintf("%s has mode %v: others on this machine can read it", e.config.masterKeyPath(), mode),
+		if mode, readable := othersMayRead(e.config.MasterKeyPath()); readable {
+			e.warn("master key", fmt.Sprintf("%s has mode %v: others on this machine can read it", e.config.MasterKeyPath(), mode),
 				"chmod 0600, unless a container reads it as another user")
 			return
 		}

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/minifed/minifed/cmd/minifed/internal/config"
 )
 
 // mailTimeout bounds the check of what sends mail.
@@ -17,19 +19,19 @@ func (e *examination) checkMail(ctx context.Context) {
 	defer cancel()
 	c := e.config.Mail
 	switch c.Sender {
-	case mailLog:
+	case config.SenderLog:
 		e.ok("mail", "goes to the log, where whoever reads it can sign in")
-	case mailSMTP:
+	case config.SenderSMTP:
 		e.checkSMTP(ctx, c)
-	case mailWebhook:
+	case config.SenderWebhook:
 		e.checkWebhook(ctx, c)
 	default:
 		e.ok("mail", "none is sent: people cannot set a forgotten password by themselves")
 	}
 }
 
-func (e *examination) checkSMTP(ctx context.Context, c MailConfig) {
-	if err := c.smtp(e.now).Check(ctx); err != nil {
+func (e *examination) checkSMTP(ctx context.Context, c config.Mail) {
+	if err := c.SMTPMailer(e.Now).Check(ctx); err != nil {
 		e.fail("mail", c.SMTP.Address+": "+err.Error(),
 			"look at mail.smtp, DNS and firewall: the server must speak TLS with a certificate of its name, and take the username and password")
 		return
@@ -38,13 +40,13 @@ func (e *examination) checkSMTP(ctx context.Context, c MailConfig) {
 }
 
 // checkWebhook asks for nothing but an answer, whatever that says: services know what they make of HEAD.
-func (e *examination) checkWebhook(ctx context.Context, c MailConfig) {
+func (e *examination) checkWebhook(ctx context.Context, c config.Mail) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodHead, c.Webhook.URL, nil)
 	if err != nil {
 		e.fail("mail", "the URL of the mail service is malformed", "correct mail.webhook.url")
 		return
 	}
-	answer, err := c.webhook(e.now).Client.Do(request)
+	answer, err := c.WebhookMailer(e.Now).Client.Do(request)
 	if err != nil {
 		cause := err.Error()
 		if failed, ok := errors.AsType[*url.Error](err); ok { // The URL may hold a key.

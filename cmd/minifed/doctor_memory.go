@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"runtime/debug"
+
+	"github.com/minifed/minifed/cmd/minifed/internal/memory"
 )
 
 // checkMemory compares the memory that hashing is configured to take with what this process may use.
@@ -13,7 +15,7 @@ func (e *examination) checkMemory() {
 		e.ok("memory", "no limit is known")
 		return
 	}
-	passwords, share := e.config.Passwords, hashingMemory(limit)
+	passwords, share := e.config.Passwords, memory.ForHashing(limit)
 	one := int64(passwords.Argon2.MemoryKiB) << 10
 	hashing := fmt.Sprintf("of %d MiB, hashing may take %d", limit>>20, share>>20)
 	switch {

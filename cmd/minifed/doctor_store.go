@@ -11,6 +11,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/clockwatch"
+	"github.com/minifed/minifed/cmd/minifed/internal/config"
+	"github.com/minifed/minifed/cmd/minifed/internal/deployment"
+	"github.com/minifed/minifed/cmd/minifed/internal/explain"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/storage"
@@ -18,25 +22,25 @@ import (
 )
 
 // checkEngine looks at the store: reads, writes, versions, space and, of MongoDB, the clock.
-func (e *examination) checkEngine(ctx context.Context, engine storage.Engine, location storeLocation) {
-	where := location.file
+func (e *examination) checkEngine(ctx context.Context, engine storage.Engine, location config.StoreLocation) {
+	where := location.File
 	if where == "" {
 		where = "MongoDB"
 	}
-	started := e.now()
+	started := e.Now()
 	if err := engine.Ping(ctx); err != nil {
-		e.fail("store", explain(err), "see that the store runs and can be reached from here")
+		e.fail("store", explain.Error(err), "see that the store runs and can be reached from here")
 		return
 	}
-	read := e.now().Sub(started)
-	started = e.now()
+	read := e.Now().Sub(started)
+	started = e.Now()
 	if err := e.write(ctx, engine); err != nil {
-		e.fail("store", where+" cannot be written: "+explain(err), "look at free space, permissions and, of MongoDB, whether the set has a primary and a majority")
+		e.fail("store", where+" cannot be written: "+explain.Error(err), "look at free space, permissions and, of MongoDB, whether the set has a primary and a majority")
 		return
 	}
-	e.ok("store", "%s, read in %v, written in %v, records of version %d", where, read.Round(time.Microsecond), e.now().Sub(started).Round(time.Microsecond), storage.Version)
-	if location.file != "" {
-		e.checkSpace(location.file)
+	e.ok("store", "%s, read in %v, written in %v, records of version %d", where, read.Round(time.Microsecond), e.Now().Sub(started).Round(time.Microsecond), storage.Version)
+	if location.File != "" {
+		e.checkSpace(location.File)
 	}
 	if mongo, ok := engine.(*mongodb.Engine); ok {
 		e.checkMongoDB(ctx, mongo)
@@ -44,16 +48,16 @@ func (e *examination) checkEngine(ctx context.Context, engine storage.Engine, lo
 }
 
 // checkWritten looks whether a SQLite store was written by a clock that was ahead of this one.
-func (e *examination) checkWritten(location storeLocation) {
-	if ahead := writtenAhead(location.file, e.now()); ahead > 0 {
-		e.warn("store times", fmt.Sprintf("%s was last written %v in the future: the clock was ahead then, or is behind now", location.file, ahead),
+func (e *examination) checkWritten(location config.StoreLocation) {
+	if ahead := clockwatch.WrittenAhead(location.File, e.Now()); ahead > 0 {
+		e.warn("store times", fmt.Sprintf("%s was last written %v in the future: the clock was ahead then, or is behind now", location.File, ahead),
 			"synchronize this machine's time (NTP), then start a server of this store: what was made in the future is set back, or is over")
 	}
 }
 
 // write writes a record that expires by itself, reads it and deletes it.
 func (e *examination) write(ctx context.Context, engine storage.Engine) error {
-	now := storage.Instant(e.now())
+	now := storage.Instant(e.Now())
 	doc := storage.Document{
 		Kind: storage.KindMeta, ID: "doctor-" + rand.Text(), Body: []byte(`{"v":1}`), CreatedAt: now, ExpiresAt: now.Add(time.Minute),
 	}
@@ -89,13 +93,13 @@ func (e *examination) checkSpace(file string) {
 }
 
 func (e *examination) checkMongoDB(ctx context.Context, engine *mongodb.Engine) {
-	started := e.now()
+	started := e.Now()
 	server, err := engine.Server(ctx)
 	if err != nil {
-		e.warn("MongoDB", explain(err), "see that the user may run hello and buildInfo")
+		e.warn("MongoDB", explain.Error(err), "see that the user may run hello and buildInfo")
 		return
 	}
-	e.checkClock("MongoDB", server.Time.Sub(started), e.now().Sub(started))
+	e.checkClock("MongoDB", server.Time.Sub(started), e.Now().Sub(started))
 	e.checkTopology(server)
 	e.checkExpiry(ctx, engine)
 }
@@ -125,7 +129,7 @@ func (e *examination) checkTopology(server mongodb.Server) {
 func (e *examination) checkExpiry(ctx context.Context, engine *mongodb.Engine) {
 	kinds, err := engine.Overdue(ctx)
 	if err != nil {
-		e.warn("expired documents", explain(err), "see that the store can be read")
+		e.warn("expired documents", explain.Error(err), "see that the store can be read")
 		return
 	}
 	if len(kinds) > 0 {
@@ -146,14 +150,14 @@ func joined(kinds []storage.Kind) string {
 }
 
 // checkRecords looks at what every directory needs, and at its mini-programs.
-func (e *examination) checkRecords(ctx context.Context, opened *deployment) {
-	credentials := e.newCredentials(opened.master)
+func (e *examination) checkRecords(ctx context.Context, opened *deployment.Deployment) {
+	credentials := e.newCredentials(opened.Master)
 	everything := paging{limit: storage.MaxPage, all: true}
 	directories, _, err := collect(everything, func(page admin.Page) ([]storage.Directory, string, error) {
-		return opened.admin.Directories(ctx, page)
+		return opened.Admin.Directories(ctx, page)
 	})
 	if err != nil {
-		e.fail("directories", explain(err), "look at the store")
+		e.fail("directories", explain.Error(err), "look at the store")
 		return
 	}
 	e.checkServed(ctx, opened)
@@ -162,10 +166,10 @@ func (e *examination) checkRecords(ctx context.Context, opened *deployment) {
 		e.checkKeys(ctx, opened, directory)
 		e.checkCandidates(ctx, opened, directory)
 		clients, _, err := collect(everything, func(page admin.Page) ([]storage.Client, string, error) {
-			return opened.admin.Clients(ctx, directory.ID, page)
+			return opened.Admin.Clients(ctx, directory.ID, page)
 		})
 		if err != nil {
-			e.fail("clients of "+directory.ID, explain(err), "look at the store")
+			e.fail("clients of "+directory.ID, explain.Error(err), "look at the store")
 		}
 		e.checkClients(directory, clients)
 		for _, client := range clients {
@@ -179,11 +183,11 @@ func (e *examination) checkRecords(ctx context.Context, opened *deployment) {
 // overdue is how late a step of rotation may be: servers look every few seconds.
 const overdue = time.Hour
 
-func (e *examination) checkKeys(ctx context.Context, opened *deployment, directory storage.Directory) {
+func (e *examination) checkKeys(ctx context.Context, opened *deployment.Deployment, directory storage.Directory) {
 	check := "keys of " + directory.ID
-	found, err := opened.ring.List(ctx, directory.ID)
+	found, err := opened.Ring.List(ctx, directory.ID)
 	if err != nil {
-		e.fail(check, explain(err), "look at the store")
+		e.fail(check, explain.Error(err), "look at the store")
 		return
 	}
 	active := map[string]keys.Key{}
@@ -200,14 +204,14 @@ func (e *examination) checkKeys(ctx context.Context, opened *deployment, directo
 			healthy = false
 			continue
 		}
-		if ahead := key.PublishAt.Sub(e.now()); ahead > skewFailure {
+		if ahead := key.PublishAt.Sub(e.Now()); ahead > skewFailure {
 			e.warn(check, fmt.Sprintf("the %s key that signs was made by a clock that was %v ahead", algorithm, ahead.Round(time.Second)),
 				"start a server of this store, when its clock is right: it sets the times of the keys back within seconds")
 			healthy = false
 			continue
 		}
-		entry, err := storage.Get[storage.SigningKeys](ctx, opened.engine, storage.Key(directory.ID, algorithm))
-		if err == nil && !entry.Record.DueAt.IsZero() && e.now().Sub(entry.Record.DueAt) > overdue {
+		entry, err := storage.Get[storage.SigningKeys](ctx, opened.Engine, storage.Key(directory.ID, algorithm))
+		if err == nil && !entry.Record.DueAt.IsZero() && e.Now().Sub(entry.Record.DueAt) > overdue {
 			e.warn(check, fmt.Sprintf("a step of the rotation of %s was due at %s", algorithm, stamp(entry.Record.DueAt)), "see that a server of this store runs and can write")
 			healthy = false
 			continue
@@ -217,8 +221,8 @@ func (e *examination) checkKeys(ctx context.Context, opened *deployment, directo
 			summary += " (next step due " + stamp(entry.Record.DueAt) + ")"
 		}
 	}
-	if _, err := storage.Get[storage.TokenSecrets](ctx, opened.engine, directory.ID); err != nil {
-		e.fail(check, "the token secrets cannot be read: "+explain(err), "restart a server of this store: it makes what a directory lacks")
+	if _, err := storage.Get[storage.TokenSecrets](ctx, opened.Engine, directory.ID); err != nil {
+		e.fail(check, "the token secrets cannot be read: "+explain.Error(err), "restart a server of this store: it makes what a directory lacks")
 		healthy = false
 	}
 	if healthy {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/demo"
 	"github.com/minifed/minifed/wechat"
 	"github.com/minifed/minifed/wechat/wechattest"
 )
@@ -93,15 +94,15 @@ func TestDoctorSaysWhatIsWrongAndWhatToDo(t *testing.T) {
 			return s.at("MINIFED_WECHAT_BASE_URL=https://localhost:1")
 		}, false, "WeChat", []string{"fail", "https://localhost:1 cannot be reached", "egress proxy"}},
 		{"the clock is wrong", func(_ *testing.T, s *station, _ *wechattest.App) *station {
-			s.now = func() time.Time { return time.Now().Add(-2 * time.Minute) }
+			s.Now = func() time.Time { return time.Now().Add(-2 * time.Minute) }
 			return s
 		}, false, "clock", []string{"fail ", "from WeChat's", "NTP"}},
 		{"the clock is a little off", func(_ *testing.T, s *station, _ *wechattest.App) *station {
-			s.now = func() time.Time { return time.Now().Add(20 * time.Second) }
+			s.Now = func() time.Time { return time.Now().Add(20 * time.Second) }
 			return s
 		}, true, "clock", []string{"warn -", "NTP"}},
 		{"no server has rotated for long", func(_ *testing.T, s *station, _ *wechattest.App) *station {
-			s.now = func() time.Time { return time.Now().Add(365 * 24 * time.Hour) }
+			s.Now = func() time.Time { return time.Now().Add(365 * 24 * time.Hour) }
 			return s
 		}, false, "keys of default", []string{"warn", "was due at", "server"}},
 		{"the master key is lost", func(t *testing.T, s *station, _ *wechattest.App) *station {
@@ -111,7 +112,7 @@ func TestDoctorSaysWhatIsWrongAndWhatToDo(t *testing.T) {
 			return s
 		}, false, "master key", []string{"fail", "is missing", "restore"}},
 		{"the master key is another one", func(_ *testing.T, s *station, _ *wechattest.App) *station {
-			return s.at("MINIFED_KEYS_MASTER_KEY=" + demoMasterKey())
+			return s.at("MINIFED_KEYS_MASTER_KEY=" + demo.MasterKey())
 		}, false, "master key", []string{"fail", "not the store's master key", "restore"}},
 		{"the master key is readable", func(t *testing.T, s *station, _ *wechattest.App) *station {
 			if err := os.Chmod(filepath.Join(s.folder, "master.key"), 0o644); err != nil {

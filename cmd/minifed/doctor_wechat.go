@@ -32,9 +32,9 @@ func (e *examination) checkWay(ctx context.Context) {
 	}
 	by := e.proxyOf(request)
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}
-	started := e.now()
+	started := e.Now()
 	answer, err := transport.RoundTrip(request)
-	took := e.now().Sub(started)
+	took := e.Now().Sub(started)
 	if err != nil {
 		e.fail("WeChat", e.config.WeChat.BaseURL+" cannot be reached"+by+": "+err.Error(),
 			"look at DNS, firewall and egress proxy (HTTPS_PROXY, NO_PROXY); logins fail until then")
@@ -92,7 +92,7 @@ type credentials struct {
 
 func (e *examination) newCredentials(master *keys.Master) *credentials {
 	calls, err := wechat.New(wechat.Config{
-		BaseURL: e.config.WeChat.BaseURL, ConnectTimeout: e.config.WeChat.ConnectTimeout, Timeout: e.config.WeChat.Timeout, Now: e.now,
+		BaseURL: e.config.WeChat.BaseURL, ConnectTimeout: e.config.WeChat.ConnectTimeout, Timeout: e.config.WeChat.Timeout, Now: e.Now,
 	})
 	if err != nil {
 		e.fail("WeChat", err.Error(), "correct wechat.base_url")

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 )
 
@@ -67,64 +66,6 @@ func callUntilRefused(t *testing.T, client *http.Client, url string, served *ato
 			close(enough)
 		}
 	}
-}
-
-// refusing is a listener that the system fails with what accept says of a socket that was shut down.
-type refusing struct{ net.Listener }
-
-func (refusing) Accept() (net.Conn, error) {
-	return nil, &net.OpError{Op: "accept", Err: syscall.EINVAL}
-}
-
-func (refusing) Close() error { return nil }
-
-func TestADoorThatWasShutIsNoFailureOfTheServer(t *testing.T) {
-	p := &provider{failed: make(chan error, 2), door: newDoor(refusing{})}
-	p.ended(new(http.Server).Serve(p.door))
-	if err := p.wait(t.Context()); !errors.Is(err, syscall.EINVAL) {
-		t.Errorf("a listener that fails: %v", err)
-	}
-	if err := p.door.shut(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	p.ended(new(http.Server).Serve(p.door))
-	if len(p.failed) > 0 {
-		t.Errorf("the provider failed: %v", <-p.failed)
-	}
-}
-
-func TestWhoWaitsAtADoorThatIsShutIsLetIn(t *testing.T) {
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	door := newDoor(listener)
-	for range 3 {
-		caller, err := new(net.Dialer).DialContext(t.Context(), "tcp", listener.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = caller.Close() })
-	}
-	if err := door.shut(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	for range 3 {
-		connection, err := door.Accept()
-		if err != nil {
-			t.Fatalf("who had knocked was not let in: %v", err)
-		}
-		_ = connection.Close()
-	}
-	select {
-	case <-door.emptied:
-		t.Error("it is empty before the server was told so")
-	default:
-	}
-	if _, err := door.Accept(); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("after that: %v", err)
-	}
-	<-door.emptied
 }
 
 func TestAConnectionThatSendsNothingDoesNotHoldUpTheStopForLong(t *testing.T) {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/minifed/minifed/cmd/minifed/internal/config"
 )
 
 // effect is where a setting does what its help says: a file of the repository, and the code there that reads it.
@@ -70,27 +72,27 @@ func flagEffects() map[string]effect {
 
 // configEffects does the same for every key of the configuration.
 func configEffects() map[string]effect {
-	const provider, load = "cmd/minifed/provider.go", "cmd/minifed/deployment.go"
+	const provider, load = "cmd/minifed/internal/provider/provider.go", "cmd/minifed/internal/deployment/deployment.go"
 	return map[string]effect{
-		"public_url": {provider, "config.PublicURL"}, "default_directory": {provider, "config.DefaultDirectory"}, "data_dir": {"cmd/minifed/store.go", "DataDir"},
-		"storage.uri": {"cmd/minifed/store.go", "Storage.URI"}, "storage.uri_file": {"cmd/minifed/config_environment.go", "URIFile"},
-		"keys.master_key": {"cmd/minifed/masterkey.go", "Keys.MasterKey"}, "keys.master_key_file": {"cmd/minifed/masterkey.go", "masterKeyPath()"},
+		"public_url": {provider, "p.Config.PublicURL"}, "default_directory": {provider, "p.Config.DefaultDirectory"}, "data_dir": {"cmd/minifed/internal/config/store.go", "DataDir"},
+		"storage.uri": {"cmd/minifed/internal/config/store.go", "Storage.URI"}, "storage.uri_file": {"cmd/minifed/internal/config/environment.go", "URIFile"},
+		"keys.master_key": {"cmd/minifed/internal/deployment/masterkey.go", "Keys.MasterKey"}, "keys.master_key_file": {"cmd/minifed/internal/deployment/masterkey.go", "MasterKeyPath()"},
 		"keys.rotate_every": {load, "Keys.RotateEvery"},
 		"clients.rate":      {provider, "Clients.Rate"}, "clients.burst": {provider, "Clients.Burst"}, "clients.fetch": {provider, "Clients.Fetch"},
-		"listen.address": {"cmd/minifed/listen.go", "Address"}, "listen.admin_address": {"cmd/minifed/listen.go", "AdminAddress"},
+		"listen.address": {"cmd/minifed/internal/provider/listen.go", "Address"}, "listen.admin_address": {"cmd/minifed/internal/provider/listen.go", "AdminAddress"},
 		"listen.drain_delay": {provider, "Listen.DrainDelay"}, "listen.shutdown_timeout": {provider, "Listen.ShutdownTimeout"},
 		"listen.idle_timeout": {provider, "limits.IdleTimeout"}, "listen.read_header_timeout": {provider, "limits.ReadHeaderTimeout"},
 		"listen.read_timeout": {provider, "limits.ReadTimeout"}, "listen.write_timeout": {provider, "limits.WriteTimeout"},
-		"listen.request_timeout": {provider, "Listen.RequestTimeout"}, "listen.trusted_proxies": {provider, "Listen.trustedProxies()"},
-		"listen.tls_cert_file": {"cmd/minifed/certificates.go", "TLSCertFile"}, "listen.tls_key_file": {"cmd/minifed/certificates.go", "TLSKeyFile"},
-		"log.format": {"cmd/minifed/logger.go", "Format"}, "log.level": {"cmd/minifed/logger.go", "Level"},
-		"mail.from": {"cmd/minifed/mail.go", "From"}, "mail.sender": {"cmd/minifed/mail.go", "Sender"},
-		"mail.smtp.address": {"cmd/minifed/mail.go", "SMTP.Address"}, "mail.smtp.username": {"cmd/minifed/mail.go", "SMTP.Username"},
-		"mail.smtp.password": {"cmd/minifed/mail.go", "SMTP.Password"}, "mail.smtp.password_file": {"cmd/minifed/config_environment.go", "PasswordFile"},
-		"mail.webhook.url": {"cmd/minifed/mail.go", "Webhook.URL"}, "mail.webhook.secret": {"cmd/minifed/mail.go", "Webhook.Secret"},
-		"mail.webhook.secret_file":    {"cmd/minifed/config_environment.go", "SecretFile"},
-		"passwords.argon2.memory_kib": {"cmd/minifed/config.go", "MemoryKiB"}, "passwords.argon2.threads": {"cmd/minifed/config.go", "Threads"},
-		"passwords.argon2.time": {"cmd/minifed/config.go", "Time"}, "passwords.hashing": {load, "Passwords.bounds()"},
+		"listen.request_timeout": {provider, "Listen.RequestTimeout"}, "listen.trusted_proxies": {provider, "Listen.ProxyNetworks()"},
+		"listen.tls_cert_file": {"cmd/minifed/internal/provider/provider.go", "TLSCertFile"}, "listen.tls_key_file": {"cmd/minifed/internal/provider/provider.go", "TLSKeyFile"},
+		"log.format": {"cmd/minifed/internal/logging/logging.go", "Format"}, "log.level": {"cmd/minifed/internal/logging/logging.go", "Level"},
+		"mail.from": {"cmd/minifed/internal/config/mail.go", "From"}, "mail.sender": {"cmd/minifed/internal/config/mail.go", "Sender"},
+		"mail.smtp.address": {"cmd/minifed/internal/config/mail.go", "SMTP.Address"}, "mail.smtp.username": {"cmd/minifed/internal/config/mail.go", "SMTP.Username"},
+		"mail.smtp.password": {"cmd/minifed/internal/config/mail.go", "SMTP.Password"}, "mail.smtp.password_file": {"cmd/minifed/internal/config/environment.go", "PasswordFile"},
+		"mail.webhook.url": {"cmd/minifed/internal/config/mail.go", "Webhook.URL"}, "mail.webhook.secret": {"cmd/minifed/internal/config/mail.go", "Webhook.Secret"},
+		"mail.webhook.secret_file":    {"cmd/minifed/internal/config/environment.go", "SecretFile"},
+		"passwords.argon2.memory_kib": {"cmd/minifed/internal/config/config.go", "MemoryKiB"}, "passwords.argon2.threads": {"cmd/minifed/internal/config/config.go", "Threads"},
+		"passwords.argon2.time": {"cmd/minifed/internal/config/config.go", "Time"}, "passwords.hashing": {load, "newHashing(d.Config.Passwords)"},
 		"wechat.base_url": {provider, "WeChat.BaseURL"}, "wechat.timeout": {provider, "WeChat.Timeout"}, "wechat.connect_timeout": {provider, "WeChat.ConnectTimeout"},
 		"wechat.max_concurrent": {provider, "WeChat.MaxConcurrent"}, "wechat.breaker_failures": {provider, "WeChat.BreakerFailures"}, "wechat.breaker_open": {provider, "WeChat.BreakerOpen"},
 	}
@@ -120,7 +122,7 @@ func wantEffects(t *testing.T, settings []string, known map[string]effect) {
 
 func TestSettings_EveryFlagOfClientsAndDirectoriesHasAnEffect(t *testing.T) {
 	found := map[string]bool{}
-	for _, command := range newRoot(newStation(t).console).Commands() {
+	for _, command := range newRoot(newStation(t).Console).Commands() {
 		if name := command.Name(); name == "client" || name == "directory" {
 			collectFlags(command, name, found)
 		}
@@ -147,5 +149,5 @@ func collectFlags(command *cobra.Command, path string, found map[string]bool) {
 }
 
 func TestSettings_EveryConfigurationKeyHasAnEffect(t *testing.T) {
-	wantEffects(t, slices.Collect(maps.Keys(configLeaves(new(Config)))), configEffects())
+	wantEffects(t, slices.Collect(maps.Keys(config.Leaves(new(config.Config)))), configEffects())
 }

@@ -13,17 +13,20 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/archive"
+	"github.com/minifed/minifed/cmd/minifed/internal/console"
+	"github.com/minifed/minifed/cmd/minifed/internal/deployment"
 	"github.com/minifed/minifed/storage"
 )
 
 // moved is what an export or an import prints as JSON.
 type moved struct {
 	File string `json:"file"`
-	contents
+	archive.Contents
 }
 
-func newExport(c *console, flags *settings) *cobra.Command {
-	d := &desk{console: c, settings: flags}
+func newExport(c *console.Console, flags *settings) *cobra.Command {
+	d := &operatorEnv{Console: c, settings: flags}
 	return &cobra.Command{
 		Use:   "export FILE",
 		Short: "Write the whole store to a file, to import it into another engine",
@@ -36,7 +39,7 @@ is refused after the import.`,
 		Example: "  minifed export /var/backups/minifed-2026-01-31.export\n  MINIFED_STORAGE_URI=sqlite:/var/lib/minifed/minifed.db minifed export store.export",
 		Args:    exactly("a file to make"),
 		RunE: func(command *cobra.Command, args []string) error {
-			return d.open(command.Context(), func(ctx context.Context, opened *deployment) error {
+			return d.open(command.Context(), func(ctx context.Context, opened *deployment.Deployment) error {
 				held, err := exportTo(ctx, c, opened, args[0])
 				if errors.Is(err, fs.ErrExist) {
 					return usagef("%s exists and is left alone", args[0])
@@ -52,36 +55,36 @@ is refused after the import.`,
 }
 
 // exportTo writes the store to a new file, on the disk when it returns. What could not be finished is removed.
-func exportTo(ctx context.Context, c *console, opened *deployment, path string) (held contents, err error) {
+func exportTo(ctx context.Context, c *console.Console, opened *deployment.Deployment, path string) (held archive.Contents, err error) {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return contents{}, err
+		return archive.Contents{}, err
 	}
 	defer func() {
 		if err = errors.Join(err, file.Close()); err != nil {
 			err = errors.Join(err, os.Remove(path))
 		}
 	}()
-	buffered := bufio.NewWriterSize(file, sealedChunk)
-	archive, err := newArchiveWriter(buffered, opened.master, c.random)
+	buffered := bufio.NewWriterSize(file, archive.SealedChunk)
+	writer, err := archive.NewWriter(buffered, opened.Master, c.Random)
 	if err != nil {
-		return contents{}, err
+		return archive.Contents{}, err
 	}
 	told := newProgress(c, "exported")
 	for _, kind := range kinds() {
-		err := eachDocument(ctx, opened.engine, kind, func(doc storage.Document) error {
+		err := eachDocument(ctx, opened.Engine, kind, func(doc storage.Document) error {
 			told.step(kind)
 			if doc.Kind == storage.KindMeta && doc.ID == storage.ImportingID {
-				return fmt.Errorf("%w: it began during this export. Export again when it has finished", errUnfinishedImport)
+				return fmt.Errorf("%w: it began during this export. Export again when it has finished", deployment.ErrUnfinishedImport)
 			}
-			return archive.add(doc)
+			return writer.Add(doc)
 		})
 		if err != nil {
-			return contents{}, err
+			return archive.Contents{}, err
 		}
 	}
-	if held, err = archive.close(); err != nil {
-		return contents{}, err
+	if held, err = writer.Close(); err != nil {
+		return archive.Contents{}, err
 	}
 	return held, errors.Join(buffered.Flush(), file.Sync())
 }
@@ -109,7 +112,7 @@ func eachDocument(ctx context.Context, engine storage.Engine, kind storage.Kind,
 
 // progress says on standard error how far a long job is.
 type progress struct {
-	*console
+	*console.Console
 	verb  string
 	count int
 	next  time.Time
@@ -118,15 +121,15 @@ type progress struct {
 // progressEvery is how often progress is said.
 const progressEvery = 2 * time.Second
 
-func newProgress(c *console, verb string) *progress {
-	return &progress{console: c, verb: verb, next: c.now().Add(progressEvery)}
+func newProgress(c *console.Console, verb string) *progress {
+	return &progress{Console: c, verb: verb, next: c.Now().Add(progressEvery)}
 }
 
 // step counts one document.
 func (p *progress) step(kind storage.Kind) {
 	p.count++
-	if now := p.now(); !now.Before(p.next) {
+	if now := p.Now(); !now.Before(p.next) {
 		p.next = now.Add(progressEvery)
-		p.notef("%s %d documents, %s now\n", p.verb, p.count, kind)
+		p.Notef("%s %d documents, %s now\n", p.verb, p.count, kind)
 	}
 }

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -15,13 +13,10 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/minifed/minifed/keys"
-	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/cmd/minifed/internal/deployment"
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
@@ -135,16 +130,16 @@ func TestExport_KeepsTheSettingsOfClients(t *testing.T) {
 // subjectMAC is what pairwise subjects of the default directory derive from, for one message.
 func (s *station) subjectMAC(t *testing.T) string {
 	t.Helper()
-	config, err := (&settings{}).load(s.console)
+	config, err := (&settings{}).load(s.Console)
 	if err != nil {
 		t.Fatal(err)
 	}
-	opened, err := openDeployment(t.Context(), s.console, config, purpose{logger: slog.New(slog.DiscardHandler)})
+	opened, err := deployment.Open(t.Context(), s.Console, config, deployment.Purpose{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	sum, err := opened.secrets.SubjectMAC(t.Context(), "default", []byte("message"))
-	if err := errors.Join(err, opened.close()); err != nil {
+	sum, err := opened.Secrets.SubjectMAC(t.Context(), "default", []byte("message"))
+	if err := errors.Join(err, opened.Close()); err != nil {
 		t.Fatal(err)
 	}
 	return hex.EncodeToString(sum)
@@ -180,143 +175,4 @@ func TestAnImportNeedsTheMasterKeyOfTheExport(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(other.folder, "minifed.db")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a refused import made the store: %v", err)
 	}
-}
-
-// archiveOf returns an archive of n documents, and its master key.
-func archiveOf(t testing.TB, n int) ([]byte, *keys.Master) {
-	t.Helper()
-	master, err := keys.ParseMaster(demoMasterKey(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out bytes.Buffer
-	archive, err := newArchiveWriter(&out, master, rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range n {
-		if err := archive.add(archivedDocument(i)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if held, err := archive.close(); err != nil || held.Documents != n {
-		t.Fatal(held, err)
-	}
-	return out.Bytes(), master
-}
-
-func archivedDocument(i int) storage.Document {
-	noise := make([]byte, 200)
-	_, _ = rand.Read(noise)
-	at := time.Date(2026, 1, 1, 0, 0, i, 0, time.UTC)
-	return storage.Document{
-		Kind: storage.KindUser, ID: fmt.Sprint("default/u", i), Owner: "default", Name: "<&>  \u2028", CreatedAt: at, DueAt: at, ExpiresAt: at,
-		Body: []byte(fmt.Sprintf(`{"v":1,"n":12345678901234567890.10,"text":"%x"}`, noise)),
-	}
-}
-
-func TestAnArchiveHoldsWhatWasPutIn(t *testing.T) {
-	for _, n := range []int{0, 1, 1000} { // 1000 are several chunks
-		sealed, master := archiveOf(t, n)
-		i := 0
-		held, err := readArchive(bytes.NewReader(sealed), master, func(doc storage.Document) error {
-			want := archivedDocument(i)
-			want.Body = doc.Body // random
-			if !same(doc, want) || doc.ID != want.ID || doc.Kind != want.Kind || !strings.Contains(string(doc.Body), "12345678901234567890.10") {
-				t.Fatalf("%+v", doc)
-			}
-			i++
-			return nil
-		})
-		if err != nil || i != n || held.Documents != n || n > 0 && held.Kinds[storage.KindUser] != n {
-			t.Errorf("%d documents: %d, %+v, %v", n, i, held, err)
-		}
-	}
-}
-
-func TestAnArchiveThatIsNotWholeOrWasChangedIsRefused(t *testing.T) {
-	sealed, master := archiveOf(t, 1000)
-	head := bytes.IndexByte(sealed, '\n') + 1
-	chunk := sealedChunk + 16
-	changed := func(at int) []byte {
-		other := slices.Clone(sealed)
-		other[at] ^= 1
-		return other
-	}
-	for name, text := range map[string][]byte{
-		"empty":              nil,
-		"another file":       []byte("SQLite format 3\x00"),
-		"a long line":        bytes.Repeat([]byte("x"), 1<<20),
-		"the head alone":     sealed[:head],
-		"cut in a chunk":     sealed[:len(sealed)-1],
-		"cut between chunks": sealed[:head+chunk],
-		"a changed head":     changed(head - 3),
-		"a changed chunk":    changed(head + 5),
-		"a changed end":      changed(len(sealed) - 1),
-		"something appended": append(slices.Clone(sealed), 0),
-		"a chunk left out":   append(slices.Clone(sealed[:head]), sealed[head+chunk:]...),
-		"a chunk twice":      slices.Concat(sealed[:head+chunk], sealed[head:]),
-		"the head of another": func() []byte {
-			other, _ := archiveOf(t, 0)
-			return append(other[:bytes.IndexByte(other, '\n')+1], sealed[head:]...)
-		}(),
-		"two archives in a row": append(slices.Clone(sealed), sealed...),
-	} {
-		if _, err := readArchive(bytes.NewReader(text), master, func(storage.Document) error { return nil }); !errors.Is(err, errArchive) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-func TestAnArchiveOfAnotherVersionSaysSo(t *testing.T) {
-	sealed, master := archiveOf(t, 1)
-	other := bytes.Replace(sealed, []byte("export 1 "), []byte("export 2 "), 1)
-	_, err := readArchive(bytes.NewReader(other), master, func(storage.Document) error { return nil })
-	if err == nil || !strings.Contains(err.Error(), "version 2") {
-		t.Errorf("said %v", err)
-	}
-}
-
-func TestAnArchiveWhoseEndDoesNotFitIsRefused(t *testing.T) {
-	master, err := keys.ParseMaster(demoMasterKey(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, spoil := range map[string]func(*archiveWriter){
-		"one more counted": func(w *archiveWriter) { w.tally.total++ },
-		"another kind":     func(w *archiveWriter) { w.tally.kinds[storage.KindGrant]++ },
-		"another digest": func(w *archiveWriter) {
-			w.tally.add(storage.KindUser, []byte("{}"))
-			w.tally.total--
-			w.tally.kinds[storage.KindUser]--
-		},
-	} {
-		var out bytes.Buffer
-		archive, err := newArchiveWriter(&out, master, rand.Reader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := archive.add(archivedDocument(1)); err != nil {
-			t.Fatal(err)
-		}
-		spoil(archive)
-		if _, err := archive.close(); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := readArchive(&out, master, func(storage.Document) error { return nil }); !errors.Is(err, errArchive) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-func FuzzAnArchiveIsReadOrRefused(f *testing.F) {
-	sealed, master := archiveOf(f, 3)
-	f.Add(sealed)
-	f.Add([]byte(archiveHead + "mk1:000000000000:AAAA\n"))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		held, err := readArchive(bytes.NewReader(text), master, func(storage.Document) error { return nil })
-		if err == nil && (held.Documents != 3 || !bytes.Equal(text, sealed)) {
-			t.Errorf("a forged archive was read: %+v", held)
-		}
-	})
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/console"
+	"github.com/minifed/minifed/cmd/minifed/internal/input"
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/storage"
 )
@@ -74,7 +76,7 @@ func (f *fields[R]) picture(name, usage string, member func(*R) *[]byte) {
 			f.sets[name] = func(record *R) { *member(record) = nil }
 			return nil
 		}
-		content, err := readBounded(*path, admin.MaxLogoFile)
+		content, err := input.ReadBounded(*path, admin.MaxLogoFile)
 		if err != nil {
 			return err
 		}
@@ -118,15 +120,15 @@ func (f *fields[R]) sessionLifetimes(member func(*R) *storage.Lifetimes) {
 }
 
 // lifetimeFields are the lifetimes that are not the default.
-func lifetimeFields(l storage.Lifetimes) []field {
-	return []field{
-		{"access_token_lifetime", lifetime(l.AccessToken)},
-		{"id_token_lifetime", lifetime(l.IDToken)},
-		{"refresh_idle_lifetime", lifetime(l.RefreshIdle)},
-		{"refresh_absolute_lifetime", lifetime(l.RefreshAbsolute)},
-		{"session_idle_lifetime", lifetime(l.SessionIdle)},
-		{"session_absolute_lifetime", lifetime(l.SessionAbsolute)},
-		{"code_lifetime", lifetime(l.Code)},
+func lifetimeFields(l storage.Lifetimes) []console.Field {
+	return []console.Field{
+		{Name: "access_token_lifetime", Value: lifetime(l.AccessToken)},
+		{Name: "id_token_lifetime", Value: lifetime(l.IDToken)},
+		{Name: "refresh_idle_lifetime", Value: lifetime(l.RefreshIdle)},
+		{Name: "refresh_absolute_lifetime", Value: lifetime(l.RefreshAbsolute)},
+		{Name: "session_idle_lifetime", Value: lifetime(l.SessionIdle)},
+		{Name: "session_absolute_lifetime", Value: lifetime(l.SessionAbsolute)},
+		{Name: "code_lifetime", Value: lifetime(l.Code)},
 	}
 }
 

@@ -10,12 +10,15 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/minifed/minifed/cmd/minifed/internal/console"
+	"github.com/minifed/minifed/cmd/minifed/internal/input"
 )
 
 // checkTimeout bounds a health check.
 const checkTimeout = 3 * time.Second
 
-func newHealthcheck(c *console, flags *settings) *cobra.Command {
+func newHealthcheck(c *console.Console, flags *settings) *cobra.Command {
 	return &cobra.Command{
 		Use:     "healthcheck",
 		Example: "  minifed healthcheck\n  minifed healthcheck --config /etc/minifed/config.yaml",
@@ -29,7 +32,7 @@ func newHealthcheck(c *console, flags *settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			c.printf("%s", body)
+			c.Printf("%s", body)
 			return nil
 		},
 	}
@@ -58,7 +61,7 @@ func askReady(ctx context.Context, address string) ([]byte, error) {
 		return nil, fmt.Errorf("no server answers at %s: %w", address, err)
 	}
 	defer func() { _ = answer.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(answer.Body, maxSecretInput))
+	body, err := io.ReadAll(io.LimitReader(answer.Body, input.MaxSecret))
 	if err == nil && answer.StatusCode != http.StatusOK {
 		err = fmt.Errorf("the server is not ready: HTTP %d %s", answer.StatusCode, body)
 	}

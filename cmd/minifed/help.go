@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/console"
 	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 )
 
@@ -172,7 +173,7 @@ func columns(rows [][2]string) []string {
 	}
 	lines := make([]string, len(rows))
 	for i, row := range rows {
-		gap := strings.Repeat(" ", widest-locale.Width(row[0])+columnGap)
+		gap := strings.Repeat(" ", widest-locale.Width(row[0])+console.ColumnGap)
 		lines[i] = locale.Wrap(fmt.Sprint(row[0], gap, row[1]), helpWidth)
 	}
 	return lines

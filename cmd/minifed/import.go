@@ -13,6 +13,9 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/archive"
+	"github.com/minifed/minifed/cmd/minifed/internal/console"
+	"github.com/minifed/minifed/cmd/minifed/internal/deployment"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/storage"
 )
@@ -20,8 +23,8 @@ import (
 // importers is how many documents are written or read back at once, so that an engine can commit many together.
 const importers = 64
 
-func newImport(c *console, flags *settings) *cobra.Command {
-	d := &desk{console: c, settings: flags}
+func newImport(c *console.Console, flags *settings) *cobra.Command {
+	d := &operatorEnv{Console: c, settings: flags}
 	force := false
 	command := &cobra.Command{
 		Use:   "import FILE",
@@ -51,53 +54,53 @@ served with are in the file: where the configuration has others, "serve" and "do
 	return command
 }
 
-func importFrom(ctx context.Context, d *desk, path string, force bool) (held contents, err error) {
+func importFrom(ctx context.Context, d *operatorEnv, path string, force bool) (held archive.Contents, err error) {
 	// 1. The configuration, the master key, and the whole file.
-	config, err := d.load(d.console)
+	config, err := d.load(d.Console)
 	if err != nil {
-		return contents{}, err
+		return archive.Contents{}, err
 	}
-	location, err := parseStore(config)
+	location, err := config.StoreLocation()
 	if err != nil {
-		return contents{}, err
+		return archive.Contents{}, err
 	}
-	master, _, err := openMasterKey(d.console, config, location, false)
+	master, _, err := deployment.OpenMasterKey(d.Console, config, location, false)
 	if err != nil {
-		return contents{}, err
+		return archive.Contents{}, err
 	}
-	job := &importJob{console: d.console, path: path, master: master, force: force}
+	job := &importJob{Console: d.Console, path: path, master: master, force: force}
 	apps := miniPrograms{}
 	if held, err = job.read(apps.add); err != nil {
-		return contents{}, err
+		return archive.Contents{}, err
 	}
 	// 2. The store, claimed like a server's so that none runs on the file.
-	logger := slog.New(slog.NewTextHandler(d.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	if job.engine, err = openEngine(ctx, d.console, storage.NewClock(d.now), location, purpose{serve: true, logger: logger}); err != nil {
-		return contents{}, err
+	logger := slog.New(slog.NewTextHandler(d.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	if job.engine, err = deployment.OpenEngine(ctx, d.Console, storage.NewClock(d.Now), location, deployment.Purpose{Serve: true, Logger: logger}); err != nil {
+		return archive.Contents{}, err
 	}
 	defer func() { err = errors.Join(err, job.engine.Close()) }()
 	if err := job.mayWrite(ctx, held); err != nil {
-		return contents{}, err
+		return archive.Contents{}, err
 	}
 	if err := apps.check(ctx, job.engine); err != nil {
-		return contents{}, err
+		return archive.Contents{}, err
 	}
 	// 3. Write, and read back. The store is marked meanwhile.
 	if err := job.begin(ctx, held); err != nil {
-		return contents{}, err
+		return archive.Contents{}, err
 	}
 	if err := job.each(ctx, "imported", job.write); err != nil {
-		return contents{}, fmt.Errorf("%w; the same command goes on", err)
+		return archive.Contents{}, fmt.Errorf("%w; the same command goes on", err)
 	}
 	if err := job.each(ctx, "compared", job.compare); err != nil {
-		return contents{}, err
+		return archive.Contents{}, err
 	}
 	return held, job.finish(ctx)
 }
 
 // importJob is one import.
 type importJob struct {
-	*console
+	*console.Console
 	path   string
 	master *keys.Master
 	engine storage.Engine
@@ -105,20 +108,20 @@ type importJob struct {
 }
 
 // read runs through the file.
-func (j *importJob) read(visit func(storage.Document) error) (contents, error) {
+func (j *importJob) read(visit func(storage.Document) error) (archive.Contents, error) {
 	file, err := os.Open(j.path)
 	if err != nil {
-		return contents{}, err
+		return archive.Contents{}, err
 	}
-	held, err := readArchive(file, j.master, visit)
-	if errors.Is(err, errArchive) {
+	held, err := archive.Read(file, j.master, visit)
+	if errors.Is(err, archive.ErrInvalid) {
 		err = fmt.Errorf("%s: %w", j.path, err)
 	}
 	return held, errors.Join(err, file.Close())
 }
 
 // mayWrite refuses a store that is somebody's: one with another master key, or, without --force, with any document.
-func (j *importJob) mayWrite(ctx context.Context, held contents) error {
+func (j *importJob) mayWrite(ctx context.Context, held archive.Contents) error {
 	_, err := j.engine.Get(ctx, storage.KindMeta, storage.MasterCheckID)
 	if err == nil {
 		err = keys.CheckMaster(ctx, j.engine, j.master)
@@ -154,7 +157,7 @@ func ownedByNobody(doc storage.Document) bool {
 
 // each does one thing with every document of the file that has not expired, several at once.
 func (j *importJob) each(ctx context.Context, verb string, do func(context.Context, storage.Document) error) error {
-	told := newProgress(j.console, verb)
+	told := newProgress(j.Console, verb)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(importers)
 	_, err := j.read(func(doc storage.Document) error {
@@ -171,7 +174,7 @@ func (j *importJob) each(ctx context.Context, verb string, do func(context.Conte
 }
 
 func (j *importJob) expired(doc storage.Document) bool {
-	return !doc.ExpiresAt.IsZero() && !j.now().Before(doc.ExpiresAt)
+	return !doc.ExpiresAt.IsZero() && !j.Now().Before(doc.ExpiresAt)
 }
 
 // write stores one document, over the one with its ID where that is allowed.

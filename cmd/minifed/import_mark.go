@@ -5,36 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"strings"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/archive"
+	"github.com/minifed/minifed/cmd/minifed/internal/deployment"
 	"github.com/minifed/minifed/storage"
 )
 
-// errUnfinishedImport says that the store holds a part of an export.
-var errUnfinishedImport = errors.New("an import into this store has not finished")
-
-// unfinishedImport returns errUnfinishedImport, with the command that finishes the import, if one has begun and not finished.
-func unfinishedImport(ctx context.Context, engine storage.Engine) error {
-	entry, err := storage.Get[storage.Importing](ctx, engine, storage.ImportingID)
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	begun := entry.Record
-	return fmt.Errorf("%w: it holds a part of %s alone (begun %s). Finish it: minifed import %s",
-		errUnfinishedImport, begun.File, begun.StartedAt.Format("2006-01-02 15:04 MST"), shellQuoted(begun.File))
-}
-
 // begin marks the store: from now on it is not served until the import has finished. An import that was interrupted goes on with
 // the same file, and needs no --force for that.
-func (j *importJob) begin(ctx context.Context, held contents) error {
+func (j *importJob) begin(ctx context.Context, held archive.Contents) error {
 	path, err := filepath.Abs(j.path)
 	if err != nil {
 		return err
 	}
-	mark := storage.Importing{File: path, Digest: held.Digest, StartedAt: storage.Instant(j.now())}
+	mark := storage.Importing{File: path, Digest: held.Digest, StartedAt: storage.Instant(j.Now())}
 	_, err = storage.Insert(ctx, j.engine, mark)
 	if !errors.Is(err, storage.ErrExists) {
 		return err
@@ -53,7 +37,7 @@ func (j *importJob) finish(ctx context.Context) error {
 }
 
 // continues reports whether an import of the same documents has begun in this store. Another file needs --force.
-func (j *importJob) continues(ctx context.Context, held contents) (bool, error) {
+func (j *importJob) continues(ctx context.Context, held archive.Contents) (bool, error) {
 	entry, err := storage.Get[storage.Importing](ctx, j.engine, storage.ImportingID)
 	if errors.Is(err, storage.ErrNotFound) {
 		return false, nil
@@ -63,15 +47,7 @@ func (j *importJob) continues(ctx context.Context, held contents) (bool, error) 
 	}
 	if entry.Record.Digest != held.Digest && !j.force {
 		return false, fmt.Errorf("%w: it holds a part of another file, %s. Import that one, or say --force to write this one over it",
-			errUnfinishedImport, entry.Record.File)
+			deployment.ErrUnfinishedImport, entry.Record.File)
 	}
 	return true, nil
-}
-
-// shellQuoted returns a path as a shell takes it.
-func shellQuoted(path string) string {
-	if strings.Trim(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-") == "" {
-		return path
-	}
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/deployment"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/sqlite"
 )
@@ -104,23 +105,23 @@ func TestBackup_KeepsServedIssuers(t *testing.T) {
 
 func TestExport_FailsWhenAnImportBeginsMeanwhile(t *testing.T) {
 	s := made(t)
-	config, err := (&settings{}).load(s.console)
+	config, err := (&settings{}).load(s.Console)
 	if err != nil {
 		t.Fatal(err)
 	}
-	opened, err := openDeployment(t.Context(), s.console, config, purpose{logger: slog.New(slog.DiscardHandler)})
+	opened, err := deployment.Open(t.Context(), s.Console, config, deployment.Purpose{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	mark := storage.Importing{File: "/store.export", Digest: "digest", StartedAt: time.Now()}
-	if _, err := storage.Insert(t.Context(), opened.engine, mark); err != nil {
+	if _, err := storage.Insert(t.Context(), opened.Engine, mark); err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "part.export")
-	if _, err := exportTo(t.Context(), s.console, opened, file); err == nil || !strings.Contains(err.Error(), "has not finished") {
+	if _, err := exportTo(t.Context(), s.Console, opened, file); err == nil || !strings.Contains(err.Error(), "has not finished") {
 		t.Errorf("export: %v", err)
 	}
-	if err := opened.close(); err != nil {
+	if err := opened.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if left, err := filepath.Glob(file); err != nil || left != nil {

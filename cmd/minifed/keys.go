@@ -8,12 +8,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/console"
+	"github.com/minifed/minifed/cmd/minifed/internal/deployment"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/server/admin"
 )
 
-func newKeys(c *console, flags *settings) *cobra.Command {
-	d := &desk{console: c, settings: flags}
+func newKeys(c *console.Console, flags *settings) *cobra.Command {
+	d := &operatorEnv{Console: c, settings: flags}
 	secrets := group("secrets", "Rotate the secrets that codes and refresh tokens derive from", secretsHelp, newSecretsRotate(d))
 	master := group("master", "Make and rotate the master key", masterHelp, newMasterNew(d), newMasterRotate(d))
 	command := group("keys", "List, rotate and revoke signing keys, token secrets and the master key", keysHelp,
@@ -38,7 +40,7 @@ When the secret of a signing key may have got out, revoke that key: tokens that 
                                             keep backups that need it`
 )
 
-func newKeysList(d *desk) *cobra.Command {
+func newKeysList(d *operatorEnv) *cobra.Command {
 	return &cobra.Command{
 		Use:     "list",
 		Short:   "List the signing keys of a directory",
@@ -59,7 +61,7 @@ func newKeysList(d *desk) *cobra.Command {
 	}
 }
 
-func newKeysRotate(d *desk) *cobra.Command {
+func newKeysRotate(d *operatorEnv) *cobra.Command {
 	algorithm, now := "", false
 	command := &cobra.Command{
 		Use:   "rotate",
@@ -96,7 +98,7 @@ relying party that keeps the JWK Set and does not fetch it again for an unknown 
 	return command
 }
 
-func newKeysRevoke(d *desk) *cobra.Command {
+func newKeysRevoke(d *operatorEnv) *cobra.Command {
 	kid := ""
 	command := &cobra.Command{
 		Use:   "revoke",
@@ -133,7 +135,7 @@ type secretGeneration struct {
 	UseAt      time.Time `json:"use_at"`
 }
 
-func newSecretsRotate(d *desk) *cobra.Command {
+func newSecretsRotate(d *operatorEnv) *cobra.Command {
 	return &cobra.Command{
 		Use:     "rotate",
 		Short:   "Store the next generation of a directory's token secrets",
@@ -156,7 +158,7 @@ type madeKey struct {
 	KeyID string `json:"key_id"`
 }
 
-func newMasterNew(d *desk) *cobra.Command {
+func newMasterNew(d *operatorEnv) *cobra.Command {
 	file, add := "", false
 	command := &cobra.Command{
 		Use:   "new",
@@ -167,14 +169,14 @@ the new key as its last line, to rotate.`,
 		Args:    exactly(),
 	}
 	command.RunE = func(*cobra.Command, []string) error {
-		config, err := d.load(d.console)
+		config, err := d.load(d.Console)
 		if err != nil {
 			return err
 		}
 		if file == "" {
-			file = config.masterKeyPath()
+			file = config.MasterKeyPath()
 		}
-		id, err := writeMasterKey(d.console, file, add)
+		id, err := deployment.WriteMasterKey(d.Console, file, add)
 		if errors.Is(err, fs.ErrExist) {
 			return usagef("%s exists and is left alone; --append adds a key to it", file)
 		}
@@ -193,7 +195,7 @@ type resealed struct {
 	Records int `json:"records"`
 }
 
-func newMasterRotate(d *desk) *cobra.Command {
+func newMasterRotate(d *operatorEnv) *cobra.Command {
 	return &cobra.Command{
 		Use:     "rotate",
 		Short:   "Seal everything in the store with the first master key",

@@ -6,30 +6,31 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/deployment"
 	"github.com/minifed/minifed/storage"
 )
 
 // rewrite changes the stored record of a client, as an older version could have written it.
 func (s *station) rewrite(t *testing.T, client string, edit func(*storage.Client)) {
 	t.Helper()
-	config, err := (&settings{}).load(s.console)
+	config, err := (&settings{}).load(s.Console)
 	if err != nil {
 		t.Fatal(err)
 	}
-	opened, err := openDeployment(t.Context(), s.console, config, purpose{logger: slog.New(slog.DiscardHandler)})
+	opened, err := deployment.Open(t.Context(), s.Console, config, deployment.Purpose{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	entry, err := storage.Get[storage.Client](t.Context(), opened.engine, storage.Key("default", client))
+	entry, err := storage.Get[storage.Client](t.Context(), opened.Engine, storage.Key("default", client))
 	if err != nil {
 		t.Fatal(err)
 	}
 	next := entry.Record
 	edit(&next)
-	if _, err := entry.Replace(t.Context(), opened.engine, next); err != nil {
+	if _, err := entry.Replace(t.Context(), opened.Engine, next); err != nil {
 		t.Fatal(err)
 	}
-	if err := opened.close(); err != nil {
+	if err := opened.Close(); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -122,7 +122,7 @@ func TestNothingSecretIsLoggedPrintedOrMeasured(t *testing.T) {
 	t.Cleanup(api.Close)
 	s := newStation(t, "MINIFED_LOG_LEVEL=debug", "MINIFED_WECHAT_BASE_URL="+api.URL)
 	b := &bugged{T: t, mine: new(landmine), seen: secretsSeen{}}
-	s.random = b.mine
+	s.Random = b.mine
 	b.serving = s.serve(t)
 	b.club = b.client(simulator, "club", "--provisioning", "bind", "--password-binding", "--first-party")
 	b.shop = b.client(simulator, "shop", "--audience", "club", "--account-linking")
@@ -171,7 +171,7 @@ func TestNothingSecretIsLoggedPrintedOrMeasured(t *testing.T) {
 func (b *bugged) aside() *station {
 	beside := b.at()
 	beside.out, beside.err = newOutput(), newOutput()
-	beside.console.out, beside.console.err, beside.random = beside.out, beside.err, rand.Reader
+	beside.Console.Out, beside.Console.Err, beside.Random = beside.out, beside.err, rand.Reader
 	return beside
 }
 

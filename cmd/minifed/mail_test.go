@@ -25,6 +25,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/certificatetest"
 	"github.com/minifed/minifed/cmd/minifed/porttest"
 )
 
@@ -46,7 +47,7 @@ const (
 func newPostOffice(t *testing.T) *postOffice {
 	t.Helper()
 	folder := t.TempDir()
-	writeCertificate(t, folder, 1)
+	certificatetest.Write(t, folder, 1)
 	o := &postOffice{certificate: filepath.Join(folder, "tls.crt"), taken: make(chan *mail.Message, 16)}
 	pair, err := tls.LoadX509KeyPair(o.certificate, filepath.Join(folder, "tls.key"))
 	if err != nil {
@@ -358,7 +359,7 @@ func (r *resident) doctor(t *testing.T) string {
 			t.Setenv(name, value)
 		}
 	}
-	s.environ = append(r.environment, "MINIFED_WECHAT_BASE_URL=http://127.0.0.1:1")
+	s.Environ = append(r.environment, "MINIFED_WECHAT_BASE_URL=http://127.0.0.1:1")
 	return diagnose(t, s, false)["mail"]
 }
 
@@ -438,7 +439,7 @@ func TestTheSenderLogWritesMailForDevelopment(t *testing.T) {
 	var made struct {
 		ID string `json:"id"`
 	}
-	running.in = strings.NewReader("her first password")
+	running.In = strings.NewReader("her first password")
 	if err := json.Unmarshal([]byte(running.at("MINIFED_MAIL_SENDER=log").must(t, "user", "create", "wanda", "--password-stdin", "--output", "json")), &made); err != nil {
 		t.Fatal(err)
 	}

@@ -7,12 +7,15 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/minifed/minifed/cmd/minifed/internal/console"
+	"github.com/minifed/minifed/cmd/minifed/internal/memory"
 )
 
 func main() {
 	signal.Ignore(syscall.SIGPIPE) // a reader that goes away is an error of the write, and leaves time to clean up
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	tuneMemory(os.DirFS("/"))
+	memory.Tune(os.DirFS("/"))
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
-	os.Exit(run(ctx, os.Args[1:], processConsole()))
+	os.Exit(run(ctx, os.Args[1:], console.ProcessConsole()))
 }

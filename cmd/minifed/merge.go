@@ -9,7 +9,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-func newUserMerge(d *desk) *cobra.Command {
+func newUserMerge(d *operatorEnv) *cobra.Command {
 	command := group("merge", "Decide about accounts that look like one person", mergeHelp,
 		newMergeCandidates(d), newMergeAccept(d), newMergeDismiss(d), newMergeUsers(d), newMergeUndo(d))
 	return command
@@ -24,7 +24,7 @@ type candidateView struct {
 	Identity string `json:"identity,omitempty"`
 }
 
-func newMergeCandidates(d *desk) *cobra.Command {
+func newMergeCandidates(d *operatorEnv) *cobra.Command {
 	pages := new(paging)
 	command := &cobra.Command{
 		Use:     "candidates",
@@ -58,7 +58,7 @@ type mergeView struct {
 	Merge    string `json:"merge"`
 }
 
-func newMergeAccept(d *desk) *cobra.Command {
+func newMergeAccept(d *operatorEnv) *cobra.Command {
 	return &cobra.Command{
 		Use:     "accept CANDIDATE",
 		Short:   "Merge the two accounts of a merge candidate",
@@ -75,11 +75,11 @@ func newMergeAccept(d *desk) *cobra.Command {
 	}
 }
 
-func (d *desk) merged(view mergeView) error {
+func (d *operatorEnv) merged(view mergeView) error {
 	return d.done(view, "User %s is part of %s now.\nTo separate them again: minifed user merge undo %s", view.Alias, view.Survivor, view.Merge)
 }
 
-func newMergeDismiss(d *desk) *cobra.Command {
+func newMergeDismiss(d *operatorEnv) *cobra.Command {
 	return &cobra.Command{
 		Use:     "dismiss CANDIDATE",
 		Short:   "Say that two accounts are different people",
@@ -95,7 +95,7 @@ func newMergeDismiss(d *desk) *cobra.Command {
 	}
 }
 
-func newMergeUsers(d *desk) *cobra.Command {
+func newMergeUsers(d *operatorEnv) *cobra.Command {
 	return &cobra.Command{
 		Use:     "users USER USER",
 		Short:   "Merge two users who are one person",
@@ -122,7 +122,7 @@ func newMergeUsers(d *desk) *cobra.Command {
 	}
 }
 
-func newMergeUndo(d *desk) *cobra.Command {
+func newMergeUndo(d *operatorEnv) *cobra.Command {
 	return &cobra.Command{
 		Use:     "undo MERGE",
 		Short:   "Separate two merged users again",

@@ -9,47 +9,49 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/console"
+	"github.com/minifed/minifed/cmd/minifed/internal/deployment"
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/storage"
 )
 
-// desk is what the operator's commands have in common: the console, the flags, and the directory that they work in.
-type desk struct {
-	*console
+// operatorEnv is what the operator's commands have in common: the console, the flags, and the directory that they work in.
+type operatorEnv struct {
+	*console.Console
 	*settings
 	directory string
 }
 
 // atDirectory adds the flag that names the directory.
-func (d *desk) atDirectory(command *cobra.Command) {
+func (d *operatorEnv) atDirectory(command *cobra.Command) {
 	command.PersistentFlags().StringVarP(&d.directory, "directory", "d", "", "the `ID` of the directory; without it the default one")
 }
 
 // open runs do on the open store, beside a running server or without one.
-func (d *desk) open(ctx context.Context, do func(context.Context, *deployment) error) (err error) {
-	config, err := d.load(d.console)
+func (d *operatorEnv) open(ctx context.Context, do func(context.Context, *deployment.Deployment) error) (err error) {
+	config, err := d.load(d.Console)
 	if err != nil {
 		return err
 	}
 	if d.directory == "" {
 		d.directory = config.DefaultDirectory
 	}
-	logger := slog.New(slog.NewTextHandler(d.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	opened, err := openDeployment(ctx, d.console, config, purpose{logger: logger})
+	logger := slog.New(slog.NewTextHandler(d.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	opened, err := deployment.Open(ctx, d.Console, config, deployment.Purpose{Logger: logger})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, opened.close()) }()
+	defer func() { err = errors.Join(err, opened.Close()) }()
 	return do(ctx, opened)
 }
 
 // work is open for what the operator's service does.
-func (d *desk) work(ctx context.Context, do func(context.Context, *admin.Service) error) error {
-	return d.open(ctx, func(ctx context.Context, opened *deployment) error { return do(ctx, opened.admin) })
+func (d *operatorEnv) work(ctx context.Context, do func(context.Context, *admin.Service) error) error {
+	return d.open(ctx, func(ctx context.Context, opened *deployment.Deployment) error { return do(ctx, opened.Admin) })
 }
 
 // userJob is job for a command whose argument names a user: do gets the ID.
-func (d *desk) userJob(do func(ctx context.Context, service *admin.Service, id string) error) func(*cobra.Command, []string) error {
+func (d *operatorEnv) userJob(do func(ctx context.Context, service *admin.Service, id string) error) func(*cobra.Command, []string) error {
 	return d.job(func(ctx context.Context, service *admin.Service, named string) error {
 		id, err := service.UserID(ctx, d.directory, named)
 		if err != nil {
@@ -60,7 +62,7 @@ func (d *desk) userJob(do func(ctx context.Context, service *admin.Service, id s
 }
 
 // job is work as cobra runs it, with the command's one argument, if it has one.
-func (d *desk) job(do func(ctx context.Context, service *admin.Service, argument string) error) func(*cobra.Command, []string) error {
+func (d *operatorEnv) job(do func(ctx context.Context, service *admin.Service, argument string) error) func(*cobra.Command, []string) error {
 	return func(command *cobra.Command, args []string) error {
 		argument := ""
 		if len(args) > 0 {
@@ -71,17 +73,17 @@ func (d *desk) job(do func(ctx context.Context, service *admin.Service, argument
 }
 
 // say prints text, or value as JSON.
-func (d *desk) say(value any, text func()) error {
+func (d *operatorEnv) say(value any, text func()) error {
 	if d.output == "json" {
-		return d.printJSON(value)
+		return d.PrintJSON(value)
 	}
 	text()
 	return nil
 }
 
 // done prints one sentence about what was done to a record, or value as JSON.
-func (d *desk) done(value any, format string, args ...any) error {
-	return d.say(value, func() { d.printf(format+"\n", args...) })
+func (d *operatorEnv) done(value any, format string, args ...any) error {
+	return d.say(value, func() { d.Printf(format+"\n", args...) })
 }
 
 // paging are the flags of a list.
@@ -140,11 +142,11 @@ type listed struct {
 }
 
 // printList prints a table with what continues it, or the page as JSON.
-func (d *desk) printList(items any, next string, header []string, rows [][]string) error {
+func (d *operatorEnv) printList(items any, next string, header []string, rows [][]string) error {
 	return d.say(listed{items, next}, func() {
-		d.printTable(header, rows)
+		d.PrintTable(header, rows)
 		if next != "" {
-			d.notef("There are more: --after %s\n", next)
+			d.Notef("There are more: --after %s\n", next)
 		}
 	})
 }
@@ -157,14 +159,14 @@ func (f *confirmation) add(command *cobra.Command) {
 }
 
 // ask wants the person at the terminal to type id.
-func (f *confirmation) ask(ctx context.Context, c *console, what, id string) error {
+func (f *confirmation) ask(ctx context.Context, c *console.Console, what, id string) error {
 	if f.yes {
 		return nil
 	}
-	if c.confirm == nil {
+	if c.Confirm == nil {
 		return usagef("this cannot be undone, and nobody is at the terminal to be asked: say --yes")
 	}
-	answer, err := c.confirm(ctx, fmt.Sprintf("This deletes %s and cannot be undone. Type %s to go on: ", what, id))
+	answer, err := c.Confirm(ctx, fmt.Sprintf("This deletes %s and cannot be undone. Type %s to go on: ", what, id))
 	if err != nil {
 		return err
 	}

@@ -113,7 +113,7 @@ func TestEveryKindOfClientIsMadeFromTheCommandLine(t *testing.T) {
 			t.Errorf("%s: %v", args, created)
 		}
 	}
-	s.in = strings.NewReader("not an AppSecret")
+	s.In = strings.NewReader("not an AppSecret")
 	s.fails(t, exitFailed, []string{"  AppSecret: must be"}, "client", "create", "--kind", "wechat_miniapp", "--app-id", "wx0123456789abcdef", "--app-secret-stdin")
 	s.fails(t, exitUsage, []string{"--subject-type private", "public or pairwise"}, "client", "create", "--kind", "web", "--subject-type", "private")
 	s.fails(t, exitFailed, []string{"--subject-type: ", "web and spa"}, "client", "create", "--kind", "native", "--redirect-uri", "com.example.shop:/cb", "--subject-type", "pairwise")
@@ -223,12 +223,12 @@ func TestUsersFromBirthToDeath(t *testing.T) {
 	for password, reason := range map[string]string{
 		"short": "at least 8 characters", "password123": "known from a data breach", "Alice": "at least 8 characters",
 	} {
-		s.in = strings.NewReader(password)
+		s.In = strings.NewReader(password)
 		s.fails(t, exitFailed, []string{"  password: ", reason}, "user", "set-password", id, "--password-stdin")
-		s.in = strings.NewReader(password)
+		s.In = strings.NewReader(password)
 		s.fails(t, exitFailed, []string{"  password: ", reason}, "user", "create", "bob", "--password-stdin")
 	}
-	s.in = strings.NewReader("another horse battery\n")
+	s.In = strings.NewReader("another horse battery\n")
 	s.must(t, "user", "set-password", id, "--password-stdin")
 	s.fails(t, exitFailed, []string{"exists already"}, "user", "create", "ALICE")
 	// A user is named by ID, username or verified e-mail address; an address that is taken leaves no user behind.
@@ -296,7 +296,7 @@ func TestKeysRotateFromTheCommandLine(t *testing.T) {
 func TestTheMasterKeyRotatesWithoutLosingASecret(t *testing.T) {
 	s := made(t)
 	file := filepath.Join(s.folder, "master.key")
-	s.in = strings.NewReader(anAppSecret)
+	s.In = strings.NewReader(anAppSecret)
 	s.must(t, "client", "create", "--kind", "wechat_miniapp", "--app-id", "wx0123456789abcdef", "--id", "mini", "--app-secret-stdin")
 	s.fails(t, exitUsage, []string{"exists and is left alone", "--append"}, "keys", "master", "new")
 	added := s.json(t, "keys", "master", "new", "--append")
@@ -356,14 +356,14 @@ func TestAMasterKeyMayComeFromTheEnvironment(t *testing.T) {
 
 func TestNoSecretIsPrintedTwiceOrStored(t *testing.T) {
 	s := made(t)
-	s.in = strings.NewReader(anAppSecret)
+	s.In = strings.NewReader(anAppSecret)
 	created := s.json(t, "client", "create", "--kind", "wechat_miniapp", "--app-id", "wx0123456789abcdef", "--id", "mini", "--app-secret-stdin")
 	secrets := []string{anAppSecret, created["client_secret"].(string)}
 	secrets = append(secrets, s.json(t, "client", "rotate-secret", "mini")["client_secret"].(string))
-	s.in = strings.NewReader("chosen-by-somebody-1")
+	s.In = strings.NewReader("chosen-by-somebody-1")
 	printed := s.must(t, "client", "rotate-secret", "mini", "--secret-stdin") + s.err.String()
 	secrets = append(secrets, "chosen-by-somebody-1")
-	s.in = strings.NewReader("a password of alice's")
+	s.In = strings.NewReader("a password of alice's")
 	printed += s.must(t, "user", "create", "alice", "--password-stdin")
 	secrets = append(secrets, "a password of alice's")
 	for _, args := range [][]string{

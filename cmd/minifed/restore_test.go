@@ -8,9 +8,6 @@ import (
 	"testing"
 
 	"github.com/minifed/minifed/cmd/minifed/porttest"
-	"github.com/minifed/minifed/storage/mongodb"
-	"github.com/minifed/minifed/storage/sqlite"
-	"github.com/minifed/minifed/storage/storagetest"
 )
 
 // TestOperatingGuide_RestoreTrialRunsBesideTheServer sets the variables of the guide, with paths and ports of the test, while a
@@ -49,7 +46,7 @@ func TestOperatingGuide_RestoreTrialRunsBesideTheServer(t *testing.T) {
 	// The configuration of the running server, then the variables of the guide.
 	trial := s.at(variables...)
 	logs := newOutput()
-	trial.console.err = logs
+	trial.Console.Err = logs
 	runUntil(t, trial, logs)
 	if code, body := get(t, "http://"+admin+"/readyz"); code != 200 || !strings.Contains(body, `"status":"ready"`) {
 		t.Errorf("/readyz: %d %s", code, body)
@@ -60,17 +57,5 @@ func TestOperatingGuide_RestoreTrialRunsBesideTheServer(t *testing.T) {
 	}
 	if printed := trial.must(t, "client", "list"); !strings.Contains(printed, "before") {
 		t.Errorf("the backup is not what the trial serves: %s", printed)
-	}
-}
-
-func TestOwnedByOneProcess_OnlySQLite(t *testing.T) {
-	if !ownedByOneProcess(new(sqlite.Engine)) {
-		t.Error("sqlite: false")
-	}
-	if ownedByOneProcess(new(mongodb.Engine)) {
-		t.Error("mongodb: true")
-	}
-	if ownedByOneProcess(storagetest.NewMemory(nil)) {
-		t.Error("an unknown engine: true")
 	}
 }

@@ -9,7 +9,11 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/config"
+	"github.com/minifed/minifed/cmd/minifed/internal/console"
+	"github.com/minifed/minifed/cmd/minifed/internal/explain"
 	"github.com/minifed/minifed/cmd/minifed/internal/locale"
+	"github.com/minifed/minifed/cmd/minifed/internal/suggest"
 )
 
 // The exit codes.
@@ -45,19 +49,19 @@ func wrongUsage(key locale.Key, arguments ...any) error {
 func usagef(format string, args ...any) error { return &usageError{text: fmt.Sprintf(format, args...)} }
 
 // run executes one command line and returns the exit code.
-func run(ctx context.Context, args []string, c *console) int {
+func run(ctx context.Context, args []string, c *console.Console) int {
 	root := newRoot(c)
 	root.SetArgs(withDashedIDs(root, args))
 	command, err := root.ExecuteContextC(ctx)
 	if err == nil {
-		err = c.lost()
+		err = c.Lost()
 	}
 	if err == nil {
 		return exitDone
 	}
-	c.notef("minifed: %s\n", c.explain(err))
+	c.Notef("minifed: %s\n", explain.In(c.Texts, err))
 	if _, usage := errors.AsType[*usageError](err); usage {
-		c.notef("%s\n", c.texts.Render(locale.Text("usage.see_help", command.CommandPath())))
+		c.Notef("%s\n", c.Texts.Render(locale.Text("usage.see_help", command.CommandPath())))
 		return exitUsage
 	}
 	return exitFailed
@@ -70,8 +74,8 @@ type settings struct {
 }
 
 // newRoot builds the whole tree of commands, with its texts in the language of the environment.
-func newRoot(c *console) *cobra.Command {
-	c.texts = locale.For(c.variable)
+func newRoot(c *console.Console) *cobra.Command {
+	c.Texts = locale.For(c.Variable)
 	flags := new(settings)
 	root := &cobra.Command{
 		Use:           "minifed",
@@ -81,9 +85,9 @@ func newRoot(c *console) *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.SetIn(c.in)
+	root.SetIn(c.In)
 	root.SetOut(c)
-	root.SetErr(c.err)
+	root.SetErr(c.Err)
 	root.SetFlagErrorFunc(wrongFlag)
 	root.PersistentFlags().StringVar(&flags.configPath, "config", "", "")
 	root.PersistentFlags().StringVarP(&flags.output, "output", "o", "text", "")
@@ -94,9 +98,9 @@ func newRoot(c *console) *cobra.Command {
 	root.AddCommand(newVersion(c, flags), newCompletion())
 	root.SetHelpCommand(newHelp())
 	root.InitDefaultHelpCmd()
-	help := helpTexts{c.texts}
+	help := helpTexts{c.Texts}
 	help.addTo(root)
-	root.SetHelpFunc(func(command *cobra.Command, _ []string) { c.printf("%s", help.of(command)) })
+	root.SetHelpFunc(func(command *cobra.Command, _ []string) { c.Printf("%s", help.of(command)) })
 	completeValues(root)
 	return root
 }
@@ -139,7 +143,7 @@ func unknownFlag(command *cobra.Command, unknown *pflag.NotExistError) error {
 	names := []string{}
 	command.Flags().VisitAll(func(flag *pflag.Flag) { names = append(names, flag.Name) })
 	name := unknown.GetSpecifiedName()
-	return wrongUsage("usage.flag.unknown", command.CommandPath(), "--"+name, "--"+nearest(name, names))
+	return wrongUsage("usage.flag.unknown", command.CommandPath(), "--"+name, "--"+suggest.Nearest(name, names))
 }
 
 // wrongValue says what the value of a flag must be.
@@ -153,8 +157,8 @@ func wrongValue(invalid *pflag.InvalidValueError) error {
 }
 
 // load reads the configuration that the flags and the environment name.
-func (s *settings) load(c *console) (Config, error) {
-	return loadConfig(cmp.Or(s.configPath, c.variable(configVariable)), c.environ)
+func (s *settings) load(c *console.Console) (config.Config, error) {
+	return config.Load(cmp.Or(s.configPath, c.Variable(config.PathVariable)), c.Environ)
 }
 
 func (s *settings) check() error {
@@ -182,7 +186,7 @@ func helpOrUnknown(command *cobra.Command, args []string) error {
 			names = append(names, child.Name())
 		}
 	}
-	return wrongUsage("usage.command.unknown", command.CommandPath(), args[0], nearest(args[0], names))
+	return wrongUsage("usage.command.unknown", command.CommandPath(), args[0], suggest.Nearest(args[0], names))
 }
 
 // exactly requires as many arguments as there are names.

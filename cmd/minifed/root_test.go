@@ -14,6 +14,9 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/minifed/minifed/cmd/minifed/internal/input"
+	"github.com/minifed/minifed/cmd/minifed/internal/version"
 )
 
 // everyCommand walks the tree of commands.
@@ -26,7 +29,7 @@ func everyCommand(t *testing.T, visit func(*cobra.Command)) {
 			walk(child)
 		}
 	}
-	walk(newRoot(newStation(t).console))
+	walk(newRoot(newStation(t).Console))
 }
 
 func TestHelpOfTheRootLeadsFromTheDemoToOnesOwnAppID(t *testing.T) {
@@ -88,7 +91,7 @@ func checkExample(t *testing.T, line string) {
 		t.Errorf("example %q does not call minifed", line)
 		return
 	}
-	command, rest, err := newRoot(newStation(t).console).Find(args[1:])
+	command, rest, err := newRoot(newStation(t).Console).Find(args[1:])
 	if err != nil {
 		t.Errorf("example %q: %v", line, err)
 		return
@@ -171,7 +174,7 @@ func TestAWrongConfigurationStopsEveryCommandWithAllProblems(t *testing.T) {
 }
 
 func TestVersionSaysWhatTheBinaryWasBuiltFrom(t *testing.T) {
-	info := versionOf(&debug.BuildInfo{
+	info := version.Of(&debug.BuildInfo{
 		Main:     debug.Module{Version: "v1.2.3"},
 		Settings: []debug.BuildSetting{{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.time", Value: "2026-01-01T00:00:00Z"}, {Key: "vcs.modified", Value: "true"}},
 	})
@@ -181,7 +184,7 @@ func TestVersionSaysWhatTheBinaryWasBuiltFrom(t *testing.T) {
 	for _, build := range []*debug.BuildInfo{
 		nil, {}, {Main: debug.Module{Version: "(devel)"}}, {Main: debug.Module{Version: "v0.0.0-20261130104549-3e2ffd9c0ffe+dirty"}},
 	} {
-		if info := versionOf(build); info.Version != release+"-devel" {
+		if info := version.Of(build); info.Version != version.Release+"-devel" {
 			t.Errorf("without a tag: %+v", info)
 		}
 	}
@@ -189,8 +192,8 @@ func TestVersionSaysWhatTheBinaryWasBuiltFrom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, newest, _ := strings.Cut(string(changes), "\n## "); !strings.HasPrefix(newest, strings.TrimPrefix(release, "v")+"\n") {
-		t.Errorf("CHANGELOG.md does not begin with %s", release)
+	if _, newest, _ := strings.Cut(string(changes), "\n## "); !strings.HasPrefix(newest, strings.TrimPrefix(version.Release, "v")+"\n") {
+		t.Errorf("CHANGELOG.md does not begin with %s", version.Release)
 	}
 	s := newStation(t)
 	if text := s.must(t, "version"); !strings.Contains(text, "go1.") {
@@ -245,23 +248,11 @@ func TestWhatCannotBePrintedIsNotDone(t *testing.T) {
 		"client create --kind service", "client list", "client list --output json", "user merge candidates", "keys secrets rotate", "version",
 	}
 	for _, command := range commands {
-		s.console.out = fullDisk{syscall.ENOSPC}
+		s.Console.Out = fullDisk{syscall.ENOSPC}
 		s.fails(t, exitFailed, []string{"no space left"}, strings.Fields(command)...)
 	}
-	s.console.out = fullDisk{&os.PathError{Op: "write", Path: "|1", Err: syscall.EPIPE}}
+	s.Console.Out = fullDisk{&os.PathError{Op: "write", Path: "|1", Err: syscall.EPIPE}}
 	s.must(t, "client", "list") // as before head
-}
-
-func TestTheNearestNameIsTheOneThatWasMeant(t *testing.T) {
-	candidates := []string{"storage.uri", "storage.uri_file", "listen.address", "listen.admin_address", "log.level", "public_url"}
-	for slip, want := range map[string]string{
-		"storage.url": "storage.uri", "uri": "storage.uri", "adddress": "listen.address", "log.levle": "log.level",
-		"publicurl": "public_url", "wechat.address": "listen.address", "": "storage.uri",
-	} {
-		if got := nearest(slip, candidates); got != want {
-			t.Errorf("%q: %s, want %s", slip, got, want)
-		}
-	}
 }
 
 func TestDurationsMayHaveDays(t *testing.T) {
@@ -282,10 +273,10 @@ func TestSecretsComeFromStdinAFileOrAPrompt(t *testing.T) {
 	folder := t.TempDir()
 	writeFile(t, filepath.Join(folder, "good"), "from file\r\n")
 	writeFile(t, filepath.Join(folder, "empty"), "\n")
-	writeFile(t, filepath.Join(folder, "long"), strings.Repeat("x", maxSecretInput+1))
-	c := newStation(t).console
+	writeFile(t, filepath.Join(folder, "long"), strings.Repeat("x", input.MaxSecret+1))
+	c := newStation(t).Console
 	asked := ""
-	c.ask = func(_ context.Context, prompt string) (string, error) {
+	c.Ask = func(_ context.Context, prompt string) (string, error) {
 		asked = prompt
 		return "typed", nil
 	}
@@ -308,7 +299,7 @@ func TestSecretsComeFromStdinAFileOrAPrompt(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			c.in = strings.NewReader(test.stdin)
+			c.In = strings.NewReader(test.stdin)
 			got, err := test.source.read(t.Context(), c, "Secret: ")
 			if got != test.want || (err == nil) != (test.wrong == "") || err != nil && !strings.Contains(err.Error(), test.wrong) {
 				t.Errorf("read %q, error %v", got, err)
@@ -318,7 +309,7 @@ func TestSecretsComeFromStdinAFileOrAPrompt(t *testing.T) {
 	if asked != "Secret: " {
 		t.Errorf("asked %q", asked)
 	}
-	c.ask = nil
+	c.Ask = nil
 	if _, err := (&secretSource{name: "secret"}).read(t.Context(), c, ""); err == nil || !strings.Contains(err.Error(), "--secret-stdin") {
 		t.Errorf("without a terminal: error %v", err)
 	}

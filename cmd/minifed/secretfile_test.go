@@ -25,7 +25,7 @@ func TestSecretFlags_NameTheFaultOfTheFile(t *testing.T) {
 			writeFile(t, file, test.content)
 			s.fails(t, exitFailed, []string{test.says}, "user", "create", "alice", "--password-file", file)
 			piped := s.at()
-			piped.in = strings.NewReader(test.content)
+			piped.In = strings.NewReader(test.content)
 			piped.fails(t, exitFailed, []string{test.says}, "user", "create", "alice", "--password-stdin")
 		})
 	}
@@ -78,7 +78,7 @@ func (s *station) serveLogs(t *testing.T, format string) string {
 	t.Helper()
 	logs := newOutput()
 	other := s.at("MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off", "MINIFED_LOG_FORMAT="+format)
-	other.console.out, other.console.err = io.Discard, logs
+	other.Console.Out, other.Console.Err = io.Discard, logs
 	runUntil(t, other, logs)()
 	return logs.String()
 }
@@ -90,7 +90,7 @@ func runUntil(t *testing.T, s *station, logs *output) (stop func()) {
 	ended := make(chan int, 1)
 	go func() {
 		defer cancel() // The wait for the line ends too.
-		ended <- run(ctx, []string{"serve"}, s.console)
+		ended <- run(ctx, []string{"serve"}, s.Console)
 	}()
 	stop = sync.OnceFunc(func() {
 		cancel()

@@ -16,6 +16,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/config"
+	"github.com/minifed/minifed/cmd/minifed/internal/demo"
+	"github.com/minifed/minifed/cmd/minifed/internal/health"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/storagetest"
 	"github.com/minifed/minifed/wechat"
@@ -76,7 +79,7 @@ func TestTheFirstStartMakesWhatItNeedsAndSaysWhatComesNext(t *testing.T) {
 
 func TestCurlFor_IgnoresProxiesOnlyOnThisMachine(t *testing.T) {
 	for address, want := range map[string]string{"http://localhost:8080": "curl -sS --noproxy '*'", "https://id.example.com": "curl -sS"} {
-		if got := curlFor(Config{PublicURL: address}); got != want {
+		if got := curlFor(config.Config{PublicURL: address}); got != want {
 			t.Errorf("%s: %q, want %q", address, got, want)
 		}
 	}
@@ -103,7 +106,7 @@ func TestTheHealthcheckSaysWhetherTheServerIsReady(t *testing.T) {
 			t.Errorf("%s: %q", variable, printed)
 		}
 	}
-	unready := httptest.NewServer(newHealth().handler(prometheus.NewRegistry()))
+	unready := httptest.NewServer(health.New().Handler(prometheus.NewRegistry()))
 	t.Cleanup(unready.Close)
 	newStation(t, "MINIFED_LISTEN_ADMIN_ADDRESS="+strings.TrimPrefix(unready.URL, "http://")).
 		fails(t, exitFailed, []string{"HTTP 503", "starting"}, "healthcheck")
@@ -116,10 +119,10 @@ func TestAStoreThatIsDownIsNoReasonToTakeAnInstanceAway(t *testing.T) {
 	if err := down.Close(); err != nil {
 		t.Fatal(err)
 	}
-	serving := newHealth()
-	serving.engine.Store(&down)
-	serving.phase.Store(phaseReady)
-	server := httptest.NewServer(serving.handler(prometheus.NewRegistry()))
+	serving := health.New()
+	serving.Engine.Store(&down)
+	serving.Phase.Store(health.PhaseReady)
+	server := httptest.NewServer(serving.Handler(prometheus.NewRegistry()))
 	t.Cleanup(server.Close)
 	if code, body := get(t, server.URL+"/readyz"); code != http.StatusOK || !strings.Contains(body, `"store":"unavailable"`) {
 		t.Errorf("%d %s", code, body)
@@ -243,7 +246,7 @@ func TestAWrongMasterKeyStopsTheStartAndNamesTheRightOne(t *testing.T) {
 
 func TestAMongoDBThatIsAwayIsSaidWithoutItsPassword(t *testing.T) {
 	away := "mongodb://minifed:hunter2@127.0.0.1:1/x?serverSelectionTimeoutMS=100&connectTimeoutMS=100"
-	s := newStation(t, "MINIFED_STORAGE_URI="+away, "MINIFED_KEYS_MASTER_KEY="+demoMasterKey(),
+	s := newStation(t, "MINIFED_STORAGE_URI="+away, "MINIFED_KEYS_MASTER_KEY="+demo.MasterKey(),
 		"MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off")
 	for _, args := range [][]string{{"serve"}, {"client", "list"}, {"demo", "--once", "--store", away}} {
 		s.fails(t, exitFailed, []string{"the store cannot be used"}, args...)
@@ -267,10 +270,10 @@ func (s *serving) miniProgram(t *testing.T, simulator *wechattest.Server) miniPr
 		t.Fatal(err)
 	}
 	beside := *s.station
-	world := *s.console
-	beside.console, beside.out, beside.err = &world, newOutput(), newOutput()
-	world.out, world.err = beside.out, beside.err
-	world.in = strings.NewReader(string(app.Credential().Secret))
+	world := *s.Console
+	beside.Console, beside.out, beside.err = &world, newOutput(), newOutput()
+	world.Out, world.Err = beside.out, beside.err
+	world.In = strings.NewReader(string(app.Credential().Secret))
 	created := beside.json(t, "client", "create", "--kind", "wechat_miniapp", "--app-id", "wxsimshop", "--app-secret-stdin")
 	return miniProgram{app, created["client_id"].(string), created["client_secret"].(string)}
 }

@@ -7,13 +7,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/console"
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/storage"
 )
 
-func newUser(c *console, flags *settings) *cobra.Command {
-	d := &desk{console: c, settings: flags}
+func newUser(c *console.Console, flags *settings) *cobra.Command {
+	d := &operatorEnv{Console: c, settings: flags}
 	command := group("user", "Look after users: find, change, disable, sign out, merge", userHelp,
 		newUserCreate(d), newUserList(d), newUserShow(d), newUserUpdate(d), newUserSetPassword(d),
 		userState(d, "disable", "disabled", "Keep a user out, and end every grant and session", (*admin.Service).DisableUser),
@@ -53,7 +54,7 @@ func viewUser(user storage.User, links []storage.Identity) userView {
 	return view
 }
 
-func newUserCreate(d *desk) *cobra.Command {
+func newUserCreate(d *operatorEnv) *cobra.Command {
 	source, wanted, email := &secretSource{name: "password"}, false, ""
 	command := &cobra.Command{
 		Use:     "create USERNAME",
@@ -70,7 +71,7 @@ func newUserCreate(d *desk) *cobra.Command {
 		account := identity.Account{Username: username}
 		profile.apply(&account.Profile)
 		if wanted || source.given() {
-			if account.Password, err = source.read(ctx, d.console, "Password of "+username+": "); err != nil {
+			if account.Password, err = source.read(ctx, d.Console, "Password of "+username+": "); err != nil {
 				return err
 			}
 		}
@@ -133,7 +134,7 @@ func addressOf(p *storage.Profile) *storage.Address {
 	return p.Address
 }
 
-func newUserList(d *desk) *cobra.Command {
+func newUserList(d *operatorEnv) *cobra.Command {
 	pages, prefix := new(paging), ""
 	command := &cobra.Command{
 		Use:     "list",
@@ -171,7 +172,7 @@ func nameOf(user storage.User) string {
 	return ""
 }
 
-func newUserShow(d *desk) *cobra.Command {
+func newUserShow(d *operatorEnv) *cobra.Command {
 	return &cobra.Command{
 		Use:     "show USER",
 		Short:   "Show a user",
@@ -188,7 +189,7 @@ func newUserShow(d *desk) *cobra.Command {
 	}
 }
 
-func newUserUpdate(d *desk) *cobra.Command {
+func newUserUpdate(d *operatorEnv) *cobra.Command {
 	command := &cobra.Command{
 		Use:     "update USER",
 		Short:   "Change a user",
@@ -213,7 +214,7 @@ func newUserUpdate(d *desk) *cobra.Command {
 	return command
 }
 
-func newUserSetPassword(d *desk) *cobra.Command {
+func newUserSetPassword(d *operatorEnv) *cobra.Command {
 	source := &secretSource{name: "password"}
 	command := &cobra.Command{
 		Use:     "set-password USER",
@@ -224,7 +225,7 @@ func newUserSetPassword(d *desk) *cobra.Command {
 	}
 	source.add(command, "the password; without it it is asked for")
 	command.RunE = d.userJob(func(ctx context.Context, service *admin.Service, id string) error {
-		password, err := source.read(ctx, d.console, "New password: ")
+		password, err := source.read(ctx, d.Console, "New password: ")
 		if err != nil {
 			return err
 		}
@@ -243,7 +244,7 @@ type changedUser struct {
 }
 
 // userState makes a command that does one thing to a user.
-func userState(d *desk, name, done, short string, change func(*admin.Service, context.Context, string, string) error) *cobra.Command {
+func userState(d *operatorEnv, name, done, short string, change func(*admin.Service, context.Context, string, string) error) *cobra.Command {
 	return &cobra.Command{
 		Use:     name + " USER",
 		Short:   short,
@@ -259,7 +260,7 @@ func userState(d *desk, name, done, short string, change func(*admin.Service, co
 	}
 }
 
-func newUserDelete(d *desk) *cobra.Command {
+func newUserDelete(d *operatorEnv) *cobra.Command {
 	sure := new(confirmation)
 	command := &cobra.Command{
 		Use:     "delete USER",
@@ -269,7 +270,7 @@ func newUserDelete(d *desk) *cobra.Command {
 		Args:    exactly("the user's ID, username or e-mail address"),
 	}
 	command.RunE = d.userJob(func(ctx context.Context, service *admin.Service, id string) error {
-		if err := sure.ask(ctx, d.console, "user "+id, id); err != nil {
+		if err := sure.ask(ctx, d.Console, "user "+id, id); err != nil {
 			return err
 		}
 		if err := service.DeleteUser(ctx, d.directory, id); err != nil {
@@ -282,36 +283,36 @@ func newUserDelete(d *desk) *cobra.Command {
 }
 
 // showUser prints everything about a user that is not empty.
-func (d *desk) showUser(user storage.User, links []storage.Identity) error {
+func (d *operatorEnv) showUser(user storage.User, links []storage.Identity) error {
 	view := viewUser(user, links)
 	return d.say(view, func() {
-		fields := []field{
-			{"user_id", user.ID},
-			{"directory", user.Directory},
-			{"status", string(user.Status)},
-			{"shadow", yes(user.Shadow)},
-			{"username", user.Username},
-			{"password", suffix("set", view.HasPassword)},
-			{"email", user.Email},
-			{"phone", user.Phone},
-			{"name", user.Profile.Name},
-			{"given_name", user.Profile.GivenName},
-			{"family_name", user.Profile.FamilyName},
-			{"middle_name", user.Profile.MiddleName},
-			{"nickname", user.Profile.Nickname},
-			{"picture", user.Profile.Picture},
-			{"profile", user.Profile.Profile},
-			{"website", user.Profile.Website},
-			{"gender", user.Profile.Gender},
-			{"birthdate", user.Profile.Birthdate},
-			{"locale", user.Profile.Locale},
-			{"zoneinfo", user.Profile.Zoneinfo},
-			{"address", written(user.Profile.Address)},
-			{"merged", spaced(user.Aliases)},
+		fields := []console.Field{
+			{Name: "user_id", Value: user.ID},
+			{Name: "directory", Value: user.Directory},
+			{Name: "status", Value: string(user.Status)},
+			{Name: "shadow", Value: yes(user.Shadow)},
+			{Name: "username", Value: user.Username},
+			{Name: "password", Value: suffix("set", view.HasPassword)},
+			{Name: "email", Value: user.Email},
+			{Name: "phone", Value: user.Phone},
+			{Name: "name", Value: user.Profile.Name},
+			{Name: "given_name", Value: user.Profile.GivenName},
+			{Name: "family_name", Value: user.Profile.FamilyName},
+			{Name: "middle_name", Value: user.Profile.MiddleName},
+			{Name: "nickname", Value: user.Profile.Nickname},
+			{Name: "picture", Value: user.Profile.Picture},
+			{Name: "profile", Value: user.Profile.Profile},
+			{Name: "website", Value: user.Profile.Website},
+			{Name: "gender", Value: user.Profile.Gender},
+			{Name: "birthdate", Value: user.Profile.Birthdate},
+			{Name: "locale", Value: user.Profile.Locale},
+			{Name: "zoneinfo", Value: user.Profile.Zoneinfo},
+			{Name: "address", Value: written(user.Profile.Address)},
+			{Name: "merged", Value: spaced(user.Aliases)},
 		}
 		for _, link := range view.Identities {
-			fields = append(fields, field{"signs in by", string(link.Type) + suffix(" "+link.Namespace, link.Namespace != "") + ", since " + link.Since})
+			fields = append(fields, console.Field{Name: "signs in by", Value: string(link.Type) + suffix(" "+link.Namespace, link.Namespace != "") + ", since " + link.Since})
 		}
-		d.printFields(append(fields, field{"created", stamp(user.CreatedAt)}, field{"updated", stamp(user.UpdatedAt)})...)
+		d.PrintFields(append(fields, console.Field{Name: "created", Value: stamp(user.CreatedAt)}, console.Field{Name: "updated", Value: stamp(user.UpdatedAt)})...)
 	})
 }

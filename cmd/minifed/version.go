@@ -1,82 +1,27 @@
 package main
 
 import (
-	"runtime"
-	"runtime/debug"
-	"strings"
-
 	"github.com/spf13/cobra"
+
+	"github.com/minifed/minifed/cmd/minifed/internal/console"
+	"github.com/minifed/minifed/cmd/minifed/internal/version"
 )
 
-// release is the newest version in CHANGELOG.md.
-const release = "v0.1.0"
-
-// versionInfo says what this binary was built from.
-type versionInfo struct {
-	Version  string `json:"version"`
-	Revision string `json:"revision,omitempty"`
-	Time     string `json:"time,omitempty"`
-	Modified bool   `json:"modified,omitempty"`
-	Go       string `json:"go"`
-	Platform string `json:"platform"`
-}
-
-func newVersion(c *console, flags *settings) *cobra.Command {
+func newVersion(c *console.Console, flags *settings) *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
 		Example: "  minifed version\n  minifed version --output json",
 		Args:    exactly(),
 		RunE: func(*cobra.Command, []string) error {
-			info := versionOf(buildInfo())
+			info := version.Of(version.Build())
 			if flags.output == "json" {
-				return c.printJSON(info)
+				return c.PrintJSON(info)
 			}
-			c.printFields(
-				field{"minifed", info.Version}, field{"revision", info.Revision + suffix(" (with changes)", info.Modified)},
-				field{"time", info.Time}, field{"go", info.Go}, field{"platform", info.Platform},
+			c.PrintFields(
+				console.Field{Name: "minifed", Value: info.Version}, console.Field{Name: "revision", Value: info.Revision + suffix(" (with changes)", info.Modified)},
+				console.Field{Name: "time", Value: info.Time}, console.Field{Name: "go", Value: info.Go}, console.Field{Name: "platform", Value: info.Platform},
 			)
 			return nil
 		},
 	}
-}
-
-// buildInfo is what the Go linker wrote into this binary; nil when there is nothing.
-func buildInfo() *debug.BuildInfo {
-	info, _ := debug.ReadBuildInfo()
-	return info
-}
-
-// versionOf returns the version of a binary; build is nil when the Go linker wrote nothing. A build of a tag has the tag's version.
-// Any other build is a development state of the newest version in CHANGELOG.md, and its revision identifies it.
-func versionOf(build *debug.BuildInfo) versionInfo {
-	info := versionInfo{Version: release + "-devel", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
-	if build == nil {
-		return info
-	}
-	if tagged(build.Main.Version) {
-		info.Version = build.Main.Version
-	}
-	for _, setting := range build.Settings {
-		switch setting.Key {
-		case "vcs.revision":
-			info.Revision = setting.Value
-		case "vcs.time":
-			info.Time = setting.Value
-		case "vcs.modified":
-			info.Modified = setting.Value == "true"
-		}
-	}
-	return info
-}
-
-// tagged reports whether a module version is that of a tag or follows one. The Go command writes v0.0.0-… or (devel) without tag.
-func tagged(version string) bool {
-	return strings.HasPrefix(version, "v") && !strings.HasPrefix(version, "v0.0.0-")
-}
-
-func suffix(text string, wanted bool) string {
-	if wanted {
-		return text
-	}
-	return ""
 }

@@ -1,0 +1,2 @@
+// Package certificatetest writes TLS certificates for tests.
+package certificatetest

@@ -1,0 +1,151 @@
+package console
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/minifed/minifed/cmd/minifed/internal/locale"
+)
+
+// Console is the world as a command sees it.
+type Console struct {
+	In      io.Reader
+	Out     io.Writer
+	Err     io.Writer
+	Environ []string
+	Now     func() time.Time
+	Random  io.Reader
+	// Ask shows a prompt and reads an answer without echo; nil when nobody sits at a terminal. confirm echoes.
+	Ask     func(ctx context.Context, prompt string) (string, error)
+	Confirm func(ctx context.Context, prompt string) (string, error)
+	// color says that the output is a terminal which shows colours.
+	color bool
+	// Unread is why the last write to out failed.
+	Unread error
+	// Path is the file that this program was started from.
+	Path string
+	// Texts are in the language of the environment. The root command sets them.
+	Texts *locale.Catalog
+}
+
+// ProcessConsole is the world of this process.
+func ProcessConsole() *Console {
+	c := &Console{
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Environ: os.Environ(), Now: time.Now, Random: rand.Reader, Path: os.Args[0],
+	}
+	c.color = term.IsTerminal(int(os.Stdout.Fd())) && c.Variable("NO_COLOR") == "" && c.Variable("TERM") != "dumb"
+	if term.IsTerminal(int(os.Stdin.Fd())) {
+		c.Ask, c.Confirm = askTerminal, confirmTerminal
+	}
+	return c
+}
+
+// askTerminal reads a line without echo. When ctx ends first, by Ctrl-C, the terminal echoes again.
+func askTerminal(ctx context.Context, prompt string) (string, error) {
+	input := int(os.Stdin.Fd())
+	echoing, err := term.GetState(input)
+	if err != nil {
+		return "", err
+	}
+	answer, err := await(ctx, prompt, func() (string, error) {
+		typed, err := term.ReadPassword(input)
+		return string(typed), err
+	})
+	_, _ = fmt.Fprintln(os.Stderr)
+	return answer, errors.Join(err, term.Restore(input, echoing))
+}
+
+// confirmTerminal reads a line with echo.
+func confirmTerminal(ctx context.Context, prompt string) (string, error) {
+	return await(ctx, prompt, func() (string, error) {
+		answer, err := bufio.NewReader(os.Stdin).ReadString('\n')
+		return strings.TrimSpace(answer), err
+	})
+}
+
+// await prompts and reads until ctx ends. A read that nobody waits for any more ends with the process.
+func await(ctx context.Context, prompt string, read func() (string, error)) (string, error) {
+	type line struct {
+		text string
+		err  error
+	}
+	_, _ = fmt.Fprint(os.Stderr, prompt)
+	typed := make(chan line, 1)
+	go func() {
+		text, err := read()
+		typed <- line{text, err}
+	}()
+	select {
+	case l := <-typed:
+		return l.text, l.err
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+}
+
+// Variable is an environment variable; empty when it is not set.
+func (c *Console) Variable(name string) string {
+	for _, entry := range c.Environ {
+		if key, value, _ := strings.Cut(entry, "="); key == name {
+			return value
+		}
+	}
+	return ""
+}
+
+// Write implements io.Writer: it writes to the output, and remembers a failure in unread. Those who print need not look at it:
+// run does, when the command is done.
+func (c *Console) Write(text []byte) (int, error) {
+	n, err := c.Out.Write(text)
+	if err != nil {
+		c.Unread = err
+	}
+	return n, err
+}
+
+// Printf writes to the output.
+func (c *Console) Printf(format string, args ...any) { _, _ = fmt.Fprintf(c, format, args...) }
+
+// Lost returns why the output of a command was not written. A reader that went away, such as head, is no failure.
+func (c *Console) Lost() error {
+	if c.Unread == nil || errors.Is(c.Unread, syscall.EPIPE) {
+		return nil
+	}
+	return &locale.Problem{What: locale.Text("output.lost"), Cause: c.Unread}
+}
+
+// Notef writes to standard error what is for the person at the console, and not part of a command's result.
+func (c *Console) Notef(format string, args ...any) { _, _ = fmt.Fprintf(c.Err, format, args...) }
+
+// Operator is who acts, for audit entries.
+func (c *Console) Operator() string {
+	for _, name := range []string{"SUDO_USER", "USER", "LOGNAME"} {
+		if user := c.Variable(name); user != "" {
+			return user
+		}
+	}
+	return "cli"
+}
+
+// Program is how the person at the console calls this program.
+func (c *Console) Program() string {
+	switch {
+	case strings.Contains(c.Path, string(filepath.Separator)+"go-build"):
+		return "go run ./cmd/minifed" // what `go run` builds goes with it
+	case c.Path == "" || filepath.Base(c.Path) == c.Path:
+		return "minifed"
+	default:
+		return c.Path
+	}
+}

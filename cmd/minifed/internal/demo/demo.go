@@ -1,0 +1,260 @@
+package demo
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/minifed/minifed/cmd/minifed/internal/config"
+	"github.com/minifed/minifed/cmd/minifed/internal/console"
+	"github.com/minifed/minifed/cmd/minifed/internal/logging"
+	"github.com/minifed/minifed/cmd/minifed/internal/provider"
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/server/admin"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/wechat"
+	"github.com/minifed/minifed/wechat/wechattest"
+)
+
+// Demo is everything that runs during the demonstration.
+type Demo struct {
+	*console.Console
+	began    time.Time
+	folder   string
+	http     *http.Client
+	provider *provider.Provider
+	servers  []*http.Server
+
+	issuer  string
+	control string
+	party   string
+	// shop and club are two mini-programs of one owner, orders is the relying party.
+	shop, club, orders credentials
+
+	results results
+	// showUser prints a user as `minifed user show` does.
+	showUser func(admin.Person) error
+}
+
+// credentials are those of a client that the demonstration made.
+type credentials struct {
+	id, secret string
+	// app is empty for the relying party.
+	app wechat.AppID
+}
+
+// Start starts everything and makes the directory and the clients.
+func Start(ctx context.Context, c *console.Console, store string, showUser func(admin.Person) error) (*Demo, error) {
+	folder, err := os.MkdirTemp("", "minifed-demo-")
+	if err != nil {
+		return nil, err
+	}
+	d := &Demo{Console: c, showUser: showUser, began: c.Now(), folder: folder, http: &http.Client{Transport: &http.Transport{}, Timeout: timeout}}
+	if err := d.start(ctx, store); err != nil {
+		return nil, errors.Join(err, d.Stop())
+	}
+	return d, nil
+}
+
+// timeout bounds one request of the demonstration.
+const timeout = 15 * time.Second
+
+func (d *Demo) start(ctx context.Context, store string) error {
+	simulator := new(wechattest.Server)
+	api, err := d.serve(ctx, 8090, simulator)
+	if err != nil {
+		return err
+	}
+	if d.control, err = d.serve(ctx, 8091, simulator.Control()); err != nil {
+		return err
+	}
+	config := d.configuration(store)
+	config.WeChat.BaseURL = api
+	if err := d.startProvider(ctx, config); err != nil {
+		return err
+	}
+	directory, err := d.makeDirectory(ctx)
+	if err != nil {
+		return err
+	}
+	d.issuer = d.provider.Config.IssuerOf(directory)
+	if err := d.makeClients(ctx, directory.ID, simulator); err != nil {
+		return err
+	}
+	party := &relyingParty{issuer: d.issuer, clientID: d.orders.id, http: d.http}
+	d.party, err = d.serve(ctx, 8092, party)
+	return err
+}
+
+// configuration is the default one, in the demonstration's folder or store.
+func (d *Demo) configuration(store string) config.Config {
+	settings := config.Default()
+	settings.DataDir = d.folder
+	settings.Listen.AdminAddress = "off"
+	settings.Listen.DrainDelay, settings.Listen.ShutdownTimeout = 0, 3*time.Second
+	settings.Log.Level = "warn"
+	if store != "" {
+		settings.Storage.URI = store
+		settings.Keys.MasterKey = config.Secret(MasterKey())
+	}
+	return settings
+}
+
+// MasterKey is the master key of demonstrations that share a store. Everybody knows it, so that nothing real is ever sealed
+// by it; a store that is real needs another one and refuses the demonstration.
+func MasterKey() string {
+	sum := sha256.Sum256([]byte("minifed demo"))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+func (d *Demo) startProvider(ctx context.Context, config config.Config) error {
+	port, err := listenNear(ctx, 8080)
+	if err != nil {
+		return err
+	}
+	config.PublicURL = "http://" + port.Addr().String()
+	d.provider, err = provider.Start(ctx, d.Console, config, provider.Listeners{Public: port}, logging.New(config.Log, d.Err))
+	return err
+}
+
+// serve answers on a port, a free one if the preferred one is taken, and returns the origin.
+func (d *Demo) serve(ctx context.Context, port int, handler http.Handler) (string, error) {
+	listener, err := listenNear(ctx, port)
+	if err != nil {
+		return "", err
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: timeout}
+	d.servers = append(d.servers, server)
+	go func() { _ = server.Serve(listener) }() // ends with stop
+	return "http://" + listener.Addr().String(), nil
+}
+
+// listenNear opens a loopback port, or any free one if that is taken.
+func listenNear(ctx context.Context, port int) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		return new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	}
+	return listener, nil
+}
+
+// makeDirectory makes the directory "demo", or one with a number behind it in a store that has seen demonstrations before.
+func (d *Demo) makeDirectory(ctx context.Context) (storage.Directory, error) {
+	for number := 1; ; number++ {
+		id := "demo"
+		if number > 1 {
+			id = fmt.Sprintf("demo-%d", number)
+		}
+		entry, err := d.service().CreateDirectory(ctx, storage.Directory{ID: id, Name: "Demonstration"})
+		if errors.Is(err, admin.ErrExists) {
+			continue
+		}
+		if err != nil {
+			return storage.Directory{}, err
+		}
+		return entry.Record, nil
+	}
+}
+
+func (d *Demo) service() *admin.Service {
+	return d.provider.Deployment.Admin.As(identity.Operator("demo"))
+}
+
+func (d *Demo) makeClients(ctx context.Context, directory string, simulator *wechattest.Server) (err error) {
+	d.orders, err = d.makeClient(ctx, admin.NewClient{Client: storage.Client{
+		Directory: directory, ID: "orders", Name: "Orders", Kind: storage.ClientWeb,
+		RedirectURIs: []string{"https://orders.example.com/callback"},
+	}})
+	if err != nil {
+		return err
+	}
+	d.shop, err = d.makeMiniProgram(ctx, simulator, storage.Client{
+		Directory: directory, ID: "shop", Name: "Shop", Audiences: []string{d.orders.id},
+		Federation: &storage.Federation{Provisioning: storage.ProvisionAuto, UpdateProfile: true},
+	})
+	if err != nil {
+		return err
+	}
+	d.club, err = d.makeMiniProgram(ctx, simulator, storage.Client{
+		Directory: directory, ID: "club", Name: "Club", Federation: &storage.Federation{Provisioning: storage.ProvisionBind},
+	})
+	return err
+}
+
+// openPlatform is the Open Platform account that the demonstration's mini-programs are bound to.
+const openPlatform = "acme"
+
+// makeMiniProgram makes a mini-program at the simulated WeChat and the client that stands for it.
+func (d *Demo) makeMiniProgram(ctx context.Context, simulator *wechattest.Server, client storage.Client) (credentials, error) {
+	app, err := simulator.AddApp(wechat.App{ID: wechat.AppID(wechattest.AppIDPrefix + client.ID)})
+	if err != nil {
+		return credentials{}, err
+	}
+	app.BindOpenPlatform(openPlatform)
+	credential := app.Credential()
+	client.Kind, client.IDTokenAlgorithm = storage.ClientMiniapp, "ES256"
+	client.Federation.AppID, client.Federation.OpenPlatform = string(credential.ID), openPlatform
+	made, err := d.makeClient(ctx, admin.NewClient{Client: client, AppSecret: credential.Secret})
+	made.app = credential.ID
+	return made, err
+}
+
+func (d *Demo) makeClient(ctx context.Context, asked admin.NewClient) (credentials, error) {
+	entry, secret, err := d.service().CreateClient(ctx, asked)
+	if err != nil {
+		return credentials{}, err
+	}
+	return credentials{id: entry.Record.ID, secret: secret}, nil
+}
+
+// Wait returns nil when ctx ends, and an error when the provider fails.
+func (d *Demo) Wait(ctx context.Context) error { return d.provider.Wait(ctx) }
+
+// Stop ends everything and removes the data.
+func (d *Demo) Stop() error {
+	var err error
+	if d.provider != nil {
+		err = d.provider.Drain()
+	}
+	for _, server := range d.servers {
+		err = errors.Join(err, server.Close())
+	}
+	d.http.CloseIdleConnections()
+	return errors.Join(err, os.RemoveAll(d.folder))
+}
+
+// PrintNextSteps says what can be done while the demonstration is up.
+func (d *Demo) PrintNextSteps() {
+	d.Printf(`It stays up: paste the commands into another terminal. Ctrl-C stops it and removes the data.
+
+%s
+%s
+
+%s
+  %s serve
+  %s client create --kind wechat_miniapp --app-id wx0123456789abcdef
+`,
+		d.Strong("See who signed in, as an operator does:"), indent(d.operatorSnippet(), "  "),
+		d.Strong("Go on with your own mini-program:"), d.Program(), d.Program())
+}
+
+// operatorSnippet lists the users, beside the running server.
+func (d *Demo) operatorSnippet() string {
+	config := d.provider.Config
+	place := "MINIFED_DATA_DIR=" + config.DataDir
+	if config.Storage.URI != "" {
+		place = fmt.Sprintf("MINIFED_STORAGE_URI='%s' MINIFED_KEYS_MASTER_KEY=%s", config.Storage.URI, MasterKey())
+	}
+	return fmt.Sprintf("%s %s --config %s user list --directory %s", place, d.Program(), os.DevNull, filepath.Base(d.issuer))
+}
+
+// indent puts text to the right.
+func indent(text, by string) string { return by + strings.ReplaceAll(text, "\n", "\n"+by) }

@@ -1,0 +1,143 @@
+package deployment
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime/debug"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/minifed/minifed/cmd/minifed/internal/clockwatch"
+	"github.com/minifed/minifed/cmd/minifed/internal/config"
+	"github.com/minifed/minifed/cmd/minifed/internal/console"
+	"github.com/minifed/minifed/cmd/minifed/internal/explain"
+	"github.com/minifed/minifed/cmd/minifed/internal/memory"
+	"github.com/minifed/minifed/cmd/minifed/internal/metrics"
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/server/admin"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/mongodb"
+	"github.com/minifed/minifed/storage/sqlite"
+)
+
+// Deployment is an open store with everything that works on it.
+type Deployment struct {
+	Config config.Config
+	// Store is the engine as it was opened, and engine what everything works with: the same, but for a server's measurements.
+	Store  storage.Engine
+	Engine storage.Engine
+	// Clock is what instances compare times by.
+	Clock   *storage.Clock
+	Master  *keys.Master
+	Ring    *keys.Ring
+	Secrets *keys.Secrets
+	Admin   *admin.Service
+	// Hashing bounds the hashes of the whole process.
+	Hashing *identity.Hashing
+	// MadeMasterKey is the file of the master key, if it was made now.
+	MadeMasterKey string
+}
+
+// Purpose says what a deployment is opened for.
+type Purpose struct {
+	// Serve claims the store for a server, and makes what a first start needs.
+	Serve  bool
+	Logger *slog.Logger
+	// Metrics registers what counts the store's operations; nil counts nothing.
+	Metrics prometheus.Registerer
+}
+
+// Open opens the store that config names and makes sure that the master key is the store's. Only a server makes
+// what is not there; every other command says where it looked.
+func Open(ctx context.Context, c *console.Console, config config.Config, why Purpose) (opened *Deployment, err error) {
+	location, err := config.StoreLocation()
+	if err != nil {
+		return nil, err
+	}
+	if !why.Serve {
+		if err := location.MustExist(); err != nil {
+			return nil, err
+		}
+	}
+	d := &Deployment{Config: config, Clock: storage.NewClock(c.Now)}
+	if d.Master, d.MadeMasterKey, err = OpenMasterKey(c, config, location, why.Serve); err != nil {
+		return nil, err
+	}
+	clockwatch.WarnWrittenAhead(why.Logger, location.File, c.Now())
+	if d.Store, err = OpenEngine(ctx, c, d.Clock, location, why); err != nil {
+		return nil, err
+	}
+	if d.Engine = d.Store; why.Metrics != nil {
+		if d.Engine, err = metrics.MeasureStore(d.Store, why.Metrics, c.Now); err != nil {
+			return nil, errors.Join(err, d.Store.Close())
+		}
+	}
+	if err := UnfinishedImport(ctx, d.Engine); err != nil {
+		return nil, errors.Join(err, d.Engine.Close())
+	}
+	if err := d.Assemble(ctx, c, why.Logger); err != nil {
+		return nil, errors.Join(err, d.Engine.Close())
+	}
+	return d, nil
+}
+
+// OpenEngine opens the store, and corrects clock by the store's where it has one.
+func OpenEngine(ctx context.Context, c *console.Console, clock *storage.Clock, location config.StoreLocation, why Purpose) (storage.Engine, error) {
+	if location.File != "" {
+		return sqlite.Open(ctx, sqlite.Options{
+			Path: location.File, Serve: why.Serve, Now: clock.Now, Logger: why.Logger, Random: c.Random,
+		})
+	}
+	engine, err := mongodb.Open(ctx, mongodb.Options{URI: string(location.URI), Now: clock.Now, Random: c.Random, Logger: why.Logger})
+	if err != nil {
+		return nil, err
+	}
+	if err := clock.Measure(ctx, engine); err != nil {
+		why.Logger.Warn("the store does not say its time: clocks are not compared", "error", explain.Error(err))
+	}
+	return engine, nil
+}
+
+// Assemble builds what works on the open store.
+func (d *Deployment) Assemble(ctx context.Context, c *console.Console, logger *slog.Logger) error {
+	if err := checkMasterKey(ctx, d); err != nil {
+		return err
+	}
+	var err error
+	config := keys.Config{
+		Engine: d.Engine, Master: d.Master, Now: d.Clock.Now, ClockTrusted: d.Clock.Trusted, Random: c.Random, Logger: logger,
+		Schedule: keys.Schedule{RotateEvery: d.Config.Keys.RotateEvery}, VerifiedTokens: verifiedTokens,
+	}
+	if d.Ring, err = keys.NewRing(config); err != nil {
+		return err
+	}
+	if d.Secrets, err = keys.NewSecrets(config); err != nil {
+		return err
+	}
+	d.Hashing = newHashing(d.Config.Passwords)
+	people, err := identity.New(identity.Config{
+		Engine: d.Engine, Now: d.Clock.Now, Rand: c.Random, Logger: logger,
+		Argon2: d.Config.Passwords.Argon2.Parameters(), Hashing: d.Hashing,
+	})
+	if err != nil {
+		return err
+	}
+	d.Admin, err = admin.New(admin.Config{
+		Engine: d.Engine, Master: d.Master, Keys: d.Ring, Secrets: d.Secrets, Identity: people, Hashing: d.Hashing, Now: d.Clock.Now, Random: c.Random,
+		PublicURL: d.Config.PublicURL, DefaultDirectory: d.Config.DefaultDirectory, Actor: identity.Operator(c.Operator()),
+	})
+	return err
+}
+
+// verifiedTokens is how many signatures of presented access tokens are remembered as good.
+const verifiedTokens = 4096
+
+// Close ends the deployment after the writes that were accepted.
+func (d *Deployment) Close() error { return d.Engine.Close() }
+
+// newHashing returns what computes the hashes of the whole process.
+func newHashing(c config.Passwords) *identity.Hashing {
+	return identity.NewHashing(c.Hashing, memory.ForHashing(debug.SetMemoryLimit(-1)))
+}

@@ -1,0 +1,12 @@
+//go:build darwin || freebsd
+
+package graceful
+
+import (
+	"context"
+	"net"
+	"syscall"
+)
+
+// ignoreHandshakes does nothing: these systems have no filter for it.
+func ignoreHandshakes(context.Context, syscall.RawConn, net.Addr) {}

@@ -1,0 +1,11 @@
+//go:build !linux && !darwin && !freebsd
+
+package graceful
+
+import (
+	"context"
+	"net"
+)
+
+// takeQueued takes nothing: who waits is reset.
+func takeQueued(context.Context, *net.TCPListener, chan<- net.Conn) {}

@@ -1,0 +1,13 @@
+package health
+
+import (
+	"net/http"
+	"testing"
+)
+
+func TestProfilesAreNotReadByANameThatResolvesToLoopback(t *testing.T) {
+	handler := WithProfiles(http.NotFoundHandler())
+	if code, _ := get(t, handler, "http://evil.example.com/debug/pprof/"); code != http.StatusNotFound {
+		t.Errorf("got %d", code)
+	}
+}

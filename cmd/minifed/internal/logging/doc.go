@@ -1,0 +1,2 @@
+// Package logging creates the logger that the configuration describes.
+package logging

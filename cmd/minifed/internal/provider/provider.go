@@ -1,0 +1,255 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/minifed/minifed/cmd/minifed/internal/certificate"
+	"github.com/minifed/minifed/cmd/minifed/internal/clockwatch"
+	"github.com/minifed/minifed/cmd/minifed/internal/config"
+	"github.com/minifed/minifed/cmd/minifed/internal/console"
+	"github.com/minifed/minifed/cmd/minifed/internal/deployment"
+	"github.com/minifed/minifed/cmd/minifed/internal/graceful"
+	"github.com/minifed/minifed/cmd/minifed/internal/health"
+	"github.com/minifed/minifed/cmd/minifed/internal/metrics"
+	"github.com/minifed/minifed/server"
+	"github.com/minifed/minifed/server/outbound"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/mongodb"
+	"github.com/minifed/minifed/storage/sqlite"
+	"github.com/minifed/minifed/wechat"
+)
+
+// Provider is a running OpenID Provider with everything under it.
+type Provider struct {
+	*deployment.Deployment
+	logger *slog.Logger
+	health *health.Health
+	// FirstStart says that this start made the store.
+	FirstStart bool
+
+	handler  *server.Server
+	watch    *clockwatch.Watch
+	public   *http.Server
+	admin    *http.Server
+	listener *graceful.DrainListener
+	shutdown graceful.Shutdown
+	// certificates are nil when TLS is left to a proxy.
+	certificates *certificate.Reloader
+	stop         context.CancelFunc
+	loops        sync.WaitGroup
+	failed       chan error
+}
+
+// Start opens the store and answers on the listeners, which it takes over. The caller calls drain in the end.
+func Start(ctx context.Context, c *console.Console, config config.Config, ports Listeners, logger *slog.Logger) (*Provider, error) {
+	registry := metrics.NewRegistry()
+	p := &Provider{logger: logger, health: health.New(), failed: make(chan error, 2), listener: graceful.NewDrainListener(ports.Public)}
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	p.stop = stop
+	if ports.Admin != nil { // It says that the server starts, however long that takes.
+		p.admin = p.adminServer(config.Listen, ports.Admin, p.health.Handler(registry))
+		p.loops.Go(func() { p.ended(p.admin.Serve(ports.Admin)) })
+	}
+	var err error
+	if p.handler, err = p.open(ctx, c, config, registry); err != nil {
+		stop()
+		return nil, errors.Join(err, ports.close())
+	}
+	p.loops.Go(func() { p.Ring.Run(background) })
+	p.loops.Go(func() { p.Secrets.Run(background) })
+	if engine, ok := p.Store.(*mongodb.Engine); ok {
+		p.loops.Go(func() { engine.Run(background) })
+	}
+	p.loops.Go(func() { p.handler.Run(background) })
+	p.loops.Go(func() { p.watch.Run(background) })
+	p.public = p.httpServer(config.Listen, p.handler)
+	p.shutdown.Watch(p.public)
+	if p.certificates == nil {
+		p.loops.Go(func() { p.ended(p.public.Serve(p.listener)) })
+	} else {
+		p.servePublicTLS(background)
+	}
+	p.health.Phase.Store(health.PhaseReady)
+	return p, nil
+}
+
+// open opens the store, and puts together what serves from it.
+func (p *Provider) open(ctx context.Context, c *console.Console, config config.Config, registry prometheus.Registerer) (*server.Server, error) {
+	opened, err := deployment.Open(ctx, c, config, deployment.Purpose{Serve: true, Logger: p.logger, Metrics: registry})
+	if err != nil {
+		return nil, err
+	}
+	p.Deployment = opened
+	p.health.Engine.Store(&opened.Engine)
+	handler, err := p.build(ctx, c, registry)
+	if err == nil && config.Listen.TLSCertFile != "" {
+		p.certificates, err = certificate.Open(config.Listen.TLSCertFile, config.Listen.TLSKeyFile, registry, c.Now, p.logger)
+	}
+	if err != nil {
+		return nil, errors.Join(err, opened.Close())
+	}
+	return handler, nil
+}
+
+// ownedByOneProcess reports whether only this process serves from the store. SQLite is the only engine that ensures it: a second
+// `serve` does not start on the same file.
+func ownedByOneProcess(store storage.Engine) bool {
+	_, ok := store.(*sqlite.Engine)
+	return ok
+}
+
+// build makes sure of the default directory and puts the handler together.
+func (p *Provider) build(ctx context.Context, c *console.Console, registry prometheus.Registerer) (handler *server.Server, err error) {
+	if p.watch, err = clockwatch.New(p.Clock, p.Store, c.Now, p.logger, registry); err != nil {
+		return nil, err
+	}
+	id := p.Config.DefaultDirectory
+	if p.FirstStart, err = p.Deployment.Admin.EnsureDirectory(ctx, storage.Directory{ID: id, Name: id}); err != nil {
+		return nil, err
+	}
+	if err := recordServed(ctx, p.Deployment, p.logger); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(p.Ring.Load(ctx), p.Secrets.Load(ctx), metrics.MeasureKeys(p.Ring, registry, c.Now)); err != nil {
+		return nil, err
+	}
+	canSign := func(ctx context.Context) error { return p.Deployment.Admin.CanSign(ctx, id) }
+	p.health.CanSign.Store(&canSign)
+	observe, err := metrics.MeasureWeChat(registry)
+	if err != nil {
+		return nil, err
+	}
+	calls, err := wechat.New(wechat.Config{
+		BaseURL: p.Config.WeChat.BaseURL, ConnectTimeout: p.Config.WeChat.ConnectTimeout, Timeout: p.Config.WeChat.Timeout,
+		MaxConcurrent: p.Config.WeChat.MaxConcurrent, BreakerFailures: p.Config.WeChat.BreakerFailures,
+		BreakerOpen: p.Config.WeChat.BreakerOpen, Now: c.Now, Logger: p.logger,
+		Observe: func(seen wechat.Observation) { observe(seen); p.health.Observe(seen) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	proxies, err := p.Config.Listen.ProxyNetworks()
+	if err != nil {
+		return nil, err
+	}
+	return server.New(server.Config{
+		SingleProcess: ownedByOneProcess(p.Store),
+		PublicURL:     p.Config.PublicURL, DefaultDirectory: id, Engine: p.Engine, Keys: p.Ring, Secrets: p.Secrets, Master: p.Master,
+		WeChat: calls, Now: p.Clock.Now, ClockTrusted: p.Clock.Trusted, TokenNow: c.Now, Rand: c.Random, Logger: p.logger, Metrics: registry, TrustedProxies: proxies,
+		RequestTimeout: p.Config.Listen.RequestTimeout, WeChatTimeout: p.Config.WeChat.Timeout,
+		ClientRate: p.Config.Clients.Rate, ClientBurst: p.Config.Clients.Burst,
+		Mailer: p.Config.Mail.Mailer(c.Now, c.Err),
+		Argon2: p.Config.Passwords.Argon2.Parameters(), Hashing: p.Hashing,
+		Fetch: outbound.Config{AllowPrivate: p.Config.Clients.Fetch == config.FetchAny},
+	})
+}
+
+const (
+	// maxHeader bounds the header of a request.
+	maxHeader = 32 << 10
+	// maxStreams bounds the requests of one HTTP/2 connection that run at once, and thereby the memory that a client takes which
+	// opens streams and resets them. 100 is what RFC 9113 §6.5.2 recommends at least; net/http would allow 250.
+	maxStreams = 100
+)
+
+// httpServer is a server with the limits of the configuration.
+func (p *Provider) httpServer(limits config.Listen, handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: limits.ReadHeaderTimeout, ReadTimeout: limits.ReadTimeout,
+		WriteTimeout: limits.WriteTimeout, IdleTimeout: limits.IdleTimeout, MaxHeaderBytes: maxHeader,
+		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
+		ErrorLog: slog.NewLogLogger(p.logger.Handler(), slog.LevelDebug),
+	}
+}
+
+// adminServer is the server of health and metrics, and of profiles where only this machine reaches it.
+func (p *Provider) adminServer(limits config.Listen, listener net.Listener, handler http.Handler) *http.Server {
+	if health.OnLoopback(listener) {
+		handler = health.WithProfiles(handler)
+	}
+	server := p.httpServer(limits, handler)
+	server.WriteTimeout = health.ProfileTimeout
+	return server
+}
+
+// ended reports that a listener stopped without having been told to.
+func (p *Provider) ended(err error) {
+	if !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+		p.failed <- err
+	}
+}
+
+// servePublicTLS answers by TLS, and reads the certificate again whenever SIGHUP says that it changed. Without TLS, SIGHUP ends
+// the process as usual: it comes when the terminal is closed.
+func (p *Provider) servePublicTLS(ctx context.Context) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	p.public.TLSConfig = p.certificates.TLSConfig()
+	p.loops.Go(func() { p.ended(p.public.ServeTLS(p.listener, "", "")) })
+	p.loops.Go(func() {
+		defer signal.Stop(hangups)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-hangups:
+				p.certificates.Reload()
+			}
+		}
+	})
+}
+
+// Wait returns nil when ctx ends, and an error when a listener fails.
+func (p *Provider) Wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-p.failed:
+		return fmt.Errorf("listen: %w", err)
+	}
+}
+
+// Drain stops the provider: it says so for a while, accepts nothing new, gives what is in progress its time, and closes the
+// store last.
+func (p *Provider) Drain() error {
+	p.health.Phase.Store(health.PhaseDraining)
+	ctx, cancel := context.WithTimeout(context.Background(), p.Config.Listen.ShutdownTimeout)
+	defer cancel()
+	p.shutdown.Begin(ctx, p.Config.Listen.DrainDelay, p.listener.Drain)
+	err := p.public.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("requests in progress were cut off: %w", err), p.public.Close())
+	}
+	if p.admin != nil {
+		err = errors.Join(err, p.admin.Close())
+	}
+	p.stop()
+	p.loops.Wait()
+	return errors.Join(err, p.finish(ctx), p.Close())
+}
+
+// finish waits until the mail is out that requests have caused, as long as ctx lasts.
+func (p *Provider) finish(ctx context.Context) error {
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		p.handler.Wait()
+	}()
+	select {
+	case <-finished:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("mail in progress was cut off: %w", ctx.Err())
+	}
+}
