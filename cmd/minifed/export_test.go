@@ -98,7 +98,7 @@ func TestAnImportKeepsSubjectsKeysAndRefreshTokens(t *testing.T) {
 	if was, is := old.subjectMAC(t), other.subjectMAC(t); was != is {
 		t.Errorf("pairwise subjects derive from %s before and %s after", was, is)
 	}
-	other.fails(t, exitFailed, []string{"another `minifed serve` is using this store"}, "import", file, "--force")
+	other.fails(t, exitFailed, []string{"another `minifed serve` uses this store"}, "import", file, "--force")
 }
 
 // TestExport_KeepsTheSettingsOfClients compares what is shown of clients with each setting of tokens, e-mail and logout.

@@ -182,7 +182,7 @@ func TestASecondServerOnTheStoreIsRefusedAndTheCommandsAreNot(t *testing.T) {
 	s := newStation(t)
 	s.serve(t)
 	other := s.at("MINIFED_PUBLIC_URL=http://127.0.0.1:1", "MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off")
-	other.fails(t, exitFailed, []string{"another `minifed serve` is using this store"}, "serve")
+	other.fails(t, exitFailed, []string{"another `minifed serve` uses this store"}, "serve")
 	s.must(t, "client", "create", "--kind", "service", "--id", "beside")
 	if list := s.must(t, "client", "list"); !strings.Contains(list, "beside") {
 		t.Errorf("listed %s", list)
