@@ -20,7 +20,7 @@ func (ts *pageTestServer) storedUser(id string) storage.User {
 	return must(ts.identities.User(ts.Context(), "default", id))(ts.T).Record
 }
 
-func TestTheAccountShowsWhatIsKnown(t *testing.T) {
+func TestAccount_ShowsStoredData(t *testing.T) {
 	ts := newPageTestServer(t)
 	user := ts.addEmailUser("wanda")
 	must(ts.identities.LinkPhone(ts.Context(), "default", user.ID, "+8613800138000"))(t)
@@ -33,7 +33,7 @@ func TestTheAccountShowsWhatIsKnown(t *testing.T) {
 	}
 }
 
-func TestTheAddressOfAnIssuerLeadsToTheAccount(t *testing.T) {
+func TestIssuerURL_RedirectsBrowserToAccount(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
 	ts.addDirectory(teaDirectory())
@@ -45,7 +45,7 @@ func TestTheAddressOfAnIssuerLeadsToTheAccount(t *testing.T) {
 	b.wantAt(t, "/account", http.StatusOK, "Name of wanda")
 }
 
-func TestWhoIsNotSignedInIsAskedTo(t *testing.T) {
+func TestAccount_RequiresSignIn(t *testing.T) {
 	ts := newPageTestServer(t)
 	for _, path := range []string{"/account", "/account/profile", "/account/username", "/account/password", "/account/email", "/account/email/confirm?proof=x"} {
 		b := ts.newFormBrowser()
@@ -62,7 +62,7 @@ func TestWhoIsNotSignedInIsAskedTo(t *testing.T) {
 	}
 }
 
-func TestPeopleEditTheirProfile(t *testing.T) {
+func TestAccount_UserEditsProfile(t *testing.T) {
 	ts := newPageTestServer(t)
 	user := ts.addPasswordUser("wanda")
 	b := ts.newFormBrowser()
@@ -93,7 +93,7 @@ func TestPeopleEditTheirProfile(t *testing.T) {
 	}
 }
 
-func TestPeopleChangeTheirUsername(t *testing.T) {
+func TestAccount_UserChangesUsername(t *testing.T) {
 	ts := newPageTestServer(t)
 	user := ts.addPasswordUser("wanda")
 	ts.addPasswordUser("victor")
@@ -120,7 +120,7 @@ func TestPeopleChangeTheirUsername(t *testing.T) {
 	}
 }
 
-func TestANewPasswordEndsEverythingElse(t *testing.T) {
+func TestChangePassword_EndsOtherSessionsAndGrants(t *testing.T) {
 	ts := newPageTestServer(t)
 	user := ts.addEmailUser("wanda")
 	other := ts.newFormBrowser()
@@ -164,7 +164,7 @@ func TestANewPasswordEndsEverythingElse(t *testing.T) {
 	}
 }
 
-func TestThePasswordMustNotBeTheUsernameNorKnownToAttackers(t *testing.T) {
+func TestChangePassword_RejectsUsernameAndBreachedPassword(t *testing.T) {
 	ts := newPageTestServer(t, func(c *serverConfig) { c.Breached = breachedList{"password1234"} })
 	ts.addPasswordUser("wandawanda")
 	b := ts.newFormBrowser()
@@ -176,7 +176,7 @@ func TestThePasswordMustNotBeTheUsernameNorKnownToAttackers(t *testing.T) {
 	}
 }
 
-func TestCommonPasswordsAreRefusedWithoutAnyList(t *testing.T) {
+func TestChangePassword_RejectsCommonPasswordWithoutList(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
 	b := ts.newFormBrowser()
@@ -188,7 +188,7 @@ func TestCommonPasswordsAreRefusedWithoutAnyList(t *testing.T) {
 	}
 }
 
-func TestWhoIsSignedInCannotGuessThePasswordEither(t *testing.T) {
+func TestReauthentication_LimitsWrongPasswords(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
 	b := ts.newFormBrowser()
@@ -202,7 +202,7 @@ func TestWhoIsSignedInCannotGuessThePasswordEither(t *testing.T) {
 	b.wantAt(t, "/account/username", http.StatusTooManyRequests, "Too many failed attempts.")
 }
 
-func TestWithoutAPasswordOnlyAFreshSignInChangesHowOneSignsIn(t *testing.T) {
+func TestAccount_UserWithoutPasswordNeedsFreshSignIn(t *testing.T) {
 	ts := newPageTestServer(t)
 	user := ts.addPasswordUser("wanda")
 	b := ts.newFormBrowser()
@@ -225,7 +225,7 @@ func TestWithoutAPasswordOnlyAFreshSignInChangesHowOneSignsIn(t *testing.T) {
 	b.wantAt(t, "/account/password", http.StatusBadRequest, "You have to sign in again")
 }
 
-func TestAnAddressIsTakenOnceItsOwnerConfirms(t *testing.T) {
+func TestChangeEmail_TakesEffectOnConfirmation(t *testing.T) {
 	ts := newPageTestServer(t)
 	user := ts.addEmailUser("wanda")
 	b := ts.newFormBrowser()
@@ -262,7 +262,7 @@ func TestAnAddressIsTakenOnceItsOwnerConfirms(t *testing.T) {
 	}
 }
 
-func TestALinkToConfirmAnAddressOutlivesTheSignInThatItNeeds(t *testing.T) {
+func TestEmailLink_WorksAfterRequiredSignIn(t *testing.T) {
 	ts := newPageTestServer(t)
 	user := ts.addPasswordUser("wanda")
 	ts.addPasswordUser("victor")
@@ -289,7 +289,7 @@ func TestALinkToConfirmAnAddressOutlivesTheSignInThatItNeeds(t *testing.T) {
 	other.wantAt(t, "/account/email/confirm", http.StatusBadRequest, "This link does not work any more")
 }
 
-func TestALinkToConfirmAnAddressEnds(t *testing.T) {
+func TestEmailLink_Ends(t *testing.T) {
 	ts := newPageTestServer(t)
 	user := ts.addPasswordUser("wanda")
 	b := ts.newFormBrowser()
@@ -319,7 +319,7 @@ func TestALinkToConfirmAnAddressEnds(t *testing.T) {
 	b.wantAt(t, "/account/email/confirm", http.StatusConflict, "Another account has this e-mail address already.")
 }
 
-func TestMailIsRationed(t *testing.T) {
+func TestMail_IsRateLimited(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
 	b := ts.newFormBrowser()
@@ -335,7 +335,7 @@ func TestMailIsRationed(t *testing.T) {
 	}
 }
 
-func TestPeopleEndTheirSessions(t *testing.T) {
+func TestAccount_UserEndsSessions(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
 	phone := ts.newFormBrowser()
@@ -364,7 +364,7 @@ func TestPeopleEndTheirSessions(t *testing.T) {
 	b.wantAt(t, "/login", http.StatusOK, "Sign in")
 }
 
-func TestSigningOutEverywhereEndsSessionsAndGrants(t *testing.T) {
+func TestSignOutEverywhere_EndsSessionsAndGrants(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
 	phone := ts.newFormBrowser()
@@ -385,7 +385,7 @@ func TestSigningOutEverywhereEndsSessionsAndGrants(t *testing.T) {
 	}
 }
 
-func TestPeopleTakeBackWhatApplicationsHave(t *testing.T) {
+func TestAccount_UserRemovesApplication(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
 	b := ts.newFormBrowser()
@@ -416,7 +416,7 @@ func TestPeopleTakeBackWhatApplicationsHave(t *testing.T) {
 	}
 }
 
-func TestWithoutAMailerPagesOfferNoMail(t *testing.T) {
+func TestPages_OfferNoMailWithoutMailer(t *testing.T) {
 	ts := newPageTestServer(t, func(c *serverConfig) { c.Mailer = nil })
 	ts.editDirectory(func(d *storage.Directory) { d.Policy.SelfRegistration = true })
 	ts.addPasswordUser("wanda")
@@ -440,7 +440,7 @@ func TestWithoutAMailerPagesOfferNoMail(t *testing.T) {
 	}
 }
 
-func TestPeopleRegister(t *testing.T) {
+func TestRegistration_CreatesUser(t *testing.T) {
 	ts := newPageTestServer(t)
 	b := ts.newFormBrowser()
 	if p := b.get(ts.url + "/register"); p.status != http.StatusNotFound || !strings.Contains(p.body, "Page not found") {
@@ -475,8 +475,8 @@ func TestPeopleRegister(t *testing.T) {
 	b.wantAt(t, "/account", http.StatusOK, "wanda@example.com")
 }
 
-// TestRegistrationsOfOneNetworkAreRationed: a school behind one address registers, and a program that goes on has to wait.
-func TestRegistrationsOfOneNetworkAreRationed(t *testing.T) {
+// TestRegistration_IsRateLimitedByNetwork: a school behind one address registers, and a program that goes on has to wait.
+func TestRegistration_IsRateLimitedByNetwork(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.editDirectory(func(d *storage.Directory) { d.Policy.SelfRegistration = true })
 	var statuses []int

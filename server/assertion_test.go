@@ -293,7 +293,7 @@ func TestRFC8725_AnAssertionIsACompactJWTSignedByTheClientsKeyAlone(t *testing.T
 	}
 }
 
-func TestAClientUsesTheAlgorithmAndTheMethodItRegistered(t *testing.T) {
+func TestPrivateKeyJWT_RequiresRegisteredAlgorithmAndMethod(t *testing.T) {
 	ts := newTestServer(t)
 	rsaKey := signers()["RS256"]
 	pss := signer{"PS256", rsaKey.id, rsaKey.key}
@@ -391,7 +391,7 @@ func TestRFC7523_3_AnAssertionIsGoodOnce(t *testing.T) {
 	}
 }
 
-func TestTwoClientsAndTwoDirectoriesMayUseOneJTI(t *testing.T) {
+func TestPrivateKeyJWT_JTIIsScopedToClientAndDirectory(t *testing.T) {
 	ts := newTestServer(t)
 	ts.twoDirectories()
 	key := signers()["ES256"]
@@ -421,7 +421,7 @@ func TestTwoClientsAndTwoDirectoriesMayUseOneJTI(t *testing.T) {
 	}
 }
 
-func TestPrivateKeyJWTWorksWhereverClientsAuthenticate(t *testing.T) {
+func TestPrivateKeyJWT_WorksAtEveryEndpoint(t *testing.T) {
 	ts := newPrivateKeyServer(t)
 	key := signers()["ES256"]
 	ts.addMiniProgram("keyedmini", func(c *storage.Client) {
@@ -458,7 +458,7 @@ func TestPrivateKeyJWTWorksWhereverClientsAuthenticate(t *testing.T) {
 	}
 }
 
-func TestAnAssertionWhoseUseCannotBeStoredIsNotAccepted(t *testing.T) {
+func TestPrivateKeyJWT_RejectsAssertionThatCannotBeStored(t *testing.T) {
 	ts := newPrivateKeyServer(t)
 	key := signers()["ES256"]
 	ts.postWithAssertion("/oauth2/token", key.sign(t, ts.assertionClaims("keyed"), nil), ownGrant())
@@ -521,7 +521,7 @@ func (ts *testServer) tokenBySigner(key signer) response {
 	return ts.postWithAssertion("/oauth2/token", assertion, ownGrant())
 }
 
-func TestKeysAreFetchedOnceAndAgainWhenTheyChange(t *testing.T) {
+func TestJWKSURI_FetchesKeysOnceAndAfterChange(t *testing.T) {
 	old, next := newSigner("ES256", "old"), newSigner("EdDSA", "next")
 	source := newKeyServer(t, old)
 	ts := newKeyFetchingServer(t, source)
@@ -560,7 +560,7 @@ func TestKeysAreFetchedOnceAndAgainWhenTheyChange(t *testing.T) {
 	}
 }
 
-func TestKeysThatCannotBeFetchedAreUsedForAnHour(t *testing.T) {
+func TestJWKSURI_UsesCachedKeysForAnHour(t *testing.T) {
 	key := newSigner("ES256", "key")
 	source := newKeyServer(t, key)
 	ts := newKeyFetchingServer(t, source)
@@ -586,7 +586,7 @@ func TestKeysThatCannotBeFetchedAreUsedForAnHour(t *testing.T) {
 	}
 }
 
-func TestAKeySetThatIsNoneAndKeysThatAreTooWeakAreNotUsed(t *testing.T) {
+func TestJWKSURI_RejectsInvalidSetsAndWeakKeys(t *testing.T) {
 	key := newSigner("ES256", "key")
 	weak := signer{"RS256", "weak", must(rsa.GenerateKey(rand.Reader, 1024))(t)}
 	private := must(json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.key, KeyID: "key"}}}))(t)

@@ -37,8 +37,8 @@ func (b *formBrowser) postWithHeaders(address string, form url.Values, header ma
 	return b.open(request, true)
 }
 
-// TestFormsOfOtherSitesAreRefused is cross-site request forgery, at every form there is.
-func TestFormsOfOtherSitesAreRefused(t *testing.T) {
+// TestForms_RejectCrossSiteRequest is cross-site request forgery, at every form there is.
+func TestForms_RejectCrossSiteRequest(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.editDirectory(func(d *storage.Directory) { d.Policy.SelfRegistration = true })
 	ts.addDirectory(storage.Directory{ID: "tea", Name: "Tea"})
@@ -85,7 +85,7 @@ func TestFormsOfOtherSitesAreRefused(t *testing.T) {
 	b.wantAt(t, "/account", http.StatusOK, "Name of wanda")
 }
 
-func TestAFormOfOurOwnIsAcceptedFromEveryBrowser(t *testing.T) {
+func TestForms_AcceptSameOriginFromEveryBrowser(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
 	b := ts.newFormBrowser()
@@ -102,7 +102,7 @@ func TestAFormOfOurOwnIsAcceptedFromEveryBrowser(t *testing.T) {
 	}
 }
 
-func TestAFormIsGoodInItsSessionAfterAnotherPageWasOpened(t *testing.T) {
+func TestForms_StayValidAfterAnotherPageOpens(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
 	b := ts.newFormBrowser()
@@ -117,8 +117,8 @@ func TestAFormIsGoodInItsSessionAfterAnotherPageWasOpened(t *testing.T) {
 	b.wantAt(t, "/account", http.StatusOK, "Name of wanda")
 }
 
-// TestWhatPeopleWriteIsTextEverywhere is cross-site scripting: markup in every name and value that a page shows.
-func TestWhatPeopleWriteIsTextEverywhere(t *testing.T) {
+// TestPages_EscapeUserText is cross-site scripting: markup in every name and value that a page shows.
+func TestPages_EscapeUserText(t *testing.T) {
 	const evil = `"><script>alert(1)</script><img src=x onerror=alert(1)>'` + "\u202e{{.}}%s"
 	ts := newPageTestServer(t)
 	ts.editDirectory(func(d *storage.Directory) {
@@ -169,8 +169,8 @@ func TestWhatPeopleWriteIsTextEverywhere(t *testing.T) {
 	}
 }
 
-// TestNobodyIsSentAwayByAPage tries every way to make a page redirect to another site.
-func TestNobodyIsSentAwayByAPage(t *testing.T) {
+// TestPages_HaveNoOpenRedirect tries every way to make a page redirect to another site.
+func TestPages_HaveNoOpenRedirect(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
 	b := ts.newFormBrowser()
@@ -192,7 +192,7 @@ func TestNobodyIsSentAwayByAPage(t *testing.T) {
 	}
 }
 
-func TestOnlyTheUsersOwnSessionsAndGrantsCanBeEnded(t *testing.T) {
+func TestAccount_CannotEndOtherUsersSessionsOrGrants(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
 	ts.addPasswordUser("mallory")
@@ -228,7 +228,7 @@ func TestOnlyTheUsersOwnSessionsAndGrantsCanBeEnded(t *testing.T) {
 	}
 }
 
-func TestCookiesAreTheBrowsersAlone(t *testing.T) {
+func TestCookies_HaveProtectiveAttributes(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
 	b := ts.newFormBrowser()
@@ -253,7 +253,7 @@ func TestCookiesAreTheBrowsersAlone(t *testing.T) {
 	}
 }
 
-func TestARegistrationOfAnothersNameTakesNothing(t *testing.T) {
+func TestRegistration_OfTakenNameChangesNothing(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.editDirectory(func(d *storage.Directory) { d.Policy.SelfRegistration = true })
 	wanda := ts.addPasswordUser("wanda")

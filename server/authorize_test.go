@@ -16,7 +16,7 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-func TestASignInWithPagesGivesTokens(t *testing.T) {
+func TestCodeFlow_IssuesTokens(t *testing.T) {
 	ts := newPopulatedServer(t)
 	for _, client := range []string{"web", "spa", "native"} {
 		a := ts.newBrowser().flow(client)
@@ -27,7 +27,7 @@ func TestASignInWithPagesGivesTokens(t *testing.T) {
 	}
 }
 
-func TestOneSignInServesEveryClientOfTheDirectory(t *testing.T) {
+func TestSession_IsSharedByClientsOfDirectory(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
 	first := claims(t, b.flow("web").member("id_token"))
@@ -206,7 +206,7 @@ func TestRFC6749_4_1_2_1_ErrorsGoToTheClient(t *testing.T) {
 	}
 }
 
-func TestAStateThatIsThereTwiceIsNotEchoed(t *testing.T) {
+func TestAuthorize_DuplicateStateIsNotReturned(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
 	b.get(ts.authorizeURL("web") + "&state=state-2")
@@ -261,7 +261,7 @@ func TestRFC9207_2_AnswersNameTheirIssuer(t *testing.T) {
 	}
 }
 
-func TestARegisteredQueryStaysInTheAnswer(t *testing.T) {
+func TestAuthorize_PreservesRegisteredQuery(t *testing.T) {
 	ts := newPopulatedServer(t)
 	ts.addClient("query", func(c *storage.Client) { c.RedirectURIs = []string{webRedirect + "?dummy1=lorem&dummy2=a%20b"} })
 	b := ts.newBrowser()
@@ -287,7 +287,7 @@ func TestRFC6749_3_1_2_3_OneRegisteredRedirectNeedsNotBeNamed(t *testing.T) {
 	}
 }
 
-func TestAPostFromAnotherSiteIsFetchedWithTheSession(t *testing.T) {
+func TestAuthorize_CrossSitePOSTUsesSession(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
 	b.flow("web")
@@ -312,7 +312,7 @@ func TestAPostFromAnotherSiteIsFetchedWithTheSession(t *testing.T) {
 	b.wantPage(t, http.StatusBadRequest, "minute")
 }
 
-func TestHEADSpendsNothing(t *testing.T) {
+func TestAuthorize_HEADIssuesNoCode(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
 	b.flow("web")
@@ -357,7 +357,7 @@ func TestOIDCCore_3_1_2_1_Prompts(t *testing.T) {
 	b.code()
 }
 
-func TestCancellingTellsTheClient(t *testing.T) {
+func TestAuthorize_CancelReturnsAccessDenied(t *testing.T) {
 	ts := newPopulatedServer(t)
 	for _, mode := range []string{"query", "form_post"} {
 		b := ts.newBrowser()
@@ -416,7 +416,7 @@ func TestOIDCCore_3_1_2_2_IDTokenHint(t *testing.T) {
 	}
 }
 
-func TestAHintOfTheTimeBeforeTheIssuerMovedIsNoHint(t *testing.T) {
+func TestIDTokenHint_OfFormerIssuerIsRejected(t *testing.T) {
 	ts := newPopulatedServer(t)
 	hint := ts.newBrowser().flow("web").member("id_token")
 	moved := *ts
@@ -430,7 +430,7 @@ func TestAHintOfTheTimeBeforeTheIssuerMovedIsNoHint(t *testing.T) {
 	}
 }
 
-func TestAHintOfAMergedUserMeansTheOneWhoSurvived(t *testing.T) {
+func TestIDTokenHint_OfMergedUserMeansSurvivor(t *testing.T) {
 	ts := newPopulatedServer(t)
 	bob := ts.newBrowser()
 	bob.get(ts.authorizeURL("web"))
@@ -444,7 +444,7 @@ func TestAHintOfAMergedUserMeansTheOneWhoSurvived(t *testing.T) {
 	b.code()
 }
 
-func TestWhenTheStoreIsDownPeopleAreToldAndSilentRequestsAnswered(t *testing.T) {
+func TestAuthorize_StoreDownShowsPageOrReturnsError(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
 	b.flow("web")
@@ -463,7 +463,7 @@ func TestWhenTheStoreIsDownPeopleAreToldAndSilentRequestsAnswered(t *testing.T) 
 	b.wantError(t, "temporarily_unavailable", "state-1")
 }
 
-func TestNothingOfARequestIsCachedOrFramedOrLogged(t *testing.T) {
+func TestAuthorize_IsNotCachedFramedOrLogged(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
 	b.get(ts.authorizeURL("web", "login_hint", "hinted-person", "state", "state-secret"))
@@ -527,8 +527,8 @@ func (ts *testServer) changeUser(id string, edit func(*storage.User)) {
 	must(entry.Replace(ts.Context(), ts.engine.Engine, next))(ts.T)
 }
 
-// TestBudgetOfTheCodeFlow counts what requests ask of the store. Directories, clients and keys come from memory.
-func TestBudgetOfTheCodeFlow(t *testing.T) {
+// TestCodeFlow_StaysWithinStoreBudget counts what requests ask of the store. Directories, clients and keys come from memory.
+func TestCodeFlow_StaysWithinStoreBudget(t *testing.T) {
 	ts := newPopulatedServer(t)
 	ts.addClient("own", func(c *storage.Client) { c.FirstParty = true })
 	b := ts.newBrowser()

@@ -19,7 +19,7 @@ func newMiniProgramLogoutServer(t *testing.T) (*testServer, *relyingParty) {
 	return ts, party
 }
 
-func TestBackChannelLogout_AMiniProgramHearsOfTheEndOfItsGrants(t *testing.T) {
+func TestBackChannelLogout_NotifiesMiniProgramOfEndedGrants(t *testing.T) {
 	for name, end := range map[string]func(people *identity.Service, t *testing.T, sub string) error{
 		"an operator signs the user out": func(people *identity.Service, t *testing.T, sub string) error {
 			return people.SignOutEverywhere(t.Context(), "default", sub, identity.Operator("bob"))
@@ -58,7 +58,7 @@ func TestBackChannelLogout_AMiniProgramHearsOfTheEndOfItsGrants(t *testing.T) {
 	}
 }
 
-func TestBackChannelLogout_AMiniProgramUserWhoSignsInAgainStaysSignedIn(t *testing.T) {
+func TestBackChannelLogout_NewMiniProgramSignInIsUnaffected(t *testing.T) {
 	ts, party := newMiniProgramLogoutServer(t)
 	before := ts.login("mini", "wechat-alice")
 	check(t, ts.identityService().SignOutEverywhere(t.Context(), "default", ts.sub(before), identity.Operator("bob")))

@@ -51,7 +51,7 @@ func (p *relyingParty) wantLogoutTokens(t *testing.T, when string, count int) []
 	return tokens
 }
 
-func TestBackChannelLogout_2_EveryClientOfTheSessionIsTold(t *testing.T) {
+func TestBackChannelLogout_2_NotifiesEveryClientOfTheSession(t *testing.T) {
 	ts, web, spa := newLogoutTokenServer(t)
 	b, other := ts.newBrowser(), ts.newBrowser()
 	b.flow("web")
@@ -75,7 +75,7 @@ func TestBackChannelLogout_2_EveryClientOfTheSessionIsTold(t *testing.T) {
 	web.wantLogoutTokens(t, "once is enough", 1)
 }
 
-func TestBackChannelLogout_2_4_ALogoutTokenPassesForNothingElse(t *testing.T) {
+func TestBackChannelLogout_2_4_LogoutTokenIsNoOtherToken(t *testing.T) {
 	ts, web, _ := newLogoutTokenServer(t)
 	b := ts.newBrowser()
 	token := b.flow("web").member("id_token")
@@ -91,7 +91,7 @@ func TestBackChannelLogout_2_4_ALogoutTokenPassesForNothingElse(t *testing.T) {
 	b.wantError(t, "invalid_request", "state-1")
 }
 
-func TestClientsHearOfEverySessionThatEnds(t *testing.T) {
+func TestBackChannelLogout_NotifiesForEveryCause(t *testing.T) {
 	for name, row := range map[string]struct {
 		end func(ts *testServer, b *browser)
 		// everywhere says that the session of the other browser ends, too.
@@ -156,7 +156,7 @@ func TestClientsHearOfEverySessionThatEnds(t *testing.T) {
 	}
 }
 
-func TestAUserWhoSignsInAgainAfterSigningOutEverywhereStaysSignedIn(t *testing.T) {
+func TestBackChannelLogout_NewSessionIsUnaffectedBySignOutEverywhere(t *testing.T) {
 	ts, web, _ := newLogoutTokenServer(t)
 	b := ts.newBrowser()
 	b.flow("web")
@@ -168,8 +168,8 @@ func TestAUserWhoSignsInAgainAfterSigningOutEverywhereStaysSignedIn(t *testing.T
 	again.wantSilent(t, "the new session", "")
 }
 
-// TestBackChannelLogout_TheLogSaysWhatTheReceiverAnswered, bounded, on one line, and without what could be a token.
-func TestBackChannelLogout_TheLogSaysWhatTheReceiverAnswered(t *testing.T) {
+// TestBackChannelLogout_LogsTheReceiversResponse, bounded, on one line, and without what could be a token.
+func TestBackChannelLogout_LogsTheReceiversResponse(t *testing.T) {
 	ts, web, _ := newLogoutTokenServer(t)
 	web.answers(func(rw http.ResponseWriter, _ *http.Request) {
 		rw.WriteHeader(http.StatusBadRequest)
@@ -192,7 +192,7 @@ func TestBackChannelLogout_TheLogSaysWhatTheReceiverAnswered(t *testing.T) {
 	}
 }
 
-func TestAClientThatDoesNotHearIsToldAgainAndGivenUpInTheEnd(t *testing.T) {
+func TestBackChannelLogout_RetriesAndThenStops(t *testing.T) {
 	ts, web, spa := newLogoutTokenServer(t)
 	web.answers(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusBadRequest) })
 	b := ts.newBrowser()
@@ -229,7 +229,7 @@ func TestAClientThatDoesNotHearIsToldAgainAndGivenUpInTheEnd(t *testing.T) {
 	}
 }
 
-func TestAClientThatHearsLaterHearsOfASessionThatWouldHaveExpired(t *testing.T) {
+func TestBackChannelLogout_RetryOutlivesSession(t *testing.T) {
 	ts, web, _ := newLogoutTokenServer(t)
 	web.answers(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusServiceUnavailable) })
 	b := ts.newBrowser()
@@ -243,7 +243,7 @@ func TestAClientThatHearsLaterHearsOfASessionThatWouldHaveExpired(t *testing.T) 
 	b.wantSilent(t, "meanwhile", "login_required")
 }
 
-func TestACrashLosesNoLogout(t *testing.T) {
+func TestBackChannelLogout_SurvivesCrash(t *testing.T) {
 	for name, hears := range map[string]bool{"before the client heard": false, "before it was written that the client heard": true} {
 		t.Run(name, func(t *testing.T) {
 			ts, web, _ := newLogoutTokenServer(t)
@@ -278,7 +278,7 @@ func TestACrashLosesNoLogout(t *testing.T) {
 	}
 }
 
-func TestOfTwoInstancesOneTells(t *testing.T) {
+func TestBackChannelLogout_OneInstanceDelivers(t *testing.T) {
 	ts, web, _ := newLogoutTokenServer(t)
 	for i := range 5 {
 		b := ts.newBrowser()
@@ -296,7 +296,7 @@ func TestOfTwoInstancesOneTells(t *testing.T) {
 	}
 }
 
-func TestAClientThatIsGoneOrWantsNothingAnyMoreIsNotTold(t *testing.T) {
+func TestBackChannelLogout_SkipsDeletedAndUnsubscribedClients(t *testing.T) {
 	for name, edit := range map[string]func(*storage.Client){
 		"disabled": func(c *storage.Client) { c.Disabled = true }, "without an address": func(c *storage.Client) { c.BackchannelLogoutURI = "" },
 	} {
@@ -316,7 +316,7 @@ func TestAClientThatIsGoneOrWantsNothingAnyMoreIsNotTold(t *testing.T) {
 	}
 }
 
-func TestALogoutTokenIsSentToPublicAddressesAloneUnlessTheOperatorAllowsMore(t *testing.T) {
+func TestBackChannelLogout_RequiresPublicAddress(t *testing.T) {
 	party := newRelyingParty(t)
 	ts := newPopulatedServer(t)
 	ts.change("web", func(c *storage.Client) { c.BackchannelLogoutURI = party.URL + "/bye" })
@@ -331,7 +331,7 @@ func TestALogoutTokenIsSentToPublicAddressesAloneUnlessTheOperatorAllowsMore(t *
 	}
 }
 
-func TestAClientThatIsSlowDoesNotHoldUpItsUser(t *testing.T) {
+func TestBackChannelLogout_DoesNotDelayUser(t *testing.T) {
 	ts, web, spa := newLogoutTokenServer(t)
 	release := make(chan struct{})
 	t.Cleanup(func() { close(release) })

@@ -285,8 +285,8 @@ func TestBackend_MayNot(t *testing.T) {
 	}
 }
 
-// TestBackend_TheTableHasARowForEveryAttempt compares the test with docs/security.md.
-func TestBackend_TheTableHasARowForEveryAttempt(t *testing.T) {
+// TestBackend_SecurityTableListsEveryAttempt compares the test with docs/security.md.
+func TestBackend_SecurityTableListsEveryAttempt(t *testing.T) {
 	text := string(must(os.ReadFile("../docs/security.md"))(t))
 	_, section, found := strings.Cut(text, "## What a mini-program's backend may do to a person")
 	section, _, _ = strings.Cut(section, "\n## ")

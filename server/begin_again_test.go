@@ -13,8 +13,8 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// TestTabs_OpenedAtOnceInAFreshBrowserEachFinish, whichever is first: one that was opened without a cookie keeps its own.
-func TestTabs_OpenedAtOnceInAFreshBrowserEachFinish(t *testing.T) {
+// TestTabs_OpenedTogetherInFreshBrowserAllFinish, whichever is first: one that was opened without a cookie keeps its own.
+func TestTabs_OpenedTogetherInFreshBrowserAllFinish(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
 	const tabs = 6
@@ -48,8 +48,8 @@ func TestTabs_OpenedAtOnceInAFreshBrowserEachFinish(t *testing.T) {
 	}
 }
 
-// TestTabs_AReloadAfterASignInInAnotherTabGoesOn without asking once more.
-func TestTabs_AReloadAfterASignInInAnotherTabGoesOn(t *testing.T) {
+// TestTabs_ReloadContinuesAfterSignInInOtherTab without asking once more.
+func TestTabs_ReloadContinuesAfterSignInInOtherTab(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
 	b := ts.newFormBrowser()
@@ -117,8 +117,8 @@ func TestCookies_OfADirectoryAreAtMost5KB(t *testing.T) {
 	}
 }
 
-// TestPagesOfASignInThatIsOver_BeginItAgain with the same request, and say whose it is.
-func TestPagesOfASignInThatIsOver_BeginItAgain(t *testing.T) {
+// TestBeginAgain_RestartsExpiredSignIn with the same request, and say whose it is.
+func TestBeginAgain_RestartsExpiredSignIn(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
 	open := func(b *formBrowser) map[string]*page {
@@ -184,7 +184,7 @@ func TestPagesOfASignInThatIsOver_BeginItAgain(t *testing.T) {
 	})
 }
 
-func TestASignOutThatIsOver_BeginsAgain(t *testing.T) {
+func TestBeginAgain_RestartsExpiredSignOut(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.change("shop", func(c *storage.Client) { c.PostLogoutRedirectURIs = []string{"https://shop.example/out"} })
 	ts.addPasswordUser("wanda")
@@ -202,8 +202,8 @@ func TestASignOutThatIsOver_BeginsAgain(t *testing.T) {
 	}
 }
 
-// TestAFormThatIsNotAccepted_OpensItsPageAgain.
-func TestAFormThatIsNotAccepted_OpensItsPageAgain(t *testing.T) {
+// TestForms_RejectedFormOpensItsPageAgain.
+func TestForms_RejectedFormOpensItsPageAgain(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
 	b := ts.newFormBrowser()
@@ -220,8 +220,8 @@ func TestAFormThatIsNotAccepted_OpensItsPageAgain(t *testing.T) {
 	b.wantAt(t, "/account", http.StatusOK, "Your account")
 }
 
-// TestPAR_AUsedRequestIsRefusedBeforeAnythingIsAsked, and going back to its pages says so.
-func TestPAR_AUsedRequestIsRefusedBeforeAnythingIsAsked(t *testing.T) {
+// TestPAR_RejectsUsedRequestBeforeSignIn, and going back to its pages says so.
+func TestPAR_RejectsUsedRequestBeforeSignIn(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
 	b := ts.newFormBrowser()

@@ -56,7 +56,7 @@ func wantReason(t *testing.T, a response, status int, code, reason string) {
 	}
 }
 
-func TestBindUserByPasswordAttachesTheAccountAndTellsItsOwner(t *testing.T) {
+func TestBindUserPassword_AttachesAccountAndNotifiesOwner(t *testing.T) {
 	ts := newBindUserServer(t)
 	user := ts.addEmailUser("wanda")
 	code := ts.app("mini").Login("w")
@@ -93,7 +93,7 @@ func TestBindUserByPasswordAttachesTheAccountAndTellsItsOwner(t *testing.T) {
 	}
 }
 
-func TestBindUserByPasswordIsForFirstPartiesThatAreFlagged(t *testing.T) {
+func TestBindUserPassword_RequiresFlaggedFirstParty(t *testing.T) {
 	ts := newBindUserServer(t)
 	ts.addPasswordUser("wanda")
 	for name, edit := range map[string]func(*storage.Client){
@@ -112,7 +112,7 @@ func TestBindUserByPasswordIsForFirstPartiesThatAreFlagged(t *testing.T) {
 	}
 }
 
-func TestBindUserByPasswordRefusesWhatProvesNothing(t *testing.T) {
+func TestBindUserPassword_RejectsInvalidProof(t *testing.T) {
 	ts := newBindUserServer(t)
 	ts.addPasswordUser("wanda")
 	var first response
@@ -144,7 +144,7 @@ func TestBindUserByPasswordRefusesWhatProvesNothing(t *testing.T) {
 	}
 }
 
-func TestBindUserByPasswordWithATicketWantsTheSameWeChatUser(t *testing.T) {
+func TestBindUserPassword_TicketRequiresSameWeChatUser(t *testing.T) {
 	ts := newBindUserServer(t)
 	user := ts.addPasswordUser("wanda")
 	ticket := ts.exchange("mini", ts.app("mini").Login("w")).member("bind_ticket")
@@ -155,7 +155,7 @@ func TestBindUserByPasswordWithATicketWantsTheSameWeChatUser(t *testing.T) {
 	}
 }
 
-func TestFiveWrongPasswordsKillTheTicket(t *testing.T) {
+func TestBindUserPassword_FiveFailuresEndTicket(t *testing.T) {
 	ts := newBindUserServer(t)
 	ts.addPasswordUser("wanda")
 	ticket := ts.exchange("mini", ts.app("mini").Login("w")).member("bind_ticket")
@@ -165,7 +165,7 @@ func TestFiveWrongPasswordsKillTheTicket(t *testing.T) {
 	wantReason(t, ts.bind("mini", "w", "password", "bind_ticket", ticket, "username", "wanda", "password", goodPassword), http.StatusBadRequest, "invalid_request", "new_code")
 }
 
-func TestBindUserIsThrottledByAccountAndByOpenIDAndSparesTheOwner(t *testing.T) {
+func TestBindUserPassword_LimitsGuessesButNotOwner(t *testing.T) {
 	ts := newBindUserServer(t)
 	user := ts.addPasswordUser("wanda")
 	ts.addPasswordUser("victor")
@@ -197,7 +197,7 @@ func TestBindUserIsThrottledByAccountAndByOpenIDAndSparesTheOwner(t *testing.T) 
 	wantReason(t, ts.bind("mini", "trudy", "password", "username", "victor", "password", goodPassword), http.StatusTooManyRequests, "temporarily_unavailable", "rate_limited")
 }
 
-func TestBindUserByPasswordDoesNotMoveAWeChatUser(t *testing.T) {
+func TestBindUserPassword_RejectsBoundWeChatUser(t *testing.T) {
 	ts := newBindUserServer(t)
 	ts.addPasswordUser("wanda")
 	ts.addPasswordUser("victor")
@@ -210,7 +210,7 @@ func TestBindUserByPasswordDoesNotMoveAWeChatUser(t *testing.T) {
 	}
 }
 
-func TestBindUserBySessionAttachesTheAccountOfTheToken(t *testing.T) {
+func TestBindUserSession_AttachesAccountOfToken(t *testing.T) {
 	ts := newBindUserServer(t)
 	ts.change("mini", func(c *storage.Client) { c.Federation.LinkingPartners = []string{"shop"} })
 	user := ts.addPasswordUser("wanda")
@@ -237,7 +237,7 @@ func TestBindUserBySessionAttachesTheAccountOfTheToken(t *testing.T) {
 	}
 }
 
-func TestBindUserBySessionRefusesEveryOtherToken(t *testing.T) {
+func TestBindUserSession_RejectsOtherTokens(t *testing.T) {
 	ts := newBindUserServer(t)
 	ts.change("mini", func(c *storage.Client) {
 		c.Federation.Provisioning, c.Audiences, c.Federation.LinkingPartners = "", []string{"https://api.example"}, []string{"opaque"}
@@ -280,7 +280,7 @@ func TestBindUserBySessionRefusesEveryOtherToken(t *testing.T) {
 	}
 }
 
-func TestARefreshedTokenIsNoFreshSignIn(t *testing.T) {
+func TestBindUserSession_RejectsRefreshedToken(t *testing.T) {
 	ts := newBindUserServer(t)
 	ts.change("mini", func(c *storage.Client) { c.Federation.Provisioning = "" })
 	tokens := ts.login("mini", "w", "scope", "openid offline_access "+linkScope)
@@ -294,7 +294,7 @@ func TestARefreshedTokenIsNoFreshSignIn(t *testing.T) {
 	}
 }
 
-func TestTheScopeThatProvesIsNeverGrantedByDefault(t *testing.T) {
+func TestLinkScope_IsNotGrantedByDefault(t *testing.T) {
 	ts := newBindUserServer(t)
 	ts.change("mini", func(c *storage.Client) {
 		c.Federation.Provisioning, c.DefaultScopes = "", []string{"openid", linkScope}
@@ -321,8 +321,8 @@ func (ts *pageTestServer) setPassword(token, username, password string, current 
 	return ts.do(request)
 }
 
-// TestTheShadowUserSignsInElsewhere is the promise: the same person everywhere, with the same profile.
-func TestTheShadowUserSignsInElsewhere(t *testing.T) {
+// TestSetPassword_ShadowUserSignsInElsewhere is the promise: the same person everywhere, with the same profile.
+func TestSetPassword_ShadowUserSignsInElsewhere(t *testing.T) {
 	ts := newBindUserServer(t)
 	ts.change("mini", func(c *storage.Client) { c.Federation.Provisioning = "" })
 	mini := ts.post("mini", "/federation/wechat/miniapp/profile", url.Values{
@@ -350,7 +350,7 @@ func TestTheShadowUserSignsInElsewhere(t *testing.T) {
 	}
 }
 
-func TestAPasswordThatIsReplacedByTheMiniProgramEndsEverything(t *testing.T) {
+func TestSetPassword_ReplacementEndsSessionsAndGrants(t *testing.T) {
 	ts := newBindUserServer(t)
 	ts.change("mini", func(c *storage.Client) { c.Federation.Provisioning = "" })
 	first := ts.linkToken("mini", "w")
@@ -370,7 +370,7 @@ func TestAPasswordThatIsReplacedByTheMiniProgramEndsEverything(t *testing.T) {
 	}
 }
 
-func TestSettingAPasswordRefusesWithReasons(t *testing.T) {
+func TestSetPassword_RejectsWithReason(t *testing.T) {
 	ts := newBindUserServer(t)
 	ts.change("mini", func(c *storage.Client) {
 		c.Federation.Provisioning, c.Audiences = "", []string{"https://api.example"}
@@ -414,7 +414,7 @@ func TestSettingAPasswordRefusesWithReasons(t *testing.T) {
 	}
 }
 
-func TestProofsOfAccountsAreNotLoggedNorStored(t *testing.T) {
+func TestBindUser_ProofsAreNeitherLoggedNorStored(t *testing.T) {
 	ts := newBindUserServer(t)
 	ts.addPasswordUser("wanda")
 	ts.bind("mini", "w", "password", "username", "wanda", "password", "a wrong password")

@@ -33,7 +33,7 @@ func (c *operationCounter) count(_ context.Context, o storagetest.Operation) err
 	return nil
 }
 
-func TestRequestsStayWithinTheirBudgetOfDatabaseOperations(t *testing.T) {
+func TestRequests_StayWithinStoreBudget(t *testing.T) {
 	ts := newTestServer(t)
 	ts.addTwins()
 	platform := func(c *storage.Client) {

@@ -66,8 +66,8 @@ func (t *tab) signIn(username string) {
 	t.press("login")
 }
 
-// TestChromium_EveryFormThatLeadsToAClientArrives where the client sends the browser, whatever the origin.
-func TestChromium_EveryFormThatLeadsToAClientArrives(t *testing.T) {
+// TestChromium_EveryFormReachesItsClient where the client sends the browser, whatever the origin.
+func TestChromium_EveryFormReachesItsClient(t *testing.T) {
 	clients, leads := newRedirectingClients(t)
 	wanda := clients.addPasswordUser("wanda").Username
 	c := startChromium(t)

@@ -132,8 +132,8 @@ func TestRFC6749_5_2_AChallengeIsForTheAuthorizationHeader(t *testing.T) {
 	}
 }
 
-// TestInvalidClient_TheLogNamesTheCause and the remedy, each in a sentence of its own, while the client is told the same.
-func TestInvalidClient_TheLogNamesTheCause(t *testing.T) {
+// TestInvalidClient_LogNamesCause and the remedy, each in a sentence of its own, while the client is told the same.
+func TestInvalidClient_LogNamesCause(t *testing.T) {
 	ts := newTestServer(t)
 	ts.addMiniProgram("poster", func(c *storage.Client) { c.AuthMethod = "client_secret_post" })
 	ts.addMiniProgram("off", func(c *storage.Client) { c.Disabled = true })
@@ -199,7 +199,7 @@ func TestInvalidClient_TheLogNamesTheCause(t *testing.T) {
 	}
 }
 
-func TestUnknownClientsAndWrongSecretsAreToldTheSame(t *testing.T) {
+func TestInvalidClient_HidesWhetherClientExists(t *testing.T) {
 	ts := newTestServer(t)
 	const grant = "grant_type=refresh_token&refresh_token=x"
 	unknown := ts.send("/oauth2/token", grant, "Authorization", basic("nobody", secretOfMini))
@@ -219,7 +219,7 @@ func TestRFC6749_2_3_1_BasicCredentialsAreFormEncoded(t *testing.T) {
 	}
 }
 
-func TestChosenSecretsAndRotatedOnesWork(t *testing.T) {
+func TestClientAuth_AcceptsChosenAndRotatedSecrets(t *testing.T) {
 	ts := newTestServer(t)
 	params := identity.Argon2{Memory: 64, Time: 1, Threads: 1}
 	salt := []byte("0123456789abcdef")
@@ -237,7 +237,7 @@ func TestChosenSecretsAndRotatedOnesWork(t *testing.T) {
 	}
 }
 
-func TestAClientThatIsCreatedWorksAtOnceAndAChangeHoldsWithinFiveSeconds(t *testing.T) {
+func TestClientCache_LoadsNewAtOnceAndChangesWithinFiveSeconds(t *testing.T) {
 	ts := newTestServer(t)
 	ask := func() string {
 		return ts.send("/oauth2/token", "grant_type=refresh_token&refresh_token=x", "Authorization", basic("late", secretOfMini)).member("error")

@@ -37,9 +37,9 @@ func (ts *testServer) wantStatus(a response, status int) {
 	}
 }
 
-// TestClientAuth_ARightSecretIsNoFailure is what a library does that tries one method after the other: every token error makes it
+// TestClientAuth_RightSecretCountsNoFailure is what a library does that tries one method after the other: every token error makes it
 // send the secret by the other method once more.
-func TestClientAuth_ARightSecretIsNoFailure(t *testing.T) {
+func TestClientAuth_RightSecretCountsNoFailure(t *testing.T) {
 	for name, secrets := range map[string][]string{"generated": {fastHash(secretOfMini)}, "chosen": {cheapHash(secretOfMini)}} {
 		t.Run(name, func(t *testing.T) {
 			ts := newTestServer(t)
@@ -56,7 +56,7 @@ func TestClientAuth_ARightSecretIsNoFailure(t *testing.T) {
 	}
 }
 
-func TestClientAuth_GuessesAtAChosenSecretTakeLongerAndLonger(t *testing.T) {
+func TestClientAuth_GuessesAtChosenSecretWaitLonger(t *testing.T) {
 	ts := newServerBehindProxy(t)
 	// Every guess comes from another network, as from a botnet.
 	guess := func(i int) response { return ts.requestTokenFrom("chosen", "guess", fmt.Sprintf("198.51.%d.1", i)) }
@@ -79,7 +79,7 @@ func TestClientAuth_GuessesAtAChosenSecretTakeLongerAndLonger(t *testing.T) {
 	ts.wantStatus(ts.requestTokenFrom("chosen", secretOfMini, "198.51.99.1"), http.StatusOK)
 }
 
-func TestClientAuth_GuessesAtAGeneratedSecretLockNoClientOut(t *testing.T) {
+func TestClientAuth_GuessesAtGeneratedSecretLockNoClient(t *testing.T) {
 	ts := newServerBehindProxy(t)
 	const attacker = "198.51.100.1"
 	for i := range 100 {
@@ -92,7 +92,7 @@ func TestClientAuth_GuessesAtAGeneratedSecretLockNoClientOut(t *testing.T) {
 	ts.wantStatus(ts.requestTokenFrom("service", "guess", attacker), http.StatusTooManyRequests)
 }
 
-func TestClientAuth_OthersFailuresAreNotHeldAgainstAKnownAddress(t *testing.T) {
+func TestClientAuth_KnownAddressIsUnaffectedByOtherFailures(t *testing.T) {
 	ts := newServerBehindProxy(t)
 	const home = "203.0.113.7"
 	ts.wantStatus(ts.requestTokenFrom("chosen", secretOfMini, home), http.StatusOK)
@@ -116,7 +116,7 @@ func TestClientAuth_OthersFailuresAreNotHeldAgainstAKnownAddress(t *testing.T) {
 	ts.wantStatus(ts.requestTokenFrom("chosen", secretOfMini, "198.51.100.1"), http.StatusOK)
 }
 
-func TestFailuresAreCountedByAddressWhateverClientTheyName(t *testing.T) {
+func TestClientAuth_CountsFailuresByAddress(t *testing.T) {
 	ts := newServerBehindProxy(t)
 	for i := range 61 {
 		// An IPv6 caller has a whole /64.
@@ -144,7 +144,7 @@ func TestFailuresAreCountedByAddressWhateverClientTheyName(t *testing.T) {
 	}
 }
 
-func TestAPublicClientHasNothingToGuess(t *testing.T) {
+func TestClientAuth_PublicClientCountsNoFailure(t *testing.T) {
 	ts := newServerBehindProxy(t)
 	ts.addService("public", func(c *storage.Client) { c.AuthMethod, c.Secrets = "none", nil })
 	ask := func(client string) response {
@@ -159,7 +159,7 @@ func TestAPublicClientHasNothingToGuess(t *testing.T) {
 	}
 }
 
-func TestFailuresOfAssertionsAreCountedToo(t *testing.T) {
+func TestClientAuth_CountsFailedAssertions(t *testing.T) {
 	ts := newServerBehindProxy(t)
 	ts.addPrivateKeyClient("keyed", signers()["ES256"])
 	forged := newSigner("ES256", "key-ES256")
@@ -173,7 +173,7 @@ func TestFailuresOfAssertionsAreCountedToo(t *testing.T) {
 	ts.wantStatus(try(signers()["ES256"]), http.StatusOK)
 }
 
-func TestOnlyFailuresAreCountedInTheStore(t *testing.T) {
+func TestClientAuth_StoresOnlyFailures(t *testing.T) {
 	ts := newServerBehindProxy(t)
 	ts.requestTokenFrom("service", secretOfMini, "203.0.113.7")
 	ts.requestTokenFrom("chosen", secretOfMini, "203.0.113.8")
@@ -203,7 +203,7 @@ func TestOnlyFailuresAreCountedInTheStore(t *testing.T) {
 	}
 }
 
-func TestAnotherInstanceLearnsOfTheFailuresByOne(t *testing.T) {
+func TestClientAuth_InstancesShareFailures(t *testing.T) {
 	ts := newServerBehindProxy(t)
 	other := ts.secondInstance()
 	for range 25 {
@@ -213,7 +213,7 @@ func TestAnotherInstanceLearnsOfTheFailuresByOne(t *testing.T) {
 	other.wantStatus(other.requestTokenFrom("chosen", "guess", "198.51.102.1"), http.StatusTooManyRequests)
 }
 
-func TestOneDirectorysFailuresAreNotAnothers(t *testing.T) {
+func TestClientAuth_CountsFailuresByDirectory(t *testing.T) {
 	ts := newServerBehindProxy(t)
 	ts.twoDirectories()
 	ts.addService("service", func(c *storage.Client) { c.Directory = "acme" })
@@ -224,7 +224,7 @@ func TestOneDirectorysFailuresAreNotAnothers(t *testing.T) {
 	ts.wantStatus(a, http.StatusOK)
 }
 
-func TestAnAuthenticatedClientIsLimitedByItselfAndNotByItsAddress(t *testing.T) {
+func TestRateLimit_AuthenticatedClientIsLimitedByID(t *testing.T) {
 	ts := newTestServer(t).withConfig(func(c *server.Config) { c.ClientRate, c.ClientBurst = 2, 5 })
 	ts.addService("service", func(*storage.Client) {})
 	ts.addService("other", func(*storage.Client) {})
@@ -245,7 +245,7 @@ func TestAnAuthenticatedClientIsLimitedByItselfAndNotByItsAddress(t *testing.T) 
 	ts.wantStatus(ts.credentials("service"), http.StatusTooManyRequests)
 }
 
-func TestAPublicClientIsLimitedAtEachAddressForItself(t *testing.T) {
+func TestRateLimit_PublicClientIsLimitedByAddress(t *testing.T) {
 	ts := newServerBehindProxy(t).withConfig(func(c *server.Config) { c.ClientRate, c.ClientBurst = 1, 2 })
 	ts.addService("public", func(c *storage.Client) { c.AuthMethod, c.Secrets = "none", nil })
 	ask := func(address string) response {
@@ -257,7 +257,7 @@ func TestAPublicClientIsLimitedAtEachAddressForItself(t *testing.T) {
 	ts.wantStatus(ask("203.0.113.8"), http.StatusOK)
 }
 
-func TestAWeChatUserWithTooManyWrongProofsHasToWait(t *testing.T) {
+func TestRateLimit_WeChatUserWaitsAfterWrongProofs(t *testing.T) {
 	ts := newTestServer(t)
 	app := ts.addBinder()
 	try := func() response {
@@ -285,7 +285,7 @@ func TestAWeChatUserWithTooManyWrongProofsHasToWait(t *testing.T) {
 	}
 }
 
-func TestARateThatIsNoneIsAWrongConfiguration(t *testing.T) {
+func TestRateLimit_InvalidRateFailsConfiguration(t *testing.T) {
 	ts := newTestServer(t)
 	for _, edit := range []func(*server.Config){
 		func(c *server.Config) { c.ClientRate = -1 },

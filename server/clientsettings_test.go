@@ -8,9 +8,9 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// TestAccessTokenType_JWTIsAcceptedAndNoIDToken: such a token works wherever access tokens do, and is told from an ID token by its
+// TestAccessTokenType_AcceptsJWTButNoIDToken: such a token works wherever access tokens do, and is told from an ID token by its
 // claim token_use, in both directions.
-func TestAccessTokenType_JWTIsAcceptedAndNoIDToken(t *testing.T) {
+func TestAccessTokenType_AcceptsJWTButNoIDToken(t *testing.T) {
 	ts := newPopulatedServer(t)
 	on := true
 	ts.addClient("plain", func(c *storage.Client) { c.AccessTokenType, c.IDTokenClaims = "JWT", &on })
@@ -44,8 +44,8 @@ func TestAccessTokenType_JWTIsAcceptedAndNoIDToken(t *testing.T) {
 	b.wantError(t, "invalid_request", "state-1")
 }
 
-// TestRefresh_KeepsTheTokenWhereTheClientSaysSo, and its life is prolonged as by a rotation.
-func TestRefresh_KeepsTheTokenWhereTheClientSaysSo(t *testing.T) {
+// TestRefresh_ReturnsSameTokenForConfiguredClient, and its life is prolonged as by a rotation.
+func TestRefresh_ReturnsSameTokenForConfiguredClient(t *testing.T) {
 	ts := newTestServer(t)
 	ts.change("mini", func(c *storage.Client) { c.KeepRefreshToken = true })
 	a := ts.login("mini", "alice")
@@ -68,8 +68,8 @@ func TestRefresh_KeepsTheTokenWhereTheClientSaysSo(t *testing.T) {
 	wantInvalidGrant(t, "after the reuse", ts.refresh("mini", next.member("refresh_token")))
 }
 
-// TestPlaceholderEmail_ForUsersWithoutOne, at clients that are set so, unverified, in UserInfo and ID token.
-func TestPlaceholderEmail_ForUsersWithoutOne(t *testing.T) {
+// TestPlaceholderEmail_IsForUsersWithoutEmail, at clients that are set so, unverified, in UserInfo and ID token.
+func TestPlaceholderEmail_IsForUsersWithoutEmail(t *testing.T) {
 	ts := newPopulatedServer(t)
 	on := true
 	ts.addClient("needy", func(c *storage.Client) { c.PlaceholderEmailDomain, c.IDTokenClaims = "users.example.com", &on })

@@ -44,7 +44,7 @@ func TestRFC7523_3_AssertionsOfAClientWhoseClockDiffers(t *testing.T) {
 	}
 }
 
-func TestClockSetBack_AnAssertionIsStillGoodOnce(t *testing.T) {
+func TestClockSetBack_AssertionIsAcceptedOnce(t *testing.T) {
 	for _, jump := range clockJumps() {
 		ts := newPrivateKeyServer(t)
 		key := signers()["ES256"]
@@ -64,7 +64,7 @@ func TestClockSetBack_AnAssertionIsStillGoodOnce(t *testing.T) {
 	}
 }
 
-func TestClockSetBack_KeysOfAClientAreFetchedAgain(t *testing.T) {
+func TestClockSetBack_ClientKeysAreFetchedAgain(t *testing.T) {
 	for _, jump := range clockJumps()[1:] {
 		old, next := newSigner("ES256", "old"), newSigner("EdDSA", "next")
 		source := newKeyServer(t, old)
@@ -83,7 +83,7 @@ func TestClockSetBack_KeysOfAClientAreFetchedAgain(t *testing.T) {
 	}
 }
 
-func TestClockSetBack_TheRateLimitOfAClientIsNotHeld(t *testing.T) {
+func TestClockSetBack_ClientRateLimitEnds(t *testing.T) {
 	for _, jump := range clockJumps() {
 		ts := newTestServer(t).withConfig(func(c *server.Config) { c.ClientRate, c.ClientBurst = 1, 1 })
 		ask := func() int {
@@ -105,7 +105,7 @@ func TestClockSetBack_TheRateLimitOfAClientIsNotHeld(t *testing.T) {
 }
 
 // A notice that a clock ahead planned is sent when the clock is right, by the schedule from then on.
-func TestClockSetBack_NoticesPlannedAheadAreSent(t *testing.T) {
+func TestClockSetBack_SendsNoticesScheduledAhead(t *testing.T) {
 	for _, jump := range clockJumps()[2:] {
 		ts, web, _ := newLogoutTokenServer(t)
 		web.answers(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusServiceUnavailable) })
@@ -126,7 +126,7 @@ func TestClockSetBack_NoticesPlannedAheadAreSent(t *testing.T) {
 	}
 }
 
-func TestClockSetBack_AddressesMadeAheadAreOver(t *testing.T) {
+func TestClockSetBack_URLsCreatedAheadExpire(t *testing.T) {
 	for _, jump := range clockJumps() {
 		// 1. A logout that waits for an answer.
 		ts := newLogoutServer(t)
@@ -152,7 +152,7 @@ func TestClockSetBack_AddressesMadeAheadAreOver(t *testing.T) {
 	}
 }
 
-func TestClockSetBack_MailLinksMadeAheadAreOver(t *testing.T) {
+func TestClockSetBack_MailLinksCreatedAheadExpire(t *testing.T) {
 	for _, jump := range clockJumps() {
 		ts := newPageTestServer(t)
 		ts.addEmailUser("wanda")
@@ -172,7 +172,7 @@ func TestClockSetBack_MailLinksMadeAheadAreOver(t *testing.T) {
 }
 
 // A phone number that was verified by a clock ahead attaches no other user: when it was verified is unknown.
-func TestClockSetBack_PhoneVerifiedAheadAttachesNoOtherUser(t *testing.T) {
+func TestClockSetBack_PhoneVerifiedAheadAttachesNoUser(t *testing.T) {
 	for _, jump := range clockJumps() {
 		ts := newTestServer(t)
 		app := ts.addBinder()

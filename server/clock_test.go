@@ -26,7 +26,7 @@ func (ts *testServer) withClockAhead(by time.Duration, do func()) {
 	ts.clock.Advance(-by)
 }
 
-func TestClockSetBack_GrantMadeAheadLivesNoLonger(t *testing.T) {
+func TestClockSetBack_GrantCreatedAheadLivesNoLonger(t *testing.T) {
 	for _, jump := range clockJumps() {
 		ts := newTestServer(t)
 		var made response
@@ -49,7 +49,7 @@ func TestClockSetBack_GrantMadeAheadLivesNoLonger(t *testing.T) {
 	}
 }
 
-func TestClockSetBack_AccessTokenMadeAheadIsOver(t *testing.T) {
+func TestClockSetBack_AccessTokenCreatedAheadExpires(t *testing.T) {
 	for _, opaque := range []bool{false, true} {
 		for _, jump := range clockJumps() {
 			ts := newTestServer(t)
@@ -67,7 +67,7 @@ func TestClockSetBack_AccessTokenMadeAheadIsOver(t *testing.T) {
 	}
 }
 
-func TestClockSetBack_ReuseOfARefreshTokenIsDetected(t *testing.T) {
+func TestClockSetBack_DetectsRefreshTokenReuse(t *testing.T) {
 	for _, jump := range clockJumps() {
 		for _, useFirst := range []bool{false, true} {
 			ts := newTestServer(t)
@@ -89,7 +89,7 @@ func TestClockSetBack_ReuseOfARefreshTokenIsDetected(t *testing.T) {
 	}
 }
 
-func TestClockSetBack_ShortLivedThingsMadeAheadAreOver(t *testing.T) {
+func TestClockSetBack_ShortLivedRecordsCreatedAheadExpire(t *testing.T) {
 	for _, jump := range clockJumps() {
 		ts := newPopulatedServer(t)
 		ts.change("mini", func(c *storage.Client) { c.Federation.Provisioning = storage.ProvisionBind })
@@ -121,7 +121,7 @@ func TestClockSetBack_ShortLivedThingsMadeAheadAreOver(t *testing.T) {
 	}
 }
 
-func TestClockSetBack_SessionMadeAheadIsSetBack(t *testing.T) {
+func TestClockSetBack_SessionCreatedAheadIsCorrected(t *testing.T) {
 	for _, jump := range clockJumps() {
 		ts := newPopulatedServer(t)
 		b := ts.newBrowser()
@@ -144,7 +144,7 @@ func TestClockSetBack_SessionMadeAheadIsSetBack(t *testing.T) {
 	}
 }
 
-func TestClockSetBack_NothingIsGivenWhenTheTimesCannotBeWritten(t *testing.T) {
+func TestClockSetBack_FailedCorrectionIssuesNothing(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
 	var made response
@@ -179,7 +179,7 @@ func (ts *testServer) refreshWeb(client, token string) response {
 	return ts.redeem(client, "", "grant_type", "refresh_token", "refresh_token", token, "redirect_uri", "")
 }
 
-func TestClockSetBack_ClientMadeAheadGetsTokensThatWork(t *testing.T) {
+func TestClockSetBack_ClientCreatedAheadGetsWorkingTokens(t *testing.T) {
 	for _, jump := range clockJumps() {
 		ts := newTestServer(t)
 		ts.withClockAhead(jump, func() { ts.addMiniProgram("early", func(*storage.Client) {}) })
@@ -195,8 +195,8 @@ func TestClockSetBack_ClientMadeAheadGetsTokensThatWork(t *testing.T) {
 	}
 }
 
-// TestClockSetBack_LimitsMeanWhatTheySay: waits that a clock ahead planned are over, and failures still count.
-func TestClockSetBack_LimitsMeanWhatTheySay(t *testing.T) {
+// TestClockSetBack_RateLimitsStillApply: waits that a clock ahead planned are over, and failures still count.
+func TestClockSetBack_RateLimitsStillApply(t *testing.T) {
 	for _, jump := range clockJumps()[1:] {
 		ts := newPopulatedServer(t)
 		fail := func() string {
@@ -245,7 +245,7 @@ func TestMaxAge_IsCheckedWhenTheCodeIsIssued(t *testing.T) {
 }
 
 // max_age=0 demands a sign-in, and not one in less than a second.
-func TestMaxAge_ZeroIsMetByTheSignInOfTheRequest(t *testing.T) {
+func TestMaxAge_ZeroAcceptsSignInOfRequest(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
 	b.flow("web")
@@ -257,7 +257,7 @@ func TestMaxAge_ZeroIsMetByTheSignInOfTheRequest(t *testing.T) {
 }
 
 // A single-page app that refreshes goes on while nobody uses the browser for anything else.
-func TestRefresh_KeepsItsTieToAnIdleSession(t *testing.T) {
+func TestRefresh_StaysBoundToIdleSession(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
 	made := b.flow("spa")
@@ -289,7 +289,7 @@ func TestRefresh_KeepsItsTieToAnIdleSession(t *testing.T) {
 	wantSessionEnded(t, ts.refreshWeb("spa", token))
 }
 
-func TestRefresh_EndsWithASessionThatNothingUsed(t *testing.T) {
+func TestRefresh_EndsWithUnusedSession(t *testing.T) {
 	ts := newPopulatedServer(t)
 	token := ts.newBrowser().flow("spa").member("refresh_token")
 	ts.clock.Advance(11 * time.Hour)
@@ -298,7 +298,7 @@ func TestRefresh_EndsWithASessionThatNothingUsed(t *testing.T) {
 	wantSessionEnded(t, ts.refreshWeb("spa", token))
 }
 
-func TestRefresh_EndsWithALogoutOfAnIdleSession(t *testing.T) {
+func TestRefresh_EndsWithLogoutOfIdleSession(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
 	made := b.flow("spa")

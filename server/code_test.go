@@ -85,7 +85,7 @@ func TestRFC6749_4_1_2_ACodeLastsAMinute(t *testing.T) {
 	wantInvalidGrant(t, "after 60 s", ts.redeem("web", late))
 }
 
-func TestSixteenRedemptionsOfOneCodeHaveOneWinner(t *testing.T) {
+func TestCode_ConcurrentRedemptionsHaveOneWinner(t *testing.T) {
 	for name, engine := range engines() {
 		t.Run(name, func(t *testing.T) {
 			c := newClock()
@@ -112,8 +112,8 @@ func TestSixteenRedemptionsOfOneCodeHaveOneWinner(t *testing.T) {
 	}
 }
 
-// TestACodeWhoseAnswerFailedCanBeRedeemed: everything that can fail comes before the write, and a write that failed is none.
-func TestACodeWhoseAnswerFailedCanBeRedeemed(t *testing.T) {
+// TestCode_IsRedeemableAfterFailedResponse: everything that can fail comes before the write, and a write that failed is none.
+func TestCode_IsRedeemableAfterFailedResponse(t *testing.T) {
 	ts := newPopulatedServer(t)
 	code := ts.newBrowser().freshCode("web")
 	ts.engine.Before = func(_ context.Context, o storagetest.Operation) error {
@@ -197,9 +197,9 @@ func TestOIDCCore_2_TheIDToken(t *testing.T) {
 	}
 }
 
-// TestIDTokenClaims_OfGrantedScopesWhereTheClientSaysSo: a client that reads no UserInfo finds them in every ID token, at the same
+// TestIDTokenClaims_OfGrantedScopesForConfiguredClient: a client that reads no UserInfo finds them in every ID token, at the same
 // cost.
-func TestIDTokenClaims_OfGrantedScopesWhereTheClientSaysSo(t *testing.T) {
+func TestIDTokenClaims_OfGrantedScopesForConfiguredClient(t *testing.T) {
 	ts := newPopulatedServer(t)
 	on := true
 	ts.addClient("reader", func(c *storage.Client) { c.IDTokenClaims = &on })
@@ -356,8 +356,8 @@ func TestOIDCCore_5_5_1_ValuesOfClaims(t *testing.T) {
 	}
 }
 
-// TestAClientOfOthersSignsIn runs go-oidc and x/oauth2 against the provider, from discovery to refresh.
-func TestAClientOfOthersSignsIn(t *testing.T) {
+// TestGoOIDC_SignsIn runs go-oidc and x/oauth2 against the provider, from discovery to refresh.
+func TestGoOIDC_SignsIn(t *testing.T) {
 	ts := newPopulatedServer(t)
 	provider := must(oidc.NewProvider(t.Context(), ts.url))(t)
 	for id, secret := range map[string]string{"web": secretOfWeb, "spa": ""} {
@@ -393,7 +393,7 @@ func TestAClientOfOthersSignsIn(t *testing.T) {
 	}
 }
 
-func TestAGrantKeepsWhatWasGrantedAndNoMore(t *testing.T) {
+func TestGrant_StoresOnlyGrantedClaims(t *testing.T) {
 	ts := newPopulatedServer(t)
 	ts.newBrowser().flow("web", "claims", `{"userinfo":{"email":{"essential":true,"value":"alice@example.com"}}}`)
 	grant := list[storage.Grant](ts)[0]

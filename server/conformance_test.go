@@ -124,9 +124,9 @@ func (s *certificationSuite) element(id, tag string) map[string]string {
 	return attributes
 }
 
-// TestConformanceJSON_LeadsThroughEveryPage does on the pages what docs/conformance.json tells the conformance suite's browser.
+// TestConformanceJSON_CoversEveryPage does on the pages what docs/conformance.json tells the conformance suite's browser.
 // The suite has a placeholder for a page that a person reviews in some modules alone; filling one that does not exist is an error.
-func TestConformanceJSON_LeadsThroughEveryPage(t *testing.T) {
+func TestConformanceJSON_CoversEveryPage(t *testing.T) {
 	s := newSuite(t, "")
 	s.change(s.client, func(c *storage.Client) { c.PostLogoutRedirectURIs = []string{postLogout} })
 	document := readAutomation(t, s)

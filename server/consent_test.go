@@ -16,7 +16,7 @@ func (b *browser) asksConsent(client string, further ...string) bool {
 	return b.page.callback == "" && strings.Contains(b.page.body, "<h1>consent</h1>")
 }
 
-func TestConsentIsRememberedByScope(t *testing.T) {
+func TestConsent_IsRememberedByScope(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
 	b.flow("web", "scope", "openid profile")
@@ -54,7 +54,7 @@ func TestConsentIsRememberedByScope(t *testing.T) {
 	}
 }
 
-func TestAUserMayAllowLess(t *testing.T) {
+func TestConsent_UserAllowsFewerScopes(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
 	b.get(ts.authorizeURL("web", "scope", "openid profile email offline_access", "claims", `{"userinfo":{"phone_number":null}}`))
@@ -75,8 +75,8 @@ func TestAUserMayAllowLess(t *testing.T) {
 	}
 }
 
-// TestConsent_ClaimsThatTheUserLacksAreNotOffered: they are neither granted nor declined, and asked about once the user has them.
-func TestConsent_ClaimsThatTheUserLacksAreNotOffered(t *testing.T) {
+// TestConsent_OffersOnlyAvailableClaims: they are neither granted nor declined, and asked about once the user has them.
+func TestConsent_OffersOnlyAvailableClaims(t *testing.T) {
 	ts := newPopulatedServer(t)
 	ts.changeUser("alice", func(u *storage.User) { u.Email, u.EmailVerified, u.Phone, u.Profile.Address = "", false, "", nil })
 	const all = "openid profile email phone address"
@@ -114,7 +114,7 @@ func TestConsent_ClaimsThatTheUserLacksAreNotOffered(t *testing.T) {
 	b.wantPage(t, http.StatusOK, `value="phone"`)
 }
 
-func TestNothingIsAllowedThatWasNotAskedFor(t *testing.T) {
+func TestConsent_IgnoresUnrequestedScopes(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
 	b.get(ts.authorizeURL("web", "scope", "openid"))
@@ -128,7 +128,7 @@ func TestNothingIsAllowedThatWasNotAskedFor(t *testing.T) {
 	}
 }
 
-func TestRemovingAnAppTakesConsentBack(t *testing.T) {
+func TestRemoveApp_EndsConsent(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
 	b.flow("web")
@@ -145,7 +145,7 @@ func TestRemovingAnAppTakesConsentBack(t *testing.T) {
 	}
 }
 
-func TestFirstPartyClientsNeedNoConsent(t *testing.T) {
+func TestConsent_FirstPartyClientsNeedNone(t *testing.T) {
 	ts := newPopulatedServer(t)
 	ts.addClient("own", func(c *storage.Client) { c.FirstParty = true })
 	b := ts.newBrowser()
@@ -191,7 +191,7 @@ func TestOIDCCore_11_OfflineAccessNeedsConsent(t *testing.T) {
 	}
 }
 
-func TestSixteenConsentsAtOnceAreAllRemembered(t *testing.T) {
+func TestConsent_ConcurrentConsentsAreAllStored(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
 	b.get(ts.authorizeURL("web"))
@@ -211,7 +211,7 @@ func TestSixteenConsentsAtOnceAreAllRemembered(t *testing.T) {
 	}
 }
 
-func TestConsent_LastDecisionAboutAShownScopeCounts(t *testing.T) {
+func TestConsent_LastDecisionOnShownScopeApplies(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
 	b.get(ts.authorizeURL("web", "scope", "openid profile email"))
@@ -239,7 +239,7 @@ func (b *browser) redeemSilently(ts *testServer, scope string) response {
 	return ts.redeem("web", b.code())
 }
 
-func TestConsent_SilentRequestForTheWholeGetsWhatWasAllowed(t *testing.T) {
+func TestConsent_SilentRequestGetsAllowedScopes(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
 	b.get(ts.authorizeURL("web", "scope", "openid profile email"))

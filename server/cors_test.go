@@ -31,8 +31,8 @@ func (ts *testServer) requestFromOrigin(origin, method, path string, form url.Va
 
 func (a response) allowedOrigin() string { return a.header.Get("Access-Control-Allow-Origin") }
 
-// TestCORS_RegisteredOriginsReadWhatIsTheirs, and nobody else does.
-func TestCORS_RegisteredOriginsReadWhatIsTheirs(t *testing.T) {
+// TestCORS_OnlyRegisteredOriginsReadResponses, and nobody else does.
+func TestCORS_OnlyRegisteredOriginsReadResponses(t *testing.T) {
 	ts := newPopulatedServer(t)
 	ts.addClient("spa2", func(c *storage.Client) {
 		c.Kind, c.AuthMethod, c.Secrets = storage.ClientSPA, "none", nil
@@ -89,7 +89,7 @@ func TestCORS_RegisteredOriginsReadWhatIsTheirs(t *testing.T) {
 	}
 }
 
-func TestCORS_Preflights(t *testing.T) {
+func TestCORS_PreflightNeedsNoOrigin(t *testing.T) {
 	ts := newPopulatedServer(t)
 	ask := []string{"Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization"}
 	for _, path := range []string{"/oauth2/token", "/oauth2/userinfo", "/oauth2/par", "/oauth2/revoke"} {
@@ -106,8 +106,8 @@ func TestCORS_Preflights(t *testing.T) {
 	}
 }
 
-// TestCORS_PreflightAllowsTheHeadersThatAreAskedFor, because tracing and HTTP libraries add headers of their own.
-func TestCORS_PreflightAllowsTheHeadersThatAreAskedFor(t *testing.T) {
+// TestCORS_PreflightAllowsRequestedHeaders, because tracing and HTTP libraries add headers of their own.
+func TestCORS_PreflightAllowsRequestedHeaders(t *testing.T) {
 	ts := newPopulatedServer(t)
 	for asked, want := range map[string]string{
 		"authorization,traceparent,x-requested-with": "Authorization, Content-Type, traceparent, x-requested-with",
@@ -128,8 +128,8 @@ func TestCORS_PreflightAllowsTheHeadersThatAreAskedFor(t *testing.T) {
 	}
 }
 
-// TestCORS_WebViewsOfAppsReadWhatIsTheirs from the origin that is registered for the native client.
-func TestCORS_WebViewsOfAppsReadWhatIsTheirs(t *testing.T) {
+// TestCORS_WebViewsOfAppsReadResponses from the origin that is registered for the native client.
+func TestCORS_WebViewsOfAppsReadResponses(t *testing.T) {
 	ts := newPopulatedServer(t)
 	ts.change("native", func(c *storage.Client) {
 		c.Origins = []string{"capacitor://localhost", "https://localhost", "http://tauri.localhost", "tauri://localhost"}

@@ -138,7 +138,7 @@ func TestRFC6749_3_3_AClientGetsWhatItMayAskForItself(t *testing.T) {
 	}
 }
 
-func TestWithoutAnyScopeTheTokenAndTheResponseHaveNone(t *testing.T) {
+func TestClientCredentials_WithoutScopeOmitsScope(t *testing.T) {
 	ts := newTestServer(t)
 	ts.addService("bare", func(c *storage.Client) { c.Scopes, c.DefaultScopes = nil, nil })
 	a := ts.credentials("bare")
@@ -170,7 +170,7 @@ func TestRFC6749_4_4_OnlyConfidentialClientsWithTheGrantGetOne(t *testing.T) {
 	}
 }
 
-func TestAClientsOwnTokenHasNoUser(t *testing.T) {
+func TestClientCredentials_TokenHasNoUserInfo(t *testing.T) {
 	ts := newServiceServer(t)
 	ts.addService("opaque", func(c *storage.Client) { c.OpaqueAccessTokens = true })
 	for _, client := range []string{"service", "opaque"} {
@@ -180,7 +180,7 @@ func TestAClientsOwnTokenHasNoUser(t *testing.T) {
 	}
 }
 
-func TestAClientsOwnTokenIsItsDirectorys(t *testing.T) {
+func TestClientCredentials_TokenIsForItsDirectory(t *testing.T) {
 	ts := newTestServer(t)
 	ts.twoDirectories()
 	ts.addService("service", func(*storage.Client) {})
@@ -200,7 +200,7 @@ func TestAClientsOwnTokenIsItsDirectorys(t *testing.T) {
 	}
 }
 
-func TestAnOpaqueTokenOfAClientsOwnLivesAsLongAsItSays(t *testing.T) {
+func TestClientCredentials_OpaqueTokenExpiresAsStated(t *testing.T) {
 	ts := newTestServer(t)
 	ts.addService("opaque", func(c *storage.Client) { c.OpaqueAccessTokens = true })
 	token := ts.credentials("opaque", "scope", "stock").member("access_token")

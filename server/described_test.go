@@ -41,7 +41,7 @@ func forEachOperation(visit func(method, path string)) {
 	}
 }
 
-func TestAnUnknownDirectoryIsNotFoundAtEveryEndpoint(t *testing.T) {
+func TestOpenAPI_UnknownDirectoryIsNotFound(t *testing.T) {
 	ts := newTestServer(t)
 	forEachOperation(func(method, path string) {
 		there := "/d/nowhere" + path
@@ -52,7 +52,7 @@ func TestAnUnknownDirectoryIsNotFoundAtEveryEndpoint(t *testing.T) {
 	})
 }
 
-func TestWithoutTheDatabaseEveryEndpointSaysWhenToComeAgainAndAnErrorOfItIsNotTold(t *testing.T) {
+func TestOpenAPI_StoreDownReturnsRetryAfter(t *testing.T) {
 	ts := newTestServer(t)
 	for status, failure := range map[int]error{
 		http.StatusServiceUnavailable: storage.ErrUnavailable, http.StatusInternalServerError: errors.New("secret of the inside"),
@@ -70,7 +70,7 @@ func TestWithoutTheDatabaseEveryEndpointSaysWhenToComeAgainAndAnErrorOfItIsNotTo
 	}
 }
 
-func TestABodyThatIsTooLargeIsRefusedAtEveryEndpoint(t *testing.T) {
+func TestOpenAPI_RejectsLargeBody(t *testing.T) {
 	ts := newServerWithLinkScope(t)
 	token := ts.login("mini", "alice", "scope", "openid "+linkScope)
 	forEachOperation(func(method, path string) {
@@ -87,7 +87,7 @@ func TestABodyThatIsTooLargeIsRefusedAtEveryEndpoint(t *testing.T) {
 	})
 }
 
-func TestEveryEndpointForClientsIsLimitedByClient(t *testing.T) {
+func TestOpenAPI_ClientEndpointsAreRateLimited(t *testing.T) {
 	ts := newTestServer(t).withConfig(func(c *server.Config) { c.ClientRate, c.ClientBurst = 1, 1 })
 	forEachOperation(func(method, path string) {
 		if _, limited := openAPI().Paths[path][strings.ToLower(method)].Responses["429"]; !limited || path == setPasswordPath { // It has users, and limits guesses of their passwords.
@@ -117,7 +117,7 @@ func newServerWithLinkScope(t *testing.T) *testServer {
 	return ts
 }
 
-func TestTheDoorsRefuseWhatTheTokenEndpointRefuses(t *testing.T) {
+func TestFederation_RejectsWhatTokenEndpointRejects(t *testing.T) {
 	ts := newTestServer(t)
 	ts.addMiniProgram("limited", func(c *storage.Client) { c.GrantTypes = []string{"refresh_token"} })
 	for _, path := range []string{profilePath, bindUserPath} {
@@ -145,7 +145,7 @@ func TestTheDoorsRefuseWhatTheTokenEndpointRefuses(t *testing.T) {
 	}
 }
 
-func TestWhatBindUserSaysOfWrongProofs(t *testing.T) {
+func TestBindUser_ReportsInvalidProofs(t *testing.T) {
 	ts := newServerWithLinkScope(t)
 	ts.addUser("bob")
 	app := ts.app("mini")
@@ -170,7 +170,7 @@ func TestWhatBindUserSaysOfWrongProofs(t *testing.T) {
 	}
 }
 
-func TestWhatChoosingAPasswordIsRefusedFor(t *testing.T) {
+func TestSetPassword_ReportsInvalidRequests(t *testing.T) {
 	ts := newServerWithLinkScope(t)
 	ts.addUser("taken")
 	link := ts.login("mini", "alice", "scope", "openid profile "+linkScope).member("access_token")
@@ -210,7 +210,7 @@ func TestWhatChoosingAPasswordIsRefusedFor(t *testing.T) {
 	}
 }
 
-func TestWhatAPushedRequestIsRefusedFor(t *testing.T) {
+func TestPAR_ReportsInvalidRequests(t *testing.T) {
 	ts := newPopulatedServer(t)
 	ts.addClient("codeless", func(c *storage.Client) { c.GrantTypes = []string{"client_credentials"} })
 	for _, row := range []struct{ client, further, code string }{
@@ -224,7 +224,7 @@ func TestWhatAPushedRequestIsRefusedFor(t *testing.T) {
 	}
 }
 
-func TestUserInfoByPOSTRefusesAsByGET(t *testing.T) {
+func TestUserInfo_POSTRejectsAsGET(t *testing.T) {
 	ts := newTestServer(t)
 	if a := ts.send("/oauth2/userinfo", "access_token=x"); a.status != http.StatusUnauthorized || a.member("error") != "invalid_token" {
 		t.Errorf("a made-up token: got %d %s", a.status, a.raw)

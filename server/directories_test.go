@@ -26,7 +26,7 @@ func (ts *testServer) twoDirectories() {
 	ts.acme = app
 }
 
-func TestAFurtherDirectoryIsAnIssuerOfItsOwn(t *testing.T) {
+func TestDirectory_IsSeparateIssuer(t *testing.T) {
 	ts := newTestServer(t)
 	ts.twoDirectories()
 	issuer := ts.url + "/d/acme"
@@ -39,7 +39,7 @@ func TestAFurtherDirectoryIsAnIssuerOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestWhatOneDirectoryIssuedIsWorthNothingInAnother(t *testing.T) {
+func TestDirectory_RejectsTokensOfOtherDirectories(t *testing.T) {
 	ts := newTestServer(t)
 	ts.twoDirectories()
 	// The same client ID, secret and mini-program exist in both directories, so that only the directory tells them apart.
@@ -80,7 +80,7 @@ func TestWhatOneDirectoryIssuedIsWorthNothingInAnother(t *testing.T) {
 	}
 }
 
-func TestAClientOfOneDirectoryIsUnknownInAnother(t *testing.T) {
+func TestDirectory_DoesNotKnowClientsOfOthers(t *testing.T) {
 	ts := newTestServer(t)
 	ts.twoDirectories()
 	for client, path := range map[string]string{"mini": "/d/acme/oauth2/token", "acme-mini": "/oauth2/token"} {
@@ -90,7 +90,7 @@ func TestAClientOfOneDirectoryIsUnknownInAnother(t *testing.T) {
 	}
 }
 
-func TestPathsHaveOneSpelling(t *testing.T) {
+func TestPaths_HaveOneSpelling(t *testing.T) {
 	ts := newTestServer(t)
 	ts.twoDirectories()
 	ts.addDirectory(storage.Directory{ID: "off", Disabled: true})
@@ -165,7 +165,7 @@ func (ts *testServer) rawStatus(line string) int {
 	return response.StatusCode
 }
 
-func TestDiscoveryNamesWhatIsThereAndNothingElse(t *testing.T) {
+func TestDiscovery_ListsMountedFeaturesOnly(t *testing.T) {
 	ts := newTestServer(t)
 	ts.twoDirectories()
 	for _, issuer := range []string{ts.url, ts.url + "/d/acme"} {
@@ -211,7 +211,7 @@ func (ts *testServer) get(address string, headers ...string) response {
 	return ts.do(request)
 }
 
-func TestPublicDocumentsAreCachedAndReadableByEveryOrigin(t *testing.T) {
+func TestPublicDocuments_AreCachedAndReadableByEveryOrigin(t *testing.T) {
 	ts := newTestServer(t)
 	for path, contentType := range map[string]string{
 		"/.well-known/openid-configuration": "application/json", "/.well-known/oauth-authorization-server": "application/json",
@@ -238,7 +238,7 @@ func TestPublicDocumentsAreCachedAndReadableByEveryOrigin(t *testing.T) {
 	}
 }
 
-func TestWithTheDatabaseDownDiscoveryAndKeysStillAnswerAndTheRestSays503(t *testing.T) {
+func TestStoreDown_DiscoveryAndKeysStillWork(t *testing.T) {
 	ts := newTestServer(t)
 	ts.twoDirectories()
 	a := ts.login("mini", "alice")

@@ -36,7 +36,7 @@ func jsonOf(name, value string, further []string) map[string]any {
 	return body
 }
 
-func TestEveryCauseOfFailureIsAnsweredAlikeAtEveryDoor(t *testing.T) {
+func TestLoginEndpoints_ReturnTheSameErrors(t *testing.T) {
 	for _, row := range []struct {
 		cause      string
 		arrange    func(ts *testServer, app *wechattest.App) (code string)
@@ -210,7 +210,7 @@ func TestEveryCauseOfFailureIsAnsweredAlikeAtEveryDoor(t *testing.T) {
 	}
 }
 
-func TestWithoutWeChatEveryDoorAsksToComeAgain(t *testing.T) {
+func TestLoginEndpoints_WithoutWeChatAskForRetry(t *testing.T) {
 	for name, door := range loginEndpoints() {
 		t.Run(name, func(t *testing.T) {
 			ts := newTestServer(t)
@@ -224,7 +224,7 @@ func TestWithoutWeChatEveryDoorAsksToComeAgain(t *testing.T) {
 	}
 }
 
-func TestUnderPolicyBindAnUnknownPersonHasToRegister(t *testing.T) {
+func TestPolicyBind_UnknownUserMustRegister(t *testing.T) {
 	ts := newTestServer(t)
 	ts.addMiniProgram("binder", func(c *storage.Client) { c.Federation.Provisioning = storage.ProvisionBind })
 	for name, ask := range map[string]func(code string) response{
@@ -271,7 +271,7 @@ func (ts *testServer) logLine(requestID string) string {
 	return found[0]
 }
 
-func TestTokensThatCannotBeSignedDoNotCostTheCode(t *testing.T) {
+func TestTokenExchange_FailedSigningLeavesCodeUsable(t *testing.T) {
 	ts := newTestServer(t)
 	for name, edit := range map[string]func(*storage.Client){
 		"ID token":     func(c *storage.Client) { c.IDTokenAlgorithm = "ES384" },

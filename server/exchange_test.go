@@ -7,7 +7,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 )
 
-func TestALoginCodeBecomesTokensThatAForeignLibraryVerifies(t *testing.T) {
+func TestTokenExchange_IssuesTokensThatGoOIDCVerifies(t *testing.T) {
 	ts := newTestServer(t)
 	a := ts.exchange("mini", ts.app("mini").Login("alice"))
 	if a.status != http.StatusOK {

@@ -124,7 +124,7 @@ func newFaultServer(t *testing.T) *pageTestServer {
 
 // Each write of each flow meets each fault once. The request is answered, or the client is told to come back; coming back is
 // answered as if nothing had been; and nothing tells afterwards that something went wrong.
-func TestAFaultAtAnyWriteOfARequestDoesNoHarm(t *testing.T) {
+func TestFaults_AnyFailedWriteIsRepeatable(t *testing.T) {
 	for name, f := range flows() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -427,7 +427,7 @@ func assertedLogin(ts *pageTestServer, round int) (func() response, func(respons
 }
 
 // What WeChat said of a code is remembered for a minute after the server asked its client to come back, and no longer.
-func TestALoginThatCouldNotBeStoredGoesOnWithTheSameCode(t *testing.T) {
+func TestFaults_UnstoredLoginContinuesWithSameCode(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		wait   time.Duration
@@ -458,7 +458,7 @@ func TestALoginThatCouldNotBeStoredGoesOnWithTheSameCode(t *testing.T) {
 }
 
 // A code is spent at WeChat once, however often it comes back, and it is its client's alone.
-func TestACodeThatComesBackIsNotSentToWeChatAgainNorAnothersClients(t *testing.T) {
+func TestResultCache_IsNeverResentNorShared(t *testing.T) {
 	ts := newTestServer(t)
 	record := must(storage.Get[storage.Client](ts.Context(), ts.engine.Engine, storage.Key("default", "mini")))(t).Record
 	ts.addMiniProgram("other", func(*storage.Client) {})
@@ -484,7 +484,7 @@ func TestACodeThatComesBackIsNotSentToWeChatAgainNorAnothersClients(t *testing.T
 }
 
 // Whichever instance a conflict is repeated at answers the same, with a ticket and without.
-func TestAConflictIsAnsweredAlikeForAMinuteByEveryInstance(t *testing.T) {
+func TestBindUser_ConflictRepeatsOnEveryInstance(t *testing.T) {
 	ts := newBindUserServer(t)
 	ts.addPasswordUser("wanda")
 	ts.addPasswordUser("victor")
@@ -534,7 +534,7 @@ func (ts *pageTestServer) bindTicketOf(user string) string {
 	return ts.exchange("mini", ts.app("mini").Login(user)).member("bind_ticket")
 }
 
-func TestAPhoneErrorIsSaidAgainByEveryRepeat(t *testing.T) {
+func TestProfile_PhoneErrorIsRepeated(t *testing.T) {
 	ts := newTestServer(t)
 	ts.phoneHolder(storage.Policy{})
 	code, phoneCode := ts.app("mini").Login("newcomer"), ts.app("mini").TapPhone("newcomer")
@@ -553,7 +553,7 @@ func TestAPhoneErrorIsSaidAgainByEveryRepeat(t *testing.T) {
 }
 
 // Two instances that use one ticket at a time say the same of the session that comes of it.
-func TestTwoInstancesThatUseOneTicketAtOnceNameOneSession(t *testing.T) {
+func TestBindTicket_ConcurrentUseHasOneSession(t *testing.T) {
 	ts := newTestServer(t)
 	ts.addBinder()
 	other := ts.secondInstance()

@@ -44,7 +44,7 @@ func (ts *testServer) addBinder() *wechattest.App {
 	return ts.addMiniProgram("binder", func(c *storage.Client) { c.Federation.Provisioning = storage.ProvisionBind })
 }
 
-func TestProfileAnswersWithTokensAndTheUserInfoClaims(t *testing.T) {
+func TestProfile_ReturnsTokensAndClaims(t *testing.T) {
 	ts := newTestServer(t)
 	body := map[string]any{"code": ts.app("mini").Login("alice"), "user": map[string]any{
 		"nickname": "Alice", "name": "Alice Wang", "picture": "https://img.example/a.png", "gender": "female",
@@ -68,7 +68,7 @@ func TestProfileAnswersWithTokensAndTheUserInfoClaims(t *testing.T) {
 	}
 }
 
-func TestAFormIsAsGoodAsJSON(t *testing.T) {
+func TestFederation_AcceptsForms(t *testing.T) {
 	ts := newTestServer(t)
 	a := ts.post("mini", profilePath, url.Values{"code": {ts.app("mini").Login("alice")}, "user": {`{"nickname":"Alice"}`}, "scope": {"openid profile"}})
 	profile, _ := a.body["profile"].(map[string]any)
@@ -77,7 +77,7 @@ func TestAFormIsAsGoodAsJSON(t *testing.T) {
 	}
 }
 
-func TestClientsMayAuthenticateInTheBodyOfAFederationRequest(t *testing.T) {
+func TestFederation_AcceptsClientSecretPost(t *testing.T) {
 	ts := newTestServer(t)
 	ts.change("mini", func(c *storage.Client) { c.AuthMethod = "client_secret_post" })
 	body := fmt.Sprintf(`{"client_id":"mini","client_secret":%q,"code":%q}`, secretOfMini, ts.app("mini").Login("alice"))
@@ -88,7 +88,7 @@ func TestClientsMayAuthenticateInTheBodyOfAFederationRequest(t *testing.T) {
 	}
 }
 
-func TestTheUserObjectUpdatesAKnownUserOnlyIfTheClientMay(t *testing.T) {
+func TestProfile_UpdateRequiresPermission(t *testing.T) {
 	for _, may := range []bool{false, true} {
 		ts := newTestServer(t)
 		ts.change("mini", func(c *storage.Client) { c.Federation.UpdateProfile = may })
@@ -105,7 +105,7 @@ func TestTheUserObjectUpdatesAKnownUserOnlyIfTheClientMay(t *testing.T) {
 	}
 }
 
-func TestWhatIsForgedInARequestChangesNothing(t *testing.T) {
+func TestProfile_IgnoresForgedMembers(t *testing.T) {
 	ts := newTestServer(t)
 	victim := ts.login("mini", "victim", "phone_code", ts.app("mini").TapPhone("victim"))
 	number := ts.sim.Phone("victim")
@@ -166,7 +166,7 @@ func TestWhatIsForgedInARequestChangesNothing(t *testing.T) {
 	}
 }
 
-func TestBadBodiesAreRefusedBeforeTheCodeIsSpent(t *testing.T) {
+func TestFederation_InvalidBodyLeavesCodeUnspent(t *testing.T) {
 	ts := newTestServer(t)
 	code := ts.app("mini").Login("alice")
 	for _, row := range []struct{ name, path, body, says string }{
@@ -216,7 +216,7 @@ func TestBadBodiesAreRefusedBeforeTheCodeIsSpent(t *testing.T) {
 	}
 }
 
-func TestRegisterByTicketMakesTheUserWhomWeChatVouchedFor(t *testing.T) {
+func TestBindUserRegister_TicketCreatesVerifiedUser(t *testing.T) {
 	ts := newTestServer(t)
 	ts.addBinder()
 	vouched := ts.clock.Now()
@@ -237,7 +237,7 @@ func TestRegisterByTicketMakesTheUserWhomWeChatVouchedFor(t *testing.T) {
 	}
 }
 
-func TestATicketIsWorthNothing(t *testing.T) {
+func TestBindTicket_IsRejected(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		when func(ts *testServer, ticket string) (client, shown string)
@@ -270,7 +270,7 @@ func TestATicketIsWorthNothing(t *testing.T) {
 	}
 }
 
-func TestFiveFailedProofsKillATicket(t *testing.T) {
+func TestBindTicket_EndsAfterFiveFailedProofs(t *testing.T) {
 	ts := newTestServer(t)
 	app := ts.addBinder()
 	ticket := ts.ticket("binder", "alice")
@@ -287,7 +287,7 @@ func TestFiveFailedProofsKillATicket(t *testing.T) {
 	}
 }
 
-func TestATicketWithAnothersCodeIsAFailedProof(t *testing.T) {
+func TestBindTicket_CodeOfOtherUserFailsProof(t *testing.T) {
 	ts := newTestServer(t)
 	app := ts.addBinder()
 	ticket := ts.ticket("binder", "alice")
@@ -305,7 +305,7 @@ func TestATicketWithAnothersCodeIsAFailedProof(t *testing.T) {
 	}
 }
 
-func TestAFreeNumberIsLinkedAndSeenUnderTheScopePhone(t *testing.T) {
+func TestBindUserPhone_LinksFreeNumber(t *testing.T) {
 	ts := newTestServer(t)
 	app := ts.addBinder()
 	ts.sim.SetPhone("alice", wechat.PhoneNumber{CountryCode: "86", PureNumber: "13800000001"})
@@ -342,7 +342,7 @@ func (ts *testServer) phoneHolder(policy storage.Policy) (holder string) {
 	return ts.sub(ts.login("mini", "holder", "phone_code", ts.app("mini").TapPhone("holder")))
 }
 
-func TestAnAccountIsAttachedByPhoneOnlyIfThePolicyAndTheHolderAllowIt(t *testing.T) {
+func TestBindUserPhone_AttachNeedsPolicyAndHolder(t *testing.T) {
 	allowed := storage.Policy{AttachByPhone: true}
 	for _, row := range []struct {
 		name    string
@@ -382,7 +382,7 @@ func TestAnAccountIsAttachedByPhoneOnlyIfThePolicyAndTheHolderAllowIt(t *testing
 	}
 }
 
-func TestAHolderWhoHasAnOpenIDOfThisAppIsNotAttachedTo(t *testing.T) {
+func TestBindUserPhone_HolderWithOpenIDConflicts(t *testing.T) {
 	ts := newTestServer(t)
 	ts.phoneHolder(storage.Policy{AttachByPhone: true})
 	app := ts.app("mini")
@@ -392,7 +392,7 @@ func TestAHolderWhoHasAnOpenIDOfThisAppIsNotAttachedTo(t *testing.T) {
 	}
 }
 
-func TestALoginNeverMovesANumberAndAFailingPhoneCodeDoesNotLoseIt(t *testing.T) {
+func TestProfile_PhoneFailureKeepsLogin(t *testing.T) {
 	for _, row := range []struct {
 		name, failure string
 		phoneCode     func(ts *testServer) string
@@ -423,7 +423,7 @@ func TestALoginNeverMovesANumberAndAFailingPhoneCodeDoesNotLoseIt(t *testing.T) 
 	}
 }
 
-func TestBindUser_PhoneReplacesANumberOnlyForAFirstParty(t *testing.T) {
+func TestBindUserPhone_ReplacesNumberForFirstPartyOnly(t *testing.T) {
 	ts := newTestServer(t)
 	app := ts.app("mini")
 	replace := func() response {
@@ -442,7 +442,7 @@ func TestBindUser_PhoneReplacesANumberOnlyForAFirstParty(t *testing.T) {
 	}
 }
 
-func TestATicketAloneAttachesNobodysAccount(t *testing.T) {
+func TestBindTicket_AloneAttachesNoAccount(t *testing.T) {
 	ts := newTestServer(t)
 	app := ts.addBinder()
 	ts.phoneHolder(storage.Policy{AttachByPhone: true})

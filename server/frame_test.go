@@ -42,7 +42,7 @@ func (panickingWeChat) Code2Session(_ context.Context, _ wechat.App, code string
 	panic("bug with code " + code)
 }
 
-func TestAPanicIsAnsweredWithoutItsTextAndTheNextRequestIsServed(t *testing.T) {
+func TestRecoverPanic_HidesTextAndServesNextRequest(t *testing.T) {
 	ts := newTestServer(t)
 	broken := ts.withConfig(func(c *server.Config) { c.WeChat = panickingWeChat{c.WeChat} })
 	code := ts.app("mini").Login("alice")
@@ -64,7 +64,7 @@ func TestAPanicIsAnsweredWithoutItsTextAndTheNextRequestIsServed(t *testing.T) {
 	}
 }
 
-func TestAPageThatPanicsIsAnsweredByThePageOfErrors(t *testing.T) {
+func TestRecoverPanic_ShowsErrorPage(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addDirectory(teaDirectory())
 	b := ts.newFormBrowser()
@@ -84,7 +84,7 @@ func TestAPageThatPanicsIsAnsweredByThePageOfErrors(t *testing.T) {
 	}
 }
 
-func TestOnlyATrustedProxyNamesTheRequestAndTheCaller(t *testing.T) {
+func TestTrustedProxy_OnlyItSetsRequestIDAndClientIP(t *testing.T) {
 	ts := newTestServer(t)
 	ask := func(ts *testServer, headers ...string) (response, string) {
 		a := ts.get(ts.url+"/nothing", headers...)
@@ -113,7 +113,7 @@ func TestOnlyATrustedProxyNamesTheRequestAndTheCaller(t *testing.T) {
 	}
 }
 
-func TestEveryAnswerCarriesTheHeadersThatKeepBrowsersFromMischief(t *testing.T) {
+func TestResponses_HaveSecurityHeaders(t *testing.T) {
 	ts := newTestServer(t)
 	for _, path := range []string{"/oauth2/jwks", "/oauth2/userinfo", "/nothing"} {
 		a := ts.get(ts.url + path)
@@ -132,7 +132,7 @@ func TestEveryAnswerCarriesTheHeadersThatKeepBrowsersFromMischief(t *testing.T) 
 	}
 }
 
-func TestConfigurationProblemsAreNamedAllAtOnce(t *testing.T) {
+func TestNew_ReportsEveryConfigurationProblem(t *testing.T) {
 	_, err := server.New(server.Config{PublicURL: "http://id.example", WeChatTimeout: -1})
 	if err == nil {
 		t.Fatal("accepted")
@@ -144,7 +144,7 @@ func TestConfigurationProblemsAreNamedAllAtOnce(t *testing.T) {
 	}
 }
 
-func TestRequestsAreCounted(t *testing.T) {
+func TestMetrics_CountRequests(t *testing.T) {
 	ts := newTestServer(t)
 	registry := prometheus.NewRegistry()
 	counted := ts.withConfig(func(c *server.Config) { c.Metrics = registry })
@@ -180,7 +180,7 @@ func TestRequestsAreCounted(t *testing.T) {
 	}
 }
 
-func TestNothingSecretOrPersonalReachesTheLog(t *testing.T) {
+func TestLog_HasNoSecretsOrPersonalData(t *testing.T) {
 	ts := newTestServer(t)
 	app := ts.addBinder()
 	secrets := map[string]string{"client secret": secretOfMini, "AppSecret": string(app.Credential().Secret), "AppSecret of mini": string(ts.app("mini").Credential().Secret)}
@@ -264,7 +264,7 @@ func TestNothingSecretOrPersonalReachesTheLog(t *testing.T) {
 	}
 }
 
-func TestTheLogTellsRefusalsFromTrouble(t *testing.T) {
+func TestLog_DistinguishesRejectionsFromFailures(t *testing.T) {
 	ts := newTestServer(t)
 	for _, row := range []struct {
 		answer response

@@ -11,7 +11,7 @@ import (
 )
 
 // What backends that were written for WeChat's own API send.
-func TestMiniProgramRequests_NameTheHabitThatIsWrong(t *testing.T) {
+func TestMiniProgramRequests_ExplainCommonMistakes(t *testing.T) {
 	ts := newTestServer(t)
 	app := ts.addMiniProgram("habits", func(*storage.Client) {})
 	exchangeForm := func(pairs ...string) url.Values {
@@ -54,7 +54,7 @@ func TestMiniProgramRequests_NameTheHabitThatIsWrong(t *testing.T) {
 	}
 }
 
-func TestMiniProgramRequests_NameTheByteOrderMark(t *testing.T) {
+func TestMiniProgramRequests_ExplainByteOrderMark(t *testing.T) {
 	ts := newTestServer(t)
 	ts.addMiniProgram("habits", func(*storage.Client) {})
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, ts.url+"/federation/wechat/miniapp/profile", strings.NewReader("\ufeff"+`{"code":"x"}`))
@@ -68,7 +68,7 @@ func TestMiniProgramRequests_NameTheByteOrderMark(t *testing.T) {
 	}
 }
 
-func TestClientAuthentication_NamesAnAppIDUsedAsClientID(t *testing.T) {
+func TestClientAuth_ExplainsAppIDUsedAsClientID(t *testing.T) {
 	ts := newTestServer(t)
 	for _, client := range []string{"wx4f4bc4dec97d474b", "wxsim0000000000000001", "unknown"} {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, ts.url+"/federation/wechat/miniapp/profile", strings.NewReader("code=x"))

@@ -57,7 +57,7 @@ func (ts *testServer) issuerAt(host, path string, headers ...string) string {
 	return ts.requestAtHost(host, http.MethodGet, path+"/.well-known/openid-configuration", nil, headers...).member("issuer")
 }
 
-func TestADirectoryWithAHostOfItsOwnIsIssuerThereAndNowhereElse(t *testing.T) {
+func TestIssuerHost_DirectoryIsIssuerOnlyThere(t *testing.T) {
 	ts := newServerWithHost(t)
 	public := strings.TrimPrefix(ts.url, "http://")
 	for _, row := range []struct{ host, path, issuer string }{
@@ -89,7 +89,7 @@ func TestADirectoryWithAHostOfItsOwnIsIssuerThereAndNowhereElse(t *testing.T) {
 	}
 }
 
-func TestNoHeaderButHostSaysWhichHostIsMeant(t *testing.T) {
+func TestIssuerHost_IgnoresForwardedHeaders(t *testing.T) {
 	ts := newServerWithHost(t)
 	public := strings.TrimPrefix(ts.url, "http://")
 	ts.config.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
@@ -113,7 +113,7 @@ func TestNoHeaderButHostSaysWhichHostIsMeant(t *testing.T) {
 	}
 }
 
-func TestAStrangeHostChangesNothingInTheAnswers(t *testing.T) {
+func TestIssuerHost_UnknownHostChangesNoResponse(t *testing.T) {
 	ts := newServerWithHost(t)
 	for _, host := range []string{
 		"evil.example", "login.shop.example.evil.example", "evil.example:443", "login.shop.example.", "login.shop.example:8443", "x@login.shop.example",
@@ -177,7 +177,7 @@ func (b *browser) codeAtShop() string {
 	return ""
 }
 
-func TestWhatADirectoryAtItsOwnHostIssuedIsWorthNothingAtAnother(t *testing.T) {
+func TestIssuerHost_TokensAreRejectedAtOtherHosts(t *testing.T) {
 	ts := newServerWithHost(t)
 	b := ts.newBrowser()
 	form := url.Values{"grant_type": {"authorization_code"}, "code": {b.codeAtShop()}, "redirect_uri": {webRedirect}}
@@ -217,7 +217,7 @@ func TestWhatADirectoryAtItsOwnHostIssuedIsWorthNothingAtAnother(t *testing.T) {
 	}
 }
 
-func TestAClaimCountsForNothingWhenItsDirectoryIsElsewhere(t *testing.T) {
+func TestIssuerHost_StaleClaimIsIgnored(t *testing.T) {
 	ts := newServerWithHost(t)
 	ts.addDirectory(storage.Directory{ID: "acme"})
 	ts.addDirectory(storage.Directory{ID: "moved", Issuer: "https://new.example"})
@@ -234,7 +234,7 @@ func TestAClaimCountsForNothingWhenItsDirectoryIsElsewhere(t *testing.T) {
 	}
 }
 
-func TestAHostIsLookedUpOnceInAWhileAndSurvivesTheStore(t *testing.T) {
+func TestIssuerHost_IsCachedAndSurvivesStoreOutage(t *testing.T) {
 	ts := newServerWithHost(t)
 	for _, host := range []string{shopHost, "inside.example"} {
 		ts.issuerAt(host, "")
@@ -307,7 +307,7 @@ func (ts *testServer) signInAtHost(directory, host string) hostSession {
 	return found
 }
 
-func TestTwoDirectoriesAtHostsOfTheirOwnAreStrangers(t *testing.T) {
+func TestIssuerHost_DirectoriesShareNothing(t *testing.T) {
 	ts := newServerWithHost(t)
 	const teaHost = "login.tea.example"
 	ts.addDirectory(storage.Directory{ID: "tea", Issuer: "https://" + teaHost})

@@ -9,8 +9,8 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// TestAPlantedRequestDoesNotGoOnInAnotherBrowser is login CSRF: the attacker begins a sign-in and has the victim end it.
-func TestAPlantedRequestDoesNotGoOnInAnotherBrowser(t *testing.T) {
+// TestInteraction_IsBoundToItsBrowser is login CSRF: the attacker begins a sign-in and has the victim end it.
+func TestInteraction_IsBoundToItsBrowser(t *testing.T) {
 	ts := newPopulatedServer(t)
 	attacker := ts.newBrowser()
 	attacker.get(ts.authorizeURL("web", "state", "of-the-attacker"))
@@ -32,7 +32,7 @@ func TestAPlantedRequestDoesNotGoOnInAnotherBrowser(t *testing.T) {
 	}
 }
 
-func TestAnInteractionLastsHalfAnHourAndOpensAsItWasMade(t *testing.T) {
+func TestInteraction_LastsHalfAnHour(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
 	b.get(ts.authorizeURL("web"))
@@ -56,7 +56,7 @@ func TestAnInteractionLastsHalfAnHourAndOpensAsItWasMade(t *testing.T) {
 	b.wantPage(t, http.StatusBadRequest, "took too long")
 }
 
-func TestTwoTabsOfOneBrowserEachFinish(t *testing.T) {
+func TestInteraction_TwoTabsBothFinish(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
 	b.get(ts.authorizeURL("web", "state", "one"))
@@ -75,8 +75,8 @@ func TestTwoTabsOfOneBrowserEachFinish(t *testing.T) {
 	}
 }
 
-// TestComingBackBeginsAgain: what was said in an interaction counts for the code that it gave, and for no other.
-func TestComingBackBeginsAgain(t *testing.T) {
+// TestInteraction_BackButtonBeginsAgain: what was said in an interaction counts for the code that it gave, and for no other.
+func TestInteraction_BackButtonBeginsAgain(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
 	b.flow("web")
@@ -114,7 +114,7 @@ func TestComingBackBeginsAgain(t *testing.T) {
 	}
 }
 
-func TestAConsentIsOfTheUserWhoGaveIt(t *testing.T) {
+func TestConsent_BelongsToItsUser(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
 	b.get(ts.authorizeURL("web"))
@@ -139,8 +139,8 @@ func TestAConsentIsOfTheUserWhoGaveIt(t *testing.T) {
 	}
 }
 
-// TestAConsentGivenJustBeforeSomebodyElseSignedInIsNotTheirs: the answer of the consent page was on its way.
-func TestAConsentGivenJustBeforeSomebodyElseSignedInIsNotTheirs(t *testing.T) {
+// TestConsent_IsNotUsedForUserWhoSignsInNext: the answer of the consent page was on its way.
+func TestConsent_IsNotUsedForUserWhoSignsInNext(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
 	b.get(ts.authorizeURL("web"))
@@ -159,7 +159,7 @@ func TestAConsentGivenJustBeforeSomebodyElseSignedInIsNotTheirs(t *testing.T) {
 	b.wantPage(t, http.StatusOK, "<h1>consent</h1>")
 }
 
-func TestAClientThatLosesItsRedirectLosesItsInteractions(t *testing.T) {
+func TestInteraction_EndsWithRemovedRedirectURI(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
 	b.get(ts.authorizeURL("web"))

@@ -68,7 +68,7 @@ func TestRFC7662_2_2_WhatIsSaidOfAnAccessToken(t *testing.T) {
 	}
 }
 
-func TestTheUsernameIsSaidUnderTheScopeProfile(t *testing.T) {
+func TestIntrospection_UsernameRequiresScopeProfile(t *testing.T) {
 	ts := newTestServer(t)
 	login := ts.login("mini", "alice")
 	must(ts.identityService().SetUsername(t.Context(), "default", ts.sub(login), "Alice", "system"))(t)
@@ -105,8 +105,8 @@ func TestRFC7662_4_ATokenIsSpokenOfToThoseItConcernsAlone(t *testing.T) {
 	}
 }
 
-// TestIntrospection_TheLogSaysHowToPermitIt: the client is told no more than that the token is not active.
-func TestIntrospection_TheLogSaysHowToPermitIt(t *testing.T) {
+// TestIntrospection_LogNamesPermission: the client is told no more than that the token is not active.
+func TestIntrospection_LogNamesPermission(t *testing.T) {
 	ts := newPopulatedServer(t)
 	ts.addService("other", func(*storage.Client) {})
 	token := ts.newBrowser().flow("web").member("access_token")
@@ -118,7 +118,7 @@ func TestIntrospection_TheLogSaysHowToPermitIt(t *testing.T) {
 	}
 }
 
-func TestARefreshTokenNeverLooksLikeAnAccessToken(t *testing.T) {
+func TestIntrospection_RefreshTokenIsNotAccessToken(t *testing.T) {
 	ts := newTestServer(t)
 	login := ts.login("mini", "alice")
 	a := ts.introspect("mini", login.member("refresh_token"))
@@ -147,7 +147,7 @@ func TestARefreshTokenNeverLooksLikeAnAccessToken(t *testing.T) {
 	}
 }
 
-func TestWhateverIsInDoubtIsNotActive(t *testing.T) {
+func TestIntrospection_EndedTokenIsInactive(t *testing.T) {
 	for name, end := range map[string]func(ts *testServer, login response){
 		"the user is disabled":     func(ts *testServer, login response) { ts.disable(ts.sub(login)) },
 		"the client is disabled":   func(ts *testServer, _ response) { ts.change("mini", func(c *storage.Client) { c.Disabled = true }) },
@@ -172,7 +172,7 @@ func TestWhateverIsInDoubtIsNotActive(t *testing.T) {
 	}
 }
 
-func TestTokensOfAnotherKindOrOfNobodyAreNotActive(t *testing.T) {
+func TestIntrospection_OtherTokensAreInactive(t *testing.T) {
 	ts := newTestServer(t)
 	ts.twoDirectories()
 	ts.addService("gateway", func(c *storage.Client) { c.Introspection = true })
@@ -241,7 +241,7 @@ func TestRFC7662_2_1_WhoAsksHasToAuthenticate(t *testing.T) {
 	}
 }
 
-func TestAStoreOutOfReachIsNotAnInactiveToken(t *testing.T) {
+func TestIntrospection_StoreDownIsAnError(t *testing.T) {
 	ts := newServiceServer(t)
 	ts.addService("gateway", func(c *storage.Client) { c.Introspection = true })
 	login := ts.login("mini", "alice")
@@ -259,7 +259,7 @@ func TestAStoreOutOfReachIsNotAnInactiveToken(t *testing.T) {
 	}
 }
 
-func TestAClientsOwnTokenIsActiveWhileItsClientIsEnabled(t *testing.T) {
+func TestIntrospection_ClientTokenIsActiveWhileClientIsEnabled(t *testing.T) {
 	ts := newServiceServer(t)
 	ts.addService("gateway", func(c *storage.Client) { c.Introspection = true })
 	token := ts.credentials("service").member("access_token")
@@ -273,7 +273,7 @@ func TestAClientsOwnTokenIsActiveWhileItsClientIsEnabled(t *testing.T) {
 	}
 }
 
-func TestOpaqueAccessTokensAreAcceptedWhereverTokensAre(t *testing.T) {
+func TestIntrospection_AcceptsOpaqueAccessTokens(t *testing.T) {
 	ts := newTestServer(t)
 	ts.addMiniProgram("opaque", func(c *storage.Client) { c.OpaqueAccessTokens = true })
 	login := ts.login("opaque", "alice")
@@ -299,7 +299,7 @@ func TestOpaqueAccessTokensAreAcceptedWhereverTokensAre(t *testing.T) {
 	}
 }
 
-func FuzzQuestionsAboutTokensAreAnsweredOrRefused(f *testing.F) {
+func FuzzIntrospection_RespondsOrRejects(f *testing.F) {
 	b := newBenchServer(f)
 	own, handle := b.token("service"), b.token("handles")
 	for _, seed := range []string{

@@ -22,7 +22,7 @@ func (ts *testServer) wantInvalidGrant(a response, description string) {
 	}
 }
 
-func TestRefresh_RefusesAGrantOfAnotherIssuer(t *testing.T) {
+func TestRefresh_RejectsGrantOfAnotherIssuer(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
 	web := b.flow("web", "scope", "openid profile offline_access").member("refresh_token")
@@ -37,7 +37,7 @@ func TestRefresh_RefusesAGrantOfAnotherIssuer(t *testing.T) {
 	}
 }
 
-func TestRefresh_RefusesAnOldGrantOfAnotherIssuer(t *testing.T) {
+func TestRefresh_RejectsOldGrantOfAnotherIssuer(t *testing.T) {
 	ts := newPopulatedServer(t)
 	token := ts.login("mini", "alice").member("refresh_token")
 	grants, _, err := storage.List[storage.Grant](t.Context(), ts.engine, storage.Query{Order: storage.ByID, Limit: storage.MaxPage})

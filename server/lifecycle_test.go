@@ -178,7 +178,7 @@ func TestLifecycle_RecreatedMiniProgramTakesNoBindTicketOfTheDeletedOne(t *testi
 	}
 }
 
-func TestBackChannelLogout_2_ManyClientsOfOneSessionAreAllTold(t *testing.T) {
+func TestBackChannelLogout_2_NotifiesManyClientsOfOneSession(t *testing.T) {
 	ts, web, _ := newLogoutTokenServer(t)
 	b := ts.newBrowser()
 	const many = 127
@@ -250,7 +250,7 @@ func TestLifecycle_PageOfTheDeletedClientOffersToBeginAgain(t *testing.T) {
 	b.code()
 }
 
-func TestLifecycle_RecreatedMiniProgramHasNoAnswersOfTheDeletedOne(t *testing.T) {
+func TestLifecycle_RecreatedMiniProgramHasNoCachedResults(t *testing.T) {
 	ts := newTestServer(t)
 	other := ts.secondInstance()
 	code := ts.app("mini").Login("alice")

@@ -18,7 +18,7 @@ func newLinkingServer(t *testing.T) *pageTestServer {
 	return ts
 }
 
-func TestAccountLinking_AnUnconfirmedScopeIsNotGranted(t *testing.T) {
+func TestAccountLinking_UnconfirmedScopeIsNotGranted(t *testing.T) {
 	ts := newLinkingServer(t)
 	ts.change("mini", func(c *storage.Client) { c.AccountLinking = false }) // as every store before the confirmation has it
 	got := ts.linkToken("mini", "w")
@@ -27,7 +27,7 @@ func TestAccountLinking_AnUnconfirmedScopeIsNotGranted(t *testing.T) {
 	}
 }
 
-func TestAccountLinking_WithdrawalEndsTheScopeAtOnceAndLeavesTheGrant(t *testing.T) {
+func TestAccountLinking_WithdrawalEndsScopeButNotGrant(t *testing.T) {
 	ts := newLinkingServer(t)
 	before := ts.login("mini", "w", "scope", "openid offline_access "+linkScope)
 	ts.change("mini", func(c *storage.Client) { c.AccountLinking = false })
@@ -95,7 +95,7 @@ func TestSetPassword_LimitsGuessesOfTheOldOneWithoutLockingTheUserOut(t *testing
 	ts.newFormBrowser().signInToAccount("wanda")
 }
 
-func TestSetPassword_KeepsAUsernameThatNoPasswordProves(t *testing.T) {
+func TestSetPassword_PreservesUnprovenUsername(t *testing.T) {
 	ts := newLinkingServer(t)
 	first := ts.linkToken("mini", "w")
 	must(ts.identities.SetUsername(t.Context(), "default", ts.sub(first), "wanda", identity.System))(t)
@@ -105,7 +105,7 @@ func TestSetPassword_KeepsAUsernameThatNoPasswordProves(t *testing.T) {
 	}
 }
 
-func TestSetPassword_ARefusedPasswordLeavesNoUsernameBehind(t *testing.T) {
+func TestSetPassword_RejectedPasswordStoresNoUsername(t *testing.T) {
 	ts := newLinkingServer(t)
 	token := ts.linkToken("mini", "w").member("access_token")
 	wantReason(t, ts.setPassword(token, "wanda", "short"), http.StatusBadRequest, "invalid_request", "password_unacceptable")

@@ -20,7 +20,7 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-func TestSigningInLeadsToTheAccountAndNowhereElse(t *testing.T) {
+func TestLogin_LeadsToAccountOnly(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
 	for _, query := range []string{
@@ -37,7 +37,7 @@ func TestSigningInLeadsToTheAccountAndNowhereElse(t *testing.T) {
 	}
 }
 
-func TestUsernamesAndProvenAddressesSignInWhateverTheirCase(t *testing.T) {
+func TestLogin_IgnoresCaseOfUsernameAndEmail(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addEmailUser("wanda")
 	for _, name := range []string{"wanda", "WANDA", "ｗａｎｄａ", "wanda@example.com", "Wanda@Example.COM"} {
@@ -48,7 +48,7 @@ func TestUsernamesAndProvenAddressesSignInWhateverTheirCase(t *testing.T) {
 	}
 }
 
-func TestTheTokensOfASignInByPasswordSayHowAndWhen(t *testing.T) {
+func TestLogin_IDTokenHasMethodAndTime(t *testing.T) {
 	ts := newPageTestServer(t)
 	user := ts.addPasswordUser("wanda")
 	b := ts.newFormBrowser()
@@ -95,7 +95,7 @@ func (probe *loginProbe) tryPassword(name, password string) (answer string, aske
 	return fmt.Sprint(b.page.status) + strings.ReplaceAll(body, name, "NAME"), slices.Clone(probe.operations)
 }
 
-func TestUnknownUserAndWrongPasswordLookAlike(t *testing.T) {
+func TestLogin_UnknownUserLooksLikeWrongPassword(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addEmailUser("wanda")
 	ts.addUser("nopassword")
@@ -114,7 +114,7 @@ func TestUnknownUserAndWrongPasswordLookAlike(t *testing.T) {
 
 // A guess that is not even checked, because others failed at the account by another name, must not be known by that: whoever
 // could tell it apart would learn that the two names are one account's.
-func TestAGuessThatIsNotCheckedLooksLikeOneThatIs(t *testing.T) {
+func TestLogin_UncheckedGuessLooksLikeChecked(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addEmailUser("wanda")
 	probe := newLoginProbe(ts)
@@ -138,14 +138,14 @@ func TestAGuessThatIsNotCheckedLooksLikeOneThatIs(t *testing.T) {
 }
 
 // Who owns the account is told what to do, whatever kept them out.
-func TestWhoCannotSignInIsToldToTryLaterOrToChooseANewPasswordWhereThatIsOffered(t *testing.T) {
+func TestLogin_SuggestsResetWhereOffered(t *testing.T) {
 	withMail, without := newPageTestServer(t), newPageTestServer(t, func(c *server.Config) { c.Mailer = nil })
 	for ts, want := range map[*pageTestServer]string{withMail: wrongPassword + " Please check both, try again later, or choose a new password.", without: wrongPassword + " Please check both, or try again later."} {
 		ts.failSignIns("nobody", 1).wantAt(t, "/login", http.StatusBadRequest, want)
 	}
 }
 
-func TestADisabledUserIsToldSoOnlyWithThePassword(t *testing.T) {
+func TestLogin_DisabledIsShownOnlyWithPassword(t *testing.T) {
 	ts := newPageTestServer(t)
 	check(t, ts.identities.Disable(ts.Context(), "default", ts.addPasswordUser("wanda").ID, identity.Operator("op")))
 	b := ts.newFormBrowser()
@@ -171,7 +171,7 @@ func (ts *pageTestServer) failSignIns(name string, times int) *formBrowser {
 	return b
 }
 
-func TestWhoGuessesHasToWaitAndTheOwnerDoesNot(t *testing.T) {
+func TestLockout_DelaysGuessesButNotOwner(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
 	ts.addPasswordUser("victor")
@@ -217,7 +217,7 @@ func TestWhoGuessesHasToWaitAndTheOwnerDoesNot(t *testing.T) {
 
 // Two names would be twice as many guesses. That they are one account's is said to nobody, because it would tell whose they are:
 // while the account has to wait, the right password is wrong as well.
-func TestAUsernameAndAnAddressAreNoMoreGuessesThanOneAndAreNotToldToBelongTogether(t *testing.T) {
+func TestLockout_CountsNamesOfAccountTogetherWithoutRevealing(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addEmailUser("wanda")
 	owner := ts.newFormBrowser()
@@ -260,7 +260,7 @@ func TestAUsernameAndAnAddressAreNoMoreGuessesThanOneAndAreNotToldToBelongTogeth
 	b.wantAt(t, "/account", http.StatusOK, "Name of wanda")
 }
 
-func TestAKnownBrowserCanGuessNoMoreThanAnother(t *testing.T) {
+func TestLockout_LimitsKnownBrowser(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
 	ts.addPasswordUser("victor")
@@ -280,7 +280,7 @@ func TestAKnownBrowserCanGuessNoMoreThanAnother(t *testing.T) {
 	b.wantAt(t, "/login", http.StatusTooManyRequests, "Too many failed attempts.")
 }
 
-func TestTheCookieOfAKnownBrowserCannotBeMadeUpOrMoved(t *testing.T) {
+func TestDeviceCookie_CannotBeForgedOrMoved(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
 	ts.addDirectory(storage.Directory{ID: "tea", Name: "Tea"})
@@ -311,7 +311,7 @@ func TestTheCookieOfAKnownBrowserCannotBeMadeUpOrMoved(t *testing.T) {
 	}
 }
 
-func TestANetworkThatGuessesAtManyAccountsHasToWait(t *testing.T) {
+func TestLockout_DelaysNetwork(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
 	owner := ts.newFormBrowser()
@@ -327,7 +327,7 @@ func TestANetworkThatGuessesAtManyAccountsHasToWait(t *testing.T) {
 	owner.wantAt(t, "/account", http.StatusOK, "Name of wanda")
 }
 
-func TestGuessesAtOnceAreNoMoreThanGuessesOneAfterTheOther(t *testing.T) {
+func TestLockout_CountsConcurrentGuesses(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
 	statuses := make(chan int, 24)
@@ -355,7 +355,7 @@ func TestGuessesAtOnceAreNoMoreThanGuessesOneAfterTheOther(t *testing.T) {
 	}
 }
 
-func TestASuccessfulSignInWritesNothingButTheSession(t *testing.T) {
+func TestLogin_WritesOnlySession(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
 	b := ts.newFormBrowser()
@@ -376,7 +376,7 @@ func TestASuccessfulSignInWritesNothingButTheSession(t *testing.T) {
 	}
 }
 
-func TestACookieThatWasPlantedBeforeSigningInOpensNothing(t *testing.T) {
+func TestLogin_ReplacesPlantedCookie(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
 	attacker := ts.newFormBrowser()
@@ -405,7 +405,7 @@ func TestACookieThatWasPlantedBeforeSigningInOpensNothing(t *testing.T) {
 	attacker.wantAt(t, "/login", http.StatusOK, "Sign in")
 }
 
-func TestTwoDirectoriesInOneBrowserAreStrangers(t *testing.T) {
+func TestLogin_DirectoriesAreSeparate(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
 	ts.addDirectory(storage.Directory{ID: "tea", Name: "Tea"})
@@ -431,7 +431,7 @@ func TestTwoDirectoriesInOneBrowserAreStrangers(t *testing.T) {
 	}
 }
 
-func TestConsentIsGivenScopeByScopeAndRemembered(t *testing.T) {
+func TestConsentPage_ScopesAreChosenAndRemembered(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addEmailUser("wanda")
 	b := ts.newFormBrowser()
@@ -473,7 +473,7 @@ func TestConsentIsGivenScopeByScopeAndRemembered(t *testing.T) {
 	}
 }
 
-func TestCancellingTheSignInTellsTheClient(t *testing.T) {
+func TestLogin_CancelReturnsErrorToClient(t *testing.T) {
 	ts := newPageTestServer(t)
 	b := ts.newFormBrowser()
 	b.openAuthorize("state", "s")
@@ -481,7 +481,7 @@ func TestCancellingTheSignInTellsTheClient(t *testing.T) {
 	b.wantError(t, "access_denied", "s")
 }
 
-func TestWhoIsSignedInChoosesToGoOnOrToBeSomebodyElse(t *testing.T) {
+func TestLogin_OffersCurrentOrAnotherAccount(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
 	victor := ts.addPasswordUser("victor")
@@ -505,7 +505,7 @@ func TestWhoIsSignedInChoosesToGoOnOrToBeSomebodyElse(t *testing.T) {
 // changeShop edits the client, and waits until the server knows.
 func (ts *pageTestServer) changeShop(edit func(*storage.Client)) { ts.change("shop", edit) }
 
-func TestTheLoginHintIsFilledIn(t *testing.T) {
+func TestLoginHint_FillsUsername(t *testing.T) {
 	ts := newPageTestServer(t)
 	b := ts.newFormBrowser()
 	b.openAuthorize("login_hint", "wanda@example.com")
@@ -518,7 +518,7 @@ func TestTheLoginHintIsFilledIn(t *testing.T) {
 	}
 }
 
-func TestAPageOfASessionThatEndedAsksToSignInAgain(t *testing.T) {
+func TestAccount_EndedSessionRequiresSignIn(t *testing.T) {
 	ts := newPageTestServer(t)
 	user := ts.addPasswordUser("wanda")
 	b := ts.newFormBrowser()
@@ -532,7 +532,7 @@ func TestAPageOfASessionThatEndedAsksToSignInAgain(t *testing.T) {
 	b.wantAt(t, "/consent", http.StatusOK, "requests access")
 }
 
-func TestOddFormsDoNoHarm(t *testing.T) {
+func TestLogin_RejectsMalformedForms(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
 	b := ts.newFormBrowser()
@@ -562,8 +562,8 @@ func manyValues(n int) url.Values {
 	return form
 }
 
-// TestTypedIdentifiers_BlanksAroundThemDoNotCount, as keyboards and clipboards make them; those in a password do.
-func TestTypedIdentifiers_BlanksAroundThemDoNotCount(t *testing.T) {
+// TestTypedIdentifiers_SurroundingBlanksAreIgnored, as keyboards and clipboards make them; those in a password do.
+func TestTypedIdentifiers_SurroundingBlanksAreIgnored(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.editDirectory(func(d *storage.Directory) { d.Policy.SelfRegistration = true })
 	ts.addEmailUser("wanda")

@@ -98,7 +98,7 @@ func TestRPInitiatedLogout_2_AnOldTokenOfARetiredKeyIsEnough(t *testing.T) {
 	b.wantSilent(t, "after logout", "login_required")
 }
 
-func TestRPInitiatedLogout_2_WhatProvesNothingIsAskedAbout(t *testing.T) {
+func TestRPInitiatedLogout_2_UnprovenRequestAsksUser(t *testing.T) {
 	ts := newLogoutServer(t)
 	ts.addDirectory(storage.Directory{ID: "acme"})
 	ts.addClient("web", func(c *storage.Client) { c.Directory = "acme" })
@@ -134,7 +134,7 @@ func TestRPInitiatedLogout_2_WhatProvesNothingIsAskedAbout(t *testing.T) {
 	b.code() // The session of the other directory is another one.
 }
 
-func TestRPInitiatedLogout_3_TheBrowserGoesToRegisteredAddressesAlone(t *testing.T) {
+func TestRPInitiatedLogout_3_RedirectsOnlyToRegisteredURIs(t *testing.T) {
 	ts := newLogoutServer(t)
 	ts.change("spa", func(c *storage.Client) { c.PostLogoutRedirectURIs = []string{"https://spa.example/bye"} })
 	ts.addClient("off", func(c *storage.Client) { c.Disabled, c.PostLogoutRedirectURIs = true, []string{postLogout} })
@@ -176,7 +176,7 @@ func TestRPInitiatedLogout_3_TheBrowserGoesToRegisteredAddressesAlone(t *testing
 	b.wantSilent(t, "nothing of it signed anybody out", "")
 }
 
-func TestRPInitiatedLogout_3_AClientThatProvesNothingNeedsTheUser(t *testing.T) {
+func TestRPInitiatedLogout_3_UnprovenClientNeedsConfirmation(t *testing.T) {
 	ts := newLogoutServer(t)
 	ts.change("web", func(c *storage.Client) { c.Name = `<b>Web</b> & "Co"` })
 	b := ts.newBrowser()
@@ -196,7 +196,7 @@ func TestRPInitiatedLogout_3_AClientThatProvesNothingNeedsTheUser(t *testing.T) 
 	b.wantSilent(t, "after logout", "login_required")
 }
 
-func TestWithNobodySignedInThereIsNothingToEnd(t *testing.T) {
+func TestLogout_WithoutSessionEndsNothing(t *testing.T) {
 	ts := newLogoutServer(t)
 	ts.change("native", func(c *storage.Client) { c.PostLogoutRedirectURIs = []string{"com.example.app:/bye"} })
 	b := ts.newBrowser()
@@ -222,7 +222,7 @@ func TestWithNobodySignedInThereIsNothingToEnd(t *testing.T) {
 	b.wantSilent(t, "in the browser that the token is from", "")
 }
 
-func TestLoggedOutPage_SaysOnlyWhatIsTrue(t *testing.T) {
+func TestLoggedOutPage_ShowsWhatHappened(t *testing.T) {
 	ts := newLogoutServer(t)
 	b := ts.newBrowser()
 	b.get(ts.url + "/logged-out")
@@ -269,7 +269,7 @@ func TestLogout_BackendEndsTheSessionOfItsIDToken(t *testing.T) {
 	other.wantSilent(t, "the other browser", "")
 }
 
-func TestNobodyElseCanAnswerWhetherToSignOut(t *testing.T) {
+func TestLogout_RejectsForgedConfirmation(t *testing.T) {
 	ts := newLogoutServer(t)
 	b, attacker := ts.newBrowser(), ts.newBrowser()
 	b.flow("web")
@@ -316,7 +316,7 @@ func tokenOn(t *testing.T, p *page) string {
 	return token
 }
 
-func TestTheAddressOfALogoutThatWasCheckedIsGoodForAWhile(t *testing.T) {
+func TestLogout_CheckedURLExpires(t *testing.T) {
 	ts := newLogoutServer(t)
 	ts.addDirectory(storage.Directory{ID: "acme"})
 	b := ts.newBrowser()
@@ -351,7 +351,7 @@ func TestTheAddressOfALogoutThatWasCheckedIsGoodForAWhile(t *testing.T) {
 	b.wantAsked(t)
 }
 
-func TestLookingAtLogoutEndsNothing(t *testing.T) {
+func TestLogout_GETEndsNothing(t *testing.T) {
 	ts := newLogoutServer(t)
 	b := ts.newBrowser()
 	token := b.flow("web").member("id_token")
@@ -367,7 +367,7 @@ func TestLookingAtLogoutEndsNothing(t *testing.T) {
 	}
 }
 
-func TestLogoutSpeaksTheLanguageThatTheClientAsksFor(t *testing.T) {
+func TestLogout_UsesRequestedLocale(t *testing.T) {
 	ts := newLogoutServer(t)
 	b := ts.newBrowser()
 	b.flow("web")
@@ -403,7 +403,7 @@ func (g issuedTokens) wantUsable(ts *testServer, when string, want bool) {
 	}
 }
 
-func TestWhatASessionGaveEndsWithItAndOfflineAccessWhenTheUserSaysSo(t *testing.T) {
+func TestLogout_EndsTokensOfSession(t *testing.T) {
 	const offline = "openid offline_access"
 	for name, row := range map[string]struct {
 		end                    func(ts *testServer, b *browser)
@@ -464,7 +464,7 @@ func TestWhatASessionGaveEndsWithItAndOfflineAccessWhenTheUserSaysSo(t *testing.
 	}
 }
 
-func TestLogoutOfASessionWithManyGrantsIsOneReadAndOneWrite(t *testing.T) {
+func TestLogout_CostsOneReadAndOneWrite(t *testing.T) {
 	ts := newLogoutServer(t)
 	b := ts.newBrowser()
 	token := b.flow("web").member("id_token")
@@ -485,7 +485,7 @@ func TestLogoutOfASessionWithManyGrantsIsOneReadAndOneWrite(t *testing.T) {
 	}
 }
 
-func TestALogoutThatTheStoreDidNotTakeIsNotReported(t *testing.T) {
+func TestLogout_FailedWriteIsNotReportedAsDone(t *testing.T) {
 	ts := newLogoutServer(t)
 	b := ts.newBrowser()
 	token := b.flow("web").member("id_token")

@@ -149,7 +149,7 @@ func TestRFC5321_MailIsHandedOverEncryptedAndWhole(t *testing.T) {
 	}
 }
 
-func TestMailIsNotHandedToAServerThatIsNotTheOne(t *testing.T) {
+func TestSMTP_RejectsUntrustedServer(t *testing.T) {
 	s := newSMTPServer(t, func(*smtpServer) {})
 	m := s.mailer()
 	m.TLS = nil
@@ -158,7 +158,7 @@ func TestMailIsNotHandedToAServerThatIsNotTheOne(t *testing.T) {
 	}
 }
 
-func TestAnswersOfAMailServerDoNotReachTheLog(t *testing.T) {
+func TestSMTP_ErrorsHaveNoServerText(t *testing.T) {
 	s := newSMTPServer(t, func(s *smtpServer) { s.refuse = "RCPT" })
 	err := s.mailer().Send(t.Context(), sampleMessage())
 	if err == nil || strings.Contains(err.Error(), "wanda") || !strings.Contains(err.Error(), "550") {
@@ -166,7 +166,7 @@ func TestAnswersOfAMailServerDoNotReachTheLog(t *testing.T) {
 	}
 }
 
-func TestMailWithSeveralLinesInAHeaderIsRefused(t *testing.T) {
+func TestSMTP_RejectsHeaderWithLineBreak(t *testing.T) {
 	for _, m := range []servermail.Message{
 		{To: "a@example.com\r\nBcc: b@example.com", Subject: "s", Text: "t"}, {To: "a@example.com", Subject: "s\nBcc: b@example.com", Text: "t"},
 	} {
@@ -176,14 +176,14 @@ func TestMailWithSeveralLinesInAHeaderIsRefused(t *testing.T) {
 	}
 }
 
-func TestMailToAServerWithoutEncryptionStaysOnThisMachine(t *testing.T) {
+func TestSMTP_PlaintextRequiresLoopback(t *testing.T) {
 	s := newSMTPServer(t, func(s *smtpServer) { s.starttls = false })
 	m := s.mailer()
 	m.Username = ""
 	check(t, m.Send(t.Context(), sampleMessage()))
 }
 
-func TestAMailServerThatHangsIsGivenUp(t *testing.T) {
+func TestSMTP_HangingServerTimesOut(t *testing.T) {
 	listener := must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer listener.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -193,7 +193,7 @@ func TestAMailServerThatHangsIsGivenUp(t *testing.T) {
 	}
 }
 
-func TestAWebhookGetsMailThatItCanVerify(t *testing.T) {
+func TestMailWebhook_IsSigned(t *testing.T) {
 	secret := []byte("shared")
 	got := make(chan servermail.Message, 1)
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -222,7 +222,7 @@ func TestAWebhookGetsMailThatItCanVerify(t *testing.T) {
 	}
 }
 
-func TestAWriterShowsMailOnATerminal(t *testing.T) {
+func TestMailWriter_PrintsMail(t *testing.T) {
 	var text strings.Builder
 	check(t, servermail.Writer{Writer: &text}.Send(t.Context(), servermail.Message{To: "a@example.com", Subject: "Hello", Text: "World\n"}))
 	if text.String() != "\nTo: a@example.com\nSubject: Hello\n\nWorld\n\n" {
@@ -237,7 +237,7 @@ func (brokenMailer) Send(context.Context, servermail.Message) error {
 	return errors.New("no route to host")
 }
 
-func TestMailThatCannotBeSentIsInTheLogAndTheAnswerIsTheSame(t *testing.T) {
+func TestMail_FailureIsLoggedAndNotShown(t *testing.T) {
 	ts := newPageTestServer(t, func(c *serverConfig) { c.Mailer = brokenMailer{} })
 	ts.addEmailUser("wanda")
 	b := ts.newFormBrowser()

@@ -10,7 +10,7 @@ import (
 
 const acceptOfABrowser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
-func TestAnAddressThatLeadsNowhereIsAPageForPeopleAndJSONForPrograms(t *testing.T) {
+func TestNotFound_IsPageOrJSONByAccept(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addDirectory(teaDirectory())
 	ts.addDirectory(storage.Directory{ID: "closed", Disabled: true})
@@ -50,7 +50,7 @@ func TestRFC6797_HTTPSIsPromisedWhereTheIssuerIsAtHTTPS(t *testing.T) {
 	}
 }
 
-func TestAnOldPushedRequestHasAPageThatSaysSo(t *testing.T) {
+func TestPAR_ExpiredRequestShowsPage(t *testing.T) {
 	ts := newPageTestServer(t)
 	b := ts.newFormBrowser()
 	b.get(ts.url + "/oauth2/authorize?client_id=shop&request_uri=urn:ietf:params:oauth:request_uri:unknown")

@@ -313,7 +313,7 @@ func (d *description) missing(what string) []string {
 	return []string{what}
 }
 
-func TestTheDescriptionIsServedForEveryIssuer(t *testing.T) {
+func TestOpenAPI_IsServedForEveryIssuer(t *testing.T) {
 	ts := newTestServer(t)
 	ts.twoDirectories()
 	for _, issuer := range []string{ts.url, ts.url + "/d/acme"} {
@@ -334,7 +334,7 @@ func TestTheDescriptionIsServedForEveryIssuer(t *testing.T) {
 	}
 }
 
-func TestEveryRouteForProgramsIsDescribedAndNoOther(t *testing.T) {
+func TestOpenAPI_DescribesEveryRoute(t *testing.T) {
 	ts := newTestServer(t)
 	described, routes := openAPI().Paths, ts.server.JSONRoutes()
 	for path, methods := range routes {
@@ -379,7 +379,7 @@ func (d *description) parameters(path string) map[string]schema {
 
 func names[V any](all map[string]V) []string { return slices.Sorted(maps.Keys(all)) }
 
-func TestEveryParameterIsDescribedAndNoOther(t *testing.T) {
+func TestOpenAPI_DescribesEveryParameter(t *testing.T) {
 	d, read := openAPI(), server.FormParameters()
 	authentication := names(d.Components.Schemas["ClientAuthentication"].Properties)
 	same := func(what string, described, read []string) {
@@ -417,7 +417,7 @@ func endpointFiles(t *testing.T) []string {
 	return files
 }
 
-func TestNoCodeReadsAParameterThatIsNotDescribed(t *testing.T) {
+func TestOpenAPI_CodeReadsOnlyDescribedParameters(t *testing.T) {
 	described := map[string]bool{"urn:minifed:token-response": true} // where the grant keeps what its answer will have besides
 	for path := range openAPI().Paths {
 		for name := range openAPI().parameters(path) {
@@ -515,7 +515,7 @@ func fositeErrors() map[string]string {
 	return all
 }
 
-func TestEveryErrorAndReasonInTheCodeIsDescribedAndNoOther(t *testing.T) {
+func TestOpenAPI_DescribesEveryErrorAndReason(t *testing.T) {
 	described, found := map[string]bool{}, map[string]bool{}
 	for _, s := range openAPI().Components.Schemas {
 		for _, member := range []string{"error", "reason"} {

@@ -29,7 +29,7 @@ func logoOfSize(t *testing.T, width, height int, clear bool) []byte {
 	return file.Bytes()
 }
 
-func TestALogoHasItsOwnShapeAndKeepsItsPlace(t *testing.T) {
+func TestLogo_HasItsDimensions(t *testing.T) {
 	ts := newPageTestServer(t)
 	b := ts.newFormBrowser()
 	for _, c := range []struct {
@@ -60,7 +60,7 @@ func TestALogoHasItsOwnShapeAndKeepsItsPlace(t *testing.T) {
 	}
 }
 
-func TestConsentShowsWhoAsks(t *testing.T) {
+func TestConsentPage_ShowsClientLogo(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
 	logo := logoOfSize(t, 120, 120, false)

@@ -77,7 +77,7 @@ func newBrandedServer(t *testing.T) *pageTestServer {
 	return ts
 }
 
-func TestEveryPageIsAccessibleInEveryLanguage(t *testing.T) {
+func TestPages_AreAccessibleInEveryLanguage(t *testing.T) {
 	ts := newBrandedServer(t)
 	for _, locale := range []string{"en", "zh-CN"} {
 		ts.everyPage(locale, func(name string, p *page) {
@@ -91,7 +91,7 @@ func TestEveryPageIsAccessibleInEveryLanguage(t *testing.T) {
 	}
 }
 
-func TestALongAddressHasPlacesToBreakWhereverItIsShown(t *testing.T) {
+func TestPages_LongAddressCanWrap(t *testing.T) {
 	ts := newPageTestServer(t)
 	const name = "wilhelmina-maximiliane-featherstonehaugh"
 	ts.addEmailUser(name)
@@ -219,7 +219,7 @@ func checkWrong(t *testing.T, doc *html.Node) {
 	}
 }
 
-func TestEveryPageHasTheHeadersThatProtectIt(t *testing.T) {
+func TestPages_HaveProtectiveHeaders(t *testing.T) {
 	ts := newBrandedServer(t)
 	ts.everyPage("en", func(name string, p *page) {
 		t.Run(name, func(t *testing.T) {
@@ -242,7 +242,7 @@ func TestEveryPageHasTheHeadersThatProtectIt(t *testing.T) {
 	})
 }
 
-func TestPagesOfAnApplicationAreInTheLanguageThatItAsksFor(t *testing.T) {
+func TestPages_UseLocaleOfRequest(t *testing.T) {
 	ts := newBrandedServer(t)
 	ts.addPasswordUser("wanda")
 	b := ts.newFormBrowser()
@@ -257,7 +257,7 @@ func TestPagesOfAnApplicationAreInTheLanguageThatItAsksFor(t *testing.T) {
 	b.wantAt(t, "/consent", http.StatusOK, "Tea & Co requests access")
 }
 
-func TestAssetsAreKeptForGoodAndNothingElseIsServed(t *testing.T) {
+func TestAssets_AreImmutable(t *testing.T) {
 	ts := newBrandedServer(t)
 	b := ts.newFormBrowser()
 	b.get(ts.url + "/login")
@@ -287,7 +287,7 @@ func TestAssetsAreKeptForGoodAndNothingElseIsServed(t *testing.T) {
 	}
 }
 
-func TestAPageWithoutLogoShowsTheInitialAndADirectoryHasItsOwnColours(t *testing.T) {
+func TestPages_ShowInitialAndDirectoryColours(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addDirectory(storage.Directory{ID: "tea", Name: "Tea", Branding: storage.Branding{AccentColor: "#008844"}})
 	b := ts.newFormBrowser()
@@ -306,7 +306,7 @@ func TestAPageWithoutLogoShowsTheInitialAndADirectoryHasItsOwnColours(t *testing
 	}
 }
 
-func TestWhenTheStoreIsDownAPageSaysSo(t *testing.T) {
+func TestPages_ReportStoreOutage(t *testing.T) {
 	ts := newPageTestServer(t)
 	b := ts.newFormBrowser()
 	b.signInToAccount(ts.addPasswordUser("wanda").Username)
@@ -318,7 +318,7 @@ func TestWhenTheStoreIsDownAPageSaysSo(t *testing.T) {
 	}
 }
 
-func TestTheKeyboardGoesFromTheNameToThePasswordToTheButton(t *testing.T) {
+func TestLoginPage_HasNaturalTabOrder(t *testing.T) {
 	ts := newBrandedServer(t)
 	b := ts.newFormBrowser()
 	b.openAuthorize("ui_locales", "en")
@@ -333,7 +333,7 @@ func TestTheKeyboardGoesFromTheNameToThePasswordToTheButton(t *testing.T) {
 	}
 }
 
-func TestWhereNothingIsToBeSeenPagesSaySo(t *testing.T) {
+func TestPages_HaveEmptyStates(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
 	b := ts.newFormBrowser()

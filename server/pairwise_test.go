@@ -25,7 +25,7 @@ func subOf(t *testing.T, token string) string {
 	return sub
 }
 
-func TestOIDCCore_8_1_APairwiseSubjectIsTheSameEverywhere(t *testing.T) {
+func TestOIDCCore_8_1_PairwiseSubjectIsConsistent(t *testing.T) {
 	for name, opaque := range map[string]bool{"access tokens that are JWTs": false, "opaque ones": true} {
 		t.Run(name, func(t *testing.T) {
 			party := newRelyingParty(t)
@@ -78,7 +78,7 @@ func TestOIDCCore_8_1_APairwiseSubjectIsTheSameEverywhere(t *testing.T) {
 	}
 }
 
-func TestOIDCCore_8_1_SectorsKnowUsersByDifferentSubjects(t *testing.T) {
+func TestOIDCCore_8_1_SectorsHaveDifferentSubjects(t *testing.T) {
 	ts := newPopulatedServer(t)
 	redirects := map[string][]string{
 		"one":     {"https://one.example/callback"},
@@ -114,7 +114,7 @@ func TestOIDCCore_8_1_SectorsKnowUsersByDifferentSubjects(t *testing.T) {
 }
 
 // The session is one, and its name would tell two clients that they have the same user.
-func TestClientsWithPairwiseSubjectsShareNoSessionID(t *testing.T) {
+func TestPairwise_ClientsShareNoSessionID(t *testing.T) {
 	ts := newPairwiseServer(t)
 	ts.change("spa", func(c *storage.Client) { c.PostLogoutRedirectURIs = []string{postLogout} })
 	b := ts.newBrowser()
@@ -135,7 +135,7 @@ func TestClientsWithPairwiseSubjectsShareNoSessionID(t *testing.T) {
 }
 
 // The mini-program's backend makes the users: it knows them by what they are called here, whatever other clients do.
-func TestAFederatedClientKnowsItsUsersByThePublicSubject(t *testing.T) {
+func TestPairwise_FederatedClientHasPublicSubject(t *testing.T) {
 	ts := newPairwiseServer(t)
 	ts.change("mini", func(c *storage.Client) { c.Pairwise, c.RedirectURIs = true, []string{spaRedirect} })
 	login := ts.login("mini", "carol", "scope", "openid profile offline_access")
@@ -154,7 +154,7 @@ func TestAFederatedClientKnowsItsUsersByThePublicSubject(t *testing.T) {
 	}
 }
 
-func TestAPairwiseSubjectOutlivesEveryRotation(t *testing.T) {
+func TestPairwise_SubjectSurvivesRotation(t *testing.T) {
 	ts := newPairwiseServer(t)
 	before := subOf(t, ts.newBrowser().flow("spa").member("id_token"))
 	for _, algorithm := range []string{"ES256", "RS256"} {
@@ -170,7 +170,7 @@ func TestAPairwiseSubjectOutlivesEveryRotation(t *testing.T) {
 	}
 }
 
-func TestDirectoriesShareNoPairwiseSubjects(t *testing.T) {
+func TestPairwise_DirectoriesShareNoSubjects(t *testing.T) {
 	ts := newPopulatedServer(t)
 	ts.addDirectory(storage.Directory{ID: "other", Name: "Other"})
 	ts.addUserIn("other", "alice")
@@ -195,7 +195,7 @@ func TestDirectoriesShareNoPairwiseSubjects(t *testing.T) {
 }
 
 // A user who was merged into another one is meant by the hints that were given before (design of merging: the older survives).
-func TestAPairwiseHintOfAMergedUserMeansTheUserWhoIsLeft(t *testing.T) {
+func TestPairwise_HintOfMergedUserMeansSurvivor(t *testing.T) {
 	ts := newPairwiseServer(t)
 	b := ts.newBrowser()
 	b.get(ts.authorizeURL("spa"))
@@ -221,7 +221,7 @@ func TestOIDCDiscovery_3_SubjectTypesSupported(t *testing.T) {
 }
 
 // Registration refuses such a client; one that is in the store all the same gets no tokens, rather than wrong names.
-func TestAPairwiseClientWithoutSectorGetsNoTokens(t *testing.T) {
+func TestPairwise_RequiresSector(t *testing.T) {
 	ts := newPairwiseServer(t)
 	ts.change("spa", func(c *storage.Client) { c.RedirectURIs = append(c.RedirectURIs, "https://elsewhere.example/callback") })
 	b := ts.newBrowser()

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestAuthorize_ResponseModeInARequestObjectCarriesTheRefusal: the mode counts, and nothing else in the object.
-func TestAuthorize_ResponseModeInARequestObjectCarriesTheRefusal(t *testing.T) {
+// TestAuthorize_RequestObjectResponseModeIsUsedForError: the mode counts, and nothing else in the object.
+func TestAuthorize_RequestObjectResponseModeIsUsedForError(t *testing.T) {
 	ts := newPopulatedServer(t)
 	object := func(mode string) string {
 		return unsignedObject(map[string]any{"response_mode": mode, "state": "inside", "redirect_uri": "https://evil.example/"})
@@ -35,8 +35,8 @@ func TestAuthorize_ResponseModeInARequestObjectCarriesTheRefusal(t *testing.T) {
 	}
 }
 
-// TestAuthorize_AMalformedParameterIsToldToTheClient where client and redirect URI can be read, and else on a page.
-func TestAuthorize_AMalformedParameterIsToldToTheClient(t *testing.T) {
+// TestAuthorize_MalformedParameterIsReported where client and redirect URI can be read, and else on a page.
+func TestAuthorize_MalformedParameterIsReported(t *testing.T) {
 	ts := newPopulatedServer(t)
 	for suffix, named := range map[string]string{
 		"&login_hint=a;b": "login_hint", "&login_hint=100%": "login_hint", "&nonce=%zz": "nonce", "&ui_locales=%u4e2d": "ui_locales",
@@ -80,8 +80,8 @@ func (ts *testServer) postRaw(path, body string) response {
 	return ts.do(request)
 }
 
-// TestAuthorize_TheSizeOfARequestIsCountedDecoded: Chinese text takes three times its bytes in a URL.
-func TestAuthorize_TheSizeOfARequestIsCountedDecoded(t *testing.T) {
+// TestAuthorize_CountsDecodedSize: Chinese text takes three times its bytes in a URL.
+func TestAuthorize_CountsDecodedSize(t *testing.T) {
 	ts := newPopulatedServer(t)
 	form := ts.authorizeForm("web", "state", "")
 	room := 4096 - len("state")

@@ -40,7 +40,7 @@ func (ts *testServer) addTwins() (one, two *wechattest.App) {
 	return one, two
 }
 
-func TestSixtyFourRacingFirstLoginsThroughTwoMiniProgramsMakeOneUser(t *testing.T) {
+func TestFirstLogin_ConcurrentLoginsCreateOneUser(t *testing.T) {
 	for name, engine := range engines() {
 		t.Run(name, func(t *testing.T) {
 			c := newClock()
@@ -81,7 +81,7 @@ func TestSixtyFourRacingFirstLoginsThroughTwoMiniProgramsMakeOneUser(t *testing.
 	}
 }
 
-func TestOneAccountGivesOneSubjectAndTwoGiveTwo(t *testing.T) {
+func TestSubject_IsOnePerOpenPlatformAccount(t *testing.T) {
 	ts := newTestServer(t)
 	ts.addTwins()
 	ts.addMiniProgram("stranger", func(c *storage.Client) { c.Federation.OpenPlatform = "another" }).BindOpenPlatform("another")
@@ -94,7 +94,7 @@ func TestOneAccountGivesOneSubjectAndTwoGiveTwo(t *testing.T) {
 	}
 }
 
-func TestAUnionIDThatArrivesLateJoinsTheOpenIDsUser(t *testing.T) {
+func TestUnionID_SeenLaterJoinsOpenIDsUser(t *testing.T) {
 	ts := newTestServer(t)
 	platform := func(c *storage.Client) { c.Federation.OpenPlatform = "platform" }
 	one, two := ts.addMiniProgram("late1", platform), ts.addMiniProgram("late2", platform)
@@ -109,7 +109,7 @@ func TestAUnionIDThatArrivesLateJoinsTheOpenIDsUser(t *testing.T) {
 	}
 }
 
-func TestTwoKnownUsersAreNotMergedSilently(t *testing.T) {
+func TestUnionID_OfAnotherUserCreatesMergeCandidate(t *testing.T) {
 	ts := newTestServer(t)
 	platform := func(c *storage.Client) { c.Federation.OpenPlatform = "platform" }
 	one, two := ts.addMiniProgram("late1", platform), ts.addMiniProgram("late2", platform)
@@ -143,7 +143,7 @@ func (ts *testServer) crashAfter(n int) {
 	}
 }
 
-func TestAFirstLoginThatCrashesAfterAnyWriteHealsAtTheNextLogin(t *testing.T) {
+func TestFirstLogin_CrashIsRepairedByNextLogin(t *testing.T) {
 	for n := range 4 {
 		t.Run(fmt.Sprintf("after %d writes", n), func(t *testing.T) {
 			ts := newTestServer(t)
@@ -164,7 +164,7 @@ func TestAFirstLoginThatCrashesAfterAnyWriteHealsAtTheNextLogin(t *testing.T) {
 	}
 }
 
-func TestABindThatCrashesAfterAnyWriteHealsWithTheSameTicket(t *testing.T) {
+func TestBindUser_CrashIsRepairedBySameTicket(t *testing.T) {
 	for n := range 4 {
 		t.Run(fmt.Sprintf("after %d writes", n), func(t *testing.T) {
 			ts := newTestServer(t)
@@ -213,7 +213,7 @@ func (ts *testServer) oneUser(sub string) {
 	}
 }
 
-func TestDisablingAUserEndsEverything(t *testing.T) {
+func TestDisableUser_EndsSessionsAndTokens(t *testing.T) {
 	ts := newTestServer(t)
 	a := ts.login("mini", "alice")
 	ts.disable(ts.sub(a))
@@ -236,7 +236,7 @@ func TestDisablingAUserEndsEverything(t *testing.T) {
 	}
 }
 
-func TestALoginThatIsInFlightWhileItsUserIsDisabledGivesNothing(t *testing.T) {
+func TestDisableUser_LoginInProgressIssuesNothing(t *testing.T) {
 	ts := newTestServer(t)
 	sub := ts.sub(ts.login("mini", "alice"))
 	held, release := make(chan struct{}), make(chan struct{})
@@ -270,7 +270,7 @@ func TestALoginThatIsInFlightWhileItsUserIsDisabledGivesNothing(t *testing.T) {
 	}
 }
 
-func TestDisablingAClientEndsItsTokens(t *testing.T) {
+func TestDisableClient_EndsTokens(t *testing.T) {
 	ts := newTestServer(t)
 	a := ts.login("mini", "alice")
 	ts.change("mini", func(c *storage.Client) { c.Disabled = true })

@@ -11,7 +11,7 @@ import (
 
 // What fosite gets wrong where no endpoint's own tests would notice.
 
-func TestAShortNonceComesBack(t *testing.T) {
+func TestNonce_ShortValueIsReturned(t *testing.T) {
 	ts := newPopulatedServer(t)
 	if a := ts.newBrowser().flow("web", "nonce", "n"); claims(t, a.member("id_token"))["nonce"] != "n" {
 		t.Errorf("of the code flow: %v", claims(t, a.member("id_token")))
@@ -21,7 +21,7 @@ func TestAShortNonceComesBack(t *testing.T) {
 	}
 }
 
-func TestAClientWithAKeyCannotIntrospectByASecretThatItHadBefore(t *testing.T) {
+func TestIntrospection_PrivateKeyClientCannotUseFormerSecret(t *testing.T) {
 	ts := newTestServer(t)
 	key := signers()["ES256"]
 	ts.addService("rotated", func(c *storage.Client) {
@@ -37,7 +37,7 @@ func TestAClientWithAKeyCannotIntrospectByASecretThatItHadBefore(t *testing.T) {
 	}
 }
 
-func TestNoAddressInARequestIsFetched(t *testing.T) {
+func TestRequests_URLsInThemAreNotFetched(t *testing.T) {
 	ts := newPopulatedServer(t)
 	called := false
 	outside := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called = true }))

@@ -184,7 +184,7 @@ func TestRFC9126_4_AUsedRequestURIIsRefused(t *testing.T) {
 	b.wantError(t, "invalid_request_uri", "state-1")
 }
 
-func TestSixteenVisitsOfOneRequestURIGetOneCode(t *testing.T) {
+func TestPAR_ConcurrentRequestsGetOneCode(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
 	b.flow("web")

@@ -12,7 +12,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-func TestAForeignLibraryRefreshes(t *testing.T) {
+func TestRefresh_WorksWithXOAuth2(t *testing.T) {
 	ts := newTestServer(t)
 	a := ts.login("mini", "alice")
 	config := oauth2.Config{ClientID: "mini", ClientSecret: secretOfMini, Endpoint: oauth2.Endpoint{TokenURL: ts.url + "/oauth2/token"}}
@@ -23,7 +23,7 @@ func TestAForeignLibraryRefreshes(t *testing.T) {
 	}
 }
 
-func TestOpenIDConnectCore_12_2_TheRefreshedIDTokenKeepsTheLogin(t *testing.T) {
+func TestOpenIDConnectCore_12_2_RefreshedIDTokenPreservesLogin(t *testing.T) {
 	ts := newTestServer(t)
 	a := ts.login("mini", "alice", "nonce", "first-nonce")
 	ts.clock.Advance(5 * time.Minute)
@@ -59,7 +59,7 @@ func TestRFC6749_6_TheScopeMayNarrowAndNeverWiden(t *testing.T) {
 	}
 }
 
-func TestSixteenParallelAndLateRefreshesConvergeOnOneSuccessor(t *testing.T) {
+func TestRefresh_ParallelRequestsGetOneSuccessor(t *testing.T) {
 	for name, engine := range engines() {
 		t.Run(name, func(t *testing.T) {
 			c := newClock()
@@ -102,7 +102,7 @@ func TestRFC9700_4_14_ReuseRevokesTheGrant(t *testing.T) {
 	}
 }
 
-func TestARefreshTokenIsWorthNothingToAnotherClientAndStaysGood(t *testing.T) {
+func TestRefresh_OtherClientIsRejected(t *testing.T) {
 	ts := newTestServer(t)
 	ts.addMiniProgram("other", func(*storage.Client) {})
 	a := ts.login("mini", "alice")
@@ -119,7 +119,7 @@ func TestARefreshTokenIsWorthNothingToAnotherClientAndStaysGood(t *testing.T) {
 	}
 }
 
-func TestARefreshThatHangsUpIsAnsweredTheSameNextTime(t *testing.T) {
+func TestRefresh_RepeatAfterDisconnectGetsSameToken(t *testing.T) {
 	ts := newTestServer(t)
 	a := ts.login("mini", "alice")
 	stored := ts.watch(storage.KindGrant, "Replace")
@@ -131,7 +131,7 @@ func TestARefreshThatHangsUpIsAnsweredTheSameNextTime(t *testing.T) {
 	}
 }
 
-func TestPublicClientsRefreshWithoutSecret(t *testing.T) {
+func TestRefresh_PublicClientNeedsNoSecret(t *testing.T) {
 	ts := newTestServer(t)
 	a := ts.login("mini", "alice")
 	// The client is made public after the login, which a mini-program's never is: it stands in for a single-page app here.

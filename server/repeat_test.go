@@ -13,7 +13,7 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-func TestARepeatGetsTheSameRefreshTokenAndFreshTokensBesides(t *testing.T) {
+func TestRepeat_GetsSameRefreshToken(t *testing.T) {
 	for name, door := range loginEndpoints() {
 		t.Run(name, func(t *testing.T) {
 			ts := newTestServer(t)
@@ -37,7 +37,7 @@ func TestARepeatGetsTheSameRefreshTokenAndFreshTokensBesides(t *testing.T) {
 	}
 }
 
-func TestTheRepeatOfRegistrationRequiredGetsTheSameTicket(t *testing.T) {
+func TestRepeat_RegistrationRequiredGetsSameTicket(t *testing.T) {
 	ts := newTestServer(t)
 	ts.addMiniProgram("binder", func(c *storage.Client) { c.Federation.Provisioning = storage.ProvisionBind })
 	code := ts.app("binder").Login("alice")
@@ -52,7 +52,7 @@ func TestTheRepeatOfRegistrationRequiredGetsTheSameTicket(t *testing.T) {
 	}
 }
 
-func TestARepeatIsRefusedWhen(t *testing.T) {
+func TestRepeat_IsRejected(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		between func(ts *testServer, first response)
@@ -89,7 +89,7 @@ func TestARepeatIsRefusedWhen(t *testing.T) {
 	}
 }
 
-func TestTheSameCodeAtAnotherDoorIsNoRepeat(t *testing.T) {
+func TestRepeat_IsRejectedAtOtherEndpoint(t *testing.T) {
 	ts := newTestServer(t)
 	code := ts.app("mini").Login("alice")
 	ts.exchange("mini", code)
@@ -99,7 +99,7 @@ func TestTheSameCodeAtAnotherDoorIsNoRepeat(t *testing.T) {
 	}
 }
 
-func TestACallerThatHangsUpWhileWeChatIsSlowFindsItsGrant(t *testing.T) {
+func TestRepeat_AfterDisconnectFindsGrant(t *testing.T) {
 	for name, door := range loginEndpoints() {
 		t.Run(name, func(t *testing.T) {
 			ts := newTestServer(t)
@@ -127,7 +127,7 @@ func TestACallerThatHangsUpWhileWeChatIsSlowFindsItsGrant(t *testing.T) {
 	}
 }
 
-func TestSixteenCallsWithOneCodeShareOneWeChatCallAndOneGrant(t *testing.T) {
+func TestRepeat_ConcurrentRequestsShareOneGrant(t *testing.T) {
 	for name, door := range loginEndpoints() {
 		t.Run(name, func(t *testing.T) {
 			ts := newTestServer(t)
@@ -158,7 +158,7 @@ func TestSixteenCallsWithOneCodeShareOneWeChatCallAndOneGrant(t *testing.T) {
 }
 
 // Another instance has spent the code and is about to store the grant: this one waits for it.
-func TestAnInstanceThatIsToldTheCodeWasUsedWaitsForTheOtherOnesGrant(t *testing.T) {
+func TestRepeat_UsedCodeWaitsForOtherInstance(t *testing.T) {
 	ts := newTestServer(t)
 	other := ts.secondInstance()
 	code := ts.app("mini").Login("alice")
@@ -187,7 +187,7 @@ func TestAnInstanceThatIsToldTheCodeWasUsedWaitsForTheOtherOnesGrant(t *testing.
 	}
 }
 
-func TestAResponseLostAfterTheCodeWasSpentNeverMakesTheServerSendItAgain(t *testing.T) {
+func TestWeChatCall_IsNotResentAfterLostResponse(t *testing.T) {
 	for _, drop := range []wechattest.Drop{wechattest.FIN, wechattest.RST} {
 		ts := newTestServer(t)
 		ts.login("mini", "warm") // A connection is kept alive, which Go's transport would resend on.
@@ -200,7 +200,7 @@ func TestAResponseLostAfterTheCodeWasSpentNeverMakesTheServerSendItAgain(t *test
 	}
 }
 
-func TestABindRequestIsRepeatedToo(t *testing.T) {
+func TestBindUser_RepeatGetsSameGrant(t *testing.T) {
 	ts := newTestServer(t)
 	ts.addMiniProgram("binder", func(c *storage.Client) { c.Federation.Provisioning = storage.ProvisionBind })
 	ticket := ts.exchange("binder", ts.app("binder").Login("alice")).member("bind_ticket")
@@ -224,7 +224,7 @@ func TestABindRequestIsRepeatedToo(t *testing.T) {
 	}
 }
 
-func TestTheRepeatOfABindRequestMustProveTheSame(t *testing.T) {
+func TestBindUser_RepeatRequiresSameProof(t *testing.T) {
 	ts := newTestServer(t)
 	app := ts.addBinder()
 	bind := map[string]any{"method": "phone", "bind_ticket": ts.ticket("binder", "alice"), "code": app.Login("alice"), "phone_code": app.TapPhone("alice")}
@@ -241,7 +241,7 @@ func TestTheRepeatOfABindRequestMustProveTheSame(t *testing.T) {
 	}
 }
 
-func TestAPhoneCodeThatWasLostOnTheWayAsksForAnother(t *testing.T) {
+func TestPhoneCode_LostResponseNeedsNewCode(t *testing.T) {
 	ts := newTestServer(t)
 	app := ts.addBinder()
 	app.Fail(wechattest.PhoneNumber, wechattest.Fault{Drop: wechattest.FIN, Spend: true})
@@ -251,7 +251,7 @@ func TestAPhoneCodeThatWasLostOnTheWayAsksForAnother(t *testing.T) {
 	}
 }
 
-func TestSixteenBindRequestsWithOneTicketMakeOneUserAndOneGrant(t *testing.T) {
+func TestBindTicket_ConcurrentRequestsCreateOneUser(t *testing.T) {
 	ts := newTestServer(t)
 	ts.addMiniProgram("binder", func(c *storage.Client) { c.Federation.Provisioning = storage.ProvisionBind })
 	ticket := ts.exchange("binder", ts.app("binder").Login("alice")).member("bind_ticket")

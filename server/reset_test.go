@@ -32,7 +32,7 @@ func (ts *pageTestServer) resetLink(address string) string {
 	return linkIn(ts.T, letters[len(letters)-1])
 }
 
-func TestAForgottenPasswordIsReplacedByALinkThatWorksOnce(t *testing.T) {
+func TestReset_LinkWorksOnce(t *testing.T) {
 	ts := newPageTestServer(t)
 	user := ts.addEmailUser("wanda")
 	phone := ts.newFormBrowser()
@@ -66,7 +66,7 @@ func TestAForgottenPasswordIsReplacedByALinkThatWorksOnce(t *testing.T) {
 	}
 }
 
-func TestALinkToResetAPasswordEnds(t *testing.T) {
+func TestReset_LinkEnds(t *testing.T) {
 	ts := newPageTestServer(t)
 	user := ts.addEmailUser("wanda")
 	for name, end := range map[string]func(){
@@ -92,7 +92,7 @@ func TestALinkToResetAPasswordEnds(t *testing.T) {
 	}
 }
 
-func TestTwoWhoUseALinkAtOnceAreOneTooMany(t *testing.T) {
+func TestReset_ConcurrentUsesHaveOneWinner(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addEmailUser("wanda")
 	link := ts.resetLink("wanda@example.com")
@@ -122,7 +122,7 @@ func TestTwoWhoUseALinkAtOnceAreOneTooMany(t *testing.T) {
 	}
 }
 
-func TestAForgottenPasswordDoesNotTellWhoHasAnAccount(t *testing.T) {
+func TestReset_HidesWhetherAccountExists(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addEmailUser("wanda")
 	disabled := ts.addEmailUser("victor")
@@ -153,8 +153,8 @@ func TestAForgottenPasswordDoesNotTellWhoHasAnAccount(t *testing.T) {
 	}
 }
 
-// TestForgottenPassword_AStrangerDoesNotDelayTheOwner: who asks for another's address uses up the allowance of the own network.
-func TestForgottenPassword_AStrangerDoesNotDelayTheOwner(t *testing.T) {
+// TestReset_OtherUserCannotDelayOwner: who asks for another's address uses up the allowance of the own network.
+func TestReset_OtherUserCannotDelayOwner(t *testing.T) {
 	ts := newPageTestServer(t, func(c *server.Config) { c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} })
 	ts.addEmailUser("wanda")
 	forget := func(remote string) int {
@@ -189,7 +189,7 @@ func TestForgottenPassword_AStrangerDoesNotDelayTheOwner(t *testing.T) {
 	}
 }
 
-func TestTheMailOfAResetIsInTheLanguageOfThePage(t *testing.T) {
+func TestReset_MailUsesLocaleOfPage(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addEmailUser("wanda")
 	b := ts.newFormBrowser()
@@ -203,7 +203,7 @@ func TestTheMailOfAResetIsInTheLanguageOfThePage(t *testing.T) {
 	b.wantAt(t, "/account/reset", http.StatusOK, "设置新密码")
 }
 
-func TestALinkOfOneDirectoryIsNothingInAnother(t *testing.T) {
+func TestReset_LinkIsForItsDirectory(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addEmailUser("wanda")
 	ts.addDirectory(teaDirectory())
@@ -222,7 +222,7 @@ func TestALinkOfOneDirectoryIsNothingInAnother(t *testing.T) {
 	b.wantAt(t, "/account/email/confirm", http.StatusBadRequest, "This link does not work any more")
 }
 
-func TestTokensOfLinksAreNotLogged(t *testing.T) {
+func TestReset_TokensAreNotLogged(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addEmailUser("wanda")
 	link := ts.resetLink("wanda@example.com")

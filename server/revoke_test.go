@@ -92,7 +92,7 @@ func TestRFC7009_2_1_AnotherClientsTokenIsRefusedAndStaysAsItIs(t *testing.T) {
 	}
 }
 
-func TestAClientRevokesATokenOfItsOwn(t *testing.T) {
+func TestRevoke_ClientRevokesOwnToken(t *testing.T) {
 	ts := newServiceServer(t)
 	ts.addService("opaque", func(c *storage.Client) { c.OpaqueAccessTokens = true })
 	for _, client := range []string{"service", "opaque"} {
@@ -116,7 +116,7 @@ func TestAClientRevokesATokenOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestAPublicClientRevokesByItsClientID(t *testing.T) {
+func TestRevoke_PublicClientUsesClientID(t *testing.T) {
 	ts := newTestServer(t)
 	login := ts.login("mini", "alice")
 	ts.change("mini", func(c *storage.Client) { c.AuthMethod, c.Secrets = "none", nil })
@@ -162,7 +162,7 @@ func TestRFC7009_2_2_1_WhatCouldNotBeRevokedIsNotSaidToBe(t *testing.T) {
 }
 
 // A revocation and refreshes race on one grant: whoever is first, nothing of it is good afterwards.
-func TestAfterARacingRevocationNoTokenOfTheGrantIsGood(t *testing.T) {
+func TestRevoke_ConcurrentRefreshLeavesNoToken(t *testing.T) {
 	ts := newTestServer(t)
 	login := ts.login("mini", "alice")
 	instances := []*testServer{ts, ts.secondInstance()}
@@ -194,7 +194,7 @@ func TestAfterARacingRevocationNoTokenOfTheGrantIsGood(t *testing.T) {
 	}
 }
 
-func TestARevocationWhoseAnswerWasLostIsDone(t *testing.T) {
+func TestRevoke_UnknownOutcomeIsConfirmed(t *testing.T) {
 	ts := newTestServer(t)
 	login := ts.login("mini", "alice")
 	ts.engine.After = func(_ context.Context, o storagetest.Operation, err error) error {

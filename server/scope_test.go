@@ -25,8 +25,8 @@ func (ts *testServer) wantInvalidScope(what string, a response, named string) {
 	}
 }
 
-// TestScope_UnregisteredOnesAreDropped wherever they are asked for, and the answer names the rest.
-func TestScope_UnregisteredOnesAreDropped(t *testing.T) {
+// TestScope_UnregisteredIsDropped wherever they are asked for, and the answer names the rest.
+func TestScope_UnregisteredIsDropped(t *testing.T) {
 	ts := newPopulatedServer(t)
 	ts.addService("service", func(*storage.Client) {})
 	ts.addClient("api", func(c *storage.Client) { c.Scopes = []string{"orders"} })
@@ -48,8 +48,8 @@ func TestScope_UnregisteredOnesAreDropped(t *testing.T) {
 	}
 }
 
-// TestScope_WithoutOneTheDefaultsAreGranted, of which offline_access is none where a browser is.
-func TestScope_WithoutOneTheDefaultsAreGranted(t *testing.T) {
+// TestScope_DefaultsAreGrantedWithoutScope, of which offline_access is none where a browser is.
+func TestScope_DefaultsAreGrantedWithoutScope(t *testing.T) {
 	ts := newPopulatedServer(t)
 	ts.addClient("plain", func(c *storage.Client) { c.DefaultScopes = []string{"openid", "email", "offline_access"} })
 	b := ts.newBrowser()
@@ -81,8 +81,8 @@ func TestRefresh_DeclinedScopesAreNarrowed(t *testing.T) {
 	ts.wantScopes("refresh of a token exchange", ts.refresh("mini", mini.member("refresh_token"), "scope", "openid offline_access admin"), "offline_access openid")
 }
 
-// TestRefresh_AGrantWithoutTheAskedScopesGoesOn: stores written before have none.
-func TestRefresh_AGrantWithoutTheAskedScopesGoesOn(t *testing.T) {
+// TestRefresh_GrantWithoutRequestedScopesContinues: stores written before have none.
+func TestRefresh_GrantWithoutRequestedScopesContinues(t *testing.T) {
 	ts := newTestServer(t)
 	a := ts.login("mini", "alice", "scope", "openid offline_access")
 	if grants := list[storage.Grant](ts); len(grants) != 1 || grants[0].AskedScopes != nil {

@@ -165,7 +165,7 @@ func spellings(secret string) []string {
 	return slices.Compact(all)
 }
 
-func TestAnEavesdropperHearsAndFindsWhatIsSecret(t *testing.T) {
+func TestSecretLeakChecker_FindsEverySpelling(t *testing.T) {
 	c := &secretLeakChecker{secrets: map[string]string{}}
 	var logged bytes.Buffer
 	log := slog.New(slog.NewJSONHandler(&logged, nil))

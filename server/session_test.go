@@ -31,7 +31,7 @@ func (b *browser) wantSilent(t *testing.T, when, want string) {
 	}
 }
 
-func TestASessionEndsWhenItIsIdleOrTooOld(t *testing.T) {
+func TestSession_EndsIdleOrTooOld(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
 	b.flow("web")
@@ -50,7 +50,7 @@ func TestASessionEndsWhenItIsIdleOrTooOld(t *testing.T) {
 	c.wantSilent(t, "after 12 hours", "login_required")
 }
 
-func TestADirectorySaysHowLongSessionsLast(t *testing.T) {
+func TestSession_LifetimeIsSetByDirectory(t *testing.T) {
 	ts := newPopulatedServer(t)
 	entry := must(storage.Get[storage.Directory](t.Context(), ts.engine, "default"))(t)
 	next := entry.Record
@@ -70,7 +70,7 @@ func TestADirectorySaysHowLongSessionsLast(t *testing.T) {
 	b.wantSilent(t, "after 100 s", "login_required")
 }
 
-func TestASessionIsNotWrittenByEveryUse(t *testing.T) {
+func TestSession_IsNotWrittenAtEveryUse(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
 	b.flow("web")
@@ -90,7 +90,7 @@ func TestASessionIsNotWrittenByEveryUse(t *testing.T) {
 	}
 }
 
-func TestWhatEndsASession(t *testing.T) {
+func TestSession_Ends(t *testing.T) {
 	for name, end := range map[string]func(ts *testServer, session storage.Session){
 		"logout": func(ts *testServer, s storage.Session) {
 			ts.changeSession(s.ID, func(s *storage.Session) { s.EndedAt = ts.clock.Now() })
@@ -127,7 +127,7 @@ func TestWhatEndsASession(t *testing.T) {
 	}
 }
 
-func TestAfterSigningOutEverywhereOneCanSignInAgain(t *testing.T) {
+func TestSession_UserSignsInAfterSignOutEverywhere(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
 	b.flow("web")
@@ -138,7 +138,7 @@ func TestAfterSigningOutEverywhereOneCanSignInAgain(t *testing.T) {
 	b.wantSilent(t, "afterwards", "")
 }
 
-func TestOfflineAccessOutlivesTheSession(t *testing.T) {
+func TestOfflineAccess_OutlivesSession(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
 	a := b.flow("web", "scope", "openid offline_access")
@@ -157,8 +157,8 @@ func (ts *testServer) changeSession(id string, edit func(*storage.Session)) {
 	must(entry.Replace(ts.Context(), ts.engine.Engine, next))(ts.T)
 }
 
-// TestSessionFixationIsImpossible: a cookie that somebody planted or saw is worth nothing after a sign-in.
-func TestSessionFixationIsImpossible(t *testing.T) {
+// TestSession_PreventsFixation: a cookie that somebody planted or saw is worth nothing after a sign-in.
+func TestSession_PreventsFixation(t *testing.T) {
 	ts := newPopulatedServer(t)
 	// 1. The attacker's own session, planted into the victim's browser.
 	attacker := ts.newBrowser()
@@ -199,8 +199,8 @@ func TestSessionFixationIsImpossible(t *testing.T) {
 	}
 }
 
-// TestSigningInAgainKeepsWhatTheSessionGave, while somebody else's sign-in ends it.
-func TestSigningInAgainKeepsWhatTheSessionGave(t *testing.T) {
+// TestSession_SecondSignInPreservesTokens, while somebody else's sign-in ends it.
+func TestSession_SecondSignInPreservesTokens(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
 	a := b.flow("web")
@@ -222,8 +222,8 @@ func TestSigningInAgainKeepsWhatTheSessionGave(t *testing.T) {
 	}
 }
 
-// TestTwoDirectoriesInOneBrowser have a session each, and none opens the other.
-func TestTwoDirectoriesInOneBrowser(t *testing.T) {
+// TestSession_IsSeparateForEachDirectory have a session each, and none opens the other.
+func TestSession_IsSeparateForEachDirectory(t *testing.T) {
 	ts := newPopulatedServer(t)
 	ts.addDirectory(storage.Directory{ID: "acme", Name: "Acme"})
 	ts.addClient("web", func(c *storage.Client) { c.Directory = "acme" })
@@ -254,7 +254,7 @@ func TestTwoDirectoriesInOneBrowser(t *testing.T) {
 	b.wantPage(t, http.StatusBadRequest, "begin again")
 }
 
-func TestCookiesAreOfThisHostAloneAndOutOfReachOfScripts(t *testing.T) {
+func TestSession_CookieIsHostOnlyAndHTTPOnly(t *testing.T) {
 	ts := newPopulatedServer(t)
 	ts.config.PublicURL = "https://id.example"
 	provider := must(server.New(ts.config))(t)
@@ -288,7 +288,7 @@ func TestCookiesAreOfThisHostAloneAndOutOfReachOfScripts(t *testing.T) {
 	}
 }
 
-func TestASessionKnowsItsBrowserAndWhoMustHearOfItsEnd(t *testing.T) {
+func TestSession_StoresBrowserAndClients(t *testing.T) {
 	ts := newPopulatedServer(t)
 	ts.addClient("hears", func(c *storage.Client) { c.BackchannelLogoutURI = "https://rp.example/logout" })
 	b := ts.newBrowser()

@@ -29,8 +29,8 @@ func (ts *testServer) addLargeUser(id string) {
 	must(entry.Replace(ts.Context(), ts.engine, user))(ts.T)
 }
 
-// TestIDTokens_AreTakenBackAtTheLargestProfile: claims that do not fit are left out, and UserInfo has them.
-func TestIDTokens_AreTakenBackAtTheLargestProfile(t *testing.T) {
+// TestIDTokenHint_AcceptsLargestToken: claims that do not fit are left out, and UserInfo has them.
+func TestIDTokenHint_AcceptsLargestToken(t *testing.T) {
 	ts := newPopulatedServer(t)
 	ts.addLargeUser("lin")
 	for _, algorithm := range []string{"RS256", "ES256"} {
@@ -64,8 +64,8 @@ func TestIDTokens_AreTakenBackAtTheLargestProfile(t *testing.T) {
 	}
 }
 
-// TestIDTokens_OfEarlierVersionsAreTakenBack: those had every claim that was asked for.
-func TestIDTokens_OfEarlierVersionsAreTakenBack(t *testing.T) {
+// TestIDTokenHint_AcceptsTokensOfEarlierVersions: those had every claim that was asked for.
+func TestIDTokenHint_AcceptsTokensOfEarlierVersions(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
 	a := b.flow("web")
@@ -92,8 +92,8 @@ func TestIDTokens_OfEarlierVersionsAreTakenBack(t *testing.T) {
 	other.wantError(t, "login_required", "state-1")
 }
 
-// TestAccessTokens_AreTakenBackWithEveryScopeAndAudience that a client may have.
-func TestAccessTokens_AreTakenBackWithEveryScopeAndAudience(t *testing.T) {
+// TestAccessToken_IsAcceptedWithEveryScopeAndAudience that a client may have.
+func TestAccessToken_IsAcceptedWithEveryScopeAndAudience(t *testing.T) {
 	ts := newPopulatedServer(t)
 	scopes, audiences := strings.Fields("openid profile"), []string{ts.url}
 	for i := len(scopes); i < 50; i++ {

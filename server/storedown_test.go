@@ -15,7 +15,7 @@ import (
 
 // Without its store the server says 503 and when to come back, wherever it has to ask the store; it publishes its keys and its
 // metadata; it spends no code; and it goes on when the store is back, without a restart.
-func TestWithoutTheStoreTheServerAnswers503AndGoesOnWhenItIsBack(t *testing.T) {
+func TestStoreDown_Returns503UntilStoreIsBack(t *testing.T) {
 	c := newClock()
 	ts := pageTestServerOn(newTestServerOn(t, c, engines()["sqlite"](t, c)))
 	ts.change("shop", func(c *storage.Client) { c.FirstParty = true })

@@ -185,7 +185,7 @@ func TestRFC9068_2_TheAccessToken(t *testing.T) {
 	}
 }
 
-func TestOpenIDConnectCore_2_TheIDTokenSpeaksOfTheLoginAlone(t *testing.T) {
+func TestOpenIDConnectCore_2_IDTokenHasClaimsOfTheLogin(t *testing.T) {
 	ts := newTestServer(t)
 	a := ts.profile("mini", map[string]any{"code": ts.app("mini").Login("alice"), "nonce": "n-0S6_WzA2Mj", "user": map[string]any{"name": "Alice"}})
 	all := claims(t, a.member("id_token"))
@@ -203,7 +203,7 @@ func TestOpenIDConnectCore_2_TheIDTokenSpeaksOfTheLoginAlone(t *testing.T) {
 	}
 }
 
-func TestWithoutOpenIDThereIsNoIDTokenAndWithoutOfflineAccessNoRefreshToken(t *testing.T) {
+func TestTokenExchange_ScopesDecideWhichTokensAreIssued(t *testing.T) {
 	ts := newTestServer(t)
 	a := ts.login("mini", "alice", "scope", "orders")
 	if a.body["id_token"] != nil || a.body["refresh_token"] != nil || a.member("scope") != "orders" {
@@ -240,7 +240,7 @@ func TestOpenIDConnectCore_3_1_3_6_EveryAlgorithmHasTheRightAccessTokenHash(t *t
 	}
 }
 
-func TestAClientThatSaysNothingGetsRS256(t *testing.T) {
+func TestIDToken_DefaultsToRS256(t *testing.T) {
 	ts := newTestServer(t)
 	ts.change("mini", func(c *storage.Client) { c.IDTokenAlgorithm = "" })
 	if header := jwtHeader(t, ts.login("mini", "alice").member("id_token")); header["alg"] != "RS256" || header["typ"] != "JWT" {
@@ -248,7 +248,7 @@ func TestAClientThatSaysNothingGetsRS256(t *testing.T) {
 	}
 }
 
-func TestParametersOfTheAuthorizationEndpointMeanNothingHere(t *testing.T) {
+func TestTokenExchange_IgnoresAuthorizationParameters(t *testing.T) {
 	ts := newTestServer(t)
 	a := ts.exchange("mini", ts.app("mini").Login("alice"), "id_token_hint", "x", "prompt", "none", "max_age", "1", "acr_values", "gold", "response_type", "code", "request", "x")
 	if a.status != http.StatusOK || claims(t, a.member("id_token"))["acr"] != nil {
@@ -256,7 +256,7 @@ func TestParametersOfTheAuthorizationEndpointMeanNothingHere(t *testing.T) {
 	}
 }
 
-func TestAClientsLifetimesHold(t *testing.T) {
+func TestTokens_HaveLifetimesOfClient(t *testing.T) {
 	ts := newTestServer(t)
 	ts.change("mini", func(c *storage.Client) {
 		c.Lifetimes = storage.Lifetimes{AccessToken: 60, IDToken: 120, RefreshIdle: 300}

@@ -8,8 +8,8 @@ import (
 	"github.com/minifed/minifed/storage/sqlite"
 )
 
-// TestUpgrade_OldSQLiteStoreGoesOnWorking opens the store that commit be09ad4 wrote.
-func TestUpgrade_OldSQLiteStoreGoesOnWorking(t *testing.T) {
+// TestUpgrade_OldSQLiteStoreWorks opens the store that commit be09ad4 wrote.
+func TestUpgrade_OldSQLiteStoreWorks(t *testing.T) {
 	now := upgradetest.Now(t)
 	engine := must(sqlite.Open(t.Context(), sqlite.Options{Path: upgradetest.SQLite(t), Now: func() time.Time { return now }}))(t)
 	t.Cleanup(func() { check(t, engine.Close()) })

@@ -127,7 +127,7 @@ func TestOpenIDConnectCore_5_4_EachScopeAsksForItsClaims(t *testing.T) {
 	}
 }
 
-func TestOpaqueAccessTokensWorkAtUserInfo(t *testing.T) {
+func TestUserInfo_AcceptsOpaqueAccessTokens(t *testing.T) {
 	ts := newTestServer(t)
 	ts.change("mini", func(c *storage.Client) { c.OpaqueAccessTokens = true })
 	a := ts.login("mini", "alice", "scope", "openid profile offline_access")
@@ -143,7 +143,7 @@ func TestOpaqueAccessTokensWorkAtUserInfo(t *testing.T) {
 	}
 }
 
-func TestUserInfoIsPlainJSON(t *testing.T) {
+func TestUserInfo_IsJSON(t *testing.T) {
 	ts := newTestServer(t)
 	info := ts.userinfo(ts.login("mini", "alice").member("access_token"))
 	if got := info.header.Get("Content-Type"); got != "application/json" || !json.Valid([]byte(info.raw)) {

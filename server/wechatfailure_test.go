@@ -89,7 +89,7 @@ func abort(*http.Request) { panic(http.ErrAbortHandler) }
 
 // What is no usable answer leaves the code in doubt: the mini-program is asked for a new one, at once where WeChat answers, and
 // within the timeout where it does not.
-func TestAWeChatThatLiesOrHangsAsksForANewCodeAtEveryDoor(t *testing.T) {
+func TestWeChatFailure_AsksForNewCode(t *testing.T) {
 	for name, answer := range map[string]http.HandlerFunc{
 		"HTML with status 200":      respond(200, "<html>sign in to the hotel's network</html>"),
 		"an error page":             respond(502, "<html>502 Bad Gateway</html>"),
@@ -125,7 +125,7 @@ func TestAWeChatThatLiesOrHangsAsksForANewCodeAtEveryDoor(t *testing.T) {
 }
 
 // The breaker opens at every door, says when to come back without asking WeChat, and closes by itself.
-func TestTheBreakerOpensAndClosesWithoutARestart(t *testing.T) {
+func TestBreaker_OpensAndCloses(t *testing.T) {
 	for door, open := range loginEndpoints() {
 		t.Run(door, func(t *testing.T) {
 			u := newReplaceableWeChat(t, func(c *wechat.Config) { c.BreakerFailures, c.BreakerOpen = 3, 10*time.Second })
@@ -166,7 +166,7 @@ func TestTheBreakerOpensAndClosesWithoutARestart(t *testing.T) {
 }
 
 // A code that was refused because the breaker was open was never sent, and is good when it closes.
-func TestACodeThatAnOpenBreakerKeptIsStillGood(t *testing.T) {
+func TestBreaker_LeavesCodeUnspent(t *testing.T) {
 	u := newReplaceableWeChat(t, func(c *wechat.Config) { c.BreakerFailures, c.BreakerOpen = 1, time.Second })
 	u.respondWith(respond(502, ""))
 	u.exchange("mini", u.app("mini").Login("alice"))
@@ -182,7 +182,7 @@ func TestACodeThatAnOpenBreakerKeptIsStillGood(t *testing.T) {
 }
 
 // The operator changes the AppSecret at WeChat, and then here: while the server runs, logins fail and work again.
-func TestAnAppSecretThatChangesInTheStoreTakesEffectWithoutARestart(t *testing.T) {
+func TestAppSecret_ChangeTakesEffectWithoutRestart(t *testing.T) {
 	for door, open := range loginEndpoints() {
 		t.Run(door, func(t *testing.T) {
 			ts := newTestServer(t)
@@ -201,7 +201,7 @@ func TestAnAppSecretThatChangesInTheStoreTakesEffectWithoutARestart(t *testing.T
 
 // One AppID that hangs takes up its own share of calls and nothing else: the logins of another one, the other calls of its own
 // and everything that needs no WeChat are answered while all its calls are still in flight.
-func TestAnAppIDThatHangsIsTheOnlyOneThatWaits(t *testing.T) {
+func TestBulkhead_HangingAppBlocksNoOther(t *testing.T) {
 	const share = 4
 	u := newReplaceableWeChat(t, func(c *wechat.Config) {
 		c.MaxConcurrent, c.Timeout, c.ConnectTimeout = share, 5*time.Second, 500*time.Millisecond

@@ -16,7 +16,7 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-func TestSigningKeysAreMeasuredByAlgorithmOverAllDirectories(t *testing.T) {
+func TestKeyMetrics_CountByAlgorithm(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	clock := func() time.Time { return now }
 	line, err := keys.GenerateMasterKey(rand.Reader)

@@ -42,7 +42,7 @@ func gathered(t testing.TB, registry *prometheus.Registry) []string {
 	return series
 }
 
-func TestOperationsOfTheStoreAreCountedByKindMethodAndOutcome(t *testing.T) {
+func TestStoreMetrics_CountByKindMethodAndOutcome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		registry := prometheus.NewRegistry()
 		slow := &storagetest.Hooks{Engine: storagetest.NewMemory(time.Now), Before: func(ctx context.Context, o storagetest.Operation) error {
@@ -113,7 +113,7 @@ func (c confirmingEngine) Confirm(ctx context.Context, kind storage.Kind, id str
 	return c.Get(ctx, kind, id)
 }
 
-func TestAMeasuredStoreConfirmsIfTheOtherOneDoes(t *testing.T) {
+func TestStoreMetrics_PassConfirmOn(t *testing.T) {
 	type confirmer interface {
 		Confirm(context.Context, storage.Kind, string) (storage.Document, error)
 	}
@@ -135,7 +135,7 @@ func TestAMeasuredStoreConfirmsIfTheOtherOneDoes(t *testing.T) {
 	}
 }
 
-func TestCallsToWeChatAreCountedByAPIAndClass(t *testing.T) {
+func TestWeChatMetrics_CountByAPIAndClass(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	observe, err := metrics.MeasureWeChat(registry)
 	if err != nil {
