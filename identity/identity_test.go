@@ -44,6 +44,16 @@ type storeHarness struct {
 	clock  *clock
 	memory *storagetest.Memory
 	hooks  *storagetest.Hooks
+	// directory is the one that the service has in memory, and fresh the one in the store.
+	directory, fresh storage.Directory
+}
+
+func (h *storeHarness) Directory(context.Context, string) (storage.Directory, error) {
+	return h.directory, nil
+}
+
+func (h *storeHarness) FreshDirectory(context.Context, string) (storage.Directory, error) {
+	return h.fresh, nil
 }
 
 func newStoreHarness(t testing.TB) *storeHarness {
@@ -57,7 +67,7 @@ func newStoreHarnessWith(t testing.TB, change func(*identity.Config)) *storeHarn
 	h.memory = storagetest.NewMemory(h.clock.Now)
 	h.hooks = &storagetest.Hooks{Engine: h.memory}
 	cfg := identity.Config{
-		Engine: h.hooks, Now: h.clock.Now, Rand: &source{random: rand.NewChaCha8([32]byte{1})}, Logger: slog.New(slog.DiscardHandler),
+		Engine: h.hooks, Directories: h, Now: h.clock.Now, Rand: &source{random: rand.NewChaCha8([32]byte{1})}, Logger: slog.New(slog.DiscardHandler),
 		Argon2: identity.Argon2{Memory: 8, Time: 1, Threads: 1},
 	}
 	change(&cfg)

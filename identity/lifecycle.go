@@ -141,7 +141,7 @@ func (s *Service) tombstoneAll(ctx context.Context, directory string, ids ...str
 func (s *Service) tombstone(ctx context.Context, user *storage.Entry[storage.User]) error {
 	old := user.Record
 	_, err := user.Replace(ctx, s.engine, storage.User{
-		Directory: old.Directory, ID: old.ID, Status: storage.UserDeleted, Aliases: old.Aliases, Epoch: old.Epoch + 1,
+		Directory: old.Directory, DirectoryIncarnation: old.DirectoryIncarnation, ID: old.ID, Status: storage.UserDeleted, Aliases: old.Aliases, Epoch: old.Epoch + 1,
 		SessionsDueAt: s.now(), CreatedAt: old.CreatedAt, UpdatedAt: s.now(),
 	})
 	return wrap("tombstoneAll user", err)

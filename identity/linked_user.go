@@ -69,7 +69,7 @@ func (s *Service) link(ctx context.Context, identity storage.Identity) (*storage
 }
 
 // follow reads the user of an ID and follows its aliases. It returns the IDs on the way and the last user, which is nil when
-// missing.
+// missing. A user of a deleted directory with the same ID is returned as deleted.
 func (s *Service) follow(ctx context.Context, directory, id string) ([]string, *storage.Entry[storage.User], error) {
 	path := []string{id}
 	for range maxHops {
@@ -80,6 +80,9 @@ func (s *Service) follow(ctx context.Context, directory, id string) ([]string, *
 		if err != nil {
 			return nil, nil, fmt.Errorf("identity: read user: %w", err)
 		}
+		if user, err = s.ofDirectory(ctx, user); err != nil {
+			return nil, nil, err
+		}
 		if user.Record.Status != storage.UserAlias {
 			return path, user, nil
 		}
@@ -87,6 +90,20 @@ func (s *Service) follow(ctx context.Context, directory, id string) ([]string, *
 		path = append(path, id)
 	}
 	return nil, nil, fmt.Errorf("identity: a chain of more than %d aliases", maxHops)
+}
+
+// ofDirectory returns a user that was read, as deleted if its directory was deleted.
+func (s *Service) ofDirectory(ctx context.Context, user *storage.Entry[storage.User]) (*storage.Entry[storage.User], error) {
+	if user.Record.Status == storage.UserDeleted {
+		return user, nil
+	}
+	belongs, err := s.belongs(ctx, user.Record)
+	if err != nil || belongs {
+		return user, err
+	}
+	deleted := *user
+	deleted.Record.Status = storage.UserDeleted
+	return &deleted, nil
 }
 
 // claim assigns a free link to a user. It loses to a concurrent write.
@@ -124,7 +141,8 @@ func moved(link storage.Identity, via []string, user string) storage.Identity {
 func (s *Service) aliasUser(ctx context.Context, at linkedUser, user *storage.Entry[storage.User]) error {
 	now := s.now()
 	alias := storage.User{
-		Directory: user.Record.Directory, ID: at.id, Status: storage.UserAlias, AliasOf: user.Record.ID,
+		Directory: user.Record.Directory, DirectoryIncarnation: user.Record.DirectoryIncarnation,
+		ID: at.id, Status: storage.UserAlias, AliasOf: user.Record.ID,
 		CreatedAt: now, UpdatedAt: now,
 	}
 	if _, err := storage.Insert(ctx, s.engine, alias); err != nil {

@@ -149,9 +149,13 @@ func (s *Service) admit(ctx context.Context, at linkedUser, policy unknownUserPo
 	if at.user != nil {
 		return &Resolution{User: at.user}, nil
 	}
+	incarnation, err := s.incarnation(ctx, at.identity.Directory)
+	if err != nil {
+		return nil, err
+	}
 	now := s.now()
 	user, err := storage.Insert(ctx, s.engine, storage.User{
-		Directory: at.identity.Directory, ID: at.id, Status: storage.UserActive, Shadow: true,
+		Directory: at.identity.Directory, DirectoryIncarnation: incarnation, ID: at.id, Status: storage.UserActive, Shadow: true,
 		Profile: policy.profile, CreatedAt: now, UpdatedAt: now,
 	})
 	if err != nil {

@@ -21,6 +21,8 @@ const attempts = 100
 type Config struct {
 	// Engine stores users, links, merge candidates and audit entries. Required.
 	Engine storage.Engine
+	// Directories reads the directories of the users; nil reads each one from Engine.
+	Directories Directories
 	// Now is the clock. Required.
 	Now func() time.Time
 	// Rand is the source of user IDs and salts: crypto/rand.Reader. It must be safe for concurrent use. Required.
@@ -39,10 +41,11 @@ type Config struct {
 
 // Service implements every operation on the users of all directories. It is safe for concurrent use and has no state of its own.
 type Service struct {
-	engine storage.Engine
-	clock  func() time.Time
-	rand   io.Reader
-	logger *slog.Logger
+	engine      storage.Engine
+	directories Directories
+	clock       func() time.Time
+	rand        io.Reader
+	logger      *slog.Logger
 	// suggested is nil if new merge candidates are not counted.
 	suggested func(reason string)
 	hasher    *hasher
@@ -56,6 +59,9 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Engine == nil || cfg.Now == nil || cfg.Rand == nil || cfg.Logger == nil {
 		return nil, errors.New("identity: Engine, Now, Rand and Logger are required")
 	}
+	if cfg.Directories == nil {
+		cfg.Directories = storedDirectories{cfg.Engine}
+	}
 	if cfg.Breached == nil {
 		cfg.Breached = newCommon()
 	}
@@ -64,7 +70,7 @@ func New(cfg Config) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{
-		engine: cfg.Engine, clock: cfg.Now, rand: cfg.Rand, logger: cfg.Logger, suggested: cfg.Suggested,
+		engine: cfg.Engine, directories: cfg.Directories, clock: cfg.Now, rand: cfg.Rand, logger: cfg.Logger, suggested: cfg.Suggested,
 		hasher: hasher, breached: cfg.Breached,
 	}
 	s.missingID, err = s.newID()

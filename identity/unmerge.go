@@ -56,11 +56,17 @@ func (s *Service) exactly(ctx context.Context, directory string, ids ...string) 
 	users := make([]storage.User, 0, len(ids))
 	for _, id := range ids {
 		user, err := storage.Get[storage.User](ctx, s.engine, storage.Key(directory, id))
-		if errors.Is(err, storage.ErrNotFound) || err == nil && user.Record.Status == storage.UserDeleted {
+		if errors.Is(err, storage.ErrNotFound) {
 			return nil, ErrUnknownUser
 		}
 		if err != nil {
 			return nil, wrap("read user", err)
+		}
+		if user, err = s.ofDirectory(ctx, user); err != nil {
+			return nil, err
+		}
+		if user.Record.Status == storage.UserDeleted {
+			return nil, ErrUnknownUser
 		}
 		users = append(users, user.Record)
 	}

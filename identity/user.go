@@ -79,6 +79,9 @@ type Account struct {
 func (s *Service) Create(ctx context.Context, directory string, account Account, actor string) (*storage.Entry[storage.User], error) {
 	user := storage.User{Directory: directory, Status: storage.UserActive, Profile: account.Profile}
 	var err error
+	if user.DirectoryIncarnation, err = s.incarnation(ctx, directory); err != nil {
+		return nil, err
+	}
 	if user.Profile, err = CanonicalProfile(account.Profile); err != nil {
 		return nil, err
 	}

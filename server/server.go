@@ -111,7 +111,7 @@ func (s *Server) newDependencies() (*dependencies, error) {
 	}
 	people, err := identity.New(identity.Config{
 		Suggested: func(reason string) { s.metrics.candidates.WithLabelValues(reason).Inc() },
-		Engine:    c.Engine, Now: c.Now, Rand: c.Rand, Logger: c.Logger, Argon2: c.Argon2, Hashing: hashing, Breached: c.Breached,
+		Engine:    c.Engine, Directories: s.catalog, Now: c.Now, Rand: c.Rand, Logger: c.Logger, Argon2: c.Argon2, Hashing: hashing, Breached: c.Breached,
 	})
 	if err != nil {
 		return nil, err

@@ -22,6 +22,8 @@ const (
 // User is a person in a directory; a shadow user is one that federation created.
 type User struct {
 	Directory string `json:"directory"`
+	// DirectoryIncarnation is that of the directory that the user was created in. See BelongsTo.
+	DirectoryIncarnation string `json:"directory_incarnation,omitempty"`
 	// ID is the "sub" claim: random, never derived from a WeChat id, never reused.
 	ID     string     `json:"id"`
 	Status UserStatus `json:"status"`
@@ -58,6 +60,16 @@ type User struct {
 
 	CreatedAt time.Time `json:"created_at,omitzero"`
 	UpdatedAt time.Time `json:"updated_at,omitzero"`
+}
+
+// BelongsTo reports whether the user was created in this directory, and not in a deleted one with the same ID. A user and its
+// directory are two records, so a user can be created while its directory is deleted. Users of earlier versions name no
+// incarnation; they belong to a directory that is not younger.
+func (u User) BelongsTo(directory Directory) bool {
+	if u.DirectoryIncarnation != "" || directory.Incarnation == "" {
+		return u.DirectoryIncarnation == directory.Incarnation
+	}
+	return !u.CreatedAt.Before(directory.CreatedAt)
 }
 
 // ClientEpoch is the epoch of one client's grants and consents.

@@ -148,10 +148,16 @@ func (s *Service) DeleteDirectory(ctx context.Context, id string) error {
 	if !entry.Record.Disabled {
 		return fmt.Errorf("%w: disable directory %q first", ErrRefused, id)
 	}
-	if err := s.rejectIfInhabited(ctx, id); err != nil {
+	if err := s.rejectIfInhabited(ctx, entry.Record); err != nil {
 		return err
 	}
 	if err := s.audit(ctx, directoryEntry(id, "delete")); err != nil {
+		return err
+	}
+	if err := s.deleteUsers(ctx, id, func(user storage.User) bool { return !user.BelongsTo(entry.Record) }); err != nil {
+		return err
+	}
+	if err := s.deleteCandidates(ctx, id); err != nil {
 		return err
 	}
 	for _, algorithm := range keys.Algorithms() {
@@ -165,11 +171,15 @@ func (s *Service) DeleteDirectory(ctx context.Context, id string) error {
 	if err := s.config.Engine.Delete(ctx, storage.KindDirectory, id); err != nil {
 		return err
 	}
-	return s.deleteOrphans(ctx, entry.Record)
+	if err := s.deleteOrphans(ctx, entry.Record); err != nil {
+		return err
+	}
+	return s.deleteUsers(ctx, id, func(user storage.User) bool { return user.BelongsTo(entry.Record) })
 }
 
 // rejectIfInhabited returns ErrRefused while a directory has clients, or users other than tombstones.
-func (s *Service) rejectIfInhabited(ctx context.Context, id string) error {
+func (s *Service) rejectIfInhabited(ctx context.Context, directory storage.Directory) error {
+	id := directory.ID
 	clients, _, err := list[storage.Client](ctx, s, Page{Limit: 1}.query(id, storage.ByCreated))
 	if err != nil {
 		return err
@@ -182,7 +192,7 @@ func (s *Service) rejectIfInhabited(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-		if slices.ContainsFunc(users, func(user storage.User) bool { return user.Status != storage.UserDeleted }) {
+		if slices.ContainsFunc(users, func(user storage.User) bool { return user.Status != storage.UserDeleted && user.BelongsTo(directory) }) {
 			return fmt.Errorf("%w: directory %q still has users; delete them first", ErrRefused, id)
 		}
 		if next == "" {

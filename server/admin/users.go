@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/minifed/minifed/identity"
@@ -22,7 +23,10 @@ func (s *Service) CreateUser(ctx context.Context, directory string, account iden
 		return storage.User{}, err
 	}
 	entry, err := s.config.Identity.Create(ctx, directory, account, s.config.Actor)
-	return recordOf(entry), userError(account.Username, err)
+	if err != nil {
+		return storage.User{}, userError(account.Username, err)
+	}
+	return entry.Record, s.checkUserStillThere(ctx, entry.Record)
 }
 
 // UserID returns the ID of the user that text names: by ID, by username, or by an e-mail address that was verified, in this order.
@@ -68,16 +72,18 @@ func (s *Service) User(ctx context.Context, directory, id string) (Person, error
 }
 
 // Users returns one page of a directory's users, and where the next page begins: oldest first, or by name if a prefix of the
-// name is given. Aliases and tombstones are among them; their status says so.
+// name is given. Aliases and tombstones are among them; their status says so. Users of a deleted directory with the same ID are not.
 func (s *Service) Users(ctx context.Context, directory, prefix string, page Page) ([]storage.User, string, error) {
-	if _, err := s.Directory(ctx, directory); err != nil {
+	current, err := s.Directory(ctx, directory)
+	if err != nil {
 		return nil, "", err
 	}
 	query := page.query(directory, storage.ByCreated)
 	if prefix != "" {
 		query.Order, query.Prefix = storage.ByName, strings.ToLower(prefix)
 	}
-	return list[storage.User](ctx, s, query)
+	users, next, err := list[storage.User](ctx, s, query)
+	return slices.DeleteFunc(users, func(user storage.User) bool { return !user.BelongsTo(current.Record) }), next, err
 }
 
 // UserUpdate is what an operator changes about a user; nil members stay as they are.

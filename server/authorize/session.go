@@ -295,7 +295,7 @@ func SessionCookie(issuer *oauth2.Issuer) endpoint.Cookie {
 
 // secretDigest returns the stored digest of a cookie's secret.
 func secretDigest(issuer *oauth2.Issuer, id, secret string) string {
-	return storage.Digest("session", issuer.Directory.ID, id, secret)
+	return storage.Digest("session", issuer.Directory.Within(issuer.Directory.ID), id, secret)
 }
 
 // DeliveryLease is the lease during which one instance delivers a session's logout tokens.

@@ -68,6 +68,23 @@ func (c *Catalog) issuerURL(directory storage.Directory) string {
 	}
 }
 
+// Directory implements identity.Directories.
+func (c *Catalog) Directory(ctx context.Context, id string) (storage.Directory, error) {
+	return directoryOf(c.Directories.Get(ctx, id))
+}
+
+// FreshDirectory implements identity.Directories.
+func (c *Catalog) FreshDirectory(ctx context.Context, id string) (storage.Directory, error) {
+	return directoryOf(c.Directories.fresh(ctx, id))
+}
+
+func directoryOf(issuer *oauth2.Issuer, err error) (storage.Directory, error) {
+	if err != nil {
+		return storage.Directory{}, err
+	}
+	return issuer.Directory, nil
+}
+
 // MaxClientID bounds client IDs, so that every key fits the store.
 const MaxClientID = 256
 
