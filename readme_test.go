@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 )
 
 // TestBothReadmesSayTheSame compares what a translation cannot change: the order of headings by level, commands and responses,
@@ -76,20 +78,52 @@ func TestArchitecture_NamesExistingFiles(t *testing.T) {
 
 // TestContents_ListEveryHeading compares the list of contents of a long document with its headings.
 func TestContents_ListEveryHeading(t *testing.T) {
-	for _, file := range []string{"docs/operations.md", "docs/architecture.md"} {
+	for _, file := range []string{"docs/operations.md", "docs/architecture.md", "docs/security.md", "docs/scaling.md", "docs/simulator.md"} {
 		text := regexp.MustCompile("(?s)```.*?```").ReplaceAllString(read(t, file), "")
 		var headings, contents []string
 		for _, found := range regexp.MustCompile(`(?m)^###? (.*)$`).FindAllStringSubmatch(text, -1) {
 			headings = append(headings, found[1])
 		}
-		for _, found := range regexp.MustCompile(`(?m)^ *\* \[([^]]*)\]\(#([a-z-]*)\)$`).FindAllStringSubmatch(text, -1) {
-			if anchor := strings.ReplaceAll(strings.ToLower(found[1]), " ", "-"); anchor != found[2] {
+		for _, found := range regexp.MustCompile(`(?m)^ *\* \[([^]]*)\]\(#([^)]*)\)$`).FindAllStringSubmatch(text, -1) {
+			if anchor := anchorOf(found[1]); anchor != found[2] {
 				t.Errorf("%s: the link to %s is #%s", file, found[1], found[2])
 			}
 			contents = append(contents, found[1])
 		}
 		if !slices.Equal(headings, contents) {
 			t.Errorf("%s has the headings %q and the contents %q", file, headings, contents)
+		}
+	}
+}
+
+// anchorOf returns the fragment by which Markdown renderers name a heading.
+func anchorOf(heading string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsLetter(r), unicode.IsDigit(r), r == '-', r == '_':
+			return r
+		case r == ' ':
+			return '-'
+		default:
+			return -1
+		}
+	}, strings.ToLower(heading))
+}
+
+// TestDocuments_HaveShortLines allows long lines only in code and tables.
+func TestDocuments_HaveShortLines(t *testing.T) {
+	for _, file := range []string{
+		"docs/operations.md", "docs/architecture.md", "docs/security.md", "docs/scaling.md", "docs/simulator.md", "docs/conformance.md",
+	} {
+		code, number := false, 0
+		for line := range strings.Lines(read(t, file)) {
+			number++
+			if strings.HasPrefix(strings.TrimSpace(line), "```") {
+				code = !code
+			}
+			if length := utf8.RuneCountInString(strings.TrimRight(line, "\n")); length > 120 && !code && !strings.HasPrefix(line, "|") {
+				t.Errorf("%s:%d has %d characters, and a line has at most 120", file, number, length)
+			}
 		}
 	}
 }

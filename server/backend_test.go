@@ -16,7 +16,7 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// backendFixture is what docs/security.md describes under "What a mini-program's backend may do to a person": the mini-programs "mall" and
+// backendFixture is what docs/security.md describes under "What a mini-program's backend may do to a user": the mini-programs "mall" and
 // "evil" and the relying party "site", all with the defaults of `client create` and one Open Platform account; a victim who has
 // an account with everything and opened both mini-programs once; and mallory, who controls evil's backend.
 type backendFixture struct {
@@ -120,7 +120,7 @@ func backendAttempts() map[string]backendAttempt {
 		}
 		return s.post("evil", bindUserPath, values)
 	}
-	const sessions, people, password, linking, phone, profile, tokens = "sign in", "who it is", "password", "attach", "phone", "profile", "tokens"
+	const sessions, people, password, linking, phone, profile, tokens = "sign in", "identity", "password", "binding", "phone", "profile", "tokens"
 	return map[string]backendAttempt{
 		"a code of another mini-program": {sessions, func(s *backendFixture) response { return s.exchange("evil", s.app("mall").Login("victim")) }, nil},
 		"another's code that was used": {sessions, func(s *backendFixture) response {
@@ -288,7 +288,7 @@ func TestBackend_MayNot(t *testing.T) {
 // TestBackend_SecurityTableListsEveryAttempt compares the test with docs/security.md.
 func TestBackend_SecurityTableListsEveryAttempt(t *testing.T) {
 	text := string(must(os.ReadFile("../docs/security.md"))(t))
-	_, section, found := strings.Cut(text, "## What a mini-program's backend may do to a person")
+	_, section, found := strings.Cut(text, "## What a mini-program's backend may do to a user")
 	section, _, _ = strings.Cut(section, "\n## ")
 	if !found {
 		t.Fatal("no such section")
