@@ -182,9 +182,9 @@ func execForm(t *testing.T, text string) (words []string) {
 	return words
 }
 
-// TestTheImageServesAndItsHealthCheckSaysSo starts what the image starts, with the environment that the Dockerfile and the compose
+// TestImage_ServesAndReportsHealth starts what the image starts, with the environment that the Dockerfile and the compose
 // file give it, and asks by both health checks. Only the store, the folders and the ports are this test's.
-func TestTheImageServesAndItsHealthCheckSaysSo(t *testing.T) {
+func TestImage_ServesAndReportsHealth(t *testing.T) {
 	built, file := buildImage(t), composeFile(t)
 	set := imageEnvironment(t)
 	for name, value := range file.Services["minifed"].Environment {
@@ -225,7 +225,7 @@ func TestTheImageServesAndItsHealthCheckSaysSo(t *testing.T) {
 	}
 }
 
-func TestTheSimulatorStartsAsTheComposeFileStartsIt(t *testing.T) {
+func TestImage_SimulatorStartsByComposeFile(t *testing.T) {
 	built, simulator := buildImage(t), composeFile(t).Services["wechatsim"]
 	command := append(slices.Clone(simulator.Entrypoint), simulator.Command...)
 	for i, word := range command {
@@ -236,7 +236,7 @@ func TestTheSimulatorStartsAsTheComposeFileStartsIt(t *testing.T) {
 	built.start(t, nil, command, "control ")
 }
 
-func TestTheImageIsSmallAndNotRoots(t *testing.T) {
+func TestImage_IsSmallAndUnprivileged(t *testing.T) {
 	all := dockerfile(t)
 	stages := instructionsNamed(all, "FROM")
 	if len(stages) != 2 || stages[1] != "scratch" {
@@ -276,7 +276,7 @@ func TestTheImageIsSmallAndNotRoots(t *testing.T) {
 	}
 }
 
-func TestPortsAndFoldersOfTheContainersFitTogether(t *testing.T) {
+func TestCompose_PortsAndFoldersMatchImage(t *testing.T) {
 	all, file := dockerfile(t), composeFile(t)
 	set := imageEnvironment(t)
 	_, port, err := net.SplitHostPort(set["MINIFED_LISTEN_ADDRESS"])
@@ -310,7 +310,7 @@ func TestPortsAndFoldersOfTheContainersFitTogether(t *testing.T) {
 	}
 }
 
-func TestWhatTheComposeFileNamesIsThere(t *testing.T) {
+func TestCompose_NamesExistingFiles(t *testing.T) {
 	file := composeFile(t)
 	for name, one := range file.Services {
 		if one.Build == "" && !regexp.MustCompile(`^[a-z/]+:\d+\.\d+\.\d+(-[a-z]+)?$`).MatchString(one.Image) {
@@ -335,8 +335,8 @@ func TestWhatTheComposeFileNamesIsThere(t *testing.T) {
 	}
 }
 
-// TestTheReplicaSetInitiatesItself runs the database's health check in Node.js, with mongosh's objects played.
-func TestTheReplicaSetInitiatesItself(t *testing.T) {
+// TestCompose_ReplicaSetInitiatesItself runs the database's health check in Node.js, with mongosh's objects played.
+func TestCompose_ReplicaSetInitiatesItself(t *testing.T) {
 	database := composeFile(t).Services["mongodb"]
 	test := database.Healthcheck.Test
 	script := test[slices.Index(test, "--eval")+1]
@@ -361,7 +361,7 @@ globalThis.quit = code => { console.log(JSON.stringify({ asked, config, code }))
 	}
 }
 
-func TestTheTestsRunOnTheComposeFilesReplicaSet(t *testing.T) {
+func TestMakefile_UsesReplicaSetOfCompose(t *testing.T) {
 	file := composeFile(t)
 	tests, database := file.Services["test"], file.Services["mongodb"]
 	if image := strings.TrimSuffix(instructionsNamed(dockerfile(t), "FROM")[0], " AS build"); tests.Image != image {

@@ -87,7 +87,7 @@ type listedPackage struct {
 	Standard   bool
 }
 
-func TestImportsGoOneWay(t *testing.T) {
+func TestImports_FollowTable(t *testing.T) {
 	for _, pkg := range list(t, "./...") {
 		name := strings.TrimPrefix(strings.TrimPrefix(pkg.ImportPath, module), "/")
 		if len(pkg.GoFiles) == 0 || slices.ContainsFunc(programFolders(), func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
@@ -106,7 +106,7 @@ func TestImportsGoOneWay(t *testing.T) {
 	}
 }
 
-func TestLeafPackagesNeedOnlyTheStandardLibrary(t *testing.T) {
+func TestImports_LeafPackagesUseStandardLibrary(t *testing.T) {
 	for _, name := range standardLibraryOnly() {
 		for _, dep := range list(t, "-deps", "./"+name) {
 			if !dep.Standard && !strings.HasPrefix(dep.ImportPath, module) {
@@ -116,7 +116,7 @@ func TestLeafPackagesNeedOnlyTheStandardLibrary(t *testing.T) {
 	}
 }
 
-func TestGrantsNeedsOnlyFositeAndWechatOfUs(t *testing.T) {
+func TestImports_GrantsUsesOnlyFositeAndWechat(t *testing.T) {
 	for _, dep := range list(t, "-deps", "./grants") {
 		if used, ours := strings.CutPrefix(dep.ImportPath, module+"/"); ours && used != "grants" && used != "wechat" {
 			t.Errorf("grants depends on %s", used)
@@ -129,7 +129,7 @@ func TestGrantsNeedsOnlyFositeAndWechatOfUs(t *testing.T) {
 	}
 }
 
-func TestEveryPackageSaysWhatItIs(t *testing.T) {
+func TestPackages_HaveDocumentation(t *testing.T) {
 	for _, pkg := range list(t, "./...") {
 		if len(pkg.GoFiles) == 0 {
 			continue

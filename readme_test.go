@@ -11,9 +11,9 @@ import (
 	"unicode/utf8"
 )
 
-// TestBothReadmesSayTheSame compares what a translation cannot change: the order of headings by level, commands and responses,
+// TestREADME_TranslationsMatch compares what a translation cannot change: the order of headings by level, commands and responses,
 // the code words of tables, and links.
-func TestBothReadmesSayTheSame(t *testing.T) {
+func TestREADME_TranslationsMatch(t *testing.T) {
 	english, chinese := read(t, "README.md"), read(t, "README.zh-CN.md")
 	for name, pattern := range map[string]string{
 		"headings": `(?m)^#+ `,
@@ -28,7 +28,7 @@ func TestBothReadmesSayTheSame(t *testing.T) {
 	}
 }
 
-func TestLinksInDocumentsLeadSomewhere(t *testing.T) {
+func TestDocuments_LinksResolve(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#]+)`)
 	for _, file := range documents(t) {
 		for _, found := range link.FindAllStringSubmatch(read(t, file), -1) {

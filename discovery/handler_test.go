@@ -29,7 +29,7 @@ func body(t *testing.T, response *http.Response) string {
 	return string(text)
 }
 
-func TestHandlerServesTheDocument(t *testing.T) {
+func TestHandler_ServesDocument(t *testing.T) {
 	response := do(serve([]byte(`{"a":1}`), 5*time.Minute), http.MethodGet, nil)
 	if got := body(t, response); response.StatusCode != http.StatusOK || got != `{"a":1}` {
 		t.Errorf("got %d %q", response.StatusCode, got)
@@ -91,7 +91,7 @@ func TestRFC9110_13_1_2_IfNoneMatch(t *testing.T) {
 	}
 }
 
-func TestETagChangesWithTheDocument(t *testing.T) {
+func TestHandler_ETagChangesWithDocument(t *testing.T) {
 	a := do(serve([]byte(`{"a":1}`), time.Minute), http.MethodGet, nil).Header.Get("ETag")
 	b := do(serve([]byte(`{"a":2}`), time.Minute), http.MethodGet, nil).Header.Get("ETag")
 	if a == b {

@@ -67,7 +67,7 @@ func encode(t *testing.T, provider discovery.Provider) []byte {
 	return append(body, '\n')
 }
 
-func TestMetadataIsTheGoldenDocument(t *testing.T) {
+func TestMetadata_IsGoldenDocument(t *testing.T) {
 	got := encode(t, complete())
 	const golden = "testdata/openid-configuration.json"
 	if *update {
@@ -147,7 +147,7 @@ func TestRFC8414_2_AuthSigningAlgorithmsGoWithAssertionMethodsOnly(t *testing.T)
 	}
 }
 
-func TestNewNamesEveryProblem(t *testing.T) {
+func TestNew_ReportsEveryProblem(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		change func(*discovery.Provider)
@@ -192,7 +192,7 @@ func TestNewNamesEveryProblem(t *testing.T) {
 	}
 }
 
-func TestCheckIssuerAcceptsHTTPOnLoopbackAlone(t *testing.T) {
+func TestCheckIssuer_AcceptsHTTPOnLoopbackOnly(t *testing.T) {
 	for issuer, ok := range map[string]bool{
 		"http://localhost:8080": true, "http://127.0.0.1:8080": true, "http://[::1]:8080": true, "https://id.example.com": true,
 		"http://localhost.example.com": false, "http://10.0.0.1": false, "ftp://localhost": false, "https://": false, "": false,
@@ -243,8 +243,8 @@ func fields(typ reflect.Type) map[string]bool {
 	return names
 }
 
-// TestOIDCCDiscoveryEndpointVerification asserts what the certification module oidcc-discovery-endpoint-verification does.
-func TestOIDCCDiscoveryEndpointVerification(t *testing.T) {
+// TestOIDCC_DiscoveryEndpointVerification asserts what the certification module oidcc-discovery-endpoint-verification does.
+func TestOIDCC_DiscoveryEndpointVerification(t *testing.T) {
 	body := encode(t, complete())
 	server := httptest.NewTLSServer(serve(body, time.Minute))
 	defer server.Close()
@@ -297,7 +297,7 @@ func TestOIDCCDiscoveryEndpointVerification(t *testing.T) {
 	}
 }
 
-func TestGoOIDCReadsTheMetadata(t *testing.T) {
+func TestGoOIDC_ReadsMetadata(t *testing.T) {
 	mux := http.NewServeMux()
 	server := httptest.NewServer(mux)
 	defer server.Close()

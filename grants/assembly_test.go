@@ -17,7 +17,7 @@ import (
 )
 
 // The package is for anyone with a fosite server: it must not bring the rest of minifed along.
-func TestImportsNothingOfMinifedButWechat(t *testing.T) {
+func TestImports_OnlyWechatOfThisModule(t *testing.T) {
 	const module = "github.com/minifed/minifed/"
 	list, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// TestErrorTable has a line for each failure that the grant can meet once the request itself is good.
-func TestErrorTable(t *testing.T) {
+// TestError_MapsToTokenResponse has a line for each failure that the grant can meet once the request itself is good.
+func TestError_MapsToTokenResponse(t *testing.T) {
 	code2Session := func(code int, class wechat.Class) func(*server) {
 		return func(s *server) {
 			s.wechat.failure = &wechat.Error{API: "code2Session", Code: code, Class: class, RID: "rid-1"}

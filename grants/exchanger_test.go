@@ -44,7 +44,7 @@ func newSimulated(t *testing.T) *simulated {
 	return s
 }
 
-func TestSimulatedWeChat(t *testing.T) {
+func TestWeChatExchanger_SignsInWithSimulator(t *testing.T) {
 	tests := []struct {
 		name    string
 		trouble func(*simulated)
@@ -76,7 +76,7 @@ func TestSimulatedWeChat(t *testing.T) {
 	}
 }
 
-func TestExchangerWithoutAMiniProgramForTheClient(t *testing.T) {
+func TestWeChatExchanger_ClientWithoutMiniProgram(t *testing.T) {
 	for name, tt := range map[string]struct {
 		err    error
 		reason string

@@ -34,7 +34,7 @@ func verify(t *testing.T, s *server, got tokenResponse) *oidc.IDToken {
 
 // OpenID Connect Core §3.1.3.6: at_hash uses the hash of the algorithm that signs the ID token, whether or not the session
 // says which one that is.
-func TestIDTokenHasTheAtHashOfItsAlgorithm(t *testing.T) {
+func TestIDToken_HasAtHashOfItsAlgorithm(t *testing.T) {
 	for _, algorithm := range []jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256, jose.ES384, jose.EdDSA} {
 		for _, announced := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s/announced=%v", algorithm, announced), func(t *testing.T) {
@@ -57,7 +57,7 @@ func TestIDTokenHasTheAtHashOfItsAlgorithm(t *testing.T) {
 	}
 }
 
-func TestIDTokenAndJWTAccessTokenNameTheSameSubject(t *testing.T) {
+func TestIDToken_HasSubjectOfJWTAccessToken(t *testing.T) {
 	s := newServer(t, withJWTAccessTokens)
 	got := wantGranted(t, s, exchange("good", "scope", "openid offline_access"))
 	if token := verify(t, s, got); token.Subject != "u-1" {
@@ -68,7 +68,7 @@ func TestIDTokenAndJWTAccessTokenNameTheSameSubject(t *testing.T) {
 	}
 }
 
-func TestIDTokenClaims(t *testing.T) {
+func TestIDToken_HasClaims(t *testing.T) {
 	authTime := time.Now().Add(-time.Hour).Truncate(time.Second)
 	s := newServer(t, func(s *server) {
 		s.users.subject = grants.Subject{
@@ -98,7 +98,7 @@ func TestIDTokenClaims(t *testing.T) {
 }
 
 // A strategy of the server's own finds the nonce where all else that the ID token says is.
-func TestNonceIsInTheSession(t *testing.T) {
+func TestIDToken_HasNonce(t *testing.T) {
 	session := openid.NewDefaultSession()
 	s := newServer(t, func(s *server) { s.newSession = func() fosite.Session { return session } })
 	if err := s.handle(t.Context(), exchange("good", "nonce", "nonce-of-mine")); err != nil {
@@ -155,7 +155,7 @@ func TestRefresh_PreservesSubjectAndAuthTime(t *testing.T) {
 	}
 }
 
-func TestTwoUsersGetTwoSubjects(t *testing.T) {
+func TestIDToken_UsersHaveDifferentSubjects(t *testing.T) {
 	s := newServer(t, func(s *server) { s.wechat.users = map[string]wechat.OpenID{"good-2": "o-2"} })
 	first, second := verify(t, s, wantGranted(t, s, exchange("good-1"))), verify(t, s, wantGranted(t, s, exchange("good-2")))
 	if first.Subject != "u-1" || second.Subject != "u-2" {

@@ -160,7 +160,7 @@ func offline(pairs ...string) []string {
 	return append([]string{"scope", "openid offline_access"}, pairs...)
 }
 
-func TestRepeatGetsTheSameGrant(t *testing.T) {
+func TestRepeat_GetsSameGrant(t *testing.T) {
 	r := newReplayServer(t)
 	first := wantGranted(t, r.server, exchange("good", offline()...))
 	second := wantGranted(t, r.server, exchange("good", offline()...))
@@ -209,7 +209,7 @@ func TestRepeat_WithoutReplayResolverNeedsNewCode(t *testing.T) {
 	})
 }
 
-func TestConcurrentRequestsWithOneCodeShareOneCallAndOneGrant(t *testing.T) {
+func TestConcurrentRequests_ShareOneCallAndOneGrant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReplayServer(t)
 		released := make(chan struct{})
@@ -239,7 +239,7 @@ func TestConcurrentRequestsWithOneCodeShareOneCallAndOneGrant(t *testing.T) {
 	})
 }
 
-func TestConcurrentRequestsThatDifferDoNotShareTheGrant(t *testing.T) {
+func TestConcurrentRequests_ThatDifferShareNoGrant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReplayServer(t)
 		released := make(chan struct{})
@@ -258,7 +258,7 @@ func TestConcurrentRequestsThatDifferDoNotShareTheGrant(t *testing.T) {
 	})
 }
 
-func TestConcurrentRequestsShareTheFailure(t *testing.T) {
+func TestConcurrentRequests_ShareFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, start := newReplayServer(t), time.Now()
 		r.ledger.failure = grants.RegistrationRequired("bt-1", time.Minute)
@@ -447,7 +447,7 @@ func TestFlights_SeparateClients(t *testing.T) {
 	})
 }
 
-func TestStoreIsWrittenLastAndInOneTransaction(t *testing.T) {
+func TestStore_IsWrittenLastInOneTransaction(t *testing.T) {
 	r := newReplayServer(t)
 	wantGranted(t, r.server, exchange("good", offline()...))
 	if want := []string{"begin", "access token", "refresh token", "commit"}; !slices.Equal(r.store.steps, want) {
@@ -464,7 +464,7 @@ func TestStore_UnchangedWhenTokenFails(t *testing.T) {
 	}
 }
 
-func TestFailingStoreIsRolledBack(t *testing.T) {
+func TestStore_FailureIsRolledBack(t *testing.T) {
 	down := fosite.ErrTemporarilyUnavailable.WithDebug("no primary")
 	tests := []struct {
 		step   string

@@ -43,7 +43,7 @@ func (h *storeHarness) attach(l identity.Login, user string) error {
 	return err
 }
 
-func TestANewWeChatUserIsAttachedToAnAccount(t *testing.T) {
+func TestAttach_NewWeChatUser(t *testing.T) {
 	h := newStoreHarness(t)
 	user := h.account("alice", "")
 	for range 2 {
@@ -64,7 +64,7 @@ func TestANewWeChatUserIsAttachedToAnAccount(t *testing.T) {
 	h.wantConsistent()
 }
 
-func TestAnOpenIDOfAnotherAccountIsAlreadyBound(t *testing.T) {
+func TestAttach_OpenIDOfAnotherAccountIsBound(t *testing.T) {
 	for _, unionID := range []string{"", "u1"} {
 		h := newStoreHarness(t)
 		other := h.sub(login("wxsim1", "o1", unionID))
@@ -77,7 +77,7 @@ func TestAnOpenIDOfAnotherAccountIsAlreadyBound(t *testing.T) {
 	}
 }
 
-func TestANewOpenIDWhoseUnionIDIsAnotherAccountsIsAlreadyBoundAndACandidate(t *testing.T) {
+func TestAttach_UnionIDOfAnotherAccountIsBoundAndCandidate(t *testing.T) {
 	h := newStoreHarness(t)
 	other := h.sub(login("wxsim2", "o2", "u1"))
 	user := h.account("alice", "")
@@ -93,7 +93,7 @@ func TestANewOpenIDWhoseUnionIDIsAnotherAccountsIsAlreadyBoundAndACandidate(t *t
 	h.wantConsistent()
 }
 
-func TestAWeChatUserWhoseAccountWasDeletedCanBeAttached(t *testing.T) {
+func TestAttach_AfterDeletionOfFormerAccount(t *testing.T) {
 	h := newStoreHarness(t)
 	old := h.sub(login("wxsim1", "o1", "u1"))
 	if err := h.Delete(t.Context(), directory, old, identity.System); err != nil {
@@ -109,7 +109,7 @@ func TestAWeChatUserWhoseAccountWasDeletedCanBeAttached(t *testing.T) {
 	h.wantConsistent()
 }
 
-func TestAttachingTakesOverAFirstLoginThatCrashed(t *testing.T) {
+func TestAttach_TakesOverCrashedFirstLogin(t *testing.T) {
 	for _, written := range []int{1, 2} {
 		h := newStoreHarness(t)
 		user := h.account("alice", "")
@@ -131,7 +131,7 @@ func TestAttachingTakesOverAFirstLoginThatCrashed(t *testing.T) {
 	}
 }
 
-func TestNobodyIsAttachedToAnAccountThatMayNotSignIn(t *testing.T) {
+func TestAttach_RejectsAccountThatCannotSignIn(t *testing.T) {
 	h := newStoreHarness(t)
 	disabled, deleted := h.account("alice", ""), h.account("bob", "")
 	if err := h.Disable(t.Context(), directory, disabled, identity.System); err != nil {
@@ -148,7 +148,7 @@ func TestNobodyIsAttachedToAnAccountThatMayNotSignIn(t *testing.T) {
 	wantError(t, h.attach(virtual, disabled), identity.ErrSnapshotUser)
 }
 
-func TestAnAttachmentStoppedAnywhereIsHealed(t *testing.T) {
+func TestAttach_InterruptedIsRepaired(t *testing.T) {
 	a, b := login("wxsim1", "o1", "u1"), login("wxsim2", "o2", "u1")
 	again := func(h *storeHarness, user string) { _ = h.attach(a, user) }
 	nextLogin := func(h *storeHarness, _ string) { h.sub(a) }
@@ -175,7 +175,7 @@ func TestAnAttachmentStoppedAnywhereIsHealed(t *testing.T) {
 	}
 }
 
-func TestAttachingRacesWithFirstLoginsAndEveryoneAgrees(t *testing.T) {
+func TestAttach_RacesWithFirstLogins(t *testing.T) {
 	attached := 0
 	for seed := range uint64(4 * rounds) {
 		h := newStoreHarness(t)
@@ -210,7 +210,7 @@ func TestAttachingRacesWithFirstLoginsAndEveryoneAgrees(t *testing.T) {
 	}
 }
 
-func TestAProofThatEndedMeanwhileAttachesNothing(t *testing.T) {
+func TestAttach_RejectsProofThatEnded(t *testing.T) {
 	for name, end := range map[string]func(h *storeHarness, user string) error{
 		"the account signed out everywhere": func(h *storeHarness, user string) error {
 			return h.SignOutEverywhere(h.t.Context(), directory, user, identity.Self(user))

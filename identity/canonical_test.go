@@ -10,7 +10,7 @@ import (
 	"github.com/minifed/minifed/identity"
 )
 
-func TestPhoneNumbersAreE164(t *testing.T) {
+func TestParsePhone_IsE164(t *testing.T) {
 	for _, test := range []struct{ code, number, want string }{
 		{"86", "13800000001", "+8613800000001"},
 		{"1", "2025550123", "+12025550123"},
@@ -42,7 +42,7 @@ func TestPhoneNumbersAreE164(t *testing.T) {
 	}
 }
 
-func TestEmailAddressesAreLowerCased(t *testing.T) {
+func TestParseEmail_IsLowerCase(t *testing.T) {
 	for address, want := range map[string]string{
 		"Alice@Example.COM":                     "alice@example.com",
 		"a.b+c@mail.example.org":                "a.b+c@mail.example.org",
@@ -65,7 +65,7 @@ func TestEmailAddressesAreLowerCased(t *testing.T) {
 	}
 }
 
-func TestUsernamesAreFoundWhateverTheirCaseAndWidth(t *testing.T) {
+func TestParseUsername_FoldsCaseAndWidth(t *testing.T) {
 	for _, same := range [][]string{
 		{"Alice", "alice", "ALICE", "Ａｌｉｃｅ"},
 		{"Straße", "STRASSE", "strasse"},
@@ -85,7 +85,7 @@ func TestUsernamesAreFoundWhateverTheirCaseAndWidth(t *testing.T) {
 	}
 }
 
-func TestUsernamesHideNothing(t *testing.T) {
+func TestParseUsername_RejectsInvisibleCharacters(t *testing.T) {
 	for name, bad := range map[string]string{
 		"too short":               "ab",
 		"too long":                strings.Repeat("a", 65),
@@ -135,7 +135,7 @@ func TestUsernamesHideNothing(t *testing.T) {
 	}
 }
 
-func TestErrorsNeverQuoteTheValue(t *testing.T) {
+func TestInvalidError_HasNoValue(t *testing.T) {
 	const secret = "+86138secret"
 	_, phone := identity.ParsePhone(secret)
 	_, email := identity.ParseEmail(secret)

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestTheListOfCommonPasswordsIsSortedAndHoldsNoneThatIsTooShort(t *testing.T) {
+func TestCommonPasswords_AreSortedAndLongEnough(t *testing.T) {
 	list := newCommon().sorted
 	if len(list) < 5000 || !slices.IsSorted(list) {
 		t.Errorf("%d passwords", len(list))

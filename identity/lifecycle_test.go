@@ -13,7 +13,7 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-func TestDisablingRaisesTheEpochAndEnablingDoesNotLowerIt(t *testing.T) {
+func TestDisable_RaisesEpochForGood(t *testing.T) {
 	h := newStoreHarness(t)
 	sub := h.sub(login("wxsim1", "o1", ""))
 	for range 2 {
@@ -41,7 +41,7 @@ func TestDisablingRaisesTheEpochAndEnablingDoesNotLowerIt(t *testing.T) {
 	}
 }
 
-func TestDisablingIsOneReadAndOneWriteAndItsAuditEntry(t *testing.T) {
+func TestDisable_CostsOneReadOneWriteAndAuditEntry(t *testing.T) {
 	h := newStoreHarness(t)
 	for actor, want := range map[string]int{identity.System: 1, identity.Operator("ann"): 2} {
 		sub := h.sub(login("wxsim1", actor, ""))
@@ -52,7 +52,7 @@ func TestDisablingIsOneReadAndOneWriteAndItsAuditEntry(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeRecordedDoesNotHappen(t *testing.T) {
+func TestAudit_FailureStopsChange(t *testing.T) {
 	h := newStoreHarness(t)
 	sub := h.sub(login("wxsim1", "o1", ""))
 	h.hooks.Before = func(_ context.Context, operation storagetest.Operation) error {
@@ -68,7 +68,7 @@ func TestWhatCannotBeRecordedDoesNotHappen(t *testing.T) {
 	wantInvalid(t, h.Disable(t.Context(), directory, sub, ""), "actor")
 }
 
-func TestSigningOutEverywhereRaisesTheEpoch(t *testing.T) {
+func TestSignOutEverywhere_RaisesEpoch(t *testing.T) {
 	h := newStoreHarness(t)
 	sub := h.sub(login("wxsim1", "o1", ""))
 	for range 2 {
@@ -81,7 +81,7 @@ func TestSigningOutEverywhereRaisesTheEpoch(t *testing.T) {
 	}
 }
 
-func TestRemovingAnAppRaisesThatClientsEpochAlone(t *testing.T) {
+func TestRemoveApp_RaisesEpochOfClientOnly(t *testing.T) {
 	h := newStoreHarness(t)
 	sub := h.sub(login("wxsim1", "o1", ""))
 	for _, client := range []string{"a", "b", "a"} {
@@ -99,7 +99,7 @@ func grantEnded(before, now storage.User, client string) bool {
 	return now.Status != storage.UserActive || now.Epoch != before.Epoch || now.ClientEpoch(client) != before.ClientEpoch(client)
 }
 
-func TestRemovingManyAppsEndsTheGrantsAndConsentsOfEachAndNeverRevivesOne(t *testing.T) {
+func TestRemoveApp_ManyAppsStayRemoved(t *testing.T) {
 	for name, clientName := range map[string]func(int) string{
 		"short names": func(i int) string { return fmt.Sprintf("client-%d", i) },
 		"long names":  func(i int) string { return fmt.Sprintf("%d-%s", i, strings.Repeat("x", 300)) },
@@ -142,7 +142,7 @@ func TestRemovingManyAppsEndsTheGrantsAndConsentsOfEachAndNeverRevivesOne(t *tes
 	}
 }
 
-func TestADeletedUserIsATombstoneWithoutPersonalData(t *testing.T) {
+func TestDelete_LeavesTombstoneWithoutPersonalData(t *testing.T) {
 	h := newStoreHarness(t)
 	user := h.account("alice", password)
 	if err := h.attach(login("wxsim1", "o1", "u1"), user); err != nil {
@@ -181,7 +181,7 @@ func TestADeletedUserIsATombstoneWithoutPersonalData(t *testing.T) {
 	h.account("alice", "")
 }
 
-func TestADeletionStoppedAnywhereIsCompletedByItsRepetition(t *testing.T) {
+func TestDelete_InterruptedIsCompletedByRepeat(t *testing.T) {
 	var user string
 	remove := func(h *storeHarness) error { return h.Delete(t.Context(), directory, user, identity.Operator("ann")) }
 	interruptAtEveryWrite(func() *storeHarness { return newStoreHarness(t) },
@@ -208,7 +208,7 @@ func TestADeletionStoppedAnywhereIsCompletedByItsRepetition(t *testing.T) {
 		})
 }
 
-func TestADeletionDoesNotTakeALinkThatHasMovedOn(t *testing.T) {
+func TestDelete_LeavesMovedLink(t *testing.T) {
 	h := newStoreHarness(t)
 	a := login("wxsim1", "o1", "")
 	user := h.sub(a)
@@ -230,7 +230,7 @@ func TestADeletionDoesNotTakeALinkThatHasMovedOn(t *testing.T) {
 	h.wantConsistent()
 }
 
-func TestALoginInFlightDuringDisableCarriesAnEpochThatIsDead(t *testing.T) {
+func TestDisable_LoginInProgressHasEndedEpoch(t *testing.T) {
 	h := newStoreHarness(t)
 	a := login("wxsim1", "o1", "")
 	sub := h.sub(a)
@@ -252,7 +252,7 @@ func TestALoginInFlightDuringDisableCarriesAnEpochThatIsDead(t *testing.T) {
 	}
 }
 
-func TestConcurrentChangesOfOneUserAreAllKept(t *testing.T) {
+func TestUpdate_ConcurrentChangesAreAllStored(t *testing.T) {
 	for seed := range uint64(rounds) {
 		h := newStoreHarness(t)
 		sub := h.sub(login("wxsim1", "o1", ""))
@@ -271,7 +271,7 @@ func TestConcurrentChangesOfOneUserAreAllKept(t *testing.T) {
 	}
 }
 
-func TestManyChangesOfOneUserAtOnceAllSucceed(t *testing.T) {
+func TestUpdate_ManyConcurrentChangesSucceed(t *testing.T) {
 	h := newStoreHarness(t)
 	sub := h.sub(login("wxsim1", "o1", ""))
 	var tasks []func(context.Context)

@@ -93,7 +93,7 @@ func (h *storeHarness) wantSeparate(p mergePair) {
 	h.wantConsistent()
 }
 
-func TestTheOlderSubSurvivesAMergeAndTheOtherStillResolves(t *testing.T) {
+func TestMerge_OlderSubSurvivesAndOtherResolves(t *testing.T) {
 	for _, reversed := range []bool{false, true} {
 		h := newStoreHarness(t)
 		p := h.addMergePair()
@@ -112,7 +112,7 @@ func TestTheOlderSubSurvivesAMergeAndTheOtherStillResolves(t *testing.T) {
 	}
 }
 
-func TestAMergeEndsTheAliasesGrantsAndNotTheSurvivors(t *testing.T) {
+func TestMerge_EndsGrantsOfAliasOnly(t *testing.T) {
 	h := newStoreHarness(t)
 	p := h.addMergePair()
 	older, younger := h.user(p.older), h.user(p.younger)
@@ -132,7 +132,7 @@ func TestAMergeEndsTheAliasesGrantsAndNotTheSurvivors(t *testing.T) {
 	}
 }
 
-func TestAMergeCandidateIsMergedAndClosed(t *testing.T) {
+func TestMerge_ClosesCandidate(t *testing.T) {
 	h := newStoreHarness(t)
 	p := h.addMergePair()
 	p.olderLogin.OpenPlatform, p.olderLogin.UnionID = "op", "u1"
@@ -150,7 +150,7 @@ func TestAMergeCandidateIsMergedAndClosed(t *testing.T) {
 	wantError(t, h.DismissCandidate(t.Context(), directory, "nothing", identity.Operator("ann")), identity.ErrUnknownMerge)
 }
 
-func TestAMergeAndItsUndoingAreRecorded(t *testing.T) {
+func TestMerge_AndUndoAreRecorded(t *testing.T) {
 	h := newStoreHarness(t)
 	p := h.addMergePair()
 	merged, err := h.merge(p.older, p.younger)
@@ -177,7 +177,7 @@ func TestAMergeAndItsUndoingAreRecorded(t *testing.T) {
 	h.wantSeparate(p)
 }
 
-func TestAMergeRepeatedAndUndoneAndRepeated(t *testing.T) {
+func TestMerge_RepeatsAndUndoes(t *testing.T) {
 	h := newStoreHarness(t)
 	p := h.addMergePair()
 	for range 3 {
@@ -197,7 +197,7 @@ func TestAMergeRepeatedAndUndoneAndRepeated(t *testing.T) {
 	}
 }
 
-func TestWhoCannotBeMerged(t *testing.T) {
+func TestMerge_RejectsInvalidUsers(t *testing.T) {
 	h := newStoreHarness(t)
 	p := h.addMergePair()
 	disabled, deleted := h.account("disabled", ""), h.account("deleted", "")
@@ -216,7 +216,7 @@ func TestWhoCannotBeMerged(t *testing.T) {
 	wantError(t, h.Unmerge(t.Context(), directory, "nothing", identity.Operator("ann")), identity.ErrUnknownMerge)
 }
 
-func TestAnAliasOfAFirstLoginIsTheSameUserAndNoMerge(t *testing.T) {
+func TestMerge_AliasOfFirstLoginIsSameUser(t *testing.T) {
 	h := newStoreHarness(t)
 	a := h.sub(login("wxsim1", "o1", ""))
 	h.insertLink(storage.Identity{
@@ -227,7 +227,7 @@ func TestAnAliasOfAFirstLoginIsTheSameUserAndNoMerge(t *testing.T) {
 	wantError(t, err, identity.ErrSameUser)
 }
 
-func TestASurvivorThatWasMergedFurtherIsUndoneInReverse(t *testing.T) {
+func TestUndoMerge_OfChainGoesInReverse(t *testing.T) {
 	h := newStoreHarness(t)
 	oldest := h.sub(login("wxsim3", "o3", ""))
 	h.clock.advance(time.Hour)
@@ -254,7 +254,7 @@ func TestASurvivorThatWasMergedFurtherIsUndoneInReverse(t *testing.T) {
 	h.wantSeparate(p)
 }
 
-func TestUndoingLeavesWhatHasBecomeSomebodyElses(t *testing.T) {
+func TestUndoMerge_LeavesReassignedIdentifiers(t *testing.T) {
 	h := newStoreHarness(t)
 	p := h.addMergePair()
 	merged, err := h.merge(p.older, p.younger)
@@ -278,7 +278,7 @@ func TestUndoingLeavesWhatHasBecomeSomebodyElses(t *testing.T) {
 	h.wantConsistent()
 }
 
-func TestUndoingGivesBackANameThatTheSurvivorNoLongerUses(t *testing.T) {
+func TestUndoMerge_RestoresUnusedUsername(t *testing.T) {
 	h := newStoreHarness(t)
 	p := h.addMergePair()
 	merged, err := h.merge(p.older, p.younger)
@@ -314,7 +314,7 @@ func (h *storeHarness) mergeInterrupted(p mergePair) {
 	}
 }
 
-func TestWhatTheSurvivorDoesWhileAMergeIsUnfinishedIsKept(t *testing.T) {
+func TestMerge_UnfinishedPreservesSurvivorsChanges(t *testing.T) {
 	h := newStoreHarness(t)
 	p := h.addMergePair()
 	h.mergeInterrupted(p)
@@ -338,7 +338,7 @@ func TestWhatTheSurvivorDoesWhileAMergeIsUnfinishedIsKept(t *testing.T) {
 	h.wantConsistent()
 }
 
-func TestDeletingByTheIDOfAnAliasReachesItWhenItsMergeIsUnfinished(t *testing.T) {
+func TestDelete_ByAliasOfUnfinishedMerge(t *testing.T) {
 	h := newStoreHarness(t)
 	p := h.addMergePair()
 	h.mergeInterrupted(p)
@@ -352,7 +352,7 @@ func TestDeletingByTheIDOfAnAliasReachesItWhenItsMergeIsUnfinished(t *testing.T)
 	}
 }
 
-func TestAMemberThatTheAliasGotAfterThePlanIsNotTheSurvivors(t *testing.T) {
+func TestMerge_LaterChangeOfAliasIsNotMoved(t *testing.T) {
 	h := newStoreHarness(t)
 	p := h.addMergePair()
 	interruptions()["the process dies before its write"](h, 2)
@@ -374,7 +374,7 @@ func TestAMemberThatTheAliasGotAfterThePlanIsNotTheSurvivors(t *testing.T) {
 	}
 }
 
-func TestALinkThatALoginMovedOnGoesBackWhenTheMergeIsUndone(t *testing.T) {
+func TestUndoMerge_RestoresLinkMovedByLogin(t *testing.T) {
 	h := newStoreHarness(t)
 	p := h.addMergePair()
 	h.mergeInterrupted(p)
@@ -395,7 +395,7 @@ func TestALinkThatALoginMovedOnGoesBackWhenTheMergeIsUndone(t *testing.T) {
 	}
 }
 
-func TestALoginDuringTheUndoingOfAMergeKeepsNoLink(t *testing.T) {
+func TestUndoMerge_ConcurrentLoginKeepsNoLink(t *testing.T) {
 	h := newStoreHarness(t)
 	p := h.addMergePair()
 	merged, err := h.merge(p.older, p.younger)
@@ -419,7 +419,7 @@ func TestALoginDuringTheUndoingOfAMergeKeepsNoLink(t *testing.T) {
 	}
 }
 
-func TestASurvivorDeletedDuringTheMergeTakesTheAliasAlong(t *testing.T) {
+func TestMerge_SurvivorDeletedMeanwhileDeletesAlias(t *testing.T) {
 	h := newStoreHarness(t)
 	p := h.addMergePair()
 	writes := 0
@@ -448,7 +448,7 @@ func TestASurvivorDeletedDuringTheMergeTakesTheAliasAlong(t *testing.T) {
 	}
 }
 
-func TestASurvivorsOwnNamesAndNumbersStay(t *testing.T) {
+func TestMerge_PreservesSurvivorsIdentifiers(t *testing.T) {
 	h := newStoreHarness(t)
 	p := h.addMergePair()
 	if _, err := h.SetUsername(t.Context(), directory, p.older, "bob", identity.System); err != nil {
@@ -483,7 +483,7 @@ func TestASurvivorsOwnNamesAndNumbersStay(t *testing.T) {
 	h.wantConsistent()
 }
 
-func TestDeletingASurvivorDeletesWhoWasMergedIntoIt(t *testing.T) {
+func TestDelete_SurvivorDeletesAliases(t *testing.T) {
 	h := newStoreHarness(t)
 	p := h.addMergePair()
 	merged, err := h.merge(p.older, p.younger)
@@ -505,7 +505,7 @@ func TestDeletingASurvivorDeletesWhoWasMergedIntoIt(t *testing.T) {
 	wantError(t, h.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("ann")), identity.ErrUnknownUser)
 }
 
-func TestAMergeStoppedAnywhereIsCompletedByItsRepetition(t *testing.T) {
+func TestMerge_InterruptedIsCompletedByRepeat(t *testing.T) {
 	for _, undone := range []bool{false, true} {
 		var p mergePair
 		writes := interruptAtEveryWrite(func() *storeHarness { return newStoreHarness(t) },
@@ -538,7 +538,7 @@ func TestAMergeStoppedAnywhereIsCompletedByItsRepetition(t *testing.T) {
 	}
 }
 
-func TestAnUndoingStoppedAnywhereIsCompletedByItsRepetition(t *testing.T) {
+func TestUndoMerge_InterruptedIsCompletedByRepeat(t *testing.T) {
 	var p mergePair
 	var audit string
 	undo := func(h *storeHarness) error { return h.Unmerge(t.Context(), directory, audit, identity.Operator("ann")) }
@@ -563,7 +563,7 @@ func TestAnUndoingStoppedAnywhereIsCompletedByItsRepetition(t *testing.T) {
 		})
 }
 
-func TestAnUnfinishedMergeCanBeUndone(t *testing.T) {
+func TestUndoMerge_WorksForUnfinishedMerge(t *testing.T) {
 	var p mergePair
 	interruptAtEveryWrite(func() *storeHarness { return newStoreHarness(t) },
 		func(h *storeHarness) { p = h.addMergePair() },
@@ -584,7 +584,7 @@ func TestAnUnfinishedMergeCanBeUndone(t *testing.T) {
 		})
 }
 
-func TestLoginsDuringAMergeAreOneOfTheTwo(t *testing.T) {
+func TestMerge_ConcurrentLoginIsOneOfBothUsers(t *testing.T) {
 	for seed := range uint64(2 * rounds) {
 		h := newStoreHarness(t)
 		p := h.addMergePair()
@@ -613,7 +613,7 @@ func TestLoginsDuringAMergeAreOneOfTheTwo(t *testing.T) {
 	}
 }
 
-func TestRacingMergesMakeOneUserAndNoCircle(t *testing.T) {
+func TestMerge_ConcurrentMergesCreateNoCircle(t *testing.T) {
 	for seed := range uint64(2 * rounds) {
 		h := newStoreHarness(t)
 		var subs []string

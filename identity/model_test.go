@@ -171,7 +171,7 @@ func (s *simulation) checkInvariants() {
 	}
 }
 
-func TestWhateverPeopleDoAndWhateverFailsEveryRuleHolds(t *testing.T) {
+func TestModel_InvariantsHoldForRandomOperationsAndFaults(t *testing.T) {
 	for seed := range uint64(2 * rounds) {
 		s := &simulation{storeHarness: newStoreHarness(t), random: seeded(seed), before: map[string]storage.User{}}
 		faults := []float64{0, 0.03}[seed%2]

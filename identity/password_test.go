@@ -23,7 +23,7 @@ func (h *storeHarness) verify(name, password string) (string, error) {
 	return user.Record.ID, nil
 }
 
-func TestTheRightPasswordSignsIn(t *testing.T) {
+func TestVerifyPassword_AcceptsRightPassword(t *testing.T) {
 	h := newStoreHarness(t)
 	user := h.account("Alice", password)
 	for _, name := range []string{"Alice", "alice", "ＡＬＩＣＥ"} {
@@ -36,7 +36,7 @@ func TestTheRightPasswordSignsIn(t *testing.T) {
 	}
 }
 
-func TestComposedAndDecomposedPasswordsAreTheSame(t *testing.T) {
+func TestVerifyPassword_NormalizesUnicode(t *testing.T) {
 	h := newStoreHarness(t)
 	user := h.account("alice", "caf\u00e9 au lait")
 	if got, err := h.verify("alice", "cafe\u0301 au lait"); got != user || err != nil {
@@ -44,7 +44,7 @@ func TestComposedAndDecomposedPasswordsAreTheSame(t *testing.T) {
 	}
 }
 
-func TestWhateverIsWrongLooksAlikeAndReadsAlike(t *testing.T) {
+func TestVerifyPassword_FailuresLookTheSame(t *testing.T) {
 	h := newStoreHarness(t)
 	h.account("alice", password)
 	h.account("nopassword", "")
@@ -79,14 +79,14 @@ func TestWhateverIsWrongLooksAlikeAndReadsAlike(t *testing.T) {
 	wantError(t, err, identity.ErrUserDisabled)
 }
 
-func TestAPasswordOfAnotherDirectoryIsWorthNothing(t *testing.T) {
+func TestVerifyPassword_IsForOneDirectory(t *testing.T) {
 	h := newStoreHarness(t)
 	h.account("alice", password)
 	_, err := h.VerifyPassword(t.Context(), "other", "alice", password)
 	wantError(t, err, identity.ErrWrongPassword)
 }
 
-func TestAProvenAddressSignsInToo(t *testing.T) {
+func TestVerifyPassword_AcceptsVerifiedEmail(t *testing.T) {
 	h := newStoreHarness(t)
 	user := h.account("alice", password)
 	if _, err := h.SetEmail(t.Context(), directory, user, "Alice@Example.com", identity.Self(user)); err != nil {
@@ -102,7 +102,7 @@ func TestAProvenAddressSignsInToo(t *testing.T) {
 	wantInvalid(t, err, "email")
 }
 
-func TestPasswordsThatAreTooShortOrTooLongOrKnownAreRefused(t *testing.T) {
+func TestSetPassword_RejectsShortLongAndKnown(t *testing.T) {
 	h := newStoreHarnessWith(t, func(cfg *identity.Config) { cfg.Breached = breachedList{"password1"} })
 	user := h.account("wonderland", "")
 	for name, bad := range map[string]string{
@@ -139,7 +139,7 @@ func (b breachedList) Breached(_ context.Context, password string) (bool, error)
 	return password == b[0], nil
 }
 
-func TestAPasswordIsHashedAnewWhenTheParametersHaveChanged(t *testing.T) {
+func TestVerifyPassword_RehashesWithNewParameters(t *testing.T) {
 	h := newStoreHarness(t)
 	user := h.account("alice", password)
 	h.Service = newStoreHarnessWith(t, func(cfg *identity.Config) {
@@ -158,7 +158,7 @@ func TestAPasswordIsHashedAnewWhenTheParametersHaveChanged(t *testing.T) {
 	}
 }
 
-func TestPHCStringsAreReadStrictly(t *testing.T) {
+func TestParsePasswordHash_IsStrict(t *testing.T) {
 	const good = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g"
 	hash, err := identity.ParsePasswordHash(good)
 	if err != nil || hash.String() != good || hash.Argon2 != identity.DefaultArgon2() {
@@ -193,7 +193,7 @@ func TestPHCStringsAreReadStrictly(t *testing.T) {
 	}
 }
 
-func TestParametersOutOfBoundsStopTheStart(t *testing.T) {
+func TestNew_RejectsArgon2OutOfBounds(t *testing.T) {
 	for _, bad := range []identity.Argon2{
 		{Memory: 1}, {Memory: 7, Time: 1, Threads: 1}, {Memory: 2 << 20, Time: 1, Threads: 1}, {Memory: 64, Time: 33, Threads: 1}, {Memory: 64, Time: 1, Threads: 33},
 	} {
@@ -209,7 +209,7 @@ func TestParametersOutOfBoundsStopTheStart(t *testing.T) {
 	}
 }
 
-func TestAUsernameIsTakenWhateverItsCase(t *testing.T) {
+func TestUsername_IsUniqueIgnoringCase(t *testing.T) {
 	h := newStoreHarness(t)
 	h.account("Alice", "")
 	_, err := h.Create(t.Context(), directory, identity.Account{Username: "aLICE"}, identity.System)
@@ -221,7 +221,7 @@ func TestAUsernameIsTakenWhateverItsCase(t *testing.T) {
 	wantInvalid(t, err, "username")
 }
 
-func TestANewUsernameReplacesTheFormerOne(t *testing.T) {
+func TestSetUsername_ReplacesFormer(t *testing.T) {
 	h := newStoreHarness(t)
 	user := h.account("alice", password)
 	if _, err := h.SetUsername(t.Context(), directory, user, "Alicia", identity.Self(user)); err != nil {
@@ -241,7 +241,7 @@ func TestANewUsernameReplacesTheFormerOne(t *testing.T) {
 	}
 }
 
-func TestAUsernameStoppedAnywhereSignsInOnceItIsRepeated(t *testing.T) {
+func TestSetUsername_InterruptedWorksAfterRepeat(t *testing.T) {
 	var user string
 	rename := func(h *storeHarness) error {
 		_, err := h.SetUsername(t.Context(), directory, user, "alicia", identity.Self(user))
@@ -264,7 +264,7 @@ func TestAUsernameStoppedAnywhereSignsInOnceItIsRepeated(t *testing.T) {
 		})
 }
 
-func TestACreationStoppedAnywhereLosesNoUsername(t *testing.T) {
+func TestCreate_InterruptedLosesNoUsername(t *testing.T) {
 	create := func(h *storeHarness) error {
 		_, err := h.Create(t.Context(), directory, identity.Account{Username: "alice", Password: password}, identity.Operator("ann"))
 		return err
@@ -292,7 +292,7 @@ func TestACreationStoppedAnywhereLosesNoUsername(t *testing.T) {
 	}
 }
 
-func TestRacingCreationsOfOneUsernameHaveOneWinner(t *testing.T) {
+func TestCreate_ConcurrentSameUsernameHasOneWinner(t *testing.T) {
 	for seed := range uint64(rounds) {
 		h := newStoreHarness(t)
 		won := 0
@@ -315,7 +315,7 @@ func TestRacingCreationsOfOneUsernameHaveOneWinner(t *testing.T) {
 	}
 }
 
-func TestRacingRenamesEndWithNamesThatSignIn(t *testing.T) {
+func TestSetUsername_ConcurrentRenamesSignIn(t *testing.T) {
 	for seed := range uint64(2 * rounds) {
 		h := newStoreHarness(t)
 		a, b := h.account("alice", password), h.account("bob", password)
@@ -357,7 +357,7 @@ func FuzzParsePasswordHash(f *testing.F) {
 
 func (h *storeHarness) password(user string) string { return h.user(user).Password }
 
-func TestOnlyTheOwnerOrAnOperatorSetsThePasswordOfADisabledUser(t *testing.T) {
+func TestSetPassword_OfDisabledUserNeedsOwnerOrOperator(t *testing.T) {
 	h := newStoreHarness(t)
 	user := h.account("alice", password)
 	if err := h.Disable(t.Context(), directory, user, identity.System); err != nil {

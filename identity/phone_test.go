@@ -32,7 +32,7 @@ func (h *storeHarness) attachByPhone(l identity.Login, number string, policy sto
 
 func attachByPhonePolicy() storage.Policy { return storage.Policy{AttachByPhone: true} }
 
-func TestAFreeNumberIsLinked(t *testing.T) {
+func TestLinkPhone_FreeNumber(t *testing.T) {
 	h := newStoreHarness(t)
 	user := h.sub(login("wxsim1", "o1", ""))
 	for range 2 {
@@ -46,7 +46,7 @@ func TestAFreeNumberIsLinked(t *testing.T) {
 	h.wantConsistent()
 }
 
-func TestANumberThatSomebodyHoldsIsNeverMoved(t *testing.T) {
+func TestLinkPhone_HeldNumberIsNotMoved(t *testing.T) {
 	h := newStoreHarness(t)
 	holder, user := h.sub(login("wxsim1", "o1", "")), h.sub(login("wxsim1", "o2", ""))
 	if err := h.link(holder, number); err != nil {
@@ -65,7 +65,7 @@ func TestANumberThatSomebodyHoldsIsNeverMoved(t *testing.T) {
 	h.wantConsistent()
 }
 
-func TestAnOperatorVouchesForANumberThatNobodyHolds(t *testing.T) {
+func TestSetPhone_OperatorConfirmsFreeNumber(t *testing.T) {
 	h := newStoreHarness(t)
 	holder, user := h.sub(login("wxsim1", "o1", "")), h.sub(login("wxsim1", "o2", ""))
 	set := func(user, number string) error {
@@ -85,7 +85,7 @@ func TestAnOperatorVouchesForANumberThatNobodyHolds(t *testing.T) {
 	h.wantConsistent()
 }
 
-func TestANewNumberReplacesTheFormerOneWhichIsFreeThen(t *testing.T) {
+func TestLinkPhone_ReplacesAndFreesFormerNumber(t *testing.T) {
 	h := newStoreHarness(t)
 	user, other := h.sub(login("wxsim1", "o1", "")), h.sub(login("wxsim1", "o2", ""))
 	for _, proven := range []string{number, number2} {
@@ -103,7 +103,7 @@ func TestANewNumberReplacesTheFormerOneWhichIsFreeThen(t *testing.T) {
 	h.wantConsistent()
 }
 
-func TestANumberCanComeBack(t *testing.T) {
+func TestLinkPhone_FormerNumberCanReturn(t *testing.T) {
 	h := newStoreHarness(t)
 	user := h.sub(login("wxsim1", "o1", ""))
 	for _, proven := range []string{number, number2, number} {
@@ -115,7 +115,7 @@ func TestANumberCanComeBack(t *testing.T) {
 	h.wantConsistent()
 }
 
-func TestTheNumberOfADeletedUserIsFree(t *testing.T) {
+func TestLinkPhone_NumberOfDeletedUserIsFree(t *testing.T) {
 	h := newStoreHarness(t)
 	old := h.sub(login("wxsim1", "o1", ""))
 	if err := h.link(old, number); err != nil {
@@ -129,7 +129,7 @@ func TestTheNumberOfADeletedUserIsFree(t *testing.T) {
 	}
 }
 
-func TestAWrongNumberIsRefused(t *testing.T) {
+func TestLinkPhone_RejectsInvalidNumber(t *testing.T) {
 	h := newStoreHarness(t)
 	user := h.sub(login("wxsim1", "o1", ""))
 	wantInvalid(t, h.link(user, "13800000001"), "phone_number")
@@ -137,7 +137,7 @@ func TestAWrongNumberIsRefused(t *testing.T) {
 	wantInvalid(t, err, "phone_number")
 }
 
-func TestByPhoneAFreeNumberMakesOrCompletesAnAccount(t *testing.T) {
+func TestAttachByPhone_FreeNumberCreatesOrCompletesAccount(t *testing.T) {
 	h := newStoreHarness(t)
 	newcomer, err := h.attachByPhone(login("wxsim1", "o1", "u1"), number, storage.Policy{})
 	if err != nil || h.user(newcomer).Phone != number || h.sub(login("wxsim1", "o1", "u1")) != newcomer {
@@ -153,7 +153,7 @@ func TestByPhoneAFreeNumberMakesOrCompletesAnAccount(t *testing.T) {
 	h.wantConsistent()
 }
 
-func TestByPhoneAWeChatUserIsAttachedOnlyUnderAllConditions(t *testing.T) {
+func TestAttachByPhone_RequiresAllConditions(t *testing.T) {
 	asker := login("wxsim1", "new", "")
 	for _, test := range []struct {
 		name   string
@@ -235,7 +235,7 @@ func TestByPhoneAWeChatUserIsAttachedOnlyUnderAllConditions(t *testing.T) {
 	}
 }
 
-func TestByPhoneAKnownWeChatUserIsNeverMovedToTheHolder(t *testing.T) {
+func TestAttachByPhone_KnownWeChatUserIsNotMoved(t *testing.T) {
 	h := newStoreHarness(t)
 	holder, known := h.sub(login("wxsim2", "o2", "")), h.sub(login("wxsim1", "o1", ""))
 	if err := h.link(holder, number); err != nil {
@@ -251,7 +251,7 @@ func TestByPhoneAKnownWeChatUserIsNeverMovedToTheHolder(t *testing.T) {
 	}
 }
 
-func TestAConflictOfAPersonWithoutAccountCanBeMergedOnceThereIsOne(t *testing.T) {
+func TestAttachByPhone_ConflictIsMergeableLater(t *testing.T) {
 	h := newStoreHarness(t)
 	holder := h.sub(login("wxsim2", "o2", ""))
 	if err := h.link(holder, number); err != nil {
@@ -280,7 +280,7 @@ func TestAConflictOfAPersonWithoutAccountCanBeMergedOnceThereIsOne(t *testing.T)
 	h.wantConsistent()
 }
 
-func TestALinkThatACrashLeftBehindDoesNotHoldTheNumber(t *testing.T) {
+func TestLinkPhone_CrashedLinkDoesNotHoldNumber(t *testing.T) {
 	h := newStoreHarness(t)
 	user := h.sub(login("wxsim1", "o1", ""))
 	if err := h.link(user, number); err != nil {
@@ -297,7 +297,7 @@ func TestALinkThatACrashLeftBehindDoesNotHoldTheNumber(t *testing.T) {
 	h.wantConsistent()
 }
 
-func TestALinkWhoseUserIsNotYetChangedHoldsTheNumber(t *testing.T) {
+func TestLinkPhone_UnfinishedLinkHoldsNumber(t *testing.T) {
 	h := newStoreHarness(t)
 	user, other := h.sub(login("wxsim1", "o1", "")), h.sub(login("wxsim1", "o2", ""))
 	if err := h.link(user, number2); err != nil {
@@ -315,7 +315,7 @@ func TestALinkWhoseUserIsNotYetChangedHoldsTheNumber(t *testing.T) {
 	h.wantConsistent()
 }
 
-func TestByPhoneStoppedAnywhereIsHealed(t *testing.T) {
+func TestAttachByPhone_InterruptedIsRepaired(t *testing.T) {
 	asker := login("wxsim1", "o1", "u1")
 	for _, held := range []bool{false, true} {
 		interruptAtEveryWrite(func() *storeHarness { return newStoreHarness(t) },
@@ -343,7 +343,7 @@ func TestByPhoneStoppedAnywhereIsHealed(t *testing.T) {
 	}
 }
 
-func TestRacingProofsOfOneNumberHaveOneWinner(t *testing.T) {
+func TestLinkPhone_ConcurrentProofsHaveOneWinner(t *testing.T) {
 	for seed := range uint64(rounds) {
 		h := newStoreHarness(t)
 		results := map[string]error{}
@@ -378,7 +378,7 @@ func TestRacingProofsOfOneNumberHaveOneWinner(t *testing.T) {
 	}
 }
 
-func TestNumbersThatChangeHandsInEveryOrderHaveOneHolderEach(t *testing.T) {
+func TestLinkPhone_ReassignedNumbersHaveOneHolder(t *testing.T) {
 	for seed := range uint64(4 * rounds) {
 		h := newStoreHarness(t)
 		a, b := h.sub(login("wxsim1", "o1", "")), h.sub(login("wxsim1", "o2", ""))
@@ -405,9 +405,9 @@ func TestNumbersThatChangeHandsInEveryOrderHaveOneHolderEach(t *testing.T) {
 	}
 }
 
-// TestALoginByPhoneDiesWithWhatEndedMeanwhile ends the grants of a user after the login has read the user and before the number
+// TestAttachByPhone_FailsForEndedUser ends the grants of a user after the login has read the user and before the number
 // is linked: the login must not come back with the epoch of after.
-func TestALoginByPhoneDiesWithWhatEndedMeanwhile(t *testing.T) {
+func TestAttachByPhone_FailsForEndedUser(t *testing.T) {
 	h := newStoreHarness(t)
 	l := login("wxsim1", "o1", "")
 	user := h.sub(l)

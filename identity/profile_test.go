@@ -95,14 +95,14 @@ func TestOpenIDConnectCore_5_1_ProfileMembersAreCheckedAndNamed(t *testing.T) {
 	}
 }
 
-func TestMembersAreCalledExactlyWhatTheyAreCalled(t *testing.T) {
+func TestParseProfileUpdate_NamesAreCaseSensitive(t *testing.T) {
 	update, err := identity.ParseProfileUpdate([]byte(`{"nickname":"x","NICKNAME":"y","Name":"z"}`))
 	if err != nil || update.Nickname == nil || *update.Nickname != "x" || update.Name != nil {
 		t.Errorf("got %+v, %v", update, err)
 	}
 }
 
-func TestWhatIsNoStringIsNamed(t *testing.T) {
+func TestParseProfileUpdate_NamesMemberOfWrongType(t *testing.T) {
 	_, err := identity.ParseProfileUpdate([]byte(`{"nickname":"x","gender":1}`))
 	wantInvalid(t, err, "gender")
 	for _, raw := range []string{"", "[]", `"x"`, "1", "{", strings.Repeat(" ", 20<<10) + "{}"} {
@@ -111,7 +111,7 @@ func TestWhatIsNoStringIsNamed(t *testing.T) {
 	}
 }
 
-func TestForgedMembersCannotBeRepresented(t *testing.T) {
+func TestParseProfileUpdate_RejectsProtectedMembers(t *testing.T) {
 	update := profileUpdate(t, `{"openid":"o9","unionid":"u9","phone":"+8613800000009","phone_number":"+8613800000009",
 		"phone_number_verified":true,"email":"a@b.cn","email_verified":true,"username":"root","sub":"x","id":"x","status":"active",
 		"password":"x","shadow":false,"epoch":9,"preferred_username":"root","updated_at":1,"nickname":"x"}`)
@@ -131,7 +131,7 @@ func TestForgedMembersCannotBeRepresented(t *testing.T) {
 	}
 }
 
-func TestAnUpdateChangesWhatItNamesAndAnEmptyMemberClears(t *testing.T) {
+func TestUpdateProfile_EmptyMemberClears(t *testing.T) {
 	h := newStoreHarness(t)
 	sub := h.sub(login("wxsim1", "o1", ""))
 	for _, raw := range []string{
@@ -150,7 +150,7 @@ func TestAnUpdateChangesWhatItNamesAndAnEmptyMemberClears(t *testing.T) {
 	}
 }
 
-func TestAnUpdateThatChangesNothingWritesNothing(t *testing.T) {
+func TestUpdateProfile_WithoutChangeWritesNothing(t *testing.T) {
 	h := newStoreHarness(t)
 	sub := h.sub(login("wxsim1", "o1", ""))
 	update := profileUpdate(t, `{"nickname":"a"}`)
@@ -167,7 +167,7 @@ func TestAnUpdateThatChangesNothingWritesNothing(t *testing.T) {
 	}
 }
 
-func TestADisabledUserCannotChangeTheProfileAndAnOperatorCan(t *testing.T) {
+func TestUpdateProfile_OfDisabledUserNeedsOperator(t *testing.T) {
 	h := newStoreHarness(t)
 	sub := h.sub(login("wxsim1", "o1", ""))
 	if err := h.Disable(t.Context(), directory, sub, identity.System); err != nil {
@@ -180,7 +180,7 @@ func TestADisabledUserCannotChangeTheProfileAndAnOperatorCan(t *testing.T) {
 	wantError(t, err, nil)
 }
 
-func TestAnOperatorEditsTheWholeProfile(t *testing.T) {
+func TestUpdateProfile_OperatorEditsEverything(t *testing.T) {
 	h := newStoreHarness(t)
 	sub := h.sub(login("wxsim1", "o1", ""))
 	edit := func(actor string, edit func(*storage.Profile)) (storage.Profile, error) {

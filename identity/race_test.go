@@ -31,7 +31,7 @@ func oneUser(h *storeHarness, a, b identity.Login) {
 	h.wantConsistent()
 }
 
-func TestRacingFirstLoginsThroughTwoMiniProgramsMakeOneUser(t *testing.T) {
+func TestRace_FirstLoginsOfTwoMiniProgramsCreateOneUser(t *testing.T) {
 	for name, faults := range map[string]float64{"all goes well": 0, "the store fails now and then": 0.02} {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(rounds) {
@@ -63,7 +63,7 @@ func TestRacingFirstLoginsThroughTwoMiniProgramsMakeOneUser(t *testing.T) {
 	}
 }
 
-func TestRacingLoginsAfterADeletionMakeOneNewUser(t *testing.T) {
+func TestRace_LoginsAfterDeletionCreateOneUser(t *testing.T) {
 	for seed := range uint64(rounds) {
 		h := newStoreHarness(t)
 		a, b := login("wxsim1", "o1", "u1"), login("wxsim2", "o2", "u1")
@@ -90,7 +90,7 @@ func TestRacingLoginsAfterADeletionMakeOneNewUser(t *testing.T) {
 }
 
 // A mini-program that is being bound to its Open Platform account shows some logins without a UnionID.
-func TestRacingFirstLoginsWithAndWithoutUnionIDLeaveNoOrphan(t *testing.T) {
+func TestRace_LoginsWithAndWithoutUnionIDLeaveNoOrphan(t *testing.T) {
 	aliases, candidates := 0, 0
 	for seed := range uint64(4 * rounds) {
 		h := newStoreHarness(t)
@@ -123,7 +123,7 @@ func TestRacingFirstLoginsWithAndWithoutUnionIDLeaveNoOrphan(t *testing.T) {
 	}
 }
 
-func TestGoroutinesRacingForRealMakeOneUser(t *testing.T) {
+func TestRace_GoroutinesCreateOneUser(t *testing.T) {
 	for range 20 {
 		h := newStoreHarness(t)
 		a, b := login("wxsim1", "o1", "u1"), login("wxsim2", "o2", "u1")
@@ -143,7 +143,7 @@ func TestGoroutinesRacingForRealMakeOneUser(t *testing.T) {
 	}
 }
 
-func TestAFirstLoginStoppedAnywhereIsHealedByTheNext(t *testing.T) {
+func TestInterrupted_FirstLoginIsRepairedByNext(t *testing.T) {
 	a, b := login("wxsim1", "o1", "u1"), login("wxsim2", "o2", "u1")
 	bare := login("wxsim1", "o1", "")
 	for _, test := range []struct {
@@ -197,7 +197,7 @@ func oneUserOrCandidate(h *storeHarness, a, b identity.Login) {
 	oneUser(h, a, b)
 }
 
-func TestTheLinksOfADeletedUserStoppedWhileMovingAreHealed(t *testing.T) {
+func TestInterrupted_MoveOfDeletedUsersLinksIsRepaired(t *testing.T) {
 	a, b := login("wxsim1", "o1", "u1"), login("wxsim2", "o2", "u1")
 	for _, next := range [][]identity.Login{{a, b}, {b, a}} {
 		interruptAtEveryWrite(func() *storeHarness { return newStoreHarness(t) },
@@ -221,7 +221,7 @@ func TestTheLinksOfADeletedUserStoppedWhileMovingAreHealed(t *testing.T) {
 	}
 }
 
-func TestTwoUsersWhoMeetStoppedAnywhereAreRecordedByTheNextLogin(t *testing.T) {
+func TestInterrupted_MergeCandidateIsRecordedByNextLogin(t *testing.T) {
 	a, b := login("wxsim1", "o1", "u1"), login("wxsim2", "o2", "u1")
 	interruptAtEveryWrite(func() *storeHarness { return newStoreHarness(t) },
 		func(h *storeHarness) {
@@ -243,7 +243,7 @@ func TestTwoUsersWhoMeetStoppedAnywhereAreRecordedByTheNextLogin(t *testing.T) {
 		})
 }
 
-func TestAnAliasStoppedAnywhereIsHealedByTheNextLogin(t *testing.T) {
+func TestInterrupted_AliasIsRepairedByNextLogin(t *testing.T) {
 	a, b := login("wxsim1", "o1", "u1"), login("wxsim2", "o2", "u1")
 	for _, next := range [][]identity.Login{{a, b}, {b, a}} {
 		interruptAtEveryWrite(func() *storeHarness { return newStoreHarness(t) },

@@ -10,7 +10,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-func TestAReplacedPasswordEndsEverythingInOneWrite(t *testing.T) {
+func TestReplacePassword_EndsSessionsInOneWrite(t *testing.T) {
 	h := newStoreHarness(t)
 	user := h.account("alice", password)
 	seen := h.user(user)
@@ -30,7 +30,7 @@ func TestAReplacedPasswordEndsEverythingInOneWrite(t *testing.T) {
 	wantError(t, err, identity.ErrWrongPassword)
 }
 
-func TestWhatProvedTheUserReplacesAPasswordOnce(t *testing.T) {
+func TestReplacePassword_ProofWorksOnce(t *testing.T) {
 	h := newStoreHarness(t)
 	user := h.account("alice", password)
 	for name, change := range map[string]func(seen storage.User) error{
@@ -57,7 +57,7 @@ func TestWhatProvedTheUserReplacesAPasswordOnce(t *testing.T) {
 	}
 }
 
-func TestOneOfManyReplacesAPassword(t *testing.T) {
+func TestReplacePassword_ConcurrentHasOneWinner(t *testing.T) {
 	h := newStoreHarness(t)
 	seen := h.user(h.account("alice", password))
 	var won atomic.Int32
@@ -75,7 +75,7 @@ func TestOneOfManyReplacesAPassword(t *testing.T) {
 	}
 }
 
-func TestAReplacingPasswordIsCheckedAsAnyOther(t *testing.T) {
+func TestReplacePassword_ChecksNewPassword(t *testing.T) {
 	h := newStoreHarness(t)
 	user := h.account("aliceinwonderland", password)
 	for _, bad := range []string{"short", "AliceInWonderland", strings.Repeat("p", 257)} {

@@ -11,7 +11,7 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-func TestAPersonWhomNobodyKnowsBecomesAShadowUser(t *testing.T) {
+func TestResolve_UnknownUserBecomesShadowUser(t *testing.T) {
 	h := newStoreHarness(t)
 	first := h.resolve(login("wxsim1", "o1", "u1"))
 	user := first.User.Record
@@ -25,7 +25,7 @@ func TestAPersonWhomNobodyKnowsBecomesAShadowUser(t *testing.T) {
 	h.wantConsistent()
 }
 
-func TestAPersonWhomNobodyKnowsIsNotProvisionedUnderPolicyBind(t *testing.T) {
+func TestResolve_UnknownUserUnderPolicyBindIsNotCreated(t *testing.T) {
 	for _, unionID := range []string{"", "u1"} {
 		h := newStoreHarness(t)
 		var err error
@@ -37,7 +37,7 @@ func TestAPersonWhomNobodyKnowsIsNotProvisionedUnderPolicyBind(t *testing.T) {
 	}
 }
 
-func TestAKnownPersonIsResolvedUnderPolicyBind(t *testing.T) {
+func TestResolve_KnownUserUnderPolicyBind(t *testing.T) {
 	h := newStoreHarness(t)
 	sub := h.sub(login("wxsim1", "o1", "u1"))
 	for _, known := range []identity.Login{login("wxsim1", "o1", "u1"), login("wxsim1", "o1", ""), login("wxsim2", "o2", "u1")} {
@@ -48,14 +48,14 @@ func TestAKnownPersonIsResolvedUnderPolicyBind(t *testing.T) {
 	}
 }
 
-func TestTheSameOpenIDOfAnotherAppIsAnotherPerson(t *testing.T) {
+func TestResolve_OpenIDIsScopedToApp(t *testing.T) {
 	h := newStoreHarness(t)
 	if h.sub(login("wxsim1", "o1", "")) == h.sub(login("wxsim2", "o1", "")) {
 		t.Error("two apps' users were taken for one")
 	}
 }
 
-func TestTheSameOpenIDInAnotherDirectoryIsAnotherPerson(t *testing.T) {
+func TestResolve_OpenIDIsScopedToDirectory(t *testing.T) {
 	h := newStoreHarness(t)
 	there := login("wxsim1", "o1", "u1")
 	there.Directory = "other"
@@ -64,7 +64,7 @@ func TestTheSameOpenIDInAnotherDirectoryIsAnotherPerson(t *testing.T) {
 	}
 }
 
-func TestTwoMiniProgramsOfOneOpenPlatformAccountGiveOneSub(t *testing.T) {
+func TestResolve_OneOpenPlatformAccountGivesOneSub(t *testing.T) {
 	h := newStoreHarness(t)
 	if h.sub(login("wxsim1", "o1", "u1")) != h.sub(login("wxsim2", "o2", "u1")) {
 		t.Error("one person got two subs")
@@ -74,7 +74,7 @@ func TestTwoMiniProgramsOfOneOpenPlatformAccountGiveOneSub(t *testing.T) {
 	}
 }
 
-func TestTwoMiniProgramsOfDifferentOpenPlatformAccountsGiveTwoSubs(t *testing.T) {
+func TestResolve_TwoOpenPlatformAccountsGiveTwoSubs(t *testing.T) {
 	h := newStoreHarness(t)
 	other := login("wxsim2", "o2", "u1")
 	other.OpenPlatform = "another op"
@@ -83,7 +83,7 @@ func TestTwoMiniProgramsOfDifferentOpenPlatformAccountsGiveTwoSubs(t *testing.T)
 	}
 }
 
-func TestAUnionIDIsIgnoredWithoutAnOpenPlatformAccount(t *testing.T) {
+func TestResolve_IgnoresUnionIDWithoutOpenPlatformAccount(t *testing.T) {
 	h := newStoreHarness(t)
 	a := identity.Login{Directory: directory, AppID: "wxsim1", OpenID: "o1", UnionID: "u1"}
 	b := identity.Login{Directory: directory, AppID: "wxsim2", OpenID: "o2", UnionID: "u1"}
@@ -92,7 +92,7 @@ func TestAUnionIDIsIgnoredWithoutAnOpenPlatformAccount(t *testing.T) {
 	}
 }
 
-func TestAUnionIDSeenForTheFirstTimeIsAttachedToTheOpenIDsUser(t *testing.T) {
+func TestResolve_NewUnionIDIsLinkedToOpenIDsUser(t *testing.T) {
 	h := newStoreHarness(t)
 	sub := h.sub(login("wxsim1", "o1", ""))
 	if late := h.resolve(login("wxsim1", "o1", "u1")); late.User.Record.ID != sub || late.Created || late.Candidate != "" {
@@ -104,7 +104,7 @@ func TestAUnionIDSeenForTheFirstTimeIsAttachedToTheOpenIDsUser(t *testing.T) {
 	h.wantConsistent()
 }
 
-func TestAKnownUnionIDGivesItsUserToANewOpenID(t *testing.T) {
+func TestResolve_NewOpenIDOfKnownUnionID(t *testing.T) {
 	h := newStoreHarness(t)
 	sub := h.sub(login("wxsim1", "o1", "u1"))
 	second := h.resolve(login("wxsim2", "o2", "u1"))
@@ -116,7 +116,7 @@ func TestAKnownUnionIDGivesItsUserToANewOpenID(t *testing.T) {
 	}
 }
 
-func TestOpenIDAndUnionIDOfTwoUsersSignInTheOpenIDsUserAndRecordACandidateOnce(t *testing.T) {
+func TestResolve_ConflictSignsInOpenIDsUserAndRecordsCandidate(t *testing.T) {
 	h := newStoreHarness(t)
 	a := h.sub(login("wxsim1", "o1", ""))
 	b := h.sub(login("wxsim2", "o2", "u1"))
@@ -140,7 +140,7 @@ func TestOpenIDAndUnionIDOfTwoUsersSignInTheOpenIDsUserAndRecordACandidateOnce(t
 	h.wantConsistent()
 }
 
-func TestADismissedCandidateIsNotRecordedAgain(t *testing.T) {
+func TestResolve_DismissedCandidateIsNotRecordedAgain(t *testing.T) {
 	h := newStoreHarness(t)
 	h.sub(login("wxsim1", "o1", ""))
 	h.sub(login("wxsim2", "o2", "u1"))
@@ -160,7 +160,7 @@ func TestADismissedCandidateIsNotRecordedAgain(t *testing.T) {
 	}
 }
 
-func TestAnUnwrittenUnionIDsUserBecomesAnAliasOfTheOpenIDsUser(t *testing.T) {
+func TestResolve_UnwrittenUserOfUnionIDBecomesAlias(t *testing.T) {
 	h := newStoreHarness(t)
 	a := h.sub(login("wxsim1", "o1", ""))
 	h.insertLink(storage.Identity{
@@ -197,7 +197,7 @@ func (h *storeHarness) insertLink(link storage.Identity) {
 	}
 }
 
-func TestWhenTheAliasLosesItIsAMergeCandidate(t *testing.T) {
+func TestResolve_LostAliasIsMergeCandidate(t *testing.T) {
 	h := newStoreHarness(t)
 	a := h.sub(login("wxsim1", "o1", ""))
 	h.insertLink(storage.Identity{
@@ -219,7 +219,7 @@ func TestWhenTheAliasLosesItIsAMergeCandidate(t *testing.T) {
 	h.wantConsistent()
 }
 
-func TestAMissingUserIsWrittenUnderTheIDThatTheLinkCarries(t *testing.T) {
+func TestResolve_WritesMissingUserOfLink(t *testing.T) {
 	for _, provision := range []bool{true, false} {
 		for _, typ := range []storage.IdentityType{storage.IdentityOpenID, storage.IdentityUnionID} {
 			t.Run(fmt.Sprintf("%s provision=%t", typ, provision), func(t *testing.T) {
@@ -239,7 +239,7 @@ func TestAMissingUserIsWrittenUnderTheIDThatTheLinkCarries(t *testing.T) {
 	}
 }
 
-func TestADeletedUsersLinksMoveToANewUser(t *testing.T) {
+func TestResolve_LinksOfDeletedUserMoveToNewUser(t *testing.T) {
 	for _, wait := range []time.Duration{0, time.Hour} {
 		h := newStoreHarness(t)
 		old := h.sub(login("wxsim1", "o1", "u1"))
@@ -265,7 +265,7 @@ func TestADeletedUsersLinksMoveToANewUser(t *testing.T) {
 	}
 }
 
-func TestADisabledUserIsRefusedThroughEveryLink(t *testing.T) {
+func TestResolve_RejectsDisabledUserByEveryLink(t *testing.T) {
 	h := newStoreHarness(t)
 	sub := h.sub(login("wxsim1", "o1", ""))
 	if err := h.Disable(t.Context(), directory, sub, identity.Operator("ann")); err != nil {
@@ -283,7 +283,7 @@ func TestADisabledUserIsRefusedThroughEveryLink(t *testing.T) {
 	}
 }
 
-func TestASnapshotUserIsRefused(t *testing.T) {
+func TestResolve_RejectsSnapshotUser(t *testing.T) {
 	h := newStoreHarness(t)
 	virtual := login("wxsim1", "o1", "u1")
 	virtual.Snapshot = true
@@ -291,7 +291,7 @@ func TestASnapshotUserIsRefused(t *testing.T) {
 	wantError(t, err, identity.ErrSnapshotUser)
 }
 
-func TestALoginOfNobodyIsRefused(t *testing.T) {
+func TestResolve_RejectsLoginWithoutOpenID(t *testing.T) {
 	h := newStoreHarness(t)
 	long := make([]byte, 129)
 	for name, bad := range map[string]identity.Login{
@@ -309,7 +309,7 @@ func TestALoginOfNobodyIsRefused(t *testing.T) {
 	}
 }
 
-func TestAnotherUnionIDOfTheSameOpenIDIsAttachedToo(t *testing.T) {
+func TestResolve_SecondUnionIDIsLinkedToo(t *testing.T) {
 	h := newStoreHarness(t)
 	sub := h.sub(login("wxsim1", "o1", "u1"))
 	rebound := login("wxsim1", "o1", "u9")
@@ -321,7 +321,7 @@ func TestAnotherUnionIDOfTheSameOpenIDIsAttachedToo(t *testing.T) {
 	}
 }
 
-func TestARegisteredPersonHasTheProfileThatTheyGave(t *testing.T) {
+func TestRegister_StoresProfile(t *testing.T) {
 	h := newStoreHarness(t)
 	nickname := " 小明 "
 	got, err := h.Register(t.Context(), login("wxsim1", "o1", "u1"), identity.ProfileUpdate{Nickname: &nickname})
@@ -341,7 +341,7 @@ func TestARegisteredPersonHasTheProfileThatTheyGave(t *testing.T) {
 	}
 }
 
-func TestStoreOperationsStayWithinTheBudget(t *testing.T) {
+func TestResolve_StaysWithinStoreBudget(t *testing.T) {
 	known, late, meeting := login("wxsim1", "o1", "u1"), login("wxsim1", "o3", "u3"), login("wxsim1", "o4", "u1")
 	prepare := func(h *storeHarness) {
 		h.sub(known)
@@ -380,7 +380,7 @@ func TestStoreOperationsStayWithinTheBudget(t *testing.T) {
 	}
 }
 
-func TestRegistrationCostsNoMoreThanAFirstLogin(t *testing.T) {
+func TestRegister_CostsNoMoreThanFirstLogin(t *testing.T) {
 	h := newStoreHarness(t)
 	name := "name"
 	reads, writes := h.counted(func() {
@@ -393,7 +393,7 @@ func TestRegistrationCostsNoMoreThanAFirstLogin(t *testing.T) {
 	}
 }
 
-func TestAnUnknownOutcomeIsNeverTakenForALoss(t *testing.T) {
+func TestResolve_UnknownOutcomeIsNotALoss(t *testing.T) {
 	h := newStoreHarness(t)
 	inserts := 0
 	h.hooks.Before = func(_ context.Context, operation storagetest.Operation) error {
@@ -410,7 +410,7 @@ func TestAnUnknownOutcomeIsNeverTakenForALoss(t *testing.T) {
 	}
 }
 
-func TestEndlessLossesEndInUnavailable(t *testing.T) {
+func TestResolve_EndlessConflictsAreUnavailable(t *testing.T) {
 	h := newStoreHarness(t)
 	h.hooks.After = func(_ context.Context, operation storagetest.Operation, err error) error {
 		if operation.Write() {

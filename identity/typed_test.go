@@ -6,7 +6,7 @@ import (
 	"github.com/minifed/minifed/identity"
 )
 
-func TestTypedIdentifiers_BlanksAroundThemAreRemoved(t *testing.T) {
+func TestTypedIdentifiers_AreTrimmed(t *testing.T) {
 	for _, around := range []string{" ", "\t", "\n", "\u00a0", "\u3000", "\u200b", "\ufeff", "\u202a", "\u2068", " \u3000\u200e"} {
 		for typed, parse := range map[string]func(string) (string, error){
 			"alice": func(text string) (string, error) {

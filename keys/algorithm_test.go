@@ -101,7 +101,7 @@ func verifyElsewhere(t *testing.T, ring *Ring, name, token, payload string) {
 	}
 }
 
-func TestTokensOfGoJOSEVerifyHere(t *testing.T) {
+func TestVerify_AcceptsTokensOfGoJOSE(t *testing.T) {
 	c := newClock()
 	ring := newRing(t, newConfig(storagetest.NewMemory(c.now), newMaster(t), c.now))
 	ensure(t, ring, directoryWith(acme, Algorithms()...))

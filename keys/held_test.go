@@ -6,7 +6,7 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-func TestWhatIsHeldNamesKeysStatesAndTheNextStep(t *testing.T) {
+func TestCachedKeys_ReportStatesAndNextStep(t *testing.T) {
 	c := newClock()
 	ring := newRing(t, newConfig(storagetest.NewMemory(c.now), newMaster(t), c.now))
 	ensure(t, ring, directoryWith(acme, ES256, RS256))

@@ -15,7 +15,7 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-func TestParseMasterReadsEveryUsualForm(t *testing.T) {
+func TestParseMaster_AcceptsUsualForms(t *testing.T) {
 	secret := make([]byte, masterKeySize)
 	if _, err := rand.Read(secret); err != nil {
 		t.Fatal(err)
@@ -68,7 +68,7 @@ func masters(t *testing.T) []string {
 	return lines
 }
 
-func TestParseMasterNamesTheLineAndNeverItsText(t *testing.T) {
+func TestParseMaster_ErrorNamesLineNotText(t *testing.T) {
 	good := masterLine(t)
 	for name, test := range map[string]struct{ text, want string }{
 		"nothing":        {"", "none given"},
@@ -95,7 +95,7 @@ func TestParseMasterNamesTheLineAndNeverItsText(t *testing.T) {
 	}
 }
 
-func TestParseMasterRefusesMoreKeysThanAnyRotationNeeds(t *testing.T) {
+func TestParseMaster_RejectsTooManyKeys(t *testing.T) {
 	var lines []string
 	for range maxMasterKeys + 1 {
 		lines = append(lines, masterLine(t))
@@ -104,7 +104,7 @@ func TestParseMasterRefusesMoreKeysThanAnyRotationNeeds(t *testing.T) {
 	wantError(t, err, ErrMasterKey)
 }
 
-func TestASealedValueOpensUnderItsOwnBindingAlone(t *testing.T) {
+func TestSeal_OpensUnderItsBindingOnly(t *testing.T) {
 	master := newMaster(t)
 	own := Binding{Purpose: "app_secret", Directory: "acme", ID: "client"}
 	sealed, err := master.Seal([]byte("hush"), own)
@@ -131,7 +131,7 @@ func TestASealedValueOpensUnderItsOwnBindingAlone(t *testing.T) {
 	}
 }
 
-func TestEverySingleChangeOfAnEnvelopeIsNoticed(t *testing.T) {
+func TestOpen_DetectsEveryChange(t *testing.T) {
 	master, binding := newMaster(t), Binding{Purpose: "p"}
 	sealed, err := master.Seal([]byte("hush"), binding)
 	if err != nil {
@@ -153,7 +153,7 @@ func TestEverySingleChangeOfAnEnvelopeIsNoticed(t *testing.T) {
 	}
 }
 
-func TestTwoSealsOfOneSecretDiffer(t *testing.T) {
+func TestSeal_IsRandomized(t *testing.T) {
 	master := newMaster(t)
 	a, err1 := master.Seal([]byte("hush"), Binding{})
 	b, err2 := master.Seal([]byte("hush"), Binding{})
@@ -162,7 +162,7 @@ func TestTwoSealsOfOneSecretDiffer(t *testing.T) {
 	}
 }
 
-func TestSealFailsWithoutRandomness(t *testing.T) {
+func TestSeal_FailsWithoutRandomness(t *testing.T) {
 	broken := errors.New("no entropy")
 	master, err := ParseMaster(masterLine(t), iotest.ErrReader(broken))
 	if err != nil {
@@ -174,7 +174,7 @@ func TestSealFailsWithoutRandomness(t *testing.T) {
 	wantError(t, err, broken)
 }
 
-func TestOpenNamesTheMasterKeyItNeeds(t *testing.T) {
+func TestOpen_NamesMissingMasterKey(t *testing.T) {
 	right, wrong := newMaster(t), newMaster(t)
 	sealed, err := right.Seal([]byte("hush"), Binding{})
 	if err != nil {
@@ -187,7 +187,7 @@ func TestOpenNamesTheMasterKeyItNeeds(t *testing.T) {
 	}
 }
 
-func TestTheFirstMasterKeySealsAndEveryOneOpens(t *testing.T) {
+func TestMaster_FirstKeySealsAndEveryKeyOpens(t *testing.T) {
 	oldLine, newLine := masterLine(t), masterLine(t)
 	old, both, fresh := parseMaster(t, oldLine), parseMaster(t, newLine+"\n"+oldLine), parseMaster(t, newLine)
 	before, err1 := old.Seal([]byte("before"), Binding{})
@@ -216,7 +216,7 @@ func TestTheFirstMasterKeySealsAndEveryOneOpens(t *testing.T) {
 	}
 }
 
-func TestCheckMasterStopsAWrongKeyAndNamesTheRightOne(t *testing.T) {
+func TestCheckMaster_RejectsWrongKeyAndNamesRight(t *testing.T) {
 	engine := storagetest.NewMemory(newClock().now)
 	right, wrong := newMaster(t), newMaster(t)
 	for range 2 {
@@ -231,7 +231,7 @@ func TestCheckMasterStopsAWrongKeyAndNamesTheRightOne(t *testing.T) {
 	}
 }
 
-func TestCheckMasterOfTwoInstancesThatStartTogetherLetsOneKeyThrough(t *testing.T) {
+func TestCheckMaster_ConcurrentStartsAcceptOneKey(t *testing.T) {
 	memory := storagetest.NewMemory(newClock().now)
 	first, second := newMaster(t), newMaster(t)
 	// The second instance has found no record yet when the first inserts it.
@@ -248,7 +248,7 @@ func TestCheckMasterOfTwoInstancesThatStartTogetherLetsOneKeyThrough(t *testing.
 	}
 }
 
-func TestCheckMasterSaysWhenTheStoreIsDown(t *testing.T) {
+func TestCheckMaster_ReportsStoreOutage(t *testing.T) {
 	engine := newSwitchable(storagetest.NewMemory(newClock().now))
 	engine.dead.Store(true)
 	wantError(t, CheckMaster(t.Context(), engine, newMaster(t)), storage.ErrUnavailable)

@@ -67,9 +67,9 @@ func wantRotatedService(t *testing.T, c *clock, a, b processHarness, handle []by
 	}
 }
 
-// TestTheMasterKeyRotatesOneInstanceAtATime follows the steps that Reseal describes, with keys and secrets rotating between
+// TestMasterKey_RotatesOneInstanceAtATime follows the steps that Reseal describes, with keys and secrets rotating between
 // any two of them.
-func TestTheMasterKeyRotatesOneInstanceAtATime(t *testing.T) {
+func TestMasterKey_RotatesOneInstanceAtATime(t *testing.T) {
 	c := newClock()
 	engine := storagetest.NewMemory(c.now)
 	oldLine, newLine := masterLine(t), masterLine(t)
@@ -133,7 +133,7 @@ func insertMiniapp(t *testing.T, engine storage.Engine, master *Master) {
 	}
 }
 
-func TestResealLosesNoChangeThatIsMadeMeanwhile(t *testing.T) {
+func TestReseal_PreservesConcurrentChange(t *testing.T) {
 	c := newClock()
 	memory := storagetest.NewMemory(c.now)
 	oldLine, newLine := masterLine(t), masterLine(t)
@@ -162,7 +162,7 @@ func TestResealLosesNoChangeThatIsMadeMeanwhile(t *testing.T) {
 	}
 }
 
-func TestResealStopsAtWhatItCannotOpen(t *testing.T) {
+func TestReseal_StopsAtUnreadableSecret(t *testing.T) {
 	c := newClock()
 	memory := storagetest.NewMemory(c.now)
 	ring := newRing(t, newConfig(memory, newMaster(t), c.now))
@@ -173,7 +173,7 @@ func TestResealStopsAtWhatItCannotOpen(t *testing.T) {
 	}
 }
 
-func TestARetiredKeyHasNothingToSealAgain(t *testing.T) {
+func TestReseal_SkipsRetiredKeys(t *testing.T) {
 	c := newClock()
 	memory := storagetest.NewMemory(c.now)
 	oldLine, newLine := masterLine(t), masterLine(t)
@@ -192,7 +192,7 @@ func TestARetiredKeyHasNothingToSealAgain(t *testing.T) {
 }
 
 // The record of CheckMaster shares its kind with records that seal nothing.
-func TestReseal_LeavesRecordsWithoutSecretsAlone(t *testing.T) {
+func TestReseal_SkipsRecordsWithoutSecrets(t *testing.T) {
 	c := newClock()
 	memory := storagetest.NewMemory(c.now)
 	oldLine, newLine := masterLine(t), masterLine(t)

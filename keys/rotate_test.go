@@ -63,11 +63,11 @@ func (p *relyingParty) fetch(t *testing.T, from *instance, now time.Time) {
 
 func (p *relyingParty) knows(kid string) bool { return len(p.set.Key(kid)) == 1 }
 
-// TestNoInstanceEverSignsWhatSomebodyCannotVerify simulates a day of three instances whose clocks disagree by almost a
+// TestRotation_EveryTokenIsVerifiable simulates a day of three instances whose clocks disagree by almost a
 // minute, of which one is cut off from the store again and again. Relying parties fetch the JWK Set from any instance, and
 // never again before they must. Every token is known to all of them when it is signed, and to a fresh JWK Set at the end of
 // its life.
-func TestNoInstanceEverSignsWhatSomebodyCannotVerify(t *testing.T) {
+func TestRotation_EveryTokenIsVerifiable(t *testing.T) {
 	c := newClock()
 	memory, master := storagetest.NewMemory(c.now), newMaster(t)
 	instances := []*instance{
@@ -136,9 +136,9 @@ func TestNoInstanceEverSignsWhatSomebodyCannotVerify(t *testing.T) {
 	}
 }
 
-// TestNoCacheKeepsAnOldJWKSetUntilTheNextKeySigns is the worst case of the simulation: an instance reads the keys, another
+// TestRotation_CachedJWKSetHasTheSigningKey is the worst case of the simulation: an instance reads the keys, another
 // one publishes the next key, and a relying party fetches the old JWK Set at the last moment when it may cache it.
-func TestNoCacheKeepsAnOldJWKSetUntilTheNextKeySigns(t *testing.T) {
+func TestRotation_CachedJWKSetHasTheSigningKey(t *testing.T) {
 	c := newClock()
 	memory, master := storagetest.NewMemory(c.now), newMaster(t)
 	late, planner := newInstance(t, memory, master, c, 0), newInstance(t, memory, master, c, 0)
@@ -159,7 +159,7 @@ func TestNoCacheKeepsAnOldJWKSetUntilTheNextKeySigns(t *testing.T) {
 	}
 }
 
-func TestAKeysLifeFromNextToForgotten(t *testing.T) {
+func TestRotation_KeyPassesThroughEveryState(t *testing.T) {
 	c := newClock()
 	config := newConfig(storagetest.NewMemory(c.now), newMaster(t), c.now)
 	config.Schedule.RotateEvery = -1
@@ -273,7 +273,7 @@ func wantPrivate(t *testing.T, ring *Ring, kid string, want bool) {
 	}
 }
 
-func TestTheOperatorCannotRotateKeysAwayThatTokensNeed(t *testing.T) {
+func TestRotateNow_PreservesKeysThatTokensNeed(t *testing.T) {
 	c := newClock()
 	config := newConfig(storagetest.NewMemory(c.now), newMaster(t), c.now)
 	config.Schedule.RotateEvery = -1
@@ -295,7 +295,7 @@ func TestTheOperatorCannotRotateKeysAwayThatTokensNeed(t *testing.T) {
 	}
 }
 
-func TestTheDocumentOfTheMostAndLargestKeysFits(t *testing.T) {
+func TestJWKS_LargestDocumentFits(t *testing.T) {
 	c := newClock()
 	memory := storagetest.NewMemory(c.now)
 	config := newConfig(memory, newMaster(t), c.now)
@@ -318,7 +318,7 @@ func TestTheDocumentOfTheMostAndLargestKeysFits(t *testing.T) {
 	}
 }
 
-func TestInstancesThatRaceForTheFirstKeyEndUpWithOne(t *testing.T) {
+func TestEnsureDirectory_ConcurrentInstancesCreateOneKey(t *testing.T) {
 	c := newClock()
 	memory, master := storagetest.NewMemory(c.now), newMaster(t)
 	rings := make([]*Ring, 8)
@@ -336,7 +336,7 @@ func TestInstancesThatRaceForTheFirstKeyEndUpWithOne(t *testing.T) {
 	}
 }
 
-func TestInstancesThatRaceForAStepRotateByExactlyOne(t *testing.T) {
+func TestRotation_ConcurrentInstancesTakeOneStep(t *testing.T) {
 	c := newClock()
 	memory, master := storagetest.NewMemory(c.now), newMaster(t)
 	rings := make([]*Ring, 8)
@@ -365,7 +365,7 @@ func race(rings []*Ring, do func(*Ring)) {
 	group.Wait()
 }
 
-func TestEnsureDirectoryAddsWhatThePolicyAddsAndKeepsTheRest(t *testing.T) {
+func TestEnsureDirectory_AddsAlgorithmsOfPolicy(t *testing.T) {
 	c := newClock()
 	ring := newRing(t, newConfig(storagetest.NewMemory(c.now), newMaster(t), c.now))
 	ensure(t, ring, storage.Directory{ID: acme})
@@ -388,7 +388,7 @@ func TestEnsureDirectoryAddsWhatThePolicyAddsAndKeepsTheRest(t *testing.T) {
 	wantError(t, ring.EnsureDirectory(t.Context(), directoryWith(acme, "HS256")), ErrAlgorithm)
 }
 
-func TestKeysSurviveARestart(t *testing.T) {
+func TestRing_SurvivesRestart(t *testing.T) {
 	c := newClock()
 	memory, master := storagetest.NewMemory(c.now), newMaster(t)
 	before := newRing(t, newConfig(memory, master, c.now))
@@ -408,7 +408,7 @@ func TestKeysSurviveARestart(t *testing.T) {
 	}
 }
 
-func TestWithADeadStoreTheRingSignsForAWhileAndPublishesForEver(t *testing.T) {
+func TestRing_StoreOutageLimitsSigningNotPublishing(t *testing.T) {
 	c := newClock()
 	engine := newSwitchable(storagetest.NewMemory(c.now))
 	ring := newRing(t, newConfig(engine, newMaster(t), c.now))
@@ -450,7 +450,7 @@ func jwks(t *testing.T, ring *Ring) []byte {
 	return body
 }
 
-func TestAClockThatJumpsBackIsNoReasonToTrustAnOldCopy(t *testing.T) {
+func TestRing_ClockSetBackDoesNotExtendTrust(t *testing.T) {
 	c := newClock()
 	engine := newSwitchable(storagetest.NewMemory(c.now))
 	ring := newRing(t, newConfig(engine, newMaster(t), c.now))
@@ -461,7 +461,7 @@ func TestAClockThatJumpsBackIsNoReasonToTrustAnOldCopy(t *testing.T) {
 	wantError(t, err, ErrStale)
 }
 
-func TestWithoutKeysTheAnswerIsErrNoKey(t *testing.T) {
+func TestRing_WithoutKeysReturnsErrNoKey(t *testing.T) {
 	c := newClock()
 	ring := newRing(t, newConfig(storagetest.NewMemory(c.now), newMaster(t), c.now))
 	_, err := ring.Sign(t.Context(), acme, ES256, "JWT", nil)
@@ -477,7 +477,7 @@ func TestWithoutKeysTheAnswerIsErrNoKey(t *testing.T) {
 }
 
 // One instance creates a directory, and the next request reaches another whose clock is behind or ahead by the permitted maximum.
-func TestTheFirstKeySignsAtInstancesWhoseClocksDiffer(t *testing.T) {
+func TestRing_FirstKeySignsDespiteClockSkew(t *testing.T) {
 	for _, off := range []time.Duration{-skew, skew} {
 		c := newClock()
 		memory, master := storagetest.NewMemory(c.now), newMaster(t)
@@ -494,7 +494,7 @@ func TestTheFirstKeySignsAtInstancesWhoseClocksDiffer(t *testing.T) {
 	}
 }
 
-func TestADirectoryMadeElsewhereIsFoundAtOnce(t *testing.T) {
+func TestRing_FindsDirectoryOfOtherInstance(t *testing.T) {
 	c := newClock()
 	memory, master := storagetest.NewMemory(c.now), newMaster(t)
 	serving := newRing(t, newConfig(memory, master, c.now))
@@ -511,7 +511,7 @@ func TestADirectoryMadeElsewhereIsFoundAtOnce(t *testing.T) {
 	sign(t, serving, ES256)
 }
 
-func TestOneBrokenRecordDoesNotStopTheOthers(t *testing.T) {
+func TestRing_BrokenRecordDoesNotAffectOthers(t *testing.T) {
 	c := newClock()
 	memory, master := storagetest.NewMemory(c.now), newMaster(t)
 	ring := newRing(t, newConfig(memory, master, c.now))
@@ -535,7 +535,7 @@ func TestOneBrokenRecordDoesNotStopTheOthers(t *testing.T) {
 	wantError(t, err, ErrStale)
 }
 
-func TestAKeyIsUsedAsItWasSealedAndNowhereElse(t *testing.T) {
+func TestRing_RejectsMovedKey(t *testing.T) {
 	c := newClock()
 	memory, master := storagetest.NewMemory(c.now), newMaster(t)
 	ring := newRing(t, newConfig(memory, master, c.now))
@@ -579,8 +579,8 @@ func onlyKey(t *testing.T, record storage.SigningKeys) (string, storage.SigningK
 	return "", storage.SigningKey{}
 }
 
-// TestRunRotatesUnasked runs Run for a year without any other calls.
-func TestRunRotatesUnasked(t *testing.T) {
+// TestRun_Rotates runs Run for a year without any other calls.
+func TestRun_Rotates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		memory, master := storagetest.NewMemory(time.Now), newMaster(t)
 		config := newConfig(memory, master, time.Now)
@@ -613,7 +613,7 @@ func TestRunRotatesUnasked(t *testing.T) {
 	})
 }
 
-func TestRunRefreshesWithinTheSchedule(t *testing.T) {
+func TestRun_RefreshesWithinSchedule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		memory, master := storagetest.NewMemory(time.Now), newMaster(t)
 		config := newConfig(memory, master, time.Now)
@@ -635,7 +635,7 @@ func TestRunRefreshesWithinTheSchedule(t *testing.T) {
 	})
 }
 
-func TestConfigurationsThatCannotWorkAreRefused(t *testing.T) {
+func TestNewRing_RejectsInvalidConfig(t *testing.T) {
 	c := newClock()
 	good := newConfig(storagetest.NewMemory(c.now), newMaster(t), c.now)
 	for name, change := range map[string]func(*Config){

@@ -52,7 +52,7 @@ func wantGeneration(t *testing.T, secrets *Secrets, current, previous uint32) {
 	}
 }
 
-func TestMACsDifferByEverythingTheyAreMadeFrom(t *testing.T) {
+func TestMAC_DependsOnEveryInput(t *testing.T) {
 	c := newClock()
 	secrets := newSecrets(t, newConfig(storagetest.NewMemory(c.now), newMaster(t), c.now))
 	ensureSecrets(t, secrets, acme)
@@ -81,8 +81,8 @@ func TestMACsDifferByEverythingTheyAreMadeFrom(t *testing.T) {
 	}
 }
 
-// TestMACIsHMACUnderAnHKDFKey pins the derivation: to change it would end every session.
-func TestMACIsHMACUnderAnHKDFKey(t *testing.T) {
+// TestMAC_IsHMACWithHKDFKey pins the derivation: to change it would end every session.
+func TestMAC_IsHMACWithHKDFKey(t *testing.T) {
 	c := newClock()
 	master := newMaster(t)
 	secret := bytes.Repeat([]byte{1, 2}, secretSize/2)
@@ -109,7 +109,7 @@ func TestMACIsHMACUnderAnHKDFKey(t *testing.T) {
 	}
 }
 
-func TestANewGenerationIsUsedOnceEveryInstanceHasIt(t *testing.T) {
+func TestSecrets_NewGenerationIsUsedAfterDistribution(t *testing.T) {
 	c := newClock()
 	secrets := newSecrets(t, newConfig(storagetest.NewMemory(c.now), newMaster(t), c.now))
 	ensureSecrets(t, secrets, acme)
@@ -141,7 +141,7 @@ func TestANewGenerationIsUsedOnceEveryInstanceHasIt(t *testing.T) {
 	mac(t, secrets, acme, 1, "refresh", "an old handle")
 }
 
-func TestInstancesThatRaceForSecretsEndUpWithTheSame(t *testing.T) {
+func TestSecrets_ConcurrentInstancesCreateOneGeneration(t *testing.T) {
 	c := newClock()
 	memory, master := storagetest.NewMemory(c.now), newMaster(t)
 	all := make([]*Secrets, 8)
@@ -177,7 +177,7 @@ func TestInstancesThatRaceForSecretsEndUpWithTheSame(t *testing.T) {
 	}
 }
 
-func TestAnUnknownGenerationIsLookedForOnceAndThenRefused(t *testing.T) {
+func TestSecrets_UnknownGenerationIsLoadedOnce(t *testing.T) {
 	c := newClock()
 	memory, master := storagetest.NewMemory(c.now), newMaster(t)
 	engine := newSwitchable(memory)
@@ -212,7 +212,7 @@ func TestAnUnknownGenerationIsLookedForOnceAndThenRefused(t *testing.T) {
 	mac(t, secrets, acme, 1, "code", "known generations need no store")
 }
 
-func TestWithoutSecretsTheAnswerIsNotFound(t *testing.T) {
+func TestSecrets_WithoutRecordReturnNotFound(t *testing.T) {
 	c := newClock()
 	secrets := newSecrets(t, newConfig(storagetest.NewMemory(c.now), newMaster(t), c.now))
 	_, _, err := secrets.Generation(t.Context(), acme)
@@ -223,7 +223,7 @@ func TestWithoutSecretsTheAnswerIsNotFound(t *testing.T) {
 	wantError(t, err, storage.ErrNotFound)
 }
 
-func TestADirectorysSecretsMadeElsewhereAreFoundAtOnce(t *testing.T) {
+func TestSecrets_FindsDirectoryOfOtherInstance(t *testing.T) {
 	c := newClock()
 	memory, master := storagetest.NewMemory(c.now), newMaster(t)
 	serving, tool := newSecrets(t, newConfig(memory, master, c.now)), newSecrets(t, newConfig(memory, master, c.now))
@@ -237,7 +237,7 @@ func TestADirectorysSecretsMadeElsewhereAreFoundAtOnce(t *testing.T) {
 	mac(t, serving, acme, 1, "code", "m")
 }
 
-func TestSecretsSurviveARestart(t *testing.T) {
+func TestSecrets_SurviveRestart(t *testing.T) {
 	c := newClock()
 	memory, master := storagetest.NewMemory(c.now), newMaster(t)
 	before := newSecrets(t, newConfig(memory, master, c.now))
@@ -251,7 +251,7 @@ func TestSecretsSurviveARestart(t *testing.T) {
 	}
 }
 
-func TestGenerationsGoWhenNothingCanNeedThem(t *testing.T) {
+func TestSecrets_DeleteUnneededGenerations(t *testing.T) {
 	c := newClock()
 	config := newConfig(storagetest.NewMemory(c.now), newMaster(t), c.now)
 	secrets := newSecrets(t, config)
@@ -279,7 +279,7 @@ func TestGenerationsGoWhenNothingCanNeedThem(t *testing.T) {
 	mac(t, secrets, acme, maxGenerations, "code", "what was in use a moment ago is still there")
 }
 
-func TestASecretOfAnotherDirectoryIsNotUsed(t *testing.T) {
+func TestSecrets_RejectMovedSecret(t *testing.T) {
 	c := newClock()
 	memory, master := storagetest.NewMemory(c.now), newMaster(t)
 	secrets := newSecrets(t, newConfig(memory, master, c.now))
@@ -306,7 +306,7 @@ func TestASecretOfAnotherDirectoryIsNotUsed(t *testing.T) {
 	}
 }
 
-func TestEnsureFailsWithoutRandomness(t *testing.T) {
+func TestSecrets_EnsureFailsWithoutRandomness(t *testing.T) {
 	c := newClock()
 	broken := errors.New("no entropy")
 	config := newConfig(storagetest.NewMemory(c.now), newMaster(t), c.now)
@@ -314,7 +314,7 @@ func TestEnsureFailsWithoutRandomness(t *testing.T) {
 	wantError(t, newSecrets(t, config).Ensure(t.Context(), acme), broken)
 }
 
-func TestPurposesBeyondTheBoundAreDerivedAnew(t *testing.T) {
+func TestMAC_PurposesBeyondBoundAreDerivedAgain(t *testing.T) {
 	c := newClock()
 	secrets := newSecrets(t, newConfig(storagetest.NewMemory(c.now), newMaster(t), c.now))
 	ensureSecrets(t, secrets, acme)
@@ -329,7 +329,7 @@ func TestPurposesBeyondTheBoundAreDerivedAnew(t *testing.T) {
 	}
 }
 
-func TestManyMACsAtOnceAreAllRight(t *testing.T) {
+func TestMAC_IsSafeForConcurrentUse(t *testing.T) {
 	c := newClock()
 	secrets := newSecrets(t, newConfig(storagetest.NewMemory(c.now), newMaster(t), c.now))
 	ensureSecrets(t, secrets, acme)
@@ -351,7 +351,7 @@ func TestManyMACsAtOnceAreAllRight(t *testing.T) {
 	group.Wait()
 }
 
-func TestSecretsRunPicksUpARotation(t *testing.T) {
+func TestSecrets_RunLoadsRotation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		memory, master := storagetest.NewMemory(time.Now), newMaster(t)
 		serving, tool := newSecrets(t, newConfig(memory, master, time.Now)), newSecrets(t, newConfig(memory, master, time.Now))

@@ -20,8 +20,8 @@ func subjectMAC(t testing.TB, secrets *Secrets, directory, message string) []byt
 	return sum
 }
 
-// TestASubjectMACIsHMACUnderTheSecretOfSubjects pins the derivation: to change it would give every pairwise client new users.
-func TestASubjectMACIsHMACUnderTheSecretOfSubjects(t *testing.T) {
+// TestSubjectMAC_IsHMACWithSubjectSecret pins the derivation: to change it would give every pairwise client new users.
+func TestSubjectMAC_IsHMACWithSubjectSecret(t *testing.T) {
 	c := newClock()
 	master, memory := newMaster(t), storagetest.NewMemory(c.now)
 	secrets := newSecrets(t, newConfig(memory, master, c.now))
@@ -45,7 +45,7 @@ func TestASubjectMACIsHMACUnderTheSecretOfSubjects(t *testing.T) {
 	}
 }
 
-func TestTheSecretOfSubjectsNeverRotates(t *testing.T) {
+func TestSubjectMAC_SecretNeverRotates(t *testing.T) {
 	c := newClock()
 	memory, oldLine, newLine := storagetest.NewMemory(c.now), masterLine(t), masterLine(t)
 	secrets := newSecrets(t, newConfig(memory, parseMaster(t, oldLine), c.now))
@@ -68,7 +68,7 @@ func TestTheSecretOfSubjectsNeverRotates(t *testing.T) {
 	}
 }
 
-func TestARecordOfBeforeThereWereSubjectsGetsOneSecret(t *testing.T) {
+func TestSubjectMAC_OldRecordGetsOneSecret(t *testing.T) {
 	c := newClock()
 	memory, master := storagetest.NewMemory(c.now), newMaster(t)
 	ensureSecrets(t, newSecrets(t, newConfig(memory, master, c.now)), acme)
@@ -99,7 +99,7 @@ func TestARecordOfBeforeThereWereSubjectsGetsOneSecret(t *testing.T) {
 	mac(t, newSecrets(t, newConfig(memory, master, c.now)), acme, 1, "code", "the generations are still there")
 }
 
-func TestASecretOfSubjectsIsNobodyElses(t *testing.T) {
+func TestSubjectMAC_RejectsMovedSecret(t *testing.T) {
 	c := newClock()
 	memory, master := storagetest.NewMemory(c.now), newMaster(t)
 	secrets := newSecrets(t, newConfig(memory, master, c.now))

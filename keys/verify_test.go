@@ -23,7 +23,7 @@ func withHeader(token, header string) string {
 	return encodeSegment(header) + "." + rest
 }
 
-func TestVerifyRefusesWhatTheDirectoryDidNotSign(t *testing.T) {
+func TestVerify_RejectsOtherSignatures(t *testing.T) {
 	c := newClock()
 	ring := newRing(t, newConfig(storagetest.NewMemory(c.now), newMaster(t), c.now))
 	ensure(t, ring, directoryWith(acme, RS256, PS256, ES256))
@@ -104,7 +104,7 @@ func hmacToken(t *testing.T, ring *Ring, kid string) string {
 	return token
 }
 
-func TestVerifyRefusesAStrangersKeyUnderOurKid(t *testing.T) {
+func TestVerify_RejectsOtherKeyWithKnownKid(t *testing.T) {
 	c := newClock()
 	ring := newRing(t, newConfig(storagetest.NewMemory(c.now), newMaster(t), c.now))
 	ensure(t, ring, directoryWith(acme, RS256))
@@ -129,7 +129,7 @@ func TestVerifyRefusesAStrangersKeyUnderOurKid(t *testing.T) {
 	wantError(t, err, ErrInvalid)
 }
 
-func TestAnUnknownKeyIsLookedForOnceInAWhile(t *testing.T) {
+func TestVerify_LoadsUnknownKeyAtIntervals(t *testing.T) {
 	c := newClock()
 	memory, master := storagetest.NewMemory(c.now), newMaster(t)
 	engine := newSwitchable(memory)
@@ -166,7 +166,7 @@ func TestAnUnknownKeyIsLookedForOnceInAWhile(t *testing.T) {
 	}
 }
 
-func TestAnUnknownKeyIsNotCalledInvalidWhileTheStoreIsDown(t *testing.T) {
+func TestVerify_UnknownKeyIsUnavailableWhileStoreIsDown(t *testing.T) {
 	c := newClock()
 	memory, master := storagetest.NewMemory(c.now), newMaster(t)
 	engine := newSwitchable(memory)
@@ -186,7 +186,7 @@ func TestAnUnknownKeyIsNotCalledInvalidWhileTheStoreIsDown(t *testing.T) {
 	}
 }
 
-func TestARememberedSignatureIsNoMoreThanThat(t *testing.T) {
+func TestVerify_CachedSignatureStillChecksKey(t *testing.T) {
 	c := newClock()
 	config := newConfig(storagetest.NewMemory(c.now), newMaster(t), c.now)
 	config.VerifiedTokens = 8
@@ -215,7 +215,7 @@ func TestARememberedSignatureIsNoMoreThanThat(t *testing.T) {
 	wantError(t, err, ErrInvalid)
 }
 
-func TestVerifiedTokensAreBounded(t *testing.T) {
+func TestVerify_CacheIsBounded(t *testing.T) {
 	verified := newVerifiedTokens(4)
 	for i := range 100 {
 		verified.add([32]byte{byte(i)})

@@ -37,7 +37,7 @@ func (h *clientHarness) openBreaker(t *testing.T) {
 	}
 }
 
-func TestTheBreakerOpensAndCloses(t *testing.T) {
+func TestBreaker_OpensAndCloses(t *testing.T) {
 	log := new(bytes.Buffer)
 	h, c := newBreakerHarness(t, func(config *wechat.Config) { config.Logger = slog.New(slog.NewTextHandler(log, nil)) })
 	h.openBreaker(t)
@@ -76,7 +76,7 @@ func TestTheBreakerOpensAndCloses(t *testing.T) {
 	}
 }
 
-func TestAClosedBreakerCountsFromZero(t *testing.T) {
+func TestBreaker_CountsFromZeroAfterClosing(t *testing.T) {
 	h, c := newBreakerHarness(t, nil)
 	h.openBreaker(t)
 	c.Advance(time.Minute)
@@ -145,7 +145,7 @@ func TestBreaker_IgnoresCanceledCalls(t *testing.T) {
 	}
 }
 
-func TestAHalfOpenBreakerLetsOneCallTry(t *testing.T) {
+func TestBreaker_HalfOpenAllowsOneCall(t *testing.T) {
 	h, c := newBreakerHarness(t, nil)
 	h.openBreaker(t)
 	c.Advance(time.Minute)
@@ -224,7 +224,7 @@ func TestBreaker_IgnoresLateResponse(t *testing.T) {
 	}
 }
 
-func TestABreakerIsOfOneAppAndOneAPI(t *testing.T) {
+func TestBreaker_IsPerAppAndAPI(t *testing.T) {
 	h, _ := newBreakerHarness(t, nil)
 	other := h.addApp(t, "wxsim0000000000000002")
 	h.openBreaker(t)
@@ -278,7 +278,7 @@ func TestBulkhead_HangingAppBlocksNoOther(t *testing.T) {
 	}
 }
 
-func TestACallWaitsForAFreeSlot(t *testing.T) {
+func TestBulkhead_CallWaitsForSlot(t *testing.T) {
 	h := newClientHarness(t, func(c *wechat.Config) { c.MaxConcurrent, c.ConnectTimeout = 1, time.Hour })
 	gate := wechattest.NewGate()
 	h.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate})
@@ -315,7 +315,7 @@ func TestBulkhead_WaitEndsWithContext(t *testing.T) {
 	wantSent(t, h.sim, code, 0)
 }
 
-func TestClockSetBack_AnOpenBreakerIsNotOpenForLonger(t *testing.T) {
+func TestClockSetBack_OpenBreakerStaysOpenNoLonger(t *testing.T) {
 	for _, jump := range []time.Duration{2 * time.Minute, 8 * time.Hour, 365 * 24 * time.Hour} {
 		h, c := newBreakerHarness(t, nil)
 		c.Advance(jump)

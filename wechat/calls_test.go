@@ -24,7 +24,7 @@ func newHandler(t testing.TB, handle http.HandlerFunc) string {
 	return server.URL
 }
 
-func TestPhoneNumberIsTheOneThatWeChatVerified(t *testing.T) {
+func TestPhoneNumber_ReturnsVerifiedNumber(t *testing.T) {
 	h := newClientHarness(t, nil)
 	number, err := h.client.PhoneNumber(t.Context(), h.app.Credential(), h.app.TapPhone("alice"))
 	if err != nil {
@@ -85,7 +85,7 @@ func TestPhoneNumber_InvalidCodeIsClassCode(t *testing.T) {
 	}
 }
 
-func TestAPhoneCodeIsSentOnceToo(t *testing.T) {
+func TestPhoneNumber_CodeIsSentOnce(t *testing.T) {
 	for name, fault := range map[string]wechattest.Fault{
 		"closed": {Spend: true, Drop: wechattest.FIN},
 		"reset":  {Spend: true, Drop: wechattest.RST},
@@ -140,7 +140,7 @@ func TestCheckSession_FailsForReplacedKey(t *testing.T) {
 	wantClass(t, h.client.CheckSession(t.Context(), h.app.Credential(), "oNobody", session.Key), wechat.ClassBlocked)
 }
 
-func TestASessionCallWithoutOpenIDOrKeyIsNotSent(t *testing.T) {
+func TestCheckSession_RequiresOpenIDAndKey(t *testing.T) {
 	h := newClientHarness(t, nil)
 	wantClass(t, h.client.CheckSession(t.Context(), h.app.Credential(), "", "key"), wechat.ClassCode)
 	_, err := h.client.ResetSession(t.Context(), h.app.Credential(), "oAlice", "")
@@ -157,7 +157,7 @@ func TestResetSession_RejectsResponseForOtherUser(t *testing.T) {
 	}
 }
 
-func TestMiniProgramCodeIsAnImage(t *testing.T) {
+func TestMiniProgramCode_IsImage(t *testing.T) {
 	h := newClientHarness(t, nil)
 	for want, request := range map[string]wechat.MiniProgramCodeRequest{
 		"jpeg": {Scene: "abc!#$&'()*+,/:;=?@-._~", Page: "pages/scan", Width: 280, Version: "trial"},
@@ -185,7 +185,7 @@ func TestMiniProgramCode_DetectsErrorsByBytes(t *testing.T) {
 	wantClass(t, err, wechat.ClassAmbiguous)
 }
 
-func TestMiniProgramCodeOfAPageThatIsNotReleased(t *testing.T) {
+func TestMiniProgramCode_UnreleasedPageIsError(t *testing.T) {
 	h := newClientHarness(t, nil)
 	h.app.SetPages("pages/index")
 	_, err := h.client.MiniProgramCode(t.Context(), h.app.Credential(), wechat.MiniProgramCodeRequest{Scene: "a", Page: "pages/scan"})

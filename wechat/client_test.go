@@ -170,7 +170,7 @@ func TestNew_ZeroConfigUsesWeChat(t *testing.T) {
 	}
 }
 
-func TestObserveSeesEveryAttempt(t *testing.T) {
+func TestObserve_ReceivesEveryAttempt(t *testing.T) {
 	var seen []string
 	h := newClientHarness(t, func(c *wechat.Config) {
 		c.Observe = func(o wechat.Observation) { seen = append(seen, fmt.Sprintf("%s %s %d", o.API, o.Outcome, o.Code)) }

@@ -14,7 +14,7 @@ import (
 )
 
 // WeChat's own example: the key is the base64 text itself.
-func TestSessionSignatureMatchesWeChatsExample(t *testing.T) {
+func TestSessionSignature_MatchesWeChatsExample(t *testing.T) {
 	const key = "o0q0otL8aEzpcZL/FT9WsQ=="
 	for message, want := range map[string]string{
 		`{"foo":"bar"}`: "654571f79995b2ce1e149e53c0a33dc39c0a74090db514261454e8dbe432aa0b",
@@ -27,7 +27,7 @@ func TestSessionSignatureMatchesWeChatsExample(t *testing.T) {
 }
 
 // WeChat's own examples of the signatures of plain and safe mode, and of an encrypted reply.
-func TestPushSignatureMatchesWeChatsExamples(t *testing.T) {
+func TestPushSignature_MatchesWeChatsExamples(t *testing.T) {
 	const reply = "ELGduP2YcVatjqIS+eZbp80MNLoAUWvzzyJxgGzxZO/5sAvd070Bs6qrLARC9nVHm48Y4hyRbtzve1L32tmxSQ=="
 	for want, parts := range map[string][]string{
 		"899cf89e464efb63f54ddac96b0a0a235f53aa78": {"AAAAA", "1714037059", "486452656"},
@@ -88,7 +88,7 @@ func TestRedact_RemovesRequest(t *testing.T) {
 	}
 }
 
-func FuzzAnswers(f *testing.F) {
+func FuzzResponses(f *testing.F) {
 	f.Add([]byte(`{"session_key":"nzoqhc3OnwHzeTxJs+\/nbQ==","openid":"oVBkZ0aYgDMDIywRdgPW8-joxXc4"}`))
 	f.Add([]byte(`{"errcode":"40029","errmsg":"invalid code, rid: 617833f5-4d39a245-36d3a896"}`))
 	f.Add([]byte(`{"errcode":0,"errmsg":"ok","phone_info":{"purePhoneNumber":"13000000000","countryCode":86,"watermark":{"appid":"wxsim"}}}`))

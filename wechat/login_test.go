@@ -12,7 +12,7 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-func TestCode2SessionSaysWhoOpenedTheMiniProgram(t *testing.T) {
+func TestCode2Session_ReturnsUser(t *testing.T) {
 	h := newClientHarness(t, nil)
 	session, code, err := h.login(t, "alice")
 	if err != nil {
@@ -84,7 +84,7 @@ func TestCode2Session_InvalidResponseIsAmbiguous(t *testing.T) {
 	}
 }
 
-func TestEveryErrcodeHasItsClass(t *testing.T) {
+func TestErrcode_HasClass(t *testing.T) {
 	for _, row := range []struct {
 		errcode int
 		class   wechat.Class
@@ -132,7 +132,7 @@ func TestEveryErrcodeHasItsClass(t *testing.T) {
 	}
 }
 
-func TestAnErrmsgLeavesNothingButItsTraceID(t *testing.T) {
+func TestErrmsg_KeepsOnlyTraceID(t *testing.T) {
 	for message, want := range map[string]string{
 		"invalid code, rid: 617833f5-4d39a245-36d3a896":                         "617833f5-4d39a245-36d3a896",
 		"invalid code hint: [qKhDWV0sf-0s77ta] rid: 617833f5-4d39a245-36d3a896": "617833f5-4d39a245-36d3a896",
@@ -164,7 +164,7 @@ func TestCode2Session_SnapshotUserIsError(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeACodeOrAnAppIsNotSent(t *testing.T) {
+func TestCode2Session_InvalidCodeOrAppIsNotSent(t *testing.T) {
 	h := newClientHarness(t, nil)
 	for _, code := range []string{"", strings.Repeat("x", 513), "a\nb", "a\x00", "a\x7f"} {
 		_, err := h.client.Code2Session(t.Context(), h.app.Credential(), code)
@@ -184,7 +184,7 @@ func TestWhatCannotBeACodeOrAnAppIsNotSent(t *testing.T) {
 	}
 }
 
-func TestACodeIsEscaped(t *testing.T) {
+func TestCode2Session_EscapesCode(t *testing.T) {
 	h := newClientHarness(t, nil)
 	const code = "the code is a mock one&secret=x%20+/?#码"
 	_, err := h.client.Code2Session(t.Context(), h.app.Credential(), code)
@@ -194,7 +194,7 @@ func TestACodeIsEscaped(t *testing.T) {
 	wantSent(t, h.sim, code, 1)
 }
 
-func TestWrongCredentialsSpendNoCode(t *testing.T) {
+func TestCode2Session_WrongSecretSpendsNoCode(t *testing.T) {
 	h := newClientHarness(t, nil)
 	code := h.app.Login("alice")
 	wrong := h.app.Credential()
@@ -208,7 +208,7 @@ func TestWrongCredentialsSpendNoCode(t *testing.T) {
 	}
 }
 
-func TestAnAppSecretThatChangesIsUsedAtOnce(t *testing.T) {
+func TestCode2Session_UsesChangedSecretAtOnce(t *testing.T) {
 	h := newClientHarness(t, nil)
 	if _, err := h.client.PhoneNumber(t.Context(), h.app.Credential(), h.app.TapPhone("alice")); err != nil {
 		t.Fatal(err)
@@ -223,7 +223,7 @@ func TestAnAppSecretThatChangesIsUsedAtOnce(t *testing.T) {
 	}
 }
 
-func TestALoginNeedsNoAccessToken(t *testing.T) {
+func TestCode2Session_NeedsNoAccessToken(t *testing.T) {
 	h := newClientHarness(t, nil)
 	h.app.Fail(wechattest.StableToken, wechattest.Fault{Times: -1, Status: http.StatusBadGateway})
 	h.app.Fail(wechattest.Token, wechattest.Fault{Times: -1, Status: http.StatusBadGateway})
@@ -241,7 +241,7 @@ func TestALoginNeedsNoAccessToken(t *testing.T) {
 	}
 }
 
-func TestManyLoginsAtOnce(t *testing.T) {
+func TestCode2Session_IsSafeForConcurrentUse(t *testing.T) {
 	h := newClientHarness(t, nil)
 	var group sync.WaitGroup
 	for i := range 64 {

@@ -22,7 +22,7 @@ const (
 	openData    = "CiyLU1Aw2KjvrjMdj8YKliAjtP4gsMZMQmRzooG2xrDcvSnxIMXFufNstNGTyaGS9uT5geRa0W4oTOb1WT7fJlAC+oNPdbB+3hVbJSRgv+4lGOETKUQz6OYStslQ142dNCuabNPGBzlooOmB231qMM85d2/fV6ChevvXvQP8Hkue1poOFtnEtpyxVLW1zAo6/1Xx1COxFvrc2d7UL/lmHInNlxuacJXwu0fjpXfz/YqYzBIBzD6WUfTIF9GRHpOn/Hz7saL8xz+W//FRAUid1OksQaQx4CMs8LOddcQhULW4ucetDf96JcR3g0gfRK4PC7E/r7Z6xNrXd2UIeorGj5Ef7b1pJAYB6Y5anaHqZ9J6nKEBvB4DnNLIVWSgARns/8wR2SiRS7MNACwTyrGvt9ts8p12PKFdlqYTopNHR1Vf7XjfhQlVsAJdNiKdYmYVoKlaRv85IfVunYzO0IKXsyl7JCUjCpoG20f0a04COwfneQAGGwd5oa+T8yO5hzuyDb/XcxxmK01EpqOyuxINew=="
 )
 
-func TestOpenDataOpensWeChatsExample(t *testing.T) {
+func TestOpenData_DecryptsWeChatsExample(t *testing.T) {
 	plain, err := wechat.OpenData{EncryptedData: openData, IV: openDataIV}.Decrypt(openDataApp, openDataKey, time.Unix(1477314187, 0))
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +72,7 @@ func seal(t testing.TB, key, iv, plain, padding []byte) string {
 	return base64.StdEncoding.EncodeToString(text)
 }
 
-func TestOpenDataHasAPhoneNumberOrNot(t *testing.T) {
+func TestOpenData_PhoneNumberIsOptional(t *testing.T) {
 	key, iv := bytes.Repeat([]byte{1}, 16), bytes.Repeat([]byte{2}, 16)
 	open := func(plain string, padding []byte) (wechat.PhoneNumber, error) {
 		if padding == nil {
@@ -110,7 +110,7 @@ func TestOpenDataHasAPhoneNumberOrNot(t *testing.T) {
 	}
 }
 
-func TestVerifyRawDataWithWeChatsExample(t *testing.T) {
+func TestVerifyRawData_AcceptsWeChatsExample(t *testing.T) {
 	const raw = `{"nickName":"Band","gender":1,"language":"zh_CN","city":"Guangzhou","province":"Guangdong","country":"CN","avatarUrl":"http://wx.qlogo.cn/mmopen/vi_32/1vZvI39NWFQ9XM4LtQpFrQJ1xlgZxx3w7bQxKARol6503Iuswjjn6nIGBiaycAjAtpujxyzYsrztuuICqIM5ibXQ/0"}`
 	const key, signature = "HyVFkGl5F5OQWJZZaNzBBg==", "75e81ceda165f4ffa64f4068af58c64b8f54b88c"
 	if !wechat.VerifyRawData(raw, signature, key) {

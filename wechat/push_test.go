@@ -70,7 +70,7 @@ func TestEcho_ReturnsEchostr(t *testing.T) {
 }
 
 // WeChat's own example of safe mode; its padding of 19 is more than an AES block.
-func TestReceiveOpensWeChatsExample(t *testing.T) {
+func TestReceive_DecryptsWeChatsExample(t *testing.T) {
 	for name, body := range map[string]string{
 		"JSON":                    `{"ToUserName":"gh_97417a04a28d","Encrypt":"` + officialEncrypt + `"}`,
 		"XML":                     `<xml><ToUserName><![CDATA[gh_97417a04a28d]]></ToUserName><Encrypt><![CDATA[` + officialEncrypt + `]]></Encrypt></xml>`,
@@ -177,7 +177,7 @@ func pushed(t *testing.T, push wechattest.Push) (events []wechat.Event, failures
 	return events, failures
 }
 
-func TestEventsAboutUsersArrive(t *testing.T) {
+func TestReceive_ReturnsUserEvents(t *testing.T) {
 	for _, name := range []string{wechat.EventUserInfoModified, wechat.EventUserRevoked, wechat.EventUserDeregistered} {
 		for _, xml := range []bool{false, true} {
 			events, _ := pushed(t, wechattest.Push{Event: name, RevokeInfo: wechat.RevokePhone, XML: xml})
@@ -188,7 +188,7 @@ func TestEventsAboutUsersArrive(t *testing.T) {
 	}
 }
 
-func TestARepeatedEventHasTheSameID(t *testing.T) {
+func TestReceive_RepeatedEventHasSameID(t *testing.T) {
 	events, _ := pushed(t, wechattest.Push{Event: wechat.EventUserRevoked, RevokeInfo: 8, Repeat: 2})
 	if len(events) != 3 {
 		t.Fatalf("%d events", len(events))

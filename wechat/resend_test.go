@@ -99,7 +99,7 @@ func reset(conn net.Conn) {
 
 // Go's own client would send the second code twice here: the connection is a reused one, it ends before the first byte of the
 // response, and a GET counts as safe to repeat.
-func TestAKeepAliveConnectionThatDiesDoesNotSendTheCodeAgain(t *testing.T) {
+func TestResend_NotAfterKeepAliveConnectionDies(t *testing.T) {
 	for name, kill := range map[string]func(net.Conn){
 		"FIN": func(conn net.Conn) { conn.Close() },
 		"RST": reset,
@@ -223,7 +223,7 @@ func TestConnections_AreReused(t *testing.T) {
 	}
 }
 
-func TestNothingButTheRequestGoesOverTheWire(t *testing.T) {
+func TestRequest_SendsOnlyNecessaryHeaders(t *testing.T) {
 	raw := newRawServer(t, nil, func(_ int, conn net.Conn) bool {
 		_, err := io.WriteString(conn, rawSuccess)
 		return err == nil
@@ -276,7 +276,7 @@ func TestResend_OnceAfterFailedConnect(t *testing.T) {
 	})
 }
 
-func TestAConnectionThatHangsEndsAtTheConnectTimeout(t *testing.T) {
+func TestConnect_TimesOut(t *testing.T) {
 	hang := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -302,7 +302,7 @@ func (c *failingConn) Write(p []byte) (int, error) {
 	return n, errors.New("write: broken pipe")
 }
 
-func TestAWriteThatTookNothingIsTriedOnceMore(t *testing.T) {
+func TestResend_OnceAfterUnsentRequest(t *testing.T) {
 	d := &dialer{wrap: func(nth int, conn net.Conn) (net.Conn, error) {
 		if nth == 1 {
 			return &failingConn{Conn: conn, after: 1}, nil
@@ -323,7 +323,7 @@ func TestAWriteThatTookNothingIsTriedOnceMore(t *testing.T) {
 	}
 }
 
-func TestAWriteThatTookSomethingIsNotTriedAgain(t *testing.T) {
+func TestResend_NotAfterPartialWrite(t *testing.T) {
 	d := &dialer{wrap: func(nth int, conn net.Conn) (net.Conn, error) {
 		return &failingConn{Conn: conn, takes: 1}, nil
 	}}
@@ -347,7 +347,7 @@ func (c *closeNoticed) Close() error {
 	return c.Conn.Close()
 }
 
-func TestAnIdleConnectionThatTheServerClosedIsNotUsed(t *testing.T) {
+func TestConnections_ClosedIdleIsNotUsed(t *testing.T) {
 	raw := newRawServer(t, nil, func(nth int, conn net.Conn) bool {
 		_, err := io.WriteString(conn, rawSuccess)
 		return err == nil && nth > 1
@@ -372,7 +372,7 @@ func TestAnIdleConnectionThatTheServerClosedIsNotUsed(t *testing.T) {
 	}
 }
 
-func TestMinusOneIsTriedOnceMore(t *testing.T) {
+func TestRetry_BusyIsRetriedOnce(t *testing.T) {
 	busy := wechattest.Fault{Errcode: -1}
 	spentBusy := wechattest.Fault{Errcode: -1, Spend: true}
 	for name, row := range map[string]struct {
@@ -409,7 +409,7 @@ func TestMinusOneIsTriedOnceMore(t *testing.T) {
 	}
 }
 
-func TestTheRetryOfMinusOneWaitsNoLongerThanTheCaller(t *testing.T) {
+func TestRetry_EndsWithContext(t *testing.T) {
 	ctx, hangUp := context.WithCancel(t.Context())
 	h := newClientHarness(t, func(c *wechat.Config) {
 		c.RetryDelay = func() time.Duration {
@@ -424,7 +424,7 @@ func TestTheRetryOfMinusOneWaitsNoLongerThanTheCaller(t *testing.T) {
 	wantSent(t, h.sim, code, 1)
 }
 
-func TestARetryThatCannotBeSentLeavesMinusOne(t *testing.T) {
+func TestRetry_UnsentReturnsFirstError(t *testing.T) {
 	d := &dialer{wrap: func(nth int, conn net.Conn) (net.Conn, error) {
 		if nth > 1 {
 			conn.Close()
@@ -439,7 +439,7 @@ func TestARetryThatCannotBeSentLeavesMinusOne(t *testing.T) {
 	wantSent(t, h.sim, code, 1)
 }
 
-func TestAnUntrustedCertificateGetsNoSecret(t *testing.T) {
+func TestTLS_UntrustedCertificateGetsNoSecret(t *testing.T) {
 	server, _ := certificates(t)
 	raw := newRawServer(t, server, func(int, net.Conn) bool { return false })
 	c := newClient(t, wechat.Config{BaseURL: raw.url})
@@ -450,7 +450,7 @@ func TestAnUntrustedCertificateGetsNoSecret(t *testing.T) {
 	}
 }
 
-func TestCallsGoThroughTheEgressProxy(t *testing.T) {
+func TestProxy_ForwardsCalls(t *testing.T) {
 	h := newClientHarness(t, nil)
 	var through atomic.Int32
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

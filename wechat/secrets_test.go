@@ -22,7 +22,7 @@ import (
 
 // Every call fails in every way, and the texts of all errors, log lines and observations are searched for all secrets and
 // personal data of the run.
-func TestNoSecretIsInAnErrorALogOrAnObservation(t *testing.T) {
+func TestSecrets_AreNotInErrorsLogsOrObservations(t *testing.T) {
 	var mu sync.Mutex
 	text := new(bytes.Buffer)
 	write := func(v any) {
@@ -143,7 +143,7 @@ func (w lockedWriter) Write(p []byte) (int, error) {
 	return w.b.Write(p)
 }
 
-func TestSecretsPrintAsRedacted(t *testing.T) {
+func TestSecrets_PrintRedacted(t *testing.T) {
 	app := wechat.App{ID: "wxsim", Secret: "geheim"}
 	session := wechat.Session{OpenID: "oAlice", UnionID: "uAlice", Key: "geheim"}
 	for _, text := range []string{fmt.Sprint(app), fmt.Sprintf("%#v", app), fmt.Sprintf("%q", app.Secret), fmt.Sprint(session.Key), fmt.Sprintf("%+v", session)} {

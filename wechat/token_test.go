@@ -40,7 +40,7 @@ func (h *clientHarness) wantCounts(t *testing.T, tokens, phones int) {
 	}
 }
 
-func TestTheAccessTokenIsShared(t *testing.T) {
+func TestToken_IsShared(t *testing.T) {
 	h := newClientHarness(t, nil)
 	for range 5 {
 		if err := h.phone(t, "alice"); err != nil {
@@ -53,7 +53,7 @@ func TestTheAccessTokenIsShared(t *testing.T) {
 	}
 }
 
-func TestCallsThatNeedATokenAtOnceShareOneRequest(t *testing.T) {
+func TestToken_ConcurrentCallsShareOneRequest(t *testing.T) {
 	h := newClientHarness(t, nil)
 	gate := wechattest.NewGate()
 	h.app.Fail(wechattest.StableToken, wechattest.Fault{Gate: gate})
@@ -93,7 +93,7 @@ func TestToken_FlightSurvivesCancel(t *testing.T) {
 	h.wantCounts(t, 1, 1)
 }
 
-func TestTheTokenIsRenewedFiveMinutesBeforeItsEnd(t *testing.T) {
+func TestToken_IsRenewedFiveMinutesBeforeExpiry(t *testing.T) {
 	c := new(clock)
 	h := newClientHarness(t, func(config *wechat.Config) { config.Now = c.Now })
 	h.sim.Now = c.Now
@@ -111,7 +111,7 @@ func TestTheTokenIsRenewedFiveMinutesBeforeItsEnd(t *testing.T) {
 	}
 }
 
-func TestATokenInItsLastMinutesIsNotAskedForBeforeEachCall(t *testing.T) {
+func TestToken_IsNotRequestedAtEachCallBeforeExpiry(t *testing.T) {
 	asked := 0
 	client := newClient(t, wechat.Config{BaseURL: newHandler(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/cgi-bin/stable_token" {
@@ -143,7 +143,7 @@ func TestToken_InvalidIsRenewedOnce(t *testing.T) {
 	h.wantCounts(t, 2, 3)
 }
 
-func TestATokenThatStaysVoidIsNotAskedForForever(t *testing.T) {
+func TestToken_InvalidAgainIsNotRenewedAgain(t *testing.T) {
 	for _, errcode := range []int{40001, 40014, 42001} {
 		h := newClientHarness(t, nil)
 		h.app.Fail(wechattest.PhoneNumber, wechattest.Fault{Errcode: errcode, Times: -1})
@@ -155,7 +155,7 @@ func TestATokenThatStaysVoidIsNotAskedForForever(t *testing.T) {
 	}
 }
 
-func TestManyCallsWithAVoidTokenRenewItOnce(t *testing.T) {
+func TestToken_ConcurrentInvalidIsRenewedOnce(t *testing.T) {
 	h := newClientHarness(t, nil)
 	if err := h.phone(t, "alice"); err != nil {
 		t.Fatal(err)
@@ -181,7 +181,7 @@ func TestManyCallsWithAVoidTokenRenewItOnce(t *testing.T) {
 	h.wantCounts(t, 2, 1+16+16)
 }
 
-func TestWithoutATokenNothingIsSent(t *testing.T) {
+func TestToken_FailureSendsNoCall(t *testing.T) {
 	for name, row := range map[string]struct {
 		fault wechattest.Fault
 		class wechat.Class
@@ -227,7 +227,7 @@ func TestToken_InvalidResponseIsRejected(t *testing.T) {
 	}
 }
 
-func TestCheckCredentialProvesThemEachTime(t *testing.T) {
+func TestCheckCredential_CallsEachTime(t *testing.T) {
 	h := newClientHarness(t, nil)
 	for range 2 {
 		if err := h.client.CheckCredential(t.Context(), h.app.Credential()); err != nil {
@@ -248,7 +248,7 @@ func TestCheckCredentialProvesThemEachTime(t *testing.T) {
 	}
 }
 
-func TestClockSetBack_TheAccessTokenIsFetchedAgain(t *testing.T) {
+func TestClockSetBack_FetchesAccessTokenAgain(t *testing.T) {
 	for _, jump := range []time.Duration{8 * time.Hour, 365 * 24 * time.Hour} {
 		c := new(clock)
 		h := newClientHarness(t, func(config *wechat.Config) { config.Now = c.Now })

@@ -8,7 +8,7 @@ import (
 	"github.com/minifed/minifed/examples/exampletest"
 )
 
-func TestTheMiniProgramWorksWithEachBackend(t *testing.T) {
+func TestMiniProgram_WorksWithEachBackend(t *testing.T) {
 	wechat := exampletest.StartWeChat(t)
 	minifed := exampletest.StartMinifed(t, wechat.API)
 	client := minifed.CreateClient(t, exampletest.AppSecret,

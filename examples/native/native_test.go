@@ -9,7 +9,7 @@ import (
 	"github.com/minifed/minifed/examples/exampletest"
 )
 
-func TestANativeAppSignsInThroughALoopbackAddress(t *testing.T) {
+func TestNativeApp_SignsInByLoopbackRedirect(t *testing.T) {
 	const username, password = "lin", "correct horse battery staple"
 	minifed := exampletest.StartMinifed(t, exampletest.StartWeChat(t).API)
 	minifed.CLI(t, password, "user", "create", username, "--password-stdin")

@@ -18,7 +18,7 @@ import (
 	"github.com/minifed/minifed/examples/exampletest"
 )
 
-func TestCertifiedClientsWorkAndEachAPIAcceptsTheirTokens(t *testing.T) {
+func TestRelyingParties_SignInAndCallEachAPI(t *testing.T) {
 	const (
 		username, password = "lin", "correct horse battery staple"
 		audience           = "https://orders.example"

@@ -14,7 +14,7 @@ import (
 	"github.com/minifed/minifed/examples/exampletest"
 )
 
-func TestAMiniProgramUserSignsInToSinglePageApps(t *testing.T) {
+func TestSPA_MiniProgramUserSignsIn(t *testing.T) {
 	exampletest.Run(t, nil, "npm", "ci", "--no-audit", "--no-fund")
 	wechat := exampletest.StartWeChat(t)
 	minifed := exampletest.StartMinifed(t, wechat.API)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestNamesAreCountedInOneFormHoweverLong(t *testing.T) {
+func TestLoginName_IsNormalizedForLockout(t *testing.T) {
 	for name, want := range map[string]string{
 		"Wanda": "wanda", "ＷＡＮＤＡ": "wanda", "Wanda@Example.com": "wanda@example.com", "not a name!": "not a name!", "": "",
 		strings.Repeat("W", 600): strings.Repeat("w", MaxName),

@@ -8,7 +8,7 @@ import (
 	"github.com/minifed/minifed/server/page"
 )
 
-func TestScopesActsAndFieldsHaveTexts(t *testing.T) {
+func TestLocales_HaveTextsOfScopesActionsAndFields(t *testing.T) {
 	views, err := page.New(page.CSRF{}, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -8,7 +8,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-func TestIDsOfDirectories(t *testing.T) {
+func TestDirectoryID_IsChecked(t *testing.T) {
 	for id, good := range map[string]bool{
 		"default": true, "a": true, "a-1": true, strings.Repeat("a", 32): true,
 		"": false, strings.Repeat("a", 33): false, "A": false, "a_b": false, "a/b": false, "a.b": false, "é": false, "a b": false,
@@ -77,7 +77,7 @@ func TestRFC6749_3_3_ScopeTokens(t *testing.T) {
 	}
 }
 
-func TestAppIDs(t *testing.T) {
+func TestAppID_IsChecked(t *testing.T) {
 	for id, good := range map[string]bool{
 		"wx0123456789abcdef": true, "wxsim1": true, "wxsimShop": true,
 		"wx0123456789ABCDEF": false, "wx0123456789abcde": false, "gh_0123456789abcdef": false, "": false, "wxsim-1": false,
@@ -88,7 +88,7 @@ func TestAppIDs(t *testing.T) {
 	}
 }
 
-func FuzzARedirectURIParsesAsItReads(f *testing.F) {
+func FuzzRedirectURI_ParsesAsWritten(f *testing.F) {
 	for _, seed := range []string{"https://a.example.com/cb", "com.example.app:/cb", "http://127.0.0.1/cb", `https://a\@b/`} {
 		f.Add(seed)
 	}

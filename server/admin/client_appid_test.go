@@ -28,7 +28,7 @@ func wantTaken(t *testing.T, err error, holder string) {
 	}
 }
 
-func TestClient_AnAppIDBelongsToOneClientOfADirectory(t *testing.T) {
+func TestClient_AppIDIsUniqueInDirectory(t *testing.T) {
 	h := newServiceHarness(t)
 	_, _, err := h.CreateClient(t.Context(), miniapp())
 	must(t, err)
@@ -50,7 +50,7 @@ func TestClient_AnAppIDBelongsToOneClientOfADirectory(t *testing.T) {
 	must(t, err)
 }
 
-func TestClient_AnAppIDIsFreeWhenItsClientLeavesIt(t *testing.T) {
+func TestClient_AppIDIsFreeAfterChange(t *testing.T) {
 	h := newServiceHarness(t)
 	_, _, err := h.CreateClient(t.Context(), miniapp())
 	must(t, err)

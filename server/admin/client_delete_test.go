@@ -30,7 +30,7 @@ func TestDeleteClient_RecreatedClientHasAnotherIncarnation(t *testing.T) {
 	}
 }
 
-func TestDeleteClient_IsNoLinkingPartnerAnyLonger(t *testing.T) {
+func TestDeleteClient_RemovesLinkingPartner(t *testing.T) {
 	h := newServiceHarness(t)
 	for _, id := range []string{"partner", "mini"} {
 		_, _, err := h.CreateClient(t.Context(), NewClient{AppSecret: wechat.AppSecret("0123456789abcdef0123456789abcdef"), Client: storage.Client{

@@ -33,7 +33,7 @@ func miniapp() NewClient {
 	}
 }
 
-func TestEveryKindOfClientHasItsDefaults(t *testing.T) {
+func TestCreateClient_AppliesDefaultsOfKind(t *testing.T) {
 	tests := []struct {
 		asked      NewClient
 		authMethod string
@@ -106,7 +106,7 @@ func TestSecret_IsReturnedOnceAndHashed(t *testing.T) {
 	}
 }
 
-func TestAChosenSecretIsHashedSlowly(t *testing.T) {
+func TestSecret_ChosenIsHashedByArgon2(t *testing.T) {
 	h := newServiceHarness(t)
 	asked := miniapp()
 	asked.Secret = "correct-horse-battery"
@@ -138,7 +138,7 @@ func TestNewID_IsSafeForShellsAndPeople(t *testing.T) {
 	}
 }
 
-func TestAClientNeedsItsDirectoryAndAFreeID(t *testing.T) {
+func TestCreateClient_RequiresDirectoryAndFreeID(t *testing.T) {
 	h := newServiceHarness(t)
 	asked := spa()
 	asked.Directory = "nowhere"
@@ -254,7 +254,7 @@ func TestClient_UpdatePreservesFixedMembers(t *testing.T) {
 }
 
 // Another sector means another subject for each user, and the client would not recognize its users.
-func TestOIDCCore_8_1_ASectorChangesOnlyWhenItIsAskedFor(t *testing.T) {
+func TestOIDCCore_8_1_SectorChangesOnlyOnRequest(t *testing.T) {
 	h := newServiceHarness(t)
 	asked := spa()
 	asked.ID, asked.Pairwise, asked.RedirectURIs = "app", true, []string{"https://old.example.com/cb"}
@@ -273,7 +273,7 @@ func TestOIDCCore_8_1_ASectorChangesOnlyWhenItIsAskedFor(t *testing.T) {
 	must(t, change(func(c *storage.Client) { c.Pairwise, c.SectorIdentifier = false, "" }))
 }
 
-func TestClientSecretsRotate(t *testing.T) {
+func TestSecret_Rotates(t *testing.T) {
 	h := newServiceHarness(t)
 	_, first, err := h.CreateClient(t.Context(), miniapp())
 	must(t, err)
@@ -309,7 +309,7 @@ func TestClientSecretsRotate(t *testing.T) {
 	wantInvalid(t, err, "secret")
 }
 
-func TestTheAppSecretChangesAlone(t *testing.T) {
+func TestAppSecret_ChangesNothingElse(t *testing.T) {
 	h := newServiceHarness(t)
 	before, _, err := h.CreateClient(t.Context(), miniapp())
 	must(t, err)
@@ -329,7 +329,7 @@ func TestTheAppSecretChangesAlone(t *testing.T) {
 	}
 }
 
-func TestClientsAreDisabledEnabledAndDeleted(t *testing.T) {
+func TestClient_IsDisabledEnabledAndDeleted(t *testing.T) {
 	h := newServiceHarness(t)
 	_, _, err := h.CreateClient(t.Context(), spa())
 	must(t, err)
@@ -356,7 +356,7 @@ func TestClientsAreDisabledEnabledAndDeleted(t *testing.T) {
 	}
 }
 
-func TestClientsArePaged(t *testing.T) {
+func TestClients_ArePaged(t *testing.T) {
 	h := newServiceHarness(t)
 	for i := range 5 {
 		asked := spa()

@@ -11,7 +11,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-func TestANewDirectoryHasKeysAndSecrets(t *testing.T) {
+func TestCreateDirectory_CreatesKeysAndSecrets(t *testing.T) {
 	h := newServiceHarness(t)
 	_, err := h.CreateDirectory(t.Context(), storage.Directory{ID: "shop", Policy: storage.Policy{SigningAlgorithms: []string{"RS256", "EdDSA"}}})
 	must(t, err)
@@ -32,7 +32,7 @@ func TestANewDirectoryHasKeysAndSecrets(t *testing.T) {
 	}
 }
 
-func TestEnsureDirectoryHealsOneThatWasLeftHalfDone(t *testing.T) {
+func TestEnsureDirectory_CompletesUnfinished(t *testing.T) {
 	h := newServiceHarness(t)
 	must(t, h.engine.Delete(t.Context(), storage.KindTokenSecrets, "default"))
 	created, err := h.EnsureDirectory(t.Context(), storage.Directory{ID: "default"})
@@ -78,7 +78,7 @@ func TestDirectory_UpdatePreservesIDAndAddsKeys(t *testing.T) {
 	}
 }
 
-func TestTheDefaultDirectoryStaysOpen(t *testing.T) {
+func TestDisableDirectory_RejectsDefault(t *testing.T) {
 	h := newServiceHarness(t)
 	if _, err := h.DisableDirectory(t.Context(), "default"); !errors.Is(err, ErrRefused) {
 		t.Errorf("disable: error %v", err)
@@ -88,7 +88,7 @@ func TestTheDefaultDirectoryStaysOpen(t *testing.T) {
 	}
 }
 
-func TestADirectoryIsDeletedWhenItIsDisabledAndEmpty(t *testing.T) {
+func TestDeleteDirectory_RequiresDisabledAndEmpty(t *testing.T) {
 	h := newServiceHarness(t)
 	_, err := h.CreateDirectory(t.Context(), storage.Directory{ID: "shop"})
 	must(t, err)
@@ -123,7 +123,7 @@ func TestADirectoryIsDeletedWhenItIsDisabledAndEmpty(t *testing.T) {
 	}
 }
 
-func TestDirectoriesAreListed(t *testing.T) {
+func TestDirectories_AreListed(t *testing.T) {
 	h := newServiceHarness(t)
 	_, err := h.CreateDirectory(t.Context(), storage.Directory{ID: "acme"})
 	must(t, err)
@@ -139,7 +139,7 @@ func TestDirectoriesAreListed(t *testing.T) {
 	}
 }
 
-func TestKeysRotate(t *testing.T) {
+func TestSigningKeys_Rotate(t *testing.T) {
 	h := newServiceHarness(t)
 	next, err := h.RotateSigningKey(t.Context(), "default", keys.ES256)
 	must(t, err)

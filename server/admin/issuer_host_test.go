@@ -18,7 +18,7 @@ func (h *serviceHarness) putIssuer(t *testing.T, id, issuer string) error {
 	return err
 }
 
-func TestNoTwoDirectoriesAreIssuersAtOneHost(t *testing.T) {
+func TestIssuerHost_IsUnique(t *testing.T) {
 	h := newServiceHarness(t)
 	must(t, h.putIssuer(t, "shop", "https://login.example.com"))
 	must(t, h.putIssuer(t, "shop", "https://login.example.com")) // A directory may claim its own host again.

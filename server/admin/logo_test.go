@@ -77,7 +77,7 @@ func coloursDiffer(a, b color.NRGBA) bool {
 	return off(a.R, b.R) || off(a.G, b.G) || off(a.B, b.B) || off(a.A, b.A)
 }
 
-func TestALogoIsTrimmedAndCanBeSeenOnWhite(t *testing.T) {
+func TestLogo_IsTrimmedAndVisibleOnWhite(t *testing.T) {
 	kept, err := encodeLogo(pictureOf(t, 400, 400, clear, green))
 	must(t, err)
 	got, err := png.Decode(bytes.NewReader(kept))
@@ -125,7 +125,7 @@ func TestLogo_RejectsInvalidFileWithReason(t *testing.T) {
 
 // A file of a few kilobytes can expand to the largest accepted picture. Encoding it takes the memory of one picture, not of
 // intermediate results.
-func TestTheLargestLogoTakesLittleMoreMemoryThanItsPixels(t *testing.T) {
+func TestLogo_MemoryIsBoundedByPixels(t *testing.T) {
 	wide := image.NewNRGBA64(image.Rect(0, 0, MaxLogoSide, MaxLogoSide))
 	draw.Draw(wide, image.Rect(20, 20, MaxLogoSide-20, MaxLogoSide-20), image.NewUniform(color.NRGBA64{0xff00, 0xff00, 0xff00, 0x8000}), image.Point{}, draw.Src)
 	file := asPNG(t, wide)
@@ -140,7 +140,7 @@ func TestTheLargestLogoTakesLittleMoreMemoryThanItsPixels(t *testing.T) {
 	}
 }
 
-func TestAPictureOfOnePixelWidthIsDrawnToo(t *testing.T) {
+func TestLogo_AcceptsOnePixelWidth(t *testing.T) {
 	for _, size := range [][2]int{{1, 1}, {1, 2000}, {2000, 1}} {
 		if kept, err := encodeLogo(pictureOf(t, size[0], size[1], green, green)); err != nil || len(kept) == 0 {
 			t.Errorf("%v: %v", size, err)

@@ -9,7 +9,7 @@ import (
 )
 
 // What takes much memory for a moment waits for its turn among the hashes of the process.
-func TestHashesOfSecretsAndLogosWaitForMemory(t *testing.T) {
+func TestMemory_HashesAndLogosWait(t *testing.T) {
 	logo := pictureOf(t, 100, 100, white, green)
 	for name, act := range map[string]func(context.Context, *serviceHarness) error{
 		"a chosen secret": func(ctx context.Context, h *serviceHarness) error {

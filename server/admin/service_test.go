@@ -104,7 +104,7 @@ func wantInvalid(t *testing.T, err error, fields ...string) {
 	}
 }
 
-func TestAServiceNamesWhatItLacks(t *testing.T) {
+func TestNew_NamesMissingDependencies(t *testing.T) {
 	if _, err := New(Config{}); err == nil || !strings.Contains(err.Error(), "Engine") {
 		t.Errorf("error %v", err)
 	}
@@ -143,7 +143,7 @@ func TestAudit_FailureStopsChange(t *testing.T) {
 	}
 }
 
-func TestAuditEntriesNameFieldsAndNeverValues(t *testing.T) {
+func TestAudit_NamesFieldsNotValues(t *testing.T) {
 	h := newServiceHarness(t)
 	_, _, err := h.CreateClient(t.Context(), miniapp())
 	must(t, err)
@@ -170,7 +170,7 @@ func TestAuditEntriesNameFieldsAndNeverValues(t *testing.T) {
 	}
 }
 
-func TestAsIsTheSameServiceForAnotherActor(t *testing.T) {
+func TestAs_ChangesActorOnly(t *testing.T) {
 	h := newServiceHarness(t)
 	_, _, err := h.As("operator:bob").CreateClient(t.Context(), spa())
 	must(t, err)

@@ -42,7 +42,7 @@ func TestSize_NamesLargestMemberAndRecordsNothing(t *testing.T) {
 	}
 }
 
-func TestTheLargestMemberOfARecordIsNamedAlsoWhereItIsWithinAnother(t *testing.T) {
+func TestSize_NamesLargestNestedMember(t *testing.T) {
 	for want, record := range map[string]any{
 		"jwks":                        storage.Client{ID: "shop", JWKS: []byte(`{"keys":[{"kty":"RSA"}]}`)},
 		"federation.linking_partners": storage.Client{Federation: &storage.Federation{AppID: "wx1", LinkingPartners: []string{"a", "b", "c"}}},

@@ -77,7 +77,7 @@ func TestUsers_ErrorsNameProblem(t *testing.T) {
 	}
 }
 
-func TestWhatEndsAUsersSessionsRaisesTheEpoch(t *testing.T) {
+func TestUsers_EndOfSessionsRaisesEpoch(t *testing.T) {
 	h := newServiceHarness(t)
 	id := h.user(t, "alice").ID
 	epoch := func() (int64, storage.UserStatus) {
@@ -110,7 +110,7 @@ func TestWhatEndsAUsersSessionsRaisesTheEpoch(t *testing.T) {
 	}
 }
 
-func TestUsersAreMergedAndSeparatedAgain(t *testing.T) {
+func TestUsers_MergeAndUndo(t *testing.T) {
 	h := newServiceHarness(t)
 	alice, twin := h.user(t, "alice"), h.user(t, "twin")
 	done, err := h.MergeUsers(t.Context(), "default", twin.ID, alice.ID)

@@ -79,7 +79,7 @@ func FuzzAuthorizationRequest(f *testing.F) {
 	})
 }
 
-func TestRequestedAgesAreBounded(t *testing.T) {
+func TestMaxAge_IsBounded(t *testing.T) {
 	for text, want := range map[string]time.Duration{"0": 0, "1": time.Second, "9223372036854775807": maxMaxAge, "99999999999999999999999": maxMaxAge} {
 		a := &Request{form: url.Values{"max_age": {text}}}
 		if err := a.readMaxAge(); err != nil || *a.maxAge != want {

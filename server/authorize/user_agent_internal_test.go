@@ -4,7 +4,7 @@ import (
 	"testing"
 )
 
-func TestBrowserLabels(t *testing.T) {
+func TestUserAgent_HasLabel(t *testing.T) {
 	for userAgent, want := range map[string]string{
 		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36":                                 "Chrome, Windows",
 		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36 Edg/130.0.0.0":                   "Edge, Windows",

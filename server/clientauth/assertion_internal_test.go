@@ -9,7 +9,7 @@ import (
 	"github.com/minifed/minifed/keys"
 )
 
-func FuzzAssertionsAreReadOrRefused(f *testing.F) {
+func FuzzAssertion(f *testing.F) {
 	part := base64.RawURLEncoding.EncodeToString
 	for _, seed := range []struct{ header, claims string }{
 		{`{"alg":"ES256","kid":"a"}`, `{"iss":"c","sub":"c","aud":"https://id.example","exp":1700000060,"iat":1700000000,"jti":"x"}`},
@@ -52,7 +52,7 @@ func FuzzAssertionsAreReadOrRefused(f *testing.F) {
 	})
 }
 
-func FuzzKeySetsAreReadOrRefused(f *testing.F) {
+func FuzzKeySet(f *testing.F) {
 	for _, seed := range []string{
 		`{"keys":[]}`, `{"keys":null}`, `[]`, `{"keys":[7,{"kty":"oct","k":"c2VjcmV0"}]}`,
 		`{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","kid":"a","use":"sig"}]}`,

@@ -36,7 +36,7 @@ func chosenClient(id string) storage.Client {
 	return storage.Client{Directory: "default", ID: id, AuthMethod: methodBasic, Secrets: []string{hash.String()}}
 }
 
-func TestClientAuthentication_HashesASecretOnceForAllWaitingRequests(t *testing.T) {
+func TestClientAuth_ConcurrentRequestsShareOneHash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hashing := &heldHashing{release: make(chan struct{})}
 		s, err := NewSecrets(rand.Reader, hashing)
@@ -71,7 +71,7 @@ func TestClientAuthentication_HashesASecretOnceForAllWaitingRequests(t *testing.
 }
 
 // The request that began a hash may end before it: others wait for the same one.
-func TestClientAuthentication_SharedHashOutlivesTheRequestThatBeganIt(t *testing.T) {
+func TestClientAuth_SharedHashOutlivesItsFirstRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hashing := &heldHashing{release: make(chan struct{})}
 		s, err := NewSecrets(rand.Reader, hashing)

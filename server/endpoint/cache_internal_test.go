@@ -30,7 +30,7 @@ func (s *source) load(context.Context, string) (string, error) {
 	return s.value, s.err
 }
 
-func TestACacheForgetsAfterFiveSecondsAndKeepsNoMisses(t *testing.T) {
+func TestCache_ExpiresAndStoresNoMisses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		from := &source{err: storage.ErrNotFound}
 		c := newCache(time.Now, from.load)
@@ -75,7 +75,7 @@ func TestACacheForgetsAfterFiveSecondsAndKeepsNoMisses(t *testing.T) {
 	})
 }
 
-func TestCallersOfACacheShareOneLoadWhoeverHangsUp(t *testing.T) {
+func TestCache_ConcurrentCallersShareOneLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		from := &source{value: "one", gate: make(chan struct{})}
 		c := newCache(time.Now, from.load)
@@ -102,7 +102,7 @@ func TestCallersOfACacheShareOneLoadWhoeverHangsUp(t *testing.T) {
 	})
 }
 
-func TestACacheIsBounded(t *testing.T) {
+func TestCache_IsBounded(t *testing.T) {
 	c := newCache(time.Now, func(_ context.Context, key string) (string, error) { return key, nil })
 	for i := range 2 * cacheSize {
 		if got, err := c.Get(t.Context(), string(rune(i+1000))); got == "" || err != nil {

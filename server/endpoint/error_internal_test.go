@@ -14,7 +14,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-func TestErrorsOfLibrariesBecomeRegisteredOnes(t *testing.T) {
+func TestError_MapsLibraryErrors(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		err    error
@@ -52,7 +52,7 @@ func TestErrorsOfLibrariesBecomeRegisteredOnes(t *testing.T) {
 	}
 }
 
-func TestAnErrorThatRequestsShareIsNotChanged(t *testing.T) {
+func TestError_SharedErrorIsNotModified(t *testing.T) {
 	shared := &grants.Error{Protocol: &fosite.RFC6749Error{ErrorField: "misconfiguration", CodeField: 500}}
 	var calls sync.WaitGroup
 	for range 8 {

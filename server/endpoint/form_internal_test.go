@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func FuzzReadFormNeverAcceptsARepeatedParameter(f *testing.F) {
+func FuzzReadForm_RejectsRepeatedParameter(f *testing.F) {
 	for _, seed := range []string{"a=1&b=2", "a=1&a=2", "a=%zz", "a=1;b=2", "a=%ff", "resource=1&resource=2"} {
 		f.Add(seed)
 	}

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func FuzzMembersAreReadTheSameByEveryParser(f *testing.F) {
+func FuzzJSONParameters_MatchOtherParsers(f *testing.F) {
 	for _, seed := range []string{
 		`{"code":"x","user":{"nickname":"a"}}`, `{"code":"x","code":"y"}`, `{"audience":["a","b"],"scope":null}`, `[]`, `null`, `{"a":[[[[]]]]}`, "{\"code\":\"\xff\"}",
 	} {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func FuzzPlainPathsHaveOneSpelling(f *testing.F) {
+func FuzzPath_HasOneSpelling(f *testing.F) {
 	for _, seed := range []string{"/oauth2/token", "//x", "/a/../b", "/%2e", "/a%2Fb", "/d/acme/oauth2/jwks", "/\\", "/;x"} {
 		f.Add(seed)
 	}

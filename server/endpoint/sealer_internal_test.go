@@ -34,7 +34,7 @@ func directory(id string) *oauth2.Issuer {
 	return &oauth2.Issuer{Directory: storage.Directory{ID: id}, URL: "https://id.example"}
 }
 
-func TestAnEnvelopeOpensWhereItWasSealedAndNowhereElse(t *testing.T) {
+func TestSealer_OpensOnlyItsOwnContext(t *testing.T) {
 	box := Sealer{Secrets: fixedSecrets{}, Random: rand.Reader}
 	ctx, issuer := t.Context(), directory("default")
 	text := []byte("what only the server reads")
@@ -70,7 +70,7 @@ func TestAnEnvelopeOpensWhereItWasSealedAndNowhereElse(t *testing.T) {
 	}
 }
 
-func FuzzOnlyOurEnvelopesOpen(f *testing.F) {
+func FuzzSealer_OpensOnlyItsOwn(f *testing.F) {
 	box := Sealer{Secrets: fixedSecrets{}, Random: bytes.NewReader(make([]byte, sealedSalt))} // Every fuzzing process seals alike.
 	sealed, err := box.Seal(f.Context(), directory("default"), "one", []byte("text"))
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-func TestWhatIsDueIsDoneUntilTheServerStops(t *testing.T) {
+func TestBackchannel_DeliversUntilServerStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var down atomic.Bool
 		engine := &storagetest.Hooks{Engine: storagetest.NewMemory(time.Now)}

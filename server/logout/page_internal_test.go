@@ -15,7 +15,7 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-func TestTheLogoutPageNamesWhoAsksAndWhoIsSignedIn(t *testing.T) {
+func TestLogoutPage_NamesClientAndUser(t *testing.T) {
 	browsers := endpoint.BrowserIDs{Random: rand.Reader, Now: time.Now}
 	p, err := page.New(page.CSRF{Secrets: noSecrets{}, Browsers: browsers}, nil)
 	if err != nil {

@@ -48,7 +48,7 @@ func (n *fakeNetwork) dial(ctx context.Context, address netip.AddrPort) (net.Con
 	return new(net.Dialer).DialContext(ctx, "tcp", n.server.Listener.Addr().String())
 }
 
-func TestAPublicHostIsFetchedByHTTPS(t *testing.T) {
+func TestClient_FetchesPublicHostByHTTPS(t *testing.T) {
 	network, client := newFakeNetwork(t, func(w http.ResponseWriter, r *http.Request) {
 		for name := range r.Header {
 			switch name {
@@ -68,7 +68,7 @@ func TestAPublicHostIsFetchedByHTTPS(t *testing.T) {
 	}
 }
 
-func TestNoAddressWithinTheNetworkIsDialled(t *testing.T) {
+func TestClient_DialsNoPrivateAddress(t *testing.T) {
 	for _, address := range []string{
 		"127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "100.100.100.200", "0.0.0.0", "255.255.255.255",
 		"224.0.0.1", "240.0.0.1", "192.0.2.1", "198.18.0.1", "198.51.100.1", "203.0.113.1", "192.0.0.170", "192.88.99.1",
@@ -94,7 +94,7 @@ func bracketed(address string) string {
 	return address
 }
 
-func TestWhatWasCheckedIsWhatIsDialled(t *testing.T) {
+func TestClient_DialsCheckedAddress(t *testing.T) {
 	// The name means something else at every lookup: rebinding changes nothing, because nothing looks twice.
 	network, client := newFakeNetwork(t, func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("x")) }, []string{"93.184.215.14"}, []string{"127.0.0.1"})
 	if _, err := client.Get(t.Context(), "https://example.com/", "*/*"); err != nil {
@@ -110,7 +110,7 @@ func TestWhatWasCheckedIsWhatIsDialled(t *testing.T) {
 	}
 }
 
-func TestAddressesThatAreNotPlainHTTPSAreNotCalled(t *testing.T) {
+func TestClient_RejectsOtherURLs(t *testing.T) {
 	_, client := newFakeNetwork(t, func(http.ResponseWriter, *http.Request) { t.Error("it was called") }, []string{"93.184.215.14"})
 	for _, address := range []string{
 		"http://example.com/", "ftp://example.com/", "file:///etc/passwd", "//example.com/", "example.com", "", "https://", "https:example.com",
@@ -122,7 +122,7 @@ func TestAddressesThatAreNotPlainHTTPSAreNotCalled(t *testing.T) {
 	}
 }
 
-func TestAnAnswerIsBoundedAndARedirectNotFollowed(t *testing.T) {
+func TestClient_BoundsResponseAndFollowsNoRedirect(t *testing.T) {
 	for name, row := range map[string]struct {
 		handler http.HandlerFunc
 		good    bool
@@ -163,7 +163,7 @@ func TestAnAnswerIsBoundedAndARedirectNotFollowed(t *testing.T) {
 	}
 }
 
-func TestACertificateMustBeGood(t *testing.T) {
+func TestClient_RequiresValidCertificate(t *testing.T) {
 	network, _ := newFakeNetwork(t, func(http.ResponseWriter, *http.Request) { t.Error("it was called") }, []string{"93.184.215.14"})
 	stranger := NewClient(Config{Lookup: network.lookup, Dial: network.dial})
 	if _, err := stranger.Get(t.Context(), "https://example.com/", "*/*"); !errors.Is(err, ErrFailed) {
@@ -171,7 +171,7 @@ func TestACertificateMustBeGood(t *testing.T) {
 	}
 }
 
-func TestAClosedNetworkMayBeCalledWhenTheOperatorSaysSo(t *testing.T) {
+func TestClient_AllowsConfiguredPrivateNetwork(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("hello")) }))
 	t.Cleanup(server.Close)
 	if _, err := NewClient(Config{}).Get(t.Context(), server.URL, "*/*"); !errors.Is(err, errAddressRefused) {
@@ -182,7 +182,7 @@ func TestAClosedNetworkMayBeCalledWhenTheOperatorSaysSo(t *testing.T) {
 	}
 }
 
-func TestAHostThatSaysNothingIsGivenUp(t *testing.T) {
+func TestClient_TimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		silent := NewClient(Config{AllowPrivate: true, Dial: func(context.Context, netip.AddrPort) (net.Conn, error) {
 			near, far := net.Pipe()

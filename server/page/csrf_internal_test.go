@@ -27,7 +27,7 @@ func (zeroReader) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestAFormOfAnUnknownGenerationOfSecretsIsForged(t *testing.T) {
+func TestCSRF_UnknownGenerationIsForged(t *testing.T) {
 	browsers := endpoint.BrowserIDs{Random: zeroReader{}, Now: time.Now}
 	guard := CSRF{oneGeneration{}, browsers}
 	issuer := &oauth2.Issuer{Directory: storage.Directory{ID: "default"}, URL: "https://id.example"}

@@ -27,7 +27,7 @@ func loadTestLocales(t *testing.T) *Locales {
 	return all
 }
 
-func TestEveryLanguageHasTheSameTexts(t *testing.T) {
+func TestLocales_HaveTheSameTexts(t *testing.T) {
 	all := loadTestLocales(t).all
 	verbs := regexp.MustCompile(`%(\[\d\])?[sd]`)
 	for _, other := range all[1:] {
@@ -120,7 +120,7 @@ func usedKeys(t *testing.T) map[string]bool {
 	return said
 }
 
-func TestEveryTextThatIsSaidExistsAndEveryTextIsSaid(t *testing.T) {
+func TestLocales_TextsAreUsedAndComplete(t *testing.T) {
 	texts := loadTestLocales(t).all[0].texts
 	said := usedKeys(t)
 	for key := range said {
@@ -135,7 +135,7 @@ func TestEveryTextThatIsSaidExistsAndEveryTextIsSaid(t *testing.T) {
 	}
 }
 
-func TestLanguageIsTheLinksThenTheClientsThenTheBrowsers(t *testing.T) {
+func TestLocale_PrefersLinkThenClientThenBrowser(t *testing.T) {
 	long := strings.Repeat("de-DE,", 200) + "zh"
 	for _, c := range []struct{ query, client, header, want string }{
 		{"", "", "", "en"},
@@ -181,8 +181,8 @@ func sheetColours(t *testing.T) (light, dark map[string]colour) {
 	return light, read(blocks[1][1], maps.Clone(light))
 }
 
-// TestWCAG_1_4_3_WhatIsReadContrasts measures every pair of colours that style.css puts together.
-func TestWCAG_1_4_3_WhatIsReadContrasts(t *testing.T) {
+// TestWCAG_1_4_3_TextContrasts measures every pair of colours that style.css puts together.
+func TestWCAG_1_4_3_TextContrasts(t *testing.T) {
 	light, dark := sheetColours(t)
 	for scheme, colours := range map[string]map[string]colour{"light": light, "dark": dark} {
 		for _, pair := range []struct {
@@ -211,7 +211,7 @@ func TestWCAG_1_4_3_WhatIsReadContrasts(t *testing.T) {
 	}
 }
 
-func TestTheGroundsOfThePaletteAreThoseOfTheSheet(t *testing.T) {
+func TestPalette_MatchesStylesheet(t *testing.T) {
 	lightSheet, darkSheet := sheetColours(t)
 	light, dark := schemes()
 	for _, c := range []struct {
@@ -224,8 +224,8 @@ func TestTheGroundsOfThePaletteAreThoseOfTheSheet(t *testing.T) {
 	}
 }
 
-// TestWCAG_1_4_3_EveryAccentCanBeRead tries accents from all over the cube of colours.
-func TestWCAG_1_4_3_EveryAccentCanBeRead(t *testing.T) {
+// TestWCAG_1_4_3_AccentIsReadable tries accents from all over the cube of colours.
+func TestWCAG_1_4_3_AccentIsReadable(t *testing.T) {
 	light, dark := schemes()
 	for i := range 9 * 9 * 9 {
 		level := func(n int) uint8 { return uint8(min(255, n*32)) }
@@ -248,7 +248,7 @@ func TestWCAG_1_4_3_EveryAccentCanBeRead(t *testing.T) {
 	}
 }
 
-func TestAnAccentThatCanBeReadStaysAsItIs(t *testing.T) {
+func TestAccent_ReadableIsUnchanged(t *testing.T) {
 	light, dark := schemes()
 	own, ok := parseColour(ownAccent)
 	if !ok || paletteOf(own, light).accent != own || paletteOf(own, light).text != own {
@@ -260,7 +260,7 @@ func TestAnAccentThatCanBeReadStaysAsItIs(t *testing.T) {
 	}
 }
 
-func TestColoursAreReadStrictly(t *testing.T) {
+func TestParseColour_IsStrict(t *testing.T) {
 	for text, want := range map[string]bool{
 		"#2f5bd7": true, "#ABCDEF": true, "2f5bd7": false, "#2f5bd": false, "#2f5bd77": false, "#2f5bdg": false, "": false, "red": false, "#+2f5bd": false,
 	} {
@@ -270,7 +270,7 @@ func TestColoursAreReadStrictly(t *testing.T) {
 	}
 }
 
-func TestFailuresWithoutTextsOfTheirOwnAreExplainedByTheirStatus(t *testing.T) {
+func TestErrorPage_ExplainsByStatus(t *testing.T) {
 	for status, want := range map[int]string{400: "request", 405: "no_page", 413: "too_large", 404: "not_found", 429: "rate_limited", 500: "internal", 503: "unavailable"} {
 		problem := endpoint.NewErrorStatus(fosite.ErrInvalidRequest, status, "")
 		problem.Reason = "unheard_of"
@@ -280,7 +280,7 @@ func TestFailuresWithoutTextsOfTheirOwnAreExplainedByTheirStatus(t *testing.T) {
 	}
 }
 
-func TestTextsTakeTheirParameters(t *testing.T) {
+func TestLocale_FillsParameters(t *testing.T) {
 	v := &view{locale: loadTestLocales(t).all[0]}
 	if got, err := v.Say(Text("login.wait", Text("wait.minutes", 3))); err != nil || got != "Too many failed attempts. Please try again in 3 min." {
 		t.Errorf("%q %v", got, err)
@@ -295,7 +295,7 @@ func TestTextsTakeTheirParameters(t *testing.T) {
 	}
 }
 
-func TestNamesOfAssetsHoldTheirContent(t *testing.T) {
+func TestAssets_NamesHaveContentHash(t *testing.T) {
 	name := hashed("style.css", []byte("a"))
 	if plainName(name) != "style.css" || hashed("style.css", []byte("b")) == name || strings.Count(name, ".") != 2 {
 		t.Errorf("%q", name)
@@ -307,7 +307,7 @@ func TestNamesOfAssetsHoldTheirContent(t *testing.T) {
 	}
 }
 
-func TestALineEndsWithinAnAddressBeforeItsDotsAndNotAtTheEndOfASentence(t *testing.T) {
+func TestBreakableAddress_BreaksBeforeDots(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                              "",
 		"Name of wanda":                 "Name of wanda",

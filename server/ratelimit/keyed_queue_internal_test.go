@@ -13,7 +13,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-func TestAttemptsAtOneAccountTakeTurnsAndAFewMayWait(t *testing.T) {
+func TestKeyedQueue_SerializesAndBoundsWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all := NewKeyedQueue()
 		directory := storage.Directory{ID: "default"}
@@ -49,7 +49,7 @@ func TestAttemptsAtOneAccountTakeTurnsAndAFewMayWait(t *testing.T) {
 	})
 }
 
-func TestWhoGivesUpLeavesTheQueue(t *testing.T) {
+func TestKeyedQueue_CanceledCallerLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all := NewKeyedQueue()
 		at := NameKey(storage.Directory{ID: "default"}, "wanda")

@@ -34,7 +34,7 @@ func newManualClock() *manualClock { return &manualClock{now: time.Unix(1_700_00
 
 func testRule() Rule { return Rule{name: "test", free: 3, most: 8 * time.Second} }
 
-func TestEveryFailureThatIsNotFreeDoublesTheWait(t *testing.T) {
+func TestLockout_FailureDoublesWait(t *testing.T) {
 	clock := newManualClock()
 	throttles := NewLockout(storagetest.NewMemory(clock.Now), clock.Now)
 	who := Key{"default", testRule(), "203.0.113.9/32"}
@@ -58,7 +58,7 @@ func TestEveryFailureThatIsNotFreeDoublesTheWait(t *testing.T) {
 	}
 }
 
-func TestInstancesCountTogetherAndLearnByAFailure(t *testing.T) {
+func TestLockout_InstancesShareCounts(t *testing.T) {
 	clock := newManualClock()
 	engine := storagetest.NewMemory(clock.Now)
 	one, other := NewLockout(engine, clock.Now), NewLockout(engine, clock.Now)
@@ -78,7 +78,7 @@ func TestInstancesCountTogetherAndLearnByAFailure(t *testing.T) {
 	}
 }
 
-func TestRacingFailuresAreAllCounted(t *testing.T) {
+func TestLockout_CountsConcurrentFailures(t *testing.T) {
 	clock := newManualClock()
 	engine := storagetest.NewMemory(clock.Now)
 	instances := []*Lockout{NewLockout(engine, clock.Now), NewLockout(engine, clock.Now)}
@@ -95,7 +95,7 @@ func TestRacingFailuresAreAllCounted(t *testing.T) {
 	}
 }
 
-func TestWithoutTheStoreAnInstanceCountsAloneAndCallersWhoHangUpAreCounted(t *testing.T) {
+func TestLockout_CountsWithoutStoreAndAfterDisconnect(t *testing.T) {
 	clock := newManualClock()
 	hooks := &storagetest.Hooks{Engine: storagetest.NewMemory(clock.Now)}
 	throttles := NewLockout(hooks, clock.Now)
@@ -118,7 +118,7 @@ func TestWithoutTheStoreAnInstanceCountsAloneAndCallersWhoHangUpAreCounted(t *te
 	}
 }
 
-func TestMemoryOfThrottlesIsBounded(t *testing.T) {
+func TestLockout_MemoryIsBounded(t *testing.T) {
 	clock := newManualClock()
 	throttles := NewLockout(storagetest.NewMemory(clock.Now), clock.Now)
 	rule := Rule{name: "test", free: 0, most: time.Minute}
@@ -131,7 +131,7 @@ func TestMemoryOfThrottlesIsBounded(t *testing.T) {
 	}
 }
 
-func TestAnIPv6CallerIsCountedByItsNetwork(t *testing.T) {
+func TestLockout_CountsIPv6ByNetwork(t *testing.T) {
 	for address, want := range map[string]string{
 		"203.0.113.9": "203.0.113.9/32", "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64", "2001:db8:1:2::9": "2001:db8:1:2::/64", "fe80::1%eth0": "fe80::/64",
 	} {
@@ -144,7 +144,7 @@ func TestAnIPv6CallerIsCountedByItsNetwork(t *testing.T) {
 	}
 }
 
-func TestAPaceAllowsABurstAndThenItsRate(t *testing.T) {
+func TestRateLimiter_AllowsBurstThenRate(t *testing.T) {
 	clock := newManualClock()
 	p := NewRateLimiter(10, 5, clock.Now)
 	for i := range 5 {

@@ -7,7 +7,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-func TestThrottles_CountApartInARecreatedDirectory(t *testing.T) {
+func TestLockout_RecreatedDirectoryCountsFromZero(t *testing.T) {
 	login := identity.Login{AppID: "wxsim1", OpenID: "o1"}
 	seen := map[string]bool{}
 	for _, incarnation := range []string{"", "first", "second"} {

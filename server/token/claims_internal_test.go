@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestClaimsSupportedAreThoseThatAreAnswered(t *testing.T) {
+func TestClaimsSupported_MatchesUserInfo(t *testing.T) {
 	supported := map[string]bool{}
 	for _, name := range ClaimsSupported() {
 		if supported[name] {
@@ -67,7 +67,7 @@ func TestOIDCCore_5_5_ClaimsParameters(t *testing.T) {
 	}
 }
 
-func TestEveryClaimOfAScopeIsKnownByItsName(t *testing.T) {
+func TestScopeClaims_HaveNames(t *testing.T) {
 	known := 0
 	for scope, of := range claimsOfScope() {
 		for name := range of(completeUser()) {

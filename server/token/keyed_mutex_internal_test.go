@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 )
 
-func TestALatchLetsOneRequestFinishFirst(t *testing.T) {
+func TestKeyedMutex_SerializesRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := NewKeyedMutex()
 		leave, err := l.lock(t.Context(), codeKey{code: "code"})

@@ -11,7 +11,7 @@ import (
 )
 
 // What is left out of fosite's configuration would be decided by fosite, perhaps differently in its next version.
-func TestEveryFieldOfFositesConfigurationIsSet(t *testing.T) {
+func TestFositeConfig_EveryFieldIsSet(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "provider.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)

@@ -77,7 +77,7 @@ func TestToken_LastsAWhole7200Seconds(t *testing.T) {
 	}
 }
 
-func TestMiniProgramCode_HasTheWidthThatWasAskedFor(t *testing.T) {
+func TestMiniProgramCode_HasRequestedWidth(t *testing.T) {
 	h := newSimulatorHarness(t, new(wechattest.Server))
 	token := h.token(t)
 	for body, want := range map[string]struct {

@@ -94,7 +94,7 @@ func TestControl_ReturnsCodesAsTextOrJSON(t *testing.T) {
 	}
 }
 
-func TestControlDoesWhatTheMethodsDo(t *testing.T) {
+func TestControl_MatchesMethods(t *testing.T) {
 	c := newControl(t)
 	if !strings.Contains(c.ok(t, "GET", "/"), "POST   /login") {
 		t.Error("the front page does not help")
@@ -152,7 +152,7 @@ func TestControlDoesWhatTheMethodsDo(t *testing.T) {
 	}
 }
 
-func TestControlSendsPushes(t *testing.T) {
+func TestControl_SendsPushes(t *testing.T) {
 	c := newControl(t)
 	received := 0
 	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -146,7 +146,7 @@ func TestIdentifiers_AreMarkedAsSimulated(t *testing.T) {
 	}
 }
 
-func TestIdentifiersHaveWeChatsShape(t *testing.T) {
+func TestIdentifiers_HaveWeChatsFormat(t *testing.T) {
 	h := newSimulatorHarness(t, new(wechattest.Server))
 	h.app.BindOpenPlatform("account")
 	for name, row := range map[string]struct{ value, shape string }{
@@ -164,7 +164,7 @@ func TestIdentifiersHaveWeChatsShape(t *testing.T) {
 	}
 }
 
-func TestALoginCodeWorksOnceForFiveMinutesInItsApp(t *testing.T) {
+func TestLoginCode_WorksOnceForFiveMinutesInItsApp(t *testing.T) {
 	h := newSimulatorHarness(t, new(wechattest.Server))
 	other, err := h.sim.AddApp(wechat.App{ID: "wxsimB", Secret: "secret-b"})
 	if err != nil {
@@ -193,7 +193,7 @@ func TestALoginCodeWorksOnceForFiveMinutesInItsApp(t *testing.T) {
 	h.login(t, code).want(t, 40029)
 }
 
-func TestCode2SessionChecksInWeChatsOrder(t *testing.T) {
+func TestCode2Session_ChecksInWeChatsOrder(t *testing.T) {
 	h := newSimulatorHarness(t, new(wechattest.Server))
 	code := h.app.Login("alice")
 	for _, row := range []struct {
@@ -219,7 +219,7 @@ func TestCode2SessionChecksInWeChatsOrder(t *testing.T) {
 	h.login(t, code).want(t, 0)
 }
 
-func TestATraceIDBeginsWithTheTime(t *testing.T) {
+func TestTraceID_BeginsWithTime(t *testing.T) {
 	h := newSimulatorHarness(t, &wechattest.Server{Now: func() time.Time { return time.Unix(0x617833f5, 0) }})
 	if a := h.login(t, "x"); !strings.HasPrefix(a.Errmsg, "invalid code, rid: 617833f5-") {
 		t.Errorf("errmsg %q", a.Errmsg)
@@ -241,7 +241,7 @@ func TestSlashes_AreEscapedByDefault(t *testing.T) {
 	}
 }
 
-func TestUnionIDsFollowTheOpenPlatformAccountAtTheTimeOfTheCall(t *testing.T) {
+func TestUnionID_FollowsCurrentOpenPlatformAccount(t *testing.T) {
 	h := newSimulatorHarness(t, new(wechattest.Server))
 	other, err := h.sim.AddApp(wechat.App{ID: "wxsimB"})
 	if err != nil {
@@ -279,7 +279,7 @@ func TestBlock_RejectsLogin(t *testing.T) {
 	h.login(t, h.app.Login("alice")).want(t, 0)
 }
 
-func TestTheLoginQuotaIsPerMinute(t *testing.T) {
+func TestLoginQuota_IsPerMinute(t *testing.T) {
 	h := newSimulatorHarness(t, &wechattest.Server{LoginsPerMinute: 2, Now: func() time.Time { return time.Unix(1_700_000_040, 0) }})
 	h.login(t, h.app.Login("alice")).want(t, 0)
 	h.login(t, h.app.Login("alice")).want(t, 0)
@@ -289,7 +289,7 @@ func TestTheLoginQuotaIsPerMinute(t *testing.T) {
 	h.login(t, code).want(t, 0)
 }
 
-func TestSessionKeysRotateAtLoginButNotTooOften(t *testing.T) {
+func TestSessionKey_RotatesAtLoginButNotTooOften(t *testing.T) {
 	h := newSimulatorHarness(t, new(wechattest.Server))
 	first := h.login(t, h.app.Login("alice"))
 	if again := h.login(t, h.app.Login("alice")); again.Key != first.Key {
@@ -321,7 +321,7 @@ func TestResetSession_PreservesExpiry(t *testing.T) {
 	h.check(t, h.token(t), session.OpenID, reset.Key).want(t, 87007)
 }
 
-func TestCheckSessionIsStrict(t *testing.T) {
+func TestCheckSession_IsStrict(t *testing.T) {
 	h := newSimulatorHarness(t, new(wechattest.Server))
 	session := h.login(t, h.app.Login("alice"))
 	token := h.token(t)
@@ -336,7 +336,7 @@ func TestCheckSessionIsStrict(t *testing.T) {
 	}
 }
 
-func TestTheStableTokenIsTheSameUntilItsLastFiveMinutes(t *testing.T) {
+func TestStableToken_IsSameUntilLastFiveMinutes(t *testing.T) {
 	h := newSimulatorHarness(t, new(wechattest.Server))
 	ask := func(force string) apiResponse {
 		return h.post(t, "/cgi-bin/stable_token", `{"grant_type":"client_credential","appid":"wxsimA","secret":"secret-a"`+force+`}`)
@@ -379,7 +379,7 @@ func TestTheStableTokenIsTheSameUntilItsLastFiveMinutes(t *testing.T) {
 	ask(`,"force_refresh":true`).want(t, 0)
 }
 
-func TestTheOlderTokenIsNewAtEachCall(t *testing.T) {
+func TestToken_IsNewAtEachCall(t *testing.T) {
 	h := newSimulatorHarness(t, new(wechattest.Server))
 	stable := h.token(t)
 	ask := func() apiResponse {
@@ -399,7 +399,7 @@ func TestTheOlderTokenIsNewAtEachCall(t *testing.T) {
 	h.phone(t, stable, h.app.TapPhone("alice")).want(t, 40001)
 }
 
-func TestTokenEndpointsAreStrict(t *testing.T) {
+func TestTokenEndpoints_AreStrict(t *testing.T) {
 	h := newSimulatorHarness(t, new(wechattest.Server))
 	h.get(t, "/cgi-bin/token?appid=wxsimA&secret=secret-a").want(t, 40002)
 	h.get(t, "/cgi-bin/token?grant_type=client_credential&secret=secret-a").want(t, 41002)
@@ -414,7 +414,7 @@ func TestTokenEndpointsAreStrict(t *testing.T) {
 	h.post(t, "/cgi-bin/stable_token", `{"grant_type":"client_credential","appid":"wxsimA","secret":"secret-a","force_refresh":"yes"}`).want(t, 47001)
 }
 
-func TestPhoneNumbers(t *testing.T) {
+func TestPhoneNumber_IsReturnedOnce(t *testing.T) {
 	h := newSimulatorHarness(t, new(wechattest.Server))
 	other, err := h.sim.AddApp(wechat.App{ID: "wxsimB"})
 	if err != nil {
@@ -443,7 +443,7 @@ func TestPhoneNumbers(t *testing.T) {
 	}
 }
 
-func TestAPostWithoutContentLengthIs412(t *testing.T) {
+func TestPost_WithoutContentLengthIs412(t *testing.T) {
 	h := newSimulatorHarness(t, new(wechattest.Server))
 	code := h.app.TapPhone("alice")
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.url+"/wxa/business/getuserphonenumber?access_token="+h.token(t),
@@ -457,7 +457,7 @@ func TestAPostWithoutContentLengthIs412(t *testing.T) {
 	h.phone(t, h.token(t), code).want(t, 0)
 }
 
-func TestMiniProgramCodesAreStrict(t *testing.T) {
+func TestMiniProgramCode_IsStrict(t *testing.T) {
 	h := newSimulatorHarness(t, new(wechattest.Server))
 	token := h.token(t)
 	ask := func(body string) apiResponse { return h.post(t, "/wxa/getwxacodeunlimit?access_token="+token, body) }
@@ -493,7 +493,7 @@ func TestServer_RejectsEndlessBody(t *testing.T) {
 	}
 }
 
-func TestFaultsStrikeInOrderAndOnlyWhereTheyFit(t *testing.T) {
+func TestFaults_ApplyInOrderWhereTheyMatch(t *testing.T) {
 	h := newSimulatorHarness(t, new(wechattest.Server))
 	h.app.Fail(wechattest.Code2Session,
 		wechattest.Fault{Errcode: 45011, User: "bob"},
@@ -525,7 +525,7 @@ func TestFaultsStrikeInOrderAndOnlyWhereTheyFit(t *testing.T) {
 	h.login(t, bob).want(t, 40163)
 }
 
-func TestSpendDecidesWhetherAFaultLosesTheCode(t *testing.T) {
+func TestFault_SpendDecidesWhetherCodeIsLost(t *testing.T) {
 	for name, fault := range map[string]wechattest.Fault{
 		"errcode": {Errcode: -1}, "status": {Status: 502},
 	} {
@@ -555,7 +555,7 @@ func TestFault_QuotedErrcodeAndTruncation(t *testing.T) {
 	}
 }
 
-func TestDroppedConnections(t *testing.T) {
+func TestFault_DropsConnection(t *testing.T) {
 	for name, row := range map[string]struct {
 		fault wechattest.Fault
 		spent bool
@@ -594,7 +594,7 @@ func TestDroppedConnections(t *testing.T) {
 	}
 }
 
-func TestAGateHoldsCallsUntilItOpens(t *testing.T) {
+func TestGate_HoldsCallsUntilOpened(t *testing.T) {
 	h := newSimulatorHarness(t, new(wechattest.Server))
 	gate := wechattest.NewGate()
 	h.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate, Times: 2})
@@ -641,7 +641,7 @@ func TestServer_CanceledCallTakesEffect(t *testing.T) {
 	h.login(t, code).want(t, 40163)
 }
 
-func TestRequestsAreRecorded(t *testing.T) {
+func TestServer_RecordsRequests(t *testing.T) {
 	h := newSimulatorHarness(t, &wechattest.Server{KeepRequests: 3})
 	code := h.app.Login("alice")
 	h.login(t, code)

@@ -59,7 +59,7 @@ func TestCertificate_IsGoodForWeChatsHosts(t *testing.T) {
 	}
 }
 
-func TestCertificate_AuthorityIssuesForWeChatsHostsAlone(t *testing.T) {
+func TestCertificate_AuthorityIssuesForWeChatsHostsOnly(t *testing.T) {
 	certificate := newCertificate(t)
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(certificate.Authority) {
@@ -76,7 +76,7 @@ func TestCertificate_AuthorityIssuesForWeChatsHostsAlone(t *testing.T) {
 	}
 }
 
-func TestProxy_ReachesTheSimulatorAlone(t *testing.T) {
+func TestProxy_ReachesSimulatorOnly(t *testing.T) {
 	h, certificate := newSimulatorHarness(t, new(wechattest.Server)), newCertificate(t)
 	proxy := httptest.NewServer(certificate.Proxy(h.sim))
 	t.Cleanup(proxy.Close)
