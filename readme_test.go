@@ -12,9 +12,9 @@ import (
 )
 
 // TestREADME_TranslationsMatch compares what a translation cannot change: the order of headings by level, commands and responses,
-// the code words of tables, and links.
+// the code words of tables, and links. A link may lead to a translation.
 func TestREADME_TranslationsMatch(t *testing.T) {
-	english, chinese := read(t, "README.md"), read(t, "README.zh-CN.md")
+	english, chinese := read(t, "README.md"), strings.ReplaceAll(read(t, "README.zh-CN.md"), "(docs/zh/", "(docs/")
 	for name, pattern := range map[string]string{
 		"headings": `(?m)^#+ `,
 		"code":     "(?s)```.*?```",
@@ -28,23 +28,40 @@ func TestREADME_TranslationsMatch(t *testing.T) {
 	}
 }
 
+// TestDocuments_LinksResolve reads the links to files of the repository and to headings of documents.
 func TestDocuments_LinksResolve(t *testing.T) {
-	link := regexp.MustCompile(`\]\(([^)#]+)`)
+	link := regexp.MustCompile(`\]\(([^)]+)\)`)
+	blocks := regexp.MustCompile("(?ms)^ *```.*?^ *```$")
 	for _, file := range documents(t) {
-		for _, found := range link.FindAllStringSubmatch(read(t, file), -1) {
-			if target := found[1]; !strings.Contains(target, "://") {
-				if _, err := os.Stat(filepath.Join(filepath.Dir(file), target)); err != nil {
-					t.Errorf("%s links to %s, which is not there", file, target)
-				}
+		for _, found := range link.FindAllStringSubmatch(blocks.ReplaceAllString(read(t, file), ""), -1) {
+			if strings.Contains(found[1], "://") {
+				continue
+			}
+			path, anchor, _ := strings.Cut(found[1], "#")
+			target := file
+			if path != "" {
+				target = filepath.Join(filepath.Dir(file), path)
+			}
+			if _, err := os.Stat(target); err != nil {
+				t.Errorf("%s links to %s, which does not exist", file, target)
+			} else if anchor != "" && !slices.Contains(anchorsOf(read(t, target)), anchor) {
+				t.Errorf("%s links to #%s, and %s has no such heading", file, anchor, target)
 			}
 		}
 	}
 }
 
+func anchorsOf(text string) (anchors []string) {
+	for _, section := range sectionsOf(text) {
+		anchors = append(anchors, anchorOf(strings.ReplaceAll(section.title, "`", "")))
+	}
+	return anchors
+}
+
 func documents(t *testing.T) []string {
 	t.Helper()
 	var files []string
-	for _, pattern := range []string{"*.md", "docs/*.md", "examples/*/*.md"} {
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/zh/*.md", "examples/*/*.md"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
@@ -78,7 +95,8 @@ func TestArchitecture_NamesExistingFiles(t *testing.T) {
 
 // TestContents_ListEveryHeading compares the list of contents of a long document with its headings.
 func TestContents_ListEveryHeading(t *testing.T) {
-	for _, file := range []string{"docs/operations.md", "docs/architecture.md", "docs/security.md", "docs/scaling.md", "docs/simulator.md"} {
+	for _, file := range []string{"docs/operations.md", "docs/architecture.md", "docs/security.md", "docs/scaling.md", "docs/simulator.md",
+		"docs/miniprogram.md", "docs/zh/miniprogram.md"} {
 		text := regexp.MustCompile("(?s)```.*?```").ReplaceAllString(read(t, file), "")
 		var headings, contents []string
 		for _, found := range regexp.MustCompile(`(?m)^###? (.*)$`).FindAllStringSubmatch(text, -1) {
@@ -114,6 +132,7 @@ func anchorOf(heading string) string {
 func TestDocuments_HaveShortLines(t *testing.T) {
 	for _, file := range []string{
 		"docs/operations.md", "docs/architecture.md", "docs/security.md", "docs/scaling.md", "docs/simulator.md", "docs/conformance.md",
+		"docs/miniprogram.md",
 	} {
 		code, number := false, 0
 		for line := range strings.Lines(read(t, file)) {

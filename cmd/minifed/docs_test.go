@@ -28,7 +28,7 @@ func pages(t *testing.T) map[string]string {
 	t.Helper()
 	top := filepath.Join("..", "..")
 	found := map[string]string{}
-	for _, pattern := range []string{"*.md", "docs/*.md", "examples/*/*.md", "docker-compose.yml", "Dockerfile", "config.yaml"} {
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/zh/*.md", "examples/*/*.md", "docker-compose.yml", "Dockerfile", "config.yaml"} {
 		files, err := filepath.Glob(filepath.Join(top, pattern))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %v, %v", pattern, files, err)
