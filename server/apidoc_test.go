@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"cmp"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"maps"
@@ -14,11 +15,29 @@ import (
 	"unicode"
 )
 
-var update = flag.Bool("update", false, "write docs/api.md from openapi.json")
+var update = flag.Bool("update", false, "write docs/api.md and docs/zh/api.md from openapi.json")
 
 // TestAPIDocument_IsWrittenFromOpenAPI compares docs/api.md with openapi.json. `go test ./server -run TestAPIDocument -update` writes it.
 func TestAPIDocument_IsWrittenFromOpenAPI(t *testing.T) {
 	compareAPIDocument(t, "../docs/api.md", openAPI().page(english()))
+}
+
+// TestAPIDocument_IsTranslated compares docs/zh/api.md with openapi.json and testdata/api.zh-CN.json, which translates each text of
+// it. A text without a translation and a translation without a text fail.
+func TestAPIDocument_IsTranslated(t *testing.T) {
+	texts := map[string]string{}
+	check(t, json.Unmarshal(must(os.ReadFile("testdata/api.zh-CN.json"))(t), &texts))
+	chinese := &apiLanguage{texts: texts, used: map[string]bool{}}
+	page := openAPI().page(chinese)
+	for _, text := range chinese.missing {
+		t.Errorf("testdata/api.zh-CN.json does not translate %q", text)
+	}
+	for text := range texts {
+		if !chinese.used[text] {
+			t.Errorf("testdata/api.zh-CN.json translates a text that openapi.json does not have: %q", text)
+		}
+	}
+	compareAPIDocument(t, "../docs/zh/api.md", page)
 }
 
 func compareAPIDocument(t *testing.T, file, page string) {
@@ -80,6 +99,7 @@ type apiDocument struct {
 func (d *description) page(language *apiLanguage) string {
 	b := &apiDocument{description: d, apiLanguage: language}
 	fmt.Fprintf(b, "# API\n\n<!-- Written from server/openapi.json by go test ./server -run TestAPIDocument -update. -->\n\n")
+	fmt.Fprintf(b, "%s\n\n", b.say("[简体中文](zh/api.md)"))
 	for paragraph := range strings.SplitSeq(d.Info.Description, "\n") {
 		fmt.Fprintln(b, b.say(paragraph))
 	}
