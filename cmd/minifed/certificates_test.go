@@ -52,7 +52,7 @@ func TestTLSIsServedWithHTTP2AndTheCertificateIsReplacedWhenItsFilesAre(t *testi
 	// A half-written successor changes nothing; a whole one is served after SIGHUP.
 	writeFile(t, filepath.Join(folder, "tls.crt"), "half a certificate")
 	hangUp(t)
-	if err := running.err.await(t.Context(), "the one before still is"); err != nil {
+	if err := running.err.await(t.Context(), "the previous one remains in use"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := overTLS(t, address, first); err != nil {

@@ -14,37 +14,37 @@ import (
 
 func newClient(c *console.Console, flags *settings) *cobra.Command {
 	d := &operatorEnv{Console: c, settings: flags}
-	command := group("client", "Make and change clients: mini-programs, apps, relying parties", clientHelp,
+	command := group("client", "Create and change clients: mini-programs, apps, relying parties", clientHelp,
 		newClientCreate(d), newClientList(d), newClientShow(d), newClientUpdate(d),
-		clientState(d, "disable", "Refuse a client and everything that it was given", (*admin.Service).DisableClient),
-		clientState(d, "enable", "Let a disabled client work again", (*admin.Service).EnableClient),
+		clientState(d, "disable", "Disable a client: its requests and its tokens are rejected", (*admin.Service).DisableClient),
+		clientState(d, "enable", "Enable a disabled client", (*admin.Service).EnableClient),
 		newClientDelete(d), newClientRotateSecret(d), newClientSetAppSecret(d),
 	)
 	d.atDirectory(command)
 	return command
 }
 
-const clientHelp = `A client is what signs people in, or calls an API, with this directory's tokens. Its kind says what it may do:
+const clientHelp = `A client is a program that signs users in, or calls an API, with tokens of this directory. Its kind decides what it may do:
 
   wechat_miniapp   a WeChat mini-program; its backend authenticates with a secret and exchanges codes of wx.login
   spa              an application in the browser: authorization code and PKCE, no secret
-  native           an app on a phone or a desk: authorization code and PKCE, no secret
+  native           an app on a phone or a computer: authorization code and PKCE, no secret
   web              an application on a server: authorization code, with a secret
-  service          a program without people: client_credentials
+  service          a program without users: client_credentials
 
-A running server sees a change within five seconds.`
+A running server applies a change within five seconds.`
 
-// clientView is a client as an operator sees it: without what could be used in its place.
+// clientView is a client as an operator sees it, without its credentials.
 type clientView struct {
-	// ClientID is the client's ID by the name that OAuth has for it (RFC 7591 §3.2.1), and NoID hides the record's own name.
+	// ClientID is the client's ID under its name in RFC 7591 §3.2.1. NoID hides the record's own name.
 	ClientID string    `json:"client_id"`
 	NoID     *struct{} `json:"id,omitempty"`
 	storage.Client
-	// TokenEndpointAuthMethod is the method by the name that OAuth has for it (RFC 7591 §2).
+	// TokenEndpointAuthMethod is the method under its name in RFC 7591 §2.
 	TokenEndpointAuthMethod string `json:"token_endpoint_auth_method"`
-	// Secrets hides the hashes and says how many there are.
+	// Secrets hides the hashes; it is their number.
 	Secrets int `json:"secrets"`
-	// Secret is shown once, when it is made.
+	// Secret is shown once, when it is created.
 	Secret string `json:"client_secret,omitempty"`
 }
 
@@ -64,10 +64,10 @@ func newClientCreate(d *operatorEnv) *cobra.Command {
 	chosen, appSecret := &secretSource{name: "secret"}, &secretSource{name: "app-secret"}
 	command := &cobra.Command{
 		Use:   "create",
-		Short: "Make a client",
-		Long: `Makes a client and prints its client_id and, once, its secret. What is not said is what the kind proposes.
+		Short: "Create a client",
+		Long: `Creates a client and prints its client_id and, once, its secret. The kind decides the defaults of all other settings.
 
-The AppSecret of a mini-program is asked for, or read from standard input or from a file. It is sealed by the master key.`,
+The AppSecret of a mini-program is typed at a prompt, or read from standard input or from a file. It is sealed by the master key.`,
 		Example: `  minifed client create --kind wechat_miniapp --app-id wx0123456789abcdef --name "Our shop"
   minifed client create --kind wechat_miniapp --app-id wx0123456789abcdef --app-secret-file ./appsecret
   minifed client create --kind spa --id web --redirect-uri https://shop.example.com/callback --origin https://shop.example.com
@@ -78,61 +78,61 @@ The AppSecret of a mini-program is asked for, or read from standard input or fro
 	}
 	fields := newClientFields(command)
 	fields.text("kind", "wechat_miniapp, spa, native, web or service", func(c *storage.Client) *string { return (*string)(&c.Kind) })
-	fields.text("id", "a client_id of your choice; without it one is made", func(c *storage.Client) *string { return &c.ID })
-	chosen.add(command, "a client secret of your choice; without it one is made, which is better")
-	appSecret.add(command, "the mini-program's AppSecret; without it it is asked for")
+	fields.text("id", "a client_id of your choice; the default is a random one", func(c *storage.Client) *string { return &c.ID })
+	chosen.add(command, "a client secret of your choice; the default is a random one, which is safer")
+	appSecret.add(command, "the mini-program's AppSecret; the default is a prompt")
 	command.RunE = func(command *cobra.Command, _ []string) error {
-		asked := admin.NewClient{}
+		requested := admin.NewClient{}
 		if err := fields.load(); err != nil {
 			return err
 		}
-		fields.apply(&asked.Client)
-		if asked.Kind == "" {
+		fields.apply(&requested.Client)
+		if requested.Kind == "" {
 			return usagef("--kind is missing: wechat_miniapp, spa, native, web or service")
 		}
-		if asked.Kind == storage.ClientMiniapp && appIDOf(asked.Client) == "" {
-			return usagef("--app-id is missing: the AppID that WeChat's console shows")
+		if requested.Kind == storage.ClientMiniapp && appIDOf(requested.Client) == "" {
+			return usagef("--app-id is missing: the AppID is in WeChat's console")
 		}
 		return d.work(command.Context(), func(ctx context.Context, service *admin.Service) error {
-			if err := readClientSecrets(ctx, d, &asked, chosen, appSecret); err != nil {
+			if err := readClientSecrets(ctx, d, &requested, chosen, appSecret); err != nil {
 				return err
 			}
-			return createClient(ctx, d, service, asked)
+			return createClient(ctx, d, service, requested)
 		})
 	}
 	return command
 }
 
-func readClientSecrets(ctx context.Context, d *operatorEnv, asked *admin.NewClient, chosen, appSecret *secretSource) (err error) {
+func readClientSecrets(ctx context.Context, d *operatorEnv, requested *admin.NewClient, chosen, appSecret *secretSource) (err error) {
 	if chosen.stdin && appSecret.stdin {
-		return usagef("--secret-stdin and --app-secret-stdin exclude each other: standard input is one secret")
+		return usagef("--secret-stdin and --app-secret-stdin exclude each other: standard input holds one secret")
 	}
 	if chosen.given() {
-		if asked.Secret, err = chosen.read(ctx, d.Console, ""); err != nil {
+		if requested.Secret, err = chosen.read(ctx, d.Console, ""); err != nil {
 			return err
 		}
 	}
-	if asked.Kind != storage.ClientMiniapp && !appSecret.given() {
+	if requested.Kind != storage.ClientMiniapp && !appSecret.given() {
 		return nil
 	}
-	secret, err := appSecret.read(ctx, d.Console, fmt.Sprintf("AppSecret of %s: ", appIDOf(asked.Client)))
-	asked.AppSecret = wechat.AppSecret(secret)
+	secret, err := appSecret.read(ctx, d.Console, fmt.Sprintf("AppSecret of %s: ", appIDOf(requested.Client)))
+	requested.AppSecret = wechat.AppSecret(secret)
 	return err
 }
 
-func createClient(ctx context.Context, d *operatorEnv, service *admin.Service, asked admin.NewClient) error {
-	asked.Directory = d.directory
-	entry, secret, err := service.CreateClient(ctx, asked)
+func createClient(ctx context.Context, d *operatorEnv, service *admin.Service, requested admin.NewClient) error {
+	requested.Directory = d.directory
+	entry, secret, err := service.CreateClient(ctx, requested)
 	if err != nil {
 		return err
 	}
 	view := viewClient(entry.Record)
 	view.Secret = secret
 	return d.say(view, func() {
-		d.Printf("Client %q is made in directory %q.\n\n", view.ID, view.Directory)
+		d.Printf("Client %q is created in directory %q.\n\n", view.ID, view.Directory)
 		d.printClient(view)
-		if secret != "" && asked.Secret == "" {
-			d.Printf("\nThe secret is shown this once: keep it where the client's backend reads it.\n")
+		if secret != "" && requested.Secret == "" {
+			d.Printf("\nThe secret is shown only this once: store it where the client's backend reads it.\n")
 		}
 	})
 }
@@ -175,7 +175,7 @@ func newClientShow(d *operatorEnv) *cobra.Command {
 	return &cobra.Command{
 		Use:     "show CLIENT_ID",
 		Short:   "Show a client",
-		Long:    "Shows everything about a client but its secrets.",
+		Long:    "Shows all settings of a client except its secrets.",
 		Example: "  minifed client show shop\n  minifed client show shop --output json",
 		Args:    exactly("the client's ID"),
 		RunE: d.job(func(ctx context.Context, service *admin.Service, id string) error {
@@ -193,8 +193,8 @@ func newClientUpdate(d *operatorEnv) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "update CLIENT_ID",
 		Short: "Change a client",
-		Long: `Changes what the flags say and nothing else. A flag that may be repeated replaces the whole list; with "" it empties it.
-Kind and ID never change. Secrets have commands of their own.`,
+		Long: `Changes only the settings whose options are present. An option that may be repeated replaces the whole list; "" empties the list.
+Kind and ID never change. Secrets have separate commands.`,
 		Example: `  minifed client update shop --name "Our new shop"
   minifed client update shop --redirect-uri https://shop.example.com/callback --redirect-uri https://beta.example.com/callback
   minifed client update mini --provisioning bind`,
@@ -215,12 +215,12 @@ Kind and ID never change. Secrets have commands of their own.`,
 	return command
 }
 
-// clientState makes the command that disables or enables a client.
+// clientState returns the command that disables or enables a client.
 func clientState(d *operatorEnv, name, short string, change func(*admin.Service, context.Context, string, string) (*storage.Entry[storage.Client], error)) *cobra.Command {
 	return &cobra.Command{
 		Use:     name + " CLIENT_ID",
 		Short:   short,
-		Long:    short + ". A running server sees it within five seconds.",
+		Long:    short + ". A running server applies this within five seconds.",
 		Example: "  minifed client " + name + " shop",
 		Args:    exactly("the client's ID"),
 		RunE: d.job(func(ctx context.Context, service *admin.Service, id string) error {
@@ -238,7 +238,7 @@ func newClientDelete(d *operatorEnv) *cobra.Command {
 	command := &cobra.Command{
 		Use:     "delete CLIENT_ID",
 		Short:   "Delete a client",
-		Long:    "Deletes a client. Its tokens, consents and sign-ins in progress end, on every instance within five seconds. A client that gets its ID\nlater starts with none of them. Other clients name it as a linking partner no longer. `disable` can be undone.",
+		Long:    "Deletes a client. Its tokens, consents and sign-ins in progress end on every instance within five seconds. A later client with the same\nID has none of them. The client is also removed from the linking partners of other clients. Unlike this, `disable` can be undone.",
 		Example: "  minifed client delete shop\n  minifed client delete shop --yes",
 		Args:    exactly("the client's ID"),
 	}
@@ -255,12 +255,12 @@ func newClientDelete(d *operatorEnv) *cobra.Command {
 	return command
 }
 
-// deleted is what a deletion prints as JSON.
+// deleted is the JSON output of a deletion.
 type deleted struct {
 	Deleted string `json:"deleted"`
 }
 
-// newSecret is what prints a new client secret as JSON.
+// newSecret is the JSON output of a new client secret.
 type newSecret struct {
 	ClientID string `json:"client_id"`
 	Secret   string `json:"client_secret"`
@@ -270,9 +270,9 @@ func newClientRotateSecret(d *operatorEnv) *cobra.Command {
 	chosen, alone := &secretSource{name: "secret"}, false
 	command := &cobra.Command{
 		Use:   "rotate-secret CLIENT_ID",
-		Short: "Give a client a new secret",
-		Long: `Gives a client a new secret and prints it once. The secrets before, three at most, stay valid until --alone is said, so that
-the client's backend can take the new one without a pause.`,
+		Short: "Create a new secret of a client",
+		Long: `Creates a new secret of a client and prints it once. Up to three earlier secrets remain valid until this command runs with --alone, so
+that the client's backend can change to the new one without an interruption.`,
 		Example: "  minifed client rotate-secret shop\n  minifed client rotate-secret shop --alone",
 		Args:    exactly("the client's ID"),
 	}
@@ -292,15 +292,15 @@ the client's backend can take the new one without a pause.`,
 		}
 		return d.say(newSecret{id, secret}, func() {
 			d.PrintFields(console.Field{Name: "client_id", Value: id}, console.Field{Name: "client_secret", Value: secret})
-			d.Printf("\nThe secret is shown this once: keep it where the client's backend reads it.\n")
+			d.Printf("\nThe secret is shown only this once: store it where the client's backend reads it.\n")
 		})
 	})
-	chosen.add(command, "a client secret of your choice; without it one is made, which is better")
-	command.Flags().BoolVar(&alone, "alone", false, "refuse the secrets before at once")
+	chosen.add(command, "a client secret of your choice; the default is a random one, which is safer")
+	command.Flags().BoolVar(&alone, "alone", false, "reject all earlier secrets at once")
 	return command
 }
 
-// chosenSecret is what a secret of the operator's choice prints as JSON: never the secret again.
+// chosenSecret is the JSON output for a secret of the operator's choice, which is never printed.
 type chosenSecret struct {
 	ClientID string `json:"client_id"`
 }
@@ -310,7 +310,7 @@ func newClientSetAppSecret(d *operatorEnv) *cobra.Command {
 	command := &cobra.Command{
 		Use:     "set-app-secret CLIENT_ID",
 		Short:   "Replace a mini-program's AppSecret",
-		Long:    "Replaces the AppSecret of a mini-program, after a reset in WeChat's console. A running server uses it within five seconds.",
+		Long:    "Replaces the AppSecret of a mini-program after a reset in WeChat's console. A running server uses it within five seconds.",
 		Example: "  minifed client set-app-secret mini\n  minifed client set-app-secret mini --app-secret-stdin < ./appsecret",
 		Args:    exactly("the client's ID"),
 	}
@@ -328,6 +328,6 @@ func newClientSetAppSecret(d *operatorEnv) *cobra.Command {
 		}
 		return d.done(viewClient(entry.Record), "Client %q has a new AppSecret.", id)
 	})
-	source.add(command, "the AppSecret; without it it is asked for")
+	source.add(command, "the AppSecret; the default is a prompt")
 	return command
 }

@@ -12,19 +12,19 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// clientFields are the flags that set a client's members.
+// clientFields are the flags that set the fields of a client.
 type clientFields struct {
 	*fields[storage.Client]
 	jwksFile    string
 	subjectType string
 }
 
-// newClientFields adds the flags of everything about a client that can change.
+// newClientFields adds a flag for each setting of a client that can change.
 func newClientFields(command *cobra.Command) *clientFields {
 	f := &clientFields{fields: newFields[storage.Client](command.Flags())}
 	f.files = append(f.files, f.readJWKS, f.readSubjectType)
-	f.text("name", "what people call it", func(c *storage.Client) *string { return &c.Name })
-	f.picture("logo", "PNG, JPEG or GIF `file` that people are shown with its name", func(c *storage.Client) *[]byte { return &c.Logo })
+	f.text("name", "the `name` that users see", func(c *storage.Client) *string { return &c.Name })
+	f.picture("logo", "PNG, JPEG or GIF `file` that pages show with its name", func(c *storage.Client) *[]byte { return &c.Logo })
 	f.text("policy-url", "`URL` of its privacy policy", func(c *storage.Client) *string { return &c.PolicyURL })
 	f.text("terms-url", "`URL` of its terms of service", func(c *storage.Client) *string { return &c.TermsURL })
 	f.federation()
@@ -36,55 +36,55 @@ func newClientFields(command *cobra.Command) *clientFields {
 }
 
 func (f *clientFields) federation() {
-	f.text("app-id", "the mini-program's `AppID`, as WeChat's console shows it",
+	f.text("app-id", "the mini-program's `AppID` from WeChat's console",
 		func(c *storage.Client) *string { return &federationOf(c).AppID })
-	f.text("open-platform", "a `name` for the WeChat Open Platform account that the AppID is bound to: mini-programs of one account share their users by UnionID",
+	f.text("open-platform", "a `name` for the WeChat Open Platform account of the AppID: mini-programs of one account share their users by UnionID",
 		func(c *storage.Client) *string { return &federationOf(c).OpenPlatform })
-	f.text("provisioning", "what becomes of a WeChat user whom nobody knows: auto makes a user, bind lets the mini-program register or bind one",
+	f.text("provisioning", "policy for unknown WeChat users: auto creates a user, bind lets the mini-program register or bind one",
 		func(c *storage.Client) *string { return (*string)(&federationOf(c).Provisioning) })
-	f.toggle("update-profile", "let what the mini-program says about its user change the profile of known users",
+	f.toggle("update-profile", "update the profile of known users with the data that the mini-program sends",
 		func(c *storage.Client) *bool { return &federationOf(c).UpdateProfile })
-	f.toggle("password-binding", "let bindUser attach accounts by password; first-party clients only",
+	f.toggle("password-binding", "let bindUser attach accounts by password; only for first-party clients",
 		func(c *storage.Client) *bool { return &federationOf(c).PasswordBinding })
 	f.list("linking-partner", "a `client` whose access tokens bindUser accepts",
 		func(c *storage.Client) *[]string { return &federationOf(c).LinkingPartners })
 }
 
 func (f *clientFields) authentication() {
-	f.text("auth-method", "client_secret_basic, client_secret_post, private_key_jwt or none; \"\", which is the default with a secret, accepts the secret by Basic and in the body", func(c *storage.Client) *string { return &c.AuthMethod })
+	f.text("auth-method", "client_secret_basic, client_secret_post, private_key_jwt or none; \"\", the default of clients with a secret, accepts the secret by Basic and in the body", func(c *storage.Client) *string { return &c.AuthMethod })
 	f.text("auth-alg", "`algorithm` that it signs assertions with", func(c *storage.Client) *string { return &c.AuthAlgorithm })
 	f.text("jwks-uri", "`URI` of its public keys, for private_key_jwt", func(c *storage.Client) *string { return &c.JWKSURI })
-	f.flags.StringVar(&f.jwksFile, "jwks-file", "", "`file` of its public keys instead; \"\" for none")
+	f.flags.StringVar(&f.jwksFile, "jwks-file", "", "`file` of its public keys, instead of --jwks-uri; \"\" for none")
 }
 
 func (f *clientFields) browser() {
-	f.list("redirect-uri", "`URI` where people come back to", func(c *storage.Client) *[]string { return &c.RedirectURIs })
-	f.list("post-logout-redirect-uri", "`URI` where people come back to after logout", func(c *storage.Client) *[]string { return &c.PostLogoutRedirectURIs })
-	f.list("origin", "`origin` whose scripts call the endpoints: a browser application's, or that of an app's web view such as capacitor://localhost", func(c *storage.Client) *[]string { return &c.Origins })
-	f.text("backchannel-logout-uri", "`URI` where it hears of logouts", func(c *storage.Client) *string { return &c.BackchannelLogoutURI })
-	f.toggle("backend-logout", "an ID token of the client ends its session at the logout endpoint without the browser's cookie; for a backend that calls it, such as oauth2-proxy with --backend-logout-url",
+	f.list("redirect-uri", "`URI` that users return to after sign-in", func(c *storage.Client) *[]string { return &c.RedirectURIs })
+	f.list("post-logout-redirect-uri", "`URI` that users return to after logout", func(c *storage.Client) *[]string { return &c.PostLogoutRedirectURIs })
+	f.list("origin", "`origin` whose scripts may call the endpoints: that of a browser application, or of an app's web view such as capacitor://localhost", func(c *storage.Client) *[]string { return &c.Origins })
+	f.text("backchannel-logout-uri", "`URI` that receives logout tokens", func(c *storage.Client) *string { return &c.BackchannelLogoutURI })
+	f.toggle("backend-logout", "let an ID token of the client end its session at the logout endpoint without the browser's cookie; for a backend that calls it, such as oauth2-proxy with --backend-logout-url",
 		func(c *storage.Client) *bool { return &c.BackendLogout })
-	f.toggle("first-party", "it is yours: the consent page is skipped, and a mini-program may replace a user's phone number by bindUser and be given --password-binding", func(c *storage.Client) *bool { return &c.FirstParty })
-	f.toggle("require-pkce", "demand PKCE of a client with a secret, too", func(c *storage.Client) *bool { return &c.RequirePKCE })
-	f.toggle("require-par", "refuse authorization requests that were not pushed", func(c *storage.Client) *bool { return &c.RequirePAR })
-	f.flags.StringVar(&f.subjectType, "subject-type", "", "public, which is the default, or pairwise: it knows users by subjects of its own, which say nothing to clients at other hosts")
-	f.text("sector-identifier", "https `URI` whose host its pairwise subjects belong to; needed when its redirect URIs have several hosts", func(c *storage.Client) *string { return &c.SectorIdentifier })
+	f.toggle("first-party", "first-party client: skip the consent page; a mini-program may replace a user's phone number by bindUser and may have --password-binding", func(c *storage.Client) *bool { return &c.FirstParty })
+	f.toggle("require-pkce", "require PKCE also of a client with a secret", func(c *storage.Client) *bool { return &c.RequirePKCE })
+	f.toggle("require-par", "require pushed authorization requests", func(c *storage.Client) *bool { return &c.RequirePAR })
+	f.flags.StringVar(&f.subjectType, "subject-type", "", "public, the default, or pairwise: the client gets its own subject for each user, which clients at other hosts cannot link")
+	f.text("sector-identifier", "https `URI` whose host its pairwise subjects belong to; required when its redirect URIs have several hosts", func(c *storage.Client) *string { return &c.SectorIdentifier })
 }
 
 func (f *clientFields) permissions() {
 	f.list("grant-type", "`grant` that it may use at the token endpoint", func(c *storage.Client) *[]string { return &c.GrantTypes })
 	f.scopes()
-	f.list("default-scope", "`scope` that it gets when it asks for none", func(c *storage.Client) *[]string { return &c.DefaultScopes })
-	f.list("audience", "`API` that it may ask tokens for", func(c *storage.Client) *[]string { return &c.Audiences })
+	f.list("default-scope", "`scope` that it gets when it requests none", func(c *storage.Client) *[]string { return &c.DefaultScopes })
+	f.list("audience", "`API` that it may request tokens for", func(c *storage.Client) *[]string { return &c.Audiences })
 	f.list("default-audience", "`API` that its tokens are for when it names none", func(c *storage.Client) *[]string { return &c.DefaultAudience })
-	f.toggle("introspection", "let it introspect every token of the directory", func(c *storage.Client) *bool { return &c.Introspection })
+	f.toggle("introspection", "let it introspect all tokens of the directory", func(c *storage.Client) *bool { return &c.Introspection })
 }
 
-// scopes adds the flags of what the client may ask for. Naming urn:minifed:link among the scopes is as explicit as
-// --account-linking, and a list without it takes it back.
+// scopes adds the flags of the scopes that the client may request. A list with urn:minifed:link confirms account linking as
+// --account-linking does. A list without it removes account linking.
 func (f *clientFields) scopes() {
-	linking := f.flags.Bool("account-linking", false, "register "+admin.ScopeLink+" and accept what that gives away: "+admin.LinkingGivesAway)
-	scopes := f.flags.StringArray("scope", nil, "`scope` that it may ask for; may be repeated")
+	linking := f.flags.Bool("account-linking", false, "register "+admin.ScopeLink+" and accept its risk: "+admin.LinkingGivesAway)
+	scopes := f.flags.StringArray("scope", nil, "`scope` that it may request")
 	f.sets["scope"] = func(client *storage.Client) {
 		client.Scopes = words(*scopes)
 		client.AccountLinking = slices.Contains(client.Scopes, admin.ScopeLink)
@@ -103,20 +103,20 @@ func (f *clientFields) scopes() {
 
 func (f *clientFields) tokens() {
 	f.text("id-token-alg", "`algorithm` of its ID tokens; a new client gets RS256, a wechat_miniapp ES256 where the directory has it", func(c *storage.Client) *string { return &c.IDTokenAlgorithm })
-	f.choice("id-token-claims", "put name, nickname, username, picture, e-mail and phone number, as granted, into ID tokens; on for new web and spa clients",
+	f.choice("id-token-claims", "include name, nickname, username, picture, e-mail address and phone number, as granted, in ID tokens; the default of new web and spa clients",
 		func(c *storage.Client) **bool { return &c.IDTokenClaims })
-	f.text("access-token-alg", "`algorithm` of its access tokens; without it as ID tokens", func(c *storage.Client) *string { return &c.AccessTokenAlgorithm })
-	f.text("access-token-type", "`typ` of its access tokens: at+jwt, which is the default, or JWT, with the claim token_use, for resource servers that accept nothing else",
+	f.text("access-token-alg", "`algorithm` of its access tokens; the default is that of its ID tokens", func(c *storage.Client) *string { return &c.AccessTokenAlgorithm })
+	f.text("access-token-type", "`typ` of its access tokens: at+jwt, the default, or JWT, with the claim token_use, for resource servers that accept only this",
 		func(c *storage.Client) *string { return &c.AccessTokenType })
-	f.toggle("keep-refresh-token", "answer a refresh with the same refresh token; without it every refresh gives a new one, and a stolen one is found",
+	f.toggle("keep-refresh-token", "return the same refresh token from a refresh; by default each refresh returns a new one, which detects a stolen one",
 		func(c *storage.Client) *bool { return &c.KeepRefreshToken })
-	f.text("placeholder-email-domain", "a `domain` of yours that receives no mail: users without an e-mail address get <sub>@domain, not verified, for applications that need one",
+	f.text("placeholder-email-domain", "a `domain` of yours that receives no mail: users without an e-mail address get <sub>@domain, not verified, for applications that require one",
 		func(c *storage.Client) *string { return &c.PlaceholderEmailDomain })
-	f.toggle("opaque-access-tokens", "give it access tokens that only introspection and UserInfo understand", func(c *storage.Client) *bool { return &c.OpaqueAccessTokens })
+	f.toggle("opaque-access-tokens", "issue access tokens that only introspection and UserInfo accept", func(c *storage.Client) *bool { return &c.OpaqueAccessTokens })
 	f.lifetimes(func(c *storage.Client) *storage.Lifetimes { return &c.Lifetimes })
 }
 
-// federationOf returns the client's federation, made if it has none.
+// federationOf returns the federation settings of a client, and creates them if there are none.
 func federationOf(client *storage.Client) *storage.Federation {
 	if client.Federation == nil {
 		client.Federation = new(storage.Federation)
@@ -133,7 +133,7 @@ const (
 	subjectPairwise = "pairwise"
 )
 
-// readSubjectType reads what the flag says in words of its own.
+// readSubjectType converts the value of --subject-type.
 func (f *clientFields) readSubjectType() error {
 	if !f.flags.Changed("subject-type") {
 		return nil

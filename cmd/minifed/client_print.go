@@ -13,7 +13,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// pictureSize says how large a PNG is; empty for none.
+// pictureSize returns the size of a PNG as a text; empty for none.
 func pictureSize(picture []byte) string {
 	config, err := png.DecodeConfig(bytes.NewReader(picture))
 	if err != nil {
@@ -22,7 +22,7 @@ func pictureSize(picture []byte) string {
 	return fmt.Sprintf("%d × %d pixels, %d bytes", config.Width, config.Height, len(picture))
 }
 
-// linkingState says whether a client may be granted the scope urn:minifed:link; empty when it does not have it.
+// linkingState returns a text about the scope urn:minifed:link of a client; empty when the client does not have it.
 func linkingState(client storage.Client) string {
 	switch {
 	case client.AccountLinking:
@@ -34,7 +34,7 @@ func linkingState(client storage.Client) string {
 	}
 }
 
-// printClient writes everything about a client that is not empty.
+// printClient prints all settings of a client that are not empty.
 func (d *operatorEnv) printClient(client clientView) {
 	fields := []console.Field{
 		{Name: "client_id", Value: client.ID},

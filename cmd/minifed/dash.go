@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// withDashedIDs returns the arguments such that an ID that begins with a dash is no flag: behind "--", where all the other
-// arguments of its command go with it. One random ID in 64 begins with a dash.
+// withDashedIDs returns the arguments with those that are IDs after "--", so that an ID that begins with a dash is no flag. One random ID
+// in 64 begins with a dash.
 func withDashedIDs(root *cobra.Command, args []string) []string {
 	if slices.Contains(args, "--") || !slices.ContainsFunc(args, looksDashed) {
 		return args
@@ -19,7 +19,7 @@ func withDashedIDs(root *cobra.Command, args []string) []string {
 	if err != nil {
 		return args
 	}
-	_ = command.InheritedFlags() // makes them known to Flags
+	_ = command.InheritedFlags() // adds them to Flags
 	options, operands := []string{}, []string{}
 	for i := 0; i < len(rest); i++ {
 		switch arg := rest[i]; {

@@ -12,18 +12,19 @@ import (
 
 func newDirectory(c *console.Console, flags *settings) *cobra.Command {
 	d := &operatorEnv{Console: c, settings: flags}
-	return group("directory", "Make and change directories: issuers with their own users, clients and keys", directoryHelp,
+	return group("directory", "Create and change directories: issuers with their own users, clients and keys", directoryHelp,
 		newDirectoryCreate(d), newDirectoryList(d), newDirectoryShow(d), newDirectoryUpdate(d),
-		directoryState(d, "disable", "Close a directory to everybody", (*admin.Service).DisableDirectory),
-		directoryState(d, "enable", "Open a disabled directory again", (*admin.Service).EnableDirectory),
+		directoryState(d, "disable", "Disable a directory: all its endpoints reject requests", (*admin.Service).DisableDirectory),
+		directoryState(d, "enable", "Enable a disabled directory", (*admin.Service).EnableDirectory),
 		newDirectoryDelete(d),
 	)
 }
 
-const directoryHelp = `A directory is an issuer with its own users, clients, signing keys and policy. The default directory's issuer is the public URL;
-every further one is at {public_url}/d/{id}, or at an https origin of its own. Nothing of one directory is worth anything in another.
+const directoryHelp = `A directory is an issuer with its own users, clients, signing keys and policy. The issuer of the default directory is the public URL.
+Every other directory is at {public_url}/d/{id}, or at its own https origin. Tokens and accounts of one directory are not valid in
+another.
 
-A running server sees a change within five seconds.`
+A running server applies a change within five seconds.`
 
 // directoryView is a directory with its issuer.
 type directoryView struct {
@@ -39,20 +40,20 @@ func (d *operatorEnv) viewDirectory(directory storage.Directory) (directoryView,
 	return directoryView{directory, config.IssuerOf(directory)}, nil
 }
 
-// newDirectoryFields adds the flags of everything about a directory that can change.
+// newDirectoryFields adds a flag for each setting of a directory that can change.
 func newDirectoryFields(command *cobra.Command) *fields[storage.Directory] {
 	f := newFields[storage.Directory](command.Flags())
-	f.text("name", "what people call it", func(r *storage.Directory) *string { return &r.Name })
-	f.text("issuer", "an https `origin` of its own, instead of {public_url}/d/{id}", func(r *storage.Directory) *string { return &r.Issuer })
-	f.picture("logo", "PNG, JPEG or GIF `file` that stands on its pages; a wide one stands for the name", func(r *storage.Directory) *[]byte { return &r.Branding.Logo })
+	f.text("name", "the `name` that users see", func(r *storage.Directory) *string { return &r.Name })
+	f.text("issuer", "its own https `origin`, instead of {public_url}/d/{id}", func(r *storage.Directory) *string { return &r.Issuer })
+	f.picture("logo", "PNG, JPEG or GIF `file` that its pages show; a wide one replaces the name", func(r *storage.Directory) *[]byte { return &r.Branding.Logo })
 	f.text("accent-color", "`colour` of its pages, such as #07c160", func(r *storage.Directory) *string { return &r.Branding.AccentColor })
 	f.text("policy-url", "`URL` of its privacy policy", func(r *storage.Directory) *string { return &r.Branding.PolicyURL })
 	f.text("terms-url", "`URL` of its terms of service", func(r *storage.Directory) *string { return &r.Branding.TermsURL })
-	f.text("support-url", "`URL` where people find help", func(r *storage.Directory) *string { return &r.Branding.SupportURL })
+	f.text("support-url", "`URL` where users find help", func(r *storage.Directory) *string { return &r.Branding.SupportURL })
 	f.list("signing-alg", "`algorithm` that it signs with: RS256, PS256, ES256, ES384 or EdDSA", func(r *storage.Directory) *[]string { return &r.Policy.SigningAlgorithms })
-	f.toggle("self-registration", "offer a page where anyone may make an account", func(r *storage.Directory) *bool { return &r.Policy.SelfRegistration })
-	f.toggle("attach-by-phone", "let bindUser attach a WeChat user to the account that has the proven phone number; this trusts the backend of every mini-program in the directory to say whose number it is", func(r *storage.Directory) *bool { return &r.Policy.AttachByPhone })
-	f.seconds("phone-fresh", "how long ago that number may have been verified, such as 180d", func(r *storage.Directory) *int64 { return &r.Policy.PhoneFresh })
+	f.toggle("self-registration", "offer a page where anyone may create an account", func(r *storage.Directory) *bool { return &r.Policy.SelfRegistration })
+	f.toggle("attach-by-phone", "let bindUser attach a WeChat user to the account with the same verified phone number; this trusts the backend of every mini-program in the directory to send the right number", func(r *storage.Directory) *bool { return &r.Policy.AttachByPhone })
+	f.seconds("phone-fresh", "how long after its verification that number is accepted, such as 180d", func(r *storage.Directory) *int64 { return &r.Policy.PhoneFresh })
 	f.lifetimes(func(r *storage.Directory) *storage.Lifetimes { return &r.Lifetimes })
 	f.sessionLifetimes(func(r *storage.Directory) *storage.Lifetimes { return &r.Lifetimes })
 	return f
@@ -61,19 +62,19 @@ func newDirectoryFields(command *cobra.Command) *fields[storage.Directory] {
 func newDirectoryCreate(d *operatorEnv) *cobra.Command {
 	command := &cobra.Command{
 		Use:     "create ID",
-		Short:   "Make a directory",
-		Long:    "Makes a directory with its signing keys. The ID is 1 to 32 of a-z, 0-9 and -, is part of the issuer, and never changes.",
+		Short:   "Create a directory",
+		Long:    "Creates a directory with its signing keys. The ID has 1 to 32 of the characters a-z, 0-9 and -, is part of the issuer, and never changes.",
 		Example: "  minifed directory create staff --name \"Our people\"\n  minifed directory create shop --issuer https://login.shop.example.com",
 		Args:    exactly("an ID"),
 	}
 	fields := newDirectoryFields(command)
 	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
-		asked := storage.Directory{ID: id, Name: id}
+		requested := storage.Directory{ID: id, Name: id}
 		if err := fields.load(); err != nil {
 			return err
 		}
-		fields.apply(&asked)
-		entry, err := service.CreateDirectory(ctx, asked)
+		fields.apply(&requested)
+		entry, err := service.CreateDirectory(ctx, requested)
 		if err != nil {
 			return err
 		}
@@ -117,7 +118,7 @@ func newDirectoryShow(d *operatorEnv) *cobra.Command {
 	return &cobra.Command{
 		Use:     "show ID",
 		Short:   "Show a directory",
-		Long:    "Shows everything about a directory.",
+		Long:    "Shows all settings of a directory.",
 		Example: "  minifed directory show default\n  minifed directory show default --output json",
 		Args:    exactly("the directory's ID"),
 		RunE: d.job(func(ctx context.Context, service *admin.Service, id string) error {
@@ -134,7 +135,7 @@ func newDirectoryUpdate(d *operatorEnv) *cobra.Command {
 	command := &cobra.Command{
 		Use:     "update ID",
 		Short:   "Change a directory",
-		Long:    "Changes what the flags say and nothing else. A flag that may be repeated replaces the whole list; with \"\" it empties it.",
+		Long:    "Changes only the settings whose options are present. An option that may be repeated replaces the whole list; \"\" empties the list.",
 		Example: "  minifed directory update default --name \"Our shop\" --accent-color '#07c160'\n  minifed directory update default --signing-alg RS256 --signing-alg EdDSA",
 		Args:    exactly("the directory's ID"),
 	}
@@ -152,12 +153,12 @@ func newDirectoryUpdate(d *operatorEnv) *cobra.Command {
 	return command
 }
 
-// directoryState makes the command that disables or enables a directory.
+// directoryState returns the command that disables or enables a directory.
 func directoryState(d *operatorEnv, name, short string, change func(*admin.Service, context.Context, string) (*storage.Entry[storage.Directory], error)) *cobra.Command {
 	return &cobra.Command{
 		Use:     name + " ID",
 		Short:   short,
-		Long:    short + ". A running server sees it within five seconds.",
+		Long:    short + ". A running server applies this within five seconds.",
 		Example: "  minifed directory " + name + " shop",
 		Args:    exactly("the directory's ID"),
 		RunE: d.job(func(ctx context.Context, service *admin.Service, id string) error {
@@ -179,7 +180,7 @@ func newDirectoryDelete(d *operatorEnv) *cobra.Command {
 	command := &cobra.Command{
 		Use:     "delete ID",
 		Short:   "Delete an empty directory",
-		Long:    "Deletes a directory that is disabled and has neither clients nor users, and its signing keys with it.",
+		Long:    "Deletes a directory, and its signing keys. The directory must be disabled and have no clients and no users.",
 		Example: "  minifed directory disable shop && minifed directory delete shop",
 		Args:    exactly("the directory's ID"),
 	}
@@ -196,7 +197,7 @@ func newDirectoryDelete(d *operatorEnv) *cobra.Command {
 	return command
 }
 
-// showDirectory prints everything about a directory that is not empty.
+// showDirectory prints all settings of a directory that are not empty.
 func (d *operatorEnv) showDirectory(directory storage.Directory) error {
 	view, err := d.viewDirectory(directory)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// moved is what an export or an import prints as JSON.
+// moved is the JSON output of an export or an import.
 type moved struct {
 	File string `json:"file"`
 	archive.Contents
@@ -30,31 +30,31 @@ func newExport(c *console.Console, flags *settings) *cobra.Command {
 	return &cobra.Command{
 		Use:   "export FILE",
 		Short: "Write the whole store to a file, to import it into another engine",
-		Long: `Writes every document of the store to a new file with mode 0600, to import it into another store: from SQLite to MongoDB, back, or from
-one file to another. Users keep their "sub", keys their "kid", and refresh tokens go on working.
+		Long: `Writes all documents of the store to a new file with mode 0600, to import it into another store: from SQLite to MongoDB or back, or from
+one file to another. The "sub" of users, the "kid" of keys and refresh tokens remain valid.
 
-The file is encrypted by the master key, and secrets in it are sealed by the master key once more; "import" needs the same one. Stop
-every server of the store first: what is written during an export may be in it or not, and a refresh token that was used since then
-is refused after the import.`,
+The file is encrypted with the master key, and the secrets in it are also sealed with the master key; "import" requires the same key.
+Stop all servers of the store first: the file may lack documents that are written during the export, and a refresh token that is used
+after the export is rejected after the import.`,
 		Example: "  minifed export /var/backups/minifed-2026-01-31.export\n  MINIFED_STORAGE_URI=sqlite:/var/lib/minifed/minifed.db minifed export store.export",
-		Args:    exactly("a file to make"),
+		Args:    exactly("a new file"),
 		RunE: func(command *cobra.Command, args []string) error {
 			return d.open(command.Context(), func(ctx context.Context, opened *deployment.Deployment) error {
 				held, err := exportTo(ctx, c, opened, args[0])
 				if errors.Is(err, fs.ErrExist) {
-					return usagef("%s exists and is left alone", args[0])
+					return usagef("%s exists and is not changed", args[0])
 				}
 				if err != nil {
 					return err
 				}
-				return d.done(moved{args[0], held}, "%d documents are in %s (SHA-256 of them all %s). `minifed import` needs the same master key.",
+				return d.done(moved{args[0], held}, "%d documents are in %s (SHA-256 of all: %s). `minifed import` requires the same master key.",
 					held.Documents, args[0], held.Digest)
 			})
 		},
 	}
 }
 
-// exportTo writes the store to a new file, on the disk when it returns. What could not be finished is removed.
+// exportTo writes the store to a new file and syncs it to the disk. It removes an incomplete file.
 func exportTo(ctx context.Context, c *console.Console, opened *deployment.Deployment, path string) (held archive.Contents, err error) {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -70,12 +70,12 @@ func exportTo(ctx context.Context, c *console.Console, opened *deployment.Deploy
 	if err != nil {
 		return archive.Contents{}, err
 	}
-	told := newProgress(c, "exported")
+	reported := newProgress(c, "exported")
 	for _, kind := range kinds() {
 		err := eachDocument(ctx, opened.Engine, kind, func(doc storage.Document) error {
-			told.step(kind)
+			reported.step(kind)
 			if doc.Kind == storage.KindMeta && doc.ID == storage.ImportingID {
-				return fmt.Errorf("%w: it began during this export. Export again when it has finished", deployment.ErrUnfinishedImport)
+				return fmt.Errorf("%w: the import began during this export. Export again when it has finished", deployment.ErrUnfinishedImport)
 			}
 			return writer.Add(doc)
 		})
@@ -89,7 +89,7 @@ func exportTo(ctx context.Context, c *console.Console, opened *deployment.Deploy
 	return held, errors.Join(buffered.Flush(), file.Sync())
 }
 
-// kinds are the kinds of documents in the order that an export has them.
+// kinds returns the kinds of documents in the order of an export.
 func kinds() []storage.Kind { return slices.Sorted(maps.Keys(storage.Kinds())) }
 
 // eachDocument visits the live documents of a kind, page by page.
@@ -110,7 +110,7 @@ func eachDocument(ctx context.Context, engine storage.Engine, kind storage.Kind,
 	}
 }
 
-// progress says on standard error how far a long job is.
+// progress reports on standard error how far a long job is.
 type progress struct {
 	*console.Console
 	verb  string
@@ -118,7 +118,7 @@ type progress struct {
 	next  time.Time
 }
 
-// progressEvery is how often progress is said.
+// progressEvery is the interval of the reports.
 const progressEvery = 2 * time.Second
 
 func newProgress(c *console.Console, verb string) *progress {
@@ -130,6 +130,6 @@ func (p *progress) step(kind storage.Kind) {
 	p.count++
 	if now := p.Now(); !now.Before(p.next) {
 		p.next = now.Add(progressEvery)
-		p.Notef("%s %d documents, %s now\n", p.verb, p.count, kind)
+		p.Notef("%s %d documents, now %s\n", p.verb, p.count, kind)
 	}
 }

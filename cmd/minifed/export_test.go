@@ -71,7 +71,7 @@ func TestAnImportKeepsSubjectsKeysAndRefreshTokens(t *testing.T) {
 
 	file := filepath.Join(t.TempDir(), "store.export")
 	exported := old.json(t, "export", file)
-	old.fails(t, exitUsage, []string{"exists and is left alone"}, "export", file)
+	old.fails(t, exitUsage, []string{"exists and is not changed"}, "export", file)
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, error %v", info.Mode(), err)
 	}

@@ -20,7 +20,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// importers is how many documents are written or read back at once, so that an engine can commit many together.
+// importers is the number of documents that are written or compared at once, so that an engine can commit many together.
 const importers = 64
 
 func newImport(c *console.Console, flags *settings) *cobra.Command {
@@ -29,33 +29,32 @@ func newImport(c *console.Console, flags *settings) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "import FILE",
 		Short: "Read an export into the store that the configuration names",
-		Long: `Reads a file that "export" made into the store that the configuration names, which is made if it is not there. The file is checked as a
-whole before anything is written, and every document is read back and compared afterwards. The master key must be the one that the
-export was made with.
+		Long: `Reads a file of "export" into the store that the configuration names, and creates the store if it does not exist. The whole file is
+checked before the first write, and every document is read back and compared afterwards. The master key must be that of the export.
 
-While an import has not finished, the store is marked, and every other command but "doctor" refuses it. The same command goes on with
-an import that was interrupted.
+During an import the store is marked, and all other commands except "doctor" reject it. After an interruption, the same command
+continues the import.
 
-A store that holds anything else is refused. --force imports all the same: documents of the file take the place of those with the
-same ID, and others stay. Run it while no server uses the store. The public URL and the default directory that the exported store was
-served with are in the file: where the configuration has others, "serve" and "doctor" warn that refresh tokens end.`,
+A store with other documents is rejected. With --force, documents of the file replace those with the same ID, and others remain. Run
+the command while no server uses the store. The file contains the public URL and the default directory of the exported store: if the
+configuration has others, "serve" and "doctor" warn that refresh tokens end.`,
 		Example: "  minifed import /var/backups/minifed-2026-01-31.export\n  MINIFED_STORAGE_URI=mongodb://db1,db2,db3/minifed?replicaSet=rs0 minifed import store.export",
-		Args:    exactly("a file that `minifed export` made"),
+		Args:    exactly("a file of `minifed export`"),
 		RunE: func(command *cobra.Command, args []string) error {
 			held, err := importFrom(command.Context(), d, args[0], force)
 			if err != nil {
 				return err
 			}
-			return d.done(moved{args[0], held}, "%d documents of %s are in the store, read back and compared (SHA-256 of them all %s).",
+			return d.done(moved{args[0], held}, "%d documents of %s are in the store, read back and compared (SHA-256 of all: %s).",
 				held.Documents, args[0], held.Digest)
 		},
 	}
-	command.Flags().BoolVar(&force, "force", false, "import into a store that holds something, over documents with the same IDs")
+	command.Flags().BoolVar(&force, "force", false, "import into a store that is not empty, and replace documents with the same ID")
 	return command
 }
 
 func importFrom(ctx context.Context, d *operatorEnv, path string, force bool) (held archive.Contents, err error) {
-	// 1. The configuration, the master key, and the whole file.
+	// 1. Read the configuration, the master key and the whole file.
 	config, err := d.load(d.Console)
 	if err != nil {
 		return archive.Contents{}, err
@@ -73,7 +72,7 @@ func importFrom(ctx context.Context, d *operatorEnv, path string, force bool) (h
 	if held, err = job.read(apps.add); err != nil {
 		return archive.Contents{}, err
 	}
-	// 2. The store, claimed like a server's so that none runs on the file.
+	// 2. Open the store as a server does, so that no server uses the same file.
 	logger := slog.New(slog.NewTextHandler(d.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	if job.engine, err = deployment.OpenEngine(ctx, d.Console, storage.NewClock(d.Now), location, deployment.Purpose{Serve: true, Logger: logger}); err != nil {
 		return archive.Contents{}, err
@@ -85,12 +84,12 @@ func importFrom(ctx context.Context, d *operatorEnv, path string, force bool) (h
 	if err := apps.check(ctx, job.engine); err != nil {
 		return archive.Contents{}, err
 	}
-	// 3. Write, and read back. The store is marked meanwhile.
+	// 3. Write and compare. The store is marked meanwhile.
 	if err := job.begin(ctx, held); err != nil {
 		return archive.Contents{}, err
 	}
 	if err := job.each(ctx, "imported", job.write); err != nil {
-		return archive.Contents{}, fmt.Errorf("%w; the same command goes on", err)
+		return archive.Contents{}, fmt.Errorf("%w; the same command continues the import", err)
 	}
 	if err := job.each(ctx, "compared", job.compare); err != nil {
 		return archive.Contents{}, err
@@ -107,7 +106,7 @@ type importJob struct {
 	force  bool
 }
 
-// read runs through the file.
+// read visits all documents of the file.
 func (j *importJob) read(visit func(storage.Document) error) (archive.Contents, error) {
 	file, err := os.Open(j.path)
 	if err != nil {
@@ -120,7 +119,7 @@ func (j *importJob) read(visit func(storage.Document) error) (archive.Contents, 
 	return held, errors.Join(err, file.Close())
 }
 
-// mayWrite refuses a store that is somebody's: one with another master key, or, without --force, with any document.
+// mayWrite rejects a store that has another master key or, without --force, any document.
 func (j *importJob) mayWrite(ctx context.Context, held archive.Contents) error {
 	_, err := j.engine.Get(ctx, storage.KindMeta, storage.MasterCheckID)
 	if err == nil {
@@ -142,33 +141,33 @@ func (j *importJob) mayWrite(ctx context.Context, held archive.Contents) error {
 			return err
 		}
 		for _, doc := range page.Documents {
-			if !ownedByNobody(doc) {
-				return fmt.Errorf("the store is not empty, it has %s: import into a new one, or say --force to write over what has the same IDs", kind)
+			if !isInitial(doc) {
+				return fmt.Errorf("the store is not empty, it has %s: import into a new store, or use --force to replace documents with the same ID", kind)
 			}
 		}
 	}
 	return nil
 }
 
-// ownedByNobody reports whether a document is only what any command leaves in a new store.
-func ownedByNobody(doc storage.Document) bool {
+// isInitial reports whether a document is one that every command writes to a new store.
+func isInitial(doc storage.Document) bool {
 	return doc.Kind == storage.KindMeta && doc.ID == storage.MasterCheckID
 }
 
-// each does one thing with every document of the file that has not expired, several at once.
+// each calls do for every document of the file that has not expired, several at once.
 func (j *importJob) each(ctx context.Context, verb string, do func(context.Context, storage.Document) error) error {
-	told := newProgress(j.Console, verb)
+	reported := newProgress(j.Console, verb)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(importers)
 	_, err := j.read(func(doc storage.Document) error {
-		told.step(doc.Kind)
+		reported.step(doc.Kind)
 		if !j.expired(doc) {
 			group.Go(func() error { return do(ctx, doc) })
 		}
 		return ctx.Err()
 	})
 	if failure := group.Wait(); failure != nil {
-		return failure // The file was left because of it.
+		return failure // This is why the reading stopped.
 	}
 	return err
 }
@@ -177,19 +176,19 @@ func (j *importJob) expired(doc storage.Document) bool {
 	return !doc.ExpiresAt.IsZero() && !j.Now().Before(doc.ExpiresAt)
 }
 
-// write stores one document, over the one with its ID where that is allowed.
+// write stores one document, and replaces the one with its ID if that is allowed.
 func (j *importJob) write(ctx context.Context, doc storage.Document) error {
 	for {
 		_, err := j.engine.Insert(ctx, doc)
 		if !errors.Is(err, storage.ErrExists) {
 			return err
 		}
-		if !j.force && !ownedByNobody(doc) {
-			return fmt.Errorf("somebody else writes to %s of this store: stop every server of it", doc.Kind)
+		if !j.force && !isInitial(doc) {
+			return fmt.Errorf("another process writes to %s of this store: stop all servers of the store", doc.Kind)
 		}
 		there, err := j.engine.Get(ctx, doc.Kind, doc.ID)
 		if errors.Is(err, storage.ErrNotFound) {
-			continue // It expired, or somebody deleted it.
+			continue // It expired, or another process deleted it.
 		}
 		if err != nil || same(there, doc) {
 			return err
@@ -208,12 +207,12 @@ func (j *importJob) compare(ctx context.Context, doc storage.Document) error {
 		return nil
 	}
 	if errors.Is(err, storage.ErrNotFound) || err == nil && !same(there, doc) {
-		return fmt.Errorf("a document of %s is not in the store as it is in the file: somebody else writes to this store, or its disk is bad; nothing may be served from it", doc.Kind)
+		return fmt.Errorf("a document of %s differs between the store and the file: another process writes to this store, or its disk is damaged; do not use the store", doc.Kind)
 	}
 	return err
 }
 
-// same reports whether two documents say the same. Engines may write JSON in another way.
+// same reports whether two documents have the same content. Engines may write JSON in another form.
 func same(a, b storage.Document) bool {
 	return a.Owner == b.Owner && a.Name == b.Name && a.ExpiresAt.Equal(b.ExpiresAt) && a.CreatedAt.Equal(b.CreatedAt) &&
 		a.DueAt.Equal(b.DueAt) && (bytes.Equal(a.Body, b.Body) || sameJSON(a.Body, b.Body))
@@ -225,7 +224,7 @@ func sameJSON(a, b []byte) bool {
 	return errOne == nil && errOther == nil && reflect.DeepEqual(one, other)
 }
 
-// decodeJSON keeps the digits of numbers.
+// decodeJSON decodes JSON, with numbers as their digits.
 func decodeJSON(text []byte) (value any, err error) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()

@@ -7,10 +7,10 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// miniPrograms are the clients of an export by the mini-program that they are.
+// miniPrograms are the clients of an export, by directory and AppID.
 type miniPrograms map[string]storage.Client
 
-// add notes a client of the file, and refuses a second one of its directory with the same AppID.
+// add records a client of the file, and rejects a second one with the same AppID in its directory.
 func (m miniPrograms) add(doc storage.Document) error {
 	if doc.Kind != storage.KindClient {
 		return nil
@@ -25,15 +25,15 @@ func (m miniPrograms) add(doc storage.Document) error {
 	}
 	key := storage.Key(client.Directory, app)
 	if other, taken := m[key]; taken && other.ID != client.ID {
-		return fmt.Errorf("clients %s and %s of directory %s have the same AppID %s: delete one of them in the store that was exported, and export it again",
+		return fmt.Errorf("clients %s and %s of directory %s have the same AppID %s: delete one of them in the exported store, and export it again",
 			other.ID, client.ID, client.Directory, app)
 	}
 	m[key] = client
 	return nil
 }
 
-// check refuses an import over a store in which another client is one of the mini-programs of the file. A client of the store
-// that the file replaces does not count.
+// check rejects an import into a store where another client has an AppID of the file. Clients of the store that the file replaces are
+// ignored.
 func (m miniPrograms) check(ctx context.Context, engine storage.Engine) error {
 	replaced := map[string]bool{}
 	for _, client := range m {

@@ -11,8 +11,8 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// begin marks the store: from now on it is not served until the import has finished. An import that was interrupted goes on with
-// the same file, and needs no --force for that.
+// begin marks the store, so that no server starts on it before the import has finished. An interrupted import continues with the same
+// file, without --force.
 func (j *importJob) begin(ctx context.Context, held archive.Contents) error {
 	path, err := filepath.Abs(j.path)
 	if err != nil {
@@ -46,7 +46,7 @@ func (j *importJob) continues(ctx context.Context, held archive.Contents) (bool,
 		return false, err
 	}
 	if entry.Record.Digest != held.Digest && !j.force {
-		return false, fmt.Errorf("%w: it holds a part of another file, %s. Import that one, or say --force to write this one over it",
+		return false, fmt.Errorf("%w: the store holds a part of another file, %s. Import that file, or use --force to replace it with this one",
 			deployment.ErrUnfinishedImport, entry.Record.File)
 	}
 	return true, nil

@@ -16,8 +16,8 @@ import (
 
 func newKeys(c *console.Console, flags *settings) *cobra.Command {
 	d := &operatorEnv{Console: c, settings: flags}
-	secrets := group("secrets", "Rotate the secrets that codes and refresh tokens derive from", secretsHelp, newSecretsRotate(d))
-	master := group("master", "Make and rotate the master key", masterHelp, newMasterNew(d), newMasterRotate(d))
+	secrets := group("secrets", "Rotate the secrets of codes and refresh tokens", secretsHelp, newSecretsRotate(d))
+	master := group("master", "Create and rotate the master key", masterHelp, newMasterNew(d), newMasterRotate(d))
 	command := group("keys", "List, rotate and revoke signing keys, token secrets and the master key", keysHelp,
 		newKeysList(d), newKeysRotate(d), newKeysRevoke(d), secrets, master)
 	d.atDirectory(command)
@@ -25,19 +25,19 @@ func newKeys(c *console.Console, flags *settings) *cobra.Command {
 }
 
 const (
-	keysHelp = `Signing keys sign a directory's ID and access tokens. They rotate by themselves (keys.rotate_every). The next key is published
-before it signs, and the one before stays published until the last token that it signed has expired, so nobody is signed out.
+	keysHelp = `Signing keys sign the ID tokens and access tokens of a directory. They rotate automatically (keys.rotate_every). The next key is
+published before it signs. The previous key remains published until its last token has expired, so no user is signed out.
 
-When the secret of a signing key may have got out, revoke that key: tokens that it signed are rejected from then on.`
-	secretsHelp = "Codes, tickets and refresh tokens derive from a directory's token secrets. A new generation ends nothing that was made with the one before."
-	masterHelp  = `The master key seals AppSecrets, signing keys and token secrets in the store. To replace it without a pause:
+If a signing key may be known to others, revoke it: its tokens are rejected from then on.`
+	secretsHelp = "Codes, tickets and refresh tokens are derived from the token secrets of a directory. A new generation ends none that exist already."
+	masterHelp  = `The master key seals AppSecrets, signing keys and token secrets in the store. To replace it without an interruption:
 
   1. minifed keys master new --append       add a new key below the old one, on one instance; give the file to all others, so
                                             that all have the same two keys, and restart them one by one
-  2. move the new key's line to the top     on every instance, and restart them one by one: all seal with it now
+  2. move the new key's line to the top     on every instance, and restart them one by one: all seal with it from now on
   3. minifed keys master rotate             seal everything in the store with the first key
-  4. take the old key's line away           on every instance, and restart them one by one; keep the old key as long as you
-                                            keep backups that need it`
+  4. remove the old key's line              on every instance, and restart them one by one; store the old key for as long as you
+                                            have backups that need it`
 )
 
 func newKeysList(d *operatorEnv) *cobra.Command {
@@ -66,10 +66,10 @@ func newKeysRotate(d *operatorEnv) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "rotate",
 		Short: "Publish the next signing key of a directory and algorithm",
-		Long: `Publishes the next signing key of a directory and algorithm, and prints when it signs: as soon as no cache lacks it any more.
+		Long: `Publishes the next signing key of a directory and algorithm, and prints when it starts to sign: when all caches have it.
 
-With --now it signs at once, on every instance within five seconds. The key before stays published for the tokens that it signed. A
-relying party that keeps the JWK Set and does not fetch it again for an unknown kid rejects new tokens for up to five minutes.`,
+With --now it signs at once, on every instance within five seconds. The previous key remains published for its tokens. A relying party
+that caches the JWK Set and does not fetch it again for an unknown kid rejects new tokens for up to five minutes.`,
 		Example: "  minifed keys rotate --alg ES256\n  minifed keys rotate --alg RS256 --directory shop --now",
 		Args:    exactly(),
 	}
@@ -103,11 +103,11 @@ func newKeysRevoke(d *operatorEnv) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "revoke",
 		Short: "Delete a signing key of a directory at once",
-		Long: `Deletes a signing key of a directory at once, as after its secret got out. Every server rejects the tokens that it signed within
-five seconds, and its id_token_hints. If it was the key that signs, the next one signs at once. Refresh tokens and sessions are not
-signed by it and go on working: clients that refresh get tokens of the new key.
+		Long: `Deletes a signing key of a directory at once, for a key that others may know. Within five seconds every server rejects the tokens and
+id_token_hints that it signed. If it was the active key, the next one signs at once. Refresh tokens and sessions are not signed by it
+and remain valid: a refresh returns tokens of the new key.
 
-A relying party or API that keeps the JWK Set accepts the deleted key for up to five minutes more.`,
+A relying party or API that caches the JWK Set accepts the deleted key for up to five more minutes.`,
 		Example: "  minifed keys revoke --kid NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs",
 		Args:    exactly(),
 	}
@@ -124,11 +124,11 @@ A relying party or API that keeps the JWK Set accepts the deleted key for up to 
 		}
 		return revoke(command, args)
 	}
-	command.Flags().StringVar(&kid, "kid", "", "the `ID` of the key, as keys list shows it")
+	command.Flags().StringVar(&kid, "kid", "", "the `ID` of the key, from minifed keys list")
 	return command
 }
 
-// secretGeneration is what a rotation of token secrets prints as JSON.
+// secretGeneration is the JSON output of a rotation of token secrets.
 type secretGeneration struct {
 	Directory  string    `json:"directory"`
 	Generation uint32    `json:"generation"`
@@ -139,7 +139,7 @@ func newSecretsRotate(d *operatorEnv) *cobra.Command {
 	return &cobra.Command{
 		Use:     "rotate",
 		Short:   "Store the next generation of a directory's token secrets",
-		Long:    "Stores the next generation of a directory's token secrets. It is used as soon as every instance has it, and says when.",
+		Long:    "Stores the next generation of a directory's token secrets, and prints when it is used: when every instance has it.",
 		Example: "  minifed keys secrets rotate\n  minifed keys secrets rotate --directory shop",
 		Args:    exactly(),
 		RunE: d.job(func(ctx context.Context, service *admin.Service, _ string) error {
@@ -152,8 +152,8 @@ func newSecretsRotate(d *operatorEnv) *cobra.Command {
 	}
 }
 
-// madeKey is what a new master key prints as JSON: never the key itself.
-type madeKey struct {
+// newMasterKey is the JSON output of a new master key, without the key itself.
+type newMasterKey struct {
 	File  string `json:"file"`
 	KeyID string `json:"key_id"`
 }
@@ -162,9 +162,9 @@ func newMasterNew(d *operatorEnv) *cobra.Command {
 	file, add := "", false
 	command := &cobra.Command{
 		Use:   "new",
-		Short: "Make a master key",
-		Long: `Makes a master key in a file of its own with mode 0600, and never prints it. A file that exists is left alone, unless --append adds
-the new key as its last line, to rotate.`,
+		Short: "Create a master key",
+		Long: `Creates a master key in a new file with mode 0600, and never prints it. An existing file is not changed, unless --append adds the new
+key as its last line, to rotate.`,
 		Example: "  minifed keys master new --file /run/secrets/minifed-master-key\n  minifed keys master new --append",
 		Args:    exactly(),
 	}
@@ -178,19 +178,19 @@ the new key as its last line, to rotate.`,
 		}
 		id, err := deployment.WriteMasterKey(d.Console, file, add)
 		if errors.Is(err, fs.ErrExist) {
-			return usagef("%s exists and is left alone; --append adds a key to it", file)
+			return usagef("%s exists and is not changed; --append adds a key to it", file)
 		}
 		if err != nil {
 			return err
 		}
-		return d.done(madeKey{file, id}, "Master key %s is in %s. Keep a copy where the store's backups are not: without it the store cannot be read.", id, file)
+		return d.done(newMasterKey{file, id}, "Master key %s is in %s. Store a copy, apart from the backups of the store: without the key the store cannot be read.", id, file)
 	}
-	command.Flags().StringVar(&file, "file", "", "the `file` to make; without it the one of the configuration")
-	command.Flags().BoolVar(&add, "append", false, "add the key as the last line of a file that exists")
+	command.Flags().StringVar(&file, "file", "", "the `file` to create; the default is the one of the configuration")
+	command.Flags().BoolVar(&add, "append", false, "add the key as the last line of an existing file")
 	return command
 }
 
-// resealed is what a rotation of the master key prints as JSON.
+// resealed is the JSON output of a rotation of the master key.
 type resealed struct {
 	Records int `json:"records"`
 }
@@ -199,19 +199,19 @@ func newMasterRotate(d *operatorEnv) *cobra.Command {
 	return &cobra.Command{
 		Use:     "rotate",
 		Short:   "Seal everything in the store with the first master key",
-		Long:    "Seals everything in the store with the first master key. It may be stopped and run again. `minifed keys master --help` says what comes before.",
+		Long:    "Seals everything in the store with the first master key. It may be interrupted and run again. `minifed keys master --help` shows the steps before it.",
 		Example: "  minifed keys master rotate",
 		Args:    exactly(),
 		RunE: d.job(func(ctx context.Context, service *admin.Service, _ string) error {
 			changed, err := service.Reseal(ctx)
 			missing := (*keys.MissingKeyError)(nil)
 			if errors.As(err, &missing) {
-				return errors.New("master key " + missing.KeyID + " sealed something and was not given: put it below the first one, and run this again")
+				return errors.New("a record is sealed with master key " + missing.KeyID + ", which is missing: add it below the first one, and run this command again")
 			}
 			if err != nil {
 				return err
 			}
-			return d.done(resealed{changed}, "%d records are sealed with the first master key now; all others were before.", changed)
+			return d.done(resealed{changed}, "%d records are now sealed with the first master key; all others were already.", changed)
 		}),
 	}
 }

@@ -10,15 +10,15 @@ import (
 )
 
 func newUserMerge(d *operatorEnv) *cobra.Command {
-	command := group("merge", "Decide about accounts that look like one person", mergeHelp,
+	command := group("merge", "Decide about pairs of accounts that may be one person", mergeHelp,
 		newMergeCandidates(d), newMergeAccept(d), newMergeDismiss(d), newMergeUsers(d), newMergeUndo(d))
 	return command
 }
 
-const mergeHelp = `When a WeChat user turns out to have two accounts, nothing merges silently: the pair is recorded as a merge candidate, and you decide.
-After a merge the older user ID survives; the other one still resolves, and its grants and sessions end.`
+const mergeHelp = `When a WeChat user has two accounts, they are not merged automatically: the pair is recorded as a merge candidate, and you decide.
+The older user ID remains. The other ID becomes an alias, and its grants and sessions end.`
 
-// candidateView is a merge candidate without the link that WeChat's identifiers can be recognised by.
+// candidateView is a merge candidate without the ID of its identity, which is derived from WeChat's identifiers.
 type candidateView struct {
 	storage.MergeCandidate
 	Identity string `json:"identity,omitempty"`
@@ -28,8 +28,8 @@ func newMergeCandidates(d *operatorEnv) *cobra.Command {
 	pages := new(paging)
 	command := &cobra.Command{
 		Use:     "candidates",
-		Short:   "List the pairs of accounts that look like one person",
-		Long:    "Lists the pairs of accounts that look like one person, newest first, with what became of them.",
+		Short:   "List the pairs of accounts that may be one person",
+		Long:    "Lists the pairs of accounts that may be one person, newest first, with the decision about each.",
 		Example: "  minifed user merge candidates\n  minifed user merge candidates --output json",
 		Args:    exactly(),
 	}
@@ -51,7 +51,7 @@ func newMergeCandidates(d *operatorEnv) *cobra.Command {
 	return command
 }
 
-// mergeView is what a merge prints as JSON.
+// mergeView is the JSON output of a merge.
 type mergeView struct {
 	Survivor string `json:"survivor"`
 	Alias    string `json:"alias"`
@@ -76,21 +76,21 @@ func newMergeAccept(d *operatorEnv) *cobra.Command {
 }
 
 func (d *operatorEnv) merged(view mergeView) error {
-	return d.done(view, "User %s is part of %s now.\nTo separate them again: minifed user merge undo %s", view.Alias, view.Survivor, view.Merge)
+	return d.done(view, "User %s is merged into %s.\nTo separate them again: minifed user merge undo %s", view.Alias, view.Survivor, view.Merge)
 }
 
 func newMergeDismiss(d *operatorEnv) *cobra.Command {
 	return &cobra.Command{
 		Use:     "dismiss CANDIDATE",
-		Short:   "Say that two accounts are different people",
-		Long:    "Says that the two accounts of a merge candidate are different people. The pair is not recorded again.",
+		Short:   "Record that two accounts are different people",
+		Long:    "Records that the two accounts of a merge candidate are different people. The pair does not become a candidate again.",
 		Example: "  minifed user merge dismiss 1dMfFl6Vq8Y5u4b2b0VDeHGPWCMuiX1EGkM1PpJ2Slw",
 		Args:    exactly("the candidate's ID"),
 		RunE: d.job(func(ctx context.Context, service *admin.Service, id string) error {
 			if err := service.DismissMerge(ctx, d.directory, id); err != nil {
 				return err
 			}
-			return d.done(map[string]string{"dismissed": id}, "The two accounts stay apart.")
+			return d.done(map[string]string{"dismissed": id}, "The two accounts remain separate.")
 		}),
 	}
 }
@@ -99,7 +99,7 @@ func newMergeUsers(d *operatorEnv) *cobra.Command {
 	return &cobra.Command{
 		Use:     "users USER USER",
 		Short:   "Merge two users who are one person",
-		Long:    "Merges two users who are one person: the older one survives, whatever the order. `minifed user merge undo` separates them again.",
+		Long:    "Merges two users who are one person. The older one survives, in either order. `minifed user merge undo` separates them again.",
 		Example: "  minifed user merge users 4ofe6wmzs2ks6bzxyrhwmhsxqa 7jz3k5c2u5d6q4m3y7h2p4w5ra",
 		Args:    exactly("one user's ID, username or e-mail address", "the other's"),
 		RunE: func(command *cobra.Command, args []string) error {
@@ -126,14 +126,14 @@ func newMergeUndo(d *operatorEnv) *cobra.Command {
 	return &cobra.Command{
 		Use:     "undo MERGE",
 		Short:   "Separate two merged users again",
-		Long:    "Separates two merged users again, by what the merge printed. Every grant and session of both ends.",
+		Long:    "Separates two merged users again. The argument is the ID that the merge printed. All grants and sessions of both users end.",
 		Example: "  minifed user merge undo 1dMfFl6Vq8Y5u4b2b0VDeHGPWCMuiX1EGkM1PpJ2Slw",
-		Args:    exactly("what the merge printed"),
+		Args:    exactly("the ID that the merge printed"),
 		RunE: d.job(func(ctx context.Context, service *admin.Service, id string) error {
 			if err := service.UndoMerge(ctx, d.directory, id); err != nil {
 				return err
 			}
-			return d.done(map[string]string{"undone": id}, "The two users are apart again.")
+			return d.done(map[string]string{"undone": id}, "The two users are separate again.")
 		}),
 	}
 }

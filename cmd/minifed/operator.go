@@ -15,7 +15,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// operatorEnv is what the operator's commands have in common: the console, the flags, and the directory that they work in.
+// operatorEnv is the environment of an operator command: the console, the flags and the directory.
 type operatorEnv struct {
 	*console.Console
 	*settings
@@ -24,10 +24,10 @@ type operatorEnv struct {
 
 // atDirectory adds the flag that names the directory.
 func (d *operatorEnv) atDirectory(command *cobra.Command) {
-	command.PersistentFlags().StringVarP(&d.directory, "directory", "d", "", "the `ID` of the directory; without it the default one")
+	command.PersistentFlags().StringVarP(&d.directory, "directory", "d", "", "the `ID` of the directory; the default is default_directory")
 }
 
-// open runs do on the open store, beside a running server or without one.
+// open opens the store and calls do. A server may run at the same time.
 func (d *operatorEnv) open(ctx context.Context, do func(context.Context, *deployment.Deployment) error) (err error) {
 	config, err := d.load(d.Console)
 	if err != nil {
@@ -45,12 +45,12 @@ func (d *operatorEnv) open(ctx context.Context, do func(context.Context, *deploy
 	return do(ctx, opened)
 }
 
-// work is open for what the operator's service does.
+// work opens the store and calls do with the operator's service.
 func (d *operatorEnv) work(ctx context.Context, do func(context.Context, *admin.Service) error) error {
 	return d.open(ctx, func(ctx context.Context, opened *deployment.Deployment) error { return do(ctx, opened.Admin) })
 }
 
-// userJob is job for a command whose argument names a user: do gets the ID.
+// userJob returns the job of a command whose argument names a user: do gets the user's ID.
 func (d *operatorEnv) userJob(do func(ctx context.Context, service *admin.Service, id string) error) func(*cobra.Command, []string) error {
 	return d.job(func(ctx context.Context, service *admin.Service, named string) error {
 		id, err := service.UserID(ctx, d.directory, named)
@@ -61,7 +61,7 @@ func (d *operatorEnv) userJob(do func(ctx context.Context, service *admin.Servic
 	})
 }
 
-// job is work as cobra runs it, with the command's one argument, if it has one.
+// job returns the function that cobra calls for a command: do gets the command's argument, if it has one.
 func (d *operatorEnv) job(do func(ctx context.Context, service *admin.Service, argument string) error) func(*cobra.Command, []string) error {
 	return func(command *cobra.Command, args []string) error {
 		argument := ""
@@ -81,7 +81,7 @@ func (d *operatorEnv) say(value any, text func()) error {
 	return nil
 }
 
-// done prints one sentence about what was done to a record, or value as JSON.
+// done prints one sentence about a change, or value as JSON.
 func (d *operatorEnv) done(value any, format string, args ...any) error {
 	return d.say(value, func() { d.Printf(format+"\n", args...) })
 }
@@ -96,12 +96,12 @@ type paging struct {
 func (p *paging) add(command *cobra.Command) {
 	flags := command.Flags()
 	p.limit = 100
-	flags.Var(&p.limit, "limit", "how many at most, up to 500")
-	flags.StringVar(&p.after, "after", "", "go on where the page before ended, whose last line or `next` says this")
-	flags.BoolVar(&p.all, "all", false, "every page")
+	flags.Var(&p.limit, "limit", "maximum number, up to 500")
+	flags.StringVar(&p.after, "after", "", "continue after the previous page, with its `next`")
+	flags.BoolVar(&p.all, "all", false, "all pages")
 }
 
-// pageSize is a flag's number of records.
+// pageSize is the number of records on a page.
 type pageSize int
 
 // Set implements pflag.Value.
@@ -135,38 +135,38 @@ func collect[R any](p paging, read func(admin.Page) ([]R, string, error)) (recor
 	}
 }
 
-// listed is one page as JSON.
+// listed is the JSON output of one page.
 type listed struct {
 	Items any    `json:"items"`
 	Next  string `json:"next,omitempty"`
 }
 
-// printList prints a table with what continues it, or the page as JSON.
+// printList prints a table, with the option for the next page, or the page as JSON.
 func (d *operatorEnv) printList(items any, next string, header []string, rows [][]string) error {
 	return d.say(listed{items, next}, func() {
 		d.PrintTable(header, rows)
 		if next != "" {
-			d.Notef("There are more: --after %s\n", next)
+			d.Notef("More: --after %s\n", next)
 		}
 	})
 }
 
-// confirmation is asked for before what cannot be undone.
+// confirmation is required before a change that cannot be undone.
 type confirmation struct{ yes bool }
 
 func (f *confirmation) add(command *cobra.Command) {
-	command.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask")
+	command.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask for a confirmation")
 }
 
-// ask wants the person at the terminal to type id.
+// ask prompts the operator to type id.
 func (f *confirmation) ask(ctx context.Context, c *console.Console, what, id string) error {
 	if f.yes {
 		return nil
 	}
 	if c.Confirm == nil {
-		return usagef("this cannot be undone, and nobody is at the terminal to be asked: say --yes")
+		return usagef("this cannot be undone, and there is no terminal to ask for a confirmation: use --yes")
 	}
-	answer, err := c.Confirm(ctx, fmt.Sprintf("This deletes %s and cannot be undone. Type %s to go on: ", what, id))
+	answer, err := c.Confirm(ctx, fmt.Sprintf("This deletes %s and cannot be undone. Type %s to continue: ", what, id))
 	if err != nil {
 		return err
 	}

@@ -298,7 +298,7 @@ func TestTheMasterKeyRotatesWithoutLosingASecret(t *testing.T) {
 	file := filepath.Join(s.folder, "master.key")
 	s.In = strings.NewReader(anAppSecret)
 	s.must(t, "client", "create", "--kind", "wechat_miniapp", "--app-id", "wx0123456789abcdef", "--id", "mini", "--app-secret-stdin")
-	s.fails(t, exitUsage, []string{"exists and is left alone", "--append"}, "keys", "master", "new")
+	s.fails(t, exitUsage, []string{"exists and is not changed", "--append"}, "keys", "master", "new")
 	added := s.json(t, "keys", "master", "new", "--append")
 	content, err := os.ReadFile(file)
 	if err != nil {

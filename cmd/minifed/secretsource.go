@@ -11,16 +11,16 @@ import (
 	"github.com/minifed/minifed/cmd/minifed/internal/input"
 )
 
-// secretSource says where a secret comes from: standard input, a file, or a prompt. It never is a flag's value, which other
-// users of the machine and the shell's history would see.
+// secretSource is where a secret is read from: standard input, a file or a prompt. It is never the value of a flag, which other users of
+// the machine and the history of the shell would show.
 type secretSource struct {
-	// name is what the flags are called by, such as "app-secret".
+	// name is the beginning of the names of the flags, such as "app-secret".
 	name  string
 	stdin bool
 	file  string
 }
 
-// add adds the flags; what says which secret it is.
+// add adds the flags; what names the secret.
 func (s *secretSource) add(command *cobra.Command, what string) {
 	flags := command.Flags()
 	flags.BoolVar(&s.stdin, s.name+"-stdin", false, "read from standard input: "+what)
@@ -30,7 +30,7 @@ func (s *secretSource) add(command *cobra.Command, what string) {
 // given reports whether a flag names a source.
 func (s *secretSource) given() bool { return s.stdin || s.file != "" }
 
-// read returns the secret from the source that a flag names, or asks for it.
+// read returns the secret from the source that a flag names, or from a prompt.
 func (s *secretSource) read(ctx context.Context, c *console.Console, prompt string) (string, error) {
 	switch {
 	case s.stdin && s.file != "":
@@ -40,7 +40,7 @@ func (s *secretSource) read(ctx context.Context, c *console.Console, prompt stri
 	case s.file != "":
 		return oneLine(input.ReadSecretFile(s.file))
 	case c.Ask == nil:
-		return "", usagef("nobody is at the terminal to type it: use --%s-stdin or --%s-file", s.name, s.name)
+		return "", usagef("there is no terminal to type it: use --%s-stdin or --%s-file", s.name, s.name)
 	default:
 		answer, err := c.Ask(ctx, prompt)
 		if err == nil && answer == "" {
@@ -50,10 +50,10 @@ func (s *secretSource) read(ctx context.Context, c *console.Console, prompt stri
 	}
 }
 
-// oneLine rejects a secret of several lines: a file that ends with an empty line would give a password that cannot be typed.
+// oneLine rejects a secret of several lines: a password with an empty line at its end cannot be typed.
 func oneLine(text string, err error) (string, error) {
 	if err == nil && strings.ContainsAny(text, "\r\n") {
-		return "", errors.New("the secret has more than one line: keep only the secret, without empty lines")
+		return "", errors.New("the secret has more than one line: the file must hold only the secret, without empty lines")
 	}
 	return text, err
 }

@@ -158,7 +158,7 @@ func TestABackupIsAStoreAndIsMadeBesideARunningServer(t *testing.T) {
 	if printed := s.must(t, "backup", file); !strings.Contains(printed, file) {
 		t.Errorf("printed %q", printed)
 	}
-	s.fails(t, exitUsage, []string{"exists and is left alone"}, "backup", file)
+	s.fails(t, exitUsage, []string{"exists and is not changed"}, "backup", file)
 	s.must(t, "client", "create", "--kind", "service", "--id", "after")
 	running.stop(t)
 	restored := s.at("MINIFED_STORAGE_URI=sqlite:" + file)

@@ -15,23 +15,23 @@ import (
 
 func newUser(c *console.Console, flags *settings) *cobra.Command {
 	d := &operatorEnv{Console: c, settings: flags}
-	command := group("user", "Look after users: find, change, disable, sign out, merge", userHelp,
+	command := group("user", "Manage users: find, change, disable, sign out, merge", userHelp,
 		newUserCreate(d), newUserList(d), newUserShow(d), newUserUpdate(d), newUserSetPassword(d),
-		userState(d, "disable", "disabled", "Keep a user out, and end every grant and session", (*admin.Service).DisableUser),
-		userState(d, "enable", "enabled", "Let a disabled user in again", (*admin.Service).EnableUser),
-		userState(d, "signout", "signed out everywhere", "End every grant and session of a user", (*admin.Service).SignOutUser),
+		userState(d, "disable", "disabled", "Disable a user, and end all grants and sessions", (*admin.Service).DisableUser),
+		userState(d, "enable", "enabled", "Enable a disabled user", (*admin.Service).EnableUser),
+		userState(d, "signout", "signed out everywhere", "End all grants and sessions of a user", (*admin.Service).SignOutUser),
 		newUserDelete(d), newUserMerge(d),
 	)
 	d.atDirectory(command)
 	return command
 }
 
-const userHelp = `Users of a directory are those whom federation made at their first login from a mini-program (shadow users), and those whom you
-make. The user ID is the "sub" of all tokens: random, never reused, and never derived from anything of WeChat's.
+const userHelp = `A user is created at the first login from a mini-program (a shadow user), or by you. The user ID is the "sub" of all tokens: it is
+random, never used again, and not derived from WeChat's identifiers.
 
-A command takes a user by ID, by username, or by an e-mail address that was verified, in this order.`
+Commands find a user by ID, by username, or by verified e-mail address, in this order.`
 
-// userView is a user as an operator sees it: without what could be used in its place.
+// userView is a user as an operator sees it, without the password hash.
 type userView struct {
 	storage.User
 	Password    string         `json:"password,omitempty"`
@@ -39,7 +39,7 @@ type userView struct {
 	Identities  []identityView `json:"identities,omitempty"`
 }
 
-// identityView is a link to a user. What WeChat calls the user stays out of terminals and logs.
+// identityView is a link to a user. It has no identifier of WeChat, which terminals and logs must not show.
 type identityView struct {
 	Type      storage.IdentityType `json:"type"`
 	Namespace string               `json:"namespace,omitempty"`
@@ -55,27 +55,27 @@ func viewUser(user storage.User, links []storage.Identity) userView {
 }
 
 func newUserCreate(d *operatorEnv) *cobra.Command {
-	source, wanted, email := &secretSource{name: "password"}, false, ""
+	source, prompt, email := &secretSource{name: "password"}, false, ""
 	command := &cobra.Command{
 		Use:     "create USERNAME",
-		Short:   "Make a user with a username",
-		Long:    "Makes a user with a username. Without a password nobody can sign in by it until one is set.",
+		Short:   "Create a user with a username",
+		Long:    "Creates a user with a username. The user cannot sign in until a password is set.",
 		Example: "  minifed user create alice --name \"Alice Example\" --email alice@example.com --ask-password\n  minifed user create bob --password-file ./password --output json",
 		Args:    exactly("a username"),
 	}
 	profile := newProfileFields(command)
-	command.Flags().StringVar(&email, "email", "", "e-mail `address` that you vouch for: it counts as verified")
+	command.Flags().StringVar(&email, "email", "", "e-mail `address` that you have verified")
 	source.add(command, "the password")
-	command.Flags().BoolVar(&wanted, "ask-password", false, "ask for the password")
+	command.Flags().BoolVar(&prompt, "ask-password", false, "prompt for the password")
 	command.RunE = d.job(func(ctx context.Context, service *admin.Service, username string) (err error) {
 		account := identity.Account{Username: username}
 		profile.apply(&account.Profile)
-		if wanted || source.given() {
+		if prompt || source.given() {
 			if account.Password, err = source.read(ctx, d.Console, "Password of "+username+": "); err != nil {
 				return err
 			}
 		}
-		if email != "" { // So that an address that cannot be had leaves no user behind.
+		if email != "" { // An address that is already used must not leave a user without one.
 			if err := service.CheckFreeEmail(ctx, d.directory, email); err != nil {
 				return err
 			}
@@ -92,7 +92,7 @@ func newUserCreate(d *operatorEnv) *cobra.Command {
 	return command
 }
 
-// newProfileFields adds the flags of what is told about a user.
+// newProfileFields adds the flags of the profile of a user.
 func newProfileFields(command *cobra.Command) *fields[storage.Profile] {
 	f := newFields[storage.Profile](command.Flags())
 	f.text("name", "full name", func(p *storage.Profile) *string { return &p.Name })
@@ -107,8 +107,8 @@ func newProfileFields(command *cobra.Command) *fields[storage.Profile] {
 	f.text("birthdate", "`date` of birth, YYYY-MM-DD", func(p *storage.Profile) *string { return &p.Birthdate })
 	f.text("locale", "language `tag`, such as zh-CN", func(p *storage.Profile) *string { return &p.Locale })
 	f.text("zoneinfo", "time `zone`, such as Asia/Shanghai", func(p *storage.Profile) *string { return &p.Zoneinfo })
-	f.text("address", "postal address as it is written on a letter", func(p *storage.Profile) *string { return &addressOf(p).Formatted })
-	f.text("street-address", "street and house of the address", func(p *storage.Profile) *string { return &addressOf(p).StreetAddress })
+	f.text("address", "postal address, as on a letter", func(p *storage.Profile) *string { return &addressOf(p).Formatted })
+	f.text("street-address", "street and number of the address", func(p *storage.Profile) *string { return &addressOf(p).StreetAddress })
 	f.text("locality", "city of the address", func(p *storage.Profile) *string { return &addressOf(p).Locality })
 	f.text("region", "province or state of the address", func(p *storage.Profile) *string { return &addressOf(p).Region })
 	f.text("postal-code", "postal `code` of the address", func(p *storage.Profile) *string { return &addressOf(p).PostalCode })
@@ -116,8 +116,8 @@ func newProfileFields(command *cobra.Command) *fields[storage.Profile] {
 	return f
 }
 
-// written is an address on one line.
-func written(address *storage.Address) string {
+// oneLineAddress returns an address on one line.
+func oneLineAddress(address *storage.Address) string {
 	if address == nil {
 		return ""
 	}
@@ -126,7 +126,7 @@ func written(address *storage.Address) string {
 	return strings.ReplaceAll(strings.Join(parts, ", "), "\n", ", ")
 }
 
-// addressOf is the address of a profile, which it makes if there is none.
+// addressOf returns the address of a profile, and creates it if there is none.
 func addressOf(p *storage.Profile) *storage.Address {
 	if p.Address == nil {
 		p.Address = new(storage.Address)
@@ -162,7 +162,7 @@ func newUserList(d *operatorEnv) *cobra.Command {
 	return command
 }
 
-// nameOf is the name that a list shows.
+// nameOf returns the name that a list shows.
 func nameOf(user storage.User) string {
 	for _, name := range []string{user.Username, user.Profile.Name, user.Profile.Nickname} {
 		if name != "" {
@@ -176,7 +176,7 @@ func newUserShow(d *operatorEnv) *cobra.Command {
 	return &cobra.Command{
 		Use:     "show USER",
 		Short:   "Show a user",
-		Long:    "Shows a user and how the user signs in. The ID of a user who was merged shows the user that it stands for.",
+		Long:    "Shows a user and how the user signs in. The ID of a merged user shows the surviving user.",
 		Example: "  minifed user show alice\n  minifed user show 4ofe6wmzs2ks6bzxyrhwmhsxqa --output json",
 		Args:    exactly("the user's ID, username or e-mail address"),
 		RunE: d.userJob(func(ctx context.Context, service *admin.Service, id string) error {
@@ -193,14 +193,14 @@ func newUserUpdate(d *operatorEnv) *cobra.Command {
 	command := &cobra.Command{
 		Use:     "update USER",
 		Short:   "Change a user",
-		Long:    "Changes what the flags say and nothing else; \"\" clears a part of the profile. \nAn e-mail address or a phone number set here counts as verified by you.",
+		Long:    "Changes only the settings whose options are present; \"\" clears a part of the profile.\nAn e-mail address or a phone number set here counts as verified.",
 		Example: "  minifed user update 4ofe6wmzs2ks6bzxyrhwmhsxqa --nickname Ali --locale zh-CN\n  minifed user update 4ofe6wmzs2ks6bzxyrhwmhsxqa --username alice",
 		Args:    exactly("the user's ID, username or e-mail address"),
 	}
 	f := newFields[admin.UserUpdate](command.Flags())
 	f.optional("username", "username", func(u *admin.UserUpdate) **string { return &u.Username })
-	f.optional("email", "e-mail `address` that you vouch for", func(u *admin.UserUpdate) **string { return &u.Email })
-	f.optional("phone-number", "phone `number` that you vouch for, such as +8613800138000", func(u *admin.UserUpdate) **string { return &u.Phone })
+	f.optional("email", "e-mail `address` that you have verified", func(u *admin.UserUpdate) **string { return &u.Email })
+	f.optional("phone-number", "phone `number` that you have verified, such as +8613800138000", func(u *admin.UserUpdate) **string { return &u.Phone })
 	profile := newProfileFields(command)
 	command.RunE = d.userJob(func(ctx context.Context, service *admin.Service, id string) error {
 		change := admin.UserUpdate{Profile: profile.apply}
@@ -218,12 +218,12 @@ func newUserSetPassword(d *operatorEnv) *cobra.Command {
 	source := &secretSource{name: "password"}
 	command := &cobra.Command{
 		Use:     "set-password USER",
-		Short:   "Give a user a new password",
-		Long:    "Gives a user a new password and ends every grant and session that the user has.",
+		Short:   "Set the password of a user",
+		Long:    "Sets the password of a user, and ends all grants and sessions of the user.",
 		Example: "  minifed user set-password 4ofe6wmzs2ks6bzxyrhwmhsxqa\n  minifed user set-password 4ofe6wmzs2ks6bzxyrhwmhsxqa --password-stdin < ./password",
 		Args:    exactly("the user's ID, username or e-mail address"),
 	}
-	source.add(command, "the password; without it it is asked for")
+	source.add(command, "the password; the default is a prompt")
 	command.RunE = d.userJob(func(ctx context.Context, service *admin.Service, id string) error {
 		password, err := source.read(ctx, d.Console, "New password: ")
 		if err != nil {
@@ -237,18 +237,18 @@ func newUserSetPassword(d *operatorEnv) *cobra.Command {
 	return command
 }
 
-// changedUser is what a change of a user's state prints as JSON.
+// changedUser is the JSON output of a change of a user's state.
 type changedUser struct {
 	UserID string `json:"user_id"`
 	Done   string `json:"done"`
 }
 
-// userState makes a command that does one thing to a user.
+// userState returns a command that changes the state of a user.
 func userState(d *operatorEnv, name, done, short string, change func(*admin.Service, context.Context, string, string) error) *cobra.Command {
 	return &cobra.Command{
 		Use:     name + " USER",
 		Short:   short,
-		Long:    short + ". It takes effect at once; only who validates access tokens without asking the server sees nothing before they expire.",
+		Long:    short + ". It takes effect at once. Only an API that validates access tokens without introspection accepts them until they expire.",
 		Example: "  minifed user " + name + " 4ofe6wmzs2ks6bzxyrhwmhsxqa",
 		Args:    exactly("the user's ID, username or e-mail address"),
 		RunE: d.userJob(func(ctx context.Context, service *admin.Service, id string) error {
@@ -265,7 +265,7 @@ func newUserDelete(d *operatorEnv) *cobra.Command {
 	command := &cobra.Command{
 		Use:     "delete USER",
 		Short:   "Delete a user and all personal data",
-		Long:    "Deletes a user and all personal data, and ends every grant and session. The same person, signing in later, is a new user.",
+		Long:    "Deletes a user and all personal data, and ends all grants and sessions. The same person becomes a new user at the next sign-in.",
 		Example: "  minifed user delete 4ofe6wmzs2ks6bzxyrhwmhsxqa\n  minifed user delete 4ofe6wmzs2ks6bzxyrhwmhsxqa --yes",
 		Args:    exactly("the user's ID, username or e-mail address"),
 	}
@@ -282,7 +282,7 @@ func newUserDelete(d *operatorEnv) *cobra.Command {
 	return command
 }
 
-// showUser prints everything about a user that is not empty.
+// showUser prints all data of a user that are not empty.
 func (d *operatorEnv) showUser(user storage.User, links []storage.Identity) error {
 	view := viewUser(user, links)
 	return d.say(view, func() {
@@ -307,7 +307,7 @@ func (d *operatorEnv) showUser(user storage.User, links []storage.Identity) erro
 			{Name: "birthdate", Value: user.Profile.Birthdate},
 			{Name: "locale", Value: user.Profile.Locale},
 			{Name: "zoneinfo", Value: user.Profile.Zoneinfo},
-			{Name: "address", Value: written(user.Profile.Address)},
+			{Name: "address", Value: oneLineAddress(user.Profile.Address)},
 			{Name: "merged", Value: spaced(user.Aliases)},
 		}
 		for _, link := range view.Identities {

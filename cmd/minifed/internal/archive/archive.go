@@ -18,7 +18,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// line is one line of an archive: a document, or the end.
+// line is one line of an archive: a document or the end.
 type line struct {
 	Kind      storage.Kind    `json:"kind,omitempty"`
 	ID        string          `json:"id,omitempty"`
@@ -32,7 +32,7 @@ type line struct {
 	End *Contents `json:"end,omitempty"`
 }
 
-// Contents says what an archive holds.
+// Contents describes what an archive contains.
 type Contents struct {
 	Documents int                  `json:"documents"`
 	Kinds     map[storage.Kind]int `json:"kinds"`
@@ -40,10 +40,11 @@ type Contents struct {
 	Digest string `json:"digest"`
 }
 
-// maxLine bounds a line of an archive: a body and what stands around it.
+// maxLine is the maximum length of a line of an archive, in bytes: a body and its other fields.
 const maxLine = 4 * storage.MaxBody
 
-var ErrInvalid = errors.New("the file is not a whole export of minifed, or was changed")
+// ErrInvalid is the error for a file that is no archive, is incomplete or was changed.
+var ErrInvalid = errors.New("the file is not a complete export of minifed, or was changed")
 
 // tally counts documents and digests their lines.
 type tally struct {
@@ -54,7 +55,7 @@ type tally struct {
 
 func newTally() *tally { return &tally{kinds: map[storage.Kind]int{}, lines: sha256.New()} }
 
-// add counts a document; line is without its end. A hash never fails.
+// add counts a document; line is without its line end. Writing to a hash never fails.
 func (t *tally) add(kind storage.Kind, line []byte) {
 	t.kinds[kind]++
 	t.total++
@@ -66,7 +67,7 @@ func (t *tally) contents() Contents {
 	return Contents{Documents: t.total, Kinds: maps.Clone(t.kinds), Digest: hex.EncodeToString(t.lines.Sum(nil))}
 }
 
-// Writer writes an archive. Nothing is whole before Close.
+// Writer writes an archive, which is complete after Close.
 type Writer struct {
 	tally  *tally
 	line   bytes.Buffer
@@ -74,6 +75,7 @@ type Writer struct {
 	sealed *sealedWriter
 }
 
+// NewWriter returns a Writer that seals the archive with the master key.
 func NewWriter(out io.Writer, master *keys.Master, random io.Reader) (*Writer, error) {
 	sealed, err := newSealedWriter(out, master, random)
 	if err != nil {
@@ -86,6 +88,7 @@ func NewWriter(out io.Writer, master *keys.Master, random io.Reader) (*Writer, e
 	return &Writer{tally: newTally(), zipped: zipped, sealed: sealed}, nil
 }
 
+// Add writes a document.
 func (w *Writer) Add(doc storage.Document) error {
 	line, err := w.encode(line{
 		Kind: doc.Kind, ID: doc.ID, ExpiresAt: doc.ExpiresAt, Owner: doc.Owner, Name: doc.Name,
@@ -99,23 +102,23 @@ func (w *Writer) Add(doc storage.Document) error {
 	return err
 }
 
-// Close writes the end and returns what the archive holds.
+// Close writes the end and returns the contents of the archive.
 func (w *Writer) Close() (Contents, error) {
-	held := w.tally.contents()
-	line, err := w.encode(line{End: &held})
+	written := w.tally.contents()
+	line, err := w.encode(line{End: &written})
 	if err != nil {
-		return held, err
+		return written, err
 	}
 	if _, err := w.zipped.Write(line); err != nil {
-		return held, err
+		return written, err
 	}
 	if err := w.zipped.Close(); err != nil {
-		return held, err
+		return written, err
 	}
-	return held, w.sealed.close()
+	return written, w.sealed.close()
 }
 
-// encode returns the line of a document; it is good until the next one.
+// encode returns the line of a document. It is valid until the next call.
 func (w *Writer) encode(line line) ([]byte, error) {
 	w.line.Reset()
 	encoder := json.NewEncoder(&w.line)
@@ -126,8 +129,8 @@ func (w *Writer) encode(line line) ([]byte, error) {
 	return w.line.Bytes(), nil
 }
 
-// Read calls visit for each document of an archive, in order, and returns what the archive holds. Documents are
-// authentic when visit sees them; only a nil error says that none is missing.
+// Read calls visit for each document of an archive, in order, and returns the contents of the archive. The documents that visit gets are
+// authentic. None is missing if the error is nil.
 func Read(in io.Reader, master *keys.Master, visit func(storage.Document) error) (Contents, error) {
 	sealed, err := newSealedReader(in, master)
 	if err != nil {
@@ -157,16 +160,16 @@ func Read(in io.Reader, master *keys.Master, visit func(storage.Document) error)
 	return Contents{}, ErrInvalid
 }
 
-// end makes sure that the archive holds what its end says, and that nothing follows.
-func (t *tally) end(said Contents, lines *bufio.Scanner, rest io.Reader) (Contents, error) {
-	held := t.contents()
+// end checks that the archive contains what its end states, and that nothing follows.
+func (t *tally) end(stated Contents, lines *bufio.Scanner, rest io.Reader) (Contents, error) {
+	written := t.contents()
 	more := lines.Scan()
 	after, err := rest.Read(make([]byte, 1))
 	if more || lines.Err() != nil || after != 0 || !errors.Is(err, io.EOF) ||
-		held.Digest != said.Digest || held.Documents != said.Documents || !maps.Equal(held.Kinds, said.Kinds) {
+		written.Digest != stated.Digest || written.Documents != stated.Documents || !maps.Equal(written.Kinds, stated.Kinds) {
 		return Contents{}, ErrInvalid
 	}
-	return held, nil
+	return written, nil
 }
 
 func (a line) document() storage.Document {

@@ -3,6 +3,8 @@ package archive
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"reflect"
@@ -11,18 +13,25 @@ import (
 	"testing"
 	"time"
 
-	"github.com/minifed/minifed/cmd/minifed/internal/demo"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/storage"
 )
 
-// archiveOf returns an archive of n documents, and its master key.
-func archiveOf(t testing.TB, n int) ([]byte, *keys.Master) {
+// testMaster returns the master key of all archives of these tests.
+func testMaster(t testing.TB) *keys.Master {
 	t.Helper()
-	master, err := keys.ParseMaster(demo.MasterKey(), rand.Reader)
+	key := sha256.Sum256([]byte("archives of the tests"))
+	master, err := keys.ParseMaster(base64.StdEncoding.EncodeToString(key[:]), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return master
+}
+
+// archiveOf returns an archive of n documents, and its master key.
+func archiveOf(t testing.TB, n int) ([]byte, *keys.Master) {
+	t.Helper()
+	master := testMaster(t)
 	var out bytes.Buffer
 	archive, err := NewWriter(&out, master, rand.Reader)
 	if err != nil {
@@ -33,8 +42,8 @@ func archiveOf(t testing.TB, n int) ([]byte, *keys.Master) {
 			t.Fatal(err)
 		}
 	}
-	if held, err := archive.Close(); err != nil || held.Documents != n {
-		t.Fatal(held, err)
+	if contents, err := archive.Close(); err != nil || contents.Documents != n {
+		t.Fatal(contents, err)
 	}
 	return out.Bytes(), master
 }
@@ -49,11 +58,11 @@ func archivedDocument(i int) storage.Document {
 	}
 }
 
-func TestAnArchiveHoldsWhatWasPutIn(t *testing.T) {
+func TestArchive_ContainsTheWrittenDocuments(t *testing.T) {
 	for _, n := range []int{0, 1, 1000} { // 1000 are several chunks
 		sealed, master := archiveOf(t, n)
 		i := 0
-		held, err := Read(bytes.NewReader(sealed), master, func(doc storage.Document) error {
+		contents, err := Read(bytes.NewReader(sealed), master, func(doc storage.Document) error {
 			want := archivedDocument(i)
 			want.Body = doc.Body // random
 			if !reflect.DeepEqual(doc, want) || doc.ID != want.ID || doc.Kind != want.Kind || !strings.Contains(string(doc.Body), "12345678901234567890.10") {
@@ -62,13 +71,13 @@ func TestAnArchiveHoldsWhatWasPutIn(t *testing.T) {
 			i++
 			return nil
 		})
-		if err != nil || i != n || held.Documents != n || n > 0 && held.Kinds[storage.KindUser] != n {
-			t.Errorf("%d documents: %d, %+v, %v", n, i, held, err)
+		if err != nil || i != n || contents.Documents != n || n > 0 && contents.Kinds[storage.KindUser] != n {
+			t.Errorf("%d documents: %d, %+v, %v", n, i, contents, err)
 		}
 	}
 }
 
-func TestAnArchiveThatIsNotWholeOrWasChangedIsRefused(t *testing.T) {
+func TestRead_RejectsAnIncompleteOrChangedArchive(t *testing.T) {
 	sealed, master := archiveOf(t, 1000)
 	head := bytes.IndexByte(sealed, '\n') + 1
 	chunk := SealedChunk + 16
@@ -102,7 +111,7 @@ func TestAnArchiveThatIsNotWholeOrWasChangedIsRefused(t *testing.T) {
 	}
 }
 
-func TestAnArchiveOfAnotherVersionSaysSo(t *testing.T) {
+func TestRead_NamesAnotherVersion(t *testing.T) {
 	sealed, master := archiveOf(t, 1)
 	other := bytes.Replace(sealed, []byte("export 1 "), []byte("export 2 "), 1)
 	_, err := Read(bytes.NewReader(other), master, func(storage.Document) error { return nil })
@@ -111,11 +120,8 @@ func TestAnArchiveOfAnotherVersionSaysSo(t *testing.T) {
 	}
 }
 
-func TestAnArchiveWhoseEndDoesNotFitIsRefused(t *testing.T) {
-	master, err := keys.ParseMaster(demo.MasterKey(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+func TestRead_RejectsAWrongEnd(t *testing.T) {
+	master := testMaster(t)
 	for name, spoil := range map[string]func(*Writer){
 		"one more counted": func(w *Writer) { w.tally.total++ },
 		"another kind":     func(w *Writer) { w.tally.kinds[storage.KindGrant]++ },
@@ -143,14 +149,14 @@ func TestAnArchiveWhoseEndDoesNotFitIsRefused(t *testing.T) {
 	}
 }
 
-func FuzzAnArchiveIsReadOrRefused(f *testing.F) {
+func FuzzRead(f *testing.F) {
 	sealed, master := archiveOf(f, 3)
 	f.Add(sealed)
 	f.Add([]byte(archiveHead + "mk1:000000000000:AAAA\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		held, err := Read(bytes.NewReader(text), master, func(storage.Document) error { return nil })
-		if err == nil && (held.Documents != 3 || !bytes.Equal(text, sealed)) {
-			t.Errorf("a forged archive was read: %+v", held)
+		contents, err := Read(bytes.NewReader(text), master, func(storage.Document) error { return nil })
+		if err == nil && (contents.Documents != 3 || !bytes.Equal(text, sealed)) {
+			t.Errorf("a changed archive was read: %+v", contents)
 		}
 	})
 }

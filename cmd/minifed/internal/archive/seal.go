@@ -15,36 +15,36 @@ import (
 )
 
 const (
-	// archiveHead begins the first line of an archive; the key of the file follows, sealed by the master key.
+	// archiveHead begins the first line of an archive. The key of the file follows, sealed by the master key.
 	archiveHead = archiveName + archiveVersion + " "
 	// archiveName begins an archive of any version.
 	archiveName    = "minifed export "
 	archiveVersion = "1"
-	// SealedChunk is how much of an archive is sealed at a time, in bytes.
+	// SealedChunk is the number of bytes of an archive that are sealed together.
 	SealedChunk = 64 << 10
-	// maxHead bounds the first line.
+	// maxHead is the maximum length of the first line.
 	maxHead = 1 << 10
 )
 
-// exportBinding is what the key of an archive is sealed for.
+// exportBinding is the purpose that the key of an archive is sealed for.
 func exportBinding() keys.Binding { return keys.Binding{Purpose: "export"} }
 
-// sealedWriter encrypts a stream with AES-256-GCM, chunk by chunk, under a key of its own. The nonce of a chunk is its number
-// and whether it is the last one, so that none can be left out, moved or cut off (the STREAM construction of Hoang,
-// Reyhanitabar, Rogaway and Vizár, CRYPTO 2015).
+// sealedWriter encrypts a stream with AES-256-GCM, chunk by chunk, with a new key. The nonce of a chunk contains its number and whether it
+// is the last one. So no chunk can be removed or moved without detection (the STREAM construction of Hoang, Reyhanitabar, Rogaway and
+// Vizár, CRYPTO 2015).
 type sealedWriter struct {
 	out    io.Writer
 	aead   cipher.AEAD
 	head   []byte
 	number uint64
-	plain  []byte // less than a chunk and a byte
+	plain  []byte // at most one chunk
 	sealed []byte
 }
 
 func newSealedWriter(out io.Writer, master *keys.Master, random io.Reader) (*sealedWriter, error) {
 	key := make([]byte, 32)
 	if _, err := io.ReadFull(random, key); err != nil {
-		return nil, fmt.Errorf("make a key for the export: %w", err)
+		return nil, fmt.Errorf("create a key for the export: %w", err)
 	}
 	envelope, err := master.Seal(key, exportBinding())
 	if err != nil {
@@ -65,7 +65,7 @@ func newSealedWriter(out io.Writer, master *keys.Master, random io.Reader) (*sea
 func (w *sealedWriter) Write(p []byte) (n int, err error) {
 	n = len(p)
 	for len(p) > 0 {
-		if len(w.plain) == SealedChunk { // There is more, so this is not the last one.
+		if len(w.plain) == SealedChunk { // More follows, so this is not the last chunk.
 			if err := w.flush(false); err != nil {
 				return 0, err
 			}
@@ -86,13 +86,13 @@ func (w *sealedWriter) flush(last bool) error {
 	return err
 }
 
-// sealedReader is the other end of a sealedWriter.
+// sealedReader decrypts the stream of a sealedWriter.
 type sealedReader struct {
 	in     *bufio.Reader
 	aead   cipher.AEAD
 	head   []byte
 	number uint64
-	plain  []byte // opened and not read yet
+	plain  []byte // decrypted and not read yet
 	sealed []byte
 	last   bool
 }
@@ -106,7 +106,7 @@ func newSealedReader(in io.Reader, master *keys.Master) (*sealedReader, error) {
 	key, err := master.Open(strings.TrimSuffix(strings.TrimPrefix(head, archiveHead), "\n"), exportBinding())
 	missing := (*keys.MissingKeyError)(nil)
 	if errors.As(err, &missing) {
-		return nil, fmt.Errorf("the export is sealed by master key %s, which was not given: use the master key of the store that it was made from", missing.KeyID)
+		return nil, fmt.Errorf("the export is sealed with master key %s, which is missing: use the master key of the exported store", missing.KeyID)
 	}
 	if err != nil {
 		return nil, ErrInvalid
@@ -118,7 +118,7 @@ func newSealedReader(in io.Reader, master *keys.Master) (*sealedReader, error) {
 	return &sealedReader{in: buffered, aead: aead, head: []byte(head), sealed: make([]byte, SealedChunk+aead.Overhead())}, nil
 }
 
-// checkHead refuses what is no archive, and an archive of another version.
+// checkHead rejects a file that is no archive, and an archive of another version.
 func checkHead(head string) error {
 	if strings.HasPrefix(head, archiveHead) {
 		return nil
@@ -126,7 +126,7 @@ func checkHead(head string) error {
 	version, ok := strings.CutPrefix(head, archiveName)
 	version, _, more := strings.Cut(version, " ")
 	if number, err := strconv.ParseUint(version, 10, 16); ok && more && err == nil {
-		return fmt.Errorf("this is an export of version %d, and this minifed reads version %s: import it with the minifed that made it", number, archiveVersion)
+		return fmt.Errorf("this is an export of version %d, and this minifed reads version %s: import it with the minifed that wrote it", number, archiveVersion)
 	}
 	return ErrInvalid
 }
@@ -147,7 +147,7 @@ func readHead(in io.ByteReader) (string, error) {
 	return "", ErrInvalid
 }
 
-// Read implements io.Reader. It answers errArchive for what the writer did not write.
+// Read implements io.Reader. It returns ErrInvalid for a stream that no sealedWriter wrote.
 func (r *sealedReader) Read(p []byte) (int, error) {
 	for len(r.plain) == 0 {
 		if r.last {
@@ -162,7 +162,7 @@ func (r *sealedReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// next opens the next chunk. The last one is that which nothing follows.
+// next decrypts the next chunk. The last chunk is the one at the end of the stream.
 func (r *sealedReader) next() error {
 	size, err := io.ReadFull(r.in, r.sealed)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
@@ -186,7 +186,7 @@ func newAEAD(key []byte) (cipher.AEAD, error) {
 	return cipher.NewGCM(block)
 }
 
-// chunkNonce is the nonce of a chunk. The key seals one file, so counting is enough.
+// chunkNonce returns the nonce of a chunk. The key seals only one file, so a counter is enough.
 func chunkNonce(number uint64, last bool) []byte {
 	nonce := make([]byte, 12)
 	binary.BigEndian.PutUint64(nonce[3:], number)

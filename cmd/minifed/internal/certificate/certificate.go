@@ -11,10 +11,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// checkEvery is how often the files of the certificate are looked at, when somebody connects.
+// checkEvery is the interval at which new connections check the files for changes.
 const checkEvery = 10 * time.Second
 
-// Reloader serve the TLS certificate that two files hold, and its successor as soon as both files have changed.
+// Reloader serves the TLS certificate of two files, and reads the files again when they have changed.
 type Reloader struct {
 	certFile, keyFile string
 	now               func() time.Time
@@ -22,8 +22,8 @@ type Reloader struct {
 
 	mu      sync.Mutex
 	current *tls.Certificate // guarded by mu
-	stamp   string           // of the files that were read last, guarded by mu
-	looked  time.Time        // guarded by mu
+	stamp   string           // of the files when they were last read, guarded by mu
+	checked time.Time        // guarded by mu
 }
 
 // loadCertificate reads a certificate with its chain, and its key, from PEM files.
@@ -35,10 +35,10 @@ func loadCertificate(certFile, keyFile string) (*tls.Certificate, error) {
 	return &loaded, nil
 }
 
-// Open reads the certificate, and registers the metric of when it ends.
+// Open reads the certificate, and registers the metric of its expiry.
 func Open(certFile, keyFile string, registry prometheus.Registerer, now func() time.Time, logger *slog.Logger) (*Reloader, error) {
 	c := &Reloader{certFile: certFile, keyFile: keyFile, now: now, logger: logger}
-	c.stamp, c.looked = c.stampOfFiles(), now()
+	c.stamp, c.checked = c.stampOfFiles(), now()
 	var err error
 	if c.current, err = loadCertificate(c.certFile, c.keyFile); err != nil {
 		return nil, fmt.Errorf("listen.tls_cert_file: %w", err)
@@ -46,8 +46,8 @@ func Open(certFile, keyFile string, registry prometheus.Registerer, now func() t
 	return c, registry.Register(c.metric())
 }
 
-// TLSConfig is the TLS configuration of a listener: TLS 1.2 with forward secrecy and authenticated encryption alone, and 1.3 (RFC 9325
-// §3.1.1, §4.2). HTTP/2 is for whoever offers it.
+// TLSConfig returns the TLS configuration of a listener: TLS 1.3, and TLS 1.2 only with forward secrecy and authenticated encryption
+// (RFC 9325 §3.1.1, §4.2). Clients that offer HTTP/2 get it.
 func (c *Reloader) TLSConfig() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
@@ -59,8 +59,8 @@ func (c *Reloader) TLSConfig() *tls.Config {
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			if now := c.now(); now.Sub(c.looked).Abs() >= checkEvery {
-				c.looked = now
+			if now := c.now(); now.Sub(c.checked).Abs() >= checkEvery {
+				c.checked = now
 				c.refresh()
 			}
 			return c.current, nil
@@ -68,14 +68,14 @@ func (c *Reloader) TLSConfig() *tls.Config {
 	}
 }
 
-// Reload looks at the files now.
+// Reload reads the files now if they have changed.
 func (c *Reloader) Reload() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.refresh()
 }
 
-// refresh reads the files if they changed. While they do not fit together the certificate before stays.
+// refresh reads the files if they have changed. While they do not match, the previous certificate remains in use.
 func (c *Reloader) refresh() {
 	stamp := c.stampOfFiles()
 	if stamp == c.stamp {
@@ -84,14 +84,14 @@ func (c *Reloader) refresh() {
 	loaded, err := loadCertificate(c.certFile, c.keyFile)
 	c.stamp = stamp
 	if err != nil {
-		c.logger.Error("the new TLS certificate cannot be used; the one before still is", "file", c.certFile, "error", err)
+		c.logger.Error("the new TLS certificate cannot be used; the previous one remains in use", "file", c.certFile, "error", err)
 		return
 	}
 	c.current = loaded
 	c.logger.Info("the TLS certificate was replaced", "file", c.certFile, "until", loaded.Leaf.NotAfter)
 }
 
-// stampOfFiles changes when one of the files does.
+// stampOfFiles returns a value that changes when one of the files changes.
 func (c *Reloader) stampOfFiles() (stamp string) {
 	for _, name := range []string{c.certFile, c.keyFile} {
 		if info, err := os.Stat(name); err == nil {
@@ -101,11 +101,11 @@ func (c *Reloader) stampOfFiles() (stamp string) {
 	return stamp
 }
 
-// metric tells until when the certificate is good.
+// metric reports when the certificate expires.
 func (c *Reloader) metric() prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "minifed_tls_certificate_expiry_timestamp_seconds",
-		Help: "Until when the TLS certificate is good, in Unix time.",
+		Help: "When the TLS certificate expires, in Unix time.",
 	}, func() float64 {
 		c.mu.Lock()
 		defer c.mu.Unlock()

@@ -13,29 +13,29 @@ import (
 )
 
 const (
-	// clockEvery is how often clocks are compared.
+	// clockEvery is the interval at which clocks are compared.
 	clockEvery = 10 * time.Second
-	// clockTimeout bounds one question for the store's time.
+	// clockTimeout is the timeout of one request for the store's time.
 	clockTimeout = 5 * time.Second
 )
 
-// Watch compares this machine's clock with the store's and with its own steady one, and logs when they are further apart than
+// Watch compares the clock of this machine with the clock of the store and with a monotonic clock. It logs a difference of more than
 // storage.ClockBound.
 type Watch struct {
 	clock *storage.Clock
-	// source is nil for a store without a clock of its own.
+	// source is nil for a store without a clock.
 	source storage.TimeSource
 	now    func() time.Time
 	logger *slog.Logger
 	ahead  prometheus.Gauge
 	jumps  prometheus.Counter
 
-	// steady is a reading of a clock that nobody sets.
+	// steady returns a reading of the monotonic clock.
 	steady func() time.Duration
-	// last and lastSteady are what was read before.
+	// last and lastSteady are the previous readings.
 	last       time.Time
 	lastSteady time.Duration
-	// off says that the clocks differed when they were compared last.
+	// off reports whether the clocks differed at the last comparison.
 	off bool
 }
 
@@ -74,7 +74,7 @@ func (w *Watch) Run(ctx context.Context) {
 	}
 }
 
-// compare compares once. A store that does not answer says nothing of the time.
+// compare compares the clocks once. It ignores a store that does not respond.
 func (w *Watch) compare(ctx context.Context) {
 	w.compareWithSteady()
 	if w.source == nil {
@@ -87,7 +87,7 @@ func (w *Watch) compare(ctx context.Context) {
 	}
 }
 
-// compareWithSteady finds that the clock was set: its wall reading moved further than its steady one.
+// compareWithSteady detects that the clock was set: wall time and monotonic time advanced differently.
 func (w *Watch) compareWithSteady() {
 	now, steady := w.now().Round(0), w.steady()
 	set := now.Sub(w.last) - (steady - w.lastSteady)
@@ -98,7 +98,7 @@ func (w *Watch) compareWithSteady() {
 	}
 }
 
-// report logs when the store's clock is too far away, and when it no longer is.
+// report logs when the clocks begin to differ too much, and when they agree again.
 func (w *Watch) report() {
 	ahead, measured := w.clock.Ahead()
 	if !measured {
@@ -116,7 +116,7 @@ func (w *Watch) report() {
 	w.off = off
 }
 
-// WrittenAhead says how far ahead of now a SQLite store was written last; 0 for one that was not, or is not there.
+// WrittenAhead returns how far in the future a SQLite store was last written; 0 if it was not, or does not exist.
 func WrittenAhead(file string, now time.Time) time.Duration {
 	ahead := time.Duration(0)
 	for _, name := range []string{file, file + "-wal"} {
@@ -131,7 +131,7 @@ func WrittenAhead(file string, now time.Time) time.Duration {
 	return ahead.Round(time.Second)
 }
 
-// WarnWrittenAhead logs that the store was written by a clock that was ahead of this one.
+// WarnWrittenAhead logs that the store was last written in the future.
 func WarnWrittenAhead(logger *slog.Logger, file string, now time.Time) {
 	if ahead := WrittenAhead(file, now); ahead > 0 {
 		logger.Warn("the store was last written in the future: the clock was ahead then, or is behind now; see that it is synchronized (NTP)",

@@ -40,12 +40,14 @@ func (c Mail) Mailer(now func() time.Time, log io.Writer) servermail.Mailer {
 	}
 }
 
+// SMTPMailer returns the mailer of the sender smtp.
 func (c Mail) SMTPMailer(now func() time.Time) servermail.SMTP {
 	return servermail.SMTP{
 		Address: c.SMTP.Address, From: c.From, Username: c.SMTP.Username, Password: string(c.SMTP.Password), Now: now,
 	}
 }
 
+// WebhookMailer returns the mailer of the sender webhook.
 func (c Mail) WebhookMailer(now func() time.Time) servermail.Webhook {
 	return servermail.Webhook{
 		URL: c.Webhook.URL, From: c.From, Secret: []byte(c.Webhook.Secret), Now: now,

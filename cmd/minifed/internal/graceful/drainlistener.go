@@ -8,22 +8,23 @@ import (
 	"sync/atomic"
 )
 
-// DrainListener is a listener that, when it is shut, still lets in who has knocked: connections that the system has accepted and nobody
-// has taken yet. Closing a listener alone resets those.
+// DrainListener is a listener that still returns the queued connections when it stops: those that the system has accepted and the server
+// has not. Closing a listener resets them.
 type DrainListener struct {
 	net.Listener
-	// queued is what was found when the door was shut; it is written before the listener closes, and read afterwards.
+	// queued are the connections that were in the queue when the listener stopped. They are written before it closes, and read afterwards.
 	queued chan net.Conn
-	// closing says that what Accept fails with from now on is that the door is shut, whatever the system calls it.
+	// closing reports that an error of Accept means that the listener is closed. Systems have different errors for it.
 	closing atomic.Bool
-	// drained is closed when Accept has returned the last connection and says that the door is shut.
+	// drained is closed when Accept has returned the last connection and then net.ErrClosed.
 	drained chan struct{}
 	once    sync.Once
 }
 
-// maxQueued bounds how many are let in at the end.
+// maxQueued is the maximum number of connections that are taken from the queue.
 const maxQueued = 4096
 
+// NewDrainListener returns a DrainListener of a listener.
 func NewDrainListener(listener net.Listener) *DrainListener {
 	return &DrainListener{Listener: listener, queued: make(chan net.Conn, maxQueued), drained: make(chan struct{})}
 }
@@ -35,8 +36,8 @@ func (d *DrainListener) Accept() (net.Conn, error) {
 		return connection, nil
 	}
 	select {
-	case late := <-d.queued:
-		return late, nil
+	case connection := <-d.queued:
+		return connection, nil
 	default:
 	}
 	if d.closing.Load() {
@@ -46,7 +47,7 @@ func (d *DrainListener) Accept() (net.Conn, error) {
 	return nil, err
 }
 
-// Close implements net.Listener. A door may be closed twice.
+// Close implements net.Listener. It may be called twice.
 func (d *DrainListener) Close() error {
 	if err := d.Listener.Close(); !errors.Is(err, net.ErrClosed) {
 		return err
@@ -54,8 +55,8 @@ func (d *DrainListener) Close() error {
 	return nil
 }
 
-// StopAccepting closes the listener, when the handshakes that it has begun are complete or ctx ends. Accept returns the connections that
-// were waiting, and then net.ErrClosed.
+// StopAccepting closes the listener when all handshakes in progress are complete, or ctx ends. Accept then returns the queued connections,
+// and after them net.ErrClosed.
 func (d *DrainListener) StopAccepting(ctx context.Context) error {
 	d.closing.Store(true)
 	if listener, ok := d.Listener.(*net.TCPListener); ok {
@@ -64,9 +65,10 @@ func (d *DrainListener) StopAccepting(ctx context.Context) error {
 	return d.Close()
 }
 
-// Drain shuts the door, and returns when the server has taken every connection, or ctx ends. On a busy machine that takes a while.
+// Drain closes the listener, and returns when the server has accepted all queued connections, or ctx ends. This takes a while on a busy
+// machine.
 func (d *DrainListener) Drain(ctx context.Context) {
-	_ = d.StopAccepting(ctx) // It was open until now.
+	_ = d.StopAccepting(ctx) // It fails only for a listener that is closed already.
 	select {
 	case <-d.drained:
 	case <-ctx.Done():

@@ -8,5 +8,5 @@ import (
 	"syscall"
 )
 
-// ignoreHandshakes does nothing: these systems have no filter for it.
+// ignoreHandshakes does nothing: these systems have no socket filter.
 func ignoreHandshakes(context.Context, syscall.RawConn, net.Addr) {}

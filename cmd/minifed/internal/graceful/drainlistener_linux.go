@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// handshakeTime bounds the wait for the last packet of a handshake.
+	// handshakeTime is the maximum wait for the last packet of a handshake.
 	handshakeTime = 2 * time.Second
 	// tcpFlags is the offset of the flags in a TCP header (RFC 9293 §3.1).
 	tcpFlags = 13
@@ -25,9 +25,9 @@ const (
 	stateSYNRecv = "03"
 )
 
-// ignoreHandshakes lets a listener ignore the packets that begin a connection, and returns when the handshakes that have begun are
-// complete. A client takes such a connection for established, and would lose its request if the listener closed before. A client
-// that begins later tries again after a second and is refused.
+// ignoreHandshakes lets the system drop packets that begin a connection, and returns when the handshakes in progress are complete. Their
+// clients have established connections, and would lose a request if the listener closed earlier. A client that connects later tries again
+// after a second, and its connection is rejected.
 func ignoreHandshakes(ctx context.Context, listener syscall.RawConn, address net.Addr) {
 	filter := []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_ABS, K: tcpFlags},

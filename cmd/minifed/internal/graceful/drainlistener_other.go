@@ -7,5 +7,5 @@ import (
 	"net"
 )
 
-// takeQueued takes nothing: who waits is reset.
+// takeQueued takes nothing: queued connections are reset.
 func takeQueued(context.Context, *net.TCPListener, chan<- net.Conn) {}

@@ -9,60 +9,60 @@ import (
 	"time"
 )
 
-// Shutdown ends the connections of a server between two requests. http.Server.Shutdown alone closes a connection on which a
-// request is just arriving, and drops a request that it reads afterwards; whoever sent a POST cannot know whether it was done.
+// Shutdown ends the connections of a server between two requests. http.Server.Shutdown alone also closes a connection on which a request
+// arrives at that moment. The client of a POST then cannot know whether it was processed.
 type Shutdown struct {
-	// closing says that the server is leaving: from then on every answer asks for its connection to be closed.
+	// closing reports that the server stops: from then on each response closes its connection.
 	closing atomic.Bool
-	// headerTimeout is how long a connection is waited for on which nothing was sent yet: as long as it may take to send a header.
+	// headerTimeout is the wait for a connection without a request: the time in which a client may send a header.
 	headerTimeout time.Duration
 
 	mu sync.Mutex
-	// busy are the connections that are not waiting for a further request, with their state; guarded by mu.
+	// busy are the connections that are not idle between two requests, with their state; guarded by mu.
 	busy map[net.Conn]http.ConnState
 }
 
-// Watch makes the server tell its connections farewell. It must be called before the server serves.
-func (f *Shutdown) Watch(server *http.Server) {
-	f.busy, f.headerTimeout = map[net.Conn]http.ConnState{}, server.ReadHeaderTimeout
-	server.ConnState = f.note
+// Watch attaches s to a server. It must be called before the server serves.
+func (s *Shutdown) Watch(server *http.Server) {
+	s.busy, s.headerTimeout = map[net.Conn]http.ConnState{}, server.ReadHeaderTimeout
+	server.ConnState = s.note
 	inner := server.Handler
 	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if f.closing.Load() {
-			w.Header().Set("Connection", "close") // With HTTP/2 it becomes a GOAWAY.
+		if s.closing.Load() {
+			w.Header().Set("Connection", "close") // With HTTP/2 it sends a GOAWAY.
 		}
 		inner.ServeHTTP(w, r)
 	})
 }
 
-func (f *Shutdown) note(connection net.Conn, state http.ConnState) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+func (s *Shutdown) note(connection net.Conn, state http.ConnState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if state == http.StateNew || state == http.StateActive {
-		f.busy[connection] = state
+		s.busy[connection] = state
 		return
 	}
-	delete(f.busy, connection)
+	delete(s.busy, connection)
 }
 
-// Begin lets clients and balancers find out for a while, during which everything is still answered; then stops accepting
-// connections by calling hangUp, which returns when the server has every connection that was accepted; and returns when these have
-// been answered or ctx ends. http.Server.Shutdown must not begin before: it drops the requests of connections that come later.
-func (f *Shutdown) Begin(ctx context.Context, while time.Duration, hangUp func(context.Context)) {
-	f.closing.Store(true)
-	wait(ctx, while)
-	hangUp(ctx)
+// Begin stops a server without losing requests. For the time delay it continues to serve, so that load balancers notice. Then it calls
+// drain, which closes the listener and returns when the server has all accepted connections. It returns when no connection has a request
+// in progress, or ctx ends. http.Server.Shutdown must not be called earlier: it drops requests on connections that come later.
+func (s *Shutdown) Begin(ctx context.Context, delay time.Duration, drain func(context.Context)) {
+	s.closing.Store(true)
+	wait(ctx, delay)
+	drain(ctx)
 	started := time.Now()
-	for ctx.Err() == nil && f.working(time.Since(started) < f.headerTimeout) {
+	for ctx.Err() == nil && s.working(time.Since(started) < s.headerTimeout) {
 		wait(ctx, 5*time.Millisecond)
 	}
 }
 
-// working reports whether some connection is in the middle of a request or, if they count, has not sent one yet.
-func (f *Shutdown) working(newOnes bool) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, state := range f.busy {
+// working reports whether a connection has a request in progress. With newOnes, connections without a request count too.
+func (s *Shutdown) working(newOnes bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, state := range s.busy {
 		if state == http.StateActive || newOnes {
 			return true
 		}

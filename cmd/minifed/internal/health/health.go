@@ -15,35 +15,36 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// Health answers what keeps a process running and traffic coming: /livez, /readyz and /metrics.
+// Health serves /livez, /readyz and /metrics for orchestrators and load balancers.
 type Health struct {
-	// Phase is phaseReady while the server serves, and another one while it starts and while it drains. A dependency that is down
-	// does not make an instance unready: its 503 is better than no answer.
+	// Phase is PhaseReady while the server serves, and another phase while it starts or drains. An instance remains ready when a
+	// dependency is down: its 503 is better than no response.
 	Phase atomic.Value
-	// CanSign returns why the instance cannot sign for the default directory; it is not set before the server is built.
+	// CanSign returns why the instance cannot sign for the default directory. It is nil until the server is assembled.
 	CanSign atomic.Pointer[func(context.Context) error]
 	// Engine is nil until the store is open.
 	Engine atomic.Pointer[storage.Engine]
-	// wechat is what became of the last call to WeChat.
+	// wechat is the result of the last call to WeChat.
 	wechat atomic.Value
 }
 
-// The phases of a server, as /readyz says them.
+// The phases of a server, as /readyz shows them.
 const (
 	phaseStarting = "starting"
 	PhaseReady    = "ready"
 	PhaseDraining = "draining"
-	// phaseNoKey is a server whose store answers and that cannot sign for the default directory.
+	// phaseNoKey is the phase of a server that reaches its store and cannot sign for the default directory.
 	phaseNoKey = "cannot sign"
 )
 
-// What /readyz says of a dependency.
+// The states of a dependency, as /readyz shows them.
 const (
 	dependencyOK          = "ok"
 	dependencyUnavailable = "unavailable"
 	dependencyUnused      = "not used yet"
 )
 
+// New returns the health of a server that starts.
 func New() *Health {
 	h := &Health{}
 	h.Phase.Store(phaseStarting)
@@ -51,10 +52,10 @@ func New() *Health {
 	return h
 }
 
-// pingTimeout bounds how long /readyz waits for the store.
+// pingTimeout is the time that /readyz waits for the store.
 const pingTimeout = 2 * time.Second
 
-// Observe learns from a call to WeChat. What WeChat says of a user or of a code shows that it is there.
+// Observe records the result of a call to WeChat. An error about a user or a code also shows that WeChat is available.
 func (h *Health) Observe(seen wechat.Observation) {
 	switch seen.Outcome {
 	case wechat.ClassUnsent.String(), wechat.ClassAmbiguous.String(), wechat.ClassBusy.String():
@@ -77,36 +78,36 @@ func (h *Health) Handler(gatherer prometheus.Gatherer) http.Handler {
 type status struct {
 	Status string `json:"status"`
 	Store  string `json:"store,omitempty"`
-	// WeChat is how the last call went.
+	// WeChat is the result of the last call.
 	WeChat string `json:"wechat,omitempty"`
 	// Reason is why a server cannot sign.
 	Reason string `json:"reason,omitempty"`
 }
 
 func (h *Health) readyz(w http.ResponseWriter, r *http.Request) {
-	answer := status{Store: dependencyUnavailable}
-	answer.Status, _ = h.Phase.Load().(string)
-	answer.WeChat, _ = h.wechat.Load().(string)
+	response := status{Store: dependencyUnavailable}
+	response.Status, _ = h.Phase.Load().(string)
+	response.WeChat, _ = h.wechat.Load().(string)
 	ctx, cancel := context.WithTimeout(r.Context(), pingTimeout)
 	defer cancel()
 	if engine := h.Engine.Load(); engine != nil && (*engine).Ping(ctx) == nil {
-		answer.Store = dependencyOK
+		response.Store = dependencyOK
 	}
-	if canSign := h.CanSign.Load(); canSign != nil && answer.Status == PhaseReady && answer.Store == dependencyOK {
+	if canSign := h.CanSign.Load(); canSign != nil && response.Status == PhaseReady && response.Store == dependencyOK {
 		if err := (*canSign)(ctx); err != nil && !errors.Is(err, storage.ErrUnavailable) {
-			answer.Status, answer.Reason = phaseNoKey, err.Error()
+			response.Status, response.Reason = phaseNoKey, err.Error()
 		}
 	}
 	code := http.StatusOK
-	if answer.Status != PhaseReady {
+	if response.Status != PhaseReady {
 		code = http.StatusServiceUnavailable
 	}
-	writeStatus(w, code, answer)
+	writeStatus(w, code, response)
 }
 
-func writeStatus(w http.ResponseWriter, code int, answer status) {
+func writeStatus(w http.ResponseWriter, code int, response status) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(answer) // the caller may be gone
+	_ = json.NewEncoder(w).Encode(response) // the client may have closed the connection
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-func TestReadyz_SaysThatTheServerCannotSign(t *testing.T) {
+func TestReadyz_ReportsThatTheServerCannotSign(t *testing.T) {
 	var engine storage.Engine = &storagetest.Hooks{Engine: storagetest.NewMemory(time.Now)}
 	serving := New()
 	serving.Engine.Store(&engine)
@@ -27,7 +27,7 @@ func TestReadyz_SaysThatTheServerCannotSign(t *testing.T) {
 	if code != http.StatusServiceUnavailable || !strings.Contains(body, `"status":"cannot sign"`) || !strings.Contains(body, `"store":"ok"`) || !strings.Contains(body, "RS256") {
 		t.Errorf("%d %s", code, body)
 	}
-	// While the store is down nothing can be said, and the instance stays.
+	// While the store is down the state of the keys is unknown, and the instance remains ready.
 	if err := engine.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// ProfileTimeout bounds an answer of the admin listener: a profile takes as long as it was asked to.
+// ProfileTimeout is the timeout of a response of the admin listener. The request of a profile chooses its duration.
 const ProfileTimeout = 5 * time.Minute
 
-// WithProfiles adds Go's profiles, which tell of the process's memory and command line, to the handler of an admin listener on
-// loopback. A page in a browser on this machine must not read them by a name of its own that resolves to loopback.
+// WithProfiles adds Go's profiles to the handler of an admin listener on loopback. Profiles show memory and the command line of the
+// process. A web page in a browser on this machine must not read them through a name that resolves to loopback (DNS rebinding).
 func WithProfiles(inner http.Handler) http.Handler {
 	routes := http.NewServeMux()
 	routes.Handle("/", inner)
@@ -30,13 +30,13 @@ func WithProfiles(inner http.Handler) http.Handler {
 	return routes
 }
 
-// OnLoopback reports whether only this machine reaches a listener.
+// OnLoopback reports whether a listener is reachable only from this machine.
 func OnLoopback(listener net.Listener) bool {
 	address, ok := listener.Addr().(*net.TCPAddr)
 	return ok && address.IP.IsLoopback()
 }
 
-// namesLoopback reports whether a Host header is localhost or an address of it.
+// namesLoopback reports whether a Host header is localhost or a loopback address.
 func namesLoopback(hostport string) bool {
 	host, _, err := net.SplitHostPort(hostport)
 	if err != nil {

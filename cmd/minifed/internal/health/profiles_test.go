@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestProfilesAreNotReadByANameThatResolvesToLoopback(t *testing.T) {
+func TestProfiles_RejectNamesThatResolveToLoopback(t *testing.T) {
 	handler := WithProfiles(http.NotFoundHandler())
 	if code, _ := get(t, handler, "http://evil.example.com/debug/pprof/"); code != http.StatusNotFound {
 		t.Errorf("got %d", code)

@@ -7,7 +7,7 @@ import (
 	"github.com/minifed/minifed/cmd/minifed/internal/config"
 )
 
-// New makes the logger that the configuration describes.
+// New returns the logger that the configuration describes.
 func New(config config.Log, out io.Writer) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(config.Level)) // checked with the configuration

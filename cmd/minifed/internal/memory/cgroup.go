@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// allowed returns how many bytes of memory this process may use: the least of the machine's memory and of the limits of
-// its control group and of every group above it, in cgroup v1 and v2. It returns 0 where the files of Linux say nothing. files
-// is the root of the file system.
+// allowed returns the number of bytes of memory that this process may use. It is the minimum of the machine's memory and the limits of its
+// control group and all groups above it, in cgroup v1 and v2. It returns 0 if the files of Linux have no limit. files is the root of the
+// file system.
 func allowed(files fs.FS) int64 {
 	least := machineMemory(files)
 	for _, limit := range groupLimits(files) {
@@ -44,7 +44,7 @@ type hierarchy struct {
 	v2 bool
 }
 
-// groupLimits are the limits of the process's control group and of every group above it that can be seen.
+// groupLimits returns the limits of the process's control group and of all visible groups above it.
 func groupLimits(files fs.FS) []int64 {
 	var limits []int64
 	for _, h := range hierarchies(files) {
@@ -84,8 +84,8 @@ func hierarchies(files fs.FS) []hierarchy {
 	return found
 }
 
-// group is the path, below the mount, of the process's group: /proc/self/cgroup has it (cgroups(7)). Inside a container it may
-// name a group that is not mounted there; what is mounted then is the container's own group.
+// group returns the path of the process's group below the mount, from /proc/self/cgroup (cgroups(7)). Inside a container, that group may
+// not be mounted. Then the mounted group is the container's own.
 func (h hierarchy) group(files fs.FS) string {
 	content, _ := fs.ReadFile(files, "proc/self/cgroup")
 	lines := bufio.NewScanner(bytes.NewReader(content))
@@ -104,7 +104,7 @@ func (h hierarchy) group(files fs.FS) string {
 	return "/"
 }
 
-// readLimit reads a file that holds a number of bytes; "max", and the largest number of pages in v1, are none.
+// readLimit reads a file that contains a number of bytes. "max", and the largest number of pages in v1, are no limit.
 func readLimit(files fs.FS, name string) (int64, bool) {
 	content, err := fs.ReadFile(files, strings.TrimPrefix(name, "/"))
 	if err != nil {

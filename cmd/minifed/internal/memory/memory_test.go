@@ -50,7 +50,7 @@ func TestAllowedMemory_ReadsCgroups(t *testing.T) {
 	}
 }
 
-// What the runtime, running hashes and finished ones take has room in the container beside what the runtime does not count.
+// The memory of the runtime, of running hashes and of finished hashes fits in the container, with a reserve for other memory.
 func TestMemoryLimit_FitsTheContainer(t *testing.T) {
 	for allowed, want := range map[int64]int64{0: 0, 64 * mib: 32 * mib, 128 * mib: 80 * mib, 256 * mib: 192 * mib, 1024 * mib: 768 * mib} {
 		if got := limit(allowed); got != want {

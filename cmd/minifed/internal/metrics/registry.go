@@ -7,13 +7,13 @@ import (
 	"github.com/minifed/minifed/cmd/minifed/internal/version"
 )
 
-// NewRegistry makes the registry of a server's metrics, with those of the process, of the Go runtime and of the build in it.
+// NewRegistry returns a registry with the metrics of the process, the Go runtime and the build.
 func NewRegistry() *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	build := version.Of(version.Build())
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name:        "minifed_build_info",
-		Help:        "Always 1; the labels say what runs.",
+		Help:        "Always 1; the labels identify the build.",
 		ConstLabels: prometheus.Labels{"version": build.Version, "revision": build.Revision, "go": build.Go},
 	})
 	info.Set(1)

@@ -141,7 +141,7 @@ func TestWeChatMetrics_CountByAPIAndClass(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// An increase from nothing to one is none to Prometheus, and one login may be all that tells of a wrong AppSecret.
+	// Prometheus sees no increase in a counter that appears with its first event, and one login may be the only sign of a wrong AppSecret.
 	for _, outcome := range []string{"ok", "ambiguous", "unsent", "code", "blocked", "rate", "busy", "config", "token", "unknown"} {
 		want := "minifed_wechat_calls_total{api=code2Session,outcome=" + outcome + "} 0"
 		if series := gathered(t, registry); !slices.Contains(series, want) {
@@ -163,7 +163,7 @@ func TestWeChatMetrics_CountByAPIAndClass(t *testing.T) {
 	}
 }
 
-// BenchmarkMeasureStore is what counting and timing one operation costs: a get of nothing from nowhere.
+// BenchmarkMeasureStore measures the cost of counting and timing one operation.
 func BenchmarkMeasureStore(b *testing.B) {
 	engine, err := metrics.MeasureStore(emptyEngine{}, prometheus.NewRegistry(), time.Now)
 	if err != nil {
