@@ -34,6 +34,12 @@ type discoveryEndpoint struct {
 	made sync.Map
 }
 
+func newDiscoveryEndpoint(d *dependencies) *discoveryEndpoint {
+	return &discoveryEndpoint{
+		grantTypes: d.grantTypes, subjectTypes: d.subjects.Types(), authMethods: d.clients.Methods(), authAlgorithms: keys.Algorithms(),
+	}
+}
+
 // madeDocument is the metadata of one issuer, as its record was.
 type madeDocument struct {
 	issuer   *oauth2.Issuer

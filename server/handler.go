@@ -40,9 +40,9 @@ func (s *Server) dispatch(w *recorder, c *endpoint.Request) {
 		endpoint.WriteError(w, c, endpoint.OAuthErrors, endpoint.NotFound())
 		return
 	}
-	where, err := s.catalog.Resolve(c.Request)
+	where, err := s.shared.catalog.Resolve(c.Request)
 	if err != nil {
-		s.notFound(w, c, endpoint.Target{Directory: s.catalog.DefaultID}, endpoint.AsNotFound(err))
+		s.notFound(w, c, endpoint.Target{Directory: s.shared.catalog.DefaultID}, endpoint.AsNotFound(err))
 		return
 	}
 	if where.Host != "" { // A host of its own uses https, also if the public URL does not.
@@ -54,9 +54,9 @@ func (s *Server) dispatch(w *recorder, c *endpoint.Request) {
 		return
 	}
 	// 2. The directory.
-	issuer, err := s.catalog.Issuer(c.Context(), where, c.Route.FromMemory)
+	issuer, err := s.shared.catalog.Issuer(c.Context(), where, c.Route.FromMemory)
 	if errors.Is(err, storage.ErrNotFound) {
-		s.notFound(w, c, endpoint.Target{Directory: s.catalog.DefaultID}, endpoint.NotFound())
+		s.notFound(w, c, endpoint.Target{Directory: s.shared.catalog.DefaultID}, endpoint.NotFound())
 		return
 	}
 	if err != nil {
@@ -68,7 +68,7 @@ func (s *Server) dispatch(w *recorder, c *endpoint.Request) {
 	c.Request = c.WithContext(oauth2.Begin(c.Context(), issuer))
 	defer s.recoverPanic(w, c, c.Route.ErrorWriter)
 	if c.Route.CORS {
-		endpoint.Cors{Clients: s.catalog}.Serve(w, c, c.Route)
+		endpoint.Cors{Clients: s.shared.catalog}.Serve(w, c, c.Route)
 		return
 	}
 	c.Route.Respond(w, c)
@@ -80,14 +80,14 @@ func (s *Server) notFound(w http.ResponseWriter, c *endpoint.Request, like endpo
 		endpoint.WriteError(w, c, endpoint.OAuthErrors, err)
 		return
 	}
-	issuer, unknown := s.catalog.Issuer(c.Context(), like, true)
+	issuer, unknown := s.shared.catalog.Issuer(c.Context(), like, true)
 	if unknown != nil {
 		endpoint.WriteError(w, c, endpoint.OAuthErrors, err)
 		return
 	}
 	c.Issuer = issuer // For the page: the request is for no directory, and so is its line in the log.
 	defer func() { c.Issuer = nil }()
-	endpoint.WriteError(w, c, s.pageErrors, err)
+	endpoint.WriteError(w, c, s.shared.pages.WriteError, err)
 }
 
 // forPeople reports whether a browser asks for a page: it names the media type, as programs do not.
@@ -132,7 +132,7 @@ func (s *Server) finish(answer *recorder, c *endpoint.Request) {
 		answer.status = http.StatusOK // The default of net/http for a handler that wrote nothing.
 	}
 	elapsed := s.config.Now().Sub(c.Started)
-	s.metrics.observe(c, answer.status, elapsed)
+	s.shared.metrics.observe(c, answer.status, elapsed)
 	s.access.log(c, answer, elapsed)
 }
 

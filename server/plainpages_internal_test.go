@@ -15,7 +15,7 @@ import (
 // MountPlainPages puts the barest pages in the place of those that the authorization endpoint sends people to: who names a user
 // is that user.
 func (s *Server) MountPlainPages() {
-	p := &plainPages{s.newAuthorize(authorize.Codes{}, nil)}
+	p := &plainPages{s.shared.authorize}
 	for name, serve := range map[string]func(http.ResponseWriter, *endpoint.Request) error{"login": p.login, "consent": p.consent} {
 		for _, mounted := range s.table.Routes {
 			if mounted.Name == name {

@@ -35,7 +35,7 @@ func FormParameters() map[string][]string {
 }
 
 // BoundDue makes due what a clock ahead planned.
-func (s *Server) BoundDue(ctx context.Context) error { return s.backchannel.BoundDue(ctx) }
+func (s *Server) BoundDue(ctx context.Context) error { return s.shared.backchannel.BoundDue(ctx) }
 
 // Look does what is due now.
-func (s *Server) Look(ctx context.Context) error { return s.backchannel.DeliverDue(ctx) }
+func (s *Server) Look(ctx context.Context) error { return s.shared.backchannel.DeliverDue(ctx) }

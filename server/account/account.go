@@ -22,15 +22,15 @@ import (
 
 // Account is what the pages under /account share, where people look after their account themselves.
 type Account struct {
-	Pages     *page.Renderer
-	Sessions  *authorize.Sessions
-	Users     *identity.Service
-	Passwords *Passwords
-	Letters   page.Notifications
-	Sealer    endpoint.Sealer
-	Engine    storage.Engine
-	Clients   oauth2.Clients
-	Now       func() time.Time
+	Pages         *page.Renderer
+	Sessions      *authorize.Sessions
+	Users         *identity.Service
+	Passwords     *Passwords
+	Notifications page.Notifications
+	Sealer        endpoint.Sealer
+	Engine        storage.Engine
+	Clients       oauth2.Clients
+	Now           func() time.Time
 }
 
 const (
@@ -155,9 +155,9 @@ func (e *Overview) signInRows(user storage.User, links []*storage.Entry[storage.
 			Edit: changeLink(user.Password != "", passwordPath, "password"),
 		},
 	}
-	if e.Letters.Queue.Enabled() || user.Email != "" {
+	if e.Notifications.Queue.Enabled() || user.Email != "" {
 		row := accountRow{Label: page.Text("field.email"), Value: user.Email, Note: noneYet(user.Email)}
-		if e.Letters.Queue.Enabled() {
+		if e.Notifications.Queue.Enabled() {
 			row.Edit = changeLink(user.Email != "", endpoint.EmailPath, "email")
 		}
 		rows = append(rows, row)

@@ -40,7 +40,7 @@ type emailProof struct {
 
 // Mount implements endpoint.Endpoint.
 func (e *Email) Mount(t *endpoint.RouteTable) {
-	if !e.Letters.Queue.Enabled() {
+	if !e.Notifications.Queue.Enabled() {
 		return
 	}
 	e.page(t, "account_email", endpoint.EmailPath, e.serve, http.MethodGet, http.MethodPost)
@@ -101,9 +101,9 @@ func (a *Account) ask(r *endpoint.Request, user storage.User, address string) er
 	if err != nil {
 		return err
 	}
-	letter, err := a.Letters.Compose(r.Issuer, a.Letters.Locales.Choose(r.Request, nil), user, address, "mail.email", mailLink(r, endpoint.EmailConfirmPath).with(sealed))
+	letter, err := a.Notifications.Compose(r.Issuer, a.Notifications.Locales.Choose(r.Request, nil), user, address, "mail.email", mailLink(r, endpoint.EmailConfirmPath).with(sealed))
 	if err == nil {
-		a.Letters.Queue.Send(r.Context(), r.ID, letter)
+		a.Notifications.Queue.Send(r.Context(), r.ID, letter)
 	}
 	return err
 }
@@ -157,7 +157,7 @@ func (e *Email) confirm(w http.ResponseWriter, r *endpoint.Request, current *aut
 		return err
 	}
 	if user.Email != proof.Address {
-		if err := e.Letters.Notify(r.Context(), r, user, "mail.email_changed"); err != nil {
+		if err := e.Notifications.Notify(r.Context(), r, user, "mail.email_changed"); err != nil {
 			return err
 		}
 	}

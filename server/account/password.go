@@ -50,7 +50,7 @@ func (e *Password) serve(w http.ResponseWriter, r *endpoint.Request, current *au
 	if _, err := e.Sessions.SignIn(w, r, changed.Record, byPassword(e.Now())); err != nil {
 		return err
 	}
-	if err := e.Letters.Notify(r.Context(), r, changed.Record, "mail.password"); err != nil {
+	if err := e.Notifications.Notify(r.Context(), r, changed.Record, "mail.password"); err != nil {
 		return err
 	}
 	return e.done(w, r, "password")

@@ -99,7 +99,7 @@ func (e *Register) create(r *endpoint.Request, directory string, form url.Values
 	if err != nil {
 		return storage.User{}, err
 	}
-	if address == "" || !e.Letters.Queue.Enabled() {
+	if address == "" || !e.Notifications.Queue.Enabled() {
 		return user.Record, nil
 	}
 	err = e.ask(r, user.Record, address)
@@ -117,7 +117,7 @@ func (e *Register) form(typed url.Values) page.Form {
 	}
 	name := page.Field{Name: "name", Label: page.Text("field.name"), Type: "text", Autocomplete: "name", Value: typed.Get("name"), Limit: 256, Optional: true}
 	form.Fields = append(form.Fields, name)
-	if e.Letters.Queue.Enabled() {
+	if e.Notifications.Queue.Enabled() {
 		address := emailField(typed.Get("email"))
 		address.Optional, address.Hint = true, page.Text("register.email.hint")
 		form.Fields = append(form.Fields, address)

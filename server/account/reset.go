@@ -48,7 +48,7 @@ type messageData struct {
 
 // Mount implements endpoint.Endpoint.
 func (e *Reset) Mount(t *endpoint.RouteTable) {
-	if !e.Letters.Queue.Enabled() {
+	if !e.Notifications.Queue.Enabled() {
 		return
 	}
 	for path, serve := range map[string]func(http.ResponseWriter, *endpoint.Request) error{endpoint.ForgotPath: e.forgot, resetPath: e.reset} {
@@ -101,8 +101,8 @@ func (e *Reset) request(r *endpoint.Request, address string) error {
 	if err != nil {
 		return err
 	}
-	spoken, link := e.Letters.Locales.Choose(r.Request, nil), mailLink(r, resetPath)
-	e.Letters.Queue.SendLater(r.Context(), r.ID, func(ctx context.Context) (mail.Message, error) {
+	spoken, link := e.Notifications.Locales.Choose(r.Request, nil), mailLink(r, resetPath)
+	e.Notifications.Queue.SendLater(r.Context(), r.ID, func(ctx context.Context) (mail.Message, error) {
 		return e.resetLetter(ctx, r.Issuer, spoken, directory.ID, address, link)
 	})
 	return nil
@@ -125,7 +125,7 @@ func (e *Reset) resetLetter(ctx context.Context, issuer *oauth2.Issuer, spoken *
 	if err != nil {
 		return mail.Message{}, err
 	}
-	return e.Letters.Compose(issuer, spoken, user, address, "mail.reset", link.with(sealed))
+	return e.Notifications.Compose(issuer, spoken, user, address, "mail.reset", link.with(sealed))
 }
 
 // owner is the user whose proven address it is.
@@ -176,7 +176,7 @@ func (e *Reset) reset(w http.ResponseWriter, r *endpoint.Request) error {
 	if err != nil {
 		return e.again(w, r, shown, resetForm(user), err)
 	}
-	if err := e.Letters.Notify(r.Context(), r, changed.Record, "mail.password"); err != nil {
+	if err := e.Notifications.Notify(r.Context(), r, changed.Record, "mail.password"); err != nil {
 		return err
 	}
 	// Guesses by others must not lock out the owner.

@@ -27,11 +27,11 @@ import (
 // The token proves no more than that the client's backend says so. So it sets a first password only. A password that exists is
 // replaced only with current_password, or with a token of a fresh sign-in by that password; a forgotten one is reset by mail.
 type SetPassword struct {
-	Proof     token.LinkProof
-	Users     *identity.Service
-	Passwords *Passwords
-	Letters   page.Notifications
-	Now       func() time.Time
+	Proof         token.LinkProof
+	Users         *identity.Service
+	Passwords     *Passwords
+	Notifications page.Notifications
+	Now           func() time.Time
 }
 
 const (
@@ -149,17 +149,17 @@ func (e *SetPassword) set(r *endpoint.Request, user storage.User, password strin
 		if err != nil {
 			return storage.User{}, err
 		}
-		return changed.Record, e.Letters.Notify(r.Context(), r, changed.Record, "mail.password")
+		return changed.Record, e.Notifications.Notify(r.Context(), r, changed.Record, "mail.password")
 	}
 	var from time.Time
-	if e.Letters.Reach(user) {
+	if e.Notifications.Reach(user) {
 		from = storage.Instant(e.Now().Add(firstPasswordDelay))
 	}
 	changed, err := e.Users.SetFirstPassword(r.Context(), user, password, from, self)
 	if err != nil {
 		return storage.User{}, err
 	}
-	return changed.Record, e.Letters.NotifyWithLink(r.Context(), r, changed.Record, "mail.first_password", endpoint.ForgotPath)
+	return changed.Record, e.Notifications.NotifyWithLink(r.Context(), r, changed.Record, "mail.first_password", endpoint.ForgotPath)
 }
 
 // delayedPassword is the response when the password does not work yet.

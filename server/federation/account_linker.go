@@ -20,10 +20,10 @@ import (
 // AccountLinker proves that an existing account is the caller's, for bindUser's methods password and session, and notifies the
 // account's owner.
 type AccountLinker struct {
-	Passwords *account.Passwords
-	Proof     token.LinkProof
-	Letters   page.Notifications
-	Engine    storage.Engine
+	Passwords     *account.Passwords
+	Proof         token.LinkProof
+	Notifications page.Notifications
+	Engine        storage.Engine
 }
 
 // beforeCode checks the other proofs of a bindUser method before the code is spent at WeChat. For the method session it records
@@ -88,7 +88,7 @@ func (f *Service) attach(
 	if err != nil {
 		return resolvedUser{}, err
 	}
-	if err := f.Linker.Letters.Notify(ctx, v.Request, resolution.User.Record, "mail.linked"); err != nil {
+	if err := f.Linker.Notifications.Notify(ctx, v.Request, resolution.User.Record, "mail.linked"); err != nil {
 		return resolvedUser{}, err
 	}
 	return f.updated(ctx, client, v, resolution)

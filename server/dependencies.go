@@ -1,0 +1,195 @@
+package server
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/server/account"
+	"github.com/minifed/minifed/server/authorize"
+	"github.com/minifed/minifed/server/clientauth"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/federation"
+	"github.com/minifed/minifed/server/logout"
+	"github.com/minifed/minifed/server/mail"
+	"github.com/minifed/minifed/server/outbound"
+	"github.com/minifed/minifed/server/page"
+	"github.com/minifed/minifed/server/ratelimit"
+	"github.com/minifed/minifed/server/token"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
+)
+
+// dependencies is what endpoints share, in the order of its creation: each part needs only those above it.
+type dependencies struct {
+	Config
+	metrics  *metrics
+	catalog  *endpoint.Catalog
+	sealer   endpoint.Sealer
+	subjects token.Subjects
+	store    *oauth2.Store
+
+	users         *identity.Service
+	lockout       *ratelimit.Lockout
+	clients       clientauth.Authenticator
+	mail          *mail.Queue
+	pages         *page.Renderer
+	notifications page.Notifications
+	passwords     *account.Passwords
+
+	accessTokens token.AccessTokens
+	bearer       *token.Bearer
+	linkProof    token.LinkProof
+	results      *federation.ResultCache
+	provider     *fosite.Fosite
+	grantTypes   []string
+	token        *token.Endpoint
+
+	backchannel *logout.Backchannel
+	authorize   *authorize.Endpoint
+	login       *account.Login
+	account     *account.Account
+}
+
+func newDependencies(config Config) (*dependencies, error) {
+	d := &dependencies{
+		Config:   config,
+		catalog:  endpoint.NewCatalog(endpoint.CatalogConfig{PublicURL: config.PublicURL, DefaultDirectory: config.DefaultDirectory, Engine: config.Engine, Now: config.Now}),
+		sealer:   endpoint.Sealer{Secrets: config.Secrets, Random: config.Rand},
+		subjects: token.Subjects{Secrets: config.Secrets},
+		mail:     mail.NewQueue(config.Mailer, config.Logger),
+		lockout:  ratelimit.NewLockout(config.Engine, config.Now),
+		results:  federation.NewResultCache(config.Now),
+	}
+	d.store = &oauth2.Store{
+		Engine: d.Engine, Clients: d.catalog, Secrets: d.Secrets, Now: d.Now, TokenNow: d.TokenNow, Rand: d.Rand, Subject: d.subjects.ForUser,
+	}
+	for _, add := range []func() error{d.addMetrics, d.addUsers, d.addPages, d.addTokens, d.addAuthorize} {
+		if err := add(); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+func (d *dependencies) addMetrics() error {
+	created, err := newMetrics(d.Metrics)
+	if err != nil {
+		return fmt.Errorf("server: metrics: %w", err)
+	}
+	d.metrics = created
+	return nil
+}
+
+// addUsers adds the service of users and the authentication of clients, which share the hashing of passwords.
+func (d *dependencies) addUsers() (err error) {
+	hashing := d.Hashing
+	if hashing == nil {
+		hashing = identity.NewHashing(0, 0)
+	}
+	d.users, err = identity.New(identity.Config{
+		Suggested: func(reason string) { d.metrics.candidates.WithLabelValues(reason).Inc() },
+		Engine:    d.Engine, Directories: d.catalog, Now: d.Now, Rand: d.Rand, Logger: d.Logger, Argon2: d.Argon2, Hashing: hashing, Breached: d.Breached,
+	})
+	if err != nil {
+		return err
+	}
+	secrets, err := clientauth.NewSecrets(d.Rand, hashing)
+	if err != nil {
+		return err
+	}
+	d.clients = clientauth.Authenticator{
+		Clients: d.catalog,
+		Secrets: secrets,
+		Assertions: clientauth.Assertions{
+			Keys: clientauth.NewKeySets(outbound.NewClient(d.Fetch), d.Now, d.Logger), Store: d.store, Now: d.TokenNow, ClockTrusted: d.ClockTrusted,
+		},
+		Limits: &clientauth.Limits{
+			Lockout: d.lockout, Rate: ratelimit.NewRateLimiter(d.ClientRate, d.ClientBurst, d.Now), History: ratelimit.NewAuthHistory(d.Now),
+		},
+	}
+	return nil
+}
+
+// addPages adds what renders pages and mail, and verifies the passwords that are entered there.
+func (d *dependencies) addPages() (err error) {
+	d.pages, err = page.New(page.CSRF{Secrets: d.Secrets, Browsers: endpoint.BrowserIDs{Random: d.Rand, Now: d.Now}}, d.catalog)
+	if err != nil {
+		return err
+	}
+	d.notifications = page.Notifications{Queue: d.mail, Locales: d.pages.Locales}
+	d.passwords = &account.Passwords{
+		Users: d.users, Lockout: d.lockout, Queue: ratelimit.NewKeyedQueue(), Devices: account.Devices{Sealer: d.sealer, Random: d.Rand},
+	}
+	return nil
+}
+
+// addTokens adds fosite's provider with the four grants, and the token endpoint.
+func (d *dependencies) addTokens() error {
+	d.accessTokens = token.AccessTokens{Keys: d.Keys, Now: d.TokenNow}
+	d.bearer = &token.Bearer{Tokens: d.accessTokens, Store: d.store}
+	d.linkProof = token.LinkProof{Bearer: d.bearer, Now: d.Now}
+	strategy := &token.Strategy{
+		Strategy: &oauth2.Strategy{Store: d.store, JWT: d.accessTokens},
+		IDTokens: token.IDTokens{Keys: d.Keys, Store: d.store, Now: d.TokenNow, Random: d.Rand},
+	}
+	configuration := &token.Configuration{Config: token.NewFositeConfig(d.clients.Authenticate), TokenPath: endpoint.TokenPath}
+	codes := token.NewCodeGrant(configuration, d.store, strategy)
+	configuration.AuthorizeEndpointHandlers = fosite.AuthorizeEndpointHandlers{codes}
+	wechat := &federation.Service{
+		Store: d.store, Users: d.users, WeChat: d.WeChat, Master: d.Master, Keys: d.Keys, Now: d.Now, Logger: d.Logger, Results: d.results,
+		Linker: &federation.AccountLinker{Passwords: d.passwords, Proof: d.linkProof, Notifications: d.notifications, Engine: d.Engine},
+	}
+	exchange, err := token.Exchange{
+		Exchanger: wechat, Resolver: wechat, Timeout: d.RequestTimeout, ReplayWait: d.WeChatTimeout, SingleProcess: d.SingleProcess, Now: d.TokenNow,
+	}.Factory(d.store, strategy)
+	if err != nil {
+		return err
+	}
+	provider, dispatcher, err := token.NewProvider(configuration, d.store, strategy, token.Grants{
+		grants.GrantType: {exchange},
+		string(fosite.GrantTypeAuthorizationCode): {codes.Factory},
+		string(fosite.GrantTypeRefreshToken):      {token.RefreshFactory(d.store, strategy)},
+		string(fosite.GrantTypeClientCredentials): {token.ClientCredentials(d.store, strategy)},
+	})
+	if err != nil {
+		return err
+	}
+	d.provider, d.grantTypes = provider, dispatcher.GrantTypes()
+	d.token = &token.Endpoint{Provider: provider, Timeout: d.RequestTimeout, Codes: token.NewKeyedMutex(), Begin: d.results.Begin}
+	return nil
+}
+
+// addAuthorize adds the authorization endpoint, and the parts of the pages that end-users reach through it.
+func (d *dependencies) addAuthorize() error {
+	d.backchannel = logout.NewBackchannel(logout.BackchannelConfig{
+		Engine: d.Engine, Secrets: d.Secrets, Keys: d.Keys, Fetch: d.Fetch, Now: d.Now, Rand: d.Rand, Logger: d.Logger,
+	}, d.catalog)
+	d.authorize = &authorize.Endpoint{
+		Reader:       authorize.RequestReader{Clients: d.catalog, Keys: d.Keys},
+		Pushed:       authorize.PushedRequests{Engine: d.Engine, Now: d.Now, Random: d.Rand},
+		Sessions:     &authorize.Sessions{Engine: d.Engine, Now: d.Now, Random: d.Rand, Ended: d.backchannel.Deliver, Full: d.sessionFull},
+		Interactions: authorize.Interactions{Sealer: d.sealer, Now: d.Now, Random: d.Rand},
+		Consents:     authorize.Consents{Engine: d.Engine, Now: d.Now},
+		Codes:        authorize.Codes{Provider: d.provider, Store: d.store, Subjects: d.subjects, Now: d.Now},
+		Sealer:       d.sealer,
+		Now:          d.Now,
+		ErrorWriter:  d.pages.WriteError,
+	}
+	d.login = &account.Login{Pages: d.pages, Authorize: d.authorize, Passwords: d.passwords, Now: d.Now, Resets: d.mail.Enabled()}
+	d.account = &account.Account{
+		Pages: d.pages, Sessions: d.authorize.Sessions, Users: d.users, Passwords: d.passwords, Notifications: d.notifications,
+		Sealer: d.sealer, Engine: d.Engine, Clients: d.catalog, Now: d.Now,
+	}
+	return nil
+}
+
+// sessionFull logs and counts a client that gets no logout token at the end of a session.
+func (d *dependencies) sessionFull(ctx context.Context, client storage.Client) {
+	d.metrics.logoutsLost.Inc()
+	d.Logger.WarnContext(ctx, "a session has too many clients: this one gets no logout token when it ends",
+		"directory", client.Directory, "client", client.ID, "most", authorize.MaxSessionClients)
+}
