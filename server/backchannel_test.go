@@ -221,7 +221,7 @@ func TestBackChannelLogout_RetriesAndThenStops(t *testing.T) {
 		t.Errorf("the tokens are not fresh: %v", ids)
 	}
 	kept := must(storage.Get[storage.Session](t.Context(), ts.engine, storage.Key("default", session.ID)))(t).Record
-	if !kept.TellAt.IsZero() || !slices.Equal(slices.Collect(maps.Keys(kept.Clients)), []string{"web"}) {
+	if !kept.DeliverAt.IsZero() || !slices.Equal(slices.Collect(maps.Keys(kept.Clients)), []string{"web"}) {
 		t.Errorf("what is left is %+v", kept)
 	}
 	if log := ts.log.String(); !strings.Contains(log, `"attempt":7,"of":7`) || strings.Contains(log, "/bye") || strings.Contains(log, tokens[0]) {
@@ -283,7 +283,7 @@ func TestBackChannelLogout_OneInstanceDelivers(t *testing.T) {
 	for i := range 5 {
 		b := ts.newBrowser()
 		b.flow("web")
-		ts.changeSession(b.storedSession().ID, func(s *storage.Session) { s.EndedAt, s.TellAt = ts.clock.Now(), ts.clock.Now() })
+		ts.changeSession(b.storedSession().ID, func(s *storage.Session) { s.EndedAt, s.DeliverAt = ts.clock.Now(), ts.clock.Now() })
 		instances := []*testServer{ts.secondInstance(), ts.secondInstance(), ts.secondInstance()}
 		done := make(chan error, len(instances))
 		for _, instance := range instances {
@@ -309,7 +309,7 @@ func TestBackChannelLogout_SkipsDeletedAndUnsubscribedClients(t *testing.T) {
 			b.get(ts.logoutURL())
 			b.submit("logout")
 			web.wantLogoutTokens(t, name, 0)
-			if left := must(storage.Get[storage.Session](t.Context(), ts.engine, storage.Key("default", id)))(t).Record; len(left.Clients) != 0 || !left.TellAt.IsZero() {
+			if left := must(storage.Get[storage.Session](t.Context(), ts.engine, storage.Key("default", id)))(t).Record; len(left.Clients) != 0 || !left.DeliverAt.IsZero() {
 				t.Errorf("still to be told: %+v", left)
 			}
 		})
@@ -350,7 +350,7 @@ func TestBackChannelLogout_DoesNotDelayUser(t *testing.T) {
 	b.wantReturned(t, postLogout)
 	spa.wantLogoutTokens(t, "who answers at once", 1)
 	left := must(storage.Get[storage.Session](t.Context(), ts.engine, storage.Key("default", session)))(t).Record
-	if !slices.Equal(slices.Collect(maps.Keys(left.Clients)), []string{"web"}) || left.TellAt.IsZero() {
+	if !slices.Equal(slices.Collect(maps.Keys(left.Clients)), []string{"web"}) || left.DeliverAt.IsZero() {
 		t.Errorf("to be told again: %+v", left)
 	}
 }

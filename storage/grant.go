@@ -71,9 +71,9 @@ type Grant struct {
 
 	// PhoneError is "phone_error" of the response, which a repeat gets again.
 	PhoneError string `json:"phone_error,omitempty"`
-	// The error code of the response if the request was rejected: the grant is revoked from the beginning, and is
+	// Rejection is the error code of the response if the request was rejected: the grant is revoked from the beginning, and is
 	// stored only so that a repeat gets the same response.
-	Refusal string `json:"refusal,omitempty"`
+	Rejection string `json:"refusal,omitempty"`
 
 	Pending *Pending `json:"pending,omitempty"`
 	Code    *Code    `json:"code,omitempty"`

@@ -22,10 +22,10 @@ type Session struct {
 	Clients map[string]time.Time `json:"clients,omitempty"`
 	// EndedAt is set by logout; an ended session gives nothing any more.
 	EndedAt time.Time `json:"ended_at,omitzero"`
-	// TellAt is the time of the next logout tokens to the remaining Clients, and Told the number of earlier attempts; zero when
-	// no client remains (OpenID Connect Back-Channel Logout 1.0).
-	TellAt time.Time `json:"tell_at,omitzero"`
-	Told   int       `json:"told,omitempty"`
+	// DeliverAt is the time of the next logout tokens to the remaining Clients, and DeliveryAttempts the number of earlier
+	// attempts; zero when no client remains (OpenID Connect Back-Channel Logout 1.0).
+	DeliverAt        time.Time `json:"tell_at,omitzero"`
+	DeliveryAttempts int       `json:"told,omitempty"`
 
 	SeenAt    time.Time `json:"seen_at,omitzero"`
 	CreatedAt time.Time `json:"created_at,omitzero"`
@@ -36,6 +36,6 @@ type Session struct {
 func (s Session) Document() Document {
 	return Document{
 		Kind: KindSession, ID: Key(s.Directory, s.ID), Owner: Key(s.Directory, s.User),
-		CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt, DueAt: s.TellAt,
+		CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt, DueAt: s.DeliverAt,
 	}
 }

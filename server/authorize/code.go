@@ -75,7 +75,7 @@ func (c Codes) claims(ctx context.Context, a *Request, user storage.User, allowe
 }
 
 func (c Codes) draftCode(ctx context.Context, a *Request, draft storage.Grant, scopes []string) (string, error) {
-	if err := c.Store.Draft(ctx, draft); err != nil {
+	if err := c.Store.NewGrant(ctx, draft); err != nil {
 		return "", answered(err)
 	}
 	response, err := c.Provider.NewAuthorizeResponse(ctx, a.fositeRequest(draft.ID, scopes), new(oauth2.Session))

@@ -250,8 +250,8 @@ func EndNow(session *storage.Session, now time.Time) {
 	if len(session.Clients) == 0 {
 		return
 	}
-	session.TellAt = now.Add(DeliveryLease)
-	if kept := now.Add(TellKept); kept.After(session.ExpiresAt) {
+	session.DeliverAt = now.Add(DeliveryLease)
+	if kept := now.Add(DeliveryPeriod); kept.After(session.ExpiresAt) {
 		session.ExpiresAt = kept
 	}
 }
@@ -301,5 +301,5 @@ func secretDigest(issuer *oauth2.Issuer, id, secret string) string {
 // DeliveryLease is the lease during which one instance delivers a session's logout tokens.
 const DeliveryLease = 30 * time.Second
 
-// TellKept is how long an ended session is stored while its logout tokens are undelivered.
-const TellKept = 24 * time.Hour
+// DeliveryPeriod is how long an ended session is stored while its logout tokens are undelivered.
+const DeliveryPeriod = 24 * time.Hour

@@ -137,7 +137,7 @@ func (f *Service) ResolveReplay(ctx context.Context, request grants.Exchange) (g
 }
 
 // answered returns the grant of an earlier identical request, or the pending grant of its ticket.
-func (f *Service) answered(ctx context.Context, client *oauth2.Client, request grants.Exchange, v *Request) (*oauth2.Live, error) {
+func (f *Service) answered(ctx context.Context, client *oauth2.Client, request grants.Exchange, v *Request) (*oauth2.ActiveGrant, error) {
 	if v.ticket == "" {
 		ids, err := f.grantIDs(ctx, client, v, request.Code)
 		if err != nil {
@@ -221,7 +221,7 @@ func (f *Service) ResolveSubject(ctx context.Context, request grants.Exchange, s
 	draft.ClientEpoch = found.clientEpoch
 	draft.PhoneError = found.phoneError
 	draft.SID = sessionID(record.Directory, draft.ID)
-	if err := f.Store.Draft(ctx, draft); err != nil {
+	if err := f.Store.NewGrant(ctx, draft); err != nil {
 		return grants.Subject{}, err
 	}
 	return subjectOf(draft, found.user.ID), nil

@@ -77,7 +77,7 @@ func tellAgain() []time.Duration {
 // Deliver notifies the clients of a session that has just ended, before the browser returns to one of them. It waits for at most
 // tellAtOnce; Run retries the others later.
 func (b *Backchannel) Deliver(ctx context.Context, entry *storage.Entry[storage.Session]) {
-	if entry.Record.TellAt.IsZero() {
+	if entry.Record.DeliverAt.IsZero() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellAtOnce)
@@ -126,11 +126,11 @@ func (b *Backchannel) BoundDue(ctx context.Context) error {
 		return unlessLost(err)
 	}
 	sessions := func(ctx context.Context, session *storage.Entry[storage.Session]) error {
-		if !storage.MadeAhead(session.Record.TellAt, b.now().Add(latest)) {
+		if !storage.MadeAhead(session.Record.DeliverAt, b.now().Add(latest)) {
 			return nil
 		}
 		next := session.Record
-		next.TellAt = storage.Instant(b.now())
+		next.DeliverAt = storage.Instant(b.now())
 		_, err := session.Replace(ctx, b.engine, next)
 		return unlessLost(err)
 	}
@@ -199,7 +199,7 @@ func (b *Backchannel) endSession(ctx context.Context, user storage.User, entry *
 		return nil
 	}
 	authorize.EndNow(&next, storage.Instant(b.now()))
-	next.TellAt = next.EndedAt // Another instance may deliver: see lease.
+	next.DeliverAt = next.EndedAt // Another instance may deliver: see lease.
 	_, err := entry.Replace(ctx, b.engine, next)
 	return err
 }
@@ -215,7 +215,7 @@ func unlessLost(err error) error {
 // lease delivers the logout tokens of one session, unless another instance does already.
 func (b *Backchannel) lease(ctx context.Context, entry *storage.Entry[storage.Session]) error {
 	next := entry.Record
-	next.TellAt = storage.Instant(b.now().Add(authorize.DeliveryLease))
+	next.DeliverAt = storage.Instant(b.now().Add(authorize.DeliveryLease))
 	leased, err := entry.Replace(ctx, b.engine, next)
 	if err != nil {
 		return unlessLost(err)
@@ -229,11 +229,11 @@ func (b *Backchannel) lease(ctx context.Context, entry *storage.Entry[storage.Se
 func (b *Backchannel) deliver(ctx context.Context, entry *storage.Entry[storage.Session]) {
 	next := entry.Record
 	next.Clients = b.unheard(ctx, next)
-	next.TellAt = time.Time{}
-	if next.Told < len(tellAgain()) && len(next.Clients) > 0 {
-		next.TellAt = storage.Instant(b.now().Add(tellAgain()[next.Told]))
+	next.DeliverAt = time.Time{}
+	if next.DeliveryAttempts < len(tellAgain()) && len(next.Clients) > 0 {
+		next.DeliverAt = storage.Instant(b.now().Add(tellAgain()[next.DeliveryAttempts]))
 	}
-	next.Told++
+	next.DeliveryAttempts++
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellWrite)
 	defer cancel()
 	if _, err := entry.Replace(ctx, b.engine, next); err != nil {
@@ -250,7 +250,7 @@ func (b *Backchannel) unheard(ctx context.Context, session storage.Session) map[
 		group.Go(func() {
 			if err := b.send(ctx, session, client); err != nil {
 				b.logger.WarnContext(ctx, "back-channel logout failed", "directory", session.Directory, "client", idOf(client),
-					"attempt", session.Told+1, "of", len(tellAgain())+1, "cause", err.Error())
+					"attempt", session.DeliveryAttempts+1, "of", len(tellAgain())+1, "cause", err.Error())
 				return
 			}
 			mu.Lock()

@@ -36,7 +36,7 @@ func TestBackchannel_DeliversUntilServerStops(t *testing.T) {
 		due := func(id string) {
 			now := storage.Instant(time.Now())
 			session := storage.Session{
-				Directory: "default", ID: id, User: "alice", EndedAt: now, TellAt: now, ExpiresAt: now.Add(time.Hour), Clients: map[string]time.Time{"gone": now},
+				Directory: "default", ID: id, User: "alice", EndedAt: now, DeliverAt: now, ExpiresAt: now.Add(time.Hour), Clients: map[string]time.Time{"gone": now},
 			}
 			if _, err := storage.Insert(t.Context(), engine, session); err != nil {
 				t.Fatal(err)
@@ -47,7 +47,7 @@ func TestBackchannel_DeliversUntilServerStops(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return entry.Record.TellAt.IsZero() && len(entry.Record.Clients) == 0
+			return entry.Record.DeliverAt.IsZero() && len(entry.Record.Clients) == 0
 		}
 		due("first")
 		time.Sleep(tellEvery)

@@ -107,7 +107,7 @@ func (t IDTokens) user(ctx context.Context, session *oauth2.Session, requester f
 	if len(asked) == 0 && !scoped {
 		return nil, nil
 	}
-	live, err := t.Store.Live(ctx, grant)
+	live, err := t.Store.ActiveGrant(ctx, grant)
 	if err != nil {
 		return nil, err
 	}

@@ -106,7 +106,7 @@ func (e *Introspection) jwt(r *endpoint.Request, client *oauth2.Client, token st
 	if !ok {
 		return answer, e.own(r.Context(), claims)
 	}
-	live, err := e.Store.Live(r.Context(), grant)
+	live, err := e.Store.ActiveGrant(r.Context(), grant)
 	if err != nil {
 		return introspection{}, err
 	}
@@ -142,7 +142,7 @@ func (e *Introspection) opaque(r *endpoint.Request, client *oauth2.Client, token
 	if !concerns(r, client, access.Client.GetID(), access.Audience) {
 		return introspection{}, errAccessToken
 	}
-	answer := e.live(r.Issuer, &access.Live)
+	answer := e.live(r.Issuer, &access.ActiveGrant)
 	answer.Audience, answer.Scope, answer.TokenType = access.Audience, strings.Join(access.Scopes, " "), "Bearer"
 	answer.ID, answer.ExpiresAt, answer.IssuedAt = access.JTI, access.ExpiresAt.Unix(), access.IssuedAt.Unix()
 	answer.Username = username(access.User, access.Scopes)
@@ -164,7 +164,7 @@ func (e *Introspection) refresh(r *endpoint.Request, client *oauth2.Client, toke
 }
 
 // live returns what is common to all tokens of an active grant.
-func (*Introspection) live(issuer *oauth2.Issuer, live *oauth2.Live) introspection {
+func (*Introspection) live(issuer *oauth2.Issuer, live *oauth2.ActiveGrant) introspection {
 	return introspection{
 		Active: true, Issuer: issuer.URL, Subject: live.Subject, ClientID: live.Client.GetID(),
 		AuthTime: seconds(live.Grant.AuthTime), ACR: live.Grant.ACR, AMR: live.Grant.AMR,

@@ -55,7 +55,7 @@ func (e *UserInfo) serve(w http.ResponseWriter, r *endpoint.Request) error {
 
 // Presented is a valid access token: its grant is active and its user may sign in.
 type Presented struct {
-	*oauth2.Live
+	*oauth2.ActiveGrant
 	Scopes   []string
 	audience []string
 }
@@ -87,7 +87,7 @@ func (b *Bearer) find(ctx context.Context, issuer *oauth2.Issuer, token string) 
 		if err != nil {
 			return Presented{}, err
 		}
-		return Presented{&access.Live, access.Scopes, access.Audience}, nil
+		return Presented{&access.ActiveGrant, access.Scopes, access.Audience}, nil
 	}
 	claims, err := b.Tokens.verify(ctx, issuer, token)
 	if err != nil {
@@ -97,7 +97,7 @@ func (b *Bearer) find(ctx context.Context, issuer *oauth2.Issuer, token string) 
 	if !ok {
 		return Presented{}, errAccessToken
 	}
-	live, err := b.Store.Live(ctx, grant)
+	live, err := b.Store.ActiveGrant(ctx, grant)
 	if err != nil {
 		return Presented{}, err
 	}

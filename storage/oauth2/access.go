@@ -18,7 +18,7 @@ import (
 
 // Access is a valid opaque access token.
 type Access struct {
-	Live
+	ActiveGrant
 	JTI       string
 	IssuedAt  time.Time
 	ExpiresAt time.Time
@@ -70,18 +70,18 @@ func (s *Store) Access(ctx context.Context, token string) (*Access, error) {
 	if IssuedAhead(expiresAt.Add(-life), s.TokenTime()) {
 		return nil, ended("access token was issued by a clock ahead")
 	}
-	live, err := s.Live(ctx, h.grant)
+	live, err := s.ActiveGrant(ctx, h.grant)
 	if err != nil {
 		return nil, err
 	}
 	jti, masks := h.numbers[accessTimesSize:accessTimesSize+jtiSize], h.numbers[accessTimesSize+jtiSize:]
 	return &Access{
-		Live:      *live,
-		JTI:       tokenID(h.grant, jti),
-		IssuedAt:  expiresAt.Add(-life),
-		ExpiresAt: expiresAt,
-		Scopes:    pick(live.Grant.Scopes, binary.BigEndian.Uint64(masks)),
-		Audience:  pick(live.Grant.Audience, uint64(binary.BigEndian.Uint32(masks[8:]))),
+		ActiveGrant: *live,
+		JTI:         tokenID(h.grant, jti),
+		IssuedAt:    expiresAt.Add(-life),
+		ExpiresAt:   expiresAt,
+		Scopes:      unmask(live.Grant.Scopes, binary.BigEndian.Uint64(masks)),
+		Audience:    unmask(live.Grant.Audience, uint64(binary.BigEndian.Uint32(masks[8:]))),
 	}, nil
 }
 
@@ -112,8 +112,8 @@ func mask(all, some []string) uint64 {
 	return bits
 }
 
-// pick is the inverse of mask.
-func pick(all []string, bits uint64) []string {
+// unmask is the inverse of mask.
+func unmask(all []string, bits uint64) []string {
 	var some []string
 	for i, value := range all {
 		if bits&(1<<i) != 0 {
@@ -130,7 +130,7 @@ func (s *Store) CreateAccessTokenSession(ctx context.Context, _ string, requeste
 	if err != nil {
 		return err
 	}
-	if forItself(requester) && !client.record.OpaqueAccessTokens {
+	if isClientCredentials(requester) && !client.record.OpaqueAccessTokens {
 		return nil
 	}
 	u, err := unitOf(ctx, requester)
@@ -148,13 +148,13 @@ func (s *Store) CreateAccessTokenSession(ctx context.Context, _ string, requeste
 }
 
 // GetAccessTokenSession implements fosite's AccessTokenStorage for opaque access tokens. It does not find JWTs: their verifier
-// calls Live.
+// calls ActiveGrant.
 func (s *Store) GetAccessTokenSession(ctx context.Context, token string, session fosite.Session) (fosite.Requester, error) {
 	access, err := s.Access(ctx, token)
 	if err != nil {
 		return nil, notFound(err)
 	}
-	request, err := hydrate(&access.Live, session)
+	request, err := hydrate(&access.ActiveGrant, session)
 	if err != nil {
 		return nil, err
 	}
@@ -182,13 +182,13 @@ func unitOf(ctx context.Context, requester fosite.Requester) (*unit, error) {
 	}
 	u := r.unit(requester.GetID())
 	if u == nil {
-		return nil, errors.New("oauth2: codes and tokens need a grant: see Store.Draft")
+		return nil, errors.New("oauth2: codes and tokens need a grant: see Store.NewGrant")
 	}
 	return u, nil
 }
 
-// forItself reports whether a client requests a token for itself, which needs no grant.
-func forItself(requester fosite.Requester) bool {
+// isClientCredentials reports whether a client requests a token for itself, which needs no grant.
+func isClientCredentials(requester fosite.Requester) bool {
 	return requester.GetRequestForm().Get("grant_type") == grantTypeCredentials
 }
 

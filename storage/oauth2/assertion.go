@@ -36,7 +36,7 @@ func (s *Store) UseAssertion(ctx context.Context, client, jti string, expiresAt 
 func (s *Store) spend(ctx context.Context, record storage.Assertion) error {
 	id := record.Document().ID
 	for range attempts {
-		unanswered := s.doubts.about(id, s.now())
+		unanswered := s.unknownOutcomes.attempts(id, s.now())
 		_, err := storage.Insert(ctx, s.Engine, record)
 		if errors.Is(err, storage.ErrExists) {
 			if err = s.takeOver(ctx, record, unanswered); errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrConflict) {
@@ -45,9 +45,9 @@ func (s *Store) spend(ctx context.Context, record storage.Assertion) error {
 		}
 		switch {
 		case err == nil:
-			s.doubts.forget(id, unanswered)
+			s.unknownOutcomes.forget(id, unanswered)
 		case errors.Is(err, storage.ErrUnavailable):
-			s.doubts.add(storage.KindAssertion, id, attempt{name: record.Attempt}, s.now())
+			s.unknownOutcomes.add(storage.KindAssertion, id, attempt{name: record.Attempt}, s.now())
 		}
 		return err
 	}

@@ -27,7 +27,7 @@ func BenchmarkCreate(b *testing.B) {
 			b.Fatal(err)
 		}
 		draft := storage.Grant{ID: ids[0].ID, SecretGeneration: ids[0].SecretGeneration, User: "alice", UserEpoch: 3, Asked: "asked"}
-		if err := k.store.Draft(ctx, draft); err != nil {
+		if err := k.store.NewGrant(ctx, draft); err != nil {
 			b.Fatal(err)
 		}
 		r := &fosite.Request{ID: ids[0].ID, Client: k.client("mini"), Session: session, Form: form, GrantedScope: scopes, GrantedAudience: audience}
@@ -90,7 +90,7 @@ func BenchmarkLive(b *testing.B) {
 	id := k.grantOf(k.signIn().access).ID
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := k.store.Live(k.begin(), id); err != nil {
+		if _, err := k.store.ActiveGrant(k.begin(), id); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -112,7 +112,7 @@ func mustBind(k *kit, ticket string) {
 
 func mustLive(k *kit, id string) {
 	k.t.Helper()
-	if _, err := k.store.Live(k.begin(), id); err != nil {
+	if _, err := k.store.ActiveGrant(k.begin(), id); err != nil {
 		k.t.Fatal(err)
 	}
 }
@@ -126,7 +126,7 @@ func TestARequestReadsOnce(t *testing.T) {
 	ctx := k.begin()
 	reads, _ := k.operations(func() {
 		for range 3 {
-			if _, err := k.store.Live(ctx, id); err != nil {
+			if _, err := k.store.ActiveGrant(ctx, id); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := k.store.GetRefreshTokenSession(ctx, a.refresh, nil); err != nil {

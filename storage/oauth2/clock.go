@@ -53,9 +53,9 @@ func boundGrant(g *storage.Grant, now time.Time) bool {
 	ahead := lastUse(g).Sub(now)
 	// 1. The times of due work.
 	if g.Refresh != nil {
-		g.Refresh.IdleUntil = back(g.Refresh.IdleUntil, ahead)
+		g.Refresh.IdleUntil = setBack(g.Refresh.IdleUntil, ahead)
 	}
-	g.RepeatUntil, g.ExpiresAt = back(g.RepeatUntil, ahead), back(g.ExpiresAt, ahead)
+	g.RepeatUntil, g.ExpiresAt = setBack(g.RepeatUntil, ahead), setBack(g.ExpiresAt, ahead)
 	// 2. The time of creation.
 	g.CreatedAt, g.AuthTime = earlier(g.CreatedAt, now), earlier(g.AuthTime, now)
 	if g.Refresh == nil {
@@ -106,14 +106,14 @@ func boundSession(session *storage.Session, now time.Time) bool {
 		return false
 	}
 	if session.AuthTime.After(now) {
-		session.ExpiresAt = back(session.ExpiresAt, session.AuthTime.Sub(now))
+		session.ExpiresAt = setBack(session.ExpiresAt, session.AuthTime.Sub(now))
 	}
 	session.CreatedAt, session.AuthTime, session.SeenAt = earlier(session.CreatedAt, now), earlier(session.AuthTime, now), earlier(session.SeenAt, now)
 	return true
 }
 
-// back is a time set back; zero stays.
-func back(at time.Time, by time.Duration) time.Time {
+// setBack returns a time set back; zero stays.
+func setBack(at time.Time, by time.Duration) time.Time {
 	if at.IsZero() {
 		return at
 	}

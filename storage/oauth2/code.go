@@ -18,7 +18,7 @@ func CodeParameters() []string {
 	return []string{"redirect_uri", "code_challenge", "code_challenge_method", "nonce"}
 }
 
-// CreateAuthorizeCodeSession implements fosite's AuthorizeCodeStorage: it inserts the grant from Draft with its code.
+// CreateAuthorizeCodeSession implements fosite's AuthorizeCodeStorage: it inserts the grant from NewGrant with its code.
 // storage.ErrExists means that the authorization request already has a response.
 func (s *Store) CreateAuthorizeCodeSession(ctx context.Context, _ string, requester fosite.Requester) error {
 	u, err := unitOf(ctx, requester)
@@ -70,10 +70,10 @@ func (s *Store) GetAuthorizeCodeSession(ctx context.Context, code string, sessio
 		request := &fosite.Request{ID: g.ID, Form: url.Values{}}
 		return request, s.codeReused(ctx, u)
 	}
-	if !s.now().Before(g.Code.ExpiresAt) || storage.MadeAhead(g.CreatedAt, s.now()) { // The grant may be stored longer: see Draft.
+	if !s.now().Before(g.Code.ExpiresAt) || storage.MadeAhead(g.CreatedAt, s.now()) { // The grant may be stored longer: see NewGrant.
 		return nil, notFound(ended("code expired"))
 	}
-	live, err := s.alive(ctx, g)
+	live, err := s.checkActive(ctx, g)
 	if err != nil {
 		return nil, notFound(err)
 	}
@@ -193,7 +193,7 @@ func (s *Store) codeRequester(ctx context.Context, u *unit, session fosite.Sessi
 }
 
 // hydrate fills session, unless it is nil, from a grant and returns the fosite request that created the grant.
-func hydrate(live *Live, session fosite.Session) (*fosite.Request, error) {
+func hydrate(live *ActiveGrant, session fosite.Session) (*fosite.Request, error) {
 	if session == nil {
 		return requestOf(&live.Grant, live.Client, nil), nil
 	}

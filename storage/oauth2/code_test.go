@@ -285,7 +285,7 @@ func TestACodeIsNeverStoredWithoutItsChallenge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := k.store.Draft(ctx, storage.Grant{ID: id.ID, SecretGeneration: 1, User: "alice", UserEpoch: 3}); err != nil {
+	if err := k.store.NewGrant(ctx, storage.Grant{ID: id.ID, SecretGeneration: 1, User: "alice", UserEpoch: 3}); err != nil {
 		t.Fatal(err)
 	}
 	kept := request(k, id.ID, url.Values{"redirect_uri": {spaRedirect}})

@@ -28,18 +28,18 @@ func (c confirmed) Get(ctx context.Context, kind storage.Kind, id string) (stora
 // load returns the grant of a genuine handle or token, from the request's memory if possible, or ErrNoGrant. A missing grant is
 // read once more by Confirm, because a genuine handle means that the grant was stored.
 func (s *Store) load(ctx context.Context, id string) (*unit, error) {
-	u, err := s.look(ctx, s.Engine, id)
+	u, err := s.findGrant(ctx, s.Engine, id)
 	if !errors.Is(err, ErrNoGrant) {
 		return u, err
 	}
 	if engine, ok := s.Engine.(confirmer); ok {
-		return s.look(ctx, confirmed{s.Engine, engine}, id)
+		return s.findGrant(ctx, confirmed{s.Engine, engine}, id)
 	}
 	return nil, err
 }
 
-// look is load for a grant that may never have existed.
-func (s *Store) look(ctx context.Context, engine storage.Engine, id string) (*unit, error) {
+// findGrant is load for a grant that may never have existed.
+func (s *Store) findGrant(ctx context.Context, engine storage.Engine, id string) (*unit, error) {
 	r, err := requestFrom(ctx)
 	if err != nil {
 		return nil, err
@@ -59,8 +59,8 @@ func (s *Store) look(ctx context.Context, engine storage.Engine, id string) (*un
 	return r.remember(id, u), nil
 }
 
-// exact returns an engine whose Get is always current.
-func (s *Store) exact() storage.Engine {
+// consistentEngine returns an engine whose Get is always current.
+func (s *Store) consistentEngine() storage.Engine {
 	if engine, ok := s.Engine.(confirmer); ok {
 		return confirmed{s.Engine, engine}
 	}

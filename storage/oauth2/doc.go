@@ -10,7 +10,7 @@
 // # A request
 //
 // [Begin] adds an issuer and a cache to the context of one request. A request reads each grant, user and session once.
-// [Store.Draft] announces the grant that the request will create; fosite's Create… calls complete it, and [Store.Commit] writes
+// [Store.NewGrant] announces the grant that the request will create; fosite's Create… calls complete it, and [Store.Commit] writes
 // it once. Without a draft the grant is already stored and these calls write nothing. One goroutine at a time works on a request.
 //
 // # Errors

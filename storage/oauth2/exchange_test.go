@@ -222,7 +222,7 @@ func TestWhatIsRolledBackIsNotWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := k.store.Draft(ctx, storage.Grant{ID: id.ID, SecretGeneration: 1, User: "alice"}); err != nil {
+	if err := k.store.NewGrant(ctx, storage.Grant{ID: id.ID, SecretGeneration: 1, User: "alice"}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := k.store.BeginTX(ctx); err != nil {
@@ -258,7 +258,7 @@ func TestATicketsActivationThatIsRolledBackLeavesItPending(t *testing.T) {
 	}
 	g := live.Grant
 	g.User, g.UserEpoch, g.AskedBind = "alice", 3, "register"
-	if err := k.store.Draft(ctx, g); err != nil {
+	if err := k.store.NewGrant(ctx, g); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := k.store.BeginTX(ctx); err != nil {
@@ -288,7 +288,7 @@ func TestALoginInFlightDiesWithTheEpochItRead(t *testing.T) {
 	a := k.exchange("code")
 	k.hooks.Before = nil
 	wantOK(t, a)
-	if _, err := k.store.Live(k.begin(), k.grantOf(a.access).ID); !errors.Is(err, oauth2.ErrNoGrant) {
+	if _, err := k.store.ActiveGrant(k.begin(), k.grantOf(a.access).ID); !errors.Is(err, oauth2.ErrNoGrant) {
 		t.Errorf("Live: %v, want ErrNoGrant", err)
 	}
 	wantError(t, k.refreshAs("mini", a.refresh), http.StatusBadRequest, "invalid_grant")
@@ -298,13 +298,13 @@ func TestNothingIsDraftedOverAStoredGrant(t *testing.T) {
 	k := newKit(t)
 	g := k.grantOf(k.signIn().access)
 	ctx := k.begin()
-	if _, err := k.store.Live(ctx, g.ID); err != nil {
+	if _, err := k.store.ActiveGrant(ctx, g.ID); err != nil {
 		t.Fatal(err)
 	}
-	if err := k.store.Draft(ctx, storage.Grant{ID: g.ID, User: "mallory"}); !isExists(err) {
+	if err := k.store.NewGrant(ctx, storage.Grant{ID: g.ID, User: "mallory"}); !isExists(err) {
 		t.Errorf("Draft: %v, want storage.ErrExists", err)
 	}
-	if err := k.store.Draft(ctx, storage.Grant{ID: "short"}); err == nil {
+	if err := k.store.NewGrant(ctx, storage.Grant{ID: "short"}); err == nil {
 		t.Error("a grant without an ID of a grant was drafted")
 	}
 }

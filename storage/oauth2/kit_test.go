@@ -254,7 +254,7 @@ func (k *kit) authorize(params url.Values, change func(*storage.Grant)) (code st
 	if change != nil {
 		change(&grant)
 	}
-	if err := k.store.Draft(ctx, grant); err != nil {
+	if err := k.store.NewGrant(ctx, grant); err != nil {
 		return "", err
 	}
 	ar.SetID(grant.ID)
@@ -454,7 +454,7 @@ func (e *exchange) HandleTokenEndpointRequest(ctx context.Context, request fosit
 	case err == nil:
 		id = live.Grant.ID
 	case errors.Is(err, storage.ErrNotFound):
-		err := e.k.store.Draft(ctx, storage.Grant{
+		err := e.k.store.NewGrant(ctx, storage.Grant{
 			ID: ids[0].ID, SecretGeneration: ids[0].SecretGeneration, User: "alice", UserEpoch: 3, Asked: asked,
 		})
 		if err != nil {

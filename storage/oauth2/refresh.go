@@ -63,7 +63,7 @@ func isUnanswered(refresh *storage.Refresh, shownAt time.Time) bool {
 	if len(refresh.Rotated) == 0 || !refresh.Unanswered.Equal(refresh.Rotated[0]) {
 		return false
 	}
-	return shownAt.Sub(refresh.Rotated[0]) <= doubtFor
+	return shownAt.Sub(refresh.Rotated[0]) <= unknownOutcomeLife
 }
 
 // freshness is freshnessOf for a grant of this unit.
@@ -126,7 +126,7 @@ func (s *Store) GetRefreshTokenSession(ctx context.Context, token string, sessio
 	if !s.now().Before(g.Refresh.IdleUntil) {
 		return nil, notFound(ended("refresh token expired"))
 	}
-	live, err := s.alive(ctx, g)
+	live, err := s.checkActive(ctx, g)
 	if err != nil {
 		return nil, notFound(err)
 	}
@@ -135,7 +135,7 @@ func (s *Store) GetRefreshTokenSession(ctx context.Context, token string, sessio
 
 // Refreshable reads the grant of a refresh token that could be used now. It returns ErrNoGrant unless the token is the current
 // one of an active grant. It writes nothing, and a used token does not end the grant.
-func (s *Store) Refreshable(ctx context.Context, token string) (*Live, error) {
+func (s *Store) Refreshable(ctx context.Context, token string) (*ActiveGrant, error) {
 	u, generation, err := s.refreshUnit(ctx, token)
 	if err != nil {
 		return nil, err
@@ -149,7 +149,7 @@ func (s *Store) Refreshable(ctx context.Context, token string) (*Live, error) {
 	case !s.now().Before(g.Refresh.IdleUntil):
 		return nil, ended("refresh token expired")
 	}
-	return s.alive(ctx, g)
+	return s.checkActive(ctx, g)
 }
 
 // refreshUnit returns the grant of a refresh token and the generation in the token.

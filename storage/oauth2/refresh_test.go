@@ -351,7 +351,7 @@ func TestARefreshTokenMayDieBeforeItsAccessToken(t *testing.T) {
 		a := k.signIn()
 		time.Sleep(time.Minute)
 		wantError(t, k.refresh(a.refresh), http.StatusBadRequest, "invalid_grant")
-		if _, err := k.store.Live(k.begin(), k.grantOf(a.access).ID); err != nil {
+		if _, err := k.store.ActiveGrant(k.begin(), k.grantOf(a.access).ID); err != nil {
 			t.Errorf("the access token died with it: %v", err)
 		}
 	})

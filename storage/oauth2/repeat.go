@@ -16,9 +16,9 @@ import (
 //   - a *RejectionError when the request was rejected with Reject in the last RepeatWindow;
 //   - ErrRepeatDiffers when the earlier request asked for something else;
 //   - ErrNoGrant when the grant is over, joined with ErrUserDisabled if that is the cause.
-func (s *Store) Repeat(ctx context.Context, client *Client, ids []GrantID, asked string) (*Live, error) {
+func (s *Store) Repeat(ctx context.Context, client *Client, ids []GrantID, asked string) (*ActiveGrant, error) {
 	for _, id := range ids {
-		u, err := s.look(ctx, s.Engine, id.ID)
+		u, err := s.findGrant(ctx, s.Engine, id.ID)
 		if errors.Is(err, ErrNoGrant) {
 			continue
 		}
@@ -31,7 +31,7 @@ func (s *Store) Repeat(ctx context.Context, client *Client, ids []GrantID, asked
 }
 
 // Reject stores, for the RepeatWindow, that this request of client was rejected with an error code. It uses ID and Asked of g, as
-// Draft does. The result of an earlier request remains unchanged.
+// NewGrant does. The result of an earlier request remains unchanged.
 func (s *Store) Reject(ctx context.Context, client *Client, g storage.Grant, code string) error {
 	r, err := requestFrom(ctx)
 	if err != nil {
@@ -40,7 +40,7 @@ func (s *Store) Reject(ctx context.Context, client *Client, g storage.Grant, cod
 	now := s.now()
 	_, err = storage.Insert(ctx, s.Engine, storage.Grant{
 		Directory: r.directory(), ID: g.ID, Client: client.GetID(), Incarnation: client.record.Incarnation, SecretGeneration: g.SecretGeneration,
-		State: storage.GrantRevoked, RevokedAt: now, RevokedBecause: "refused", Refusal: code,
+		State: storage.GrantRevoked, RevokedAt: now, RevokedBecause: "refused", Rejection: code,
 		Asked: g.Asked, RepeatUntil: now.Add(RepeatWindow), CreatedAt: now, ExpiresAt: now.Add(RepeatWindow),
 	})
 	if err != nil && !errors.Is(err, storage.ErrExists) {
@@ -49,18 +49,18 @@ func (s *Store) Reject(ctx context.Context, client *Client, g storage.Grant, cod
 	return nil
 }
 
-func (s *Store) repeat(ctx context.Context, client *Client, u *unit, asked, askedBind string) (*Live, error) {
+func (s *Store) repeat(ctx context.Context, client *Client, u *unit, asked, askedBind string) (*ActiveGrant, error) {
 	g := u.grant()
-	if !of(g, client, s.now()) {
+	if !belongsTo(g, client, s.now()) {
 		return nil, ended("grant of another client")
 	}
 	if err := s.repeats(g, asked, askedBind); err != nil {
 		return nil, err
 	}
 	if g.State == storage.GrantPending {
-		return &Live{Grant: *g, Client: client}, nil
+		return &ActiveGrant{Grant: *g, Client: client}, nil
 	}
-	return s.alive(ctx, g)
+	return s.checkActive(ctx, g)
 }
 
 // repeats returns nil if an identical request gets g again, or the reason why not: ErrNoGrant, ErrRepeatDiffers or a
@@ -72,8 +72,8 @@ func (s *Store) repeats(g *storage.Grant, asked, askedBind string) error {
 		return ended("too late for a repeat")
 	case askedBind == "" && g.Asked != asked, askedBind != "" && g.AskedBind != "" && g.AskedBind != askedBind:
 		return ErrRepeatDiffers
-	case g.Refusal != "":
-		return &RejectionError{g.Refusal}
+	case g.Rejection != "":
+		return &RejectionError{g.Rejection}
 	case g.State != storage.GrantActive && g.State != storage.GrantPending:
 		return ended("grant is " + string(g.State))
 	case g.Refresh != nil && g.Refresh.Generation > 1:

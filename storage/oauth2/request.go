@@ -53,7 +53,7 @@ type unit struct {
 	complete bool
 	// prolongs means that next only extends the current refresh token: a repeat of the request finds no other change.
 	prolongs bool
-	// unanswered means that stored is the result of a rotation by this process that had no response: see doubts.
+	// unanswered means that stored is the result of a rotation by this process that had no response: see unknownOutcomes.
 	unanswered bool
 }
 

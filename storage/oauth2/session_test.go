@@ -70,7 +70,7 @@ func TestARequestIsTheSameAfterItsGrantWasStored(t *testing.T) {
 		t.Fatal(err)
 	}
 	authTime := storage.Instant(time.Now().Add(-time.Hour))
-	if err := k.store.Draft(ctx, storage.Grant{ID: id.ID, SecretGeneration: id.SecretGeneration, User: "alice", UserEpoch: 3}); err != nil {
+	if err := k.store.NewGrant(ctx, storage.Grant{ID: id.ID, SecretGeneration: id.SecretGeneration, User: "alice", UserEpoch: 3}); err != nil {
 		t.Fatal(err)
 	}
 	session := &oauth2.Session{}

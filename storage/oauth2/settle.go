@@ -12,15 +12,15 @@ import (
 )
 
 const (
-	// firstLook is the time between an unknown outcome and the first attempt to settle it; it doubles up to longestLook.
-	firstLook   = 100 * time.Millisecond
-	longestLook = time.Second
-	// lastLook limits the last attempt to settle unknown outcomes, when the process ends.
-	lastLook = 2 * time.Second
-	// settledAtOnce is the number of records that are settled concurrently.
-	settledAtOnce = 8
-	// longOver is how long ago a released jti has expired: more than the clocks of instances differ.
-	longOver = time.Hour
+	// firstSettleDelay is the time between an unknown outcome and the first attempt to settle it; it doubles up to maxSettleDelay.
+	firstSettleDelay = 100 * time.Millisecond
+	maxSettleDelay   = time.Second
+	// lastSettleTimeout limits the last attempt to settle unknown outcomes, when the process ends.
+	lastSettleTimeout = 2 * time.Second
+	// maxConcurrentSettles is the number of records that are settled concurrently.
+	maxConcurrentSettles = 8
+	// releasedAge is how long ago a released jti has expired: more than the clocks of instances differ.
+	releasedAge = time.Hour
 )
 
 // Settlement is the result of one call of Settle.
@@ -36,7 +36,7 @@ type Settlement struct {
 // Run settles unknown outcomes soon after they occur, until there are none, and logs that. When ctx ends it tries once more, for
 // at most two seconds. It does not use the store while there are none.
 func (s *Store) Run(ctx context.Context, logger *slog.Logger) {
-	arisen := s.doubts.rung()
+	arisen := s.unknownOutcomes.additions()
 	for {
 		select {
 		case <-ctx.Done():
@@ -50,7 +50,7 @@ func (s *Store) Run(ctx context.Context, logger *slog.Logger) {
 
 // settleAll calls Settle until there are no unknown outcomes.
 func (s *Store) settleAll(ctx context.Context, logger *slog.Logger) {
-	for pause := firstLook; ; pause = min(2*pause, longestLook) {
+	for pause := firstSettleDelay; ; pause = min(2*pause, maxSettleDelay) {
 		timer := time.NewTimer(pause/2 + rand.N(pause/2))
 		select {
 		case <-ctx.Done():
@@ -59,7 +59,7 @@ func (s *Store) settleAll(ctx context.Context, logger *slog.Logger) {
 		case <-timer.C:
 		}
 		report(ctx, logger, s.Settle(ctx))
-		if all, _ := s.doubts.count(); all == 0 {
+		if all, _ := s.unknownOutcomes.count(); all == 0 {
 			return
 		}
 	}
@@ -67,10 +67,10 @@ func (s *Store) settleAll(ctx context.Context, logger *slog.Logger) {
 
 // settleLast calls Settle once more although ctx has ended.
 func (s *Store) settleLast(ctx context.Context, logger *slog.Logger) {
-	if all, _ := s.doubts.count(); all == 0 {
+	if all, _ := s.unknownOutcomes.count(); all == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLook)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSettleTimeout)
 	defer cancel()
 	done := s.Settle(ctx)
 	done.GivenUp += done.Left
@@ -96,8 +96,8 @@ func report(ctx context.Context, logger *slog.Logger, done Settlement) {
 // Every change is a compare-and-set on the revision that was read, so concurrent writes are never lost. If the outcome of a write
 // of Settle is itself unknown, the next call decides again. It may run concurrently with any request and with itself.
 func (s *Store) Settle(ctx context.Context) Settlement {
-	turn, givenUp := s.doubts.due(s.now())
-	slots := make(chan struct{}, settledAtOnce)
+	turn, givenUp := s.unknownOutcomes.due(s.now())
+	slots := make(chan struct{}, maxConcurrentSettles)
 	var deciding sync.WaitGroup
 	var mu sync.Mutex
 	done := Settlement{GivenUp: givenUp}
@@ -113,13 +113,13 @@ func (s *Store) Settle(ctx context.Context) Settlement {
 		})
 	}
 	deciding.Wait()
-	_, done.Left = s.doubts.count()
+	_, done.Left = s.unknownOutcomes.count()
 	return done
 }
 
 // settle decides one record, and reports whether that is done. A missing record may still be inserted by a delayed command: it is
 // looked up again, less and less often.
-func (s *Store) settle(ctx context.Context, d doubt) bool {
+func (s *Store) settle(ctx context.Context, d unknownOutcome) bool {
 	decide := s.settleGrant
 	if d.kind == storage.KindAssertion {
 		decide = s.releaseAssertion
@@ -127,17 +127,17 @@ func (s *Store) settle(ctx context.Context, d doubt) bool {
 	err := decide(ctx, d)
 	switch {
 	case err == nil, errors.Is(err, storage.ErrNewerVersion): // which another instance wrote
-		s.doubts.forget(d.id, d.attempts)
+		s.unknownOutcomes.forget(d.id, d.attempts)
 		return true
 	case errors.Is(err, storage.ErrNotFound):
-		s.doubts.rest(d.id)
+		s.unknownOutcomes.postpone(d.id)
 	}
 	return false
 }
 
 // settleGrant settles the unknown outcome of a write of a code or a refresh token.
-func (s *Store) settleGrant(ctx context.Context, d doubt) error {
-	entry, err := storage.Get[storage.Grant](ctx, s.exact(), d.id)
+func (s *Store) settleGrant(ctx context.Context, d unknownOutcome) error {
+	entry, err := storage.Get[storage.Grant](ctx, s.consistentEngine(), d.id)
 	if err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func (s *Store) settleGrant(ctx context.Context, d doubt) error {
 }
 
 // settled returns the new state of a grant, or nil when no attempt is stored or can still be executed.
-func settled(d doubt, entry *storage.Entry[storage.Grant]) *storage.Grant {
+func settled(d unknownOutcome, entry *storage.Entry[storage.Grant]) *storage.Grant {
 	next := copyGrant(&entry.Record)
 	tried := find(d.attempts, next.Attempt)
 	switch {
@@ -173,13 +173,13 @@ func settled(d doubt, entry *storage.Entry[storage.Grant]) *storage.Grant {
 
 // releaseAssertion allows a jti to be spent again if its spending had no response. It sets an expiry instead of deleting, because
 // that can depend on the revision: a delayed command must not delete a concurrent insert.
-func (s *Store) releaseAssertion(ctx context.Context, d doubt) error {
-	entry, err := storage.Get[storage.Assertion](ctx, s.exact(), d.id)
+func (s *Store) releaseAssertion(ctx context.Context, d unknownOutcome) error {
+	entry, err := storage.Get[storage.Assertion](ctx, s.consistentEngine(), d.id)
 	if err != nil || find(d.attempts, entry.Record.Attempt) == nil {
 		return err
 	}
 	released := entry.Record
-	released.ExpiresAt = s.now().Add(-longOver)
+	released.ExpiresAt = s.now().Add(-releasedAge)
 	_, err = entry.Replace(ctx, s.Engine, released)
 	return err
 }

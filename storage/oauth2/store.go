@@ -31,7 +31,7 @@ type Store struct {
 	// Subject returns the "sub" of a user for a client; nil is the user's ID for every client.
 	Subject func(ctx context.Context, client *Client, user string) (string, error)
 
-	doubts doubts
+	unknownOutcomes unknownOutcomes
 }
 
 var (
@@ -150,13 +150,13 @@ func (s *Store) replace(ctx context.Context, u *unit) (entry *storage.Entry[stor
 		return nil, err
 	}
 	id := u.next.Document().ID
-	before := s.doubts.about(id, s.now())
+	before := s.unknownOutcomes.attempts(id, s.now())
 	entry, err = u.stored.Replace(ctx, s.Engine, *u.next)
 	switch {
 	case err == nil: // Earlier attempts are replaced, or cannot be executed any more.
-		s.doubts.forget(id, before)
+		s.unknownOutcomes.forget(id, before)
 	case errors.Is(err, storage.ErrUnavailable):
-		s.doubt(u)
+		s.recordUnknownOutcome(u)
 	}
 	return entry, err
 }

@@ -61,7 +61,7 @@ func (s *Strategy) GenerateAccessToken(ctx context.Context, requester fosite.Req
 // unit returns the grant of the token: nil for the JWT of client_credentials. An opaque one needs a grant, because its state is
 // in the store.
 func (s *Strategy) unit(ctx context.Context, client *Client, requester fosite.Requester) (*unit, error) {
-	if !forItself(requester) {
+	if !isClientCredentials(requester) {
 		return unitOf(ctx, requester)
 	}
 	if !client.record.OpaqueAccessTokens {
@@ -72,7 +72,7 @@ func (s *Strategy) unit(ctx context.Context, client *Client, requester fosite.Re
 		return nil, err
 	}
 	draft := storage.Grant{ID: id.ID, SecretGeneration: id.SecretGeneration, GrantType: grantTypeCredentials}
-	if err := s.Store.Draft(ctx, draft); err != nil {
+	if err := s.Store.NewGrant(ctx, draft); err != nil {
 		return nil, err
 	}
 	requester.SetID(id.ID)
@@ -103,7 +103,7 @@ func (s *Strategy) GenerateRefreshToken(ctx context.Context, requester fosite.Re
 	return token, token, err
 }
 
-// GenerateAuthorizeCode derives the code of the grant from Draft.
+// GenerateAuthorizeCode derives the code of the grant from NewGrant.
 func (s *Strategy) GenerateAuthorizeCode(ctx context.Context, requester fosite.Requester) (token, signature string, err error) {
 	u, err := unitOf(ctx, requester)
 	if err != nil {

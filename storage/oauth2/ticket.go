@@ -9,10 +9,10 @@ import (
 // MaxProofs is the number of wrong proofs that revokes a bind ticket.
 const MaxProofs = 5
 
-// IssueTicket stores g as a pending grant of client and returns its bind ticket. g is as for Draft, with Pending and Asked and
+// IssueTicket stores g as a pending grant of client and returns its bind ticket. g is as for NewGrant, with Pending and Asked and
 // without User. For a pending grant from Repeat it returns the existing ticket, and writes nothing.
 func (s *Store) IssueTicket(ctx context.Context, client *Client, g storage.Grant) (string, error) {
-	u, err := s.pend(ctx, client, g)
+	u, err := s.storePending(ctx, client, g)
 	if err != nil {
 		return "", err
 	}
@@ -20,7 +20,7 @@ func (s *Store) IssueTicket(ctx context.Context, client *Client, g storage.Grant
 	return s.seal(ctx, kindTicket, handle{generation: stored.SecretGeneration, grant: stored.ID})
 }
 
-func (s *Store) pend(ctx context.Context, client *Client, g storage.Grant) (*unit, error) {
+func (s *Store) storePending(ctx context.Context, client *Client, g storage.Grant) (*unit, error) {
 	r, err := requestFrom(ctx)
 	if err != nil {
 		return nil, err
@@ -28,7 +28,7 @@ func (s *Store) pend(ctx context.Context, client *Client, g storage.Grant) (*uni
 	if u := r.unit(g.ID); u != nil && u.stored != nil && u.stored.Record.State == storage.GrantPending {
 		return u, nil
 	}
-	if err := s.Draft(ctx, g); err != nil {
+	if err := s.NewGrant(ctx, g); err != nil {
 		return nil, err
 	}
 	u, now := r.unit(g.ID), s.now()
@@ -39,10 +39,10 @@ func (s *Store) pend(ctx context.Context, client *Client, g storage.Grant) (*uni
 	return u, s.flush(ctx, u)
 }
 
-// Ticket returns the pending grant, without user, of a bind ticket; Draft turns it into an active one. If an identical request
+// Ticket returns the pending grant, without user, of a bind ticket; NewGrant turns it into an active one. If an identical request
 // (asked, as AskedBind) used the ticket within the RepeatWindow, it returns the resulting grant. Otherwise it returns
 // ErrRepeatDiffers, or ErrNoGrant, joined with ErrUserDisabled if that is the cause.
-func (s *Store) Ticket(ctx context.Context, client *Client, ticket, asked string) (*Live, error) {
+func (s *Store) Ticket(ctx context.Context, client *Client, ticket, asked string) (*ActiveGrant, error) {
 	h, err := s.open(ctx, kindTicket, ticket)
 	if err != nil {
 		return nil, err
@@ -55,8 +55,8 @@ func (s *Store) Ticket(ctx context.Context, client *Client, ticket, asked string
 	if g.State == storage.GrantPending && storage.MadeAhead(g.CreatedAt, s.now()) {
 		return nil, ended("ticket expired")
 	}
-	if g.State == storage.GrantPending && of(g, client, s.now()) {
-		return &Live{Grant: *g, Client: client}, nil
+	if g.State == storage.GrantPending && belongsTo(g, client, s.now()) {
+		return &ActiveGrant{Grant: *g, Client: client}, nil
 	}
 	return s.repeat(ctx, client, u, g.Asked, asked)
 }

@@ -43,7 +43,7 @@ func (k *kit) bind(ticket, asked string) (refreshToken string, err error) {
 	if live.Grant.State == storage.GrantPending {
 		g := live.Grant
 		g.User, g.UserEpoch, g.AskedBind = "alice", 3, asked
-		if err := k.store.Draft(ctx, g); err != nil {
+		if err := k.store.NewGrant(ctx, g); err != nil {
 			return "", err
 		}
 	}
@@ -185,7 +185,7 @@ func TestAWrongProofCountedMeanwhileIsNotForgotten(t *testing.T) {
 	}
 	g := live.Grant
 	g.User, g.UserEpoch, g.AskedBind = "alice", 3, "register"
-	if err := k.store.Draft(ctx, g); err != nil {
+	if err := k.store.NewGrant(ctx, g); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := k.issue(ctx, g.ID); !errors.Is(err, fosite.ErrSerializationFailure) {

@@ -67,7 +67,7 @@ func TestAGrantDiesWithWhatItHangsOn(t *testing.T) {
 			a := k.redeem(k.mustAuthorize(nil, func(g *storage.Grant) { g.Session = "browser" }))
 			wantOK(t, a)
 			id := k.grantOf(a.access).ID
-			live, err := k.store.Live(k.begin(), id)
+			live, err := k.store.ActiveGrant(k.begin(), id)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -76,7 +76,7 @@ func TestAGrantDiesWithWhatItHangsOn(t *testing.T) {
 			}
 
 			end(t, k)
-			if _, err := k.store.Live(k.begin(), id); !errors.Is(err, oauth2.ErrNoGrant) {
+			if _, err := k.store.ActiveGrant(k.begin(), id); !errors.Is(err, oauth2.ErrNoGrant) {
 				t.Errorf("Live: %v, want ErrNoGrant", err)
 			} else if errors.Is(err, oauth2.ErrUserDisabled) != (name == "user disabled") {
 				t.Errorf("Live: %v", err)
@@ -97,12 +97,12 @@ func TestAGrantOfAnotherStateIsNotLive(t *testing.T) {
 	id := k.grantOf(a.access).ID
 	for _, state := range []storage.GrantState{storage.GrantCode, storage.GrantPending, storage.GrantRevoked} {
 		update(t, k, id, func(g *storage.Grant) { g.State = state })
-		if _, err := k.store.Live(k.begin(), id); !errors.Is(err, oauth2.ErrNoGrant) {
+		if _, err := k.store.ActiveGrant(k.begin(), id); !errors.Is(err, oauth2.ErrNoGrant) {
 			t.Errorf("state %s: %v, want ErrNoGrant", state, err)
 		}
 	}
 	for _, id := range []string{"", "alice", "../alice", id + "x"} {
-		if _, err := k.store.Live(k.begin(), id); !errors.Is(err, oauth2.ErrNoGrant) {
+		if _, err := k.store.ActiveGrant(k.begin(), id); !errors.Is(err, oauth2.ErrNoGrant) {
 			t.Errorf("ID %q: %v, want ErrNoGrant", id, err)
 		}
 	}
@@ -114,7 +114,7 @@ func TestAStoreThatDoesNotAnswerEndsNothing(t *testing.T) {
 	id := k.grantOf(a.access).ID
 	for _, kind := range []storage.Kind{storage.KindGrant, storage.KindUser} {
 		k.hooks.Before = failOn("Get", kind)
-		if _, err := k.store.Live(k.begin(), id); !errors.Is(err, storage.ErrUnavailable) || errors.Is(err, oauth2.ErrNoGrant) {
+		if _, err := k.store.ActiveGrant(k.begin(), id); !errors.Is(err, storage.ErrUnavailable) || errors.Is(err, oauth2.ErrNoGrant) {
 			t.Errorf("%s out of reach: %v, want ErrUnavailable", kind, err)
 		}
 		wantError(t, k.refresh(a.refresh), http.StatusServiceUnavailable, "temporarily_unavailable")
@@ -137,7 +137,7 @@ func TestPairwiseSubjectsAreTheSameEverywhere(t *testing.T) {
 			t.Errorf("%s: sub = %v", name, sub)
 		}
 	}
-	live, err := k.store.Live(k.begin(), k.grantOf(a.access).ID)
+	live, err := k.store.ActiveGrant(k.begin(), k.grantOf(a.access).ID)
 	if err != nil || live.Subject != "spa:alice" || live.User.ID != "alice" {
 		t.Errorf("Live: %+v, %v", live, err)
 	}

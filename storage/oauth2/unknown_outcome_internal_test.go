@@ -9,41 +9,41 @@ import (
 )
 
 func TestDoubtsAreBoundedAndEnd(t *testing.T) {
-	var d doubts
+	var d unknownOutcomes
 	now := time.Now()
-	for i := range 2 * maxDoubts {
+	for i := range 2 * maxUnknownOutcomes {
 		d.add(storage.KindAssertion, strconv.Itoa(i), attempt{name: "a"}, now)
 	}
-	if all, _ := d.count(); all > maxDoubts {
+	if all, _ := d.count(); all > maxUnknownOutcomes {
 		t.Errorf("%d records are remembered", all)
 	}
-	if _, givenUp := d.due(now); givenUp != maxDoubts {
+	if _, givenUp := d.due(now); givenUp != maxUnknownOutcomes {
 		t.Errorf("%d records are given up", givenUp)
 	}
-	for i := range 2 * maxDoubtAttempts {
+	for i := range 2 * maxUnknownAttempts {
 		d.add(storage.KindGrant, "one", attempt{name: strconv.Itoa(i), before: &storage.Grant{ID: strconv.Itoa(i)}}, now)
 	}
-	if find(d.about("one", now), "0") != nil {
+	if find(d.attempts("one", now), "0") != nil {
 		t.Error("the oldest of too many attempts is remembered")
 	}
-	last := strconv.Itoa(2*maxDoubtAttempts - 1)
-	if tried := find(d.about("one", now), last); tried == nil || tried.before.ID != last {
+	last := strconv.Itoa(2*maxUnknownAttempts - 1)
+	if tried := find(d.attempts("one", now), last); tried == nil || tried.before.ID != last {
 		t.Error("the newest attempt is forgotten")
 	}
-	if d.about("one", now.Add(doubtFor+time.Second)) != nil {
+	if d.attempts("one", now.Add(unknownOutcomeLife+time.Second)) != nil {
 		t.Error("an attempt is remembered for longer than it should be")
 	}
-	before := d.about("one", now)
+	before := d.attempts("one", now)
 	d.add(storage.KindGrant, "one", attempt{name: "later"}, now)
 	d.forget("one", before)
-	if left := d.about("one", now); len(left) != 1 || left[0].name != "later" {
+	if left := d.attempts("one", now); len(left) != 1 || left[0].name != "later" {
 		t.Errorf("after what was before was answered, %d attempts are left", len(left))
 	}
 }
 
 // A missing record is looked up less and less often, and is not counted as dropped in the end.
 func TestWhatIsNotThereIsLeftAlone(t *testing.T) {
-	var d doubts
+	var d unknownOutcomes
 	now := time.Now()
 	d.add(storage.KindAssertion, "one", attempt{name: "a"}, now)
 	looks := 0
@@ -51,7 +51,7 @@ func TestWhatIsNotThereIsLeftAlone(t *testing.T) {
 		turn, _ := d.due(now)
 		for _, one := range turn {
 			looks++
-			d.rest(one.id)
+			d.postpone(one.id)
 		}
 	}
 	if looks < 8 || looks > 20 {
@@ -60,7 +60,7 @@ func TestWhatIsNotThereIsLeftAlone(t *testing.T) {
 	if all, open := d.count(); all != 1 || open != 0 {
 		t.Errorf("%d in doubt, %d open", all, open)
 	}
-	if turn, givenUp := d.due(now.Add(doubtFor + time.Second)); len(turn) != 0 || givenUp != 0 {
+	if turn, givenUp := d.due(now.Add(unknownOutcomeLife + time.Second)); len(turn) != 0 || givenUp != 0 {
 		t.Errorf("at its end %d are looked for and %d given up", len(turn), givenUp)
 	}
 	if all, _ := d.count(); all != 0 {

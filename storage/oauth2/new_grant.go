@@ -64,27 +64,27 @@ func (s *Store) NewGrantID(ctx context.Context) (GrantID, error) {
 	return GrantID{ID: base64.RawURLEncoding.EncodeToString(raw), SecretGeneration: current}, nil
 }
 
-// Draft announces the grant that this request will create, or the pending grant from Ticket that it will activate. The codes and
+// NewGrant announces the grant that this request will create, or the pending grant from Ticket that it will activate. The codes and
 // tokens of a fosite request with that ID (Requester.SetID) then belong to this grant.
 //
 // The caller sets ID and SecretGeneration (from GrantIDs or NewGrantID), and User with UserEpoch and ClientEpoch. It sets Asked
 // if the request may be repeated, Session if the grant ends with a browser session, and ExpiresAt as the minimum time of storage.
 // fosite's Create… calls set from the request what the caller omits: Client, GrantType, Scopes, AskedScopes, Audience, Nonce, the
 // times, and AuthTime, AMR, ACR and SID from the session's ID token claims. Nothing is written before these calls.
-func (s *Store) Draft(ctx context.Context, g storage.Grant) error {
+func (s *Store) NewGrant(ctx context.Context, g storage.Grant) error {
 	r, err := requestFrom(ctx)
 	if err != nil {
 		return err
 	}
 	if _, ok := decodeGrantID(g.ID); !ok {
-		return errors.New("oauth2: a draft needs the ID of a grant")
+		return errors.New("oauth2: a new grant needs an ID of GrantIDs or NewGrantID")
 	}
 	u := r.unit(g.ID)
 	if u == nil {
 		u = r.remember(g.ID, &unit{})
 	}
 	if u.stored != nil && u.stored.Record.State != storage.GrantPending {
-		return fmt.Errorf("oauth2: draft: %w", storage.ErrExists)
+		return fmt.Errorf("oauth2: new grant: %w", storage.ErrExists)
 	}
 	next := copyGrant(&g)
 	next.Directory, next.Issuer = r.directory(), r.issuer.URL

@@ -12,33 +12,33 @@ import (
 )
 
 const (
-	// doubtFor is the time after which a write with an unknown outcome is no longer tracked.
-	doubtFor = 10 * time.Minute
-	// maxDoubts is the maximum number of tracked records, and maxDoubtAttempts that of the writes of one record.
-	maxDoubts        = 4096
-	maxDoubtAttempts = 8
+	// unknownOutcomeLife is the time after which a write with an unknown outcome is no longer tracked.
+	unknownOutcomeLife = 10 * time.Minute
+	// maxUnknownOutcomes is the maximum number of tracked records, and maxUnknownAttempts that of the writes of one record.
+	maxUnknownOutcomes = 4096
+	maxUnknownAttempts = 8
 )
 
-// doubts are the writes of this process with an unknown outcome, whose result was never returned to a client: the engine returned
+// unknownOutcomes are the writes of this process with an unknown outcome, whose result was never returned to a client: the engine returned
 // storage.ErrUnavailable, and the response was 503. If the repeat of the request finds that the write was executed, the name of
 // the attempt in the record shows that this is no reuse and no replay. Only this process knows that until it has stored it: see
 // Store.Settle. The zero value is empty.
-type doubts struct {
+type unknownOutcomes struct {
 	mu      sync.Mutex
-	records map[string]*doubt // guarded by mu; by the document's ID
-	arisen  chan struct{}     // guarded by mu; created on first use
-	pass    int               // guarded by mu; counts the calls of due
-	dropped int               // guarded by mu; number of records dropped since the last call of due
+	records map[string]*unknownOutcome // guarded by mu; by the document's ID
+	added   chan struct{}              // guarded by mu; created on first use
+	pass    int                        // guarded by mu; counts the calls of due
+	dropped int                        // guarded by mu; number of records dropped since the last call of due
 }
 
-// doubt is one record that may have been written, by one of several attempts.
-type doubt struct {
+// unknownOutcome is one record that may have been written, by one of several attempts.
+type unknownOutcome struct {
 	kind     storage.Kind
 	id       string
 	attempts []attempt
 	until    time.Time
-	// absences counts how often in a row the record was not found, and resume is the pass of the next look-up.
-	absences, resume int
+	// misses counts how often in a row the record was not found, and nextPass is the pass of the next look-up.
+	misses, nextPass int
 }
 
 // attempt is one write.
@@ -61,33 +61,33 @@ func find(attempts []attempt, name string) *attempt {
 }
 
 // add records that an attempt may have written the record with this ID.
-func (d *doubts) add(kind storage.Kind, id string, tried attempt, now time.Time) {
+func (d *unknownOutcomes) add(kind storage.Kind, id string, tried attempt, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	known := d.live(id, now)
+	known := d.current(id, now)
 	if known == nil {
-		known = &doubt{kind: kind, id: id}
-		d.makeRoom(now)
+		known = &unknownOutcome{kind: kind, id: id}
+		d.evict(now)
 		if d.records == nil {
-			d.records = map[string]*doubt{}
+			d.records = map[string]*unknownOutcome{}
 		}
 		d.records[id] = known
 	}
 	known.attempts = append(known.attempts, tried)
-	known.attempts = known.attempts[max(0, len(known.attempts)-maxDoubtAttempts):]
-	known.until = now.Add(doubtFor)
-	known.absences, known.resume = 0, 0
+	known.attempts = known.attempts[max(0, len(known.attempts)-maxUnknownAttempts):]
+	known.until = now.Add(unknownOutcomeLife)
+	known.misses, known.nextPass = 0, 0
 	select {
-	case d.bell() <- struct{}{}:
+	case d.addedChannel() <- struct{}{}:
 	default:
 	}
 }
 
-// about returns the attempts that may have written the record and had no response.
-func (d *doubts) about(id string, now time.Time) []attempt {
+// attempts returns the attempts that may have written the record and had no response.
+func (d *unknownOutcomes) attempts(id string, now time.Time) []attempt {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	known := d.live(id, now)
+	known := d.current(id, now)
 	if known == nil {
 		return nil
 	}
@@ -95,7 +95,7 @@ func (d *doubts) about(id string, now time.Time) []attempt {
 }
 
 // forget removes these attempts of a record: their outcome is known.
-func (d *doubts) forget(id string, over []attempt) {
+func (d *unknownOutcomes) forget(id string, over []attempt) {
 	if len(over) == 0 {
 		return
 	}
@@ -113,13 +113,13 @@ func (d *doubts) forget(id string, over []attempt) {
 
 // due returns copies of the records to look up now, and removes those that are too old. givenUp counts the removed records that
 // may still be in the store as an attempt left them.
-func (d *doubts) due(now time.Time) (turn []doubt, givenUp int) {
+func (d *unknownOutcomes) due(now time.Time) (turn []unknownOutcome, givenUp int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.pass++
 	d.dropOld(now)
 	for _, known := range d.records {
-		if known.resume <= d.pass {
+		if known.nextPass <= d.pass {
 			found := *known
 			found.attempts = slices.Clone(known.attempts)
 			turn = append(turn, found)
@@ -129,46 +129,46 @@ func (d *doubts) due(now time.Time) (turn []doubt, givenUp int) {
 	return turn, givenUp
 }
 
-// longestRest is the maximum number of passes between two look-ups of a record that was not found.
-const longestRest = 64
+// maxPostponement is the maximum number of passes between two look-ups of a record that was not found.
+const maxPostponement = 64
 
-// rest delays the next look-up of a record that was not found. The delay doubles every time.
-func (d *doubts) rest(id string) {
+// postpone delays the next look-up of a record that was not found. The delay doubles every time.
+func (d *unknownOutcomes) postpone(id string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if known := d.records[id]; known != nil {
-		known.absences++
-		known.resume = d.pass + min(1<<min(known.absences, 16), longestRest)
+		known.misses++
+		known.nextPass = d.pass + min(1<<min(known.misses, 16), maxPostponement)
 	}
 }
 
 // count returns the number of tracked records, and of those that may be in the store as an attempt left them.
-func (d *doubts) count() (all, open int) {
+func (d *unknownOutcomes) count() (all, open int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, known := range d.records {
-		if known.absences == 0 {
+		if known.misses == 0 {
 			open++
 		}
 	}
 	return len(d.records), open
 }
 
-// rung returns the channel that signals a new record.
-func (d *doubts) rung() <-chan struct{} {
+// additions returns the channel that signals a new record.
+func (d *unknownOutcomes) additions() <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.bell()
+	return d.addedChannel()
 }
 
-func (d *doubts) bell() chan struct{} {
-	if d.arisen == nil {
-		d.arisen = make(chan struct{}, 1)
+func (d *unknownOutcomes) addedChannel() chan struct{} {
+	if d.added == nil {
+		d.added = make(chan struct{}, 1)
 	}
-	return d.arisen
+	return d.added
 }
 
-func (d *doubts) live(id string, now time.Time) *doubt {
+func (d *unknownOutcomes) current(id string, now time.Time) *unknownOutcome {
 	known := d.records[id]
 	if known == nil || now.After(known.until) {
 		return nil
@@ -176,31 +176,31 @@ func (d *doubts) live(id string, now time.Time) *doubt {
 	return known
 }
 
-// makeRoom removes the records that are too old and, if that is not enough, any others.
-func (d *doubts) makeRoom(now time.Time) {
-	if len(d.records) < maxDoubts {
+// evict removes the records that are too old and, if that is not enough, any others.
+func (d *unknownOutcomes) evict(now time.Time) {
+	if len(d.records) < maxUnknownOutcomes {
 		return
 	}
 	d.dropOld(now)
 	for id := range d.records {
-		if len(d.records) < maxDoubts {
+		if len(d.records) < maxUnknownOutcomes {
 			return
 		}
 		d.drop(id)
 	}
 }
 
-func (d *doubts) dropOld(now time.Time) {
+func (d *unknownOutcomes) dropOld(now time.Time) {
 	for id := range d.records {
-		if d.live(id, now) == nil {
+		if d.current(id, now) == nil {
 			d.drop(id)
 		}
 	}
 }
 
 // drop removes a record. It does not count one that was looked up and not found.
-func (d *doubts) drop(id string) {
-	if d.records[id].absences == 0 {
+func (d *unknownOutcomes) drop(id string) {
+	if d.records[id].misses == 0 {
 		d.dropped++
 	}
 	delete(d.records, id)
@@ -215,9 +215,9 @@ func (s *Store) newAttempt() (string, error) {
 	return base64.RawURLEncoding.EncodeToString(raw[:]), nil
 }
 
-// doubt records that u.next may have been stored, if another request would see a difference. It does not record a write that ends
+// recordUnknownOutcome records that u.next may have been stored, if another request would see a difference. It does not record a write that ends
 // a grant, which can simply be repeated, or the use of a ticket, whose repeat has the same response on every instance.
-func (s *Store) doubt(u *unit) {
+func (s *Store) recordUnknownOutcome(u *unit) {
 	before, tried := u.stored.Record, attempt{name: u.next.Attempt, base: u.stored.Revision()}
 	switch {
 	case u.next.State != storage.GrantActive, u.prolongs:
@@ -227,7 +227,7 @@ func (s *Store) doubt(u *unit) {
 	case before.State != storage.GrantActive:
 		return
 	}
-	s.doubts.add(storage.KindGrant, u.next.Document().ID, tried, s.now())
+	s.unknownOutcomes.add(storage.KindGrant, u.next.Document().ID, tried, s.now())
 }
 
 // reconcile sets entry as the stored grant of the unit, and corrects it for writes of this process whose result was never
@@ -239,7 +239,7 @@ func (s *Store) reconcile(u *unit, entry *storage.Entry[storage.Grant]) {
 	if g.Attempt == "" {
 		return
 	}
-	tried := find(s.doubts.about(g.Document().ID, s.now()), g.Attempt)
+	tried := find(s.unknownOutcomes.attempts(g.Document().ID, s.now()), g.Attempt)
 	switch {
 	case tried == nil:
 	case tried.before != nil:

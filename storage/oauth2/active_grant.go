@@ -9,9 +9,9 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// Live is an active grant with its client, user and session. The records are shared with the rest of the request: their slices
+// ActiveGrant is an active grant with its client, user and session. The records are shared with the rest of the request: their slices
 // and maps must not be changed.
-type Live struct {
+type ActiveGrant struct {
 	Grant  storage.Grant
 	Client *Client
 	// User is zero when the grant is pending or the client's own (client_credentials).
@@ -22,10 +22,10 @@ type Live struct {
 	Subject string
 }
 
-// Live reads a grant with its client, user and session. It returns the grant if it may issue tokens and its access tokens are
+// ActiveGrant reads a grant with its client, user and session. It returns the grant if it may issue tokens and its access tokens are
 // valid now: the grant is active, its client enabled, its user active with the grant's epochs, its session not ended. Otherwise
 // it returns ErrNoGrant, joined with ErrUserDisabled if that is the cause.
-func (s *Store) Live(ctx context.Context, grantID string) (*Live, error) {
+func (s *Store) ActiveGrant(ctx context.Context, grantID string) (*ActiveGrant, error) {
 	if _, ok := decodeGrantID(grantID); !ok {
 		return nil, ended("not the ID of a grant")
 	}
@@ -37,11 +37,11 @@ func (s *Store) Live(ctx context.Context, grantID string) (*Live, error) {
 	if g.State != storage.GrantActive {
 		return nil, ended("grant is " + string(g.State))
 	}
-	return s.alive(ctx, g)
+	return s.checkActive(ctx, g)
 }
 
-// alive checks everything but the state of the grant itself.
-func (s *Store) alive(ctx context.Context, g *storage.Grant) (*Live, error) {
+// checkActive checks everything but the state of the grant itself.
+func (s *Store) checkActive(ctx context.Context, g *storage.Grant) (*ActiveGrant, error) {
 	r, err := requestFrom(ctx)
 	if err != nil {
 		return nil, err
@@ -57,10 +57,10 @@ func (s *Store) alive(ctx context.Context, g *storage.Grant) (*Live, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !of(g, client, s.now()) {
+	if !belongsTo(g, client, s.now()) {
 		return nil, ended("client was deleted, and another one has its ID")
 	}
-	live := &Live{Grant: *g, Client: client}
+	live := &ActiveGrant{Grant: *g, Client: client}
 	// 2. The user.
 	if g.User != "" {
 		user, err := s.user(ctx, g)
@@ -85,9 +85,9 @@ func (s *Store) alive(ctx context.Context, g *storage.Grant) (*Live, error) {
 // clockSkew is how far the clocks of two instances may be apart.
 const clockSkew = 10 * time.Second
 
-// of reports whether a grant belongs to this client, and not to a deleted one with the same ID. If neither has an incarnation, it
+// belongsTo reports whether a grant belongs to this client, and not to a deleted one with the same ID. If neither has an incarnation, it
 // compares their times of creation.
-func of(g *storage.Grant, client *Client, now time.Time) bool {
+func belongsTo(g *storage.Grant, client *Client, now time.Time) bool {
 	record := client.record
 	if g.Client != record.ID || g.Incarnation != record.Incarnation {
 		return false
