@@ -121,11 +121,11 @@ func New(p Provider) (Metadata, error) {
 		OPTosURI:             p.TermsURL,
 	}
 	if m.RevocationEndpoint != "" {
-		m.RevocationEndpointAuthMethodsSupported = sorted(either(p.RevocationAuthMethods, p.AuthMethods))
+		m.RevocationEndpointAuthMethodsSupported = sorted(firstNonEmpty(p.RevocationAuthMethods, p.AuthMethods))
 		m.RevocationEndpointAuthSigningAlgValuesSupported = p.algorithmsFor(m.RevocationEndpointAuthMethodsSupported)
 	}
 	if m.IntrospectionEndpoint != "" {
-		m.IntrospectionEndpointAuthMethodsSupported = sorted(either(p.IntrospectionAuthMethods, p.AuthMethods))
+		m.IntrospectionEndpointAuthMethodsSupported = sorted(firstNonEmpty(p.IntrospectionAuthMethods, p.AuthMethods))
 		m.IntrospectionEndpointAuthSigningAlgValuesSupported = p.algorithmsFor(m.IntrospectionEndpointAuthMethodsSupported)
 	}
 	return m, nil
@@ -159,7 +159,7 @@ func sorted(values []string) []string {
 	return values
 }
 
-func either(own, general []string) []string {
+func firstNonEmpty(own, general []string) []string {
 	if own != nil {
 		return own
 	}

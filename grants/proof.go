@@ -33,14 +33,14 @@ func (h *MiniProgramHandler) subject(ctx context.Context, exchange Exchange) (Su
 // lead spends the code for all requests that wait for flight.
 func (h *MiniProgramHandler) lead(ctx context.Context, key flightKey, flight *flight, exchange Exchange) (_ Subject, err error) {
 	err = serverError(errors.New("grants: the request that spent the code panicked"))
-	defer func() { h.flights.land(key, flight, err) }()
+	defer func() { h.flights.finish(key, flight, err) }()
 	return h.prove(ctx, exchange)
 }
 
 // follow waits for the flight and returns its result: the grant of its leader, or the leader's error.
 func (h *MiniProgramHandler) follow(ctx context.Context, flight *flight, exchange Exchange) (Subject, error) {
 	select {
-	case <-flight.landed:
+	case <-flight.done:
 	case <-ctx.Done():
 		return Subject{}, Retry(ctx.Err())
 	}
@@ -133,8 +133,8 @@ type flights struct {
 
 // flight is one WeChat call in progress. Only its leader spends the code; the others wait until it has landed.
 type flight struct {
-	landed chan struct{}
-	err    error // why the leader has no subject; written before landed is closed
+	done chan struct{}
+	err  error // why the leader has no subject; written before landed is closed
 }
 
 // join returns the flight of key, and whether the caller leads it and must call land.
@@ -144,16 +144,16 @@ func (f *flights) join(key flightKey) (*flight, bool) {
 	if open, ok := f.open[key]; ok {
 		return open, false
 	}
-	led := &flight{landed: make(chan struct{})}
+	led := &flight{done: make(chan struct{})}
 	f.open[key] = led
 	return led, true
 }
 
 // land publishes the result of the flight to the waiting requests. The next request with this code leads its own.
-func (f *flights) land(key flightKey, led *flight, err error) {
+func (f *flights) finish(key flightKey, led *flight, err error) {
 	led.err = err
 	f.mu.Lock()
 	delete(f.open, key)
 	f.mu.Unlock()
-	close(led.landed)
+	close(led.done)
 }

@@ -43,7 +43,7 @@ func (s *Service) AttachToUser(ctx context.Context, login Login, seen storage.Us
 			if err := s.repointLink(ctx, open); err != nil {
 				return nil, err
 			}
-			return s.settle(ctx, login, unknownUserPolicy{})
+			return s.resolveOnce(ctx, login, unknownUserPolicy{})
 		}
 		if open.user != nil {
 			return nil, ErrAlreadyBound

@@ -13,31 +13,31 @@ import (
 type attribute struct {
 	link   storage.Identity
 	action string
-	// may returns an error if the user must not have the value; nil allows it.
-	may func(storage.User) error
-	// held returns the canonical value in a user's record; empty when there is none.
-	held func(storage.User) string
+	// check returns an error if the user must not have the value; nil allows it.
+	check func(storage.User) error
+	// valueOf returns the canonical value in a user's record; empty when there is none.
+	valueOf func(storage.User) string
 	// set stores the value in a user's record.
 	set func(*storage.User, time.Time)
 }
 
-// heldError reports the user who already has a value.
-type heldError struct{ holder *storage.Entry[storage.User] }
+// takenError reports the user who already has a value.
+type takenError struct{ holder *storage.Entry[storage.User] }
 
-func (*heldError) Error() string { return "identity: held by another user" }
+func (*takenError) Error() string { return "identity: held by another user" }
 
-// hold assigns a value to a user: it writes the link, then the record, and then releases the link of the previous value. The link
-// is written even when it already names the user. A concurrent release of the same value then fails. It returns *heldError,
+// assign assigns a value to a user: it writes the link, then the record, and then releases the link of the previous value. The link
+// is written even when it already names the user. A concurrent release of the same value then fails. It returns *takenError,
 // without any change, if another user has the value.
-func (s *Service) hold(ctx context.Context, directory, id, actor string, value attribute) (*storage.Entry[storage.User], error) {
+func (s *Service) assign(ctx context.Context, directory, id, actor string, value attribute) (*storage.Entry[storage.User], error) {
 	audited := false
 	return retry(ctx, func(ctx context.Context) (*storage.Entry[storage.User], error) {
 		user, err := s.editable(ctx, directory, id, actor)
 		if err != nil {
 			return nil, err
 		}
-		if value.may != nil {
-			if err := value.may(user.Record); err != nil {
+		if value.check != nil {
+			if err := value.check(user.Record); err != nil {
 				return nil, err
 			}
 		}
@@ -46,23 +46,23 @@ func (s *Service) hold(ctx context.Context, directory, id, actor string, value a
 			return nil, err
 		}
 		if at.user != nil && at.id != user.Record.ID {
-			return nil, &heldError{at.user}
+			return nil, &takenError{at.user}
 		}
 		old, err := s.previousLink(ctx, user.Record, value)
 		if err != nil {
 			return nil, err
 		}
-		if !audited && value.held(user.Record) != value.link.Value {
+		if !audited && value.valueOf(user.Record) != value.link.Value {
 			if err := s.record(ctx, actor, value.action, user.Record, nil); err != nil {
 				return nil, err
 			}
 			audited = true
 		}
-		return s.take(ctx, user, value, at, old)
+		return s.assignOnce(ctx, user, value, at, old)
 	})
 }
 
-func (s *Service) take(
+func (s *Service) assignOnce(
 	ctx context.Context, user *storage.Entry[storage.User], value attribute, at linkedUser, old *storage.Entry[storage.Identity],
 ) (*storage.Entry[storage.User], error) {
 	if !at.free() && at.user == nil {
@@ -110,7 +110,7 @@ func (s *Service) releaseValue(ctx context.Context, link *storage.Entry[storage.
 // there is none, or if the link names another user.
 func (s *Service) previousLink(ctx context.Context, user storage.User, value attribute) (*storage.Entry[storage.Identity], error) {
 	previous := value.link
-	previous.Value = value.held(user)
+	previous.Value = value.valueOf(user)
 	if previous.Value == "" || previous.Value == value.link.Value {
 		return nil, nil
 	}
@@ -134,9 +134,9 @@ func (s *Service) attributeLink(ctx context.Context, identity storage.Identity) 
 	return at, nil
 }
 
-// holder returns the user who has a value, if err is a heldError.
+// holder returns the user who has a value, if err is a takenError.
 func holder(err error) *storage.Entry[storage.User] {
-	var held *heldError
+	var held *takenError
 	if errors.As(err, &held) {
 		return held.holder
 	}

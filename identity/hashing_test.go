@@ -131,7 +131,7 @@ func TestHashing_EndsWithItsCaller(t *testing.T) {
 		if _, err := hasher.hash(ctx, "password"); !errors.Is(err, ErrBusy) {
 			t.Errorf("without %s: hash: %v", missing, err)
 		}
-		if right, err := hasher.verify(ctx, "password", hasher.decoy); right || !errors.Is(err, ErrBusy) {
+		if right, err := hasher.verify(ctx, "password", hasher.dummy); right || !errors.Is(err, ErrBusy) {
 			t.Errorf("without %s: verify: %t, %v", missing, right, err)
 		}
 	}

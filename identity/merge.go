@@ -119,7 +119,7 @@ func (s *Service) planMerge(
 		Target: userTarget(survivor.ID), CreatedAt: s.now(),
 		Details: map[string]string{
 			detailSurvivor: survivor.ID, detailAlias: alias.ID, detailCandidate: candidate,
-			detailGained: strings.Join(lacking(survivor.Profile, alias.Profile), " "),
+			detailGained: strings.Join(missingMembers(survivor.Profile, alias.Profile), " "),
 		},
 	}
 	_, err := storage.Insert(ctx, s.engine, plan)
@@ -171,7 +171,7 @@ func (s *Service) resumeMerge(ctx context.Context, directory string, ids ...stri
 // completeMerge does the work after the alias is written: it updates the survivor, moves the links and closes the merge
 // candidate. If the survivor was deleted in the meantime, it deletes the alias too.
 func (s *Service) completeMerge(ctx context.Context, alias storage.User, plan storage.AuditEntry) (*Merged, error) {
-	if err := s.gain(ctx, alias, plan); err != nil {
+	if err := s.copyMissing(ctx, alias, plan); err != nil {
 		return nil, err
 	}
 	if _, err := s.User(ctx, alias.Directory, alias.ID); errors.Is(err, ErrUnknownUser) {
@@ -194,17 +194,17 @@ func (s *Service) completeMerge(ctx context.Context, alias storage.User, plan st
 	return merged, s.closeCandidate(ctx, alias.Directory, plan.Details[detailCandidate], CandidateMerged)
 }
 
-// gain copies to the survivor the values that it lacks, and adds the alias to its record. Of the profile it copies only the
+// copyMissing copies to the survivor the values that it lacks, and adds the alias to its record. Of the profile it copies only the
 // planned members.
-func (s *Service) gain(ctx context.Context, alias storage.User, plan storage.AuditEntry) error {
+func (s *Service) copyMissing(ctx context.Context, alias storage.User, plan storage.AuditEntry) error {
 	return s.changeExactly(ctx, alias.Directory, alias.AliasOf, func(_ context.Context, survivor *storage.User) (bool, error) {
 		if slices.Contains(survivor.Aliases, alias.ID) {
 			return false, nil
 		}
 		survivor.Aliases = append(slices.Clone(survivor.Aliases), alias.ID)
-		fill(survivor, alias)
+		fillMissing(survivor, alias)
 		for _, member := range sharedMembers(&survivor.Profile, &alias.Profile) {
-			if planned(plan, member.name) && member.lacking() {
+			if planned(plan, member.name) && member.isMissing() {
 				*member.survivor = *member.alias
 			}
 		}
@@ -235,9 +235,9 @@ func (s *Service) changeExactly(
 	return err
 }
 
-// fill copies names and numbers that the survivor lacks. They follow the links, and are returned with them. A username is copied
+// fillMissing copies names and numbers that the survivor lacks. They follow the links, and are returned with them. A username is copied
 // together with its password, and a number with the time of its proof.
-func fill(survivor *storage.User, alias storage.User) {
+func fillMissing(survivor *storage.User, alias storage.User) {
 	if survivor.Username == "" && survivor.Password == "" {
 		survivor.Username = alias.Username
 		givePasswordOf(survivor, alias)
@@ -256,8 +256,8 @@ type sharedMember struct {
 	survivor, alias *string
 }
 
-// lacking reports whether only the alias has a value.
-func (m sharedMember) lacking() bool { return *m.survivor == "" && *m.alias != "" }
+// isMissing reports whether only the alias has a value.
+func (m sharedMember) isMissing() bool { return *m.survivor == "" && *m.alias != "" }
 
 func sharedMembers(survivor, alias *storage.Profile) []sharedMember {
 	var members []sharedMember
@@ -268,11 +268,11 @@ func sharedMembers(survivor, alias *storage.Profile) []sharedMember {
 	return members
 }
 
-// lacking returns the names of the profile members that the survivor will get.
-func lacking(survivor, alias storage.Profile) []string {
+// missingMembers returns the names of the profile members that the survivor will get.
+func missingMembers(survivor, alias storage.Profile) []string {
 	var names []string
 	for _, member := range sharedMembers(&survivor, &alias) {
-		if member.lacking() {
+		if member.isMissing() {
 			names = append(names, member.name)
 		}
 	}

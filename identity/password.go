@@ -121,8 +121,8 @@ type hasher struct {
 	*Hashing
 	params Argon2
 	rand   io.Reader
-	// decoy is verified if the user has no hash: no password matches it, and the time is the same.
-	decoy PasswordHash
+	// dummy is verified if the user has no hash: no password matches it, and the time is the same.
+	dummy PasswordHash
 }
 
 func newHasher(params Argon2, hashing *Hashing, rand io.Reader) (*hasher, error) {
@@ -136,8 +136,8 @@ func newHasher(params Argon2, hashing *Hashing, rand io.Reader) (*hasher, error)
 		hashing = NewHashing(0, 0)
 	}
 	h := &hasher{Hashing: hashing, params: params, rand: rand}
-	h.decoy = PasswordHash{Argon2: params, Salt: make([]byte, saltSize), Hash: make([]byte, hashSize)}
-	for _, random := range [][]byte{h.decoy.Salt, h.decoy.Hash} {
+	h.dummy = PasswordHash{Argon2: params, Salt: make([]byte, saltSize), Hash: make([]byte, hashSize)}
+	for _, random := range [][]byte{h.dummy.Salt, h.dummy.Hash} {
 		if _, err := io.ReadFull(rand, random); err != nil {
 			return nil, fmt.Errorf("identity: randomness: %w", err)
 		}

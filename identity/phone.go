@@ -44,13 +44,13 @@ func (s *Service) linkPhone(
 		return nil, err
 	}
 	attribute := phoneAttribute(directory, number)
-	attribute.may = func(user storage.User) error {
+	attribute.check = func(user storage.User) error {
 		if other == keepNumber && user.Phone != "" && user.Phone != number {
 			return ErrOtherNumber
 		}
 		return nil
 	}
-	linked, err := s.hold(ctx, directory, user.Record.ID, Self(user.Record.ID), attribute)
+	linked, err := s.assign(ctx, directory, user.Record.ID, Self(user.Record.ID), attribute)
 	if held := holder(err); held != nil {
 		if _, err := s.suggestUsers(ctx, user.Record, held.Record, ReasonPhone); err != nil {
 			return nil, err
@@ -67,7 +67,7 @@ func (s *Service) SetPhone(ctx context.Context, directory, userID, number, actor
 	if err != nil {
 		return nil, err
 	}
-	user, err := s.hold(ctx, directory, userID, actor, phoneAttribute(directory, number))
+	user, err := s.assign(ctx, directory, userID, actor, phoneAttribute(directory, number))
 	if holder(err) != nil {
 		return nil, ErrTaken
 	}
@@ -76,10 +76,10 @@ func (s *Service) SetPhone(ctx context.Context, directory, userID, number, actor
 
 func phoneAttribute(directory, number string) attribute {
 	return attribute{
-		link:   phoneIdentity(directory, number),
-		action: ActionPhone,
-		held:   func(user storage.User) string { return user.Phone },
-		set:    func(user *storage.User, when time.Time) { user.Phone, user.PhoneVerifiedAt = number, when },
+		link:    phoneIdentity(directory, number),
+		action:  ActionPhone,
+		valueOf: func(user storage.User) string { return user.Phone },
+		set:     func(user *storage.User, when time.Time) { user.Phone, user.PhoneVerifiedAt = number, when },
 	}
 }
 

@@ -45,7 +45,7 @@ func (s *Service) resolve(ctx context.Context, login Login, policy unknownUserPo
 	if err := login.validate(); err != nil {
 		return nil, err
 	}
-	resolution, err := retry(ctx, func(ctx context.Context) (*Resolution, error) { return s.settle(ctx, login, policy) })
+	resolution, err := retry(ctx, func(ctx context.Context) (*Resolution, error) { return s.resolveOnce(ctx, login, policy) })
 	if err != nil {
 		return nil, err
 	}
@@ -55,15 +55,15 @@ func (s *Service) resolve(ctx context.Context, login Login, policy unknownUserPo
 	return resolution, nil
 }
 
-// settle reads the links of a login and completes them in the order that is safe after a crash: the UnionID link, the OpenID
+// resolveOnce reads the links of a login and completes them in the order that is safe after a crash: the UnionID link, the OpenID
 // link, the user, and last the digest of the processed UnionID. It loses to a concurrent write.
-func (s *Service) settle(ctx context.Context, login Login, policy unknownUserPolicy) (*Resolution, error) {
+func (s *Service) resolveOnce(ctx context.Context, login Login, policy unknownUserPolicy) (*Resolution, error) {
 	open, err := s.linkedUser(ctx, login.openIdentity())
 	if err != nil {
 		return nil, err
 	}
 	if !open.free() && !login.changesUnion(open.link.Record) {
-		return s.admit(ctx, open, policy)
+		return s.findOrCreate(ctx, open, policy)
 	}
 	union := linkedUser{}
 	if login.hasUnion() {
@@ -75,7 +75,7 @@ func (s *Service) settle(ctx context.Context, login Login, policy unknownUserPol
 	case !open.free():
 		return s.reconcileUnionID(ctx, login, open, union, policy)
 	case !union.free():
-		return s.joinUnion(ctx, login, open, union, policy)
+		return s.linkToUnionIDUser(ctx, login, open, union, policy)
 	default:
 		return s.createUser(ctx, login, open, union, policy)
 	}
@@ -99,20 +99,20 @@ func (s *Service) createUser(ctx context.Context, login Login, open, union linke
 	if err := s.claim(ctx, open, id, login.unionDigest()); err != nil {
 		return nil, err
 	}
-	return s.admit(ctx, open, policy)
+	return s.findOrCreate(ctx, open, policy)
 }
 
-// joinUnion assigns a new OpenID to the UnionID's user.
-func (s *Service) joinUnion(ctx context.Context, login Login, open, union linkedUser, policy unknownUserPolicy) (*Resolution, error) {
+// linkToUnionIDUser assigns a new OpenID to the UnionID's user.
+func (s *Service) linkToUnionIDUser(ctx context.Context, login Login, open, union linkedUser, policy unknownUserPolicy) (*Resolution, error) {
 	if err := s.claim(ctx, open, union.id, login.unionDigest()); err != nil {
 		return nil, err
 	}
-	return s.admit(ctx, union, policy)
+	return s.findOrCreate(ctx, union, policy)
 }
 
 // reconcileUnionID processes a UnionID that differs from that of the OpenID link. In every case the OpenID's user signs in.
 func (s *Service) reconcileUnionID(ctx context.Context, login Login, open, union linkedUser, policy unknownUserPolicy) (*Resolution, error) {
-	resolution, err := s.admit(ctx, open, policy)
+	resolution, err := s.findOrCreate(ctx, open, policy)
 	if err != nil {
 		return nil, err
 	}
@@ -144,8 +144,8 @@ func (s *Service) repointLink(ctx context.Context, at linkedUser) error {
 	return s.putLink(ctx, at.link, moved(at.link.Record, at.via, at.id))
 }
 
-// admit returns the user that a link leads to, and creates the user if it is missing.
-func (s *Service) admit(ctx context.Context, at linkedUser, policy unknownUserPolicy) (*Resolution, error) {
+// findOrCreate returns the user that a link leads to, and creates the user if it is missing.
+func (s *Service) findOrCreate(ctx context.Context, at linkedUser, policy unknownUserPolicy) (*Resolution, error) {
 	if at.user != nil {
 		return &Resolution{User: at.user}, nil
 	}

@@ -22,7 +22,7 @@ func (s *Service) Unmerge(ctx context.Context, directory, audit, actor string) e
 		return err
 	}
 	survivor, alias := plan.Details[detailSurvivor], plan.Details[detailAlias]
-	pair, err := s.exactly(ctx, directory, survivor, alias)
+	pair, err := s.usersByID(ctx, directory, survivor, alias)
 	if err != nil {
 		return err
 	}
@@ -51,8 +51,8 @@ func (s *Service) Unmerge(ctx context.Context, directory, audit, actor string) e
 	return s.closeCandidate(ctx, directory, plan.Details[detailCandidate], CandidateUndone)
 }
 
-// exactly reads users by their own IDs, aliases or not. A deleted one is ErrUnknownUser.
-func (s *Service) exactly(ctx context.Context, directory string, ids ...string) ([]storage.User, error) {
+// usersByID reads users by their own IDs, aliases or not. A deleted one is ErrUnknownUser.
+func (s *Service) usersByID(ctx context.Context, directory string, ids ...string) ([]storage.User, error) {
 	users := make([]storage.User, 0, len(ids))
 	for _, id := range ids {
 		user, err := storage.Get[storage.User](ctx, s.engine, storage.Key(directory, id))

@@ -14,11 +14,11 @@ func (s *Service) SetUsername(ctx context.Context, directory, userID, username, 
 	if err != nil {
 		return nil, err
 	}
-	user, err := s.hold(ctx, directory, userID, actor, attribute{
-		link:   name.identity(directory),
-		action: ActionUsername,
-		held:   func(user storage.User) string { return foldUsername(user.Username) },
-		set:    func(user *storage.User, _ time.Time) { user.Username = name.Display },
+	user, err := s.assign(ctx, directory, userID, actor, attribute{
+		link:    name.identity(directory),
+		action:  ActionUsername,
+		valueOf: func(user storage.User) string { return foldUsername(user.Username) },
+		set:     func(user *storage.User, _ time.Time) { user.Username = name.Display },
 	})
 	if holder(err) != nil {
 		return nil, ErrTaken
@@ -33,11 +33,11 @@ func (s *Service) SetEmail(ctx context.Context, directory, userID, address, acto
 	if err != nil {
 		return nil, err
 	}
-	user, err := s.hold(ctx, directory, userID, actor, attribute{
-		link:   storage.Identity{Directory: directory, Type: storage.IdentityEmail, Value: address},
-		action: ActionEmail,
-		held:   func(user storage.User) string { return user.Email },
-		set:    func(user *storage.User, _ time.Time) { user.Email, user.EmailVerified = address, true },
+	user, err := s.assign(ctx, directory, userID, actor, attribute{
+		link:    storage.Identity{Directory: directory, Type: storage.IdentityEmail, Value: address},
+		action:  ActionEmail,
+		valueOf: func(user storage.User) string { return user.Email },
+		set:     func(user *storage.User, _ time.Time) { user.Email, user.EmailVerified = address, true },
 	})
 	if holder(err) != nil {
 		return nil, ErrTaken

@@ -15,14 +15,14 @@ func (s *Service) VerifyPassword(ctx context.Context, directory, name, password 
 	if err != nil {
 		return nil, err
 	}
-	hash := s.hasher.decoy
+	hash := s.hasher.dummy
 	if user != nil && s.passwordWorks(user.Record) {
 		if hash, err = ParsePasswordHash(user.Record.Password); err != nil {
 			return nil, err
 		}
 	}
 	if len(password) > 4*maxPassword {
-		password, hash = "", s.hasher.decoy
+		password, hash = "", s.hasher.dummy
 	}
 	right, err := s.hasher.verify(ctx, password, hash)
 	if err != nil {
@@ -64,7 +64,7 @@ func (s *Service) named(ctx context.Context, directory, name string) (*storage.E
 		_, _, err := s.follow(ctx, directory, s.missingID)
 		return nil, err
 	}
-	if at.user == nil || identity.Value == "" || identity.Value != carried(at.user.Record, identity.Type) {
+	if at.user == nil || identity.Value == "" || identity.Value != nameOf(at.user.Record, identity.Type) {
 		return nil, nil
 	}
 	return at.user, nil
@@ -83,8 +83,8 @@ func nameIdentity(directory, name string) storage.Identity {
 	return storage.Identity{Directory: directory, Type: storage.IdentityUsername, Value: foldUsername(name)}
 }
 
-// carried is the canonical name of a type in a user's record.
-func carried(user storage.User, typ storage.IdentityType) string {
+// nameOf is the canonical name of a type in a user's record.
+func nameOf(user storage.User, typ storage.IdentityType) string {
 	if typ == storage.IdentityEmail {
 		return user.Email
 	}

@@ -106,7 +106,7 @@ func TestVerify_AcceptsTokensOfGoJOSE(t *testing.T) {
 	ring := newRing(t, newConfig(storagetest.NewMemory(c.now), newMaster(t), c.now))
 	ensure(t, ring, directoryWith(acme, Algorithms()...))
 	for _, name := range Algorithms() {
-		copied, _ := ring.copies.get(acme + "/" + name)
+		copied, _ := ring.cache.get(acme + "/" + name)
 		key := copied.value.active(c.now())
 		signer, err := jose.NewSigner(jose.SigningKey{
 			Algorithm: jose.SignatureAlgorithm(name),

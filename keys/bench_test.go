@@ -30,7 +30,7 @@ func BenchmarkFloor(b *testing.B) {
 	ring := benchRing(b, 0)
 	input := append(benchPayload(), benchPayload()...)
 	for _, name := range Algorithms() {
-		copied, _ := ring.copies.get(storage.Key(acme, name))
+		copied, _ := ring.cache.get(storage.Key(acme, name))
 		set := copied.value
 		key := set.keys[0]
 		b.Run(name, func(b *testing.B) {

@@ -56,10 +56,10 @@ func (r *Ring) JWKS(ctx context.Context, directory string) ([]byte, error) {
 func (r *Ring) published(ctx context.Context, directory string) (sets []*keySet, revisions string, err error) {
 	alone := false
 	for _, name := range Algorithms() {
-		if copied, ok := r.copies.get(storage.Key(directory, name)); ok {
+		if copied, ok := r.cache.get(storage.Key(directory, name)); ok {
 			sets = append(sets, copied.value)
 			revisions += name + copied.rev + " "
-			alone = alone || copied.alone
+			alone = alone || copied.readAlone
 		}
 	}
 	if len(sets) > 0 && !alone {
@@ -78,7 +78,7 @@ func (r *Ring) readAll(ctx context.Context, directory string) (sets []*keySet, r
 	var found []string
 	for _, name := range Algorithms() {
 		id := storage.Key(directory, name)
-		copied, err := r.copies.reload(ctx, id)
+		copied, err := r.cache.reload(ctx, id)
 		switch {
 		case errors.Is(err, storage.ErrNotFound):
 		case err != nil:
@@ -92,7 +92,7 @@ func (r *Ring) readAll(ctx context.Context, directory string) (sets []*keySet, r
 	if len(sets) == 0 {
 		return nil, "", fmt.Errorf("%w in this directory", ErrNoKey)
 	}
-	return sets, revisions, r.copies.complete(ctx, found)
+	return sets, revisions, r.cache.complete(ctx, found)
 }
 
 // publicKeys returns the JWK Set at now and when the first key leaves it; zero is never.

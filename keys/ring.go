@@ -23,7 +23,7 @@ var (
 // concurrent use.
 type Ring struct {
 	config   Config
-	copies   *copies[storage.SigningKeys, *keySet]
+	cache    *recordCache[storage.SigningKeys, *keySet]
 	verified *verifiedTokens
 	sets     sync.Map // directory → *publishedSet
 }
@@ -39,18 +39,18 @@ func NewRing(config Config) (*Ring, error) {
 	parse := func(record storage.SigningKeys) (*keySet, error) { return parseKeySet(config.Master, record) }
 	return &Ring{
 		config:   config,
-		copies:   newCopies(config, parse),
+		cache:    newRecordCache(config, parse),
 		verified: newVerifiedTokens(config.VerifiedTokens),
 	}, nil
 }
 
 // Load reads the keys of all directories.
-func (r *Ring) Load(ctx context.Context) error { return r.copies.refresh(ctx) }
+func (r *Ring) Load(ctx context.Context) error { return r.cache.refresh(ctx) }
 
 // Run refreshes the copies and prepares the steps of rotation that are due, until ctx ends.
 func (r *Ring) Run(ctx context.Context) {
 	var loops sync.WaitGroup
-	loops.Go(func() { r.copies.run(ctx, r.config.Schedule.Refresh, r.config.Random) })
+	loops.Go(func() { r.cache.run(ctx, r.config.Schedule.Refresh, r.config.Random) })
 	loops.Go(func() { r.runSteps(ctx) })
 	loops.Wait()
 }
@@ -59,7 +59,7 @@ func (r *Ring) Run(ctx context.Context) {
 // stores a set that may lack a key of other instances.
 func (r *Ring) MaxAge(directory string) time.Duration {
 	for _, name := range Algorithms() {
-		if copied, ok := r.copies.get(storage.Key(directory, name)); ok && r.isStale(copied.readAt) {
+		if copied, ok := r.cache.get(storage.Key(directory, name)); ok && r.isStale(copied.readAt) {
 			return 0
 		}
 	}
@@ -67,5 +67,5 @@ func (r *Ring) MaxAge(directory string) time.Duration {
 }
 
 func (r *Ring) isStale(readAt time.Time) bool {
-	return r.copies.clock().Sub(readAt).Abs() > r.config.Schedule.stale()
+	return r.cache.clock().Sub(readAt).Abs() > r.config.Schedule.stale()
 }

@@ -27,7 +27,7 @@ var ErrTooMany = errors.New("keys: too many keys are still needed")
 // the same keys.
 func (r *Ring) EnsureDirectory(ctx context.Context, directory storage.Directory) error {
 	for _, name := range policyAlgorithms(directory.Policy) {
-		if _, err := r.copies.reload(ctx, storage.Key(directory.ID, name)); err == nil {
+		if _, err := r.cache.reload(ctx, storage.Key(directory.ID, name)); err == nil {
 			continue
 		} else if !errors.Is(err, storage.ErrNotFound) {
 			return err
@@ -67,7 +67,7 @@ func (r *Ring) first(ctx context.Context, directory, name string) error {
 	if err == nil {
 		r.config.Logger.Info("keys: first key", "directory", directory, "algorithm", name, "kid", kid)
 	}
-	_, err = r.copies.reload(ctx, storage.Key(directory, name))
+	_, err = r.cache.reload(ctx, storage.Key(directory, name))
 	return err
 }
 
@@ -115,7 +115,7 @@ func (r *Ring) stepAll(ctx context.Context) {
 		return
 	}
 	now := storage.Instant(r.config.Now())
-	for id, copied := range r.copies.all() {
+	for id, copied := range r.cache.all() {
 		if !reached(now, r.config.Schedule.due(copied.value.record, now)) {
 			continue
 		}
@@ -249,7 +249,7 @@ func (r *Ring) change(
 		if changed {
 			r.logChange(record)
 		}
-		_, err = r.copies.reload(ctx, id)
+		_, err = r.cache.reload(ctx, id)
 		return err
 	}
 	return fmt.Errorf("keys: %w", storage.ErrConflict)

@@ -625,7 +625,7 @@ func TestRun_RefreshesWithinSchedule(t *testing.T) {
 		for range 20 {
 			time.Sleep(serving.config.Schedule.Refresh)
 			synctest.Wait()
-			copied, ok := serving.copies.get(storage.Key(acme, ES256))
+			copied, ok := serving.cache.get(storage.Key(acme, ES256))
 			if age := time.Since(copied.readAt); !ok || age > serving.config.Schedule.Refresh {
 				t.Errorf("the copy is %v old", age)
 			}

@@ -34,7 +34,7 @@ var errNoGeneration = errors.New("keys: token secrets without a generation")
 // the signing keys of a Ring. It is safe for concurrent use.
 type Secrets struct {
 	config Config
-	copies *copies[storage.TokenSecrets, *generations]
+	cache  *recordCache[storage.TokenSecrets, *generations]
 }
 
 // NewSecrets returns Secrets without copies: call Load before the first request, and Run as long as the process serves.
@@ -46,15 +46,15 @@ func NewSecrets(config Config) (*Secrets, error) {
 	parse := func(record storage.TokenSecrets) (*generations, error) {
 		return parseGenerations(config.Master, record)
 	}
-	return &Secrets{config: config, copies: newCopies(config, parse)}, nil
+	return &Secrets{config: config, cache: newRecordCache(config, parse)}, nil
 }
 
 // Load reads the token secrets of all directories.
-func (s *Secrets) Load(ctx context.Context) error { return s.copies.refresh(ctx) }
+func (s *Secrets) Load(ctx context.Context) error { return s.cache.refresh(ctx) }
 
 // Run refreshes the copies until ctx ends.
 func (s *Secrets) Run(ctx context.Context) {
-	s.copies.run(ctx, s.config.Schedule.Refresh, s.config.Random)
+	s.cache.run(ctx, s.config.Schedule.Refresh, s.config.Random)
 }
 
 // generations is a storage.TokenSecrets ready for use.
@@ -117,9 +117,9 @@ func (g *generations) at(now time.Time) uint32 {
 // ahead) until Schedule.Margin after it, previous is the other generation that instances use; else it equals current. It returns
 // storage.ErrNotFound for a directory without secrets.
 func (s *Secrets) Generation(ctx context.Context, directory string) (current, previous uint32, err error) {
-	copied, ok := s.copies.get(directory)
+	copied, ok := s.cache.get(directory)
 	if !ok {
-		if copied, err = s.copies.reload(ctx, directory); err != nil {
+		if copied, err = s.cache.reload(ctx, directory); err != nil {
 			return 0, 0, err
 		}
 	}
@@ -157,7 +157,7 @@ func (s *Secrets) MAC(ctx context.Context, directory string, number uint32, purp
 }
 
 func (s *Secrets) generation(ctx context.Context, directory string, number uint32) (*generation, error) {
-	if copied, ok := s.copies.get(directory); ok {
+	if copied, ok := s.cache.get(directory); ok {
 		if g := copied.value.byNumber[number]; g != nil {
 			return g, nil
 		}
@@ -165,7 +165,7 @@ func (s *Secrets) generation(ctx context.Context, directory string, number uint3
 			return nil, errUnknownGeneration(number)
 		}
 	}
-	copied, err := s.copies.reloadOnce(ctx, directory)
+	copied, err := s.cache.reloadOnce(ctx, directory)
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +210,7 @@ func (g *generation) hmacs(directory, purpose string) (*sync.Pool, error) {
 
 // Ensure creates the first secret of a directory, in use at once, and the secret of its subjects, unless it has them.
 func (s *Secrets) Ensure(ctx context.Context, directory string) error {
-	if _, err := s.copies.reload(ctx, directory); !errors.Is(err, storage.ErrNotFound) {
+	if _, err := s.cache.reload(ctx, directory); !errors.Is(err, storage.ErrNotFound) {
 		return err
 	}
 	now := storage.Instant(s.config.Now())
@@ -229,7 +229,7 @@ func (s *Secrets) Ensure(ctx context.Context, directory string) error {
 	if err != nil && !errors.Is(err, storage.ErrExists) {
 		return err
 	}
-	_, err = s.copies.reload(ctx, directory)
+	_, err = s.cache.reload(ctx, directory)
 	return err
 }
 
@@ -272,7 +272,7 @@ func (s *Secrets) Rotate(ctx context.Context, directory string) (next uint32, us
 			continue
 		}
 		if err == nil {
-			_, err = s.copies.reload(ctx, directory)
+			_, err = s.cache.reload(ctx, directory)
 		}
 		return number, added.UseAt, err
 	}

@@ -323,7 +323,7 @@ func TestMAC_PurposesBeyondBoundAreDerivedAgain(t *testing.T) {
 			mac(t, secrets, acme, 1, fmt.Sprint("purpose ", i), "m")
 		}
 	}
-	copied, _ := secrets.copies.get(acme)
+	copied, _ := secrets.cache.get(acme)
 	if kept := len(copied.value.byNumber[1].macs); kept != maxPurposes {
 		t.Errorf("%d are kept", kept)
 	}

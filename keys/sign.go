@@ -45,7 +45,7 @@ func (r *Ring) signingKey(ctx context.Context, directory, name string) (*keySet,
 
 // signingSet returns the keys to sign with, no older than the schedule allows.
 func (r *Ring) signingSet(ctx context.Context, directory, name string) (*keySet, error) {
-	copied, ok := r.copies.get(storage.Key(directory, name))
+	copied, ok := r.cache.get(storage.Key(directory, name))
 	if ok && !r.isStale(copied.readAt) {
 		return copied.value, nil
 	}
@@ -54,13 +54,13 @@ func (r *Ring) signingSet(ctx context.Context, directory, name string) (*keySet,
 	}
 	id := storage.Key(directory, name)
 	if !ok {
-		copied, err := r.copies.reload(ctx, id)
+		copied, err := r.cache.reload(ctx, id)
 		if errors.Is(err, storage.ErrNotFound) {
 			return nil, fmt.Errorf("%w: %s", ErrNoKey, name)
 		}
 		return copied.value, err
 	}
-	copied, err := r.copies.reloadOnce(ctx, id)
+	copied, err := r.cache.reloadOnce(ctx, id)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrStale, err)
 	}

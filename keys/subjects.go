@@ -15,13 +15,13 @@ import (
 // after every rotation, and in every store that it is exported to. It returns storage.ErrNotFound for a directory without token
 // secrets.
 func (s *Secrets) SubjectMAC(ctx context.Context, directory string, message []byte) ([]byte, error) {
-	copied, ok := s.copies.get(directory)
+	copied, ok := s.cache.get(directory)
 	if !ok || copied.value.subjects == nil {
-		if err := s.giveSubjects(ctx, directory); err != nil {
+		if err := s.addSubjects(ctx, directory); err != nil {
 			return nil, err
 		}
 		var err error
-		if copied, err = s.copies.reload(ctx, directory); err != nil {
+		if copied, err = s.cache.reload(ctx, directory); err != nil {
 			return nil, err
 		}
 	}
@@ -30,8 +30,8 @@ func (s *Secrets) SubjectMAC(ctx context.Context, directory string, message []by
 	return mac.Sum(nil), nil
 }
 
-// giveSubjects adds the secret to an old record without one. The first instance adds it, and the others find it.
-func (s *Secrets) giveSubjects(ctx context.Context, directory string) error {
+// addSubjects adds the secret to an old record without one. The first instance adds it, and the others find it.
+func (s *Secrets) addSubjects(ctx context.Context, directory string) error {
 	for range maxAttempts {
 		entry, err := storage.Get[storage.TokenSecrets](ctx, s.config.Engine, directory)
 		if err != nil || entry.Record.Subjects != "" {

@@ -52,7 +52,7 @@ func (r *Ring) verify(ctx context.Context, directory, token string, accept func(
 
 // find returns the key that the header names; the store is asked for one that is not at hand.
 func (r *Ring) find(ctx context.Context, directory string, header protected) (*keySet, *signingKey, error) {
-	if copied, ok := r.copies.get(storage.Key(directory, header.Algorithm)); ok {
+	if copied, ok := r.cache.get(storage.Key(directory, header.Algorithm)); ok {
 		if key := copied.value.byID[header.KeyID]; key != nil {
 			return copied.value, key, nil
 		}
@@ -60,7 +60,7 @@ func (r *Ring) find(ctx context.Context, directory string, header protected) (*k
 	if _, err := algorithmOf(header.Algorithm); err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	copied, err := r.copies.reloadOnce(ctx, storage.Key(directory, header.Algorithm))
+	copied, err := r.cache.reloadOnce(ctx, storage.Key(directory, header.Algorithm))
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, nil, fmt.Errorf("%w: unknown key", ErrInvalid)
 	}

@@ -30,8 +30,8 @@ type discoveryEndpoint struct {
 	authMethods  []string
 	// authAlgorithms are those of private_key_jwt.
 	authAlgorithms []string
-	// made holds the documents of the directories by their IDs: a document is good for as long as the directory's record is.
-	made sync.Map
+	// documents holds the documents of the directories by their IDs: a document is good for as long as the directory's record is.
+	documents sync.Map
 }
 
 func newDiscoveryEndpoint(d *dependencies) *discoveryEndpoint {
@@ -40,8 +40,8 @@ func newDiscoveryEndpoint(d *dependencies) *discoveryEndpoint {
 	}
 }
 
-// madeDocument is the metadata of one issuer, as its record was.
-type madeDocument struct {
+// metadataDocument is the metadata of one issuer, as its record was.
+type metadataDocument struct {
 	issuer   *oauth2.Issuer
 	document discovery.Document
 }
@@ -59,14 +59,14 @@ func (e *discoveryEndpoint) Mount(t *endpoint.RouteTable) {
 
 func (e *discoveryEndpoint) document(r *endpoint.Request) (discovery.Document, error) {
 	issuer := r.Issuer
-	if kept, ok := e.made.Load(issuer.Directory.ID); ok {
-		if made, _ := kept.(madeDocument); made.issuer == issuer {
+	if kept, ok := e.documents.Load(issuer.Directory.ID); ok {
+		if made, _ := kept.(metadataDocument); made.issuer == issuer {
 			return made.document, nil
 		}
 	}
 	document, err := e.write(issuer)
 	if err == nil {
-		e.made.Store(issuer.Directory.ID, madeDocument{issuer, document})
+		e.documents.Store(issuer.Directory.ID, metadataDocument{issuer, document})
 	}
 	return document, err
 }

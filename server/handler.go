@@ -48,7 +48,7 @@ func (s *Server) dispatch(w *recorder, c *endpoint.Request) {
 	if where.Host != "" { // A host of its own uses https, also if the public URL does not.
 		w.Header().Set(strictTransport, httpsForAYear)
 	}
-	c.Request = at(c.Request, where.Path)
+	c.Request = withPath(c.Request, where.Path)
 	if c.Route = s.table.Find(c.Request); c.Route == nil {
 		s.notFound(w, c, where, endpoint.NotFound())
 		return
@@ -76,7 +76,7 @@ func (s *Server) dispatch(w *recorder, c *endpoint.Request) {
 
 // notFound responds to a request without an endpoint: programs get JSON, browsers a page in the directory's style.
 func (s *Server) notFound(w http.ResponseWriter, c *endpoint.Request, like endpoint.Target, err error) {
-	if !forPeople(c.Request) {
+	if !acceptsHTML(c.Request) {
 		endpoint.WriteError(w, c, endpoint.OAuthErrors, err)
 		return
 	}
@@ -90,14 +90,14 @@ func (s *Server) notFound(w http.ResponseWriter, c *endpoint.Request, like endpo
 	endpoint.WriteError(w, c, s.shared.pages.WriteError, err)
 }
 
-// forPeople reports whether a browser asks for a page: it names the media type, as programs do not.
-func forPeople(r *http.Request) bool {
+// acceptsHTML reports whether a browser asks for a page: it names the media type, as programs do not.
+func acceptsHTML(r *http.Request) bool {
 	reading := r.Method == http.MethodGet || r.Method == http.MethodHead
 	return reading && strings.Contains(strings.Join(r.Header.Values("Accept"), ","), "text/html")
 }
 
-// at is the request with the path that the route table knows.
-func at(r *http.Request, path string) *http.Request {
+// withPath is the request with the path that the route table knows.
+func withPath(r *http.Request, path string) *http.Request {
 	if path == r.URL.Path {
 		return r
 	}

@@ -76,7 +76,7 @@ func (c *Client) exchange(ctx context.Context, k call) *Error {
 	}
 	failure := c.send(ctx, k)
 	if failure != nil && failure.Class == ClassBusy {
-		failure = c.sendAgainAfterBusy(ctx, k, failure)
+		failure = c.retryAfterBusy(ctx, k, failure)
 	}
 	l.leave(c, pass, health(ctx, failure))
 	return failure
@@ -90,9 +90,9 @@ func (c *Client) send(ctx context.Context, k call) *Error {
 	return c.attempt(ctx, k)
 }
 
-// sendAgainAfterBusy is the one retry of -1. WeChat does not document whether a code survives -1. If the retry finds it used or
+// retryAfterBusy is the one retry of -1. WeChat does not document whether a code survives -1. If the retry finds it used or
 // unknown, the first call spent it and its response is lost. That is neither an attack nor a mistake of the caller.
-func (c *Client) sendAgainAfterBusy(ctx context.Context, k call, busy *Error) *Error {
+func (c *Client) retryAfterBusy(ctx context.Context, k call, busy *Error) *Error {
 	if !pause(ctx, c.config.RetryDelay()) {
 		return busy
 	}
@@ -136,7 +136,7 @@ func (c *Client) observe(k call, took time.Duration, failure *Error) {
 }
 
 func (c *Client) roundTrip(ctx context.Context, k call) *Error {
-	var w wire
+	var w requestTrace
 	response, err := c.transport.RoundTrip(c.request(w.watch(ctx), k))
 	if err != nil {
 		return k.lost(w.sent(), redact(err, k))

@@ -86,7 +86,7 @@ func (c *Client) exchangeWithToken(ctx context.Context, k call) *Error {
 
 // token returns the app's access token, from the cache or from the request in progress.
 func (c *Client) token(ctx context.Context, k call) (string, *Error) {
-	flight, value := c.boardToken(ctx, k.app)
+	flight, value := c.tokenOrFlight(ctx, k.app)
 	if flight == nil {
 		return value, nil
 	}
@@ -107,9 +107,9 @@ func (e *tokenEntry) usable(now time.Time) bool {
 	return now.Before(e.until) && !now.Before(e.until.Add(-2*e.life))
 }
 
-// boardToken returns the cached token, or the flight to wait for, and starts one if there is none. A flight continues when the
+// tokenOrFlight returns the cached token, or the flight to wait for, and starts one if there is none. A flight continues when the
 // call that started it ends.
-func (c *Client) boardToken(ctx context.Context, app App) (*tokenFlight, string) {
+func (c *Client) tokenOrFlight(ctx context.Context, app App) (*tokenFlight, string) {
 	key := tokenKey{app: app.ID, secret: sha256.Sum256([]byte(app.Secret))}
 	now := c.config.Now()
 	c.tokens.mu.Lock()
@@ -124,11 +124,11 @@ func (c *Client) boardToken(ctx context.Context, app App) (*tokenFlight, string)
 	maps.DeleteFunc(c.tokens.entries, func(_ tokenKey, e *tokenEntry) bool { return e.flight == nil && !e.usable(now) })
 	flight := &tokenFlight{done: make(chan struct{})}
 	c.tokens.entries[key] = &tokenEntry{flight: flight}
-	go c.fly(context.WithoutCancel(ctx), app, key, flight)
+	go c.runTokenFlight(context.WithoutCancel(ctx), app, key, flight)
 	return flight, ""
 }
 
-func (c *Client) fly(ctx context.Context, app App, key tokenKey, flight *tokenFlight) {
+func (c *Client) runTokenFlight(ctx context.Context, app App, key tokenKey, flight *tokenFlight) {
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
 	result, failure := c.fetchToken(ctx, app)

@@ -58,15 +58,15 @@ func (c *countedConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// wire watches the sending of one request.
-type wire struct {
+// requestTrace watches the sending of one request.
+type requestTrace struct {
 	conn    *countedConn
 	before  int64
 	started bool
 }
 
 // watch returns a context that reports the transport's progress to w. The transport has finished with w when RoundTrip returns.
-func (w *wire) watch(ctx context.Context) context.Context {
+func (w *requestTrace) watch(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) {
 			w.conn = innermost(info.Conn)
@@ -82,7 +82,7 @@ func (w *wire) watch(ctx context.Context) context.Context {
 // sent reports whether any byte of the request may have been sent. A request whose head was not yet assembled wrote nothing,
 // although TLS may have written to the connection. An assembled one is buffered, and the counter shows whether the buffer was
 // written.
-func (w *wire) sent() bool {
+func (w *requestTrace) sent() bool {
 	if !w.started {
 		return false
 	}

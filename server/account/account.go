@@ -60,8 +60,8 @@ func (a *Account) page(t *endpoint.RouteTable, name, path string, serve accountR
 	t.Handle(endpoint.Route{Name: name, Path: path, Methods: methods, Serve: a.signedIn(serve), ErrorWriter: a.Pages.WriteError})
 }
 
-// done goes back to the account page, which says what was done.
-func (*Account) done(w http.ResponseWriter, r *endpoint.Request, what string) error {
+// redirectDone goes back to the account page, which says what was done.
+func (*Account) redirectDone(w http.ResponseWriter, r *endpoint.Request, what string) error {
 	return page.Redirect(w, r, endpoint.AccountPath, doneParameter, what)
 }
 
@@ -147,7 +147,7 @@ func profileRows(profile storage.Profile) []accountRow {
 func (e *Overview) signInRows(user storage.User, links []*storage.Entry[storage.Identity]) []accountRow {
 	rows := []accountRow{
 		{
-			Label: page.Text("field.username"), Value: user.Username, Note: noneYet(user.Username),
+			Label: page.Text("field.username"), Value: user.Username, Note: notSet(user.Username),
 			Edit: changeLink(user.Username != "", usernamePath, "username"),
 		},
 		{
@@ -156,7 +156,7 @@ func (e *Overview) signInRows(user storage.User, links []*storage.Entry[storage.
 		},
 	}
 	if e.Notifications.Queue.Enabled() || user.Email != "" {
-		row := accountRow{Label: page.Text("field.email"), Value: user.Email, Note: noneYet(user.Email)}
+		row := accountRow{Label: page.Text("field.email"), Value: user.Email, Note: notSet(user.Email)}
 		if e.Notifications.Queue.Enabled() {
 			row.Edit = changeLink(user.Email != "", endpoint.EmailPath, "email")
 		}
@@ -174,8 +174,8 @@ func (e *Overview) signInRows(user storage.User, links []*storage.Entry[storage.
 	return rows
 }
 
-// noneYet says that there is nothing where there is nothing.
-func noneYet(value string) page.Message {
+// notSet says that there is nothing where there is nothing.
+func notSet(value string) page.Message {
 	if value != "" {
 		return page.Message{}
 	}
@@ -216,7 +216,7 @@ func (a *Account) reauthenticate(r *http.Request, current *authorize.CurrentSess
 		return errNotFresh
 	}
 	mine := ratelimit.Key{Directory: user.Directory, Rule: ratelimit.OwnRule(), Name: user.ID}
-	proven, err := a.Passwords.Verify(r.Context(), cmp.Or(user.Username, user.Email), password, Attempt{Told: []ratelimit.Key{mine}})
+	proven, err := a.Passwords.Verify(r.Context(), cmp.Or(user.Username, user.Email), password, Attempt{Shown: []ratelimit.Key{mine}})
 	if err == nil && proven.Record.ID != user.ID {
 		return identity.ErrWrongPassword
 	}
@@ -239,8 +239,8 @@ func backToAccount() *page.Link {
 	return &page.Link{Text: page.Text("account.back"), Path: endpoint.AccountPath}
 }
 
-// again renders a form again with the error. An error that is not the user's is returned.
-func (a *Account) again(w http.ResponseWriter, r *endpoint.Request, shown page.Page, form page.Form, err error) error {
+// showError renders a form again with the error. An error that is not the user's is returned.
+func (a *Account) showError(w http.ResponseWriter, r *endpoint.Request, shown page.Page, form page.Form, err error) error {
 	if endpoint.IsUnavailable(err) {
 		return err
 	}
@@ -248,7 +248,7 @@ func (a *Account) again(w http.ResponseWriter, r *endpoint.Request, shown page.P
 	member, reason, invalid := page.ExplainInvalid(err)
 	switch {
 	case invalid:
-		problem, form = unacceptableForm(), form.WithError(fieldOf(form, member), reason)
+		problem, form = unacceptableForm(), form.WithError(formField(form, member), reason)
 	case errors.Is(err, identity.ErrTaken):
 		problem, form = unacceptableForm(), form.WithError("username", page.Text("invalid.taken"))
 	case errors.Is(err, errNotFresh):
@@ -272,8 +272,8 @@ func unacceptableForm() *grants.Error {
 	return problem
 }
 
-// fieldOf is the field of a form that holds a member of package identity: a new password has a name of its own.
-func fieldOf(form page.Form, member string) string {
+// formField is the field of a form that holds a member of package identity: a new password has a name of its own.
+func formField(form page.Form, member string) string {
 	for _, f := range form.Fields {
 		if f.Name == "new_"+member {
 			return f.Name

@@ -52,7 +52,7 @@ func (e *Apps) remove(w http.ResponseWriter, r *endpoint.Request, current *autho
 			return err
 		}
 	}
-	return e.done(w, r, "app")
+	return e.redirectDone(w, r, "app")
 }
 
 // shownApps are the clients that have a grant or a consent of the user which still counts, by name.

@@ -42,7 +42,7 @@ func (e *Consent) Mount(t *endpoint.RouteTable) {
 }
 
 func (e *Consent) serve(w http.ResponseWriter, r *endpoint.Request) error {
-	p, err := waitingOn(e.Pages, r, e.Authorize)
+	p, err := pendingRequest(e.Pages, r, e.Authorize)
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (e *Consent) serve(w http.ResponseWriter, r *endpoint.Request) error {
 		return err
 	}
 	client := p.Request.Client.Record()
-	return e.Pages.Render(w, r, concerning(p, page.Page{
+	return e.Pages.Render(w, r, forRequest(p, page.Page{
 		Template: "consent", Leaves: true, Title: page.Text("consent.title", endpoint.ClientName(client)),
 		Data: consentData{
 			Client: page.ViewClient(r, client), Person: page.ViewUser(current.User), Scopes: scopesView(scopes, before),

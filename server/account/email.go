@@ -60,10 +60,10 @@ func (e *Email) serve(w http.ResponseWriter, r *endpoint.Request, current *autho
 	}
 	err = e.reauthenticate(r.Request, current, form.Get("current_password"))
 	if err == nil {
-		err = e.ask(r, user, form.Get("email"))
+		err = e.sendConfirmation(r, user, form.Get("email"))
 	}
 	if err != nil {
-		return e.again(w, r, shown, emailForm(user, form.Get("email")), err)
+		return e.showError(w, r, shown, emailForm(user, form.Get("email")), err)
 	}
 	return e.Pages.Render(w, r, page.Page{
 		Template: "message", Title: page.Text("email.sent.title"),
@@ -82,14 +82,14 @@ func emailField(typed string) page.Field {
 	return page.Field{Name: "email", Label: page.Text("field.email"), Type: "email", Autocomplete: "email", Value: typed, Limit: maxEmail, Plain: true}
 }
 
-// ask sends a link to an address, by which its owner says that it is the user's. So much can be asked for in a while.
-func (a *Account) ask(r *endpoint.Request, user storage.User, address string) error {
+// sendConfirmation sends a link to an address, by which its owner says that it is the user's. So much can be asked for in a while.
+func (a *Account) sendConfirmation(r *endpoint.Request, user storage.User, address string) error {
 	address, err := identity.ParseEmail(address)
 	if err != nil {
 		return err
 	}
 	err = a.Passwords.Lockout.Take(r.Context(),
-		ratelimit.Key{Directory: user.Directory, Rule: ratelimit.MailRule(), Name: "of " + user.ID}, ratelimit.ThrottledMail(r.Issuer.Directory, "to "+address))
+		ratelimit.Key{Directory: user.Directory, Rule: ratelimit.MailRule(), Name: "of " + user.ID}, ratelimit.MailAddressKey(r.Issuer.Directory, "to "+address))
 	if err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func (e *Email) confirm(w http.ResponseWriter, r *endpoint.Request, current *aut
 			return err
 		}
 	}
-	return e.done(w, r, "email")
+	return e.redirectDone(w, r, "email")
 }
 
 func (e *Email) proof(r *endpoint.Request) (emailProof, error) {

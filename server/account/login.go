@@ -38,8 +38,8 @@ type loginData struct {
 	Register bool
 }
 
-// chooseData is what the page shows that asks whether to go on as the user who is signed in.
-type chooseData struct {
+// chooseAccountData is what the page shows that asks whether to go on as the user who is signed in.
+type chooseAccountData struct {
 	Client string
 	Person page.UserView
 }
@@ -69,12 +69,12 @@ func (e *Login) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	other := r.URL.Query().Has(otherParameter)
 	switch {
 	case current != nil && p == nil && !other:
-		return goHome(w, r)
+		return redirectHome(w, r)
 	case current != nil && p != nil && p.Step == authorize.StepAccount && !other:
-		return e.choose(w, r, p, current)
+		return e.chooseAccount(w, r, p, current)
 	}
 	if current != nil && p != nil && p.Step == authorize.StepLogin && !other {
-		settled, err := e.Authorize.Settled(r.Request, p, current)
+		settled, err := e.Authorize.IsSignedIn(r.Request, p, current)
 		if err != nil {
 			return err
 		}
@@ -90,18 +90,18 @@ func (e *Login) pending(r *endpoint.Request) (*authorize.Pending, error) {
 	if !r.URL.Query().Has(endpoint.InteractionParameter) {
 		return nil, nil
 	}
-	return waitingOn(e.Pages, r, e.Authorize)
+	return pendingRequest(e.Pages, r, e.Authorize)
 }
 
-// waitingOn returns the authorization request that a page is about. A language that was chosen on the page stays for the next one.
-func waitingOn(p *page.Renderer, r *endpoint.Request, flow *authorize.Endpoint) (*authorize.Pending, error) {
+// pendingRequest returns the authorization request that a page is about. A language that was chosen on the page stays for the next one.
+func pendingRequest(p *page.Renderer, r *endpoint.Request, flow *authorize.Endpoint) (*authorize.Pending, error) {
 	found, err := flow.Pending(r)
 	if err != nil {
 		return nil, err
 	}
 	// A button that is pressed twice gets the same code: see sameCode.
-	if err := flow.RefuseUsed(r.Context(), found.Request, authorize.PushedAnswered); err != nil {
-		return nil, finished(r, found, err)
+	if err := flow.RejectUsed(r.Context(), found.Request, authorize.PushedCodeIssued); err != nil {
+		return nil, alreadyFinished(r, found, err)
 	}
 	if !r.URL.Query().Has("ui_locales") {
 		return found, nil
@@ -114,13 +114,13 @@ func waitingOn(p *page.Renderer, r *endpoint.Request, flow *authorize.Endpoint) 
 	return found, nil
 }
 
-// finished is the error for a page that was opened again after its pushed request got its code. err is the error for the client.
-func finished(r *endpoint.Request, p *authorize.Pending, err error) error {
+// alreadyFinished is the error for a page that was opened again after its pushed request got its code. err is the error for the client.
+func alreadyFinished(r *endpoint.Request, p *authorize.Pending, err error) error {
 	problem, refused := errors.AsType[*grants.Error](err)
 	if !refused {
 		return err
 	}
-	r.Returns = endpoint.ReturnLink{Client: endpoint.ClientName(p.Request.Client.Record())}
+	r.ReturnLink = endpoint.ReturnLink{Client: endpoint.ClientName(p.Request.Client.Record())}
 	return authorize.PageError(endpoint.ReasonAnswered, problem.Protocol.GetDescription())
 }
 
@@ -147,14 +147,14 @@ func (e *Login) submit(w http.ResponseWriter, r *endpoint.Request, p *authorize.
 	}
 	user, err := e.Passwords.signIn(w, r, form.Get("username"), form.Get("password"))
 	if err != nil {
-		return e.again(w, r, p, form.Get("username"), err)
+		return e.showError(w, r, p, form.Get("username"), err)
 	}
-	signed, err := e.Authorize.Sessions.SignIn(w, r, user.Record, byPassword(e.Now()))
+	signed, err := e.Authorize.Sessions.SignIn(w, r, user.Record, passwordAuthentication(e.Now()))
 	if err != nil {
 		return err
 	}
 	if p == nil {
-		return goHome(w, r)
+		return redirectHome(w, r)
 	}
 	location, err := e.Authorize.AfterSignIn(r, p, signed)
 	if err != nil {
@@ -163,8 +163,8 @@ func (e *Login) submit(w http.ResponseWriter, r *endpoint.Request, p *authorize.
 	return e.Pages.Onward(w, r, p.Request.UILocales(), location)
 }
 
-// goHome leads to the account page, or to what a mail has asked the user to confirm.
-func goHome(w http.ResponseWriter, r *endpoint.Request) error {
+// redirectHome leads to the account page, or to what a mail has asked the user to confirm.
+func redirectHome(w http.ResponseWriter, r *endpoint.Request) error {
 	if proof := proofOf(r.Request); proof != nil {
 		return page.Redirect(w, r, endpoint.EmailConfirmPath, proof...)
 	}
@@ -188,7 +188,7 @@ func (e *Login) page(r *endpoint.Request, p *authorize.Pending, name string) pag
 	shown := page.Page{Template: "login", Title: page.Text("login.title")}
 	if p != nil {
 		data.Client = endpoint.ClientName(p.Request.Client.Record())
-		shown = concerning(p, shown)
+		shown = forRequest(p, shown)
 	}
 	shown.Data = data
 	return shown
@@ -207,8 +207,8 @@ func loginFields(name string, resets bool) []page.Field {
 	return []page.Field{username, password}
 }
 
-// again shows the form once more, and says what was wrong.
-func (e *Login) again(w http.ResponseWriter, r *endpoint.Request, p *authorize.Pending, name string, err error) error {
+// showError shows the form once more, and says what was wrong.
+func (e *Login) showError(w http.ResponseWriter, r *endpoint.Request, p *authorize.Pending, name string, err error) error {
 	problem, alert := loginProblem(err)
 	if problem == nil {
 		return err
@@ -255,16 +255,16 @@ func waitText(wait time.Duration) page.Message {
 	return page.Text("wait.seconds", seconds)
 }
 
-// choose asks whether to go on as the user who is signed in.
-func (e *Login) choose(w http.ResponseWriter, r *endpoint.Request, p *authorize.Pending, current *authorize.CurrentSession) error {
-	return e.Pages.Render(w, r, concerning(p, page.Page{
+// chooseAccount asks whether to go on as the user who is signed in.
+func (e *Login) chooseAccount(w http.ResponseWriter, r *endpoint.Request, p *authorize.Pending, current *authorize.CurrentSession) error {
+	return e.Pages.Render(w, r, forRequest(p, page.Page{
 		Template: "choose", Leaves: true, Title: page.Text("choose.title"),
-		Data: chooseData{Client: endpoint.ClientName(p.Request.Client.Record()), Person: page.ViewUser(current.User)},
+		Data: chooseAccountData{Client: endpoint.ClientName(p.Request.Client.Record()), Person: page.ViewUser(current.User)},
 	}))
 }
 
-// concerning is a page that asks something for an authorization request.
-func concerning(p *authorize.Pending, shown page.Page) page.Page {
+// forRequest is a page that asks something for an authorization request.
+func forRequest(p *authorize.Pending, shown page.Page) page.Page {
 	shown.UILocales = p.Request.UILocales()
 	return shown
 }

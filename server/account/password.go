@@ -38,22 +38,22 @@ func (e *Password) serve(w http.ResponseWriter, r *endpoint.Request, current *au
 		return err
 	}
 	if err := e.reauthenticate(r.Request, current, form.Get("current_password")); err != nil {
-		return e.again(w, r, shown, data, err)
+		return e.showError(w, r, shown, data, err)
 	}
 	changed, err := e.Users.ReplacePassword(r.Context(), user, form.Get("new_password"), identity.Self(user.ID))
 	if errors.Is(err, identity.ErrChanged) {
 		return page.Redirect(w, r, passwordPath) // Another request changed it first.
 	}
 	if err != nil {
-		return e.again(w, r, shown, data, err)
+		return e.showError(w, r, shown, data, err)
 	}
-	if _, err := e.Sessions.SignIn(w, r, changed.Record, byPassword(e.Now())); err != nil {
+	if _, err := e.Sessions.SignIn(w, r, changed.Record, passwordAuthentication(e.Now())); err != nil {
 		return err
 	}
 	if err := e.Notifications.Notify(r.Context(), r, changed.Record, "mail.password"); err != nil {
 		return err
 	}
-	return e.done(w, r, "password")
+	return e.redirectDone(w, r, "password")
 }
 
 func passwordForm(user storage.User) page.Form {

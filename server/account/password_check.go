@@ -42,11 +42,11 @@ func (p *Passwords) signIn(w http.ResponseWriter, r *endpoint.Request, name, pas
 	}
 	folded := FoldName(name)
 	try := Attempt{
-		Told:    []ratelimit.Key{ratelimit.NameKey(directory, folded), ratelimit.AddressKey(directory.ID, ratelimit.AddressRule(), r.ClientIP)},
+		Shown:   []ratelimit.Key{ratelimit.NameKey(directory, folded), ratelimit.AddressKey(directory.ID, ratelimit.AddressRule(), r.ClientIP)},
 		Account: ratelimit.AccountKey(directory, holder, folded),
 	}
 	if browser.knows(holder) {
-		try = Attempt{Told: []ratelimit.Key{{Directory: directory.ID, Rule: ratelimit.DeviceRule(), Name: browser.ID + " " + holder}}}
+		try = Attempt{Shown: []ratelimit.Key{{Directory: directory.ID, Rule: ratelimit.DeviceRule(), Name: browser.ID + " " + holder}}}
 	}
 	user, err := p.Verify(r.Context(), name, password, try)
 	if err != nil {
@@ -55,8 +55,8 @@ func (p *Passwords) signIn(w http.ResponseWriter, r *endpoint.Request, name, pas
 	return user, p.Devices.remember(w, r, browser, user.Record.ID)
 }
 
-// recognise records in a browser an account whose owner has proven it in another way than by the password.
-func (p *Passwords) recognise(w http.ResponseWriter, r *endpoint.Request, user storage.User) error {
+// rememberDevice records in a browser an account whose owner has proven it in another way than by the password.
+func (p *Passwords) rememberDevice(w http.ResponseWriter, r *endpoint.Request, user storage.User) error {
 	browser, err := p.Devices.read(r)
 	if err != nil {
 		return err
@@ -66,8 +66,8 @@ func (p *Passwords) recognise(w http.ResponseWriter, r *endpoint.Request, user s
 
 // Attempt contains the keys by which failures are counted.
 type Attempt struct {
-	// Told are the keys whose wait is shown: the typed name and the network. Attempts at the first key are queued.
-	Told []ratelimit.Key
+	// Shown are the keys whose wait is shown: the typed name and the network. Attempts at the first key are queued.
+	Shown []ratelimit.Key
 	// Account is the account of the name, so that a username and an address share one count. While the account is locked, return the
 	// wrong-password error: a distinct one would reveal which names share an account. The zero value is for callers without this
 	// limit.
@@ -76,12 +76,12 @@ type Attempt struct {
 
 // Verify returns the user of a name and password, unless there were too many failures.
 func (p *Passwords) Verify(ctx context.Context, name, password string, try Attempt) (*storage.Entry[storage.User], error) {
-	leave, err := p.Queue.Enter(ctx, try.Told[0])
+	leave, err := p.Queue.Enter(ctx, try.Shown[0])
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	if err := p.Lockout.Check(ctx, try.Told...); err != nil {
+	if err := p.Lockout.Check(ctx, try.Shown...); err != nil {
 		return nil, err
 	}
 	blocked, err := p.blocked(ctx, try.Account)
@@ -91,7 +91,7 @@ func (p *Passwords) Verify(ctx context.Context, name, password string, try Attem
 	if blocked {
 		password = "" // It is still hashed, and matches no account.
 	}
-	user, err := p.Users.VerifyPassword(ctx, try.Told[0].Directory, name, password)
+	user, err := p.Users.VerifyPassword(ctx, try.Shown[0].Directory, name, password)
 	if errors.Is(err, identity.ErrWrongPassword) {
 		p.count(ctx, try, blocked)
 	}
@@ -120,7 +120,7 @@ func (p *Passwords) count(ctx context.Context, try Attempt, blocked bool) {
 	default:
 		p.Lockout.Failed(ctx, try.Account)
 	}
-	for _, who := range try.Told {
+	for _, who := range try.Shown {
 		p.Lockout.Failed(ctx, who)
 	}
 }
@@ -134,7 +134,7 @@ func FoldName(name string) string {
 	return strings.ToLower(name)
 }
 
-// byPassword is how a user was recognised who gave the password.
-func byPassword(now time.Time) authorize.Authentication {
+// passwordAuthentication is how a user was recognised who gave the password.
+func passwordAuthentication(now time.Time) authorize.Authentication {
 	return authorize.Authentication{Time: now, AMR: []string{amrPassword}, ACR: authorize.ACRSingleFactor}
 }

@@ -62,9 +62,9 @@ func (e *Profile) serve(w http.ResponseWriter, r *endpoint.Request, current *aut
 	}
 	update := updateOf(form, &profile)
 	if _, err := e.Users.UpdateProfile(r.Context(), current.User.Directory, current.User.ID, update, identity.Self(current.User.ID)); err != nil {
-		return e.again(w, r, shown, profileForm(profile), err)
+		return e.showError(w, r, shown, profileForm(profile), err)
 	}
-	return e.done(w, r, "profile")
+	return e.redirectDone(w, r, "profile")
 }
 
 func profileForm(profile storage.Profile) page.Form {

@@ -39,7 +39,7 @@ func (e *Register) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	}
 	shown := page.Page{Template: "form", Title: page.Text("register.title")}
 	if p != nil {
-		shown = concerning(p, shown)
+		shown = forRequest(p, shown)
 	}
 	if r.Method != http.MethodPost {
 		shown.Data = e.form(typedHint(p))
@@ -51,9 +51,9 @@ func (e *Register) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	}
 	user, err := e.create(r, issuer.Directory.ID, form)
 	if err != nil {
-		return e.again(w, r, shown, e.form(form), err)
+		return e.showError(w, r, shown, e.form(form), err)
 	}
-	signed, err := e.Sessions.SignIn(w, r, user, byPassword(e.Now()))
+	signed, err := e.Sessions.SignIn(w, r, user, passwordAuthentication(e.Now()))
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (e *Register) create(r *endpoint.Request, directory string, form url.Values
 	if address == "" || !e.Notifications.Queue.Enabled() {
 		return user.Record, nil
 	}
-	err = e.ask(r, user.Record, address)
+	err = e.sendConfirmation(r, user.Record, address)
 	if problem, ok := errors.AsType[*grants.Error](err); ok && problem.Reason == endpoint.ReasonRateLimited {
 		err = nil // The account is there; the address can be named again later.
 	}

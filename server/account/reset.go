@@ -70,7 +70,7 @@ func (e *Reset) forgot(w http.ResponseWriter, r *endpoint.Request) error {
 		return err
 	}
 	if err := e.request(r, form.Get("email")); err != nil {
-		return e.again(w, r, shown, forgotForm(form.Get("email")), err)
+		return e.showError(w, r, shown, forgotForm(form.Get("email")), err)
 	}
 	return e.Pages.Render(w, r, page.Page{
 		Template: "message", Title: page.Text("forgot.sent.title"),
@@ -97,7 +97,7 @@ func (e *Reset) request(r *endpoint.Request, address string) error {
 	directory, remote := r.Issuer.Directory, r.ClientIP
 	err = e.Passwords.Lockout.Take(r.Context(),
 		ratelimit.Key{Directory: directory.ID, Rule: ratelimit.MailRule(), Name: directory.Within("reset of " + address + " from " + ratelimit.Network(remote))},
-		ratelimit.ThrottledMail(directory, "reset of "+address), ratelimit.AddressKey(directory.ID, ratelimit.AddressRule(), remote))
+		ratelimit.MailAddressKey(directory, "reset of "+address), ratelimit.AddressKey(directory.ID, ratelimit.AddressRule(), remote))
 	if err != nil {
 		return err
 	}
@@ -174,13 +174,13 @@ func (e *Reset) reset(w http.ResponseWriter, r *endpoint.Request) error {
 		return e.stale(w, r)
 	}
 	if err != nil {
-		return e.again(w, r, shown, resetForm(user), err)
+		return e.showError(w, r, shown, resetForm(user), err)
 	}
 	if err := e.Notifications.Notify(r.Context(), r, changed.Record, "mail.password"); err != nil {
 		return err
 	}
 	// Guesses by others must not lock out the owner.
-	if err := e.Passwords.recognise(w, r, changed.Record); err != nil {
+	if err := e.Passwords.rememberDevice(w, r, changed.Record); err != nil {
 		return err
 	}
 	return e.Pages.Render(w, r, page.Page{

@@ -60,7 +60,7 @@ func (e *EndSessions) end(w http.ResponseWriter, r *endpoint.Request, current *a
 	}
 	id := form.Get("session")
 	if !endpoint.IsRandomString(id, authorize.SessionIDSize) {
-		return e.done(w, r, "session")
+		return e.redirectDone(w, r, "session")
 	}
 	entry, err := storage.Get[storage.Session](r.Context(), e.Engine, storage.Key(current.User.Directory, id))
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
@@ -71,7 +71,7 @@ func (e *EndSessions) end(w http.ResponseWriter, r *endpoint.Request, current *a
 			return err
 		}
 	}
-	return e.done(w, r, "session")
+	return e.redirectDone(w, r, "session")
 }
 
 func (e *EndSessions) signOut(w http.ResponseWriter, r *endpoint.Request, current *authorize.CurrentSession) error {
@@ -81,7 +81,7 @@ func (e *EndSessions) signOut(w http.ResponseWriter, r *endpoint.Request, curren
 	if err := e.Sessions.End(r.Context(), current.Entry); err != nil {
 		return err
 	}
-	return e.out(w, r)
+	return e.redirectSignedOut(w, r)
 }
 
 func (e *EndSessions) signOutEverywhere(w http.ResponseWriter, r *endpoint.Request, current *authorize.CurrentSession) error {
@@ -92,11 +92,11 @@ func (e *EndSessions) signOutEverywhere(w http.ResponseWriter, r *endpoint.Reque
 	if err := e.Users.SignOutEverywhere(r.Context(), user.Directory, user.ID, identity.Self(user.ID)); err != nil {
 		return err
 	}
-	return e.out(w, r)
+	return e.redirectSignedOut(w, r)
 }
 
-// out takes the cookie back, and says so.
-func (*EndSessions) out(w http.ResponseWriter, r *endpoint.Request) error {
+// redirectSignedOut takes the cookie back, and says so.
+func (*EndSessions) redirectSignedOut(w http.ResponseWriter, r *endpoint.Request) error {
 	if issuer := r.Issuer; issuer != nil {
 		authorize.SessionCookie(issuer).Clear(w, issuer)
 	}

@@ -100,7 +100,7 @@ func (e *SetPassword) serve(w http.ResponseWriter, r *endpoint.Request) error {
 }
 
 // mayChange requires the old way to sign in of a user who has one.
-func (e *SetPassword) mayChange(r *http.Request, holder token.Presented, choice passwordChoice) error {
+func (e *SetPassword) mayChange(r *http.Request, holder token.PresentedToken, choice passwordChoice) error {
 	user := holder.User
 	switch {
 	case user.Password == "":
@@ -128,10 +128,10 @@ func keepsUsername(user storage.User, asked string) error {
 
 // verify checks the current password. Failures are counted by client and user, so that a backend that guesses does not lock the
 // user out of other ways.
-func (e *SetPassword) verify(r *http.Request, holder token.Presented, password string) error {
+func (e *SetPassword) verify(r *http.Request, holder token.PresentedToken, password string) error {
 	user := holder.User
 	mine := ratelimit.Key{Directory: user.Directory, Rule: ratelimit.LinkRule(), Name: holder.Client.GetID() + " " + user.ID}
-	proven, err := e.Passwords.Verify(r.Context(), cmp.Or(user.Username, user.Email), password, Attempt{Told: []ratelimit.Key{mine}})
+	proven, err := e.Passwords.Verify(r.Context(), cmp.Or(user.Username, user.Email), password, Attempt{Shown: []ratelimit.Key{mine}})
 	if errors.Is(err, identity.ErrWrongPassword) && !endpoint.IsUnavailable(err) || err == nil && proven.Record.ID != user.ID {
 		return &grants.Error{
 			Protocol: endpoint.Describe(fosite.ErrInvalidGrant, "current_password is wrong.", err),
@@ -152,7 +152,7 @@ func (e *SetPassword) set(r *endpoint.Request, user storage.User, password strin
 		return changed.Record, e.Notifications.Notify(r.Context(), r, changed.Record, "mail.password")
 	}
 	var from time.Time
-	if e.Notifications.Reach(user) {
+	if e.Notifications.CanNotify(user) {
 		from = storage.Instant(e.Now().Add(firstPasswordDelay))
 	}
 	changed, err := e.Users.SetFirstPassword(r.Context(), user, password, from, self)
@@ -170,7 +170,7 @@ type delayedPassword struct {
 	From int64 `json:"password_from"`
 }
 
-func (e *SetPassword) answer(w http.ResponseWriter, holder token.Presented, changed storage.User) error {
+func (e *SetPassword) answer(w http.ResponseWriter, holder token.PresentedToken, changed storage.User) error {
 	if !e.Now().Before(changed.PasswordFrom) {
 		claims := token.StandardClaims(holder.Subject, token.WithPlaceholder(changed, holder.Client.Record(), holder.Subject), holder.Scopes)
 		claims["preferred_username"] = changed.Username

@@ -36,9 +36,9 @@ func (e *Username) serve(w http.ResponseWriter, r *endpoint.Request, current *au
 		_, err = e.Users.SetUsername(r.Context(), user.Directory, user.ID, form.Get("username"), identity.Self(user.ID))
 	}
 	if err != nil {
-		return e.again(w, r, shown, usernameForm(user, form.Get("username")), err)
+		return e.showError(w, r, shown, usernameForm(user, form.Get("username")), err)
 	}
-	return e.done(w, r, "username")
+	return e.redirectDone(w, r, "username")
 }
 
 func usernameForm(user storage.User, typed string) page.Form {

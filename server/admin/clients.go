@@ -48,7 +48,7 @@ func (s *Service) CreateClient(ctx context.Context, asked NewClient) (created *s
 	if err := s.checkNewClient(client, asked, directory.Record); err != nil {
 		return nil, "", err
 	}
-	if secret, err = s.giveSecrets(ctx, &client, asked); err != nil {
+	if secret, err = s.addSecrets(ctx, &client, asked); err != nil {
 		return nil, "", err
 	}
 	if err := s.claimAppID(ctx, client); err != nil {
@@ -99,8 +99,8 @@ func (s *Service) checkNewClient(client storage.Client, asked NewClient, directo
 	return p.err()
 }
 
-// giveSecrets sets the hash of the client's secret and the sealed AppSecret, and returns the secret.
-func (s *Service) giveSecrets(ctx context.Context, client *storage.Client, asked NewClient) (secret string, err error) {
+// addSecrets sets the hash of the client's secret and the sealed AppSecret, and returns the secret.
+func (s *Service) addSecrets(ctx context.Context, client *storage.Client, asked NewClient) (secret string, err error) {
 	if client.Federation != nil {
 		if client.Federation.AppSecret, err = s.sealAppSecret(client.Directory, client.ID, asked.AppSecret); err != nil {
 			return "", err

@@ -148,7 +148,7 @@ func (s *Service) DeleteDirectory(ctx context.Context, id string) error {
 	if !entry.Record.Disabled {
 		return fmt.Errorf("%w: disable directory %q first", ErrRefused, id)
 	}
-	if err := s.rejectIfInhabited(ctx, entry.Record); err != nil {
+	if err := s.rejectIfInUse(ctx, entry.Record); err != nil {
 		return err
 	}
 	if err := s.audit(ctx, directoryEntry(id, "delete")); err != nil {
@@ -177,8 +177,8 @@ func (s *Service) DeleteDirectory(ctx context.Context, id string) error {
 	return s.deleteUsers(ctx, id, func(user storage.User) bool { return user.BelongsTo(entry.Record) })
 }
 
-// rejectIfInhabited returns ErrRefused while a directory has clients, or users other than tombstones.
-func (s *Service) rejectIfInhabited(ctx context.Context, directory storage.Directory) error {
+// rejectIfInUse returns ErrRefused while a directory has clients, or users other than tombstones.
+func (s *Service) rejectIfInUse(ctx context.Context, directory storage.Directory) error {
 	id := directory.ID
 	clients, _, err := list[storage.Client](ctx, s, Page{Limit: 1}.query(id, storage.ByCreated))
 	if err != nil {

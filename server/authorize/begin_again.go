@@ -34,7 +34,7 @@ func (e *Endpoint) offerAgain(r *endpoint.Request, i *Interaction) {
 		link.URL = e.againURL(r, &again)
 	}
 	link.Text = endpoint.TextBeginAgain
-	r.Returns = link
+	r.ReturnLink = link
 }
 
 // pushedIsOver reports whether the request of i was pushed too long ago to restart.
@@ -76,5 +76,5 @@ func (e *Endpoint) beginAgain(w http.ResponseWriter, r *endpoint.Request, sealed
 	if err != nil {
 		return err
 	}
-	return e.goOn(w, r, p.Request, nil)
+	return e.resume(w, r, p.Request, nil)
 }

@@ -25,11 +25,11 @@ type Codes struct {
 	Now      func() time.Time
 }
 
-// errAnswered means that an authorization request already got its code.
-var errAnswered = errors.New("server: authorization request already has a code")
+// errCodeIssued means that an authorization request already got its code.
+var errCodeIssued = errors.New("server: authorization request already has a code")
 
 // issue stores the grant of a request and returns its code. allowed are the scopes that the user granted. The request of an
-// interaction, or a pushed one, gets only one code; then issue returns errAnswered, unless sameCode returns that code.
+// interaction, or a pushed one, gets only one code; then issue returns errCodeIssued, unless sameCode returns that code.
 func (c Codes) issue(ctx context.Context, a *Request, i *Interaction, current *CurrentSession, allowed []string) (string, error) {
 	// 1. The ID of the grant.
 	id, err := c.grantID(ctx, a, i)
@@ -49,7 +49,7 @@ func (c Codes) issue(ctx context.Context, a *Request, i *Interaction, current *C
 	draft := storage.Grant{
 		ID: id.ID, SecretGeneration: id.SecretGeneration, User: user.ID, UserEpoch: user.Epoch,
 		ClientEpoch: user.ClientEpoch(a.Client.GetID()), Session: session.ID, SID: sid,
-		AuthTime: session.AuthTime, AMR: session.AMR, ACR: session.ACR, Claims: claims, ExpiresAt: c.rememberedUntil(a, i),
+		AuthTime: session.AuthTime, AMR: session.AMR, ACR: session.ACR, Claims: claims, ExpiresAt: c.storeUntil(a, i),
 	}
 	scopes := slices.DeleteFunc(slices.Clone(a.scopes), func(scope string) bool { return !slices.Contains(allowed, scope) })
 	draft.AskedScopes = endpoint.Difference(a.asked, scopes)
@@ -57,8 +57,8 @@ func (c Codes) issue(ctx context.Context, a *Request, i *Interaction, current *C
 		draft.Session = "" // The grant outlives the session (OpenID Connect Core §11).
 	}
 	// 3. The code.
-	code, err := c.draftCode(ctx, a, draft, scopes)
-	if errors.Is(err, errAnswered) && a.pushed != "" {
+	code, err := c.createCode(ctx, a, draft, scopes)
+	if errors.Is(err, errCodeIssued) && a.pushed != "" {
 		return c.sameCode(ctx, a, draft, scopes)
 	}
 	return code, err
@@ -74,23 +74,23 @@ func (c Codes) claims(ctx context.Context, a *Request, user storage.User, allowe
 	return a.claims.Within(allowed).Matching(token.WithPlaceholder(user, a.Client.Record(), subject)).Encode()
 }
 
-func (c Codes) draftCode(ctx context.Context, a *Request, draft storage.Grant, scopes []string) (string, error) {
+func (c Codes) createCode(ctx context.Context, a *Request, draft storage.Grant, scopes []string) (string, error) {
 	if err := c.Store.NewGrant(ctx, draft); err != nil {
-		return "", answered(err)
+		return "", codeIssued(err)
 	}
 	response, err := c.Provider.NewAuthorizeResponse(ctx, a.fositeRequest(draft.ID, scopes), new(oauth2.Session))
 	if err != nil {
-		return "", answered(err)
+		return "", codeIssued(err)
 	}
 	return response.GetCode(), nil
 }
 
 // sameCode returns the recent code of a pushed request, for a user who pressed a button twice. The code must not be redeemed,
-// and session and scopes must be the same; otherwise it returns errAnswered.
+// and session and scopes must be the same; otherwise it returns errCodeIssued.
 func (c Codes) sameCode(ctx context.Context, a *Request, draft storage.Grant, scopes []string) (string, error) {
 	entry, err := storage.Get[storage.Grant](ctx, c.Store.Engine, storage.Key(a.Client.Record().Directory, draft.ID))
 	if errors.Is(err, storage.ErrNotFound) {
-		return "", errAnswered
+		return "", errCodeIssued
 	}
 	if err != nil {
 		return "", err
@@ -98,15 +98,15 @@ func (c Codes) sameCode(ctx context.Context, a *Request, draft storage.Grant, sc
 	g := entry.Record
 	same := g.Client == a.Client.GetID() && g.User == draft.User && g.UserEpoch == draft.UserEpoch && g.Session == draft.Session &&
 		g.AuthTime.Equal(draft.AuthTime) && slices.Equal(g.Scopes, scopes)
-	if !c.waits(g) || !same {
-		return "", errAnswered
+	if !c.isRedeemable(g) || !same {
+		return "", errCodeIssued
 	}
 	return c.Store.CodeOf(ctx, g)
 }
 
-func answered(err error) error {
+func codeIssued(err error) error {
 	if errors.Is(err, storage.ErrExists) {
-		return errAnswered
+		return errCodeIssued
 	}
 	return err
 }
@@ -116,8 +116,8 @@ type PushedState int
 
 const (
 	pushedOpen PushedState = iota
-	// PushedAnswered means that its code is not redeemed yet.
-	PushedAnswered
+	// PushedCodeIssued means that its code is not redeemed yet.
+	PushedCodeIssued
 	// pushedUsed means that its code was redeemed or has expired.
 	pushedUsed
 )
@@ -133,16 +133,16 @@ func (c Codes) pushedState(ctx context.Context, client storage.Client, pushed st
 		if errors.Is(err, storage.ErrNotFound) {
 			continue
 		}
-		if err == nil && c.waits(entry.Record) {
-			return PushedAnswered, nil
+		if err == nil && c.isRedeemable(entry.Record) {
+			return PushedCodeIssued, nil
 		}
 		return pushedUsed, err
 	}
 	return pushedOpen, nil
 }
 
-// waits reports whether the code of a grant can be redeemed.
-func (c Codes) waits(g storage.Grant) bool {
+// isRedeemable reports whether the code of a grant can be redeemed.
+func (c Codes) isRedeemable(g storage.Grant) bool {
 	return g.State == storage.GrantCode && g.Code != nil && c.Now().Before(g.Code.ExpiresAt)
 }
 
@@ -167,7 +167,7 @@ func (c Codes) grantID(ctx context.Context, a *Request, i *Interaction) (oauth2.
 	for _, before := range ids[1:] { // During a switch of token secrets the code may have been issued under the others.
 		_, err := storage.Get[storage.Grant](ctx, c.Store.Engine, storage.Key(a.Client.Record().Directory, before.ID))
 		if err == nil {
-			return oauth2.GrantID{}, errAnswered
+			return oauth2.GrantID{}, errCodeIssued
 		}
 		if !errors.Is(err, storage.ErrNotFound) {
 			return oauth2.GrantID{}, err
@@ -176,8 +176,8 @@ func (c Codes) grantID(ctx context.Context, a *Request, i *Interaction) (oauth2.
 	return ids[0], nil
 }
 
-// rememberedUntil is the earliest time to delete the grant, so that the request gets no second code.
-func (c Codes) rememberedUntil(a *Request, i *Interaction) time.Time {
+// storeUntil is the earliest time to delete the grant, so that the request gets no second code.
+func (c Codes) storeUntil(a *Request, i *Interaction) time.Time {
 	switch {
 	case a.pushed != "": // Other tabs may have opened it, each with its own interaction.
 		return storage.Instant(c.Now().Add(pushedLife + interactionLife + pushedAgainLife))
@@ -188,8 +188,8 @@ func (c Codes) rememberedUntil(a *Request, i *Interaction) time.Time {
 	}
 }
 
-// means reports whether one of the requested subjects is the user, or a user who was merged into that user.
-func (c Codes) means(ctx context.Context, client *oauth2.Client, subjects []string, user storage.User) (bool, error) {
+// isAmong reports whether one of the requested subjects is the user, or a user who was merged into that user.
+func (c Codes) isAmong(ctx context.Context, client *oauth2.Client, subjects []string, user storage.User) (bool, error) {
 	for _, id := range append([]string{user.ID}, user.Aliases...) {
 		known, err := c.Subjects.ForUser(ctx, client, id)
 		if err != nil {

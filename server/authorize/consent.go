@@ -19,9 +19,9 @@ type Consents struct {
 // decision is a user's decision about the scopes of a client.
 type decision struct{ allowed, declined []string }
 
-// remembered returns the stored decision of user about client, and its record for a compare-and-set, which is nil if there is
+// stored returns the stored decision of user about client, and its record for a compare-and-set, which is nil if there is
 // none.
-func (c Consents) remembered(ctx context.Context, user storage.User, client storage.Client) (decision, *storage.Entry[storage.Consent], error) {
+func (c Consents) stored(ctx context.Context, user storage.User, client storage.Client) (decision, *storage.Entry[storage.Consent], error) {
 	entry, err := storage.Get[storage.Consent](ctx, c.Engine, storage.ConsentKey(user.Directory, user.ID, client.ID))
 	if errors.Is(err, storage.ErrNotFound) {
 		return decision{}, nil, nil
@@ -38,10 +38,10 @@ func (c Consents) remembered(ctx context.Context, user storage.User, client stor
 // consentAttempts bounds the retries of a lost write of a consent.
 const consentAttempts = 8
 
-// remember stores the user's decision about the scopes that were shown. For each scope the last decision counts.
-func (c Consents) remember(ctx context.Context, user storage.User, client storage.Client, now decision) error {
+// store stores the user's decision about the scopes that were shown. For each scope the last decision counts.
+func (c Consents) store(ctx context.Context, user storage.User, client storage.Client, now decision) error {
 	for range consentAttempts {
-		before, entry, err := c.remembered(ctx, user, client)
+		before, entry, err := c.stored(ctx, user, client)
 		if err != nil {
 			return err
 		}
@@ -87,9 +87,9 @@ func without(values, others []string) []string {
 	return slices.DeleteFunc(slices.Clone(values), func(value string) bool { return slices.Contains(others, value) })
 }
 
-// answers returns the requested scopes that the user allowed, if the user has decided about each of them. A request with
+// granted returns the requested scopes that the user allowed, if the user has decided about each of them. A request with
 // prompt=none gets those.
-func (d decision) answers(wanted []string) []string {
+func (d decision) granted(wanted []string) []string {
 	if missing(slices.Concat(d.allowed, d.declined), wanted) {
 		return nil
 	}

@@ -84,7 +84,7 @@ func (e *Endpoint) serve(w http.ResponseWriter, r *endpoint.Request) error {
 		if err != nil {
 			return err
 		}
-		return e.goOn(w, r, p.Request, p.Interaction)
+		return e.resume(w, r, p.Request, p.Interaction)
 	}
 	if query.Has(againParameter) {
 		return e.beginAgain(w, r, query.Get(againParameter))
@@ -94,21 +94,21 @@ func (e *Endpoint) serve(w http.ResponseWriter, r *endpoint.Request) error {
 		if err != nil {
 			return err
 		}
-		return e.visit(w, r, form, nil)
+		return e.serveFirst(w, r, form, nil)
 	}
 	form, malformed := parseAuthorization(r.URL.RawQuery)
-	return e.visit(w, r, form, malformed)
+	return e.serveFirst(w, r, form, malformed)
 }
 
-// visit serves the first visit of a request. malformed is the error of parseAuthorization.
-func (e *Endpoint) visit(w http.ResponseWriter, r *endpoint.Request, form url.Values, malformed error) error {
+// serveFirst serves the first visit of a request. malformed is the error of parseAuthorization.
+func (e *Endpoint) serveFirst(w http.ResponseWriter, r *endpoint.Request, form url.Values, malformed error) error {
 	r.Parameters = form
 	// 1. The pushed request, if there is one; the other parameters are then ignored.
 	asked := form
 	form, pushed, err := e.Pushed.resolve(r.Context(), r.Issuer, asked)
 	if err != nil {
 		if client, unknown := e.Reader.client(r, asked); unknown == nil {
-			r.Returns = endpoint.ReturnLink{Client: endpoint.ClientName(client.Record())}
+			r.ReturnLink = endpoint.ReturnLink{Client: endpoint.ClientName(client.Record())}
 		}
 		return cmp.Or(malformed, err)
 	}
@@ -123,9 +123,9 @@ func (e *Endpoint) visit(w http.ResponseWriter, r *endpoint.Request, form url.Va
 	// 3. The parameters.
 	request, err := e.read(r.Context(), r.Issuer, to, form, pushed)
 	if err = cmp.Or(malformed, err); err != nil {
-		return e.answer(w, r, to, form.Get("prompt") == promptNone, err)
+		return e.writeError(w, r, to, form.Get("prompt") == promptNone, err)
 	}
-	return e.goOn(w, r, request, nil)
+	return e.resume(w, r, request, nil)
 }
 
 // read checks a request on its first visit.
@@ -141,9 +141,9 @@ func (e *Endpoint) read(ctx context.Context, issuer *oauth2.Issuer, to Response,
 	return request, nil
 }
 
-// answer sends the error to the client. An error that a reload could resolve is shown to the user instead, unless prompt is
+// writeError sends the error to the client. An error that a reload could resolve is shown to the user instead, unless prompt is
 // none.
-func (e *Endpoint) answer(w http.ResponseWriter, r *endpoint.Request, to Response, silent bool, err error) error {
+func (e *Endpoint) writeError(w http.ResponseWriter, r *endpoint.Request, to Response, silent bool, err error) error {
 	if endpoint.IsUnavailable(err) && !silent {
 		return err
 	}
@@ -151,11 +151,11 @@ func (e *Endpoint) answer(w http.ResponseWriter, r *endpoint.Request, to Respons
 	return nil
 }
 
-// goOn continues a request until it needs its user. i is nil before the first page.
-func (e *Endpoint) goOn(w http.ResponseWriter, r *endpoint.Request, request *Request, i *Interaction) error {
+// resume continues a request until it needs its user. i is nil before the first page.
+func (e *Endpoint) resume(w http.ResponseWriter, r *endpoint.Request, request *Request, i *Interaction) error {
 	err := e.decide(w, r, request, i)
 	if err != nil {
-		return e.answer(w, r, request.Response, request.silent(), err)
+		return e.writeError(w, r, request.Response, request.silent(), err)
 	}
 	return nil
 }
@@ -179,16 +179,16 @@ func (e *Endpoint) decide(w http.ResponseWriter, r *endpoint.Request, request *R
 		return err
 	}
 	if request.asks(promptCreate) && !i.chosenBy(current) {
-		return e.ask(w, r, request, i, stepRegister, nil)
+		return e.sendToPage(w, r, request, i, stepRegister, nil)
 	}
 	if e.signInNeeded(request, i, current, wrong) {
-		return e.ask(w, r, request, i, StepLogin, nil)
+		return e.sendToPage(w, r, request, i, StepLogin, nil)
 	}
 	if wrong != nil {
 		return wrong
 	}
 	if request.asks(promptAccount) && !i.chosenNow(current.Record) {
-		return e.ask(w, r, request, i, StepAccount, current)
+		return e.sendToPage(w, r, request, i, StepAccount, current)
 	}
 	// 3. Check the user's consent.
 	allowed, err := e.allowed(r.Context(), request, i, current)
@@ -196,7 +196,7 @@ func (e *Endpoint) decide(w http.ResponseWriter, r *endpoint.Request, request *R
 		return err
 	}
 	if allowed == nil {
-		return e.ask(w, r, request, i, stepConsent, current)
+		return e.sendToPage(w, r, request, i, stepConsent, current)
 	}
 	// 4. Issue the code.
 	return e.issue(w, r, request, i, current, allowed)
@@ -222,8 +222,8 @@ func (e *Endpoint) tooOld(request *Request, current *CurrentSession) bool {
 	return request.maxAge != nil && (*request.maxAge == 0 || e.Now().Sub(current.Record.AuthTime) > *request.maxAge)
 }
 
-// Settled reports whether a request that waited for a sign-in can continue with the current session.
-func (e *Endpoint) Settled(r *http.Request, p *Pending, current *CurrentSession) (bool, error) {
+// IsSignedIn reports whether a request that waited for a sign-in can continue with the current session.
+func (e *Endpoint) IsSignedIn(r *http.Request, p *Pending, current *CurrentSession) (bool, error) {
 	wrong, err := e.wrongSignIn(r.Context(), p.Request, current)
 	return err == nil && !e.signInNeeded(p.Request, p.Interaction, current, wrong) && wrong == nil, err
 }
@@ -234,7 +234,7 @@ func (e *Endpoint) wrongSignIn(ctx context.Context, request *Request, current *C
 		return nil, nil
 	}
 	for _, subjects := range request.subjects() {
-		meant, err := e.Codes.means(ctx, request.Client, subjects, current.User)
+		meant, err := e.Codes.isAmong(ctx, request.Client, subjects, current.User)
 		if err != nil {
 			return nil, err
 		}
@@ -258,7 +258,7 @@ func unmetACR() error {
 // allowed returns the scopes that the user allowed for the client; nil if the consent page is required.
 func (e *Endpoint) allowed(ctx context.Context, request *Request, i *Interaction, current *CurrentSession) ([]string, error) {
 	client := request.Client.Record()
-	wanted := offered(request.consentScopes(), current.User, client)
+	wanted := offeredScopes(request.consentScopes(), current.User, client)
 	if scopes, decided := i.allowedNow(current.Record); decided {
 		return scopes, nil
 	}
@@ -271,22 +271,22 @@ func (e *Endpoint) allowed(ctx context.Context, request *Request, i *Interaction
 		// An app that another app could imitate always needs consent (RFC 6749 §10.2, RFC 8252 §8.6).
 		return nil, nil
 	}
-	before, _, err := e.Consents.remembered(ctx, current.User, client)
+	before, _, err := e.Consents.stored(ctx, current.User, client)
 	switch {
 	case err != nil:
 		return nil, err
 	case !missing(before.allowed, wanted):
 		return wanted, nil
 	case request.silent():
-		return before.answers(wanted), nil
+		return before.granted(wanted), nil
 	default:
 		return nil, nil
 	}
 }
 
-// ask sends the user to a page, or with prompt=none returns the matching error to the client (OpenID Connect Core §3.1.2.6).
+// sendToPage sends the user to a page, or with prompt=none returns the matching error to the client (OpenID Connect Core §3.1.2.6).
 // current is nil if the user has to sign in.
-func (e *Endpoint) ask(
+func (e *Endpoint) sendToPage(
 	w http.ResponseWriter, r *endpoint.Request, request *Request, i *Interaction, next Step, current *CurrentSession,
 ) error {
 	if request.silent() {
@@ -296,7 +296,7 @@ func (e *Endpoint) ask(
 		return endpoint.NewError(fosite.ErrLoginRequired, "The user has to sign in, and prompt is none.")
 	}
 	if i == nil {
-		if err := e.RefuseUsed(r.Context(), request, pushedOpen); err != nil {
+		if err := e.RejectUsed(r.Context(), request, pushedOpen); err != nil {
 			return err
 		}
 		var err error
@@ -316,8 +316,8 @@ func (e *Endpoint) ask(
 	return e.GoTo(w, r, path, i)
 }
 
-// RefuseUsed rejects a pushed request whose state is above the allowed one, before a page is shown.
-func (e *Endpoint) RefuseUsed(ctx context.Context, request *Request, allowed PushedState) error {
+// RejectUsed rejects a pushed request whose state is above the allowed one, before a page is shown.
+func (e *Endpoint) RejectUsed(ctx context.Context, request *Request, allowed PushedState) error {
 	if request.pushed == "" {
 		return nil
 	}
@@ -349,12 +349,12 @@ func (e *Endpoint) issue(
 		return err
 	}
 	code, err := e.Codes.issue(r.Context(), request, i, current, allowed)
-	if errors.Is(err, errAnswered) {
+	if errors.Is(err, errCodeIssued) {
 		if request.pushed != "" {
 			return requestURIUsed()
 		}
 		// The user returned to a request that already has its code: it restarts without the earlier decisions.
-		return e.goOn(w, r, request, nil)
+		return e.resume(w, r, request, nil)
 	}
 	if err != nil {
 		return err
@@ -376,7 +376,7 @@ func (e *Endpoint) park(w http.ResponseWriter, r *endpoint.Request) error {
 	form, malformed := parseAuthorization(string(body))
 	r.Parameters = form
 	if malformed != nil || (&Request{form: form}).checkSize() != nil {
-		return e.visit(w, r, form, malformed) // It is rejected for every user.
+		return e.serveFirst(w, r, form, malformed) // It is rejected for every user.
 	}
 	until := binary.BigEndian.AppendUint64(nil, uint64(e.Now().Add(ParkedLifetime).Unix()))
 	sealed, err := e.Sealer.Seal(r.Context(), r.Issuer, purposeParked, append(until, endpoint.PackParameters(form)...))

@@ -71,8 +71,8 @@ func (e *Endpoint) AfterAccountChoice(w http.ResponseWriter, r *endpoint.Request
 // RequestedScopes returns the scopes for the consent page, and of these the ones that were allowed before.
 func (e *Endpoint) RequestedScopes(r *http.Request, p *Pending, current *CurrentSession) (scopes, before []string, err error) {
 	client := p.Request.Client.Record()
-	scopes = offered(p.Request.consentScopes(), current.User, client)
-	decided, _, err := e.Consents.remembered(r.Context(), current.User, client)
+	scopes = offeredScopes(p.Request.consentScopes(), current.User, client)
+	decided, _, err := e.Consents.stored(r.Context(), current.User, client)
 	return scopes, decided.allowed, err
 }
 
@@ -83,14 +83,14 @@ func (e *Endpoint) Allow(w http.ResponseWriter, r *endpoint.Request, p *Pending,
 		return e.GoTo(w, r, AuthorizePath, p.Interaction)
 	}
 	client := p.Request.Client.Record()
-	asked := offered(p.Request.consentScopes(), current.User, client)
+	asked := offeredScopes(p.Request.consentScopes(), current.User, client)
 	allowed := slices.DeleteFunc(slices.Clone(asked), func(scope string) bool {
 		return scope != endpoint.ScopeOpenID && !slices.Contains(scopes, scope)
 	})
 	if len(allowed) == 0 {
 		return e.Deny(w, r, p)
 	}
-	if err := e.Consents.remember(r.Context(), current.User, client, decision{allowed, without(asked, allowed)}); err != nil {
+	if err := e.Consents.store(r.Context(), current.User, client, decision{allowed, without(asked, allowed)}); err != nil {
 		return err
 	}
 	p.Allowed = allowed

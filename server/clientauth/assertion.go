@@ -27,13 +27,13 @@ const (
 	// maxAssertion and maxJTI bound the length of an assertion and of its jti.
 	maxAssertion = 8 << 10
 	maxJTI       = 256
-	// assertionLife is how far in the future an assertion may expire. Its jti is stored for jtiKept longer.
+	// assertionLife is how far in the future an assertion may expire. Its jti is stored for jtiLife longer.
 	assertionLife = 5 * time.Minute
 	// ClockSkew is the tolerated difference between the clocks of a client, or another instance, and ours.
 	ClockSkew = time.Minute
-	// jtiKept is how long a jti is stored after its assertion expires. An instance checks assertions by the clock of its machine, which
+	// jtiLife is how long a jti is stored after its assertion expires. An instance checks assertions by the clock of its machine, which
 	// may be behind the store's clock by MaxCorrection; the store deletes the jti by its own clock.
-	jtiKept = storage.MaxCorrection + ClockSkew
+	jtiLife = storage.MaxCorrection + ClockSkew
 	// maxTime is the last second that JSON numbers represent exactly.
 	maxTime = 1 << 53
 )
@@ -108,7 +108,7 @@ func (a *assertion) keyID() string { return a.jws.Signatures[0].Protected.KeyID 
 // signedByOneOf reports whether one of the keys verifies the signature.
 func (a *assertion) signedByOneOf(candidates []clientKey) bool {
 	return slices.ContainsFunc(candidates, func(key clientKey) bool {
-		if !key.serves(a.algorithm(), a.keyID()) {
+		if !key.canVerify(a.algorithm(), a.keyID()) {
 			return false
 		}
 		return a.verify(key.public)
@@ -151,7 +151,7 @@ func (c assertionClaims) check(now time.Time, client string, audiences []string)
 	case c.ID == "" || len(c.ID) > maxJTI:
 		return until, fmt.Sprintf("jti is needed, of at most %d bytes", maxJTI)
 	}
-	return expires.Add(jtiKept), ""
+	return expires.Add(jtiLife), ""
 }
 
 // instant converts a NumericDate (RFC 7519 §2); nil is the zero time.
@@ -181,7 +181,7 @@ func (v Assertions) proves(ctx context.Context, client *oauth2.Client, shown *as
 	if record.AuthAlgorithm != "" && record.AuthAlgorithm != shown.algorithm() {
 		return false, nil
 	}
-	for _, find := range []func(context.Context, *oauth2.Client) ([]clientKey, error){v.Keys.of, v.Keys.again} {
+	for _, find := range []func(context.Context, *oauth2.Client) ([]clientKey, error){v.Keys.of, v.Keys.refetch} {
 		candidates, err := find(ctx, client)
 		if err != nil {
 			return false, keysUnreachable(err)
@@ -201,11 +201,11 @@ func (v Assertions) spend(ctx context.Context, client *oauth2.Client, shown *ass
 	}
 	until, problem := shown.claims.check(v.Now(), client.GetID(), audiences)
 	if problem != "" {
-		return assertionRefused(problem)
+		return rejectAssertion(problem)
 	}
 	err := v.Store.UseAssertion(ctx, endpoint.InstanceOf(client), shown.claims.ID, until)
 	if errors.Is(err, fosite.ErrJTIKnown) {
-		return assertionRefused("it was used before: every one needs a jti of its own")
+		return rejectAssertion("it was used before: every one needs a jti of its own")
 	}
 	return err
 }
@@ -215,7 +215,7 @@ func assertionAudiences(r *endpoint.Request) []string {
 	return []string{r.Issuer.URL, r.Issuer.URL + endpoint.TokenPath, r.Issuer.URL + r.Route.Path}
 }
 
-func assertionRefused(problem string) error {
+func rejectAssertion(problem string) error {
 	return endpoint.CausedBy(endpoint.NewError(fosite.ErrInvalidClient, "The client assertion is rejected: "+problem+"."), endpoint.OperatorCause("the client assertion is rejected: "+problem))
 }
 

@@ -46,7 +46,7 @@ func FuzzAssertion(f *testing.F) {
 		if c.Issuer != "c" || c.Subject != "c" || c.ID == "" || len(c.ID) > maxJTI || slices.ContainsFunc(c.Audience, func(a string) bool { return a != audiences[0] }) {
 			t.Errorf("accepted: %+v", c)
 		}
-		if !until.After(now) || until.After(now.Add(assertionLife+ClockSkew+jtiKept)) {
+		if !until.After(now) || until.After(now.Add(assertionLife+ClockSkew+jtiLife)) {
 			t.Errorf("its jti is kept until %v", until)
 		}
 	})

@@ -95,7 +95,7 @@ func (a Authenticator) Client(ctx context.Context, r *endpoint.Request, form url
 // try one method after the other.
 func (a Authenticator) recognise(ctx context.Context, who ratelimit.Caller, client *oauth2.Client, shown credentials) error {
 	if shown.method == MethodNone { // There is nothing to guess.
-		return refusedFor(methodProblem(client, shown))
+		return rejectionFor(methodProblem(client, shown))
 	}
 	right, err := a.proves(ctx, who, client, shown)
 	if err != nil {
@@ -105,12 +105,12 @@ func (a Authenticator) recognise(ctx context.Context, who ratelimit.Caller, clie
 		return err
 	}
 	if right {
-		return refusedFor(methodProblem(client, shown))
+		return rejectionFor(methodProblem(client, shown))
 	}
 	if looksLikeAppID(shown.client) {
 		return endpoint.CausedBy(appIDAsClient(), credentialProblem(client, shown))
 	}
-	return refusedFor(credentialProblem(client, shown))
+	return rejectionFor(credentialProblem(client, shown))
 }
 
 // count records the result of an attempt for the limits.
@@ -118,9 +118,9 @@ func (a Authenticator) count(ctx context.Context, who ratelimit.Caller, client *
 	chosen := client != nil && hasChosenSecret(client.Record())
 	switch {
 	case right && chosen:
-		a.Limits.proved(who)
+		a.Limits.guessSucceeded(who)
 	case chosen:
-		a.Limits.guessed(ctx, who)
+		a.Limits.guessFailed(ctx, who)
 	case !right:
 		return a.Limits.failed(ctx, who)
 	}
@@ -143,7 +143,7 @@ func (a Authenticator) proves(ctx context.Context, who ratelimit.Caller, client 
 		return false, nil
 	}
 	// A chosen secret can be guessed, and its verification is slow.
-	if err := a.Limits.mayGuess(who); err != nil {
+	if err := a.Limits.checkGuess(who); err != nil {
 		return false, err
 	}
 	return a.Secrets.isChosen(ctx, record, shown.secret)
@@ -187,7 +187,7 @@ func readAssertion(r *http.Request, form url.Values) (credentials, error) {
 	}
 	read, err := parseAssertion(form.Get("client_assertion"))
 	if err != nil {
-		return credentials{}, clientRefused(causeMalformedAssertion)
+		return credentials{}, rejectClient(causeMalformedAssertion)
 	}
 	shown := credentials{method: methodPrivateKey, client: read.claims.Subject, assertion: read}
 	if id := form.Get("client_id"); id != "" && id != shown.client {
@@ -204,22 +204,22 @@ func twoMethods() error {
 func basicCredentials(r *http.Request) (credentials, error) {
 	name, password, ok := r.BasicAuth()
 	if !ok || len(r.Header.Values("Authorization")) != 1 {
-		return credentials{}, clientRefused(causeMalformedBasic)
+		return credentials{}, rejectClient(causeMalformedBasic)
 	}
 	client, err := url.QueryUnescape(name)
 	if err != nil {
-		return credentials{}, clientRefused(causeMalformedBasic)
+		return credentials{}, rejectClient(causeMalformedBasic)
 	}
 	secret, err := url.QueryUnescape(password)
 	if err != nil {
-		return credentials{}, clientRefused(causeMalformedBasic)
+		return credentials{}, rejectClient(causeMalformedBasic)
 	}
 	return credentials{method: methodBasic, client: client, secret: secret}, nil
 }
 
 func checkLength(shown credentials) error {
 	if len(shown.client) > endpoint.MaxClientID || len(shown.secret) > maxSecret || strings.ContainsRune(shown.client, 0) {
-		return clientRefused(causeTooLong)
+		return rejectClient(causeTooLong)
 	}
 	return nil
 }

@@ -9,18 +9,18 @@ import (
 )
 
 const (
-	causeUnknownClient endpoint.OperatorCause = "no client of this directory has this client_id: correct it, or create the client"
-	causeDisabled      endpoint.OperatorCause = "the client is disabled: enable it by minifed client enable"
-	causeNoCredentials endpoint.OperatorCause = "the request has a client_id and no secret or assertion: configure the client's secret or key at the caller"
-	causePublic        endpoint.OperatorCause = "the client is public and the request has a secret or assertion: remove it at the caller, or register a client of kind web"
-	causeNoSecret      endpoint.OperatorCause = "the client authenticates by private_key_jwt and the request has a secret: configure its key at the caller, or change it by minifed client update --auth-method"
-	causeNoKey         endpoint.OperatorCause = "the client authenticates by a secret and the request has an assertion: configure its secret at the caller, or change it by minifed client update --auth-method"
-	causeWrongSecret   endpoint.OperatorCause = "the client's secret is wrong: configure the right one at the caller, or make a new one by minifed client rotate-secret"
-	causeNoSecretKept  endpoint.OperatorCause = "the client has no secret: make one by minifed client rotate-secret"
-	causeWrongKey      endpoint.OperatorCause = "no key that the client registered verifies its assertion: compare the kid, the algorithm and the keys"
-	causeAlgorithm     endpoint.OperatorCause = "the assertion is signed by another algorithm than the client registered: change it at the caller, or by minifed client update --auth-alg"
-	causeBasicOnly     endpoint.OperatorCause = "the secret is right, but was sent in the body, and the client is restricted to client_secret_basic: change it at the caller, or lift the restriction by minifed client update --auth-method \"\""
-	causePostOnly      endpoint.OperatorCause = "the secret is right, but was sent by Basic, and the client is restricted to client_secret_post: change it at the caller, or lift the restriction by minifed client update --auth-method \"\""
+	causeUnknownClient  endpoint.OperatorCause = "no client of this directory has this client_id: correct it, or create the client"
+	causeDisabled       endpoint.OperatorCause = "the client is disabled: enable it by minifed client enable"
+	causeNoCredentials  endpoint.OperatorCause = "the request has a client_id and no secret or assertion: configure the client's secret or key at the caller"
+	causePublic         endpoint.OperatorCause = "the client is public and the request has a secret or assertion: remove it at the caller, or register a client of kind web"
+	causeNoSecret       endpoint.OperatorCause = "the client authenticates by private_key_jwt and the request has a secret: configure its key at the caller, or change it by minifed client update --auth-method"
+	causeNoKey          endpoint.OperatorCause = "the client authenticates by a secret and the request has an assertion: configure its secret at the caller, or change it by minifed client update --auth-method"
+	causeWrongSecret    endpoint.OperatorCause = "the client's secret is wrong: configure the right one at the caller, or make a new one by minifed client rotate-secret"
+	causeNoSecretStored endpoint.OperatorCause = "the client has no secret: make one by minifed client rotate-secret"
+	causeWrongKey       endpoint.OperatorCause = "no key that the client registered verifies its assertion: compare the kid, the algorithm and the keys"
+	causeAlgorithm      endpoint.OperatorCause = "the assertion is signed by another algorithm than the client registered: change it at the caller, or by minifed client update --auth-alg"
+	causeBasicOnly      endpoint.OperatorCause = "the secret is right, but was sent in the body, and the client is restricted to client_secret_basic: change it at the caller, or lift the restriction by minifed client update --auth-method \"\""
+	causePostOnly       endpoint.OperatorCause = "the secret is right, but was sent by Basic, and the client is restricted to client_secret_post: change it at the caller, or lift the restriction by minifed client update --auth-method \"\""
 
 	causeMalformedBasic     endpoint.OperatorCause = "the Authorization header is not one of HTTP Basic with form-encoded client_id and secret (RFC 6749 section 2.3.1): correct it at the caller"
 	causeMalformedAssertion endpoint.OperatorCause = "the client_assertion is not a JWT of a supported algorithm with iss, sub, aud, exp and jti: correct it at the caller"
@@ -90,21 +90,21 @@ func credentialProblem(client *oauth2.Client, shown credentials) endpoint.Operat
 	case !isSecret:
 		return causeWrongKey
 	case len(record.Secrets) == 0:
-		return causeNoSecretKept
+		return causeNoSecretStored
 	default:
 		return causeWrongSecret
 	}
 }
 
-// refusedFor is clientRefused, or nil without a cause.
-func refusedFor(cause endpoint.OperatorCause) error {
+// rejectionFor is rejectClient, or nil without a cause.
+func rejectionFor(cause endpoint.OperatorCause) error {
 	if cause == "" {
 		return nil
 	}
-	return clientRefused(cause)
+	return rejectClient(cause)
 }
 
-// clientRefused returns the error of every failed client authentication, with its cause for the log.
-func clientRefused(cause error) error {
+// rejectClient returns the error of every failed client authentication, with its cause for the log.
+func rejectClient(cause error) error {
 	return endpoint.CausedBy(endpoint.NewError(fosite.ErrInvalidClient, "Client authentication failed: the client is unknown or disabled, its secret or key is wrong, or it is registered for another token_endpoint_auth_method."), cause)
 }

@@ -30,9 +30,9 @@ type clientKey struct {
 	public    any
 }
 
-// serves reports whether the key may verify a signature with that algorithm and kid (RFC 7517 §4.4, §4.5). Every key may
+// canVerify reports whether the key may verify a signature with that algorithm and kid (RFC 7517 §4.4, §4.5). Every key may
 // verify a signature without kid.
-func (k clientKey) serves(algorithm, id string) bool {
+func (k clientKey) canVerify(algorithm, id string) bool {
 	return (k.algorithm == "" || k.algorithm == algorithm) && (k.id == "" || id == "" || k.id == id) && isKeyOf(algorithm, k.public)
 }
 
@@ -111,18 +111,18 @@ func (k *KeySets) of(ctx context.Context, client *oauth2.Client) ([]clientKey, e
 	if len(record.JWKS) > 0 || record.JWKSURI == "" {
 		return registeredKeys(client), nil
 	}
-	set, now := k.known(record.JWKSURI), k.now()
+	set, now := k.cached(record.JWKSURI), k.now()
 	if now.Sub(set.at).Abs() >= keySetFresh && now.Sub(set.tried).Abs() >= keySetPause {
 		set = k.fetch(ctx, client)
 	}
 	return set.usable(now)
 }
 
-// again fetches the keys of a client when none of those of the cache verified a signature, because the client may have new
+// refetch fetches the keys of a client when none of those of the cache verified a signature, because the client may have new
 // ones. It returns none if the client has no jwks_uri or the last fetch was too recent.
-func (k *KeySets) again(ctx context.Context, client *oauth2.Client) ([]clientKey, error) {
+func (k *KeySets) refetch(ctx context.Context, client *oauth2.Client) ([]clientKey, error) {
 	record := client.Record()
-	if len(record.JWKS) > 0 || record.JWKSURI == "" || k.now().Sub(k.known(record.JWKSURI).tried).Abs() < keySetPause {
+	if len(record.JWKS) > 0 || record.JWKSURI == "" || k.now().Sub(k.cached(record.JWKSURI).tried).Abs() < keySetPause {
 		return nil, nil
 	}
 	return k.fetch(ctx, client).usable(k.now())
@@ -135,7 +135,7 @@ func (s keySet) usable(now time.Time) ([]clientKey, error) {
 	return s.keys, nil
 }
 
-func (k *KeySets) known(uri string) keySet {
+func (k *KeySets) cached(uri string) keySet {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	set, _ := k.fetched.Get(uri)
@@ -154,7 +154,7 @@ func (k *KeySets) fetch(ctx context.Context, client *oauth2.Client) keySet {
 // load fetches a key set and, on success, replaces the cached one.
 func (k *KeySets) load(ctx context.Context, client *oauth2.Client) keySet {
 	uri := client.GetJSONWebKeysURI()
-	set := k.known(uri)
+	set := k.cached(uri)
 	set.tried = k.now()
 	var found []clientKey
 	body, err := k.outgoing.Get(ctx, uri, "application/jwk-set+json, application/json")

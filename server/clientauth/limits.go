@@ -19,8 +19,8 @@ type Limits struct {
 	History *ratelimit.AuthHistory
 }
 
-// mayGuess returns an error while an attempt at a chosen secret has to wait.
-func (l *Limits) mayGuess(who ratelimit.Caller) error {
+// checkGuess returns an error while an attempt at a chosen secret has to wait.
+func (l *Limits) checkGuess(who ratelimit.Caller) error {
 	known := l.History.Of(who)
 	if known.Succeeded {
 		return waitFor(l.Lockout.Wait(who.ByClientAtAddress()))
@@ -42,8 +42,8 @@ func (l *Limits) failed(ctx context.Context, who ratelimit.Caller) error {
 	return nil
 }
 
-// guessed counts a wrong secret of a client with a chosen secret.
-func (l *Limits) guessed(ctx context.Context, who ratelimit.Caller) {
+// guessFailed counts a wrong secret of a client with a chosen secret.
+func (l *Limits) guessFailed(ctx context.Context, who ratelimit.Caller) {
 	count := who.ClientKey()
 	if l.History.Of(who).Succeeded {
 		count = who.ByClientAtAddress()
@@ -53,8 +53,8 @@ func (l *Limits) guessed(ctx context.Context, who ratelimit.Caller) {
 	l.Lockout.Failed(ctx, count)
 }
 
-// proved records that a client with a chosen secret authenticated from an address.
-func (l *Limits) proved(who ratelimit.Caller) { l.History.Note(who, true) }
+// guessSucceeded records that a client with a chosen secret authenticated from an address.
+func (l *Limits) guessSucceeded(who ratelimit.Caller) { l.History.Note(who, true) }
 
 // authenticated counts a request of an authenticated client, or returns an error above the limit. A public client is not
 // authenticated, so that each address has its own limit.

@@ -34,15 +34,15 @@ type Secrets struct {
 	// flights lets concurrent requests with the same secret share one hash.
 	flights singleflight.Group
 
-	mu   sync.Mutex
-	good *bounded.Map[[sha256.Size]byte, struct{}] // guarded by mu
+	mu       sync.Mutex
+	verified *bounded.Map[[sha256.Size]byte, struct{}] // guarded by mu
 }
 
 const (
 	// fastHash is the prefix of the hash of a generated secret, before the SHA-256 in base64url.
 	fastHash = "sha256:"
-	// goodSize bounds the cached chosen secrets.
-	goodSize = 1024
+	// maxVerifiedSecrets bounds the cached chosen secrets.
+	maxVerifiedSecrets = 1024
 	// hashTimeout bounds one hash, with the time in the queue. The request that began the hash does not cancel it, because others
 	// wait for the same one.
 	hashTimeout = 10 * time.Second
@@ -50,7 +50,7 @@ const (
 
 // NewSecrets returns a verifier with a new key for its cache.
 func NewSecrets(random io.Reader, hashing Argon2id) (*Secrets, error) {
-	s := &Secrets{hashing: hashing, good: bounded.New[[sha256.Size]byte, struct{}](goodSize)}
+	s := &Secrets{hashing: hashing, verified: bounded.New[[sha256.Size]byte, struct{}](maxVerifiedSecrets)}
 	if _, err := io.ReadFull(random, s.key[:]); err != nil {
 		return nil, fmt.Errorf("server: randomness: %w", err)
 	}
@@ -79,19 +79,19 @@ func (s *Secrets) isChosen(ctx context.Context, client storage.Client, secret st
 		if !isChosenHash(hash) {
 			continue
 		}
-		if good, err := s.chosen(ctx, client, hash, secret); good || err != nil {
+		if good, err := s.verifyChosen(ctx, client, hash, secret); good || err != nil {
 			return good, err
 		}
 	}
 	return false, nil
 }
 
-// chosen verifies a chosen secret.
-func (s *Secrets) chosen(ctx context.Context, client storage.Client, hash, secret string) (bool, error) {
+// verifyChosen verifies a chosen secret.
+func (s *Secrets) verifyChosen(ctx context.Context, client storage.Client, hash, secret string) (bool, error) {
 	mac := hmac.New(sha256.New, s.key[:])
 	mac.Write([]byte(storage.Digest(client.Directory, client.ID, hash, secret)))
 	mark := [sha256.Size]byte(mac.Sum(nil))
-	if s.remembers(mark) {
+	if s.isVerified(mark) {
 		return true, nil
 	}
 	done := s.flights.DoChan(string(mark[:]), func() (any, error) {
@@ -99,7 +99,7 @@ func (s *Secrets) chosen(ctx context.Context, client storage.Client, hash, secre
 		defer cancel()
 		good, err := s.verify(ctx, hash, secret)
 		if good && err == nil {
-			s.remember(mark)
+			s.cacheVerified(mark)
 		}
 		return good, err
 	})
@@ -125,15 +125,15 @@ func (s *Secrets) verify(ctx context.Context, hash, secret string) (bool, error)
 	return subtle.ConstantTimeCompare(derived, stored.Hash) == 1, nil
 }
 
-func (s *Secrets) remembers(mark [sha256.Size]byte) bool {
+func (s *Secrets) isVerified(mark [sha256.Size]byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, ok := s.good.Get(mark)
+	_, ok := s.verified.Get(mark)
 	return ok
 }
 
-func (s *Secrets) remember(mark [sha256.Size]byte) {
+func (s *Secrets) cacheVerified(mark [sha256.Size]byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.good.Put(mark, struct{}{}, time.Time{}, time.Time{}) // Without times, a full cache removes the oldest.
+	s.verified.Put(mark, struct{}{}, time.Time{}, time.Time{}) // Without times, a full cache removes the oldest.
 }

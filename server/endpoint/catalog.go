@@ -126,7 +126,7 @@ func (c *Catalog) Resolve(r *http.Request) (Target, error) {
 	for _, name := range []string{AuthorizationServerMetadata, OpenIDConfiguration} {
 		path, inserted := strings.CutPrefix(whole, name+directoryPrefix)
 		if inserted { // RFC 8414 §3.1 puts the issuer's path after the well-known name; §5 allows it for both names.
-			return c.further(path, name, !strings.Contains(path, "/"))
+			return c.directoryTarget(path, name, !strings.Contains(path, "/"))
 		}
 	}
 	rest, below := strings.CutPrefix(whole, directoryPrefix)
@@ -137,7 +137,7 @@ func (c *Catalog) Resolve(r *http.Request) (Target, error) {
 	if "/"+path == AuthorizationServerMetadata {
 		found = false
 	}
-	return c.further(id, "/"+path, found)
+	return c.directoryTarget(id, "/"+path, found)
 }
 
 // wellKnownPath returns a well-known path without the trailing slash that some clients add. Other paths are unchanged.
@@ -151,7 +151,7 @@ func wellKnownPath(path string) string {
 // wellKnownPrefix is the path prefix of RFC 8615.
 const wellKnownPrefix = "/.well-known/"
 
-func (c *Catalog) further(id, path string, found bool) (Target, error) {
+func (c *Catalog) directoryTarget(id, path string, found bool) (Target, error) {
 	if !found || id == c.DefaultID || !isDirectoryID(id) {
 		return Target{}, storage.ErrNotFound
 	}

@@ -76,7 +76,7 @@ func registered(protocol *fosite.RFC6749Error, err error) *fosite.RFC6749Error {
 	case "request_forbidden":
 		return Describe(fosite.ErrAccessDenied, protocol.GetDescription(), err)
 	case "misconfiguration", "error", "server_error":
-		return withheld(protocol, err)
+		return sanitized(protocol, err)
 	default:
 		return protocol
 	}
@@ -89,7 +89,7 @@ func lostRace(err error) bool {
 }
 
 // withheld preserves the text of an error that was written for clients, and replaces any other.
-func withheld(protocol *fosite.RFC6749Error, err error) *fosite.RFC6749Error {
+func sanitized(protocol *fosite.RFC6749Error, err error) *fosite.RFC6749Error {
 	if problem, ok := errors.AsType[*grants.Error](err); ok && problem.Reason != "" {
 		return protocol
 	}
@@ -130,7 +130,7 @@ func Unavailable(cause error) *grants.Error {
 
 func unexpected(cause error) *grants.Error {
 	problem := &grants.Error{Protocol: Describe(fosite.ErrServerError, "", cause)}
-	problem.Protocol = withheld(problem.Protocol, cause)
+	problem.Protocol = sanitized(problem.Protocol, cause)
 	return problem
 }
 

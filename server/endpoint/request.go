@@ -32,8 +32,8 @@ type Request struct {
 	Parameters url.Values
 	// ClientID is the ID of the authenticated or claimed client; empty if no such client exists.
 	ClientID string
-	// Returns is the link on an error page.
-	Returns ReturnLink
+	// ReturnLink is the link on an error page.
+	ReturnLink ReturnLink
 	// GrantType is the grant type of a token request, once it is known to be supported.
 	GrantType string
 	// Failure is the error that was sent, and Cause its cause for the log.

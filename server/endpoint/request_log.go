@@ -12,17 +12,17 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// loggable lists the parameters that are logged, in this order. All others are omitted.
-func loggable() []string {
+// loggedParameters lists the parameters that are logged, in this order. All others are omitted.
+func loggedParameters() []string {
 	return []string{
 		"acr_values", "audience", "client_id", "code_challenge_method", "display", "grant_type", "max_age", "method", "prompt",
 		"requested_token_type", "resource", "response_mode", "response_type", "scope", "subject_token_type", "token_type_hint", "ui_locales",
 	}
 }
 
-// Concealed returns text without the words that could be a secret or a phone number. A client may send a token in the wrong
+// Redacted returns text without the words that could be a secret or a phone number. A client may send a token in the wrong
 // parameter, and a description may repeat the request.
-func Concealed(text string) string {
+func Redacted(text string) string {
 	var kept strings.Builder
 	kept.Grow(len(text))
 	for rest := text; ; {
@@ -32,7 +32,7 @@ func Concealed(text string) string {
 			word = rest[:end]
 		}
 		if len(word) > longestName || len(word) >= shortestPhone && strings.Trim(word, "+0123456789") == "" {
-			word = hidden
+			word = redacted
 		}
 		kept.WriteString(word)
 		if end < 0 {
@@ -54,9 +54,9 @@ func (c *Request) EndpointName() string {
 // LogParameters returns the loggable parameters.
 func (c *Request) LogParameters() []slog.Attr {
 	var attributes []slog.Attr
-	for _, name := range loggable() {
+	for _, name := range loggedParameters() {
 		for _, value := range c.Parameters[name] {
-			attributes = append(attributes, slog.String(name, Concealed(value[:min(len(value), maxLogged)])))
+			attributes = append(attributes, slog.String(name, Redacted(value[:min(len(value), maxLogged)])))
 		}
 	}
 	return attributes
@@ -75,7 +75,7 @@ func (c *Request) LogFailure() []slog.Attr {
 	if c.Failure.Reason != "" {
 		attributes = append(attributes, slog.String("reason", c.Failure.Reason))
 	}
-	attributes = append(attributes, slog.String("description", Concealed(c.Failure.Protocol.DescriptionField)))
+	attributes = append(attributes, slog.String("description", Redacted(c.Failure.Protocol.DescriptionField)))
 	if c.Failure.Protocol.CodeField >= http.StatusInternalServerError {
 		attributes = append(attributes, slog.String("cause", OperatorText(c.Cause)))
 	}
@@ -141,5 +141,5 @@ const (
 	longestName = 26
 	// shortestPhone is the number of consecutive digits that may be a phone number.
 	shortestPhone = 7
-	hidden        = "(hidden)"
+	redacted      = "(hidden)"
 )

@@ -93,7 +93,7 @@ func (t *RouteTable) Path(name string) string {
 
 // Respond serves a request and writes its error if there is one.
 func (rt *Route) Respond(w http.ResponseWriter, r *Request) {
-	if !rt.Answers(r.Method) {
+	if !rt.Accepts(r.Method) {
 		w.Header().Set("Allow", rt.allow())
 		rt.writeError(w, r, methodNotAllowed())
 		return
@@ -108,8 +108,8 @@ func (rt *Route) writeError(w http.ResponseWriter, r *Request, err error) {
 	WriteError(w, r, rt.ErrorWriter, err)
 }
 
-// Answers reports whether the route accepts a method.
-func (rt *Route) Answers(method string) bool {
+// Accepts reports whether the route accepts a method.
+func (rt *Route) Accepts(method string) bool {
 	return slices.Contains(rt.Methods, method) || method == http.MethodHead && slices.Contains(rt.Methods, http.MethodGet)
 }
 

@@ -41,15 +41,15 @@ func (f *Service) beforeCode(ctx context.Context, client fosite.Client, v *Reque
 	case bindSession:
 		found, err := f.Linker.Proof.AcceptSession(ctx, v.Issuer, v.accessToken, record.ID, record.Federation.LinkingPartners)
 		if err != nil {
-			return f.countedProof(ctx, v, err)
+			return f.countFailedProof(ctx, v, err)
 		}
 		v.proven = &found.User
 	}
 	return nil
 }
 
-// countedProof counts a wrong proof against the ticket that was shown.
-func (f *Service) countedProof(ctx context.Context, v *Request, refused error) error {
+// countFailedProof counts a wrong proof against the ticket that was shown.
+func (f *Service) countFailedProof(ctx context.Context, v *Request, refused error) error {
 	if endpoint.IsUnavailable(refused) {
 		return refused
 	}
@@ -65,7 +65,7 @@ func (f *Service) attachByPassword(ctx context.Context, client *oauth2.Client, v
 	}
 	user, err := f.Linker.Passwords.Verify(ctx, v.username, v.password, try)
 	if errors.Is(err, identity.ErrWrongPassword) && !endpoint.IsUnavailable(err) {
-		return resolvedUser{}, f.countedProof(ctx, v, &grants.Error{
+		return resolvedUser{}, f.countFailedProof(ctx, v, &grants.Error{
 			Protocol: endpoint.Describe(fosite.ErrInvalidGrant, "The username or the password is wrong, or there were too many attempts. Call wx.login again and try once more, or later.", err),
 			Reason:   account.ReasonWrongPassword,
 		})
@@ -108,11 +108,11 @@ func (a *AccountLinker) attempt(ctx context.Context, v *Request, login identity.
 		return account.Attempt{}, err
 	}
 	if linked != "" && linked == holder {
-		return account.Attempt{Told: []ratelimit.Key{own}}, nil
+		return account.Attempt{Shown: []ratelimit.Key{own}}, nil
 	}
 	folded := account.FoldName(v.username)
 	return account.Attempt{
-		Told: []ratelimit.Key{ratelimit.NameKey(directory, folded), own}, Account: ratelimit.AccountKey(directory, holder, folded),
+		Shown: []ratelimit.Key{ratelimit.NameKey(directory, folded), own}, Account: ratelimit.AccountKey(directory, holder, folded),
 	}, nil
 }
 

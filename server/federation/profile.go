@@ -68,7 +68,7 @@ func (h Handler) respond(w http.ResponseWriter, form url.Values, v *Request) err
 	if text := form.Get("user"); text != "" {
 		profile, err := identity.ParseProfileUpdate([]byte(text))
 		if err != nil {
-			return refusedPerson(err)
+			return userError(err)
 		}
 		v.profile = &profile
 	}

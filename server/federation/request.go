@@ -82,9 +82,9 @@ func requestFrom(ctx context.Context) *Request {
 // ticketAlone reports whether the ticket stands in for a code: registering takes nothing from anybody.
 func (v *Request) ticketAlone() bool { return v.method == bindRegister && v.ticket != "" }
 
-// asked is the digest of a request's parameters and proof. A repeat must have the same. The random code, which is not stored,
+// requestDigest is the digest of a request's parameters and proof. A repeat must have the same. The random code, which is not stored,
 // protects a password in it from being guessed by a reader of the store.
-func (v *Request) asked(request grants.Exchange) string {
+func (v *Request) requestDigest(request grants.Exchange) string {
 	if v.digest == "" {
 		v.digest = storage.Digest(
 			v.Route.Name, v.method, v.ticket, request.Code,

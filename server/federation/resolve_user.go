@@ -80,7 +80,7 @@ func (f *Service) register(ctx context.Context, client *oauth2.Client, v *Reques
 		if err != nil {
 			return resolvedUser{}, err
 		}
-		return personOf(client, resolution), nil
+		return userOf(client, resolution), nil
 	}
 	resolution, err := f.Users.Register(ctx, login, *v.profile)
 	if err != nil {
@@ -91,7 +91,7 @@ func (f *Service) register(ctx context.Context, client *oauth2.Client, v *Reques
 
 // updated applies the asserted profile to a known user, if the client may.
 func (f *Service) updated(ctx context.Context, client *oauth2.Client, v *Request, resolution *identity.Resolution) (resolvedUser, error) {
-	found := personOf(client, resolution)
+	found := userOf(client, resolution)
 	if v.profile == nil || resolution.Created || !client.Record().Federation.UpdateProfile {
 		return found, nil
 	}
@@ -177,7 +177,7 @@ func phoneFailure(err error) string {
 	}
 }
 
-func personOf(client *oauth2.Client, resolution *identity.Resolution) resolvedUser {
+func userOf(client *oauth2.Client, resolution *identity.Resolution) resolvedUser {
 	user := resolution.User.Record
 	return resolvedUser{user: user, epoch: user.Epoch, clientEpoch: user.ClientEpoch(client.GetID())}
 }
@@ -198,8 +198,8 @@ func newPhoneCode(cause error) error {
 	}
 }
 
-// refusedPerson maps the error for a user who cannot sign in or be bound to the error for the mini-program's backend.
-func refusedPerson(err error) error {
+// userError maps the error for a user who cannot sign in or be bound to the error for the mini-program's backend.
+func userError(err error) error {
 	var invalid *identity.InvalidError
 	switch {
 	case errors.Is(err, identity.ErrUserDisabled):

@@ -58,7 +58,7 @@ func (f *Service) ExchangeCode(ctx context.Context, client fosite.Client, code s
 	if err != nil {
 		return wechat.Session{}, err
 	}
-	if err := f.signable(ctx, client); err != nil {
+	if err := f.checkCanSign(ctx, client); err != nil {
 		return wechat.Session{}, err
 	}
 	if err := f.beforeCode(ctx, client, v); err != nil {
@@ -67,8 +67,8 @@ func (f *Service) ExchangeCode(ctx context.Context, client fosite.Client, code s
 	return f.Results.session(v, client, code, func() (wechat.Session, error) { return f.WeChat.Code2Session(ctx, app, code) })
 }
 
-// signable says why the tokens of a client could not be signed now. It is asked before a code is spent on them.
-func (f *Service) signable(ctx context.Context, client fosite.Client) error {
+// checkCanSign says why the tokens of a client could not be signed now. It is asked before a code is spent on them.
+func (f *Service) checkCanSign(ctx context.Context, client fosite.Client) error {
 	known, ok := client.(*oauth2.Client)
 	if !ok {
 		return fmt.Errorf("server: client is %T", client)
@@ -118,12 +118,12 @@ func (f *Service) ResolveReplay(ctx context.Context, request grants.Exchange) (g
 		return grants.Subject{}, false, fmt.Errorf("server: client is %T", request.Client)
 	}
 	v := requestFrom(ctx)
-	live, err := f.answered(ctx, client, request, v)
+	live, err := f.findReplay(ctx, client, request, v)
 	if errors.Is(err, storage.ErrNotFound) {
 		return grants.Subject{}, false, nil
 	}
 	if err != nil {
-		return grants.Subject{}, false, refusedGrant(err)
+		return grants.Subject{}, false, grantError(err)
 	}
 	if live.Grant.State == storage.GrantPending {
 		if v.ticket != "" {
@@ -136,16 +136,16 @@ func (f *Service) ResolveReplay(ctx context.Context, request grants.Exchange) (g
 	return subjectOf(live.Grant, live.Subject), true, nil
 }
 
-// answered returns the grant of an earlier identical request, or the pending grant of its ticket.
-func (f *Service) answered(ctx context.Context, client *oauth2.Client, request grants.Exchange, v *Request) (*oauth2.ActiveGrant, error) {
+// findReplay returns the grant of an earlier identical request, or the pending grant of its ticket.
+func (f *Service) findReplay(ctx context.Context, client *oauth2.Client, request grants.Exchange, v *Request) (*oauth2.ActiveGrant, error) {
 	if v.ticket == "" {
 		ids, err := f.grantIDs(ctx, client, v, request.Code)
 		if err != nil {
 			return nil, err
 		}
-		return f.Store.Repeat(ctx, client, ids, v.asked(request))
+		return f.Store.Repeat(ctx, client, ids, v.requestDigest(request))
 	}
-	live, err := f.Store.Ticket(ctx, client, v.ticket, v.asked(request))
+	live, err := f.Store.Ticket(ctx, client, v.ticket, v.requestDigest(request))
 	if err != nil || live.Grant.State != storage.GrantPending {
 		return live, err
 	}
@@ -153,11 +153,11 @@ func (f *Service) answered(ctx context.Context, client *oauth2.Client, request g
 		return nil, oauth2.ErrNoGrant
 	}
 	v.pending = &live.Grant
-	return live, f.refusedBefore(ctx, client, request, v)
+	return live, f.findRejection(ctx, client, request, v)
 }
 
-// refusedBefore returns the stored rejection of an earlier identical request with a code and a ticket; the ticket remains valid.
-func (f *Service) refusedBefore(ctx context.Context, client *oauth2.Client, request grants.Exchange, v *Request) error {
+// findRejection returns the stored rejection of an earlier identical request with a code and a ticket; the ticket remains valid.
+func (f *Service) findRejection(ctx context.Context, client *oauth2.Client, request grants.Exchange, v *Request) error {
 	if v.ticketAlone() {
 		return nil
 	}
@@ -165,7 +165,7 @@ func (f *Service) refusedBefore(ctx context.Context, client *oauth2.Client, requ
 	if err != nil {
 		return err
 	}
-	_, err = f.Store.Repeat(ctx, client, ids, v.asked(request))
+	_, err = f.Store.Repeat(ctx, client, ids, v.requestDigest(request))
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil
 	}
@@ -201,7 +201,7 @@ func (f *Service) ResolveSubject(ctx context.Context, request grants.Exchange, s
 		OpenPlatform: record.Federation.OpenPlatform, UnionID: string(session.UnionID),
 	}
 	// 1. The grant that is to be: the ticket's, or a new one of the code.
-	draft, err := f.draft(ctx, client, request, v, login)
+	draft, err := f.newGrant(ctx, client, request, v, login)
 	if err != nil {
 		return grants.Subject{}, err
 	}
@@ -212,7 +212,7 @@ func (f *Service) ResolveSubject(ctx context.Context, request grants.Exchange, s
 		return grants.Subject{}, f.registrationRequired(ctx, client, draft)
 	}
 	if err != nil {
-		return grants.Subject{}, f.refusedForGood(ctx, client, request, v, refusedPerson(err))
+		return grants.Subject{}, f.storeRejection(ctx, client, request, v, userError(err))
 	}
 	// 3. The grant of that user, as the user was when the login looked: ending the user's grants ends this one too.
 	v.user, v.client = &found.user, &record
@@ -227,8 +227,8 @@ func (f *Service) ResolveSubject(ctx context.Context, request grants.Exchange, s
 	return subjectOf(draft, found.user.ID), nil
 }
 
-// refusedForGood returns refused, and stores a conflict of accounts: the code is spent, and a repeat gets the same response.
-func (f *Service) refusedForGood(
+// storeRejection returns refused, and stores a conflict of accounts: the code is spent, and a repeat gets the same response.
+func (f *Service) storeRejection(
 	ctx context.Context, client *oauth2.Client, request grants.Exchange, v *Request, refused error,
 ) error {
 	problem, ok := errors.AsType[*grants.Error](refused)
@@ -239,20 +239,20 @@ func (f *Service) refusedForGood(
 	if err != nil {
 		return err
 	}
-	made := storage.Grant{ID: ids[0].ID, SecretGeneration: ids[0].SecretGeneration, Asked: v.asked(request)}
+	made := storage.Grant{ID: ids[0].ID, SecretGeneration: ids[0].SecretGeneration, Asked: v.requestDigest(request)}
 	if err := f.Store.Reject(ctx, client, made, problem.Protocol.ErrorField); err != nil {
 		return err
 	}
 	return refused
 }
 
-// draft is the grant of this request, without its user.
-func (f *Service) draft(
+// newGrant is the grant of this request, without its user.
+func (f *Service) newGrant(
 	ctx context.Context, client *oauth2.Client, request grants.Exchange, v *Request, login identity.Login,
 ) (storage.Grant, error) {
-	asked := v.asked(request)
+	asked := v.requestDigest(request)
 	if v.pending != nil {
-		if err := f.samePerson(ctx, v.pending, login); err != nil {
+		if err := f.checkSameUser(ctx, v.pending, login); err != nil {
 			return storage.Grant{}, err
 		}
 		draft := *v.pending
@@ -270,8 +270,8 @@ func (f *Service) draft(
 	}, nil
 }
 
-// samePerson rejects a ticket with another WeChat user's code, because the front end sees the ticket.
-func (f *Service) samePerson(ctx context.Context, pending *storage.Grant, login identity.Login) error {
+// checkSameUser rejects a ticket with another WeChat user's code, because the front end sees the ticket.
+func (f *Service) checkSameUser(ctx context.Context, pending *storage.Grant, login identity.Login) error {
 	if pending.Pending.AppID == login.AppID && pending.Pending.OpenID == login.OpenID {
 		return nil
 	}
@@ -320,8 +320,8 @@ func subjectOf(g storage.Grant, subject string) grants.Subject {
 	return said
 }
 
-// refusedGrant maps a grant lookup error to the protocol error sent to the client.
-func refusedGrant(err error) error {
+// grantError maps a grant lookup error to the protocol error sent to the client.
+func grantError(err error) error {
 	if refused, ok := errors.AsType[*oauth2.RejectionError](err); ok {
 		return conflict(refused.Code)
 	}

@@ -24,7 +24,7 @@ import (
 
 // Backchannel sends logout tokens to the clients of an ended session (OpenID Connect Back-Channel Logout 1.0). The write that
 // ends a session also schedules them, so that a crash loses none. The session's record lists the clients that are not notified
-// yet. Delivery is at least once, and ends after the last retry of tellAgain.
+// yet. Delivery is at least once, and ends after the last retry of retryDelays.
 type Backchannel struct {
 	engine   storage.Engine
 	catalog  *endpoint.Catalog
@@ -56,38 +56,38 @@ func NewBackchannel(config BackchannelConfig, known *endpoint.Catalog) *Backchan
 }
 
 const (
-	// tellAtOnce bounds how long a request that ends a session waits for the delivery.
-	tellAtOnce = 2 * time.Second
-	// tellEvery is the interval of the searches for due deliveries.
-	tellEvery = 5 * time.Second
-	// boundEvery is the number of such searches for each search for deliveries planned by a clock ahead.
-	boundEvery = 720
-	// tellPage bounds a page of due deliveries, and tellParallel the concurrent ones.
-	tellPage     = 64
-	tellParallel = 8
-	// tellWrite bounds the write that records the notified clients.
-	tellWrite = 5 * time.Second
+	// maxDeliveryWait bounds how long a request that ends a session waits for the delivery.
+	maxDeliveryWait = 2 * time.Second
+	// deliveryInterval is the interval of the searches for due deliveries.
+	deliveryInterval = 5 * time.Second
+	// clockCheckEvery is the number of such searches for each search for deliveries planned by a clock ahead.
+	clockCheckEvery = 720
+	// deliveryPage bounds a page of due deliveries, and maxParallelDeliveries the concurrent ones.
+	deliveryPage          = 64
+	maxParallelDeliveries = 8
+	// deliveryWriteTimeout bounds the write that records the notified clients.
+	deliveryWriteTimeout = 5 * time.Second
 )
 
-// tellAgain are the delays before each retry. After the last one the remaining clients are dropped.
-func tellAgain() []time.Duration {
+// retryDelays are the delays before each retry. After the last one the remaining clients are dropped.
+func retryDelays() []time.Duration {
 	return []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 6 * time.Hour}
 }
 
 // Deliver notifies the clients of a session that has just ended, before the browser returns to one of them. It waits for at most
-// tellAtOnce; Run retries the others later.
+// maxDeliveryWait; Run retries the others later.
 func (b *Backchannel) Deliver(ctx context.Context, entry *storage.Entry[storage.Session]) {
 	if entry.Record.DeliverAt.IsZero() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellAtOnce)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxDeliveryWait)
 	defer cancel()
 	b.deliver(ctx, entry)
 }
 
 // Run does until ctx ends what is due.
 func (b *Backchannel) Run(ctx context.Context) {
-	ticker := time.NewTicker(tellEvery)
+	ticker := time.NewTicker(deliveryInterval)
 	defer ticker.Stop()
 	for n := 0; ; n++ {
 		select {
@@ -95,7 +95,7 @@ func (b *Backchannel) Run(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		if n%boundEvery == 0 {
+		if n%clockCheckEvery == 0 {
 			if err := b.BoundDue(ctx); err != nil && ctx.Err() == nil {
 				b.logger.WarnContext(ctx, "logout notices that a clock ahead planned could not be looked for", "cause", err.Error())
 			}
@@ -115,7 +115,7 @@ func (b *Backchannel) DeliverDue(ctx context.Context) error {
 
 // BoundDue makes due at once what a clock ahead planned for later than can be planned: it would wait until that time is reached.
 func (b *Backchannel) BoundDue(ctx context.Context) error {
-	latest := tellAgain()[len(tellAgain())-1]
+	latest := retryDelays()[len(retryDelays())-1]
 	users := func(ctx context.Context, user *storage.Entry[storage.User]) error {
 		if !storage.MadeAhead(user.Record.SessionsDueAt, b.now()) {
 			return nil
@@ -123,7 +123,7 @@ func (b *Backchannel) BoundDue(ctx context.Context) error {
 		next := user.Record
 		next.SessionsDueAt = storage.Instant(b.now())
 		_, err := user.Replace(ctx, b.engine, next)
-		return unlessLost(err)
+		return ignoreConflict(err)
 	}
 	sessions := func(ctx context.Context, session *storage.Entry[storage.Session]) error {
 		if !storage.MadeAhead(session.Record.DeliverAt, b.now().Add(latest)) {
@@ -132,7 +132,7 @@ func (b *Backchannel) BoundDue(ctx context.Context) error {
 		next := session.Record
 		next.DeliverAt = storage.Instant(b.now())
 		_, err := session.Replace(ctx, b.engine, next)
-		return unlessLost(err)
+		return ignoreConflict(err)
 	}
 	ever := b.now().AddDate(1000, 0, 0)
 	return errors.Join(each(ctx, b, ever, users), each(ctx, b, ever, sessions))
@@ -141,14 +141,14 @@ func (b *Backchannel) BoundDue(ctx context.Context) error {
 // each calls do with every record of a kind that is due before a time, several at once. do moves when it is due, or leaves that to
 // others.
 func each[R storage.Record](ctx context.Context, b *Backchannel, before time.Time, do func(context.Context, *storage.Entry[R]) error) error {
-	query := storage.Query{Order: storage.ByDue, DueBefore: before, Limit: tellPage}
+	query := storage.Query{Order: storage.ByDue, DueBefore: before, Limit: deliveryPage}
 	for {
 		entries, next, err := storage.List[R](ctx, b.engine, query)
 		if err != nil {
 			return err
 		}
 		var group errgroup.Group
-		group.SetLimit(tellParallel)
+		group.SetLimit(maxParallelDeliveries)
 		for _, entry := range entries {
 			group.Go(func() error {
 				if ctx.Err() != nil {
@@ -175,7 +175,7 @@ func (b *Backchannel) endSessions(ctx context.Context, user *storage.Entry[stora
 		}
 		for _, entry := range entries {
 			if err := b.endSession(ctx, user.Record, entry); err != nil {
-				return unlessLost(err)
+				return ignoreConflict(err)
 			}
 		}
 		if next == "" {
@@ -189,7 +189,7 @@ func (b *Backchannel) endSessions(ctx context.Context, user *storage.Entry[stora
 	done := user.Record
 	done.SessionsDueAt = time.Time{}
 	_, err := user.Replace(ctx, b.engine, done)
-	return unlessLost(err)
+	return ignoreConflict(err)
 }
 
 func (b *Backchannel) endSession(ctx context.Context, user storage.User, entry *storage.Entry[storage.Session]) error {
@@ -204,8 +204,8 @@ func (b *Backchannel) endSession(ctx context.Context, user storage.User, entry *
 	return err
 }
 
-// unlessLost ignores ErrConflict: another instance updated the session first.
-func unlessLost(err error) error {
+// ignoreConflict ignores ErrConflict: another instance updated the session first.
+func ignoreConflict(err error) error {
 	if errors.Is(err, storage.ErrConflict) {
 		return nil
 	}
@@ -218,7 +218,7 @@ func (b *Backchannel) lease(ctx context.Context, entry *storage.Entry[storage.Se
 	next.DeliverAt = storage.Instant(b.now().Add(authorize.DeliveryLease))
 	leased, err := entry.Replace(ctx, b.engine, next)
 	if err != nil {
-		return unlessLost(err)
+		return ignoreConflict(err)
 	}
 	b.deliver(context.WithoutCancel(ctx), leased) // What has begun is finished when the server stops.
 	return nil
@@ -228,29 +228,29 @@ func (b *Backchannel) lease(ctx context.Context, entry *storage.Entry[storage.Se
 // again after the lease.
 func (b *Backchannel) deliver(ctx context.Context, entry *storage.Entry[storage.Session]) {
 	next := entry.Record
-	next.Clients = b.unheard(ctx, next)
+	next.Clients = b.notify(ctx, next)
 	next.DeliverAt = time.Time{}
-	if next.DeliveryAttempts < len(tellAgain()) && len(next.Clients) > 0 {
-		next.DeliverAt = storage.Instant(b.now().Add(tellAgain()[next.DeliveryAttempts]))
+	if next.DeliveryAttempts < len(retryDelays()) && len(next.Clients) > 0 {
+		next.DeliverAt = storage.Instant(b.now().Add(retryDelays()[next.DeliveryAttempts]))
 	}
 	next.DeliveryAttempts++
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellWrite)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deliveryWriteTimeout)
 	defer cancel()
 	if _, err := entry.Replace(ctx, b.engine, next); err != nil {
 		b.logger.WarnContext(ctx, "clients that were notified of a logout will be notified again", "directory", next.Directory, "cause", err.Error())
 	}
 }
 
-// unheard notifies all clients of a session concurrently and returns those that failed.
-func (b *Backchannel) unheard(ctx context.Context, session storage.Session) map[string]time.Time {
+// notify notifies all clients of a session concurrently and returns those that failed.
+func (b *Backchannel) notify(ctx context.Context, session storage.Session) map[string]time.Time {
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	left := maps.Clone(session.Clients)
 	for client := range session.Clients {
 		group.Go(func() {
 			if err := b.send(ctx, session, client); err != nil {
-				b.logger.WarnContext(ctx, "back-channel logout failed", "directory", session.Directory, "client", idOf(client),
-					"attempt", session.DeliveryAttempts+1, "of", len(tellAgain())+1, "cause", err.Error())
+				b.logger.WarnContext(ctx, "back-channel logout failed", "directory", session.Directory, "client", clientIDOf(client),
+					"attempt", session.DeliveryAttempts+1, "of", len(retryDelays())+1, "cause", err.Error())
 				return
 			}
 			mu.Lock()
@@ -271,8 +271,8 @@ func (b *Backchannel) send(ctx context.Context, session storage.Session, instanc
 	if err != nil {
 		return err
 	}
-	client, err := b.catalog.Client(ctx, session.Directory, idOf(instance))
-	if errors.Is(err, storage.ErrNotFound) || err == nil && !hears(client.Record(), instance) {
+	client, err := b.catalog.Client(ctx, session.Directory, clientIDOf(instance))
+	if errors.Is(err, storage.ErrNotFound) || err == nil && !wantsLogoutToken(client.Record(), instance) {
 		return nil
 	}
 	if err != nil {
@@ -285,14 +285,14 @@ func (b *Backchannel) send(ctx context.Context, session storage.Session, instanc
 	return b.client.Post(ctx, client.Record().BackchannelLogoutURI, url.Values{"logout_token": {token}})
 }
 
-// idOf returns the ID of the client that storage.Client.Instance named.
-func idOf(instance string) string {
+// clientIDOf returns the ID of the client that storage.Client.Instance named.
+func clientIDOf(instance string) string {
 	id, _, _ := strings.Cut(instance, "#")
 	return id
 }
 
-// hears reports whether a client is the one in the session, enabled, and registered for logout tokens.
-func hears(client storage.Client, instance string) bool {
+// wantsLogoutToken reports whether a client is the one in the session, enabled, and registered for logout tokens.
+func wantsLogoutToken(client storage.Client, instance string) bool {
 	return client.Instance() == instance && !client.Disabled && client.BackchannelLogoutURI != ""
 }
 

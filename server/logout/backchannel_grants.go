@@ -36,7 +36,7 @@ func (b *Backchannel) endMiniProgramGrant(ctx context.Context, user storage.User
 	if alive || grant.State != storage.GrantActive || grant.SID == "" {
 		return nil
 	}
-	wants, err := b.hearsOfGrants(ctx, grant)
+	wants, err := b.receivesLogoutTokens(ctx, grant)
 	if err != nil || !wants {
 		return err
 	}
@@ -52,8 +52,8 @@ func (b *Backchannel) endMiniProgramGrant(ctx context.Context, user storage.User
 	return err
 }
 
-// hearsOfGrants reports whether a grant's client is a mini-program with a URI for logout tokens.
-func (b *Backchannel) hearsOfGrants(ctx context.Context, grant storage.Grant) (bool, error) {
+// receivesLogoutTokens reports whether a grant's client is a mini-program with a URI for logout tokens.
+func (b *Backchannel) receivesLogoutTokens(ctx context.Context, grant storage.Grant) (bool, error) {
 	client, err := b.catalog.Client(ctx, grant.Directory, grant.Client)
 	if errors.Is(err, storage.ErrNotFound) {
 		return false, nil

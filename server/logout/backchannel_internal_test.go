@@ -50,17 +50,17 @@ func TestBackchannel_DeliversUntilServerStops(t *testing.T) {
 			return entry.Record.DeliverAt.IsZero() && len(entry.Record.Clients) == 0
 		}
 		due("first")
-		time.Sleep(tellEvery)
+		time.Sleep(deliveryInterval)
 		synctest.Wait()
 		if !isDone("first") {
 			t.Error("what was due was not done")
 		}
 		// 2. A store that is down stops nothing for good.
 		down.Store(true)
-		time.Sleep(3 * tellEvery)
+		time.Sleep(3 * deliveryInterval)
 		down.Store(false)
 		due("second")
-		time.Sleep(tellEvery)
+		time.Sleep(deliveryInterval)
 		synctest.Wait()
 		if !isDone("second") {
 			t.Error("what was due after the store came back was not done")
@@ -69,7 +69,7 @@ func TestBackchannel_DeliversUntilServerStops(t *testing.T) {
 		stop()
 		<-stopped
 		due("third")
-		time.Sleep(3 * tellEvery)
+		time.Sleep(3 * deliveryInterval)
 		synctest.Wait()
 		if isDone("third") {
 			t.Error("done after the server stopped")

@@ -91,9 +91,9 @@ func (e *Endpoint) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	case r.Method == http.MethodHead:
 		return nil // Looking ends nothing.
 	case r.Method == http.MethodPost && ours:
-		return e.answered(w, r)
+		return e.handleDecision(w, r)
 	case r.Method == http.MethodPost:
-		return e.keep(w, r)
+		return e.park(w, r)
 	}
 	read := e.read
 	if ours {
@@ -120,10 +120,10 @@ func (e *Endpoint) decide(w http.ResponseWriter, r *endpoint.Request, request *l
 		if err != nil {
 			return err
 		}
-		return e.done(w, r, request, outcome{ended: ended, vouched: request.Proven})
+		return e.redirect(w, r, request, outcome{ended: ended, confirmed: request.Proven})
 	}
 	// 3. Is it the session that the application got its ID token under (§2)? If not, the user decides.
-	proven, err := e.proves(r.Context(), issuer, request, entry.Record)
+	proven, err := e.isOfSession(r.Context(), issuer, request, entry.Record)
 	if err != nil {
 		return err
 	}
@@ -140,11 +140,11 @@ func (e *Endpoint) decide(w http.ResponseWriter, r *endpoint.Request, request *l
 	if err := e.Sessions.End(r.Context(), entry); err != nil {
 		return err
 	}
-	return e.done(w, r, request, outcome{ended: true, vouched: request.Proven})
+	return e.redirect(w, r, request, outcome{ended: true, confirmed: request.Proven})
 }
 
-// proves reports whether the ID token of a request was issued in that session. It is false if the client no longer exists.
-func (e *Endpoint) proves(ctx context.Context, issuer *oauth2.Issuer, request *logoutRequest, session storage.Session) (bool, error) {
+// isOfSession reports whether the ID token of a request was issued in that session. It is false if the client no longer exists.
+func (e *Endpoint) isOfSession(ctx context.Context, issuer *oauth2.Issuer, request *logoutRequest, session storage.Session) (bool, error) {
 	if !request.Proven {
 		return false, nil
 	}
@@ -163,7 +163,7 @@ func (e *Endpoint) proves(ctx context.Context, issuer *oauth2.Issuer, request *l
 func (e *Endpoint) ask(w http.ResponseWriter, r *endpoint.Request, request *logoutRequest, current *authorize.CurrentSession) error {
 	if !request.Asked {
 		request.Asked = true
-		return e.goTo(w, r, request, logoutLife)
+		return e.redirectTo(w, r, request, logoutLife)
 	}
 	client, err := e.client(r.Context(), r.Issuer, request.Client)
 	if err != nil {
@@ -172,8 +172,8 @@ func (e *Endpoint) ask(w http.ResponseWriter, r *endpoint.Request, request *logo
 	return confirmLogout(e.Pages, w, r, client, current.User, strings.Fields(string(request.Locales)))
 }
 
-// answered handles the user's decision.
-func (e *Endpoint) answered(w http.ResponseWriter, r *endpoint.Request) error {
+// handleDecision handles the user's decision.
+func (e *Endpoint) handleDecision(w http.ResponseWriter, r *endpoint.Request) error {
 	form, err := e.Pages.CSRF.ReadForm(r)
 	if err != nil {
 		return err
@@ -202,19 +202,19 @@ func (e *Endpoint) answered(w http.ResponseWriter, r *endpoint.Request) error {
 			return err
 		}
 	}
-	return e.done(w, r, request, outcome{ended: entry != nil, vouched: true})
+	return e.redirect(w, r, request, outcome{ended: entry != nil, confirmed: true})
 }
 
 // outcome is what a logout request did.
 type outcome struct {
 	// ended reports whether a session ended.
 	ended bool
-	// vouched reports whether an ID token or the user confirms the address that the browser goes to.
-	vouched bool
+	// confirmed reports whether an ID token or the user confirms the address that the browser goes to.
+	confirmed bool
 }
 
-// done redirects the browser. An address that neither an ID token nor the user confirms is only a link (§3).
-func (e *Endpoint) done(w http.ResponseWriter, r *endpoint.Request, request *logoutRequest, did outcome) error {
+// redirect redirects the browser. An address that neither an ID token nor the user confirms is only a link (§3).
+func (e *Endpoint) redirect(w http.ResponseWriter, r *endpoint.Request, request *logoutRequest, did outcome) error {
 	issuer := r.Issuer
 	authorize.SessionCookie(issuer).Clear(w, issuer)
 	if request.Redirect == "" {
@@ -224,7 +224,7 @@ func (e *Endpoint) done(w http.ResponseWriter, r *endpoint.Request, request *log
 	if request.State != "" {
 		target = authorize.WithQuery(target, url.Values{"state": {string(request.State)}})
 	}
-	if did.vouched {
+	if did.confirmed {
 		w.Header().Set("Location", target)
 		w.WriteHeader(http.StatusSeeOther)
 		return nil
@@ -244,9 +244,9 @@ func localesOf(request *logoutRequest) []string {
 	return []string{"ui_locales", string(request.Locales)}
 }
 
-// keep puts a request sent by POST into a URL and redirects the browser to it. A POST from another site does not carry our Lax
+// park puts a request sent by POST into a URL and redirects the browser to it. A POST from another site does not carry our Lax
 // cookies, but the GET after it does (§2 requires both methods).
-func (e *Endpoint) keep(w http.ResponseWriter, r *endpoint.Request) error {
+func (e *Endpoint) park(w http.ResponseWriter, r *endpoint.Request) error {
 	if endpoint.MediaType(r.Request) != endpoint.FormMediaType {
 		return authorize.PageError("malformed_request", "The request must be a form of the media type "+endpoint.FormMediaType+".")
 	}
@@ -258,16 +258,16 @@ func (e *Endpoint) keep(w http.ResponseWriter, r *endpoint.Request) error {
 	if err != nil {
 		return err
 	}
-	return e.goTo(w, r, request, authorize.ParkedLifetime)
+	return e.redirectTo(w, r, request, authorize.ParkedLifetime)
 }
 
 func (e *Endpoint) read(r *endpoint.Request) (*logoutRequest, error) {
 	return e.parse(r, r.URL.RawQuery)
 }
 
-// goTo sends the browser to the address of a request.
-func (e *Endpoint) goTo(w http.ResponseWriter, r *endpoint.Request, request *logoutRequest, life time.Duration) error {
-	location, err := e.address(r.Context(), r.Issuer, request, life)
+// redirectTo sends the browser to the address of a request.
+func (e *Endpoint) redirectTo(w http.ResponseWriter, r *endpoint.Request, request *logoutRequest, life time.Duration) error {
+	location, err := e.requestURL(r.Context(), r.Issuer, request, life)
 	if err != nil {
 		return err
 	}
@@ -306,13 +306,13 @@ func (e *Endpoint) offerAgain(r *endpoint.Request, request *logoutRequest) {
 	again := *request
 	again.Asked = false
 	var err error
-	if link.URL, err = e.address(r.Context(), r.Issuer, &again, logoutLife); err == nil {
-		r.Returns = link
+	if link.URL, err = e.requestURL(r.Context(), r.Issuer, &again, logoutLife); err == nil {
+		r.ReturnLink = link
 	}
 }
 
-// address returns the address of a request.
-func (e *Endpoint) address(ctx context.Context, issuer *oauth2.Issuer, request *logoutRequest, life time.Duration) (string, error) {
+// requestURL returns the address of a request.
+func (e *Endpoint) requestURL(ctx context.Context, issuer *oauth2.Issuer, request *logoutRequest, life time.Duration) (string, error) {
 	request.Ends, request.Life = e.Now().Add(life).Unix(), int64(life/time.Second)
 	text, err := json.Marshal(request)
 	if err != nil {

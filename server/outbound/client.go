@@ -134,7 +134,7 @@ func excerpt(body io.Reader) string {
 		}
 		return ' '
 	}, string(text))
-	cleaned = endpoint.Concealed(strings.Join(strings.Fields(cleaned), " "))
+	cleaned = endpoint.Redacted(strings.Join(strings.Fields(cleaned), " "))
 	if err != nil || cleaned == "" {
 		return ""
 	}
@@ -231,7 +231,7 @@ func isPublic(ip netip.Addr) bool {
 	if !ip.IsValid() || ip.Zone() != "" || !ip.IsGlobalUnicast() || ip.IsPrivate() {
 		return false
 	}
-	for _, network := range setAside() {
+	for _, network := range reservedNetworks() {
 		if network.Contains(ip) {
 			return false
 		}
@@ -239,8 +239,8 @@ func isPublic(ip netip.Addr) bool {
 	return ip.Is4() || netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20}), 3).Contains(ip)
 }
 
-// setAside are the reserved networks within global unicast.
-func setAside() []netip.Prefix {
+// reservedNetworks are the reserved networks within global unicast.
+func reservedNetworks() []netip.Prefix {
 	four := func(a, b, c byte, bits int) netip.Prefix {
 		return netip.PrefixFrom(netip.AddrFrom4([4]byte{a, b, c}), bits)
 	}

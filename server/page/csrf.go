@@ -25,9 +25,9 @@ type CSRF struct {
 }
 
 const (
-	purposeForgery = "csrf"
+	purposeCSRF    = "csrf"
 	tokenParameter = "csrf"
-	reasonForged   = "forged"
+	reasonCSRF     = "forged"
 )
 
 // token returns the token for this browser, which gets its cookie if it has none.
@@ -45,7 +45,7 @@ func (f CSRF) token(w http.ResponseWriter, r *endpoint.Request) (string, error) 
 }
 
 func (f CSRF) tokenOf(r *http.Request, issuer *oauth2.Issuer, generation uint32, browser string) (string, error) {
-	mac, err := f.Secrets.MAC(r.Context(), issuer.Directory.ID, generation, purposeForgery, []byte(browser))
+	mac, err := f.Secrets.MAC(r.Context(), issuer.Directory.ID, generation, purposeCSRF, []byte(browser))
 	if err != nil {
 		return "", fmt.Errorf("server: token secrets: %w", err)
 	}
@@ -56,9 +56,9 @@ func (f CSRF) tokenOf(r *http.Request, issuer *oauth2.Issuer, generation uint32,
 // repeatable.
 func (f CSRF) ReadForm(r *endpoint.Request, repeatable ...string) (url.Values, error) {
 	issuer := r.Issuer
-	if !sentFromHere(r.Request, issuer) {
+	if !isSameOrigin(r.Request, issuer) {
 		offerReload(r)
-		return nil, forged()
+		return nil, csrfError()
 	}
 	form, err := endpoint.ReadForm(r, repeatable...)
 	if err != nil {
@@ -70,7 +70,7 @@ func (f CSRF) ReadForm(r *endpoint.Request, repeatable ...string) (url.Values, e
 	}
 	if !good {
 		offerReload(r)
-		return nil, forged()
+		return nil, csrfError()
 	}
 	return form, nil
 }
@@ -94,9 +94,9 @@ func (f CSRF) proves(r *http.Request, issuer *oauth2.Issuer, token string) (bool
 	return false, nil
 }
 
-// sentFromHere reports whether nothing says that another site sent a form. Browsers say it in Sec-Fetch-Site, older ones in
+// isSameOrigin reports whether nothing says that another site sent a form. Browsers say it in Sec-Fetch-Site, older ones in
 // Origin.
-func sentFromHere(r *http.Request, issuer *oauth2.Issuer) bool {
+func isSameOrigin(r *http.Request, issuer *oauth2.Issuer) bool {
 	if site := r.Header.Get("Sec-Fetch-Site"); site != "" {
 		return site == "same-origin"
 	}
@@ -111,9 +111,9 @@ func originOf(issuer *oauth2.Issuer) string {
 	return scheme + "://" + host
 }
 
-func forged() error {
+func csrfError() error {
 	problem := endpoint.NewErrorStatus(fosite.ErrInvalidRequest, http.StatusForbidden, "The form was not sent by a page of this server that this browser has open. Go back, reload the page and try again.")
-	problem.Reason = reasonForged
+	problem.Reason = reasonCSRF
 	return problem
 }
 
@@ -124,8 +124,8 @@ func offerReload(r *endpoint.Request) {
 	}
 	to := LinksOf(r.Request, r.Issuer)
 	address := to.Path(endpoint.AccountPath)
-	if r.Route.Answers(http.MethodGet) {
+	if r.Route.Accepts(http.MethodGet) {
 		address = to.path + "?" + r.URL.RawQuery
 	}
-	r.Returns = endpoint.ReturnLink{URL: address, Text: endpoint.TextReload}
+	r.ReturnLink = endpoint.ReturnLink{URL: address, Text: endpoint.TextReload}
 }

@@ -46,7 +46,7 @@ func TestCSRF_UnknownGenerationIsForged(t *testing.T) {
 	}
 	for name, bad := range map[string]string{"another generation": "AAAAAg" + token[6:], "another MAC": token[:len(token)-4] + "AAAA", "none": ""} {
 		_, err := guard.ReadForm(request(url.Values{"csrf": {bad}}))
-		if problem, ok := errors.AsType[*grants.Error](err); !ok || problem.Reason != reasonForged {
+		if problem, ok := errors.AsType[*grants.Error](err); !ok || problem.Reason != reasonCSRF {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

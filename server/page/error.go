@@ -33,7 +33,7 @@ type failureLink struct {
 // maker of an application can repair stands there too, in the words of the specification.
 func (p *Renderer) WriteError(w http.ResponseWriter, r *endpoint.Request, problem *grants.Error) {
 	kind := failureKind(problem)
-	returns := r.Returns
+	returns := r.ReturnLink
 	data := failureData{What: Text("failure." + kind + ".what"), Next: Text("failure." + kind + ".next"), Client: returns.Client}
 	if problem.Protocol.CodeField < http.StatusInternalServerError && slices.Contains(applicationFailures(), kind) {
 		data.Code = problem.Protocol.ErrorField
@@ -63,7 +63,7 @@ func applicationFailures() []string {
 // failureKinds are the kinds that have texts of their own, by the reason of the error.
 func failureKinds() []string {
 	return append(applicationFailures(),
-		endpoint.ReasonInteractionOver, endpoint.ReasonInteractionOther, endpoint.ReasonAnswered, reasonForged, endpoint.ReasonRateLimited, "kept_over", "logout_over", "not_found", "no_page", "too_large", "unavailable", "internal",
+		endpoint.ReasonInteractionOver, endpoint.ReasonInteractionOther, endpoint.ReasonAnswered, reasonCSRF, endpoint.ReasonRateLimited, "kept_over", "logout_over", "not_found", "no_page", "too_large", "unavailable", "internal",
 	)
 }
 

@@ -97,13 +97,13 @@ func (f Form) WithError(name string, what Message) Form {
 }
 
 // On is what a template sees that draws a part of a page.
-type on struct {
+type partView struct {
 	*view
 	Item any
 }
 
 // On combines a part of a page with the page.
-func (v *view) On(item any) on { return on{v, item} }
+func (v *view) On(item any) partView { return partView{v, item} }
 
 // RenderInvalid renders a page with the error, which can be sent again. problem is for the log, cause for the operator.
 func (p *Renderer) RenderInvalid(w http.ResponseWriter, r *endpoint.Request, shown Page, problem *grants.Error, cause error) {

@@ -21,8 +21,10 @@ func (l Notifications) Notify(ctx context.Context, r *endpoint.Request, user sto
 	return l.NotifyWithLink(ctx, r, user, key, endpoint.AccountPath)
 }
 
-// Reach reports whether a user can be notified by mail.
-func (l Notifications) Reach(user storage.User) bool { return user.EmailVerified && l.Queue.Enabled() }
+// CanNotify reports whether a user can be notified by mail.
+func (l Notifications) CanNotify(user storage.User) bool {
+	return user.EmailVerified && l.Queue.Enabled()
+}
 
 // NotifyWithLink is Notify with a link to another page of the issuer.
 func (l Notifications) NotifyWithLink(ctx context.Context, r *endpoint.Request, user storage.User, key, path string) error {

@@ -15,12 +15,12 @@ import (
 type Rule struct {
 	// name identifies the rule in the store.
 	name string
-	// free is the number of failures without a wait.
-	free int
-	// most bounds the wait, which starts at one second.
-	most time.Duration
-	// forgets is the time after which one failure is forgotten. Zero means that all are forgotten together, after forgetAfter.
-	forgets time.Duration
+	// freeFailures is the number of failures without a wait.
+	freeFailures int
+	// maxWait bounds the wait, which starts at one second.
+	maxWait time.Duration
+	// forgetEvery is the time after which one failure is forgotten. Zero means that all are forgotten together, after forgetAfter.
+	forgetEvery time.Duration
 }
 
 const (
@@ -38,14 +38,14 @@ const (
 
 // wait returns the wait after a number of failures.
 func (rule Rule) wait(failures int) time.Duration {
-	if failures <= rule.free {
+	if failures <= rule.freeFailures {
 		return 0
 	}
 	wait := firstWait
-	for doubled := rule.free + 1; doubled < failures && wait < rule.most; doubled++ {
+	for doubled := rule.freeFailures + 1; doubled < failures && wait < rule.maxWait; doubled++ {
 		wait *= 2
 	}
-	return min(wait, rule.most)
+	return min(wait, rule.maxWait)
 }
 
 // Lockout counts failures. The store has the counts of all instances; each instance caches what it learns, so that a check or
@@ -54,8 +54,8 @@ type Lockout struct {
 	engine storage.Engine
 	now    func() time.Time
 
-	mu    sync.Mutex
-	known *bounded.Map[Key, storage.Throttle] // guarded by mu
+	mu     sync.Mutex
+	cached *bounded.Map[Key, storage.Throttle] // guarded by mu
 }
 
 // Key identifies a count: an address, a client or an account of a directory, and a rule.
@@ -65,23 +65,23 @@ type Key struct {
 	Name      string
 }
 
-// none returns an empty count. Its name, which may be an address or a username, is stored as a digest.
-func (who Key) none() storage.Throttle {
+// emptyCount returns an empty count. Its name, which may be an address or a username, is stored as a digest.
+func (who Key) emptyCount() storage.Throttle {
 	return storage.Throttle{Directory: who.Directory, Rule: who.Rule.name, Subject: storage.Digest(who.Rule.name, who.Name)}
 }
 
 // NewLockout returns a lockout that counts in the store.
 func NewLockout(engine storage.Engine, now func() time.Time) *Lockout {
-	return &Lockout{engine: engine, now: now, known: bounded.New[Key, storage.Throttle](maxCachedCounts)}
+	return &Lockout{engine: engine, now: now, cached: bounded.New[Key, storage.Throttle](maxCachedCounts)}
 }
 
 // Wait returns the remaining wait, as far as this instance knows.
 func (t *Lockout) Wait(who Key) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	count, _ := t.known.Get(who)
+	count, _ := t.cached.Get(who)
 	wait := count.BlockedUntil.Sub(t.now())
-	if wait > who.Rule.most+storage.ClockBound {
+	if wait > who.Rule.maxWait+storage.ClockBound {
 		return 0 // The clock was set back; the next failure counts from now.
 	}
 	return max(0, wait)
@@ -89,25 +89,25 @@ func (t *Lockout) Wait(who Key) time.Duration {
 
 // StoredWait is Wait, but reads the store. It is for rare attempts, such as the passwords of end-users.
 func (t *Lockout) StoredWait(ctx context.Context, who Key) (time.Duration, error) {
-	entry, err := storage.Get[storage.Throttle](ctx, t.engine, who.none().Document().ID)
+	entry, err := storage.Get[storage.Throttle](ctx, t.engine, who.emptyCount().Document().ID)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return 0, err
 	}
 	if err == nil {
-		t.learn(who, entry.Record)
+		t.cache(who, entry.Record)
 	}
 	return t.Wait(who), nil
 }
 
 // Failed counts a failure and returns the new wait. While the store is unavailable this instance counts in memory.
 func (t *Lockout) Failed(ctx context.Context, who Key) time.Duration {
-	return t.note(ctx, who, func(count storage.Throttle) storage.Throttle { return t.next(who.Rule, count) })
+	return t.update(ctx, who, func(count storage.Throttle) storage.Throttle { return t.next(who.Rule, count) })
 }
 
 // Refresh does the store operations of Failed without changing the count.
 func (t *Lockout) Refresh(ctx context.Context, who Key) {
-	known := t.remembered(who)
-	t.note(ctx, who, func(count storage.Throttle) storage.Throttle {
+	known := t.cachedCount(who)
+	t.update(ctx, who, func(count storage.Throttle) storage.Throttle {
 		if count.Failures == 0 {
 			return known
 		}
@@ -115,15 +115,15 @@ func (t *Lockout) Refresh(ctx context.Context, who Key) {
 	})
 }
 
-// note writes a count, even after the caller disconnects, and returns the wait.
-func (t *Lockout) note(ctx context.Context, who Key, change func(storage.Throttle) storage.Throttle) time.Duration {
+// update writes a count, even after the caller disconnects, and returns the wait.
+func (t *Lockout) update(ctx context.Context, who Key, change func(storage.Throttle) storage.Throttle) time.Duration {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), countTimeout)
 	defer cancel()
-	counted, err := t.write(ctx, who.none(), change)
+	counted, err := t.write(ctx, who.emptyCount(), change)
 	if err != nil {
-		counted = change(t.remembered(who))
+		counted = change(t.cachedCount(who))
 	}
-	t.learn(who, counted)
+	t.cache(who, counted)
 	return t.Wait(who)
 }
 
@@ -152,8 +152,8 @@ func (t *Lockout) write(
 // next returns a count after one more failure.
 func (t *Lockout) next(rule Rule, count storage.Throttle) storage.Throttle {
 	now := storage.Instant(t.now())
-	if rule.forgets > 0 {
-		forgotten := max(0, now.Sub(count.FailedAt)) / rule.forgets
+	if rule.forgetEvery > 0 {
+		forgotten := max(0, now.Sub(count.FailedAt)) / rule.forgetEvery
 		count.Failures = max(0, count.Failures-int(forgotten))
 	}
 	count.Failures++
@@ -163,26 +163,26 @@ func (t *Lockout) next(rule Rule, count storage.Throttle) storage.Throttle {
 	return count
 }
 
-// remembered returns the cached count, or an empty one.
-func (t *Lockout) remembered(who Key) storage.Throttle {
+// cachedCount returns the cached count, or an empty one.
+func (t *Lockout) cachedCount(who Key) storage.Throttle {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	count, ok := t.known.Get(who)
+	count, ok := t.cached.Get(who)
 	if !ok || !t.now().Before(count.ExpiresAt) {
-		return who.none()
+		return who.emptyCount()
 	}
 	return count
 }
 
-func (t *Lockout) learn(who Key, count storage.Throttle) {
+func (t *Lockout) cache(who Key, count storage.Throttle) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.now()
-	known, ok := t.known.Get(who)
+	known, ok := t.cached.Get(who)
 	if ok && known.BlockedUntil.After(count.BlockedUntil) && !storage.MadeAhead(known.FailedAt, now) {
 		return // A result that arrives late may be older.
 	}
-	t.known.Put(who, count, now, count.BlockedUntil)
+	t.cached.Put(who, count, now, count.BlockedUntil)
 }
 
 // Network returns the network of an address: for IPv6 the /64, because a subscriber has all its addresses. All callers without
@@ -207,14 +207,16 @@ type Caller struct {
 }
 
 // byAddress counts the failed authentications from one network, for all clients together. A network can have many callers.
-func byAddress() Rule { return Rule{name: "client_address", free: 60, most: 5 * time.Minute} }
+func byAddress() Rule {
+	return Rule{name: "client_address", freeFailures: 60, maxWait: 5 * time.Minute}
+}
 
 // byClient counts the failed authentications of a client with a chosen secret, from addresses where it never succeeded.
-func byClient() Rule { return Rule{name: "client", free: 20, most: time.Minute} }
+func byClient() Rule { return Rule{name: "client", freeFailures: 20, maxWait: time.Minute} }
 
 // byClientAtAddress counts those from an address where it succeeded.
 func byClientAtAddress() Rule {
-	return Rule{name: "client_at_address", free: 20, most: time.Minute}
+	return Rule{name: "client_at_address", freeFailures: 20, maxWait: time.Minute}
 }
 
 // AddressKey returns the key of the caller's network.

@@ -32,7 +32,7 @@ func (c *manualClock) advance(d time.Duration) {
 
 func newManualClock() *manualClock { return &manualClock{now: time.Unix(1_700_000_000, 0)} }
 
-func testRule() Rule { return Rule{name: "test", free: 3, most: 8 * time.Second} }
+func testRule() Rule { return Rule{name: "test", freeFailures: 3, maxWait: 8 * time.Second} }
 
 func TestLockout_FailureDoublesWait(t *testing.T) {
 	clock := newManualClock()
@@ -82,14 +82,14 @@ func TestLockout_CountsConcurrentFailures(t *testing.T) {
 	clock := newManualClock()
 	engine := storagetest.NewMemory(clock.Now)
 	instances := []*Lockout{NewLockout(engine, clock.Now), NewLockout(engine, clock.Now)}
-	who := Key{"default", Rule{name: "test", free: 100, most: time.Minute}, "alice"}
+	who := Key{"default", Rule{name: "test", freeFailures: 100, maxWait: time.Minute}, "alice"}
 	const racing = 8 // as many as countAttempts: each of them loses to the others at most
 	var group sync.WaitGroup
 	for i := range racing {
 		group.Go(func() { instances[i%2].Failed(t.Context(), who) })
 	}
 	group.Wait()
-	entry, err := storage.Get[storage.Throttle](t.Context(), engine, who.none().Document().ID)
+	entry, err := storage.Get[storage.Throttle](t.Context(), engine, who.emptyCount().Document().ID)
 	if err != nil || entry.Record.Failures != racing {
 		t.Errorf("counted %d of %d, %v", entry.Record.Failures, racing, err)
 	}
@@ -103,7 +103,7 @@ func TestLockout_CountsWithoutStoreAndAfterDisconnect(t *testing.T) {
 	gone, hangUp := context.WithCancel(t.Context())
 	hangUp()
 	throttles.Failed(gone, who)
-	if _, err := storage.Get[storage.Throttle](t.Context(), hooks, who.none().Document().ID); err != nil {
+	if _, err := storage.Get[storage.Throttle](t.Context(), hooks, who.emptyCount().Document().ID); err != nil {
 		t.Errorf("a caller who hung up was not counted: %v", err)
 	}
 	hooks.Before = func(context.Context, storagetest.Operation) error { return storage.ErrUnavailable }
@@ -121,12 +121,12 @@ func TestLockout_CountsWithoutStoreAndAfterDisconnect(t *testing.T) {
 func TestLockout_MemoryIsBounded(t *testing.T) {
 	clock := newManualClock()
 	throttles := NewLockout(storagetest.NewMemory(clock.Now), clock.Now)
-	rule := Rule{name: "test", free: 0, most: time.Minute}
+	rule := Rule{name: "test", freeFailures: 0, maxWait: time.Minute}
 	for i := range maxCachedCounts + 100 {
 		s := Key{"default", rule, fmt.Sprint(i)}
-		throttles.learn(s, throttles.next(rule, s.none()))
+		throttles.cache(s, throttles.next(rule, s.emptyCount()))
 	}
-	if n := throttles.known.Len(); n > maxCachedCounts {
+	if n := throttles.cached.Len(); n > maxCachedCounts {
 		t.Errorf("%d counts are kept", n)
 	}
 }
@@ -177,7 +177,7 @@ func TestRateLimiter_AllowsBurstThenRate(t *testing.T) {
 	for i := range maxLimitedCallers + 100 {
 		p.Take(Caller{Client: fmt.Sprint(i)})
 	}
-	if n := p.used.Len(); n > maxLimitedCallers {
+	if n := p.arrivals.Len(); n > maxLimitedCallers {
 		t.Errorf("%d callers are kept", n)
 	}
 }

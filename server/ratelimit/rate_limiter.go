@@ -10,15 +10,15 @@ import (
 // RateLimiter limits the requests of each caller: rate per second, and burst at once after a pause. It is in memory, for this
 // process.
 type RateLimiter struct {
-	// each is the interval of one request.
-	each time.Duration
-	// ahead is the tolerance for bursts.
-	ahead time.Duration
-	now   func() time.Time
+	// interval is the interval of one request.
+	interval time.Duration
+	// burstTolerance is the tolerance for bursts.
+	burstTolerance time.Duration
+	now            func() time.Time
 
 	mu sync.Mutex
-	// used holds the theoretical arrival time of each caller (generic cell rate algorithm); guarded by mu.
-	used *bounded.Map[Caller, time.Time]
+	// arrivals holds the theoretical arrival time of each caller (generic cell rate algorithm); guarded by mu.
+	arrivals *bounded.Map[Caller, time.Time]
 }
 
 // maxLimitedCallers bounds the callers in memory.
@@ -27,7 +27,7 @@ const maxLimitedCallers = 16384
 // NewRateLimiter returns a limiter of rate requests per second and burst at once.
 func NewRateLimiter(rate, burst int, now func() time.Time) *RateLimiter {
 	each := time.Second / time.Duration(rate)
-	return &RateLimiter{each: each, ahead: each * time.Duration(burst-1), now: now, used: bounded.New[Caller, time.Time](maxLimitedCallers)}
+	return &RateLimiter{interval: each, burstTolerance: each * time.Duration(burst-1), now: now, arrivals: bounded.New[Caller, time.Time](maxLimitedCallers)}
 }
 
 // Take counts one request, or returns how long the caller has to wait before its next one.
@@ -35,14 +35,14 @@ func (p *RateLimiter) Take(who Caller) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.now()
-	used, _ := p.used.Get(who)
-	if used.Before(now) || used.Sub(now) > p.ahead+p.each { // The second condition means that the clock was set back.
+	used, _ := p.arrivals.Get(who)
+	if used.Before(now) || used.Sub(now) > p.burstTolerance+p.interval { // The second condition means that the clock was set back.
 		used = now
 	}
-	if early := used.Sub(now) - p.ahead; early > 0 {
+	if early := used.Sub(now) - p.burstTolerance; early > 0 {
 		return early
 	}
-	used = used.Add(p.each)
-	p.used.Put(who, used, now, used)
+	used = used.Add(p.interval)
+	p.arrivals.Put(who, used, now, used)
 	return 0
 }

@@ -13,9 +13,9 @@ func TestLockout_RecreatedDirectoryCountsFromZero(t *testing.T) {
 	for _, incarnation := range []string{"", "first", "second"} {
 		directory := storage.Directory{ID: "staff", Incarnation: incarnation}
 		for _, who := range []Key{
-			NameKey(directory, "bob"), AccountKey(directory, "", "bob"), OpenIDKey(directory, login), ThrottledMail(directory, "bob@example.com"),
+			NameKey(directory, "bob"), AccountKey(directory, "", "bob"), OpenIDKey(directory, login), MailAddressKey(directory, "bob@example.com"),
 		} {
-			id := who.none().Document().ID
+			id := who.emptyCount().Document().ID
 			if seen[id] {
 				t.Errorf("%s of incarnation %q has the count of another one", who.Rule.name, incarnation)
 			}

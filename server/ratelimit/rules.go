@@ -17,43 +17,43 @@ import (
 
 // The rules for failed logins. An account allows some hundred guesses a day, from all addresses together. An address may
 // belong to many users, so its failures are forgotten as fast as new ones are allowed.
-func nameRule() Rule { return Rule{name: "name", free: 5, most: 15 * time.Minute} }
+func nameRule() Rule { return Rule{name: "name", freeFailures: 5, maxWait: 15 * time.Minute} }
 
 // accountRule is for the account that several names lead to. Its wait is not shown to the caller: see account.Attempt.
-func accountRule() Rule { return Rule{name: "account", free: 5, most: 15 * time.Minute} }
+func accountRule() Rule { return Rule{name: "account", freeFailures: 5, maxWait: 15 * time.Minute} }
 
 // DeviceRule is for an account at a browser that its owner has used, which failures elsewhere do not block.
-func DeviceRule() Rule { return Rule{name: "device", free: 5, most: 15 * time.Minute} }
+func DeviceRule() Rule { return Rule{name: "device", freeFailures: 5, maxWait: 15 * time.Minute} }
 
 // openIDRule is for a WeChat user who tries to prove that an account is theirs.
-func openIDRule() Rule { return Rule{name: "openid", free: 5, most: 15 * time.Minute} }
+func openIDRule() Rule { return Rule{name: "openid", freeFailures: 5, maxWait: 15 * time.Minute} }
 
 // OwnRule is for a signed-in user who enters the password again.
-func OwnRule() Rule { return Rule{name: "own account", free: 5, most: 15 * time.Minute} }
+func OwnRule() Rule { return Rule{name: "own account", freeFailures: 5, maxWait: 15 * time.Minute} }
 
 // LinkRule is for a client's backend that sends the password of a user who signed in there.
-func LinkRule() Rule { return Rule{name: "link", free: 5, most: 15 * time.Minute} }
+func LinkRule() Rule { return Rule{name: "link", freeFailures: 5, maxWait: 15 * time.Minute} }
 
 // AddressRule is for the network of a browser.
 func AddressRule() Rule {
-	return Rule{name: "address", free: 50, most: time.Minute, forgets: time.Minute}
+	return Rule{name: "address", freeFailures: 50, maxWait: time.Minute, forgetEvery: time.Minute}
 }
 
 // RegisterRule limits the accounts that are created from one network: 300 at once, and 300 an hour. A school whose classes
 // register together can do so; a program cannot create many more.
 func RegisterRule() Rule {
-	return Rule{name: "register", free: 300, most: time.Minute, forgets: 12 * time.Second}
+	return Rule{name: "register", freeFailures: 300, maxWait: time.Minute, forgetEvery: 12 * time.Second}
 }
 
 // MailRule is for the mail that one account, or one network for one address, requests.
 func MailRule() Rule {
-	return Rule{name: "mail", free: 3, most: 30 * time.Minute, forgets: 30 * time.Minute}
+	return Rule{name: "mail", freeFailures: 3, maxWait: 30 * time.Minute, forgetEvery: 30 * time.Minute}
 }
 
-// mailedRule bounds the mail to one address, from all requesters together. It allows more than MailRule, so that another
+// mailAddressRule bounds the mail to one address, from all requesters together. It allows more than MailRule, so that another
 // person's requests do not delay the mail of the address's owner.
-func mailedRule() Rule {
-	return Rule{name: "mailed", free: 12, most: 10 * time.Minute, forgets: 10 * time.Minute}
+func mailAddressRule() Rule {
+	return Rule{name: "mailed", freeFailures: 12, maxWait: 10 * time.Minute, forgetEvery: 10 * time.Minute}
 }
 
 // NameKey is the key by typed name; it applies to unknown names too.
@@ -72,9 +72,9 @@ func OpenIDKey(directory storage.Directory, login identity.Login) Key {
 	return Key{directory.ID, openIDRule(), directory.Within(storage.Digest(login.AppID, login.OpenID))}
 }
 
-// ThrottledMail is the key of one kind of mail to one address.
-func ThrottledMail(directory storage.Directory, mail string) Key {
-	return Key{directory.ID, mailedRule(), directory.Within(mail)}
+// MailAddressKey is the key of one kind of mail to one address.
+func MailAddressKey(directory storage.Directory, mail string) Key {
+	return Key{directory.ID, mailAddressRule(), directory.Within(mail)}
 }
 
 // AddressKey is the key of the network of an address, under a rule.

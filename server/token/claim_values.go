@@ -9,18 +9,18 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// claimWish is the request for one claim (OpenID Connect Core §5.5.1).
-type claimWish struct {
+// claimRequest is the request for one claim (OpenID Connect Core §5.5.1).
+type claimRequest struct {
 	essential bool
 	// values are those of "value" and "values", decoded; empty means any value.
 	values []any
 }
 
-// parseWishes parses the request for each claim: null, or an object.
-func parseWishes(members map[string]json.RawMessage) (map[string]claimWish, error) {
-	wishes := make(map[string]claimWish, len(members))
+// parseClaimRequests parses the request for each claim: null, or an object.
+func parseClaimRequests(members map[string]json.RawMessage) (map[string]claimRequest, error) {
+	wishes := make(map[string]claimRequest, len(members))
 	for name, raw := range members {
-		wish, err := parseWish(name, raw)
+		wish, err := parseClaimRequest(name, raw)
 		if err != nil {
 			return nil, err
 		}
@@ -29,11 +29,11 @@ func parseWishes(members map[string]json.RawMessage) (map[string]claimWish, erro
 	return wishes, nil
 }
 
-// parseWish parses the request for one claim. A member that is null counts as omitted, because some JSON libraries write it
+// parseClaimRequest parses the request for one claim. A member that is null counts as omitted, because some JSON libraries write it
 // so. Members that the specification does not define are ignored.
-func parseWish(name string, raw json.RawMessage) (claimWish, error) {
+func parseClaimRequest(name string, raw json.RawMessage) (claimRequest, error) {
 	if endpoint.IsJSONNull(raw) {
-		return claimWish{}, nil
+		return claimRequest{}, nil
 	}
 	var members struct {
 		Essential *bool  `json:"essential"`
@@ -41,20 +41,20 @@ func parseWish(name string, raw json.RawMessage) (claimWish, error) {
 		Values    *[]any `json:"values"`
 	}
 	if !isObject(string(raw)) || json.Unmarshal(raw, &members) != nil {
-		return claimWish{}, errClaims
+		return claimRequest{}, errClaims
 	}
-	wish := claimWish{essential: members.Essential != nil && *members.Essential}
+	wish := claimRequest{essential: members.Essential != nil && *members.Essential}
 	if members.Value != nil {
 		wish.values = append(wish.values, members.Value)
 	}
 	if members.Values != nil {
 		if len(*members.Values) == 0 || len(*members.Values) > maxClaimValues {
-			return claimWish{}, errClaims
+			return claimRequest{}, errClaims
 		}
 		wish.values = append(wish.values, *members.Values...)
 	}
 	if slices.ContainsFunc(wish.values, func(value any) bool { return !hasTypeOf(name, value) }) {
-		return claimWish{}, errClaims
+		return claimRequest{}, errClaims
 	}
 	return wish, nil
 }
@@ -76,7 +76,7 @@ func hasTypeOf(claim string, value any) bool {
 }
 
 // texts returns the values that are strings.
-func (w claimWish) texts() []string {
+func (w claimRequest) texts() []string {
 	var texts []string
 	for _, value := range w.values {
 		if text, ok := value.(string); ok {
@@ -89,7 +89,7 @@ func (w claimWish) texts() []string {
 // claimValues maps claims to the values that they are restricted to. A claim without an entry can have any value.
 type claimValues map[string][]any
 
-func valuesOf(wishes map[string]claimWish) claimValues {
+func valuesOf(wishes map[string]claimRequest) claimValues {
 	values := claimValues{}
 	for name, wish := range wishes {
 		if len(wish.values) > 0 {

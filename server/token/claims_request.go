@@ -51,11 +51,11 @@ func ParseClaims(text string) (RequestedClaims, error) {
 	if json.Unmarshal([]byte(text), &members) != nil {
 		return RequestedClaims{}, errClaims
 	}
-	idToken, err := parseWishes(members.IDToken)
+	idToken, err := parseClaimRequests(members.IDToken)
 	if err != nil {
 		return RequestedClaims{}, err
 	}
-	userInfo, err := parseWishes(members.UserInfo)
+	userInfo, err := parseClaimRequests(members.UserInfo)
 	if err != nil {
 		return RequestedClaims{}, err
 	}
@@ -63,7 +63,7 @@ func ParseClaims(text string) (RequestedClaims, error) {
 		UserInfo: knownClaims(members.UserInfo), IDToken: knownClaims(members.IDToken),
 		userInfoValues: valuesOf(userInfo), idTokenValues: valuesOf(idToken),
 	}
-	for _, wishes := range []map[string]claimWish{idToken, userInfo} {
+	for _, wishes := range []map[string]claimRequest{idToken, userInfo} {
 		if subjects := wishes["sub"].texts(); len(subjects) > 0 {
 			claims.Subjects = append(claims.Subjects, subjects)
 		}

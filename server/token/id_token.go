@@ -39,7 +39,7 @@ type idClaims struct {
 	// ID contains the client's incarnation: see newIDTokenID. Only that client can use the token as a hint.
 	ID string `json:"jti"`
 
-	// user are claims about the user: see IDTokens.user.
+	// user are claims about the user: see IDTokens.userClaims.
 	user map[string]any
 }
 
@@ -88,7 +88,7 @@ func (t IDTokens) GenerateIDToken(ctx context.Context, lifespan time.Duration, r
 		claims.TokenHash = grants.AccessTokenHash(algorithm, response.GetAccessToken())
 	}
 	claims.SessionID, _ = described.Extra["sid"].(string)
-	if claims.user, err = t.user(ctx, session, requester); err != nil {
+	if claims.user, err = t.userClaims(ctx, session, requester); err != nil {
 		return "", err
 	}
 	payload, err := claims.encode()
@@ -98,9 +98,9 @@ func (t IDTokens) GenerateIDToken(ctx context.Context, lifespan time.Duration, r
 	return t.Keys.Sign(ctx, issuer.Directory.ID, algorithm, idTokenType, payload)
 }
 
-// user returns the claims about the user: those of the granted scopes, if the client's setting includes them in ID tokens, and
+// userClaims returns the claims about the user: those of the granted scopes, if the client's setting includes them in ID tokens, and
 // those of the claims parameter.
-func (t IDTokens) user(ctx context.Context, session *oauth2.Session, requester fosite.Requester) (map[string]any, error) {
+func (t IDTokens) userClaims(ctx context.Context, session *oauth2.Session, requester fosite.Requester) (map[string]any, error) {
 	client, ok := requester.GetClient().(*oauth2.Client)
 	scoped := ok && client.IDTokenClaims()
 	grant, asked := session.RequestedClaims()
@@ -136,7 +136,7 @@ func (c idClaims) encode() ([]byte, error) {
 		if err != nil || len(payload) <= maxIDTokenPayload || len(optional) == 0 {
 			return payload, err
 		}
-		delete(optional, leastNeeded(optional))
+		delete(optional, leastImportant(optional))
 	}
 }
 

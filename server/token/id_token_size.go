@@ -15,10 +15,10 @@ const (
 	maxIDTokenPayload = (maxIDToken - idTokenOverhead) / 4 * 3
 )
 
-// leastNeeded returns the claim about the user that an ID token drops first. Names and addresses, by which clients recognise a
+// leastImportant returns the claim about the user that an ID token drops first. Names and addresses, by which clients recognise a
 // user, are dropped last.
-func leastNeeded(claims map[string]any) string {
-	for _, name := range expendableClaims() {
+func leastImportant(claims map[string]any) string {
+	for _, name := range removableClaims() {
 		if _, ok := claims[name]; ok {
 			return name
 		}
@@ -26,8 +26,8 @@ func leastNeeded(claims map[string]any) string {
 	return slices.Max(slices.Collect(maps.Keys(claims)))
 }
 
-// expendableClaims are claims about the user, the least important first.
-func expendableClaims() []string {
+// removableClaims are claims about the user, the least important first.
+func removableClaims() []string {
 	return []string{
 		"website", "profile", "address", "picture", "gender", "birthdate", "zoneinfo", "locale", "middle_name", "updated_at",
 		"family_name", "given_name", "nickname", "name",

@@ -94,7 +94,7 @@ func (e *Introspection) jwt(r *endpoint.Request, client *oauth2.Client, token st
 	if err != nil {
 		return introspection{}, err
 	}
-	if !concerns(r, client, claims.ClientID, claims.Audience) {
+	if !mayIntrospect(r, client, claims.ClientID, claims.Audience) {
 		return introspection{}, errAccessToken
 	}
 	answer := introspection{
@@ -104,7 +104,7 @@ func (e *Introspection) jwt(r *endpoint.Request, client *oauth2.Client, token st
 	}
 	grant, ok := oauth2.GrantOf(claims.ID)
 	if !ok {
-		return answer, e.own(r.Context(), claims)
+		return answer, e.checkClientsOwn(r.Context(), claims)
 	}
 	live, err := e.Store.ActiveGrant(r.Context(), grant)
 	if err != nil {
@@ -117,8 +117,8 @@ func (e *Introspection) jwt(r *endpoint.Request, client *oauth2.Client, token st
 	return answer, nil
 }
 
-// own checks a client's own token, which has no grant: the client must be active and the token not revoked.
-func (e *Introspection) own(ctx context.Context, claims accessClaims) error {
+// checkClientsOwn checks a client's own token, which has no grant: the client must be active and the token not revoked.
+func (e *Introspection) checkClientsOwn(ctx context.Context, claims accessClaims) error {
 	client, err := e.Store.GetClient(ctx, claims.ClientID)
 	if err != nil {
 		return err
@@ -139,10 +139,10 @@ func (e *Introspection) opaque(r *endpoint.Request, client *oauth2.Client, token
 	if err != nil {
 		return introspection{}, err
 	}
-	if !concerns(r, client, access.Client.GetID(), access.Audience) {
+	if !mayIntrospect(r, client, access.Client.GetID(), access.Audience) {
 		return introspection{}, errAccessToken
 	}
-	answer := e.live(r.Issuer, &access.ActiveGrant)
+	answer := e.activeGrant(r.Issuer, &access.ActiveGrant)
 	answer.Audience, answer.Scope, answer.TokenType = access.Audience, strings.Join(access.Scopes, " "), "Bearer"
 	answer.ID, answer.ExpiresAt, answer.IssuedAt = access.JTI, access.ExpiresAt.Unix(), access.IssuedAt.Unix()
 	answer.Username = username(access.User, access.Scopes)
@@ -158,22 +158,22 @@ func (e *Introspection) refresh(r *endpoint.Request, client *oauth2.Client, toke
 	if live.Client.GetID() != client.GetID() {
 		return introspection{}, errAccessToken
 	}
-	answer := e.live(r.Issuer, live)
+	answer := e.activeGrant(r.Issuer, live)
 	answer.Scope, answer.ExpiresAt = strings.Join(live.Grant.Scopes, " "), live.Grant.Refresh.IdleUntil.Unix()
 	return answer, nil
 }
 
-// live returns what is common to all tokens of an active grant.
-func (*Introspection) live(issuer *oauth2.Issuer, live *oauth2.ActiveGrant) introspection {
+// activeGrant returns what is common to all tokens of an active grant.
+func (*Introspection) activeGrant(issuer *oauth2.Issuer, live *oauth2.ActiveGrant) introspection {
 	return introspection{
 		Active: true, Issuer: issuer.URL, Subject: live.Subject, ClientID: live.Client.GetID(),
 		AuthTime: seconds(live.Grant.AuthTime), ACR: live.Grant.ACR, AMR: live.Grant.AMR,
 	}
 }
 
-// concerns reports whether a client may introspect an access token: its own, one for its audience, or any if it is registered
+// mayIntrospect reports whether a client may introspect an access token: its own, one for its audience, or any if it is registered
 // so. Otherwise the log names the setting that permits it, because the client sees a valid token as inactive.
-func concerns(r *endpoint.Request, client *oauth2.Client, owner string, audience []string) bool {
+func mayIntrospect(r *endpoint.Request, client *oauth2.Client, owner string, audience []string) bool {
 	if client.GetID() == owner || slices.Contains(audience, client.GetID()) || client.Record().Introspection {
 		return true
 	}

@@ -25,24 +25,24 @@ type LinkProof struct {
 }
 
 // Accept returns the user and grant of a token, or an error of a protected resource (RFC 6750 §3.1, RFC 9470 §3).
-func (p LinkProof) Accept(ctx context.Context, issuer *oauth2.Issuer, token string) (Presented, error) {
+func (p LinkProof) Accept(ctx context.Context, issuer *oauth2.Issuer, token string) (PresentedToken, error) {
 	found, err := p.Bearer.accept(ctx, issuer, token)
 	if err != nil {
-		return Presented{}, err
+		return PresentedToken{}, err
 	}
 	switch {
 	case !slices.Contains(found.audience, issuer.URL):
-		return Presented{}, invalidToken(errAccessToken)
+		return PresentedToken{}, invalidToken(errAccessToken)
 	case !slices.Contains(found.Scopes, endpoint.ScopeLink), !found.Client.Record().AccountLinking:
 		problem := endpoint.NewErrorStatus(fosite.ErrInvalidRequest, http.StatusForbidden, "The access token was not granted the scope "+endpoint.ScopeLink+".")
 		problem.Protocol.ErrorField = "insufficient_scope"
 		problem.Extra = map[string]any{"scope": endpoint.ScopeLink}
-		return Presented{}, problem
+		return PresentedToken{}, problem
 	case p.Now().Sub(found.Grant.AuthTime) > linkFreshness:
 		problem := endpoint.NewErrorStatus(fosite.ErrInvalidRequest, http.StatusUnauthorized, "The user signed in more than five minutes ago and has to sign in again.")
 		problem.Protocol.ErrorField = "insufficient_user_authentication"
 		problem.Extra = map[string]any{"max_age": int(linkFreshness / time.Second)}
-		return Presented{}, problem
+		return PresentedToken{}, problem
 	default:
 		return found, nil
 	}
@@ -50,7 +50,7 @@ func (p LinkProof) Accept(ctx context.Context, issuer *oauth2.Issuer, token stri
 
 // AcceptSession is Accept for bindUser's method session. The token must be an at+jwt, of the client itself or of one of its
 // registered partners.
-func (p LinkProof) AcceptSession(ctx context.Context, issuer *oauth2.Issuer, token, client string, partners []string) (Presented, error) {
+func (p LinkProof) AcceptSession(ctx context.Context, issuer *oauth2.Issuer, token, client string, partners []string) (PresentedToken, error) {
 	refused := func(cause error) error {
 		return &grants.Error{
 			Protocol: endpoint.Describe(fosite.ErrInvalidGrant, "access_token does not prove an account: it must be an unexpired at+jwt for this issuer with the scope "+endpoint.ScopeLink+", of a sign-in within the last five minutes, of this client or a partner of it.", cause),
@@ -58,17 +58,17 @@ func (p LinkProof) AcceptSession(ctx context.Context, issuer *oauth2.Issuer, tok
 		}
 	}
 	if strings.HasPrefix(token, opaquePrefix) {
-		return Presented{}, refused(errAccessToken)
+		return PresentedToken{}, refused(errAccessToken)
 	}
 	found, err := p.Accept(ctx, issuer, token)
 	if err != nil && endpoint.ErrorOf(err).Protocol.CodeField < http.StatusInternalServerError {
-		return Presented{}, refused(err)
+		return PresentedToken{}, refused(err)
 	}
 	if err != nil {
-		return Presented{}, err
+		return PresentedToken{}, err
 	}
 	if of := found.Client.GetID(); of != client && !slices.Contains(partners, of) {
-		return Presented{}, refused(errAccessToken)
+		return PresentedToken{}, refused(errAccessToken)
 	}
 	return found, nil
 }

@@ -66,7 +66,7 @@ func (h *RefreshTokenGrant) HandleTokenEndpointRequest(ctx context.Context, requ
 	// 2. Check the token.
 	granted, err := h.Store.GetRefreshTokenSession(ctx, token, request.GetSession())
 	if err != nil {
-		return h.refuse(ctx, token, err)
+		return h.reject(ctx, token, err)
 	}
 	// 3. Narrow to what is requested, was granted, and is still allowed for the client.
 	request.SetID(granted.GetID())
@@ -167,7 +167,7 @@ func (h *RefreshTokenGrant) PopulateTokenEndpointResponse(ctx context.Context, r
 	// 2. The rotation, the only write.
 	token := request.GetRequestForm().Get("refresh_token")
 	if err := h.Store.RotateRefreshToken(ctx, request.GetID(), token); err != nil {
-		return h.refuse(ctx, token, err)
+		return h.reject(ctx, token, err)
 	}
 	// 3. The current refresh token of the grant.
 	refresh, _, err := h.RefreshTokens.GenerateRefreshToken(ctx, request)
@@ -195,8 +195,8 @@ func (h *RefreshTokenGrant) issueIDToken(ctx context.Context, client *oauth2.Cli
 	return helper.IssueExplicitIDToken(ctx, client.Lifetimes().IDToken, request, response)
 }
 
-// refuse ends the grant of a reused token (RFC 9700 §4.14.2) and returns the error for the client.
-func (h *RefreshTokenGrant) refuse(ctx context.Context, token string, err error) error {
+// reject ends the grant of a reused token (RFC 9700 §4.14.2) and returns the error for the client.
+func (h *RefreshTokenGrant) reject(ctx context.Context, token string, err error) error {
 	if errors.Is(err, fosite.ErrInactiveToken) {
 		if err := h.Store.DeleteRefreshTokenSession(ctx, token); err != nil {
 			return refreshError(err)

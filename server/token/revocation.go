@@ -62,7 +62,7 @@ var errNotIssuedToIt = errors.New("server: the token was issued to another clien
 // kind, so that token_type_hint is not needed (§2.1).
 func (e *Revocation) revoke(ctx context.Context, issuer *oauth2.Issuer, client *oauth2.Client, token string) error {
 	if strings.HasPrefix(token, handlePrefix) {
-		return ownership(e.Store.RevokeToken(ctx, client, token))
+		return ownershipError(e.Store.RevokeToken(ctx, client, token))
 	}
 	claims, err := e.AccessTokens.verify(ctx, issuer, token)
 	if err != nil {
@@ -72,12 +72,12 @@ func (e *Revocation) revoke(ctx context.Context, issuer *oauth2.Issuer, client *
 		return errNotIssuedToIt
 	}
 	if grant, ok := oauth2.GrantOf(claims.ID); ok {
-		return ownership(e.Store.RevokeGrantOf(ctx, client, grant))
+		return ownershipError(e.Store.RevokeGrantOf(ctx, client, grant))
 	}
 	return e.Store.RevokeJTI(ctx, claims.ID, time.Unix(claims.ExpiresAt, 0).Add(clientauth.ClockSkew))
 }
 
-func ownership(err error) error {
+func ownershipError(err error) error {
 	if errors.Is(err, oauth2.ErrOtherClient) {
 		return errNotIssuedToIt
 	}

@@ -53,8 +53,8 @@ func (e *UserInfo) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	return endpoint.WriteJSON(w, claims)
 }
 
-// Presented is a valid access token: its grant is active and its user may sign in.
-type Presented struct {
+// PresentedToken is a valid access token: its grant is active and its user may sign in.
+type PresentedToken struct {
 	*oauth2.ActiveGrant
 	Scopes   []string
 	audience []string
@@ -70,41 +70,41 @@ type Bearer struct {
 const opaquePrefix = "mf_at_"
 
 // accept returns a valid access token, or invalid_token (RFC 6750 §3.1). It rejects a client's own token, which has no user.
-func (b *Bearer) accept(ctx context.Context, issuer *oauth2.Issuer, token string) (Presented, error) {
+func (b *Bearer) accept(ctx context.Context, issuer *oauth2.Issuer, token string) (PresentedToken, error) {
 	found, err := b.find(ctx, issuer, token)
 	if errors.Is(err, errAccessToken) || errors.Is(err, oauth2.ErrNoGrant) {
-		return Presented{}, invalidToken(err)
+		return PresentedToken{}, invalidToken(err)
 	}
 	if err == nil && found.User.ID == "" {
-		return Presented{}, invalidToken(errAccessToken)
+		return PresentedToken{}, invalidToken(errAccessToken)
 	}
 	return found, err
 }
 
-func (b *Bearer) find(ctx context.Context, issuer *oauth2.Issuer, token string) (Presented, error) {
+func (b *Bearer) find(ctx context.Context, issuer *oauth2.Issuer, token string) (PresentedToken, error) {
 	if strings.HasPrefix(token, opaquePrefix) {
 		access, err := b.Store.Access(ctx, token)
 		if err != nil {
-			return Presented{}, err
+			return PresentedToken{}, err
 		}
-		return Presented{&access.ActiveGrant, access.Scopes, access.Audience}, nil
+		return PresentedToken{&access.ActiveGrant, access.Scopes, access.Audience}, nil
 	}
 	claims, err := b.Tokens.verify(ctx, issuer, token)
 	if err != nil {
-		return Presented{}, err
+		return PresentedToken{}, err
 	}
 	grant, ok := oauth2.GrantOf(claims.ID)
 	if !ok {
-		return Presented{}, errAccessToken
+		return PresentedToken{}, errAccessToken
 	}
 	live, err := b.Store.ActiveGrant(ctx, grant)
 	if err != nil {
-		return Presented{}, err
+		return PresentedToken{}, err
 	}
 	if live.Client.GetID() != claims.ClientID {
-		return Presented{}, errAccessToken
+		return PresentedToken{}, errAccessToken
 	}
-	return Presented{live, strings.Fields(claims.Scope), claims.Audience}, nil
+	return PresentedToken{live, strings.Fields(claims.Scope), claims.Audience}, nil
 }
 
 // readBearer reads the access token of a request: from the header, or from the form of a POST (RFC 6750 §2). It rejects both

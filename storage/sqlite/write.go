@@ -118,9 +118,9 @@ type writer struct {
 
 	conn  *connection // nil until it is needed, and after a failure
 	batch []*operation
-	// hurried is until when nothing is gathered, and overruns how often in a row that took too long.
-	hurried  time.Time
-	overruns int
+	// noGatherUntil is until when nothing is gathered, and overruns how often in a row that took too long.
+	noGatherUntil time.Time
+	overruns      int
 }
 
 func newWriter(e *Engine, first *connection, random io.Reader, dial dialer) *writer {
@@ -177,7 +177,7 @@ func (w *writer) commit(first *operation) {
 // So it is skipped for a while after it took too long for its result, and for twice as long each time after that.
 func (w *writer) gather() {
 	start := w.engine.now()
-	if start.Before(w.hurried) {
+	if start.Before(w.noGatherUntil) {
 		return
 	}
 	for before := -1; before < len(w.queue); {
@@ -185,7 +185,7 @@ func (w *writer) gather() {
 		runtime.Gosched()
 		now := w.engine.now()
 		if took := now.Sub(start); took > maxBatchWait*time.Duration(1+len(w.queue)) {
-			w.hurried = now.Add(took << w.overruns)
+			w.noGatherUntil = now.Add(took << w.overruns)
 			w.overruns = min(w.overruns+1, maxOverruns)
 			return
 		}

@@ -46,7 +46,7 @@ func (m *keyMetrics) Collect(to chan<- prometheus.Metric) {
 	count, signing, due := map[counted]int{}, map[string]time.Time{}, map[string]time.Time{}
 	now := m.now()
 	oldest := now
-	for _, held := range m.ring.Held() {
+	for _, held := range m.ring.CachedKeys() {
 		oldest = earlier(oldest, held.ReadAt)
 		due[held.Algorithm] = earlier(due[held.Algorithm], held.DueAt)
 		for _, key := range held.Keys {

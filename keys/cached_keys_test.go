@@ -16,7 +16,7 @@ func TestCachedKeys_ReportStatesAndNextStep(t *testing.T) {
 	}
 	read := c.now()
 	c.advance(ring.config.Schedule.Margin)
-	held := ring.Held()
+	held := ring.CachedKeys()
 	if len(held) != 2 || held[0].Algorithm != ES256 || held[1].Algorithm != RS256 || held[0].Directory != acme {
 		t.Fatalf("held %+v", held)
 	}

@@ -15,15 +15,15 @@ import (
 // reloadPause is the least time between two reads of one document on behalf of requests that show something unknown.
 const reloadPause = time.Second
 
-// copies holds this process's copies of all documents of one kind, parsed. Readers never wait and never see the store; one
+// recordCache holds this process's copies of all documents of one kind, parsed. Readers never wait and never see the store; one
 // loader at a time replaces the copies, in the background or for a miss. What could not be read stays as it was, with its age.
-type copies[R storage.Record, V any] struct {
+type recordCache[R storage.Record, V any] struct {
 	engine storage.Engine
 	now    func() time.Time
 	logger *slog.Logger
 	parse  func(R) (V, error)
 
-	current atomic.Pointer[map[string]held[V]]
+	current atomic.Pointer[map[string]cachedRecord[V]]
 	// turn holds one token; the goroutine that takes it may load.
 	turn chan struct{}
 	// tried is when each document was last read for something unknown, and how that failed; guarded by turn.
@@ -32,14 +32,14 @@ type copies[R storage.Record, V any] struct {
 	broken map[string]string
 }
 
-// held is one copy.
-type held[V any] struct {
+// cachedRecord is one copy.
+type cachedRecord[V any] struct {
 	value V
 	rev   string
 	// readAt is when reading it began, on the wall clock: a process that was suspended has old copies.
 	readAt time.Time
-	// alone says that it was read by itself: other documents of its directory may be missing here.
-	alone bool
+	// readAlone says that it was read by itself: other documents of its directory may be missing here.
+	readAlone bool
 }
 
 type attempt struct {
@@ -47,29 +47,29 @@ type attempt struct {
 	err error
 }
 
-func newCopies[R storage.Record, V any](config Config, parse func(R) (V, error)) *copies[R, V] {
-	c := &copies[R, V]{
+func newRecordCache[R storage.Record, V any](config Config, parse func(R) (V, error)) *recordCache[R, V] {
+	c := &recordCache[R, V]{
 		engine: config.Engine, now: config.Now, logger: config.Logger, parse: parse,
 		turn: make(chan struct{}, 1), tried: map[string]attempt{},
 		broken: map[string]string{},
 	}
-	c.current.Store(&map[string]held[V]{})
+	c.current.Store(&map[string]cachedRecord[V]{})
 	c.turn <- struct{}{}
 	return c
 }
 
 // get returns the copy of a document.
-func (c *copies[R, V]) get(id string) (held[V], bool) {
+func (c *recordCache[R, V]) get(id string) (cachedRecord[V], bool) {
 	copied, ok := (*c.current.Load())[id]
 	return copied, ok
 }
 
 // all returns every copy by document ID; it must not be changed.
-func (c *copies[R, V]) all() map[string]held[V] { return *c.current.Load() }
+func (c *recordCache[R, V]) all() map[string]cachedRecord[V] { return *c.current.Load() }
 
-func (c *copies[R, V]) clock() time.Time { return c.now().Round(0) }
+func (c *recordCache[R, V]) clock() time.Time { return c.now().Round(0) }
 
-func (c *copies[R, V]) lock(ctx context.Context) error {
+func (c *recordCache[R, V]) lock(ctx context.Context) error {
 	select {
 	case <-c.turn:
 		return nil
@@ -78,16 +78,16 @@ func (c *copies[R, V]) lock(ctx context.Context) error {
 	}
 }
 
-func (c *copies[R, V]) unlock() { c.turn <- struct{}{} }
+func (c *recordCache[R, V]) unlock() { c.turn <- struct{}{} }
 
 // refresh reads every document of the kind.
-func (c *copies[R, V]) refresh(ctx context.Context) error {
+func (c *recordCache[R, V]) refresh(ctx context.Context) error {
 	if err := c.lock(ctx); err != nil {
 		return err
 	}
 	defer c.unlock()
 	readAt := c.clock()
-	next := map[string]held[V]{}
+	next := map[string]cachedRecord[V]{}
 	var zero R
 	query := storage.Query{Kind: zero.Document().Kind, Limit: storage.MaxPage}
 	for {
@@ -96,8 +96,8 @@ func (c *copies[R, V]) refresh(ctx context.Context) error {
 			return err
 		}
 		for _, doc := range page.Documents {
-			if copied, ok, _ := c.copyOf(doc, readAt); ok {
-				copied.alone = false
+			if copied, ok, _ := c.cachedRecordOf(doc, readAt); ok {
+				copied.readAlone = false
 				next[doc.ID] = copied
 			}
 		}
@@ -111,9 +111,9 @@ func (c *copies[R, V]) refresh(ctx context.Context) error {
 	return nil
 }
 
-// copyOf parses a document, unless the copy at hand is of the same revision. With an error comes the copy at hand, if any, as
+// cachedRecordOf parses a document, unless the copy at hand is of the same revision. With an error comes the copy at hand, if any, as
 // old as it is; the error is logged once for each revision.
-func (c *copies[R, V]) copyOf(doc storage.Document, readAt time.Time) (copied held[V], ok bool, err error) {
+func (c *recordCache[R, V]) cachedRecordOf(doc storage.Document, readAt time.Time) (copied cachedRecord[V], ok bool, err error) {
 	prior, ok := c.get(doc.ID)
 	if ok && prior.rev == doc.Rev {
 		prior.readAt = readAt
@@ -121,7 +121,7 @@ func (c *copies[R, V]) copyOf(doc storage.Document, readAt time.Time) (copied he
 	}
 	var record R
 	if err = storage.Decode(doc.Body, &record); err == nil {
-		copied = held[V]{rev: doc.Rev, readAt: readAt}
+		copied = cachedRecord[V]{rev: doc.Rev, readAt: readAt}
 		copied.value, err = c.parse(record)
 	}
 	if err == nil {
@@ -135,9 +135,9 @@ func (c *copies[R, V]) copyOf(doc storage.Document, readAt time.Time) (copied he
 }
 
 // reload reads one document now. It returns storage.ErrNotFound if it does not exist.
-func (c *copies[R, V]) reload(ctx context.Context, id string) (held[V], error) {
+func (c *recordCache[R, V]) reload(ctx context.Context, id string) (cachedRecord[V], error) {
 	if err := c.lock(ctx); err != nil {
-		return held[V]{}, err
+		return cachedRecord[V]{}, err
 	}
 	defer c.unlock()
 	return c.load(ctx, id)
@@ -145,9 +145,9 @@ func (c *copies[R, V]) reload(ctx context.Context, id string) (held[V], error) {
 
 // reloadOnce is reload, but at most once in reloadPause for each document: in between, it returns the same error or the cached
 // copy.
-func (c *copies[R, V]) reloadOnce(ctx context.Context, id string) (held[V], error) {
+func (c *recordCache[R, V]) reloadOnce(ctx context.Context, id string) (cachedRecord[V], error) {
 	if err := c.lock(ctx); err != nil {
-		return held[V]{}, err
+		return cachedRecord[V]{}, err
 	}
 	defer c.unlock()
 	last, ok := c.tried[id]
@@ -159,34 +159,34 @@ func (c *copies[R, V]) reloadOnce(ctx context.Context, id string) (held[V], erro
 		return copied, err
 	}
 	if last.err != nil {
-		return held[V]{}, last.err
+		return cachedRecord[V]{}, last.err
 	}
 	copied, ok := c.get(id)
 	if !ok {
-		return held[V]{}, storage.ErrNotFound
+		return cachedRecord[V]{}, storage.ErrNotFound
 	}
 	return copied, nil
 }
 
-func (c *copies[R, V]) load(ctx context.Context, id string) (held[V], error) {
+func (c *recordCache[R, V]) load(ctx context.Context, id string) (cachedRecord[V], error) {
 	var zero R
 	readAt := c.clock()
 	doc, err := c.engine.Get(ctx, zero.Document().Kind, id)
 	if err != nil {
-		return held[V]{}, err
+		return cachedRecord[V]{}, err
 	}
 	prior, known := c.get(id)
-	copied, ok, err := c.copyOf(doc, readAt)
+	copied, ok, err := c.cachedRecordOf(doc, readAt)
 	if !ok {
-		return held[V]{}, err
+		return cachedRecord[V]{}, err
 	}
-	copied.alone = !known || prior.alone
+	copied.readAlone = !known || prior.readAlone
 	c.put(id, copied)
 	return copied, nil
 }
 
 // complete notes that these documents, and no others, are what the store has of a directory.
-func (c *copies[R, V]) complete(ctx context.Context, ids []string) error {
+func (c *recordCache[R, V]) complete(ctx context.Context, ids []string) error {
 	if err := c.lock(ctx); err != nil {
 		return err
 	}
@@ -194,7 +194,7 @@ func (c *copies[R, V]) complete(ctx context.Context, ids []string) error {
 	next := maps.Clone(c.all())
 	for _, id := range ids {
 		if copied, ok := next[id]; ok {
-			copied.alone = false
+			copied.readAlone = false
 			next[id] = copied
 		}
 	}
@@ -202,7 +202,7 @@ func (c *copies[R, V]) complete(ctx context.Context, ids []string) error {
 	return nil
 }
 
-func (c *copies[R, V]) put(id string, copied held[V]) {
+func (c *recordCache[R, V]) put(id string, copied cachedRecord[V]) {
 	next := maps.Clone(c.all())
 	next[id] = copied
 	c.current.Store(&next)
@@ -210,7 +210,7 @@ func (c *copies[R, V]) put(id string, copied held[V]) {
 
 // run refreshes until ctx ends, more often than every: the jitter, read from random, spreads the instances. A failure is logged
 // when it begins and when it ends.
-func (c *copies[R, V]) run(ctx context.Context, every time.Duration, random io.Reader) {
+func (c *recordCache[R, V]) run(ctx context.Context, every time.Duration, random io.Reader) {
 	failing := false
 	timer := time.NewTimer(jittered(every, random))
 	defer timer.Stop()
@@ -231,7 +231,7 @@ func (c *copies[R, V]) run(ctx context.Context, every time.Duration, random io.R
 	}
 }
 
-func (c *copies[R, V]) report(err error, failing *bool) {
+func (c *recordCache[R, V]) report(err error, failing *bool) {
 	var zero R
 	switch {
 	case err != nil && !*failing:
