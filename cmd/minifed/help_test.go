@@ -98,9 +98,11 @@ func calledTexts(t *testing.T) (arguments map[string][]int, quoted map[string]bo
 			if text, ok := quotedText(node); ok {
 				quoted[text] = true
 			}
-			if call, ok := node.(*ast.CallExpr); ok && len(call.Args) > 0 && namesText(call.Fun) && call.Ellipsis == token.NoPos {
-				if key, ok := quotedText(call.Args[0]); ok {
-					arguments[key] = append(arguments[key], len(call.Args)-1)
+			if call, ok := node.(*ast.CallExpr); ok && call.Ellipsis == token.NoPos {
+				if at, named := keyArgument(call.Fun); named && at < len(call.Args) {
+					if key, ok := quotedText(call.Args[at]); ok {
+						arguments[key] = append(arguments[key], len(call.Args)-at-1)
+					}
 				}
 			}
 			return true
@@ -113,8 +115,8 @@ func calledTexts(t *testing.T) (arguments map[string][]int, quoted map[string]bo
 	return arguments, quoted
 }
 
-// namesText reports whether a function is locale.Text, or one that takes a key and arguments for it.
-func namesText(function ast.Expr) bool {
+// keyArgument returns which argument of a function is the key of a text, with those of the text behind it.
+func keyArgument(function ast.Expr) (at int, named bool) {
 	name := ""
 	switch function := function.(type) {
 	case *ast.Ident:
@@ -122,7 +124,8 @@ func namesText(function ast.Expr) bool {
 	case *ast.SelectorExpr:
 		name = function.Sel.Name
 	}
-	return name == "Text" || name == "wrongUsage"
+	at, named = map[string]int{"Text": 0, "wrongUsage": 0, "complain": 1}[name]
+	return at, named
 }
 
 func quotedText(node ast.Node) (string, bool) {

@@ -192,7 +192,7 @@ func TestASecondServerOnTheStoreIsRefusedAndTheCommandsAreNot(t *testing.T) {
 func TestATakenPortStopsTheStartBeforeAnythingIsMade(t *testing.T) {
 	running := newStation(t).serve(t)
 	s := newStation(t, "MINIFED_LISTEN_ADDRESS="+strings.TrimPrefix(running.url, "http://"))
-	s.fails(t, exitFailed, []string{"listen.address", "is taken by another program", "MINIFED_LISTEN_ADDRESS"}, "serve")
+	s.fails(t, exitFailed, []string{"listen.address", "another program uses the address", "MINIFED_LISTEN_ADDRESS"}, "serve")
 	if _, err := os.Stat(s.folder); !os.IsNotExist(err) {
 		t.Errorf("the data folder was made: %v", err)
 	}
@@ -217,7 +217,7 @@ func TestAMissingMasterKeyStopsTheStartWhereItMatters(t *testing.T) {
 	}
 	for _, url := range []string{"http://localhost:8080", "https://id.example.com"} {
 		again := lost.at("MINIFED_PUBLIC_URL="+url, "MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off")
-		again.fails(t, exitFailed, []string{"restore it from its copy"}, "serve")
+		again.fails(t, exitFailed, []string{"Restore it from its copy"}, "serve")
 		if strings.Contains(again.err.String(), "master new") {
 			t.Errorf("a new key is proposed for a store that needs its own: %s", again.err)
 		}

@@ -48,3 +48,13 @@ func Example() {
 	// second server: true
 	// backup: <nil>
 }
+
+// A FileError carries the reason why a file cannot be used, so that a program can describe it in its own words.
+func ExampleFileError() {
+	var failure *sqlite.FileError
+	if _, err := sqlite.Open(context.Background(), sqlite.Options{Path: os.TempDir()}); errors.As(err, &failure) {
+		advice := map[sqlite.FileReason]string{sqlite.FileUnopened: "check the path and its mode"}
+		fmt.Println(advice[failure.Reason])
+	}
+	// Output: check the path and its mode
+}

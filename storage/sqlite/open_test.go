@@ -118,6 +118,28 @@ func TestOpen_ConcurrentCreation(t *testing.T) {
 	}
 }
 
+func TestOpen_NamesTheReason(t *testing.T) {
+	for name, want := range map[string]FileReason{"other": FileForeign, "text": FileDamaged, "folder": FileUnopened} {
+		path := filepath.Join(t.TempDir(), name)
+		switch want {
+		case FileForeign:
+			execute(t, path, []string{"CREATE TABLE notes (text)"})
+		case FileDamaged:
+			if err := os.WriteFile(path, []byte(strings.Repeat("not a database\n", 1000)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		default:
+			if err := os.Mkdir(path, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var got *FileError
+		if _, err := Open(t.Context(), Options{Path: path}); !errors.As(err, &got) || got.Reason != want || filepath.Base(got.Path) != name {
+			t.Errorf("%s: %v, want reason %d", name, err, want)
+		}
+	}
+}
+
 func TestOpen_RejectsForeignFile(t *testing.T) {
 	statements := map[string][]string{
 		"of another program":   {"CREATE TABLE notes (text)", "INSERT INTO notes VALUES ('mine')"},

@@ -149,10 +149,10 @@ func (c *connection) checkFile() error {
 		}
 	}
 	if mode != "wal" {
-		return fmt.Errorf("storage/sqlite: %s is on a file system without shared memory: put it on a local disk", c.path)
+		return &FileError{Reason: FileUnshared, Path: c.path}
 	}
 	if application != applicationID && objects > 0 {
-		return fmt.Errorf("storage/sqlite: %s is a SQLite database of another program", c.path)
+		return &FileError{Reason: FileForeign, Path: c.path}
 	}
 	if version > schemaVersion {
 		return fmt.Errorf("%w: %s has schema %d, this binary knows %d: upgrade it",

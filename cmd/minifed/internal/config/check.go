@@ -2,7 +2,6 @@ package config
 
 import (
 	"crypto/tls"
-	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
@@ -11,23 +10,25 @@ import (
 	"strings"
 	"time"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/explain"
+	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/mongodb"
 	"github.com/minifed/minifed/wechat"
 )
 
-// check looks for values that are well formed and yet wrong.
+// check reports values that are well formed but wrong.
 func (r *reader) check() {
 	c := r.config
 	if err := storage.CheckOrigin(c.PublicURL); err != nil {
-		r.complain("public_url", "%v", err)
+		r.reject("public_url", err)
 	}
-	if err := admin.CheckID(c.DefaultDirectory); err != nil {
-		r.complain("default_directory", "%v", err)
+	if admin.CheckID(c.DefaultDirectory) != nil {
+		r.complain("default_directory", "must.be_directory_id")
 	}
 	if c.DataDir == "" {
-		r.complain("data_dir", "must name a folder")
+		r.complain("data_dir", "must.be_folder")
 	}
 	r.checkAddresses()
 	r.checkTLS()
@@ -45,43 +46,43 @@ func (r *reader) checkAddresses() {
 	c := r.config.Listen
 	r.checkAddress("listen.address", c.Address)
 	if _, err := c.ProxyNetworks(); err != nil {
-		r.complain("listen.trusted_proxies", "%v", err)
+		r.reject("listen.trusted_proxies", err)
 	}
 	if c.AdminAddress == "off" {
 		return
 	}
 	r.checkAddress("listen.admin_address", c.AdminAddress)
 	if c.AdminAddress == c.Address && !strings.HasSuffix(c.Address, ":0") {
-		r.complain("listen.admin_address", "must differ from listen.address")
+		r.complain("listen.admin_address", "must.differ_from", "listen.address")
 	}
 }
 
 func (r *reader) checkAddress(path, address string) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		r.complain(path, "must be host:port, such as 127.0.0.1:8080, or 0.0.0.0:8080 for every interface")
+		r.complain(path, "must.be_address")
 		return
 	}
 	if number, err := strconv.ParseUint(port, 10, 16); err != nil {
-		r.complain(path, "port %q is not a number from 0 to 65535", port)
+		r.complain(path, "address.port", port)
 	} else if strings.ContainsAny(host, " /") {
-		r.complain(path, "host %q of port %d is not a host name or an IP address", host, number)
+		r.complain(path, "address.host", host, number)
 	}
 }
 
-// checkTLS wants both files or none, and a certificate that can be used.
+// checkTLS requires both files or none, and a certificate that can be used.
 func (r *reader) checkTLS() {
 	switch c := r.config.Listen; {
 	case c.TLSCertFile == "" && c.TLSKeyFile == "":
 	case c.TLSCertFile == "":
-		r.complain("listen.tls_cert_file", "must name the certificate of the key in listen.tls_key_file")
+		r.complain("listen.tls_cert_file", "must.be_certificate", "listen.tls_key_file")
 	case c.TLSKeyFile == "":
-		r.complain("listen.tls_key_file", "must name the key of the certificate in listen.tls_cert_file")
+		r.complain("listen.tls_key_file", "must.be_certificate_key", "listen.tls_cert_file")
 	case strings.HasPrefix(r.config.PublicURL, "http:"):
-		r.complain("listen.tls_cert_file", "public_url, %s, must be https when the server answers by TLS", r.config.PublicURL)
+		r.complain("listen.tls_cert_file", "certificate.plain_http", r.config.PublicURL)
 	default:
 		if _, err := tls.LoadX509KeyPair(c.TLSCertFile, c.TLSKeyFile); err != nil {
-			r.complain("listen.tls_cert_file", "%v", unwrapPath(err))
+			r.reject("listen.tls_cert_file", explain.Certificate(err))
 		}
 	}
 }
@@ -90,23 +91,23 @@ func (r *reader) checkDurations() {
 	for path, field := range Leaves(&r.config) {
 		duration, ok := field.Interface().(time.Duration)
 		if ok && path != "keys.rotate_every" && path != "listen.drain_delay" && (duration < time.Millisecond || duration > time.Hour) {
-			r.complain(path, "must be between 1ms and 1h")
+			r.complain(path, "must.be_between", "1ms", "1h")
 		}
 	}
 	if c := r.config.Listen; c.DrainDelay < 0 || c.DrainDelay >= c.ShutdownTimeout {
-		r.complain("listen.drain_delay", "must be shorter than listen.shutdown_timeout, %v, of which it is a part", c.ShutdownTimeout)
+		r.complain("listen.drain_delay", "config.drain_delay", c.ShutdownTimeout)
 	}
-	// Oftener, more retired keys would have to stay in the JWK Set than keys.Schedule allows.
+	// If keys rotated more often, more retired keys would have to stay in the JWK Set than keys.Schedule allows.
 	if every := r.config.Keys.RotateEvery; every < 6*time.Hour || every > 10*365*24*time.Hour {
-		r.complain("keys.rotate_every", "must be between 6h and 87600h")
+		r.complain("keys.rotate_every", "must.be_between", "6h", "87600h")
 	}
 	if r.config.WeChat.ConnectTimeout > r.config.WeChat.Timeout {
-		r.complain("wechat.connect_timeout", "must not exceed wechat.timeout, %v", r.config.WeChat.Timeout)
+		r.complain("wechat.connect_timeout", "config.connect_timeout", r.config.WeChat.Timeout)
 	}
 	if timeout := r.config.Listen.RequestTimeout; timeout < 2*r.config.WeChat.Timeout {
-		r.complain("listen.request_timeout", "must be at least twice wechat.timeout, %v: a login may call WeChat twice", r.config.WeChat.Timeout)
+		r.complain("listen.request_timeout", "config.request_timeout_short", r.config.WeChat.Timeout)
 	} else if timeout >= r.config.Listen.WriteTimeout {
-		r.complain("listen.request_timeout", "must be shorter than listen.write_timeout, %v, or requests end without an answer", r.config.Listen.WriteTimeout)
+		r.complain("listen.request_timeout", "config.request_timeout_long", r.config.Listen.WriteTimeout)
 	}
 }
 
@@ -117,13 +118,13 @@ func (r *reader) checkStorage() {
 		err = mongodb.CheckURI(string(location.URI))
 	}
 	if err != nil {
-		r.complain("storage.uri", "%s", strings.TrimPrefix(err.Error(), "mongodb: "))
+		r.reject("storage.uri", err)
 		return
 	}
 	inYAML := r.origins["storage.uri"].line > 0
 	if parsed, err := url.Parse(uri); err == nil && inYAML && parsed.User != nil {
 		if _, has := parsed.User.Password(); has {
-			r.complain("storage.uri", "a password does not belong in this file: set MINIFED_STORAGE_URI, or write the URI to a file of its own and name that by storage.uri_file")
+			r.complain("storage.uri", "config.secret", "storage.uri_file", VariableOf("storage.uri"))
 		}
 	}
 }
@@ -131,11 +132,11 @@ func (r *reader) checkStorage() {
 func (r *reader) checkWeChat() {
 	c := r.config.WeChat
 	if _, err := wechat.New(wechat.Config{BaseURL: c.BaseURL}); err != nil || c.BaseURL == "" {
-		r.complain("wechat.base_url", "must be an origin, such as https://api.weixin.qq.com")
+		r.complain("wechat.base_url", "must.be_wechat_origin")
 	}
 	for path, number := range map[string]int{"wechat.max_concurrent": c.MaxConcurrent, "wechat.breaker_failures": c.BreakerFailures} {
 		if number < 1 || number > 1_000_000 {
-			r.complain(path, "must be between 1 and 1000000")
+			r.complain(path, "must.be_between", 1, 1_000_000)
 		}
 	}
 }
@@ -144,7 +145,7 @@ func (r *reader) checkClients() {
 	c := r.config.Clients
 	for path, number := range map[string]int{"clients.rate": c.Rate, "clients.burst": c.Burst} {
 		if number < 1 || number > 1_000_000 {
-			r.complain(path, "must be between 1 and 1000000")
+			r.complain(path, "must.be_between", 1, 1_000_000)
 		}
 	}
 	r.checkOneOf("clients.fetch", c.Fetch, fetchPublic, FetchAny)
@@ -152,7 +153,7 @@ func (r *reader) checkClients() {
 
 func (r *reader) checkOneOf(path, value string, allowed ...string) {
 	if !slices.Contains(allowed, value) {
-		r.complain(path, "must be one of %s", strings.Join(allowed, ", "))
+		r.complain(path, "must.be_one_of", locale.List(allowed))
 	}
 }
 
@@ -162,7 +163,7 @@ func (c Listen) ProxyNetworks() ([]netip.Prefix, error) {
 	for _, text := range c.TrustedProxies {
 		prefix, err := netip.ParsePrefix(strings.TrimSpace(text))
 		if err != nil {
-			return nil, fmt.Errorf("%q must be a network such as 10.0.0.0/8 or 192.0.2.1/32", text)
+			return nil, &locale.Problem{What: locale.Text("must.be_network", text)}
 		}
 		prefixes = append(prefixes, prefix.Masked())
 	}

@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/minifed/minifed/cmd/minifed/internal/certificatetest"
+	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 )
 
 const shippedConfig = "../../../../config.yaml"
@@ -98,7 +99,7 @@ func checkProblems(t *testing.T, file string, err error) {
 		want = append(want, string(match[1]))
 	}
 	for i, problem := range problems.problems {
-		text := problem.String()
+		text := problem.in(locale.In(locale.English))
 		if i < len(want) && strings.HasSuffix(text, want[i]) {
 			text = want[i]
 		}
@@ -209,7 +210,7 @@ func TestVariablesThatAreWrong(t *testing.T) {
 	}{
 		{"MINIFED_STORGE_URI=x", "MINIFED_STORGE_URI: unknown variable; the nearest one is MINIFED_STORAGE_URI"},
 		{"MINIFED_WECHAT_TIMEOUT=5", "MINIFED_WECHAT_TIMEOUT: must be a duration with a unit, such as 500ms, 10s or 2h"},
-		{"MINIFED_PUBLIC_URL=http://id.example.com", "MINIFED_PUBLIC_URL: must be https; plain http is for localhost, 127.0.0.1 and [::1] alone"},
+		{"MINIFED_PUBLIC_URL=http://id.example.com", "MINIFED_PUBLIC_URL: must be https; plain http is only for localhost, 127.0.0.1 and [::1]"},
 		{"MINIFED_STORAGE_URI_FILE=/nonexistent/uri", "MINIFED_STORAGE_URI_FILE: /nonexistent/uri: no such file or directory"},
 	}
 	for _, test := range tests {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/minifed/minifed/cmd/minifed/internal/input"
+	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 	"github.com/minifed/minifed/cmd/minifed/internal/suggest"
 )
 
@@ -25,8 +26,8 @@ func VariableOf(path string) string {
 	return variablePrefix + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
 }
 
-// readEnvironment sets the keys whose variables are in environ. An empty variable is one that is not set, because that is
-// what container tools make of an absent one.
+// readEnvironment sets the keys whose variables are in environ. An empty variable counts as not set, because container tools set an
+// absent one to the empty string.
 func (r *reader) readEnvironment(environ []string) {
 	paths := map[string]string{}
 	leaves := Leaves(&r.config)
@@ -41,13 +42,11 @@ func (r *reader) readEnvironment(environ []string) {
 		path, known := paths[name]
 		if !known {
 			names := slices.Sorted(maps.Keys(paths))
-			r.problems = append(r.problems, problem{origin{variable: name}, "", "unknown variable; the nearest one is " + suggest.Nearest(name, names)})
+			r.problems = append(r.problems, problem{origin{variable: name}, "", locale.Text("config.unknown_variable", suggest.Nearest(name, names))})
 			continue
 		}
 		r.origins[path] = origin{variable: name}
-		if err := setScalar(leaves[path], value); err != nil {
-			r.complain(path, "%v", err)
-		}
+		r.setScalar(path, leaves[path], value)
 	}
 }
 
@@ -79,24 +78,23 @@ func (r *reader) readSecretFile(path, name string, into *Secret) {
 		return
 	}
 	if *into != "" {
-		r.complain(path+"_file", "%s is set too: keep one of them", VariableOf(path))
+		r.complain(path+"_file", "config.set_too", VariableOf(path))
 		return
 	}
 	text, err := input.ReadSecretFile(name)
 	if err != nil {
-		r.complain(path+"_file", "%s", namedPath(name, err))
+		r.complain(path+"_file", "error", namedFile(name, err))
 		return
 	}
 	*into = Secret(text)
 }
 
-// namedPath is unwrapPath for errors that may not name the file.
-func namedPath(name string, err error) string {
-	text := unwrapPath(err)
-	if !strings.HasPrefix(text, name) {
-		text = name + ": " + text
+// namedFile returns an error of a file with the name of the file.
+func namedFile(name string, err error) error {
+	if _, named := errors.AsType[*fs.PathError](err); named {
+		return err
 	}
-	return text
+	return &locale.Problem{What: locale.Text("file", name), Cause: err}
 }
 
 func (r *reader) readStoreURI() {
@@ -104,22 +102,14 @@ func (r *reader) readStoreURI() {
 		return
 	}
 	if _, both := r.origins["storage.uri"]; both && r.config.Storage.URI != "" {
-		r.complain("storage.uri_file", "storage.uri is set too: keep one of them")
+		r.complain("storage.uri_file", "config.set_too", "storage.uri")
 		return
 	}
 	content, err := input.ReadBounded(r.config.Storage.URIFile, maxFile)
 	if err != nil {
-		r.complain("storage.uri_file", "%v", unwrapPath(err))
+		r.reject("storage.uri_file", err)
 		return
 	}
 	r.config.Storage.URI = strings.TrimSpace(string(content))
 	r.origins["storage.uri"] = origin{file: r.config.Storage.URIFile}
-}
-
-// unwrapPath says what an error of package os means together with the file's name, without the system call's.
-func unwrapPath(err error) string {
-	if path, ok := errors.AsType[*fs.PathError](err); ok {
-		return path.Path + ": " + path.Err.Error()
-	}
-	return err.Error()
 }

@@ -14,7 +14,9 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/explain"
 	"github.com/minifed/minifed/cmd/minifed/internal/input"
+	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 	"github.com/minifed/minifed/cmd/minifed/internal/suggest"
 )
 
@@ -33,7 +35,7 @@ type Error struct {
 type problem struct {
 	origin origin
 	path   string
-	text   string
+	what   locale.Message
 }
 
 // origin is where a value comes from; the zero value is the built-in default.
@@ -43,22 +45,24 @@ type origin struct {
 	variable string
 }
 
-// Error lists every problem on a line of its own.
-func (e *Error) Error() string {
-	count := fmt.Sprintf("%d problems", len(e.problems))
+// Error lists every problem on a line of its own, in English.
+func (e *Error) Error() string { return e.Localize(locale.In(locale.English)) }
+
+// Localize implements locale.Error.
+func (e *Error) Localize(texts *locale.Catalog) string {
+	heading := locale.Text("config.problems", len(e.problems))
 	if len(e.problems) == 1 {
-		count = "1 problem"
+		heading = locale.Text("config.problem")
 	}
-	var out strings.Builder
-	fmt.Fprintf(&out, "the configuration has %s:", count)
+	lines := []string{texts.Render(heading)}
 	for _, p := range e.problems {
-		fmt.Fprintf(&out, "\n  %s", p)
+		lines = append(lines, "  "+p.in(texts))
 	}
-	return out.String()
+	return strings.Join(lines, "\n")
 }
 
-// String is such as "config.yaml:12: storage.uri: must be …".
-func (p problem) String() string {
+// in returns the text of a problem, such as "config.yaml:12: storage.uri: must be …".
+func (p problem) in(texts *locale.Catalog) string {
 	parts := []string{}
 	switch {
 	case p.origin.variable != "":
@@ -71,11 +75,11 @@ func (p problem) String() string {
 	if p.path != "" && p.origin.variable == "" {
 		parts = append(parts, p.path)
 	}
-	return strings.Join(append(parts, p.text), ": ")
+	return strings.Join(append(parts, texts.Render(p.what)), ": ")
 }
 
 // Load reads the file at path over the defaults, and the variables of environ ("NAME=value") over both. An empty path
-// means config.yaml, which need not exist. The error is a *configError that holds every problem.
+// means config.yaml, which need not exist. The error is an *Error with every problem, or the reason why the file cannot be read.
 func Load(path string, environ []string) (Config, error) {
 	reader := &reader{config: Default(), origins: map[string]origin{}}
 	if err := reader.readFile(path); err != nil {
@@ -101,9 +105,12 @@ type reader struct {
 }
 
 // complain records a problem with the value of a key.
-func (r *reader) complain(path, format string, args ...any) {
-	r.problems = append(r.problems, problem{r.origins[path], path, fmt.Sprintf(format, args...)})
+func (r *reader) complain(path string, key locale.Key, arguments ...any) {
+	r.problems = append(r.problems, problem{r.origins[path], path, locale.Text(key, arguments...)})
 }
+
+// reject records the error of a check of the value of a key.
+func (r *reader) reject(path string, err error) { r.complain(path, "error", explain.Operator(err)) }
 
 func (r *reader) readFile(path string) error {
 	name := cmp.Or(path, fileName)
@@ -112,11 +119,11 @@ func (r *reader) readFile(path string) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("read the configuration: %w", err)
+		return &locale.Problem{What: locale.Text("config.unread"), Cause: err}
 	}
 	var document yaml.Node
 	if err := yaml.Unmarshal(content, &document); err != nil {
-		return &Error{[]problem{{origin{file: name}, "", strings.TrimPrefix(err.Error(), "yaml: ")}}}
+		return &Error{[]problem{{origin{file: name}, "", locale.Text("config.syntax", strings.TrimPrefix(err.Error(), "yaml: "))}}}
 	}
 	if len(document.Content) > 0 {
 		r.readMapping(name, "", document.Content[0], reflect.ValueOf(&r.config).Elem())
@@ -127,7 +134,7 @@ func (r *reader) readFile(path string) error {
 // readMapping reads one YAML mapping into a struct whose fields have yaml tags.
 func (r *reader) readMapping(file, parent string, node *yaml.Node, into reflect.Value) {
 	if node.Kind != yaml.MappingNode {
-		r.problems = append(r.problems, problem{origin{file: file, line: node.Line}, parent, "must be a mapping of keys to values"})
+		r.problems = append(r.problems, problem{origin{file: file, line: node.Line}, parent, locale.Text("must.be_mapping")})
 		return
 	}
 	fields := fieldsOf(into)
@@ -139,9 +146,9 @@ func (r *reader) readMapping(file, parent string, node *yaml.Node, into reflect.
 		field, known := fields[key.Value]
 		switch {
 		case !known:
-			r.problems = append(r.problems, problem{at, path, fmt.Sprintf("unknown key; the nearest one is %s", suggest.Nearest(path, Paths()))})
+			r.problems = append(r.problems, problem{at, path, locale.Text("config.unknown_key", suggest.Nearest(path, Paths()))})
 		case seen[key.Value]:
-			r.problems = append(r.problems, problem{at, path, "is set twice"})
+			r.problems = append(r.problems, problem{at, path, locale.Text("config.set_twice")})
 		case field.Kind() == reflect.Struct:
 			r.readMapping(file, path, value, field)
 		default:
@@ -155,11 +162,11 @@ func (r *reader) readMapping(file, parent string, node *yaml.Node, into reflect.
 // readValue reads one YAML value into a field.
 func (r *reader) readValue(path string, node *yaml.Node, field reflect.Value) {
 	if field.Type() == reflect.TypeFor[Secret]() {
-		r.complain(path, "a secret does not belong in this file: write it to a file of its own and name that by %s_file, or set %s", path, VariableOf(path))
+		r.complain(path, "config.secret", path+"_file", VariableOf(path))
 		return
 	}
 	if node.Tag == "!!null" {
-		r.complain(path, `has no value: write one ("" where empty is meant), or remove the line`)
+		r.complain(path, "config.no_value")
 		return
 	}
 	if field.Kind() == reflect.Slice {
@@ -167,12 +174,10 @@ func (r *reader) readValue(path string, node *yaml.Node, field reflect.Value) {
 		return
 	}
 	if node.Kind != yaml.ScalarNode {
-		r.complain(path, "must be a single value")
+		r.complain(path, "must.be_single_value")
 		return
 	}
-	if err := setScalar(field, node.Value); err != nil {
-		r.complain(path, "%v", err)
-	}
+	r.setScalar(path, field, node.Value)
 }
 
 // readList reads a YAML list of texts into a field.
@@ -180,42 +185,40 @@ func (r *reader) readList(path string, node *yaml.Node, field reflect.Value) {
 	values := []string{}
 	for _, item := range node.Content {
 		if item.Kind != yaml.ScalarNode || item.Tag == "!!null" {
-			r.complain(path, "must be a list of single values")
+			r.complain(path, "must.be_list_of_values")
 			return
 		}
 		values = append(values, item.Value)
 	}
 	if node.Kind != yaml.SequenceNode {
-		r.complain(path, "must be a list, such as [one, two]")
+		r.complain(path, "must.be_list")
 		return
 	}
 	field.Set(reflect.ValueOf(values))
 }
 
 // setScalar parses text into a field of one of the types that Config is made of.
-func setScalar(field reflect.Value, text string) error {
-	if field.Type() == reflect.TypeFor[time.Duration]() {
+func (r *reader) setScalar(path string, field reflect.Value, text string) {
+	switch {
+	case field.Type() == reflect.TypeFor[time.Duration]():
 		duration, err := time.ParseDuration(text)
 		if err != nil {
-			return errors.New("must be a duration with a unit, such as 500ms, 10s or 2h")
+			r.complain(path, "must.be_duration")
+			return
 		}
 		field.SetInt(int64(duration))
-		return nil
-	}
-	if field.Kind() == reflect.String {
+	case field.Kind() == reflect.String:
 		field.SetString(text)
-		return nil
-	}
-	if field.Kind() == reflect.Slice { // of a variable: its values have commas between them
+	case field.Kind() == reflect.Slice: // of a variable: its values have commas between them
 		field.Set(reflect.ValueOf(strings.Split(text, ",")))
-		return nil
+	default:
+		number, err := strconv.ParseInt(text, 10, 32)
+		if err != nil {
+			r.complain(path, "must.be_whole_number")
+			return
+		}
+		field.SetInt(number)
 	}
-	number, err := strconv.ParseInt(text, 10, 32)
-	if err != nil {
-		return errors.New("must be a whole number")
-	}
-	field.SetInt(number)
-	return nil
 }
 
 // fieldsOf returns the fields of a struct by their keys.

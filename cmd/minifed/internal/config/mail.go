@@ -55,17 +55,17 @@ func (c Mail) WebhookMailer(now func() time.Time) servermail.Webhook {
 	}
 }
 
-// checkMail checks what the sender needs. What the other senders would need may be there, and counts for nothing.
+// checkMail checks the settings of the sender that is chosen. The settings of the other senders are ignored.
 func (r *reader) checkMail() {
 	c := r.config.Mail
 	r.checkOneOf("mail.sender", c.Sender, senderNone, SenderLog, SenderSMTP, SenderWebhook)
 	if c.From != "" && checkSender(c.From) != nil {
-		r.complain("mail.from", "must be an address in ASCII, such as no-reply@example.com or Example <no-reply@example.com>")
+		r.complain("mail.from", "must.be_sender")
 	}
 	switch c.Sender {
 	case SenderLog:
 		if !r.config.Loopback() {
-			r.complain("mail.sender", "log writes links that sign people in to the log: it is for a public_url on this machine, and this one is %s", r.config.PublicURL)
+			r.complain("mail.sender", "mail.log_exposed", r.config.PublicURL)
 		}
 	case SenderSMTP:
 		r.checkSMTP()
@@ -77,16 +77,16 @@ func (r *reader) checkMail() {
 func (r *reader) checkSMTP() {
 	c := r.config.Mail
 	if c.From == "" {
-		r.complain("mail.from", "must name the sender of mail, such as no-reply@example.com")
+		r.complain("mail.from", "must.name_sender")
 	}
 	if host, port, err := net.SplitHostPort(c.SMTP.Address); err != nil || host == "" || port == "" {
-		r.complain("mail.smtp.address", "must be host:port of the mail server, such as smtp.example.com:587, or :465 for TLS from the start")
+		r.complain("mail.smtp.address", "must.be_mail_server")
 	}
 	switch {
 	case c.SMTP.Username != "" && c.SMTP.Password == "" && c.SMTP.PasswordFile == "":
-		r.complain("mail.smtp.password_file", "must name the file with the password of mail.smtp.username, or set %s", VariableOf("mail.smtp.password"))
+		r.complain("mail.smtp.password_file", "mail.password_missing", VariableOf("mail.smtp.password"))
 	case c.SMTP.Username == "" && c.SMTP.Password != "":
-		r.complain("mail.smtp.username", "must say whose password mail.smtp.password_file holds")
+		r.complain("mail.smtp.username", "mail.username_missing")
 	}
 }
 
@@ -95,17 +95,17 @@ func (r *reader) checkWebhook() {
 	parsed, err := url.Parse(c.URL)
 	switch {
 	case err != nil || parsed.Host == "" || parsed.User != nil || parsed.Fragment != "":
-		r.complain("mail.webhook.url", "must be the URL that mail is posted to, such as https://mail.example.com/send")
+		r.complain("mail.webhook.url", "must.be_webhook")
 	case parsed.Scheme != "https" && (parsed.Scheme != "http" || !storage.IsLoopback(parsed.Hostname())):
-		r.complain("mail.webhook.url", "must be https, because mail holds links that sign people in; plain http is for localhost, 127.0.0.1 and [::1] alone")
+		r.complain("mail.webhook.url", "mail.webhook_plain_http")
 	}
-	unread := c.SecretFile != "" && c.Secret == "" // That was complained of.
+	unread := c.SecretFile != "" && c.Secret == "" // That was reported.
 	if len(c.Secret) < minWebhookSecret && !unread {
-		r.complain("mail.webhook.secret_file", "must name a file with the secret that signs, of at least %d bytes, or set %s", minWebhookSecret, VariableOf("mail.webhook.secret"))
+		r.complain("mail.webhook.secret_file", "mail.webhook_secret", minWebhookSecret, VariableOf("mail.webhook.secret"))
 	}
 }
 
-// checkSender wants an address that goes into a header as it is.
+// checkSender rejects an address that cannot go into a header as it is.
 func checkSender(from string) error {
 	parsed, err := mail.ParseAddress(from)
 	if err != nil {
@@ -128,19 +128,19 @@ const (
 func (r *reader) checkPasswords() {
 	c := r.config.Passwords
 	if c.Argon2.Threads < 1 || c.Argon2.Threads > maxArgon2Threads {
-		r.complain("passwords.argon2.threads", "must be between 1 and %d", maxArgon2Threads)
+		r.complain("passwords.argon2.threads", "must.be_between", 1, maxArgon2Threads)
 	} else if least := 8 * c.Argon2.Threads; c.Argon2.MemoryKiB < least || c.Argon2.MemoryKiB > maxArgon2Memory {
-		r.complain("passwords.argon2.memory_kib", "must be between %d, which is 8 for each thread, and %d", least, maxArgon2Memory)
+		r.complain("passwords.argon2.memory_kib", "passwords.memory", least, maxArgon2Memory)
 	}
 	if c.Argon2.Time < 1 || c.Argon2.Time > maxArgon2Time {
-		r.complain("passwords.argon2.time", "must be between 1 and %d", maxArgon2Time)
+		r.complain("passwords.argon2.time", "must.be_between", 1, maxArgon2Time)
 	}
 	if c.Hashing < 0 || c.Hashing > maxHashing {
-		r.complain("passwords.hashing", "must be between 0, which is as many as there are processors, and %d", maxHashing)
+		r.complain("passwords.hashing", "passwords.hashing", maxHashing)
 	}
 }
 
-// Weak reports whether hashes are made with less work than the second choice of the OWASP Password Storage Cheat Sheet.
+// Weak reports whether hashes are computed with less work than the second choice of the OWASP Password Storage Cheat Sheet.
 func (c Argon2) Weak() bool { return c.MemoryKiB*c.Time < 12<<10*3 }
 
 // Parameters are the configuration as package identity takes it.

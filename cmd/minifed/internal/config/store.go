@@ -3,11 +3,12 @@ package config
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 )
 
 // StoreLocation says where the store is.
@@ -29,18 +30,18 @@ func (c Config) StoreLocation() (StoreLocation, error) {
 	case scheme == "mongodb", scheme == "mongodb+srv":
 		return StoreLocation{URI: Secret(uri)}, nil
 	default:
-		return StoreLocation{}, errors.New("must be empty, sqlite:PATH, or begin with mongodb:// or mongodb+srv://")
+		return StoreLocation{}, &locale.Problem{What: locale.Text("must.be_store")}
 	}
 }
 
-// MustExist answers what to do when there is no store.
+// MustExist returns an error with what to do if the SQLite file does not exist.
 func (l StoreLocation) MustExist() error {
 	if l.File == "" {
 		return nil
 	}
 	if _, err := os.Stat(l.File); errors.Is(err, fs.ErrNotExist) {
 		path, _ := filepath.Abs(l.File)
-		return fmt.Errorf("there is no store at %s: start `minifed serve` once, which makes it, or name the configuration of the one you mean by --config", path)
+		return &locale.Problem{What: locale.Text("store.missing", path), Remedy: locale.Text("store.missing.remedy")}
 	}
 	return nil
 }

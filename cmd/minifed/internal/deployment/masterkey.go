@@ -4,65 +4,70 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/minifed/minifed/cmd/minifed/internal/config"
 	"github.com/minifed/minifed/cmd/minifed/internal/console"
+	"github.com/minifed/minifed/cmd/minifed/internal/explain"
 	"github.com/minifed/minifed/cmd/minifed/internal/input"
+	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 	"github.com/minifed/minifed/keys"
 )
 
-// OpenMasterKey reads the master key from the environment or from its file. A server that keeps an SQLite file for a public
-// URL on this machine makes the key at its first start; made is the file's path then.
-func OpenMasterKey(c *console.Console, settings config.Config, location config.StoreLocation, serve bool) (master *keys.Master, made string, err error) {
+// OpenMasterKey reads the master key from the environment or from its file. A server creates the key at its first start, if it stores
+// in an SQLite file and its public URL is on this machine; created is the path of the file then.
+func OpenMasterKey(c *console.Console, settings config.Config, location config.StoreLocation, serve bool) (master *keys.Master, created string, err error) {
 	if text := string(settings.Keys.MasterKey); text != "" {
-		master, err = keys.ParseMaster(text, c.Random)
-		return master, "", locate(config.VariableOf("keys.master_key"), err)
+		master, err = parseMasterKey(c, config.VariableOf("keys.master_key"), text)
+		return master, "", err
 	}
 	path := settings.MasterKeyPath()
 	content, err := input.ReadBounded(path, input.MaxSecret)
 	if errors.Is(err, fs.ErrNotExist) {
-		if !serve {
-			return nil, "", fmt.Errorf("the master key is missing: there is no file %s and %s is not set; it is the one that the server of this store has", path, config.VariableOf("keys.master_key"))
-		}
-		if err := mayMakeMasterKey(settings, location, path); err != nil {
+		if err := mayCreateMasterKey(settings, location, path, serve); err != nil {
 			return nil, "", err
 		}
 		if content, err = makeMasterKey(c, path); err != nil {
-			return nil, "", fmt.Errorf("make the master key: %w", err)
+			return nil, "", &locale.Problem{What: locale.Text("masterkey.not_created"), Cause: err}
 		}
-		made = path
+		created = path
 	}
 	if err != nil {
-		return nil, "", fmt.Errorf("read the master key: %w", err)
+		return nil, "", &locale.Problem{What: locale.Text("masterkey.unread"), Cause: err}
 	}
-	master, err = keys.ParseMaster(string(content), c.Random)
-	return master, made, locate(path, err)
+	master, err = parseMasterKey(c, path, string(content))
+	return master, created, err
 }
 
-func locate(where string, err error) error {
-	if err == nil {
+// parseMasterKey parses the text of a master key, and names where the text is if that fails.
+func parseMasterKey(c *console.Console, where, text string) (*keys.Master, error) {
+	master, err := keys.ParseMaster(text, c.Random)
+	if err != nil {
+		return nil, &locale.Problem{What: locale.Text("masterkey.invalid", where), Cause: explain.Operator(err), Remedy: locale.Text("masterkey.remedy")}
+	}
+	return master, nil
+}
+
+// mayCreateMasterKey returns an error for a key that only a person may create: one that several machines share, or that a store which
+// exists was sealed with.
+func mayCreateMasterKey(settings config.Config, location config.StoreLocation, path string, serve bool) error {
+	variable := config.VariableOf("keys.master_key")
+	missing := &locale.Problem{What: locale.Text("masterkey.missing", path, variable)}
+	switch {
+	case !serve:
+		missing.Remedy = locale.Text("masterkey.missing.remedy")
+	case location.File == "":
+		missing.Remedy = locale.Text("masterkey.missing.mongodb", path)
+	case location.MustExist() == nil:
+		missing.Remedy = locale.Text("masterkey.missing.used", location.File)
+	case !settings.Loopback():
+		missing.Remedy = locale.Text("masterkey.missing.public", settings.PublicURL, path)
+	default:
 		return nil
 	}
-	return fmt.Errorf("%s: %w", where, err)
-}
-
-// mayMakeMasterKey refuses to make a key that several machines would have to share, or that a store needs which exists.
-func mayMakeMasterKey(settings config.Config, location config.StoreLocation, path string) error {
-	how := fmt.Sprintf("make one with `minifed keys master new --file %s`, keep a copy where the store's backups are not, and start again", path)
-	switch {
-	case location.File == "":
-		return fmt.Errorf("the master key is missing: %s does not exist, and with MongoDB it is not made by itself, because every instance needs the same one: if the database was used before, restore it from its copy; for a new one, %s", path, how)
-	case location.MustExist() == nil:
-		return fmt.Errorf("the master key of %s is missing: %s does not exist; restore it from its copy, the store cannot be read without it", location.File, path)
-	case !settings.Loopback():
-		return fmt.Errorf("the master key is missing: %s does not exist, and for %s it is not made by itself, because whoever loses it loses every secret in the store: %s", path, settings.PublicURL, how)
-	}
-	return nil
+	return missing
 }
 
 // makeMasterKey makes the file of a new master key, for its owner alone, and returns what it holds. A file that exists is
@@ -123,13 +128,14 @@ func createSecretFile(path, content string) error {
 	return errors.Join(err, file.Sync(), file.Close())
 }
 
-// checkMasterKey makes sure that the store was sealed with a master key that is at hand.
+// checkMasterKey returns an error unless the store was sealed with a master key of this process.
 func checkMasterKey(ctx context.Context, d *Deployment) error {
 	err := keys.CheckMaster(ctx, d.Engine, d.Master)
-	missing := (*keys.MissingKeyError)(nil)
-	if errors.As(err, &missing) {
-		return fmt.Errorf("this is not the store's master key: the store needs key %s, and %s holds %s", missing.KeyID,
-			masterKeyOrigin(d.Config), strings.Join(d.Master.IDs(), ", "))
+	if missing, ok := errors.AsType[*keys.MissingKeyError](err); ok {
+		return &locale.Problem{
+			What:   locale.Text("masterkey.other", missing.KeyID, masterKeyOrigin(d.Config), locale.List(d.Master.IDs())),
+			Remedy: locale.Text("masterkey.remedy"),
+		}
 	}
 	return err
 }

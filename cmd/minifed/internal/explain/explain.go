@@ -3,42 +3,45 @@ package explain
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"strings"
 
 	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 	"github.com/minifed/minifed/server/admin"
-	"github.com/minifed/minifed/storage"
-	"github.com/minifed/minifed/storage/sqlite"
 )
 
 // In returns an error as the operator reads it in the language of a catalog, with what to do next.
-func In(texts *locale.Catalog, err error) string { return texts.Error(operatorError(err)) }
+func In(texts *locale.Catalog, err error) string { return texts.Error(Operator(err)) }
 
 // Error returns an error as the operator reads it in a log.
 func Error(err error) string { return In(locale.In(locale.English), err) }
 
-// operatorError returns the operator's error for an error of the packages that know no operator.
-func operatorError(err error) error {
-	invalid := (*admin.Invalid)(nil)
-	switch {
-	case errors.As(err, &invalid):
-		return &invalidRecord{invalid}
-	case errors.Is(err, sqlite.ErrServed):
-		return &locale.Problem{What: locale.Text("store.served"), Remedy: locale.Text("store.served.remedy")}
-	case errors.Is(err, storage.ErrNewerVersion):
-		return &locale.Problem{What: locale.Text("store.newer"), Cause: bare(err), Remedy: locale.Text("store.newer.remedy")}
-	case errors.Is(err, context.Canceled):
-		return &locale.Problem{What: locale.Text("stopped")}
-	case errors.Is(err, storage.ErrUnavailable):
-		return &locale.Problem{What: locale.Text("store.unavailable"), Cause: bare(err)}
-	default:
+// Operator returns the operator's error for an error of a package that knows no operator. It returns any other error as it is.
+func Operator(err error) error {
+	if _, known := errors.AsType[locale.Error](err); known {
 		return err
 	}
+	if invalid, ok := errors.AsType[*admin.Invalid](err); ok {
+		return &invalidRecord{invalid}
+	}
+	if setting := settingProblem(err); setting != nil {
+		return setting
+	}
+	if store := storeProblem(err); store != nil {
+		return store
+	}
+	if errors.Is(err, context.Canceled) {
+		return &locale.Problem{What: locale.Text("stopped")}
+	}
+	return err
 }
 
-// bare returns an error without the text of its sentinel, which the operator reads in other words.
-func bare(err error) error {
-	return errors.New(strings.TrimPrefix(err.Error(), storage.ErrUnavailable.Error()+": "))
+// Certificate returns the operator's error for files that hold no certificate and key.
+func Certificate(err error) error {
+	if _, file := errors.AsType[*fs.PathError](err); file {
+		return err
+	}
+	return &locale.Problem{What: locale.Text("certificate.unusable"), Cause: err}
 }
 
 // invalidRecord lists what is wrong with a record by the flags that set it.

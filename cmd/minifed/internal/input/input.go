@@ -2,15 +2,17 @@ package input
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"strings"
+
+	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 )
 
 // MaxSecret bounds what is read as one secret.
 const MaxSecret = 4 << 10
 
+// ReadSecretFile returns the secret that a file holds.
 func ReadSecretFile(name string) (string, error) {
 	file, err := os.Open(name)
 	if err != nil {
@@ -28,14 +30,14 @@ func ReadSecret(from io.Reader) (string, error) {
 		return "", err
 	}
 	if len(content) > MaxSecret {
-		return "", fmt.Errorf("a secret of more than %d bytes is not one", MaxSecret)
+		return "", &locale.Problem{What: locale.Text("secret.long", MaxSecret)}
 	}
 	text := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
 	switch {
 	case text == "":
-		return "", errors.New("the secret is empty")
+		return "", &locale.Problem{What: locale.Text("secret.empty")}
 	case strings.HasPrefix(text, "\ufeff"), strings.HasPrefix(text, "\xff\xfe"), strings.HasPrefix(text, "\xfe\xff"):
-		return "", errors.New("the secret begins with a byte order mark (BOM): save it as UTF-8 text without one")
+		return "", &locale.Problem{What: locale.Text("secret.byte_order_mark")}
 	}
 	return text, nil
 }
@@ -47,7 +49,7 @@ func ReadBounded(name string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	if info.Size() > limit {
-		return nil, fmt.Errorf("%s: %d bytes are more than the %d that are allowed", name, info.Size(), limit)
+		return nil, &locale.Problem{What: locale.Text("file.long", name, info.Size(), limit)}
 	}
 	return os.ReadFile(name)
 }

@@ -164,11 +164,11 @@ func TestProblem_HasItsCauseBehindItAndItsRemedyBelow(t *testing.T) {
 	if !errors.Is(problem, fs.ErrNotExist) {
 		t.Error("the cause is not wrapped")
 	}
-	if got := problem.Error(); got != "another `minifed serve` uses this store: /x: does not exist\n  stopped" {
+	if got := problem.Error(); got != "another `minifed serve` uses this store: /x: no such file or directory\n  stopped" {
 		t.Errorf("en: %q", got)
 	}
 	wrapped := fmt.Errorf("start: %w", errors.Join(problem, errors.New("other")))
-	if got := locale.In(locale.SimplifiedChinese).Error(wrapped); got != "另一个 `minifed serve` 正在使用这个存储：/x: 不存在\n  已停止\nother" {
+	if got := locale.In(locale.SimplifiedChinese).Error(wrapped); got != "另一个 `minifed serve` 正在使用这个存储：/x: 文件或目录不存在\n  已停止\nother" {
 		t.Errorf("zh-CN: %q", got)
 	}
 }

@@ -3,11 +3,11 @@ package provider
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
-	"syscall"
+	"os"
 
 	"github.com/minifed/minifed/cmd/minifed/internal/config"
+	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 )
 
 // Listeners are the open ports of a server.
@@ -44,11 +44,12 @@ func (l Listeners) close() error {
 
 func listen(ctx context.Context, key, address string) (net.Listener, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("%s: %s is taken by another program; stop that, or set %s (%s)", key, address, key, config.VariableOf(key))
-	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", key, err)
+		problem := &locale.Problem{What: locale.Text("listen.failed", key, address), Cause: err, Remedy: locale.Text("listen.remedy", key, config.VariableOf(key))}
+		if system, ok := errors.AsType[*os.SyscallError](err); ok { // The text around it repeats the address.
+			problem.Cause = system.Err
+		}
+		return nil, problem
 	}
 	return listener, nil
 }

@@ -3,7 +3,6 @@ package provider
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -21,6 +20,7 @@ import (
 	"github.com/minifed/minifed/cmd/minifed/internal/deployment"
 	"github.com/minifed/minifed/cmd/minifed/internal/graceful"
 	"github.com/minifed/minifed/cmd/minifed/internal/health"
+	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 	"github.com/minifed/minifed/cmd/minifed/internal/metrics"
 	"github.com/minifed/minifed/server"
 	"github.com/minifed/minifed/server/outbound"
@@ -216,7 +216,7 @@ func (p *Provider) Wait(ctx context.Context) error {
 	case <-ctx.Done():
 		return nil
 	case err := <-p.failed:
-		return fmt.Errorf("listen: %w", err)
+		return &locale.Problem{What: locale.Text("listen.ended"), Cause: err}
 	}
 }
 
@@ -229,7 +229,7 @@ func (p *Provider) Drain() error {
 	p.shutdown.Begin(ctx, p.Config.Listen.DrainDelay, p.listener.Drain)
 	err := p.public.Shutdown(ctx)
 	if err != nil {
-		err = errors.Join(fmt.Errorf("requests in progress were cut off: %w", err), p.public.Close())
+		err = errors.Join(&locale.Problem{What: locale.Text("drain.requests"), Cause: err}, p.public.Close())
 	}
 	if p.admin != nil {
 		err = errors.Join(err, p.admin.Close())
@@ -250,6 +250,6 @@ func (p *Provider) finish(ctx context.Context) error {
 	case <-finished:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("mail in progress was cut off: %w", ctx.Err())
+		return &locale.Problem{What: locale.Text("drain.mail"), Cause: ctx.Err()}
 	}
 }

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const inChinese = "LANG=zh_CN.UTF-8"
+
+func TestStartErrors_AreInTheLanguageOfTheEnvironment(t *testing.T) {
+	folder := t.TempDir()
+	file := func(name, content string) string {
+		path := filepath.Join(folder, name)
+		writeFile(t, path, content)
+		return path
+	}
+	text := file("text", strings.Repeat("not a database\n", 1000))
+	key := file("master.key", strings.Repeat("ab", 31)+"\n")
+	for name, c := range map[string]struct{ variable, english, chinese string }{
+		"unknown key":           {"MINIFED_CONFIG=" + file("a.yaml", "publik_url: x\n"), "unknown key; the nearest one is public_url", "未知的配置项；最接近的是 public_url"},
+		"syntax":                {"MINIFED_CONFIG=" + file("b.yaml", "log:\n\tlevel: info\n"), "is not valid YAML", "不是有效的 YAML"},
+		"no file":               {"MINIFED_CONFIG=/nonexistent/c.yaml", "the configuration cannot be read: /nonexistent/c.yaml: no such file", "无法读取配置：/nonexistent/c.yaml: 文件或目录不存在"},
+		"unknown variable":      {"MINIFED_STORGE_URI=x", "the nearest one is MINIFED_STORAGE_URI", "未知的环境变量"},
+		"value":                 {"MINIFED_LOG_LEVEL=loud", "must be one of debug, info", "必须是以下之一：debug、info"},
+		"duration":              {"MINIFED_WECHAT_TIMEOUT=5", "must be a duration", "必须是带单位的时长"},
+		"origin":                {"MINIFED_PUBLIC_URL=http://id.example.com", "must be https", "必须是 https"},
+		"secret in the file":    {"MINIFED_CONFIG=" + file("d.yaml", "keys:\n  master_key: hunter2\n"), "must not be in this file", "不能写在本文件中"},
+		"URI of MongoDB":        {"MINIFED_STORAGE_URI=mongodb://db/x?w=1", "the URI sets w", "URI 中 w 的值"},
+		"master key":            {"MINIFED_KEYS_MASTER_KEY_FILE=" + key, "line 1: not 32 bytes", "第 1 行：不是以 base64"},
+		"no master key":         {"MINIFED_PUBLIC_URL=https://id.example.com", "the master key is missing", "缺少主密钥"},
+		"address of no machine": {"MINIFED_LISTEN_ADDRESS=192.0.2.1:1", "the server cannot listen on", "无法监听 192.0.2.1:1"},
+		"damaged store":         {"MINIFED_STORAGE_URI=sqlite:" + text, "is damaged, or no database", "已损坏，或不是数据库"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStation(t, "MINIFED_LISTEN_ADMIN_ADDRESS=off").at("MINIFED_LISTEN_ADDRESS=127.0.0.1:0", c.variable)
+			if strings.HasPrefix(c.variable, "MINIFED_CONFIG=") {
+				s.Environ = append([]string{c.variable}, s.Environ...)
+			}
+			if name == "damaged store" {
+				s.must(t, "keys", "master", "new")
+			}
+			s.fails(t, exitFailed, []string{"minifed: ", c.english}, "serve")
+			s.at(inChinese).fails(t, exitFailed, []string{"minifed: ", c.chinese}, "serve")
+			if strings.Contains(s.err.String(), "hunter2") {
+				t.Error("a secret is printed")
+			}
+			if _, err := os.Stat(filepath.Join(s.folder, "minifed.db")); !os.IsNotExist(err) {
+				t.Errorf("a store was made: %v", err)
+			}
+		})
+	}
+}
+
+func TestUsageErrors_AreInTheLanguageOfTheEnvironment(t *testing.T) {
+	s := newStation(t, inChinese)
+	for args, says := range map[string]string{
+		"clinet":                   `minifed 没有命令 "clinet"；最接近的是 "client"`,
+		"serve extra":              `minifed serve 不接受参数，却给出了 "extra"`,
+		"help serve extra":         `minifed serve 不接受参数，却给出了 "extra"`,
+		"help clinet":              `最接近的是 "client"`,
+		"serve --confg x":          "minifed serve 没有选项 --confg；最接近的是 --config",
+		"serve -x":                 "minifed serve 没有选项 -x",
+		"serve --config":           "--config 需要一个值",
+		"serve --=x":               "--=x 不是选项",
+		"demo --once=maybe":        "--once maybe：必须是 true 或 false",
+		"serve --output xml":       "--output xml：必须是以下之一：text、json",
+		"completion bash no-shell": "minifed completion bash 不接受参数",
+	} {
+		s.fails(t, exitUsage, []string{"minifed: ", says, "用法见 `minifed"}, strings.Fields(args)...)
+	}
+}
