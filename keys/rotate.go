@@ -130,7 +130,7 @@ func (r *Ring) stepAll(ctx context.Context) {
 // it must not fail with the next key.
 func (r *Ring) step(record *storage.SigningKeys, now time.Time) (bool, error) {
 	if r.config.Schedule.bound(record, now) {
-		r.config.Logger.Warn("keys: times of signing keys lie in the future: a clock was ahead when they were made; set back to the schedule",
+		r.config.Logger.Warn("keys: times of signing keys are in the future, written by a clock that was ahead; they are set back to the schedule",
 			"directory", record.Directory, "algorithm", record.Algorithm)
 		return true, nil
 	}

@@ -21,8 +21,8 @@ import (
 
 // Config configures a Server. Fields are required unless called optional.
 type Config struct {
-	// PublicURL is the origin that the default directory is issuer under: https, or http on loopback; no path, no trailing
-	// slash. Every further directory is {PublicURL}/d/{id}, or has a host of its own.
+	// PublicURL is the issuer of the default directory, an origin: https, or http on loopback; no path, no trailing slash. The issuer
+	// of any other directory is {PublicURL}/d/{id}, or an origin of its own.
 	PublicURL string
 	// DefaultDirectory is the ID of the directory whose issuer is PublicURL itself.
 	DefaultDirectory string
@@ -38,12 +38,12 @@ type Config struct {
 	// WeChat verifies codes; a *wechat.Client.
 	WeChat federation.WeChat
 
-	// Now is the clock that instances compare times with each other by.
+	// Now is the clock for times that instances compare with each other.
 	Now func() time.Time
 	// ClockTrusted reports whether Now may be compared with the store's clock; optional, always. While it is false, no client assertion
 	// is accepted: the store could delete its jti too early.
 	ClockTrusted func() bool
-	// TokenNow is the clock of what others read: the times of tokens, and of the assertions of clients; optional, Now.
+	// TokenNow is the clock for times that clients read or write, in tokens and client assertions; optional, Now.
 	TokenNow func() time.Time
 	// Rand is the source of randomness; it must be safe for concurrent use, as crypto/rand.Reader is.
 	Rand io.Reader
@@ -54,16 +54,16 @@ type Config struct {
 
 	// Mailer sends mail to users; optional: without one, pages offer nothing that needs mail.
 	Mailer mail.Mailer
-	// Argon2 is what the passwords of users are hashed with, Hashing computes these hashes and those of client secrets; optional,
-	// as package identity says.
+	// Argon2 has the parameters of password hashes. Hashing computes them and those of client secrets. Both are optional: see
+	// package identity.
 	Argon2  identity.Argon2
 	Hashing *identity.Hashing
-	// Breached lists breached passwords, which users cannot choose; optional, as package identity says.
+	// Breached lists breached passwords, which users cannot choose; optional: see package identity.
 	Breached identity.BreachedList
 
-	// TrustedProxies are the networks whose X-Forwarded-For and X-Request-Id headers are believed; optional.
+	// TrustedProxies are the networks whose X-Forwarded-For and X-Request-Id headers are accepted; optional.
 	TrustedProxies []netip.Prefix
-	// RequestTimeout bounds the work of one request, which goes on when the caller hangs up; optional, 15 s.
+	// RequestTimeout bounds the work of one request, which continues after the client disconnects; optional, 15 s.
 	RequestTimeout time.Duration
 	// WeChatTimeout is the total timeout of federation.WeChat's calls. A request whose code another instance is exchanging waits that
 	// long for its grant; optional, 5 s.
@@ -73,11 +73,11 @@ type Config struct {
 	// rejected without that wait.
 	SingleProcess bool
 
-	// ClientRate is how many requests a second an authenticated client may make of this process, and ClientBurst how many at
-	// once after a pause; optional, 5000 and twice the rate. A public client has as much from each address.
+	// ClientRate is the maximum number of requests per second of an authenticated client to this process, and ClientBurst that of
+	// requests at once after a pause; optional, 5000 and twice the rate. For a public client the limit is per address.
 	ClientRate  int
 	ClientBurst int
-	// Fetch says how addresses that clients registered are called; optional.
+	// Fetch configures the requests to URLs that clients registered; optional.
 	Fetch outbound.Config
 }
 
@@ -85,11 +85,11 @@ const (
 	defaultRequestTimeout = 15 * time.Second
 	defaultWeChatTimeout  = 5 * time.Second
 	defaultClientRate     = 5000
-	// maxClientRate leaves a request some time.
+	// maxClientRate is one request per microsecond.
 	maxClientRate = 1_000_000
 )
 
-// checked returns the configuration with its defaults, or everything that is wrong with it at once.
+// checked returns the configuration with its defaults, or all its problems.
 func (c Config) checked() (Config, error) {
 	var problems []error
 	for _, needed := range []struct {

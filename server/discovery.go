@@ -21,7 +21,7 @@ const (
 )
 
 // discoveryEndpoint serves the metadata of an issuer (OpenID Connect Discovery §4, RFC 8414 §3). It derives from the route
-// table and from what the token endpoint registered, so that it names what is there and nothing else.
+// table and from the registered grants, so that it lists exactly the existing endpoints.
 type discoveryEndpoint struct {
 	table      *endpoint.RouteTable
 	grantTypes []string
@@ -30,7 +30,7 @@ type discoveryEndpoint struct {
 	authMethods  []string
 	// authAlgorithms are those of private_key_jwt.
 	authAlgorithms []string
-	// documents holds the documents of the directories by their IDs: a document is good for as long as the directory's record is.
+	// documents caches the document of each directory, by ID, until the directory's record changes.
 	documents sync.Map
 }
 
@@ -40,7 +40,7 @@ func newDiscoveryEndpoint(d *dependencies) *discoveryEndpoint {
 	}
 }
 
-// metadataDocument is the metadata of one issuer, as its record was.
+// metadataDocument is the metadata of one issuer, with the record from which it was created.
 type metadataDocument struct {
 	issuer   *oauth2.Issuer
 	document discovery.Document
@@ -80,7 +80,7 @@ func (e *discoveryEndpoint) write(issuer *oauth2.Issuer) (discovery.Document, er
 	return discovery.Document{Body: body, MaxAge: metadataMaxAge}, err
 }
 
-// provider is what this server offers at issuer.
+// provider returns the capabilities of this server for an issuer.
 func (e *discoveryEndpoint) provider(issuer *oauth2.Issuer) discovery.Provider {
 	algorithms := issuer.Directory.Policy.SigningAlgorithms
 	if len(algorithms) == 0 {
@@ -130,10 +130,10 @@ func (e *jwksEndpoint) document(r *endpoint.Request) (discovery.Document, error)
 	return discovery.Document{Body: body, MaxAge: e.keys.MaxAge(issuer.Directory.ID)}, err
 }
 
-// documentMethods are those of public documents: scripts of other origins ask with OPTIONS first.
+// documentMethods are the methods of public documents. Scripts of other origins send OPTIONS first.
 func documentMethods() []string { return []string{http.MethodGet, http.MethodOptions} }
 
-// cachedDocument serves a public document, and leaves its failures to the error writer.
+// cachedDocument serves a public document. It returns errors to the error writer.
 func cachedDocument(contentType string, source func(*endpoint.Request) (discovery.Document, error)) func(http.ResponseWriter, *endpoint.Request) error {
 	return func(w http.ResponseWriter, r *endpoint.Request) (failed error) {
 		discovery.Handler{

@@ -35,7 +35,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // dispatch finds the directory and the endpoint that the request is for.
 func (s *Server) dispatch(w *recorder, c *endpoint.Request) {
-	// 1. The path, before anything is looked up by it.
+	// 1. The path.
 	if !endpoint.IsCanonicalPath(c.Request) {
 		endpoint.WriteError(w, c, endpoint.OAuthErrors, endpoint.NotFound())
 		return
@@ -90,13 +90,13 @@ func (s *Server) notFound(w http.ResponseWriter, c *endpoint.Request, like endpo
 	endpoint.WriteError(w, c, s.shared.pages.WriteError, err)
 }
 
-// acceptsHTML reports whether a browser asks for a page: it names the media type, as programs do not.
+// acceptsHTML reports whether a browser requests a page: unlike other programs, it names the media type.
 func acceptsHTML(r *http.Request) bool {
 	reading := r.Method == http.MethodGet || r.Method == http.MethodHead
 	return reading && strings.Contains(strings.Join(r.Header.Values("Accept"), ","), "text/html")
 }
 
-// withPath is the request with the path that the route table knows.
+// withPath returns the request with a path of the route table.
 func withPath(r *http.Request, path string) *http.Request {
 	if path == r.URL.Path {
 		return r

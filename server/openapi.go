@@ -9,13 +9,13 @@ import (
 	"github.com/minifed/minifed/server/endpoint"
 )
 
-// openAPI describes the endpoints for programs (OpenAPI 3.1). Tests compare it with the code and with every response;
-// docs/api.md is the same for people.
+// openAPI describes the API endpoints (OpenAPI 3.1). Tests compare it with the code and with every response. docs/api.md has the
+// same content.
 //
 //go:embed openapi.json
 var openAPI []byte
 
-// openAPIServer stands for the issuer in the description.
+// openAPIServer is the placeholder of the issuer in the description.
 const openAPIServer = "https://issuer.example"
 
 // openAPIEndpoint is GET /openapi.json: the description, with the issuer as its server.

@@ -20,7 +20,7 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// Account is what the pages under /account share, where people look after their account themselves.
+// Account has the dependencies of the pages under /account, where end-users manage their own account.
 type Account struct {
 	Pages         *page.Renderer
 	Sessions      *authorize.Sessions
@@ -38,10 +38,10 @@ const (
 	maxShownGrants = 500
 )
 
-// accountRoute is a page of the account: it is for people who are signed in.
+// accountRoute serves a page for signed-in users.
 type accountRoute func(w http.ResponseWriter, r *endpoint.Request, current *authorize.CurrentSession) error
 
-// signedIn redirects to the login page if the user is not signed in, with the token of a mail's link.
+// signedIn redirects to the login page without a session. It passes on the token of a mail's link.
 func (a *Account) signedIn(serve accountRoute) func(http.ResponseWriter, *endpoint.Request) error {
 	return func(w http.ResponseWriter, r *endpoint.Request) error {
 		current, err := a.Sessions.Current(r)
@@ -55,22 +55,22 @@ func (a *Account) signedIn(serve accountRoute) func(http.ResponseWriter, *endpoi
 	}
 }
 
-// page adds a route for people who are signed in.
+// page adds a route for signed-in users.
 func (a *Account) page(t *endpoint.RouteTable, name, path string, serve accountRoute, methods ...string) {
 	t.Handle(endpoint.Route{Name: name, Path: path, Methods: methods, Serve: a.signedIn(serve), ErrorWriter: a.Pages.WriteError})
 }
 
-// redirectDone goes back to the account page, which says what was done.
+// redirectDone redirects to the account page, which shows what was changed.
 func (*Account) redirectDone(w http.ResponseWriter, r *endpoint.Request, what string) error {
 	return page.Redirect(w, r, endpoint.AccountPath, doneParameter, what)
 }
 
-// doneTexts are what the account page can say was done.
+// doneTexts are the changes that the account page can show.
 func doneTexts() []string {
 	return []string{"profile", "username", "password", "email", "session", "app"}
 }
 
-// Overview is /account, where everything begins.
+// Overview is /account, the page that links to all others.
 type Overview struct{ *Account }
 
 // accountData is what the account page shows.
@@ -82,7 +82,7 @@ type accountData struct {
 	Apps            []shownApp
 }
 
-// accountRow is one thing that is known about the user.
+// accountRow is a label and a value of the account.
 type accountRow struct {
 	Label page.Message
 	Value string
@@ -90,7 +90,7 @@ type accountRow struct {
 	Edit  *rowLink
 }
 
-// rowLink is the link to the page that changes it. Whole is the link text for screen readers.
+// rowLink links to the page that changes the value. Whole is the link text for screen readers.
 type rowLink struct {
 	page.Link
 	Whole page.Message
@@ -99,7 +99,7 @@ type rowLink struct {
 // Mount implements endpoint.Endpoint.
 func (e *Overview) Mount(t *endpoint.RouteTable) {
 	e.page(t, "account", endpoint.AccountPath, e.serve, http.MethodGet)
-	// Who types the address of the issuer into a browser means this page.
+	// The URL of the issuer redirects here, for users who type it.
 	t.Handle(endpoint.Route{
 		Name: "home", Path: "/", Methods: []string{http.MethodGet}, ErrorWriter: e.Pages.WriteError,
 		Serve: func(w http.ResponseWriter, r *endpoint.Request) error {
@@ -133,7 +133,7 @@ func (e *Overview) serve(w http.ResponseWriter, r *endpoint.Request, current *au
 	})
 }
 
-// profileRows are the members of a profile that say something.
+// profileRows are the members of a profile that are not empty.
 func profileRows(profile storage.Profile) []accountRow {
 	var rows []accountRow
 	for _, member := range profileFields() {
@@ -174,7 +174,7 @@ func (e *Overview) signInRows(user storage.User, links []*storage.Entry[storage.
 	return rows
 }
 
-// notSet says that there is nothing where there is nothing.
+// notSet returns a value to show, or the text for an empty one.
 func notSet(value string) page.Message {
 	if value != "" {
 		return page.Message{}
@@ -189,7 +189,7 @@ func passwordNote(user storage.User) page.Message {
 	return page.Text("account.password.since", user.PasswordChangedAt)
 }
 
-// changeLink leads to the page that changes something, or sets it for the first time.
+// changeLink links to the page that changes a value, or sets it for the first time.
 func changeLink(has bool, path, what string) *rowLink {
 	if has {
 		return &rowLink{page.Link{Text: page.Text("account.change"), Path: path}, page.Text("account.change." + what)}
@@ -197,7 +197,7 @@ func changeLink(has bool, path, what string) *rowLink {
 	return &rowLink{page.Link{Text: page.Text("account.set"), Path: path}, page.Text("account.set." + what)}
 }
 
-// freshness is how long ago one may have signed in to change what one signs in with, where no password proves it again.
+// freshness is the maximum age of a sign-in that permits a change of the sign-in methods without a password.
 const freshness = 5 * time.Minute
 
 // fresh reports whether the user has just signed in.
@@ -205,8 +205,8 @@ func (a *Account) fresh(current *authorize.CurrentSession) bool {
 	return a.Now().Sub(current.Record.AuthTime) <= freshness
 }
 
-// reauthenticate proves the user again: by the password, or without one by a recent sign-in. A failure is for the field
-// current_password.
+// reauthenticate verifies the current password, or for a user without one that the sign-in is recent. Its errors belong to the
+// field current_password.
 func (a *Account) reauthenticate(r *http.Request, current *authorize.CurrentSession, password string) error {
 	user := current.User
 	if user.Password == "" {
@@ -223,10 +223,10 @@ func (a *Account) reauthenticate(r *http.Request, current *authorize.CurrentSess
 	return err
 }
 
-// errNotFresh says that the user has to sign in again first.
-var errNotFresh = errors.New("server: signed in too long ago")
+// errNotFresh means that the user has to sign in again first.
+var errNotFresh = errors.New("account: signed in too long ago")
 
-// currentPassword is the field by which users prove themselves again; none for those without a password.
+// currentPassword is the field for the current password; none for a user without a password.
 func currentPassword(user storage.User) []page.Field {
 	if user.Password == "" {
 		return nil
@@ -234,12 +234,12 @@ func currentPassword(user storage.User) []page.Field {
 	return []page.Field{page.PasswordField("current_password", page.Text("field.current_password"), "current-password")}
 }
 
-// backToAccount leads back from a page of the account.
+// backToAccount is the link back to the account page.
 func backToAccount() *page.Link {
 	return &page.Link{Text: page.Text("account.back"), Path: endpoint.AccountPath}
 }
 
-// showError renders a form again with the error. An error that is not the user's is returned.
+// showError renders a form again with an error of the user. It returns any other error.
 func (a *Account) showError(w http.ResponseWriter, r *endpoint.Request, shown page.Page, form page.Form, err error) error {
 	if endpoint.IsUnavailable(err) {
 		return err
@@ -265,14 +265,14 @@ func (a *Account) showError(w http.ResponseWriter, r *endpoint.Request, shown pa
 	return nil
 }
 
-// unacceptableForm is the error of a form that cannot be taken as it is.
+// unacceptableForm is the error for a form with an invalid value.
 func unacceptableForm() *grants.Error {
 	problem := endpoint.NewError(fosite.ErrInvalidRequest, "The form holds something that cannot be accepted.")
 	problem.Reason = "form"
 	return problem
 }
 
-// formField is the field of a form that holds a member of package identity: a new password has a name of its own.
+// formField returns the form field of a member of package identity. A new password has its own name.
 func formField(form page.Form, member string) string {
 	for _, f := range form.Fields {
 		if f.Name == "new_"+member {

@@ -17,7 +17,7 @@ import (
 // Apps is POST /account/apps: it revokes the consent and the grants of an application.
 type Apps struct{ *Account }
 
-// shownApp is an application that has something of the user.
+// shownApp is an application with a consent or a grant of the user.
 type shownApp struct {
 	Client string
 	page.ClientView
@@ -41,7 +41,7 @@ func (e *Apps) remove(w http.ResponseWriter, r *endpoint.Request, current *autho
 	if client == "" || len(client) > endpoint.MaxClientID {
 		return page.Redirect(w, r, endpoint.AccountPath)
 	}
-	// Without a grant or a consent, the ID would only fill the list of removed clients.
+	// An ID without a grant or consent would only lengthen the list of removed clients.
 	apps, err := e.shownApps(r, current.User)
 	if err != nil {
 		return err
@@ -55,7 +55,7 @@ func (e *Apps) remove(w http.ResponseWriter, r *endpoint.Request, current *autho
 	return e.redirectDone(w, r, "app")
 }
 
-// shownApps are the clients that have a grant or a consent of the user which still counts, by name.
+// shownApps returns the clients with an active grant or a consent of the user, by name.
 func (a *Account) shownApps(r *endpoint.Request, user storage.User) ([]shownApp, error) {
 	ctx := r.Context()
 	found := map[string]*shownApp{}
@@ -92,13 +92,13 @@ func (a *Account) shownApps(r *endpoint.Request, user storage.User) ([]shownApp,
 	return a.named(r, user.Directory, found)
 }
 
-// named puts the names of clients and the meanings of scopes to the applications of a user.
+// named adds the names of clients and the descriptions of scopes.
 func (a *Account) named(r *endpoint.Request, directory string, found map[string]*shownApp) ([]shownApp, error) {
 	apps := make([]shownApp, 0, len(found))
 	for instance, app := range found {
 		client, err := a.Clients.Client(r.Context(), directory, app.Client)
 		if errors.Is(err, storage.ErrNotFound) {
-			continue // Its grants ended with it.
+			continue // The client was deleted, and its grants ended.
 		}
 		if err != nil {
 			return nil, err

@@ -11,7 +11,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// Consent is /consent: people say what an application may have (OpenID Connect Core §3.1.2.4).
+// Consent is /consent, where the end-user allows or denies the requested scopes (OpenID Connect Core §3.1.2.4).
 type Consent struct {
 	Pages     *page.Renderer
 	Authorize *authorize.Endpoint
@@ -22,15 +22,15 @@ type consentData struct {
 	Client page.ClientView
 	Person page.UserView
 	Scopes []shownScope
-	// Host is where the browser goes afterwards.
+	// Host identifies the redirect URI.
 	Host string
 }
 
-// shownScope is what a scope means to people.
+// shownScope describes a scope to the end-user.
 type shownScope struct {
 	Name          string
 	Title, Detail page.Message
-	// Fixed cannot be left out. New was not allowed before, while others were.
+	// Fixed scopes cannot be deselected. New scopes were not allowed before, while others were.
 	Fixed, New bool
 }
 
@@ -86,7 +86,7 @@ func (e *Consent) decide(w http.ResponseWriter, r *endpoint.Request, p *authoriz
 	}
 }
 
-// scopesView explains scopes, the sign-in itself first.
+// scopesView describes scopes, openid first.
 func scopesView(scopes, before []string) []shownScope {
 	shown := make([]shownScope, 0, len(scopes))
 	for _, scope := range scopesInOrder(scopes) {
@@ -97,7 +97,7 @@ func scopesView(scopes, before []string) []shownScope {
 	return shown
 }
 
-// scopesInOrder are scopes as people read them: what concerns themselves, and then what is the application's own.
+// scopesInOrder orders scopes: first those about the user, then those of the application.
 func scopesInOrder(scopes []string) []string {
 	var ordered []string
 	for _, scope := range explainedScopes() {
@@ -113,7 +113,7 @@ func scopesInOrder(scopes []string) []string {
 	return ordered
 }
 
-// explainedScopes have texts of their own.
+// explainedScopes are the scopes with a text.
 func explainedScopes() []string {
 	return []string{endpoint.ScopeOpenID, endpoint.ScopeProfile, endpoint.ScopeEmail, endpoint.ScopePhone, endpoint.ScopeAddress, endpoint.ScopeOfflineAccess, endpoint.ScopeLink}
 }
@@ -128,7 +128,7 @@ func explainScope(scope string) shownScope {
 	return shown
 }
 
-// returnsTo is what people can recognise of the address that the browser goes to: the host, or for an app the app's name.
+// returnsTo describes a redirect URI to the end-user: its host, or the name of the app.
 func returnsTo(client storage.Client, uri string) string {
 	parsed, err := url.Parse(uri)
 	if err != nil || client.Kind == storage.ClientNative || parsed.Host == "" {

@@ -12,14 +12,14 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// Devices records in a browser's cookie which accounts have signed in with it. Their failures are counted separately, so that
-// guesses from elsewhere cannot lock out the owner. The server stores nothing.
+// Devices records in a cookie which accounts signed in with the browser. Failures of these accounts are counted separately, so that
+// guesses from other browsers cannot lock out the owner. The server stores nothing.
 type Devices struct {
 	Sealer endpoint.Sealer
 	Random io.Reader
 }
 
-// device is what the cookie holds, sealed.
+// device is the content of the sealed cookie.
 type device struct {
 	// ID is random.
 	ID string `json:"i"`
@@ -31,13 +31,13 @@ const (
 	purposeDevice = "known device"
 	deviceLife    = 365 * 24 * time.Hour
 	deviceIDSize  = 16
-	// maxDeviceAccounts bounds the accounts that a browser is known for.
+	// maxDeviceAccounts bounds the accounts of one browser.
 	maxDeviceAccounts = 8
 )
 
 func deviceCookie() endpoint.Cookie { return endpoint.Cookie{Suffix: ".device", Lifetime: deviceLife} }
 
-// read returns what the browser is known as; a new one for a browser that is not known.
+// read returns the device of the cookie, or a new one.
 func (d Devices) read(r *endpoint.Request) (device, error) {
 	issuer := r.Issuer
 	var known device
@@ -52,7 +52,7 @@ func (d Devices) read(r *endpoint.Request) (device, error) {
 	return device{ID: id}, err
 }
 
-// knows reports whether a user has signed in with the browser, by any name. The empty ID never has.
+// knows reports whether a user has signed in with the browser, by any name. It is false for the empty ID.
 func (d device) knows(user string) bool {
 	return user != "" && slices.Contains(d.Accounts, accountDigest(user))
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// Email is /account/email, where people name an e-mail address, and /account/email/confirm, where the link in the mail to
-// it leads: who follows it has proven the address.
+// Email is /account/email, where end-users enter an e-mail address, and /account/email/confirm, the page of the link in the mail.
+// Confirmation on that page proves the address.
 type Email struct{ *Account }
 
 const (
@@ -82,7 +82,7 @@ func emailField(typed string) page.Field {
 	return page.Field{Name: "email", Label: page.Text("field.email"), Type: "email", Autocomplete: "email", Value: typed, Limit: maxEmail, Plain: true}
 }
 
-// sendConfirmation sends a link to an address, by which its owner says that it is the user's. So much can be asked for in a while.
+// sendConfirmation sends a link to an address, by which its owner confirms that it is the user's. The number of mails is limited.
 func (a *Account) sendConfirmation(r *endpoint.Request, user storage.User, address string) error {
 	address, err := identity.ParseEmail(address)
 	if err != nil {
@@ -108,7 +108,7 @@ func (a *Account) sendConfirmation(r *endpoint.Request, user storage.User, addre
 	return err
 }
 
-// tokenLink is the address of a page that a mail leads to, without the token.
+// tokenLink is the URL of a page that a mail links to, without the token.
 type tokenLink string
 
 func mailLink(r *endpoint.Request, path string) tokenLink {
@@ -119,7 +119,7 @@ func mailLink(r *endpoint.Request, path string) tokenLink {
 	return tokenLink(link + tokenOfMail + "=")
 }
 
-// proofOf is the token of a mail that a URL holds, as a parameter for the next one.
+// proofOf returns the token of a mail in a URL, as a parameter for the next URL.
 func proofOf(r *http.Request) []string {
 	if token := r.URL.Query().Get(tokenOfMail); token != "" {
 		return []string{tokenOfMail, token}
@@ -127,10 +127,10 @@ func proofOf(r *http.Request) []string {
 	return nil
 }
 
-// with is the address with a token, which is base64url.
+// with returns the URL with a token, which is base64url.
 func (l tokenLink) with(token string) string { return string(l) + token }
 
-// confirm asks before it confirms: programs that look at mail follow links too.
+// confirm shows a button, which confirms the address: mail scanners follow links too.
 func (e *Email) confirm(w http.ResponseWriter, r *endpoint.Request, current *authorize.CurrentSession) error {
 	user := current.User
 	proof, err := e.proof(r)

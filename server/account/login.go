@@ -15,8 +15,8 @@ import (
 	"github.com/minifed/minifed/server/page"
 )
 
-// Login is /login: people say who they are, for the authorization request that the URL holds, or for their account
-// page. There is no parameter that says where to go afterwards, so there is none to misuse.
+// Login is /login, where end-users sign in, for the authorization request in the URL or for their account page. No parameter
+// contains the next URL, so that the page is no open redirector.
 type Login struct {
 	Pages     *page.Renderer
 	Authorize *authorize.Endpoint
@@ -24,13 +24,13 @@ type Login struct {
 	Now       func() time.Time
 	// ways are the ways to sign in other than a password.
 	ways []page.Link
-	// Resets says that a forgotten password can be replaced.
+	// Resets means that a forgotten password can be reset by mail.
 	Resets bool
 }
 
 // loginData is what the login page shows.
 type loginData struct {
-	// Client is the name of the application that asks; empty for the account page.
+	// Client is the name of the requesting application; empty for the account page.
 	Client   string
 	Alert    page.Message
 	Fields   []page.Field
@@ -38,7 +38,7 @@ type loginData struct {
 	Register bool
 }
 
-// chooseAccountData is what the page shows that asks whether to go on as the user who is signed in.
+// chooseAccountData is what the page of the account choice shows.
 type chooseAccountData struct {
 	Client string
 	Person page.UserView
@@ -78,14 +78,14 @@ func (e *Login) serve(w http.ResponseWriter, r *endpoint.Request) error {
 		if err != nil {
 			return err
 		}
-		if settled { // In another tab the user has signed in meanwhile.
+		if settled { // The user signed in in another tab.
 			return e.Authorize.GoTo(w, r, authorize.AuthorizePath, p.Interaction)
 		}
 	}
 	return e.Pages.Render(w, r, e.form(r, p, current))
 }
 
-// pending returns the authorization request that the page is about; nil when it is about none.
+// pending returns the authorization request in the URL; nil without one.
 func (e *Login) pending(r *endpoint.Request) (*authorize.Pending, error) {
 	if !r.URL.Query().Has(endpoint.InteractionParameter) {
 		return nil, nil
@@ -93,7 +93,7 @@ func (e *Login) pending(r *endpoint.Request) (*authorize.Pending, error) {
 	return pendingRequest(e.Pages, r, e.Authorize)
 }
 
-// pendingRequest returns the authorization request that a page is about. A language that was chosen on the page stays for the next one.
+// pendingRequest returns the authorization request in the URL. It sets the language that was chosen on the page for the next pages.
 func pendingRequest(p *page.Renderer, r *endpoint.Request, flow *authorize.Endpoint) (*authorize.Pending, error) {
 	found, err := flow.Pending(r)
 	if err != nil {
@@ -114,7 +114,7 @@ func pendingRequest(p *page.Renderer, r *endpoint.Request, flow *authorize.Endpo
 	return found, nil
 }
 
-// alreadyFinished is the error for a page that was opened again after its pushed request got its code. err is the error for the client.
+// alreadyFinished is the error for a page whose pushed request already has its code. err is the error for the client.
 func alreadyFinished(r *endpoint.Request, p *authorize.Pending, err error) error {
 	problem, refused := errors.AsType[*grants.Error](err)
 	if !refused {
@@ -163,7 +163,7 @@ func (e *Login) submit(w http.ResponseWriter, r *endpoint.Request, p *authorize.
 	return e.Pages.Onward(w, r, p.Request.UILocales(), location)
 }
 
-// redirectHome leads to the account page, or to what a mail has asked the user to confirm.
+// redirectHome redirects to the account page, or to the page that confirms an e-mail address.
 func redirectHome(w http.ResponseWriter, r *endpoint.Request) error {
 	if proof := proofOf(r.Request); proof != nil {
 		return page.Redirect(w, r, endpoint.EmailConfirmPath, proof...)
@@ -207,7 +207,7 @@ func loginFields(name string, resets bool) []page.Field {
 	return []page.Field{username, password}
 }
 
-// showError shows the form once more, and says what was wrong.
+// showError renders the form again with the error.
 func (e *Login) showError(w http.ResponseWriter, r *endpoint.Request, p *authorize.Pending, name string, err error) error {
 	problem, alert := loginProblem(err)
 	if problem == nil {
@@ -255,7 +255,7 @@ func waitText(wait time.Duration) page.Message {
 	return page.Text("wait.seconds", seconds)
 }
 
-// chooseAccount asks whether to go on as the user who is signed in.
+// chooseAccount asks whether to continue as the signed-in user.
 func (e *Login) chooseAccount(w http.ResponseWriter, r *endpoint.Request, p *authorize.Pending, current *authorize.CurrentSession) error {
 	return e.Pages.Render(w, r, forRequest(p, page.Page{
 		Template: "choose", Leaves: true, Title: page.Text("choose.title"),
@@ -263,7 +263,7 @@ func (e *Login) chooseAccount(w http.ResponseWriter, r *endpoint.Request, p *aut
 	}))
 }
 
-// forRequest is a page that asks something for an authorization request.
+// forRequest adds the languages of an authorization request to a page.
 func forRequest(p *authorize.Pending, shown page.Page) page.Page {
 	shown.UILocales = p.Request.UILocales()
 	return shown

@@ -25,7 +25,7 @@ func (e *Password) Mount(t *endpoint.RouteTable) {
 func (e *Password) serve(w http.ResponseWriter, r *endpoint.Request, current *authorize.CurrentSession) error {
 	user := current.User
 	if user.Username == "" && user.Email == "" {
-		return page.Redirect(w, r, usernamePath) // A password without a name to go with it opens nothing.
+		return page.Redirect(w, r, usernamePath) // A password needs a username.
 	}
 	shown := page.Page{Template: "form", Title: page.Text("password.title")}
 	data := passwordForm(user)

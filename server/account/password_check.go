@@ -25,7 +25,7 @@ type Passwords struct {
 // amrPassword is the authentication method of a password (RFC 8176).
 const amrPassword = "pwd"
 
-// MaxName bounds what is taken for a username or an e-mail address, in bytes.
+// MaxName bounds the length of a typed username or e-mail address, in bytes.
 const MaxName = 512
 
 // signIn returns the user of a name and password, and records the account in the browser. It returns identity.ErrWrongPassword
@@ -55,7 +55,7 @@ func (p *Passwords) signIn(w http.ResponseWriter, r *endpoint.Request, name, pas
 	return user, p.Devices.remember(w, r, browser, user.Record.ID)
 }
 
-// rememberDevice records in a browser an account whose owner has proven it in another way than by the password.
+// rememberDevice records an account in a browser whose user proved it without the password.
 func (p *Passwords) rememberDevice(w http.ResponseWriter, r *endpoint.Request, user storage.User) error {
 	browser, err := p.Devices.read(r)
 	if err != nil {
@@ -110,8 +110,8 @@ func (p *Passwords) blocked(ctx context.Context, account ratelimit.Key) (bool, e
 	return wait > 0, err
 }
 
-// count counts a failure. A password that was not tried, because the account has to wait, is none of the account's; its count
-// is written all the same, because what is not written can be measured.
+// count counts a failure. While the account has to wait, its count does not change. It is written nevertheless, so that both cases
+// take the same time.
 func (p *Passwords) count(ctx context.Context, try Attempt, blocked bool) {
 	switch {
 	case try.Account == (ratelimit.Key{}):
@@ -125,7 +125,7 @@ func (p *Passwords) count(ctx context.Context, try Attempt, blocked bool) {
 	}
 }
 
-// FoldName is the form of a name by which its failures are counted.
+// FoldName returns the form of a typed name by which its failures are counted.
 func FoldName(name string) string {
 	name = identity.TrimTyped(name[:min(len(name), MaxName)])
 	if username, err := identity.ParseUsername(name); err == nil {
@@ -134,7 +134,7 @@ func FoldName(name string) string {
 	return strings.ToLower(name)
 }
 
-// passwordAuthentication is how a user was recognised who gave the password.
+// passwordAuthentication is the authentication of a sign-in by password.
 func passwordAuthentication(now time.Time) authorize.Authentication {
 	return authorize.Authentication{Time: now, AMR: []string{amrPassword}, ACR: authorize.ACRSingleFactor}
 }

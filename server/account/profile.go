@@ -12,7 +12,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// Profile is /account/profile: what people say of themselves (OpenID Connect Core §5.1).
+// Profile is /account/profile, the claims that end-users edit themselves (OpenID Connect Core §5.1).
 type Profile struct{ *Account }
 
 const profilePath = endpoint.AccountPath + "/profile"
@@ -82,7 +82,7 @@ func profileForm(profile storage.Profile) page.Form {
 	return form
 }
 
-// updateOf is what a form changes. It leaves what was typed in profile too, to be shown again.
+// updateOf returns the changes of a form. It also writes the typed values to profile, for the form that is shown again.
 func updateOf(form url.Values, profile *storage.Profile) identity.ProfileUpdate {
 	for _, member := range profileFields() {
 		if form.Has(member.name) {

@@ -104,7 +104,7 @@ func (e *Register) create(r *endpoint.Request, directory string, form url.Values
 	}
 	err = e.sendConfirmation(r, user.Record, address)
 	if problem, ok := errors.AsType[*grants.Error](err); ok && problem.Reason == endpoint.ReasonRateLimited {
-		err = nil // The account is there; the address can be named again later.
+		err = nil // The account exists, and the address can be entered again later.
 	}
 	return user.Record, err
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// Reset is /account/forgot, where users request a new password, and /account/reset, where the link in the mail leads. The first
-// looks the same and takes as long for an unknown address.
+// Reset is /account/forgot, where end-users request a new password, and /account/reset, the page of the link in the mail. The first
+// responds in the same way and time to an unknown address.
 type Reset struct{ *Account }
 
 const (
@@ -29,17 +29,17 @@ const (
 	resetLife    = 30 * time.Minute
 )
 
-// resetProof is what the link of a mail holds, sealed. It proves the user as long as neither password nor epoch change, and its
-// use changes both: nothing has to be stored, and it works once.
+// resetProof is the sealed content of the link in a mail. A change of the password or of the epoch invalidates it. Its use changes
+// both, so that it works once and nothing has to be stored.
 type resetProof struct {
 	User  string `json:"u"`
 	Epoch int64  `json:"e"`
-	// Mark identifies the password that is to be replaced.
+	// Mark identifies the password to replace.
 	Mark string `json:"m"`
 	Ends int64  `json:"t"`
 }
 
-// messageData is what a page shows that just says something.
+// messageData is what a page with a message shows.
 type messageData struct {
 	Text page.Message
 	More []page.Message
@@ -128,7 +128,7 @@ func (e *Reset) resetLetter(ctx context.Context, issuer *oauth2.Issuer, spoken *
 	return e.Notifications.Compose(issuer, spoken, user, address, "mail.reset", link.with(sealed))
 }
 
-// owner is the user whose proven address it is.
+// owner returns the user who has proven an address.
 func (e *Reset) owner(ctx context.Context, directory, address string) (storage.User, error) {
 	link, err := storage.Get[storage.Identity](ctx, e.Engine, storage.IdentityKey(directory, storage.IdentityEmail, "", address))
 	if errors.Is(err, storage.ErrNotFound) {
@@ -147,7 +147,7 @@ func (e *Reset) owner(ctx context.Context, directory, address string) (storage.U
 	return user.Record, nil
 }
 
-// passwordMark identifies a password without revealing anything about it to the browser that holds the link.
+// passwordMark identifies a password. It reveals nothing about the password to the browser with the link.
 func passwordMark(user storage.User) string {
 	return storage.Digest("password", user.ID, user.Password)
 }

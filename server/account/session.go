@@ -12,7 +12,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// EndSessions are the posts under /account that end sessions: another one, this one, all of them with every grant.
+// EndSessions are the POST requests under /account that end sessions: another one, this one, or all with every grant.
 type EndSessions struct{ *Account }
 
 // shownSession is a browser that the user is signed in with.
@@ -33,7 +33,7 @@ func (e *EndSessions) Mount(t *endpoint.RouteTable) {
 	e.page(t, "account_sign_out_everywhere", endpoint.AccountPath+"/sign-out-everywhere", e.signOutEverywhere, http.MethodPost)
 }
 
-// shownSessions are those that live, this browser's first.
+// shownSessions returns the active sessions of the user, that of this browser first.
 func (a *Account) shownSessions(r *endpoint.Request, current *authorize.CurrentSession) ([]shownSession, error) {
 	entries, _, err := storage.List[storage.Session](r.Context(), a.Engine, storage.Query{
 		Order: storage.ByCreatedDescending, Owner: storage.Key(current.User.Directory, current.User.ID), Limit: maxShownSessions,
@@ -52,7 +52,7 @@ func (a *Account) shownSessions(r *endpoint.Request, current *authorize.CurrentS
 	return shown, nil
 }
 
-// end ends one of the user's other sessions. One that is over already, or never was the user's, changes nothing.
+// end ends one of the user's other sessions. It ignores a session that has ended or is not the user's.
 func (e *EndSessions) end(w http.ResponseWriter, r *endpoint.Request, current *authorize.CurrentSession) error {
 	form, err := e.Pages.CSRF.ReadForm(r)
 	if err != nil {
@@ -95,7 +95,7 @@ func (e *EndSessions) signOutEverywhere(w http.ResponseWriter, r *endpoint.Reque
 	return e.redirectSignedOut(w, r)
 }
 
-// redirectSignedOut takes the cookie back, and says so.
+// redirectSignedOut deletes the cookie and redirects to the page of the sign-out.
 func (*EndSessions) redirectSignedOut(w http.ResponseWriter, r *endpoint.Request) error {
 	if issuer := r.Issuer; issuer != nil {
 		authorize.SessionCookie(issuer).Clear(w, issuer)

@@ -18,14 +18,14 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// SetPassword is POST /federation/wechat/miniapp/password: a user whom a mini-program signed in chooses the username and
-// password to sign in with elsewhere. It is a protected resource (RFC 6750): the access token needs this issuer in "aud", the
+// SetPassword is POST /federation/wechat/miniapp/password: a user of a mini-program sets the username and password for sign-ins
+// elsewhere. It is a protected resource (RFC 6750): the access token needs this issuer in "aud", the
 // scope urn:minifed:link, and an auth_time within five minutes. Members, as JSON or form: username, password, current_password.
-// A user who has a username may leave it out. The response is the user's claims, as those of UserInfo for the scopes of the token,
+// A user with a username can omit it. The response is the user's claims, as those of UserInfo for the scopes of the token,
 // with preferred_username.
 //
-// The token proves no more than that the client's backend says so. So it sets a first password only. A password that exists is
-// replaced only with current_password, or with a token of a fresh sign-in by that password; a forgotten one is reset by mail.
+// The token proves only the request of the client's backend, so that it permits a first password only. To replace a password, the
+// request needs current_password, or a token of a recent sign-in by that password. A forgotten one is reset by mail.
 type SetPassword struct {
 	Proof         token.LinkProof
 	Users         *identity.Service
@@ -36,7 +36,7 @@ type SetPassword struct {
 
 const (
 	setPasswordPath = "/federation/wechat/miniapp/password"
-	// firstPasswordDelay is the time until a first password works, if the user can be notified by mail and object.
+	// firstPasswordDelay is the time until a first password works if the user can be notified by mail: time to object.
 	firstPasswordDelay = 24 * time.Hour
 )
 
@@ -47,7 +47,7 @@ func (e *SetPassword) Mount(t *endpoint.RouteTable) {
 	})
 }
 
-// passwordChoice is what a request asks for.
+// passwordChoice has the parameters of a request.
 type passwordChoice struct {
 	username, password, current string
 }
@@ -66,7 +66,7 @@ func (e *SetPassword) serve(w http.ResponseWriter, r *endpoint.Request) error {
 		return err
 	}
 	r.ClientID = holder.Client.GetID()
-	// 2. What it asks for.
+	// 2. The parameters.
 	form, err := endpoint.ReadParameters(r, endpoint.JSONParameters{Strings: []string{"username", "password", "current_password"}})
 	if err != nil {
 		return err
@@ -83,7 +83,7 @@ func (e *SetPassword) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	if err := e.Users.CheckPassword(r.Context(), user, choice.username, choice.password); err != nil {
 		return refusedCredential(err)
 	}
-	// 4. The name first: a password is worth nothing without it.
+	// 4. The username, which a password requires.
 	if choice.username != "" {
 		named, err := e.Users.SetUsername(r.Context(), user.Directory, user.ID, choice.username, identity.Self(user.ID))
 		if err != nil {
@@ -99,7 +99,7 @@ func (e *SetPassword) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	return e.answer(w, holder, changed)
 }
 
-// mayChange requires the old way to sign in of a user who has one.
+// mayChange requires a proof of the existing password.
 func (e *SetPassword) mayChange(r *http.Request, holder token.PresentedToken, choice passwordChoice) error {
 	user := holder.User
 	switch {
@@ -116,7 +116,7 @@ func (e *SetPassword) mayChange(r *http.Request, holder token.PresentedToken, ch
 	}
 }
 
-// keepsUsername rejects another username for a user who has one and no password to prove the change with.
+// keepsUsername rejects a change of the username, which needs a password as proof.
 func keepsUsername(user storage.User, asked string) error {
 	if asked == "" || user.Username == "" || FoldName(asked) == FoldName(user.Username) {
 		return nil
@@ -126,8 +126,8 @@ func keepsUsername(user storage.User, asked string) error {
 	return problem
 }
 
-// verify checks the current password. Failures are counted by client and user, so that a backend that guesses does not lock the
-// user out of other ways.
+// verify checks the current password. Failures are counted by client and user, so that guesses of a backend do not
+// block the user elsewhere.
 func (e *SetPassword) verify(r *http.Request, holder token.PresentedToken, password string) error {
 	user := holder.User
 	mine := ratelimit.Key{Directory: user.Directory, Rule: ratelimit.LinkRule(), Name: holder.Client.GetID() + " " + user.ID}
@@ -141,7 +141,7 @@ func (e *SetPassword) verify(r *http.Request, holder token.PresentedToken, passw
 	return err
 }
 
-// set stores the first password, or replaces the one there is, and informs the user by mail.
+// set stores the first password or replaces the existing one, and notifies the user by mail.
 func (e *SetPassword) set(r *endpoint.Request, user storage.User, password string) (storage.User, error) {
 	self := identity.Self(user.ID)
 	if user.Password != "" {
@@ -162,7 +162,7 @@ func (e *SetPassword) set(r *endpoint.Request, user storage.User, password strin
 	return changed.Record, e.Notifications.NotifyWithLink(r.Context(), r, changed.Record, "mail.first_password", endpoint.ForgotPath)
 }
 
-// delayedPassword is the response when the password does not work yet.
+// delayedPassword is the response for a password that does not work yet.
 type delayedPassword struct {
 	Subject  string `json:"sub"`
 	Username string `json:"preferred_username"`

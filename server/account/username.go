@@ -48,7 +48,7 @@ func usernameForm(user storage.User, typed string) page.Form {
 	}
 }
 
-// newUsernameField is an input for a username that is being chosen.
+// newUsernameField is the input for a new username.
 func newUsernameField(typed string) page.Field {
 	return page.Field{
 		Name: "username", Label: page.Text("field.username"), Type: "text", Autocomplete: "username", Value: typed, Limit: 64, Plain: true,

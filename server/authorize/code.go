@@ -26,7 +26,7 @@ type Codes struct {
 }
 
 // errCodeIssued means that an authorization request already got its code.
-var errCodeIssued = errors.New("server: authorization request already has a code")
+var errCodeIssued = errors.New("authorize: authorization request already has a code")
 
 // issue stores the grant of a request and returns its code. allowed are the scopes that the user granted. The request of an
 // interaction, or a pushed one, gets only one code; then issue returns errCodeIssued, unless sameCode returns that code.
@@ -40,11 +40,11 @@ func (c Codes) issue(ctx context.Context, a *Request, i *Interaction, current *C
 	session, user := current.Record, current.User
 	claims, err := c.claims(ctx, a, user, allowed)
 	if err != nil {
-		return "", fmt.Errorf("server: claims: %w", err)
+		return "", fmt.Errorf("authorize: claims: %w", err)
 	}
 	sid, err := c.Subjects.ForSession(ctx, a.Client.Record(), session.ID)
 	if err != nil {
-		return "", fmt.Errorf("server: sid: %w", err)
+		return "", fmt.Errorf("authorize: sid: %w", err)
 	}
 	draft := storage.Grant{
 		ID: id.ID, SecretGeneration: id.SecretGeneration, User: user.ID, UserEpoch: user.Epoch,
@@ -193,7 +193,7 @@ func (c Codes) isAmong(ctx context.Context, client *oauth2.Client, subjects []st
 	for _, id := range append([]string{user.ID}, user.Aliases...) {
 		known, err := c.Subjects.ForUser(ctx, client, id)
 		if err != nil {
-			return false, fmt.Errorf("server: subject: %w", err)
+			return false, fmt.Errorf("authorize: subject: %w", err)
 		}
 		if slices.Contains(subjects, known) {
 			return true, nil

@@ -27,7 +27,7 @@ func (c Consents) stored(ctx context.Context, user storage.User, client storage.
 		return decision{}, nil, nil
 	}
 	if err != nil {
-		return decision{}, nil, fmt.Errorf("server: consent: %w", err)
+		return decision{}, nil, fmt.Errorf("authorize: consent: %w", err)
 	}
 	if entry.Record.Incarnation != client.Incarnation || entry.Record.ClientEpoch != user.ClientEpoch(client.ID) {
 		return decision{}, entry, nil // It is for a deleted client with the same ID, or the user removed the app.
@@ -67,7 +67,7 @@ func (c Consents) store(ctx context.Context, user storage.User, client storage.C
 			return err
 		}
 	}
-	return fmt.Errorf("server: consent: %w: too many writers", storage.ErrUnavailable)
+	return fmt.Errorf("authorize: consent: %w: too many writers", storage.ErrUnavailable)
 }
 
 // MergeValues returns the values of both lists, sorted and without duplicates.

@@ -239,7 +239,7 @@ func (e *Endpoint) wrongSignIn(ctx context.Context, request *Request, current *C
 			return nil, err
 		}
 		if !meant {
-			return endpoint.NewError(fosite.ErrLoginRequired, "Another user is signed in than the one whom the request names."), nil
+			return endpoint.NewError(fosite.ErrLoginRequired, "The signed-in user is not the one that the request names."), nil
 		}
 	}
 	if !meetsACR(request.claims.ACR, current.Record.ACR) {

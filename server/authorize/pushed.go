@@ -46,7 +46,7 @@ func (p PushedRequests) store(ctx context.Context, a *Request) (string, error) {
 		CreatedAt: now, ExpiresAt: now.Add(pushedLife),
 	})
 	if err != nil {
-		return "", fmt.Errorf("server: pushed request: %w", err)
+		return "", fmt.Errorf("authorize: pushed request: %w", err)
 	}
 	return requestURIPrefix + reference, nil
 }
@@ -79,7 +79,7 @@ func (p PushedRequests) resolve(ctx context.Context, issuer *oauth2.Issuer, form
 		return nil, pushedReference{}, requestURIOver()
 	}
 	if err != nil {
-		return nil, pushedReference{}, fmt.Errorf("server: pushed request: %w", err)
+		return nil, pushedReference{}, fmt.Errorf("authorize: pushed request: %w", err)
 	}
 	if storage.MadeAhead(entry.Record.CreatedAt, p.Now()) {
 		return nil, pushedReference{}, requestURIOver()
@@ -89,7 +89,7 @@ func (p PushedRequests) resolve(ctx context.Context, issuer *oauth2.Issuer, form
 	}
 	pushed, err := url.ParseQuery(entry.Record.Form)
 	if err != nil {
-		return nil, pushedReference{}, errors.New("server: pushed request is malformed")
+		return nil, pushedReference{}, errors.New("authorize: pushed request is malformed")
 	}
 	return pushed, pushedReference{id, entry.Record.Hint, entry.Record.Incarnation}, nil
 }

@@ -26,7 +26,7 @@ import (
 // Request is a valid authorization request (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1). The authorization endpoint finds
 // its user and issues its code.
 type Request struct {
-	// reply is the destination of the response.
+	// Response is the destination of the response.
 	Response
 	// form holds its parameters, as authorizationForm returns them.
 	form url.Values
@@ -398,7 +398,7 @@ func PageError(reason, description string) *grants.Error {
 	return problem
 }
 
-// LoginHint is the user whom the client expects to sign in; empty for any.
+// LoginHint is the user that the client expects to sign in; empty for any.
 func (a *Request) LoginHint() string { return a.form.Get("login_hint") }
 
 // UILocales are the languages that the client requests, the preferred one first.

@@ -67,7 +67,7 @@ func (s *Sessions) Current(r *endpoint.Request) (*CurrentSession, error) {
 }
 
 // IsIdle reports whether a session was idle for so long that its cookie no longer signs in. The grants of the session may
-// remain: using a refresh token extends its own lifetime (see oauth2.Store.Live).
+// remain: using a refresh token extends its own lifetime (see oauth2.Store.ActiveGrant).
 func (s *Sessions) IsIdle(session storage.Session, issuer *oauth2.Issuer) bool {
 	return !s.Now().Before(session.SeenAt.Add(oauth2.DirectoryLifetimes(issuer.Directory).SessionIdle))
 }
@@ -80,7 +80,7 @@ func (s *Sessions) Alive(ctx context.Context, entry *storage.Entry[storage.Sessi
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("server: user of a session: %w", err)
+		return nil, fmt.Errorf("authorize: user of a session: %w", err)
 	}
 	if user.Record.Status != storage.UserActive || user.Record.Epoch != session.UserEpoch {
 		return nil, nil
@@ -100,7 +100,7 @@ func (s *Sessions) Stored(r *http.Request, issuer *oauth2.Issuer) (*storage.Entr
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("server: session: %w", err)
+		return nil, fmt.Errorf("authorize: session: %w", err)
 	}
 	proven := subtle.ConstantTimeCompare([]byte(entry.Record.Secret), []byte(secretDigest(issuer, id, secret))) == 1
 	if !proven || !entry.Record.EndedAt.IsZero() {
@@ -116,7 +116,7 @@ func (s *Sessions) bound(ctx context.Context, entry *storage.Entry[storage.Sessi
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("server: session: %w", err)
+		return nil, fmt.Errorf("authorize: session: %w", err)
 	}
 	return bounded, nil
 }
@@ -257,7 +257,7 @@ func EndNow(session *storage.Session, now time.Time) {
 }
 
 // errSessionOver means that a session ended during an operation on it.
-var errSessionOver = errors.New("server: session is over")
+var errSessionOver = errors.New("authorize: session is over")
 
 // change updates a session by compare-and-set, and retries after a conflict. It returns errSessionOver for a session that has
 // ended.
@@ -275,17 +275,17 @@ func (s *Sessions) change(
 			return changed, nil
 		}
 		if !errors.Is(err, storage.ErrConflict) {
-			return nil, fmt.Errorf("server: session: %w", err)
+			return nil, fmt.Errorf("authorize: session: %w", err)
 		}
 		entry, err = storage.Get[storage.Session](ctx, s.Engine, storage.Key(next.Directory, next.ID))
 		if errors.Is(err, storage.ErrNotFound) {
 			return nil, errSessionOver
 		}
 		if err != nil {
-			return nil, fmt.Errorf("server: session: %w", err)
+			return nil, fmt.Errorf("authorize: session: %w", err)
 		}
 	}
-	return nil, fmt.Errorf("server: session: %w: too many writers", storage.ErrUnavailable)
+	return nil, fmt.Errorf("authorize: session: %w: too many writers", storage.ErrUnavailable)
 }
 
 // SessionCookie is the cookie of a directory's session. Its lifetime is the maximum lifetime of a session.

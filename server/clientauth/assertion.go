@@ -56,7 +56,7 @@ type assertionClaims struct {
 	ID        string            `json:"jti"`
 }
 
-var errAssertion = errors.New("server: not a client assertion")
+var errAssertion = errors.New("clientauth: not a client assertion")
 
 // parseAssertion parses a compact JWS with a supported algorithm and a JSON object of claims.
 func parseAssertion(token string) (*assertion, error) {

@@ -52,7 +52,7 @@ const (
 func NewSecrets(random io.Reader, hashing Argon2id) (*Secrets, error) {
 	s := &Secrets{hashing: hashing, verified: bounded.New[[sha256.Size]byte, struct{}](maxVerifiedSecrets)}
 	if _, err := io.ReadFull(random, s.key[:]); err != nil {
-		return nil, fmt.Errorf("server: randomness: %w", err)
+		return nil, fmt.Errorf("clientauth: randomness: %w", err)
 	}
 	return s, nil
 }
@@ -116,7 +116,7 @@ func (s *Secrets) verifyChosen(ctx context.Context, client storage.Client, hash,
 func (s *Secrets) verify(ctx context.Context, hash, secret string) (bool, error) {
 	stored, err := identity.ParsePasswordHash(hash)
 	if err != nil {
-		return false, fmt.Errorf("server: client secret: %w", err)
+		return false, fmt.Errorf("clientauth: client secret: %w", err)
 	}
 	derived, err := s.hashing.Key(ctx, []byte(secret), stored)
 	if err != nil {

@@ -42,7 +42,7 @@ func (n BrowserIDs) Ensure(w http.ResponseWriter, r *Request) (string, error) {
 	}
 	var different [2]byte
 	if _, err := io.ReadFull(n.Random, different[:]); err != nil {
-		return "", fmt.Errorf("server: randomness: %w", err)
+		return "", fmt.Errorf("endpoint: randomness: %w", err)
 	}
 	// The names sort by time.
 	browserCookie(fmt.Sprintf(".%010x%x", n.Now().Unix(), different)).Set(w, issuer, value)

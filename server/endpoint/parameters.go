@@ -63,7 +63,7 @@ func PackParameters(form url.Values) []byte {
 }
 
 // ErrPacked means that packed parameters are malformed.
-var ErrPacked = errors.New("server: malformed parameters in an envelope")
+var ErrPacked = errors.New("endpoint: malformed parameters in an envelope")
 
 // UnpackParameters decodes what PackParameters returned.
 func UnpackParameters(packed []byte) (url.Values, error) {

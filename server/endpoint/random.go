@@ -10,7 +10,7 @@ import (
 func RandomString(random io.Reader, size int) (string, error) {
 	raw := make([]byte, size)
 	if _, err := io.ReadFull(random, raw); err != nil {
-		return "", fmt.Errorf("server: randomness: %w", err)
+		return "", fmt.Errorf("endpoint: randomness: %w", err)
 	}
 	return base64.RawURLEncoding.EncodeToString(raw), nil
 }

@@ -32,18 +32,18 @@ const (
 )
 
 // ErrInvalidEnvelope means that a text is not an envelope of this directory and purpose.
-var ErrInvalidEnvelope = errors.New("server: not an envelope of ours")
+var ErrInvalidEnvelope = errors.New("endpoint: not an envelope of ours")
 
 // Seal returns the envelope of text. purpose is a constant of the calling code.
 func (s Sealer) Seal(ctx context.Context, issuer *oauth2.Issuer, purpose string, text []byte) (string, error) {
 	generation, _, err := s.Secrets.Generation(ctx, issuer.Directory.ID)
 	if err != nil {
-		return "", fmt.Errorf("server: token secrets: %w", err)
+		return "", fmt.Errorf("endpoint: token secrets: %w", err)
 	}
 	envelope := binary.BigEndian.AppendUint32(nil, generation)
 	envelope = append(envelope, make([]byte, sealedSalt)...)
 	if _, err := io.ReadFull(s.Random, envelope[sealedGeneration:]); err != nil {
-		return "", fmt.Errorf("server: randomness: %w", err)
+		return "", fmt.Errorf("endpoint: randomness: %w", err)
 	}
 	box, err := s.box(ctx, issuer, purpose, generation, envelope[sealedGeneration:])
 	if err != nil {
@@ -81,11 +81,11 @@ func (s Sealer) Open(ctx context.Context, issuer *oauth2.Issuer, purpose, sealed
 func (s Sealer) box(ctx context.Context, issuer *oauth2.Issuer, purpose string, generation uint32, salt []byte) (cipher.AEAD, error) {
 	key, err := s.Secrets.MAC(ctx, issuer.Directory.ID, generation, purpose, salt)
 	if err != nil {
-		return nil, fmt.Errorf("server: token secrets: %w", err)
+		return nil, fmt.Errorf("endpoint: token secrets: %w", err)
 	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
-		return nil, fmt.Errorf("server: seal: %w", err)
+		return nil, fmt.Errorf("endpoint: seal: %w", err)
 	}
 	return cipher.NewGCM(block)
 }

@@ -48,7 +48,7 @@ func (f *Service) beforeCode(ctx context.Context, client fosite.Client, v *Reque
 	return nil
 }
 
-// countFailedProof counts a wrong proof against the ticket that was shown.
+// countFailedProof counts a wrong proof against the ticket of the request. The error of an unavailable server is no wrong proof.
 func (f *Service) countFailedProof(ctx context.Context, v *Request, refused error) error {
 	if endpoint.IsUnavailable(refused) {
 		return refused
@@ -76,7 +76,7 @@ func (f *Service) attachByPassword(ctx context.Context, client *oauth2.Client, v
 	return f.attach(ctx, client, v, login, user.Record, identity.MethodPassword)
 }
 
-// attachBySession is bindUser's method session: who is signed in to an account gets it.
+// attachBySession is bindUser's method session: it links the account that the access token proves.
 func (f *Service) attachBySession(ctx context.Context, client *oauth2.Client, v *Request, login identity.Login) (resolvedUser, error) {
 	return f.attach(ctx, client, v, login, *v.proven, identity.MethodSession)
 }
@@ -116,7 +116,7 @@ func (a *AccountLinker) attempt(ctx context.Context, v *Request, login identity.
 	}, nil
 }
 
-// holder is the ID of the user that a link names; empty without a link.
+// holder returns the ID of the user that a link names; empty without a link.
 func (a *AccountLinker) holder(ctx context.Context, key string) (string, error) {
 	link, err := storage.Get[storage.Identity](ctx, a.Engine, key)
 	if errors.Is(err, storage.ErrNotFound) {

@@ -52,8 +52,8 @@ func Parameters() endpoint.JSONParameters {
 	}
 }
 
-// ForeignMembers are names of WeChat's own API. They are read only for the error that names the right member, and so not
-// described.
+// ForeignMembers are parameters of WeChat's own API. They are read only for the error that names the right parameter, so that the
+// API description omits them.
 func ForeignMembers() []string { return []string{"js_code", "encryptedData", "encrypted_data"} }
 
 // Handler passes a federation request to the token exchange, and adds the user's claims to the response.
@@ -93,7 +93,7 @@ type profileResponse struct {
 	Profile map[string]any `json:"profile"`
 }
 
-// exchangeForm is the token request that a federation request stands for.
+// exchangeForm returns the token request of a federation request.
 func exchangeForm(form url.Values, code string) url.Values {
 	exchange := url.Values{
 		"grant_type":         {grants.GrantType},

@@ -28,28 +28,28 @@ type Request struct {
 	*endpoint.Request
 	results *ResultCache
 
-	// method is how an account is bound; empty outside bindUser.
+	// method is the method of bindUser; empty for other endpoints.
 	method string
 	// ticket is a bind ticket; empty without one.
 	ticket string
-	// username and password, or accessToken, prove that an account is the caller's.
+	// username and password, or accessToken, prove the ownership of an account.
 	username, password, accessToken string
-	// profile is what the mini-program says of its user; nil when it says nothing.
+	// profile is the profile of the user that the mini-program sent; nil without one.
 	profile *identity.ProfileUpdate
 
-	// pending is the grant behind the ticket, once it was read.
+	// pending is the grant of the ticket, after it was read.
 	pending *storage.Grant
-	// proven is the user that accessToken proves.
+	// proven is the user of accessToken.
 	proven *storage.User
-	// user is who signed in, as stored; client is the client that the user signed in at.
+	// user is the stored user who signed in, at client.
 	user   *storage.User
 	client *storage.Client
-	// ids are the candidate IDs of the code's grant, once they are derived.
+	// ids are the candidate IDs of the code's grant, after they were derived.
 	ids []oauth2.GrantID
 	// cached are the keys of WeChat's results for this request. unfinished means that a later login may need them.
 	cached     []resultKey
 	unfinished bool
-	// digest is that of the request, once it is computed.
+	// digest caches requestDigest.
 	digest string
 }
 
@@ -79,7 +79,7 @@ func requestFrom(ctx context.Context) *Request {
 	return v
 }
 
-// ticketAlone reports whether the ticket stands in for a code: registering takes nothing from anybody.
+// ticketAlone reports whether the ticket replaces the code. Only registration permits this: it links no existing account.
 func (v *Request) ticketAlone() bool { return v.method == bindRegister && v.ticket != "" }
 
 // requestDigest is the digest of a request's parameters and proof. A repeat must have the same. The random code, which is not stored,

@@ -18,11 +18,11 @@ import (
 
 // resolvedUser is the user of a login.
 type resolvedUser struct {
-	// user is as last written.
+	// user is the stored user.
 	user storage.User
-	// epoch and clientEpoch are those of the user as first read: what ends grants in between ends the grant of this login.
+	// epoch and clientEpoch are those of the user as first read, so that an end of all grants in the meantime ends this one too.
 	epoch, clientEpoch int64
-	// phoneError says what was wrong with a phone number that the login brought; empty when nothing was.
+	// phoneError is the error of the phone number in the login; empty without one.
 	phoneError string
 }
 
@@ -43,11 +43,11 @@ func (f *Service) resolveUser(
 	case bindSession:
 		return f.attachBySession(ctx, client, v, login)
 	default:
-		return resolvedUser{}, errors.New("server: unknown method of binding")
+		return resolvedUser{}, errors.New("federation: unknown method of bindUser")
 	}
 }
 
-// signIn is a login as such: the policy of the client says whether an unknown person becomes a user.
+// signIn is a login without binding. The client's policy defines whether it creates an unknown user.
 func (f *Service) signIn(
 	ctx context.Context, client *oauth2.Client, request grants.Exchange, v *Request, login identity.Login,
 ) (resolvedUser, error) {
@@ -103,7 +103,7 @@ func (f *Service) updated(ctx context.Context, client *oauth2.Client, v *Request
 	return found, nil
 }
 
-// attachByPhone is bindUser's method phone: who proves a number gets the account of that number, within the directory's policy.
+// attachByPhone is bindUser's method phone: it links the account with the proven number, within the directory's policy.
 func (f *Service) attachByPhone(
 	ctx context.Context, client *oauth2.Client, request grants.Exchange, v *Request, login identity.Login,
 ) (resolvedUser, error) {
@@ -143,7 +143,7 @@ func (f *Service) linkPhone(ctx context.Context, client *oauth2.Client, v *Reque
 	if errors.Is(err, identity.ErrUserDisabled) {
 		return "", err
 	}
-	v.unfinished = endpoint.IsUnavailable(err) // The code of the number is spent, and another login may bring it again.
+	v.unfinished = endpoint.IsUnavailable(err) // The code of the number is spent; the next login can contain it again.
 	failure = phoneFailure(err)
 	f.Logger.WarnContext(ctx, "phone number not linked at login", "request_id", v.ID, "phone_error", failure, "cause", endpoint.OperatorText(err))
 	return failure, nil
@@ -162,7 +162,7 @@ func (f *Service) phoneNumber(ctx context.Context, client *oauth2.Client, v *Req
 	return "+" + proven.CountryCode + proven.PureNumber, nil
 }
 
-// phoneFailure is "phone_error": what the mini-program can do about it, with the values of "reason".
+// phoneFailure returns the value of "phone_error", one of those of "reason".
 func phoneFailure(err error) string {
 	reason := grants.FromWeChat(err).Reason
 	switch {
@@ -188,7 +188,7 @@ const (
 	codeAccountConflict = "account_conflict"
 )
 
-// reasonNewPhoneCode asks for another tap on the phone number button.
+// reasonNewPhoneCode means that the user has to tap the phone number button again.
 const reasonNewPhoneCode = "new_phone_code"
 
 func newPhoneCode(cause error) error {
@@ -221,7 +221,7 @@ func userError(err error) error {
 	return err
 }
 
-// conflict is 409 under one of bindUser's error codes.
+// conflict returns 409 with one of bindUser's error codes.
 func conflict(code string) error {
 	description := "This WeChat user belongs to another account already. The operator can merge the two; nothing merges by itself."
 	if code == codeAccountConflict {

@@ -30,7 +30,7 @@ type Service struct {
 	Logger *slog.Logger
 	// Results are WeChat's results for requests that are in progress.
 	Results *ResultCache
-	// Linker proves whose an existing account is.
+	// Linker links existing accounts.
 	Linker *AccountLinker
 }
 
@@ -49,7 +49,7 @@ func (f *Service) ExchangeCode(ctx context.Context, client fosite.Client, code s
 	v := requestFrom(ctx)
 	if v.ticketAlone() {
 		if v.pending == nil {
-			return wechat.Session{}, errors.New("server: bind ticket was not read")
+			return wechat.Session{}, errors.New("federation: bind ticket was not read")
 		}
 		proven := v.pending.Pending
 		return wechat.Session{OpenID: wechat.OpenID(proven.OpenID), UnionID: wechat.UnionID(proven.UnionID)}, nil
@@ -67,11 +67,11 @@ func (f *Service) ExchangeCode(ctx context.Context, client fosite.Client, code s
 	return f.Results.session(v, client, code, func() (wechat.Session, error) { return f.WeChat.Code2Session(ctx, app, code) })
 }
 
-// checkCanSign says why the tokens of a client could not be signed now. It is asked before a code is spent on them.
+// checkCanSign returns an error if the tokens of a client cannot be signed now. It is called before the code is spent.
 func (f *Service) checkCanSign(ctx context.Context, client fosite.Client) error {
 	known, ok := client.(*oauth2.Client)
 	if !ok {
-		return fmt.Errorf("server: client is %T", client)
+		return fmt.Errorf("federation: client is %T", client)
 	}
 	algorithms := []string{known.IDTokenAlgorithm()}
 	if algorithm := known.AccessTokenAlgorithm(); !known.Record().OpaqueAccessTokens && algorithm != algorithms[0] {
@@ -79,7 +79,7 @@ func (f *Service) checkCanSign(ctx context.Context, client fosite.Client) error 
 	}
 	for _, algorithm := range algorithms {
 		if err := f.Keys.CanSign(ctx, known.Record().Directory, algorithm); err != nil {
-			return fmt.Errorf("server: tokens of client %s: %w", known.GetID(), err)
+			return fmt.Errorf("federation: tokens of client %s: %w", known.GetID(), err)
 		}
 	}
 	return nil
@@ -93,7 +93,7 @@ func (f *Service) app(client fosite.Client) (wechat.App, error) {
 	}
 	secret, err := f.Master.Open(record.Federation.AppSecret, keys.AppSecretBinding(record.Directory, record.ID))
 	if err != nil {
-		return wechat.App{}, grants.Misconfigured(fmt.Errorf("server: AppSecret of client %s: %w", record.ID, err))
+		return wechat.App{}, grants.Misconfigured(fmt.Errorf("federation: AppSecret of client %s: %w", record.ID, err))
 	}
 	return wechat.App{ID: wechat.AppID(record.Federation.AppID), Secret: wechat.AppSecret(secret)}, nil
 }
@@ -102,11 +102,11 @@ func (f *Service) app(client fosite.Client) (wechat.App, error) {
 func federated(client fosite.Client) (storage.Client, error) {
 	known, ok := client.(*oauth2.Client)
 	if !ok {
-		return storage.Client{}, fmt.Errorf("server: client is %T", client)
+		return storage.Client{}, fmt.Errorf("federation: client is %T", client)
 	}
 	record := known.Record()
 	if record.Federation == nil || record.Federation.AppID == "" {
-		return storage.Client{}, grants.Misconfigured(fmt.Errorf("server: client %s has no mini-program", record.ID))
+		return storage.Client{}, grants.Misconfigured(fmt.Errorf("federation: client %s has no mini-program", record.ID))
 	}
 	return record, nil
 }
@@ -115,7 +115,7 @@ func federated(client fosite.Client) (storage.Client, error) {
 func (f *Service) ResolveReplay(ctx context.Context, request grants.Exchange) (grants.Subject, bool, error) {
 	client, ok := request.Client.(*oauth2.Client)
 	if !ok {
-		return grants.Subject{}, false, fmt.Errorf("server: client is %T", request.Client)
+		return grants.Subject{}, false, fmt.Errorf("federation: client is %T", request.Client)
 	}
 	v := requestFrom(ctx)
 	live, err := f.findReplay(ctx, client, request, v)
@@ -127,7 +127,7 @@ func (f *Service) ResolveReplay(ctx context.Context, request grants.Exchange) (g
 	}
 	if live.Grant.State == storage.GrantPending {
 		if v.ticket != "" {
-			return grants.Subject{}, false, nil // The ticket is good, and nothing came of it yet.
+			return grants.Subject{}, false, nil // The ticket is valid and not used yet.
 		}
 		return grants.Subject{}, false, f.registrationRequired(ctx, client, live.Grant)
 	}
@@ -189,7 +189,7 @@ func (f *Service) grantIDs(ctx context.Context, client *oauth2.Client, v *Reques
 func (f *Service) ResolveSubject(ctx context.Context, request grants.Exchange, session wechat.Session) (grants.Subject, error) {
 	client, ok := request.Client.(*oauth2.Client)
 	if !ok {
-		return grants.Subject{}, fmt.Errorf("server: client is %T", request.Client)
+		return grants.Subject{}, fmt.Errorf("federation: client is %T", request.Client)
 	}
 	record, err := federated(client)
 	if err != nil {
@@ -200,7 +200,7 @@ func (f *Service) ResolveSubject(ctx context.Context, request grants.Exchange, s
 		Directory: record.Directory, AppID: record.Federation.AppID, OpenID: string(session.OpenID),
 		OpenPlatform: record.Federation.OpenPlatform, UnionID: string(session.UnionID),
 	}
-	// 1. The grant that is to be: the ticket's, or a new one of the code.
+	// 1. The future grant: that of the ticket, or a new one of the code.
 	draft, err := f.newGrant(ctx, client, request, v, login)
 	if err != nil {
 		return grants.Subject{}, err
@@ -214,7 +214,7 @@ func (f *Service) ResolveSubject(ctx context.Context, request grants.Exchange, s
 	if err != nil {
 		return grants.Subject{}, f.storeRejection(ctx, client, request, v, userError(err))
 	}
-	// 3. The grant of that user, as the user was when the login looked: ending the user's grants ends this one too.
+	// 3. The grant with the epochs of the user as first read: an end of all grants in the meantime ends this one too.
 	v.user, v.client = &found.user, &record
 	draft.User = found.user.ID
 	draft.UserEpoch = found.epoch
@@ -227,7 +227,8 @@ func (f *Service) ResolveSubject(ctx context.Context, request grants.Exchange, s
 	return subjectOf(draft, found.user.ID), nil
 }
 
-// storeRejection returns refused, and stores a conflict of accounts: the code is spent, and a repeat gets the same response.
+// storeRejection returns the error of a login, and stores a conflict of accounts: the code is spent, and a repeat gets the same
+// response.
 func (f *Service) storeRejection(
 	ctx context.Context, client *oauth2.Client, request grants.Exchange, v *Request, refused error,
 ) error {
@@ -278,7 +279,7 @@ func (f *Service) checkSameUser(ctx context.Context, pending *storage.Grant, log
 	return f.proofFailed(ctx, pending, grants.NewCode("The code is of another WeChat user than the bind_ticket. Call wx.login again and start over with its code.", nil))
 }
 
-// proofFailed counts a wrong proof against the ticket, and returns refused. The fifth one invalidates the ticket.
+// proofFailed counts a wrong proof against the ticket and returns its error. The fifth one invalidates the ticket.
 func (f *Service) proofFailed(ctx context.Context, pending *storage.Grant, refused error) error {
 	if pending == nil {
 		return refused
@@ -337,7 +338,7 @@ func grantError(err error) error {
 	}
 }
 
-// WeChat is what the server asks of WeChat. Failures are *wechat.Error.
+// WeChat has the calls to WeChat. Errors are *wechat.Error.
 type WeChat interface {
 	// Code2Session spends a wx.login code.
 	Code2Session(ctx context.Context, app wechat.App, code string) (wechat.Session, error)

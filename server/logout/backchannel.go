@@ -85,7 +85,7 @@ func (b *Backchannel) Deliver(ctx context.Context, entry *storage.Entry[storage.
 	b.deliver(ctx, entry)
 }
 
-// Run does until ctx ends what is due.
+// Run performs the due work until ctx ends.
 func (b *Backchannel) Run(ctx context.Context) {
 	ticker := time.NewTicker(deliveryInterval)
 	defer ticker.Stop()
@@ -97,7 +97,7 @@ func (b *Backchannel) Run(ctx context.Context) {
 		}
 		if n%clockCheckEvery == 0 {
 			if err := b.BoundDue(ctx); err != nil && ctx.Err() == nil {
-				b.logger.WarnContext(ctx, "logout notices that a clock ahead planned could not be looked for", "cause", err.Error())
+				b.logger.WarnContext(ctx, "logout notices with a time in the future could not be searched", "cause", err.Error())
 			}
 		}
 		if err := b.DeliverDue(ctx); err != nil && ctx.Err() == nil {
@@ -106,14 +106,14 @@ func (b *Backchannel) Run(ctx context.Context) {
 	}
 }
 
-// DeliverDue does everything that is due: it ends the sessions of users who were signed out everywhere, and sends the logout
+// DeliverDue performs the due work: it ends the sessions of users who were signed out everywhere, and sends the logout
 // tokens of ended sessions.
 func (b *Backchannel) DeliverDue(ctx context.Context) error {
 	now := b.now()
 	return errors.Join(each(ctx, b, now, b.endSessions), each(ctx, b, now, b.lease))
 }
 
-// BoundDue makes due at once what a clock ahead planned for later than can be planned: it would wait until that time is reached.
+// BoundDue moves to now the deliveries that an instance with a fast clock scheduled later than any delay allows.
 func (b *Backchannel) BoundDue(ctx context.Context) error {
 	latest := retryDelays()[len(retryDelays())-1]
 	users := func(ctx context.Context, user *storage.Entry[storage.User]) error {
@@ -138,8 +138,8 @@ func (b *Backchannel) BoundDue(ctx context.Context) error {
 	return errors.Join(each(ctx, b, ever, users), each(ctx, b, ever, sessions))
 }
 
-// each calls do with every record of a kind that is due before a time, several at once. do moves when it is due, or leaves that to
-// others.
+// each calls do with every record of a kind that is due before a time, several at once. do changes the time when the record is due,
+// or leaves that to another instance.
 func each[R storage.Record](ctx context.Context, b *Backchannel, before time.Time, do func(context.Context, *storage.Entry[R]) error) error {
 	query := storage.Query{Order: storage.ByDue, DueBefore: before, Limit: deliveryPage}
 	for {
@@ -220,7 +220,7 @@ func (b *Backchannel) lease(ctx context.Context, entry *storage.Entry[storage.Se
 	if err != nil {
 		return ignoreConflict(err)
 	}
-	b.deliver(context.WithoutCancel(ctx), leased) // What has begun is finished when the server stops.
+	b.deliver(context.WithoutCancel(ctx), leased) // A delivery that has begun is completed when the server stops.
 	return nil
 }
 

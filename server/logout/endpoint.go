@@ -22,9 +22,9 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// Endpoint is /oauth2/logout (OpenID Connect RP-Initiated Logout 1.0): an application sends the browser here so that its
-// user is signed out. Where it does not prove by an ID token of this very session that it may, the user is asked. The browser
-// is sent back to an address that the application registered and to nothing else.
+// Endpoint is /oauth2/logout (OpenID Connect RP-Initiated Logout 1.0): a client sends the browser here to sign its user out.
+// Without an ID token of this session, the user is asked for confirmation. The browser returns only to an address that the client
+// registered.
 type Endpoint struct {
 	Keys     *keys.Ring
 	Clients  oauth2.Clients
@@ -43,28 +43,27 @@ const (
 	// logoutParameter is the parameter of our own URLs that holds a request that was checked.
 	logoutParameter = "logout"
 	purposeLogout   = "logout request"
-	// logoutLife is how long a user has to decide.
+	// logoutLife is the time that a user has to decide.
 	logoutLife = 30 * time.Minute
 )
 
-// logoutRequest is a request that was checked. It travels with the browser in an envelope.
+// logoutRequest is a checked request. The browser stores it in an envelope.
 type logoutRequest struct {
 	// Client is the requesting client; empty if unknown.
 	Client string `json:"c,omitempty"`
-	// Redirect is where the browser goes afterwards, one of Client's registered addresses; empty for nowhere. State goes
-	// with it.
+	// Redirect is one of Client's registered addresses, to which the browser returns with State; empty for none.
 	Redirect string     `json:"r,omitempty"`
 	State    packedText `json:"s,omitempty"`
-	// Proven says that there was an ID token of Client, and Session which session it was of.
+	// Proven means that the request had an ID token of Client. Session is the session of that token.
 	Proven  bool   `json:"p,omitempty"`
 	Session string `json:"i,omitempty"`
 	// Incarnation is that of the client that got the ID token.
 	Incarnation string `json:"n,omitempty"`
 	// Locales is ui_locales.
 	Locales packedText `json:"l,omitempty"`
-	// Asked says that its page is what the URL leads to.
+	// Asked means that the URL is that of the confirmation page.
 	Asked bool `json:"a,omitempty"`
-	// Ends is until when its envelope is good, in Unix seconds.
+	// Ends is the expiry of the envelope, in Unix seconds.
 	Ends int64 `json:"e"`
 	// Life is the lifetime of its envelope in seconds.
 	Life int64 `json:"f"`
@@ -81,15 +80,14 @@ func (e *Endpoint) Mount(t *endpoint.RouteTable) {
 	})
 }
 
-// serve finds the request: in the URL, in a form that an application had the browser post, or in the envelope of one that was
-// checked.
+// serve reads the request: from the URL, from a posted form, or from the envelope of a checked request.
 func (e *Endpoint) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Pragma", "no-cache")
 	ours := r.URL.Query().Has(logoutParameter)
 	switch {
 	case r.Method == http.MethodHead:
-		return nil // Looking ends nothing.
+		return nil // HEAD must not end a session.
 	case r.Method == http.MethodPost && ours:
 		return e.handleDecision(w, r)
 	case r.Method == http.MethodPost:
@@ -109,7 +107,7 @@ func (e *Endpoint) serve(w http.ResponseWriter, r *endpoint.Request) error {
 // decide signs the user out if the request proves that it is for this session, and otherwise asks the signed-in user.
 func (e *Endpoint) decide(w http.ResponseWriter, r *endpoint.Request, request *logoutRequest) error {
 	issuer := r.Issuer
-	// 1. Whose browser is it?
+	// 1. The session of the browser.
 	entry, err := e.Sessions.Stored(r.Request, issuer)
 	if err != nil {
 		return err
@@ -122,7 +120,7 @@ func (e *Endpoint) decide(w http.ResponseWriter, r *endpoint.Request, request *l
 		}
 		return e.redirect(w, r, request, outcome{ended: ended, confirmed: request.Proven})
 	}
-	// 3. Is it the session that the application got its ID token under (§2)? If not, the user decides.
+	// 3. If the ID token is not of that session, the user decides (§2).
 	proven, err := e.isOfSession(r.Context(), issuer, request, entry.Record)
 	if err != nil {
 		return err
@@ -136,7 +134,7 @@ func (e *Endpoint) decide(w http.ResponseWriter, r *endpoint.Request, request *l
 			return e.ask(w, r, request, current)
 		}
 	}
-	// 4. Then it ends.
+	// 4. The end of the session.
 	if err := e.Sessions.End(r.Context(), entry); err != nil {
 		return err
 	}
@@ -159,7 +157,7 @@ func (e *Endpoint) isOfSession(ctx context.Context, issuer *oauth2.Issuer, reque
 	return request.Session == sid, err
 }
 
-// ask asks the user, on a page with an address of its own.
+// ask shows the confirmation page, which has its own URL.
 func (e *Endpoint) ask(w http.ResponseWriter, r *endpoint.Request, request *logoutRequest, current *authorize.CurrentSession) error {
 	if !request.Asked {
 		request.Asked = true
@@ -236,7 +234,7 @@ func (e *Endpoint) redirect(w http.ResponseWriter, r *endpoint.Request, request 
 	return loggedOut(e.Pages, w, r, did.ended, client, target, strings.Fields(string(request.Locales)))
 }
 
-// localesOf are the languages of a request as parameters of the next page.
+// localesOf returns the languages of a request as parameters of the next page.
 func localesOf(request *logoutRequest) []string {
 	if request.Locales == "" {
 		return nil
@@ -276,7 +274,7 @@ func (e *Endpoint) redirectTo(w http.ResponseWriter, r *endpoint.Request, reques
 	return nil
 }
 
-// open returns the request that the URL of r holds.
+// open returns the request in the URL of r.
 func (e *Endpoint) open(r *endpoint.Request) (*logoutRequest, error) {
 	over := authorize.PageError("logout_over", "This address was good for a short time. Go back to the application and begin again.")
 	text, err := e.Sealer.Open(r.Context(), r.Issuer, purposeLogout, r.URL.Query().Get(logoutParameter))
@@ -297,7 +295,7 @@ func (e *Endpoint) open(r *endpoint.Request) (*logoutRequest, error) {
 	return request, nil
 }
 
-// offerAgain lets the page of a failure offer to begin a sign-out again.
+// offerAgain adds a link to the error page that starts the sign-out again.
 func (e *Endpoint) offerAgain(r *endpoint.Request, request *logoutRequest) {
 	link := endpoint.ReturnLink{Text: endpoint.TextBeginAgain}
 	if client, err := e.client(r.Context(), r.Issuer, request.Client); err == nil && client != nil {
@@ -339,18 +337,18 @@ func (e *Endpoint) parse(r *endpoint.Request, text string) (*logoutRequest, erro
 	}
 	r.Parameters = form
 	request := &logoutRequest{State: packedText(form.Get("state")), Locales: packedText(form.Get("ui_locales"))}
-	// 2. Who asks, and what proves it.
+	// 2. The ID token and the client.
 	if err := e.readHint(r.Context(), r.Issuer, request, form.Get("id_token_hint")); err != nil {
 		return nil, err
 	}
 	if err := e.readClient(r.Context(), r.Issuer, request, form.Get("client_id")); err != nil {
 		return nil, err
 	}
-	// 3. Where it leads.
+	// 3. The address to return to.
 	return request, e.readRedirect(r.Context(), r.Issuer, request, form.Get("post_logout_redirect_uri"))
 }
 
-// logoutForm reads form-encoded parameters. Those that are empty were not sent, and others than §2 has mean nothing.
+// logoutForm reads form-encoded parameters. It ignores unknown parameters and empty ones.
 func logoutForm(text string) (url.Values, error) {
 	if len(text) > authorize.MaxRawAuthorization {
 		return nil, authorize.PageError("malformed_request", fmt.Sprintf("The logout request is too long: it has %d bytes, encoded. At most %d are allowed.", len(text), authorize.MaxRawAuthorization))
@@ -398,7 +396,7 @@ func (e *Endpoint) readHint(ctx context.Context, issuer *oauth2.Issuer, request 
 // deleted client of an old ID token counts as none.
 func (e *Endpoint) readClient(ctx context.Context, issuer *oauth2.Issuer, request *logoutRequest, named string) error {
 	if named != "" && request.Proven && named != request.Client {
-		return authorize.PageError("malformed_request", "The client_id is not that of the client that the id_token_hint was given to.")
+		return authorize.PageError("malformed_request", "The client_id is not that of the client of the id_token_hint.")
 	}
 	if named != "" {
 		request.Client = named
@@ -423,7 +421,7 @@ func (e *Endpoint) readClient(ctx context.Context, issuer *oauth2.Issuer, reques
 	return nil
 }
 
-// readRedirect reads the address that the browser goes to afterwards, which must be registered.
+// readRedirect reads the address to which the browser returns. It must be registered.
 func (e *Endpoint) readRedirect(ctx context.Context, issuer *oauth2.Issuer, request *logoutRequest, uri string) error {
 	if uri == "" || request.Client == "" {
 		return nil

@@ -11,8 +11,8 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// endByHint ends the session of a request's ID token without its browser, for a client that is set so, and reports whether it
-// did. The caller is then the client's backend, which has no cookie.
+// endByHint ends the session of a request's ID token without its browser, for a client with that setting, and reports
+// whether it did. The caller is then the client's backend, which has no cookie.
 func (e *Endpoint) endByHint(ctx context.Context, issuer *oauth2.Issuer, request *logoutRequest) (bool, error) {
 	if !request.Proven || !endpoint.IsRandomString(request.Session, authorize.SessionIDSize) {
 		return false, nil

@@ -6,8 +6,8 @@ import (
 	"github.com/minifed/minifed/server/endpoint"
 )
 
-// packedText is text that JSON holds in base64: as a JSON string, text of a client may become six times as long, and an envelope
-// with it too long for a URL.
+// packedText is text that JSON contains in base64. As a JSON string a client's text could become six times as long, and its envelope
+// too long for a URL.
 type packedText string
 
 // MarshalJSON returns an array of one base64 string.

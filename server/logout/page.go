@@ -10,17 +10,16 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// logoutData is what the page shows that asks whether to sign out.
+// logoutData is what the confirmation page shows.
 type logoutData struct {
-	// Client is the application that asks; empty for none.
+	// Client is the requesting application; empty for none.
 	Client string
-	// Person is who is signed in.
+	// Person is the signed-in user.
 	Person page.UserView
 }
 
-// confirmLogout asks whether to sign out (RP-Initiated Logout 1.0 §2). Its form posts to the address of the page: decision is
-// logout or stay, everywhere is there when the user wants to be signed out of everything. client is the one that asks, nil for
-// none.
+// confirmLogout renders the confirmation page (RP-Initiated Logout 1.0 §2). Its form posts decision, which is logout or stay, and
+// everywhere for the end of all sessions. client is the requesting client; nil without one.
 func confirmLogout(
 	p *page.Renderer, w http.ResponseWriter, r *endpoint.Request, client *storage.Client, user storage.User, uiLocales []string,
 ) error {
@@ -31,7 +30,7 @@ func confirmLogout(
 	return p.Render(w, r, page.Page{Template: "logout", Title: page.Text("logout.title"), UILocales: uiLocales, Leaves: true, Data: data})
 }
 
-// loggedOutData is what the page shows to people who are signed out.
+// loggedOutData is what the page after a sign-out shows.
 type loggedOutData struct {
 	// Ended reports whether a session ended. Otherwise there was none.
 	Ended bool
@@ -40,7 +39,7 @@ type loggedOutData struct {
 	Target template.URL
 }
 
-// parameters are those of the page that says what a logout request did.
+// parameters are those of the page after a sign-out.
 func (o outcome) parameters() []string {
 	if !o.ended {
 		return nil
@@ -48,14 +47,13 @@ func (o outcome) parameters() []string {
 	return []string{endpoint.EndedParameter, "1"}
 }
 
-// loggedOut says that the browser is not signed in, and whether a session ended just now. The user may follow a link to client,
-// if there is one.
+// loggedOut renders the page after a sign-out, with a link to the client if there is one.
 func loggedOut(
 	p *page.Renderer, w http.ResponseWriter, r *endpoint.Request, ended bool, client *storage.Client, target string, uiLocales []string,
 ) error {
 	data := loggedOutData{Ended: ended}
 	if client != nil {
-		// Registered addresses have schemes of their own, which the template would not believe.
+		// The template would reject the private schemes of registered addresses.
 		data.Client, data.Target = endpoint.ClientName(*client), template.URL(target) //nolint:gosec // Only an operator registers addresses, and none is script.
 	}
 	title := page.Text("logged_out.title")
@@ -65,8 +63,7 @@ func loggedOut(
 	return p.Render(w, r, page.Page{Template: "logged_out", Title: title, UILocales: uiLocales, Data: data})
 }
 
-// LoggedOut is /logged-out, where people arrive who have signed out. A browser that is signed in gets the account page,
-// which says so.
+// LoggedOut is /logged-out, the page after a sign-out. A browser that is signed in is redirected to the account page.
 type LoggedOut struct {
 	Pages    *page.Renderer
 	Sessions *authorize.Sessions

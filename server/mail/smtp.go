@@ -35,13 +35,13 @@ type SMTP struct {
 // implicitTLS is the port of message submission over TLS (RFC 8314 §7.3).
 const implicitTLS = "465"
 
-var errPlainSMTP = errors.New("server: the mail server offers no STARTTLS")
+var errPlainSMTP = errors.New("mail: the mail server offers no STARTTLS")
 
 // Send implements Mailer.
 func (m SMTP) Send(ctx context.Context, message Message) error {
 	from, err := mail.ParseAddress(m.From)
 	if err != nil {
-		return errors.New("server: the sender of mail is not an address")
+		return errors.New("mail: the sender of mail is not an address")
 	}
 	text, err := m.compose(from, message)
 	if err != nil {
@@ -49,10 +49,10 @@ func (m SMTP) Send(ctx context.Context, message Message) error {
 	}
 	client, err := m.connect(ctx)
 	if err != nil {
-		return fmt.Errorf("server: mail server: %w", err)
+		return fmt.Errorf("mail: mail server: %w", err)
 	}
 	if err := m.deliver(client, from.Address, message.To, text); err != nil {
-		return fmt.Errorf("server: mail server: %w", errors.Join(withoutText(err), client.Close()))
+		return fmt.Errorf("mail: mail server: %w", errors.Join(withoutText(err), client.Close()))
 	}
 	return nil
 }
@@ -61,14 +61,14 @@ func (m SMTP) Send(ctx context.Context, message Message) error {
 func (m SMTP) Check(ctx context.Context) error {
 	client, err := m.connect(ctx)
 	if err != nil {
-		return fmt.Errorf("server: mail server: %w", err)
+		return fmt.Errorf("mail: mail server: %w", err)
 	}
 	err = m.authenticate(client)
 	if err == nil {
 		err = client.Quit()
 	}
 	if err != nil {
-		return fmt.Errorf("server: mail server: %w", errors.Join(withoutText(err), client.Close()))
+		return fmt.Errorf("mail: mail server: %w", errors.Join(withoutText(err), client.Close()))
 	}
 	return nil
 }
@@ -150,7 +150,7 @@ func (m SMTP) connect(ctx context.Context) (*smtp.Client, error) {
 // compose writes a message (RFC 5322), with what is not ASCII encoded (RFC 2045, RFC 2047).
 func (m SMTP) compose(from *mail.Address, message Message) ([]byte, error) {
 	if strings.ContainsAny(message.To+message.Subject, "\r\n") {
-		return nil, errors.New("server: a header of mail has several lines")
+		return nil, errors.New("mail: a header of mail has several lines")
 	}
 	var text bytes.Buffer
 	for _, header := range [][2]string{

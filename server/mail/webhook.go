@@ -48,18 +48,18 @@ func (m Webhook) Send(ctx context.Context, mail Message) error {
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, m.URL, bytes.NewReader(body))
 	if err != nil {
-		return errors.New("server: the URL of the mail service is malformed")
+		return errors.New("mail: the URL of the mail service is malformed")
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Minifed-Signature", m.signature(body))
 	response, err := m.Client.Do(request)
 	if err != nil {
-		return fmt.Errorf("server: mail service: %w", outbound.WithoutURL(err)) // The URL may hold a key.
+		return fmt.Errorf("mail: mail service: %w", outbound.WithoutURL(err)) // The URL may hold a key.
 	}
 	defer response.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, endpoint.MaxBody)) // The connection is used again.
 	if response.StatusCode/100 != 2 {
-		return fmt.Errorf("server: mail service returned status %d", response.StatusCode)
+		return fmt.Errorf("mail: mail service returned status %d", response.StatusCode)
 	}
 	return nil
 }

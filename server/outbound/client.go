@@ -47,9 +47,9 @@ const (
 
 var (
 	// errAddressRefused means that an address must not be called.
-	errAddressRefused = errors.New("server: this address must not be called")
+	errAddressRefused = errors.New("outbound: this address must not be called")
 	// ErrFailed means that a call had no usable response.
-	ErrFailed = errors.New("server: the call failed")
+	ErrFailed = errors.New("outbound: the call failed")
 )
 
 // Client is the HTTP client for such calls. It follows no redirect, uses no proxy, because a proxy would resolve names itself,

@@ -37,7 +37,7 @@ func fixedAssets(clients oauth2.Clients) (*Assets, error) {
 	for file, mediaType := range map[string]string{StyleFile: "text/css; charset=utf-8", "icon.svg": "image/svg+xml"} {
 		content, err := pageFiles.ReadFile("pages/" + file)
 		if err != nil {
-			return nil, fmt.Errorf("server: pages: %w", err)
+			return nil, fmt.Errorf("page: pages: %w", err)
 		}
 		e.fixed[file] = asset{mediaType, content}
 	}
@@ -62,14 +62,14 @@ func (e *Assets) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	header.Set("Content-Type", found.mediaType)
 	header.Set("Cache-Control", "public, max-age=31536000, immutable")
 	if hashed(plainName(asked), found.content) != asked {
-		// Another version's page asks this one, or the logo has just changed: what is here is near enough, for now.
+		// A page of another version links here, or the logo has just changed: the current file is similar enough, and not cached.
 		header.Set("Cache-Control", "no-cache")
 	}
 	_, _ = w.Write(found.content) // The connection is gone when this fails.
 	return nil
 }
 
-// find returns the file that a name with a hash stands for, or storage.ErrNotFound.
+// find returns the file of a name with a hash, or storage.ErrNotFound.
 func (e *Assets) find(ctx context.Context, asked string, directory storage.Directory) (asset, error) {
 	name := plainName(asked)
 	if name == logoFile {
@@ -110,7 +110,7 @@ const (
 	pictureSuffix = ".png"
 )
 
-// style is the name of the common style sheet, icon that of what stands in a tab.
+// style is the name of the common style sheet, icon that of the icon in a browser tab.
 func (e *Assets) style() string { return hashed(StyleFile, e.fixed[StyleFile].content) }
 
 func (e *Assets) icon(branding storage.Branding) string {
@@ -129,7 +129,7 @@ func AccentFile(branding storage.Branding) string {
 	return hashed(accentPrefix+strings.TrimPrefix(accent.String(), "#")+".css", accentSheet(accent))
 }
 
-// hashed puts a hash of the content into the name of a file: style.css becomes style.A1b2C3d4E5f6.css.
+// hashed adds a hash of the content to the name of a file: style.css becomes style.A1b2C3d4E5f6.css.
 func hashed(name string, content []byte) string {
 	sum := sha256.Sum256(content)
 	extension := path.Ext(name)

@@ -10,25 +10,25 @@ import (
 // colour is an sRGB colour.
 type colour struct{ red, green, blue uint8 }
 
-// ownAccent is the accent of a directory that has none.
+// ownAccent is the accent of a directory without one.
 const ownAccent = "#2f5bd7"
 
 const (
-	// contrastText is what text needs against its background, contrastEdge what the edge of a button needs (WCAG 2.2, 1.4.3 and
+	// contrastText is the minimum contrast of text with its background, contrastEdge that of the edge of a button (WCAG 2.2, 1.4.3 and
 	// 1.4.11).
 	contrastText = 4.5
 	contrastEdge = 3
-	// shade is the part by which a colour moves until it contrasts.
+	// shade is one step of a colour towards another until it contrasts.
 	shade = 1.0 / 32
 )
 
-// ink is what the pages of a scheme are drawn with: those colours of style.css that an accent must get along with.
+// ink has the colours of style.css in one scheme with which an accent is combined.
 type ink struct {
 	// grounds are the backgrounds of text in the accent, the card's first.
 	grounds []colour
-	// far is where a colour moves that contrasts too little with the grounds.
+	// far is the colour towards which an accent moves that contrasts too little with the grounds.
 	far colour
-	// tint is how much of the accent is in the ground of a badge.
+	// tint is the part of the accent in the background of a badge.
 	tint float64
 	// glow distinguishes buttons from the ground by themselves: on a dark one an edge alone would look like an outline.
 	glow bool
@@ -106,7 +106,7 @@ func paletteOf(accent colour, scheme ink) palette {
 	return p
 }
 
-// moved moves a colour towards another until it is good.
+// moved moves a colour towards another one until a condition holds.
 func moved(from, to colour, good func(colour) bool) colour {
 	for part := 0.0; part < 1; part += shade {
 		if c := from.mix(to, part); good(c) {
@@ -116,7 +116,7 @@ func moved(from, to colour, good func(colour) bool) colour {
 	return to
 }
 
-// schemes are the grounds of style.css, in the light and in the dark.
+// schemes are the colours of style.css, for light and dark mode.
 func schemes() (light, dark ink) {
 	light = ink{
 		grounds: []colour{{0xff, 0xff, 0xff}, {0xf3, 0xf4, 0xf7}, {0xf7, 0xf8, 0xfa}},

@@ -39,7 +39,7 @@ func (f CSRF) token(w http.ResponseWriter, r *endpoint.Request) (string, error) 
 	issuer := r.Issuer
 	generation, _, err := f.Secrets.Generation(r.Context(), issuer.Directory.ID)
 	if err != nil {
-		return "", fmt.Errorf("server: token secrets: %w", err)
+		return "", fmt.Errorf("page: token secrets: %w", err)
 	}
 	return f.tokenOf(r.Request, issuer, generation, browser)
 }
@@ -47,7 +47,7 @@ func (f CSRF) token(w http.ResponseWriter, r *endpoint.Request) (string, error) 
 func (f CSRF) tokenOf(r *http.Request, issuer *oauth2.Issuer, generation uint32, browser string) (string, error) {
 	mac, err := f.Secrets.MAC(r.Context(), issuer.Directory.ID, generation, purposeCSRF, []byte(browser))
 	if err != nil {
-		return "", fmt.Errorf("server: token secrets: %w", err)
+		return "", fmt.Errorf("page: token secrets: %w", err)
 	}
 	return base64.RawURLEncoding.EncodeToString(append(binary.BigEndian.AppendUint32(nil, generation), mac...)), nil
 }
@@ -94,8 +94,8 @@ func (f CSRF) proves(r *http.Request, issuer *oauth2.Issuer, token string) (bool
 	return false, nil
 }
 
-// isSameOrigin reports whether nothing says that another site sent a form. Browsers say it in Sec-Fetch-Site, older ones in
-// Origin.
+// isSameOrigin reports whether the headers do not name another site as the sender of a form: Sec-Fetch-Site, or Origin of older
+// browsers.
 func isSameOrigin(r *http.Request, issuer *oauth2.Issuer) bool {
 	if site := r.Header.Get("Sec-Fetch-Site"); site != "" {
 		return site == "same-origin"
@@ -117,7 +117,7 @@ func csrfError() error {
 	return problem
 }
 
-// offerReload lets the page of a failure offer to open the page again whose form was not accepted.
+// offerReload adds a link to the error page that opens the page of the form again.
 func offerReload(r *endpoint.Request) {
 	if r.Route == nil {
 		return

@@ -12,25 +12,25 @@ import (
 	"github.com/minifed/minifed/server/endpoint"
 )
 
-// failureData is what the page of a failure shows.
+// failureData is what the error page shows.
 type failureData struct {
-	// What says what happened, Next what to do.
+	// What describes the error, Next the remedy.
 	What, Next Message
 	// Detail is for the developer of the application: the error code of the specification, and what is wrong.
 	Code, Description string
-	// Client is the application that led here, and Again leads on; both may be missing.
+	// Client is the name of the application, and Again a link to continue; both can be missing.
 	Client string
 	Again  *failureLink
 }
 
-// failureLink is a link of the page of a failure.
+// failureLink is a link on the error page.
 type failureLink struct {
 	Text Message
 	URL  string
 }
 
-// WriteError is the surface of pages: it says in the user's language what happened and what to do. What only an operator or the
-// maker of an application can repair stands there too, in the words of the specification.
+// WriteError is the error writer of pages. The page describes the error and the remedy in the user's language. An error that only
+// the operator or the application's developer can resolve is also shown in the words of the specification.
 func (p *Renderer) WriteError(w http.ResponseWriter, r *endpoint.Request, problem *grants.Error) {
 	kind := failureKind(problem)
 	returns := r.ReturnLink
@@ -46,13 +46,13 @@ func (p *Renderer) WriteError(w http.ResponseWriter, r *endpoint.Request, proble
 	shown := Page{Template: "failure", Title: Text("failure." + kind), Status: problem.Protocol.CodeField, Failed: true, Data: data}
 	setRetryAfter(w.Header(), problem.RetryAfter)
 	if err := p.Render(w, r, shown); err != nil {
-		// What keeps a page from being rendered keeps this one too: say it plainly.
+		// The error page cannot be rendered either, so that the error is sent as JSON.
 		r.Cause = errors.Join(r.Cause, err)
 		endpoint.OAuthErrors(w, r, problem)
 	}
 }
 
-// applicationFailures are the kinds of failures whose cause is the application that led here.
+// applicationFailures are the kinds of errors that the application caused.
 func applicationFailures() []string {
 	return []string{
 		"client_id_missing", "client_unknown", "redirect_uri_missing", "redirect_uri_unregistered", "logout_uri_unregistered", "malformed_request",
@@ -60,14 +60,14 @@ func applicationFailures() []string {
 	}
 }
 
-// failureKinds are the kinds that have texts of their own, by the reason of the error.
+// failureKinds are the kinds with their own texts, by the reason of the error.
 func failureKinds() []string {
 	return append(applicationFailures(),
 		endpoint.ReasonInteractionOver, endpoint.ReasonInteractionOther, endpoint.ReasonAnswered, reasonCSRF, endpoint.ReasonRateLimited, "kept_over", "logout_over", "not_found", "no_page", "too_large", "unavailable", "internal",
 	)
 }
 
-// failureKind is the kind of a failure: its reason, if pages explain that, else what its status says.
+// failureKind returns the kind of an error: its reason if that has a text, and otherwise a kind for its status.
 func failureKind(problem *grants.Error) string {
 	switch status := problem.Protocol.CodeField; {
 	case slices.Contains(failureKinds(), problem.Reason):
@@ -89,7 +89,7 @@ func failureKind(problem *grants.Error) string {
 	}
 }
 
-// setRetryAfter says when to try again (RFC 9110 §10.2.3).
+// setRetryAfter sets the header Retry-After (RFC 9110 §10.2.3).
 func setRetryAfter(header http.Header, wait time.Duration) {
 	if wait > 0 {
 		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))

@@ -13,17 +13,17 @@ import (
 
 // Field is one input of a form.
 type Field struct {
-	// Name is its name and ID, which password managers and test robots find it by.
+	// Name is its name and ID, by which password managers and tests find it.
 	Name  string
 	Label Message
 	// Type and Autocomplete are the attributes of HTML.
 	Type, Autocomplete string
 	Value              string
-	// Hint helps before, Wrong says afterwards what is wrong with it.
+	// Hint describes the expected value, and Wrong the error of the entered one.
 	Hint, Wrong Message
-	// Limit is the most characters it takes.
+	// Limit is the maximum number of characters.
 	Limit int
-	// Optional may stay empty. Plain is no prose: nothing corrects it. Focus begins here.
+	// An Optional field can be empty. A Plain one has no spelling correction. Focus is the initial focus.
 	Optional, Plain, Focus bool
 	// Suggestions are values that the browser offers.
 	Suggestions []string
@@ -43,7 +43,7 @@ func (f Field) Described() string {
 	return strings.Join(ids, " ")
 }
 
-// maxPasswordField is the most characters that a password field takes; whether a password is good is for package identity.
+// maxPasswordField is the maximum number of characters of a password field. Package identity checks passwords.
 const maxPasswordField = 256
 
 // PasswordField is an input for a password. autocomplete shows password managers whether it is a new one.
@@ -51,36 +51,36 @@ func PasswordField(name string, label Message, autocomplete string) Field {
 	return Field{Name: name, Label: label, Type: "password", Autocomplete: autocomplete, Limit: maxPasswordField, Plain: true}
 }
 
-// NewPasswordField is an input for a password that is being chosen.
+// NewPasswordField is an input for a new password.
 func NewPasswordField() Field {
 	f := PasswordField("new_password", Text("field.new_password"), "new-password")
 	f.Hint = Text("field.new_password.hint")
 	return f
 }
 
-// Link leads to another page.
+// Link links to another page.
 type Link struct {
 	Text Message
 	Path string
-	// Before stands in front of it.
+	// Before is the text before the link.
 	Before Message
 }
 
-// Form is what a page shows that is one form.
+// Form is a page that consists of one form.
 type Form struct {
-	// ID is the ID of the button; that of the form begins with it.
+	// ID is the ID of the button and the prefix of the form's ID.
 	ID    string
 	Back  *Link
 	Lead  Message
 	Alert Message
-	// Account is the username of the account whose password is typed: password managers look for it.
+	// Account is the username that belongs to the password, for password managers.
 	Account string
 	Fields  []Field
 	Submit  Message
 	Else    *Link
 }
 
-// WithError returns the form with what is wrong with a field, or with the whole of it where there is no such field.
+// WithError returns the form with the error of a field, or of the whole form if there is no such field.
 func (f Form) WithError(name string, what Message) Form {
 	f.Fields = append([]Field(nil), f.Fields...)
 	for i := range f.Fields {
@@ -96,16 +96,16 @@ func (f Form) WithError(name string, what Message) Form {
 	return f
 }
 
-// On is what a template sees that draws a part of a page.
+// partView is the data of a template for a part of a page.
 type partView struct {
 	*view
 	Item any
 }
 
-// On combines a part of a page with the page.
+// On returns the data for a part of the page.
 func (v *view) On(item any) partView { return partView{v, item} }
 
-// RenderInvalid renders a page with the error, which can be sent again. problem is for the log, cause for the operator.
+// RenderInvalid renders a form again with its error. problem is for the log, cause for the operator.
 func (p *Renderer) RenderInvalid(w http.ResponseWriter, r *endpoint.Request, shown Page, problem *grants.Error, cause error) {
 	c := r
 	c.Failure, c.Cause = problem, cause
@@ -124,7 +124,7 @@ type UserView struct {
 	Detail string
 }
 
-// ViewUser is how the pages show a user.
+// ViewUser returns a user as pages show it.
 func ViewUser(user storage.User) UserView {
 	names := []string{user.Profile.Name, user.Profile.Nickname, user.Username, user.Email}
 	var shown UserView
@@ -149,7 +149,7 @@ func ExplainInvalid(err error) (member string, what Message, ok bool) {
 	return invalid.Member, Text(invalidTexts()[invalid.Reason]), true
 }
 
-// invalidTexts are the keys of the explanations. Values of other forms than those of pages have a general one.
+// invalidTexts are the keys of the explanations. Values that no page has as a field share a general one.
 func invalidTexts() map[identity.InvalidReason]string {
 	return map[identity.InvalidReason]string{
 		identity.InvalidMissing:            "invalid.other",

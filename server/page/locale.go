@@ -15,14 +15,14 @@ import (
 //go:embed pages
 var pageFiles embed.FS
 
-// Locale is a language that the pages speak.
+// Locale is a language of the pages.
 type Locale struct {
-	// Tag is the language as HTML names it (BCP 47), name what it calls itself.
+	// Tag is the BCP 47 tag, and name the language's own name.
 	Tag, name string
 	texts     map[string]string
 }
 
-// Locales are all of them; the first is spoken to those whose languages are none of ours.
+// Locales are all languages. The first is the default.
 type Locales struct {
 	all     []*Locale
 	matcher language.Matcher
@@ -38,10 +38,10 @@ func readLocales() (*Locales, error) {
 		spoken := &Locale{Tag: known[0], name: known[1]}
 		raw, err := pageFiles.ReadFile("pages/" + spoken.Tag + ".json")
 		if err != nil {
-			return nil, fmt.Errorf("server: pages: %w", err)
+			return nil, fmt.Errorf("page: pages: %w", err)
 		}
 		if err := json.Unmarshal(raw, &spoken.texts); err != nil {
-			return nil, fmt.Errorf("server: pages: texts of %s: %w", spoken.Tag, err)
+			return nil, fmt.Errorf("page: pages: texts of %s: %w", spoken.Tag, err)
 		}
 		t.all = append(t.all, spoken)
 		tags = append(tags, language.Make(spoken.Tag))
@@ -58,7 +58,7 @@ func (t *Locales) Choose(r *http.Request, uiLocales []string) *Locale {
 	)
 }
 
-// of returns the language for the first wish that names one of ours. A wish is a list as in Accept-Language.
+// of returns the language of the first list that contains a known one. The lists have the form of Accept-Language.
 func (t *Locales) of(wishes ...string) *Locale {
 	for _, wish := range wishes {
 		if len(wish) > maxLanguages {
@@ -75,11 +75,11 @@ func (t *Locales) of(wishes ...string) *Locale {
 	return t.all[0]
 }
 
-// Text is a text in this language, with its parameters put in.
+// Text returns a text in this language, with its parameters.
 func (t *Locale) Text(key string, parameters ...any) (string, error) {
 	text, ok := t.texts[key]
 	if !ok {
-		return "", fmt.Errorf("server: pages: no text %q in %s", key, t.Tag)
+		return "", fmt.Errorf("page: pages: no text %q in %s", key, t.Tag)
 	}
 	if len(parameters) == 0 {
 		return text, nil

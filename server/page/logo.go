@@ -10,25 +10,25 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// LogoView is a logo on a page. Its measures stand in the page, so that nothing moves when it arrives.
+// LogoView is a logo on a page. The page contains its size, so that nothing moves when the image loads.
 type LogoView struct {
 	URL string
 	// Width and Height are in CSS pixels.
 	Width, Height int
-	// Clear says that the ground is seen through it: in the dark it is put on a light one, which logos are drawn for.
+	// Clear means that the logo is transparent. In dark mode it gets a light background.
 	Clear bool
 	// Wide means that the logo contains the name, so that the page does not repeat it.
 	Wide bool
 }
 
 const (
-	// logoHeight and logoWidth are what a logo is given room for, in CSS pixels.
+	// logoHeight and logoWidth bound the size of a logo, in CSS pixels.
 	logoHeight, logoWidth = 40, 176
-	// wideLogo is the ratio of width to height from which a logo is taken for a name.
+	// wideLogo is the ratio of width to height above which a logo is assumed to contain the name.
 	wideLogo = 2
 )
 
-// logoOf shows the logo that a file of the assets holds; nil without one.
+// logoOf returns the logo of an asset; nil without one.
 func (l Links) logoOf(file string, content []byte) *LogoView {
 	config, err := png.DecodeConfig(bytes.NewReader(content))
 	if err != nil || config.Width == 0 || config.Height == 0 {
@@ -43,7 +43,7 @@ func (l Links) logoOf(file string, content []byte) *LogoView {
 	}
 }
 
-// ClientView is how a page shows an application.
+// ClientView is an application as pages show it.
 type ClientView struct {
 	Name string
 	Logo *LogoView
@@ -51,7 +51,7 @@ type ClientView struct {
 	PolicyURL, TermsURL string
 }
 
-// ViewClient is how the pages of the issuer that r is for show a client of it.
+// ViewClient returns a client as the pages of its issuer show it.
 func ViewClient(r *endpoint.Request, client storage.Client) ClientView {
 	return ClientView{
 		Name: endpoint.ClientName(client), Logo: LinksOf(r.Request, r.Issuer).logoOf(clientPrefix+client.ID+pictureSuffix, client.Logo),

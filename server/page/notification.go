@@ -16,7 +16,7 @@ type Notifications struct {
 	Locales *Locales
 }
 
-// Notify writes to a user's own address, if it is proven, that something happened to the account: key names the text.
+// Notify sends a mail about a change of the account to the user's verified address. key names the text.
 func (l Notifications) Notify(ctx context.Context, r *endpoint.Request, user storage.User, key string) error {
 	return l.NotifyWithLink(ctx, r, user, key, endpoint.AccountPath)
 }
@@ -38,7 +38,7 @@ func (l Notifications) NotifyWithLink(ctx context.Context, r *endpoint.Request, 
 	return err
 }
 
-// Compose is a message of the directory about a user's account, with a link.
+// Compose returns a message of the directory about a user's account, with a link.
 func (l Notifications) Compose(issuer *oauth2.Issuer, spoken *Locale, user storage.User, to, key, link string) (mail.Message, error) {
 	name := ViewUser(user).Name
 	subject, err := spoken.Text(key+".subject", issuer.Directory.Name)

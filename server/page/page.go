@@ -16,7 +16,7 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// Renderer renders what people see: HTML without scripts, in their language, in the colours of the directory.
+// Renderer renders pages: HTML without scripts, in the user's language and the directory's colours.
 type Renderer struct {
 	templates map[string]*template.Template
 	Locales   *Locales
@@ -26,23 +26,23 @@ type Renderer struct {
 
 // Page is a page about to be rendered.
 type Page struct {
-	// Template names the file that draws it.
+	// Template is the name of the template file.
 	Template string
-	// Title is its heading, and what the browser calls it.
+	// Title is the heading and the title in the browser.
 	Title Message
 	// Status is the HTTP status; zero is 200.
 	Status int
-	// UILocales are the languages that the client asks for.
+	// UILocales are the languages that the client requests.
 	UILocales []string
-	// Leaves says that a form of the page may lead to a client, and that no secret is typed into the page.
+	// Leaves means that a form of the page can lead to a client, and that the page has no input for a secret.
 	Leaves bool
-	// refresh is where the browser goes on to by itself; empty for nowhere.
+	// refresh is the URL that the page opens by itself; empty for none.
 	refresh string
-	// Wide leaves room for lists.
+	// Wide pages contain lists.
 	Wide bool
 	// Zoneinfo is the time zone of the times on it; UTC when empty.
 	Zoneinfo string
-	// Failed says that it is shown again, because something was wrong.
+	// Failed means that the page shows an error.
 	Failed bool
 	// Data is what the template shows.
 	Data any
@@ -54,10 +54,10 @@ type Message struct {
 	parameters []any
 }
 
-// Text is the text of that key, with its parameters.
+// Text returns the message of a key, with its parameters.
 func Text(key string, parameters ...any) Message { return Message{key, parameters} }
 
-// IsZero reports whether there is nothing to say.
+// IsZero reports whether the message is empty.
 func (m Message) IsZero() bool { return m.key == "" }
 
 // New reads the templates and texts.
@@ -73,7 +73,7 @@ func New(guard CSRF, clients oauth2.Clients) (*Renderer, error) {
 	p := &Renderer{templates: map[string]*template.Template{}, Locales: spoken, Assets: assets, CSRF: guard}
 	entries, err := pageFiles.ReadDir("pages")
 	if err != nil {
-		return nil, fmt.Errorf("server: pages: %w", err)
+		return nil, fmt.Errorf("page: pages: %w", err)
 	}
 	for _, entry := range entries {
 		name, found := strings.CutSuffix(entry.Name(), ".html")
@@ -82,22 +82,22 @@ func New(guard CSRF, clients oauth2.Clients) (*Renderer, error) {
 		}
 		p.templates[name], err = template.New("frame.html").Option("missingkey=error").ParseFS(pageFiles, "pages/frame.html", "pages/parts.html", "pages/"+entry.Name())
 		if err != nil {
-			return nil, fmt.Errorf("server: pages: %w", err)
+			return nil, fmt.Errorf("page: pages: %w", err)
 		}
 	}
 	return p, nil
 }
 
-// Render renders a page. It has written nothing when it returns an error.
+// Render renders a page. If it returns an error, it has written nothing.
 func (p *Renderer) Render(w http.ResponseWriter, r *endpoint.Request, shown Page) error {
 	v := p.view(w, r, shown)
 	drawn, ok := p.templates[shown.Template]
 	if !ok {
-		return fmt.Errorf("server: no page %q", shown.Template)
+		return fmt.Errorf("page: no page %q", shown.Template)
 	}
 	var body bytes.Buffer
 	if err := drawn.Execute(&body, v); err != nil {
-		return fmt.Errorf("server: page %s: %w", shown.Template, err)
+		return fmt.Errorf("page: page %s: %w", shown.Template, err)
 	}
 	header := w.Header()
 	header.Set("Content-Type", "text/html; charset=utf-8")
@@ -117,8 +117,8 @@ func (p *Renderer) Render(w http.ResponseWriter, r *endpoint.Request, shown Page
 }
 
 // pagePolicy is the Content-Security-Policy of a page: nothing but our own style sheets and images, and no script at all. Forms
-// are sent to this server alone, unless the page leaves: browsers hold all redirections that follow a form against form-action,
-// those of the client's own callback included, which only the client knows.
+// are sent to this server only, unless the page leaves: browsers check all redirects after a form against form-action, also those
+// of the client's own callback, which only the client knows.
 func pagePolicy(leaves bool) string {
 	const policy = "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 	if leaves {
@@ -127,21 +127,21 @@ func pagePolicy(leaves bool) string {
 	return policy + "; form-action 'self'"
 }
 
-// view is what every template sees.
+// view is the data of every template.
 type view struct {
 	Page
-	// Lang is the language as HTML names it.
+	// Lang is the BCP 47 tag of the language.
 	Lang string
-	// Directory is the directory's name, Branding how it looks.
+	// Directory is the directory's name, Branding its appearance.
 	Directory string
 	Branding  storage.Branding
 	// Style, Colours and Icon are addresses of assets.
 	Style, Colours, Icon string
 	// Logo is the directory's; nil without one.
 	Logo *LogoView
-	// RequestID is what the log calls this request.
+	// RequestID is the ID of the request in the log.
 	RequestID string
-	// Languages leads to the same page in the others.
+	// Languages are links to the page in the other languages.
 	Languages []languageLink
 
 	locale *Locale
@@ -183,7 +183,7 @@ func (v *view) Data() any { return v.Page.Data }
 // Wide reports whether the page has lists.
 func (v *view) Wide() bool { return v.Page.Wide }
 
-// Title is what the browser calls the page; one that reports a failure says so first.
+// Title is the title in the browser. That of an error page begins with the word for an error.
 func (v *view) Title() (string, error) {
 	title, err := v.Say(v.Page.Title)
 	if err != nil || !v.Failed {
@@ -195,12 +195,12 @@ func (v *view) Title() (string, error) {
 // Heading is the heading of the page.
 func (v *view) Heading() (string, error) { return v.Say(v.Page.Title) }
 
-// T is a text in the page's language.
+// T returns a text in the page's language.
 func (v *view) T(key string, parameters ...any) (string, error) {
 	return v.locale.Text(key, parameters...)
 }
 
-// Say is a message in the page's language, and so are messages and times among its parameters.
+// Say returns a message in the page's language, with the messages and times among its parameters.
 func (v *view) Say(m Message) (string, error) {
 	parameters := slices.Clone(m.parameters)
 	for i, parameter := range parameters {
@@ -218,17 +218,17 @@ func (v *view) Say(m Message) (string, error) {
 	return v.T(m.key, parameters...)
 }
 
-// To is the address of another page, on which the same sign-in goes on.
+// To returns the URL of another page, which continues the same sign-in.
 func (v *view) To(path string, parameters ...string) string { return v.links.to(path, parameters...) }
 
-// Around is a text in two parts, around its one parameter, which the page marks up.
+// Around returns the two parts of a text before and after its parameter, which the page marks up.
 func (v *view) Around(key string) ([2]string, error) {
 	text, err := v.T(key)
 	before, after, _ := strings.Cut(text, "%s")
 	return [2]string{before, after}, err
 }
 
-// Parts cuts a text where a line may end within a long word: before the dots, the underscores and the @ of an address, so that
+// Parts splits a text where a line may break within a long word: before the dots, the underscores and the @ of an address, so that
 // none of them looks like the end of a sentence.
 func (*view) Parts(text string) []string {
 	var parts []string
@@ -242,7 +242,7 @@ func (*view) Parts(text string) []string {
 	return append(parts, text[begin:])
 }
 
-// Initial is what stands for a picture.
+// Initial is the letter that replaces a missing picture.
 func (v *view) Initial(name string) string {
 	for _, letter := range strings.TrimSpace(name) {
 		return strings.ToUpper(string(letter))
@@ -250,13 +250,13 @@ func (v *view) Initial(name string) string {
 	return "·"
 }
 
-// Time is a point in time as the language writes it.
+// Time formats a point in time in the page's language.
 func (v *view) Time(at time.Time) (string, error) {
 	layout, err := v.T("format.time")
 	return at.In(v.zone).Format(layout), err
 }
 
-// zoneOf is the time zone of that name, or UTC.
+// zoneOf returns the time zone with that name, or UTC.
 func zoneOf(zoneinfo string) *time.Location {
 	zone, err := time.LoadLocation(zoneinfo)
 	if err != nil {
@@ -265,23 +265,23 @@ func zoneOf(zoneinfo string) *time.Location {
 	return zone
 }
 
-// Day is the day of a point in time.
+// Day formats the day of a point in time.
 func (v *view) Day(at time.Time) (string, error) {
 	layout, err := v.T("format.day")
 	return at.In(v.zone).Format(layout), err
 }
 
-// Machine is a point in time for the attribute datetime.
+// Machine formats a point in time for the attribute datetime.
 func (*view) Machine(at time.Time) string { return at.UTC().Format(time.RFC3339) }
 
-// Links builds the addresses of pages. The query carries the sign-in from page to page.
+// Links builds the URLs of pages. The query contains the sign-in, so that each page continues it.
 type Links struct {
 	// base is the path of the issuer, path that of this page.
 	base, path string
 	query      url.Values
 }
 
-// LinksOf returns the links of the page that r asks for.
+// LinksOf returns the links of the page of a request.
 func LinksOf(r *http.Request, issuer *oauth2.Issuer) Links {
 	to := Links{path: r.URL.Path, query: r.URL.Query()}
 	if u, err := url.Parse(issuer.URL); err == nil {
@@ -290,10 +290,10 @@ func LinksOf(r *http.Request, issuer *oauth2.Issuer) Links {
 	return to
 }
 
-// Path is the address of a path of the issuer.
+// Path returns the URL of a path of the issuer.
 func (l Links) Path(path string) string { return l.base + path }
 
-// to is the same with what a sign-in needs, and with further parameters in pairs.
+// to is Path with the parameters of the sign-in and further ones, in pairs.
 func (l Links) to(path string, parameters ...string) string {
 	carried := url.Values{}
 	for i := 0; i+1 < len(parameters); i += 2 {
@@ -310,7 +310,7 @@ func (l Links) to(path string, parameters ...string) string {
 	return l.Path(path) + "?" + carried.Encode()
 }
 
-// inLanguage is this page in another language.
+// inLanguage returns the URL of this page in another language.
 func (l Links) inLanguage(tag string) string {
 	query := url.Values{}
 	for name, values := range l.query {
@@ -320,7 +320,7 @@ func (l Links) inLanguage(tag string) string {
 	return l.Path(l.path) + "?" + query.Encode()
 }
 
-// Redirect sends the browser on to another page (RFC 9110 §15.4.4), so that a reload repeats nothing. parameters are in pairs.
+// Redirect redirects the browser to another page (RFC 9110 §15.4.4), so that a reload repeats nothing. parameters are in pairs.
 func Redirect(w http.ResponseWriter, r *endpoint.Request, path string, parameters ...string) error {
 	issuer := r.Issuer
 	w.Header().Set("Cache-Control", "no-store")

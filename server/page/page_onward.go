@@ -6,12 +6,12 @@ import (
 	"github.com/minifed/minifed/server/endpoint"
 )
 
-// onwardData is what the page shows that leads on after a form with a secret.
+// onwardData is what the page of Onward shows.
 type onwardData struct{ URL string }
 
-// Onward leads the browser on after a form with a secret was posted for an authorization request. The request may end at the
+// Onward continues an authorization request after a form with a secret, by a page that refreshes itself. The request may end at the
 // client, and browsers check every redirect after a form against the form-action of its page, which prevents secrets from being
-// sent elsewhere. A page that refreshes itself is no such redirect; its link is for browsers that do not refresh.
+// sent elsewhere. A refresh is no such redirect. The link on the page is for browsers that do not refresh.
 func (p *Renderer) Onward(w http.ResponseWriter, r *endpoint.Request, uiLocales []string, location string) error {
 	shown := Page{Template: "onward", Title: Text("onward.title"), UILocales: uiLocales, Data: onwardData{location}}
 	shown.refresh = location

@@ -63,7 +63,7 @@ func (t AccessTokens) GenerateAccessToken(ctx context.Context, requester fosite.
 	}
 	session, ok := requester.GetSession().(*oauth2.Session)
 	if !ok {
-		return "", "", fmt.Errorf("server: session is %T", requester.GetSession())
+		return "", "", fmt.Errorf("token: session is %T", requester.GetSession())
 	}
 	subject := session.IDTokenClaims()
 	claims := accessClaims{
@@ -98,11 +98,11 @@ func (AccessTokens) AccessTokenSignature(_ context.Context, token string) string
 
 // ValidateAccessToken implements fosite's AccessTokenStrategy. fosite validates no access token here; see verify.
 func (AccessTokens) ValidateAccessToken(context.Context, fosite.Requester, string) error {
-	return errors.New("server: fosite validates no access tokens")
+	return errors.New("token: fosite validates no access tokens")
 }
 
 // errAccessToken means that a text is not a valid access token of this issuer.
-var errAccessToken = errors.New("server: not a valid access token")
+var errAccessToken = errors.New("token: not a valid access token")
 
 // verify returns the claims of an unexpired access token that this issuer signed (RFC 9068 §4), or errAccessToken. The caller
 // checks the grant and the audience.
@@ -134,7 +134,7 @@ func (t AccessTokens) verify(ctx context.Context, issuer *oauth2.Issuer, token s
 func Sign(ctx context.Context, ring *keys.Ring, issuer *oauth2.Issuer, algorithm, typ string, claims any) (string, error) {
 	payload, err := json.Marshal(claims)
 	if err != nil {
-		return "", fmt.Errorf("server: encode claims: %w", err)
+		return "", fmt.Errorf("token: encode claims: %w", err)
 	}
 	return ring.Sign(ctx, issuer.Directory.ID, algorithm, typ, payload)
 }

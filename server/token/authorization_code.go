@@ -88,7 +88,7 @@ func (g *CodeGrant) HandleTokenEndpointRequest(ctx context.Context, request fosi
 	}
 	client, ok := request.GetClient().(*oauth2.Client)
 	if !ok {
-		return fmt.Errorf("server: client is %T", request.GetClient())
+		return fmt.Errorf("token: client is %T", request.GetClient())
 	}
 	// fosite uses its own clock.
 	request.GetSession().SetExpiresAt(fosite.AccessToken, g.store.TokenTime().Add(client.Lifetimes().AccessToken))
@@ -116,7 +116,7 @@ func (g *CodeGrant) populate(ctx context.Context, request fosite.AccessRequester
 	}
 	client, ok := request.GetClient().(*oauth2.Client)
 	if !ok {
-		return fmt.Errorf("server: client is %T", request.GetClient())
+		return fmt.Errorf("token: client is %T", request.GetClient())
 	}
 	response.SetExpiresIn(client.Lifetimes().AccessToken)
 	if !slices.Contains(request.GetGrantedScopes(), endpoint.ScopeOpenID) {

@@ -34,7 +34,7 @@ const (
 )
 
 // errClaims means that a claims parameter is too long or malformed.
-var errClaims = errors.New("server: malformed claims parameter")
+var errClaims = errors.New("token: malformed claims parameter")
 
 // ParseClaims parses the parameter, or returns errClaims. Empty text requests no claims.
 func ParseClaims(text string) (RequestedClaims, error) {

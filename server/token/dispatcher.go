@@ -25,7 +25,7 @@ func newDispatcher(config fosite.Configurator, store, tokens any, factories Gran
 		for _, factory := range list {
 			handler, ok := factory(config, store, tokens).(fosite.TokenEndpointHandler)
 			if !ok {
-				return nil, fmt.Errorf("server: the factory of grant %s returns no token endpoint handler", grant)
+				return nil, fmt.Errorf("token: the factory of grant %s returns no token endpoint handler", grant)
 			}
 			d.handlers[grant] = append(d.handlers[grant], handler)
 		}

@@ -28,7 +28,7 @@ type Exchange struct {
 func (e Exchange) Factory(store, strategy any) (compose.Factory, error) {
 	config := e.config()
 	if err := config.Check(store, strategy, new(oauth2.Session)); err != nil {
-		return nil, fmt.Errorf("server: token exchange: %w", err)
+		return nil, fmt.Errorf("token: token exchange: %w", err)
 	}
 	return grants.NewMiniProgramFactory(config), nil
 }

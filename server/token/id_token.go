@@ -60,7 +60,7 @@ func (t IDTokens) GenerateIDToken(ctx context.Context, lifespan time.Duration, r
 	}
 	session, ok := requester.GetSession().(*oauth2.Session)
 	if !ok {
-		return "", fmt.Errorf("server: session is %T", requester.GetSession())
+		return "", fmt.Errorf("token: session is %T", requester.GetSession())
 	}
 	id, err := newIDTokenID(t.Random, endpoint.IncarnationOf(requester.GetClient()))
 	if err != nil {
@@ -93,7 +93,7 @@ func (t IDTokens) GenerateIDToken(ctx context.Context, lifespan time.Duration, r
 	}
 	payload, err := claims.encode()
 	if err != nil {
-		return "", fmt.Errorf("server: encode claims: %w", err)
+		return "", fmt.Errorf("token: encode claims: %w", err)
 	}
 	return t.Keys.Sign(ctx, issuer.Directory.ID, algorithm, idTokenType, payload)
 }

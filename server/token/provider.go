@@ -144,7 +144,7 @@ func NewFositeConfig(authenticate fosite.ClientAuthenticationStrategy) *fosite.C
 // noHasher satisfies fosite, which requires a hasher of client secrets.
 type noHasher struct{}
 
-var errNoHasher = errors.New("server: client secrets are not verified by fosite")
+var errNoHasher = errors.New("token: client secrets are not verified by fosite")
 
 // Compare implements fosite.Hasher. It always fails.
 func (noHasher) Compare(context.Context, []byte, []byte) error { return errNoHasher }

@@ -113,9 +113,9 @@ func refreshedScopes(named []string, granted fosite.Requester, allowed []string)
 }
 
 var (
-	errNotGranted = errors.New("server: more than was granted")
+	errNotGranted = errors.New("token: more than was granted")
 	// errNoAudience means that the client may have none of the granted resources now, as with a grant of another issuer.
-	errNoAudience = errors.New("server: no granted resource is allowed any more")
+	errNoAudience = errors.New("token: no granted resource is allowed any more")
 )
 
 // narrow returns the values that are granted and still allowed, and of these the requested ones if the request has any.
@@ -152,7 +152,7 @@ func (h *RefreshTokenGrant) PopulateTokenEndpointResponse(ctx context.Context, r
 	}
 	client, ok := request.GetClient().(*oauth2.Client)
 	if !ok {
-		return refreshError(fmt.Errorf("server: client is %T", request.GetClient()))
+		return refreshError(fmt.Errorf("token: client is %T", request.GetClient()))
 	}
 	// 1. Steps that can fail and write nothing.
 	request.GetSession().SetExpiresAt(fosite.AccessToken, h.Store.TokenTime().Add(client.Lifetimes().AccessToken))
@@ -188,7 +188,7 @@ func (h *RefreshTokenGrant) issueIDToken(ctx context.Context, client *oauth2.Cli
 	}
 	session, ok := request.GetSession().(*oauth2.Session)
 	if !ok {
-		return fmt.Errorf("server: session is %T", request.GetSession())
+		return fmt.Errorf("token: session is %T", request.GetSession())
 	}
 	helper := openid.IDTokenHandleHelper{IDTokenStrategy: h.IDTokens}
 	session.IDTokenClaims().AccessTokenHash = helper.GetAccessTokenHash(ctx, request, response)

@@ -56,7 +56,7 @@ func (e *Revocation) serve(w http.ResponseWriter, r *endpoint.Request) error {
 const handlePrefix = "mf_"
 
 // errNotIssuedToIt means that a token belongs to another client (RFC 7009 §2.1).
-var errNotIssuedToIt = errors.New("server: the token was issued to another client")
+var errNotIssuedToIt = errors.New("token: the token was issued to another client")
 
 // revoke ends the grant of a client's token, or the token itself if it has no grant. The format of the token identifies its
 // kind, so that token_type_hint is not needed (§2.1).

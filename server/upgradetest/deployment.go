@@ -65,31 +65,31 @@ func (d *deployment) value(name string) string {
 	return value
 }
 
-// answer is the response to a request.
-type answer struct {
+// apiResponse is an HTTP response with its JSON.
+type apiResponse struct {
 	status   int
 	location *url.URL
 	body     map[string]any
 	raw      string
 }
 
-func (a answer) text(member string) string { text, _ := a.body[member].(string); return text }
+func (a apiResponse) text(member string) string { text, _ := a.body[member].(string); return text }
 
-func (d *deployment) send(request *http.Request) answer {
+func (d *deployment) send(request *http.Request) apiResponse {
 	d.Helper()
 	recorder := httptest.NewRecorder()
 	d.handler.ServeHTTP(recorder, request)
 	response := recorder.Result()
 	raw, err := io.ReadAll(response.Body)
 	check(d, err)
-	a := answer{status: response.StatusCode, raw: string(raw)}
+	a := apiResponse{status: response.StatusCode, raw: string(raw)}
 	a.location, _ = response.Location()
 	_ = json.Unmarshal(raw, &a.body)
 	return a
 }
 
 // post sends a form as a client, with the secret that it has.
-func (d *deployment) post(client, address string, form url.Values) answer {
+func (d *deployment) post(client, address string, form url.Values) apiResponse {
 	d.Helper()
 	secret := d.known["secret of "+client]
 	if secret == "" && !form.Has("client_assertion") {
@@ -104,7 +104,7 @@ func (d *deployment) post(client, address string, form url.Values) answer {
 }
 
 // authorize sends an authorization request from the browser of a user.
-func (d *deployment) authorize(user, issuer string, parameters url.Values) answer {
+func (d *deployment) authorize(user, issuer string, parameters url.Values) apiResponse {
 	d.Helper()
 	request := httptest.NewRequestWithContext(d.Context(), http.MethodGet, issuer+"/oauth2/authorize?"+parameters.Encode(), nil)
 	var cookies map[string]string

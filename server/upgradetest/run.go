@@ -139,7 +139,7 @@ func (d *deployment) code(user, issuer string, parameters url.Values) string {
 	return a.location.Query().Get("code")
 }
 
-func (d *deployment) redeem(client, issuer, redirect, code string) answer {
+func (d *deployment) redeem(client, issuer, redirect, code string) apiResponse {
 	d.Helper()
 	return d.post(client, issuer+"/oauth2/token", url.Values{
 		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirect}, "code_verifier": {d.value("verifier")},
@@ -180,7 +180,7 @@ func (d *deployment) codes() {
 	}
 }
 
-func (d *deployment) exchange(client, code string) answer {
+func (d *deployment) exchange(client, code string) apiResponse {
 	d.Helper()
 	return d.post(client, PublicURL+"/oauth2/token", url.Values{
 		"grant_type":         {"urn:ietf:params:oauth:grant-type:token-exchange"},
@@ -220,7 +220,7 @@ func (d *deployment) miniPrograms() {
 }
 
 func (d *deployment) passwords() {
-	bind := func(user, openID string) answer {
+	bind := func(user, openID string) apiResponse {
 		return d.post("mini-bind", PublicURL+"/federation/wechat/miniapp/bindUser", url.Values{
 			"method": {"password"}, "username": {user}, "password": {d.value("password")}, "code": {openID + "..1"},
 		})
@@ -253,7 +253,7 @@ func (d *deployment) refreshTokens() {
 	}
 }
 
-func (d *deployment) refresh(client, issuer, token string) answer {
+func (d *deployment) refresh(client, issuer, token string) apiResponse {
 	d.Helper()
 	return d.post(client, issuer+"/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}})
 }

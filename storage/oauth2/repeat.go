@@ -44,7 +44,7 @@ func (s *Store) Reject(ctx context.Context, client *Client, g storage.Grant, cod
 		Asked: g.Asked, RepeatUntil: now.Add(RepeatWindow), CreatedAt: now, ExpiresAt: now.Add(RepeatWindow),
 	})
 	if err != nil && !errors.Is(err, storage.ErrExists) {
-		return fmt.Errorf("oauth2: refusal: %w", err)
+		return fmt.Errorf("oauth2: rejection: %w", err)
 	}
 	return nil
 }
