@@ -42,7 +42,7 @@ func (d *Demo) steps() []step {
 		},
 		{
 			"Its backend exchanges the code for tokens (RFC 8693)",
-			"minifed asks WeChat whose code it is, finds or makes the user, and answers as every OAuth 2.0 server does.",
+			"minifed sends the code to WeChat, finds or creates the user, and returns tokens as every OAuth 2.0 server does.",
 			d.exchange(), d.checkExchange,
 		},
 		{
