@@ -20,9 +20,9 @@ import (
 	"github.com/minifed/minifed/cmd/minifed/porttest"
 )
 
-// No container engine runs where these tests do, so they read the Dockerfile and the compose file and run what stands there.
+// No container engine is available to the tests. They parse the Dockerfile and the compose file and run the commands in them.
 
-// instruction is one line of a Dockerfile, continuations included.
+// instruction is one line of a Dockerfile, with its continuations.
 type instruction struct{ name, rest string }
 
 func dockerfile(t *testing.T) []instruction {
@@ -38,7 +38,7 @@ func dockerfile(t *testing.T) []instruction {
 	return all
 }
 
-// instructionsNamed returns the instructions of a name.
+// instructionsNamed returns the instructions with a name.
 func instructionsNamed(all []instruction, name string) (found []string) {
 	for _, one := range all {
 		if one.name == name {
@@ -48,7 +48,7 @@ func instructionsNamed(all []instruction, name string) (found []string) {
 	return found
 }
 
-// service is what the tests look at of a service in the compose file.
+// service has the members of a service in the compose file that the tests check.
 type service struct {
 	Build       string
 	Image       string
@@ -83,10 +83,10 @@ func composeFile(t *testing.T) compose {
 	return file
 }
 
-// image is what the Dockerfile makes, in a folder.
+// image is the result of the Dockerfile, in a folder.
 type image struct{ folder string }
 
-// buildImage runs the go build lines of the Dockerfile as they stand there, but for where the result goes.
+// buildImage runs the go build lines of the Dockerfile. Only the output path differs.
 func buildImage(t *testing.T) image {
 	t.Helper()
 	built := image{t.TempDir()}
@@ -107,10 +107,10 @@ func buildImage(t *testing.T) image {
 	return built
 }
 
-// at is where a path of the image is here.
+// at returns the path in this folder of a path in the image.
 func (i image) at(path string) string { return filepath.Join(i.folder, path) }
 
-// run runs a program of the image with an environment of its own.
+// run runs a program of the image with its own environment.
 func (i image) run(t *testing.T, environment, command []string) (string, error) {
 	t.Helper()
 	program := exec.CommandContext(t.Context(), i.at(command[0]), command[1:]...)
@@ -161,7 +161,7 @@ func freeAddress(t *testing.T, address string) string {
 	return net.JoinHostPort(host, port)
 }
 
-// imageEnvironment is what ENV sets.
+// imageEnvironment returns the variables of ENV.
 func imageEnvironment(t *testing.T) map[string]string {
 	t.Helper()
 	set := map[string]string{}
@@ -182,8 +182,8 @@ func execForm(t *testing.T, text string) (words []string) {
 	return words
 }
 
-// TestImage_ServesAndReportsHealth starts what the image starts, with the environment that the Dockerfile and the compose
-// file give it, and asks by both health checks. Only the store, the folders and the ports are this test's.
+// TestImage_ServesAndReportsHealth starts the image's command, with the environment of the Dockerfile and the compose file, and
+// runs both health checks. Only the store, the folders and the ports are this test's.
 func TestImage_ServesAndReportsHealth(t *testing.T) {
 	built, file := buildImage(t), composeFile(t)
 	set := imageEnvironment(t)
@@ -250,7 +250,7 @@ func TestImage_IsSmallAndUnprivileged(t *testing.T) {
 	if pinned == nil || pinned[1] != needed[1] {
 		t.Errorf("the image builds by %s, go.mod needs %s", stages[0], needed[1])
 	}
-	// Everything that the last stage copies exists: system files of the build image, and what RUN makes in /out.
+	// Everything that the last stage copies exists: system files of the build image, and the output of RUN in /out.
 	made := strings.Join(instructionsNamed(all, "RUN"), "\n")
 	for _, line := range instructionsNamed(all, "COPY") {
 		words := strings.Fields(line)
@@ -258,7 +258,7 @@ func TestImage_IsSmallAndUnprivileged(t *testing.T) {
 			switch {
 			case strings.HasPrefix(source, "/out/"):
 				if !strings.Contains(made, source) {
-					t.Errorf("COPY %s: nothing makes it", source)
+					t.Errorf("COPY %s: no command creates it", source)
 				}
 			case strings.HasPrefix(source, "/") || strings.HasPrefix(source, "--"):
 			default:
@@ -335,7 +335,7 @@ func TestCompose_NamesExistingFiles(t *testing.T) {
 	}
 }
 
-// TestCompose_ReplicaSetInitiatesItself runs the database's health check in Node.js, with mongosh's objects played.
+// TestCompose_ReplicaSetInitiatesItself runs the database's health check in Node.js, with simulated objects of mongosh.
 func TestCompose_ReplicaSetInitiatesItself(t *testing.T) {
 	database := composeFile(t).Services["mongodb"]
 	test := database.Healthcheck.Test
@@ -357,7 +357,7 @@ globalThis.quit = code => { console.log(JSON.stringify({ asked, config, code }))
 		}
 	}
 	if !slices.Contains(database.Command, "--bind_ip_all") {
-		t.Error("the database listens on loopback alone")
+		t.Error("the database listens on loopback only")
 	}
 }
 
@@ -372,7 +372,7 @@ func TestMakefile_UsesReplicaSetOfCompose(t *testing.T) {
 	}
 	_, set, _ := strings.Cut(tests.Environment["MINIFED_TEST_MONGODB_URI"], "mongodb://mongodb:27017/?replicaSet=")
 	if set == "" || set != database.Command[slices.Index(database.Command, "--replSet")+1] {
-		t.Errorf("the tests are told of %s, the set is %q", tests.Environment["MINIFED_TEST_MONGODB_URI"], database.Command)
+		t.Errorf("the tests use %s, the set is %q", tests.Environment["MINIFED_TEST_MONGODB_URI"], database.Command)
 	}
 	if _, err := os.Stat(filepath.Join(strings.TrimPrefix(tests.WorkingDir, "/src/"), "go.mod")); err != nil {
 		t.Error(err)

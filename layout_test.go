@@ -1,4 +1,4 @@
-// Package layout holds the tests that keep the repository's shape: which package may import which, and what every package has.
+// Package layout holds the tests of the repository's structure: which package may import which, and what every package has.
 package layout
 
 import (
@@ -16,8 +16,8 @@ import (
 
 const module = "github.com/minifed/minifed"
 
-// allowedImports names, for every package, the packages of this module that it may import. A package that is not listed fails the
-// test, so a new arrow is a decision that somebody writes down here.
+// allowedImports lists, for every package, the packages of this module that it may import. A package that is not listed fails
+// the test: a new import is a decision that is recorded here.
 func allowedImports() map[string][]string {
 	return map[string][]string{
 		"internal/bounded":    {},
@@ -75,7 +75,7 @@ func allowedImports() map[string][]string {
 // programFolders are the example programs: they may import everything, and no package imports them.
 func programFolders() []string { return []string{"examples/"} }
 
-// standardLibraryOnly are the packages that any program can import without taking a single module with them.
+// standardLibraryOnly are the packages that any program can import without another module.
 func standardLibraryOnly() []string { return []string{"wechat", "wechat/wechattest", "storage"} }
 
 type listedPackage struct {
@@ -147,7 +147,7 @@ func TestPackages_HaveDocumentation(t *testing.T) {
 			t.Errorf("%s: %s does not begin with %q", pkg.ImportPath, file, want)
 		}
 		if pkg.Name == "main" && parsed.Doc.Text() == "" {
-			t.Errorf("%s: main.go does not say what the program does", pkg.ImportPath)
+			t.Errorf("%s: main.go has no comment about the program", pkg.ImportPath)
 		}
 	}
 }

@@ -94,7 +94,7 @@ type writtenText struct {
 	words string
 }
 
-// textsOf returns what a reader reads of a file: the comments and the sentences in strings of Go code, and the lines of other
+// textsOf returns the texts of a file that people read: the comments and sentences of Go code, and the lines of other
 // documents. A file of another kind has none.
 func textsOf(t *testing.T, path string) []writtenText {
 	t.Helper()

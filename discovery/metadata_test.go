@@ -21,7 +21,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// complete is a provider that has registered everything.
+// complete returns a provider that has registered everything.
 func complete() discovery.Provider {
 	return discovery.Provider{
 		Issuer: "https://id.example.com/d/acme",
@@ -143,7 +143,7 @@ func TestRFC8414_2_AuthSigningAlgorithmsGoWithAssertionMethodsOnly(t *testing.T)
 		t.Errorf("revocation, with private_key_jwt: got %q", got)
 	}
 	if got := metadata.IntrospectionEndpointAuthSigningAlgValuesSupported; got != nil {
-		t.Errorf("introspection, with client_secret_basic alone: got %q", got)
+		t.Errorf("introspection, with client_secret_basic only: got %q", got)
 	}
 }
 
@@ -215,7 +215,7 @@ func TestRFC8414_3_1_WellKnownStandsBetweenHostAndPath(t *testing.T) {
 	}
 }
 
-// allowedMembers are the members of which the certification suite does not warn.
+// allowedMembers returns the members of which the certification suite does not warn.
 func allowedMembers(t *testing.T) []string {
 	t.Helper()
 	text, err := os.ReadFile("testdata/certification-members.txt")
@@ -243,7 +243,7 @@ func fields(typ reflect.Type) map[string]bool {
 	return names
 }
 
-// TestOIDCC_DiscoveryEndpointVerification asserts what the certification module oidcc-discovery-endpoint-verification does.
+// TestOIDCC_DiscoveryEndpointVerification asserts the same as the certification module oidcc-discovery-endpoint-verification.
 func TestOIDCC_DiscoveryEndpointVerification(t *testing.T) {
 	body := encode(t, complete())
 	server := httptest.NewTLSServer(serve(body, time.Minute))

@@ -16,7 +16,7 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// The package is for anyone with a fosite server: it must not bring the rest of minifed along.
+// The package is for any fosite server: it must not import the rest of minifed.
 func TestImports_OnlyWechatOfThisModule(t *testing.T) {
 	const module = "github.com/minifed/minifed/"
 	list, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
@@ -190,5 +190,5 @@ func TestSubject_InvalidResponseIsServerError(t *testing.T) {
 	}
 }
 
-// bare is a session that holds nothing.
+// bare is a session without ID token claims.
 type bare struct{ fosite.Session }

@@ -16,7 +16,7 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// TestError_MapsToTokenResponse has a line for each failure that the grant can meet once the request itself is good.
+// TestError_MapsToTokenResponse has a line for each failure after the request itself was accepted.
 func TestError_MapsToTokenResponse(t *testing.T) {
 	code2Session := func(code int, class wechat.Class) func(*server) {
 		return func(s *server) {
@@ -50,9 +50,9 @@ func TestError_MapsToTokenResponse(t *testing.T) {
 		{"AppID wrong (40013)", code2Session(40013, wechat.ClassConfig), 500, "server_error", "misconfigured", ""},
 		{"AppSecret wrong (40125)", code2Session(40125, wechat.ClassConfig), 500, "server_error", "misconfigured", ""},
 		{"IP list wrong (40164)", code2Session(40164, wechat.ClassConfig), 500, "server_error", "misconfigured", ""},
-		{"exchanger fails by itself", exchanger(errors.New("no such table")), 500, "server_error", "", ""},
+		{"exchanger fails with another error", exchanger(errors.New("no such table")), 500, "server_error", "", ""},
 		{"exchanger returns a protocol error", exchanger(fmt.Errorf("mine: %w", grants.Misconfigured(nil))), 500, "server_error", "misconfigured", ""},
-		{"resolver fails by itself", resolver(errors.New("no such table")), 500, "server_error", "", ""},
+		{"resolver fails with another error", resolver(errors.New("no such table")), 500, "server_error", "", ""},
 		{"resolver returns fosite's error", resolver(fosite.ErrTemporarilyUnavailable), 503, "temporarily_unavailable", "", ""},
 	}
 	for _, tt := range tests {
@@ -70,14 +70,14 @@ func TestError_MapsToTokenResponse(t *testing.T) {
 			checkDescription(t, got)
 			for _, secret := range []string{"good", "rid-1", "table", "40"} {
 				if strings.Contains(got.text, secret) {
-					t.Errorf("the client is told %q: %s", secret, got.text)
+					t.Errorf("the description is %q: %s", secret, got.text)
 				}
 			}
 		})
 	}
 }
 
-// checkDescription holds error_description to the characters of RFC 6749 §5.2.
+// checkDescription checks the characters of error_description (RFC 6749 §5.2).
 func checkDescription(t testing.TB, got tokenResponse) {
 	t.Helper()
 	description := got.member("error_description")

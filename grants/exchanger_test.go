@@ -14,12 +14,12 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-// simulated is a server whose exchanger asks the simulator of WeChat over HTTP.
+// simulated is a server whose exchanger calls the simulator of WeChat over HTTP.
 type simulated struct {
 	*server
 	app    *wechattest.App
 	api    *httptest.Server
-	secret wechat.AppSecret // what the server believes it to be
+	secret wechat.AppSecret // the configured AppSecret
 }
 
 func newSimulated(t *testing.T) *simulated {
@@ -81,9 +81,9 @@ func TestWeChatExchanger_ClientWithoutMiniProgram(t *testing.T) {
 		err    error
 		reason string
 	}{
-		"says so":         {grants.Misconfigured(errors.New("no mini-program")), grants.ReasonMisconfigured},
-		"fails by itself": {errors.New("no such table"), ""},
-		"store is down":   {grants.Retry(errors.New("no primary")), grants.ReasonRetry},
+		"says so":                  {grants.Misconfigured(errors.New("no mini-program")), grants.ReasonMisconfigured},
+		"fails with another error": {errors.New("no such table"), ""},
+		"store is down":            {grants.Retry(errors.New("no primary")), grants.ReasonRetry},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t, func(s *server) {

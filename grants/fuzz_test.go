@@ -9,8 +9,8 @@ import (
 	"github.com/minifed/minifed/grants"
 )
 
-// FuzzTokenExchange sends any body. The server never fails by it, WeChat never sees a code that cannot be one, and what is
-// granted is what the client may have.
+// FuzzTokenExchange sends any body. The server never fails, WeChat never receives an impossible code, and the granted scopes
+// are allowed to the client.
 func FuzzTokenExchange(f *testing.F) {
 	f.Add(exchange("good").Encode())
 	f.Add(exchange("good", "scope", "openid profile offline_access", "audience", api, "resource", issuer, "nonce", "12345678", "phone_code", "p").Encode())
@@ -37,7 +37,7 @@ func FuzzTokenExchange(f *testing.F) {
 			return
 		}
 		if code := form.Get("subject_token"); code == "" || len(code) > 512 || strings.ContainsFunc(code, func(r rune) bool { return r <= ' ' || r > '~' }) {
-			t.Errorf("WeChat was asked about %q", code)
+			t.Errorf("WeChat received %q", code)
 		}
 	})
 }

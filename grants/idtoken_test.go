@@ -33,7 +33,7 @@ func verify(t *testing.T, s *server, got tokenResponse) *oidc.IDToken {
 }
 
 // OpenID Connect Core §3.1.3.6: at_hash uses the hash of the algorithm that signs the ID token, whether or not the session
-// says which one that is.
+// names the algorithm.
 func TestIDToken_HasAtHashOfItsAlgorithm(t *testing.T) {
 	for _, algorithm := range []jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256, jose.ES384, jose.EdDSA} {
 		for _, announced := range []bool{true, false} {
@@ -64,7 +64,7 @@ func TestIDToken_HasSubjectOfJWTAccessToken(t *testing.T) {
 		t.Errorf("ID token's sub is %q", token.Subject)
 	}
 	if claims := claimsOf(t, got.member("access_token")); claims["sub"] != "u-1" || claims["scope"] != "openid offline_access" || claims["iss"] != issuer {
-		t.Errorf("access token says %v", claims)
+		t.Errorf("access token has %v", claims)
 	}
 }
 
@@ -97,7 +97,7 @@ func TestIDToken_HasClaims(t *testing.T) {
 	}
 }
 
-// A strategy of the server's own finds the nonce where all else that the ID token says is.
+// Another strategy of the server finds the nonce with the other claims of the ID token.
 func TestIDToken_HasNonce(t *testing.T) {
 	session := openid.NewDefaultSession()
 	s := newServer(t, func(s *server) { s.newSession = func() fosite.Session { return session } })
@@ -117,7 +117,7 @@ func TestIDToken_AuthTimeDefaultsToNow(t *testing.T) {
 	}
 }
 
-// Parameters of the authorization endpoint would be obeyed by fosite's ID token strategy here, when the code is spent.
+// fosite's ID token strategy would apply parameters of the authorization endpoint here, after the code is spent.
 func TestIDToken_IgnoresAuthorizationParameters(t *testing.T) {
 	s := newServer(t, func(s *server) { s.users.subject.AuthTime = time.Now().Add(-time.Hour) })
 	got := wantGranted(t, s, exchange("good", "id_token_hint", "x", "prompt", "login", "max_age", "1", "acr_values", "x",
@@ -131,7 +131,7 @@ func TestIDToken_IgnoresAuthorizationParameters(t *testing.T) {
 	}
 }
 
-// The refresh is fosite's own; it works because what this grant stores is what fosite expects.
+// The refresh is fosite's own; it works because this grant stores what fosite expects.
 func TestRefresh_PreservesSubjectAndAuthTime(t *testing.T) {
 	for name, adjust := range map[string]func(*server){
 		"opaque access token": func(*server) {},

@@ -74,7 +74,7 @@ func (l *replayStore) commit(id string) {
 	}
 }
 
-// transactions is fosite's memory store with transactions that the ledger learns of, and a record of what was done.
+// transactions is fosite's memory store with transactions that the replay store observes, and a record of the steps.
 type transactions struct {
 	*storage.MemoryStore
 	ledger *replayStore
@@ -129,7 +129,7 @@ func (s *transactions) CreateRefreshTokenSession(ctx context.Context, signature,
 	return s.MemoryStore.CreateRefreshTokenSession(ctx, signature, access, request)
 }
 
-// derivedRefreshTokens derives refresh tokens from the grant's ID, so that a repeat yields the same one.
+// derivedRefreshTokens derives refresh tokens from the grant's ID, so that a repeat returns the same one.
 type derivedRefreshTokens struct{ oauth2.CoreStrategy }
 
 func (derivedRefreshTokens) GenerateRefreshToken(_ context.Context, request fosite.Requester) (string, string, error) {
@@ -175,7 +175,7 @@ func TestRepeat_GetsSameGrant(t *testing.T) {
 		t.Errorf("subjects differ: %q, %q", before.Subject, after.Subject)
 	}
 	if calls := r.wechat.calls.Load(); calls != 1 {
-		t.Errorf("WeChat was asked %d times, want once", calls)
+		t.Errorf("WeChat was called %d times, want once", calls)
 	}
 }
 
@@ -231,7 +231,7 @@ func TestConcurrentRequests_ShareOneCallAndOneGrant(t *testing.T) {
 			}
 		}
 		if calls := r.wechat.calls.Load(); calls != 1 {
-			t.Errorf("WeChat was asked %d times, want once", calls)
+			t.Errorf("WeChat was called %d times, want once", calls)
 		}
 		if resolved := len(r.ledger.asked); resolved != 1 {
 			t.Errorf("the user was resolved %d times, want once", resolved)
@@ -278,7 +278,7 @@ func TestConcurrentRequests_ShareFailure(t *testing.T) {
 			}
 		}
 		if time.Since(start) != 0 {
-			t.Errorf("the failure was known at once, and told after %v", time.Since(start))
+			t.Errorf("the failure was returned after %v instead of at once", time.Since(start))
 		}
 	})
 }
@@ -312,7 +312,7 @@ func TestRepeat_AfterDisconnectFindsGrant(t *testing.T) {
 			select {
 			case <-time.After(4 * time.Second): // WeChat is slow
 			case <-ctx.Done():
-				t.Error("the call to WeChat was given up with the caller")
+				t.Error("the call to WeChat was canceled with the caller")
 			}
 		}
 		caller, hangUp := context.WithTimeout(t.Context(), time.Second)
@@ -332,7 +332,7 @@ func TestRepeat_DuringFirstRequestFindsGrant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReplayServer(t)
 		r.wechat.hold = func(context.Context) { time.Sleep(4 * time.Second) }
-		r.store.hold = func(context.Context) { time.Sleep(2 * time.Second) } // after the flight has landed
+		r.store.hold = func(context.Context) { time.Sleep(2 * time.Second) } // after the shared call ended
 		caller, hangUp := context.WithTimeout(t.Context(), time.Second)
 		defer hangUp()
 		var first, second, third tokenResponse
@@ -399,7 +399,7 @@ func TestUsedCode_WithoutGrantNeedsNewCode(t *testing.T) {
 				t.Errorf("waited %v, want %v", waited, want)
 			}
 			if asks := r.ledger.asks.Load(); asks > 10 {
-				t.Errorf("the store was asked %d times", asks)
+				t.Errorf("the store was called %d times", asks)
 			}
 		}
 	})
@@ -440,7 +440,7 @@ func TestFlights_SeparateClients(t *testing.T) {
 		})
 		synctest.Wait()
 		if calls := r.wechat.calls.Load(); calls != 2 {
-			t.Errorf("WeChat was asked %d times, want once for each client", calls)
+			t.Errorf("WeChat was called %d times, want once for each client", calls)
 		}
 		close(released)
 		requests.Wait()

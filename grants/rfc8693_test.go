@@ -22,10 +22,10 @@ func wantRejected(t *testing.T, s *server, form url.Values, status int, code, re
 		t.Errorf("response is %d %s, want %d %s %s", got.status, got.text, status, code, reason)
 	}
 	if got.member("error_description") == "" {
-		t.Error("the response does not say what to do")
+		t.Error("the response has no advice")
 	}
 	if calls := s.wechat.calls.Load(); calls != 0 {
-		t.Errorf("WeChat was asked %d times: the code is burnt for a request that could be refused before", calls)
+		t.Errorf("WeChat was called %d times: a code was spent for a request that could be rejected before", calls)
 	}
 }
 
@@ -96,7 +96,7 @@ func TestRFC8693_2_1_SubjectTokenIsPassedOnUnchanged(t *testing.T) {
 	s := newServer(t)
 	wantGranted(t, s, exchange(code))
 	if got := s.users.asked[0].Code; got != code {
-		t.Errorf("code arrives as %q, want %q", got, code)
+		t.Errorf("code was received as %q, want %q", got, code)
 	}
 }
 
@@ -165,9 +165,9 @@ func TestRFC8693_2_1_Scope(t *testing.T) {
 		scope  string
 		want   string
 	}{
-		{"as asked for", func(*server) {}, "openid profile", "openid profile"},
-		{"asked for twice", func(*server) {}, "openid openid", "openid"},
-		{"openid when nothing is asked for", func(*server) {}, "", "openid"},
+		{"as requested", func(*server) {}, "openid profile", "openid profile"},
+		{"requested twice", func(*server) {}, "openid openid", "openid"},
+		{"openid when nothing is requested", func(*server) {}, "", "openid"},
 		{"nothing when the client may not use openid", func(s *server) { s.client.Scopes = []string{"profile"} }, "", ""},
 		{"the server's defaults", defaults("openid", "profile", "offline_access"), "", "openid profile offline_access"},
 		{"those of the server's defaults that the client may use", defaults("openid", "admin"), "", "openid"},
@@ -199,12 +199,12 @@ func TestRFC8693_2_1_ScopeRefused(t *testing.T) {
 		s.client.Scopes = append(many, strings.Repeat("s", 513), "open\"id", "openid\nprofile")
 	}
 	for name, scope := range map[string]string{
-		"not the client's":       "openid admin",
-		"in other case":          "OPENID",
-		"with a quotation mark":  `open"id`,
-		"with a line break":      "openid\nprofile",
-		"longer than any":        strings.Repeat("s", 513),
-		"more than can be asked": strings.Join(many, " "),
+		"not the client's":           "openid admin",
+		"in other case":              "OPENID",
+		"with a quotation mark":      `open"id`,
+		"with a line break":          "openid\nprofile",
+		"longer than any":            strings.Repeat("s", 513),
+		"more than can be requested": strings.Join(many, " "),
 	} {
 		t.Run(name, func(t *testing.T) {
 			wantRejected(t, newServer(t, anyScope), exchange("good", "scope", scope), 400, "invalid_scope", "")
@@ -220,7 +220,7 @@ func TestRFC8693_2_1_ScopeOpenIDIsExact(t *testing.T) {
 	})
 	got := wantGranted(t, s, exchange("good", "scope", "OPENID OFFLINE_ACCESS"))
 	if got.member("id_token") != "" || got.member("refresh_token") != "" {
-		t.Errorf("scope in other case yields tokens: %s", slices.Sorted(maps.Keys(got.body)))
+		t.Errorf("scope in other case gets tokens: %s", slices.Sorted(maps.Keys(got.body)))
 	}
 }
 
@@ -282,7 +282,7 @@ func TestRFC8693_2_2_2_InvalidTarget(t *testing.T) {
 			wantRejected(t, s, exchange("good", tt.parameter, tt.value), 400, "invalid_target", "")
 		})
 	}
-	t.Run("more than can be asked", func(t *testing.T) {
+	t.Run("more than can be requested", func(t *testing.T) {
 		form := exchange("good")
 		form["resource"] = slices.Repeat([]string{api}, 33)
 		wantRejected(t, newServer(t), form, 400, "invalid_target", "")
@@ -341,7 +341,7 @@ func TestRFC8693_2_2_1_RefreshTokenNeedsClientAndScope(t *testing.T) {
 		{"client and scope", func(*server) {}, "openid offline_access", true},
 		{"scope not granted", func(*server) {}, "openid", false},
 		{"client may not refresh", func(s *server) { s.client.GrantTypes = []string{grants.GrantType} }, "offline_access", false},
-		{"server asks for no scope", func(s *server) { s.config.RefreshTokenScopes = []string{} }, "openid", true},
+		{"server requires no scope", func(s *server) { s.config.RefreshTokenScopes = []string{} }, "openid", true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -364,7 +364,7 @@ func TestRFC8693_2_2_2_UnknownOrUsedCodeIsInvalidRequest(t *testing.T) {
 	}
 }
 
-// The lifespans that a client has of its own hold for this grant too.
+// The lifespans of a client apply to this grant too.
 func TestRFC8693_2_2_1_ExpiresInFollowsTheClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // for a clock that stands still
 		s := newServer(t)

@@ -39,8 +39,8 @@ const (
 	api      = "https://api.example"
 )
 
-// server is a complete fosite server, composed without anything of minifed but the grant, around fakes of WeChat and of the
-// user table.
+// server is a complete fosite server with the grant and nothing else of minifed, and with fakes of WeChat and of the user
+// table.
 type server struct {
 	http.Handler
 	config     *fosite.Config
@@ -56,7 +56,7 @@ type server struct {
 	strategy any
 }
 
-// newServer composes a server that opaque access tokens and fosite's default session suffice for; adjust changes it before.
+// newServer composes a server with opaque access tokens and fosite's default session; adjust changes it before.
 func newServer(t testing.TB, adjust ...func(*server)) *server {
 	t.Helper()
 	s := &server{
@@ -141,7 +141,7 @@ func (s *server) send(t testing.TB, ctx context.Context, client, body string) to
 	return a
 }
 
-// handle gives form to the handler itself and returns the error that the operator reads.
+// handle passes form to the handler itself and returns the error for the operator.
 func (s *server) handle(ctx context.Context, form url.Values) error {
 	request := fosite.NewAccessRequest(s.newSession())
 	request.GrantTypes, request.Client, request.Form = fosite.Arguments{grants.GrantType}, s.client, form
@@ -149,7 +149,7 @@ func (s *server) handle(ctx context.Context, form url.Values) error {
 	return handler.HandleTokenEndpointRequest(ctx, request)
 }
 
-// exchange is the smallest request, with pairs of further parameters.
+// exchange returns the smallest request, with pairs of further parameters.
 func exchange(code string, pairs ...string) url.Values {
 	form := url.Values{
 		"grant_type":         {grants.GrantType},
@@ -162,7 +162,7 @@ func exchange(code string, pairs ...string) url.Values {
 	return form
 }
 
-// fakeWeChat knows codes that start with "good" and lets each be used once.
+// fakeWeChat accepts codes that start with "good", each once.
 type fakeWeChat struct {
 	mu    sync.Mutex
 	users map[string]wechat.OpenID // by code; any other good code is of user "o-1"
@@ -201,9 +201,9 @@ func (f *fakeWeChat) spend(code string) (wechat.Session, error) {
 	return wechat.Session{OpenID: "o-1"}, nil
 }
 
-// fakeUsers gives user "u-1" to OpenID "o-1", and remembers what it was asked.
+// fakeUsers gives user "u-1" to OpenID "o-1", and records the calls.
 type fakeUsers struct {
-	subject grants.Subject // what else the tokens say
+	subject grants.Subject // further claims of the tokens
 	failure error
 
 	mu    sync.Mutex
@@ -219,7 +219,7 @@ func (f *fakeUsers) ResolveSubject(_ context.Context, request grants.Exchange, s
 	return subject, f.failure
 }
 
-// signer is a jwt.Signer for every algorithm of the design, which fosite's own is not.
+// signer is a jwt.Signer for every algorithm of the design. fosite's own supports fewer.
 type signer struct {
 	jwt.Signer // the methods that nothing here calls
 	algorithm  jose.SignatureAlgorithm
@@ -325,7 +325,7 @@ func claimsOf(t testing.TB, token string) map[string]any {
 	return claims
 }
 
-// plainHasher compares client secrets as they are, to keep tests fast.
+// plainHasher compares client secrets unhashed, so that tests are fast.
 type plainHasher struct{}
 
 func (plainHasher) Hash(_ context.Context, data []byte) ([]byte, error) { return data, nil }
@@ -337,7 +337,7 @@ func (plainHasher) Compare(_ context.Context, hash, data []byte) error {
 	return nil
 }
 
-// shortLived is a client with lifespans of its own for the exchange.
+// shortLived is a client with its own lifespans for the exchange.
 type shortLived struct{ fosite.Client }
 
 func (shortLived) GetEffectiveLifespan(grant fosite.GrantType, token fosite.TokenType, fallback time.Duration) time.Duration {

@@ -21,7 +21,7 @@ func (h *storeHarness) account(username, password string) string {
 	return user.Record.ID
 }
 
-// accountProof is an account at the time when its owner proves to be its owner.
+// accountProof is the account at the time of its owner's proof.
 func (h *storeHarness) accountProof(id string) storage.User {
 	h.t.Helper()
 	user, err := h.User(h.t.Context(), directory, id)
@@ -88,7 +88,7 @@ func TestAttach_UnionIDOfAnotherAccountIsBoundAndCandidate(t *testing.T) {
 		t.Errorf("got %+v", candidates)
 	}
 	if h.sub(login("wxsim1", "o1", "u1")) != other {
-		t.Error("a refused attachment left a link")
+		t.Error("a rejected attachment left a link")
 	}
 	h.wantConsistent()
 }
@@ -161,7 +161,7 @@ func TestAttach_InterruptedIsRepaired(t *testing.T) {
 				func(h *storeHarness, stopped int) {
 					heal(h, user)
 					if h.sub(a) != h.sub(b) {
-						t.Error("one person has two subs")
+						t.Error("one WeChat user has two subs")
 					}
 					if stopped > 2 && h.sub(a) != user {
 						t.Error("a link was written, and leads elsewhere")
@@ -191,12 +191,12 @@ func TestAttach_RacesWithFirstLogins(t *testing.T) {
 		if result == nil {
 			attached++
 			if h.sub(a) != user {
-				t.Error("it was attached, and signs in as somebody else")
+				t.Error("it was attached, and signs in as another user")
 			}
 		} else {
 			wantError(t, result, identity.ErrAlreadyBound)
 			if h.sub(a) == user {
-				t.Error("it was refused, and is attached")
+				t.Error("it was rejected, and is attached")
 			}
 		}
 		h.sub(b)

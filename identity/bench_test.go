@@ -9,7 +9,7 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-// BenchmarkResolveKnownUser is what identity adds to the two reads of a known user's login: the engine is a map.
+// BenchmarkResolveKnownUser measures the work of identity in a known user's login: the engine is a map.
 func BenchmarkResolveKnownUser(b *testing.B) {
 	for _, size := range []int{1, 10_000} {
 		b.Run(fmt.Sprintf("users=%d", size), func(b *testing.B) {
@@ -31,7 +31,7 @@ func BenchmarkResolveKnownUser(b *testing.B) {
 	}
 }
 
-// BenchmarkResolveFirstLogin is a first login with a new OpenID and a new UnionID: two reads and three writes.
+// BenchmarkResolveFirstLogin measures a first login with a new OpenID and a new UnionID: two reads and three writes.
 func BenchmarkResolveFirstLogin(b *testing.B) {
 	h := newStoreHarness(b)
 	b.ReportAllocs()
@@ -42,7 +42,7 @@ func BenchmarkResolveFirstLogin(b *testing.B) {
 	}
 }
 
-// BenchmarkReadsOfAKnownUser is the part of BenchmarkResolveKnownUser that is the engine's and the records'.
+// BenchmarkReadsOfAKnownUser measures the share of the engine and of the records in BenchmarkResolveKnownUser.
 func BenchmarkReadsOfAKnownUser(b *testing.B) {
 	h := newStoreHarness(b)
 	h.sub(login("wxsim1", "o1", "u1"))
@@ -63,7 +63,7 @@ func BenchmarkReadsOfAKnownUser(b *testing.B) {
 	}
 }
 
-// BenchmarkVerifyPassword is one password with the default parameters.
+// BenchmarkVerifyPassword measures one password with the default parameters.
 func BenchmarkVerifyPassword(b *testing.B) {
 	h := newStoreHarnessWith(b, func(cfg *identity.Config) { cfg.Argon2 = identity.DefaultArgon2() })
 	h.account("alice", password)

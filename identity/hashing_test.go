@@ -63,7 +63,7 @@ func TestHashing_BoundsMemory(t *testing.T) {
 	}{
 		"hashes that fit together":       {[]uint32{50, 50, 50}, 100},
 		"a heavy one waits for the rest": {[]uint32{50, 100}, 50},
-		"a hash above the bound, alone":  {[]uint32{500, 8}, 500},
+		"a single hash above the bound":  {[]uint32{500, 8}, 500},
 		"one waits for a hash above it":  {[]uint32{8, 500}, 8},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -183,7 +183,7 @@ func (h *storeHarness) root(users map[string]storage.User, id string) (*storage.
 	return nil, errors.New("aliases go round in a circle")
 }
 
-// problems returns what is wrong with the store once everything that was begun has been repeated to its end.
+// problems returns the inconsistencies of the store after unfinished operations were repeated to their end.
 func (h *storeHarness) problems() []string {
 	h.t.Helper()
 	users := map[string]storage.User{}

@@ -225,7 +225,7 @@ func TestDelete_LeavesMovedLink(t *testing.T) {
 	}
 	h.clock.advance(time.Hour)
 	if next == user || h.sub(a) != next {
-		t.Error("the deletion took the link of the new user")
+		t.Error("the deletion removed the link of the new user")
 	}
 	h.wantConsistent()
 }

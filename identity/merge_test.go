@@ -107,7 +107,7 @@ func TestMerge_OlderSubSurvivesAndOtherResolves(t *testing.T) {
 		}
 		h.wantMerged(p)
 		if reads, writes := h.counted(func() { h.sub(p.youngLogin) }); reads != 2 || writes != 0 {
-			t.Errorf("a login after the merge makes %d reads and %d writes, want 2 and 0", reads, writes)
+			t.Errorf("a login after the merge causes %d reads and %d writes, want 2 and 0", reads, writes)
 		}
 	}
 }
@@ -128,7 +128,7 @@ func TestMerge_EndsGrantsOfAliasOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !grantEnded(younger, h.user(p.younger), "c") || !grantEnded(during, h.user(p.older), "c") {
-		t.Error("undoing revived a grant, or left one that the other may have made")
+		t.Error("undoing restored a grant, or left one of the other user")
 	}
 }
 
@@ -273,7 +273,7 @@ func TestUndoMerge_LeavesReassignedIdentifiers(t *testing.T) {
 		t.Fatal(err)
 	}
 	if h.user(p.older).Phone != number2 || h.user(p.younger).Phone != "" || h.user(other).Phone != number {
-		t.Error("the undoing took a number away from whom it belongs to")
+		t.Error("the undoing removed a number of another user")
 	}
 	h.wantConsistent()
 }
@@ -605,7 +605,7 @@ func TestMerge_ConcurrentLoginIsOneOfBothUsers(t *testing.T) {
 		h.interleave(seeded(seed), 0, tasks...)
 		h.wantMerged(p)
 		if h.sub(login("wxsim1", "o9", "u1")) != p.older {
-			t.Error("a link that was made meanwhile does not lead to the survivor")
+			t.Error("a link that was created meanwhile does not lead to the survivor")
 		}
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)

@@ -12,12 +12,13 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// simulation is a random simulation: three people, each known to two mini-programs of one Open Platform account and to one of another,
-// two phone numbers, two usernames, and an operator. Every rule must hold after any operations, in any order, with any failures.
+// simulation is a random simulation. Three people are known to two mini-programs of one Open Platform account and to one of
+// another; there are two phone numbers, two usernames, and an operator. Every invariant must hold after any operations, in any
+// order, with any failures.
 type simulation struct {
 	*storeHarness
 	random *rand.Rand
-	// before is every user as last seen.
+	// before has every user as last read.
 	before map[string]storage.User
 }
 
@@ -90,7 +91,7 @@ func expected(err error) bool {
 	return err == nil
 }
 
-// undoMerge undoes one of the merges so far, alone: an operator's undoing does not race with the users in this town.
+// undoMerge undoes one of the merges so far. It runs alone: an operator's undo does not race with logins in this simulation.
 func (s *simulation) undoMerge(faults float64) {
 	var merges []string
 	for _, entry := range s.audit() {
@@ -137,7 +138,7 @@ func (s *simulation) signInAll() {
 	}
 }
 
-// checkInvariants asserts what must hold at any time in between, and of every user's way from then to now.
+// checkInvariants asserts what must hold at any time in between, and compares every user with the previous state.
 func (s *simulation) checkInvariants() {
 	phones, names := map[string]int{}, map[string]int{}
 	for _, user := range s.users() {

@@ -125,7 +125,7 @@ func TestSetPassword_RejectsShortLongAndKnown(t *testing.T) {
 	}
 	_, err := h.SetPassword(t.Context(), directory, user, "unavailable", identity.Self(user))
 	if err == nil || errors.As(err, new(*identity.InvalidError)) {
-		t.Errorf("a list that cannot be asked: %v", err)
+		t.Errorf("a list that is unavailable: %v", err)
 	}
 }
 
@@ -205,7 +205,7 @@ func TestNew_RejectsArgon2OutOfBounds(t *testing.T) {
 		}
 	}
 	if _, err := identity.New(identity.Config{}); err == nil {
-		t.Error("accepted nothing at all")
+		t.Error("accepted an empty string")
 	}
 }
 
@@ -271,7 +271,7 @@ func TestCreate_InterruptedLosesNoUsername(t *testing.T) {
 	}
 	for name, heal := range map[string]func(*storeHarness) error{
 		"by its repetition": create,
-		"by somebody else's username": func(h *storeHarness) error {
+		"by another user's username": func(h *storeHarness) error {
 			user := h.account("bob", password)
 			_, err := h.SetUsername(t.Context(), directory, user, "alice", identity.Self(user))
 			return err

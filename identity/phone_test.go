@@ -141,11 +141,11 @@ func TestAttachByPhone_FreeNumberCreatesOrCompletesAccount(t *testing.T) {
 	h := newStoreHarness(t)
 	newcomer, err := h.attachByPhone(login("wxsim1", "o1", "u1"), number, storage.Policy{})
 	if err != nil || h.user(newcomer).Phone != number || h.sub(login("wxsim1", "o1", "u1")) != newcomer {
-		t.Errorf("a new person: %q, %v", newcomer, err)
+		t.Errorf("a new user: %q, %v", newcomer, err)
 	}
 	known := h.sub(login("wxsim1", "o2", ""))
 	if got, err := h.attachByPhone(login("wxsim1", "o2", ""), number2, storage.Policy{}); err != nil || got != known {
-		t.Errorf("a known person: %q, %v", got, err)
+		t.Errorf("a known user: %q, %v", got, err)
 	}
 	if again, err := h.attachByPhone(login("wxsim1", "o2", ""), number2, storage.Policy{}); err != nil || again != known {
 		t.Errorf("the repeat: %q, %v", again, err)
@@ -229,7 +229,7 @@ func TestAttachByPhone_RequiresAllConditions(t *testing.T) {
 				t.Errorf("candidates %+v", candidates)
 			}
 			if len(h.users()) != 1 {
-				t.Error("a refused attachment made a user")
+				t.Error("a rejected attachment created a user")
 			}
 		})
 	}
@@ -405,8 +405,8 @@ func TestLinkPhone_ReassignedNumbersHaveOneHolder(t *testing.T) {
 	}
 }
 
-// TestAttachByPhone_FailsForEndedUser ends the grants of a user after the login has read the user and before the number
-// is linked: the login must not come back with the epoch of after.
+// TestAttachByPhone_FailsForEndedUser ends the grants of a user after the login has read the user and before the number is
+// linked: the login must not return the later epoch.
 func TestAttachByPhone_FailsForEndedUser(t *testing.T) {
 	h := newStoreHarness(t)
 	l := login("wxsim1", "o1", "")

@@ -199,7 +199,7 @@ func TestUpdateProfile_OperatorEditsEverything(t *testing.T) {
 	}
 	profile, err = edit(ann, func(p *storage.Profile) { p.Address.Country = "" })
 	if err != nil || profile.Website != "https://ming.example" || *profile.Address != (storage.Address{Formatted: "1 Road\nShanghai"}) {
-		t.Fatalf("what the edit leaves alone stays: got %+v, %v", profile, err)
+		t.Fatalf("members that the edit does not name: got %+v, %v", profile, err)
 	}
 	if profile, err = edit(ann, func(p *storage.Profile) { p.Address.Formatted = "" }); err != nil || profile.Address != nil {
 		t.Fatalf("an address without members: got %+v, %v", profile, err)

@@ -16,11 +16,11 @@ const (
 	rounds = 60
 )
 
-// oneUser asserts that the two logins are one user, that there is no other, and that nothing waits for an operator.
+// oneUser asserts that the two logins are one user, that there is no other, and that there is no merge candidate.
 func oneUser(h *storeHarness, a, b identity.Login) {
 	h.t.Helper()
 	if h.sub(a) != h.sub(b) {
-		h.t.Error("one person has two subs")
+		h.t.Error("one WeChat user has two subs")
 	}
 	if active := h.active(); len(active) != 1 {
 		h.t.Errorf("%d active users, want 1", len(active))
@@ -52,7 +52,7 @@ func TestRace_FirstLoginsOfTwoMiniProgramsCreateOneUser(t *testing.T) {
 				h.interleave(seeded(seed), faults, tasks...)
 				subs[h.sub(a)] = true
 				if len(subs) != 1 {
-					t.Errorf("%d subs were answered", len(subs))
+					t.Errorf("%d subs were returned", len(subs))
 				}
 				oneUser(h, a, b)
 				if t.Failed() {
@@ -89,7 +89,7 @@ func TestRace_LoginsAfterDeletionCreateOneUser(t *testing.T) {
 	}
 }
 
-// A mini-program that is being bound to its Open Platform account shows some logins without a UnionID.
+// A mini-program that is being bound to its Open Platform account returns some logins without a UnionID.
 func TestRace_LoginsWithAndWithoutUnionIDLeaveNoOrphan(t *testing.T) {
 	aliases, candidates := 0, 0
 	for seed := range uint64(4 * rounds) {
@@ -186,8 +186,8 @@ func TestInterrupted_FirstLoginIsRepairedByNext(t *testing.T) {
 	}
 }
 
-// oneUserOrCandidate is oneUser where the other mini-program may have been first with the UnionID: then the OpenID's user is
-// another, rightly, and that is recorded.
+// oneUserOrCandidate is oneUser, but the other mini-program may have been first with the UnionID: then the OpenID has another
+// user, and a merge candidate is recorded.
 func oneUserOrCandidate(h *storeHarness, a, b identity.Login) {
 	h.t.Helper()
 	if h.sub(a) != h.sub(b) && len(h.candidates()) == 1 && len(h.active()) == 2 {

@@ -32,7 +32,7 @@ func TestResolve_UnknownUserUnderPolicyBindIsNotCreated(t *testing.T) {
 		_, writes := h.counted(func() { _, err = h.Resolve(t.Context(), login("wxsim1", "o1", unionID), false) })
 		wantError(t, err, identity.ErrUnknownUser)
 		if writes != 0 {
-			t.Errorf("%d writes for nobody", writes)
+			t.Errorf("%d writes without a user", writes)
 		}
 	}
 }
@@ -51,7 +51,7 @@ func TestResolve_KnownUserUnderPolicyBind(t *testing.T) {
 func TestResolve_OpenIDIsScopedToApp(t *testing.T) {
 	h := newStoreHarness(t)
 	if h.sub(login("wxsim1", "o1", "")) == h.sub(login("wxsim2", "o1", "")) {
-		t.Error("two apps' users were taken for one")
+		t.Error("users of two apps are the same")
 	}
 }
 
@@ -60,14 +60,14 @@ func TestResolve_OpenIDIsScopedToDirectory(t *testing.T) {
 	there := login("wxsim1", "o1", "u1")
 	there.Directory = "other"
 	if h.sub(login("wxsim1", "o1", "u1")) == h.sub(there) {
-		t.Error("two directories' users were taken for one")
+		t.Error("users of two directories are the same")
 	}
 }
 
 func TestResolve_OneOpenPlatformAccountGivesOneSub(t *testing.T) {
 	h := newStoreHarness(t)
 	if h.sub(login("wxsim1", "o1", "u1")) != h.sub(login("wxsim2", "o2", "u1")) {
-		t.Error("one person got two subs")
+		t.Error("one WeChat user got two subs")
 	}
 	if users := h.users(); len(users) != 1 {
 		t.Errorf("%d users", len(users))
@@ -79,7 +79,7 @@ func TestResolve_TwoOpenPlatformAccountsGiveTwoSubs(t *testing.T) {
 	other := login("wxsim2", "o2", "u1")
 	other.OpenPlatform = "another op"
 	if h.sub(login("wxsim1", "o1", "u1")) == h.sub(other) {
-		t.Error("UnionIDs of two Open Platform accounts were taken for one")
+		t.Error("UnionIDs of two Open Platform accounts gave one user")
 	}
 }
 
@@ -88,7 +88,7 @@ func TestResolve_IgnoresUnionIDWithoutOpenPlatformAccount(t *testing.T) {
 	a := identity.Login{Directory: directory, AppID: "wxsim1", OpenID: "o1", UnionID: "u1"}
 	b := identity.Login{Directory: directory, AppID: "wxsim2", OpenID: "o2", UnionID: "u1"}
 	if h.sub(a) == h.sub(b) {
-		t.Error("a UnionID of no account linked two people")
+		t.Error("a UnionID of no account linked two users")
 	}
 }
 
@@ -112,7 +112,7 @@ func TestResolve_NewOpenIDOfKnownUnionID(t *testing.T) {
 		t.Errorf("got %+v", second)
 	}
 	if got := h.sub(login("wxsim2", "o2", "")); got != sub {
-		t.Error("the new OpenID does not lead to the user by itself")
+		t.Error("the new OpenID does not lead to the user directly")
 	}
 }
 
@@ -179,7 +179,7 @@ func TestResolve_UnwrittenUserOfUnionIDBecomesAlias(t *testing.T) {
 	h.wantConsistent()
 }
 
-// wantDirectLinks asserts that every link names a user and none an alias, so that logins cost no read more.
+// wantDirectLinks asserts that every link names a user and none an alias, so that logins need no further read.
 func (h *storeHarness) wantDirectLinks() {
 	h.t.Helper()
 	for _, link := range h.links() {
@@ -207,7 +207,7 @@ func TestResolve_LostAliasIsMergeCandidate(t *testing.T) {
 		if operation.Method == "Insert" && operation.Kind == storage.KindUser {
 			h.removeHooks()
 			if h.sub(login("wxsim2", "o2", "u1")) != "unwritten" {
-				t.Error("the other login did not write the user whom the link names")
+				t.Error("the other login did not write the user of the link")
 			}
 		}
 		return nil
@@ -279,7 +279,7 @@ func TestResolve_RejectsDisabledUserByEveryLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	if h.sub(login("wxsim2", "o2", "u1")) != sub {
-		t.Error("a ban made a second user")
+		t.Error("a disabled user got a second user")
 	}
 }
 
@@ -337,7 +337,7 @@ func TestRegister_StoresProfile(t *testing.T) {
 	_, err = h.Register(t.Context(), login("wxsim1", "o9", ""), identity.ProfileUpdate{Picture: &picture})
 	wantInvalid(t, err, "picture")
 	if len(h.users()) != 1 {
-		t.Error("a refused registration made a user")
+		t.Error("a rejected registration created a user")
 	}
 }
 
@@ -374,7 +374,7 @@ func TestResolve_StaysWithinStoreBudget(t *testing.T) {
 				return
 			}
 			if reads, writes := h.counted(func() { h.sub(test.login) }); reads != 2 || writes != 0 {
-				t.Errorf("the next login makes %d reads and %d writes, want 2 and 0", reads, writes)
+				t.Errorf("the next login causes %d reads and %d writes, want 2 and 0", reads, writes)
 			}
 		})
 	}

@@ -15,7 +15,7 @@ type turn struct {
 	// ready is true when the task waits for an operation, and false when it has ended.
 	ready   chan bool
 	granted chan struct{}
-	// doomed says that the process the task runs in has died: nothing reaches the store any more.
+	// doomed reports that the process of the task has crashed: none of its operations reaches the store any more.
 	doomed bool
 }
 
@@ -68,7 +68,7 @@ func (h *storeHarness) interleave(random *rand.Rand, faults float64, tasks ...fu
 // interruptions lists the ways in which a process can stop around its nth write.
 func interruptions() map[string]func(h *storeHarness, n int) {
 	return map[string]func(h *storeHarness, n int){
-		"the process dies before its write": func(h *storeHarness, n int) {
+		"the process crashes before its write": func(h *storeHarness, n int) {
 			writes, dead := 0, false
 			h.hooks.Before = func(_ context.Context, operation storagetest.Operation) error {
 				if operation.Write() {
@@ -81,7 +81,7 @@ func interruptions() map[string]func(h *storeHarness, n int) {
 				return nil
 			}
 		},
-		"the answer to its write is lost": func(h *storeHarness, n int) {
+		"the result of its write is lost": func(h *storeHarness, n int) {
 			writes := 0
 			h.hooks.After = func(_ context.Context, operation storagetest.Operation, err error) error {
 				if operation.Write() {
@@ -108,8 +108,8 @@ func interruptions() map[string]func(h *storeHarness, n int) {
 	}
 }
 
-// interruptAtEveryWrite runs act in a world from prepare, stopped around its first write, then its second, and so on until it completes,
-// in every way of stopping. heal checks the state after each. act must return ErrUnavailable when it was stopped.
+// interruptAtEveryWrite runs act in a harness from prepare, interrupted around its first write, then its second, and so on
+// until it completes, in every way. heal checks the state after each. act must return ErrUnavailable when it was interrupted.
 func interruptAtEveryWrite(w func() *storeHarness, prepare func(*storeHarness), act func(*storeHarness) error, heal func(h *storeHarness, stopped int)) (most int) {
 	for name, stop := range interruptions() {
 		for n := 1; ; n++ {

@@ -19,7 +19,7 @@ func joseAlgorithms() []jose.SignatureAlgorithm {
 	return []jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256, jose.ES384, jose.EdDSA}
 }
 
-// TestRFC7515_7_1_EveryAlgorithmVerifiesElsewhere has our tokens verified by go-jose and by go-oidc over HTTP.
+// TestRFC7515_7_1_EveryAlgorithmVerifiesElsewhere: go-jose and go-oidc verify our tokens over HTTP.
 func TestRFC7515_7_1_EveryAlgorithmVerifiesElsewhere(t *testing.T) {
 	c := newClock()
 	ring := newRing(t, newConfig(storagetest.NewMemory(c.now), newMaster(t), c.now))
@@ -38,7 +38,7 @@ func TestRFC7515_7_1_EveryAlgorithmVerifiesElsewhere(t *testing.T) {
 	})
 	for _, name := range Algorithms() {
 		t.Run(name, func(t *testing.T) {
-			for i := range 20 { // signatures whose r or s is short come by chance
+			for i := range 20 { // signatures whose r or s is short are random
 				payload, err := json.Marshal(map[string]any{
 					"iss": "https://id.example.com", "aud": "client", "sub": "u", "exp": c.now().Add(time.Minute).Unix(), "jti": i,
 				})
@@ -58,7 +58,7 @@ func TestRFC7515_7_1_EveryAlgorithmVerifiesElsewhere(t *testing.T) {
 	}
 }
 
-// TestRFC8725_3_2_ECDSASignaturesAreDeterministic: a nonce that were not quite random would give the key away.
+// TestRFC8725_3_2_ECDSASignaturesAreDeterministic: a nonce that is not quite random would reveal the key.
 func TestRFC8725_3_2_ECDSASignaturesAreDeterministic(t *testing.T) {
 	c := newClock()
 	ring := newRing(t, newConfig(storagetest.NewMemory(c.now), newMaster(t), c.now))
@@ -199,7 +199,7 @@ func TestRFC7638_3_KidIsTheThumbprint(t *testing.T) {
 	}
 }
 
-// TestRFC7517_9_2_JWKSHasNoPrivateMembers lists what may stand in a public key.
+// TestRFC7517_9_2_JWKSHasNoPrivateMembers lists the allowed members of a public key.
 func TestRFC7517_9_2_JWKSHasNoPrivateMembers(t *testing.T) {
 	c := newClock()
 	ring := newRing(t, newConfig(storagetest.NewMemory(c.now), newMaster(t), c.now))

@@ -18,14 +18,14 @@ func benchRing(b *testing.B, remembered int) *Ring {
 	return ring
 }
 
-// benchPayload is as large as an ID token's.
+// benchPayload has the size of an ID token's payload.
 func benchPayload() []byte {
 	return []byte(`{"iss":"https://id.example.com/d/acme","sub":"5a7c1b9e2f8d4c3ba1b2c3d4e5f60718","aud":["miniapp"],` +
 		`"exp":1772368800,"iat":1772368200,"auth_time":1772368200,"nonce":"n-0S6_WzA2Mj","amr":["wechat_miniapp"],"azp":"miniapp",` +
 		`"acr":"1","at_hash":"77QmUPtjPfzWtF2AnpK9RQ","sid":"08a5019c-17e1-4977-8f42-65a12843ea02"}`)
 }
 
-// BenchmarkFloor is the bare signature of each algorithm, the least that Sign can cost.
+// BenchmarkFloor measures the plain signature of each algorithm, the lower bound of Sign.
 func BenchmarkFloor(b *testing.B) {
 	ring := benchRing(b, 0)
 	input := append(benchPayload(), benchPayload()...)

@@ -64,7 +64,7 @@ func TestSign_ClockSetBackDuringRotation(t *testing.T) {
 		c.advance(90 * 24 * time.Hour)
 		ring.refresh(t)           // The next key is published.
 		c.advance(24 * time.Hour) // It signs, and
-		ring.refresh(t)           // the private half of the one before is erased.
+		ring.refresh(t)           // the private half of the former key is erased.
 		before := sign(t, ring, ES256)
 		c.advance(-back)
 		ring.refresh(t)
@@ -185,7 +185,7 @@ func TestRevoke_KeyThatDoesNotSignLeavesTheSigner(t *testing.T) {
 	wantJWKS(t, ring, first.ID)
 }
 
-// A record in which no key can sign is mended by the next step, without a restart.
+// The next step repairs a record in which no key can sign, without a restart.
 func TestStep_MakesAKeyWhenNoneCanSign(t *testing.T) {
 	ring, c := newClockRing(t, 0)
 	entry, err := storage.Get[storage.SigningKeys](t.Context(), ring.config.Engine, storage.Key(acme, ES256))
@@ -231,7 +231,7 @@ func TestSecrets_GenerationMadeByClockAheadIsUsedAfterTheMargin(t *testing.T) {
 	}
 }
 
-// Times that a wrong clock writes mean something else to the other instances: a key would sign too early, or never.
+// Times of a wrong clock mean something else to the other instances: a key would sign too early, or never.
 func TestRotation_IsRejectedWhileTheClockIsNotTrusted(t *testing.T) {
 	c := newClock()
 	config := newConfig(storagetest.NewMemory(c.now), newMaster(t), c.now)
@@ -248,7 +248,7 @@ func TestRotation_IsRejectedWhileTheClockIsNotTrusted(t *testing.T) {
 	wantError(t, err, ErrClock)
 	_, _, err = secrets.Rotate(t.Context(), acme)
 	wantError(t, err, ErrClock)
-	// A leaked key is replaced all the same.
+	// A leaked key is replaced nevertheless.
 	active, err := wrong.Revoke(t.Context(), acme, before[0].ID)
 	wantError(t, err, nil)
 	if after := list(t, ring); len(after) != 1 || after[0].ID != active.ID || active.ID == before[0].ID {

@@ -36,7 +36,7 @@ func (c *clock) advance(by time.Duration) {
 	c.at.Store(&next)
 }
 
-// switchable is an engine that can be cut off, and counts what reaches it.
+// switchable is an engine that can be disconnected, and counts the operations that reach it.
 type switchable struct {
 	storagetest.Hooks
 	dead  atomic.Bool

@@ -71,14 +71,14 @@ func masters(t *testing.T) []string {
 func TestParseMaster_ErrorNamesLineNotText(t *testing.T) {
 	good := masterLine(t)
 	for name, test := range map[string]struct{ text, want string }{
-		"nothing":        {"", "none given"},
-		"comments alone": {"# later\n", "none given"},
-		"short":          {good + "\n" + "c2hvcnQ=", "line 2"},
-		"hex, odd":       {strings.Repeat("ab", 31), "line 1"},
-		"not base64":     {strings.Repeat("!", 44), "line 1"},
-		"a placeholder":  {strings.Repeat("00", 32), "not random"},
-		"twice":          {good + "\n" + good, "line 2"},
-		"too many":       {strings.Repeat("x", 70000), "line too long"},
+		"nothing":       {"", "none given"},
+		"comments only": {"# later\n", "none given"},
+		"short":         {good + "\n" + "c2hvcnQ=", "line 2"},
+		"hex, odd":      {strings.Repeat("ab", 31), "line 1"},
+		"not base64":    {strings.Repeat("!", 44), "line 1"},
+		"a placeholder": {strings.Repeat("00", 32), "not random"},
+		"twice":         {good + "\n" + good, "line 2"},
+		"too many":      {strings.Repeat("x", 70000), "line too long"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := ParseMaster(test.text, rand.Reader)

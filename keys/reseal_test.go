@@ -11,7 +11,7 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-// processHarness is what one process of a rolling restart can do.
+// processHarness is one process of a rolling restart.
 type processHarness struct {
 	ring    *Ring
 	secrets *Secrets
@@ -62,7 +62,7 @@ func wantRotatedService(t *testing.T, c *clock, a, b processHarness, handle []by
 	}
 	for _, s := range []processHarness{a, b} {
 		if string(mac(t, s.secrets, acme, 1, "code", "m")) != string(handle) {
-			t.Error("a handle of before is lost")
+			t.Error("a former handle is invalid")
 		}
 	}
 }
@@ -113,7 +113,7 @@ func TestMasterKey_RotatesOneInstanceAtATime(t *testing.T) {
 		t.Errorf("the AppSecret is %q, %v", secret, err)
 	}
 	if err := CheckMaster(t.Context(), engine, onlyOld); !errors.As(err, &missing) || missing.KeyID != onlyNew.IDs()[0] {
-		t.Errorf("the old key alone still starts: %v", err)
+		t.Errorf("the server still starts with only the old key: %v", err)
 	}
 }
 
@@ -207,7 +207,7 @@ func TestReseal_SkipsRecordsWithoutSecrets(t *testing.T) {
 		t.Errorf("resealed %d, %v", changed, err)
 	}
 	if err := CheckMaster(t.Context(), memory, parseMaster(t, newLine)); err != nil {
-		t.Errorf("with the new key alone: %v", err)
+		t.Errorf("with only the new key: %v", err)
 	}
 	if _, err := served.Replace(t.Context(), memory, served.Record); err != nil {
 		t.Errorf("the other record was written: %v", err)

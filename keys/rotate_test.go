@@ -16,14 +16,14 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-// shortSchedule is a schedule whose whole life of a key fits into a simulated day.
+// shortSchedule is a schedule whose complete life of a key fits into a simulated day.
 func shortSchedule() Schedule {
 	return Schedule{
 		RotateEvery: time.Hour, TokenLife: 40 * time.Minute, HintLife: time.Hour,
 	}
 }
 
-// instance is one server process of a simulation, with a clock of its own that is off by a constant.
+// instance is one server process of a simulation. Its clock is off by a constant.
 type instance struct {
 	ring    *Ring
 	engine  *switchable
@@ -46,7 +46,7 @@ func (i *instance) tick(ctx context.Context, now time.Time) {
 	i.ring.stepAll(ctx)
 }
 
-// relyingParty is a verifier that caches the JWK Set as long as it may and never reloads it sooner.
+// relyingParty is a verifier that caches the JWK Set for the whole allowed time and never reloads it sooner.
 type relyingParty struct {
 	set   jose.JSONWebKeySet
 	until time.Time
@@ -63,10 +63,9 @@ func (p *relyingParty) fetch(t *testing.T, from *instance, now time.Time) {
 
 func (p *relyingParty) knows(kid string) bool { return len(p.set.Key(kid)) == 1 }
 
-// TestRotation_EveryTokenIsVerifiable simulates a day of three instances whose clocks disagree by almost a
-// minute, of which one is cut off from the store again and again. Relying parties fetch the JWK Set from any instance, and
-// never again before they must. Every token is known to all of them when it is signed, and to a fresh JWK Set at the end of
-// its life.
+// TestRotation_EveryTokenIsVerifiable simulates a day of three instances whose clocks differ by almost a minute; one of them is
+// disconnected from the store again and again. Relying parties fetch the JWK Set from any instance, as rarely as allowed. All
+// of them can verify every token when it is signed, and a fresh JWK Set verifies it at the end of its life.
 func TestRotation_EveryTokenIsVerifiable(t *testing.T) {
 	c := newClock()
 	memory, master := storagetest.NewMemory(c.now), newMaster(t)
@@ -181,7 +180,7 @@ func TestRotation_KeyPassesThroughEveryState(t *testing.T) {
 	}
 	again, err := ring.Rotate(t.Context(), acme, ES256)
 	if err != nil || again != next {
-		t.Errorf("a second rotation made %+v, %v", again, err)
+		t.Errorf("a second rotation returned %+v, %v", again, err)
 	}
 	wantSigner(t, ring, first.ID)
 	wantJWKS(t, ring, first.ID, next.ID)
@@ -608,7 +607,7 @@ func TestRun_Rotates(t *testing.T) {
 		}
 		listed, err := first.List(t.Context(), acme)
 		if err != nil || len(listed) > 3 {
-			t.Errorf("%d keys are kept, %v", len(listed), err)
+			t.Errorf("%d keys are stored, %v", len(listed), err)
 		}
 	})
 }

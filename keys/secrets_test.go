@@ -81,7 +81,7 @@ func TestMAC_DependsOnEveryInput(t *testing.T) {
 	}
 }
 
-// TestMAC_IsHMACWithHKDFKey pins the derivation: to change it would end every session.
+// TestMAC_IsHMACWithHKDFKey fixes the derivation: a change would end every session.
 func TestMAC_IsHMACWithHKDFKey(t *testing.T) {
 	c := newClock()
 	master := newMaster(t)
@@ -121,7 +121,7 @@ func TestSecrets_NewGenerationIsUsedAfterDistribution(t *testing.T) {
 	}
 	again, useAgain, err := secrets.Rotate(t.Context(), acme)
 	if err != nil || again != next || !useAgain.Equal(useAt) {
-		t.Errorf("a second rotation made %d at %v, %v", again, useAgain, err)
+		t.Errorf("a second rotation created %d at %v, %v", again, useAgain, err)
 	}
 	for _, step := range []struct {
 		after             time.Duration
@@ -188,7 +188,7 @@ func TestSecrets_UnknownGenerationIsLoadedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(mac(t, secrets, acme, 2, "code", "m"), mac(t, other, acme, 2, "code", "m")) {
-		t.Error("the generation that another instance made is not found")
+		t.Error("the generation that another instance created is not found")
 	}
 	engine.count.Store(0)
 	c.advance(reloadPause)
@@ -325,7 +325,7 @@ func TestMAC_PurposesBeyondBoundAreDerivedAgain(t *testing.T) {
 	}
 	copied, _ := secrets.cache.get(acme)
 	if kept := len(copied.value.byNumber[1].macs); kept != maxPurposes {
-		t.Errorf("%d are kept", kept)
+		t.Errorf("%d are cached", kept)
 	}
 }
 

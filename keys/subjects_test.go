@@ -20,7 +20,7 @@ func subjectMAC(t testing.TB, secrets *Secrets, directory, message string) []byt
 	return sum
 }
 
-// TestSubjectMAC_IsHMACWithSubjectSecret pins the derivation: to change it would give every pairwise client new users.
+// TestSubjectMAC_IsHMACWithSubjectSecret fixes the derivation: a change would give every pairwise client new subjects.
 func TestSubjectMAC_IsHMACWithSubjectSecret(t *testing.T) {
 	c := newClock()
 	master, memory := newMaster(t), storagetest.NewMemory(c.now)

@@ -151,7 +151,7 @@ func TestVerify_LoadsUnknownKeyAtIntervals(t *testing.T) {
 	other := newRing(t, newConfig(memory, master, c.now))
 	ensure(t, other, directoryWith(acme, ES256))
 	if _, err := ring.Verify(t.Context(), acme, sign(t, other, ES256)); err != nil {
-		t.Errorf("a key that another instance made is not found: %v", err)
+		t.Errorf("a key that another instance created is not found: %v", err)
 	}
 	engine.count.Store(0)
 	for range 100 {
@@ -225,7 +225,7 @@ func TestVerify_CacheIsBounded(t *testing.T) {
 			}
 		}
 		if size := len(verified.recent) + len(verified.older); size > 8 {
-			t.Fatalf("%d are kept", size)
+			t.Fatalf("%d are cached", size)
 		}
 	}
 }

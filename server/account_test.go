@@ -85,7 +85,7 @@ func TestAccount_UserEditsProfile(t *testing.T) {
 		b.press("save-form", "save", name, wrong[0])
 		b.wantAt(t, "/account/profile", http.StatusBadRequest, wrong[1])
 		if _, form := b.readForm("save-form", "save"); form.Get(name) != wrong[0] {
-			t.Errorf("%s: what was typed is gone: %q", name, form.Get(name))
+			t.Errorf("%s: the typed value is missing: %q", name, form.Get(name))
 		}
 	}
 	if got := ts.storedUser(user.ID).Profile; got != want {
@@ -149,10 +149,10 @@ func TestChangePassword_EndsOtherSessionsAndGrants(t *testing.T) {
 	other.get(ts.url + "/account")
 	other.wantAt(t, "/login", http.StatusOK, "Sign in")
 	if got := ts.userinfo(tokens.member("access_token")); got.status != http.StatusUnauthorized {
-		t.Errorf("the access token of before: %d", got.status)
+		t.Errorf("the former access token: %d", got.status)
 	}
 	if got := ts.refresh("shop", tokens.member("refresh_token")); got.member("error") != "invalid_grant" {
-		t.Errorf("the refresh token of before: %s", got.raw)
+		t.Errorf("the former refresh token: %s", got.raw)
 	}
 	must(ts.identities.VerifyPassword(ts.Context(), "default", "wanda", "another password"))(t)
 	letters := ts.mailTo("wanda@example.com")
@@ -214,7 +214,7 @@ func TestAccount_UserWithoutPasswordNeedsFreshSignIn(t *testing.T) {
 	b.get(ts.url + "/account/password")
 	b.press("save-form", "save", "new_password", "another password")
 	b.wantAt(t, "/account", http.StatusOK, "Your password is changed.")
-	// Five minutes later that is over.
+	// Five minutes later the sign-in is no longer fresh.
 	entry = must(storage.Get[storage.User](ts.Context(), ts.engine, storage.Key("default", user.ID)))(t)
 	next = entry.Record
 	next.Password = ""
@@ -238,7 +238,7 @@ func TestChangeEmail_TakesEffectOnConfirmation(t *testing.T) {
 		t.Fatalf("%+v, address %s", letters, ts.storedUser(user.ID).Email)
 	}
 	link := linkIn(t, letters[0])
-	// 1. A program that follows links confirms nothing; nor does somebody else who is signed in.
+	// 1. A program that follows links confirms nothing. Another signed-in user confirms nothing either.
 	stranger := ts.newFormBrowser()
 	stranger.get(link)
 	stranger.wantAt(t, "/login", http.StatusOK, "登录")
@@ -251,7 +251,7 @@ func TestChangeEmail_TakesEffectOnConfirmation(t *testing.T) {
 	if got := ts.storedUser(user.ID).Email; got != "wanda@example.com" {
 		t.Errorf("address is %s already", got)
 	}
-	// 2. The owner does, and the old address hears of it.
+	// 2. The owner confirms, and the old address is notified.
 	b.press("confirm-form", "confirm")
 	b.wantAt(t, "/account", http.StatusOK, "邮箱已验证")
 	if got := ts.storedUser(user.ID); got.Email != "new@example.com" || !got.EmailVerified {
@@ -412,7 +412,7 @@ func TestAccount_UserRemovesApplication(t *testing.T) {
 	b.openAuthorize("scope", "openid profile")
 	b.wantAt(t, "/consent", http.StatusOK, "requests access")
 	if strings.Contains(textOf(b.document()), " new") {
-		t.Error("consent that was taken back is remembered")
+		t.Error("removed consent is still stored")
 	}
 }
 
@@ -427,7 +427,7 @@ func TestPages_OfferNoMailWithoutMailer(t *testing.T) {
 	}
 	b.get(ts.url + "/register")
 	if _, form := b.readForm("register-form", "register"); form.Has("email") {
-		t.Error("registration asks for an address")
+		t.Error("registration has a field for an address")
 	}
 	b.signInToAccount("wanda")
 	if strings.Contains(b.page.body, "/account/email") {
@@ -444,7 +444,7 @@ func TestRegistration_CreatesUser(t *testing.T) {
 	ts := newPageTestServer(t)
 	b := ts.newFormBrowser()
 	if p := b.get(ts.url + "/register"); p.status != http.StatusNotFound || !strings.Contains(p.body, "Page not found") {
-		t.Errorf("registration is off, and answers %d", p.status)
+		t.Errorf("registration is off: got %d", p.status)
 	}
 	ts.editDirectory(func(d *storage.Directory) { d.Policy.SelfRegistration = true })
 	b.openAuthorize("scope", "openid profile")
@@ -475,7 +475,7 @@ func TestRegistration_CreatesUser(t *testing.T) {
 	b.wantAt(t, "/account", http.StatusOK, "wanda@example.com")
 }
 
-// TestRegistration_IsRateLimitedByNetwork: a school behind one address registers, and a program that goes on has to wait.
+// TestRegistration_IsRateLimitedByNetwork: a school behind one address can register, and a program that continues has to wait.
 func TestRegistration_IsRateLimitedByNetwork(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.editDirectory(func(d *storage.Directory) { d.Policy.SelfRegistration = true })

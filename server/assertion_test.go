@@ -32,7 +32,7 @@ type signer struct {
 	key       crypto.Signer
 }
 
-// signers are a key of every algorithm, made once.
+// signers have one key of every algorithm. The keys are created once.
 var signers = sync.OnceValue(func() map[string]signer {
 	all := map[string]signer{}
 	for _, algorithm := range []string{"RS256", "PS256", "ES256", "ES384", "EdDSA"} {
@@ -73,7 +73,7 @@ func jwks(keys ...signer) json.RawMessage {
 	return raw
 }
 
-// sign makes a JWT of claims. headers are further header parameters.
+// sign creates a JWT of claims. headers are further header parameters.
 func (s signer) sign(t testing.TB, claims any, headers map[jose.HeaderKey]any) string {
 	t.Helper()
 	payload, ok := claims.(string)
@@ -85,7 +85,7 @@ func (s signer) sign(t testing.TB, claims any, headers map[jose.HeaderKey]any) s
 	return must(must(made.Sign([]byte(payload)))(t).CompactSerialize())(t)
 }
 
-// newPrivateKeyServer is a world with the client "keyed", which authenticates by an ES256 key.
+// newPrivateKeyServer returns a test server with the client "keyed", which authenticates by an ES256 key.
 func newPrivateKeyServer(t *testing.T) *testServer {
 	ts := newTestServer(t)
 	ts.addPrivateKeyClient("keyed", signers()["ES256"])
@@ -97,7 +97,7 @@ func (ts *testServer) addPrivateKeyClient(id string, keys ...signer) {
 	ts.addService(id, func(c *storage.Client) { c.AuthMethod, c.Secrets, c.JWKS = "private_key_jwt", nil, jwks(keys...) })
 }
 
-// assertionClaims are those of a good assertion, changed by the pairs; nil leaves a claim out.
+// assertionClaims returns the claims of a valid assertion, changed by the pairs; nil removes a claim.
 func (ts *testServer) assertionClaims(client string, changes ...any) map[string]any {
 	now := ts.clock.Now().Unix()
 	claims := map[string]any{"iss": client, "sub": client, "aud": ts.url, "exp": now + 60, "iat": now, "jti": rand.Text()}
@@ -142,7 +142,7 @@ func TestOpenIDConnectCore_9_PrivateKeyJWTWithEveryAlgorithm(t *testing.T) {
 	}
 }
 
-// TestRFC9864_Ed25519IsEdDSA: libraries call the algorithm by either name, in the header and in the key.
+// TestRFC9864_Ed25519IsEdDSA: libraries use either name of the algorithm, in the header and in the key.
 func TestRFC9864_Ed25519IsEdDSA(t *testing.T) {
 	ts := newTestServer(t)
 	key := signers()["EdDSA"]
@@ -161,12 +161,12 @@ func TestRFC9864_Ed25519IsEdDSA(t *testing.T) {
 		assertion string
 		status    int
 	}{
-		"both names":            {sign("old", private), http.StatusOK},
-		"the new name":          {sign("new", private), http.StatusOK},
-		"the old name":          {key.sign(t, ts.assertionClaims("new"), nil), http.StatusOK},
-		"a stranger":            {sign("new", stranger), http.StatusBadRequest},
-		"a client of RSA":       {sign("rsa", private), http.StatusBadRequest},
-		"a signature of nobody": {sign("new", private)[:40] + "." + part([]byte("{}")) + ".", http.StatusBadRequest},
+		"both names":                    {sign("old", private), http.StatusOK},
+		"the new name":                  {sign("new", private), http.StatusOK},
+		"the old name":                  {key.sign(t, ts.assertionClaims("new"), nil), http.StatusOK},
+		"an unknown issuer":             {sign("new", stranger), http.StatusBadRequest},
+		"a client of RSA":               {sign("rsa", private), http.StatusBadRequest},
+		"a signature of an unknown key": {sign("new", private)[:40] + "." + part([]byte("{}")) + ".", http.StatusBadRequest},
 	} {
 		if a := ts.postWithAssertion("/oauth2/token", row.assertion, ownGrant()); a.status != row.status {
 			t.Errorf("%s: got %d %s", name, a.status, a.raw)
@@ -231,7 +231,7 @@ func TestRFC7523_3_WhatAnAssertionMustSay(t *testing.T) {
 	}
 }
 
-// headersOf are header parameters in pairs.
+// headersOf returns header parameters from pairs.
 func headersOf(pairs ...any) map[jose.HeaderKey]any {
 	all := map[jose.HeaderKey]any{}
 	for i := 0; i < len(pairs); i += 2 {
@@ -256,7 +256,7 @@ func TestRFC8725_AnAssertionIsACompactJWTSignedByTheClientsKeyAlone(t *testing.T
 		"alg None":                        part(`{"alg":"None"}`) + "." + part(claimsText()) + ".",
 		"HS256 with the public key":       symmetric,
 		"another's key in the header":     must(must(embedded.Sign([]byte(claimsText())))(t).CompactSerialize())(t),
-		"a stranger's key":                stranger.sign(t, ts.assertionClaims("keyed"), nil),
+		"an unknown key":                  stranger.sign(t, ts.assertionClaims("keyed"), nil),
 		"an unknown kid":                  signer{key.algorithm, "other", key.key}.sign(t, ts.assertionClaims("keyed"), nil),
 		"an access token's typ":           key.sign(t, ts.assertionClaims("keyed"), headersOf("typ", "at+jwt")),
 		"a DPoP proof's typ":              key.sign(t, ts.assertionClaims("keyed"), headersOf("typ", "dpop+jwt")),
@@ -371,13 +371,13 @@ func TestRFC7523_3_AnAssertionIsGoodOnce(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range 64 {
 		group.Go(func() {
-			// Both instances have the issuer of the first: they are one server.
+			// Both instances use the issuer of the first: they are one server.
 			a := instances[i%2].postWithAssertion("/oauth2/token", assertion, ownGrant())
 			switch {
 			case a.status == http.StatusOK:
 				winners.Add(1)
 			case a.status != http.StatusBadRequest || a.member("error") != "invalid_client" || !strings.Contains(a.member("error_description"), "used before"):
-				t.Errorf("a loser is told %d %s", a.status, a.raw)
+				t.Errorf("a rejected call got %d %s", a.status, a.raw)
 			}
 		})
 	}
@@ -473,7 +473,7 @@ func TestPrivateKeyJWT_RejectsAssertionThatCannotBeStored(t *testing.T) {
 	}
 }
 
-// keyServer serves a JWK Set and counts who asks.
+// keyServer serves a JWK Set and counts the requests.
 type keyServer struct {
 	*httptest.Server
 	asked atomic.Int32
@@ -504,7 +504,7 @@ func (s *keyServer) set(body []byte, down bool) {
 	s.body, s.down = body, down
 }
 
-// newKeyFetchingServer is a world that may fetch from this machine, with the client "remote" whose keys are at source.
+// newKeyFetchingServer returns a test server that may fetch from this machine. The keys of its client "remote" are at source.
 func newKeyFetchingServer(t *testing.T, source *keyServer) *testServer {
 	ts := newTestServer(t).withConfig(func(c *server.Config) {
 		c.Fetch.AllowPrivate = true
@@ -547,16 +547,16 @@ func TestJWKSURI_FetchesKeysOnceAndAfterChange(t *testing.T) {
 	}
 	for range 10 {
 		if a := ts.tokenBySigner(newSigner("ES256", "guess")); a.member("error") != "invalid_client" {
-			t.Errorf("a made-up key: %d %s", a.status, a.raw)
+			t.Errorf("an unknown key: %d %s", a.status, a.raw)
 		}
 	}
 	if n := source.asked.Load(); n != 2 {
-		t.Errorf("made-up keys made the server fetch %d times", n)
+		t.Errorf("unknown keys caused %d fetches", n)
 	}
 	source.set(jwks(next), false)
 	ts.clock.Advance(5*time.Minute + time.Second)
 	if a := ts.tokenBySigner(old); a.member("error") != "invalid_client" {
-		t.Errorf("a key that was taken back: %d %s", a.status, a.raw)
+		t.Errorf("a removed key: %d %s", a.status, a.raw)
 	}
 }
 
@@ -577,7 +577,7 @@ func TestJWKSURI_UsesCachedKeysForAnHour(t *testing.T) {
 	asked := source.asked.Load()
 	ts.tokenBySigner(key)
 	if source.asked.Load() != asked {
-		t.Error("a source that is down is asked at every request")
+		t.Error("a source that is down is called at every request")
 	}
 	source.set(jwks(key), false)
 	ts.clock.Advance(31 * time.Second)

@@ -11,7 +11,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// postingForms are every form of the pages: how a visitor who is signed in gets to it, and the names of form and button.
+// postingForms returns all forms of the pages: the path to each for a signed-in user, and the IDs of form and button.
 func postingForms() []struct{ name, path, form, button string } {
 	return []struct{ name, path, form, button string }{
 		{"login", "/login?other=1", "login-form", "login"},
@@ -37,7 +37,7 @@ func (b *formBrowser) postWithHeaders(address string, form url.Values, header ma
 	return b.open(request, true)
 }
 
-// TestForms_RejectCrossSiteRequest is cross-site request forgery, at every form there is.
+// TestForms_RejectCrossSiteRequest tries CSRF at every form.
 func TestForms_RejectCrossSiteRequest(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.editDirectory(func(d *storage.Directory) { d.Policy.SelfRegistration = true })
@@ -61,7 +61,7 @@ func TestForms_RejectCrossSiteRequest(t *testing.T) {
 				header map[string]string
 			}{
 				"no token":                      {"", nil},
-				"a token made up":               {"AAAA", nil},
+				"a forged token":                {"AAAA", nil},
 				"another browser's token":       {theirs.Get("csrf"), nil},
 				"another directory's token":     {elsewhere.Get("csrf"), nil},
 				"a token cut short":             {own[:len(own)-2], nil},
@@ -117,7 +117,7 @@ func TestForms_StayValidAfterAnotherPageOpens(t *testing.T) {
 	b.wantAt(t, "/account", http.StatusOK, "Name of wanda")
 }
 
-// TestPages_EscapeUserText is cross-site scripting: markup in every name and value that a page shows.
+// TestPages_EscapeUserText tries cross-site scripting: markup in every name and value that a page shows.
 func TestPages_EscapeUserText(t *testing.T) {
 	const evil = `"><script>alert(1)</script><img src=x onerror=alert(1)>'` + "\u202e{{.}}%s"
 	ts := newPageTestServer(t)

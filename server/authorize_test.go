@@ -33,7 +33,7 @@ func TestSession_IsSharedByClientsOfDirectory(t *testing.T) {
 	first := claims(t, b.flow("web").member("id_token"))
 	b.get(ts.authorizeURL("spa"))
 	if strings.Contains(b.page.body, `name="username"`) {
-		t.Fatal("the second client asks for a sign-in")
+		t.Fatal("the second client requires a sign-in")
 	}
 	b.allow()
 	second := claims(t, b.redeem("spa", b.code()).member("id_token"))
@@ -42,7 +42,7 @@ func TestSession_IsSharedByClientsOfDirectory(t *testing.T) {
 	}
 }
 
-// TestRFC6749_3_1_2_ErrorsAboutTheAddresseeStayHere: nobody is sent to an address that is not registered.
+// TestRFC6749_3_1_2_ErrorsAboutTheAddresseeStayHere: the browser is never sent to a URI that is not registered.
 func TestRFC6749_3_1_2_ErrorsAboutTheAddresseeStayHere(t *testing.T) {
 	ts := newPopulatedServer(t)
 	ts.addClient("off", func(c *storage.Client) { c.Disabled = true })
@@ -120,7 +120,7 @@ func TestRFC6749_3_1_2_ErrorsAboutTheAddresseeStayHere(t *testing.T) {
 	}
 }
 
-// TestRFC8252_7_RedirectsOfNativeApps: the port of the loopback interface is open, and nothing else.
+// TestRFC8252_7_RedirectsOfNativeApps: the port of a loopback redirect URI is variable, and nothing else is.
 func TestRFC8252_7_RedirectsOfNativeApps(t *testing.T) {
 	ts := newPopulatedServer(t)
 	for _, uri := range []string{
@@ -189,7 +189,7 @@ func TestRFC6749_4_1_2_1_ErrorsGoToTheClient(t *testing.T) {
 		"padded challenge":             {ts.authorizeURL("spa", "code_challenge", challenge+"="), "invalid_request"},
 		"challenge of another set":     {ts.authorizeURL("spa", "code_challenge", challenge[:42]+"+"), "invalid_request"},
 		"not pushed":                   {ts.authorizeURL("par"), "invalid_request"},
-		"prompt none, nobody there":    {ts.authorizeURL("web", "prompt", "none"), "login_required"},
+		"prompt none, not signed in":   {ts.authorizeURL("web", "prompt", "none"), "login_required"},
 		"essential acr out of reach":   {ts.authorizeURL("web", "claims", `{"id_token":{"acr":{"essential":true,"values":["9"]}}}`), "unmet_authentication_requirements"},
 		"not pushed and prompt none":   {ts.authorizeURL("par", "prompt", "none"), "invalid_request"},
 		"the scope urn:minifed:link":   {ts.authorizeURL("web", "scope", "urn:minifed:link"), "invalid_scope"},
@@ -216,7 +216,7 @@ func TestAuthorize_DuplicateStateIsNotReturned(t *testing.T) {
 	}
 }
 
-// TestRFC6749_4_1_2_StateComesBackAsItWas also holds for none at all, and for such as look like something else.
+// TestRFC6749_4_1_2_StateComesBackAsItWas also covers a missing state, and states that look like markup or parameters.
 func TestRFC6749_4_1_2_StateComesBackAsItWas(t *testing.T) {
 	ts := newPopulatedServer(t)
 	for _, mode := range []string{"query", "form_post"} {
@@ -235,7 +235,7 @@ func TestRFC6749_4_1_2_StateComesBackAsItWas(t *testing.T) {
 	}
 }
 
-// TestRFC9207_2_AnswersNameTheirIssuer defeats mix-up: a client of two issuers sees whose answer it got.
+// TestRFC9207_2_AnswersNameTheirIssuer prevents mix-up: a client of two issuers sees which one sent the response.
 func TestRFC9207_2_AnswersNameTheirIssuer(t *testing.T) {
 	ts := newPopulatedServer(t)
 	ts.addDirectory(storage.Directory{ID: "acme", Name: "Acme"})
@@ -254,7 +254,7 @@ func TestRFC9207_2_AnswersNameTheirIssuer(t *testing.T) {
 	if b.page.sent.Get("iss") != ts.url+"/d/acme" {
 		t.Errorf("iss is %q", b.page.sent.Get("iss"))
 	}
-	// The code of one directory is nothing in the other, even for a client of the same name.
+	// The code of one directory is invalid in the other, even for a client of the same name.
 	ts.addClient("other", func(*storage.Client) {})
 	if a := ts.redeem("other", code); a.status != http.StatusBadRequest || a.member("error") != "invalid_grant" {
 		t.Errorf("code of another directory: %d %s", a.status, a.raw)
@@ -274,7 +274,8 @@ func TestAuthorize_PreservesRegisteredQuery(t *testing.T) {
 	}
 }
 
-// TestRFC6749_3_1_2_3_OneRegisteredRedirectNeedsNotBeNamed outside OpenID Connect; then it need not be named for the code either.
+// TestRFC6749_3_1_2_3_OneRegisteredRedirectNeedsNotBeNamed outside OpenID Connect; the token request need not contain it
+// either.
 func TestRFC6749_3_1_2_3_OneRegisteredRedirectNeedsNotBeNamed(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
@@ -304,7 +305,7 @@ func TestAuthorize_CrossSitePOSTUsesSession(t *testing.T) {
 	b.post(ts.url+"/oauth2/authorize", ts.authorizeForm("web", "login_hint", strings.Repeat("&", 4000)), false)
 	b.wantError(t, "invalid_request", "state-1")
 	b.get(kept)
-	b.code() // It is as good as the request itself, for a minute.
+	b.code() // It is as valid as the request itself, for a minute.
 	ts.clock.Advance(time.Minute + time.Second)
 	b.get(kept)
 	b.wantPage(t, http.StatusBadRequest, "minute")
@@ -336,7 +337,7 @@ func TestOIDCCore_3_1_2_1_Prompts(t *testing.T) {
 	b.wantError(t, "login_required", "state-1")
 	b.get(ts.authorizeURL("web", "max_age", "99999999999999999999"))
 	b.code()
-	// 2. The account chooser: staying, and becoming somebody else.
+	// 2. The account chooser: the user continues, and then changes the account.
 	b.get(ts.authorizeURL("web", "prompt", "select_account"))
 	b.wantPage(t, http.StatusOK, "<h1>account</h1>")
 	b.submit("stay")
@@ -349,7 +350,7 @@ func TestOIDCCore_3_1_2_1_Prompts(t *testing.T) {
 	if all := claims(t, ts.redeem("web", b.code()).member("id_token")); all["sub"] != "bob" {
 		t.Errorf("sub is %v", all["sub"])
 	}
-	// 3. Both, and consent: each page once.
+	// 3. login and consent together: each page once.
 	b.get(ts.authorizeURL("web", "prompt", "login consent select_account"))
 	b.signIn("bob")
 	b.wantPage(t, http.StatusOK, "<h1>consent</h1>")
@@ -372,7 +373,7 @@ func TestAuthorize_CancelReturnsAccessDenied(t *testing.T) {
 	}
 }
 
-// TestOIDCCore_3_1_2_2_IDTokenHint: expired hints and such of retired keys are good, other users' are not.
+// TestOIDCCore_3_1_2_2_IDTokenHint: hints that expired or whose key retired are accepted. Hints about other users are not.
 func TestOIDCCore_3_1_2_2_IDTokenHint(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
@@ -390,13 +391,13 @@ func TestOIDCCore_3_1_2_2_IDTokenHint(t *testing.T) {
 	b.get(ts.authorizeURL("web", "prompt", "none", "id_token_hint", bobs))
 	b.wantError(t, "login_required", "state-1")
 	b.get(ts.authorizeURL("web", "id_token_hint", bobs))
-	b.signIn("alice") // The wrong one, again.
+	b.signIn("alice") // Again the wrong user.
 	b.wantError(t, "login_required", "state-1")
 	b.get(ts.authorizeURL("web", "id_token_hint", bobs))
 	b.signIn("bob")
 	b.allow()
 	b.code()
-	// 3. Demanded by the claims parameter.
+	// 3. Required by the claims parameter.
 	b.get(ts.authorizeURL("web", "prompt", "none", "claims", `{"id_token":{"sub":{"value":"alice"}}}`))
 	b.wantError(t, "login_required", "state-1")
 	b.get(ts.authorizeURL("web", "prompt", "none", "claims", `{"id_token":{"sub":{"value":"bob"}}}`))
@@ -486,11 +487,11 @@ func TestAuthorize_IsNotCachedFramedOrLogged(t *testing.T) {
 		}
 	}
 	if !strings.Contains(log, `"client":"web"`) || !strings.Contains(log, `"response_type":"code"`) {
-		t.Error("the log does not say who asked for what")
+		t.Error("the log has neither client nor parameters")
 	}
 }
 
-// TestFormPost_2_ThePage submits itself by a script that the policy names, and works without.
+// TestFormPost_2_ThePage submits itself by a script that the policy allows, and works without the script.
 func TestFormPost_2_ThePage(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
@@ -527,7 +528,7 @@ func (ts *testServer) changeUser(id string, edit func(*storage.User)) {
 	must(entry.Replace(ts.Context(), ts.engine.Engine, next))(ts.T)
 }
 
-// TestCodeFlow_StaysWithinStoreBudget counts what requests ask of the store. Directories, clients and keys come from memory.
+// TestCodeFlow_StaysWithinStoreBudget counts the store operations of requests. Directories, clients and keys come from memory.
 func TestCodeFlow_StaysWithinStoreBudget(t *testing.T) {
 	ts := newPopulatedServer(t)
 	ts.addClient("own", func(c *storage.Client) { c.FirstParty = true })

@@ -9,7 +9,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// newMiniProgramLogoutServer is a world whose mini-program "mini" has a backend that hears of logouts.
+// newMiniProgramLogoutServer returns a test server whose mini-program "mini" has a backend that receives logout tokens.
 func newMiniProgramLogoutServer(t *testing.T) (*testServer, *relyingParty) {
 	t.Helper()
 	party := newRelyingParty(t)
@@ -42,13 +42,13 @@ func TestBackChannelLogout_NotifiesMiniProgramOfEndedGrants(t *testing.T) {
 			for _, token := range party.wantLogoutTokens(t, "of two logins", 2) {
 				got := claims(t, token)
 				if got["aud"] != "mini" || got["sub"] != ts.sub(first) || got["nonce"] != nil || jwtHeader(t, token)["typ"] != "logout+jwt" {
-					t.Errorf("told %v", got)
+					t.Errorf("sent %v", got)
 				}
 				told[got["sid"]] = true
 			}
 			for _, login := range []response{first, second} {
 				if sid := claims(t, login.member("id_token"))["sid"]; !told[sid] {
-					t.Errorf("not told of %v", sid)
+					t.Errorf("no logout token for %v", sid)
 				}
 			}
 			ts.clock.Advance(24 * time.Hour)
@@ -66,7 +66,7 @@ func TestBackChannelLogout_NewMiniProgramSignInIsUnaffected(t *testing.T) {
 	ts.deliverDue()
 	tokens := party.wantLogoutTokens(t, "of the login before", 1)
 	if got, want := claims(t, tokens[0])["sid"], claims(t, before.member("id_token"))["sid"]; got != want {
-		t.Errorf("told of %v, want %v", got, want)
+		t.Errorf("logout tokens for %v, want %v", got, want)
 	}
 	if got := ts.userinfo(after.member("access_token")); got.status != http.StatusOK {
 		t.Errorf("the login after: %d %s", got.status, got.raw)

@@ -15,7 +15,8 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-// newLogoutTokenServer is a site whose clients web and spa each have a relying party to tell of logouts.
+// newLogoutTokenServer returns a populated server whose clients web and spa each have a relying party that receives logout
+// tokens.
 func newLogoutTokenServer(t *testing.T) (ts *testServer, web, spa *relyingParty) {
 	t.Helper()
 	web, spa = newRelyingParty(t), newRelyingParty(t)
@@ -29,13 +30,13 @@ func newLogoutTokenServer(t *testing.T) (ts *testServer, web, spa *relyingParty)
 	return ts, web, spa
 }
 
-// deliverDue does what is due now.
+// deliverDue delivers the logout tokens that are due.
 func (ts *testServer) deliverDue() {
 	ts.Helper()
 	check(ts.T, ts.server.Look(ts.Context()))
 }
 
-// ended is the session of a browser as it is stored.
+// storedSession returns the stored session of a browser.
 func (b *browser) storedSession() storage.Session {
 	b.Helper()
 	id, _, _ := strings.Cut(b.cookies["mf-default"], ".")
@@ -56,7 +57,7 @@ func TestBackChannelLogout_2_NotifiesEveryClientOfTheSession(t *testing.T) {
 	b, other := ts.newBrowser(), ts.newBrowser()
 	b.flow("web")
 	token := b.flow("spa").member("id_token")
-	b.flow("native") // It wants to hear of nothing.
+	b.flow("native") // It has no back-channel logout URI.
 	other.flow("web")
 	session := b.storedSession().ID
 	b.get(ts.logoutURL("id_token_hint", token, "post_logout_redirect_uri", postLogout))
@@ -64,7 +65,7 @@ func TestBackChannelLogout_2_NotifiesEveryClientOfTheSession(t *testing.T) {
 	for client, party := range map[string]*relyingParty{"web": web, "spa": spa} {
 		tokens := party.wantLogoutTokens(t, client, 1)
 		if got := claims(t, tokens[0]); got["aud"] != client || got["sid"] != session || got["sub"] != "alice" || got["nonce"] != nil {
-			t.Errorf("%s was told %v", client, got)
+			t.Errorf("%s received %v", client, got)
 		}
 		if header := jwtHeader(t, tokens[0]); header["alg"] != "ES256" || header["typ"] != "logout+jwt" {
 			t.Errorf("%s: header %v", client, header)
@@ -94,7 +95,7 @@ func TestBackChannelLogout_2_4_LogoutTokenIsNoOtherToken(t *testing.T) {
 func TestBackChannelLogout_NotifiesForEveryCause(t *testing.T) {
 	for name, row := range map[string]struct {
 		end func(ts *testServer, b *browser)
-		// everywhere says that the session of the other browser ends, too.
+		// everywhere reports that the session of the other browser ends, too.
 		everywhere bool
 	}{
 		"logout that the user confirms": {func(_ *testServer, b *browser) {
@@ -113,7 +114,7 @@ func TestBackChannelLogout_NotifiesForEveryCause(t *testing.T) {
 			b.get(b.url + "/account")
 			b.post(b.url+"/account/sign-out-everywhere", map[string][]string{"csrf": {tokenOn(b.T, b.page)}}, true)
 		}, true},
-		"somebody else signs in": {func(ts *testServer, b *browser) {
+		"another user signs in": {func(ts *testServer, b *browser) {
 			b.get(ts.authorizeURL("web", "prompt", "login"))
 			b.signIn("bob")
 		}, false},
@@ -136,14 +137,14 @@ func TestBackChannelLogout_NotifiesForEveryCause(t *testing.T) {
 			row.end(ts, b)
 			ts.deliverDue()
 			if got := claims(t, web.wantLogoutTokens(t, "of this browser", 1)[0]); got["sid"] != mine || got["sub"] != "alice" {
-				t.Errorf("told %v", got)
+				t.Errorf("sent %v", got)
 			}
 			if !row.everywhere {
 				spa.wantLogoutTokens(t, "of the other browser", 0)
 				return
 			}
 			if got := claims(t, spa.wantLogoutTokens(t, "of the other browser", 1)[0]); got["sid"] != theirs {
-				t.Errorf("told %v", got)
+				t.Errorf("sent %v", got)
 			}
 			ts.deliverDue()
 			web.wantLogoutTokens(t, "once is enough", 1)
@@ -168,7 +169,7 @@ func TestBackChannelLogout_NewSessionIsUnaffectedBySignOutEverywhere(t *testing.
 	again.wantSilent(t, "the new session", "")
 }
 
-// TestBackChannelLogout_LogsTheReceiversResponse, bounded, on one line, and without what could be a token.
+// TestBackChannelLogout_LogsTheReceiversResponse: the log has one bounded line of it, without anything that could be a token.
 func TestBackChannelLogout_LogsTheReceiversResponse(t *testing.T) {
 	ts, web, _ := newLogoutTokenServer(t)
 	web.answers(func(rw http.ResponseWriter, _ *http.Request) {
@@ -200,7 +201,7 @@ func TestBackChannelLogout_RetriesAndThenStops(t *testing.T) {
 	token := b.flow("web").member("id_token")
 	session := b.storedSession()
 	b.get(ts.logoutURL("id_token_hint", token, "post_logout_redirect_uri", postLogout))
-	b.wantReturned(t, postLogout) // The user is signed out whatever clients say.
+	b.wantReturned(t, postLogout) // The user is signed out even if the clients fail.
 	for i, wait := range []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 6 * time.Hour} {
 		ts.clock.Advance(wait - time.Millisecond)
 		ts.deliverDue()
@@ -222,7 +223,7 @@ func TestBackChannelLogout_RetriesAndThenStops(t *testing.T) {
 	}
 	kept := must(storage.Get[storage.Session](t.Context(), ts.engine, storage.Key("default", session.ID)))(t).Record
 	if !kept.DeliverAt.IsZero() || !slices.Equal(slices.Collect(maps.Keys(kept.Clients)), []string{"web"}) {
-		t.Errorf("what is left is %+v", kept)
+		t.Errorf("remaining: %+v", kept)
 	}
 	if log := ts.log.String(); !strings.Contains(log, `"attempt":7,"of":7`) || strings.Contains(log, "/bye") || strings.Contains(log, tokens[0]) {
 		t.Errorf("log: %s", log)
@@ -234,7 +235,7 @@ func TestBackChannelLogout_RetryOutlivesSession(t *testing.T) {
 	web.answers(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusServiceUnavailable) })
 	b := ts.newBrowser()
 	token := b.flow("web").member("id_token")
-	ts.clock.Advance(12*time.Hour - time.Second) // The session was about to end of itself.
+	ts.clock.Advance(12*time.Hour - time.Second) // The session was about to expire.
 	b.get(ts.logoutURL("id_token_hint", token))
 	web.answers(nil)
 	ts.clock.Advance(time.Hour)
@@ -255,7 +256,7 @@ func TestBackChannelLogout_SurvivesCrash(t *testing.T) {
 			writes := new(atomic.Int32)
 			ts.engine.Before = func(_ context.Context, o storagetest.Operation) error {
 				if o.Kind == storage.KindSession && o.Method == "Replace" && writes.Add(1) == 2 {
-					return storage.ErrUnavailable // The first write ended the session; this one would say who has heard.
+					return storage.ErrUnavailable // The first write ended the session; the second would store which clients were notified.
 				}
 				return nil
 			}
@@ -263,7 +264,7 @@ func TestBackChannelLogout_SurvivesCrash(t *testing.T) {
 			b.wantReturned(t, postLogout)
 			ts.engine.Before = nil
 			web.answers(nil)
-			// Another instance finds it when the lease is over, and not before.
+			// Another instance delivers after the lease expired, and not before.
 			other := ts.secondInstance()
 			ts.clock.Advance(30*time.Second - time.Millisecond)
 			other.deliverDue()
@@ -310,7 +311,7 @@ func TestBackChannelLogout_SkipsDeletedAndUnsubscribedClients(t *testing.T) {
 			b.submit("logout")
 			web.wantLogoutTokens(t, name, 0)
 			if left := must(storage.Get[storage.Session](t.Context(), ts.engine, storage.Key("default", id)))(t).Record; len(left.Clients) != 0 || !left.DeliverAt.IsZero() {
-				t.Errorf("still to be told: %+v", left)
+				t.Errorf("still to be notified: %+v", left)
 			}
 		})
 	}
@@ -340,7 +341,7 @@ func TestBackChannelLogout_DoesNotDelayUser(t *testing.T) {
 		case <-release:
 		case <-r.Context().Done():
 		}
-		panic(http.ErrAbortHandler) // To return would be to answer.
+		panic(http.ErrAbortHandler) // A return would send a response.
 	})
 	b := ts.newBrowser()
 	b.flow("spa")
@@ -351,6 +352,6 @@ func TestBackChannelLogout_DoesNotDelayUser(t *testing.T) {
 	spa.wantLogoutTokens(t, "who answers at once", 1)
 	left := must(storage.Get[storage.Session](t.Context(), ts.engine, storage.Key("default", session)))(t).Record
 	if !slices.Equal(slices.Collect(maps.Keys(left.Clients)), []string{"web"}) || left.DeliverAt.IsZero() {
-		t.Errorf("to be told again: %+v", left)
+		t.Errorf("to be notified again: %+v", left)
 	}
 }

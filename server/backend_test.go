@@ -16,13 +16,13 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// backendFixture is what docs/security.md describes under "What a mini-program's backend may do to a user": the mini-programs "mall" and
-// "evil" and the relying party "site", all with the defaults of `client create` and one Open Platform account; a victim who has
-// an account with everything and opened both mini-programs once; and mallory, who controls evil's backend.
+// backendFixture is the situation that docs/security.md describes under "What a mini-program's backend may do to a user". There
+// are the mini-programs "mall" and "evil" and the relying party "site", with the defaults of `client create` and one Open
+// Platform account. The victim has a complete account and opened both mini-programs once. mallory controls the backend of evil.
 type backendFixture struct {
 	*pageTestServer
 	victim storage.User
-	// mall and evil are the victim's tokens there, mallory mallory's own at evil.
+	// mall and evil are the victim's tokens at these clients; mallory has a token of her own at evil.
 	mall, evil, mallory response
 }
 
@@ -41,7 +41,7 @@ func newBackendFixture(t *testing.T) *backendFixture {
 		}
 		s.change(asked.ID, func(c *storage.Client) {
 			if len(c.Secrets) > 0 {
-				c.Secrets = []string{fastHash(secretOfMini)} // as generated: the tests know this one
+				c.Secrets = []string{fastHash(secretOfMini)} // in the form of a generated secret, but known to the tests
 			}
 		})
 	}
@@ -82,7 +82,7 @@ func (s *backendFixture) bearer(path, token string, form url.Values) response {
 	return s.do(request)
 }
 
-// links are who each WeChat user, number and name leads to.
+// links returns the user of each WeChat user, number and name.
 func (s *backendFixture) links() map[string]string {
 	all := map[string]string{}
 	for _, link := range list[storage.Identity](s.testServer) {
@@ -91,12 +91,12 @@ func (s *backendFixture) links() map[string]string {
 	return all
 }
 
-// backendAttempt is one "may not" of the table in docs/security.md, as evil's backend would try it.
+// backendAttempt is one "may not" of the table in docs/security.md, as the backend of evil would try it.
 type backendAttempt struct {
-	// row is the row of the table that says it.
+	// row is its row in the table.
 	row string
 	try func(s *backendFixture) response
-	// allowed are answers other than a refusal that give nothing away.
+	// allowed are responses that are not errors and disclose nothing.
 	allowed func(s *backendFixture, a response) bool
 }
 
@@ -109,7 +109,7 @@ func withoutScope(scope string) func(*backendFixture, response) bool {
 
 func notActive(_ *backendFixture, a response) bool { return a.body["active"] == false }
 
-// anyResponse accepts an answer whose effects the test looks for itself.
+// anyResponse accepts any response: the test checks the effects itself.
 func anyResponse(*backendFixture, response) bool { return true }
 
 func backendAttempts() map[string]backendAttempt {
@@ -200,10 +200,10 @@ func backendAttempts() map[string]backendAttempt {
 		"the victim's WeChat to mallory's account": {linking, func(s *backendFixture) response {
 			return bind(s, "method", "session", "code", s.app("evil").Login("victim"), "access_token", s.mallory.member("access_token"))
 		}, nil},
-		"the victim registered anew": {linking, func(s *backendFixture) response {
+		"the victim registered again": {linking, func(s *backendFixture) response {
 			return bind(s, "method", "register", "code", s.app("evil").Login("victim"))
 		}, func(s *backendFixture, a response) bool { return s.sub(a) == s.victim.ID }},
-		"a ticket that attaches by itself": {linking, func(s *backendFixture) response {
+		"a ticket that attaches without proof": {linking, func(s *backendFixture) response {
 			s.change("evil", func(c *storage.Client) { c.Federation.Provisioning = storage.ProvisionBind })
 			ticket := s.exchange("evil", s.app("evil").Login("accomplice")).member("bind_ticket")
 			return bind(s, "method", "session", "bind_ticket", ticket, "access_token", s.evil.member("access_token"))
@@ -244,8 +244,8 @@ func backendAttempts() map[string]backendAttempt {
 	}
 }
 
-// TestBackend_MayNot tries every "may not" of the table in docs/security.md, and then looks whether the victim's account, sign-in
-// methods and tokens elsewhere are as before.
+// TestBackend_MayNot tries every "may not" of the table in docs/security.md. Then it checks that the victim's account, sign-in
+// methods and tokens elsewhere are unchanged.
 func TestBackend_MayNot(t *testing.T) {
 	for name, attempt := range backendAttempts() {
 		t.Run(name, func(t *testing.T) {
@@ -257,13 +257,13 @@ func TestBackend_MayNot(t *testing.T) {
 			if got.status < http.StatusBadRequest && (attempt.allowed == nil || !attempt.allowed(s, got)) {
 				t.Errorf("allowed: %d %s", got.status, got.raw)
 			}
-			// 1. The account, but for what the sign-in itself writes.
+			// 1. The account, except what the sign-in itself writes.
 			after := must(s.identities.User(t.Context(), "default", before.ID))(t).Record
 			after.UpdatedAt = before.UpdatedAt
 			if !reflect.DeepEqual(after, before) {
 				t.Errorf("the account changed:\n%+v\n%+v", before, after)
 			}
-			// 2. Who WeChat users, numbers and names lead to.
+			// 2. The users of WeChat users, numbers and names.
 			for id, user := range s.links() {
 				if was, known := links[id]; known && was != user || !known && user == before.ID {
 					t.Errorf("a link leads to %s, was %q", user, was)

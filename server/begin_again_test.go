@@ -13,7 +13,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// TestTabs_OpenedTogetherInFreshBrowserAllFinish, whichever is first: one that was opened without a cookie keeps its own.
+// TestTabs_OpenedTogetherInFreshBrowserAllFinish in every order: a tab that was opened without a cookie has its own.
 func TestTabs_OpenedTogetherInFreshBrowserAllFinish(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
@@ -28,7 +28,7 @@ func TestTabs_OpenedTogetherInFreshBrowserAllFinish(t *testing.T) {
 				opening.Go(func() { opened[i].openAuthorize("state", fmt.Sprintf("tab-%d", i)) })
 			}
 			opening.Wait()
-			for _, b := range opened { // What each answer set is in one browser.
+			for _, b := range opened { // The Set-Cookie lines of all responses reach one browser.
 				for name, value := range b.cookies {
 					shared[name] = value
 				}
@@ -48,7 +48,7 @@ func TestTabs_OpenedTogetherInFreshBrowserAllFinish(t *testing.T) {
 	}
 }
 
-// TestTabs_ReloadContinuesAfterSignInInOtherTab without asking once more.
+// TestTabs_ReloadContinuesAfterSignInInOtherTab: it shows no login page again.
 func TestTabs_ReloadContinuesAfterSignInInOtherTab(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
@@ -64,10 +64,10 @@ func TestTabs_ReloadContinuesAfterSignInInOtherTab(t *testing.T) {
 		t.Errorf("got %v", b.page.sent)
 	}
 	b.get(two)
-	b.wantAt(t, "/login", http.StatusOK, "Sign in") // It must not go by an earlier sign-in.
+	b.wantAt(t, "/login", http.StatusOK, "Sign in") // An earlier sign-in must not satisfy it.
 }
 
-// TestBrowserCookies_AreBounded: the oldest ones are taken back.
+// TestBrowserCookies_AreBounded: the oldest ones are removed.
 func TestBrowserCookies_AreBounded(t *testing.T) {
 	ts := newPageTestServer(t)
 	b := ts.newFormBrowser()
@@ -91,7 +91,7 @@ func TestBrowserCookies_AreBounded(t *testing.T) {
 	b.wantAt(t, "/login", http.StatusOK, "Sign in")
 }
 
-// TestCookies_OfADirectoryAreAtMost5KB, whose ID is as long as IDs can be: proxies accept no more than 8 KB.
+// TestCookies_OfADirectoryAreAtMost5KB, even with the longest directory ID: proxies accept no more than 8 KB.
 func TestCookies_OfADirectoryAreAtMost5KB(t *testing.T) {
 	ts := newPageTestServer(t)
 	b := ts.newFormBrowser()
@@ -101,7 +101,7 @@ func TestCookies_OfADirectoryAreAtMost5KB(t *testing.T) {
 		for name, value := range one.cookies {
 			b.cookies[name] = value
 		}
-		if i < 9 { // A browser is known for eight accounts.
+		if i < 9 { // A browser is a known device of at most eight accounts.
 			delete(b.cookies, "mf-default")
 			b.get(ts.url + "/login")
 			b.signInToAccount(ts.addPasswordUser(fmt.Sprintf("person-%d", i)).Username)
@@ -117,7 +117,7 @@ func TestCookies_OfADirectoryAreAtMost5KB(t *testing.T) {
 	}
 }
 
-// TestBeginAgain_RestartsExpiredSignIn with the same request, and say whose it is.
+// TestBeginAgain_RestartsExpiredSignIn with the same request, and the page names the client.
 func TestBeginAgain_RestartsExpiredSignIn(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
@@ -179,7 +179,7 @@ func TestBeginAgain_RestartsExpiredSignIn(t *testing.T) {
 		b.get(p.url)
 		b.wantAt(t, "/login", http.StatusBadRequest, "Tea & Co")
 		if strings.Contains(b.page.body, `id="again"`) {
-			t.Error("a pushed request begins again although nothing knows any more whether it was answered")
+			t.Error("a pushed request begins again although it may have been completed")
 		}
 	})
 }
@@ -202,7 +202,6 @@ func TestBeginAgain_RestartsExpiredSignOut(t *testing.T) {
 	}
 }
 
-// TestForms_RejectedFormOpensItsPageAgain.
 func TestForms_RejectedFormOpensItsPageAgain(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
@@ -220,7 +219,7 @@ func TestForms_RejectedFormOpensItsPageAgain(t *testing.T) {
 	b.wantAt(t, "/account", http.StatusOK, "Your account")
 }
 
-// TestPAR_RejectsUsedRequestBeforeSignIn, and going back to its pages says so.
+// TestPAR_RejectsUsedRequestBeforeSignIn: the back button to its pages shows the same error.
 func TestPAR_RejectsUsedRequestBeforeSignIn(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
@@ -233,19 +232,19 @@ func TestPAR_RejectsUsedRequestBeforeSignIn(t *testing.T) {
 	consent := b.page
 	b.press("consent-form", "allow")
 	code := b.code()
-	// 1. A second press of the button, before the client has redeemed the code, is answered the same.
+	// 1. A second click on the button, before the client redeems the code, gets the same response.
 	b.page = consent
 	b.press("consent-form", "allow")
 	if again := b.code(); again != code {
 		t.Errorf("got another code")
 	}
 	ts.redeem("shop", code, "redirect_uri", shopRedirect)
-	// 2. Going back.
+	// 2. The back button.
 	for _, p := range []*page{login, consent} {
 		b.get(p.url)
 		b.wantAt(t, must(url.Parse(p.url))(t).Path, http.StatusBadRequest, "The application is Tea & Co.")
 	}
-	// 3. A browser where nobody is signed in.
+	// 3. A browser without a session.
 	other := ts.newFormBrowser()
 	other.get(address)
 	other.wantError(t, "invalid_request_uri", "state-1")

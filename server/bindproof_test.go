@@ -43,7 +43,7 @@ func (ts *pageTestServer) bindWith(client, code, method string, further ...strin
 	return ts.post(client, bindPath, form)
 }
 
-// linkToken is an access token of a user of a client by the mini-program, with the scope that proves.
+// linkToken returns an access token of a user of a client by the mini-program, with the scope that allows account linking.
 func (ts *pageTestServer) linkToken(client, user string, further ...string) response {
 	ts.Helper()
 	return ts.exchange(client, ts.app(client).Login(user), append([]string{"scope", "openid profile " + linkScope}, further...)...)
@@ -68,18 +68,18 @@ func TestBindUserPassword_AttachesAccountAndNotifiesOwner(t *testing.T) {
 	if got := claims(t, bound.member("id_token"))["amr"]; fmt.Sprint(got) != "[wechat_miniapp]" {
 		t.Errorf("amr is %v", got)
 	}
-	// 1. A repeat answers the same; one with another password, or none, does not.
+	// 1. A repeat gets the same response. A repeat with another password, or without one, does not.
 	again := ts.bindWith("mini", code, "password", "username", "WANDA", "password", goodPassword, "scope", "openid profile")
 	if again.status != http.StatusOK || ts.sub(again) != user.ID || again.member("refresh_token") != bound.member("refresh_token") {
 		t.Errorf("repeat: %d %s", again.status, again.raw)
 	}
 	wantReason(t, ts.bindWith("mini", code, "password", "username", "WANDA", "password", "wrong", "scope", "openid profile"), http.StatusBadRequest, "invalid_request", "repeat_differs")
 	wantReason(t, ts.exchange("mini", code, "scope", "openid profile"), http.StatusBadRequest, "invalid_request", "repeat_differs")
-	// 2. From now on the WeChat user is that user.
+	// 2. From now on the WeChat user is this user.
 	if got := ts.sub(ts.login("mini", "w")); got != user.ID {
 		t.Errorf("sub is %s", got)
 	}
-	// 3. The owner hears of it, by mail and in the audit.
+	// 3. The owner is notified, by mail and in the audit trail.
 	letters := ts.mailTo("wanda@example.com")
 	if len(letters) != 1 || letters[0].Subject != "WeChat was linked to your account at Default" {
 		t.Errorf("mail: %+v", letters)
@@ -124,7 +124,7 @@ func TestBindUserPassword_RejectsInvalidProof(t *testing.T) {
 			first = got
 		}
 		if fmt.Sprint(got.body) != fmt.Sprint(first.body) {
-			t.Errorf("an unknown user is told apart: %v", got.body)
+			t.Errorf("an unknown user is distinguishable: %v", got.body)
 		}
 	}
 	for name, further := range map[string][]string{
@@ -173,7 +173,7 @@ func TestBindUserPassword_LimitsGuessesButNotOwner(t *testing.T) {
 	if bound.status != http.StatusOK {
 		t.Fatalf("%s", bound.raw)
 	}
-	// 1. Many WeChat users guess at one account.
+	// 1. Many WeChat users guess the password of one account.
 	for i := range 6 {
 		ts.bind("mini", fmt.Sprint("mallory-", i), "password", "username", "wanda", "password", "wrong")
 	}
@@ -182,7 +182,7 @@ func TestBindUserPassword_LimitsGuessesButNotOwner(t *testing.T) {
 	if got.header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}
-	// 2. The page for signing in counts the same account, and the owner's WeChat is spared.
+	// 2. The login page counts the same account. The owner's WeChat sign-in is not affected.
 	b := ts.newFormBrowser()
 	b.get(ts.url + "/login")
 	b.signInAs("wanda")
@@ -190,7 +190,7 @@ func TestBindUserPassword_LimitsGuessesButNotOwner(t *testing.T) {
 	if again := ts.bind("mini", "w", "password", "username", "wanda", "password", goodPassword); again.status != http.StatusOK || ts.sub(again) != user.ID {
 		t.Errorf("the owner: %d %s", again.status, again.raw)
 	}
-	// 3. One WeChat user guesses at many accounts.
+	// 3. One WeChat user guesses the passwords of many accounts.
 	for i := range 6 {
 		ts.bind("mini", "trudy", "password", "username", fmt.Sprint("person-", i), "password", "wrong")
 	}
@@ -230,7 +230,7 @@ func TestBindUserSession_AttachesAccountOfToken(t *testing.T) {
 	if got := ts.sub(ts.login("mini", "w")); got != user.ID {
 		t.Errorf("sub is %s", got)
 	}
-	// The client's own tokens prove as well.
+	// The client's own tokens are a proof as well.
 	own := ts.linkToken("mini", "w")
 	if got := ts.bind("mini", "second", "session", "access_token", own.member("access_token")); got.status != http.StatusOK || ts.sub(got) != user.ID {
 		t.Errorf("%d %s", got.status, got.raw)
@@ -255,7 +255,7 @@ func TestBindUserSession_RejectsOtherTokens(t *testing.T) {
 		"a refresh token":           ts.login("mini", "refreshing", "scope", "openid offline_access "+linkScope).member("refresh_token"),
 		"without the scope":         ts.login("mini", "plain").member("access_token"),
 		"for another audience":      ts.linkToken("mini", "abroad", "audience", "https://api.example").member("access_token"),
-		"of a stranger":             ts.linkToken("other", "stranger").member("access_token"),
+		"of an unknown issuer":      ts.linkToken("other", "stranger").member("access_token"),
 		"opaque":                    ts.linkToken("opaque", "opaque").member("access_token"),
 		"of a grant that has ended": ended.member("access_token"),
 		"changed":                   victim.member("access_token")[:len(victim.member("access_token"))-4] + "AAAA",
@@ -304,7 +304,7 @@ func TestLinkScope_IsNotGrantedByDefault(t *testing.T) {
 	}
 }
 
-// setPassword calls the endpoint for it with a token.
+// setPassword calls the setPassword endpoint with a token.
 func (ts *pageTestServer) setPassword(token, username, password string, current ...string) response {
 	ts.Helper()
 	form := url.Values{}
@@ -321,7 +321,7 @@ func (ts *pageTestServer) setPassword(token, username, password string, current 
 	return ts.do(request)
 }
 
-// TestSetPassword_ShadowUserSignsInElsewhere is the promise: the same person everywhere, with the same profile.
+// TestSetPassword_ShadowUserSignsInElsewhere: the same user with the same profile everywhere is what minifed promises.
 func TestSetPassword_ShadowUserSignsInElsewhere(t *testing.T) {
 	ts := newBindUserServer(t)
 	ts.change("mini", func(c *storage.Client) { c.Federation.Provisioning = "" })
@@ -366,7 +366,7 @@ func TestSetPassword_ReplacementEndsSessionsAndGrants(t *testing.T) {
 	b.get(ts.url + "/account")
 	b.wantAt(t, "/login", http.StatusOK, "Sign in")
 	if got := ts.setPassword(token, "", "a third password", "another password"); got.status != http.StatusUnauthorized {
-		t.Errorf("the token of before: %d %s", got.status, got.raw)
+		t.Errorf("the former token: %d %s", got.status, got.raw)
 	}
 }
 

@@ -15,28 +15,28 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// browser is a browser without scripts: it keeps cookies, follows redirects within the provider, and submits forms.
+// browser is a browser without scripts: it stores cookies, follows redirects within the provider, and submits forms.
 type browser struct {
 	*testServer
 	cookies map[string]string
-	// set are the cookies of the last answer that set some, as they were written.
+	// set are the Set-Cookie lines of the last response that had any.
 	set map[string]string
-	// page is where it is.
+	// page is the current page.
 	page *page
 }
 
-// page is what a browser came to: a page of the provider, or what a client would have been sent.
+// page is the result of a navigation: a page of the provider, or a response to a client.
 type page struct {
 	url    string
 	status int
 	header http.Header
 	body   string
-	// callback is where the browser would go that is not the provider; sent holds the parameters of that, posted whether by
-	// a form.
+	// callback is the URL outside the provider to which the browser was sent; sent holds its parameters, posted reports whether
+	// a form posted them.
 	callback string
 	sent     url.Values
 	posted   bool
-	// hops are the URLs on the way.
+	// hops are the URLs of the redirects.
 	hops []string
 }
 
@@ -44,13 +44,13 @@ func (ts *testServer) newBrowser() *browser {
 	return &browser{testServer: ts, cookies: map[string]string{}}
 }
 
-// get opens a URL, as somebody does who follows a link.
+// get opens a URL, as a click on a link does.
 func (b *browser) get(address string) *page {
 	b.Helper()
 	return b.open(must(http.NewRequestWithContext(b.Context(), http.MethodGet, address, nil))(b.T), true)
 }
 
-// post submits a form. One from another site brings no cookies, because they are all Lax.
+// post submits a form. A form of another site sends no cookies, because all cookies are Lax.
 func (b *browser) post(address string, form url.Values, sameSite bool) *page {
 	b.Helper()
 	request := must(http.NewRequestWithContext(b.Context(), http.MethodPost, address, strings.NewReader(form.Encode())))(b.T)
@@ -143,7 +143,7 @@ func (b *browser) submit(decision string, fields ...string) *page {
 	return b.post(b.page.url, form, true)
 }
 
-// signIn names the user on the login page.
+// signIn submits the login page for a user.
 func (b *browser) signIn(user string) *page {
 	b.Helper()
 	if !strings.Contains(b.page.body, `name="username"`) {
@@ -152,7 +152,7 @@ func (b *browser) signIn(user string) *page {
 	return b.submit("go", "username", user, "password", passwordOf(user))
 }
 
-// allow gives consent if it is asked for.
+// allow gives consent if the consent page is shown.
 func (b *browser) allow() *page {
 	b.Helper()
 	if b.page.callback == "" && (strings.Contains(b.page.body, "<h1>consent</h1>") || strings.Contains(b.page.body, `id="consent-form"`)) {
@@ -161,7 +161,7 @@ func (b *browser) allow() *page {
 	return b.page
 }
 
-// code is what the client was sent.
+// code returns the code that the client received.
 func (b *browser) code() string {
 	b.Helper()
 	if b.page.callback == "" || b.page.sent.Get("code") == "" {
@@ -170,7 +170,7 @@ func (b *browser) code() string {
 	return b.page.sent.Get("code")
 }
 
-// wantError asserts that the client was told an error, and its state.
+// wantError asserts that the client received an error, and its state.
 func (b *browser) wantError(t *testing.T, code, state string) {
 	t.Helper()
 	if b.page.callback == "" || b.page.sent.Get("error") != code || b.page.sent.Get("state") != state || b.page.sent.Has("code") {
@@ -182,7 +182,7 @@ func (b *browser) wantError(t *testing.T, code, state string) {
 	}
 }
 
-// wantPage asserts that the browser stays here, on a page with that status.
+// wantPage asserts that the browser stays at the provider, on a page with that status.
 func (b *browser) wantPage(t *testing.T, status int, text string) {
 	t.Helper()
 	if b.page.callback != "" || b.page.status != status || !strings.Contains(b.page.body, text) {
@@ -193,7 +193,7 @@ func (b *browser) wantPage(t *testing.T, status int, text string) {
 	}
 }
 
-// wantErrorMembers asserts what certification does of every error response.
+// wantErrorMembers asserts what the conformance suite requires of every error response.
 func wantErrorMembers(t *testing.T, sent url.Values) {
 	t.Helper()
 	for name, values := range sent {
@@ -222,20 +222,22 @@ const (
 	nativeScheme = "com.example.app:/callback"
 )
 
-// newPopulatedServer is a world with pages, the clients "web" (confidential), "spa" and "native" (public), and the users alice and bob.
+// newPopulatedServer returns a test server with plain pages, the clients "web" (confidential), "spa" and "native" (public), and
+// the users alice and bob.
 func newPopulatedServer(t *testing.T) *testServer {
 	t.Helper()
 	return populateWithPlainPages(newTestServer(t))
 }
 
-// populateWithPlainPages makes a world a site whose pages are the barest, so that what is tested is what is behind them.
+// populateWithPlainPages adds clients and users, and replaces the pages by minimal ones: tests of flows then do not depend on
+// pages.
 func populateWithPlainPages(ts *testServer) *testServer {
 	ts.Helper()
 	ts.server.MountPlainPages()
 	return populate(ts)
 }
 
-// populate adds the clients and users of a site.
+// populate adds the clients and users.
 func populate(ts *testServer) *testServer {
 	ts.Helper()
 	ts.addClient("web", func(*storage.Client) {})
@@ -263,7 +265,7 @@ func (ts *testServer) addClient(id string, edit func(*storage.Client)) {
 	must(storage.Insert(ts.Context(), ts.engine, client))(ts.T)
 }
 
-// addUser makes a user who has every claim.
+// addUser creates a user who has every claim.
 func (ts *testServer) addUser(id string) { ts.addUserIn("default", id) }
 
 func (ts *testServer) addUserIn(directory, id string) {
@@ -286,15 +288,15 @@ func (ts *testServer) addUserIn(directory, id string) {
 
 func passwordOf(user string) string { return "password of " + user }
 
-// cheapHash is the hash of a password with as little work as there can be.
+// cheapHash returns the hash of a password with the least work that is possible.
 func cheapHash(password string) string {
 	hash := identity.PasswordHash{Argon2: identity.Argon2{Memory: 8, Time: 1, Threads: 1}, Salt: make([]byte, 16)}
 	hash.Hash = argon2.IDKey([]byte(password), hash.Salt, hash.Time, hash.Memory, hash.Threads, 32)
 	return hash.String()
 }
 
-// authorizeURL is the address of an authorization request of web, spa or native, with further parameters in pairs; an empty
-// value takes one away.
+// authorizeURL returns the URL of an authorization request of web, spa or native, with further parameters in pairs. An empty
+// value removes a parameter.
 func (ts *testServer) authorizeURL(client string, further ...string) string {
 	return ts.url + "/oauth2/authorize?" + ts.authorizeForm(client, further...).Encode()
 }
@@ -323,7 +325,7 @@ func (ts *testServer) authorizeForm(client string, further ...string) url.Values
 	return form
 }
 
-// redeem exchanges a code as web does, or as a public client; further parameters come in pairs.
+// redeem exchanges a code as web does, or as a public client does. Further parameters come in pairs.
 func (ts *testServer) redeem(client, code string, further ...string) response {
 	ts.Helper()
 	form := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {webRedirect}}
@@ -344,7 +346,7 @@ func (ts *testServer) redeem(client, code string, further ...string) response {
 	return ts.tokenRequest(client, form)
 }
 
-// tokenRequest authenticates by Basic, or names the client where that is public.
+// tokenRequest authenticates by Basic, or sends the client_id of a public client.
 func (ts *testServer) tokenRequest(client string, form url.Values) response {
 	ts.Helper()
 	if client == "spa" || client == "native" {
@@ -361,7 +363,7 @@ func (ts *testServer) postPublic(path string, form url.Values) response {
 	return ts.do(request)
 }
 
-// flow is the whole sign-in of alice with a client: pages, consent and tokens.
+// flow is a complete sign-in of alice with a client: pages, consent and tokens.
 func (b *browser) flow(client string, further ...string) response {
 	b.Helper()
 	b.get(b.authorizeURL(client, further...))

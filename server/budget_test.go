@@ -80,15 +80,15 @@ func TestRequests_StayWithinStoreBudget(t *testing.T) {
 		{"introspection", func() response { return ts.introspect("mini", known.member("access_token")) }, 200, 2, 0},
 		{"introspection of a client's own token", func() response { return ts.introspect("service", own) }, 200, 1, 0},
 		{"introspection of a refresh token", func() response { return ts.introspect("binder", known.member("refresh_token")) }, 200, 2, 0},
-		{"introspection of a made-up token", func() response { return ts.introspect("mini", "mf_at_x") }, 200, 0, 0},
+		{"introspection of an unknown token", func() response { return ts.introspect("mini", "mf_at_x") }, 200, 0, 0},
 		{"revocation", func() response { return ts.revoke("mini", spare.member("refresh_token")) }, 200, 1, 1},
 		{"revocation by an access token", func() response { return ts.revoke("mini", known.member("access_token")) }, 200, 1, 1},
 		{"revocation of a client's own token", func() response { return ts.revoke("service", own) }, 200, 0, 1},
 		{"JWKS", func() response { return ts.get(ts.url + "/oauth2/jwks") }, 200, 0, 0},
 		{"discovery", func() response { return ts.get(ts.url + "/.well-known/openid-configuration") }, 200, 0, 0},
 		{"an unknown path", func() response { return ts.get(ts.url + "/nothing") }, 404, 0, 0},
-		{"a refresh token that is made up", func() response { return ts.refresh("mini", "mf_rt_x") }, 400, 0, 0},
-		{"an access token that is made up", func() response { return ts.userinfo("x.y.z") }, 401, 0, 0},
+		{"an unknown refresh token", func() response { return ts.refresh("mini", "mf_rt_x") }, 400, 0, 0},
+		{"an unknown access token", func() response { return ts.userinfo("x.y.z") }, 401, 0, 0},
 	} {
 		t.Run(row.request, func(t *testing.T) {
 			counted := &operationCounter{}
@@ -106,7 +106,7 @@ func TestRequests_StayWithinStoreBudget(t *testing.T) {
 	}
 }
 
-// warmCaches brings what a client's requests keep in memory there.
+// warmCaches loads what a client's requests cache in memory.
 func (ts *testServer) warmCaches(client string) {
 	ts.Helper()
 	if a := ts.exchange(client, ts.app(client).Login("warm")); a.status != http.StatusOK && a.member("error") != "registration_required" {

@@ -23,7 +23,7 @@ import (
 )
 
 // A test of this file is a module of the certification plans "Basic" and "Form Post" of the OpenID Foundation's conformance
-// suite, and is named after it. It does to the server what the module does, and demands what the module warns of, too.
+// suite, and has its name. It sends what the module sends. It also fails where the module only warns.
 
 // certificationSuite is the conformance suite in one run of a module.
 type certificationSuite struct {
@@ -42,11 +42,11 @@ func certifyClient(t *testing.T, module func(t *testing.T, s *certificationSuite
 	}
 }
 
-// newSuite is a suite whose static clients say nothing of algorithms, so that they get RS256. Each has an incarnation, as clients
-// that an operator creates.
+// newSuite returns a suite whose static clients have no signing algorithm, so that they get RS256. Each has an incarnation, as
+// clients that an operator creates.
 func newSuite(t *testing.T, mode string) *certificationSuite {
 	t.Helper()
-	ts := populate(newTestServer(t)) // With the pages that people get.
+	ts := populate(newTestServer(t)) // With the pages that users get.
 	for id, method := range map[string]string{"suite": "client_secret_basic", "suite2": "client_secret_basic", "suitepost": "client_secret_post"} {
 		ts.addClient(id, func(c *storage.Client) {
 			c.AuthMethod, c.IDTokenAlgorithm, c.Incarnation = method, "", "abcdefghijklmnop"
@@ -77,7 +77,7 @@ func (s *certificationSuite) signInAndAllow() *page {
 	return s.allow()
 }
 
-// callback checks that the answer came the way it has to and returns it.
+// callback checks that the response came in the required response mode and returns it.
 func (s *certificationSuite) callback(state string) url.Values {
 	s.t.Helper()
 	if s.page.callback == "" {
@@ -101,7 +101,7 @@ func (s *certificationSuite) callback(state string) url.Values {
 	return s.page.sent
 }
 
-// codeOf is the code of a good answer, which must be hard to guess.
+// codeOf returns the code of a successful response, which must be hard to guess.
 func (s *certificationSuite) codeOf() string {
 	s.t.Helper()
 	sent := s.callback("state-1")
@@ -123,7 +123,7 @@ func shannonEntropy(text string) (bits float64) {
 	return bits
 }
 
-// tokens exchanges a code and checks the answer as every module does. It returns the claims of the ID token.
+// tokens exchanges a code and checks the response as every module does. It returns the claims of the ID token.
 func (s *certificationSuite) tokens(code string) (response, map[string]any) {
 	s.t.Helper()
 	a := s.redeem(s.client, code)
@@ -155,7 +155,7 @@ func (s *certificationSuite) checkTokens(a response, nonce string) map[string]an
 	return all
 }
 
-// checkIDToken verifies an ID token with a library of others, and looks for claims that nobody asked for.
+// checkIDToken verifies an ID token with another library, and looks for claims that were not requested.
 func (s *certificationSuite) checkIDToken(token string) map[string]any {
 	s.t.Helper()
 	provider := must(oidc.NewProvider(s.Context(), s.url))(s.t)
@@ -171,7 +171,7 @@ func (s *certificationSuite) checkIDToken(token string) map[string]any {
 	check(s.t, verified.Claims(&all))
 	for name := range all {
 		if !slices.Contains(strings.Fields("iss sub aud exp iat auth_time nonce acr amr azp at_hash c_hash nbf jti sid s_hash txn"), name) {
-			s.t.Errorf("ID token has the claim %s, which was not asked for", name)
+			s.t.Errorf("ID token has the claim %s, which was not requested", name)
 		}
 	}
 	now := s.clock.Now()
@@ -188,7 +188,7 @@ func (s *certificationSuite) checkIDToken(token string) map[string]any {
 	return all
 }
 
-// happyFlow is a sign-in from the request to the UserInfo answer.
+// happyFlow is a complete sign-in, from the authorization request to the UserInfo response.
 func (s *certificationSuite) happyFlow(further ...string) (response, map[string]any) {
 	s.t.Helper()
 	s.authorize(further...)
@@ -224,7 +224,7 @@ func TestOIDCC_oidcc_idtoken_signature(t *testing.T) {
 	})
 }
 
-// TestOIDCC_oidcc_idtoken_unsigned is skipped by the suite where the document does not offer unsigned ID tokens.
+// TestOIDCC_oidcc_idtoken_unsigned is skipped by the suite where the discovery document does not offer unsigned ID tokens.
 func TestOIDCC_oidcc_idtoken_unsigned(t *testing.T) {
 	certifyClient(t, func(t *testing.T, s *certificationSuite) {
 		algorithms, _ := s.testServer.get(s.url + "/.well-known/openid-configuration").body["id_token_signing_alg_values_supported"].([]any)
@@ -273,7 +273,7 @@ func TestOIDCC_oidcc_ensure_request_without_nonce_succeeds_for_code_flow(t *test
 	})
 }
 
-// claimsOf are the claims that a scope asks for (OpenID Connect Core §5.4).
+// claimsOf returns the claims of a scope (OpenID Connect Core §5.4).
 func claimsOf(scope string) []string {
 	return strings.Fields(map[string]string{
 		"profile": "name given_name family_name middle_name nickname profile picture website gender birthdate zoneinfo locale updated_at preferred_username",
@@ -352,7 +352,7 @@ func TestOIDCC_oidcc_alternate_happy_flow(t *testing.T) {
 	})
 }
 
-// TestOIDCC_oidcc_ensure_other_scope_order_succeeds is what older versions of the suite have in place of the module before.
+// TestOIDCC_oidcc_ensure_other_scope_order_succeeds is in older versions of the suite instead of the previous module.
 func TestOIDCC_oidcc_ensure_other_scope_order_succeeds(t *testing.T) {
 	certifyClient(t, func(_ *testing.T, s *certificationSuite) {
 		a, _ := s.happyFlow("scope", "email openid")
@@ -395,7 +395,7 @@ func TestOIDCC_oidcc_prompt_none_not_logged_in(t *testing.T) {
 	})
 }
 
-// authorizeAgain is a second request that needs no page, which must be of the same sign-in.
+// authorizeAgain sends a second request that needs no page. It must belong to the same sign-in.
 func (s *certificationSuite) authorizeAgain(first map[string]any, further ...string) {
 	s.t.Helper()
 	s.clock.Advance(time.Second)
@@ -492,7 +492,7 @@ func (s *certificationSuite) wantCodeSpent(code string, first response) {
 	}
 }
 
-// wantInvalidGrant asserts what the suite does of an error of the token endpoint (RFC 6749 §5.2).
+// wantInvalidGrant asserts what the suite requires of an error of the token endpoint (RFC 6749 §5.2).
 func (s *certificationSuite) wantInvalidGrant(a response) {
 	s.t.Helper()
 	description := a.member("error_description")
@@ -530,7 +530,7 @@ func TestOIDCC_oidcc_ensure_registered_redirect_uri(t *testing.T) {
 	})
 }
 
-// TestOIDCC_oidcc_redirect_uri_query_added is a module of the comprehensive plan alone.
+// TestOIDCC_oidcc_redirect_uri_query_added is a module of the comprehensive plan only.
 func TestOIDCC_oidcc_redirect_uri_query_added(t *testing.T) {
 	certifyClient(t, func(t *testing.T, s *certificationSuite) {
 		s.authorize("redirect_uri", webRedirect+"?foo=bar")
@@ -567,7 +567,7 @@ func TestOIDCC_oidcc_server_client_secret_post(t *testing.T) {
 	})
 }
 
-// wantUnsupported asserts that a request with request or request_uri is refused as unsupported, which skips the module.
+// wantUnsupported asserts that a request with request or request_uri is rejected as unsupported, which skips the module.
 func (s *certificationSuite) wantUnsupported(code string, further ...string) {
 	s.t.Helper()
 	s.authorize(further...)
@@ -577,7 +577,7 @@ func (s *certificationSuite) wantUnsupported(code string, further ...string) {
 	wantErrorMembers(s.t, s.page.sent)
 }
 
-// unsignedObject is a request object of alg none.
+// unsignedObject returns a request object of alg none.
 func unsignedObject(claims map[string]any) string {
 	body, _ := json.Marshal(claims)
 	encode := base64.RawURLEncoding.EncodeToString
@@ -621,7 +621,7 @@ func TestOIDCC_oidcc_refresh_token(t *testing.T) {
 		s.authorize("scope", "openid offline_access", "prompt", "consent")
 		s.signInAndAllow()
 		a, first := s.tokens(s.codeOf())
-		// 1. Refreshing.
+		// 1. A refresh.
 		s.clock.Advance(2 * time.Second)
 		b := s.refresh(s.client, a.member("refresh_token"), "scope", "openid offline_access")
 		if b.status != http.StatusOK {
@@ -668,7 +668,7 @@ func TestOIDCC_oidcc_ensure_request_with_valid_pkce_succeeds(t *testing.T) {
 	})
 }
 
-// TestOIDCC_oidcc_discovery_endpoint_verification is the module of the plan "Config". It asks for https everywhere, so the
+// TestOIDCC_oidcc_discovery_endpoint_verification is the module of the plan "Config". It requires https everywhere, so the
 // provider's public URL is one.
 func TestOIDCC_oidcc_discovery_endpoint_verification(t *testing.T) {
 	ts := newPopulatedServer(t)
@@ -735,7 +735,7 @@ func TestOIDCC_oidcc_discovery_endpoint_verification(t *testing.T) {
 	}
 }
 
-// wantPublicKeys asserts that keys are told apart, strong, and nothing but public (RFC 7517, RFC 7518 §6).
+// wantPublicKeys asserts that keys have distinct IDs, are strong, and have no private members (RFC 7517, RFC 7518 §6).
 func wantPublicKeys(t *testing.T, keys []any) {
 	t.Helper()
 	seen := map[any]bool{}

@@ -14,7 +14,7 @@ import (
 
 const privateScheme = "com.example.app://callback"
 
-// addRedirectingClient is a client whose callback sends the browser on: to another origin, or to an app by a private scheme.
+// addRedirectingClient adds a client whose callback redirects the browser: to another origin, or to an app by a private scheme.
 func (clients *redirectingClients) addRedirectingClient(id string, firstParty bool, further string) {
 	clients.Helper()
 	relay := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -30,7 +30,8 @@ func (clients *redirectingClients) addRedirectingClient(id string, firstParty bo
 	clients.redirects[id] = origin
 }
 
-// newRedirectingClients is a house with clients that send the browser on: the keys of the result are their IDs, the values where they lead.
+// newRedirectingClients returns a page test server with clients that redirect the browser. The result maps their IDs to the
+// targets.
 func newRedirectingClients(t *testing.T) (*redirectingClients, map[string]string) {
 	t.Helper()
 	clients := &redirectingClients{pageTestServer: newPageTestServer(t), redirects: map[string]string{}}
@@ -66,7 +67,7 @@ func (t *tab) signIn(username string) {
 	t.press("login")
 }
 
-// TestChromium_EveryFormReachesItsClient where the client sends the browser, whatever the origin.
+// TestChromium_EveryFormReachesItsClient and the target of its redirect, of any origin.
 func TestChromium_EveryFormReachesItsClient(t *testing.T) {
 	clients, leads := newRedirectingClients(t)
 	wanda := clients.addPasswordUser("wanda").Username
@@ -157,7 +158,7 @@ func TestChromium_EveryFormReachesItsClient(t *testing.T) {
 				want := use(tb, to)
 				got := must(url.Parse(tb.waitForURL(further + "?")))(t).Query()
 				if got.Get("state") != "state-1" || want != "" && got.Get(want) == "" {
-					t.Errorf("sent on with %v, want %q", got, want)
+					t.Errorf("redirected with %v, want %q", got, want)
 				}
 				if to == "site" {
 					tb.wait("#arrived")
@@ -167,7 +168,7 @@ func TestChromium_EveryFormReachesItsClient(t *testing.T) {
 	}
 }
 
-// TestChromium_SixTabsOpenedAtOnceEachFinish, in the order of each rotation; some are reloaded, and some sent as they are.
+// TestChromium_SixTabsOpenedAtOnceEachFinish, in the order of each rotation. Some tabs are reloaded before they are sent.
 func TestChromium_SixTabsOpenedAtOnceEachFinish(t *testing.T) {
 	clients, _ := newRedirectingClients(t)
 	wanda := clients.addPasswordUser("wanda").Username
@@ -200,7 +201,7 @@ func TestChromium_SixTabsOpenedAtOnceEachFinish(t *testing.T) {
 	}
 }
 
-// TestChromium_ChineseHeadingsKeepWordsTogether and stay within the page where a word is longer than a line.
+// TestChromium_ChineseHeadingsKeepWordsTogether: they also stay within the page where a word is longer than a line.
 func TestChromium_ChineseHeadingsKeepWordsTogether(t *testing.T) {
 	ts := newPageTestServer(t)
 	wanda := ts.addPasswordUser("wanda").Username

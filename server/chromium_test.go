@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// chromium is a headless Chromium that is driven by the DevTools protocol over a pipe.
+// chromium is a headless Chromium that the tests control by the DevTools protocol over a pipe.
 type chromium struct {
 	*testing.T
 	commands *os.File
@@ -35,14 +35,14 @@ type devtoolsMessage struct {
 	} `json:"error"`
 }
 
-// tab is one tab. Its events are those that say that something was loaded or blocked.
+// tab is one tab. Its events report that something was loaded or blocked.
 type tab struct {
 	*chromium
 	session string
 	events  chan devtoolsMessage
 }
 
-// chromiumTimeout is when a test gives up; it is not reached.
+// chromiumTimeout is after how long a test fails. A working test does not reach it.
 const chromiumTimeout = 2 * time.Minute
 
 func startChromium(t *testing.T) *chromium {
@@ -110,7 +110,7 @@ func interesting(method string) bool {
 	}
 }
 
-// call sends a command and returns its result; what fails because a page has gone meanwhile has none.
+// call sends a command and returns its result. A command fails without a result when its page has closed.
 func (c *chromium) call(session, method string, params map[string]any) json.RawMessage {
 	c.Helper()
 	c.mu.Lock()
@@ -132,7 +132,7 @@ func (c *chromium) call(session, method string, params map[string]any) json.RawM
 		}
 		return got.Result
 	case <-time.After(chromiumTimeout):
-		c.Errorf("no answer to %s", method)
+		c.Errorf("no response to %s", method)
 		return nil
 	}
 }
@@ -145,7 +145,7 @@ func (c *chromium) text(session, method, member string, params map[string]any) s
 	return text
 }
 
-// profile is a fresh profile: it shares no cookie with others.
+// profile creates a profile: it shares no cookie with others.
 func (c *chromium) profile() string {
 	return c.text("", "Target.createBrowserContext", "browserContextId", map[string]any{"disposeOnDetach": true})
 }
@@ -170,7 +170,7 @@ func (t *tab) navigate(address string) {
 	t.call(t.session, "Page.navigate", map[string]any{"url": address})
 }
 
-// evaluate returns what an expression is worth on the page.
+// evaluate returns the value of an expression on the page.
 func (t *tab) evaluate(expression string) string {
 	var result struct {
 		Result struct {
@@ -212,7 +212,7 @@ func (t *tab) waitForEvent(what string, reached func(event *devtoolsMessage) boo
 	}
 }
 
-// waitForURL waits until the browser is sent to an address that begins so.
+// waitForURL waits until the browser is sent to a URL with the prefix.
 func (t *tab) waitForURL(prefix string) string {
 	t.Helper()
 	var sent struct {

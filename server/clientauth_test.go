@@ -65,7 +65,7 @@ func TestRFC6749_2_3_ClientsAuthenticateByTheirMethods(t *testing.T) {
 		{"basic where post is registered", grant, []string{"Authorization", basic("poster", secretOfMini)}, "invalid_client"},
 		{"post where basic is registered", body("mini", secretOfMini), nil, "invalid_client"},
 		{"a secret where none is registered", body("spa", secretOfMini), nil, "invalid_client"},
-		{"none where a secret is registered", grant + "&client_id=mini", nil, "invalid_client"},
+		{"no secret where one is registered", grant + "&client_id=mini", nil, "invalid_client"},
 		{"an empty secret in the body", body("poster", ""), nil, "invalid_client"},
 		{"a secret where a key is registered", grant, []string{"Authorization", basic("keyed", secretOfMini)}, "invalid_client"},
 		{"nothing", grant, nil, "invalid_client"},
@@ -73,7 +73,7 @@ func TestRFC6749_2_3_ClientsAuthenticateByTheirMethods(t *testing.T) {
 		{"basic of a client that named no method", grant, []string{"Authorization", basic("either", secretOfMini)}, "invalid_grant"},
 		{"post of a client that named no method", body("either", secretOfMini), nil, "invalid_grant"},
 		{"a wrong secret of a client that named no method", body("either", "wrong"), nil, "invalid_client"},
-		{"none of a client that named no method", grant + "&client_id=either", nil, "invalid_client"},
+		{"no secret of a client without a method", grant + "&client_id=either", nil, "invalid_client"},
 		{"both at once", body("either", secretOfMini), []string{"Authorization", basic("either", secretOfMini)}, "invalid_request"},
 		{"a secret in the body where a key is registered", body("keyed", secretOfMini), nil, "invalid_client"},
 
@@ -104,8 +104,8 @@ func TestRFC6749_2_3_ClientsAuthenticateByTheirMethods(t *testing.T) {
 	}
 }
 
-// TestRFC6749_5_2_AChallengeIsForTheAuthorizationHeader: libraries take a challenge for a question of the HTTP layer, and drop the
-// body that names the error.
+// TestRFC6749_5_2_AChallengeIsForTheAuthorizationHeader: libraries treat a challenge as part of the HTTP layer, and discard the
+// body with the error.
 func TestRFC6749_5_2_AChallengeIsForTheAuthorizationHeader(t *testing.T) {
 	ts := newTestServer(t)
 	for path, body := range map[string]string{
@@ -132,7 +132,7 @@ func TestRFC6749_5_2_AChallengeIsForTheAuthorizationHeader(t *testing.T) {
 	}
 }
 
-// TestInvalidClient_LogNamesCause and the remedy, each in a sentence of its own, while the client is told the same.
+// TestInvalidClient_LogNamesCause and the remedy, each in its own sentence. The client gets the same response for all causes.
 func TestInvalidClient_LogNamesCause(t *testing.T) {
 	ts := newTestServer(t)
 	ts.addMiniProgram("poster", func(c *storage.Client) { c.AuthMethod = "client_secret_post" })
@@ -184,10 +184,10 @@ func TestInvalidClient_LogNamesCause(t *testing.T) {
 			t.Errorf("%s: got %s, logged %s", name, a.raw, line)
 		}
 		if strings.Contains(a.raw, row.cause) && name != "expired assertion" {
-			t.Errorf("%s: the client is told %s", name, a.raw)
+			t.Errorf("%s: the client gets %s", name, a.raw)
 		}
 		if other := seen[row.cause]; other != "" {
-			t.Errorf("%s and %s are logged alike", name, other)
+			t.Errorf("%s and %s are logged in the same way", name, other)
 		}
 		seen[row.cause] = name
 		if name != "expired assertion" {
@@ -195,7 +195,7 @@ func TestInvalidClient_LogNamesCause(t *testing.T) {
 		}
 	}
 	if len(told) != 1 {
-		t.Errorf("clients are told apart: %v", told)
+		t.Errorf("clients are distinguishable: %v", told)
 	}
 }
 

@@ -13,13 +13,14 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// requestTokenFrom sends one wrong or right secret of a client from an address.
+// requestTokenFrom sends a secret of a client from an address.
 func (ts *testServer) requestTokenFrom(client, secret, address string) response {
 	ts.Helper()
 	return ts.send("/oauth2/token", "grant_type=client_credentials", "Authorization", basic(client, secret), "X-Forwarded-For", address)
 }
 
-// newServerBehindProxy is a world whose callers come from the addresses that they say, with the clients "service" "other", and "chosen", whose secret a person chose.
+// newServerBehindProxy returns a test server whose callers set their address in a header. Its clients are "service", "other",
+// and "chosen", whose secret a person chose.
 func newServerBehindProxy(t *testing.T) *testServer {
 	ts := newTestServer(t).withConfig(func(c *server.Config) {
 		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
@@ -37,8 +38,8 @@ func (ts *testServer) wantStatus(a response, status int) {
 	}
 }
 
-// TestClientAuth_RightSecretCountsNoFailure is what a library does that tries one method after the other: every token error makes it
-// send the secret by the other method once more.
+// TestClientAuth_RightSecretCountsNoFailure: some libraries try one method after the other. After every token error they send
+// the secret again by the other method.
 func TestClientAuth_RightSecretCountsNoFailure(t *testing.T) {
 	for name, secrets := range map[string][]string{"generated": {fastHash(secretOfMini)}, "chosen": {cheapHash(secretOfMini)}} {
 		t.Run(name, func(t *testing.T) {
@@ -100,14 +101,14 @@ func TestClientAuth_KnownAddressIsUnaffectedByOtherFailures(t *testing.T) {
 		ts.requestTokenFrom("chosen", "guess", fmt.Sprintf("198.51.%d.1", i))
 	}
 	for range 70 {
-		ts.requestTokenFrom("made-up", "guess", home) // Another backend at the same address, which is set up wrong.
+		ts.requestTokenFrom("made-up", "guess", home) // Another backend at the same address has a wrong configuration.
 	}
 	ts.wantStatus(ts.requestTokenFrom("chosen", secretOfMini, "198.51.100.1"), http.StatusTooManyRequests)
 	ts.wantStatus(ts.requestTokenFrom("chosen", secretOfMini, home), http.StatusOK)
-	// One wrong secret, as of a process that was not restarted yet, changes nothing.
+	// One wrong secret, such as of a process that was not restarted yet, changes nothing.
 	ts.wantStatus(ts.requestTokenFrom("chosen", "old secret", home), http.StatusUnauthorized)
 	ts.wantStatus(ts.requestTokenFrom("chosen", secretOfMini, home), http.StatusOK)
-	// Guesses from that very address do not go on for ever, and are not held against the client elsewhere.
+	// Guesses from that address are limited, and do not affect the client at other addresses.
 	for range 20 {
 		ts.wantStatus(ts.requestTokenFrom("chosen", "guess", home), http.StatusUnauthorized)
 	}
@@ -125,10 +126,10 @@ func TestClientAuth_CountsFailuresByAddress(t *testing.T) {
 	a := ts.requestTokenFrom("made-up", "guess", "2001:db8:1:2:ffff::1")
 	ts.wantStatus(a, http.StatusTooManyRequests)
 	if a.header.Get("Retry-After") == "" {
-		t.Error("it is not said for how long")
+		t.Error("Retry-After is missing")
 	}
 	ts.wantStatus(ts.requestTokenFrom("made-up", "guess", "2001:db8:1:3::1"), http.StatusUnauthorized)
-	// The address may be that of backends which do nothing wrong: those are served. One with a chosen secret waits once it guessed.
+	// Working backends may share the address: their requests are accepted. A client with a chosen secret waits once it guessed.
 	ts.wantStatus(ts.requestTokenFrom("service", secretOfMini, "2001:db8:1:2::1"), http.StatusOK)
 	ts.wantStatus(ts.requestTokenFrom("chosen", "guess", "2001:db8:1:2::1"), http.StatusUnauthorized)
 	ts.wantStatus(ts.requestTokenFrom("chosen", secretOfMini, "2001:db8:1:2::1"), http.StatusTooManyRequests)
@@ -275,7 +276,7 @@ func TestRateLimit_WeChatUserWaitsAfterWrongProofs(t *testing.T) {
 	if a.member("reason") != "rate_limited" || a.header.Get("Retry-After") != "1" {
 		t.Errorf("got %v %s", a.header, a.raw)
 	}
-	// Others bind, and the user registers without such a proof.
+	// Other users bind, and the user registers without such a proof.
 	ts.wantStatus(ts.bindUser("binder", map[string]any{"method": "register", "code": app.Login("mallory")}), http.StatusOK)
 	ts.wantStatus(ts.bindUser("binder", map[string]any{"method": "phone", "code": app.Login("alice"), "phone_code": "made-up"}), http.StatusBadRequest)
 	for _, count := range list[storage.Throttle](ts) {

@@ -8,8 +8,8 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// TestAccessTokenType_AcceptsJWTButNoIDToken: such a token works wherever access tokens do, and is told from an ID token by its
-// claim token_use, in both directions.
+// TestAccessTokenType_AcceptsJWTButNoIDToken at every endpoint that accepts access tokens. Its claim token_use distinguishes it
+// from an ID token.
 func TestAccessTokenType_AcceptsJWTButNoIDToken(t *testing.T) {
 	ts := newPopulatedServer(t)
 	on := true
@@ -39,25 +39,25 @@ func TestAccessTokenType_AcceptsJWTButNoIDToken(t *testing.T) {
 			t.Errorf("introspection: got %s, want active %t", got.raw, active)
 		}
 	}
-	// An access token is no hint.
+	// An access token is not accepted as a hint.
 	b.get(ts.authorizeURL("plain", "id_token_hint", access, "prompt", "none"))
 	b.wantError(t, "invalid_request", "state-1")
 }
 
-// TestRefresh_ReturnsSameTokenForConfiguredClient, and its life is prolonged as by a rotation.
+// TestRefresh_ReturnsSameTokenForConfiguredClient, and a refresh extends its lifetime as a rotation does.
 func TestRefresh_ReturnsSameTokenForConfiguredClient(t *testing.T) {
 	ts := newTestServer(t)
 	ts.change("mini", func(c *storage.Client) { c.KeepRefreshToken = true })
 	a := ts.login("mini", "alice")
 	token := a.member("refresh_token")
 	for range 4 {
-		ts.clock.Advance(3 * 24 * time.Hour) // It lives for seven days unused.
+		ts.clock.Advance(3 * 24 * time.Hour) // An unused token lasts seven days.
 		again := ts.refresh("mini", token)
 		if again.status != http.StatusOK || again.member("refresh_token") != token {
 			t.Fatalf("got %d %s", again.status, again.raw)
 		}
 	}
-	// Taken back, the setting rotates from then on, and finds a reuse.
+	// Without the setting, tokens rotate from then on, and a reuse is detected.
 	ts.change("mini", func(c *storage.Client) { c.KeepRefreshToken = false })
 	next := ts.refresh("mini", token)
 	if next.status != http.StatusOK || next.member("refresh_token") == token {
@@ -68,7 +68,7 @@ func TestRefresh_ReturnsSameTokenForConfiguredClient(t *testing.T) {
 	wantInvalidGrant(t, "after the reuse", ts.refresh("mini", next.member("refresh_token")))
 }
 
-// TestPlaceholderEmail_IsForUsersWithoutEmail, at clients that are set so, unverified, in UserInfo and ID token.
+// TestPlaceholderEmail_IsForUsersWithoutEmail of clients with this setting. It is unverified, in UserInfo and ID token.
 func TestPlaceholderEmail_IsForUsersWithoutEmail(t *testing.T) {
 	ts := newPopulatedServer(t)
 	on := true

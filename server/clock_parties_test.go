@@ -72,7 +72,7 @@ func TestClockSetBack_ClientKeysAreFetchedAgain(t *testing.T) {
 		ts.withClockAhead(jump, func() { ts.wantStatus(ts.tokenBySigner(old), http.StatusOK) })
 		source.set(jwks(next), false)
 		if a := ts.tokenBySigner(old); a.member("error") != "invalid_client" {
-			t.Errorf("%v: a key that was taken back: %d %s", jump, a.status, a.raw)
+			t.Errorf("%v: a removed key: %d %s", jump, a.status, a.raw)
 		}
 		if a := ts.tokenBySigner(next); a.status != http.StatusOK {
 			t.Errorf("%v: the new key: %d %s", jump, a.status, a.raw)
@@ -96,15 +96,15 @@ func TestClockSetBack_ClientRateLimitEnds(t *testing.T) {
 			}
 		})
 		if got := ask(); got == http.StatusTooManyRequests {
-			t.Errorf("%v: the first request after the clock was set back is refused", jump)
+			t.Errorf("%v: the first request after the clock was set back is rejected", jump)
 		}
 		if got := ask(); got != http.StatusTooManyRequests {
-			t.Errorf("%v: the limit is gone: %d", jump, got)
+			t.Errorf("%v: there is no limit: %d", jump, got)
 		}
 	}
 }
 
-// A notice that a clock ahead planned is sent when the clock is right, by the schedule from then on.
+// A notice that was scheduled by a clock ahead is sent when the clock is right, by the schedule from then on.
 func TestClockSetBack_SendsNoticesScheduledAhead(t *testing.T) {
 	for _, jump := range clockJumps()[2:] {
 		ts, web, _ := newLogoutTokenServer(t)
@@ -128,7 +128,7 @@ func TestClockSetBack_SendsNoticesScheduledAhead(t *testing.T) {
 
 func TestClockSetBack_URLsCreatedAheadExpire(t *testing.T) {
 	for _, jump := range clockJumps() {
-		// 1. A logout that waits for an answer.
+		// 1. A logout that waits for confirmation.
 		ts := newLogoutServer(t)
 		b := ts.newBrowser()
 		var asked, kept string
@@ -136,7 +136,7 @@ func TestClockSetBack_URLsCreatedAheadExpire(t *testing.T) {
 			b.flow("web")
 			b.get(ts.logoutURL("client_id", "web", "post_logout_redirect_uri", postLogout))
 			asked = b.page.url
-			// 2. An authorization request that came by POST.
+			// 2. An authorization request that was sent by POST.
 			request := must(http.NewRequestWithContext(t.Context(), http.MethodPost, ts.url+"/oauth2/authorize", strings.NewReader(ts.authorizeForm("web").Encode())))(t)
 			request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			kept = ts.do(request).header.Get("Location")
@@ -171,7 +171,7 @@ func TestClockSetBack_MailLinksCreatedAheadExpire(t *testing.T) {
 	}
 }
 
-// A phone number that was verified by a clock ahead attaches no other user: when it was verified is unknown.
+// A phone number that was verified by a clock ahead attaches no other user: the time of the verification is unknown.
 func TestClockSetBack_PhoneVerifiedAheadAttachesNoUser(t *testing.T) {
 	for _, jump := range clockJumps() {
 		ts := newTestServer(t)

@@ -13,12 +13,12 @@ import (
 
 const year = 365 * 24 * time.Hour
 
-// clockJumps are how far a clock was ahead before it was set back.
+// clockJumps returns how far a clock was ahead before it was set back.
 func clockJumps() []time.Duration {
 	return []time.Duration{time.Minute, 2 * time.Hour, 8 * time.Hour, year}
 }
 
-// withClockAhead does something while the clock is ahead by that much, and sets the clock back.
+// withClockAhead calls do while the clock is ahead, and sets the clock back.
 func (ts *testServer) withClockAhead(by time.Duration, do func()) {
 	ts.Helper()
 	ts.clock.Advance(by)
@@ -41,7 +41,7 @@ func TestClockSetBack_GrantCreatedAheadLivesNoLonger(t *testing.T) {
 		}
 		for _, grant := range list[storage.Grant](ts) {
 			if grant.CreatedAt.After(ts.clock.Now()) || grant.ExpiresAt.After(ts.clock.Now().Add(7*24*time.Hour+storage.ClockBound)) {
-				t.Errorf("%v: made at %v, expires at %v", jump, grant.CreatedAt, grant.ExpiresAt)
+				t.Errorf("%v: created at %v, expires at %v", jump, grant.CreatedAt, grant.ExpiresAt)
 			}
 		}
 		ts.clock.Advance(7*24*time.Hour + time.Minute)
@@ -57,11 +57,11 @@ func TestClockSetBack_AccessTokenCreatedAheadExpires(t *testing.T) {
 			var made response
 			ts.withClockAhead(jump, func() { made = ts.login("mini", "alice") })
 			want := http.StatusUnauthorized
-			if jump <= 5*time.Minute { // Clocks of instances may differ by so much.
+			if jump <= 5*time.Minute { // The clocks of instances may differ by this much.
 				want = http.StatusOK
 			}
 			if a := ts.userinfo(made.member("access_token")); a.status != want {
-				t.Errorf("opaque %v, made %v ahead: UserInfo %d, want %d", opaque, jump, a.status, want)
+				t.Errorf("opaque %v, created %v ahead: UserInfo %d, want %d", opaque, jump, a.status, want)
 			}
 		}
 	}
@@ -126,19 +126,19 @@ func TestClockSetBack_SessionCreatedAheadIsCorrected(t *testing.T) {
 		ts := newPopulatedServer(t)
 		b := ts.newBrowser()
 		ts.withClockAhead(jump, func() { b.flow("web") })
-		// 1. At its first sight it is as old as that.
+		// 1. Its age counts from the first request after the change.
 		b.wantSilent(t, jump.String()+" at first sight", "")
 		for _, session := range list[storage.Session](ts) {
 			if session.AuthTime.After(ts.clock.Now()) || session.ExpiresAt.After(ts.clock.Now().Add(30*24*time.Hour)) {
 				t.Errorf("%v: auth time %v, expires at %v", jump, session.AuthTime, session.ExpiresAt)
 			}
 		}
-		// 2. max_age counts.
+		// 2. max_age applies.
 		ts.clock.Advance(10 * time.Second)
 		if got := b.silentError("max_age", "5"); got != "login_required" {
 			t.Errorf("%v: max_age=5 after 10 s: %q", jump, got)
 		}
-		// 3. Idle it ends in time.
+		// 3. It expires when it is idle.
 		ts.clock.Advance(12 * time.Hour)
 		b.wantSilent(t, jump.String()+" and 12 hours idle", "login_required")
 	}
@@ -173,7 +173,7 @@ func TestClockSetBack_FailedCorrectionIssuesNothing(t *testing.T) {
 	}
 }
 
-// refreshWeb refreshes as a client of a site.
+// refreshWeb refreshes as a client of the populated server.
 func (ts *testServer) refreshWeb(client, token string) response {
 	ts.Helper()
 	return ts.redeem(client, "", "grant_type", "refresh_token", "refresh_token", token, "redirect_uri", "")
@@ -195,7 +195,7 @@ func TestClockSetBack_ClientCreatedAheadGetsWorkingTokens(t *testing.T) {
 	}
 }
 
-// TestClockSetBack_RateLimitsStillApply: waits that a clock ahead planned are over, and failures still count.
+// TestClockSetBack_RateLimitsStillApply: waits that were set by a clock ahead end, and failures still count.
 func TestClockSetBack_RateLimitsStillApply(t *testing.T) {
 	for _, jump := range clockJumps()[1:] {
 		ts := newPopulatedServer(t)
@@ -244,7 +244,7 @@ func TestMaxAge_IsCheckedWhenTheCodeIsIssued(t *testing.T) {
 	}
 }
 
-// max_age=0 demands a sign-in, and not one in less than a second.
+// max_age=0 requires a new sign-in, and not one in less than a second.
 func TestMaxAge_ZeroAcceptsSignInOfRequest(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
@@ -256,7 +256,7 @@ func TestMaxAge_ZeroAcceptsSignInOfRequest(t *testing.T) {
 	b.code()
 }
 
-// A single-page app that refreshes goes on while nobody uses the browser for anything else.
+// A single-page app can refresh while the browser is used for nothing else.
 func TestRefresh_StaysBoundToIdleSession(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
@@ -312,11 +312,11 @@ func TestRefresh_EndsWithLogoutOfIdleSession(t *testing.T) {
 	wantSessionEnded(t, ts.refreshWeb("spa", token))
 }
 
-// wantSessionEnded wants an error that says that the session ended.
+// wantSessionEnded asserts an error that says that the session ended.
 func wantSessionEnded(t *testing.T, a response) {
 	t.Helper()
 	wantInvalidGrant(t, "a refresh", a)
 	if !strings.Contains(a.member("error_description"), "session") || !strings.Contains(a.member("error_description"), "sign in again") {
-		t.Errorf("the client is told %q", a.member("error_description"))
+		t.Errorf("the description is %q", a.member("error_description"))
 	}
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-// freshCode is the code of a request of alice, who has signed in and allowed it.
+// freshCode returns the code of a request of alice, who has signed in and given consent.
 func (b *browser) freshCode(client string, further ...string) string {
 	b.Helper()
 	b.get(b.authorizeURL(client, further...))
@@ -36,7 +36,7 @@ func wantInvalidGrant(t *testing.T, what string, a response) {
 	}
 }
 
-// TestRFC7636_4_6_PKCECannotBeStripped: a challenge makes the verifier needed, whatever was tried before.
+// TestRFC7636_4_6_PKCECannotBeStripped: with a challenge the verifier is required, also after failed attempts.
 func TestRFC7636_4_6_PKCECannotBeStripped(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
@@ -112,7 +112,7 @@ func TestCode_ConcurrentRedemptionsHaveOneWinner(t *testing.T) {
 	}
 }
 
-// TestCode_IsRedeemableAfterFailedResponse: everything that can fail comes before the write, and a write that failed is none.
+// TestCode_IsRedeemableAfterFailedResponse: all checks come before the write, and a failed write leaves the code unspent.
 func TestCode_IsRedeemableAfterFailedResponse(t *testing.T) {
 	ts := newPopulatedServer(t)
 	code := ts.newBrowser().freshCode("web")
@@ -152,7 +152,7 @@ func TestRFC8707_2_2_ATokenRequestNarrowsTheAudience(t *testing.T) {
 	if aud := claims(t, a.member("access_token"))["aud"]; aud != "https://files.example" {
 		t.Errorf("aud is %v", aud)
 	}
-	// What was narrowed once is not lost for later.
+	// A narrowed audience is available again later.
 	r := ts.refresh("web", a.member("refresh_token"), "resource", "https://api.example")
 	if aud := claims(t, r.member("access_token"))["aud"]; aud != "https://api.example" {
 		t.Errorf("after refresh aud is %v", aud)
@@ -169,7 +169,7 @@ func TestRFC8707_2_2_ATokenRequestNarrowsTheAudience(t *testing.T) {
 	}
 }
 
-// TestOIDCCore_2_TheIDToken says who signed in, when and how, and names the session.
+// TestOIDCCore_2_TheIDToken: it has the user, the time and method of the sign-in, and the session.
 func TestOIDCCore_2_TheIDToken(t *testing.T) {
 	ts := newPopulatedServer(t)
 	ts.addClient("opaque", func(c *storage.Client) { c.OpaqueAccessTokens = true })
@@ -197,8 +197,8 @@ func TestOIDCCore_2_TheIDToken(t *testing.T) {
 	}
 }
 
-// TestIDTokenClaims_OfGrantedScopesForConfiguredClient: a client that reads no UserInfo finds them in every ID token, at the same
-// cost.
+// TestIDTokenClaims_OfGrantedScopesForConfiguredClient: a client that does not call UserInfo gets them in every ID token, at
+// the same cost.
 func TestIDTokenClaims_OfGrantedScopesForConfiguredClient(t *testing.T) {
 	ts := newPopulatedServer(t)
 	on := true
@@ -245,7 +245,7 @@ func TestIDTokenClaims_OfGrantedScopesForConfiguredClient(t *testing.T) {
 	}
 }
 
-// TestIDTokenClaims_StayWithin4KB drops what is least needed, and a picture of more than 512 bytes.
+// TestIDTokenClaims_StayWithin4KB: the least important claims are omitted first, and so is a picture of more than 512 bytes.
 func TestIDTokenClaims_StayWithin4KB(t *testing.T) {
 	ts := newPopulatedServer(t)
 	on := true
@@ -278,7 +278,7 @@ func TestIDTokenClaims_StayWithin4KB(t *testing.T) {
 	}
 }
 
-// TestOIDCCore_5_5_TheClaimsParameter asks for claims one by one, in either place, and lasts as long as the grant.
+// TestOIDCCore_5_5_TheClaimsParameter requests individual claims for either place. They stay as long as the grant.
 func TestOIDCCore_5_5_TheClaimsParameter(t *testing.T) {
 	ts := newPopulatedServer(t)
 	ts.addClient("poor", func(c *storage.Client) { c.Scopes = []string{"openid", "email"} })
@@ -307,18 +307,18 @@ func TestOIDCCore_5_5_TheClaimsParameter(t *testing.T) {
 		ts.clock.Advance(time.Minute)
 		a = ts.refresh("web", a.member("refresh_token"))
 	}
-	// Claims of scopes that the client may not ask for do not exist for it.
+	// Claims of scopes that the client may not request are ignored.
 	poor := ts.newBrowser().flow("poor", "claims", asked)
 	if info := ts.userinfo(poor.member("access_token")); info.member("phone_number") != "" || claims(t, poor.member("id_token"))["name"] != nil {
 		t.Errorf("UserInfo is %s", info.raw)
 	}
 	if claims(t, poor.member("id_token"))["email"] != "alice@example.com" {
-		t.Error("the claim that it may ask for is missing")
+		t.Error("the claim that it may request is missing")
 	}
 }
 
-// TestOIDCCore_5_5_1_ValuesOfClaims asks for claims with certain values: a claim with another one is left out, and the grant
-// keeps none of the values.
+// TestOIDCCore_5_5_1_ValuesOfClaims requests claims with certain values: a claim with another value is omitted, and the grant
+// stores none of the values.
 func TestOIDCCore_5_5_1_ValuesOfClaims(t *testing.T) {
 	ts := newPopulatedServer(t)
 	a := ts.newBrowser().flow("web", "claims", `{
@@ -333,14 +333,14 @@ func TestOIDCCore_5_5_1_ValuesOfClaims(t *testing.T) {
 	}
 	kept := string(list[storage.Grant](ts)[0].Claims)
 	if kept != `{"userinfo":{"nickname":null,"phone_number_verified":null},"id_token":{"email_verified":null,"name":null}}` {
-		t.Errorf("the grant keeps %s", kept)
+		t.Errorf("the grant stores %s", kept)
 	}
-	// The scope is asked for beside the claim: it is answered whatever the claim's value.
+	// The request has the scope in addition to the claim: the claim is returned with any value.
 	scoped := ts.newBrowser().flow("web", "scope", "openid email", "claims", `{"userinfo":{"email":{"value":"bob@example.com"}}}`)
 	if info := ts.userinfo(scoped.member("access_token")); info.member("email") != "alice@example.com" {
 		t.Errorf("UserInfo is %s", info.raw)
 	}
-	// No mode of the answer gives a user whom neither list names.
+	// No response mode returns a user who is in neither list.
 	for _, wish := range []string{
 		`{"userinfo":{"sub":{"values":["bob","carol"]}}}`, `{"id_token":{"sub":{"values":["alice"]}},"userinfo":{"sub":{"value":"bob"}}}`,
 	} {

@@ -14,13 +14,13 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// automation is docs/conformance.json, as far as it tells the conformance suite's browser what to do.
+// automation is docs/conformance.json: what the conformance suite's browser does.
 type automation struct {
 	Browser  []browserTask
 	Override map[string]struct{ Browser []browserTask }
 }
 
-// browserTask is what the browser does after it was sent to an address.
+// browserTask is what the browser does at an address.
 type browserTask struct {
 	Match string
 	Tasks []struct {
@@ -51,7 +51,7 @@ func matches(pattern, address string) bool {
 	return regexp.MustCompile("^" + quoted + "$").MatchString(address)
 }
 
-// currentURL is the address that the browser shows.
+// currentURL returns the address that the browser shows.
 func (s *certificationSuite) currentURL() string {
 	if s.page.callback != "" {
 		return s.page.callback
@@ -59,12 +59,12 @@ func (s *certificationSuite) currentURL() string {
 	return s.page.url
 }
 
-// followTasks sends the browser to an address and does what the document says. It returns whether a page was kept for review.
+// followTasks sends the browser to an address and does what the document says. It reports whether a page was stored for review.
 func (s *certificationSuite) followTasks(visits []browserTask, address string) (kept bool) {
 	s.t.Helper()
 	i := slices.IndexFunc(visits, func(v browserTask) bool { return matches(v.Match, address) })
 	if i < 0 {
-		s.t.Fatalf("nothing is said of %s", address)
+		s.t.Fatalf("the document has no entry for %s", address)
 	}
 	s.get(address)
 	for _, task := range visits[i].Tasks {
@@ -87,7 +87,7 @@ func (s *certificationSuite) followTasks(visits []browserTask, address string) (
 				}
 				s.submit(button["value"], typed...)
 			case "wait id":
-				if target == "submission_complete" { // That one is the suite's.
+				if target == "submission_complete" { // That one is the suite's own page.
 					break
 				}
 				s.element(target, `\w+`)
@@ -110,7 +110,7 @@ func (s *certificationSuite) followTasks(visits []browserTask, address string) (
 	return kept
 }
 
-// element are the attributes of the page's element with an ID.
+// element returns the attributes of the page's element with an ID.
 func (s *certificationSuite) element(id, tag string) map[string]string {
 	s.t.Helper()
 	found := regexp.MustCompile(`<`+tag+`\b[^>]* id="`+id+`"[^>]*>`).FindAllString(s.page.body, -1)
@@ -124,8 +124,8 @@ func (s *certificationSuite) element(id, tag string) map[string]string {
 	return attributes
 }
 
-// TestConformanceJSON_CoversEveryPage does on the pages what docs/conformance.json tells the conformance suite's browser.
-// The suite has a placeholder for a page that a person reviews in some modules alone; filling one that does not exist is an error.
+// TestConformanceJSON_CoversEveryPage does on the pages what docs/conformance.json says to the suite's browser. Only in some
+// modules does the suite have a placeholder for a page that a person reviews; to fill a missing one is an error.
 func TestConformanceJSON_CoversEveryPage(t *testing.T) {
 	s := newSuite(t, "")
 	s.change(s.client, func(c *storage.Client) { c.PostLogoutRedirectURIs = []string{postLogout} })
@@ -133,7 +133,7 @@ func TestConformanceJSON_CoversEveryPage(t *testing.T) {
 	signIn := func(further ...string) string {
 		t.Helper()
 		if s.followTasks(document.Browser, s.request(further...)) {
-			t.Error("a page was kept for review, and these modules have no placeholder")
+			t.Error("a page was stored for review, but these modules have no placeholder")
 		}
 		a, _ := s.tokens(s.codeOf())
 		return a.member("id_token")
@@ -145,7 +145,7 @@ func TestConformanceJSON_CoversEveryPage(t *testing.T) {
 		}
 		return address
 	}
-	// 1. The modules without words of their own: with consent and without, with a login page and without.
+	// 1. The modules without their own entry: with and without consent, with and without a login page.
 	first := signIn()
 	if s.followTasks(document.Browser, s.request()) || s.callback("state-1").Get("code") == "" {
 		t.Error("the second authorization showed a page")
@@ -154,15 +154,15 @@ func TestConformanceJSON_CoversEveryPage(t *testing.T) {
 	if s.followTasks(document.Browser, logout("id_token_hint", first, "post_logout_redirect_uri", postLogout)); s.page.callback != postLogout {
 		t.Errorf("logout led to %s", s.currentURL())
 	}
-	// 2. The modules in which a person reviews the second login page, and no other one.
+	// 2. The modules in which a person reviews the second login page only.
 	for module, parameter := range map[string][]string{"oidcc-prompt-login": {"prompt", "login"}, "oidcc-max-age-1": {"max_age", "1"}} {
 		s.browser = s.newBrowser()
 		if s.followTasks(document.Override[module].Browser, s.request()) {
-			t.Errorf("%s: the first login page was kept for review", module)
+			t.Errorf("%s: the first login page was stored for review", module)
 		}
 		s.clock.Advance(2 * time.Second)
 		if !s.followTasks(document.Override[module].Browser, s.request(parameter...)) || s.callback("state-1").Get("code") == "" {
-			t.Errorf("%s: the second login page was not kept for review", module)
+			t.Errorf("%s: the second login page was not stored for review", module)
 		}
 		delete(document.Override, module)
 	}
@@ -183,11 +183,11 @@ func TestConformanceJSON_CoversEveryPage(t *testing.T) {
 		"oidcc-backchannel-rp-initiated-logout":                             "",
 	}
 	if got, want := slices.Sorted(maps.Keys(document.Override)), slices.Sorted(maps.Keys(addresses)); !slices.Equal(got, want) {
-		t.Errorf("the document has words for %v, want %v", got, want)
+		t.Errorf("the document has entries for %v, want %v", got, want)
 	}
 	for module, address := range addresses {
 		if address == "" {
-			continue // Its words are about the client alone.
+			continue // Its entry is about the client only.
 		}
 		s.browser = s.newBrowser()
 		if strings.Contains(module, "logout") {
@@ -195,7 +195,7 @@ func TestConformanceJSON_CoversEveryPage(t *testing.T) {
 			s.codeOf()
 		}
 		if !s.followTasks(document.Override[module].Browser, address) || s.page.callback != "" {
-			t.Errorf("%s: no page was kept for review at %s", module, s.currentURL())
+			t.Errorf("%s: no page was stored for review at %s", module, s.currentURL())
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// asksConsent reports whether a request of somebody signed in leads to the consent page.
+// asksConsent reports whether a request of a signed-in user leads to the consent page.
 func (b *browser) asksConsent(client string, further ...string) bool {
 	b.Helper()
 	b.get(b.authorizeURL(client, further...))
@@ -24,7 +24,7 @@ func TestConsent_IsRememberedByScope(t *testing.T) {
 		"openid": false, "profile openid": false, "openid email": true, "openid profile email": true, "openid offline_access": true,
 	} {
 		if got := b.asksConsent("web", "scope", scope); got != asks {
-			t.Errorf("%s: asked is %v", scope, got)
+			t.Errorf("%s: consent page shown: %v", scope, got)
 		}
 		want := "consent_required"
 		if !asks {
@@ -35,22 +35,22 @@ func TestConsent_IsRememberedByScope(t *testing.T) {
 		}
 	}
 	if !b.asksConsent("spa") {
-		t.Error("another client was not asked about")
+		t.Error("no consent page for another client")
 	}
 	other := ts.newBrowser()
 	other.get(ts.authorizeURL("web"))
 	other.signIn("bob")
 	other.wantPage(t, http.StatusOK, "<h1>consent</h1>")
-	// What is added is remembered with the rest.
+	// Further scopes are stored with the others.
 	b.get(ts.authorizeURL("web", "scope", "openid email"))
 	b.wantPage(t, http.StatusOK, `<p id="before">openid profile</p>`)
 	b.submit("allow")
 	if b.asksConsent("web", "scope", "openid profile email") {
-		t.Error("asked for what was allowed in two steps")
+		t.Error("consent page for scopes that were allowed in two steps")
 	}
-	// prompt=consent asks nevertheless.
+	// prompt=consent always shows the page.
 	if !b.asksConsent("web", "scope", "openid", "prompt", "consent") {
-		t.Error("prompt=consent did not ask")
+		t.Error("prompt=consent showed no page")
 	}
 }
 
@@ -75,7 +75,7 @@ func TestConsent_UserAllowsFewerScopes(t *testing.T) {
 	}
 }
 
-// TestConsent_OffersOnlyAvailableClaims: they are neither granted nor declined, and asked about once the user has them.
+// TestConsent_OffersOnlyAvailableClaims: others are neither granted nor declined. The page offers them once the user has them.
 func TestConsent_OffersOnlyAvailableClaims(t *testing.T) {
 	ts := newPopulatedServer(t)
 	ts.changeUser("alice", func(u *storage.User) { u.Email, u.EmailVerified, u.Phone, u.Profile.Address = "", false, "", nil })
@@ -107,9 +107,9 @@ func TestConsent_OffersOnlyAvailableClaims(t *testing.T) {
 		t.Errorf("silent with an address is %q", got)
 	}
 	if !b.asksConsent("web", "scope", all) || !strings.Contains(b.page.body, `value="email"`) {
-		t.Errorf("not asked about the address: %s", b.page.body)
+		t.Errorf("the page does not offer the address: %s", b.page.body)
 	}
-	// A request for nothing else is asked about as it is.
+	// A request for nothing else shows it as it is.
 	b.get(ts.authorizeURL("web", "scope", "phone"))
 	b.wantPage(t, http.StatusOK, `value="phone"`)
 }
@@ -134,14 +134,14 @@ func TestRemoveApp_EndsConsent(t *testing.T) {
 	b.flow("web")
 	ts.changeUser("alice", func(u *storage.User) { u.ClientEpochs = map[string]int64{"web": 1} })
 	if !b.asksConsent("web") {
-		t.Error("not asked after the app was removed")
+		t.Error("no consent page after the app was removed")
 	}
 	b.submit("allow")
 	if a := ts.redeem("web", b.code()); a.status != http.StatusOK {
 		t.Errorf("got %d %s", a.status, a.raw)
 	}
 	if b.asksConsent("web") {
-		t.Error("asked again")
+		t.Error("consent page again")
 	}
 }
 
@@ -153,15 +153,15 @@ func TestConsent_FirstPartyClientsNeedNone(t *testing.T) {
 	b.signIn("alice")
 	b.code()
 	if len(list[storage.Consent](ts)) != 0 {
-		t.Error("a consent was made up")
+		t.Error("a consent was stored")
 	}
 	if !b.asksConsent("own", "prompt", "consent") {
-		t.Error("a client that asks for the page did not get it")
+		t.Error("a client that requests the page did not get it")
 	}
 }
 
-// TestRFC8252_8_6_WhoCannotBeToldFromAnotherAppGetsNothingUnasked: consent to a native app is remembered only where the answer
-// reaches that app and no other.
+// TestRFC8252_8_6_WhoCannotBeToldFromAnotherAppGetsNothingUnasked: consent to a native app is remembered only where the
+// response reaches that app and no other.
 func TestRFC8252_8_6_WhoCannotBeToldFromAnotherAppGetsNothingUnasked(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
@@ -170,12 +170,12 @@ func TestRFC8252_8_6_WhoCannotBeToldFromAnotherAppGetsNothingUnasked(t *testing.
 		"http://127.0.0.1:51000/callback": true, nativeScheme: true, "https://app.example/callback": false,
 	} {
 		if got := b.asksConsent("native", "redirect_uri", redirect); got != asks {
-			t.Errorf("%s: asked is %v", redirect, got)
+			t.Errorf("%s: consent page shown: %v", redirect, got)
 		}
 	}
 }
 
-// TestRFC6749_OfflineAccess of OpenID Connect Core §11 needs consent, for native apps too, and gives a token that can be used.
+// TestOIDCCore_11_OfflineAccessNeedsConsent, for native apps too, and gives a working refresh token.
 func TestOIDCCore_11_OfflineAccessNeedsConsent(t *testing.T) {
 	ts := newPopulatedServer(t)
 	for _, client := range []string{"web", "spa", "native"} {
@@ -249,11 +249,11 @@ func TestConsent_SilentRequestGetsAllowedScopes(t *testing.T) {
 	if a := b.redeemSilently(ts, "openid profile email"); a.member("scope") != "openid profile" {
 		t.Errorf("silent: %d %s", a.status, a.raw)
 	}
-	// About a scope that was never shown the user has to be asked. A request that may ask asks again about a declined one.
+	// A scope that was never shown needs the page. A request that allows pages shows a declined scope again.
 	if got := b.silentError("scope", "openid profile phone"); got != "consent_required" {
 		t.Errorf("a scope that was never shown: %q", got)
 	}
 	if !b.asksConsent("web", "scope", "openid profile email") {
-		t.Error("a declined scope is not asked for again")
+		t.Error("a declined scope is not shown again")
 	}
 }

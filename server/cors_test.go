@@ -31,7 +31,7 @@ func (ts *testServer) requestFromOrigin(origin, method, path string, form url.Va
 
 func (a response) allowedOrigin() string { return a.header.Get("Access-Control-Allow-Origin") }
 
-// TestCORS_OnlyRegisteredOriginsReadResponses, and nobody else does.
+// TestCORS_OnlyRegisteredOriginsReadResponses, and other origins do not.
 func TestCORS_OnlyRegisteredOriginsReadResponses(t *testing.T) {
 	ts := newPopulatedServer(t)
 	ts.addClient("spa2", func(c *storage.Client) {

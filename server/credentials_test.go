@@ -13,7 +13,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// addService registers a client of the default directory, a service whose secret is secretOfMini unless edit says otherwise.
+// addService registers a service of the default directory. Its secret is secretOfMini unless edit changes it.
 func (ts *testServer) addService(id string, edit func(*storage.Client)) {
 	ts.Helper()
 	client := storage.Client{
@@ -24,7 +24,7 @@ func (ts *testServer) addService(id string, edit func(*storage.Client)) {
 	must(storage.Insert(ts.Context(), ts.engine, client))(ts.T)
 }
 
-// credentials asks for a token for the client itself, with further parameters in pairs.
+// credentials requests a token for the client itself, with further parameters in pairs.
 func (ts *testServer) credentials(client string, further ...string) response {
 	ts.Helper()
 	form := url.Values{"grant_type": {"client_credentials"}}
@@ -34,7 +34,7 @@ func (ts *testServer) credentials(client string, further ...string) response {
 	return ts.post(client, "/oauth2/token", form)
 }
 
-// newServiceServer is a world with the client "service".
+// newServiceServer returns a test server with the client "service".
 func newServiceServer(t *testing.T) *testServer {
 	ts := newTestServer(t)
 	ts.addService("service", func(*storage.Client) {})
@@ -75,7 +75,7 @@ func TestRFC9068_2_2_TheSubjectOfAClientsOwnTokenIsTheClient(t *testing.T) {
 	}
 	for _, name := range []string{"auth_time", "acr", "amr", "sid"} {
 		if all[name] != nil {
-			t.Errorf("it speaks of a login: %s is %v", name, all[name])
+			t.Errorf("it has a claim of a login: %s is %v", name, all[name])
 		}
 	}
 	if id, _ := all["jti"].(string); id == "" || strings.Contains(id, ".") {
@@ -175,7 +175,7 @@ func TestClientCredentials_TokenHasNoUserInfo(t *testing.T) {
 	ts.addService("opaque", func(c *storage.Client) { c.OpaqueAccessTokens = true })
 	for _, client := range []string{"service", "opaque"} {
 		if a := ts.userinfo(ts.credentials(client).member("access_token")); a.status != http.StatusUnauthorized || !strings.Contains(a.header.Get("WWW-Authenticate"), "invalid_token") {
-			t.Errorf("%s: UserInfo answers %d %s", client, a.status, a.raw)
+			t.Errorf("%s: UserInfo: %d %s", client, a.status, a.raw)
 		}
 	}
 }

@@ -14,10 +14,10 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-// These tests ask every endpoint for each failure that openapi.json describes there and that no test of the endpoint asks for:
+// These tests cause each failure that openapi.json describes for an endpoint and that no other test of the endpoint causes:
 // what all endpoints have in common, and what they share with another one. TestMain finds those that are missing.
 
-// requestOperation sends a form, as mini by Basic, or to the protected resources with a bearer token.
+// requestOperation sends a form: as mini by Basic, or with a bearer token to the protected resources.
 func (ts *testServer) requestOperation(method, path, body string) response {
 	ts.Helper()
 	request := must(http.NewRequestWithContext(ts.Context(), method, ts.url+path, strings.NewReader(body)))(ts.T)
@@ -32,7 +32,7 @@ func (ts *testServer) requestOperation(method, path, body string) response {
 	return ts.do(request)
 }
 
-// forEachOperation calls visit for every operation that is described.
+// forEachOperation calls visit for every described operation.
 func forEachOperation(visit func(method, path string)) {
 	for path, operations := range openAPI().Paths {
 		for method := range operations {
@@ -107,7 +107,8 @@ func TestOpenAPI_ClientEndpointsAreRateLimited(t *testing.T) {
 
 const linkScope = "urn:minifed:link"
 
-// newServerWithLinkScope is a world whose client "mini" may ask for tokens that change how users sign in, and may bind by password.
+// newServerWithLinkScope returns a test server whose client "mini" may request tokens that change how users sign in, and may
+// bind by password.
 func newServerWithLinkScope(t *testing.T) *testServer {
 	ts := newTestServer(t)
 	ts.change("mini", func(c *storage.Client) {
@@ -155,8 +156,8 @@ func TestBindUser_ReportsInvalidProofs(t *testing.T) {
 		code   string
 		reason string
 	}{
-		"a wrong password":           {map[string]any{"method": "password", "username": "bob", "password": "wrong"}, 400, "invalid_grant", "wrong_password"},
-		"a token that proves nobody": {map[string]any{"method": "session", "access_token": "x"}, 400, "invalid_grant", "session_token"},
+		"a wrong password":       {map[string]any{"method": "password", "username": "bob", "password": "wrong"}, 400, "invalid_grant", "wrong_password"},
+		"a token without a user": {map[string]any{"method": "session", "access_token": "x"}, 400, "invalid_grant", "session_token"},
 	} {
 		row.body["code"] = app.Login("carol")
 		if a := ts.bindUser("mini", row.body); a.status != row.status || a.member("error") != row.code || a.member("reason") != row.reason {
@@ -166,7 +167,7 @@ func TestBindUser_ReportsInvalidProofs(t *testing.T) {
 	ts.login("mini", "dave")
 	a := ts.bindUser("mini", map[string]any{"method": "password", "username": "bob", "password": passwordOf("bob"), "code": app.Login("dave")})
 	if a.status != http.StatusConflict || a.member("error") != "already_bound" {
-		t.Errorf("somebody who has an account: got %d %s", a.status, a.raw)
+		t.Errorf("a user who has an account: got %d %s", a.status, a.raw)
 	}
 }
 
@@ -183,7 +184,7 @@ func TestSetPassword_ReportsInvalidRequests(t *testing.T) {
 		reason            string
 	}{
 		{"no token", "", "username=alice1&password=correct+horse+battery", 401, "", ""},
-		{"a made-up token", "x", "username=alice1&password=correct+horse+battery", 401, "invalid_token", ""},
+		{"an unknown token", "x", "username=alice1&password=correct+horse+battery", 401, "invalid_token", ""},
 		{"no scope", plain, "username=alice1&password=correct+horse+battery", 403, "insufficient_scope", ""},
 		{"no password", link, "username=alice1", 400, "invalid_request", ""},
 		{"no username", link, "password=correct+horse+battery", 400, "invalid_request", ""},
@@ -201,7 +202,7 @@ func TestSetPassword_ReportsInvalidRequests(t *testing.T) {
 	}
 	a := ts.send(path, "username=alice1&password=correct+horse+battery", "Authorization", "Bearer "+link)
 	if a.status != http.StatusOK || a.member("preferred_username") != "alice1" {
-		t.Errorf("a good one: got %d %s", a.status, a.raw)
+		t.Errorf("a valid one: got %d %s", a.status, a.raw)
 	}
 	late := ts.login("mini", "alice", "scope", "openid "+linkScope).member("access_token")
 	ts.clock.Advance(6 * time.Minute)
@@ -227,7 +228,7 @@ func TestPAR_ReportsInvalidRequests(t *testing.T) {
 func TestUserInfo_POSTRejectsAsGET(t *testing.T) {
 	ts := newTestServer(t)
 	if a := ts.send("/oauth2/userinfo", "access_token=x"); a.status != http.StatusUnauthorized || a.member("error") != "invalid_token" {
-		t.Errorf("a made-up token: got %d %s", a.status, a.raw)
+		t.Errorf("an unknown token: got %d %s", a.status, a.raw)
 	}
 	bare := ts.login("mini", "alice", "scope", "orders").member("access_token")
 	if a := ts.send("/oauth2/userinfo", "access_token="+bare); a.status != http.StatusForbidden || a.member("error") != "insufficient_scope" {

@@ -42,7 +42,7 @@ func TestDirectory_IsSeparateIssuer(t *testing.T) {
 func TestDirectory_RejectsTokensOfOtherDirectories(t *testing.T) {
 	ts := newTestServer(t)
 	ts.twoDirectories()
-	// The same client ID, secret and mini-program exist in both directories, so that only the directory tells them apart.
+	// The same client ID, secret and mini-program exist in both directories: only the directory distinguishes them.
 	twin := must(storage.Get[storage.Client](t.Context(), ts.engine, storage.Key("acme", "acme-mini")))(t).Record
 	sealed := ts.sealSecret("default", "acme-mini", string(ts.acme.Credential().Secret))
 	twin.Directory = "default"
@@ -71,12 +71,12 @@ func TestDirectory_RejectsTokensOfOtherDirectories(t *testing.T) {
 	if got := ts.postJSON("acme-mini", bindUserPath, bind); got.status != http.StatusOK {
 		t.Errorf("the ticket at home: got %d %s", got.status, got.raw)
 	}
-	// The person is a stranger in the other directory, and the user of one is nobody in the other.
+	// The WeChat user is unknown in the other directory, and a user of one does not exist in the other.
 	if got := ts.post("acme-mini", "/d/acme/oauth2/token", exchangeForm(ts.acme.Login("alice"))); ts.sub(got) != ts.sub(home) {
 		t.Errorf("at home: %s, then %s", ts.sub(home), ts.sub(got))
 	}
 	if got := ts.exchange("acme-mini", ts.acme.Login("alice")); got.member("error") != "registration_required" {
-		t.Errorf("alice is known elsewhere: %s", got.raw)
+		t.Errorf("alice exists in the other directory: %s", got.raw)
 	}
 }
 
@@ -150,7 +150,7 @@ func TestPaths_HaveOneSpelling(t *testing.T) {
 	}
 }
 
-// rawStatus sends a request line as it is and returns the status. A redirect counts as what it is.
+// rawStatus sends a request line unchanged and returns the status. It follows no redirect.
 func (ts *testServer) rawStatus(line string) int {
 	ts.Helper()
 	connection := must(new(net.Dialer).DialContext(ts.Context(), "tcp", strings.TrimPrefix(ts.url, "http://")))(ts.T)

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// memberEffects names, for every member that a request body may have, a test that sends it and sees what it does. What the
-// server answers is held to openapi.json by every test, and what is described and never answered fails TestMain.
+// memberEffects names a test for every member of a request body, which sends it and checks its effect. All tests compare the
+// responses with openapi.json, and what it describes but no test receives fails TestMain.
 func memberEffects() map[string]string {
 	return map[string]string{
 		"access_token":          "TestRFC6750_2_TheThreeWaysToSendATokenAreOneAtATime",
@@ -68,7 +68,7 @@ func TestSettings_EveryRequestMemberHasAnEffect(t *testing.T) {
 		for name := range openAPI().parameters(path) {
 			there[name] = true
 			if known[name] == "" {
-				t.Errorf("%s of %s: nobody says which test sees its effect", name, path)
+				t.Errorf("%s of %s: no test is named for its effect", name, path)
 			}
 		}
 	}
@@ -86,7 +86,7 @@ func TestSettings_EveryRequestMemberHasAnEffect(t *testing.T) {
 	}
 }
 
-// testBodies are the tests of this package with the text of their files.
+// testBodies returns the tests of this package with the text of their files.
 func testBodies(t *testing.T) map[string]string {
 	t.Helper()
 	bodies := map[string]string{}

@@ -13,7 +13,7 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-// loginEndpoints are the three ways to sign a mini-program user in. Every failure looks alike at each.
+// loginEndpoints returns the three ways to sign a mini-program user in. Every failure looks the same at each.
 func loginEndpoints() map[string]func(ts *testServer, code string, further ...string) response {
 	return map[string]func(ts *testServer, code string, further ...string) response{
 		"token exchange": func(ts *testServer, code string, further ...string) response {
@@ -197,7 +197,7 @@ func TestLoginEndpoints_ReturnTheSameErrors(t *testing.T) {
 					t.Errorf("Retry-After is %q", a.header.Get("Retry-After"))
 				}
 				if a.member("request_id") == "" || a.member("error_description") == "" || a.header.Get("Cache-Control") != "no-store" {
-					t.Errorf("the answer does not help: %v %s", a.header, a.raw)
+					t.Errorf("the response does not help: %v %s", a.header, a.raw)
 				}
 				line := ts.logLine(a.member("request_id"))
 				for _, part := range row.logged {
@@ -239,16 +239,16 @@ func TestPolicyBind_UnknownUserMustRegister(t *testing.T) {
 				t.Fatalf("got %d %s", a.status, a.raw)
 			}
 			if _, has := a.body["reason"]; has {
-				t.Errorf("error says it all, but reason is there: %s", a.raw)
+				t.Errorf("error is sufficient, but there is a reason: %s", a.raw)
 			}
 		})
 	}
 	if users := list[storage.User](ts); len(users) != 0 {
-		t.Errorf("users were made: %v", users)
+		t.Errorf("users were created: %v", users)
 	}
 }
 
-// disable does what an operator does.
+// disable disables a user as an operator does.
 func (ts *testServer) disable(user string) {
 	ts.Helper()
 	check(ts.T, ts.identityService().Disable(ts.Context(), "default", user, identity.System))
@@ -259,7 +259,7 @@ func (ts *testServer) identityService() *identity.Service {
 	return must(identity.New(identity.Config{Engine: ts.engine.Engine, Now: ts.clock.Now, Rand: ts.config.Rand, Logger: ts.config.Logger}))(ts.T)
 }
 
-// logLine is the line of a request in the access log.
+// logLine returns the line of a request in the access log.
 func (ts *testServer) logLine(requestID string) string {
 	lines := strings.Split(ts.log.String(), "\n")
 	found := slices.DeleteFunc(lines, func(line string) bool {
@@ -286,7 +286,7 @@ func TestTokenExchange_FailedSigningLeavesCodeUsable(t *testing.T) {
 				t.Errorf("got %d %s", a.status, a.raw)
 			}
 			if !strings.Contains(ts.log.String(), client+": keys: no signing key: ES384") {
-				t.Error("the log does not say which key is missing")
+				t.Error("the log does not name the missing key")
 			}
 			if len(ts.sim.Requests()) > 0 {
 				t.Error("the code was sent to WeChat")

@@ -16,8 +16,8 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// flow is a kind of request that writes. prepare makes one of a round; send sends it, as often as it is called, and settled
-// asserts what is true after the answer in the end.
+// flow is a kind of request that writes. prepare prepares a round; send sends the request, as often as it is called. settled
+// asserts what is true after the final response.
 type flow struct {
 	status  int
 	prepare func(ts *pageTestServer, round int) (send func() response, settled func(response))
@@ -28,7 +28,7 @@ func flows() map[string]flow {
 		"login of a known user":               {200, knownLogin},
 		"first login":                         {200, firstLogin},
 		"first login of a known UnionID":      {200, secondApp},
-		"profile with what the user says":     {200, assertedProfile},
+		"profile with data of the user":       {200, assertedProfile},
 		"profile with a phone number":         {200, loginWithPhone},
 		"registration required":               {400, registrationRequired},
 		"bindUser register, by ticket":        {200, registerByTicket},
@@ -46,22 +46,22 @@ func flows() map[string]flow {
 	}
 }
 
-// fault is what happens to one write: run before it, after it, and to whatever comes between it and the answer to the client.
+// fault is what happens to one write: before it, after it, and until the client gets its response.
 type fault struct {
-	executed bool // although its caller is told nothing of it
-	stays    bool // everything else fails too, until the client is answered
+	executed bool // although its caller gets no result
+	stays    bool // everything else fails too, until the client gets its response
 }
 
 func faults() map[string]fault {
 	return map[string]fault{
-		"it is not executed":                                         {},
-		"it is executed, and nobody can say so":                      {executed: true},
-		"it is not executed, and the store is away from then on":     {stays: true},
-		"it is executed, and the store is away before it can answer": {executed: true, stays: true},
+		"it is not executed":                                       {},
+		"it is executed with an unknown outcome":                   {executed: true},
+		"it is not executed, and the store is down from then on":   {stays: true},
+		"it is executed, and the store is down before it responds": {executed: true, stays: true},
 	}
 }
 
-// injectFault lets the nth write meet a fault. It returns how many writes there were, after which nothing fails any more.
+// injectFault causes a fault at the nth write. end returns how many writes there were, and stops the faults.
 func (ts *testServer) injectFault(nth int, f fault) (end func() (writes int)) {
 	var mu sync.Mutex
 	writes, away := 0, false
@@ -97,7 +97,7 @@ func (ts *testServer) injectFault(nth int, f fault) (end func() (writes int)) {
 	}
 }
 
-// newFaultServer has every client that the flows ask for, on a durable store.
+// newFaultServer has every client of the flows, on a durable store.
 func newFaultServer(t *testing.T) *pageTestServer {
 	t.Helper()
 	c := newClock()
@@ -122,8 +122,8 @@ func newFaultServer(t *testing.T) *pageTestServer {
 	return ts
 }
 
-// Each write of each flow meets each fault once. The request is answered, or the client is told to come back; coming back is
-// answered as if nothing had been; and nothing tells afterwards that something went wrong.
+// Each write of each flow has each fault once. The request succeeds, or the client has to repeat it; the repeat succeeds as if
+// there was no fault, and no record of the fault remains.
 func TestFaults_AnyFailedWriteIsRepeatable(t *testing.T) {
 	for name, f := range flows() {
 		t.Run(name, func(t *testing.T) {
@@ -151,7 +151,7 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// sendWithFault makes one request of a flow whose nth write meets a fault. It returns false when the request has fewer writes.
+// sendWithFault sends one request of a flow whose nth write has a fault. It returns false when the request has fewer writes.
 func (ts *pageTestServer) sendWithFault(f flow, round, nth int, kind string) bool {
 	ts.Helper()
 	send, settled := f.prepare(ts, round)
@@ -180,7 +180,7 @@ func (ts *pageTestServer) sendWithFault(f flow, round, nth int, kind string) boo
 	return writes >= nth
 }
 
-// wantWorkingTokens asserts that the tokens of an answer are good.
+// wantWorkingTokens asserts that the tokens of a response work.
 func (ts *pageTestServer) wantWorkingTokens(client string, a response) {
 	ts.Helper()
 	if got := ts.userinfo(a.member("access_token")); got.status != http.StatusOK || got.member("sub") != ts.sub(a) {
@@ -191,7 +191,7 @@ func (ts *pageTestServer) wantWorkingTokens(client string, a response) {
 	}
 }
 
-// wantKnownUser asserts that the WeChat user signs in as sub from now on, and that nobody is to be merged.
+// wantKnownUser asserts that the WeChat user signs in as sub from now on, without a merge candidate.
 func (ts *pageTestServer) wantKnownUser(client, user, sub string) {
 	ts.Helper()
 	if again := ts.sub(ts.login(client, user)); again != sub {
@@ -202,7 +202,7 @@ func (ts *pageTestServer) wantKnownUser(client, user, sub string) {
 	}
 }
 
-// wantLogin is settled for a login of a user who is known by it.
+// wantLogin is settled for a login of a known user.
 func (ts *pageTestServer) wantLogin(client, user string) func(response) {
 	return func(a response) {
 		ts.wantWorkingTokens(client, a)
@@ -262,7 +262,7 @@ func (ts *pageTestServer) phoneOf(round int) string {
 	return "+86" + number
 }
 
-// A phone number that cannot be linked does not lose the login, and the same code of it is good at the next one.
+// A phone number that cannot be linked does not fail the login. The same phone code works at the next login.
 func loginWithPhone(ts *pageTestServer, round int) (func() response, func(response)) {
 	number := ts.phoneOf(round)
 	ts.login("mini", userName(round))
@@ -369,7 +369,7 @@ func refreshed(ts *pageTestServer, round int) (func() response, func(response)) 
 	}
 }
 
-// codeOf is a code of "shop" for somebody who has a password.
+// codeOf returns a code of "shop" for a user who has a password.
 func (ts *pageTestServer) codeOf(username, scope string) string {
 	ts.Helper()
 	b := ts.newFormBrowser()
@@ -397,7 +397,7 @@ func revoked(ts *pageTestServer, round int) (func() response, func(response)) {
 	}
 }
 
-// The jti itself may be shown again, because nobody was answered; once it was, it is used.
+// The jti itself may be sent again, because there was no response. After a response it is used.
 func assertedCredentials(ts *pageTestServer, _ int) (func() response, func(response)) {
 	assertion := signers()["ES256"].sign(ts.T, ts.assertionClaims("keyed"), nil)
 	return func() response { return ts.postWithAssertion("/oauth2/token", assertion, ownGrant()) }, func(response) {
@@ -412,7 +412,7 @@ func assertedCredentials(ts *pageTestServer, _ int) (func() response, func(respo
 	}
 }
 
-// A client that is told to come back comes back with the same code and with a new assertion.
+// The client repeats the request with the same code and with a new assertion.
 func assertedLogin(ts *pageTestServer, round int) (func() response, func(response)) {
 	code := ts.app("keyedmini").Login(userName(round))
 	send := func() response {
@@ -426,7 +426,7 @@ func assertedLogin(ts *pageTestServer, round int) (func() response, func(respons
 	}
 }
 
-// What WeChat said of a code is remembered for a minute after the server asked its client to come back, and no longer.
+// WeChat's result for a code is cached for a minute after a response that asks for a retry, and no longer.
 func TestFaults_UnstoredLoginContinuesWithSameCode(t *testing.T) {
 	for _, row := range []struct {
 		name   string
@@ -457,7 +457,7 @@ func TestFaults_UnstoredLoginContinuesWithSameCode(t *testing.T) {
 	}
 }
 
-// A code is spent at WeChat once, however often it comes back, and it is its client's alone.
+// A code is spent at WeChat once, however often it is repeated, and it belongs to its client only.
 func TestResultCache_IsNeverResentNorShared(t *testing.T) {
 	ts := newTestServer(t)
 	record := must(storage.Get[storage.Client](ts.Context(), ts.engine.Engine, storage.Key("default", "mini")))(t).Record
@@ -483,7 +483,7 @@ func TestResultCache_IsNeverResentNorShared(t *testing.T) {
 	}
 }
 
-// Whichever instance a conflict is repeated at answers the same, with a ticket and without.
+// Every instance returns the same conflict for a repeat, with a ticket and without.
 func TestBindUser_ConflictRepeatsOnEveryInstance(t *testing.T) {
 	ts := newBindUserServer(t)
 	ts.addPasswordUser("wanda")
@@ -528,7 +528,7 @@ func TestBindUser_ConflictRepeatsOnEveryInstance(t *testing.T) {
 	}
 }
 
-// bindTicketOf is a bind ticket of "mini" for somebody whom nobody knows.
+// bindTicketOf returns a bind ticket of "mini" for an unknown user.
 func (ts *pageTestServer) bindTicketOf(user string) string {
 	ts.Helper()
 	return ts.exchange("mini", ts.app("mini").Login(user)).member("bind_ticket")
@@ -552,7 +552,7 @@ func TestProfile_PhoneErrorIsRepeated(t *testing.T) {
 	}
 }
 
-// Two instances that use one ticket at a time say the same of the session that comes of it.
+// Two instances that use one ticket at the same time return the same session.
 func TestBindTicket_ConcurrentUseHasOneSession(t *testing.T) {
 	ts := newTestServer(t)
 	ts.addBinder()

@@ -29,7 +29,7 @@ func (ts *testServer) bindUser(client string, body map[string]any) response {
 	return ts.postJSON(client, bindUserPath, body)
 }
 
-// ticket is a bind ticket of a user whom nobody knows.
+// ticket returns a bind ticket of an unknown user.
 func (ts *testServer) ticket(client, user string) string {
 	ts.Helper()
 	a := ts.exchange(client, ts.app(client).Login(user))
@@ -117,7 +117,7 @@ func TestProfile_IgnoresForgedMembers(t *testing.T) {
 		"appid": "wxsim-another", "app_secret": "x", "is_snapshotuser": 0, "status": "active", "epoch": 99, "claims": map[string]any{"email_verified": true},
 	}
 	for name, ask := range map[string]func() response{
-		"beside the code": func() response {
+		"next to the code": func() response {
 			body := map[string]any{"code": ts.app("mini").Login("mallory1")}
 			for member, value := range forged {
 				body[member] = value
@@ -189,16 +189,16 @@ func TestFederation_InvalidBodyLeavesCodeUnspent(t *testing.T) {
 		{"code is null", profilePath, `{"code":null}`, "code is missing"},
 		{"method is missing", bindUserPath, `{"code":"` + code + `"}`, "method is missing"},
 		{"method is unknown", bindUserPath, `{"code":"` + code + `","method":"magic"}`, "not supported"},
-		{"register with nothing", bindUserPath, `{"method":"register"}`, "bind_ticket"},
+		{"register without code and ticket", bindUserPath, `{"method":"register"}`, "bind_ticket"},
 		{"register with both", bindUserPath, `{"method":"register","code":"` + code + `","bind_ticket":"mf_bt_x"}`, "either"},
 		{"phone without phone_code", bindUserPath, `{"method":"phone","code":"` + code + `"}`, "phone_code"},
 		{"phone without code", bindUserPath, `{"method":"phone","phone_code":"x","bind_ticket":"mf_bt_x"}`, "fresh code"},
-		{"a form that says another type", profilePath, `code=` + code, "JSON"},
+		{"a form with another media type", profilePath, `code=` + code, "JSON"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			a := ts.postJSON("mini", row.path, row.body)
 			if a.status != 400 || a.member("error") != "invalid_request" || !strings.Contains(a.member("error_description"), row.says) {
-				t.Errorf("got %d %s, want it to speak of %q", a.status, a.raw, row.says)
+				t.Errorf("got %d %s, want a description with %q", a.status, a.raw, row.says)
 			}
 		})
 	}
@@ -230,7 +230,7 @@ func TestBindUserRegister_TicketCreatesVerifiedUser(t *testing.T) {
 		t.Errorf("profile is %v", profile)
 	}
 	if at := claims(t, a.member("id_token"))["auth_time"]; at != float64(vouched.Unix()) {
-		t.Errorf("auth_time is %v, want when WeChat vouched: %d", at, vouched.Unix())
+		t.Errorf("auth_time is %v, want the time of WeChat's response: %d", at, vouched.Unix())
 	}
 	if again := ts.login("binder", "alice"); ts.sub(again) != ts.sub(a) {
 		t.Error("the next login is another user")
@@ -253,7 +253,7 @@ func TestBindTicket_IsRejected(t *testing.T) {
 		{"when it is changed", func(_ *testServer, ticket string) (string, string) {
 			return "binder", ticket[:len(ticket)-2] + "AA"
 		}},
-		{"when it is made up", func(*testServer, string) (string, string) { return "binder", "mf_bt_" + strings.Repeat("A", 75) }},
+		{"when it is forged", func(*testServer, string) (string, string) { return "binder", "mf_bt_" + strings.Repeat("A", 75) }},
 		{"when it is a refresh token", func(ts *testServer, _ string) (string, string) {
 			return "binder", ts.login("mini", "bob").member("refresh_token")
 		}},
@@ -275,7 +275,7 @@ func TestBindTicket_EndsAfterFiveFailedProofs(t *testing.T) {
 	app := ts.addBinder()
 	ticket := ts.ticket("binder", "alice")
 	for i := range 5 {
-		// A phone code that WeChat does not know; the login code is good each time.
+		// A phone code that WeChat does not know; the login code remains valid.
 		a := ts.bindUser("binder", map[string]any{"method": "phone", "bind_ticket": ticket, "code": app.Login("alice"), "phone_code": fmt.Sprint("wrong", i)})
 		if a.status != 400 || a.member("reason") != "new_phone_code" {
 			t.Fatalf("proof %d: got %d %s", i, a.status, a.raw)
@@ -298,7 +298,7 @@ func TestBindTicket_CodeOfOtherUserFailsProof(t *testing.T) {
 		}
 	}
 	if users := list[storage.User](ts); len(users) != 0 {
-		t.Errorf("users were made: %v", users)
+		t.Errorf("users were created: %v", users)
 	}
 	if a := ts.bindUser("binder", map[string]any{"method": "register", "bind_ticket": ticket}); a.status != 400 {
 		t.Errorf("the ticket lives: %d %s", a.status, a.raw)
@@ -319,7 +319,7 @@ func TestBindUserPhone_LinksFreeNumber(t *testing.T) {
 		if a.status != http.StatusOK || profile["phone_number"] != "+8613800000001" || profile["phone_number_verified"] != true {
 			t.Fatalf("got %d %s", a.status, a.raw)
 		}
-		// The same request again, its answer having been lost.
+		// The same request again, because its response was lost.
 		if again := ts.bindUser("binder", body); again.status != http.StatusOK || ts.sub(again) != ts.sub(a) {
 			t.Errorf("repeat: got %d %s", again.status, again.raw)
 		}
@@ -327,7 +327,7 @@ func TestBindUserPhone_LinksFreeNumber(t *testing.T) {
 	ts.oneUser(list[storage.User](ts)[0].ID)
 }
 
-// phoneHolder is a user of another mini-program who proved a number, and binder's newcomer has the same number.
+// phoneHolder returns a user of another mini-program with a verified number; binder's new user has the same number.
 func (ts *testServer) phoneHolder(policy storage.Policy) (holder string) {
 	ts.Helper()
 	entry := must(storage.Get[storage.Directory](ts.Context(), ts.engine.Engine, "default"))(ts.T)

@@ -35,7 +35,7 @@ func (ts *testServer) withConfig(edit func(*server.Config)) *testServer {
 	return &other
 }
 
-// panickingWeChat is a WeChat client with a bug, in a panic value that holds what it must not.
+// panickingWeChat is a WeChat client with a bug. Its panic value has what must not be shown.
 type panickingWeChat struct{ federation.WeChat }
 
 func (panickingWeChat) Code2Session(_ context.Context, _ wechat.App, code string) (wechat.Session, error) {
@@ -54,7 +54,7 @@ func TestRecoverPanic_HidesTextAndServesNextRequest(t *testing.T) {
 		t.Errorf("the panic's text got out: %s", a.raw)
 	}
 	if !strings.Contains(ts.log.String(), `"msg":"panic"`) {
-		t.Error("the operator is not told")
+		t.Error("the log has no line for the operator")
 	}
 	if got := broken.exchange("mini", code); got.status != http.StatusInternalServerError {
 		t.Errorf("the repeat hangs or worse: %d", got.status)
@@ -77,7 +77,7 @@ func TestRecoverPanic_ShowsErrorPage(t *testing.T) {
 		t.Errorf("%s of request %q", kind, id)
 	}
 	if link := findElements(b.document(), func(n *html.Node) bool { return attribute(n, "hreflang") == "zh-CN" }); len(link) != 1 || !strings.HasPrefix(attribute(link[0], "href"), "/d/tea/login?") {
-		t.Error("the page does not know where it is")
+		t.Error("the page has no request ID")
 	}
 	if log := ts.log.String(); strings.Count(log, `"msg":"panic"`) != 1 || strings.Contains(log, goodPassword) {
 		t.Errorf("the operator reads %s", log)
@@ -203,7 +203,7 @@ func TestLog_HasNoSecretsOrPersonalData(t *testing.T) {
 		secrets["code "+c] = c
 		return c
 	}
-	// 1. What goes well.
+	// 1. Requests that succeed.
 	a := keep("login", ts.exchange("mini", code("alice"), "phone_code", ts.app("mini").TapPhone("alice")))
 	keep("refresh", ts.refresh("mini", a.member("refresh_token")))
 	ts.userinfo(a.member("access_token"))
@@ -212,7 +212,7 @@ func TestLog_HasNoSecretsOrPersonalData(t *testing.T) {
 	ticket := keep("pending", ts.exchange("binder", binderCode)).member("bind_ticket")
 	keep("bound", ts.bindUser("binder", map[string]any{"method": "register", "bind_ticket": ticket, "user": map[string]any{"nickname": "Bobby Secretname"}}))
 	secrets["nickname"] = "Secretname"
-	// 2. What goes wrong, on all sides.
+	// 2. Requests that fail, for every reason.
 	ts.exchange("mini", code("alice"), "scope", "everything")
 	ts.refresh("mini", a.member("access_token"))
 	ts.userinfo(a.member("refresh_token"))
@@ -247,7 +247,7 @@ func TestLog_HasNoSecretsOrPersonalData(t *testing.T) {
 	}
 	ts.engine.Before = nil
 	ts.get(ts.url + "/oauth2/userinfo?access_token=" + a.member("access_token"))
-	// 3. None of it is in the log, however it is spelt.
+	// 3. None of it is in the log, in any encoding.
 	log := ts.log.String()
 	for name, secret := range secrets {
 		for spelling, text := range map[string]string{
@@ -260,7 +260,7 @@ func TestLog_HasNoSecretsOrPersonalData(t *testing.T) {
 		}
 	}
 	if !strings.Contains(log, `"grant_type"`) || !strings.Contains(log, `"client":"mini"`) {
-		t.Error("the log says nothing useful")
+		t.Error("the log has nothing useful")
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// What backends that were written for WeChat's own API send.
+// Requests of backends that were written for WeChat's own API.
 func TestMiniProgramRequests_ExplainCommonMistakes(t *testing.T) {
 	ts := newTestServer(t)
 	app := ts.addMiniProgram("habits", func(*storage.Client) {})
@@ -40,7 +40,7 @@ func TestMiniProgramRequests_ExplainCommonMistakes(t *testing.T) {
 			a := ts.post("habits", row.path, row.form)
 			description := a.member("error_description")
 			if a.status != http.StatusBadRequest || row.path == profile && strings.Contains(description, "subject_token") {
-				t.Errorf("answer %d %q", a.status, description)
+				t.Errorf("got %d %q", a.status, description)
 			}
 			for _, part := range row.want {
 				if !strings.Contains(description, part) {
@@ -64,7 +64,7 @@ func TestMiniProgramRequests_ExplainByteOrderMark(t *testing.T) {
 	request.Header.Set("Content-Type", "application/json")
 	request.SetBasicAuth("habits", "whatever")
 	if a := ts.do(request); !strings.Contains(a.member("error_description"), "byte order mark") {
-		t.Errorf("answer %d %s", a.status, a.raw)
+		t.Errorf("got %d %s", a.status, a.raw)
 	}
 }
 
@@ -79,7 +79,7 @@ func TestClientAuth_ExplainsAppIDUsedAsClientID(t *testing.T) {
 		request.SetBasicAuth(client, "0123456789abcdef0123456789abcdef")
 		a := ts.do(request)
 		if a.member("error") != "invalid_client" || strings.Contains(a.member("error_description"), "AppID") != (client != "unknown") {
-			t.Errorf("%s: answer %d %s", client, a.status, a.raw)
+			t.Errorf("%s: got %d %s", client, a.status, a.raw)
 		}
 	}
 }

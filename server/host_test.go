@@ -21,7 +21,8 @@ const (
 	shopURL  = "https://" + shopHost
 )
 
-// newServerWithHost is a site with the directory "shop" at a host of its own, and a client "web" and a user "alice" in it too.
+// newServerWithHost returns a populated server with the directory "shop" at its own host, and a client "web" and a user "alice"
+// in it too.
 func newServerWithHost(t *testing.T) *testServer {
 	t.Helper()
 	ts := newPopulatedServer(t)
@@ -37,7 +38,7 @@ func (ts *testServer) claimHost(host, directory string) {
 	must(storage.Insert(ts.Context(), ts.engine, storage.IssuerHost{Host: host, Directory: directory, ClaimedAt: ts.clock.Now()}))(ts.T)
 }
 
-// requestAtHost sends a request to a host, as a proxy in front hands it on. Headers come in pairs.
+// requestAtHost sends a request to a host, as a proxy in front forwards it. Headers come in pairs.
 func (ts *testServer) requestAtHost(host, method, path string, form url.Values, headers ...string) response {
 	ts.Helper()
 	request := must(http.NewRequestWithContext(ts.Context(), method, ts.url+path, strings.NewReader(form.Encode())))(ts.T)
@@ -51,7 +52,7 @@ func (ts *testServer) requestAtHost(host, method, path string, form url.Values, 
 	return ts.do(request)
 }
 
-// issuerAt is the issuer that the discovery document at a host names; empty for none.
+// issuerAt returns the issuer of the discovery document at a host, or "" if there is none.
 func (ts *testServer) issuerAt(host, path string, headers ...string) string {
 	ts.Helper()
 	return ts.requestAtHost(host, http.MethodGet, path+"/.well-known/openid-configuration", nil, headers...).member("issuer")
@@ -68,7 +69,7 @@ func TestIssuerHost_DirectoryIsIssuerOnlyThere(t *testing.T) {
 		{public, "/d/shop", ""},
 		{shopHost, "/d/shop", ""},
 		{shopHost, "/d/default", ""},
-		{"10.0.0.7", "", ts.url}, // Health checks and callers within a cluster use whatever name leads here.
+		{"10.0.0.7", "", ts.url}, // Health checks and callers within a cluster use any name that leads here.
 		{"10.0.0.7", "/d/shop", ""},
 	} {
 		if got := ts.issuerAt(row.host, row.path); got != row.issuer {
@@ -132,7 +133,7 @@ func TestIssuerHost_UnknownHostChangesNoResponse(t *testing.T) {
 	}
 }
 
-// openAtShop is a browser that is sent from page to page of the directory at its own host.
+// openAtShop follows the redirects between pages of the directory at its own host.
 func (b *browser) openAtShop(method, address string, form url.Values) response {
 	b.Helper()
 	var cookies []string
@@ -202,7 +203,7 @@ func TestIssuerHost_TokensAreRejectedAtOtherHosts(t *testing.T) {
 	if got := ts.requestAtHost(shopHost, http.MethodGet, "/oauth2/userinfo", nil, "Authorization", bearer); got.member("sub") != "alice" {
 		t.Errorf("at home: %d %s", got.status, got.raw)
 	}
-	// 3. The session, under whichever name.
+	// 3. The session, under each cookie name.
 	session := b.cookies["__Host-mf-shop"]
 	silent := ts.authorizeForm("web", "prompt", "none").Encode()
 	for _, name := range []string{"mf-default", "__Host-mf-default", "mf-shop", "__Host-mf-shop"} {
@@ -261,12 +262,12 @@ func TestIssuerHost_IsCachedAndSurvivesStoreOutage(t *testing.T) {
 	}
 }
 
-// hostSession is what a browser and its client hold after a sign-in at one host.
+// hostSession is what a browser and its client have after a sign-in at one host.
 type hostSession struct {
 	issuer, cookie, code, access, refresh, idToken string
 }
 
-// signInAtHost signs alice in at the directory that has a host to itself, and leaves a second code unused.
+// signInAtHost signs alice in at the directory with the host, and leaves a second code unused.
 func (ts *testServer) signInAtHost(directory, host string) hostSession {
 	ts.Helper()
 	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("web:"+secretOfWeb))
@@ -345,7 +346,7 @@ func TestIssuerHost_DirectoriesShareNothing(t *testing.T) {
 			want("hint", got, strings.Contains(got.header.Get("Location"), "error=login_required"))
 		}
 	}
-	// 4. The codes last, since a code that is shown at home is spent.
+	// 4. The codes last, since a code is spent once its own directory sees it.
 	for from, held := range sessions {
 		for _, at := range []string{shopHost, teaHost} {
 			if at == from {

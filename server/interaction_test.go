@@ -9,7 +9,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// TestInteraction_IsBoundToItsBrowser is login CSRF: the attacker begins a sign-in and has the victim end it.
+// TestInteraction_IsBoundToItsBrowser prevents login CSRF: the attacker begins a sign-in and the victim completes it.
 func TestInteraction_IsBoundToItsBrowser(t *testing.T) {
 	ts := newPopulatedServer(t)
 	attacker := ts.newBrowser()
@@ -47,7 +47,7 @@ func TestInteraction_LastsHalfAnHour(t *testing.T) {
 		}
 	}
 	b.get(strings.Replace(login, "/login?interaction=", "/oauth2/authorize?kept=", 1))
-	b.wantPage(t, http.StatusBadRequest, "minute") // An envelope of one purpose opens as no other.
+	b.wantPage(t, http.StatusBadRequest, "minute") // An envelope of one purpose does not open for another.
 	ts.clock.Advance(29 * time.Minute)
 	b.get(login)
 	b.wantPage(t, http.StatusOK, `name="username"`)
@@ -75,7 +75,7 @@ func TestInteraction_TwoTabsBothFinish(t *testing.T) {
 	}
 }
 
-// TestInteraction_BackButtonBeginsAgain: what was said in an interaction counts for the code that it gave, and for no other.
+// TestInteraction_BackButtonBeginsAgain: the decisions of an interaction apply to its code, and to no other.
 func TestInteraction_BackButtonBeginsAgain(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
@@ -86,8 +86,8 @@ func TestInteraction_BackButtonBeginsAgain(t *testing.T) {
 	answered := b.page.hops[len(b.page.hops)-1]
 	ts.redeem("web", first)
 	b.get(answered)
-	b.wantPage(t, http.StatusOK, `name="username"`) // prompt=login asks again.
-	ts.clock.Advance(25 * time.Minute)              // The code is long gone, the interaction is not.
+	b.wantPage(t, http.StatusOK, `name="username"`) // prompt=login requires it again.
+	ts.clock.Advance(25 * time.Minute)              // The code expired long ago, the interaction did not.
 	b.get(answered)
 	b.wantPage(t, http.StatusOK, `name="username"`)
 	b.get(ts.authorizeURL("web", "prompt", "consent"))
@@ -95,7 +95,7 @@ func TestInteraction_BackButtonBeginsAgain(t *testing.T) {
 	b.code()
 	b.get(b.page.hops[len(b.page.hops)-1])
 	b.wantPage(t, http.StatusOK, "<h1>consent</h1>")
-	// That holds for a code that nobody redeemed, too.
+	// The same applies to a code that was not redeemed.
 	b.get(ts.authorizeURL("web", "prompt", "login"))
 	b.signIn("alice")
 	b.code()
@@ -103,7 +103,7 @@ func TestInteraction_BackButtonBeginsAgain(t *testing.T) {
 	ts.clock.Advance(25 * time.Minute)
 	b.get(answered)
 	b.wantPage(t, http.StatusOK, `name="username"`)
-	// Where nothing has to be asked, coming back gives a new code.
+	// Where no page is needed, the back button gives a new code.
 	c := ts.newBrowser()
 	c.get(ts.authorizeURL("web"))
 	c.signIn("alice")
@@ -120,13 +120,13 @@ func TestConsent_BelongsToItsUser(t *testing.T) {
 	b.get(ts.authorizeURL("web"))
 	b.signIn("alice")
 	consent := b.page
-	// In another tab somebody else signs in.
+	// In another tab another user signs in.
 	b.get(ts.authorizeURL("spa"))
 	b.get(ts.authorizeURL("spa", "prompt", "login"))
 	b.signIn("bob")
 	b.page = consent
 	b.submit("allow")
-	b.wantPage(t, http.StatusOK, "<h1>consent</h1>") // Bob was not asked yet.
+	b.wantPage(t, http.StatusOK, "<h1>consent</h1>") // Bob has not seen the consent page.
 	if given := list[storage.Consent](ts); len(given) != 0 {
 		t.Errorf("consents are %+v", given)
 	}
@@ -139,7 +139,7 @@ func TestConsent_BelongsToItsUser(t *testing.T) {
 	}
 }
 
-// TestConsent_IsNotUsedForUserWhoSignsInNext: the answer of the consent page was on its way.
+// TestConsent_IsNotUsedForUserWhoSignsInNext: the form of the consent page was already sent.
 func TestConsent_IsNotUsedForUserWhoSignsInNext(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()

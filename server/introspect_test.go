@@ -26,7 +26,7 @@ func (ts *testServer) revoke(client, token string) response {
 	return ts.post(client, "/oauth2/revoke", url.Values{"token": {token}})
 }
 
-// unavailable makes every operation on a kind fail.
+// unavailable returns a hook that fails every operation on a kind.
 func unavailable(kind storage.Kind) func(context.Context, storagetest.Operation) error {
 	return func(_ context.Context, o storagetest.Operation) error {
 		if o.Kind == kind {
@@ -95,17 +95,17 @@ func TestRFC7662_4_ATokenIsSpokenOfToThoseItConcernsAlone(t *testing.T) {
 		for asking, active := range map[string]bool{client: true, "shop": true, "gateway": true, "stranger": false} {
 			a := ts.introspect(asking, login.member("access_token"))
 			if a.status != http.StatusOK || a.body["active"] != active || !active && a.raw != inactive {
-				t.Errorf("%s asks for %s's access token: %d %s", asking, client, a.status, a.raw)
+				t.Errorf("%s introspects %s's access token: %d %s", asking, client, a.status, a.raw)
 			}
 			refresh := ts.introspect(asking, login.member("refresh_token"))
 			if mine := asking == client; refresh.body["active"] != mine || !mine && refresh.raw != inactive {
-				t.Errorf("%s asks for %s's refresh token: %d %s", asking, client, refresh.status, refresh.raw)
+				t.Errorf("%s introspects %s's refresh token: %d %s", asking, client, refresh.status, refresh.raw)
 			}
 		}
 	}
 }
 
-// TestIntrospection_LogNamesPermission: the client is told no more than that the token is not active.
+// TestIntrospection_LogNamesPermission: the client only gets that the token is not active.
 func TestIntrospection_LogNamesPermission(t *testing.T) {
 	ts := newPopulatedServer(t)
 	ts.addService("other", func(*storage.Client) {})
@@ -184,21 +184,21 @@ func TestIntrospection_OtherTokensAreInactive(t *testing.T) {
 		t.Fatal("no token of the other directory")
 	}
 	for name, token := range map[string]string{
-		"an ID token":                        login.member("id_token"),
-		"a token of another directory":       foreign,
-		"a bind ticket":                      ts.ticket("binder", "carol"),
-		"an access token that was cut":       access[:len(access)-3],
-		"an access token with a line break":  access + "\n",
-		"a refresh token that was cut":       login.member("refresh_token")[:30],
-		"a refresh token with other prefix":  "mf_at_" + strings.TrimPrefix(login.member("refresh_token"), "mf_rt_"),
-		"a made-up handle":                   "mf_at_x",
-		"an unknown prefix":                  "mf_xx_" + login.member("refresh_token")[6:],
-		"an unsigned token":                  "eyJhbGciOiJub25lIn0.e30.",
-		"nonsense":                           "x",
-		"20 KB":                              strings.Repeat("x", 20<<10),
-		"the authorization header's whole":   "Bearer " + access,
-		"a wx.login code":                    ts.app("mini").Login("alice"),
-		"the secret of the client that asks": secretOfMini,
+		"an ID token":                       login.member("id_token"),
+		"a token of another directory":      foreign,
+		"a bind ticket":                     ts.ticket("binder", "carol"),
+		"an access token that was cut":      access[:len(access)-3],
+		"an access token with a line break": access + "\n",
+		"a refresh token that was cut":      login.member("refresh_token")[:30],
+		"a refresh token with other prefix": "mf_at_" + strings.TrimPrefix(login.member("refresh_token"), "mf_rt_"),
+		"an unknown handle":                 "mf_at_x",
+		"an unknown prefix":                 "mf_xx_" + login.member("refresh_token")[6:],
+		"an unsigned token":                 "eyJhbGciOiJub25lIn0.e30.",
+		"nonsense":                          "x",
+		"20 KB":                             strings.Repeat("x", 20<<10),
+		"the authorization header's whole":  "Bearer " + access,
+		"a wx.login code":                   ts.app("mini").Login("alice"),
+		"the secret of the calling client":  secretOfMini,
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, hint := range []string{"", "access_token", "refresh_token", "unheard_of"} {
@@ -319,7 +319,7 @@ func FuzzIntrospection_RespondsOrRejects(f *testing.F) {
 			if path == "/oauth2/revoke" || answer.Code != http.StatusOK || answer.Body.String() == inactive {
 				continue
 			}
-			// What is active is one of the two tokens that there are, in their one spelling.
+			// An active token is one of the two existing tokens, in its only spelling.
 			form, err := url.ParseQuery(body)
 			if token := form.Get("token"); err != nil || token != own && token != handle {
 				t.Errorf("%q is active: %s", token, answer.Body)

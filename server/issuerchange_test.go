@@ -9,7 +9,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// withOtherPublicURL is the world after its public URL was changed.
+// withOtherPublicURL returns the test server after its public URL was changed.
 func (ts *testServer) withOtherPublicURL() *testServer {
 	ts.Helper()
 	return ts.withConfig(func(c *server.Config) { c.PublicURL = "http://127.0.0.1:9" })
@@ -44,7 +44,7 @@ func TestRefresh_RejectsOldGrantOfAnotherIssuer(t *testing.T) {
 	check(t, err)
 	for _, entry := range grants {
 		old := entry.Record
-		old.Issuer = "" // Versions before wrote none.
+		old.Issuer = "" // Earlier versions stored no issuer.
 		must(entry.Replace(t.Context(), ts.engine, old))(t)
 	}
 	other := ts.withOtherPublicURL()

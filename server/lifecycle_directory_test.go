@@ -22,8 +22,8 @@ func (ts *testServer) adminService() *admin.Service {
 	}))(ts.T)
 }
 
-// recreateDirectory deletes a directory with its clients and users and creates one with its ID, and the same clients. Afterwards every
-// instance has loaded the change.
+// recreateDirectory deletes a directory with its clients and users and creates one with its ID, and the same clients.
+// Afterwards every instance has loaded the change.
 func (ts *testServer) recreateDirectory(id string, instances ...*testServer) {
 	ts.Helper()
 	office := ts.adminService()
@@ -83,7 +83,7 @@ func TestLifecycle_RecreatedDirectoryStartsWithNothing(t *testing.T) {
 
 			for i, at := range []*testServer{ts.testServer, other} {
 				if a := at.get(at.url+"/d/acme/oauth2/userinfo", "Authorization", "Bearer "+before.member("access_token")); a.status != http.StatusUnauthorized {
-					t.Errorf("instance %d: UserInfo answers %d %s", i, a.status, a.raw)
+					t.Errorf("instance %d: UserInfo: %d %s", i, a.status, a.raw)
 				}
 				at.wantInvalidGrant(at.post("acme-mini", "/d/acme/oauth2/token", url.Values{
 					"grant_type": {"refresh_token"}, "refresh_token": {before.member("refresh_token")},

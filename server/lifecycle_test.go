@@ -11,8 +11,8 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// recreate deletes a client of the default directory and creates another one with its ID, at the same time, and waits until
-// every instance knows.
+// recreate deletes a client of the default directory and creates another one with its ID, at the same time. Then it waits until
+// every instance has loaded the change.
 func (ts *testServer) recreate(id string) {
 	ts.Helper()
 	key := storage.Key("default", id)
@@ -46,7 +46,7 @@ func TestLifecycle_RecreatedClientHasNoTokensOfTheDeletedOne(t *testing.T) {
 		tokens := b.flow(client, "scope", "openid profile offline_access")
 		ts.recreate(client)
 		if a := ts.userinfo(tokens.member("access_token")); a.status != http.StatusUnauthorized {
-			t.Errorf("%s: UserInfo answers %d %s", client, a.status, a.raw)
+			t.Errorf("%s: UserInfo: %d %s", client, a.status, a.raw)
 		}
 		for _, member := range []string{"access_token", "refresh_token"} {
 			if ts.isActive(client, tokens.member(member)) {
@@ -54,7 +54,7 @@ func TestLifecycle_RecreatedClientHasNoTokensOfTheDeletedOne(t *testing.T) {
 			}
 		}
 		if a := ts.refreshAsWeb(client, tokens.member("refresh_token")); a.status != http.StatusBadRequest || a.member("error") != "invalid_grant" {
-			t.Errorf("%s: refresh answers %d %s", client, a.status, a.raw)
+			t.Errorf("%s: refresh: %d %s", client, a.status, a.raw)
 		}
 		if a := ts.redeem(client, code); a.status != http.StatusBadRequest || a.member("error") != "invalid_grant" {
 			t.Errorf("%s: the code gives %d %s", client, a.status, a.raw)
@@ -157,10 +157,10 @@ func TestLifecycle_RecreatedMiniProgramRepeatsNoLogin(t *testing.T) {
 	first := ts.exchange("mini", code)
 	ts.recreate("mini")
 	if a := ts.exchange("mini", code); a.status != http.StatusBadRequest || a.member("reason") != "new_code" {
-		t.Errorf("the repeat of a login answers %d %s", a.status, a.raw)
+		t.Errorf("the repeat of a login: %d %s", a.status, a.raw)
 	}
 	if a := ts.refresh("mini", first.member("refresh_token")); a.status != http.StatusBadRequest {
-		t.Errorf("refresh answers %d %s", a.status, a.raw)
+		t.Errorf("refresh: %d %s", a.status, a.raw)
 	}
 	if again := ts.login("mini", "amy"); ts.sub(again) != ts.sub(first) {
 		t.Error("the user of the directory is another one") // Users belong to the directory, not to the client.
@@ -198,12 +198,12 @@ func TestBackChannelLogout_2_NotifiesManyClientsOfOneSession(t *testing.T) {
 	b.get(ts.authorizeURL("one-more"))
 	b.code()
 	if !strings.Contains(ts.log.String(), `"client":"one-more"`) {
-		t.Error("nothing is logged of the client that has no room")
+		t.Error("the log does not name the client without room")
 	}
 	b.get(ts.logoutURL("id_token_hint", token))
 	ts.clock.Advance(time.Minute)
 	ts.deliverDue()
-	notified := map[any]bool{} // A client may be told more than once.
+	notified := map[any]bool{} // A client may be notified more than once.
 	for _, token := range web.tokens() {
 		notified[claims(t, token)["aud"]] = true
 	}
@@ -216,7 +216,7 @@ func TestLifecycle_InstanceWithTheDeletedClientInMemoryTakesTokensOfTheNewOne(t 
 	ts := newPopulatedServer(t)
 	other := ts.secondInstance()
 	ts.clock.Advance(6 * time.Second)
-	other.postPublic("/oauth2/token", url.Values{"client_id": {"spa"}}) // It has the client in memory from now on.
+	other.postPublic("/oauth2/token", url.Values{"client_id": {"spa"}}) // From now on it has the client in memory.
 	key := storage.Key("default", "spa")
 	next := must(storage.Get[storage.Client](t.Context(), ts.engine.Engine, key))(t).Record
 	check(t, ts.engine.Delete(t.Context(), storage.KindClient, key))
@@ -225,11 +225,11 @@ func TestLifecycle_InstanceWithTheDeletedClientInMemoryTakesTokensOfTheNewOne(t 
 
 	tokens := ts.newBrowser().flow("spa", "scope", "openid profile offline_access")
 	if a := other.userinfo(tokens.member("access_token")); a.status != http.StatusOK {
-		t.Errorf("UserInfo answers %d %s", a.status, a.raw)
+		t.Errorf("UserInfo: %d %s", a.status, a.raw)
 	}
 	a := other.tokenRequest("spa", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens.member("refresh_token")}})
 	if a.status != http.StatusOK {
-		t.Errorf("refresh answers %d %s", a.status, a.raw)
+		t.Errorf("refresh: %d %s", a.status, a.raw)
 	}
 }
 
@@ -261,7 +261,7 @@ func TestLifecycle_RecreatedMiniProgramHasNoCachedResults(t *testing.T) {
 	ts.recreate("mini")
 	for i, at := range []*testServer{ts, other} {
 		if a := at.exchange("mini", code); a.status != http.StatusBadRequest || a.member("reason") != "new_code" {
-			t.Errorf("instance %d answers a repeat of the code: %d %s", i, a.status, a.raw)
+			t.Errorf("instance %d: a repeat of the code got %d %s", i, a.status, a.raw)
 		}
 		at.wantInvalidGrant(at.refresh("mini", before.member("refresh_token")), "")
 	}

@@ -53,7 +53,7 @@ func TestLifecycle_UserWhoSignsInDuringTheDeletionOfTheDirectoryIsNotInTheRecrea
 				break // It was rejected.
 			}
 			if a := at.get(at.url+"/d/acme/oauth2/userinfo", "Authorization", "Bearer "+before.member("access_token")); a.status != http.StatusUnauthorized {
-				t.Errorf("instance %d: UserInfo answers %d %s", i, a.status, a.raw)
+				t.Errorf("instance %d: UserInfo: %d %s", i, a.status, a.raw)
 			}
 			at.wantInvalidGrant(at.post("acme-mini", "/d/acme/oauth2/token", url.Values{
 				"grant_type": {"refresh_token"}, "refresh_token": {before.member("refresh_token")},

@@ -10,7 +10,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// newLinkingServer has the mini-program "mini", which makes users, and "shop", both with confirmed account linking.
+// newLinkingServer has the mini-program "mini", which creates users, and "shop", both with confirmed account linking.
 func newLinkingServer(t *testing.T) *pageTestServer {
 	t.Helper()
 	ts := newBindUserServer(t)
@@ -20,7 +20,7 @@ func newLinkingServer(t *testing.T) *pageTestServer {
 
 func TestAccountLinking_UnconfirmedScopeIsNotGranted(t *testing.T) {
 	ts := newLinkingServer(t)
-	ts.change("mini", func(c *storage.Client) { c.AccountLinking = false }) // as every store before the confirmation has it
+	ts.change("mini", func(c *storage.Client) { c.AccountLinking = false }) // as every store before this setting has it
 	got := ts.linkToken("mini", "w")
 	if strings.Contains(got.member("scope"), linkScope) {
 		t.Errorf("granted: %d %s", got.status, got.raw)
@@ -55,7 +55,7 @@ func TestSetPassword_ReplacesAPasswordOnlyWithTheOldOne(t *testing.T) {
 		t.Fatalf("the password or the username changed: %v", err)
 	}
 	if got := len(ts.mailTo("wanda@example.com")); got != told {
-		t.Errorf("%d mails about nothing", got-told)
+		t.Errorf("%d unnecessary mails", got-told)
 	}
 	if got := ts.setPassword(token, "", "a new password", goodPassword); got.status != http.StatusOK || got.member("sub") != user.ID {
 		t.Fatalf("with the old one: %d %s", got.status, got.raw)

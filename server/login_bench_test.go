@@ -15,14 +15,14 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// oneUser is a WeChat that has one user, whose every code is good, and that answers at once.
+// oneUser is a WeChat with one user. It accepts every code, and returns at once.
 type oneUser struct{ noWeChat }
 
 func (oneUser) Code2Session(context.Context, wechat.App, string) (wechat.Session, error) {
 	return wechat.Session{OpenID: "oBenchUser0000000000000000000", UnionID: "uBenchUser0000000000000000000"}, nil
 }
 
-// miniapp makes the client "mini", the backend of a mini-program, and returns the form of a login of its one user.
+// miniapp creates the client "mini", the backend of a mini-program, and returns the form of a login of its one user.
 func (b *benchServer) miniapp() func() string {
 	b.Helper()
 	master := must(preparedKeys.master())(b)
@@ -40,22 +40,22 @@ func (b *benchServer) miniapp() func() string {
 	}
 }
 
-// signTwice makes an access token and an ID token.
+// signTwice signs an access token and an ID token.
 func (b *benchServer) signTwice() {
 	for _, typ := range []string{"at+jwt", "JWT"} {
 		must(b.ring.Sign(b.Context(), "default", "ES256", typ, []byte(benchClaims)))(b)
 	}
 }
 
-// BenchmarkMiniProgramLogin is the login of a known user, without the network and with a WeChat that takes no time. Its floor is
-// its two signatures.
+// BenchmarkMiniProgramLogin measures the login of a known user, without the network and with a WeChat that takes no time. Its
+// floor is its two signatures.
 func BenchmarkMiniProgramLogin(bench *testing.B) {
 	b := newBenchServer(bench)
 	form := b.miniapp()
 	b.reportWithFloor(bench, b.signTwice, func() int { return b.post("mini", "/oauth2/token", form()).Code })
 }
 
-// BenchmarkRefresh is a refresh, which rotates the token. Its floor is its two signatures.
+// BenchmarkRefresh measures a refresh, which rotates the token. Its floor is its two signatures.
 func BenchmarkRefresh(bench *testing.B) {
 	b := newBenchServer(bench)
 	body := b.miniapp()()

@@ -32,7 +32,7 @@ func TestLogin_LeadsToAccountOnly(t *testing.T) {
 		b.signInAs("wanda")
 		b.wantAt(t, "/account", http.StatusOK, "Name of wanda")
 		if b.get(ts.url + "/login"); b.page.url != ts.url+"/account" {
-			t.Errorf("who is signed in is asked again: %s", b.page.url)
+			t.Errorf("a signed-in user gets the login page: %s", b.page.url)
 		}
 	}
 }
@@ -62,7 +62,7 @@ func TestLogin_IDTokenHasMethodAndTime(t *testing.T) {
 	}
 }
 
-// loginProbe notes what is answered to wrong passwords, and what the store is asked meanwhile.
+// loginProbe records the responses to wrong passwords, and the store operations meanwhile.
 type loginProbe struct {
 	*pageTestServer
 	mu         sync.Mutex
@@ -80,7 +80,7 @@ func newLoginProbe(ts *pageTestServer) *loginProbe {
 	return probe
 }
 
-// tryPassword is one guess, by somebody new.
+// tryPassword is one guess, from a new browser.
 func (probe *loginProbe) tryPassword(name, password string) (answer string, asked []string) {
 	probe.Helper()
 	b := probe.newFormBrowser()
@@ -107,13 +107,13 @@ func TestLogin_UnknownUserLooksLikeWrongPassword(t *testing.T) {
 	for _, name := range []string{"nobody", "nopassword", "wanda@example.com", "nobody@example.com", "not a name", "a@b"} {
 		ts.clock.Advance(time.Hour)
 		if got, operations := probe.tryPassword(name, "not the password"); got != wrong || !slices.Equal(operations, asked) {
-			t.Errorf("%s is told apart: %v, not %v\n%s", name, operations, asked, got)
+			t.Errorf("%s is distinguishable: %v, not %v\n%s", name, operations, asked, got)
 		}
 	}
 }
 
-// A guess that is not even checked, because others failed at the account by another name, must not be known by that: whoever
-// could tell it apart would learn that the two names are one account's.
+// A guess that is not checked, because others failed at the account by another name, must look like a checked one. The
+// difference would reveal that the two names belong to one account.
 func TestLogin_UncheckedGuessLooksLikeChecked(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addEmailUser("wanda")
@@ -124,10 +124,10 @@ func TestLogin_UncheckedGuessLooksLikeChecked(t *testing.T) {
 	before := list[storage.Throttle](ts.testServer)
 	for _, password := range []string{"not the password", goodPassword} {
 		if got, operations := probe.tryPassword("wanda@example.com", password); got != checked || !slices.Equal(operations, asked) {
-			t.Errorf("%q is told apart: %v, not %v\n%s", password, operations, asked, got)
+			t.Errorf("%q is distinguishable: %v, not %v\n%s", password, operations, asked, got)
 		}
 	}
-	// Nor does it make the owner wait longer.
+	// It does not make the owner wait longer either.
 	after := list[storage.Throttle](ts.testServer)
 	for _, was := range before {
 		at := slices.IndexFunc(after, func(is storage.Throttle) bool { return is.Document().ID == was.Document().ID })
@@ -137,7 +137,7 @@ func TestLogin_UncheckedGuessLooksLikeChecked(t *testing.T) {
 	}
 }
 
-// Who owns the account is told what to do, whatever kept them out.
+// The owner of the account gets advice, for every reason of the failure.
 func TestLogin_SuggestsResetWhereOffered(t *testing.T) {
 	withMail, without := newPageTestServer(t), newPageTestServer(t, func(c *server.Config) { c.Mailer = nil })
 	for ts, want := range map[*pageTestServer]string{withMail: wrongPassword + " Please check both, try again later, or choose a new password.", without: wrongPassword + " Please check both, or try again later."} {
@@ -156,10 +156,10 @@ func TestLogin_DisabledIsShownOnlyWithPassword(t *testing.T) {
 	b.wantAt(t, "/login", http.StatusForbidden, "This account has been disabled.")
 }
 
-// wrongPassword is what everybody reads whose sign-in failed.
+// wrongPassword is the text after every failed sign-in.
 const wrongPassword = "The username or the password is wrong, or there were too many attempts."
 
-// failSignIns tries a wrong password so many times, each time as somebody new.
+// failSignIns tries a wrong password so many times, each time from a new browser.
 func (ts *pageTestServer) failSignIns(name string, times int) *formBrowser {
 	ts.Helper()
 	var b *formBrowser
@@ -178,7 +178,7 @@ func TestLockout_DelaysGuessesButNotOwner(t *testing.T) {
 	owner := ts.newFormBrowser()
 	owner.signInToAccount("wanda")
 	owner.press("sign-out-form", "sign-out")
-	// 1. Five failures are free, whatever the name looks like.
+	// 1. Five failures are free, in any spelling of the name.
 	ts.failSignIns("wanda", 3)
 	b := ts.failSignIns("WANDA", 2)
 	b.wantAt(t, "/login", http.StatusBadRequest, wrongPassword)
@@ -190,13 +190,13 @@ func TestLockout_DelaysGuessesButNotOwner(t *testing.T) {
 	if got := b.page.header.Get("Retry-After"); got != "1" {
 		t.Errorf("Retry-After is %q", got)
 	}
-	// 3. Another account does not, nor does the browser that the owner has used.
+	// 3. Another account is not affected, nor is the browser that the owner has used.
 	b.signInAs("victor")
 	b.wantAt(t, "/account", http.StatusOK, "Name of victor")
 	owner.get(ts.url + "/login")
 	owner.signInAs("wanda")
 	owner.wantAt(t, "/account", http.StatusOK, "Name of wanda")
-	// 4. Who has waited may try again.
+	// 4. After the wait there is another attempt.
 	ts.clock.Advance(time.Second)
 	b = ts.newFormBrowser()
 	b.get(ts.url + "/login")
@@ -215,8 +215,8 @@ func TestLockout_DelaysGuessesButNotOwner(t *testing.T) {
 	}
 }
 
-// Two names would be twice as many guesses. That they are one account's is said to nobody, because it would tell whose they are:
-// while the account has to wait, the right password is wrong as well.
+// Two names of an account would double the guesses. The error must not reveal that they belong to one account: while the
+// account is locked, the right password gets the wrong-password error as well.
 func TestLockout_CountsNamesOfAccountTogetherWithoutRevealing(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addEmailUser("wanda")
@@ -233,7 +233,7 @@ func TestLockout_CountsNamesOfAccountTogetherWithoutRevealing(t *testing.T) {
 		return answers
 	}
 	if known, unknown := attack("wanda", "wanda@example.com"), attack("nobody", "nobody@example.com"); !slices.Equal(known, unknown) {
-		t.Errorf("an account is answered %v, nobody's names %v", known, unknown)
+		t.Errorf("an account gets %v, unknown names %v", known, unknown)
 	}
 	for _, name := range []string{"wanda", "wanda@example.com"} {
 		b := ts.newFormBrowser()
@@ -241,7 +241,8 @@ func TestLockout_CountsNamesOfAccountTogetherWithoutRevealing(t *testing.T) {
 		b.press("login-form", "login", "username", name, "password", goodPassword)
 		b.wantAt(t, "/login", http.StatusBadRequest, wrongPassword)
 	}
-	// The browser that the owner has used is spared, by whichever name, and so is one that a link in a mail was opened with.
+	// The browser that the owner has used is not affected, by either name. The same applies to one that opened a link in a
+	// mail.
 	owner.get(ts.url + "/login")
 	owner.press("login-form", "login", "username", "wanda@example.com", "password", goodPassword)
 	owner.wantAt(t, "/account", http.StatusOK, "Name of wanda")
@@ -252,7 +253,7 @@ func TestLockout_CountsNamesOfAccountTogetherWithoutRevealing(t *testing.T) {
 	other.get(ts.url + "/login")
 	other.press("login-form", "login", "username", "wanda", "password", "another password")
 	other.wantAt(t, "/account", http.StatusOK, "Name of wanda")
-	// Who waits long enough gets in.
+	// After the wait the guess is checked again.
 	ts.clock.Advance(time.Hour)
 	b := ts.newFormBrowser()
 	b.get(ts.url + "/login")
@@ -273,7 +274,7 @@ func TestLockout_LimitsKnownBrowser(t *testing.T) {
 	}
 	b.signInAs("victor")
 	b.wantAt(t, "/login", http.StatusTooManyRequests, "Too many failed attempts.")
-	// Known for victor, it is nobody special for wanda.
+	// A device cookie of victor has no effect for wanda.
 	ts.failSignIns("wanda", 6)
 	b.get(ts.url + "/login")
 	b.signInAs("wanda")
@@ -389,7 +390,7 @@ func TestLogin_ReplacesPlantedCookie(t *testing.T) {
 	victim.signInAs("wanda")
 	attacker.get(ts.url + "/account")
 	attacker.wantAt(t, "/login", http.StatusOK, "Sign in")
-	// A session that somebody else was given does not become the victim's.
+	// A session of another user does not become the victim's.
 	ts.addPasswordUser("mallory")
 	attacker.get(ts.url + "/login")
 	attacker.signInAs("mallory")
@@ -414,19 +415,19 @@ func TestLogin_DirectoriesAreSeparate(t *testing.T) {
 	b.signInToAccount("wanda")
 	b.get(ts.url + "/d/tea/account")
 	b.wantAt(t, "/d/tea/login", http.StatusOK, "Sign in")
-	// The account of one is none in the other.
+	// The account of one directory does not exist in the other.
 	b.signInAs("wanda")
 	b.wantAt(t, "/d/tea/login", http.StatusBadRequest, wrongPassword)
 	b.signInAs("teawanda")
 	b.wantAt(t, "/d/tea/account", http.StatusOK, "teawanda")
-	// Signing out of one leaves the other.
+	// Signing out of one directory leaves the other signed in.
 	b.press("sign-out-form", "sign-out")
 	b.wantAt(t, "/d/tea/logged-out", http.StatusOK, "You are signed out")
 	b.get(ts.url + "/account")
 	b.wantAt(t, "/account", http.StatusOK, "Name of wanda")
 	for name := range b.cookies {
 		if !strings.HasPrefix(name, "mf-default") && !strings.HasPrefix(name, "mf-tea") {
-			t.Errorf("the cookie %s is nobody's", name)
+			t.Errorf("the cookie %s belongs to no directory", name)
 		}
 	}
 }
@@ -440,10 +441,10 @@ func TestConsentPage_ScopesAreChosenAndRemembered(t *testing.T) {
 	b.wantAt(t, "/consent", http.StatusOK, "Tea & Co requests access to your account")
 	for _, text := range []string{"Know who you are", "See your profile", "See your e-mail address", "Use “orders”", "shop.example"} {
 		if !strings.Contains(textOf(b.document()), text) {
-			t.Errorf("the page does not say %q", text)
+			t.Errorf("the page does not have %q", text)
 		}
 	}
-	// 1. One of them is unticked.
+	// 1. One of the scopes is deselected.
 	action, form := b.readForm("consent-form", "allow")
 	form["scope"] = slices.DeleteFunc(form["scope"], func(scope string) bool { return scope == "email" })
 	b.post(action, form, true)
@@ -451,19 +452,19 @@ func TestConsentPage_ScopesAreChosenAndRemembered(t *testing.T) {
 	if got := tokens.member("scope"); got != "openid orders profile" {
 		t.Errorf("scope is %q", got)
 	}
-	// 2. What was allowed is not asked for again.
+	// 2. Allowed scopes are not shown again.
 	b.openAuthorize("scope", "openid orders")
 	b.code()
-	// 3. What was not, is; and what is new is marked.
+	// 3. Declined scopes are, and new ones are marked.
 	b.openAuthorize("scope", "openid profile email")
 	b.wantAt(t, "/consent", http.StatusOK, "See your e-mail address new")
 	if strings.Contains(textOf(b.document()), "See your profile new") {
 		t.Error("a scope that was allowed before is marked as new")
 	}
-	// 4. No means no.
+	// 4. Declining everything denies the request.
 	b.press("consent-form", "deny")
 	b.wantError(t, "access_denied", "state-1")
-	// 5. A scope that was not asked for is not given, whatever the form says.
+	// 5. A scope that was not requested is not granted, even if the form has it.
 	b.openAuthorize("scope", "openid email")
 	action, form = b.readForm("consent-form", "allow")
 	form.Add("scope", "phone")
@@ -562,7 +563,7 @@ func manyValues(n int) url.Values {
 	return form
 }
 
-// TestTypedIdentifiers_SurroundingBlanksAreIgnored, as keyboards and clipboards make them; those in a password do.
+// TestTypedIdentifiers_SurroundingBlanksAreIgnored, as keyboards and clipboards create them. Blanks in a password count.
 func TestTypedIdentifiers_SurroundingBlanksAreIgnored(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.editDirectory(func(d *storage.Directory) { d.Policy.SelfRegistration = true })
@@ -591,7 +592,7 @@ func TestTypedIdentifiers_SurroundingBlanksAreIgnored(t *testing.T) {
 	b.get(ts.url + "/account/username")
 	b.press("save-form", "save", "username", " renamed ", "current_password", goodPassword)
 	b.wantAt(t, "/account", http.StatusOK, "renamed")
-	// Who guesses is slowed down by the account, however the name is typed.
+	// The lockout of the account applies to every spelling of the name.
 	for i := range 30 {
 		g := ts.newFormBrowser()
 		g.get(ts.url + "/login")

@@ -22,12 +22,11 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// A test of this file is a module of the certification plans "RP-Initiated Logout" and "Back-Channel Logout", and is named
-// after it.
+// A test of this file is a module of the certification plans "RP-Initiated Logout" and "Back-Channel Logout", and has its name.
 
 const postLogout = "https://rp.example/post_logout_redirect"
 
-// logoutSuite is a suite whose client has signed alice in, and may have her sent back after she signed out.
+// logoutSuite returns a suite whose client has signed alice in, and has a post-logout redirect URI.
 func logoutSuite(t *testing.T) (s *certificationSuite, idToken string) {
 	t.Helper()
 	s = newSuite(t, "")
@@ -56,7 +55,7 @@ func (s *certificationSuite) logout(parameters ...string) *page {
 	return s.get(address)
 }
 
-// confirm presses the button of the page that asks, if it does.
+// confirm presses the button of the confirmation page, if there is one.
 func (s *certificationSuite) confirm() *page {
 	s.t.Helper()
 	if s.page.callback == "" && strings.Contains(s.page.body, `id="logout-form"`) {
@@ -65,7 +64,7 @@ func (s *certificationSuite) confirm() *page {
 	return s.page
 }
 
-// wantReturn asserts that the browser came back with state and nothing else, and that nobody is signed in any more.
+// wantReturn asserts that the browser returned with state and nothing else, and that the user is signed out.
 func (s *certificationSuite) wantReturn(state string) {
 	s.t.Helper()
 	address, _, _ := strings.Cut(s.page.callback, "?")
@@ -87,8 +86,8 @@ func (s *certificationSuite) wantSignedOut() {
 	}
 }
 
-// wantAskedOrRefused asserts what the negative modules ask for: an error page, or one that asks, and no redirect whatever the
-// user does there.
+// wantAskedOrRefused asserts what the negative modules require: an error page or a confirmation page, and no redirect from
+// there.
 func (s *certificationSuite) wantAskedOrRefused() {
 	s.t.Helper()
 	asks := s.page.status == http.StatusOK && strings.Contains(s.page.body, `id="logout-form"`)
@@ -189,7 +188,7 @@ func TestOIDCC_oidcc_rp_initiated_logout_only_state(t *testing.T) {
 	s.wantLoggedOutPage()
 }
 
-// relyingParty is where logout tokens arrive.
+// relyingParty receives logout tokens.
 type relyingParty struct {
 	*httptest.Server
 	mu     sync.Mutex
@@ -223,7 +222,7 @@ func (p *relyingParty) answers(handler http.HandlerFunc) {
 	p.answer = handler
 }
 
-// tokens are the logout tokens that arrived.
+// tokens returns the logout tokens that were received.
 func (p *relyingParty) tokens() (all []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -233,7 +232,7 @@ func (p *relyingParty) tokens() (all []string) {
 	return all
 }
 
-// reaching is the same world with a server that may call relying parties on this machine, at an address of its own.
+// reaching returns the same test server with a provider that may call relying parties on this machine, at its own address.
 func (ts *testServer) reaching(parties ...*relyingParty) *testServer {
 	ts.Helper()
 	other := *ts
@@ -271,7 +270,7 @@ func TestOIDCC_oidcc_backchannel_rp_initiated_logout(t *testing.T) {
 	s.change(s.client, func(c *storage.Client) { c.BackchannelLogoutURI = party.URL + "/backchannel_logout" })
 	idToken := s.readyForLogout()
 	s.logout("id_token_hint", idToken, "post_logout_redirect_uri", postLogout, "state", longState)
-	// 1. The client heard before the browser was back.
+	// 1. The client received the logout token before the browser was redirected.
 	if len(party.bodies) != 1 || len(party.bodies[0]) != 1 {
 		t.Fatalf("the client was sent %v", party.bodies)
 	}
@@ -291,6 +290,6 @@ func TestOIDCC_oidcc_backchannel_rp_initiated_logout(t *testing.T) {
 	if !reflect.DeepEqual(got, want) || id["sid"] == nil || !regexp.MustCompile(`^[\w-]{22}$`).MatchString(got["jti"].(string)) {
 		t.Errorf("claims %v, want %v", got, want)
 	}
-	// 3. Then the browser comes back.
+	// 3. Then the browser is redirected.
 	s.wantReturn(longState)
 }

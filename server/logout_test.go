@@ -13,7 +13,7 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-// newLogoutServer is a site whose clients web and spa may have people sent back after they signed out.
+// newLogoutServer returns a populated server whose clients web and spa have post-logout redirect URIs.
 func newLogoutServer(t *testing.T) *testServer {
 	t.Helper()
 	ts := newPopulatedServer(t)
@@ -23,7 +23,7 @@ func newLogoutServer(t *testing.T) *testServer {
 	return ts
 }
 
-// logoutURL is the address of a logout request, with parameters in pairs.
+// logoutURL returns the URL of a logout request, with parameters in pairs.
 func (ts *testServer) logoutURL(parameters ...string) string {
 	form := url.Values{}
 	for i := 0; i < len(parameters); i += 2 {
@@ -32,7 +32,7 @@ func (ts *testServer) logoutURL(parameters ...string) string {
 	return ts.url + "/oauth2/logout?" + form.Encode()
 }
 
-// wantReturned asserts that the browser was sent to an address, as it is.
+// wantReturned asserts that the browser was sent to exactly this address.
 func (b *browser) wantReturned(t *testing.T, address string) {
 	t.Helper()
 	if b.page.callback != address {
@@ -40,7 +40,7 @@ func (b *browser) wantReturned(t *testing.T, address string) {
 	}
 }
 
-// wantAsked asserts that the user is asked whether to sign out.
+// wantAsked asserts that the page asks whether to sign out.
 func (b *browser) wantAsked(t *testing.T) {
 	t.Helper()
 	b.wantPage(t, http.StatusOK, `id="logout-form"`)
@@ -61,7 +61,7 @@ func TestRPInitiatedLogout_2_AnIDTokenOfTheSessionIsEnough(t *testing.T) {
 			form.Set("x", "1")
 			b.get(ts.url + "/oauth2/logout?x=2&" + form.Encode())
 		},
-		"what is empty": func(b *browser, form url.Values) {
+		"empty values": func(b *browser, form url.Values) {
 			form.Set("client_id", "")
 			form.Set("logout_hint", "alice")
 			b.get(ts.url + "/oauth2/logout?" + form.Encode())
@@ -184,7 +184,7 @@ func TestRPInitiatedLogout_3_UnprovenClientNeedsConfirmation(t *testing.T) {
 	b.get(ts.logoutURL("client_id", "web", "post_logout_redirect_uri", postLogout, "state", "s"))
 	b.wantAsked(t)
 	if !strings.Contains(b.page.body, "&lt;b&gt;Web&lt;/b&gt;") || !strings.Contains(b.page.body, "Name of alice") {
-		t.Errorf("the page does not say who asks and who is there: %s", b.page.body)
+		t.Errorf("the page does not name client and user: %s", b.page.body)
 	}
 	if policy := b.page.header.Get("Content-Security-Policy"); strings.Contains(policy, "form-action") {
 		t.Errorf("policy %q", policy)
@@ -206,14 +206,14 @@ func TestLogout_WithoutSessionEndsNothing(t *testing.T) {
 		if cookie != "" {
 			stranger.cookies["mf-default"] = cookie
 		}
-		// An ID token vouches for where the browser goes, and ends no session of another browser.
+		// An ID token authorizes the redirect, and ends no session of another browser.
 		stranger.get(ts.logoutURL("id_token_hint", token, "post_logout_redirect_uri", postLogout, "state", "s"))
 		stranger.wantReturned(t, postLogout+"?state=s")
 		stranger.get(ts.logoutURL("id_token_hint", token))
 		stranger.wantPage(t, http.StatusOK, notSignedIn)
 		stranger.get(ts.logoutURL())
 		stranger.wantPage(t, http.StatusOK, notSignedIn)
-		// Where nothing does, the user may go there.
+		// Without it the user may follow the link.
 		stranger.get(ts.logoutURL("client_id", "web", "post_logout_redirect_uri", postLogout, "state", `"><s>`))
 		stranger.wantPage(t, http.StatusOK, `href="`+postLogout+`?state=%22%3E%3Cs%3E"`)
 		stranger.get(ts.logoutURL("client_id", "native", "post_logout_redirect_uri", "com.example.app:/bye"))
@@ -255,7 +255,7 @@ func TestLogout_BackendEndsTheSessionOfItsIDToken(t *testing.T) {
 		backend.wantPage(t, http.StatusOK, notSignedIn)
 		b.wantSilent(t, name, "")
 	}
-	// A browser with a session of its own is asked, and the session of the token stays.
+	// A browser with its own session gets the confirmation page, and the session of the token stays.
 	other := ts.newBrowser()
 	other.flow("web")
 	other.get(ts.logoutURL("id_token_hint", token))
@@ -264,7 +264,7 @@ func TestLogout_BackendEndsTheSessionOfItsIDToken(t *testing.T) {
 	backend.get(ts.logoutURL("id_token_hint", token))
 	backend.wantPage(t, http.StatusOK, signedOutText)
 	b.wantSilent(t, "after the backend's request", "login_required")
-	backend.get(ts.logoutURL("id_token_hint", token)) // The session is over.
+	backend.get(ts.logoutURL("id_token_hint", token)) // The session ended.
 	backend.wantPage(t, http.StatusOK, notSignedIn)
 	other.wantSilent(t, "the other browser", "")
 }
@@ -280,7 +280,7 @@ func TestLogout_RejectsForgedConfirmation(t *testing.T) {
 	asked := b.page
 	for name, form := range map[string]url.Values{
 		"no token": {"decision": {"logout"}}, "another browser's token": {"decision": {"logout"}, "csrf": {theirs}},
-		"a made-up token": {"decision": {"logout"}, "csrf": {"AAAAAQ"}},
+		"a forged token": {"decision": {"logout"}, "csrf": {"AAAAAQ"}},
 	} {
 		b.post(asked.url, form, true)
 		b.wantPage(t, http.StatusForbidden, `role="alert"`)
@@ -297,7 +297,7 @@ func TestLogout_RejectsForgedConfirmation(t *testing.T) {
 		b.wantPage(t, http.StatusForbidden, `role="alert"`)
 		b.wantSilent(t, name, "")
 	}
-	// What posts to the address of applications is a request, not an answer.
+	// A POST to the address for applications is a request, not a confirmation.
 	b.post(ts.url+"/oauth2/logout", right, true)
 	b.wantAsked(t)
 	b.wantSilent(t, "an answer without a question", "")
@@ -305,7 +305,7 @@ func TestLogout_RejectsForgedConfirmation(t *testing.T) {
 	b.wantReturned(t, postLogout)
 }
 
-// tokenOn is what the form of a page brings back.
+// tokenOn returns the CSRF token of a page's form.
 func tokenOn(t *testing.T, p *page) string {
 	t.Helper()
 	_, rest, found := strings.Cut(p.body, `name="csrf" value="`)
@@ -335,13 +335,13 @@ func TestLogout_CheckedURLExpires(t *testing.T) {
 	ts.clock.Advance(30 * time.Minute)
 	b.get(asked)
 	b.wantPage(t, http.StatusBadRequest, "This sign-out")
-	// What came by POST is kept a minute.
+	// The parameters of a POST are stored for a minute.
 	form := url.Values{"id_token_hint": {token}, "post_logout_redirect_uri": {postLogout}}
 	request := must(http.NewRequestWithContext(t.Context(), http.MethodPost, ts.url+"/oauth2/logout", strings.NewReader(form.Encode())))(t)
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	kept := ts.do(request).header.Get("Location")
 	if strings.Contains(kept, "eyJ") || !strings.HasPrefix(kept, ts.url+"/oauth2/logout?") {
-		t.Errorf("kept at %s", kept)
+		t.Errorf("stored at %s", kept)
 	}
 	ts.clock.Advance(time.Minute)
 	b.get(kept)
@@ -377,10 +377,10 @@ func TestLogout_UsesRequestedLocale(t *testing.T) {
 	b.wantPage(t, http.StatusOK, "你已退出登录")
 }
 
-// issuedTokens are tokens that web got from alice.
+// issuedTokens are the tokens of web for alice.
 type issuedTokens struct{ access, refresh, code string }
 
-// issueTokens gets tokens in this browser, and a code that was not redeemed yet.
+// issueTokens gets tokens in this browser, and a code that is not redeemed yet.
 func (b *browser) issueTokens(scope string) issuedTokens {
 	b.Helper()
 	a := b.flow("web", "scope", scope)
@@ -439,7 +439,7 @@ func TestLogout_EndsTokensOfSession(t *testing.T) {
 		"an operator disables": {func(ts *testServer, _ *browser) {
 			check(ts.T, ts.identityService().Disable(ts.Context(), "default", "alice", identity.Operator("bob")))
 		}, false, true},
-		"somebody else signs in": {func(ts *testServer, b *browser) {
+		"another user signs in": {func(ts *testServer, b *browser) {
 			b.get(ts.authorizeURL("web", "prompt", "login"))
 			b.signIn("bob")
 			b.get(ts.logoutURL())
@@ -493,14 +493,14 @@ func TestLogout_FailedWriteIsNotReportedAsDone(t *testing.T) {
 	b.get(ts.logoutURL("id_token_hint", token, "post_logout_redirect_uri", postLogout))
 	b.wantPage(t, http.StatusServiceUnavailable, `role="alert"`)
 	if b.cookies["mf-default"] == "" {
-		t.Error("the cookie is gone while the session lives")
+		t.Error("the cookie was deleted while the session lasts")
 	}
 	ts.engine.Before = nil
 	b.get(ts.logoutURL("id_token_hint", token, "post_logout_redirect_uri", postLogout))
 	b.wantReturned(t, postLogout)
 }
 
-// failing makes an operation fail.
+// failing returns a hook that fails an operation.
 func failing(kind storage.Kind, method string) func(context.Context, storagetest.Operation) error {
 	return func(_ context.Context, o storagetest.Operation) error {
 		if o.Kind == kind && o.Method == method {

@@ -28,7 +28,7 @@ import (
 	servermail "github.com/minifed/minifed/server/mail"
 )
 
-// smtpServer is a mail server for one connection (RFC 5321), and what it was told.
+// smtpServer is a mail server for one connection (RFC 5321), and what it received.
 type smtpServer struct {
 	address  string
 	config   *tls.Config
@@ -60,7 +60,7 @@ func newSMTPServer(t *testing.T, edit func(*smtpServer)) *smtpServer {
 	return s
 }
 
-// clientTLS is a configuration that believes this server.
+// clientTLS returns a configuration that trusts this server.
 func (s *smtpServer) clientTLS() *tls.Config {
 	pool := x509.NewCertPool()
 	certificate, err := x509.ParseCertificate(s.config.Certificates[0].Certificate[0])
@@ -154,7 +154,7 @@ func TestSMTP_RejectsUntrustedServer(t *testing.T) {
 	m := s.mailer()
 	m.TLS = nil
 	if err := m.Send(t.Context(), sampleMessage()); err == nil {
-		t.Error("a certificate that nobody vouches for was believed")
+		t.Error("an untrusted certificate was accepted")
 	}
 }
 
@@ -189,7 +189,7 @@ func TestSMTP_HangingServerTimesOut(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if err := (servermail.SMTP{Address: listener.Addr().String(), From: "tea@example.com", Now: time.Now}).Send(ctx, sampleMessage()); err == nil {
-		t.Error("it was not given up")
+		t.Error("the mail was sent")
 	}
 }
 
@@ -230,7 +230,7 @@ func TestMailWriter_PrintsMail(t *testing.T) {
 	}
 }
 
-// brokenMailer loses everything.
+// brokenMailer fails to send every message.
 type brokenMailer struct{}
 
 func (brokenMailer) Send(context.Context, servermail.Message) error {

@@ -33,14 +33,14 @@ func TestNotFound_IsPageOrJSONByAccept(t *testing.T) {
 	if !strings.Contains(chinese.raw, "页面不存在") {
 		t.Errorf("in Chinese: %s", chinese.raw)
 	}
-	// What is no plain path is no address of a page either: a page would repeat it in its links.
+	// A path that is not plain gets no page either: a page would repeat it in its links.
 	if got := ts.get(ts.url+"//evil.example/", "Accept", acceptOfABrowser); got.member("error") == "" {
 		t.Errorf("%d %s", got.status, got.raw)
 	}
 }
 
 func TestRFC6797_HTTPSIsPromisedWhereTheIssuerIsAtHTTPS(t *testing.T) {
-	ts := newServerWithHost(t) // The public URL is http on loopback, the directory shop at an https host of its own.
+	ts := newServerWithHost(t) // The public URL is http on loopback, the directory shop is at its own https host.
 	for host, want := range map[string]bool{shopHost: true, strings.TrimPrefix(ts.url, "http://"): false, "10.0.0.7": false} {
 		for _, path := range []string{"/oauth2/jwks", "/nothing", "/login"} {
 			if got := ts.requestAtHost(host, http.MethodGet, path, nil).header.Get("Strict-Transport-Security") != ""; got != want {
@@ -56,6 +56,6 @@ func TestPAR_ExpiredRequestShowsPage(t *testing.T) {
 	b.get(ts.url + "/oauth2/authorize?client_id=shop&request_uri=urn:ietf:params:oauth:request_uri:unknown")
 	b.wantAt(t, "/oauth2/authorize", http.StatusBadRequest, "This link has expired")
 	if !strings.Contains(b.page.body, "invalid_request_uri") {
-		t.Errorf("makers are not told: %s", b.page.body)
+		t.Errorf("developers get no reason: %s", b.page.body)
 	}
 }

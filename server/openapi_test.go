@@ -27,7 +27,7 @@ import (
 	"github.com/minifed/minifed/server"
 )
 
-// openAPI is openapi.json, to which every answer of every test is held. What it says and nobody was ever answered is found
+// openAPI is openapi.json, which every response of every test must match. What it describes but no test received is reported
 // when all tests have run.
 var openAPI = sync.OnceValue(func() *description {
 	raw, err := os.ReadFile("openapi.json")
@@ -49,7 +49,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// everythingRan reports whether no flag left tests out.
+// everythingRan reports whether all tests ran: no flag selected some.
 func everythingRan() bool {
 	for _, name := range []string{"run", "skip", "list", "bench", "fuzz", "fuzzworker"} {
 		if set := flag.Lookup("test." + name); set != nil && set.Value.String() != "" && set.Value.String() != "false" {
@@ -59,7 +59,7 @@ func everythingRan() bool {
 	return true
 }
 
-// description is an OpenAPI document with what was seen of it.
+// description is an OpenAPI document with the responses that were seen.
 type description struct {
 	Paths      map[string]map[string]operation `json:"paths"`
 	Components struct {
@@ -123,7 +123,7 @@ func (s *schema) UnmarshalJSON(raw []byte) error {
 	return json.Unmarshal(raw, (*plain)(s))
 }
 
-// options are the schemas of which a body has one.
+// options are the alternatives of which a body matches one.
 func (s schema) options() []schema {
 	if s.AnyOf != nil {
 		return s.AnyOf
@@ -164,7 +164,7 @@ func (d *description) resolve(s schema) (name string, resolved schema) {
 
 var directoryPath = regexp.MustCompile(`^/d/[a-z0-9-]+|(/oauth-authorization-server)/d/[a-z0-9-]+$`)
 
-// check holds an answer to the document. Paths that are not in it are pages or nothing.
+// check compares a response with the document. Other paths are pages or not found.
 func (d *description) check(t testing.TB, request *http.Request, a response) {
 	t.Helper()
 	path := directoryPath.ReplaceAllString(request.URL.Path, "$1")
@@ -181,18 +181,18 @@ func (d *description) check(t testing.TB, request *http.Request, a response) {
 	status := strconv.Itoa(a.status)
 	known, ok := described.Responses[status]
 	if !ok {
-		t.Errorf("openapi.json: %s answered %s, which is not described: %s", at, status, a.raw)
+		t.Errorf("openapi.json: %s returned %s, which is not described: %s", at, status, a.raw)
 		return
 	}
 	for header := range known.Headers {
 		if a.header.Get(header) == "" {
-			t.Errorf("openapi.json: %s answered %s without %s", at, status, header)
+			t.Errorf("openapi.json: %s returned %s without %s", at, status, header)
 		}
 	}
 	d.checkBody(t, at+" "+status, known, a)
 }
 
-// checkMethod is for a method that is not described: it is refused, but for the question that browsers ask first.
+// checkMethod is for a method that is not described: it is rejected, except a CORS preflight.
 func (d *description) checkMethod(t testing.TB, at string, a response) {
 	t.Helper()
 	switch {
@@ -202,7 +202,7 @@ func (d *description) checkMethod(t testing.TB, at string, a response) {
 		d.saw("MethodNotAllowed")
 	case a.status >= http.StatusBadRequest:
 	default:
-		t.Errorf("openapi.json: %s is not described, and answered %d", at, a.status)
+		t.Errorf("openapi.json: %s is not described, and returned %d", at, a.status)
 	}
 }
 
@@ -225,7 +225,7 @@ func (d *description) checkBody(t testing.TB, at string, known responseSchema, a
 	media, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
 	form, ok := known.Content[media]
 	if !ok {
-		t.Errorf("openapi.json: %s answered as %q", at, media)
+		t.Errorf("openapi.json: %s returned as %q", at, media)
 		return
 	}
 	var failures []string
@@ -239,16 +239,16 @@ func (d *description) checkBody(t testing.TB, at string, known responseSchema, a
 		d.saw(at + " " + name)
 		return
 	}
-	t.Errorf("openapi.json: %s answered what is not described there: %s\n%s", at, a.raw, strings.Join(failures, "\n"))
+	t.Errorf("openapi.json: %s returned what is not described there: %s\n%s", at, a.raw, strings.Join(failures, "\n"))
 }
 
-// checkMembers finds members that the document does not know. Of those that it does it notes the schema that they are of.
+// checkMembers finds members that the document does not have. For the others it notes the schema.
 func (d *description) checkMembers(t testing.TB, at string, s schema, members map[string]any) {
 	t.Helper()
 	for name, value := range members {
 		property, ok := s.Properties[name]
 		if !ok && !open(at) {
-			t.Errorf("openapi.json: %s was answered with the member %s, which is not described", at, name)
+			t.Errorf("openapi.json: %s returned the member %s, which is not described", at, name)
 			continue
 		}
 		d.saw(at + "." + name)
@@ -268,7 +268,7 @@ func (d *description) saw(what string) {
 	d.seen[what] = true
 }
 
-// report lists what is described and was never answered, and returns the exit code.
+// report lists what is described but no test received, and returns the exit code.
 func (d *description) report(w io.Writer) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -329,7 +329,7 @@ func TestOpenAPI_IsServedForEveryIssuer(t *testing.T) {
 			t.Errorf("%s: headers %v", issuer, a.header)
 		}
 		if again := ts.get(issuer+"/openapi.json", "If-None-Match", a.header.Get("ETag")); again.status != http.StatusNotModified {
-			t.Errorf("%s: asked again it answers %d", issuer, again.status)
+			t.Errorf("%s: a repeat with ETag got %d", issuer, again.status)
 		}
 	}
 }
@@ -345,7 +345,7 @@ func TestOpenAPI_DescribesEveryRoute(t *testing.T) {
 		slices.Sort(found)
 		slices.Sort(methods)
 		if !slices.Equal(found, methods) {
-			t.Errorf("%s answers %v; described are %v: bring openapi.json and docs/api.md up to date", path, methods, found)
+			t.Errorf("%s responds to %v; described are %v: update openapi.json and docs/api.md", path, methods, found)
 		}
 	}
 	for path := range described {
@@ -355,7 +355,7 @@ func TestOpenAPI_DescribesEveryRoute(t *testing.T) {
 	}
 }
 
-// parameters are the names that the body of an operation may have.
+// parameters returns the names that the body of an operation may have.
 func (d *description) parameters(path string) map[string]schema {
 	all := map[string]schema{}
 	var collect func(schema)
@@ -390,12 +390,12 @@ func TestOpenAPI_DescribesEveryParameter(t *testing.T) {
 			t.Errorf("%s: described are %v, read are %v", what, described, read)
 		}
 	}
-	// 1. The federation endpoints read what is described, together.
+	// 1. The federation endpoints together read what is described.
 	doors := slices.Concat(names(d.parameters("/federation/wechat/miniapp/profile")), names(d.parameters("/federation/wechat/miniapp/bindUser")))
 	same("profile and bindUser", doors, read["doors"])
 	// 2. A pushed request has the parameters of an authorization request.
 	same("par", names(d.parameters("/oauth2/par")), slices.Concat(read["authorization"], authentication))
-	// 3. What means something in a body is described somewhere, and whatever is described means something.
+	// 3. Every known body parameter is described at an endpoint, and every described parameter is known.
 	var all []string
 	for path := range d.Paths {
 		all = append(all, names(d.parameters(path))...)
@@ -403,7 +403,7 @@ func TestOpenAPI_DescribesEveryParameter(t *testing.T) {
 	same("all", all, slices.Concat(read["body"], read["doors"], read["authorization"]))
 }
 
-// endpointFiles are the files whose code answers the described endpoints.
+// endpointFiles are the files whose code serves the described endpoints.
 func endpointFiles(t *testing.T) []string {
 	files := []string{
 		"clientauth/assertion.go", "federation/account_linker.go", "authorize/request.go", "federation/bind_user.go", "clientauth/authenticator.go", "token/authorization_code.go", "token/client_credentials.go", "clientauth/limits.go", "authorize/code.go", "token/dispatcher.go", "token/exchange.go", "token/refresh_token.go",
@@ -418,7 +418,7 @@ func endpointFiles(t *testing.T) []string {
 }
 
 func TestOpenAPI_CodeReadsOnlyDescribedParameters(t *testing.T) {
-	described := map[string]bool{"urn:minifed:token-response": true} // where the grant keeps what its answer will have besides
+	described := map[string]bool{"urn:minifed:token-response": true} // where the grant stores further members of its response
 	for path := range openAPI().Paths {
 		for name := range openAPI().parameters(path) {
 			described[name] = true
@@ -439,7 +439,7 @@ func TestOpenAPI_CodeReadsOnlyDescribedParameters(t *testing.T) {
 	}
 }
 
-// formReads are the names in form.Get("x"), form.Has("x") and form["x"].
+// formReads returns the names in form.Get("x"), form.Has("x") and form["x"].
 func formReads(node ast.Node) []string {
 	switch n := node.(type) {
 	case *ast.CallExpr:
@@ -487,13 +487,13 @@ func inspect(t *testing.T, file string, visit func(ast.Node)) {
 	})
 }
 
-// pageReasons explain errors to people: no program hears of them.
+// pageReasons explain errors to users of pages: programs do not receive them.
 func pageReasons() []string {
 	return []string{"client_id_missing", "client_unknown", "request_uri_over"}
 }
 
-// fositeErrors are the error codes of fosite's errors that our code names. Those that do not leave the server under their own
-// name are empty: the error writer translates them.
+// fositeErrors are the codes of fosite's errors that our code names. A code is empty if the error writer translates it and it
+// never leaves the server under its own name.
 func fositeErrors() map[string]string {
 	all := map[string]string{}
 	for name, err := range map[string]*fosite.RFC6749Error{
@@ -505,7 +505,7 @@ func fositeErrors() map[string]string {
 	} {
 		all[name] = err.ErrorField
 	}
-	// On the way from storage to the error writer; and what only the authorization endpoint answers with.
+	// Between storage and the error writer; and errors that only the authorization endpoint returns.
 	for _, name := range []string{
 		"ErrNotFound", "ErrInvalidatedAuthorizeCode", "ErrSerializationFailure", "ErrInactiveToken", "ErrJTIKnown", "ErrUnknownRequest",
 		"ErrRequestURINotSupported", "ErrInvalidRequestURI",
@@ -531,30 +531,30 @@ func TestOpenAPI_DescribesEveryErrorAndReason(t *testing.T) {
 			}
 		})
 	}
-	found["wrong_password"], found["rate_limited"] = true, true // constants of the pages, which say the same to people
+	found["wrong_password"], found["rate_limited"] = true, true // constants of the pages, which show the same to users
 	for _, reason := range pageReasons() {
 		delete(found, reason)
 	}
 	for word := range found {
 		if !described[word] {
-			t.Errorf("the code answers %s, which openapi.json does not describe", word)
+			t.Errorf("the code returns %s, which openapi.json does not describe", word)
 		}
 	}
 	for word := range described {
 		if !found[word] {
-			t.Errorf("openapi.json describes %s, which no code answers", word)
+			t.Errorf("openapi.json describes %s, which no code returns", word)
 		}
 	}
 }
 
-// errorWords are the values of error and reason that a piece of code names.
+// errorWords returns the values of error and reason that a piece of code names.
 func errorWords(t *testing.T, file string, node ast.Node) []string {
 	switch n := node.(type) {
 	case *ast.SelectorExpr:
 		if pkg, ok := n.X.(*ast.Ident); ok && pkg.Name == "fosite" && strings.HasPrefix(n.Sel.Name, "Err") {
 			code, known := fositeErrors()[n.Sel.Name]
 			if !known {
-				t.Errorf("%s: fosite.%s: is it answered, and described?", file, n.Sel.Name)
+				t.Errorf("%s: fosite.%s: is it returned, and described?", file, n.Sel.Name)
 			}
 			return nonEmpty(code)
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// logoOfSize is a stored logo: a dark square, on nothing if it is clear.
+// logoOfSize returns a stored logo: a dark square, on a transparent ground if clear is set.
 func logoOfSize(t *testing.T, width, height int, clear bool) []byte {
 	t.Helper()
 	picture := image.NewNRGBA(image.Rect(0, 0, width, height))

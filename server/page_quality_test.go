@@ -15,7 +15,7 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-// everyPage visits every page there is, in a language, and calls see at each.
+// everyPage opens every page in a language, and calls see for each.
 func (ts *pageTestServer) everyPage(locale string, see func(name string, p *page)) {
 	ts.Helper()
 	name := ts.addEmailUser("w" + strings.ToLower(locale)).Username
@@ -25,7 +25,7 @@ func (ts *pageTestServer) everyPage(locale string, see func(name string, p *page
 	}
 	at := func(path string) string { return ts.url + path + "?ui_locales=" + locale }
 	b := ts.newFormBrowser()
-	// 1. Pages for whoever comes.
+	// 1. Pages without sign-in.
 	for _, path := range []string{"/login", "/register", "/account/forgot", "/logged-out"} {
 		see(path, b.get(at(path)))
 	}
@@ -61,7 +61,7 @@ func (ts *pageTestServer) everyPage(locale string, see func(name string, p *page
 	see("/account/email, sent", b.press("save-form", "save", "email", "new-"+locale+"@example.com", "current_password", goodPassword))
 	see("/account/email/confirm", b.get(latest("new-"+strings.ToLower(locale)+"@example.com")))
 	see("/account/email/confirm, stale", b.get(at("/account/email/confirm")+"&proof=nonsense"))
-	ts.clock.Advance(24 * time.Hour) // What was rationed is forgotten.
+	ts.clock.Advance(24 * time.Hour) // The rate limits expire.
 }
 
 func newBrandedServer(t *testing.T) *pageTestServer {
@@ -104,15 +104,15 @@ func TestPages_LongAddressCanWrap(t *testing.T) {
 	}
 	b.get(ts.url + "/account/email")
 	if got := b.press("save-form", "save", "email", "new-"+name+"@example.com", "current_password", goodPassword); !strings.Contains(got.body, "new-"+address) {
-		t.Errorf("a page that tells where mail was sent: %s", got.body)
+		t.Errorf("a page that shows the address of the mail: %s", got.body)
 	}
 	letters := ts.mailTo("new-" + name + "@example.com")
 	if got := b.get(linkIn(t, letters[len(letters)-1])); !strings.Contains(got.body, "new-"+address) {
-		t.Errorf("a page that asks for its confirmation: %s", got.body)
+		t.Errorf("a page that waits for its confirmation: %s", got.body)
 	}
 }
 
-// checkPage asserts what WCAG 2.2 and plain HTML ask of every page.
+// checkPage asserts the requirements of WCAG 2.2 and of plain HTML on every page.
 func checkPage(t *testing.T, p *page, locale string) {
 	t.Helper()
 	doc := must(html.Parse(strings.NewReader(p.body)))(t)
@@ -138,7 +138,7 @@ func checkPage(t *testing.T, p *page, locale string) {
 	if strings.Contains(p.body, "%!") {
 		t.Errorf("a text was given the wrong parameters: %s", p.body)
 	}
-	// 1. Nothing but HTML: no script, no style, nothing inline.
+	// 1. Only HTML: no script, no inline style.
 	for _, n := range findElements(doc, func(n *html.Node) bool { return true }) {
 		switch n.Data {
 		case "script", "style", "iframe", "object", "embed", "base":
@@ -150,7 +150,7 @@ func checkPage(t *testing.T, p *page, locale string) {
 			}
 		}
 	}
-	// 2. IDs name one thing, and what they are referred to by exists.
+	// 2. IDs are unique, and references to them exist.
 	ids := map[string]int{}
 	for _, n := range findElements(doc, func(n *html.Node) bool { return hasAttribute(n, "id") }) {
 		ids[attribute(n, "id")]++
@@ -179,7 +179,7 @@ func checkPage(t *testing.T, p *page, locale string) {
 			t.Errorf("the input %q has no label", attribute(n, "name"))
 		}
 		if attribute(n, "type") != "checkbox" && attribute(n, "autocomplete") == "" {
-			t.Errorf("the input %q does not say what it is for", attribute(n, "name"))
+			t.Errorf("the input %q has no autocomplete hint", attribute(n, "name"))
 		}
 	}
 	for _, form := range findElements(doc, func(n *html.Node) bool { return n.Data == "form" }) {
@@ -204,13 +204,13 @@ func checkPage(t *testing.T, p *page, locale string) {
 	checkWrong(t, doc)
 }
 
-// checkWrong asserts that what is wrong is said to everybody: in an alert, and at the field.
+// checkWrong asserts that every error is shown to all users: in an alert, and at the field.
 func checkWrong(t *testing.T, doc *html.Node) {
 	t.Helper()
 	wrong := findElements(doc, func(n *html.Node) bool { return attribute(n, "aria-invalid") == "true" })
 	alerts := findElements(doc, func(n *html.Node) bool { return attribute(n, "role") == "alert" })
 	if len(wrong) > 0 && len(alerts) != 1 {
-		t.Errorf("%d fields are wrong, and %d alerts say so", len(wrong), len(alerts))
+		t.Errorf("%d fields are invalid, and there are %d alerts", len(wrong), len(alerts))
 	}
 	for _, n := range wrong {
 		if !strings.Contains(attribute(n, "aria-describedby"), attribute(n, "id")+"-wrong") || !hasAttribute(n, "autofocus") {

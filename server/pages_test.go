@@ -21,7 +21,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// mailbox keeps mail instead of sending it.
+// mailbox stores mail instead of sending it.
 type mailbox struct {
 	mu    sync.Mutex
 	mails []mail.Message
@@ -34,7 +34,7 @@ func (m *mailbox) Send(_ context.Context, message mail.Message) error {
 	return nil
 }
 
-// serverConfig is what a house is configured by.
+// serverConfig is the configuration of a server.
 type serverConfig = server.Config
 
 // breachedList are passwords that attackers know.
@@ -44,12 +44,12 @@ func (l breachedList) Breached(_ context.Context, password string) (bool, error)
 	return slices.Contains(l, password), nil
 }
 
-// cheapArgon2 hashes as fast as argon2id can: there is nothing to protect.
+// cheapArgon2 returns the cheapest parameters of argon2id: tests have nothing to protect.
 func cheapArgon2() identity.Argon2 { return identity.Argon2{Memory: 8, Time: 1, Threads: 1} }
 
 func teaDirectory() storage.Directory { return storage.Directory{ID: "tea", Name: "Tea"} }
 
-// pageTestServer is a world whose pages are the real ones, with a mailbox, the client "shop", and people who have passwords.
+// pageTestServer is a test server with the real pages, a mailbox, the client "shop", and users who have passwords.
 type pageTestServer struct {
 	*testServer
 	identities *identity.Service
@@ -94,21 +94,21 @@ func pageTestServerOn(base *testServer, edits ...func(*server.Config)) *pageTest
 	return ts
 }
 
-// addPasswordUser makes a user with a password.
+// addPasswordUser creates a user with a password.
 func (ts *pageTestServer) addPasswordUser(username string) storage.User {
 	ts.Helper()
 	account := identity.Account{Username: username, Password: goodPassword, Profile: storage.Profile{Name: "Name of " + username}}
 	return must(ts.identities.Create(ts.Context(), "default", account, identity.System))(ts.T).Record
 }
 
-// addEmailUser makes one with a proven address besides.
+// addEmailUser creates a user with a password and a verified address.
 func (ts *pageTestServer) addEmailUser(username string) storage.User {
 	ts.Helper()
 	user := ts.addPasswordUser(username)
 	return must(ts.identities.SetEmail(ts.Context(), "default", user.ID, username+"@example.com", identity.System))(ts.T).Record
 }
 
-// editDirectory changes the default directory, and waits until the server knows.
+// editDirectory changes the default directory, and waits until the server has loaded it.
 func (ts *pageTestServer) editDirectory(edit func(*storage.Directory)) {
 	ts.Helper()
 	entry := must(storage.Get[storage.Directory](ts.Context(), ts.engine, "default"))(ts.T)
@@ -118,7 +118,7 @@ func (ts *pageTestServer) editDirectory(edit func(*storage.Directory)) {
 	ts.clock.Advance(6 * time.Second)
 }
 
-// mailTo are the messages that were sent so far to an address.
+// mailTo returns the messages that were sent to an address so far.
 func (ts *pageTestServer) mailTo(to string) []mail.Message {
 	ts.server.Wait()
 	ts.mailbox.mu.Lock()
@@ -126,7 +126,7 @@ func (ts *pageTestServer) mailTo(to string) []mail.Message {
 	return slices.DeleteFunc(slices.Clone(ts.mailbox.mails), func(message mail.Message) bool { return message.To != to })
 }
 
-// linkIn is the address that a message leads to.
+// linkIn returns the link in a message.
 func linkIn(t *testing.T, message mail.Message) string {
 	t.Helper()
 	for line := range strings.Lines(message.Text) {
@@ -138,7 +138,7 @@ func linkIn(t *testing.T, message mail.Message) string {
 	return ""
 }
 
-// formBrowser is somebody with a browser, who uses the pages as they are: what is not in a form is not sent.
+// formBrowser is a browser that uses the pages as they are: it sends only what is in a form.
 type formBrowser struct {
 	*browser
 	pageServer *pageTestServer
@@ -171,7 +171,7 @@ func (b *formBrowser) press(form, button string, fields ...string) *page {
 	return b.post(action, values, true)
 }
 
-// readForm returns what a form would send, and where to, if that button of it is pressed.
+// readForm returns the target of a form and what it sends when that button is pressed.
 func (b *formBrowser) readForm(form, button string) (action string, values url.Values) {
 	b.Helper()
 	found := findElements(b.document(), func(n *html.Node) bool { return n.Data == "form" && attribute(n, "id") == form })
@@ -201,13 +201,13 @@ func (b *formBrowser) readForm(form, button string) (action string, values url.V
 	return action, values
 }
 
-// signInAs gives a username and the good password on the login page.
+// signInAs submits a username and the right password on the login page.
 func (b *formBrowser) signInAs(username string) *page {
 	b.Helper()
 	return b.press("login-form", "login", "username", username, "password", goodPassword)
 }
 
-// signInToAccount signs somebody in to the account page.
+// signInToAccount signs a user in to the account page.
 func (b *formBrowser) signInToAccount(username string) *page {
 	b.Helper()
 	b.get(b.pageServer.url + "/login")
@@ -218,7 +218,7 @@ func (b *formBrowser) signInToAccount(username string) *page {
 	return b.page
 }
 
-// wantAt asserts where the browser is, and that the page has a text.
+// wantAt asserts the path of the current page, and that it has a text.
 func (b *formBrowser) wantAt(t *testing.T, path string, status int, text string) {
 	t.Helper()
 	got := must(url.Parse(b.page.url))(t).Path
@@ -250,7 +250,7 @@ func hasAttribute(n *html.Node, name string) bool {
 	return slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == name })
 }
 
-// textOf is what can be read of a node.
+// textOf returns the readable text of a node.
 func textOf(n *html.Node) string {
 	var text strings.Builder
 	for d := range n.Descendants() {

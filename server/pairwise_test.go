@@ -10,7 +10,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// newPairwiseServer is a site whose client spa knows its users by subjects of its own.
+// newPairwiseServer returns a populated server whose client spa has pairwise subjects.
 func newPairwiseServer(t *testing.T) *testServer {
 	t.Helper()
 	ts := newPopulatedServer(t)
@@ -18,7 +18,7 @@ func newPairwiseServer(t *testing.T) *testServer {
 	return ts
 }
 
-// subOf is the subject of a JWT.
+// subOf returns the subject of a JWT.
 func subOf(t *testing.T, token string) string {
 	t.Helper()
 	sub, _ := claims(t, token)["sub"].(string)
@@ -53,7 +53,7 @@ func TestOIDCCore_8_1_PairwiseSubjectIsConsistent(t *testing.T) {
 				got["at+jwt"] = subOf(t, first.member("access_token"))
 				got["refreshed at+jwt"] = subOf(t, refreshed.member("access_token"))
 			}
-			// A hint of it, and a demand for it, mean the user; those of somebody else's do not.
+			// A hint or a claims request with it means the user; those of another user do not.
 			for what, parameters := range map[string][]string{
 				"id_token_hint": {"id_token_hint", first.member("id_token")},
 				"claims":        {"claims", `{"id_token":{"sub":{"value":"` + sub + `"}}}`},
@@ -113,7 +113,7 @@ func TestOIDCCore_8_1_SectorsHaveDifferentSubjects(t *testing.T) {
 	}
 }
 
-// The session is one, and its name would tell two clients that they have the same user.
+// The session is shared, and its ID would reveal to two clients that they have the same user.
 func TestPairwise_ClientsShareNoSessionID(t *testing.T) {
 	ts := newPairwiseServer(t)
 	ts.change("spa", func(c *storage.Client) { c.PostLogoutRedirectURIs = []string{postLogout} })
@@ -122,10 +122,10 @@ func TestPairwise_ClientsShareNoSessionID(t *testing.T) {
 	if one, two := claims(t, web.member("id_token"))["sid"], claims(t, spa.member("id_token"))["sid"]; one == two || two == "" || one != b.storedSession().ID {
 		t.Errorf("sid %v and %v, session %s", one, two, b.storedSession().ID)
 	}
-	// Its ID token proves the session all the same, and nobody is asked.
+	// Its ID token proves the session nevertheless, and no confirmation is needed.
 	b.get(ts.logoutURL("id_token_hint", spa.member("id_token"), "post_logout_redirect_uri", postLogout))
 	b.wantReturned(t, postLogout)
-	// One of another session proves nothing.
+	// An ID token of another session proves nothing.
 	other := b.flow("spa")
 	b.flow("spa", "prompt", "none")
 	next := ts.newBrowser()
@@ -134,7 +134,8 @@ func TestPairwise_ClientsShareNoSessionID(t *testing.T) {
 	next.wantAsked(t)
 }
 
-// The mini-program's backend makes the users: it knows them by what they are called here, whatever other clients do.
+// The mini-program's backend creates the users: it knows them by their public subject. The settings of other clients do not
+// matter.
 func TestPairwise_FederatedClientHasPublicSubject(t *testing.T) {
 	ts := newPairwiseServer(t)
 	ts.change("mini", func(c *storage.Client) { c.Pairwise, c.RedirectURIs = true, []string{spaRedirect} })
@@ -194,7 +195,7 @@ func TestPairwise_DirectoriesShareNoSubjects(t *testing.T) {
 	}
 }
 
-// A user who was merged into another one is meant by the hints that were given before (design of merging: the older survives).
+// Hints of a user who was merged later mean the surviving user.
 func TestPairwise_HintOfMergedUserMeansSurvivor(t *testing.T) {
 	ts := newPairwiseServer(t)
 	b := ts.newBrowser()
@@ -220,7 +221,7 @@ func TestOIDCDiscovery_3_SubjectTypesSupported(t *testing.T) {
 	}
 }
 
-// Registration refuses such a client; one that is in the store all the same gets no tokens, rather than wrong names.
+// Registration rejects such a client. A stored one gets no tokens instead of wrong subjects.
 func TestPairwise_RequiresSector(t *testing.T) {
 	ts := newPairwiseServer(t)
 	ts.change("spa", func(c *storage.Client) { c.RedirectURIs = append(c.RedirectURIs, "https://elsewhere.example/callback") })

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestAuthorize_RequestObjectResponseModeIsUsedForError: the mode counts, and nothing else in the object.
+// TestAuthorize_RequestObjectResponseModeIsUsedForError: the mode applies, and nothing else in the object does.
 func TestAuthorize_RequestObjectResponseModeIsUsedForError(t *testing.T) {
 	ts := newPopulatedServer(t)
 	object := func(mode string) string {
@@ -35,7 +35,7 @@ func TestAuthorize_RequestObjectResponseModeIsUsedForError(t *testing.T) {
 	}
 }
 
-// TestAuthorize_MalformedParameterIsReported where client and redirect URI can be read, and else on a page.
+// TestAuthorize_MalformedParameterIsReported to the client where client and redirect URI are valid, and on a page otherwise.
 func TestAuthorize_MalformedParameterIsReported(t *testing.T) {
 	ts := newPopulatedServer(t)
 	for suffix, named := range map[string]string{
@@ -71,7 +71,7 @@ func TestAuthorize_MalformedParameterIsReported(t *testing.T) {
 	}
 }
 
-// postRaw posts a form as it is, in the name of web.
+// postRaw posts a form unchanged, as web.
 func (ts *testServer) postRaw(path, body string) response {
 	ts.Helper()
 	request := must(http.NewRequestWithContext(ts.Context(), http.MethodPost, ts.url+path, strings.NewReader(body)))(ts.T)
@@ -101,7 +101,7 @@ func TestAuthorize_CountsDecodedSize(t *testing.T) {
 			b.signIn("alice")
 			b.allow()
 			if b.code(); b.page.sent.Get("state") != state {
-				t.Error("the state did not come back")
+				t.Error("the state was not returned")
 			}
 			for _, hop := range b.page.hops {
 				if len(hop) > 8000 {
@@ -112,7 +112,7 @@ func TestAuthorize_CountsDecodedSize(t *testing.T) {
 			c.post(ts.url+"/oauth2/authorize", ts.authorizeForm("web", "state", state), false)
 			c.signIn("alice")
 			if c.code(); c.page.sent.Get("state") != state {
-				t.Error("the state of a POST did not come back")
+				t.Error("the state of a POST was not returned")
 			}
 			pushed := ts.post("web", "/oauth2/par", ts.authorizeForm("web", "state", state))
 			if pushed.status != http.StatusCreated {
@@ -120,7 +120,7 @@ func TestAuthorize_CountsDecodedSize(t *testing.T) {
 			}
 			c.get(ts.url + "/oauth2/authorize?" + url.Values{"client_id": {"web"}, "request_uri": {pushed.member("request_uri")}}.Encode())
 			if c.code(); c.page.sent.Get("state") != state {
-				t.Error("the state of a pushed request did not come back")
+				t.Error("the state of a pushed request was not returned")
 			}
 		})
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-// engines are the engines that a first login is raced on.
+// engines returns the engines for the races of a first login.
 func engines() map[string]func(t *testing.T, c *clock) storage.Engine {
 	return map[string]func(t *testing.T, c *clock) storage.Engine{
 		"memory": func(_ *testing.T, c *clock) storage.Engine { return storagetest.NewMemory(c.Now) },
@@ -105,7 +105,7 @@ func TestUnionID_SeenLaterJoinsOpenIDsUser(t *testing.T) {
 		t.Errorf("the subject changed from %s to %s", before, after)
 	}
 	if there := ts.sub(ts.login("late2", "alice")); there != before {
-		t.Errorf("the other mini-program says %s, not %s", there, before)
+		t.Errorf("the other mini-program has %s, not %s", there, before)
 	}
 }
 
@@ -126,7 +126,7 @@ func TestUnionID_OfAnotherUserCreatesMergeCandidate(t *testing.T) {
 
 var errCrash = errors.New("the process is gone")
 
-// crashAfter makes every operation fail after the first n writes, as if the process had died there.
+// crashAfter fails every operation after the first n writes, as after a crash of the process.
 func (ts *testServer) crashAfter(n int) {
 	var mu sync.Mutex
 	writes := 0
@@ -187,7 +187,7 @@ func TestBindUser_CrashIsRepairedBySameTicket(t *testing.T) {
 	}
 }
 
-// oneUser checks that the directory has one active user and that every link leads there.
+// oneUser checks that the directory has one active user and that every link leads to that user.
 func (ts *testServer) oneUser(sub string) {
 	ts.Helper()
 	active := map[string]bool{}
@@ -201,7 +201,7 @@ func (ts *testServer) oneUser(sub string) {
 		}
 	}
 	if len(active) != 1 || !active[sub] {
-		ts.Errorf("active users are %v, want %s alone", active, sub)
+		ts.Errorf("active users are %v, want only %s", active, sub)
 	}
 	for _, link := range list[storage.Identity](ts) {
 		if link.User != sub && aliases[link.User] != sub {
@@ -226,7 +226,7 @@ func TestDisableUser_EndsSessionsAndTokens(t *testing.T) {
 	if got := ts.exchange("mini", ts.app("mini").Login("alice")); got.status != 403 || got.member("reason") != "user_disabled" {
 		t.Errorf("login: %d %s", got.status, got.raw)
 	}
-	// Enabling again lets the user in anew, and revives nothing.
+	// Enabling lets the user sign in again, and restores no token.
 	check(t, ts.identityService().Enable(t.Context(), "default", ts.sub(a), "system"))
 	if got := ts.refresh("mini", a.member("refresh_token")); got.status != 400 {
 		t.Errorf("refresh after enabling: %d %s", got.status, got.raw)
@@ -258,7 +258,7 @@ func TestDisableUser_LoginInProgressIssuesNothing(t *testing.T) {
 	close(release)
 	calls.Wait()
 	ts.engine.Before = nil
-	// 3. Whatever was answered is worth nothing, and stays so when the user is enabled again.
+	// 3. The issued tokens do not work, and stay so when the user is enabled again.
 	for range 2 {
 		if got := ts.userinfo(late.member("access_token")); got.status != 401 {
 			t.Errorf("userinfo: %d %s", got.status, got.raw)

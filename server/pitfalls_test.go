@@ -9,7 +9,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// What fosite gets wrong where no endpoint's own tests would notice.
+// Faults of fosite that no other test of an endpoint would find.
 
 func TestNonce_ShortValueIsReturned(t *testing.T) {
 	ts := newPopulatedServer(t)
@@ -44,7 +44,7 @@ func TestRequests_URLsInThemAreNotFetched(t *testing.T) {
 	t.Cleanup(outside.Close)
 	ts.newBrowser().get(ts.authorizeURL("web", "request_uri", outside.URL))
 	ts.send("/oauth2/par", ts.authorizeForm("web").Encode()+"&request_uri="+url.QueryEscape(outside.URL), "Authorization", basic("web", secretOfWeb))
-	// A key that an assertion brings along, or an address of one, is nobody's.
+	// A key or a URL of one in the header of an assertion is not trusted.
 	key := newSigner("ES256", "x")
 	ts.addPrivateKeyClient("keyed", signers()["ES256"])
 	for _, header := range []string{"jku", "x5u"} {

@@ -12,8 +12,8 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// MountPlainPages puts the barest pages in the place of those that the authorization endpoint sends people to: who names a user
-// is that user.
+// MountPlainPages replaces the pages of the authorization endpoint by minimal ones: the submitted username signs in without a
+// password.
 func (s *Server) MountPlainPages() {
 	p := &plainPages{s.shared.authorize}
 	for name, serve := range map[string]func(http.ResponseWriter, *endpoint.Request) error{"login": p.login, "consent": p.consent} {

@@ -8,8 +8,8 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// preparedKeys has what every world needs and takes long to make: the keys of directories, sealed by one master key. The first
-// world that needs them makes them.
+// preparedKeys has what every test server needs and takes long to create: the keys of directories, sealed by one master key.
+// The first test server that needs them creates them.
 var preparedKeys = keyCache{master: sync.OnceValues(newMaster), keys: map[string]storage.SigningKeys{}}
 
 type keyCache struct {
@@ -27,7 +27,7 @@ func newMaster() (*keys.Master, error) {
 	return keys.ParseMaster(text, rand.Reader)
 }
 
-// ensure gives a directory of w its keys.
+// ensure gives a directory of a test server its keys.
 func (p *keyCache) ensure(ts *testServer, directory storage.Directory) {
 	ts.Helper()
 	p.mu.Lock()

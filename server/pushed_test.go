@@ -12,7 +12,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// push deposits an authorization request of a confidential client.
+// push sends a pushed authorization request of a confidential client.
 func (ts *testServer) push(client string, further ...string) response {
 	ts.Helper()
 	return ts.post(client, "/oauth2/par", ts.authorizeForm(client, further...))
@@ -33,7 +33,7 @@ func TestRFC9126_2_PushingAnAuthorizationRequest(t *testing.T) {
 		t.Errorf("Cache-Control is %q", a.header.Get("Cache-Control"))
 	}
 	b := ts.newBrowser()
-	// What stands beside the request_uri does not count.
+	// Parameters next to the request_uri are ignored.
 	b.get(ts.pushedURL("strict", a.member("request_uri")) + "&state=outside&nonce=outside&scope=bogus&redirect_uri=https%3A%2F%2Fevil.example")
 	b.signIn("alice")
 	b.allow()
@@ -41,7 +41,7 @@ func TestRFC9126_2_PushingAnAuthorizationRequest(t *testing.T) {
 	if b.page.sent.Get("state") != longState || claims(t, tokens.member("id_token"))["nonce"] != strings.Repeat("n", 384) {
 		t.Errorf("got %v and %s", b.page.sent, tokens.raw)
 	}
-	// Without credentials, the form is all that is kept.
+	// The stored request is the form without credentials.
 	ts.push("web")
 	for _, pushed := range list[storage.PushedRequest](ts) {
 		if strings.Contains(pushed.Form, secretOfWeb) || strings.Contains(pushed.Form, "client_secret") || strings.Contains(a.member("request_uri"), pushed.ID) {
@@ -113,7 +113,7 @@ func TestRFC9126_2_3_WhatCannotBePushed(t *testing.T) {
 		}
 	}
 	if n := len(list[storage.PushedRequest](ts)); n != 0 {
-		t.Errorf("%d requests were kept", n)
+		t.Errorf("%d requests were stored", n)
 	}
 }
 
@@ -141,7 +141,7 @@ func TestRFC9126_4_ARequestURIIsOneClientsAndNotForLong(t *testing.T) {
 	b.wantPage(t, http.StatusBadRequest, "invalid_request_uri")
 }
 
-// TestRFC9126_4_AReloadOpensItAgainAndTheCodeIsGivenOnce: the first visit begins an interaction with a life of its own.
+// TestRFC9126_4_AReloadOpensItAgainAndTheCodeIsGivenOnce: the first request begins an interaction with its own lifetime.
 func TestRFC9126_4_AReloadOpensItAgainAndTheCodeIsGivenOnce(t *testing.T) {
 	ts := newPopulatedServer(t)
 	uri := ts.push("web").member("request_uri")
@@ -154,7 +154,7 @@ func TestRFC9126_4_AReloadOpensItAgainAndTheCodeIsGivenOnce(t *testing.T) {
 	b.signIn("alice")
 	b.allow()
 	ts.redeem("web", b.code())
-	b.get(strings.Replace(login, "/login", "/oauth2/authorize", 1)) // Going back.
+	b.get(strings.Replace(login, "/login", "/oauth2/authorize", 1)) // The back button.
 	b.wantError(t, "invalid_request_uri", "state-1")
 }
 
@@ -166,7 +166,7 @@ func TestRFC9126_4_AnotherTabDoesNotGetASecondCode(t *testing.T) {
 	b.signIn("alice")
 	b.allow()
 	b.code()
-	ts.clock.Advance(29 * time.Minute) // Nobody redeemed it.
+	ts.clock.Advance(29 * time.Minute) // It was not redeemed.
 	b.get(strings.Replace(other, "/login", "/oauth2/authorize", 1))
 	b.wantError(t, "invalid_request_uri", "state-1")
 }

@@ -55,7 +55,7 @@ func TestRFC6749_6_TheScopeMayNarrowAndNeverWiden(t *testing.T) {
 		}
 	}
 	if again := ts.refresh("mini", full.member("refresh_token")); again.status != http.StatusOK {
-		t.Errorf("a refused request cost the token: %s", again.raw)
+		t.Errorf("a rejected request spent the token: %s", again.raw)
 	}
 }
 
@@ -134,7 +134,7 @@ func TestRefresh_RepeatAfterDisconnectGetsSameToken(t *testing.T) {
 func TestRefresh_PublicClientNeedsNoSecret(t *testing.T) {
 	ts := newTestServer(t)
 	a := ts.login("mini", "alice")
-	// The client is made public after the login, which a mini-program's never is: it stands in for a single-page app here.
+	// The client becomes public after the login, which a mini-program's never is: it represents a single-page app here.
 	ts.change("mini", func(c *storage.Client) { c.AuthMethod, c.Secrets = "none", nil })
 	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {a.member("refresh_token")}, "client_id": {"mini"}}
 	if got := ts.send("/oauth2/token", form.Encode()); got.status != http.StatusOK {

@@ -10,7 +10,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// TestPromptCreate_OpensTheRegistrationPage where people may register themselves (Initiating User Registration 1.0 §4).
+// TestPromptCreate_OpensTheRegistrationPage where users may register themselves (Initiating User Registration 1.0 §4).
 func TestPromptCreate_OpensTheRegistrationPage(t *testing.T) {
 	ts := newPageTestServer(t)
 	supported := func() bool {
@@ -20,13 +20,13 @@ func TestPromptCreate_OpensTheRegistrationPage(t *testing.T) {
 	b.openAuthorize("prompt", "create")
 	b.wantError(t, "invalid_request", "state-1")
 	if supported() {
-		t.Error("create is advertised although nobody may register")
+		t.Error("create is advertised although registration is off")
 	}
 	ts.editDirectory(func(d *storage.Directory) { d.Policy.SelfRegistration = true })
 	if !supported() {
 		t.Error("create is not advertised")
 	}
-	// 1. A new account, even where somebody is signed in.
+	// 1. A new account, even while a user is signed in.
 	b.signInToAccount(ts.addPasswordUser("wanda").Username)
 	b.openAuthorize("prompt", "create", "login_hint", "newcomer")
 	b.wantAt(t, "/register", http.StatusOK, "Create an account")
@@ -37,7 +37,7 @@ func TestPromptCreate_OpensTheRegistrationPage(t *testing.T) {
 	if name := ts.storedUser(sub).Username; name != "newcomer" {
 		t.Errorf("it is %q who signed in", name)
 	}
-	// 2. Who has an account after all signs in.
+	// 2. A user who has an account signs in instead.
 	b = ts.newFormBrowser()
 	b.openAuthorize("prompt", "create")
 	b.wantAt(t, "/register", http.StatusOK, "Already have an account?")
@@ -50,7 +50,7 @@ func TestPromptCreate_OpensTheRegistrationPage(t *testing.T) {
 	b.wantError(t, "invalid_request", "state-1")
 }
 
-// linkNamed is the address that a link of the page leads to.
+// linkNamed returns the target of a link of the page.
 func (b *formBrowser) linkNamed(text string) string {
 	b.Helper()
 	found := findElements(b.document(), func(n *html.Node) bool { return n.Data == "a" && textOf(n) == text })

@@ -28,7 +28,7 @@ func TestRepeat_GetsSameRefreshToken(t *testing.T) {
 				t.Error("access and ID token are not fresh")
 			}
 			if a, b := claims(t, first.member("id_token")), claims(t, again.member("id_token")); a["sub"] != b["sub"] || a["sid"] != b["sid"] || a["auth_time"] != b["auth_time"] {
-				t.Errorf("the ID tokens speak of two logins: %v, %v", a, b)
+				t.Errorf("the ID tokens have two logins: %v, %v", a, b)
 			}
 			if n := ts.sim.TimesSent(code); n != 1 {
 				t.Errorf("the code was sent %d times", n)
@@ -59,9 +59,9 @@ func TestRepeat_IsRejected(t *testing.T) {
 		further []string
 		reason  string
 	}{
-		{"it asks for more scopes", nil, []string{"scope", "openid profile email"}, "repeat_differs"},
-		{"it asks for fewer scopes", nil, []string{"scope", "openid"}, "repeat_differs"},
-		{"it asks for another audience", nil, []string{"audience", "https://orders.example"}, "repeat_differs"},
+		{"it requests more scopes", nil, []string{"scope", "openid profile email"}, "repeat_differs"},
+		{"it requests fewer scopes", nil, []string{"scope", "openid"}, "repeat_differs"},
+		{"it requests another audience", nil, []string{"audience", "https://orders.example"}, "repeat_differs"},
 		{"it has another nonce", nil, []string{"nonce", "another"}, "repeat_differs"},
 		{"it brings a phone_code", nil, []string{"phone_code", "0123456789"}, "repeat_differs"},
 		{"a minute has passed", func(ts *testServer, _ response) { ts.clock.Advance(61 * time.Second) }, nil, "new_code"},
@@ -108,11 +108,11 @@ func TestRepeat_AfterDisconnectFindsGrant(t *testing.T) {
 			stored := ts.watch(storage.KindGrant, "Insert")
 			code := ts.app("mini").Login("alice")
 
-			// 1. The caller hangs up while WeChat has not answered.
+			// 1. The client disconnects before WeChat responds.
 			hangUp := ts.hangUp(func(caller *testServer) { door(caller, code) })
 			<-gate.Arrived()
 			hangUp()
-			// 2. WeChat answers; the grant is made although nobody listens.
+			// 2. WeChat responds; the grant is created although the client disconnected.
 			gate.Open()
 			<-stored
 			// 3. The repeat finds it.
@@ -178,7 +178,7 @@ func TestRepeat_UsedCodeWaitsForOtherInstance(t *testing.T) {
 	calls.Go(func() { first = ts.exchange("mini", code) })
 	<-held
 	calls.Go(func() { second = other.exchange("mini", code) })
-	<-gate.Arrived() // The other instance found no grant, and is about to be told that the code is used.
+	<-gate.Arrived() // The other instance found no grant, and is about to learn that the code is used.
 	gate.Open()
 	close(release)
 	calls.Wait()
@@ -190,7 +190,7 @@ func TestRepeat_UsedCodeWaitsForOtherInstance(t *testing.T) {
 func TestWeChatCall_IsNotResentAfterLostResponse(t *testing.T) {
 	for _, drop := range []wechattest.Drop{wechattest.FIN, wechattest.RST} {
 		ts := newTestServer(t)
-		ts.login("mini", "warm") // A connection is kept alive, which Go's transport would resend on.
+		ts.login("mini", "warm") // On a reused connection, Go's transport would resend.
 		ts.app("mini").Fail(wechattest.Code2Session, wechattest.Fault{Drop: drop, Spend: true})
 		code := ts.app("mini").Login("alice")
 		a := ts.exchange("mini", code)

@@ -14,14 +14,14 @@ import (
 	"github.com/minifed/minifed/server"
 )
 
-// requestReset asks for a link to choose a new password.
+// requestReset requests a link for a new password.
 func (b *formBrowser) requestReset(address string) *page {
 	b.Helper()
 	b.get(b.pageServer.url + "/account/forgot")
 	return b.press("send-form", "send", "email", address)
 }
 
-// resetLink is the link that somebody gets who forgot the password.
+// resetLink returns the link of a user who forgot the password.
 func (ts *pageTestServer) resetLink(address string) string {
 	ts.Helper()
 	ts.newFormBrowser().requestReset(address)
@@ -39,18 +39,18 @@ func TestReset_LinkWorksOnce(t *testing.T) {
 	phone.signInToAccount("wanda")
 	link := ts.resetLink("wanda@example.com")
 	b := ts.newFormBrowser()
-	// 1. Looking at the link spends nothing, and neither does a bad password.
+	// 1. Opening the link spends nothing, and neither does an invalid password.
 	for range 2 {
 		b.get(link)
 		b.wantAt(t, "/account/reset", http.StatusOK, "Choose a new password")
 	}
 	_, form := b.readForm("save-form", "save")
 	if form.Get("account") != "wanda" {
-		t.Error("password managers are not told whose password it is")
+		t.Error("password managers get no username")
 	}
 	b.press("save-form", "save", "new_password", "short")
 	b.wantAt(t, "/account/reset", http.StatusBadRequest, "Too short")
-	// 2. A good one ends every session.
+	// 2. A valid one ends every session.
 	b.press("save-form", "save", "new_password", "another password")
 	b.wantAt(t, "/account/reset", http.StatusOK, "Your password is changed")
 	phone.get(ts.url + "/account")
@@ -62,7 +62,7 @@ func TestReset_LinkWorksOnce(t *testing.T) {
 	b.get(link)
 	b.wantAt(t, "/account/reset", http.StatusBadRequest, "This link does not work any more")
 	if b.cookies["mf-default"] != "" {
-		t.Error("the link has signed somebody in")
+		t.Error("the link created a session")
 	}
 }
 
@@ -134,14 +134,14 @@ func TestReset_HidesWhetherAccountExists(t *testing.T) {
 	known := answer("wanda@example.com")
 	for _, address := range []string{"nobody@example.com", "victor@example.com"} {
 		if got := answer(address); got != known {
-			t.Errorf("%s is told apart:\n%s", address, got)
+			t.Errorf("%s is distinguishable:\n%s", address, got)
 		}
 	}
 	ts.server.Wait()
 	if len(ts.mailbox.mails) != 1 || ts.mailbox.mails[0].To != "wanda@example.com" {
 		t.Errorf("mail: %+v", ts.mailbox.mails)
 	}
-	// Who has too much mail already is told so, whoever that is.
+	// The limit of mails is reported for every address, whether it has an account or not.
 	for _, address := range []string{"wanda@example.com", "nobody@example.com"} {
 		var last *page
 		for range 4 {
@@ -153,7 +153,7 @@ func TestReset_HidesWhetherAccountExists(t *testing.T) {
 	}
 }
 
-// TestReset_OtherUserCannotDelayOwner: who asks for another's address uses up the allowance of the own network.
+// TestReset_OtherUserCannotDelayOwner: requests for the address of another user count against the caller's own network.
 func TestReset_OtherUserCannotDelayOwner(t *testing.T) {
 	ts := newPageTestServer(t, func(c *server.Config) { c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} })
 	ts.addEmailUser("wanda")
@@ -172,12 +172,12 @@ func TestReset_OtherUserCannotDelayOwner(t *testing.T) {
 		forget("203.0.113.7")
 	}
 	if got := forget("203.0.113.7"); got != http.StatusTooManyRequests {
-		t.Errorf("the stranger: %d", got)
+		t.Errorf("the other user: %d", got)
 	}
 	if got := forget("198.51.100.1"); got != http.StatusOK {
 		t.Errorf("the owner: %d", got)
 	}
-	// All together one address gets so much mail.
+	// The limit of one address applies to all networks together.
 	refused := 0
 	for i := range 30 {
 		if forget(fmt.Sprintf("192.0.2.%d", i)) == http.StatusTooManyRequests {
@@ -185,7 +185,7 @@ func TestReset_OtherUserCannotDelayOwner(t *testing.T) {
 		}
 	}
 	if ts.server.Wait(); refused == 0 || len(ts.mailbox.mails) > 14 {
-		t.Errorf("%d refused, %d mails", refused, len(ts.mailbox.mails))
+		t.Errorf("%d rejected, %d mails", refused, len(ts.mailbox.mails))
 	}
 }
 
@@ -211,7 +211,7 @@ func TestReset_LinkIsForItsDirectory(t *testing.T) {
 	b := ts.newFormBrowser()
 	b.get(ts.url + "/d/tea" + link.Path + "?" + link.RawQuery)
 	b.wantAt(t, "/d/tea/account/reset", http.StatusBadRequest, "This link does not work any more")
-	// Nor is a token of another kind.
+	// A token of another kind is rejected as well.
 	b.signInToAccount("wanda")
 	b.get(ts.url + "/account/email")
 	b.press("save-form", "save", "email", "new@example.com", "current_password", goodPassword)

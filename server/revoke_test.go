@@ -47,7 +47,7 @@ func TestRFC7009_2_2_ATokenThatIsWorthNothingIsRevokedAlready(t *testing.T) {
 	ts.engine.Before = writes.count
 	for name, token := range map[string]string{
 		"nonsense":              "x",
-		"a made-up handle":      "mf_rt_x",
+		"an unknown handle":     "mf_rt_x",
 		"one revoked before":    gone.member("refresh_token"),
 		"its access token":      gone.member("access_token"),
 		"an ID token":           login.member("id_token"),
@@ -84,11 +84,11 @@ func TestRFC7009_2_1_AnotherClientsTokenIsRefusedAndStaysAsItIs(t *testing.T) {
 			t.Errorf("%s: got %d %s", name, a.status, a.raw)
 		}
 		if a := ts.introspect("thief", token); name != "a refresh token" && a.body["active"] != true {
-			t.Errorf("%s: it is not active any more: %s", name, a.raw)
+			t.Errorf("%s: it is inactive: %s", name, a.raw)
 		}
 	}
 	if a := ts.refresh("mini", login.member("refresh_token")); a.status != http.StatusOK {
-		t.Errorf("the refresh token is gone: %d %s", a.status, a.raw)
+		t.Errorf("the refresh token is invalid: %d %s", a.status, a.raw)
 	}
 }
 
@@ -111,7 +111,7 @@ func TestRevoke_ClientRevokesOwnToken(t *testing.T) {
 	}
 	for _, record := range list[storage.RevokedToken](ts) {
 		if left := record.ExpiresAt.Sub(ts.clock.Now()); left < 10*time.Minute || left > 12*time.Minute {
-			t.Errorf("the revocation is kept for %v", left)
+			t.Errorf("the revocation is stored for %v", left)
 		}
 	}
 }
@@ -123,7 +123,7 @@ func TestRevoke_PublicClientUsesClientID(t *testing.T) {
 	ts.addService("other", func(c *storage.Client) { c.AuthMethod, c.Secrets = "none", nil })
 	token := url.QueryEscape(login.member("refresh_token"))
 	if a := ts.send("/oauth2/revoke", "proof="+token); a.member("error") != "invalid_client" {
-		t.Errorf("nobody: got %d %s", a.status, a.raw)
+		t.Errorf("no client: got %d %s", a.status, a.raw)
 	}
 	if a := ts.send("/oauth2/revoke", "client_id=other&token="+token); a.status != http.StatusBadRequest {
 		t.Errorf("another one: got %d %s", a.status, a.raw)
@@ -161,7 +161,7 @@ func TestRFC7009_2_2_1_WhatCouldNotBeRevokedIsNotSaidToBe(t *testing.T) {
 	}
 }
 
-// A revocation and refreshes race on one grant: whoever is first, nothing of it is good afterwards.
+// A revocation and refreshes run concurrently on one grant: in every order, no token of it is valid afterwards.
 func TestRevoke_ConcurrentRefreshLeavesNoToken(t *testing.T) {
 	ts := newTestServer(t)
 	login := ts.login("mini", "alice")

@@ -10,8 +10,8 @@ import (
 	"github.com/minifed/minifed/server/federation"
 )
 
-// JSONRoutes are the paths whose errors are JSON, with the methods they answer: the interface for programs, which openapi.json
-// has to describe. The rest is pages and what belongs to them.
+// JSONRoutes returns the paths whose errors are JSON, with their methods: the interface for programs, which openapi.json has to
+// describe. The others are pages and their assets.
 func (s *Server) JSONRoutes() map[string][]string {
 	all := map[string][]string{}
 	for _, mounted := range s.table.Routes {
@@ -23,7 +23,7 @@ func (s *Server) JSONRoutes() map[string][]string {
 	return all
 }
 
-// FormParameters are the parameters that the endpoints of a path read.
+// FormParameters returns the parameters that the endpoints of a path read.
 func FormParameters() map[string][]string {
 	foreign := func(name string) bool { return slices.Contains(federation.ForeignMembers(), name) }
 	doors := slices.DeleteFunc(slices.Concat(federation.Parameters().Strings, federation.Parameters().Lists, federation.Parameters().Objects), foreign)
@@ -34,8 +34,8 @@ func FormParameters() map[string][]string {
 	}
 }
 
-// BoundDue makes due what a clock ahead planned.
+// BoundDue reschedules what a clock ahead scheduled.
 func (s *Server) BoundDue(ctx context.Context) error { return s.shared.backchannel.BoundDue(ctx) }
 
-// Look does what is due now.
+// Look delivers what is due now.
 func (s *Server) Look(ctx context.Context) error { return s.shared.backchannel.DeliverDue(ctx) }

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Two tabs of one browser send their sign-ins at the same instant, each with the cookies of before.
+// Two tabs of one browser send their sign-ins at the same instant, each with the former cookies.
 func TestPromptLogin_TwoSignInsSentAtTheSameInstantBothFinish(t *testing.T) {
 	for range 8 {
 		ts := newPageTestServer(t)

@@ -25,7 +25,7 @@ func (ts *testServer) wantInvalidScope(what string, a response, named string) {
 	}
 }
 
-// TestScope_UnregisteredIsDropped wherever they are asked for, and the answer names the rest.
+// TestScope_UnregisteredIsDropped at every endpoint, and the response names the rest.
 func TestScope_UnregisteredIsDropped(t *testing.T) {
 	ts := newPopulatedServer(t)
 	ts.addService("service", func(*storage.Client) {})
@@ -48,7 +48,7 @@ func TestScope_UnregisteredIsDropped(t *testing.T) {
 	}
 }
 
-// TestScope_DefaultsAreGrantedWithoutScope, of which offline_access is none where a browser is.
+// TestScope_DefaultsAreGrantedWithoutScope, without offline_access for clients in a browser.
 func TestScope_DefaultsAreGrantedWithoutScope(t *testing.T) {
 	ts := newPopulatedServer(t)
 	ts.addClient("plain", func(c *storage.Client) { c.DefaultScopes = []string{"openid", "email", "offline_access"} })
@@ -57,8 +57,8 @@ func TestScope_DefaultsAreGrantedWithoutScope(t *testing.T) {
 	ts.wantScopes("token exchange", ts.login("mini", "alice"), "offline_access openid profile")
 }
 
-// TestRefresh_DeclinedScopesAreNarrowed: software repeats its configured scope at every refresh. What its user declined, or the
-// client may not have, is no error there; what was never asked for is.
+// TestRefresh_DeclinedScopesAreNarrowed: software repeats its configured scope at every refresh. Scopes that the user declined
+// or the client may not have are no error there; scopes that were never requested are.
 func TestRefresh_DeclinedScopesAreNarrowed(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
@@ -81,7 +81,7 @@ func TestRefresh_DeclinedScopesAreNarrowed(t *testing.T) {
 	ts.wantScopes("refresh of a token exchange", ts.refresh("mini", mini.member("refresh_token"), "scope", "openid offline_access admin"), "offline_access openid")
 }
 
-// TestRefresh_GrantWithoutRequestedScopesContinues: stores written before have none.
+// TestRefresh_GrantWithoutRequestedScopesContinues: older stores have none.
 func TestRefresh_GrantWithoutRequestedScopesContinues(t *testing.T) {
 	ts := newTestServer(t)
 	a := ts.login("mini", "alice", "scope", "openid offline_access")

@@ -17,14 +17,14 @@ import (
 	"testing"
 )
 
-// secretLeakChecker hears every request and every answer of a world, the provider's and WeChat's, and keeps what is secret in them.
-// When a test ends, nothing of that may be in the log: so every flow that has a test is searched, whatever went wrong in it.
+// secretLeakChecker reads every request and response of a test server and of WeChat, and collects the secrets. When a test
+// ends, its log must contain none: so every tested flow is searched, also after failures.
 type secretLeakChecker struct {
 	mu      sync.Mutex
-	secrets map[string]string // what it is by its value; guarded by mu
+	secrets map[string]string // the description by value; guarded by mu
 }
 
-// secretNames are the parameters, members and query parameters whose values nobody may read in a log.
+// secretNames returns the names of parameters, members and query parameters whose values must not be in a log.
 func secretNames() []string {
 	return []string{
 		"code", "subject_token", "phone_code", "refresh_token", "access_token", "token", "bind_ticket", "id_token", "id_token_hint",
@@ -33,7 +33,7 @@ func secretNames() []string {
 	}
 }
 
-// shortestSecret is how long a value must be to be searched for: tests send "x" where any text will do.
+// shortestSecret is the least length of a value that is searched for: tests send "x" where any text will do.
 const shortestSecret = 8
 
 func (c *secretLeakChecker) add(what, value string) {
@@ -68,7 +68,7 @@ func (c *secretLeakChecker) addJSON(where string, value any) {
 	}
 }
 
-// wrap is a handler to which somebody listens.
+// wrap returns a handler that records the requests and responses of another one.
 func (c *secretLeakChecker) wrap(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		request, answer := &bytes.Buffer{}, &recordedResponse{ResponseWriter: w}
@@ -84,7 +84,7 @@ func (c *secretLeakChecker) wrap(handler http.Handler) http.Handler {
 	})
 }
 
-// recordedResponse keeps a copy of the body of an answer.
+// recordedResponse stores a copy of the body of a response.
 type recordedResponse struct {
 	http.ResponseWriter
 	body bytes.Buffer
@@ -124,7 +124,7 @@ func (c *secretLeakChecker) addResponse(answer *recordedResponse) {
 	}
 }
 
-// addBody hears JSON, or else a form.
+// addBody reads JSON, or else a form.
 func (c *secretLeakChecker) addBody(where string, body []byte) {
 	var value any
 	if json.Unmarshal(body, &value) == nil {
@@ -136,7 +136,7 @@ func (c *secretLeakChecker) addBody(where string, body []byte) {
 	}
 }
 
-// leaks says what of it a text holds, and how it is spelt there.
+// leaks returns which secrets a text contains, and in which encoding.
 func (c *secretLeakChecker) leaks(text string) (found []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -151,12 +151,12 @@ func (c *secretLeakChecker) leaks(text string) (found []string) {
 	return found
 }
 
-// spellings are a secret plain, percent-encoded, in hex, and in base64 at whatever offset.
+// spellings returns a secret plain, percent-encoded, in hex, and in base64 at each offset.
 func spellings(secret string) []string {
 	all := []string{secret, url.QueryEscape(secret), url.PathEscape(secret), hex.EncodeToString([]byte(secret))}
 	for offset := range 3 {
 		for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
-			// What stands before shifts the bits, and what comes after changes the last characters.
+			// Preceding bytes shift the bits, and following bytes change the last characters.
 			encoded := encoding.EncodeToString(append(make([]byte, offset), secret...))
 			all = append(all, encoded[(offset*8+5)/6:len(encoded)-2])
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-// silentError asks without pages and returns the error, or "" for a code.
+// silentError sends a request with prompt=none and returns the error, or "" for a code.
 func (b *browser) silentError(further ...string) string {
 	b.Helper()
 	b.get(b.authorizeURL("web", append([]string{"prompt", "none"}, further...)...))
@@ -35,7 +35,7 @@ func TestSession_EndsIdleOrTooOld(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
 	b.flow("web")
-	// 1. Used every few hours it lives, until the sign-in is too long ago.
+	// 1. A session that is used every few hours lasts until its maximum age.
 	started := ts.clock.Now()
 	for ts.clock.Now().Sub(started) < 30*24*time.Hour-11*time.Hour {
 		ts.clock.Advance(11 * time.Hour)
@@ -43,7 +43,7 @@ func TestSession_EndsIdleOrTooOld(t *testing.T) {
 	}
 	ts.clock.Advance(11 * time.Hour)
 	b.wantSilent(t, "after 30 days", "login_required")
-	// 2. Unused it ends.
+	// 2. An unused session ends.
 	c := ts.newBrowser()
 	c.flow("web")
 	ts.clock.Advance(12 * time.Hour)
@@ -86,7 +86,7 @@ func TestSession_IsNotWrittenAtEveryUse(t *testing.T) {
 		b.wantSilent(t, "in use", "")
 	}
 	if writes > 3 {
-		t.Errorf("60 uses in an hour made %d writes", writes)
+		t.Errorf("60 uses in an hour caused %d writes", writes)
 	}
 }
 
@@ -104,7 +104,7 @@ func TestSession_Ends(t *testing.T) {
 		"the user is merged away": func(ts *testServer, _ storage.Session) {
 			ts.changeUser("alice", func(u *storage.User) { u.Status, u.AliasOf = storage.UserAlias, "bob" })
 		},
-		"the user is gone": func(ts *testServer, _ storage.Session) {
+		"the user does not exist": func(ts *testServer, _ storage.Session) {
 			check(ts.T, ts.engine.Delete(ts.Context(), storage.KindUser, storage.Key("default", "alice")))
 		},
 	} {
@@ -157,7 +157,7 @@ func (ts *testServer) changeSession(id string, edit func(*storage.Session)) {
 	must(entry.Replace(ts.Context(), ts.engine.Engine, next))(ts.T)
 }
 
-// TestSession_PreventsFixation: a cookie that somebody planted or saw is worth nothing after a sign-in.
+// TestSession_PreventsFixation: a cookie that was planted or read by an attacker is invalid after a sign-in.
 func TestSession_PreventsFixation(t *testing.T) {
 	ts := newPopulatedServer(t)
 	// 1. The attacker's own session, planted into the victim's browser.
@@ -179,13 +179,13 @@ func TestSession_PreventsFixation(t *testing.T) {
 	victim.signIn("alice")
 	attacker.cookies["mf-default"] = seen
 	attacker.wantSilent(t, "old cookie", "login_required")
-	// 3. Values that nobody gave out.
+	// 3. Values that the server did not issue.
 	id, secret, _ := strings.Cut(victim.cookies["mf-default"], ".")
 	for _, value := range []string{"", ".", "x", id, id + ".", id + "." + strings.Repeat("A", len(secret)), "AAAAAAAAAAAAAAAAAAAAAA." + secret, id + "." + secret + "=", secret} {
 		attacker.cookies["mf-default"] = value
 		attacker.wantSilent(t, value, "login_required")
 	}
-	// 4. Two cookies of that name: somebody put one there.
+	// 4. Two cookies of that name: one was planted.
 	request := must(http.NewRequestWithContext(t.Context(), http.MethodGet, ts.authorizeURL("web", "prompt", "none"), nil))(t)
 	request.Header.Set("Cookie", "mf-default="+id+"."+secret+"; mf-default="+seen)
 	if sent := ts.newBrowser().open(request, true).sent; sent.Get("error") != "login_required" {
@@ -199,7 +199,7 @@ func TestSession_PreventsFixation(t *testing.T) {
 	}
 }
 
-// TestSession_SecondSignInPreservesTokens, while somebody else's sign-in ends it.
+// TestSession_SecondSignInPreservesTokens, while a sign-in of another user ends it.
 func TestSession_SecondSignInPreservesTokens(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()
@@ -222,7 +222,7 @@ func TestSession_SecondSignInPreservesTokens(t *testing.T) {
 	}
 }
 
-// TestSession_IsSeparateForEachDirectory have a session each, and none opens the other.
+// TestSession_IsSeparateForEachDirectory: a session of one directory does not open the other.
 func TestSession_IsSeparateForEachDirectory(t *testing.T) {
 	ts := newPopulatedServer(t)
 	ts.addDirectory(storage.Directory{ID: "acme", Name: "Acme"})

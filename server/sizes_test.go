@@ -15,7 +15,7 @@ const everyClaim = `{"id_token":{"name":null,"given_name":null,"family_name":nul
 	`"profile":null,"picture":null,"website":null,"gender":null,"birthdate":null,"zoneinfo":null,"locale":null,"updated_at":null,` +
 	`"email":null,"email_verified":null,"phone_number":null,"phone_number_verified":null,"address":null}}`
 
-// addLargeUser makes a user whose profile is as large as profiles can be.
+// addLargeUser creates a user with the largest possible profile.
 func (ts *testServer) addLargeUser(id string) {
 	ts.Helper()
 	ts.addUser(id)
@@ -29,7 +29,7 @@ func (ts *testServer) addLargeUser(id string) {
 	must(entry.Replace(ts.Context(), ts.engine, user))(ts.T)
 }
 
-// TestIDTokenHint_AcceptsLargestToken: claims that do not fit are left out, and UserInfo has them.
+// TestIDTokenHint_AcceptsLargestToken: claims that do not fit are omitted, and UserInfo has them.
 func TestIDTokenHint_AcceptsLargestToken(t *testing.T) {
 	ts := newPopulatedServer(t)
 	ts.addLargeUser("lin")
@@ -64,7 +64,7 @@ func TestIDTokenHint_AcceptsLargestToken(t *testing.T) {
 	}
 }
 
-// TestIDTokenHint_AcceptsTokensOfEarlierVersions: those had every claim that was asked for.
+// TestIDTokenHint_AcceptsTokensOfEarlierVersions: those had every requested claim.
 func TestIDTokenHint_AcceptsTokensOfEarlierVersions(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()

@@ -21,7 +21,7 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// noWeChat stands where no mini-program signs in.
+// noWeChat is for servers at which no mini-program signs in.
 type noWeChat struct{}
 
 func (noWeChat) Code2Session(context.Context, wechat.App, string) (wechat.Session, error) {
@@ -32,7 +32,7 @@ func (noWeChat) PhoneNumber(context.Context, wechat.App, string) (wechat.PhoneNu
 	return wechat.PhoneNumber{}, http.ErrNotSupported
 }
 
-// ssoBench is a provider in this process with a browser that is signed in.
+// ssoBench is a provider in this process with a signed-in browser.
 type ssoBench struct {
 	*server.Server
 	ring   *keys.Ring
@@ -107,8 +107,8 @@ func (s *ssoBench) redeem(b *testing.B, code string) map[string]any {
 	return tokens
 }
 
-// BenchmarkSSOLogin is a sign-in by a live session, from the authorization request to the tokens, beside its floor: the two
-// signatures in it.
+// BenchmarkSSOLogin measures a sign-in by an existing session, from the authorization request to the tokens. Its floor is the
+// two signatures in it.
 func BenchmarkSSOLogin(b *testing.B) {
 	engines := map[string]func(b *testing.B) storage.Engine{
 		"memory": func(*testing.B) storage.Engine { return storagetest.NewMemory(time.Now) },

@@ -13,8 +13,8 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-// Without its store the server says 503 and when to come back, wherever it has to ask the store; it publishes its keys and its
-// metadata; it spends no code; and it goes on when the store is back, without a restart.
+// Without its store the server returns 503 and Retry-After at every endpoint that needs the store. It still publishes its keys
+// and its metadata, spends no code, and continues without a restart when the store is back.
 func TestStoreDown_Returns503UntilStoreIsBack(t *testing.T) {
 	c := newClock()
 	ts := pageTestServerOn(newTestServerOn(t, c, engines()["sqlite"](t, c)))

@@ -25,7 +25,7 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-// clock is the time of a world. It stands still until it is moved.
+// clock is the time of a test server. It stands still until it is moved.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -43,7 +43,7 @@ func (c *clock) Advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// testServer is a provider on real HTTP with everything around it: a store, a simulated WeChat, a clock.
+// testServer is a provider on real HTTP with its environment: a store, a simulated WeChat, a clock.
 type testServer struct {
 	*testing.T
 	clock       *clock
@@ -59,9 +59,9 @@ type testServer struct {
 	server      *server.Server
 	url         string
 	config      server.Config
-	// acme is the mini-program of the directory "acme", once there is one.
+	// acme is the mini-program of the directory "acme", if there is one.
 	acme *wechattest.App
-	// ctx is set for a caller who may hang up; see hangUp.
+	// ctx is set for a client that may disconnect; see hangUp.
 	ctx context.Context
 }
 
@@ -85,7 +85,7 @@ func (b *logBuffer) String() string {
 
 const secretOfMini = "secret-of-mini-0123456789abcdefghijklmnopq"
 
-// newTestServer starts a world with the directory "default" and the client "mini", a mini-program's backend.
+// newTestServer starts a test server with the directory "default" and the client "mini", a mini-program's backend.
 func newTestServer(t *testing.T) *testServer {
 	t.Helper()
 	c := &clock{now: time.Now().UTC().Truncate(time.Millisecond)}
@@ -130,7 +130,7 @@ func newTestServerOn(t *testing.T, c *clock, engine storage.Engine) *testServer 
 	return ts
 }
 
-// addDirectory makes a directory with keys for every algorithm that the tests use.
+// addDirectory creates a directory with keys for every algorithm that the tests use.
 func (ts *testServer) addDirectory(directory storage.Directory) {
 	ts.Helper()
 	if ts.ring == nil {
@@ -147,8 +147,8 @@ func (ts *testServer) addDirectory(directory storage.Directory) {
 	check(ts.T, ts.secret.Ensure(ts.Context(), directory.ID))
 }
 
-// addMiniProgram registers a client of the default directory (or another one) and its mini-program at the simulator. Its
-// secret is secretOfMini.
+// addMiniProgram registers a client of the default directory (or another one) and its mini-program at the simulator. The secret
+// of the client is secretOfMini.
 func (ts *testServer) addMiniProgram(id string, edit func(*storage.Client)) *wechattest.App {
 	ts.Helper()
 	appID := wechat.AppID("wxsim" + strings.ReplaceAll(id, "-", "") + rand.Text()[:8])
@@ -174,7 +174,7 @@ func fastHash(secret string) string {
 	return "sha256:" + base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// app is the mini-program of a client.
+// app returns the mini-program of a client.
 func (ts *testServer) app(client string) *wechattest.App {
 	ts.Helper()
 	record := must(storage.Get[storage.Client](ts.Context(), ts.engine.Engine, storage.Key("default", client)))(ts.T)
@@ -185,7 +185,7 @@ func (ts *testServer) app(client string) *wechattest.App {
 	return app
 }
 
-// response is what came back: the status, the headers and the JSON object of the body.
+// response is an HTTP response: the status, the headers and the JSON object of the body.
 type response struct {
 	status int
 	header http.Header
@@ -221,7 +221,7 @@ func (ts *testServer) do(request *http.Request) response {
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	got, err := client.Do(request)
 	if err != nil && ts.ctx != nil {
-		return response{} // The caller hung up.
+		return response{} // The client disconnected.
 	}
 	check(ts.T, err)
 	defer got.Body.Close()
@@ -232,7 +232,7 @@ func (ts *testServer) do(request *http.Request) response {
 	return a
 }
 
-// exchange is the smallest token exchange of a code, with further parameters in pairs.
+// exchange sends the smallest token exchange of a code, with further parameters in pairs.
 func (ts *testServer) exchange(client, code string, further ...string) response {
 	ts.Helper()
 	return ts.post(client, "/oauth2/token", exchangeForm(code, further...))
@@ -337,7 +337,7 @@ func check(t testing.TB, err error) {
 	}
 }
 
-// change edits a client's record, and waits until the server knows.
+// change edits a client's record, and waits until the server has loaded it.
 func (ts *testServer) change(client string, edit func(*storage.Client)) {
 	ts.Helper()
 	entry := must(storage.Get[storage.Client](ts.Context(), ts.engine.Engine, storage.Key("default", client)))(ts.T)
@@ -359,8 +359,8 @@ func (ts *testServer) watch(kind storage.Kind, method string) <-chan struct{} {
 	return seen
 }
 
-// hangUp calls do on a copy of the world whose requests end, without an answer, when the returned function is called. It
-// returns when do has.
+// hangUp calls do with a copy of the test server whose requests are canceled when the returned function is called. That
+// function returns after do.
 func (ts *testServer) hangUp(do func(*testServer)) (cancel func()) {
 	ctx, stop := context.WithCancel(ts.Context())
 	caller := *ts
@@ -376,7 +376,7 @@ func (ts *testServer) hangUp(do func(*testServer)) (cancel func()) {
 	}
 }
 
-// Context is the test's, or that of a caller who may hang up.
+// Context is the context of the test, or of a client that may disconnect.
 func (ts *testServer) Context() context.Context {
 	if ts.ctx != nil {
 		return ts.ctx
@@ -384,7 +384,7 @@ func (ts *testServer) Context() context.Context {
 	return ts.T.Context()
 }
 
-// secondInstance is another server process on the same store, as far as one process can be two.
+// secondInstance returns another instance of the server on the same store, within this process.
 func (ts *testServer) secondInstance() *testServer {
 	ts.Helper()
 	other := *ts

@@ -84,7 +84,7 @@ func TestRFC6749_3_2_ParametersAreFormEncodedAndAppearOnce(t *testing.T) {
 	if n := ts.sim.TimesSent(code); n != 0 {
 		t.Errorf("the code was sent %d times", n)
 	}
-	// What the query is not asked for is ignored, and parameters of the media type do not matter.
+	// Unknown query parameters are ignored, and parameters of the media type do not matter.
 	if a := ts.send("/oauth2/token?trace=1", good, with("Content-Type", "application/x-www-form-urlencoded; charset=UTF-8")...); a.status != http.StatusOK {
 		t.Errorf("got %d %s", a.status, a.raw)
 	}

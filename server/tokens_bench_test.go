@@ -18,8 +18,8 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-// benchServer is a server in memory without network: its requests are function calls. Its clients are "service", "handles" (opaque
-// tokens) and "gateway" (which may introspect), by Basic, and "keyed", by an ES256 key.
+// benchServer is a server in memory without network: its requests are function calls. Its clients are "service", "handles"
+// (opaque tokens) and "gateway" (which may introspect), by Basic, and "keyed", by an ES256 key.
 type benchServer struct {
 	testing.TB
 	server *server.Server
@@ -29,7 +29,7 @@ type benchServer struct {
 
 const benchURL = "https://id.example"
 
-// benchClaims are as long as those of a client's own token.
+// benchClaims have the length of the claims of a client's own token.
 const benchClaims = `{"iss":"https://id.example","sub":"service","aud":"https://id.example","client_id":"service","exp":1772368800,"iat":1772368200,"jti":"0123456789abcdef"}`
 
 func newBenchServer(tb testing.TB) *benchServer {
@@ -62,7 +62,7 @@ func newBenchServer(tb testing.TB) *benchServer {
 	return b
 }
 
-// post sends a form, as client by Basic unless it is empty.
+// post sends a form, as client by Basic unless client is empty.
 func (b *benchServer) post(client, path, body string) *httptest.ResponseRecorder {
 	request := httptest.NewRequest(http.MethodPost, benchURL+path, strings.NewReader(body))
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -74,7 +74,7 @@ func (b *benchServer) post(client, path, body string) *httptest.ResponseRecorder
 	return answer
 }
 
-// token is a token of a client's own.
+// token returns a token of a client's own.
 func (b *benchServer) token(client string) string {
 	b.Helper()
 	var answer struct {
@@ -84,7 +84,7 @@ func (b *benchServer) token(client string) string {
 	return answer.Token
 }
 
-// perOp is how long one call takes, on average of many.
+// perOp returns how long one call takes, on average of many.
 func perOp(call func()) time.Duration {
 	const calls = 500
 	call()
@@ -95,7 +95,7 @@ func perOp(call func()) time.Duration {
 	return time.Since(begun) / calls
 }
 
-// reportWithFloor measures do, and says how many times its floor that is: the signatures it cannot do without.
+// reportWithFloor measures do, and reports how many times its floor that is: the signatures that it needs.
 func (b *benchServer) reportWithFloor(bench *testing.B, floor func(), do func() int) {
 	least := perOp(floor)
 	bench.ReportAllocs()
@@ -109,8 +109,8 @@ func (b *benchServer) reportWithFloor(bench *testing.B, floor func(), do func() 
 	bench.ReportMetric(float64(each)/float64(least), "x-floor")
 }
 
-// BenchmarkClientCredentials is one token for the client itself, HTTP parsing included and the network not. Its floor is the
-// token's signature.
+// BenchmarkClientCredentials measures one token for the client itself, with HTTP parsing and without the network. Its floor is
+// the signature of the token.
 func BenchmarkClientCredentials(bench *testing.B) {
 	b := newBenchServer(bench)
 	sign := func() { must(b.ring.Sign(b.Context(), "default", "ES256", "at+jwt", []byte(benchClaims)))(bench) }
@@ -121,8 +121,8 @@ func BenchmarkClientCredentials(bench *testing.B) {
 	}
 }
 
-// BenchmarkPrivateKeyJWT is the same with a client assertion, whose signature is verified besides. Signing it is the client's
-// affair: that is done before.
+// BenchmarkPrivateKeyJWT is the same with a client assertion, whose signature is verified in addition. The client's signing is
+// not measured.
 func BenchmarkPrivateKeyJWT(bench *testing.B) {
 	b := newBenchServer(bench)
 	key := signers()["ES256"]
@@ -148,8 +148,8 @@ func BenchmarkPrivateKeyJWT(bench *testing.B) {
 	bench.ReportMetric(float64(least.Nanoseconds()), "floor-ns/op")
 }
 
-// BenchmarkIntrospection asks about a token of a client's own. Its floor is one verification of the signature; a token that is
-// shown again costs less than that, because its signature is remembered.
+// BenchmarkIntrospection introspects a token of a client's own. Its floor is one verification of the signature; a token that is
+// sent again costs less, because its signature is cached.
 func BenchmarkIntrospection(bench *testing.B) {
 	b := newBenchServer(bench)
 	fresh := must(keys.NewRing(keys.Config{

@@ -54,7 +54,7 @@ func TestRFC6750_2_TheThreeWaysToSendATokenAreOneAtATime(t *testing.T) {
 				t.Errorf("WWW-Authenticate is %q", challenge)
 			}
 			if row.code == "" && strings.Contains(challenge, "error") {
-				t.Errorf("a request without token is told of an error: %q", challenge)
+				t.Errorf("a request without token gets an error code: %q", challenge)
 			}
 			if row.answer.header.Get("Cache-Control") != "no-store" {
 				t.Errorf("Cache-Control is %q", row.answer.header.Get("Cache-Control"))
@@ -76,7 +76,7 @@ func TestRFC6750_3_1_WhatIsNoAccessTokenIsRefused(t *testing.T) {
 		"no signature":            parts[0] + "." + parts[1] + ".",
 		"alg none":                "eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0." + parts[1] + ".",
 		"something very long":     strings.Repeat("x", 20<<10),
-		"an opaque token made up": "mf_at_" + strings.Repeat("A", 100),
+		"an unknown opaque token": "mf_at_" + strings.Repeat("A", 100),
 	} {
 		got := ts.userinfo(token)
 		if got.status != http.StatusUnauthorized || got.member("error") != "invalid_token" || !strings.Contains(got.header.Get("WWW-Authenticate"), `error="invalid_token"`) {
@@ -151,7 +151,7 @@ func TestUserInfo_IsJSON(t *testing.T) {
 	}
 }
 
-// TestRFC9068_4_UserInfoWantsTheIssuerInAud keeps an API that was given a token from reading its user's profile.
+// TestRFC9068_4_UserInfoWantsTheIssuerInAud prevents an API that received a token from reading its user's profile.
 func TestRFC9068_4_UserInfoWantsTheIssuerInAud(t *testing.T) {
 	ts := newTestServer(t)
 	const api = "https://api.example.com"
@@ -162,7 +162,7 @@ func TestRFC9068_4_UserInfoWantsTheIssuerInAud(t *testing.T) {
 			foreign := ts.login(client, "alice", parameter, api)
 			got := ts.userinfo(foreign.member("access_token"))
 			if got.status != http.StatusUnauthorized || got.member("error") != "invalid_token" {
-				t.Errorf("%s, %s of an API alone: %d %s", client, parameter, got.status, got.raw)
+				t.Errorf("%s, %s of an API only: %d %s", client, parameter, got.status, got.raw)
 			}
 			both := ts.login(client, "alice", parameter, api, parameter, ts.url)
 			if got := ts.userinfo(both.member("access_token")); got.status != http.StatusOK {

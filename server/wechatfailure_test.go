@@ -16,14 +16,14 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-// replaceableWeChat is what answers in WeChat's place: the simulator unless another handler is set.
+// replaceableWeChat is a replacement of WeChat: the simulator unless another handler is set.
 type replaceableWeChat struct {
 	*testServer
 	answer atomic.Pointer[http.HandlerFunc]
 	calls  atomic.Int64
 }
 
-// newReplaceableWeChat is a world whose WeChat can be replaced, with little patience.
+// newReplaceableWeChat returns a test server whose WeChat can be replaced, with short timeouts.
 func newReplaceableWeChat(t *testing.T, edit func(*wechat.Config)) *replaceableWeChat {
 	t.Helper()
 	ts := newTestServer(t)
@@ -57,7 +57,7 @@ func newReplaceableWeChat(t *testing.T, edit func(*wechat.Config)) *replaceableW
 	return u
 }
 
-// respondWith sets what answers from now on; nil is the simulator.
+// respondWith sets the handler from now on; nil is the simulator.
 func (u *replaceableWeChat) respondWith(answer http.HandlerFunc) {
 	if answer == nil {
 		u.answer.Store(nil)
@@ -73,7 +73,7 @@ func respond(status int, body string) http.HandlerFunc {
 	}
 }
 
-// respondPartially begins an answer and goes on with then.
+// respondPartially begins a response and continues with then.
 func respondPartially(then func(*http.Request)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "100")
@@ -87,7 +87,7 @@ func hang(r *http.Request) { <-r.Context().Done() }
 
 func abort(*http.Request) { panic(http.ErrAbortHandler) }
 
-// What is no usable answer leaves the code in doubt: the mini-program is asked for a new one, at once where WeChat answers, and
+// An unusable response leaves the code in doubt. The mini-program has to get a new one: at once where WeChat responds, and
 // within the timeout where it does not.
 func TestWeChatFailure_AsksForNewCode(t *testing.T) {
 	for name, answer := range map[string]http.HandlerFunc{
@@ -113,7 +113,7 @@ func TestWeChatFailure_AsksForNewCode(t *testing.T) {
 					t.Errorf("got %d %s", a.status, a.raw)
 				}
 				if users, made := list[storage.User](u.testServer), list[storage.Grant](u.testServer); len(users)+len(made) != 0 {
-					t.Errorf("%d users and %d grants came of it", len(users), len(made))
+					t.Errorf("it created %d users and %d grants", len(users), len(made))
 				}
 				u.respondWith(nil)
 				if a := open(u.testServer, u.app("mini").Login("alice")); a.status != http.StatusOK {
@@ -124,7 +124,7 @@ func TestWeChatFailure_AsksForNewCode(t *testing.T) {
 	}
 }
 
-// The breaker opens at every door, says when to come back without asking WeChat, and closes by itself.
+// The breaker opens at every endpoint, returns Retry-After without a call to WeChat, and closes again.
 func TestBreaker_OpensAndCloses(t *testing.T) {
 	for door, open := range loginEndpoints() {
 		t.Run(door, func(t *testing.T) {
@@ -141,12 +141,12 @@ func TestBreaker_OpensAndCloses(t *testing.T) {
 				t.Errorf("open: got %d %s, Retry-After %s", a.status, a.raw, a.header.Get("Retry-After"))
 			}
 			if u.calls.Load() != asked {
-				t.Error("WeChat was asked by an open breaker")
+				t.Error("an open breaker called WeChat")
 			}
 			if a := u.refresh("mini", known.member("refresh_token")); a.status != http.StatusOK {
 				t.Errorf("a refresh meanwhile: got %d %s", a.status, a.raw)
 			}
-			// A probe that fails opens it again, and one that succeeds closes it.
+			// A failed probe opens it again, and a successful one closes it.
 			u.clock.Advance(10 * time.Second)
 			if a := login(); a.member("reason") != "new_code" {
 				t.Errorf("the probe: got %d %s", a.status, a.raw)
@@ -165,7 +165,7 @@ func TestBreaker_OpensAndCloses(t *testing.T) {
 	}
 }
 
-// A code that was refused because the breaker was open was never sent, and is good when it closes.
+// A code that was rejected because the breaker was open was never sent, and is valid when it closes.
 func TestBreaker_LeavesCodeUnspent(t *testing.T) {
 	u := newReplaceableWeChat(t, func(c *wechat.Config) { c.BreakerFailures, c.BreakerOpen = 1, time.Second })
 	u.respondWith(respond(502, ""))
@@ -181,7 +181,7 @@ func TestBreaker_LeavesCodeUnspent(t *testing.T) {
 	}
 }
 
-// The operator changes the AppSecret at WeChat, and then here: while the server runs, logins fail and work again.
+// The operator changes the AppSecret at WeChat, and then here: logins of the running server fail and work again.
 func TestAppSecret_ChangeTakesEffectWithoutRestart(t *testing.T) {
 	for door, open := range loginEndpoints() {
 		t.Run(door, func(t *testing.T) {
@@ -199,8 +199,8 @@ func TestAppSecret_ChangeTakesEffectWithoutRestart(t *testing.T) {
 	}
 }
 
-// One AppID that hangs takes up its own share of calls and nothing else: the logins of another one, the other calls of its own
-// and everything that needs no WeChat are answered while all its calls are still in flight.
+// One AppID that hangs uses up its own share of calls and nothing else. The logins of other apps, its own other calls and
+// everything without WeChat succeed while all its calls are in progress.
 func TestBulkhead_HangingAppBlocksNoOther(t *testing.T) {
 	const share = 4
 	u := newReplaceableWeChat(t, func(c *wechat.Config) {
@@ -230,7 +230,7 @@ func TestBulkhead_HangingAppBlocksNoOther(t *testing.T) {
 	}
 	select {
 	case a := <-held:
-		t.Fatalf("a held login was answered: %d %s", a.status, a.raw)
+		t.Fatalf("a held login got a response: %d %s", a.status, a.raw)
 	default:
 	}
 	gate.Open()
@@ -248,7 +248,7 @@ func TestUnknownErrcode_IsNamedToTheClientAndLogged(t *testing.T) {
 	a := ts.exchange("unknown", app.Login("alice"))
 	description, _ := a.body["error_description"].(string)
 	if a.status != http.StatusBadRequest || a.body["reason"] != "new_code" || !strings.Contains(description, "errcode 99999") || strings.Contains(description, "lost") {
-		t.Errorf("answer %d %v", a.status, a.body)
+		t.Errorf("got %d %v", a.status, a.body)
 	}
 	found := false
 	for line := range strings.Lines(ts.log.String()) {

@@ -13,7 +13,7 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-// newBreakerHarness has a breaker that opens after three failures for a minute, on a clock of its own.
+// newBreakerHarness returns a harness whose breaker opens after three failures for a minute, with its own clock.
 func newBreakerHarness(t *testing.T, configure func(*wechat.Config)) (*clientHarness, *clock) {
 	t.Helper()
 	c := new(clock)
@@ -255,7 +255,7 @@ func TestBulkhead_HangingAppBlocksNoOther(t *testing.T) {
 
 	_, code, err := h.login(t, "alice")
 	if failure := wantClass(t, err, wechat.ClassUnsent); failure.RetryAfter <= 0 {
-		t.Error("a call over the limit is not told when to come back")
+		t.Error("a call over the limit gets no retry delay")
 	}
 	wantSent(t, h.sim, code, 0)
 	for range 100 {

@@ -43,7 +43,7 @@ func TestPhoneNumber_ReturnsVerifiedNumber(t *testing.T) {
 func TestPhoneNumber_ParsesPublishedResponses(t *testing.T) {
 	for name, row := range map[string]struct {
 		body  string
-		class wechat.Class // ClassToken stands for success
+		class wechat.Class // ClassToken means success
 	}{
 		"country code as text":    {`{"errcode":0,"errmsg":"ok","phone_info":{"phoneNumber":"13000000000","purePhoneNumber":"13000000000","countryCode":"86","watermark":{"timestamp":1637744274,"appid":"wxsimFixed"}}}`, wechat.ClassToken},
 		"country code as number":  {`{"errcode":0,"errmsg":"ok","phone_info":{"phoneNumber":"13000000000","purePhoneNumber":"13000000000","countryCode":86,"watermark":{"timestamp":1637744274,"appid":"wxsimFixed"}}}`, wechat.ClassToken},

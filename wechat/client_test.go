@@ -90,7 +90,7 @@ func respondingWith(t *testing.T, status int, contentType, body string) *wechat.
 	return newClient(t, wechat.Config{BaseURL: server.URL, RetryDelay: func() time.Duration { return 0 }})
 }
 
-// fixedApp is for servers that do not look at it.
+// fixedApp returns an app for servers that ignore it.
 func fixedApp() wechat.App { return wechat.App{ID: "wxsimFixed", Secret: "some-app-secret"} }
 
 // wantClass fails unless err is an *Error of the class.
@@ -119,7 +119,7 @@ type clock struct{ ahead atomic.Int64 }
 func (c *clock) Now() time.Time           { return time.Unix(1_700_000_000, c.ahead.Load()).UTC() }
 func (c *clock) Advance(by time.Duration) { c.ahead.Add(int64(by)) }
 
-// dialer dials, counts, and hands each connection to wrap, which may be nil.
+// dialer dials, counts, and passes each connection to wrap, which may be nil.
 type dialer struct {
 	wrap func(nth int, conn net.Conn) (net.Conn, error)
 

@@ -61,7 +61,7 @@ func TestOpenCBC_RejectsPaddingLongerThanText(t *testing.T) {
 	}
 }
 
-// leakyError is what a careless transport could say: everything that was sent.
+// leakyError is an error of a careless transport: its text has the whole request.
 type leakyError struct{ error }
 
 func TestRedact_RemovesRequest(t *testing.T) {
@@ -105,11 +105,11 @@ func FuzzResponses(f *testing.F) {
 		}
 		var token tokenResponse
 		if result, err := token.decode(body); err == nil && result.Code == 0 && (token.useFor() <= 0 || token.useFor() > 24*time.Hour) {
-			t.Errorf("a token that is kept for %v", token.useFor())
+			t.Errorf("a token that is cached for %v", token.useFor())
 		}
 		var image Image
 		if result, err := image.decode(body); err == nil && (result.Code != 0 || image.ContentType == "") {
-			t.Error("an image that is none")
+			t.Error("an image that is not one")
 		}
 		result, _ := decodeStatus(body)
 		if id := rid(result.Message); id != "" && len(id) != 26 {
@@ -133,12 +133,12 @@ func FuzzPushMessage(f *testing.F) {
 		}
 		event, err := receiver.event(message)
 		if err == nil && (event.AppID != "wxsim" || len(event.OpenID) > maxOpenID || len(event.ID()) != 64) {
-			t.Error("an event that should have been refused")
+			t.Error("an event that should have been rejected")
 		}
 	})
 }
 
-// FuzzPushDecrypt gives the receiver any text with a good signature.
+// FuzzPushDecrypt sends the receiver any text with a valid signature.
 func FuzzPushDecrypt(f *testing.F) {
 	f.Add("ELGduP2YcVatjqIS+eZbp80MNLoAUWvzzyJxgGzxZO/5sAvd070Bs6qrLARC9nVHm48Y4hyRbtzve1L32tmxSQ==")
 	f.Add("AAAAAAAAAAAAAAAAAAAAAA==")

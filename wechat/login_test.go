@@ -48,7 +48,7 @@ func TestCode2Session_ParsesPublishedResponses(t *testing.T) {
 				}
 				want := wechat.Session{OpenID: "oVBkZ0aYgDMDIywRdgPW8-joxXc4", UnionID: "oqDIW5sx4oTQIBpeUJXcojuRabcd", Key: "nzoqhc3OnwHzeTxJs+/nbQ=="}
 				if session != want {
-					t.Errorf("session is not what was answered: OpenID %q, UnionID %q", session.OpenID, session.UnionID)
+					t.Errorf("session differs from the response: OpenID %q, UnionID %q", session.OpenID, session.UnionID)
 				}
 			})
 		}
@@ -64,7 +64,7 @@ func TestCode2Session_InvalidResponseIsAmbiguous(t *testing.T) {
 		"HTML":                   {200, "<html>login to the hotel's network</html>"},
 		"a gateway's error page": {502, "<html>502 Bad Gateway</html>"},
 		"a redirect":             {302, ""},
-		"a good body with 500":   {500, `{"openid":"o","session_key":"k"}`},
+		"a valid body with 500":  {500, `{"openid":"o","session_key":"k"}`},
 		"truncated":              {200, `{"session_key":"nzoqhc3OnwHz`},
 		"no OpenID":              {200, `{"session_key":"nzoqhc3OnwHzeTxJs+inbQ=="}`},
 		"an empty OpenID":        {200, `{"openid":"","session_key":"k"}`},
@@ -78,7 +78,7 @@ func TestCode2Session_InvalidResponseIsAmbiguous(t *testing.T) {
 			session, err := respondingWith(t, response.status, "text/plain", response.body).Code2Session(t.Context(), fixedApp(), "code")
 			wantClass(t, err, wechat.ClassAmbiguous)
 			if session != (wechat.Session{}) {
-				t.Error("there is a session beside the error")
+				t.Error("there is a session next to the error")
 			}
 		})
 	}
@@ -204,7 +204,7 @@ func TestCode2Session_WrongSecretSpendsNoCode(t *testing.T) {
 		t.Errorf("errcode = %d", failure.Code)
 	}
 	if _, err := h.client.Code2Session(t.Context(), h.app.Credential(), code); err != nil {
-		t.Errorf("the code is gone: %v", err)
+		t.Errorf("the code was spent: %v", err)
 	}
 }
 

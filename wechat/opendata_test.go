@@ -60,7 +60,7 @@ func TestOpenData_RejectsDataOfOtherApps(t *testing.T) {
 	}
 }
 
-// seal encrypts as WeChat does, with a padding of the caller's.
+// seal encrypts as WeChat does, with the given padding.
 func seal(t testing.TB, key, iv, plain, padding []byte) string {
 	t.Helper()
 	block, err := aes.NewCipher(key)

@@ -22,7 +22,7 @@ const (
 	officialQuery   = "signature=6c5c811b55cc85e0e1b54100749188c20beb3f5d&timestamp=1714112445&nonce=415670741&openid=o9AgO5Kd5ggOC-bXrbNODIiE3bGY&encrypt_type=aes&msg_signature=046e02f8204d34f8ba5fa3b1db94908f3df2e9b3"
 )
 
-// receiver is one at a time of the day.
+// receiver returns a receiver at a fixed time.
 func receiver(t testing.TB, key wechat.PushKey, now int64) *wechat.PushReceiver {
 	t.Helper()
 	r, err := wechat.NewPushReceiver(key, func() time.Time { return time.Unix(now, 0) })
@@ -82,7 +82,7 @@ func TestReceive_DecryptsWeChatsExample(t *testing.T) {
 				t.Fatal(err)
 			}
 			if event.Name != "debug_demo" || event.AppID != "wxba5fad812f8e6fb9" || event.Created.Unix() != 1714112445 || event.OpenID != "" {
-				t.Errorf("event %q of %q, made %v", event.Name, event.AppID, event.Created)
+				t.Errorf("event %q of %q, created %v", event.Name, event.AppID, event.Created)
 			}
 		})
 	}
@@ -120,7 +120,7 @@ func TestReceive_RejectsInvalidPush(t *testing.T) {
 				t.Errorf("err = %v, want %v", err, row.want)
 			}
 			if event != (wechat.Event{}) {
-				t.Error("there is an event beside the error")
+				t.Error("there is an event next to the error")
 			}
 		})
 	}

@@ -23,7 +23,7 @@ import (
 
 const rawSuccess = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 19\r\n\r\n{\"openid\":\"oAlice\"}"
 
-// rawServer is an API host without any HTTP library: it counts the request heads that arrive, and respond handles the nth.
+// rawServer is an API host without an HTTP library: it counts the request heads, and respond handles the nth.
 type rawServer struct {
 	url  string
 	mu   sync.Mutex
@@ -286,7 +286,7 @@ func TestConnect_TimesOut(t *testing.T) {
 	wantClass(t, err, wechat.ClassUnsent)
 }
 
-// failingConn stops taking bytes after so many writes: the next takes `takes` bytes and fails.
+// failingConn fails after so many writes: the next write accepts `takes` bytes and fails.
 type failingConn struct {
 	net.Conn
 	writes atomic.Int32
@@ -403,7 +403,7 @@ func TestRetry_BusyIsRetriedOnce(t *testing.T) {
 			}
 			wantClass(t, err, row.class)
 			if errors.Is(err, wechat.ErrCodeUsed) {
-				t.Error("it looks as if somebody else had used the code")
+				t.Error("it looks as if another instance had used the code")
 			}
 		})
 	}

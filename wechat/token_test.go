@@ -49,7 +49,7 @@ func TestToken_IsShared(t *testing.T) {
 	}
 	h.wantCounts(t, 1, 5)
 	if h.count(wechattest.Token) != 0 {
-		t.Error("/cgi-bin/token was asked, which voids the token of every other instance")
+		t.Error("/cgi-bin/token was called, which invalidates the token of every other instance")
 	}
 }
 
@@ -127,7 +127,7 @@ func TestToken_IsNotRequestedAtEachCallBeforeExpiry(t *testing.T) {
 		}
 	}
 	if asked != 1 {
-		t.Errorf("the token was asked for %d times", asked)
+		t.Errorf("the token was requested %d times", asked)
 	}
 }
 
@@ -160,8 +160,8 @@ func TestToken_ConcurrentInvalidIsRenewedOnce(t *testing.T) {
 	if err := h.phone(t, "alice"); err != nil {
 		t.Fatal(err)
 	}
-	// All sixteen are held on their way with a token that becomes void: the first to renew it must not have its new one
-	// thrown away by the others.
+	// All sixteen requests are in progress with a token that becomes invalid. After the first renewal the others must not
+	// discard the new token.
 	gate := wechattest.NewGate()
 	h.app.Fail(wechattest.PhoneNumber, wechattest.Fault{Gate: gate, Times: 16})
 	var group sync.WaitGroup
@@ -204,7 +204,7 @@ func TestToken_FailureSendsNoCall(t *testing.T) {
 			wantSent(t, h.sim, code, 0)
 			h.app.Heal()
 			if _, err := h.client.PhoneNumber(t.Context(), h.app.Credential(), code); err != nil {
-				t.Errorf("the code is gone: %v", err)
+				t.Errorf("the code was spent: %v", err)
 			}
 		})
 	}

@@ -14,7 +14,7 @@ import (
 // Browser is a browser without scripts: cookies, redirects and plain HTML forms.
 type Browser struct{ client *http.Client }
 
-// Page is where a Browser is.
+// Page is the current page of a Browser.
 type Page struct {
 	URL  *url.URL
 	Body string
@@ -40,7 +40,7 @@ func (b *Browser) Open(t *testing.T, address string) Page {
 	return b.do(t, request)
 }
 
-// Submit fills the first form of the page in and presses the button with that value, or the first one.
+// Submit fills in the first form of the page and presses the button with that value, or the first one.
 func (b *Browser) Submit(t *testing.T, page Page, fields map[string]string, button string) Page {
 	t.Helper()
 	root, err := html.Parse(strings.NewReader(page.Body))

@@ -24,7 +24,7 @@ type Client struct {
 	Secret string `json:"client_secret"`
 }
 
-// StartMinifed builds minifed and starts it with the simulator's address for WeChat's.
+// StartMinifed builds minifed and starts it with the simulator's URL in place of WeChat's.
 func StartMinifed(t *testing.T, wechat string) *Minifed {
 	t.Helper()
 	address := porttest.Address(t)

@@ -21,7 +21,7 @@ const (
 
 // WeChat is a running simulator with one mini-program.
 type WeChat struct {
-	// API stands for https://api.weixin.qq.com, and Control is the simulator's control API.
+	// API is the replacement of https://api.weixin.qq.com, and Control is the simulator's control API.
 	API, Control string
 	app          *wechattest.App
 }
@@ -40,7 +40,7 @@ func StartWeChat(t *testing.T) *WeChat {
 	return &WeChat{API: api.URL, Control: control.URL, app: app}
 }
 
-// SignedIn is what a mini-program's backend gets for a user.
+// SignedIn is the response to a mini-program's backend for a user.
 type SignedIn struct {
 	AccessToken string `json:"access_token"`
 	Profile     struct {
@@ -48,7 +48,7 @@ type SignedIn struct {
 	} `json:"profile"`
 }
 
-// SignIn signs a user of the mini-program in, by the endpoint for mini-programs; scope may be empty, and profile is the "user"
+// SignIn signs a user of the mini-program in, by the endpoint for mini-programs. scope may be empty, and profile is the "user"
 // object as JSON.
 func (w *WeChat) SignIn(t *testing.T, m *Minifed, client Client, user, scope, profile string) SignedIn {
 	t.Helper()
@@ -65,7 +65,7 @@ func (w *WeChat) SignIn(t *testing.T, m *Minifed, client Client, user, scope, pr
 	return answer
 }
 
-// Form is a POST of a form.
+// Form returns a POST request with a form.
 func Form(t *testing.T, address string, form url.Values) *http.Request {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address, strings.NewReader(form.Encode()))

@@ -46,7 +46,7 @@ func TestNativeApp_SignsInByLoopbackRedirect(t *testing.T) {
 	}
 }
 
-// read passes the lines on and closes the channel at the end.
+// read sends the lines to the channel and closes it at the end.
 func read(from io.Reader, lines chan<- string) {
 	defer close(lines)
 	for scanner := bufio.NewScanner(from); scanner.Scan(); {

@@ -1,5 +1,5 @@
-// Package relyingparty tests minifed with certified clients that others wrote (openid-client, oauth4webapi), and the sample
-// APIs, in Go and in Node.js, that validate its access tokens by the JWK Set.
+// Package relyingparty tests minifed with certified clients of other projects (openid-client, oauth4webapi). It also tests the
+// sample APIs, in Go and in Node.js, that validate its access tokens by the JWK Set.
 package relyingparty
 
 import (
@@ -46,7 +46,7 @@ func TestRelyingParties_SignInAndCallEachAPI(t *testing.T) {
 	}
 }
 
-// createKeyed creates clients that authenticate by keys of their own, and returns their IDs and keys as JSON.
+// createKeyed creates clients that authenticate by their own keys, and returns their IDs and keys as JSON.
 func createKeyed(t *testing.T, minifed *exampletest.Minifed, redirectURI string) string {
 	t.Helper()
 	type keyedClient struct {

@@ -1,5 +1,5 @@
-// Package spa tests the sample single-page app in Chromium: a user who came from a mini-program chooses a password, and is the
-// same person in two apps that know nothing but the issuer.
+// Package spa tests the sample single-page app in Chromium. A user of a mini-program chooses a password, and is the same user
+// in two apps that know only the issuer.
 package spa
 
 import (
@@ -42,7 +42,7 @@ func startApp(t *testing.T, minifed *exampletest.Minifed, id string) string {
 	return exampletest.Start(t, []string{"MINIFED_ISSUER=" + minifed.Issuer, "MINIFED_CLIENT_ID=" + id, "PORT=" + port}, "node", "serve.js")
 }
 
-// chromium is the browser: $CHROMIUM, or the one on the path.
+// chromium returns the path of the browser: $CHROMIUM, or the one on the path.
 func chromium(t *testing.T) string {
 	t.Helper()
 	path, err := exec.LookPath(cmp.Or(os.Getenv("CHROMIUM"), "chromium"))

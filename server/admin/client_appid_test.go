@@ -13,7 +13,7 @@ import (
 
 const secondApp = "wxfedcba9876543210"
 
-// secondMiniapp is a second mini-program's client.
+// secondMiniapp returns a second mini-program's client.
 func secondMiniapp(appID string) NewClient {
 	asked := miniapp()
 	asked.ID, asked.Federation = "another", &storage.Federation{AppID: appID}
@@ -88,7 +88,7 @@ func TestClient_ConcurrentAppIDCreatesOne(t *testing.T) {
 	if _, _, err := h.CreateClient(t.Context(), secondMiniapp("wx0123456789abcdef")); !errors.Is(err, ErrRefused) {
 		t.Errorf("error %v", err)
 	}
-	h.at = h.at.Add(claimTime) // The first one never came.
+	h.at = h.at.Add(claimTime) // The first one was not created.
 	_, _, err := h.CreateClient(t.Context(), secondMiniapp("wx0123456789abcdef"))
 	must(t, err)
 	_, _, err = h.CreateClient(t.Context(), miniapp())

@@ -24,9 +24,9 @@ func TestClient_RejectsSettingsWithoutEffect(t *testing.T) {
 		{"PKCE of a service", service(), func(c *NewClient) { c.RequirePKCE = true }, "require_pkce"},
 		{"PAR of a mini-program", miniapp(), func(c *NewClient) { c.RequirePAR = true }, "require_par"},
 		{"introspection by a public client", spa(), func(c *NewClient) { c.Introspection = true }, "introspection"},
-		{"keys beside a secret", miniapp(), func(c *NewClient) { c.JWKS = publicJWKS() }, "jwks"},
-		{"a key address beside a secret", miniapp(), func(c *NewClient) { c.JWKSURI = "https://a.example.com/" }, "jwks_uri"},
-		{"a key algorithm beside a secret", miniapp(), func(c *NewClient) { c.AuthAlgorithm = "ES256" }, "auth_algorithm"},
+		{"keys and a secret", miniapp(), func(c *NewClient) { c.JWKS = publicJWKS() }, "jwks"},
+		{"a key address and a secret", miniapp(), func(c *NewClient) { c.JWKSURI = "https://a.example.com/" }, "jwks_uri"},
+		{"a key algorithm and a secret", miniapp(), func(c *NewClient) { c.AuthAlgorithm = "ES256" }, "auth_algorithm"},
 		{"an idle session", spa(), func(c *NewClient) { c.Lifetimes.SessionIdle = 60 }, "lifetimes.session_idle"},
 		{"an old session", miniapp(), func(c *NewClient) { c.Lifetimes.SessionAbsolute = 60 }, "lifetimes.session_absolute"},
 		{"ID tokens of a service", service(), func(c *NewClient) { c.Lifetimes.IDToken = 60 }, "lifetimes.id_token"},
@@ -41,13 +41,13 @@ func TestClient_RejectsSettingsWithoutEffect(t *testing.T) {
 			_, _, err := h.CreateClient(t.Context(), test.base)
 			wantInvalid(t, err, test.field)
 			if !strings.Contains(err.Error(), "has no effect") {
-				t.Errorf("said %q", err)
+				t.Errorf("error %q", err)
 			}
 		})
 	}
 }
 
-// TestClient_UpdateIgnoresOldProblems is of a client that older rules allowed.
+// TestClient_UpdateIgnoresOldProblems covers a client that older rules allowed.
 func TestClient_UpdateIgnoresOldProblems(t *testing.T) {
 	h := newServiceHarness(t)
 	old := spa().Client

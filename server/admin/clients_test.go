@@ -253,7 +253,7 @@ func TestClient_UpdatePreservesFixedMembers(t *testing.T) {
 	wantInvalid(t, err, "app_id")
 }
 
-// Another sector means another subject for each user, and the client would not recognize its users.
+// Another sector gives each user another subject, and the client would not recognize its users.
 func TestOIDCCore_8_1_SectorChangesOnlyOnRequest(t *testing.T) {
 	h := newServiceHarness(t)
 	asked := spa()
@@ -291,14 +291,14 @@ func TestSecret_Rotates(t *testing.T) {
 	entry, err = h.Client(t.Context(), "default", "mini")
 	must(t, err)
 	if len(entry.Record.Secrets) != maxSecrets {
-		t.Errorf("%d secrets are kept", len(entry.Record.Secrets))
+		t.Errorf("%d secrets are stored", len(entry.Record.Secrets))
 	}
 	last, err := h.RotateClientSecret(t.Context(), "default", "mini", "correct-horse-battery", true)
 	must(t, err)
 	entry, err = h.Client(t.Context(), "default", "mini")
 	must(t, err)
 	if len(entry.Record.Secrets) != 1 || last != "correct-horse-battery" || !strings.HasPrefix(entry.Record.Secrets[0], "$argon2id$") {
-		t.Errorf("alone: %v", entry.Record.Secrets)
+		t.Errorf("single secret: %v", entry.Record.Secrets)
 	}
 	_, _, err = h.CreateClient(t.Context(), spa())
 	must(t, err)
@@ -384,7 +384,7 @@ func TestClients_ArePaged(t *testing.T) {
 	}
 }
 
-// webApp is a web client.
+// webApp returns a web client.
 func webApp() NewClient {
 	asked := spa()
 	asked.Kind = storage.ClientWeb

@@ -26,7 +26,7 @@ func TestIssuerHost_IsUnique(t *testing.T) {
 	must(t, h.putIssuer(t, "staff", "https://login.example.com:8443")) // Another port is another origin.
 	must(t, h.putIssuer(t, "third", ""))
 	wantInvalid(t, h.putIssuer(t, "third", "https://login.example.com:8443"), "issuer")
-	wantInvalid(t, h.putIssuer(t, "third", "https://id.example.com"), "issuer") // The public URL's.
+	wantInvalid(t, h.putIssuer(t, "third", "https://id.example.com"), "issuer") // The host of the public URL.
 	wantInvalid(t, h.putIssuer(t, "third", "http://login.example.com"), "issuer")
 }
 
@@ -35,12 +35,12 @@ func TestIssuerHost_FreeAfterMove(t *testing.T) {
 	must(t, h.putIssuer(t, "shop", "https://login.example.com"))
 	must(t, h.putIssuer(t, "shop", "https://other.example.com"))
 	must(t, h.putIssuer(t, "staff", ""))
-	// At once it is not: the directory that claimed it may be about to say so.
+	// Another directory can still use the host for a while: the former directory may be about to be stored with it.
 	wantInvalid(t, h.putIssuer(t, "staff", "https://login.example.com"), "issuer")
 	h.at = h.at.Add(time.Minute)
 	must(t, h.putIssuer(t, "staff", "https://login.example.com"))
 	wantInvalid(t, h.putIssuer(t, "shop", "https://login.example.com"), "issuer")
-	// A directory that is deleted leaves its host, a disabled one does not.
+	// A deleted directory releases its host, a disabled one does not.
 	_, err := h.DisableDirectory(t.Context(), "staff")
 	must(t, err)
 	h.at = h.at.Add(time.Minute)

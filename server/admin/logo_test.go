@@ -16,7 +16,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// pictureOf is a picture of one colour with another one's square in its middle, as a PNG.
+// pictureOf returns a PNG of one colour with a square of another colour in its middle.
 func pictureOf(t testing.TB, width, height int, ground, square color.Color) []byte {
 	t.Helper()
 	picture := image.NewNRGBA(image.Rect(0, 0, width, height))
@@ -71,7 +71,7 @@ func TestLogo_IsReencodedWithoutMetadata(t *testing.T) {
 	}
 }
 
-// coloursDiffer reports whether colours differ by more than a JPEG would make them.
+// coloursDiffer reports whether colours differ by more than JPEG compression causes.
 func coloursDiffer(a, b color.NRGBA) bool {
 	off := func(x, y uint8) bool { return max(x, y)-min(x, y) > 6 }
 	return off(a.R, b.R) || off(a.G, b.G) || off(a.B, b.B) || off(a.A, b.A)
@@ -95,7 +95,7 @@ func TestLogo_IsTrimmedAndVisibleOnWhite(t *testing.T) {
 	must(t, err)
 	corner, middle := color.NRGBAModel.Convert(got.At(0, 0)).(color.NRGBA), color.NRGBAModel.Convert(got.At(60, 60)).(color.NRGBA)
 	if coloursDiffer(corner, color.NRGBA{0x17, 0x1a, 0x21, 255}) || coloursDiffer(middle, white) {
-		t.Errorf("white on nothing stays on %v, its middle is %v", corner, middle)
+		t.Errorf("white on transparent is on %v, its middle is %v", corner, middle)
 	}
 }
 
@@ -109,7 +109,7 @@ func TestLogo_RejectsInvalidFileWithReason(t *testing.T) {
 	for reason, file := range map[string][]byte{
 		"is not a PNG, JPEG or GIF picture": []byte(`<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>`),
 		"is a broken picture":               pictureOf(t, 100, 100, white, green)[:60],
-		"is a picture of nothing":           pictureOf(t, 100, 100, clear, clear),
+		"is an empty picture":               pictureOf(t, 100, 100, clear, clear),
 		"at most 2048 in each direction":    asPNG(t, long),
 		"is larger than 1024 KB":            make([]byte, MaxLogoFile+1),
 	} {
@@ -117,7 +117,7 @@ func TestLogo_RejectsInvalidFileWithReason(t *testing.T) {
 			t.Errorf("error %v, want %q", err, reason)
 		}
 	}
-	// Noise is the worst there is, and is drawn as small as it must be.
+	// Noise is the largest possible picture, and is scaled down as needed.
 	if kept, err := encodeLogo(asPNG(t, noise)); err != nil || len(kept) > storage.MaxLogo {
 		t.Errorf("noise: %d bytes, %v", len(kept), err)
 	}
@@ -159,7 +159,7 @@ func TestLogo_IsReencodedForDirectoriesAndClients(t *testing.T) {
 	must(t, err)
 	logo := created.Record.Logo
 	if len(logo) == 0 || bytes.Contains(logo, []byte("hidden")) || !bytes.Equal(logo, directory.Record.Branding.Logo) {
-		t.Errorf("kept %d bytes and %d bytes", len(logo), len(directory.Record.Branding.Logo))
+		t.Errorf("stored %d bytes and %d bytes", len(logo), len(directory.Record.Branding.Logo))
 	}
 	renamed, err := h.UpdateClient(t.Context(), "default", "shop", "", func(c *storage.Client) { c.Name = "Shop" })
 	must(t, err)

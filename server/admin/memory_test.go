@@ -8,7 +8,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// What takes much memory for a moment waits for its turn among the hashes of the process.
+// Operations that need much memory for a moment wait in the queue of the process's hashes.
 func TestMemory_HashesAndLogosWait(t *testing.T) {
 	logo := pictureOf(t, 100, 100, white, green)
 	for name, act := range map[string]func(context.Context, *serviceHarness) error{

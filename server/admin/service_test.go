@@ -24,11 +24,11 @@ type serviceHarness struct {
 	master *keys.Master
 	// hashing runs one hash at a time.
 	hashing *identity.Hashing
-	// at moves with every look at the clock, so that lists by time have one order.
+	// at advances at every reading of the clock, so that lists by time have one order.
 	at time.Time
 }
 
-// newServiceHarness opens an office with the directory "default".
+// newServiceHarness returns a harness with the directory "default".
 func newServiceHarness(t *testing.T) *serviceHarness {
 	t.Helper()
 	h := &serviceHarness{hashing: identity.NewHashing(1, 0), at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}

@@ -26,7 +26,7 @@ func TestDirectory_RejectsRemovalOfUsedAlgorithm(t *testing.T) {
 	err := only("RS256")
 	wantInvalid(t, err, "policy.signing_algorithms")
 	if text := err.Error(); !strings.Contains(text, "client es, mixed") || strings.Contains(text, "rs,") {
-		t.Errorf("said %q", text)
+		t.Errorf("error %q", text)
 	}
 	must(t, only("RS256", "ES256", "EdDSA"))
 	must(t, only("RS256", "ES256"))

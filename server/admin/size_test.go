@@ -10,7 +10,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// longURIs are so many redirect URIs of 900 bytes.
+// longURIs returns so many redirect URIs of 900 bytes.
 func longURIs(count int) []string {
 	uris := make([]string, count)
 	for i := range uris {

@@ -7,7 +7,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// uriSettings puts one URI in place of each setting that holds URIs.
+// uriSettings sets one URI in each setting that has URIs.
 func uriSettings(uri string) map[string]func(*NewClient) {
 	return map[string]func(*NewClient){
 		"redirect_uris":             func(c *NewClient) { c.RedirectURIs = []string{uri} },
@@ -22,7 +22,7 @@ func uriSettings(uri string) map[string]func(*NewClient) {
 	}
 }
 
-// createClientWith tries a client with a URI in one setting.
+// createClientWith tries to create a client after edit.
 func createClientWith(t *testing.T, h *serviceHarness, edit func(*NewClient)) error {
 	t.Helper()
 	asked := spa()
@@ -51,7 +51,7 @@ func TestClient_RejectsInvalidURIs(t *testing.T) {
 		for setting, edit := range uriSettings(uri) {
 			err := createClientWith(t, h, edit)
 			if err == nil || !strings.Contains(err.Error(), setting+": ") || !strings.Contains(err.Error(), reason) {
-				t.Errorf("%s %s: %v; want a refusal about %q", setting, uri, err, reason)
+				t.Errorf("%s %s: %v; want an error about %q", setting, uri, err, reason)
 			}
 		}
 	}
@@ -62,7 +62,7 @@ func TestClient_RejectsInvalidURIs(t *testing.T) {
 	}
 }
 
-// TestRFC6749_3_1_RedirectURIsHaveNoParameterOfTheResponse is about names that the response would repeat.
+// TestRFC6749_3_1_RedirectURIsHaveNoParameterOfTheResponse covers names that the response would repeat.
 func TestRFC6749_3_1_RedirectURIsHaveNoParameterOfTheResponse(t *testing.T) {
 	h := newServiceHarness(t)
 	for _, name := range []string{

@@ -17,7 +17,7 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// oneClient knows one client.
+// oneClient is a registry with one client.
 type oneClient struct{ client *oauth2.Client }
 
 func (c oneClient) Client(_ context.Context, directory, id string) (*oauth2.Client, error) {
@@ -31,8 +31,8 @@ func (c oneClient) FreshClient(ctx context.Context, directory, id string) (*oaut
 	return c.Client(ctx, directory, id)
 }
 
-// FuzzAuthorizationRequest holds what no request may get around: its answer goes to a registered address, its state comes back
-// as it was, and what passes keeps to what the client may.
+// FuzzAuthorizationRequest checks the invariants of every request: the response goes to a registered URI, the state is returned
+// unchanged, and an accepted request stays within the client's rights.
 func FuzzAuthorizationRequest(f *testing.F) {
 	good := "client_id=app&response_type=code&redirect_uri=http%3A%2F%2F127.0.0.1%3A5000%2Fcb&scope=openid+email&state=x&nonce=y&" +
 		"code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256"
@@ -61,7 +61,7 @@ func FuzzAuthorizationRequest(f *testing.F) {
 		}
 		if parsed, err := url.Parse(to.RedirectURI); err != nil || parsed.User != nil || parsed.Fragment != "" ||
 			(parsed.Scheme != "com.example.app" && parsed.Hostname() != "127.0.0.1") || !strings.HasSuffix(to.RedirectURI, "/cb") {
-			t.Fatalf("answers go to %q", to.RedirectURI)
+			t.Fatalf("responses go to %q", to.RedirectURI)
 		}
 		if to.state != "" && !slices.Equal(form["state"], []string{to.state}) {
 			t.Errorf("state %q of %q", to.state, form["state"])

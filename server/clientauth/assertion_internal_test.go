@@ -35,19 +35,19 @@ func FuzzAssertion(f *testing.F) {
 			t.Errorf("algorithm %q was read", read.algorithm())
 		}
 		if read.signedByOneOf([]clientKey{{public: []byte("secret")}, {public: nil}, {public: "text"}}) {
-			t.Error("it is signed by what is no key")
+			t.Error("it is signed by an invalid key")
 		}
 		until, problem := read.claims.check(now, "c", audiences)
 		if problem != "" {
 			return
 		}
-		// What passes is this client's, for this server alone, and over in time.
+		// An accepted assertion is of this client, for this server only, and expires in time.
 		c := read.claims
 		if c.Issuer != "c" || c.Subject != "c" || c.ID == "" || len(c.ID) > maxJTI || slices.ContainsFunc(c.Audience, func(a string) bool { return a != audiences[0] }) {
 			t.Errorf("accepted: %+v", c)
 		}
 		if !until.After(now) || until.After(now.Add(assertionLife+ClockSkew+jtiLife)) {
-			t.Errorf("its jti is kept until %v", until)
+			t.Errorf("its jti is stored until %v", until)
 		}
 	})
 }

@@ -30,7 +30,7 @@ func (h *heldHashing) Key(ctx context.Context, secret []byte, _ identity.Passwor
 
 const chosenSecret = "a-secret-that-somebody-chose"
 
-// chosenClient is a client whose secret was chosen, for the hashes of heldHashing.
+// chosenClient returns a client whose secret was chosen, for the hashes of heldHashing.
 func chosenClient(id string) storage.Client {
 	hash := identity.PasswordHash{Argon2: identity.DefaultArgon2(), Salt: make([]byte, 16), Hash: []byte(chosenSecret)}
 	return storage.Client{Directory: "default", ID: id, AuthMethod: methodBasic, Secrets: []string{hash.String()}}
@@ -70,7 +70,7 @@ func TestClientAuth_ConcurrentRequestsShareOneHash(t *testing.T) {
 	})
 }
 
-// The request that began a hash may end before it: others wait for the same one.
+// The request that began a hash may end before it: other requests wait for the same hash.
 func TestClientAuth_SharedHashOutlivesItsFirstRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hashing := &heldHashing{release: make(chan struct{})}
@@ -82,7 +82,7 @@ func TestClientAuth_SharedHashOutlivesItsFirstRequest(t *testing.T) {
 		var requests sync.WaitGroup
 		requests.Go(func() {
 			if _, err := s.isChosen(ctx, chosenClient("one"), chosenSecret); err == nil {
-				t.Error("a request that ended is answered")
+				t.Error("a canceled request returned")
 			}
 		})
 		synctest.Wait()

@@ -11,7 +11,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// source is what a cache loads from.
+// source is the source of a cache.
 type source struct {
 	mu    sync.Mutex
 	value string
@@ -40,7 +40,7 @@ func TestCache_ExpiresAndStoresNoMisses(t *testing.T) {
 		}
 		from.err, from.value = nil, "one"
 		if got, err := ask(); got != "one" || err != nil {
-			t.Errorf("a miss was kept: %q, %v", got, err)
+			t.Errorf("a miss was cached: %q, %v", got, err)
 		}
 		from.value = "two"
 		time.Sleep(4900 * time.Millisecond)
@@ -51,7 +51,7 @@ func TestCache_ExpiresAndStoresNoMisses(t *testing.T) {
 		if got, _ := ask(); got != "two" {
 			t.Errorf("got %q", got)
 		}
-		// The store is down: what is young enough is served, then only those who are content with old values are.
+		// The store is down: fresh values are returned, then only to callers that accept stale values.
 		from.err = storage.ErrUnavailable
 		if got, err := ask(); got != "two" || err != nil {
 			t.Errorf("got %q, %v", got, err)
@@ -63,7 +63,7 @@ func TestCache_ExpiresAndStoresNoMisses(t *testing.T) {
 		if got, err := c.getStale(t.Context(), "key"); got != "two" || err != nil {
 			t.Errorf("got %q, %v", got, err)
 		}
-		// What was deleted is gone at once for everybody.
+		// A deleted value is removed at once for all callers.
 		from.err = storage.ErrNotFound
 		if _, err := c.getStale(t.Context(), "key"); !errors.Is(err, storage.ErrNotFound) {
 			t.Errorf("got %v", err)

@@ -46,7 +46,7 @@ func TestError_MapsLibraryErrors(t *testing.T) {
 				t.Errorf("got %s %d", problem.Protocol.ErrorField, problem.Protocol.CodeField)
 			}
 			if text := problem.Members()["error_description"]; text == "" || strings.Contains(text.(string), "secret detail") {
-				t.Errorf("the client is told %q", text)
+				t.Errorf("the description is %q", text)
 			}
 		})
 	}

@@ -19,7 +19,7 @@ func FuzzJSONParameters_MatchOtherParsers(f *testing.F) {
 		}
 		var all map[string]any
 		if json.Unmarshal(body, &all) != nil {
-			t.Fatalf("accepted what is no JSON object: %q", body)
+			t.Fatalf("accepted %q, which is not a JSON object", body)
 		}
 		for name, values := range form {
 			if text, ok := all[name].(string); ok && values[0] != text {

@@ -14,7 +14,7 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// fixedSecrets derives MACs from nothing but their inputs; generation 9 is unknown.
+// fixedSecrets derives MACs from their inputs only; generation 9 is unknown.
 type fixedSecrets struct{}
 
 func (fixedSecrets) Generation(context.Context, string) (current, previous uint32, err error) {
@@ -71,7 +71,7 @@ func TestSealer_OpensOnlyItsOwnContext(t *testing.T) {
 }
 
 func FuzzSealer_OpensOnlyItsOwn(f *testing.F) {
-	box := Sealer{Secrets: fixedSecrets{}, Random: bytes.NewReader(make([]byte, sealedSalt))} // Every fuzzing process seals alike.
+	box := Sealer{Secrets: fixedSecrets{}, Random: bytes.NewReader(make([]byte, sealedSalt))} // Every fuzzing process seals in the same way.
 	sealed, err := box.Seal(f.Context(), directory("default"), "one", []byte("text"))
 	if err != nil {
 		f.Fatal(err)

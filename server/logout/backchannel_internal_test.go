@@ -32,7 +32,7 @@ func TestBackchannel_DeliversUntilServerStops(t *testing.T) {
 			defer close(stopped)
 			b.Run(ctx)
 		}()
-		// 1. A session is due whose client is gone: there is nobody to tell.
+		// 1. A session is due whose client was deleted: there is no client to notify.
 		due := func(id string) {
 			now := storage.Instant(time.Now())
 			session := storage.Session{
@@ -53,9 +53,9 @@ func TestBackchannel_DeliversUntilServerStops(t *testing.T) {
 		time.Sleep(deliveryInterval)
 		synctest.Wait()
 		if !isDone("first") {
-			t.Error("what was due was not done")
+			t.Error("the due session was not completed")
 		}
-		// 2. A store that is down stops nothing for good.
+		// 2. A store outage does not stop the delivery.
 		down.Store(true)
 		time.Sleep(3 * deliveryInterval)
 		down.Store(false)
@@ -63,9 +63,9 @@ func TestBackchannel_DeliversUntilServerStops(t *testing.T) {
 		time.Sleep(deliveryInterval)
 		synctest.Wait()
 		if !isDone("second") {
-			t.Error("what was due after the store came back was not done")
+			t.Error("the session that was due after the outage was not completed")
 		}
-		// 3. Nothing is done any more once the server stops.
+		// 3. Nothing is delivered after the server stops.
 		stop()
 		<-stopped
 		due("third")

@@ -13,8 +13,8 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// FuzzLogoutRequest holds what no request may get around: it leads to a registered address of the client that it names or
-// nowhere, and its state comes back as it was.
+// FuzzLogoutRequest checks the invariants of every request: it redirects only to a registered URI of its client, and returns
+// the state unchanged.
 func FuzzLogoutRequest(f *testing.F) {
 	f.Add("client_id=app&post_logout_redirect_uri=https%3A%2F%2Frp.example%2Fbye&state=x&ui_locales=en")
 	f.Add("client_id=app&post_logout_redirect_uri=https://rp.example/bye?x=1&logout_hint=alice")
@@ -30,7 +30,7 @@ func FuzzLogoutRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		sent, _ := url.ParseQuery(text)
 		if sent.Has("id_token_hint") {
-			return // Of signatures package keys has fuzz targets of its own.
+			return // Signatures have their own fuzz targets in package keys.
 		}
 		r := httptest.NewRequestWithContext(t.Context(), "GET", "/oauth2/logout", nil)
 		request, err := tested.parse(&endpoint.Request{Request: r, Issuer: issuer}, text)
@@ -38,7 +38,7 @@ func FuzzLogoutRequest(f *testing.F) {
 			return
 		}
 		if request.Proven || request.Session != "" || request.Asked {
-			t.Errorf("proven by nothing: %+v", request)
+			t.Errorf("accepted without proof: %+v", request)
 		}
 		if request.Redirect != "" && (!slices.Contains(registered, request.Redirect) || request.Client != "app" || !slices.Contains(sent["client_id"], "app")) {
 			t.Errorf("leads to %q for %q", request.Redirect, request.Client)

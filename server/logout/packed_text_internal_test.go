@@ -20,7 +20,7 @@ func TestLogoutRequest_StateThatJSONEscapesStaysShort(t *testing.T) {
 			t.Errorf("%.5q… is not read back: %v", state, err)
 		}
 	}
-	// An address that an earlier version made.
+	// An address of an earlier version.
 	var got logoutRequest
 	if err := json.Unmarshal([]byte(`{"s":"a<b","l":"en","e":1}`), &got); err != nil || got.State != "a<b" || got.Locales != "en" {
 		t.Errorf("got %+v, %v", got, err)

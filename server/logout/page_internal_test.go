@@ -47,7 +47,7 @@ func TestLogoutPage_NamesClientAndUser(t *testing.T) {
 	}
 }
 
-// noSecrets derives the same MAC from everything.
+// noSecrets returns the same MAC for all inputs.
 type noSecrets struct{}
 
 func (noSecrets) Generation(context.Context, string) (current, previous uint32, err error) {

@@ -17,10 +17,10 @@ import (
 	"time"
 )
 
-// fakeNetwork is a network of one host, example.com (whom httptest's certificate names), at a public address.
+// fakeNetwork is a network of one host, example.com (the name in httptest's certificate), at a public address.
 type fakeNetwork struct {
 	server *httptest.Server
-	// answers are what the name means, one lookup after the other; the last one stays.
+	// answers are the results of successive lookups of the name; the last one stays.
 	answers [][]string
 	lookups atomic.Int32
 	dialled []netip.AddrPort
@@ -54,7 +54,7 @@ func TestClient_FetchesPublicHostByHTTPS(t *testing.T) {
 			switch name {
 			case "Accept", "User-Agent", "Connection":
 			default:
-				t.Errorf("the request says %s: %s", name, r.Header.Get(name))
+				t.Errorf("the request has %s: %s", name, r.Header.Get(name))
 			}
 		}
 		w.Write([]byte("hello"))
@@ -95,7 +95,7 @@ func bracketed(address string) string {
 }
 
 func TestClient_DialsCheckedAddress(t *testing.T) {
-	// The name means something else at every lookup: rebinding changes nothing, because nothing looks twice.
+	// The name has another address at every lookup. DNS rebinding has no effect, because there is only one lookup.
 	network, client := newFakeNetwork(t, func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("x")) }, []string{"93.184.215.14"}, []string{"127.0.0.1"})
 	if _, err := client.Get(t.Context(), "https://example.com/", "*/*"); err != nil {
 		t.Fatal(err)
@@ -103,7 +103,7 @@ func TestClient_DialsCheckedAddress(t *testing.T) {
 	if n := network.lookups.Load(); n != 1 || network.dialled[0].Addr().IsLoopback() {
 		t.Errorf("%d lookups, dialled %v", n, network.dialled)
 	}
-	// Of several addresses the public ones are used.
+	// Of several addresses the client uses the public ones.
 	network, client = newFakeNetwork(t, func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("x")) }, []string{"10.0.0.1", "2606:2800:21f:cb07::1"})
 	if _, err := client.Get(t.Context(), "https://example.com/", "*/*"); err != nil || len(network.dialled) != 1 || !network.dialled[0].Addr().Is6() {
 		t.Errorf("dialled %v, %v", network.dialled, err)
@@ -133,11 +133,11 @@ func TestClient_BoundsResponseAndFollowsNoRedirect(t *testing.T) {
 			w.Header().Set("Location", "/other")
 			w.WriteHeader(http.StatusFound)
 		}, false},
-		"an error":         {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }, false},
-		"no content":       {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }, false},
-		"a large header":   {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 32<<10)) }, false},
-		"a dropped answer": {func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) }, false},
-		"a short answer": {func(w http.ResponseWriter, _ *http.Request) {
+		"an error":           {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }, false},
+		"no content":         {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }, false},
+		"a large header":     {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 32<<10)) }, false},
+		"a dropped response": {func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) }, false},
+		"a short response": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "100")
 			w.Write([]byte("x"))
 		}, false},

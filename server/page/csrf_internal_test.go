@@ -19,7 +19,7 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// zeroReader is no randomness at all.
+// zeroReader reads zeros instead of random bytes.
 type zeroReader struct{}
 
 func (zeroReader) Read(p []byte) (int, error) {
@@ -42,7 +42,7 @@ func TestCSRF_UnknownGenerationIsForged(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := guard.ReadForm(request(url.Values{"csrf": {token}})); err != nil {
-		t.Errorf("a good form: %v", err)
+		t.Errorf("a valid form: %v", err)
 	}
 	for name, bad := range map[string]string{"another generation": "AAAAAg" + token[6:], "another MAC": token[:len(token)-4] + "AAAA", "none": ""} {
 		_, err := guard.ReadForm(request(url.Values{"csrf": {bad}}))
@@ -52,7 +52,7 @@ func TestCSRF_UnknownGenerationIsForged(t *testing.T) {
 	}
 }
 
-// oneGeneration derives MACs from nothing but their inputs; only generation 1 is known.
+// oneGeneration derives MACs from their inputs only; only generation 1 is known.
 type oneGeneration struct{}
 
 func (oneGeneration) Generation(context.Context, string) (current, previous uint32, err error) {

@@ -27,7 +27,7 @@ func FuzzAssets(f *testing.F) {
 		if found, err := assets.find(t.Context(), name, directory); err == nil && (len(found.content) == 0 || found.mediaType == "") {
 			t.Errorf("%q is an empty file", name)
 		}
-		// Whatever colour a directory has, its pages lead to a sheet that there is, and nothing but colours gets into it.
+		// For any colour of a directory, its pages link to an existing stylesheet, and the sheet contains only colours.
 		sheet, err := assets.find(t.Context(), AccentFile(directory.Branding), directory)
 		if err != nil || !colours.Match(sheet.content) {
 			t.Errorf("accent %q: %q", accent, sheet.content)
@@ -35,7 +35,7 @@ func FuzzAssets(f *testing.F) {
 	})
 }
 
-// noClients are the clients of a directory without any.
+// noClients is the registry of a directory without clients.
 type noClients struct{}
 
 func (noClients) Client(context.Context, string, string) (*oauth2.Client, error) {
@@ -58,7 +58,7 @@ func FuzzLanguages(f *testing.F) {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/?"+url.Values{"ui_locales": {locales}}.Encode(), nil)
 		r.Header.Set("Accept-Language", header)
 		if chosen := all.Choose(r, strings.Fields(header)); chosen == nil || len(chosen.texts) == 0 {
-			t.Errorf("%q %q: nothing is spoken", locales, header)
+			t.Errorf("%q %q: there is no locale", locales, header)
 		}
 	})
 }

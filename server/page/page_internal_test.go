@@ -56,7 +56,7 @@ func TestChineseTexts_AddressTheUserInOneForm(t *testing.T) {
 	}
 }
 
-// matches are the first groups of pattern in the files of glob that are no tests.
+// matches returns the first groups of pattern in the files of glob, except tests.
 func matches(t *testing.T, pattern, glob string) []string {
 	t.Helper()
 	files, err := filepath.Glob(glob)
@@ -79,7 +79,7 @@ func matches(t *testing.T, pattern, glob string) []string {
 	return all
 }
 
-// usedKeys are the keys of all texts that pages, forms and mail say.
+// usedKeys returns the keys of all texts that pages, forms and mail use.
 func usedKeys(t *testing.T) map[string]bool {
 	t.Helper()
 	said := map[string]bool{"invalid.other": true}
@@ -102,7 +102,7 @@ func usedKeys(t *testing.T) map[string]bool {
 	for _, found := range matches(t, `"([a-z_]+)"`, "../*/*.go") {
 		literals[found] = true
 	}
-	for key := range loadTestLocales(t).all[0].texts { // Texts of scopes, acts and profile fields: their tests are with the lists of these.
+	for key := range loadTestLocales(t).all[0].texts { // Texts of scopes, acts and profile fields: their tests are next to the lists of these.
 		kind, of, _ := strings.Cut(strings.TrimSuffix(key, ".detail"), ".")
 		if slices.Contains([]string{"scope", "done", "field"}, kind) && literals[of] {
 			said[key] = true
@@ -130,7 +130,7 @@ func TestLocales_TextsAreUsedAndComplete(t *testing.T) {
 	}
 	for key := range texts {
 		if !said[key] {
-			t.Errorf("nobody says %q", key)
+			t.Errorf("no page uses %q", key)
 		}
 	}
 }
@@ -163,7 +163,7 @@ func TestLocale_PrefersLinkThenClientThenBrowser(t *testing.T) {
 	}
 }
 
-// sheetColours are the variables of style.css in the light and in the dark.
+// sheetColours returns the variables of style.css for light and dark mode.
 func sheetColours(t *testing.T) (light, dark map[string]colour) {
 	t.Helper()
 	sheet, err := pageFiles.ReadFile("pages/style.css")
@@ -181,7 +181,7 @@ func sheetColours(t *testing.T) (light, dark map[string]colour) {
 	return light, read(blocks[1][1], maps.Clone(light))
 }
 
-// TestWCAG_1_4_3_TextContrasts measures every pair of colours that style.css puts together.
+// TestWCAG_1_4_3_TextContrasts measures every pair of colours that style.css combines.
 func TestWCAG_1_4_3_TextContrasts(t *testing.T) {
 	light, dark := sheetColours(t)
 	for scheme, colours := range map[string]map[string]colour{"light": light, "dark": dark} {
@@ -224,7 +224,7 @@ func TestPalette_MatchesStylesheet(t *testing.T) {
 	}
 }
 
-// TestWCAG_1_4_3_AccentIsReadable tries accents from all over the cube of colours.
+// TestWCAG_1_4_3_AccentIsReadable tries accents from the whole colour space.
 func TestWCAG_1_4_3_AccentIsReadable(t *testing.T) {
 	light, dark := schemes()
 	for i := range 9 * 9 * 9 {
@@ -286,7 +286,7 @@ func TestLocale_FillsParameters(t *testing.T) {
 		t.Errorf("%q %v", got, err)
 	}
 	if _, err := v.T("no.such.text"); err == nil {
-		t.Error("a text that does not exist was said")
+		t.Error("a missing text was returned")
 	}
 	for name, want := range map[string]string{"": "·", "  ada": "A", "王小明": "王", "éa": "É"} {
 		if got := v.Initial(name); got != want {

@@ -44,7 +44,7 @@ func TestKeyedQueue_SerializesAndBoundsWaiting(t *testing.T) {
 		}
 		attempts.Wait()
 		if most.Load() != 1 || refused.Load() != 2*maxQueue || len(all.queues) != 0 {
-			t.Errorf("%d at once, %d refused, %d queues left", most.Load(), refused.Load(), len(all.queues))
+			t.Errorf("%d at once, %d rejected, %d queues left", most.Load(), refused.Load(), len(all.queues))
 		}
 	})
 }

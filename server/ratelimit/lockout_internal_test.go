@@ -67,7 +67,7 @@ func TestLockout_InstancesShareCounts(t *testing.T) {
 		one.Failed(t.Context(), who)
 	}
 	if got := other.Wait(who); got != 0 {
-		t.Errorf("before it has heard of a failure the other instance makes wait %v", got)
+		t.Errorf("before it reads a failure the other instance waits %v", got)
 	}
 	if got := other.Failed(t.Context(), who); got != 2*time.Second {
 		t.Errorf("the fifth failure, at the other instance: wait %v", got)
@@ -83,7 +83,7 @@ func TestLockout_CountsConcurrentFailures(t *testing.T) {
 	engine := storagetest.NewMemory(clock.Now)
 	instances := []*Lockout{NewLockout(engine, clock.Now), NewLockout(engine, clock.Now)}
 	who := Key{"default", Rule{name: "test", freeFailures: 100, maxWait: time.Minute}, "alice"}
-	const racing = 8 // as many as countAttempts: each of them loses to the others at most
+	const racing = 8 // as many as countAttempts: each conflicts with the others at most
 	var group sync.WaitGroup
 	for i := range racing {
 		group.Go(func() { instances[i%2].Failed(t.Context(), who) })
@@ -114,7 +114,7 @@ func TestLockout_CountsWithoutStoreAndAfterDisconnect(t *testing.T) {
 		t.Errorf("after five failures: wait %v", got)
 	}
 	if _, err := throttles.StoredWait(t.Context(), who); err == nil {
-		t.Error("looking says nothing of the store being out of reach")
+		t.Error("the check does not report the store outage")
 	}
 }
 
@@ -127,7 +127,7 @@ func TestLockout_MemoryIsBounded(t *testing.T) {
 		throttles.cache(s, throttles.next(rule, s.emptyCount()))
 	}
 	if n := throttles.cached.Len(); n > maxCachedCounts {
-		t.Errorf("%d counts are kept", n)
+		t.Errorf("%d counts are stored", n)
 	}
 }
 
@@ -178,6 +178,6 @@ func TestRateLimiter_AllowsBurstThenRate(t *testing.T) {
 		p.Take(Caller{Client: fmt.Sprint(i)})
 	}
 	if n := p.arrivals.Len(); n > maxLimitedCallers {
-		t.Errorf("%d callers are kept", n)
+		t.Errorf("%d callers are stored", n)
 	}
 }

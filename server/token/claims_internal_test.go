@@ -96,11 +96,11 @@ func FuzzClaimsParameter(f *testing.F) {
 		}
 		kept, err := claims.Encode()
 		if err != nil || len(kept) > maxClaims {
-			t.Fatalf("kept %d bytes, %v", len(kept), err)
+			t.Fatalf("stored %d bytes, %v", len(kept), err)
 		}
 		var granted map[string]map[string]any
 		if len(kept) > 0 && json.Unmarshal(kept, &granted) != nil {
-			t.Fatalf("kept %s", kept)
+			t.Fatalf("stored %s", kept)
 		}
 		if got := userInfoClaims(kept, completeUser()); len(got) != len(claims.UserInfo) {
 			t.Errorf("%s gives %v, want %v", kept, got, claims.UserInfo)

@@ -10,7 +10,7 @@ import (
 	"github.com/ory/fosite"
 )
 
-// What is left out of fosite's configuration would be decided by fosite, perhaps differently in its next version.
+// fosite would decide about unset fields of its configuration, perhaps differently in its next version.
 func TestFositeConfig_EveryFieldIsSet(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "provider.go", nil, 0)
 	if err != nil {

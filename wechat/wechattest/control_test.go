@@ -21,7 +21,7 @@ func signature(key string) string {
 	return hex.EncodeToString(hmac.New(sha256.New, []byte(key)).Sum(nil))
 }
 
-// control drives the control API of a bench.
+// control calls the control API of a harness.
 type control struct {
 	*simulatorHarness
 	control string

@@ -131,7 +131,7 @@ func TestIdentifiers_AreMarkedAsSimulated(t *testing.T) {
 	}
 	app, err := sim.AddApp(wechat.App{ID: "wxsimA"})
 	if err != nil || len(app.Credential().Secret) != 32 {
-		t.Fatalf("no secret was made: %v", err)
+		t.Fatalf("no secret was created: %v", err)
 	}
 	if _, err := sim.AddApp(wechat.App{ID: "wxsimA"}); err == nil {
 		t.Error("it adds an app twice")
@@ -666,7 +666,7 @@ func TestServer_RecordsRequests(t *testing.T) {
 		h.login(t, code)
 	}
 	if n := len(h.sim.Requests()); n < 3 || n > 6 {
-		t.Errorf("%d requests are kept, want about 3", n)
+		t.Errorf("%d requests are stored, want about 3", n)
 	}
 	h.sim.ForgetRequests()
 	if len(h.sim.Requests()) != 0 {

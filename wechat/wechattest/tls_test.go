@@ -55,7 +55,7 @@ func TestCertificate_IsGoodForWeChatsHosts(t *testing.T) {
 		}
 	}
 	if _, err := read(t, client, "https://example.com/"); err == nil {
-		t.Error("the certificate is good for example.com")
+		t.Error("the certificate is valid for example.com")
 	}
 }
 
@@ -105,7 +105,7 @@ func TestProxy_ReachesSimulatorOnly(t *testing.T) {
 	}
 	h.app.Fail(wechattest.Code2Session, wechattest.Fault{Drop: wechattest.RST, Times: -1})
 	if _, err := read(t, client, "https://api.weixin.qq.com"+query+h.app.Login("alice")); err == nil {
-		t.Error("a dropped connection was answered")
+		t.Error("a dropped connection got a response")
 	}
 }
 
