@@ -172,7 +172,7 @@ func TestBackChannelLogout_NewSessionIsUnaffectedBySignOutEverywhere(t *testing.
 // TestBackChannelLogout_LogsTheReceiversResponse: the log has one bounded line of it, without anything that could be a token.
 func TestBackChannelLogout_LogsTheReceiversResponse(t *testing.T) {
 	ts, web, _ := newLogoutTokenServer(t)
-	web.answers(func(rw http.ResponseWriter, _ *http.Request) {
+	web.respondWith(func(rw http.ResponseWriter, _ *http.Request) {
 		rw.WriteHeader(http.StatusBadRequest)
 		_, _ = rw.Write([]byte("iss does\n not match: " + strings.Repeat("t", 40) + strings.Repeat(" x", 500)))
 	})
@@ -195,7 +195,7 @@ func TestBackChannelLogout_LogsTheReceiversResponse(t *testing.T) {
 
 func TestBackChannelLogout_RetriesAndThenStops(t *testing.T) {
 	ts, web, spa := newLogoutTokenServer(t)
-	web.answers(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusBadRequest) })
+	web.respondWith(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusBadRequest) })
 	b := ts.newBrowser()
 	b.flow("spa")
 	token := b.flow("web").member("id_token")
@@ -232,12 +232,12 @@ func TestBackChannelLogout_RetriesAndThenStops(t *testing.T) {
 
 func TestBackChannelLogout_RetryOutlivesSession(t *testing.T) {
 	ts, web, _ := newLogoutTokenServer(t)
-	web.answers(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusServiceUnavailable) })
+	web.respondWith(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusServiceUnavailable) })
 	b := ts.newBrowser()
 	token := b.flow("web").member("id_token")
 	ts.clock.Advance(12*time.Hour - time.Second) // The session was about to expire.
 	b.get(ts.logoutURL("id_token_hint", token))
-	web.answers(nil)
+	web.respondWith(nil)
 	ts.clock.Advance(time.Hour)
 	ts.deliverDue()
 	web.wantLogoutTokens(t, "an hour later", 2)
@@ -251,7 +251,7 @@ func TestBackChannelLogout_SurvivesCrash(t *testing.T) {
 			b := ts.newBrowser()
 			token := b.flow("web").member("id_token")
 			if !hears {
-				web.answers(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+				web.respondWith(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 			}
 			writes := new(atomic.Int32)
 			ts.engine.Before = func(_ context.Context, o storagetest.Operation) error {
@@ -263,7 +263,7 @@ func TestBackChannelLogout_SurvivesCrash(t *testing.T) {
 			b.get(ts.logoutURL("id_token_hint", token, "post_logout_redirect_uri", postLogout))
 			b.wantReturned(t, postLogout)
 			ts.engine.Before = nil
-			web.answers(nil)
+			web.respondWith(nil)
 			// Another instance delivers after the lease expired, and not before.
 			other := ts.secondInstance()
 			ts.clock.Advance(30*time.Second - time.Millisecond)
@@ -336,7 +336,7 @@ func TestBackChannelLogout_DoesNotDelayUser(t *testing.T) {
 	ts, web, spa := newLogoutTokenServer(t)
 	release := make(chan struct{})
 	t.Cleanup(func() { close(release) })
-	web.answers(func(_ http.ResponseWriter, r *http.Request) {
+	web.respondWith(func(_ http.ResponseWriter, r *http.Request) {
 		select {
 		case <-release:
 		case <-r.Context().Done():

@@ -108,14 +108,14 @@ func TestClockSetBack_ClientRateLimitEnds(t *testing.T) {
 func TestClockSetBack_SendsNoticesScheduledAhead(t *testing.T) {
 	for _, jump := range clockJumps()[2:] {
 		ts, web, _ := newLogoutTokenServer(t)
-		web.answers(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusServiceUnavailable) })
+		web.respondWith(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusServiceUnavailable) })
 		b := ts.newBrowser()
 		ts.withClockAhead(jump, func() {
 			token := b.flow("web").member("id_token")
 			b.get(ts.logoutURL("id_token_hint", token))
 		})
 		web.wantLogoutTokens(t, "while the clock is ahead", 1)
-		web.answers(nil)
+		web.respondWith(nil)
 		ts.clock.Advance(time.Minute)
 		check(t, ts.server.BoundDue(t.Context()))
 		ts.deliverDue()

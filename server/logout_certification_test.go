@@ -193,8 +193,8 @@ type relyingParty struct {
 	*httptest.Server
 	mu     sync.Mutex
 	bodies []url.Values
-	// answer is called for each request, if it is set.
-	answer http.HandlerFunc
+	// respond is called for each request, if it is set.
+	respond http.HandlerFunc
 }
 
 func newRelyingParty(t *testing.T) *relyingParty {
@@ -206,7 +206,7 @@ func newRelyingParty(t *testing.T) *relyingParty {
 		}
 		p.mu.Lock()
 		p.bodies = append(p.bodies, must(url.ParseQuery(string(body)))(t))
-		answer := p.answer
+		answer := p.respond
 		p.mu.Unlock()
 		if answer != nil {
 			answer(w, r)
@@ -216,10 +216,10 @@ func newRelyingParty(t *testing.T) *relyingParty {
 	return p
 }
 
-func (p *relyingParty) answers(handler http.HandlerFunc) {
+func (p *relyingParty) respondWith(handler http.HandlerFunc) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.answer = handler
+	p.respond = handler
 }
 
 // tokens returns the logout tokens that were received.

@@ -20,14 +20,14 @@ import (
 // fakeNetwork is a network of one host, example.com (the name in httptest's certificate), at a public address.
 type fakeNetwork struct {
 	server *httptest.Server
-	// answers are the results of successive lookups of the name; the last one stays.
-	answers [][]string
+	// lookupResults are the results of successive lookups of the name; the last one stays.
+	lookupResults [][]string
 	lookups atomic.Int32
 	dialled []netip.AddrPort
 }
 
-func newFakeNetwork(t *testing.T, handler http.HandlerFunc, answers ...[]string) (*fakeNetwork, *Client) {
-	n := &fakeNetwork{server: httptest.NewTLSServer(handler), answers: answers}
+func newFakeNetwork(t *testing.T, handler http.HandlerFunc, lookupResults ...[]string) (*fakeNetwork, *Client) {
+	n := &fakeNetwork{server: httptest.NewTLSServer(handler), lookupResults: lookupResults}
 	t.Cleanup(n.server.Close)
 	roots := x509.NewCertPool()
 	roots.AddCert(n.server.Certificate())
@@ -35,9 +35,9 @@ func newFakeNetwork(t *testing.T, handler http.HandlerFunc, answers ...[]string)
 }
 
 func (n *fakeNetwork) lookup(context.Context, string) ([]netip.Addr, error) {
-	i := min(int(n.lookups.Add(1)), len(n.answers)) - 1
+	i := min(int(n.lookups.Add(1)), len(n.lookupResults)) - 1
 	var found []netip.Addr
-	for _, text := range n.answers[i] {
+	for _, text := range n.lookupResults[i] {
 		found = append(found, netip.MustParseAddr(text))
 	}
 	return found, nil
