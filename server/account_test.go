@@ -79,7 +79,7 @@ func TestAccount_UserEditsProfile(t *testing.T) {
 	}
 	for name, wrong := range map[string][2]string{
 		"birthdate": {"21.5.1990", "Write it as year-month-day"}, "locale": {"Klingonisch", "Write a language tag"}, "zoneinfo": {"Mars", "Write the name of a time zone"},
-		"name": {"\u202eevil", "characters in it that cannot be shown"}, "nickname": {strings.Repeat("n", 300), "too long"},
+		"name": {"\u202eevil", "characters that cannot be displayed"}, "nickname": {strings.Repeat("n", 300), "too long"},
 	} {
 		b.get(ts.url + "/account/profile")
 		b.press("save-form", "save", name, wrong[0])
@@ -100,12 +100,12 @@ func TestAccount_UserChangesUsername(t *testing.T) {
 	b := ts.newFormBrowser()
 	b.signInToAccount("wanda")
 	for _, c := range []struct{ name, password, want string }{
-		{"victor", goodPassword, "Somebody has this username already."},
-		{"VICTOR", goodPassword, "Somebody has this username already."},
+		{"victor", goodPassword, "This username is already in use."},
+		{"VICTOR", goodPassword, "This username is already in use."},
 		{"w", goodPassword, "A username has 3 to 64 characters."},
 		{"wan da", goodPassword, "Use letters, digits"},
 		{".wanda", goodPassword, "Begin and end with a letter or a digit."},
-		{"wаnda", goodPassword, "Do not mix letters of different alphabets"},
+		{"wаnda", goodPassword, "Do not mix similar letters of different alphabets"},
 		{"wendy", "wrong", "This is not your current password."},
 	} {
 		b.get(ts.url + "/account/username")

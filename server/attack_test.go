@@ -261,7 +261,7 @@ func TestRegistration_OfTakenNameChangesNothing(t *testing.T) {
 	for _, name := range []string{"wanda", "WANDA", "ｗanda"} {
 		b.get(ts.url + "/register")
 		b.press("register-form", "register", "username", name, "new_password", "mallory's own password")
-		b.wantAt(t, "/register", http.StatusBadRequest, "Somebody has this username already.")
+		b.wantAt(t, "/register", http.StatusBadRequest, "This username is already in use.")
 	}
 	found := must(ts.identities.VerifyPassword(ts.Context(), "default", "wanda", goodPassword))(t)
 	if found.Record.ID != wanda.ID {
