@@ -22,8 +22,8 @@ type fakeNetwork struct {
 	server *httptest.Server
 	// lookupResults are the results of successive lookups of the name; the last one stays.
 	lookupResults [][]string
-	lookups atomic.Int32
-	dialled []netip.AddrPort
+	lookups       atomic.Int32
+	dialled       []netip.AddrPort
 }
 
 func newFakeNetwork(t *testing.T, handler http.HandlerFunc, lookupResults ...[]string) (*fakeNetwork, *Client) {
