@@ -113,7 +113,7 @@ func TestAttach_TakesOverCrashedFirstLogin(t *testing.T) {
 	for _, written := range []int{1, 2} {
 		h := newStoreHarness(t)
 		user := h.account("alice", "")
-		interruptions()["the process dies before its write"](h, written+1)
+		interruptions()["the process crashes before its write"](h, written+1)
 		_, err := h.Resolve(t.Context(), login("wxsim1", "o1", "u1"), true)
 		wantError(t, err, storage.ErrUnavailable)
 		h.removeHooks()

@@ -305,7 +305,7 @@ func TestUndoMerge_RestoresUnusedUsername(t *testing.T) {
 // mergeInterrupted merges the pair, and stops after the write that turns the younger user into an alias.
 func (h *storeHarness) mergeInterrupted(p mergePair) {
 	h.t.Helper()
-	interruptions()["the process dies before its write"](h, 3)
+	interruptions()["the process crashes before its write"](h, 3)
 	_, err := h.merge(p.older, p.younger)
 	wantError(h.t, err, storage.ErrUnavailable)
 	h.removeHooks()
@@ -355,7 +355,7 @@ func TestDelete_ByAliasOfUnfinishedMerge(t *testing.T) {
 func TestMerge_LaterChangeOfAliasIsNotMoved(t *testing.T) {
 	h := newStoreHarness(t)
 	p := h.addMergePair()
-	interruptions()["the process dies before its write"](h, 2)
+	interruptions()["the process crashes before its write"](h, 2)
 	_, err := h.merge(p.older, p.younger)
 	wantError(t, err, storage.ErrUnavailable)
 	h.removeHooks()

@@ -286,7 +286,7 @@ func TestLinkPhone_CrashedLinkDoesNotHoldNumber(t *testing.T) {
 	if err := h.link(user, number); err != nil {
 		t.Fatal(err)
 	}
-	interruptions()["the process dies before its write"](h, 4) // audit entry, new link, user; then the former link
+	interruptions()["the process crashes before its write"](h, 4) // audit entry, new link, user; then the former link
 	wantError(t, h.link(user, number2), storage.ErrUnavailable)
 	h.removeHooks()
 	h.clock.advance(time.Hour)
@@ -303,7 +303,7 @@ func TestLinkPhone_UnfinishedLinkHoldsNumber(t *testing.T) {
 	if err := h.link(user, number2); err != nil {
 		t.Fatal(err)
 	}
-	interruptions()["the process dies before its write"](h, 3)
+	interruptions()["the process crashes before its write"](h, 3)
 	wantError(t, h.link(user, number), storage.ErrUnavailable)
 	h.removeHooks()
 	wantError(t, h.link(other, number), identity.ErrAccountConflict)
