@@ -25,7 +25,7 @@ const (
 	benchPlatform = "bench"
 )
 
-// signIn makes a user with a password, signs them in with a browser, and returns the cookie of the session.
+// signIn creates a user with a password, signs the user in with a browser, and returns the cookie of the session.
 func (s *bench) signIn(b *testing.B) *http.Cookie {
 	b.Helper()
 	s.createUser(b, spaUser)
@@ -49,7 +49,7 @@ func (s *bench) createUser(b *testing.B, name string) {
 	runProgram(b, s.environment, spaPassword, s.minifed, "user", "create", name, "--password-stdin")
 }
 
-// loginForm is a login page with its form filled in.
+// loginForm is a login page with values for its form.
 type loginForm struct {
 	page   string
 	fields url.Values
@@ -63,9 +63,9 @@ func (s *bench) loginForm(b *testing.B, user string) (*http.Client, loginForm) {
 		b.Fatal(err)
 	}
 	browser := &http.Client{Jar: jar, Transport: s.http.Transport, CheckRedirect: s.http.CheckRedirect}
-	login := visit(b, browser, newRequest(b, s.issuer+"/oauth2/authorize?"+spaRequest().Encode(), nil))
+	login := sendByBrowser(b, browser, newRequest(b, s.issuer+"/oauth2/authorize?"+spaRequest().Encode(), nil))
 	page := s.issuer + strings.TrimPrefix(login.Header.Get("Location"), s.issuer)
-	shown := visit(b, browser, newRequest(b, page, nil))
+	shown := sendByBrowser(b, browser, newRequest(b, page, nil))
 	token := regexp.MustCompile(`name="csrf" value="([^"]+)"`).FindStringSubmatch(shown.text)
 	if token == nil {
 		b.Fatalf("no login form at %s: %s\n%s", page, shown.Status, shown.text)
@@ -73,13 +73,13 @@ func (s *bench) loginForm(b *testing.B, user string) (*http.Client, loginForm) {
 	return browser, loginForm{page, url.Values{"csrf": {token[1]}, "username": {user}, "password": {spaPassword}}}
 }
 
-func (f loginForm) send(b *testing.B, browser *http.Client) visited {
+func (f loginForm) send(b *testing.B, browser *http.Client) browserResponse {
 	b.Helper()
-	return visit(b, browser, newRequest(b, f.page, f.fields))
+	return sendByBrowser(b, browser, newRequest(b, f.page, f.fields))
 }
 
 // passwords are sign-ins with a password: each is the request that the login form sends. The pages before it are not measured.
-// Every worker has a user of its own, because the tries of one user take turns.
+// Every worker has its own user, because the attempts of one user are queued.
 func (s *bench) passwords(b *testing.B, n, workers int) func(int, int) {
 	for ; s.withPassword < workers; s.withPassword++ {
 		s.createUser(b, spaUser+strconv.Itoa(s.withPassword))
@@ -95,13 +95,13 @@ func (s *bench) passwords(b *testing.B, n, workers int) func(int, int) {
 	}
 }
 
-// visited is what a browser got.
-type visited struct {
+// browserResponse is the response that a browser got.
+type browserResponse struct {
 	*http.Response
 	text string
 }
 
-func visit(b *testing.B, browser *http.Client, request *http.Request) visited {
+func sendByBrowser(b *testing.B, browser *http.Client, request *http.Request) browserResponse {
 	b.Helper()
 	response, err := browser.Do(request)
 	if err != nil {
@@ -112,7 +112,7 @@ func visit(b *testing.B, browser *http.Client, request *http.Request) visited {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return visited{response, string(body)}
+	return browserResponse{response, string(body)}
 }
 
 func spaRequest() url.Values {
@@ -124,12 +124,12 @@ func spaRequest() url.Values {
 	}
 }
 
-// authorizations are authorization requests with a live session: each ends at the redirect that carries a code.
+// authorizations are authorization requests with a session: each ends with the redirect that has a code.
 func (s *bench) authorizations(b *testing.B, _, _ int) func(int, int) {
 	return func(int, int) { s.authorize(b) }
 }
 
-// ssoLogins are authorization requests with a live session, each with the token request that follows it.
+// ssoLogins are authorization requests with a session, each with its token request.
 func (s *bench) ssoLogins(b *testing.B, _, _ int) func(int, int) {
 	return func(int, int) {
 		s.send(b, newRequest(b, s.issuer+"/oauth2/token", url.Values{

@@ -16,15 +16,15 @@ import (
 	"github.com/minifed/minifed/grants"
 )
 
-// BenchmarkBesideAnAppIDThatHangs measures logins of one mini-program by themselves, beside another one at whose AppID WeChat does
-// not answer while 64 of its logins are always under way, and by themselves once more. It reports the 99th percentile of both
-// and how many times the one the other is (x-own): 2 is the most that there should be.
-func BenchmarkBesideAnAppIDThatHangs(b *testing.B) {
+// BenchmarkBlockedAppID measures logins of one mini-program alone, then while WeChat does not respond to the AppID of another one that
+// always has 64 logins in progress, and then alone again. It reports the 99th percentile of both and their ratio (x-own), which should be
+// at most 2.
+func BenchmarkBlockedAppID(b *testing.B) {
 	bench := startBench(b)
 	b.Run("login/ES256/connections=16", func(b *testing.B) {
 		logins := bench.logins("es256", bench.knownUser)
 		own := percentile99(b, logins)
-		heal := bench.hang(b, "rs256", 64)
+		heal := bench.blockAppID(b, "rs256", 64)
 		beside := percentile99(b, logins)
 		heal()
 		own = max(own, percentile99(b, logins))
@@ -33,7 +33,7 @@ func BenchmarkBesideAnAppIDThatHangs(b *testing.B) {
 	})
 }
 
-// percentile99 does an operation b.N times over 16 connections.
+// percentile99 runs an operation b.N times over 16 connections.
 func percentile99(b *testing.B, prepare func(*testing.B, int, int) func(int, int)) time.Duration {
 	const connections = 16
 	do := prepare(b, b.N, connections)
@@ -47,11 +47,11 @@ func percentile99(b *testing.B, prepare func(*testing.B, int, int) func(int, int
 	return took[len(took)*99/100]
 }
 
-// hangFor is how long a call waits for WeChat: wechat.timeout.
-const hangFor = 5 * time.Second
+// callTimeout is the timeout of a call to WeChat: wechat.timeout.
+const callTimeout = 5 * time.Second
 
-// hang makes WeChat silent towards a client's AppID, at which so many logins are under way at any time until heal is called.
-func (s *bench) hang(b *testing.B, client string, logins int) (heal func()) {
+// blockAppID stops the responses of WeChat for the AppID of a client. So many logins are in progress at any time, until heal is called.
+func (s *bench) blockAppID(b *testing.B, client string, logins int) (heal func()) {
 	app := s.control + "/faults?appid=wxsim" + client
 	s.send(b, newRequest(b, app+"&api=/sns/jscode2session&delay=1m&times=-1", url.Values{}))
 	ctx, stop := context.WithCancel(b.Context())
@@ -59,11 +59,11 @@ func (s *bench) hang(b *testing.B, client string, logins int) (heal func()) {
 	underWay.Add(logins)
 	for i := range logins {
 		working.Go(func() {
-			// They come one by one, as people do, and not all in the same moment.
-			time.Sleep(time.Duration(i) * hangFor / time.Duration(logins))
+			// The logins begin one after another, not all at once.
+			time.Sleep(time.Duration(i) * callTimeout / time.Duration(logins))
 			underWay.Done()
 			for ctx.Err() == nil {
-				s.try(ctx, b, client)
+				s.tryLogin(ctx, b, client)
 			}
 		})
 	}
@@ -77,8 +77,8 @@ func (s *bench) hang(b *testing.B, client string, logins int) (heal func()) {
 	}
 }
 
-// try is a login that may fail; whoever is told to come back waits as long as it is told.
-func (s *bench) try(ctx context.Context, b *testing.B, client string) {
+// tryLogin is a login that may fail. After a Retry-After it waits that long.
+func (s *bench) tryLogin(ctx context.Context, b *testing.B, client string) {
 	code := string(s.send(b, newRequest(b, s.control+"/login?appid=wxsim"+client+"&user=hung", url.Values{})))
 	request := s.post(b, client, "/oauth2/token", url.Values{
 		"grant_type": {grants.GrantType}, "subject_token_type": {grants.SubjectTokenType}, "subject_token": {code},
@@ -87,7 +87,7 @@ func (s *bench) try(ctx context.Context, b *testing.B, client string) {
 	if err != nil {
 		return
 	}
-	_, _ = io.Copy(io.Discard, response.Body) // What it says does not matter.
+	_, _ = io.Copy(io.Discard, response.Body) // The content is not needed.
 	_ = response.Body.Close()
 	seconds, _ := strconv.Atoi(response.Header.Get("Retry-After"))
 	select {

@@ -37,21 +37,21 @@ type measure struct {
 	value float64
 }
 
-// result is what was measured of one thing.
+// result has the measures of one benchmark.
 type result struct {
 	name     string
 	measured []measure
 }
 
-// results are in the order in which they were measured.
+// results are in the order of measurement.
 type results []result
 
-// report gives the numbers to the benchmark and keeps them for the table, in the place of those of a shorter run.
+// report reports the numbers, and stores them for the table, where they replace those of a shorter run.
 func (r *results) report(b *testing.B, name string, measured ...measure) {
 	for _, m := range measured {
 		b.ReportMetric(m.value, m.unit)
 	}
-	b.ReportMetric(0, "ns/op") // The load's own time says nothing of the server.
+	b.ReportMetric(0, "ns/op") // The time of the load is not that of the server.
 	at := slices.IndexFunc(*r, func(known result) bool { return known.name == name })
 	if at < 0 {
 		*r = append(*r, result{name, measured})
@@ -60,7 +60,7 @@ func (r *results) report(b *testing.B, name string, measured ...measure) {
 	(*r)[at].measured = measured
 }
 
-// print writes a Markdown table, which is legible as it stands.
+// print writes a Markdown table that is also readable as plain text.
 func (r *results) print(out io.Writer, users int) {
 	units := []string{"cpu-µs/op", "x-floor", "req/s", "p50-µs", "p99-µs", "mallocs/op", "disk-KB/op", "RSS-MB", "start-ms", "binary-MB"}
 	table := tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)
@@ -81,7 +81,7 @@ func (r *results) print(out io.Writer, users int) {
 	_ = table.Flush() // to standard output
 }
 
-// decimals leaves three digits.
+// decimals returns the number of decimals for three significant digits.
 func decimals(value float64) int {
 	switch {
 	case value < 10:
@@ -95,7 +95,7 @@ func decimals(value float64) int {
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
-// inParallel deals 0 to n-1 out to the workers, each of which takes its share in order.
+// inParallel distributes 0 to n-1 to the workers, each of which works in order.
 func inParallel(workers, n int, work func(worker, i int)) {
 	var running sync.WaitGroup
 	for worker := range workers {
@@ -120,7 +120,7 @@ func buildBench(b *testing.B, folder string) string {
 	return binary
 }
 
-// createClient makes a client, and keeps its secret if it has one.
+// createClient creates a client, and stores its secret if it has one.
 func (s *bench) createClient(b *testing.B, id, kind, input string, flags ...string) {
 	b.Helper()
 	command := append([]string{s.minifed, "client", "create", "--kind", kind, "--id", id, "--output", "json"}, flags...)
@@ -148,8 +148,8 @@ func (s *bench) send(b *testing.B, request *http.Request) []byte {
 	return body
 }
 
-// answers reports whether the server gives its JWK Set.
-func (s *bench) answers(b *testing.B) bool {
+// responds reports whether the server returns its JWK Set.
+func (s *bench) responds(b *testing.B) bool {
 	response, err := s.http.Do(newRequest(b, s.issuer+"/oauth2/jwks", nil))
 	if err != nil {
 		return false
@@ -170,7 +170,7 @@ func parseTokens(b *testing.B, body []byte) (answer tokenPair) {
 	return answer
 }
 
-// newRequest is a POST of the form, or a GET without one.
+// newRequest returns a POST request with the form, or a GET request without a form.
 func newRequest(b *testing.B, address string, form url.Values) *http.Request {
 	method, body := http.MethodGet, io.Reader(http.NoBody)
 	if form != nil {
@@ -186,7 +186,7 @@ func newRequest(b *testing.B, address string, form url.Values) *http.Request {
 	return request
 }
 
-// mallocs is how many heap objects the server has allocated so far.
+// mallocs returns the number of heap objects that the server has allocated so far.
 func (s *bench) mallocs(b *testing.B) float64 {
 	body := s.send(b, newRequest(b, s.admin+"/metrics", nil))
 	_, rest, _ := strings.Cut(string(body), "\ngo_memstats_mallocs_total ")
@@ -225,7 +225,7 @@ func threadTime(b *testing.B) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// signES256 is crypto/ecdsa's usual signature. The server's cost a little less: their nonces are derived (RFC 6979).
+// signES256 is a signature of crypto/ecdsa. The server's signatures cost a little less: their nonces are derived (RFC 6979).
 func signES256(b *testing.B) func() {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -252,7 +252,7 @@ func signRS256(b *testing.B) func() {
 	}
 }
 
-// resident reads a field of /proc/PID/status in megabytes.
+// residentMegabytes reads a field of /proc/PID/status in megabytes.
 func (p *programProcess) residentMegabytes(b *testing.B) float64 {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid))
 	if err != nil {
@@ -266,7 +266,7 @@ func (p *programProcess) residentMegabytes(b *testing.B) float64 {
 	return kilobytes / 1024
 }
 
-// processorTime is what all threads of the process have used, to the nanosecond (/proc/PID/task/TID/schedstat).
+// processorTime returns the processor time of all threads of the process in nanoseconds (/proc/PID/task/TID/schedstat).
 func (p *programProcess) processorTime(b *testing.B) time.Duration {
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", p.pid))
 	if err != nil || len(tasks) == 0 {
@@ -288,7 +288,7 @@ func (p *programProcess) processorTime(b *testing.B) time.Duration {
 	return time.Duration(total)
 }
 
-// writtenBytes is what the process has caused to be written to the disk so far (write_bytes of /proc/PID/io).
+// writtenBytes returns the number of bytes that the process has written to the disk so far (write_bytes of /proc/PID/io).
 func (p *programProcess) writtenBytes(b *testing.B) float64 {
 	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", p.pid))
 	if err != nil {
@@ -303,13 +303,13 @@ func (p *programProcess) writtenBytes(b *testing.B) float64 {
 	return written
 }
 
-// stop ends the program as an operator does, and waits until it is gone.
+// stop ends the program with SIGTERM, and waits for its end.
 func (p *programProcess) stop(b *testing.B) {
 	b.Helper()
 	if err := syscall.Kill(p.pid, syscall.SIGTERM); err != nil {
 		b.Fatal(err)
 	}
-	for range p.lines { // They end with it.
+	for range p.lines { // They end when the program ends.
 		continue
 	}
 }

@@ -16,13 +16,13 @@ const (
 	// baseVariable and headVariable name the two built programs that BenchmarkPair compares.
 	baseVariable = "MINIFED_PAIR_BASE"
 	headVariable = "MINIFED_PAIR_HEAD"
-	// pairs is how often each operation is measured on both.
+	// pairs is the number of measurements of each operation on both.
 	pairs = 5
 )
 
-// BenchmarkPair compares two built programs, each on a store of its own with the same users, by alternating between them. It
+// BenchmarkPair compares two built programs, each on its own store with the same users, by alternating between them. It
 // prints the processor time of an operation for both, and the median, minimum and maximum of head over base. `make pair` builds
-// both programs and runs it. An operation is done b.N times in each of the five pairs.
+// both programs and runs it. An operation runs b.N times in each of the five pairs.
 func BenchmarkPair(b *testing.B) {
 	base, head := os.Getenv(baseVariable), os.Getenv(headVariable)
 	if base == "" || head == "" {
@@ -52,14 +52,14 @@ func BenchmarkPair(b *testing.B) {
 	printPairs(table)
 }
 
-// startPairSide serves from a program on a store that logins of its own fill, so that each writes its own layout.
+// startPairSide starts a program on a store that its own logins fill, so that each program writes its own layout.
 func startPairSide(b *testing.B, binary string) *bench {
 	b.Helper()
 	s := newBench(b, binary)
 	s.serve(b)
 	s.createClients(b)
 	for i := range s.users {
-		s.known = append(s.known, nameOfKnown(i))
+		s.known = append(s.known, knownName(i))
 	}
 	for range 2 {
 		codes := s.codes(b, "es256", s.users, s.knownUser)
@@ -68,7 +68,7 @@ func startPairSide(b *testing.B, binary string) *bench {
 	return s
 }
 
-// pairRow holds what was measured of one operation: for base and head, one list of measures per pair.
+// pairRow has the measures of one operation: for base and head, one list for each pair.
 type pairRow struct {
 	name     string
 	measured [2][][]measure

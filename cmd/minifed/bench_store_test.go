@@ -21,13 +21,13 @@ import (
 
 const (
 	usersVariable = "MINIFED_BENCH_USERS"
-	// defaultBenchUsers is how many users the store has when the variable says nothing.
+	// defaultBenchUsers is the number of users in the store if the variable is not set.
 	defaultBenchUsers = 1000
-	// maxKnown bounds how many of them sign in: the simulator has to tell their OpenIDs first.
+	// maxKnown is the maximum number of users that sign in: their OpenIDs are requested from the simulator first.
 	maxKnown = 20_000
-	// seedWorkers is how many people are made up at once.
+	// seedWorkers is the number of users that are generated at once.
 	seedWorkers = 8
-	// seedBatch is how many people are written in one transaction.
+	// seedBatch is the number of users that are written in one transaction.
 	seedBatch = 50_000
 )
 
@@ -44,35 +44,34 @@ func benchUsers(b *testing.B) int {
 	return users
 }
 
-// seed fills the store: users as mini-program logins make them, with the links of their OpenIDs and UnionID and two grants
-// each. The users that sign in later are among them at even distances. It writes the engine's tables itself, in transactions
-// too large for an engine that answers to somebody, without a journal and without waiting for the disk: a million users take
-// minutes, not hours.
+// seed fills the store with users as mini-program logins create them, each with the links of its OpenIDs and its UnionID and with two
+// grants. The users that sign in later are distributed evenly. It writes the tables of the engine directly, in large transactions without
+// a journal and without syncing to the disk: a million users take minutes, not hours.
 func (s *bench) seed(b *testing.B, path string) {
 	b.Helper()
 	every := max(1, s.users/maxKnown)
 	for i := 0; i < s.users && len(s.known) < maxKnown; i += every {
-		s.known = append(s.known, nameOfKnown(i))
+		s.known = append(s.known, knownName(i))
 	}
 	people := make(chan []storage.Document, seedWorkers)
 	go func() {
 		defer close(people)
 		inParallel(seedWorkers, s.users, func(_, i int) {
-			// Both mini-programs know the user by OpenIDs of their own, and by one UnionID.
-			known := stranger(i)
+			// The user has an OpenID for each mini-program, and one UnionID.
+			known := unknownPerson(i)
 			if i%every == 0 {
 				known = s.person(b, i)
 			}
 			people <- documentsOf(b, known)
 		})
 	}()
-	if err := writePeople(b.Context(), path, people); err != nil {
+	if err := writeUsers(b.Context(), path, people); err != nil {
 		b.Fatal(err)
 	}
 }
 
-// writePeople writes documents into the tables of the file.
-func writePeople(ctx context.Context, path string, people <-chan []storage.Document) error {
+// writeUsers writes documents into the tables of the file.
+func writeUsers(ctx context.Context, path string, people <-chan []storage.Document) error {
 	db, err := sql.Open("sqlite", path+"?_pragma=journal_mode(OFF)&_pragma=synchronous(OFF)&_pragma=cache_size(-2000000)")
 	if err != nil {
 		return err
@@ -81,7 +80,7 @@ func writePeople(ctx context.Context, path string, people <-chan []storage.Docum
 	db.SetMaxOpenConns(1)
 	started, written := time.Now(), 0
 	for full := true; full; {
-		count, err := writeSome(ctx, db, people, seedBatch)
+		count, err := writeBatch(ctx, db, people, seedBatch)
 		if err != nil {
 			return err
 		}
@@ -91,8 +90,8 @@ func writePeople(ctx context.Context, path string, people <-chan []storage.Docum
 	return nil
 }
 
-// writeSome writes at most n people in one transaction; fewer are the last.
-func writeSome(ctx context.Context, db *sql.DB, people <-chan []storage.Document, n int) (written int, err error) {
+// writeBatch writes at most n users in one transaction. If it writes fewer, none are left.
+func writeBatch(ctx context.Context, db *sql.DB, people <-chan []storage.Document, n int) (written int, err error) {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return 0, err
@@ -120,28 +119,28 @@ func writeSome(ctx context.Context, db *sql.DB, people <-chan []storage.Document
 	return written, nil
 }
 
-func nameOfKnown(i int) string { return "known" + strconv.Itoa(i) }
+func knownName(i int) string { return "known" + strconv.Itoa(i) }
 
-// person is somebody as WeChat knows them.
-type person struct {
+// wechatPerson is a user with the identifiers of WeChat.
+type wechatPerson struct {
 	openIDs map[string]string // by AppID
 	unionID string
 }
 
-// stranger is somebody who never signs in.
-func stranger(i int) person {
-	return person{map[string]string{"wxsimes256": fmt.Sprintf("oES256%022d", i)}, fmt.Sprintf("oUnion%022d", i)}
+// unknownPerson returns a user who never signs in.
+func unknownPerson(i int) wechatPerson {
+	return wechatPerson{map[string]string{"wxsimes256": fmt.Sprintf("oES256%022d", i)}, fmt.Sprintf("oUnion%022d", i)}
 }
 
-// person asks the simulator.
-func (s *bench) person(b *testing.B, i int) person {
-	found := person{openIDs: map[string]string{}}
+// person returns the identifiers of a user from the simulator.
+func (s *bench) person(b *testing.B, i int) wechatPerson {
+	found := wechatPerson{openIDs: map[string]string{}}
 	for _, app := range []string{"wxsimes256", "wxsimrs256"} {
 		var user struct {
 			OpenID  string `json:"openid"`
 			UnionID string `json:"unionid"`
 		}
-		query := url.Values{"appid": {app}, "user": {nameOfKnown(i)}}
+		query := url.Values{"appid": {app}, "user": {knownName(i)}}
 		if err := json.Unmarshal(s.send(b, newRequest(b, s.control+"/users?"+query.Encode(), nil)), &user); err != nil {
 			b.Error(err)
 		}
@@ -150,8 +149,8 @@ func (s *bench) person(b *testing.B, i int) person {
 	return found
 }
 
-// documentsOf is what a first login of the person leaves behind, and a second one.
-func documentsOf(b *testing.B, p person) []storage.Document {
+// documentsOf returns the documents that two logins of a person create.
+func documentsOf(b *testing.B, p wechatPerson) []storage.Document {
 	const directory = "default"
 	now := storage.Instant(time.Now())
 	user := storage.User{
@@ -180,7 +179,7 @@ func documentsOf(b *testing.B, p person) []storage.Document {
 	return documents
 }
 
-// benchGrant is a grant as a mini-program login makes it.
+// benchGrant returns a grant of a mini-program login.
 func benchGrant(user storage.User, now time.Time) storage.Grant {
 	idle := now.Add(7 * 24 * time.Hour)
 	return storage.Grant{
@@ -192,7 +191,7 @@ func benchGrant(user storage.User, now time.Time) storage.Grant {
 	}
 }
 
-// randomText is base64url of so many random bytes.
+// randomText returns so many random bytes in base64url.
 func randomText(size int) string {
 	raw := make([]byte, size)
 	for i := range raw {

@@ -19,21 +19,21 @@ import (
 	"github.com/minifed/minifed/grants"
 )
 
-// BenchmarkServer measures the built server over real HTTP on a durable store (SQLite, synchronous=FULL), with the simulator in
-// a process of its own and the load in this one, each login with a code and a user of its own. The store has
-// MINIFED_BENCH_USERS users (1000), each with two links, and twice as many grants; the users that sign in are spread over all
-// of it. For every operation and number of connections it reports
+// BenchmarkServer measures the built server over HTTP on a durable store (SQLite, synchronous=FULL). The simulator runs in its own
+// process, the load in this one. Each login has its own code and user. The store has MINIFED_BENCH_USERS users (1000), each with two links,
+// and twice as many grants. The users that sign in are distributed over the whole store. For every operation and number of connections it
+// reports
 //
 //	cpu-µs/op   processor time of the server process alone
 //	x-floor     that time divided by the floor: the same signatures alone, measured before and after the operation
-//	req/s       what the server, the simulator and this load reached together on the cores they share
-//	p50-µs      and p99-µs: how long an operation took
+//	req/s       the throughput of the server, the simulator and this load together, on the cores that they share
+//	p50-µs      and p99-µs: the duration of an operation
 //	mallocs/op  heap objects of the server process
-//	disk-KB/op  what the server process wrote to the disk (/proc/PID/io)
+//	disk-KB/op  the data that the server process wrote to the disk (/proc/PID/io)
 //	RSS-MB      resident memory of the server process
 //
-// and besides how large the program is, how long it takes from its start on this store to its first answer, and what memory
-// it has then. A table of everything is printed at the end.
+// and also the size of the program, the time from its start on this store to its first response, and its memory at that moment. It prints
+// a table of all results at the end.
 func BenchmarkServer(b *testing.B) {
 	bench := startBench(b)
 	b.Run("program", bench.program)
@@ -46,14 +46,13 @@ func BenchmarkServer(b *testing.B) {
 	bench.results.print(os.Stdout, bench.users)
 }
 
-// operation is one thing that a client does, in one request or several.
+// operation is an operation of a client, in one or several requests.
 type operation struct {
 	name string
-	// floor is a signature, and signatures how many of them the operation makes.
+	// floor is a signature, and signatures the number of signatures of the operation.
 	floor      func()
 	signatures int
-	// prepare makes what n operations need, outside the measured time. The operations of one worker are done one after the
-	// other.
+	// prepare prepares n operations, outside the measured time. The operations of one worker run one after another.
 	prepare func(b *testing.B, n, workers int) (do func(worker, i int))
 }
 
@@ -77,12 +76,12 @@ func (s *bench) operations(b *testing.B) []operation {
 	}
 }
 
-// run does b.N operations over the connections and reports what they cost.
+// run runs b.N operations over the connections and reports their cost.
 func (s *bench) run(b *testing.B, o operation, connections int) {
 	s.results.report(b, fmt.Sprintf("%s, %d connections", o.name, connections), s.measure(b, o, connections, b.N)...)
 }
 
-// measure does n operations over the connections and returns what they cost.
+// measure runs n operations over the connections and returns their cost.
 func (s *bench) measure(b *testing.B, o operation, connections, n int) []measure {
 	do := o.prepare(b, n, connections)
 	took := make([]time.Duration, n)
@@ -112,7 +111,7 @@ func (s *bench) measure(b *testing.B, o operation, connections, n int) []measure
 	return measured
 }
 
-// floorNow is what the signatures of the operation cost at this moment: a shared machine changes its speed.
+// floorNow returns the cost of the signatures of the operation at this moment: the speed of a shared machine varies.
 func (o operation) floorNow(b *testing.B) time.Duration {
 	if o.signatures == 0 {
 		return 0
@@ -120,7 +119,7 @@ func (o operation) floorNow(b *testing.B) time.Duration {
 	return time.Duration(o.signatures) * signatureFloor(b, o.floor)
 }
 
-// program reports how large the program is.
+// program reports the size of the program.
 func (s *bench) program(b *testing.B) {
 	file, err := os.Stat(s.minifed)
 	if err != nil {
@@ -129,17 +128,17 @@ func (s *bench) program(b *testing.B) {
 	s.results.report(b, "the program", measure{"binary-MB", float64(file.Size()) / (1 << 20)})
 }
 
-// maxStarts bounds how often the server is started, however many operations -benchtime asks for.
+// maxStarts is the maximum number of starts of the server, for any -benchtime.
 const maxStarts = 20
 
-// start reports the start of a server on the store as it is. The last one serves until whole ends.
+// start reports the start time of a server on the store. The last server runs until whole ends.
 func (s *bench) start(b, whole *testing.B) {
 	var took []time.Duration
 	for range min(b.N, maxStarts) {
 		s.server.stop(b)
 		begin := time.Now()
 		s.server = startProgram(whole, s.environment, s.minifed, "serve")
-		for !s.answers(b) && time.Since(begin) < time.Minute {
+		for !s.responds(b) && time.Since(begin) < time.Minute {
 			time.Sleep(time.Millisecond)
 		}
 		took = append(took, time.Since(begin))
@@ -163,11 +162,11 @@ type bench struct {
 	results     results
 
 	users  int      // in the store
-	known  []string // those who sign in
+	known  []string // users who sign in
 	browse *http.Cookie
-	fresh  atomic.Int64 // numbers users that nobody knows
-	next   atomic.Int64 // deals known users out
-	// withPassword is how many users sign in by passwords.
+	fresh  atomic.Int64 // numbers unknown users
+	next   atomic.Int64 // selects the next known user
+	// withPassword is the number of users that sign in with passwords.
 	withPassword int
 }
 
@@ -198,7 +197,7 @@ func newBench(b *testing.B, binary string) *bench {
 	s.environment = append(withoutBench(os.Environ()),
 		"MINIFED_PUBLIC_URL="+s.issuer, "MINIFED_LISTEN_ADDRESS="+address, "MINIFED_LISTEN_ADMIN_ADDRESS="+admin,
 		"MINIFED_DATA_DIR="+s.data, "MINIFED_WECHAT_BASE_URL="+api, "MINIFED_LOG_LEVEL=info",
-		"MINIFED_CLIENTS_RATE=1000000") // The load comes from a few clients, faster than the default allows one.
+		"MINIFED_CLIENTS_RATE=1000000") // The load comes from a few clients, at a higher rate than the default allows one.
 	return s
 }
 
@@ -242,7 +241,7 @@ func (s *bench) knownUser() string {
 
 func (s *bench) newUser() string { return "new" + strconv.FormatInt(s.fresh.Add(1), 10) }
 
-// codes are login codes of the simulator, one for each of n logins.
+// codes returns login codes of the simulator, one for each of n logins.
 func (s *bench) codes(b *testing.B, client string, n int, user func() string) []string {
 	codes := make([]string, n)
 	inParallel(8, n, func(_, i int) {
@@ -251,7 +250,7 @@ func (s *bench) codes(b *testing.B, client string, n int, user func() string) []
 	return codes
 }
 
-// logins are token exchanges, each with a code of its own.
+// logins are token exchanges, each with its own code.
 func (s *bench) logins(client string, user func() string) func(*testing.B, int, int) func(int, int) {
 	return func(b *testing.B, n, _ int) func(int, int) {
 		codes := s.codes(b, client, n, user)
@@ -273,7 +272,7 @@ func (s *bench) tokens(b *testing.B, n int) []tokenPair {
 	return answers
 }
 
-// refreshes rotate as many grants as there are workers.
+// refreshes rotate one grant for each worker.
 func (s *bench) refreshes(b *testing.B, _, workers int) func(int, int) {
 	signedIn := s.tokens(b, workers)
 	return func(worker, _ int) {
@@ -286,26 +285,26 @@ func (s *bench) clientCredentials(b *testing.B, _, _ int) func(int, int) {
 	return func(int, int) { s.token(b, "service", url.Values{"grant_type": {"client_credentials"}}) }
 }
 
-// shownTokens is how many access tokens are shown in turns.
-const shownTokens = 1000
+// userInfoTokens is the number of access tokens that are used in turn.
+const userInfoTokens = 1000
 
 func (s *bench) userInfo(b *testing.B, _, _ int) func(int, int) {
-	signedIn := s.tokens(b, shownTokens)
+	signedIn := s.tokens(b, userInfoTokens)
 	return func(_, i int) {
 		request := newRequest(b, s.issuer+"/oauth2/userinfo", nil)
-		request.Header.Set("Authorization", "Bearer "+signedIn[i%shownTokens].AccessToken)
+		request.Header.Set("Authorization", "Bearer "+signedIn[i%userInfoTokens].AccessToken)
 		s.send(b, request)
 	}
 }
 
 func (s *bench) introspections(b *testing.B, _, _ int) func(int, int) {
-	signedIn := s.tokens(b, shownTokens)
+	signedIn := s.tokens(b, userInfoTokens)
 	return func(_, i int) {
-		s.send(b, s.post(b, "service", "/oauth2/introspect", url.Values{"token": {signedIn[i%shownTokens].AccessToken}}))
+		s.send(b, s.post(b, "service", "/oauth2/introspect", url.Values{"token": {signedIn[i%userInfoTokens].AccessToken}}))
 	}
 }
 
-// revocations give up one grant after the other, by its refresh token.
+// revocations revoke one grant after another, by its refresh token.
 func (s *bench) revocations(b *testing.B, n, _ int) func(int, int) {
 	signedIn := s.tokens(b, n)
 	return func(_, i int) {
@@ -323,7 +322,7 @@ func (s *bench) token(b *testing.B, client string, form url.Values) []byte {
 	return s.send(b, s.post(b, client, "/oauth2/token", form))
 }
 
-// post is a request of a client with a secret.
+// post returns a request of a client with a secret.
 func (s *bench) post(b *testing.B, client, path string, form url.Values) *http.Request {
 	request := newRequest(b, s.issuer+path, form)
 	request.SetBasicAuth(client, s.secrets[client])

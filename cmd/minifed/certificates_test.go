@@ -17,7 +17,7 @@ import (
 	"github.com/minifed/minifed/cmd/minifed/porttest"
 )
 
-// overTLS reads the metadata by a new connection that trusts one certificate.
+// overTLS requests the metadata on a new connection that trusts one certificate.
 func overTLS(t *testing.T, address string, trusted *x509.Certificate) (*http.Response, error) {
 	t.Helper()
 	roots := x509.NewCertPool()
@@ -33,12 +33,12 @@ func overTLS(t *testing.T, address string, trusted *x509.Certificate) (*http.Res
 	return response, err
 }
 
-func TestTLSIsServedWithHTTP2AndTheCertificateIsReplacedWhenItsFilesAre(t *testing.T) {
+func TestServe_ReplacesTheCertificateAfterSIGHUP(t *testing.T) {
 	folder := t.TempDir()
 	first := certificatetest.Write(t, folder, 1)
 	address := porttest.Address(t)
 	_, port, _ := strings.Cut(address, ":")
-	running := newStation(t).serveAt(t, address, "MINIFED_PUBLIC_URL=https://localhost:"+port,
+	running := newCLI(t).startServerAt(t, address, "MINIFED_PUBLIC_URL=https://localhost:"+port,
 		"MINIFED_LISTEN_TLS_CERT_FILE="+filepath.Join(folder, "tls.crt"), "MINIFED_LISTEN_TLS_KEY_FILE="+filepath.Join(folder, "tls.key"),
 		"MINIFED_KEYS_MASTER_KEY="+demo.MasterKey())
 	response, err := overTLS(t, address, first)
@@ -49,18 +49,18 @@ func TestTLSIsServedWithHTTP2AndTheCertificateIsReplacedWhenItsFilesAre(t *testi
 		t.Error("no metric of the certificate's end")
 	}
 
-	// A half-written successor changes nothing; a whole one is served after SIGHUP.
+	// An incomplete new certificate changes nothing; a complete one is served after SIGHUP.
 	writeFile(t, filepath.Join(folder, "tls.crt"), "half a certificate")
-	hangUp(t)
-	if err := running.err.await(t.Context(), "the previous one remains in use"); err != nil {
+	sendSIGHUP(t)
+	if err := running.err.waitFor(t.Context(), "the previous one remains in use"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := overTLS(t, address, first); err != nil {
 		t.Errorf("with a bad successor: %v", err)
 	}
 	second := certificatetest.Write(t, folder, 2)
-	hangUp(t)
-	if err := running.err.await(t.Context(), "the TLS certificate was replaced"); err != nil {
+	sendSIGHUP(t)
+	if err := running.err.waitFor(t.Context(), "the TLS certificate was replaced"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := overTLS(t, address, second); err != nil {
@@ -71,13 +71,13 @@ func TestTLSIsServedWithHTTP2AndTheCertificateIsReplacedWhenItsFilesAre(t *testi
 	}
 }
 
-func TestRFC9113_6_5_2_AConnectionMayHaveAHundredStreams(t *testing.T) {
+func TestRFC9113_6_5_2_ConnectionsHave100Streams(t *testing.T) {
 	folder := t.TempDir()
 	roots := x509.NewCertPool()
 	roots.AddCert(certificatetest.Write(t, folder, 1))
 	address := porttest.Address(t)
 	_, port, _ := strings.Cut(address, ":")
-	newStation(t).serveAt(t, address, "MINIFED_PUBLIC_URL=https://localhost:"+port,
+	newCLI(t).startServerAt(t, address, "MINIFED_PUBLIC_URL=https://localhost:"+port,
 		"MINIFED_LISTEN_TLS_CERT_FILE="+filepath.Join(folder, "tls.crt"), "MINIFED_LISTEN_TLS_KEY_FILE="+filepath.Join(folder, "tls.key"),
 		"MINIFED_KEYS_MASTER_KEY="+demo.MasterKey())
 
@@ -106,8 +106,8 @@ func TestRFC9113_6_5_2_AConnectionMayHaveAHundredStreams(t *testing.T) {
 	}
 }
 
-// hangUp sends SIGHUP to this process, in which the server runs.
-func hangUp(t *testing.T) {
+// sendSIGHUP sends SIGHUP to this process, in which the server runs.
+func sendSIGHUP(t *testing.T) {
 	t.Helper()
 	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
 		t.Fatal(err)

@@ -11,12 +11,12 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-// set sets the clock of a station ahead of the right time.
-func (s *station) set(ahead time.Duration) {
+// setClock sets the clock ahead of the right time.
+func (s *cliHarness) setClock(ahead time.Duration) {
 	s.Now = func() time.Time { return time.Now().Add(ahead) }
 }
 
-// tokenStatus asks for an access token of a service and returns the status of the answer.
+// tokenStatus requests an access token of a service and returns the status of the response.
 func tokenStatus(t *testing.T, issuer string, client map[string]any) int {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, issuer+"/oauth2/token", strings.NewReader(url.Values{"grant_type": {"client_credentials"}}.Encode()))
@@ -39,17 +39,17 @@ func TestServe_SignsAfterFirstStartWithClockAhead(t *testing.T) {
 	for _, ahead := range []time.Duration{2 * time.Hour, 365 * 24 * time.Hour} {
 		api := httptest.NewServer(new(wechattest.Server))
 		t.Cleanup(api.Close)
-		s := newStation(t, "MINIFED_WECHAT_BASE_URL="+api.URL)
-		s.set(ahead)
-		s.serve(t).stop(t)
-		client := s.json(t, "client", "create", "--kind", "service")
-		s.set(0)
-		// doctor says what is wrong, and its advice is to start a server.
+		s := newCLI(t, "MINIFED_WECHAT_BASE_URL="+api.URL)
+		s.setClock(ahead)
+		s.startServer(t).stop(t)
+		client := s.runJSON(t, "client", "create", "--kind", "service")
+		s.setClock(0)
+		// doctor reports the fault, with the remedy to start a server.
 		said := diagnose(t, s, true)["keys of default"]
 		if !strings.HasPrefix(said, "warn ") || !strings.Contains(said, "start a server of this store") {
 			t.Errorf("%v ahead: doctor says %q", ahead, said)
 		}
-		running := s.serve(t)
+		running := s.startServer(t)
 		if status := tokenStatus(t, running.url, client); status != http.StatusOK {
 			t.Errorf("%v ahead: token request: %d\n%s", ahead, status, running.err)
 		}
@@ -57,7 +57,7 @@ func TestServe_SignsAfterFirstStartWithClockAhead(t *testing.T) {
 			t.Errorf("%v ahead: /readyz: %d %s", ahead, code, body)
 		}
 		for _, algorithm := range []string{"RS256", "ES256"} {
-			if err := running.err.await(t.Context(), `"keys: step of rotation" directory=default algorithm=`+algorithm); err != nil {
+			if err := running.err.waitFor(t.Context(), `"keys: step of rotation" directory=default algorithm=`+algorithm); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -68,27 +68,27 @@ func TestServe_SignsAfterFirstStartWithClockAhead(t *testing.T) {
 	}
 }
 
-func TestKeysRevoke_ReplacesTheKeyBesideARunningServer(t *testing.T) {
-	s := made(t)
-	running := s.serve(t)
+func TestKeysRevoke_ReplacesTheKeyOfARunningServer(t *testing.T) {
+	s := newCLIWithStore(t)
+	running := s.startServer(t)
 	leaked := signingKID(t, s, "RS256")
-	active := s.json(t, "keys", "revoke", "--kid="+leaked)
+	active := s.runJSON(t, "keys", "revoke", "--kid="+leaked)
 	if active["state"] != "active" || active["algorithm"] != "RS256" || active["kid"] == leaked {
 		t.Errorf("%v", active)
 	}
-	s.fails(t, exitFailed, []string{leaked, "does not exist"}, "keys", "revoke", "--kid="+leaked)
-	s.fails(t, exitUsage, []string{"--kid is missing"}, "keys", "revoke")
-	next := s.json(t, "keys", "rotate", "--alg", "RS256", "--now")
+	s.mustFail(t, exitFailed, []string{leaked, "does not exist"}, "keys", "revoke", "--kid="+leaked)
+	s.mustFail(t, exitUsage, []string{"--kid is missing"}, "keys", "revoke")
+	next := s.runJSON(t, "keys", "rotate", "--alg", "RS256", "--now")
 	if next["state"] != "active" || next["kid"] != signingKID(t, s, "RS256") || next["kid"] == active["kid"] {
 		t.Errorf("%v", next)
 	}
 	running.stop(t)
 }
 
-// signingKID is the ID of the key of an algorithm that signs.
-func signingKID(t *testing.T, s *station, algorithm string) string {
+// signingKID returns the ID of the active key of an algorithm.
+func signingKID(t *testing.T, s *cliHarness, algorithm string) string {
 	t.Helper()
-	listed, _ := s.json(t, "keys", "list")["items"].([]any)
+	listed, _ := s.runJSON(t, "keys", "list")["items"].([]any)
 	for _, item := range listed {
 		key, _ := item.(map[string]any)
 		if key["algorithm"] == algorithm && key["state"] == "active" {
@@ -101,12 +101,12 @@ func signingKID(t *testing.T, s *station, algorithm string) string {
 }
 
 func TestServe_WarnsOfAStoreWrittenInTheFuture(t *testing.T) {
-	s := made(t)
-	s.set(-8 * time.Hour)
-	if said := diagnoseAny(t, s)["store times"]; !strings.HasPrefix(said, "warn ") || !strings.Contains(said, "in the future") {
+	s := newCLIWithStore(t)
+	s.setClock(-8 * time.Hour)
+	if said := diagnoseUnchecked(t, s)["store times"]; !strings.HasPrefix(said, "warn ") || !strings.Contains(said, "in the future") {
 		t.Errorf("doctor says %q", said)
 	}
-	running := s.serve(t)
+	running := s.startServer(t)
 	if !strings.Contains(running.err.String(), "the store was last written in the future") {
 		t.Errorf("logged\n%s", running.err)
 	}

@@ -19,7 +19,7 @@ import (
 )
 
 // The built program under load, killed, traced, and on a disk that fails.
-func TestTheBuiltBinaryLosesNothingThatItAnswered(t *testing.T) {
+func TestCrash_LosesNoAcknowledgedWrite(t *testing.T) {
 	binary := buildProgram(t, t.TempDir(), ".")
 	t.Run("when it is killed under load", func(t *testing.T) { testKilled(t, binary) })
 	t.Run("because it syncs before it answers", func(t *testing.T) { testSynced(t, binary) })
@@ -48,11 +48,11 @@ func killRounds(t *testing.T) int {
 }
 
 func testKilled(t *testing.T, binary string) {
-	p := newPlant(t, binary)
+	p := newProcessHarness(t, binary)
 	answered, checked := 0, 0
 	for round := range killRounds(t) {
 		after := 150 + 37*round%100
-		l := newLedger(func(answered, _ int) {
+		l := newResponseLog(func(answered, _ int) {
 			if answered == after {
 				_ = p.process.Process.Kill()
 			}
@@ -64,7 +64,7 @@ func testKilled(t *testing.T, binary string) {
 		if t.Failed() {
 			t.Fatalf("that was round %d, killed after %d answers", round+1, after)
 		}
-		answered, checked = answered+l.answered, checked+len(l.accounts)
+		answered, checked = answered+l.completed, checked+len(l.users)
 	}
 	t.Logf("%d answers about %d users", answered, checked)
 }
@@ -88,7 +88,7 @@ func testSynced(t *testing.T, binary string) {
 	}
 	requests := make(chan [][]string, 1)
 	go func() { requests <- traced(t, trace) }()
-	p := newPlant(t, binary, strace(t, trace, "-e", "trace=read,write,pwrite64,fsync,fdatasync")...)
+	p := newProcessHarness(t, binary, strace(t, trace, "-e", "trace=read,write,pwrite64,fsync,fdatasync")...)
 	first := p.exchange(p.app.Login("alice"))
 	if first.status != http.StatusOK {
 		t.Fatalf("login: %d %s", first.status, first.raw)
@@ -100,7 +100,7 @@ func testSynced(t *testing.T, binary string) {
 	var exchanges [][]string
 	select {
 	case exchanges = <-requests:
-	case <-time.After(plantPatience):
+	case <-time.After(stepTimeout):
 		t.Fatal("the trace does not end")
 	}
 	if len(exchanges) != 2 {
@@ -209,10 +209,10 @@ func limitFiles(t *testing.T, pid int, size uint64) {
 }
 
 func testQuota(t *testing.T, binary string) {
-	p := newPlant(t, binary)
+	p := newProcessHarness(t, binary)
 	stop, over := make(chan struct{}), 0
 	limitedAfter := -1 // refusals: on a busy machine there may be some before
-	l := newLedger(func(answered, refused int) {
+	l := newResponseLog(func(answered, refused int) {
 		switch {
 		case answered >= 100 && limitedAfter < 0:
 			limitFiles(t, p.process.Process.Pid, 64<<10)
@@ -227,7 +227,7 @@ func testQuota(t *testing.T, binary string) {
 	})
 	p.load(l, "quota", stop)
 	if over != -1 {
-		t.Fatalf("%d answers, %d refusals: the load ended by itself", l.answered, l.refused)
+		t.Fatalf("%d answers, %d refusals: the load ended by itself", l.completed, l.rejected)
 	}
 	p.check(l)
 	if log := p.log.String(); !strings.Contains(log, "the disk reports an error: check the system log, free space, quotas") {
@@ -239,9 +239,9 @@ func testQuota(t *testing.T, binary string) {
 // the program is told that error.
 func testFailingDisk(t *testing.T, binary, inject, remedy string) {
 	calls, _, _ := strings.Cut(inject, ":")
-	p := newPlant(t, binary, strace(t, os.DevNull, "-e", "trace="+calls, "-e", "inject="+inject)...)
+	p := newProcessHarness(t, binary, strace(t, os.DevNull, "-e", "trace="+calls, "-e", "inject="+inject)...)
 	stop, over := make(chan struct{}), 0
-	l := newLedger(func(answered, refused int) {
+	l := newResponseLog(func(answered, refused int) {
 		if refused >= 10 && over == 0 {
 			over = answered + 100
 		}
@@ -252,7 +252,7 @@ func testFailingDisk(t *testing.T, binary, inject, remedy string) {
 	})
 	p.load(l, "disk", stop)
 	if over != -1 {
-		t.Fatalf("%d answers, %d refusals: the load ended by itself", l.answered, l.refused)
+		t.Fatalf("%d answers, %d refusals: the load ended by itself", l.completed, l.rejected)
 	}
 	p.check(l)
 	if log := p.log.String(); !strings.Contains(log, remedy) {

@@ -22,7 +22,7 @@ func TestArguments_TakeIDsThatBeginWithADash(t *testing.T) {
 		"user list --limit 5":                                    "user list --limit 5",
 		"user merge undo --a-flag-of-22-letters":                 "user merge undo --a-flag-of-22-letters",
 	} {
-		got := strings.Join(withDashedIDs(newRoot(newStation(t).Console), strings.Fields(line)), " ")
+		got := strings.Join(withDashedIDs(newRoot(newCLI(t).Console), strings.Fields(line)), " ")
 		if got != want {
 			t.Errorf("%s\n became %s\n     want %s", line, got, want)
 		}
@@ -30,11 +30,11 @@ func TestArguments_TakeIDsThatBeginWithADash(t *testing.T) {
 }
 
 func TestCommands_TakeIDsThatBeginWithADash(t *testing.T) {
-	s := made(t)
-	s.must(t, "directory", "create", "other")
+	s := newCLIWithStore(t)
+	s.run(t, "directory", "create", "other")
 	for _, command := range [][]string{
 		{"user", "merge", "accept"}, {"user", "merge", "dismiss"}, {"user", "merge", "undo"}, {"user", "show"}, {"client", "show"},
 	} {
-		s.fails(t, exitFailed, nil, append(slices.Clone(command), dashedID, "--directory", "other")...)
+		s.mustFail(t, exitFailed, nil, append(slices.Clone(command), dashedID, "--directory", "other")...)
 	}
 }

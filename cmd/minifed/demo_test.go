@@ -17,9 +17,9 @@ import (
 	"github.com/minifed/minifed/cmd/minifed/internal/demo"
 )
 
-func TestTheDemoOnceGoesThroughTheWholeStory(t *testing.T) {
+func TestDemoOnce_CompletesAllSteps(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	printed := newStation(t).must(t, "demo", "--once")
+	printed := newCLI(t).run(t, "demo", "--once")
 	steps := regexp.MustCompile(`(?m)^(\d+)\. `).FindAllStringSubmatch(printed, -1)
 	for i, step := range steps {
 		if step[1] != strconv.Itoa(i+1) {
@@ -43,22 +43,22 @@ func TestTheDemoOnceGoesThroughTheWholeStory(t *testing.T) {
 	}
 }
 
-func TestTheDemoKeepsItsDataInAStoreThatIsNamed(t *testing.T) {
+func TestDemo_UsesTheNamedStore(t *testing.T) {
 	store := "sqlite:" + filepath.Join(t.TempDir(), "demo.db")
-	s := newStation(t)
-	s.must(t, "demo", "--once", "--store", store)
-	if printed := s.must(t, "demo", "--once", "--store", store); !strings.Contains(printed, "/d/demo-2") {
+	s := newCLI(t)
+	s.run(t, "demo", "--once", "--store", store)
+	if printed := s.run(t, "demo", "--once", "--store", store); !strings.Contains(printed, "/d/demo-2") {
 		t.Errorf("the second time:\n%s", printed)
 	}
-	users := s.at("MINIFED_STORAGE_URI="+store, "MINIFED_KEYS_MASTER_KEY="+demo.MasterKey()).must(t, "user", "list", "--directory", "demo")
+	users := s.with("MINIFED_STORAGE_URI="+store, "MINIFED_KEYS_MASTER_KEY="+demo.MasterKey()).run(t, "user", "list", "--directory", "demo")
 	if !strings.Contains(users, "Alice in Shanghai") {
 		t.Errorf("users: %s", users)
 	}
-	real := made(t)
-	real.fails(t, exitFailed, []string{"this is not the store's master key"}, "demo", "--once", "--store", "sqlite:"+filepath.Join(real.folder, "minifed.db"))
+	real := newCLIWithStore(t)
+	real.mustFail(t, exitFailed, []string{"this is not the store's master key"}, "demo", "--once", "--store", "sqlite:"+filepath.Join(real.folder, "minifed.db"))
 }
 
-func TestTheBuiltBinary(t *testing.T) {
+func TestBinary(t *testing.T) {
 	binary := buildProgram(t, t.TempDir(), ".")
 	t.Run("demo --once ends with 0", func(t *testing.T) {
 		command := exec.CommandContext(t.Context(), binary, "demo", "--once")
@@ -88,7 +88,7 @@ func TestTheBuiltBinary(t *testing.T) {
 		command := exec.CommandContext(t.Context(), binary, "serve", "--config", mustAbs(t, shippedConfig))
 		command.Dir = t.TempDir()
 		command.Env = append(os.Environ(), "MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off")
-		logs := newOutput()
+		logs := newOutputBuffer()
 		command.Stderr = logs
 		if err := command.Start(); err != nil {
 			t.Fatal(err)
@@ -105,7 +105,7 @@ func TestTheBuiltBinary(t *testing.T) {
 		command := exec.CommandContext(t.Context(), binary, "demo")
 		folder := t.TempDir()
 		command.Env = append(os.Environ(), "TMPDIR="+folder)
-		printed := newOutput()
+		printed := newOutputBuffer()
 		command.Stdout = printed
 		if err := command.Start(); err != nil {
 			t.Fatal(err)
@@ -132,11 +132,11 @@ func TestTheBuiltBinary(t *testing.T) {
 }
 
 // waitFor waits until a program has printed a text.
-func waitFor(t *testing.T, printed *output, text string) {
+func waitFor(t *testing.T, printed *outputBuffer, text string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if err := printed.await(ctx, text); err != nil {
+	if err := printed.waitFor(ctx, text); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -44,9 +44,9 @@ func pages(t *testing.T) map[string]string {
 	return found
 }
 
-// TestCommandsInDocumentsExist wants every command line in a block to be one that the program takes, and every one in a sentence
+// TestDocuments_NameExistingCommands wants every command line in a block to be one that the program takes, and every one in a sentence
 // to name a command and flags that there are.
-func TestCommandsInDocumentsExist(t *testing.T) {
+func TestDocuments_NameExistingCommands(t *testing.T) {
 	count := 0
 	inBlock := regexp.MustCompile(`(?m)^(?:#)?[ ]*(?:.*&& |[A-Z_]+=\S+ |docker compose exec )*(?:minifed /bin/minifed|go run \./cmd/minifed|minifed) ([^\n]*)$`)
 	inSentence := regexp.MustCompile("`minifed ([^`\n]*)`")
@@ -63,7 +63,7 @@ func TestCommandsInDocumentsExist(t *testing.T) {
 		}
 		for _, span := range inSentence.FindAllStringSubmatch(text, -1) {
 			count++
-			command, rest, err := newRoot(newStation(t).Console).Find(splitShell(span[1]))
+			command, rest, err := newRoot(newCLI(t).Console).Find(splitShell(span[1]))
 			if err == nil {
 				err = command.ParseFlags(rest)
 			}
@@ -80,7 +80,7 @@ func TestCommandsInDocumentsExist(t *testing.T) {
 	}
 }
 
-func TestKeysAndVariablesInDocumentsExist(t *testing.T) {
+func TestDocuments_NameExistingKeysAndVariables(t *testing.T) {
 	variables := []string{config.PathVariable, "MINIFED_TEST_MONGODB_URI"}
 	for path := range config.Leaves(new(config.Config)) {
 		variables = append(variables, config.VariableOf(path))
@@ -115,7 +115,7 @@ func series(t *testing.T, families map[string][]string) map[string][]string {
 	simulator := new(wechattest.Server)
 	api := httptest.NewServer(simulator)
 	t.Cleanup(api.Close)
-	running := newStation(t).serve(t, "MINIFED_WECHAT_BASE_URL="+api.URL)
+	running := newCLI(t).startServer(t, "MINIFED_WECHAT_BASE_URL="+api.URL)
 	mini := running.miniProgram(t, simulator)
 	if status, answer, err := mini.signIn(running.url, url.Values{"code": {mini.app.Login("alice")}}); err != nil || status != 200 {
 		t.Fatalf("%d %v, %v", status, answer, err)
@@ -135,12 +135,12 @@ func series(t *testing.T, families map[string][]string) map[string][]string {
 	return families
 }
 
-func TestEveryMetricIsDocumentedAndEveryDocumentedOneExists(t *testing.T) {
+func TestOperatingGuide_ListsAllMetrics(t *testing.T) {
 	folder := t.TempDir()
 	certificatetest.Write(t, folder, 1)
 	registry := prometheus.NewRegistry()
 	certFile, keyFile := filepath.Join(folder, "tls.crt"), filepath.Join(folder, "tls.key")
-	if _, err := certificate.Open(certFile, keyFile, registry, time.Now, logging.New(config.Log{Level: "error"}, newOutput())); err != nil {
+	if _, err := certificate.Open(certFile, keyFile, registry, time.Now, logging.New(config.Log{Level: "error"}, newOutputBuffer())); err != nil {
 		t.Fatal(err)
 	}
 	families, err := registry.Gather()
@@ -182,7 +182,7 @@ func TestEveryMetricIsDocumentedAndEveryDocumentedOneExists(t *testing.T) {
 	}
 }
 
-func TestLogLinesAndReasonsInTheGuideAreSaidByTheProgram(t *testing.T) {
+func TestOperatingGuide_QuotesLogMessagesOfTheProgram(t *testing.T) {
 	source := ""
 	for _, pattern := range []string{"*.go", "internal/*/*.go", "../../*/*.go", "../../*/*/*.go"} {
 		files, err := filepath.Glob(pattern)
@@ -213,7 +213,7 @@ func TestLogLinesAndReasonsInTheGuideAreSaidByTheProgram(t *testing.T) {
 	}
 }
 
-func TestTheShardedCollectionsExist(t *testing.T) {
+func TestOperatingGuide_ShardsExistingCollections(t *testing.T) {
 	text := pages(t)["docs/operations.md"]
 	list := regexp.MustCompile(`(?s)for \(const name of \[(.*?)\]`).FindStringSubmatch(text)
 	if list == nil {
@@ -226,8 +226,8 @@ func TestTheShardedCollectionsExist(t *testing.T) {
 	}
 }
 
-// TestTheGuidesConfigurationStarts reads the configuration that the guide begins with.
-func TestTheGuidesConfigurationStarts(t *testing.T) {
+// TestOperatingGuide_ConfigurationIsValid reads the configuration that the guide begins with.
+func TestOperatingGuide_ConfigurationIsValid(t *testing.T) {
 	block := regexp.MustCompile("(?s)```yaml\n(   public_url:.*?)```").FindStringSubmatch(pages(t)["docs/operations.md"])
 	if block == nil {
 		t.Fatal("no configuration in the guide")

@@ -15,10 +15,10 @@ import (
 )
 
 func TestDoctor_CountsOpenMergeCandidates(t *testing.T) {
-	s := made(t)
+	s := newCLIWithStore(t)
 	api := httptest.NewServer(new(wechattest.Server))
 	t.Cleanup(api.Close)
-	s = s.at("MINIFED_WECHAT_BASE_URL=" + api.URL)
+	s = s.with("MINIFED_WECHAT_BASE_URL=" + api.URL)
 	engine, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(s.folder, "minifed.db"), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
@@ -32,13 +32,13 @@ func TestDoctor_CountsOpenMergeCandidates(t *testing.T) {
 	if err := engine.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s.run(t, "doctor")
+	s.exitCode(t, "doctor")
 	if out := s.out.String() + s.err.String(); !strings.Contains(out, "2 pairs look like one person") || !strings.Contains(out, "minifed user merge candidates --directory default") {
 		t.Errorf("doctor: %s", out)
 	}
 }
 
-func TestMasterKey_NamesAByteOrderMark(t *testing.T) {
+func TestMasterKey_RejectsAByteOrderMark(t *testing.T) {
 	if _, err := keys.ParseMaster("\ufeffAAAA", nil); err == nil || !strings.Contains(err.Error(), "byte order mark") {
 		t.Errorf("err = %v", err)
 	}

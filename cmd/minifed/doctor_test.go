@@ -13,8 +13,8 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-// patient is a station with a store, a mini-program and a simulated WeChat, for doctor to look at.
-func patient(t *testing.T) (*station, *wechattest.App) {
+// newDoctorHarness is a station with a store, a mini-program and a simulated WeChat, for doctor to look at.
+func newDoctorHarness(t *testing.T) (*cliHarness, *wechattest.App) {
 	t.Helper()
 	simulator := new(wechattest.Server)
 	api := httptest.NewServer(simulator)
@@ -23,21 +23,21 @@ func patient(t *testing.T) (*station, *wechattest.App) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := made(t).at("MINIFED_WECHAT_BASE_URL=" + api.URL)
+	s := newCLIWithStore(t).with("MINIFED_WECHAT_BASE_URL=" + api.URL)
 	if err := os.Chmod(filepath.Join(s.folder, "master.key"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s.typed = []string{string(app.Credential().Secret)}
-	s.must(t, "client", "create", "--kind", "wechat_miniapp", "--id", "shop", "--app-id", "wxsimshop")
+	s.run(t, "client", "create", "--kind", "wechat_miniapp", "--id", "shop", "--app-id", "wxsimshop")
 	return s, app
 }
 
 // diagnose runs doctor, wants it to fail or not, and returns the verdict of each check with what it says.
-func diagnose(t *testing.T, s *station, healthy bool) map[string]string {
+func diagnose(t *testing.T, s *cliHarness, healthy bool) map[string]string {
 	t.Helper()
 	s.out.Reset()
 	s.err.Reset()
-	if code := s.run(t, "doctor", "--output", "json"); (code == exitDone) != healthy {
+	if code := s.exitCode(t, "doctor", "--output", "json"); (code == exitDone) != healthy {
 		t.Errorf("exit code %d\n%s%s", code, s.out, s.err)
 	}
 	said := map[string]string{}
@@ -57,8 +57,8 @@ func diagnose(t *testing.T, s *station, healthy bool) map[string]string {
 	return said
 }
 
-func TestDoctorFindsNothingWhereNothingIsWrong(t *testing.T) {
-	s, _ := patient(t)
+func TestDoctor_AcceptsAHealthyDeployment(t *testing.T) {
+	s, _ := newDoctorHarness(t)
 	said := diagnose(t, s, true)
 	for check, want := range map[string]string{
 		"configuration": "ok http://localhost:8080", "store": "ok " + s.folder, "disk": "ok ", "master key": "ok ", "egress proxy": "ok none for 127.0.0.1",
@@ -68,78 +68,78 @@ func TestDoctorFindsNothingWhereNothingIsWrong(t *testing.T) {
 			t.Errorf("%s: %q, want %q", check, said[check], want)
 		}
 	}
-	if text := s.must(t, "doctor"); strings.Count(text, "\n") != len(said) || !strings.HasPrefix(text, "ok    configuration: ") {
+	if text := s.run(t, "doctor"); strings.Count(text, "\n") != len(said) || !strings.HasPrefix(text, "ok    configuration: ") {
 		t.Errorf("as text:\n%s", text)
 	}
 }
 
-func TestDoctorSaysWhatIsWrongAndWhatToDo(t *testing.T) {
+func TestDoctor_ReportsFaultsWithRemedies(t *testing.T) {
 	tests := []struct {
 		name string
-		ill  func(t *testing.T, s *station, app *wechattest.App) *station
+		ill  func(t *testing.T, s *cliHarness, app *wechattest.App) *cliHarness
 		// healthy says that it is a warning only.
 		healthy bool
 		check   string
 		says    []string
 	}{
-		{"the AppSecret was reset", func(_ *testing.T, s *station, app *wechattest.App) *station {
+		{"the AppSecret was reset", func(_ *testing.T, s *cliHarness, app *wechattest.App) *cliHarness {
 			app.SetSecret("another")
 			return s
 		}, false, "mini-program shop of default", []string{"fail", "errcode 40125", "AppSecret is wrong"}},
-		{"WeChat is rate limiting", func(_ *testing.T, s *station, app *wechattest.App) *station {
+		{"WeChat is rate limiting", func(_ *testing.T, s *cliHarness, app *wechattest.App) *cliHarness {
 			app.Fail(wechattest.StableToken, wechattest.Fault{Errcode: 45009})
 			return s
 		}, true, "mini-program shop of default", []string{"warn", "errcode 45009", "again"}},
-		{"WeChat cannot be reached", func(t *testing.T, s *station, _ *wechattest.App) *station {
-			return s.at("MINIFED_WECHAT_BASE_URL=https://localhost:1")
+		{"WeChat cannot be reached", func(t *testing.T, s *cliHarness, _ *wechattest.App) *cliHarness {
+			return s.with("MINIFED_WECHAT_BASE_URL=https://localhost:1")
 		}, false, "WeChat", []string{"fail", "https://localhost:1 cannot be reached", "egress proxy"}},
-		{"the clock is wrong", func(_ *testing.T, s *station, _ *wechattest.App) *station {
+		{"the clock is wrong", func(_ *testing.T, s *cliHarness, _ *wechattest.App) *cliHarness {
 			s.Now = func() time.Time { return time.Now().Add(-2 * time.Minute) }
 			return s
 		}, false, "clock", []string{"fail ", "from WeChat's", "NTP"}},
-		{"the clock is a little off", func(_ *testing.T, s *station, _ *wechattest.App) *station {
+		{"the clock is a little off", func(_ *testing.T, s *cliHarness, _ *wechattest.App) *cliHarness {
 			s.Now = func() time.Time { return time.Now().Add(20 * time.Second) }
 			return s
 		}, true, "clock", []string{"warn -", "NTP"}},
-		{"no server has rotated for long", func(_ *testing.T, s *station, _ *wechattest.App) *station {
+		{"no server has rotated for long", func(_ *testing.T, s *cliHarness, _ *wechattest.App) *cliHarness {
 			s.Now = func() time.Time { return time.Now().Add(365 * 24 * time.Hour) }
 			return s
 		}, false, "keys of default", []string{"warn", "was due at", "server"}},
-		{"the master key is lost", func(t *testing.T, s *station, _ *wechattest.App) *station {
+		{"the master key is lost", func(t *testing.T, s *cliHarness, _ *wechattest.App) *cliHarness {
 			if err := os.Remove(filepath.Join(s.folder, "master.key")); err != nil {
 				t.Fatal(err)
 			}
 			return s
 		}, false, "master key", []string{"fail", "is missing", "restore"}},
-		{"the master key is another one", func(_ *testing.T, s *station, _ *wechattest.App) *station {
-			return s.at("MINIFED_KEYS_MASTER_KEY=" + demo.MasterKey())
+		{"the master key is another one", func(_ *testing.T, s *cliHarness, _ *wechattest.App) *cliHarness {
+			return s.with("MINIFED_KEYS_MASTER_KEY=" + demo.MasterKey())
 		}, false, "master key", []string{"fail", "not the store's master key", "restore"}},
-		{"the master key is readable", func(t *testing.T, s *station, _ *wechattest.App) *station {
+		{"the master key is readable", func(t *testing.T, s *cliHarness, _ *wechattest.App) *cliHarness {
 			if err := os.Chmod(filepath.Join(s.folder, "master.key"), 0o644); err != nil {
 				t.Fatal(err)
 			}
 			return s
 		}, true, "master key", []string{"warn", "others on this machine", "chmod"}},
-		{"a rotation of the master key is not finished", func(t *testing.T, s *station, _ *wechattest.App) *station {
-			s.must(t, "keys", "master", "new", "--append")
+		{"a rotation of the master key is not finished", func(t *testing.T, s *cliHarness, _ *wechattest.App) *cliHarness {
+			s.run(t, "keys", "master", "new", "--append")
 			return s
 		}, true, "master key", []string{"warn 2 master keys", "minifed keys master rotate"}},
-		{"there is no store", func(_ *testing.T, s *station, _ *wechattest.App) *station {
-			return s.at("MINIFED_STORAGE_URI=sqlite:" + filepath.Join(s.folder, "other.db"))
+		{"there is no store", func(_ *testing.T, s *cliHarness, _ *wechattest.App) *cliHarness {
+			return s.with("MINIFED_STORAGE_URI=sqlite:" + filepath.Join(s.folder, "other.db"))
 		}, false, "store", []string{"fail", "there is no store at", "minifed serve"}},
-		{"the store is away", func(_ *testing.T, s *station, _ *wechattest.App) *station {
-			return s.at("MINIFED_STORAGE_URI=mongodb://u:hunter2@127.0.0.1:1/x?serverSelectionTimeoutMS=100")
+		{"the store is away", func(_ *testing.T, s *cliHarness, _ *wechattest.App) *cliHarness {
+			return s.with("MINIFED_STORAGE_URI=mongodb://u:hunter2@127.0.0.1:1/x?serverSelectionTimeoutMS=100")
 		}, false, "store", []string{"fail", "cannot be used", "runs and can be reached"}},
-		{"nobody is trusted to be the proxy", func(_ *testing.T, s *station, _ *wechattest.App) *station {
-			return s.at("MINIFED_PUBLIC_URL=https://id.example.com")
+		{"nobody is trusted to be the proxy", func(_ *testing.T, s *cliHarness, _ *wechattest.App) *cliHarness {
+			return s.with("MINIFED_PUBLIC_URL=https://id.example.com")
 		}, true, "configuration", []string{"warn", "the proxy's address", "listen.trusted_proxies"}},
-		{"the configuration is wrong", func(_ *testing.T, s *station, _ *wechattest.App) *station {
-			return s.at("MINIFED_LOG_LEVEL=loud")
+		{"the configuration is wrong", func(_ *testing.T, s *cliHarness, _ *wechattest.App) *cliHarness {
+			return s.with("MINIFED_LOG_LEVEL=loud")
 		}, false, "configuration", []string{"fail", "MINIFED_LOG_LEVEL", "correct"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			s, app := patient(t)
+			s, app := newDoctorHarness(t)
 			said := diagnose(t, test.ill(t, s, app), test.healthy)[test.check]
 			for _, want := range test.says {
 				if !strings.Contains(said, want) {
@@ -153,13 +153,13 @@ func TestDoctorSaysWhatIsWrongAndWhatToDo(t *testing.T) {
 	}
 }
 
-func TestDoctorLooksBesideARunningServerAndLeavesNothing(t *testing.T) {
-	s := newStation(t)
-	s.serve(t)
+func TestDoctor_LeavesNoRecordInTheStore(t *testing.T) {
+	s := newCLI(t)
+	s.startServer(t)
 	file := filepath.Join(t.TempDir(), "before.export")
-	before := s.json(t, "export", file)
-	s.run(t, "doctor") // WeChat itself may be out of reach of this test.
-	if after := s.json(t, "export", file+"2"); after["documents"] != before["documents"] {
+	before := s.runJSON(t, "export", file)
+	s.exitCode(t, "doctor") // WeChat itself may be out of reach of this test.
+	if after := s.runJSON(t, "export", file+"2"); after["documents"] != before["documents"] {
 		t.Errorf("%v documents before, %v after", before["documents"], after["documents"])
 	}
 }

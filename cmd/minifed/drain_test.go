@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// busy keeps every processor busy with other programs until the test ends.
-func busy(t *testing.T) {
+// loadProcessors keeps every processor busy with other programs until the test ends.
+func loadProcessors(t *testing.T) {
 	t.Helper()
 	for range 2 * runtime.NumCPU() {
 		other := exec.CommandContext(t.Context(), "nice", "-n", "5", "sh", "-c", "while :; do :; done")
@@ -26,18 +26,18 @@ func busy(t *testing.T) {
 	}
 }
 
-func TestAStopUnderLoadFailsNoRequestOfAConnectionThatWasAccepted(t *testing.T) {
-	busy(t)
+func TestStop_CompletesRequestsOfAcceptedConnections(t *testing.T) {
+	loadProcessors(t)
 	for name, once := range map[string]bool{"on connections that are used again": false, "on a connection for each request": true} {
 		t.Run(name, func(t *testing.T) {
-			running := newStation(t).serve(t, "MINIFED_LISTEN_DRAIN_DELAY=200ms")
+			running := newCLI(t).startServer(t, "MINIFED_LISTEN_DRAIN_DELAY=200ms")
 			client := &http.Client{Transport: &http.Transport{DisableKeepAlives: once, MaxIdleConnsPerHost: 64}}
 			t.Cleanup(client.CloseIdleConnections)
 			var served atomic.Int64
 			var callers sync.WaitGroup
 			enough := make(chan struct{})
 			for range 16 {
-				callers.Go(func() { callUntilRefused(t, client, running.url, &served, enough) })
+				callers.Go(func() { callUntilRejected(t, client, running.url, &served, enough) })
 			}
 			<-enough
 			running.stop(t)
@@ -46,9 +46,9 @@ func TestAStopUnderLoadFailsNoRequestOfAConnectionThatWasAccepted(t *testing.T) 
 	}
 }
 
-// callUntilRefused posts again and again until nobody listens any more. Everything else that is not an answer is a failure. It
+// callUntilRejected posts again and again until nobody listens any more. Everything else that is not an answer is a failure. It
 // closes enough when all callers together had some answers.
-func callUntilRefused(t *testing.T, client *http.Client, url string, served *atomic.Int64, enough chan<- struct{}) {
+func callUntilRejected(t *testing.T, client *http.Client, url string, served *atomic.Int64, enough chan<- struct{}) {
 	for {
 		response, err := client.Post(url+"/oauth2/token", "application/x-www-form-urlencoded", strings.NewReader("grant_type=client_credentials"))
 		if failed, ok := errors.AsType[*net.OpError](err); ok && failed.Op == "dial" {
@@ -68,8 +68,8 @@ func callUntilRefused(t *testing.T, client *http.Client, url string, served *ato
 	}
 }
 
-func TestAConnectionThatSendsNothingDoesNotHoldUpTheStopForLong(t *testing.T) {
-	running := newStation(t).serve(t, "MINIFED_LISTEN_READ_HEADER_TIMEOUT=100ms")
+func TestStop_DoesNotWaitForASilentConnection(t *testing.T) {
+	running := newCLI(t).startServer(t, "MINIFED_LISTEN_READ_HEADER_TIMEOUT=100ms")
 	caller, err := new(net.Dialer).DialContext(context.Background(), "tcp", strings.TrimPrefix(running.url, "http://"))
 	if err != nil {
 		t.Fatal(err)

@@ -13,13 +13,13 @@ import (
 	"github.com/minifed/minifed/cmd/minifed/internal/config"
 )
 
-// effect is where a setting does what its help says: a file of the repository, and the code there that reads it.
-type effect struct{ file, reads string }
+// settingEffect is where a setting does what its help says: a file of the repository, and the code there that reads it.
+type settingEffect struct{ file, reads string }
 
 // flagEffects names the effect of every flag of the commands `client` and `directory`. A flag without an entry fails the test:
 // what has no effect has no place in the commands.
-func flagEffects() map[string]effect {
-	return map[string]effect{
+func flagEffects() map[string]settingEffect {
+	return map[string]settingEffect{
 		// 1. Commands.
 		"client --directory": {"cmd/minifed/client.go", "d.directory"},
 		"client create --id": {"server/admin/clients.go", "client.ID"}, "client create --kind": {"server/admin/client_kinds.go", "rulesOf(kind"},
@@ -71,9 +71,9 @@ func flagEffects() map[string]effect {
 }
 
 // configEffects does the same for every key of the configuration.
-func configEffects() map[string]effect {
+func configEffects() map[string]settingEffect {
 	const provider, load = "cmd/minifed/internal/provider/provider.go", "cmd/minifed/internal/deployment/deployment.go"
-	return map[string]effect{
+	return map[string]settingEffect{
 		"public_url": {provider, "p.Config.PublicURL"}, "default_directory": {provider, "p.Config.DefaultDirectory"}, "data_dir": {"cmd/minifed/internal/config/store.go", "DataDir"},
 		"storage.uri": {"cmd/minifed/internal/config/store.go", "Storage.URI"}, "storage.uri_file": {"cmd/minifed/internal/config/environment.go", "URIFile"},
 		"keys.master_key": {"cmd/minifed/internal/deployment/masterkey.go", "Keys.MasterKey"}, "keys.master_key_file": {"cmd/minifed/internal/deployment/masterkey.go", "MasterKeyPath()"},
@@ -98,8 +98,8 @@ func configEffects() map[string]effect {
 	}
 }
 
-// wantEffects compares the settings that there are with those whose effect is known, and looks for the effects.
-func wantEffects(t *testing.T, settings []string, known map[string]effect) {
+// checkEffects compares the settings that there are with those whose effect is known, and looks for the effects.
+func checkEffects(t *testing.T, settings []string, known map[string]settingEffect) {
 	t.Helper()
 	for _, setting := range settings {
 		if _, ok := known[setting]; !ok {
@@ -122,12 +122,12 @@ func wantEffects(t *testing.T, settings []string, known map[string]effect) {
 
 func TestSettings_EveryFlagOfClientsAndDirectoriesHasAnEffect(t *testing.T) {
 	found := map[string]bool{}
-	for _, command := range newRoot(newStation(t).Console).Commands() {
+	for _, command := range newRoot(newCLI(t).Console).Commands() {
 		if name := command.Name(); name == "client" || name == "directory" {
 			collectFlags(command, name, found)
 		}
 	}
-	wantEffects(t, slices.Collect(maps.Keys(found)), flagEffects())
+	checkEffects(t, slices.Collect(maps.Keys(found)), flagEffects())
 }
 
 // collectFlags names the flags of a command and those below it. What create and update share is one setting.
@@ -149,5 +149,5 @@ func collectFlags(command *cobra.Command, path string, found map[string]bool) {
 }
 
 func TestSettings_EveryConfigurationKeyHasAnEffect(t *testing.T) {
-	wantEffects(t, slices.Collect(maps.Keys(config.Leaves(new(config.Config)))), configEffects())
+	checkEffects(t, slices.Collect(maps.Keys(config.Leaves(new(config.Config)))), configEffects())
 }

@@ -56,12 +56,12 @@ func (m miniProgram) refresh(t *testing.T, issuer, token string) (int, map[strin
 	return response.StatusCode, answer
 }
 
-func TestAnImportKeepsSubjectsKeysAndRefreshTokens(t *testing.T) {
+func TestImport_PreservesSubjectsKeysAndRefreshTokens(t *testing.T) {
 	simulator := new(wechattest.Server)
 	api := httptest.NewServer(simulator)
 	t.Cleanup(api.Close)
-	old := newStation(t)
-	running := old.serve(t, "MINIFED_WECHAT_BASE_URL="+api.URL)
+	old := newCLI(t)
+	running := old.startServer(t, "MINIFED_WECHAT_BASE_URL="+api.URL)
 	mini := running.miniProgram(t, simulator)
 	_, before, err := mini.signIn(running.url, url.Values{"code": {mini.app.Login("alice")}})
 	if err != nil {
@@ -70,19 +70,19 @@ func TestAnImportKeepsSubjectsKeysAndRefreshTokens(t *testing.T) {
 	running.stop(t)
 
 	file := filepath.Join(t.TempDir(), "store.export")
-	exported := old.json(t, "export", file)
-	old.fails(t, exitUsage, []string{"exists and is not changed"}, "export", file)
+	exported := old.runJSON(t, "export", file)
+	old.mustFail(t, exitUsage, []string{"exists and is not changed"}, "export", file)
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, error %v", info.Mode(), err)
 	}
 	masterKey := "MINIFED_KEYS_MASTER_KEY_FILE=" + filepath.Join(old.folder, "master.key")
-	other := newStation(t, masterKey)
-	imported := other.json(t, "import", file)
+	other := newCLI(t, masterKey)
+	imported := other.runJSON(t, "import", file)
 	if fmt.Sprint(imported) != fmt.Sprint(exported) || imported["documents"].(float64) < 8 {
 		t.Errorf("exported %v, imported %v", exported, imported)
 	}
 
-	again := other.serveAt(t, strings.TrimPrefix(running.url, "http://"), "MINIFED_WECHAT_BASE_URL="+api.URL)
+	again := other.startServerAt(t, strings.TrimPrefix(running.url, "http://"), "MINIFED_WECHAT_BASE_URL="+api.URL)
 	status, after := mini.refresh(t, again.url, before["refresh_token"].(string))
 	if status != http.StatusOK {
 		t.Fatalf("refresh: %d %v", status, after)
@@ -98,26 +98,26 @@ func TestAnImportKeepsSubjectsKeysAndRefreshTokens(t *testing.T) {
 	if was, is := old.subjectMAC(t), other.subjectMAC(t); was != is {
 		t.Errorf("pairwise subjects derive from %s before and %s after", was, is)
 	}
-	other.fails(t, exitFailed, []string{"another `minifed serve` uses this store"}, "import", file, "--force")
+	other.mustFail(t, exitFailed, []string{"another `minifed serve` uses this store"}, "import", file, "--force")
 }
 
-// TestExport_KeepsTheSettingsOfClients compares what is shown of clients with each setting of tokens, e-mail and logout.
-func TestExport_KeepsTheSettingsOfClients(t *testing.T) {
-	old := made(t)
-	old.must(t, "client", "create", "--id", "web", "--kind", "web", "--redirect-uri", "https://web.example/cb", "--access-token-type", "JWT",
+// TestExport_PreservesTheSettingsOfClients compares what is shown of clients with each setting of tokens, e-mail and logout.
+func TestExport_PreservesTheSettingsOfClients(t *testing.T) {
+	old := newCLIWithStore(t)
+	old.run(t, "client", "create", "--id", "web", "--kind", "web", "--redirect-uri", "https://web.example/cb", "--access-token-type", "JWT",
 		"--keep-refresh-token", "--placeholder-email-domain", "users.example.com", "--id-token-claims=false", "--backend-logout")
-	old.must(t, "client", "create", "--id", "plain", "--kind", "web", "--redirect-uri", "https://web.example/cb")
+	old.run(t, "client", "create", "--id", "plain", "--kind", "web", "--redirect-uri", "https://web.example/cb")
 	file := filepath.Join(t.TempDir(), "store.export")
-	old.must(t, "export", file)
-	other := newStation(t, "MINIFED_KEYS_MASTER_KEY_FILE="+filepath.Join(old.folder, "master.key"))
-	other.must(t, "import", file)
+	old.run(t, "export", file)
+	other := newCLI(t, "MINIFED_KEYS_MASTER_KEY_FILE="+filepath.Join(old.folder, "master.key"))
+	other.run(t, "import", file)
 	for _, id := range []string{"web", "plain"} {
-		was, is := old.json(t, "client", "show", id), other.json(t, "client", "show", id)
+		was, is := old.runJSON(t, "client", "show", id), other.runJSON(t, "client", "show", id)
 		if !reflect.DeepEqual(was, is) {
 			t.Errorf("%s was %v and is %v", id, was, is)
 		}
 	}
-	is := other.json(t, "client", "show", "web")
+	is := other.runJSON(t, "client", "show", "web")
 	for name, want := range map[string]any{
 		"access_token_type": "JWT", "keep_refresh_token": true, "placeholder_email_domain": "users.example.com", "id_token_claims": false, "backend_logout": true,
 	} {
@@ -128,7 +128,7 @@ func TestExport_KeepsTheSettingsOfClients(t *testing.T) {
 }
 
 // subjectMAC is what pairwise subjects of the default directory derive from, for one message.
-func (s *station) subjectMAC(t *testing.T) string {
+func (s *cliHarness) subjectMAC(t *testing.T) string {
 	t.Helper()
 	config, err := (&settings{}).load(s.Console)
 	if err != nil {
@@ -145,33 +145,33 @@ func (s *station) subjectMAC(t *testing.T) string {
 	return hex.EncodeToString(sum)
 }
 
-func TestAnImportIntoAStoreThatHoldsSomethingNeedsForce(t *testing.T) {
-	s := made(t)
-	s.must(t, "client", "create", "--kind", "service", "--id", "kept", "--name", "as exported")
+func TestImport_RejectsANonEmptyStoreWithoutForce(t *testing.T) {
+	s := newCLIWithStore(t)
+	s.run(t, "client", "create", "--kind", "service", "--id", "kept", "--name", "as exported")
 	file := filepath.Join(t.TempDir(), "store.export")
-	exported := s.json(t, "export", file)
-	s.must(t, "client", "update", "kept", "--name", "changed since")
-	s.must(t, "client", "create", "--kind", "service", "--id", "younger")
-	s.fails(t, exitFailed, []string{"the store is not empty", "--force"}, "import", file)
-	if shown := s.must(t, "client", "show", "kept"); !strings.Contains(shown, "changed since") {
+	exported := s.runJSON(t, "export", file)
+	s.run(t, "client", "update", "kept", "--name", "changed since")
+	s.run(t, "client", "create", "--kind", "service", "--id", "younger")
+	s.mustFail(t, exitFailed, []string{"the store is not empty", "--force"}, "import", file)
+	if shown := s.run(t, "client", "show", "kept"); !strings.Contains(shown, "changed since") {
 		t.Errorf("a refused import changed %s", shown)
 	}
-	if imported := s.json(t, "import", file, "--force"); fmt.Sprint(imported["documents"]) != fmt.Sprint(exported["documents"]) {
+	if imported := s.runJSON(t, "import", file, "--force"); fmt.Sprint(imported["documents"]) != fmt.Sprint(exported["documents"]) {
 		t.Errorf("imported %v of %v", imported, exported)
 	}
-	list := s.must(t, "client", "list")
+	list := s.run(t, "client", "list")
 	if !strings.Contains(list, "as exported") || !strings.Contains(list, "younger") {
 		t.Errorf("clients afterwards: %s", list)
 	}
 }
 
-func TestAnImportNeedsTheMasterKeyOfTheExport(t *testing.T) {
+func TestImport_RejectsAnotherMasterKey(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "store.export")
-	made(t).must(t, "export", file)
-	other := newStation(t)
-	other.fails(t, exitFailed, []string{"the master key is missing"}, "import", file)
-	other.must(t, "keys", "master", "new")
-	other.fails(t, exitFailed, []string{"sealed by master key", "the store that it was made from"}, "import", file)
+	newCLIWithStore(t).run(t, "export", file)
+	other := newCLI(t)
+	other.mustFail(t, exitFailed, []string{"the master key is missing"}, "import", file)
+	other.run(t, "keys", "master", "new")
+	other.mustFail(t, exitFailed, []string{"sealed by master key", "the store that it was made from"}, "import", file)
 	if _, err := os.Stat(filepath.Join(other.folder, "minifed.db")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a refused import made the store: %v", err)
 	}

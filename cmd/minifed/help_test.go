@@ -36,7 +36,7 @@ func TestHelp_IsInTheLanguageOfTheEnvironment(t *testing.T) {
 		"LC_ALL=en_US.UTF-8 LANG=zh_CN":    "Usage:",
 		"LC_MESSAGES=zh-Hans LANG=C.UTF-8": "用法：",
 	} {
-		if help := newStation(t, strings.Fields(variables)...).must(t, "serve", "--help"); !strings.Contains(help, want) {
+		if help := newCLI(t, strings.Fields(variables)...).run(t, "serve", "--help"); !strings.Contains(help, want) {
 			t.Errorf("%q: the help is\n%s", variables, help)
 		}
 	}
@@ -44,14 +44,14 @@ func TestHelp_IsInTheLanguageOfTheEnvironment(t *testing.T) {
 
 func TestHelp_FitsInAHundredColumnsInEveryLanguage(t *testing.T) {
 	for _, lang := range languages() {
-		s := newStation(t, "LANG="+lang)
+		s := newCLI(t, "LANG="+lang)
 		everyCommand(t, func(command *cobra.Command) {
 			path := append(strings.Fields(command.CommandPath())[1:], "--help")
 			examples := map[string]bool{}
 			for line := range strings.Lines(command.Example) {
 				examples[line] = true
 			}
-			for line := range strings.Lines(s.must(t, path...)) {
+			for line := range strings.Lines(s.run(t, path...)) {
 				if width := locale.Width(strings.TrimRight(line, "\n")); width > helpWidth && !examples[line] && !strings.HasPrefix(line, "  minifed ") {
 					t.Errorf("%s, %s: %d columns: %s", lang, command.CommandPath(), width, line)
 				}

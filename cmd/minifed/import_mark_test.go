@@ -10,8 +10,8 @@ import (
 	"github.com/minifed/minifed/storage/sqlite"
 )
 
-// interrupt leaves a new store as an import of file leaves it that is killed after its first document.
-func (s *station) interrupt(t *testing.T, store, file, digest string) {
+// interruptImport leaves a new store as an import of file leaves it that is killed after its first document.
+func (s *cliHarness) interruptImport(t *testing.T, store, file, digest string) {
 	t.Helper()
 	engine, err := sqlite.Open(t.Context(), sqlite.Options{Path: store})
 	if err != nil {
@@ -25,30 +25,30 @@ func (s *station) interrupt(t *testing.T, store, file, digest string) {
 	}
 }
 
-func TestImport_UnfinishedIsRefusedUntilTheSameCommandFinishesIt(t *testing.T) {
-	s := made(t)
-	s.must(t, "client", "create", "--kind", "service", "--id", "part", "--name", "whole")
+func TestImport_UnfinishedBlocksTheStoreUntilItIsRepeated(t *testing.T) {
+	s := newCLIWithStore(t)
+	s.run(t, "client", "create", "--kind", "service", "--id", "part", "--name", "whole")
 	file := filepath.Join(t.TempDir(), "store.export")
-	digest, _ := s.json(t, "export", file)["digest"].(string)
+	digest, _ := s.runJSON(t, "export", file)["digest"].(string)
 	other := filepath.Join(t.TempDir(), "other.export")
-	s.must(t, "client", "create", "--kind", "service", "--id", "more")
-	s.must(t, "export", other)
+	s.run(t, "client", "create", "--kind", "service", "--id", "more")
+	s.run(t, "export", other)
 
 	store := filepath.Join(t.TempDir(), "new.db")
-	s = s.at("MINIFED_STORAGE_URI=sqlite:"+store, "MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off")
-	s.interrupt(t, store, file, digest)
+	s = s.with("MINIFED_STORAGE_URI=sqlite:"+store, "MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off")
+	s.interruptImport(t, store, file, digest)
 	for _, command := range [][]string{{"serve"}, {"client", "list"}, {"export", filepath.Join(t.TempDir(), "x")}} {
-		s.fails(t, exitFailed, []string{"has not finished", "minifed import " + file}, command...)
+		s.mustFail(t, exitFailed, []string{"has not finished", "minifed import " + file}, command...)
 	}
-	s.fails(t, exitFailed, nil, "doctor")
+	s.mustFail(t, exitFailed, nil, "doctor")
 	if said := s.out.String(); !strings.Contains(said, "minifed import "+file) {
 		t.Errorf("doctor says %s", said)
 	}
-	s.fails(t, exitFailed, []string{"another file", file}, "import", other)
+	s.mustFail(t, exitFailed, []string{"another file", file}, "import", other)
 
-	s.must(t, "import", file)
-	s.must(t, "import", file, "--force")
-	if shown := s.json(t, "client", "show", "part"); shown["name"] != "whole" {
+	s.run(t, "import", file)
+	s.run(t, "import", file, "--force")
+	if shown := s.runJSON(t, "client", "show", "part"); shown["name"] != "whole" {
 		t.Errorf("the client is %v", shown)
 	}
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // withStore calls do with the store of the station.
-func (s *station) withStore(t *testing.T, do func(context.Context, storage.Engine) error) {
+func (s *cliHarness) withStore(t *testing.T, do func(context.Context, storage.Engine) error) {
 	t.Helper()
 	engine, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(s.folder, "minifed.db")})
 	if err != nil {
@@ -29,7 +29,7 @@ func (s *station) withStore(t *testing.T, do func(context.Context, storage.Engin
 }
 
 // bodyOf returns the stored body of one document.
-func (s *station) bodyOf(t *testing.T, kind storage.Kind, id string) (body map[string]any) {
+func (s *cliHarness) bodyOf(t *testing.T, kind storage.Kind, id string) (body map[string]any) {
 	t.Helper()
 	s.withStore(t, func(ctx context.Context, engine storage.Engine) error {
 		doc, err := engine.Get(ctx, kind, id)
@@ -41,8 +41,8 @@ func (s *station) bodyOf(t *testing.T, kind storage.Kind, id string) (body map[s
 	return body
 }
 
-func TestImport_KeepsServedIssuersAndAppIDClaims(t *testing.T) {
-	s := made(t).at("MINIFED_PUBLIC_URL=https://old.example.com")
+func TestImport_PreservesServedIssuersAndAppIDClaims(t *testing.T) {
+	s := newCLIWithStore(t).with("MINIFED_PUBLIC_URL=https://old.example.com")
 	s.createMiniProgram(t, "mini", oneApp)
 	s.withStore(t, func(ctx context.Context, engine storage.Engine) error {
 		entry, err := storage.Get[storage.Served](ctx, engine, storage.ServedID)
@@ -55,25 +55,25 @@ func TestImport_KeepsServedIssuersAndAppIDClaims(t *testing.T) {
 		})
 		return err
 	})
-	s.must(t, "keys", "master", "new", "--append")
-	s.must(t, "keys", "master", "rotate")
+	s.run(t, "keys", "master", "new", "--append")
+	s.run(t, "keys", "master", "rotate")
 	file := filepath.Join(t.TempDir(), "store.export")
-	s.must(t, "export", file)
+	s.run(t, "export", file)
 
 	key := "MINIFED_KEYS_MASTER_KEY_FILE=" + filepath.Join(s.folder, "master.key")
-	other := newStation(t, key, "MINIFED_PUBLIC_URL=https://new.example.com")
-	other.must(t, "import", file)
+	other := newCLI(t, key, "MINIFED_PUBLIC_URL=https://new.example.com")
+	other.run(t, "import", file)
 	for id, kind := range map[string]storage.Kind{storage.ServedID: storage.KindMeta, storage.Key("default", oneApp): storage.KindAppID} {
 		if was, is := s.bodyOf(t, kind, id), other.bodyOf(t, kind, id); !reflect.DeepEqual(was, is) {
 			t.Errorf("%s: exported %v, imported %v", id, was, is)
 		}
 	}
 	other.typed = []string{anAppSecret}
-	other.fails(t, exitFailed, []string{`--app-id: is the AppID of client "mini"`}, "client", "create", "--kind", "wechat_miniapp", "--id", "twin", "--app-id", oneApp)
-	if said := diagnoseAny(t, other)["public URL"]; !strings.Contains(said, "is changed by this configuration, from https://old.example.com to https://new.example.com") {
+	other.mustFail(t, exitFailed, []string{`--app-id: is the AppID of client "mini"`}, "client", "create", "--kind", "wechat_miniapp", "--id", "twin", "--app-id", oneApp)
+	if said := diagnoseUnchecked(t, other)["public URL"]; !strings.Contains(said, "is changed by this configuration, from https://old.example.com to https://new.example.com") {
 		t.Errorf("doctor of the new store: %q", said)
 	}
-	if said := diagnoseAny(t, s)["public URL"]; !strings.Contains(said, "from https://older.example.com to https://old.example.com") {
+	if said := diagnoseUnchecked(t, s)["public URL"]; !strings.Contains(said, "from https://older.example.com to https://old.example.com") {
 		t.Errorf("doctor of the old store: %q", said)
 	}
 
@@ -86,25 +86,25 @@ func TestImport_KeepsServedIssuersAndAppIDClaims(t *testing.T) {
 		_, err = entry.Replace(ctx, engine, storage.Served{PublicURL: "https://new.example.com", DefaultDirectory: "default"})
 		return err
 	})
-	other.must(t, "import", file, "--force")
+	other.run(t, "import", file, "--force")
 	if is := other.bodyOf(t, storage.KindMeta, storage.ServedID); is["public_url"] != "https://old.example.com" {
 		t.Errorf("served after a forced import: %v", is)
 	}
 }
 
-func TestBackup_KeepsServedIssuers(t *testing.T) {
-	s := made(t)
-	restored := newStation(t, "MINIFED_KEYS_MASTER_KEY_FILE="+filepath.Join(s.folder, "master.key"), "MINIFED_PUBLIC_URL=https://new.example.com")
+func TestBackup_PreservesServedIssuers(t *testing.T) {
+	s := newCLIWithStore(t)
+	restored := newCLI(t, "MINIFED_KEYS_MASTER_KEY_FILE="+filepath.Join(s.folder, "master.key"), "MINIFED_PUBLIC_URL=https://new.example.com")
 	copied := filepath.Join(t.TempDir(), "copy.db")
-	s.must(t, "backup", copied)
-	restored = restored.at("MINIFED_STORAGE_URI=sqlite:" + copied)
-	if said := diagnoseAny(t, restored)["public URL"]; !strings.Contains(said, "is changed by this configuration, from http://localhost:8080 to https://new.example.com") {
+	s.run(t, "backup", copied)
+	restored = restored.with("MINIFED_STORAGE_URI=sqlite:" + copied)
+	if said := diagnoseUnchecked(t, restored)["public URL"]; !strings.Contains(said, "is changed by this configuration, from http://localhost:8080 to https://new.example.com") {
 		t.Errorf("doctor of the restored store: %q", said)
 	}
 }
 
-func TestExport_FailsWhenAnImportBeginsMeanwhile(t *testing.T) {
-	s := made(t)
+func TestExport_FailsWhenAnImportBegins(t *testing.T) {
+	s := newCLIWithStore(t)
 	config, err := (&settings{}).load(s.Console)
 	if err != nil {
 		t.Fatal(err)

@@ -34,15 +34,15 @@ func TestStartErrors_AreInTheLanguageOfTheEnvironment(t *testing.T) {
 		"damaged store":         {"MINIFED_STORAGE_URI=sqlite:" + text, "is damaged, or no database", "已损坏，或不是数据库"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newStation(t, "MINIFED_LISTEN_ADMIN_ADDRESS=off").at("MINIFED_LISTEN_ADDRESS=127.0.0.1:0", c.variable)
+			s := newCLI(t, "MINIFED_LISTEN_ADMIN_ADDRESS=off").with("MINIFED_LISTEN_ADDRESS=127.0.0.1:0", c.variable)
 			if strings.HasPrefix(c.variable, "MINIFED_CONFIG=") {
 				s.Environ = append([]string{c.variable}, s.Environ...)
 			}
 			if name == "damaged store" {
-				s.must(t, "keys", "master", "new")
+				s.run(t, "keys", "master", "new")
 			}
-			s.fails(t, exitFailed, []string{"minifed: ", c.english}, "serve")
-			s.at(inChinese).fails(t, exitFailed, []string{"minifed: ", c.chinese}, "serve")
+			s.mustFail(t, exitFailed, []string{"minifed: ", c.english}, "serve")
+			s.with(inChinese).mustFail(t, exitFailed, []string{"minifed: ", c.chinese}, "serve")
 			if strings.Contains(s.err.String(), "hunter2") {
 				t.Error("a secret is printed")
 			}
@@ -54,7 +54,7 @@ func TestStartErrors_AreInTheLanguageOfTheEnvironment(t *testing.T) {
 }
 
 func TestUsageErrors_AreInTheLanguageOfTheEnvironment(t *testing.T) {
-	s := newStation(t, inChinese)
+	s := newCLI(t, inChinese)
 	for args, says := range map[string]string{
 		"clinet":                   `minifed 没有命令 "clinet"；最接近的是 "client"`,
 		"serve extra":              `minifed serve 不接受参数，却给出了 "extra"`,
@@ -68,6 +68,6 @@ func TestUsageErrors_AreInTheLanguageOfTheEnvironment(t *testing.T) {
 		"serve --output xml":       "--output xml：必须是以下之一：text、json",
 		"completion bash no-shell": "minifed completion bash 不接受参数",
 	} {
-		s.fails(t, exitUsage, []string{"minifed: ", says, "用法见 `minifed"}, strings.Fields(args)...)
+		s.mustFail(t, exitUsage, []string{"minifed: ", says, "用法见 `minifed"}, strings.Fields(args)...)
 	}
 }

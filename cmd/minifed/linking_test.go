@@ -10,8 +10,8 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// rewrite changes the stored record of a client, as an older version could have written it.
-func (s *station) rewrite(t *testing.T, client string, edit func(*storage.Client)) {
+// rewriteClient changes the stored record of a client, as an older version could have written it.
+func (s *cliHarness) rewriteClient(t *testing.T, client string, edit func(*storage.Client)) {
 	t.Helper()
 	config, err := (&settings{}).load(s.Console)
 	if err != nil {
@@ -37,10 +37,10 @@ func (s *station) rewrite(t *testing.T, client string, edit func(*storage.Client
 
 const linkScope = "urn:minifed:link"
 
-func TestClient_AccountLinkingIsRegisteredOnlyWhereTheOperatorSaysSo(t *testing.T) {
-	s := made(t)
+func TestClient_RegistersAccountLinkingOnlyOnRequest(t *testing.T) {
+	s := newCLIWithStore(t)
 	s.typed = []string{anAppSecret}
-	created := s.json(t, "client", "create", "--kind", "wechat_miniapp", "--app-id", "wx0123456789abcdef", "--id", "mini")
+	created := s.runJSON(t, "client", "create", "--kind", "wechat_miniapp", "--app-id", "wx0123456789abcdef", "--id", "mini")
 	has := func(client map[string]any) (scope, confirmed bool) {
 		confirmed, _ = client["account_linking"].(bool)
 		return slices.Contains(client["scopes"].([]any), any(linkScope)), confirmed
@@ -61,44 +61,44 @@ func TestClient_AccountLinkingIsRegisteredOnlyWhereTheOperatorSaysSo(t *testing.
 	} {
 		client := created
 		if step.flags != "" {
-			client = s.json(t, append([]string{"client", "update", "mini"}, strings.Fields(step.flags)...)...)
+			client = s.runJSON(t, append([]string{"client", "update", "mini"}, strings.Fields(step.flags)...)...)
 		}
 		if scope, confirmed := has(client); scope != step.want || confirmed != step.want {
 			t.Errorf("after %q the scope is registered: %v, and confirmed: %v; want %v", step.flags, scope, confirmed, step.want)
 		}
 	}
-	if text := s.must(t, "client", "update", "mini", "--account-linking"); !strings.Contains(text, "set the first password") {
+	if text := s.run(t, "client", "update", "mini", "--account-linking"); !strings.Contains(text, "set the first password") {
 		t.Errorf("the operator does not read what it gives away:\n%s", text)
 	}
-	if text := s.must(t, "client", "create", "--help"); !strings.Contains(strings.Join(strings.Fields(text), " "), "set the first password") {
+	if text := s.run(t, "client", "create", "--help"); !strings.Contains(strings.Join(strings.Fields(text), " "), "set the first password") {
 		t.Errorf("nor in the help:\n%s", text)
 	}
 }
 
 func TestUpgrade_NamesClientsThatLostAccountLinking(t *testing.T) {
-	s, _ := patient(t)
-	s.rewrite(t, "shop", func(c *storage.Client) { c.Scopes = append(c.Scopes, linkScope) })
+	s, _ := newDoctorHarness(t)
+	s.rewriteClient(t, "shop", func(c *storage.Client) { c.Scopes = append(c.Scopes, linkScope) })
 	const confirm = "minifed client update shop --directory default --account-linking"
 
 	said := diagnose(t, s, true)["client shop of default"]
 	if !strings.HasPrefix(said, "warn ") || !strings.Contains(said, "`"+confirm+"`") || !strings.Contains(said, confirm+"=false") || !strings.Contains(said, "set the first password") {
 		t.Errorf("doctor: %q", said)
 	}
-	running := s.serve(t)
-	if err := running.err.await(t.Context(), confirm); err != nil {
+	running := s.startServer(t)
+	if err := running.err.waitFor(t.Context(), confirm); err != nil {
 		t.Error(err)
 	}
 	running.stop(t)
 
-	s.must(t, "client", "update", "shop", "--name", "Shop") // leaves the question open
+	s.run(t, "client", "update", "shop", "--name", "Shop") // leaves the question open
 	if said := diagnose(t, s, true)["client shop of default"]; said == "" {
 		t.Error("another change makes doctor forget it")
 	}
-	s.must(t, strings.Fields(confirm)[1:]...)
+	s.run(t, strings.Fields(confirm)[1:]...)
 	if said := diagnose(t, s, true)["client shop of default"]; said != "" {
 		t.Errorf("after the confirmation: %q", said)
 	}
-	if text := s.must(t, "client", "show", "shop"); !strings.Contains(text, "account_linking") {
+	if text := s.run(t, "client", "show", "shop"); !strings.Contains(text, "account_linking") {
 		t.Errorf("show: %s", text)
 	}
 }

@@ -26,19 +26,19 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-// landmine is a source of randomness that panics, with a secret as the value, when a request that the server is answering
+// panickingReader is a source of randomness that panics, with a secret as the value, when a request that the server is answering
 // reads it. Armed with "early" it does so before anything of the request was read, else in the middle of the work.
-type landmine struct {
-	armed atomic.Pointer[landmineSettings]
+type panickingReader struct {
+	armed atomic.Pointer[panickingReaderSettings]
 	went  atomic.Int64
 }
 
-type landmineSettings struct {
+type panickingReaderSettings struct {
 	secret string
 	early  bool
 }
 
-func (l *landmine) Read(p []byte) (int, error) {
+func (l *panickingReader) Read(p []byte) (int, error) {
 	if set := l.armed.Load(); set != nil {
 		stack := string(debug.Stack())
 		if strings.Contains(stack, "minifed/server.") && strings.Contains(stack, ".RequestID(") == set.early {
@@ -50,11 +50,11 @@ func (l *landmine) Read(p []byte) (int, error) {
 	return rand.Read(p)
 }
 
-// secretsSeen are the values that must not be printed, by what they are.
-type secretsSeen map[string]string
+// secretLeakChecker are the values that must not be printed, by what they are.
+type secretLeakChecker map[string]string
 
 // note keeps every value of an answer's members that are secret.
-func (s secretsSeen) note(what string, answer map[string]any) {
+func (s secretLeakChecker) note(what string, answer map[string]any) {
 	for _, member := range []string{"access_token", "refresh_token", "id_token", "bind_ticket", "phone_number", "request_uri"} {
 		if value, ok := answer[member].(string); ok {
 			s[what+" "+member] = value
@@ -66,7 +66,7 @@ func (s secretsSeen) note(what string, answer map[string]any) {
 }
 
 // leaks returns which secrets a text holds, plain, percent-encoded, in hex, or in base64 at whatever offset.
-func (s secretsSeen) leaks(text string) (found []string) {
+func (s secretLeakChecker) leaks(text string) (found []string) {
 	for what, secret := range s {
 		for form, encoded := range encodings(secret) {
 			if strings.Contains(text, encoded) {
@@ -91,8 +91,8 @@ func encodings(secret string) map[string]string {
 	return all
 }
 
-func TestLeaksAreFoundInEveryEncoding(t *testing.T) {
-	seen := secretsSeen{"token": "s3cret+value/of a token"}
+func TestSecretLeakChecker_FindsEveryEncoding(t *testing.T) {
+	seen := secretLeakChecker{"token": "s3cret+value/of a token"}
 	for _, text := range []string{
 		"x s3cret+value/of a token y", "?token=s3cret%2Bvalue%2Fof+a+token", hex.EncodeToString([]byte("s3cret+value/of a token")),
 		base64.StdEncoding.EncodeToString([]byte("id:s3cret+value/of a token!")), base64.RawURLEncoding.EncodeToString([]byte("ab:c:s3cret+value/of a token")),
@@ -107,23 +107,23 @@ func TestLeaksAreFoundInEveryEncoding(t *testing.T) {
 	}
 }
 
-// bugged is a running server with everything that a full run uses.
-type bugged struct {
+// leakHarness is a running server with everything that a full run uses.
+type leakHarness struct {
 	*testing.T
-	*serving
-	mine       *landmine
-	seen       secretsSeen
+	*testServer
+	mine       *panickingReader
+	seen       secretLeakChecker
 	shop, club miniProgram
 }
 
-func TestNothingSecretIsLoggedPrintedOrMeasured(t *testing.T) {
+func TestSecrets_AreNotInLogsOutputOrMetrics(t *testing.T) {
 	simulator := new(wechattest.Server)
 	api := httptest.NewServer(simulator)
 	t.Cleanup(api.Close)
-	s := newStation(t, "MINIFED_LOG_LEVEL=debug", "MINIFED_WECHAT_BASE_URL="+api.URL)
-	b := &bugged{T: t, mine: new(landmine), seen: secretsSeen{}}
+	s := newCLI(t, "MINIFED_LOG_LEVEL=debug", "MINIFED_WECHAT_BASE_URL="+api.URL)
+	b := &leakHarness{T: t, mine: new(panickingReader), seen: secretLeakChecker{}}
 	s.Random = b.mine
-	b.serving = s.serve(t)
+	b.testServer = s.startServer(t)
 	b.club = b.client(simulator, "club", "--provisioning", "bind", "--password-binding", "--first-party")
 	b.shop = b.client(simulator, "shop", "--audience", "club", "--account-linking")
 	for _, user := range []string{"alice", "bob", "carol", "dave"} {
@@ -138,9 +138,9 @@ func TestNothingSecretIsLoggedPrintedOrMeasured(t *testing.T) {
 	b.logins()
 	b.binding()
 	b.browsing()
-	b.own()
-	b.operating()
-	b.refusals()
+	b.clientRequests()
+	b.operatorCommands()
+	b.rejectedRequests()
 	b.faults()
 	b.panics()
 
@@ -167,32 +167,32 @@ func TestNothingSecretIsLoggedPrintedOrMeasured(t *testing.T) {
 	}
 }
 
-// aside is a console beside the server's, for the operator's commands.
-func (b *bugged) aside() *station {
-	beside := b.at()
-	beside.out, beside.err = newOutput(), newOutput()
+// operatorCLI is a console beside the server's, for the operator's commands.
+func (b *leakHarness) operatorCLI() *cliHarness {
+	beside := b.with()
+	beside.out, beside.err = newOutputBuffer(), newOutputBuffer()
 	beside.Console.Out, beside.Console.Err, beside.Random = beside.out, beside.err, rand.Reader
 	return beside
 }
 
 // client makes a mini-program at the simulator and its client, and keeps their secrets.
-func (b *bugged) client(simulator *wechattest.Server, id string, flags ...string) miniProgram {
+func (b *leakHarness) client(simulator *wechattest.Server, id string, flags ...string) miniProgram {
 	b.Helper()
 	app, err := simulator.AddApp(wechat.App{ID: wechat.AppID("wxsim" + id)})
 	if err != nil {
 		b.Fatal(err)
 	}
 	app.BindOpenPlatform("acme")
-	beside := b.aside()
+	beside := b.operatorCLI()
 	beside.typed = []string{string(app.Credential().Secret)}
 	args := append([]string{"client", "create", "--kind", "wechat_miniapp", "--id", id, "--app-id", "wxsim" + id, "--open-platform", "acme"}, flags...)
-	made := miniProgram{app, id, beside.json(b.T, args...)["client_secret"].(string)}
+	made := miniProgram{app, id, beside.runJSON(b.T, args...)["client_secret"].(string)}
 	b.seen[id+"'s AppSecret"], b.seen[id+"'s client secret"] = string(app.Credential().Secret), made.secret
 	return made
 }
 
 // send posts a form as a client, keeps what is secret in it and in the answer, and returns the answer.
-func (b *bugged) send(what string, as miniProgram, path string, form url.Values) map[string]any {
+func (b *leakHarness) send(what string, as miniProgram, path string, form url.Values) map[string]any {
 	b.Helper()
 	request, err := http.NewRequest(http.MethodPost, b.url+path, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -211,7 +211,7 @@ func (b *bugged) send(what string, as miniProgram, path string, form url.Values)
 }
 
 // do sends a request; a connection that a panic closed has no answer.
-func (b *bugged) do(what string, request *http.Request) map[string]any {
+func (b *leakHarness) do(what string, request *http.Request) map[string]any {
 	b.Helper()
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
@@ -244,8 +244,8 @@ func printable(answer map[string]any) string {
 
 const profilePath, bindPath, tokenPath = "/federation/wechat/miniapp/profile", "/federation/wechat/miniapp/bindUser", "/oauth2/token"
 
-// wanted fails the test when an answer lacks a member.
-func (b *bugged) wanted(answer map[string]any, member string) string {
+// required fails the test when an answer lacks a member.
+func (b *leakHarness) required(answer map[string]any, member string) string {
 	b.Helper()
 	value, ok := answer[member].(string)
 	if !ok {
@@ -254,24 +254,24 @@ func (b *bugged) wanted(answer map[string]any, member string) string {
 	return value
 }
 
-func (b *bugged) logins() {
+func (b *leakHarness) logins() {
 	first := b.send("a login", b.shop, profilePath, url.Values{
 		"code": {b.shop.app.Login("alice")}, "phone_code": {b.shop.app.TapPhone("alice")}, "nonce": {"nonce-" + rand.Text()}, "scope": {"openid profile phone offline_access"},
 	})
-	b.wanted(first, "id_token")
+	b.required(first, "id_token")
 	second := b.send("an exchange", b.shop, tokenPath, url.Values{
 		"grant_type":         {"urn:ietf:params:oauth:grant-type:token-exchange"},
 		"subject_token_type": {"urn:minifed:params:oauth:token-type:wechat-miniapp-code"}, "subject_token": {b.shop.app.Login("bob")},
 	})
-	b.wanted(second, "access_token")
-	token := b.wanted(second, "refresh_token")
+	b.required(second, "access_token")
+	token := b.required(second, "refresh_token")
 	for _, number := range []string{"first", "second", "late"} {
 		answer := b.send("the "+number+" refresh", b.shop, tokenPath, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}})
 		if number != "second" { // the late one shows an old token again
-			token = b.wanted(answer, "refresh_token")
+			token = b.required(answer, "refresh_token")
 		}
 	}
-	for name, bearer := range map[string]string{"right": b.wanted(second, "access_token"), "wrong": "not-a-token-" + rand.Text()} {
+	for name, bearer := range map[string]string{"right": b.required(second, "access_token"), "wrong": "not-a-token-" + rand.Text()} {
 		request, err := http.NewRequest(http.MethodGet, b.url+"/oauth2/userinfo", nil)
 		if err != nil {
 			b.Fatal(err)
@@ -282,26 +282,26 @@ func (b *bugged) logins() {
 	}
 }
 
-func (b *bugged) binding() {
+func (b *leakHarness) binding() {
 	unknown := b.send("an unknown one", b.club, profilePath, url.Values{"code": {b.club.app.Login("carol")}})
-	registered := b.send("register", b.club, bindPath, url.Values{"method": {"register"}, "bind_ticket": {b.wanted(unknown, "bind_ticket")}})
-	b.wanted(registered, "access_token")
-	b.send("register again", b.club, bindPath, url.Values{"method": {"register"}, "bind_ticket": {b.wanted(unknown, "bind_ticket")}})
-	beside := b.aside()
+	registered := b.send("register", b.club, bindPath, url.Values{"method": {"register"}, "bind_ticket": {b.required(unknown, "bind_ticket")}})
+	b.required(registered, "access_token")
+	b.send("register again", b.club, bindPath, url.Values{"method": {"register"}, "bind_ticket": {b.required(unknown, "bind_ticket")}})
+	beside := b.operatorCLI()
 	beside.typed = []string{"a password of dave's"}
-	beside.must(b.T, "user", "create", "dave", "--ask-password")
+	beside.run(b.T, "user", "create", "dave", "--ask-password")
 	for _, password := range []string{"not dave's password", "a password of dave's"} {
 		b.send("bind by "+password, b.club, bindPath, url.Values{"method": {"password"}, "username": {"dave"}, "password": {password}, "code": {b.club.app.Login("dave")}})
 	}
 	b.send("bind by phone", b.club, bindPath, url.Values{"method": {"phone"}, "phone_code": {b.club.app.TapPhone("bob")}, "code": {b.club.app.Login("bob")}})
-	b.send("bind by session", b.club, bindPath, url.Values{"method": {"session"}, "access_token": {b.wanted(registered, "access_token")}, "code": {b.club.app.Login("carol")}})
+	b.send("bind by session", b.club, bindPath, url.Values{"method": {"session"}, "access_token": {b.required(registered, "access_token")}, "code": {b.club.app.Login("carol")}})
 }
 
 // browsing is a sign-in with pages: a pushed request, a wrong password, consent, the code, the account, and signing out.
-func (b *bugged) browsing() {
+func (b *leakHarness) browsing() {
 	callback := httptest.NewServer(http.NotFoundHandler())
 	b.Cleanup(callback.Close)
-	b.aside().must(b.T, "client", "create", "--kind", "native", "--id", "app", "--redirect-uri", "http://127.0.0.1/callback")
+	b.operatorCLI().run(b.T, "client", "create", "--kind", "native", "--id", "app", "--redirect-uri", "http://127.0.0.1/callback")
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		b.Fatal(err)
@@ -314,7 +314,7 @@ func (b *bugged) browsing() {
 		"client_id": {"app"}, "response_type": {"code"}, "redirect_uri": {callback.URL + "/callback"}, "scope": {"openid offline_access"}, "nonce": {rand.Text()},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"},
 	})
-	page := b.open(browser, b.url+"/oauth2/authorize?"+url.Values{"client_id": {"app"}, "request_uri": {b.wanted(pushed, "request_uri")}}.Encode(), nil)
+	page := b.open(browser, b.url+"/oauth2/authorize?"+url.Values{"client_id": {"app"}, "request_uri": {b.required(pushed, "request_uri")}}.Encode(), nil)
 	for _, password := range []string{"wrong password of dave", "a password of dave's"} {
 		b.seen["the "+password] = password
 		page = b.open(browser, page.url.String(), page.form("username", "dave", "password", password))
@@ -339,17 +339,17 @@ func (b *bugged) browsing() {
 	for _, cookie := range jar.Cookies(address) {
 		b.seen["the cookie "+cookie.Name] = cookie.Value
 	}
-	b.open(browser, b.url+"/oauth2/logout?id_token_hint="+b.wanted(tokens, "id_token"), nil)
+	b.open(browser, b.url+"/oauth2/logout?id_token_hint="+b.required(tokens, "id_token"), nil)
 }
 
-// opened is a page.
-type opened struct {
+// openedPage is a page.
+type openedPage struct {
 	url  *url.URL
 	body string
 }
 
 // form is the form of the page, with fields filled in.
-func (p opened) form(fields ...string) url.Values {
+func (p openedPage) form(fields ...string) url.Values {
 	form := url.Values{}
 	for _, hidden := range regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`).FindAllStringSubmatch(p.body, -1) {
 		form.Set(hidden[1], html.UnescapeString(hidden[2])) // A page may have it in several forms.
@@ -364,7 +364,7 @@ func (p opened) form(fields ...string) url.Values {
 }
 
 // open gets a page, or posts a form to it.
-func (b *bugged) open(browser *http.Client, address string, form url.Values) opened {
+func (b *leakHarness) open(browser *http.Client, address string, form url.Values) openedPage {
 	b.Helper()
 	request, err := http.NewRequest(http.MethodGet, address, nil)
 	if form != nil {
@@ -393,17 +393,17 @@ func (b *bugged) open(browser *http.Client, address string, form url.Values) ope
 		}
 		return b.open(browser, next.String(), nil)
 	}
-	return opened{response.Request.URL, string(body)}
+	return openedPage{response.Request.URL, string(body)}
 }
 
-// own are the requests of a client that acts for itself, and questions about tokens.
-func (b *bugged) own() {
-	made := b.aside().json(b.T, "client", "create", "--kind", "service", "--id", "service", "--introspection", "--opaque-access-tokens")
+// clientRequests are the requests of a client that acts for itself, and questions about tokens.
+func (b *leakHarness) clientRequests() {
+	made := b.operatorCLI().runJSON(b.T, "client", "create", "--kind", "service", "--id", "service", "--introspection", "--opaque-access-tokens")
 	service := miniProgram{id: "service", secret: made["client_secret"].(string)}
 	b.seen["the service's secret"] = service.secret
-	token := b.wanted(b.send("a token of its own", service, tokenPath, url.Values{"grant_type": {"client_credentials"}}), "access_token")
+	token := b.required(b.send("a token of its own", service, tokenPath, url.Values{"grant_type": {"client_credentials"}}), "access_token")
 	user := b.send("a login to end", b.shop, profilePath, url.Values{"code": {b.shop.app.Login("bob")}, "scope": {"openid offline_access urn:minifed:link"}})
-	for _, shown := range []string{token, b.wanted(user, "access_token"), b.wanted(user, "refresh_token"), "mf_rt_" + rand.Text()} {
+	for _, shown := range []string{token, b.required(user, "access_token"), b.required(user, "refresh_token"), "mf_rt_" + rand.Text()} {
 		b.seen["asked about "+shown] = shown
 		b.send("a question", service, "/oauth2/introspect", url.Values{"token": {shown}})
 	}
@@ -413,23 +413,23 @@ func (b *bugged) own() {
 	}
 	b.seen["a chosen password"] = "the password of bobby"
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	request.Header.Set("Authorization", "Bearer "+b.wanted(user, "access_token"))
+	request.Header.Set("Authorization", "Bearer "+b.required(user, "access_token"))
 	b.do("choosing a password", request)
-	b.send("giving up another's", service, "/oauth2/revoke", url.Values{"token": {b.wanted(user, "refresh_token")}})
-	b.send("giving up", b.shop, "/oauth2/revoke", url.Values{"token": {b.wanted(user, "access_token")}})
+	b.send("giving up another's", service, "/oauth2/revoke", url.Values{"token": {b.required(user, "refresh_token")}})
+	b.send("giving up", b.shop, "/oauth2/revoke", url.Values{"token": {b.required(user, "access_token")}})
 }
 
-// operating is what an operator does meanwhile. What these commands print is searched with the log, but for what they print
+// operatorCommands is what an operator does meanwhile. What these commands print is searched with the log, but for what they print
 // because they were asked to.
-func (b *bugged) operating() {
-	aside := b.aside()
+func (b *leakHarness) operatorCommands() {
+	aside := b.operatorCLI()
 	for _, args := range [][]string{{"user", "list"}, {"client", "list"}, {"client", "show", "shop"}, {"keys", "list"}, {"keys", "secrets", "rotate"}, {"doctor"}, {"client", "show", "nobody"}} {
-		aside.run(b.T, args...)
+		aside.exitCode(b.T, args...)
 	}
-	rotated := b.aside().json(b.T, "client", "rotate-secret", "service")
+	rotated := b.operatorCLI().runJSON(b.T, "client", "rotate-secret", "service")
 	b.seen["the service's next secret"] = rotated["client_secret"].(string)
-	aside.run(b.T, "backup", filepath.Join(b.TempDir(), "backup.db"))
-	aside.run(b.T, "export", filepath.Join(b.TempDir(), "store.export"))
+	aside.exitCode(b.T, "backup", filepath.Join(b.TempDir(), "backup.db"))
+	aside.exitCode(b.T, "export", filepath.Join(b.TempDir(), "store.export"))
 	for _, said := range []string{aside.out.String(), aside.err.String()} {
 		for _, leak := range b.seen.leaks(said) {
 			b.Errorf("a command printed %s", leak)
@@ -437,8 +437,8 @@ func (b *bugged) operating() {
 	}
 }
 
-// refusals are requests with secrets where they do not belong.
-func (b *bugged) refusals() {
+// rejectedRequests are requests with secrets where they do not belong.
+func (b *leakHarness) rejectedRequests() {
 	wrong := miniProgram{b.shop.app, "shop", "wrong-client-secret-" + rand.Text()}
 	b.seen["a wrong client secret"] = wrong.secret
 	b.send("a wrong secret", wrong, profilePath, url.Values{"code": {b.shop.app.Login("alice")}})
@@ -475,7 +475,7 @@ func (b *bugged) refusals() {
 }
 
 // faults are all that WeChat can do.
-func (b *bugged) faults() {
+func (b *leakHarness) faults() {
 	for name, fault := range map[string]wechattest.Fault{
 		"busy": {Errcode: -1}, "a wrong AppSecret": {Errcode: 40125}, "a lost code": {Errcode: 40163}, "a quota": {Errcode: 45011}, "a blocked one": {Errcode: 40226},
 		"a gateway": {Status: http.StatusBadGateway}, "a hang-up": {Drop: wechattest.RST}, "half an answer": {Truncate: true}, "an unknown errcode": {Errcode: 99999},
@@ -489,14 +489,14 @@ func (b *bugged) faults() {
 }
 
 // panics are provoked early and late, with what the request holds as their value.
-func (b *bugged) panics() {
+func (b *leakHarness) panics() {
 	for name, early := range map[string]bool{"early": true, "late": false} {
 		code := b.shop.app.Login("erin, " + name)
-		b.mine.armed.Store(&landmineSettings{secret: code, early: early})
+		b.mine.armed.Store(&panickingReaderSettings{secret: code, early: early})
 		b.send("a panic that comes "+name, b.shop, profilePath, url.Values{"code": {code}})
 		b.mine.armed.Store(nil)
 	}
-	b.mine.armed.Store(&landmineSettings{secret: b.shop.secret, early: true})
+	b.mine.armed.Store(&panickingReaderSettings{secret: b.shop.secret, early: true})
 	request, err := http.NewRequest(http.MethodGet, b.url+"/oauth2/authorize", nil)
 	if err != nil {
 		b.Fatal(err)

@@ -29,14 +29,14 @@ import (
 	"github.com/minifed/minifed/cmd/minifed/porttest"
 )
 
-// postOffice is a mail server that wants STARTTLS and a password (RFC 5321, RFC 3207, RFC 4954), and keeps what it takes.
-type postOffice struct {
+// smtpServer is a mail server that wants STARTTLS and a password (RFC 5321, RFC 3207, RFC 4954), and keeps what it takes.
+type smtpServer struct {
 	address     string
 	certificate string
 	config      *tls.Config
 	taken       chan *mail.Message
 	// hold, when it is set, keeps the answer to a message back until it is closed; reading says that one came.
-	hold, reading chan struct{}
+	blocked, reading chan struct{}
 }
 
 const (
@@ -44,11 +44,11 @@ const (
 	mailPassword = "the password of the mail server"
 )
 
-func newPostOffice(t *testing.T) *postOffice {
+func newSMTPServer(t *testing.T) *smtpServer {
 	t.Helper()
 	folder := t.TempDir()
 	certificatetest.Write(t, folder, 1)
-	o := &postOffice{certificate: filepath.Join(folder, "tls.crt"), taken: make(chan *mail.Message, 16)}
+	o := &smtpServer{certificate: filepath.Join(folder, "tls.crt"), taken: make(chan *mail.Message, 16)}
 	pair, err := tls.LoadX509KeyPair(o.certificate, filepath.Join(folder, "tls.key"))
 	if err != nil {
 		t.Fatal(err)
@@ -67,13 +67,13 @@ func newPostOffice(t *testing.T) *postOffice {
 			if err != nil {
 				return
 			}
-			go o.talk(connection)
+			go o.serve(connection)
 		}
 	}()
 	return o
 }
 
-func (o *postOffice) talk(connection net.Conn) {
+func (o *smtpServer) serve(connection net.Conn) {
 	defer func() { connection.Close() }()
 	lines := bufio.NewReader(connection)
 	say := func(line string) { _, _ = io.WriteString(connection, line+"\r\n") }
@@ -102,7 +102,7 @@ func (o *postOffice) talk(connection net.Conn) {
 			return
 		case verb == "DATA" && known:
 			say("354 go on")
-			if !o.take(lines) {
+			if !o.readMessage(lines) {
 				return
 			}
 			say("250 taken")
@@ -114,8 +114,8 @@ func (o *postOffice) talk(connection net.Conn) {
 	}
 }
 
-// take reads one message.
-func (o *postOffice) take(lines *bufio.Reader) bool {
+// readMessage reads one message.
+func (o *smtpServer) readMessage(lines *bufio.Reader) bool {
 	var text bytes.Buffer
 	for {
 		line, err := lines.ReadString('\n')
@@ -127,9 +127,9 @@ func (o *postOffice) take(lines *bufio.Reader) bool {
 		}
 		text.WriteString(strings.TrimPrefix(line, "."))
 	}
-	if o.hold != nil {
+	if o.blocked != nil {
 		o.reading <- struct{}{}
-		<-o.hold
+		<-o.blocked
 	}
 	message, err := mail.ReadMessage(&text)
 	if err != nil {
@@ -149,8 +149,8 @@ func mailText(t *testing.T, message *mail.Message) string {
 	return strings.ReplaceAll(string(body), "\r\n", "\n")
 }
 
-// resident is the built program on a store of its own, with a user in each of two directories.
-type resident struct {
+// mailHarness is the built program on a store of its own, with a user in each of two directories.
+type mailHarness struct {
 	url         string
 	binary      string
 	environment []string
@@ -160,49 +160,49 @@ type resident struct {
 // builtProgram is the program, built once for all tests that need it.
 func builtProgram(t *testing.T) string {
 	t.Helper()
-	building.Do(func() { buildProgram(t, template(), ".") })
-	return filepath.Join(template(), "minifed")
+	buildOnce.Do(func() { buildProgram(t, storeTemplate(), ".") })
+	return filepath.Join(storeTemplate(), "minifed")
 }
 
-// building is of builtProgram.
-var building sync.Once
+// buildOnce is of builtProgram.
+var buildOnce sync.Once
 
-// settle makes the users wanda of default and wanda of shop, and serves with a configuration file that says
+// newMailHarness makes the users wanda of default and wanda of shop, and serves with a configuration file that says
 // what extra says.
-func settle(t *testing.T, extra string, variables ...string) *resident {
+func newMailHarness(t *testing.T, extra string, variables ...string) *mailHarness {
 	t.Helper()
 	folder, address := t.TempDir(), porttest.Address(t)
 	config := filepath.Join(folder, "config.yaml")
 	writeFile(t, config, fmt.Sprintf(
 		"public_url: http://%[1]s\ndata_dir: %[2]s\nlisten: {address: %[1]q, admin_address: \"off\"}\n%[3]s", address, filepath.Join(folder, "data"), extra,
 	))
-	r := &resident{
+	r := &mailHarness{
 		url: "http://" + address, binary: builtProgram(t),
 		environment: append([]string{"MINIFED_CONFIG=" + config, "HOME=" + folder}, variables...),
 	}
 	r.process = startProgram(t, r.environment, r.binary, "serve")
 	r.process.line(t, "msg=serving")
-	r.command(t, "", "directory", "create", "shop", "--name", "Our shop")
+	r.run(t, "", "directory", "create", "shop", "--name", "Our shop")
 	for directory, address := range map[string]string{"default": "wanda@example.com", "shop": "wanda@shop.example.com"} {
 		var made struct {
 			ID string `json:"id"`
 		}
-		printed := r.command(t, "her first password", "user", "create", "wanda", "--directory", directory, "--password-stdin", "--output", "json")
+		printed := r.run(t, "her first password", "user", "create", "wanda", "--directory", directory, "--password-stdin", "--output", "json")
 		if err := json.Unmarshal(printed, &made); err != nil {
 			t.Fatal(err)
 		}
-		r.command(t, "", "user", "update", made.ID, "--directory", directory, "--email", address)
+		r.run(t, "", "user", "update", made.ID, "--directory", directory, "--email", address)
 	}
 	return r
 }
 
-func (r *resident) command(t *testing.T, input string, args ...string) []byte {
+func (r *mailHarness) run(t *testing.T, input string, args ...string) []byte {
 	t.Helper()
 	return runProgram(t, r.environment, input, append([]string{r.binary}, args...)...)
 }
 
-// mailReader is somebody at a browser without scripts.
-type mailReader struct {
+// pageUser is somebody at a browser without scripts.
+type pageUser struct {
 	*http.Client
 	t    *testing.T
 	at   string
@@ -210,17 +210,17 @@ type mailReader struct {
 	body string
 }
 
-func newMailReader(t *testing.T) *mailReader {
+func newPageUser(t *testing.T) *pageUser {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &mailReader{Client: &http.Client{Jar: jar}, t: t}
+	return &pageUser{Client: &http.Client{Jar: jar}, t: t}
 }
 
 // get opens a page and returns its status.
-func (p *mailReader) get(address string) int {
+func (p *pageUser) get(address string) int {
 	p.t.Helper()
 	request, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, address, nil)
 	if err != nil {
@@ -230,7 +230,7 @@ func (p *mailReader) get(address string) int {
 }
 
 // fill sends the form of the page, with what it hides, and returns the status of the answer.
-func (p *mailReader) fill(fields ...string) int {
+func (p *pageUser) fill(fields ...string) int {
 	p.t.Helper()
 	form := url.Values{}
 	for _, hidden := range regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`).FindAllStringSubmatch(p.body, -1) {
@@ -247,7 +247,7 @@ func (p *mailReader) fill(fields ...string) int {
 	return p.send(request)
 }
 
-func (p *mailReader) send(request *http.Request) int {
+func (p *pageUser) send(request *http.Request) int {
 	p.t.Helper()
 	if p.host != "" {
 		request.Host = p.host
@@ -265,8 +265,8 @@ func (p *mailReader) send(request *http.Request) int {
 	return response.StatusCode
 }
 
-// forget asks for a link at the pages of an issuer, and returns the page that comes of it.
-func (p *mailReader) forget(issuer, address string) string {
+// requestReset asks for a link at the pages of an issuer, and returns the page that comes of it.
+func (p *pageUser) requestReset(issuer, address string) string {
 	p.t.Helper()
 	if status := p.get(issuer + "/account/forgot"); status != http.StatusOK {
 		p.t.Fatalf("forgot: %d %s", status, p.body)
@@ -277,8 +277,8 @@ func (p *mailReader) forget(issuer, address string) string {
 	return p.body
 }
 
-// linkIn is the one link of a mail, which must be below issuer.
-func linkIn(t *testing.T, mailed, issuer string) string {
+// linkOf is the one link of a mail, which must be below issuer.
+func linkOf(t *testing.T, mailed, issuer string) string {
 	t.Helper()
 	links := regexp.MustCompile(`https?://\S+`).FindAllString(mailed, -1)
 	if len(links) != 1 || !strings.HasPrefix(links[0], issuer+"/account/reset?proof=") {
@@ -288,9 +288,9 @@ func linkIn(t *testing.T, mailed, issuer string) string {
 }
 
 // useOnce sets a new password by a link, which works this once, and signs in by it.
-func (r *resident) useOnce(t *testing.T, issuer, link string) {
+func (r *mailHarness) useOnce(t *testing.T, issuer, link string) {
 	t.Helper()
-	p := newMailReader(t)
+	p := newPageUser(t)
 	for _, refused := range []struct{ password, because string }{
 		{"short", "Too short"}, {"password123", "attackers try"}, {"wanda", "Too short"},
 	} {
@@ -303,11 +303,11 @@ func (r *resident) useOnce(t *testing.T, issuer, link string) {
 	if status := p.fill("new_password", "her second password"); status != http.StatusOK {
 		t.Fatalf("new password: %d %s", status, p.body)
 	}
-	if status := newMailReader(t).get(link); status != http.StatusBadRequest {
+	if status := newPageUser(t).get(link); status != http.StatusBadRequest {
 		t.Errorf("the link works again: %d", status)
 	}
 	for password, page := range map[string]string{"her first password": "/login", "her second password": "/account"} {
-		p := newMailReader(t)
+		p := newPageUser(t)
 		p.get(issuer + "/account")
 		p.fill("username", "wanda", "password", password)
 		if at, err := url.Parse(p.at); err != nil || !strings.HasSuffix(at.Path, page) {
@@ -316,11 +316,11 @@ func (r *resident) useOnce(t *testing.T, issuer, link string) {
 	}
 }
 
-func TestAPasswordIsResetByMailThroughASMTPServer(t *testing.T) {
-	office := newPostOffice(t)
+func TestMail_ResetsAPasswordThroughSMTP(t *testing.T) {
+	office := newSMTPServer(t)
 	secret := filepath.Join(t.TempDir(), "password")
 	writeFile(t, secret, mailPassword+"\n")
-	r := settle(t, fmt.Sprintf(
+	r := newMailHarness(t, fmt.Sprintf(
 		"mail:\n  sender: smtp\n  from: Tea <no-reply@tea.example>\n  smtp: {address: %q, username: %s, password_file: %s}\n"+
 			"passwords:\n  argon2: {memory_kib: 64, time: 1}\n  hashing: 2\n", office.address, mailUser, secret,
 	), "SSL_CERT_FILE="+office.certificate)
@@ -328,32 +328,32 @@ func TestAPasswordIsResetByMailThroughASMTPServer(t *testing.T) {
 		t.Errorf("doctor says %s", said)
 	}
 	for issuer, address := range map[string]string{r.url: "wanda@example.com", r.url + "/d/shop": "wanda@shop.example.com"} {
-		p := newMailReader(t)
-		known := p.forget(issuer, address)
+		p := newPageUser(t)
+		known := p.requestReset(issuer, address)
 		// Nobody is told who has an account, and whom the request says it is for is not where the link leads.
-		if unknown := newMailReader(t).forget(issuer, "nobody@example.com"); alike(unknown, "nobody@example.com") != alike(known, address) {
+		if unknown := newPageUser(t).requestReset(issuer, "nobody@example.com"); withoutVariableParts(unknown, "nobody@example.com") != withoutVariableParts(known, address) {
 			t.Errorf("an unknown address is answered\n%s\na known one\n%s", unknown, known)
 		}
 		message := <-office.taken
 		if to, from := message.Header.Get("To"), message.Header.Get("From"); to != address || from != `"Tea" <no-reply@tea.example>` {
 			t.Errorf("mail from %s to %s", from, to)
 		}
-		r.useOnce(t, issuer, linkIn(t, mailText(t, message), issuer))
+		r.useOnce(t, issuer, linkOf(t, mailText(t, message), issuer))
 		if told := mailText(t, <-office.taken); !strings.Contains(told, issuer+"/account") {
 			t.Errorf("of the new password the user is told %q", told)
 		}
 	}
 	// Another name of this machine in the request does not get into the link.
-	spoofer := newMailReader(t)
+	spoofer := newPageUser(t)
 	spoofer.host = "evil.example"
-	spoofer.forget(r.url, "wanda@example.com")
-	linkIn(t, mailText(t, <-office.taken), r.url)
+	spoofer.requestReset(r.url, "wanda@example.com")
+	linkOf(t, mailText(t, <-office.taken), r.url)
 }
 
 // doctor is what doctor says about mail. Elsewhere it finds fault, because no WeChat is there.
-func (r *resident) doctor(t *testing.T) string {
+func (r *mailHarness) doctor(t *testing.T) string {
 	t.Helper()
-	s := newStation(t)
+	s := newCLI(t)
 	for _, variable := range r.environment {
 		if name, value, _ := strings.Cut(variable, "="); name == "SSL_CERT_FILE" {
 			t.Setenv(name, value)
@@ -363,13 +363,13 @@ func (r *resident) doctor(t *testing.T) string {
 	return diagnose(t, s, false)["mail"]
 }
 
-// alike is a page without what differs at every visit, and without the address that was typed.
-func alike(body, address string) string {
+// withoutVariableParts is a page without what differs at every visit, and without the address that was typed.
+func withoutVariableParts(body, address string) string {
 	body = strings.ReplaceAll(body, address, "ADDRESS")
 	return regexp.MustCompile(`value="[^"]*"`).ReplaceAllString(body, "")
 }
 
-func TestAPasswordIsResetByMailThroughAWebhook(t *testing.T) {
+func TestMail_ResetsAPasswordThroughAWebhook(t *testing.T) {
 	const key = "the secret that signs what is posted"
 	posted := make(chan map[string]string, 8)
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -396,36 +396,36 @@ func TestAPasswordIsResetByMailThroughAWebhook(t *testing.T) {
 	t.Cleanup(service.Close)
 	secret := filepath.Join(t.TempDir(), "secret")
 	writeFile(t, secret, key+"\n")
-	r := settle(t, fmt.Sprintf(
+	r := newMailHarness(t, fmt.Sprintf(
 		"mail: {sender: webhook, from: no-reply@tea.example, webhook: {url: %q, secret_file: %s}}\npasswords: {argon2: {memory_kib: 64, time: 1}}\n",
 		service.URL+"/send?key=k", secret,
 	))
 	if said := r.doctor(t); !strings.HasPrefix(said, "ok 127.0.0.1:") || strings.Contains(said, "key=k") {
 		t.Errorf("doctor says %s", said)
 	}
-	newMailReader(t).forget(r.url+"/d/shop", "wanda@shop.example.com")
+	newPageUser(t).requestReset(r.url+"/d/shop", "wanda@shop.example.com")
 	message := <-posted
 	if message["to"] != "wanda@shop.example.com" || message["from"] != "no-reply@tea.example" || !strings.Contains(message["subject"], "Our shop") {
 		t.Errorf("posted %v", message)
 	}
-	r.useOnce(t, r.url+"/d/shop", linkIn(t, message["text"], r.url+"/d/shop"))
+	r.useOnce(t, r.url+"/d/shop", linkOf(t, message["text"], r.url+"/d/shop"))
 }
 
 // What a request promised is done before the process ends.
-func TestMailInProgressIsSentBeforeTheServerStops(t *testing.T) {
-	office := newPostOffice(t)
-	office.hold, office.reading = make(chan struct{}), make(chan struct{}, 1)
-	r := settle(t, fmt.Sprintf(
+func TestStop_SendsMailInProgress(t *testing.T) {
+	office := newSMTPServer(t)
+	office.blocked, office.reading = make(chan struct{}), make(chan struct{}, 1)
+	r := newMailHarness(t, fmt.Sprintf(
 		"mail: {sender: smtp, from: no-reply@tea.example, smtp: {address: %q, username: %s}}\npasswords: {argon2: {memory_kib: 64, time: 1}}\n", office.address, mailUser,
 	), "SSL_CERT_FILE="+office.certificate, "MINIFED_MAIL_SMTP_PASSWORD="+mailPassword)
-	newMailReader(t).forget(r.url, "wanda@example.com")
+	newPageUser(t).requestReset(r.url, "wanda@example.com")
 	<-office.reading
 	if err := syscall.Kill(r.process.pid, syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	r.process.line(t, "msg=draining")
-	close(office.hold)
-	linkIn(t, mailText(t, <-office.taken), r.url)
+	close(office.blocked)
+	linkOf(t, mailText(t, <-office.taken), r.url)
 	r.process.line(t, "msg=stopped")
 	for _, line := range r.process.seen {
 		if strings.Contains(line, "cut off") || strings.Contains(line, "mail not sent") {
@@ -434,25 +434,25 @@ func TestMailInProgressIsSentBeforeTheServerStops(t *testing.T) {
 	}
 }
 
-func TestTheSenderLogWritesMailForDevelopment(t *testing.T) {
-	running := newStation(t).serve(t, "MINIFED_MAIL_SENDER=log")
+func TestMail_SenderLogWritesMailToTheLog(t *testing.T) {
+	running := newCLI(t).startServer(t, "MINIFED_MAIL_SENDER=log")
 	var made struct {
 		ID string `json:"id"`
 	}
 	running.In = strings.NewReader("her first password")
-	if err := json.Unmarshal([]byte(running.at("MINIFED_MAIL_SENDER=log").must(t, "user", "create", "wanda", "--password-stdin", "--output", "json")), &made); err != nil {
+	if err := json.Unmarshal([]byte(running.with("MINIFED_MAIL_SENDER=log").run(t, "user", "create", "wanda", "--password-stdin", "--output", "json")), &made); err != nil {
 		t.Fatal(err)
 	}
-	running.must(t, "user", "update", made.ID, "--email", "wanda@example.com")
-	newMailReader(t).forget(running.url, "wanda@example.com")
-	if err := running.err.await(t.Context(), running.url+"/account/reset?proof="); err != nil {
+	running.run(t, "user", "update", made.ID, "--email", "wanda@example.com")
+	newPageUser(t).requestReset(running.url, "wanda@example.com")
+	if err := running.err.waitFor(t.Context(), running.url+"/account/reset?proof="); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestWithoutASenderPagesOfferNothingThatNeedsMail(t *testing.T) {
-	running := newStation(t).serve(t)
-	p := newMailReader(t)
+func TestMail_PagesOfferNoResetWithoutASender(t *testing.T) {
+	running := newCLI(t).startServer(t)
+	p := newPageUser(t)
 	if status := p.get(running.url + "/account/forgot"); status != http.StatusNotFound {
 		t.Errorf("forgot: %d", status)
 	}
@@ -462,9 +462,9 @@ func TestWithoutASenderPagesOfferNothingThatNeedsMail(t *testing.T) {
 	}
 }
 
-func TestDoctorLooksAtWhatSendsMail(t *testing.T) {
-	office := newPostOffice(t)
-	s, _ := patient(t)
+func TestDoctor_ChecksTheMailSender(t *testing.T) {
+	office := newSMTPServer(t)
+	s, _ := newDoctorHarness(t)
 	for want, variables := range map[string][]string{
 		"ok none is sent":        nil,
 		"ok goes to the log":     {"MINIFED_MAIL_SENDER=log"},
@@ -474,12 +474,12 @@ func TestDoctorLooksAtWhatSendsMail(t *testing.T) {
 			"MINIFED_MAIL_SENDER=webhook", "MINIFED_MAIL_WEBHOOK_URL=http://127.0.0.1:1/?key=k", "MINIFED_MAIL_WEBHOOK_SECRET=0123456789abcdef",
 		},
 	} {
-		said := diagnose(t, s.at(variables...), strings.HasPrefix(want, "ok"))["mail"]
+		said := diagnose(t, s.with(variables...), strings.HasPrefix(want, "ok"))["mail"]
 		if !strings.HasPrefix(said, want) || strings.Contains(said, "key=k") {
 			t.Errorf("%v: %q, want %q", variables, said, want)
 		}
 	}
-	weak := diagnose(t, s.at("MINIFED_PASSWORDS_ARGON2_MEMORY_KIB=64"), true)["configuration"]
+	weak := diagnose(t, s.with("MINIFED_PASSWORDS_ARGON2_MEMORY_KIB=64"), true)["configuration"]
 	if !strings.HasPrefix(weak, "warn passwords") {
 		t.Errorf("weak hashing: %q", weak)
 	}

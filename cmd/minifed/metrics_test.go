@@ -14,11 +14,11 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-func TestMetricsFollowTheConventionsOfPrometheus(t *testing.T) {
+func TestMetrics_FollowThePrometheusConventions(t *testing.T) {
 	simulator := new(wechattest.Server)
 	api := httptest.NewServer(simulator)
 	t.Cleanup(api.Close)
-	running := newStation(t).serve(t, "MINIFED_WECHAT_BASE_URL="+api.URL)
+	running := newCLI(t).startServer(t, "MINIFED_WECHAT_BASE_URL="+api.URL)
 	mini := running.miniProgram(t, simulator)
 	if status, answer, err := mini.signIn(running.url, url.Values{"code": {mini.app.Login("alice")}}); err != nil || status != http.StatusOK {
 		t.Fatalf("%d %v, error %v", status, answer, err)
@@ -33,26 +33,26 @@ func TestMetricsFollowTheConventionsOfPrometheus(t *testing.T) {
 	}
 }
 
-func TestNobodyMakesMetricsGrowByWhatTheySend(t *testing.T) {
-	running := newStation(t).serve(t)
+func TestMetrics_RequestsCreateNoNewLabels(t *testing.T) {
+	running := newCLI(t).startServer(t)
 	series := func() int {
 		_, metrics := get(t, running.adminURL+"/metrics")
 		return strings.Count(metrics, "\nminifed_")
 	}
 	for i := range 5 {
-		hostile(t, running.url, i)
+		sendUniqueValues(t, running.url, i)
 	}
 	before := series()
 	for i := range 40 {
-		hostile(t, running.url, 5+i)
+		sendUniqueValues(t, running.url, 5+i)
 	}
 	if after := series(); after != before {
 		t.Errorf("%d series became %d", before, after)
 	}
 }
 
-// hostile sends what somebody would whose every request is to be another series.
-func hostile(t *testing.T, address string, i int) {
+// sendUniqueValues sends what somebody would whose every request is to be another series.
+func sendUniqueValues(t *testing.T, address string, i int) {
 	t.Helper()
 	odd := fmt.Sprint("odd-", i)
 	for _, row := range []struct{ method, path, host, body string }{

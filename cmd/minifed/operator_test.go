@@ -14,10 +14,10 @@ import (
 
 const anAppSecret = "0123456789abcdef0123456789abcdef"
 
-func TestClientsFromBirthToDeath(t *testing.T) {
-	s := made(t)
+func TestClient_Lifecycle(t *testing.T) {
+	s := newCLIWithStore(t)
 	s.typed = []string{anAppSecret}
-	created := s.json(t, "client", "create", "--kind", "wechat_miniapp", "--app-id", "wx0123456789abcdef", "--id", "mini", "--name", "Our shop", "--open-platform", "acme")
+	created := s.runJSON(t, "client", "create", "--kind", "wechat_miniapp", "--app-id", "wx0123456789abcdef", "--id", "mini", "--name", "Our shop", "--open-platform", "acme")
 	if created["id"] != nil || created["client_id"] != "mini" || created["id_token_algorithm"] != "ES256" {
 		t.Errorf("created %v", created)
 	}
@@ -30,75 +30,75 @@ func TestClientsFromBirthToDeath(t *testing.T) {
 		t.Errorf("secret %q of %v", secret, created["secrets"])
 	}
 
-	updated := s.json(t, "client", "update", "mini", "--provisioning", "bind", "--scope", "openid profile", "--default-scope", "openid", "--access-token-lifetime", "5m")
+	updated := s.runJSON(t, "client", "update", "mini", "--provisioning", "bind", "--scope", "openid profile", "--default-scope", "openid", "--access-token-lifetime", "5m")
 	if updated["federation"].(map[string]any)["provisioning"] != "bind" || updated["name"] != "Our shop" ||
 		fmt.Sprint(updated["scopes"]) != "[openid profile]" || updated["lifetimes"].(map[string]any)["access_token"] != 300.0 {
 		t.Errorf("updated %v", updated)
 	}
-	if text := s.must(t, "client", "show", "mini"); !strings.Contains(text, "bind") || !strings.Contains(text, "5m0s") {
+	if text := s.run(t, "client", "show", "mini"); !strings.Contains(text, "bind") || !strings.Contains(text, "5m0s") {
 		t.Errorf("shown %s", text)
 	}
-	if list := s.must(t, "client", "list"); !strings.Contains(list, "mini") || !strings.Contains(list, "Our shop") {
+	if list := s.run(t, "client", "list"); !strings.Contains(list, "mini") || !strings.Contains(list, "Our shop") {
 		t.Errorf("listed %s", list)
 	}
-	rotated := s.json(t, "client", "rotate-secret", "mini")
+	rotated := s.runJSON(t, "client", "rotate-secret", "mini")
 	if rotated["client_secret"] == secret || rotated["client_id"] != "mini" {
 		t.Errorf("rotated %v", rotated)
 	}
-	if text := s.must(t, "client", "disable", "mini"); !strings.Contains(text, "disabled") {
+	if text := s.run(t, "client", "disable", "mini"); !strings.Contains(text, "disabled") {
 		t.Errorf("said %q", text)
 	}
-	if shown := s.json(t, "client", "show", "mini"); shown["disabled"] != true || shown["secrets"] != 2.0 {
+	if shown := s.runJSON(t, "client", "show", "mini"); shown["disabled"] != true || shown["secrets"] != 2.0 {
 		t.Errorf("shown %v", shown)
 	}
-	s.must(t, "client", "enable", "mini")
-	s.fails(t, exitUsage, []string{"--yes"}, "client", "delete", "mini")
+	s.run(t, "client", "enable", "mini")
+	s.mustFail(t, exitUsage, []string{"--yes"}, "client", "delete", "mini")
 	s.typed = []string{"no"}
-	s.fails(t, exitFailed, []string{"nothing was deleted"}, "client", "delete", "mini")
+	s.mustFail(t, exitFailed, []string{"nothing was deleted"}, "client", "delete", "mini")
 	s.typed = []string{"mini"}
-	s.must(t, "client", "delete", "mini")
-	s.fails(t, exitFailed, []string{`client "mini" of directory "default" does not exist`}, "client", "show", "mini")
+	s.run(t, "client", "delete", "mini")
+	s.mustFail(t, exitFailed, []string{`client "mini" of directory "default" does not exist`}, "client", "show", "mini")
 }
 
-func TestBrandingIsSetFromTheCommandLine(t *testing.T) {
-	s := made(t)
+func TestClient_SetsBranding(t *testing.T) {
+	s := newCLIWithStore(t)
 	logo := filepath.Join(t.TempDir(), "logo.png")
 	var file bytes.Buffer
 	if err := png.Encode(&file, image.NewGray(image.Rect(0, 0, 300, 100))); err != nil {
 		t.Fatal(err)
 	}
 	writeFile(t, logo, file.String())
-	s.must(t, "client", "create", "--kind", "spa", "--id", "shop", "--redirect-uri", "https://shop.example.com/cb", "--logo", logo)
+	s.run(t, "client", "create", "--kind", "spa", "--id", "shop", "--redirect-uri", "https://shop.example.com/cb", "--logo", logo)
 	for _, args := range [][]string{
 		{"directory", "update", "default", "--logo", logo, "--accent-color", "#07c160", "--policy-url", "https://example.com/p", "--terms-url", "https://example.com/t"},
 		{"client", "update", "shop", "--logo", logo, "--policy-url", "https://example.com/p", "--terms-url", "https://example.com/t"},
 	} {
-		shown := s.must(t, args...)
+		shown := s.run(t, args...)
 		for _, want := range []string{"300 × 100 pixels", "https://example.com/p", "https://example.com/t"} {
 			if !strings.Contains(shown, want) {
 				t.Errorf("%v: no %q in %s", args[:2], want, shown)
 			}
 		}
-		if without := s.must(t, append(args[:3:3], "--logo", "")...); strings.Contains(without, "pixels") {
+		if without := s.run(t, append(args[:3:3], "--logo", "")...); strings.Contains(without, "pixels") {
 			t.Errorf("%v: the logo stays: %s", args[:2], without)
 		}
 	}
 	writeFile(t, logo, "<svg/>")
-	s.fails(t, exitFailed, []string{"--logo: ", "is not a PNG, JPEG or GIF picture"}, "directory", "update", "default", "--logo", logo)
-	s.fails(t, exitFailed, []string{"no such file"}, "client", "update", "shop", "--logo", logo+".missing")
+	s.mustFail(t, exitFailed, []string{"--logo: ", "is not a PNG, JPEG or GIF picture"}, "directory", "update", "default", "--logo", logo)
+	s.mustFail(t, exitFailed, []string{"no such file"}, "client", "update", "shop", "--logo", logo+".missing")
 }
 
-func TestARecordThatIsTooLargeIsRefusedByTheFlagOfItsLargestMember(t *testing.T) {
-	s := made(t)
+func TestClientUpdate_RejectsATooLargeRecord(t *testing.T) {
+	s := newCLIWithStore(t)
 	args := []string{"client", "create", "--kind", "spa"}
 	for i := range 20 {
 		args = append(args, "--redirect-uri", fmt.Sprintf("https://shop.example.com/%s/%d", strings.Repeat("x", 880), i))
 	}
-	s.fails(t, exitFailed, []string{"--redirect-uri: takes ", "the record may have 16384 in all"}, args...)
+	s.mustFail(t, exitFailed, []string{"--redirect-uri: takes ", "the record may have 16384 in all"}, args...)
 }
 
-func TestEveryKindOfClientIsMadeFromTheCommandLine(t *testing.T) {
-	s := made(t)
+func TestClientCreate_CreatesEveryKind(t *testing.T) {
+	s := newCLIWithStore(t)
 	jwks := filepath.Join(t.TempDir(), "jwks.json")
 	writeFile(t, jwks, `{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`)
 	for _, args := range []string{
@@ -108,102 +108,102 @@ func TestEveryKindOfClientIsMadeFromTheCommandLine(t *testing.T) {
 		"--kind service --scope orders:read",
 		"--kind service --auth-method private_key_jwt --jwks-file " + jwks,
 	} {
-		created := s.json(t, append([]string{"client", "create"}, strings.Fields(args)...)...)
+		created := s.runJSON(t, append([]string{"client", "create"}, strings.Fields(args)...)...)
 		if id, _ := created["client_id"].(string); id == "" || created["kind"] == "" {
 			t.Errorf("%s: %v", args, created)
 		}
 	}
 	s.In = strings.NewReader("not an AppSecret")
-	s.fails(t, exitFailed, []string{"  AppSecret: must be"}, "client", "create", "--kind", "wechat_miniapp", "--app-id", "wx0123456789abcdef", "--app-secret-stdin")
-	s.fails(t, exitUsage, []string{"--subject-type private", "public or pairwise"}, "client", "create", "--kind", "web", "--subject-type", "private")
-	s.fails(t, exitFailed, []string{"--subject-type: ", "web and spa"}, "client", "create", "--kind", "native", "--redirect-uri", "com.example.shop:/cb", "--subject-type", "pairwise")
-	s.fails(t, exitFailed, []string{"--sector-identifier: ", "several hosts"}, "client", "create", "--kind", "web", "--subject-type", "pairwise",
+	s.mustFail(t, exitFailed, []string{"  AppSecret: must be"}, "client", "create", "--kind", "wechat_miniapp", "--app-id", "wx0123456789abcdef", "--app-secret-stdin")
+	s.mustFail(t, exitUsage, []string{"--subject-type private", "public or pairwise"}, "client", "create", "--kind", "web", "--subject-type", "private")
+	s.mustFail(t, exitFailed, []string{"--subject-type: ", "web and spa"}, "client", "create", "--kind", "native", "--redirect-uri", "com.example.shop:/cb", "--subject-type", "pairwise")
+	s.mustFail(t, exitFailed, []string{"--sector-identifier: ", "several hosts"}, "client", "create", "--kind", "web", "--subject-type", "pairwise",
 		"--redirect-uri", "https://a.example.com/cb https://b.example.com/cb")
-	shown := s.must(t, "client", "create", "--kind", "web", "--id", "paired", "--redirect-uri", "https://a.example.com/cb", "--subject-type", "pairwise")
+	shown := s.run(t, "client", "create", "--kind", "web", "--id", "paired", "--redirect-uri", "https://a.example.com/cb", "--subject-type", "pairwise")
 	if !strings.Contains(shown, "pairwise") {
 		t.Errorf("not shown: %s", shown)
 	}
-	s.fails(t, exitFailed, []string{"--redirect-uri: ", "must be https"}, "client", "create", "--kind", "spa", "--redirect-uri", "http://shop.example.com")
+	s.mustFail(t, exitFailed, []string{"--redirect-uri: ", "must be https"}, "client", "create", "--kind", "spa", "--redirect-uri", "http://shop.example.com")
 	writeFile(t, jwks, "not JSON")
-	s.fails(t, exitUsage, []string{"is not JSON"}, "client", "create", "--kind", "service", "--auth-method", "private_key_jwt", "--jwks-file", jwks)
+	s.mustFail(t, exitUsage, []string{"is not JSON"}, "client", "create", "--kind", "service", "--auth-method", "private_key_jwt", "--jwks-file", jwks)
 }
 
-func TestListsArePaged(t *testing.T) {
-	s := made(t)
+func TestLists_HavePages(t *testing.T) {
+	s := newCLIWithStore(t)
 	for i := range 3 {
-		s.must(t, "client", "create", "--kind", "service", "--id", fmt.Sprint("c", i))
+		s.run(t, "client", "create", "--kind", "service", "--id", fmt.Sprint("c", i))
 	}
-	first := s.json(t, "client", "list", "--limit", "2")
+	first := s.runJSON(t, "client", "list", "--limit", "2")
 	next, _ := first["next"].(string)
 	if len(first["items"].([]any)) != 2 || next == "" {
 		t.Fatalf("first page %v", first)
 	}
-	second := s.json(t, "client", "list", "--limit", "2", "--after", next)
+	second := s.runJSON(t, "client", "list", "--limit", "2", "--after", next)
 	if len(second["items"].([]any)) != 1 || second["next"] != nil {
 		t.Errorf("second page %v", second)
 	}
-	if all := s.json(t, "client", "list", "--limit", "1", "--all"); len(all["items"].([]any)) != 3 {
+	if all := s.runJSON(t, "client", "list", "--limit", "1", "--all"); len(all["items"].([]any)) != 3 {
 		t.Errorf("all pages %v", all)
 	}
-	s.must(t, "client", "list", "--limit", "1")
+	s.run(t, "client", "list", "--limit", "1")
 	if !strings.Contains(s.err.String(), "--after ") {
 		t.Errorf("the text does not say how to go on: %q", s.err)
 	}
-	s.fails(t, exitFailed, []string{"cursor"}, "client", "list", "--after", "nonsense")
+	s.mustFail(t, exitFailed, []string{"cursor"}, "client", "list", "--after", "nonsense")
 }
 
-func TestDirectoriesFromBirthToDeath(t *testing.T) {
-	s := made(t)
-	created := s.json(t, "directory", "create", "shop", "--name", "Our shop", "--signing-alg", "RS256 EdDSA", "--refresh-idle-lifetime", "14d")
+func TestDirectory_Lifecycle(t *testing.T) {
+	s := newCLIWithStore(t)
+	created := s.runJSON(t, "directory", "create", "shop", "--name", "Our shop", "--signing-alg", "RS256 EdDSA", "--refresh-idle-lifetime", "14d")
 	if created["id"] != "shop" || created["issuer"] != "http://localhost:8080/d/shop" || created["lifetimes"].(map[string]any)["refresh_idle"] != 14.0*86400 {
 		t.Errorf("created %v", created)
 	}
-	if keys := s.must(t, "keys", "list", "--directory", "shop"); !strings.Contains(keys, "EdDSA") || strings.Contains(keys, "ES256") {
+	if keys := s.run(t, "keys", "list", "--directory", "shop"); !strings.Contains(keys, "EdDSA") || strings.Contains(keys, "ES256") {
 		t.Errorf("keys %s", keys)
 	}
-	if client := s.json(t, "client", "create", "-d", "shop", "--kind", "service"); client["id_token_algorithm"] != "RS256" || client["directory"] != "shop" {
+	if client := s.runJSON(t, "client", "create", "-d", "shop", "--kind", "service"); client["id_token_algorithm"] != "RS256" || client["directory"] != "shop" {
 		t.Errorf("client %v", client)
 	}
-	if updated := s.must(t, "directory", "update", "shop", "--issuer", "https://login.example.com", "--accent-color", "#07c160"); !strings.Contains(updated, "https://login.example.com") {
+	if updated := s.run(t, "directory", "update", "shop", "--issuer", "https://login.example.com", "--accent-color", "#07c160"); !strings.Contains(updated, "https://login.example.com") {
 		t.Errorf("updated %s", updated)
 	}
-	if list := s.must(t, "directory", "list"); !strings.Contains(list, "default") || !strings.Contains(list, "Our shop") {
+	if list := s.run(t, "directory", "list"); !strings.Contains(list, "default") || !strings.Contains(list, "Our shop") {
 		t.Errorf("listed %s", list)
 	}
-	s.fails(t, exitFailed, []string{"default one"}, "directory", "disable", "default")
-	s.fails(t, exitFailed, []string{"disable directory"}, "directory", "delete", "shop", "--yes")
-	s.must(t, "directory", "disable", "shop")
-	s.fails(t, exitFailed, []string{"clients"}, "directory", "delete", "shop", "--yes")
-	client := s.json(t, "client", "list", "-d", "shop")["items"].([]any)[0].(map[string]any)
-	s.must(t, "client", "delete", client["client_id"].(string), "-d", "shop", "--yes")
-	s.must(t, "directory", "delete", "shop", "--yes")
-	s.fails(t, exitFailed, []string{`directory "shop" does not exist`}, "directory", "show", "shop")
-	s.fails(t, exitFailed, []string{"id: must be 1 to 32", "--issuer: "}, "directory", "create", "No Good", "--issuer", "x")
+	s.mustFail(t, exitFailed, []string{"default one"}, "directory", "disable", "default")
+	s.mustFail(t, exitFailed, []string{"disable directory"}, "directory", "delete", "shop", "--yes")
+	s.run(t, "directory", "disable", "shop")
+	s.mustFail(t, exitFailed, []string{"clients"}, "directory", "delete", "shop", "--yes")
+	client := s.runJSON(t, "client", "list", "-d", "shop")["items"].([]any)[0].(map[string]any)
+	s.run(t, "client", "delete", client["client_id"].(string), "-d", "shop", "--yes")
+	s.run(t, "directory", "delete", "shop", "--yes")
+	s.mustFail(t, exitFailed, []string{`directory "shop" does not exist`}, "directory", "show", "shop")
+	s.mustFail(t, exitFailed, []string{"id: must be 1 to 32", "--issuer: "}, "directory", "create", "No Good", "--issuer", "x")
 }
 
-func TestUsersFromBirthToDeath(t *testing.T) {
-	s := made(t)
+func TestUser_Lifecycle(t *testing.T) {
+	s := newCLIWithStore(t)
 	s.typed = []string{"correct horse battery"}
-	created := s.json(t, "user", "create", "alice", "--name", "Alice Example", "--ask-password")
+	created := s.runJSON(t, "user", "create", "alice", "--name", "Alice Example", "--ask-password")
 	id, _ := created["id"].(string)
 	if id == "" || created["has_password"] != true || created["password"] != nil || created["username"] != "alice" {
 		t.Errorf("created %v", created)
 	}
-	updated := s.json(t, "user", "update", id, "--nickname", "Ali", "--email", "alice@example.com", "--locale", "zh-CN")
+	updated := s.runJSON(t, "user", "update", id, "--nickname", "Ali", "--email", "alice@example.com", "--locale", "zh-CN")
 	if updated["email"] != "alice@example.com" || updated["profile"].(map[string]any)["nickname"] != "Ali" {
 		t.Errorf("updated %v", updated)
 	}
-	if cleared := s.json(t, "user", "update", id, "--nickname", ""); cleared["profile"].(map[string]any)["nickname"] != nil {
+	if cleared := s.runJSON(t, "user", "update", id, "--nickname", ""); cleared["profile"].(map[string]any)["nickname"] != nil {
 		t.Errorf("cleared %v", cleared)
 	}
-	everything := s.json(t, "user", "update", id, "--given-name", "Alice", "--family-name", "Example", "--middle-name", "B.",
+	everything := s.runJSON(t, "user", "update", id, "--given-name", "Alice", "--family-name", "Example", "--middle-name", "B.",
 		"--profile", "https://example.com/alice", "--website", "https://alice.example", "--phone-number", "+8613800138000",
 		"--street-address", "1 Road", "--locality", "Shanghai", "--region", "Shanghai", "--postal-code", "200000", "--country", "CN",
 		"--address", "1 Road\nShanghai 200000")
 	if address, _ := everything["profile"].(map[string]any)["address"].(map[string]any); len(address) != 6 || everything["phone"] != "+8613800138000" {
 		t.Errorf("updated %v", everything)
 	}
-	shown := s.must(t, "user", "show", id)
+	shown := s.run(t, "user", "show", id)
 	for _, want := range []string{
 		"B.", "https://example.com/alice", "https://alice.example", "+8613800138000", "1 Road, Shanghai 200000, 1 Road, Shanghai, Shanghai, 200000, CN",
 		"alice@example.com", "signs in by", "username", "Alice Example", "set",
@@ -212,11 +212,11 @@ func TestUsersFromBirthToDeath(t *testing.T) {
 			t.Errorf("shown without %q:\n%s", want, shown)
 		}
 	}
-	if found := s.must(t, "user", "list", "--name", "AL"); !strings.Contains(found, id) {
+	if found := s.run(t, "user", "list", "--name", "AL"); !strings.Contains(found, id) {
 		t.Errorf("found %s", found)
 	}
 	for command, said := range map[string]string{"disable": "disabled", "enable": "enabled", "signout": "signed out everywhere"} {
-		if text := s.must(t, "user", command, id); !strings.Contains(text, said) {
+		if text := s.run(t, "user", command, id); !strings.Contains(text, said) {
 			t.Errorf("%s: %q", command, text)
 		}
 	}
@@ -224,60 +224,60 @@ func TestUsersFromBirthToDeath(t *testing.T) {
 		"short": "at least 8 characters", "password123": "known from a data breach", "Alice": "at least 8 characters",
 	} {
 		s.In = strings.NewReader(password)
-		s.fails(t, exitFailed, []string{"  password: ", reason}, "user", "set-password", id, "--password-stdin")
+		s.mustFail(t, exitFailed, []string{"  password: ", reason}, "user", "set-password", id, "--password-stdin")
 		s.In = strings.NewReader(password)
-		s.fails(t, exitFailed, []string{"  password: ", reason}, "user", "create", "bob", "--password-stdin")
+		s.mustFail(t, exitFailed, []string{"  password: ", reason}, "user", "create", "bob", "--password-stdin")
 	}
 	s.In = strings.NewReader("another horse battery\n")
-	s.must(t, "user", "set-password", id, "--password-stdin")
-	s.fails(t, exitFailed, []string{"exists already"}, "user", "create", "ALICE")
+	s.run(t, "user", "set-password", id, "--password-stdin")
+	s.mustFail(t, exitFailed, []string{"exists already"}, "user", "create", "ALICE")
 	// A user is named by ID, username or verified e-mail address; an address that is taken leaves no user behind.
-	mailed := s.json(t, "user", "create", "mailed", "--email", "mailed@example.com")
+	mailed := s.runJSON(t, "user", "create", "mailed", "--email", "mailed@example.com")
 	if mailed["email"] != "mailed@example.com" || mailed["email_verified"] != true {
 		t.Errorf("created %v", mailed)
 	}
 	for _, name := range []string{mailed["id"].(string), "Mailed", "mailed@example.com"} {
-		if got := s.json(t, "user", "show", name)["id"]; got != mailed["id"] {
+		if got := s.runJSON(t, "user", "show", name)["id"]; got != mailed["id"] {
 			t.Errorf("%s is %v", name, got)
 		}
 	}
-	s.fails(t, exitFailed, []string{"exists already"}, "user", "create", "second", "--email", "mailed@example.com")
-	s.fails(t, exitFailed, []string{"does not exist", "username"}, "user", "show", "second")
-	s.must(t, "user", "disable", "mailed")
-	s.must(t, "user", "delete", "mailed", "--yes")
-	s.fails(t, exitFailed, []string{"--zoneinfo: must be a time zone"}, "user", "update", id, "--zoneinfo", "Mars")
-	s.fails(t, exitFailed, []string{"--phone-number: must be"}, "user", "update", id, "--phone-number", "138")
-	s.fails(t, exitFailed, []string{"--address: must"}, "user", "update", id, "--address", strings.Repeat("x", 300))
-	s.must(t, "user", "delete", id, "--yes")
-	s.fails(t, exitFailed, []string{"does not exist: name a user by ID, username or verified e-mail address"}, "user", "show", id)
+	s.mustFail(t, exitFailed, []string{"exists already"}, "user", "create", "second", "--email", "mailed@example.com")
+	s.mustFail(t, exitFailed, []string{"does not exist", "username"}, "user", "show", "second")
+	s.run(t, "user", "disable", "mailed")
+	s.run(t, "user", "delete", "mailed", "--yes")
+	s.mustFail(t, exitFailed, []string{"--zoneinfo: must be a time zone"}, "user", "update", id, "--zoneinfo", "Mars")
+	s.mustFail(t, exitFailed, []string{"--phone-number: must be"}, "user", "update", id, "--phone-number", "138")
+	s.mustFail(t, exitFailed, []string{"--address: must"}, "user", "update", id, "--address", strings.Repeat("x", 300))
+	s.run(t, "user", "delete", id, "--yes")
+	s.mustFail(t, exitFailed, []string{"does not exist: name a user by ID, username or verified e-mail address"}, "user", "show", id)
 }
 
-func TestUsersAreMergedAndSeparatedFromTheCommandLine(t *testing.T) {
-	s := made(t)
-	alice := s.json(t, "user", "create", "alice")["id"].(string)
-	twin := s.json(t, "user", "create", "twin")["id"].(string)
-	done := s.json(t, "user", "merge", "users", alice, twin)
+func TestUserMerge_MergesAndSeparates(t *testing.T) {
+	s := newCLIWithStore(t)
+	alice := s.runJSON(t, "user", "create", "alice")["id"].(string)
+	twin := s.runJSON(t, "user", "create", "twin")["id"].(string)
+	done := s.runJSON(t, "user", "merge", "users", alice, twin)
 	survivor := done["survivor"].(string)
-	if !slices.Contains([]string{alice, twin}, survivor) || s.json(t, "user", "show", twin)["id"] != survivor {
+	if !slices.Contains([]string{alice, twin}, survivor) || s.runJSON(t, "user", "show", twin)["id"] != survivor {
 		t.Errorf("merged %v", done)
 	}
-	s.must(t, "user", "merge", "undo", done["merge"].(string))
-	if s.json(t, "user", "show", twin)["id"] != twin {
+	s.run(t, "user", "merge", "undo", done["merge"].(string))
+	if s.runJSON(t, "user", "show", twin)["id"] != twin {
 		t.Error("not separated")
 	}
-	s.must(t, "user", "merge", "candidates")
-	s.fails(t, exitFailed, []string{"does not exist"}, "user", "merge", "accept", "none")
-	s.fails(t, exitFailed, []string{"does not exist"}, "user", "merge", "dismiss", "none")
+	s.run(t, "user", "merge", "candidates")
+	s.mustFail(t, exitFailed, []string{"does not exist"}, "user", "merge", "accept", "none")
+	s.mustFail(t, exitFailed, []string{"does not exist"}, "user", "merge", "dismiss", "none")
 }
 
-func TestKeysRotateFromTheCommandLine(t *testing.T) {
-	s := made(t)
-	next := s.json(t, "keys", "rotate", "--alg", "ES256")
+func TestKeysRotate_PublishesTheNextKey(t *testing.T) {
+	s := newCLIWithStore(t)
+	next := s.runJSON(t, "keys", "rotate", "--alg", "ES256")
 	if next["state"] != "next" || next["algorithm"] != "ES256" {
 		t.Errorf("rotated %v", next)
 	}
 	states := []string{}
-	for _, item := range s.json(t, "keys", "list")["items"].([]any) {
+	for _, item := range s.runJSON(t, "keys", "list")["items"].([]any) {
 		key := item.(map[string]any)
 		states = append(states, fmt.Sprint(key["algorithm"], " ", key["state"]))
 		if key["private"] != nil {
@@ -287,19 +287,19 @@ func TestKeysRotateFromTheCommandLine(t *testing.T) {
 	if want := []string{"RS256 active", "ES256 active", "ES256 next"}; !slices.Equal(states, want) {
 		t.Errorf("keys %v", states)
 	}
-	if text := s.must(t, "keys", "secrets", "rotate"); !strings.Contains(text, "Generation 2") {
+	if text := s.run(t, "keys", "secrets", "rotate"); !strings.Contains(text, "Generation 2") {
 		t.Errorf("said %q", text)
 	}
-	s.fails(t, exitFailed, []string{"RS256, ES256"}, "keys", "rotate", "--alg", "EdDSA")
+	s.mustFail(t, exitFailed, []string{"RS256, ES256"}, "keys", "rotate", "--alg", "EdDSA")
 }
 
-func TestTheMasterKeyRotatesWithoutLosingASecret(t *testing.T) {
-	s := made(t)
+func TestMasterKey_RotatesWithoutLosingASecret(t *testing.T) {
+	s := newCLIWithStore(t)
 	file := filepath.Join(s.folder, "master.key")
 	s.In = strings.NewReader(anAppSecret)
-	s.must(t, "client", "create", "--kind", "wechat_miniapp", "--app-id", "wx0123456789abcdef", "--id", "mini", "--app-secret-stdin")
-	s.fails(t, exitUsage, []string{"exists and is not changed", "--append"}, "keys", "master", "new")
-	added := s.json(t, "keys", "master", "new", "--append")
+	s.run(t, "client", "create", "--kind", "wechat_miniapp", "--app-id", "wx0123456789abcdef", "--id", "mini", "--app-secret-stdin")
+	s.mustFail(t, exitUsage, []string{"exists and is not changed", "--append"}, "keys", "master", "new")
+	added := s.runJSON(t, "keys", "master", "new", "--append")
 	content, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -310,17 +310,17 @@ func TestTheMasterKeyRotatesWithoutLosingASecret(t *testing.T) {
 	}
 	slices.Reverse(lines)
 	writeFile(t, file, strings.Join(lines, "\n"))
-	if done := s.json(t, "keys", "master", "rotate"); done["records"].(float64) < 4 {
+	if done := s.runJSON(t, "keys", "master", "rotate"); done["records"].(float64) < 4 {
 		t.Errorf("resealed %v", done)
 	}
 	writeFile(t, file, lines[0])
-	s.must(t, "client", "list")
+	s.run(t, "client", "list")
 	writeFile(t, file, lines[1])
-	s.fails(t, exitFailed, []string{"this is not the store's master key", fmt.Sprint(added["key_id"])}, "client", "list")
+	s.mustFail(t, exitFailed, []string{"this is not the store's master key", fmt.Sprint(added["key_id"])}, "client", "list")
 }
 
-func TestAMasterKeyIsAppendedOnALineOfItsOwn(t *testing.T) {
-	s := made(t)
+func TestMasterKeyNew_AppendsALine(t *testing.T) {
+	s := newCLIWithStore(t)
 	file := filepath.Join(s.folder, "master.key")
 	first, err := os.ReadFile(file)
 	if err != nil {
@@ -328,7 +328,7 @@ func TestAMasterKeyIsAppendedOnALineOfItsOwn(t *testing.T) {
 	}
 	for name, before := range map[string]string{"with": string(first), "without": strings.TrimSuffix(string(first), "\n")} {
 		writeFile(t, file, before)
-		s.must(t, "keys", "master", "new", "--append")
+		s.run(t, "keys", "master", "new", "--append")
 		after, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -337,11 +337,11 @@ func TestAMasterKeyIsAppendedOnALineOfItsOwn(t *testing.T) {
 			t.Errorf("below a last line %s an end: %d lines", name, strings.Count(string(after), "\n"))
 		}
 	}
-	s.fails(t, exitFailed, []string{"no such file"}, "keys", "master", "new", "--append", "--file", file+".missing")
+	s.mustFail(t, exitFailed, []string{"no such file"}, "keys", "master", "new", "--append", "--file", file+".missing")
 }
 
-func TestAMasterKeyMayComeFromTheEnvironment(t *testing.T) {
-	s := made(t)
+func TestMasterKey_IsReadFromTheEnvironment(t *testing.T) {
+	s := newCLIWithStore(t)
 	content, err := os.ReadFile(filepath.Join(s.folder, "master.key"))
 	if err != nil {
 		t.Fatal(err)
@@ -349,22 +349,22 @@ func TestAMasterKeyMayComeFromTheEnvironment(t *testing.T) {
 	if err := os.Remove(filepath.Join(s.folder, "master.key")); err != nil {
 		t.Fatal(err)
 	}
-	s.fails(t, exitFailed, []string{"the master key is missing", "MINIFED_KEYS_MASTER_KEY"}, "client", "list")
-	s.at("MINIFED_KEYS_MASTER_KEY="+strings.Fields(string(content))[0]).must(t, "client", "list")
-	s.at("MINIFED_KEYS_MASTER_KEY=short").fails(t, exitFailed, []string{"MINIFED_KEYS_MASTER_KEY holds no usable master key"}, "client", "list")
+	s.mustFail(t, exitFailed, []string{"the master key is missing", "MINIFED_KEYS_MASTER_KEY"}, "client", "list")
+	s.with("MINIFED_KEYS_MASTER_KEY="+strings.Fields(string(content))[0]).run(t, "client", "list")
+	s.with("MINIFED_KEYS_MASTER_KEY=short").mustFail(t, exitFailed, []string{"MINIFED_KEYS_MASTER_KEY holds no usable master key"}, "client", "list")
 }
 
-func TestNoSecretIsPrintedTwiceOrStored(t *testing.T) {
-	s := made(t)
+func TestSecrets_ArePrintedOnceAndNotStored(t *testing.T) {
+	s := newCLIWithStore(t)
 	s.In = strings.NewReader(anAppSecret)
-	created := s.json(t, "client", "create", "--kind", "wechat_miniapp", "--app-id", "wx0123456789abcdef", "--id", "mini", "--app-secret-stdin")
+	created := s.runJSON(t, "client", "create", "--kind", "wechat_miniapp", "--app-id", "wx0123456789abcdef", "--id", "mini", "--app-secret-stdin")
 	secrets := []string{anAppSecret, created["client_secret"].(string)}
-	secrets = append(secrets, s.json(t, "client", "rotate-secret", "mini")["client_secret"].(string))
+	secrets = append(secrets, s.runJSON(t, "client", "rotate-secret", "mini")["client_secret"].(string))
 	s.In = strings.NewReader("chosen-by-somebody-1")
-	printed := s.must(t, "client", "rotate-secret", "mini", "--secret-stdin") + s.err.String()
+	printed := s.run(t, "client", "rotate-secret", "mini", "--secret-stdin") + s.err.String()
 	secrets = append(secrets, "chosen-by-somebody-1")
 	s.In = strings.NewReader("a password of alice's")
-	printed += s.must(t, "user", "create", "alice", "--password-stdin")
+	printed += s.run(t, "user", "create", "alice", "--password-stdin")
 	secrets = append(secrets, "a password of alice's")
 	for _, args := range [][]string{
 		{"client", "show", "mini"},
@@ -376,7 +376,7 @@ func TestNoSecretIsPrintedTwiceOrStored(t *testing.T) {
 		{"directory", "list"},
 	} {
 		for _, format := range []string{"text", "json"} {
-			printed += s.must(t, append(args, "--output", format)...) + s.err.String()
+			printed += s.run(t, append(args, "--output", format)...) + s.err.String()
 		}
 	}
 	for _, hash := range []string{"sha256:", "$argon2id$", "mk1:"} {

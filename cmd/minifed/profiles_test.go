@@ -8,8 +8,8 @@ import (
 	"github.com/minifed/minifed/cmd/minifed/porttest"
 )
 
-func TestProfilesAreReadOnThisMachineAlone(t *testing.T) {
-	running := newStation(t).serve(t)
+func TestProfiles_AreServedOnlyOnLoopback(t *testing.T) {
+	running := newCLI(t).startServer(t)
 	for _, path := range []string{"/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/profile?seconds=1"} {
 		if code, _ := get(t, running.adminURL+path); code != http.StatusOK {
 			t.Errorf("%s: %d", path, code)
@@ -20,14 +20,14 @@ func TestProfilesAreReadOnThisMachineAlone(t *testing.T) {
 	}
 }
 
-func TestAnAdminListenerForOthersServesHealthAndMetricsOnly(t *testing.T) {
+func TestAdminListener_ServesNoProfilesToOtherMachines(t *testing.T) {
 	address := porttest.Address(t)
 	_, port, err := net.SplitHostPort(porttest.Address(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newStation(t)
-	s.serveWith(t, address, "0.0.0.0:"+port)
+	s := newCLI(t)
+	s.startServerOn(t, address, "0.0.0.0:"+port)
 	for path, want := range map[string]int{"/livez": 200, "/readyz": 200, "/metrics": 200, "/debug/pprof/": 404, "/debug/pprof/heap": 404, "/admin/v1/": 404} {
 		if code, _ := get(t, "http://127.0.0.1:"+port+path); code != want {
 			t.Errorf("%s: %d, want %d", path, code, want)

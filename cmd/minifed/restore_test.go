@@ -19,11 +19,11 @@ func TestOperatingGuide_RestoreTrialRunsBesideTheServer(t *testing.T) {
 	}
 	block := strings.Split(after, "```")[1]
 
-	s := made(t)
-	running := s.serve(t)
-	s.must(t, "client", "create", "--kind", "service", "--id", "before")
+	s := newCLIWithStore(t)
+	running := s.startServer(t)
+	s.run(t, "client", "create", "--kind", "service", "--id", "before")
 	folder := t.TempDir()
-	s.must(t, "backup", filepath.Join(folder, "backup.db"))
+	s.run(t, "backup", filepath.Join(folder, "backup.db"))
 	content, err := os.ReadFile(filepath.Join(folder, "backup.db"))
 	if err != nil {
 		t.Fatal(err)
@@ -44,18 +44,18 @@ func TestOperatingGuide_RestoreTrialRunsBesideTheServer(t *testing.T) {
 		variables = append(variables, assignment[1]+"="+value)
 	}
 	// The configuration of the running server, then the variables of the guide.
-	trial := s.at(variables...)
-	logs := newOutput()
+	trial := s.with(variables...)
+	logs := newOutputBuffer()
 	trial.Console.Err = logs
 	runUntil(t, trial, logs)
 	if code, body := get(t, "http://"+admin+"/readyz"); code != 200 || !strings.Contains(body, `"status":"ready"`) {
 		t.Errorf("/readyz: %d %s", code, body)
 	}
-	trial.must(t, "user", "create", "alice")
-	if printed := s.must(t, "user", "list"); strings.Contains(printed, "alice") {
+	trial.run(t, "user", "create", "alice")
+	if printed := s.run(t, "user", "list"); strings.Contains(printed, "alice") {
 		t.Errorf("the trial writes to the store of the running server: %s", printed)
 	}
-	if printed := trial.must(t, "client", "list"); !strings.Contains(printed, "before") {
+	if printed := trial.run(t, "client", "list"); !strings.Contains(printed, "before") {
 		t.Errorf("the backup is not what the trial serves: %s", printed)
 	}
 }

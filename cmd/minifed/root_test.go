@@ -29,11 +29,11 @@ func everyCommand(t *testing.T, visit func(*cobra.Command)) {
 			walk(child)
 		}
 	}
-	walk(newRoot(newStation(t).Console))
+	walk(newRoot(newCLI(t).Console))
 }
 
-func TestHelpOfTheRootLeadsFromTheDemoToOnesOwnAppID(t *testing.T) {
-	help := newStation(t).must(t, "--help")
+func TestHelp_LeadsFromTheDemoToTheOwnAppID(t *testing.T) {
+	help := newCLI(t).run(t, "--help")
 	golden := filepath.Join("testdata", "help.txt")
 	if os.Getenv("MINIFED_TEST_UPDATE") != "" {
 		writeFile(t, golden, help)
@@ -55,7 +55,7 @@ func TestHelpOfTheRootLeadsFromTheDemoToOnesOwnAppID(t *testing.T) {
 	}
 }
 
-func TestEveryCommandExplainsItselfWithExamplesThatParse(t *testing.T) {
+func TestHelp_ExamplesOfEveryCommandParse(t *testing.T) {
 	count := 0
 	everyCommand(t, func(command *cobra.Command) {
 		count++
@@ -91,7 +91,7 @@ func checkExample(t *testing.T, line string) {
 		t.Errorf("example %q does not call minifed", line)
 		return
 	}
-	command, rest, err := newRoot(newStation(t).Console).Find(args[1:])
+	command, rest, err := newRoot(newCLI(t).Console).Find(args[1:])
 	if err != nil {
 		t.Errorf("example %q: %v", line, err)
 		return
@@ -114,7 +114,7 @@ func splitShell(line string) []string {
 	return words
 }
 
-func TestEveryFlagIsExplainedAndNoneTakesASecret(t *testing.T) {
+func TestFlags_HaveTextsAndTakeNoSecrets(t *testing.T) {
 	everyCommand(t, func(command *cobra.Command) {
 		command.LocalFlags().VisitAll(func(flag *pflag.Flag) {
 			if flag.Usage == "" {
@@ -127,8 +127,8 @@ func TestEveryFlagIsExplainedAndNoneTakesASecret(t *testing.T) {
 	})
 }
 
-func TestWrongCommandLinesAreUsageErrorsThatSayWhatIsRight(t *testing.T) {
-	s := newStation(t)
+func TestCommandLine_RejectsWrongUsage(t *testing.T) {
+	s := newCLI(t)
 	tests := []struct {
 		args string
 		says string
@@ -151,29 +151,29 @@ func TestWrongCommandLinesAreUsageErrorsThatSayWhatIsRight(t *testing.T) {
 		{"keys secrets turn", `the nearest one is "rotate"`},
 	}
 	for _, test := range tests {
-		s.fails(t, exitUsage, []string{"minifed: ", test.says, "--help"}, strings.Fields(test.args)...)
+		s.mustFail(t, exitUsage, []string{"minifed: ", test.says, "--help"}, strings.Fields(test.args)...)
 	}
 }
 
-func TestCommandsWithoutAStoreSayWhereTheyLooked(t *testing.T) {
-	s := newStation(t)
+func TestCommands_NameTheMissingStore(t *testing.T) {
+	s := newCLI(t)
 	for _, args := range [][]string{{"client", "list"}, {"user", "list"}, {"keys", "list"}, {"directory", "list"}} {
-		s.fails(t, exitFailed, []string{"there is no store at " + s.folder, "minifed serve", "--config"}, args...)
+		s.mustFail(t, exitFailed, []string{"there is no store at " + s.folder, "minifed serve", "--config"}, args...)
 	}
 	if _, err := os.Stat(s.folder); !os.IsNotExist(err) {
 		t.Errorf("a command made the data folder: %v", err)
 	}
 }
 
-func TestAWrongConfigurationStopsEveryCommandWithAllProblems(t *testing.T) {
-	s := newStation(t, "MINIFED_LOG_LEVEL=loud", "MINIFED_PUBLIC_URL=ftp://x")
+func TestCommands_ReportAllProblemsOfTheConfiguration(t *testing.T) {
+	s := newCLI(t, "MINIFED_LOG_LEVEL=loud", "MINIFED_PUBLIC_URL=ftp://x")
 	for _, args := range [][]string{{"serve"}, {"client", "list"}} {
-		s.fails(t, exitFailed, []string{"2 problems", "MINIFED_LOG_LEVEL: must be one of", "MINIFED_PUBLIC_URL: "}, args...)
+		s.mustFail(t, exitFailed, []string{"2 problems", "MINIFED_LOG_LEVEL: must be one of", "MINIFED_PUBLIC_URL: "}, args...)
 	}
-	s.fails(t, exitFailed, []string{"nowhere.yaml"}, "client", "list", "--config", "/nonexistent/nowhere.yaml")
+	s.mustFail(t, exitFailed, []string{"nowhere.yaml"}, "client", "list", "--config", "/nonexistent/nowhere.yaml")
 }
 
-func TestVersionSaysWhatTheBinaryWasBuiltFrom(t *testing.T) {
+func TestVersion_IdentifiesTheBuild(t *testing.T) {
 	info := version.Of(&debug.BuildInfo{
 		Main:     debug.Module{Version: "v1.2.3"},
 		Settings: []debug.BuildSetting{{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.time", Value: "2026-01-01T00:00:00Z"}, {Key: "vcs.modified", Value: "true"}},
@@ -195,19 +195,19 @@ func TestVersionSaysWhatTheBinaryWasBuiltFrom(t *testing.T) {
 	if _, newest, _ := strings.Cut(string(changes), "\n## "); !strings.HasPrefix(newest, strings.TrimPrefix(version.Release, "v")+"\n") {
 		t.Errorf("CHANGELOG.md does not begin with %s", version.Release)
 	}
-	s := newStation(t)
-	if text := s.must(t, "version"); !strings.Contains(text, "go1.") {
+	s := newCLI(t)
+	if text := s.run(t, "version"); !strings.Contains(text, "go1.") {
 		t.Errorf("printed %q", text)
 	}
-	if decoded := s.json(t, "version"); decoded["version"] == "" {
+	if decoded := s.runJSON(t, "version"); decoded["version"] == "" {
 		t.Errorf("printed %v", decoded)
 	}
 }
 
-func TestShellCompletionIsThere(t *testing.T) {
-	s := newStation(t)
+func TestCompletion_WorksInEveryShell(t *testing.T) {
+	s := newCLI(t)
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
-		if text := s.must(t, "completion", shell); !strings.Contains(text, "minifed") {
+		if text := s.run(t, "completion", shell); !strings.Contains(text, "minifed") {
 			t.Errorf("%s: %q", shell, text)
 		}
 	}
@@ -228,7 +228,7 @@ func TestShellCompletionIsThere(t *testing.T) {
 		{"backup ", []string{files}},
 	}
 	for _, test := range tests {
-		text := s.must(t, append([]string{"__complete"}, strings.Split(test.typed, " ")...)...)
+		text := s.run(t, append([]string{"__complete"}, strings.Split(test.typed, " ")...)...)
 		for _, want := range test.shows {
 			if !strings.Contains(text, want) {
 				t.Errorf("%q is completed as %q, without %q", test.typed, text, want)
@@ -242,20 +242,20 @@ type fullDisk struct{ reason error }
 
 func (f fullDisk) Write([]byte) (int, error) { return 0, f.reason }
 
-func TestWhatCannotBePrintedIsNotDone(t *testing.T) {
-	s := made(t)
+func TestCommands_FailWhenTheOutputFails(t *testing.T) {
+	s := newCLIWithStore(t)
 	commands := []string{
 		"client create --kind service", "client list", "client list --output json", "user merge candidates", "keys secrets rotate", "version",
 	}
 	for _, command := range commands {
 		s.Console.Out = fullDisk{syscall.ENOSPC}
-		s.fails(t, exitFailed, []string{"no space left"}, strings.Fields(command)...)
+		s.mustFail(t, exitFailed, []string{"no space left"}, strings.Fields(command)...)
 	}
 	s.Console.Out = fullDisk{&os.PathError{Op: "write", Path: "|1", Err: syscall.EPIPE}}
-	s.must(t, "client", "list") // as before head
+	s.run(t, "client", "list") // as before head
 }
 
-func TestDurationsMayHaveDays(t *testing.T) {
+func TestDurations_AcceptDays(t *testing.T) {
 	for text, want := range map[string]string{"30d": "30d", "10m": "10m0s", "24h": "1d", "90s": "1m30s", "0": "", "0d": ""} {
 		value := new(days)
 		if err := value.Set(text); err != nil || value.String() != want {
@@ -269,12 +269,12 @@ func TestDurationsMayHaveDays(t *testing.T) {
 	}
 }
 
-func TestSecretsComeFromStdinAFileOrAPrompt(t *testing.T) {
+func TestSecretSource_ReadsStdinFileOrPrompt(t *testing.T) {
 	folder := t.TempDir()
 	writeFile(t, filepath.Join(folder, "good"), "from file\r\n")
 	writeFile(t, filepath.Join(folder, "empty"), "\n")
 	writeFile(t, filepath.Join(folder, "long"), strings.Repeat("x", input.MaxSecret+1))
-	c := newStation(t).Console
+	c := newCLI(t).Console
 	asked := ""
 	c.Ask = func(_ context.Context, prompt string) (string, error) {
 		asked = prompt
@@ -315,8 +315,8 @@ func TestSecretsComeFromStdinAFileOrAPrompt(t *testing.T) {
 	}
 }
 
-func TestJSONIsOneDocumentPerCommand(t *testing.T) {
-	s := made(t)
+func TestOutputJSON_IsOneDocument(t *testing.T) {
+	s := newCLIWithStore(t)
 	for _, args := range [][]string{
 		{"directory", "list"},
 		{"client", "list"},
@@ -326,7 +326,7 @@ func TestJSONIsOneDocumentPerCommand(t *testing.T) {
 		{"version"},
 		{"directory", "show", "default"},
 	} {
-		printed := s.must(t, append(args, "--output", "json")...)
+		printed := s.run(t, append(args, "--output", "json")...)
 		decoder := json.NewDecoder(strings.NewReader(printed))
 		var value map[string]any
 		if err := decoder.Decode(&value); err != nil || decoder.More() {

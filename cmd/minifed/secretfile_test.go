@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-func TestSecretFlags_NameTheFaultOfTheFile(t *testing.T) {
-	s := made(t)
+func TestSecretFlags_RejectWrongFiles(t *testing.T) {
+	s := newCLIWithStore(t)
 	file := filepath.Join(t.TempDir(), "secret")
 	for name, test := range map[string]struct{ content, says string }{
 		"UTF-8 with a BOM":     {"\ufeffcorrect horse battery", "byte order mark (BOM)"},
@@ -23,33 +23,33 @@ func TestSecretFlags_NameTheFaultOfTheFile(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			writeFile(t, file, test.content)
-			s.fails(t, exitFailed, []string{test.says}, "user", "create", "alice", "--password-file", file)
-			piped := s.at()
+			s.mustFail(t, exitFailed, []string{test.says}, "user", "create", "alice", "--password-file", file)
+			piped := s.with()
 			piped.In = strings.NewReader(test.content)
-			piped.fails(t, exitFailed, []string{test.says}, "user", "create", "alice", "--password-stdin")
+			piped.mustFail(t, exitFailed, []string{test.says}, "user", "create", "alice", "--password-stdin")
 		})
 	}
 	for name, content := range map[string]string{"alice": "correct horse battery", "bob": "correct horse battery\n", "carol": "correct horse battery\r\n"} {
 		writeFile(t, file, content)
-		s.must(t, "user", "create", name, "--password-file", file)
+		s.run(t, "user", "create", name, "--password-file", file)
 	}
 }
 
-func TestJWKSFile_NamesAByteOrderMark(t *testing.T) {
+func TestJWKSFile_RejectsAByteOrderMark(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "jwks.json")
 	writeFile(t, file, "\ufeff"+`{"keys":[]}`)
-	made(t).fails(t, exitUsage, []string{"--jwks-file " + file, "byte order mark (BOM)"},
+	newCLIWithStore(t).mustFail(t, exitUsage, []string{"--jwks-file " + file, "byte order mark (BOM)"},
 		"client", "create", "--kind", "service", "--auth-method", "private_key_jwt", "--jwks-file", file)
 }
 
-func TestServe_WarnsThatOthersCanReadTheMasterKey(t *testing.T) {
+func TestServe_WarnsOfAReadableMasterKey(t *testing.T) {
 	const warning = "others on this machine can read the master key"
-	s := made(t)
+	s := newCLIWithStore(t)
 	key := filepath.Join(s.folder, "master.key")
 	if err := os.Chmod(key, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	running := s.serve(t)
+	running := s.startServer(t)
 	if strings.Contains(running.err.String(), warning) {
 		t.Errorf("mode 0600: logged %s", running.err)
 	}
@@ -67,24 +67,24 @@ func TestServe_WarnsThatOthersCanReadTheMasterKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	running = s.serve(t, "MINIFED_KEYS_MASTER_KEY="+string(content))
+	running = s.startServer(t, "MINIFED_KEYS_MASTER_KEY="+string(content))
 	if strings.Contains(running.err.String(), warning) {
 		t.Errorf("with the key of the environment: logged %s", running.err)
 	}
 }
 
 // serveLogs returns what a server logs until it serves.
-func (s *station) serveLogs(t *testing.T, format string) string {
+func (s *cliHarness) serveLogs(t *testing.T, format string) string {
 	t.Helper()
-	logs := newOutput()
-	other := s.at("MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off", "MINIFED_LOG_FORMAT="+format)
+	logs := newOutputBuffer()
+	other := s.with("MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off", "MINIFED_LOG_FORMAT="+format)
 	other.Console.Out, other.Console.Err = io.Discard, logs
 	runUntil(t, other, logs)()
 	return logs.String()
 }
 
 // runUntil starts a server and returns when it serves. The function that it returns stops the server, as the end of the test does.
-func runUntil(t *testing.T, s *station, logs *output) (stop func()) {
+func runUntil(t *testing.T, s *cliHarness, logs *outputBuffer) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan int, 1)
@@ -99,7 +99,7 @@ func runUntil(t *testing.T, s *station, logs *output) (stop func()) {
 		}
 	})
 	t.Cleanup(stop)
-	if err := logs.await(ctx, "serving"); err != nil {
+	if err := logs.waitFor(ctx, "serving"); err != nil {
 		t.Fatal(err)
 	}
 	return stop

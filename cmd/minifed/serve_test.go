@@ -40,9 +40,9 @@ func get(t *testing.T, url string) (int, string) {
 	return response.StatusCode, string(body)
 }
 
-func TestTheFirstStartMakesWhatItNeedsAndSaysWhatComesNext(t *testing.T) {
-	s := newStation(t)
-	running := s.serve(t)
+func TestServe_FirstStartCreatesTheStore(t *testing.T) {
+	s := newCLI(t)
+	running := s.startServer(t)
 	code, body := get(t, running.url+"/.well-known/openid-configuration")
 	if code != http.StatusOK || !strings.Contains(body, `"issuer":"`+running.url+`"`) {
 		t.Errorf("discovery: %d %s", code, body)
@@ -71,7 +71,7 @@ func TestTheFirstStartMakesWhatItNeedsAndSaysWhatComesNext(t *testing.T) {
 	}
 	running.stop(t)
 
-	again := s.serve(t)
+	again := s.startServer(t)
 	if printed := again.out.String(); strings.Contains(printed, "Made the master key") || strings.Contains(printed, "Next") {
 		t.Errorf("the second start printed\n%s", printed)
 	}
@@ -85,8 +85,8 @@ func TestCurlFor_IgnoresProxiesOnlyOnThisMachine(t *testing.T) {
 	}
 }
 
-func TestHealthAndMetricsAnswerOnTheAdminPortAlone(t *testing.T) {
-	running := newStation(t).serve(t)
+func TestAdminListener_ServesHealthAndMetrics(t *testing.T) {
+	running := newCLI(t).startServer(t)
 	for path, want := range map[string]string{"/livez": `"live"`, "/readyz": `"ready","store":"ok","wechat":"not used yet"`, "/metrics": "minifed_build_info"} {
 		if code, body := get(t, running.adminURL+path); code != http.StatusOK || !strings.Contains(body, want) {
 			t.Errorf("%s: %d %s", path, code, body)
@@ -97,24 +97,24 @@ func TestHealthAndMetricsAnswerOnTheAdminPortAlone(t *testing.T) {
 	}
 }
 
-func TestTheHealthcheckSaysWhetherTheServerIsReady(t *testing.T) {
-	running := newStation(t).serve(t)
+func TestHealthcheck_ReportsReadiness(t *testing.T) {
+	running := newCLI(t).startServer(t)
 	address := strings.TrimPrefix(running.adminURL, "http://")
 	_, port, _ := net.SplitHostPort(address)
 	for _, variable := range []string{"MINIFED_LISTEN_ADMIN_ADDRESS=" + address, "MINIFED_LISTEN_ADMIN_ADDRESS=0.0.0.0:" + port} {
-		if printed := newStation(t, variable).must(t, "healthcheck"); !strings.Contains(printed, `"ready"`) {
+		if printed := newCLI(t, variable).run(t, "healthcheck"); !strings.Contains(printed, `"ready"`) {
 			t.Errorf("%s: %q", variable, printed)
 		}
 	}
 	unready := httptest.NewServer(health.New().Handler(prometheus.NewRegistry()))
 	t.Cleanup(unready.Close)
-	newStation(t, "MINIFED_LISTEN_ADMIN_ADDRESS="+strings.TrimPrefix(unready.URL, "http://")).
-		fails(t, exitFailed, []string{"HTTP 503", "starting"}, "healthcheck")
-	newStation(t, "MINIFED_LISTEN_ADMIN_ADDRESS=127.0.0.1:1").fails(t, exitFailed, []string{"no server answers at 127.0.0.1:1"}, "healthcheck")
-	newStation(t, "MINIFED_LISTEN_ADMIN_ADDRESS=off").fails(t, exitFailed, []string{"is off"}, "healthcheck")
+	newCLI(t, "MINIFED_LISTEN_ADMIN_ADDRESS="+strings.TrimPrefix(unready.URL, "http://")).
+		mustFail(t, exitFailed, []string{"HTTP 503", "starting"}, "healthcheck")
+	newCLI(t, "MINIFED_LISTEN_ADMIN_ADDRESS=127.0.0.1:1").mustFail(t, exitFailed, []string{"no server answers at 127.0.0.1:1"}, "healthcheck")
+	newCLI(t, "MINIFED_LISTEN_ADMIN_ADDRESS=off").mustFail(t, exitFailed, []string{"is off"}, "healthcheck")
 }
 
-func TestAStoreThatIsDownIsNoReasonToTakeAnInstanceAway(t *testing.T) {
+func TestReadyz_IsReadyWithoutTheStore(t *testing.T) {
 	var down storage.Engine = &storagetest.Hooks{Engine: storagetest.NewMemory(time.Now)}
 	if err := down.Close(); err != nil {
 		t.Fatal(err)
@@ -129,11 +129,11 @@ func TestAStoreThatIsDownIsNoReasonToTakeAnInstanceAway(t *testing.T) {
 	}
 }
 
-func TestReadinessTellsWhatTheLastCallToWeChatCameTo(t *testing.T) {
+func TestReadyz_ReportsTheLastCallToWeChat(t *testing.T) {
 	simulator := new(wechattest.Server)
 	api := httptest.NewServer(simulator)
 	t.Cleanup(api.Close)
-	running := newStation(t).serve(t, "MINIFED_WECHAT_BASE_URL="+api.URL)
+	running := newCLI(t).startServer(t, "MINIFED_WECHAT_BASE_URL="+api.URL)
 	mini := running.miniProgram(t, simulator)
 	for _, step := range []struct {
 		fault wechattest.Fault
@@ -150,82 +150,82 @@ func TestReadinessTellsWhatTheLastCallToWeChatCameTo(t *testing.T) {
 	}
 }
 
-func TestABackupIsAStoreAndIsMadeBesideARunningServer(t *testing.T) {
-	s := newStation(t)
-	running := s.serve(t)
-	s.must(t, "client", "create", "--kind", "service", "--id", "before")
+func TestBackup_CopiesTheStoreOfARunningServer(t *testing.T) {
+	s := newCLI(t)
+	running := s.startServer(t)
+	s.run(t, "client", "create", "--kind", "service", "--id", "before")
 	file := filepath.Join(t.TempDir(), "backup.db")
-	if printed := s.must(t, "backup", file); !strings.Contains(printed, file) {
+	if printed := s.run(t, "backup", file); !strings.Contains(printed, file) {
 		t.Errorf("printed %q", printed)
 	}
-	s.fails(t, exitUsage, []string{"exists and is not changed"}, "backup", file)
-	s.must(t, "client", "create", "--kind", "service", "--id", "after")
+	s.mustFail(t, exitUsage, []string{"exists and is not changed"}, "backup", file)
+	s.run(t, "client", "create", "--kind", "service", "--id", "after")
 	running.stop(t)
-	restored := s.at("MINIFED_STORAGE_URI=sqlite:" + file)
-	if list := restored.must(t, "client", "list"); !strings.Contains(list, "before") || strings.Contains(list, "after") {
+	restored := s.with("MINIFED_STORAGE_URI=sqlite:" + file)
+	if list := restored.run(t, "client", "list"); !strings.Contains(list, "before") || strings.Contains(list, "after") {
 		t.Errorf("restored %s", list)
 	}
 }
 
-func TestASimulatorInANetworkOfItsOwnIsWarnedAbout(t *testing.T) {
-	running := newStation(t).serve(t, "MINIFED_WECHAT_BASE_URL=http://wechatsim:8090")
+func TestServe_WarnsOfUnencryptedWeChat(t *testing.T) {
+	running := newCLI(t).startServer(t, "MINIFED_WECHAT_BASE_URL=http://wechatsim:8090")
 	if !strings.Contains(running.err.String(), "AppSecrets travel unencrypted") {
 		t.Errorf("logged %s", running.err)
 	}
-	other := newStation(t).serve(t, "MINIFED_WECHAT_BASE_URL=http://127.0.0.1:8090")
+	other := newCLI(t).startServer(t, "MINIFED_WECHAT_BASE_URL=http://127.0.0.1:8090")
 	if strings.Contains(other.err.String(), "unencrypted") {
 		t.Errorf("logged %s", other.err)
 	}
 }
 
-func TestASecondServerOnTheStoreIsRefusedAndTheCommandsAreNot(t *testing.T) {
-	s := newStation(t)
-	s.serve(t)
-	other := s.at("MINIFED_PUBLIC_URL=http://127.0.0.1:1", "MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off")
-	other.fails(t, exitFailed, []string{"another `minifed serve` uses this store"}, "serve")
-	s.must(t, "client", "create", "--kind", "service", "--id", "beside")
-	if list := s.must(t, "client", "list"); !strings.Contains(list, "beside") {
+func TestServe_RejectsASecondServerOnTheStore(t *testing.T) {
+	s := newCLI(t)
+	s.startServer(t)
+	other := s.with("MINIFED_PUBLIC_URL=http://127.0.0.1:1", "MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off")
+	other.mustFail(t, exitFailed, []string{"another `minifed serve` uses this store"}, "serve")
+	s.run(t, "client", "create", "--kind", "service", "--id", "beside")
+	if list := s.run(t, "client", "list"); !strings.Contains(list, "beside") {
 		t.Errorf("listed %s", list)
 	}
 }
 
 func TestATakenPortStopsTheStartBeforeAnythingIsMade(t *testing.T) {
-	running := newStation(t).serve(t)
-	s := newStation(t, "MINIFED_LISTEN_ADDRESS="+strings.TrimPrefix(running.url, "http://"))
-	s.fails(t, exitFailed, []string{"listen.address", "another program uses the address", "MINIFED_LISTEN_ADDRESS"}, "serve")
+	running := newCLI(t).startServer(t)
+	s := newCLI(t, "MINIFED_LISTEN_ADDRESS="+strings.TrimPrefix(running.url, "http://"))
+	s.mustFail(t, exitFailed, []string{"listen.address", "another program uses the address", "MINIFED_LISTEN_ADDRESS"}, "serve")
 	if _, err := os.Stat(s.folder); !os.IsNotExist(err) {
 		t.Errorf("the data folder was made: %v", err)
 	}
 }
 
-func TestAMissingMasterKeyStopsTheStartWhereItMatters(t *testing.T) {
-	public := newStation(t, "MINIFED_PUBLIC_URL=https://id.example.com", "MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off")
-	public.fails(t, exitFailed, []string{"the master key is missing", "https://id.example.com", "minifed keys master new --file " + filepath.Join(public.folder, "master.key")}, "serve")
-	mongo := newStation(t, "MINIFED_STORAGE_URI=mongodb://user:hunter2@127.0.0.1:1/minifed", "MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off")
-	mongo.fails(t, exitFailed, []string{"the master key is missing", "MongoDB", "restore it from its copy"}, "serve")
+func TestServe_RejectsAMissingMasterKey(t *testing.T) {
+	public := newCLI(t, "MINIFED_PUBLIC_URL=https://id.example.com", "MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off")
+	public.mustFail(t, exitFailed, []string{"the master key is missing", "https://id.example.com", "minifed keys master new --file " + filepath.Join(public.folder, "master.key")}, "serve")
+	mongo := newCLI(t, "MINIFED_STORAGE_URI=mongodb://user:hunter2@127.0.0.1:1/minifed", "MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off")
+	mongo.mustFail(t, exitFailed, []string{"the master key is missing", "MongoDB", "restore it from its copy"}, "serve")
 	if strings.Contains(mongo.err.String(), "hunter2") {
 		t.Errorf("the password is printed: %s", mongo.err)
 	}
 
 	// Doing what the message says helps.
-	public.must(t, "keys", "master", "new")
-	public.at("MINIFED_PUBLIC_URL=http://localhost:1").serve(t)
+	public.run(t, "keys", "master", "new")
+	public.with("MINIFED_PUBLIC_URL=http://localhost:1").startServer(t)
 
-	lost := made(t)
+	lost := newCLIWithStore(t)
 	if err := os.Remove(filepath.Join(lost.folder, "master.key")); err != nil {
 		t.Fatal(err)
 	}
 	for _, url := range []string{"http://localhost:8080", "https://id.example.com"} {
-		again := lost.at("MINIFED_PUBLIC_URL="+url, "MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off")
-		again.fails(t, exitFailed, []string{"Restore it from its copy"}, "serve")
+		again := lost.with("MINIFED_PUBLIC_URL="+url, "MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off")
+		again.mustFail(t, exitFailed, []string{"Restore it from its copy"}, "serve")
 		if strings.Contains(again.err.String(), "master new") {
 			t.Errorf("a new key is proposed for a store that needs its own: %s", again.err)
 		}
 	}
 }
 
-func TestAWrongMasterKeyStopsTheStartAndNamesTheRightOne(t *testing.T) {
-	s := made(t)
+func TestServe_NamesTheRequiredMasterKey(t *testing.T) {
+	s := newCLIWithStore(t)
 	file := filepath.Join(s.folder, "master.key")
 	right, err := os.ReadFile(file)
 	if err != nil {
@@ -234,22 +234,22 @@ func TestAWrongMasterKeyStopsTheStartAndNamesTheRightOne(t *testing.T) {
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	s.must(t, "keys", "master", "new")
+	s.run(t, "keys", "master", "new")
 	_, id, _ := strings.Cut(string(right), "master key ")
 	id, _, _ = strings.Cut(id, ";")
-	s.at("MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off").
-		fails(t, exitFailed, []string{"this is not the store's master key", "needs key " + id, file}, "serve")
+	s.with("MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off").
+		mustFail(t, exitFailed, []string{"this is not the store's master key", "needs key " + id, file}, "serve")
 	if strings.Contains(s.err.String(), strings.Fields(string(right))[0]) {
 		t.Error("a key is printed")
 	}
 }
 
-func TestAMongoDBThatIsAwayIsSaidWithoutItsPassword(t *testing.T) {
+func TestServe_HidesThePasswordOfMongoDB(t *testing.T) {
 	away := "mongodb://minifed:hunter2@127.0.0.1:1/x?serverSelectionTimeoutMS=100&connectTimeoutMS=100"
-	s := newStation(t, "MINIFED_STORAGE_URI="+away, "MINIFED_KEYS_MASTER_KEY="+demo.MasterKey(),
+	s := newCLI(t, "MINIFED_STORAGE_URI="+away, "MINIFED_KEYS_MASTER_KEY="+demo.MasterKey(),
 		"MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off")
 	for _, args := range [][]string{{"serve"}, {"client", "list"}, {"demo", "--once", "--store", away}} {
-		s.fails(t, exitFailed, []string{"the store cannot be used"}, args...)
+		s.mustFail(t, exitFailed, []string{"the store cannot be used"}, args...)
 		if strings.Contains(s.err.String()+s.out.String(), "hunter2") {
 			t.Errorf("%v prints the password: %s", args, s.err)
 		}
@@ -263,18 +263,18 @@ type miniProgram struct {
 }
 
 // miniProgram makes a mini-program by the command line, beside the running server.
-func (s *serving) miniProgram(t *testing.T, simulator *wechattest.Server) miniProgram {
+func (s *testServer) miniProgram(t *testing.T, simulator *wechattest.Server) miniProgram {
 	t.Helper()
 	app, err := simulator.AddApp(wechat.App{ID: "wxsimshop"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	beside := *s.station
+	beside := *s.cliHarness
 	world := *s.Console
-	beside.Console, beside.out, beside.err = &world, newOutput(), newOutput()
+	beside.Console, beside.out, beside.err = &world, newOutputBuffer(), newOutputBuffer()
 	world.Out, world.Err = beside.out, beside.err
 	world.In = strings.NewReader(string(app.Credential().Secret))
-	created := beside.json(t, "client", "create", "--kind", "wechat_miniapp", "--app-id", "wxsimshop", "--app-secret-stdin")
+	created := beside.runJSON(t, "client", "create", "--kind", "wechat_miniapp", "--app-id", "wxsimshop", "--app-secret-stdin")
 	return miniProgram{app, created["client_id"].(string), created["client_secret"].(string)}
 }
 
@@ -295,35 +295,35 @@ func (m miniProgram) signIn(url string, form url.Values) (int, map[string]any, e
 	return response.StatusCode, answer, json.NewDecoder(response.Body).Decode(&answer)
 }
 
-func TestAMiniProgramMadeBesideARunningServerSignsIn(t *testing.T) {
+func TestClientCreate_MiniProgramSignsInAtARunningServer(t *testing.T) {
 	simulator := new(wechattest.Server)
 	api := httptest.NewServer(simulator)
 	t.Cleanup(api.Close)
-	running := newStation(t).serve(t, "MINIFED_WECHAT_BASE_URL="+api.URL)
+	running := newCLI(t).startServer(t, "MINIFED_WECHAT_BASE_URL="+api.URL)
 	mini := running.miniProgram(t, simulator)
 	status, answer, err := mini.signIn(running.url, url.Values{"code": {mini.app.Login("alice")}})
 	if err != nil || status != http.StatusOK || answer["id_token"] == nil {
 		t.Fatalf("%d %v, error %v", status, answer, err)
 	}
 	subject := answer["profile"].(map[string]any)["sub"].(string)
-	if listed := running.station.at().must(t, "user", "list"); !strings.Contains(listed, subject) {
+	if listed := running.cliHarness.with().run(t, "user", "list"); !strings.Contains(listed, subject) {
 		t.Errorf("user list: %s", listed)
 	}
-	shown := running.station.at().must(t, "user", "show", subject)
+	shown := running.cliHarness.with().run(t, "user", "show", subject)
 	if !strings.Contains(shown, "wechat_openid wxsimshop") || strings.Contains(shown, string(mini.app.OpenID("alice"))) {
 		t.Errorf("user show: %s", shown)
 	}
-	running.station.at().must(t, "user", "disable", subject)
+	running.cliHarness.with().run(t, "user", "disable", subject)
 	if status, answer, err := mini.signIn(running.url, url.Values{"code": {mini.app.Login("alice")}}); err != nil || status != http.StatusForbidden {
 		t.Errorf("disabled: %d %v, error %v", status, answer, err)
 	}
 }
 
-func TestAStopLetsALoginInProgressFinish(t *testing.T) {
+func TestStop_CompletesALogin(t *testing.T) {
 	simulator := new(wechattest.Server)
 	api := httptest.NewServer(simulator)
 	t.Cleanup(api.Close)
-	running := newStation(t).serve(t, "MINIFED_WECHAT_BASE_URL="+api.URL)
+	running := newCLI(t).startServer(t, "MINIFED_WECHAT_BASE_URL="+api.URL)
 	mini := running.miniProgram(t, simulator)
 	gate := simulator.Gate("slow")
 	mini.app.Fail(wechattest.Code2Session, wechattest.Fault{Gate: gate})
@@ -339,7 +339,7 @@ func TestAStopLetsALoginInProgressFinish(t *testing.T) {
 	}()
 	<-gate.Arrived()
 	running.cancel()
-	if err := running.err.await(t.Context(), "msg=draining"); err != nil {
+	if err := running.err.waitFor(t.Context(), "msg=draining"); err != nil {
 		t.Fatal(err)
 	}
 	select {
@@ -354,7 +354,7 @@ func TestAStopLetsALoginInProgressFinish(t *testing.T) {
 	if got := <-answered; got.err != nil || got.status != http.StatusOK {
 		t.Errorf("the login in progress: %d %v, error %v", got.status, got.answer, got.err)
 	}
-	if err := running.err.await(t.Context(), "msg=stopped"); err != nil {
+	if err := running.err.waitFor(t.Context(), "msg=stopped"); err != nil {
 		t.Error(err)
 	}
 	if _, err := http.Get(running.url); err == nil {

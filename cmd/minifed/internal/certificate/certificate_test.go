@@ -13,7 +13,7 @@ import (
 	"github.com/minifed/minifed/cmd/minifed/internal/certificatetest"
 )
 
-func TestACertificateIsReplacedWithoutASignalToo(t *testing.T) {
+func TestReloader_ReplacesTheCertificateWithoutASignal(t *testing.T) {
 	folder := t.TempDir()
 	certificatetest.Write(t, folder, 1)
 	now := time.Now()
@@ -39,7 +39,7 @@ func TestACertificateIsReplacedWithoutASignalToo(t *testing.T) {
 	}
 }
 
-func TestRFC9325_OldVersionsAndWeakSuitesOfTLSAreRefused(t *testing.T) {
+func TestRFC9325_RejectsOldVersionsAndWeakSuites(t *testing.T) {
 	folder := t.TempDir()
 	roots := x509.NewCertPool()
 	roots.AddCert(certificatetest.Write(t, folder, 1))

@@ -21,7 +21,7 @@ import (
 
 const shippedConfig = "../../../../config.yaml"
 
-func TestTheShippedFileHoldsTheDefaults(t *testing.T) {
+func TestConfigYAML_HasTheDefaults(t *testing.T) {
 	got, err := Load(shippedConfig, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +31,7 @@ func TestTheShippedFileHoldsTheDefaults(t *testing.T) {
 	}
 }
 
-func TestTheShippedFileHasEveryKeyWithAComment(t *testing.T) {
+func TestConfigYAML_ExplainsEveryKey(t *testing.T) {
 	content, err := os.ReadFile(shippedConfig)
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +63,7 @@ func TestTheShippedFileHasEveryKeyWithAComment(t *testing.T) {
 	}
 }
 
-func TestConfigurationFiles(t *testing.T) {
+func TestLoad_ReportsTheProblemsOfFiles(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.yml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no test data: %v", err)
@@ -115,7 +115,7 @@ func checkProblems(t *testing.T, file string, err error) {
 	}
 }
 
-func TestEveryKeyHasAVariableThatSetsIt(t *testing.T) {
+func TestLoad_EveryKeyHasAVariable(t *testing.T) {
 	samples := map[string]string{
 		"public_url": "https://id.example.com", "default_directory": "main", "listen.write_timeout": "20s", "listen.request_timeout": "12s", "listen.trusted_proxies": "10.0.0.0/8", "listen.address": "0.0.0.0:1", "listen.admin_address": "off",
 		"storage.uri": "mongodb://u:p@db.example.com/x", "log.level": "debug", "log.format": "json", "wechat.base_url": "https://example.com", "clients.fetch": "any",
@@ -180,7 +180,7 @@ func plainText(value reflect.Value) string {
 	return fmt.Sprint(value.Interface())
 }
 
-func TestNoTwoKeysShareAVariable(t *testing.T) {
+func TestVariableOf_IsUnique(t *testing.T) {
 	paths := map[string]string{}
 	for path := range Leaves(new(Config)) {
 		name := VariableOf(path)
@@ -194,7 +194,7 @@ func TestNoTwoKeysShareAVariable(t *testing.T) {
 	}
 }
 
-func TestTheEnvironmentWinsOverTheFile(t *testing.T) {
+func TestLoad_PrefersTheEnvironment(t *testing.T) {
 	config, err := Load("testdata/production.good.yml", []string{"MINIFED_LOG_LEVEL=error", "MINIFED_DATA_DIR="})
 	if err != nil {
 		t.Fatal(err)
@@ -204,7 +204,7 @@ func TestTheEnvironmentWinsOverTheFile(t *testing.T) {
 	}
 }
 
-func TestVariablesThatAreWrong(t *testing.T) {
+func TestLoad_RejectsWrongVariables(t *testing.T) {
 	tests := []struct {
 		variable, want string
 	}{
@@ -221,7 +221,7 @@ func TestVariablesThatAreWrong(t *testing.T) {
 	}
 }
 
-func TestVariablesOfOthersAreLeftAlone(t *testing.T) {
+func TestLoad_IgnoresForeignVariables(t *testing.T) {
 	for _, variable := range []string{
 		"MINIFED_PORT=tcp://10.0.0.1:8080", "MINIFED_PORT_8080_TCP_ADDR=10.0.0.1", "MINIFED_SERVICE_HOST=10.0.0.1",
 		"MINIFED_TEST_MONGODB_URI=mongodb://localhost", "MINIFED_CONFIG=/etc/x", "minifed_x=y",
@@ -233,7 +233,7 @@ func TestVariablesOfOthersAreLeftAlone(t *testing.T) {
 	}
 }
 
-func TestAFileThatWasNamedMustExist(t *testing.T) {
+func TestLoad_RequiresTheNamedFile(t *testing.T) {
 	if _, err := Load(filepath.Join(t.TempDir(), "none.yaml"), nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("error %v", err)
 	}
@@ -243,7 +243,7 @@ func TestAFileThatWasNamedMustExist(t *testing.T) {
 	}
 }
 
-func TestSecretsOfTheConfigurationDoNotPrint(t *testing.T) {
+func TestSecret_DoesNotPrint(t *testing.T) {
 	config, err := Load(absent(t), []string{
 		"MINIFED_KEYS_MASTER_KEY=hunter2", "MINIFED_MAIL_SMTP_PASSWORD=hunter2", "MINIFED_MAIL_WEBHOOK_SECRET=hunter2",
 	})
@@ -258,7 +258,7 @@ func TestSecretsOfTheConfigurationDoNotPrint(t *testing.T) {
 	}
 }
 
-func FuzzConfigurationNeverPanics(f *testing.F) {
+func FuzzLoad(f *testing.F) {
 	files, _ := filepath.Glob("testdata/*.yml")
 	for _, file := range files {
 		content, err := os.ReadFile(file)

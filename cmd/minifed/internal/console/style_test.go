@@ -4,7 +4,7 @@ import (
 	"testing"
 )
 
-func TestAPlainTerminalGetsNoEscapeSequences(t *testing.T) {
+func TestStyle_WritesNoEscapeSequencesWithoutColour(t *testing.T) {
 	c := new(Console)
 	if got := c.Strong("x"); got != "x" {
 		t.Errorf("%q", got)

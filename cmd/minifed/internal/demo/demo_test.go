@@ -16,7 +16,7 @@ import (
 	"github.com/minifed/minifed/server/admin"
 )
 
-func TestTheDemoTakesFreePortsWhenTheUsualOnesAreTaken(t *testing.T) {
+func TestStart_UsesFreePorts(t *testing.T) {
 	start(t)
 	second, _ := start(t)
 	if err := second.Run(t.Context()); err != nil {
@@ -24,7 +24,7 @@ func TestTheDemoTakesFreePortsWhenTheUsualOnesAreTaken(t *testing.T) {
 	}
 }
 
-func TestTheDemoFailsWhenAStepFails(t *testing.T) {
+func TestRun_FailsWhenAStepFails(t *testing.T) {
 	d, printed := start(t)
 	blocked, err := http.Post(d.control+"/block?appid=wxsimshop&user=alice", "", nil)
 	if err != nil {
@@ -36,7 +36,7 @@ func TestTheDemoFailsWhenAStepFails(t *testing.T) {
 	}
 }
 
-func TestEveryCommandOfTheDemoWorksWheneverItIsPasted(t *testing.T) {
+func TestSteps_CommandsWorkAtAnyTime(t *testing.T) {
 	shell, err := exec.LookPath("sh")
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +71,7 @@ func TestEveryCommandOfTheDemoWorksWheneverItIsPasted(t *testing.T) {
 	}
 }
 
-func TestTheRelyingPartyAcceptsNothingButAccessTokensForItself(t *testing.T) {
+func TestRelyingParty_AcceptsOnlyItsAccessTokens(t *testing.T) {
 	d, _ := start(t)
 	idToken := member{d.exchange(parameter{"audience", text("orders")}), "id_token"}
 	foreign := member{d.exchange(), "access_token"}

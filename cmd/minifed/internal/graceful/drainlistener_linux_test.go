@@ -5,7 +5,7 @@ import (
 	"testing/fstest"
 )
 
-func TestDoor_KnowsHalfOpenConnectionsOfItsPort(t *testing.T) {
+func TestHalfOpen_FindsConnectionsOfThePort(t *testing.T) {
 	const header = "  sl  local_address rem_address   st tx_queue\n"
 	for line, want := range map[string]bool{
 		"   0: 0100007F:1F90 0100007F:C350 03 00000000:00000000\n": true,

@@ -16,7 +16,7 @@ const (
 	noLimitV1   = "9223372036854771712\n"
 )
 
-func TestAllowedMemory_ReadsCgroups(t *testing.T) {
+func TestAllowed_ReadsCgroups(t *testing.T) {
 	for name, c := range map[string]struct {
 		files map[string]string
 		want  int64
@@ -51,7 +51,7 @@ func TestAllowedMemory_ReadsCgroups(t *testing.T) {
 }
 
 // The memory of the runtime, of running hashes and of finished hashes fits in the container, with a reserve for other memory.
-func TestMemoryLimit_FitsTheContainer(t *testing.T) {
+func TestLimit_FitsTheContainer(t *testing.T) {
 	for allowed, want := range map[int64]int64{0: 0, 64 * mib: 32 * mib, 128 * mib: 80 * mib, 256 * mib: 192 * mib, 1024 * mib: 768 * mib} {
 		if got := limit(allowed); got != want {
 			t.Errorf("%d MiB: the limit is %d MiB, want %d", allowed/mib, got/mib, want/mib)

@@ -22,7 +22,7 @@ func (refusing) Accept() (net.Conn, error) {
 
 func (refusing) Close() error { return nil }
 
-func TestADoorThatWasShutIsNoFailureOfTheServer(t *testing.T) {
+func TestProvider_IgnoresTheErrorOfAStoppedListener(t *testing.T) {
 	p := &Provider{failed: make(chan error, 2), listener: graceful.NewDrainListener(refusing{})}
 	p.ended(new(http.Server).Serve(p.listener))
 	if err := p.Wait(t.Context()); !errors.Is(err, syscall.EINVAL) {

@@ -4,7 +4,7 @@ import (
 	"testing"
 )
 
-func TestTheNearestNameIsTheOneThatWasMeant(t *testing.T) {
+func TestNearest_FindsTheIntendedName(t *testing.T) {
 	candidates := []string{"storage.uri", "storage.uri_file", "listen.address", "listen.admin_address", "log.level", "public_url"}
 	for slip, want := range map[string]string{
 		"storage.url": "storage.uri", "uri": "storage.uri", "adddress": "listen.address", "log.levle": "log.level",

@@ -27,17 +27,17 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-// plantPatience bounds each wait of these tests: on a busy machine every step may be slow, and a step that never ends is an error.
-const plantPatience = time.Minute
+// stepTimeout bounds each wait of these tests: on a busy machine every step may be slow, and a step that never ends is an error.
+const stepTimeout = time.Minute
 
-// plant is the built program, serving in a process of its own, with a mini-program's backend that loads it.
-type plant struct {
+// processHarness is the built program, serving in a process of its own, with a mini-program's backend that loads it.
+type processHarness struct {
 	*testing.T
 	binary      string
 	environment []string
 	issuer      string
 	data        string
-	log         *output
+	log         *outputBuffer
 	process     *exec.Cmd
 	ended       context.Context // of the process: done when it has ended
 
@@ -46,8 +46,8 @@ type plant struct {
 	http       *http.Client
 }
 
-// newPlant starts the program on a new store. wrapped is a command line that it is started by, if any.
-func newPlant(t *testing.T, binary string, wrapped ...string) *plant {
+// newProcessHarness starts the program on a new store. wrapped is a command line that it is started by, if any.
+func newProcessHarness(t *testing.T, binary string, wrapped ...string) *processHarness {
 	t.Helper()
 	simulator := new(wechattest.Server)
 	app, err := simulator.AddApp(wechat.App{ID: "wxsimshop"})
@@ -62,9 +62,9 @@ func newPlant(t *testing.T, binary string, wrapped ...string) *plant {
 	folder := t.TempDir()
 	config := filepath.Join(folder, "config.yaml")
 	writeFile(t, config, "")
-	p := &plant{
+	p := &processHarness{
 		T: t, binary: binary, issuer: "http://" + address, data: filepath.Join(folder, "data"), app: app,
-		http: &http.Client{Transport: transport, Timeout: plantPatience},
+		http: &http.Client{Transport: transport, Timeout: stepTimeout},
 	}
 	p.environment = append(os.Environ(),
 		"MINIFED_CONFIG="+config, "MINIFED_PUBLIC_URL="+p.issuer, "MINIFED_LISTEN_ADDRESS="+address, "MINIFED_LISTEN_ADMIN_ADDRESS=off",
@@ -80,13 +80,13 @@ func newPlant(t *testing.T, binary string, wrapped ...string) *plant {
 }
 
 // start starts the program, and returns when it serves. It fails at once when the program ends before that.
-func (p *plant) start(wrapped ...string) {
+func (p *processHarness) start(wrapped ...string) {
 	p.Helper()
 	command := append(wrapped, p.binary, "serve")
-	p.log = newOutput()
+	p.log = newOutputBuffer()
 	p.process = exec.CommandContext(context.Background(), command[0], command[1:]...)
 	p.process.Env, p.process.Stdout, p.process.Stderr = p.environment, p.log, p.log
-	p.process.WaitDelay = plantPatience // A tracer holds these pipes too, and may outlive the program.
+	p.process.WaitDelay = stepTimeout // A tracer holds these pipes too, and may outlive the program.
 	if err := p.process.Start(); err != nil {
 		p.Fatal(err)
 	}
@@ -96,14 +96,14 @@ func (p *plant) start(wrapped ...string) {
 		defer end()
 		_ = process.Wait() // Its log says why it ended.
 	}(p.process)
-	if err := p.log.await(p.ended, "msg=serving"); err != nil {
+	if err := p.log.waitFor(p.ended, "msg=serving"); err != nil {
 		p.Fatalf("the program ended: %v", err)
 	}
 }
 
 // kill ends the program as kill -9 does, and returns when it has ended. The kernel reports the end of a traced program to its
 // parent after its tracer has seen it, so a tracer that is stuck is killed too.
-func (p *plant) kill() {
+func (p *processHarness) kill() {
 	if p.process == nil || p.process.Process == nil {
 		return
 	}
@@ -122,11 +122,11 @@ func (p *plant) kill() {
 }
 
 // hasEnded waits for the end of the program.
-func (p *plant) hasEnded() bool {
+func (p *processHarness) hasEnded() bool {
 	select {
 	case <-p.ended.Done():
 		return true
-	case <-time.After(2 * plantPatience):
+	case <-time.After(2 * stepTimeout):
 		return false
 	}
 }
@@ -143,8 +143,8 @@ func tracerOf(pid int) int {
 	return tracer
 }
 
-// reply is an answer to the load. A status of 0 is none: the connection broke.
-type reply struct {
+// tokenResponse is an answer to the load. A status of 0 is none: the connection broke.
+type tokenResponse struct {
 	status int
 	raw    string
 	body   struct {
@@ -155,7 +155,7 @@ type reply struct {
 	}
 }
 
-func (p *plant) post(path string, form url.Values) (a reply) {
+func (p *processHarness) post(path string, form url.Values) (a tokenResponse) {
 	request, err := http.NewRequestWithContext(context.Background(), http.MethodPost, p.issuer+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		p.Error(err)
@@ -177,17 +177,17 @@ func (p *plant) post(path string, form url.Values) (a reply) {
 	return a
 }
 
-func (p *plant) exchange(code string) reply {
+func (p *processHarness) exchange(code string) tokenResponse {
 	return p.post("/oauth2/token", url.Values{
 		"grant_type": {grants.GrantType}, "subject_token_type": {grants.SubjectTokenType}, "subject_token": {code},
 	})
 }
 
-func (p *plant) refresh(token string) reply {
+func (p *processHarness) refresh(token string) tokenResponse {
 	return p.post("/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}})
 }
 
-func (a reply) sub() string {
+func (a tokenResponse) sub() string {
 	parts := strings.Split(a.body.IDToken, ".")
 	if len(parts) != 3 {
 		return ""
@@ -203,94 +203,94 @@ func (a reply) sub() string {
 	return claims.Subject
 }
 
-// account is what a client was told of a user, as last answered.
-type account struct {
+// testedUser is what a client was told of a user, as last answered.
+type testedUser struct {
 	user, sub, refresh string
-	// leaving says that a revocation was sent, and revoked that it was answered.
-	leaving, revoked bool
+	// revoking says that a revocation was sent, and revoked that it was answered.
+	revoking, revoked bool
 }
 
-// ledger is what clients were told.
-type ledger struct {
-	mu       sync.Mutex
-	accounts map[string]account // by user
-	answered int
-	refused  int
-	// heard is called after each answer, under mu.
-	heard func(answered, refused int)
+// responseLog is what clients were told.
+type responseLog struct {
+	mu        sync.Mutex
+	users     map[string]testedUser // by user
+	completed int
+	rejected  int
+	// onResponse is called after each answer, under mu.
+	onResponse func(answered, refused int)
 }
 
-func newLedger(heard func(answered, refused int)) *ledger {
-	return &ledger{accounts: map[string]account{}, heard: heard}
+func newResponseLog(heard func(answered, refused int)) *responseLog {
+	return &responseLog{users: map[string]testedUser{}, onResponse: heard}
 }
 
-func (l *ledger) note(a account) {
+func (l *responseLog) record(a testedUser) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.accounts[a.user] = a
-	l.answered++
-	l.heard(l.answered, l.refused)
+	l.users[a.user] = a
+	l.completed++
+	l.onResponse(l.completed, l.rejected)
 }
 
-// intend notes what is about to be asked: without an answer it may be done or not.
-func (l *ledger) intend(a account) {
+// recordIntent notes what is about to be asked: without an answer it may be done or not.
+func (l *responseLog) recordIntent(a testedUser) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.accounts[a.user] = a
+	l.users[a.user] = a
 }
 
-func (l *ledger) refuse() {
+func (l *responseLog) countRejection() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.refused++
-	l.heard(l.answered, l.refused)
+	l.rejected++
+	l.onResponse(l.completed, l.rejected)
 }
 
 // load signs users in, refreshes and revokes, until stop is closed or the program is gone, and notes what is answered. It ends by
 // itself after many times the users that any test needs.
-func (p *plant) load(l *ledger, name string, stop <-chan struct{}) {
+func (p *processHarness) load(l *responseLog, name string, stop <-chan struct{}) {
 	const workers, most = 8, 1000
 	inParallel(workers, workers, func(worker, _ int) {
-		for i := 0; i < most && p.live(l, fmt.Sprint(name, "-", worker, "-", i), i%4 == 3, stop); i++ {
+		for i := 0; i < most && p.simulateUser(l, fmt.Sprint(name, "-", worker, "-", i), i%4 == 3, stop); i++ {
 		}
 	})
 }
 
-// live is one user's life. It returns false when the load is over.
-func (p *plant) live(l *ledger, user string, revokes bool, stop <-chan struct{}) bool {
+// simulateUser is one user's life. It returns false when the load is over.
+func (p *processHarness) simulateUser(l *responseLog, user string, revokes bool, stop <-chan struct{}) bool {
 	code := p.app.Login(user)
-	a, ok := p.insist(l, stop, func() reply { return p.exchange(code) })
+	a, ok := p.sendUntilDone(l, stop, func() tokenResponse { return p.exchange(code) })
 	if !ok {
 		return false
 	}
-	known := account{user: user, sub: a.sub(), refresh: a.body.RefreshToken}
-	l.note(known)
+	known := testedUser{user: user, sub: a.sub(), refresh: a.body.RefreshToken}
+	l.record(known)
 	for range 3 {
-		if a, ok = p.insist(l, stop, func() reply { return p.refresh(known.refresh) }); !ok {
+		if a, ok = p.sendUntilDone(l, stop, func() tokenResponse { return p.refresh(known.refresh) }); !ok {
 			return false
 		}
 		known.refresh = a.body.RefreshToken
-		l.note(known)
+		l.record(known)
 	}
 	if !revokes {
 		return true
 	}
-	known.leaving = true
-	l.intend(known)
-	if _, ok = p.insist(l, stop, func() reply { return p.post("/oauth2/revoke", url.Values{"token": {known.refresh}}) }); !ok {
+	known.revoking = true
+	l.recordIntent(known)
+	if _, ok = p.sendUntilDone(l, stop, func() tokenResponse { return p.post("/oauth2/revoke", url.Values{"token": {known.refresh}}) }); !ok {
 		return false
 	}
 	known.revoked = true
-	l.note(known)
+	l.record(known)
 	return true
 }
 
-// insist sends a request until it succeeds: a client that is told to come back does, many times.
-func (p *plant) insist(l *ledger, stop <-chan struct{}, send func() reply) (reply, bool) {
+// sendUntilDone sends a request until it succeeds: a client that is told to come back does, many times.
+func (p *processHarness) sendUntilDone(l *responseLog, stop <-chan struct{}, send func() tokenResponse) (tokenResponse, bool) {
 	for range 10_000 {
 		select {
 		case <-stop:
-			return reply{}, false
+			return tokenResponse{}, false
 		default:
 		}
 		a := send()
@@ -305,14 +305,14 @@ func (p *plant) insist(l *ledger, stop <-chan struct{}, send func() reply) (repl
 		case strings.Contains(a.raw, "sqlite") || strings.Contains(a.raw, p.data) || strings.Contains(a.raw, "disk"):
 			p.Errorf("the client hears of the inside: %s", a.raw)
 		}
-		l.refuse()
+		l.countRejection()
 	}
 	p.Error("a request was refused without end")
-	return reply{}, false
+	return tokenResponse{}, false
 }
 
-// again repeats a request as long as it is told to.
-func again(send func() reply) (a reply) {
+// retryUnavailable repeats a request as long as it is told to.
+func retryUnavailable(send func() tokenResponse) (a tokenResponse) {
 	for range 1000 {
 		if a = send(); a.status != http.StatusServiceUnavailable {
 			break
@@ -322,23 +322,23 @@ func again(send func() reply) (a reply) {
 }
 
 // check asserts that everything is true that clients were told.
-func (p *plant) check(l *ledger) {
+func (p *processHarness) check(l *responseLog) {
 	p.Helper()
-	accounts := make([]account, 0, len(l.accounts))
-	for _, known := range l.accounts {
+	accounts := make([]testedUser, 0, len(l.users))
+	for _, known := range l.users {
 		accounts = append(accounts, known)
 	}
 	inParallel(8, len(accounts), func(_, i int) {
 		known := accounts[i]
-		a := again(func() reply { return p.refresh(known.refresh) })
+		a := retryUnavailable(func() tokenResponse { return p.refresh(known.refresh) })
 		switch {
 		case known.revoked && (a.status != http.StatusBadRequest || a.body.Error != "invalid_grant"):
 			p.Errorf("a revoked token: got %d %s", a.status, a.raw)
-		case !known.leaving && (a.status != http.StatusOK || a.sub() != known.sub):
+		case !known.revoking && (a.status != http.StatusOK || a.sub() != known.sub):
 			p.Errorf("the last refresh token of a user: got %d %s", a.status, a.raw)
 		}
 		code := p.app.Login(known.user)
-		if a := again(func() reply { return p.exchange(code) }); a.status != http.StatusOK || a.sub() != known.sub {
+		if a := retryUnavailable(func() tokenResponse { return p.exchange(code) }); a.status != http.StatusOK || a.sub() != known.sub {
 			p.Errorf("the user signs in again: got %d %s, want the subject %s", a.status, a.raw, known.sub)
 		}
 	})

@@ -17,19 +17,19 @@ import (
 	"github.com/minifed/minifed/cmd/minifed/porttest"
 )
 
-// station is a console in a test, over a data folder of its own.
-type station struct {
+// cliHarness runs commands in a test, with its own console and data folder.
+type cliHarness struct {
 	*console.Console
 	folder   string
-	out, err *output
-	// typed are the answers of the person at the terminal; nobody is there while it is empty.
+	out, err *outputBuffer
+	// typed are the inputs at the terminal. There is no terminal while it is empty.
 	typed []string
 }
 
-// newStation makes a station whose server has the default ports, or those that variables name.
-func newStation(t *testing.T, variables ...string) *station {
+// newCLI returns a cliHarness. Its server has the default ports, or those that variables name.
+func newCLI(t *testing.T, variables ...string) *cliHarness {
 	t.Helper()
-	s := &station{folder: filepath.Join(t.TempDir(), "data"), out: newOutput(), err: newOutput()}
+	s := &cliHarness{folder: filepath.Join(t.TempDir(), "data"), out: newOutputBuffer(), err: newOutputBuffer()}
 	config := filepath.Join(t.TempDir(), "config.yaml")
 	writeFile(t, config, "")
 	s.Console = &console.Console{
@@ -39,8 +39,8 @@ func newStation(t *testing.T, variables ...string) *station {
 	return s
 }
 
-// at gives the station another configuration by further variables.
-func (s *station) at(variables ...string) *station {
+// with returns a copy with additional variables.
+func (s *cliHarness) with(variables ...string) *cliHarness {
 	other := *s
 	world := *s.Console
 	world.Environ = append(append([]string(nil), s.Environ...), variables...)
@@ -48,8 +48,8 @@ func (s *station) at(variables ...string) *station {
 	return &other
 }
 
-// run runs one command line and returns its exit code.
-func (s *station) run(t *testing.T, args ...string) int {
+// exitCode runs a command line and returns its exit code.
+func (s *cliHarness) exitCode(t *testing.T, args ...string) int {
 	t.Helper()
 	world := *s.Console
 	if len(s.typed) > 0 {
@@ -63,23 +63,23 @@ func (s *station) run(t *testing.T, args ...string) int {
 	return run(t.Context(), args, &world)
 }
 
-// must runs a command line that must succeed and returns what it printed.
-func (s *station) must(t *testing.T, args ...string) string {
+// run runs a command line that must succeed, and returns its output.
+func (s *cliHarness) run(t *testing.T, args ...string) string {
 	t.Helper()
 	s.out.Reset()
 	s.err.Reset()
-	if code := s.run(t, args...); code != exitDone {
+	if code := s.exitCode(t, args...); code != exitDone {
 		t.Fatalf("minifed %s: exit code %d\n%s", strings.Join(args, " "), code, s.err)
 	}
 	return s.out.String()
 }
 
-// fails runs a command line that must fail with this exit code and say all this.
-func (s *station) fails(t *testing.T, code int, says []string, args ...string) {
+// mustFail runs a command line that must fail with this exit code, and print all these texts.
+func (s *cliHarness) mustFail(t *testing.T, code int, says []string, args ...string) {
 	t.Helper()
 	s.out.Reset()
 	s.err.Reset()
-	if got := s.run(t, args...); got != code {
+	if got := s.exitCode(t, args...); got != code {
 		t.Errorf("minifed %s: exit code %d, want %d", strings.Join(args, " "), got, code)
 	}
 	for _, text := range says {
@@ -92,13 +92,13 @@ func (s *station) fails(t *testing.T, code int, says []string, args ...string) {
 	}
 }
 
-// json runs a command line with --output json and decodes what it printed.
-func (s *station) json(t *testing.T, args ...string) map[string]any {
+// runJSON runs a command line with --output json and decodes its output.
+func (s *cliHarness) runJSON(t *testing.T, args ...string) map[string]any {
 	t.Helper()
-	return decode(t, s.must(t, append(args, "--output", "json")...))
+	return decode(t, s.run(t, append(args, "--output", "json")...))
 }
 
-// decode reads what a command printed as JSON.
+// decode decodes the JSON output of a command.
 func decode(t testing.TB, printed string) map[string]any {
 	t.Helper()
 	decoded := map[string]any{}
@@ -108,40 +108,40 @@ func decode(t testing.TB, printed string) map[string]any {
 	return decoded
 }
 
-// output collects what commands print; others can wait for a text.
-type output struct {
+// outputBuffer collects output. Other goroutines can wait for a text.
+type outputBuffer struct {
 	mu      sync.Mutex
 	changed *sync.Cond
 	text    bytes.Buffer
 }
 
-func newOutput() *output {
-	o := new(output)
+func newOutputBuffer() *outputBuffer {
+	o := new(outputBuffer)
 	o.changed = sync.NewCond(&o.mu)
 	return o
 }
 
-func (o *output) Write(p []byte) (int, error) {
+func (o *outputBuffer) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	defer o.changed.Broadcast()
 	return o.text.Write(p)
 }
 
-func (o *output) String() string {
+func (o *outputBuffer) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.text.String()
 }
 
-func (o *output) Reset() {
+func (o *outputBuffer) Reset() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.text.Reset()
 }
 
-// await waits for a text until ctx ends.
-func (o *output) await(ctx context.Context, text string) error {
+// waitFor waits for a text until ctx ends.
+func (o *outputBuffer) waitFor(ctx context.Context, text string) error {
 	stop := context.AfterFunc(ctx, o.changed.Broadcast)
 	defer stop()
 	o.mu.Lock()
@@ -155,34 +155,34 @@ func (o *output) await(ctx context.Context, text string) error {
 	return nil
 }
 
-// serving is a server that runs in a test.
-type serving struct {
-	*station
+// testServer is a server that runs in this process.
+type testServer struct {
+	*cliHarness
 	url, adminURL string
 	cancel        context.CancelFunc
 	ended         chan int
 }
 
-// serve runs `minifed serve` until the test ends, and returns when it answers.
-func (s *station) serve(t *testing.T, variables ...string) *serving {
+// startServer runs `minifed serve` until the test ends. It returns when the server serves.
+func (s *cliHarness) startServer(t *testing.T, variables ...string) *testServer {
 	t.Helper()
-	return s.serveAt(t, porttest.Address(t), variables...)
+	return s.startServerAt(t, porttest.Address(t), variables...)
 }
 
-// serveAt is serve at an address of one's choice, which is the issuer's too.
-func (s *station) serveAt(t *testing.T, public string, variables ...string) *serving {
+// startServerAt is startServer with the address of the public listener, which is also that of the issuer.
+func (s *cliHarness) startServerAt(t *testing.T, public string, variables ...string) *testServer {
 	t.Helper()
-	return s.serveWith(t, public, porttest.Address(t), variables...)
+	return s.startServerOn(t, public, porttest.Address(t), variables...)
 }
 
-// serveWith is serveAt with the address of the admin listener.
-func (s *station) serveWith(t *testing.T, public, admin string, variables ...string) *serving {
+// startServerOn is startServerAt with the address of the admin listener.
+func (s *cliHarness) startServerOn(t *testing.T, public, admin string, variables ...string) *testServer {
 	t.Helper()
-	running := &serving{url: "http://" + public, adminURL: "http://" + admin, ended: make(chan int, 1)}
-	running.station = s.at(append([]string{
+	running := &testServer{url: "http://" + public, adminURL: "http://" + admin, ended: make(chan int, 1)}
+	running.cliHarness = s.with(append([]string{
 		"MINIFED_PUBLIC_URL=" + running.url, "MINIFED_LISTEN_ADDRESS=" + public, "MINIFED_LISTEN_ADMIN_ADDRESS=" + admin,
 	}, variables...)...)
-	running.out, running.err = newOutput(), newOutput()
+	running.out, running.err = newOutputBuffer(), newOutputBuffer()
 	running.Console.Out, running.Console.Err = running.out, running.err
 	ctx, cancel := context.WithCancel(t.Context())
 	running.cancel = cancel
@@ -191,14 +191,14 @@ func (s *station) serveWith(t *testing.T, public, admin string, variables ...str
 		running.out.Write([]byte("\nserve ended"))
 	}()
 	t.Cleanup(func() { running.stop(t) })
-	if err := running.err.await(t.Context(), "msg=serving"); err != nil {
+	if err := running.err.waitFor(t.Context(), "msg=serving"); err != nil {
 		t.Fatal(err)
 	}
 	return running
 }
 
-// stop ends the server and wants exit code 0.
-func (s *serving) stop(t *testing.T) {
+// stop ends the server, which must exit with code 0.
+func (s *testServer) stop(t *testing.T) {
 	t.Helper()
 	if s.cancel == nil {
 		return
@@ -210,27 +210,27 @@ func (s *serving) stop(t *testing.T) {
 	}
 }
 
-// made is a station whose store exists: a copy of one that was made once, because making keys takes long.
-func made(t *testing.T) *station {
+// newCLIWithStore returns a cliHarness with an existing store. It is a copy of one store, because creating keys is slow.
+func newCLIWithStore(t *testing.T) *cliHarness {
 	t.Helper()
-	s := newStation(t)
-	if err := os.CopyFS(s.folder, os.DirFS(filepath.Join(template(), "data"))); err != nil {
+	s := newCLI(t)
+	if err := os.CopyFS(s.folder, os.DirFS(filepath.Join(storeTemplate(), "data"))); err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-// template returns the data folder of a server that was started and stopped once.
-var template = sync.OnceValue(func() string {
+// storeTemplate returns the data folder of a server that was started and stopped once.
+var storeTemplate = sync.OnceValue(func() string {
 	folder, err := os.MkdirTemp("", "minifed-test-")
 	if err != nil {
 		panic(err)
 	}
-	templateFolder = folder
+	storeTemplateFolder = folder
 	ctx, cancel := context.WithCancel(context.Background())
-	logs := newOutput()
+	logs := newOutputBuffer()
 	c := &console.Console{
-		In: strings.NewReader(""), Out: newOutput(), Err: logs, Now: time.Now, Random: rand.Reader,
+		In: strings.NewReader(""), Out: newOutputBuffer(), Err: logs, Now: time.Now, Random: rand.Reader,
 		Environ: []string{
 			"MINIFED_CONFIG=" + os.DevNull, "MINIFED_DATA_DIR=" + filepath.Join(folder, "data"),
 			"MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off", "MINIFED_LISTEN_DRAIN_DELAY=0s",
@@ -238,7 +238,7 @@ var template = sync.OnceValue(func() string {
 	}
 	ended := make(chan int, 1)
 	go func() { ended <- run(ctx, []string{"serve"}, c) }()
-	if err := logs.await(ctx, "msg=serving"); err != nil {
+	if err := logs.waitFor(ctx, "msg=serving"); err != nil {
 		panic(err)
 	}
 	cancel()
@@ -248,13 +248,13 @@ var template = sync.OnceValue(func() string {
 	return folder
 })
 
-// templateFolder is what template made; empty if no test asked for it.
-var templateFolder string
+// storeTemplateFolder is the folder that storeTemplate created; empty if no test called it.
+var storeTemplateFolder string
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if templateFolder != "" {
-		os.RemoveAll(templateFolder)
+	if storeTemplateFolder != "" {
+		os.RemoveAll(storeTemplateFolder)
 	}
 	os.Exit(code)
 }
