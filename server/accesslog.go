@@ -14,8 +14,8 @@ type accessLog struct {
 	logger *slog.Logger
 }
 
-func (l accessLog) log(c *endpoint.Request, answer *recorder, elapsed time.Duration) {
-	level := max(levelOf(answer.status), c.LevelOfCause())
+func (l accessLog) log(c *endpoint.Request, response *recorder, elapsed time.Duration) {
+	level := max(levelOf(response.status), c.LevelOfCause())
 	if !l.logger.Enabled(c.Context(), level) {
 		return
 	}
@@ -24,7 +24,7 @@ func (l accessLog) log(c *endpoint.Request, answer *recorder, elapsed time.Durat
 		slog.String("request_id", c.ID),
 		slog.String("method", c.Method),
 		slog.String("endpoint", c.EndpointName()),
-		slog.Int("status", answer.status),
+		slog.Int("status", response.status),
 		slog.Duration("duration", elapsed),
 		slog.String("remote", c.ClientIP.String()),
 	)

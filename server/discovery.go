@@ -59,9 +59,9 @@ func (e *discoveryEndpoint) Mount(t *endpoint.RouteTable) {
 
 func (e *discoveryEndpoint) document(r *endpoint.Request) (discovery.Document, error) {
 	issuer := r.Issuer
-	if kept, ok := e.documents.Load(issuer.Directory.ID); ok {
-		if made, _ := kept.(metadataDocument); made.issuer == issuer {
-			return made.document, nil
+	if stored, ok := e.documents.Load(issuer.Directory.ID); ok {
+		if cached, _ := stored.(metadataDocument); cached.issuer == issuer {
+			return cached.document, nil
 		}
 	}
 	document, err := e.write(issuer)

@@ -16,21 +16,21 @@ import (
 // ServeHTTP serves every endpoint of every directory.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &endpoint.Request{Started: s.config.Now(), ClientIP: s.proxies.ClientIP(r)}
-	answer := &recorder{ResponseWriter: w}
+	response := &recorder{ResponseWriter: w}
 	c.Request = r.WithContext(c.InContext(r.Context()))
-	defer s.finish(answer, c)
-	defer s.recoverPanic(answer, c, endpoint.OAuthErrors)
+	defer s.finish(response, c)
+	defer s.recoverPanic(response, c, endpoint.OAuthErrors)
 
 	id, err := s.proxies.RequestID(r)
 	if err != nil {
-		endpoint.WriteError(answer, c, endpoint.OAuthErrors, err)
+		endpoint.WriteError(response, c, endpoint.OAuthErrors, err)
 		return
 	}
 	c.ID = id
-	answer.Header().Set("X-Request-Id", id)
-	maps.Copy(answer.Header(), s.headers)
-	c.Body = http.MaxBytesReader(answer, c.Body, endpoint.MaxBody)
-	s.dispatch(answer, c)
+	response.Header().Set("X-Request-Id", id)
+	maps.Copy(response.Header(), s.headers)
+	c.Body = http.MaxBytesReader(response, c.Body, endpoint.MaxBody)
+	s.dispatch(response, c)
 }
 
 // dispatch finds the directory and the endpoint that the request is for.
@@ -127,27 +127,27 @@ func headersOf(publicURL string) http.Header {
 }
 
 // finish counts and logs the request.
-func (s *Server) finish(answer *recorder, c *endpoint.Request) {
-	if answer.status == 0 {
-		answer.status = http.StatusOK // The default of net/http for a handler that wrote nothing.
+func (s *Server) finish(response *recorder, c *endpoint.Request) {
+	if response.status == 0 {
+		response.status = http.StatusOK // The default of net/http for a handler that wrote nothing.
 	}
 	elapsed := s.config.Now().Sub(c.Started)
-	s.shared.metrics.observe(c, answer.status, elapsed)
-	s.access.log(c, answer, elapsed)
+	s.shared.metrics.observe(c, response.status, elapsed)
+	s.access.log(c, response, elapsed)
 }
 
 // recoverPanic is deferred: it logs a panic without its value, which may contain parts of the request, and writes
 // server_error in the format of the endpoint.
-func (s *Server) recoverPanic(answer *recorder, c *endpoint.Request, write endpoint.ErrorWriter) {
+func (s *Server) recoverPanic(response *recorder, c *endpoint.Request, write endpoint.ErrorWriter) {
 	value := recover()
 	if value == nil {
 		return
 	}
 	s.config.Logger.ErrorContext(c.Context(), "panic", "request_id", c.ID, "type", fmt.Sprintf("%T", value), "stack", string(debug.Stack()))
-	if answer.status != 0 {
+	if response.status != 0 {
 		return // A part of the response is sent, so that no error can follow.
 	}
-	endpoint.WriteError(answer, c, write, errors.New("server: a handler panicked"))
+	endpoint.WriteError(response, c, write, errors.New("server: a handler panicked"))
 }
 
 // recorder records the status of the response.

@@ -101,9 +101,9 @@ func (a *Account) sendConfirmation(r *endpoint.Request, user storage.User, addre
 	if err != nil {
 		return err
 	}
-	letter, err := a.Notifications.Compose(r.Issuer, a.Notifications.Locales.Choose(r.Request, nil), user, address, "mail.email", mailLink(r, endpoint.EmailConfirmPath).with(sealed))
+	message, err := a.Notifications.Compose(r.Issuer, a.Notifications.Locales.Choose(r.Request, nil), user, address, "mail.email", mailLink(r, endpoint.EmailConfirmPath).with(sealed))
 	if err == nil {
-		a.Notifications.Queue.Send(r.Context(), r.ID, letter)
+		a.Notifications.Queue.Send(r.Context(), r.ID, message)
 	}
 	return err
 }

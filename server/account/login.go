@@ -116,8 +116,8 @@ func pendingRequest(p *page.Renderer, r *endpoint.Request, flow *authorize.Endpo
 
 // alreadyFinished is the error for a page whose pushed request already has its code. err is the error for the client.
 func alreadyFinished(r *endpoint.Request, p *authorize.Pending, err error) error {
-	problem, refused := errors.AsType[*grants.Error](err)
-	if !refused {
+	problem, rejected := errors.AsType[*grants.Error](err)
+	if !rejected {
 		return err
 	}
 	r.ReturnLink = endpoint.ReturnLink{Client: endpoint.ClientName(p.Request.Client.Record())}

@@ -101,15 +101,15 @@ func (e *Reset) request(r *endpoint.Request, address string) error {
 	if err != nil {
 		return err
 	}
-	spoken, link := e.Notifications.Locales.Choose(r.Request, nil), mailLink(r, resetPath)
+	locale, link := e.Notifications.Locales.Choose(r.Request, nil), mailLink(r, resetPath)
 	e.Notifications.Queue.SendLater(r.Context(), r.ID, func(ctx context.Context) (mail.Message, error) {
-		return e.resetLetter(ctx, r.Issuer, spoken, directory.ID, address, link)
+		return e.resetMessage(ctx, r.Issuer, locale, directory.ID, address, link)
 	})
 	return nil
 }
 
-// resetLetter is the mail with the link; it has no recipient if the address is unknown.
-func (e *Reset) resetLetter(ctx context.Context, issuer *oauth2.Issuer, spoken *page.Locale, directory, address string, link tokenLink) (mail.Message, error) {
+// resetMessage is the mail with the link; it has no recipient if the address is unknown.
+func (e *Reset) resetMessage(ctx context.Context, issuer *oauth2.Issuer, locale *page.Locale, directory, address string, link tokenLink) (mail.Message, error) {
 	user, err := e.owner(ctx, directory, address)
 	if errors.Is(err, identity.ErrUnknownUser) || err == nil && user.Status != storage.UserActive {
 		return mail.Message{}, nil
@@ -125,7 +125,7 @@ func (e *Reset) resetLetter(ctx context.Context, issuer *oauth2.Issuer, spoken *
 	if err != nil {
 		return mail.Message{}, err
 	}
-	return e.Notifications.Compose(issuer, spoken, user, address, "mail.reset", link.with(sealed))
+	return e.Notifications.Compose(issuer, locale, user, address, "mail.reset", link.with(sealed))
 }
 
 // owner returns the user who has proven an address.

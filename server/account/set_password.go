@@ -81,22 +81,22 @@ func (e *SetPassword) serve(w http.ResponseWriter, r *endpoint.Request) error {
 		return err
 	}
 	if err := e.Users.CheckPassword(r.Context(), user, choice.username, choice.password); err != nil {
-		return refusedCredential(err)
+		return credentialError(err)
 	}
 	// 4. The username, which a password requires.
 	if choice.username != "" {
 		named, err := e.Users.SetUsername(r.Context(), user.Directory, user.ID, choice.username, identity.Self(user.ID))
 		if err != nil {
-			return refusedCredential(err)
+			return credentialError(err)
 		}
 		user = named.Record
 	}
 	// 5. The password.
 	changed, err := e.set(r, user, choice.password)
 	if err != nil {
-		return refusedCredential(err)
+		return credentialError(err)
 	}
-	return e.answer(w, holder, changed)
+	return e.respond(w, holder, changed)
 }
 
 // mayChange requires a proof of the existing password.
@@ -104,7 +104,7 @@ func (e *SetPassword) mayChange(r *http.Request, holder token.PresentedToken, ch
 	user := holder.User
 	switch {
 	case user.Password == "":
-		return keepsUsername(user, choice.username)
+		return checkUsernameUnchanged(user, choice.username)
 	case choice.current != "":
 		return e.verify(r, holder, choice.current)
 	case slices.Contains(holder.Grant.AMR, amrPassword): // The token is of a sign-in within five minutes: see token.LinkProof.
@@ -116,8 +116,8 @@ func (e *SetPassword) mayChange(r *http.Request, holder token.PresentedToken, ch
 	}
 }
 
-// keepsUsername rejects a change of the username, which needs a password as proof.
-func keepsUsername(user storage.User, asked string) error {
+// checkUsernameUnchanged rejects a change of the username, which needs a password as proof.
+func checkUsernameUnchanged(user storage.User, asked string) error {
 	if asked == "" || user.Username == "" || FoldName(asked) == FoldName(user.Username) {
 		return nil
 	}
@@ -170,7 +170,7 @@ type delayedPassword struct {
 	From int64 `json:"password_from"`
 }
 
-func (e *SetPassword) answer(w http.ResponseWriter, holder token.PresentedToken, changed storage.User) error {
+func (e *SetPassword) respond(w http.ResponseWriter, holder token.PresentedToken, changed storage.User) error {
 	if !e.Now().Before(changed.PasswordFrom) {
 		claims := token.StandardClaims(holder.Subject, token.WithPlaceholder(changed, holder.Client.Record(), holder.Subject), holder.Scopes)
 		claims["preferred_username"] = changed.Username
@@ -188,14 +188,14 @@ const (
 	reasonCurrentPassword = "current_password_needed"
 )
 
-// refusedCredential maps an unacceptable name or password to the error for the mini-program.
-func refusedCredential(err error) error {
-	refused, ok := errors.AsType[*identity.InvalidError](err)
+// credentialError maps an unacceptable name or password to the error for the mini-program.
+func credentialError(err error) error {
+	invalid, ok := errors.AsType[*identity.InvalidError](err)
 	switch {
 	case ok:
-		problem := endpoint.NewError(fosite.ErrInvalidRequest, "The "+refused.Member+" "+refused.Reason.String()+".")
+		problem := endpoint.NewError(fosite.ErrInvalidRequest, "The "+invalid.Member+" "+invalid.Reason.String()+".")
 		problem.Reason = reasonUsername
-		if refused.Member == "password" {
+		if invalid.Member == "password" {
 			problem.Reason = reasonPassword
 		}
 		return problem

@@ -54,9 +54,9 @@ func (s *Service) CreateClient(ctx context.Context, asked NewClient) (created *s
 	if err := s.claimAppID(ctx, client); err != nil {
 		return nil, "", err
 	}
-	told := clientEntry(client.Directory, client.ID, "create")
-	told.details = map[string]string{"kind": string(client.Kind)}
-	created, err = create(ctx, s, clientName(client.Directory, client.ID), told, client)
+	entry := clientEntry(client.Directory, client.ID, "create")
+	entry.details = map[string]string{"kind": string(client.Kind)}
+	created, err = create(ctx, s, clientName(client.Directory, client.ID), entry, client)
 	if err != nil {
 		return nil, "", errors.Join(err, s.releaseAppID(ctx, client.Directory, client.ID, client.Federation))
 	}
@@ -158,7 +158,7 @@ func (s *Service) UpdateClient(ctx context.Context, directory, id, revision stri
 			client.Federation = &federation
 		}
 		change(client)
-		keepClient(client, before)
+		restoreUnchangeable(client, before)
 		settleLinking(client, before)
 		if err := s.drawLogo(ctx, "logo", before.Logo, &client.Logo); err != nil {
 			return err
@@ -180,8 +180,8 @@ func (s *Service) UpdateClient(ctx context.Context, directory, id, revision stri
 	return changed, s.releaseAppID(ctx, directory, id, left)
 }
 
-// keepClient puts back what an update does not alter.
-func keepClient(client *storage.Client, before storage.Client) {
+// restoreUnchangeable restores the values that an update cannot change.
+func restoreUnchangeable(client *storage.Client, before storage.Client) {
 	client.Directory, client.ID, client.Kind = before.Directory, before.ID, before.Kind
 	client.Incarnation, client.DirectoryIncarnation = before.Incarnation, before.DirectoryIncarnation
 	client.Secrets, client.CreatedAt, client.Disabled = before.Secrets, before.CreatedAt, before.Disabled
@@ -242,11 +242,11 @@ func (s *Service) RotateClientSecret(ctx context.Context, directory, id, chosen 
 		if !usesSecret(*client) {
 			return fmt.Errorf("%w: the client authenticates by %s and has no secret", ErrRefused, client.AuthMethod)
 		}
-		kept := client.Secrets[:min(len(client.Secrets), maxSecrets-1)]
+		former := client.Secrets[:min(len(client.Secrets), maxSecrets-1)]
 		if alone {
-			kept = nil
+			former = nil
 		}
-		client.Secrets = append([]string{hash}, kept...)
+		client.Secrets = append([]string{hash}, former...)
 		return nil
 	})
 	if err != nil {

@@ -104,15 +104,15 @@ func Parameters() []string {
 
 // authorizationForm drops unknown parameters and empty ones, which count as omitted (RFC 6749 §3.1).
 func authorizationForm(form url.Values) url.Values {
-	kept := url.Values{}
+	known := url.Values{}
 	for _, name := range Parameters() {
 		for _, value := range form[name] {
 			if value != "" {
-				kept.Add(name, value)
+				known.Add(name, value)
 			}
 		}
 	}
-	return kept
+	return known
 }
 
 // subjects returns the lists of requested subjects. The user must be in each list.

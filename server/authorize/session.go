@@ -251,8 +251,8 @@ func EndNow(session *storage.Session, now time.Time) {
 		return
 	}
 	session.DeliverAt = now.Add(DeliveryLease)
-	if kept := now.Add(DeliveryPeriod); kept.After(session.ExpiresAt) {
-		session.ExpiresAt = kept
+	if until := now.Add(DeliveryPeriod); until.After(session.ExpiresAt) {
+		session.ExpiresAt = until
 	}
 }
 

@@ -38,15 +38,15 @@ func (c Cookie) Get(r *http.Request, issuer *oauth2.Issuer) string {
 
 // Set sets the cookie. It is Lax, because a login begins with a navigation from another site, and hidden from scripts.
 func (c Cookie) Set(w http.ResponseWriter, issuer *oauth2.Issuer, value string) {
-	http.SetCookie(w, c.made(issuer, value, int(c.Lifetime/time.Second)))
+	http.SetCookie(w, c.cookie(issuer, value, int(c.Lifetime/time.Second)))
 }
 
 // Clear deletes the cookie.
 func (c Cookie) Clear(w http.ResponseWriter, issuer *oauth2.Issuer) {
-	http.SetCookie(w, c.made(issuer, "", -1))
+	http.SetCookie(w, c.cookie(issuer, "", -1))
 }
 
-func (c Cookie) made(issuer *oauth2.Issuer, value string, maxAge int) *http.Cookie {
+func (c Cookie) cookie(issuer *oauth2.Issuer, value string, maxAge int) *http.Cookie {
 	return &http.Cookie{ //nolint:gosec // Secure if the issuer uses https; plain http is for loopback.
 		Name: c.name(issuer), Value: value, Path: "/", MaxAge: maxAge,
 		Secure: secure(issuer), HttpOnly: true, SameSite: http.SameSiteLaxMode,

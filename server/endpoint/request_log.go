@@ -23,8 +23,8 @@ func loggedParameters() []string {
 // Redacted returns text without the words that could be a secret or a phone number. A client may send a token in the wrong
 // parameter, and a description may repeat the request.
 func Redacted(text string) string {
-	var kept strings.Builder
-	kept.Grow(len(text))
+	var result strings.Builder
+	result.Grow(len(text))
 	for rest := text; ; {
 		end := strings.IndexAny(rest, " :/.,")
 		word := rest
@@ -34,11 +34,11 @@ func Redacted(text string) string {
 		if len(word) > longestName || len(word) >= shortestPhone && strings.Trim(word, "+0123456789") == "" {
 			word = redacted
 		}
-		kept.WriteString(word)
+		result.WriteString(word)
 		if end < 0 {
-			return kept.String()
+			return result.String()
 		}
-		kept.WriteByte(rest[end])
+		result.WriteByte(rest[end])
 		rest = rest[end+1:]
 	}
 }
@@ -82,10 +82,10 @@ func (c *Request) LogFailure() []slog.Attr {
 	if cause, ok := causeOf(c.Cause); ok {
 		attributes = append(attributes, slog.String("cause", cause.Error()))
 	}
-	if refused, ok := errors.AsType[*wechat.Error](c.Cause); ok {
-		attributes = append(attributes, slog.Int("errcode", refused.Code), slog.String("class", refused.Class.String()), slog.String("rid", refused.RID))
-		if refused.Class == wechat.ClassConfig || refused.Class == wechat.ClassUnknown {
-			attributes = append(attributes, slog.String("remedy", Remedy(refused.Code)))
+	if rejection, ok := errors.AsType[*wechat.Error](c.Cause); ok {
+		attributes = append(attributes, slog.Int("errcode", rejection.Code), slog.String("class", rejection.Class.String()), slog.String("rid", rejection.RID))
+		if rejection.Class == wechat.ClassConfig || rejection.Class == wechat.ClassUnknown {
+			attributes = append(attributes, slog.String("remedy", Remedy(rejection.Code)))
 		}
 	}
 	return attributes
@@ -101,8 +101,8 @@ func (c *Request) LevelOfCause() slog.Level {
 
 // IsClass reports whether WeChat rejected a call with an errcode of class.
 func IsClass(err error, class wechat.Class) bool {
-	refused, ok := errors.AsType[*wechat.Error](err)
-	return ok && refused.Class == class
+	rejection, ok := errors.AsType[*wechat.Error](err)
+	return ok && rejection.Class == class
 }
 
 // OperatorText returns the text of the error with its causes; fosite's own text is the error code alone.

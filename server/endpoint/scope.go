@@ -32,20 +32,20 @@ func ScopesSupported() []string {
 // requests all scopes it knows (RFC 6749 §3.3); the response lists the granted ones. It is an error if none remains, or if openid
 // is requested and not registered.
 func RegisteredScopes(asked, registered []string) ([]string, error) {
-	kept, dropped := Intersection(asked, registered), Difference(asked, registered)
+	granted, dropped := Intersection(asked, registered), Difference(asked, registered)
 	if size := len(strings.Join(dropped, " ")); size > storage.MaxAskedScopes {
 		return nil, NewError(fosite.ErrInvalidScope, fmt.Sprintf("The scopes that this client may not ask for have %d bytes. At most %d are allowed.", size, storage.MaxAskedScopes))
 	}
-	if len(kept) == 0 && len(dropped) > 0 {
+	if len(granted) == 0 && len(dropped) > 0 {
 		return nil, InvalidScope("This client may not ask for the scope", dropped)
 	}
 	if slices.Contains(dropped, ScopeOpenID) {
 		return nil, InvalidScope("This client may not ask for the scope", []string{ScopeOpenID})
 	}
-	if len(kept) > oauth2.MaxScopes {
-		return nil, NewError(fosite.ErrInvalidScope, fmt.Sprintf("The request asks for %d scopes. At most %d are allowed.", len(kept), oauth2.MaxScopes))
+	if len(granted) > oauth2.MaxScopes {
+		return nil, NewError(fosite.ErrInvalidScope, fmt.Sprintf("The request asks for %d scopes. At most %d are allowed.", len(granted), oauth2.MaxScopes))
 	}
-	return kept, nil
+	return granted, nil
 }
 
 // InvalidScope returns the error invalid_scope, with the names of the invalid scopes if they can be shown (RFC 6749 §3.3).

@@ -49,11 +49,11 @@ func (f *Service) beforeCode(ctx context.Context, client fosite.Client, v *Reque
 }
 
 // countFailedProof counts a wrong proof against the ticket of the request. The error of an unavailable server is no wrong proof.
-func (f *Service) countFailedProof(ctx context.Context, v *Request, refused error) error {
-	if endpoint.IsUnavailable(refused) {
-		return refused
+func (f *Service) countFailedProof(ctx context.Context, v *Request, cause error) error {
+	if endpoint.IsUnavailable(cause) {
+		return cause
 	}
-	return f.proofFailed(ctx, v.pending, refused)
+	return f.proofFailed(ctx, v.pending, cause)
 }
 
 // attachByPassword is bindUser's method password: it links the account of a username and password, with the limits of any

@@ -56,16 +56,16 @@ type Request struct {
 type requestKey struct{}
 
 // Begin returns the state of a token request, for token.Endpoint.
-func (c *ResultCache) Begin(r *endpoint.Request) token.Exchanging {
+func (c *ResultCache) Begin(r *endpoint.Request) token.ExchangeState {
 	return &Request{Request: r, results: c}
 }
 
-// InContext implements token.Exchanging.
+// InContext implements token.ExchangeState.
 func (v *Request) InContext(ctx context.Context) context.Context {
 	return context.WithValue(ctx, requestKey{}, v)
 }
 
-// End implements token.Exchanging. It removes WeChat's results for the request, unless its response is a 503.
+// End implements token.ExchangeState. It removes WeChat's results for the request, unless its response is a 503.
 func (v *Request) End(err error) {
 	if v.unfinished || err != nil && endpoint.ErrorOf(err).Protocol.CodeField == http.StatusServiceUnavailable {
 		return

@@ -230,21 +230,21 @@ func (f *Service) ResolveSubject(ctx context.Context, request grants.Exchange, s
 // storeRejection returns the error of a login, and stores a conflict of accounts: the code is spent, and a repeat gets the same
 // response.
 func (f *Service) storeRejection(
-	ctx context.Context, client *oauth2.Client, request grants.Exchange, v *Request, refused error,
+	ctx context.Context, client *oauth2.Client, request grants.Exchange, v *Request, cause error,
 ) error {
-	problem, ok := errors.AsType[*grants.Error](refused)
+	problem, ok := errors.AsType[*grants.Error](cause)
 	if !ok || problem.Protocol.CodeField != http.StatusConflict || v.ticketAlone() {
-		return refused
+		return cause
 	}
 	ids, err := f.grantIDs(ctx, client, v, request.Code)
 	if err != nil {
 		return err
 	}
-	made := storage.Grant{ID: ids[0].ID, SecretGeneration: ids[0].SecretGeneration, Asked: v.requestDigest(request)}
-	if err := f.Store.Reject(ctx, client, made, problem.Protocol.ErrorField); err != nil {
+	rejected := storage.Grant{ID: ids[0].ID, SecretGeneration: ids[0].SecretGeneration, Asked: v.requestDigest(request)}
+	if err := f.Store.Reject(ctx, client, rejected, problem.Protocol.ErrorField); err != nil {
 		return err
 	}
-	return refused
+	return cause
 }
 
 // newGrant is the grant of this request, without its user.
@@ -280,14 +280,14 @@ func (f *Service) checkSameUser(ctx context.Context, pending *storage.Grant, log
 }
 
 // proofFailed counts a wrong proof against the ticket and returns its error. The fifth one invalidates the ticket.
-func (f *Service) proofFailed(ctx context.Context, pending *storage.Grant, refused error) error {
+func (f *Service) proofFailed(ctx context.Context, pending *storage.Grant, cause error) error {
 	if pending == nil {
-		return refused
+		return cause
 	}
 	if _, err := f.Store.ProofFailed(ctx, pending.ID); err != nil && !errors.Is(err, oauth2.ErrNoGrant) {
 		return err
 	}
-	return refused
+	return cause
 }
 
 // registrationRequired responds with a ticket for an unknown user: the pending grant of g, which is stored if necessary.
@@ -312,19 +312,19 @@ func sessionID(directory, grant string) string {
 
 // subjectOf returns the claims of a grant about its user.
 func subjectOf(g storage.Grant, subject string) grants.Subject {
-	said := grants.Subject{
+	result := grants.Subject{
 		ID: subject, GrantID: g.ID, AuthTime: g.AuthTime, AMR: g.AMR, ACR: g.ACR, Claims: map[string]any{"sid": g.SID},
 	}
 	if g.PhoneError != "" {
-		said.Response = map[string]any{"phone_error": g.PhoneError}
+		result.Response = map[string]any{"phone_error": g.PhoneError}
 	}
-	return said
+	return result
 }
 
 // grantError maps a grant lookup error to the protocol error sent to the client.
 func grantError(err error) error {
-	if refused, ok := errors.AsType[*oauth2.RejectionError](err); ok {
-		return conflict(refused.Code)
+	if cause, ok := errors.AsType[*oauth2.RejectionError](err); ok {
+		return conflict(cause.Code)
 	}
 	switch {
 	case errors.Is(err, oauth2.ErrRepeatDiffers):

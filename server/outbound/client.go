@@ -199,7 +199,7 @@ func (o *Client) dial(ctx context.Context, _, address string) (net.Conn, error) 
 	if err != nil {
 		return nil, err
 	}
-	refused := fmt.Errorf("%w: the host has no public address", errAddressRefused)
+	rejected := fmt.Errorf("%w: the host has no public address", errAddressRefused)
 	for _, ip := range found {
 		ip = ip.Unmap()
 		if !o.config.AllowPrivate && !isPublic(ip) {
@@ -209,9 +209,9 @@ func (o *Client) dial(ctx context.Context, _, address string) (net.Conn, error) 
 		if err == nil {
 			return connection, nil
 		}
-		refused = err
+		rejected = err
 	}
-	return nil, refused
+	return nil, rejected
 }
 
 func (o *Client) addresses(ctx context.Context, host string) ([]netip.Addr, error) {

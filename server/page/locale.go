@@ -35,16 +35,16 @@ func readLocales() (*Locales, error) {
 	t := new(Locales)
 	var tags []language.Tag
 	for _, known := range [][2]string{{"en", "English"}, {"zh-CN", "简体中文"}} {
-		spoken := &Locale{Tag: known[0], name: known[1]}
-		raw, err := pageFiles.ReadFile("pages/" + spoken.Tag + ".json")
+		locale := &Locale{Tag: known[0], name: known[1]}
+		raw, err := pageFiles.ReadFile("pages/" + locale.Tag + ".json")
 		if err != nil {
 			return nil, fmt.Errorf("page: pages: %w", err)
 		}
-		if err := json.Unmarshal(raw, &spoken.texts); err != nil {
-			return nil, fmt.Errorf("page: pages: texts of %s: %w", spoken.Tag, err)
+		if err := json.Unmarshal(raw, &locale.texts); err != nil {
+			return nil, fmt.Errorf("page: pages: texts of %s: %w", locale.Tag, err)
 		}
-		t.all = append(t.all, spoken)
-		tags = append(tags, language.Make(spoken.Tag))
+		t.all = append(t.all, locale)
+		tags = append(tags, language.Make(locale.Tag))
 	}
 	t.matcher = language.NewMatcher(tags)
 	return t, nil
@@ -59,12 +59,12 @@ func (t *Locales) Choose(r *http.Request, uiLocales []string) *Locale {
 }
 
 // of returns the language of the first list that contains a known one. The lists have the form of Accept-Language.
-func (t *Locales) of(wishes ...string) *Locale {
-	for _, wish := range wishes {
-		if len(wish) > maxLanguages {
-			wish = wish[:strings.LastIndexByte(wish[:maxLanguages], ',')+1]
+func (t *Locales) of(lists ...string) *Locale {
+	for _, list := range lists {
+		if len(list) > maxLanguages {
+			list = list[:strings.LastIndexByte(list[:maxLanguages], ',')+1]
 		}
-		tags, _, err := language.ParseAcceptLanguage(wish)
+		tags, _, err := language.ParseAcceptLanguage(list)
 		if err != nil || len(tags) == 0 {
 			continue
 		}

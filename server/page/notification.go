@@ -31,20 +31,20 @@ func (l Notifications) NotifyWithLink(ctx context.Context, r *endpoint.Request, 
 	if !user.EmailVerified {
 		return nil
 	}
-	letter, err := l.Compose(r.Issuer, l.Locales.of(user.Profile.Locale), user, user.Email, key, r.Issuer.URL+path)
+	message, err := l.Compose(r.Issuer, l.Locales.of(user.Profile.Locale), user, user.Email, key, r.Issuer.URL+path)
 	if err == nil {
-		l.Queue.Send(ctx, r.ID, letter)
+		l.Queue.Send(ctx, r.ID, message)
 	}
 	return err
 }
 
 // Compose returns a message of the directory about a user's account, with a link.
-func (l Notifications) Compose(issuer *oauth2.Issuer, spoken *Locale, user storage.User, to, key, link string) (mail.Message, error) {
+func (l Notifications) Compose(issuer *oauth2.Issuer, locale *Locale, user storage.User, to, key, link string) (mail.Message, error) {
 	name := ViewUser(user).Name
-	subject, err := spoken.Text(key+".subject", issuer.Directory.Name)
+	subject, err := locale.Text(key+".subject", issuer.Directory.Name)
 	if err != nil {
 		return mail.Message{}, err
 	}
-	text, err := spoken.Text(key+".text", issuer.Directory.Name, name, link)
+	text, err := locale.Text(key+".text", issuer.Directory.Name, name, link)
 	return mail.Message{To: to, Subject: strings.Join(strings.Fields(subject), " "), Text: text}, err
 }

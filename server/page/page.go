@@ -62,7 +62,7 @@ func (m Message) IsZero() bool { return m.key == "" }
 
 // New reads the templates and texts.
 func New(guard CSRF, clients oauth2.Clients) (*Renderer, error) {
-	spoken, err := readLocales()
+	locales, err := readLocales()
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func New(guard CSRF, clients oauth2.Clients) (*Renderer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Renderer{templates: map[string]*template.Template{}, Locales: spoken, Assets: assets, CSRF: guard}
+	p := &Renderer{templates: map[string]*template.Template{}, Locales: locales, Assets: assets, CSRF: guard}
 	entries, err := pageFiles.ReadDir("pages")
 	if err != nil {
 		return nil, fmt.Errorf("page: pages: %w", err)
@@ -157,19 +157,19 @@ type languageLink struct {
 
 func (p *Renderer) view(w http.ResponseWriter, r *endpoint.Request, shown Page) *view {
 	issuer := r.Issuer
-	spoken := p.Locales.Choose(r.Request, shown.UILocales)
+	locale := p.Locales.Choose(r.Request, shown.UILocales)
 	to := LinksOf(r.Request, issuer)
 	branding := issuer.Directory.Branding
 	v := &view{
-		Page: shown, Lang: spoken.Tag, Directory: issuer.Directory.Name, Branding: branding,
+		Page: shown, Lang: locale.Tag, Directory: issuer.Directory.Name, Branding: branding,
 		Style: to.Path(AssetsPath + p.Assets.style()), Colours: to.Path(AssetsPath + AccentFile(branding)),
 		Icon:      to.Path(AssetsPath + p.Assets.icon(branding)),
 		Logo:      to.logoOf(logoFile, branding.Logo),
-		RequestID: r.ID, locale: spoken, zone: zoneOf(shown.Zoneinfo), links: to,
+		RequestID: r.ID, locale: locale, zone: zoneOf(shown.Zoneinfo), links: to,
 		token: sync.OnceValues(func() (string, error) { return p.CSRF.token(w, r) }),
 	}
 	for _, other := range p.Locales.all {
-		v.Languages = append(v.Languages, languageLink{other.Tag, other.name, to.inLanguage(other.Tag), other == spoken})
+		v.Languages = append(v.Languages, languageLink{other.Tag, other.name, to.inLanguage(other.Tag), other == locale})
 	}
 	return v
 }

@@ -18,15 +18,15 @@ type claimRequest struct {
 
 // parseClaimRequests parses the request for each claim: null, or an object.
 func parseClaimRequests(members map[string]json.RawMessage) (map[string]claimRequest, error) {
-	wishes := make(map[string]claimRequest, len(members))
+	requests := make(map[string]claimRequest, len(members))
 	for name, raw := range members {
-		wish, err := parseClaimRequest(name, raw)
+		request, err := parseClaimRequest(name, raw)
 		if err != nil {
 			return nil, err
 		}
-		wishes[name] = wish
+		requests[name] = request
 	}
-	return wishes, nil
+	return requests, nil
 }
 
 // parseClaimRequest parses the request for one claim. A member that is null counts as omitted, because some JSON libraries write it
@@ -43,20 +43,20 @@ func parseClaimRequest(name string, raw json.RawMessage) (claimRequest, error) {
 	if !isObject(string(raw)) || json.Unmarshal(raw, &members) != nil {
 		return claimRequest{}, errClaims
 	}
-	wish := claimRequest{essential: members.Essential != nil && *members.Essential}
+	request := claimRequest{essential: members.Essential != nil && *members.Essential}
 	if members.Value != nil {
-		wish.values = append(wish.values, members.Value)
+		request.values = append(request.values, members.Value)
 	}
 	if members.Values != nil {
 		if len(*members.Values) == 0 || len(*members.Values) > maxClaimValues {
 			return claimRequest{}, errClaims
 		}
-		wish.values = append(wish.values, *members.Values...)
+		request.values = append(request.values, *members.Values...)
 	}
-	if slices.ContainsFunc(wish.values, func(value any) bool { return !hasTypeOf(name, value) }) {
+	if slices.ContainsFunc(request.values, func(value any) bool { return !hasTypeOf(name, value) }) {
 		return claimRequest{}, errClaims
 	}
-	return wish, nil
+	return request, nil
 }
 
 // hasTypeOf reports whether value has the JSON type of a claim. An unknown claim can have any type.
@@ -89,11 +89,11 @@ func (w claimRequest) texts() []string {
 // claimValues maps claims to the values that they are restricted to. A claim without an entry can have any value.
 type claimValues map[string][]any
 
-func valuesOf(wishes map[string]claimRequest) claimValues {
+func valuesOf(requests map[string]claimRequest) claimValues {
 	values := claimValues{}
-	for name, wish := range wishes {
-		if len(wish.values) > 0 {
-			values[name] = wish.values
+	for name, request := range requests {
+		if len(request.values) > 0 {
+			values[name] = request.values
 		}
 	}
 	return values

@@ -63,8 +63,8 @@ func ParseClaims(text string) (RequestedClaims, error) {
 		UserInfo: knownClaims(members.UserInfo), IDToken: knownClaims(members.IDToken),
 		userInfoValues: valuesOf(userInfo), idTokenValues: valuesOf(idToken),
 	}
-	for _, wishes := range []map[string]claimRequest{idToken, userInfo} {
-		if subjects := wishes["sub"].texts(); len(subjects) > 0 {
+	for _, requests := range []map[string]claimRequest{idToken, userInfo} {
+		if subjects := requests["sub"].texts(); len(subjects) > 0 {
 			claims.Subjects = append(claims.Subjects, subjects)
 		}
 	}
@@ -119,11 +119,11 @@ func (c RequestedClaims) Encode() (json.RawMessage, error) {
 		return nil, nil
 	}
 	members := func(names []string) map[string]json.RawMessage {
-		wishes := make(map[string]json.RawMessage, len(names))
+		requests := make(map[string]json.RawMessage, len(names))
 		for _, name := range names {
-			wishes[name] = nil
+			requests[name] = nil
 		}
-		return wishes
+		return requests
 	}
 	return json.Marshal(grantedClaims{UserInfo: members(c.UserInfo), IDToken: members(c.IDToken)})
 }

@@ -19,11 +19,11 @@ type Endpoint struct {
 	Timeout time.Duration
 	Codes   *KeyedMutex
 	// Begin returns the state that the token exchange needs for a request.
-	Begin func(*endpoint.Request) Exchanging
+	Begin func(*endpoint.Request) ExchangeState
 }
 
-// Exchanging is what package federation knows of one token request. The token exchange reads it from its context.
-type Exchanging interface {
+// ExchangeState is the state of package federation for one token request. The token exchange reads it from its context.
+type ExchangeState interface {
 	InContext(ctx context.Context) context.Context
 	// End is called once, with the error of the request.
 	End(err error)
@@ -75,7 +75,7 @@ func responseOf(response fosite.AccessResponder) Response {
 }
 
 // Respond runs one token request with the parameters of form. Several endpoints use it.
-func (e *Endpoint) Respond(r *endpoint.Request, form url.Values, state Exchanging) (Response, error) {
+func (e *Endpoint) Respond(r *endpoint.Request, form url.Values, state ExchangeState) (Response, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(state.InContext(r.Context())), e.Timeout)
 	defer cancel()
 	r.Form, r.PostForm = form, form

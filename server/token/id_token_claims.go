@@ -29,7 +29,7 @@ func scopedClaims(user storage.User, scopes []string) map[string]any {
 	if picture, _ := all["picture"].(string); len(picture) > maxTokenPicture {
 		delete(all, "picture")
 	}
-	kept, left := map[string]any{}, maxScopedClaims
+	claims, left := map[string]any{}, maxScopedClaims
 	for _, group := range scopedClaimNames() {
 		part := map[string]any{}
 		for _, name := range group {
@@ -42,7 +42,7 @@ func scopedClaims(user storage.User, scopes []string) map[string]any {
 			continue
 		}
 		left -= len(text)
-		maps.Copy(kept, part)
+		maps.Copy(claims, part)
 	}
-	return kept
+	return claims
 }

@@ -97,14 +97,14 @@ func (e *Introspection) jwt(r *endpoint.Request, client *oauth2.Client, token st
 	if !mayIntrospect(r, client, claims.ClientID, claims.Audience) {
 		return introspection{}, errAccessToken
 	}
-	answer := introspection{
+	response := introspection{
 		Active: true, Issuer: claims.Issuer, Subject: claims.Subject, ClientID: claims.ClientID, Audience: claims.Audience,
 		Scope: claims.Scope, TokenType: "Bearer", ID: claims.ID, ExpiresAt: claims.ExpiresAt, IssuedAt: claims.IssuedAt,
 		AuthTime: claims.AuthTime, ACR: claims.ACR, AMR: claims.AMR,
 	}
 	grant, ok := oauth2.GrantOf(claims.ID)
 	if !ok {
-		return answer, e.checkClientsOwn(r.Context(), claims)
+		return response, e.checkClientsOwn(r.Context(), claims)
 	}
 	live, err := e.Store.ActiveGrant(r.Context(), grant)
 	if err != nil {
@@ -113,8 +113,8 @@ func (e *Introspection) jwt(r *endpoint.Request, client *oauth2.Client, token st
 	if live.Client.GetID() != claims.ClientID {
 		return introspection{}, errAccessToken
 	}
-	answer.Username = username(live.User, strings.Fields(claims.Scope))
-	return answer, nil
+	response.Username = username(live.User, strings.Fields(claims.Scope))
+	return response, nil
 }
 
 // checkClientsOwn checks a client's own token, which has no grant: the client must be active and the token not revoked.
@@ -142,11 +142,11 @@ func (e *Introspection) opaque(r *endpoint.Request, client *oauth2.Client, token
 	if !mayIntrospect(r, client, access.Client.GetID(), access.Audience) {
 		return introspection{}, errAccessToken
 	}
-	answer := e.activeGrant(r.Issuer, &access.ActiveGrant)
-	answer.Audience, answer.Scope, answer.TokenType = access.Audience, strings.Join(access.Scopes, " "), "Bearer"
-	answer.ID, answer.ExpiresAt, answer.IssuedAt = access.JTI, access.ExpiresAt.Unix(), access.IssuedAt.Unix()
-	answer.Username = username(access.User, access.Scopes)
-	return answer, nil
+	response := e.activeGrant(r.Issuer, &access.ActiveGrant)
+	response.Audience, response.Scope, response.TokenType = access.Audience, strings.Join(access.Scopes, " "), "Bearer"
+	response.ID, response.ExpiresAt, response.IssuedAt = access.JTI, access.ExpiresAt.Unix(), access.IssuedAt.Unix()
+	response.Username = username(access.User, access.Scopes)
+	return response, nil
 }
 
 // refresh introspects a refresh token. Only its client may do so: a resource server must not accept it as an access token.
@@ -158,9 +158,9 @@ func (e *Introspection) refresh(r *endpoint.Request, client *oauth2.Client, toke
 	if live.Client.GetID() != client.GetID() {
 		return introspection{}, errAccessToken
 	}
-	answer := e.activeGrant(r.Issuer, live)
-	answer.Scope, answer.ExpiresAt = strings.Join(live.Grant.Scopes, " "), live.Grant.Refresh.IdleUntil.Unix()
-	return answer, nil
+	response := e.activeGrant(r.Issuer, live)
+	response.Scope, response.ExpiresAt = strings.Join(live.Grant.Scopes, " "), live.Grant.Refresh.IdleUntil.Unix()
+	return response, nil
 }
 
 // activeGrant returns what is common to all tokens of an active grant.

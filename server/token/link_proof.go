@@ -51,24 +51,24 @@ func (p LinkProof) Accept(ctx context.Context, issuer *oauth2.Issuer, token stri
 // AcceptSession is Accept for bindUser's method session. The token must be an at+jwt, of the client itself or of one of its
 // registered partners.
 func (p LinkProof) AcceptSession(ctx context.Context, issuer *oauth2.Issuer, token, client string, partners []string) (PresentedToken, error) {
-	refused := func(cause error) error {
+	reject := func(cause error) error {
 		return &grants.Error{
 			Protocol: endpoint.Describe(fosite.ErrInvalidGrant, "access_token does not prove an account: it must be an unexpired at+jwt for this issuer with the scope "+endpoint.ScopeLink+", of a sign-in within the last five minutes, of this client or a partner of it.", cause),
 			Reason:   reasonSessionToken,
 		}
 	}
 	if strings.HasPrefix(token, opaquePrefix) {
-		return PresentedToken{}, refused(errAccessToken)
+		return PresentedToken{}, reject(errAccessToken)
 	}
 	found, err := p.Accept(ctx, issuer, token)
 	if err != nil && endpoint.ErrorOf(err).Protocol.CodeField < http.StatusInternalServerError {
-		return PresentedToken{}, refused(err)
+		return PresentedToken{}, reject(err)
 	}
 	if err != nil {
 		return PresentedToken{}, err
 	}
 	if of := found.Client.GetID(); of != client && !slices.Contains(partners, of) {
-		return PresentedToken{}, refused(errAccessToken)
+		return PresentedToken{}, reject(errAccessToken)
 	}
 	return found, nil
 }

@@ -98,18 +98,18 @@ func (h *RefreshTokenGrant) HandleTokenEndpointRequest(ctx context.Context, requ
 // scope of the original request; it gets those that were granted.
 func refreshedScopes(named []string, granted fosite.Requester, allowed []string) ([]string, error) {
 	named = slices.DeleteFunc(slices.Clone(named), func(scope string) bool { return scope == "" })
-	kept := endpoint.Intersection(granted.GetGrantedScopes(), allowed)
+	scopes := endpoint.Intersection(granted.GetGrantedScopes(), allowed)
 	if len(named) == 0 {
-		return kept, nil
+		return scopes, nil
 	}
 	if others := endpoint.Difference(named, granted.GetRequestedScopes()); len(others) > 0 {
 		return nil, endpoint.InvalidScope("The request that this refresh token is from did not ask for the scope", others)
 	}
-	kept = endpoint.Intersection(named, kept)
-	if len(kept) == 0 {
+	scopes = endpoint.Intersection(named, scopes)
+	if len(scopes) == 0 {
 		return nil, endpoint.InvalidScope("Nothing was granted of the scope", named)
 	}
-	return kept, nil
+	return scopes, nil
 }
 
 var (
@@ -124,16 +124,16 @@ func narrow(asked, granted, allowed []string) ([]string, error) {
 	if asked = slices.DeleteFunc(slices.Clone(asked), func(value string) bool { return value == "" }); len(asked) > 0 {
 		wanted = asked
 	}
-	kept := make([]string, 0, len(wanted))
+	narrowed := make([]string, 0, len(wanted))
 	for _, value := range wanted {
 		if !slices.Contains(granted, value) {
 			return nil, errNotGranted
 		}
 		if slices.Contains(allowed, value) {
-			kept = append(kept, value)
+			narrowed = append(narrowed, value)
 		}
 	}
-	return kept, nil
+	return narrowed, nil
 }
 
 // ungrantedTarget returns the error code of RFC 8707 §2, which fosite does not have.

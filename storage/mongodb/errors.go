@@ -103,16 +103,16 @@ func unsent(err error) bool {
 // codeOf returns the code and the name of a server's error, or 0. Names are constants of the server.
 func codeOf(err error) (code int, name string) {
 	var command mongo.CommandError
-	var refused mongo.WriteException
+	var rejected mongo.WriteException
 	switch {
 	case errors.As(err, &command):
 		return int(command.Code), command.Name
-	case !errors.As(err, &refused):
+	case !errors.As(err, &rejected):
 		return 0, ""
-	case len(refused.WriteErrors) > 0:
-		return refused.WriteErrors[0].Code, "write error"
-	case refused.WriteConcernError != nil:
-		return refused.WriteConcernError.Code, refused.WriteConcernError.Name
+	case len(rejected.WriteErrors) > 0:
+		return rejected.WriteErrors[0].Code, "write error"
+	case rejected.WriteConcernError != nil:
+		return rejected.WriteConcernError.Code, rejected.WriteConcernError.Name
 	default:
 		return 0, ""
 	}

@@ -45,11 +45,11 @@ func (s *sweptKinds) all() map[storage.Kind]string {
 // Run removes expired documents that the server leaves, until ctx ends: of kinds without a TTL index, and of those whose TTL
 // index does not act.
 func (e *Engine) Run(ctx context.Context) {
-	told := map[string]int{}
+	count := map[string]int{}
 	for _, reason := range e.swept.all() {
-		told[reason]++
+		count[reason]++
 	}
-	for reason, kinds := range told {
+	for reason, kinds := range count {
 		e.options.Logger.WarnContext(ctx, "expired documents are swept by this process", "kinds", kinds, "cause", reason)
 	}
 	for wait(ctx, sweepEvery/2+rand.N(sweepEvery)) {
