@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/minifed/minifed/identity"
@@ -21,9 +20,6 @@ import (
 type Email struct{ *Account }
 
 const (
-	// tokenOfMail is the parameter of a link in a mail.
-	tokenOfMail = "proof"
-
 	purposeEmail = "e-mail confirmation"
 	emailLife    = 24 * time.Hour
 	// maxEmail is the most characters of an address (RFC 5321 §4.5.3.1.3).
@@ -107,28 +103,6 @@ func (a *Account) sendConfirmation(r *endpoint.Request, user storage.User, addre
 	}
 	return err
 }
-
-// tokenLink is the URL of a page that a mail links to, without the token.
-type tokenLink string
-
-func mailLink(r *endpoint.Request, path string) tokenLink {
-	link := r.Issuer.URL + path + "?"
-	if locales := r.URL.Query().Get("ui_locales"); locales != "" {
-		link += url.Values{"ui_locales": {locales}}.Encode() + "&"
-	}
-	return tokenLink(link + tokenOfMail + "=")
-}
-
-// proofOf returns the token of a mail in a URL, as a parameter for the next URL.
-func proofOf(r *http.Request) []string {
-	if token := r.URL.Query().Get(tokenOfMail); token != "" {
-		return []string{tokenOfMail, token}
-	}
-	return nil
-}
-
-// with returns the URL with a token, which is base64url.
-func (l tokenLink) with(token string) string { return string(l) + token }
 
 // confirm shows a button, which confirms the address: mail scanners follow links too.
 func (e *Email) confirm(w http.ResponseWriter, r *endpoint.Request, current *authorize.CurrentSession) error {

@@ -39,13 +39,6 @@ type resetProof struct {
 	Ends int64  `json:"t"`
 }
 
-// messageData is what a page with a message shows.
-type messageData struct {
-	Text page.Message
-	More []page.Message
-	Link *page.Link
-}
-
 // Mount implements endpoint.Endpoint.
 func (e *Reset) Mount(t *endpoint.RouteTable) {
 	if !e.Notifications.Queue.Enabled() {

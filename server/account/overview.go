@@ -1,0 +1,143 @@
+package account
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/minifed/minifed/server/authorize"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/page"
+	"github.com/minifed/minifed/storage"
+)
+
+// doneTexts are the changes that the account page can show.
+func doneTexts() []string {
+	return []string{"profile", "username", "password", "email", "session", "app"}
+}
+
+// Overview is /account, the page that links to all others.
+type Overview struct{ *Account }
+
+// accountData is what the account page shows.
+type accountData struct {
+	Done            page.Message
+	Person          page.UserView
+	Profile, SignIn []accountRow
+	Sessions        []shownSession
+	Apps            []shownApp
+}
+
+// accountRow is a label and a value of the account.
+type accountRow struct {
+	Label page.Message
+	Value string
+	Note  page.Message
+	Edit  *rowLink
+}
+
+// rowLink links to the page that changes the value. Whole is the link text for screen readers.
+type rowLink struct {
+	page.Link
+	Whole page.Message
+}
+
+// Mount implements endpoint.Endpoint.
+func (e *Overview) Mount(t *endpoint.RouteTable) {
+	e.page(t, "account", endpoint.AccountPath, e.serve, http.MethodGet)
+	// The URL of the issuer redirects here, for users who type it.
+	t.Handle(endpoint.Route{
+		Name: "home", Path: "/", Methods: []string{http.MethodGet}, ErrorWriter: e.Pages.WriteError,
+		Serve: func(w http.ResponseWriter, r *endpoint.Request) error {
+			return page.Redirect(w, r, endpoint.AccountPath)
+		},
+	})
+}
+
+func (e *Overview) serve(w http.ResponseWriter, r *endpoint.Request, current *authorize.CurrentSession) error {
+	user := current.User
+	sessions, err := e.shownSessions(r, current)
+	if err != nil {
+		return err
+	}
+	apps, err := e.shownApps(r, user)
+	if err != nil {
+		return err
+	}
+	links, err := e.Users.Identities(r.Context(), user)
+	if err != nil {
+		return err
+	}
+	data := accountData{
+		Person: page.ViewUser(user), Profile: profileRows(user.Profile), SignIn: e.signInRows(user, links), Sessions: sessions, Apps: apps,
+	}
+	if what := r.URL.Query().Get(doneParameter); slices.Contains(doneTexts(), what) {
+		data.Done = page.Text("done." + what)
+	}
+	return e.Pages.Render(w, r, page.Page{
+		Template: "account", Title: page.Text("account.title"), Wide: true, Zoneinfo: user.Profile.Zoneinfo, Data: data,
+	})
+}
+
+// profileRows are the members of a profile that are not empty.
+func profileRows(profile storage.Profile) []accountRow {
+	var rows []accountRow
+	for _, member := range profileFields() {
+		if value := *member.of(&profile); value != "" {
+			rows = append(rows, accountRow{Label: page.Text("field." + member.name), Value: value})
+		}
+	}
+	return rows
+}
+
+func (e *Overview) signInRows(user storage.User, links []*storage.Entry[storage.Identity]) []accountRow {
+	rows := []accountRow{
+		{
+			Label: page.Text("field.username"), Value: user.Username, Note: notSet(user.Username),
+			Edit: changeLink(user.Username != "", usernamePath, "username"),
+		},
+		{
+			Label: page.Text("field.password"), Note: passwordNote(user),
+			Edit: changeLink(user.Password != "", passwordPath, "password"),
+		},
+	}
+	if e.Notifications.Queue.Enabled() || user.Email != "" {
+		row := accountRow{Label: page.Text("field.email"), Value: user.Email, Note: notSet(user.Email)}
+		if e.Notifications.Queue.Enabled() {
+			row.Edit = changeLink(user.Email != "", endpoint.EmailPath, "email")
+		}
+		rows = append(rows, row)
+	}
+	if user.Phone != "" {
+		rows = append(rows, accountRow{Label: page.Text("field.phone"), Value: user.Phone})
+	}
+	apps := slices.DeleteFunc(links, func(link *storage.Entry[storage.Identity]) bool {
+		return link.Record.Type != storage.IdentityOpenID
+	})
+	if len(apps) > 0 {
+		rows = append(rows, accountRow{Label: page.Text("field.wechat"), Note: page.Text("account.wechat", len(apps))})
+	}
+	return rows
+}
+
+// notSet returns a value to show, or the text for an empty one.
+func notSet(value string) page.Message {
+	if value != "" {
+		return page.Message{}
+	}
+	return page.Text("account.none")
+}
+
+func passwordNote(user storage.User) page.Message {
+	if user.Password == "" {
+		return page.Text("account.none")
+	}
+	return page.Text("account.password.since", user.PasswordChangedAt)
+}
+
+// changeLink links to the page that changes a value, or sets it for the first time.
+func changeLink(has bool, path, what string) *rowLink {
+	if has {
+		return &rowLink{page.Link{Text: page.Text("account.change"), Path: path}, page.Text("account.change." + what)}
+	}
+	return &rowLink{page.Link{Text: page.Text("account.set"), Path: path}, page.Text("account.set." + what)}
+}
