@@ -43,7 +43,7 @@ func flagEffects() map[string]settingEffect {
 		"client --redirect-uri": {"storage/oauth2/client.go", "record.RedirectURIs"}, "client --post-logout-redirect-uri": {"server/logout/endpoint.go", "PostLogoutRedirectURIs"},
 		"client --origin": {"server/endpoint/cors.go", "Origins"}, "client --backchannel-logout-uri": {"server/logout/backchannel.go", "BackchannelLogoutURI"},
 		"client --backend-logout":    {"server/logout/logout_hint.go", "client.BackendLogout"},
-		"client --access-token-type": {"server/token/access_token.go", "AccessTokenType"}, "client --placeholder-email-domain": {"server/token/placeholder.go", "PlaceholderEmailDomain"},
+		"client --access-token-type": {"server/token/access_token.go", "AccessTokenType"}, "client --placeholder-email-domain": {"server/token/placeholder_email.go", "PlaceholderEmailDomain"},
 		"client --keep-refresh-token": {"storage/oauth2/refresh.go", "record.KeepRefreshToken"},
 		"client --first-party":        {"server/authorize/endpoint.go", "FirstParty"}, "client --require-pkce": {"server/authorize/request.go", "RequirePKCE"},
 		"client --require-par": {"server/authorize/endpoint.go", "RequirePAR"}, "client --subject-type": {"server/token/subject.go", "client.Pairwise"},

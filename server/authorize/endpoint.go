@@ -216,12 +216,6 @@ func (e *Endpoint) signInNeeded(request *Request, i *Interaction, current *Curre
 	}
 }
 
-// tooOld reports whether the user signed in longer ago than max_age allows (OpenID Connect Core §3.1.2.1). It is checked again
-// before a code is issued, because pages take time. A max_age of 0 is checked once, because no sign-in meets it for long.
-func (e *Endpoint) tooOld(request *Request, current *CurrentSession) bool {
-	return request.maxAge != nil && (*request.maxAge == 0 || e.Now().Sub(current.Record.AuthTime) > *request.maxAge)
-}
-
 // IsSignedIn reports whether a request that waited for a sign-in can continue with the current session.
 func (e *Endpoint) IsSignedIn(r *http.Request, p *Pending, current *CurrentSession) (bool, error) {
 	wrong, err := e.wrongSignIn(r.Context(), p.Request, current)

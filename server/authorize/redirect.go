@@ -1,10 +1,12 @@
 package authorize
 
 import (
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/storage"
 )
 
@@ -52,4 +54,24 @@ func cutLoopback(uri string) (host, rest string, ok bool) {
 // device can use a private scheme or a loopback port (RFC 8252 §8.6).
 func assured(client storage.Client, uri string) bool {
 	return client.Kind != storage.ClientNative || strings.HasPrefix(uri, "https://")
+}
+
+// redirectOf returns the redirect URI of a request, which must be registered. OpenID Connect requires the parameter; an OAuth
+// client with a single registered URI may omit it (RFC 6749 §3.1.2.3).
+func redirectOf(client storage.Client, form url.Values) (string, error) {
+	switch uris := form["redirect_uri"]; len(uris) {
+	case 0:
+		scopes := strings.Fields(form.Get("scope"))
+		if len(client.RedirectURIs) == 1 && !slices.Contains(scopes, endpoint.ScopeOpenID) {
+			return client.RedirectURIs[0], nil
+		}
+		return "", PageError("redirect_uri_missing", "The application that led here does not say where to return to: the parameter redirect_uri is missing.")
+	case 1:
+		if registeredRedirect(client, uris[0]) {
+			return uris[0], nil
+		}
+		return "", PageError("redirect_uri_unregistered", "The application requests a return to an address that is not registered for it: its redirect_uri must be registered, character by character.")
+	default:
+		return "", PageError("redirect_uri_missing", "The application that led here names two addresses to return to: the parameter redirect_uri must be there once.")
+	}
 }

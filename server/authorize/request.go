@@ -2,12 +2,10 @@ package authorize
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -16,7 +14,6 @@ import (
 
 	"github.com/minifed/minifed/grants"
 	"github.com/minifed/minifed/keys"
-	"github.com/minifed/minifed/server/clientauth"
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/server/token"
 	"github.com/minifed/minifed/storage"
@@ -191,26 +188,6 @@ func (p RequestReader) client(r *endpoint.Request, form url.Values) (*oauth2.Cli
 	return client, nil
 }
 
-// redirectOf returns the redirect URI of a request, which must be registered. OpenID Connect requires the parameter; an OAuth
-// client with a single registered URI may omit it (RFC 6749 §3.1.2.3).
-func redirectOf(client storage.Client, form url.Values) (string, error) {
-	switch uris := form["redirect_uri"]; len(uris) {
-	case 0:
-		scopes := strings.Fields(form.Get("scope"))
-		if len(client.RedirectURIs) == 1 && !slices.Contains(scopes, endpoint.ScopeOpenID) {
-			return client.RedirectURIs[0], nil
-		}
-		return "", PageError("redirect_uri_missing", "The application that led here does not say where to return to: the parameter redirect_uri is missing.")
-	case 1:
-		if registeredRedirect(client, uris[0]) {
-			return uris[0], nil
-		}
-		return "", PageError("redirect_uri_unregistered", "The application requests a return to an address that is not registered for it: its redirect_uri must be registered, character by character.")
-	default:
-		return "", PageError("redirect_uri_missing", "The application that led here names two addresses to return to: the parameter redirect_uri must be there once.")
-	}
-}
-
 // read checks a request after resolveClient. Its errors are for the client.
 func (p RequestReader) read(ctx context.Context, issuer *oauth2.Issuer, to Response, form url.Values) (*Request, error) {
 	a := &Request{Response: to, form: form}
@@ -283,27 +260,6 @@ func checkResponse(client *oauth2.Client, form url.Values) error {
 	return nil
 }
 
-// checkPKCE checks the challenge (RFC 7636 §4.3). Only S256 is supported: plain does not protect against an attacker who sees
-// the request.
-func checkPKCE(client storage.Client, form url.Values) error {
-	challenge, method := form.Get("code_challenge"), form.Get("code_challenge_method")
-	needed := client.AuthMethod == clientauth.MethodNone || client.RequirePKCE
-	switch {
-	case challenge == "" && needed:
-		return endpoint.NewError(fosite.ErrInvalidRequest, "This client must use PKCE: send code_challenge with code_challenge_method S256.")
-	case challenge == "" && method != "":
-		return endpoint.NewError(fosite.ErrInvalidRequest, "There is a code_challenge_method without code_challenge.")
-	case challenge == "":
-		return nil
-	case method != methodS256:
-		return endpoint.NewError(fosite.ErrInvalidRequest, "The code_challenge_method must be S256.")
-	case !endpoint.IsRandomString(challenge, sha256.Size):
-		return endpoint.NewError(fosite.ErrInvalidRequest, "The code_challenge must be the base64url encoding of a SHA-256: 43 characters without padding.")
-	default:
-		return nil
-	}
-}
-
 // readScopes reads the requested scopes (RFC 6749 §3.3), or the client's default.
 func (a *Request) readScopes() error {
 	a.asked = strings.Fields(a.form.Get("scope"))
@@ -358,26 +314,6 @@ func (a *Request) readOpenID(directory storage.Directory) error {
 	}
 	// A client that may not request a scope may not request its claims individually.
 	a.claims = claims.Within(a.Client.GetScopes())
-	return nil
-}
-
-// maxMaxAge is ten years, more than any session lasts.
-const maxMaxAge = 10 * 365 * 24 * time.Hour
-
-func (a *Request) readMaxAge() error {
-	text := a.form.Get("max_age")
-	if text == "" {
-		return nil
-	}
-	seconds, err := strconv.ParseUint(text, 10, 64)
-	if errors.Is(err, strconv.ErrRange) {
-		seconds, err = uint64(maxMaxAge/time.Second), nil
-	}
-	if err != nil {
-		return endpoint.NewError(fosite.ErrInvalidRequest, "The parameter max_age must be a number of seconds.")
-	}
-	age := time.Duration(min(seconds, uint64(maxMaxAge/time.Second))) * time.Second
-	a.maxAge = &age
 	return nil
 }
 
