@@ -23,6 +23,7 @@ const (
 	ActionEmail        = "user.email"
 	ActionPhone        = "user.phone"
 	ActionPassword     = "user.password"
+	ActionMembership   = "user.groups"
 	ActionAttach       = "user.attach"
 	ActionDisable      = "user.disable"
 	ActionEnable       = "user.enable"

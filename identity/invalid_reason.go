@@ -41,6 +41,12 @@ const (
 	InvalidNoOpenID
 	InvalidLongID
 	InvalidMergeLimit
+	InvalidGroup
+	InvalidGroupCount
+	InvalidAttributeName
+	InvalidAttributeCount
+	InvalidAttributeValue
+	InvalidMembershipSize
 	endOfInvalidReasons
 )
 
@@ -94,5 +100,11 @@ func invalidReasonTexts() map[InvalidReason]string {
 		InvalidNoOpenID:           "needs an AppID and an OpenID",
 		InvalidLongID:             "has a part that is too long",
 		InvalidMergeLimit:         fmt.Sprintf("has %d users merged into it already, which is the limit", maxAliases),
+		InvalidGroup:              fmt.Sprintf("must be names of 1 to %d characters without control characters", maxGroup),
+		InvalidGroupCount:         fmt.Sprintf("must be at most %d", maxGroups),
+		InvalidAttributeName:      fmt.Sprintf(`must have names of 1 to %d letters, digits and "._-"`, maxAttributeName),
+		InvalidAttributeCount:     fmt.Sprintf("must be at most %d names with at most %d values each", maxAttributes, maxAttributeValues),
+		InvalidAttributeValue:     "must have values of 1 to 256 characters without control characters",
+		InvalidMembershipSize:     fmt.Sprintf("must have at most %d bytes together with the groups, as JSON", maxMembership),
 	}
 }

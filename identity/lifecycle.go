@@ -12,7 +12,7 @@ import (
 const (
 	// maxClientEpochs bounds User.ClientEpochs, and maxClientEpochBytes the names in it.
 	maxClientEpochs     = 64
-	maxClientEpochBytes = 4 << 10
+	maxClientEpochBytes = 3 << 10
 )
 
 // Disable locks a user out until Enable, and ends every grant and session. It costs one read, one compare-and-set and the audit

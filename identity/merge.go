@@ -236,11 +236,15 @@ func (s *Service) changeExactly(
 }
 
 // fillMissing copies names and numbers that the survivor lacks. They follow the links, and are returned with them. A username is copied
-// together with its password, and a number with the time of its proof.
+// together with its password, and a number with the time of its proof. Groups and attributes are not copied: they are the
+// operator's decision about one account.
 func fillMissing(survivor *storage.User, alias storage.User) {
 	if survivor.Username == "" && survivor.Password == "" {
 		survivor.Username = alias.Username
 		givePasswordOf(survivor, alias)
+	}
+	if survivor.ExternalID == "" {
+		survivor.ExternalID = alias.ExternalID
 	}
 	if survivor.Email == "" {
 		survivor.Email, survivor.EmailVerified = alias.Email, alias.EmailVerified

@@ -165,6 +165,9 @@ func (s *Service) keepLinked(ctx context.Context, user *storage.User, owner stor
 		user.Username = ""
 		givePasswordOf(user, storage.User{})
 	}
+	if !linked(storage.IdentityExternal, user.ExternalID) {
+		user.ExternalID = ""
+	}
 	if !linked(storage.IdentityEmail, user.Email) {
 		user.Email, user.EmailVerified = "", false
 	}

@@ -20,11 +20,14 @@ func (s *Service) User(ctx context.Context, directory, id string) (*storage.Entr
 	return user, nil
 }
 
-// Named returns the user of an ID, of a username, or of a verified e-mail address, in this order.
+// Named returns the user of an ID, of a username, of a verified e-mail address, or of a phone number in E.164, in this order.
 func (s *Service) Named(ctx context.Context, directory, text string) (*storage.Entry[storage.User], error) {
 	user, err := s.User(ctx, directory, text)
 	if !errors.Is(err, ErrUnknownUser) {
 		return user, err
+	}
+	if number, invalid := ParsePhone(text); invalid == nil {
+		return s.numbered(ctx, directory, number)
 	}
 	user, err = s.named(ctx, directory, text)
 	if err != nil {
@@ -34,6 +37,18 @@ func (s *Service) Named(ctx context.Context, directory, text string) (*storage.E
 		return nil, ErrUnknownUser
 	}
 	return s.User(ctx, directory, user.Record.ID)
+}
+
+// numbered returns the user of a phone number.
+func (s *Service) numbered(ctx context.Context, directory, number string) (*storage.Entry[storage.User], error) {
+	at, err := s.attributeLink(ctx, phoneIdentity(directory, number))
+	if err != nil {
+		return nil, err
+	}
+	if at.user == nil || at.user.Record.Phone != number {
+		return nil, ErrUnknownUser
+	}
+	return at.user, nil
 }
 
 // editable is User for changes that operators may do to all users, and users to themselves unless they are disabled.

@@ -19,6 +19,8 @@ type Directory struct {
 	Branding  Branding  `json:"branding,omitzero"`
 	Policy    Policy    `json:"policy,omitzero"`
 	Lifetimes Lifetimes `json:"lifetimes,omitzero"`
+	// Claims are the claims that return groups and attributes of users, at most MaxClaimMappings.
+	Claims []ClaimMapping `json:"claims,omitempty"`
 
 	CreatedAt time.Time `json:"created_at,omitzero"`
 	UpdatedAt time.Time `json:"updated_at,omitzero"`

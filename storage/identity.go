@@ -22,6 +22,8 @@ const (
 	IdentityUsername IdentityType = "username"
 	// IdentityEmail is (lower-cased address).
 	IdentityEmail IdentityType = "email"
+	// IdentityExternal is (ID in the system from which an import took the user).
+	IdentityExternal IdentityType = "external_id"
 )
 
 // Identity is a link from an outside identity to a user of the same directory. The value is a field and its digest the ID,

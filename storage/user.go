@@ -58,6 +58,15 @@ type User struct {
 	PhoneVerifiedAt time.Time `json:"phone_verified_at,omitzero"`
 	Profile         Profile   `json:"profile,omitzero"`
 
+	// Groups and Attributes are set by operators and imports alone. A ClaimMapping of the directory returns them to clients.
+	// Groups are sorted; together both are bounded, see package identity.
+	Groups     []string            `json:"groups,omitempty"`
+	Attributes map[string][]string `json:"attributes,omitempty"`
+	// ExternalID is the user's ID in the system from which an import took the user. An identity links it to the user.
+	ExternalID string `json:"external_id,omitempty"`
+	// Imported is a digest of the values that the last import gave the user: the same import changes nothing.
+	Imported string `json:"imported,omitempty"`
+
 	CreatedAt time.Time `json:"created_at,omitzero"`
 	UpdatedAt time.Time `json:"updated_at,omitzero"`
 }

@@ -54,6 +54,7 @@ func newDirectoryFields(command *cobra.Command) *fields[storage.Directory] {
 	f.toggle("self-registration", "offer a page where anyone may create an account", func(r *storage.Directory) *bool { return &r.Policy.SelfRegistration })
 	f.toggle("attach-by-phone", "let bindUser attach a WeChat user to the account with the same verified phone number; this trusts the backend of every mini-program in the directory to send the right number", func(r *storage.Directory) *bool { return &r.Policy.AttachByPhone })
 	f.seconds("phone-fresh", "how long after its verification that number is accepted, such as 180d", func(r *storage.Directory) *int64 { return &r.Policy.PhoneFresh })
+	claimMappingFields(f)
 	f.lifetimes(func(r *storage.Directory) *storage.Lifetimes { return &r.Lifetimes })
 	f.sessionLifetimes(func(r *storage.Directory) *storage.Lifetimes { return &r.Lifetimes })
 	return f
@@ -213,6 +214,7 @@ func (d *operatorEnv) showDirectory(directory storage.Directory) error {
 			{Name: "self_registration", Value: yes(view.Policy.SelfRegistration)},
 			{Name: "attach_by_phone", Value: yes(view.Policy.AttachByPhone)},
 			{Name: "phone_fresh", Value: lifetime(view.Policy.PhoneFresh)},
+			{Name: "claims", Value: claimsText(view.Claims)},
 			{Name: "logo", Value: pictureSize(view.Branding.Logo)},
 			{Name: "accent_color", Value: view.Branding.AccentColor},
 			{Name: "policy_url", Value: view.Branding.PolicyURL},

@@ -232,16 +232,34 @@ func TestUser_Lifecycle(t *testing.T) {
 	s.run(t, "user", "set-password", id, "--password-stdin")
 	s.mustFail(t, exitFailed, []string{"exists already"}, "user", "create", "ALICE")
 	// A user is named by ID, username or verified e-mail address; an address that is taken leaves no user behind.
-	mailed := s.runJSON(t, "user", "create", "mailed", "--email", "mailed@example.com")
+	mailed := s.runJSON(t, "user", "create", "mailed", "--email", "mailed@example.com", "--phone-number", "+8613800138001",
+		"--group", "staff", "--group", "key users", "--attribute", "role=editor", "--attribute", "role=author", "--attribute", "empty=")
+	if fmt.Sprint(mailed["groups"], mailed["attributes"]) != "[key users staff] map[role:[editor author]]" {
+		t.Errorf("created %v", mailed)
+	}
 	if mailed["email"] != "mailed@example.com" || mailed["email_verified"] != true {
 		t.Errorf("created %v", mailed)
 	}
-	for _, name := range []string{mailed["id"].(string), "Mailed", "mailed@example.com"} {
+	for _, name := range []string{mailed["id"].(string), "Mailed", "mailed@example.com", "+8613800138001"} {
 		if got := s.runJSON(t, "user", "show", name)["id"]; got != mailed["id"] {
 			t.Errorf("%s is %v", name, got)
 		}
 	}
 	s.mustFail(t, exitFailed, []string{"exists already"}, "user", "create", "second", "--email", "mailed@example.com")
+	s.mustFail(t, exitFailed, []string{"exists already"}, "user", "create", "second", "--phone-number", "+8613800138001")
+	s.mustFail(t, exitFailed, []string{"--group: must be names"}, "user", "create", "second", "--group", strings.Repeat("g", 65))
+	s.mustFail(t, exitUsage, []string{"NAME=VALUE"}, "user", "create", "second", "--attribute", "role")
+	s.run(t, "user", "update", "mailed", "--group", "", "--attribute", "role=")
+	if got := s.runJSON(t, "user", "show", "mailed"); got["groups"] != nil || got["attributes"] != nil {
+		t.Errorf("after removal: %v", got)
+	}
+	s.run(t, "directory", "update", "default", "--claim", "groups", "--claim", "roles=list:role@groups", "--claim", "department@profile")
+	if got := s.run(t, "directory", "show", "default"); !strings.Contains(got, "groups=groups@groups roles=list:role@groups department=list:department@profile") {
+		t.Errorf("shown: %s", got)
+	}
+	s.mustFail(t, exitFailed, []string{"--claim: must not map email"}, "directory", "update", "default", "--claim", "email@groups")
+	s.mustFail(t, exitUsage, []string{"no scope after @"}, "directory", "update", "default", "--claim", "groups@")
+	s.run(t, "directory", "update", "default", "--claim", "")
 	s.mustFail(t, exitFailed, []string{"does not exist", "username"}, "user", "show", "second")
 	s.run(t, "user", "disable", "mailed")
 	s.run(t, "user", "delete", "mailed", "--yes")
@@ -249,7 +267,7 @@ func TestUser_Lifecycle(t *testing.T) {
 	s.mustFail(t, exitFailed, []string{"--phone-number: must be"}, "user", "update", id, "--phone-number", "138")
 	s.mustFail(t, exitFailed, []string{"--address: must"}, "user", "update", id, "--address", strings.Repeat("x", 300))
 	s.run(t, "user", "delete", id, "--yes")
-	s.mustFail(t, exitFailed, []string{"does not exist: name a user by ID, username or verified e-mail address"}, "user", "show", id)
+	s.mustFail(t, exitFailed, []string{"does not exist: name a user by ID, username, verified e-mail address or phone number"}, "user", "show", id)
 }
 
 func TestUserMerge_MergesAndSeparates(t *testing.T) {

@@ -29,7 +29,7 @@ func newUser(c *console.Console, flags *settings) *cobra.Command {
 const userHelp = `A user is created at the first login from a mini-program (a shadow user), or by you. The user ID is the "sub" of all tokens: it is
 random, never used again, and not derived from WeChat's identifiers.
 
-Commands find a user by ID, by username, or by verified e-mail address, in this order.`
+Commands find a user by ID, by username, by verified e-mail address, or by phone number, in this order.`
 
 // userView is a user as an operator sees it, without the password hash.
 type userView struct {
@@ -55,41 +55,54 @@ func viewUser(user storage.User, links []storage.Identity) userView {
 }
 
 func newUserCreate(d *operatorEnv) *cobra.Command {
-	source, prompt, email := &secretSource{name: "password"}, false, ""
+	source, prompt := &secretSource{name: "password"}, false
 	command := &cobra.Command{
-		Use:     "create USERNAME",
-		Short:   "Create a user with a username",
-		Long:    "Creates a user with a username. The user cannot sign in until a password is set.",
-		Example: "  minifed user create alice --name \"Alice Example\" --email alice@example.com --ask-password\n  minifed user create bob --password-file ./password --output json",
-		Args:    exactly("a username"),
+		Use:   "create USERNAME",
+		Short: "Create a user with a username",
+		Long: "Creates a user with a username. Without a password the user cannot sign in by it until one is set.\n" +
+			"An e-mail address or a phone number set here counts as verified.",
+		Example: "  minifed user create alice --name \"Alice Example\" --email alice@example.com --ask-password\n" +
+			"  minifed user create bob --phone-number +8613800138000 --group staff\n  minifed user create carol --password-file ./password --output json",
+		Args: exactly("a username"),
 	}
-	profile := newProfileFields(command)
-	command.Flags().StringVar(&email, "email", "", "e-mail `address` that you have verified")
+	profile, contacts, membership := newProfileFields(command), newContactFields(command), newMembershipFields(command)
 	source.add(command, "the password")
 	command.Flags().BoolVar(&prompt, "ask-password", false, "prompt for the password")
 	command.RunE = d.job(func(ctx context.Context, service *admin.Service, username string) (err error) {
 		account := identity.Account{Username: username}
 		profile.apply(&account.Profile)
+		if err := membership.load(); err != nil {
+			return err
+		}
+		change := admin.UserUpdate{Membership: membership.apply}
+		contacts.apply(&change)
 		if prompt || source.given() {
 			if account.Password, err = source.read(ctx, d.Console, "Password of "+username+": "); err != nil {
 				return err
 			}
 		}
-		if email != "" { // An address that is already used must not leave a user without one.
-			if err := service.CheckFreeEmail(ctx, d.directory, email); err != nil {
-				return err
-			}
+		// Before the user exists, so that an unacceptable value creates no user.
+		if err := service.CheckUserUpdate(ctx, d.directory, change); err != nil {
+			return err
 		}
 		user, err := service.CreateUser(ctx, d.directory, account)
-		if err == nil && email != "" {
-			user, err = service.UpdateUser(ctx, d.directory, user.ID, admin.UserUpdate{Email: &email})
-		}
 		if err != nil {
+			return err
+		}
+		if user, err = service.UpdateUser(ctx, d.directory, user.ID, change); err != nil {
 			return err
 		}
 		return d.showUser(user, nil)
 	})
 	return command
+}
+
+// newContactFields adds the flags of what the operator has verified.
+func newContactFields(command *cobra.Command) *fields[admin.UserUpdate] {
+	f := newFields[admin.UserUpdate](command.Flags())
+	f.optional("email", "e-mail `address` that you have verified", func(u *admin.UserUpdate) **string { return &u.Email })
+	f.optional("phone-number", "phone `number` that you have verified, such as +8613800138000", func(u *admin.UserUpdate) **string { return &u.Phone })
+	return f
 }
 
 // newProfileFields adds the flags of the profile of a user.
@@ -178,7 +191,7 @@ func newUserShow(d *operatorEnv) *cobra.Command {
 		Short:   "Show a user",
 		Long:    "Shows a user and how the user signs in. The ID of a merged user shows the surviving user.",
 		Example: "  minifed user show alice\n  minifed user show 4ofe6wmzs2ks6bzxyrhwmhsxqa --output json",
-		Args:    exactly("the user's ID, username or e-mail address"),
+		Args:    exactly("the user's ID, username, e-mail address or phone number"),
 		RunE: d.userJob(func(ctx context.Context, service *admin.Service, id string) error {
 			person, err := service.User(ctx, d.directory, id)
 			if err != nil {
@@ -195,15 +208,16 @@ func newUserUpdate(d *operatorEnv) *cobra.Command {
 		Short:   "Change a user",
 		Long:    "Changes only the settings whose options are present; \"\" clears a part of the profile.\nAn e-mail address or a phone number set here counts as verified.",
 		Example: "  minifed user update 4ofe6wmzs2ks6bzxyrhwmhsxqa --nickname Ali --locale zh-CN\n  minifed user update 4ofe6wmzs2ks6bzxyrhwmhsxqa --username alice",
-		Args:    exactly("the user's ID, username or e-mail address"),
+		Args:    exactly("the user's ID, username, e-mail address or phone number"),
 	}
-	f := newFields[admin.UserUpdate](command.Flags())
+	f := newContactFields(command)
 	f.optional("username", "username", func(u *admin.UserUpdate) **string { return &u.Username })
-	f.optional("email", "e-mail `address` that you have verified", func(u *admin.UserUpdate) **string { return &u.Email })
-	f.optional("phone-number", "phone `number` that you have verified, such as +8613800138000", func(u *admin.UserUpdate) **string { return &u.Phone })
-	profile := newProfileFields(command)
+	profile, membership := newProfileFields(command), newMembershipFields(command)
 	command.RunE = d.userJob(func(ctx context.Context, service *admin.Service, id string) error {
-		change := admin.UserUpdate{Profile: profile.apply}
+		if err := membership.load(); err != nil {
+			return err
+		}
+		change := admin.UserUpdate{Profile: profile.apply, Membership: membership.apply}
 		f.apply(&change)
 		user, err := service.UpdateUser(ctx, d.directory, id, change)
 		if err != nil {
@@ -221,7 +235,7 @@ func newUserSetPassword(d *operatorEnv) *cobra.Command {
 		Short:   "Set the password of a user",
 		Long:    "Sets the password of a user, and ends all grants and sessions of the user.",
 		Example: "  minifed user set-password 4ofe6wmzs2ks6bzxyrhwmhsxqa\n  minifed user set-password 4ofe6wmzs2ks6bzxyrhwmhsxqa --password-stdin < ./password",
-		Args:    exactly("the user's ID, username or e-mail address"),
+		Args:    exactly("the user's ID, username, e-mail address or phone number"),
 	}
 	source.add(command, "the password; the default is a prompt")
 	command.RunE = d.userJob(func(ctx context.Context, service *admin.Service, id string) error {
@@ -250,7 +264,7 @@ func userState(d *operatorEnv, name, done, short string, change func(*admin.Serv
 		Short:   short,
 		Long:    short + ". It takes effect at once. Only an API that validates access tokens without introspection accepts them until they expire.",
 		Example: "  minifed user " + name + " 4ofe6wmzs2ks6bzxyrhwmhsxqa",
-		Args:    exactly("the user's ID, username or e-mail address"),
+		Args:    exactly("the user's ID, username, e-mail address or phone number"),
 		RunE: d.userJob(func(ctx context.Context, service *admin.Service, id string) error {
 			if err := change(service, ctx, d.directory, id); err != nil {
 				return err
@@ -267,7 +281,7 @@ func newUserDelete(d *operatorEnv) *cobra.Command {
 		Short:   "Delete a user and all personal data",
 		Long:    "Deletes a user and all personal data, and ends all grants and sessions. The same person becomes a new user at the next sign-in.",
 		Example: "  minifed user delete 4ofe6wmzs2ks6bzxyrhwmhsxqa\n  minifed user delete 4ofe6wmzs2ks6bzxyrhwmhsxqa --yes",
-		Args:    exactly("the user's ID, username or e-mail address"),
+		Args:    exactly("the user's ID, username, e-mail address or phone number"),
 	}
 	command.RunE = d.userJob(func(ctx context.Context, service *admin.Service, id string) error {
 		if err := sure.ask(ctx, d.Console, "user "+id, id); err != nil {
@@ -308,6 +322,9 @@ func (d *operatorEnv) showUser(user storage.User, links []storage.Identity) erro
 			{Name: "locale", Value: user.Profile.Locale},
 			{Name: "zoneinfo", Value: user.Profile.Zoneinfo},
 			{Name: "address", Value: oneLineAddress(user.Profile.Address)},
+			{Name: "groups", Value: strings.Join(user.Groups, ", ")},
+			{Name: "attributes", Value: attributesText(user.Attributes)},
+			{Name: "external_id", Value: user.ExternalID},
 			{Name: "merged", Value: spaced(user.Aliases)},
 		}
 		for _, link := range view.Identities {

@@ -4,10 +4,12 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/minifed/minifed/server/authorize"
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/server/page"
+	"github.com/minifed/minifed/server/token"
 	"github.com/minifed/minifed/storage"
 )
 
@@ -64,7 +66,7 @@ func (e *Consent) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	return e.Pages.Render(w, r, forRequest(p, page.Page{
 		Template: "consent", Leaves: true, Title: page.Text("consent.title", endpoint.ClientName(client)),
 		Data: consentData{
-			Client: page.ViewClient(r, client), Person: page.ViewUser(current.User), Scopes: scopesView(scopes, before),
+			Client: page.ViewClient(r, client), Person: page.ViewUser(current.User), Scopes: scopesView(r.Issuer.Directory, scopes, before),
 			Host: returnsTo(client, p.Request.RedirectURI),
 		},
 	}))
@@ -87,10 +89,10 @@ func (e *Consent) decide(w http.ResponseWriter, r *endpoint.Request, p *authoriz
 }
 
 // scopesView describes scopes, openid first.
-func scopesView(scopes, before []string) []shownScope {
+func scopesView(directory storage.Directory, scopes, before []string) []shownScope {
 	shown := make([]shownScope, 0, len(scopes))
 	for _, scope := range scopesInOrder(scopes) {
-		explained := explainScope(scope)
+		explained := explainScope(directory, scope)
 		explained.New = len(before) > 0 && !slices.Contains(before, scope)
 		shown = append(shown, explained)
 	}
@@ -118,13 +120,16 @@ func explainedScopes() []string {
 	return []string{endpoint.ScopeOpenID, endpoint.ScopeProfile, endpoint.ScopeEmail, endpoint.ScopePhone, endpoint.ScopeAddress, endpoint.ScopeOfflineAccess, endpoint.ScopeLink}
 }
 
-func explainScope(scope string) shownScope {
+func explainScope(directory storage.Directory, scope string) shownScope {
 	shown := shownScope{Name: scope, Fixed: scope == endpoint.ScopeOpenID}
 	if slices.Contains(explainedScopes(), scope) {
 		shown.Title, shown.Detail = page.Text("scope."+scope), page.Text("scope."+scope+".detail")
 		return shown
 	}
 	shown.Title = page.Text("scope.other", scope)
+	if claims := token.ClaimsOf(directory).OfScope(scope); len(claims) > 0 {
+		shown.Title = page.Text("scope.mapped", strings.Join(claims, ", "))
+	}
 	return shown
 }
 

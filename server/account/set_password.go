@@ -96,7 +96,7 @@ func (e *SetPassword) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	if err != nil {
 		return credentialError(err)
 	}
-	return e.respond(w, holder, changed)
+	return e.respond(w, r, holder, changed)
 }
 
 // mayChange requires a proof of the existing password.
@@ -170,9 +170,9 @@ type delayedPassword struct {
 	From int64 `json:"password_from"`
 }
 
-func (e *SetPassword) respond(w http.ResponseWriter, holder token.PresentedToken, changed storage.User) error {
+func (e *SetPassword) respond(w http.ResponseWriter, r *endpoint.Request, holder token.PresentedToken, changed storage.User) error {
 	if !e.Now().Before(changed.PasswordFrom) {
-		claims := token.StandardClaims(holder.Subject, token.WithPlaceholder(changed, holder.Client.Record(), holder.Subject), holder.Scopes)
+		claims := token.ClaimsOf(r.Issuer.Directory).OfScopes(holder.Subject, token.WithPlaceholder(changed, holder.Client.Record(), holder.Subject), holder.Scopes)
 		claims["preferred_username"] = changed.Username
 		return endpoint.WriteJSON(w, claims)
 	}

@@ -3,9 +3,11 @@ package account
 import (
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"testing"
 
 	"github.com/minifed/minifed/server/page"
+	"github.com/minifed/minifed/storage"
 )
 
 func TestLocales_HaveTextsOfScopesActionsAndFields(t *testing.T) {
@@ -28,5 +30,17 @@ func TestLocales_HaveTextsOfScopesActionsAndFields(t *testing.T) {
 		if _, err := english.Text(key); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+func TestConsent_NamesTheClaimsOfAMappedScope(t *testing.T) {
+	directory := storage.Directory{Claims: []storage.ClaimMapping{
+		{Claim: "groups", Source: storage.ClaimGroups, Scope: "groups"}, {Claim: "roles", Source: "list:role", Scope: "groups"},
+	}}
+	if got, want := explainScope(directory, "groups").Title, page.Text("scope.mapped", "groups, roles"); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if got, want := explainScope(directory, "orders").Title, page.Text("scope.other", "orders"); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }

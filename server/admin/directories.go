@@ -223,6 +223,7 @@ func (s *Service) checkDirectory(directory storage.Directory) error {
 	p.checkBranding(directory.Branding)
 	p.checkPolicy(directory.Policy)
 	p.checkLifetimes(directory.Lifetimes)
+	p.checkClaims(directory.Claims)
 	return p.err()
 }
 

@@ -51,9 +51,10 @@ func TestDirectory_ReportsEveryProblem(t *testing.T) {
 		Branding:  storage.Branding{AccentColor: "green", PolicyURL: "http://example.com/policy"},
 		Policy:    storage.Policy{SigningAlgorithms: []string{"ES256", "HS256"}, PhoneFresh: -1},
 		Lifetimes: storage.Lifetimes{Code: 3600},
+		Claims:    []storage.ClaimMapping{{Claim: "roles", Source: "list:a b", Scope: "roles"}},
 	})
 	wantInvalid(t, err, "id", "name", "issuer", "branding.accent_color", "branding.policy_url",
-		"policy.signing_algorithms", "policy.phone_fresh", "lifetimes.code")
+		"policy.signing_algorithms", "policy.phone_fresh", "lifetimes.code", "claims")
 	_, err = h.UpdateDirectory(t.Context(), "default", "", func(d *storage.Directory) { d.Issuer = "https://other.example.com" })
 	wantInvalid(t, err, "issuer")
 }
@@ -164,4 +165,28 @@ func TestSigningKeys_Rotate(t *testing.T) {
 	if got := h.actions(t, "default"); !slices.Equal(got, []string{"directory.create", "keys.rotate", "secrets.rotate", "master.reseal"}) {
 		t.Errorf("audit trail %v", got)
 	}
+}
+
+func TestDirectory_ClaimMappingsAreChecked(t *testing.T) {
+	h := newServiceHarness(t)
+	for name, mapping := range map[string]storage.ClaimMapping{
+		"a claim of the protocol":   {Claim: "sub", Source: "groups", Scope: "groups"},
+		"a standard claim":          {Claim: "email", Source: "text:email", Scope: "groups"},
+		"a claim with a space":      {Claim: "my groups", Source: "groups", Scope: "groups"},
+		"no claim":                  {Source: "groups", Scope: "groups"},
+		"an unknown source":         {Claim: "groups", Source: "password", Scope: "groups"},
+		"a source without its name": {Claim: "groups", Source: "list:", Scope: "groups"},
+		"no scope":                  {Claim: "groups", Source: "groups"},
+		"every sign-in":             {Claim: "groups", Source: "groups", Scope: "openid"},
+	} {
+		_, err := h.UpdateDirectory(t.Context(), "default", "", func(d *storage.Directory) { d.Claims = []storage.ClaimMapping{mapping} })
+		if invalid := (*Invalid)(nil); !errors.As(err, &invalid) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	twice := storage.ClaimMapping{Claim: "groups", Source: "groups", Scope: "groups"}
+	_, err := h.UpdateDirectory(t.Context(), "default", "", func(d *storage.Directory) { d.Claims = []storage.ClaimMapping{twice, twice} })
+	wantInvalid(t, err, "claims")
+	_, err = h.UpdateDirectory(t.Context(), "default", "", func(d *storage.Directory) { d.Claims = []storage.ClaimMapping{twice} })
+	must(t, err)
 }

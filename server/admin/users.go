@@ -29,29 +29,49 @@ func (s *Service) CreateUser(ctx context.Context, directory string, account iden
 	return entry.Record, s.checkUserStillThere(ctx, entry.Record)
 }
 
-// UserID returns the ID of the user that text names: by ID, by username, or by an e-mail address that was verified, in this order.
+// UserID returns the ID of the user that text names: by ID, username, verified e-mail address, or phone number, in this order.
 func (s *Service) UserID(ctx context.Context, directory, text string) (string, error) {
 	entry, err := s.config.Identity.Named(ctx, directory, text)
 	if errors.Is(err, identity.ErrUnknownUser) {
-		return "", fmt.Errorf("user %q %w: name a user by ID, username or verified e-mail address; `minifed user list` has the IDs", text, ErrNotFound)
+		return "", fmt.Errorf("user %q %w: name a user by ID, username, verified e-mail address or phone number; `minifed user list` has the IDs", text, ErrNotFound)
 	}
 	return recordOf(entry).ID, err
 }
 
-// CheckFreeEmail returns an error for an e-mail address that is malformed, or that a user of the directory has.
-func (s *Service) CheckFreeEmail(ctx context.Context, directory, address string) error {
-	parsed, err := identity.ParseEmail(address)
-	if err != nil {
-		return userError(address, err)
+// CheckUserUpdate returns an error if a new user cannot have the e-mail address, the phone number or the groups and attributes
+// of an update: a value is malformed, or a user of the directory has it.
+func (s *Service) CheckUserUpdate(ctx context.Context, directory string, change UserUpdate) error {
+	var names []string
+	if change.Email != nil {
+		address, err := identity.ParseEmail(*change.Email)
+		if err != nil {
+			return userError("", err)
+		}
+		names = append(names, address)
 	}
-	_, err = s.config.Identity.Named(ctx, directory, parsed)
-	switch {
-	case errors.Is(err, identity.ErrUnknownUser):
+	if change.Phone != nil {
+		number, err := identity.ParsePhone(*change.Phone)
+		if err != nil {
+			return userError("", err)
+		}
+		names = append(names, number)
+	}
+	for _, name := range names {
+		_, err := s.config.Identity.Named(ctx, directory, name)
+		if err == nil {
+			err = identity.ErrTaken
+		}
+		if !errors.Is(err, identity.ErrUnknownUser) {
+			return userError(name, err)
+		}
+	}
+	if change.Membership == nil {
 		return nil
-	case err == nil:
-		err = identity.ErrTaken
 	}
-	return userError(address, err)
+	var membership identity.Membership
+	change.Membership(&membership)
+	_, err := membership.Canonical()
+	return userError("", err)
 }
 
 // User returns a user with its links. The ID may be an alias of the user.
@@ -93,6 +113,8 @@ type UserUpdate struct {
 	Email, Phone *string
 	// Profile edits what the profile is when it is written, and may be called more than once.
 	Profile func(*storage.Profile)
+	// Membership edits groups and attributes in the same way.
+	Membership func(*identity.Membership)
 }
 
 // UpdateUser changes a user, each member by a write of its own, and returns what is stored then.
@@ -101,6 +123,9 @@ func (s *Service) UpdateUser(ctx context.Context, directory, id string, change U
 	entry, err := people.User(ctx, directory, id)
 	if err == nil && change.Profile != nil {
 		entry, err = people.EditProfile(ctx, directory, id, change.Profile, actor)
+	}
+	if err == nil && change.Membership != nil {
+		entry, err = people.EditMembership(ctx, directory, id, change.Membership, actor)
 	}
 	if err == nil && change.Username != nil {
 		entry, err = people.SetUsername(ctx, directory, id, *change.Username, actor)

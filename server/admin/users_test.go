@@ -26,12 +26,13 @@ func TestUsers_CreateChangeFind(t *testing.T) {
 	name, email, phone := "Alicia", "Alice@Example.com", "+8613800138000"
 	changed, err := h.UpdateUser(t.Context(), "default", alice.ID, UserUpdate{
 		Username: &name, Email: &email, Phone: &phone,
-		Profile: func(p *storage.Profile) { p.Nickname, p.GivenName, p.Address.Country = "Al", "Alice", "CN" },
+		Profile:    func(p *storage.Profile) { p.Nickname, p.GivenName, p.Address.Country = "Al", "Alice", "CN" },
+		Membership: func(m *identity.Membership) { m.Groups = []string{"staff"} },
 	})
 	must(t, err)
 	want := storage.Profile{Name: "The Alice", Nickname: "Al", GivenName: "Alice", Address: changed.Profile.Address}
 	if changed.Username != "Alicia" || !changed.EmailVerified || changed.Phone != phone || changed.PhoneVerifiedAt.IsZero() ||
-		changed.Profile != want || *changed.Profile.Address != (storage.Address{Country: "CN"}) {
+		len(changed.Groups) != 1 || changed.Profile != want || *changed.Profile.Address != (storage.Address{Country: "CN"}) {
 		t.Errorf("got %+v", changed)
 	}
 	h.at = h.at.Add(time.Hour) // the link of the former name has expired

@@ -308,7 +308,7 @@ func (a *Request) readOpenID(directory storage.Directory) error {
 	if err := a.readMaxAge(); err != nil {
 		return err
 	}
-	claims, err := token.ParseClaims(a.form.Get("claims"))
+	claims, err := token.ParseClaims(a.form.Get("claims"), token.ClaimsOf(directory))
 	if err != nil {
 		return endpoint.NewError(fosite.ErrInvalidRequest, "The parameter claims is not what OpenID Connect Core section 5.5 describes: a JSON object with the members userinfo and id_token, not too long, every name once, every claim null or an object whose essential is a boolean and whose value or values have the type of the claim.")
 	}

@@ -84,7 +84,7 @@ func (h Handler) respond(w http.ResponseWriter, form url.Values, v *Request) err
 	}
 	scope, _ := response.Scope.(string)
 	user := token.WithPlaceholder(*v.user, *v.client, v.user.ID)
-	return endpoint.WriteJSON(w, profileResponse{response, token.StandardClaims(user.ID, user, strings.Fields(scope))})
+	return endpoint.WriteJSON(w, profileResponse{response, token.ClaimsOf(v.Issuer.Directory).OfScopes(user.ID, user, strings.Fields(scope))})
 }
 
 // profileResponse is a token response with the claims of UserInfo.

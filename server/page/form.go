@@ -186,5 +186,11 @@ func invalidTexts() map[identity.InvalidReason]string {
 		identity.InvalidNoOpenID:           "invalid.other",
 		identity.InvalidLongID:             "invalid.other",
 		identity.InvalidMergeLimit:         "invalid.other",
+		identity.InvalidGroup:              "invalid.other",
+		identity.InvalidGroupCount:         "invalid.other",
+		identity.InvalidAttributeName:      "invalid.other",
+		identity.InvalidAttributeCount:     "invalid.other",
+		identity.InvalidAttributeValue:     "invalid.other",
+		identity.InvalidMembershipSize:     "invalid.other",
 	}
 }

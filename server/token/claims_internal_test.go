@@ -7,11 +7,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/minifed/minifed/storage"
 )
 
 func TestClaimsSupported_MatchesUserInfo(t *testing.T) {
 	supported := map[string]bool{}
-	for _, name := range ClaimsSupported() {
+	for _, name := range ClaimsOf(storage.Directory{}).Supported() {
 		if supported[name] {
 			t.Errorf("%s is listed twice", name)
 		}
@@ -56,7 +58,7 @@ func TestOIDCCore_5_5_ClaimsParameters(t *testing.T) {
 		`[]`: nil, `null`: nil, `"x"`: nil, `{`: nil, `{}{}`: nil, `{} x`: nil, deep: nil,
 		`{"x":"` + strings.Repeat("x", maxClaims) + `"}`: nil,
 	} {
-		got, err := ParseClaims(text)
+		got, err := ParseClaims(text, UserClaims{})
 		switch {
 		case want == nil && !errors.Is(err, errClaims):
 			t.Errorf("%.60s: got %v, %v", text, got, err)
@@ -85,7 +87,7 @@ func FuzzClaimsParameter(f *testing.F) {
 	f.Add(`{"userinfo":{"name":{"essential":true}},"id_token":{"acr":{"essential":true,"values":["1"]},"sub":{"value":"alice"}}}`)
 	f.Add(`{"id_token":{"email":null,"address":{"value":{"a":[1]}}}}`)
 	f.Fuzz(func(t *testing.T, text string) {
-		claims, err := ParseClaims(text)
+		claims, err := ParseClaims(text, UserClaims{})
 		if err != nil {
 			return
 		}
@@ -102,10 +104,10 @@ func FuzzClaimsParameter(f *testing.F) {
 		if len(kept) > 0 && json.Unmarshal(kept, &granted) != nil {
 			t.Fatalf("stored %s", kept)
 		}
-		if got := userInfoClaims(kept, completeUser()); len(got) != len(claims.UserInfo) {
+		if got := (UserClaims{}).userInfo(kept, completeUser()); len(got) != len(claims.UserInfo) {
 			t.Errorf("%s gives %v, want %v", kept, got, claims.UserInfo)
 		}
-		if got := idTokenClaims(kept, completeUser()); len(got) != len(claims.IDToken) {
+		if got := (UserClaims{}).idToken(kept, completeUser()); len(got) != len(claims.IDToken) {
 			t.Errorf("%s gives %v, want %v", kept, got, claims.IDToken)
 		}
 	})

@@ -24,6 +24,9 @@ type RequestedClaims struct {
 	Subjects [][]string
 	// ACR are the authentication context classes of which one is essential; empty means any.
 	ACR []string
+
+	// of are the claims of the request's directory.
+	of UserClaims
 }
 
 const (
@@ -37,9 +40,9 @@ const (
 var errClaims = errors.New("token: malformed claims parameter")
 
 // ParseClaims parses the parameter, or returns errClaims. Empty text requests no claims.
-func ParseClaims(text string) (RequestedClaims, error) {
+func ParseClaims(text string, of UserClaims) (RequestedClaims, error) {
 	if text == "" {
-		return RequestedClaims{}, nil
+		return RequestedClaims{of: of}, nil
 	}
 	if len(text) > maxClaims || !isObject(text) || endpoint.CheckJSON([]byte(text)) != nil {
 		return RequestedClaims{}, errClaims
@@ -60,7 +63,8 @@ func ParseClaims(text string) (RequestedClaims, error) {
 		return RequestedClaims{}, err
 	}
 	claims := RequestedClaims{
-		UserInfo: knownClaims(members.UserInfo), IDToken: knownClaims(members.IDToken),
+		of:       of,
+		UserInfo: of.known(members.UserInfo), IDToken: of.known(members.IDToken),
 		userInfoValues: valuesOf(userInfo), idTokenValues: valuesOf(idToken),
 	}
 	for _, requests := range []map[string]claimRequest{idToken, userInfo} {
@@ -76,16 +80,16 @@ func ParseClaims(text string) (RequestedClaims, error) {
 
 func isObject(text string) bool { return bytes.HasPrefix(bytes.TrimSpace([]byte(text)), []byte("{")) }
 
-// knownClaims returns the claims about the user that this server supports; others are ignored (§5.5).
-func knownClaims(members map[string]json.RawMessage) []string {
-	return slices.DeleteFunc(slices.Sorted(maps.Keys(members)), func(name string) bool { return scopeOfClaim(name) == "" })
+// known returns the claims about the user that this server supports; others are ignored (§5.5).
+func (c UserClaims) known(members map[string]json.RawMessage) []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(members)), func(name string) bool { return c.scopeOf(name) == "" })
 }
 
 // Scopes returns the scopes that cover the claims: a claim requires the same consent as its scope.
 func (c RequestedClaims) Scopes() []string {
 	var scopes []string
 	for _, name := range slices.Concat(c.UserInfo, c.IDToken) {
-		scopes = append(scopes, scopeOfClaim(name))
+		scopes = append(scopes, c.of.scopeOf(name))
 	}
 	slices.Sort(scopes)
 	return slices.Compact(scopes)
@@ -94,7 +98,7 @@ func (c RequestedClaims) Scopes() []string {
 // Within removes the claims that scopes do not cover.
 func (c RequestedClaims) Within(scopes []string) RequestedClaims {
 	covered := func(names []string) []string {
-		return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !slices.Contains(scopes, scopeOfClaim(name)) })
+		return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !slices.Contains(scopes, c.of.scopeOf(name)) })
 	}
 	c.UserInfo, c.IDToken = covered(c.UserInfo), covered(c.IDToken)
 	return c
@@ -102,8 +106,8 @@ func (c RequestedClaims) Within(scopes []string) RequestedClaims {
 
 // Matching removes the claims whose value is not one of those requested.
 func (c RequestedClaims) Matching(user storage.User) RequestedClaims {
-	c.UserInfo = c.userInfoValues.met(c.UserInfo, user)
-	c.IDToken = c.idTokenValues.met(c.IDToken, user)
+	c.UserInfo = c.userInfoValues.met(c.UserInfo, c.of.all(user))
+	c.IDToken = c.idTokenValues.met(c.IDToken, c.of.all(user))
 	return c
 }
 
@@ -128,17 +132,17 @@ func (c RequestedClaims) Encode() (json.RawMessage, error) {
 	return json.Marshal(grantedClaims{UserInfo: members(c.UserInfo), IDToken: members(c.IDToken)})
 }
 
-// userInfoClaims returns the claims of user that a grant's claims parameter adds to the UserInfo response.
-func userInfoClaims(granted json.RawMessage, user storage.User) map[string]any {
-	return pickClaims(granted, user, func(g grantedClaims) map[string]json.RawMessage { return g.UserInfo })
+// userInfo returns the claims of user that a grant's claims parameter adds to the UserInfo response.
+func (c UserClaims) userInfo(granted json.RawMessage, user storage.User) map[string]any {
+	return c.pick(granted, user, func(g grantedClaims) map[string]json.RawMessage { return g.UserInfo })
 }
 
-// idTokenClaims returns the claims that it adds to the ID token.
-func idTokenClaims(granted json.RawMessage, user storage.User) map[string]any {
-	return pickClaims(granted, user, func(g grantedClaims) map[string]json.RawMessage { return g.IDToken })
+// idToken returns the claims that it adds to the ID token.
+func (c UserClaims) idToken(granted json.RawMessage, user storage.User) map[string]any {
+	return c.pick(granted, user, func(g grantedClaims) map[string]json.RawMessage { return g.IDToken })
 }
 
-func pickClaims(granted json.RawMessage, user storage.User, part func(grantedClaims) map[string]json.RawMessage) map[string]any {
+func (c UserClaims) pick(granted json.RawMessage, user storage.User, part func(grantedClaims) map[string]json.RawMessage) map[string]any {
 	var members grantedClaims
 	if len(granted) == 0 || json.Unmarshal(granted, &members) != nil {
 		return nil
@@ -147,10 +151,10 @@ func pickClaims(granted json.RawMessage, user storage.User, part func(grantedCla
 	if len(wanted) == 0 {
 		return nil
 	}
-	claims := StandardClaims("", user, endpoint.ScopesSupported())
+	claims := c.all(user)
 	maps.DeleteFunc(claims, func(name string, _ any) bool {
 		_, ok := wanted[name]
-		return !ok || name == "sub"
+		return !ok
 	})
 	return claims
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/minifed/minifed/server/endpoint"
-	"github.com/minifed/minifed/storage"
 )
 
 // claimRequest is the request for one claim (OpenID Connect Core §5.5.1).
@@ -99,12 +98,11 @@ func valuesOf(requests map[string]claimRequest) claimValues {
 	return values
 }
 
-// met returns the names of the claims for which the user has one of the requested values.
-func (v claimValues) met(names []string, user storage.User) []string {
+// met returns the names of the claims for which the user, with these claims, has one of the requested values.
+func (v claimValues) met(names []string, claims map[string]any) []string {
 	if len(v) == 0 {
 		return names
 	}
-	claims := StandardClaims("", user, endpoint.ScopesSupported())
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
 		wanted, restricted := v[name]
 		return restricted && !containsJSON(wanted, claims[name])

@@ -88,7 +88,7 @@ func (t IDTokens) GenerateIDToken(ctx context.Context, lifespan time.Duration, r
 		claims.TokenHash = grants.AccessTokenHash(algorithm, response.GetAccessToken())
 	}
 	claims.SessionID, _ = described.Extra["sid"].(string)
-	if claims.user, err = t.userClaims(ctx, session, requester); err != nil {
+	if claims.user, err = t.userClaims(ctx, ClaimsOf(issuer.Directory), session, requester); err != nil {
 		return "", err
 	}
 	payload, err := claims.encode()
@@ -100,7 +100,7 @@ func (t IDTokens) GenerateIDToken(ctx context.Context, lifespan time.Duration, r
 
 // userClaims returns the claims about the user: those of the granted scopes, if the client's setting includes them in ID tokens, and
 // those of the claims parameter.
-func (t IDTokens) userClaims(ctx context.Context, session *oauth2.Session, requester fosite.Requester) (map[string]any, error) {
+func (t IDTokens) userClaims(ctx context.Context, of UserClaims, session *oauth2.Session, requester fosite.Requester) (map[string]any, error) {
 	client, ok := requester.GetClient().(*oauth2.Client)
 	scoped := ok && client.IDTokenClaims()
 	grant, asked := session.RequestedClaims()
@@ -114,9 +114,9 @@ func (t IDTokens) userClaims(ctx context.Context, session *oauth2.Session, reque
 	user := WithPlaceholder(live.User, live.Client.Record(), live.Subject)
 	claims := map[string]any{}
 	if scoped {
-		claims = scopedClaims(user, requester.GetGrantedScopes())
+		claims = of.scoped(user, requester.GetGrantedScopes())
 	}
-	maps.Copy(claims, idTokenClaims(asked, user))
+	maps.Copy(claims, of.idToken(asked, user))
 	return claims, nil
 }
 

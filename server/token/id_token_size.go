@@ -23,7 +23,11 @@ func leastImportant(claims map[string]any) string {
 			return name
 		}
 	}
-	return slices.Max(slices.Collect(maps.Keys(claims)))
+	names := slices.Collect(maps.Keys(claims))
+	if mapped := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return scopeOfClaim(name) != "" }); len(mapped) > 0 {
+		return slices.Max(mapped)
+	}
+	return slices.Max(names)
 }
 
 // removableClaims are claims about the user, the least important first.

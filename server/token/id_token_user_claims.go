@@ -15,22 +15,26 @@ const (
 	maxTokenPicture = 512
 )
 
-// scopedClaimNames are the claims of scopes that an ID token can contain. If they are too long together, the last ones are
-// dropped first; an e-mail address or phone number stays together with its flag.
+// scopedClaimNames are the standard claims of scopes that an ID token can contain; mapped claims follow. If they are too long
+// together, the last ones are dropped first; an e-mail address or phone number stays together with its flag.
 func scopedClaimNames() [][]string {
 	return [][]string{
 		{"email", "email_verified"}, {"name"}, {"preferred_username"}, {"nickname"}, {"phone_number", "phone_number_verified"}, {"picture"},
 	}
 }
 
-// scopedClaims returns the claims of the granted scopes for an ID token.
-func scopedClaims(user storage.User, scopes []string) map[string]any {
-	all := StandardClaims("", user, scopes)
+// scoped returns the claims of the granted scopes for an ID token.
+func (c UserClaims) scoped(user storage.User, scopes []string) map[string]any {
+	all := c.ofScopes(user, scopes)
 	if picture, _ := all["picture"].(string); len(picture) > maxTokenPicture {
 		delete(all, "picture")
 	}
 	claims, left := map[string]any{}, maxScopedClaims
-	for _, group := range scopedClaimNames() {
+	groups := scopedClaimNames()
+	for _, mapping := range c.mapped {
+		groups = append(groups, []string{mapping.Claim})
+	}
+	for _, group := range groups {
 		part := map[string]any{}
 		for _, name := range group {
 			if value, ok := all[name]; ok {

@@ -9,10 +9,82 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// StandardClaims are the claims about a user that a client may see under its scopes (OpenID Connect Core §5.4). Claims that
-// the user has no value for are omitted.
-func StandardClaims(subject string, user storage.User, scopes []string) map[string]any {
-	claims := map[string]any{"sub": subject}
+// UserClaims are the claims about users that a directory returns: the standard ones (OpenID Connect Core §5.1), and those to
+// which its operator maps groups and attributes.
+type UserClaims struct{ mapped []storage.ClaimMapping }
+
+// ClaimsOf returns the claims of a directory.
+func ClaimsOf(directory storage.Directory) UserClaims { return UserClaims{directory.Claims} }
+
+// Scopes returns the scopes of mapped claims that are no standard scopes.
+func (c UserClaims) Scopes() []string {
+	var scopes []string
+	for _, mapping := range c.mapped {
+		if !slices.Contains(endpoint.ScopesSupported(), mapping.Scope) {
+			scopes = append(scopes, mapping.Scope)
+		}
+	}
+	slices.Sort(scopes)
+	return slices.Compact(scopes)
+}
+
+// OfScope returns the names of the mapped claims of a scope.
+func (c UserClaims) OfScope(scope string) []string {
+	var names []string
+	for _, mapping := range c.mapped {
+		if mapping.Scope == scope {
+			names = append(names, mapping.Claim)
+		}
+	}
+	return names
+}
+
+// Supported returns every claim that this server can return.
+func (c UserClaims) Supported() []string {
+	names := slices.Collect(maps.Keys(standardClaims(completeUser(), endpoint.ScopesSupported())))
+	for _, mapping := range c.mapped {
+		names = append(names, mapping.Claim)
+	}
+	return append(names, "sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "at_hash", "sid")
+}
+
+// OfScopes returns the claims about a user that a client may see under its scopes (OpenID Connect Core §5.4). Claims that the
+// user has no value for are omitted.
+func (c UserClaims) OfScopes(subject string, user storage.User, scopes []string) map[string]any {
+	claims := c.ofScopes(user, scopes)
+	claims["sub"] = subject
+	return claims
+}
+
+func (c UserClaims) ofScopes(user storage.User, scopes []string) map[string]any {
+	claims := map[string]any{}
+	for _, mapping := range c.mapped {
+		if value := mapping.Value(user); value != nil && slices.Contains(scopes, mapping.Scope) {
+			claims[mapping.Claim] = value
+		}
+	}
+	maps.Copy(claims, standardClaims(user, scopes))
+	return claims
+}
+
+// all returns every claim that a user has a value for.
+func (c UserClaims) all(user storage.User) map[string]any {
+	return c.ofScopes(user, append(endpoint.ScopesSupported(), c.Scopes()...))
+}
+
+// scopeOf returns the scope that requests a claim; empty for one that is unknown or not about the user.
+func (c UserClaims) scopeOf(claim string) string {
+	for _, mapping := range c.mapped {
+		if mapping.Claim == claim {
+			return mapping.Scope
+		}
+	}
+	return scopeOfClaim(claim)
+}
+
+// standardClaims returns the claims of the standard scopes.
+func standardClaims(user storage.User, scopes []string) map[string]any {
+	claims := map[string]any{}
 	for scope, of := range claimsOfScope() {
 		if slices.Contains(scopes, scope) {
 			maps.Copy(claims, of(user))
@@ -88,7 +160,7 @@ func completeUser() storage.User {
 	}
 }
 
-// scopeOfClaim returns the scope that requests a claim; empty for one that is unknown or not about the user.
+// scopeOfClaim returns the scope that requests a standard claim; empty for others.
 func scopeOfClaim(claim string) string {
 	switch claim {
 	case "name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile", "picture", "website",
@@ -103,10 +175,4 @@ func scopeOfClaim(claim string) string {
 	default:
 		return ""
 	}
-}
-
-// ClaimsSupported lists every claim that this server can return.
-func ClaimsSupported() []string {
-	names := slices.Collect(maps.Keys(StandardClaims("-", completeUser(), endpoint.ScopesSupported())))
-	return append(names, "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "at_hash", "sid")
 }

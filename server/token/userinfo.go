@@ -48,8 +48,9 @@ func (e *UserInfo) serve(w http.ResponseWriter, r *endpoint.Request) error {
 		return problem
 	}
 	user := WithPlaceholder(presented.User, presented.Client.Record(), presented.Subject)
-	claims := StandardClaims(presented.Subject, user, presented.Scopes)
-	maps.Copy(claims, userInfoClaims(presented.Grant.Claims, user))
+	of := ClaimsOf(r.Issuer.Directory)
+	claims := of.OfScopes(presented.Subject, user, presented.Scopes)
+	maps.Copy(claims, of.userInfo(presented.Grant.Claims, user))
 	return endpoint.WriteJSON(w, claims)
 }
 

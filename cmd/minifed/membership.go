@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/storage"
+)
+
+// claimMappingFields adds the flag that maps groups and attributes of users to claims.
+func claimMappingFields(f *fields[storage.Directory]) {
+	values := f.flags.StringArray("claim", nil, "`CLAIM[=SOURCE][@SCOPE]`: return groups or an attribute of users as a claim to clients with the scope. "+
+		"SOURCE is groups, external_id, text:NAME or list:NAME of an attribute; without it, groups for the claim groups, and list:CLAIM for others. "+
+		"Without @SCOPE the scope has the claim's name; may be repeated")
+	f.files = append(f.files, func() error {
+		mappings, err := parseClaimMappings(*values)
+		f.sets["claim"] = func(record *storage.Directory) { record.Claims = mappings }
+		return err
+	})
+}
+
+// parseClaimMappings reads the values of --claim; one that is empty empties the list.
+func parseClaimMappings(values []string) ([]storage.ClaimMapping, error) {
+	var mappings []storage.ClaimMapping
+	for _, value := range slices.DeleteFunc(slices.Clone(values), func(value string) bool { return value == "" }) {
+		mapping, scope := value, ""
+		if at := strings.LastIndex(value, "@"); at >= 0 {
+			mapping, scope = value[:at], value[at+1:]
+			if scope == "" {
+				return nil, usagef("--claim %s has no scope after @", value)
+			}
+		}
+		claim, source, _ := strings.Cut(mapping, "=")
+		if claim == "" {
+			return nil, usagef("--claim %s has no name of a claim; write CLAIM=SOURCE@SCOPE", value)
+		}
+		if source == "" {
+			source = storage.ClaimList + claim
+			if claim == storage.ClaimGroups || claim == storage.ClaimExternalID {
+				source = claim
+			}
+		}
+		if scope == "" {
+			scope = claim
+		}
+		mappings = append(mappings, storage.ClaimMapping{Claim: claim, Source: source, Scope: scope})
+	}
+	return mappings, nil
+}
+
+// claimsText writes mappings as --claim takes them.
+func claimsText(mappings []storage.ClaimMapping) string {
+	var parts []string
+	for _, m := range mappings {
+		parts = append(parts, m.Claim+"="+m.Source+"@"+m.Scope)
+	}
+	return strings.Join(parts, " ")
+}
+
+// newMembershipFields adds the flags of a user's groups and attributes.
+func newMembershipFields(command *cobra.Command) *fields[identity.Membership] {
+	f := newFields[identity.Membership](command.Flags())
+	groups := f.flags.StringArray("group", nil, "`name` of a group of the user; replaces all groups, \"\" removes them; may be repeated")
+	f.sets["group"] = func(m *identity.Membership) {
+		m.Groups = slices.DeleteFunc(slices.Clone(*groups), func(name string) bool { return name == "" })
+	}
+	attributes := f.flags.StringArray("attribute", nil, "`NAME=VALUE` of an attribute; replaces its values, NAME= removes them; may be repeated")
+	f.files = append(f.files, func() error {
+		parsed, err := parseAttributes(*attributes)
+		f.sets["attribute"] = func(m *identity.Membership) {
+			if m.Attributes == nil {
+				m.Attributes = map[string][]string{}
+			}
+			maps.Copy(m.Attributes, parsed)
+		}
+		return err
+	})
+	return f
+}
+
+// parseAttributes reads the values of --attribute. A name without a value has an empty list.
+func parseAttributes(values []string) (map[string][]string, error) {
+	parsed := map[string][]string{}
+	for _, pair := range values {
+		name, value, found := strings.Cut(pair, "=")
+		if !found || name == "" {
+			return nil, usagef("--attribute takes NAME=VALUE")
+		}
+		if value == "" {
+			parsed[name] = append(parsed[name], []string{}...)
+			continue
+		}
+		parsed[name] = append(parsed[name], value)
+	}
+	return parsed, nil
+}
+
+// attributesText writes attributes on one line.
+func attributesText(attributes map[string][]string) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(attributes)) {
+		parts = append(parts, fmt.Sprintf("%s=%s", name, strings.Join(attributes[name], ", ")))
+	}
+	return strings.Join(parts, "; ")
+}
