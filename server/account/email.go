@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/minifed/minifed/identity"
@@ -45,25 +46,22 @@ func (e *Email) Mount(t *endpoint.RouteTable) {
 
 func (e *Email) serve(w http.ResponseWriter, r *endpoint.Request, current *authorize.CurrentSession) error {
 	user := current.User
-	shown := page.Page{Template: "form", Title: page.Text("email.title")}
-	if r.Method != http.MethodPost {
-		shown.Data = emailForm(user, user.Email)
-		return e.Pages.Render(w, r, shown)
-	}
-	form, err := e.Pages.CSRF.ReadForm(r)
-	if err != nil {
-		return err
-	}
-	err = e.reauthenticate(r.Request, current, form.Get("current_password"))
-	if err == nil {
-		err = e.sendConfirmation(r, user, form.Get("email"))
-	}
-	if err != nil {
-		return e.showError(w, r, shown, emailForm(user, form.Get("email")), err)
-	}
-	return e.Pages.Render(w, r, page.Page{
-		Template: "message", Title: page.Text("email.sent.title"),
-		Data: messageData{Text: page.Text("email.sent.text", identity.TrimTyped(form.Get("email"))), Link: backToAccount()},
+	return e.serveEdit(w, r, editPage{
+		title:  page.Text("email.title"),
+		form:   func(values url.Values) page.Form { return emailForm(user, values.Get("email")) },
+		stored: url.Values{"email": {user.Email}},
+		change: func(values url.Values) error {
+			if err := e.reauthenticate(r.Request, current, values.Get("current_password")); err != nil {
+				return err
+			}
+			return e.sendConfirmation(r, user, values.Get("email"))
+		},
+		changed: func(values url.Values) error {
+			return e.Pages.Render(w, r, page.Page{
+				Template: "message", Title: page.Text("email.sent.title"),
+				Data: messageData{Text: page.Text("email.sent.text", identity.TrimTyped(values.Get("email"))), Link: backToAccount()},
+			})
+		},
 	})
 }
 

@@ -50,21 +50,16 @@ func zones() []string {
 }
 
 func (e *Profile) serve(w http.ResponseWriter, r *endpoint.Request, current *authorize.CurrentSession) error {
-	shown := page.Page{Template: "form", Title: page.Text("profile.title")}
-	profile := current.User.Profile
-	if r.Method != http.MethodPost {
-		shown.Data = profileForm(profile)
-		return e.Pages.Render(w, r, shown)
-	}
-	form, err := e.Pages.CSRF.ReadForm(r)
-	if err != nil {
-		return err
-	}
-	update := updateOf(form, &profile)
-	if _, err := e.Users.UpdateProfile(r.Context(), current.User.Directory, current.User.ID, update, identity.Self(current.User.ID)); err != nil {
-		return e.showError(w, r, shown, profileForm(profile), err)
-	}
-	return e.redirectDone(w, r, "profile")
+	user, profile := current.User, current.User.Profile
+	return e.serveEdit(w, r, editPage{
+		title: page.Text("profile.title"),
+		form:  func(url.Values) page.Form { return profileForm(profile) },
+		change: func(values url.Values) error {
+			_, err := e.Users.UpdateProfile(r.Context(), user.Directory, user.ID, updateOf(values, &profile), identity.Self(user.ID))
+			return err
+		},
+		changed: func(url.Values) error { return e.redirectDone(w, r, "profile") },
+	})
 }
 
 func profileForm(profile storage.Profile) page.Form {

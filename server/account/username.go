@@ -2,6 +2,7 @@ package account
 
 import (
 	"net/http"
+	"net/url"
 
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/server/authorize"
@@ -22,23 +23,19 @@ func (e *Username) Mount(t *endpoint.RouteTable) {
 
 func (e *Username) serve(w http.ResponseWriter, r *endpoint.Request, current *authorize.CurrentSession) error {
 	user := current.User
-	shown := page.Page{Template: "form", Title: page.Text("username.title")}
-	if r.Method != http.MethodPost {
-		shown.Data = usernameForm(user, user.Username)
-		return e.Pages.Render(w, r, shown)
-	}
-	form, err := e.Pages.CSRF.ReadForm(r)
-	if err != nil {
-		return err
-	}
-	err = e.reauthenticate(r.Request, current, form.Get("current_password"))
-	if err == nil {
-		_, err = e.Users.SetUsername(r.Context(), user.Directory, user.ID, form.Get("username"), identity.Self(user.ID))
-	}
-	if err != nil {
-		return e.showError(w, r, shown, usernameForm(user, form.Get("username")), err)
-	}
-	return e.redirectDone(w, r, "username")
+	return e.serveEdit(w, r, editPage{
+		title:  page.Text("username.title"),
+		form:   func(values url.Values) page.Form { return usernameForm(user, values.Get("username")) },
+		stored: url.Values{"username": {user.Username}},
+		change: func(values url.Values) error {
+			if err := e.reauthenticate(r.Request, current, values.Get("current_password")); err != nil {
+				return err
+			}
+			_, err := e.Users.SetUsername(r.Context(), user.Directory, user.ID, values.Get("username"), identity.Self(user.ID))
+			return err
+		},
+		changed: func(url.Values) error { return e.redirectDone(w, r, "username") },
+	})
 }
 
 func usernameForm(user storage.User, typed string) page.Form {
