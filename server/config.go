@@ -41,7 +41,7 @@ type Config struct {
 	// Now is the clock for times that instances compare with each other.
 	Now func() time.Time
 	// ClockTrusted reports whether Now may be compared with the store's clock; optional, always. While it is false, no client assertion
-	// is accepted: the store could delete its jti too early.
+	// is accepted, because the store could delete its jti too early, and no session or grant in the future is set back.
 	ClockTrusted func() bool
 	// TokenNow is the clock for times that clients read or write, in tokens and client assertions; optional, Now.
 	TokenNow func() time.Time

@@ -65,7 +65,7 @@ func newDependencies(config Config) (*dependencies, error) {
 		results:  federation.NewResultCache(config.Now),
 	}
 	d.store = &oauth2.Store{
-		Engine: d.Engine, Clients: d.catalog, Secrets: d.Secrets, Now: d.Now, TokenNow: d.TokenNow, Rand: d.Rand, Subject: d.subjects.ForUser,
+		Engine: d.Engine, Clients: d.catalog, Secrets: d.Secrets, Now: d.Now, ClockTrusted: d.ClockTrusted, TokenNow: d.TokenNow, Rand: d.Rand, Subject: d.subjects.ForUser,
 	}
 	for _, add := range []func() error{d.addMetrics, d.addUsers, d.addPages, d.addTokens, d.addAuthorize} {
 		if err := add(); err != nil {
@@ -171,7 +171,7 @@ func (d *dependencies) addAuthorize() error {
 	d.authorize = &authorize.Endpoint{
 		Reader:       authorize.RequestReader{Clients: d.catalog, Keys: d.Keys},
 		Pushed:       authorize.PushedRequests{Engine: d.Engine, Now: d.Now, Random: d.Rand},
-		Sessions:     &authorize.Sessions{Engine: d.Engine, Now: d.Now, Random: d.Rand, Ended: d.backchannel.Deliver, Full: d.sessionFull},
+		Sessions:     &authorize.Sessions{Engine: d.Engine, Now: d.Now, ClockTrusted: d.ClockTrusted, Random: d.Rand, Ended: d.backchannel.Deliver, Full: d.sessionFull},
 		Interactions: authorize.Interactions{Sealer: d.sealer, Now: d.Now, Random: d.Rand},
 		Consents:     authorize.Consents{Engine: d.Engine, Now: d.Now},
 		Codes:        authorize.Codes{Provider: d.provider, Store: d.store, Subjects: d.subjects, Now: d.Now},

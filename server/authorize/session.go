@@ -21,7 +21,9 @@ import (
 type Sessions struct {
 	Engine storage.Engine
 	Now    func() time.Time
-	Random io.Reader
+	// ClockTrusted reports whether Now may be compared with the times of other instances; nil is always.
+	ClockTrusted func() bool
+	Random       io.Reader
 	// Ended is called for every session that this process ended, after the write.
 	Ended func(ctx context.Context, entry *storage.Entry[storage.Session])
 	// Full is called for a client that gets no logout token, because the session already has MaxSessionClients others.
@@ -111,7 +113,7 @@ func (s *Sessions) Stored(r *http.Request, issuer *oauth2.Issuer) (*storage.Entr
 
 // bound corrects the times of a session that are in the future because of another clock.
 func (s *Sessions) bound(ctx context.Context, entry *storage.Entry[storage.Session]) (*storage.Entry[storage.Session], error) {
-	bounded, err := oauth2.BoundSession(ctx, s.Engine, entry, storage.Instant(s.Now()))
+	bounded, err := oauth2.BoundSession(ctx, s.Engine, entry, storage.Instant(s.Now()), s.ClockTrusted)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, nil
 	}

@@ -143,7 +143,7 @@ func (s *Store) session(ctx context.Context, client *Client, g *storage.Grant) (
 	if !ok {
 		entry, err := storage.Get[storage.Session](ctx, s.Engine, storage.Key(g.Directory, g.Session))
 		if err == nil {
-			entry, err = BoundSession(ctx, s.Engine, entry, s.now())
+			entry, err = BoundSession(ctx, s.Engine, entry, s.now(), s.ClockTrusted)
 		}
 		if errors.Is(err, storage.ErrNotFound) {
 			return nil, sessionOver("it is absent")

@@ -17,14 +17,32 @@ const maxTokenAhead = 5 * time.Minute
 // be valid longer than its lifetime.
 func IssuedAhead(issuedAt, now time.Time) bool { return issuedAt.After(now.Add(maxTokenAhead)) }
 
+// ErrClockApart means that a record is in the future of this instance, whose clock is too far from the store's to tell which of
+// the two is right. Setting the record back could end a correct session or grant at the other instances.
+var ErrClockApart = fmt.Errorf(
+	"%w: the record is in the future of this machine, whose clock and the store's differ by more than five minutes: synchronize both (NTP)",
+	storage.ErrUnavailable,
+)
+
+// mayBound returns ErrClockApart unless the clock of this instance is trusted.
+func mayBound(trusted func() bool) error {
+	if trusted != nil && !trusted() {
+		return ErrClockApart
+	}
+	return nil
+}
+
 // bound corrects times of a grant that are ahead of now by more than storage.ClockBound. Such times come from a fast clock, or
 // from before the clock was set back, and the grant would be valid for too long. One compare-and-set corrects them together with
-// the times of due work. If it fails, the caller gets an error and no grant.
+// the times of due work. If it fails, or if this clock is not trusted, the caller gets an error and no grant.
 func (s *Store) bound(ctx context.Context, engine storage.Engine, entry *storage.Entry[storage.Grant]) (*storage.Entry[storage.Grant], error) {
 	for range attempts {
 		next := copyGrant(&entry.Record)
 		if !boundGrant(next, s.now()) {
 			return entry, nil
+		}
+		if err := mayBound(s.ClockTrusted); err != nil {
+			return nil, wrapGrant(err)
 		}
 		bounded, err := entry.Replace(ctx, s.Engine, *next)
 		if !errors.Is(err, storage.ErrConflict) {
@@ -80,14 +98,18 @@ func lastUse(g *storage.Grant) time.Time {
 	return g.CreatedAt
 }
 
-// BoundSession is bound for a session that has not ended: times in the future become now.
+// BoundSession is bound for a session that has not ended: times in the future become now. trusted reports whether now may be
+// compared with the times of other instances; nil is always.
 func BoundSession(
-	ctx context.Context, engine storage.Engine, entry *storage.Entry[storage.Session], now time.Time,
+	ctx context.Context, engine storage.Engine, entry *storage.Entry[storage.Session], now time.Time, trusted func() bool,
 ) (*storage.Entry[storage.Session], error) {
 	for range attempts {
 		next := entry.Record
 		if !boundSession(&next, now) {
 			return entry, nil
+		}
+		if err := mayBound(trusted); err != nil {
+			return nil, err
 		}
 		bounded, err := entry.Replace(ctx, engine, next)
 		if !errors.Is(err, storage.ErrConflict) {

@@ -17,7 +17,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// Store is fosite's storage over an engine. All fields but Subject and TokenNow are required, and none may change after the first
+// Store is fosite's storage over an engine. All fields but Subject, TokenNow and ClockTrusted are required, and none may change after the first
 // use. It is safe for concurrent use.
 type Store struct {
 	Engine  storage.Engine
@@ -25,6 +25,9 @@ type Store struct {
 	Secrets Secrets
 	// Now is the clock for the times of grants, the same on all instances.
 	Now func() time.Time
+	// ClockTrusted reports whether Now may be compared with the times of other instances; nil is always. While it is false, no
+	// record in the future is set back: see ErrClockApart.
+	ClockTrusted func() bool
 	// TokenNow is the clock for access tokens, which other systems read; nil is Now.
 	TokenNow func() time.Time
 	Rand     io.Reader

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -170,4 +172,35 @@ func TestClockJump_OfEachPartyLeavesTheServiceWorking(t *testing.T) {
 			})
 		}
 	}
+}
+
+// An instance whose clock is far behind the store's must not set the sessions and grants of the others back.
+func TestClockJump_InstanceThatIsFarBehindChangesNothingOfTheOthers(t *testing.T) {
+	t.Parallel()
+	w := newJumpWorld(t, "second instance", -365*24*time.Hour)
+	w.first.addWeb()
+	b := w.first.newBrowser()
+	web := w.first.redeem(b.code("web", "scope", "openid offline_access", "prompt", "consent")).wantOK(t).text("refresh_token")
+	mini := w.first.exchange("mini", w.app.Login("alice")).wantOK(t).text("refresh_token")
+	grants, sessions := list[storage.Grant](w.first), list[storage.Session](w.first)
+	for client, token := range map[string]string{"web": web, "mini": mini} {
+		if a := w.second.refresh(client, token); a.status != http.StatusServiceUnavailable || a.text("error") != "temporarily_unavailable" {
+			t.Errorf("%s: refresh answers %d %s", client, a.status, a.raw)
+		}
+	}
+	page := b.visit(strings.Replace(b.authorizeURL("web", "prompt", "none"), b.url, w.second.address, 1))
+	if sent := page.header.Get("Location"); !strings.Contains(sent, "error=temporarily_unavailable") {
+		t.Errorf("the session at the other instance: %d %s", page.status, sent)
+	}
+	if after := list[storage.Grant](w.first); !reflect.DeepEqual(after, grants) {
+		t.Errorf("grants were %+v, they are %+v", grants, after)
+	}
+	if after := list[storage.Session](w.first); !reflect.DeepEqual(after, sessions) {
+		t.Errorf("sessions were %+v, they are %+v", sessions, after)
+	}
+	if !strings.Contains(w.second.log.String(), "synchronize both (NTP)") {
+		t.Errorf("the log does not name the cause: %s", w.second.log.errors())
+	}
+	w.first.refresh("web", web).wantOK(t)
+	w.first.refresh("mini", mini).wantOK(t)
 }

@@ -290,9 +290,9 @@ func (i *instance) addMiniProgram(id string, edit func(*storage.Client)) *wechat
 	app.BindOpenPlatform("account")
 	master := must(keys.ParseMaster(i.masterKeys, rand.Reader))(i.T)
 	i.addClient(id, storage.ClientMiniapp, func(c *storage.Client) {
-		sealed := must(master.Seal([]byte(app.Credential().Secret), keys.AppSecretBinding("default", id)))(i.T)
-		c.Federation = &storage.Federation{AppID: string(app.Credential().ID), AppSecret: sealed, OpenPlatform: "account"}
+		c.Federation = &storage.Federation{AppID: string(app.Credential().ID), OpenPlatform: "account"}
 		edit(c)
+		c.Federation.AppSecret = must(master.Seal([]byte(app.Credential().Secret), keys.AppSecretBinding(c.Directory, id)))(i.T)
 	})
 	return app
 }
