@@ -17,8 +17,8 @@ const maxTokenAhead = 5 * time.Minute
 // be valid longer than its lifetime.
 func IssuedAhead(issuedAt, now time.Time) bool { return issuedAt.After(now.Add(maxTokenAhead)) }
 
-// ErrClockApart means that a record is in the future of this instance, whose clock is too far from the store's to tell which of
-// the two is right. Setting the record back could end a correct session or grant at the other instances.
+// ErrClockApart means that a record is in the future of this instance, and that the clocks of the instance and of the store differ
+// too much. Either can be wrong. Setting the record back could end a correct session or grant at the other instances.
 var ErrClockApart = fmt.Errorf(
 	"%w: the record is in the future of this machine, whose clock and the store's differ by more than five minutes: synchronize both (NTP)",
 	storage.ErrUnavailable,
