@@ -207,7 +207,7 @@ func TestOperatingGuide_QuotesLogMessagesOfTheProgram(t *testing.T) {
 		t.Fatalf("rows %v", rows)
 	}
 	for _, row := range rows {
-		if !strings.Contains(source, `"`+row[1]+`"`) && !strings.Contains(source, `"`+row[1]+`:`) && !strings.Contains(source, row[1]+`"`) && row[1] != "invalid_client" && row[1] != "invalid_grant" {
+		if !strings.Contains(source, `"`+row[1]) && !strings.Contains(source, row[1]+`"`) && row[1] != "invalid_client" && row[1] != "invalid_grant" {
 			t.Errorf("nothing says %q", row[1])
 		}
 	}
