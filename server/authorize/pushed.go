@@ -96,7 +96,7 @@ func (p PushedRequests) resolve(ctx context.Context, issuer *oauth2.Issuer, form
 
 // requestURIOver is the error for a request_uri that is unknown or expired.
 func requestURIOver() error {
-	problem := PageError("request_uri_over", "The link that led here is over, or it is of another application. Go back to the application and begin again.")
+	problem := PageError("request_uri_over", "The request_uri has expired, was used before, or belongs to another client. Begin again in the application.")
 	problem.Protocol.ErrorField = fosite.ErrInvalidRequestURI.ErrorField
 	return problem
 }

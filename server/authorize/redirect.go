@@ -65,13 +65,13 @@ func redirectOf(client storage.Client, form url.Values) (string, error) {
 		if len(client.RedirectURIs) == 1 && !slices.Contains(scopes, endpoint.ScopeOpenID) {
 			return client.RedirectURIs[0], nil
 		}
-		return "", PageError("redirect_uri_missing", "The application that led here does not say where to return to: the parameter redirect_uri is missing.")
+		return "", PageError("redirect_uri_missing", "The parameter redirect_uri is missing.")
 	case 1:
 		if registeredRedirect(client, uris[0]) {
 			return uris[0], nil
 		}
-		return "", PageError("redirect_uri_unregistered", "The application requests a return to an address that is not registered for it: its redirect_uri must be registered, character by character.")
+		return "", PageError("redirect_uri_unregistered", "The redirect_uri is not registered for this client. It must equal a registered one in every character.")
 	default:
-		return "", PageError("redirect_uri_missing", "The application that led here names two addresses to return to: the parameter redirect_uri must be there once.")
+		return "", PageError("redirect_uri_missing", "The parameter redirect_uri is repeated. Send it once.")
 	}
 }

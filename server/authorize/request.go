@@ -175,11 +175,11 @@ func (p RequestReader) resolveClient(r *endpoint.Request, form url.Values) (Resp
 func (p RequestReader) client(r *endpoint.Request, form url.Values) (*oauth2.Client, error) {
 	ids := form["client_id"]
 	if len(ids) != 1 {
-		return nil, PageError("client_id_missing", "The link that led here does not say which application it is from: the parameter client_id must be there once.")
+		return nil, PageError("client_id_missing", "The parameter client_id is missing or repeated. Send it once.")
 	}
 	client, err := p.Clients.Client(r.Context(), r.Issuer.Directory.ID, ids[0])
 	if errors.Is(err, storage.ErrNotFound) || err == nil && client.Record().Disabled {
-		return nil, PageError("client_unknown", "The application that led here is not known to this server, or it was disabled: its client_id is not registered.")
+		return nil, PageError("client_unknown", "The client_id is not registered, or the client is disabled.")
 	}
 	if err != nil {
 		return nil, err

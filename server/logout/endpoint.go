@@ -431,7 +431,7 @@ func (e *Endpoint) readRedirect(ctx context.Context, issuer *oauth2.Issuer, requ
 		return err
 	}
 	if client == nil || !slices.Contains(client.PostLogoutRedirectURIs, uri) {
-		return authorize.PageError("logout_uri_unregistered", "The post_logout_redirect_uri is not registered for this client, character by character.")
+		return authorize.PageError("logout_uri_unregistered", "The post_logout_redirect_uri is not registered for this client. It must equal a registered one in every character.")
 	}
 	request.Redirect = uri
 	return nil
