@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,10 +12,11 @@ import (
 	"github.com/minifed/minifed/cmd/minifed/internal/console"
 	"github.com/minifed/minifed/cmd/minifed/internal/deployment"
 	"github.com/minifed/minifed/cmd/minifed/internal/explain"
+	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 	"github.com/minifed/minifed/storage"
 )
 
-// verdict is what a check found.
+// verdict is the outcome of a check.
 type verdict string
 
 const (
@@ -24,19 +25,40 @@ const (
 	verdictFail verdict = "fail"
 )
 
-// finding is one thing that doctor looked at.
+// in returns the verdict in the language of a catalog.
+func (v verdict) in(texts *locale.Catalog) string {
+	switch v {
+	case verdictFail:
+		return texts.Render(locale.Text("doctor.fail"))
+	case verdictWarn:
+		return texts.Render(locale.Text("doctor.warn"))
+	default:
+		return texts.Render(locale.Text("doctor.ok"))
+	}
+}
+
+// finding is the result of a check.
 type finding struct {
+	check   locale.Message
+	verdict verdict
+	detail  locale.Message
+	// remedy is what to do; zero if there is nothing to do.
+	remedy locale.Message
+}
+
+// findingView is a finding as JSON. It is in English in every environment, because programs read it.
+type findingView struct {
 	Check   string  `json:"check"`
 	Verdict verdict `json:"verdict"`
 	Detail  string  `json:"detail"`
-	// Remedy says what to do; empty when nothing is.
+	// Remedy is what to do; empty if there is nothing to do.
 	Remedy string `json:"remedy,omitempty"`
 }
 
 // diagnosis is what doctor prints as JSON.
 type diagnosis struct {
-	OK       bool      `json:"ok"`
-	Findings []finding `json:"findings"`
+	OK       bool          `json:"ok"`
+	Findings []findingView `json:"findings"`
 }
 
 func newDoctor(c *console.Console, flags *settings) *cobra.Command {
@@ -48,11 +70,11 @@ func newDoctor(c *console.Console, flags *settings) *cobra.Command {
 		RunE: func(command *cobra.Command, _ []string) error {
 			e := &examination{Console: c}
 			e.run(command.Context(), flags)
-			if err := d.say(diagnosis{e.failures() == 0, e.findings}, e.print); err != nil {
+			if err := d.say(e.diagnosis(), e.print); err != nil {
 				return err
 			}
 			if failed := e.failures(); failed > 0 {
-				return fmt.Errorf("%d of %d checks failed", failed, len(e.findings))
+				return &locale.Problem{What: locale.Text("doctor.failed", failed, len(e.findings))}
 			}
 			return nil
 		},
@@ -69,7 +91,7 @@ type examination struct {
 func (e *examination) run(ctx context.Context, flags *settings) {
 	config, err := flags.load(e.Console)
 	if err != nil {
-		e.fail("configuration", err.Error(), "correct what is listed; config.yaml of the repository explains every key")
+		e.failBy(locale.Text("doctor.configuration"), err, locale.Text("doctor.configuration.remedy"))
 		return
 	}
 	e.config = config
@@ -79,71 +101,100 @@ func (e *examination) run(ctx context.Context, flags *settings) {
 	if opened != nil {
 		defer func() { _ = opened.Close() }() // Nothing was written that matters.
 	}
-	e.checkWay(ctx)
+	e.checkConnection(ctx)
 	e.checkMail(ctx)
 	if opened != nil {
 		e.checkRecords(ctx, opened)
 	}
 }
 
-func (e *examination) ok(check, detail string, args ...any) {
-	e.findings = append(e.findings, finding{Check: check, Verdict: verdictOK, Detail: fmt.Sprintf(detail, args...)})
+func (e *examination) ok(check, detail locale.Message) {
+	e.findings = append(e.findings, finding{check: check, verdict: verdictOK, detail: detail})
 }
 
-func (e *examination) warn(check, detail, remedy string) {
+func (e *examination) warn(check, detail, remedy locale.Message) {
 	e.findings = append(e.findings, finding{check, verdictWarn, detail, remedy})
 }
 
-func (e *examination) fail(check, detail, remedy string) {
+func (e *examination) fail(check, detail, remedy locale.Message) {
 	e.findings = append(e.findings, finding{check, verdictFail, detail, remedy})
+}
+
+// warnBy is warn for an error.
+func (e *examination) warnBy(check locale.Message, err error, remedy locale.Message) {
+	e.by(check, verdictWarn, err, remedy)
+}
+
+// failBy is fail for an error.
+func (e *examination) failBy(check locale.Message, err error, remedy locale.Message) {
+	e.by(check, verdictFail, err, remedy)
+}
+
+// by adds the finding for an error. The remedy of the error, if it has one, replaces the remedy of the check.
+func (e *examination) by(check locale.Message, judged verdict, err error, remedy locale.Message) {
+	found := finding{check, judged, locale.Text("error", explain.Operator(err)), remedy}
+	if problem, ok := errors.AsType[*locale.Problem](explain.Operator(err)); ok && !problem.Remedy.IsZero() {
+		found.detail, found.remedy = locale.Text("error", &locale.Problem{What: problem.What, Cause: problem.Cause}), problem.Remedy
+	}
+	e.findings = append(e.findings, found)
 }
 
 func (e *examination) failures() (n int) {
 	for _, found := range e.findings {
-		if found.Verdict == verdictFail {
+		if found.verdict == verdictFail {
 			n++
 		}
 	}
 	return n
 }
 
-func (e *examination) print() {
+// diagnosis returns the findings as JSON.
+func (e *examination) diagnosis() diagnosis {
+	english := locale.In(locale.English)
+	views := []findingView{}
 	for _, found := range e.findings {
-		e.Printf("%-4s  %s: %s\n", found.Verdict, found.Check, found.Detail)
-		if found.Remedy != "" {
-			e.Printf("      %s\n", found.Remedy)
+		views = append(views, findingView{english.Render(found.check), found.verdict, english.Render(found.detail), english.Render(found.remedy)})
+	}
+	return diagnosis{e.failures() == 0, views}
+}
+
+func (e *examination) print() {
+	const verdictWidth = 4
+	for _, found := range e.findings {
+		judged := found.verdict.in(e.Texts)
+		judged += strings.Repeat(" ", max(0, verdictWidth-locale.Width(judged)))
+		lines := e.Texts.Render(locale.Text("problem.cause", found.check, found.detail))
+		if !found.remedy.IsZero() {
+			lines += "\n" + e.Texts.Render(found.remedy)
 		}
+		e.Printf("%s  %s\n", judged, strings.ReplaceAll(lines, "\n", "\n      "))
 	}
 }
 
-// checkConfiguration looks for what is allowed and yet rarely meant. What is wrong was found when it was read.
+// checkConfiguration warns about settings that are allowed and rarely intended. Loading found the settings that are wrong.
 func (e *examination) checkConfiguration() {
-	listen := e.config.Listen
-	if !e.config.Loopback() && listen.TLSCertFile == "" && len(listen.TrustedProxies) == 0 {
-		e.warn("configuration", "a proxy must be what answers https for "+e.config.PublicURL+", and none is trusted: every caller has the proxy's address",
-			"name the networks of the proxies in listen.trusted_proxies, or the certificate in listen.tls_cert_file")
-		return
+	check, listen := locale.Text("doctor.configuration"), e.config.Listen
+	switch {
+	case !e.config.Loopback() && listen.TLSCertFile == "" && len(listen.TrustedProxies) == 0:
+		e.warn(check, locale.Text("doctor.configuration.proxy", e.config.PublicURL), locale.Text("doctor.configuration.proxy.remedy"))
+	case e.config.WeChat.Exposed():
+		e.warn(check, locale.Text("doctor.configuration.plain", e.config.WeChat.BaseURL), locale.Text("doctor.configuration.plain.remedy"))
+	case e.config.Passwords.Argon2.Weak():
+		e.warn(check, locale.Text("doctor.configuration.argon2"), locale.Text("doctor.configuration.argon2.remedy"))
+	default:
+		e.ok(check, locale.Text("doctor.configuration.ok", e.config.PublicURL, e.config.DefaultDirectory))
 	}
-	if e.config.WeChat.Exposed() {
-		e.warn("configuration", "AppSecrets travel unencrypted to "+e.config.WeChat.BaseURL, "set wechat.base_url to https, unless this is a simulator in a network of its own")
-		return
-	}
-	if e.config.Passwords.Argon2.Weak() {
-		e.warn("configuration", "passwords of users are hashed with less work than argon2id needs to be safe",
-			"set passwords.argon2 to memory_kib 19456 and time 2, or more")
-		return
-	}
-	e.ok("configuration", "%s, directory %q", e.config.PublicURL, e.config.DefaultDirectory)
 }
 
-// openStore opens the store and its master key; nil when that cannot be done.
+// openStore opens the store and its master key; nil if it cannot.
 func (e *examination) openStore(ctx context.Context) *deployment.Deployment {
+	check, master := locale.Text("doctor.store"), locale.Text("doctor.masterkey")
 	location, err := e.config.StoreLocation()
 	if err == nil {
 		err = location.MustExist()
 	}
 	if err != nil {
-		e.fail("store", err.Error(), "")
+		e.failBy(check, err, locale.Message{})
 		return nil
 	}
 	logger := slog.New(slog.DiscardHandler)
@@ -151,12 +202,12 @@ func (e *examination) openStore(ctx context.Context) *deployment.Deployment {
 	clock := storage.NewClock(e.Now)
 	engine, err := deployment.OpenEngine(ctx, e.Console, clock, location, deployment.Purpose{Logger: logger})
 	if err != nil {
-		e.fail("store", explain.Error(err), "see that the store runs and can be reached from here, with the user that the server runs as")
+		e.failBy(check, err, locale.Text("store.unavailable.remedy"))
 		return nil
 	}
 	e.checkEngine(ctx, engine, location)
 	if err := deployment.UnfinishedImport(ctx, engine); err != nil {
-		e.fail("import", err.Error(), "run that command again: until it has finished, no server starts on this store")
+		e.failBy(locale.Text("doctor.import"), err, locale.Text("doctor.look_at_store"))
 	}
 	opened := &deployment.Deployment{Config: e.config, Store: engine, Engine: engine, Clock: clock}
 	opened.Master, _, err = deployment.OpenMasterKey(e.Console, e.config, location, false)
@@ -164,7 +215,7 @@ func (e *examination) openStore(ctx context.Context) *deployment.Deployment {
 		err = opened.Assemble(ctx, e.Console, logger)
 	}
 	if err != nil {
-		e.fail("master key", err.Error(), "restore the master key from its copy; nothing else opens what the store has sealed")
+		e.failBy(master, err, locale.Text("masterkey.remedy"))
 		_ = engine.Close()
 		return nil
 	}
@@ -173,20 +224,14 @@ func (e *examination) openStore(ctx context.Context) *deployment.Deployment {
 }
 
 func (e *examination) checkMaster(ids []string) {
+	check, path := locale.Text("doctor.masterkey"), e.config.MasterKeyPath()
 	if len(ids) > 1 {
-		e.warn("master key", fmt.Sprintf("%d master keys are at hand; %s seals", len(ids), ids[0]),
-			"when every instance has them: `minifed keys master rotate`, then take the old ones away")
+		e.warn(check, locale.Text("doctor.masterkey.several", len(ids), ids[0]), locale.Text("doctor.masterkey.several.remedy"))
 		return
 	}
-	if e.config.Keys.MasterKey == "" {
-		if mode, readable := othersMayRead(e.config.MasterKeyPath()); readable {
-			e.warn("master key", fmt.Sprintf("%s has mode %v: others on this machine can read it", e.config.MasterKeyPath(), mode),
-				"chmod 0600, unless a container reads it as another user")
-			return
-		}
+	if mode, readable := othersMayRead(path); readable && e.config.Keys.MasterKey == "" {
+		e.warn(check, locale.Text("doctor.masterkey.readable", path, mode), locale.Text("doctor.masterkey.readable.remedy"))
+		return
 	}
-	e.ok("master key", "%s is the store's", ids[0])
+	e.ok(check, locale.Text("doctor.masterkey.ok", ids[0]))
 }
-
-// errNotWritten says that what was written could not be read back.
-var errNotWritten = errors.New("what was written could not be read")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/storage"
 )
@@ -15,26 +16,26 @@ func linkingCommands(client storage.Client) (confirm, decline string) {
 	return confirm, confirm + "=false"
 }
 
-// checkClients looks for clients that today's rules would not allow, and for those that lost a scope at an upgrade.
+// checkClients warns about clients that today's rules would not allow, and about those that lost a scope at an upgrade.
 func (e *examination) checkClients(directory storage.Directory, clients []storage.Client) {
 	e.checkAppIDs(clients)
 	for _, client := range clients {
-		check := fmt.Sprintf("client %s of %s", client.ID, client.Directory)
+		check := locale.Text("doctor.client", client.ID, client.Directory)
 		if admin.LinkingUnconfirmed(client) {
 			confirm, decline := linkingCommands(client)
-			e.warn(check, "is not granted "+admin.ScopeLink+" any more: no operator has confirmed it",
-				fmt.Sprintf("`%s` grants it again; then, %s. `%s` removes it for good", confirm, admin.LinkingGivesAway, decline))
+			e.warn(check, locale.Text("doctor.client.linking", admin.ScopeLink),
+				locale.Text("doctor.client.linking.remedy", confirm, locale.Text("linking.risk"), decline))
 		}
 		for _, problem := range admin.ClientProblems(client, directory) {
 			if problem.Field == "scopes" && admin.LinkingUnconfirmed(client) {
 				continue
 			}
-			e.warn(check, problem.Field+": "+problem.Text, "correct it: minifed client update "+client.ID+" --directory "+client.Directory)
+			e.warn(check, locale.Text("doctor.client.invalid", problem.Field, problem.Text), locale.Text("doctor.client.invalid.remedy", client.ID, client.Directory))
 		}
 	}
 }
 
-// checkAppIDs looks for clients of one directory that are the same mini-program, which was not refused once.
+// checkAppIDs warns about clients of one directory that are the same mini-program, which earlier versions allowed.
 func (e *examination) checkAppIDs(clients []storage.Client) {
 	first := map[string]string{}
 	for _, client := range clients {
@@ -43,8 +44,8 @@ func (e *examination) checkAppIDs(clients []storage.Client) {
 			continue
 		}
 		if other, taken := first[app]; taken {
-			e.warn(fmt.Sprintf("client %s of %s", client.ID, client.Directory), fmt.Sprintf("has the AppID of client %s, %s: each can spend the other's codes", other, app),
-				"let the backends share one client, and delete the other: minifed client delete "+client.ID+" --directory "+client.Directory)
+			e.warn(locale.Text("doctor.client", client.ID, client.Directory), locale.Text("doctor.client.same_app", other, app),
+				locale.Text("doctor.client.same_app.remedy", client.ID, client.Directory))
 			continue
 		}
 		first[app] = client.ID

@@ -8,53 +8,53 @@ import (
 	"time"
 
 	"github.com/minifed/minifed/cmd/minifed/internal/config"
+	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 )
 
-// mailTimeout bounds the check of what sends mail.
+// mailTimeout bounds the check of the mail server or service.
 const mailTimeout = 10 * time.Second
 
-// checkMail sees whether what sends mail can be reached and lets this server in. It sends none.
+// checkMail checks that the mail server or service can be reached and accepts this server. It sends no mail.
 func (e *examination) checkMail(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, mailTimeout)
 	defer cancel()
 	c := e.config.Mail
 	switch c.Sender {
 	case config.SenderLog:
-		e.ok("mail", "goes to the log, where whoever reads it can sign in")
+		e.ok(locale.Text("doctor.mail"), locale.Text("doctor.mail.log"))
 	case config.SenderSMTP:
 		e.checkSMTP(ctx, c)
 	case config.SenderWebhook:
 		e.checkWebhook(ctx, c)
 	default:
-		e.ok("mail", "none is sent: people cannot set a forgotten password by themselves")
+		e.ok(locale.Text("doctor.mail"), locale.Text("doctor.mail.none"))
 	}
 }
 
 func (e *examination) checkSMTP(ctx context.Context, c config.Mail) {
 	if err := c.SMTPMailer(e.Now).Check(ctx); err != nil {
-		e.fail("mail", c.SMTP.Address+": "+err.Error(),
-			"look at mail.smtp, DNS and firewall: the server must speak TLS with a certificate of its name, and take the username and password")
+		e.fail(locale.Text("doctor.mail"), locale.Text("problem.cause", c.SMTP.Address, err), locale.Text("doctor.mail.smtp.remedy"))
 		return
 	}
-	e.ok("mail", "%s takes mail from %s", c.SMTP.Address, c.From)
+	e.ok(locale.Text("doctor.mail"), locale.Text("doctor.mail.smtp", c.SMTP.Address, c.From))
 }
 
-// checkWebhook asks for nothing but an answer, whatever that says: services know what they make of HEAD.
+// checkWebhook sends a HEAD request. Any response will do, because services treat HEAD differently.
 func (e *examination) checkWebhook(ctx context.Context, c config.Mail) {
+	check := locale.Text("doctor.mail")
 	request, err := http.NewRequestWithContext(ctx, http.MethodHead, c.Webhook.URL, nil)
 	if err != nil {
-		e.fail("mail", "the URL of the mail service is malformed", "correct mail.webhook.url")
+		e.fail(check, locale.Text("doctor.mail.url"), locale.Text("doctor.mail.url.remedy"))
 		return
 	}
-	answer, err := c.WebhookMailer(e.Now).Client.Do(request)
+	response, err := c.WebhookMailer(e.Now).Client.Do(request)
 	if err != nil {
-		cause := err.Error()
 		if failed, ok := errors.AsType[*url.Error](err); ok { // The URL may hold a key.
-			cause = failed.Err.Error()
+			err = failed.Err
 		}
-		e.fail("mail", request.URL.Host+" cannot be reached: "+cause, "look at mail.webhook.url, DNS, firewall and egress proxy (HTTPS_PROXY, NO_PROXY)")
+		e.fail(check, locale.Text("doctor.unreachable", request.URL.Host, err), locale.Text("doctor.mail.webhook.remedy"))
 		return
 	}
-	_ = answer.Body.Close() // of HEAD
-	e.ok("mail", "%s answers", request.URL.Host)
+	_ = response.Body.Close() // of HEAD
+	e.ok(check, locale.Text("doctor.mail.webhook", request.URL.Host))
 }

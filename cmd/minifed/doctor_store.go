@@ -3,42 +3,40 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/minifed/minifed/cmd/minifed/internal/clockwatch"
 	"github.com/minifed/minifed/cmd/minifed/internal/config"
 	"github.com/minifed/minifed/cmd/minifed/internal/deployment"
-	"github.com/minifed/minifed/cmd/minifed/internal/explain"
+	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/mongodb"
 )
 
-// checkEngine looks at the store: reads, writes, versions, space and, of MongoDB, the clock.
+// checkEngine checks reads, writes and free space of the store and, for MongoDB, the clock and the topology.
 func (e *examination) checkEngine(ctx context.Context, engine storage.Engine, location config.StoreLocation) {
-	where := location.File
+	check, where := locale.Text("doctor.store"), location.File
 	if where == "" {
 		where = "MongoDB"
 	}
 	started := e.Now()
 	if err := engine.Ping(ctx); err != nil {
-		e.fail("store", explain.Error(err), "see that the store runs and can be reached from here")
+		e.failBy(check, err, locale.Text("store.unavailable.remedy"))
 		return
 	}
 	read := e.Now().Sub(started)
 	started = e.Now()
 	if err := e.write(ctx, engine); err != nil {
-		e.fail("store", where+" cannot be written: "+explain.Error(err), "look at free space, permissions and, of MongoDB, whether the set has a primary and a majority")
+		e.failBy(check, err, locale.Text("doctor.store.unwritten.remedy"))
 		return
 	}
-	e.ok("store", "%s, read in %v, written in %v, records of version %d", where, read.Round(time.Microsecond), e.Now().Sub(started).Round(time.Microsecond), storage.Version)
+	written := e.Now().Sub(started)
+	e.ok(check, locale.Text("doctor.store.ok", where, read.Round(time.Microsecond), written.Round(time.Microsecond), storage.Version))
 	if location.File != "" {
 		e.checkSpace(location.File)
 	}
@@ -47,11 +45,10 @@ func (e *examination) checkEngine(ctx context.Context, engine storage.Engine, lo
 	}
 }
 
-// checkWritten looks whether a SQLite store was written by a clock that was ahead of this one.
+// checkWritten warns if a SQLite store was written by a clock that was ahead of this one.
 func (e *examination) checkWritten(location config.StoreLocation) {
 	if ahead := clockwatch.WrittenAhead(location.File, e.Now()); ahead > 0 {
-		e.warn("store times", fmt.Sprintf("%s was last written %v in the future: the clock was ahead then, or is behind now", location.File, ahead),
-			"synchronize this machine's time (NTP), then start a server of this store: what was made in the future is set back, or is over")
+		e.warn(locale.Text("doctor.store_times"), locale.Text("doctor.store_times.ahead", location.File, ahead), locale.Text("doctor.store_times.remedy"))
 	}
 }
 
@@ -65,7 +62,7 @@ func (e *examination) write(ctx context.Context, engine storage.Engine) error {
 		return err
 	}
 	if _, err := engine.Get(ctx, doc.Kind, doc.ID); err != nil {
-		return errors.Join(errNotWritten, err)
+		return &locale.Problem{What: locale.Text("doctor.store.unread"), Cause: err}
 	}
 	return engine.Delete(ctx, doc.Kind, doc.ID)
 }
@@ -76,19 +73,20 @@ const (
 )
 
 func (e *examination) checkSpace(file string) {
+	check := locale.Text("doctor.disk")
 	free, err := freeSpace(filepath.Dir(file))
 	if err != nil {
-		e.warn("disk", err.Error(), "look at free space by hand")
+		e.warnBy(check, err, locale.Text("doctor.disk.unknown.remedy"))
 		return
 	}
-	detail := fmt.Sprintf("%d MiB are free beside %s", free>>20, file)
+	detail := locale.Text("doctor.disk.free", free>>20, file)
 	switch {
 	case free < spaceFailure:
-		e.fail("disk", detail, "make room now: without it every login is answered 503")
+		e.fail(check, detail, locale.Text("doctor.disk.full.remedy"))
 	case free < spaceWarning:
-		e.warn("disk", detail, "make room")
+		e.warn(check, detail, locale.Text("doctor.disk.little.remedy"))
 	default:
-		e.ok("disk", "%s", detail)
+		e.ok(check, detail)
 	}
 }
 
@@ -96,10 +94,10 @@ func (e *examination) checkMongoDB(ctx context.Context, engine *mongodb.Engine) 
 	started := e.Now()
 	server, err := engine.Server(ctx)
 	if err != nil {
-		e.warn("MongoDB", explain.Error(err), "see that the user may run hello and buildInfo")
+		e.warnBy(locale.Text("doctor.mongodb"), err, locale.Text("doctor.mongodb.commands.remedy"))
 		return
 	}
-	e.checkClock("MongoDB", server.Time.Sub(started), e.Now().Sub(started))
+	e.checkClock(locale.Text("doctor.mongodb"), server.Time.Sub(started), e.Now().Sub(started))
 	e.checkTopology(server)
 	e.checkExpiry(ctx, engine)
 }
@@ -107,49 +105,48 @@ func (e *examination) checkMongoDB(ctx context.Context, engine *mongodb.Engine) 
 // fewestMembers is the least number of voting members of which a majority is left when one fails.
 const fewestMembers = 3
 
-// checkTopology looks whether what was acknowledged survives the loss of one server.
+// checkTopology warns if acknowledged writes may not survive the loss of one server.
 func (e *examination) checkTopology(server mongodb.Server) {
-	const threeMembers = "run three members: a single one loses what it has when its disk dies"
+	check, threeMembers := locale.Text("doctor.mongodb"), locale.Text("doctor.mongodb.single.remedy")
 	switch {
 	case server.Sharded:
-		e.ok("MongoDB", "version %s, a sharded cluster", server.Version)
+		e.ok(check, locale.Text("doctor.mongodb.sharded", server.Version))
 	case server.ReplicaSet == "":
-		e.warn("MongoDB", "version "+server.Version+", not a member of a replica set", threeMembers)
+		e.warn(check, locale.Text("doctor.mongodb.standalone", server.Version), threeMembers)
 	case server.Members == 1:
-		e.warn("MongoDB", fmt.Sprintf("version %s, replica set %s of one member", server.Version, server.ReplicaSet), threeMembers)
+		e.warn(check, locale.Text("doctor.mongodb.single", server.Version, server.ReplicaSet), threeMembers)
 	case server.Members < fewestMembers:
-		e.warn("MongoDB", fmt.Sprintf("version %s, replica set %s of %d members", server.Version, server.ReplicaSet, server.Members),
-			"run three members: of two, none can be primary while the other is away")
+		e.warn(check, locale.Text("doctor.mongodb.members", server.Version, server.ReplicaSet, server.Members), locale.Text("doctor.mongodb.two.remedy"))
 	default:
-		e.ok("MongoDB", "version %s, replica set %s of %d members", server.Version, server.ReplicaSet, server.Members)
+		e.ok(check, locale.Text("doctor.mongodb.members", server.Version, server.ReplicaSet, server.Members))
 	}
 }
 
-// checkExpiry looks whether expired documents are removed.
+// checkExpiry warns if expired documents are not removed.
 func (e *examination) checkExpiry(ctx context.Context, engine *mongodb.Engine) {
+	check := locale.Text("doctor.expired")
 	kinds, err := engine.Overdue(ctx)
 	if err != nil {
-		e.warn("expired documents", explain.Error(err), "see that the store can be read")
+		e.warnBy(check, err, locale.Text("doctor.look_at_store"))
 		return
 	}
 	if len(kinds) > 0 {
-		e.warn("expired documents", fmt.Sprintf("documents that expired more than ten minutes ago are still there (%s)", joined(kinds)),
-			"a running server sweeps what the TTL indexes leave; if one runs, read its log, and see that ttlMonitorEnabled is on")
+		e.warn(check, locale.Text("doctor.expired.left", namesOf(kinds)), locale.Text("doctor.expired.left.remedy"))
 		return
 	}
-	e.ok("expired documents", "are removed")
+	e.ok(check, locale.Text("doctor.expired.ok"))
 }
 
-// joined is a list of kinds for people to read.
-func joined(kinds []storage.Kind) string {
-	names := make([]string, len(kinds))
+// namesOf returns the names of kinds.
+func namesOf(kinds []storage.Kind) locale.List {
+	names := make(locale.List, len(kinds))
 	for i, kind := range kinds {
 		names[i] = string(kind)
 	}
-	return strings.Join(names, ", ")
+	return names
 }
 
-// checkRecords looks at what every directory needs, and at its mini-programs.
+// checkRecords checks the records that every directory needs, and its clients.
 func (e *examination) checkRecords(ctx context.Context, opened *deployment.Deployment) {
 	credentials := e.newCredentials(opened.Master)
 	everything := paging{limit: storage.MaxPage, all: true}
@@ -157,7 +154,7 @@ func (e *examination) checkRecords(ctx context.Context, opened *deployment.Deplo
 		return opened.Admin.Directories(ctx, page)
 	})
 	if err != nil {
-		e.fail("directories", explain.Error(err), "look at the store")
+		e.failBy(locale.Text("doctor.directories"), err, locale.Text("doctor.look_at_store"))
 		return
 	}
 	e.checkServed(ctx, opened)
@@ -169,7 +166,7 @@ func (e *examination) checkRecords(ctx context.Context, opened *deployment.Deplo
 			return opened.Admin.Clients(ctx, directory.ID, page)
 		})
 		if err != nil {
-			e.fail("clients of "+directory.ID, explain.Error(err), "look at the store")
+			e.failBy(locale.Text("doctor.clients", directory.ID), err, locale.Text("doctor.look_at_store"))
 		}
 		e.checkClients(directory, clients)
 		for _, client := range clients {
@@ -180,14 +177,15 @@ func (e *examination) checkRecords(ctx context.Context, opened *deployment.Deplo
 	}
 }
 
-// overdue is how late a step of rotation may be: servers look every few seconds.
+// overdue is how late a step of rotation may be: servers check every few seconds.
 const overdue = time.Hour
 
+// checkKeys checks that every algorithm of a directory has a key that signs, and that the directory has token secrets.
 func (e *examination) checkKeys(ctx context.Context, opened *deployment.Deployment, directory storage.Directory) {
-	check := "keys of " + directory.ID
+	check := locale.Text("doctor.keys", directory.ID)
 	found, err := opened.Ring.List(ctx, directory.ID)
 	if err != nil {
-		e.fail(check, explain.Error(err), "look at the store")
+		e.failBy(check, err, locale.Text("doctor.look_at_store"))
 		return
 	}
 	active := map[string]keys.Key{}
@@ -196,38 +194,41 @@ func (e *examination) checkKeys(ctx context.Context, opened *deployment.Deployme
 			active[key.Algorithm] = key
 		}
 	}
-	summary, healthy := "", true
+	before, summary := len(e.findings), []locale.Message{}
 	for _, algorithm := range admin.SigningAlgorithms(directory) {
 		key, signs := active[algorithm]
 		if !signs {
-			e.fail(check, "no "+algorithm+" key signs", "restart a server of this store: it makes the keys that a directory lacks")
-			healthy = false
-			continue
-		}
-		if ahead := key.PublishAt.Sub(e.Now()); ahead > skewFailure {
-			e.warn(check, fmt.Sprintf("the %s key that signs was made by a clock that was %v ahead", algorithm, ahead.Round(time.Second)),
-				"start a server of this store, when its clock is right: it sets the times of the keys back within seconds")
-			healthy = false
+			e.fail(check, locale.Text("doctor.keys.none", algorithm), locale.Text("doctor.keys.none.remedy"))
 			continue
 		}
 		entry, err := storage.Get[storage.SigningKeys](ctx, opened.Engine, storage.Key(directory.ID, algorithm))
-		if err == nil && !entry.Record.DueAt.IsZero() && e.Now().Sub(entry.Record.DueAt) > overdue {
-			e.warn(check, fmt.Sprintf("a step of the rotation of %s was due at %s", algorithm, stamp(entry.Record.DueAt)), "see that a server of this store runs and can write")
-			healthy = false
-			continue
+		due := time.Time{}
+		if err == nil {
+			due = entry.Record.DueAt
 		}
-		summary += fmt.Sprintf(", %s signs since %s", algorithm, stamp(key.SignAt))
-		if err == nil && !entry.Record.DueAt.IsZero() {
-			summary += " (next step due " + stamp(entry.Record.DueAt) + ")"
-		}
+		summary = append(summary, e.checkKey(check, key, due))
 	}
 	if _, err := storage.Get[storage.TokenSecrets](ctx, opened.Engine, directory.ID); err != nil {
-		e.fail(check, "the token secrets cannot be read: "+explain.Error(err), "restart a server of this store: it makes what a directory lacks")
-		healthy = false
+		e.fail(check, locale.Text("doctor.keys.secrets", err), locale.Text("doctor.keys.none.remedy"))
 	}
-	if healthy {
-		e.ok(check, "token secrets are there%s", summary)
+	if len(e.findings) == before {
+		e.ok(check, locale.Text("doctor.keys.ok", summary))
 	}
+}
+
+// checkKey checks the key that signs with an algorithm, whose next step of rotation is due at a time, if that is not zero. It returns
+// what the key does.
+func (e *examination) checkKey(check locale.Message, key keys.Key, due time.Time) locale.Message {
+	ahead := key.PublishAt.Sub(e.Now())
+	switch {
+	case ahead > skewFailure:
+		e.warn(check, locale.Text("doctor.keys.ahead", key.Algorithm, ahead.Round(time.Second)), locale.Text("doctor.keys.ahead.remedy"))
+	case due.IsZero():
+		return locale.Text("doctor.keys.signs", key.Algorithm, stamp(key.SignAt))
+	case e.Now().Sub(due) > overdue:
+		e.warn(check, locale.Text("doctor.keys.overdue", key.Algorithm, stamp(due)), locale.Text("doctor.keys.overdue.remedy"))
+	}
+	return locale.Text("doctor.keys.signs_until", key.Algorithm, stamp(key.SignAt), stamp(due))
 }
 
 // othersMayRead reports whether a file's mode lets others read it.

@@ -3,11 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/storage"
@@ -21,65 +20,66 @@ const (
 	skewFailure = time.Minute
 )
 
-// checkWay asks WeChat for anything, to see whether it can be reached and what time it is there.
-func (e *examination) checkWay(ctx context.Context) {
+// checkConnection sends a request to WeChat, to check that it can be reached and what time it is there.
+func (e *examination) checkConnection(ctx context.Context) {
+	check := locale.Text("doctor.wechat")
 	ctx, cancel := context.WithTimeout(ctx, e.config.WeChat.Timeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodHead, e.config.WeChat.BaseURL, nil)
 	if err != nil {
-		e.fail("WeChat", err.Error(), "correct wechat.base_url")
+		e.failBy(check, err, locale.Text("doctor.wechat.url.remedy"))
 		return
 	}
-	by := e.proxyOf(request)
+	to := e.proxyOf(request)
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}
 	started := e.Now()
-	answer, err := transport.RoundTrip(request)
+	response, err := transport.RoundTrip(request)
 	took := e.Now().Sub(started)
 	if err != nil {
-		e.fail("WeChat", e.config.WeChat.BaseURL+" cannot be reached"+by+": "+err.Error(),
-			"look at DNS, firewall and egress proxy (HTTPS_PROXY, NO_PROXY); logins fail until then")
+		e.fail(check, locale.Text("doctor.unreachable", to, err), locale.Text("doctor.wechat.remedy"))
 		return
 	}
-	_ = answer.Body.Close() // of HEAD
-	e.ok("WeChat", "%s answers in %v%s", e.config.WeChat.BaseURL, took.Round(time.Millisecond), by)
-	date, err := http.ParseTime(answer.Header.Get("Date"))
+	_ = response.Body.Close() // of HEAD
+	e.ok(check, locale.Text("doctor.wechat.ok", to, took.Round(time.Millisecond)))
+	date, err := http.ParseTime(response.Header.Get("Date"))
 	if err != nil {
-		e.warn("clock", "WeChat's answer has no date to compare with", "see that this machine's time is synchronized (NTP)")
+		e.warn(locale.Text("doctor.clock"), locale.Text("doctor.clock.undated"), locale.Text("doctor.clock.undated.remedy"))
 		return
 	}
 	const cut = 500 * time.Millisecond // A Date has whole seconds.
-	e.checkClock("WeChat", date.Add(cut).Sub(started), took)
+	e.checkClock(locale.Text("doctor.wechat"), date.Add(cut).Sub(started), took)
 }
 
-// proxyOf names the egress proxy of a request, without its password.
-func (e *examination) proxyOf(request *http.Request) string {
-	var proxy *url.URL
+// proxyOf reports the egress proxy of a request to WeChat, without its password. It returns how WeChat is reached.
+func (e *examination) proxyOf(request *http.Request) (to locale.Message) {
+	check, direct := locale.Text("doctor.proxy"), locale.Text("doctor.direct", e.config.WeChat.BaseURL)
 	proxy, err := http.ProxyFromEnvironment(request)
 	switch {
 	case err != nil:
-		e.fail("egress proxy", "the proxy in the environment is not a URL", "correct HTTPS_PROXY")
-		return ""
+		e.fail(check, locale.Text("doctor.proxy.url"), locale.Text("doctor.proxy.url.remedy"))
+		return direct
 	case proxy == nil:
-		e.ok("egress proxy", "none for %s", request.URL.Host)
-		return ""
+		e.ok(check, locale.Text("doctor.proxy.none", request.URL.Host))
+		return direct
 	default:
-		e.ok("egress proxy", "%s for %s", proxy.Redacted(), request.URL.Host)
-		return " by proxy " + proxy.Host
+		e.ok(check, locale.Text("doctor.proxy.ok", proxy.Redacted(), request.URL.Host))
+		return locale.Text("doctor.by_proxy", e.config.WeChat.BaseURL, proxy.Host)
 	}
 }
 
-// checkClock compares this clock with another one, which was read somewhen during took and is ahead by ahead of its beginning.
-func (e *examination) checkClock(whose string, ahead, took time.Duration) {
+// checkClock compares this clock with the one of another machine. That one was read at some moment of took, and was ahead of the
+// beginning of took by ahead.
+func (e *examination) checkClock(whose locale.Message, ahead, took time.Duration) {
 	off := ahead - took/2
-	detail := fmt.Sprintf("%v from %s's, give or take %v", off.Round(time.Millisecond), whose, (took/2 + time.Second).Round(time.Second))
-	const remedy = "synchronize this machine's time (NTP): tokens, codes and key rotation go by it"
+	check := locale.Text("doctor.clock")
+	detail := locale.Text("doctor.clock.off", off.Round(time.Millisecond), whose, (took/2 + time.Second).Round(time.Second))
 	switch {
 	case off.Abs() > skewFailure:
-		e.fail("clock", detail, remedy)
+		e.fail(check, detail, locale.Text("doctor.clock.remedy"))
 	case off.Abs() > skewWarning:
-		e.warn("clock", detail, remedy)
+		e.warn(check, detail, locale.Text("doctor.clock.remedy"))
 	default:
-		e.ok("clock", "%s", detail)
+		e.ok(check, detail)
 	}
 }
 
@@ -95,7 +95,7 @@ func (e *examination) newCredentials(master *keys.Master) *credentials {
 		BaseURL: e.config.WeChat.BaseURL, ConnectTimeout: e.config.WeChat.ConnectTimeout, Timeout: e.config.WeChat.Timeout, Now: e.Now,
 	})
 	if err != nil {
-		e.fail("WeChat", err.Error(), "correct wechat.base_url")
+		e.failBy(locale.Text("doctor.wechat"), err, locale.Text("doctor.wechat.url.remedy"))
 	}
 	return &credentials{e, master, calls}
 }
@@ -104,10 +104,10 @@ func (c *credentials) check(ctx context.Context, client storage.Client) {
 	if c.calls == nil {
 		return
 	}
-	check := fmt.Sprintf("mini-program %s of %s", client.ID, client.Directory)
+	check := locale.Text("doctor.miniprogram", client.ID, client.Directory)
 	secret, err := c.master.Open(client.Federation.AppSecret, keys.AppSecretBinding(client.Directory, client.ID))
 	if err != nil {
-		c.fail(check, err.Error(), "set the AppSecret anew: minifed client set-app-secret "+client.ID+" --directory "+client.Directory)
+		c.fail(check, locale.Text("error", err), locale.Text("doctor.miniprogram.secret.remedy", client.ID, client.Directory))
 		return
 	}
 	app := wechat.App{ID: wechat.AppID(client.Federation.AppID), Secret: wechat.AppSecret(secret)}
@@ -115,22 +115,37 @@ func (c *credentials) check(ctx context.Context, client storage.Client) {
 	failure := (*wechat.Error)(nil)
 	switch {
 	case err == nil:
-		c.ok(check, "WeChat accepts AppID %s and its AppSecret", app.ID)
+		c.ok(check, locale.Text("doctor.miniprogram.ok", app.ID))
 	case errors.As(err, &failure):
 		c.judge(check, failure)
 	default:
-		c.fail(check, err.Error(), "look at the way to WeChat")
+		c.failBy(check, err, locale.Text("doctor.wechat.remedy"))
 	}
 }
 
-// judge says what a refusal means.
-func (c *credentials) judge(check string, failure *wechat.Error) {
+// judge adds the finding for a call that WeChat rejected.
+func (c *credentials) judge(check locale.Message, failure *wechat.Error) {
+	detail := locale.Text("doctor.miniprogram.rejected", failure)
 	switch failure.Class {
 	case wechat.ClassConfig:
-		c.fail(check, failure.Error(), endpoint.Remedy(failure.Code))
+		c.fail(check, detail, settingRemedy(failure.Code))
 	case wechat.ClassRate, wechat.ClassBusy:
-		c.warn(check, failure.Error(), "try again in a minute: WeChat says that it is too much just now")
+		c.warn(check, detail, locale.Text("doctor.wechat.busy.remedy"))
 	default:
-		c.fail(check, failure.Error(), "look at the way to WeChat, and try again")
+		c.fail(check, detail, locale.Text("doctor.wechat.remedy"))
+	}
+}
+
+// settingRemedy returns what to do about a setting that WeChat rejects.
+func settingRemedy(errcode int) locale.Message {
+	switch endpoint.RejectedSetting(errcode) {
+	case endpoint.AppIDSetting:
+		return locale.Text("doctor.setting.app_id")
+	case endpoint.AppSecretSetting:
+		return locale.Text("doctor.setting.app_secret")
+	case endpoint.IPListSetting:
+		return locale.Text("doctor.setting.ip_list")
+	default:
+		return locale.Text("doctor.setting.other")
 	}
 }

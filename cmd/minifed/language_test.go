@@ -1,10 +1,14 @@
 package main
 
 import (
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode"
+
+	"github.com/minifed/minifed/wechat/wechattest"
 )
 
 const inChinese = "LANG=zh_CN.UTF-8"
@@ -69,5 +73,57 @@ func TestUsageErrors_AreInTheLanguageOfTheEnvironment(t *testing.T) {
 		"completion bash no-shell": "minifed completion bash 不接受参数",
 	} {
 		s.mustFail(t, exitUsage, []string{"minifed: ", says, "用法见 `minifed"}, strings.Fields(args)...)
+	}
+}
+
+func TestDoctor_SpeaksTheLanguageOfTheEnvironmentAndJSONIsEnglish(t *testing.T) {
+	s, app := newDoctorHarness(t)
+	app.Fail(wechattest.StableToken, wechattest.Fault{Errcode: 40164})
+	s = s.with(inChinese)
+	s.mustFail(t, exitFailed, []string{"1 项检查失败（共 "}, "doctor")
+	for _, line := range []string{
+		"正常  配置：http://localhost:8080，身份应用 \"default\"\n", "正常  内存：", "正常  存储：", "正常  磁盘：", "正常  主密钥：", "正常  出口代理：", "正常  微信：",
+		"正常  时钟：与微信的时钟相差 ", "正常  邮件：", "正常  default 的密钥：令牌密钥齐全，RS256 自 ", "正常  default 的帐号：",
+		"失败  小程序 shop（default）：微信拒绝了调用：", "\n      本服务器的地址不在微信公众平台的 IP 白名单中",
+	} {
+		if !strings.Contains(s.out.String(), line) {
+			t.Errorf("without %q:\n%s", line, s.out)
+		}
+	}
+	s.out.Reset()
+	s.exitCode(t, "doctor", "--output", "json")
+	if printed := s.out.String(); strings.ContainsFunc(printed, func(r rune) bool { return unicode.Is(unicode.Han, r) }) || !strings.Contains(printed, `"check": "master key"`) {
+		t.Errorf("JSON:\n%s", printed)
+	}
+}
+
+func TestDoctor_OfAStoreThatCannotBeUsedIsInChinese(t *testing.T) {
+	api := httptest.NewServer(new(wechattest.Server))
+	t.Cleanup(api.Close)
+	s := newCLIWithStore(t).with(inChinese, "MINIFED_WECHAT_BASE_URL="+api.URL)
+	text := filepath.Join(t.TempDir(), "text")
+	writeFile(t, text, strings.Repeat("not a database\n", 1000))
+	for name, c := range map[string]struct {
+		variable string
+		says     []string
+	}{
+		"damaged": {"MINIFED_STORAGE_URI=sqlite:" + text, []string{"失败  存储：" + text + " 已损坏，或不是数据库", "      请停止 minifed 并恢复最近的备份。"}},
+		"missing": {"MINIFED_STORAGE_URI=sqlite:/nonexistent/minifed.db", []string{"失败  存储：/nonexistent/minifed.db 处没有存储", "      请先运行一次 `minifed serve`"}},
+		"away": {
+			"MINIFED_STORAGE_URI=mongodb://u:hunter2@127.0.0.1:1/x?serverSelectionTimeoutMS=100",
+			[]string{"失败  存储：存储无法使用：", "      请检查存储是否正在运行"},
+		},
+		"master key": {"MINIFED_KEYS_MASTER_KEY_FILE=/nonexistent", []string{"失败  主密钥：缺少主密钥：文件 /nonexistent 不存在", "或从副本恢复。"}},
+		"configured": {"MINIFED_LOG_LEVEL=loud", []string{"失败  配置：配置有 1 处问题：", "请更正以上配置项。"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ill := s.with(c.variable)
+			ill.mustFail(t, exitFailed, nil, "doctor")
+			for _, says := range c.says {
+				if !strings.Contains(ill.out.String(), says) {
+					t.Errorf("without %q:\n%s", says, ill.out)
+				}
+			}
+		})
 	}
 }

@@ -29,8 +29,8 @@ type Message struct {
 	arguments []any
 }
 
-// Text returns the message of a key. Its arguments are formatted by package fmt; a Message, a List and an error among them are
-// rendered in the language of the message.
+// Text returns the message of a key. Its arguments are formatted by package fmt. A Message, several of them, a List and an error are
+// rendered in the language of the message first.
 func Text(key Key, arguments ...any) Message { return Message{key, arguments} }
 
 // IsZero reports whether there is no message.
@@ -124,6 +124,12 @@ func (c *Catalog) localized(argument any) any {
 		return c.Render(argument)
 	case List:
 		return strings.Join(argument, c.Render(Text("list.separator")))
+	case []Message:
+		texts := make(List, len(argument))
+		for i, message := range argument {
+			texts[i] = c.Render(message)
+		}
+		return c.localized(texts)
 	case error:
 		return c.Error(argument)
 	default:
