@@ -37,6 +37,7 @@ func TestTranslations_HaveTheShapeOfTheEnglishDocument(t *testing.T) {
 	}
 }
 
+// TestTranslations_CoverTheFolder also checks that a reader of one language finds the other.
 func TestTranslations_CoverTheFolder(t *testing.T) {
 	found, err := filepath.Glob("docs/zh/*")
 	if err != nil {
@@ -45,6 +46,13 @@ func TestTranslations_CoverTheFolder(t *testing.T) {
 	for _, file := range found {
 		if !slices.Contains(translated(), filepath.Base(file)) {
 			t.Errorf("%s is not compared with an English document", file)
+		}
+	}
+	for _, file := range translated() {
+		for name, link := range map[string]string{"README.zh-CN.md": "](docs/zh/" + file + ")", "docs/" + file: "](zh/" + file + ")", "docs/zh/" + file: "](../" + file + ")"} {
+			if text := read(t, name); !strings.Contains(text, link) {
+				t.Errorf("%s lacks the link %s", name, link)
+			}
 		}
 	}
 }
