@@ -1,11 +1,11 @@
-# minifed. `make help` lists what there is; every target installs what it needs and nothing more.
+# minifed. `make help` lists the targets. Every target installs the tools that it needs.
 
 SHELL     := /bin/bash
 .ONESHELL:
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-# Modules of their own, so that what their tests need stays out of minifed's.
+# Separate modules, so that minifed's own module does not depend on what their tests need.
 MODULES   := storage/mongodb/ferretdb wechat/wechattest/sdks
 
 FUZZTIME  ?= 20s
@@ -22,7 +22,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
 .PHONY: demo
-demo: ## run the whole main job on this machine: simulator, server, one login
+demo: ## run the demonstration: simulator, server, mini-program logins
 	go run ./cmd/minifed demo
 
 .PHONY: build
@@ -30,31 +30,33 @@ build: ## build bin/minifed, static and stripped
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/minifed ./cmd/minifed
 
 .PHONY: test
-test: setup lint ## everything: lint, Go tests with the race detector, the modules for MongoDB and WeChat SDKs, the JavaScript examples
+test: setup lint ## run lint and all tests: with the race detector, the modules for MongoDB and WeChat SDKs, the JavaScript examples
 	go test -race -timeout 20m ./...
 	for module in $(MODULES); do go -C $$module test -race -timeout 20m ./...; done
-	# The variable chooses the server before the test cache records variables, so the cache would return the run on FerretDB.
+	# The variable selects the server before the test cache records variables, so the cache would return the run on FerretDB.
+	echo "on SecantusDB:"
 	MINIFED_TEST_SECANTUSDB=1 go -C storage/mongodb/ferretdb test -race -count=1 -timeout 20m .
 
 .PHONY: setup
-setup: ## install what the tests need besides Go (Node.js, Chromium, strace, SecantusDB), if it is missing
-	.ci/setup
+setup: ## install the tools that the tests need in addition to Go (Node.js, Chromium, strace, SecantusDB), if they are missing
+	TIMEFORMAT='setup  %0Rs'; time .ci/setup
 
 .PHONY: lint
-lint: bin/golangci-lint ## gofumpt, import order, vet, staticcheck and the rest of .golangci.yml
-	bin/golangci-lint run ./...
-	for module in $(MODULES); do (cd $$module && $(CURDIR)/bin/golangci-lint run ./...); done
+lint: bin/golangci-lint ## check the format, the order of imports, vet, staticcheck and the rest of .golangci.yml
+	for module in . $(MODULES); do
+	  TIMEFORMAT="lint $$module  %0Rs"; time (cd $$module && $(CURDIR)/bin/golangci-lint run ./...)
+	done
 
 bin/golangci-lint: .ci/lint/go.mod
 	go -C .ci/lint build -o $(CURDIR)/bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	touch $@
 
 .PHONY: format
-format: bin/golangci-lint ## format the code the way lint wants it
+format: bin/golangci-lint ## format the code as lint requires
 	bin/golangci-lint fmt ./...
 
 .PHONY: bench
-bench: ## measure CPU, throughput and latency of every operation beside its floor, on a store of MINIFED_BENCH_USERS (1000)
+bench: ## measure CPU, throughput and latency of every operation and its floor, on a store of MINIFED_BENCH_USERS (1000)
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -timeout 2h ./...
 
 .PHONY: pair
@@ -71,5 +73,5 @@ fuzz: ## run every fuzz target for FUZZTIME (20s)
 	done
 
 .PHONY: clean
-clean: ## remove what the targets built
+clean: ## remove bin
 	rm -rf bin
