@@ -27,9 +27,9 @@ func TestDemoOnce_CompletesAllSteps(t *testing.T) {
 		}
 	}
 	if len(steps) < 8 || strings.Count(printed, "✓") != len(steps) || strings.Count(printed, "curl -sS --noproxy '*'") < len(steps) {
-		t.Errorf("%d steps, %d went well", len(steps), strings.Count(printed, "✓"))
+		t.Errorf("%d steps, %d succeeded", len(steps), strings.Count(printed, "✓"))
 	}
-	for _, want := range []string{"go-oidc", `amr          ["wechat_miniapp"]`, "registration_required", "Alice in Shanghai", "wechat_openid wxsimshop", "wechat_unionid acme", "steps went well"} {
+	for _, want := range []string{"go-oidc", `amr          ["wechat_miniapp"]`, "registration_required", "Alice in Shanghai", "wechat_openid wxsimshop", "wechat_unionid acme", "steps succeeded"} {
 		if !strings.Contains(printed, want) {
 			t.Errorf("printed without %q", want)
 		}
@@ -41,6 +41,32 @@ func TestDemoOnce_CompletesAllSteps(t *testing.T) {
 	if err != nil || len(left) != 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
+}
+
+// TestREADME_ShowsAStepOfTheDemo compares the step that README shows with the demo's output, without the values that each run has.
+func TestREADME_ShowsAStepOfTheDemo(t *testing.T) {
+	printed := withoutDemoValues(newCLI(t).run(t, "demo", "--once"))
+	for _, file := range []string{"../../README.md", "../../README.zh-CN.md"} {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, shown, found := strings.Cut(string(content), "```\n2. ")
+		shown, _, closed := strings.Cut("2. "+shown, "```")
+		if !found || !closed {
+			t.Fatalf("%s shows no step of the demo", file)
+		}
+		if step := withoutDemoValues(shown); !strings.Contains(printed, "\n"+step) {
+			t.Errorf("%s shows\n%s\nthe demo prints\n%s", file, step, printed)
+		}
+	}
+}
+
+// withoutDemoValues replaces the client secrets, ports and tokens of a run.
+func withoutDemoValues(text string) string {
+	text = regexp.MustCompile(`-u (\w+):\S+`).ReplaceAllString(text, "-u $1:SECRET")
+	text = regexp.MustCompile(`127\.0\.0\.1:\d+`).ReplaceAllString(text, "127.0.0.1:PORT")
+	return regexp.MustCompile(`(eyJ|mf_rt_)\S+…\S+ \(\d+ characters\)`).ReplaceAllString(text, "$1…")
 }
 
 func TestDemo_UsesTheNamedStore(t *testing.T) {

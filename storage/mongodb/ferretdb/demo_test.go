@@ -23,7 +23,7 @@ func TestTheDemoRunsOnMongoDB(t *testing.T) {
 	}
 	first := demo()
 	sub := regexp.MustCompile(`(?m)^\s*sub\s+(\S+)`).FindStringSubmatch(first)
-	if !strings.Contains(first, "steps went well") || sub == nil {
+	if !strings.Contains(first, "steps succeeded") || sub == nil {
 		t.Fatalf("the story is another one:\n%s", first)
 	}
 	_, shadow, _ := strings.Cut(first, "shadow user")
@@ -31,7 +31,7 @@ func TestTheDemoRunsOnMongoDB(t *testing.T) {
 		t.Errorf("it does not show the stored user %s:\n%s", sub[1], first)
 	}
 	// A second one finds what the first left.
-	if second := demo(); !strings.Contains(second, "/d/demo-2") || !strings.Contains(second, "steps went well") {
+	if second := demo(); !strings.Contains(second, "/d/demo-2") || !strings.Contains(second, "steps succeeded") {
 		t.Errorf("the second time:\n%s", second)
 	}
 }

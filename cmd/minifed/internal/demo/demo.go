@@ -24,7 +24,7 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-// Demo is everything that runs during the demonstration.
+// Demo is a running demonstration: the servers, and the results of its steps.
 type Demo struct {
 	*console.Console
 	began    time.Time
@@ -36,7 +36,7 @@ type Demo struct {
 	issuer  string
 	control string
 	party   string
-	// shop and club are two mini-programs of one owner, orders is the relying party.
+	// shop and club are two mini-programs of one owner; orders is the relying party.
 	shop, club, orders credentials
 
 	results results
@@ -44,14 +44,14 @@ type Demo struct {
 	showUser func(admin.Person) error
 }
 
-// credentials are those of a client that the demonstration made.
+// credentials are those of a client that the demonstration created.
 type credentials struct {
 	id, secret string
 	// app is empty for the relying party.
 	app wechat.AppID
 }
 
-// Start starts everything and makes the directory and the clients.
+// Start starts the servers, and creates the directory and the clients.
 func Start(ctx context.Context, c *console.Console, store string, showUser func(admin.Person) error) (*Demo, error) {
 	folder, err := os.MkdirTemp("", "minifed-demo-")
 	if err != nil {
@@ -64,7 +64,7 @@ func Start(ctx context.Context, c *console.Console, store string, showUser func(
 	return d, nil
 }
 
-// timeout bounds one request of the demonstration.
+// timeout is the timeout of one request of the demonstration.
 const timeout = 15 * time.Second
 
 func (d *Demo) start(ctx context.Context, store string) error {
@@ -81,12 +81,12 @@ func (d *Demo) start(ctx context.Context, store string) error {
 	if err := d.startProvider(ctx, config); err != nil {
 		return err
 	}
-	directory, err := d.makeDirectory(ctx)
+	directory, err := d.createDirectory(ctx)
 	if err != nil {
 		return err
 	}
 	d.issuer = d.provider.Config.IssuerOf(directory)
-	if err := d.makeClients(ctx, directory.ID, simulator); err != nil {
+	if err := d.createClients(ctx, directory.ID, simulator); err != nil {
 		return err
 	}
 	party := &relyingParty{issuer: d.issuer, clientID: d.orders.id, http: d.http}
@@ -94,7 +94,7 @@ func (d *Demo) start(ctx context.Context, store string) error {
 	return err
 }
 
-// configuration is the default one, in the demonstration's folder or store.
+// configuration returns the default configuration, with the folder or the store of the demonstration.
 func (d *Demo) configuration(store string) config.Config {
 	settings := config.Default()
 	settings.DataDir = d.folder
@@ -108,8 +108,8 @@ func (d *Demo) configuration(store string) config.Config {
 	return settings
 }
 
-// MasterKey is the master key of demonstrations that share a store. Everybody knows it, so that nothing real is ever sealed
-// by it; a store that is real needs another one and refuses the demonstration.
+// MasterKey returns the master key of demonstrations that share a store. It is public, so it must not seal real secrets. A real store has
+// another master key, and rejects the demonstration.
 func MasterKey() string {
 	sum := sha256.Sum256([]byte("minifed demo"))
 	return base64.StdEncoding.EncodeToString(sum[:])
@@ -125,7 +125,7 @@ func (d *Demo) startProvider(ctx context.Context, config config.Config) error {
 	return err
 }
 
-// serve answers on a port, a free one if the preferred one is taken, and returns the origin.
+// serve serves on a port, or on a free one if it is used, and returns the origin.
 func (d *Demo) serve(ctx context.Context, port int, handler http.Handler) (string, error) {
 	listener, err := listenNear(ctx, port)
 	if err != nil {
@@ -133,11 +133,11 @@ func (d *Demo) serve(ctx context.Context, port int, handler http.Handler) (strin
 	}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: timeout}
 	d.servers = append(d.servers, server)
-	go func() { _ = server.Serve(listener) }() // ends with stop
+	go func() { _ = server.Serve(listener) }() // ends in Stop
 	return "http://" + listener.Addr().String(), nil
 }
 
-// listenNear opens a loopback port, or any free one if that is taken.
+// listenNear opens a loopback port, or any free one if it is used.
 func listenNear(ctx context.Context, port int) (net.Listener, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
@@ -146,8 +146,8 @@ func listenNear(ctx context.Context, port int) (net.Listener, error) {
 	return listener, nil
 }
 
-// makeDirectory makes the directory "demo", or one with a number behind it in a store that has seen demonstrations before.
-func (d *Demo) makeDirectory(ctx context.Context) (storage.Directory, error) {
+// createDirectory creates the directory "demo", or "demo-2" and so on in a store with earlier demonstrations.
+func (d *Demo) createDirectory(ctx context.Context) (storage.Directory, error) {
 	for number := 1; ; number++ {
 		id := "demo"
 		if number > 1 {
@@ -168,32 +168,32 @@ func (d *Demo) service() *admin.Service {
 	return d.provider.Deployment.Admin.As(identity.Operator("demo"))
 }
 
-func (d *Demo) makeClients(ctx context.Context, directory string, simulator *wechattest.Server) (err error) {
-	d.orders, err = d.makeClient(ctx, admin.NewClient{Client: storage.Client{
+func (d *Demo) createClients(ctx context.Context, directory string, simulator *wechattest.Server) (err error) {
+	d.orders, err = d.createClient(ctx, admin.NewClient{Client: storage.Client{
 		Directory: directory, ID: "orders", Name: "Orders", Kind: storage.ClientWeb,
 		RedirectURIs: []string{"https://orders.example.com/callback"},
 	}})
 	if err != nil {
 		return err
 	}
-	d.shop, err = d.makeMiniProgram(ctx, simulator, storage.Client{
+	d.shop, err = d.createMiniProgram(ctx, simulator, storage.Client{
 		Directory: directory, ID: "shop", Name: "Shop", Audiences: []string{d.orders.id},
 		Federation: &storage.Federation{Provisioning: storage.ProvisionAuto, UpdateProfile: true},
 	})
 	if err != nil {
 		return err
 	}
-	d.club, err = d.makeMiniProgram(ctx, simulator, storage.Client{
+	d.club, err = d.createMiniProgram(ctx, simulator, storage.Client{
 		Directory: directory, ID: "club", Name: "Club", Federation: &storage.Federation{Provisioning: storage.ProvisionBind},
 	})
 	return err
 }
 
-// openPlatform is the Open Platform account that the demonstration's mini-programs are bound to.
+// openPlatform is the Open Platform account of the mini-programs.
 const openPlatform = "acme"
 
-// makeMiniProgram makes a mini-program at the simulated WeChat and the client that stands for it.
-func (d *Demo) makeMiniProgram(ctx context.Context, simulator *wechattest.Server, client storage.Client) (credentials, error) {
+// createMiniProgram creates a mini-program at the simulated WeChat, and its client.
+func (d *Demo) createMiniProgram(ctx context.Context, simulator *wechattest.Server, client storage.Client) (credentials, error) {
 	app, err := simulator.AddApp(wechat.App{ID: wechat.AppID(wechattest.AppIDPrefix + client.ID)})
 	if err != nil {
 		return credentials{}, err
@@ -202,13 +202,13 @@ func (d *Demo) makeMiniProgram(ctx context.Context, simulator *wechattest.Server
 	credential := app.Credential()
 	client.Kind, client.IDTokenAlgorithm = storage.ClientMiniapp, "ES256"
 	client.Federation.AppID, client.Federation.OpenPlatform = string(credential.ID), openPlatform
-	made, err := d.makeClient(ctx, admin.NewClient{Client: client, AppSecret: credential.Secret})
-	made.app = credential.ID
-	return made, err
+	created, err := d.createClient(ctx, admin.NewClient{Client: client, AppSecret: credential.Secret})
+	created.app = credential.ID
+	return created, err
 }
 
-func (d *Demo) makeClient(ctx context.Context, asked admin.NewClient) (credentials, error) {
-	entry, secret, err := d.service().CreateClient(ctx, asked)
+func (d *Demo) createClient(ctx context.Context, requested admin.NewClient) (credentials, error) {
+	entry, secret, err := d.service().CreateClient(ctx, requested)
 	if err != nil {
 		return credentials{}, err
 	}
@@ -218,7 +218,7 @@ func (d *Demo) makeClient(ctx context.Context, asked admin.NewClient) (credentia
 // Wait returns nil when ctx ends, and an error when the provider fails.
 func (d *Demo) Wait(ctx context.Context) error { return d.provider.Wait(ctx) }
 
-// Stop ends everything and removes the data.
+// Stop stops the servers and removes the data.
 func (d *Demo) Stop() error {
 	var err error
 	if d.provider != nil {
@@ -231,9 +231,9 @@ func (d *Demo) Stop() error {
 	return errors.Join(err, os.RemoveAll(d.folder))
 }
 
-// PrintNextSteps says what can be done while the demonstration is up.
+// PrintNextSteps prints what the operator can do while the demonstration runs.
 func (d *Demo) PrintNextSteps() {
-	d.Printf(`It stays up: paste the commands into another terminal. Ctrl-C stops it and removes the data.
+	d.Printf(`It continues to run: paste the commands into another terminal. Ctrl-C stops it and removes the data.
 
 %s
 %s
@@ -242,19 +242,19 @@ func (d *Demo) PrintNextSteps() {
   %s serve
   %s client create --kind wechat_miniapp --app-id wx0123456789abcdef
 `,
-		d.Strong("See who signed in, as an operator does:"), indent(d.operatorSnippet(), "  "),
-		d.Strong("Go on with your own mini-program:"), d.Program(), d.Program())
+		d.Strong("Show who signed in, as an operator does:"), indent(d.operatorSnippet(), "  "),
+		d.Strong("Continue with your own mini-program:"), d.Program(), d.Program())
 }
 
-// operatorSnippet lists the users, beside the running server.
+// operatorSnippet returns the command that lists the users while the server runs.
 func (d *Demo) operatorSnippet() string {
 	config := d.provider.Config
-	place := "MINIFED_DATA_DIR=" + config.DataDir
+	environment := "MINIFED_DATA_DIR=" + config.DataDir
 	if config.Storage.URI != "" {
-		place = fmt.Sprintf("MINIFED_STORAGE_URI='%s' MINIFED_KEYS_MASTER_KEY=%s", config.Storage.URI, MasterKey())
+		environment = fmt.Sprintf("MINIFED_STORAGE_URI='%s' MINIFED_KEYS_MASTER_KEY=%s", config.Storage.URI, MasterKey())
 	}
-	return fmt.Sprintf("%s %s --config %s user list --directory %s", place, d.Program(), os.DevNull, filepath.Base(d.issuer))
+	return fmt.Sprintf("%s %s --config %s user list --directory %s", environment, d.Program(), os.DevNull, filepath.Base(d.issuer))
 }
 
-// indent puts text to the right.
+// indent indents all lines of a text.
 func indent(text, by string) string { return by + strings.ReplaceAll(text, "\n", "\n"+by) }

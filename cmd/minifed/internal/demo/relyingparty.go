@@ -10,32 +10,31 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 )
 
-// relyingParty is an API that accepts access tokens (RFC 9068). It knows its own client_id and the issuer's URL, and nothing
-// else of minifed.
+// relyingParty is an API that accepts access tokens (RFC 9068). It knows only its own client_id and the issuer's URL.
 type relyingParty struct {
 	issuer   string
 	clientID string
 	http     *http.Client
 }
 
-// accepted is what the API answers: whom it takes the caller for.
+// accepted is the response of the API: the user and the client of the access token.
 type accepted struct {
 	Subject string `json:"sub"`
 	Client  string `json:"client_id"`
 	Scope   string `json:"scope"`
 }
 
-// ServeHTTP answers who the caller is, or 401.
+// ServeHTTP returns the user and the client of the access token, or 401.
 func (p *relyingParty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	who, err := p.verify(r)
+	token, err := p.verify(r)
 	w.Header().Set("Content-Type", "application/json")
 	if err != nil {
 		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 		w.WriteHeader(http.StatusUnauthorized)
-		_ = json.NewEncoder(w).Encode(map[string]string{"error": "invalid_token"}) // the caller may be gone
+		_ = json.NewEncoder(w).Encode(map[string]string{"error": "invalid_token"}) // the client may have closed the connection
 		return
 	}
-	_ = json.NewEncoder(w).Encode(who) // the caller may be gone
+	_ = json.NewEncoder(w).Encode(token) // the client may have closed the connection
 }
 
 // verify follows RFC 9068 §4.
@@ -53,11 +52,11 @@ func (p *relyingParty) verify(r *http.Request) (accepted, error) {
 	if err != nil {
 		return accepted{}, err
 	}
-	var who accepted
-	return who, verified.Claims(&who)
+	var claims accepted
+	return claims, verified.Claims(&claims)
 }
 
-// tokenType is the typ of a JWT's header (RFC 7515 §4.1.9).
+// tokenType returns the typ of a JWT's header (RFC 7515 §4.1.9).
 func tokenType(token string) string {
 	encoded, _, _ := strings.Cut(token, ".")
 	raw, err := base64.RawURLEncoding.DecodeString(encoded)

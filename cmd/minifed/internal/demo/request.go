@@ -13,17 +13,16 @@ import (
 	"strings"
 )
 
-// request is one HTTP request of the demonstration, as data: the demonstration sends it, and prints it as a command that
-// sends it again.
+// request is an HTTP request of the demonstration. The demonstration sends it, and prints it as a command that sends it again.
 type request struct {
 	method, url string
-	// client authenticates by HTTP Basic; empty does not.
+	// client authenticates with HTTP Basic; empty is no authentication.
 	client credentials
-	// bearer is the access token that is shown; nil shows none.
+	// bearer is the access token of the request; nil is none.
 	bearer value
 	form   []parameter
-	// kept is fetched once, and the request is sent twice with it wherever the form says keptValue; nil sends once.
-	kept value
+	// reused is fetched once and replaces reusedValue in the form, and the request is sent twice; nil sends it once.
+	reused value
 }
 
 // parameter is one parameter of a form.
@@ -32,16 +31,15 @@ type parameter struct {
 	value value
 }
 
-// value is something in a request that may have to be fetched first, so that a request can be made at any time.
+// value is a value of a request. It may have to be fetched first, so that the request works at any time.
 type value interface {
 	// fetch returns the value.
 	fetch(ctx context.Context, d *Demo) (string, error)
-	// shell is what a POSIX shell makes the value of, within double quotes if it is not all literal; indent is where its
-	// lines begin.
+	// shell returns the value as a POSIX shell reads it, in double quotes unless it is literal. indent is the indentation of its lines.
 	shell(d *Demo, indent string) string
 }
 
-// text is a value that is known.
+// text is a known value.
 type text string
 
 func (t text) fetch(context.Context, *Demo) (string, error) { return string(t), nil }
@@ -53,18 +51,19 @@ func (t text) shell(*Demo, string) string {
 	return string(t)
 }
 
-// loginCode is a fresh code of wx.login.
+// loginCode is a new code of wx.login.
 type loginCode struct {
 	app credentials
-	// user is whose phone it is; newcomer is somebody whom nobody has seen before.
+	// user is the user of the phone; unknownUser is a new one.
 	user string
 }
 
-const newcomer = ""
+// unknownUser is a user who has no account yet.
+const unknownUser = ""
 
 func (l loginCode) fetch(ctx context.Context, d *Demo) (string, error) {
 	user := l.user
-	if user == newcomer {
+	if user == unknownUser {
 		raw := make([]byte, 4)
 		if _, err := io.ReadFull(d.Random, raw); err != nil {
 			return "", err
@@ -77,18 +76,18 @@ func (l loginCode) fetch(ctx context.Context, d *Demo) (string, error) {
 
 func (l loginCode) shell(d *Demo, indent string) string {
 	user := l.user
-	if user == newcomer {
+	if user == unknownUser {
 		user = "guest-$(od -An -N4 -tx4 /dev/urandom | tr -d ' ')"
 	}
 	return `"$(` + login(d, l.app, user).shell(d, indent+"  ") + `)"`
 }
 
-// login is wx.login on a user's phone, which the simulator plays.
+// login is wx.login on a user's phone, which the simulator simulates.
 func login(d *Demo, app credentials, user string) request {
 	return request{method: http.MethodPost, url: d.control + "/login?appid=" + string(app.app) + "&user=" + user}
 }
 
-// member is a member of another request's answer.
+// member is a member of the response of another request.
 type member struct {
 	of   request
 	name string
@@ -101,11 +100,11 @@ func (m member) fetch(ctx context.Context, d *Demo) (string, error) {
 	}
 	members := map[string]any{}
 	if err := json.Unmarshal(body, &members); err != nil {
-		return "", fmt.Errorf("answer is not JSON: %w", err)
+		return "", fmt.Errorf("the response is not JSON: %w", err)
 	}
 	found, ok := members[m.name].(string)
 	if !ok {
-		return "", fmt.Errorf("answer has no %s: %s", m.name, body)
+		return "", fmt.Errorf("the response has no %s: %s", m.name, body)
 	}
 	return found, nil
 }
@@ -115,45 +114,45 @@ func (m member) shell(d *Demo, indent string) string {
 		indent + `  sed 's/.*"` + m.name + `":"\([^"]*\)".*/\1/')"`
 }
 
-// keptValue stands for what a request keeps.
-type keptValue struct{}
+// reusedValue stands for the value that a request reuses.
+type reusedValue struct{}
 
-func (keptValue) fetch(context.Context, *Demo) (string, error) {
-	return "", errors.New("nothing was kept")
+func (reusedValue) fetch(context.Context, *Demo) (string, error) {
+	return "", errors.New("there is no value to reuse")
 }
 
-func (keptValue) shell(*Demo, string) string { return `"$kept"` }
+func (reusedValue) shell(*Demo, string) string { return `"$code"` }
 
-// keeping is the request with a text in place of keptValue.
-func (r request) keeping(kept string) request {
-	r.kept, r.form = nil, slices.Clone(r.form)
+// with returns the request with a text in place of reusedValue.
+func (r request) with(reused string) request {
+	r.reused, r.form = nil, slices.Clone(r.form)
 	for i, p := range r.form {
-		if p.value == (keptValue{}) {
-			r.form[i].value = text(kept)
+		if p.value == (reusedValue{}) {
+			r.form[i].value = text(reused)
 		}
 	}
 	return r
 }
 
-// send sends the request and returns the answer, whatever its status: one behind the other, if it is sent twice.
+// send sends the request and returns the response with any status. If it is sent twice, the two bodies follow each other.
 func (r request) send(ctx context.Context, d *Demo) (status int, body []byte, err error) {
-	if r.kept == nil {
+	if r.reused == nil {
 		return r.sendOnce(ctx, d)
 	}
-	kept, err := r.kept.fetch(ctx, d)
+	reused, err := r.reused.fetch(ctx, d)
 	if err != nil {
 		return 0, nil, err
 	}
-	_, first, err := r.keeping(kept).sendOnce(ctx, d)
+	_, first, err := r.with(reused).sendOnce(ctx, d)
 	if err != nil {
 		return 0, nil, err
 	}
-	status, again, err := r.keeping(kept).sendOnce(ctx, d)
+	status, again, err := r.with(reused).sendOnce(ctx, d)
 	return status, append(first, again...), err
 }
 
-// maxAnswer bounds the answer that is read, in bytes.
-const maxAnswer = 1 << 20
+// maxResponse is the maximum size of a response, in bytes.
+const maxResponse = 1 << 20
 
 func (r request) sendOnce(ctx context.Context, d *Demo) (status int, body []byte, err error) {
 	form := url.Values{}
@@ -181,21 +180,21 @@ func (r request) sendOnce(ctx context.Context, d *Demo) (status int, body []byte
 		}
 		sent.Header.Set("Authorization", "Bearer "+token)
 	}
-	answer, err := d.http.Do(sent)
+	response, err := d.http.Do(sent)
 	if err != nil {
 		return 0, nil, err
 	}
-	defer answer.Body.Close()
-	body, err = io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
-	return answer.StatusCode, body, err
+	defer response.Body.Close()
+	body, err = io.ReadAll(io.LimitReader(response.Body, maxResponse))
+	return response.StatusCode, body, err
 }
 
-// shell is the request as a command for a POSIX shell; indent is where its further lines begin.
+// shell returns the request as a command of a POSIX shell. indent is the indentation of its further lines.
 func (r request) shell(d *Demo, indent string) string {
-	if r.kept == nil {
+	if r.reused == nil {
 		return r.curl(d, indent)
 	}
-	return "kept=" + r.kept.shell(d, indent) + "\n" +
+	return "code=" + r.reused.shell(d, indent) + "\n" +
 		indent + "for attempt in first again; do\n" +
 		indent + "  " + r.curl(d, indent+"  ") + "\n" +
 		indent + "done"
@@ -225,7 +224,7 @@ func (r request) curl(d *Demo, indent string) string {
 	return strings.Join(lines, " \\\n"+indent+"  ")
 }
 
-// quoteURL quotes what a shell would take apart. A command inside a URL is left to work.
+// quoteURL quotes a URL for a shell. A command in a URL still works.
 func quoteURL(raw string) string {
 	if strings.Contains(raw, "$") {
 		return `"` + raw + `"`

@@ -9,7 +9,7 @@ import (
 	"github.com/minifed/minifed/cmd/minifed/internal/console"
 )
 
-// Run goes through the story: it sends every request, checks the answer, and shows both.
+// Run runs all steps: it sends each request, checks the response, and prints both.
 func (d *Demo) Run(ctx context.Context) error {
 	d.introduce()
 	steps := d.steps()
@@ -26,45 +26,45 @@ func (d *Demo) Run(ctx context.Context) error {
 			return fmt.Errorf("step %d failed: %s: %w", i+1, step.title, err)
 		}
 		d.Printf("   %s HTTP %d\n", d.Good("✓"), status)
-		d.printAnswer(shown)
+		d.printResponse(shown)
 		if d.Unread != nil {
-			return fmt.Errorf("nobody reads the demonstration: %w", d.Unread)
+			return fmt.Errorf("the output of the demonstration cannot be written: %w", d.Unread)
 		}
 	}
 	if err := d.showShadowUser(ctx); err != nil {
 		return err
 	}
-	d.Printf("%s\n\n", d.Good(fmt.Sprintf("All %d steps went well, %.1f s after the start.", len(steps), d.Now().Sub(d.began).Seconds())))
+	d.Printf("%s\n\n", d.Good(fmt.Sprintf("All %d steps succeeded, %.1f s after the start.", len(steps), d.Now().Sub(d.began).Seconds())))
 	return nil
 }
 
-// showShadowUser shows what the store holds of Alice, as an operator sees it: no OpenID, no UnionID, no secret.
+// showShadowUser prints the record of Alice as an operator sees it: without OpenID, UnionID and secrets.
 func (d *Demo) showShadowUser(ctx context.Context) error {
 	person, err := d.service().User(ctx, filepath.Base(d.issuer), d.results.subject)
 	if err != nil {
 		return fmt.Errorf("the shadow user is not stored: %w", err)
 	}
-	d.Printf("%s\n\n", d.Strong("This is the shadow user that the first login made, as `minifed user show` shows it"))
+	d.Printf("%s\n\n", d.Strong("This is the shadow user that the first login created, as `minifed user show` prints it"))
 	err = d.showUser(person)
 	d.Printf("\n")
 	return err
 }
 
-// introduce says what is running where.
+// introduce prints the address of each server.
 func (d *Demo) introduce() {
 	api := d.provider.Config.WeChat.BaseURL
 	d.Printf("%s\n\n", d.Strong("minifed demo: a WeChat mini-program's user gets standard OpenID Connect tokens"))
 	d.PrintFields(
 		console.Field{Name: d.provider.Config.PublicURL, Value: "minifed, the OpenID Provider; its directory \"" + filepath.Base(d.issuer) + "\" is the issuer " + d.issuer},
 		console.Field{Name: api, Value: "a simulator of api.weixin.qq.com, WeChat's server API"},
-		console.Field{Name: d.control, Value: "the users' phones, played by the simulator"},
-		console.Field{Name: d.party, Value: "\"orders\", a relying party that knows nothing but the issuer's URL"},
+		console.Field{Name: d.control, Value: "the users' phones, also simulated"},
+		console.Field{Name: d.party, Value: "\"orders\", a relying party that knows only the issuer's URL"},
 	)
-	d.Printf("\nEach command works whenever you paste it: it fetches what it needs.\n\n")
+	d.Printf("\nEach command works at any time: it fetches the values that it needs.\n\n")
 }
 
-// printAnswer writes what there is to see of an answer.
-func (d *Demo) printAnswer(shown []console.Field) {
+// printResponse prints the fields of a response.
+func (d *Demo) printResponse(shown []console.Field) {
 	widest := 0
 	for _, f := range shown {
 		widest = max(widest, len(f.Name))
@@ -75,7 +75,7 @@ func (d *Demo) printAnswer(shown []console.Field) {
 	d.Printf("\n")
 }
 
-// shorten cuts a token to what tells it from another one.
+// shorten returns the beginning and the end of a token.
 func shorten(token string) string {
 	const head, tail = 16, 6
 	if len(token) <= head+tail {

@@ -17,7 +17,7 @@ import (
 	"github.com/minifed/minifed/cmd/minifed/internal/console"
 )
 
-// results is what the steps of the demonstration find out for each other.
+// results are the values that later steps need.
 type results struct {
 	// subject is Alice's "sub".
 	subject string
@@ -28,16 +28,16 @@ type results struct {
 type step struct {
 	title, why string
 	request    request
-	// check says what is wrong with the body of the answer, or what to show of it.
+	// check returns the fields to print of the body of the response, or an error if the body is wrong.
 	check func(ctx context.Context, body []byte) ([]console.Field, error)
 }
 
-// steps is the story, in order.
+// steps returns the script of the demonstration.
 func (d *Demo) steps() []step {
 	return []step{
 		{
 			"The mini-program calls wx.login and gets a code",
-			"The simulator plays Alice's phone. The code is good for five minutes and one use, and says nothing to anybody but WeChat.",
+			"The simulator acts as Alice's phone. The code is valid for five minutes and one use, and has a meaning only for WeChat.",
 			login(d, d.shop, alice), d.checkCode,
 		},
 		{
@@ -46,53 +46,53 @@ func (d *Demo) steps() []step {
 			d.exchange(), d.checkExchange,
 		},
 		{
-			"Anybody verifies the ID token, from the issuer's URL alone",
-			"go-oidc, which knows nothing of WeChat, reads the discovery document and the keys, and checks signature, issuer, audience and expiry.",
+			"Any client verifies the ID token, with only the issuer's URL",
+			"go-oidc, a library without knowledge of WeChat, reads the discovery document and the keys. It checks signature, issuer, audience and expiry.",
 			request{method: http.MethodGet, url: d.issuer + "/.well-known/openid-configuration"},
 			d.checkDiscovery,
 		},
 		{
 			"A relying party accepts the access token (RFC 9068)",
-			"The API \"orders\" is named as audience. It verifies the token by the issuer's keys, without asking anybody.",
+			"The API \"orders\" is the audience. It verifies the token with the issuer's keys, without a request for each token.",
 			request{method: http.MethodGet, url: d.party + "/", bearer: member{d.exchange(parameter{"audience", text(d.orders.id)}), "access_token"}},
 			d.checkParty,
 		},
 		{
-			"UserInfo says who the user is",
-			"The standard claims, for whoever has an access token with the scope openid.",
+			"UserInfo returns the claims of the user",
+			"It returns the standard claims for an access token with the scope openid.",
 			request{method: http.MethodGet, url: d.issuer + "/oauth2/userinfo", bearer: member{d.exchange(), "access_token"}},
 			d.checkUserInfo,
 		},
 		{
-			"One call for mini-programs: sign in, and take a nickname along",
-			"WeChat tells no nickname or avatar any more. The mini-program asks for them and sends them with the login.",
+			"One call for mini-programs: sign in, and send a nickname",
+			"WeChat no longer returns nickname and avatar. The mini-program asks the user for them, and sends them with the login.",
 			d.federate("profile", d.shop, loginCode{d.shop, alice}, parameter{"user", text(`{"nickname":"Alice in Shanghai","locale":"zh-CN"}`)}), d.checkProfile,
 		},
 		{
 			"The same person in another mini-program is the same user",
-			"Both mini-programs belong to one Open Platform account, so that WeChat's UnionID tells that she is the one of before.",
+			"Both mini-programs belong to one Open Platform account, so WeChat's UnionID identifies the same person.",
 			d.federate("profile", d.club, loginCode{d.club, alice}), d.checkSameUser,
 		},
 		{
-			"Register or bind: somebody whom nobody knows",
-			"The second mini-program lets nobody in by itself. It is told to register the person or to bind an account, and gets a ticket for it.",
-			d.federate("profile", d.club, loginCode{d.club, newcomer}), d.checkTicket,
+			"An unknown user must register or bind an account",
+			"The second mini-program creates no users automatically. minifed returns a ticket, to register the user or to bind an account.",
+			d.federate("profile", d.club, loginCode{d.club, unknownUser}), d.checkTicket,
 		},
 		{
-			"The ticket makes the account",
-			"bindUser registers the newcomer and signs them in. (With method=phone it attaches the account that has the phone number.)",
+			"The ticket creates the account",
+			"bindUser registers the user and signs the user in. (With method=phone it binds the account that has the phone number.)",
 			d.federate("bindUser", d.club, nil, parameter{"method", text("register")},
-				parameter{"bind_ticket", member{d.federate("profile", d.club, loginCode{d.club, newcomer}), "bind_ticket"}}),
-			d.checkNewcomer,
+				parameter{"bind_ticket", member{d.federate("profile", d.club, loginCode{d.club, unknownUser}), "bind_ticket"}}),
+			d.checkNewUser,
 		},
 		{
-			"A lost answer costs nothing: the same code again",
-			"WeChat takes a code once. When the answer got lost on the way, the backend repeats the request and gets the same session.",
+			"After a lost response, the same code works again",
+			"WeChat accepts a code once. If the response was lost, the backend repeats the request and gets the same session.",
 			d.repeat(), d.checkRepeat,
 		},
 		{
-			"The session goes on with the refresh token",
-			"Each refresh token is used once, and within 30 seconds the old one yields the same successor again, should the answer get lost.",
+			"The refresh token continues the session",
+			"Each refresh token is used once. For 30 seconds the old one returns the same new one again, in case the response was lost.",
 			d.token(parameter{"grant_type", text("refresh_token")}, parameter{"refresh_token", member{d.exchange(), "refresh_token"}}),
 			d.checkRefresh,
 		},
@@ -107,7 +107,7 @@ func (d *Demo) token(form ...parameter) request {
 // alice is a user of the simulated WeChat.
 const alice = "alice"
 
-// exchange is the token exchange of a fresh code of Alice's.
+// exchange is the token exchange of a new code of Alice.
 func (d *Demo) exchange(more ...parameter) request {
 	return d.token(slices.Concat([]parameter{
 		{"grant_type", text("urn:ietf:params:oauth:grant-type:token-exchange")},
@@ -120,7 +120,7 @@ func (d *Demo) exchange(more ...parameter) request {
 func (d *Demo) repeat() request {
 	twice := d.exchange()
 	last := &twice.form[len(twice.form)-1]
-	twice.kept, last.value = last.value, keptValue{}
+	twice.reused, last.value = last.value, reusedValue{}
 	return twice
 }
 
@@ -135,13 +135,13 @@ func (d *Demo) federate(endpoint string, client credentials, code value, more ..
 
 func (d *Demo) checkCode(_ context.Context, body []byte) ([]console.Field, error) {
 	if !regexp.MustCompile(`^[0-9A-Za-z]{32}$`).Match(body) {
-		return nil, fmt.Errorf("this is no code: %s", body)
+		return nil, fmt.Errorf("the response is not a code: %s", body)
 	}
 	return []console.Field{{Name: "code", Value: shorten(string(body))}}, nil
 }
 
-// tokenAnswer is a token response, and what the federation endpoints add to it.
-type tokenAnswer struct {
+// tokenResponse is a token response, with the members that the federation endpoints add.
+type tokenResponse struct {
 	AccessToken  string         `json:"access_token"`
 	IDToken      string         `json:"id_token"`
 	RefreshToken string         `json:"refresh_token"`
@@ -154,42 +154,42 @@ type tokenAnswer struct {
 }
 
 // readTokens reads a token response that has all three tokens.
-func readTokens(body []byte) (tokenAnswer, error) {
-	var answer tokenAnswer
-	if err := json.Unmarshal(body, &answer); err != nil {
-		return answer, fmt.Errorf("this is no JSON: %s", body)
+func readTokens(body []byte) (tokenResponse, error) {
+	var response tokenResponse
+	if err := json.Unmarshal(body, &response); err != nil {
+		return response, fmt.Errorf("the response is not JSON: %s", body)
 	}
-	if answer.AccessToken == "" || answer.IDToken == "" || answer.RefreshToken == "" {
-		return answer, fmt.Errorf("these are not an access, an ID and a refresh token: %s", body)
+	if response.AccessToken == "" || response.IDToken == "" || response.RefreshToken == "" {
+		return response, fmt.Errorf("the response lacks an access token, an ID token or a refresh token: %s", body)
 	}
-	return answer, nil
+	return response, nil
 }
 
-func (a tokenAnswer) fields() []console.Field {
+func (r tokenResponse) fields() []console.Field {
 	return []console.Field{
-		{Name: "access_token", Value: shorten(a.AccessToken)},
-		{Name: "id_token", Value: shorten(a.IDToken)},
-		{Name: "refresh_token", Value: shorten(a.RefreshToken)},
-		{Name: "token_type", Value: a.TokenType},
-		{Name: "expires_in", Value: fmt.Sprint(a.ExpiresIn)},
-		{Name: "scope", Value: a.Scope},
+		{Name: "access_token", Value: shorten(r.AccessToken)},
+		{Name: "id_token", Value: shorten(r.IDToken)},
+		{Name: "refresh_token", Value: shorten(r.RefreshToken)},
+		{Name: "token_type", Value: r.TokenType},
+		{Name: "expires_in", Value: fmt.Sprint(r.ExpiresIn)},
+		{Name: "scope", Value: r.Scope},
 	}
 }
 
 func (d *Demo) checkExchange(ctx context.Context, body []byte) ([]console.Field, error) {
-	answer, err := readTokens(body)
+	response, err := readTokens(body)
 	if err != nil {
 		return nil, err
 	}
-	claims, err := d.verify(ctx, answer.IDToken, d.shop)
+	claims, err := d.verify(ctx, response.IDToken, d.shop)
 	if err != nil {
 		return nil, err
 	}
-	d.results = results{subject: fmt.Sprint(claims["sub"]), idToken: answer.IDToken}
-	return answer.fields(), nil
+	d.results = results{subject: fmt.Sprint(claims["sub"]), idToken: response.IDToken}
+	return response.fields(), nil
 }
 
-// verify is what every relying party does with an ID token, by a library that we did not write.
+// verify verifies an ID token as relying parties do, with an independent library.
 func (d *Demo) verify(ctx context.Context, idToken string, client credentials) (map[string]any, error) {
 	ctx = oidc.ClientContext(ctx, d.http)
 	provider, err := oidc.NewProvider(ctx, d.issuer)
@@ -209,7 +209,7 @@ func (d *Demo) checkDiscovery(ctx context.Context, body []byte) ([]console.Field
 		Issuer string `json:"issuer"`
 	}
 	if err := json.Unmarshal(body, &document); err != nil || document.Issuer != d.issuer {
-		return nil, fmt.Errorf("this is not the discovery document of %s: %s", d.issuer, body)
+		return nil, fmt.Errorf("the response is not the discovery document of %s: %s", d.issuer, body)
 	}
 	claims, err := d.verify(ctx, d.results.idToken, d.shop)
 	if err != nil {
@@ -224,7 +224,7 @@ func (d *Demo) checkDiscovery(ctx context.Context, body []byte) ([]console.Field
 	return shown, nil
 }
 
-// showClaim is a claim as people read it.
+// showClaim returns a claim as a readable text.
 func showClaim(name string, claim any) string {
 	if seconds, ok := claim.(float64); ok {
 		return fmt.Sprintf("%.0f (%s)", seconds, time.Unix(int64(seconds), 0).UTC().Format(time.TimeOnly+"Z"))
@@ -239,17 +239,17 @@ func showClaim(name string, claim any) string {
 }
 
 func (d *Demo) checkParty(_ context.Context, body []byte) ([]console.Field, error) {
-	var who accepted
-	if err := json.Unmarshal(body, &who); err != nil || who.Subject == "" {
-		return nil, fmt.Errorf("the relying party refuses: %s", body)
+	var token accepted
+	if err := json.Unmarshal(body, &token); err != nil || token.Subject == "" {
+		return nil, fmt.Errorf("the relying party rejects the token: %s", body)
 	}
-	if err := d.checkSubject(who.Subject); err != nil {
+	if err := d.checkSubject(token.Subject); err != nil {
 		return nil, err
 	}
-	return []console.Field{{Name: "sub", Value: who.Subject}, {Name: "client_id", Value: who.Client}, {Name: "scope", Value: who.Scope}}, nil
+	return []console.Field{{Name: "sub", Value: token.Subject}, {Name: "client_id", Value: token.Client}, {Name: "scope", Value: token.Scope}}, nil
 }
 
-// checkSubject wants Alice.
+// checkSubject requires the subject of Alice.
 func (d *Demo) checkSubject(subject string) error {
 	if subject != d.results.subject {
 		return fmt.Errorf("this is user %q, and Alice is %q", subject, d.results.subject)
@@ -260,12 +260,12 @@ func (d *Demo) checkSubject(subject string) error {
 func (d *Demo) checkUserInfo(_ context.Context, body []byte) ([]console.Field, error) {
 	claims := map[string]any{}
 	if err := json.Unmarshal(body, &claims); err != nil {
-		return nil, fmt.Errorf("this is no JSON: %s", body)
+		return nil, fmt.Errorf("the response is not JSON: %s", body)
 	}
 	return claimFields(claims), d.checkSubject(fmt.Sprint(claims["sub"]))
 }
 
-// claimFields shows the claims about a user, "sub" first.
+// claimFields returns the claims about a user, "sub" first.
 func claimFields(claims map[string]any) []console.Field {
 	shown := []console.Field{{Name: "sub", Value: fmt.Sprint(claims["sub"])}}
 	for _, name := range []string{"name", "nickname", "picture", "locale", "phone_number", "updated_at"} {
@@ -277,21 +277,21 @@ func claimFields(claims map[string]any) []console.Field {
 }
 
 func (d *Demo) checkProfile(ctx context.Context, body []byte) ([]console.Field, error) {
-	answer, err := readTokens(body)
+	response, err := readTokens(body)
 	if err != nil {
 		return nil, err
 	}
-	if answer.Profile["nickname"] != "Alice in Shanghai" {
-		return nil, fmt.Errorf("the nickname was not taken: %s", body)
+	if response.Profile["nickname"] != "Alice in Shanghai" {
+		return nil, fmt.Errorf("the nickname was not stored: %s", body)
 	}
-	if _, err := d.verify(ctx, answer.IDToken, d.shop); err != nil {
+	if _, err := d.verify(ctx, response.IDToken, d.shop); err != nil {
 		return nil, err
 	}
-	return append(answer.fields()[:3], profileFields(answer)...), d.checkSubject(fmt.Sprint(answer.Profile["sub"]))
+	return append(response.fields()[:3], profileFields(response)...), d.checkSubject(fmt.Sprint(response.Profile["sub"]))
 }
 
-func profileFields(answer tokenAnswer) []console.Field {
-	shown := claimFields(answer.Profile)
+func profileFields(response tokenResponse) []console.Field {
+	shown := claimFields(response.Profile)
 	for i := range shown {
 		shown[i].Name = "profile." + shown[i].Name
 	}
@@ -299,45 +299,45 @@ func profileFields(answer tokenAnswer) []console.Field {
 }
 
 func (d *Demo) checkSameUser(ctx context.Context, body []byte) ([]console.Field, error) {
-	answer, err := readTokens(body)
+	response, err := readTokens(body)
 	if err != nil {
 		return nil, err
 	}
-	claims, err := d.verify(ctx, answer.IDToken, d.club)
+	claims, err := d.verify(ctx, response.IDToken, d.club)
 	if err != nil {
 		return nil, err
 	}
-	return append([]console.Field{{Name: "client_id", Value: d.club.id}}, profileFields(answer)...), d.checkSubject(fmt.Sprint(claims["sub"]))
+	return append([]console.Field{{Name: "client_id", Value: d.club.id}}, profileFields(response)...), d.checkSubject(fmt.Sprint(claims["sub"]))
 }
 
 func (d *Demo) checkTicket(_ context.Context, body []byte) ([]console.Field, error) {
-	var answer tokenAnswer
-	if err := json.Unmarshal(body, &answer); err != nil || answer.Error != "registration_required" || answer.BindTicket == "" {
-		return nil, fmt.Errorf("this is no ticket: %s", body)
+	var response tokenResponse
+	if err := json.Unmarshal(body, &response); err != nil || response.Error != "registration_required" || response.BindTicket == "" {
+		return nil, fmt.Errorf("the response has no ticket: %s", body)
 	}
-	return []console.Field{{Name: "error", Value: answer.Error}, {Name: "bind_ticket", Value: shorten(answer.BindTicket)}}, nil
+	return []console.Field{{Name: "error", Value: response.Error}, {Name: "bind_ticket", Value: shorten(response.BindTicket)}}, nil
 }
 
-func (d *Demo) checkNewcomer(ctx context.Context, body []byte) ([]console.Field, error) {
-	answer, err := readTokens(body)
+func (d *Demo) checkNewUser(ctx context.Context, body []byte) ([]console.Field, error) {
+	response, err := readTokens(body)
 	if err != nil {
 		return nil, err
 	}
-	claims, err := d.verify(ctx, answer.IDToken, d.club)
+	claims, err := d.verify(ctx, response.IDToken, d.club)
 	if err != nil {
 		return nil, err
 	}
 	if claims["sub"] == d.results.subject {
-		return nil, errors.New("the newcomer is taken for Alice")
+		return nil, errors.New("the new user is mistaken for Alice")
 	}
-	return append(answer.fields()[:3], profileFields(answer)...), nil
+	return append(response.fields()[:3], profileFields(response)...), nil
 }
 
 func (d *Demo) checkRepeat(ctx context.Context, body []byte) ([]console.Field, error) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	var first, again json.RawMessage
 	if err := errors.Join(decoder.Decode(&first), decoder.Decode(&again)); err != nil {
-		return nil, fmt.Errorf("these are not two answers: %s", body)
+		return nil, fmt.Errorf("these are not two responses: %s", body)
 	}
 	one, err := readTokens(first)
 	if err != nil {
@@ -348,7 +348,7 @@ func (d *Demo) checkRepeat(ctx context.Context, body []byte) ([]console.Field, e
 		return nil, err
 	}
 	if one.RefreshToken != other.RefreshToken {
-		return nil, errors.New("the repeat made another session")
+		return nil, errors.New("the repeated request created another session")
 	}
 	claims, err := d.verify(ctx, other.IDToken, d.shop)
 	if err != nil {
@@ -360,13 +360,13 @@ func (d *Demo) checkRepeat(ctx context.Context, body []byte) ([]console.Field, e
 }
 
 func (d *Demo) checkRefresh(ctx context.Context, body []byte) ([]console.Field, error) {
-	answer, err := readTokens(body)
+	response, err := readTokens(body)
 	if err != nil {
 		return nil, err
 	}
-	claims, err := d.verify(ctx, answer.IDToken, d.shop)
+	claims, err := d.verify(ctx, response.IDToken, d.shop)
 	if err != nil {
 		return nil, err
 	}
-	return answer.fields(), d.checkSubject(fmt.Sprint(claims["sub"]))
+	return response.fields(), d.checkSubject(fmt.Sprint(claims["sub"]))
 }
