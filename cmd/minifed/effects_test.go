@@ -45,7 +45,7 @@ func flagEffects() map[string]settingEffect {
 		"client --backend-logout":    {"server/logout/logout_hint.go", "client.BackendLogout"},
 		"client --access-token-type": {"server/token/access_token.go", "AccessTokenType"}, "client --placeholder-email-domain": {"server/token/placeholder_email.go", "PlaceholderEmailDomain"},
 		"client --keep-refresh-token": {"storage/oauth2/refresh.go", "record.KeepRefreshToken"},
-		"client --first-party":        {"server/authorize/endpoint.go", "FirstParty"}, "client --require-pkce": {"server/authorize/request.go", "RequirePKCE"},
+		"client --first-party":        {"server/authorize/endpoint.go", "FirstParty"}, "client --require-pkce": {"server/authorize/pkce.go", "RequirePKCE"},
 		"client --require-par": {"server/authorize/endpoint.go", "RequirePAR"}, "client --subject-type": {"server/token/subject.go", "client.Pairwise"},
 		"client --sector-identifier": {"storage/sector.go", "c.SectorIdentifier"}, "client --grant-type": {"storage/oauth2/client.go", "record.GrantTypes"},
 		"client --scope": {"storage/oauth2/client.go", "record.Scopes"}, "client --default-scope": {"storage/oauth2/client.go", "record.DefaultScopes"},
