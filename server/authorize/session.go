@@ -175,13 +175,19 @@ func (s *Sessions) begin(
 	return storage.Insert(r.Context(), s.Engine, session)
 }
 
-// renew replaces the secret of a session. errSessionOver means that the session has ended in the meantime.
+// renew replaces the secret of a session. errSessionOver means that the session has ended in the meantime, or that another
+// sign-in has replaced the secret: the cookie of that one stays valid.
 func (s *Sessions) renew(
 	r *http.Request, issuer *oauth2.Issuer, entry *storage.Entry[storage.Session], how Authentication, secret string,
 ) (*storage.Entry[storage.Session], error) {
-	return s.change(r.Context(), entry, func(next *storage.Session) {
+	presented := entry.Record.Secret
+	return s.change(r.Context(), entry, func(next *storage.Session) error {
+		if next.Secret != presented {
+			return errSessionOver
+		}
 		next.Browser = browserLabel(r.UserAgent())
 		proven(next, issuer, how, secret, storage.Instant(s.Now()))
+		return nil
 	})
 }
 
@@ -213,7 +219,7 @@ func (s *Sessions) seen(ctx context.Context, issuer *oauth2.Issuer, current *Cur
 	if noted(current.Record) && now.Sub(current.Record.SeenAt) < part {
 		return nil
 	}
-	entry, err := s.change(ctx, current.Entry, func(next *storage.Session) {
+	entry, err := s.change(ctx, current.Entry, func(next *storage.Session) error {
 		if !noted(*next) {
 			next.Clients = maps.Clone(next.Clients)
 			if next.Clients == nil {
@@ -223,6 +229,7 @@ func (s *Sessions) seen(ctx context.Context, issuer *oauth2.Issuer, current *Cur
 		}
 		next.SeenAt = now
 		next.ExpiresAt = sessionEnd(*next, issuer)
+		return nil
 	})
 	if errors.Is(err, errSessionOver) {
 		return nil // The session has ended, and what is issued in it is not valid.
@@ -236,7 +243,10 @@ func (s *Sessions) seen(ctx context.Context, issuer *oauth2.Issuer, current *Cur
 // End ends a session and all its grants by one write, which also schedules the logout tokens. A session that has already ended
 // is unchanged.
 func (s *Sessions) End(ctx context.Context, entry *storage.Entry[storage.Session]) error {
-	ended, err := s.change(ctx, entry, func(next *storage.Session) { EndNow(next, storage.Instant(s.Now())) })
+	ended, err := s.change(ctx, entry, func(next *storage.Session) error {
+		EndNow(next, storage.Instant(s.Now()))
+		return nil
+	})
 	if errors.Is(err, errSessionOver) {
 		return nil
 	}
@@ -262,16 +272,18 @@ func EndNow(session *storage.Session, now time.Time) {
 var errSessionOver = errors.New("authorize: session is over")
 
 // change updates a session by compare-and-set, and retries after a conflict. It returns errSessionOver for a session that has
-// ended.
+// ended, and an error of edit unchanged.
 func (s *Sessions) change(
-	ctx context.Context, entry *storage.Entry[storage.Session], edit func(next *storage.Session),
+	ctx context.Context, entry *storage.Entry[storage.Session], edit func(next *storage.Session) error,
 ) (*storage.Entry[storage.Session], error) {
 	for range sessionAttempts {
 		next := entry.Record
 		if !next.EndedAt.IsZero() {
 			return nil, errSessionOver
 		}
-		edit(&next)
+		if err := edit(&next); err != nil {
+			return nil, err
+		}
 		changed, err := entry.Replace(ctx, s.Engine, next)
 		if err == nil {
 			return changed, nil
