@@ -225,9 +225,9 @@ func TestAttach_RejectsProofThatEnded(t *testing.T) {
 			return second(h.SetPassword(h.t.Context(), directory, user, "another good password", identity.System))
 		},
 		"the account was merged into an older one": func(h *storeHarness, user string) error {
-			h.clock.advance(-time.Hour)
+			h.clock.Advance(-time.Hour)
 			older := h.account("older", "")
-			h.clock.advance(time.Hour)
+			h.clock.Advance(time.Hour)
 			return second(h.Merge(h.t.Context(), directory, older, user, identity.System))
 		},
 	} {

@@ -11,7 +11,7 @@ import (
 
 // recreate replaces the directory by another one with the same ID, which the service has not read yet.
 func (h *storeHarness) recreate(incarnation string) {
-	h.clock.advance(time.Minute)
+	h.clock.Advance(time.Minute)
 	h.fresh = storage.Directory{ID: directory, Incarnation: incarnation, CreatedAt: h.clock.Now()}
 }
 

@@ -19,29 +19,11 @@ import (
 
 const directory = "default"
 
-// clock is a clock that tests move.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
 // storeHarness is an engine in memory, and a service on it whose operations pass through hooks.
 type storeHarness struct {
 	*identity.Service
 	t      testing.TB
-	clock  *clock
+	clock  *storagetest.Clock
 	memory *storagetest.Memory
 	hooks  *storagetest.Hooks
 	// directory is the one that the service has in memory, and fresh the one in the store.
@@ -63,7 +45,7 @@ func newStoreHarness(t testing.TB) *storeHarness {
 
 func newStoreHarnessWith(t testing.TB, change func(*identity.Config)) *storeHarness {
 	t.Helper()
-	h := &storeHarness{t: t, clock: &clock{now: time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)}}
+	h := &storeHarness{t: t, clock: storagetest.NewClock(time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC))}
 	h.memory = storagetest.NewMemory(h.clock.Now)
 	h.hooks = &storagetest.Hooks{Engine: h.memory}
 	cfg := identity.Config{

@@ -170,7 +170,7 @@ func TestDelete_LeavesTombstoneWithoutPersonalData(t *testing.T) {
 	if got := h.user(user); fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
 		t.Errorf("the tombstone is %+v", got)
 	}
-	h.clock.advance(time.Hour)
+	h.clock.Advance(time.Hour)
 	if links := h.links(); len(links) != 0 {
 		t.Errorf("links are left: %d", len(links))
 	}
@@ -199,7 +199,7 @@ func TestDelete_InterruptedIsCompletedByRepeat(t *testing.T) {
 			if err := remove(h); err != nil {
 				t.Fatal(err)
 			}
-			h.clock.advance(time.Hour)
+			h.clock.Advance(time.Hour)
 			for _, link := range h.links() {
 				if link.User == user {
 					t.Errorf("a link of type %s still names the tombstone", link.Type)
@@ -223,7 +223,7 @@ func TestDelete_LeavesMovedLink(t *testing.T) {
 	if err := h.Delete(t.Context(), directory, user, identity.System); err != nil {
 		t.Fatal(err)
 	}
-	h.clock.advance(time.Hour)
+	h.clock.Advance(time.Hour)
 	if next == user || h.sub(a) != next {
 		t.Error("the deletion removed the link of the new user")
 	}

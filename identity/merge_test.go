@@ -23,7 +23,7 @@ func (h *storeHarness) addMergePair() mergePair {
 	h.t.Helper()
 	p := mergePair{olderLogin: login("wxsim1", "o1", ""), youngLogin: login("wxsim2", "o2", "u1")}
 	p.older = h.sub(p.olderLogin)
-	h.clock.advance(time.Hour)
+	h.clock.Advance(time.Hour)
 	p.younger = h.account("alice", password)
 	if err := h.attach(p.youngLogin, p.younger); err != nil {
 		h.t.Fatal(err)
@@ -230,7 +230,7 @@ func TestMerge_AliasOfFirstLoginIsSameUser(t *testing.T) {
 func TestUndoMerge_OfChainGoesInReverse(t *testing.T) {
 	h := newStoreHarness(t)
 	oldest := h.sub(login("wxsim3", "o3", ""))
-	h.clock.advance(time.Hour)
+	h.clock.Advance(time.Hour)
 	p := h.addMergePair()
 	first, err := h.merge(p.older, p.younger)
 	if err != nil {
@@ -264,7 +264,7 @@ func TestUndoMerge_LeavesReassignedIdentifiers(t *testing.T) {
 	if err := h.link(p.older, number2); err != nil {
 		t.Fatal(err)
 	}
-	h.clock.advance(time.Hour)
+	h.clock.Advance(time.Hour)
 	other := h.account("other", "")
 	if err := h.link(other, number); err != nil {
 		t.Fatal(err)
@@ -288,7 +288,7 @@ func TestUndoMerge_RestoresUnusedUsername(t *testing.T) {
 	if _, err := h.SetUsername(t.Context(), directory, p.older, "bob", identity.Self(p.older)); err != nil {
 		t.Fatal(err)
 	}
-	h.clock.advance(time.Hour)
+	h.clock.Advance(time.Hour)
 	_, err = h.verify("alice", password)
 	wantError(t, err, identity.ErrWrongPassword)
 	if err := h.Unmerge(t.Context(), directory, merged.Audit, identity.Operator("ann")); err != nil {
@@ -442,7 +442,7 @@ func TestMerge_SurvivorDeletedMeanwhileDeletesAlias(t *testing.T) {
 			t.Errorf("got %+v", user)
 		}
 	}
-	h.clock.advance(time.Hour)
+	h.clock.Advance(time.Hour)
 	if len(h.links()) != 0 {
 		t.Error("links are left")
 	}
@@ -498,7 +498,7 @@ func TestDelete_SurvivorDeletesAliases(t *testing.T) {
 			t.Errorf("got %+v", user)
 		}
 	}
-	h.clock.advance(time.Hour)
+	h.clock.Advance(time.Hour)
 	if len(h.links()) != 0 {
 		t.Error("links are left")
 	}
@@ -619,7 +619,7 @@ func TestMerge_ConcurrentMergesCreateNoCircle(t *testing.T) {
 		var subs []string
 		for i := range 4 {
 			subs = append(subs, h.sub(login("wxsim1", fmt.Sprint(i), "")))
-			h.clock.advance(time.Duration(i%2) * time.Hour)
+			h.clock.Advance(time.Duration(i%2) * time.Hour)
 		}
 		merge := func(one, other int) func(context.Context) {
 			return func(ctx context.Context) {

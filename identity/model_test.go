@@ -191,7 +191,7 @@ func TestModel_InvariantsHoldForRandomOperationsAndFaults(t *testing.T) {
 				s.undoMerge(faults)
 			}
 			s.checkInvariants()
-			s.clock.advance(time.Duration(s.random.IntN(3)) * time.Minute)
+			s.clock.Advance(time.Duration(s.random.IntN(3)) * time.Minute)
 		}
 		s.signInAll()
 		s.checkInvariants()

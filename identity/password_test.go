@@ -232,7 +232,7 @@ func TestSetUsername_ReplacesFormer(t *testing.T) {
 	if got, err := h.verify("alicia", password); got != user || err != nil || h.user(user).Username != "Alicia" {
 		t.Errorf("got %q, %v", got, err)
 	}
-	h.clock.advance(time.Hour)
+	h.clock.Advance(time.Hour)
 	if other := h.account("alice", ""); other == user {
 		t.Error("the former name still leads to the user")
 	}
@@ -324,7 +324,7 @@ func TestSetUsername_ConcurrentRenamesSignIn(t *testing.T) {
 		}
 		h.interleave(seeded(seed), 0.05,
 			rename(a, "carol"), rename(a, "alice"), rename(b, "carol"), rename(b, "alice"), rename(a, "bob"), rename(b, "bob"))
-		h.clock.advance(time.Hour)
+		h.clock.Advance(time.Hour)
 		for _, id := range []string{a, b} {
 			if got, err := h.verify(h.user(id).Username, password); got != id || err != nil {
 				t.Errorf("got %q, %v", got, err)

@@ -96,7 +96,7 @@ func TestLinkPhone_ReplacesAndFreesFormerNumber(t *testing.T) {
 	if err := h.link(other, number); err != nil {
 		t.Errorf("the former number is not free: %v", err)
 	}
-	h.clock.advance(time.Hour)
+	h.clock.Advance(time.Hour)
 	if h.user(user).Phone != number2 || h.user(other).Phone != number {
 		t.Error("wrong numbers")
 	}
@@ -111,7 +111,7 @@ func TestLinkPhone_FormerNumberCanReturn(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	h.clock.advance(time.Hour)
+	h.clock.Advance(time.Hour)
 	h.wantConsistent()
 }
 
@@ -166,21 +166,21 @@ func TestAttachByPhone_RequiresAllConditions(t *testing.T) {
 		{name: "the policy forbids it", want: identity.ErrAccountConflict},
 		{
 			name: "the proof is 181 days old", policy: attachByPhonePolicy(), want: identity.ErrAccountConflict,
-			change: func(h *storeHarness, _ string) { h.clock.advance(181 * 24 * time.Hour) },
+			change: func(h *storeHarness, _ string) { h.clock.Advance(181 * 24 * time.Hour) },
 		},
 		{
 			name: "the proof is 179 days old", policy: attachByPhonePolicy(),
-			change: func(h *storeHarness, _ string) { h.clock.advance(179 * 24 * time.Hour) },
+			change: func(h *storeHarness, _ string) { h.clock.Advance(179 * 24 * time.Hour) },
 		},
 		{
 			name: "the proof is older than the policy says", policy: storage.Policy{AttachByPhone: true, PhoneFresh: 60},
 			want:   identity.ErrAccountConflict,
-			change: func(h *storeHarness, _ string) { h.clock.advance(61 * time.Second) },
+			change: func(h *storeHarness, _ string) { h.clock.Advance(61 * time.Second) },
 		},
 		{
 			name: "the proof was renewed", policy: storage.Policy{AttachByPhone: true, PhoneFresh: 60},
 			change: func(h *storeHarness, holder string) {
-				h.clock.advance(time.Hour)
+				h.clock.Advance(time.Hour)
 				if err := h.link(holder, number); err != nil {
 					h.t.Fatal(err)
 				}
@@ -262,7 +262,7 @@ func TestAttachByPhone_ConflictIsMergeableLater(t *testing.T) {
 	candidate := h.candidates()[0].ID
 	_, err = h.AcceptCandidate(t.Context(), directory, candidate, identity.Operator("ann"))
 	wantError(t, err, identity.ErrUnknownUser)
-	h.clock.advance(time.Minute)
+	h.clock.Advance(time.Minute)
 	h.sub(login("wxsim1", "o1", ""))
 	merged, err := h.AcceptCandidate(t.Context(), directory, candidate, identity.Operator("ann"))
 	if err != nil || merged.Survivor != holder || h.sub(login("wxsim1", "o1", "")) != holder {
@@ -289,7 +289,7 @@ func TestLinkPhone_CrashedLinkDoesNotHoldNumber(t *testing.T) {
 	interruptions()["the process crashes before its write"](h, 4) // audit entry, new link, user; then the former link
 	wantError(t, h.link(user, number2), storage.ErrUnavailable)
 	h.removeHooks()
-	h.clock.advance(time.Hour)
+	h.clock.Advance(time.Hour)
 	other := h.sub(login("wxsim1", "o2", ""))
 	if err := h.link(other, number); err != nil || h.user(user).Phone != number2 {
 		t.Errorf("link: %v", err)
@@ -390,7 +390,7 @@ func TestLinkPhone_ReassignedNumbersHaveOneHolder(t *testing.T) {
 		}
 		h.interleave(seeded(seed), 0.05,
 			prove(a, number2), prove(a, number), prove(b, number), prove(b, number2), prove(a, number2), prove(b, number))
-		h.clock.advance(time.Hour)
+		h.clock.Advance(time.Hour)
 		carried := map[string]int{}
 		for _, user := range h.active() {
 			carried[user.Phone]++

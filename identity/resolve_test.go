@@ -249,7 +249,7 @@ func TestResolve_LinksOfDeletedUserMoveToNewUser(t *testing.T) {
 		}
 		_, err := h.Resolve(t.Context(), login("wxsim1", "o1", "u1"), false)
 		wantError(t, err, identity.ErrUnknownUser)
-		h.clock.advance(wait)
+		h.clock.Advance(wait)
 		first, second := h.resolve(login("wxsim1", "o1", "u1")), h.resolve(login("wxsim2", "o2", "u1"))
 		if first.User.Record.ID == old || !first.Created || second.User.Record.ID != first.User.Record.ID || second.Created {
 			t.Errorf("got %+v and %+v", first, second)
@@ -257,7 +257,7 @@ func TestResolve_LinksOfDeletedUserMoveToNewUser(t *testing.T) {
 		if stone := h.user(old); stone.Status != storage.UserDeleted {
 			t.Errorf("the tombstone is %+v", stone)
 		}
-		h.clock.advance(time.Hour)
+		h.clock.Advance(time.Hour)
 		if h.sub(login("wxsim1", "o1", "u1")) != first.User.Record.ID {
 			t.Error("a link that moved to the new user expired with the old one")
 		}

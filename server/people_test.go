@@ -17,10 +17,10 @@ import (
 )
 
 // engines returns the engines for the races of a first login.
-func engines() map[string]func(t *testing.T, c *clock) storage.Engine {
-	return map[string]func(t *testing.T, c *clock) storage.Engine{
-		"memory": func(_ *testing.T, c *clock) storage.Engine { return storagetest.NewMemory(c.Now) },
-		"sqlite": func(t *testing.T, c *clock) storage.Engine {
+func engines() map[string]func(t *testing.T, c *storagetest.Clock) storage.Engine {
+	return map[string]func(t *testing.T, c *storagetest.Clock) storage.Engine{
+		"memory": func(_ *testing.T, c *storagetest.Clock) storage.Engine { return storagetest.NewMemory(c.Now) },
+		"sqlite": func(t *testing.T, c *storagetest.Clock) storage.Engine {
 			engine := must(sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(t.TempDir(), "minifed.db"), Now: c.Now}))(t)
 			t.Cleanup(func() { check(t, engine.Close()) })
 			return engine
@@ -28,7 +28,9 @@ func engines() map[string]func(t *testing.T, c *clock) storage.Engine {
 	}
 }
 
-func newClock() *clock { return &clock{now: time.Now().UTC().Truncate(time.Millisecond)} }
+func newClock() *storagetest.Clock {
+	return storagetest.NewClock(time.Now().UTC().Truncate(time.Millisecond))
+}
 
 // addTwins registers two mini-programs of one Open Platform account.
 func (ts *testServer) addTwins() (one, two *wechattest.App) {

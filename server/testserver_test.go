@@ -25,28 +25,10 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-// clock is the time of a test server. It stands still until it is moved.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) Advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
 // testServer is a provider on real HTTP with its environment: a store, a simulated WeChat, a clock.
 type testServer struct {
 	*testing.T
-	clock       *clock
+	clock       *storagetest.Clock
 	engine      *storagetest.Hooks
 	sim         *wechattest.Server
 	api         *httptest.Server
@@ -88,11 +70,11 @@ const secretOfMini = "secret-of-mini-0123456789abcdefghijklmnopq"
 // newTestServer starts a test server with the directory "default" and the client "mini", a mini-program's backend.
 func newTestServer(t *testing.T) *testServer {
 	t.Helper()
-	c := &clock{now: time.Now().UTC().Truncate(time.Millisecond)}
+	c := storagetest.NewClock(time.Now().UTC().Truncate(time.Millisecond))
 	return newTestServerOn(t, c, storagetest.NewMemory(c.Now))
 }
 
-func newTestServerOn(t *testing.T, c *clock, engine storage.Engine) *testServer {
+func newTestServerOn(t *testing.T, c *storagetest.Clock, engine storage.Engine) *testServer {
 	t.Helper()
 	ts := &testServer{
 		T: t, clock: c, engine: &storagetest.Hooks{Engine: engine}, sim: &wechattest.Server{Now: c.Now}, log: &logBuffer{},

@@ -12,25 +12,7 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-// manualClock is a clock that stands still until it is moved.
-type manualClock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *manualClock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *manualClock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
-func newManualClock() *manualClock { return &manualClock{now: time.Unix(1_700_000_000, 0)} }
+func newManualClock() *storagetest.Clock { return storagetest.NewClock(time.Unix(1_700_000_000, 0)) }
 
 func testRule() Rule { return Rule{name: "test", freeFailures: 3, maxWait: 8 * time.Second} }
 
@@ -43,7 +25,7 @@ func TestLockout_FailureDoublesWait(t *testing.T) {
 			t.Errorf("failure %d: wait %v, want %d s", i+1, got, want)
 		}
 	}
-	clock.advance(3 * time.Second)
+	clock.Advance(3 * time.Second)
 	if got := throttles.Wait(who); got != 5*time.Second {
 		t.Errorf("3 s later: wait %v", got)
 	}
@@ -52,7 +34,7 @@ func TestLockout_FailureDoublesWait(t *testing.T) {
 			t.Errorf("%v waits %v for another one's failures", other, got)
 		}
 	}
-	clock.advance(8*time.Second + forgetAfter)
+	clock.Advance(8*time.Second + forgetAfter)
 	if got := throttles.Failed(t.Context(), who); got != 0 {
 		t.Errorf("after %v the failures are not forgotten: wait %v", forgetAfter, got)
 	}
@@ -158,14 +140,14 @@ func TestRateLimiter_AllowsBurstThenRate(t *testing.T) {
 	if wait := p.Take(Caller{Client: "b"}); wait != 0 {
 		t.Errorf("another caller waits %v", wait)
 	}
-	clock.advance(100 * time.Millisecond)
+	clock.Advance(100 * time.Millisecond)
 	if wait := p.Take(Caller{Client: "a"}); wait != 0 {
 		t.Errorf("after its wait it waits %v", wait)
 	}
 	if wait := p.Take(Caller{Client: "a"}); wait != 100*time.Millisecond {
 		t.Errorf("the next waits %v", wait)
 	}
-	clock.advance(time.Hour)
+	clock.Advance(time.Hour)
 	for i := range 5 {
 		if wait := p.Take(Caller{Client: "a"}); wait != 0 {
 			t.Errorf("after a pause, request %d waits %v", i+1, wait)

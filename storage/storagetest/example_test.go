@@ -30,18 +30,26 @@ func ExampleRun() {
 	_ = testContract
 }
 
-// Memory is an engine for tests, whose clock the test sets.
+// Memory is an engine for tests. A Clock sets its time.
 func ExampleMemory() {
-	ctx, now := context.Background(), time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	engine := storagetest.NewMemory(func() time.Time { return now })
-	document := storage.Document{Kind: storage.KindMeta, ID: "code", ExpiresAt: now.Add(time.Minute), Body: []byte(`{}`)}
+	ctx, clock := context.Background(), storagetest.NewClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	engine := storagetest.NewMemory(clock.Now)
+	document := storage.Document{Kind: storage.KindMeta, ID: "code", ExpiresAt: clock.Now().Add(time.Minute), Body: []byte(`{}`)}
 	if _, err := engine.Insert(ctx, document); err != nil {
 		fmt.Println(err)
 	}
-	now = now.Add(2 * time.Minute)
+	clock.Advance(2 * time.Minute)
 	_, err := engine.Get(ctx, storage.KindMeta, "code")
 	fmt.Println(errors.Is(err, storage.ErrNotFound))
 	// Output: true
+}
+
+// A Clock stands still until the test moves it.
+func ExampleClock() {
+	clock := storagetest.NewClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	clock.Advance(time.Hour)
+	fmt.Println(clock.Now().Format(time.TimeOnly))
+	// Output: 01:00:00
 }
 
 // Hooks simulates failures: here the store executes the first write, and its reply is lost.

@@ -91,7 +91,7 @@ func (w *jumpWorld) wantSession(what string, at *instance) {
 	if refreshed.status != http.StatusOK {
 		w.Errorf("%s: refresh: %d %s", what, refreshed.status, refreshed.raw)
 	}
-	at.clock.advance(time.Minute)
+	at.clock.Advance(time.Minute)
 	for name, token := range map[string]string{"reuse": used, "after reuse": refreshed.text("refresh_token")} {
 		if name == "after reuse" {
 			at.refresh("mini", used)
@@ -125,7 +125,7 @@ func (w *jumpWorld) wantRotation(what string, at *instance) {
 // wantSigner wants each instance, or those that must, to sign with a key, and to accept what it signed.
 func (w *jumpWorld) wantSigner(what, kid string, mustSign func(*instance) bool) {
 	w.Helper()
-	w.first.clock.advance(time.Second)
+	w.first.clock.Advance(time.Second)
 	for _, i := range []*instance{w.first, w.second} {
 		i.load()
 		token := i.exchange("mini", w.app.Login("carol")).wantOK(w.T).text("access_token")

@@ -36,7 +36,7 @@ func TestInstances_ClocksApart_RefreshesConverge(t *testing.T) {
 			}
 			order[1].refresh("mini", next).wantOK(t)
 			// Reuse is detected at both, as late as with one clock.
-			slow.clock.advance(time.Minute)
+			slow.clock.Advance(time.Minute)
 			if stolen := order[1].refresh("mini", first); stolen.status != http.StatusBadRequest || stolen.text("error") != "invalid_grant" {
 				t.Errorf("%v: a token that was used a minute ago: %d %s", skews, stolen.status, stolen.raw)
 			}
@@ -65,7 +65,7 @@ func TestInstances_ClocksApart_ExpiryGoesByTheStoresClock(t *testing.T) {
 	for _, i := range []*instance{slow, fast} {
 		must(i.engine.Get(t.Context(), doc.Kind, doc.ID))(t)
 	}
-	slow.clock.advance(2 * time.Minute)
+	slow.clock.Advance(2 * time.Minute)
 	for _, i := range []*instance{slow, fast} {
 		if _, err := i.engine.Get(t.Context(), doc.Kind, doc.ID); err == nil {
 			t.Error("the document outlives its time")
@@ -85,7 +85,7 @@ func TestInstances_ClocksApart_AnAssertionIsGoodOnce(t *testing.T) {
 		}
 		order[0].asserted(assertion).wantOK(t)
 		if order[0] == fast {
-			fast.clock.advance(4 * time.Minute)
+			fast.clock.Advance(4 * time.Minute)
 		}
 		if again := order[1].asserted(assertion); again.text("error") != "invalid_client" || !strings.Contains(again.raw, "used before") {
 			t.Errorf("%s: %d %s", name, again.status, again.raw)

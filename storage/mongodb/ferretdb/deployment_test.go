@@ -22,6 +22,7 @@ import (
 	"github.com/minifed/minifed/server"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/mongodb"
+	"github.com/minifed/minifed/storage/storagetest"
 	"github.com/minifed/minifed/wechat"
 	"github.com/minifed/minifed/wechat/wechattest"
 )
@@ -29,7 +30,7 @@ import (
 // deployment is a simulated environment: a simulated WeChat, a clock, a master key, and as many instances of the server as a test starts.
 type deployment struct {
 	*testing.T
-	clock *clock
+	clock *storagetest.Clock
 	sim   *wechattest.Server
 	// api is where the simulated WeChat is.
 	api string
@@ -62,24 +63,6 @@ type instance struct {
 	log      *buffer
 	// address is the listen address of this instance.
 	address string
-}
-
-// clock stands still until it is moved.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
 }
 
 // buffer is a log that is read while it is written.
@@ -140,7 +123,7 @@ func newDeployment(t *testing.T, proxied func(*Server, testing.TB) *Proxy, optio
 
 func newTownOn(t *testing.T, open func(*instance) storage.Engine) (*deployment, *instance) {
 	t.Helper()
-	w := &deployment{T: t, clock: &clock{now: time.Now().UTC().Truncate(time.Millisecond)}, open: open}
+	w := &deployment{T: t, clock: storagetest.NewClock(time.Now().UTC().Truncate(time.Millisecond)), open: open}
 	w.sim = &wechattest.Server{Now: w.clock.Now}
 	api := httptest.NewServer(w.sim)
 	t.Cleanup(api.Close)

@@ -139,7 +139,7 @@ func TestParallelAndLateRefreshesThroughTwoInstancesConverge(t *testing.T) {
 		}
 	}
 	// A late copy of the first token, within the grace of 30 s: the clocks are 20 s apart.
-	a.clock.advance(9 * time.Second)
+	a.clock.Advance(9 * time.Second)
 	for _, i := range []*instance{a, b} {
 		if late := i.refresh("mini", first).wantOK(t); late.text("refresh_token") != current {
 			t.Error("a late copy gave another refresh token")
@@ -148,7 +148,7 @@ func TestParallelAndLateRefreshesThroughTwoInstancesConverge(t *testing.T) {
 	b.refresh("mini", current).wantOK(t)
 	a.oneUser(1, 1)
 	// And one that is too late is a thief's.
-	a.clock.advance(time.Minute)
+	a.clock.Advance(time.Minute)
 	if stolen := a.refresh("mini", first); stolen.status != http.StatusBadRequest || stolen.text("error") != "invalid_grant" {
 		t.Errorf("a token that was used long ago: got %d %s", stolen.status, stolen.raw)
 	}
@@ -191,7 +191,7 @@ func (i *instance) signingKeys(algorithm string) map[string]storage.SigningKey {
 func TestRotation_ByOneInstanceOnly(t *testing.T) {
 	t.Parallel()
 	a, b, _ := newPair(t)
-	a.clock.advance(91 * 24 * time.Hour)
+	a.clock.Advance(91 * 24 * time.Hour)
 	// Both find the step due: the second has read the keys and is about to write when the first is done.
 	held := b.proxy.holdFirst(func(c Command) bool { return c.Name == "update" && c.Collection == string(storage.KindSigningKeys) })
 	ctx, stop := context.WithCancel(t.Context())

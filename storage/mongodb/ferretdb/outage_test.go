@@ -27,7 +27,7 @@ func TestWithoutTheDatabaseTheServerAnswers503AndGoesOnWhenItIsBack(t *testing.T
 	i.get("/oauth2/jwks", "").wantOK(t)
 
 	i.proxy.Down()
-	i.clock.advance(10 * time.Second) // Copies of clients and directories are old now.
+	i.clock.Advance(10 * time.Second) // Copies of clients and directories are old now.
 	var waiting sync.WaitGroup
 	for name, do := range map[string]func() apiResponse{
 		"login":    func() apiResponse { return i.exchange("mini", login) },

@@ -30,7 +30,7 @@ func TestLifecycle_RecreatedMiniProgramStartsWithNothingOnTwoInstances(t *testin
 	check(t, a.engine.Delete(t.Context(), storage.KindClient, key))
 	next.Incarnation = "second"
 	must(storage.Insert(t.Context(), a.engine, next))(t)
-	a.clock.advance(5 * time.Second)
+	a.clock.Advance(5 * time.Second)
 	a.wantOver(before.text("refresh_token"), code)
 	b.wantOver(before.text("refresh_token"), code)
 	after := a.exchange("mini", app.Login("alice")).wantOK(t)
@@ -53,7 +53,7 @@ func TestLifecycle_RecreatedDirectoryStartsWithNothingOnTwoInstances(t *testing.
 	check(t, a.keys.EnsureDirectory(t.Context(), next))
 	check(t, a.secrets.Ensure(t.Context(), "default"))
 	must(storage.Insert(t.Context(), a.engine, next))(t)
-	a.clock.advance(5 * time.Second)
+	a.clock.Advance(5 * time.Second)
 	a.load()
 	b.load()
 	for _, i := range []*instance{a, b} {

@@ -26,7 +26,7 @@ func (i *instance) operator() *admin.Service {
 
 // known lets five seconds pass, after which every instance knows every change.
 func known(instances ...*instance) {
-	instances[0].clock.advance(5 * time.Second)
+	instances[0].clock.Advance(5 * time.Second)
 	for _, i := range instances {
 		i.load()
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/storagetest"
 )
 
 // resourceServer is a verifier that caches the JWK Sets for their max-age.
@@ -100,12 +101,12 @@ func TestAFrozenInstanceSignsNothingThatCannotBeVerified(t *testing.T) {
 }
 
 // step moves the clock by two minutes during the first forty, and then by hours, and returns by how many minutes it did.
-func step(minute int, c *clock) int {
+func step(minute int, c *storagetest.Clock) int {
 	by := 2
 	if minute >= 40 {
 		by = 13 * 60
 	}
-	c.advance(time.Duration(by) * time.Minute)
+	c.Advance(time.Duration(by) * time.Minute)
 	return by
 }
 
@@ -123,7 +124,7 @@ func TestAnInstanceCutOffFromTheStoreStopsSigning(t *testing.T) {
 	if i.keys.MaxAge("default") == 0 {
 		t.Error("a fresh JWK Set must not be kept")
 	}
-	i.clock.advance(10 * time.Minute)
+	i.clock.Advance(10 * time.Minute)
 	if err := sign(); err == nil {
 		t.Error("it signs by keys that it has not read for ten minutes")
 	}
@@ -132,7 +133,7 @@ func TestAnInstanceCutOffFromTheStoreStopsSigning(t *testing.T) {
 	}
 	i.get("/oauth2/jwks", "").wantOK(t)
 	i.proxy.Up()
-	i.clock.advance(time.Second) // after which it asks again
+	i.clock.Advance(time.Second) // after which it asks again
 	check(t, sign())
 }
 
@@ -159,7 +160,7 @@ func TestARotationOfTokenSecretsLosesNoSession(t *testing.T) {
 			t.Errorf("minute %d: the repeat made another session", minute)
 		}
 		sessions = append(sessions, to.refresh("mini", made.text("refresh_token")).wantOK(t).text("refresh_token"))
-		a.clock.advance(2 * time.Minute)
+		a.clock.Advance(2 * time.Minute)
 	}
 	for n, token := range sessions {
 		if a := []*instance{a, b}[n%2].refresh("mini", token); a.status != http.StatusOK {
@@ -187,7 +188,7 @@ func TestARotationOfTheMasterKeyLosesNoSession(t *testing.T) {
 		t.Helper()
 		for _, i := range instances {
 			number++
-			i.clock.advance(10 * time.Second) // after which clients are read again
+			i.clock.Advance(10 * time.Second) // after which clients are read again
 			if got := i.exchange("mini", app.Login("alice")).wantOK(t).sub(t); got != sub {
 				t.Errorf("alice is %s, she was %s", got, sub)
 			}

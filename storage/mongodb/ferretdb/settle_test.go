@@ -99,10 +99,10 @@ func TestUnknownOutcome_OtherInstanceServesRepeat(t *testing.T) {
 					t.Parallel()
 					a, b, send, good := doubt(t, proxied, d, fault)
 					if d.kind == storage.KindGrant {
-						a.clock.advance(31 * time.Second) // Late copies of a refresh token are late by now.
+						a.clock.Advance(31 * time.Second) // Late copies of a refresh token are late by now.
 					}
 					good(b, send(b).wantOK(t))
-					a.clock.advance(31 * time.Second)
+					a.clock.Advance(31 * time.Second)
 					for _, i := range []*instance{b, a} {
 						if again := send(i); again.status != d.repeatStatus {
 							t.Errorf("a repeat: got %d %s", again.status, again.raw)

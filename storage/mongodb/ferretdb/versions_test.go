@@ -93,7 +93,7 @@ func TestARecordOfANewerVersionIs503AndStaysAsItIs(t *testing.T) {
 			},
 			storage.KindIdentity: func() apiResponse { return i.exchange("mini", app.Login("alice")) },
 			storage.KindClient: func() apiResponse {
-				i.clock.advance(clientsAreRead)
+				i.clock.Advance(clientsAreRead)
 				return i.exchange("mini", app.Login("alice"))
 			},
 		}
@@ -110,7 +110,7 @@ func TestARecordOfANewerVersionIs503AndStaysAsItIs(t *testing.T) {
 				}
 			}
 			i.editAll(kind, func(body []byte) []byte { return bytes.Replace(body, newer, older, 1) })
-			i.clock.advance(clientsAreRead)
+			i.clock.Advance(clientsAreRead)
 			if a := ask(); a.status != http.StatusOK {
 				t.Errorf("%s, after the newer version is gone: got %d %s", kind, a.status, a.raw)
 			}
