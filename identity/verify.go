@@ -11,7 +11,7 @@ import (
 // user without password and a wrong password all return ErrWrongPassword, after the same store operations and the same hashing.
 // ErrUserDisabled is returned only for the right password. ErrBusy means that ctx ended before a hash could begin.
 func (s *Service) VerifyPassword(ctx context.Context, directory, name, password string) (*storage.Entry[storage.User], error) {
-	user, err := s.named(ctx, directory, name)
+	user, err := s.userByName(ctx, directory, name)
 	if err != nil {
 		return nil, err
 	}
@@ -42,19 +42,19 @@ func (s *Service) passwordWorks(user storage.User) bool {
 	return user.Password != "" && !s.now().Before(user.PasswordFrom)
 }
 
-// Holder returns the ID of the user with this username or verified e-mail address; empty if there is none. The store operations
+// UserIDByName returns the ID of the user with this username or verified e-mail address; empty if there is none. The store operations
 // are the same in both cases. It is for counting failures by account; the result must not be disclosed.
-func (s *Service) Holder(ctx context.Context, directory, name string) (string, error) {
-	user, err := s.named(ctx, directory, name)
+func (s *Service) UserIDByName(ctx context.Context, directory, name string) (string, error) {
+	user, err := s.userByName(ctx, directory, name)
 	if err != nil || user == nil {
 		return "", err
 	}
 	return user.Record.ID, nil
 }
 
-// named returns the user with a name; nil if there is none. It reads a link and a user in both cases. After a crash, a link can
+// userByName returns the user with a name; nil if there is none. It reads a link and a user in both cases. After a crash, a link can
 // lead to a user with another name; then there is no user.
-func (s *Service) named(ctx context.Context, directory, name string) (*storage.Entry[storage.User], error) {
+func (s *Service) userByName(ctx context.Context, directory, name string) (*storage.Entry[storage.User], error) {
 	identity := nameIdentity(directory, name)
 	at, err := s.linkedUser(ctx, identity)
 	if err != nil {

@@ -26,7 +26,7 @@ func pictureSize(picture []byte) string {
 func linkingState(client storage.Client) string {
 	switch {
 	case client.AccountLinking:
-		return "yes: " + admin.LinkingGivesAway
+		return "yes: " + admin.LinkingRisk
 	case admin.LinkingUnconfirmed(client):
 		return "no: " + admin.ScopeLink + " is not granted until --account-linking confirms it"
 	default:
