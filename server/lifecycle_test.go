@@ -120,7 +120,7 @@ func TestLifecycle_RecreatedClientGetsNoRequestOfTheDeletedOne(t *testing.T) {
 	b.get(interaction)
 	b.wantPage(t, http.StatusBadRequest, "too long")
 	b.get(ts.url + "/oauth2/authorize?" + url.Values{"client_id": {"web"}, "request_uri": {uri}}.Encode())
-	b.wantPage(t, http.StatusBadRequest, "over")
+	b.wantPage(t, http.StatusBadRequest, "request_uri has expired")
 }
 
 func (ts *testServer) requestTokens(path, client string, form url.Values) response {
