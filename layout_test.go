@@ -30,6 +30,7 @@ func allowedImports() map[string][]string {
 		"storage/sqlite":      {"storage"},
 		"storage/mongodb":     {"storage"},
 		"identity":            {"storage"},
+		"identity/userfile":   {"identity", "storage"},
 		"keys":                {"storage"},
 		"discovery":           {},
 		"server/endpoint":     {"discovery", "grants", "internal/bounded", "keys", "storage", "storage/oauth2", "wechat"},
@@ -44,7 +45,7 @@ func allowedImports() map[string][]string {
 		"server/federation":   {"grants", "identity", "internal/bounded", "keys", "server/account", "server/endpoint", "server/page", "server/ratelimit", "server/token", "storage", "storage/oauth2", "wechat"},
 		"server/logout":       {"discovery", "identity", "keys", "server/authorize", "server/endpoint", "server/outbound", "server/page", "server/token", "storage", "storage/oauth2"},
 		"server":              {"discovery", "grants", "identity", "keys", "server/account", "server/authorize", "server/clientauth", "server/endpoint", "server/federation", "server/logout", "server/mail", "server/outbound", "server/page", "server/ratelimit", "server/token", "storage", "storage/oauth2", "wechat"},
-		"server/admin":        {"identity", "keys", "storage", "wechat"},
+		"server/admin":        {"identity", "identity/userfile", "keys", "storage", "wechat"},
 		"server/upgradetest":  {"keys", "server", "storage", "wechat"},
 
 		"cmd/minifed/internal/suggest":         {},
@@ -67,7 +68,7 @@ func allowedImports() map[string][]string {
 		"cmd/minifed/internal/deployment":      {"cmd/minifed/internal/clockwatch", "cmd/minifed/internal/config", "cmd/minifed/internal/console", "cmd/minifed/internal/explain", "cmd/minifed/internal/input", "cmd/minifed/internal/locale", "cmd/minifed/internal/memory", "cmd/minifed/internal/metrics", "identity", "keys", "server/admin", "storage", "storage/mongodb", "storage/sqlite"},
 		"cmd/minifed/internal/provider":        {"cmd/minifed/internal/certificate", "cmd/minifed/internal/clockwatch", "cmd/minifed/internal/config", "cmd/minifed/internal/console", "cmd/minifed/internal/deployment", "cmd/minifed/internal/graceful", "cmd/minifed/internal/health", "cmd/minifed/internal/locale", "cmd/minifed/internal/metrics", "server", "server/outbound", "storage", "storage/mongodb", "storage/sqlite", "wechat"},
 		"cmd/minifed/internal/demo":            {"cmd/minifed/internal/config", "cmd/minifed/internal/console", "cmd/minifed/internal/logging", "cmd/minifed/internal/provider", "identity", "server/admin", "storage", "wechat", "wechat/wechattest"},
-		"cmd/minifed":                          {"cmd/minifed/internal/archive", "cmd/minifed/internal/clockwatch", "cmd/minifed/internal/config", "cmd/minifed/internal/console", "cmd/minifed/internal/demo", "cmd/minifed/internal/deployment", "cmd/minifed/internal/explain", "cmd/minifed/internal/input", "cmd/minifed/internal/locale", "cmd/minifed/internal/logging", "cmd/minifed/internal/memory", "cmd/minifed/internal/provider", "cmd/minifed/internal/suggest", "cmd/minifed/internal/version", "identity", "keys", "server/admin", "server/endpoint", "storage", "storage/mongodb", "storage/sqlite", "wechat"},
+		"cmd/minifed":                          {"cmd/minifed/internal/archive", "cmd/minifed/internal/clockwatch", "cmd/minifed/internal/config", "cmd/minifed/internal/console", "cmd/minifed/internal/demo", "cmd/minifed/internal/deployment", "cmd/minifed/internal/explain", "cmd/minifed/internal/input", "cmd/minifed/internal/locale", "cmd/minifed/internal/logging", "cmd/minifed/internal/memory", "cmd/minifed/internal/provider", "cmd/minifed/internal/suggest", "cmd/minifed/internal/version", "identity", "identity/userfile", "keys", "server/admin", "server/endpoint", "storage", "storage/mongodb", "storage/sqlite", "wechat"},
 		"cmd/wechatsim":                        {"wechat", "wechat/wechattest"},
 	}
 }

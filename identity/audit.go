@@ -24,6 +24,7 @@ const (
 	ActionPhone        = "user.phone"
 	ActionPassword     = "user.password"
 	ActionMembership   = "user.groups"
+	ActionImport       = "user.import"
 	ActionAttach       = "user.attach"
 	ActionDisable      = "user.disable"
 	ActionEnable       = "user.enable"

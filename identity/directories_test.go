@@ -32,7 +32,7 @@ func TestLifecycle_UserOfADeletedDirectoryIsUnknownInTheRecreatedOne(t *testing.
 			h.recreate("second")
 			h.refresh()
 			for _, id := range []string{before.ID, named.Record.ID, "alice"} {
-				if _, err := h.FindUser(t.Context(), directory, id); !errors.Is(err, identity.ErrUnknownUser) {
+				if _, err := h.Named(t.Context(), directory, id); !errors.Is(err, identity.ErrUnknownUser) {
 					t.Errorf("user %s: %v", id, err)
 				}
 			}

@@ -47,6 +47,13 @@ const (
 	InvalidAttributeCount
 	InvalidAttributeValue
 	InvalidMembershipSize
+	InvalidPasswordHash
+	InvalidPasswordSalt
+	InvalidSub
+	InvalidSubOfWeChat
+	InvalidImportKeys
+	InvalidImportLinks
+	InvalidExternalID
 	endOfInvalidReasons
 )
 
@@ -105,6 +112,13 @@ func invalidReasonTexts() map[InvalidReason]string {
 		InvalidAttributeName:      fmt.Sprintf(`must have names of 1 to %d letters, digits and "._-"`, maxAttributeName),
 		InvalidAttributeCount:     fmt.Sprintf("must be at most %d names with at most %d values each", maxAttributes, maxAttributeValues),
 		InvalidAttributeValue:     "must have values of 1 to 256 characters without control characters",
+		InvalidPasswordHash:       "must be bcrypt, argon2id, PBKDF2, or a hash of the named scheme",
+		InvalidPasswordSalt:       "needs a password_scheme: hashes that name their scheme contain their salt",
+		InvalidSub:                fmt.Sprintf(`must be 1 to %d letters, digits and "._~-", and begin with a letter or digit`, maxSub),
+		InvalidSubOfWeChat:        "must not be an OpenID or UnionID of WeChat: use external_id instead",
+		InvalidImportKeys:         "needs sub, external_id, username, email, phone_number, or a WeChat identity",
+		InvalidImportLinks:        fmt.Sprintf("must be at most %d WeChat identities", maxImportLinks),
+		InvalidExternalID:         "must have 1 to 128 printable characters",
 		InvalidMembershipSize:     fmt.Sprintf("must have at most %d bytes together with the groups, as JSON", maxMembership),
 	}
 }

@@ -20,8 +20,8 @@ func (s *Service) User(ctx context.Context, directory, id string) (*storage.Entr
 	return user, nil
 }
 
-// FindUser returns the user of an ID, of a username, of a verified e-mail address, or of a phone number in E.164, in this order.
-func (s *Service) FindUser(ctx context.Context, directory, text string) (*storage.Entry[storage.User], error) {
+// Named returns the user of an ID, of a username, of a verified e-mail address, or of a phone number in E.164, in this order.
+func (s *Service) Named(ctx context.Context, directory, text string) (*storage.Entry[storage.User], error) {
 	user, err := s.User(ctx, directory, text)
 	if !errors.Is(err, ErrUnknownUser) {
 		return user, err
@@ -29,7 +29,7 @@ func (s *Service) FindUser(ctx context.Context, directory, text string) (*storag
 	if number, invalid := ParsePhone(text); invalid == nil {
 		return s.numbered(ctx, directory, number)
 	}
-	user, err = s.userByName(ctx, directory, text)
+	user, err = s.named(ctx, directory, text)
 	if err != nil {
 		return nil, err
 	}

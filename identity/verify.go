@@ -11,20 +11,18 @@ import (
 // user without password and a wrong password all return ErrWrongPassword, after the same store operations and the same hashing.
 // ErrUserDisabled is returned only for the right password. ErrBusy means that ctx ended before a hash could begin.
 func (s *Service) VerifyPassword(ctx context.Context, directory, name, password string) (*storage.Entry[storage.User], error) {
-	user, err := s.userByName(ctx, directory, name)
+	user, err := s.named(ctx, directory, name)
 	if err != nil {
 		return nil, err
 	}
-	hash := s.hasher.dummy
+	stored := s.hasher.dummy.String()
 	if user != nil && s.passwordWorks(user.Record) {
-		if hash, err = ParsePasswordHash(user.Record.Password); err != nil {
-			return nil, err
-		}
+		stored = user.Record.Password
 	}
 	if len(password) > 4*maxPassword {
-		password, hash = "", s.hasher.dummy
+		password, stored = "", s.hasher.dummy.String()
 	}
-	right, err := s.hasher.verify(ctx, password, hash)
+	right, err := s.hasher.verifyStored(ctx, password, stored)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +32,7 @@ func (s *Service) VerifyPassword(ctx context.Context, directory, name, password 
 	if user.Record.Status != storage.UserActive {
 		return nil, ErrUserDisabled
 	}
-	return s.rehash(ctx, user, password, hash)
+	return s.rehash(ctx, user, password)
 }
 
 // passwordWorks reports whether a user has a password that is valid now.
@@ -42,19 +40,19 @@ func (s *Service) passwordWorks(user storage.User) bool {
 	return user.Password != "" && !s.now().Before(user.PasswordFrom)
 }
 
-// UserIDByName returns the ID of the user with this username or verified e-mail address; empty if there is none. The store operations
+// Holder returns the ID of the user with this username or verified e-mail address; empty if there is none. The store operations
 // are the same in both cases. It is for counting failures by account; the result must not be disclosed.
-func (s *Service) UserIDByName(ctx context.Context, directory, name string) (string, error) {
-	user, err := s.userByName(ctx, directory, name)
+func (s *Service) Holder(ctx context.Context, directory, name string) (string, error) {
+	user, err := s.named(ctx, directory, name)
 	if err != nil || user == nil {
 		return "", err
 	}
 	return user.Record.ID, nil
 }
 
-// userByName returns the user with a name; nil if there is none. It reads a link and a user in both cases. After a crash, a link can
+// named returns the user with a name; nil if there is none. It reads a link and a user in both cases. After a crash, a link can
 // lead to a user with another name; then there is no user.
-func (s *Service) userByName(ctx context.Context, directory, name string) (*storage.Entry[storage.User], error) {
+func (s *Service) named(ctx context.Context, directory, name string) (*storage.Entry[storage.User], error) {
 	identity := nameIdentity(directory, name)
 	at, err := s.linkedUser(ctx, identity)
 	if err != nil {
@@ -91,12 +89,12 @@ func nameOf(user storage.User, typ storage.IdentityType) string {
 	return foldUsername(user.Username)
 }
 
-// rehash replaces the hash of a password that was just verified if its parameters are not current. It ignores a concurrent
-// change: the next login does it.
+// rehash replaces the hash of a password that was just verified if it is another system's, or its parameters are not current.
+// It ignores a concurrent change: the next login does it.
 func (s *Service) rehash(
-	ctx context.Context, user *storage.Entry[storage.User], password string, hash PasswordHash,
+	ctx context.Context, user *storage.Entry[storage.User], password string,
 ) (*storage.Entry[storage.User], error) {
-	if hash.Argon2 == s.hasher.params {
+	if s.hasher.current(user.Record.Password) {
 		return user, nil
 	}
 	renewed, err := s.hasher.hash(ctx, password)

@@ -83,7 +83,7 @@ func (f *clientFields) permissions() {
 // scopes adds the flags of the scopes that the client may request. A list with urn:minifed:link confirms account linking as
 // --account-linking does. A list without it removes account linking.
 func (f *clientFields) scopes() {
-	linking := f.flags.Bool("account-linking", false, "register "+admin.ScopeLink+" and accept its risk: "+admin.LinkingRisk)
+	linking := f.flags.Bool("account-linking", false, "register "+admin.ScopeLink+" and accept its risk: "+admin.LinkingGivesAway)
 	scopes := f.flags.StringArray("scope", nil, "`scope` that it may request")
 	f.sets["scope"] = func(client *storage.Client) {
 		client.Scopes = words(*scopes)

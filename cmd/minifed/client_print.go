@@ -26,7 +26,7 @@ func pictureSize(picture []byte) string {
 func linkingState(client storage.Client) string {
 	switch {
 	case client.AccountLinking:
-		return "yes: " + admin.LinkingRisk
+		return "yes: " + admin.LinkingGivesAway
 	case admin.LinkingUnconfirmed(client):
 		return "no: " + admin.ScopeLink + " is not granted until --account-linking confirms it"
 	default:

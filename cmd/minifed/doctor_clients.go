@@ -72,7 +72,7 @@ func warnOfUnconfirmedLinking(ctx context.Context, service *admin.Service, logge
 			if admin.LinkingUnconfirmed(client) {
 				confirm, decline := linkingCommands(client)
 				logger.WarnContext(ctx, "the client is not granted "+admin.ScopeLink+" any more: no operator has confirmed it",
-					"client", client.ID, "directory", client.Directory, "what_it_gives_away", admin.LinkingRisk, "confirm", confirm, "decline", decline)
+					"client", client.ID, "directory", client.Directory, "what_it_gives_away", admin.LinkingGivesAway, "confirm", confirm, "decline", decline)
 			}
 		}
 	}

@@ -20,7 +20,7 @@ func newUser(c *console.Console, flags *settings) *cobra.Command {
 		userState(d, "disable", "disabled", "Disable a user, and end all grants and sessions", (*admin.Service).DisableUser),
 		userState(d, "enable", "enabled", "Enable a disabled user", (*admin.Service).EnableUser),
 		userState(d, "signout", "signed out everywhere", "End all grants and sessions of a user", (*admin.Service).SignOutUser),
-		newUserDelete(d), newUserMerge(d),
+		newUserDelete(d), newUserMerge(d), newUserImport(d), newUserExport(d),
 	)
 	d.atDirectory(command)
 	return command

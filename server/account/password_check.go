@@ -36,7 +36,7 @@ func (p *Passwords) signIn(w http.ResponseWriter, r *endpoint.Request, name, pas
 		return nil, err
 	}
 	directory := r.Issuer.Directory
-	holder, err := p.Users.UserIDByName(r.Context(), directory.ID, name)
+	holder, err := p.Users.Holder(r.Context(), directory.ID, name)
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ func checkClient(client storage.Client, algorithms []string) error {
 	p.checkTokens(client)
 	p.checkSubjects(client)
 	p.checkClientLifetimes(client, rules)
-	p.checkEffects(client, rules)
+	p.checkMeaning(client, rules)
 	p.checkFederation(client)
 	return p.err()
 }

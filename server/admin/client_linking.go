@@ -9,13 +9,13 @@ import (
 // ScopeLink is the scope of access tokens that may add a way to sign in to their user's account.
 const ScopeLink = "urn:minifed:link"
 
-// LinkingRisk describes what a client's backend can do with ScopeLink, for the operator who decides about it.
-const LinkingRisk = "within five minutes of a user's sign-in, the backend can set the first password of that user, " +
+// LinkingGivesAway says what a client's backend can do with ScopeLink, for the operator who is asked to allow it.
+const LinkingGivesAway = "within five minutes of a user's sign-in, the backend can set the first password of that user, " +
 	"and attach any WeChat user of its choice to that user's account in this directory"
 
-// syncLinking synchronizes AccountLinking and Scopes after a change. Turning AccountLinking on adds ScopeLink, turning it off
+// settleLinking synchronizes AccountLinking and Scopes after a change. Turning AccountLinking on adds ScopeLink, turning it off
 // removes the scope, and a new list of scopes without it turns AccountLinking off.
-func syncLinking(client *storage.Client, before storage.Client) {
+func settleLinking(client *storage.Client, before storage.Client) {
 	has := slices.Contains(client.Scopes, ScopeLink)
 	switch {
 	case client.AccountLinking && !before.AccountLinking && !has:
@@ -43,6 +43,6 @@ func (p *problems) checkLinking(client storage.Client) {
 		p.add("account_linking", "means nothing to a %s client, which has no users", client.Kind)
 	}
 	if LinkingUnconfirmed(client) {
-		p.add("scopes", "%s needs account_linking: %s", ScopeLink, LinkingRisk)
+		p.add("scopes", "%s needs account_linking: %s", ScopeLink, LinkingGivesAway)
 	}
 }

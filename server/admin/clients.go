@@ -35,7 +35,7 @@ func (s *Service) CreateClient(ctx context.Context, asked NewClient) (created *s
 		}
 	}
 	fillClient(&client, SigningAlgorithms(directory.Record))
-	syncLinking(&client, storage.Client{})
+	settleLinking(&client, storage.Client{})
 	if err := s.drawLogo(ctx, "logo", nil, &client.Logo); err != nil {
 		return nil, "", err
 	}
@@ -159,7 +159,7 @@ func (s *Service) UpdateClient(ctx context.Context, directory, id, revision stri
 		}
 		change(client)
 		restoreUnchangeable(client, before)
-		syncLinking(client, before)
+		settleLinking(client, before)
 		if err := s.drawLogo(ctx, "logo", before.Logo, &client.Logo); err != nil {
 			return err
 		}

@@ -31,7 +31,7 @@ func (s *Service) CreateUser(ctx context.Context, directory string, account iden
 
 // UserID returns the ID of the user that text names: by ID, username, verified e-mail address, or phone number, in this order.
 func (s *Service) UserID(ctx context.Context, directory, text string) (string, error) {
-	entry, err := s.config.Identity.FindUser(ctx, directory, text)
+	entry, err := s.config.Identity.Named(ctx, directory, text)
 	if errors.Is(err, identity.ErrUnknownUser) {
 		return "", fmt.Errorf("user %q %w: name a user by ID, username, verified e-mail address or phone number; `minifed user list` has the IDs", text, ErrNotFound)
 	}
@@ -57,7 +57,7 @@ func (s *Service) CheckUserUpdate(ctx context.Context, directory string, change 
 		names = append(names, number)
 	}
 	for _, name := range names {
-		_, err := s.config.Identity.FindUser(ctx, directory, name)
+		_, err := s.config.Identity.Named(ctx, directory, name)
 		if err == nil {
 			err = identity.ErrTaken
 		}

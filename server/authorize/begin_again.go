@@ -14,6 +14,9 @@ const (
 	// againParameter is the query parameter of the authorization endpoint that holds a request to restart.
 	againParameter = "again"
 	purposeAgain   = "begin again"
+	// pushedAgainLife is how long after its first use a pushed request can restart. The grant that prevents a second code is
+	// stored for as long.
+	pushedAgainLife = 24 * time.Hour
 )
 
 // offerAgain adds a link to the error page that restarts the request of i with a new interaction of this browser. Nothing that

@@ -208,11 +208,11 @@ func (e *Endpoint) signInNeeded(request *Request, i *Interaction, current *Curre
 	case current == nil:
 		return true
 	case i.signedInNow(current.Record):
-		return request.tooOld(current, e.Now()) && *request.maxAge > 0
+		return e.tooOld(request, current) && *request.maxAge > 0
 	case request.asks(promptLogin), wrong != nil:
 		return true
 	default:
-		return request.tooOld(current, e.Now())
+		return e.tooOld(request, current)
 	}
 }
 

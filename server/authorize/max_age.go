@@ -33,6 +33,6 @@ func (a *Request) readMaxAge() error {
 
 // tooOld reports whether the user signed in longer ago than max_age allows (OpenID Connect Core §3.1.2.1). It is checked again
 // before a code is issued, because pages take time. A max_age of 0 is checked once, because no sign-in meets it for long.
-func (a *Request) tooOld(current *CurrentSession, now time.Time) bool {
-	return a.maxAge != nil && (*a.maxAge == 0 || now.Sub(current.Record.AuthTime) > *a.maxAge)
+func (e *Endpoint) tooOld(request *Request, current *CurrentSession) bool {
+	return request.maxAge != nil && (*request.maxAge == 0 || e.Now().Sub(current.Record.AuthTime) > *request.maxAge)
 }

@@ -11,9 +11,6 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// methodS256 is the supported code_challenge_method (RFC 7636 §4.2).
-const methodS256 = "S256"
-
 // checkPKCE checks the challenge (RFC 7636 §4.3). Only S256 is supported: plain does not protect against an attacker who sees
 // the request.
 func checkPKCE(client storage.Client, form url.Values) error {

@@ -29,11 +29,8 @@ type PushedRequests struct {
 const (
 	requestURIPrefix = "urn:ietf:params:oauth:request_uri:"
 	// pushedLife is the lifetime of a request_uri until its first use. The interaction that it opens lives longer.
-	pushedLife = time.Minute
-	// pushedAgainLife is how long after its first use a pushed request can restart. The grant that prevents a second code is
-	// stored for as long.
-	pushedAgainLife = 24 * time.Hour
-	pushedRefSize   = 32
+	pushedLife    = time.Minute
+	pushedRefSize = 32
 )
 
 // store stores a request and returns its request_uri.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ory/fosite"
 
+	"github.com/minifed/minifed/grants"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/server/token"
@@ -54,6 +55,7 @@ const (
 	maxNonce = 512
 
 	responseTypeCode = "code"
+	methodS256       = "S256"
 )
 
 // The values of the parameter prompt (OpenID Connect Core §3.1.2.1).
@@ -323,6 +325,13 @@ func (p RequestReader) readHint(ctx context.Context, issuer *oauth2.Issuer, clie
 		return "", endpoint.NewError(fosite.ErrInvalidRequest, "The id_token_hint is not an ID token that this issuer gave to this client.")
 	}
 	return claims.Subject, err
+}
+
+// PageError returns an error for a page, which explains it by its reason.
+func PageError(reason, description string) *grants.Error {
+	problem := endpoint.NewError(fosite.ErrInvalidRequest, description)
+	problem.Reason = reason
+	return problem
 }
 
 // LoginHint is the user that the client expects to sign in; empty for any.

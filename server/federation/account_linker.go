@@ -99,7 +99,7 @@ func (f *Service) attach(
 func (a *AccountLinker) attempt(ctx context.Context, v *Request, login identity.Login) (account.Attempt, error) {
 	directory := v.Issuer.Directory
 	own := ratelimit.OpenIDKey(directory, login)
-	holder, err := a.Passwords.Users.UserIDByName(ctx, login.Directory, v.username)
+	holder, err := a.Passwords.Users.Holder(ctx, login.Directory, v.username)
 	if err != nil {
 		return account.Attempt{}, err
 	}

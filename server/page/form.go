@@ -192,5 +192,12 @@ func invalidTexts() map[identity.InvalidReason]string {
 		identity.InvalidAttributeCount:     "invalid.other",
 		identity.InvalidAttributeValue:     "invalid.other",
 		identity.InvalidMembershipSize:     "invalid.other",
+		identity.InvalidPasswordHash:       "invalid.other",
+		identity.InvalidPasswordSalt:       "invalid.other",
+		identity.InvalidSub:                "invalid.other",
+		identity.InvalidSubOfWeChat:        "invalid.other",
+		identity.InvalidImportKeys:         "invalid.other",
+		identity.InvalidImportLinks:        "invalid.other",
+		identity.InvalidExternalID:         "invalid.other",
 	}
 }

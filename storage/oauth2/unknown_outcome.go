@@ -67,7 +67,7 @@ func (d *unknownOutcomes) add(kind storage.Kind, id string, tried attempt, now t
 	known := d.current(id, now)
 	if known == nil {
 		known = &unknownOutcome{kind: kind, id: id}
-		d.evict()
+		d.evict(now)
 		if d.records == nil {
 			d.records = map[string]*unknownOutcome{}
 		}
@@ -176,15 +176,17 @@ func (d *unknownOutcomes) current(id string, now time.Time) *unknownOutcome {
 	return known
 }
 
-// evict removes any one record if there are too many. It does not search the old ones, which due removes: with an unavailable
-// store the records are many, and each new one would search them all.
-func (d *unknownOutcomes) evict() {
+// evict removes the records that are too old and, if that is not enough, any others.
+func (d *unknownOutcomes) evict(now time.Time) {
 	if len(d.records) < maxUnknownOutcomes {
 		return
 	}
+	d.dropOld(now)
 	for id := range d.records {
+		if len(d.records) < maxUnknownOutcomes {
+			return
+		}
 		d.drop(id)
-		return
 	}
 }
 

@@ -2,9 +2,9 @@ package admin
 
 import "github.com/minifed/minifed/storage"
 
-// checkEffects rejects settings that have no effect on a client of this kind and authentication method, so that no operator
+// checkMeaning rejects settings that have no effect on a client of this kind and authentication method, so that no operator
 // relies on them.
-func (p *problems) checkEffects(client storage.Client, rules kindRules) {
+func (p *problems) checkMeaning(client storage.Client, rules kindRules) {
 	means := func(field string, set, effective bool, because string) {
 		if set && !effective {
 			p.add(field, "has no effect on a %s client: %s", client.Kind, because)
@@ -25,11 +25,11 @@ func (p *problems) checkEffects(client storage.Client, rules kindRules) {
 	means("require_pkce", client.RequirePKCE, rules.Browser, noAuthorize)
 	means("require_par", client.RequirePAR, rules.Browser, noAuthorize)
 	means("introspection", client.Introspection, client.AuthMethod != authNone, "introspection needs a client that authenticates")
-	p.checkKeyEffects(client)
+	p.checkKeysMeaning(client)
 }
 
-// checkKeyEffects rejects keys of a client that does not authenticate with them.
-func (p *problems) checkKeyEffects(client storage.Client) {
+// checkKeysMeaning rejects keys of a client that does not authenticate with them.
+func (p *problems) checkKeysMeaning(client storage.Client) {
 	if client.AuthMethod == authPrivateKey {
 		return
 	}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/minifed/minifed/identity/userfile"
+	"github.com/minifed/minifed/server/admin"
+)
+
+// maxShownProblems bounds the problems that an import prints as text; JSON has all that the report has.
+const maxShownProblems = 20
+
+func newUserImport(d *operatorEnv) *cobra.Command {
+	job, format := admin.UserImport{}, ""
+	command := &cobra.Command{
+		Use:   "import FILE",
+		Short: "Import users of another system from a CSV or JSON Lines file",
+		Long: `Imports users from a file: CSV with a header, or one JSON object a line (.jsonl). The operating guide describes the columns, and has
+recipes for other systems.
+
+The whole file is checked first; a file with an unacceptable row is not imported. A row in conflict with a user who exists is left out
+and reported, and the exit code is then 1. The same import can be repeated: it changes nothing, and goes on after an interruption.
+
+The import takes little of the store's time, so that a running server stays fast. --fast takes as much as possible.`,
+		Example: "  minifed user import users.csv --dry-run\n  minifed user import users.csv\n  minifed user import export.jsonl --update --output json",
+		Args:    exactly("a file of users"),
+	}
+	flags := command.Flags()
+	flags.StringVar(&format, "format", "", "`format` of the file: csv or jsonl; without it, by the name of the file")
+	flags.BoolVar(&job.DryRun, "dry-run", false, "report what the import would do, and write nothing")
+	flags.BoolVar(&job.Update, "update", false, "replace values of users from an earlier import with other values")
+	flags.BoolVar(&job.Fast, "fast", false, "do not leave time for a server that uses the store")
+	command.RunE = d.job(func(ctx context.Context, service *admin.Service, path string) error {
+		var known bool
+		if job.Format, known = userfile.Format(format), format != ""; !known {
+			job.Format, known = userfile.FormatOf(path)
+		}
+		if !known || job.Format != userfile.CSV && job.Format != userfile.JSONLines {
+			return usagef("say --format csv or --format jsonl")
+		}
+		job.Open = func() (io.ReadCloser, error) { return os.Open(path) }
+		next := d.Now().Add(progressEvery)
+		job.Progress = func(report admin.UserImportReport) {
+			if now := d.Now(); !now.Before(next) {
+				next = now.Add(progressEvery)
+				done := report.Created + report.Completed + report.Updated + report.Unchanged + report.Differing + report.Conflicts
+				d.Notef("%d of %d rows\n", done, report.Rows)
+			}
+		}
+		report, err := service.ImportUsers(ctx, d.directory, job)
+		if err != nil && !errors.Is(err, admin.ErrImportFile) {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		if shown := d.showImport(path, job, report); shown != nil {
+			return shown
+		}
+		switch {
+		case err != nil:
+			return fmt.Errorf("%s: %w", path, err)
+		case report.Conflicts > 0:
+			return fmt.Errorf("%s: %d rows conflict with users who exist, and are not imported", path, report.Conflicts)
+		default:
+			return nil
+		}
+	})
+	return command
+}
+
+// importedView is the result of an import as JSON.
+type importedView struct {
+	File   string `json:"file"`
+	DryRun bool   `json:"dry_run,omitempty"`
+	admin.UserImportReport
+}
+
+func (d *operatorEnv) showImport(path string, job admin.UserImport, report admin.UserImportReport) error {
+	return d.say(importedView{path, job.DryRun, report}, func() {
+		for n, problem := range report.Problems {
+			if n == maxShownProblems {
+				d.Printf("and more: --output json lists %d\n", len(report.Problems))
+				break
+			}
+			d.Printf("%s\n", problem)
+		}
+		if report.Invalid > 0 {
+			return
+		}
+		verb := "imported"
+		if job.DryRun {
+			verb = "would be imported (dry run)"
+		}
+		d.Printf("%d rows %s: %d users created, %d completed, %d updated, %d unchanged, %d in conflict.\n",
+			report.Rows, verb, report.Created, report.Completed, report.Updated, report.Unchanged, report.Conflicts)
+		if report.Differing > 0 {
+			d.Printf("%d users differ from their rows; --update changes them.\n", report.Differing)
+		}
+		if report.Unverified > 0 {
+			d.Printf("%d e-mail addresses and phone numbers are not verified, and are left out.\n", report.Unverified)
+		}
+		if report.ExternalIDs > 0 {
+			d.Printf("%d rows have an external_id. `minifed directory update %s --claim external_id@profile` returns it to clients.\n", report.ExternalIDs, d.directory)
+		}
+	})
+}
+
+// exportedView is the result of an export as JSON.
+type exportedView struct {
+	File  string `json:"file"`
+	Users int    `json:"users"`
+}
+
+func newUserExport(d *operatorEnv) *cobra.Command {
+	return &cobra.Command{
+		Use:   "export FILE",
+		Short: "Export the users of a directory to a JSON Lines file",
+		Long: `Writes the users of a directory to a new file with mode 0600, one JSON object a line, as "user import" reads it. Users who were merged
+into others, and deleted users, are left out. The file contains password hashes, phone numbers and OpenIDs: keep it secret.`,
+		Example: "  minifed user export users.jsonl",
+		Args:    exactly("a file to create"),
+		RunE: d.job(func(ctx context.Context, service *admin.Service, path string) error {
+			count, err := d.exportUsers(ctx, service, path)
+			if errors.Is(err, fs.ErrExist) {
+				return usagef("%s exists already", path)
+			}
+			if err != nil {
+				return err
+			}
+			return d.done(exportedView{path, count}, "%d users are in %s. The file contains personal data and password hashes.", count, path)
+		}),
+	}
+}
+
+// exportUsers writes users to a new file. An incomplete file is removed.
+func (d *operatorEnv) exportUsers(ctx context.Context, service *admin.Service, path string) (count int, err error) {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		if err = errors.Join(err, file.Close()); err != nil {
+			err = errors.Join(err, os.Remove(path))
+		}
+	}()
+	buffered := bufio.NewWriter(file)
+	next := d.Now().Add(progressEvery)
+	count, err = service.ExportUsers(ctx, d.directory, buffered, func(count int) {
+		if now := d.Now(); !now.Before(next) {
+			next = now.Add(progressEvery)
+			d.Notef("%d users\n", count)
+		}
+	})
+	return count, errors.Join(err, buffered.Flush(), file.Sync())
+}
