@@ -46,7 +46,7 @@ func TestServe_SignsAfterFirstStartWithClockAhead(t *testing.T) {
 		s.setClock(0)
 		// doctor reports the fault, with the remedy to start a server.
 		said := diagnose(t, s, true)["keys of default"]
-		if !strings.HasPrefix(said, "warn ") || !strings.Contains(said, "start a server of this store") {
+		if !strings.HasPrefix(said, "warn ") || !strings.Contains(said, "Start a server of this store") {
 			t.Errorf("%v ahead: doctor says %q", ahead, said)
 		}
 		running := s.startServer(t)

@@ -171,7 +171,7 @@ func TestImport_RejectsAnotherMasterKey(t *testing.T) {
 	other := newCLI(t)
 	other.mustFail(t, exitFailed, []string{"the master key is missing"}, "import", file)
 	other.run(t, "keys", "master", "new")
-	other.mustFail(t, exitFailed, []string{"sealed by master key", "the store that it was made from"}, "import", file)
+	other.mustFail(t, exitFailed, []string{"sealed with master key", "use the master key of the exported store"}, "import", file)
 	if _, err := os.Stat(filepath.Join(other.folder, "minifed.db")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a refused import made the store: %v", err)
 	}
