@@ -95,8 +95,10 @@ func TestArchitecture_NamesExistingFiles(t *testing.T) {
 
 // TestContents_ListEveryHeading compares the list of contents of a long document with its headings.
 func TestContents_ListEveryHeading(t *testing.T) {
-	for _, file := range []string{"docs/operations.md", "docs/architecture.md", "docs/security.md", "docs/scaling.md", "docs/simulator.md",
-		"docs/miniprogram.md", "docs/zh/miniprogram.md", "docs/zh/operations.md", "docs/zh/security.md"} {
+	for _, file := range []string{
+		"docs/operations.md", "docs/architecture.md", "docs/security.md", "docs/scaling.md", "docs/simulator.md",
+		"docs/miniprogram.md", "docs/zh/miniprogram.md", "docs/zh/operations.md", "docs/zh/security.md",
+	} {
 		text := regexp.MustCompile("(?s)```.*?```").ReplaceAllString(read(t, file), "")
 		var headings, contents []string
 		for _, found := range regexp.MustCompile(`(?m)^###? (.*)$`).FindAllStringSubmatch(text, -1) {

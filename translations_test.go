@@ -81,9 +81,7 @@ func shapeOf(text string) map[string][]string {
 	for _, row := range regexp.MustCompile(`(?m)^\|.*\|$`).FindAllString(text, -1) {
 		shape["table"] = append(shape["table"], strings.Repeat("|", strings.Count(strings.ReplaceAll(row, `\|`, ""), "|")))
 	}
-	for _, item := range regexp.MustCompile(`(?m)^ *(?:\*|\d+\.) `).FindAllString(text, -1) {
-		shape["list"] = append(shape["list"], item)
-	}
+	shape["list"] = regexp.MustCompile(`(?m)^ *(?:\*|\d+\.) `).FindAllString(text, -1)
 	for _, link := range regexp.MustCompile(`\]\(([^)]*)\)`).FindAllStringSubmatch(text, -1) {
 		target, _, _ := strings.Cut(link[1], "#")
 		shape["link"] = append(shape["link"], filepath.Base(target))

@@ -183,7 +183,7 @@ func (s *cliHarness) startServerOn(t *testing.T, public, admin string, variables
 		"MINIFED_PUBLIC_URL=" + running.url, "MINIFED_LISTEN_ADDRESS=" + public, "MINIFED_LISTEN_ADMIN_ADDRESS=" + admin,
 	}, variables...)...)
 	running.out, running.err = newOutputBuffer(), newOutputBuffer()
-	running.Console.Out, running.Console.Err = running.out, running.err
+	running.Out, running.Err = running.out, running.err
 	ctx, cancel := context.WithCancel(t.Context())
 	running.cancel = cancel
 	go func() {

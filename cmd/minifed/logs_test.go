@@ -171,7 +171,7 @@ func TestSecrets_AreNotInLogsOutputOrMetrics(t *testing.T) {
 func (b *leakHarness) operatorCLI() *cliHarness {
 	beside := b.with()
 	beside.out, beside.err = newOutputBuffer(), newOutputBuffer()
-	beside.Console.Out, beside.Console.Err, beside.Random = beside.out, beside.err, rand.Reader
+	beside.Out, beside.Err, beside.Random = beside.out, beside.err, rand.Reader
 	return beside
 }
 

@@ -46,7 +46,7 @@ func TestOperatingGuide_RestoreTrialRunsBesideTheServer(t *testing.T) {
 	// The configuration of the running server, then the variables of the guide.
 	trial := s.with(variables...)
 	logs := newOutputBuffer()
-	trial.Console.Err = logs
+	trial.Err = logs
 	runUntil(t, trial, logs)
 	if code, body := get(t, "http://"+admin+"/readyz"); code != 200 || !strings.Contains(body, `"status":"ready"`) {
 		t.Errorf("/readyz: %d %s", code, body)

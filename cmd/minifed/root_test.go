@@ -248,10 +248,10 @@ func TestCommands_FailWhenTheOutputFails(t *testing.T) {
 		"client create --kind service", "client list", "client list --output json", "user merge candidates", "keys secrets rotate", "version",
 	}
 	for _, command := range commands {
-		s.Console.Out = fullDisk{syscall.ENOSPC}
+		s.Out = fullDisk{syscall.ENOSPC}
 		s.mustFail(t, exitFailed, []string{"no space left"}, strings.Fields(command)...)
 	}
-	s.Console.Out = fullDisk{&os.PathError{Op: "write", Path: "|1", Err: syscall.EPIPE}}
+	s.Out = fullDisk{&os.PathError{Op: "write", Path: "|1", Err: syscall.EPIPE}}
 	s.run(t, "client", "list") // as before head
 }
 

@@ -78,7 +78,7 @@ func (s *cliHarness) serveLogs(t *testing.T, format string) string {
 	t.Helper()
 	logs := newOutputBuffer()
 	other := s.with("MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off", "MINIFED_LOG_FORMAT="+format)
-	other.Console.Out, other.Console.Err = io.Discard, logs
+	other.Out, other.Err = io.Discard, logs
 	runUntil(t, other, logs)()
 	return logs.String()
 }

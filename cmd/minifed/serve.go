@@ -51,7 +51,7 @@ func serve(ctx context.Context, c *console.Console, config config.Config) error 
 	if mode, readable := othersMayRead(config.MasterKeyPath()); readable && config.Keys.MasterKey == "" {
 		logger.Warn("others on this machine can read the master key: chmod 0600, unless a container reads it as another user", "file", config.MasterKeyPath(), "mode", mode.String())
 	}
-	if err := warnOfUnconfirmedLinking(ctx, running.Deployment.Admin, logger); err != nil {
+	if err := warnOfUnconfirmedLinking(ctx, running.Admin, logger); err != nil {
 		logger.Warn("the clients could not be looked through at the start", "cause", err.Error())
 	}
 	logger.Info("serving", "public_url", config.PublicURL, "address", ports.Public.Addr().String(), "version", version.Of(version.Build()).Version)

@@ -165,7 +165,7 @@ func (d *Demo) createDirectory(ctx context.Context) (storage.Directory, error) {
 }
 
 func (d *Demo) service() *admin.Service {
-	return d.provider.Deployment.Admin.As(identity.Operator("demo"))
+	return d.provider.Admin.As(identity.Operator("demo"))
 }
 
 func (d *Demo) createClients(ctx context.Context, directory string, simulator *wechattest.Server) (err error) {

@@ -115,7 +115,7 @@ func (p *Provider) build(ctx context.Context, c *console.Console, registry prome
 		return nil, err
 	}
 	id := p.Config.DefaultDirectory
-	if p.FirstStart, err = p.Deployment.Admin.EnsureDirectory(ctx, storage.Directory{ID: id, Name: id}); err != nil {
+	if p.FirstStart, err = p.Admin.EnsureDirectory(ctx, storage.Directory{ID: id, Name: id}); err != nil {
 		return nil, err
 	}
 	if err := recordServed(ctx, p.Deployment, p.logger); err != nil {
@@ -124,7 +124,7 @@ func (p *Provider) build(ctx context.Context, c *console.Console, registry prome
 	if err := errors.Join(p.Ring.Load(ctx), p.Secrets.Load(ctx), metrics.MeasureKeys(p.Ring, registry, c.Now)); err != nil {
 		return nil, err
 	}
-	canSign := func(ctx context.Context) error { return p.Deployment.Admin.CanSign(ctx, id) }
+	canSign := func(ctx context.Context) error { return p.Admin.CanSign(ctx, id) }
 	p.health.CanSign.Store(&canSign)
 	observe, err := metrics.MeasureWeChat(registry)
 	if err != nil {
