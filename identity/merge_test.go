@@ -395,7 +395,7 @@ func TestUndoMerge_RestoresLinkMovedByLogin(t *testing.T) {
 	}
 }
 
-func TestUndoMerge_ConcurrentLoginKeepsNoLink(t *testing.T) {
+func TestUndoMerge_ConcurrentLoginHasNoLink(t *testing.T) {
 	h := newStoreHarness(t)
 	p := h.addMergePair()
 	merged, err := h.merge(p.older, p.younger)

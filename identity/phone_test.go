@@ -139,9 +139,9 @@ func TestLinkPhone_RejectsInvalidNumber(t *testing.T) {
 
 func TestAttachByPhone_FreeNumberCreatesOrCompletesAccount(t *testing.T) {
 	h := newStoreHarness(t)
-	newcomer, err := h.attachByPhone(login("wxsim1", "o1", "u1"), number, storage.Policy{})
-	if err != nil || h.user(newcomer).Phone != number || h.sub(login("wxsim1", "o1", "u1")) != newcomer {
-		t.Errorf("a new user: %q, %v", newcomer, err)
+	created, err := h.attachByPhone(login("wxsim1", "o1", "u1"), number, storage.Policy{})
+	if err != nil || h.user(created).Phone != number || h.sub(login("wxsim1", "o1", "u1")) != created {
+		t.Errorf("a new user: %q, %v", created, err)
 	}
 	known := h.sub(login("wxsim1", "o2", ""))
 	if got, err := h.attachByPhone(login("wxsim1", "o2", ""), number2, storage.Policy{}); err != nil || got != known {

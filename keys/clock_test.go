@@ -39,7 +39,7 @@ func (r *Ring) refresh(t *testing.T) {
 	r.stepAll(t.Context())
 }
 
-func TestSign_FirstKeyMadeByClockAhead(t *testing.T) {
+func TestSign_FirstKeyCreatedByClockAhead(t *testing.T) {
 	for _, ahead := range []time.Duration{time.Minute, 2 * time.Hour, 8 * time.Hour, year} {
 		ring, c := newClockRing(t, ahead)
 		ring.refresh(t)
@@ -117,7 +117,7 @@ func TestRotation_InstanceWithWrongClockTakesNoStep(t *testing.T) {
 	sign(t, wrong, ES256)
 }
 
-func TestRotateNow_SignsAtOnceAndKeepsTokens(t *testing.T) {
+func TestRotateNow_SignsAtOnceAndPreservesTokens(t *testing.T) {
 	for _, pending := range []bool{false, true} {
 		ring, c := newClockRing(t, 0)
 		c.advance(time.Hour)
@@ -209,7 +209,7 @@ func TestStep_MakesAKeyWhenNoneCanSign(t *testing.T) {
 	sign(t, ring, ES256)
 }
 
-func TestSecrets_GenerationMadeByClockAheadIsUsedAfterTheMargin(t *testing.T) {
+func TestSecrets_GenerationCreatedByClockAheadIsUsedAfterMargin(t *testing.T) {
 	c := newClock()
 	config := newConfig(storagetest.NewMemory(c.now), newMaster(t), c.now)
 	secrets, err := NewSecrets(config)

@@ -7,7 +7,7 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-func TestJWKS_HasAllKeysOfADirectoryThatOneSignatureWasMadeFor(t *testing.T) {
+func TestJWKS_HasAllKeysAfterOneSignature(t *testing.T) {
 	clock := newClock()
 	config := newConfig(storagetest.NewMemory(clock.now), newMaster(t), clock.now)
 	other := newRing(t, config)

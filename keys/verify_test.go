@@ -112,11 +112,11 @@ func TestVerify_RejectsOtherKeyWithKnownKid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stranger, err := rsa.GenerateKey(rand.Reader, 2048)
+	otherKey, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := &signingKey{private: stranger, public: jose.JSONWebKey{Algorithm: RS256, KeyID: verified.KeyID}}
+	key := &signingKey{private: otherKey, public: jose.JSONWebKey{Algorithm: RS256, KeyID: verified.KeyID}}
 	header, err := key.encodeHeader("JWT")
 	if err != nil {
 		t.Fatal(err)

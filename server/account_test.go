@@ -239,13 +239,13 @@ func TestChangeEmail_TakesEffectOnConfirmation(t *testing.T) {
 	}
 	link := linkIn(t, letters[0])
 	// 1. A program that follows links confirms nothing. Another signed-in user confirms nothing either.
-	stranger := ts.newFormBrowser()
-	stranger.get(link)
-	stranger.wantAt(t, "/login", http.StatusOK, "登录")
+	otherBrowser := ts.newFormBrowser()
+	otherBrowser.get(link)
+	otherBrowser.wantAt(t, "/login", http.StatusOK, "登录")
 	ts.addPasswordUser("mallory")
-	stranger.signInToAccount("mallory")
-	stranger.get(link)
-	stranger.wantAt(t, "/account/email/confirm", http.StatusBadRequest, "该链接已失效")
+	otherBrowser.signInToAccount("mallory")
+	otherBrowser.get(link)
+	otherBrowser.wantAt(t, "/account/email/confirm", http.StatusBadRequest, "该链接已失效")
 	b.get(link)
 	b.wantAt(t, "/account/email/confirm", http.StatusOK, "要把 new@example.com 设为账号 Name of wanda 的邮箱吗？")
 	if got := ts.storedUser(user.ID).Email; got != "wanda@example.com" {

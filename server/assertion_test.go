@@ -155,7 +155,7 @@ func TestRFC9864_Ed25519IsEdDSA(t *testing.T) {
 	ts.addPrivateKeyClient("old", key)
 	ts.addPrivateKeyClient("new", signer{"Ed25519", key.id, key.key})
 	ts.addPrivateKeyClient("rsa", signers()["RS256"])
-	_, stranger, err := ed25519.GenerateKey(rand.Reader)
+	_, otherKey, err := ed25519.GenerateKey(rand.Reader)
 	check(t, err)
 	for name, row := range map[string]struct {
 		assertion string
@@ -164,7 +164,7 @@ func TestRFC9864_Ed25519IsEdDSA(t *testing.T) {
 		"both names":                    {sign("old", private), http.StatusOK},
 		"the new name":                  {sign("new", private), http.StatusOK},
 		"the old name":                  {key.sign(t, ts.assertionClaims("new"), nil), http.StatusOK},
-		"an unknown issuer":             {sign("new", stranger), http.StatusBadRequest},
+		"an unknown issuer":             {sign("new", otherKey), http.StatusBadRequest},
 		"a client of RSA":               {sign("rsa", private), http.StatusBadRequest},
 		"a signature of an unknown key": {sign("new", private)[:40] + "." + part([]byte("{}")) + ".", http.StatusBadRequest},
 	} {
@@ -248,15 +248,15 @@ func TestRFC8725_AnAssertionIsACompactJWTSignedByTheClientsKeyAlone(t *testing.T
 	claimsText := func() string { return string(must(json.Marshal(ts.assertionClaims("keyed")))(t)) }
 	secretKey := must(jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: []byte(jwks(key))}, nil))(t)
 	symmetric := must(must(secretKey.Sign([]byte(claimsText())))(t).CompactSerialize())(t)
-	stranger := newSigner("ES256", "key-ES256")
-	embedded := must(jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: stranger.key}, &jose.SignerOptions{EmbedJWK: true}))(t)
+	otherKey := newSigner("ES256", "key-ES256")
+	embedded := must(jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: otherKey.key}, &jose.SignerOptions{EmbedJWK: true}))(t)
 	signature := good()[strings.LastIndex(good(), "."):]
 	for name, assertion := range map[string]string{
 		"no signature, alg none":          part(`{"alg":"none"}`) + "." + part(claimsText()) + ".",
 		"alg None":                        part(`{"alg":"None"}`) + "." + part(claimsText()) + ".",
 		"HS256 with the public key":       symmetric,
 		"another's key in the header":     must(must(embedded.Sign([]byte(claimsText())))(t).CompactSerialize())(t),
-		"an unknown key":                  stranger.sign(t, ts.assertionClaims("keyed"), nil),
+		"an unknown key":                  otherKey.sign(t, ts.assertionClaims("keyed"), nil),
 		"an unknown kid":                  signer{key.algorithm, "other", key.key}.sign(t, ts.assertionClaims("keyed"), nil),
 		"an access token's typ":           key.sign(t, ts.assertionClaims("keyed"), headersOf("typ", "at+jwt")),
 		"a DPoP proof's typ":              key.sign(t, ts.assertionClaims("keyed"), headersOf("typ", "dpop+jwt")),

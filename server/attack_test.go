@@ -45,9 +45,9 @@ func TestForms_RejectCrossSiteRequest(t *testing.T) {
 	ts.addEmailUser("wanda")
 	b := ts.newFormBrowser()
 	b.signInToAccount("wanda")
-	stranger := ts.newFormBrowser()
-	stranger.get(ts.url + "/login")
-	_, theirs := stranger.readForm("login-form", "login")
+	otherBrowser := ts.newFormBrowser()
+	otherBrowser.get(ts.url + "/login")
+	_, theirs := otherBrowser.readForm("login-form", "login")
 	b.get(ts.url + "/d/tea/login")
 	_, elsewhere := b.readForm("login-form", "login")
 	for _, posted := range postingForms() {

@@ -255,7 +255,7 @@ func TestBindUserSession_RejectsOtherTokens(t *testing.T) {
 		"a refresh token":           ts.login("mini", "refreshing", "scope", "openid offline_access "+linkScope).member("refresh_token"),
 		"without the scope":         ts.login("mini", "plain").member("access_token"),
 		"for another audience":      ts.linkToken("mini", "abroad", "audience", "https://api.example").member("access_token"),
-		"of an unknown issuer":      ts.linkToken("other", "stranger").member("access_token"),
+		"of an unknown issuer":      ts.linkToken("other", "unrelated").member("access_token"),
 		"opaque":                    ts.linkToken("opaque", "opaque").member("access_token"),
 		"of a grant that has ended": ended.member("access_token"),
 		"changed":                   victim.member("access_token")[:len(victim.member("access_token"))-4] + "AAAA",

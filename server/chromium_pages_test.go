@@ -72,18 +72,26 @@ func TestChromium_EveryFormReachesItsClient(t *testing.T) {
 	clients, leads := newRedirectingClients(t)
 	wanda := clients.addPasswordUser("wanda").Username
 	c := startChromium(t)
-	newcomers := 0
+	newUsers := 0
+	login := func(parameters ...string) func(tb *tab, to string) string {
+		return func(tb *tab, to string) string {
+			tb.navigate(clients.authorizeURLOf(to, parameters...))
+			tb.signIn(wanda)
+			return "code"
+		}
+	}
+	consent := func(button, want string, parameters ...string) func(tb *tab, to string) string {
+		return func(tb *tab, to string) string {
+			tb.navigate(clients.authorizeURLOf("asking-"+to, append([]string{"prompt", "consent"}, parameters...)...))
+			tb.signIn(wanda)
+			tb.wait("#" + button)
+			tb.press(button)
+			return want
+		}
+	}
 	forms := map[string]func(tb *tab, to string) (want string){
-		"login": func(tb *tab, to string) string {
-			tb.navigate(clients.authorizeURLOf(to))
-			tb.signIn(wanda)
-			return "code"
-		},
-		"login, form_post": func(tb *tab, to string) string {
-			tb.navigate(clients.authorizeURLOf(to, "response_mode", "form_post"))
-			tb.signIn(wanda)
-			return "code"
-		},
+		"login":            login(),
+		"login, form_post": login("response_mode", "form_post"),
 		"login after a wrong password": func(tb *tab, to string) string {
 			tb.navigate(clients.authorizeURLOf(to))
 			tb.wait("#login")
@@ -101,35 +109,17 @@ func TestChromium_EveryFormReachesItsClient(t *testing.T) {
 			return "error"
 		},
 		"registration": func(tb *tab, to string) string {
-			newcomers++
+			newUsers++
 			tb.navigate(clients.authorizeURLOf(to, "prompt", "create"))
 			tb.wait("#register")
-			tb.fill("username", fmt.Sprintf("newcomer-%d", newcomers))
+			tb.fill("username", fmt.Sprintf("user-%d", newUsers))
 			tb.fill("new_password", goodPassword)
 			tb.press("register")
 			return "code"
 		},
-		"consent": func(tb *tab, to string) string {
-			tb.navigate(clients.authorizeURLOf("asking-"+to, "prompt", "consent"))
-			tb.signIn(wanda)
-			tb.wait("#allow")
-			tb.press("allow")
-			return "code"
-		},
-		"consent, form_post": func(tb *tab, to string) string {
-			tb.navigate(clients.authorizeURLOf("asking-"+to, "prompt", "consent", "response_mode", "form_post"))
-			tb.signIn(wanda)
-			tb.wait("#allow")
-			tb.press("allow")
-			return "code"
-		},
-		"consent, denied": func(tb *tab, to string) string {
-			tb.navigate(clients.authorizeURLOf("asking-"+to, "prompt", "consent"))
-			tb.signIn(wanda)
-			tb.wait("#deny")
-			tb.press("deny")
-			return "error"
-		},
+		"consent":            consent("allow", "code"),
+		"consent, form_post": consent("allow", "code", "response_mode", "form_post"),
+		"consent, denied":    consent("deny", "error"),
 		"choice of an account": func(tb *tab, to string) string {
 			tb.navigate(clients.url + "/login")
 			tb.signIn(wanda)
@@ -201,8 +191,8 @@ func TestChromium_SixTabsOpenedAtOnceEachFinish(t *testing.T) {
 	}
 }
 
-// TestChromium_ChineseHeadingsKeepWordsTogether: they also stay within the page where a word is longer than a line.
-func TestChromium_ChineseHeadingsKeepWordsTogether(t *testing.T) {
+// TestChromium_ChineseHeadingsBreakBetweenWords: they also stay within the page where a word is longer than a line.
+func TestChromium_ChineseHeadingsBreakBetweenWords(t *testing.T) {
 	ts := newPageTestServer(t)
 	wanda := ts.addPasswordUser("wanda").Username
 	ts.addClient("coffee", func(c *storage.Client) { c.Name = "咖啡店 Coffee" })

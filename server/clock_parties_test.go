@@ -177,7 +177,7 @@ func TestClockSetBack_PhoneVerifiedAheadAttachesNoUser(t *testing.T) {
 		ts := newTestServer(t)
 		app := ts.addBinder()
 		ts.withClockAhead(jump, func() { ts.phoneHolder(storage.Policy{AttachByPhone: true}) })
-		a := ts.bindUser("binder", map[string]any{"method": "phone", "code": app.Login("newcomer"), "phone_code": app.TapPhone("newcomer")})
+		a := ts.bindUser("binder", map[string]any{"method": "phone", "code": app.Login("nadia"), "phone_code": app.TapPhone("nadia")})
 		if a.status != http.StatusConflict || a.member("error") != "account_conflict" {
 			t.Errorf("%v: %d %s", jump, a.status, a.raw)
 		}

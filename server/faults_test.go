@@ -537,7 +537,7 @@ func (ts *pageTestServer) bindTicketOf(user string) string {
 func TestProfile_PhoneErrorIsRepeated(t *testing.T) {
 	ts := newTestServer(t)
 	ts.phoneHolder(storage.Policy{})
-	code, phoneCode := ts.app("mini").Login("newcomer"), ts.app("mini").TapPhone("newcomer")
+	code, phoneCode := ts.app("mini").Login("nadia"), ts.app("mini").TapPhone("nadia")
 	ask := func(ts *testServer) response {
 		return ts.profile("mini", map[string]any{"code": code, "phone_code": phoneCode})
 	}

@@ -338,7 +338,7 @@ func (ts *testServer) phoneHolder(policy storage.Policy) (holder string) {
 	ts.clock.Advance(11 * time.Second)
 	number := wechat.PhoneNumber{CountryCode: "86", PureNumber: "13800000002"}
 	ts.sim.SetPhone("holder", number)
-	ts.sim.SetPhone("newcomer", number)
+	ts.sim.SetPhone("nadia", number)
 	return ts.sub(ts.login("mini", "holder", "phone_code", ts.app("mini").TapPhone("holder")))
 }
 
@@ -365,7 +365,7 @@ func TestBindUserPhone_AttachNeedsPolicyAndHolder(t *testing.T) {
 			if row.between != nil {
 				row.between(ts, holder)
 			}
-			a := ts.bindUser("binder", map[string]any{"method": "phone", "code": app.Login("newcomer"), "phone_code": app.TapPhone("newcomer")})
+			a := ts.bindUser("binder", map[string]any{"method": "phone", "code": app.Login("nadia"), "phone_code": app.TapPhone("nadia")})
 			if row.attach {
 				if a.status != http.StatusOK || ts.sub(a) != holder {
 					t.Errorf("got %d %s, want %s", a.status, a.raw, holder)
@@ -386,34 +386,34 @@ func TestBindUserPhone_HolderWithOpenIDConflicts(t *testing.T) {
 	ts := newTestServer(t)
 	ts.phoneHolder(storage.Policy{AttachByPhone: true})
 	app := ts.app("mini")
-	a := ts.bindUser("mini", map[string]any{"method": "phone", "code": app.Login("newcomer"), "phone_code": app.TapPhone("newcomer")})
+	a := ts.bindUser("mini", map[string]any{"method": "phone", "code": app.Login("nadia"), "phone_code": app.TapPhone("nadia")})
 	if a.status != http.StatusConflict || a.member("error") != "account_conflict" {
 		t.Errorf("got %d %s", a.status, a.raw)
 	}
 }
 
-func TestProfile_PhoneFailureKeepsLogin(t *testing.T) {
+func TestProfile_PhoneFailureDoesNotFailLogin(t *testing.T) {
 	for _, row := range []struct {
 		name, failure string
 		phoneCode     func(ts *testServer) string
 	}{
-		{"the number is another's", "account_conflict", func(ts *testServer) string { return ts.app("mini").TapPhone("newcomer") }},
+		{"the number is another's", "account_conflict", func(ts *testServer) string { return ts.app("mini").TapPhone("nadia") }},
 		{"the code is unknown", "new_phone_code", func(*testServer) string { return "unknown" }},
 		{"WeChat is over quota", "rate_limited", func(ts *testServer) string {
 			ts.app("mini").Fail(wechattest.PhoneNumber, wechattest.Fault{Errcode: 45011})
-			return ts.app("mini").TapPhone("newcomer")
+			return ts.app("mini").TapPhone("nadia")
 		}},
 		{"WeChat is busy", "retry", func(ts *testServer) string {
 			ts.app("mini").Fail(wechattest.PhoneNumber, wechattest.Fault{Errcode: -1, Times: 2})
-			return ts.app("mini").TapPhone("newcomer")
+			return ts.app("mini").TapPhone("nadia")
 		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			ts := newTestServer(t)
 			holder := ts.phoneHolder(storage.Policy{AttachByPhone: true})
 			for name, a := range map[string]response{
-				"profile": ts.profile("mini", map[string]any{"code": ts.app("mini").Login("newcomer"), "phone_code": row.phoneCode(ts)}),
-				"token":   ts.exchange("mini", ts.app("mini").Login("newcomer"), "phone_code", row.phoneCode(ts)),
+				"profile": ts.profile("mini", map[string]any{"code": ts.app("mini").Login("nadia"), "phone_code": row.phoneCode(ts)}),
+				"token":   ts.exchange("mini", ts.app("mini").Login("nadia"), "phone_code", row.phoneCode(ts)),
 			} {
 				if a.status != http.StatusOK || ts.sub(a) == holder || a.member("phone_error") != row.failure {
 					t.Errorf("%s: got %d %s, want phone_error %s", name, a.status, a.raw, row.failure)
@@ -447,7 +447,7 @@ func TestBindTicket_AloneAttachesNoAccount(t *testing.T) {
 	app := ts.addBinder()
 	ts.phoneHolder(storage.Policy{AttachByPhone: true})
 	ticket := ts.ticket("binder", "mallory")
-	a := ts.bindUser("binder", map[string]any{"method": "phone", "bind_ticket": ticket, "phone_code": app.TapPhone("newcomer")})
+	a := ts.bindUser("binder", map[string]any{"method": "phone", "bind_ticket": ticket, "phone_code": app.TapPhone("nadia")})
 	if a.status != 400 || a.member("error") != "invalid_request" {
 		t.Errorf("got %d %s", a.status, a.raw)
 	}

@@ -88,11 +88,11 @@ func TestRFC7662_4_ATokenIsSpokenOfToThoseItConcernsAlone(t *testing.T) {
 		ts.change(client, func(c *storage.Client) { c.Audiences = []string{"shop"} })
 	}
 	ts.addService("shop", func(*storage.Client) {})
-	ts.addService("stranger", func(*storage.Client) {})
+	ts.addService("unrelated", func(*storage.Client) {})
 	ts.addService("gateway", func(c *storage.Client) { c.Introspection = true })
 	for _, client := range []string{"mini", "opaque"} {
 		login := ts.login(client, "alice", "audience", "shop")
-		for asking, active := range map[string]bool{client: true, "shop": true, "gateway": true, "stranger": false} {
+		for asking, active := range map[string]bool{client: true, "shop": true, "gateway": true, "unrelated": false} {
 			a := ts.introspect(asking, login.member("access_token"))
 			if a.status != http.StatusOK || a.body["active"] != active || !active && a.raw != inactive {
 				t.Errorf("%s introspects %s's access token: %d %s", asking, client, a.status, a.raw)

@@ -293,20 +293,20 @@ func TestDeviceCookie_CannotBeForgedOrMoved(t *testing.T) {
 	}
 	must(ts.identities.Create(ts.Context(), "tea", identity.Account{Username: "wanda", Password: goodPassword}, identity.System))(t)
 	for name, cookie := range map[string]string{"made up": "AAAA", "cut": known[:len(known)-2], "changed": known[:len(known)-3] + "AAA", "moved": known} {
-		stranger := ts.newFormBrowser()
+		otherBrowser := ts.newFormBrowser()
 		base := ts.url + "/d/tea"
 		if name != "moved" {
 			base = ts.url
 		}
 		for range 6 {
-			stranger.get(base + "/login")
-			stranger.press("login-form", "login", "username", "wanda", "password", "wrong")
+			otherBrowser.get(base + "/login")
+			otherBrowser.press("login-form", "login", "username", "wanda", "password", "wrong")
 		}
-		stranger.cookies["mf-default.device"], stranger.cookies["mf-tea.device"] = cookie, cookie
-		stranger.get(base + "/login")
-		stranger.signInAs("wanda")
-		if stranger.page.status != http.StatusTooManyRequests {
-			t.Errorf("a cookie that was %s counts: %d %s", name, stranger.page.status, stranger.page.url)
+		otherBrowser.cookies["mf-default.device"], otherBrowser.cookies["mf-tea.device"] = cookie, cookie
+		otherBrowser.get(base + "/login")
+		otherBrowser.signInAs("wanda")
+		if otherBrowser.page.status != http.StatusTooManyRequests {
+			t.Errorf("a cookie that was %s counts: %d %s", name, otherBrowser.page.status, otherBrowser.page.url)
 		}
 		ts.clock.Advance(time.Hour)
 	}
@@ -584,7 +584,7 @@ func TestTypedIdentifiers_SurroundingBlanksAreIgnored(t *testing.T) {
 		t.Errorf("%d letters", n)
 	}
 	b.get(ts.url + "/register")
-	b.press("register-form", "register", "username", "newcomer\u3000", "new_password", goodPassword, "name", " New Comer ", "email", " new@example.com ")
+	b.press("register-form", "register", "username", "nadia\u3000", "new_password", goodPassword, "name", " New Comer ", "email", " new@example.com ")
 	b.wantAt(t, "/account", http.StatusOK, "New Comer")
 	if n := len(ts.mailTo("new@example.com")); n != 1 {
 		t.Errorf("%d letters", n)

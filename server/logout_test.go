@@ -202,22 +202,22 @@ func TestLogout_WithoutSessionEndsNothing(t *testing.T) {
 	b := ts.newBrowser()
 	token := b.flow("web").member("id_token")
 	for _, cookie := range []string{"", "x", "x.y", b.cookies["mf-default"][:22] + "." + strings.Repeat("A", 43)} {
-		stranger := ts.newBrowser()
+		otherBrowser := ts.newBrowser()
 		if cookie != "" {
-			stranger.cookies["mf-default"] = cookie
+			otherBrowser.cookies["mf-default"] = cookie
 		}
 		// An ID token authorizes the redirect, and ends no session of another browser.
-		stranger.get(ts.logoutURL("id_token_hint", token, "post_logout_redirect_uri", postLogout, "state", "s"))
-		stranger.wantReturned(t, postLogout+"?state=s")
-		stranger.get(ts.logoutURL("id_token_hint", token))
-		stranger.wantPage(t, http.StatusOK, notSignedIn)
-		stranger.get(ts.logoutURL())
-		stranger.wantPage(t, http.StatusOK, notSignedIn)
+		otherBrowser.get(ts.logoutURL("id_token_hint", token, "post_logout_redirect_uri", postLogout, "state", "s"))
+		otherBrowser.wantReturned(t, postLogout+"?state=s")
+		otherBrowser.get(ts.logoutURL("id_token_hint", token))
+		otherBrowser.wantPage(t, http.StatusOK, notSignedIn)
+		otherBrowser.get(ts.logoutURL())
+		otherBrowser.wantPage(t, http.StatusOK, notSignedIn)
 		// Without it the user may follow the link.
-		stranger.get(ts.logoutURL("client_id", "web", "post_logout_redirect_uri", postLogout, "state", `"><s>`))
-		stranger.wantPage(t, http.StatusOK, `href="`+postLogout+`?state=%22%3E%3Cs%3E"`)
-		stranger.get(ts.logoutURL("client_id", "native", "post_logout_redirect_uri", "com.example.app:/bye"))
-		stranger.wantPage(t, http.StatusOK, `href="com.example.app:/bye"`)
+		otherBrowser.get(ts.logoutURL("client_id", "web", "post_logout_redirect_uri", postLogout, "state", `"><s>`))
+		otherBrowser.wantPage(t, http.StatusOK, `href="`+postLogout+`?state=%22%3E%3Cs%3E"`)
+		otherBrowser.get(ts.logoutURL("client_id", "native", "post_logout_redirect_uri", "com.example.app:/bye"))
+		otherBrowser.wantPage(t, http.StatusOK, `href="com.example.app:/bye"`)
 	}
 	b.wantSilent(t, "in the browser that the token is from", "")
 }

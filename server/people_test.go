@@ -86,12 +86,12 @@ func TestFirstLogin_ConcurrentLoginsCreateOneUser(t *testing.T) {
 func TestSubject_IsOnePerOpenPlatformAccount(t *testing.T) {
 	ts := newTestServer(t)
 	ts.addTwins()
-	ts.addMiniProgram("stranger", func(c *storage.Client) { c.Federation.OpenPlatform = "another" }).BindOpenPlatform("another")
-	one, two, stranger := ts.sub(ts.login("twin1", "alice")), ts.sub(ts.login("twin2", "alice")), ts.sub(ts.login("stranger", "alice"))
+	ts.addMiniProgram("unrelated", func(c *storage.Client) { c.Federation.OpenPlatform = "another" }).BindOpenPlatform("another")
+	one, two, unrelated := ts.sub(ts.login("twin1", "alice")), ts.sub(ts.login("twin2", "alice")), ts.sub(ts.login("unrelated", "alice"))
 	if one != two {
 		t.Errorf("under one account: %s and %s", one, two)
 	}
-	if one == stranger {
+	if one == unrelated {
 		t.Errorf("under two accounts: both %s", one)
 	}
 }

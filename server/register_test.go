@@ -28,13 +28,13 @@ func TestPromptCreate_OpensTheRegistrationPage(t *testing.T) {
 	}
 	// 1. A new account, even while a user is signed in.
 	b.signInToAccount(ts.addPasswordUser("wanda").Username)
-	b.openAuthorize("prompt", "create", "login_hint", "newcomer")
+	b.openAuthorize("prompt", "create", "login_hint", "nadia")
 	b.wantAt(t, "/register", http.StatusOK, "Create an account")
 	b.press("register-form", "register", "new_password", goodPassword)
 	b.press("consent-form", "allow")
 	a := b.redeem("shop", b.code(), "redirect_uri", shopRedirect)
 	sub, _ := claims(t, a.member("id_token"))["sub"].(string)
-	if name := ts.storedUser(sub).Username; name != "newcomer" {
+	if name := ts.storedUser(sub).Username; name != "nadia" {
 		t.Errorf("it is %q who signed in", name)
 	}
 	// 2. A user who has an account signs in instead.

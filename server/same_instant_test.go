@@ -38,7 +38,7 @@ func TestPromptLogin_TwoSignInsSentAtTheSameInstantBothFinish(t *testing.T) {
 }
 
 // A second tab signs in between the read and the write of the first one's sign-in. The cookies of both are valid afterwards.
-func TestPromptLogin_SignInDuringAnotherKeepsBothCookies(t *testing.T) {
+func TestPromptLogin_ConcurrentSignInsHaveValidCookies(t *testing.T) {
 	ts := newPageTestServer(t)
 	ts.addPasswordUser("wanda")
 	first := ts.newFormBrowser()

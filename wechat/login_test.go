@@ -132,7 +132,7 @@ func TestErrcode_HasClass(t *testing.T) {
 	}
 }
 
-func TestErrmsg_KeepsOnlyTraceID(t *testing.T) {
+func TestErrmsg_HasOnlyTraceID(t *testing.T) {
 	for message, want := range map[string]string{
 		"invalid code, rid: 617833f5-4d39a245-36d3a896":                         "617833f5-4d39a245-36d3a896",
 		"invalid code hint: [qKhDWV0sf-0s77ta] rid: 617833f5-4d39a245-36d3a896": "617833f5-4d39a245-36d3a896",

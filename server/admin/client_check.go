@@ -88,7 +88,7 @@ func (p *problems) checkAuthentication(client storage.Client, rules kindRules) {
 	}
 }
 
-// checkJWKS accepts the public keys of RFC 7517 §5, and nothing that a client must keep to itself.
+// checkJWKS accepts the public keys of RFC 7517 §5, and no private ones.
 func checkJWKS(raw []byte) error {
 	if len(raw) > maxJWKS {
 		return fmt.Errorf("is longer than %d bytes", maxJWKS)

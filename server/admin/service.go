@@ -69,7 +69,7 @@ func (s *Service) As(actor string) *Service {
 	return &Service{config}
 }
 
-// now is the time that records keep.
+// now is the time for records.
 func (s *Service) now() time.Time { return storage.Instant(s.config.Now()) }
 
 // randomBytes reads n bytes from the source of randomness.

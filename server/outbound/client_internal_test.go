@@ -165,8 +165,8 @@ func TestClient_BoundsResponseAndFollowsNoRedirect(t *testing.T) {
 
 func TestClient_RequiresValidCertificate(t *testing.T) {
 	network, _ := newFakeNetwork(t, func(http.ResponseWriter, *http.Request) { t.Error("it was called") }, []string{"93.184.215.14"})
-	stranger := NewClient(Config{Lookup: network.lookup, Dial: network.dial})
-	if _, err := stranger.Get(t.Context(), "https://example.com/", "*/*"); !errors.Is(err, ErrFailed) {
+	untrusting := NewClient(Config{Lookup: network.lookup, Dial: network.dial})
+	if _, err := untrusting.Get(t.Context(), "https://example.com/", "*/*"); !errors.Is(err, ErrFailed) {
 		t.Errorf("got %v", err)
 	}
 }
