@@ -15,7 +15,7 @@ const MaxPage = 500
 type Order int
 
 const (
-	// ByID lists a whole kind by ID; Owner is ignored.
+	// ByID lists a whole kind by ID; Owner is ignored. An engine may list grants in another fixed order.
 	ByID Order = iota
 	// ByCreated lists the documents of Query.Owner, oldest first.
 	ByCreated

@@ -74,7 +74,7 @@ const (
 
 func (e *examination) checkSpace(file string) {
 	check := locale.Text("doctor.disk")
-	free, err := freeSpace(filepath.Dir(file))
+	free, err := deployment.FreeSpace(filepath.Dir(file))
 	if err != nil {
 		e.warnBy(check, err, locale.Text("doctor.disk.unknown.remedy"))
 		return

@@ -15,12 +15,16 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// benchmarkDocument is as large as the grant of a mini-program login.
+// benchmarkDocument is the grant of a mini-program login.
 func benchmarkDocument(n int) storage.Document {
 	now := time.Now()
+	id, user := storage.Digest(fmt.Sprint(n)), storage.Digest("user", fmt.Sprint(n/2))[:26]
+	body := strings.NewReplacer(
+		"NxqtRN3_DGPJZRwIdAJNm7HU6Izi8tZUZG6aAYep3A8", id, "u7v4pzpaucoszlyrggax5hxyyy", user,
+		"T1Tc57wt3j6k6DTH5pd9RA", storage.Digest("sid", id)[:22], "bLRYBPalK1NsU4_TD3JrHRmfVjgoduNjiXgeScRbcr8", storage.Digest("asked", id),
+	).Replace(grantBody)
 	return storage.Document{
-		Kind: storage.KindGrant, ID: "default/" + storage.Digest(fmt.Sprint(n)), Owner: "default/" + storage.Digest("user", fmt.Sprint(n/2))[:32],
-		CreatedAt: now, ExpiresAt: now.Add(time.Hour), Body: []byte(`{"v":1,"text":"` + strings.Repeat("x", 650) + `"}`),
+		Kind: storage.KindGrant, ID: "default/" + id, Owner: "default/" + user, CreatedAt: now, ExpiresAt: now.Add(time.Hour), Body: []byte(body),
 	}
 }
 

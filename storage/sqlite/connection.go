@@ -95,15 +95,43 @@ func (c *connection) Close() error {
 
 // exec executes a statement and returns how many rows it changed.
 func (c *connection) exec(query string, args ...driver.Value) (changed int64, err error) {
-	s, err := c.prepare(query)
-	if err != nil {
-		return 0, err
-	}
-	result, err := s.ExecContext(context.Background(), c.named(args))
+	result, err := c.execute(query, args...)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+func (c *connection) execute(query string, args ...driver.Value) (driver.Result, error) {
+	s, err := c.prepare(query)
+	if err != nil {
+		return nil, err
+	}
+	return s.ExecContext(context.Background(), c.named(args))
+}
+
+// each reads the rows of a query into dest, one after the other, and calls do for each.
+func (c *connection) each(dest []driver.Value, do func() error, query string, args ...driver.Value) (err error) {
+	s, err := c.prepare(query)
+	if err != nil {
+		return err
+	}
+	rows, err := s.QueryContext(context.Background(), c.named(args))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for {
+		if err := rows.Next(dest); err != nil {
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		}
+		if err := do(); err != nil {
+			return err
+		}
+	}
 }
 
 // row reads the first row of a query into dest and ends the query at once, so that it holds no snapshot.

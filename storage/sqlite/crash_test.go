@@ -15,6 +15,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/minifed/minifed/storage"
 )
@@ -29,6 +30,8 @@ func TestMain(m *testing.M) {
 		runLoad(path)
 	case "quota":
 		runQuota(path)
+	case "upgrade":
+		runUpgrade(path)
 	default:
 		os.Exit(m.Run())
 	}
@@ -257,4 +260,40 @@ func limitFiles(size uint64) {
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
 		fmt.Println(err)
 	}
+}
+
+// TestUpgrade_KilledAtAnyTimeLosesNothing kills upgrades of one file after a time that grows, until one is finished.
+func TestUpgrade_KilledAtAnyTimeLosesNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "minifed.db")
+	documents := oldFile(t, path, 500)
+	for after, killed := time.Duration(0), 0; ; after += after/4 + 2*time.Millisecond {
+		child, answers := startChild(t, "upgrade", path)
+		answers.Scan() // It begins.
+		timer := time.AfterFunc(after, func() { _ = child.Process.Kill() })
+		finished := answers.Scan()
+		timer.Stop()
+		_ = child.Process.Kill()
+		_ = child.Wait() // it was killed
+		if finished {
+			t.Logf("killed %d times before the upgrade was finished", killed)
+			break
+		}
+		killed++
+	}
+	wantDocuments(t, openTest(t, Options{Path: path, Serve: true}), documents)
+	files, err := filepath.Glob(path + upgradeSuffix + "*")
+	if err != nil || len(files) > 0 {
+		t.Errorf("left behind: %v, %v", files, err)
+	}
+}
+
+// runUpgrade opens a file as a server, prints a line before and one after, and waits to be killed.
+func runUpgrade(path string) {
+	fmt.Println("begins")
+	if _, err := Open(context.Background(), Options{Path: path, Serve: true}); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	fmt.Println("finished")
+	select {}
 }

@@ -10,13 +10,14 @@ import (
 )
 
 // scan builds a document from the columns rev, expires_at, owner, name, created_at, due_at and body.
-func scan(kind storage.Kind, id string, row []driver.Value) (storage.Document, error) {
+func (e *Engine) scan(kind storage.Kind, id string, row []driver.Value) (storage.Document, error) {
 	rev, okRev := row[0].(int64)
 	owner, okOwner := row[2].(string)
 	name, okName := row[3].(string)
 	created, okCreated := row[4].(int64)
-	body, okBody := row[6].([]byte)
-	if !okRev || !okOwner || !okName || !okCreated || !okBody {
+	packed, okBody := row[6].([]byte)
+	body, err := e.bodies.unpack(packed, id, owner)
+	if err != nil || !okRev || !okOwner || !okName || !okCreated || !okBody {
 		return storage.Document{}, fmt.Errorf("%w: storage/sqlite: a row of %s is damaged", storage.ErrUnavailable, kind)
 	}
 	return storage.Document{

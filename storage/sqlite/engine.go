@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -18,30 +19,44 @@ import (
 type Options struct {
 	// Path is the database file. It and its folder are created if missing, accessible to their owner only.
 	Path string
-	// Serve claims the file for a server: a second one is rejected while the first runs, and expired documents are swept.
+	// Serve claims the file for a server: a second one is rejected while the first runs, and expired documents are swept. A file of
+	// an earlier version is upgraded first.
 	Serve bool
 	// Now is the clock that expiry goes by; nil is time.Now.
 	Now func() time.Time
 	// Logger receives what an operator should know; nil discards.
 	Logger *slog.Logger
+	// FreeSpace returns how many bytes a folder has left, which an upgrade of the file asks for; nil asks for nothing.
+	FreeSpace func(folder string) (uint64, error)
 	// Random is where revisions come from; nil is crypto/rand.
 	Random io.Reader
+
+	// mergeRows is how many rows wait before a merge indexes them; 0 is a value for large stores.
+	mergeRows int
 }
 
 // ErrServed says that another server is using the file.
 var ErrServed = errors.New("storage/sqlite: another server is using this file")
 
+// ErrOldSchema says that an earlier version of minifed wrote the file and that no server has upgraded it yet.
+var ErrOldSchema = errors.New("storage/sqlite: a file of an earlier version")
+
 // Engine is a storage.Engine over one SQLite file.
 type Engine struct {
-	path    string
-	now     func() time.Time
-	logger  *slog.Logger
-	tables  map[storage.Kind]*table
-	readers chan *reader
-	writer  *writer
-	lists   *sql.DB
-	claim   io.Closer
+	path   string
+	now    func() time.Time
+	logger *slog.Logger
+	// freeSpace may be nil.
+	freeSpace func(folder string) (uint64, error)
+	tables    map[storage.Kind]*table
+	bodies    bodies
+	readers   chan *reader
+	writer    *writer
+	lists     *sql.DB
+	claim     io.Closer
 
+	// working are the goroutines that work for the writer.
+	working sync.WaitGroup
 	closing sync.Once
 	closed  chan struct{} // closed by Close
 }
@@ -51,8 +66,8 @@ var _ storage.Engine = (*Engine)(nil)
 // readConnections is how many gets run at once. Each is a few microseconds of processor time.
 const readConnections = 2
 
-// Open opens or creates the file. It returns ErrServed if options.Serve is set and another server has the file, and
-// storage.ErrNewerVersion if a newer version of minifed created it.
+// Open opens or creates the file. It returns ErrServed if options.Serve is set and another server has the file, ErrOldSchema if it is
+// not set and an earlier version of minifed wrote the file, and storage.ErrNewerVersion if a newer one did.
 func Open(ctx context.Context, options Options) (*Engine, error) {
 	return open(ctx, options, dialWriter)
 }
@@ -64,7 +79,7 @@ func open(ctx context.Context, options Options, dial dialer) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{
-		path: path, now: options.Now, logger: options.Logger, tables: tables(),
+		path: path, now: options.Now, logger: options.Logger, tables: tables(), bodies: newBodies(), freeSpace: options.FreeSpace,
 		readers: make(chan *reader, readConnections), closed: make(chan struct{}),
 	}
 	if e.now == nil {
@@ -85,6 +100,9 @@ func open(ctx context.Context, options Options, dial dialer) (*Engine, error) {
 func (e *Engine) start(ctx context.Context, options Options, dial dialer) (err error) {
 	if options.Serve {
 		if e.claim, err = claim(ctx, e.path); err != nil {
+			return err
+		}
+		if err := e.upgrade(ctx); err != nil {
 			return err
 		}
 	}
@@ -108,7 +126,10 @@ func (e *Engine) start(ctx context.Context, options Options, dial dialer) (err e
 	}
 	e.writer = newWriter(e, first, options.Random, dial)
 	if options.Serve {
-		e.writer.sweep = newSweep(e)
+		e.writer.serve(cmp.Or(options.mergeRows, mergeRows))
+		if err := e.writer.connect(); err != nil {
+			return errors.Join(err, e.writer.disconnect())
+		}
 	}
 	go e.writer.run()
 	return nil
@@ -137,6 +158,8 @@ func (e *Engine) Close() (err error) {
 	e.closing.Do(func() {
 		close(e.closed)
 		<-e.writer.stopped
+		e.working.Wait()
+		err = e.writer.checkpoints.close()
 		for range readConnections {
 			r := <-e.readers
 			err = errors.Join(err, r.close())

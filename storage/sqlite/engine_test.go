@@ -105,6 +105,12 @@ func testDocument(id string) storage.Document {
 	return storage.Document{Kind: storage.KindGrant, ID: id, Owner: "owner", Body: []byte(fmt.Sprintf(`{"v":1,"id":%q}`, id))}
 }
 
+func userDocument(id string) storage.Document {
+	doc := testDocument(id)
+	doc.Kind = storage.KindUser
+	return doc
+}
+
 func mustInsert(t *testing.T, e *Engine, doc storage.Document) storage.Document {
 	t.Helper()
 	rev, err := e.Insert(t.Context(), doc)

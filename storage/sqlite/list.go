@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -45,7 +46,7 @@ func (e *Engine) List(ctx context.Context, query storage.Query) (storage.Page, e
 	if err != nil {
 		return storage.Page{}, err
 	}
-	documents, err := e.list(ctx, query.Kind, text, args)
+	documents, rows, err := e.list(ctx, query.Kind, text, args)
 	if err != nil {
 		return storage.Page{}, unavailable(e.path, "list", err)
 	}
@@ -53,34 +54,39 @@ func (e *Engine) List(ctx context.Context, query storage.Query) (storage.Page, e
 	if len(documents) <= size {
 		return storage.Page{Documents: documents}, nil
 	}
-	last := query.Order.PositionOf(documents[size-1])
-	return storage.Page{Documents: documents[:size], Next: query.Order.Cursor(last)}, nil
+	return storage.Page{Documents: documents[:size], Next: query.Order.Cursor(t.position(query.Order, documents[size-1], rows[size-1]))}, nil
 }
 
-func (e *Engine) list(ctx context.Context, kind storage.Kind, text string, args []any) ([]storage.Document, error) {
+// position is where the next page begins. A table whose rows are indexed later lists the whole kind by row, and a cursor stores the
+// row as a time.
+func (t *table) position(order storage.Order, last storage.Document, row int64) storage.Position {
+	if t.lookups != nil && order == storage.ByID {
+		return storage.Position{Time: time.UnixMilli(row)}
+	}
+	return order.PositionOf(last)
+}
+
+// list returns the documents of a query and their rows.
+func (e *Engine) list(ctx context.Context, kind storage.Kind, text string, args []any) (documents []storage.Document, seqs []int64, err error) {
 	rows, err := e.lists.QueryContext(ctx, text, args...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer rows.Close()
-	var documents []storage.Document
 	for rows.Next() {
-		doc, err := scanRow(rows, kind)
-		if err != nil {
-			return nil, err
+		var id string
+		var seq int64
+		var rev, expires, owner, name, created, due, body any
+		if err := rows.Scan(&id, &rev, &expires, &owner, &name, &created, &due, &body, &seq); err != nil {
+			return nil, nil, err
 		}
-		documents = append(documents, doc)
+		doc, err := e.scan(kind, id, []driver.Value{rev, expires, owner, name, created, due, body})
+		if err != nil {
+			return nil, nil, err
+		}
+		documents, seqs = append(documents, doc), append(seqs, seq)
 	}
-	return documents, rows.Err()
-}
-
-func scanRow(rows *sql.Rows, kind storage.Kind) (storage.Document, error) {
-	var id string
-	var rev, expires, owner, name, created, due, body any
-	if err := rows.Scan(&id, &rev, &expires, &owner, &name, &created, &due, &body); err != nil {
-		return storage.Document{}, err
-	}
-	return scan(kind, id, []driver.Value{rev, expires, owner, name, created, due, body})
+	return documents, seqs, rows.Err()
 }
 
 // list returns the statement for one page and one document more, which shows whether there is a next page.
@@ -90,6 +96,9 @@ func (t *table) list(query storage.Query, now int64) (text string, args []any, e
 		return "", nil, err
 	}
 	w := indexScanOf(query, start)
+	if t.lookups != nil {
+		t.lookups.adapt(&w, query, start)
+	}
 	where := append(w.where, "(expires_at IS NULL OR expires_at > ?)")
 	args = append(w.args, now)
 	if start != nil {
@@ -137,5 +146,24 @@ func indexScanOf(query storage.Query, start *storage.Position) indexScan {
 		}
 	default:
 		return indexScan{order: "id", after: "id > ?", position: []any{from.ID}}
+	}
+}
+
+// adapt follows the table's own indexes where the rows are indexed later. The documents of an owner are sorted when they are listed.
+func (l *lookups) adapt(w *indexScan, query storage.Query, start *storage.Position) {
+	switch query.Order {
+	case storage.ByID:
+		w.order, w.after = "seq", "seq > ?"
+		if start != nil {
+			w.position = []any{start.Time.UnixMilli()}
+		}
+	case storage.ByCreated, storage.ByCreatedDescending:
+		rows, arg := l.ownerRows, any(query.Owner)
+		if recent := l.recent.Load(); recent != nil {
+			seqs, _ := json.Marshal(append([]int64{}, recent.withOwner(query.Owner)...)) // integers
+			rows, arg = l.ownerRowsAmong, string(seqs)
+		}
+		w.where, w.args = append(w.where, rows), append(w.args, hashOf(query.Owner), arg)
+	case storage.ByName, storage.ByDue: // Kinds with these lists are indexed at once.
 	}
 }

@@ -210,14 +210,15 @@ func TestAFileOfAnEarlierVersionGetsTheTablesItLacks(t *testing.T) {
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
-	execute(t, e.path, []string{"DROP TABLE sessions", "DROP INDEX grants_created_at"})
+	execute(t, e.path, []string{"DROP TABLE sessions", "DROP INDEX users_created_at"})
 	again := openTest(t, Options{Path: e.path})
 	if _, err := again.Replace(t.Context(), doc); err != nil {
 		t.Error(err)
 	}
-	doc.Kind = storage.KindSession
-	mustInsert(t, again, doc)
-	if page, err := again.List(t.Context(), storage.Query{Kind: storage.KindGrant, Order: storage.ByCreated, Owner: "owner"}); err != nil || len(page.Documents) != 1 {
+	for _, doc.Kind = range []storage.Kind{storage.KindSession, storage.KindUser} {
+		mustInsert(t, again, doc)
+	}
+	if page, err := again.List(t.Context(), storage.Query{Kind: storage.KindUser, Order: storage.ByCreated, Owner: "owner"}); err != nil || len(page.Documents) != 1 {
 		t.Errorf("%v, %v", page, err)
 	}
 }
@@ -225,26 +226,26 @@ func TestAFileOfAnEarlierVersionGetsTheTablesItLacks(t *testing.T) {
 // A file of a version whose index of creation times had the ID as well loses no documents, and gets the narrower index from the
 // next server, while another process has the file open.
 func TestOpen_RecreatesOutdatedIndex(t *testing.T) {
-	const old, current = "CREATE INDEX grants_created_at ON grants (owner, created_at, id)", "CREATE INDEX grants_created_at ON grants (owner, created_at)"
+	const old, current = "CREATE INDEX users_created_at ON users (owner, created_at, id)", "CREATE INDEX users_created_at ON users (owner, created_at)"
 	e := openTest(t, Options{})
-	mustInsert(t, e, testDocument("a"))
+	mustInsert(t, e, userDocument("a"))
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
-	execute(t, e.path, []string{"DROP INDEX grants_created_at", old})
+	execute(t, e.path, []string{"DROP INDEX users_created_at", old})
 	tool := openTest(t, Options{Path: e.path})
-	doc := mustInsert(t, tool, testDocument("b"))
-	if got := definition(t, e.path, "grants_created_at"); got != old {
+	doc := mustInsert(t, tool, userDocument("b"))
+	if got := definition(t, e.path, "users_created_at"); got != old {
 		t.Errorf("a tool made it %q", got)
 	}
 	server := openTest(t, Options{Path: e.path, Serve: true})
-	if got := definition(t, e.path, "grants_created_at"); got != current {
+	if got := definition(t, e.path, "users_created_at"); got != current {
 		t.Errorf("the server made it %q", got)
 	}
 	if _, err := tool.Replace(t.Context(), doc); err != nil {
 		t.Errorf("the tool cannot write any more: %v", err)
 	}
-	query := storage.Query{Kind: storage.KindGrant, Order: storage.ByCreated, Owner: "owner"}
+	query := storage.Query{Kind: storage.KindUser, Order: storage.ByCreated, Owner: "owner"}
 	for name, engine := range map[string]*Engine{"server": server, "tool": tool} {
 		if page, err := engine.List(t.Context(), query); err != nil || len(page.Documents) != 2 {
 			t.Errorf("the %s lists %v, %v", name, page, err)
@@ -287,6 +288,9 @@ func TestListsFollowTheirIndexes(t *testing.T) {
 	}
 	defer db.Close()
 	for kind, indexes := range storage.Kinds() {
+		if kind == storage.KindGrant {
+			continue // TestGrants_ListsFollowTheirIndexes
+		}
 		for order, indexed := range map[storage.Order]bool{
 			storage.ByID: true, storage.ByCreated: indexes.Created, storage.ByCreatedDescending: indexes.Created,
 			storage.ByName: indexes.Name, storage.ByDue: indexes.Due,

@@ -33,7 +33,7 @@ func (e *Engine) Get(ctx context.Context, kind storage.Kind, id string) (storage
 	if !found {
 		return storage.Document{}, storage.ErrNotFound
 	}
-	return scan(kind, id, r.row[:])
+	return e.scan(kind, id, r.row[:])
 }
 
 // reader waits for a reader that is free.
@@ -62,11 +62,30 @@ func (r *reader) get(ctx context.Context, t *table, id string, now int64) (found
 			return false, err
 		}
 	}
-	found, err = r.conn.row(r.row[:], t.get, id, now)
+	if t.lookups == nil {
+		found, err = r.conn.row(r.row[:], t.get, id, now)
+	} else {
+		found, err = r.getAppended(t.lookups, id, now)
+	}
 	if err != nil {
 		return false, errors.Join(err, r.close())
 	}
 	return found, nil
+}
+
+// getAppended reads a document of a kind whose rows are indexed later. It asks the memory first: a row that has left the memory is in
+// the index.
+func (r *reader) getAppended(l *lookups, id string, now int64) (found bool, err error) {
+	recent := l.recent.Load()
+	for _, seq := range recent.withID(id) {
+		if found, err = r.conn.row(r.row[:], l.get, id, now, seq); found || err != nil {
+			return found, err
+		}
+	}
+	if found, err = r.conn.row(r.row[:], l.find, id, now, hashOf(id)); found || err != nil || recent != nil {
+		return found, err
+	}
+	return r.conn.row(r.row[:], l.getUnindexed, id, now)
 }
 
 func (r *reader) close() error {

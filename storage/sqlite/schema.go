@@ -14,7 +14,7 @@ const (
 	// applicationID marks the file as minifed's ("mfed"), so that a foreign database is rejected.
 	applicationID = 0x6d666564
 	// schemaVersion is raised by a change of tables that an older binary cannot work with.
-	schemaVersion = 1
+	schemaVersion = 2
 )
 
 // table holds the statements of one kind. Times are milliseconds since 1970; NULL is never. Rows have SQLite's ascending rowid,
@@ -25,16 +25,19 @@ type table struct {
 	name                                      string
 	indexes                                   storage.Indexes
 	get, insert, replace, delete, held, sweep string
+	// lookups are the statements of a kind whose rows are indexed later; nil for the others.
+	lookups *lookups
 }
 
 // columns are selected in the order that scan expects.
-const columns = "id, rev, expires_at, owner, name, created_at, due_at, body"
+const columns = "id, rev, expires_at, owner, name, created_at, due_at, body, rowid"
 
 func tables() map[storage.Kind]*table {
 	all := make(map[storage.Kind]*table)
 	for kind, indexes := range storage.Kinds() {
 		all[kind] = newTable(string(kind), indexes)
 	}
+	all[storage.KindGrant] = newAppendedTable()
 	return all
 }
 
@@ -60,6 +63,9 @@ func newTable(name string, indexes storage.Indexes) *table {
 
 // definitions returns the statements that make the table and its indexes, by the names of these.
 func (t *table) definitions() map[string]string {
+	if t.lookups != nil {
+		return t.lookups.definitions(t.name)
+	}
 	sub := strings.NewReplacer("{t}", t.name).Replace
 	all := map[string]string{
 		t.name: sub(`CREATE TABLE IF NOT EXISTS {t} (
@@ -140,11 +146,15 @@ func stored(statement string) string { return strings.Replace(statement, "IF NOT
 func (c *connection) checkFile() error {
 	var mode string
 	var application, version, objects int64
-	for query, value := range map[string]any{
-		"PRAGMA journal_mode": &mode, "PRAGMA application_id": &application, "PRAGMA user_version": &version,
-		"SELECT count(*) FROM sqlite_schema": &objects,
+	// Another process may be creating the tables: their number is read before the marks that are set with them.
+	for _, read := range []struct {
+		value any
+		query string
+	}{
+		{&mode, "PRAGMA journal_mode"}, {&objects, "SELECT count(*) FROM sqlite_schema"},
+		{&application, "PRAGMA application_id"}, {&version, "PRAGMA user_version"},
 	} {
-		if err := c.value(value, query); err != nil {
+		if err := c.value(read.value, read.query); err != nil {
 			return unavailable(c.path, "open", err)
 		}
 	}
@@ -153,6 +163,9 @@ func (c *connection) checkFile() error {
 	}
 	if application != applicationID && objects > 0 {
 		return &FileError{Reason: FileForeign, Path: c.path}
+	}
+	if version > 0 && version < schemaVersion {
+		return fmt.Errorf("%w: %s has schema %d, this version has %d", ErrOldSchema, c.path, version, schemaVersion)
 	}
 	if version > schemaVersion {
 		return fmt.Errorf("%w: %s has schema %d, this binary knows %d: upgrade it",

@@ -39,6 +39,8 @@ type sweep struct {
 	readings []reading
 	// until is when a document must have expired to be deleted; zero deletes nothing.
 	until time.Time
+	// removals are the expired documents that are being deleted, by table, where rows are indexed later.
+	removals map[*lookups]*removal
 }
 
 // reading is a reading of the clock, after a time that passed.
@@ -54,6 +56,7 @@ func (s *sweep) read() {
 	moved := latest.clock.Sub(s.last.clock) - (latest.passed - s.last.passed)
 	if moved.Abs() > clockStep {
 		s.readings, s.until = nil, time.Time{}
+		clear(s.removals)
 	}
 	if n := len(s.readings); n == 0 || latest.passed-s.readings[n-1].passed >= sweepEvery/2 {
 		s.readings = append(s.readings, latest)
@@ -65,7 +68,7 @@ func (s *sweep) read() {
 }
 
 func newSweep(e *Engine) *sweep {
-	s := &sweep{timer: time.NewTimer(untilSweep()), now: e.now, started: time.Now()}
+	s := &sweep{timer: time.NewTimer(untilSweep()), now: e.now, started: time.Now(), removals: map[*lookups]*removal{}}
 	s.read()
 	for kind := range e.tables {
 		s.kinds = append(s.kinds, kind)
@@ -85,25 +88,89 @@ func (s *sweep) due() <-chan time.Time {
 	return s.timer.C
 }
 
-// step deletes the next few expired documents, or finds that none are left.
+// step goes on with a merge, or deletes the next few expired documents, or finds that nothing is to be done.
 func (s *sweep) step(w *writer) {
 	s.read()
+	rest := untilSweep()
+	if more, err := s.work(w); err != nil {
+		w.engine.logger.Warn("expired documents could not be removed", slog.Any("error", err))
+		clear(s.removals)
+		s.next = 0
+	} else if more {
+		rest = sweepRest
+	}
+	s.timer.Reset(rest)
+}
+
+// work executes one short transaction. It reports whether more is to be done soon.
+func (s *sweep) work(w *writer) (more bool, err error) {
+	if more, err = w.mergeStep(); more || err != nil {
+		return more, err
+	}
 	for s.next < len(s.kinds) && !s.until.IsZero() {
-		deleted, err := w.sweepKind(s.kinds[s.next], s.until)
+		deleted, more, err := s.sweepKind(w, s.kinds[s.next])
 		if err != nil {
-			w.engine.logger.Warn("expired documents could not be removed", slog.Any("error", err))
-			break
+			return false, err
 		}
-		if deleted < sweepRows {
+		if !more {
 			s.next++
 		}
 		if deleted > 0 {
-			s.timer.Reset(sweepRest)
-			return
+			return true, nil
 		}
 	}
 	s.next = 0
-	s.timer.Reset(untilSweep())
+	return false, nil
+}
+
+// sweepKind deletes documents of a kind. It reports whether there may be more of them.
+func (s *sweep) sweepKind(w *writer, kind storage.Kind) (deleted int64, more bool, err error) {
+	l := w.engine.tables[kind].lookups
+	if l == nil {
+		deleted, err = w.sweepKind(kind, s.until)
+		return deleted, deleted == sweepRows, err
+	}
+	if s.removals[l] == nil {
+		s.removals[l] = &removal{lookups: l, until: s.until.UnixMilli()}
+	}
+	deleted, err = w.remove(s.removals[l])
+	if s.removals[l].done {
+		delete(s.removals, l)
+		return deleted, false, err
+	}
+	return deleted, true, err
+}
+
+// mergeStep goes on with a merge when no request does. It reports whether there is more to do.
+func (w *writer) mergeStep() (more bool, err error) {
+	for _, m := range w.merges {
+		m.start(w.engine, w.engine.now())
+		if !m.ready() {
+			continue
+		}
+		if err := w.transact(func(c *connection) error { return m.step(c, mergeSlice) }); err != nil {
+			return false, err
+		}
+		m.committed()
+		w.checkpoints.committed(w.conn, mergeSlice/entriesAtOnce)
+		return true, nil
+	}
+	return false, nil
+}
+
+// transact executes statements in a transaction of its own. After a failure the connection is closed.
+func (w *writer) transact(do func(*connection) error) error {
+	err := w.begin()
+	if err == nil {
+		err = do(w.conn)
+	}
+	if err == nil {
+		_, err = w.conn.exec("COMMIT")
+	}
+	if err != nil {
+		return errors.Join(unavailable(w.engine.path, "sweep", err), w.disconnect())
+	}
+	return nil
 }
 
 func (w *writer) sweepKind(kind storage.Kind, until time.Time) (deleted int64, err error) {

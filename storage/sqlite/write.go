@@ -29,10 +29,11 @@ type operation struct {
 	action action
 	doc    storage.Document
 
-	state atomic.Int32 // waiting, then taken or abandoned
-	rev   int64        // set by the writer
-	err   error        // set by the writer
-	done  chan struct{}
+	packed []byte       // the body as it is stored
+	state  atomic.Int32 // waiting, then taken or abandoned
+	rev    int64        // set by the writer
+	err    error        // set by the writer
+	done   chan struct{}
 }
 
 type action int
@@ -115,9 +116,13 @@ type writer struct {
 	queue   chan *operation
 	stopped chan struct{} // closed when run has returned
 	sweep   *sweep        // nil unless the engine serves
+	// checkpoints is nil unless the engine serves.
+	checkpoints *checkpoints
 
 	conn  *connection // nil until it is needed, and after a failure
 	batch []*operation
+	// merges are the progress of the merges, one for each table whose rows are indexed later. A tool has none: it indexes at once.
+	merges []*merging
 	// noGatherUntil is until when nothing is gathered, and overruns how often in a row that took too long.
 	noGatherUntil time.Time
 	overruns      int
@@ -126,6 +131,17 @@ type writer struct {
 func newWriter(e *Engine, first *connection, random io.Reader, dial dialer) *writer {
 	return &writer{
 		engine: e, conn: first, random: random, dial: dial, queue: make(chan *operation, batchSize), stopped: make(chan struct{}),
+	}
+}
+
+// serve gives the writer what only a server has.
+func (w *writer) serve(mergeRows int) {
+	w.sweep = newSweep(w.engine)
+	w.checkpoints = &checkpoints{engine: w.engine}
+	for _, t := range w.engine.tables {
+		if t.lookups != nil {
+			w.merges = append(w.merges, &merging{lookups: t.lookups, rows: mergeRows})
+		}
 	}
 }
 
@@ -206,6 +222,7 @@ func (w *writer) take(first *operation) {
 	w.batch = w.batch[:0]
 	for op := first; ; {
 		if op.state.CompareAndSwap(waiting, taken) {
+			op.packed = w.engine.bodies.pack(&op.doc)
 			w.batch = append(w.batch, op)
 		}
 		if len(w.batch) == batchSize {
@@ -231,16 +248,57 @@ func (w *writer) execute() error {
 	if err := w.drawRevisions(); err != nil {
 		return err
 	}
-	now := w.engine.now().UnixMilli()
+	now := w.engine.now()
 	for _, op := range w.batch {
-		if err := op.execute(w.conn, now); err != nil {
+		if err := op.execute(w.conn, now.UnixMilli()); err != nil {
 			return err
 		}
 	}
+	if err := w.index(); err != nil {
+		return err
+	}
 	if _, err := w.conn.exec("COMMIT"); err != nil {
 		w.resolve(err)
+		return nil
+	}
+	w.committed(now)
+	return nil
+}
+
+// index adds a part of the rows that are not indexed yet to the indexes. A tool adds all.
+func (w *writer) index() error {
+	for _, m := range w.merges {
+		if err := m.pay(w.conn, w.inserted(m.lookups)); err != nil {
+			return err
+		}
+	}
+	for _, t := range w.engine.tables {
+		if l := t.lookups; l != nil && len(w.merges) == 0 && w.inserted(l) > 0 {
+			if err := l.indexNow(w.conn); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
+}
+
+// inserted is how many rows the batch appended to a table.
+func (w *writer) inserted(l *lookups) (n int) {
+	for _, op := range w.batch {
+		if op.table.lookups == l && op.action == insert && op.err == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// committed follows a commit in the merges, and in the checkpoints.
+func (w *writer) committed(now time.Time) {
+	for _, m := range w.merges {
+		m.committed()
+		m.start(w.engine, now)
+	}
+	w.checkpoints.committed(w.conn, len(w.batch))
 }
 
 // drawRevisions gives each operation a fresh random revision.
@@ -257,24 +315,42 @@ func (w *writer) drawRevisions() error {
 
 // execute runs one statement and sets the operation's outcome by the rows it changed; an error concerns the whole batch.
 func (op *operation) execute(c *connection, now int64) error {
+	if op.table.lookups != nil {
+		return op.executeAppended(c, now)
+	}
 	if op.action == remove {
 		_, err := c.exec(op.table.delete, op.doc.ID)
 		return err
 	}
-	doc := &op.doc
-	args := []driver.Value{
-		doc.ID, op.rev, nullable(doc.ExpiresAt), doc.Owner, doc.Name, doc.CreatedAt.UnixMilli(), nullable(doc.DueAt), doc.Body, now,
-	}
+	args := append(op.columns(), now)
 	query, lost := op.table.insert, storage.ErrExists
 	if op.action == replace {
 		query, lost = op.table.replace, storage.ErrConflict
-		args = append(args, parseRevision(doc.Rev))
+		args = append(args, parseRevision(op.doc.Rev))
 	}
 	changed, err := c.exec(query, args...)
 	if err == nil && changed == 0 {
 		op.err = lost
 	}
 	return err
+}
+
+// columns are the values of the columns, in the order of the statements.
+func (op *operation) columns() []driver.Value {
+	doc := &op.doc
+	return append(make([]driver.Value, 0, 11), doc.ID, op.rev, nullable(doc.ExpiresAt), doc.Owner, doc.Name,
+		doc.CreatedAt.UnixMilli(), nullable(doc.DueAt), op.packed)
+}
+
+func (op *operation) executeAppended(c *connection, now int64) error {
+	switch op.action {
+	case insert:
+		return op.insertAppended(c, now)
+	case replace:
+		return op.replaceAppended(c, now)
+	default:
+		return op.removeAppended(c)
+	}
 }
 
 // resolve finds out, after a COMMIT that failed, which operations are stored nevertheless: those whose own revision is there.
@@ -294,23 +370,46 @@ func (w *writer) resolve(cause error) {
 
 // stored reports whether the operation's own effect can be read.
 func (op *operation) stored(c *connection) bool {
-	row := make([]driver.Value, 1)
-	found, err := c.row(row, op.table.held, op.doc.ID)
+	rev, found, err := op.heldRevision(c)
 	if err != nil {
 		return false
 	}
 	if op.action == remove {
 		return !found
 	}
-	return found && row[0] == op.rev
+	return found && rev == op.rev
+}
+
+func (op *operation) heldRevision(c *connection) (rev int64, found bool, err error) {
+	if l := op.table.lookups; l != nil {
+		p, found, err := l.locate(c, op.doc.ID)
+		return p.rev, found, err
+	}
+	row := make([]driver.Value, 1)
+	if found, err = c.row(row, op.table.held, op.doc.ID); err == nil {
+		rev, _ = row[0].(int64)
+	}
+	return rev, found, err
 }
 
 func (w *writer) connect() (err error) {
-	if w.conn != nil {
-		return nil
+	if w.conn == nil {
+		if w.conn, err = w.dial(context.Background(), w.engine.path); err != nil {
+			return err
+		}
 	}
-	w.conn, err = w.dial(context.Background(), w.engine.path)
-	return err
+	if err := w.checkpoints.takeOver(w.conn); err != nil {
+		return err
+	}
+	for _, m := range w.merges {
+		if m.lookups.recent.Load() != nil {
+			continue
+		}
+		if err := m.load(w.conn, w.engine.now()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (w *writer) disconnect() error {
@@ -319,5 +418,8 @@ func (w *writer) disconnect() error {
 	}
 	conn := w.conn
 	w.conn = nil
+	for _, m := range w.merges {
+		m.abandon()
+	}
 	return conn.Close()
 }

@@ -87,7 +87,7 @@ func Open(ctx context.Context, c *console.Console, config config.Config, why Pur
 func OpenEngine(ctx context.Context, c *console.Console, clock *storage.Clock, location config.StoreLocation, why Purpose) (storage.Engine, error) {
 	if location.File != "" {
 		return sqlite.Open(ctx, sqlite.Options{
-			Path: location.File, Serve: why.Serve, Now: clock.Now, Logger: why.Logger, Random: c.Random,
+			Path: location.File, Serve: why.Serve, Now: clock.Now, Logger: why.Logger, FreeSpace: FreeSpace, Random: c.Random,
 		})
 	}
 	engine, err := mongodb.Open(ctx, mongodb.Options{URI: string(location.URI), Now: clock.Now, Random: c.Random, Logger: why.Logger})

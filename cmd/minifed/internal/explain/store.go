@@ -21,6 +21,8 @@ func storeProblem(err error) *locale.Problem {
 	switch {
 	case errors.Is(err, sqlite.ErrServed):
 		return &locale.Problem{What: locale.Text("store.served"), Remedy: locale.Text("store.served.remedy")}
+	case errors.Is(err, sqlite.ErrOldSchema):
+		return &locale.Problem{What: locale.Text("store.older"), Remedy: locale.Text("store.older.remedy")}
 	case errors.Is(err, storage.ErrNewerVersion):
 		return &locale.Problem{What: locale.Text("store.newer"), Cause: bare(err), Remedy: locale.Text("store.newer.remedy")}
 	case errors.Is(err, keys.ErrClock):

@@ -1,14 +1,14 @@
 //go:build linux || darwin || freebsd
 
-package main
+package deployment
 
 import (
 	"fmt"
 	"syscall"
 )
 
-// freeSpace is how many bytes the file system of a folder has left for this user.
-func freeSpace(folder string) (uint64, error) {
+// FreeSpace returns how many bytes the file system of a folder has left for this user.
+func FreeSpace(folder string) (uint64, error) {
 	var stat syscall.Statfs_t
 	if err := syscall.Statfs(folder, &stat); err != nil {
 		return 0, fmt.Errorf("free space of %s: %w", folder, err)
