@@ -237,6 +237,14 @@ func backendAttempts() map[string]backendAttempt {
 		"a logout by the hint of its own token": {tokens, func(s *backendFixture) response {
 			return s.get(s.url + "/oauth2/logout?id_token_hint=" + url.QueryEscape(s.evil.member("id_token")))
 		}, anyResponse},
+		"a logout by the hint of its own token, in the victim's browser": {tokens, func(s *backendFixture) response {
+			browser := s.newFormBrowser()
+			browser.signInToAccount("victim")
+			browser.get(s.url + "/oauth2/logout?id_token_hint=" + url.QueryEscape(s.evil.member("id_token")))
+			browser.get(s.url + "/account")
+			browser.wantAt(s.T, "/account", http.StatusOK, "Your account")
+			return response{}
+		}, anyResponse},
 		"another client's refresh token, used until it is reused": {tokens, func(s *backendFixture) response {
 			s.refresh("evil", s.mall.member("refresh_token"))
 			return s.refresh("evil", s.mall.member("refresh_token"))
