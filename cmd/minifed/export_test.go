@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -17,6 +18,7 @@ import (
 	"testing"
 
 	"github.com/minifed/minifed/cmd/minifed/internal/deployment"
+	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
@@ -174,5 +176,38 @@ func TestImport_RejectsAnotherMasterKey(t *testing.T) {
 	other.mustFail(t, exitFailed, []string{"sealed with master key", "use the master key of the exported store"}, "import", file)
 	if _, err := os.Stat(filepath.Join(other.folder, "minifed.db")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a refused import made the store: %v", err)
+	}
+}
+
+// A user belongs to the directory that the user was created in: see storage.User.BelongsTo.
+func TestImport_RejectsReplacingADirectoryWithUsers(t *testing.T) {
+	s := newCLIWithStore(t)
+	s.run(t, "user", "create", "alice")
+	file := filepath.Join(t.TempDir(), "store.export")
+	s.run(t, "export", file)
+	s.run(t, "user", "create", "bob")
+	s.run(t, "import", file, "--force") // It is the same directory.
+	if list := s.run(t, "user", "list"); !strings.Contains(list, "alice") || !strings.Contains(list, "bob") {
+		t.Errorf("users after an import of the same directory: %s", list)
+	}
+	s.withStore(t, func(ctx context.Context, engine storage.Engine) error {
+		entry, err := storage.Get[storage.Directory](ctx, engine, "default")
+		if err != nil {
+			return err
+		}
+		other := entry.Record
+		other.Incarnation = "other"
+		_, err = entry.Replace(ctx, engine, other)
+		return err
+	})
+	s.run(t, "user", "create", "carol")
+	s.mustFail(t, exitFailed, []string{"directory default of this store is not that of the file, and has users", "minifed user list --directory default"}, "import", file, "--force")
+	if list := s.run(t, "user", "list"); !strings.Contains(list, "carol") {
+		t.Errorf("users after an import that was rejected: %s", list)
+	}
+	s.run(t, "user", "delete", "carol", "--yes")
+	s.run(t, "import", file, "--force")
+	if list := s.run(t, "user", "list"); !strings.Contains(list, "alice") || !strings.Contains(list, "bob") {
+		t.Errorf("users after the import: %s", list)
 	}
 }

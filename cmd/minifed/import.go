@@ -68,8 +68,9 @@ func importFrom(ctx context.Context, d *operatorEnv, path string, force bool) (h
 		return archive.Contents{}, err
 	}
 	job := &importJob{Console: d.Console, path: path, master: master, force: force}
-	apps := miniPrograms{}
-	if held, err = job.read(apps.add); err != nil {
+	apps, directories := miniPrograms{}, importedDirectories{}
+	visit := func(doc storage.Document) error { return errors.Join(apps.add(doc), directories.add(doc)) }
+	if held, err = job.read(visit); err != nil {
 		return archive.Contents{}, err
 	}
 	// 2. Open the store as a server does, so that no server uses the same file.
@@ -81,7 +82,7 @@ func importFrom(ctx context.Context, d *operatorEnv, path string, force bool) (h
 	if err := job.mayWrite(ctx, held); err != nil {
 		return archive.Contents{}, err
 	}
-	if err := apps.check(ctx, job.engine); err != nil {
+	if err := errors.Join(apps.check(ctx, job.engine), directories.check(ctx, job.engine)); err != nil {
 		return archive.Contents{}, err
 	}
 	// 3. Write and compare. The store is marked meanwhile.
