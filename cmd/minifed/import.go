@@ -35,9 +35,10 @@ checked before the first write, and every document is read back and compared aft
 During an import the store is marked, and all other commands except "doctor" reject it. After an interruption, the same command
 continues the import.
 
-A store with other documents is rejected. With --force, documents of the file replace those with the same ID, and others remain. Run
-the command while no server uses the store. The file contains the public URL and the default directory of the exported store: if the
-configuration has others, "serve" and "doctor" warn that refresh tokens end.`,
+A store with other documents is rejected. With --force, documents of the file replace those with the same ID, and others remain. A
+directory with users that was created separately from that of the file is not replaced. Run the command while no server uses the
+store. The file contains the public URL and the default directory of the exported store: if the configuration has others, "serve" and
+"doctor" warn that refresh tokens end.`,
 		Example: "  minifed import /var/backups/minifed-2026-01-31.export\n  MINIFED_STORAGE_URI=mongodb://db1,db2,db3/minifed?replicaSet=rs0 minifed import store.export",
 		Args:    exactly("a file of `minifed export`"),
 		RunE: func(command *cobra.Command, args []string) error {
