@@ -97,3 +97,19 @@ func TestNew_ReadsDirectoriesFromTheEngine(t *testing.T) {
 		}
 	}
 }
+
+func TestLifecycle_ImportedUserOfADeletedDirectoryIsUnknownInTheRecreatedOne(t *testing.T) {
+	h := newStoreHarness(t)
+	h.recreate("first")
+	h.refresh()
+	h.clock.Advance(-time.Hour) // The clock that created the directory was ahead.
+	h.importOne(t, identity.Import{Sub: "u1", Username: "alice"}, identity.ImportCreated)
+	if _, err := h.Named(t.Context(), directory, "alice"); err != nil {
+		t.Errorf("the imported user: %v", err)
+	}
+	h.recreate("second")
+	h.refresh()
+	if _, err := h.Named(t.Context(), directory, "alice"); !errors.Is(err, identity.ErrUnknownUser) {
+		t.Errorf("the imported user of the deleted directory: %v", err)
+	}
+}

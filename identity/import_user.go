@@ -338,9 +338,13 @@ func (s *Service) createImport(ctx context.Context, directory string, i Import, 
 			}
 		}
 	}
+	incarnation, err := s.incarnation(ctx, directory)
+	if err != nil {
+		return err
+	}
 	now := s.now()
 	user := storage.User{
-		Directory: directory, ID: found.id, Status: storage.UserActive, Username: i.Username, Password: password,
+		Directory: directory, DirectoryIncarnation: incarnation, ID: found.id, Status: storage.UserActive, Username: i.Username, Password: password,
 		Email: i.Email, EmailVerified: i.Email != "", Phone: i.Phone, Profile: i.Profile, Groups: i.Groups, Attributes: i.Attributes,
 		ExternalID: i.ExternalID, Imported: digest, CreatedAt: now, UpdatedAt: now,
 	}
