@@ -186,7 +186,7 @@ func (i Import) links(directory string) []importLink {
 
 // digest identifies what an import gives a user.
 func (i Import) digest() (string, error) {
-	body, err := json.Marshal(i)
+	body, err := json.Marshal(i) //nolint:gosec // Only a digest leaves this function.
 	if err != nil {
 		return "", fmt.Errorf("identity: encode an import: %w", err)
 	}

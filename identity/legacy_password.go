@@ -2,7 +2,7 @@ package identity
 
 import (
 	"context"
-	"crypto/md5"
+	"crypto/md5" //nolint:gosec // Old tables have MD5; it is stored only within argon2id.
 	"crypto/pbkdf2"
 	"crypto/sha1"
 	"crypto/sha256"

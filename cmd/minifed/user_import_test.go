@@ -50,6 +50,11 @@ func query(t *testing.T, tables, recipe, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer func() {
+		if err := rows.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
 	var out bytes.Buffer
 	for rows.Next() {
 		var line string

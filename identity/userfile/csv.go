@@ -120,26 +120,30 @@ func knownColumn(name string) bool {
 
 // csvFields turns the cells of a row into fields. An empty cell is a missing value.
 func csvFields(header, cells []string) fields {
-	f := fields{texts: map[string]string{}, flags: map[string]string{}}
+	f := fields{texts: map[string]string{}, flags: map[string]string{}, attributes: map[string][]string{}}
 	for n, name := range header {
 		cell := cells[n]
 		if cell == "" {
 			continue
 		}
-		if rest, found := strings.CutPrefix(name, attributeColumn); found {
-			if f.attributes == nil {
-				f.attributes = map[string][]string{}
-			}
+		prefix, rest, _ := strings.Cut(name, ":")
+		switch prefix + ":" {
+		case attributeColumn:
 			f.attributes[rest] = split(cell)
-		} else if app, found := strings.CutPrefix(name, openIDColumn); found {
-			f.wechat = append(f.wechat, identity.WeChatIdentity{AppID: app, OpenID: cell})
-		} else if platform, found := strings.CutPrefix(name, unionIDColumn); found {
-			f.wechat = append(f.wechat, identity.WeChatIdentity{OpenPlatform: platform, UnionID: cell})
-		} else if name == "groups" {
+			continue
+		case openIDColumn:
+			f.wechat = append(f.wechat, identity.WeChatIdentity{AppID: rest, OpenID: cell})
+			continue
+		case unionIDColumn:
+			f.wechat = append(f.wechat, identity.WeChatIdentity{OpenPlatform: rest, UnionID: cell})
+			continue
+		}
+		switch {
+		case name == "groups":
 			f.groups = split(cell)
-		} else if slices.Contains(flagNames(), name) {
+		case slices.Contains(flagNames(), name):
 			f.flags[name] = cell
-		} else {
+		default:
 			f.texts[name] = strings.Clone(cell)
 		}
 	}

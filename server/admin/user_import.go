@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"io"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -32,7 +33,7 @@ const (
 
 // UserImport is an import of a file of users.
 type UserImport struct {
-	// Open opens the file. It is called twice: the whole file is checked before anything is written.
+	// Open opens the file. It is called several times: the whole file is checked before anything is written.
 	Open   func() (io.ReadCloser, error)
 	Format userfile.Format
 	// DryRun reports what the import would do, and writes nothing.
@@ -150,7 +151,6 @@ func (r *importRun) each(ctx context.Context, visit func(userfile.Row, error) er
 // check reads the file without the store: syntax, values, and values that two rows have.
 func (r *importRun) check(ctx context.Context) error {
 	open, digest := r.job.Open, sha256.New()
-	defer func() { r.job.Open = open }()
 	r.job.Open = func() (io.ReadCloser, error) {
 		file, err := open()
 		if err != nil {
@@ -161,7 +161,8 @@ func (r *importRun) check(ctx context.Context) error {
 			io.Closer
 		}{io.TeeReader(file, digest), file}, nil
 	}
-	seed, lines := maphash.MakeSeed(), map[uint64]int32{}
+	seed := maphash.MakeSeed()
+	var hashes []uint64
 	err := r.each(ctx, func(row userfile.Row, failure error) error {
 		r.report.Rows++
 		r.report.Unverified += len(row.Dropped)
@@ -173,25 +174,53 @@ func (r *importRun) check(ctx context.Context) error {
 		if row.User.ExternalID != "" {
 			r.report.ExternalIDs++
 		}
-		r.findTwice(row, seed, lines)
+		for key := range row.User.Keys() {
+			hashes = append(hashes, maphash.String(seed, key))
+		}
 		return nil
 	})
 	r.report.Digest = hex.EncodeToString(digest.Sum(nil))
-	return err
+	r.job.Open = open
+	if err != nil {
+		return err
+	}
+	return r.reportTwice(ctx, seed, twice(hashes))
 }
 
-// findTwice reports a value that an earlier row has, too. 64 bits of each value are enough: among three million values, two
-// different ones are equal by chance once in four million files.
-func (r *importRun) findTwice(row userfile.Row, seed maphash.Seed, lines map[uint64]int32) {
-	for key, member := range row.User.Keys() {
-		hash := maphash.String(seed, key)
-		if first, found := lines[hash]; found {
-			r.report.Invalid++
-			r.add(UserImportProblem{row.Line, member, fmt.Sprintf("has the value of line %d, and at most one user can have it", first)})
-			continue
+// twice returns the hashes that are in a list more than once.
+func twice(hashes []uint64) map[uint64]int {
+	slices.Sort(hashes)
+	found := map[uint64]int{}
+	for n := 1; n < len(hashes); n++ {
+		if hashes[n] == hashes[n-1] {
+			found[hashes[n]] = 0
 		}
-		lines[hash] = int32(row.Line)
 	}
+	return found
+}
+
+// reportTwice reads the file again if two rows have one value, and reports the later row; lines has the hashes of these values.
+// 64 bits are enough: among five million values, two different ones have one hash by chance once in a million files.
+func (r *importRun) reportTwice(ctx context.Context, seed maphash.Seed, lines map[uint64]int) error {
+	if len(lines) == 0 {
+		return nil
+	}
+	return r.each(ctx, func(row userfile.Row, failure error) error {
+		if failure != nil {
+			return nil // It is reported already.
+		}
+		for key, member := range row.User.Keys() {
+			hash := maphash.String(seed, key)
+			switch first, found := lines[hash]; {
+			case found && first > 0:
+				r.report.Invalid++
+				r.add(UserImportProblem{row.Line, member, fmt.Sprintf("has the value of line %d, and at most one user can have it", first)})
+			case found:
+				lines[hash] = row.Line
+			}
+		}
+		return nil
+	})
 }
 
 func (r *importRun) add(problem UserImportProblem) {
@@ -326,6 +355,7 @@ func (s *Service) exportUser(ctx context.Context, user storage.User, out io.Writ
 			row.WeChat = append(row.WeChat, identity.WeChatIdentity{AppID: link.Namespace, OpenID: link.Value})
 		case storage.IdentityUnionID:
 			row.WeChat = append(row.WeChat, identity.WeChatIdentity{OpenPlatform: link.Namespace, UnionID: link.Value})
+		case storage.IdentityPhone, storage.IdentityUsername, storage.IdentityEmail, storage.IdentityExternal: // They are members of the user.
 		}
 	}
 	return userfile.Write(out, row)
