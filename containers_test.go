@@ -213,7 +213,7 @@ func TestImage_ServesAndReportsHealth(t *testing.T) {
 	checks := [][]string{execForm(t, inImage), file.Services["minifed"].Healthcheck.Test[1:]}
 
 	for _, check := range checks {
-		if out, err := built.run(t, environment, check); err == nil || !strings.Contains(out, "no server answers") {
+		if out, err := built.run(t, environment, check); err == nil || !strings.Contains(out, "no server responds") {
 			t.Errorf("before the start, %v: %v\n%s", check, err, out)
 		}
 	}

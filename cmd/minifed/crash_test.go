@@ -18,11 +18,11 @@ import (
 	"unsafe"
 )
 
-// The built program under load, killed, traced, and on a disk that fails.
+// TestCrash_LosesNoAcknowledgedWrite runs the built program under load. It is killed, traced, and run on a disk that fails.
 func TestCrash_LosesNoAcknowledgedWrite(t *testing.T) {
 	binary := buildProgram(t, t.TempDir(), ".")
 	t.Run("when it is killed under load", func(t *testing.T) { testKilled(t, binary) })
-	t.Run("because it syncs before it answers", func(t *testing.T) { testSynced(t, binary) })
+	t.Run("because it syncs before it responds", func(t *testing.T) { testSynced(t, binary) })
 	t.Run("when its files may not grow", func(t *testing.T) { testQuota(t, binary) })
 	for name, row := range map[string]struct{ inject, remedy string }{
 		"when the disk is full":             {"pwrite64:error=ENOSPC:when=300..320", "the disk is full: free some space"},
@@ -33,7 +33,7 @@ func TestCrash_LosesNoAcknowledgedWrite(t *testing.T) {
 	}
 }
 
-// killRounds is how often the program is killed: MINIFED_TEST_KILLS, or a few times.
+// killRounds returns how often the program is killed: MINIFED_TEST_KILLS, or 5 times.
 func killRounds(t *testing.T) int {
 	t.Helper()
 	text := os.Getenv("MINIFED_TEST_KILLS")
@@ -49,11 +49,11 @@ func killRounds(t *testing.T) int {
 
 func testKilled(t *testing.T, binary string) {
 	p := newProcessHarness(t, binary)
-	answered, checked := 0, 0
+	completed, checked := 0, 0
 	for round := range killRounds(t) {
 		after := 150 + 37*round%100
-		l := newResponseLog(func(answered, _ int) {
-			if answered == after {
+		l := newResponseLog(func(completed, _ int) {
+			if completed == after {
 				_ = p.process.Process.Kill()
 			}
 		})
@@ -62,14 +62,14 @@ func testKilled(t *testing.T, binary string) {
 		p.start()
 		p.check(l)
 		if t.Failed() {
-			t.Fatalf("that was round %d, killed after %d answers", round+1, after)
+			t.Fatalf("in round %d, killed after %d responses", round+1, after)
 		}
-		answered, checked = answered+l.completed, checked+len(l.users)
+		completed, checked = completed+l.completed, checked+len(l.users)
 	}
-	t.Logf("%d answers about %d users", answered, checked)
+	t.Logf("%d responses about %d users", completed, checked)
 }
 
-// strace is the command line that traces a program whose every thread is followed, with the files that its calls are about.
+// strace returns the command line that traces all threads of a program, with the files of its system calls.
 func strace(t *testing.T, output string, further ...string) []string {
 	t.Helper()
 	path, err := exec.LookPath("strace")
@@ -79,8 +79,8 @@ func strace(t *testing.T, output string, further ...string) []string {
 	return append([]string{path, "-D", "-f", "-y", "-s", "64", "-o", output}, further...)
 }
 
-// testSynced reads from the trace of the program that between a request and its answer the log of the store was written, and
-// that a sync of it had come to its end when the answer began.
+// testSynced checks in a trace of the program that the log of the store is written between a request and its response, and that a sync of
+// the log is complete before the response begins.
 func testSynced(t *testing.T, binary string) {
 	trace := filepath.Join(t.TempDir(), "trace")
 	if err := syscall.Mkfifo(trace, 0o600); err != nil {
@@ -109,18 +109,18 @@ func testSynced(t *testing.T, binary string) {
 	for i, name := range []string{"login", "refresh"} {
 		seen := exchanges[i]
 		written, synced := slices.Index(seen, walWritten), lastIndex(seen, walSynced)
-		if written < 0 || synced < lastIndex(seen, walWritten) || seen[len(seen)-1] != answerBegun {
+		if written < 0 || synced < lastIndex(seen, walWritten) || seen[len(seen)-1] != responseBegun {
 			t.Errorf("%s: %v", name, seen)
 		}
 	}
 }
 
-// What a trace tells of a request.
+// The events of a request in a trace.
 const (
-	requestRead = "request read"
-	walWritten  = "log written"
-	walSynced   = "log synced"
-	answerBegun = "answer begun"
+	requestRead   = "request read"
+	walWritten    = "log written"
+	walSynced     = "log synced"
+	responseBegun = "response begun"
 )
 
 func lastIndex(seen []string, what string) int {
@@ -132,8 +132,8 @@ func lastIndex(seen []string, what string) int {
 	return -1
 }
 
-// traced returns what happened in each token request, in order, until its answer began. The trace is a pipe: it ends when its
-// writer does, which outlives the program for a moment.
+// traced returns the events of each token request, in order, until its response begins. The trace is a pipe. It ends with the tracer,
+// shortly after the program.
 func traced(t *testing.T, pipe string) (requests [][]string) {
 	t.Helper()
 	opened, err := os.Open(pipe)
@@ -152,8 +152,8 @@ func traced(t *testing.T, pipe string) (requests [][]string) {
 		case event == requestRead:
 			current = []string{requestRead}
 		case event == "" || current == nil:
-		case event == answerBegun:
-			requests, current = append(requests, append(current, answerBegun)), nil
+		case event == responseBegun:
+			requests, current = append(requests, append(current, responseBegun)), nil
 		default:
 			current = append(current, event)
 		}
@@ -166,7 +166,7 @@ var (
 	syncResumed = regexp.MustCompile(`^(\d+) +<\.\.\. (?:fsync|fdatasync) resumed>\) += 0`)
 )
 
-// eventOf is what a line of the trace says of a request; empty when nothing. A sync counts when it has returned.
+// eventOf returns the event of a line of the trace; empty if it has none. A sync counts when it has returned.
 func eventOf(line string, unfinished map[string]string) string {
 	const wal = "minifed.db-wal>"
 	if m := syncBegun.FindStringSubmatch(line); m != nil {
@@ -185,7 +185,7 @@ func eventOf(line string, unfinished map[string]string) string {
 	case strings.Contains(line, "pwrite64(") && strings.Contains(line, wal):
 		return walWritten
 	case strings.Contains(line, " write(") && strings.Contains(line, `"HTTP/1.1 200`):
-		return answerBegun
+		return responseBegun
 	default:
 		return ""
 	}
@@ -198,7 +198,7 @@ func event(happened bool, name string) string {
 	return ""
 }
 
-// limitFiles sets how large the files of a process may get, which can be changed while it runs.
+// limitFiles sets the maximum size of the files of a running process.
 func limitFiles(t *testing.T, pid int, size uint64) {
 	t.Helper()
 	limit := syscall.Rlimit{Cur: size, Max: 1 << 40}
@@ -211,51 +211,51 @@ func limitFiles(t *testing.T, pid int, size uint64) {
 func testQuota(t *testing.T, binary string) {
 	p := newProcessHarness(t, binary)
 	stop, over := make(chan struct{}), 0
-	limitedAfter := -1 // refusals: on a busy machine there may be some before
-	l := newResponseLog(func(answered, refused int) {
+	limitedAfter := -1 // rejections: on a busy machine there may be some before
+	l := newResponseLog(func(completed, rejected int) {
 		switch {
-		case answered >= 100 && limitedAfter < 0:
+		case completed >= 100 && limitedAfter < 0:
 			limitFiles(t, p.process.Process.Pid, 64<<10)
-			limitedAfter = refused
-		case limitedAfter >= 0 && refused >= limitedAfter+50 && over == 0:
+			limitedAfter = rejected
+		case limitedAfter >= 0 && rejected >= limitedAfter+50 && over == 0:
 			limitFiles(t, p.process.Process.Pid, 1<<40)
-			over = answered + 200
-		case answered == over && over > 0:
+			over = completed + 200
+		case completed == over && over > 0:
 			over = -1
 			close(stop)
 		}
 	})
 	p.load(l, "quota", stop)
 	if over != -1 {
-		t.Fatalf("%d answers, %d refusals: the load ended by itself", l.completed, l.rejected)
+		t.Fatalf("%d responses, %d rejections: the load ended too early", l.completed, l.rejected)
 	}
 	p.check(l)
 	if log := p.log.String(); !strings.Contains(log, "the disk reports an error: check the system log, free space, quotas") {
-		t.Error("the operator is not told what to look at")
+		t.Error("the log does not name the cause")
 	}
 }
 
-// testFailingDisk lets some calls of each thread of the program fail in the middle of the load: the kernel is never asked, and
-// the program is told that error.
+// testFailingDisk lets some system calls of each thread of the program fail during the load. The tracer returns the error in place of the
+// kernel.
 func testFailingDisk(t *testing.T, binary, inject, remedy string) {
 	calls, _, _ := strings.Cut(inject, ":")
 	p := newProcessHarness(t, binary, strace(t, os.DevNull, "-e", "trace="+calls, "-e", "inject="+inject)...)
 	stop, over := make(chan struct{}), 0
-	l := newResponseLog(func(answered, refused int) {
-		if refused >= 10 && over == 0 {
-			over = answered + 100
+	l := newResponseLog(func(completed, rejected int) {
+		if rejected >= 10 && over == 0 {
+			over = completed + 100
 		}
-		if answered == over && over > 0 {
+		if completed == over && over > 0 {
 			over = -1
 			close(stop)
 		}
 	})
 	p.load(l, "disk", stop)
 	if over != -1 {
-		t.Fatalf("%d answers, %d refusals: the load ended by itself", l.completed, l.rejected)
+		t.Fatalf("%d responses, %d rejections: the load ended too early", l.completed, l.rejected)
 	}
 	p.check(l)
 	if log := p.log.String(); !strings.Contains(log, remedy) {
-		t.Errorf("the operator is not told %q", remedy)
+		t.Errorf("the log does not have %q", remedy)
 	}
 }

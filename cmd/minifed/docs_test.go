@@ -23,7 +23,7 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-// pages are the documents that people read, by name.
+// pages returns the documents, by name.
 func pages(t *testing.T) map[string]string {
 	t.Helper()
 	top := filepath.Join("..", "..")
@@ -44,8 +44,8 @@ func pages(t *testing.T) map[string]string {
 	return found
 }
 
-// TestDocuments_NameExistingCommands wants every command line in a block to be one that the program takes, and every one in a sentence
-// to name a command and flags that there are.
+// TestDocuments_NameExistingCommands checks that the program accepts every command line of a code block, and that every command and flag
+// in a sentence exists.
 func TestDocuments_NameExistingCommands(t *testing.T) {
 	count := 0
 	inBlock := regexp.MustCompile(`(?m)^(?:#)?[ ]*(?:.*&& |[A-Z_]+=\S+ |docker compose exec )*(?:minifed /bin/minifed|go run \./cmd/minifed|minifed) ([^\n]*)$`)
@@ -94,7 +94,7 @@ func TestDocuments_NameExistingKeysAndVariables(t *testing.T) {
 	keys := regexp.MustCompile("`((?:" + strings.Join(sections, "|") + `)(?:\.[a-z0-9_]+)+)` + "`")
 	for name, text := range pages(t) {
 		if strings.HasPrefix(name, "examples") {
-			continue // Programs there have variables of their own.
+			continue // Programs there have their own variables.
 		}
 		for _, variable := range regexp.MustCompile(`MINIFED_[A-Z0-9_]+`).FindAllString(text, -1) {
 			if variable != "MINIFED_" && !slices.Contains(variables, strings.TrimSuffix(variable, "_")) {
@@ -109,7 +109,7 @@ func TestDocuments_NameExistingKeysAndVariables(t *testing.T) {
 	}
 }
 
-// series returns the labels of every metric of ours that a run leaves, by its name.
+// series returns the labels of each metric of minifed after a run, by its name.
 func series(t *testing.T, families map[string][]string) map[string][]string {
 	t.Helper()
 	simulator := new(wechattest.Server)
@@ -174,10 +174,10 @@ func TestOperatingGuide_ListsAllMetrics(t *testing.T) {
 			t.Errorf("%s is documented and does not exist", name)
 		}
 	}
-	// What alerts and sentences speak of.
+	// The metrics that alerts and sentences name.
 	for _, name := range regexp.MustCompile(`minifed_[a-z_]+[a-z]`).FindAllString(text, -1) {
 		if _, there := exist[strings.TrimSuffix(name, "_bucket")]; !there {
-			t.Errorf("operations.md speaks of %s", name)
+			t.Errorf("operations.md names %s", name)
 		}
 	}
 }
@@ -208,7 +208,7 @@ func TestOperatingGuide_QuotesLogMessagesOfTheProgram(t *testing.T) {
 	}
 	for _, row := range rows {
 		if !strings.Contains(source, `"`+row[1]) && !strings.Contains(source, row[1]+`"`) && row[1] != "invalid_client" && row[1] != "invalid_grant" {
-			t.Errorf("nothing says %q", row[1])
+			t.Errorf("the program has no %q", row[1])
 		}
 	}
 }
@@ -226,7 +226,7 @@ func TestOperatingGuide_ShardsExistingCollections(t *testing.T) {
 	}
 }
 
-// TestOperatingGuide_ConfigurationIsValid reads the configuration that the guide begins with.
+// TestOperatingGuide_ConfigurationIsValid reads the first configuration of the guide.
 func TestOperatingGuide_ConfigurationIsValid(t *testing.T) {
 	block := regexp.MustCompile("(?s)```yaml\n(   public_url:.*?)```").FindStringSubmatch(pages(t)["docs/operations.md"])
 	if block == nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// linkingCommands are the commands that settle whether a client made before may go on using the scope urn:minifed:link.
+// linkingCommands returns the commands that allow or remove the scope urn:minifed:link of a client of an earlier version.
 func linkingCommands(client storage.Client) (confirm, decline string) {
 	confirm = fmt.Sprintf("minifed client update %s --directory %s --account-linking", client.ID, client.Directory)
 	return confirm, confirm + "=false"

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The limit is the process's, so these tests do not run beside others.
+// The limit is that of the process, so these tests do not run in parallel with others.
 func TestDoctor_WarnsWhenHashesNeedTooMuchMemory(t *testing.T) {
 	s, _ := newDoctorHarness(t)
 	t.Cleanup(func(before int64) func() { return func() { debug.SetMemoryLimit(before) } }(debug.SetMemoryLimit(192 << 20)))

@@ -13,7 +13,7 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-// newDoctorHarness is a station with a store, a mini-program and a simulated WeChat, for doctor to look at.
+// newDoctorHarness returns a cliHarness with a store, a mini-program and a simulated WeChat, which doctor checks.
 func newDoctorHarness(t *testing.T) (*cliHarness, *wechattest.App) {
 	t.Helper()
 	simulator := new(wechattest.Server)
@@ -32,7 +32,7 @@ func newDoctorHarness(t *testing.T) (*cliHarness, *wechattest.App) {
 	return s, app
 }
 
-// diagnose runs doctor, wants it to fail or not, and returns the verdict of each check with what it says.
+// diagnose runs doctor, which must succeed or fail, and returns the verdict and text of each check.
 func diagnose(t *testing.T, s *cliHarness, healthy bool) map[string]string {
 	t.Helper()
 	s.out.Reset()
@@ -77,7 +77,7 @@ func TestDoctor_ReportsFaultsWithRemedies(t *testing.T) {
 	tests := []struct {
 		name string
 		ill  func(t *testing.T, s *cliHarness, app *wechattest.App) *cliHarness
-		// healthy says that it is a warning only.
+		// healthy means that it is only a warning.
 		healthy bool
 		check   string
 		says    []string
@@ -158,7 +158,7 @@ func TestDoctor_LeavesNoRecordInTheStore(t *testing.T) {
 	s.startServer(t)
 	file := filepath.Join(t.TempDir(), "before.export")
 	before := s.runJSON(t, "export", file)
-	s.exitCode(t, "doctor") // WeChat itself may be out of reach of this test.
+	s.exitCode(t, "doctor") // The real WeChat may be unreachable from this test.
 	if after := s.runJSON(t, "export", file+"2"); after["documents"] != before["documents"] {
 		t.Errorf("%v documents before, %v after", before["documents"], after["documents"])
 	}

@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// loadProcessors keeps every processor busy with other programs until the test ends.
+// loadProcessors runs other programs on every processor until the test ends.
 func loadProcessors(t *testing.T) {
 	t.Helper()
 	for range 2 * runtime.NumCPU() {
@@ -22,7 +22,7 @@ func loadProcessors(t *testing.T) {
 		if err := other.Start(); err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { _ = other.Process.Kill(); _ = other.Wait() }) // It ends by that.
+		t.Cleanup(func() { _ = other.Process.Kill(); _ = other.Wait() }) // Kill ends it.
 	}
 }
 
@@ -46,20 +46,20 @@ func TestStop_CompletesRequestsOfAcceptedConnections(t *testing.T) {
 	}
 }
 
-// callUntilRejected posts again and again until nobody listens any more. Everything else that is not an answer is a failure. It
-// closes enough when all callers together had some answers.
+// callUntilRejected sends requests until the connection is rejected. Any other error is a failure. It closes enough when all callers
+// together have 500 responses.
 func callUntilRejected(t *testing.T, client *http.Client, url string, served *atomic.Int64, enough chan<- struct{}) {
 	for {
 		response, err := client.Post(url+"/oauth2/token", "application/x-www-form-urlencoded", strings.NewReader("grant_type=client_credentials"))
 		if failed, ok := errors.AsType[*net.OpError](err); ok && failed.Op == "dial" {
-			return // It was refused, or reset because it came after the last one who was let in: no request was sent.
+			return // The connection was rejected or reset before a request was sent.
 		}
 		if err != nil {
 			t.Error(err)
 			return
 		}
 		if _, err := io.Copy(io.Discard, response.Body); err != nil {
-			t.Errorf("half an answer: %v", err)
+			t.Errorf("an incomplete response: %v", err)
 		}
 		_ = response.Body.Close()
 		if served.Add(1) == 500 {

@@ -22,7 +22,7 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-// part is one part of a JWT.
+// part returns a part of a JWT.
 func part(t *testing.T, token string, number int) map[string]any {
 	t.Helper()
 	decoded := map[string]any{}
@@ -103,7 +103,7 @@ func TestImport_PreservesSubjectsKeysAndRefreshTokens(t *testing.T) {
 	other.mustFail(t, exitFailed, []string{"another `minifed serve` uses this store"}, "import", file, "--force")
 }
 
-// TestExport_PreservesTheSettingsOfClients compares what is shown of clients with each setting of tokens, e-mail and logout.
+// TestExport_PreservesTheSettingsOfClients compares the output for clients with each setting of tokens, e-mail and logout.
 func TestExport_PreservesTheSettingsOfClients(t *testing.T) {
 	old := newCLIWithStore(t)
 	old.run(t, "client", "create", "--id", "web", "--kind", "web", "--redirect-uri", "https://web.example/cb", "--access-token-type", "JWT",
@@ -129,7 +129,7 @@ func TestExport_PreservesTheSettingsOfClients(t *testing.T) {
 	}
 }
 
-// subjectMAC is what pairwise subjects of the default directory derive from, for one message.
+// subjectMAC returns the MAC of one message with the key of pairwise subjects of the default directory.
 func (s *cliHarness) subjectMAC(t *testing.T) string {
 	t.Helper()
 	config, err := (&settings{}).load(s.Console)

@@ -58,7 +58,7 @@ func askReady(ctx context.Context, address string) ([]byte, error) {
 	}
 	answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("no server answers at %s: %w", address, err)
+		return nil, fmt.Errorf("no server responds at %s: %w", address, err)
 	}
 	defer func() { _ = answer.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, input.MaxSecret))

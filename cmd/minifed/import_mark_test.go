@@ -10,7 +10,7 @@ import (
 	"github.com/minifed/minifed/storage/sqlite"
 )
 
-// interruptImport leaves a new store as an import of file leaves it that is killed after its first document.
+// interruptImport creates the store of an import of file that was killed after its first document.
 func (s *cliHarness) interruptImport(t *testing.T, store, file, digest string) {
 	t.Helper()
 	engine, err := sqlite.Open(t.Context(), sqlite.Options{Path: store})

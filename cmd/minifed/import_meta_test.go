@@ -15,7 +15,7 @@ import (
 	"github.com/minifed/minifed/storage/sqlite"
 )
 
-// withStore calls do with the store of the station.
+// withStore calls do with the store.
 func (s *cliHarness) withStore(t *testing.T, do func(context.Context, storage.Engine) error) {
 	t.Helper()
 	engine, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(s.folder, "minifed.db")})

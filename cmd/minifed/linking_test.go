@@ -90,7 +90,7 @@ func TestUpgrade_NamesClientsThatLostAccountLinking(t *testing.T) {
 	}
 	running.stop(t)
 
-	s.run(t, "client", "update", "shop", "--name", "Shop") // leaves the question open
+	s.run(t, "client", "update", "shop", "--name", "Shop") // does not decide about account linking
 	if said := diagnose(t, s, true)["client shop of default"]; said == "" {
 		t.Error("another change makes doctor forget it")
 	}

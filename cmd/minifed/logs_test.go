@@ -26,8 +26,8 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-// panickingReader is a source of randomness that panics, with a secret as the value, when a request that the server is answering
-// reads it. Armed with "early" it does so before anything of the request was read, else in the middle of the work.
+// panickingReader is a source of randomness that panics, with a secret as the value, when a request of the server reads it. Armed with
+// "early" it panics before the request is read, otherwise while it is processed.
 type panickingReader struct {
 	armed atomic.Pointer[panickingReaderSettings]
 	went  atomic.Int64
@@ -50,10 +50,10 @@ func (l *panickingReader) Read(p []byte) (int, error) {
 	return rand.Read(p)
 }
 
-// secretLeakChecker are the values that must not be printed, by what they are.
+// secretLeakChecker has the values that must not be printed, by their kind.
 type secretLeakChecker map[string]string
 
-// note keeps every value of an answer's members that are secret.
+// note records the secret members of a response.
 func (s secretLeakChecker) note(what string, answer map[string]any) {
 	for _, member := range []string{"access_token", "refresh_token", "id_token", "bind_ticket", "phone_number", "request_uri"} {
 		if value, ok := answer[member].(string); ok {
@@ -65,7 +65,7 @@ func (s secretLeakChecker) note(what string, answer map[string]any) {
 	}
 }
 
-// leaks returns which secrets a text holds, plain, percent-encoded, in hex, or in base64 at whatever offset.
+// leaks returns the secrets that a text contains: plain, percent-encoded, in hex, or in base64 at any offset.
 func (s secretLeakChecker) leaks(text string) (found []string) {
 	for what, secret := range s {
 		for form, encoded := range encodings(secret) {
@@ -83,7 +83,7 @@ func encodings(secret string) map[string]string {
 	}
 	for offset := range 3 {
 		for name, encoding := range map[string]*base64.Encoding{"base64": base64.RawStdEncoding, "base64url": base64.RawURLEncoding} {
-			// What stands before shifts the bits, and what comes after changes the last characters.
+			// The text before shifts the bits, and the text after changes the last characters.
 			encoded := encoding.EncodeToString(append(make([]byte, offset), secret...))
 			all[name+string(rune('0'+offset))] = encoded[(offset*8+5)/6 : len(encoded)-2]
 		}
@@ -107,7 +107,7 @@ func TestSecretLeakChecker_FindsEveryEncoding(t *testing.T) {
 	}
 }
 
-// leakHarness is a running server with everything that a full run uses.
+// leakHarness is a running server with the clients, users and browser of a full run.
 type leakHarness struct {
 	*testing.T
 	*testServer
@@ -167,7 +167,7 @@ func TestSecrets_AreNotInLogsOutputOrMetrics(t *testing.T) {
 	}
 }
 
-// operatorCLI is a console beside the server's, for the operator's commands.
+// operatorCLI returns a second console, for the operator's commands.
 func (b *leakHarness) operatorCLI() *cliHarness {
 	beside := b.with()
 	beside.out, beside.err = newOutputBuffer(), newOutputBuffer()
@@ -175,7 +175,7 @@ func (b *leakHarness) operatorCLI() *cliHarness {
 	return beside
 }
 
-// client makes a mini-program at the simulator and its client, and keeps their secrets.
+// client creates a mini-program at the simulator and its client, and records their secrets.
 func (b *leakHarness) client(simulator *wechattest.Server, id string, flags ...string) miniProgram {
 	b.Helper()
 	app, err := simulator.AddApp(wechat.App{ID: wechat.AppID("wxsim" + id)})
@@ -191,7 +191,7 @@ func (b *leakHarness) client(simulator *wechattest.Server, id string, flags ...s
 	return made
 }
 
-// send posts a form as a client, keeps what is secret in it and in the answer, and returns the answer.
+// send posts a form as a client, records the secrets in it and in the response, and returns the response.
 func (b *leakHarness) send(what string, as miniProgram, path string, form url.Values) map[string]any {
 	b.Helper()
 	request, err := http.NewRequest(http.MethodPost, b.url+path, strings.NewReader(form.Encode()))
@@ -210,7 +210,7 @@ func (b *leakHarness) send(what string, as miniProgram, path string, form url.Va
 	return b.do(what, request)
 }
 
-// do sends a request; a connection that a panic closed has no answer.
+// do sends a request. A connection that a panic closed has no response.
 func (b *leakHarness) do(what string, request *http.Request) map[string]any {
 	b.Helper()
 	response, err := http.DefaultClient.Do(request)
@@ -223,7 +223,7 @@ func (b *leakHarness) do(what string, request *http.Request) map[string]any {
 		b.Fatal(err)
 	}
 	answer := map[string]any{}
-	_ = json.Unmarshal(body, &answer) // pages and empty answers are none
+	_ = json.Unmarshal(body, &answer) // pages and empty responses are not JSON
 	b.seen.note(what, answer)
 	if request.Header.Get("Authorization") != "" {
 		refused := maps.Clone(answer)
@@ -244,7 +244,7 @@ func printable(answer map[string]any) string {
 
 const profilePath, bindPath, tokenPath = "/federation/wechat/miniapp/profile", "/federation/wechat/miniapp/bindUser", "/oauth2/token"
 
-// required fails the test when an answer lacks a member.
+// required returns a member of a response, which must have it.
 func (b *leakHarness) required(answer map[string]any, member string) string {
 	b.Helper()
 	value, ok := answer[member].(string)
@@ -267,7 +267,7 @@ func (b *leakHarness) logins() {
 	token := b.required(second, "refresh_token")
 	for _, number := range []string{"first", "second", "late"} {
 		answer := b.send("the "+number+" refresh", b.shop, tokenPath, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}})
-		if number != "second" { // the late one shows an old token again
+		if number != "second" { // this one sends an old token again
 			token = b.required(answer, "refresh_token")
 		}
 	}
@@ -297,7 +297,7 @@ func (b *leakHarness) binding() {
 	b.send("bind by session", b.club, bindPath, url.Values{"method": {"session"}, "access_token": {b.required(registered, "access_token")}, "code": {b.club.app.Login("carol")}})
 }
 
-// browsing is a sign-in with pages: a pushed request, a wrong password, consent, the code, the account, and signing out.
+// browsing is a sign-in with pages: a pushed request, a wrong password, consent, the code, the account, and sign-out.
 func (b *leakHarness) browsing() {
 	callback := httptest.NewServer(http.NotFoundHandler())
 	b.Cleanup(callback.Close)
@@ -348,7 +348,7 @@ type openedPage struct {
 	body string
 }
 
-// form is the form of the page, with fields filled in.
+// form returns the form of the page with values for its fields.
 func (p openedPage) form(fields ...string) url.Values {
 	form := url.Values{}
 	for _, hidden := range regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`).FindAllStringSubmatch(p.body, -1) {
@@ -363,7 +363,7 @@ func (p openedPage) form(fields ...string) url.Values {
 	return form
 }
 
-// open gets a page, or posts a form to it.
+// open requests a page, or posts a form to it.
 func (b *leakHarness) open(browser *http.Client, address string, form url.Values) openedPage {
 	b.Helper()
 	request, err := http.NewRequest(http.MethodGet, address, nil)
@@ -396,7 +396,7 @@ func (b *leakHarness) open(browser *http.Client, address string, form url.Values
 	return openedPage{response.Request.URL, string(body)}
 }
 
-// clientRequests are the requests of a client that acts for itself, and questions about tokens.
+// clientRequests are the requests of a client for itself, introspections and revocations.
 func (b *leakHarness) clientRequests() {
 	made := b.operatorCLI().runJSON(b.T, "client", "create", "--kind", "service", "--id", "service", "--introspection", "--opaque-access-tokens")
 	service := miniProgram{id: "service", secret: made["client_secret"].(string)}
@@ -419,8 +419,7 @@ func (b *leakHarness) clientRequests() {
 	b.send("giving up", b.shop, "/oauth2/revoke", url.Values{"token": {b.required(user, "access_token")}})
 }
 
-// operatorCommands is what an operator does meanwhile. What these commands print is searched with the log, but for what they print
-// because they were asked to.
+// operatorCommands are the commands of an operator. Their output is searched like the log, except for secrets that a command must print.
 func (b *leakHarness) operatorCommands() {
 	aside := b.operatorCLI()
 	for _, args := range [][]string{{"user", "list"}, {"client", "list"}, {"client", "show", "shop"}, {"keys", "list"}, {"keys", "secrets", "rotate"}, {"doctor"}, {"client", "show", "nobody"}} {
@@ -437,7 +436,7 @@ func (b *leakHarness) operatorCommands() {
 	}
 }
 
-// rejectedRequests are requests with secrets where they do not belong.
+// rejectedRequests are requests with secrets in wrong places.
 func (b *leakHarness) rejectedRequests() {
 	wrong := miniProgram{b.shop.app, "shop", "wrong-client-secret-" + rand.Text()}
 	b.seen["a wrong client secret"] = wrong.secret
@@ -474,7 +473,7 @@ func (b *leakHarness) rejectedRequests() {
 	}
 }
 
-// faults are all that WeChat can do.
+// faults are all faults of WeChat.
 func (b *leakHarness) faults() {
 	for name, fault := range map[string]wechattest.Fault{
 		"busy": {Errcode: -1}, "a wrong AppSecret": {Errcode: 40125}, "a lost code": {Errcode: 40163}, "a quota": {Errcode: 45011}, "a blocked one": {Errcode: 40226},
@@ -488,7 +487,7 @@ func (b *leakHarness) faults() {
 	}
 }
 
-// panics are provoked early and late, with what the request holds as their value.
+// panics causes early and late panics, with the secrets of the request as their value.
 func (b *leakHarness) panics() {
 	for name, early := range map[string]bool{"early": true, "late": false} {
 		code := b.shop.app.Login("erin, " + name)

@@ -29,13 +29,13 @@ import (
 	"github.com/minifed/minifed/cmd/minifed/porttest"
 )
 
-// smtpServer is a mail server that wants STARTTLS and a password (RFC 5321, RFC 3207, RFC 4954), and keeps what it takes.
+// smtpServer is a mail server that requires STARTTLS and a password (RFC 5321, RFC 3207, RFC 4954), and stores the mail.
 type smtpServer struct {
 	address     string
 	certificate string
 	config      *tls.Config
 	taken       chan *mail.Message
-	// hold, when it is set, keeps the answer to a message back until it is closed; reading says that one came.
+	// blocked, if it is set, delays the response to a message until it is closed. reading receives a value when a message arrives.
 	blocked, reading chan struct{}
 }
 
@@ -139,7 +139,7 @@ func (o *smtpServer) readMessage(lines *bufio.Reader) bool {
 	return true
 }
 
-// mailText is what a message says.
+// mailText returns the text of a message.
 func mailText(t *testing.T, message *mail.Message) string {
 	t.Helper()
 	body, err := io.ReadAll(quotedprintable.NewReader(message.Body))
@@ -149,7 +149,7 @@ func mailText(t *testing.T, message *mail.Message) string {
 	return strings.ReplaceAll(string(body), "\r\n", "\n")
 }
 
-// mailHarness is the built program on a store of its own, with a user in each of two directories.
+// mailHarness is the built program with its own store and a user in each of two directories.
 type mailHarness struct {
 	url         string
 	binary      string
@@ -157,18 +157,17 @@ type mailHarness struct {
 	process     *programProcess
 }
 
-// builtProgram is the program, built once for all tests that need it.
+// builtProgram returns the binary, which is built once for all tests.
 func builtProgram(t *testing.T) string {
 	t.Helper()
 	buildOnce.Do(func() { buildProgram(t, storeTemplate(), ".") })
 	return filepath.Join(storeTemplate(), "minifed")
 }
 
-// buildOnce is of builtProgram.
+// buildOnce is used by builtProgram.
 var buildOnce sync.Once
 
-// newMailHarness makes the users wanda of default and wanda of shop, and serves with a configuration file that says
-// what extra says.
+// newMailHarness creates the users wanda of default and wanda of shop, and starts a server with the configuration extra.
 func newMailHarness(t *testing.T, extra string, variables ...string) *mailHarness {
 	t.Helper()
 	folder, address := t.TempDir(), porttest.Address(t)
@@ -201,7 +200,7 @@ func (r *mailHarness) run(t *testing.T, input string, args ...string) []byte {
 	return runProgram(t, r.environment, input, append([]string{r.binary}, args...)...)
 }
 
-// pageUser is somebody at a browser without scripts.
+// pageUser is a user with a browser without scripts.
 type pageUser struct {
 	*http.Client
 	t    *testing.T
@@ -229,7 +228,7 @@ func (p *pageUser) get(address string) int {
 	return p.send(request)
 }
 
-// fill sends the form of the page, with what it hides, and returns the status of the answer.
+// fill sends the form of the page with its hidden fields, and returns the status of the response.
 func (p *pageUser) fill(fields ...string) int {
 	p.t.Helper()
 	form := url.Values{}
@@ -265,7 +264,7 @@ func (p *pageUser) send(request *http.Request) int {
 	return response.StatusCode
 }
 
-// requestReset asks for a link at the pages of an issuer, and returns the page that comes of it.
+// requestReset requests a link at the pages of an issuer, and returns the resulting page.
 func (p *pageUser) requestReset(issuer, address string) string {
 	p.t.Helper()
 	if status := p.get(issuer + "/account/forgot"); status != http.StatusOK {
@@ -277,7 +276,7 @@ func (p *pageUser) requestReset(issuer, address string) string {
 	return p.body
 }
 
-// linkOf is the one link of a mail, which must be below issuer.
+// linkOf returns the only link of a mail, which must be below issuer.
 func linkOf(t *testing.T, mailed, issuer string) string {
 	t.Helper()
 	links := regexp.MustCompile(`https?://\S+`).FindAllString(mailed, -1)
@@ -287,7 +286,7 @@ func linkOf(t *testing.T, mailed, issuer string) string {
 	return links[0]
 }
 
-// useOnce sets a new password by a link, which works this once, and signs in by it.
+// useOnce sets a new password with a link, which works only once, and signs in with the password.
 func (r *mailHarness) useOnce(t *testing.T, issuer, link string) {
 	t.Helper()
 	p := newPageUser(t)
@@ -330,7 +329,7 @@ func TestMail_ResetsAPasswordThroughSMTP(t *testing.T) {
 	for issuer, address := range map[string]string{r.url: "wanda@example.com", r.url + "/d/shop": "wanda@shop.example.com"} {
 		p := newPageUser(t)
 		known := p.requestReset(issuer, address)
-		// Nobody is told who has an account, and whom the request says it is for is not where the link leads.
+		// The page does not reveal which accounts exist, and the Host header does not decide the link.
 		if unknown := newPageUser(t).requestReset(issuer, "nobody@example.com"); withoutVariableParts(unknown, "nobody@example.com") != withoutVariableParts(known, address) {
 			t.Errorf("an unknown address is answered\n%s\na known one\n%s", unknown, known)
 		}
@@ -343,14 +342,14 @@ func TestMail_ResetsAPasswordThroughSMTP(t *testing.T) {
 			t.Errorf("of the new password the user is told %q", told)
 		}
 	}
-	// Another name of this machine in the request does not get into the link.
+	// Another name of this machine in the request does not change the link.
 	spoofer := newPageUser(t)
 	spoofer.host = "evil.example"
 	spoofer.requestReset(r.url, "wanda@example.com")
 	linkOf(t, mailText(t, <-office.taken), r.url)
 }
 
-// doctor is what doctor says about mail. Elsewhere it finds fault, because no WeChat is there.
+// doctor returns what doctor reports about mail. Other checks fail, because there is no WeChat.
 func (r *mailHarness) doctor(t *testing.T) string {
 	t.Helper()
 	s := newCLI(t)
@@ -363,7 +362,7 @@ func (r *mailHarness) doctor(t *testing.T) string {
 	return diagnose(t, s, false)["mail"]
 }
 
-// withoutVariableParts is a page without what differs at every visit, and without the address that was typed.
+// withoutVariableParts returns a page without the parts that differ in each response, and without the typed address.
 func withoutVariableParts(body, address string) string {
 	body = strings.ReplaceAll(body, address, "ADDRESS")
 	return regexp.MustCompile(`value="[^"]*"`).ReplaceAllString(body, "")
@@ -411,7 +410,7 @@ func TestMail_ResetsAPasswordThroughAWebhook(t *testing.T) {
 	r.useOnce(t, r.url+"/d/shop", linkOf(t, message["text"], r.url+"/d/shop"))
 }
 
-// What a request promised is done before the process ends.
+// Mail of a request is sent before the process ends.
 func TestStop_SendsMailInProgress(t *testing.T) {
 	office := newSMTPServer(t)
 	office.blocked, office.reading = make(chan struct{}), make(chan struct{}, 1)

@@ -51,7 +51,7 @@ func TestMetrics_RequestsCreateNoNewLabels(t *testing.T) {
 	}
 }
 
-// sendUniqueValues sends what somebody would whose every request is to be another series.
+// sendUniqueValues sends requests with new values in every place that could become a label.
 func sendUniqueValues(t *testing.T, address string, i int) {
 	t.Helper()
 	odd := fmt.Sprint("odd-", i)

@@ -27,10 +27,10 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-// stepTimeout bounds each wait of these tests: on a busy machine every step may be slow, and a step that never ends is an error.
+// stepTimeout is the timeout of each wait of these tests. A busy machine may be slow, and a step that never ends is an error.
 const stepTimeout = time.Minute
 
-// processHarness is the built program, serving in a process of its own, with a mini-program's backend that loads it.
+// processHarness is the built program in its own process, with the load of a mini-program's backend.
 type processHarness struct {
 	*testing.T
 	binary      string
@@ -46,7 +46,7 @@ type processHarness struct {
 	http       *http.Client
 }
 
-// newProcessHarness starts the program on a new store. wrapped is a command line that it is started by, if any.
+// newProcessHarness starts the program on a new store. wrapped is a command line that starts it, if any.
 func newProcessHarness(t *testing.T, binary string, wrapped ...string) *processHarness {
 	t.Helper()
 	simulator := new(wechattest.Server)
@@ -79,7 +79,7 @@ func newProcessHarness(t *testing.T, binary string, wrapped ...string) *processH
 	return p
 }
 
-// start starts the program, and returns when it serves. It fails at once when the program ends before that.
+// start starts the program, and returns when it serves. It fails when the program ends before.
 func (p *processHarness) start(wrapped ...string) {
 	p.Helper()
 	command := append(wrapped, p.binary, "serve")
@@ -131,7 +131,7 @@ func (p *processHarness) hasEnded() bool {
 	}
 }
 
-// tracerOf returns the process that traces a process; 0 when none does.
+// tracerOf returns the process that traces a process; 0 if none does.
 func tracerOf(pid int) int {
 	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
 	if err != nil {
@@ -143,7 +143,7 @@ func tracerOf(pid int) int {
 	return tracer
 }
 
-// tokenResponse is an answer to the load. A status of 0 is none: the connection broke.
+// tokenResponse is a response to the load. The status is 0 when the connection broke.
 type tokenResponse struct {
 	status int
 	raw    string
@@ -203,25 +203,25 @@ func (a tokenResponse) sub() string {
 	return claims.Subject
 }
 
-// testedUser is what a client was told of a user, as last answered.
+// testedUser is the state of a user after the last response.
 type testedUser struct {
 	user, sub, refresh string
-	// revoking says that a revocation was sent, and revoked that it was answered.
+	// revoking means that a revocation was sent, and revoked that it succeeded.
 	revoking, revoked bool
 }
 
-// responseLog is what clients were told.
+// responseLog has the responses that clients got.
 type responseLog struct {
 	mu        sync.Mutex
 	users     map[string]testedUser // by user
 	completed int
 	rejected  int
-	// onResponse is called after each answer, under mu.
-	onResponse func(answered, refused int)
+	// onResponse is called after each response, under mu.
+	onResponse func(completed, rejected int)
 }
 
-func newResponseLog(heard func(answered, refused int)) *responseLog {
-	return &responseLog{users: map[string]testedUser{}, onResponse: heard}
+func newResponseLog(onResponse func(completed, rejected int)) *responseLog {
+	return &responseLog{users: map[string]testedUser{}, onResponse: onResponse}
 }
 
 func (l *responseLog) record(a testedUser) {
@@ -232,7 +232,7 @@ func (l *responseLog) record(a testedUser) {
 	l.onResponse(l.completed, l.rejected)
 }
 
-// recordIntent notes what is about to be asked: without an answer it may be done or not.
+// recordIntent records a request before it is sent: without a response it may be processed or not.
 func (l *responseLog) recordIntent(a testedUser) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -246,8 +246,8 @@ func (l *responseLog) countRejection() {
 	l.onResponse(l.completed, l.rejected)
 }
 
-// load signs users in, refreshes and revokes, until stop is closed or the program is gone, and notes what is answered. It ends by
-// itself after many times the users that any test needs.
+// load signs users in, refreshes and revokes, and records the responses, until stop is closed or the program has ended. It also ends after
+// many more users than a test needs.
 func (p *processHarness) load(l *responseLog, name string, stop <-chan struct{}) {
 	const workers, most = 8, 1000
 	inParallel(workers, workers, func(worker, _ int) {
@@ -256,7 +256,7 @@ func (p *processHarness) load(l *responseLog, name string, stop <-chan struct{})
 	})
 }
 
-// simulateUser is one user's life. It returns false when the load is over.
+// simulateUser sends all requests of one user. It returns false when the load has ended.
 func (p *processHarness) simulateUser(l *responseLog, user string, revokes bool, stop <-chan struct{}) bool {
 	code := p.app.Login(user)
 	a, ok := p.sendUntilDone(l, stop, func() tokenResponse { return p.exchange(code) })
@@ -285,7 +285,7 @@ func (p *processHarness) simulateUser(l *responseLog, user string, revokes bool,
 	return true
 }
 
-// sendUntilDone sends a request until it succeeds: a client that is told to come back does, many times.
+// sendUntilDone repeats a request until it succeeds, as a client does after 503.
 func (p *processHarness) sendUntilDone(l *responseLog, stop <-chan struct{}, send func() tokenResponse) (tokenResponse, bool) {
 	for range 10_000 {
 		select {
@@ -298,20 +298,20 @@ func (p *processHarness) sendUntilDone(l *responseLog, stop <-chan struct{}, sen
 		case a.status == http.StatusOK:
 			return a, true
 		case a.status == 0:
-			return a, false // The program is gone.
+			return a, false // The program has ended.
 		case a.status != http.StatusServiceUnavailable || a.body.Error != "temporarily_unavailable" || a.body.Reason != "retry":
 			p.Errorf("got %d %s", a.status, a.raw)
 			return a, false
 		case strings.Contains(a.raw, "sqlite") || strings.Contains(a.raw, p.data) || strings.Contains(a.raw, "disk"):
-			p.Errorf("the client hears of the inside: %s", a.raw)
+			p.Errorf("the response reveals internals: %s", a.raw)
 		}
 		l.countRejection()
 	}
-	p.Error("a request was refused without end")
+	p.Error("a request was always rejected")
 	return tokenResponse{}, false
 }
 
-// retryUnavailable repeats a request as long as it is told to.
+// retryUnavailable repeats a request while the response is 503.
 func retryUnavailable(send func() tokenResponse) (a tokenResponse) {
 	for range 1000 {
 		if a = send(); a.status != http.StatusServiceUnavailable {
@@ -321,7 +321,7 @@ func retryUnavailable(send func() tokenResponse) (a tokenResponse) {
 	return a
 }
 
-// check asserts that everything is true that clients were told.
+// check checks that the state of all users matches the responses.
 func (p *processHarness) check(l *responseLog) {
 	p.Helper()
 	accounts := make([]testedUser, 0, len(l.users))

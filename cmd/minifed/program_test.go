@@ -14,7 +14,7 @@ import (
 // programProcess is a built program that runs until the test ends.
 type programProcess struct {
 	pid   int
-	lines chan string // what it prints, to both streams; what nobody reads is dropped
+	lines chan string // its output, of both streams; unread lines are dropped
 	seen  []string
 }
 
@@ -32,7 +32,7 @@ func buildProgram(tb testing.TB, folder, program string) string {
 	return binary
 }
 
-// runProgram runs a program to its end and returns what it printed.
+// runProgram runs a program to its end and returns its output.
 func runProgram(tb testing.TB, environment []string, input string, command ...string) []byte {
 	tb.Helper()
 	program := exec.CommandContext(context.Background(), command[0], command[1:]...)
@@ -81,7 +81,7 @@ func (p *programProcess) read(out io.Reader) {
 	}
 }
 
-// line waits for a line that the program prints and that contains text.
+// line waits for a line of the output that contains text.
 func (p *programProcess) line(tb testing.TB, text string) string {
 	tb.Helper()
 	for _, line := range p.seen {
@@ -99,7 +99,7 @@ func (p *programProcess) line(tb testing.TB, text string) string {
 	return ""
 }
 
-// lastField is the last word of the line that contains text.
+// lastField returns the last word of the line that contains text.
 func (p *programProcess) lastField(tb testing.TB, text string) string {
 	tb.Helper()
 	fields := strings.Fields(p.line(tb, text))

@@ -19,7 +19,7 @@ import (
 	"github.com/minifed/minifed/cmd/minifed/internal/version"
 )
 
-// everyCommand walks the tree of commands.
+// everyCommand visits all commands.
 func everyCommand(t *testing.T, visit func(*cobra.Command)) {
 	t.Helper()
 	var walk func(*cobra.Command)
@@ -79,7 +79,7 @@ func TestHelp_ExamplesOfEveryCommandParse(t *testing.T) {
 	}
 }
 
-// checkExample asserts that a command line names a command, flags that it has, and as many arguments as it wants.
+// checkExample checks the command, the flags and the number of arguments of a command line.
 func checkExample(t *testing.T, line string) {
 	t.Helper()
 	line, _, _ = strings.Cut(line, " < ")
@@ -237,7 +237,7 @@ func TestCompletion_WorksInEveryShell(t *testing.T) {
 	}
 }
 
-// fullDisk is an output that takes nothing, for this reason.
+// fullDisk is an output that rejects all writes, for this reason.
 type fullDisk struct{ reason error }
 
 func (f fullDisk) Write([]byte) (int, error) { return 0, f.reason }
@@ -252,7 +252,7 @@ func TestCommands_FailWhenTheOutputFails(t *testing.T) {
 		s.mustFail(t, exitFailed, []string{"no space left"}, strings.Fields(command)...)
 	}
 	s.Out = fullDisk{&os.PathError{Op: "write", Path: "|1", Err: syscall.EPIPE}}
-	s.run(t, "client", "list") // as before head
+	s.run(t, "client", "list") // as with head
 }
 
 func TestDurations_AcceptDays(t *testing.T) {

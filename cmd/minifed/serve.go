@@ -40,19 +40,19 @@ func serve(ctx context.Context, c *console.Console, config config.Config) error 
 		return err
 	}
 	if config.WeChat.Exposed() {
-		logger.Warn("AppSecrets travel unencrypted to wechat.base_url: this is for simulators in a network of their own", "base_url", config.WeChat.BaseURL)
+		logger.Warn("AppSecrets travel unencrypted to wechat.base_url: this is only for simulators in an isolated network", "base_url", config.WeChat.BaseURL)
 	}
 	if config.Log.Format == "text" {
 		greet(c, running, ports)
-		c.Unread = nil // Nobody has to read a greeting.
-	} else if running.MadeMasterKey != "" {
-		logger.Warn("made the master key; keep a copy of it, the store cannot be read without it", "file", running.MadeMasterKey)
+		c.Unread = nil // The server runs even if the greeting cannot be written.
+	} else if running.CreatedMasterKey != "" {
+		logger.Warn("created the master key; store a copy of it, the store cannot be read without it", "file", running.CreatedMasterKey)
 	}
 	if mode, readable := othersMayRead(config.MasterKeyPath()); readable && config.Keys.MasterKey == "" {
 		logger.Warn("others on this machine can read the master key: chmod 0600, unless a container reads it as another user", "file", config.MasterKeyPath(), "mode", mode.String())
 	}
 	if err := warnOfUnconfirmedLinking(ctx, running.Admin, logger); err != nil {
-		logger.Warn("the clients could not be looked through at the start", "cause", err.Error())
+		logger.Warn("the clients could not be checked at the start", "cause", err.Error())
 	}
 	logger.Info("serving", "public_url", config.PublicURL, "address", ports.Public.Addr().String(), "version", version.Of(version.Build()).Version)
 	err = running.Wait(ctx)
@@ -62,15 +62,15 @@ func serve(ctx context.Context, c *console.Console, config config.Config) error 
 	return err
 }
 
-// greet tells people where the server is and, at the first start, what was made and what comes next.
+// greet prints the address of the server and, at the first start, the next steps.
 func greet(c *console.Console, running *provider.Provider, ports provider.Listeners) {
 	config := running.Config
 	c.Printf("minifed is at %s (directory %q). Stop it with Ctrl-C.\n", config.PublicURL, config.DefaultDirectory)
 	if ports.Admin != nil {
 		c.Printf("Health and metrics are at http://%s/readyz and /metrics.\n", ports.Admin.Addr())
 	}
-	if running.MadeMasterKey != "" {
-		c.Printf("\nMade the master key: %s (mode 0600). Keep a copy of it: without it the store cannot be read.\n", running.MadeMasterKey)
+	if running.CreatedMasterKey != "" {
+		c.Printf("\nCreated the master key: %s (mode 0600). Store a copy of it: without it the store cannot be read.\n", running.CreatedMasterKey)
 	}
 	if !running.FirstStart {
 		return
@@ -78,13 +78,13 @@ func greet(c *console.Console, running *provider.Provider, ports provider.Listen
 	c.Printf(`
 Next, in another terminal:
 
-  # Make your mini-program known, with the AppID and AppSecret that WeChat's console shows.
+  # Register your mini-program, with the AppID and AppSecret from WeChat's console.
   %[1]s client create --kind wechat_miniapp --app-id wx0123456789abcdef
 
-  # Sign a user in, as your mini-program's backend will, with the code that wx.login gave.
+  # Sign a user in, as your mini-program's backend will, with the code of wx.login.
   %[3]s -u CLIENT_ID:CLIENT_SECRET %[2]s/federation/wechat/miniapp/profile -d code=CODE
 
-  # See who signed in, and what every OpenID Connect client reads.
+  # Show who signed in, and the metadata for OpenID Connect clients.
   %[1]s user list
   %[3]s %[2]s/.well-known/openid-configuration
 `, c.Program(), config.PublicURL, curlFor(config))

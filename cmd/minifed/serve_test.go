@@ -25,7 +25,7 @@ import (
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-// get returns status and body.
+// get returns the status and the body of a response.
 func get(t *testing.T, url string) (int, string) {
 	t.Helper()
 	response, err := http.Get(url)
@@ -72,7 +72,7 @@ func TestServe_FirstStartCreatesTheStore(t *testing.T) {
 	running.stop(t)
 
 	again := s.startServer(t)
-	if printed := again.out.String(); strings.Contains(printed, "Made the master key") || strings.Contains(printed, "Next") {
+	if printed := again.out.String(); strings.Contains(printed, "Created the master key") || strings.Contains(printed, "Next") {
 		t.Errorf("the second start printed\n%s", printed)
 	}
 }
@@ -110,7 +110,7 @@ func TestHealthcheck_ReportsReadiness(t *testing.T) {
 	t.Cleanup(unready.Close)
 	newCLI(t, "MINIFED_LISTEN_ADMIN_ADDRESS="+strings.TrimPrefix(unready.URL, "http://")).
 		mustFail(t, exitFailed, []string{"HTTP 503", "starting"}, "healthcheck")
-	newCLI(t, "MINIFED_LISTEN_ADMIN_ADDRESS=127.0.0.1:1").mustFail(t, exitFailed, []string{"no server answers at 127.0.0.1:1"}, "healthcheck")
+	newCLI(t, "MINIFED_LISTEN_ADMIN_ADDRESS=127.0.0.1:1").mustFail(t, exitFailed, []string{"no server responds at 127.0.0.1:1"}, "healthcheck")
 	newCLI(t, "MINIFED_LISTEN_ADMIN_ADDRESS=off").mustFail(t, exitFailed, []string{"is off"}, "healthcheck")
 }
 
@@ -207,7 +207,7 @@ func TestServe_RejectsAMissingMasterKey(t *testing.T) {
 		t.Errorf("the password is printed: %s", mongo.err)
 	}
 
-	// Doing what the message says helps.
+	// The remedy of the message works.
 	public.run(t, "keys", "master", "new")
 	public.with("MINIFED_PUBLIC_URL=http://localhost:1").startServer(t)
 
@@ -256,13 +256,13 @@ func TestServe_HidesThePasswordOfMongoDB(t *testing.T) {
 	}
 }
 
-// miniProgram is a client of a running server whose mini-program the simulator plays.
+// miniProgram is a client of a running server, with a mini-program of the simulator.
 type miniProgram struct {
 	app        *wechattest.App
 	id, secret string
 }
 
-// miniProgram makes a mini-program by the command line, beside the running server.
+// miniProgram creates a mini-program with the command line, while the server runs.
 func (s *testServer) miniProgram(t *testing.T, simulator *wechattest.Server) miniProgram {
 	t.Helper()
 	app, err := simulator.AddApp(wechat.App{ID: "wxsimshop"})

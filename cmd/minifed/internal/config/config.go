@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// Config is what config.yaml may say; the file at the top of the repository lists every key with its default and what it
-// means. The environment variable of a key is MINIFED_ and its path in capitals: storage.uri is MINIFED_STORAGE_URI.
+// Config is the content of config.yaml. The file at the top of the repository explains every key with its default. The environment variable of a key is MINIFED_ and its path in capitals: storage.uri is MINIFED_STORAGE_URI.
 type Config struct {
 	PublicURL        string    `yaml:"public_url"`
 	DefaultDirectory string    `yaml:"default_directory"`
@@ -22,7 +21,7 @@ type Config struct {
 	Log              Log       `yaml:"log"`
 }
 
-// Listen says where the server answers, and how long it waits.
+// Listen has the addresses and timeouts of the server.
 type Listen struct {
 	Address           string        `yaml:"address"`
 	AdminAddress      string        `yaml:"admin_address"`
@@ -44,8 +43,8 @@ type Storage struct {
 	URIFile string `yaml:"uri_file"`
 }
 
-// Keys says where the master key is, and how long signing keys sign. The master key itself comes from the file or from
-// the environment, never from YAML.
+// Keys has the file of the master key and the lifetime of signing keys. The master key comes from the file or from the environment, never
+// from YAML.
 type Keys struct {
 	MasterKeyFile string        `yaml:"master_key_file"`
 	MasterKey     Secret        `yaml:"master_key"`
@@ -62,14 +61,14 @@ type WeChat struct {
 	BreakerOpen     time.Duration `yaml:"breaker_open"`
 }
 
-// Clients bounds what OAuth clients can make the server do.
+// Clients limits the requests of OAuth clients, and the addresses that the server calls for them.
 type Clients struct {
 	Rate  int    `yaml:"rate"`
 	Burst int    `yaml:"burst"`
 	Fetch string `yaml:"fetch"`
 }
 
-// Mail says how mail to users is sent.
+// Mail configures how mail to users is sent.
 type Mail struct {
 	Sender  string  `yaml:"sender"`
 	From    string  `yaml:"from"`
@@ -92,7 +91,7 @@ type Webhook struct {
 	Secret     Secret `yaml:"secret"`
 }
 
-// Passwords says what the passwords of users are hashed with, and how many at once.
+// Passwords configures the hashes of passwords, and how many are computed at once.
 type Passwords struct {
 	Argon2  Argon2 `yaml:"argon2"`
 	Hashing int    `yaml:"hashing"`
@@ -105,13 +104,13 @@ type Argon2 struct {
 	Threads   int `yaml:"threads"`
 }
 
-// Log says what is logged to standard error.
+// Log configures the log on standard error.
 type Log struct {
 	Level  string `yaml:"level"`
 	Format string `yaml:"format"`
 }
 
-// Default is the configuration of a fresh clone.
+// Default returns the default configuration.
 func Default() Config {
 	return Config{
 		PublicURL:        "http://localhost:8080",
@@ -151,7 +150,7 @@ const (
 	FetchAny    = "any"
 )
 
-// MasterKeyPath is the file of the master key.
+// MasterKeyPath returns the path of the file of the master key.
 func (c Config) MasterKeyPath() string {
 	if c.Keys.MasterKeyFile != "" {
 		return c.Keys.MasterKeyFile
@@ -164,11 +163,11 @@ type Secret string
 
 const redacted = "[redacted]"
 
-// LogValue keeps secrets out of structured logs.
+// LogValue hides secrets in structured logs.
 func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// String keeps secrets out of formatted text.
+// String hides secrets in formatted text.
 func (Secret) String() string { return redacted }
 
-// GoString keeps secrets out of %#v.
+// GoString hides secrets in %#v.
 func (Secret) GoString() string { return redacted }

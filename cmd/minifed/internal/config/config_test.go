@@ -82,8 +82,8 @@ func TestLoad_ReportsTheProblemsOfFiles(t *testing.T) {
 	}
 }
 
-// checkProblems compares an error with the "# want:" comments of a file: the same problems in the same order, and nothing
-// of its "# want-not:" comments.
+// checkProblems compares the problems of an error with the expected ones in the comments of a file: the same problems in the same order,
+// and no text of the comments for unexpected ones.
 func checkProblems(t *testing.T, file string, err error) {
 	t.Helper()
 	var problems *Error
@@ -123,7 +123,7 @@ func TestLoad_EveryKeyHasAVariable(t *testing.T) {
 	}
 	folder := t.TempDir()
 	certificatetest.Write(t, folder, 1)
-	// A certificate and its key need each other, and an https issuer.
+	// A certificate requires its key and an https issuer.
 	together := map[string]string{
 		"MINIFED_LISTEN_TLS_CERT_FILE": filepath.Join(folder, "tls.crt"), "MINIFED_LISTEN_TLS_KEY_FILE": filepath.Join(folder, "tls.key"),
 		"MINIFED_PUBLIC_URL": "https://id.example.com",
@@ -162,7 +162,7 @@ func TestLoad_EveryKeyHasAVariable(t *testing.T) {
 	}
 }
 
-// absent is the path of a configuration file that says nothing.
+// absent returns the path of an empty configuration file.
 func absent(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "config.yaml")

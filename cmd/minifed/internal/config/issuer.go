@@ -4,7 +4,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// IssuerOf is the issuer of a directory.
+// IssuerOf returns the issuer of a directory.
 func (c Config) IssuerOf(directory storage.Directory) string {
 	switch {
 	case directory.ID == c.DefaultDirectory:

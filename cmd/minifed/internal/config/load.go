@@ -20,7 +20,7 @@ import (
 	"github.com/minifed/minifed/cmd/minifed/internal/suggest"
 )
 
-// fileName is the name of the configuration file where the command is run.
+// fileName is the default configuration file, in the folder in which the command runs.
 const fileName = "config.yaml"
 
 // maxFile bounds the configuration file, in bytes.
@@ -31,14 +31,14 @@ type Error struct {
 	problems []problem
 }
 
-// problem is one thing that is wrong, where it stands, and which key it is about.
+// problem is a wrong value, with its origin and its key.
 type problem struct {
 	origin origin
 	path   string
 	what   locale.Message
 }
 
-// origin is where a value comes from; the zero value is the built-in default.
+// origin is the source of a value; the zero value is the built-in default.
 type origin struct {
 	file     string
 	line     int
@@ -97,7 +97,7 @@ func Load(path string, environ []string) (Config, error) {
 	return reader.config, nil
 }
 
-// reader fills a Config and collects what is wrong on the way.
+// reader fills a Config and collects the problems.
 type reader struct {
 	config   Config
 	origins  map[string]origin // by path, for keys that were set
@@ -197,7 +197,7 @@ func (r *reader) readList(path string, node *yaml.Node, field reflect.Value) {
 	field.Set(reflect.ValueOf(values))
 }
 
-// setScalar parses text into a field of one of the types that Config is made of.
+// setScalar parses text into a field of Config.
 func (r *reader) setScalar(path string, field reflect.Value, text string) {
 	switch {
 	case field.Type() == reflect.TypeFor[time.Duration]():

@@ -23,10 +23,10 @@ const (
 	SenderWebhook = "webhook"
 )
 
-// minWebhookSecret is how short the secret of a webhook may be, in bytes: what signs must not be guessed.
+// minWebhookSecret is the minimum length of the secret of a webhook, in bytes, so that it cannot be guessed.
 const minWebhookSecret = 16
 
-// Mailer sends mail as the configuration says, or is nil where it says that none is sent. log is where the sender log writes.
+// Mailer returns the mailer of the configured sender; nil for none. The sender log writes to log.
 func (c Mail) Mailer(now func() time.Time, log io.Writer) servermail.Mailer {
 	switch c.Sender {
 	case SenderLog:
@@ -124,7 +124,7 @@ const (
 	maxHashing       = 1024
 )
 
-// checkPasswords keeps to the bounds of package identity.
+// checkPasswords checks the limits of package identity.
 func (r *reader) checkPasswords() {
 	c := r.config.Passwords
 	if c.Argon2.Threads < 1 || c.Argon2.Threads > maxArgon2Threads {
@@ -143,7 +143,7 @@ func (r *reader) checkPasswords() {
 // Weak reports whether hashes are computed with less work than the second choice of the OWASP Password Storage Cheat Sheet.
 func (c Argon2) Weak() bool { return c.MemoryKiB*c.Time < 12<<10*3 }
 
-// Parameters are the configuration as package identity takes it.
+// Parameters returns the parameters for package identity.
 func (c Argon2) Parameters() identity.Argon2 {
 	return identity.Argon2{Memory: uint32(c.MemoryKiB), Time: uint32(c.Time), Threads: uint8(c.Threads)}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 )
 
-// StoreLocation says where the store is.
+// StoreLocation is the location of the store.
 type StoreLocation struct {
 	// File is the path of an SQLite file; empty for MongoDB.
 	File string
@@ -19,7 +19,7 @@ type StoreLocation struct {
 	URI Secret
 }
 
-// StoreLocation reads storage.uri. Its error does not quote the URI, which may hold a password.
+// StoreLocation parses storage.uri. Its error does not quote the URI, which may contain a password.
 func (c Config) StoreLocation() (StoreLocation, error) {
 	uri := c.Storage.URI
 	switch scheme, rest, _ := strings.Cut(uri, ":"); {

@@ -18,7 +18,7 @@ import (
 	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 )
 
-// Console is the world as a command sees it.
+// Console is the terminal and the environment of a command.
 type Console struct {
 	In      io.Reader
 	Out     io.Writer
@@ -26,10 +26,10 @@ type Console struct {
 	Environ []string
 	Now     func() time.Time
 	Random  io.Reader
-	// Ask shows a prompt and reads an answer without echo; nil when nobody sits at a terminal. confirm echoes.
+	// Ask shows a prompt and reads a line without echo, Confirm with echo. They are nil without a terminal.
 	Ask     func(ctx context.Context, prompt string) (string, error)
 	Confirm func(ctx context.Context, prompt string) (string, error)
-	// color says that the output is a terminal which shows colours.
+	// color reports whether the output is a terminal with colours.
 	color bool
 	// Unread is why the last write to out failed.
 	Unread error
@@ -39,7 +39,7 @@ type Console struct {
 	Texts *locale.Catalog
 }
 
-// ProcessConsole is the world of this process.
+// ProcessConsole returns the Console of this process.
 func ProcessConsole() *Console {
 	c := &Console{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Environ: os.Environ(), Now: time.Now, Random: rand.Reader, Path: os.Args[0],
@@ -51,7 +51,7 @@ func ProcessConsole() *Console {
 	return c
 }
 
-// askTerminal reads a line without echo. When ctx ends first, by Ctrl-C, the terminal echoes again.
+// askTerminal reads a line without echo. If ctx ends first, by Ctrl-C, it restores the echo.
 func askTerminal(ctx context.Context, prompt string) (string, error) {
 	input := int(os.Stdin.Fd())
 	echoing, err := term.GetState(input)
@@ -74,7 +74,7 @@ func confirmTerminal(ctx context.Context, prompt string) (string, error) {
 	})
 }
 
-// await prompts and reads until ctx ends. A read that nobody waits for any more ends with the process.
+// await prompts and reads until ctx ends. The read itself may continue until the process ends.
 func await(ctx context.Context, prompt string, read func() (string, error)) (string, error) {
 	type line struct {
 		text string
@@ -94,7 +94,7 @@ func await(ctx context.Context, prompt string, read func() (string, error)) (str
 	}
 }
 
-// Variable is an environment variable; empty when it is not set.
+// Variable returns an environment variable; empty if it is not set.
 func (c *Console) Variable(name string) string {
 	for _, entry := range c.Environ {
 		if key, value, _ := strings.Cut(entry, "="); key == name {
@@ -104,8 +104,7 @@ func (c *Console) Variable(name string) string {
 	return ""
 }
 
-// Write implements io.Writer: it writes to the output, and remembers a failure in unread. Those who print need not look at it:
-// run does, when the command is done.
+// Write implements io.Writer. It writes to the output, and records a failure in Unread, which is checked at the end of the command.
 func (c *Console) Write(text []byte) (int, error) {
 	n, err := c.Out.Write(text)
 	if err != nil {
@@ -125,10 +124,10 @@ func (c *Console) Lost() error {
 	return &locale.Problem{What: locale.Text("output.lost"), Cause: c.Unread}
 }
 
-// Notef writes to standard error what is for the person at the console, and not part of a command's result.
+// Notef writes a message for the operator to standard error. It is not part of the result of a command.
 func (c *Console) Notef(format string, args ...any) { _, _ = fmt.Fprintf(c.Err, format, args...) }
 
-// Operator is who acts, for audit entries.
+// Operator returns the name of the operator for audit entries.
 func (c *Console) Operator() string {
 	for _, name := range []string{"SUDO_USER", "USER", "LOGNAME"} {
 		if user := c.Variable(name); user != "" {
@@ -138,11 +137,11 @@ func (c *Console) Operator() string {
 	return "cli"
 }
 
-// Program is how the person at the console calls this program.
+// Program returns the command that runs this program.
 func (c *Console) Program() string {
 	switch {
 	case strings.Contains(c.Path, string(filepath.Separator)+"go-build"):
-		return "go run ./cmd/minifed" // what `go run` builds goes with it
+		return "go run ./cmd/minifed" // the binary of `go run` is deleted at its end
 	case c.Path == "" || filepath.Base(c.Path) == c.Path:
 		return "minifed"
 	default:

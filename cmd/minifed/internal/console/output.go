@@ -8,10 +8,10 @@ import (
 	"github.com/mattn/go-runewidth"
 )
 
-// Field is one line of what a command says about a record.
+// Field is a name and a value of a record.
 type Field struct{ Name, Value string }
 
-// PrintFields writes names and values in two columns; what has no value is left out.
+// PrintFields prints names and values in two columns, without empty values.
 func (c *Console) PrintFields(fields ...Field) {
 	rows := [][]string{}
 	for _, f := range fields {
@@ -22,7 +22,7 @@ func (c *Console) PrintFields(fields ...Field) {
 	c.printColumns(rows)
 }
 
-// PrintTable writes rows under a header. Cells after the first are cut at a width that keeps a row readable; JSON has them whole.
+// PrintTable prints rows below a header. Cells after the first are truncated, so that a row is readable; JSON has the full values.
 func (c *Console) PrintTable(header []string, rows [][]string) {
 	shown := [][]string{header}
 	for _, row := range rows {
@@ -45,8 +45,8 @@ const (
 	ColumnGap = 3
 )
 
-// displayWidth measures text in the columns of a terminal: a Chinese character takes two. Characters whose width depends on the
-// language of the terminal take one.
+// displayWidth measures text in the columns of a terminal: a Chinese character takes two. Characters whose width depends on the language
+// of the terminal take one.
 func displayWidth() *runewidth.Condition { return &runewidth.Condition{StrictEmojiNeutral: true} }
 
 // printColumns aligns the columns of rows.
@@ -69,7 +69,7 @@ func (c *Console) printColumns(rows [][]string) {
 	}
 }
 
-// visible is text without what moves a terminal's cursor: names come from users.
+// visible returns text without control characters, because names come from users.
 func visible(text string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

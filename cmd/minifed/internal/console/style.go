@@ -1,6 +1,6 @@
 package console
 
-// style wraps text in a terminal's escape sequence, where there is a terminal.
+// style wraps text in an escape sequence if the output is a terminal with colours.
 func (c *Console) style(sequence, text string) string {
 	if !c.color {
 		return text

@@ -22,35 +22,35 @@ import (
 	"github.com/minifed/minifed/storage/sqlite"
 )
 
-// Deployment is an open store with everything that works on it.
+// Deployment is an open store with the services that use it.
 type Deployment struct {
 	Config config.Config
-	// Store is the engine as it was opened, and engine what everything works with: the same, but for a server's measurements.
+	// Store is the opened engine. Engine is the engine that the services use: in a server it also measures operations.
 	Store  storage.Engine
 	Engine storage.Engine
-	// Clock is what instances compare times by.
+	// Clock is the clock that instances compare times with.
 	Clock   *storage.Clock
 	Master  *keys.Master
 	Ring    *keys.Ring
 	Secrets *keys.Secrets
 	Admin   *admin.Service
-	// Hashing bounds the hashes of the whole process.
+	// Hashing limits the hashes of the whole process.
 	Hashing *identity.Hashing
-	// MadeMasterKey is the file of the master key, if it was made now.
-	MadeMasterKey string
+	// CreatedMasterKey is the file of the master key, if it was created now.
+	CreatedMasterKey string
 }
 
-// Purpose says what a deployment is opened for.
+// Purpose is the purpose that a deployment is opened for.
 type Purpose struct {
-	// Serve claims the store for a server, and makes what a first start needs.
+	// Serve opens the store for a server, and creates the store and the master key at a first start.
 	Serve  bool
 	Logger *slog.Logger
-	// Metrics registers what counts the store's operations; nil counts nothing.
+	// Metrics registers the metrics of the store's operations; nil measures nothing.
 	Metrics prometheus.Registerer
 }
 
-// Open opens the store that config names and makes sure that the master key is the store's. Only a server makes
-// what is not there; every other command says where it looked.
+// Open opens the store that config names, and checks that the master key is that of the store. Only a server creates a missing store;
+// other commands report where they expected it.
 func Open(ctx context.Context, c *console.Console, config config.Config, why Purpose) (opened *Deployment, err error) {
 	location, err := config.StoreLocation()
 	if err != nil {
@@ -62,7 +62,7 @@ func Open(ctx context.Context, c *console.Console, config config.Config, why Pur
 		}
 	}
 	d := &Deployment{Config: config, Clock: storage.NewClock(c.Now)}
-	if d.Master, d.MadeMasterKey, err = OpenMasterKey(c, config, location, why.Serve); err != nil {
+	if d.Master, d.CreatedMasterKey, err = OpenMasterKey(c, config, location, why.Serve); err != nil {
 		return nil, err
 	}
 	clockwatch.WarnWrittenAhead(why.Logger, location.File, c.Now())
@@ -83,7 +83,7 @@ func Open(ctx context.Context, c *console.Console, config config.Config, why Pur
 	return d, nil
 }
 
-// OpenEngine opens the store, and corrects clock by the store's where it has one.
+// OpenEngine opens the store, and corrects clock with the clock of the store, if it has one.
 func OpenEngine(ctx context.Context, c *console.Console, clock *storage.Clock, location config.StoreLocation, why Purpose) (storage.Engine, error) {
 	if location.File != "" {
 		return sqlite.Open(ctx, sqlite.Options{
@@ -100,7 +100,7 @@ func OpenEngine(ctx context.Context, c *console.Console, clock *storage.Clock, l
 	return engine, nil
 }
 
-// Assemble builds what works on the open store.
+// Assemble creates the services that use the open store.
 func (d *Deployment) Assemble(ctx context.Context, c *console.Console, logger *slog.Logger) error {
 	if err := checkMasterKey(ctx, d); err != nil {
 		return err
@@ -131,13 +131,13 @@ func (d *Deployment) Assemble(ctx context.Context, c *console.Console, logger *s
 	return err
 }
 
-// verifiedTokens is how many signatures of presented access tokens are remembered as good.
+// verifiedTokens is the number of access tokens whose verified signatures are cached.
 const verifiedTokens = 4096
 
-// Close ends the deployment after the writes that were accepted.
+// Close closes the store after all accepted writes.
 func (d *Deployment) Close() error { return d.Engine.Close() }
 
-// newHashing returns what computes the hashes of the whole process.
+// newHashing returns the hashing of the whole process.
 func newHashing(c config.Passwords) *identity.Hashing {
 	return identity.NewHashing(c.Hashing, memory.ForHashing(debug.SetMemoryLimit(-1)))
 }

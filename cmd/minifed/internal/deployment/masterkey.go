@@ -29,7 +29,7 @@ func OpenMasterKey(c *console.Console, settings config.Config, location config.S
 		if err := mayCreateMasterKey(settings, location, path, serve); err != nil {
 			return nil, "", err
 		}
-		if content, err = makeMasterKey(c, path); err != nil {
+		if content, err = createMasterKey(c, path); err != nil {
 			return nil, "", &locale.Problem{What: locale.Text("masterkey.not_created"), Cause: err}
 		}
 		created = path
@@ -70,9 +70,9 @@ func mayCreateMasterKey(settings config.Config, location config.StoreLocation, p
 	return missing
 }
 
-// makeMasterKey makes the file of a new master key, for its owner alone, and returns what it holds. A file that exists is
-// never touched.
-func makeMasterKey(c *console.Console, path string) ([]byte, error) {
+// createMasterKey creates the file of a new master key, which only its owner can read, and returns its content. It never changes an
+// existing file.
+func createMasterKey(c *console.Console, path string) ([]byte, error) {
 	_, line, err := newMasterKeyLine(c)
 	if err != nil {
 		return nil, err
@@ -80,7 +80,7 @@ func makeMasterKey(c *console.Console, path string) ([]byte, error) {
 	return []byte(line), createSecretFile(path, line)
 }
 
-// newMasterKeyLine makes a master key and returns its ID and what a file holds of it.
+// newMasterKeyLine generates a master key, and returns its ID and its line in a file.
 func newMasterKeyLine(c *console.Console) (id, line string, err error) {
 	key, err := keys.GenerateMasterKey(c.Random)
 	if err != nil {
@@ -94,7 +94,7 @@ func newMasterKeyLine(c *console.Console) (id, line string, err error) {
 	return id, key + " # minifed master key " + id + "; keep a copy, the store cannot be read without it\n", nil
 }
 
-// WriteMasterKey makes a new master key in a new file, or as the last line of one that exists, and returns its ID.
+// WriteMasterKey writes a new master key to a new file, or as the last line of an existing one, and returns its ID.
 func WriteMasterKey(c *console.Console, path string, add bool) (id string, err error) {
 	id, line, err := newMasterKeyLine(c)
 	if err != nil || !add {
@@ -115,7 +115,7 @@ func WriteMasterKey(c *console.Console, path string, add bool) (id string, err e
 	return id, errors.Join(err, file.Sync(), file.Close())
 }
 
-// createSecretFile writes a new file with mode 0600 and makes its folder with mode 0700. It is on the disk when it returns.
+// createSecretFile writes a new file with mode 0600, and creates its folder with mode 0700. It syncs the file to the disk.
 func createSecretFile(path, content string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// ErrUnfinishedImport says that the store holds a part of an export.
+// ErrUnfinishedImport is the error for a store that contains only a part of an export.
 var ErrUnfinishedImport = errors.New("an import into this store has not finished")
 
 // UnfinishedImport returns an error with the command that finishes an import that has begun and not finished; nil if there is none.

@@ -11,7 +11,7 @@ func TestDrainListener_ReturnsQueuedConnections(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	door := NewDrainListener(listener)
+	queue := NewDrainListener(listener)
 	for range 3 {
 		caller, err := new(net.Dialer).DialContext(t.Context(), "tcp", listener.Addr().String())
 		if err != nil {
@@ -19,23 +19,23 @@ func TestDrainListener_ReturnsQueuedConnections(t *testing.T) {
 		}
 		t.Cleanup(func() { _ = caller.Close() })
 	}
-	if err := door.StopAccepting(t.Context()); err != nil {
+	if err := queue.StopAccepting(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {
-		connection, err := door.Accept()
+		connection, err := queue.Accept()
 		if err != nil {
-			t.Fatalf("who had knocked was not let in: %v", err)
+			t.Fatalf("a queued connection was not returned: %v", err)
 		}
 		_ = connection.Close()
 	}
 	select {
-	case <-door.drained:
-		t.Error("it is empty before the server was told so")
+	case <-queue.drained:
+		t.Error("it is drained before the server knows")
 	default:
 	}
-	if _, err := door.Accept(); !errors.Is(err, net.ErrClosed) {
+	if _, err := queue.Accept(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("after that: %v", err)
 	}
-	<-door.drained
+	<-queue.drained
 }

@@ -13,12 +13,11 @@ import (
 // Listeners are the open ports of a server.
 type Listeners struct {
 	Public net.Listener
-	// Admin is nil when there is none.
+	// Admin is nil if there is no admin listener.
 	Admin net.Listener
 }
 
-// Listen opens the ports that the configuration names, so that one that is taken stops the start before anything is
-// made.
+// Listen opens the ports that the configuration names. A port that is used stops the start before the store is created.
 func Listen(ctx context.Context, config config.Listen) (Listeners, error) {
 	public, err := listen(ctx, "listen.address", config.Address)
 	if err != nil {

@@ -30,12 +30,12 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// Provider is a running OpenID Provider with everything under it.
+// Provider is a running OpenID Provider with its deployment.
 type Provider struct {
 	*deployment.Deployment
 	logger *slog.Logger
 	health *health.Health
-	// FirstStart says that this start made the store.
+	// FirstStart reports whether this start created the store.
 	FirstStart bool
 
 	handler  *server.Server
@@ -44,20 +44,20 @@ type Provider struct {
 	admin    *http.Server
 	listener *graceful.DrainListener
 	shutdown graceful.Shutdown
-	// certificates are nil when TLS is left to a proxy.
+	// certificates is nil if a proxy serves TLS.
 	certificates *certificate.Reloader
 	stop         context.CancelFunc
 	loops        sync.WaitGroup
 	failed       chan error
 }
 
-// Start opens the store and answers on the listeners, which it takes over. The caller calls drain in the end.
+// Start opens the store and serves on the listeners. The caller must call Drain at the end, which also closes the listeners.
 func Start(ctx context.Context, c *console.Console, config config.Config, ports Listeners, logger *slog.Logger) (*Provider, error) {
 	registry := metrics.NewRegistry()
 	p := &Provider{logger: logger, health: health.New(), failed: make(chan error, 2), listener: graceful.NewDrainListener(ports.Public)}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	p.stop = stop
-	if ports.Admin != nil { // It says that the server starts, however long that takes.
+	if ports.Admin != nil { // /readyz reports that the server starts, which may take long.
 		p.admin = p.adminServer(config.Listen, ports.Admin, p.health.Handler(registry))
 		p.loops.Go(func() { p.ended(p.admin.Serve(ports.Admin)) })
 	}
@@ -84,7 +84,7 @@ func Start(ctx context.Context, c *console.Console, config config.Config, ports 
 	return p, nil
 }
 
-// open opens the store, and puts together what serves from it.
+// open opens the store, and assembles the handler.
 func (p *Provider) open(ctx context.Context, c *console.Console, config config.Config, registry prometheus.Registerer) (*server.Server, error) {
 	opened, err := deployment.Open(ctx, c, config, deployment.Purpose{Serve: true, Logger: p.logger, Metrics: registry})
 	if err != nil {
@@ -109,7 +109,7 @@ func ownedByOneProcess(store storage.Engine) bool {
 	return ok
 }
 
-// build makes sure of the default directory and puts the handler together.
+// build creates the default directory if it is missing, and assembles the handler.
 func (p *Provider) build(ctx context.Context, c *console.Console, registry prometheus.Registerer) (handler *server.Server, err error) {
 	if p.watch, err = clockwatch.New(p.Clock, p.Store, c.Now, p.logger, registry); err != nil {
 		return nil, err
@@ -156,14 +156,14 @@ func (p *Provider) build(ctx context.Context, c *console.Console, registry prome
 }
 
 const (
-	// maxHeader bounds the header of a request.
+	// maxHeader is the maximum size of the header of a request.
 	maxHeader = 32 << 10
-	// maxStreams bounds the requests of one HTTP/2 connection that run at once, and thereby the memory that a client takes which
-	// opens streams and resets them. 100 is what RFC 9113 §6.5.2 recommends at least; net/http would allow 250.
+	// maxStreams is the maximum number of requests of one HTTP/2 connection at once. It limits the memory of a client that opens and
+	// resets streams. RFC 9113 §6.5.2 recommends at least 100; the default of net/http is 250.
 	maxStreams = 100
 )
 
-// httpServer is a server with the limits of the configuration.
+// httpServer returns a server with the limits of the configuration.
 func (p *Provider) httpServer(limits config.Listen, handler http.Handler) *http.Server {
 	return &http.Server{
 		Handler: handler, ReadHeaderTimeout: limits.ReadHeaderTimeout, ReadTimeout: limits.ReadTimeout,
@@ -173,7 +173,7 @@ func (p *Provider) httpServer(limits config.Listen, handler http.Handler) *http.
 	}
 }
 
-// adminServer is the server of health and metrics, and of profiles where only this machine reaches it.
+// adminServer returns the server of health and metrics, and of profiles if only this machine reaches it.
 func (p *Provider) adminServer(limits config.Listen, listener net.Listener, handler http.Handler) *http.Server {
 	if health.OnLoopback(listener) {
 		handler = health.WithProfiles(handler)
@@ -183,15 +183,15 @@ func (p *Provider) adminServer(limits config.Listen, listener net.Listener, hand
 	return server
 }
 
-// ended reports that a listener stopped without having been told to.
+// ended reports a listener that stopped unexpectedly.
 func (p *Provider) ended(err error) {
 	if !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 		p.failed <- err
 	}
 }
 
-// servePublicTLS answers by TLS, and reads the certificate again whenever SIGHUP says that it changed. Without TLS, SIGHUP ends
-// the process as usual: it comes when the terminal is closed.
+// servePublicTLS serves with TLS, and reads the certificate again at SIGHUP. Without TLS, SIGHUP ends the process as usual: the terminal
+// sends it when it is closed.
 func (p *Provider) servePublicTLS(ctx context.Context) {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
@@ -220,8 +220,8 @@ func (p *Provider) Wait(ctx context.Context) error {
 	}
 }
 
-// Drain stops the provider: it says so for a while, accepts nothing new, gives what is in progress its time, and closes the
-// store last.
+// Drain stops the provider. It announces the stop for drain_delay, stops accepting connections, waits for requests in progress, and closes
+// the store last.
 func (p *Provider) Drain() error {
 	p.health.Phase.Store(health.PhaseDraining)
 	ctx, cancel := context.WithTimeout(context.Background(), p.Config.Listen.ShutdownTimeout)
@@ -239,7 +239,7 @@ func (p *Provider) Drain() error {
 	return errors.Join(err, p.finish(ctx), p.Close())
 }
 
-// finish waits until the mail is out that requests have caused, as long as ctx lasts.
+// finish waits until all mail of requests is sent, or ctx ends.
 func (p *Provider) finish(ctx context.Context) error {
 	finished := make(chan struct{})
 	go func() {

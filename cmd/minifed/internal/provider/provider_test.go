@@ -13,17 +13,17 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-// refusing is a listener that the system fails with what accept says of a socket that was shut down.
-type refusing struct{ net.Listener }
+// failingListener returns the error of accept on a socket that was shut down.
+type failingListener struct{ net.Listener }
 
-func (refusing) Accept() (net.Conn, error) {
+func (failingListener) Accept() (net.Conn, error) {
 	return nil, &net.OpError{Op: "accept", Err: syscall.EINVAL}
 }
 
-func (refusing) Close() error { return nil }
+func (failingListener) Close() error { return nil }
 
 func TestProvider_IgnoresTheErrorOfAStoppedListener(t *testing.T) {
-	p := &Provider{failed: make(chan error, 2), listener: graceful.NewDrainListener(refusing{})}
+	p := &Provider{failed: make(chan error, 2), listener: graceful.NewDrainListener(failingListener{})}
 	p.ended(new(http.Server).Serve(p.listener))
 	if err := p.Wait(t.Context()); !errors.Is(err, syscall.EINVAL) {
 		t.Errorf("a listener that fails: %v", err)

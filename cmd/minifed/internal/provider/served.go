@@ -11,12 +11,12 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// IssuerChangeEnds is what a change of an issuer identifier ends.
-const IssuerChangeEnds = "refresh tokens, access tokens and ID tokens issued before are refused, also as hints; cookies of another host do not arrive, " +
+// issuerChangeEnds describes the effect of a change of an issuer identifier.
+const issuerChangeEnds = "refresh tokens, access tokens and ID tokens issued before are rejected, also as hints; cookies of another host do not arrive, " +
 
 	"so users sign in again; clients have to be configured with the new issuer"
 
-// ServedBy returns what is recorded of the last server that was started, or ErrNotFound; and the same as config changes it.
+// ServedBy returns the record of the last started server, or ErrNotFound, and the same record with the values of config.
 func ServedBy(ctx context.Context, engine storage.Engine, config config.Config, now time.Time) (entry *storage.Entry[storage.Served], next storage.Served, err error) {
 	entry, err = storage.Get[storage.Served](ctx, engine, storage.ServedID)
 	if err != nil {
@@ -31,7 +31,7 @@ func ServedBy(ctx context.Context, engine storage.Engine, config config.Config, 
 	return entry, next, nil
 }
 
-// recordServed records what issuers follow from, and warns when it has changed since a server was started last.
+// recordServed records the settings that decide the issuers, and warns if they have changed since the last start.
 func recordServed(ctx context.Context, d *deployment.Deployment, logger *slog.Logger) error {
 	entry, next, err := ServedBy(ctx, d.Engine, d.Config, storage.Instant(d.Clock.Now()))
 	if errors.Is(err, storage.ErrNotFound) {
@@ -43,12 +43,12 @@ func recordServed(ctx context.Context, d *deployment.Deployment, logger *slog.Lo
 	}
 	logger.Warn("public_url or default_directory has changed since the last start: issuers have other identifiers",
 		"public_url", next.PublicURL, "former_public_url", next.FormerPublicURL,
-		"default_directory", next.DefaultDirectory, "former_default_directory", next.FormerDefaultDirectory, "ends", IssuerChangeEnds)
+		"default_directory", next.DefaultDirectory, "former_default_directory", next.FormerDefaultDirectory, "ends", issuerChangeEnds)
 	_, err = entry.Replace(ctx, d.Engine, next)
 	return unlessOther(err)
 }
 
-// unlessOther is err unless another instance wrote the record first.
+// unlessOther returns err unless another instance wrote the record first.
 func unlessOther(err error) error {
 	if errors.Is(err, storage.ErrExists) || errors.Is(err, storage.ErrConflict) {
 		return nil
