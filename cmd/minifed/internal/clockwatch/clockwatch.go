@@ -39,8 +39,7 @@ type Watch struct {
 	off bool
 }
 
-// New returns a Watch of the clock of a store, which logs to logger and registers its metrics with registry. It returns an error
-// if registry has metrics of the same names.
+// New returns a Watch and registers its metrics.
 func New(clock *storage.Clock, store storage.Engine, now func() time.Time, logger *slog.Logger, registry prometheus.Registerer) (*Watch, error) {
 	started := time.Now()
 	w := &Watch{
