@@ -143,7 +143,7 @@ func TestCommandLine_RejectsWrongUsage(t *testing.T) {
 		{"client create --knd spa", "the nearest one is --kind"},
 		{"client list --limit 0", "must be 1 to 500"},
 		{"client list --output xml", "--output xml"},
-		{"demo --once --output json", "text alone"},
+		{"demo --once --output json", "only text"},
 		{"directory create", "needs an ID"},
 		{"directory create x --phone-fresh soon", "30d"},
 		{"user merge users one", "needs one user's ID, username or e-mail address and the other's"},

@@ -49,7 +49,7 @@ func TestServe_FirstStartCreatesTheStore(t *testing.T) {
 	}
 	printed := running.out.String()
 	for _, want := range []string{
-		running.url, `directory "default"`, "master.key (mode 0600)", "Keep a copy", "minifed client create --kind wechat_miniapp", "minifed user list",
+		running.url, `directory "default"`, "master.key (mode 0600)", "Store a copy", "minifed client create --kind wechat_miniapp", "minifed user list",
 		"curl -sS --noproxy '*' -u CLIENT_ID:CLIENT_SECRET " + running.url, "curl -sS --noproxy '*' " + running.url + "/.well-known",
 	} {
 		if !strings.Contains(printed, want) {
