@@ -522,10 +522,7 @@ func TestFormPost_2_ThePage(t *testing.T) {
 // changeUser edits a user's record.
 func (ts *testServer) changeUser(id string, edit func(*storage.User)) {
 	ts.Helper()
-	entry := must(storage.Get[storage.User](ts.Context(), ts.engine.Engine, storage.Key("default", id)))(ts.T)
-	next := entry.Record
-	edit(&next)
-	must(entry.Replace(ts.Context(), ts.engine.Engine, next))(ts.T)
+	editRecord(ts, storage.Key("default", id), edit)
 }
 
 // TestCodeFlow_StaysWithinStoreBudget counts the store operations of requests. Directories, clients and keys come from memory.

@@ -111,10 +111,7 @@ func (ts *pageTestServer) addEmailUser(username string) storage.User {
 // editDirectory changes the default directory, and waits until the server has loaded it.
 func (ts *pageTestServer) editDirectory(edit func(*storage.Directory)) {
 	ts.Helper()
-	entry := must(storage.Get[storage.Directory](ts.Context(), ts.engine, "default"))(ts.T)
-	next := entry.Record
-	edit(&next)
-	must(entry.Replace(ts.Context(), ts.engine, next))(ts.T)
+	editRecord(ts.testServer, "default", edit)
 	ts.clock.Advance(6 * time.Second)
 }
 

@@ -151,10 +151,7 @@ func TestOfflineAccess_OutlivesSession(t *testing.T) {
 // changeSession edits a session's record.
 func (ts *testServer) changeSession(id string, edit func(*storage.Session)) {
 	ts.Helper()
-	entry := must(storage.Get[storage.Session](ts.Context(), ts.engine.Engine, storage.Key("default", id)))(ts.T)
-	next := entry.Record
-	edit(&next)
-	must(entry.Replace(ts.Context(), ts.engine.Engine, next))(ts.T)
+	editRecord(ts, storage.Key("default", id), edit)
 }
 
 // TestSession_PreventsFixation: a cookie that was planted or read by an attacker is invalid after a sign-in.

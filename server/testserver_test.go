@@ -322,11 +322,17 @@ func check(t testing.TB, err error) {
 // change edits a client's record, and waits until the server has loaded it.
 func (ts *testServer) change(client string, edit func(*storage.Client)) {
 	ts.Helper()
-	entry := must(storage.Get[storage.Client](ts.Context(), ts.engine.Engine, storage.Key("default", client)))(ts.T)
+	editRecord(ts, storage.Key("default", client), edit)
+	ts.clock.Advance(6 * time.Second)
+}
+
+// editRecord changes a record of the store, by its ID. No hook sees the operations.
+func editRecord[R storage.Record](ts *testServer, id string, edit func(*R)) {
+	ts.Helper()
+	entry := must(storage.Get[R](ts.Context(), ts.engine.Engine, id))(ts.T)
 	next := entry.Record
 	edit(&next)
 	must(entry.Replace(ts.Context(), ts.engine.Engine, next))(ts.T)
-	ts.clock.Advance(6 * time.Second)
 }
 
 // watch returns a channel that receives a value for each such operation that was executed.
