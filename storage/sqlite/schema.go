@@ -151,8 +151,10 @@ func (c *connection) checkFile() error {
 		value any
 		query string
 	}{
-		{&mode, "PRAGMA journal_mode"}, {&objects, "SELECT count(*) FROM sqlite_schema"},
-		{&application, "PRAGMA application_id"}, {&version, "PRAGMA user_version"},
+		{&mode, "PRAGMA journal_mode"},
+		{&objects, "SELECT count(*) FROM sqlite_schema"},
+		{&application, "PRAGMA application_id"},
+		{&version, "PRAGMA user_version"},
 	} {
 		if err := c.value(read.value, read.query); err != nil {
 			return unavailable(c.path, "open", err)
