@@ -14,25 +14,15 @@ import (
 
 func newClient(c *console.Console, flags *settings) *cobra.Command {
 	d := &operatorEnv{Console: c, settings: flags}
-	command := group("client", "Create and change clients: mini-programs, apps, relying parties", clientHelp,
+	command := group("client",
 		newClientCreate(d), newClientList(d), newClientShow(d), newClientUpdate(d),
-		clientState(d, "disable", "Disable a client: its requests and its tokens are rejected", (*admin.Service).DisableClient),
-		clientState(d, "enable", "Enable a disabled client", (*admin.Service).EnableClient),
+		clientState(d, "disable", (*admin.Service).DisableClient),
+		clientState(d, "enable", (*admin.Service).EnableClient),
 		newClientDelete(d), newClientRotateSecret(d), newClientSetAppSecret(d),
 	)
 	d.atDirectory(command)
 	return command
 }
-
-const clientHelp = `A client is a program that signs users in, or calls an API, with tokens of this directory. Its kind decides what it may do:
-
-  wechat_miniapp   a WeChat mini-program; its backend authenticates with a secret and exchanges codes of wx.login
-  spa              an application in the browser: authorization code and PKCE, no secret
-  native           an app on a phone or a computer: authorization code and PKCE, no secret
-  web              an application on a server: authorization code, with a secret
-  service          a program without users: client_credentials
-
-A running server applies a change within five seconds.`
 
 // clientView is a client as an operator sees it, without its credentials.
 type clientView struct {
@@ -63,11 +53,7 @@ func viewClient(client storage.Client) clientView {
 func newClientCreate(d *operatorEnv) *cobra.Command {
 	chosen, appSecret := &secretSource{name: "secret"}, &secretSource{name: "app-secret"}
 	command := &cobra.Command{
-		Use:   "create",
-		Short: "Create a client",
-		Long: `Creates a client and prints its client_id and, once, its secret. The kind decides the defaults of all other settings.
-
-The AppSecret of a mini-program is typed at a prompt, or read from standard input or from a file. It is sealed by the master key.`,
+		Use: "create",
 		Example: `  minifed client create --kind wechat_miniapp --app-id wx0123456789abcdef --name "Our shop"
   minifed client create --kind wechat_miniapp --app-id wx0123456789abcdef --app-secret-file ./appsecret
   minifed client create --kind spa --id web --redirect-uri https://shop.example.com/callback --origin https://shop.example.com
@@ -77,10 +63,10 @@ The AppSecret of a mini-program is typed at a prompt, or read from standard inpu
 		Args: exactly(),
 	}
 	fields := newClientFields(command)
-	fields.text("kind", "wechat_miniapp, spa, native, web or service", func(c *storage.Client) *string { return (*string)(&c.Kind) })
-	fields.text("id", "a client_id of your choice; the default is a random one", func(c *storage.Client) *string { return &c.ID })
-	chosen.add(command, "a client secret of your choice; the default is a random one, which is safer")
-	appSecret.add(command, "the mini-program's AppSecret; the default is a prompt")
+	fields.text("kind", func(c *storage.Client) *string { return (*string)(&c.Kind) })
+	fields.text("id", func(c *storage.Client) *string { return &c.ID })
+	chosen.add(command)
+	appSecret.add(command)
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		requested := admin.NewClient{}
 		if err := fields.load(); err != nil {
@@ -88,10 +74,10 @@ The AppSecret of a mini-program is typed at a prompt, or read from standard inpu
 		}
 		fields.apply(&requested.Client)
 		if requested.Kind == "" {
-			return usagef("--kind is missing: wechat_miniapp, spa, native, web or service")
+			return wrongUsage("usage.client.kind")
 		}
 		if requested.Kind == storage.ClientMiniapp && appIDOf(requested.Client) == "" {
-			return usagef("--app-id is missing: the AppID is in WeChat's console")
+			return wrongUsage("usage.client.app_id")
 		}
 		return d.work(command.Context(), func(ctx context.Context, service *admin.Service) error {
 			if err := readClientSecrets(ctx, d, &requested, chosen, appSecret); err != nil {
@@ -105,7 +91,7 @@ The AppSecret of a mini-program is typed at a prompt, or read from standard inpu
 
 func readClientSecrets(ctx context.Context, d *operatorEnv, requested *admin.NewClient, chosen, appSecret *secretSource) (err error) {
 	if chosen.stdin && appSecret.stdin {
-		return usagef("--secret-stdin and --app-secret-stdin exclude each other: standard input holds one secret")
+		return wrongUsage("usage.exclude", "--secret-stdin", "--app-secret-stdin")
 	}
 	if chosen.given() {
 		if requested.Secret, err = chosen.read(ctx, d.Console, ""); err != nil {
@@ -141,8 +127,6 @@ func newClientList(d *operatorEnv) *cobra.Command {
 	pages := new(paging)
 	command := &cobra.Command{
 		Use:     "list",
-		Short:   "List the clients of a directory",
-		Long:    "Lists the clients of a directory, oldest first.",
 		Example: "  minifed client list\n  minifed client list --directory shop --all --output json",
 		Args:    exactly(),
 	}
@@ -174,10 +158,8 @@ func appIDOf(client storage.Client) string {
 func newClientShow(d *operatorEnv) *cobra.Command {
 	return &cobra.Command{
 		Use:     "show CLIENT_ID",
-		Short:   "Show a client",
-		Long:    "Shows all settings of a client except its secrets.",
 		Example: "  minifed client show shop\n  minifed client show shop --output json",
-		Args:    exactly("the client's ID"),
+		Args:    exactly("argument.client"),
 		RunE: d.job(func(ctx context.Context, service *admin.Service, id string) error {
 			entry, err := service.Client(ctx, d.directory, id)
 			if err != nil {
@@ -191,14 +173,11 @@ func newClientShow(d *operatorEnv) *cobra.Command {
 
 func newClientUpdate(d *operatorEnv) *cobra.Command {
 	command := &cobra.Command{
-		Use:   "update CLIENT_ID",
-		Short: "Change a client",
-		Long: `Changes only the settings whose options are present. An option that may be repeated replaces the whole list; "" empties the list.
-Kind and ID never change. Secrets have separate commands.`,
+		Use: "update CLIENT_ID",
 		Example: `  minifed client update shop --name "Our new shop"
   minifed client update shop --redirect-uri https://shop.example.com/callback --redirect-uri https://beta.example.com/callback
   minifed client update mini --provisioning bind`,
-		Args: exactly("the client's ID"),
+		Args: exactly("argument.client"),
 	}
 	fields := newClientFields(command)
 	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
@@ -216,13 +195,11 @@ Kind and ID never change. Secrets have separate commands.`,
 }
 
 // clientState returns the command that disables or enables a client.
-func clientState(d *operatorEnv, name, short string, change func(*admin.Service, context.Context, string, string) (*storage.Entry[storage.Client], error)) *cobra.Command {
+func clientState(d *operatorEnv, name string, change func(*admin.Service, context.Context, string, string) (*storage.Entry[storage.Client], error)) *cobra.Command {
 	return &cobra.Command{
 		Use:     name + " CLIENT_ID",
-		Short:   short,
-		Long:    short + ". A running server applies this within five seconds.",
 		Example: "  minifed client " + name + " shop",
-		Args:    exactly("the client's ID"),
+		Args:    exactly("argument.client"),
 		RunE: d.job(func(ctx context.Context, service *admin.Service, id string) error {
 			entry, err := change(service, ctx, d.directory, id)
 			if err != nil {
@@ -237,10 +214,8 @@ func newClientDelete(d *operatorEnv) *cobra.Command {
 	sure := new(confirmation)
 	command := &cobra.Command{
 		Use:     "delete CLIENT_ID",
-		Short:   "Delete a client",
-		Long:    "Deletes a client. Its tokens, consents and sign-ins in progress end on every instance within five seconds. A later client with the same\nID has none of them. The client is also removed from the linking partners of other clients. Unlike this, `disable` can be undone.",
 		Example: "  minifed client delete shop\n  minifed client delete shop --yes",
-		Args:    exactly("the client's ID"),
+		Args:    exactly("argument.client"),
 	}
 	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
 		if err := sure.ask(ctx, d.Console, "client "+id, id); err != nil {
@@ -269,12 +244,9 @@ type newSecret struct {
 func newClientRotateSecret(d *operatorEnv) *cobra.Command {
 	chosen, alone := &secretSource{name: "secret"}, false
 	command := &cobra.Command{
-		Use:   "rotate-secret CLIENT_ID",
-		Short: "Create a new secret of a client",
-		Long: `Creates a new secret of a client and prints it once. Up to three earlier secrets remain valid until this command runs with --alone, so
-that the client's backend can change to the new one without an interruption.`,
+		Use:     "rotate-secret CLIENT_ID",
 		Example: "  minifed client rotate-secret shop\n  minifed client rotate-secret shop --alone",
-		Args:    exactly("the client's ID"),
+		Args:    exactly("argument.client"),
 	}
 	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) (err error) {
 		given := ""
@@ -295,8 +267,8 @@ that the client's backend can change to the new one without an interruption.`,
 			d.Printf("\nThe secret is shown only this once: store it where the client's backend reads it.\n")
 		})
 	})
-	chosen.add(command, "a client secret of your choice; the default is a random one, which is safer")
-	command.Flags().BoolVar(&alone, "alone", false, "reject all earlier secrets at once")
+	chosen.add(command)
+	command.Flags().BoolVar(&alone, "alone", false, "")
 	return command
 }
 
@@ -309,10 +281,8 @@ func newClientSetAppSecret(d *operatorEnv) *cobra.Command {
 	source := &secretSource{name: "app-secret"}
 	command := &cobra.Command{
 		Use:     "set-app-secret CLIENT_ID",
-		Short:   "Replace a mini-program's AppSecret",
-		Long:    "Replaces the AppSecret of a mini-program after a reset in WeChat's console. A running server uses it within five seconds.",
 		Example: "  minifed client set-app-secret mini\n  minifed client set-app-secret mini --app-secret-stdin < ./appsecret",
-		Args:    exactly("the client's ID"),
+		Args:    exactly("argument.client"),
 	}
 	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
 		entry, err := service.Client(ctx, d.directory, id)
@@ -328,6 +298,6 @@ func newClientSetAppSecret(d *operatorEnv) *cobra.Command {
 		}
 		return d.done(viewClient(entry.Record), "Client %q has a new AppSecret.", id)
 	})
-	source.add(command, "the AppSecret; the default is a prompt")
+	source.add(command)
 	return command
 }

@@ -49,7 +49,7 @@ func completeValues(command *cobra.Command) {
 
 // newCompletion returns the command that prints the completion script of a shell. Cobra's own has only English texts.
 func newCompletion() *cobra.Command {
-	command := group("completion", "", "",
+	command := group("completion",
 		shellCompletion("bash", func(root *cobra.Command, out io.Writer) error { return root.GenBashCompletionV2(out, true) }),
 		shellCompletion("zsh", (*cobra.Command).GenZshCompletion),
 		shellCompletion("fish", func(root *cobra.Command, out io.Writer) error { return root.GenFishCompletion(out, true) }),

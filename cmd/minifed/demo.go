@@ -21,7 +21,7 @@ func newDemo(c *console.Console, flags *settings) *cobra.Command {
 	command.Flags().StringVar(&store, "store", "", "")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		if flags.output == "json" {
-			return usagef("--output json: the demonstration prints only text")
+			return wrongUsage("usage.demo.json")
 		}
 		showUser := func(found admin.Person) error {
 			operator := &operatorEnv{Console: c, settings: &settings{output: "text"}}

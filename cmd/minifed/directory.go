@@ -12,19 +12,13 @@ import (
 
 func newDirectory(c *console.Console, flags *settings) *cobra.Command {
 	d := &operatorEnv{Console: c, settings: flags}
-	return group("directory", "Create and change directories: issuers with their own users, clients and keys", directoryHelp,
+	return group("directory",
 		newDirectoryCreate(d), newDirectoryList(d), newDirectoryShow(d), newDirectoryUpdate(d),
-		directoryState(d, "disable", "Disable a directory: all its endpoints reject requests", (*admin.Service).DisableDirectory),
-		directoryState(d, "enable", "Enable a disabled directory", (*admin.Service).EnableDirectory),
+		directoryState(d, "disable", (*admin.Service).DisableDirectory),
+		directoryState(d, "enable", (*admin.Service).EnableDirectory),
 		newDirectoryDelete(d),
 	)
 }
-
-const directoryHelp = `A directory is an issuer with its own users, clients, signing keys and policy. The issuer of the default directory is the public URL.
-Every other directory is at {public_url}/d/{id}, or at its own https origin. Tokens and accounts of one directory are not valid in
-another.
-
-A running server applies a change within five seconds.`
 
 // directoryView is a directory with its issuer.
 type directoryView struct {
@@ -43,17 +37,17 @@ func (d *operatorEnv) viewDirectory(directory storage.Directory) (directoryView,
 // newDirectoryFields adds a flag for each setting of a directory that can change.
 func newDirectoryFields(command *cobra.Command) *fields[storage.Directory] {
 	f := newFields[storage.Directory](command.Flags())
-	f.text("name", "the `name` that users see", func(r *storage.Directory) *string { return &r.Name })
-	f.text("issuer", "its own https `origin`, instead of {public_url}/d/{id}", func(r *storage.Directory) *string { return &r.Issuer })
-	f.picture("logo", "PNG, JPEG or GIF `file` that its pages show; a wide one replaces the name", func(r *storage.Directory) *[]byte { return &r.Branding.Logo })
-	f.text("accent-color", "`colour` of its pages, such as #07c160", func(r *storage.Directory) *string { return &r.Branding.AccentColor })
-	f.text("policy-url", "`URL` of its privacy policy", func(r *storage.Directory) *string { return &r.Branding.PolicyURL })
-	f.text("terms-url", "`URL` of its terms of service", func(r *storage.Directory) *string { return &r.Branding.TermsURL })
-	f.text("support-url", "`URL` where users find help", func(r *storage.Directory) *string { return &r.Branding.SupportURL })
-	f.list("signing-alg", "`algorithm` that it signs with: RS256, PS256, ES256, ES384 or EdDSA", func(r *storage.Directory) *[]string { return &r.Policy.SigningAlgorithms })
-	f.toggle("self-registration", "offer a page where anyone may create an account", func(r *storage.Directory) *bool { return &r.Policy.SelfRegistration })
-	f.toggle("attach-by-phone", "let bindUser attach a WeChat user to the account with the same verified phone number; this trusts the backend of every mini-program in the directory to send the right number", func(r *storage.Directory) *bool { return &r.Policy.AttachByPhone })
-	f.seconds("phone-fresh", "how long after its verification that number is accepted, such as 180d", func(r *storage.Directory) *int64 { return &r.Policy.PhoneFresh })
+	f.text("name", func(r *storage.Directory) *string { return &r.Name })
+	f.text("issuer", func(r *storage.Directory) *string { return &r.Issuer })
+	f.picture("logo", func(r *storage.Directory) *[]byte { return &r.Branding.Logo })
+	f.text("accent-color", func(r *storage.Directory) *string { return &r.Branding.AccentColor })
+	f.text("policy-url", func(r *storage.Directory) *string { return &r.Branding.PolicyURL })
+	f.text("terms-url", func(r *storage.Directory) *string { return &r.Branding.TermsURL })
+	f.text("support-url", func(r *storage.Directory) *string { return &r.Branding.SupportURL })
+	f.list("signing-alg", func(r *storage.Directory) *[]string { return &r.Policy.SigningAlgorithms })
+	f.toggle("self-registration", func(r *storage.Directory) *bool { return &r.Policy.SelfRegistration })
+	f.toggle("attach-by-phone", func(r *storage.Directory) *bool { return &r.Policy.AttachByPhone })
+	f.seconds("phone-fresh", func(r *storage.Directory) *int64 { return &r.Policy.PhoneFresh })
 	claimMappingFields(f)
 	f.lifetimes(func(r *storage.Directory) *storage.Lifetimes { return &r.Lifetimes })
 	f.sessionLifetimes(func(r *storage.Directory) *storage.Lifetimes { return &r.Lifetimes })
@@ -63,10 +57,8 @@ func newDirectoryFields(command *cobra.Command) *fields[storage.Directory] {
 func newDirectoryCreate(d *operatorEnv) *cobra.Command {
 	command := &cobra.Command{
 		Use:     "create ID",
-		Short:   "Create a directory",
-		Long:    "Creates a directory with its signing keys. The ID has 1 to 32 of the characters a-z, 0-9 and -, is part of the issuer, and never changes.",
 		Example: "  minifed directory create staff --name \"Our people\"\n  minifed directory create shop --issuer https://login.shop.example.com",
-		Args:    exactly("an ID"),
+		Args:    exactly("argument.id"),
 	}
 	fields := newDirectoryFields(command)
 	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
@@ -88,8 +80,6 @@ func newDirectoryList(d *operatorEnv) *cobra.Command {
 	pages := new(paging)
 	command := &cobra.Command{
 		Use:     "list",
-		Short:   "List the directories",
-		Long:    "Lists the directories by ID.",
 		Example: "  minifed directory list\n  minifed directory list --output json",
 		Args:    exactly(),
 	}
@@ -118,10 +108,8 @@ func newDirectoryList(d *operatorEnv) *cobra.Command {
 func newDirectoryShow(d *operatorEnv) *cobra.Command {
 	return &cobra.Command{
 		Use:     "show ID",
-		Short:   "Show a directory",
-		Long:    "Shows all settings of a directory.",
 		Example: "  minifed directory show default\n  minifed directory show default --output json",
-		Args:    exactly("the directory's ID"),
+		Args:    exactly("argument.directory"),
 		RunE: d.job(func(ctx context.Context, service *admin.Service, id string) error {
 			entry, err := service.Directory(ctx, id)
 			if err != nil {
@@ -135,10 +123,8 @@ func newDirectoryShow(d *operatorEnv) *cobra.Command {
 func newDirectoryUpdate(d *operatorEnv) *cobra.Command {
 	command := &cobra.Command{
 		Use:     "update ID",
-		Short:   "Change a directory",
-		Long:    "Changes only the settings whose options are present. An option that may be repeated replaces the whole list; \"\" empties the list.",
 		Example: "  minifed directory update default --name \"Our shop\" --accent-color '#07c160'\n  minifed directory update default --signing-alg RS256 --signing-alg EdDSA",
-		Args:    exactly("the directory's ID"),
+		Args:    exactly("argument.directory"),
 	}
 	fields := newDirectoryFields(command)
 	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
@@ -155,13 +141,11 @@ func newDirectoryUpdate(d *operatorEnv) *cobra.Command {
 }
 
 // directoryState returns the command that disables or enables a directory.
-func directoryState(d *operatorEnv, name, short string, change func(*admin.Service, context.Context, string) (*storage.Entry[storage.Directory], error)) *cobra.Command {
+func directoryState(d *operatorEnv, name string, change func(*admin.Service, context.Context, string) (*storage.Entry[storage.Directory], error)) *cobra.Command {
 	return &cobra.Command{
 		Use:     name + " ID",
-		Short:   short,
-		Long:    short + ". A running server applies this within five seconds.",
 		Example: "  minifed directory " + name + " shop",
-		Args:    exactly("the directory's ID"),
+		Args:    exactly("argument.directory"),
 		RunE: d.job(func(ctx context.Context, service *admin.Service, id string) error {
 			entry, err := change(service, ctx, id)
 			if err != nil {
@@ -180,10 +164,8 @@ func newDirectoryDelete(d *operatorEnv) *cobra.Command {
 	sure := new(confirmation)
 	command := &cobra.Command{
 		Use:     "delete ID",
-		Short:   "Delete an empty directory",
-		Long:    "Deletes a directory, and its signing keys. The directory must be disabled and have no clients and no users.",
 		Example: "  minifed directory disable shop && minifed directory delete shop",
-		Args:    exactly("the directory's ID"),
+		Args:    exactly("argument.directory"),
 	}
 	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
 		if err := sure.ask(ctx, d.Console, "directory "+id, id); err != nil {

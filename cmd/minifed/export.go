@@ -28,21 +28,14 @@ type moved struct {
 func newExport(c *console.Console, flags *settings) *cobra.Command {
 	d := &operatorEnv{Console: c, settings: flags}
 	return &cobra.Command{
-		Use:   "export FILE",
-		Short: "Write the whole store to a file, to import it into another engine",
-		Long: `Writes all documents of the store to a new file with mode 0600, to import it into another store: from SQLite to MongoDB or back, or from
-one file to another. The "sub" of users, the "kid" of keys and refresh tokens remain valid.
-
-The file is encrypted with the master key, and the secrets in it are also sealed with the master key; "import" requires the same key.
-Stop all servers of the store first: the file may lack documents that are written during the export, and a refresh token that is used
-after the export is rejected after the import.`,
+		Use:     "export FILE",
 		Example: "  minifed export /var/backups/minifed-2026-01-31.export\n  MINIFED_STORAGE_URI=sqlite:/var/lib/minifed/minifed.db minifed export store.export",
-		Args:    exactly("a new file"),
+		Args:    exactly("argument.new_file"),
 		RunE: func(command *cobra.Command, args []string) error {
 			return d.open(command.Context(), func(ctx context.Context, opened *deployment.Deployment) error {
 				held, err := exportTo(ctx, c, opened, args[0])
 				if errors.Is(err, fs.ErrExist) {
-					return usagef("%s exists and is not changed", args[0])
+					return wrongUsage("usage.file_exists", args[0])
 				}
 				if err != nil {
 					return err

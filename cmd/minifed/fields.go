@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/minifed/minifed/cmd/minifed/internal/console"
 	"github.com/minifed/minifed/cmd/minifed/internal/input"
+	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/storage"
 )
@@ -37,40 +37,38 @@ func (f *fields[R]) apply(record *R) {
 }
 
 // text adds a flag that sets a text.
-func (f *fields[R]) text(name, usage string, member func(*R) *string) {
-	value := f.flags.String(name, "", usage)
+func (f *fields[R]) text(name string, member func(*R) *string) {
+	value := f.flags.String(name, "", "")
 	f.sets[name] = func(record *R) { *member(record) = *value }
 }
 
 // optional adds a flag that sets a text which may be absent.
-func (f *fields[R]) optional(name, usage string, member func(*R) **string) {
-	value := f.flags.String(name, "", usage)
+func (f *fields[R]) optional(name string, member func(*R) **string) {
+	value := f.flags.String(name, "", "")
 	f.sets[name] = func(record *R) { *member(record) = value }
 }
 
 // toggle adds a flag that sets a truth; --name=false unsets it.
-func (f *fields[R]) toggle(name, usage string, member func(*R) *bool) {
-	value := f.flags.Bool(name, false, usage)
+func (f *fields[R]) toggle(name string, member func(*R) *bool) {
+	value := f.flags.Bool(name, false, "")
 	f.sets[name] = func(record *R) { *member(record) = *value }
 }
 
 // choice adds a flag that sets a truth with a default of its own; --name=false turns it off.
-func (f *fields[R]) choice(name, usage string, member func(*R) **bool) {
-	value := f.flags.Bool(name, false, usage)
+func (f *fields[R]) choice(name string, member func(*R) **bool) {
+	value := f.flags.Bool(name, false, "")
 	f.sets[name] = func(record *R) { *member(record) = value }
 }
 
 // list adds a flag that sets a list: it may be repeated, and hold several values with spaces between them.
-func (f *fields[R]) list(name, usage string, member func(*R) *[]string) {
-	values := f.flags.StringArray(name, nil, usage+"; may be repeated")
+func (f *fields[R]) list(name string, member func(*R) *[]string) {
+	values := f.flags.StringArray(name, nil, "")
 	f.sets[name] = func(record *R) { *member(record) = words(*values) }
 }
 
 // picture adds a flag that names a picture file, within the limits of logos; "" takes the picture away. What is read from it is for the service to check.
-func (f *fields[R]) picture(name, usage string, member func(*R) *[]byte) {
-	path := f.flags.String(name, "", fmt.Sprintf(
-		"%s, of at most %d MB and %d pixels in each direction; \"\" for none", usage, admin.MaxLogoFile>>20, admin.MaxLogoSide,
-	))
+func (f *fields[R]) picture(name string, member func(*R) *[]byte) {
+	path := f.flags.String(name, "", "")
 	f.files = append(f.files, func() error {
 		if *path == "" {
 			f.sets[name] = func(record *R) { *member(record) = nil }
@@ -96,27 +94,25 @@ func (f *fields[R]) load() error {
 }
 
 // seconds adds a flag that sets a time in seconds, by a duration that may have days.
-func (f *fields[R]) seconds(name, usage string, member func(*R) *int64) {
+func (f *fields[R]) seconds(name string, member func(*R) *int64) {
 	value := new(days)
-	f.flags.Var(value, name, usage)
+	f.flags.Var(value, name, "")
 	f.sets[name] = func(record *R) { *member(record) = int64(time.Duration(*value) / time.Second) }
 }
 
 // lifetimes adds the flags of how long things live.
 func (f *fields[R]) lifetimes(member func(*R) *storage.Lifetimes) {
-	const unset = ", such as 10m, 12h or 30d; 0 for the default"
-	f.seconds("access-token-lifetime", "how long access tokens live"+unset, func(r *R) *int64 { return &member(r).AccessToken })
-	f.seconds("id-token-lifetime", "how long ID tokens live"+unset, func(r *R) *int64 { return &member(r).IDToken })
-	f.seconds("refresh-idle-lifetime", "how long an unused refresh token lives"+unset, func(r *R) *int64 { return &member(r).RefreshIdle })
-	f.seconds("refresh-absolute-lifetime", "how long a grant can be refreshed at all"+unset, func(r *R) *int64 { return &member(r).RefreshAbsolute })
-	f.seconds("code-lifetime", "how long authorization codes live"+unset, func(r *R) *int64 { return &member(r).Code })
+	f.seconds("access-token-lifetime", func(r *R) *int64 { return &member(r).AccessToken })
+	f.seconds("id-token-lifetime", func(r *R) *int64 { return &member(r).IDToken })
+	f.seconds("refresh-idle-lifetime", func(r *R) *int64 { return &member(r).RefreshIdle })
+	f.seconds("refresh-absolute-lifetime", func(r *R) *int64 { return &member(r).RefreshAbsolute })
+	f.seconds("code-lifetime", func(r *R) *int64 { return &member(r).Code })
 }
 
 // sessionLifetimes adds the flags of how long browser sessions live, which the clients of a directory share.
 func (f *fields[R]) sessionLifetimes(member func(*R) *storage.Lifetimes) {
-	const unset = ", such as 10m, 12h or 30d; 0 for the default"
-	f.seconds("session-idle-lifetime", "how long an unused browser session lives"+unset, func(r *R) *int64 { return &member(r).SessionIdle })
-	f.seconds("session-absolute-lifetime", "how long a browser session lives at all"+unset, func(r *R) *int64 { return &member(r).SessionAbsolute })
+	f.seconds("session-idle-lifetime", func(r *R) *int64 { return &member(r).SessionIdle })
+	f.seconds("session-absolute-lifetime", func(r *R) *int64 { return &member(r).SessionAbsolute })
 }
 
 // lifetimeFields are the lifetimes that are not the default.
@@ -153,7 +149,7 @@ func (d *days) Set(text string) error {
 	}
 	duration, err := time.ParseDuration(text)
 	if err == nil && (duration < 0 || duration%time.Second != 0) {
-		return errors.New("must be whole seconds, and not negative")
+		return &locale.Problem{What: locale.Text("must.be_seconds")}
 	}
 	*d = days(duration)
 	return wantDuration(err)
@@ -161,7 +157,7 @@ func (d *days) Set(text string) error {
 
 func wantDuration(err error) error {
 	if err != nil {
-		return errors.New("must be a duration such as 10m, 12h or 30d")
+		return &locale.Problem{What: locale.Text("must.be_days")}
 	}
 	return nil
 }

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -13,6 +11,7 @@ import (
 
 	"github.com/minifed/minifed/cmd/minifed/internal/console"
 	"github.com/minifed/minifed/cmd/minifed/internal/input"
+	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 )
 
 // checkTimeout bounds a health check.
@@ -41,7 +40,7 @@ func newHealthcheck(c *console.Console, flags *settings) *cobra.Command {
 // askReady returns the body of /readyz, or an error if the server is not ready.
 func askReady(ctx context.Context, address string) ([]byte, error) {
 	if address == "off" {
-		return nil, errors.New("listen.admin_address is off: there is nothing to ask")
+		return nil, &locale.Problem{What: locale.Text("healthcheck.off")}
 	}
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -58,12 +57,12 @@ func askReady(ctx context.Context, address string) ([]byte, error) {
 	}
 	answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("no server responds at %s: %w", address, err)
+		return nil, &locale.Problem{What: locale.Text("healthcheck.unreachable", address), Cause: err}
 	}
 	defer func() { _ = answer.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, input.MaxSecret))
 	if err == nil && answer.StatusCode != http.StatusOK {
-		err = fmt.Errorf("the server is not ready: HTTP %d %s", answer.StatusCode, body)
+		err = &locale.Problem{What: locale.Text("healthcheck.not_ready", answer.StatusCode, body)}
 	}
 	return body, err
 }

@@ -27,20 +27,9 @@ func newImport(c *console.Console, flags *settings) *cobra.Command {
 	d := &operatorEnv{Console: c, settings: flags}
 	force := false
 	command := &cobra.Command{
-		Use:   "import FILE",
-		Short: "Read an export into the store that the configuration names",
-		Long: `Reads a file of "export" into the store that the configuration names, and creates the store if it does not exist. The whole file is
-checked before the first write, and every document is read back and compared afterwards. The master key must be that of the export.
-
-During an import the store is marked, and all other commands except "doctor" reject it. After an interruption, the same command
-continues the import.
-
-A store with other documents is rejected. With --force, documents of the file replace those with the same ID, and others remain. A
-directory with users that was created separately from that of the file is not replaced. Run the command while no server uses the
-store. The file contains the public URL and the default directory of the exported store: if the configuration has others, "serve" and
-"doctor" warn that refresh tokens end.`,
+		Use:     "import FILE",
 		Example: "  minifed import /var/backups/minifed-2026-01-31.export\n  MINIFED_STORAGE_URI=mongodb://db1,db2,db3/minifed?replicaSet=rs0 minifed import store.export",
-		Args:    exactly("a file of `minifed export`"),
+		Args:    exactly("argument.export"),
 		RunE: func(command *cobra.Command, args []string) error {
 			held, err := importFrom(command.Context(), d, args[0], force)
 			if err != nil {
@@ -50,7 +39,7 @@ store. The file contains the public URL and the default directory of the exporte
 				held.Documents, args[0], held.Digest)
 		},
 	}
-	command.Flags().BoolVar(&force, "force", false, "import into a store that is not empty, and replace documents with the same ID")
+	command.Flags().BoolVar(&force, "force", false, "")
 	return command
 }
 

@@ -8,15 +8,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/storage"
 )
 
 // claimMappingFields adds the flag that maps groups and attributes of users to claims.
 func claimMappingFields(f *fields[storage.Directory]) {
-	values := f.flags.StringArray("claim", nil, "`CLAIM[=SOURCE][@SCOPE]`: return groups or an attribute of users as a claim to clients with the scope. "+
-		"SOURCE is groups, external_id, text:NAME or list:NAME of an attribute; without it, groups for the claim groups, and list:CLAIM for others. "+
-		"Without @SCOPE the scope has the claim's name; may be repeated")
+	values := f.flags.StringArray("claim", nil, "")
 	f.files = append(f.files, func() error {
 		mappings, err := parseClaimMappings(*values)
 		f.sets["claim"] = func(record *storage.Directory) { record.Claims = mappings }
@@ -32,12 +31,12 @@ func parseClaimMappings(values []string) ([]storage.ClaimMapping, error) {
 		if at := strings.LastIndex(value, "@"); at >= 0 {
 			mapping, scope = value[:at], value[at+1:]
 			if scope == "" {
-				return nil, usagef("--claim %s has no scope after @", value)
+				return nil, wrongUsage("usage.flag.invalid", "--claim", value, locale.Text("usage.claim.scope"))
 			}
 		}
 		claim, source, _ := strings.Cut(mapping, "=")
 		if claim == "" {
-			return nil, usagef("--claim %s has no name of a claim; write CLAIM=SOURCE@SCOPE", value)
+			return nil, wrongUsage("usage.flag.invalid", "--claim", value, locale.Text("usage.claim.name"))
 		}
 		if source == "" {
 			source = storage.ClaimList + claim
@@ -65,11 +64,11 @@ func claimsText(mappings []storage.ClaimMapping) string {
 // newMembershipFields adds the flags of a user's groups and attributes.
 func newMembershipFields(command *cobra.Command) *fields[identity.Membership] {
 	f := newFields[identity.Membership](command.Flags())
-	groups := f.flags.StringArray("group", nil, "`name` of a group of the user; replaces all groups, \"\" removes them; may be repeated")
+	groups := f.flags.StringArray("group", nil, "")
 	f.sets["group"] = func(m *identity.Membership) {
 		m.Groups = slices.DeleteFunc(slices.Clone(*groups), func(name string) bool { return name == "" })
 	}
-	attributes := f.flags.StringArray("attribute", nil, "`NAME=VALUE` of an attribute; replaces its values, NAME= removes them; may be repeated")
+	attributes := f.flags.StringArray("attribute", nil, "")
 	f.files = append(f.files, func() error {
 		parsed, err := parseAttributes(*attributes)
 		f.sets["attribute"] = func(m *identity.Membership) {
@@ -89,7 +88,7 @@ func parseAttributes(values []string) (map[string][]string, error) {
 	for _, pair := range values {
 		name, value, found := strings.Cut(pair, "=")
 		if !found || name == "" {
-			return nil, usagef("--attribute takes NAME=VALUE")
+			return nil, wrongUsage("usage.attribute")
 		}
 		if value == "" {
 			parsed[name] = append(parsed[name], []string{}...)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strconv"
 
@@ -11,6 +10,7 @@ import (
 
 	"github.com/minifed/minifed/cmd/minifed/internal/console"
 	"github.com/minifed/minifed/cmd/minifed/internal/deployment"
+	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/storage"
 )
@@ -24,7 +24,7 @@ type operatorEnv struct {
 
 // atDirectory adds the flag that names the directory.
 func (d *operatorEnv) atDirectory(command *cobra.Command) {
-	command.PersistentFlags().StringVarP(&d.directory, "directory", "d", "", "the `ID` of the directory; the default is default_directory")
+	command.PersistentFlags().StringVarP(&d.directory, "directory", "d", "", "")
 }
 
 // open opens the store and calls do. A server may run at the same time.
@@ -96,9 +96,9 @@ type paging struct {
 func (p *paging) add(command *cobra.Command) {
 	flags := command.Flags()
 	p.limit = 100
-	flags.Var(&p.limit, "limit", "maximum number, up to 500")
-	flags.StringVar(&p.after, "after", "", "continue after the previous page, with its `next`")
-	flags.BoolVar(&p.all, "all", false, "all pages")
+	flags.Var(&p.limit, "limit", "")
+	flags.StringVar(&p.after, "after", "", "")
+	flags.BoolVar(&p.all, "all", false, "")
 }
 
 // pageSize is the number of records on a page.
@@ -108,7 +108,7 @@ type pageSize int
 func (p *pageSize) Set(text string) error {
 	number, err := strconv.Atoi(text)
 	if err != nil || number < 1 || number > storage.MaxPage {
-		return fmt.Errorf("must be 1 to %d", storage.MaxPage)
+		return &locale.Problem{What: locale.Text("must.be_one_to", storage.MaxPage)}
 	}
 	*p = pageSize(number)
 	return nil
@@ -155,7 +155,7 @@ func (d *operatorEnv) printList(items any, next string, header []string, rows []
 type confirmation struct{ yes bool }
 
 func (f *confirmation) add(command *cobra.Command) {
-	command.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask for a confirmation")
+	command.Flags().BoolVarP(&f.yes, "yes", "y", false, "")
 }
 
 // ask prompts the operator to type id.
@@ -164,14 +164,14 @@ func (f *confirmation) ask(ctx context.Context, c *console.Console, what, id str
 		return nil
 	}
 	if c.Confirm == nil {
-		return usagef("this cannot be undone, and there is no terminal to ask for a confirmation: use --yes")
+		return wrongUsage("usage.confirm")
 	}
-	answer, err := c.Confirm(ctx, fmt.Sprintf("This deletes %s and cannot be undone. Type %s to continue: ", what, id))
+	answer, err := c.Confirm(ctx, c.Texts.Render(locale.Text("confirm.delete", what, id)))
 	if err != nil {
 		return err
 	}
 	if answer != id {
-		return errors.New("not confirmed; nothing was deleted")
+		return &locale.Problem{What: locale.Text("confirm.no")}
 	}
 	return nil
 }

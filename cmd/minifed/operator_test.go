@@ -115,7 +115,7 @@ func TestClientCreate_CreatesEveryKind(t *testing.T) {
 	}
 	s.In = strings.NewReader("not an AppSecret")
 	s.mustFail(t, exitFailed, []string{"  AppSecret: must be"}, "client", "create", "--kind", "wechat_miniapp", "--app-id", "wx0123456789abcdef", "--app-secret-stdin")
-	s.mustFail(t, exitUsage, []string{"--subject-type private", "public or pairwise"}, "client", "create", "--kind", "web", "--subject-type", "private")
+	s.mustFail(t, exitUsage, []string{"--subject-type private", "one of public, pairwise"}, "client", "create", "--kind", "web", "--subject-type", "private")
 	s.mustFail(t, exitFailed, []string{"--subject-type: ", "web and spa"}, "client", "create", "--kind", "native", "--redirect-uri", "com.example.shop:/cb", "--subject-type", "pairwise")
 	s.mustFail(t, exitFailed, []string{"--sector-identifier: ", "several hosts"}, "client", "create", "--kind", "web", "--subject-type", "pairwise",
 		"--redirect-uri", "https://a.example.com/cb https://b.example.com/cb")

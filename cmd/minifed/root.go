@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -24,29 +23,18 @@ const (
 )
 
 // usageError says that a command was called wrongly, and how it is called rightly.
-type usageError struct {
-	what locale.Message
-	// text is the English text of a command whose texts are not in the catalogs.
-	text string
-}
+type usageError struct{ what locale.Message }
 
 // Error implements error.
 func (e *usageError) Error() string { return e.Localize(locale.In(locale.English)) }
 
 // Localize implements locale.Error.
-func (e *usageError) Localize(texts *locale.Catalog) string {
-	if e.what.IsZero() {
-		return e.text
-	}
-	return texts.Render(e.what)
-}
+func (e *usageError) Localize(texts *locale.Catalog) string { return texts.Render(e.what) }
 
 // wrongUsage returns a usageError.
 func wrongUsage(key locale.Key, arguments ...any) error {
-	return &usageError{what: locale.Text(key, arguments...)}
+	return &usageError{locale.Text(key, arguments...)}
 }
-
-func usagef(format string, args ...any) error { return &usageError{text: fmt.Sprintf(format, args...)} }
 
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, args []string, c *console.Console) int {
@@ -169,8 +157,8 @@ func (s *settings) check() error {
 }
 
 // group returns a command that only holds others.
-func group(use, short, long string, commands ...*cobra.Command) *cobra.Command {
-	command := &cobra.Command{Use: use, Short: short, Long: long, Args: cobra.ArbitraryArgs, RunE: helpOrUnknown}
+func group(use string, commands ...*cobra.Command) *cobra.Command {
+	command := &cobra.Command{Use: use, Args: cobra.ArbitraryArgs, RunE: helpOrUnknown}
 	command.AddCommand(commands...)
 	return command
 }

@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/minifed/minifed/cmd/minifed/internal/console"
 	"github.com/minifed/minifed/cmd/minifed/internal/input"
+	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 )
 
 // secretSource is where a secret is read from: standard input, a file or a prompt. It is never the value of a flag, which other users of
@@ -21,10 +21,10 @@ type secretSource struct {
 }
 
 // add adds the flags; what names the secret.
-func (s *secretSource) add(command *cobra.Command, what string) {
+func (s *secretSource) add(command *cobra.Command) {
 	flags := command.Flags()
-	flags.BoolVar(&s.stdin, s.name+"-stdin", false, "read from standard input: "+what)
-	flags.StringVar(&s.file, s.name+"-file", "", "read from a `file`: "+what)
+	flags.BoolVar(&s.stdin, s.name+"-stdin", false, "")
+	flags.StringVar(&s.file, s.name+"-file", "", "")
 }
 
 // given reports whether a flag names a source.
@@ -34,17 +34,17 @@ func (s *secretSource) given() bool { return s.stdin || s.file != "" }
 func (s *secretSource) read(ctx context.Context, c *console.Console, prompt string) (string, error) {
 	switch {
 	case s.stdin && s.file != "":
-		return "", usagef("--%s-stdin and --%s-file exclude each other", s.name, s.name)
+		return "", wrongUsage("usage.exclude", "--"+s.name+"-stdin", "--"+s.name+"-file")
 	case s.stdin:
 		return oneLine(input.ReadSecret(c.In))
 	case s.file != "":
 		return oneLine(input.ReadSecretFile(s.file))
 	case c.Ask == nil:
-		return "", usagef("there is no terminal to type it: use --%s-stdin or --%s-file", s.name, s.name)
+		return "", wrongUsage("usage.no_terminal", "--"+s.name+"-stdin", "--"+s.name+"-file")
 	default:
 		answer, err := c.Ask(ctx, prompt)
 		if err == nil && answer == "" {
-			err = errors.New("nothing was typed")
+			err = &locale.Problem{What: locale.Text("secret.not_typed")}
 		}
 		return answer, err
 	}
@@ -53,7 +53,7 @@ func (s *secretSource) read(ctx context.Context, c *console.Console, prompt stri
 // oneLine rejects a secret of several lines: a password with an empty line at its end cannot be typed.
 func oneLine(text string, err error) (string, error) {
 	if err == nil && strings.ContainsAny(text, "\r\n") {
-		return "", errors.New("the secret has more than one line: the file must hold only the secret, without empty lines")
+		return "", &locale.Problem{What: locale.Text("secret.lines")}
 	}
 	return text, err
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/minifed/minifed/cmd/minifed/internal/config"
 	"github.com/minifed/minifed/cmd/minifed/internal/console"
+	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 	"github.com/minifed/minifed/cmd/minifed/internal/logging"
 	"github.com/minifed/minifed/cmd/minifed/internal/provider"
 	"github.com/minifed/minifed/cmd/minifed/internal/version"
@@ -65,29 +66,16 @@ func serve(ctx context.Context, c *console.Console, config config.Config) error 
 // greet prints the address of the server and, at the first start, the next steps.
 func greet(c *console.Console, running *provider.Provider, ports provider.Listeners) {
 	config := running.Config
-	c.Printf("minifed is at %s (directory %q). Stop it with Ctrl-C.\n", config.PublicURL, config.DefaultDirectory)
+	c.Printf("%s\n", c.Texts.Render(locale.Text("greeting", config.PublicURL, config.DefaultDirectory)))
 	if ports.Admin != nil {
-		c.Printf("Health and metrics are at http://%s/readyz and /metrics.\n", ports.Admin.Addr())
+		c.Printf("%s\n", c.Texts.Render(locale.Text("greeting.admin", ports.Admin.Addr())))
 	}
 	if running.CreatedMasterKey != "" {
-		c.Printf("\nCreated the master key: %s (mode 0600). Store a copy of it: without it the store cannot be read.\n", running.CreatedMasterKey)
+		c.Printf("\n%s\n", c.Texts.Render(locale.Text("greeting.masterkey", running.CreatedMasterKey)))
 	}
-	if !running.FirstStart {
-		return
+	if running.FirstStart {
+		c.Printf("\n%s\n", c.Texts.Render(locale.Text("greeting.next", c.Program(), config.PublicURL, curlFor(config))))
 	}
-	c.Printf(`
-Next, in another terminal:
-
-  # Register your mini-program, with the AppID and AppSecret from WeChat's console.
-  %[1]s client create --kind wechat_miniapp --app-id wx0123456789abcdef
-
-  # Sign a user in, as your mini-program's backend will, with the code of wx.login.
-  %[3]s -u CLIENT_ID:CLIENT_SECRET %[2]s/federation/wechat/miniapp/profile -d code=CODE
-
-  # Show who signed in, and the metadata for OpenID Connect clients.
-  %[1]s user list
-  %[3]s %[2]s/.well-known/openid-configuration
-`, c.Program(), config.PublicURL, curlFor(config))
 }
 
 // curlFor returns the curl command for the server's address. An address on this machine is not reachable through a proxy,

@@ -15,21 +15,16 @@ import (
 
 func newUser(c *console.Console, flags *settings) *cobra.Command {
 	d := &operatorEnv{Console: c, settings: flags}
-	command := group("user", "Manage users: find, change, disable, sign out, merge", userHelp,
+	command := group("user",
 		newUserCreate(d), newUserList(d), newUserShow(d), newUserUpdate(d), newUserSetPassword(d),
-		userState(d, "disable", "disabled", "Disable a user, and end all grants and sessions", (*admin.Service).DisableUser),
-		userState(d, "enable", "enabled", "Enable a disabled user", (*admin.Service).EnableUser),
-		userState(d, "signout", "signed out everywhere", "End all grants and sessions of a user", (*admin.Service).SignOutUser),
+		userState(d, "disable", "disabled", (*admin.Service).DisableUser),
+		userState(d, "enable", "enabled", (*admin.Service).EnableUser),
+		userState(d, "signout", "signed out everywhere", (*admin.Service).SignOutUser),
 		newUserDelete(d), newUserMerge(d), newUserImport(d), newUserExport(d),
 	)
 	d.atDirectory(command)
 	return command
 }
-
-const userHelp = `A user is created at the first login from a mini-program (a shadow user), or by you. The user ID is the "sub" of all tokens: it is
-random, never used again, and not derived from WeChat's identifiers.
-
-Commands find a user by ID, by username, by verified e-mail address, or by phone number, in this order.`
 
 // userView is a user as an operator sees it, without the password hash.
 type userView struct {
@@ -57,17 +52,14 @@ func viewUser(user storage.User, links []storage.Identity) userView {
 func newUserCreate(d *operatorEnv) *cobra.Command {
 	source, prompt := &secretSource{name: "password"}, false
 	command := &cobra.Command{
-		Use:   "create USERNAME",
-		Short: "Create a user with a username",
-		Long: "Creates a user with a username. Without a password the user cannot sign in by it until one is set.\n" +
-			"An e-mail address or a phone number set here counts as verified.",
+		Use: "create USERNAME",
 		Example: "  minifed user create alice --name \"Alice Example\" --email alice@example.com --ask-password\n" +
 			"  minifed user create bob --phone-number +8613800138000 --group staff\n  minifed user create carol --password-file ./password --output json",
-		Args: exactly("a username"),
+		Args: exactly("argument.username"),
 	}
 	profile, contacts, membership := newProfileFields(command), newContactFields(command), newMembershipFields(command)
-	source.add(command, "the password")
-	command.Flags().BoolVar(&prompt, "ask-password", false, "prompt for the password")
+	source.add(command)
+	command.Flags().BoolVar(&prompt, "ask-password", false, "")
 	command.RunE = d.job(func(ctx context.Context, service *admin.Service, username string) (err error) {
 		account := identity.Account{Username: username}
 		profile.apply(&account.Profile)
@@ -100,32 +92,32 @@ func newUserCreate(d *operatorEnv) *cobra.Command {
 // newContactFields adds the flags of what the operator has verified.
 func newContactFields(command *cobra.Command) *fields[admin.UserUpdate] {
 	f := newFields[admin.UserUpdate](command.Flags())
-	f.optional("email", "e-mail `address` that you have verified", func(u *admin.UserUpdate) **string { return &u.Email })
-	f.optional("phone-number", "phone `number` that you have verified, such as +8613800138000", func(u *admin.UserUpdate) **string { return &u.Phone })
+	f.optional("email", func(u *admin.UserUpdate) **string { return &u.Email })
+	f.optional("phone-number", func(u *admin.UserUpdate) **string { return &u.Phone })
 	return f
 }
 
 // newProfileFields adds the flags of the profile of a user.
 func newProfileFields(command *cobra.Command) *fields[storage.Profile] {
 	f := newFields[storage.Profile](command.Flags())
-	f.text("name", "full name", func(p *storage.Profile) *string { return &p.Name })
-	f.text("given-name", "given name", func(p *storage.Profile) *string { return &p.GivenName })
-	f.text("family-name", "family name", func(p *storage.Profile) *string { return &p.FamilyName })
-	f.text("middle-name", "middle name", func(p *storage.Profile) *string { return &p.MiddleName })
-	f.text("nickname", "nickname", func(p *storage.Profile) *string { return &p.Nickname })
-	f.text("picture", "https `URL` of a picture", func(p *storage.Profile) *string { return &p.Picture })
-	f.text("profile", "https `URL` of a page about the user", func(p *storage.Profile) *string { return &p.Profile })
-	f.text("website", "https `URL` of the user's own site", func(p *storage.Profile) *string { return &p.Website })
-	f.text("gender", "gender", func(p *storage.Profile) *string { return &p.Gender })
-	f.text("birthdate", "`date` of birth, YYYY-MM-DD", func(p *storage.Profile) *string { return &p.Birthdate })
-	f.text("locale", "language `tag`, such as zh-CN", func(p *storage.Profile) *string { return &p.Locale })
-	f.text("zoneinfo", "time `zone`, such as Asia/Shanghai", func(p *storage.Profile) *string { return &p.Zoneinfo })
-	f.text("address", "postal address, as on a letter", func(p *storage.Profile) *string { return &addressOf(p).Formatted })
-	f.text("street-address", "street and number of the address", func(p *storage.Profile) *string { return &addressOf(p).StreetAddress })
-	f.text("locality", "city of the address", func(p *storage.Profile) *string { return &addressOf(p).Locality })
-	f.text("region", "province or state of the address", func(p *storage.Profile) *string { return &addressOf(p).Region })
-	f.text("postal-code", "postal `code` of the address", func(p *storage.Profile) *string { return &addressOf(p).PostalCode })
-	f.text("country", "country of the address", func(p *storage.Profile) *string { return &addressOf(p).Country })
+	f.text("name", func(p *storage.Profile) *string { return &p.Name })
+	f.text("given-name", func(p *storage.Profile) *string { return &p.GivenName })
+	f.text("family-name", func(p *storage.Profile) *string { return &p.FamilyName })
+	f.text("middle-name", func(p *storage.Profile) *string { return &p.MiddleName })
+	f.text("nickname", func(p *storage.Profile) *string { return &p.Nickname })
+	f.text("picture", func(p *storage.Profile) *string { return &p.Picture })
+	f.text("profile", func(p *storage.Profile) *string { return &p.Profile })
+	f.text("website", func(p *storage.Profile) *string { return &p.Website })
+	f.text("gender", func(p *storage.Profile) *string { return &p.Gender })
+	f.text("birthdate", func(p *storage.Profile) *string { return &p.Birthdate })
+	f.text("locale", func(p *storage.Profile) *string { return &p.Locale })
+	f.text("zoneinfo", func(p *storage.Profile) *string { return &p.Zoneinfo })
+	f.text("address", func(p *storage.Profile) *string { return &addressOf(p).Formatted })
+	f.text("street-address", func(p *storage.Profile) *string { return &addressOf(p).StreetAddress })
+	f.text("locality", func(p *storage.Profile) *string { return &addressOf(p).Locality })
+	f.text("region", func(p *storage.Profile) *string { return &addressOf(p).Region })
+	f.text("postal-code", func(p *storage.Profile) *string { return &addressOf(p).PostalCode })
+	f.text("country", func(p *storage.Profile) *string { return &addressOf(p).Country })
 	return f
 }
 
@@ -151,8 +143,6 @@ func newUserList(d *operatorEnv) *cobra.Command {
 	pages, prefix := new(paging), ""
 	command := &cobra.Command{
 		Use:     "list",
-		Short:   "List or find the users of a directory",
-		Long:    "Lists the users of a directory, oldest first, or those whose username or name begins with --name, by name.",
 		Example: "  minifed user list\n  minifed user list --name ali\n  minifed user list --all --output json",
 		Args:    exactly(),
 	}
@@ -171,7 +161,7 @@ func newUserList(d *operatorEnv) *cobra.Command {
 		return d.printList(views, next, []string{"USER_ID", "STATUS", "SHADOW", "NAME", "CREATED"}, rows)
 	})
 	pages.add(command)
-	command.Flags().StringVar(&prefix, "name", "", "the `beginning` of a username or name")
+	command.Flags().StringVar(&prefix, "name", "", "")
 	return command
 }
 
@@ -188,10 +178,8 @@ func nameOf(user storage.User) string {
 func newUserShow(d *operatorEnv) *cobra.Command {
 	return &cobra.Command{
 		Use:     "show USER",
-		Short:   "Show a user",
-		Long:    "Shows a user and how the user signs in. The ID of a merged user shows the surviving user.",
 		Example: "  minifed user show alice\n  minifed user show 4ofe6wmzs2ks6bzxyrhwmhsxqa --output json",
-		Args:    exactly("the user's ID, username, e-mail address or phone number"),
+		Args:    exactly("argument.user"),
 		RunE: d.userJob(func(ctx context.Context, service *admin.Service, id string) error {
 			person, err := service.User(ctx, d.directory, id)
 			if err != nil {
@@ -205,13 +193,11 @@ func newUserShow(d *operatorEnv) *cobra.Command {
 func newUserUpdate(d *operatorEnv) *cobra.Command {
 	command := &cobra.Command{
 		Use:     "update USER",
-		Short:   "Change a user",
-		Long:    "Changes only the settings whose options are present; \"\" clears a part of the profile.\nAn e-mail address or a phone number set here counts as verified.",
 		Example: "  minifed user update 4ofe6wmzs2ks6bzxyrhwmhsxqa --nickname Ali --locale zh-CN\n  minifed user update 4ofe6wmzs2ks6bzxyrhwmhsxqa --username alice",
-		Args:    exactly("the user's ID, username, e-mail address or phone number"),
+		Args:    exactly("argument.user"),
 	}
 	f := newContactFields(command)
-	f.optional("username", "username", func(u *admin.UserUpdate) **string { return &u.Username })
+	f.optional("username", func(u *admin.UserUpdate) **string { return &u.Username })
 	profile, membership := newProfileFields(command), newMembershipFields(command)
 	command.RunE = d.userJob(func(ctx context.Context, service *admin.Service, id string) error {
 		if err := membership.load(); err != nil {
@@ -232,12 +218,10 @@ func newUserSetPassword(d *operatorEnv) *cobra.Command {
 	source := &secretSource{name: "password"}
 	command := &cobra.Command{
 		Use:     "set-password USER",
-		Short:   "Set the password of a user",
-		Long:    "Sets the password of a user, and ends all grants and sessions of the user.",
 		Example: "  minifed user set-password 4ofe6wmzs2ks6bzxyrhwmhsxqa\n  minifed user set-password 4ofe6wmzs2ks6bzxyrhwmhsxqa --password-stdin < ./password",
-		Args:    exactly("the user's ID, username, e-mail address or phone number"),
+		Args:    exactly("argument.user"),
 	}
-	source.add(command, "the password; the default is a prompt")
+	source.add(command)
 	command.RunE = d.userJob(func(ctx context.Context, service *admin.Service, id string) error {
 		password, err := source.read(ctx, d.Console, "New password: ")
 		if err != nil {
@@ -258,13 +242,11 @@ type changedUser struct {
 }
 
 // userState returns a command that changes the state of a user.
-func userState(d *operatorEnv, name, done, short string, change func(*admin.Service, context.Context, string, string) error) *cobra.Command {
+func userState(d *operatorEnv, name, done string, change func(*admin.Service, context.Context, string, string) error) *cobra.Command {
 	return &cobra.Command{
 		Use:     name + " USER",
-		Short:   short,
-		Long:    short + ". It takes effect at once. Only an API that validates access tokens without introspection accepts them until they expire.",
 		Example: "  minifed user " + name + " 4ofe6wmzs2ks6bzxyrhwmhsxqa",
-		Args:    exactly("the user's ID, username, e-mail address or phone number"),
+		Args:    exactly("argument.user"),
 		RunE: d.userJob(func(ctx context.Context, service *admin.Service, id string) error {
 			if err := change(service, ctx, d.directory, id); err != nil {
 				return err
@@ -278,10 +260,8 @@ func newUserDelete(d *operatorEnv) *cobra.Command {
 	sure := new(confirmation)
 	command := &cobra.Command{
 		Use:     "delete USER",
-		Short:   "Delete a user and all personal data",
-		Long:    "Deletes a user and all personal data, and ends all grants and sessions. The same person becomes a new user at the next sign-in.",
 		Example: "  minifed user delete 4ofe6wmzs2ks6bzxyrhwmhsxqa\n  minifed user delete 4ofe6wmzs2ks6bzxyrhwmhsxqa --yes",
-		Args:    exactly("the user's ID, username, e-mail address or phone number"),
+		Args:    exactly("argument.user"),
 	}
 	command.RunE = d.userJob(func(ctx context.Context, service *admin.Service, id string) error {
 		if err := sure.ask(ctx, d.Console, "user "+id, id); err != nil {

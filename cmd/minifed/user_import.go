@@ -21,30 +21,22 @@ const maxShownProblems = 20
 func newUserImport(d *operatorEnv) *cobra.Command {
 	job, format := admin.UserImport{}, ""
 	command := &cobra.Command{
-		Use:   "import FILE",
-		Short: "Import users of another system from a CSV or JSON Lines file",
-		Long: `Imports users from a file: CSV with a header, or one JSON object a line (.jsonl). The operating guide describes the columns, and has
-recipes for other systems.
-
-The whole file is checked first; a file with an unacceptable row is not imported. A row in conflict with a user who exists is left out
-and reported, and the exit code is then 1. The same import can be repeated: it changes nothing, and goes on after an interruption.
-
-The import takes little of the store's time, so that a running server stays fast. --fast takes as much as possible.`,
+		Use:     "import FILE",
 		Example: "  minifed user import users.csv --dry-run\n  minifed user import users.csv\n  minifed user import export.jsonl --update --output json",
-		Args:    exactly("a file of users"),
+		Args:    exactly("argument.user_file"),
 	}
 	flags := command.Flags()
-	flags.StringVar(&format, "format", "", "`format` of the file: csv or jsonl; without it, by the name of the file")
-	flags.BoolVar(&job.DryRun, "dry-run", false, "report what the import would do, and write nothing")
-	flags.BoolVar(&job.Update, "update", false, "replace values of users from an earlier import with other values")
-	flags.BoolVar(&job.Fast, "fast", false, "do not leave time for a server that uses the store")
+	flags.StringVar(&format, "format", "", "")
+	flags.BoolVar(&job.DryRun, "dry-run", false, "")
+	flags.BoolVar(&job.Update, "update", false, "")
+	flags.BoolVar(&job.Fast, "fast", false, "")
 	command.RunE = d.job(func(ctx context.Context, service *admin.Service, path string) error {
 		var known bool
 		if job.Format, known = userfile.Format(format), format != ""; !known {
 			job.Format, known = userfile.FormatOf(path)
 		}
 		if !known || job.Format != userfile.CSV && job.Format != userfile.JSONLines {
-			return usagef("say --format csv or --format jsonl")
+			return wrongUsage("usage.user_format")
 		}
 		job.Open = func() (io.ReadCloser, error) { return os.Open(path) }
 		next := d.Now().Add(progressEvery)
@@ -119,16 +111,13 @@ type exportedView struct {
 
 func newUserExport(d *operatorEnv) *cobra.Command {
 	return &cobra.Command{
-		Use:   "export FILE",
-		Short: "Export the users of a directory to a JSON Lines file",
-		Long: `Writes the users of a directory to a new file with mode 0600, one JSON object a line, as "user import" reads it. Users who were merged
-into others, and deleted users, are left out. The file contains password hashes, phone numbers and OpenIDs: keep it secret.`,
+		Use:     "export FILE",
 		Example: "  minifed user export users.jsonl",
-		Args:    exactly("a file to create"),
+		Args:    exactly("argument.new_file"),
 		RunE: d.job(func(ctx context.Context, service *admin.Service, path string) error {
 			count, err := d.exportUsers(ctx, service, path)
 			if errors.Is(err, fs.ErrExist) {
-				return usagef("%s exists already", path)
+				return wrongUsage("usage.file_exists", path)
 			}
 			if err != nil {
 				return err

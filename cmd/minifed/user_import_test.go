@@ -174,7 +174,7 @@ func TestUserImport_ReportsAndRepeats(t *testing.T) {
 	// What an export writes, an import into another store reads: the same users with the same IDs.
 	exported := filepath.Join(t.TempDir(), "all.jsonl")
 	s.run(t, "user", "export", exported)
-	s.mustFail(t, exitUsage, []string{"exists already"}, "user", "export", exported)
+	s.mustFail(t, exitUsage, []string{"exists and is not changed"}, "user", "export", exported)
 	other := newCLIWithStore(t)
 	other.run(t, "user", "import", exported)
 	for _, name := range []string{"alice", "bob", "dave"} {
