@@ -10,7 +10,7 @@ import (
 const (
 	// checkpointEvery is how many writes are committed before the log is copied into the database. It bounds the log to a few
 	// megabytes, which the next commits overwrite: the file system allocates nothing for them.
-	checkpointEvery = 512
+	checkpointEvery = 2048
 	// checkpointRounds is how often a checkpoint copies what was committed during the round before.
 	checkpointRounds = 3
 	// checkpointRest is how many pages a checkpoint may leave to the writer.

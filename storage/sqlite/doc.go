@@ -38,7 +38,7 @@
 //
 // # Checkpoints
 //
-// A goroutine copies the log into the database every few hundred commits, with a connection of its own. The writer copies the last
+// A goroutine copies the log into the database every two thousand writes, with a connection of its own. The writer copies the last
 // pages, so that the log begins again and stays small: overwriting it costs less than letting it grow (checkpoint.go).
 //
 // # Upgrades
