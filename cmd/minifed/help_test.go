@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/minifed/minifed/cmd/minifed/internal/locale"
+	"github.com/minifed/minifed/server/admin"
 )
 
 // languages are the values of LANG for each catalog.
@@ -183,6 +184,20 @@ func TestTexts_AreAllUsed(t *testing.T) {
 	for key := range placeholdersOf(t) {
 		if !quoted[key] {
 			t.Errorf("nothing uses %s", key)
+		}
+	}
+}
+
+// TestTexts_AgreeWithTheProgram compares texts with what they repeat of other packages.
+func TestTexts_AgreeWithTheProgram(t *testing.T) {
+	english := locale.In(locale.English)
+	if got := english.Render(locale.Text("linking.risk")); got != admin.LinkingGivesAway {
+		t.Errorf("linking.risk is %q", got)
+	}
+	limits := fmt.Sprintf("at most %d MB and %d pixels", admin.MaxLogoFile>>20, admin.MaxLogoSide)
+	for _, key := range []locale.Key{"help.client.--logo", "help.directory.--logo"} {
+		if got := english.Render(locale.Text(key)); !strings.Contains(got, limits) {
+			t.Errorf("%s is %q, without %q", key, got, limits)
 		}
 	}
 }
