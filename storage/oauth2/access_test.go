@@ -24,7 +24,7 @@ func (k *kit) opaque(id string) {
 	k.register(record)
 }
 
-func TestAnOpaqueAccessTokenIsWhatItsGrantIs(t *testing.T) {
+func TestAccessToken_OpaqueHasTheDataOfItsGrant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t)
 		k.opaque("spa")
@@ -54,7 +54,7 @@ func TestAnOpaqueAccessTokenIsWhatItsGrantIs(t *testing.T) {
 	})
 }
 
-func TestANarrowedOpaqueAccessTokenStaysNarrow(t *testing.T) {
+func TestAccessToken_NarrowedOpaqueStaysNarrow(t *testing.T) {
 	k := newKit(t)
 	k.opaque("spa")
 	a := k.token(url.Values{
@@ -79,7 +79,7 @@ func TestANarrowedOpaqueAccessTokenStaysNarrow(t *testing.T) {
 	}
 }
 
-func TestAnExchangesOpaqueAccessTokenHasItsScopes(t *testing.T) {
+func TestAccessToken_OpaqueOfAnExchangeHasItsScopes(t *testing.T) {
 	k := newKit(t)
 	k.opaque("mini")
 	a := k.exchange("code")
@@ -90,9 +90,9 @@ func TestAnExchangesOpaqueAccessTokenHasItsScopes(t *testing.T) {
 	}
 }
 
-func TestAClientsOwnJWTBelongsToNoGrant(t *testing.T) {
+func TestAccessToken_ClientCredentialsJWTHasNoGrant(t *testing.T) {
 	k := newKit(t)
-	var a answer
+	var a tokenResponse
 	reads, writes := k.operations(func() {
 		a = k.token(url.Values{"grant_type": {"client_credentials"}, "client_id": {"service"}, "scope": {"read"}})
 	})
@@ -109,11 +109,11 @@ func TestAClientsOwnJWTBelongsToNoGrant(t *testing.T) {
 	}
 }
 
-func TestAClientsOwnOpaqueTokenHasAGrantWithoutUser(t *testing.T) {
+func TestAccessToken_ClientCredentialsOpaqueHasAGrantWithoutUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t)
 		k.opaque("service")
-		var a answer
+		var a tokenResponse
 		reads, writes := k.operations(func() {
 			a = k.token(url.Values{"grant_type": {"client_credentials"}, "client_id": {"service"}, "scope": {"read"}})
 		})
@@ -136,9 +136,9 @@ func TestAClientsOwnOpaqueTokenHasAGrantWithoutUser(t *testing.T) {
 }
 
 func TestRFC7009_2_1_RevokingATokenEndsItsGrant(t *testing.T) {
-	for name, pick := range map[string]func(answer) string{
-		"refresh token":       func(a answer) string { return a.refresh },
-		"opaque access token": func(a answer) string { return a.access },
+	for name, pick := range map[string]func(tokenResponse) string{
+		"refresh token":       func(a tokenResponse) string { return a.refresh },
+		"opaque access token": func(a tokenResponse) string { return a.access },
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newKit(t)
@@ -163,7 +163,7 @@ func TestRFC7009_2_1_RevokingATokenEndsItsGrant(t *testing.T) {
 	}
 }
 
-func TestFositesOwnRevocationEndsTheGrant(t *testing.T) {
+func TestRevoke_ByFositeEndsTheGrant(t *testing.T) {
 	k := newKit(t)
 	a := k.signIn()
 	id := k.grantOf(a.access).ID
@@ -180,9 +180,9 @@ func TestFositesOwnRevocationEndsTheGrant(t *testing.T) {
 	if g := k.stored(id); g.State != storage.GrantRevoked || g.RevokedBecause != "revoked" {
 		t.Errorf("grant is %s because %q", g.State, g.RevokedBecause)
 	}
-	for name, revoke := range map[string]func(*kit, answer) error{
-		"DeleteAccessTokenSession":  func(k *kit, a answer) error { return k.store.DeleteAccessTokenSession(k.begin(), a.access) },
-		"DeleteRefreshTokenSession": func(k *kit, a answer) error { return k.store.DeleteRefreshTokenSession(k.begin(), a.refresh) },
+	for name, revoke := range map[string]func(*kit, tokenResponse) error{
+		"DeleteAccessTokenSession":  func(k *kit, a tokenResponse) error { return k.store.DeleteAccessTokenSession(k.begin(), a.access) },
+		"DeleteRefreshTokenSession": func(k *kit, a tokenResponse) error { return k.store.DeleteRefreshTokenSession(k.begin(), a.refresh) },
 	} {
 		k := newKit(t)
 		k.opaque("spa")
@@ -194,7 +194,7 @@ func TestFositesOwnRevocationEndsTheGrant(t *testing.T) {
 	}
 }
 
-func TestAJTIThatIsRevokedStaysSoUntilItExpires(t *testing.T) {
+func TestRevoke_JTIStaysRevokedUntilItExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t)
 		expiresAt := time.Now().Add(10 * time.Minute)

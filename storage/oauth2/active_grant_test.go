@@ -59,7 +59,7 @@ func remove(t *testing.T, k *kit, kind storage.Kind, id string) {
 	}
 }
 
-func TestAGrantDiesWithWhatItHangsOn(t *testing.T) {
+func TestActiveGrant_EndsWithItsUserClientAndDirectory(t *testing.T) {
 	for name, end := range endings() {
 		t.Run(name, func(t *testing.T) {
 			k := newKit(t)
@@ -91,7 +91,7 @@ func TestAGrantDiesWithWhatItHangsOn(t *testing.T) {
 	}
 }
 
-func TestAGrantOfAnotherStateIsNotLive(t *testing.T) {
+func TestActiveGrant_RejectsOtherStates(t *testing.T) {
 	k := newKit(t)
 	a := k.signIn()
 	id := k.grantOf(a.access).ID
@@ -108,7 +108,7 @@ func TestAGrantOfAnotherStateIsNotLive(t *testing.T) {
 	}
 }
 
-func TestAStoreThatDoesNotAnswerEndsNothing(t *testing.T) {
+func TestActiveGrant_StoreErrorEndsNothing(t *testing.T) {
 	k := newKit(t)
 	a := k.signIn()
 	id := k.grantOf(a.access).ID
@@ -126,7 +126,7 @@ func TestAStoreThatDoesNotAnswerEndsNothing(t *testing.T) {
 	wantOK(t, k.refresh(a.refresh))
 }
 
-func TestPairwiseSubjectsAreTheSameEverywhere(t *testing.T) {
+func TestPairwise_SubjectIsTheSameInEveryToken(t *testing.T) {
 	k := newKit(t)
 	k.store.Subject = pairwise
 	a := k.signIn()

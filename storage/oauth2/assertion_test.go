@@ -14,7 +14,7 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-func TestRFC7523_3_AnAssertionIsUsedOnce(t *testing.T) {
+func TestRFC7523_3_AssertionIsUsedOnce(t *testing.T) {
 	k := newKit(t)
 	var won atomic.Int32
 	var wait sync.WaitGroup
@@ -34,7 +34,7 @@ func TestRFC7523_3_AnAssertionIsUsedOnce(t *testing.T) {
 	}
 }
 
-func TestAJTIIsItsClientsAndItsDirectorys(t *testing.T) {
+func TestAssertion_JTIBelongsToItsClientAndDirectory(t *testing.T) {
 	k := newKit(t)
 	other := oauth2.Begin(t.Context(), &oauth2.Issuer{Directory: storage.Directory{ID: "other"}})
 	exp := time.Now().Add(time.Minute)
@@ -55,7 +55,7 @@ func TestAJTIIsItsClientsAndItsDirectorys(t *testing.T) {
 	}
 }
 
-func TestAJTIIsForgottenWhenItsAssertionExpires(t *testing.T) {
+func TestAssertion_JTIIsDeletedAfterItsAssertion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t)
 		for range 2 {
@@ -67,7 +67,7 @@ func TestAJTIIsForgottenWhenItsAssertionExpires(t *testing.T) {
 	})
 }
 
-func TestAnAssertionThatCouldNotBeStoredIsNotKnown(t *testing.T) {
+func TestAssertion_FailedInsertLeavesTheJTIUnused(t *testing.T) {
 	k := newKit(t)
 	k.hooks.Before = failOn("Insert", storage.KindAssertion)
 	err := k.store.UseAssertion(k.begin(), "a", "jti", time.Now().Add(time.Minute))

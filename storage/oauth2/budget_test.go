@@ -8,7 +8,7 @@ import (
 )
 
 // What a request may ask of the store (clients and token secrets are in memory).
-func TestRequestsKeepTheirBudgets(t *testing.T) {
+func TestRequests_StayWithinTheirBudgets(t *testing.T) {
 	tests := map[string]struct {
 		prepare       func(*kit) func()
 		reads, writes int
@@ -118,7 +118,7 @@ func mustLive(k *kit, id string) {
 }
 
 // A request reads what it hangs on once, however often it asks.
-func TestARequestReadsOnce(t *testing.T) {
+func TestRequests_ReadAGrantOnce(t *testing.T) {
 	k := newKit(t)
 	a := k.redeem(k.mustAuthorize(nil, k.bound()))
 	wantOK(t, a)

@@ -14,7 +14,7 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-func TestAClientIsItsRecord(t *testing.T) {
+func TestClient_HasTheDataOfItsRecord(t *testing.T) {
 	k := newKit(t)
 	c := k.register(storage.Client{
 		ID: "web", Kind: storage.ClientWeb, AuthMethod: "private_key_jwt", AuthAlgorithm: "ES256", Secrets: []string{"new", "old", "older"},
@@ -48,7 +48,7 @@ func TestAClientIsItsRecord(t *testing.T) {
 	}
 }
 
-func TestAKindHasDefaults(t *testing.T) {
+func TestClient_KindHasDefaults(t *testing.T) {
 	k := newKit(t)
 	tests := map[storage.ClientKind]struct {
 		grantTypes, responseTypes, scopes []string
@@ -88,7 +88,7 @@ func TestAKindHasDefaults(t *testing.T) {
 	}
 }
 
-func TestLifetimesAreTheClientsElseTheDirectorys(t *testing.T) {
+func TestClient_LifetimesDefaultToTheDirectory(t *testing.T) {
 	directory := storage.Directory{ID: "main", Lifetimes: storage.Lifetimes{AccessToken: 60, IDToken: 120, RefreshIdle: 3600, SessionIdle: 5}}
 	issuer := &oauth2.Issuer{Directory: directory, URL: "https://id.example"}
 	c, err := oauth2.NewClient(storage.Client{Kind: storage.ClientMiniapp, Lifetimes: storage.Lifetimes{AccessToken: 30, Code: 10}}, issuer)
@@ -107,7 +107,7 @@ func TestLifetimesAreTheClientsElseTheDirectorys(t *testing.T) {
 	}
 }
 
-func TestAClientsKeysAreReadAsFositeWantsThem(t *testing.T) {
+func TestClient_KeysHaveTheTypeOfFosite(t *testing.T) {
 	const ec = `{"kty":"EC","crv":"P-256","kid":"1","use":"sig","alg":"ES256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}`
 	issuer := &oauth2.Issuer{URL: "https://id.example"}
 	c, err := oauth2.NewClient(storage.Client{JWKS: json.RawMessage(`{"keys":[{"kty":"future"},` + ec + `,{"kty":"oct","k":"AAAA"}]}`)}, issuer)
@@ -126,7 +126,7 @@ func TestAClientsKeysAreReadAsFositeWantsThem(t *testing.T) {
 	}
 }
 
-func TestAClientThatIsDisabledOrElsewhereIsNotFound(t *testing.T) {
+func TestClient_DisabledOrOfAnotherDirectoryIsNotFound(t *testing.T) {
 	k := newKit(t)
 	record := k.client("spa").Record()
 	record.ID, record.Disabled = "off", true

@@ -19,7 +19,7 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-func TestACodeGivesTokensThatSayWhatTheGrantSays(t *testing.T) {
+func TestCode_TokensHaveTheDataOfTheGrant(t *testing.T) {
 	k := newKit(t)
 	a := k.redeem(k.mustAuthorize(nil, nil))
 	wantOK(t, a)
@@ -49,7 +49,7 @@ func TestACodeGivesTokensThatSayWhatTheGrantSays(t *testing.T) {
 	}
 }
 
-func TestAGrantKeepsWhatWasAuthorized(t *testing.T) {
+func TestCode_GrantHasTheAuthorizedData(t *testing.T) {
 	k := newKit(t)
 	a := k.redeem(k.mustAuthorize(nil, nil))
 	wantOK(t, a)
@@ -69,7 +69,7 @@ func TestAGrantKeepsWhatWasAuthorized(t *testing.T) {
 	}
 }
 
-func TestRFC6749_4_1_2_ACodeUsedTwiceIsRefusedAndItsGrantRevoked(t *testing.T) {
+func TestRFC6749_4_1_2_SecondUseOfACodeRevokesItsGrant(t *testing.T) {
 	k := newKit(t)
 	code := k.mustAuthorize(nil, nil)
 	first := k.redeem(code)
@@ -81,11 +81,11 @@ func TestRFC6749_4_1_2_ACodeUsedTwiceIsRefusedAndItsGrantRevoked(t *testing.T) {
 	wantError(t, k.refresh(first.refresh), http.StatusBadRequest, "invalid_grant")
 }
 
-func TestOneOfManyRacingRedemptionsWins(t *testing.T) {
+func TestCode_OneOfConcurrentRedemptionsSucceeds(t *testing.T) {
 	for range 20 {
 		k := newKit(t)
 		code := k.mustAuthorize(nil, nil)
-		answers := make([]answer, 16)
+		answers := make([]tokenResponse, 16)
 		var wait sync.WaitGroup
 		for i := range answers {
 			wait.Go(func() { answers[i] = k.redeem(code) })
@@ -105,7 +105,7 @@ func TestOneOfManyRacingRedemptionsWins(t *testing.T) {
 	}
 }
 
-func TestOfRedemptionsThatAllReadTheCodeUnusedOneWinsAndTheOthersRevokeIt(t *testing.T) {
+func TestCode_ConcurrentRedemptionsAfterOneReadRevokeTheGrant(t *testing.T) {
 	const callers = 16
 	k := newKit(t)
 	code := k.mustAuthorize(nil, nil)
@@ -119,7 +119,7 @@ func TestOfRedemptionsThatAllReadTheCodeUnusedOneWinsAndTheOthersRevokeIt(t *tes
 		}
 		return nil
 	}
-	answers := make([]answer, callers)
+	answers := make([]tokenResponse, callers)
 	var wait sync.WaitGroup
 	for i := range answers {
 		wait.Go(func() { answers[i] = k.redeem(code) })
@@ -141,7 +141,7 @@ func TestOfRedemptionsThatAllReadTheCodeUnusedOneWinsAndTheOthersRevokeIt(t *tes
 	}
 }
 
-func TestACodeWithoutOpenidGivesNoIDToken(t *testing.T) {
+func TestCode_WithoutOpenIDScopeReturnsNoIDToken(t *testing.T) {
 	k := newKit(t)
 	a := k.redeem(k.mustAuthorize(url.Values{"scope": {"profile"}}, nil))
 	wantOK(t, a)
@@ -150,7 +150,7 @@ func TestACodeWithoutOpenidGivesNoIDToken(t *testing.T) {
 	}
 }
 
-func TestWhatFositeMayAskOfACode(t *testing.T) {
+func TestCode_StorageContractOfFosite(t *testing.T) {
 	k := newKit(t)
 	code := k.mustAuthorize(url.Values{"scope": {"profile"}}, nil)
 	r := request(k, "", nil)
@@ -179,7 +179,7 @@ func TestWhatFositeMayAskOfACode(t *testing.T) {
 	}
 }
 
-func TestACodeExpires(t *testing.T) {
+func TestCode_Expires(t *testing.T) {
 	for name, change := range map[string]func(*storage.Grant){
 		"with its grant":          nil,
 		"before its grant is due": func(g *storage.Grant) { g.ExpiresAt = time.Now().Add(time.Hour) },
@@ -197,7 +197,7 @@ func TestACodeExpires(t *testing.T) {
 	}
 }
 
-func TestAGrantStaysAsLongAsItsDraftSays(t *testing.T) {
+func TestCode_GrantExpiresAsItsNewGrantSays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t)
 		id, err := k.store.GrantIDs(k.begin(), "interaction", "42")
@@ -213,7 +213,7 @@ func TestAGrantStaysAsLongAsItsDraftSays(t *testing.T) {
 	})
 }
 
-func TestRFC6749_4_1_3_ACodeIsForItsRedirectURIAndItsClient(t *testing.T) {
+func TestRFC6749_4_1_3_CodeBelongsToItsRedirectURIAndClient(t *testing.T) {
 	tests := map[string]url.Values{
 		"another redirect URI": {"redirect_uri": {"https://spa.example/other"}},
 		"no redirect URI":      {"redirect_uri": {""}},
@@ -236,7 +236,7 @@ func TestRFC6749_4_1_3_ACodeIsForItsRedirectURIAndItsClient(t *testing.T) {
 	}
 }
 
-func TestAUsedCodeShownByAnotherClientChangesNothing(t *testing.T) {
+func TestCode_UsedCodeFromAnotherClientChangesNothing(t *testing.T) {
 	k := newKit(t)
 	k.register(storage.Client{ID: "other", Kind: storage.ClientSPA, AuthMethod: "none", Scopes: []string{"openid"}})
 	code := k.mustAuthorize(nil, nil)
@@ -248,13 +248,13 @@ func TestAUsedCodeShownByAnotherClientChangesNothing(t *testing.T) {
 	}
 }
 
-func TestRFC7636_4_6_AChallengeMakesTheVerifierRequired(t *testing.T) {
+func TestRFC7636_4_6_ChallengeRequiresItsVerifier(t *testing.T) {
 	k := newKit(t)
 	k.register(storage.Client{
 		ID: "web", Kind: storage.ClientWeb, AuthMethod: "client_secret_basic", RedirectURIs: []string{spaRedirect}, Scopes: []string{"openid"},
 		Audiences: []string{"https://api.example"},
 	})
-	redeem := func(code, verifier string) answer {
+	redeem := func(code, verifier string) tokenResponse {
 		form := url.Values{"grant_type": {"authorization_code"}, "client_id": {"web"}, "code": {code}, "redirect_uri": {spaRedirect}}
 		if verifier != "" {
 			form.Set("code_verifier", verifier)
@@ -278,7 +278,7 @@ func TestRFC7636_4_6_AChallengeMakesTheVerifierRequired(t *testing.T) {
 	})
 }
 
-func TestACodeIsNeverStoredWithoutItsChallenge(t *testing.T) {
+func TestCode_IsStoredWithItsChallenge(t *testing.T) {
 	k := newKit(t)
 	ctx := k.begin()
 	id, err := k.store.NewGrantID(ctx)
@@ -300,7 +300,7 @@ func TestACodeIsNeverStoredWithoutItsChallenge(t *testing.T) {
 	}
 }
 
-func TestTheSameAuthorizationRequestGivesOneCode(t *testing.T) {
+func TestCode_RepeatedAuthorizationRequestReturnsTheSameCode(t *testing.T) {
 	k := newKit(t)
 	ids, err := k.store.GrantIDs(k.begin(), "interaction", "42")
 	if err != nil {
@@ -309,12 +309,12 @@ func TestTheSameAuthorizationRequestGivesOneCode(t *testing.T) {
 	same := func(g *storage.Grant) { g.ID = ids[0].ID }
 	first := k.mustAuthorize(nil, same)
 	if _, err := k.authorize(nil, same); !isExists(err) {
-		t.Fatalf("second answer: %v, want storage.ErrExists", err)
+		t.Fatalf("second response: %v, want storage.ErrExists", err)
 	}
 	wantOK(t, k.redeem(first))
 }
 
-func TestACodeDiesWithWhatItHangsOn(t *testing.T) {
+func TestCode_EndsWithItsUserClientAndDirectory(t *testing.T) {
 	for name, end := range endings() {
 		t.Run(name, func(t *testing.T) {
 			k := newKit(t)

@@ -52,31 +52,31 @@ func newLaggingKit(t *testing.T) (*kit, *lagging) {
 	return k, l
 }
 
-func TestAReadThatIsBehindRefusesNoGenuineToken(t *testing.T) {
-	for name, show := range map[string]func(*kit, *lagging) answer{
-		"a refresh token of a grant that it misses": func(k *kit, l *lagging) answer {
+func TestConfirm_StaleReadRejectsNoValidToken(t *testing.T) {
+	for name, show := range map[string]func(*kit, *lagging) tokenResponse{
+		"a refresh token of a grant that it misses": func(k *kit, l *lagging) tokenResponse {
 			l.fallBehind(t)
 			a := k.signIn()
 			return k.refresh(a.refresh)
 		},
-		"a refresh token of a rotation that it misses": func(k *kit, l *lagging) answer {
+		"a refresh token of a rotation that it misses": func(k *kit, l *lagging) tokenResponse {
 			a := k.signIn()
 			l.fallBehind(t)
 			return k.refresh(k.refresh(a.refresh).refresh)
 		},
-		"a code": func(k *kit, l *lagging) answer {
+		"a code": func(k *kit, l *lagging) tokenResponse {
 			l.fallBehind(t)
 			return k.redeem(k.mustAuthorize(nil, nil))
 		},
-		"a bind ticket": func(k *kit, l *lagging) answer {
+		"a bind ticket": func(k *kit, l *lagging) tokenResponse {
 			l.fallBehind(t)
 			token, err := k.bind(k.ticket("code"), "register")
 			if err != nil {
-				return refusal(err)
+				return errorResponse(err)
 			}
-			return answer{status: http.StatusOK, access: token}
+			return tokenResponse{status: http.StatusOK, access: token}
 		},
-		"an access token": func(k *kit, l *lagging) answer {
+		"an access token": func(k *kit, l *lagging) tokenResponse {
 			l.fallBehind(t)
 			a := k.signIn()
 			mustLive(k, k.grantOf(a.access).ID)
@@ -95,9 +95,9 @@ func TestAReadThatIsBehindRefusesNoGenuineToken(t *testing.T) {
 	}
 }
 
-// A read that confirms costs a round among the replicas: the first exchange of a code finds nothing as a rule, and a token that
-// nobody made asks nobody.
-func TestNothingElseIsConfirmed(t *testing.T) {
+// A confirmed read costs a round among the replicas. The first exchange of a code usually finds nothing, and a forged token is
+// rejected without a read.
+func TestConfirm_OnlyRejectionsAreConfirmed(t *testing.T) {
 	k, l := newLaggingKit(t)
 	a := k.signIn()
 	wantOK(t, k.exchange("code"))
@@ -116,7 +116,7 @@ func TestNothingElseIsConfirmed(t *testing.T) {
 	}
 }
 
-func TestAGrantThatIsGoneIsGoneAfterItWasConfirmed(t *testing.T) {
+func TestConfirm_DeletedGrantIsRejected(t *testing.T) {
 	k, l := newLaggingKit(t)
 	a := k.signIn()
 	if err := k.memory.Delete(t.Context(), storage.KindGrant, "main/"+k.grantOf(a.access).ID); err != nil {

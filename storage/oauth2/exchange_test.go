@@ -16,7 +16,7 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-func TestAnExchangeIsOneGrant(t *testing.T) {
+func TestExchange_CreatesOneGrant(t *testing.T) {
 	k := newKit(t)
 	a := k.exchange("code")
 	wantOK(t, a)
@@ -37,7 +37,7 @@ func TestAnExchangeIsOneGrant(t *testing.T) {
 	}
 }
 
-func TestARepeatGetsTheGrantAgain(t *testing.T) {
+func TestExchange_RepeatReturnsTheSameGrant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t)
 		first := k.exchange("code")
@@ -57,23 +57,25 @@ func TestARepeatGetsTheGrantAgain(t *testing.T) {
 	})
 }
 
-func TestARepeatIsRefused(t *testing.T) {
+func TestExchange_RejectsARepeat(t *testing.T) {
 	repeat := url.Values{"grant_type": {exchangeGrant}, "client_id": {"mini"}, "subject_token": {"code"}}
 	tests := map[string]struct {
-		before func(*testing.T, *kit, answer)
+		before func(*testing.T, *kit, tokenResponse)
 		change url.Values
 		want   error
 	}{
-		"after 60 s":         {before: func(*testing.T, *kit, answer) { time.Sleep(time.Minute) }, want: oauth2.ErrNoGrant},
+		"after 60 s":         {before: func(*testing.T, *kit, tokenResponse) { time.Sleep(time.Minute) }, want: oauth2.ErrNoGrant},
 		"that asks for more": {change: url.Values{"scope": {"email"}}, want: oauth2.ErrRepeatDiffers},
-		"after a refresh":    {before: func(t *testing.T, k *kit, a answer) { wantOK(t, k.refreshAs("mini", a.refresh)) }, want: oauth2.ErrNoGrant},
-		"after a revocation": {before: func(t *testing.T, k *kit, a answer) { revoke(t, k, a) }, want: oauth2.ErrNoGrant},
+		"after a refresh":    {before: func(t *testing.T, k *kit, a tokenResponse) { wantOK(t, k.refreshAs("mini", a.refresh)) }, want: oauth2.ErrNoGrant},
+		"after a revocation": {before: func(t *testing.T, k *kit, a tokenResponse) { revoke(t, k, a) }, want: oauth2.ErrNoGrant},
 		"that asks for more after a revocation": {
-			before: func(t *testing.T, k *kit, a answer) { revoke(t, k, a) }, change: url.Values{"scope": {"email"}}, want: oauth2.ErrRepeatDiffers,
+			before: func(t *testing.T, k *kit, a tokenResponse) { revoke(t, k, a) }, change: url.Values{"scope": {"email"}}, want: oauth2.ErrRepeatDiffers,
 		},
-		"when the user is gone":    {before: func(t *testing.T, k *kit, _ answer) { remove(t, k, storage.KindUser, "alice") }, want: oauth2.ErrNoGrant},
-		"when the user signed out": {before: func(t *testing.T, k *kit, _ answer) { update(t, k, "alice", func(u *storage.User) { u.Epoch++ }) }, want: oauth2.ErrNoGrant},
-		"when the user is disabled": {before: func(t *testing.T, k *kit, _ answer) {
+		"when the user is gone": {before: func(t *testing.T, k *kit, _ tokenResponse) { remove(t, k, storage.KindUser, "alice") }, want: oauth2.ErrNoGrant},
+		"when the user signed out": {before: func(t *testing.T, k *kit, _ tokenResponse) {
+			update(t, k, "alice", func(u *storage.User) { u.Epoch++ })
+		}, want: oauth2.ErrNoGrant},
+		"when the user is disabled": {before: func(t *testing.T, k *kit, _ tokenResponse) {
 			update(t, k, "alice", func(u *storage.User) { u.Status = storage.UserDisabled })
 		}, want: oauth2.ErrUserDisabled},
 	}
@@ -108,19 +110,19 @@ func TestARepeatIsRefused(t *testing.T) {
 	}
 }
 
-func (k *kit) refreshAs(client, token string) answer {
+func (k *kit) refreshAs(client, token string) tokenResponse {
 	k.t.Helper()
 	return k.token(url.Values{"grant_type": {"refresh_token"}, "client_id": {client}, "refresh_token": {token}})
 }
 
-func revoke(t *testing.T, k *kit, a answer) {
+func revoke(t *testing.T, k *kit, a tokenResponse) {
 	t.Helper()
 	if err := k.store.Revoke(k.begin(), k.grantOf(a.access).ID, "revoked"); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func TestAnotherClientsCodeIsAnotherGrant(t *testing.T) {
+func TestExchange_CodeOfAnotherClientCreatesAnotherGrant(t *testing.T) {
 	k := newKit(t)
 	ctx := k.begin()
 	seen := map[string]bool{}
@@ -146,7 +148,7 @@ func TestAnotherClientsCodeIsAnotherGrant(t *testing.T) {
 	}
 }
 
-func TestARepeatAcrossASwitchOfTokenSecretsFindsTheGrant(t *testing.T) {
+func TestExchange_RepeatAfterASecretRotationFindsTheGrant(t *testing.T) {
 	k := newKit(t)
 	first := k.exchange("code")
 	wantOK(t, first)
@@ -169,7 +171,7 @@ func TestARepeatAcrossASwitchOfTokenSecretsFindsTheGrant(t *testing.T) {
 	wantOK(t, k.refreshAs("mini", refreshed.refresh))
 }
 
-func TestParallelExchangesOfOneCodeMakeOneGrant(t *testing.T) {
+func TestExchange_ConcurrentExchangesCreateOneGrant(t *testing.T) {
 	const callers = 16
 	k := newKit(t)
 	var arrived sync.WaitGroup
@@ -181,7 +183,7 @@ func TestParallelExchangesOfOneCodeMakeOneGrant(t *testing.T) {
 		}
 		return nil
 	}
-	answers := make([]answer, callers)
+	answers := make([]tokenResponse, callers)
 	var wait sync.WaitGroup
 	for i := range answers {
 		wait.Go(func() { answers[i] = k.exchange("code") })
@@ -195,7 +197,7 @@ func TestParallelExchangesOfOneCodeMakeOneGrant(t *testing.T) {
 	}
 }
 
-func TestAnExchangeNeverTakesOverAnotherUsersGrant(t *testing.T) {
+func TestExchange_RejectsTheGrantOfAnotherUser(t *testing.T) {
 	k := newKit(t)
 	var once atomic.Bool
 	k.hooks.Before = func(ctx context.Context, operation storagetest.Operation) error {
@@ -215,7 +217,7 @@ func TestAnExchangeNeverTakesOverAnotherUsersGrant(t *testing.T) {
 	wantError(t, k.exchange("code"), http.StatusServiceUnavailable, "temporarily_unavailable")
 }
 
-func TestWhatIsRolledBackIsNotWritten(t *testing.T) {
+func TestTransaction_RollbackWritesNothing(t *testing.T) {
 	k := newKit(t)
 	ctx := k.begin()
 	id, err := k.store.NewGrantID(ctx)
@@ -249,7 +251,7 @@ func TestWhatIsRolledBackIsNotWritten(t *testing.T) {
 	}
 }
 
-func TestATicketsActivationThatIsRolledBackLeavesItPending(t *testing.T) {
+func TestTransaction_RollbackLeavesTheTicketPending(t *testing.T) {
 	k := newKit(t)
 	ctx := k.begin()
 	live, err := k.store.Ticket(ctx, k.client("mini"), k.ticket("code"), "register")
@@ -277,7 +279,7 @@ func TestATicketsActivationThatIsRolledBackLeavesItPending(t *testing.T) {
 	}
 }
 
-func TestALoginInFlightDiesWithTheEpochItRead(t *testing.T) {
+func TestExchange_NewUserEpochEndsAConcurrentLogin(t *testing.T) {
 	k := newKit(t)
 	k.hooks.Before = func(_ context.Context, operation storagetest.Operation) error {
 		if operation.Method == "Insert" && operation.Kind == storage.KindGrant {
@@ -294,7 +296,7 @@ func TestALoginInFlightDiesWithTheEpochItRead(t *testing.T) {
 	wantError(t, k.refreshAs("mini", a.refresh), http.StatusBadRequest, "invalid_grant")
 }
 
-func TestNothingIsDraftedOverAStoredGrant(t *testing.T) {
+func TestExchange_NewGrantReplacesNoStoredGrant(t *testing.T) {
 	k := newKit(t)
 	g := k.grantOf(k.signIn().access)
 	ctx := k.begin()
@@ -309,7 +311,7 @@ func TestNothingIsDraftedOverAStoredGrant(t *testing.T) {
 	}
 }
 
-func TestTokensNeedAGrant(t *testing.T) {
+func TestExchange_TokensRequireAGrant(t *testing.T) {
 	k := newKit(t)
 	ctx := k.begin()
 	r := request(k, "unknown", url.Values{"grant_type": {exchangeGrant}})

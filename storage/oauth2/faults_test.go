@@ -49,7 +49,7 @@ func (k *kit) dropFirst(method string, kind storage.Kind) {
 	var seen atomic.Bool
 	k.hooks.After = func(_ context.Context, operation storagetest.Operation, err error) error {
 		if operation.Method == method && operation.Kind == kind && seen.CompareAndSwap(false, true) {
-			return fmt.Errorf("%w: the answer is lost", storage.ErrUnavailable)
+			return fmt.Errorf("%w: the response is lost", storage.ErrUnavailable)
 		}
 		return err
 	}
@@ -66,28 +66,28 @@ func (k *kit) stopFirst(method string, kind storage.Kind) {
 	}
 }
 
-func TestAWriteThatFailedOrWhoseAnswerWasLostIs503AndAskedAgainSucceeds(t *testing.T) {
+func TestWriteFault_Returns503AndTheRepeatSucceeds(t *testing.T) {
 	faults := map[string]func(k *kit, method string){
 		"stopped before the write": func(k *kit, method string) { k.stopFirst(method, storage.KindGrant) },
-		"answer lost":              func(k *kit, method string) { k.dropFirst(method, storage.KindGrant) },
+		"response lost":            func(k *kit, method string) { k.dropFirst(method, storage.KindGrant) },
 	}
 	requests := map[string]struct {
 		method  string
-		prepare func(*kit) func() answer
+		prepare func(*kit) func() tokenResponse
 	}{
-		"exchange": {"Insert", func(k *kit) func() answer { return func() answer { return k.exchange("code") } }},
-		"refresh": {"Replace", func(k *kit) func() answer {
+		"exchange": {"Insert", func(k *kit) func() tokenResponse { return func() tokenResponse { return k.exchange("code") } }},
+		"refresh": {"Replace", func(k *kit) func() tokenResponse {
 			a := k.signIn()
-			return func() answer { return k.refresh(a.refresh) }
+			return func() tokenResponse { return k.refresh(a.refresh) }
 		}},
-		"use of a ticket": {"Replace", func(k *kit) func() answer {
+		"use of a ticket": {"Replace", func(k *kit) func() tokenResponse {
 			ticket := k.ticket("code")
-			return func() answer {
+			return func() tokenResponse {
 				token, err := k.bind(ticket, "register")
 				if err != nil {
-					return refusal(err)
+					return errorResponse(err)
 				}
-				return answer{status: http.StatusOK, access: token, refresh: token}
+				return tokenResponse{status: http.StatusOK, access: token, refresh: token}
 			}
 		}},
 	}
@@ -118,7 +118,7 @@ func TestAWriteThatFailedOrWhoseAnswerWasLostIs503AndAskedAgainSucceeds(t *testi
 	}
 }
 
-func TestACodeWhoseRedemptionWasStoppedIsStillGood(t *testing.T) {
+func TestWriteFault_StoppedRedemptionLeavesTheCodeValid(t *testing.T) {
 	k := newKit(t)
 	code := k.mustAuthorize(nil, nil)
 	k.stopFirst("Replace", storage.KindGrant)
@@ -126,10 +126,10 @@ func TestACodeWhoseRedemptionWasStoppedIsStillGood(t *testing.T) {
 	wantOK(t, k.redeem(code))
 }
 
-func TestARevocationThatCannotBeStoredIsNotClaimed(t *testing.T) {
-	for name, show := range map[string]func(k *kit, code string, first answer) answer{
-		"code":          func(k *kit, code string, _ answer) answer { return k.redeem(code) },
-		"refresh token": func(k *kit, _ string, first answer) answer { return k.refresh(first.refresh) },
+func TestWriteFault_FailedRevocationReturnsAnError(t *testing.T) {
+	for name, show := range map[string]func(k *kit, code string, first tokenResponse) tokenResponse{
+		"code":          func(k *kit, code string, _ tokenResponse) tokenResponse { return k.redeem(code) },
+		"refresh token": func(k *kit, _ string, first tokenResponse) tokenResponse { return k.refresh(first.refresh) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -151,7 +151,7 @@ func TestARevocationThatCannotBeStoredIsNotClaimed(t *testing.T) {
 	}
 }
 
-func TestARecordOfANewerVersionIs503AndStaysAsItIs(t *testing.T) {
+func TestNewerRecord_Returns503AndStaysUnchanged(t *testing.T) {
 	k := newKit(t)
 	a := k.signIn()
 	id := k.grantOf(a.access).ID
@@ -170,7 +170,7 @@ func TestARecordOfANewerVersionIs503AndStaysAsItIs(t *testing.T) {
 	}
 }
 
-func TestMembersThatThisVersionDoesNotKnowSurvive(t *testing.T) {
+func TestNewerRecord_UnknownMembersSurviveAWrite(t *testing.T) {
 	k := newKit(t)
 	a := k.signIn()
 	id := k.grantOf(a.access).ID
@@ -189,7 +189,7 @@ func TestMembersThatThisVersionDoesNotKnowSurvive(t *testing.T) {
 	}
 }
 
-func TestErrorsOfTheStoreTellNoSecrets(t *testing.T) {
+func TestStoreErrors_ContainNoSecrets(t *testing.T) {
 	k := newKit(t)
 	genuine, show := handles(k)
 	for kind, token := range genuine {

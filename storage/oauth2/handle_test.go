@@ -46,7 +46,7 @@ func handles(k *kit) (genuine map[string]string, show map[string]func(context.Co
 	return genuine, show
 }
 
-func TestAForgedHandleIsRefusedBeforeTheStoreIsAsked(t *testing.T) {
+func TestHandle_ForgedIsRejectedWithoutARead(t *testing.T) {
 	k := newKit(t)
 	genuine, show := handles(k)
 	for kind, token := range genuine {
@@ -80,7 +80,7 @@ func TestAForgedHandleIsRefusedBeforeTheStoreIsAsked(t *testing.T) {
 	}
 }
 
-func TestAHandleHasOneSpelling(t *testing.T) {
+func TestHandle_HasOneSpelling(t *testing.T) {
 	k := newKit(t)
 	genuine, show := handles(k)
 	for kind, token := range genuine {
@@ -100,7 +100,7 @@ func TestAHandleHasOneSpelling(t *testing.T) {
 	}
 }
 
-func TestNothingOfAHandleIsStored(t *testing.T) {
+func TestHandle_NoPartIsStored(t *testing.T) {
 	k := newKit(t)
 	var ids []string
 	k.hooks.Before = func(_ context.Context, operation storagetest.Operation) error {
@@ -126,7 +126,7 @@ func TestNothingOfAHandleIsStored(t *testing.T) {
 	}
 }
 
-func TestADirectorysHandlesAreWorthNothingInAnother(t *testing.T) {
+func TestHandle_IsInvalidInAnotherDirectory(t *testing.T) {
 	k := newKit(t)
 	genuine, show := handles(k)
 	grant := k.stored(mustGrant(t, k, genuine["mf_at_"]))
@@ -174,7 +174,7 @@ func mustGrant(t *testing.T, k *kit, accessToken string) string {
 	return access.Grant.ID
 }
 
-func TestASecretGenerationThatNobodyKnowsIsARefusalAndAnUnreachableOneIsNot(t *testing.T) {
+func TestHandle_UnknownSecretIsInvalidAndUnreachableIsAnError(t *testing.T) {
 	k := newKit(t)
 	k.secrets.current = 2
 	a := k.signIn()
@@ -184,7 +184,7 @@ func TestASecretGenerationThatNobodyKnowsIsARefusalAndAnUnreachableOneIsNot(t *t
 	wantError(t, k.refresh(a.refresh), http.StatusServiceUnavailable, "temporarily_unavailable")
 }
 
-func TestEverythingAsksForARequest(t *testing.T) {
+func TestStore_EveryMethodRequiresARequest(t *testing.T) {
 	k := newKit(t)
 	genuine, show := handles(k)
 	for kind, token := range genuine {

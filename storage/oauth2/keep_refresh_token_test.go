@@ -9,8 +9,8 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// A client that keeps its refresh token repeats a refresh whose outcome is unknown with the same token, at any process, however
-// late. The repeat is no reuse.
+// A client without rotation repeats a refresh of unknown outcome with the same token, at any process and at any later time. The
+// repeat is no reuse.
 func TestKeepRefreshToken_UnknownOutcomeIsRepeatedWithTheSameToken(t *testing.T) {
 	for fault, inject := range faults() {
 		t.Run(fault, func(t *testing.T) {

@@ -78,7 +78,7 @@ func (f fakeClients) FreshClient(ctx context.Context, directory, id string) (*oa
 	return f.Client(ctx, directory, id)
 }
 
-// kit is a server in miniature: a store over an engine in memory, and fosite over the store.
+// kit is a minimal server: fosite with a Store on an engine in memory.
 type kit struct {
 	t        testing.TB
 	memory   *storagetest.Memory
@@ -183,7 +183,7 @@ func insert[R storage.Record](t testing.TB, k *kit, record R) {
 	}
 }
 
-// update changes a stored record behind the store's back, as another instance would.
+// update changes a stored record without the Store, as another instance would.
 func update[R storage.Record](t testing.TB, k *kit, id string, change func(*R)) {
 	t.Helper()
 	entry, err := storage.Get[R](t.Context(), k.memory, "main/"+id)
@@ -276,8 +276,8 @@ func (k *kit) mustAuthorize(params url.Values, change func(*storage.Grant)) stri
 	return code
 }
 
-// answer is a token response or error.
-type answer struct {
+// tokenResponse is a token response or error.
+type tokenResponse struct {
 	status      int
 	error       string
 	access      string
@@ -289,9 +289,9 @@ type answer struct {
 }
 
 // token sends a token request.
-func (k *kit) token(form url.Values) answer { return k.tokenIn(k.begin(), form) }
+func (k *kit) token(form url.Values) tokenResponse { return k.tokenIn(k.begin(), form) }
 
-func (k *kit) tokenIn(ctx context.Context, form url.Values) answer {
+func (k *kit) tokenIn(ctx context.Context, form url.Values) tokenResponse {
 	k.t.Helper()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://id.example/oauth2/token", strings.NewReader(form.Encode()))
 	if err != nil {
@@ -300,7 +300,7 @@ func (k *kit) tokenIn(ctx context.Context, form url.Values) answer {
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	request, err := k.provider.NewAccessRequest(ctx, r, &oauth2.Session{})
 	if err != nil {
-		return refusal(err)
+		return errorResponse(err)
 	}
 	for _, scope := range request.GetRequestedScopes() {
 		if form.Get("grant_type") == "client_credentials" {
@@ -309,9 +309,9 @@ func (k *kit) tokenIn(ctx context.Context, form url.Values) answer {
 	}
 	response, err := k.provider.NewAccessResponse(ctx, request)
 	if err != nil {
-		return refusal(err)
+		return errorResponse(err)
 	}
-	a := answer{status: http.StatusOK, access: response.GetAccessToken()}
+	a := tokenResponse{status: http.StatusOK, access: response.GetAccessToken()}
 	a.refresh, _ = response.GetExtra("refresh_token").(string)
 	a.id, _ = response.GetExtra("id_token").(string)
 	a.scope, _ = response.GetExtra("scope").(string)
@@ -321,8 +321,8 @@ func (k *kit) tokenIn(ctx context.Context, form url.Values) answer {
 	return a
 }
 
-// refusal is the error response of a server, as the package's documentation requires.
-func refusal(err error) answer {
+// errorResponse is the error response of a server, as the package's documentation requires.
+func errorResponse(err error) tokenResponse {
 	is := func(targets ...error) bool {
 		return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
 	}
@@ -333,7 +333,7 @@ func refusal(err error) answer {
 	case is(oauth2.ErrNoGrant, fosite.ErrInactiveToken, fosite.ErrInvalidatedAuthorizeCode):
 		e = fosite.ErrInvalidGrant
 	}
-	return answer{status: e.CodeField, error: e.ErrorField, explanation: explain(err)}
+	return tokenResponse{status: e.CodeField, error: e.ErrorField, explanation: explain(err)}
 }
 
 func explain(err error) string {
@@ -343,20 +343,20 @@ func explain(err error) string {
 	return fmt.Sprint(err)
 }
 
-func (k *kit) redeem(code string) answer {
+func (k *kit) redeem(code string) tokenResponse {
 	k.t.Helper()
 	return k.token(url.Values{
 		"grant_type": {"authorization_code"}, "client_id": {"spa"}, "code": {code}, "redirect_uri": {spaRedirect}, "code_verifier": {verifier},
 	})
 }
 
-func (k *kit) refresh(token string) answer {
+func (k *kit) refresh(token string) tokenResponse {
 	k.t.Helper()
 	return k.token(url.Values{"grant_type": {"refresh_token"}, "client_id": {"spa"}, "refresh_token": {token}})
 }
 
 // signIn is authorize and redeem.
-func (k *kit) signIn() answer {
+func (k *kit) signIn() tokenResponse {
 	k.t.Helper()
 	a := k.redeem(k.mustAuthorize(nil, nil))
 	wantOK(k.t, a)
@@ -383,14 +383,14 @@ func (k *kit) operations(do func()) (reads, writes int) {
 	return reads, writes
 }
 
-func wantOK(t testing.TB, a answer) {
+func wantOK(t testing.TB, a tokenResponse) {
 	t.Helper()
 	if a.status != http.StatusOK || a.access == "" {
 		t.Fatalf("got %d %s: %s", a.status, a.error, a.explanation)
 	}
 }
 
-func wantError(t testing.TB, a answer, status int, code string) {
+func wantError(t testing.TB, a tokenResponse, status int, code string) {
 	t.Helper()
 	if a.status != status || a.error != code {
 		t.Fatalf("got %d %q (%s), want %d %q", a.status, a.error, a.explanation, status, code)
@@ -425,8 +425,8 @@ func decodeSegment(t testing.TB, segment string) map[string]any {
 	return members
 }
 
-// exchange stands for a token exchange: it proves nothing, drafts a grant as a server's resolver does, and issues and stores
-// tokens in the order of the grants package.
+// exchange replaces the token exchange handler. It verifies no code, prepares a grant as a server's resolver does, and issues and
+// stores tokens in the order of the grants package.
 type exchange struct {
 	k        *kit
 	idTokens openid.OpenIDConnectTokenStrategy
@@ -514,7 +514,7 @@ func (e *exchange) PopulateTokenEndpointResponse(ctx context.Context, request fo
 }
 
 // exchange sends a token exchange with this code.
-func (k *kit) exchange(code string) answer {
+func (k *kit) exchange(code string) tokenResponse {
 	k.t.Helper()
 	return k.token(url.Values{"grant_type": {exchangeGrant}, "client_id": {"mini"}, "subject_token": {code}})
 }

@@ -22,7 +22,7 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-func TestARefreshGivesNewTokensOfTheSameGrant(t *testing.T) {
+func TestRefresh_ReturnsNewTokensOfTheSameGrant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t)
 		first := k.signIn()
@@ -58,7 +58,7 @@ func TestARefreshGivesNewTokensOfTheSameGrant(t *testing.T) {
 	})
 }
 
-func TestParallelRefreshesOfOneTokenConvergeOnOneSuccessor(t *testing.T) {
+func TestRefresh_ConcurrentRefreshesReturnOneSuccessor(t *testing.T) {
 	const callers = 16
 	k := newKit(t)
 	first := k.signIn()
@@ -83,7 +83,7 @@ func TestParallelRefreshesOfOneTokenConvergeOnOneSuccessor(t *testing.T) {
 		}
 		return nil
 	}
-	answers := make([]answer, callers)
+	answers := make([]tokenResponse, callers)
 	var wait sync.WaitGroup
 	for i := range answers {
 		wait.Go(func() { answers[i] = k.refresh(first.refresh) })
@@ -108,7 +108,7 @@ func TestParallelRefreshesOfOneTokenConvergeOnOneSuccessor(t *testing.T) {
 	wantOK(t, k.refresh(answers[0].refresh))
 }
 
-func TestALateCopyGetsTheCurrentToken(t *testing.T) {
+func TestRefresh_LateCopyReturnsTheCurrentToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t)
 		first := k.signIn()
@@ -134,11 +134,11 @@ func TestALateCopyGetsTheCurrentToken(t *testing.T) {
 	})
 }
 
-func TestALoserThatComesTooLateStillGetsTheCurrentToken(t *testing.T) {
+func TestRefresh_ConcurrentLateLoserReturnsTheCurrentToken(t *testing.T) {
 	k := newKit(t)
 	first := k.signIn()
 	arrived, proceed := k.holdFirst("Replace")
-	var late answer
+	var late tokenResponse
 	var wait sync.WaitGroup
 	wait.Go(func() { late = k.refresh(first.refresh) })
 	<-arrived
@@ -154,7 +154,7 @@ func TestALoserThatComesTooLateStillGetsTheCurrentToken(t *testing.T) {
 	}
 }
 
-func TestReuseRevokesTheGrant(t *testing.T) {
+func TestRefresh_ReuseRevokesTheGrant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t)
 		first := k.signIn()
@@ -169,7 +169,7 @@ func TestReuseRevokesTheGrant(t *testing.T) {
 	})
 }
 
-func TestLookingAtAReusedTokenRevokesNothing(t *testing.T) {
+func TestRefresh_ReadingAReusedTokenRevokesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t)
 		first := k.signIn()
@@ -185,12 +185,12 @@ func TestLookingAtAReusedTokenRevokesNothing(t *testing.T) {
 	})
 }
 
-func TestARefreshThatTakesLongIsNotReuse(t *testing.T) {
+func TestRefresh_SlowRefreshIsNoReuse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t)
 		first := k.signIn()
 		arrived, proceed := k.holdFirst("Replace")
-		var slow answer
+		var slow tokenResponse
 		var wait sync.WaitGroup
 		wait.Go(func() { slow = k.refresh(first.refresh) })
 		<-arrived
@@ -206,11 +206,11 @@ func TestARefreshThatTakesLongIsNotReuse(t *testing.T) {
 	})
 }
 
-func TestARefreshOvertakenByMoreRotationsThanAreRememberedIsReuse(t *testing.T) {
+func TestRefresh_MoreRotationsThanAreStoredAreReuse(t *testing.T) {
 	k := newKit(t)
 	first := k.signIn()
 	arrived, proceed := k.holdFirst("Replace")
-	var slow answer
+	var slow tokenResponse
 	var wait sync.WaitGroup
 	wait.Go(func() { slow = k.refresh(first.refresh) })
 	<-arrived
@@ -227,7 +227,7 @@ func TestARefreshOvertakenByMoreRotationsThanAreRememberedIsReuse(t *testing.T) 
 	}
 }
 
-func TestATokenOlderThanWhatTheGrantRemembersIsReuse(t *testing.T) {
+func TestRefresh_TokenBeforeTheStoredRotationsIsReuse(t *testing.T) {
 	k := newKit(t)
 	first := k.signIn()
 	a := first
@@ -251,7 +251,7 @@ func TestATokenOlderThanWhatTheGrantRemembersIsReuse(t *testing.T) {
 	}
 }
 
-func TestATokenNewerThanARestoredGrantRevokesNothing(t *testing.T) {
+func TestRefresh_TokenNewerThanARestoredGrantRevokesNothing(t *testing.T) {
 	k := newKit(t)
 	first := k.signIn()
 	second := k.refresh(first.refresh)
@@ -265,7 +265,7 @@ func TestATokenNewerThanARestoredGrantRevokesNothing(t *testing.T) {
 	wantOK(t, k.refresh(first.refresh))
 }
 
-func TestATokenShownByAnotherClientChangesNothing(t *testing.T) {
+func TestRefresh_TokenFromAnotherClientChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t)
 		k.register(storage.Client{ID: "other", Kind: storage.ClientSPA, AuthMethod: "none", Scopes: []string{"openid"}})
@@ -285,7 +285,7 @@ func TestATokenShownByAnotherClientChangesNothing(t *testing.T) {
 	})
 }
 
-func TestRefreshTokensDieUnusedAndAtTheEndOfTheGrant(t *testing.T) {
+func TestRefresh_TokenExpiresUnusedAndWithItsGrant(t *testing.T) {
 	const day = 24 * time.Hour
 	tests := map[string]struct {
 		mini  bool
@@ -305,7 +305,7 @@ func TestRefreshTokensDieUnusedAndAtTheEndOfTheGrant(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				k := newKit(t)
-				a, client := answer{}, "spa"
+				a, client := tokenResponse{}, "spa"
 				if tt.mini {
 					a, client = k.exchange("code"), "mini"
 				} else {
@@ -326,7 +326,7 @@ func TestRefreshTokensDieUnusedAndAtTheEndOfTheGrant(t *testing.T) {
 	}
 }
 
-func TestAClientsOwnLifetimesCount(t *testing.T) {
+func TestRefresh_UsesTheLifetimesOfTheClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t)
 		record := k.client("spa").Record()
@@ -342,7 +342,7 @@ func TestAClientsOwnLifetimesCount(t *testing.T) {
 	})
 }
 
-func TestARefreshTokenMayDieBeforeItsAccessToken(t *testing.T) {
+func TestRefresh_TokenMayExpireBeforeTheAccessToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t)
 		record := k.client("spa").Record()
@@ -357,10 +357,10 @@ func TestARefreshTokenMayDieBeforeItsAccessToken(t *testing.T) {
 	})
 }
 
-func TestRFC6749_6_ScopeMayNarrowAndTheGrantKeepsItsOwn(t *testing.T) {
+func TestRFC6749_6_NarrowedScopeLeavesTheGrantUnchanged(t *testing.T) {
 	k := newKit(t)
 	first := k.signIn()
-	refresh := func(token string, params url.Values) answer {
+	refresh := func(token string, params url.Values) tokenResponse {
 		form := url.Values{"grant_type": {"refresh_token"}, "client_id": {"spa"}, "refresh_token": {token}}
 		for name, values := range params {
 			form[name] = values
@@ -398,7 +398,7 @@ func TestRFC8707_2_2_ResourceMayNarrow(t *testing.T) {
 	wantError(t, k.token(form), http.StatusBadRequest, "invalid_target")
 }
 
-func TestWhatAClientMayNoLongerHaveIsLeftOutOfARefresh(t *testing.T) {
+func TestRefresh_OmitsScopesThatTheClientLost(t *testing.T) {
 	k := newKit(t)
 	a := k.signIn()
 	record := k.client("spa").Record()
@@ -414,7 +414,7 @@ func TestWhatAClientMayNoLongerHaveIsLeftOutOfARefresh(t *testing.T) {
 	}
 }
 
-func TestARefreshRequestIsCheckedFirst(t *testing.T) {
+func TestRefresh_ChecksTheRequestBeforeTheToken(t *testing.T) {
 	k := newKit(t)
 	a := k.signIn()
 	wantError(t, k.refresh(""), http.StatusBadRequest, "invalid_request")
@@ -431,7 +431,7 @@ func TestARefreshRequestIsCheckedFirst(t *testing.T) {
 	wantError(t, k.refresh(nonce.refresh), http.StatusBadRequest, "unauthorized_client")
 }
 
-func TestAClientWithoutTheGrantTypeGetsNoRefreshToken(t *testing.T) {
+func TestRefresh_ClientWithoutTheGrantTypeGetsNoToken(t *testing.T) {
 	k := newKit(t)
 	record := k.client("spa").Record()
 	record.GrantTypes = []string{"authorization_code"}
@@ -445,12 +445,12 @@ func TestAClientWithoutTheGrantTypeGetsNoRefreshToken(t *testing.T) {
 	}
 }
 
-func TestARevocationIsNotUndoneByARefreshInFlight(t *testing.T) {
+func TestRefresh_ConcurrentRefreshUndoesNoRevocation(t *testing.T) {
 	k := newKit(t)
 	first := k.signIn()
 	id := k.grantOf(first.access).ID
 	arrived, proceed := k.holdFirst("Replace")
-	var late answer
+	var late tokenResponse
 	var wait sync.WaitGroup
 	wait.Go(func() { late = k.refresh(first.refresh) })
 	<-arrived
@@ -465,7 +465,7 @@ func TestARevocationIsNotUndoneByARefreshInFlight(t *testing.T) {
 	}
 }
 
-func TestARevocationOvertakenByARefreshStillRevokes(t *testing.T) {
+func TestRefresh_RevocationAfterAConcurrentRefreshRevokes(t *testing.T) {
 	k := newKit(t)
 	first := k.signIn()
 	id := k.grantOf(first.access).ID
@@ -487,7 +487,7 @@ func TestARevocationOvertakenByARefreshStillRevokes(t *testing.T) {
 	}
 }
 
-func TestARefusedRefreshSaysWhatItIs(t *testing.T) {
+func TestRefresh_RejectionHasItsReason(t *testing.T) {
 	tests := map[string]struct {
 		fail error
 		code int

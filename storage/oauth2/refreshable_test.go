@@ -12,7 +12,7 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-func TestOnlyTheCurrentRefreshTokenOfALivingGrantIsRefreshable(t *testing.T) {
+func TestRefreshable_OnlyTheCurrentTokenOfAnActiveGrant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t)
 		a := k.signIn()
@@ -48,7 +48,7 @@ func TestOnlyTheCurrentRefreshTokenOfALivingGrantIsRefreshable(t *testing.T) {
 	})
 }
 
-func TestARevokedGrantIsNotRefreshable(t *testing.T) {
+func TestRefreshable_RejectsARevokedGrant(t *testing.T) {
 	k := newKit(t)
 	a := k.signIn()
 	if err := k.store.RevokeToken(k.begin(), k.client("mini"), a.refresh); !errors.Is(err, oauth2.ErrOtherClient) || !errors.Is(err, oauth2.ErrNoGrant) {
@@ -69,7 +69,7 @@ func TestARevokedGrantIsNotRefreshable(t *testing.T) {
 	}
 }
 
-func TestAnOpaqueAccessTokenKnowsWhenItWasMade(t *testing.T) {
+func TestRefreshable_OpaqueAccessTokenHasItsTimeOfIssue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t)
 		k.opaque("spa")

@@ -12,7 +12,7 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-func TestASessionIsChangedInPlaceAndItsAccessClaimsAreFresh(t *testing.T) {
+func TestSession_AccessClaimsAreNewForEachToken(t *testing.T) {
 	s := &oauth2.Session{}
 	s.IDTokenClaims().Subject = "alice"
 	s.IDTokenHeaders().Add("alg", "ES256")
@@ -27,7 +27,7 @@ func TestASessionIsChangedInPlaceAndItsAccessClaimsAreFresh(t *testing.T) {
 	}
 }
 
-func TestACloneSharesNothing(t *testing.T) {
+func TestSession_CloneSharesNothing(t *testing.T) {
 	fill := func() *oauth2.Session {
 		s := &oauth2.Session{}
 		s.SetSubject("alice")
@@ -62,7 +62,7 @@ func TestACloneSharesNothing(t *testing.T) {
 	}
 }
 
-func TestARequestIsTheSameAfterItsGrantWasStored(t *testing.T) {
+func TestSession_RequestIsEqualAfterStorage(t *testing.T) {
 	k := newKit(t)
 	ctx := k.begin()
 	id, err := k.store.NewGrantID(ctx)
@@ -113,7 +113,7 @@ func TestARequestIsTheSameAfterItsGrantWasStored(t *testing.T) {
 	}
 }
 
-func TestAClientsAlgorithmsSteerItsTokens(t *testing.T) {
+func TestSession_TokensUseTheAlgorithmsOfTheClient(t *testing.T) {
 	k := newKit(t)
 	record := k.client("spa").Record()
 	record.IDTokenAlgorithm, record.AccessTokenAlgorithm = "EdDSA", "ES256"

@@ -41,48 +41,48 @@ func (k *kit) only() *storage.Entry[storage.Grant] {
 }
 
 // spend sends an assertion's jti, which is the same every time.
-func (k *kit) spend() answer {
+func (k *kit) spend() tokenResponse {
 	k.t.Helper()
 	switch err := k.store.UseAssertion(k.begin(), "client", "jti", time.Now().Add(5*time.Minute)); {
 	case err == nil:
-		return answer{status: http.StatusOK, access: "-"}
+		return tokenResponse{status: http.StatusOK, access: "-"}
 	case errors.Is(err, fosite.ErrJTIKnown):
-		return answer{status: http.StatusBadRequest, error: "known"}
+		return tokenResponse{status: http.StatusBadRequest, error: "known"}
 	default:
-		return refusal(err)
+		return errorResponse(err)
 	}
 }
 
-// once is a kind of request that is answered once: what a repeat of it finds depends on whether the first was answered.
+// once is a kind of request that succeeds once: the response to a repeat depends on whether the first response was sent.
 type once struct {
 	kind storage.Kind
-	// prepare returns what sends the request through a process.
-	prepare func(*kit) func(*kit) answer
-	// refused is the error code of a repeat after the response, and after the time for late copies.
-	refused string
+	// prepare returns a function that sends the request through a process.
+	prepare func(*kit) func(*kit) tokenResponse
+	// rejected is the error code of a repeat after the response, and after the time for late copies.
+	rejected string
 }
 
 func onces() map[string]once {
 	return map[string]once{
-		"code": {storage.KindGrant, func(k *kit) func(*kit) answer {
+		"code": {storage.KindGrant, func(k *kit) func(*kit) tokenResponse {
 			spa := k.client("spa").Record()
 			spa.Lifetimes.Code = 600
 			k.register(spa)
 			code := k.mustAuthorize(nil, nil)
-			return func(k *kit) answer { return k.redeem(code) }
+			return func(k *kit) tokenResponse { return k.redeem(code) }
 		}, "invalid_grant"},
-		"refresh token": {storage.KindGrant, func(k *kit) func(*kit) answer {
+		"refresh token": {storage.KindGrant, func(k *kit) func(*kit) tokenResponse {
 			token := k.signIn().refresh
-			return func(k *kit) answer { return k.refresh(token) }
+			return func(k *kit) tokenResponse { return k.refresh(token) }
 		}, "invalid_grant"},
-		"jti": {storage.KindAssertion, func(*kit) func(*kit) answer { return (*kit).spend }, "known"},
+		"jti": {storage.KindAssertion, func(*kit) func(*kit) tokenResponse { return (*kit).spend }, "known"},
 	}
 }
 
 // lateCopies is longer than late copies of a refresh token are accepted.
 const lateCopies = oauth2.RefreshGrace + time.Second
 
-func unavailable() error { return fmt.Errorf("%w: the answer is lost", storage.ErrUnavailable) }
+func unavailable() error { return fmt.Errorf("%w: the response is lost", storage.ErrUnavailable) }
 
 // faults are failures of a write with an unknown outcome.
 func faults() map[string]func(*kit, storage.Kind) {
@@ -107,8 +107,8 @@ func wantSettlement(t *testing.T, got, want oauth2.Settlement) {
 	}
 }
 
-// A request is answered 503, its doubt is settled, and its repeat arrives at another process, however late.
-func TestWhatIsSettledIsAnsweredOnceByAnyProcess(t *testing.T) {
+// A request gets 503, its outcome is settled, and its repeat arrives at another process at any later time.
+func TestSettle_RepeatSucceedsOnceAtAnyProcess(t *testing.T) {
 	for name, o := range onces() {
 		for fault, inject := range faults() {
 			t.Run(name+", "+fault, func(t *testing.T) {
@@ -126,7 +126,7 @@ func TestWhatIsSettledIsAnsweredOnceByAnyProcess(t *testing.T) {
 					wantOK(t, send(there))
 					time.Sleep(lateCopies)
 					for _, k := range []*kit{there, here} {
-						wantError(t, send(k), http.StatusBadRequest, o.refused)
+						wantError(t, send(k), http.StatusBadRequest, o.rejected)
 					}
 					if o.kind == storage.KindGrant {
 						if g := there.only().Record; g.State != storage.GrantRevoked || g.RevokedBecause != "reuse" {
@@ -139,8 +139,8 @@ func TestWhatIsSettledIsAnsweredOnceByAnyProcess(t *testing.T) {
 	}
 }
 
-// The settler's own write may be left in doubt, too.
-func TestASettlementOfUnknownOutcomeIsMadeAgain(t *testing.T) {
+// The outcome of the settler's own write may be unknown, too.
+func TestSettle_RepeatsAWriteOfUnknownOutcome(t *testing.T) {
 	for name, o := range onces() {
 		for fault, inject := range faults() {
 			for _, repeatsHere := range []bool{true, false} {
@@ -164,8 +164,8 @@ func TestASettlementOfUnknownOutcomeIsMadeAgain(t *testing.T) {
 							wantOK(t, send(there))
 						}
 						time.Sleep(lateCopies)
-						wantError(t, send(there), http.StatusBadRequest, o.refused)
-						wantError(t, send(here), http.StatusBadRequest, o.refused)
+						wantError(t, send(there), http.StatusBadRequest, o.rejected)
+						wantError(t, send(here), http.StatusBadRequest, o.rejected)
 					})
 				})
 			}
@@ -188,10 +188,10 @@ func (k *kit) holdWrite(kind storage.Kind) (arrived, proceed chan struct{}) {
 }
 
 // The settler has read and is about to write when a repeat at its own process is served, and the other way round.
-func TestSettlerAndRepeatAtTheSameProcessAnswerOnce(t *testing.T) {
+func TestSettle_ConcurrentRepeatSucceedsOnce(t *testing.T) {
 	for name, o := range onces() {
-		for order, race := range map[string]func(t *testing.T, k *kit, send func() answer) answer{
-			"the repeat overtakes": func(t *testing.T, k *kit, send func() answer) (a answer) {
+		for order, race := range map[string]func(t *testing.T, k *kit, send func() tokenResponse) tokenResponse{
+			"the repeat overtakes": func(t *testing.T, k *kit, send func() tokenResponse) (a tokenResponse) {
 				arrived, proceed := k.holdWrite(o.kind)
 				var settling sync.WaitGroup
 				settling.Go(func() { k.store.Settle(t.Context()) })
@@ -203,7 +203,7 @@ func TestSettlerAndRepeatAtTheSameProcessAnswerOnce(t *testing.T) {
 				k.store.Settle(t.Context())
 				return a
 			},
-			"the settler overtakes": func(t *testing.T, k *kit, send func() answer) (a answer) {
+			"the settler overtakes": func(t *testing.T, k *kit, send func() tokenResponse) (a tokenResponse) {
 				arrived, proceed := k.holdWrite(o.kind)
 				var calls sync.WaitGroup
 				calls.Go(func() { a = send() })
@@ -221,22 +221,22 @@ func TestSettlerAndRepeatAtTheSameProcessAnswerOnce(t *testing.T) {
 					k.loseAnswers(o.kind, 1)
 					wantError(t, send(k), http.StatusServiceUnavailable, "temporarily_unavailable")
 					time.Sleep(lateCopies)
-					a := race(t, k, func() answer { return send(k) })
+					a := race(t, k, func() tokenResponse { return send(k) })
 					wantOK(t, a)
 					if o.kind == storage.KindGrant {
 						wantOK(t, k.refresh(a.refresh))
 					}
 					time.Sleep(lateCopies)
-					wantError(t, send(k.twin()), http.StatusBadRequest, o.refused)
-					wantError(t, send(k), http.StatusBadRequest, o.refused)
+					wantError(t, send(k.twin()), http.StatusBadRequest, o.rejected)
+					wantError(t, send(k), http.StatusBadRequest, o.rejected)
 				})
 			})
 		}
 	}
 }
 
-// Nothing was executed, and while that is made sure of another process is about to write on the same revision.
-func TestARequestThatASettlementOvertakesIsServed(t *testing.T) {
+// The write was not executed. While the settler verifies this, another process is about to write on the same revision.
+func TestSettle_ConcurrentFirstRequestSucceeds(t *testing.T) {
 	for _, name := range []string{"code", "refresh token"} {
 		t.Run(name, func(t *testing.T) {
 			o := onces()[name]
@@ -246,7 +246,7 @@ func TestARequestThatASettlementOvertakesIsServed(t *testing.T) {
 			faults()["stopped"](here, o.kind)
 			wantError(t, send(here), http.StatusServiceUnavailable, "temporarily_unavailable")
 			arrived, proceed := there.holdWrite(o.kind)
-			var a answer
+			var a tokenResponse
 			var calls sync.WaitGroup
 			calls.Go(func() { a = send(there) })
 			<-arrived
@@ -259,8 +259,8 @@ func TestARequestThatASettlementOvertakesIsServed(t *testing.T) {
 	}
 }
 
-// Another process takes a repeat for a reuse, and is about to revoke the grant when the settler says that nobody was answered.
-func TestARepeatThatIsNoReuseAnyMoreRevokesNothing(t *testing.T) {
+// Another process takes a repeat for a reuse, and is about to revoke the grant when the settler records that no response was sent.
+func TestSettle_ConcurrentReuseDetectionRevokesNothing(t *testing.T) {
 	for _, name := range []string{"code", "refresh token"} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -272,7 +272,7 @@ func TestARepeatThatIsNoReuseAnyMoreRevokesNothing(t *testing.T) {
 				wantError(t, send(here), http.StatusServiceUnavailable, "temporarily_unavailable")
 				time.Sleep(lateCopies)
 				arrived, proceed := there.holdWrite(o.kind)
-				var a answer
+				var a tokenResponse
 				var calls sync.WaitGroup
 				calls.Go(func() { a = send(there) })
 				<-arrived
@@ -286,8 +286,8 @@ func TestARepeatThatIsNoReuseAnyMoreRevokesNothing(t *testing.T) {
 	}
 }
 
-// What was executed late would be, were it not for the settler, a redemption, a rotation or a spent jti of nobody.
-func TestACommandThatIsExecutedAfterItsSettlementMisses(t *testing.T) {
+// Without the settler, a write that is executed late would be a redemption, a rotation or a used jti without a response.
+func TestSettle_WriteExecutedAfterwardsChangesNothing(t *testing.T) {
 	for _, name := range []string{"code", "refresh token"} {
 		t.Run(name, func(t *testing.T) {
 			o := onces()[name]
@@ -318,7 +318,7 @@ func TestACommandThatIsExecutedAfterItsSettlementMisses(t *testing.T) {
 	}
 }
 
-// inbox is an engine that keeps what should be inserted, and answers nothing.
+// inbox is an engine that stores the document of an insert, and returns no outcome.
 type inbox struct {
 	storage.Engine
 	doc storage.Document
@@ -329,7 +329,7 @@ func (i *inbox) Insert(_ context.Context, doc storage.Document) (string, error) 
 	return "", unavailable()
 }
 
-func TestAJTIThatIsInsertedLateIsReleased(t *testing.T) {
+func TestSettle_ReleasesAJTIInsertedLate(t *testing.T) {
 	k := newKit(t)
 	slow := &inbox{Engine: k.memory}
 	k.store.Engine = slow
@@ -351,26 +351,26 @@ func TestAJTIThatIsInsertedLateIsReleased(t *testing.T) {
 }
 
 // Later writes of other instances stay unchanged.
-func TestASettlementLeavesWhatOthersWrote(t *testing.T) {
+func TestSettle_LeavesWritesOfOtherInstances(t *testing.T) {
 	tests := map[string]struct {
 		name  string
-		write func(there *kit, send func(*kit) answer)
+		write func(there *kit, send func(*kit) tokenResponse)
 		state storage.GrantState
 	}{
-		"a code that another process took for replayed": {"code", func(there *kit, send func(*kit) answer) {
+		"a code that another process took for replayed": {"code", func(there *kit, send func(*kit) tokenResponse) {
 			wantError(there.t, send(there), http.StatusBadRequest, "invalid_grant")
 		}, storage.GrantRevoked},
-		"a code whose grant is revoked": {"code", func(there *kit, _ func(*kit) answer) {
+		"a code whose grant is revoked": {"code", func(there *kit, _ func(*kit) tokenResponse) {
 			if err := there.store.Revoke(there.begin(), there.only().Record.ID, "logout"); err != nil {
 				there.t.Error(err)
 			}
 		}, storage.GrantRevoked},
-		"a refresh token whose grant is revoked": {"refresh token", func(there *kit, _ func(*kit) answer) {
+		"a refresh token whose grant is revoked": {"refresh token", func(there *kit, _ func(*kit) tokenResponse) {
 			if err := there.store.Revoke(there.begin(), there.only().Record.ID, "logout"); err != nil {
 				there.t.Error(err)
 			}
 		}, storage.GrantRevoked},
-		"a refresh token whose successor was given away and used": {"refresh token", func(there *kit, send func(*kit) answer) {
+		"a refresh token whose successor was given away and used": {"refresh token", func(there *kit, send func(*kit) tokenResponse) {
 			a := send(there)
 			wantOK(there.t, a)
 			wantOK(there.t, there.refresh(a.refresh))
@@ -406,20 +406,20 @@ func TestASettlementLeavesWhatOthersWrote(t *testing.T) {
 	}
 }
 
-// A token that was rotated for nobody is worth as much everywhere as where it was rotated, and no more: its successor is given
-// once, and once more within the time of late copies; not at all when it is used, and not after ten minutes.
-func TestATokenWhoseRotationIsSettledIsNoTokenForEver(t *testing.T) {
+// A token whose rotation sent no response is valid to the same extent at every process. Its successor is returned once, and once
+// more as a late copy. It is not returned after its use, and not after ten minutes.
+func TestSettle_TokenOfASettledRotationIsBounded(t *testing.T) {
 	tests := map[string]struct {
-		meanwhile func(t *testing.T, there *kit, first answer)
+		meanwhile func(t *testing.T, there *kit, first tokenResponse)
 		good      bool
 	}{
-		"nothing":     {func(*testing.T, *kit, answer) {}, true},
-		"ten minutes": {func(*testing.T, *kit, answer) { time.Sleep(10 * time.Minute) }, false},
-		"it was answered, a while ago": {func(t *testing.T, there *kit, first answer) {
+		"nothing":     {func(*testing.T, *kit, tokenResponse) {}, true},
+		"ten minutes": {func(*testing.T, *kit, tokenResponse) { time.Sleep(10 * time.Minute) }, false},
+		"it was answered, a while ago": {func(t *testing.T, there *kit, first tokenResponse) {
 			wantOK(t, there.refresh(first.refresh))
 			time.Sleep(lateCopies)
 		}, false},
-		"it was answered just now": {func(t *testing.T, there *kit, first answer) {
+		"it was answered just now": {func(t *testing.T, there *kit, first tokenResponse) {
 			wantOK(t, there.refresh(first.refresh))
 			time.Sleep(oauth2.RefreshGrace)
 		}, true},
@@ -452,8 +452,8 @@ func TestATokenWhoseRotationIsSettledIsNoTokenForEver(t *testing.T) {
 	}
 }
 
-// The successor went out in answer to a late copy before the settler came. When it was used it is a token like any other.
-func TestASettledRotationEndsWithTheNextOne(t *testing.T) {
+// The response to a late copy had the successor before the settler ran. After its use, it is like any other token.
+func TestSettle_RotationEndsWithTheNextOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		here := newKit(t)
 		there := here.twin()
@@ -471,8 +471,8 @@ func TestASettledRotationEndsWithTheNextOne(t *testing.T) {
 	})
 }
 
-// The rotation after one that nobody was answered is in doubt itself.
-func TestARotationThatIsUnknownAfterAnotherOneIsRepeated(t *testing.T) {
+// The outcome of the rotation after one without a response is unknown as well.
+func TestSettle_SecondUnknownRotationIsRepeated(t *testing.T) {
 	for _, settles := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			k := newKit(t)
@@ -493,7 +493,7 @@ func TestARotationThatIsUnknownAfterAnotherOneIsRepeated(t *testing.T) {
 	}
 }
 
-func TestTwoDoubtsOfOneGrantAreSettledAsOne(t *testing.T) {
+func TestSettle_TwoUnknownOutcomesOfOneGrant(t *testing.T) {
 	for name, o := range onces() {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -508,14 +508,14 @@ func TestTwoDoubtsOfOneGrantAreSettledAsOne(t *testing.T) {
 				time.Sleep(lateCopies)
 				wantOK(t, send(there))
 				time.Sleep(lateCopies)
-				wantError(t, send(here), http.StatusBadRequest, o.refused)
+				wantError(t, send(here), http.StatusBadRequest, o.rejected)
 			})
 		})
 	}
 }
 
 // Two processes rotate a token, and neither knows the outcome.
-func TestDoubtsOfTwoProcessesAboutOneGrantAreSettled(t *testing.T) {
+func TestSettle_UnknownOutcomesOfTwoProcesses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		here := newKit(t)
 		there := here.twin()
@@ -533,7 +533,7 @@ func TestDoubtsOfTwoProcessesAboutOneGrantAreSettled(t *testing.T) {
 	})
 }
 
-func TestOfManyRequestsAfterASettlementOneIsAnswered(t *testing.T) {
+func TestSettle_OneOfManyRequestsAfterwardsSucceeds(t *testing.T) {
 	for _, name := range []string{"code", "jti"} {
 		t.Run(name, func(t *testing.T) {
 			o := onces()[name]
@@ -561,7 +561,7 @@ func TestOfManyRequestsAfterASettlementOneIsAnswered(t *testing.T) {
 	}
 }
 
-func TestADisabledUsersCodeIsWorthNothingAfterItsSettlement(t *testing.T) {
+func TestSettle_CodeOfADisabledUserStaysInvalid(t *testing.T) {
 	here := newKit(t)
 	code := here.unansweredCode()
 	update(t, here, "alice", func(u *storage.User) { u.Epoch++ })
@@ -569,8 +569,8 @@ func TestADisabledUsersCodeIsWorthNothingAfterItsSettlement(t *testing.T) {
 	wantError(t, here.twin().redeem(code), http.StatusBadRequest, "invalid_grant")
 }
 
-// The store is away for half a minute. Nothing is asked of it before and after, and what happened is one line of the log.
-func TestRunSettlesWhenTheStoreIsBackAndAsksNothingOtherwise(t *testing.T) {
+// The store is unreachable for half a minute. Run sends it no request before and after, and writes one log line.
+func TestSettle_RunWaitsForTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t)
 		there := k.twin()
@@ -602,7 +602,7 @@ func TestRunSettlesWhenTheStoreIsBackAndAsksNothingOtherwise(t *testing.T) {
 		if n := during(time.Hour); n != 0 {
 			t.Errorf("the store was asked %d times in an hour without doubts", n)
 		}
-		// 1. The answers are lost, and so is the store.
+		// 1. The responses are lost, and the store is unreachable.
 		first, code := k.signIn(), k.mustAuthorize(nil, nil)
 		loses.Store(true)
 		wantError(t, k.redeem(code), http.StatusServiceUnavailable, "temporarily_unavailable")
@@ -615,7 +615,7 @@ func TestRunSettlesWhenTheStoreIsBackAndAsksNothingOtherwise(t *testing.T) {
 		if log.Len() > 0 {
 			t.Errorf("the log says %s", log.String())
 		}
-		// 2. It is back.
+		// 2. The store is reachable again.
 		away.Store(false)
 		during(time.Second)
 		wantOK(t, there.redeem(code))
@@ -631,8 +631,8 @@ func TestRunSettlesWhenTheStoreIsBackAndAsksNothingOtherwise(t *testing.T) {
 	})
 }
 
-// What nobody can decide in ten minutes is given up, and so is what is left when the process ends.
-func TestRunSaysWhatItGivesUp(t *testing.T) {
+// Outcomes that are unknown after ten minutes, or at the end of the process, are abandoned.
+func TestSettle_RunLogsAbandonedOutcomes(t *testing.T) {
 	for name, life := range map[string]time.Duration{"after ten minutes": 11 * time.Minute, "at the end of the process": time.Minute} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -651,7 +651,7 @@ func TestRunSaysWhatItGivesUp(t *testing.T) {
 	}
 }
 
-func TestRunSettlesOnceMoreWhenItsContextEnds(t *testing.T) {
+func TestSettle_RunSettlesAtTheEndOfItsContext(t *testing.T) {
 	k := newKit(t)
 	code := k.unansweredCode()
 	ctx, stop := context.WithCancel(t.Context())
@@ -660,8 +660,8 @@ func TestRunSettlesOnceMoreWhenItsContextEnds(t *testing.T) {
 	wantOK(t, k.twin().redeem(code))
 }
 
-// An engine that may read too early is asked to confirm what it reads.
-func TestASettlementGoesByWhatIsConfirmed(t *testing.T) {
+// The settler confirms the reads of an engine that may return stale data.
+func TestSettle_ConfirmsItsReads(t *testing.T) {
 	k, l := newLaggingKit(t)
 	code := k.unansweredCode()
 	l.lag = map[string]storage.Document{}
@@ -669,8 +669,8 @@ func TestASettlementGoesByWhatIsConfirmed(t *testing.T) {
 	wantOK(t, k.twin().redeem(code))
 }
 
-// A token that is older than the one whose rotation nobody was told is used up all the same.
-func TestASettledRotationForgivesNoOlderToken(t *testing.T) {
+// A token that is older than the one whose rotation sent no response stays used.
+func TestSettle_OlderTokenStaysReuse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t)
 		first := k.signIn()
@@ -686,7 +686,7 @@ func TestASettledRotationForgivesNoOlderToken(t *testing.T) {
 	})
 }
 
-func TestWhatARepeatWasAnsweredIsInDoubtNoMore(t *testing.T) {
+func TestSettle_SuccessfulRepeatEndsTheUnknownOutcome(t *testing.T) {
 	for name, o := range onces() {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -705,8 +705,8 @@ func TestWhatARepeatWasAnsweredIsInDoubtNoMore(t *testing.T) {
 	}
 }
 
-// A revocation that may not have been stored is asked for again by who wanted it: there is nothing to settle.
-func TestAnUnknownRevocationIsNoDoubt(t *testing.T) {
+// The client repeats a revocation of unknown outcome: there is nothing to settle.
+func TestSettle_IgnoresAnUnknownRevocation(t *testing.T) {
 	k := newKit(t)
 	id := k.grantOf(k.signIn().access).ID
 	k.loseAnswers(storage.KindGrant, 1)

@@ -77,7 +77,7 @@ func (k *kit) issue(ctx context.Context, id string) (refreshToken string, err er
 	return refreshToken, k.store.Commit(ctx)
 }
 
-func TestATicketBecomesAGrantOnce(t *testing.T) {
+func TestTicket_BecomesAGrantOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t)
 		ticket := k.ticket("code")
@@ -89,7 +89,7 @@ func TestATicketBecomesAGrantOnce(t *testing.T) {
 		time.Sleep(59 * time.Second)
 		again, err := k.bind(ticket, "register")
 		if err != nil {
-			t.Fatalf("a lost answer: %v", err)
+			t.Fatalf("a lost response: %v", err)
 		}
 		if again != first {
 			t.Error("the repeat got another refresh token")
@@ -105,7 +105,7 @@ func TestATicketBecomesAGrantOnce(t *testing.T) {
 	})
 }
 
-func TestARepeatedLoginGetsItsTicketAgain(t *testing.T) {
+func TestTicket_RepeatedLoginReturnsTheSameTicket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t)
 		ticket := k.ticket("code")
@@ -136,7 +136,7 @@ func TestARepeatedLoginGetsItsTicketAgain(t *testing.T) {
 	})
 }
 
-func TestATicketExpires(t *testing.T) {
+func TestTicket_Expires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t)
 		ticket := k.ticket("code")
@@ -147,7 +147,7 @@ func TestATicketExpires(t *testing.T) {
 	})
 }
 
-func TestFiveWrongProofsKillATicket(t *testing.T) {
+func TestTicket_FiveWrongProofsEndIt(t *testing.T) {
 	k := newKit(t)
 	ticket := k.ticket("code")
 	live, err := k.store.Ticket(k.begin(), k.client("mini"), ticket, "register")
@@ -172,7 +172,7 @@ func TestFiveWrongProofsKillATicket(t *testing.T) {
 	}
 }
 
-func TestAWrongProofCountedMeanwhileIsNotForgotten(t *testing.T) {
+func TestTicket_ConcurrentWrongProofIsCounted(t *testing.T) {
 	k := newKit(t)
 	ticket := k.ticket("code")
 	ctx := k.begin()
@@ -199,7 +199,7 @@ func TestAWrongProofCountedMeanwhileIsNotForgotten(t *testing.T) {
 	}
 }
 
-func TestATicketIsForItsClient(t *testing.T) {
+func TestTicket_BelongsToItsClient(t *testing.T) {
 	k := newKit(t)
 	k.register(storage.Client{ID: "mini2", Kind: storage.ClientMiniapp, AuthMethod: "client_secret_basic"})
 	ticket := k.ticket("code")
@@ -214,7 +214,7 @@ func TestATicketIsForItsClient(t *testing.T) {
 	}
 }
 
-func TestRacingUsesOfATicketMakeOneGrant(t *testing.T) {
+func TestTicket_ConcurrentUsesCreateOneGrant(t *testing.T) {
 	for range 20 {
 		k := newKit(t)
 		ticket := k.ticket("code")

@@ -8,7 +8,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-func TestDoubtsAreBoundedAndEnd(t *testing.T) {
+func TestUnknownOutcomes_AreBoundedAndExpire(t *testing.T) {
 	var d unknownOutcomes
 	now := time.Now()
 	for i := range 2 * maxUnknownOutcomes {
@@ -42,7 +42,7 @@ func TestDoubtsAreBoundedAndEnd(t *testing.T) {
 }
 
 // A missing record is looked up less and less often, and is not counted as dropped in the end.
-func TestWhatIsNotThereIsLeftAlone(t *testing.T) {
+func TestUnknownOutcomes_MissingRecordStaysMissing(t *testing.T) {
 	var d unknownOutcomes
 	now := time.Now()
 	d.add(storage.KindAssertion, "one", attempt{name: "a"}, now)

@@ -24,7 +24,7 @@ func (k *kit) loseAnswers(kind storage.Kind, times int32) {
 	var seen atomic.Int32
 	k.hooks.After = func(_ context.Context, operation storagetest.Operation, err error) error {
 		if operation.Write() && operation.Kind == kind && seen.Add(1) <= times {
-			return fmt.Errorf("%w: the answer is lost", storage.ErrUnavailable)
+			return fmt.Errorf("%w: the response is lost", storage.ErrUnavailable)
 		}
 		return err
 	}
@@ -52,7 +52,7 @@ func (k *kit) elsewhere() {
 	k.serve()
 }
 
-func TestACodeWhoseRedemptionIsUnknownIsRedeemedOnceByItsRepeat(t *testing.T) {
+func TestUnknownOutcome_RepeatRedeemsTheCodeOnce(t *testing.T) {
 	for _, lost := range []int32{1, 3} {
 		t.Run(fmt.Sprint(lost, " answers lost"), func(t *testing.T) {
 			k := newKit(t)
@@ -72,7 +72,7 @@ func TestACodeWhoseRedemptionIsUnknownIsRedeemedOnceByItsRepeat(t *testing.T) {
 	}
 }
 
-func TestACodeWhoseRedemptionIsUnknownIsStillItsClientsAndItsVerifiers(t *testing.T) {
+func TestUnknownOutcome_CodeStillRequiresItsClientAndVerifier(t *testing.T) {
 	k := newKit(t)
 	k.register(storage.Client{ID: "other", Kind: storage.ClientSPA, AuthMethod: "none", RedirectURIs: []string{spaRedirect}})
 	code := k.unansweredCode()
@@ -86,7 +86,7 @@ func TestACodeWhoseRedemptionIsUnknownIsStillItsClientsAndItsVerifiers(t *testin
 	wantOK(t, k.redeem(code))
 }
 
-func TestOfManyRepeatsOfAnUnknownRedemptionOneIsAnsweredAtMost(t *testing.T) {
+func TestUnknownOutcome_AtMostOneRepeatSucceeds(t *testing.T) {
 	k := newKit(t)
 	code := k.unansweredCode()
 	var answered atomic.Int32
@@ -104,7 +104,7 @@ func TestOfManyRepeatsOfAnUnknownRedemptionOneIsAnsweredAtMost(t *testing.T) {
 	}
 }
 
-func TestARevocationEndsAGrantWhoseRedemptionIsUnknown(t *testing.T) {
+func TestUnknownOutcome_RevocationEndsTheGrant(t *testing.T) {
 	k := newKit(t)
 	code := k.unansweredCode()
 	page, err := k.memory.List(t.Context(), storage.Query{Kind: storage.KindGrant})
@@ -125,7 +125,7 @@ func TestARevocationEndsAGrantWhoseRedemptionIsUnknown(t *testing.T) {
 }
 
 // The store is down for minutes, much longer than late copies of a token are accepted.
-func TestARefreshWhoseRotationIsUnknownIsRepeatedWhenTheStoreIsBack(t *testing.T) {
+func TestUnknownOutcome_RefreshIsRepeatedWhenTheStoreIsBack(t *testing.T) {
 	for _, lost := range []int32{1, 3} {
 		synctest.Test(t, func(t *testing.T) {
 			k := newKit(t)
@@ -153,7 +153,7 @@ func TestARefreshWhoseRotationIsUnknownIsRepeatedWhenTheStoreIsBack(t *testing.T
 	}
 }
 
-func TestWhatAnotherProcessWroteIsNoUnansweredWriteOfThisOne(t *testing.T) {
+func TestUnknownOutcome_WriteOfAnotherProcessIsNone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t)
 		first := k.signIn()
@@ -173,7 +173,7 @@ func TestWhatAnotherProcessWroteIsNoUnansweredWriteOfThisOne(t *testing.T) {
 	})
 }
 
-func TestAnAssertionThatMayHaveBeenSpentIsAcceptedOnceMore(t *testing.T) {
+func TestUnknownOutcome_AssertionIsAcceptedOnceMore(t *testing.T) {
 	for _, lost := range []int32{1, 3} {
 		k := newKit(t)
 		exp := time.Now().Add(time.Minute)
@@ -207,7 +207,7 @@ func TestAnAssertionThatMayHaveBeenSpentIsAcceptedOnceMore(t *testing.T) {
 	}
 }
 
-func TestAnAssertionThatCannotBeReadIsNotCalledUsed(t *testing.T) {
+func TestUnknownOutcome_UnreadableAssertionIsNotCalledUsed(t *testing.T) {
 	k := newKit(t)
 	exp := time.Now().Add(time.Minute)
 	k.loseAnswers(storage.KindAssertion, 1)
@@ -225,7 +225,7 @@ func TestAnAssertionThatCannotBeReadIsNotCalledUsed(t *testing.T) {
 	}
 }
 
-func TestAClientThatIsDisabledDuringARefreshIsToldThatItsGrantIsNoMore(t *testing.T) {
+func TestUnknownOutcome_ClientDisabledDuringARefreshGetsInvalidGrant(t *testing.T) {
 	k := newKit(t)
 	a := k.signIn()
 	k.hooks.After = func(_ context.Context, operation storagetest.Operation, err error) error {

@@ -68,7 +68,7 @@ func (s storeTime) Time(ctx context.Context) (time.Time, error) {
 	return now.Add(s.ahead), err
 }
 
-// wantTold wants success, or an error that says what to do: to repeat the request, or to sign in again.
+// wantTold requires success, or an error with the next step: repeat the request, or sign in again.
 func (w *jumpWorld) wantTold(what string, a apiResponse) {
 	w.Helper()
 	problem := a.text("error")
@@ -78,7 +78,7 @@ func (w *jumpWorld) wantTold(what string, a apiResponse) {
 	}
 }
 
-// wantSession signs in at an instance, and wants refreshes there, and the detection of a refresh token that was used a minute ago.
+// wantSession signs in at an instance. It requires refreshes there, and the detection of a refresh token used a minute ago.
 func (w *jumpWorld) wantSession(what string, at *instance) {
 	w.Helper()
 	made := at.exchange("mini", w.app.Login("bob"))
@@ -122,7 +122,7 @@ func (w *jumpWorld) wantRotation(what string, at *instance) {
 	w.wantSigner(what+", revoked", key.ID, func(*instance) bool { return true })
 }
 
-// wantSigner wants each instance, or those that must, to sign with a key, and to accept what it signed.
+// wantSigner requires each instance, or those of mustSign, to sign with a key, and to accept its signatures.
 func (w *jumpWorld) wantSigner(what, kid string, mustSign func(*instance) bool) {
 	w.Helper()
 	w.first.clock.Advance(time.Second)

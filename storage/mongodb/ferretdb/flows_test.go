@@ -88,7 +88,7 @@ func (i *instance) assertion() string {
 	return i.assertionAt(i.local())
 }
 
-// assertionAt is an assertion that was made at that time.
+// assertionAt returns an assertion issued at that time.
 func (i *instance) assertionAt(made time.Time) string {
 	i.Helper()
 	now := made.Unix()

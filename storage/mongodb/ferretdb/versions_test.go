@@ -81,7 +81,7 @@ func TestWhatANewerVersionAddsSurvivesThisOne(t *testing.T) {
 	})
 }
 
-func TestARecordOfANewerVersionIs503AndStaysAsItIs(t *testing.T) {
+func TestNewerRecord_Returns503AndStaysUnchanged(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, i *instance) {
 		app := i.addMiniProgram("mini", func(c *storage.Client) { c.Federation.UpdateProfile = true })
