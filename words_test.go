@@ -19,10 +19,9 @@ type deniedWord struct {
 	instead string
 }
 
-// TestTextsUsePlainWords reads all texts but those of testdata/words-pending.txt, which are still to be rewritten. A file of that
-// list without a denied word fails, so that the list only shrinks.
-func TestTextsUsePlainWords(t *testing.T) {
-	denied, pending := readDeniedWords(t), readPending(t)
+// TestTexts_UsePlainWords compares all texts with the deny-list of testdata/words.txt.
+func TestTexts_UsePlainWords(t *testing.T) {
+	denied := readDeniedWords(t)
 	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -33,14 +32,8 @@ func TestTextsUsePlainWords(t *testing.T) {
 		if entry.IsDir() {
 			return nil
 		}
-		found := deniedIn(textsOf(t, path), denied)
-		switch {
-		case pending[path] && len(found) == 0:
-			t.Errorf("%s uses plain words: remove it from testdata/words-pending.txt", path)
-		case !pending[path]:
-			for _, each := range found {
-				t.Errorf("%s:%s", path, each)
-			}
+		for _, each := range deniedIn(textsOf(t, path), denied) {
+			t.Errorf("%s:%s", path, each)
 		}
 		return nil
 	})
@@ -60,15 +53,6 @@ func deniedIn(texts []writtenText, denied []deniedWord) []string {
 		}
 	}
 	return found
-}
-
-func readPending(t *testing.T) map[string]bool {
-	t.Helper()
-	pending := map[string]bool{}
-	for line := range strings.Lines(read(t, "testdata/words-pending.txt")) {
-		pending[strings.TrimSpace(line)] = true
-	}
-	return pending
 }
 
 func readDeniedWords(t *testing.T) []deniedWord {
