@@ -60,7 +60,7 @@ type olderInner struct {
 	} `json:"nested,omitzero"`
 }
 
-func TestEncodeKeepsWhatTheTypeDoesNotKnow(t *testing.T) {
+func TestEncode_PreservesUnknownMembers(t *testing.T) {
 	table := []struct {
 		name string
 		// prior is read as older, changed by edit, and written again.
@@ -154,7 +154,7 @@ func parse(t *testing.T, text []byte) (value map[string]any) {
 	return value
 }
 
-func TestEncodeWritesTheVersionInFrontAndOnce(t *testing.T) {
+func TestEncode_WritesTheVersionFirstAndOnce(t *testing.T) {
 	type empty struct {
 		A string `json:"a,omitempty"`
 	}
@@ -171,7 +171,7 @@ func TestEncodeWritesTheVersionInFrontAndOnce(t *testing.T) {
 	}
 }
 
-func TestEncodeKeepsRawMessagesToTheByte(t *testing.T) {
+func TestEncode_PreservesRawMessages(t *testing.T) {
 	client := storage.Client{JWKS: json.RawMessage(`{"keys":[{"<&>":"\u2028\u00e9","n":1.0e2}]}`)}
 	body, err := storage.Encode(client, nil)
 	if err != nil {
@@ -183,7 +183,7 @@ func TestEncodeKeepsRawMessagesToTheByte(t *testing.T) {
 	}
 }
 
-func TestEncodeRefusesWhatIsTooLarge(t *testing.T) {
+func TestEncode_RejectsLargeDocuments(t *testing.T) {
 	record := storage.Directory{Name: strings.Repeat("x", storage.MaxBody)}
 	if _, err := storage.Encode(record, nil); !errors.Is(err, storage.ErrTooLarge) {
 		t.Errorf("a large record: %v", err)
@@ -194,7 +194,7 @@ func TestEncodeRefusesWhatIsTooLarge(t *testing.T) {
 	}
 }
 
-func TestDecodeRefuses(t *testing.T) {
+func TestDecode_Rejects(t *testing.T) {
 	const secret = "s3cr3t"
 	table := []struct {
 		name, body string
@@ -233,7 +233,7 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-func TestEncodeRefusesAPriorThatIsNoRecord(t *testing.T) {
+func TestEncode_RejectsAPriorThatIsNoRecord(t *testing.T) {
 	for _, prior := range []string{`[]`, `{"v":1`, `null x`, `{"v":1,"s3cr3t":}`} {
 		_, err := storage.Encode(storage.Grant{}, []byte(prior))
 		if err == nil || strings.Contains(err.Error(), "s3cr3t") {
@@ -252,7 +252,7 @@ func fieldsOf(typ reflect.Type) func(func(reflect.StructField) bool) {
 	}
 }
 
-func TestPackageImportsTheStandardLibraryAlone(t *testing.T) {
+func TestPackage_ImportsOnlyTheStandardLibrary(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -343,7 +343,7 @@ func sameRecord(t *testing.T, a, b any) bool {
 	return errLeft == nil && errRight == nil && sameJSON(t, left, right)
 }
 
-func TestOlderAndNewerReadEachOther(t *testing.T) {
+func TestCodec_OlderAndNewerReadEachOther(t *testing.T) {
 	want := newer{ID: "x", Later: json.RawMessage(`{"a":[1]}`), Elements: map[string]newerInner{"k": {A: "a", Later: "l"}}}
 	want.Inner.Nested.Later2 = 7
 	body, err := storage.Encode(want, nil)

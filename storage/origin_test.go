@@ -8,7 +8,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-func TestOrigins(t *testing.T) {
+func TestOrigin_ParsesAndRejects(t *testing.T) {
 	tests := []struct {
 		origin string
 		good   bool

@@ -9,7 +9,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-func TestCursorReturnsToItsPosition(t *testing.T) {
+func TestCursor_ReturnsToItsPosition(t *testing.T) {
 	at := time.Date(1969, 12, 31, 23, 59, 59, 999_000_000, time.UTC)
 	doc := storage.Document{ID: "a/b\x00中", Name: "n\xff", CreatedAt: at, DueAt: at.AddDate(1000, 0, 0)}
 	for order, want := range map[storage.Order]storage.Position{
@@ -34,7 +34,7 @@ func TestCursorReturnsToItsPosition(t *testing.T) {
 	}
 }
 
-func TestDocumentsThatNoEngineStoresAreInvalid(t *testing.T) {
+func TestDocument_InvalidIsRejected(t *testing.T) {
 	for name, row := range map[string]struct {
 		doc  storage.Document
 		want error

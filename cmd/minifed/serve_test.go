@@ -189,7 +189,7 @@ func TestServe_RejectsASecondServerOnTheStore(t *testing.T) {
 	}
 }
 
-func TestATakenPortStopsTheStartBeforeAnythingIsMade(t *testing.T) {
+func TestServe_TakenPortStopsTheStartBeforeAnyWrite(t *testing.T) {
 	running := newCLI(t).startServer(t)
 	s := newCLI(t, "MINIFED_LISTEN_ADDRESS="+strings.TrimPrefix(running.url, "http://"))
 	s.mustFail(t, exitFailed, []string{"listen.address", "another program uses the address", "MINIFED_LISTEN_ADDRESS"}, "serve")

@@ -55,7 +55,7 @@ func address(t *testing.T, printed, name string) string {
 	return found[1]
 }
 
-func TestACodeFromTheControlAPILogsIn(t *testing.T) {
+func TestControl_CodeLogsIn(t *testing.T) {
 	printed := start(t, "-listen", "127.0.0.1:0", "-control", "127.0.0.1:0", "-app", "wxsimA:geheim", "-open-platform", "op")
 	if !strings.Contains(printed, "SIMULATOR") {
 		t.Error("it does not say that it is a simulator")
@@ -79,7 +79,7 @@ func TestACodeFromTheControlAPILogsIn(t *testing.T) {
 	}
 }
 
-func TestWithoutAppsThereIsOneWithARandomSecret(t *testing.T) {
+func TestApps_DefaultIsOneWithARandomSecret(t *testing.T) {
 	printed := start(t, "-listen", "127.0.0.1:0", "-control", "127.0.0.1:0")
 	if !regexp.MustCompile(`app +wxsim\w+ secret [0-9a-f]{32}`).MatchString(printed) {
 		t.Errorf("printed %q", printed)
@@ -93,7 +93,7 @@ func TestIdentifiers_AreMarkedAsSimulated(t *testing.T) {
 	}
 }
 
-func TestAnAddressInUseIsAnError(t *testing.T) {
+func TestListen_AddressInUseIsAnError(t *testing.T) {
 	printed := start(t, "-listen", "127.0.0.1:0", "-control", "127.0.0.1:0")
 	taken := strings.TrimPrefix(address(t, printed, "API"), "http://")
 	if err := run(t.Context(), []string{"-listen", taken, "-control", "127.0.0.1:0"}, io.Discard); err == nil {

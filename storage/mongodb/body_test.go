@@ -9,7 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
-func TestTimesBecomeDatesAndComeBackAsTheyWere(t *testing.T) {
+func TestBody_TimesRoundTripAsDates(t *testing.T) {
 	for text, date := range map[string]bool{
 		"2026-02-28T23:59:59Z":           true,
 		"2026-02-28T23:59:59.12Z":        true,

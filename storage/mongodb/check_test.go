@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestAURIIsCheckedWithoutConnecting(t *testing.T) {
+func TestCheckURI_DoesNotConnect(t *testing.T) {
 	for uri, good := range map[string]bool{
 		"mongodb://db.invalid:27017/minifed?replicaSet=rs0":               true,
 		"mongodb+srv://db.invalid/minifed":                                true,

@@ -42,7 +42,7 @@ func TestURI_RejectsWeakeningOptions(t *testing.T) {
 	}
 }
 
-func TestSafeURIsPass(t *testing.T) {
+func TestURI_AcceptsSafeSettings(t *testing.T) {
 	for uri, database := range map[string]string{
 		"mongodb://db.example": "minifed",
 		"mongodb://a,b,c/id?replicaSet=rs0&w=majority&journal=true":       "id",
@@ -60,7 +60,7 @@ func TestSafeURIsPass(t *testing.T) {
 	}
 }
 
-func TestTheURISetsThePoolAndTheTimes(t *testing.T) {
+func TestURI_SetsPoolAndTimeouts(t *testing.T) {
 	set, _, err := parse(Options{URI: "mongodb://a/?maxPoolSize=7&minPoolSize=3&maxIdleTimeMS=9000&serverSelectionTimeoutMS=1500&retryWrites=false"})
 	if err != nil {
 		t.Fatal(err)

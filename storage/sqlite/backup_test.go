@@ -11,7 +11,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-func TestABackupIsTheStoreAtOneMomentWhileWritesGoOn(t *testing.T) {
+func TestBackup_IsConsistentDuringWrites(t *testing.T) {
 	e := openTest(t, Options{Serve: true})
 	for i := range 500 {
 		mustInsert(t, e, testDocument(fmt.Sprintf("before %d", i)))

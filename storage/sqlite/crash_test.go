@@ -190,8 +190,8 @@ func countUp(e *Engine, id string, acknowledge func(storage.Document, int)) {
 	}
 }
 
-// TestAFileThatMayNotGrowIsUnavailableUntilItMay lets a child meet a quota under load and be freed of it.
-func TestAFileThatMayNotGrowIsUnavailableUntilItMay(t *testing.T) {
+// TestDisk_FileSizeLimitIsUnavailableUntilLifted lets a child meet a quota under load and be freed of it.
+func TestDisk_FileSizeLimitIsUnavailableUntilLifted(t *testing.T) {
 	child, answers := startChild(t, "quota", filepath.Join(t.TempDir(), "minifed.db"))
 	for answers.Scan() {
 		t.Error(answers.Text())

@@ -46,7 +46,7 @@ func largeDocument(id string) storage.Document {
 	return doc
 }
 
-func TestATroubledDiskIsUnavailableWithARemedyAndHealsByItself(t *testing.T) {
+func TestDisk_FaultIsUnavailableWithARemedy(t *testing.T) {
 	table := []struct {
 		name, remedy string
 		trouble      func(path string) string

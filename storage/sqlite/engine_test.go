@@ -14,7 +14,7 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-func TestContract(t *testing.T) {
+func TestEngine_Contract(t *testing.T) {
 	lossy := map[storage.Engine]*atomic.Bool{}
 	storagetest.Run(t, storagetest.Subject{
 		Open: func(t *testing.T, now func() time.Time) storage.Engine {

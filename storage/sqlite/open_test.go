@@ -14,7 +14,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-func TestTheFileAndItsFolderAreForTheirOwnerAlone(t *testing.T) {
+func TestOpen_FileAndFolderArePrivate(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no file modes")
 	}
@@ -35,7 +35,7 @@ func TestTheFileAndItsFolderAreForTheirOwnerAlone(t *testing.T) {
 	}
 }
 
-func TestPathsMayHoldAnyLetter(t *testing.T) {
+func TestOpen_AcceptsAnyPath(t *testing.T) {
 	for _, name := range []string{"a b.db", "a?b=c&d.db", "a#b.db", "a%20b.db", "数据.db"} {
 		path := filepath.Join(t.TempDir(), "x & y", name)
 		e := openTest(t, Options{Path: path, Serve: true})
@@ -52,7 +52,7 @@ func TestPathsMayHoldAnyLetter(t *testing.T) {
 	}
 }
 
-func TestEveryCommitIsSyncedToTheDisk(t *testing.T) {
+func TestOpen_SyncsEveryCommit(t *testing.T) {
 	e := openTest(t, Options{})
 	c, err := dialWriter(t.Context(), e.path)
 	if err != nil {
@@ -204,7 +204,7 @@ func execute(t *testing.T, path string, statements []string) {
 	}
 }
 
-func TestAFileOfAnEarlierVersionGetsTheTablesItLacks(t *testing.T) {
+func TestOpen_AddsTablesToAnEarlierFile(t *testing.T) {
 	e := openTest(t, Options{})
 	doc := mustInsert(t, e, testDocument("a"))
 	if err := e.Close(); err != nil {
@@ -280,7 +280,7 @@ func definition(t *testing.T, path, name string) string {
 	return text
 }
 
-func TestListsFollowTheirIndexes(t *testing.T) {
+func TestList_UsesIndexes(t *testing.T) {
 	e := openTest(t, Options{})
 	db, err := openLists(e.path)
 	if err != nil {

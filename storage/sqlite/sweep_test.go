@@ -13,7 +13,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-func TestExpiredDocumentsAreSweptInShortCommitsBehindRequests(t *testing.T) {
+func TestSweep_UsesShortCommitsAfterRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		deleted, most := 0, 0 // in the transaction, and in any
@@ -53,7 +53,7 @@ func TestExpiredDocumentsAreSweptInShortCommitsBehindRequests(t *testing.T) {
 	})
 }
 
-func TestOnlyAServerSweeps(t *testing.T) {
+func TestSweep_RunsOnlyInAServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := openTest(t, Options{Now: time.Now})
 		doc := testDocument("a")

@@ -163,7 +163,7 @@ func (f *failing) hook(query string, execute execution) (driver.Result, error) {
 	return nil, errors.New("injected")
 }
 
-func TestAFailedTransactionStoresNothingAndTheNextOneWorks(t *testing.T) {
+func TestWriter_FailedTransactionStoresNothing(t *testing.T) {
 	for _, statement := range []string{"BEGIN", "INSERT", "UPDATE", "DELETE", "COMMIT"} {
 		t.Run(statement, func(t *testing.T) {
 			var f failing
@@ -244,7 +244,7 @@ func TestWriter_AmbiguousCommitReadsBack(t *testing.T) {
 	}
 }
 
-func TestWritesGoOnAfterAFailureOfRandomness(t *testing.T) {
+func TestWriter_ContinuesAfterAFailureOfRandomness(t *testing.T) {
 	random := &flaky{}
 	e := openTest(t, Options{Random: random})
 	random.broken.Store(true)

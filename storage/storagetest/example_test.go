@@ -11,7 +11,7 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-// An engine of your own passes the suite of every engine in a test like this one, TestContract. Reopen and DropReply stay nil for
+// An engine of your own passes the suite of every engine in a test like this one, TestEngine_Contract. Reopen and DropReply stay nil for
 // an engine without a file and without a network.
 func ExampleRun() {
 	testContract := func(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-func TestMemory(t *testing.T) {
+func TestMemory_Contract(t *testing.T) {
 	storagetest.Run(t, storagetest.Subject{
 		Open: func(_ *testing.T, now func() time.Time) storage.Engine { return storagetest.NewMemory(now) },
 	})
@@ -39,7 +39,7 @@ func TestHooks_LostRepliesPassSuite(t *testing.T) {
 	})
 }
 
-func TestHooksSeeEachOperationAndMayStopIt(t *testing.T) {
+func TestHooks_SeeEachOperationAndMayStopIt(t *testing.T) {
 	var before, after []storagetest.Operation
 	refused := errors.New("refused")
 	hooks := &storagetest.Hooks{

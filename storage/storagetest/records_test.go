@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestEveryRecordIsInTheSuite reads the sources, because Go cannot list the types of a package.
-func TestEveryRecordIsInTheSuite(t *testing.T) {
+// TestRecords_AreAllInTheSuite reads the sources, because Go cannot list the types of a package.
+func TestRecords_AreAllInTheSuite(t *testing.T) {
 	files, err := filepath.Glob("../*.go")
 	if err != nil {
 		t.Fatal(err)

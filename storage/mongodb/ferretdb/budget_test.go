@@ -36,7 +36,7 @@ func (i *instance) within(budgets []budget) {
 }
 
 // The budgets of the design, in commands on the wire.
-func TestRequestsStayWithinTheirBudgetOfCommands(t *testing.T) {
+func TestBudget_Requests(t *testing.T) {
 	t.Parallel()
 	_, i := newDeployment(t, (*Server).ReplicaSet)
 	mini := i.addMiniProgram("mini", func(*storage.Client) {})
@@ -84,7 +84,7 @@ func TestRequestsStayWithinTheirBudgetOfCommands(t *testing.T) {
 	})
 }
 
-func TestRequestsOfABrowserStayWithinTheirBudgetOfCommands(t *testing.T) {
+func TestBudget_BrowserRequests(t *testing.T) {
 	t.Parallel()
 	_, i := newDeployment(t, (*Server).ReplicaSet)
 	i.addWeb()

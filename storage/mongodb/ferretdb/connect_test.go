@@ -10,7 +10,7 @@ import (
 )
 
 // What MINIFED_TEST_MONGODB_URI does, with a replica set that is one by its looks.
-func TestAMongoDBIsFoundByItsURIAndLeftAsItWas(t *testing.T) {
+func TestConnect_UsesTheDatabaseOfTheURI(t *testing.T) {
 	t.Parallel()
 	uri := ferret.ReplicaSet(t).URI("admin")
 	server := must(Connect(t.Context(), uri))(t)
@@ -33,7 +33,7 @@ func TestAMongoDBIsFoundByItsURIAndLeftAsItWas(t *testing.T) {
 	}
 }
 
-func TestOnlyTheURIOfAReplicaSetWithoutTLSIsTaken(t *testing.T) {
+func TestConnect_HarnessRejectsOtherURIs(t *testing.T) {
 	t.Parallel()
 	for name, uri := range map[string]string{
 		"a server that stands alone": ferret.Proxy(t).URI("admin"), "another scheme": "mongodb+srv://db.invalid", "no URI": "::",

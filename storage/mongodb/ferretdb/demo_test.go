@@ -9,7 +9,7 @@ import (
 )
 
 // The demonstration on MongoDB prints the same steps, and the stored user.
-func TestTheDemoRunsOnMongoDB(t *testing.T) {
+func TestDemo_RunsOnMongoDB(t *testing.T) {
 	t.Parallel()
 	uri := ferret.ReplicaSet(t).URI(ferret.Database(t))
 	demo := func() string {

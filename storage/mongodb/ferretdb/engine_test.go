@@ -10,7 +10,7 @@ import (
 	"github.com/minifed/minifed/storage/storagetest"
 )
 
-func TestEngine(t *testing.T) {
+func TestEngine_Contract(t *testing.T) {
 	t.Parallel()
 	on := &behindProxies{proxies: map[storage.Engine]*Proxy{}, uris: map[storage.Engine]string{}}
 	storagetest.Run(t, storagetest.Subject{Open: on.open, Reopen: on.reopen, DropReply: on.dropReply})

@@ -44,7 +44,7 @@ func flows() map[string]flow {
 
 // Each write of each flow meets each fault once. The request succeeds or gets a retryable error; the repetition succeeds; and
 // the stored state shows no fault afterwards.
-func TestAFaultAtAnyWriteOfARequestDoesNoHarm(t *testing.T) {
+func TestFaults_AtAnyWriteAreHarmless(t *testing.T) {
 	alone := map[string]Fault{
 		"reply dropped": DropReply, "command dropped": DropCommand, "write concern error": WriteConcernError,
 		"not the primary": NotWritablePrimary, "executed and no primary any more": Executed,
@@ -85,7 +85,7 @@ func TestAFaultAtAnyWriteOfARequestDoesNoHarm(t *testing.T) {
 }
 
 // The table says how many writes there are to go wrong.
-func TestFlowsWriteAsOftenAsTheTableSays(t *testing.T) {
+func TestFaults_TableHasTheWritesOfEachFlow(t *testing.T) {
 	for name, f := range flows() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

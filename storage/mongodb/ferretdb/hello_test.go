@@ -11,7 +11,7 @@ import (
 	"github.com/minifed/minifed/storage/mongodb"
 )
 
-func TestAServerSaysItsVersionAndItsTime(t *testing.T) {
+func TestHello_ReturnsVersionAndTime(t *testing.T) {
 	t.Parallel()
 	server, err := engineAt(t, ferret.Proxy(t), ferret.Database(t)).Server(t.Context())
 	if err != nil || server.Version == "" || time.Since(server.Time).Abs() > time.Minute {

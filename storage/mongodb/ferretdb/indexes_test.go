@@ -69,7 +69,7 @@ func TestIndexes_ConcurrentStartCreatesOnce(t *testing.T) {
 	}
 }
 
-func TestWhatIsExpiredIsSweptWhereTheServerDoesNot(t *testing.T) {
+func TestSweep_DeletesWhatTheServerDoesNot(t *testing.T) {
 	t.Parallel()
 	if ferret.IsMongoDB() {
 		t.Skip("MongoDB does")
@@ -109,7 +109,7 @@ func TestWhatIsExpiredIsSweptWhereTheServerDoesNot(t *testing.T) {
 	}
 }
 
-func TestAServerThatCannotBeReachedIsUnavailableAndSaysWhatToLookAt(t *testing.T) {
+func TestConnect_UnreachableIsUnavailableWithARemedy(t *testing.T) {
 	t.Parallel()
 	proxy := ferret.Proxy(t)
 	proxy.Down()
@@ -117,7 +117,7 @@ func TestAServerThatCannotBeReachedIsUnavailableAndSaysWhatToLookAt(t *testing.T
 	wantUnavailable(t, err, "no primary can be reached", "s3cr3t")
 }
 
-func TestAServerThatGoesAwayIsUnavailableUntilItIsBack(t *testing.T) {
+func TestConnect_LostServerIsUnavailableUntilItReturns(t *testing.T) {
 	t.Parallel()
 	proxy := ferret.Proxy(t)
 	engine := engineAt(t, proxy, ferret.Database(t), func(o *mongodb.Options) { o.Timeout = 5 * time.Second })

@@ -70,7 +70,7 @@ func TestInstances_UsedCodeReturnsOtherGrant(t *testing.T) {
 	a.oneUser(1, 1)
 }
 
-func TestAGrantThatDoesNotComeInTimeIsANewCode(t *testing.T) {
+func TestInstances_LateGrantRequiresANewCode(t *testing.T) {
 	t.Parallel()
 	a, b, app := newPair(t)
 	held := a.proxy.holdFirst(insertOf(storage.KindGrant))
@@ -122,7 +122,7 @@ func TestInstances_RacingLoginsCreateOneUser(t *testing.T) {
 	}
 }
 
-func TestParallelAndLateRefreshesThroughTwoInstancesConverge(t *testing.T) {
+func TestInstances_ConcurrentAndLateRefreshesConverge(t *testing.T) {
 	t.Parallel()
 	a, b, app := newPair(t)
 	first := a.exchange("mini", app.Login("alice")).wantOK(t).text("refresh_token")

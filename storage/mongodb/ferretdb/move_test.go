@@ -32,7 +32,7 @@ func identityOf(t *testing.T, token any) (kid, sub any) {
 	return decoded["kid"], decoded["sub"]
 }
 
-func TestAStoreMovesFromSQLiteToMongoDBAndBack(t *testing.T) {
+func TestMove_FromSQLiteToMongoDBAndBack(t *testing.T) {
 	t.Parallel()
 	simulator := new(wechattest.Server)
 	api := httptest.NewServer(simulator)

@@ -15,7 +15,7 @@ import (
 // impatient is a URI option, so that tests do not wait as long for a primary as people do.
 const impatient = "serverSelectionTimeoutMS=2000"
 
-func TestWithoutTheDatabaseTheServerAnswers503AndGoesOnWhenItIsBack(t *testing.T) {
+func TestOutage_Returns503AndRecovers(t *testing.T) {
 	t.Parallel()
 	_, i := newDeployment(t, (*Server).ReplicaSet, impatient)
 	app := i.addMiniProgram("mini", func(*storage.Client) {})
@@ -132,7 +132,7 @@ func TestOutage_LosesNoAcknowledgedResult(t *testing.T) {
 
 // A former primary may lack the newest grants. A genuine token was issued, so its grant is read once more, linearizable, before
 // the session counts as ended.
-func TestAGrantThatAStaleReadDoesNotSeeIsReadOnceMore(t *testing.T) {
+func TestOutage_GrantMissedByAStaleReadIsReadAgain(t *testing.T) {
 	t.Parallel()
 	_, i := newDeployment(t, (*Server).ReplicaSet)
 	app := i.addMiniProgram("mini", func(*storage.Client) {})

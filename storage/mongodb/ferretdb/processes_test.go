@@ -85,7 +85,7 @@ func (c *cluster) refresh(p *process, token any) map[string]any {
 
 // A process freezes after WeChat's response, before the grant is stored. The other process returns new_code. When the first
 // continues, both repeat its response.
-func TestAProcessThatFreezesInTheMiddleOfALoginCostsANewCodeAtMost(t *testing.T) {
+func TestProcesses_FreezeDuringALoginCostsAtMostANewCode(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	frozen, other := c.both[0], c.both[1]
@@ -116,7 +116,7 @@ func TestAProcessThatFreezesInTheMiddleOfALoginCostsANewCodeAtMost(t *testing.T)
 }
 
 // The master key and the token secrets are rotated by the commands of docs/operations.md, while one process is up at any moment.
-func TestRotationsByTheCommandLineLoseNoSession(t *testing.T) {
+func TestProcesses_RotationsByCommandLoseNoSession(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	_, session := c.login(c.both[0], c.app.Login("alice"))

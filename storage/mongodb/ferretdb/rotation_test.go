@@ -68,7 +68,7 @@ func (r *resourceServer) verify(token string, doing string) {
 
 // While signing keys rotate, one instance reads them all the time and the other never again, as if frozen except for its
 // requests. A verifier may have an old JWK Set of either.
-func TestAFrozenInstanceSignsNothingThatCannotBeVerified(t *testing.T) {
+func TestRotation_FrozenInstanceSignsOnlyVerifiableTokens(t *testing.T) {
 	t.Parallel()
 	a, frozen, app := newPair(t)
 	verifier := &resourceServer{deployment: a.deployment}
@@ -111,7 +111,7 @@ func step(minute int, c *storagetest.Clock) int {
 }
 
 // An instance that cannot read the store does not sign by old keys for ever.
-func TestAnInstanceCutOffFromTheStoreStopsSigning(t *testing.T) {
+func TestRotation_InstanceWithoutStoreStopsSigning(t *testing.T) {
 	t.Parallel()
 	_, i := newDeployment(t, (*Server).Proxy)
 	i.get("/oauth2/jwks", "").wantOK(t)
@@ -139,7 +139,7 @@ func TestAnInstanceCutOffFromTheStoreStopsSigning(t *testing.T) {
 
 // Token secrets are rotated while one instance reads them at once and the other eleven minutes later. Sessions, codes and
 // repeats go through either all the time.
-func TestARotationOfTokenSecretsLosesNoSession(t *testing.T) {
+func TestRotation_OfTokenSecretsLosesNoSession(t *testing.T) {
 	t.Parallel()
 	a, b, app := newPair(t)
 	sessions := []string{a.exchange("mini", app.Login("alice")).wantOK(t).text("refresh_token")}
@@ -177,7 +177,7 @@ func must2[V, W any](_ V, _ W, err error) func(testing.TB) {
 }
 
 // The master key is rotated as Reseal says, one instance at a time, with logins and refreshes through each in between.
-func TestARotationOfTheMasterKeyLosesNoSession(t *testing.T) {
+func TestRotation_OfTheMasterKeyLosesNoSession(t *testing.T) {
 	t.Parallel()
 	w, a := newDeployment(t, (*Server).Proxy)
 	app := a.addMiniProgram("mini", func(*storage.Client) {})

@@ -119,7 +119,7 @@ func TestUnknownOutcome_OtherInstanceServesRepeat(t *testing.T) {
 	}
 }
 
-func TestOfManyRepeatsThroughTwoInstancesOneIsServed(t *testing.T) {
+func TestSettle_OneOfManyRepeatsAtTwoInstancesSucceeds(t *testing.T) {
 	for _, name := range []string{"code", "jti"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

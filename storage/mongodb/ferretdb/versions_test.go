@@ -47,7 +47,7 @@ func (i *instance) documents(kind storage.Kind) []storage.Document {
 	return page.Documents
 }
 
-func TestWhatANewerVersionAddsSurvivesThisOne(t *testing.T) {
+func TestVersions_UnknownMembersSurvive(t *testing.T) {
 	t.Parallel()
 	const future = `"future":{"a":[1,{"b":"2026-01-01T00:00:00Z"}],"n":12345678901234567890}`
 	onBoth(t, func(t *testing.T, i *instance) {

@@ -55,7 +55,7 @@ func mustInsert(t *testing.T, engine storage.Engine, doc storage.Document) stora
 	return doc
 }
 
-func TestOneFaultOnTheWireIsNoFailure(t *testing.T) {
+func TestWire_OneFaultIsNoFailure(t *testing.T) {
 	t.Parallel()
 	faults := map[string]Fault{
 		"reply dropped": DropReply, "command dropped": DropCommand, "write concern error": WriteConcernError,
@@ -118,7 +118,7 @@ func wantRevision(t *testing.T, engine storage.Engine, want storage.Document) {
 
 // When the server executes commands and returns no reply, the outcome of a write cannot be known: it is unknown, and never
 // lost.
-func TestAWriteWhoseOutcomeCannotBeReadIsUnknown(t *testing.T) {
+func TestWire_UnreadableOutcomeIsUnknown(t *testing.T) {
 	t.Parallel()
 	proxy := ferret.Proxy(t)
 	engine := engineAt(t, proxy, ferret.Database(t), func(o *mongodb.Options) { o.Timeout = 5 * time.Second })
@@ -213,7 +213,7 @@ func TestConflict_UnreadableWinnerIsUnknown(t *testing.T) {
 	}
 }
 
-func TestConfirmSeesWhatAStaleReadDoesNot(t *testing.T) {
+func TestWire_ConfirmReturnsWhatAStaleReadMisses(t *testing.T) {
 	t.Parallel()
 	commands := newCommandLog()
 	proxy := ferret.Proxy(t)
@@ -262,7 +262,7 @@ func TestCommands_UseMajority(t *testing.T) {
 }
 
 // A retry by the driver finds its own first try: the number of commands says that the engine did not have to read.
-func TestARetryByTheDriverIsNoLoss(t *testing.T) {
+func TestWire_RetryByTheDriverLosesNothing(t *testing.T) {
 	t.Parallel()
 	commands := newCommandLog()
 	proxy := ferret.ReplicaSet(t)

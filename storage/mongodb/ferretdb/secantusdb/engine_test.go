@@ -11,7 +11,7 @@ import (
 )
 
 // Nothing stands between the engine and the server: commands overlap.
-func TestEngine(t *testing.T) {
+func TestEngine_Contract(t *testing.T) {
 	t.Parallel()
 	var uris sync.Map
 	connect := func(t *testing.T, uri string, now func() time.Time) storage.Engine {
