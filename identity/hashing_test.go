@@ -101,21 +101,21 @@ func TestHashing_CollectsFinishedHashes(t *testing.T) {
 func TestHashing_ReleasesMemoryAfterTheLastHash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := NewHashing(1, 1<<30)
-		released := 0
-		h.release = func() { released++ }
+		var released atomic.Int64
+		h.release = func() { released.Add(1) }
 		for range 3 {
 			if err := h.Run(t.Context(), 16, func() {}); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(idleBeforeRelease / 2)
 		}
-		if released != 0 {
-			t.Errorf("%d releases between two hashes, want none", released)
+		if got := released.Load(); got != 0 {
+			t.Errorf("%d releases between two hashes, want none", got)
 		}
 		time.Sleep(idleBeforeRelease)
 		synctest.Wait()
-		if released != 1 {
-			t.Errorf("%d releases after the last hash, want one", released)
+		if got := released.Load(); got != 1 {
+			t.Errorf("%d releases after the last hash, want one", got)
 		}
 	})
 }

@@ -82,7 +82,7 @@ func encodeLogo(file []byte) ([]byte, error) {
 	}
 	visible := trimmed(source)
 	if visible.area.Empty() {
-		return nil, errors.New("is a picture of nothing: every pixel is transparent")
+		return nil, errors.New("is an empty picture: every pixel is transparent")
 	}
 	return visible.encode()
 }

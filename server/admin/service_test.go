@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,7 +33,10 @@ type serviceHarness struct {
 func newServiceHarness(t *testing.T) *serviceHarness {
 	t.Helper()
 	h := &serviceHarness{hashing: identity.NewHashing(1, 0), at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	var mu sync.Mutex // ImportUsers reads the clock at several goroutines.
 	now := func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
 		h.at = h.at.Add(time.Millisecond)
 		return h.at
 	}
