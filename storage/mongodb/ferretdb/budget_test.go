@@ -58,6 +58,8 @@ func TestBudget_Requests(t *testing.T) {
 	ticket := i.profile("binder", "code", binder.Login("carol")).text("bind_ticket")
 	assertion := i.assertion()
 	people, sub := i.people(), known.sub(t)
+	_, err := people.User(t.Context(), "default", sub)
+	check(t, err)
 
 	i.within([]budget{
 		{"mini-program login, known user", func() apiResponse { return i.exchange("mini", mini.Login("alice")) }, 200, 3, 1},

@@ -12,6 +12,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/storage"
 )
 
@@ -20,11 +21,12 @@ const (
 	userPassword = "correct horse battery staple"
 )
 
-// people is the service of users, with passwords that are cheap to check.
+// people is the service of users, with passwords that are cheap to check. Like a server's, it has directories in memory.
 func (i *instance) people() *identity.Service {
 	i.Helper()
+	directories := endpoint.NewCatalog(endpoint.CatalogConfig{PublicURL: i.address, DefaultDirectory: "default", Engine: i.engine, Now: i.now})
 	return must(identity.New(identity.Config{
-		Engine: i.engine, Now: i.now, Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler),
+		Engine: i.engine, Directories: directories, Now: i.now, Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler),
 		Argon2: identity.Argon2{Memory: 64, Time: 1, Threads: 1},
 	}))(i.T)
 }
