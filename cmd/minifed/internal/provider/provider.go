@@ -210,8 +210,9 @@ func (p *Provider) servePublicTLS(ctx context.Context) {
 	})
 }
 
-// Wait returns nil when ctx ends, and an error when a listener fails.
+// Wait returns nil when ctx ends, and an error when a listener fails. The provider reports that it is draining from then on.
 func (p *Provider) Wait(ctx context.Context) error {
+	defer p.health.Phase.Store(health.PhaseDraining)
 	select {
 	case <-ctx.Done():
 		return nil
