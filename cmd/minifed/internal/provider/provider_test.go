@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/minifed/minifed/cmd/minifed/internal/graceful"
+	"github.com/minifed/minifed/cmd/minifed/internal/health"
 	"github.com/minifed/minifed/storage/mongodb"
 	"github.com/minifed/minifed/storage/sqlite"
 	"github.com/minifed/minifed/storage/storagetest"
@@ -23,7 +24,7 @@ func (failingListener) Accept() (net.Conn, error) {
 func (failingListener) Close() error { return nil }
 
 func TestProvider_IgnoresTheErrorOfAStoppedListener(t *testing.T) {
-	p := &Provider{failed: make(chan error, 2), listener: graceful.NewDrainListener(failingListener{})}
+	p := &Provider{failed: make(chan error, 2), listener: graceful.NewDrainListener(failingListener{}), health: new(health.Health)}
 	p.ended(new(http.Server).Serve(p.listener))
 	if err := p.Wait(t.Context()); !errors.Is(err, syscall.EINVAL) {
 		t.Errorf("a listener that fails: %v", err)
