@@ -48,20 +48,7 @@ func TestCreateClient_DuringDeletionOfTheDirectoryLeavesNoClient(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newServiceHarness(t)
-			recreated := false
-			recreate := func() {
-				recreated = true
-				_, err := h.CreateDirectory(t.Context(), storage.Directory{ID: "shop"})
-				must(t, err)
-			}
-			recreate()
-			_, err := h.DisableDirectory(t.Context(), "shop")
-			must(t, err)
-			recreated = false
-			interleave(t, h, func() { must(t, h.DeleteDirectory(t.Context(), "shop")) }, recreate)
-			if !recreated {
-				recreate()
-			}
+			h.recreateShop(t, interleave)
 			clients, _, err := h.Clients(t.Context(), "shop", Page{})
 			must(t, err)
 			if len(clients) > 0 {
@@ -114,22 +101,9 @@ func TestCreateUser_DuringDeletionOfTheDirectoryLeavesNoUser(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newServiceHarness(t)
-			recreated := false
-			recreate := func() {
-				recreated = true
-				_, err := h.CreateDirectory(t.Context(), storage.Directory{ID: "shop"})
-				must(t, err)
-			}
-			recreate()
-			_, err := h.DisableDirectory(t.Context(), "shop")
-			must(t, err)
-			recreated = false
-			interleave(t, h, func() { must(t, h.DeleteDirectory(t.Context(), "shop")) }, recreate)
-			if !recreated {
-				recreate()
-			}
+			h.recreateShop(t, interleave)
 			h.wantNoActiveUser(t)
-			_, err = h.CreateUser(t.Context(), "shop", alice) // The username is free.
+			_, err := h.CreateUser(t.Context(), "shop", alice) // The username is free.
 			must(t, err)
 		})
 	}
@@ -171,5 +145,24 @@ func TestDeleteDirectory_DeletesUsersThatRemainedAfterACrash(t *testing.T) {
 	h.wantNoActiveUser(t)
 	if candidates, _, err := h.MergeCandidates(t.Context(), "shop", Page{}); err != nil || len(candidates) > 0 {
 		t.Errorf("the directory has merge candidates %+v, error %v", candidates, err)
+	}
+}
+
+// recreateShop creates, disables, deletes and recreates the directory "shop". interleave does the deletion, and may recreate it.
+func (h *serviceHarness) recreateShop(t *testing.T, interleave func(t *testing.T, h *serviceHarness, remove, recreate func())) {
+	t.Helper()
+	recreated := false
+	recreate := func() {
+		recreated = true
+		_, err := h.CreateDirectory(t.Context(), storage.Directory{ID: "shop"})
+		must(t, err)
+	}
+	recreate()
+	_, err := h.DisableDirectory(t.Context(), "shop")
+	must(t, err)
+	recreated = false
+	interleave(t, h, func() { must(t, h.DeleteDirectory(t.Context(), "shop")) }, recreate)
+	if !recreated {
+		recreate()
 	}
 }
