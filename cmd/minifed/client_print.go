@@ -80,7 +80,7 @@ func (d *operatorEnv) printClient(client clientView) {
 		console.Field{Name: "first_party", Value: yes(client.FirstParty)},
 		console.Field{Name: "require_pkce", Value: yes(client.RequirePKCE)},
 		console.Field{Name: "require_par", Value: yes(client.RequirePAR)},
-		console.Field{Name: "subject_type", Value: suffix(subjectPairwise, client.Pairwise)},
+		console.Field{Name: "subject_type", Value: suffix("pairwise", client.Pairwise)},
 		console.Field{Name: "sector_identifier", Value: client.SectorIdentifier},
 		console.Field{Name: "introspection", Value: yes(client.Introspection)},
 	)

@@ -7,21 +7,26 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/minifed/minifed/server/admin/setting"
 	"github.com/minifed/minifed/storage"
 )
 
 // choices are the values that a flag may have, by its name, where there are few.
 func choices() map[string][]string {
-	return map[string][]string{
+	offered := map[string][]string{
 		"output": {"text", "json"},
 		"kind": {
 			string(storage.ClientMiniapp), string(storage.ClientSPA), string(storage.ClientNative), string(storage.ClientWeb),
 			string(storage.ClientService),
 		},
-		"auth-method":  {"client_secret_basic", "client_secret_post", "private_key_jwt", "none"},
-		"provisioning": {string(storage.ProvisionAuto), string(storage.ProvisionBind)},
-		"subject-type": {subjectPublic, subjectPairwise},
 	}
+	for _, s := range setting.Client() {
+		offered[s.Option] = s.Choices
+	}
+	for _, s := range setting.Directory() {
+		offered[s.Option] = append(offered[s.Option], s.Choices...)
+	}
+	return offered
 }
 
 // namesFile reports whether the value of a flag is the path of a file.

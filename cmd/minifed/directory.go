@@ -7,6 +7,7 @@ import (
 
 	"github.com/minifed/minifed/cmd/minifed/internal/console"
 	"github.com/minifed/minifed/server/admin"
+	"github.com/minifed/minifed/server/admin/setting"
 	"github.com/minifed/minifed/storage"
 )
 
@@ -37,20 +38,7 @@ func (d *operatorEnv) viewDirectory(directory storage.Directory) (directoryView,
 // newDirectoryFields adds a flag for each setting of a directory that can change.
 func newDirectoryFields(command *cobra.Command) *fields[storage.Directory] {
 	f := newFields[storage.Directory](command.Flags())
-	f.text("name", func(r *storage.Directory) *string { return &r.Name })
-	f.text("issuer", func(r *storage.Directory) *string { return &r.Issuer })
-	f.picture("logo", func(r *storage.Directory) *[]byte { return &r.Branding.Logo })
-	f.text("accent-color", func(r *storage.Directory) *string { return &r.Branding.AccentColor })
-	f.text("policy-url", func(r *storage.Directory) *string { return &r.Branding.PolicyURL })
-	f.text("terms-url", func(r *storage.Directory) *string { return &r.Branding.TermsURL })
-	f.text("support-url", func(r *storage.Directory) *string { return &r.Branding.SupportURL })
-	f.list("signing-alg", func(r *storage.Directory) *[]string { return &r.Policy.SigningAlgorithms })
-	f.toggle("self-registration", func(r *storage.Directory) *bool { return &r.Policy.SelfRegistration })
-	f.toggle("attach-by-phone", func(r *storage.Directory) *bool { return &r.Policy.AttachByPhone })
-	f.seconds("phone-fresh", func(r *storage.Directory) *int64 { return &r.Policy.PhoneFresh })
-	claimMappingFields(f)
-	f.lifetimes(func(r *storage.Directory) *storage.Lifetimes { return &r.Lifetimes })
-	f.sessionLifetimes(func(r *storage.Directory) *storage.Lifetimes { return &r.Lifetimes })
+	f.add(setting.Directory())
 	return f
 }
 
@@ -195,7 +183,7 @@ func (d *operatorEnv) showDirectory(directory storage.Directory) error {
 			{Name: "signing_algs", Value: spaced(admin.SigningAlgorithms(directory))},
 			{Name: "self_registration", Value: yes(view.Policy.SelfRegistration)},
 			{Name: "attach_by_phone", Value: yes(view.Policy.AttachByPhone)},
-			{Name: "phone_fresh", Value: lifetime(view.Policy.PhoneFresh)},
+			{Name: "phone_fresh", Value: setting.SecondsText(view.Policy.PhoneFresh)},
 			{Name: "claims", Value: claimsText(view.Claims)},
 			{Name: "logo", Value: pictureSize(view.Branding.Logo)},
 			{Name: "accent_color", Value: view.Branding.AccentColor},

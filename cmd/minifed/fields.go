@@ -1,8 +1,10 @@
 package main
 
 import (
-	"fmt"
-	"strconv"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/minifed/minifed/cmd/minifed/internal/input"
 	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 	"github.com/minifed/minifed/server/admin"
+	"github.com/minifed/minifed/server/admin/setting"
 	"github.com/minifed/minifed/storage"
 )
 
@@ -52,6 +55,70 @@ func (f *fields[R]) optional(name string, member func(*R) **string) {
 func (f *fields[R]) toggle(name string, member func(*R) *bool) {
 	value := f.flags.Bool(name, false, "")
 	f.sets[name] = func(record *R) { *member(record) = *value }
+}
+
+// add adds a flag for each setting.
+func (f *fields[R]) add(settings []setting.Setting[R]) {
+	for _, s := range settings {
+		switch member := s.Value.(type) {
+		case setting.Text[R]:
+			f.text(s.Option, member)
+		case setting.Toggle[R]:
+			f.toggle(s.Option, member)
+		case setting.Default[R]:
+			f.choice(s.Option, member)
+		case setting.Names[R]:
+			f.names(s.Option, s.Choices, member)
+		case setting.List[R]:
+			f.list(s.Option, member)
+		case setting.Picture[R]:
+			f.picture(s.Option, member)
+		case setting.Seconds[R]:
+			f.seconds(s.Option, member)
+		case setting.Document[R]:
+			f.document(s.Option, member)
+		case setting.Claims[R]:
+			f.claims(s.Option, member)
+		}
+	}
+}
+
+// names adds a flag that sets a truth by the names of its values, that of false first.
+func (f *fields[R]) names(name string, values []string, member func(*R) *bool) {
+	value := f.flags.String(name, "", "")
+	f.files = append(f.files, func() error {
+		if f.flags.Changed(name) && !slices.Contains(values, *value) {
+			return wrongUsage("usage.flag.invalid", "--"+name, *value, locale.Text("must.be_one_of", locale.List(values)))
+		}
+		f.sets[name] = func(record *R) { *member(record) = *value == values[1] }
+		return nil
+	})
+}
+
+// maxDocument bounds a file with a JSON document.
+const maxDocument = 64 << 10
+
+// document adds a flag that names a file with a JSON document; "" removes the document.
+func (f *fields[R]) document(name string, member func(*R) *json.RawMessage) {
+	path := f.flags.String(name, "", "")
+	f.files = append(f.files, func() error {
+		if *path == "" {
+			f.sets[name] = func(record *R) { *member(record) = nil }
+			return nil
+		}
+		content, err := input.ReadBounded(*path, maxDocument)
+		if err != nil {
+			return err
+		}
+		if bytes.HasPrefix(content, []byte("\ufeff")) {
+			return wrongUsage("usage.flag.invalid", "--"+name, *path, locale.Text("secret.byte_order_mark"))
+		}
+		if !json.Valid(content) {
+			return wrongUsage("usage.flag.invalid", "--"+name, *path, locale.Text("usage.not_json"))
+		}
+		f.sets[name] = func(record *R) { *member(record) = content }
+		return nil
+	})
 }
 
 // choice adds a flag that sets a truth with a default of its own; --name=false turns it off.
@@ -100,31 +167,16 @@ func (f *fields[R]) seconds(name string, member func(*R) *int64) {
 	f.sets[name] = func(record *R) { *member(record) = int64(time.Duration(*value) / time.Second) }
 }
 
-// lifetimes adds the flags of how long things live.
-func (f *fields[R]) lifetimes(member func(*R) *storage.Lifetimes) {
-	f.seconds("access-token-lifetime", func(r *R) *int64 { return &member(r).AccessToken })
-	f.seconds("id-token-lifetime", func(r *R) *int64 { return &member(r).IDToken })
-	f.seconds("refresh-idle-lifetime", func(r *R) *int64 { return &member(r).RefreshIdle })
-	f.seconds("refresh-absolute-lifetime", func(r *R) *int64 { return &member(r).RefreshAbsolute })
-	f.seconds("code-lifetime", func(r *R) *int64 { return &member(r).Code })
-}
-
-// sessionLifetimes adds the flags of how long browser sessions live, which the clients of a directory share.
-func (f *fields[R]) sessionLifetimes(member func(*R) *storage.Lifetimes) {
-	f.seconds("session-idle-lifetime", func(r *R) *int64 { return &member(r).SessionIdle })
-	f.seconds("session-absolute-lifetime", func(r *R) *int64 { return &member(r).SessionAbsolute })
-}
-
 // lifetimeFields are the lifetimes that are not the default.
 func lifetimeFields(l storage.Lifetimes) []console.Field {
 	return []console.Field{
-		{Name: "access_token_lifetime", Value: lifetime(l.AccessToken)},
-		{Name: "id_token_lifetime", Value: lifetime(l.IDToken)},
-		{Name: "refresh_idle_lifetime", Value: lifetime(l.RefreshIdle)},
-		{Name: "refresh_absolute_lifetime", Value: lifetime(l.RefreshAbsolute)},
-		{Name: "session_idle_lifetime", Value: lifetime(l.SessionIdle)},
-		{Name: "session_absolute_lifetime", Value: lifetime(l.SessionAbsolute)},
-		{Name: "code_lifetime", Value: lifetime(l.Code)},
+		{Name: "access_token_lifetime", Value: setting.SecondsText(l.AccessToken)},
+		{Name: "id_token_lifetime", Value: setting.SecondsText(l.IDToken)},
+		{Name: "refresh_idle_lifetime", Value: setting.SecondsText(l.RefreshIdle)},
+		{Name: "refresh_absolute_lifetime", Value: setting.SecondsText(l.RefreshAbsolute)},
+		{Name: "session_idle_lifetime", Value: setting.SecondsText(l.SessionIdle)},
+		{Name: "session_absolute_lifetime", Value: setting.SecondsText(l.SessionAbsolute)},
+		{Name: "code_lifetime", Value: setting.SecondsText(l.Code)},
 	}
 }
 
@@ -142,41 +194,19 @@ type days time.Duration
 
 // Set implements pflag.Value.
 func (d *days) Set(text string) error {
-	if number, found := strings.CutSuffix(text, "d"); found {
-		count, err := strconv.ParseUint(number, 10, 16)
-		*d = days(time.Duration(count) * 24 * time.Hour)
-		return wantDuration(err)
-	}
-	duration, err := time.ParseDuration(text)
-	if err == nil && (duration < 0 || duration%time.Second != 0) {
+	seconds, err := setting.ParseSeconds(text)
+	if errors.Is(err, setting.ErrPartOfSecond) {
 		return &locale.Problem{What: locale.Text("must.be_seconds")}
 	}
-	*d = days(duration)
-	return wantDuration(err)
-}
-
-func wantDuration(err error) error {
 	if err != nil {
 		return &locale.Problem{What: locale.Text("must.be_days")}
 	}
+	*d = days(time.Duration(seconds) * time.Second)
 	return nil
 }
 
 // String implements pflag.Value.
-func (d *days) String() string { return lifetime(int64(time.Duration(*d) / time.Second)) }
+func (d *days) String() string { return setting.SecondsText(int64(time.Duration(*d) / time.Second)) }
 
 // Type implements pflag.Value.
 func (d *days) Type() string { return "duration" }
-
-// lifetime is a number of seconds as operators read it; empty for the default.
-func lifetime(seconds int64) string {
-	const day = 24 * 60 * 60
-	switch {
-	case seconds == 0:
-		return ""
-	case seconds%day == 0:
-		return fmt.Sprintf("%dd", seconds/day)
-	default:
-		return (time.Duration(seconds) * time.Second).String()
-	}
-}

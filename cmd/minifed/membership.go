@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,15 +11,16 @@ import (
 
 	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/server/admin/setting"
 	"github.com/minifed/minifed/storage"
 )
 
-// claimMappingFields adds the flag that maps groups and attributes of users to claims.
-func claimMappingFields(f *fields[storage.Directory]) {
-	values := f.flags.StringArray("claim", nil, "")
+// claims adds the flag that maps groups and attributes of users to claims.
+func (f *fields[R]) claims(name string, member func(*R) *[]storage.ClaimMapping) {
+	values := f.flags.StringArray(name, nil, "")
 	f.files = append(f.files, func() error {
 		mappings, err := parseClaimMappings(*values)
-		f.sets["claim"] = func(record *storage.Directory) { record.Claims = mappings }
+		f.sets[name] = func(record *R) { *member(record) = mappings }
 		return err
 	})
 }
@@ -27,27 +29,14 @@ func claimMappingFields(f *fields[storage.Directory]) {
 func parseClaimMappings(values []string) ([]storage.ClaimMapping, error) {
 	var mappings []storage.ClaimMapping
 	for _, value := range slices.DeleteFunc(slices.Clone(values), func(value string) bool { return value == "" }) {
-		mapping, scope := value, ""
-		if at := strings.LastIndex(value, "@"); at >= 0 {
-			mapping, scope = value[:at], value[at+1:]
-			if scope == "" {
-				return nil, wrongUsage("usage.flag.invalid", "--claim", value, locale.Text("usage.claim.scope"))
-			}
-		}
-		claim, source, _ := strings.Cut(mapping, "=")
-		if claim == "" {
+		mapping, err := setting.ParseClaim(value)
+		switch {
+		case errors.Is(err, setting.ErrClaimScope):
+			return nil, wrongUsage("usage.flag.invalid", "--claim", value, locale.Text("usage.claim.scope"))
+		case err != nil:
 			return nil, wrongUsage("usage.flag.invalid", "--claim", value, locale.Text("usage.claim.name"))
 		}
-		if source == "" {
-			source = storage.ClaimList + claim
-			if claim == storage.ClaimGroups || claim == storage.ClaimExternalID {
-				source = claim
-			}
-		}
-		if scope == "" {
-			scope = claim
-		}
-		mappings = append(mappings, storage.ClaimMapping{Claim: claim, Source: source, Scope: scope})
+		mappings = append(mappings, mapping)
 	}
 	return mappings, nil
 }
@@ -55,8 +44,8 @@ func parseClaimMappings(values []string) ([]storage.ClaimMapping, error) {
 // claimsText writes mappings as --claim takes them.
 func claimsText(mappings []storage.ClaimMapping) string {
 	var parts []string
-	for _, m := range mappings {
-		parts = append(parts, m.Claim+"="+m.Source+"@"+m.Scope)
+	for _, mapping := range mappings {
+		parts = append(parts, setting.ClaimText(mapping))
 	}
 	return strings.Join(parts, " ")
 }

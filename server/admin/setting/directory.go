@@ -1,0 +1,36 @@
+package setting
+
+import (
+	"slices"
+
+	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/storage"
+)
+
+// Directory returns the settings of a directory.
+func Directory() []Setting[storage.Directory] {
+	type (
+		r       = storage.Directory
+		text    = Text[r]
+		toggle  = Toggle[r]
+		seconds = Seconds[r]
+	)
+	own := []Setting[r]{
+		{"name", "name", General, nil, text(func(d *r) *string { return &d.Name })},
+		{"issuer", "issuer", General, nil, text(func(d *r) *string { return &d.Issuer })},
+		{"logo", "branding.logo", Look, nil, Picture[r](func(d *r) *[]byte { return &d.Branding.Logo })},
+		{"accent-color", "branding.accent_color", Look, nil, text(func(d *r) *string { return &d.Branding.AccentColor })},
+		{"policy-url", "branding.policy_url", Look, nil, text(func(d *r) *string { return &d.Branding.PolicyURL })},
+		{"terms-url", "branding.terms_url", Look, nil, text(func(d *r) *string { return &d.Branding.TermsURL })},
+		{"support-url", "branding.support_url", Look, nil, text(func(d *r) *string { return &d.Branding.SupportURL })},
+		{"self-registration", "policy.self_registration", SignIn, nil, toggle(func(d *r) *bool { return &d.Policy.SelfRegistration })},
+		{"attach-by-phone", "policy.attach_by_phone", SignIn, nil, toggle(func(d *r) *bool { return &d.Policy.AttachByPhone })},
+		{"phone-fresh", "policy.phone_fresh", SignIn, nil, seconds(func(d *r) *int64 { return &d.Policy.PhoneFresh })},
+		{"signing-alg", "policy.signing_algorithms", Tokens, keys.Algorithms(), List[r](func(d *r) *[]string { return &d.Policy.SigningAlgorithms })},
+		{"claim", "claims", Tokens, nil, Claims[r](func(d *r) *[]storage.ClaimMapping { return &d.Claims })},
+		// The clients of a directory share its browser sessions.
+		{"session-idle-lifetime", "lifetimes.session_idle", Lifetimes, nil, seconds(func(d *r) *int64 { return &d.Lifetimes.SessionIdle })},
+		{"session-absolute-lifetime", "lifetimes.session_absolute", Lifetimes, nil, seconds(func(d *r) *int64 { return &d.Lifetimes.SessionAbsolute })},
+	}
+	return slices.Concat(own, lifetimes(func(d *r) *storage.Lifetimes { return &d.Lifetimes }))
+}
