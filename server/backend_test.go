@@ -31,7 +31,7 @@ func newBackendFixture(t *testing.T) *backendFixture {
 	s := &backendFixture{pageTestServer: newPageTestServer(t)}
 	service := must(admin.New(admin.Config{
 		Engine: s.engine, Master: s.master, Keys: s.ring, Secrets: s.secret, Identity: s.identities, Now: s.clock.Now, Random: rand.Reader,
-		PublicURL: "https://id.example.com", DefaultDirectory: "default", Actor: "operator:alice",
+		PublicURL: "https://id.example.com", DefaultDirectory: "default", Actor: admin.LocalActor("alice"),
 	}))(t)
 	create := func(asked admin.NewClient) {
 		asked.Directory = "default"

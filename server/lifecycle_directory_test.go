@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/storage"
 )
@@ -18,7 +17,7 @@ func (ts *testServer) adminService() *admin.Service {
 	ts.Helper()
 	return must(admin.New(admin.Config{
 		Engine: ts.engine.Engine, Master: ts.master, Keys: ts.ring, Secrets: ts.secret, Identity: ts.identityService(), Now: ts.clock.Now, Random: rand.Reader,
-		PublicURL: ts.url, DefaultDirectory: "default", Actor: identity.System,
+		PublicURL: ts.url, DefaultDirectory: "default", Actor: admin.LocalActor("test"),
 	}))(ts.T)
 }
 

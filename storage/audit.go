@@ -30,7 +30,7 @@ func (m MergeCandidate) Document() Document {
 type AuditEntry struct {
 	Directory string `json:"directory"`
 	ID        string `json:"id"`
-	// Actor is who did it: "operator:…", "user:…" or "system".
+	// Actor did it: "operator:…", "service:…", "cli:…", "user:…" or "system".
 	Actor  string `json:"actor"`
 	Action string `json:"action"`
 	// Target is what it was done to, such as "user:…" or "client:…".

@@ -18,7 +18,9 @@ const auditRetention = 400 * 24 * time.Hour
 
 // entry describes an audit entry.
 type entry struct {
-	directory, action, target string
+	directory string
+	action    Act
+	target    string
 	// details name fields and states, never values that could be secret or personal.
 	details map[string]string
 }
@@ -39,7 +41,7 @@ func (s *Service) audit(ctx context.Context, e entry) error {
 	}
 	now := s.now()
 	_, err = storage.Insert(ctx, s.config.Engine, storage.AuditEntry{
-		Directory: e.directory, ID: id, Actor: s.config.Actor, Action: e.action, Target: e.target, Details: e.details,
+		Directory: e.directory, ID: id, Actor: s.config.Actor.Name, Action: string(e.action), Target: e.target, Details: e.details,
 		CreatedAt: now, ExpiresAt: now.Add(auditRetention),
 	})
 	if err != nil {
@@ -50,6 +52,9 @@ func (s *Service) audit(ctx context.Context, e entry) error {
 
 // AuditTrail returns one page of a directory's audit entries, newest first, and where the next page begins.
 func (s *Service) AuditTrail(ctx context.Context, directory string, page Page) ([]storage.AuditEntry, string, error) {
+	if err := s.Allowed(directory, ActAuditRead); err != nil {
+		return nil, "", err
+	}
 	return list[storage.AuditEntry](ctx, s, page.query(directory, storage.ByCreatedDescending))
 }
 

@@ -11,11 +11,14 @@ import (
 // DeleteClient removes a client. Its grants, consents and tokens end with it: a client that gets its ID later has another
 // incarnation. Clients that name it as a linking partner name it no longer.
 func (s *Service) DeleteClient(ctx context.Context, directory, id string) error {
-	entry, err := s.Client(ctx, directory, id)
+	if err := s.Allowed(directory, ActClientDelete); err != nil {
+		return err
+	}
+	entry, err := s.client(ctx, directory, id)
 	if err != nil {
 		return err
 	}
-	if err := s.audit(ctx, clientEntry(directory, id, "delete")); err != nil {
+	if err := s.audit(ctx, clientEntry(directory, id, ActClientDelete)); err != nil {
 		return err
 	}
 	if err := s.removePartner(ctx, directory, id); err != nil {
@@ -38,7 +41,7 @@ func (s *Service) removePartner(ctx context.Context, directory, partner string) 
 			if f := client.Federation; f == nil || !slices.Contains(f.LinkingPartners, partner) {
 				continue
 			}
-			_, err := s.changeClient(ctx, directory, client.ID, "", "update", func(client *storage.Client) error {
+			_, err := s.changeClient(ctx, directory, client.ID, "", ActClientUpdate, func(client *storage.Client) error {
 				federation := *client.Federation
 				federation.LinkingPartners = slices.DeleteFunc(slices.Clone(federation.LinkingPartners), func(id string) bool { return id == partner })
 				client.Federation = &federation

@@ -24,7 +24,10 @@ type NewClient struct {
 // CreateClient creates a client. The secret, generated or chosen, is returned only here and cannot be read again; it is empty
 // for a client without secret. Failures are *Invalid, ErrNotFound for the directory, and ErrExists.
 func (s *Service) CreateClient(ctx context.Context, asked NewClient) (created *storage.Entry[storage.Client], secret string, err error) {
-	directory, err := s.Directory(ctx, asked.Directory)
+	if err := s.Allowed(asked.Directory, ActClientCreate); err != nil {
+		return nil, "", err
+	}
+	directory, err := s.directory(ctx, asked.Directory)
 	if err != nil {
 		return nil, "", err
 	}
@@ -54,7 +57,7 @@ func (s *Service) CreateClient(ctx context.Context, asked NewClient) (created *s
 	if err := s.claimAppID(ctx, client); err != nil {
 		return nil, "", err
 	}
-	entry := clientEntry(client.Directory, client.ID, "create")
+	entry := clientEntry(client.Directory, client.ID, ActClientCreate)
 	entry.details = map[string]string{"kind": string(client.Kind)}
 	created, err = create(ctx, s, clientName(client.Directory, client.ID), entry, client)
 	if err != nil {
@@ -130,12 +133,22 @@ func (s *Service) sealAppSecret(directory, client string, secret wechat.AppSecre
 
 // Client returns one client, or ErrNotFound.
 func (s *Service) Client(ctx context.Context, directory, id string) (*storage.Entry[storage.Client], error) {
+	if err := s.Allowed(directory, ActClientRead); err != nil {
+		return nil, err
+	}
+	return s.client(ctx, directory, id)
+}
+
+func (s *Service) client(ctx context.Context, directory, id string) (*storage.Entry[storage.Client], error) {
 	return get[storage.Client](ctx, s, clientName(directory, id), storage.Key(directory, id))
 }
 
 // Clients returns one page of a directory's clients, oldest first, and where the next page begins.
 func (s *Service) Clients(ctx context.Context, directory string, page Page) ([]storage.Client, string, error) {
-	if _, err := s.Directory(ctx, directory); err != nil {
+	if err := s.Allowed(directory, ActClientRead); err != nil {
+		return nil, "", err
+	}
+	if _, err := s.directory(ctx, directory); err != nil {
 		return nil, "", err
 	}
 	return list[storage.Client](ctx, s, page.query(directory, storage.ByCreated))
@@ -145,12 +158,15 @@ func (s *Service) Clients(ctx context.Context, directory string, page Page) ([]s
 // state and times, which have their own methods. If revision is not empty and not the client's current one, the error is
 // ErrChanged.
 func (s *Service) UpdateClient(ctx context.Context, directory, id, revision string, change func(*storage.Client)) (*storage.Entry[storage.Client], error) {
-	owner, err := s.Directory(ctx, directory)
+	if err := s.Allowed(directory, ActClientUpdate); err != nil {
+		return nil, err
+	}
+	owner, err := s.directory(ctx, directory)
 	if err != nil {
 		return nil, err
 	}
 	var left *storage.Federation
-	changed, err := s.changeClient(ctx, directory, id, revision, "update", func(client *storage.Client) error {
+	changed, err := s.changeClient(ctx, directory, id, revision, ActClientUpdate, func(client *storage.Client) error {
 		before := *client
 		left = before.Federation
 		if client.Federation != nil {
@@ -194,10 +210,10 @@ func restoreUnchangeable(client *storage.Client, before storage.Client) {
 }
 
 // changeClient is update for clients; it sets UpdatedAt.
-func (s *Service) changeClient(ctx context.Context, directory, id, revision, action string, change func(*storage.Client) error) (*storage.Entry[storage.Client], error) {
+func (s *Service) changeClient(ctx context.Context, directory, id, revision string, act Act, change func(*storage.Client) error) (*storage.Entry[storage.Client], error) {
 	return update(ctx, s, edit[storage.Client]{
 		what: clientName(directory, id), key: storage.Key(directory, id), revision: revision,
-		entry: clientEntry(directory, id, action),
+		entry: clientEntry(directory, id, act),
 		change: func(client *storage.Client) error {
 			client.UpdatedAt = s.now()
 			return change(client)
@@ -205,13 +221,16 @@ func (s *Service) changeClient(ctx context.Context, directory, id, revision, act
 	})
 }
 
-func clientEntry(directory, id, action string) entry {
-	return entry{directory: directory, action: "client." + action, target: "client:" + id}
+func clientEntry(directory, id string, act Act) entry {
+	return entry{directory: directory, action: act, target: "client:" + id}
 }
 
 // DisableClient ends what a client was given, until it is enabled again.
 func (s *Service) DisableClient(ctx context.Context, directory, id string) (*storage.Entry[storage.Client], error) {
-	return s.changeClient(ctx, directory, id, "", "disable", func(client *storage.Client) error {
+	if err := s.Allowed(directory, ActClientDisable); err != nil {
+		return nil, err
+	}
+	return s.changeClient(ctx, directory, id, "", ActClientDisable, func(client *storage.Client) error {
 		client.Disabled = true
 		return nil
 	})
@@ -219,7 +238,10 @@ func (s *Service) DisableClient(ctx context.Context, directory, id string) (*sto
 
 // EnableClient lets a disabled client work again.
 func (s *Service) EnableClient(ctx context.Context, directory, id string) (*storage.Entry[storage.Client], error) {
-	return s.changeClient(ctx, directory, id, "", "enable", func(client *storage.Client) error {
+	if err := s.Allowed(directory, ActClientEnable); err != nil {
+		return nil, err
+	}
+	return s.changeClient(ctx, directory, id, "", ActClientEnable, func(client *storage.Client) error {
 		client.Disabled = false
 		return nil
 	})
@@ -228,6 +250,13 @@ func (s *Service) EnableClient(ctx context.Context, directory, id string) (*stor
 // RotateClientSecret adds a secret to a client, generated or chosen, and returns it only here. Earlier secrets stay valid, at
 // most three of them, unless alone is set.
 func (s *Service) RotateClientSecret(ctx context.Context, directory, id, chosen string, alone bool) (secret string, err error) {
+	act := ActClientSecret
+	if alone {
+		act = ActClientSecretAlone
+	}
+	if err := s.Allowed(directory, act); err != nil {
+		return "", err
+	}
 	if chosen != "" {
 		var p problems
 		if p.check("secret", checkChosenSecret(chosen)); p.err() != nil {
@@ -238,7 +267,7 @@ func (s *Service) RotateClientSecret(ctx context.Context, directory, id, chosen 
 	if err != nil {
 		return "", err
 	}
-	_, err = s.changeClient(ctx, directory, id, "", "secret", func(client *storage.Client) error {
+	_, err = s.changeClient(ctx, directory, id, "", act, func(client *storage.Client) error {
 		if !usesSecret(*client) {
 			return fmt.Errorf("%w: the client authenticates by %s and has no secret", ErrRefused, client.AuthMethod)
 		}
@@ -258,11 +287,14 @@ func (s *Service) RotateClientSecret(ctx context.Context, directory, id, chosen 
 // SetAppSecret replaces the AppSecret of a federated client, as after a reset in WeChat's console. It takes effect without a
 // restart.
 func (s *Service) SetAppSecret(ctx context.Context, directory, id string, secret wechat.AppSecret) error {
+	if err := s.Allowed(directory, ActClientAppSecret); err != nil {
+		return err
+	}
 	sealed, err := s.sealAppSecret(directory, id, secret)
 	if err != nil {
 		return err
 	}
-	_, err = s.changeClient(ctx, directory, id, "", "app_secret", func(client *storage.Client) error {
+	_, err = s.changeClient(ctx, directory, id, "", ActClientAppSecret, func(client *storage.Client) error {
 		if client.Federation == nil {
 			return fmt.Errorf("%w: a %s client has no AppSecret", ErrRefused, client.Kind)
 		}

@@ -13,6 +13,9 @@ import (
 
 // CreateDirectory creates a directory with its signing keys and token secrets. An empty ID is generated.
 func (s *Service) CreateDirectory(ctx context.Context, directory storage.Directory) (*storage.Entry[storage.Directory], error) {
+	if err := s.Allowed(Everywhere, ActDirectoryCreate); err != nil {
+		return nil, err
+	}
 	if directory.ID == "" {
 		id, err := s.newID()
 		if err != nil {
@@ -40,7 +43,7 @@ func (s *Service) CreateDirectory(ctx context.Context, directory storage.Directo
 	if err := s.claimHost(ctx, directory); err != nil {
 		return nil, err
 	}
-	return create(ctx, s, directoryName(directory.ID), directoryEntry(directory.ID, "create"), directory)
+	return create(ctx, s, directoryName(directory.ID), directoryEntry(directory.ID, ActDirectoryCreate), directory)
 }
 
 // ensureKeys creates the signing keys and token secrets that a directory lacks.
@@ -51,20 +54,23 @@ func (s *Service) ensureKeys(ctx context.Context, directory storage.Directory) e
 	return s.config.Secrets.Ensure(ctx, directory.ID)
 }
 
-func directoryEntry(id, action string) entry {
-	return entry{directory: id, action: "directory." + action, target: "directory:" + id}
+func directoryEntry(id string, act Act) entry {
+	return entry{directory: id, action: act, target: "directory:" + id}
 }
 
 // EnsureDirectory creates the directory if it is missing, and completes its keys in any case. created reports whether it was
 // missing.
 func (s *Service) EnsureDirectory(ctx context.Context, directory storage.Directory) (created bool, err error) {
-	existing, err := s.Directory(ctx, directory.ID)
+	if err := s.Allowed(Everywhere, ActDirectoryCreate); err != nil {
+		return false, err
+	}
+	existing, err := s.directory(ctx, directory.ID)
 	if errors.Is(err, ErrNotFound) {
 		_, err = s.CreateDirectory(ctx, directory)
 		if !errors.Is(err, ErrExists) {
 			return err == nil, err
 		}
-		existing, err = s.Directory(ctx, directory.ID)
+		existing, err = s.directory(ctx, directory.ID)
 	}
 	if err != nil {
 		return false, err
@@ -74,18 +80,41 @@ func (s *Service) EnsureDirectory(ctx context.Context, directory storage.Directo
 
 // Directory returns one directory, or ErrNotFound.
 func (s *Service) Directory(ctx context.Context, id string) (*storage.Entry[storage.Directory], error) {
+	if err := s.Allowed(id, ActDirectoryRead); err != nil {
+		return nil, err
+	}
+	return s.directory(ctx, id)
+}
+
+func (s *Service) directory(ctx context.Context, id string) (*storage.Entry[storage.Directory], error) {
 	return get[storage.Directory](ctx, s, directoryName(id), id)
 }
 
-// Directories returns one page of the directories, by ID, and where the next page begins.
+// Directories returns one page of the directories that the actor may read, by ID, and where the next page begins. The directory
+// of operators is never among them.
 func (s *Service) Directories(ctx context.Context, page Page) ([]storage.Directory, string, error) {
-	return list[storage.Directory](ctx, s, page.query("", storage.ByID))
+	for {
+		directories, next, err := list[storage.Directory](ctx, s, page.query("", storage.ByID))
+		if err != nil {
+			return nil, "", err
+		}
+		directories = slices.DeleteFunc(directories, func(directory storage.Directory) bool {
+			return directory.ID == OperatorsDirectory || s.Allowed(directory.ID, ActDirectoryRead) != nil
+		})
+		if len(directories) > 0 || next == "" {
+			return directories, next, nil
+		}
+		page.After = next
+	}
 }
 
 // UpdateDirectory applies change to a directory and checks the result. change may not alter ID, state and times. If revision is
 // not empty and not the directory's current one, the error is ErrChanged.
 func (s *Service) UpdateDirectory(ctx context.Context, id, revision string, change func(*storage.Directory)) (*storage.Entry[storage.Directory], error) {
-	return s.changeDirectory(ctx, id, revision, "update", func(directory *storage.Directory) error {
+	if err := s.Allowed(id, ActDirectoryUpdate); err != nil {
+		return nil, err
+	}
+	return s.changeDirectory(ctx, id, revision, ActDirectoryUpdate, func(directory *storage.Directory) error {
 		before := *directory
 		change(directory)
 		directory.ID, directory.CreatedAt, directory.Disabled = before.ID, before.CreatedAt, before.Disabled
@@ -110,9 +139,9 @@ func (s *Service) UpdateDirectory(ctx context.Context, id, revision string, chan
 	})
 }
 
-func (s *Service) changeDirectory(ctx context.Context, id, revision, action string, change func(*storage.Directory) error) (*storage.Entry[storage.Directory], error) {
+func (s *Service) changeDirectory(ctx context.Context, id, revision string, act Act, change func(*storage.Directory) error) (*storage.Entry[storage.Directory], error) {
 	return update(ctx, s, edit[storage.Directory]{
-		what: directoryName(id), key: id, revision: revision, entry: directoryEntry(id, action),
+		what: directoryName(id), key: id, revision: revision, entry: directoryEntry(id, act),
 		change: func(directory *storage.Directory) error {
 			directory.UpdatedAt = s.now()
 			return change(directory)
@@ -122,10 +151,13 @@ func (s *Service) changeDirectory(ctx context.Context, id, revision, action stri
 
 // DisableDirectory closes a directory to all users and clients. The default directory cannot be disabled.
 func (s *Service) DisableDirectory(ctx context.Context, id string) (*storage.Entry[storage.Directory], error) {
+	if err := s.Allowed(id, ActDirectoryDisable); err != nil {
+		return nil, err
+	}
 	if id == s.config.DefaultDirectory {
 		return nil, fmt.Errorf("%w: directory %q is the default one: the public URL itself is its issuer", ErrRefused, id)
 	}
-	return s.changeDirectory(ctx, id, "", "disable", func(directory *storage.Directory) error {
+	return s.changeDirectory(ctx, id, "", ActDirectoryDisable, func(directory *storage.Directory) error {
 		directory.Disabled = true
 		return nil
 	})
@@ -133,7 +165,10 @@ func (s *Service) DisableDirectory(ctx context.Context, id string) (*storage.Ent
 
 // EnableDirectory opens a disabled directory again.
 func (s *Service) EnableDirectory(ctx context.Context, id string) (*storage.Entry[storage.Directory], error) {
-	return s.changeDirectory(ctx, id, "", "enable", func(directory *storage.Directory) error {
+	if err := s.Allowed(id, ActDirectoryEnable); err != nil {
+		return nil, err
+	}
+	return s.changeDirectory(ctx, id, "", ActDirectoryEnable, func(directory *storage.Directory) error {
 		directory.Disabled = false
 		return s.ensureKeys(ctx, *directory) // They are absent after a deletion that was interrupted.
 	})
@@ -141,7 +176,10 @@ func (s *Service) EnableDirectory(ctx context.Context, id string) (*storage.Entr
 
 // DeleteDirectory removes a disabled directory without clients and users, and its keys with it.
 func (s *Service) DeleteDirectory(ctx context.Context, id string) error {
-	entry, err := s.Directory(ctx, id)
+	if err := s.Allowed(id, ActDirectoryDelete); err != nil {
+		return err
+	}
+	entry, err := s.directory(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -151,7 +189,7 @@ func (s *Service) DeleteDirectory(ctx context.Context, id string) error {
 	if err := s.rejectIfInUse(ctx, entry.Record); err != nil {
 		return err
 	}
-	if err := s.audit(ctx, directoryEntry(id, "delete")); err != nil {
+	if err := s.audit(ctx, directoryEntry(id, ActDirectoryDelete)); err != nil {
 		return err
 	}
 	if err := s.deleteUsers(ctx, id, func(user storage.User) bool { return !user.BelongsTo(entry.Record) }); err != nil {

@@ -12,7 +12,10 @@ import (
 // MergeCandidates returns one page of a directory's pairs of accounts that look like one person, newest first, and the start of
 // the next page. Decided pairs are included; their state says so.
 func (s *Service) MergeCandidates(ctx context.Context, directory string, page Page) ([]storage.MergeCandidate, string, error) {
-	if _, err := s.Directory(ctx, directory); err != nil {
+	if err := s.Allowed(directory, ActUserRead); err != nil {
+		return nil, "", err
+	}
+	if _, err := s.directory(ctx, directory); err != nil {
 		return nil, "", err
 	}
 	return list[storage.MergeCandidate](ctx, s, page.query(directory, storage.ByCreatedDescending))
@@ -20,22 +23,34 @@ func (s *Service) MergeCandidates(ctx context.Context, directory string, page Pa
 
 // AcceptMerge merges the two users of a merge candidate: the older one survives.
 func (s *Service) AcceptMerge(ctx context.Context, directory, candidate string) (identity.Merged, error) {
-	return merged(s.config.Identity.AcceptCandidate(ctx, directory, candidate, s.config.Actor))
+	if err := s.Allowed(directory, ActUserMerge); err != nil {
+		return identity.Merged{}, err
+	}
+	return merged(s.config.Identity.AcceptCandidate(ctx, directory, candidate, s.config.Actor.Name))
 }
 
 // DismissMerge says that the two users of a merge candidate are different people.
 func (s *Service) DismissMerge(ctx context.Context, directory, candidate string) error {
-	return mergeError(s.config.Identity.DismissCandidate(ctx, directory, candidate, s.config.Actor))
+	if err := s.Allowed(directory, ActDismissMerge); err != nil {
+		return err
+	}
+	return mergeError(s.config.Identity.DismissCandidate(ctx, directory, candidate, s.config.Actor.Name))
 }
 
 // MergeUsers merges two users: the older one survives, the other becomes an alias.
 func (s *Service) MergeUsers(ctx context.Context, directory, one, other string) (identity.Merged, error) {
-	return merged(s.config.Identity.Merge(ctx, directory, one, other, s.config.Actor))
+	if err := s.Allowed(directory, ActUserMerge); err != nil {
+		return identity.Merged{}, err
+	}
+	return merged(s.config.Identity.Merge(ctx, directory, one, other, s.config.Actor.Name))
 }
 
 // UndoMerge separates two merged users again; id is what the merge returned as Audit.
 func (s *Service) UndoMerge(ctx context.Context, directory, id string) error {
-	return mergeError(s.config.Identity.Unmerge(ctx, directory, id, s.config.Actor))
+	if err := s.Allowed(directory, ActUserUnmerge); err != nil {
+		return err
+	}
+	return mergeError(s.config.Identity.Unmerge(ctx, directory, id, s.config.Actor.Name))
 }
 
 func merged(done *identity.Merged, err error) (identity.Merged, error) {

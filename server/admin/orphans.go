@@ -16,7 +16,7 @@ import (
 
 // checkStillThere deletes a client that was just created if its directory was deleted since it was read, and returns ErrNotFound.
 func (s *Service) checkStillThere(ctx context.Context, client storage.Client) error {
-	directory, err := s.Directory(ctx, client.Directory)
+	directory, err := s.directory(ctx, client.Directory)
 	if err == nil && directory.Record.Incarnation == client.DirectoryIncarnation {
 		return nil
 	}
@@ -67,7 +67,7 @@ func (s *Service) deleteOrphan(ctx context.Context, client storage.Client) error
 
 // checkUserStillThere deletes a user that was just created if its directory was deleted since it was read, and returns ErrNotFound.
 func (s *Service) checkUserStillThere(ctx context.Context, user storage.User) error {
-	directory, err := s.Directory(ctx, user.Directory)
+	directory, err := s.directory(ctx, user.Directory)
 	if err == nil && user.BelongsTo(directory.Record) {
 		return nil
 	}
@@ -100,7 +100,7 @@ func (s *Service) deleteUsers(ctx context.Context, directory string, orphan func
 }
 
 func (s *Service) deleteOrphanedUser(ctx context.Context, user storage.User) error {
-	err := s.config.Identity.Delete(ctx, user.Directory, user.ID, s.config.Actor)
+	err := s.config.Identity.Delete(ctx, user.Directory, user.ID, s.config.Actor.Name)
 	if errors.Is(err, identity.ErrUnknownUser) {
 		return nil
 	}

@@ -36,8 +36,8 @@ type Config struct {
 	PublicURL string
 	// DefaultDirectory cannot be disabled or deleted: the public URL itself is its issuer.
 	DefaultDirectory string
-	// Actor is who acts, as audit entries name them, such as "operator:alice".
-	Actor string
+	// Actor is the actor of the service until As names another one.
+	Actor Actor
 }
 
 // Service does the operator's work. It is safe for concurrent use.
@@ -50,7 +50,7 @@ func New(config Config) (*Service, error) {
 	if config.Engine == nil || config.Master == nil || config.Keys == nil || config.Secrets == nil || config.Identity == nil || config.Now == nil || config.Random == nil {
 		return nil, errors.New("admin: configuration needs Engine, Master, Keys, Secrets, Identity, Now and Random")
 	}
-	if config.Actor == "" || CheckID(config.DefaultDirectory) != nil {
+	if config.Actor.Name == "" || CheckID(config.DefaultDirectory) != nil {
 		return nil, errors.New("admin: configuration needs an Actor and a DefaultDirectory")
 	}
 	if err := storage.CheckOrigin(config.PublicURL); err != nil {
@@ -60,13 +60,6 @@ func New(config Config) (*Service, error) {
 		config.Hashing = identity.NewHashing(0, 0)
 	}
 	return &Service{config}, nil
-}
-
-// As returns the same service for another actor.
-func (s *Service) As(actor string) *Service {
-	config := s.config
-	config.Actor = actor
-	return &Service{config}
 }
 
 // now is the time for records.

@@ -57,7 +57,7 @@ func newServiceHarness(t *testing.T) *serviceHarness {
 	must(t, err)
 	h.Service, err = New(Config{
 		Engine: h.engine, Master: h.master, Keys: ring, Secrets: secrets, Identity: people, Hashing: h.hashing, Now: now, Random: rand.Reader,
-		PublicURL: "https://id.example.com", DefaultDirectory: "default", Actor: "operator:alice",
+		PublicURL: "https://id.example.com", DefaultDirectory: "default", Actor: LocalActor("alice"),
 	})
 	must(t, err)
 	created, err := h.EnsureDirectory(t.Context(), storage.Directory{ID: "default", Name: "Default"})
@@ -82,7 +82,7 @@ func (h *serviceHarness) actions(t *testing.T, directory string) []string {
 	must(t, err)
 	actions := []string{}
 	for _, entry := range slices.Backward(entries) {
-		if entry.Actor != "operator:alice" {
+		if entry.Actor != "cli:alice" {
 			t.Errorf("%s by %s", entry.Action, entry.Actor)
 		}
 		actions = append(actions, entry.Action)
@@ -113,7 +113,7 @@ func TestNew_NamesMissingDependencies(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	config := newServiceHarness(t).config
-	config.Actor = ""
+	config.Actor = Actor{}
 	if _, err := New(config); err == nil || !strings.Contains(err.Error(), "Actor") {
 		t.Errorf("error %v", err)
 	}
@@ -176,11 +176,11 @@ func TestAudit_NamesFieldsNotValues(t *testing.T) {
 
 func TestAs_ChangesActorOnly(t *testing.T) {
 	h := newServiceHarness(t)
-	_, _, err := h.As("operator:bob").CreateClient(t.Context(), spa())
+	_, _, err := h.As(LocalActor("bob")).CreateClient(t.Context(), spa())
 	must(t, err)
 	entries, _, err := h.AuditTrail(t.Context(), "default", Page{Limit: 1})
 	must(t, err)
-	if entries[0].Actor != "operator:bob" {
+	if entries[0].Actor != "cli:bob" {
 		t.Errorf("actor %s", entries[0].Actor)
 	}
 }

@@ -13,7 +13,10 @@ import (
 
 // SigningKeys returns the signing keys of a directory by algorithm and age.
 func (s *Service) SigningKeys(ctx context.Context, directory string) ([]keys.Key, error) {
-	if _, err := s.Directory(ctx, directory); err != nil {
+	if err := s.Allowed(directory, ActKeysRead); err != nil {
+		return nil, err
+	}
+	if _, err := s.directory(ctx, directory); err != nil {
 		return nil, err
 	}
 	return s.config.Keys.List(ctx, directory)
@@ -22,25 +25,28 @@ func (s *Service) SigningKeys(ctx context.Context, directory string) ([]keys.Key
 // RotateSigningKey publishes the next key of one of a directory's algorithms, and returns it. It signs when no cache lacks
 // it any more. A next key that is published already stays the next one.
 func (s *Service) RotateSigningKey(ctx context.Context, directory, algorithm string) (keys.Key, error) {
-	return s.rotate(ctx, directory, algorithm, "keys.rotate", s.config.Keys.Rotate)
+	return s.rotate(ctx, directory, algorithm, ActKeysRotate, s.config.Keys.Rotate)
 }
 
 // RotateSigningKeyNow activates the next key of one of a directory's algorithms at once, and returns it.
 func (s *Service) RotateSigningKeyNow(ctx context.Context, directory, algorithm string) (keys.Key, error) {
-	return s.rotate(ctx, directory, algorithm, "keys.rotate_now", s.config.Keys.RotateNow)
+	return s.rotate(ctx, directory, algorithm, ActKeysRotateNow, s.config.Keys.RotateNow)
 }
 
 func (s *Service) rotate(
-	ctx context.Context, directory, algorithm, action string, rotate func(ctx context.Context, directory, algorithm string) (keys.Key, error),
+	ctx context.Context, directory, algorithm string, act Act, rotate func(ctx context.Context, directory, algorithm string) (keys.Key, error),
 ) (keys.Key, error) {
-	entry, err := s.Directory(ctx, directory)
+	if err := s.Allowed(directory, act); err != nil {
+		return keys.Key{}, err
+	}
+	entry, err := s.directory(ctx, directory)
 	if err != nil {
 		return keys.Key{}, err
 	}
 	if algorithms := SigningAlgorithms(entry.Record); !slices.Contains(algorithms, algorithm) {
 		return keys.Key{}, fmt.Errorf("%w: directory %q signs with %s", ErrRefused, directory, strings.Join(algorithms, ", "))
 	}
-	if err := s.audit(ctx, keysEntry(directory, action, algorithm)); err != nil {
+	if err := s.audit(ctx, keysEntry(directory, act, algorithm)); err != nil {
 		return keys.Key{}, err
 	}
 	next, err := rotate(ctx, directory, algorithm)
@@ -52,7 +58,10 @@ func (s *Service) rotate(
 
 // CanSign returns why this process cannot sign for a directory now, by one of the directory's algorithms.
 func (s *Service) CanSign(ctx context.Context, directory string) error {
-	entry, err := s.Directory(ctx, directory)
+	if err := s.Allowed(directory, ActKeysRead); err != nil {
+		return err
+	}
+	entry, err := s.directory(ctx, directory)
 	if err != nil {
 		return err
 	}
@@ -67,10 +76,13 @@ func (s *Service) CanSign(ctx context.Context, directory string) error {
 // RevokeSigningKey deletes a signing key of a directory at once: no token that it signed is accepted any more. It returns the key
 // of its algorithm that signs now.
 func (s *Service) RevokeSigningKey(ctx context.Context, directory, kid string) (keys.Key, error) {
-	if _, err := s.Directory(ctx, directory); err != nil {
+	if err := s.Allowed(directory, ActKeysRevoke); err != nil {
 		return keys.Key{}, err
 	}
-	e := keysEntry(directory, "keys.revoke", "")
+	if _, err := s.directory(ctx, directory); err != nil {
+		return keys.Key{}, err
+	}
+	e := keysEntry(directory, ActKeysRevoke, "")
 	e.details = map[string]string{"kid": kid}
 	if err := s.audit(ctx, e); err != nil {
 		return keys.Key{}, err
@@ -85,10 +97,13 @@ func (s *Service) RevokeSigningKey(ctx context.Context, directory, kid string) (
 // RotateTokenSecrets stores the next generation of a directory's token secrets, and returns its number and when it is used.
 // Tokens of earlier generations stay valid.
 func (s *Service) RotateTokenSecrets(ctx context.Context, directory string) (generation uint32, useAt time.Time, err error) {
-	if _, err := s.Directory(ctx, directory); err != nil {
+	if err := s.Allowed(directory, ActSecretsRotate); err != nil {
 		return 0, time.Time{}, err
 	}
-	if err := s.audit(ctx, keysEntry(directory, "secrets.rotate", "")); err != nil {
+	if _, err := s.directory(ctx, directory); err != nil {
+		return 0, time.Time{}, err
+	}
+	if err := s.audit(ctx, keysEntry(directory, ActSecretsRotate, "")); err != nil {
 		return 0, time.Time{}, err
 	}
 	return s.config.Secrets.Rotate(ctx, directory)
@@ -96,14 +111,17 @@ func (s *Service) RotateTokenSecrets(ctx context.Context, directory string) (gen
 
 // Reseal seals everything in the store with the first master key, and returns how many records that changed.
 func (s *Service) Reseal(ctx context.Context) (int, error) {
-	if err := s.audit(ctx, keysEntry(s.config.DefaultDirectory, "master.reseal", "")); err != nil {
+	if err := s.Allowed(Everywhere, ActMasterReseal); err != nil {
+		return 0, err
+	}
+	if err := s.audit(ctx, keysEntry(s.config.DefaultDirectory, ActMasterReseal, "")); err != nil {
 		return 0, err
 	}
 	return keys.Reseal(ctx, s.config.Engine, s.config.Master)
 }
 
-func keysEntry(directory, action, algorithm string) entry {
-	e := entry{directory: directory, action: action, target: "directory:" + directory}
+func keysEntry(directory string, act Act, algorithm string) entry {
+	e := entry{directory: directory, action: act, target: "directory:" + directory}
 	if algorithm != "" {
 		e.details = map[string]string{"algorithm": algorithm}
 	}

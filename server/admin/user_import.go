@@ -90,7 +90,10 @@ var ErrImportFile = errors.New("the file has unacceptable rows, and nothing was 
 // ErrImportFile and imports nothing. Rows in conflict with users who exist are left out and reported. After an interruption
 // the same import goes on: it finds the users that it has written.
 func (s *Service) ImportUsers(ctx context.Context, directory string, job UserImport) (UserImportReport, error) {
-	if _, err := s.Directory(ctx, directory); err != nil {
+	if err := s.Allowed(directory, ActUsersImport); err != nil {
+		return UserImportReport{}, err
+	}
+	if _, err := s.directory(ctx, directory); err != nil {
 		return UserImportReport{}, err
 	}
 	run := &importRun{service: s, directory: directory, job: job}
@@ -102,7 +105,7 @@ func (s *Service) ImportUsers(ctx context.Context, directory string, job UserImp
 	}
 	if !job.DryRun {
 		details := map[string]string{"rows": strconv.Itoa(run.report.Rows), "sha256": run.report.Digest, "update": strconv.FormatBool(job.Update)}
-		if err := s.audit(ctx, entry{directory: directory, action: "users.import", target: "directory:" + directory, details: details}); err != nil {
+		if err := s.audit(ctx, entry{directory: directory, action: ActUsersImport, target: "directory:" + directory, details: details}); err != nil {
 			return run.report, err
 		}
 	}
@@ -275,7 +278,7 @@ func rest(ctx context.Context, duration time.Duration) error {
 
 // one imports one row, and counts the result.
 func (r *importRun) one(ctx context.Context, row userfile.Row) error {
-	options := identity.ImportOptions{DryRun: r.job.DryRun, Update: r.job.Update, Actor: r.service.config.Actor}
+	options := identity.ImportOptions{DryRun: r.job.DryRun, Update: r.job.Update, Actor: r.service.config.Actor.Name}
 	result, err := r.service.config.Identity.ImportUser(ctx, r.directory, row.User, options)
 	conflict, conflicts := errors.AsType[*identity.ImportConflict](err)
 	if err != nil && !conflicts {
@@ -308,10 +311,13 @@ func (r *importRun) one(ctx context.Context, row userfile.Row) error {
 // ExportUsers writes the users of a directory as JSON lines, which ImportUsers reads, and returns how many there were. Users who
 // were merged into others and deleted users are left out. The file contains password hashes and WeChat identities.
 func (s *Service) ExportUsers(ctx context.Context, directory string, out io.Writer, progress func(int)) (count int, err error) {
-	if _, err := s.Directory(ctx, directory); err != nil {
+	if err := s.Allowed(directory, ActUsersExport); err != nil {
 		return 0, err
 	}
-	if err := s.audit(ctx, entry{directory: directory, action: "users.export", target: "directory:" + directory, details: map[string]string{}}); err != nil {
+	if _, err := s.directory(ctx, directory); err != nil {
+		return 0, err
+	}
+	if err := s.audit(ctx, entry{directory: directory, action: ActUsersExport, target: "directory:" + directory, details: map[string]string{}}); err != nil {
 		return 0, err
 	}
 	for page := (Page{Limit: storage.MaxPage}); ; {

@@ -19,10 +19,13 @@ type Person struct {
 
 // CreateUser creates a user with a username. Failures are *Invalid, ErrNotFound for the directory, and ErrExists.
 func (s *Service) CreateUser(ctx context.Context, directory string, account identity.Account) (storage.User, error) {
-	if _, err := s.Directory(ctx, directory); err != nil {
+	if err := s.Allowed(directory, ActUserCreate); err != nil {
 		return storage.User{}, err
 	}
-	entry, err := s.config.Identity.Create(ctx, directory, account, s.config.Actor)
+	if _, err := s.directory(ctx, directory); err != nil {
+		return storage.User{}, err
+	}
+	entry, err := s.config.Identity.Create(ctx, directory, account, s.config.Actor.Name)
 	if err != nil {
 		return storage.User{}, userError(account.Username, err)
 	}
@@ -31,6 +34,9 @@ func (s *Service) CreateUser(ctx context.Context, directory string, account iden
 
 // UserID returns the ID of the user that text names: by ID, username, verified e-mail address, or phone number, in this order.
 func (s *Service) UserID(ctx context.Context, directory, text string) (string, error) {
+	if err := s.Allowed(directory, ActUserRead); err != nil {
+		return "", err
+	}
 	entry, err := s.config.Identity.Named(ctx, directory, text)
 	if errors.Is(err, identity.ErrUnknownUser) {
 		return "", fmt.Errorf("user %q %w: name a user by ID, username, verified e-mail address or phone number; `minifed user list` has the IDs", text, ErrNotFound)
@@ -41,6 +47,9 @@ func (s *Service) UserID(ctx context.Context, directory, text string) (string, e
 // CheckUserUpdate returns an error if a new user cannot have the e-mail address, the phone number or the groups and attributes
 // of an update: a value is malformed, or a user of the directory has it.
 func (s *Service) CheckUserUpdate(ctx context.Context, directory string, change UserUpdate) error {
+	if err := errors.Join(s.Allowed(directory, ActUserCreate), s.mayUpdate(directory, change)); err != nil {
+		return err
+	}
 	var names []string
 	if change.Email != nil {
 		address, err := identity.ParseEmail(*change.Email)
@@ -76,6 +85,9 @@ func (s *Service) CheckUserUpdate(ctx context.Context, directory string, change 
 
 // User returns a user with its links. The ID may be an alias of the user.
 func (s *Service) User(ctx context.Context, directory, id string) (Person, error) {
+	if err := s.Allowed(directory, ActUserRead); err != nil {
+		return Person{}, err
+	}
 	entry, err := s.config.Identity.User(ctx, directory, id)
 	if err != nil {
 		return Person{}, userError(id, err)
@@ -94,7 +106,10 @@ func (s *Service) User(ctx context.Context, directory, id string) (Person, error
 // Users returns one page of a directory's users, and where the next page begins: oldest first, or by name if a prefix of the
 // name is given. Aliases and tombstones are among them; their status says so. Users of a deleted directory with the same ID are not.
 func (s *Service) Users(ctx context.Context, directory, prefix string, page Page) ([]storage.User, string, error) {
-	current, err := s.Directory(ctx, directory)
+	if err := s.Allowed(directory, ActUserRead); err != nil {
+		return nil, "", err
+	}
+	current, err := s.directory(ctx, directory)
 	if err != nil {
 		return nil, "", err
 	}
@@ -117,9 +132,31 @@ type UserUpdate struct {
 	Membership func(*identity.Membership)
 }
 
+// mayUpdate returns an error if the actor may not change one of the members of an update.
+func (s *Service) mayUpdate(directory string, change UserUpdate) error {
+	acts := []Act{ActUserRead}
+	for act, changed := range map[Act]bool{
+		ActUserProfile: change.Profile != nil, ActUserGroups: change.Membership != nil, ActUserUsername: change.Username != nil,
+		ActUserEmail: change.Email != nil, ActUserPhone: change.Phone != nil,
+	} {
+		if changed {
+			acts = append(acts, act)
+		}
+	}
+	for _, act := range acts {
+		if err := s.Allowed(directory, act); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // UpdateUser changes a user, each member by a write of its own, and returns what is stored then.
 func (s *Service) UpdateUser(ctx context.Context, directory, id string, change UserUpdate) (storage.User, error) {
-	people, actor := s.config.Identity, s.config.Actor
+	if err := s.mayUpdate(directory, change); err != nil {
+		return storage.User{}, err
+	}
+	people, actor := s.config.Identity, s.config.Actor.Name
 	entry, err := people.User(ctx, directory, id)
 	if err == nil && change.Profile != nil {
 		entry, err = people.EditProfile(ctx, directory, id, change.Profile, actor)
@@ -141,7 +178,10 @@ func (s *Service) UpdateUser(ctx context.Context, directory, id string, change U
 
 // SetUserPassword gives a user another password and ends every grant and session of the user.
 func (s *Service) SetUserPassword(ctx context.Context, directory, id, password string) error {
-	if _, err := s.config.Identity.SetPassword(ctx, directory, id, password, s.config.Actor); err != nil {
+	if err := s.Allowed(directory, ActUserPassword); err != nil {
+		return err
+	}
+	if _, err := s.config.Identity.SetPassword(ctx, directory, id, password, s.config.Actor.Name); err != nil {
 		return userError(id, err)
 	}
 	return s.SignOutUser(ctx, directory, id)
@@ -149,22 +189,34 @@ func (s *Service) SetUserPassword(ctx context.Context, directory, id, password s
 
 // DisableUser blocks a user until EnableUser, and ends every grant and session.
 func (s *Service) DisableUser(ctx context.Context, directory, id string) error {
-	return userError(id, s.config.Identity.Disable(ctx, directory, id, s.config.Actor))
+	if err := s.Allowed(directory, ActUserDisable); err != nil {
+		return err
+	}
+	return userError(id, s.config.Identity.Disable(ctx, directory, id, s.config.Actor.Name))
 }
 
 // EnableUser lets a disabled user in again.
 func (s *Service) EnableUser(ctx context.Context, directory, id string) error {
-	return userError(id, s.config.Identity.Enable(ctx, directory, id, s.config.Actor))
+	if err := s.Allowed(directory, ActUserEnable); err != nil {
+		return err
+	}
+	return userError(id, s.config.Identity.Enable(ctx, directory, id, s.config.Actor.Name))
 }
 
 // SignOutUser ends every grant and session of a user.
 func (s *Service) SignOutUser(ctx context.Context, directory, id string) error {
-	return userError(id, s.config.Identity.SignOutEverywhere(ctx, directory, id, s.config.Actor))
+	if err := s.Allowed(directory, ActUserSignOut); err != nil {
+		return err
+	}
+	return userError(id, s.config.Identity.SignOutEverywhere(ctx, directory, id, s.config.Actor.Name))
 }
 
 // DeleteUser removes a person and all personal data. The same person, signing in later, is a new user.
 func (s *Service) DeleteUser(ctx context.Context, directory, id string) error {
-	return userError(id, s.config.Identity.Delete(ctx, directory, id, s.config.Actor))
+	if err := s.Allowed(directory, ActUserDelete); err != nil {
+		return err
+	}
+	return userError(id, s.config.Identity.Delete(ctx, directory, id, s.config.Actor.Name))
 }
 
 // userError says what an error of package identity means to an operator.

@@ -20,7 +20,7 @@ func (i *instance) operator() *admin.Service {
 	i.Helper()
 	return must(admin.New(admin.Config{
 		Engine: i.engine, Master: must(keys.ParseMaster(i.masterKeys, rand.Reader))(i.T), Keys: i.keys, Secrets: i.secrets, Identity: i.people(),
-		Now: i.now, Random: rand.Reader, PublicURL: i.url, DefaultDirectory: "default", Actor: identity.System,
+		Now: i.now, Random: rand.Reader, PublicURL: i.url, DefaultDirectory: "default", Actor: admin.LocalActor("test"),
 	}))(i.T)
 }
 

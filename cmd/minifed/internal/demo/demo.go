@@ -17,7 +17,6 @@ import (
 	"github.com/minifed/minifed/cmd/minifed/internal/console"
 	"github.com/minifed/minifed/cmd/minifed/internal/logging"
 	"github.com/minifed/minifed/cmd/minifed/internal/provider"
-	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/wechat"
@@ -165,7 +164,7 @@ func (d *Demo) createDirectory(ctx context.Context) (storage.Directory, error) {
 }
 
 func (d *Demo) service() *admin.Service {
-	return d.provider.Admin.As(identity.Operator("demo"))
+	return d.provider.Admin.As(admin.LocalActor("demo"))
 }
 
 func (d *Demo) createClients(ctx context.Context, directory string, simulator *wechattest.Server) (err error) {

@@ -126,7 +126,7 @@ func (d *Deployment) Assemble(ctx context.Context, c *console.Console, logger *s
 	}
 	d.Admin, err = admin.New(admin.Config{
 		Engine: d.Engine, Master: d.Master, Keys: d.Ring, Secrets: d.Secrets, Identity: people, Hashing: d.Hashing, Now: d.Clock.Now, Random: c.Random,
-		PublicURL: d.Config.PublicURL, DefaultDirectory: d.Config.DefaultDirectory, Actor: identity.Operator(c.Operator()),
+		PublicURL: d.Config.PublicURL, DefaultDirectory: d.Config.DefaultDirectory, Actor: admin.LocalActor(c.Operator()),
 	})
 	return err
 }

@@ -1,0 +1,316 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"io"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/storagetest"
+)
+
+// methodCall calls one method of the service for a directory.
+type methodCall struct {
+	// acts must all be allowed; wide says that the method concerns the installation, and lists that it returns what is allowed.
+	acts       []Act
+	wide, list bool
+	call       func(ctx context.Context, s *Service, directory string) error
+}
+
+// methodCalls has a row for every exported method of the service that needs authority.
+func methodCalls() map[string]methodCall {
+	text := "x"
+	everything := UserUpdate{
+		Username: &text, Email: &text, Phone: &text, Profile: func(*storage.Profile) {}, Membership: func(*identity.Membership) {},
+	}
+	updates := []Act{ActUserProfile, ActUserGroups, ActUserUsername, ActUserEmail, ActUserPhone}
+	return map[string]methodCall{
+		"AuditTrail": {acts: []Act{ActAuditRead}, call: func(ctx context.Context, s *Service, d string) error {
+			_, _, err := s.AuditTrail(ctx, d, Page{})
+			return err
+		}},
+		"CreateClient": {acts: []Act{ActClientCreate}, call: func(ctx context.Context, s *Service, d string) error {
+			_, _, err := s.CreateClient(ctx, NewClient{Client: storage.Client{Directory: d}})
+			return err
+		}},
+		"Client": {acts: []Act{ActClientRead}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.Client(ctx, d, "c")
+			return err
+		}},
+		"Clients": {acts: []Act{ActClientRead}, call: func(ctx context.Context, s *Service, d string) error {
+			_, _, err := s.Clients(ctx, d, Page{})
+			return err
+		}},
+		"UpdateClient": {acts: []Act{ActClientUpdate}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.UpdateClient(ctx, d, "c", "", func(*storage.Client) {})
+			return err
+		}},
+		"DisableClient": {acts: []Act{ActClientDisable}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.DisableClient(ctx, d, "c")
+			return err
+		}},
+		"EnableClient": {acts: []Act{ActClientEnable}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.EnableClient(ctx, d, "c")
+			return err
+		}},
+		"RotateClientSecret": {acts: []Act{ActClientSecret}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.RotateClientSecret(ctx, d, "c", "", false)
+			return err
+		}},
+		"RotateClientSecret alone": {acts: []Act{ActClientSecretAlone}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.RotateClientSecret(ctx, d, "c", "", true)
+			return err
+		}},
+		"SetAppSecret": {acts: []Act{ActClientAppSecret}, call: func(ctx context.Context, s *Service, d string) error {
+			return s.SetAppSecret(ctx, d, "c", "s")
+		}},
+		"DeleteClient": {acts: []Act{ActClientDelete}, call: func(ctx context.Context, s *Service, d string) error {
+			return s.DeleteClient(ctx, d, "c")
+		}},
+		"CreateDirectory": {acts: []Act{ActDirectoryCreate}, wide: true, call: func(ctx context.Context, s *Service, _ string) error {
+			_, err := s.CreateDirectory(ctx, storage.Directory{ID: "fresh", Name: "Fresh"})
+			return err
+		}},
+		"EnsureDirectory": {acts: []Act{ActDirectoryCreate}, wide: true, call: func(ctx context.Context, s *Service, _ string) error {
+			_, err := s.EnsureDirectory(ctx, storage.Directory{ID: "fresh", Name: "Fresh"})
+			return err
+		}},
+		"Directory": {acts: []Act{ActDirectoryRead}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.Directory(ctx, d)
+			return err
+		}},
+		"Directories": {list: true, call: func(ctx context.Context, s *Service, _ string) error {
+			_, _, err := s.Directories(ctx, Page{})
+			return err
+		}},
+		"UpdateDirectory": {acts: []Act{ActDirectoryUpdate}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.UpdateDirectory(ctx, d, "", func(*storage.Directory) {})
+			return err
+		}},
+		"DisableDirectory": {acts: []Act{ActDirectoryDisable}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.DisableDirectory(ctx, d)
+			return err
+		}},
+		"EnableDirectory": {acts: []Act{ActDirectoryEnable}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.EnableDirectory(ctx, d)
+			return err
+		}},
+		"DeleteDirectory": {acts: []Act{ActDirectoryDelete}, call: func(ctx context.Context, s *Service, d string) error {
+			return s.DeleteDirectory(ctx, d)
+		}},
+		"MergeCandidates": {acts: []Act{ActUserRead}, call: func(ctx context.Context, s *Service, d string) error {
+			_, _, err := s.MergeCandidates(ctx, d, Page{})
+			return err
+		}},
+		"AcceptMerge": {acts: []Act{ActUserMerge}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.AcceptMerge(ctx, d, "m")
+			return err
+		}},
+		"DismissMerge": {acts: []Act{ActDismissMerge}, call: func(ctx context.Context, s *Service, d string) error {
+			return s.DismissMerge(ctx, d, "m")
+		}},
+		"MergeUsers": {acts: []Act{ActUserMerge}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.MergeUsers(ctx, d, "a", "b")
+			return err
+		}},
+		"UndoMerge": {acts: []Act{ActUserUnmerge}, call: func(ctx context.Context, s *Service, d string) error {
+			return s.UndoMerge(ctx, d, "m")
+		}},
+		"SigningKeys": {acts: []Act{ActKeysRead}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.SigningKeys(ctx, d)
+			return err
+		}},
+		"CanSign": {acts: []Act{ActKeysRead}, call: func(ctx context.Context, s *Service, d string) error { return s.CanSign(ctx, d) }},
+		"RotateSigningKey": {acts: []Act{ActKeysRotate}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.RotateSigningKey(ctx, d, "ES256")
+			return err
+		}},
+		"RotateSigningKeyNow": {acts: []Act{ActKeysRotateNow}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.RotateSigningKeyNow(ctx, d, "ES256")
+			return err
+		}},
+		"RevokeSigningKey": {acts: []Act{ActKeysRevoke}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.RevokeSigningKey(ctx, d, "k")
+			return err
+		}},
+		"RotateTokenSecrets": {acts: []Act{ActSecretsRotate}, call: func(ctx context.Context, s *Service, d string) error {
+			_, _, err := s.RotateTokenSecrets(ctx, d)
+			return err
+		}},
+		"Reseal": {acts: []Act{ActMasterReseal}, wide: true, call: func(ctx context.Context, s *Service, _ string) error {
+			_, err := s.Reseal(ctx)
+			return err
+		}},
+		"ImportUsers": {acts: []Act{ActUsersImport}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.ImportUsers(ctx, d, UserImport{})
+			return err
+		}},
+		"ExportUsers": {acts: []Act{ActUsersExport}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.ExportUsers(ctx, d, io.Discard, nil)
+			return err
+		}},
+		"CreateUser": {acts: []Act{ActUserCreate}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.CreateUser(ctx, d, identity.Account{Username: "alice"})
+			return err
+		}},
+		"UserID": {acts: []Act{ActUserRead}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.UserID(ctx, d, "alice")
+			return err
+		}},
+		"CheckUserUpdate": {acts: append([]Act{ActUserCreate}, updates...), call: func(ctx context.Context, s *Service, d string) error {
+			return s.CheckUserUpdate(ctx, d, everything)
+		}},
+		"UpdateUser": {acts: updates, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.UpdateUser(ctx, d, "u", everything)
+			return err
+		}},
+		"User": {acts: []Act{ActUserRead}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.User(ctx, d, "u")
+			return err
+		}},
+		"Users": {acts: []Act{ActUserRead}, call: func(ctx context.Context, s *Service, d string) error {
+			_, _, err := s.Users(ctx, d, "", Page{})
+			return err
+		}},
+		"SetUserPassword": {acts: []Act{ActUserPassword}, call: func(ctx context.Context, s *Service, d string) error {
+			return s.SetUserPassword(ctx, d, "u", "correct horse battery")
+		}},
+		"DisableUser": {acts: []Act{ActUserDisable}, call: func(ctx context.Context, s *Service, d string) error { return s.DisableUser(ctx, d, "u") }},
+		"EnableUser":  {acts: []Act{ActUserEnable}, call: func(ctx context.Context, s *Service, d string) error { return s.EnableUser(ctx, d, "u") }},
+		"SignOutUser": {acts: []Act{ActUserSignOut}, call: func(ctx context.Context, s *Service, d string) error { return s.SignOutUser(ctx, d, "u") }},
+		"DeleteUser":  {acts: []Act{ActUserDelete}, call: func(ctx context.Context, s *Service, d string) error { return s.DeleteUser(ctx, d, "u") }},
+	}
+}
+
+var errReached = errors.New("reached the store")
+
+// newUnreachableHarness returns a harness whose store returns errReached and counts.
+func newUnreachableHarness(t *testing.T) (*serviceHarness, *int) {
+	t.Helper()
+	h, reached := newServiceHarness(t), 0
+	h.engine.Before = func(context.Context, storagetest.Operation) error {
+		reached++
+		return errReached
+	}
+	return h, &reached
+}
+
+func TestAllowed_EveryMethodHasRow(t *testing.T) {
+	rows := methodCalls()
+	for method := range reflect.TypeFor[*Service]().Methods() {
+		if method.Name == "As" || method.Name == "Allowed" {
+			continue
+		}
+		if _, listed := rows[method.Name]; !listed {
+			t.Errorf("method %s has no row in methodCalls: begin it with s.Allowed, and add the row", method.Name)
+		}
+	}
+}
+
+func TestAllowed_EveryMethodAndRole(t *testing.T) {
+	h, reached := newUnreachableHarness(t)
+	for name, row := range methodCalls() {
+		for _, role := range Roles() {
+			for _, place := range []struct{ assigned, asked string }{
+				{"own", "own"}, {"own", "other"}, {Everywhere, "other"}, {"own", OperatorsDirectory}, {Everywhere, OperatorsDirectory},
+				{OperatorsDirectory, OperatorsDirectory},
+			} {
+				actor := Actor{Name: "operator:x", Assignments: []Assignment{{place.assigned, role}}, AuthTime: h.at}
+				want := row.list || wantAllowed(row, role, place.assigned, place.asked)
+				*reached = 0
+				err := row.call(t.Context(), h.As(actor), place.asked)
+				if got := !errors.Is(err, ErrForbidden); got != want {
+					t.Errorf("%s by %s of %s in %s: error %v", name, role, place.assigned, place.asked, err)
+				}
+				if !want && *reached > 0 {
+					t.Errorf("%s by %s of %s in %s reads the store before the check", name, role, place.assigned, place.asked)
+				}
+			}
+		}
+	}
+}
+
+// wantAllowed repeats the rules in other words: by counting ranks.
+func wantAllowed(row methodCall, role Role, assigned, asked string) bool {
+	rank := map[Role]int{RoleAuditor: 1, RoleSupport: 2, RoleAdmin: 3, RoleOwner: 4}
+	if assigned != Everywhere && (row.wide || asked == OperatorsDirectory || assigned != asked) {
+		return false
+	}
+	for _, act := range row.acts {
+		rule, _ := ruleOf(act)
+		weakest := rule.weakest
+		if asked == OperatorsDirectory && !row.wide && act != ActAuditRead {
+			weakest = RoleOwner
+		}
+		if rank[role] < rank[weakest] {
+			return false
+		}
+	}
+	return true
+}
+
+func TestAllowed_IrreversibleNeedsFreshSignIn(t *testing.T) {
+	h, _ := newUnreachableHarness(t)
+	owner := []Assignment{{Everywhere, RoleOwner}}
+	irreversible := 0
+	for name, row := range methodCalls() {
+		want := false
+		for _, act := range row.acts {
+			rule, known := ruleOf(act)
+			if !known {
+				t.Fatalf("act %s is not in the table", act)
+			}
+			want = want || rule.irreversible
+		}
+		if want {
+			irreversible++
+		}
+		for actor, again := range map[*Actor]bool{
+			{Name: "operator:x", Assignments: owner, AuthTime: h.at.Add(-FreshSignIn - time.Minute)}: want,
+			{Name: "operator:x", Assignments: owner}:                                                 want,
+			{Name: "operator:x", Assignments: owner, AuthTime: h.at}:                                 false,
+			{Name: "service:x", Assignments: owner}:                                                  false,
+			{Name: "cli:x", Local: true}:                                                             false,
+		} {
+			if err := row.call(t.Context(), h.As(*actor), "default"); errors.Is(err, ErrSignInAgain) != again {
+				t.Errorf("%s by %s, signed in at %v: error %v", name, actor.Name, actor.AuthTime, err)
+			}
+		}
+	}
+	if irreversible < 6 {
+		t.Errorf("%d methods cannot be undone", irreversible)
+	}
+}
+
+func TestAllowed_UnknownRoleAndActAreRejected(t *testing.T) {
+	h := newServiceHarness(t)
+	for _, actor := range []Actor{
+		{Name: "operator:x"},
+		{Name: "operator:x", Assignments: []Assignment{{Everywhere, "root"}, {Everywhere, ""}}},
+	} {
+		if err := h.As(actor).Allowed("default", ActDirectoryRead); !errors.Is(err, ErrForbidden) {
+			t.Errorf("%+v: error %v", actor, err)
+		}
+	}
+	if err := h.Allowed("default", "user.teleport"); err == nil {
+		t.Error("an act that is not in the table is allowed")
+	}
+}
+
+func TestDirectories_OnlyAllowed(t *testing.T) {
+	h := newServiceHarness(t)
+	for _, id := range []string{"a", "b", "c"} {
+		_, err := h.CreateDirectory(t.Context(), storage.Directory{ID: id, Name: id})
+		must(t, err)
+	}
+	service := h.As(Actor{Name: "operator:x", Assignments: []Assignment{{"c", RoleAuditor}, {"gone", RoleOwner}}})
+	directories, _, err := service.Directories(t.Context(), Page{Limit: 1})
+	must(t, err)
+	if len(directories) != 1 || directories[0].ID != "c" {
+		t.Errorf("got %+v", directories)
+	}
+}

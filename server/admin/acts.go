@@ -1,0 +1,126 @@
+package admin
+
+import "github.com/minifed/minifed/identity"
+
+// Act is something that an actor does, as audit entries name it.
+type Act string
+
+// The acts. Those of the directory Everywhere concern the installation itself.
+const (
+	ActDirectoryRead    Act = "directory.read"
+	ActDirectoryCreate  Act = "directory.create" // Everywhere
+	ActDirectoryUpdate  Act = "directory.update"
+	ActDirectoryDisable Act = "directory.disable"
+	ActDirectoryEnable  Act = "directory.enable"
+	ActDirectoryDelete  Act = "directory.delete"
+
+	ActClientRead    Act = "client.read"
+	ActClientCreate  Act = "client.create"
+	ActClientUpdate  Act = "client.update"
+	ActClientDisable Act = "client.disable"
+	ActClientEnable  Act = "client.enable"
+	ActClientSecret  Act = "client.secret"
+	// ActClientSecretAlone adds a secret and removes all earlier ones.
+	ActClientSecretAlone Act = "client.secret_alone"
+	ActClientAppSecret   Act = "client.app_secret"
+	ActClientDelete      Act = "client.delete"
+
+	ActUserRead Act = "user.read"
+	// ActUserReveal shows what is masked: phone numbers, e-mail addresses, OpenIDs and UnionIDs.
+	ActUserReveal    Act = "user.reveal"
+	ActUserCreate    Act = identity.ActionCreate
+	ActUserProfile   Act = identity.ActionProfile
+	ActUserUsername  Act = identity.ActionUsername
+	ActUserEmail     Act = identity.ActionEmail
+	ActUserPhone     Act = identity.ActionPhone
+	ActUserGroups    Act = identity.ActionMembership
+	ActUserPassword  Act = identity.ActionPassword
+	ActUserDisable   Act = identity.ActionDisable
+	ActUserEnable    Act = identity.ActionEnable
+	ActUserSignOut   Act = identity.ActionSignOut
+	ActUserDelete    Act = identity.ActionDelete
+	ActUserMerge     Act = identity.ActionMerge
+	ActUserUnmerge   Act = identity.ActionUnmerge
+	ActDismissMerge  Act = identity.ActionDismiss
+	ActUsersImport   Act = "users.import"
+	ActUsersExport   Act = "users.export"
+	ActKeysRead      Act = "keys.read"
+	ActKeysRotate    Act = "keys.rotate"
+	ActKeysRotateNow Act = "keys.rotate_now"
+	ActKeysRevoke    Act = "keys.revoke"
+	ActSecretsRotate Act = "secrets.rotate"
+	ActMasterReseal  Act = "master.reseal" // Everywhere
+	ActAuditRead     Act = "audit.read"
+)
+
+// rule says who may do an act.
+type rule struct {
+	act Act
+	// weakest is the weakest role that may.
+	weakest Role
+	// irreversible marks an act that cannot be undone: it deletes or discloses. It needs a sign-in within
+	// FreshSignIn.
+	irreversible bool
+	// operators marks an act of the directory of operators whose weakest role holds there too. All others are the owner's.
+	operators bool
+}
+
+// rules returns the one table of acts.
+func rules() []rule {
+	return []rule{
+		{act: ActDirectoryRead, weakest: RoleAuditor},
+		{act: ActDirectoryCreate, weakest: RoleAdmin},
+		{act: ActDirectoryUpdate, weakest: RoleAdmin},
+		{act: ActDirectoryDisable, weakest: RoleAdmin},
+		{act: ActDirectoryEnable, weakest: RoleAdmin},
+		{act: ActDirectoryDelete, weakest: RoleOwner, irreversible: true},
+
+		{act: ActClientRead, weakest: RoleAuditor},
+		{act: ActClientCreate, weakest: RoleAdmin},
+		{act: ActClientUpdate, weakest: RoleAdmin},
+		{act: ActClientDisable, weakest: RoleAdmin},
+		{act: ActClientEnable, weakest: RoleAdmin},
+		{act: ActClientSecret, weakest: RoleAdmin},
+		{act: ActClientSecretAlone, weakest: RoleAdmin, irreversible: true},
+		{act: ActClientAppSecret, weakest: RoleAdmin},
+		{act: ActClientDelete, weakest: RoleAdmin, irreversible: true},
+
+		{act: ActUserRead, weakest: RoleAuditor},
+		{act: ActUserReveal, weakest: RoleSupport},
+		{act: ActUserCreate, weakest: RoleSupport},
+		{act: ActUserProfile, weakest: RoleSupport},
+		{act: ActUserUsername, weakest: RoleSupport},
+		{act: ActUserEmail, weakest: RoleSupport},
+		{act: ActUserPhone, weakest: RoleSupport},
+		{act: ActUserGroups, weakest: RoleAdmin}, // Applications grant rights by groups.
+		{act: ActUserPassword, weakest: RoleAdmin, irreversible: true},
+		{act: ActUserDisable, weakest: RoleSupport},
+		{act: ActUserEnable, weakest: RoleSupport},
+		{act: ActUserSignOut, weakest: RoleSupport},
+		{act: ActUserDelete, weakest: RoleSupport, irreversible: true},
+		{act: ActUserMerge, weakest: RoleSupport},
+		{act: ActUserUnmerge, weakest: RoleSupport},
+		{act: ActDismissMerge, weakest: RoleSupport},
+		{act: ActUsersImport, weakest: RoleAdmin},
+		{act: ActUsersExport, weakest: RoleAdmin, irreversible: true}, // The file has password hashes.
+
+		{act: ActKeysRead, weakest: RoleAuditor},
+		{act: ActKeysRotate, weakest: RoleAdmin},
+		{act: ActKeysRotateNow, weakest: RoleAdmin},
+		{act: ActKeysRevoke, weakest: RoleAdmin, irreversible: true},
+		{act: ActSecretsRotate, weakest: RoleAdmin},
+		{act: ActMasterReseal, weakest: RoleOwner},
+
+		{act: ActAuditRead, weakest: RoleAuditor, operators: true},
+	}
+}
+
+// ruleOf returns the row of an act.
+func ruleOf(act Act) (rule, bool) {
+	for _, rule := range rules() {
+		if rule.act == act {
+			return rule, true
+		}
+	}
+	return rule{}, false
+}
