@@ -39,3 +39,21 @@ func (s Session) Document() Document {
 		CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt, DueAt: s.DeliverAt,
 	}
 }
+
+// DeliveryLease is the lease during which one instance delivers a session's logout tokens.
+const DeliveryLease = 30 * time.Second
+
+// DeliveryPeriod is how long an ended session is stored while its logout tokens are undelivered.
+const DeliveryPeriod = 24 * time.Hour
+
+// End ends a session. The delivery of its logout tokens is due after lease: the time that a caller needs who delivers them itself.
+func (s *Session) End(now time.Time, lease time.Duration) {
+	s.EndedAt = now
+	if len(s.Clients) == 0 {
+		return
+	}
+	s.DeliverAt = now.Add(lease)
+	if until := now.Add(DeliveryPeriod); until.After(s.ExpiresAt) {
+		s.ExpiresAt = until
+	}
+}

@@ -244,7 +244,7 @@ func (s *Sessions) seen(ctx context.Context, issuer *oauth2.Issuer, current *Cur
 // is unchanged.
 func (s *Sessions) End(ctx context.Context, entry *storage.Entry[storage.Session]) error {
 	ended, err := s.change(ctx, entry, func(next *storage.Session) error {
-		EndNow(next, storage.Instant(s.Now()))
+		next.End(storage.Instant(s.Now()), storage.DeliveryLease)
 		return nil
 	})
 	if errors.Is(err, errSessionOver) {
@@ -254,18 +254,6 @@ func (s *Sessions) End(ctx context.Context, entry *storage.Entry[storage.Session
 		s.Ended(ctx, ended)
 	}
 	return err
-}
-
-// EndNow ends a session. The delivery of its logout tokens is due after the time that the caller needs to deliver them itself.
-func EndNow(session *storage.Session, now time.Time) {
-	session.EndedAt = now
-	if len(session.Clients) == 0 {
-		return
-	}
-	session.DeliverAt = now.Add(DeliveryLease)
-	if until := now.Add(DeliveryPeriod); until.After(session.ExpiresAt) {
-		session.ExpiresAt = until
-	}
 }
 
 // errSessionOver means that a session ended during an operation on it.
@@ -311,9 +299,3 @@ func SessionCookie(issuer *oauth2.Issuer) endpoint.Cookie {
 func secretDigest(issuer *oauth2.Issuer, id, secret string) string {
 	return storage.Digest("session", issuer.Directory.Within(issuer.Directory.ID), id, secret)
 }
-
-// DeliveryLease is the lease during which one instance delivers a session's logout tokens.
-const DeliveryLease = 30 * time.Second
-
-// DeliveryPeriod is how long an ended session is stored while its logout tokens are undelivered.
-const DeliveryPeriod = 24 * time.Hour

@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/minifed/minifed/keys"
-	"github.com/minifed/minifed/server/authorize"
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/server/outbound"
 	"github.com/minifed/minifed/server/token"
@@ -198,8 +197,7 @@ func (b *Backchannel) endSession(ctx context.Context, user storage.User, entry *
 	if alive || !next.EndedAt.IsZero() || len(next.Clients) == 0 {
 		return nil
 	}
-	authorize.EndNow(&next, storage.Instant(b.now()))
-	next.DeliverAt = next.EndedAt // Another instance may deliver: see lease.
+	next.End(storage.Instant(b.now()), 0) // Any instance may deliver: see lease.
 	_, err := entry.Replace(ctx, b.engine, next)
 	return err
 }
@@ -215,7 +213,7 @@ func ignoreConflict(err error) error {
 // lease delivers the logout tokens of one session, unless another instance does already.
 func (b *Backchannel) lease(ctx context.Context, entry *storage.Entry[storage.Session]) error {
 	next := entry.Record
-	next.DeliverAt = storage.Instant(b.now().Add(authorize.DeliveryLease))
+	next.DeliverAt = storage.Instant(b.now().Add(storage.DeliveryLease))
 	leased, err := entry.Replace(ctx, b.engine, next)
 	if err != nil {
 		return ignoreConflict(err)

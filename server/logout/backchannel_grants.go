@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/minifed/minifed/server/authorize"
 	"github.com/minifed/minifed/storage"
 )
 
@@ -44,7 +43,7 @@ func (b *Backchannel) endMiniProgramGrant(ctx context.Context, user storage.User
 	_, err = storage.Insert(ctx, b.engine, storage.Session{
 		Directory: user.Directory, ID: grant.SID, User: user.ID, UserEpoch: grant.UserEpoch, AuthTime: grant.AuthTime,
 		Clients: map[string]time.Time{grant.Client: grant.CreatedAt},
-		EndedAt: now, DeliverAt: now, CreatedAt: now, ExpiresAt: now.Add(authorize.DeliveryPeriod),
+		EndedAt: now, DeliverAt: now, CreatedAt: now, ExpiresAt: now.Add(storage.DeliveryPeriod),
 	})
 	if errors.Is(err, storage.ErrExists) { // An attempt that crashed, or another instance, has stored it.
 		return nil
