@@ -83,21 +83,24 @@ func (s *Service) DismissCandidate(ctx context.Context, directory, id, actor str
 	if err := s.record(ctx, actor, ActionDismiss, target, map[string]string{"candidate": id}); err != nil {
 		return err
 	}
-	return s.closeCandidate(ctx, directory, id, CandidateDismissed)
+	return s.closeCandidate(ctx, directory, id, storage.MergeCandidate{State: CandidateDismissed})
 }
 
-// closeCandidate sets the state of a merge candidate, if it exists.
-func (s *Service) closeCandidate(ctx context.Context, directory, id, state string) error {
+// closeCandidate gives a merge candidate, if it exists, the state, merge and batch of closed.
+func (s *Service) closeCandidate(ctx context.Context, directory, id string, closed storage.MergeCandidate) error {
 	_, err := retry(ctx, func(ctx context.Context) (struct{}, error) {
 		candidate, err := s.Candidate(ctx, directory, id)
-		if errors.Is(err, ErrUnknownMerge) || err == nil && candidate.Record.State == state {
+		if errors.Is(err, ErrUnknownMerge) {
 			return struct{}{}, nil
 		}
 		if err != nil {
 			return struct{}{}, err
 		}
 		next := candidate.Record
-		next.State, next.UpdatedAt = state, s.now()
+		if next.State == closed.State && next.Merge == closed.Merge {
+			return struct{}{}, nil
+		}
+		next.State, next.Merge, next.Batch, next.UpdatedAt = closed.State, closed.Merge, closed.Batch, s.now()
 		_, err = candidate.Replace(ctx, s.engine, next)
 		return struct{}{}, wrap("close merge candidate", err)
 	})

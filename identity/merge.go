@@ -21,6 +21,8 @@ const (
 	detailGained = "gained"
 	// detailCandidate is the merge candidate that the merge closes.
 	detailCandidate = "candidate"
+	// detailBatch is the batch of merges that the merge belongs to.
+	detailBatch = "batch"
 )
 
 // Merged is the result of a merge.
@@ -31,24 +33,85 @@ type Merged struct {
 	Audit string
 }
 
-// AcceptCandidate merges the two users of a merge candidate. A WeChat user who still has no account is ErrUnknownUser.
-func (s *Service) AcceptCandidate(ctx context.Context, directory, id, actor string) (*Merged, error) {
+// AcceptCandidate merges the two users of a merge candidate. A WeChat user who still has no account is ErrUnknownUser. batch is
+// the ID of the storage.MergeBatch that the merge belongs to, or empty.
+func (s *Service) AcceptCandidate(ctx context.Context, directory, id, batch, actor string) (*Merged, error) {
 	candidate, err := s.Candidate(ctx, directory, id)
 	if err != nil {
 		return nil, err
 	}
-	users := candidate.Record.Users
-	if users[0] == "" {
-		link, err := storage.Get[storage.Identity](ctx, s.engine, candidate.Record.Identity)
-		if errors.Is(err, storage.ErrNotFound) {
-			return nil, ErrUnknownUser
-		}
-		if err != nil {
-			return nil, wrap("read link", err)
-		}
-		users[0] = link.Record.User
+	users, err := s.candidateUsers(ctx, candidate.Record)
+	if err != nil {
+		return nil, err
 	}
-	return s.mergeUsers(ctx, directory, users[0], users[1], id, actor)
+	return s.mergeUsers(ctx, directory, users[0], users[1], closing{id, batch}, actor)
+}
+
+// closing is the merge candidate that a merge closes, and the batch in which it was accepted.
+type closing struct {
+	candidate, batch string
+}
+
+// candidateUsers returns the IDs of the two users of a merge candidate.
+func (s *Service) candidateUsers(ctx context.Context, candidate storage.MergeCandidate) ([2]string, error) {
+	users := candidate.Users
+	if users[0] != "" {
+		return users, nil
+	}
+	link, err := storage.Get[storage.Identity](ctx, s.engine, candidate.Identity)
+	if errors.Is(err, storage.ErrNotFound) {
+		return users, ErrUnknownUser
+	}
+	if err != nil {
+		return users, wrap("read link", err)
+	}
+	users[0] = link.Record.User
+	return users, nil
+}
+
+// MergePreview is what the acceptance of a merge candidate would do.
+type MergePreview struct {
+	// Survivor is the older user, whose ID remains, and Alias the other one.
+	Survivor, Alias storage.User
+	// Gained names the members of the profile that the survivor would get.
+	Gained []string
+}
+
+// PreviewCandidate returns what AcceptCandidate would do, or the error that it would return.
+func (s *Service) PreviewCandidate(ctx context.Context, directory, id string) (*MergePreview, error) {
+	candidate, err := s.Candidate(ctx, directory, id)
+	if err != nil {
+		return nil, err
+	}
+	users, err := s.candidateUsers(ctx, candidate.Record)
+	if err != nil {
+		return nil, err
+	}
+	survivor, alias, err := s.mergePair(ctx, directory, users[0], users[1])
+	if err != nil {
+		return nil, err
+	}
+	if survivor.Record.ID == alias.Record.ID {
+		return nil, ErrSameUser
+	}
+	if len(survivor.Record.Aliases) >= maxAliases {
+		return nil, invalid("survivor", InvalidMergeLimit)
+	}
+	return &MergePreview{survivor.Record, alias.Record, missingMembers(survivor.Record.Profile, alias.Record.Profile)}, nil
+}
+
+// mergePair reads two active users, the older one first.
+func (s *Service) mergePair(ctx context.Context, directory, one, other string) (survivor, alias *storage.Entry[storage.User], err error) {
+	if survivor, err = s.active(ctx, directory, one); err != nil {
+		return nil, nil, err
+	}
+	if alias, err = s.active(ctx, directory, other); err != nil {
+		return nil, nil, err
+	}
+	if older(alias.Record, survivor.Record) {
+		survivor, alias = alias, survivor
+	}
+	return survivor, alias, nil
 }
 
 // Merge merges two users. The older ID survives. The other becomes an alias that still resolves, and its grants and sessions end;
@@ -59,26 +122,19 @@ func (s *Service) AcceptCandidate(ctx context.Context, directory, id, actor stri
 // into an alias. The later writes do not change who signs in as which user, and a repeated call completes them. It returns
 // ErrSameUser if the users are already one, unless this call completes the merge that joined them.
 func (s *Service) Merge(ctx context.Context, directory, one, other, actor string) (*Merged, error) {
-	return s.mergeUsers(ctx, directory, one, other, pairID(one, other), actor)
+	return s.mergeUsers(ctx, directory, one, other, closing{candidate: pairID(one, other)}, actor)
 }
 
-func (s *Service) mergeUsers(ctx context.Context, directory, one, other, candidate, actor string) (*Merged, error) {
+func (s *Service) mergeUsers(ctx context.Context, directory, one, other string, closes closing, actor string) (*Merged, error) {
 	return retry(ctx, func(ctx context.Context) (*Merged, error) {
-		a, err := s.active(ctx, directory, one)
+		survivor, alias, err := s.mergePair(ctx, directory, one, other)
 		if err != nil {
 			return nil, err
 		}
-		b, err := s.active(ctx, directory, other)
-		if err != nil {
-			return nil, err
-		}
-		if a.Record.ID == b.Record.ID {
+		if survivor.Record.ID == alias.Record.ID {
 			return s.resumeMerge(ctx, directory, one, other)
 		}
-		if older(b.Record, a.Record) {
-			a, b = b, a
-		}
-		return s.merge(ctx, a, b, candidate, actor)
+		return s.merge(ctx, survivor, alias, closes, actor)
 	})
 }
 
@@ -91,12 +147,12 @@ func older(a, b storage.User) bool {
 }
 
 func (s *Service) merge(
-	ctx context.Context, survivor, alias *storage.Entry[storage.User], candidate, actor string,
+	ctx context.Context, survivor, alias *storage.Entry[storage.User], closes closing, actor string,
 ) (*Merged, error) {
 	if len(survivor.Record.Aliases) >= maxAliases {
 		return nil, invalid("survivor", InvalidMergeLimit)
 	}
-	plan, err := s.planMerge(ctx, survivor.Record, alias.Record, candidate, actor)
+	plan, err := s.planMerge(ctx, survivor.Record, alias.Record, closes, actor)
 	if err != nil {
 		return nil, err
 	}
@@ -112,15 +168,18 @@ func (s *Service) merge(
 
 // planMerge writes the audit entry of a merge, or reads the entry of an earlier attempt.
 func (s *Service) planMerge(
-	ctx context.Context, survivor, alias storage.User, candidate, actor string,
+	ctx context.Context, survivor, alias storage.User, closes closing, actor string,
 ) (storage.AuditEntry, error) {
 	plan := storage.AuditEntry{
 		Directory: survivor.Directory, ID: mergeID(survivor.ID, alias.ID, alias.Epoch), Actor: actor, Action: ActionMerge,
 		Target: userTarget(survivor.ID), CreatedAt: s.now(),
 		Details: map[string]string{
-			detailSurvivor: survivor.ID, detailAlias: alias.ID, detailCandidate: candidate,
+			detailSurvivor: survivor.ID, detailAlias: alias.ID, detailCandidate: closes.candidate,
 			detailGained: strings.Join(missingMembers(survivor.Profile, alias.Profile), " "),
 		},
+	}
+	if closes.batch != "" {
+		plan.Details[detailBatch] = closes.batch
 	}
 	_, err := storage.Insert(ctx, s.engine, plan)
 	if errors.Is(err, storage.ErrExists) {
@@ -191,7 +250,9 @@ func (s *Service) completeMerge(ctx context.Context, alias storage.User, plan st
 		}
 	}
 	merged := &Merged{Survivor: alias.AliasOf, Alias: alias.ID, Audit: plan.ID}
-	return merged, s.closeCandidate(ctx, alias.Directory, plan.Details[detailCandidate], CandidateMerged)
+	return merged, s.closeCandidate(ctx, alias.Directory, plan.Details[detailCandidate], storage.MergeCandidate{
+		State: CandidateMerged, Merge: plan.ID, Batch: plan.Details[detailBatch],
+	})
 }
 
 // copyMissing copies to the survivor the values that it lacks, and adds the alias to its record. Of the profile it copies only the

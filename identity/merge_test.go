@@ -137,7 +137,7 @@ func TestMerge_ClosesCandidate(t *testing.T) {
 	p := h.addMergePair()
 	p.olderLogin.OpenPlatform, p.olderLogin.UnionID = "op", "u1"
 	candidate := h.resolve(p.olderLogin).Candidate
-	got, err := h.AcceptCandidate(t.Context(), directory, candidate, identity.Operator("ann"))
+	got, err := h.AcceptCandidate(t.Context(), directory, candidate, "", identity.Operator("ann"))
 	if err != nil || got.Survivor != p.older {
 		t.Fatalf("got %+v, %v", got, err)
 	}
@@ -145,7 +145,7 @@ func TestMerge_ClosesCandidate(t *testing.T) {
 	if state := h.candidates()[0].State; state != identity.CandidateMerged {
 		t.Errorf("the candidate is %s", state)
 	}
-	_, err = h.AcceptCandidate(t.Context(), directory, "nothing", identity.Operator("ann"))
+	_, err = h.AcceptCandidate(t.Context(), directory, "nothing", "", identity.Operator("ann"))
 	wantError(t, err, identity.ErrUnknownMerge)
 	wantError(t, h.DismissCandidate(t.Context(), directory, "nothing", identity.Operator("ann")), identity.ErrUnknownMerge)
 }

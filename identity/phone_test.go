@@ -260,11 +260,11 @@ func TestAttachByPhone_ConflictIsMergeableLater(t *testing.T) {
 	_, err := h.attachByPhone(login("wxsim1", "o1", ""), number, storage.Policy{})
 	wantError(t, err, identity.ErrAccountConflict)
 	candidate := h.candidates()[0].ID
-	_, err = h.AcceptCandidate(t.Context(), directory, candidate, identity.Operator("ann"))
+	_, err = h.AcceptCandidate(t.Context(), directory, candidate, "", identity.Operator("ann"))
 	wantError(t, err, identity.ErrUnknownUser)
 	h.clock.Advance(time.Minute)
 	h.sub(login("wxsim1", "o1", ""))
-	merged, err := h.AcceptCandidate(t.Context(), directory, candidate, identity.Operator("ann"))
+	merged, err := h.AcceptCandidate(t.Context(), directory, candidate, "", identity.Operator("ann"))
 	if err != nil || merged.Survivor != holder || h.sub(login("wxsim1", "o1", "")) != holder {
 		t.Errorf("got %+v, %v", merged, err)
 	}

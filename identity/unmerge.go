@@ -48,7 +48,7 @@ func (s *Service) Unmerge(ctx context.Context, directory, audit, actor string) e
 	if err := s.removeAlias(ctx, directory, survivor, alias); err != nil {
 		return err
 	}
-	return s.closeCandidate(ctx, directory, plan.Details[detailCandidate], CandidateUndone)
+	return s.closeCandidate(ctx, directory, plan.Details[detailCandidate], storage.MergeCandidate{State: CandidateUndone})
 }
 
 // usersByID reads users by their own IDs, aliases or not. A deleted one is ErrUnknownUser.

@@ -16,7 +16,11 @@ type MergeCandidate struct {
 	// Reason is what they share: unionid or phone.
 	Reason string `json:"reason"`
 	// State is open, merged, dismissed or undone.
-	State     string    `json:"state"`
+	State string `json:"state"`
+	// Merge is the ID of the merge that closed the candidate, by which it is undone. Old records do not have it.
+	Merge string `json:"merge,omitempty"`
+	// Batch is the ID of the MergeBatch that merged the candidate.
+	Batch     string    `json:"batch,omitempty"`
 	CreatedAt time.Time `json:"created_at,omitzero"`
 	UpdatedAt time.Time `json:"updated_at,omitzero"`
 }

@@ -21,6 +21,7 @@ const (
 	KindRevokedToken   Kind = "revoked_tokens"
 	KindThrottle       Kind = "throttles"
 	KindMergeCandidate Kind = "merge_candidates"
+	KindMergeBatch     Kind = "merge_batches"
 	KindAuditEntry     Kind = "audit_entries"
 	KindMeta           Kind = "meta"
 )
@@ -54,6 +55,7 @@ func Kinds() map[Kind]Indexes {
 		KindRevokedToken:   {},
 		KindThrottle:       {},
 		KindMergeCandidate: {Created: true},
+		KindMergeBatch:     {Created: true},
 		KindAuditEntry:     {Created: true},
 		KindMeta:           {},
 	}

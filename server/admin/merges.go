@@ -26,7 +26,7 @@ func (s *Service) AcceptMerge(ctx context.Context, directory, candidate string) 
 	if err := s.Allowed(directory, ActUserMerge); err != nil {
 		return identity.Merged{}, err
 	}
-	return merged(s.config.Identity.AcceptCandidate(ctx, directory, candidate, s.config.Actor.Name))
+	return merged(s.config.Identity.AcceptCandidate(ctx, directory, candidate, "", s.config.Actor.Name))
 }
 
 // DismissMerge says that the two users of a merge candidate are different people.

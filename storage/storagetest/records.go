@@ -26,6 +26,7 @@ func recordCases() []testCase {
 		{name: "issuer host", run: testRecord[storage.IssuerHost]},
 		{name: "AppID claim", run: testRecord[storage.AppIDClaim]},
 		{name: "master check", run: testRecord[storage.MasterCheck]},
+		{name: "merge batch", run: testRecord[storage.MergeBatch]},
 		{name: "merge candidate", run: testRecord[storage.MergeCandidate]},
 		{name: "pushed request", run: testRecord[storage.PushedRequest]},
 		{name: "revoked token", run: testRecord[storage.RevokedToken]},
