@@ -117,6 +117,22 @@ func methodCalls() map[string]methodCall {
 			_, err := s.MergeUsers(ctx, d, "a", "b")
 			return err
 		}},
+		"PreviewMerges": {acts: []Act{ActUserRead}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.PreviewMerges(ctx, d, []string{"m"})
+			return err
+		}},
+		"AcceptMerges": {acts: []Act{ActUserMerge}, call: func(ctx context.Context, s *Service, d string) error {
+			_, _, err := s.AcceptMerges(ctx, d, []string{"m"})
+			return err
+		}},
+		"MergeBatches": {acts: []Act{ActUserRead}, call: func(ctx context.Context, s *Service, d string) error {
+			_, _, err := s.MergeBatches(ctx, d, Page{})
+			return err
+		}},
+		"UndoMerges": {acts: []Act{ActUserUnmerge}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.UndoMerges(ctx, d, "b")
+			return err
+		}},
 		"UndoMerge": {acts: []Act{ActUserUnmerge}, call: func(ctx context.Context, s *Service, d string) error {
 			return s.UndoMerge(ctx, d, "m")
 		}},
@@ -170,6 +186,35 @@ func methodCalls() map[string]methodCall {
 		}},
 		"User": {acts: []Act{ActUserRead}, call: func(ctx context.Context, s *Service, d string) error {
 			_, err := s.User(ctx, d, "u")
+			return err
+		}},
+		"FindUsers": {acts: []Act{ActUserRead}, call: func(ctx context.Context, s *Service, d string) error {
+			_, _, err := s.FindUsers(ctx, d, UserSearch{Text: "alice"}, Page{})
+			return err
+		}},
+		"RevealUser": {acts: []Act{ActUserReveal}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.RevealUser(ctx, d, "u")
+			return err
+		}},
+		"UserSessions": {acts: []Act{ActUserRead}, call: func(ctx context.Context, s *Service, d string) error {
+			_, _, err := s.UserSessions(ctx, d, "u", Page{})
+			return err
+		}},
+		"EndUserSession": {acts: []Act{ActUserSignOut}, call: func(ctx context.Context, s *Service, d string) error {
+			return s.EndUserSession(ctx, d, "u", "s")
+		}},
+		"UserGrants": {acts: []Act{ActUserRead}, call: func(ctx context.Context, s *Service, d string) error {
+			_, _, err := s.UserGrants(ctx, d, "u", Page{})
+			return err
+		}},
+		"EndUserGrant": {acts: []Act{ActUserRemoveClient}, call: func(ctx context.Context, s *Service, d string) error {
+			return s.EndUserGrant(ctx, d, "u", "g")
+		}},
+		"RemoveUserClient": {acts: []Act{ActUserRemoveClient}, call: func(ctx context.Context, s *Service, d string) error {
+			return s.RemoveUserClient(ctx, d, "u", "c")
+		}},
+		"ResetUserPassword": {acts: []Act{ActUserPassword}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.ResetUserPassword(ctx, d, "u")
 			return err
 		}},
 		"Users": {acts: []Act{ActUserRead}, call: func(ctx context.Context, s *Service, d string) error {

@@ -26,31 +26,33 @@ const (
 	ActClientDelete      Act = "client.delete"
 
 	ActUserRead Act = "user.read"
-	// ActUserReveal shows what is masked: phone numbers, e-mail addresses, OpenIDs and UnionIDs.
-	ActUserReveal    Act = "user.reveal"
-	ActUserCreate    Act = identity.ActionCreate
-	ActUserProfile   Act = identity.ActionProfile
-	ActUserUsername  Act = identity.ActionUsername
-	ActUserEmail     Act = identity.ActionEmail
-	ActUserPhone     Act = identity.ActionPhone
-	ActUserGroups    Act = identity.ActionMembership
-	ActUserPassword  Act = identity.ActionPassword
-	ActUserDisable   Act = identity.ActionDisable
-	ActUserEnable    Act = identity.ActionEnable
-	ActUserSignOut   Act = identity.ActionSignOut
-	ActUserDelete    Act = identity.ActionDelete
-	ActUserMerge     Act = identity.ActionMerge
-	ActUserUnmerge   Act = identity.ActionUnmerge
-	ActDismissMerge  Act = identity.ActionDismiss
-	ActUsersImport   Act = "users.import"
-	ActUsersExport   Act = "users.export"
-	ActKeysRead      Act = "keys.read"
-	ActKeysRotate    Act = "keys.rotate"
-	ActKeysRotateNow Act = "keys.rotate_now"
-	ActKeysRevoke    Act = "keys.revoke"
-	ActSecretsRotate Act = "secrets.rotate"
-	ActMasterReseal  Act = "master.reseal" // Everywhere
-	ActAuditRead     Act = "audit.read"
+	// ActUserReveal shows what is masked: phone numbers, OpenIDs and UnionIDs.
+	ActUserReveal   Act = "user.reveal"
+	ActUserCreate   Act = identity.ActionCreate
+	ActUserProfile  Act = identity.ActionProfile
+	ActUserUsername Act = identity.ActionUsername
+	ActUserEmail    Act = identity.ActionEmail
+	ActUserPhone    Act = identity.ActionPhone
+	ActUserGroups   Act = identity.ActionMembership
+	ActUserPassword Act = identity.ActionPassword
+	ActUserDisable  Act = identity.ActionDisable
+	ActUserEnable   Act = identity.ActionEnable
+	ActUserSignOut  Act = identity.ActionSignOut
+	// ActUserRemoveClient ends what a client was granted by a user.
+	ActUserRemoveClient Act = identity.ActionRemoveClient
+	ActUserDelete       Act = identity.ActionDelete
+	ActUserMerge        Act = identity.ActionMerge
+	ActUserUnmerge      Act = identity.ActionUnmerge
+	ActDismissMerge     Act = identity.ActionDismiss
+	ActUsersImport      Act = "users.import"
+	ActUsersExport      Act = "users.export"
+	ActKeysRead         Act = "keys.read"
+	ActKeysRotate       Act = "keys.rotate"
+	ActKeysRotateNow    Act = "keys.rotate_now"
+	ActKeysRevoke       Act = "keys.revoke"
+	ActSecretsRotate    Act = "secrets.rotate"
+	ActMasterReseal     Act = "master.reseal" // Everywhere
+	ActAuditRead        Act = "audit.read"
 )
 
 // rule says who may do an act.
@@ -97,6 +99,7 @@ func rules() []rule {
 		{act: ActUserDisable, weakest: RoleSupport},
 		{act: ActUserEnable, weakest: RoleSupport},
 		{act: ActUserSignOut, weakest: RoleSupport},
+		{act: ActUserRemoveClient, weakest: RoleSupport},
 		{act: ActUserDelete, weakest: RoleSupport, irreversible: true},
 		{act: ActUserMerge, weakest: RoleSupport},
 		{act: ActUserUnmerge, weakest: RoleSupport},

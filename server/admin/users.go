@@ -15,6 +15,8 @@ import (
 type Person struct {
 	User       storage.User
 	Identities []storage.Identity
+	// Revision is that of the user's record.
+	Revision string
 }
 
 // CreateUser creates a user with a username. Failures are *Invalid, ErrNotFound for the directory, and ErrExists.
@@ -83,11 +85,18 @@ func (s *Service) CheckUserUpdate(ctx context.Context, directory string, change 
 	return userError("", err)
 }
 
-// User returns a user with its links. The ID may be an alias of the user.
+// User returns a user with its links. The ID may be an alias of the user. Phone numbers, OpenIDs and UnionIDs are masked but for
+// the command line; RevealUser returns them.
 func (s *Service) User(ctx context.Context, directory, id string) (Person, error) {
 	if err := s.Allowed(directory, ActUserRead); err != nil {
 		return Person{}, err
 	}
+	person, err := s.person(ctx, directory, id)
+	return s.shownPerson(person), err
+}
+
+// person returns a user with its links.
+func (s *Service) person(ctx context.Context, directory, id string) (Person, error) {
 	entry, err := s.config.Identity.User(ctx, directory, id)
 	if err != nil {
 		return Person{}, userError(id, err)
@@ -96,7 +105,7 @@ func (s *Service) User(ctx context.Context, directory, id string) (Person, error
 	if err != nil {
 		return Person{}, err
 	}
-	person := Person{User: entry.Record}
+	person := Person{User: entry.Record, Revision: entry.Revision()}
 	for _, link := range links {
 		person.Identities = append(person.Identities, link.Record)
 	}
@@ -118,11 +127,17 @@ func (s *Service) Users(ctx context.Context, directory, prefix string, page Page
 		query.Order, query.Prefix = storage.ByName, strings.ToLower(prefix)
 	}
 	users, next, err := list[storage.User](ctx, s, query)
-	return slices.DeleteFunc(users, func(user storage.User) bool { return !user.BelongsTo(current.Record) }), next, err
+	users = slices.DeleteFunc(users, func(user storage.User) bool { return !user.BelongsTo(current.Record) })
+	for i, user := range users {
+		users[i] = s.shown(user)
+	}
+	return users, next, err
 }
 
 // UserUpdate is what an operator changes about a user; nil members stay as they are.
 type UserUpdate struct {
+	// Revision, if not empty, must be the user's when the change begins.
+	Revision string
 	Username *string
 	// Email and Phone (E.164) are set as verified, on the operator's authority.
 	Email, Phone *string
@@ -158,6 +173,9 @@ func (s *Service) UpdateUser(ctx context.Context, directory, id string, change U
 	}
 	people, actor := s.config.Identity, s.config.Actor.Name
 	entry, err := people.User(ctx, directory, id)
+	if err == nil && change.Revision != "" && change.Revision != entry.Revision() {
+		return storage.User{}, fmt.Errorf("user %q %w", id, ErrChanged)
+	}
 	if err == nil && change.Profile != nil {
 		entry, err = people.EditProfile(ctx, directory, id, change.Profile, actor)
 	}
@@ -173,7 +191,7 @@ func (s *Service) UpdateUser(ctx context.Context, directory, id string, change U
 	if err == nil && change.Phone != nil {
 		entry, err = people.SetPhone(ctx, directory, id, *change.Phone, actor)
 	}
-	return recordOf(entry), userError(id, err)
+	return s.shown(recordOf(entry)), userError(id, err)
 }
 
 // SetUserPassword gives a user another password and ends every grant and session of the user.
