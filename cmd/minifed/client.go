@@ -8,6 +8,7 @@ import (
 
 	"github.com/minifed/minifed/cmd/minifed/internal/console"
 	"github.com/minifed/minifed/server/admin"
+	"github.com/minifed/minifed/server/admin/relyingparty"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/wechat"
 )
@@ -36,6 +37,10 @@ type clientView struct {
 	Secrets int `json:"secrets"`
 	// Secret is shown once, when it is created.
 	Secret string `json:"client_secret,omitempty"`
+	// Issuer and Discovery are what a relying party of a new client needs, and Configuration is its configuration text.
+	Issuer        string `json:"issuer,omitempty"`
+	Discovery     string `json:"discovery,omitempty"`
+	Configuration string `json:"configuration,omitempty"`
 }
 
 func viewClient(client storage.Client) clientView {
@@ -52,10 +57,13 @@ func viewClient(client storage.Client) clientView {
 
 func newClientCreate(d *operatorEnv) *cobra.Command {
 	chosen, appSecret := &secretSource{name: "secret"}, &secretSource{name: "app-secret"}
+	party := new(partyFlags)
 	command := &cobra.Command{
 		Use: "create",
 		Example: `  minifed client create --kind wechat_miniapp --app-id wx0123456789abcdef --name "Our shop"
   minifed client create --kind wechat_miniapp --app-id wx0123456789abcdef --app-secret-file ./appsecret
+  minifed client create --for spring-boot --url https://shop.example.com
+  minifed client create --for list
   minifed client create --kind spa --id web --redirect-uri https://shop.example.com/callback --origin https://shop.example.com
   minifed client create --kind native --redirect-uri com.example.shop:/callback
   minifed client create --kind native --redirect-uri com.example.shop://callback --origin capacitor://localhost --origin https://localhost
@@ -65,28 +73,55 @@ func newClientCreate(d *operatorEnv) *cobra.Command {
 	fields := newClientFields(command)
 	fields.text("kind", func(c *storage.Client) *string { return (*string)(&c.Kind) })
 	fields.text("id", func(c *storage.Client) *string { return &c.ID })
+	party.add(command)
 	chosen.add(command)
 	appSecret.add(command)
 	command.RunE = func(command *cobra.Command, _ []string) error {
-		requested := admin.NewClient{}
-		if err := fields.load(); err != nil {
+		if party.name == listParties {
+			return d.printParties()
+		}
+		requested, row, err := requestedClient(fields, party)
+		if err != nil {
 			return err
-		}
-		fields.apply(&requested.Client)
-		if requested.Kind == "" {
-			return wrongUsage("usage.client.kind")
-		}
-		if requested.Kind == storage.ClientMiniapp && appIDOf(requested.Client) == "" {
-			return wrongUsage("usage.client.app_id")
 		}
 		return d.work(command.Context(), func(ctx context.Context, service *admin.Service) error {
 			if err := readClientSecrets(ctx, d, &requested, chosen, appSecret); err != nil {
 				return err
 			}
-			return createClient(ctx, d, service, requested)
+			view, err := createClient(ctx, d, service, requested)
+			if err == nil && row != nil {
+				err = party.addConfiguration(*row, requested.Secret != "", &view)
+			}
+			if err != nil {
+				return err
+			}
+			return d.say(view, func() { d.printNewClient(view, requested.Secret == "", row) })
 		})
 	}
 	return command
+}
+
+// requestedClient returns the client that the flags describe, and the row of the relying party if they name one.
+func requestedClient(fields *fields[storage.Client], flags *partyFlags) (requested admin.NewClient, row *relyingparty.Party, err error) {
+	if err := fields.load(); err != nil {
+		return requested, nil, err
+	}
+	if flags.name != "" {
+		party, client, err := flags.client(fields)
+		requested.Client = client
+		return requested, &party, err
+	}
+	if flags.address != "" {
+		return requested, nil, wrongUsage("usage.client.url_alone")
+	}
+	fields.apply(&requested.Client)
+	if requested.Kind == "" {
+		return requested, nil, wrongUsage("usage.client.kind")
+	}
+	if requested.Kind == storage.ClientMiniapp && appIDOf(requested.Client) == "" {
+		return requested, nil, wrongUsage("usage.client.app_id")
+	}
+	return requested, nil, nil
 }
 
 func readClientSecrets(ctx context.Context, d *operatorEnv, requested *admin.NewClient, chosen, appSecret *secretSource) (err error) {
@@ -106,21 +141,27 @@ func readClientSecrets(ctx context.Context, d *operatorEnv, requested *admin.New
 	return err
 }
 
-func createClient(ctx context.Context, d *operatorEnv, service *admin.Service, requested admin.NewClient) error {
+func createClient(ctx context.Context, d *operatorEnv, service *admin.Service, requested admin.NewClient) (clientView, error) {
 	requested.Directory = d.directory
 	entry, secret, err := service.CreateClient(ctx, requested)
 	if err != nil {
-		return err
+		return clientView{}, err
 	}
 	view := viewClient(entry.Record)
 	view.Secret = secret
-	return d.say(view, func() {
-		d.Printf("Client %q is created in directory %q.\n\n", view.ID, view.Directory)
-		d.printClient(view)
-		if secret != "" && requested.Secret == "" {
-			d.Printf("\nThe secret is shown only this once: store it where the client's backend reads it.\n")
-		}
-	})
+	return view, d.addIssuer(ctx, service, &view)
+}
+
+// printNewClient prints a client that was created. row is that of its relying party, if the operator named one.
+func (d *operatorEnv) printNewClient(view clientView, generated bool, row *relyingparty.Party) {
+	d.Printf("Client %q is created in directory %q.\n\n", view.ID, view.Directory)
+	d.printClient(view)
+	if row != nil {
+		d.printConfiguration(*row, view)
+	}
+	if view.Secret != "" && generated {
+		d.Printf("\nThe secret is shown only this once: store it where the client's backend reads it.\n")
+	}
 }
 
 func newClientList(d *operatorEnv) *cobra.Command {

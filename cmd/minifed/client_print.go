@@ -39,6 +39,8 @@ func (d *operatorEnv) printClient(client clientView) {
 	fields := []console.Field{
 		{Name: "client_id", Value: client.ID},
 		{Name: "client_secret", Value: client.Secret},
+		{Name: "issuer", Value: client.Issuer},
+		{Name: "discovery", Value: client.Discovery},
 		{Name: "directory", Value: client.Directory},
 		{Name: "kind", Value: string(client.Kind)},
 		{Name: "name", Value: client.Name},

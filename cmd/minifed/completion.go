@@ -15,6 +15,7 @@ import (
 func choices() map[string][]string {
 	offered := map[string][]string{
 		"output": {"text", "json"},
+		"for":    partyNames(),
 		"kind": {
 			string(storage.ClientMiniapp), string(storage.ClientSPA), string(storage.ClientNative), string(storage.ClientWeb),
 			string(storage.ClientService),

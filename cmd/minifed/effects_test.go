@@ -23,6 +23,7 @@ func flagEffects() map[string]settingEffect {
 		// 1. Commands.
 		"client --directory": {"cmd/minifed/client.go", "d.directory"},
 		"client create --id": {"server/admin/clients.go", "client.ID"}, "client create --kind": {"server/admin/client_kinds.go", "rulesOf(kind"},
+		"client create --for": {"server/admin/relyingparty/party.go", "func Named("}, "client create --url": {"server/admin/relyingparty/party.go", "below(address"},
 		"client create --secret-file": {"server/admin/clients.go", "asked.Secret"}, "client create --secret-stdin": {"server/admin/clients.go", "asked.Secret"},
 		"client create --app-secret-file": {"server/federation/service.go", "Federation.AppSecret"}, "client create --app-secret-stdin": {"server/federation/service.go", "Federation.AppSecret"},
 		"client rotate-secret --alone":       {"server/admin/clients.go", "if alone"},
@@ -133,7 +134,7 @@ func TestSettings_EveryFlagOfClientsAndDirectoriesHasAnEffect(t *testing.T) {
 
 // collectFlags names the flags of a command and those below it. What create and update share is one setting.
 func collectFlags(command *cobra.Command, path string, found map[string]bool) {
-	own := map[string]bool{"id": true, "kind": true, "secret-file": true, "secret-stdin": true, "app-secret-file": true, "app-secret-stdin": true}
+	own := map[string]bool{"for": true, "url": true, "id": true, "kind": true, "secret-file": true, "secret-stdin": true, "app-secret-file": true, "app-secret-stdin": true}
 	command.LocalNonPersistentFlags().VisitAll(func(flag *pflag.Flag) {
 		at := path
 		if last := command.Name(); last == "update" || last == "create" && !own[flag.Name] {
