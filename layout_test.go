@@ -21,6 +21,7 @@ const module = "github.com/minifed/minifed"
 func allowedImports() map[string][]string {
 	return map[string][]string{
 		"internal/bounded":          {},
+		"internal/chromiumtest":     {},
 		"wechat":                    {},
 		"wechat/wechattest":         {"wechat"},
 		"grants":                    {"wechat"},

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/minifed/minifed/internal/chromiumtest"
 	"github.com/minifed/minifed/storage"
 )
 
@@ -59,99 +60,99 @@ func (clients *redirectingClients) authorizeURLOf(client string, further ...stri
 	return clients.authorizeURL(client, append([]string{"redirect_uri", clients.redirects[client] + "/callback"}, further...)...)
 }
 
-// signIn fills in the login page.
-func (t *tab) signIn(username string) {
-	t.wait("#login")
-	t.fill("username", username)
-	t.fill("password", goodPassword)
-	t.press("login")
+// signInAt fills in the login page.
+func signInAt(t *chromiumtest.Tab, username string) {
+	t.Wait("#login")
+	t.Fill("username", username)
+	t.Fill("password", goodPassword)
+	t.Press("login")
 }
 
 // TestChromium_EveryFormReachesItsClient and the target of its redirect, of any origin.
 func TestChromium_EveryFormReachesItsClient(t *testing.T) {
 	clients, leads := newRedirectingClients(t)
 	wanda := clients.addPasswordUser("wanda").Username
-	c := startChromium(t)
+	c := chromiumtest.Start(t)
 	newUsers := 0
-	login := func(parameters ...string) func(tb *tab, to string) string {
-		return func(tb *tab, to string) string {
-			tb.navigate(clients.authorizeURLOf(to, parameters...))
-			tb.signIn(wanda)
+	login := func(parameters ...string) func(tb *chromiumtest.Tab, to string) string {
+		return func(tb *chromiumtest.Tab, to string) string {
+			tb.Navigate(clients.authorizeURLOf(to, parameters...))
+			signInAt(tb, wanda)
 			return "code"
 		}
 	}
-	consent := func(button, want string, parameters ...string) func(tb *tab, to string) string {
-		return func(tb *tab, to string) string {
-			tb.navigate(clients.authorizeURLOf("asking-"+to, append([]string{"prompt", "consent"}, parameters...)...))
-			tb.signIn(wanda)
-			tb.wait("#" + button)
-			tb.press(button)
+	consent := func(button, want string, parameters ...string) func(tb *chromiumtest.Tab, to string) string {
+		return func(tb *chromiumtest.Tab, to string) string {
+			tb.Navigate(clients.authorizeURLOf("asking-"+to, append([]string{"prompt", "consent"}, parameters...)...))
+			signInAt(tb, wanda)
+			tb.Wait("#" + button)
+			tb.Press(button)
 			return want
 		}
 	}
-	forms := map[string]func(tb *tab, to string) (want string){
+	forms := map[string]func(tb *chromiumtest.Tab, to string) (want string){
 		"login":            login(),
 		"login, form_post": login("response_mode", "form_post"),
-		"login after a wrong password": func(tb *tab, to string) string {
-			tb.navigate(clients.authorizeURLOf(to))
-			tb.wait("#login")
-			tb.fill("username", wanda)
-			tb.fill("password", "wrong")
-			tb.press("login")
-			tb.wait("[role=alert]")
-			tb.signIn(wanda)
+		"login after a wrong password": func(tb *chromiumtest.Tab, to string) string {
+			tb.Navigate(clients.authorizeURLOf(to))
+			tb.Wait("#login")
+			tb.Fill("username", wanda)
+			tb.Fill("password", "wrong")
+			tb.Press("login")
+			tb.Wait("[role=alert]")
+			signInAt(tb, wanda)
 			return "code"
 		},
-		"login, cancelled": func(tb *tab, to string) string {
-			tb.navigate(clients.authorizeURLOf(to))
-			tb.wait("#cancel")
-			tb.press("cancel")
+		"login, cancelled": func(tb *chromiumtest.Tab, to string) string {
+			tb.Navigate(clients.authorizeURLOf(to))
+			tb.Wait("#cancel")
+			tb.Press("cancel")
 			return "error"
 		},
-		"registration": func(tb *tab, to string) string {
+		"registration": func(tb *chromiumtest.Tab, to string) string {
 			newUsers++
-			tb.navigate(clients.authorizeURLOf(to, "prompt", "create"))
-			tb.wait("#register")
-			tb.fill("username", fmt.Sprintf("user-%d", newUsers))
-			tb.fill("new_password", goodPassword)
-			tb.press("register")
+			tb.Navigate(clients.authorizeURLOf(to, "prompt", "create"))
+			tb.Wait("#register")
+			tb.Fill("username", fmt.Sprintf("user-%d", newUsers))
+			tb.Fill("new_password", goodPassword)
+			tb.Press("register")
 			return "code"
 		},
 		"consent":            consent("allow", "code"),
 		"consent, form_post": consent("allow", "code", "response_mode", "form_post"),
 		"consent, denied":    consent("deny", "error"),
-		"choice of an account": func(tb *tab, to string) string {
-			tb.navigate(clients.url + "/login")
-			tb.signIn(wanda)
-			tb.wait("#sign-out")
-			tb.navigate(clients.authorizeURLOf(to, "prompt", "select_account"))
-			tb.wait("#continue")
-			tb.press("continue")
+		"choice of an account": func(tb *chromiumtest.Tab, to string) string {
+			tb.Navigate(clients.url + "/login")
+			signInAt(tb, wanda)
+			tb.Wait("#sign-out")
+			tb.Navigate(clients.authorizeURLOf(to, "prompt", "select_account"))
+			tb.Wait("#continue")
+			tb.Press("continue")
 			return "code"
 		},
-		"logout": func(tb *tab, to string) string {
-			tb.navigate(clients.url + "/login")
-			tb.signIn(wanda)
-			tb.wait("#sign-out")
-			tb.navigate(clients.url + "/oauth2/logout?" + url.Values{
+		"logout": func(tb *chromiumtest.Tab, to string) string {
+			tb.Navigate(clients.url + "/login")
+			signInAt(tb, wanda)
+			tb.Wait("#sign-out")
+			tb.Navigate(clients.url + "/oauth2/logout?" + url.Values{
 				"client_id": {to}, "post_logout_redirect_uri": {clients.redirects[to] + "/out"}, "state": {"state-1"},
 			}.Encode())
-			tb.wait("#logout")
-			tb.press("logout")
+			tb.Wait("#logout")
+			tb.Press("logout")
 			return ""
 		},
 	}
 	for name, use := range forms {
 		for to, further := range leads {
 			t.Run(name+" to "+to, func(t *testing.T) {
-				tb := c.open(c.profile(), "about:blank")
+				tb := c.Open(c.Profile(), "about:blank")
 				want := use(tb, to)
-				got := must(url.Parse(tb.waitForURL(further + "?")))(t).Query()
+				got := must(url.Parse(tb.WaitForURL(further + "?")))(t).Query()
 				if got.Get("state") != "state-1" || want != "" && got.Get(want) == "" {
 					t.Errorf("redirected with %v, want %q", got, want)
 				}
 				if to == "site" {
-					tb.wait("#arrived")
+					tb.Wait("#arrived")
 				}
 			})
 		}
@@ -162,28 +163,28 @@ func TestChromium_EveryFormReachesItsClient(t *testing.T) {
 func TestChromium_SixTabsOpenedAtOnceEachFinish(t *testing.T) {
 	clients, _ := newRedirectingClients(t)
 	wanda := clients.addPasswordUser("wanda").Username
-	c := startChromium(t)
+	c := chromiumtest.Start(t)
 	const tabs = 6
 	for _, first := range []int{0, 2, 5} {
-		profile := c.profile()
-		opened := make([]*tab, tabs)
+		profile := c.Profile()
+		opened := make([]*chromiumtest.Tab, tabs)
 		var opening sync.WaitGroup
 		for i := range opened {
-			opening.Go(func() { opened[i] = c.open(profile, clients.authorizeURLOf("site", "state", fmt.Sprintf("tab-%d", i))) })
+			opening.Go(func() { opened[i] = c.Open(profile, clients.authorizeURLOf("site", "state", fmt.Sprintf("tab-%d", i))) })
 		}
 		opening.Wait()
 		for _, tb := range opened {
-			tb.wait("#login")
+			tb.Wait("#login")
 		}
 		for n := range tabs {
 			i := (first + n) % tabs
 			if n%2 == 1 {
-				opened[i].evaluate("location.reload()")
+				opened[i].Evaluate("location.reload()")
 			} else {
-				opened[i].signIn(wanda)
+				signInAt(opened[i], wanda)
 			}
-			opened[i].wait("#arrived")
-			at := opened[i].evaluate("location.search")
+			opened[i].Wait("#arrived")
+			at := opened[i].Evaluate("location.search")
 			if got := must(url.ParseQuery(strings.TrimPrefix(at, "?")))(t); got.Get("state") != fmt.Sprintf("tab-%d", i) || got.Get("code") == "" {
 				t.Errorf("tab %d, first %d: %v", i, first, got)
 			}
@@ -197,13 +198,13 @@ func TestChromium_ChineseHeadingsBreakBetweenWords(t *testing.T) {
 	wanda := ts.addPasswordUser("wanda").Username
 	ts.addClient("coffee", func(c *storage.Client) { c.Name = "咖啡店 Coffee" })
 	ts.addClient("long", func(c *storage.Client) { c.Name = strings.Repeat("咖啡店", 20) })
-	c := startChromium(t)
-	consent := func(client string) *tab {
-		tb := c.open(c.profile(), "about:blank")
-		c.call(tb.session, "Emulation.setDeviceMetricsOverride", map[string]any{"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": true})
-		tb.navigate(ts.authorizeURL(client, "ui_locales", "zh-CN"))
-		tb.signIn(wanda)
-		tb.wait("#allow")
+	c := chromiumtest.Start(t)
+	consent := func(client string) *chromiumtest.Tab {
+		tb := c.Open(c.Profile(), "about:blank")
+		tb.Screen(390, 844, true)
+		tb.Navigate(ts.authorizeURL(client, "ui_locales", "zh-CN"))
+		signInAt(tb, wanda)
+		tb.Wait("#allow")
 		return tb
 	}
 	const lines = `(() => {
@@ -212,10 +213,10 @@ func TestChromium_ChineseHeadingsBreakBetweenWords(t *testing.T) {
 		range.setEnd(text, text.data.trimEnd().length)
 		return range.getClientRects().length
 	})()`
-	if got := consent("coffee").evaluate(lines); got != "1" {
+	if got := consent("coffee").Evaluate(lines); got != "1" {
 		t.Errorf("the words behind the name are on %s lines", got)
 	}
-	if got := consent("long").evaluate(`document.documentElement.scrollWidth`); got != "390" {
+	if got := consent("long").Evaluate(`document.documentElement.scrollWidth`); got != "390" {
 		t.Errorf("the page is %s pixels wide", got)
 	}
 }

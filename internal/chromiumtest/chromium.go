@@ -1,4 +1,4 @@
-package server_test
+package chromiumtest
 
 import (
 	"bufio"
@@ -13,18 +13,18 @@ import (
 	"time"
 )
 
-// chromium is a headless Chromium that the tests control by the DevTools protocol over a pipe.
-type chromium struct {
+// Browser is a headless Chromium that the tests control by the DevTools protocol over a pipe.
+type Browser struct {
 	*testing.T
 	commands *os.File
 
 	mu      sync.Mutex
 	last    int
-	answers map[int]chan devtoolsMessage
-	tabs    map[string]*tab
+	answers map[int]chan message
+	tabs    map[string]*Tab
 }
 
-type devtoolsMessage struct {
+type message struct {
 	ID        int             `json:"id"`
 	SessionID string          `json:"sessionId"`
 	Method    string          `json:"method"`
@@ -35,17 +35,18 @@ type devtoolsMessage struct {
 	} `json:"error"`
 }
 
-// tab is one tab. Its events report that something was loaded or blocked.
-type tab struct {
-	*chromium
+// Tab is one tab. Its events report that something was loaded or blocked.
+type Tab struct {
+	*Browser
 	session string
-	events  chan devtoolsMessage
+	events  chan message
 }
 
 // chromiumTimeout is after how long a test fails. A working test does not reach it.
 const chromiumTimeout = 2 * time.Minute
 
-func startChromium(t *testing.T) *chromium {
+// Start starts the browser, and ends it with the test.
+func Start(t *testing.T) *Browser {
 	t.Helper()
 	path, err := exec.LookPath(cmp.Or(os.Getenv("CHROMIUM"), "chromium"))
 	if err != nil {
@@ -62,7 +63,7 @@ func startChromium(t *testing.T) *chromium {
 	command.ExtraFiles = []*os.File{theirs, back}
 	check(t, command.Start())
 	_, _ = theirs.Close(), back.Close()
-	c := &chromium{T: t, commands: commands, answers: map[int]chan devtoolsMessage{}, tabs: map[string]*tab{}}
+	c := &Browser{T: t, commands: commands, answers: map[int]chan message{}, tabs: map[string]*Tab{}}
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
@@ -78,13 +79,13 @@ func startChromium(t *testing.T) *chromium {
 	return c
 }
 
-func (c *chromium) read(events *bufio.Reader) {
+func (c *Browser) read(events *bufio.Reader) {
 	for {
 		text, err := events.ReadBytes(0)
 		if err != nil {
 			return
 		}
-		var message devtoolsMessage
+		var message message
 		if json.Unmarshal(text[:len(text)-1], &message) != nil {
 			continue
 		}
@@ -110,12 +111,12 @@ func interesting(method string) bool {
 	}
 }
 
-// call sends a command and returns its result. A command fails without a result when its page has closed.
-func (c *chromium) call(session, method string, params map[string]any) json.RawMessage {
+// call sends a command of the DevTools protocol to the browser and returns its result. A command fails without a result when its page has closed.
+func (c *Browser) call(session, method string, params map[string]any) json.RawMessage {
 	c.Helper()
 	c.mu.Lock()
 	c.last++
-	id, answer := c.last, make(chan devtoolsMessage, 1)
+	id, answer := c.last, make(chan message, 1)
 	c.answers[id] = answer
 	command := map[string]any{"id": id, "method": method, "params": params}
 	if session != "" {
@@ -137,7 +138,7 @@ func (c *chromium) call(session, method string, params map[string]any) json.RawM
 	}
 }
 
-func (c *chromium) text(session, method, member string, params map[string]any) string {
+func (c *Browser) text(session, method, member string, params map[string]any) string {
 	c.Helper()
 	var result map[string]any
 	_ = json.Unmarshal(c.call(session, method, params), &result)
@@ -145,16 +146,16 @@ func (c *chromium) text(session, method, member string, params map[string]any) s
 	return text
 }
 
-// profile creates a profile: it shares no cookie with others.
-func (c *chromium) profile() string {
+// Profile creates a profile: it shares no cookie with others.
+func (c *Browser) Profile() string {
 	return c.text("", "Target.createBrowserContext", "browserContextId", map[string]any{"disposeOnDetach": true})
 }
 
-// open opens a tab of a profile.
-func (c *chromium) open(profile, address string) *tab {
+// Open opens a tab of a profile.
+func (c *Browser) Open(profile, address string) *Tab {
 	c.Helper()
 	target := c.text("", "Target.createTarget", "targetId", map[string]any{"url": "about:blank", "browserContextId": profile})
-	t := &tab{chromium: c, events: make(chan devtoolsMessage, 1<<14)}
+	t := &Tab{Browser: c, events: make(chan message, 1<<14)}
 	t.session = c.text("", "Target.attachToTarget", "sessionId", map[string]any{"targetId": target, "flatten": true})
 	c.mu.Lock()
 	c.tabs[t.session] = t
@@ -162,16 +163,17 @@ func (c *chromium) open(profile, address string) *tab {
 	for _, domain := range []string{"Page", "Network", "Log", "Audits"} {
 		c.call(t.session, domain+".enable", nil)
 	}
-	t.navigate(address)
+	t.Navigate(address)
 	return t
 }
 
-func (t *tab) navigate(address string) {
+// Navigate opens an address.
+func (t *Tab) Navigate(address string) {
 	t.call(t.session, "Page.navigate", map[string]any{"url": address})
 }
 
-// evaluate returns the value of an expression on the page.
-func (t *tab) evaluate(expression string) string {
+// Evaluate returns the value of an expression on the page.
+func (t *Tab) Evaluate(expression string) string {
 	var result struct {
 		Result struct {
 			Value any `json:"value"`
@@ -182,16 +184,16 @@ func (t *tab) evaluate(expression string) string {
 	return text
 }
 
-// wait waits until a page is loaded that has an element.
-func (t *tab) wait(selector string) {
+// Wait waits until a page is loaded that has an element.
+func (t *Tab) Wait(selector string) {
 	t.Helper()
-	t.waitForEvent("a page with "+selector, func(*devtoolsMessage) bool {
-		return t.evaluate(`document.readyState === "complete" && document.querySelector(`+quoted(selector)+`) !== null`) == "true"
+	t.waitForEvent("a page with "+selector, func(*message) bool {
+		return t.Evaluate(`document.readyState === "complete" && document.querySelector(`+quoted(selector)+`) !== null`) == "true"
 	})
 }
 
 // waitForEvent waits for an event. A form that the policy of its page blocks fails the test.
-func (t *tab) waitForEvent(what string, reached func(event *devtoolsMessage) bool) {
+func (t *Tab) waitForEvent(what string, reached func(event *message) bool) {
 	t.Helper()
 	if reached(nil) {
 		return
@@ -207,35 +209,74 @@ func (t *tab) waitForEvent(what string, reached func(event *devtoolsMessage) boo
 				return
 			}
 		case <-patience:
-			t.Fatalf("not reached: %s; at %s %.600s", what, t.evaluate("location.href"), t.evaluate("document.body.innerText"))
+			t.Fatalf("not reached: %s; at %s %.600s", what, t.Evaluate("location.href"), t.Evaluate("document.body.innerText"))
 		}
 	}
 }
 
-// waitForURL waits until the browser is sent to a URL with the prefix.
-func (t *tab) waitForURL(prefix string) string {
+// WaitForURL waits until the browser is sent to a URL with the prefix.
+func (t *Tab) WaitForURL(prefix string) string {
 	t.Helper()
 	var sent struct {
 		Request struct {
 			URL string `json:"url"`
 		} `json:"request"`
 	}
-	t.waitForEvent("the address "+prefix, func(event *devtoolsMessage) bool {
+	t.waitForEvent("the address "+prefix, func(event *message) bool {
 		return event != nil && event.Method == "Network.requestWillBeSent" && json.Unmarshal(event.Params, &sent) == nil &&
 			strings.HasPrefix(sent.Request.URL, prefix)
 	})
 	return sent.Request.URL
 }
 
-// fill fills in a field.
-func (t *tab) fill(id, value string) {
-	t.evaluate(`document.getElementById(` + quoted(id) + `).value = ` + quoted(value))
+// Fill fills in a field.
+func (t *Tab) Fill(id, value string) {
+	t.Evaluate(`document.getElementById(` + quoted(id) + `).value = ` + quoted(value))
 }
 
-// press presses a button or follows a link.
-func (t *tab) press(id string) { t.evaluate(`document.getElementById(` + quoted(id) + `).click()`) }
+// Press presses a button or follows a link.
+func (t *Tab) Press(id string) { t.Evaluate(`document.getElementById(` + quoted(id) + `).click()`) }
 
+// quoted returns a text as an expression of the page.
 func quoted(text string) string {
 	raw, _ := json.Marshal(text)
 	return string(raw)
+}
+
+// Call sends a command of the DevTools protocol to the tab and returns its result.
+func (t *Tab) Call(method string, params map[string]any) json.RawMessage {
+	return t.call(t.session, method, params)
+}
+
+// Screen sets the size of the screen in pixels of CSS. A mobile one behaves as that of a phone.
+func (t *Tab) Screen(width, height int, mobile bool) {
+	t.Call("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile})
+}
+
+// Dark chooses the dark or light colour scheme.
+func (t *Tab) Dark(dark bool) {
+	value := "light"
+	if dark {
+		value = "dark"
+	}
+	t.Call("Emulation.setEmulatedMedia", map[string]any{"features": []map[string]string{{"name": "prefers-color-scheme", "value": value}}})
+}
+
+// Language sets the Accept-Language header.
+func (t *Tab) Language(tag string) {
+	t.Call("Network.setExtraHTTPHeaders", map[string]any{"headers": map[string]string{"Accept-Language": tag}})
+}
+
+// Picture returns the whole page as a PNG.
+func (t *Tab) Picture() []byte {
+	var result struct{ Data []byte }
+	_ = json.Unmarshal(t.Call("Page.captureScreenshot", map[string]any{"captureBeyondViewport": true}), &result)
+	return result.Data
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }
