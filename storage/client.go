@@ -97,6 +97,11 @@ type Client struct {
 	// Lifetimes override the directory's where they are set.
 	Lifetimes Lifetimes `json:"lifetimes,omitzero"`
 
+	// Assignments are the roles of a service client, at most MaxAssignments. They count in OperatorsDirectory alone.
+	Assignments []Assignment `json:"assignments,omitempty"`
+	// ExpiresAt is the time from which the client counts as disabled; zero for never.
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
+
 	// Federation is the configuration of a federated client; set only for kind wechat_miniapp.
 	Federation *Federation `json:"federation,omitempty"`
 

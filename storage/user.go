@@ -62,6 +62,8 @@ type User struct {
 	// Groups are sorted; together both are bounded, see package identity.
 	Groups     []string            `json:"groups,omitempty"`
 	Attributes map[string][]string `json:"attributes,omitempty"`
+	// Assignments are the roles of an operator, at most MaxAssignments. They count in OperatorsDirectory alone.
+	Assignments []Assignment `json:"assignments,omitempty"`
 	// ExternalID is the user's ID in the system from which an import took the user. An identity links it to the user.
 	ExternalID string `json:"external_id,omitempty"`
 	// Imported is a digest of the values that the last import gave the user: the same import changes nothing.

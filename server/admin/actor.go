@@ -5,21 +5,20 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/storage"
 )
 
 // The sentinels of authorisation.
 var (
 	// ErrForbidden says that the actor's roles do not allow the act; the wrapping text names both.
 	ErrForbidden = errors.New("is not allowed")
+	// ErrUnauthenticated says that a request names no actor: its session or token is missing, invalid or too weak.
+	ErrUnauthenticated = errors.New("needs a sign-in")
 	// ErrSignInAgain says that the act cannot be undone and that the actor's sign-in is older than FreshSignIn.
 	ErrSignInAgain = errors.New("needs a new sign-in")
 )
-
-// OperatorsDirectory is the reserved ID of the directory of operators. It contains "_", so that no other directory can have it.
-const OperatorsDirectory = "_admin"
-
-// Everywhere is the Assignment.Directory that means all directories and the installation itself.
-const Everywhere = "*"
 
 // FreshSignIn is the greatest age of the sign-in for an act that cannot be undone.
 const FreshSignIn = 5 * time.Minute
@@ -57,9 +56,18 @@ func (r Role) includes(weakest Role) bool {
 
 // Assignment gives a role in one directory, or in all of them.
 type Assignment struct {
-	// Directory is a directory's ID, or Everywhere.
-	Directory string
-	Role      Role
+	// Directory is a directory's ID, or storage.Everywhere.
+	Directory string `json:"directory"`
+	Role      Role   `json:"role"`
+}
+
+// AssignmentsOf returns the assignments of a record.
+func AssignmentsOf(stored []storage.Assignment) []Assignment {
+	assignments := make([]Assignment, len(stored))
+	for i, one := range stored {
+		assignments[i] = Assignment{one.Directory, Role(one.Role)}
+	}
+	return assignments
 }
 
 // Actor is the caller on whose authority the service acts.
@@ -79,10 +87,15 @@ type Actor struct {
 
 // The prefixes of Actor.Name.
 const (
-	operatorPrefix = "operator:"
-	servicePrefix  = "service:"
-	localPrefix    = "cli:"
+	servicePrefix = "service:"
+	localPrefix   = "cli:"
 )
+
+// OperatorName returns the name of the actor of an operator.
+func OperatorName(user string) string { return identity.Operator(user) }
+
+// ServiceName returns the name of the actor of a service client.
+func ServiceName(client string) string { return servicePrefix + client }
 
 // LocalActor returns the actor of the command line: a user of the operating system.
 func LocalActor(user string) Actor { return Actor{Name: localPrefix + user, Local: true} }
@@ -95,7 +108,7 @@ func (s *Service) As(actor Actor) *Service {
 }
 
 // Allowed returns nil if the actor may do an act in a directory, ErrForbidden if the actor's roles do not allow it, or
-// ErrSignInAgain. The directory Everywhere stands for the installation itself.
+// ErrSignInAgain. The directory storage.Everywhere stands for the installation itself.
 func (s *Service) Allowed(directory string, act Act) error {
 	rule, known := ruleOf(act)
 	if !known {
@@ -117,15 +130,15 @@ func (s *Service) Allowed(directory string, act Act) error {
 // has reports whether an assignment of the actor allows an act in a directory. In the directory of operators, only the acts
 // that concern operators are open to roles other than the owner of the installation.
 func (a Actor) has(directory string, rule rule) bool {
-	weakest, installation := rule.weakest, directory == Everywhere
-	if directory == OperatorsDirectory {
+	weakest, installation := rule.weakest, directory == storage.Everywhere
+	if directory == storage.OperatorsDirectory {
 		installation = true
 		if !rule.operators {
 			weakest = RoleOwner
 		}
 	}
 	for _, assignment := range a.Assignments {
-		here := assignment.Directory == Everywhere || assignment.Directory == directory && !installation
+		here := assignment.Directory == storage.Everywhere || assignment.Directory == directory && !installation
 		if here && assignment.Role.includes(weakest) {
 			return true
 		}

@@ -53,6 +53,20 @@ const (
 	ActSecretsRotate    Act = "secrets.rotate"
 	ActMasterReseal     Act = "master.reseal" // Everywhere
 	ActAuditRead        Act = "audit.read"
+
+	ActMetricsRead Act = "metrics.read" // Everywhere
+
+	ActOperatorRead    Act = "operator.read"
+	ActOperatorCreate  Act = "operator.create"
+	ActOperatorUpdate  Act = "operator.update"
+	ActOperatorDisable Act = "operator.disable"
+	ActOperatorEnable  Act = "operator.enable"
+	ActOperatorDelete  Act = "operator.delete"
+	ActServiceRead     Act = "service_client.read"
+	ActServiceCreate   Act = "service_client.create"
+	ActServiceUpdate   Act = "service_client.update"
+	// ActConsoleLink creates the link by which the first owner opens the console.
+	ActConsoleLink Act = "console.link"
 )
 
 // rule says who may do an act.
@@ -115,6 +129,19 @@ func rules() []rule {
 		{act: ActMasterReseal, weakest: RoleOwner},
 
 		{act: ActAuditRead, weakest: RoleAuditor, operators: true},
+		{act: ActMetricsRead, weakest: RoleAuditor},
+
+		// An operator whose roles grow can act before the change is undone.
+		{act: ActOperatorRead, weakest: RoleAuditor, operators: true},
+		{act: ActOperatorCreate, weakest: RoleOwner, irreversible: true},
+		{act: ActOperatorUpdate, weakest: RoleOwner, irreversible: true},
+		{act: ActOperatorDisable, weakest: RoleOwner},
+		{act: ActOperatorEnable, weakest: RoleOwner},
+		{act: ActOperatorDelete, weakest: RoleOwner, irreversible: true},
+		{act: ActServiceRead, weakest: RoleAuditor, operators: true},
+		{act: ActServiceCreate, weakest: RoleOwner, irreversible: true},
+		{act: ActServiceUpdate, weakest: RoleOwner, irreversible: true},
+		{act: ActConsoleLink, weakest: RoleOwner, irreversible: true},
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/storage"
@@ -27,6 +28,11 @@ func (s *Service) CreateClient(ctx context.Context, asked NewClient) (created *s
 	if err := s.Allowed(asked.Directory, ActClientCreate); err != nil {
 		return nil, "", err
 	}
+	asked.Assignments, asked.ExpiresAt = nil, time.Time{} // CreateServiceClient sets them.
+	return s.createClient(ctx, asked)
+}
+
+func (s *Service) createClient(ctx context.Context, asked NewClient) (created *storage.Entry[storage.Client], secret string, err error) {
 	directory, err := s.directory(ctx, asked.Directory)
 	if err != nil {
 		return nil, "", err
@@ -201,6 +207,7 @@ func restoreUnchangeable(client *storage.Client, before storage.Client) {
 	client.Directory, client.ID, client.Kind = before.Directory, before.ID, before.Kind
 	client.Incarnation, client.DirectoryIncarnation = before.Incarnation, before.DirectoryIncarnation
 	client.Secrets, client.CreatedAt, client.Disabled = before.Secrets, before.CreatedAt, before.Disabled
+	client.Assignments, client.ExpiresAt = before.Assignments, before.ExpiresAt
 	if client.Lifetimes.SessionIdle == before.Lifetimes.SessionIdle && client.Lifetimes.SessionAbsolute == before.Lifetimes.SessionAbsolute {
 		client.Lifetimes.SessionIdle, client.Lifetimes.SessionAbsolute = 0, 0 // They never had an effect: see checkClientLifetimes.
 	}

@@ -13,8 +13,11 @@ import (
 
 // CreateDirectory creates a directory with its signing keys and token secrets. An empty ID is generated.
 func (s *Service) CreateDirectory(ctx context.Context, directory storage.Directory) (*storage.Entry[storage.Directory], error) {
-	if err := s.Allowed(Everywhere, ActDirectoryCreate); err != nil {
+	if err := s.Allowed(storage.Everywhere, ActDirectoryCreate); err != nil {
 		return nil, err
+	}
+	if directory.ID == storage.OperatorsDirectory {
+		return nil, fmt.Errorf("%w: directory %q is created when the server starts", ErrRefused, directory.ID)
 	}
 	if directory.ID == "" {
 		id, err := s.newID()
@@ -61,7 +64,7 @@ func directoryEntry(id string, act Act) entry {
 // EnsureDirectory creates the directory if it is missing, and completes its keys in any case. created reports whether it was
 // missing.
 func (s *Service) EnsureDirectory(ctx context.Context, directory storage.Directory) (created bool, err error) {
-	if err := s.Allowed(Everywhere, ActDirectoryCreate); err != nil {
+	if err := s.Allowed(storage.Everywhere, ActDirectoryCreate); err != nil {
 		return false, err
 	}
 	existing, err := s.directory(ctx, directory.ID)
@@ -99,7 +102,7 @@ func (s *Service) Directories(ctx context.Context, page Page) ([]storage.Directo
 			return nil, "", err
 		}
 		directories = slices.DeleteFunc(directories, func(directory storage.Directory) bool {
-			return directory.ID == OperatorsDirectory || s.Allowed(directory.ID, ActDirectoryRead) != nil
+			return directory.ID == storage.OperatorsDirectory || s.Allowed(directory.ID, ActDirectoryRead) != nil
 		})
 		if len(directories) > 0 || next == "" {
 			return directories, next, nil
@@ -154,13 +157,25 @@ func (s *Service) DisableDirectory(ctx context.Context, id string) (*storage.Ent
 	if err := s.Allowed(id, ActDirectoryDisable); err != nil {
 		return nil, err
 	}
-	if id == s.config.DefaultDirectory {
-		return nil, fmt.Errorf("%w: directory %q is the default one: the public URL itself is its issuer", ErrRefused, id)
+	if err := s.rejectPermanent(id); err != nil {
+		return nil, err
 	}
 	return s.changeDirectory(ctx, id, "", ActDirectoryDisable, func(directory *storage.Directory) error {
 		directory.Disabled = true
 		return nil
 	})
+}
+
+// rejectPermanent returns ErrRefused for a directory that cannot be disabled or deleted.
+func (s *Service) rejectPermanent(id string) error {
+	switch id {
+	case s.config.DefaultDirectory:
+		return fmt.Errorf("%w: directory %q is the default one: the public URL itself is its issuer", ErrRefused, id)
+	case storage.OperatorsDirectory:
+		return fmt.Errorf("%w: directory %q is that of the operators", ErrRefused, id)
+	default:
+		return nil
+	}
 }
 
 // EnableDirectory opens a disabled directory again.
@@ -181,6 +196,9 @@ func (s *Service) DeleteDirectory(ctx context.Context, id string) error {
 	}
 	entry, err := s.directory(ctx, id)
 	if err != nil {
+		return err
+	}
+	if err := s.rejectPermanent(id); err != nil {
 		return err
 	}
 	if !entry.Record.Disabled {
@@ -250,7 +268,11 @@ func SigningAlgorithms(directory storage.Directory) []string {
 
 func (s *Service) checkDirectory(directory storage.Directory) error {
 	var p problems
-	p.check("id", CheckID(directory.ID))
+	if directory.ID != storage.OperatorsDirectory {
+		p.check("id", CheckID(directory.ID))
+	} else if directory.Issuer != "" || directory.Policy.SelfRegistration {
+		p.add("id", "the directory of operators has the issuer admin.public_url and no self-registration")
+	}
 	p.check("name", checkLabel(directory.Name))
 	if directory.Issuer != "" {
 		p.check("issuer", s.checkIssuer(directory.Issuer))

@@ -42,6 +42,9 @@ func (s *Service) MergeUsers(ctx context.Context, directory, one, other string) 
 	if err := s.Allowed(directory, ActUserMerge); err != nil {
 		return identity.Merged{}, err
 	}
+	if directory == storage.OperatorsDirectory {
+		return identity.Merged{}, fmt.Errorf("%w: operators are not merged: an audit entry must name one person", ErrRefused)
+	}
 	return merged(s.config.Identity.Merge(ctx, directory, one, other, s.config.Actor.Name))
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/storage"
 )
 
 // SigningKeys returns the signing keys of a directory by algorithm and age.
@@ -111,7 +112,7 @@ func (s *Service) RotateTokenSecrets(ctx context.Context, directory string) (gen
 
 // Reseal seals everything in the store with the first master key, and returns how many records that changed.
 func (s *Service) Reseal(ctx context.Context) (int, error) {
-	if err := s.Allowed(Everywhere, ActMasterReseal); err != nil {
+	if err := s.Allowed(storage.Everywhere, ActMasterReseal); err != nil {
 		return 0, err
 	}
 	if err := s.audit(ctx, keysEntry(s.config.DefaultDirectory, ActMasterReseal, "")); err != nil {

@@ -207,6 +207,9 @@ func (s *Service) SetUserPassword(ctx context.Context, directory, id, password s
 
 // DisableUser blocks a user until EnableUser, and ends every grant and session.
 func (s *Service) DisableUser(ctx context.Context, directory, id string) error {
+	if directory == storage.OperatorsDirectory {
+		return s.DisableOperator(ctx, id)
+	}
 	if err := s.Allowed(directory, ActUserDisable); err != nil {
 		return err
 	}
@@ -231,6 +234,9 @@ func (s *Service) SignOutUser(ctx context.Context, directory, id string) error {
 
 // DeleteUser removes a person and all personal data. The same person, signing in later, is a new user.
 func (s *Service) DeleteUser(ctx context.Context, directory, id string) error {
+	if directory == storage.OperatorsDirectory {
+		return s.DeleteOperator(ctx, id)
+	}
 	if err := s.Allowed(directory, ActUserDelete); err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ func recordCases() []testCase {
 		{name: "audit entry", run: testRecord[storage.AuditEntry]},
 		{name: "assertion", run: testRecord[storage.Assertion]},
 		{name: "client", run: testRecord[storage.Client]},
+		{name: "console link", run: testRecord[storage.ConsoleLink]},
 		{name: "consent", run: testRecord[storage.Consent]},
 		{name: "directory", run: testRecord[storage.Directory]},
 		{name: "grant", run: testRecord[storage.Grant]},
