@@ -8,7 +8,6 @@ import (
 
 	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 	"github.com/minifed/minifed/keys"
-	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/wechat"
 )
@@ -138,12 +137,12 @@ func (c *credentials) judge(check locale.Message, failure *wechat.Error) {
 
 // settingRemedy returns what to do about a setting that WeChat rejects.
 func settingRemedy(errcode int) locale.Message {
-	switch endpoint.RejectedSetting(errcode) {
-	case endpoint.AppIDSetting:
+	switch wechat.RejectedSetting(errcode) {
+	case wechat.AppIDSetting:
 		return locale.Text("doctor.setting.app_id")
-	case endpoint.AppSecretSetting:
+	case wechat.AppSecretSetting:
 		return locale.Text("doctor.setting.app_secret")
-	case endpoint.IPListSetting:
+	case wechat.IPListSetting:
 		return locale.Text("doctor.setting.ip_list")
 	default:
 		return locale.Text("doctor.setting.other")

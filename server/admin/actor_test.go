@@ -69,6 +69,14 @@ func methodCalls() map[string]methodCall {
 		"SetAppSecret": {acts: []Act{ActClientAppSecret}, call: func(ctx context.Context, s *Service, d string) error {
 			return s.SetAppSecret(ctx, d, "c", "s")
 		}},
+		"TestMiniProgram": {acts: []Act{ActClientTest}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.TestMiniProgram(ctx, d, "c")
+			return err
+		}},
+		"TestCredential": {acts: []Act{ActClientTest}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.TestCredential(ctx, d, "a", "s")
+			return err
+		}},
 		"DeleteClient": {acts: []Act{ActClientDelete}, call: func(ctx context.Context, s *Service, d string) error {
 			return s.DeleteClient(ctx, d, "c")
 		}},

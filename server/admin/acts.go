@@ -24,6 +24,8 @@ const (
 	ActClientSecretAlone Act = "client.secret_alone"
 	ActClientAppSecret   Act = "client.app_secret"
 	ActClientDelete      Act = "client.delete"
+	// ActClientTest checks an AppSecret at WeChat.
+	ActClientTest Act = "client.test"
 
 	ActUserRead Act = "user.read"
 	// ActUserReveal shows what is masked: phone numbers, OpenIDs and UnionIDs.
@@ -99,6 +101,7 @@ func rules() []rule {
 		{act: ActClientSecret, weakest: RoleAdmin},
 		{act: ActClientSecretAlone, weakest: RoleAdmin, irreversible: true},
 		{act: ActClientAppSecret, weakest: RoleAdmin},
+		{act: ActClientTest, weakest: RoleAdmin},
 		{act: ActClientDelete, weakest: RoleAdmin, irreversible: true},
 
 		{act: ActUserRead, weakest: RoleAuditor},

@@ -32,6 +32,8 @@ type Config struct {
 	Hashing *identity.Hashing
 	Now     func() time.Time
 	Random  io.Reader
+	// WeChat checks AppIDs and AppSecrets; nil checks none.
+	WeChat CredentialChecker
 	// PublicURL is the origin that directories without one of their own are at.
 	PublicURL string
 	// DefaultDirectory cannot be disabled or deleted: the public URL itself is its issuer.

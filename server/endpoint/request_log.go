@@ -120,42 +120,14 @@ func OperatorText(err error) string {
 	return text
 }
 
-// WeChatSetting is a setting of a mini-program that an errcode of WeChat rejects.
-type WeChatSetting int
-
-const (
-	// OtherSetting is one that the errcode does not name.
-	OtherSetting WeChatSetting = iota
-	// AppIDSetting is an AppID that is not a mini-program's.
-	AppIDSetting
-	// AppSecretSetting is an AppSecret that is wrong, was reset or is frozen.
-	AppSecretSetting
-	// IPListSetting is the IP list of WeChat's console, which does not contain the server's address.
-	IPListSetting
-)
-
-// RejectedSetting returns the setting that an errcode rejects, if only an operator can resolve the errcode.
-func RejectedSetting(errcode int) WeChatSetting {
-	switch errcode {
-	case 40013:
-		return AppIDSetting
-	case 40125, 40001, 40243:
-		return AppSecretSetting
-	case 40164, 89503, 89506, 89507:
-		return IPListSetting
-	default:
-		return OtherSetting
-	}
-}
-
 // remedy returns what an operator can do about an errcode that only an operator can resolve.
 func remedy(errcode int) string {
-	switch RejectedSetting(errcode) {
-	case AppIDSetting:
+	switch wechat.RejectedSetting(errcode) {
+	case wechat.AppIDSetting:
 		return "the client's AppID is not a mini-program's: correct it (client update --app-id)"
-	case AppSecretSetting:
+	case wechat.AppSecretSetting:
 		return "the client's AppSecret is wrong, was reset or is frozen: set the one of WeChat's console"
-	case IPListSetting:
+	case wechat.IPListSetting:
 		return "this server's address is not in the IP list of WeChat's console: add it"
 	default:
 		return "look the errcode up in WeChat's documentation, with the rid at hand"

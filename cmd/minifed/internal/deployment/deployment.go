@@ -20,6 +20,7 @@ import (
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/mongodb"
 	"github.com/minifed/minifed/storage/sqlite"
+	"github.com/minifed/minifed/wechat"
 )
 
 // Deployment is an open store with the services that use it.
@@ -124,7 +125,15 @@ func (d *Deployment) Assemble(ctx context.Context, c *console.Console, logger *s
 	if err != nil {
 		return err
 	}
+	// It has its own connections: a test of credentials is no login, and must not open the breaker of logins.
+	calls, err := wechat.New(wechat.Config{
+		BaseURL: d.Config.WeChat.BaseURL, ConnectTimeout: d.Config.WeChat.ConnectTimeout, Timeout: d.Config.WeChat.Timeout, Now: c.Now, Logger: logger,
+	})
+	if err != nil {
+		return err
+	}
 	d.Admin, err = admin.New(admin.Config{
+		WeChat: calls,
 		Engine: d.Engine, Master: d.Master, Keys: d.Ring, Secrets: d.Secrets, Identity: people, Hashing: d.Hashing, Now: d.Clock.Now, Random: c.Random,
 		PublicURL: d.Config.PublicURL, DefaultDirectory: d.Config.DefaultDirectory, Actor: admin.LocalActor(c.Operator()),
 	})
