@@ -22,7 +22,22 @@ func CheckMaster(ctx context.Context, engine storage.Engine, master *Master) err
 	if err != nil {
 		return fmt.Errorf("keys: check master key: %w", err)
 	}
-	text, err := master.Open(entry.Record.Sealed, checkBinding())
+	return opens(master, entry.Record)
+}
+
+// CheckMasterOf is CheckMaster for the copy of a store, to which nothing is written. It returns ErrNotFound, wrapped, for a copy
+// without the record.
+func CheckMasterOf(ctx context.Context, stored storage.Reader, master *Master) error {
+	entry, err := storage.Get[storage.MasterCheck](ctx, stored, storage.MasterCheckID)
+	if err != nil {
+		return fmt.Errorf("keys: check master key: %w", err)
+	}
+	return opens(master, entry.Record)
+}
+
+// opens checks that a master key opens what it sealed.
+func opens(master *Master, check storage.MasterCheck) error {
+	text, err := master.Open(check.Sealed, checkBinding())
 	if err != nil {
 		return err
 	}

@@ -18,10 +18,16 @@ type Entry[R Record] struct {
 	doc    Document
 }
 
+// Reader reads one document: an Engine, or a file of which only single documents are read.
+type Reader interface {
+	// Get returns the document, or ErrNotFound.
+	Get(ctx context.Context, kind Kind, id string) (Document, error)
+}
+
 // Get returns the record with this ID, or ErrNotFound, or ErrNewerVersion.
-func Get[R Record](ctx context.Context, engine Engine, id string) (*Entry[R], error) {
+func Get[R Record](ctx context.Context, reader Reader, id string) (*Entry[R], error) {
 	var zero R
-	doc, err := engine.Get(ctx, zero.Document().Kind, id)
+	doc, err := reader.Get(ctx, zero.Document().Kind, id)
 	if err != nil {
 		return nil, err
 	}

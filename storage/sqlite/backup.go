@@ -31,7 +31,8 @@ func (e *Engine) Backup(ctx context.Context, file string) (err error) {
 	if err := e.copyInto(ctx, unfinished.Name()); err != nil {
 		return err
 	}
-	if err = unfinished.Sync(); err == nil {
+	// Windows does not rename a file that is open.
+	if err = errors.Join(unfinished.Sync(), unfinished.Close()); err == nil {
 		err = os.Rename(unfinished.Name(), file)
 	}
 	if err != nil {

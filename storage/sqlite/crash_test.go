@@ -32,6 +32,8 @@ func TestMain(m *testing.M) {
 		runQuota(path)
 	case "upgrade":
 		runUpgrade(path)
+	case "restore":
+		runRestore(path)
 	default:
 		os.Exit(m.Run())
 	}

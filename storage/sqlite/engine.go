@@ -122,7 +122,7 @@ func (e *Engine) start(ctx context.Context, options Options, dial dialer) (err e
 		}
 	}
 	for range readConnections {
-		e.readers <- &reader{path: e.path}
+		e.readers <- &reader{path: e.path, dial: dialReader}
 	}
 	e.writer = newWriter(e, first, options.Random, dial)
 	if options.Serve {

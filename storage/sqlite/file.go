@@ -15,9 +15,9 @@ import (
 // creates a missing file with mode 0600 and a missing folder with mode 0700; SQLite creates its other files with the same mode.
 // It does not open an existing file: closing it would release the locks that SQLite holds on it.
 func locate(path string) (string, error) {
-	path, err := filepath.Abs(path)
+	path, err := absolute(path)
 	if err != nil {
-		return "", fmt.Errorf("storage/sqlite: %w", err)
+		return "", err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", fmt.Errorf("storage/sqlite: make the data folder: %w", err)
@@ -26,6 +26,14 @@ func locate(path string) (string, error) {
 		return "", fmt.Errorf("storage/sqlite: make the data file: %w", err)
 	}
 	if path, err = filepath.EvalSymlinks(path); err != nil {
+		return "", fmt.Errorf("storage/sqlite: %w", err)
+	}
+	return path, nil
+}
+
+func absolute(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
 		return "", fmt.Errorf("storage/sqlite: %w", err)
 	}
 	return path, nil

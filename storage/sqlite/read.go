@@ -11,6 +11,7 @@ import (
 // reader serves one get at a time. Its connection is opened when it is first needed and again after a failure.
 type reader struct {
 	path string
+	dial dialer
 	conn *connection
 	row  [7]driver.Value
 }
@@ -58,7 +59,7 @@ func (e *Engine) reader(ctx context.Context) (*reader, error) {
 
 func (r *reader) get(ctx context.Context, t *table, id string, now int64) (found bool, err error) {
 	if r.conn == nil {
-		if r.conn, err = dialReader(ctx, r.path); err != nil {
+		if r.conn, err = r.dial(ctx, r.path); err != nil {
 			return false, err
 		}
 	}

@@ -169,11 +169,7 @@ func (c *connection) checkFile() error {
 	if version > 0 && version < schemaVersion {
 		return fmt.Errorf("%w: %s has schema %d, this version has %d", ErrOldSchema, c.path, version, schemaVersion)
 	}
-	if version > schemaVersion {
-		return fmt.Errorf("%w: %s has schema %d, this binary knows %d: upgrade it",
-			storage.ErrNewerVersion, c.path, version, schemaVersion)
-	}
-	return nil
+	return c.checkVersion(version)
 }
 
 // creation returns the statements that create what is outdated. An index is dropped first.

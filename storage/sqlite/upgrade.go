@@ -113,7 +113,7 @@ func (e *Engine) move(ctx context.Context, old *connection) error {
 	if err := e.rewrite(ctx, old, unfinished); err != nil {
 		return errors.Join(err, removeAll(unfinished))
 	}
-	backup, err := linkBackup(e.path)
+	backup, err := linkAside(e.path, backupSuffix)
 	if err != nil {
 		return errors.Join(err, removeAll(unfinished))
 	}
@@ -164,14 +164,14 @@ func removeAll(file string) error {
 	return nil
 }
 
-// linkBackup gives the file of the earlier version a second name, and returns it.
-func linkBackup(path string) (backup string, err error) {
+// linkAside gives a file that is about to be replaced a second name, and returns it.
+func linkAside(path, suffix string) (backup string, err error) {
 	for n := 1; ; n++ {
-		backup = path + backupSuffix
+		backup = path + suffix
 		if n > 1 {
 			backup += fmt.Sprint("-", n)
 		}
-		if same(backup, path) { // An upgrade was interrupted here.
+		if same(backup, path) { // An earlier replacement was interrupted here.
 			return backup, nil
 		}
 		if err = os.Link(path, backup); !errors.Is(err, fs.ErrExist) {
