@@ -103,6 +103,9 @@ func (e *examination) run(ctx context.Context, flags *settings) {
 	}
 	e.checkConnection(ctx)
 	e.checkMail(ctx)
+	if location, err := config.StoreLocation(); err == nil && opened != nil {
+		e.checkBackups(ctx, opened, location)
+	}
 	if opened != nil {
 		e.checkRecords(ctx, opened)
 	}

@@ -76,7 +76,7 @@ func (h helpTexts) usage(command *cobra.Command) string {
 
 // line is the command line, with names in place of arguments.
 func (h helpTexts) line(command *cobra.Command) string {
-	if command.HasAvailableSubCommands() {
+	if command.HasAvailableSubCommands() && !strings.Contains(command.Use, " ") {
 		return command.CommandPath() + " " + h.Render(locale.Text("help.command"))
 	}
 	path := command.CommandPath()

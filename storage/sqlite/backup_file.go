@@ -14,14 +14,14 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// BackupFile is a finished backup, which is only read: no file appears beside it. It implements storage.Reader.
+// BackupFile is a finished backup, which is only read: no file appears next to it. It implements storage.Reader.
 type BackupFile struct {
 	engine *Engine
 	reader *reader
 }
 
-// ErrInUse means that a file has a log beside it: it belongs to a store in use, or was copied from one without its last writes.
-var ErrInUse = errors.New("storage/sqlite: the file has a log beside it, so that it is not a backup")
+// ErrInUse means that a file has a log next to it: it belongs to a store in use, or was copied from one without its last writes.
+var ErrInUse = errors.New("storage/sqlite: the file has a log next to it, so that it is not a backup")
 
 // ErrEmptyFile means that a file has no store in it.
 var ErrEmptyFile = errors.New("storage/sqlite: the file is empty")

@@ -21,7 +21,7 @@ const (
 // Restore puts a copy of a backup in the place of the database at path. The database that was there stays under the name that is
 // returned, with its log; it is empty if there was none. check gets the copy before it takes its place.
 //
-// Restore returns ErrServed beside a server. Until the last step the database stays as it was, so that an interrupted restore is
+// Restore returns ErrServed while a server uses the database. Until the last step the database stays as it was, so that an interrupted restore is
 // simply repeated.
 func Restore(ctx context.Context, path, backup string, check func(*BackupFile) error) (replaced string, err error) {
 	if path, err = locate(path); err != nil {

@@ -71,7 +71,7 @@ func TestRestore_CreatesALostStore(t *testing.T) {
 	}
 }
 
-// TestRestore_ReplacesADamagedStore restores over a file that is no database, beside the log of a store with other content. SQLite would
+// TestRestore_ReplacesADamagedStore restores over a file that is no database, next to the log of a store with other content. SQLite would
 // copy that log into the restored store if it stayed where it is.
 func TestRestore_ReplacesADamagedStore(t *testing.T) {
 	backup := testBackup(t, "backed up")
@@ -180,7 +180,8 @@ func TestRestore_KilledAtAnyTimeLosesNothing(t *testing.T) {
 func runRestore(path string) {
 	step := func(name string) { _, _ = os.Stdout.WriteString(name + "\n") }
 	step("begins")
-	_, err := Restore(context.Background(), path, path+".backup", func(b *BackupFile) error {
+	options := Options{Path: path}
+	_, err := Restore(context.Background(), options.Path, options.Path+".backup", func(b *BackupFile) error {
 		step("copied")
 		defer step("checked")
 		return b.CheckIntegrity(context.Background())

@@ -34,6 +34,7 @@ func (r *reader) check() {
 	r.checkTLS()
 	r.checkDurations()
 	r.checkStorage()
+	r.checkBackup()
 	r.checkWeChat()
 	r.checkClients()
 	r.checkMail()
@@ -90,7 +91,7 @@ func (r *reader) checkTLS() {
 func (r *reader) checkDurations() {
 	for path, field := range Leaves(&r.config) {
 		duration, ok := field.Interface().(time.Duration)
-		if ok && path != "keys.rotate_every" && path != "listen.drain_delay" && (duration < time.Millisecond || duration > time.Hour) {
+		if ok && path != "keys.rotate_every" && path != "backup.every" && path != "listen.drain_delay" && (duration < time.Millisecond || duration > time.Hour) {
 			r.complain(path, "must.be_between", "1ms", "1h")
 		}
 	}
@@ -126,6 +127,18 @@ func (r *reader) checkStorage() {
 		if _, has := parsed.User.Password(); has {
 			r.complain("storage.uri", "config.secret", "storage.uri_file", VariableOf("storage.uri"))
 		}
+	}
+}
+
+const maxBackups = 1000
+
+func (r *reader) checkBackup() {
+	c := r.config.Backup
+	if c.Every != 0 && (c.Every < time.Minute || c.Every > 366*24*time.Hour) {
+		r.complain("backup.every", "config.backup_every", "1m", "8784h")
+	}
+	if c.Keep < 1 || c.Keep > maxBackups {
+		r.complain("backup.keep", "must.be_between", 1, maxBackups)
 	}
 }
 

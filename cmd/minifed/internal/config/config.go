@@ -13,6 +13,7 @@ type Config struct {
 	DataDir          string    `yaml:"data_dir"`
 	Listen           Listen    `yaml:"listen"`
 	Storage          Storage   `yaml:"storage"`
+	Backup           Backup    `yaml:"backup"`
 	Keys             Keys      `yaml:"keys"`
 	WeChat           WeChat    `yaml:"wechat"`
 	Clients          Clients   `yaml:"clients"`
@@ -41,6 +42,13 @@ type Listen struct {
 type Storage struct {
 	URI     string `yaml:"uri"`
 	URIFile string `yaml:"uri_file"`
+}
+
+// Backup configures the backups of an SQLite store. MongoDB has tools of its own.
+type Backup struct {
+	Every time.Duration `yaml:"every"`
+	Dir   string        `yaml:"dir"`
+	Keep  int           `yaml:"keep"`
 }
 
 // Keys has the file of the master key and the lifetime of signing keys. The master key comes from the file or from the environment, never
@@ -128,7 +136,8 @@ func Default() Config {
 			DrainDelay:        time.Second,
 			ShutdownTimeout:   20 * time.Second,
 		},
-		Keys: Keys{RotateEvery: 90 * 24 * time.Hour},
+		Backup: Backup{Every: 24 * time.Hour, Keep: 7},
+		Keys:   Keys{RotateEvery: 90 * 24 * time.Hour},
 		WeChat: WeChat{
 			BaseURL:         "https://api.weixin.qq.com",
 			ConnectTimeout:  2 * time.Second,
@@ -156,6 +165,14 @@ func (c Config) MasterKeyPath() string {
 		return c.Keys.MasterKeyFile
 	}
 	return filepath.Join(c.DataDir, "master.key")
+}
+
+// BackupDir returns the folder of the backups.
+func (c Config) BackupDir() string {
+	if c.Backup.Dir != "" {
+		return c.Backup.Dir
+	}
+	return filepath.Join(c.DataDir, "backups")
 }
 
 // Secret is a value that prints as "[redacted]" everywhere.

@@ -99,6 +99,7 @@ func (d *Demo) configuration(store string) config.Config {
 	settings.DataDir = d.folder
 	settings.Listen.AdminAddress = "off"
 	settings.Listen.DrainDelay, settings.Listen.ShutdownTimeout = 0, 3*time.Second
+	settings.Backup.Every = 0
 	settings.Log.Level = "warn"
 	if store != "" {
 		settings.Storage.URI = store

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/backup"
 	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/storage"
@@ -18,7 +19,14 @@ func storeProblem(err error) *locale.Problem {
 	if missing, ok := errors.AsType[*keys.MissingKeyError](err); ok {
 		return &locale.Problem{What: locale.Text("masterkey.missing_id", missing.KeyID), Remedy: locale.Text("masterkey.remedy")}
 	}
+	if space, ok := errors.AsType[*backup.SpaceError](err); ok {
+		return &locale.Problem{What: locale.Text("backup.space", space.Free>>20, space.Needed>>20), Remedy: locale.Text("backup.space.remedy")}
+	}
 	switch {
+	case errors.Is(err, sqlite.ErrInUse):
+		return &locale.Problem{What: locale.Text("backup.in_use"), Cause: err, Remedy: locale.Text("backup.in_use.remedy")}
+	case errors.Is(err, sqlite.ErrEmptyFile), errors.Is(err, backup.ErrNoStore):
+		return &locale.Problem{What: locale.Text("backup.empty"), Cause: err, Remedy: locale.Text("backup.empty.remedy")}
 	case errors.Is(err, sqlite.ErrServed):
 		return &locale.Problem{What: locale.Text("store.served"), Remedy: locale.Text("store.served.remedy")}
 	case errors.Is(err, sqlite.ErrOldSchema):

@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/backup"
 	"github.com/minifed/minifed/cmd/minifed/internal/certificate"
 	"github.com/minifed/minifed/cmd/minifed/internal/clockwatch"
 	"github.com/minifed/minifed/cmd/minifed/internal/config"
@@ -44,6 +45,8 @@ type Provider struct {
 	admin    *http.Server
 	listener *graceful.DrainListener
 	shutdown graceful.Shutdown
+	// backups is nil if the server takes none.
+	backups *backup.Backups
 	// certificates is nil if a proxy serves TLS.
 	certificates *certificate.Reloader
 	stop         context.CancelFunc
@@ -72,6 +75,9 @@ func Start(ctx context.Context, c *console.Console, config config.Config, ports 
 		p.loops.Go(func() { engine.Run(background) })
 	}
 	p.loops.Go(func() { p.handler.Run(background) })
+	if p.backups != nil {
+		p.loops.Go(func() { p.backups.Run(background) })
+	}
 	p.loops.Go(func() { p.watch.Run(background) })
 	p.public = p.httpServer(config.Listen, p.handler)
 	p.shutdown.Watch(p.public)
@@ -93,6 +99,9 @@ func (p *Provider) open(ctx context.Context, c *console.Console, config config.C
 	p.Deployment = opened
 	p.health.Engine.Store(&opened.Engine)
 	handler, err := p.build(ctx, c, registry)
+	if err == nil {
+		err = p.openBackups(c, registry)
+	}
 	if err == nil && config.Listen.TLSCertFile != "" {
 		p.certificates, err = certificate.Open(config.Listen.TLSCertFile, config.Listen.TLSKeyFile, registry, c.Now, p.logger)
 	}
