@@ -21,6 +21,7 @@ const module = "github.com/minifed/minifed"
 func allowedImports() map[string][]string {
 	return map[string][]string{
 		"internal/bounded":          {},
+		"internal/suggest":          {},
 		"internal/chromiumtest":     {},
 		"wechat":                    {},
 		"wechat/wechattest":         {"wechat"},
@@ -51,7 +52,6 @@ func allowedImports() map[string][]string {
 		"server/admin/setting":      {"keys", "storage"},
 		"server/upgradetest":        {"keys", "server", "storage", "wechat"},
 
-		"cmd/minifed/internal/suggest":         {},
 		"cmd/minifed/internal/backup":          {"keys", "storage", "storage/sqlite"},
 		"cmd/minifed/internal/input":           {"cmd/minifed/internal/locale"},
 		"cmd/minifed/internal/version":         {},
@@ -67,12 +67,12 @@ func allowedImports() map[string][]string {
 		"cmd/minifed/internal/explain":         {"cmd/minifed/internal/backup", "cmd/minifed/internal/locale", "keys", "server/admin", "storage", "storage/mongodb", "storage/sqlite"},
 		"cmd/minifed/internal/health":          {"storage", "wechat"},
 		"cmd/minifed/internal/metrics":         {"cmd/minifed/internal/version", "keys", "storage", "wechat"},
-		"cmd/minifed/internal/config":          {"cmd/minifed/internal/explain", "cmd/minifed/internal/input", "cmd/minifed/internal/locale", "cmd/minifed/internal/suggest", "identity", "server/admin", "server/mail", "storage", "storage/mongodb", "wechat"},
+		"cmd/minifed/internal/config":          {"cmd/minifed/internal/explain", "cmd/minifed/internal/input", "cmd/minifed/internal/locale", "internal/suggest", "identity", "server/admin", "server/mail", "storage", "storage/mongodb", "wechat"},
 		"cmd/minifed/internal/logging":         {"cmd/minifed/internal/config"},
 		"cmd/minifed/internal/deployment":      {"cmd/minifed/internal/clockwatch", "cmd/minifed/internal/config", "cmd/minifed/internal/console", "cmd/minifed/internal/explain", "cmd/minifed/internal/input", "cmd/minifed/internal/locale", "cmd/minifed/internal/memory", "cmd/minifed/internal/metrics", "identity", "keys", "server/admin", "storage", "storage/mongodb", "storage/sqlite", "wechat"},
 		"cmd/minifed/internal/provider":        {"cmd/minifed/internal/backup", "cmd/minifed/internal/certificate", "cmd/minifed/internal/clockwatch", "cmd/minifed/internal/config", "cmd/minifed/internal/console", "cmd/minifed/internal/deployment", "cmd/minifed/internal/explain", "cmd/minifed/internal/graceful", "cmd/minifed/internal/health", "cmd/minifed/internal/locale", "cmd/minifed/internal/metrics", "server", "server/outbound", "storage", "storage/mongodb", "storage/sqlite", "wechat"},
 		"cmd/minifed/internal/demo":            {"cmd/minifed/internal/config", "cmd/minifed/internal/console", "cmd/minifed/internal/logging", "cmd/minifed/internal/provider", "identity", "server/admin", "storage", "wechat", "wechat/wechattest"},
-		"cmd/minifed":                          {"cmd/minifed/internal/archive", "cmd/minifed/internal/backup", "cmd/minifed/internal/clockwatch", "cmd/minifed/internal/config", "cmd/minifed/internal/console", "cmd/minifed/internal/demo", "cmd/minifed/internal/deployment", "cmd/minifed/internal/explain", "cmd/minifed/internal/input", "cmd/minifed/internal/locale", "cmd/minifed/internal/logging", "cmd/minifed/internal/memory", "cmd/minifed/internal/provider", "cmd/minifed/internal/suggest", "cmd/minifed/internal/version", "identity", "identity/userfile", "keys", "server/admin", "server/admin/relyingparty", "server/admin/setting", "server/endpoint", "storage", "storage/mongodb", "storage/sqlite", "wechat"},
+		"cmd/minifed":                          {"cmd/minifed/internal/archive", "cmd/minifed/internal/backup", "cmd/minifed/internal/clockwatch", "cmd/minifed/internal/config", "cmd/minifed/internal/console", "cmd/minifed/internal/demo", "cmd/minifed/internal/deployment", "cmd/minifed/internal/explain", "cmd/minifed/internal/input", "cmd/minifed/internal/locale", "cmd/minifed/internal/logging", "cmd/minifed/internal/memory", "cmd/minifed/internal/provider", "internal/suggest", "cmd/minifed/internal/version", "identity", "identity/userfile", "keys", "server/admin", "server/admin/relyingparty", "server/admin/setting", "server/endpoint", "storage", "storage/mongodb", "storage/sqlite", "wechat"},
 		"cmd/wechatsim":                        {"wechat", "wechat/wechattest"},
 	}
 }

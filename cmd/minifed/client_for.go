@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/minifed/minifed/cmd/minifed/internal/locale"
-	"github.com/minifed/minifed/cmd/minifed/internal/suggest"
+	"github.com/minifed/minifed/internal/suggest"
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/server/admin/relyingparty"
 	"github.com/minifed/minifed/storage"

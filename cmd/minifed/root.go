@@ -12,7 +12,7 @@ import (
 	"github.com/minifed/minifed/cmd/minifed/internal/console"
 	"github.com/minifed/minifed/cmd/minifed/internal/explain"
 	"github.com/minifed/minifed/cmd/minifed/internal/locale"
-	"github.com/minifed/minifed/cmd/minifed/internal/suggest"
+	"github.com/minifed/minifed/internal/suggest"
 )
 
 // The exit codes.

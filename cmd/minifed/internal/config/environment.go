@@ -9,7 +9,7 @@ import (
 
 	"github.com/minifed/minifed/cmd/minifed/internal/input"
 	"github.com/minifed/minifed/cmd/minifed/internal/locale"
-	"github.com/minifed/minifed/cmd/minifed/internal/suggest"
+	"github.com/minifed/minifed/internal/suggest"
 )
 
 const (

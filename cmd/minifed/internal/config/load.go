@@ -17,7 +17,7 @@ import (
 	"github.com/minifed/minifed/cmd/minifed/internal/explain"
 	"github.com/minifed/minifed/cmd/minifed/internal/input"
 	"github.com/minifed/minifed/cmd/minifed/internal/locale"
-	"github.com/minifed/minifed/cmd/minifed/internal/suggest"
+	"github.com/minifed/minifed/internal/suggest"
 )
 
 // fileName is the default configuration file, in the folder in which the command runs.
