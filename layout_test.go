@@ -49,6 +49,7 @@ func allowedImports() map[string][]string {
 		"server":                    {"discovery", "grants", "identity", "keys", "server/account", "server/authorize", "server/clientauth", "server/endpoint", "server/federation", "server/logout", "server/mail", "server/outbound", "server/page", "server/ratelimit", "server/token", "storage", "storage/oauth2", "wechat"},
 		"server/admin/relyingparty": {"storage"},
 		"server/admin":              {"identity", "identity/userfile", "keys", "storage", "wechat"},
+		"server/admin/console":      {"identity", "keys", "server/admin", "server/admin/setting", "storage", "wechat"},
 		"server/admin/setting":      {"keys", "storage"},
 		"server/upgradetest":        {"keys", "server", "storage", "wechat"},
 

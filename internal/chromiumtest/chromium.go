@@ -57,7 +57,7 @@ func Start(t *testing.T) *Browser {
 	events, back, err := os.Pipe()
 	check(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
-	command := exec.CommandContext(ctx, path, "--headless=new", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu", "--no-first-run",
+	command := exec.CommandContext(ctx, path, "--headless=new", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu", "--no-first-run", //nolint:gosec // The test's environment names it.
 		"--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--lang=en-US",
 		"--user-data-dir="+t.TempDir(), "about:blank")
 	command.ExtraFiles = []*os.File{theirs, back}

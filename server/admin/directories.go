@@ -93,6 +93,18 @@ func (s *Service) directory(ctx context.Context, id string) (*storage.Entry[stor
 	return get[storage.Directory](ctx, s, directoryName(id), id)
 }
 
+// IssuerOf returns the issuer of a directory.
+func (s *Service) IssuerOf(directory storage.Directory) string {
+	switch {
+	case directory.ID == s.config.DefaultDirectory:
+		return s.config.PublicURL
+	case directory.Issuer != "":
+		return directory.Issuer
+	default:
+		return s.config.PublicURL + "/d/" + directory.ID
+	}
+}
+
 // Directories returns one page of the directories that the actor may read, by ID, and where the next page begins. The directory
 // of operators is never among them.
 func (s *Service) Directories(ctx context.Context, page Page) ([]storage.Directory, string, error) {

@@ -106,3 +106,25 @@ func clientTokens() []Setting[client] {
 		{"placeholder-email-domain", "placeholder_email_domain", Tokens, nil, clientText(func(c *client) *string { return &c.PlaceholderEmailDomain })},
 	}
 }
+
+// ForKind returns the settings that have an effect on clients of a kind.
+func ForKind(kind storage.ClientKind) []Setting[storage.Client] {
+	without := map[storage.ClientKind][]string{
+		storage.ClientMiniapp: {
+			"redirect_uris", "post_logout_redirect_uris", "origins", "backend_logout", "require_pkce", "require_par", "subject_type",
+			"sector_identifier", "lifetimes.code",
+		},
+		storage.ClientSPA: {"auth_method", "auth_algorithm", "jwks_uri", "jwks", "backend_logout", "introspection", "keep_refresh_token"},
+		storage.ClientWeb: {"origins"},
+		storage.ClientService: {
+			"first_party", "logo", "policy_url", "terms_url", "redirect_uris", "post_logout_redirect_uris", "origins", "backchannel_logout_uri",
+			"backend_logout", "require_pkce", "require_par", "account_linking", "id_token_claims", "keep_refresh_token", "subject_type",
+			"sector_identifier", "placeholder_email_domain", "lifetimes.id_token", "lifetimes.refresh_idle", "lifetimes.refresh_absolute",
+			"lifetimes.code",
+		},
+	}
+	without[storage.ClientNative] = append([]string{"subject_type", "sector_identifier"}, without[storage.ClientSPA]...)
+	return slices.DeleteFunc(Client(), func(s Setting[storage.Client]) bool {
+		return slices.Contains(without[kind], s.Member) || s.Section == MiniProgram && kind != storage.ClientMiniapp
+	})
+}

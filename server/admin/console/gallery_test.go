@@ -1,0 +1,148 @@
+package console_test
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+
+	"github.com/minifed/minifed/internal/chromiumtest"
+	"github.com/minifed/minifed/server/admin"
+	"github.com/minifed/minifed/server/admin/console"
+	"github.com/minifed/minifed/storage"
+)
+
+// newFilledHarness returns a console with something on every page.
+func newFilledHarness(t *testing.T) *harness {
+	t.Helper()
+	h := newHarness(t)
+	must(h.service.CreateDirectory(t.Context(), storage.Directory{ID: "staff", Name: "Our people", Branding: storage.Branding{AccentColor: "#07c160"}}))(t)
+	must(h.service.CreateDirectory(t.Context(), storage.Directory{ID: "closed", Name: "Closed"}))(t)
+	must(h.service.DisableDirectory(t.Context(), "closed"))(t)
+	for _, client := range []admin.NewClient{
+		{Client: storage.Client{ID: "mini", Name: "Tea to go", Kind: storage.ClientMiniapp, Federation: &storage.Federation{AppID: "wxsim1", OpenPlatform: "tea"}}, AppSecret: "s"},
+		{Client: storage.Client{ID: "shop", Name: "Shop", Kind: storage.ClientWeb, RedirectURIs: []string{"https://shop.example.com/callback"}}},
+		{Client: storage.Client{ID: "app", Kind: storage.ClientSPA, RedirectURIs: []string{"https://app.example.com/"}}},
+		{Client: storage.Client{ID: "phone", Name: "Phone", Kind: storage.ClientNative, RedirectURIs: []string{"com.example.app:/callback"}}},
+		{Client: storage.Client{ID: "robot", Name: "Robot", Kind: storage.ClientService}},
+	} {
+		client.Directory = "default"
+		_, _, err := h.service.CreateClient(t.Context(), client)
+		must(0, err)(t)
+	}
+	return h
+}
+
+// pages are the paths of all pages, below console.Base.
+func pages() []string {
+	paths := []string{"", "new", "nowhere", "d/closed/", "d/closed/delete"}
+	for _, path := range []string{
+		"", "settings", "disable", "keys", "clients", "new-client", "new-client?kind=wechat_miniapp", "new-client?kind=web",
+		"clients/mini", "clients/shop", "clients/app", "clients/phone", "clients/robot", "clients/shop/secret", "clients/shop/secret?alone=1",
+		"clients/mini/app-secret", "clients/shop/disable", "clients/shop/delete",
+	} {
+		paths = append(paths, "d/default/"+path)
+	}
+	return paths
+}
+
+// TestPages_AreValid checks the HTML of all pages in both languages: what WCAG 2.2 and the content policy require of every page.
+func TestPages_AreValid(t *testing.T) {
+	h := newFilledHarness(t)
+	for _, language := range []string{"en", "zh-CN"} {
+		b := h.browser()
+		b.language = language
+		for _, path := range pages() {
+			b.get(path)
+			t.Run(language+" "+path, func(t *testing.T) { checkPage(t, b.page, language) })
+		}
+	}
+}
+
+func checkPage(t *testing.T, p *shownPage, language string) {
+	t.Helper()
+	if want := map[bool]int{true: http.StatusNotFound, false: http.StatusOK}[strings.HasSuffix(p.url.Path, "nowhere")]; p.status != want {
+		t.Fatalf("status %d: %s", p.status, p.text())
+	}
+	if got := p.header.Get("Content-Security-Policy"); !strings.HasPrefix(got, "default-src 'none'; style-src 'self'; script-src 'self'") || !strings.Contains(got, "frame-ancestors 'none'") {
+		t.Errorf("the policy is %q", got)
+	}
+	if p.header.Get("Cache-Control") != "no-store" || p.header.Get("Content-Language") != language {
+		t.Errorf("header %v", p.header)
+	}
+	for _, tag := range []string{"h1", "title", "main"} {
+		if found := p.all(func(n *html.Node) bool { return n.Data == tag }); len(found) != 1 || textOf(found[0]) == "" {
+			t.Errorf("%d elements %s", len(found), tag)
+		}
+	}
+	if strings.Contains(p.body, "%!") || strings.Contains(p.body, "ZgotmplZ") {
+		t.Errorf("a text has the wrong parameters: %s", p.text())
+	}
+	ids := map[string]int{}
+	for _, n := range p.all(func(n *html.Node) bool { return hasAttribute(n, "id") }) {
+		ids[attribute(n, "id")]++
+	}
+	for id, count := range ids {
+		if count != 1 {
+			t.Errorf("%d elements have the ID %s", count, id)
+		}
+	}
+	for _, n := range p.all(func(*html.Node) bool { return true }) {
+		for _, a := range n.Attr {
+			if a.Key == "style" || strings.HasPrefix(a.Key, "on") {
+				t.Errorf("%s has the attribute %s, which the policy blocks", n.Data, a.Key)
+			}
+		}
+		for _, reference := range strings.Fields(attribute(n, "aria-describedby") + " " + attribute(n, "aria-labelledby") + " " + attribute(n, "for")) {
+			if ids[reference] != 1 {
+				t.Errorf("%s refers to %q, which is not there", n.Data, reference)
+			}
+		}
+	}
+	for _, form := range p.all(func(n *html.Node) bool { return n.Data == "form" }) {
+		if buttons := elements(form, func(n *html.Node) bool {
+			return n.Data == "button" && attribute(n, "type") == "submit" && textOf(n) != ""
+		}); len(buttons) == 0 && !strings.Contains(attribute(form, "class"), "record") {
+			t.Error("a form without a button")
+		}
+	}
+}
+
+// TestChromium_PagesAreAccessible runs axe-core on all pages: on a desk and on a phone, light and dark, in both languages. With
+// MINIFED_PICTURES, a folder, it writes a picture of each.
+func TestChromium_PagesAreAccessible(t *testing.T) {
+	h := newFilledHarness(t)
+	c := chromiumtest.Start(t)
+	for _, screen := range []struct {
+		name          string
+		width, height int
+		mobile, dark  bool
+		language      string
+	}{
+		{"desk", 1280, 900, false, false, "en"},
+		{"phone-dark-zh", 320, 640, true, true, "zh-CN"},
+	} {
+		tab := c.Open(c.Profile(), "about:blank")
+		tab.Screen(screen.width, screen.height, screen.mobile)
+		tab.Dark(screen.dark)
+		tab.Language(screen.language)
+		for i, path := range pages() {
+			tab.Navigate(h.url + console.Base + path)
+			tab.Wait("html[lang=" + strconv.Quote(screen.language) + "] #main")
+			for _, problem := range tab.AccessibilityProblems() {
+				t.Errorf("%s, %s: %s", path, screen.name, problem)
+			}
+			if got := tab.Evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"); got != "0" {
+				t.Errorf("%s, %s: the page is %s pixels too wide", path, screen.name, got)
+			}
+			if folder := os.Getenv("MINIFED_PICTURES"); folder != "" {
+				name := strconv.Itoa(100 + i)[1:] + "-" + strings.NewReplacer("/", "_", "?", "_", "=", "_").Replace(path) + "." + screen.name + ".png"
+				must(0, os.WriteFile(filepath.Join(folder, name), tab.Picture(), 0o600))(t)
+			}
+		}
+	}
+}

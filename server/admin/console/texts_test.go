@@ -1,0 +1,65 @@
+package console
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestLocales_HaveTheSameTexts(t *testing.T) {
+	all, err := readLocales()
+	if err != nil {
+		t.Fatal(err)
+	}
+	verbs := regexp.MustCompile(`%(\[\d\])?[a-z]`)
+	english := all.all[0]
+	for _, other := range all.all[1:] {
+		if a, b := slices.Sorted(maps.Keys(english.texts)), slices.Sorted(maps.Keys(other.texts)); !slices.Equal(a, b) {
+			t.Errorf("%s and %s have not the same keys", english.Tag, other.Tag)
+		}
+		for key, text := range other.texts {
+			if !slices.Equal(verbs.FindAllString(english.texts[key], -1), verbs.FindAllString(text, -1)) || strings.TrimSpace(text) == "" {
+				t.Errorf("%s of %s is %q, in %s %q", key, other.Tag, text, english.Tag, english.texts[key])
+			}
+			if strings.Contains(text, "您") {
+				t.Errorf("%s is %q, want 你", key, text)
+			}
+		}
+	}
+}
+
+// TestLocales_EveryTextIsUsed finds texts that no page refers to. The keys of settings and states are built from their names.
+func TestLocales_EveryTextIsUsed(t *testing.T) {
+	var source strings.Builder
+	for _, pattern := range []string{"*.go", "pages/*.html"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			content, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			source.Write(content)
+		}
+	}
+	all, err := readLocales()
+	if err != nil {
+		t.Fatal(err)
+	}
+	built := regexp.MustCompile(`^(directory|client|user)\.(field|section|kind)\.|^keys\.state\.|^done\.|^failure\.|\.option\.`)
+	for key := range all.all[0].texts {
+		name := strings.TrimSuffix(strings.TrimSuffix(key, ".lead"), ".next")
+		if !built.MatchString(key) && !strings.Contains(source.String(), `"`+key+`"`) && !strings.Contains(source.String(), `"`+name+`"`) {
+			t.Errorf("no page uses %s", key)
+		}
+	}
+}
