@@ -115,6 +115,11 @@ func AppSecretBinding(directory, client string) Binding {
 	return Binding{Purpose: "app_secret", Directory: directory, ID: client}
 }
 
+// TOTPBinding is the binding of the secret of a user's authenticator app.
+func TOTPBinding(directory, user string) Binding {
+	return Binding{Purpose: "totp", Directory: directory, ID: user}
+}
+
 func signingKeyBinding(directory, algorithm, kid string) Binding {
 	return Binding{Purpose: "signing_key", Directory: directory, ID: algorithm + "/" + kid}
 }

@@ -23,6 +23,7 @@ func Reseal(ctx context.Context, engine storage.Engine, master *Master) (changed
 		func() (int, error) { return resealKind(ctx, engine, master.resealSigningKeys) },
 		func() (int, error) { return resealKind(ctx, engine, master.resealTokenSecrets) },
 		func() (int, error) { return resealKind(ctx, engine, master.resealClient) },
+		func() (int, error) { return resealKind(ctx, engine, master.resealTOTP) },
 		func() (int, error) { return resealCheck(ctx, engine, master) },
 	}
 	for _, pass := range passes {
@@ -126,6 +127,11 @@ func (m *Master) resealClient(record *storage.Client) (changed bool, err error) 
 	federation := *record.Federation
 	federation.AppSecret, changed, err = m.Reseal(federation.AppSecret, AppSecretBinding(record.Directory, record.ID))
 	record.Federation = &federation
+	return changed, err
+}
+
+func (m *Master) resealTOTP(record *storage.TOTP) (changed bool, err error) {
+	record.Secret, changed, err = m.Reseal(record.Secret, TOTPBinding(record.Directory, record.User))
 	return changed, err
 }
 

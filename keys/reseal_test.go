@@ -79,6 +79,7 @@ func TestMasterKey_RotatesOneInstanceAtATime(t *testing.T) {
 	a, b := startProcess(t, engine, c, onlyOld), startProcess(t, engine, c, onlyOld)
 	handle := mac(t, a.secrets, acme, 1, "code", "m")
 	insertMiniapp(t, engine, onlyOld)
+	insertTOTP(t, engine, onlyOld)
 	a = startProcess(t, engine, c, oldFirst)
 	wantRotatedService(t, c, a, b, handle)
 	b = startProcess(t, engine, c, oldFirst)
@@ -92,8 +93,8 @@ func TestMasterKey_RotatesOneInstanceAtATime(t *testing.T) {
 		t.Errorf("the old key may go before everything is sealed by the new one: %v", err)
 	}
 	changed, err := Reseal(t.Context(), engine, newFirst)
-	if err != nil || changed != 4 {
-		t.Errorf("sealed %d records again, %v, want keys, secrets, client and check", changed, err)
+	if err != nil || changed != 5 {
+		t.Errorf("sealed %d records again, %v, want keys, secrets, client, TOTP and check", changed, err)
 	}
 	if changed, err := Reseal(t.Context(), engine, newFirst); err != nil || changed != 0 {
 		t.Errorf("a second pass sealed %d records again, %v", changed, err)
@@ -112,8 +113,26 @@ func TestMasterKey_RotatesOneInstanceAtATime(t *testing.T) {
 	if err != nil || string(secret) != "app secret" {
 		t.Errorf("the AppSecret is %q, %v", secret, err)
 	}
+	totp, err := storage.Get[storage.TOTP](t.Context(), engine, storage.Key(acme, "alice"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if secret, err := onlyNew.Open(totp.Record.Secret, TOTPBinding(acme, "alice")); err != nil || string(secret) != "totp secret" {
+		t.Errorf("the TOTP secret is %q, %v", secret, err)
+	}
 	if err := CheckMaster(t.Context(), engine, onlyOld); !errors.As(err, &missing) || missing.KeyID != onlyNew.IDs()[0] {
 		t.Errorf("the server still starts with only the old key: %v", err)
+	}
+}
+
+func insertTOTP(t *testing.T, engine storage.Engine, master *Master) {
+	t.Helper()
+	sealed, err := master.Seal([]byte("totp secret"), TOTPBinding(acme, "alice"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := storage.Insert(t.Context(), engine, storage.TOTP{Directory: acme, User: "alice", Secret: sealed}); err != nil {
+		t.Fatal(err)
 	}
 }
 

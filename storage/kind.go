@@ -24,6 +24,9 @@ const (
 	KindMergeBatch     Kind = "merge_batches"
 	KindAuditEntry     Kind = "audit_entries"
 	KindMeta           Kind = "meta"
+	KindPasskey        Kind = "passkeys"
+	KindChallenge      Kind = "challenges"
+	KindTOTP           Kind = "totps"
 )
 
 // Indexes says which of a kind's lists must not scan. Expiry is indexed for every kind.
@@ -58,5 +61,8 @@ func Kinds() map[Kind]Indexes {
 		KindMergeBatch:     {Created: true},
 		KindAuditEntry:     {Created: true},
 		KindMeta:           {},
+		KindPasskey:        {Created: true},
+		KindChallenge:      {},
+		KindTOTP:           {},
 	}
 }
