@@ -46,12 +46,15 @@ func allowedImports() map[string][]string {
 		"server/account":            {"grants", "identity", "server/authorize", "server/endpoint", "server/mail", "server/page", "server/ratelimit", "server/token", "storage", "storage/oauth2"},
 		"server/federation":         {"grants", "identity", "internal/bounded", "keys", "server/account", "server/endpoint", "server/page", "server/ratelimit", "server/token", "storage", "storage/oauth2", "wechat"},
 		"server/logout":             {"discovery", "identity", "keys", "server/authorize", "server/endpoint", "server/outbound", "server/page", "server/token", "storage", "storage/oauth2"},
-		"server":                    {"discovery", "grants", "identity", "keys", "server/account", "server/authorize", "server/clientauth", "server/endpoint", "server/federation", "server/logout", "server/mail", "server/outbound", "server/page", "server/ratelimit", "server/token", "storage", "storage/oauth2", "wechat"},
+		"server":                    {"discovery", "grants", "identity", "keys", "server/account", "server/authorize", "server/clientauth", "server/endpoint", "server/federation", "server/logout", "server/mail", "server/method/passkey", "server/method/totp", "server/outbound", "server/page", "server/ratelimit", "server/token", "storage", "storage/oauth2", "wechat"},
 		"server/admin/relyingparty": {"storage"},
 		"server/admin":              {"identity", "identity/userfile", "keys", "storage", "wechat"},
 		"server/admin/console":      {"identity", "keys", "server/admin", "server/admin/setting", "storage", "wechat"},
 		"server/admin/setting":      {"keys", "storage"},
 		"server/upgradetest":        {"keys", "server", "storage", "wechat"},
+
+		"server/method/totp":    {"grants", "identity", "keys", "server/account", "server/authorize", "server/endpoint", "server/page", "storage"},
+		"server/method/passkey": {"grants", "identity", "server/account", "server/authorize", "server/endpoint", "server/page", "server/ratelimit", "storage", "storage/oauth2"},
 
 		"cmd/minifed/internal/backup":          {"keys", "storage", "storage/sqlite"},
 		"cmd/minifed/internal/input":           {"cmd/minifed/internal/locale"},

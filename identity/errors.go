@@ -30,6 +30,12 @@ var (
 	ErrSameUser = errors.New("identity: same user")
 	// ErrUnknownMerge means that the merge or merge candidate does not exist.
 	ErrUnknownMerge = errors.New("identity: unknown merge")
+	// ErrUnknownMethod means that the user has no such passkey or authenticator app.
+	ErrUnknownMethod = errors.New("identity: unknown sign-in method")
+	// ErrLastMethod means that the user could not sign in without the method.
+	ErrLastMethod = errors.New("identity: last way to sign in")
+	// ErrMethodLimit means that the user has MaxPasskeys passkeys.
+	ErrMethodLimit = errors.New("identity: too many passkeys")
 	// ErrMergedFurther means that the survivor of a merge has since been merged itself: that merge must be undone first.
 	ErrMergedFurther = errors.New("identity: survivor was merged further")
 )

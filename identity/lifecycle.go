@@ -78,7 +78,7 @@ func (s *Service) RemoveClient(ctx context.Context, directory, id, client, actor
 }
 
 // Delete removes a user. The user becomes a tombstone without personal data, which ends every grant and session. The same happens
-// to the users merged into it; then their links are deleted. A link that remains after a crash leads to a tombstone and is free;
+// to the users merged into it; then their links, passkeys and authenticator apps are deleted. A link that remains after a crash leads to a tombstone and is free;
 // Delete may be repeated to complete the work. If the person signs in later, a new user is created. An ID that never existed is
 // ErrUnknownUser.
 func (s *Service) Delete(ctx context.Context, directory, id, actor string) error {
@@ -131,6 +131,9 @@ func (s *Service) tombstoneAll(ctx context.Context, directory string, ids ...str
 			if err := s.release(ctx, link); err != nil {
 				return err
 			}
+		}
+		if err := s.deleteMethods(ctx, directory, graves[0]); err != nil {
+			return err
 		}
 		graves = append(slices.Clone(graves), user.Record.Aliases...)
 	}

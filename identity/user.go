@@ -143,23 +143,33 @@ func (s *Service) create(ctx context.Context, user storage.User, name Username) 
 // Identities returns the links of a user, oldest first, and then those of all users merged into it. It reads lists, so it is for
 // pages and operators only.
 func (s *Service) Identities(ctx context.Context, user storage.User) ([]*storage.Entry[storage.Identity], error) {
-	links, err := s.linksOf(ctx, user.Directory, user.ID)
+	ids, err := s.mergedIDs(ctx, user)
 	if err != nil {
 		return nil, err
 	}
+	var links []*storage.Entry[storage.Identity]
+	for _, id := range ids {
+		own, err := s.linksOf(ctx, user.Directory, id)
+		if err != nil {
+			return nil, err
+		}
+		links = append(links, own...)
+	}
+	return links, nil
+}
+
+// mergedIDs returns the ID of a user, and those of all users merged into it, directly or indirectly.
+func (s *Service) mergedIDs(ctx context.Context, user storage.User) ([]string, error) {
+	ids := []string{user.ID}
 	for queue := user.Aliases; len(queue) > 0; queue = queue[1:] {
 		alias, err := storage.Get[storage.User](ctx, s.engine, storage.Key(user.Directory, queue[0]))
 		if err != nil {
 			return nil, wrap("read user", err)
 		}
-		own, err := s.linksOf(ctx, user.Directory, queue[0])
-		if err != nil {
-			return nil, err
-		}
-		links = append(links, own...)
+		ids = append(ids, queue[0])
 		queue = append(slices.Clone(queue), alias.Record.Aliases...)
 	}
-	return links, nil
+	return ids, nil
 }
 
 // linksOf returns the links that name exactly this ID, without the released ones.

@@ -179,10 +179,13 @@ func (d *dependencies) addAuthorize() error {
 		Now:          d.Now,
 		ErrorWriter:  d.pages.WriteError,
 	}
-	d.login = &account.Login{Pages: d.pages, Authorize: d.authorize, Passwords: d.passwords, Now: d.Now, Resets: d.mail.Enabled()}
+	signIns := &account.SignIns{
+		Pages: d.pages, Authorize: d.authorize, Users: d.users, Devices: d.passwords.Devices, Sealer: d.sealer, Now: d.Now,
+	}
+	d.login = &account.Login{Pages: d.pages, Authorize: d.authorize, Passwords: d.passwords, Now: d.Now, SignIns: signIns, Resets: d.mail.Enabled()}
 	d.account = &account.Account{
-		Pages: d.pages, Sessions: d.authorize.Sessions, Users: d.users, Passwords: d.passwords, Notifications: d.notifications,
-		Sealer: d.sealer, Engine: d.Engine, Clients: d.catalog, Now: d.Now,
+		Pages: d.pages, Sessions: d.authorize.Sessions, Users: d.users, Passwords: d.passwords, SignIns: signIns,
+		Notifications: d.notifications, Sealer: d.sealer, Engine: d.Engine, Clients: d.catalog, Now: d.Now,
 	}
 	return nil
 }

@@ -103,6 +103,7 @@ func (e *discoveryEndpoint) provider(issuer *oauth2.Issuer) discovery.Provider {
 		AuthAlgorithms:    e.authAlgorithms,
 		PolicyURL:         issuer.Directory.Branding.PolicyURL,
 		TermsURL:          issuer.Directory.Branding.TermsURL,
+		ACRValues:         authorize.ACRValues(issuer.Directory),
 		PromptValues:      authorize.PromptValues(issuer.Directory),
 	}
 	for _, add := range e.table.Advertised {

@@ -10,6 +10,8 @@ import (
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/server/federation"
 	"github.com/minifed/minifed/server/logout"
+	"github.com/minifed/minifed/server/method/passkey"
+	"github.com/minifed/minifed/server/method/totp"
 	"github.com/minifed/minifed/server/token"
 )
 
@@ -29,6 +31,10 @@ var _ http.Handler = (*Server)(nil)
 // endpoints returns every endpoint of an issuer, the most frequent first: the routes are tried in this order.
 func endpoints(d *dependencies) []endpoint.Endpoint {
 	wechat := federation.Handler{Token: d.token, Results: d.results}
+	codes := &totp.Service{Users: d.users, Passwords: d.passwords, Master: d.Master, Now: d.Now, Random: d.Rand}
+	passkeys := &passkey.Service{
+		Users: d.users, Engine: d.Engine, Sealer: d.sealer, Browsers: d.pages.CSRF.Browsers, Now: d.Now, Random: d.Rand,
+	}
 	return []endpoint.Endpoint{
 		d.token, // POST /oauth2/token: the grants of dependencies.go
 		&token.Introspection{Clients: d.clients, AccessTokens: d.accessTokens, Store: d.store},
@@ -47,7 +53,7 @@ func endpoints(d *dependencies) []endpoint.Endpoint {
 		d.pages.Assets,
 		d.login,
 		&account.Consent{Pages: d.pages, Authorize: d.authorize},
-		&account.Register{Account: d.account, Login: d.login},
+		&account.Register{Account: d.account},
 		&logout.LoggedOut{Pages: d.pages, Sessions: d.authorize.Sessions},
 		&logout.Endpoint{
 			Keys: d.Keys, Clients: d.catalog, Sessions: d.authorize.Sessions, Subjects: d.subjects, Users: d.users,
@@ -60,6 +66,14 @@ func endpoints(d *dependencies) []endpoint.Endpoint {
 		&account.Email{Account: d.account},
 		&account.Reset{Account: d.account},
 		&account.EndSessions{Account: d.account},
+
+		// The other sign-in methods.
+		&account.Setup{Account: d.account},
+		&passkey.Login{Account: d.account, Service: passkeys},
+		&passkey.Manage{Account: d.account, Service: passkeys},
+		&totp.Login{Account: d.account, Service: codes},
+		&totp.Enrol{Account: d.account, Service: codes},
+		&totp.Manage{Account: d.account, Service: codes},
 		&account.Apps{Account: d.account},
 	}
 }

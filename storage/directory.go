@@ -50,6 +50,28 @@ type Policy struct {
 	AttachByPhone bool `json:"attach_by_phone,omitempty"`
 	// PhoneFresh is how long ago, in seconds, the holder's number may have been verified for AttachByPhone; 0 is 180 days.
 	PhoneFresh int64 `json:"phone_fresh,omitempty"`
+	// TwoFactor says whether users may, or must, sign in to browsers by a passkey, or by a password and TOTP.
+	TwoFactor TwoFactor `json:"two_factor,omitempty"`
+}
+
+// TwoFactor is a directory's policy for passkeys and TOTP.
+type TwoFactor string
+
+const (
+	// TwoFactorOff offers neither.
+	TwoFactorOff TwoFactor = ""
+	// TwoFactorOptional offers both.
+	TwoFactorOptional TwoFactor = "optional"
+	// TwoFactorRequired requires one of them at every sign-in to a browser.
+	TwoFactorRequired TwoFactor = "required"
+)
+
+// TwoFactor returns the directory's policy. The directory of operators always requires two factors.
+func (d Directory) TwoFactor() TwoFactor {
+	if d.ID == OperatorsDirectory {
+		return TwoFactorRequired
+	}
+	return d.Policy.TwoFactor
 }
 
 // Lifetimes are in seconds; 0 is the default that the field names.

@@ -7,7 +7,7 @@ type Passkey struct {
 	Directory string `json:"directory"`
 	// DirectoryIncarnation is that of the user's directory: a passkey of a deleted directory signs in to no later one.
 	DirectoryIncarnation string `json:"directory_incarnation,omitempty"`
-	// RPID is the host for which the authenticator made the credential.
+	// RPID is the host for which the authenticator created the credential.
 	RPID string `json:"rp_id"`
 	// CredentialID is the authenticator's ID of the credential, at most 1023 bytes.
 	CredentialID []byte `json:"credential_id"`

@@ -15,7 +15,7 @@ type TOTP struct {
 	Step int64 `json:"step"`
 	// RecoveryCodes are the digests of the unused recovery codes, at most ten.
 	RecoveryCodes []string `json:"recovery_codes,omitempty"`
-	// RecoveryCodesAt is when they were made.
+	// RecoveryCodesAt is when they were created.
 	RecoveryCodesAt time.Time `json:"recovery_codes_at,omitzero"`
 	UsedAt          time.Time `json:"used_at,omitzero"`
 	CreatedAt       time.Time `json:"created_at,omitzero"`

@@ -57,6 +57,15 @@ func (d device) knows(user string) bool {
 	return user != "" && slices.Contains(d.Accounts, accountDigest(user))
 }
 
+// rememberUser records a user who signed in, so that the failures of others do not block the user at this browser.
+func (d Devices) rememberUser(w http.ResponseWriter, r *endpoint.Request, user string) error {
+	known, err := d.read(r)
+	if err != nil {
+		return err
+	}
+	return d.remember(w, r, known, user)
+}
+
 // remember records a user in the browser.
 func (d Devices) remember(w http.ResponseWriter, r *endpoint.Request, known device, user string) error {
 	issuer := r.Issuer

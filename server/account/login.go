@@ -22,8 +22,7 @@ type Login struct {
 	Authorize *authorize.Endpoint
 	Passwords *Passwords
 	Now       func() time.Time
-	// ways are the ways to sign in other than a password.
-	ways []page.Link
+	SignIns   *SignIns
 	// Resets means that a forgotten password can be reset by mail.
 	Resets bool
 }
@@ -55,7 +54,7 @@ func (e *Login) Mount(t *endpoint.RouteTable) {
 }
 
 func (e *Login) serve(w http.ResponseWriter, r *endpoint.Request) error {
-	p, err := e.pending(r)
+	p, err := e.SignIns.Pending(r)
 	if err != nil {
 		return err
 	}
@@ -83,14 +82,6 @@ func (e *Login) serve(w http.ResponseWriter, r *endpoint.Request) error {
 		}
 	}
 	return e.Pages.Render(w, r, e.form(r, p, current))
-}
-
-// pending returns the authorization request in the URL; nil without one.
-func (e *Login) pending(r *endpoint.Request) (*authorize.Pending, error) {
-	if !r.URL.Query().Has(endpoint.InteractionParameter) {
-		return nil, nil
-	}
-	return pendingRequest(e.Pages, r, e.Authorize)
 }
 
 // pendingRequest returns the authorization request in the URL. It sets the language that was chosen on the page for the next pages.
@@ -145,22 +136,14 @@ func (e *Login) submit(w http.ResponseWriter, r *endpoint.Request, p *authorize.
 		}
 		return page.Redirect(w, r, authorize.LoginPath)
 	}
-	user, err := e.Passwords.signIn(w, r, form.Get("username"), form.Get("password"))
+	user, err := e.Passwords.signIn(r, form.Get("username"), form.Get("password"))
+	if err == nil {
+		err = e.SignIns.Complete(w, r, p, user.Record, passwordAuthentication(e.Now()))
+	}
 	if err != nil {
 		return e.showError(w, r, p, form.Get("username"), err)
 	}
-	signed, err := e.Authorize.Sessions.SignIn(w, r, user.Record, passwordAuthentication(e.Now()))
-	if err != nil {
-		return err
-	}
-	if p == nil {
-		return redirectHome(w, r)
-	}
-	location, err := e.Authorize.AfterSignIn(r, p, signed)
-	if err != nil {
-		return err
-	}
-	return e.Pages.Onward(w, r, p.Request.UILocales(), location)
+	return nil
 }
 
 // redirectHome redirects to the account page, or to the page that confirms an e-mail address.
@@ -184,7 +167,7 @@ func (e *Login) form(r *endpoint.Request, p *authorize.Pending, current *authori
 }
 
 func (e *Login) page(r *endpoint.Request, p *authorize.Pending, name string) page.Page {
-	data := loginData{Fields: loginFields(name, e.Resets), Ways: e.ways, Register: r.Issuer.Directory.Policy.SelfRegistration}
+	data := loginData{Fields: loginFields(name, e.Resets), Ways: signInWays(r), Register: r.Issuer.Directory.Policy.SelfRegistration}
 	shown := page.Page{Template: "login", Title: page.Text("login.title")}
 	if p != nil {
 		data.Client = endpoint.ClientName(p.Request.Client.Record())
@@ -234,20 +217,26 @@ func loginProblem(err error) (*grants.Error, page.Message) {
 		problem := endpoint.NewError(fosite.ErrAccessDenied, "The username or the password is wrong, or there were too many attempts.")
 		problem.Protocol.CodeField, problem.Reason = http.StatusBadRequest, ReasonWrongPassword
 		return problem, page.Text("login.wrong")
+	case errors.Is(err, errPasskeyNeeded):
+		problem := endpoint.NewError(fosite.ErrAccessDenied, "The directory requires two factors, and the user's second factor is a passkey.")
+		problem.Protocol.CodeField, problem.Reason = http.StatusBadRequest, reasonPasskeyNeeded
+		return problem, page.Text("login.passkey_needed")
 	case errors.Is(err, identity.ErrUserDisabled):
 		return grants.UserDisabled(), page.Text("login.disabled")
 	case ok && limited.Reason == endpoint.ReasonRateLimited:
-		return limited, page.Text("login.wait", waitText(limited.RetryAfter))
+		return limited, page.Text("login.wait", WaitText(limited.RetryAfter))
 	default:
 		return nil, page.Message{}
 	}
 }
 
+const reasonPasskeyNeeded = "passkey_needed"
+
 // ReasonWrongPassword is the reason of a username and password that do not match.
 const ReasonWrongPassword = "wrong_password"
 
-// waitText returns the wait in seconds, or in minutes if it is longer.
-func waitText(wait time.Duration) page.Message {
+// WaitText returns the wait in seconds, or in minutes if it is longer.
+func WaitText(wait time.Duration) page.Message {
 	seconds := int((wait + time.Second - 1) / time.Second)
 	if seconds > 90 {
 		return page.Text("wait.minutes", (seconds+59)/60)

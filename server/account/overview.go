@@ -12,7 +12,7 @@ import (
 
 // doneTexts are the changes that the account page can show.
 func doneTexts() []string {
-	return []string{"profile", "username", "password", "email", "session", "app"}
+	return []string{"profile", "username", "password", "email", "session", "app", "passkey", "passkey_removed", "totp_removed"}
 }
 
 // Overview is /account, the page that links to all others.
@@ -67,8 +67,16 @@ func (e *Overview) serve(w http.ResponseWriter, r *endpoint.Request, current *au
 	if err != nil {
 		return err
 	}
+	signIn := e.signInRows(user, links)
+	if r.Issuer.Directory.TwoFactor() != storage.TwoFactorOff {
+		methods, err := e.Users.Methods(r.Context(), user)
+		if err != nil {
+			return err
+		}
+		signIn = slices.Insert(signIn, 2, methodRows(r, methods)...) // After the password.
+	}
 	data := accountData{
-		Person: page.ViewUser(user), Profile: profileRows(user.Profile), SignIn: e.signInRows(user, links), Sessions: sessions, Apps: apps,
+		Person: page.ViewUser(user), Profile: profileRows(user.Profile), SignIn: signIn, Sessions: sessions, Apps: apps,
 	}
 	if what := r.URL.Query().Get(doneParameter); slices.Contains(doneTexts(), what) {
 		data.Done = page.Text("done." + what)

@@ -47,7 +47,11 @@ func (e *Password) serve(w http.ResponseWriter, r *endpoint.Request, current *au
 	if err != nil {
 		return e.showError(w, r, shown, data, err)
 	}
-	if _, err := e.Sessions.SignIn(w, r, changed.Record, passwordAuthentication(e.Now())); err != nil {
+	how := passwordAuthentication(e.Now())
+	if session := current.Record; session.ACR == authorize.ACRTwoFactors { // The new session has the same factors.
+		how = authorize.Authentication{Time: session.AuthTime, AMR: session.AMR, ACR: session.ACR}
+	}
+	if _, err := e.Sessions.SignIn(w, r, changed.Record, how); err != nil {
 		return err
 	}
 	if err := e.Notifications.Notify(r.Context(), r, changed.Record, "mail.password"); err != nil {

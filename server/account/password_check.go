@@ -3,7 +3,6 @@ package account
 import (
 	"context"
 	"errors"
-	"net/http"
 	"strings"
 	"time"
 
@@ -28,9 +27,9 @@ const amrPassword = "pwd"
 // MaxName bounds the length of a typed username or e-mail address, in bytes.
 const MaxName = 512
 
-// signIn returns the user of a name and password, and records the account in the browser. It returns identity.ErrWrongPassword
-// for any wrong input, identity.ErrUserDisabled, or an error with the wait.
-func (p *Passwords) signIn(w http.ResponseWriter, r *endpoint.Request, name, password string) (*storage.Entry[storage.User], error) {
+// signIn returns the user of a name and password. It returns identity.ErrWrongPassword for any wrong input,
+// identity.ErrUserDisabled, or an error with the wait.
+func (p *Passwords) signIn(r *endpoint.Request, name, password string) (*storage.Entry[storage.User], error) {
 	browser, err := p.Devices.read(r)
 	if err != nil {
 		return nil, err
@@ -48,20 +47,21 @@ func (p *Passwords) signIn(w http.ResponseWriter, r *endpoint.Request, name, pas
 	if browser.knows(holder) {
 		try = Attempt{Shown: []ratelimit.Key{{Directory: directory.ID, Rule: ratelimit.DeviceRule(), Name: browser.ID + " " + holder}}}
 	}
-	user, err := p.Verify(r.Context(), name, password, try)
-	if err != nil {
-		return nil, err
-	}
-	return user, p.Devices.remember(w, r, browser, user.Record.ID)
+	return p.Verify(r.Context(), name, password, try)
 }
 
-// rememberDevice records an account in a browser whose user proved it without the password.
-func (p *Passwords) rememberDevice(w http.ResponseWriter, r *endpoint.Request, user storage.User) error {
+// CodeKey is the key by which the wrong codes of a user are counted: at a browser that the user has signed in with, those of this
+// browser alone, so that the codes of others do not block the user there.
+func (p *Passwords) CodeKey(r *endpoint.Request, user storage.User) (ratelimit.Key, error) {
 	browser, err := p.Devices.read(r)
 	if err != nil {
-		return err
+		return ratelimit.Key{}, err
 	}
-	return p.Devices.remember(w, r, browser, user.ID)
+	name := user.ID
+	if browser.knows(user.ID) {
+		name = browser.ID + " " + user.ID
+	}
+	return ratelimit.Key{Directory: user.Directory, Rule: ratelimit.CodeRule(), Name: r.Issuer.Directory.Within(name)}, nil
 }
 
 // Attempt contains the keys by which failures are counted.

@@ -16,10 +16,7 @@ import (
 )
 
 // Register is /register: users create an account, if the directory's policy allows it.
-type Register struct {
-	*Account
-	Login *Login
-}
+type Register struct{ *Account }
 
 // Mount implements endpoint.Endpoint.
 func (e *Register) Mount(t *endpoint.RouteTable) {
@@ -33,7 +30,7 @@ func (e *Register) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	if !issuer.Directory.Policy.SelfRegistration {
 		return endpoint.NotFound()
 	}
-	p, err := e.Login.pending(r)
+	p, err := e.SignIns.Pending(r)
 	if err != nil {
 		return err
 	}
@@ -53,18 +50,7 @@ func (e *Register) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	if err != nil {
 		return e.showError(w, r, shown, e.form(form), err)
 	}
-	signed, err := e.Sessions.SignIn(w, r, user, passwordAuthentication(e.Now()))
-	if err != nil {
-		return err
-	}
-	if p == nil {
-		return page.Redirect(w, r, endpoint.AccountPath)
-	}
-	location, err := e.Login.Authorize.AfterSignIn(r, p, signed)
-	if err != nil {
-		return err
-	}
-	return e.Pages.Onward(w, r, p.Request.UILocales(), location)
+	return e.SignIns.Complete(w, r, p, user, passwordAuthentication(e.Now()))
 }
 
 // typedHint fills the form with the login_hint of a request.

@@ -62,7 +62,6 @@ func (e *Endpoint) Mount(t *endpoint.RouteTable) {
 		p.ResponseTypes = []string{responseTypeCode}
 		p.ResponseModes = responseModes()
 		p.CodeChallengeMethods = []string{methodS256}
-		p.ACRValues = acrValues()
 		p.ClaimsParameter = true
 		p.AuthorizationResponseIss = true
 	})
@@ -166,7 +165,7 @@ func (e *Endpoint) decide(w http.ResponseWriter, r *endpoint.Request, request *R
 		return deniedByUser()
 	}
 	// 1. Check that the requested sign-in is possible.
-	if !slices.ContainsFunc(acrValues(), func(acr string) bool { return meetsACR(request.claims.ACR, acr) }) {
+	if !slices.ContainsFunc(ACRValues(r.Issuer.Directory), func(acr string) bool { return meetsACR(request.claims.ACR, acr) }) {
 		return unmetACR()
 	}
 	// 2. Find the session of the browser.
@@ -240,13 +239,6 @@ func (e *Endpoint) wrongSignIn(ctx context.Context, request *Request, current *C
 		return unmetACR(), nil
 	}
 	return nil, nil
-}
-
-// unmetACR is the error of OpenID Connect Core Unmet Authentication Requirements 1.0 §3.
-func unmetACR() error {
-	problem := endpoint.NewError(fosite.ErrAccessDenied, "The user cannot be authenticated in the way that the claims parameter demands.")
-	problem.Protocol.ErrorField = "unmet_authentication_requirements"
-	return problem
 }
 
 // allowed returns the scopes that the user allowed for the client; nil if the consent page is required.
@@ -419,15 +411,4 @@ func parseAuthorization(text string) (form url.Values, malformed error) {
 		malformed = PageError("malformed_request", endpoint.MalformedParameter(name))
 	}
 	return authorizationForm(all), malformed
-}
-
-// ACRSingleFactor is the authentication context class of a sign-in with one factor: level 1 of ISO/IEC 29115 (OpenID Connect
-// Core §2).
-const ACRSingleFactor = "1"
-
-func acrValues() []string { return []string{ACRSingleFactor} }
-
-// meetsACR reports whether a class is one of the essential ones, or there are none (OpenID Connect Core §5.5.1.1).
-func meetsACR(essential []string, acr string) bool {
-	return len(essential) == 0 || slices.Contains(essential, acr)
 }

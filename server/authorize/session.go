@@ -58,11 +58,11 @@ const (
 )
 
 // Current returns the session of the browser of r, or nil if it is not signed in: no session, a session that ended or was idle
-// for too long, or a user who is not active or ended all sessions.
+// for too long, or has fewer factors than the directory requires, or a user who is not active or ended all sessions.
 func (s *Sessions) Current(r *endpoint.Request) (*CurrentSession, error) {
 	issuer := r.Issuer
 	entry, err := s.Stored(r.Request, issuer)
-	if err != nil || entry == nil || s.IsIdle(entry.Record, issuer) {
+	if err != nil || entry == nil || s.IsIdle(entry.Record, issuer) || isTooWeak(entry.Record, issuer.Directory) {
 		return nil, err
 	}
 	return s.Alive(r.Context(), entry)
@@ -169,7 +169,7 @@ func (s *Sessions) begin(
 	now := storage.Instant(s.Now())
 	session := storage.Session{
 		Directory: issuer.Directory.ID, ID: id, User: user.ID, UserEpoch: user.Epoch,
-		Browser: browserLabel(r.UserAgent()), CreatedAt: now,
+		Browser: BrowserLabel(r.UserAgent()), CreatedAt: now,
 	}
 	proven(&session, issuer, how, secret, now)
 	return storage.Insert(r.Context(), s.Engine, session)
@@ -185,7 +185,7 @@ func (s *Sessions) renew(
 		if next.Secret != presented {
 			return errSessionOver
 		}
-		next.Browser = browserLabel(r.UserAgent())
+		next.Browser = BrowserLabel(r.UserAgent())
 		proven(next, issuer, how, secret, storage.Instant(s.Now()))
 		return nil
 	})

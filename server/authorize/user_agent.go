@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// browserLabel names a browser and its operating system for the list of sessions, from its User-Agent.
-func browserLabel(userAgent string) string {
+// BrowserLabel names a browser and its operating system for the list of sessions, from its User-Agent.
+func BrowserLabel(userAgent string) string {
 	find := func(names [][2]string) string {
 		i := slices.IndexFunc(names, func(name [2]string) bool { return strings.Contains(userAgent, name[0]) })
 		if i < 0 {

@@ -14,7 +14,7 @@ func TestUserAgent_HasLabel(t *testing.T) {
 		"Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Mobile Safari/537.36":                           "Chrome, Android",
 		"curl/8.0 <script>": "", "": "", "Something (Linux)": "Linux",
 	} {
-		if got := browserLabel(userAgent); got != want {
+		if got := BrowserLabel(userAgent); got != want {
 			t.Errorf("%s: got %q, want %q", userAgent, got, want)
 		}
 	}

@@ -34,7 +34,9 @@ type asset struct {
 // fixedAssets are the files of the pages.
 func fixedAssets(clients oauth2.Clients) (*Assets, error) {
 	e := &Assets{clients: clients, fixed: map[string]asset{}}
-	for file, mediaType := range map[string]string{StyleFile: "text/css; charset=utf-8", "icon.svg": "image/svg+xml"} {
+	for file, mediaType := range map[string]string{
+		StyleFile: "text/css; charset=utf-8", "icon.svg": "image/svg+xml", PasskeyScript: "text/javascript; charset=utf-8",
+	} {
 		content, err := pageFiles.ReadFile("pages/" + file)
 		if err != nil {
 			return nil, fmt.Errorf("page: pages: %w", err)
@@ -103,7 +105,10 @@ func picture(content []byte) (asset, error) {
 
 const (
 	// StyleFile is the name of the common style sheet.
-	StyleFile     = "style.css"
+	StyleFile = "style.css"
+	// PasskeyScript is the name of the script that asks the browser for a passkey.
+	PasskeyScript = "passkey.js"
+
 	logoFile      = "logo" + pictureSuffix
 	clientPrefix  = "client-"
 	accentPrefix  = "accent-"
@@ -112,6 +117,8 @@ const (
 
 // style is the name of the common style sheet, icon that of the icon in a browser tab.
 func (e *Assets) style() string { return hashed(StyleFile, e.fixed[StyleFile].content) }
+
+func (e *Assets) script(name string) string { return hashed(name, e.fixed[name].content) }
 
 func (e *Assets) icon(branding storage.Branding) string {
 	if len(branding.Logo) > 0 {

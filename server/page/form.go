@@ -18,7 +18,9 @@ type Field struct {
 	Label Message
 	// Type and Autocomplete are the attributes of HTML.
 	Type, Autocomplete string
-	Value              string
+	// Mode is the keyboard of a phone (inputmode); empty is that of the type.
+	Mode  string
+	Value string
 	// Hint describes the expected value, and Wrong the error of the entered one.
 	Hint, Wrong Message
 	// Limit is the maximum number of characters.
@@ -62,6 +64,8 @@ func NewPasswordField() Field {
 type Link struct {
 	Text Message
 	Path string
+	// Parameters are query parameters of the URL, in pairs.
+	Parameters []string
 	// Before is the text before the link.
 	Before Message
 }

@@ -38,6 +38,8 @@ type Page struct {
 	Leaves bool
 	// refresh is the URL that the page opens by itself; empty for none.
 	refresh string
+	// Script is the name of the script of the page; empty for none. A page must explain what to do without it.
+	Script string
 	// Wide pages contain lists.
 	Wide bool
 	// Zoneinfo is the time zone of the times on it; UTC when empty.
@@ -107,7 +109,7 @@ func (p *Renderer) Render(w http.ResponseWriter, r *endpoint.Request, shown Page
 	header.Set("Pragma", "no-cache")
 	// Browsers send the origin of a form to this server only. See CSRF.
 	header.Set("Referrer-Policy", "same-origin")
-	header.Set("Content-Security-Policy", pagePolicy(shown.Leaves))
+	header.Set("Content-Security-Policy", pagePolicy(shown))
 	if shown.refresh != "" {
 		header.Set("Refresh", "0; url="+shown.refresh)
 	}
@@ -116,12 +118,15 @@ func (p *Renderer) Render(w http.ResponseWriter, r *endpoint.Request, shown Page
 	return nil
 }
 
-// pagePolicy is the Content-Security-Policy of a page: nothing but our own style sheets and images, and no script at all. Forms
-// are sent to this server only, unless the page leaves: browsers check all redirects after a form against form-action, also those
-// of the client's own callback, which only the client knows.
-func pagePolicy(leaves bool) string {
-	const policy = "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'"
-	if leaves {
+// pagePolicy is the Content-Security-Policy of a page: nothing but our own style sheets and images, and no script unless the page
+// has one of our own. Forms are sent to this server only, unless the page leaves: browsers check all redirects after a form against
+// form-action, also those of the client's own callback, which only the client knows.
+func pagePolicy(shown Page) string {
+	policy := "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+	if shown.Script != "" {
+		policy += "; script-src 'self'"
+	}
+	if shown.Leaves {
 		return policy
 	}
 	return policy + "; form-action 'self'"
@@ -135,8 +140,8 @@ type view struct {
 	// Directory is the directory's name, Branding its appearance.
 	Directory string
 	Branding  storage.Branding
-	// Style, Colours and Icon are addresses of assets.
-	Style, Colours, Icon string
+	// Style, Colours, Icon and Script are addresses of assets; Script is empty for a page without one.
+	Style, Colours, Icon, Script string
 	// Logo is the directory's; nil without one.
 	Logo *LogoView
 	// RequestID is the ID of the request in the log.
@@ -167,6 +172,9 @@ func (p *Renderer) view(w http.ResponseWriter, r *endpoint.Request, shown Page) 
 		Logo:      to.logoOf(logoFile, branding.Logo),
 		RequestID: r.ID, locale: locale, zone: zoneOf(shown.Zoneinfo), links: to,
 		token: sync.OnceValues(func() (string, error) { return p.CSRF.token(w, r) }),
+	}
+	if shown.Script != "" {
+		v.Script = to.Path(AssetsPath + p.Assets.script(shown.Script))
 	}
 	for _, other := range p.Locales.all {
 		v.Languages = append(v.Languages, languageLink{other.Tag, other.name, to.inLanguage(other.Tag), other == locale})
@@ -220,6 +228,9 @@ func (v *view) Say(m Message) (string, error) {
 
 // To returns the URL of another page, which continues the same sign-in.
 func (v *view) To(path string, parameters ...string) string { return v.links.to(path, parameters...) }
+
+// Href returns the URL of a link.
+func (v *view) Href(link Link) string { return v.To(link.Path, link.Parameters...) }
 
 // Around returns the two parts of a text before and after its parameter, which the page marks up.
 func (v *view) Around(key string) ([2]string, error) {

@@ -83,15 +83,18 @@ func matches(t *testing.T, pattern, glob string) []string {
 func usedKeys(t *testing.T) map[string]bool {
 	t.Helper()
 	said := map[string]bool{"invalid.other": true}
-	find := func(pattern, glob string) {
-		for _, found := range matches(t, pattern, glob) {
-			said[found] = true
+	find := func(pattern string, globs ...string) {
+		for _, glob := range globs {
+			for _, found := range matches(t, pattern, glob) {
+				said[found] = true
+			}
 		}
 	}
 	find(`\.(?:T|Around) "([^"]+)"`, "pages/*.html")
-	find(`Text\("([^"]+)"[,)]`, "../*/*.go")
+	find(`Text\("([^"]+)"[,)]`, "../*/*.go", "../method/*/*.go")
 	find(`\.T\("([^"]+)"`, "../*/*.go")
 	find(`\b[tT]ext[A-Z]\w* += "([^"]+)"`, "../*/*.go")
+	find(`"(passkey_\w+)", "`, "../method/passkey/*.go")
 	for _, key := range invalidTexts() {
 		said[key] = true
 	}
@@ -111,10 +114,11 @@ func usedKeys(t *testing.T) map[string]bool {
 	for _, member := range []string{"birthdate", "locale", "zoneinfo"} {
 		said["field."+member+".hint"] = true
 	}
-	for _, what := range []string{"username", "password", "email"} {
+	for _, what := range []string{"username", "password", "email", "passkey", "totp"} {
 		said["account.change."+what], said["account.set."+what] = true, true
 	}
-	for _, letter := range []string{"reset", "email", "email_changed", "password", "first_password", "linked"} {
+	letters := []string{"reset", "email", "email_changed", "password", "first_password", "linked"}
+	for _, letter := range append(letters, matches(t, `"mail\.(\w+)"`, "../method/*/*.go")...) {
 		said["mail."+letter+".subject"], said["mail."+letter+".text"] = true, true
 	}
 	return said

@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/netip"
@@ -17,17 +18,17 @@ type Rule struct {
 	name string
 	// freeFailures is the number of failures without a wait.
 	freeFailures int
-	// maxWait bounds the wait, which starts at one second.
-	maxWait time.Duration
+	// maxWait bounds the wait, which starts at firstWait; zero is one second.
+	firstWait, maxWait time.Duration
+	// forgetAfter is the time after the last failure, or the end of its wait, until the count is reset; zero is 15 minutes.
+	forgetAfter time.Duration
 	// forgetEvery is the time after which one failure is forgotten. Zero means that all are forgotten together, after forgetAfter.
 	forgetEvery time.Duration
 }
 
 const (
-	// firstWait is the first wait that is not zero.
-	firstWait = time.Second
-	// forgetAfter is the time after the last failure, or the end of its wait, until the count is reset.
-	forgetAfter = 15 * time.Minute
+	defaultFirstWait   = time.Second
+	defaultForgetAfter = 15 * time.Minute
 	// countTimeout bounds the counting of one failure, which continues after the caller disconnects.
 	countTimeout = 2 * time.Second
 	// countAttempts bounds the retries of a compare-and-set; each conflict means that another instance counted.
@@ -41,7 +42,7 @@ func (rule Rule) wait(failures int) time.Duration {
 	if failures <= rule.freeFailures {
 		return 0
 	}
-	wait := firstWait
+	wait := cmp.Or(rule.firstWait, defaultFirstWait)
 	for doubled := rule.freeFailures + 1; doubled < failures && wait < rule.maxWait; doubled++ {
 		wait *= 2
 	}
@@ -159,7 +160,7 @@ func (t *Lockout) next(rule Rule, count storage.Throttle) storage.Throttle {
 	count.Failures++
 	count.FailedAt = now
 	count.BlockedUntil = now.Add(rule.wait(count.Failures))
-	count.ExpiresAt = count.BlockedUntil.Add(forgetAfter)
+	count.ExpiresAt = count.BlockedUntil.Add(cmp.Or(rule.forgetAfter, defaultForgetAfter))
 	return count
 }
 

@@ -34,9 +34,9 @@ func TestLockout_FailureDoublesWait(t *testing.T) {
 			t.Errorf("%v waits %v for another one's failures", other, got)
 		}
 	}
-	clock.Advance(8*time.Second + forgetAfter)
+	clock.Advance(8*time.Second + defaultForgetAfter)
 	if got := throttles.Failed(t.Context(), who); got != 0 {
-		t.Errorf("after %v the failures are not forgotten: wait %v", forgetAfter, got)
+		t.Errorf("after %v the failures are not forgotten: wait %v", defaultForgetAfter, got)
 	}
 }
 

@@ -28,6 +28,11 @@ func DeviceRule() Rule { return Rule{name: "device", freeFailures: 5, maxWait: 1
 // openIDRule is for a WeChat user who tries to prove that an account is theirs.
 func openIDRule() Rule { return Rule{name: "openid", freeFailures: 5, maxWait: 15 * time.Minute} }
 
+// CodeRule is for the codes of authenticator apps and recovery codes: ten wrong ones an hour.
+func CodeRule() Rule {
+	return Rule{name: "code", freeFailures: 9, firstWait: time.Hour, maxWait: time.Hour, forgetAfter: time.Hour}
+}
+
 // OwnRule is for a signed-in user who enters the password again.
 func OwnRule() Rule { return Rule{name: "own account", freeFailures: 5, maxWait: 15 * time.Minute} }
 

@@ -1,0 +1,285 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/minifed/minifed/storage"
+)
+
+// MaxPasskeys is the maximum number of passkeys of a user.
+const MaxPasskeys = 32
+
+// Methods are the sign-in methods of a user other than the password and the links: see Identities. Records stay with the user who
+// added them, so that a merge takes them along and its reversal returns them.
+type Methods struct {
+	// Passkeys are those of the user, oldest first, and then those of all users merged into it.
+	Passkeys []*storage.Entry[storage.Passkey]
+	// TOTP is the user's authenticator app, or that of a user merged into it; nil without one.
+	TOTP *storage.Entry[storage.TOTP]
+}
+
+// Methods returns the passkeys and the authenticator app of a user.
+func (s *Service) Methods(ctx context.Context, user storage.User) (Methods, error) {
+	ids, err := s.mergedIDs(ctx, user)
+	if err != nil {
+		return Methods{}, err
+	}
+	var found Methods
+	for _, id := range ids {
+		own, err := s.passkeysOf(ctx, user.Directory, id)
+		if err != nil {
+			return Methods{}, err
+		}
+		found.Passkeys = append(found.Passkeys, slices.DeleteFunc(own, func(passkey *storage.Entry[storage.Passkey]) bool {
+			return passkey.Record.DirectoryIncarnation != user.DirectoryIncarnation
+		})...)
+	}
+	found.TOTP, err = s.totpOf(ctx, user, ids)
+	return found, err
+}
+
+// TOTP returns the authenticator app of a user, or ErrUnknownMethod. It costs one read for a user without merged ones.
+func (s *Service) TOTP(ctx context.Context, user storage.User) (*storage.Entry[storage.TOTP], error) {
+	ids, err := s.mergedIDs(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.totpOf(ctx, user, ids)
+	if err == nil && found == nil {
+		err = ErrUnknownMethod
+	}
+	return found, err
+}
+
+// totpOf returns the first authenticator app of some IDs of a user; nil without one.
+func (s *Service) totpOf(ctx context.Context, user storage.User, ids []string) (*storage.Entry[storage.TOTP], error) {
+	for _, id := range ids {
+		entry, err := storage.Get[storage.TOTP](ctx, s.engine, storage.Key(user.Directory, id))
+		if err == nil && entry.Record.DirectoryIncarnation == user.DirectoryIncarnation {
+			return entry, nil
+		}
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return nil, wrap("read TOTP", err)
+		}
+	}
+	return nil, nil
+}
+
+// passkeysOf returns the passkeys that name exactly this ID.
+func (s *Service) passkeysOf(ctx context.Context, directory, id string) ([]*storage.Entry[storage.Passkey], error) {
+	query := storage.Query{Order: storage.ByCreated, Owner: storage.Key(directory, id)}
+	var passkeys []*storage.Entry[storage.Passkey]
+	for {
+		page, next, err := storage.List[storage.Passkey](ctx, s.engine, query)
+		if err != nil {
+			return nil, wrap("list passkeys", err)
+		}
+		passkeys = append(passkeys, page...)
+		if next == "" {
+			return passkeys, nil
+		}
+		query.After = next
+	}
+}
+
+// AddPasskey stores a new passkey of a user. It returns ErrTaken if the credential is in use in the directory.
+func (s *Service) AddPasskey(ctx context.Context, user storage.User, passkey storage.Passkey, actor string) error {
+	methods, err := s.Methods(ctx, user)
+	if err != nil {
+		return err
+	}
+	if len(methods.Passkeys) >= MaxPasskeys {
+		return ErrMethodLimit
+	}
+	if err := s.record(ctx, actor, ActionPasskeyAdd, user, map[string]string{"name": passkey.Name}); err != nil {
+		return err
+	}
+	passkey.Directory, passkey.DirectoryIncarnation, passkey.User = user.Directory, user.DirectoryIncarnation, user.ID
+	passkey.CreatedAt = s.now()
+	_, err = storage.Insert(ctx, s.engine, passkey)
+	if errors.Is(err, storage.ErrExists) {
+		return ErrTaken
+	}
+	if err != nil {
+		return wrap("insert passkey", err)
+	}
+	return s.checkNotDeleted(ctx, user)
+}
+
+// SetTOTP stores the authenticator app of a user, and replaces the former one with its recovery codes.
+func (s *Service) SetTOTP(ctx context.Context, user storage.User, totp storage.TOTP, actor string) error {
+	if err := s.record(ctx, actor, ActionTOTPAdd, user, nil); err != nil {
+		return err
+	}
+	totp.Directory, totp.DirectoryIncarnation, totp.User = user.Directory, user.DirectoryIncarnation, user.ID
+	totp.CreatedAt = s.now()
+	totp.RecoveryCodesAt = totp.CreatedAt
+	_, err := retry(ctx, func(ctx context.Context) (struct{}, error) {
+		former, err := storage.Get[storage.TOTP](ctx, s.engine, totp.Document().ID)
+		switch {
+		case errors.Is(err, storage.ErrNotFound):
+			_, err = storage.Insert(ctx, s.engine, totp)
+		case err == nil:
+			_, err = former.Replace(ctx, s.engine, totp)
+		}
+		return struct{}{}, wrap("store TOTP", err)
+	})
+	if err != nil {
+		return err
+	}
+	return s.checkNotDeleted(ctx, user)
+}
+
+// checkNotDeleted deletes the methods that were stored while their user was deleted, and returns ErrUnknownUser.
+func (s *Service) checkNotDeleted(ctx context.Context, user storage.User) error {
+	_, err := s.User(ctx, user.Directory, user.ID)
+	if errors.Is(err, ErrUnknownUser) {
+		return errors.Join(err, s.deleteMethods(ctx, user.Directory, user.ID))
+	}
+	return err
+}
+
+// SetRecoveryCodes replaces the digests of a user's recovery codes.
+func (s *Service) SetRecoveryCodes(ctx context.Context, user storage.User, digests []string, actor string) error {
+	if err := s.record(ctx, actor, ActionRecoveryCodes, user, nil); err != nil {
+		return err
+	}
+	_, err := retry(ctx, func(ctx context.Context) (struct{}, error) {
+		totp, err := s.TOTP(ctx, user)
+		if err != nil {
+			return struct{}{}, err
+		}
+		next := totp.Record
+		next.RecoveryCodes, next.RecoveryCodesAt = digests, s.now()
+		_, err = totp.Replace(ctx, s.engine, next)
+		return struct{}{}, wrap("replace TOTP", err)
+	})
+	return err
+}
+
+// UseTOTP applies the use of a code to a user's authenticator app: a later step, or one recovery code less. It returns
+// storage.ErrConflict if the record has changed since it was read, so that two requests cannot use one code.
+func (s *Service) UseTOTP(ctx context.Context, user storage.User, totp *storage.Entry[storage.TOTP], next storage.TOTP) error {
+	if len(next.RecoveryCodes) < len(totp.Record.RecoveryCodes) {
+		if err := s.record(ctx, Self(user.ID), ActionRecoveryUse, user, nil); err != nil {
+			return err
+		}
+	}
+	next.UsedAt = s.now()
+	_, err := totp.Replace(ctx, s.engine, next)
+	return wrap("replace TOTP", err)
+}
+
+// Removal is who removes a method, and what must remain.
+type Removal struct {
+	Actor string
+	// Forced removes the last way to sign in too, as an operator may.
+	Forced bool
+	// TwoFactors means that the directory requires two factors: a password without TOTP is no way to sign in.
+	TwoFactors bool
+}
+
+// RemovePasskey removes a passkey of a user, by its store key. It returns ErrUnknownMethod or ErrLastMethod.
+func (s *Service) RemovePasskey(ctx context.Context, user storage.User, key string, how Removal) error {
+	methods, err := s.Methods(ctx, user)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(methods.Passkeys, func(passkey *storage.Entry[storage.Passkey]) bool { return passkey.Record.Document().ID == key })
+	if i < 0 {
+		return ErrUnknownMethod
+	}
+	return removeMethod(ctx, s, user, methods.Passkeys[i].Record, ActionPasskeyRemove, how)
+}
+
+// RemoveTOTP removes the authenticator app of a user and its recovery codes. It returns ErrUnknownMethod or ErrLastMethod.
+func (s *Service) RemoveTOTP(ctx context.Context, user storage.User, how Removal) error {
+	totp, err := s.TOTP(ctx, user)
+	for err == nil { // That of a user merged into this one would take its place.
+		if err := removeMethod(ctx, s, user, totp.Record, ActionTOTPRemove, how); err != nil {
+			return err
+		}
+		if totp, err = s.TOTP(ctx, user); errors.Is(err, ErrUnknownMethod) {
+			return nil
+		}
+	}
+	return err
+}
+
+// removeMethod deletes a record of a method. Of two concurrent removals that leave no way to sign in, at least one is undone: the
+// ways are counted before and after.
+func removeMethod[R storage.Record](ctx context.Context, s *Service, user storage.User, record R, action string, how Removal) error {
+	removed := record.Document()
+	if err := s.checkAnotherWay(ctx, user, removed.ID, how); err != nil {
+		return err
+	}
+	if err := s.record(ctx, how.Actor, action, user, nil); err != nil {
+		return err
+	}
+	if err := s.engine.Delete(ctx, removed.Kind, removed.ID); err != nil {
+		return wrap("delete method", err)
+	}
+	err := s.checkAnotherWay(ctx, user, removed.ID, how)
+	if errors.Is(err, ErrLastMethod) {
+		_, undone := storage.Insert(ctx, s.engine, record)
+		return errors.Join(err, wrap("restore method", undone))
+	}
+	return err
+}
+
+// checkAnotherWay returns ErrLastMethod if a user could not sign in without the method of a store key.
+func (s *Service) checkAnotherWay(ctx context.Context, user storage.User, without string, how Removal) error {
+	if how.Forced {
+		return nil
+	}
+	methods, err := s.Methods(ctx, user)
+	if err != nil {
+		return err
+	}
+	another := slices.ContainsFunc(methods.Passkeys, func(passkey *storage.Entry[storage.Passkey]) bool { return passkey.Record.Document().ID != without })
+	totp := methods.TOTP != nil && methods.TOTP.Record.Document().ID != without
+	if another || user.Password != "" && (totp || !how.TwoFactors) {
+		return nil
+	}
+	if how.TwoFactors {
+		return ErrLastMethod
+	}
+	links, err := s.Identities(ctx, user)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(links, func(link *storage.Entry[storage.Identity]) bool { return link.Record.Type == storage.IdentityOpenID }) {
+		return nil
+	}
+	return ErrLastMethod
+}
+
+// SuspectPasskey marks a passkey whose signature counter went back.
+func (s *Service) SuspectPasskey(ctx context.Context, user storage.User, passkey *storage.Entry[storage.Passkey]) error {
+	if err := s.record(ctx, Self(user.ID), ActionPasskeySuspect, user, map[string]string{"name": passkey.Record.Name}); err != nil {
+		return err
+	}
+	next := passkey.Record
+	next.SuspectAt = s.now()
+	_, err := passkey.Replace(ctx, s.engine, next)
+	if lost(err) {
+		return nil // Another sign-in has just written it.
+	}
+	return wrap("replace passkey", err)
+}
+
+// deleteMethods deletes the passkeys and the authenticator app that name exactly this ID.
+func (s *Service) deleteMethods(ctx context.Context, directory, id string) error {
+	passkeys, err := s.passkeysOf(ctx, directory, id)
+	if err != nil {
+		return err
+	}
+	for _, passkey := range passkeys {
+		if err := s.engine.Delete(ctx, storage.KindPasskey, passkey.Record.Document().ID); err != nil {
+			return wrap("delete passkey", err)
+		}
+	}
+	return wrap("delete TOTP", s.engine.Delete(ctx, storage.KindTOTP, storage.Key(directory, id)))
+}

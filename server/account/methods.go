@@ -1,0 +1,76 @@
+package account
+
+import (
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"github.com/ory/fosite"
+
+	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/server/authorize"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/page"
+	"github.com/minifed/minifed/storage"
+)
+
+// The pages of the sign-in methods, which packages under server/method serve.
+const (
+	// PasskeyLoginPath is the page that signs in with a passkey.
+	PasskeyLoginPath = authorize.LoginPath + "/passkey"
+	// PasskeysPath lists the passkeys of a user. NewPasskeyPath adds one.
+	PasskeysPath   = endpoint.AccountPath + "/passkeys"
+	NewPasskeyPath = PasskeysPath + "/new"
+	// TOTPPath shows the authenticator app of a user. NewTOTPPath adds or replaces it.
+	TOTPPath    = endpoint.AccountPath + "/totp"
+	NewTOTPPath = TOTPPath + "/new"
+)
+
+// PasskeysWork reports whether the browser of r can use passkeys of its issuer. WebAuthn needs a host name (Web Authentication
+// §5.1.2), and the browser in WeChat does not have it.
+func PasskeysWork(r *endpoint.Request) bool {
+	u, err := url.Parse(r.Issuer.URL)
+	if err != nil || strings.Contains(r.UserAgent(), "MicroMessenger") {
+		return false
+	}
+	_, notAddress := netip.ParseAddr(u.Hostname())
+	return notAddress != nil
+}
+
+// signInWays are the ways to sign in other than a password, for the login page.
+func signInWays(r *endpoint.Request) []page.Link {
+	if r.Issuer.Directory.TwoFactor() == storage.TwoFactorOff || !PasskeysWork(r) {
+		return nil
+	}
+	return []page.Link{{Text: page.Text("login.passkey"), Path: PasskeyLoginPath}}
+}
+
+// methodRows are the rows of the account page about passkeys and the authenticator app.
+func methodRows(r *endpoint.Request, methods identity.Methods) []accountRow {
+	passkeys := accountRow{Label: page.Text("field.passkeys"), Note: page.Text("account.none"), Edit: changeLink(false, NewPasskeyPath, "passkey")}
+	if len(methods.Passkeys) > 0 {
+		passkeys.Note, passkeys.Edit = page.Text("account.passkeys", len(methods.Passkeys)), changeLink(true, PasskeysPath, "passkey")
+	}
+	if !PasskeysWork(r) {
+		passkeys.Edit = nil
+	}
+	totp := accountRow{Label: page.Text("field.totp"), Note: page.Text("account.none"), Edit: changeLink(false, NewTOTPPath, "totp")}
+	if methods.TOTP != nil {
+		totp.Note, totp.Edit = page.Text("account.totp.since", methods.TOTP.Record.CreatedAt), changeLink(true, TOTPPath, "totp")
+	}
+	return []accountRow{passkeys, totp}
+}
+
+// RemovalBy is the removal of a method by its user.
+func RemovalBy(r *endpoint.Request, user storage.User) identity.Removal {
+	return identity.Removal{Actor: identity.Self(user.ID), TwoFactors: r.Issuer.Directory.TwoFactor() == storage.TwoFactorRequired}
+}
+
+// LastMethod is the error for the removal of the last way to sign in.
+func LastMethod() *grants.Error {
+	problem := endpoint.NewErrorStatus(fosite.ErrInvalidRequest, http.StatusConflict, "This is the last way to sign in. Add another one first.")
+	problem.Reason = "last_method"
+	return problem
+}

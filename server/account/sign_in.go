@@ -1,0 +1,204 @@
+package account
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/server/authorize"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/page"
+	"github.com/minifed/minifed/storage"
+)
+
+// SignIns completes the sign-ins of all methods. It decides in one place whether a factor is missing, so that no method can sign
+// in a user with fewer factors than the directory requires.
+type SignIns struct {
+	Pages     *page.Renderer
+	Authorize *authorize.Endpoint
+	Users     *identity.Service
+	Devices   Devices
+	Sealer    endpoint.Sealer
+	Now       func() time.Time
+}
+
+const (
+	// CodePath is the page of the second factor after a password.
+	CodePath = authorize.LoginPath + "/code"
+	// SetupPath is the page where a user chooses the second factor that the directory requires.
+	SetupPath = authorize.LoginPath + "/setup"
+	// SignInParameter is the query parameter with an unfinished sign-in.
+	SignInParameter = "sign_in"
+
+	purposeUnfinished = "unfinished sign-in at "
+	unfinishedLife    = 30 * time.Minute
+)
+
+// errPasskeyNeeded means that the directory requires two factors, and that the only second factor of the user is a passkey.
+var errPasskeyNeeded = errors.New("account: the user has to sign in with a passkey")
+
+// Unfinished is a sign-in that misses a factor.
+type Unfinished struct {
+	User storage.User
+	// Pending is the authorization request; nil for the account page.
+	Pending *authorize.Pending
+	// How is what the user has proven so far.
+	How authorize.Authentication
+}
+
+// sealedSignIn is the content of SignInParameter. It is bound to the browser and to the authorization request. A change of the
+// user's password or epoch invalidates it.
+type sealedSignIn struct {
+	User        string    `json:"u"`
+	Epoch       int64     `json:"e"`
+	Mark        string    `json:"m"`
+	Time        time.Time `json:"p"`
+	AMR         []string  `json:"a,omitempty"`
+	ACR         string    `json:"c,omitempty"`
+	Browser     string    `json:"b"`
+	Interaction string    `json:"i,omitempty"`
+	Ends        int64     `json:"t"`
+}
+
+// Complete signs a user in to the browser. If a factor is missing, it redirects to the page for it. p is nil for the account page.
+func (s *SignIns) Complete(w http.ResponseWriter, r *endpoint.Request, p *authorize.Pending, user storage.User, how authorize.Authentication) error {
+	next, err := s.missing(r, user, how)
+	if err != nil {
+		return err
+	}
+	if next != "" {
+		return s.suspend(w, r, next, &Unfinished{user, p, how})
+	}
+	location, err := s.Finish(w, r, &Unfinished{user, p, how})
+	if err != nil {
+		return err
+	}
+	if p == nil {
+		return redirectHome(w, r)
+	}
+	return s.Pages.Onward(w, r, p.Request.UILocales(), location)
+}
+
+// missing returns the page for the factor that a sign-in misses, or an empty string.
+func (s *SignIns) missing(r *endpoint.Request, user storage.User, how authorize.Authentication) (string, error) {
+	policy := r.Issuer.Directory.TwoFactor()
+	if policy == storage.TwoFactorOff || how.ACR == authorize.ACRTwoFactors {
+		return "", nil
+	}
+	methods, err := s.Users.Methods(r.Context(), user)
+	switch {
+	case err != nil:
+		return "", err
+	case methods.TOTP != nil:
+		return CodePath, nil
+	case policy != storage.TwoFactorRequired:
+		return "", nil
+	case len(methods.Passkeys) > 0:
+		return "", errPasskeyNeeded
+	default:
+		return SetupPath, nil
+	}
+}
+
+// Setup lets a user without a sign-in method add the first one, and then signs the user in. The caller has proven the user.
+func (s *SignIns) Setup(w http.ResponseWriter, r *endpoint.Request, user storage.User) error {
+	return s.suspend(w, r, SetupPath, &Unfinished{User: user, How: authorize.Authentication{Time: s.Now()}})
+}
+
+// suspend redirects to the page for the missing factor.
+func (s *SignIns) suspend(w http.ResponseWriter, r *endpoint.Request, path string, unfinished *Unfinished) error {
+	browser, err := s.Pages.CSRF.Browsers.Ensure(w, r)
+	if err != nil {
+		return err
+	}
+	user, how := unfinished.User, unfinished.How
+	text, err := json.Marshal(sealedSignIn{
+		User: user.ID, Epoch: user.Epoch, Mark: passwordMark(user), Time: how.Time, AMR: how.AMR, ACR: how.ACR,
+		Browser: browser, Interaction: InteractionID(unfinished.Pending), Ends: s.Now().Add(unfinishedLife).Unix(),
+	})
+	if err != nil {
+		return err
+	}
+	sealed, err := s.Sealer.Seal(r.Context(), r.Issuer, purposeUnfinished+path, text)
+	if err != nil {
+		return err
+	}
+	return page.Redirect(w, r, path, SignInParameter, sealed)
+}
+
+// InteractionID is the ID of an authorization request; empty without one.
+func InteractionID(p *authorize.Pending) string {
+	if p == nil {
+		return ""
+	}
+	return p.Interaction.ID
+}
+
+// Finish signs a user in to the browser, and returns where the browser goes then. The caller has proven all required factors.
+func (s *SignIns) Finish(w http.ResponseWriter, r *endpoint.Request, done *Unfinished) (location string, err error) {
+	signed, err := s.Authorize.Sessions.SignIn(w, r, done.User, done.How)
+	if err != nil {
+		return "", err
+	}
+	if err := s.Devices.rememberUser(w, r, done.User.ID); err != nil {
+		return "", err
+	}
+	if done.Pending == nil {
+		return page.LinksOf(r.Request, r.Issuer).Path(endpoint.AccountPath), nil
+	}
+	return s.Authorize.AfterSignIn(r, done.Pending, signed)
+}
+
+// unfinishedRoute serves a page for the factor that a sign-in misses.
+type unfinishedRoute func(w http.ResponseWriter, r *endpoint.Request, unfinished *Unfinished) error
+
+// WithUnfinished opens the unfinished sign-in in the URL for the page of a path. Without a valid one it redirects to the login page.
+func (s *SignIns) WithUnfinished(path string, serve unfinishedRoute) func(http.ResponseWriter, *endpoint.Request) error {
+	return func(w http.ResponseWriter, r *endpoint.Request) error {
+		unfinished, err := s.unfinished(r, path)
+		if errors.Is(err, endpoint.ErrInvalidEnvelope) || errors.Is(err, identity.ErrUnknownUser) {
+			return page.Redirect(w, r, authorize.LoginPath)
+		}
+		if err != nil {
+			return err
+		}
+		return serve(w, r, unfinished)
+	}
+}
+
+// unfinished opens the unfinished sign-in in the URL. endpoint.ErrInvalidEnvelope means that it has expired, or belongs to
+// another browser, page or authorization request.
+func (s *SignIns) unfinished(r *endpoint.Request, path string) (*Unfinished, error) {
+	text, err := s.Sealer.Open(r.Context(), r.Issuer, purposeUnfinished+path, r.URL.Query().Get(SignInParameter))
+	if err != nil {
+		return nil, err
+	}
+	var sealed sealedSignIn
+	if json.Unmarshal(text, &sealed) != nil || storage.IsOver(time.Unix(sealed.Ends, 0), unfinishedLife, s.Now()) || !endpoint.IsBrowser(r.Request, r.Issuer, sealed.Browser) {
+		return nil, endpoint.ErrInvalidEnvelope
+	}
+	p, err := s.Pending(r)
+	if err != nil {
+		return nil, err
+	}
+	user, err := s.Users.User(r.Context(), r.Issuer.Directory.ID, sealed.User)
+	if err != nil {
+		return nil, err
+	}
+	seen := user.Record
+	unchanged := seen.ID == sealed.User && seen.Status == storage.UserActive && seen.Epoch == sealed.Epoch && passwordMark(seen) == sealed.Mark
+	if !unchanged || InteractionID(p) != sealed.Interaction {
+		return nil, endpoint.ErrInvalidEnvelope
+	}
+	return &Unfinished{seen, p, authorize.Authentication{Time: sealed.Time, AMR: sealed.AMR, ACR: sealed.ACR}}, nil
+}
+
+// Pending returns the authorization request in the URL; nil without one.
+func (s *SignIns) Pending(r *endpoint.Request) (*authorize.Pending, error) {
+	if !r.URL.Query().Has(endpoint.InteractionParameter) {
+		return nil, nil
+	}
+	return pendingRequest(s.Pages, r, s.Authorize)
+}
