@@ -50,6 +50,30 @@ func methodCalls() map[string]methodCall {
 			_, err := s.UpdateClient(ctx, d, "c", "", func(*storage.Client) {})
 			return err
 		}},
+		"PreviewClient": {acts: []Act{ActClientRead}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.PreviewClient(ctx, storage.Directory{ID: d}, NewClient{})
+			return err
+		}},
+		"PreviewClientUpdate": {acts: []Act{ActClientRead}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.PreviewClientUpdate(ctx, storage.Directory{ID: d}, storage.Client{Directory: d}, func(*storage.Client) {})
+			return err
+		}},
+		"HasClientSecret": {acts: []Act{ActClientSecret}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.HasClientSecret(ctx, storage.Client{Directory: d}, "s")
+			return err
+		}},
+		"HasAppSecret": {acts: []Act{ActClientAppSecret}, call: func(_ context.Context, s *Service, d string) error {
+			_, err := s.HasAppSecret(storage.Client{Directory: d}, "s")
+			return err
+		}},
+		"PreviewDirectory": {acts: []Act{ActDirectoryRead}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.PreviewDirectory(ctx, storage.Directory{ID: d})
+			return err
+		}},
+		"PreviewDirectoryUpdate": {acts: []Act{ActDirectoryRead}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.PreviewDirectoryUpdate(ctx, storage.Directory{ID: d}, func(*storage.Directory) {})
+			return err
+		}},
 		"DisableClient": {acts: []Act{ActClientDisable}, call: func(ctx context.Context, s *Service, d string) error {
 			_, err := s.DisableClient(ctx, d, "c")
 			return err

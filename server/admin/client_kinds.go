@@ -100,6 +100,12 @@ func (k kindRules) fill(client *storage.Client, algorithms []string) {
 	}
 }
 
+// WithDefaults returns a client whose empty members have the defaults that a new client of its kind gets in a directory.
+func WithDefaults(client storage.Client, directory storage.Directory) storage.Client {
+	fillClient(&client, SigningAlgorithms(directory))
+	return client
+}
+
 func intersect(values, allowed []string) []string {
 	return slices.DeleteFunc(slices.Clone(values), func(value string) bool { return !slices.Contains(allowed, value) })
 }

@@ -37,24 +37,8 @@ func (s *Service) createClient(ctx context.Context, asked NewClient) (created *s
 	if err != nil {
 		return nil, "", err
 	}
-	client := asked.Client
-	if client.ID == "" {
-		if client.ID, err = s.newID(); err != nil {
-			return nil, "", err
-		}
-	}
-	fillClient(&client, SigningAlgorithms(directory.Record))
-	settleLinking(&client, storage.Client{})
-	if err := s.drawLogo(ctx, "logo", nil, &client.Logo); err != nil {
-		return nil, "", err
-	}
-	client.CreatedAt = s.now()
-	client.UpdatedAt = client.CreatedAt
-	if client.Incarnation, err = s.newIncarnation(); err != nil {
-		return nil, "", err
-	}
-	client.DirectoryIncarnation = directory.Record.Incarnation
-	if err := s.checkNewClient(client, asked, directory.Record); err != nil {
+	client, err := s.newClient(ctx, asked, directory.Record)
+	if err != nil {
 		return nil, "", err
 	}
 	if secret, err = s.addSecrets(ctx, &client, asked); err != nil {
@@ -73,6 +57,28 @@ func (s *Service) createClient(ctx context.Context, asked NewClient) (created *s
 		return nil, "", err
 	}
 	return created, secret, nil
+}
+
+// newClient returns the record of a new client without its secrets, or what is wrong with it.
+func (s *Service) newClient(ctx context.Context, asked NewClient, directory storage.Directory) (client storage.Client, err error) {
+	client = asked.Client
+	if client.ID == "" {
+		if client.ID, err = s.newID(); err != nil {
+			return client, err
+		}
+	}
+	fillClient(&client, SigningAlgorithms(directory))
+	settleLinking(&client, storage.Client{})
+	if err := s.drawLogo(ctx, "logo", nil, &client.Logo); err != nil {
+		return client, err
+	}
+	client.CreatedAt = s.now()
+	client.UpdatedAt = client.CreatedAt
+	if client.Incarnation, err = s.newIncarnation(); err != nil {
+		return client, err
+	}
+	client.DirectoryIncarnation = directory.Incarnation
+	return client, s.checkNewClient(client, asked, directory)
 }
 
 // fillClient sets what the operator left open.
@@ -175,24 +181,8 @@ func (s *Service) UpdateClient(ctx context.Context, directory, id, revision stri
 	changed, err := s.changeClient(ctx, directory, id, revision, ActClientUpdate, func(client *storage.Client) error {
 		before := *client
 		left = before.Federation
-		if client.Federation != nil {
-			federation := *client.Federation
-			client.Federation = &federation
-		}
-		change(client)
-		restoreUnchangeable(client, before)
-		settleLinking(client, before)
-		if err := s.drawLogo(ctx, "logo", before.Logo, &client.Logo); err != nil {
+		if err := s.editClient(ctx, client, owner.Record, change); err != nil || !changesAppID(before, *client) {
 			return err
-		}
-		if err := checkClientChange(before, *client, SigningAlgorithms(owner.Record)); err != nil {
-			return err
-		}
-		if err := checkSector(before, *client); err != nil {
-			return err
-		}
-		if client.Federation == nil || before.Federation != nil && before.Federation.AppID == client.Federation.AppID {
-			return nil
 		}
 		return s.claimAppID(ctx, *client)
 	})
@@ -200,6 +190,29 @@ func (s *Service) UpdateClient(ctx context.Context, directory, id, revision stri
 		return nil, err
 	}
 	return changed, s.releaseAppID(ctx, directory, id, left)
+}
+
+// editClient applies change to a client, and returns what is wrong with the result.
+func (s *Service) editClient(ctx context.Context, client *storage.Client, directory storage.Directory, change func(*storage.Client)) error {
+	before := *client
+	if client.Federation != nil {
+		federation := *client.Federation
+		client.Federation = &federation
+	}
+	change(client)
+	restoreUnchangeable(client, before)
+	settleLinking(client, before)
+	if err := s.drawLogo(ctx, "logo", before.Logo, &client.Logo); err != nil {
+		return err
+	}
+	if err := checkClientChange(before, *client, SigningAlgorithms(directory)); err != nil {
+		return err
+	}
+	return checkSector(before, *client)
+}
+
+func changesAppID(before, after storage.Client) bool {
+	return after.Federation != nil && (before.Federation == nil || before.Federation.AppID != after.Federation.AppID)
 }
 
 // restoreUnchangeable restores the values that an update cannot change.

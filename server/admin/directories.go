@@ -26,17 +26,7 @@ func (s *Service) CreateDirectory(ctx context.Context, directory storage.Directo
 		}
 		directory.ID = id
 	}
-	directory.CreatedAt = s.now()
-	directory.UpdatedAt = directory.CreatedAt
-	incarnation, err := s.newIncarnation()
-	if err != nil {
-		return nil, err
-	}
-	directory.Incarnation = incarnation
-	if err := s.drawLogo(ctx, "branding.logo", nil, &directory.Branding.Logo); err != nil {
-		return nil, err
-	}
-	if err := s.checkDirectory(directory); err != nil {
+	if err := s.newDirectory(ctx, &directory); err != nil {
 		return nil, err
 	}
 	// Keys and host come first, so that no instance reads a directory without them.
@@ -47,6 +37,19 @@ func (s *Service) CreateDirectory(ctx context.Context, directory storage.Directo
 		return nil, err
 	}
 	return create(ctx, s, directoryName(directory.ID), directoryEntry(directory.ID, ActDirectoryCreate), directory)
+}
+
+// newDirectory completes the record of a new directory, and returns what is wrong with it.
+func (s *Service) newDirectory(ctx context.Context, directory *storage.Directory) (err error) {
+	directory.CreatedAt = s.now()
+	directory.UpdatedAt = directory.CreatedAt
+	if directory.Incarnation, err = s.newIncarnation(); err != nil {
+		return err
+	}
+	if err := s.drawLogo(ctx, "branding.logo", nil, &directory.Branding.Logo); err != nil {
+		return err
+	}
+	return s.checkDirectory(*directory)
 }
 
 // ensureKeys creates the signing keys and token secrets that a directory lacks.
@@ -130,21 +133,7 @@ func (s *Service) UpdateDirectory(ctx context.Context, id, revision string, chan
 		return nil, err
 	}
 	return s.changeDirectory(ctx, id, revision, ActDirectoryUpdate, func(directory *storage.Directory) error {
-		before := *directory
-		change(directory)
-		directory.ID, directory.CreatedAt, directory.Disabled = before.ID, before.CreatedAt, before.Disabled
-		directory.Incarnation = before.Incarnation
-		directory.FormerIssuer, directory.IssuerChangedAt = before.FormerIssuer, before.IssuerChangedAt
-		if directory.Issuer != before.Issuer {
-			directory.FormerIssuer, directory.IssuerChangedAt = before.Issuer, directory.UpdatedAt
-		}
-		if err := s.drawLogo(ctx, "branding.logo", before.Branding.Logo, &directory.Branding.Logo); err != nil {
-			return err
-		}
-		if err := s.checkDirectory(*directory); err != nil {
-			return err
-		}
-		if err := s.checkSigners(ctx, before, *directory); err != nil {
+		if err := s.editDirectory(ctx, directory, change); err != nil {
 			return err
 		}
 		if err := s.ensureKeys(ctx, *directory); err != nil {
@@ -152,6 +141,25 @@ func (s *Service) UpdateDirectory(ctx context.Context, id, revision string, chan
 		}
 		return s.claimHost(ctx, *directory)
 	})
+}
+
+// editDirectory applies change to a directory, and returns what is wrong with the result.
+func (s *Service) editDirectory(ctx context.Context, directory *storage.Directory, change func(*storage.Directory)) error {
+	before := *directory
+	change(directory)
+	directory.ID, directory.CreatedAt, directory.Disabled = before.ID, before.CreatedAt, before.Disabled
+	directory.Incarnation = before.Incarnation
+	directory.FormerIssuer, directory.IssuerChangedAt = before.FormerIssuer, before.IssuerChangedAt
+	if directory.Issuer != before.Issuer {
+		directory.FormerIssuer, directory.IssuerChangedAt = before.Issuer, directory.UpdatedAt
+	}
+	if err := s.drawLogo(ctx, "branding.logo", before.Branding.Logo, &directory.Branding.Logo); err != nil {
+		return err
+	}
+	if err := s.checkDirectory(*directory); err != nil {
+		return err
+	}
+	return s.checkSigners(ctx, before, *directory)
 }
 
 func (s *Service) changeDirectory(ctx context.Context, id, revision string, act Act, change func(*storage.Directory) error) (*storage.Entry[storage.Directory], error) {

@@ -9,10 +9,13 @@ import (
 	"github.com/minifed/minifed/identity"
 )
 
+// generatedPrefix begins the hashes of generated secrets.
+const generatedPrefix = "sha256:"
+
 // hashGenerated is for secrets that minifed generated: 32 random bytes need no slow hash.
 func hashGenerated(secret string) string {
 	sum := sha256.Sum256([]byte(secret))
-	return "sha256:" + base64.RawURLEncoding.EncodeToString(sum[:])
+	return generatedPrefix + base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // hashChosen is for secrets that an operator chose: argon2id (RFC 9106), with the parameters of passwords.
