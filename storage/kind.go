@@ -22,6 +22,7 @@ const (
 	KindThrottle       Kind = "throttles"
 	KindMergeCandidate Kind = "merge_candidates"
 	KindMergeBatch     Kind = "merge_batches"
+	KindDescribed      Kind = "described"
 	KindAuditEntry     Kind = "audit_entries"
 	KindMeta           Kind = "meta"
 	KindPasskey        Kind = "passkeys"
@@ -59,6 +60,7 @@ func Kinds() map[Kind]Indexes {
 		KindThrottle:       {},
 		KindMergeCandidate: {Created: true},
 		KindMergeBatch:     {Created: true},
+		KindDescribed:      {Created: true},
 		KindAuditEntry:     {Created: true},
 		KindMeta:           {},
 		KindPasskey:        {Created: true},

@@ -50,6 +50,13 @@ func methodCalls() map[string]methodCall {
 			_, err := s.UpdateClient(ctx, d, "c", "", func(*storage.Client) {})
 			return err
 		}},
+		"Described": {acts: []Act{ActDirectoryRead}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.Described(ctx, d)
+			return err
+		}},
+		"SetDescribed": {acts: []Act{ActDirectoryUpdate}, call: func(ctx context.Context, s *Service, d string) error {
+			return s.SetDescribed(ctx, d, nil)
+		}},
 		"PreviewClient": {acts: []Act{ActClientRead}, call: func(ctx context.Context, s *Service, d string) error {
 			_, err := s.PreviewClient(ctx, storage.Directory{ID: d}, NewClient{})
 			return err

@@ -236,6 +236,9 @@ func (s *Service) DeleteDirectory(ctx context.Context, id string) error {
 	if err := s.deleteCandidates(ctx, id); err != nil {
 		return err
 	}
+	if err := s.deleteDescribed(ctx, id); err != nil {
+		return err
+	}
 	for _, algorithm := range keys.Algorithms() {
 		if err := s.config.Engine.Delete(ctx, storage.KindSigningKeys, storage.Key(id, algorithm)); err != nil {
 			return err

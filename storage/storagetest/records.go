@@ -29,6 +29,7 @@ func recordCases() []testCase {
 		{name: "AppID claim", run: testRecord[storage.AppIDClaim]},
 		{name: "master check", run: testRecord[storage.MasterCheck]},
 		{name: "merge batch", run: testRecord[storage.MergeBatch]},
+		{name: "described record", run: testRecord[storage.Described]},
 		{name: "merge candidate", run: testRecord[storage.MergeCandidate]},
 		{name: "passkey", run: testRecord[storage.Passkey]},
 		{name: "pushed request", run: testRecord[storage.PushedRequest]},

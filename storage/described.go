@@ -1,0 +1,37 @@
+package storage
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Described is the document by which an operator's files describe a record, as `minifed apply` applied it last. The difference
+// between the two is drift: a change that the files do not have.
+type Described struct {
+	Directory string `json:"directory"`
+	// Kind and ID identify the described record: "directory", or the kind of a client.
+	Kind string `json:"kind"`
+	ID   string `json:"id"`
+	// Body has the members of the record, without secrets.
+	Body json.RawMessage `json:"body"`
+	// Source is where the document was: a file and a line.
+	Source string `json:"source,omitempty"`
+	// Actor applied it.
+	Actor     string    `json:"actor"`
+	CreatedAt time.Time `json:"created_at,omitzero"`
+}
+
+// Document implements Record. A directory is described once, and so is each of its clients.
+func (d Described) Document() Document {
+	return Document{Kind: KindDescribed, ID: Key(d.Directory, d.key()), Owner: d.Directory, CreatedAt: d.CreatedAt}
+}
+
+func (d Described) key() string {
+	if d.Kind == DescribedDirectory {
+		return DescribedDirectory
+	}
+	return "client/" + d.ID
+}
+
+// DescribedDirectory is the kind of a Described that describes the directory itself.
+const DescribedDirectory = "directory"
