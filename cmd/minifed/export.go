@@ -16,6 +16,9 @@ import (
 	"github.com/minifed/minifed/cmd/minifed/internal/archive"
 	"github.com/minifed/minifed/cmd/minifed/internal/console"
 	"github.com/minifed/minifed/cmd/minifed/internal/deployment"
+	"github.com/minifed/minifed/cmd/minifed/internal/manifest"
+	"github.com/minifed/minifed/server/admin"
+	"github.com/minifed/minifed/server/admin/apply"
 	"github.com/minifed/minifed/storage"
 )
 
@@ -27,11 +30,16 @@ type moved struct {
 
 func newExport(c *console.Console, flags *settings) *cobra.Command {
 	d := &operatorEnv{Console: c, settings: flags}
-	return &cobra.Command{
-		Use:     "export FILE",
-		Example: "  minifed export /var/backups/minifed-2026-01-31.export\n  MINIFED_STORAGE_URI=sqlite:/var/lib/minifed/minifed.db minifed export store.export",
-		Args:    exactly("argument.new_file"),
+	asFiles := false
+	command := &cobra.Command{
+		Use: "export FILE",
+		Example: "  minifed export /var/backups/minifed-2026-01-31.export\n  MINIFED_STORAGE_URI=sqlite:/var/lib/minifed/minifed.db minifed export store.export\n" +
+			"  minifed export --as-files ./minifed",
+		Args: exactly("argument.new_file"),
 		RunE: func(command *cobra.Command, args []string) error {
+			if asFiles {
+				return d.work(command.Context(), func(ctx context.Context, service *admin.Service) error { return d.exportFiles(ctx, service, args[0]) })
+			}
 			return d.open(command.Context(), func(ctx context.Context, opened *deployment.Deployment) error {
 				held, err := exportTo(ctx, c, opened, args[0])
 				if errors.Is(err, fs.ErrExist) {
@@ -45,6 +53,39 @@ func newExport(c *console.Console, flags *settings) *cobra.Command {
 			})
 		},
 	}
+	command.Flags().BoolVar(&asFiles, "as-files", false, "")
+	return command
+}
+
+// writtenFiles is the JSON output of an export as files.
+type writtenFiles struct {
+	Folder string   `json:"folder"`
+	Files  []string `json:"files"`
+}
+
+// exportFiles writes the files that `minifed apply` reads to a new folder.
+func (d *operatorEnv) exportFiles(ctx context.Context, service *admin.Service, folder string) error {
+	if exists, err := manifest.Exists(folder); err != nil || exists {
+		return errors.Join(err, wrongUsage("usage.file_exists", folder))
+	}
+	directories, _, err := collect(paging{limit: storage.MaxPage, all: true}, func(page admin.Page) ([]storage.Directory, string, error) {
+		return service.Directories(ctx, page)
+	})
+	if err != nil {
+		return err
+	}
+	written := writtenFiles{Folder: folder, Files: []string{}}
+	for _, directory := range directories {
+		documents, err := apply.Export(ctx, service, directory.ID)
+		if err != nil {
+			return err
+		}
+		files, err := manifest.Write(folder, directory.ID, documents)
+		if written.Files = append(written.Files, files...); err != nil {
+			return err
+		}
+	}
+	return d.done(written, "%d files are in %s. They have no secrets.", len(written.Files), folder)
 }
 
 // exportTo writes the store to a new file and syncs it to the disk. It removes an incomplete file.

@@ -20,6 +20,8 @@ const (
 	exitDone   = 0
 	exitFailed = 1
 	exitUsage  = 2
+	// exitPending is the code of `minifed apply --dry-run` that found changes.
+	exitPending = 3
 )
 
 // usageError says that a command was called wrongly, and how it is called rightly.
@@ -46,6 +48,9 @@ func run(ctx context.Context, args []string, c *console.Console) int {
 	}
 	if err == nil {
 		return exitDone
+	}
+	if errors.Is(err, errPending) {
+		return exitPending
 	}
 	c.Notef("minifed: %s\n", explain.In(c.Texts, err))
 	if _, usage := errors.AsType[*usageError](err); usage {
@@ -82,7 +87,7 @@ func newRoot(c *console.Console) *cobra.Command {
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return flags.check() }
 	root.AddGroup(&cobra.Group{ID: groupStart}, &cobra.Group{ID: groupOperate})
 	addTo(root, groupStart, newDemo(c, flags), newServe(c, flags))
-	addTo(root, groupOperate, newClient(c, flags), newDirectory(c, flags), newUser(c, flags), newKeys(c, flags), newBackup(c, flags), newDoctor(c, flags), newExport(c, flags), newImport(c, flags), newHealthcheck(c, flags))
+	addTo(root, groupOperate, newClient(c, flags), newDirectory(c, flags), newUser(c, flags), newKeys(c, flags), newApply(c, flags), newBackup(c, flags), newDoctor(c, flags), newExport(c, flags), newImport(c, flags), newHealthcheck(c, flags))
 	root.AddCommand(newVersion(c, flags), newCompletion())
 	root.SetHelpCommand(newHelp())
 	root.InitDefaultHelpCmd()

@@ -100,7 +100,7 @@ func (k kindRules) fill(client *storage.Client, algorithms []string) {
 	}
 }
 
-// WithDefaults returns a client whose empty members have the defaults that a new client of its kind gets in a directory.
+// WithDefaults returns a client whose empty members have the defaults that a new client of the kind gets in a directory.
 func WithDefaults(client storage.Client, directory storage.Directory) storage.Client {
 	fillClient(&client, SigningAlgorithms(directory))
 	return client

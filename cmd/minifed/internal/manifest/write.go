@@ -1,0 +1,74 @@
+package manifest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/minifed/minifed/server/admin/apply"
+	"github.com/minifed/minifed/storage"
+)
+
+// Write writes the documents of a directory below a folder: DIRECTORY/directory.yaml, and DIRECTORY/clients/ID.yaml for each
+// client. It returns the files.
+func Write(folder, directory string, documents []apply.Document) ([]string, error) {
+	var files []string
+	for _, document := range documents {
+		text, id, err := format(document)
+		if err != nil {
+			return files, err
+		}
+		file := filepath.Join(folder, directory, "directory.yaml")
+		if document.Kind != apply.KindDirectory {
+			file = filepath.Join(folder, directory, "clients", id+".yaml")
+		}
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil { //nolint:gosec // The files have no secrets.
+			return files, err
+		}
+		if err := os.WriteFile(file, text, 0o644); err != nil { //nolint:gosec // The files have no secrets.
+			return files, err
+		}
+		files = append(files, file)
+	}
+	return files, nil
+}
+
+// format writes a document as YAML, with its members in their order.
+func format(document apply.Document) (text []byte, id string, err error) {
+	var named struct {
+		ID string `json:"id"`
+	}
+	if err := json.Unmarshal(document.Body, &named); err != nil {
+		return nil, "", err
+	}
+	var node yaml.Node
+	if err := yaml.Unmarshal(document.Body, &node); err != nil { // JSON is YAML.
+		return nil, "", err
+	}
+	members := node.Content[0]
+	plain(members)
+	kind := []*yaml.Node{{Kind: yaml.ScalarNode, Value: "kind"}, {Kind: yaml.ScalarNode, Value: document.Kind}}
+	members.Content = append(kind, members.Content...)
+	var out bytes.Buffer
+	if document.Kind == string(storage.ClientMiniapp) {
+		fmt.Fprintf(&out, "# To create it in another store, federation needs app_secret: {env: NAME} or {file: PATH}.\n")
+	}
+	encoder := yaml.NewEncoder(&out)
+	encoder.SetIndent(2)
+	if err := encoder.Encode(members); err != nil {
+		return nil, "", err
+	}
+	return out.Bytes(), named.ID, encoder.Close()
+}
+
+// plain removes the style of JSON, so that values have the usual style of YAML.
+func plain(node *yaml.Node) {
+	node.Style = 0
+	for _, child := range node.Content {
+		plain(child)
+	}
+}
