@@ -51,8 +51,13 @@ func (b *formBrowser) scanApp() *authenticatorApp {
 	if len(shown) != 1 {
 		b.Fatalf("no secret: %d %s\n%s", b.page.status, b.page.url, b.page.body)
 	}
-	secret := must(base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ReplaceAll(textOf(shown[0]), " ", "")))(b.T)
-	return &authenticatorApp{pageTestServer: b.pageServer, secret: secret}
+	return &authenticatorApp{pageTestServer: b.pageServer, secret: decodeSecret(b.T, textOf(shown[0]))}
+}
+
+// decodeSecret reads a secret as a user types it.
+func decodeSecret(t *testing.T, text string) []byte {
+	t.Helper()
+	return must(base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ReplaceAll(text, " ", "")))(t)
 }
 
 // readRecoveryCodes reads the recovery codes that the page shows.
