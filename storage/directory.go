@@ -1,6 +1,9 @@
 package storage
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Directory is an identity application: one issuer with its own users, clients, keys, branding and policy.
 type Directory struct {
@@ -58,8 +61,8 @@ type Policy struct {
 type TwoFactor string
 
 const (
-	// TwoFactorOff offers neither.
-	TwoFactorOff TwoFactor = ""
+	// TwoFactorOff offers neither. The empty value means the same.
+	TwoFactorOff TwoFactor = "off"
 	// TwoFactorOptional offers both.
 	TwoFactorOptional TwoFactor = "optional"
 	// TwoFactorRequired requires one of them at every sign-in to a browser.
@@ -71,7 +74,7 @@ func (d Directory) TwoFactor() TwoFactor {
 	if d.ID == OperatorsDirectory {
 		return TwoFactorRequired
 	}
-	return d.Policy.TwoFactor
+	return cmp.Or(d.Policy.TwoFactor, TwoFactorOff)
 }
 
 // Lifetimes are in seconds; 0 is the default that the field names.

@@ -182,6 +182,7 @@ func (d *operatorEnv) showDirectory(directory storage.Directory) error {
 			{Name: "state", Value: suffix("disabled", view.Disabled)},
 			{Name: "signing_algs", Value: spaced(admin.SigningAlgorithms(directory))},
 			{Name: "self_registration", Value: yes(view.Policy.SelfRegistration)},
+			{Name: "two_factor", Value: string(view.TwoFactor())},
 			{Name: "attach_by_phone", Value: yes(view.Policy.AttachByPhone)},
 			{Name: "phone_fresh", Value: setting.SecondsText(view.Policy.PhoneFresh)},
 			{Name: "claims", Value: claimsText(view.Claims)},

@@ -64,6 +64,7 @@ func flagEffects() map[string]settingEffect {
 		"directory --terms-url": {"server/page/pages/frame.html", ".Branding.TermsURL"}, "directory --support-url": {"server/page/pages/frame.html", ".Branding.SupportURL"},
 		"directory --signing-alg": {"server/discovery.go", "SigningAlgorithms"}, "directory --self-registration": {"server/account/register.go", "SelfRegistration"},
 		"directory --attach-by-phone": {"identity/phone.go", "policy.AttachByPhone"}, "directory --phone-fresh": {"identity/phone.go", "policy.PhoneFresh"},
+		"directory --two-factor":            {"server/account/sign_in.go", "Directory.TwoFactor()"},
 		"directory --claim":                 {"storage/claim_mapping.go", "m.Source"},
 		"directory --access-token-lifetime": {"storage/oauth2/lifetimes.go", "AccessToken"}, "directory --id-token-lifetime": {"storage/oauth2/lifetimes.go", "IDToken"},
 		"directory --refresh-idle-lifetime": {"storage/oauth2/lifetimes.go", "RefreshIdle"}, "directory --refresh-absolute-lifetime": {"storage/oauth2/lifetimes.go", "RefreshAbsolute"},

@@ -339,6 +339,11 @@ func (p *problems) checkPolicy(policy storage.Policy) {
 	if algorithms := policy.SigningAlgorithms; len(algorithms) > 0 && !slices.Contains(algorithms, "RS256") {
 		p.add("policy.signing_algorithms", "must contain RS256 (OpenID Connect Discovery §3)")
 	}
+	switch policy.TwoFactor {
+	case "", storage.TwoFactorOff, storage.TwoFactorOptional, storage.TwoFactorRequired:
+	default:
+		p.add("policy.two_factor", "must be off, optional or required")
+	}
 	if policy.PhoneFresh < 0 {
 		p.add("policy.phone_fresh", "must not be negative")
 	}

@@ -49,12 +49,12 @@ func TestDirectory_ReportsEveryProblem(t *testing.T) {
 	_, err := h.CreateDirectory(t.Context(), storage.Directory{
 		ID: "My Shop", Name: "a\x00b", Issuer: "https://id.example.com/",
 		Branding:  storage.Branding{AccentColor: "green", PolicyURL: "http://example.com/policy"},
-		Policy:    storage.Policy{SigningAlgorithms: []string{"ES256", "HS256"}, PhoneFresh: -1},
+		Policy:    storage.Policy{SigningAlgorithms: []string{"ES256", "HS256"}, PhoneFresh: -1, TwoFactor: "maybe"},
 		Lifetimes: storage.Lifetimes{Code: 3600},
 		Claims:    []storage.ClaimMapping{{Claim: "roles", Source: "list:a b", Scope: "roles"}},
 	})
 	wantInvalid(t, err, "id", "name", "issuer", "branding.accent_color", "branding.policy_url",
-		"policy.signing_algorithms", "policy.phone_fresh", "lifetimes.code", "claims")
+		"policy.signing_algorithms", "policy.two_factor", "policy.phone_fresh", "lifetimes.code", "claims")
 	_, err = h.UpdateDirectory(t.Context(), "default", "", func(d *storage.Directory) { d.Issuer = "https://other.example.com" })
 	wantInvalid(t, err, "issuer")
 }

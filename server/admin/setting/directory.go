@@ -15,6 +15,7 @@ func Directory() []Setting[storage.Directory] {
 		toggle  = Toggle[r]
 		seconds = Seconds[r]
 	)
+	twoFactors := []string{string(storage.TwoFactorOff), string(storage.TwoFactorOptional), string(storage.TwoFactorRequired)}
 	own := []Setting[r]{
 		{"name", "name", General, nil, text(func(d *r) *string { return &d.Name })},
 		{"issuer", "issuer", General, nil, text(func(d *r) *string { return &d.Issuer })},
@@ -24,6 +25,7 @@ func Directory() []Setting[storage.Directory] {
 		{"terms-url", "branding.terms_url", Look, nil, text(func(d *r) *string { return &d.Branding.TermsURL })},
 		{"support-url", "branding.support_url", Look, nil, text(func(d *r) *string { return &d.Branding.SupportURL })},
 		{"self-registration", "policy.self_registration", SignIn, nil, toggle(func(d *r) *bool { return &d.Policy.SelfRegistration })},
+		{"two-factor", "policy.two_factor", SignIn, twoFactors, text(func(d *r) *string { return (*string)(&d.Policy.TwoFactor) })},
 		{"attach-by-phone", "policy.attach_by_phone", SignIn, nil, toggle(func(d *r) *bool { return &d.Policy.AttachByPhone })},
 		{"phone-fresh", "policy.phone_fresh", SignIn, nil, seconds(func(d *r) *int64 { return &d.Policy.PhoneFresh })},
 		{"signing-alg", "policy.signing_algorithms", Tokens, keys.Algorithms(), List[r](func(d *r) *[]string { return &d.Policy.SigningAlgorithms })},
