@@ -70,7 +70,7 @@ func run(m *testing.M) (code int, err error) {
 }
 
 func startSecantusDB(ctx context.Context, folder string) (*Server, error) {
-	process, err := secantusdb.Start(ctx, secantusdb.Options{Folder: filepath.Join(folder, "secantusdb"), TTLSweep: 1})
+	process, err := secantusdb.Start(ctx, secantusdb.Options{Folder: filepath.Join(folder, "secantusdb")})
 	if err != nil {
 		return nil, err
 	}

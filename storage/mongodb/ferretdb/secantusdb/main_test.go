@@ -37,7 +37,7 @@ func run(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer os.RemoveAll(folder)
-	if shared, err = Start(context.Background(), Options{Folder: filepath.Join(folder, "shared"), TTLSweep: 0.5}); err != nil {
+	if shared, err = Start(context.Background(), Options{Folder: filepath.Join(folder, "shared")}); err != nil {
 		return 1, err
 	}
 	code = m.Run()

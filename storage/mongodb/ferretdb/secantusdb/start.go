@@ -20,8 +20,6 @@ const SetName = "secantus"
 type Options struct {
 	// Folder holds its files.
 	Folder string
-	// TTLSweep is how often it looks for expired documents, in seconds; 0 is never.
-	TTLSweep float64
 	// Arguments are more arguments of the program.
 	Arguments []string
 }
@@ -33,23 +31,13 @@ type Server struct {
 	process *exec.Cmd
 }
 
-// never is a year: the program takes no 0.
-const never = 365 * 24 * 3600
-
 // Start runs a server and waits until it listens, on a port of its own choice.
 func Start(ctx context.Context, opts Options) (*Server, error) {
 	if err := os.MkdirAll(opts.Folder, 0o700); err != nil {
 		return nil, err
 	}
-	if opts.TTLSweep == 0 {
-		opts.TTLSweep = never
-	}
-	config := filepath.Join(opts.Folder, "secantusd.toml")
-	if err := os.WriteFile(config, fmt.Appendf(nil, "[storage]\nttl_sweep_seconds = %f\n", opts.TTLSweep), 0o600); err != nil {
-		return nil, err
-	}
 	arguments := append([]string{
-		"--config", config, "--host", "127.0.0.1", "--port", "0", "--storage-path", filepath.Join(opts.Folder, "data"), "--cache-size", "256M",
+		"--host", "127.0.0.1", "--port", "0", "--storage-path", filepath.Join(opts.Folder, "data"), "--cache-size", "256M",
 	}, opts.Arguments...)
 	process := exec.CommandContext(ctx, program(), arguments...) //nolint:gosec // The arguments are those of tests.
 	process.Env = append(os.Environ(), "PYTHONUNBUFFERED=1")
