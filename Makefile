@@ -47,7 +47,7 @@ setup: ## install the tools that the tests need in addition to Go (Node.js, Chro
 .PHONY: lint
 lint: bin/golangci-lint ## check the format, the order of imports, vet, staticcheck and the rest of .golangci.yml
 	for module in . $(MODULES); do
-	  TIMEFORMAT="lint $$module  %0Rs"; time (cd $$module && $(CURDIR)/bin/golangci-lint run ./...)
+	  TIMEFORMAT="lint $$module  %0Rs"; time (cd $$module && $(CURDIR)/bin/golangci-lint run --allow-parallel-runners ./...)
 	done
 
 bin/golangci-lint: .ci/lint/go.mod
