@@ -52,6 +52,7 @@ func allowedImports() map[string][]string {
 		"server/admin":              {"identity", "identity/userfile", "keys", "storage", "wechat"},
 		"server/admin/console":      {"identity", "keys", "server/admin", "server/admin/setting", "storage", "wechat"},
 		"server/admin/setting":      {"keys", "storage"},
+		"server/admin/api":          {"identity", "identity/userfile", "internal/suggest", "keys", "server/admin", "storage", "wechat"},
 		"server/upgradetest":        {"keys", "server", "storage", "wechat"},
 
 		"server/method/totp":    {"grants", "identity", "keys", "server/account", "server/authorize", "server/endpoint", "server/page", "storage"},

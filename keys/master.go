@@ -120,6 +120,9 @@ func TOTPBinding(directory, user string) Binding {
 	return Binding{Purpose: "totp", Directory: directory, ID: user}
 }
 
+// ResultBinding is the binding of the result of a request of the admin API, which a repeat of the request gets.
+func ResultBinding(id string) Binding { return Binding{Purpose: "idempotent_result", ID: id} }
+
 func signingKeyBinding(directory, algorithm, kid string) Binding {
 	return Binding{Purpose: "signing_key", Directory: directory, ID: algorithm + "/" + kid}
 }

@@ -24,6 +24,7 @@ func Reseal(ctx context.Context, engine storage.Engine, master *Master) (changed
 		func() (int, error) { return resealKind(ctx, engine, master.resealTokenSecrets) },
 		func() (int, error) { return resealKind(ctx, engine, master.resealClient) },
 		func() (int, error) { return resealKind(ctx, engine, master.resealTOTP) },
+		func() (int, error) { return resealKind(ctx, engine, master.resealResult) },
 		func() (int, error) { return resealCheck(ctx, engine, master) },
 	}
 	for _, pass := range passes {
@@ -132,6 +133,14 @@ func (m *Master) resealClient(record *storage.Client) (changed bool, err error) 
 
 func (m *Master) resealTOTP(record *storage.TOTP) (changed bool, err error) {
 	record.Secret, changed, err = m.Reseal(record.Secret, TOTPBinding(record.Directory, record.User))
+	return changed, err
+}
+
+func (m *Master) resealResult(record *storage.IdempotentRequest) (changed bool, err error) {
+	if record.Result == "" {
+		return false, nil
+	}
+	record.Result, changed, err = m.Reseal(record.Result, ResultBinding(record.ID))
 	return changed, err
 }
 

@@ -23,6 +23,7 @@ const (
 	KindMergeCandidate Kind = "merge_candidates"
 	KindMergeBatch     Kind = "merge_batches"
 	KindDescribed      Kind = "described"
+	KindIdempotency    Kind = "idempotency_keys"
 	KindAuditEntry     Kind = "audit_entries"
 	KindMeta           Kind = "meta"
 	KindPasskey        Kind = "passkeys"
@@ -61,6 +62,7 @@ func Kinds() map[Kind]Indexes {
 		KindMergeCandidate: {Created: true},
 		KindMergeBatch:     {Created: true},
 		KindDescribed:      {Created: true},
+		KindIdempotency:    {},
 		KindAuditEntry:     {Created: true},
 		KindMeta:           {},
 		KindPasskey:        {Created: true},

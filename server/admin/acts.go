@@ -157,3 +157,9 @@ func ruleOf(act Act) (rule, bool) {
 	}
 	return rule{}, false
 }
+
+// Requirement returns the weakest role that may do the act, and whether an operator needs a sign-in within FreshSignIn.
+func (a Act) Requirement() (weakest Role, fresh bool) {
+	rule, _ := ruleOf(a)
+	return rule.weakest, rule.irreversible
+}

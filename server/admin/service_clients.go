@@ -53,6 +53,8 @@ func (s *Service) ServiceClients(ctx context.Context, page Page) ([]storage.Clie
 
 // ServiceClientUpdate is a change of a service client; nil members stay as they are.
 type ServiceClientUpdate struct {
+	// Revision, if not empty, must be the client's.
+	Revision    string
 	Name        *string
 	Assignments *[]Assignment
 	ExpiresAt   *time.Time
@@ -63,7 +65,7 @@ func (s *Service) UpdateServiceClient(ctx context.Context, id string, change Ser
 	if err := s.Allowed(storage.OperatorsDirectory, ActServiceUpdate); err != nil {
 		return storage.Client{}, err
 	}
-	entry, err := s.changeClient(ctx, storage.OperatorsDirectory, id, "", ActServiceUpdate, func(client *storage.Client) error {
+	entry, err := s.changeClient(ctx, storage.OperatorsDirectory, id, change.Revision, ActServiceUpdate, func(client *storage.Client) error {
 		if len(client.Assignments) == 0 {
 			return fmt.Errorf("%w: client %q is not a service client of the admin API", ErrRefused, id)
 		}

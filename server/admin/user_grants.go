@@ -12,7 +12,7 @@ import (
 type UserGrant struct {
 	storage.Grant
 	// State is StateActive or StateEnded.
-	State string
+	State string `json:"state"`
 }
 
 // UserGrants returns one page of a user's grants, newest first, and where the next page begins. Grants that ended are in the

@@ -17,7 +17,7 @@ const (
 type UserSession struct {
 	storage.Session
 	// State is StateActive or StateEnded.
-	State string
+	State string `json:"state"`
 }
 
 // UserSessions returns one page of a user's sessions, newest first, and where the next page begins. Sessions that ended are in

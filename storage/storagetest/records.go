@@ -24,6 +24,7 @@ func recordCases() []testCase {
 		{name: "directory", run: testRecord[storage.Directory]},
 		{name: "grant", run: testRecord[storage.Grant]},
 		{name: "identity", run: testRecord[storage.Identity]},
+		{name: "idempotent request", run: testRecord[storage.IdempotentRequest]},
 		{name: "import that has not finished", run: testRecord[storage.Importing]},
 		{name: "issuer host", run: testRecord[storage.IssuerHost]},
 		{name: "AppID claim", run: testRecord[storage.AppIDClaim]},

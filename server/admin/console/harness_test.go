@@ -30,8 +30,6 @@ type harness struct {
 	people  *identity.Service
 	service *admin.Service
 	url     string
-	// alice and shadow are IDs of users.
-	alice, shadow string
 
 	mu    sync.Mutex
 	at    time.Time

@@ -61,13 +61,11 @@ const (
 	Permissions    Section = "permissions"
 	Tokens         Section = "tokens"
 	Lifetimes      Section = "lifetimes"
-	Person         Section = "person"
-	Address        Section = "address"
 )
 
 // Sections returns all sections in the order of a form.
 func Sections() []Section {
-	return []Section{General, MiniProgram, Look, SignIn, Browser, Authentication, Permissions, Tokens, Lifetimes, Person, Address}
+	return []Section{General, MiniProgram, Look, SignIn, Browser, Authentication, Permissions, Tokens, Lifetimes}
 }
 
 // lifetimes are the settings of how long things are valid, of directories and clients.

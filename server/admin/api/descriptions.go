@@ -1,0 +1,518 @@
+package api
+
+import (
+	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/server/admin"
+)
+
+// description is what the document says of an object or a member.
+type description struct {
+	text     string
+	access   access
+	needed   bool
+	withheld bool
+	enum     []string
+}
+
+// objectNames renames types whose Go name says too little in the document.
+func objectNames() map[string]string {
+	return map[string]string{
+		"Key": "SigningKey", "UserSession": "Session", "UserGrant": "Grant", "UserSessionList": "SessionList", "UserGrantList": "GrantList",
+		"UserImportReport": "ImportReport", "UserImportProblem": "ImportProblem",
+	}
+}
+
+func keyStates() []keys.State {
+	return []keys.State{keys.StateNext, keys.StateActive, keys.StateRetired, keys.StateRemoved}
+}
+
+func says(text string) description { return description{text: text} }
+
+// server describes a member that the server sets.
+func server(text string) description { return description{text: text, access: readOnly} }
+
+// atCreation describes a member that a creation may have and a change may not.
+func atCreation(text string) description { return description{text: text, access: created} }
+
+// needs describes a member that a creation must have.
+func needs(text string) description { return description{text: text, needed: true} }
+
+// oneOf adds the values that a member may have.
+func (d description) oneOf(values ...string) description {
+	d.enum = values
+	return d
+}
+
+// withheld is for members that the API never shows and never accepts.
+func withheld() description { return description{withheld: true} }
+
+// descriptions describes every member of the API, by object and member. A member without a row is not in the API, and a test fails:
+// a new setting is described here, or withheld.
+func descriptions() map[string]description {
+	all := map[string]description{}
+	for _, part := range []map[string]description{
+		directoryDescriptions(), clientDescriptions(), userDescriptions(), mergeDescriptions(), keyDescriptions(), otherDescriptions(), operatorDescriptions(),
+	} {
+		for name, described := range part {
+			all[name] = described
+		}
+	}
+	return all
+}
+
+func directoryDescriptions() map[string]description {
+	return map[string]description{
+		"Directory":                   says("An identity application: one issuer with its own users, clients, keys, policy and look."),
+		"Directory.id":                atCreation("Letters a-z, digits and -, at most 32. It is part of the issuer and never changes."),
+		"Directory.name":              says("The name on pages and in letters."),
+		"Directory.incarnation":       withheld(),
+		"Directory.issuer":            says("An https origin of its own. Without one the issuer is below the public URL: /d/ and the ID, and the public URL itself for the default directory."),
+		"Directory.disabled":          server("true if the directory is disabled."),
+		"Directory.former_issuer":     server("The issuer before the last change of issuer."),
+		"Directory.issuer_changed_at": server("When issuer changed last."),
+		"Directory.branding":          says("The look of pages."),
+		"Directory.policy":            says("What the directory allows."),
+		"Directory.lifetimes":         says("How long tokens and sessions are valid, in seconds. A client's own values come first."),
+		"Directory.claims":            says("Claims that return groups and attributes of users, at most 16."),
+		"Directory.created_at":        server("When the directory was created."),
+		"Directory.updated_at":        server("When the directory was changed last."),
+
+		"Branding":              says("The look of a directory's pages."),
+		"Branding.logo":         says("A PNG, JPEG or GIF of at most 1 MB and 2048 pixels in each direction, in base64. It is drawn again and returned as PNG."),
+		"Branding.accent_color": says("# and six hexadecimal digits, such as #07c160."),
+		"Branding.policy_url":   says("The privacy notice, an https URL."),
+		"Branding.terms_url":    says("The terms of service, an https URL."),
+		"Branding.support_url":  says("Where users get help, an https URL."),
+
+		"Policy":                    says("What a directory allows."),
+		"Policy.signing_algorithms": says("The algorithms that the directory has signing keys for. RS256 is always one of them. The default is RS256 and ES256."),
+		"Policy.self_registration":  says("Offers a page where people create an account."),
+		"Policy.attach_by_phone":    says("Lets bindUser attach a WeChat user to the account that has the proven phone number. This trusts the backend of every mini-program of the directory."),
+		"Policy.phone_fresh":        says("How long ago, in seconds, the number may have been verified for attach_by_phone. The default is 180 days."),
+
+		"Policy.two_factor": says("Whether users may, or must, sign in to browsers by a passkey, or by a password and a code of an app."),
+
+		"Lifetimes":                  says("Times in seconds; absent is the default."),
+		"Lifetimes.access_token":     says("Access tokens; 600."),
+		"Lifetimes.id_token":         says("ID tokens; 600."),
+		"Lifetimes.refresh_idle":     says("An unused refresh token; 30 days, and 7 days for clients of kind wechat_miniapp."),
+		"Lifetimes.refresh_absolute": says("A grant, however often it is refreshed; 180 days."),
+		"Lifetimes.session_idle":     says("An unused browser session; 12 hours. It has no effect for a client."),
+		"Lifetimes.session_absolute": says("A browser session; 30 days. It has no effect for a client."),
+		"Lifetimes.code":             says("Authorization codes; 60."),
+
+		"ClaimMapping":        says("A claim that returns groups or an attribute of users. Only operators and imports set its value."),
+		"ClaimMapping.claim":  needs("The name of the claim."),
+		"ClaimMapping.source": needs("groups, external_id, text:NAME for the first value of an attribute, or list:NAME for all its values."),
+		"ClaimMapping.scope":  needs("The scope that releases the claim."),
+	}
+}
+
+func clientDescriptions() map[string]description {
+	return map[string]description{
+		"Client":                           says("An OAuth client of a directory: a single-page, native or web application, a service, or a WeChat mini-program."),
+		"Client.directory":                 server("The directory of the client."),
+		"Client.id":                        atCreation("The client_id: 1 to 64 of a-z, A-Z, 0-9 and - . _ ~. Without one, it is generated."),
+		"Client.incarnation":               withheld(),
+		"Client.directory_incarnation":     withheld(),
+		"Client.kind":                      {text: "The kind of software; the defaults follow from it.", access: created, needed: true},
+		"Client.name":                      says("The name that users see."),
+		"Client.disabled":                  server("true if the client is disabled."),
+		"Client.logo":                      says("The picture on the consent page, as Branding.logo."),
+		"Client.policy_url":                says("The client's privacy notice, an https URL."),
+		"Client.terms_url":                 says("The client's terms of service, an https URL."),
+		"Client.auth_method":               says("token_endpoint_auth_method. Without one, a secret is accepted by Basic and in the body.").oneOf("", "client_secret_basic", "client_secret_post", "private_key_jwt", "none"),
+		"Client.secrets":                   withheld(),
+		"Client.secret_count":              server("How many secrets are valid."),
+		"Client.jwks":                      says("The client's public keys for private_key_jwt, as a JWK Set. jwks_uri excludes it."),
+		"Client.jwks_uri":                  says("Where the client's public keys are, an https URL."),
+		"Client.auth_algorithm":            says("token_endpoint_auth_signing_alg. Without one, every algorithm is accepted."),
+		"Client.redirect_uris":             says("Where users come back to after sign-in."),
+		"Client.post_logout_redirect_uris": says("Where users come back to after logout."),
+		"Client.origins":                   says("Origins of scripts that call the endpoints (CORS), for spa and native clients."),
+		"Client.backchannel_logout_uri":    says("Where logout tokens are sent, an https URL."),
+		"Client.backend_logout":            says("Lets an ID token end its session at the logout endpoint without the browser's cookie."),
+		"Client.grant_types":               says("The OAuth grant types of the client. The default depends on the kind."),
+		"Client.scopes":                    says("The scopes that the client may have. The default depends on the kind."),
+		"Client.default_scopes":            says("The scopes that are granted when none are requested."),
+		"Client.audiences":                 says("The audiences that the client may request."),
+		"Client.default_audience":          says("The audience when none is requested. The default is the issuer."),
+		"Client.id_token_algorithm":        says("The algorithm of ID tokens. The default depends on the kind."),
+		"Client.id_token_claims":           says("Puts claims of the granted scopes into ID tokens, for clients that do not read UserInfo."),
+		"Client.access_token_algorithm":    says("The algorithm of access tokens. The default is id_token_algorithm."),
+		"Client.opaque_access_tokens":      says("Issues access tokens that only introspection and UserInfo can read."),
+		"Client.access_token_type":         says("The header typ of access tokens.").oneOf("at+jwt", "JWT"),
+		"Client.keep_refresh_token":        says("Returns the same refresh token from a refresh. By default it is rotated, which detects a stolen one."),
+		"Client.placeholder_email_domain":  says("Gives users without an e-mail address the address sub@domain, unverified."),
+		"Client.first_party":               says("The client needs no consent of users."),
+		"Client.require_pkce":              says("Requires PKCE of a confidential client. Public clients always need it."),
+		"Client.require_par":               says("Rejects authorization requests that were not pushed."),
+		"Client.pairwise":                  says("Gives the client its own subject identifiers."),
+		"Client.sector_identifier":         says("sector_identifier_uri: an https URI whose host determines the pairwise subjects."),
+		"Client.account_linking":           says("Allows the scope urn:minifed:link. Within five minutes of a user's sign-in, the backend can then set the first password of that user and attach any WeChat user to the account."),
+		"Client.introspection":             says("Lets the client introspect every token of the directory."),
+		"Client.lifetimes":                 says("Times that replace those of the directory."),
+		"Client.assignments":               withheld(),
+		"Client.expires_at":                withheld(),
+		"Client.federation":                says("The mini-program, for kind wechat_miniapp."),
+		"Client.created_at":                server("When the client was created."),
+		"Client.updated_at":                server("When the client was changed last."),
+
+		"Federation":                  says("The mini-program of a client of kind wechat_miniapp."),
+		"Federation.app_id":           says("The AppID of WeChat's console."),
+		"Federation.app_secret":       withheld(),
+		"Federation.open_platform":    says("A name of your choice for the Open Platform account that the AppID is bound to. Without one, UnionIDs are ignored."),
+		"Federation.provisioning":     says("What happens with an unknown WeChat user: auto creates a user, bind lets the mini-program register or bind one."),
+		"Federation.update_profile":   says("Lets the member user of a sign-in update the profile of a known user."),
+		"Federation.password_binding": says("Allows bindUser by username and password, for first-party clients."),
+		"Federation.linking_partners": says("The clients whose access tokens bindUser accepts in addition to this client's."),
+
+		"NewClient":            says("A client to create."),
+		"NewClient.secret":     says("A chosen secret of 16 to 256 characters. Without one, a secret is generated for a client that authenticates with one."),
+		"NewClient.app_secret": says("The AppSecret of WeChat's console, for kind wechat_miniapp. It is sealed and never shown."),
+
+		"CreatedClient":        says("A client with its secret."),
+		"CreatedClient.secret": server("The client secret. It is not shown again."),
+
+		"NewSecret":            says("A secret to add."),
+		"NewSecret.secret":     says("A chosen secret of 16 to 256 characters. Without one, a secret is generated."),
+		"NewSecret.alone":      says("Ends the earlier secrets at once."),
+		"Secret":               says("A secret."),
+		"Secret.secret":        server("The secret. It is not shown again."),
+		"AppSecret":            says("The AppSecret of a mini-program."),
+		"AppSecret.app_secret": needs("The AppSecret of WeChat's console."),
+
+		"AppCredential":            says("An AppID and AppSecret to test."),
+		"AppCredential.app_id":     needs("The AppID of WeChat's console."),
+		"AppCredential.app_secret": needs("The AppSecret of WeChat's console."),
+
+		"Credential":          says("What WeChat says of an AppID and AppSecret."),
+		"Credential.valid":    server("true if WeChat accepts them from this server."),
+		"Credential.rejected": server("The setting that WeChat rejects: app_id, app_secret, ip_list, or other."),
+		"Credential.errcode":  server("WeChat's errcode."),
+		"Credential.rid":      server("WeChat's trace ID, for its support."),
+		"Credential.problem":  server("What is wrong."),
+		"Credential.remedy":   server("What to do."),
+	}
+}
+
+func userDescriptions() map[string]description {
+	return map[string]description{
+		"User":                       says("A person in a directory."),
+		"User.directory":             server("The directory of the user."),
+		"User.directory_incarnation": withheld(),
+		"User.id":                    server("The claim sub. It is never used again."),
+		"User.status":                server("active, disabled, deleted, or alias: merged into the user alias_of."),
+		"User.alias_of":              server("The user into which this one was merged."),
+		"User.aliases":               server("The users who were merged into this one, oldest merge first."),
+		"User.shadow":                server("true if a sign-in by WeChat created the user."),
+		"User.epoch":                 withheld(),
+		"User.sessions_due_at":       withheld(),
+		"User.client_epochs":         withheld(),
+		"User.client_epoch_base":     withheld(),
+		"User.username":              says("The username as the user wrote it. Case and width of letters do not matter."),
+		"User.password":              withheld(),
+		"User.has_password":          server("true if the user has a password."),
+		"User.password_changed_at":   server("When the password was set."),
+		"User.password_from":         server("When the password begins to work; absent for at once."),
+		"User.email":                 says("The e-mail address. One that an operator sets counts as verified."),
+		"User.email_verified":        server("true if the address is verified."),
+		"User.phone":                 says("The phone number in E.164, with a masked middle. One that an operator sets counts as verified."),
+		"User.phone_verified_at":     server("When the number was verified."),
+		"User.profile":               says("Claims about the user."),
+		"User.groups":                says("Groups of the user, which a directory can map to a claim."),
+		"User.attributes":            says("Attributes of the user by name, each with a list of values."),
+		"User.assignments":           withheld(),
+		"User.external_id":           server("The user's ID in the system that an import came from."),
+		"User.imported":              withheld(),
+		"User.identities":            server("What the user signs in by. Only the operations on one user return it."),
+		"User.created_at":            server("When the user was created."),
+		"User.updated_at":            server("When the user was changed last."),
+
+		"Profile":             says("The standard claims of OpenID Connect Core 1.0 section 5.1."),
+		"Profile.name":        says("The full name."),
+		"Profile.given_name":  says("The given name."),
+		"Profile.family_name": says("The family name."),
+		"Profile.middle_name": says("The middle name."),
+		"Profile.nickname":    says("The nickname."),
+		"Profile.profile":     says("The URL of a profile page."),
+		"Profile.picture":     says("The URL of a picture."),
+		"Profile.website":     says("The URL of a website."),
+		"Profile.gender":      says("The gender."),
+		"Profile.birthdate":   says("The birthday, as YYYY-MM-DD, 0000-MM-DD or YYYY."),
+		"Profile.zoneinfo":    says("The time zone, such as Asia/Shanghai."),
+		"Profile.locale":      says("The language, such as zh-CN."),
+		"Profile.address":     says("The postal address."),
+
+		"Address":                says("A postal address."),
+		"Address.formatted":      says("The whole address, with line breaks."),
+		"Address.street_address": says("Street and house number."),
+		"Address.locality":       says("City."),
+		"Address.region":         says("Province or region."),
+		"Address.postal_code":    says("Postal code."),
+		"Address.country":        says("Country."),
+
+		"Identity":              says("A link from an identity outside to a user."),
+		"Identity.directory":    server("The directory of the user."),
+		"Identity.type":         server("The type of the identity."),
+		"Identity.namespace":    server("The AppID of an OpenID, or the Open Platform account of a UnionID."),
+		"Identity.value":        server("The value. Phone numbers, OpenIDs and UnionIDs are masked."),
+		"Identity.user":         server("The user that the link names."),
+		"Identity.union_digest": withheld(),
+		"Identity.verified_at":  server("When the identity was proven."),
+		"Identity.merged_from":  server("The users who had the link before merges."),
+		"Identity.created_at":   server("When the link was created."),
+		"Identity.expires_at":   withheld(),
+
+		"NewUser":            says("A user to create."),
+		"NewUser.username":   needs("3 to 64 letters, digits and . _ -."),
+		"NewUser.password":   says("A password. Without one, the user has none."),
+		"NewUser.email":      says("An e-mail address, which counts as verified."),
+		"NewUser.phone":      says("A phone number in E.164, which counts as verified."),
+		"NewUser.profile":    says("Claims about the user."),
+		"NewUser.groups":     says("Groups of the user."),
+		"NewUser.attributes": says("Attributes of the user by name, each with a list of values."),
+
+		"UserSearch":             says("A search for users, with exactly one member."),
+		"UserSearch.name":        says("The beginning of the username, or of the name or nickname of a user without username. Case does not matter."),
+		"UserSearch.id":          says("The ID. That of a merged user finds the user that it leads to."),
+		"UserSearch.username":    says("The username."),
+		"UserSearch.email":       says("The verified e-mail address."),
+		"UserSearch.phone":       says("The phone number in E.164."),
+		"UserSearch.open_id":     says("The OpenID in one of the directory's mini-programs."),
+		"UserSearch.union_id":    says("The UnionID in one of the directory's Open Platform accounts."),
+		"UserSearch.external_id": says("The ID in the system that an import came from."),
+		"UserSearch.q":           says("Any of these: exact values first, then the beginning of the name."),
+
+		"NewPassword":          says("A password to set."),
+		"NewPassword.password": says("The password. Without one, it is generated."),
+		"Password":             says("The result of the reset of a password."),
+		"Password.password":    server("The generated password. It is not shown again."),
+
+		"Session":            says("A browser that is signed in to a directory."),
+		"Session.directory":  server("The directory of the session."),
+		"Session.id":         server("The claim sid of ID tokens."),
+		"Session.secret":     withheld(),
+		"Session.user":       server("The user."),
+		"Session.user_epoch": withheld(),
+		"Session.auth_time":  server("When the user signed in."),
+		"Session.amr":        server("How the user signed in (RFC 8176)."),
+		"Session.acr":        server("The class of the sign-in."),
+		"Session.browser":    server("A label of the browser."),
+		"Session.clients":    withheld(),
+		"Session.ended_at":   server("When the session was ended."),
+		"Session.tell_at":    withheld(),
+		"Session.told":       withheld(),
+		"Session.seen_at":    server("When the session was used last."),
+		"Session.created_at": server("When the session was created."),
+		"Session.expires_at": server("When the session expires."),
+		"Session.state":      server("active or ended.").oneOf(admin.StateActive, admin.StateEnded),
+
+		"Grant":                   says("What a client was granted by one sign-in of a user."),
+		"Grant.directory":         server("The directory of the grant."),
+		"Grant.id":                server("The ID of the grant."),
+		"Grant.client":            server("The client."),
+		"Grant.incarnation":       withheld(),
+		"Grant.issuer":            withheld(),
+		"Grant.user":              server("The user."),
+		"Grant.state":             server("active or ended.").oneOf(admin.StateActive, admin.StateEnded),
+		"Grant.grant_type":        server("The OAuth grant type."),
+		"Grant.secret_generation": withheld(),
+		"Grant.user_epoch":        withheld(),
+		"Grant.client_epoch":      withheld(),
+		"Grant.session":           server("The session that the grant ends with."),
+		"Grant.sid":               withheld(),
+		"Grant.scopes":            server("The granted scopes."),
+		"Grant.asked_scopes":      withheld(),
+		"Grant.audience":          server("The audience of the access tokens."),
+		"Grant.nonce":             withheld(),
+		"Grant.auth_time":         server("When the user signed in."),
+		"Grant.amr":               server("How the user signed in (RFC 8176)."),
+		"Grant.acr":               server("The class of the sign-in."),
+		"Grant.claims":            withheld(),
+		"Grant.asked":             withheld(),
+		"Grant.asked_bind":        withheld(),
+		"Grant.repeat_until":      withheld(),
+		"Grant.phone_error":       withheld(),
+		"Grant.refusal":           withheld(),
+		"Grant.pending":           withheld(),
+		"Grant.code":              withheld(),
+		"Grant.refresh":           withheld(),
+		"Grant.attempt":           withheld(),
+		"Grant.revoked_at":        server("When the grant was revoked."),
+		"Grant.revoked_because":   server("Why it was revoked: reuse, logout, revoked, proofs or operator."),
+		"Grant.created_at":        server("When the grant was created."),
+		"Grant.expires_at":        server("When no token of the grant can be valid any more."),
+	}
+}
+
+func mergeDescriptions() map[string]description {
+	return map[string]description{
+		"MergeCandidate":            says("Two accounts that look like one person."),
+		"MergeCandidate.directory":  server("The directory of both."),
+		"MergeCandidate.id":         server("The ID of the candidate."),
+		"MergeCandidate.users":      server("The two users; the one that signed in first comes first. It is empty for a WeChat user without an account."),
+		"MergeCandidate.identity":   withheld(),
+		"MergeCandidate.reason":     server("What the two share: unionid or phone."),
+		"MergeCandidate.state":      server("open, merged, dismissed or undone.").oneOf("open", "merged", "dismissed", "undone"),
+		"MergeCandidate.merge":      server("The merge, by which it can be undone."),
+		"MergeCandidate.batch":      server("The batch in which it was merged."),
+		"MergeCandidate.created_at": server("When the pair was found."),
+		"MergeCandidate.updated_at": server("When the candidate was decided."),
+
+		"MergeBatch":            says("Merge candidates that were accepted together."),
+		"MergeBatch.directory":  server("The directory."),
+		"MergeBatch.id":         server("The ID of the batch."),
+		"MergeBatch.candidates": server("The candidates in the order of their merges."),
+		"MergeBatch.actor":      server("Who accepted them."),
+		"MergeBatch.created_at": server("When they were accepted."),
+		"MergeBatch.expires_at": server("Until when the batch can be undone as one."),
+
+		"Candidates":            says("Merge candidates."),
+		"Candidates.candidates": needs("The IDs of 1 to 100 merge candidates, in the order in which they are merged."),
+		"UserPair":              says("Two users to merge."),
+		"UserPair.users":        needs("The IDs of two users."),
+
+		"Merge":          says("A merge of two users."),
+		"Merge.id":       server("The ID of the merge, by which it is undone."),
+		"Merge.survivor": server("The user that remains."),
+		"Merge.alias":    server("The user whose ID now leads to the survivor."),
+
+		"MergePreview":           says("What the acceptance of a merge candidate would do."),
+		"MergePreview.candidate": server("The candidate."),
+		"MergePreview.survivor":  server("The user that would remain."),
+		"MergePreview.alias":     server("The user that would become an alias."),
+		"MergePreview.gained":    server("The members of the profile that the survivor would get."),
+		"MergePreview.problem":   server("Why the candidate cannot be merged; absent if it can."),
+		"MergePreviews":          says("Previews in the order of the candidates."),
+		"MergePreviews.items":    server("One preview for each candidate."),
+
+		"MergeOutcome":           says("The result for one merge candidate."),
+		"MergeOutcome.candidate": server("The candidate."),
+		"MergeOutcome.merge":     server("The merge, if it was merged."),
+		"MergeOutcome.problem":   server("Why it was not merged or not separated; absent on success."),
+		"BatchOutcome":           says("The result of a batch."),
+		"BatchOutcome.batch":     server("The ID of the batch, by which it is undone."),
+		"BatchOutcome.items":     server("One result for each candidate."),
+	}
+}
+
+func keyDescriptions() map[string]description {
+	return map[string]description{
+		"SigningKey":            says("A signing key, without its private part."),
+		"SigningKey.directory":  server("The directory of the key."),
+		"SigningKey.algorithm":  server("The algorithm (RFC 7518)."),
+		"SigningKey.kid":        server("The key ID."),
+		"SigningKey.state":      server("next is published and does not sign yet, active signs, retired is published for the tokens that it signed, removed only verifies id_token_hint."),
+		"SigningKey.publish_at": server("When it is published."),
+		"SigningKey.sign_at":    server("When it begins to sign."),
+		"SigningKey.retire_at":  server("When it stops to sign."),
+		"SigningKey.remove_at":  server("When it leaves the JWK Set."),
+		"SigningKey.forget_at":  server("Until when an id_token_hint that it signed is accepted."),
+		"KeySet":                says("All signing keys of a directory."),
+		"KeySet.items":          server("The keys in the order of algorithm and age."),
+
+		"KeyRotation":           says("The rotation of a signing key."),
+		"KeyRotation.algorithm": needs("The algorithm, one of the directory's."),
+		"KeyRotation.now":       says("Lets the next key sign at once."),
+
+		"SecretGeneration":            says("A generation of token secrets."),
+		"SecretGeneration.generation": server("Its number."),
+		"SecretGeneration.use_at":     server("When it is used."),
+	}
+}
+
+func otherDescriptions() map[string]description {
+	return map[string]description{
+		"List":       says("One page of a list."),
+		"List.items": server("The items of the page."),
+		"List.next":  server("The parameter after of the next page; absent on the last page."),
+
+		"ImportReport":              says("What an import did, or would do."),
+		"ImportReport.rows":         server("Rows of the file."),
+		"ImportReport.created":      server("New users."),
+		"ImportReport.completed":    server("Users that an interrupted import had begun."),
+		"ImportReport.updated":      server("Users with other values than before."),
+		"ImportReport.unchanged":    server("Users with the same values as before."),
+		"ImportReport.differing":    server("Users from an earlier import with other values, which stay without update."),
+		"ImportReport.conflicts":    server("Rows in conflict with users who exist. They are left out."),
+		"ImportReport.invalid":      server("Rows with an unacceptable value. With one of them, nothing is imported."),
+		"ImportReport.unverified":   server("E-mail addresses and phone numbers that are left out, because the file says that they are not verified."),
+		"ImportReport.external_ids": server("Rows with an external ID."),
+		"ImportReport.problems":     server("Conflicts and unacceptable values, at most 1000."),
+		"ImportReport.digest":       server("The SHA-256 of the file."),
+		"ImportProblem":             says("A problem of one row. It contains no value of the file."),
+		"ImportProblem.line":        server("The line of the file."),
+		"ImportProblem.member":      server("The member of the row."),
+		"ImportProblem.problem":     server("What is wrong."),
+
+		"AuditEntry":            says("Who did what."),
+		"AuditEntry.directory":  server("The directory."),
+		"AuditEntry.id":         server("The ID of the entry."),
+		"AuditEntry.actor":      server("operator:ID, service:CLIENT, cli:USER, user:ID or system."),
+		"AuditEntry.action":     server("What was done, such as user.disable."),
+		"AuditEntry.target":     server("What it was done to, such as user:ID or client:ID."),
+		"AuditEntry.details":    server("Names of fields and states, never secret or personal values."),
+		"AuditEntry.created_at": server("When it was done."),
+		"AuditEntry.expires_at": server("Until when the entry is stored."),
+
+		"Problem":            says("The body of every error (RFC 9457), as application/problem+json."),
+		"Problem.type":       server("The kind of problem. Decide by it."),
+		"Problem.title":      server("The kind of problem as a text."),
+		"Problem.status":     server("The HTTP status."),
+		"Problem.detail":     server("What happened and what to do. The text can change."),
+		"Problem.request_id": server("Identifies the request in the server's log."),
+		"Problem.errors":     server("The wrong values of the request."),
+
+		"ProblemField":           says("A wrong value."),
+		"ProblemField.pointer":   server("The JSON pointer of the member of the body (RFC 6901)."),
+		"ProblemField.parameter": server("The name of the query parameter or header."),
+		"ProblemField.detail":    server("What is wrong with it."),
+	}
+}
+
+func operatorDescriptions() map[string]description {
+	roles := func(text string) description { return needs(text) }
+	return map[string]description{
+		"Operator":             says("A person who administers minifed."),
+		"Operator.id":          server("The ID."),
+		"Operator.status":      server("active or disabled."),
+		"Operator.username":    server("The username."),
+		"Operator.email":       server("The e-mail address."),
+		"Operator.assignments": server("The roles, one for each directory."),
+		"Operator.created_at":  server("When the operator was created."),
+
+		"NewOperator":             says("An operator to create."),
+		"NewOperator.username":    needs("3 to 64 letters, digits and . _ -."),
+		"NewOperator.password":    says("The password. Without one, it is generated."),
+		"NewOperator.email":       says("The e-mail address, which counts as verified."),
+		"NewOperator.assignments": roles("The roles, at least one."),
+
+		"CreatedOperator":          says("An operator with a generated password."),
+		"CreatedOperator.password": server("The generated password. It is not shown again."),
+
+		"Roles":             says("The roles of an operator."),
+		"Roles.assignments": roles("The roles, at least one. They replace all earlier ones."),
+
+		"Assignment":           says("A role in one directory, or in all of them."),
+		"Assignment.directory": needs("The ID of a directory, or * for all directories and the installation itself."),
+		"Assignment.role":      needs("owner may do everything, admin all in a directory but its deletion, support helps users without seeing secrets, auditor reads.").oneOf(texts(admin.Roles())...),
+
+		"ServiceClient":             says("A client of a program that uses this API."),
+		"ServiceClient.id":          server("The client_id."),
+		"ServiceClient.name":        says("What it is for."),
+		"ServiceClient.disabled":    server("true if it is disabled."),
+		"ServiceClient.assignments": says("The roles, at least one."),
+		"ServiceClient.expires_at":  says("From when it counts as disabled, at most two years ahead."),
+		"ServiceClient.created_at":  server("When it was created."),
+
+		"NewServiceClient":             says("A service client to create."),
+		"NewServiceClient.id":          says("The client_id. Without one, it is generated."),
+		"NewServiceClient.name":        says("What it is for."),
+		"NewServiceClient.assignments": roles("The roles, at least one."),
+		"NewServiceClient.expires_at":  needs("From when it counts as disabled, at most two years ahead."),
+
+		"CreatedServiceClient":        says("A service client with its secret."),
+		"CreatedServiceClient.secret": server("The client secret. It is not shown again."),
+	}
+}

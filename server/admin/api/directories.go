@@ -1,0 +1,130 @@
+package api
+
+import (
+	"net/http"
+	"reflect"
+
+	"github.com/minifed/minifed/server/admin"
+	"github.com/minifed/minifed/storage"
+)
+
+// listOf is one page of a list.
+type listOf[T any] struct {
+	Items []T `json:"items"`
+	// Next is the parameter after of the next page; absent on the last one.
+	Next string `json:"next,omitempty"`
+}
+
+// listReply is a page of a list as a response.
+func listReply[T any](items []T, next string, err error) (reply, error) {
+	if items == nil {
+		items = []T{}
+	}
+	return reply{body: listOf[T]{items, next}}, err
+}
+
+// typeOf is the type of a body.
+func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
+
+// directoryRoutes are the operations on directories.
+func directoryRoutes() []route {
+	const tag = "Directories"
+	return []route{
+		{
+			id: "listDirectories", method: http.MethodGet, path: "/directories", tag: tag, status: http.StatusOK,
+			summary: "List the directories", text: "The list has the directories in which the actor has a role, by ID.",
+			query: pageParameters(), reply: typeOf[listOf[storage.Directory]](),
+			serve: func(c *call) (reply, error) { return listReply(c.service.Directories(c.Context(), c.page())) },
+		},
+		{
+			id: "createDirectory", method: http.MethodPost, path: "/directories", tag: tag, status: http.StatusCreated,
+			summary: "Create a directory", text: "The directory gets signing keys and token secrets. Without an ID, one is generated.",
+			act: admin.ActDirectoryCreate, body: typeOf[storage.Directory](), reply: typeOf[storage.Directory](), tagged: true, replay: replayDirectory,
+			serve: createDirectory,
+		},
+		{
+			id: "getDirectory", method: http.MethodGet, path: "/directories/{directory}", tag: tag, status: http.StatusOK,
+			summary: "Read a directory", text: "Policy, look, lifetimes and mapped claims are members of the directory.",
+			act: admin.ActDirectoryRead, reply: typeOf[storage.Directory](), tagged: true, serve: getDirectory,
+		},
+		{
+			id: "changeDirectory", method: http.MethodPatch, path: "/directories/{directory}", tag: tag, status: http.StatusOK,
+			summary: "Change a directory", text: "Members that the patch does not have stay as they are; null restores the default.",
+			act: admin.ActDirectoryUpdate, body: typeOf[storage.Directory](), patch: true, reply: typeOf[storage.Directory](), tagged: true,
+			serve: changeDirectory,
+		},
+		{
+			id: "disableDirectory", method: http.MethodPost, path: "/directories/{directory}/disable", tag: tag, status: http.StatusOK,
+			summary: "Disable a directory", text: "No client and no user of the directory gets anything until it is enabled again. The default directory cannot be disabled.",
+			act: admin.ActDirectoryDisable, reply: typeOf[storage.Directory](), tagged: true,
+			serve: func(c *call) (reply, error) {
+				return entryReply(c.service.DisableDirectory(c.Context(), c.directory()))
+			},
+		},
+		{
+			id: "enableDirectory", method: http.MethodPost, path: "/directories/{directory}/enable", tag: tag, status: http.StatusOK,
+			summary: "Enable a directory", text: "The directory works again.",
+			act: admin.ActDirectoryEnable, reply: typeOf[storage.Directory](), tagged: true,
+			serve: func(c *call) (reply, error) { return entryReply(c.service.EnableDirectory(c.Context(), c.directory())) },
+		},
+		{
+			id: "deleteDirectory", method: http.MethodDelete, path: "/directories/{directory}", tag: tag, status: http.StatusNoContent,
+			summary: "Delete a directory", text: "The directory must be disabled and have no clients and users. Its keys are deleted too.",
+			act: admin.ActDirectoryDelete, serve: deleteDirectory,
+		},
+	}
+}
+
+// entryReply is a record as a response.
+func entryReply[R storage.Record](entry *storage.Entry[R], err error) (reply, error) {
+	if err != nil {
+		return reply{}, err
+	}
+	return reply{body: entry.Record, revision: entry.Revision()}, nil
+}
+
+func createDirectory(c *call) (reply, error) {
+	asked, err := decode[storage.Directory](c)
+	if err != nil {
+		return reply{}, err
+	}
+	if asked.ID == "" {
+		asked.ID = c.reserved
+	}
+	entry, err := c.service.CreateDirectory(c.Context(), asked)
+	done, err := entryReply(entry, err)
+	if err == nil {
+		done.resource, done.location = entry.Record.ID, "/directories/"+entry.Record.ID
+	}
+	return done, err
+}
+
+func getDirectory(c *call) (reply, error) {
+	return entryReply(c.service.Directory(c.Context(), c.directory()))
+}
+
+func changeDirectory(c *call) (reply, error) {
+	current, err := c.service.Directory(c.Context(), c.directory())
+	if err != nil {
+		return reply{}, err
+	}
+	if err := c.requireMatch(current.Revision()); err != nil {
+		return reply{}, err
+	}
+	next, err := changed(c, current.Record)
+	if err != nil {
+		return reply{}, err
+	}
+	return entryReply(c.service.UpdateDirectory(c.Context(), c.directory(), current.Revision(), func(d *storage.Directory) { *d = next }))
+}
+
+func deleteDirectory(c *call) (reply, error) {
+	current, err := c.service.Directory(c.Context(), c.directory())
+	if err != nil {
+		return reply{}, err
+	}
+	if err := c.allowMatch(current.Revision()); err != nil {
+		return reply{}, err
+	}
+	return reply{}, c.service.DeleteDirectory(c.Context(), c.directory())
+}

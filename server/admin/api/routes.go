@@ -1,0 +1,39 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+)
+
+// directoryPattern is what a directory in a path may be, so that its store keys meet those of no other directory.
+const directoryPattern = "[a-z0-9_-]{1,32}"
+
+// allRoutes is the table of operations.
+func (a *api) allRoutes() []route {
+	return slices.Concat(
+		directoryRoutes(), clientRoutes(), userRoutes(), mergeRoutes(), keyRoutes(), transferRoutes(), auditRoutes(), operatorRoutes(), serviceRoutes(),
+		[]route{{
+			id: "openapi", method: http.MethodGet, path: "/openapi.json", tag: "Documents", status: http.StatusOK, public: true, tagged: true,
+			summary: "OpenAPI description", text: "This document, as OpenAPI 3.1. It needs no access token.",
+			replyMedia: []string{mediaJSON}, serve: a.serveDocument,
+		}},
+	)
+}
+
+// tag is a section of the document.
+type tag struct{ name, text string }
+
+func tags() []tag {
+	return []tag{
+		{"Directories", "A directory (身份应用) is a set of users and clients with its own issuer, keys, policy and look."},
+		{"Clients", "A client is an application or a mini-program (第三方授权客户端) that signs users in."},
+		{"Users", "Users of a directory: search, identities, sessions, grants and what an operator does for them."},
+		{"Merges", "Accounts that look like one person, and their merge."},
+		{"Keys", "Signing keys and token secrets of a directory."},
+		{"Import and export", "Users in files."},
+		{"Audit", "Who did what."},
+		{"Operators", "People who administer minifed, with their roles."},
+		{"Service clients", "Clients of programs that use this API, with roles and expiry."},
+		{"Documents", "Public documents."},
+	}
+}
