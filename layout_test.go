@@ -47,7 +47,7 @@ func allowedImports() map[string][]string {
 		"server/federation":         {"grants", "identity", "internal/bounded", "keys", "server/account", "server/endpoint", "server/page", "server/ratelimit", "server/token", "storage", "storage/oauth2", "wechat"},
 		"server/logout":             {"discovery", "identity", "keys", "server/authorize", "server/endpoint", "server/outbound", "server/page", "server/token", "storage", "storage/oauth2"},
 		"server":                    {"discovery", "grants", "identity", "keys", "server/account", "server/authorize", "server/clientauth", "server/endpoint", "server/federation", "server/logout", "server/mail", "server/method/passkey", "server/method/totp", "server/outbound", "server/page", "server/ratelimit", "server/token", "storage", "storage/oauth2", "wechat"},
-		"server/admin/apply":        {"keys", "server/admin", "storage", "wechat"},
+		"server/admin/apply":        {"identity", "keys", "server/admin", "storage", "wechat"},
 		"server/admin/relyingparty": {"storage"},
 		"server/admin":              {"identity", "identity/userfile", "keys", "storage", "wechat"},
 		"server/admin/console":      {"identity", "keys", "server/admin", "server/admin/setting", "storage", "wechat"},

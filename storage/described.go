@@ -9,7 +9,7 @@ import (
 // between the two is drift: a change that the files do not have.
 type Described struct {
 	Directory string `json:"directory"`
-	// Kind and ID identify the described record: "directory", or the kind of a client.
+	// Kind and ID identify the described record: a directory, an operator by the username, or the kind of a client.
 	Kind string `json:"kind"`
 	ID   string `json:"id"`
 	// Body has the members of the record, without secrets.
@@ -27,11 +27,18 @@ func (d Described) Document() Document {
 }
 
 func (d Described) key() string {
-	if d.Kind == DescribedDirectory {
+	switch d.Kind {
+	case DescribedDirectory:
 		return DescribedDirectory
+	case DescribedOperator:
+		return DescribedOperator + "/" + d.ID
+	default:
+		return "client/" + d.ID
 	}
-	return "client/" + d.ID
 }
 
-// DescribedDirectory is the kind of a Described that describes the directory itself.
-const DescribedDirectory = "directory"
+// The kinds of a Described that describes no client.
+const (
+	DescribedDirectory = "directory"
+	DescribedOperator  = "operator"
+)

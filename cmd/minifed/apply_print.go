@@ -8,6 +8,7 @@ import (
 
 	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 	"github.com/minifed/minifed/server/admin/apply"
+	"github.com/minifed/minifed/storage"
 )
 
 // maxShownValue bounds a value of a difference on the screen.
@@ -41,7 +42,7 @@ func (d *operatorEnv) printPlan(plan apply.Plan) {
 // changeTitle names the record of a change.
 func changeTitle(change apply.Change) string {
 	title := change.Kind + " " + change.ID
-	if change.Directory != "" {
+	if change.Directory != "" && change.Directory != storage.OperatorsDirectory {
 		title = change.Kind + " client " + change.ID + " in directory " + change.Directory
 	}
 	if change.Source != "" {

@@ -20,9 +20,9 @@ policy:
 ---
 kind: wechat_miniapp
 id: mini
+app_secret: {env: MINI_SECRET}
 federation:
   app_id: wx0123456789abcdef
-  app_secret: {env: MINI_SECRET}
 ---
 kind: web
 id: shop
@@ -117,19 +117,23 @@ id: b
 ---
 kind: wechat_miniapp
 id: c
+app_secret: {env: NOT_SET}
 federation:
   app_id: wx0123456789abcdef
-  app_secret: {env: NOT_SET}
 ---
 kind: web
 id: d
 logo: {file: missing.png}
 ---
+kind: operator
+username: alice
+password: written-into-the-file
+---
 - 1
 `)
 	cli.mustFail(t, exitFailed, []string{
-		file + ":1: secret: must be {env: NAME} or {file: PATH}", file + ":5: kind: is missing", file + ":7: federation.app_secret: the environment variable NOT_SET is not set",
-		file + ":13: logo: ", file + ":17: must be a mapping",
+		file + ":1: secret: must be {env: NAME} or {file: PATH}", file + ":5: kind: is missing", file + ":7: app_secret: the environment variable NOT_SET is not set",
+		file + ":13: logo: ", file + ":17: password: must be {env: NAME}", file + ":21: must be a mapping",
 	}, "apply", "-f", folder, "--yes")
 	writeFile(t, file, "kind: web\nid: shop\nredirect_uri: https://a.example.com/\n")
 	cli.mustFail(t, exitFailed, []string{file + ":1: redirect_uri: is not a member"}, "apply", "-f", folder, "--yes")
@@ -166,7 +170,7 @@ func TestExportAsFiles_ApplyLeavesTheStore(t *testing.T) {
 	if !strings.HasPrefix(string(text), "# To create it in another store") || !strings.Contains(string(text), "kind: wechat_miniapp\ndirectory: default\nid: mini\n") {
 		t.Errorf("%s", text)
 	}
-	writeFile(t, mini, strings.Replace(string(text), "app_id:", "app_secret: {env: MINI_SECRET}\n  app_id:", 1))
+	writeFile(t, mini, strings.Replace(string(text), "federation:", "app_secret: {env: MINI_SECRET}\nfederation:", 1))
 	other := newCLIWithStore(t).with("MINI_SECRET=0123456789abcdef0123456789abcdef")
 	other.run(t, "apply", "-f", exported, "--yes")
 	again := filepath.Join(t.TempDir(), "again")

@@ -63,6 +63,13 @@ type writtenFiles struct {
 	Files  []string `json:"files"`
 }
 
+// add writes the files of a directory.
+func (w *writtenFiles) add(directory string, documents []apply.Document) error {
+	files, err := manifest.Write(w.Folder, directory, documents)
+	w.Files = append(w.Files, files...)
+	return err
+}
+
 // exportFiles writes the files that `minifed apply` reads to a new folder.
 func (d *operatorEnv) exportFiles(ctx context.Context, service *admin.Service, folder string) error {
 	if exists, err := manifest.Exists(folder); err != nil || exists {
@@ -80,10 +87,16 @@ func (d *operatorEnv) exportFiles(ctx context.Context, service *admin.Service, f
 		if err != nil {
 			return err
 		}
-		files, err := manifest.Write(folder, directory.ID, documents)
-		if written.Files = append(written.Files, files...); err != nil {
+		if err := written.add(directory.ID, documents); err != nil {
 			return err
 		}
+	}
+	operators, err := apply.ExportOperators(ctx, service)
+	if err == nil {
+		err = written.add(storage.OperatorsDirectory, operators)
+	}
+	if err != nil {
+		return err
 	}
 	return d.done(written, "%d files are in %s. They have no secrets.", len(written.Files), folder)
 }

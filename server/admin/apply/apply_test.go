@@ -107,7 +107,7 @@ func TestApply_BringsTheStoreToTheFiles(t *testing.T) {
 	files := documents(
 		"web", `{"id": "shop", "directory": "staff", "redirect_uris": ["https://shop.example.com/callback"], "secret": "a-secret-from-the-environment"}`,
 		"directory", `{"id": "staff", "name": "Our people", "policy": {"self_registration": true}}`,
-		"wechat_miniapp", `{"id": "mini", "federation": {"app_id": "wx0123456789abcdef", "app_secret": "`+appSecret+`"}}`,
+		"wechat_miniapp", `{"id": "mini", "app_secret": "`+appSecret+`", "federation": {"app_id": "wx0123456789abcdef"}}`,
 	)
 	if got, want := actions(h.plan(false, files...)), "create staff\ncreate shop\ncreate mini"; got != want {
 		t.Fatalf("plan\n%s\nwant\n%s", got, want)
@@ -121,9 +121,9 @@ func TestApply_BringsTheStoreToTheFiles(t *testing.T) {
 	}
 	files[0].Body = json.RawMessage(`{"id": "shop", "directory": "staff", "name": "Shop", "redirect_uris": ["https://shop.example.com/new"], "secret": "another-secret-of-the-environment", "disabled": true}`)
 	files[1].Body = json.RawMessage(`{"id": "staff", "name": "Our people", "lifetimes": {"access_token": 300}}`)
-	files[2].Body = json.RawMessage(`{"id": "mini", "federation": {"app_id": "wx0123456789abcdef", "provisioning": "bind", "app_secret": "f123456789abcdef0123456789abcdef"}}`)
+	files[2].Body = json.RawMessage(`{"id": "mini", "app_secret": "f123456789abcdef0123456789abcdef", "federation": {"app_id": "wx0123456789abcdef", "provisioning": "bind"}}`)
 	const want = "change staff lifetimes.access_token policy.self_registration\n" +
-		"change shop disabled name redirect_uris secret\nchange mini federation.provisioning federation.app_secret"
+		"change shop disabled name redirect_uris secret\nchange mini federation.provisioning app_secret"
 	if got := actions(h.plan(false, files...)); got != want {
 		t.Errorf("plan\n%s\nwant\n%s", got, want)
 	}
@@ -187,7 +187,7 @@ func TestDrift_ShowsChangesSinceApply(t *testing.T) {
 	h := newApplyHarness(t)
 	h.apply(documents(
 		"directory", `{"id": "default", "name": "Shop"}`,
-		"wechat_miniapp", `{"id": "mini", "federation": {"app_id": "wx0123456789abcdef", "app_secret": "`+appSecret+`"}}`,
+		"wechat_miniapp", `{"id": "mini", "app_secret": "`+appSecret+`", "federation": {"app_id": "wx0123456789abcdef"}}`,
 		"web", `{"id": "shop", "redirect_uris": ["https://shop.example.com/"], "secret": "a-secret-from-the-environment"}`)...)
 	drift := func() string {
 		t.Helper()
@@ -361,5 +361,58 @@ func TestNew_NeedsTheRoleOfEachChange(t *testing.T) {
 	}
 	if _, err := plan.Apply(context.Background(), auditor); !errors.Is(err, admin.ErrForbidden) {
 		t.Errorf("applied by an auditor: %v", err)
+	}
+}
+
+func TestApply_BringsOperatorsAndServiceClientsToTheFiles(t *testing.T) {
+	h := newApplyHarness(t)
+	check(t, h.service.EnsureOperators(t.Context()))
+	owner := `{"username": "olga", "password": "correct horse battery 42", "email": "olga@example.com", "assignments": [{"directory": "*", "role": "owner"}]}`
+	operator := `{"username": "sam", "password": "correct horse battery 43", "assignments": [{"directory": "staff", "role": "support"}]}`
+	service := `{"id": "deploy", "secret": "a-secret-from-the-environment", "expires_at": "2026-12-01T00:00:00Z", "assignments": [{"directory": "*", "role": "admin"}]}`
+	files := documents("operator", owner, "operator", operator, "service_client", service, "directory", `{"id": "staff", "name": "Staff"}`)
+	if got, want := actions(h.plan(false, files...)), "create staff\ncreate olga\ncreate sam\ncreate deploy"; got != want {
+		t.Fatalf("plan\n%s\nwant\n%s", got, want)
+	}
+	h.apply(files...)
+	if plan := h.plan(true, files...); plan.Pending() {
+		t.Errorf("applied twice:\n%s", actions(plan))
+	}
+	files[0].Body = json.RawMessage(strings.Replace(owner, "olga@example.com", "olga@example.org", 1))
+	files[1].Body = json.RawMessage(`{"username": "sam", "disabled": true, "assignments": [{"directory": "staff", "role": "admin"}, {"directory": "default", "role": "auditor"}]}`)
+	files[2].Body = json.RawMessage(`{"id": "deploy", "name": "Deployment", "secret": "another-secret-of-the-environment", "expires_at": "2027-01-01T00:00:00Z", "assignments": [{"directory": "*", "role": "owner"}]}`)
+	plan := h.plan(false, files...)
+	if got, want := actions(plan), "change olga email\nchange sam assignments disabled\nchange deploy assignments expires_at name secret"; got != want {
+		t.Errorf("plan\n%s\nwant\n%s", got, want)
+	}
+	if _, err := plan.Apply(t.Context(), h.service); err != nil {
+		t.Fatal(err)
+	}
+	if plan := h.plan(false, files...); plan.Pending() {
+		t.Errorf("applied twice:\n%s", actions(plan))
+	}
+	stored, err := h.service.Described(t.Context(), storage.OperatorsDirectory)
+	check(t, err)
+	for _, document := range stored {
+		if text := string(document.Body); strings.Contains(text, "correct horse") || strings.Contains(text, "secret-") {
+			t.Errorf("a secret is recorded: %s", text)
+		}
+	}
+	if exported, err := apply.ExportOperators(t.Context(), h.service); err != nil || len(exported) != 3 || h.plan(false, exported...).Pending() {
+		t.Errorf("export %s, %v", exported, err)
+	}
+	last := documents("operator", strings.Replace(owner, "owner", "admin", 1))
+	if _, err := h.plan(false, last...).Apply(t.Context(), h.service); !errors.Is(err, admin.ErrRefused) {
+		t.Errorf("the last owner: %v", err)
+	}
+	_, err = apply.New(t.Context(), h.service, apply.Request{Documents: documents(
+		"operator", `{"username": "new", "assignments": []}`,
+		"operator", `{"username": "one", "password": "correct horse battery 44", "assignments": [{"directory": "nowhere", "role": "boss"}]}`,
+		"service_client", `{"id": "x", "assignments": [{"directory": "*", "role": "admin"}]}`,
+	)})
+	for _, want := range []string{"at least one role", "password: is needed", `"boss" is not a role`, `"nowhere" does not exist`, "expires_at: is needed"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("no %q in\n%v", want, err)
+		}
 	}
 }

@@ -78,7 +78,8 @@ func flatten(found map[string]json.RawMessage, prefix string, text json.RawMessa
 
 // differences returns the members in which two records differ, by name.
 func differences(before, after map[string]json.RawMessage) []Difference {
-	all := maps.Clone(before)
+	all := map[string]json.RawMessage{}
+	maps.Copy(all, before)
 	maps.Copy(all, after)
 	var found []Difference
 	for _, name := range slices.Sorted(maps.Keys(all)) {

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,8 +15,12 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// KindDirectory is the kind of documents that describe a directory. Those that describe a client have the client's kind.
-const KindDirectory = "directory"
+// The kinds of documents. Those that describe a client have the client's kind.
+const (
+	KindDirectory     = "directory"
+	KindOperator      = storage.DescribedOperator
+	KindServiceClient = "service_client"
+)
 
 // MaxDocuments bounds the documents of a request.
 const MaxDocuments = 10000
@@ -24,10 +29,9 @@ const MaxDocuments = 10000
 type Document struct {
 	// Source is where the document is, for messages: a file and a line.
 	Source string
-	// Kind is KindDirectory or the kind of a client.
+	// Kind is one of Kinds.
 	Kind string
-	// Body has the members of the record as the admin API has them. Its secrets are "secret" and "federation.app_secret": an
-	// absent one leaves the stored one unchanged.
+	// Body has the members of the record as the admin API has them. An absent secret leaves the stored one unchanged.
 	Body json.RawMessage
 }
 
@@ -37,8 +41,11 @@ func Kinds() []string {
 	for _, kind := range admin.ClientKinds() {
 		kinds = append(kinds, string(kind))
 	}
-	return kinds
+	return append(kinds, KindOperator, KindServiceClient)
 }
+
+// SecretMembers returns the members of documents that are secrets.
+func SecretMembers() []string { return []string{"secret", "app_secret", "password"} }
 
 // Problem is what is wrong with a document.
 type Problem struct {
@@ -66,25 +73,53 @@ func (e *Invalid) Error() string {
 // clientBody is the body of a client.
 type clientBody struct {
 	storage.Client
-	// Secret is the client's secret.
-	Secret string `json:"secret,omitempty"`
+	Secret    string           `json:"secret,omitempty"`
+	AppSecret wechat.AppSecret `json:"app_secret,omitempty"`
 }
 
-// described is a document after its body was read. Either the directory or the client is set.
+// described is a document after its body was read. One of the records is set.
 type described struct {
 	Document
 	directory *storage.Directory
-	client    *storage.Client
-	secret    string
-	appSecret wechat.AppSecret
+	client    *clientBody
+	operator  *operatorBody
+	service   *serviceBody
 }
 
 // key identifies the record that a document describes.
 func (d described) key() string {
-	if d.directory != nil {
-		return KindDirectory + " " + d.directory.ID
+	switch {
+	case d.directory != nil:
+		return KindDirectory + " " + d.id()
+	case d.operator != nil:
+		return KindOperator + " " + d.id()
+	default:
+		return "client " + storage.Key(d.directoryID(), d.id())
 	}
-	return "client " + storage.Key(d.client.Directory, d.client.ID)
+}
+
+func (d described) id() string {
+	switch {
+	case d.directory != nil:
+		return d.directory.ID
+	case d.operator != nil:
+		return d.operator.Username
+	case d.service != nil:
+		return d.service.ID
+	default:
+		return d.client.ID
+	}
+}
+
+func (d described) directoryID() string {
+	switch {
+	case d.directory != nil:
+		return d.directory.ID
+	case d.client != nil:
+		return d.client.Directory
+	default:
+		return storage.OperatorsDirectory
+	}
 }
 
 // read reads the body of a document. defaultDirectory is the directory of a client that names none.
@@ -100,58 +135,58 @@ func read(document Document, defaultDirectory string) (described, []Problem) {
 	if err := json.Unmarshal(document.Body, &members); err != nil || members == nil {
 		return problem("", "must be a mapping of members to values")
 	}
-	body := any(new(storage.Directory))
-	if document.Kind != KindDirectory {
-		body = new(clientBody)
-	}
+	body := d.body()
 	if unknown := unknownMembers(document.Source, members, reflect.TypeOf(body).Elem(), ""); len(unknown) > 0 {
 		return d, unknown
 	}
 	if err := json.Unmarshal(document.Body, body); err != nil {
 		return d, []Problem{typeProblem(document.Source, err)}
 	}
-	switch body := body.(type) {
-	case *storage.Directory:
-		d.directory = body
-	case *clientBody:
-		d.readClient(body, defaultDirectory)
+	if d.client != nil {
+		d.client.Kind = storage.ClientKind(d.Kind)
+		d.client.Directory = cmp.Or(d.client.Directory, defaultDirectory)
 	}
 	if d.id() == "" {
-		return problem("id", "must name the record")
+		field := "id"
+		if d.operator != nil {
+			field = "username"
+		}
+		return problem(field, "must name the record")
 	}
 	return d, nil
 }
 
-func (d *described) id() string {
-	if d.directory != nil {
-		return d.directory.ID
-	}
-	return d.client.ID
-}
-
-// readClient takes the secrets out of the body.
-func (d *described) readClient(body *clientBody, defaultDirectory string) {
-	d.client, d.secret = &body.Client, body.Secret
-	d.client.Kind = storage.ClientKind(d.Kind)
-	if d.client.Directory == "" {
-		d.client.Directory = defaultDirectory
-	}
-	if federation := d.client.Federation; federation != nil {
-		d.appSecret = wechat.AppSecret(federation.AppSecret)
-		federation.AppSecret = ""
+// body sets the record of the document's kind, and returns it.
+func (d *described) body() any {
+	switch d.Kind {
+	case KindDirectory:
+		d.directory = new(storage.Directory)
+		return d.directory
+	case KindOperator:
+		d.operator = new(operatorBody)
+		return d.operator
+	case KindServiceClient:
+		d.service = new(serviceBody)
+		return d.service
+	default:
+		d.client = new(clientBody)
+		return d.client
 	}
 }
 
 // managed are the members that minifed sets itself.
 func managed() []string {
 	return []string{
-		"incarnation", "directory_incarnation", "secrets", "created_at", "updated_at", "former_issuer", "issuer_changed_at", "assignments", "expires_at",
+		"incarnation", "directory_incarnation", "secrets", "created_at", "updated_at", "former_issuer", "issuer_changed_at",
 	}
 }
 
 // unknownMembers returns a problem for each member that a record does not have, or that minifed sets itself.
 func unknownMembers(source string, members map[string]any, record reflect.Type, prefix string) (problems []Problem) {
 	known := membersOf(record)
+	if record == reflect.TypeFor[storage.Federation]() {
+		delete(known, "app_secret") // It is a member of the client.
+	}
 	for _, name := range slices.Sorted(maps.Keys(members)) {
 		kind, exists := known[name]
 		switch {
@@ -168,6 +203,9 @@ func unknownMembers(source string, members map[string]any, record reflect.Type, 
 	return problems
 }
 
+// notOfClients are members of a client's record that documents have in another place: the kind, and the roles of service clients.
+func notOfClients() []string { return []string{"kind", "assignments", "expires_at"} }
+
 // membersOf returns the types of the members of a record by their names in JSON.
 func membersOf(record reflect.Type) map[string]reflect.Type {
 	members := map[string]reflect.Type{}
@@ -181,7 +219,8 @@ func membersOf(record reflect.Type) map[string]reflect.Type {
 			maps.Copy(members, membersOf(kind))
 			continue
 		}
-		if !slices.Contains(managed(), name) && name != "kind" {
+		elsewhere := record == reflect.TypeFor[storage.Client]() && slices.Contains(notOfClients(), name)
+		if !elsewhere && !slices.Contains(managed(), name) {
 			members[name] = kind
 		}
 	}

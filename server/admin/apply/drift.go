@@ -29,22 +29,14 @@ func record(ctx context.Context, service *admin.Service, documents []described) 
 	return nil
 }
 
-func (d *described) directoryID() string {
-	if d.directory != nil {
-		return d.directory.ID
-	}
-	return d.client.Directory
-}
-
 // withoutSecrets returns the body without its secrets, and with the directory of a client.
 func (d *described) withoutSecrets() (json.RawMessage, error) {
 	var members map[string]any
 	if err := json.Unmarshal(d.Body, &members); err != nil {
 		return nil, err
 	}
-	delete(members, "secret")
-	if federation, ok := members["federation"].(map[string]any); ok {
-		delete(federation, "app_secret")
+	for _, name := range SecretMembers() {
+		delete(members, name)
 	}
 	if d.client != nil {
 		members["directory"] = d.client.Directory

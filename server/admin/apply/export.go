@@ -93,3 +93,44 @@ func listed(values, defaults []string) *[]string {
 	}
 	return &values
 }
+
+// ExportOperators returns the documents that describe the operators and the service clients.
+func ExportOperators(ctx context.Context, service *admin.Service) ([]Document, error) {
+	var documents []Document
+	add := func(kind string, record any) error {
+		body, err := json.Marshal(record)
+		documents = append(documents, Document{Kind: kind, Body: body})
+		return err
+	}
+	for page := (admin.Page{Limit: storage.MaxPage}); ; {
+		operators, next, err := service.Operators(ctx, page)
+		if err != nil {
+			return nil, err
+		}
+		for _, operator := range operators {
+			if err := add(KindOperator, bodyOfOperator(operator)); err != nil {
+				return nil, err
+			}
+		}
+		if page.After = next; next == "" {
+			break
+		}
+	}
+	for page := (admin.Page{Limit: storage.MaxPage}); ; {
+		clients, next, err := service.ServiceClients(ctx, page)
+		if err != nil {
+			return nil, err
+		}
+		for _, client := range clients {
+			if len(client.Assignments) == 0 {
+				continue // It is no service client.
+			}
+			if err := add(KindServiceClient, bodyOfService(client)); err != nil {
+				return nil, err
+			}
+		}
+		if page.After = next; next == "" {
+			return documents, nil
+		}
+	}
+}

@@ -95,21 +95,8 @@ func New(ctx context.Context, service *admin.Service, request Request) (Plan, er
 	if len(p.problem) > 0 {
 		return Plan{}, &Invalid{p.problem}
 	}
-	for _, document := range documents {
-		if document.directory == nil {
-			continue
-		}
-		if err := p.directory(ctx, document); err != nil {
-			return Plan{}, err
-		}
-	}
-	for _, document := range documents {
-		if document.client == nil {
-			continue
-		}
-		if err := p.client(ctx, document); err != nil {
-			return Plan{}, err
-		}
+	if err := p.records(ctx, documents); err != nil {
+		return Plan{}, err
 	}
 	if err := p.others(ctx, documents, request.Prune); err != nil {
 		return Plan{}, err
@@ -119,6 +106,29 @@ func New(ctx context.Context, service *admin.Service, request Request) (Plan, er
 	}
 	p.plan.documents = documents
 	return p.plan, nil
+}
+
+// records plans every document. Directories come first, because the other records refer to them.
+func (p *planner) records(ctx context.Context, documents []described) error {
+	for _, step := range []struct {
+		is   func(described) bool
+		plan func(context.Context, described) error
+	}{
+		{func(d described) bool { return d.directory != nil }, p.directory},
+		{func(d described) bool { return d.client != nil }, p.client},
+		{func(d described) bool { return d.operator != nil }, p.operator},
+		{func(d described) bool { return d.service != nil }, p.serviceClient},
+	} {
+		for _, document := range documents {
+			if !step.is(document) {
+				continue
+			}
+			if err := step.plan(ctx, document); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // read reads the bodies, and rejects two documents of one record.
@@ -284,7 +294,7 @@ func (p *planner) newClient(ctx context.Context, d described, directory storage.
 		p.add(Change{Action: ActionCreate, Kind: d.Kind, Directory: directory.ID, ID: d.client.ID, Source: d.Source})
 		return nil
 	}
-	asked := admin.NewClient{Client: *d.client, Secret: d.secret, AppSecret: d.appSecret}
+	asked := admin.NewClient{Client: d.client.Client, Secret: d.client.Secret, AppSecret: d.client.AppSecret}
 	after, err := p.service.PreviewClient(ctx, directory, asked)
 	if err != nil {
 		return p.invalid(d.Source, err)
@@ -292,7 +302,7 @@ func (p *planner) newClient(ctx context.Context, d described, directory storage.
 	before := storage.Client{Directory: after.Directory, ID: after.ID, Kind: after.Kind}
 	change := Change{
 		Action: ActionCreate, Kind: d.Kind, Directory: after.Directory, ID: after.ID, Source: d.Source,
-		Members: differences(members(before), explicitClient(after)), GeneratedSecret: d.secret == "" && strings.HasPrefix(after.TokenEndpointAuthMethod(), "client_secret"),
+		Members: differences(members(before), explicitClient(after)), GeneratedSecret: d.client.Secret == "" && strings.HasPrefix(after.TokenEndpointAuthMethod(), "client_secret"),
 		do: func(ctx context.Context) error {
 			_, _, err := p.service.CreateClient(ctx, asked)
 			return err
@@ -304,7 +314,7 @@ func (p *planner) newClient(ctx context.Context, d described, directory storage.
 
 // clientChange returns the change of a client that exists.
 func (p *planner) clientChange(ctx context.Context, d described, directory storage.Directory, current *storage.Entry[storage.Client]) (Change, error) {
-	asked := admin.WithDefaults(*d.client, directory)
+	asked := admin.WithDefaults(d.client.Client, directory)
 	edit := func(client *storage.Client) { replaceClient(client, asked) }
 	after, err := p.service.PreviewClientUpdate(ctx, directory, current.Record, edit)
 	if err != nil {
@@ -326,7 +336,7 @@ func (p *planner) clientChange(ctx context.Context, d described, directory stora
 		change.Members = append(change.Members, Difference{Member: "secret", Secret: true})
 	}
 	if u.changesAppSecret {
-		change.Members = append(change.Members, Difference{Member: "federation.app_secret", Secret: true})
+		change.Members = append(change.Members, Difference{Member: "app_secret", Secret: true})
 	}
 	change.do = u.do
 	return change, nil
@@ -334,15 +344,15 @@ func (p *planner) clientChange(ctx context.Context, d described, directory stora
 
 // changedSecrets reports which secrets of a document differ from the stored ones.
 func (p *planner) changedSecrets(ctx context.Context, d described, current storage.Client) (secret, appSecret bool, err error) {
-	if d.secret != "" {
-		has, err := p.service.HasClientSecret(ctx, current, d.secret)
+	if d.client.Secret != "" {
+		has, err := p.service.HasClientSecret(ctx, current, d.client.Secret)
 		if err != nil {
 			return false, false, err
 		}
 		secret = !has
 	}
-	if d.appSecret != "" {
-		has, err := p.service.HasAppSecret(current, d.appSecret)
+	if d.client.AppSecret != "" {
+		has, err := p.service.HasAppSecret(current, d.client.AppSecret)
 		if err != nil {
 			return false, false, err
 		}
@@ -379,25 +389,25 @@ type clientUpdate struct {
 func (u clientUpdate) do(ctx context.Context) (err error) {
 	directory, id := u.after.Directory, u.after.ID
 	if u.changesSettings {
-		if _, err := u.service.UpdateClient(ctx, directory, id, u.current.Revision(), u.edit); err != nil {
+		if _, err := u.planner.service.UpdateClient(ctx, directory, id, u.current.Revision(), u.edit); err != nil {
 			return err
 		}
 	}
 	if u.changesSecret {
-		if _, err := u.service.RotateClientSecret(ctx, directory, id, u.secret, false); err != nil {
+		if _, err := u.planner.service.RotateClientSecret(ctx, directory, id, u.described.client.Secret, false); err != nil {
 			return err
 		}
 	}
 	if u.changesAppSecret {
-		if err := u.service.SetAppSecret(ctx, directory, id, u.appSecret); err != nil {
+		if err := u.planner.service.SetAppSecret(ctx, directory, id, u.described.client.AppSecret); err != nil {
 			return err
 		}
 	}
 	switch before := u.current.Record.Disabled; {
 	case u.after.Disabled && !before:
-		_, err = u.service.DisableClient(ctx, directory, id)
+		_, err = u.planner.service.DisableClient(ctx, directory, id)
 	case !u.after.Disabled && before:
-		_, err = u.service.EnableClient(ctx, directory, id)
+		_, err = u.planner.service.EnableClient(ctx, directory, id)
 	}
 	return err
 }
@@ -408,7 +418,7 @@ func (p *planner) others(ctx context.Context, documents []described, prune bool)
 	for _, d := range documents {
 		describes[d.key()] = true
 		id := d.directoryID()
-		if !slices.Contains(directories, id) {
+		if id != storage.OperatorsDirectory && !slices.Contains(directories, id) {
 			directories = append(directories, id)
 		}
 	}

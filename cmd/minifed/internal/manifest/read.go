@@ -161,16 +161,13 @@ type resolver struct {
 	problems       []apply.Problem
 }
 
-// secretMembers are the members that must be references.
-func secretMembers() []string { return []string{"secret", "federation.app_secret"} }
-
 // fileMembers are the members whose values can be in a file, and whether they are pictures.
 func fileMembers() map[string]bool {
 	return map[string]bool{"logo": true, "branding.logo": true, "jwks": false}
 }
 
 func (r *resolver) resolve(members map[string]any) {
-	for _, path := range secretMembers() {
+	for _, path := range apply.SecretMembers() {
 		r.replace(members, path, r.secret)
 	}
 	for path, picture := range fileMembers() {

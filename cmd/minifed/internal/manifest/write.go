@@ -2,8 +2,10 @@ package manifest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 
@@ -13,8 +15,8 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// Write writes the documents of a directory below a folder: DIRECTORY/directory.yaml, and DIRECTORY/clients/ID.yaml for each
-// client. It returns the files.
+// Write writes the documents of a directory below a folder: DIRECTORY/directory.yaml, and a file in DIRECTORY/clients,
+// DIRECTORY/operators or DIRECTORY/service_clients for each other record. It returns the files.
 func Write(folder, directory string, documents []apply.Document) ([]string, error) {
 	var files []string
 	for _, document := range documents {
@@ -23,7 +25,11 @@ func Write(folder, directory string, documents []apply.Document) ([]string, erro
 			return files, err
 		}
 		file := filepath.Join(folder, directory, "directory.yaml")
-		if document.Kind != apply.KindDirectory {
+		switch document.Kind {
+		case apply.KindDirectory:
+		case apply.KindOperator, apply.KindServiceClient:
+			file = filepath.Join(folder, directory, document.Kind+"s", id+".yaml")
+		default:
 			file = filepath.Join(folder, directory, "clients", id+".yaml")
 		}
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil { //nolint:gosec // The files have no secrets.
@@ -40,7 +46,8 @@ func Write(folder, directory string, documents []apply.Document) ([]string, erro
 // format writes a document as YAML, with its members in their order.
 func format(document apply.Document) (text []byte, id string, err error) {
 	var named struct {
-		ID string `json:"id"`
+		ID       string `json:"id"`
+		Username string `json:"username"`
 	}
 	if err := json.Unmarshal(document.Body, &named); err != nil {
 		return nil, "", err
@@ -55,14 +62,14 @@ func format(document apply.Document) (text []byte, id string, err error) {
 	members.Content = append(kind, members.Content...)
 	var out bytes.Buffer
 	if document.Kind == string(storage.ClientMiniapp) {
-		fmt.Fprintf(&out, "# To create it in another store, federation needs app_secret: {env: NAME} or {file: PATH}.\n")
+		fmt.Fprintf(&out, "# To create it in another store, add app_secret: {env: NAME} or {file: PATH}.\n")
 	}
 	encoder := yaml.NewEncoder(&out)
 	encoder.SetIndent(2)
 	if err := encoder.Encode(members); err != nil {
 		return nil, "", err
 	}
-	return out.Bytes(), named.ID, encoder.Close()
+	return out.Bytes(), url.PathEscape(cmp.Or(named.ID, named.Username)), encoder.Close()
 }
 
 // plain removes the style of JSON, so that values have the usual style of YAML.
