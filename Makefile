@@ -75,6 +75,10 @@ fuzz: ## run every fuzz target for FUZZTIME (20s)
 	  done
 	done
 
+.PHONY: release
+release: ## write dist: binaries of all platforms, each built twice and compared, images, SBOMs, licences, checksums; run those of this machine
+	go -C .ci/release run . -root $(CURDIR) -out $(CURDIR)/dist $(if $(ONLY),-only $(ONLY))
+
 .PHONY: clean
-clean: ## remove bin
-	rm -rf bin
+clean: ## remove bin and dist
+	rm -rf bin dist
