@@ -62,7 +62,7 @@ func modulesOf(ctx context.Context, source, binary string) (map[string]module, e
 
 // accepted are the licences that a binary under Apache-2.0 may include.
 func accepted() []string {
-	return []string{"Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MPL-2.0", "Unlicense", "CC0-1.0", "0BSD", "blessing"}
+	return []string{"Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MPL-2.0", "Unlicense", "CC0-1.0", "0BSD", "blessing", "GooglePatentsFile"}
 }
 
 // leastCoverage is the part of a file, in percent, that a known licence must be.
