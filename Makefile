@@ -36,6 +36,7 @@ build: ## build bin/minifed, static and stripped
 test: setup lint ## run lint and all tests: with the race detector, the modules for MongoDB and WeChat SDKs, the JavaScript examples
 	go test $(RACE) -timeout 20m ./...
 	for module in $(MODULES); do go -C $$module test $(RACE) -timeout 20m ./...; done
+	go -C .ci/release test ./...
 	# The variable selects the server before the test cache records variables, so the cache would return the run on FerretDB.
 	echo "on SecantusDB:"
 	MINIFED_TEST_SECANTUSDB=1 go -C storage/mongodb/ferretdb test $(RACE) -count=1 -timeout 20m .
@@ -46,7 +47,7 @@ setup: ## install the tools that the tests need in addition to Go (Node.js, Chro
 
 .PHONY: lint
 lint: bin/golangci-lint ## check the format, the order of imports, vet, staticcheck and the rest of .golangci.yml
-	for module in . $(MODULES); do
+	for module in . $(MODULES) .ci/release; do
 	  TIMEFORMAT="lint $$module  %0Rs"; time (cd $$module && $(CURDIR)/bin/golangci-lint run --allow-parallel-runners ./...)
 	done
 

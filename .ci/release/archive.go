@@ -27,7 +27,7 @@ type file struct {
 
 // shipped are the files of the repository that an archive has next to the binary.
 func shipped() []string {
-	return []string{"LICENSE", "README.md", "README.zh-CN.md", "CHANGELOG.md", "config.yaml", "deploy"}
+	return []string{"LICENSE", "README.md", "README.zh-CN.md", "CHANGELOG.md", "config.yaml", "deploy", "docs"}
 }
 
 // archiveFiles returns the files of the archive of a binary, by name.

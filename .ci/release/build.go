@@ -39,7 +39,7 @@ func (r *release) build(ctx context.Context, work string, p platform) (map[strin
 		if sums[0] != sums[1] {
 			return nil, fmt.Errorf("two builds of %s differ: %s and %s", program, sums[0], sums[1])
 		}
-		fmt.Printf("%s %s: built twice, %s\n", p, program, sums[0][:16])
+		fmt.Fprintf(r.progress, "%s %s: built twice, %s\n", p, program, sums[0][:16])
 		binaries[program] = first
 	}
 	return binaries, os.RemoveAll(cache)

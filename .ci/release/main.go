@@ -9,6 +9,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -27,7 +28,7 @@ func main() {
 	defer stop()
 	if err := run(ctx, *root, *out, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "release:", err)
-		os.Exit(1) //nolint:gocritic // nothing is left to stop
+		os.Exit(1)
 	}
 }
 
@@ -53,6 +54,8 @@ type release struct {
 	out           string
 	version       string
 	committed     time.Time
+	// progress gets a line for each step.
+	progress io.Writer
 }
 
 func run(ctx context.Context, root, out, only string) (err error) {
@@ -65,7 +68,7 @@ func run(ctx context.Context, root, out, only string) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Println("release", r.version, "of", r.committed.Format(time.RFC3339))
+	fmt.Fprintln(r.progress, "release", r.version, "of", r.committed.Format(time.RFC3339))
 	for _, p := range platforms() {
 		if only != "" && p.String() != only {
 			continue
@@ -80,7 +83,7 @@ func run(ctx context.Context, root, out, only string) (err error) {
 	if err := r.smoke(ctx, work, platform{runtime.GOOS, runtime.GOARCH}); err != nil {
 		return fmt.Errorf("what was built does not run: %w", err)
 	}
-	fmt.Println("written to", r.out)
+	fmt.Fprintln(r.progress, "written to", r.out)
 	return nil
 }
 
@@ -92,12 +95,12 @@ func newRelease(ctx context.Context, root, out, work string) (*release, error) {
 	if out, err = filepath.Abs(out); err != nil {
 		return nil, err
 	}
+	r := &release{source: filepath.Join(work, "first", "minifed"), again: filepath.Join(work, "second", "elsewhere"), out: out, progress: os.Stdout}
 	if changes, err := output(ctx, root, "git", "status", "--porcelain"); err != nil {
 		return nil, err
 	} else if changes != "" {
-		fmt.Println("note: changes that are not committed are not part of the release")
+		fmt.Fprintln(r.progress, "note: changes that are not committed are not part of the release")
 	}
-	r := &release{source: filepath.Join(work, "first", "minifed"), again: filepath.Join(work, "second", "elsewhere"), out: out}
 	for _, clone := range []string{r.source, r.again} {
 		if _, err := output(ctx, root, "git", "clone", "--quiet", "--shared", root, clone); err != nil {
 			return nil, err

@@ -21,7 +21,7 @@ import (
 func (r *release) smoke(ctx context.Context, work string, p platform) error {
 	archive := r.name(p, ".tar.gz")
 	if _, err := os.Stat(archive); err != nil {
-		fmt.Println("note: nothing was built for this machine, so nothing was run")
+		fmt.Fprintln(r.progress, "note: nothing was built for this machine, so nothing was run")
 		return nil
 	}
 	folder := filepath.Join(work, "unpacked")
@@ -39,7 +39,7 @@ func (r *release) smoke(ctx context.Context, work string, p platform) error {
 	if _, err := output(ctx, folder, program, "demo", "--once"); err != nil {
 		return err
 	}
-	fmt.Println(p, "archive: the demonstration succeeds")
+	fmt.Fprintln(r.progress, p, "archive: the demonstration succeeds")
 	if p.os != "linux" {
 		return nil
 	}
@@ -71,7 +71,7 @@ func (r *release) smokeImage(ctx context.Context, folder string, p platform) err
 	if out, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("the image: %w\n%s", err, out)
 	}
-	fmt.Println(p, "image: the demonstration succeeds", where)
+	fmt.Fprintln(r.progress, p, "image: the demonstration succeeds", where)
 	return nil
 }
 
