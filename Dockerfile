@@ -1,5 +1,11 @@
 # Two static binaries on an empty image: minifed, and the WeChat simulator for the profile "demo" of docker-compose.yml.
-FROM golang:1.26.8-bookworm AS build
+#
+# REGISTRY, with a slash at its end, is a mirror of the base image's registry, and GOPROXY one of Go modules:
+#
+#   docker build --build-arg REGISTRY=registry.example.com/library/ --build-arg GOPROXY=https://goproxy.example.com .
+ARG REGISTRY=
+FROM ${REGISTRY}golang:1.26.8-bookworm AS build
+ARG GOPROXY
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download

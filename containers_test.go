@@ -50,7 +50,7 @@ func instructionsNamed(all []instruction, name string) (found []string) {
 
 // service has the members of a service in the compose file that the tests check.
 type service struct {
-	Build       string
+	Build       struct{ Context string }
 	Image       string
 	Entrypoint  []string
 	Command     []string
@@ -245,7 +245,7 @@ func TestImage_IsSmallAndUnprivileged(t *testing.T) {
 	if user := instructionsNamed(all, "USER"); len(user) != 1 || strings.HasPrefix(user[0], "0") || strings.HasPrefix(user[0], "root") {
 		t.Errorf("USER %q", user)
 	}
-	pinned := regexp.MustCompile(`^golang:(\d+\.\d+)\.\d+-\w+ AS build$`).FindStringSubmatch(stages[0])
+	pinned := regexp.MustCompile(`^\$\{REGISTRY\}golang:(\d+\.\d+)\.\d+-\w+ AS build$`).FindStringSubmatch(stages[0])
 	needed := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(read(t, "go.mod"))
 	if pinned == nil || pinned[1] != needed[1] {
 		t.Errorf("the image builds by %s, go.mod needs %s", stages[0], needed[1])
@@ -310,10 +310,18 @@ func TestCompose_PortsAndFoldersMatchImage(t *testing.T) {
 	}
 }
 
+// TestDockerfile_MirrorsAreArguments looks at where an argument is declared: before FROM for the base image, after it for commands.
+func TestDockerfile_MirrorsAreArguments(t *testing.T) {
+	all := dockerfile(t)
+	if len(all) < 3 || all[0] != (instruction{"ARG", "REGISTRY="}) || !strings.HasPrefix(all[1].rest, "${REGISTRY}") || all[2] != (instruction{"ARG", "GOPROXY"}) {
+		t.Errorf("the Dockerfile begins with %v", all[:3])
+	}
+}
+
 func TestCompose_NamesExistingFiles(t *testing.T) {
 	file := composeFile(t)
 	for name, one := range file.Services {
-		if one.Build == "" && !regexp.MustCompile(`^[a-z/]+:\d+\.\d+\.\d+(-[a-z]+)?$`).MatchString(one.Image) {
+		if one.Build.Context == "" && !regexp.MustCompile(`^\$\{REGISTRY:-\}[a-z/]+:\d+\.\d+\.\d+(-[a-z]+)?$`).MatchString(one.Image) {
 			t.Errorf("%s: image %s is not pinned", name, one.Image)
 		}
 		for dependency, how := range one.DependsOn {
@@ -364,7 +372,7 @@ globalThis.quit = code => { console.log(JSON.stringify({ asked, config, code }))
 func TestMakefile_UsesReplicaSetOfCompose(t *testing.T) {
 	file := composeFile(t)
 	tests, database := file.Services["test"], file.Services["mongodb"]
-	if image := strings.TrimSuffix(instructionsNamed(dockerfile(t), "FROM")[0], " AS build"); tests.Image != image {
+	if image := strings.TrimSuffix(instructionsNamed(dockerfile(t), "FROM")[0], " AS build"); strings.Replace(tests.Image, "${REGISTRY:-}", "${REGISTRY}", 1) != image {
 		t.Errorf("tests run in %s, minifed is built in %s", tests.Image, image)
 	}
 	if !slices.Equal(tests.Volumes, []string{".:/src:ro"}) || tests.WorkingDir != "/src/storage/mongodb/ferretdb" {
