@@ -181,13 +181,13 @@ type Removal struct {
 	TwoFactors bool
 }
 
-// RemovePasskey removes a passkey of a user, by its store key. It returns ErrUnknownMethod or ErrLastMethod.
-func (s *Service) RemovePasskey(ctx context.Context, user storage.User, key string, how Removal) error {
+// RemovePasskey removes a passkey of a user, by its ID. It returns ErrUnknownMethod or ErrLastMethod.
+func (s *Service) RemovePasskey(ctx context.Context, user storage.User, id string, how Removal) error {
 	methods, err := s.Methods(ctx, user)
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(methods.Passkeys, func(passkey *storage.Entry[storage.Passkey]) bool { return passkey.Record.Document().ID == key })
+	i := slices.IndexFunc(methods.Passkeys, func(passkey *storage.Entry[storage.Passkey]) bool { return passkey.Record.ID() == id })
 	if i < 0 {
 		return ErrUnknownMethod
 	}

@@ -341,7 +341,7 @@ func TestPasskey_IsListedAndRemoved(t *testing.T) {
 		other.wantAt(t, "/account", http.StatusOK, "")
 		other.get(ts.url + "/account/passkeys")
 		_, form := other.readForm("remove-0-form", "remove-0")
-		key := storage.PasskeyKey("default", "localhost", a.credentialID)
+		key := storage.Passkey{Directory: "default", RPID: "localhost", CredentialID: a.credentialID}.ID()
 		other.post(ts.url+"/account/passkeys/remove", url.Values{"csrf": form["csrf"], "passkey": {key}}, true)
 		if left := list[storage.Passkey](ts.testServer); len(left) != 2 {
 			t.Errorf("left: %v", left)

@@ -32,16 +32,19 @@ type Passkey struct {
 	CreatedAt time.Time `json:"created_at,omitzero"`
 }
 
+// ID is the passkey's name for its user and for operators.
+func (p Passkey) ID() string { return Digest(p.Directory, p.RPID, string(p.CredentialID)) }
+
 // Document implements Record.
 func (p Passkey) Document() Document {
 	return Document{
-		Kind: KindPasskey, ID: PasskeyKey(p.Directory, p.RPID, p.CredentialID), Owner: Key(p.Directory, p.User), CreatedAt: p.CreatedAt,
+		Kind: KindPasskey, ID: Key(p.Directory, p.ID()), Owner: Key(p.Directory, p.User), CreatedAt: p.CreatedAt,
 	}
 }
 
 // PasskeyKey is the store key of a passkey. Directories at one host may have the same credential IDs.
 func PasskeyKey(directory, rpID string, credentialID []byte) string {
-	return Key(directory, Digest(directory, rpID, string(credentialID)))
+	return Passkey{Directory: directory, RPID: rpID, CredentialID: credentialID}.Document().ID
 }
 
 // Challenge stores a used WebAuthn challenge until it expires: the insert enforces single use.

@@ -20,6 +20,7 @@ func newUser(c *console.Console, flags *settings) *cobra.Command {
 		userState(d, "disable", "disabled", (*admin.Service).DisableUser),
 		userState(d, "enable", "enabled", (*admin.Service).EnableUser),
 		userState(d, "signout", "signed out everywhere", (*admin.Service).SignOutUser),
+		newUserMethods(d), newUserResetMethods(d),
 		newUserDelete(d), newUserMerge(d), newUserImport(d), newUserExport(d),
 	)
 	d.atDirectory(command)

@@ -146,7 +146,7 @@ func (s *SignIns) Finish(w http.ResponseWriter, r *endpoint.Request, done *Unfin
 		return "", err
 	}
 	if done.Pending == nil {
-		return page.LinksOf(r.Request, r.Issuer).Path(endpoint.AccountPath), nil
+		return page.LinksOf(r.Request, r.Issuer).To(endpoint.AccountPath), nil
 	}
 	return s.Authorize.AfterSignIn(r, done.Pending, signed)
 }

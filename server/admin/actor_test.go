@@ -297,6 +297,14 @@ func methodCalls() map[string]methodCall {
 		"RemoveUserClient": {acts: []Act{ActUserRemoveClient}, call: func(ctx context.Context, s *Service, d string) error {
 			return s.RemoveUserClient(ctx, d, "u", "c")
 		}},
+		"UserMethods": {acts: []Act{ActUserRead}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.UserMethods(ctx, d, "u")
+			return err
+		}},
+		"RemoveUserPasskey": {acts: []Act{ActUserPasskey}, call: func(ctx context.Context, s *Service, d string) error {
+			return s.RemoveUserPasskey(ctx, d, "u", "p")
+		}},
+		"RemoveUserTOTP": {acts: []Act{ActUserTOTP}, call: func(ctx context.Context, s *Service, d string) error { return s.RemoveUserTOTP(ctx, d, "u") }},
 		"ResetUserPassword": {acts: []Act{ActUserPassword}, call: func(ctx context.Context, s *Service, d string) error {
 			_, err := s.ResetUserPassword(ctx, d, "u")
 			return err

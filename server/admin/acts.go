@@ -37,9 +37,12 @@ const (
 	ActUserPhone    Act = identity.ActionPhone
 	ActUserGroups   Act = identity.ActionMembership
 	ActUserPassword Act = identity.ActionPassword
-	ActUserDisable  Act = identity.ActionDisable
-	ActUserEnable   Act = identity.ActionEnable
-	ActUserSignOut  Act = identity.ActionSignOut
+	// ActUserPasskey and ActUserTOTP remove a passkey or an authenticator app.
+	ActUserPasskey Act = identity.ActionPasskeyRemove
+	ActUserTOTP    Act = identity.ActionTOTPRemove
+	ActUserDisable Act = identity.ActionDisable
+	ActUserEnable  Act = identity.ActionEnable
+	ActUserSignOut Act = identity.ActionSignOut
 	// ActUserRemoveClient ends what a client was granted by a user.
 	ActUserRemoveClient Act = identity.ActionRemoveClient
 	ActUserDelete       Act = identity.ActionDelete
@@ -113,6 +116,8 @@ func rules() []rule {
 		{act: ActUserPhone, weakest: RoleSupport},
 		{act: ActUserGroups, weakest: RoleAdmin}, // Applications grant rights by groups.
 		{act: ActUserPassword, weakest: RoleAdmin, irreversible: true},
+		{act: ActUserPasskey, weakest: RoleAdmin, irreversible: true},
+		{act: ActUserTOTP, weakest: RoleAdmin, irreversible: true},
 		{act: ActUserDisable, weakest: RoleSupport},
 		{act: ActUserEnable, weakest: RoleSupport},
 		{act: ActUserSignOut, weakest: RoleSupport},

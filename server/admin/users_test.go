@@ -167,3 +167,28 @@ func TestMergeCandidates_AreDecided(t *testing.T) {
 		t.Errorf("unknown: error %v", err)
 	}
 }
+
+func TestUserMethods_AreShownWithoutSecretsAndRemoved(t *testing.T) {
+	h := newServiceHarness(t)
+	alice := h.user(t, "alice")
+	passkey := storage.Passkey{RPID: "id.example", CredentialID: []byte("credential"), PublicKey: []byte("key"), Name: "phone"}
+	must(t, h.config.Identity.AddPasskey(t.Context(), alice, passkey, identity.Self(alice.ID)))
+	must(t, h.config.Identity.SetTOTP(t.Context(), alice, storage.TOTP{Secret: "sealed", RecoveryCodes: []string{"one", "two"}}, identity.Self(alice.ID)))
+	methods, err := h.UserMethods(t.Context(), "default", alice.ID)
+	must(t, err)
+	if len(methods.Passkeys) != 1 || methods.Passkeys[0].Name != "phone" || methods.Passkeys[0].Host != "id.example" || methods.TOTP == nil || methods.TOTP.RecoveryCodes != 2 {
+		t.Fatalf("got %+v", methods)
+	}
+	must(t, h.RemoveUserPasskey(t.Context(), "default", alice.ID, methods.Passkeys[0].ID))
+	must(t, h.RemoveUserTOTP(t.Context(), "default", alice.ID))
+	for name, err := range map[string]error{
+		"passkey": h.RemoveUserPasskey(t.Context(), "default", alice.ID, methods.Passkeys[0].ID), "app": h.RemoveUserTOTP(t.Context(), "default", alice.ID),
+	} {
+		if !errors.Is(err, ErrNotFound) {
+			t.Errorf("%s again: error %v", name, err)
+		}
+	}
+	if methods, err = h.UserMethods(t.Context(), "default", alice.ID); err != nil || len(methods.Passkeys) != 0 || methods.TOTP != nil {
+		t.Errorf("left %+v, error %v", methods, err)
+	}
+}

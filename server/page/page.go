@@ -227,7 +227,7 @@ func (v *view) Say(m Message) (string, error) {
 }
 
 // To returns the URL of another page, which continues the same sign-in.
-func (v *view) To(path string, parameters ...string) string { return v.links.to(path, parameters...) }
+func (v *view) To(path string, parameters ...string) string { return v.links.To(path, parameters...) }
 
 // Href returns the URL of a link.
 func (v *view) Href(link Link) string { return v.To(link.Path, link.Parameters...) }
@@ -304,8 +304,8 @@ func LinksOf(r *http.Request, issuer *oauth2.Issuer) Links {
 // Path returns the URL of a path of the issuer.
 func (l Links) Path(path string) string { return l.base + path }
 
-// to is Path with the parameters of the sign-in and further ones, in pairs.
-func (l Links) to(path string, parameters ...string) string {
+// To is Path with the parameters of the sign-in and further ones, in pairs.
+func (l Links) To(path string, parameters ...string) string {
 	carried := url.Values{}
 	for i := 0; i+1 < len(parameters); i += 2 {
 		carried.Set(parameters[i], parameters[i+1])
@@ -335,7 +335,7 @@ func (l Links) inLanguage(tag string) string {
 func Redirect(w http.ResponseWriter, r *endpoint.Request, path string, parameters ...string) error {
 	issuer := r.Issuer
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Location", LinksOf(r.Request, issuer).to(path, parameters...))
+	w.Header().Set("Location", LinksOf(r.Request, issuer).To(path, parameters...))
 	w.WriteHeader(http.StatusSeeOther)
 	return nil
 }

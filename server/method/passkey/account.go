@@ -68,7 +68,7 @@ func (e *Manage) page(r *endpoint.Request, user storage.User, alert page.Message
 	for _, entry := range methods.Passkeys {
 		passkey := entry.Record
 		data.Passkeys = append(data.Passkeys, shownPasskey{
-			ID: passkey.Document().ID, Name: passkey.Name, CreatedAt: passkey.CreatedAt, UsedAt: passkey.UsedAt,
+			ID: passkey.ID(), Name: passkey.Name, CreatedAt: passkey.CreatedAt, UsedAt: passkey.UsedAt,
 			SuspectAt: passkey.SuspectAt, BackedUp: passkey.BackedUp,
 		})
 	}

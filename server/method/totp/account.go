@@ -73,7 +73,7 @@ func (e *Manage) recovery(w http.ResponseWriter, r *endpoint.Request, current *a
 	if err := e.Notifications.Notify(r.Context(), r, current.User, "mail.recovery_codes"); err != nil {
 		return err
 	}
-	return showRecoveryCodes(w, r, e.Pages, codes, page.LinksOf(r.Request, r.Issuer).Path(account.TOTPPath))
+	return showRecoveryCodes(w, r, e.Pages, codes, page.LinksOf(r.Request, r.Issuer).To(account.TOTPPath))
 }
 
 func (e *Manage) remove(w http.ResponseWriter, r *endpoint.Request, current *authorize.CurrentSession) error {

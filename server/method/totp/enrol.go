@@ -116,7 +116,7 @@ func (e *Enrol) store(w http.ResponseWriter, r *endpoint.Request, enrolment *acc
 	}
 	unfinished := enrolment.Unfinished
 	if unfinished == nil {
-		return codes, page.LinksOf(r.Request, r.Issuer).Path(account.TOTPPath), nil
+		return codes, page.LinksOf(r.Request, r.Issuer).To(account.TOTPPath), nil
 	}
 	how := authorize.Authentication{Time: e.Now(), AMR: []string{amrPassword, amrCode, amrTwoFactors}, ACR: authorize.ACRTwoFactors}
 	location, err := e.SignIns.Finish(w, r, &account.Unfinished{User: user, Pending: unfinished.Pending, How: how})
