@@ -3,7 +3,6 @@ package identity
 import (
 	"context"
 	_ "embed" // commonPasswords is a file.
-	"slices"
 	"strings"
 )
 
@@ -14,12 +13,23 @@ import (
 var commonPasswords string
 
 // common is the list of passwords that attackers try first. It implements BreachedList if the operator has no larger list.
-type common struct{ sorted []string }
-
-func newCommon() common { return common{strings.Fields(commonPasswords)} }
+type common struct{}
 
 // Breached implements BreachedList. Case does not matter: attackers try both.
-func (c common) Breached(_ context.Context, password string) (bool, error) {
-	_, found := slices.BinarySearch(c.sorted, strings.ToLower(password))
-	return found, nil
+func (common) Breached(_ context.Context, password string) (bool, error) {
+	password = strings.ToLower(password)
+	// The text is searched as it is: a list of its lines would cost time and memory at every start.
+	for text := commonPasswords; text != ""; {
+		start := strings.LastIndexByte(text[:len(text)/2], '\n') + 1
+		line, after, _ := strings.Cut(text[start:], "\n")
+		switch strings.Compare(password, line) {
+		case 0:
+			return true, nil
+		case -1:
+			text = text[:start]
+		default:
+			text = after
+		}
+	}
+	return false, nil
 }

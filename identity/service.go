@@ -63,7 +63,7 @@ func New(cfg Config) (*Service, error) {
 		cfg.Directories = storedDirectories{cfg.Engine}
 	}
 	if cfg.Breached == nil {
-		cfg.Breached = newCommon()
+		cfg.Breached = common{}
 	}
 	hasher, err := newHasher(cfg.Argon2, cfg.Hashing, cfg.Rand)
 	if err != nil {

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"html/template"
+	"io/fs"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -72,22 +74,39 @@ func New(guard CSRF, clients oauth2.Clients) (*Renderer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Renderer{templates: map[string]*template.Template{}, Locales: locales, Assets: assets, CSRF: guard}
-	entries, err := pageFiles.ReadDir("pages")
+	templates, err := readTemplates()
+	if err != nil {
+		return nil, err
+	}
+	return &Renderer{templates: templates, Locales: locales, Assets: assets, CSRF: guard}, nil
+}
+
+// readTemplates returns the template of each page, by the name of its file. They share the frame and the parts, which are parsed
+// once.
+func readTemplates() (map[string]*template.Template, error) {
+	frame, err := template.New("frame.html").Option("missingkey=error").ParseFS(pageFiles, "pages/frame.html", "pages/parts.html")
 	if err != nil {
 		return nil, fmt.Errorf("page: pages: %w", err)
 	}
-	for _, entry := range entries {
-		name, found := strings.CutSuffix(entry.Name(), ".html")
-		if !found || name == "frame" || name == "parts" {
+	files, err := fs.Glob(pageFiles, "pages/*.html")
+	if err != nil {
+		return nil, fmt.Errorf("page: pages: %w", err)
+	}
+	templates := map[string]*template.Template{}
+	for _, file := range files {
+		name := strings.TrimSuffix(path.Base(file), ".html")
+		if name == "frame" || name == "parts" {
 			continue
 		}
-		p.templates[name], err = template.New("frame.html").Option("missingkey=error").ParseFS(pageFiles, "pages/frame.html", "pages/parts.html", "pages/"+entry.Name())
+		page, err := frame.Clone()
 		if err != nil {
 			return nil, fmt.Errorf("page: pages: %w", err)
 		}
+		if templates[name], err = page.ParseFS(pageFiles, file); err != nil {
+			return nil, fmt.Errorf("page: pages: %w", err)
+		}
 	}
-	return p, nil
+	return templates, nil
 }
 
 // Render renders a page. If it returns an error, it has written nothing.
