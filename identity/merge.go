@@ -204,6 +204,18 @@ func (s *Service) mergePlan(ctx context.Context, directory, id string) (storage.
 	return entry.Record, nil
 }
 
+// MergeOf returns the ID of the merge that turned a user into an alias, which Unmerge takes, or ErrUnknownMerge.
+func (s *Service) MergeOf(ctx context.Context, directory, alias string) (string, error) {
+	user, err := storage.Get[storage.User](ctx, s.engine, storage.Key(directory, alias))
+	if errors.Is(err, storage.ErrNotFound) || err == nil && user.Record.Status != storage.UserAlias {
+		return "", ErrUnknownMerge
+	}
+	if err != nil {
+		return "", wrap("read user", err)
+	}
+	return mergeID(user.Record.AliasOf, alias, user.Record.Epoch-1), nil
+}
+
 // resumeMerge completes the merge that turned one of two IDs into an alias.
 func (s *Service) resumeMerge(ctx context.Context, directory string, ids ...string) (*Merged, error) {
 	for _, id := range ids {

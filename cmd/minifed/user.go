@@ -10,6 +10,7 @@ import (
 	"github.com/minifed/minifed/cmd/minifed/internal/console"
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/server/admin"
+	"github.com/minifed/minifed/server/admin/setting"
 	"github.com/minifed/minifed/storage"
 )
 
@@ -101,24 +102,7 @@ func newContactFields(command *cobra.Command) *fields[admin.UserUpdate] {
 // newProfileFields adds the flags of the profile of a user.
 func newProfileFields(command *cobra.Command) *fields[storage.Profile] {
 	f := newFields[storage.Profile](command.Flags())
-	f.text("name", func(p *storage.Profile) *string { return &p.Name })
-	f.text("given-name", func(p *storage.Profile) *string { return &p.GivenName })
-	f.text("family-name", func(p *storage.Profile) *string { return &p.FamilyName })
-	f.text("middle-name", func(p *storage.Profile) *string { return &p.MiddleName })
-	f.text("nickname", func(p *storage.Profile) *string { return &p.Nickname })
-	f.text("picture", func(p *storage.Profile) *string { return &p.Picture })
-	f.text("profile", func(p *storage.Profile) *string { return &p.Profile })
-	f.text("website", func(p *storage.Profile) *string { return &p.Website })
-	f.text("gender", func(p *storage.Profile) *string { return &p.Gender })
-	f.text("birthdate", func(p *storage.Profile) *string { return &p.Birthdate })
-	f.text("locale", func(p *storage.Profile) *string { return &p.Locale })
-	f.text("zoneinfo", func(p *storage.Profile) *string { return &p.Zoneinfo })
-	f.text("address", func(p *storage.Profile) *string { return &addressOf(p).Formatted })
-	f.text("street-address", func(p *storage.Profile) *string { return &addressOf(p).StreetAddress })
-	f.text("locality", func(p *storage.Profile) *string { return &addressOf(p).Locality })
-	f.text("region", func(p *storage.Profile) *string { return &addressOf(p).Region })
-	f.text("postal-code", func(p *storage.Profile) *string { return &addressOf(p).PostalCode })
-	f.text("country", func(p *storage.Profile) *string { return &addressOf(p).Country })
+	f.add(setting.Profile())
 	return f
 }
 
@@ -130,14 +114,6 @@ func oneLineAddress(address *storage.Address) string {
 	parts := []string{address.Formatted, address.StreetAddress, address.Locality, address.Region, address.PostalCode, address.Country}
 	parts = slices.DeleteFunc(parts, func(part string) bool { return part == "" })
 	return strings.ReplaceAll(strings.Join(parts, ", "), "\n", ", ")
-}
-
-// addressOf returns the address of a profile, and creates it if there is none.
-func addressOf(p *storage.Profile) *storage.Address {
-	if p.Address == nil {
-		p.Address = new(storage.Address)
-	}
-	return p.Address
 }
 
 func newUserList(d *operatorEnv) *cobra.Command {

@@ -48,12 +48,21 @@ func (s *Service) MergeUsers(ctx context.Context, directory, one, other string) 
 	return merged(s.config.Identity.Merge(ctx, directory, one, other, s.config.Actor.Name))
 }
 
-// UndoMerge separates two merged users again; id is what the merge returned as Audit.
+// UndoMerge separates two merged users again; id is what the merge returned as Audit, or the ID of the user that it turned into an
+// alias.
 func (s *Service) UndoMerge(ctx context.Context, directory, id string) error {
 	if err := s.Allowed(directory, ActUserUnmerge); err != nil {
 		return err
 	}
-	return mergeError(s.config.Identity.Unmerge(ctx, directory, id, s.config.Actor.Name))
+	err := s.config.Identity.Unmerge(ctx, directory, id, s.config.Actor.Name)
+	if !errors.Is(err, identity.ErrUnknownMerge) {
+		return mergeError(err)
+	}
+	merge, err := s.config.Identity.MergeOf(ctx, directory, id)
+	if err != nil {
+		return mergeError(err)
+	}
+	return mergeError(s.config.Identity.Unmerge(ctx, directory, merge, s.config.Actor.Name))
 }
 
 func merged(done *identity.Merged, err error) (identity.Merged, error) {

@@ -127,7 +127,7 @@ func TestUsers_MergeAndUndo(t *testing.T) {
 	if _, err := h.MergeUsers(t.Context(), "default", alice.ID, alice.ID); !errors.Is(err, ErrRefused) {
 		t.Errorf("with itself: error %v", err)
 	}
-	must(t, h.UndoMerge(t.Context(), "default", done.Audit))
+	must(t, h.UndoMerge(t.Context(), "default", done.Alias)) // or done.Audit
 	person, err = h.User(t.Context(), "default", twin.ID)
 	must(t, err)
 	if person.User.ID != twin.ID {

@@ -108,6 +108,16 @@ func (c *Console) routes() []route {
 		{path: "d/{directory}/clients/{client}/disable", get: c.askClientDisable, post: c.disableClient},
 		{path: "d/{directory}/clients/{client}/enable", post: c.enableClient},
 		{path: "d/{directory}/clients/{client}/delete", get: c.askClientDelete, post: c.deleteClient},
+		{path: "d/{directory}/users", get: c.users},
+		{path: "d/{directory}/new-user", get: c.newUser, post: c.createUser},
+		{path: "d/{directory}/users/{user}", get: c.user, post: c.saveUser},
+		{path: "d/{directory}/users/{user}/reveal", post: c.revealUser},
+		{path: "d/{directory}/users/{user}/end", post: c.endUserRecord},
+		{path: "d/{directory}/users/{user}/password", get: c.askPasswordReset, post: c.resetPassword},
+		{path: "d/{directory}/users/{user}/merge", get: c.askMerge, post: c.mergeUsers},
+		{path: "d/{directory}/users/{user}/act/{act}", get: c.askUser, post: c.actOnUser},
+		{path: "d/{directory}/merges", get: c.merges, post: c.decideMerges},
+		{path: "d/{directory}/undo-merge", post: c.undoMerge},
 	}
 }
 

@@ -15,8 +15,10 @@ var (
 	errOtherSite = errors.New("console: the form was not sent by a page of the console")
 	errBadForm   = errors.New("console: the form cannot be read")
 	errTooLarge  = errors.New("console: the form is too large")
-	// errNoJSON is shown at its field.
-	errNoJSON = errors.New("must be a JSON document")
+	// The following are shown at their fields.
+	errNoJSON    = errors.New("must be a JSON document")
+	errAttribute = errors.New("must be NAME=VALUE on each line")
+	errSameUser  = errors.New("must be another user")
 )
 
 // failure is how an error is shown.

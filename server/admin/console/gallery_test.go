@@ -7,9 +7,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html"
 
+	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/internal/chromiumtest"
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/server/admin/console"
@@ -34,16 +36,46 @@ func newFilledHarness(t *testing.T) *harness {
 		_, _, err := h.service.CreateClient(t.Context(), client)
 		must(0, err)(t)
 	}
+	h.addUsers()
 	return h
 }
 
+// addUsers adds users: one with everything, one without a name, and two who look like one person.
+func (h *harness) addUsers() {
+	h.Helper()
+	t, ctx := h.T, h.Context()
+	alice := must(h.service.CreateUser(ctx, "default", identity.Account{
+		Username: "alice", Password: "correct horse battery", Profile: storage.Profile{Name: "Alice 王", Nickname: "Ali", Birthdate: "1990-02-03"},
+	}))(t)
+	h.alice = alice.ID
+	email, phone := "alice@example.com", "+8613812345678"
+	must(h.service.UpdateUser(ctx, "default", alice.ID, admin.UserUpdate{Email: &email, Phone: &phone, Membership: func(m *identity.Membership) {
+		m.Groups, m.Attributes = []string{"staff", "tea makers"}, map[string][]string{"role": {"admin", "buyer"}}
+	}}))(t)
+	shadow := must(h.people.Resolve(ctx, identity.Login{Directory: "default", AppID: "wxsim1", OpenID: "oABCDEFGHIJKLMNOPQRSTUVWXYZ01", OpenPlatform: "tea", UnionID: "uABCDEFGHIJKLMNOPQRSTUVWXYZ01"}, true))(t)
+	h.shadow = shadow.User.Record.ID
+	must(storage.Insert(ctx, h.engine, storage.Session{
+		Directory: "default", ID: "session-1", Secret: "digest", User: alice.ID, Browser: "Firefox on Linux", AuthTime: h.now(), SeenAt: h.now(), CreatedAt: h.now(), ExpiresAt: h.now().Add(time.Hour),
+	}))(t)
+	shop := must(h.service.Client(ctx, "default", "shop"))(t).Record
+	must(storage.Insert(ctx, h.engine, storage.Grant{
+		Directory: "default", ID: "grant-1", Client: "shop", Incarnation: shop.Incarnation, User: alice.ID, State: storage.GrantActive, GrantType: "authorization_code",
+		Scopes: []string{"openid", "profile"}, CreatedAt: h.now(), ExpiresAt: h.now().Add(time.Hour),
+	}))(t)
+	must(storage.Insert(ctx, h.engine, storage.MergeCandidate{
+		Directory: "default", ID: "pair", Users: [2]string{alice.ID, h.shadow}, Reason: identity.ReasonPhone, State: identity.CandidateOpen, CreatedAt: h.now(), UpdatedAt: h.now(),
+	}))(t)
+}
+
 // pages are the paths of all pages, below console.Base.
-func pages() []string {
+func (h *harness) pages() []string {
 	paths := []string{"", "new", "nowhere", "d/closed/", "d/closed/delete"}
 	for _, path := range []string{
 		"", "settings", "disable", "keys", "clients", "new-client", "new-client?kind=wechat_miniapp", "new-client?kind=web",
 		"clients/mini", "clients/shop", "clients/app", "clients/phone", "clients/robot", "clients/shop/secret", "clients/shop/secret?alone=1",
 		"clients/mini/app-secret", "clients/shop/disable", "clients/shop/delete",
+		"users", "users?q=nothing", "new-user", "users/" + h.alice, "users/" + h.shadow, "users/" + h.alice + "/password", "users/" + h.alice + "/merge",
+		"users/" + h.alice + "/merge?other=" + h.shadow, "users/" + h.alice + "/act/disable", "users/" + h.alice + "/act/delete", "merges",
 	} {
 		paths = append(paths, "d/default/"+path)
 	}
@@ -56,7 +88,7 @@ func TestPages_AreValid(t *testing.T) {
 	for _, language := range []string{"en", "zh-CN"} {
 		b := h.browser()
 		b.language = language
-		for _, path := range pages() {
+		for _, path := range h.pages() {
 			b.get(path)
 			t.Run(language+" "+path, func(t *testing.T) { checkPage(t, b.page, language) })
 		}
@@ -130,7 +162,7 @@ func TestChromium_PagesAreAccessible(t *testing.T) {
 		tab.Screen(screen.width, screen.height, screen.mobile)
 		tab.Dark(screen.dark)
 		tab.Language(screen.language)
-		for i, path := range pages() {
+		for i, path := range h.pages() {
 			tab.Navigate(h.url + console.Base + path)
 			tab.Wait("html[lang=" + strconv.Quote(screen.language) + "] #main")
 			for _, problem := range tab.AccessibilityProblems() {

@@ -30,6 +30,8 @@ type harness struct {
 	people  *identity.Service
 	service *admin.Service
 	url     string
+	// alice and shadow are IDs of users.
+	alice, shadow string
 
 	mu    sync.Mutex
 	at    time.Time

@@ -267,6 +267,17 @@ func (v *view) ClientPath(client, page string) string {
 	return clientPath(v.Directory.ID, client, page)
 }
 
+// UserPath returns the path of a page of a user of the directory.
+func (v *view) UserPath(user, page string) string { return userPath(v.Directory.ID, user, page) }
+
+// NameOf returns the name of a user.
+func (v *view) NameOf(user storage.User) (string, error) {
+	if name := nameOf(user); name != "" {
+		return name, nil
+	}
+	return v.T("user.unnamed")
+}
+
 // Tabs are the pages of the directory.
 func (v *view) Tabs() []link {
 	if v.Directory == nil {
@@ -274,7 +285,7 @@ func (v *view) Tabs() []link {
 	}
 	at := func(page, key string) link { return link{Path: directoryPath(v.Directory.ID, page), Text: text(key)} }
 	return v.marked([]link{
-		at("", "nav.directory"), at("clients", "nav.clients"), at("keys", "nav.keys"), at("settings", "nav.settings"),
+		at("", "nav.directory"), at("clients", "nav.clients"), at("users", "nav.users"), at("merges", "nav.merges"), at("keys", "nav.keys"), at("settings", "nav.settings"),
 	})
 }
 

@@ -61,11 +61,13 @@ const (
 	Permissions    Section = "permissions"
 	Tokens         Section = "tokens"
 	Lifetimes      Section = "lifetimes"
+	Person         Section = "person"
+	Address        Section = "address"
 )
 
 // Sections returns all sections in the order of a form.
 func Sections() []Section {
-	return []Section{General, MiniProgram, Look, SignIn, Browser, Authentication, Permissions, Tokens, Lifetimes}
+	return []Section{General, MiniProgram, Look, SignIn, Browser, Authentication, Permissions, Tokens, Lifetimes, Person, Address}
 }
 
 // lifetimes are the settings of how long things are valid, of directories and clients.

@@ -19,7 +19,10 @@ func members(record reflect.Value, prefix string) map[string]uintptr {
 		member := record.Field(i)
 		inner := prefix + name + "."
 		if member.Type() == reflect.TypeFor[*storage.Federation]() {
-			member, inner = member.Elem(), prefix
+			inner = prefix
+		}
+		if member.Kind() == reflect.Pointer && member.Elem().Kind() == reflect.Struct {
+			member = member.Elem()
 		}
 		if member.Kind() != reflect.Struct || member.Type().String() == "time.Time" {
 			found[prefix+name] = member.Addr().Pointer()
@@ -77,6 +80,10 @@ func TestClient_EveryMemberHasSetting(t *testing.T) {
 		"assignments", "expires_at",
 		// A browser session belongs to the directory.
 		"lifetimes.session_idle", "lifetimes.session_absolute")
+}
+
+func TestProfile_EveryMemberHasSetting(t *testing.T) {
+	check(t, &storage.Profile{Address: &storage.Address{}}, setting.Profile(), nil)
 }
 
 func TestParseSeconds_ReadsDaysAndDurations(t *testing.T) {
