@@ -109,13 +109,18 @@ func (s *Service) deleteOrphanedUser(ctx context.Context, user storage.User) err
 
 // deleteCandidates deletes the merge candidates of a directory without users.
 func (s *Service) deleteCandidates(ctx context.Context, directory string) error {
+	return errors.Join(deleteOwned[storage.MergeCandidate](ctx, s, directory), deleteOwned[storage.MergeBatch](ctx, s, directory))
+}
+
+// deleteOwned deletes all records of a kind that belong to a directory.
+func deleteOwned[R storage.Record](ctx context.Context, s *Service, directory string) error {
 	for {
-		candidates, _, err := list[storage.MergeCandidate](ctx, s, Page{Limit: storage.MaxPage}.query(directory, storage.ByCreatedDescending))
-		if err != nil || len(candidates) == 0 {
+		records, _, err := list[R](ctx, s, Page{Limit: storage.MaxPage}.query(directory, storage.ByCreatedDescending))
+		if err != nil || len(records) == 0 {
 			return err
 		}
-		for _, candidate := range candidates {
-			if err := s.config.Engine.Delete(ctx, storage.KindMergeCandidate, candidate.Document().ID); err != nil {
+		for _, record := range records {
+			if err := s.config.Engine.Delete(ctx, record.Document().Kind, record.Document().ID); err != nil {
 				return err
 			}
 		}

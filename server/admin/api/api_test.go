@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/minifed/minifed/identity"
-
 	"github.com/minifed/minifed/server/admin/api"
 	"github.com/minifed/minifed/server/admin/setting"
 	"github.com/minifed/minifed/storage"
@@ -176,6 +175,11 @@ func TestUsers_WholeLife(t *testing.T) {
 	if grants.text("items", "0", "state") != "ended" || grants.text("items", "1", "state") != "ended" || strings.Contains(grants.Body.String(), "nonce") {
 		t.Errorf("grants %s", grants.Body.String())
 	}
+	if r := h.ok(tokenAuditor, http.MethodGet, at+"/methods", ""); r.text("password") != "true" {
+		t.Errorf("methods %s", r.Body.String())
+	}
+	h.send(tokenAdmin, http.MethodDelete, at+"/passkeys/none", "").wantProblem(http.StatusNotFound, "not_found")
+	h.send(tokenAdmin, http.MethodDelete, at+"/totp", "").wantProblem(http.StatusNotFound, "not_found")
 	for _, act := range []string{"disable", "enable", "sign-out"} {
 		want := map[string]string{"disable": "disabled"}[act]
 		if r := h.ok(tokenSupport, http.MethodPost, at+"/"+act, ""); want != "" && r.text("status") != want {

@@ -13,7 +13,7 @@ import (
 func concrete(path string) string {
 	return strings.NewReplacer(
 		"{directory}", "default", "{client}", "shop", "{user}", "u", "{session}", "s", "{grant}", "g", "{candidate}", "m", "{merge}", "m",
-		"{batch}", "b", "{kid}", "k", "{operator}", "o",
+		"{batch}", "b", "{kid}", "k", "{passkey}", "p", "{operator}", "o",
 	).Replace(strings.TrimPrefix(path, api.Path))
 }
 

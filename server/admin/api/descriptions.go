@@ -289,6 +289,26 @@ func userDescriptions() map[string]description {
 		"Password":             says("The result of the reset of a password."),
 		"Password.password":    server("The generated password. It is not shown again."),
 
+		"UserMethods":                     says("The sign-in methods of a user other than identities."),
+		"UserMethods.password":            server("true if the user has a password."),
+		"UserMethods.password_changed_at": server("When the password was set."),
+		"UserMethods.passkeys":            server("The passkeys."),
+		"UserMethods.totp":                server("The authenticator app; absent if there is none."),
+
+		"Passkey":            says("A passkey of a user."),
+		"Passkey.id":         server("The ID."),
+		"Passkey.name":       server("The name that the user gave it."),
+		"Passkey.host":       server("The host for which it was created. At another host it does not work."),
+		"Passkey.backed_up":  server("true if the user's devices share it."),
+		"Passkey.suspect_at": server("When its counter went back, as that of a copy would."),
+		"Passkey.used_at":    server("When it was used last."),
+		"Passkey.created_at": server("When it was created."),
+
+		"TOTP":                says("The authenticator app of a user."),
+		"TOTP.recovery_codes": server("How many recovery codes are unused."),
+		"TOTP.used_at":        server("When it was used last."),
+		"TOTP.created_at":     server("When it was set up."),
+
 		"Session":            says("A browser that is signed in to a directory."),
 		"Session.directory":  server("The directory of the session."),
 		"Session.id":         server("The claim sid of ID tokens."),

@@ -31,7 +31,7 @@ const (
 type result struct {
 	Location string `json:"location,omitempty"`
 	Resource string `json:"resource,omitempty"`
-	Secret   string `json:"shown_once,omitempty"`
+	Shown    string `json:"shown_once,omitempty"`
 }
 
 // once does the work of a creation. A repeat with the same Idempotency-Key within 24 hours gets the result of the first request.
@@ -166,11 +166,11 @@ func replayClient(c *call, earlier result) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return createdClient(entry, earlier.Secret), nil
+	return createdClient(entry, earlier.Shown), nil
 }
 
 func replaySecret(_ *call, earlier result) (reply, error) {
-	return reply{body: Secret{earlier.Secret}}, nil
+	return reply{body: Secret{earlier.Shown}}, nil
 }
 
 func replayUser(c *call, earlier result) (reply, error) {
@@ -179,7 +179,7 @@ func replayUser(c *call, earlier result) (reply, error) {
 
 func replayOperator(c *call, earlier result) (reply, error) {
 	operator, err := c.service.Operator(c.Context(), earlier.Resource)
-	return reply{body: CreatedOperator{viewOperator(operator), earlier.Secret}}, err
+	return reply{body: CreatedOperator{viewOperator(operator), earlier.Shown}}, err
 }
 
 func replayService(c *call, earlier result) (reply, error) {
@@ -187,5 +187,5 @@ func replayService(c *call, earlier result) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return reply{body: CreatedServiceClient{viewService(entry.Record), earlier.Secret}}, nil
+	return reply{body: CreatedServiceClient{viewService(entry.Record), earlier.Shown}}, nil
 }

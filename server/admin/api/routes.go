@@ -11,7 +11,7 @@ const directoryPattern = "[a-z0-9_-]{1,32}"
 // allRoutes is the table of operations.
 func (a *api) allRoutes() []route {
 	return slices.Concat(
-		directoryRoutes(), clientRoutes(), userRoutes(), mergeRoutes(), keyRoutes(), transferRoutes(), auditRoutes(), operatorRoutes(), serviceRoutes(),
+		directoryRoutes(), clientRoutes(), userRoutes(), methodRoutes(), mergeRoutes(), keyRoutes(), transferRoutes(), auditRoutes(), operatorRoutes(), serviceRoutes(),
 		[]route{{
 			id: "openapi", method: http.MethodGet, path: "/openapi.json", tag: "Documents", status: http.StatusOK, public: true, tagged: true,
 			summary: "OpenAPI description", text: "This document, as OpenAPI 3.1. It needs no access token.",
