@@ -12,6 +12,7 @@ import (
 
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/server/federation"
 	"github.com/minifed/minifed/server/mail"
 	"github.com/minifed/minifed/server/outbound"
@@ -26,6 +27,11 @@ type Config struct {
 	PublicURL string
 	// DefaultDirectory is the ID of the directory whose issuer is PublicURL itself.
 	DefaultDirectory string
+
+	// AdminURL is the issuer of the directory of operators, an origin as PublicURL; empty does not serve it. See Server.Operators.
+	AdminURL string
+	// Admin creates the first owner; required with AdminURL.
+	Admin *admin.Service
 
 	// Engine stores everything.
 	Engine storage.Engine
@@ -89,6 +95,17 @@ const (
 	maxClientRate = 1_000_000
 )
 
+// checkAdmin checks what the directory of operators needs.
+func (c Config) checkAdmin() error {
+	if err := storage.CheckOrigin(c.AdminURL); err != nil {
+		return fmt.Errorf("server: AdminURL %w", err)
+	}
+	if c.AdminURL == c.PublicURL || c.Admin == nil {
+		return errors.New("server: AdminURL must differ from PublicURL, and needs Admin")
+	}
+	return nil
+}
+
 // checked returns the configuration with its defaults, or all its problems.
 func (c Config) checked() (Config, error) {
 	var problems []error
@@ -112,6 +129,9 @@ func (c Config) checked() (Config, error) {
 	}
 	if err := storage.CheckOrigin(c.PublicURL); err != nil {
 		problems = append(problems, fmt.Errorf("server: PublicURL %w", err))
+	}
+	if c.AdminURL != "" {
+		problems = append(problems, c.checkAdmin())
 	}
 	if c.TokenNow == nil {
 		c.TokenNow = c.Now

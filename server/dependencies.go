@@ -57,7 +57,7 @@ type dependencies struct {
 func newDependencies(config Config) (*dependencies, error) {
 	d := &dependencies{
 		Config:   config,
-		catalog:  endpoint.NewCatalog(endpoint.CatalogConfig{PublicURL: config.PublicURL, DefaultDirectory: config.DefaultDirectory, Engine: config.Engine, Now: config.Now}),
+		catalog:  endpoint.NewCatalog(endpoint.CatalogConfig{PublicURL: config.PublicURL, AdminURL: config.AdminURL, DefaultDirectory: config.DefaultDirectory, Engine: config.Engine, Now: config.Now}),
 		sealer:   endpoint.Sealer{Secrets: config.Secrets, Random: config.Rand},
 		subjects: token.Subjects{Secrets: config.Secrets},
 		mail:     mail.NewQueue(config.Mailer, config.Logger),

@@ -13,8 +13,16 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// ServeHTTP serves every endpoint of every directory.
+// ServeHTTP serves every endpoint of every directory but that of the operators.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.serve(w, r, s.headers, func(w *recorder, c *endpoint.Request) {
+		c.Body = http.MaxBytesReader(w, c.Body, endpoint.MaxBody)
+		s.dispatch(w, c)
+	})
+}
+
+// serve prepares a request for dispatch, and counts and logs it after that.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, headers http.Header, dispatch func(*recorder, *endpoint.Request)) {
 	c := &endpoint.Request{Started: s.config.Now(), ClientIP: s.proxies.ClientIP(r)}
 	response := &recorder{ResponseWriter: w}
 	c.Request = r.WithContext(c.InContext(r.Context()))
@@ -28,9 +36,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c.ID = id
 	response.Header().Set("X-Request-Id", id)
-	maps.Copy(response.Header(), s.headers)
-	c.Body = http.MaxBytesReader(response, c.Body, endpoint.MaxBody)
-	s.dispatch(response, c)
+	maps.Copy(response.Header(), headers)
+	dispatch(response, c)
 }
 
 // dispatch finds the directory and the endpoint that the request is for.
@@ -64,8 +71,12 @@ func (s *Server) dispatch(w *recorder, c *endpoint.Request) {
 		return
 	}
 	c.Issuer = issuer
-	// 3. The endpoint.
-	c.Request = c.WithContext(oauth2.Begin(c.Context(), issuer))
+	s.respond(w, c)
+}
+
+// respond calls the endpoint of a request.
+func (s *Server) respond(w *recorder, c *endpoint.Request) {
+	c.Request = c.WithContext(oauth2.Begin(c.Context(), c.Issuer))
 	defer s.recoverPanic(w, c, c.Route.ErrorWriter)
 	if c.Route.CORS {
 		endpoint.Cors{Clients: s.shared.catalog}.Serve(w, c, c.Route)

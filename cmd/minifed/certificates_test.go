@@ -33,6 +33,29 @@ func overTLS(t *testing.T, address string, trusted *x509.Certificate) (*http.Res
 	return response, err
 }
 
+func TestAdminListener_ConsoleByTLSHealthByBoth(t *testing.T) {
+	folder := t.TempDir()
+	trusted := certificatetest.Write(t, folder, 1)
+	public, admin := porttest.Address(t), porttest.Address(t)
+	_, publicPort, _ := strings.Cut(public, ":")
+	_, adminPort, _ := strings.Cut(admin, ":")
+	newCLIWithStore(t).startServerOn(t, public, admin, "MINIFED_PUBLIC_URL=https://localhost:"+publicPort, "MINIFED_ADMIN_PUBLIC_URL=https://localhost:"+adminPort,
+		"MINIFED_LISTEN_TLS_CERT_FILE="+filepath.Join(folder, "tls.crt"), "MINIFED_LISTEN_TLS_KEY_FILE="+filepath.Join(folder, "tls.key"))
+	response, err := overTLS(t, admin, trusted)
+	if err != nil || response.StatusCode != http.StatusOK || response.ProtoMajor != 1 || response.Header.Get("Strict-Transport-Security") == "" {
+		t.Errorf("the sign-in of operators by TLS: %v, error %v", response, err)
+	}
+	plain := "http://localhost:" + adminPort
+	for path, want := range map[string]int{
+		"/livez": http.StatusOK, "/readyz": http.StatusOK, "/metrics": http.StatusOK, "/console/": http.StatusForbidden,
+		"/admin/v1/directories": http.StatusForbidden, "/.well-known/openid-configuration": http.StatusForbidden,
+	} {
+		if code, body := get(t, plain+path); code != want {
+			t.Errorf("%s by plain http: %d %s", path, code, body)
+		}
+	}
+}
+
 func TestServe_ReplacesTheCertificateAfterSIGHUP(t *testing.T) {
 	folder := t.TempDir()
 	first := certificatetest.Write(t, folder, 1)

@@ -181,6 +181,7 @@ func (s *cliHarness) startServerOn(t *testing.T, public, admin string, variables
 	running := &testServer{url: "http://" + public, adminURL: "http://" + admin, ended: make(chan int, 1)}
 	running.cliHarness = s.with(append([]string{
 		"MINIFED_PUBLIC_URL=" + running.url, "MINIFED_LISTEN_ADDRESS=" + public, "MINIFED_LISTEN_ADMIN_ADDRESS=" + admin,
+		"MINIFED_ADMIN_PUBLIC_URL=" + running.adminURL,
 	}, variables...)...)
 	running.out, running.err = newOutputBuffer(), newOutputBuffer()
 	running.Out, running.Err = running.out, running.err
@@ -233,7 +234,7 @@ var storeTemplate = sync.OnceValue(func() string {
 		In: strings.NewReader(""), Out: newOutputBuffer(), Err: logs, Now: time.Now, Random: rand.Reader,
 		Environ: []string{
 			"MINIFED_CONFIG=" + os.DevNull, "MINIFED_DATA_DIR=" + filepath.Join(folder, "data"),
-			"MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=off", "MINIFED_LISTEN_DRAIN_DELAY=0s",
+			"MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_DRAIN_DELAY=0s",
 		},
 	}
 	ended := make(chan int, 1)

@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/minifed/minifed/cmd/minifed/internal/config"
 	"github.com/minifed/minifed/cmd/minifed/internal/demo"
 	"github.com/minifed/minifed/cmd/minifed/internal/health"
@@ -106,7 +104,7 @@ func TestHealthcheck_ReportsReadiness(t *testing.T) {
 			t.Errorf("%s: %q", variable, printed)
 		}
 	}
-	unready := httptest.NewServer(health.New().Handler(prometheus.NewRegistry()))
+	unready := httptest.NewServer(health.New().Handler())
 	t.Cleanup(unready.Close)
 	newCLI(t, "MINIFED_LISTEN_ADMIN_ADDRESS="+strings.TrimPrefix(unready.URL, "http://")).
 		mustFail(t, exitFailed, []string{"HTTP 503", "starting"}, "healthcheck")
@@ -122,7 +120,7 @@ func TestReadyz_IsReadyWithoutTheStore(t *testing.T) {
 	serving := health.New()
 	serving.Engine.Store(&down)
 	serving.Phase.Store(health.PhaseReady)
-	server := httptest.NewServer(serving.Handler(prometheus.NewRegistry()))
+	server := httptest.NewServer(serving.Handler())
 	t.Cleanup(server.Close)
 	if code, body := get(t, server.URL+"/readyz"); code != http.StatusOK || !strings.Contains(body, `"store":"unavailable"`) {
 		t.Errorf("%d %s", code, body)

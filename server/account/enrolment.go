@@ -79,7 +79,7 @@ func (a *Account) askToSignInAgain(w http.ResponseWriter, r *endpoint.Request) e
 		Template: "message", Title: page.Text("again.title"), Status: http.StatusForbidden, Failed: true,
 		Data: messageData{
 			Text: page.Text("again.text"),
-			Link: &page.Link{Text: page.Text("login.title"), Path: authorize.LoginPath, Parameters: []string{otherParameter, "1"}},
+			Link: &page.Link{Text: page.Text("login.title"), Path: authorize.LoginPath, Parameters: []string{OtherParameter, "1"}},
 		},
 	})
 }

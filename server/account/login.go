@@ -43,8 +43,8 @@ type chooseAccountData struct {
 	Person page.UserView
 }
 
-// otherParameter is the parameter of the login page that requests the form even if a user is signed in.
-const otherParameter = "other"
+// OtherParameter is the parameter of the login page that requests the form even if a user is signed in.
+const OtherParameter = "other"
 
 // Mount implements endpoint.Endpoint.
 func (e *Login) Mount(t *endpoint.RouteTable) {
@@ -65,7 +65,7 @@ func (e *Login) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	if r.Method == http.MethodPost {
 		return e.submit(w, r, p, current)
 	}
-	other := r.URL.Query().Has(otherParameter)
+	other := r.URL.Query().Has(OtherParameter)
 	switch {
 	case current != nil && p == nil && !other:
 		return redirectHome(w, r)
@@ -146,10 +146,14 @@ func (e *Login) submit(w http.ResponseWriter, r *endpoint.Request, p *authorize.
 	return nil
 }
 
-// redirectHome redirects to the account page, or to the page that confirms an e-mail address.
+// redirectHome redirects to the home of the user, or to the page that confirms an e-mail address.
 func redirectHome(w http.ResponseWriter, r *endpoint.Request) error {
 	if proof := proofOf(r.Request); proof != nil {
 		return page.Redirect(w, r, endpoint.EmailConfirmPath, proof...)
+	}
+	if address, operator := consoleHome(w, r); operator {
+		RedirectTo(w, address)
+		return nil
 	}
 	return page.Redirect(w, r, endpoint.AccountPath)
 }
@@ -157,7 +161,7 @@ func redirectHome(w http.ResponseWriter, r *endpoint.Request) error {
 // form is the login page.
 func (e *Login) form(r *endpoint.Request, p *authorize.Pending, current *authorize.CurrentSession) page.Page {
 	name := ""
-	if current != nil && !r.URL.Query().Has(otherParameter) {
+	if current != nil && !r.URL.Query().Has(OtherParameter) {
 		name = cmp.Or(current.User.Username, current.User.Email)
 	}
 	if p != nil {

@@ -75,10 +75,15 @@ func (s *SignIns) Complete(w http.ResponseWriter, r *endpoint.Request, p *author
 	if err != nil {
 		return err
 	}
-	if p == nil {
+	switch {
+	case p != nil:
+		return s.Pages.Onward(w, r, p.Request.UILocales(), location)
+	case r.Issuer.Directory.ID == storage.OperatorsDirectory:
+		RedirectTo(w, location)
+		return nil
+	default:
 		return redirectHome(w, r)
 	}
-	return s.Pages.Onward(w, r, p.Request.UILocales(), location)
 }
 
 // missing returns the page for the factor that a sign-in misses, or an empty string.
@@ -146,6 +151,9 @@ func (s *SignIns) Finish(w http.ResponseWriter, r *endpoint.Request, done *Unfin
 		return "", err
 	}
 	if done.Pending == nil {
+		if address, operator := consoleHome(w, r); operator {
+			return address, nil
+		}
 		return page.LinksOf(r.Request, r.Issuer).To(endpoint.AccountPath), nil
 	}
 	return s.Authorize.AfterSignIn(r, done.Pending, signed)

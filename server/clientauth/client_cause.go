@@ -10,7 +10,7 @@ import (
 
 const (
 	causeUnknownClient  endpoint.OperatorCause = "no client of this directory has this client_id: correct it, or create the client"
-	causeDisabled       endpoint.OperatorCause = "the client is disabled: enable it by minifed client enable"
+	causeDisabled       endpoint.OperatorCause = "the client is disabled, or has expired: enable it by minifed client enable, or give it a later end by minifed operator client update"
 	causeNoCredentials  endpoint.OperatorCause = "the request has a client_id and no secret or assertion: configure the client's secret or key at the caller"
 	causePublic         endpoint.OperatorCause = "the client is public and the request has a secret or assertion: remove it at the caller, or register a client of kind web"
 	causeNoSecret       endpoint.OperatorCause = "the client authenticates by private_key_jwt and the request has a secret: configure its key at the caller, or change it by minifed client update --auth-method"

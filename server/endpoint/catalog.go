@@ -17,6 +17,7 @@ const directoryPrefix = "/d/"
 // Catalog finds the directory and the client of a request. It implements oauth2.Clients.
 type Catalog struct {
 	publicURL   string
+	adminURL    string
 	DefaultID   string
 	hosts       hostIndex
 	Directories *Cache[*oauth2.Issuer]
@@ -28,13 +29,15 @@ var _ oauth2.Clients = (*Catalog)(nil)
 // CatalogConfig configures a catalog.
 type CatalogConfig struct {
 	PublicURL, DefaultDirectory string
-	Engine                      storage.Engine
-	Now                         func() time.Time
+	// AdminURL is the issuer of the directory of operators; empty if it is not served.
+	AdminURL string
+	Engine   storage.Engine
+	Now      func() time.Time
 }
 
 // NewCatalog returns a catalog that reads from the store.
 func NewCatalog(config CatalogConfig) *Catalog {
-	c := &Catalog{publicURL: config.PublicURL, DefaultID: config.DefaultDirectory, hosts: newHostIndex(config)}
+	c := &Catalog{publicURL: config.PublicURL, adminURL: config.AdminURL, DefaultID: config.DefaultDirectory, hosts: newHostIndex(config)}
 	c.Directories = newCache(config.Now, func(ctx context.Context, id string) (*oauth2.Issuer, error) {
 		entry, err := storage.Get[storage.Directory](ctx, config.Engine, id)
 		if err != nil {
@@ -51,9 +54,29 @@ func NewCatalog(config CatalogConfig) *Catalog {
 		if err != nil {
 			return nil, err
 		}
-		return oauth2.NewClient(entry.Record, issuer)
+		return oauth2.NewClient(c.completed(entry.Record, config.Now()), issuer)
 	})
 	return c
+}
+
+// APIPath is the path of the admin API. With AdminURL it is the audience of its access tokens.
+const APIPath = "/admin/v1"
+
+// completed returns a client as it counts now: one that has expired is disabled, and clients of operators get tokens for the admin
+// API alone.
+func (c *Catalog) completed(client storage.Client, now time.Time) storage.Client {
+	if !client.ExpiresAt.IsZero() && !now.Before(client.ExpiresAt) {
+		client.Disabled = true
+	}
+	if client.Directory == storage.OperatorsDirectory {
+		client.Audiences, client.DefaultAudience = nil, []string{c.adminURL + APIPath}
+	}
+	return client
+}
+
+// Operators returns the issuer of the directory of operators, as Issuer does. Only the admin listener serves it.
+func (c *Catalog) Operators(ctx context.Context, fromMemory bool) (*oauth2.Issuer, error) {
+	return c.Issuer(ctx, Target{Directory: storage.OperatorsDirectory}, fromMemory)
 }
 
 // issuerURL is the issuer identifier of a directory.
@@ -63,6 +86,8 @@ func (c *Catalog) issuerURL(directory storage.Directory) string {
 		return directory.Issuer
 	case directory.ID == c.DefaultID:
 		return c.publicURL
+	case directory.ID == storage.OperatorsDirectory:
+		return c.adminURL
 	default:
 		return c.publicURL + directoryPrefix + directory.ID
 	}

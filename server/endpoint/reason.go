@@ -8,4 +8,8 @@ const (
 	// ReasonAnswered is the reason when a pushed request already has its code.
 	ReasonAnswered    = "request_answered"
 	ReasonRateLimited = "rate_limited"
+	// ReasonWrongHost and ReasonPlainHTTP are the reasons of the admin listener for a request to another host, and for one that
+	// does not arrive by https.
+	ReasonWrongHost = "wrong_host"
+	ReasonPlainHTTP = "plain_http"
 )

@@ -103,6 +103,17 @@ func (p TrustedProxies) ClientIP(r *http.Request) netip.Addr {
 	return address
 }
 
+// IsHTTPS reports whether a request arrived by https: at this process, or at a trusted proxy that says so.
+func (p TrustedProxies) IsHTTPS(r *http.Request) bool {
+	return r.TLS != nil || p.trusts(peer(r)) && r.Header.Get("X-Forwarded-Proto") == "https"
+}
+
+// IsNear reports whether the connection comes from this machine or from a trusted proxy.
+func (p TrustedProxies) IsNear(r *http.Request) bool {
+	address := peer(r)
+	return address.IsLoopback() || p.trusts(address)
+}
+
 // hopAddress parses one address of X-Forwarded-For. Some proxies add the port.
 func hopAddress(hop string) (netip.Addr, bool) {
 	if withPort, err := netip.ParseAddrPort(hop); err == nil {

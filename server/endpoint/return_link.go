@@ -14,4 +14,5 @@ type ReturnLink struct {
 const (
 	TextBeginAgain = "failure.again"
 	TextReload     = "failure.reload"
+	TextConsole    = "failure.console"
 )

@@ -63,7 +63,7 @@ func applicationFailures() []string {
 // failureKinds are the kinds with their own texts, by the reason of the error.
 func failureKinds() []string {
 	return append(applicationFailures(),
-		endpoint.ReasonInteractionOver, endpoint.ReasonInteractionOther, endpoint.ReasonAnswered, reasonCSRF, endpoint.ReasonRateLimited, "kept_over", "logout_over", "not_found", "no_page", "too_large", "unavailable", "internal",
+		endpoint.ReasonInteractionOver, endpoint.ReasonInteractionOther, endpoint.ReasonAnswered, reasonCSRF, endpoint.ReasonRateLimited, endpoint.ReasonWrongHost, endpoint.ReasonPlainHTTP, "kept_over", "logout_over", "not_found", "no_page", "too_large", "unavailable", "internal",
 	)
 }
 

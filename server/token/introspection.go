@@ -104,7 +104,7 @@ func (e *Introspection) jwt(r *endpoint.Request, client *oauth2.Client, token st
 	}
 	grant, ok := oauth2.GrantOf(claims.ID)
 	if !ok {
-		return response, e.checkClientsOwn(r.Context(), claims)
+		return response, checkClientsOwn(r.Context(), e.Store, claims)
 	}
 	live, err := e.Store.ActiveGrant(r.Context(), grant)
 	if err != nil {
@@ -118,15 +118,15 @@ func (e *Introspection) jwt(r *endpoint.Request, client *oauth2.Client, token st
 }
 
 // checkClientsOwn checks a client's own token, which has no grant: the client must be active and the token not revoked.
-func (e *Introspection) checkClientsOwn(ctx context.Context, claims accessClaims) error {
-	client, err := e.Store.GetClient(ctx, claims.ClientID)
+func checkClientsOwn(ctx context.Context, store *oauth2.Store, claims accessClaims) error {
+	client, err := store.GetClient(ctx, claims.ClientID)
 	if err != nil {
 		return err
 	}
 	if endpoint.IncarnationOf(client) != claims.Incarnation {
 		return errAccessToken
 	}
-	revoked, err := e.Store.JTIRevoked(ctx, claims.ID)
+	revoked, err := store.JTIRevoked(ctx, claims.ID)
 	if err == nil && revoked {
 		return errAccessToken
 	}

@@ -31,6 +31,7 @@ func (r *reader) check() {
 		r.complain("data_dir", "must.be_folder")
 	}
 	r.checkAddresses()
+	r.checkAdmin()
 	r.checkTLS()
 	r.checkDurations()
 	r.checkStorage()
@@ -55,6 +56,20 @@ func (r *reader) checkAddresses() {
 	r.checkAddress("listen.admin_address", c.AdminAddress)
 	if c.AdminAddress == c.Address && !strings.HasSuffix(c.Address, ":0") {
 		r.complain("listen.admin_address", "must.differ_from", "listen.address")
+	}
+}
+
+// checkAdmin checks the address of the console, unless there is no admin listener.
+func (r *reader) checkAdmin() {
+	c := r.config
+	r.checkOneOf("admin.metrics", c.Admin.Metrics, metricsOpen, MetricsAuthenticated)
+	if c.Listen.AdminAddress == "off" {
+		return
+	}
+	if err := storage.CheckOrigin(c.Admin.PublicURL); err != nil {
+		r.reject("admin.public_url", err)
+	} else if c.Admin.PublicURL == c.PublicURL {
+		r.complain("admin.public_url", "must.differ_from", "public_url")
 	}
 }
 

@@ -12,6 +12,7 @@ type Config struct {
 	DefaultDirectory string    `yaml:"default_directory"`
 	DataDir          string    `yaml:"data_dir"`
 	Listen           Listen    `yaml:"listen"`
+	Admin            Admin     `yaml:"admin"`
 	Storage          Storage   `yaml:"storage"`
 	Backup           Backup    `yaml:"backup"`
 	Keys             Keys      `yaml:"keys"`
@@ -36,6 +37,12 @@ type Listen struct {
 	IdleTimeout       time.Duration `yaml:"idle_timeout"`
 	DrainDelay        time.Duration `yaml:"drain_delay"`
 	ShutdownTimeout   time.Duration `yaml:"shutdown_timeout"`
+}
+
+// Admin configures the console, the admin API and the metrics of the admin listener.
+type Admin struct {
+	PublicURL string `yaml:"public_url"`
+	Metrics   string `yaml:"metrics"`
 }
 
 // Storage names the store.
@@ -136,6 +143,7 @@ func Default() Config {
 			DrainDelay:        time.Second,
 			ShutdownTimeout:   20 * time.Second,
 		},
+		Admin:  Admin{PublicURL: "http://localhost:8081", Metrics: metricsOpen},
 		Backup: Backup{Every: 24 * time.Hour, Keep: 7},
 		Keys:   Keys{RotateEvery: 90 * 24 * time.Hour},
 		WeChat: WeChat{
@@ -157,6 +165,12 @@ func Default() Config {
 const (
 	fetchPublic = "public"
 	FetchAny    = "any"
+)
+
+// The values of admin.metrics.
+const (
+	metricsOpen          = "open"
+	MetricsAuthenticated = "authenticated"
 )
 
 // MasterKeyPath returns the path of the file of the master key.

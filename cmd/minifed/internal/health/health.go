@@ -8,14 +8,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/wechat"
 )
 
-// Health serves /livez, /readyz and /metrics for orchestrators and load balancers.
+// Health serves /livez and /readyz for orchestrators and load balancers.
 type Health struct {
 	// Phase is PhaseReady while the server serves, and another phase while it starts or drains. An instance remains ready when a
 	// dependency is down: its 503 is better than no response.
@@ -65,12 +62,17 @@ func (h *Health) Observe(seen wechat.Observation) {
 	}
 }
 
-// Handler returns the handler of the admin listener.
-func (h *Health) Handler(gatherer prometheus.Gatherer) http.Handler {
+// The paths of health.
+const (
+	LivePath  = "/livez"
+	ReadyPath = "/readyz"
+)
+
+// Handler returns the handler of LivePath and ReadyPath.
+func (h *Health) Handler() http.Handler {
 	routes := http.NewServeMux()
-	routes.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { writeStatus(w, http.StatusOK, status{Status: "live"}) })
-	routes.HandleFunc("GET /readyz", h.readyz)
-	routes.Handle("GET /metrics", promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{}))
+	routes.HandleFunc("GET "+LivePath, func(w http.ResponseWriter, _ *http.Request) { writeStatus(w, http.StatusOK, status{Status: "live"}) })
+	routes.HandleFunc("GET "+ReadyPath, h.readyz)
 	return routes
 }
 

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/storagetest"
 )
@@ -22,7 +20,7 @@ func TestReadyz_ReportsThatTheServerCannotSign(t *testing.T) {
 	serving.Phase.Store(PhaseReady)
 	canSign := func(context.Context) error { return errors.New("keys: no signing key: RS256") }
 	serving.CanSign.Store(&canSign)
-	handler := serving.Handler(prometheus.NewRegistry())
+	handler := serving.Handler()
 	code, body := get(t, handler, "/readyz")
 	if code != http.StatusServiceUnavailable || !strings.Contains(body, `"status":"cannot sign"`) || !strings.Contains(body, `"store":"ok"`) || !strings.Contains(body, "RS256") {
 		t.Errorf("%d %s", code, body)

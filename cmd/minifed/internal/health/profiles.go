@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -14,8 +15,7 @@ const ProfileTimeout = 5 * time.Minute
 // WithProfiles adds Go's profiles to the handler of an admin listener on loopback. Profiles show memory and the command line of the
 // process. A web page in a browser on this machine must not read them through a name that resolves to loopback (DNS rebinding).
 func WithProfiles(inner http.Handler) http.Handler {
-	routes := http.NewServeMux()
-	routes.Handle("/", inner)
+	routes := http.NewServeMux() // For profiles alone: it would redirect other paths, such as those with two slashes.
 	for path, profile := range map[string]http.HandlerFunc{
 		"/debug/pprof/": pprof.Index, "/debug/pprof/profile": pprof.Profile, "/debug/pprof/trace": pprof.Trace,
 	} {
@@ -27,7 +27,13 @@ func WithProfiles(inner http.Handler) http.Handler {
 			profile(w, r)
 		})
 	}
-	return routes
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/debug/pprof/") {
+			routes.ServeHTTP(w, r)
+			return
+		}
+		inner.ServeHTTP(w, r)
+	})
 }
 
 // OnLoopback reports whether a listener is reachable only from this machine.

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -39,10 +41,14 @@ type Provider struct {
 	// FirstStart reports whether this start created the store.
 	FirstStart bool
 
-	handler  *server.Server
-	watch    *clockwatch.Watch
-	public   *http.Server
-	admin    *http.Server
+	handler *server.Server
+	watch   *clockwatch.Watch
+	public  *http.Server
+	admin   *http.Server
+	// front is the handler of the admin listener; nil without one.
+	front *adminFront
+	// adminTLS is set when the admin listener accepts TLS too.
+	adminTLS atomic.Pointer[tls.Config]
 	listener *graceful.DrainListener
 	shutdown graceful.Shutdown
 	// backups is nil if the server takes none.
@@ -61,13 +67,20 @@ func Start(ctx context.Context, c *console.Console, config config.Config, ports 
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	p.stop = stop
 	if ports.Admin != nil { // /readyz reports that the server starts, which may take long.
-		p.admin = p.adminServer(config.Listen, ports.Admin, p.health.Handler(registry))
-		p.loops.Go(func() { p.ended(p.admin.Serve(ports.Admin)) })
+		p.front = newAdminFront(p.health, registry, config.Admin)
+		p.admin = p.adminServer(config.Listen, ports.Admin)
+		p.loops.Go(func() { p.ended(p.admin.Serve(eitherListener{ports.Admin, &p.adminTLS})) })
 	}
 	var err error
 	if p.handler, err = p.open(ctx, c, config, registry); err != nil {
 		stop()
 		return nil, errors.Join(err, ports.close())
+	}
+	if p.front != nil {
+		if err := p.openConsole(registry); err != nil {
+			stop()
+			return nil, errors.Join(err, ports.close(), p.Close())
+		}
 	}
 	p.loops.Go(func() { p.Ring.Run(background) })
 	p.loops.Go(func() { p.Secrets.Run(background) })
@@ -127,6 +140,13 @@ func (p *Provider) build(ctx context.Context, c *console.Console, registry prome
 	if p.FirstStart, err = p.Admin.EnsureDirectory(ctx, storage.Directory{ID: id, Name: id}); err != nil {
 		return nil, err
 	}
+	adminURL := ""
+	if p.front != nil {
+		adminURL = p.Config.Admin.PublicURL
+		if err := p.Admin.EnsureOperators(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if err := recordServed(ctx, p.Deployment, p.logger); err != nil {
 		return nil, err
 	}
@@ -154,7 +174,8 @@ func (p *Provider) build(ctx context.Context, c *console.Console, registry prome
 	}
 	return server.New(server.Config{
 		SingleProcess: ownedByOneProcess(p.Store),
-		PublicURL:     p.Config.PublicURL, DefaultDirectory: id, Engine: p.Engine, Keys: p.Ring, Secrets: p.Secrets, Master: p.Master,
+		AdminURL:      adminURL, Admin: p.Admin,
+		PublicURL: p.Config.PublicURL, DefaultDirectory: id, Engine: p.Engine, Keys: p.Ring, Secrets: p.Secrets, Master: p.Master,
 		WeChat: calls, Now: p.Clock.Now, ClockTrusted: p.Clock.Trusted, TokenNow: c.Now, Rand: c.Random, Logger: p.logger, Metrics: registry, TrustedProxies: proxies,
 		RequestTimeout: p.Config.Listen.RequestTimeout, WeChatTimeout: p.Config.WeChat.Timeout,
 		ClientRate: p.Config.Clients.Rate, ClientBurst: p.Config.Clients.Burst,
@@ -180,16 +201,6 @@ func (p *Provider) httpServer(limits config.Listen, handler http.Handler) *http.
 		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		ErrorLog: slog.NewLogLogger(p.logger.Handler(), slog.LevelDebug),
 	}
-}
-
-// adminServer returns the server of health and metrics, and of profiles if only this machine reaches it.
-func (p *Provider) adminServer(limits config.Listen, listener net.Listener, handler http.Handler) *http.Server {
-	if health.OnLoopback(listener) {
-		handler = health.WithProfiles(handler)
-	}
-	server := p.httpServer(limits, handler)
-	server.WriteTimeout = health.ProfileTimeout
-	return server
 }
 
 // ended reports a listener that stopped unexpectedly.
@@ -241,8 +252,8 @@ func (p *Provider) Drain() error {
 	if err != nil {
 		err = errors.Join(&locale.Problem{What: locale.Text("drain.requests"), Cause: err}, p.public.Close())
 	}
-	if p.admin != nil {
-		err = errors.Join(err, p.admin.Close())
+	if p.admin != nil && p.admin.Shutdown(ctx) != nil {
+		err = errors.Join(err, p.admin.Close()) // A profile may take longer.
 	}
 	p.stop()
 	p.loops.Wait()
