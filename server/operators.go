@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/ory/fosite"
+
 	"github.com/minifed/minifed/server/account"
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/server/authorize"
@@ -35,6 +37,10 @@ type mount struct {
 const (
 	// APIPath is the prefix of the admin API.
 	APIPath = endpoint.APIPath + "/"
+	// SignOutPath ends the session of a form of the console.
+	SignOutPath = "/sign-out"
+	// AccountPath is the page of the operator's own account.
+	AccountPath = endpoint.AccountPath
 	// signInPath redirects to the login page, and later back to a page of the console.
 	signInPath = "/sign-in"
 	// backParameter is the query parameter with the page, and againParameter requires a new sign-in.
@@ -125,6 +131,8 @@ func (o *Operators) dispatch(w *recorder, c *endpoint.Request) {
 		account.RedirectTo(w, account.ConsolePath)
 	case c.URL.Path == signInPath:
 		o.signIn(w, c)
+	case c.URL.Path == SignOutPath:
+		o.signOut(w, c)
 	default:
 		if c.Route = o.server.table.Find(c.Request); c.Route == nil {
 			o.fail(w, c, endpoint.NotFound())
@@ -163,6 +171,24 @@ func (*Operators) signIn(w http.ResponseWriter, c *endpoint.Request) {
 		address += "?" + account.OtherParameter + "=1"
 	}
 	account.RedirectTo(w, address)
+}
+
+// signOut ends the session of the browser.
+func (o *Operators) signOut(w http.ResponseWriter, c *endpoint.Request) {
+	if c.Method != http.MethodPost || !o.gate.IsSameOrigin(c.Request) {
+		o.fail(w, c, endpoint.NewErrorStatus(fosite.ErrInvalidRequest, http.StatusForbidden, "Only a form of the console signs out."))
+		return
+	}
+	current, err := o.Sessions.Stored(c.Request, c.Issuer)
+	if err == nil && current != nil {
+		err = o.Sessions.End(c.Context(), current)
+	}
+	if err != nil {
+		o.fail(w, c, err)
+		return
+	}
+	authorize.SessionCookie(c.Issuer).Clear(w, c.Issuer)
+	account.RedirectTo(w, endpoint.LoggedOutPath+"?"+endpoint.EndedParameter+"=1")
 }
 
 // fail responds with an error: programs get JSON, browsers a page.

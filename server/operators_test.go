@@ -397,6 +397,37 @@ func TestOperators_ConsoleNeedsTwoFactors(t *testing.T) {
 	}
 }
 
+func TestOperators_OnlyOwnFormsSignOut(t *testing.T) {
+	t.Parallel()
+	ts := newAdminTestServer(t)
+	ts.newOperator("ann", everywhere(admin.RoleOwner))
+	b := ts.atAdminBrowser()
+	b.get(ts.adminURL + ts.operators.SignIn("", false))
+	ts.enrol(b, "ann")
+	cookie := "mf-_admin=" + b.cookies["mf-_admin"]
+	for name, headers := range map[string][]string{
+		"no header":        nil,
+		"another site":     {"Sec-Fetch-Site", "cross-site", "Origin", ts.adminURL},
+		"another port":     {"Sec-Fetch-Site", "same-site", "Origin", ts.url},
+		"another origin":   {"Origin", ts.url},
+		"an opaque one":    {"Origin", "null"},
+		"by typed address": {"Sec-Fetch-Site", "none"},
+	} {
+		if got := ts.atAdmin(http.MethodPost, "/sign-out", url.Values{}, append(headers, "Cookie", cookie)...); got.status != http.StatusForbidden {
+			t.Errorf("%s: %d", name, got.status)
+		}
+	}
+	if got := ts.atAdmin(http.MethodGet, "/console/", nil, "Cookie", cookie); got.status != http.StatusOK {
+		t.Errorf("the session ended: %d", got.status)
+	}
+	if got := ts.atAdmin(http.MethodPost, "/sign-out", url.Values{}, "Origin", ts.adminURL, "Cookie", cookie); got.status != http.StatusSeeOther {
+		t.Errorf("own form: %d %s", got.status, got.raw)
+	}
+	if got := ts.atAdmin(http.MethodGet, "/console/", nil, "Cookie", cookie); got.status != http.StatusUnauthorized {
+		t.Errorf("after the sign-out: %d", got.status)
+	}
+}
+
 func TestOperators_SessionOfAnotherDirectory(t *testing.T) {
 	t.Parallel()
 	ts := newAdminTestServer(t)

@@ -35,6 +35,14 @@ func (g Gate) CheckTransport(r *http.Request) error {
 	return reject(endpoint.ReasonPlainHTTP, http.StatusForbidden, "The console and the admin API are served only by https, or on this machine. A proxy in front must be one of listen.trusted_proxies, and must set X-Forwarded-Proto.")
 }
 
+// IsSameOrigin reports whether a page of this origin sent a form. Browsers send one of the two headers with every form.
+func (g Gate) IsSameOrigin(r *http.Request) bool {
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" {
+		return site == "same-origin"
+	}
+	return r.Header.Get("Origin") == g.URL
+}
+
 func (g Gate) secure() bool { return strings.HasPrefix(g.URL, "https:") }
 
 // isHost reports whether a Host header names the host of the URL. Some clients add the default port.

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"errors"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -9,8 +10,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/minifed/minifed/cmd/minifed/internal/config"
+	terminal "github.com/minifed/minifed/cmd/minifed/internal/console"
 	"github.com/minifed/minifed/cmd/minifed/internal/health"
 	"github.com/minifed/minifed/server"
+	"github.com/minifed/minifed/server/admin"
+	"github.com/minifed/minifed/server/admin/console"
 )
 
 // adminFront is the handler of the admin listener. It serves health from the start of the process, and the console, the admin API
@@ -52,15 +56,22 @@ func (f *adminFront) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // openConsole serves the console and the admin API from now on.
-func (p *Provider) openConsole(registry prometheus.Gatherer) error {
+func (p *Provider) openConsole(c *terminal.Console, registry prometheus.Gatherer) error {
 	if p.certificates != nil {
 		settings := p.certificates.TLSConfig().Clone()
 		settings.NextProtos = []string{"http/1.1"}
 		p.adminTLS.Store(settings)
 	}
 	operators := p.handler.Operators()
-	// The admin API and the console come here.
-	operators.Mount(server.APIPath, "admin_api", http.NotFoundHandler())
+	pages, err := console.New(console.Config{
+		Service: p.Admin, Actor: signedIn(operators.Session), SignIn: operators.SignIn, SignOut: server.SignOutPath, Account: server.AccountPath,
+		PublicURL: p.Config.PublicURL, AdminURL: p.Config.Admin.PublicURL, DefaultDirectory: p.Config.DefaultDirectory,
+		Now: p.Clock.Now, Random: c.Random, Logger: p.logger,
+	})
+	if err != nil {
+		return err
+	}
+	operators.Mount(console.Base, "console", pages)
 	handler := http.Handler(operators)
 	if p.Config.Admin.Metrics == config.MetricsAuthenticated {
 		metrics := operators.Metrics(p.Admin, metricsHandler(registry))
@@ -74,6 +85,17 @@ func (p *Provider) openConsole(registry prometheus.Gatherer) error {
 	}
 	p.front.operators.Store(&handler)
 	return nil
+}
+
+// signedIn returns the actor of a session as the console expects it.
+func signedIn(session func(*http.Request) (admin.Actor, error)) func(*http.Request) (admin.Actor, error) {
+	return func(r *http.Request) (admin.Actor, error) {
+		actor, err := session(r)
+		if errors.Is(err, admin.ErrUnauthenticated) {
+			err = console.ErrSignedOut
+		}
+		return actor, err
+	}
 }
 
 // adminServer returns the server of the admin listener, with profiles if only this machine reaches it.

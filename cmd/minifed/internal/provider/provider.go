@@ -77,7 +77,7 @@ func Start(ctx context.Context, c *console.Console, config config.Config, ports 
 		return nil, errors.Join(err, ports.close())
 	}
 	if p.front != nil {
-		if err := p.openConsole(registry); err != nil {
+		if err := p.openConsole(c, registry); err != nil {
 			stop()
 			return nil, errors.Join(err, ports.close(), p.Close())
 		}
