@@ -48,10 +48,13 @@ func create(path string) error {
 	return file.Close()
 }
 
+// claimSuffix is that of the database by which a server claims the file.
+const claimSuffix = "-serve"
+
 // claim reserves the file for one server. It opens an exclusive transaction on an empty database next to it. SQLite's locks
 // allow that to one process at a time on every platform, and it ends with the process.
 func claim(ctx context.Context, path string) (io.Closer, error) {
-	side := path + "-serve"
+	side := path + claimSuffix
 	if err := create(side); err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, fmt.Errorf("storage/sqlite: make the lock file: %w", err)
 	}

@@ -33,7 +33,11 @@ func Restore(ctx context.Context, path, backup string, check func(*BackupFile) e
 	}
 	defer func() { err = errors.Join(err, server.Close()) }()
 	unfinished := path + restoreSuffix
-	if err := copyFile(ctx, backup, unfinished); err != nil {
+	err = copyFile(ctx, backup, unfinished)
+	if err == nil { // The folder belongs to the user of the server.
+		err = giveTo(filepath.Dir(path), unfinished, path+claimSuffix)
+	}
+	if err != nil {
 		return "", errors.Join(err, removeAll(unfinished))
 	}
 	if err := checkCopy(ctx, unfinished, check); err != nil {

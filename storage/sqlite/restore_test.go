@@ -1,3 +1,5 @@
+//go:build unix
+
 package sqlite
 
 import (
@@ -6,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/minifed/minifed/storage"
@@ -262,6 +265,30 @@ func TestCheckIntegrity_FindsAnyDamagedPage(t *testing.T) {
 		}
 		if err == nil {
 			t.Errorf("page %d is damaged, and the check passes", at/4096+1)
+		}
+	}
+}
+
+// TestRestore_GivesTheStoreToTheOwnerOfTheFolder restores as root, as an operator does on a machine whose server has a user of its own.
+func TestRestore_GivesTheStoreToTheOwnerOfTheFolder(t *testing.T) {
+	backup, path := testBackup(t, "backed up"), filepath.Join(t.TempDir(), "minifed.db")
+	owner := os.Geteuid()
+	if owner == 0 {
+		owner = 65532
+	}
+	if err := os.Chown(filepath.Dir(path), owner, -1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Restore(t.Context(), path, backup, unchecked); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{path, path + claimSuffix} {
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.Sys().(*syscall.Stat_t).Uid; int(got) != owner || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s belongs to user %d, %v", filepath.Base(name), got, info.Mode())
 		}
 	}
 }
