@@ -45,6 +45,7 @@ func endpoints(d *dependencies) []endpoint.Endpoint {
 		newDiscoveryEndpoint(d),
 		&jwksEndpoint{keys: d.Keys},
 		openAPIEndpoint{},
+		verificationEndpoint{d.pages},
 		&account.SetPassword{Proof: d.linkProof, Users: d.users, Passwords: d.passwords, Notifications: d.notifications, Now: d.Now},
 		&token.Revocation{Clients: d.clients, AccessTokens: d.accessTokens, Store: d.store},
 		&federation.BindUser{Handler: wechat},

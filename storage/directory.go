@@ -24,9 +24,26 @@ type Directory struct {
 	Lifetimes Lifetimes `json:"lifetimes,omitzero"`
 	// Claims are the claims that return groups and attributes of users, at most MaxClaimMappings.
 	Claims []ClaimMapping `json:"claims,omitempty"`
+	// VerificationFiles are served at {issuer}/NAME.txt, at most MaxVerificationFiles.
+	VerificationFiles []VerificationFile `json:"verification_files,omitempty"`
 
 	CreatedAt time.Time `json:"created_at,omitzero"`
 	UpdatedAt time.Time `json:"updated_at,omitzero"`
+}
+
+const (
+	// MaxVerificationFiles bounds the verification files of a directory.
+	MaxVerificationFiles = 16
+	// MaxVerificationFile bounds the content of one, in bytes.
+	MaxVerificationFile = 256
+)
+
+// VerificationFile proves to WeChat that an operator controls the host of an issuer: for the business domains of a mini-program, the
+// domains of an official account, and rules for ordinary links.
+type VerificationFile struct {
+	// Name is letters, digits, "-" and "_", and ends with ".txt".
+	Name    string `json:"name"`
+	Content string `json:"content"`
 }
 
 // MaxLogo bounds the logo of a directory or a client, in bytes, so that its record has room for the rest.
@@ -41,6 +58,10 @@ type Branding struct {
 	PolicyURL   string `json:"policy_url,omitempty"`
 	TermsURL    string `json:"terms_url,omitempty"`
 	SupportURL  string `json:"support_url,omitempty"`
+	// ICPNumber is the ICP filing number of the site, and PoliceNumber its filing number at the public security authority: sites in
+	// mainland China must show both on every page.
+	ICPNumber    string `json:"icp_number,omitempty"`
+	PoliceNumber string `json:"police_number,omitempty"`
 }
 
 // Policy is what a directory allows. The zero value is the strict one.

@@ -168,6 +168,14 @@ func newDirectoryDelete(d *operatorEnv) *cobra.Command {
 	return command
 }
 
+func fileNames(files []storage.VerificationFile) string {
+	names := make([]string, len(files))
+	for i, file := range files {
+		names[i] = file.Name
+	}
+	return spaced(names)
+}
+
 // showDirectory prints all settings of a directory that are not empty.
 func (d *operatorEnv) showDirectory(directory storage.Directory) error {
 	view, err := d.viewDirectory(directory)
@@ -191,6 +199,9 @@ func (d *operatorEnv) showDirectory(directory storage.Directory) error {
 			{Name: "policy_url", Value: view.Branding.PolicyURL},
 			{Name: "terms_url", Value: view.Branding.TermsURL},
 			{Name: "support_url", Value: view.Branding.SupportURL},
+			{Name: "icp_number", Value: view.Branding.ICPNumber},
+			{Name: "police_number", Value: view.Branding.PoliceNumber},
+			{Name: "verification_files", Value: fileNames(view.VerificationFiles)},
 		}
 		fields = append(fields, lifetimeFields(view.Lifetimes)...)
 		d.PrintFields(append(fields, console.Field{Name: "created", Value: stamp(view.CreatedAt)}, console.Field{Name: "updated", Value: stamp(view.UpdatedAt)})...)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -79,6 +80,8 @@ func (f *fields[R]) add(settings []setting.Setting[R]) {
 			f.document(s.Option, member)
 		case setting.Claims[R]:
 			f.claims(s.Option, member)
+		case setting.Files[R]:
+			f.verificationFiles(s.Option, member)
 		}
 	}
 }
@@ -91,6 +94,23 @@ func (f *fields[R]) names(name string, values []string, member func(*R) *bool) {
 			return wrongUsage("usage.flag.invalid", "--"+name, *value, locale.Text("must.be_one_of", locale.List(values)))
 		}
 		f.sets[name] = func(record *R) { *member(record) = *value == values[1] }
+		return nil
+	})
+}
+
+// verificationFiles adds a flag that names text files; "" removes all files.
+func (f *fields[R]) verificationFiles(name string, member func(*R) *[]storage.VerificationFile) {
+	paths := f.flags.StringArray(name, nil, "")
+	f.files = append(f.files, func() error {
+		files := []storage.VerificationFile{}
+		for _, path := range slices.DeleteFunc(slices.Clone(*paths), func(path string) bool { return path == "" }) {
+			content, err := input.ReadBounded(path, storage.MaxVerificationFile)
+			if err != nil {
+				return err
+			}
+			files = append(files, storage.VerificationFile{Name: filepath.Base(path), Content: string(content)})
+		}
+		f.sets[name] = func(record *R) { *member(record) = files }
 		return nil
 	})
 }

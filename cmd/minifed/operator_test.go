@@ -181,6 +181,24 @@ func TestDirectory_Lifecycle(t *testing.T) {
 	s.mustFail(t, exitFailed, []string{"id: must be 1 to 32", "--issuer: "}, "directory", "create", "No Good", "--issuer", "x")
 }
 
+func TestDirectory_VerificationFilesAndFilingNumbers(t *testing.T) {
+	s := newCLIWithStore(t)
+	file := filepath.Join(t.TempDir(), "MP_verify_abc.txt")
+	if err := os.WriteFile(file, []byte("abc"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	shown := s.run(t, "directory", "update", "default", "--verification-file", file, "--icp-number", "京ICP备12345678号-1", "--police-number", "京公网安备 11010502030143号")
+	for _, want := range []string{"MP_verify_abc.txt", "京ICP备12345678号-1", "京公网安备 11010502030143号"} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("shown without %q:\n%s", want, shown)
+		}
+	}
+	if without := s.run(t, "directory", "update", "default", "--verification-file", ""); strings.Contains(without, "MP_verify") {
+		t.Errorf("not removed:\n%s", without)
+	}
+	s.mustFail(t, exitFailed, []string{"--icp-number: ", "such as 京ICP备"}, "directory", "update", "default", "--icp-number", "1")
+}
+
 func TestUser_Lifecycle(t *testing.T) {
 	s := newCLIWithStore(t)
 	s.typed = []string{"correct horse battery"}

@@ -307,6 +307,7 @@ func (s *Service) checkDirectory(directory storage.Directory) error {
 	p.checkPolicy(directory.Policy)
 	p.checkLifetimes(directory.Lifetimes)
 	p.checkClaims(directory.Claims)
+	p.checkVerificationFiles(directory.VerificationFiles)
 	return p.err()
 }
 
@@ -314,6 +315,7 @@ func (p *problems) checkBranding(branding storage.Branding) {
 	if color := branding.AccentColor; color != "" && !isColor(color) {
 		p.add("branding.accent_color", "must be # and six hexadecimal digits, such as #07c160")
 	}
+	p.checkFilings(branding)
 	p.checkLinks(map[string]string{
 		"branding.policy_url": branding.PolicyURL, "branding.terms_url": branding.TermsURL, "branding.support_url": branding.SupportURL,
 	})

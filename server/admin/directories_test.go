@@ -48,12 +48,16 @@ func TestDirectory_ReportsEveryProblem(t *testing.T) {
 	h := newServiceHarness(t)
 	_, err := h.CreateDirectory(t.Context(), storage.Directory{
 		ID: "My Shop", Name: "a\x00b", Issuer: "https://id.example.com/",
-		Branding:  storage.Branding{AccentColor: "green", PolicyURL: "http://example.com/policy"},
-		Policy:    storage.Policy{SigningAlgorithms: []string{"ES256", "HS256"}, PhoneFresh: -1, TwoFactor: "maybe"},
-		Lifetimes: storage.Lifetimes{Code: 3600},
-		Claims:    []storage.ClaimMapping{{Claim: "roles", Source: "list:a b", Scope: "roles"}},
+		Branding: storage.Branding{
+			AccentColor: "green", PolicyURL: "http://example.com/policy", ICPNumber: "ICP", PoliceNumber: "京ICP备12345678号",
+		},
+		VerificationFiles: []storage.VerificationFile{{Name: "../x.txt", Content: "x"}},
+		Policy:            storage.Policy{SigningAlgorithms: []string{"ES256", "HS256"}, PhoneFresh: -1, TwoFactor: "maybe"},
+		Lifetimes:         storage.Lifetimes{Code: 3600},
+		Claims:            []storage.ClaimMapping{{Claim: "roles", Source: "list:a b", Scope: "roles"}},
 	})
-	wantInvalid(t, err, "id", "name", "issuer", "branding.accent_color", "branding.policy_url",
+	wantInvalid(t, err, "id", "name", "issuer", "branding.accent_color", "branding.policy_url", "branding.icp_number", "branding.police_number",
+		"verification_files",
 		"policy.signing_algorithms", "policy.two_factor", "policy.phone_fresh", "lifetimes.code", "claims")
 	_, err = h.UpdateDirectory(t.Context(), "default", "", func(d *storage.Directory) { d.Issuer = "https://other.example.com" })
 	wantInvalid(t, err, "issuer")

@@ -201,6 +201,17 @@ func (p *Renderer) view(w http.ResponseWriter, r *endpoint.Request, shown Page) 
 	return v
 }
 
+// PoliceURL is the public record of the directory's police filing number.
+func (v *view) PoliceURL() string {
+	digits := strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return r
+		}
+		return -1
+	}, v.Branding.PoliceNumber)
+	return "https://beian.mps.gov.cn/#/query/webSearch?code=" + digits
+}
+
 // Token is the CSRF token of a form.
 func (v *view) Token() (string, error) { return v.token() }
 

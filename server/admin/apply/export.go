@@ -54,6 +54,7 @@ func withoutManagedDirectory(directory storage.Directory) storage.Directory {
 	return storage.Directory{
 		ID: directory.ID, Name: directory.Name, Issuer: directory.Issuer, Disabled: directory.Disabled, Branding: directory.Branding,
 		Policy: directory.Policy, Lifetimes: directory.Lifetimes, Claims: directory.Claims,
+		VerificationFiles: directory.VerificationFiles,
 	}
 }
 

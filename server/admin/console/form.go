@@ -129,7 +129,7 @@ func differing(shown, stored field) string {
 	switch {
 	case stored.Type == "toggle" && stored.Checked:
 		return "✓"
-	case stored.Type == "checks":
+	case stored.Type == "checks" || stored.Type == "files":
 		return strings.Join(stored.Values, " ")
 	case stored.Value == "":
 		return "–"
@@ -201,6 +201,11 @@ func (f form[R]) field(r *request, s setting.Setting[R], record *R) field {
 		shown.Type, shown.Value = "text", setting.SecondsText(*member(record))
 	case setting.Document[R]:
 		shown.Type, shown.Value = "document", documentText(*member(record))
+	case setting.Files[R]:
+		shown.Type = "files"
+		for _, file := range *member(record) {
+			shown.Values = append(shown.Values, file.Name)
+		}
 	case setting.Claims[R]:
 		lines := make([]string, len(*member(record)))
 		for i, mapping := range *member(record) {
@@ -301,8 +306,23 @@ func submit[R any](r *request, s setting.Setting[R], record *R) (err error) {
 		err = submitDocument(sent, member(record))
 	case setting.Claims[R]:
 		*member(record), err = claimMappings(sent)
+	case setting.Files[R]:
+		*member(record) = submitFiles(r, s.Member, *member(record))
 	}
 	return err
+}
+
+// submitFiles removes the marked files, and adds or replaces those that were chosen.
+func submitFiles(r *request, name string, stored []storage.VerificationFile) []storage.VerificationFile {
+	removed := slices.Clone(r.form[name+".remove"])
+	for _, file := range r.files[name] {
+		removed = append(removed, file.name)
+	}
+	files := slices.DeleteFunc(slices.Clone(stored), func(file storage.VerificationFile) bool { return slices.Contains(removed, file.Name) })
+	for _, file := range r.files[name] {
+		files = append(files, storage.VerificationFile{Name: file.name, Content: string(file.content)})
+	}
+	return files
 }
 
 // submitDocument sets a JSON document, unless only its spaces differ.

@@ -1,9 +1,11 @@
 package console_test
 
 import (
+	"bytes"
 	"crypto/rand"
 	"io"
 	"log/slog"
+	"mime/multipart"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -188,6 +190,27 @@ func (b *browser) submit(button string, changes ...string) *shownPage {
 		return b.get(action.RequestURI())
 	}
 	return b.post(action.RequestURI(), values)
+}
+
+// upload is submit with files by field: name and content.
+func (b *browser) upload(button string, files map[string][2]string) *shownPage {
+	b.Helper()
+	var body bytes.Buffer
+	parts := multipart.NewWriter(&body)
+	for name, values := range formValues(b.page.form(button)) {
+		for _, value := range values {
+			must(0, parts.WriteField(name, value))(b.T)
+		}
+	}
+	for name, file := range files {
+		part := must(parts.CreateFormFile(name, file[0]))(b.T)
+		must(io.WriteString(part, file[1]))(b.T)
+	}
+	must(0, parts.Close())(b.T)
+	r := must(http.NewRequestWithContext(b.Context(), http.MethodPost, b.page.url.String(), &body))(b.T)
+	r.Header.Set("Content-Type", parts.FormDataContentType())
+	r.Header.Set("Origin", b.url)
+	return b.do(r)
 }
 
 // expect asserts the status of the page and a text on it.

@@ -47,6 +47,9 @@ type Document[R any] func(*R) *json.RawMessage
 // Claims accesses mappings from groups and attributes of users to claims.
 type Claims[R any] func(*R) *[]storage.ClaimMapping
 
+// Files accesses the files that prove the control of a host.
+type Files[R any] func(*R) *[]storage.VerificationFile
+
 // Section is a part of the form of a record, in the order of the form.
 type Section string
 
@@ -55,6 +58,7 @@ const (
 	General        Section = "general"
 	Look           Section = "look"
 	SignIn         Section = "sign_in"
+	China          Section = "china"
 	MiniProgram    Section = "mini_program"
 	Authentication Section = "authentication"
 	Browser        Section = "browser"
@@ -67,7 +71,7 @@ const (
 
 // Sections returns all sections in the order of a form.
 func Sections() []Section {
-	return []Section{General, MiniProgram, Look, SignIn, Browser, Authentication, Permissions, Tokens, Lifetimes, Person, Address}
+	return []Section{General, MiniProgram, Look, SignIn, China, Browser, Authentication, Permissions, Tokens, Lifetimes, Person, Address}
 }
 
 // lifetimes are the settings of how long things are valid, of directories and clients.
