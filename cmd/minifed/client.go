@@ -19,7 +19,7 @@ func newClient(c *console.Console, flags *settings) *cobra.Command {
 		newClientCreate(d), newClientList(d), newClientShow(d), newClientUpdate(d),
 		clientState(d, "disable", (*admin.Service).DisableClient),
 		clientState(d, "enable", (*admin.Service).EnableClient),
-		newClientDelete(d), newClientRotateSecret(d), newClientSetAppSecret(d),
+		newClientDelete(d), newClientRotateSecret(d), newClientSetAppSecret(d), newClientTest(d),
 	)
 	d.atDirectory(command)
 	return command

@@ -11,7 +11,8 @@ import (
 
 func newUserMerge(d *operatorEnv) *cobra.Command {
 	command := group("merge",
-		newMergeCandidates(d), newMergeAccept(d), newMergeDismiss(d), newMergeUsers(d), newMergeUndo(d))
+		newMergeCandidates(d), newMergeAccept(d), newMergeDismiss(d), newMergeUsers(d), newMergeUndo(d),
+		newMergeAcceptAll(d), newMergeUndoAll(d), newMergeBatches(d))
 	return command
 }
 

@@ -21,7 +21,7 @@ func newUser(c *console.Console, flags *settings) *cobra.Command {
 		userState(d, "disable", "disabled", (*admin.Service).DisableUser),
 		userState(d, "enable", "enabled", (*admin.Service).EnableUser),
 		userState(d, "signout", "signed out everywhere", (*admin.Service).SignOutUser),
-		newUserMethods(d), newUserResetMethods(d),
+		newUserMethods(d), newUserResetMethods(d), newUserResetPassword(d), newUserSessions(d), newUserGrants(d),
 		newUserDelete(d), newUserMerge(d), newUserImport(d), newUserExport(d),
 	)
 	d.atDirectory(command)
@@ -117,7 +117,7 @@ func oneLineAddress(address *storage.Address) string {
 }
 
 func newUserList(d *operatorEnv) *cobra.Command {
-	pages, prefix := new(paging), ""
+	pages, prefix, search := new(paging), "", ""
 	command := &cobra.Command{
 		Use:     "list",
 		Example: "  minifed user list\n  minifed user list --name ali\n  minifed user list --all --output json",
@@ -125,7 +125,7 @@ func newUserList(d *operatorEnv) *cobra.Command {
 	}
 	command.RunE = d.job(func(ctx context.Context, service *admin.Service, _ string) error {
 		users, next, err := collect(*pages, func(page admin.Page) ([]storage.User, string, error) {
-			return service.Users(ctx, d.directory, prefix, page)
+			return service.FindUsers(ctx, d.directory, admin.UserSearch{Name: prefix, Text: search}, page)
 		})
 		if err != nil {
 			return err
@@ -139,6 +139,8 @@ func newUserList(d *operatorEnv) *cobra.Command {
 	})
 	pages.add(command)
 	command.Flags().StringVar(&prefix, "name", "", "")
+	command.Flags().StringVar(&search, "find", "", "")
+	command.MarkFlagsMutuallyExclusive("name", "find")
 	return command
 }
 
