@@ -162,6 +162,7 @@ func (e *examination) checkRecords(ctx context.Context, opened *deployment.Deplo
 		e.checkIssuer(directory)
 		e.checkKeys(ctx, opened, directory)
 		e.checkCandidates(ctx, opened, directory)
+		e.checkPasskeys(ctx, opened, directory)
 		clients, _, err := collect(everything, func(page admin.Page) ([]storage.Client, string, error) {
 			return opened.Admin.Clients(ctx, directory.ID, page)
 		})

@@ -301,6 +301,10 @@ func methodCalls() map[string]methodCall {
 			_, err := s.UserMethods(ctx, d, "u")
 			return err
 		}},
+		"PasskeyHosts": {acts: []Act{ActUserRead}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.PasskeyHosts(ctx, d)
+			return err
+		}},
 		"RemoveUserPasskey": {acts: []Act{ActUserPasskey}, call: func(ctx context.Context, s *Service, d string) error {
 			return s.RemoveUserPasskey(ctx, d, "u", "p")
 		}},

@@ -64,6 +64,33 @@ func (s *Service) UserMethods(ctx context.Context, directory, id string) (UserMe
 	return methods, nil
 }
 
+// PasskeyHosts returns the number of passkeys of a directory by the host for which they were created. It reads the passkeys of all
+// directories.
+func (s *Service) PasskeyHosts(ctx context.Context, directory string) (map[string]int, error) {
+	if err := s.Allowed(directory, ActUserRead); err != nil {
+		return nil, err
+	}
+	current, err := s.directory(ctx, directory)
+	if err != nil {
+		return nil, err
+	}
+	hosts := map[string]int{}
+	for query := (storage.Query{Order: storage.ByID, Limit: storage.MaxPage}); ; {
+		passkeys, next, err := list[storage.Passkey](ctx, s, query)
+		if err != nil {
+			return nil, err
+		}
+		for _, passkey := range passkeys {
+			if passkey.Directory == directory && passkey.DirectoryIncarnation == current.Record.Incarnation {
+				hosts[passkey.RPID]++
+			}
+		}
+		if query.After = next; next == "" {
+			return hosts, nil
+		}
+	}
+}
+
 // RemoveUserPasskey removes a passkey of a user, even the last way to sign in.
 func (s *Service) RemoveUserPasskey(ctx context.Context, directory, id, passkey string) error {
 	return s.removeMethod(ctx, directory, id, ActUserPasskey, func(user storage.User, how identity.Removal) error {
