@@ -174,7 +174,7 @@ func TestRemovePasskey_OfTwoAtOnceOneStays(t *testing.T) {
 	first, second := h.addPasskey(sub, "first"), h.addPasskey(sub, "second")
 	user, how := h.user(sub), identity.Removal{Actor: identity.Self(sub)}
 	h.hooks.Before = func(ctx context.Context, operation storagetest.Operation) error {
-		if operation.Method == "Delete" {
+		if operation.Kind == storage.KindPasskey && operation.Write() {
 			h.removeHooks()
 			return h.RemovePasskey(ctx, user, second, how)
 		}

@@ -138,7 +138,7 @@ func InteractionID(p *authorize.Pending) string {
 	if p == nil {
 		return ""
 	}
-	return p.Interaction.ID
+	return p.ID
 }
 
 // Finish signs a user in to the browser, and returns where the browser goes then. The caller has proven all required factors.

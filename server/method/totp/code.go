@@ -2,7 +2,7 @@ package totp
 
 import (
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // RFC 6238: authenticator apps support no other hash reliably.
+	"crypto/sha1" // RFC 6238: authenticator apps support no other hash reliably.
 	"crypto/subtle"
 	"encoding/base32"
 	"encoding/binary"

@@ -34,7 +34,7 @@ const (
 // first code.
 type sealedSecret struct {
 	User   string `json:"u"`
-	Secret []byte `json:"s"`
+	Shared []byte `json:"s"`
 	Ends   int64  `json:"t"`
 }
 
@@ -179,7 +179,7 @@ func (e *Enrol) open(r *endpoint.Request, user storage.User, envelope string) ([
 	if json.Unmarshal(text, &sealed) != nil || sealed.User != user.ID || storage.IsOver(time.Unix(sealed.Ends, 0), secretLife, e.Now()) {
 		return nil, endpoint.ErrInvalidEnvelope
 	}
-	return sealed.Secret, nil
+	return sealed.Shared, nil
 }
 
 // showError renders the page of the same secret with an error of the user. It returns any other error.
