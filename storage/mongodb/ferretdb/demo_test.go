@@ -13,7 +13,7 @@ func TestDemo_RunsOnMongoDB(t *testing.T) {
 	t.Parallel()
 	uri := ferret.ReplicaSet(t).URI(ferret.Database(t))
 	demo := func() string {
-		command := exec.CommandContext(t.Context(), minifed, "demo", "--once", "--store", uri)
+		command := exec.CommandContext(t.Context(), must(minifed())(t), "demo", "--once", "--store", uri)
 		command.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
 		printed, err := command.CombinedOutput()
 		if err != nil {

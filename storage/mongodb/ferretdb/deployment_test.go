@@ -173,6 +173,7 @@ func (w *deployment) start(edit ...func(*instance)) *instance {
 		PublicURL: w.url, DefaultDirectory: "default", Engine: i.engine, Keys: i.keys, Secrets: i.secrets, Master: config.Master,
 		WeChat: i.wechat, Now: i.now, ClockTrusted: i.clockTrusted, TokenNow: i.local, Rand: rand.Reader, Logger: logger,
 		WeChatTimeout: 2 * time.Second, RequestTimeout: 30 * time.Second,
+		Argon2: cheapArgon2(2), // More than those of people, so that a sign-in replaces the hash.
 	}))(w.T)
 	listener.Config.Handler = i.handler
 	listener.Start()

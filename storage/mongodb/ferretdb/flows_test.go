@@ -27,8 +27,13 @@ func (i *instance) people() *identity.Service {
 	directories := endpoint.NewCatalog(endpoint.CatalogConfig{PublicURL: i.address, DefaultDirectory: "default", Engine: i.engine, Now: i.now})
 	return must(identity.New(identity.Config{
 		Engine: i.engine, Directories: directories, Now: i.now, Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler),
-		Argon2: identity.Argon2{Memory: 64, Time: 1, Threads: 1},
+		Argon2: cheapArgon2(1),
 	}))(i.T)
+}
+
+// cheapArgon2 returns cheap parameters of argon2id: tests have nothing to protect.
+func cheapArgon2(time uint32) identity.Argon2 {
+	return identity.Argon2{Memory: 64, Time: time, Threads: 1}
 }
 
 // addWeb registers the relying party "web", of the first party, and "partner", of a third; and the user "ann" who has a password.

@@ -56,7 +56,7 @@ func TestDoctor_KnowsClustersAndWarnsOfFewMembers(t *testing.T) {
 			uri := c.proxy.URI(ferret.Database(t))
 			check(t, must(mongodb.Open(t.Context(), mongodb.Options{URI: uri}))(t).Close())
 			folder := t.TempDir()
-			p := program{minifed, []string{"MINIFED_STORAGE_URI=" + uri, "MINIFED_DATA_DIR=" + folder, "HOME=" + folder, "PATH=" + os.Getenv("PATH")}}
+			p := program{must(minifed())(t), []string{"MINIFED_STORAGE_URI=" + uri, "MINIFED_DATA_DIR=" + folder, "HOME=" + folder, "PATH=" + os.Getenv("PATH")}}
 			said := p.findings(t)["MongoDB"]
 			if said.Verdict != c.verdict || !strings.Contains(said.Detail, c.detail) {
 				t.Errorf("got %+v, want %s, %q", said, c.verdict, c.detail)

@@ -14,7 +14,7 @@ import (
 func TestUserImport_OnMongoDB(t *testing.T) {
 	t.Parallel()
 	address, folder := porttest.Address(t), t.TempDir()
-	store := program{minifed, append(os.Environ(),
+	store := program{must(minifed())(t), append(os.Environ(),
 		"MINIFED_CONFIG="+os.DevNull, "MINIFED_PUBLIC_URL=http://"+address, "MINIFED_LISTEN_ADDRESS="+address, "MINIFED_LISTEN_ADMIN_ADDRESS=off",
 		"MINIFED_DATA_DIR="+filepath.Join(folder, "data"))}
 	first := store.at("MINIFED_STORAGE_URI=sqlite:" + filepath.Join(folder, "first.db"))

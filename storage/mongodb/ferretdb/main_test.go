@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/minifed/minifed/storage/mongodb/ferretdb/secantusdb"
@@ -23,8 +24,8 @@ const (
 var (
 	// ferret is the server that all tests share. Each has databases of its own.
 	ferret *Server
-	// minifed is the built program of the module that this one tests.
-	minifed string
+	// minifed is the path of the built program of the module that this one tests. The first test that needs it builds it.
+	minifed func() (string, error)
 )
 
 func TestMain(m *testing.M) {
@@ -47,13 +48,16 @@ func run(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer os.RemoveAll(folder)
-	minifed = filepath.Join(folder, "minifed")
 	ctx := context.Background()
-	build := exec.CommandContext(ctx, "go", "build", "-o", minifed, "./cmd/minifed")
-	build.Dir = filepath.Join("..", "..", "..")
-	if out, err := build.CombinedOutput(); err != nil {
-		return 1, fmt.Errorf("go build: %w\n%s", err, out)
-	}
+	minifed = sync.OnceValues(func() (string, error) {
+		program := filepath.Join(folder, "minifed")
+		build := exec.CommandContext(ctx, "go", "build", "-o", program, "./cmd/minifed")
+		build.Dir = filepath.Join("..", "..", "..")
+		if out, err := build.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("go build: %w\n%s", err, out)
+		}
+		return program, nil
+	})
 	switch uri := os.Getenv(uriVariable); {
 	case uri != "":
 		ferret, err = Connect(ctx, uri)

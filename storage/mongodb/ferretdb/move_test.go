@@ -39,7 +39,7 @@ func TestMove_FromSQLiteToMongoDBAndBack(t *testing.T) {
 	t.Cleanup(api.Close)
 	address, folder := porttest.Address(t), t.TempDir()
 	issuer := "http://" + address
-	base := program{minifed, append(os.Environ(),
+	base := program{must(minifed())(t), append(os.Environ(),
 		"MINIFED_CONFIG="+os.DevNull, "MINIFED_PUBLIC_URL="+issuer, "MINIFED_LISTEN_ADDRESS="+address, "MINIFED_LISTEN_ADMIN_ADDRESS=off",
 		"MINIFED_DATA_DIR="+filepath.Join(folder, "data"), "MINIFED_WECHAT_BASE_URL="+api.URL)}
 	first := base.at("MINIFED_STORAGE_URI=sqlite:" + filepath.Join(folder, "first.db"))

@@ -48,7 +48,7 @@ func newCluster(t *testing.T) *cluster {
 		if issuer == "" {
 			issuer = p.address
 		}
-		p.program = program{minifed, append(os.Environ(),
+		p.program = program{must(minifed())(c.T), append(os.Environ(),
 			"MINIFED_CONFIG="+os.DevNull, "MINIFED_PUBLIC_URL="+issuer, "MINIFED_LISTEN_ADDRESS="+strings.TrimPrefix(p.address, "http://"),
 			"MINIFED_LISTEN_ADMIN_ADDRESS=off", "MINIFED_WECHAT_BASE_URL="+api.URL, "MINIFED_WECHAT_TIMEOUT=2s",
 			"MINIFED_KEYS_MASTER_KEY_FILE="+p.keyFile, "MINIFED_STORAGE_URI="+p.proxy.URI(database))}
