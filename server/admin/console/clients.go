@@ -247,6 +247,7 @@ func (c *Console) clientPage(w http.ResponseWriter, r *request, directory *stora
 	confidential := stored.TokenEndpointAuthMethod() == "client_secret_basic" || stored.TokenEndpointAuthMethod() == "client_secret_post"
 	data.MaySave, data.MayRotate = r.allows(id, admin.ActClientUpdate), confidential && r.allows(id, admin.ActClientSecret)
 	data.MaySetAppSecret = stored.Federation != nil && r.allows(id, admin.ActClientAppSecret)
+	data.MayTest = stored.Federation != nil && r.allows(id, admin.ActClientTest)
 	data.MayDisable, data.MayDelete = r.allows(id, admin.ActClientDisable), r.allows(id, admin.ActClientDelete)
 	name := stored.Name
 	if name == "" {

@@ -227,7 +227,7 @@ func TestConsole_RolesSeeOnlyWhatTheyMay(t *testing.T) {
 	}
 	b.get("d/staff/settings")
 	b.expect(http.StatusOK)
-	if strings.Contains(b.page.body, `type="submit"`) {
+	if strings.Contains(b.page.body, `class="primary" type="submit"`) {
 		t.Error("an auditor has a button to save")
 	}
 }

@@ -37,6 +37,14 @@ func newFilledHarness(t *testing.T) *harness {
 		must(0, err)(t)
 	}
 	h.addUsers()
+	operator, _, err := h.service.CreateOperator(t.Context(), admin.NewOperator{
+		Account: identity.Account{Username: "olga"}, Email: "olga@example.com", Assignments: []admin.Assignment{{Directory: storage.Everywhere, Role: admin.RoleOwner}},
+	})
+	h.olga = must(operator, err)(t).User.ID
+	client, _, err := h.service.CreateServiceClient(t.Context(), admin.NewServiceClient{
+		ID: "pipeline", Name: "Pipeline", Assignments: []admin.Assignment{{Directory: "default", Role: admin.RoleAdmin}}, ExpiresAt: h.now().AddDate(1, 0, 0),
+	})
+	must(client, err)(t)
 	return h
 }
 
@@ -69,7 +77,10 @@ func (h *harness) addUsers() {
 
 // pages are the paths of all pages, below console.Base.
 func (h *harness) pages() []string {
-	paths := []string{"", "new", "nowhere", "d/closed/", "d/closed/delete"}
+	paths := []string{
+		"", "new", "nowhere", "d/closed/", "d/closed/delete", "operators", "new-operator", "operators/" + h.olga, "operators/" + h.olga + "/act/delete",
+		"services", "new-service", "services/pipeline", "services/pipeline/act/secret",
+	}
 	for _, path := range []string{
 		"", "settings", "disable", "keys", "clients", "new-client", "new-client?kind=wechat_miniapp", "new-client?kind=web",
 		"clients/mini", "clients/shop", "clients/app", "clients/phone", "clients/robot", "clients/shop/secret", "clients/shop/secret?alone=1",

@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"io"
 	"log/slog"
@@ -23,6 +24,7 @@ import (
 	"github.com/minifed/minifed/server/admin/console"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/storagetest"
+	"github.com/minifed/minifed/wechat"
 )
 
 // harness is a console with an operator who is an owner, on an engine in memory.
@@ -32,12 +34,14 @@ type harness struct {
 	people  *identity.Service
 	service *admin.Service
 	url     string
-	// alice and shadow are IDs of users.
-	alice, shadow string
+	// alice and shadow are IDs of users, olga is that of an operator.
+	alice, shadow, olga string
 
 	mu    sync.Mutex
 	at    time.Time
 	actor admin.Actor
+	// wechat is the result of the checks of credentials.
+	wechat error
 	// signedOut is the error for every request.
 	signedOut error
 }
@@ -54,7 +58,7 @@ func newHarness(t *testing.T) *harness {
 	}))(t)
 	h.service = must(admin.New(admin.Config{
 		Engine: h.engine, Master: master, Keys: must(keys.NewRing(config))(t), Secrets: must(keys.NewSecrets(config))(t), Identity: h.people,
-		Now: h.now, Random: rand.Reader, PublicURL: "https://id.example.com", DefaultDirectory: "default", Actor: admin.LocalActor("test"),
+		Now: h.now, Random: rand.Reader, PublicURL: "https://id.example.com", DefaultDirectory: "default", Actor: admin.LocalActor("test"), WeChat: h,
 	}))(t)
 	// ES256 and RS256 is the default; a test creates an RSA key once.
 	must(h.service.EnsureDirectory(t.Context(), storage.Directory{ID: "default", Name: "Tea House"}))(t)
@@ -81,6 +85,9 @@ func newHarness(t *testing.T) *harness {
 	t.Cleanup(server.Close)
 	return h
 }
+
+// CheckCredential implements admin.CredentialChecker.
+func (h *harness) CheckCredential(context.Context, wechat.App) error { return h.wechat }
 
 // now advances at every reading, so that lists by time have one order.
 func (h *harness) now() time.Time {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/storage"
 )
 
@@ -254,9 +255,14 @@ func (v *view) Account() string { return v.console.config.Account }
 
 // Menu are the pages of the installation.
 func (v *view) Menu() []link {
-	return v.marked([]link{
-		{Path: Base, Text: text("nav.directories")},
-	})
+	links := []link{{Path: Base, Text: text("nav.directories")}}
+	if v.request.allows(storage.OperatorsDirectory, admin.ActOperatorRead) {
+		links = append(links, link{Path: Base + "operators", Text: text("nav.operators")})
+	}
+	if v.request.allows(storage.OperatorsDirectory, admin.ActServiceRead) {
+		links = append(links, link{Path: Base + "services", Text: text("nav.services")})
+	}
+	return v.marked(links)
 }
 
 // DirectoryPath returns the path of a page of the directory.
@@ -266,6 +272,12 @@ func (v *view) DirectoryPath(page string) string { return directoryPath(v.Direct
 func (v *view) ClientPath(client, page string) string {
 	return clientPath(v.Directory.ID, client, page)
 }
+
+// OperatorPath returns the path of the page of an operator.
+func (*view) OperatorPath(id string) string { return operatorPath(id, "") }
+
+// ServicePath returns the path of the page of a service client.
+func (*view) ServicePath(id string) string { return servicePath(id, "") }
 
 // UserPath returns the path of a page of a user of the directory.
 func (v *view) UserPath(user, page string) string { return userPath(v.Directory.ID, user, page) }

@@ -109,8 +109,15 @@ func (c *Console) resetPassword(w http.ResponseWriter, r *request) error {
 	}
 	return c.render(w, r, page{
 		Template: "password", Title: text("user.reset.done"), Directory: &entry.Record, Tab: "nav.users",
-		Data: struct{ Password, Back string }{password, userPath(directory, r.vars["user"], "")},
+		Data: passwordData{password, userPath(directory, r.vars["user"], ""), text("user.password.once")},
 	})
+}
+
+// passwordData is what the page with a generated password shows.
+type passwordData struct {
+	Password, Back string
+	// Once says what to do with it.
+	Once message
 }
 
 // endUserRecord ends one session or grant of a user.
