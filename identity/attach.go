@@ -26,8 +26,8 @@ func (s *Service) AttachToUser(ctx context.Context, login Login, seen storage.Us
 	if err := login.validate(); err != nil {
 		return nil, err
 	}
-	audited := false
-	return retry(ctx, func(ctx context.Context) (*Resolution, error) {
+	recorded := s.recording(Self(seen.ID), ActionAttach)
+	resolution, err := retry(ctx, func(ctx context.Context) (*Resolution, error) {
 		user, err := s.active(ctx, login.Directory, seen.ID)
 		if err != nil {
 			return nil, err
@@ -48,15 +48,13 @@ func (s *Service) AttachToUser(ctx context.Context, login Login, seen storage.Us
 		if open.user != nil {
 			return nil, ErrAlreadyBound
 		}
-		if !audited {
-			details := map[string]string{"app_id": login.AppID, "method": method}
-			if err := s.record(ctx, Self(user.Record.ID), ActionAttach, user.Record, details); err != nil {
-				return nil, err
-			}
-			audited = true
+		recorded.actor = Self(user.Record.ID)
+		if err := recorded.write(ctx, user.Record, nil, map[string]string{"app_id": login.AppID, "method": method}); err != nil {
+			return nil, err
 		}
 		return s.attach(ctx, login, open, user)
 	})
+	return resolution, recorded.end(ctx, err)
 }
 
 // attach links a WeChat user without an account to user. It writes the UnionID link first, as a first login does: after a crash,

@@ -222,13 +222,13 @@ func TestAttach_RejectsProofThatEnded(t *testing.T) {
 			return h.Enable(h.t.Context(), directory, user, identity.System)
 		},
 		"the account has another password": func(h *storeHarness, user string) error {
-			return second(h.SetPassword(h.t.Context(), directory, user, "another good password", identity.System))
+			return second(h.SetPassword(h.t.Context(), directory, user, "another good password", identity.Operator("root")))
 		},
 		"the account was merged into an older one": func(h *storeHarness, user string) error {
 			h.clock.Advance(-time.Hour)
 			older := h.account("older", "")
 			h.clock.Advance(time.Hour)
-			return second(h.Merge(h.t.Context(), directory, older, user, identity.System))
+			return second(h.Merge(h.t.Context(), directory, older, user, identity.Operator("root")))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

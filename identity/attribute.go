@@ -30,8 +30,8 @@ func (*takenError) Error() string { return "identity: held by another user" }
 // is written even when it already names the user. A concurrent release of the same value then fails. It returns *takenError,
 // without any change, if another user has the value.
 func (s *Service) assign(ctx context.Context, directory, id, actor string, value attribute) (*storage.Entry[storage.User], error) {
-	audited := false
-	return retry(ctx, func(ctx context.Context) (*storage.Entry[storage.User], error) {
+	recorded := s.recording(actor, value.action)
+	entry, err := retry(ctx, func(ctx context.Context) (*storage.Entry[storage.User], error) {
 		user, err := s.editable(ctx, directory, id, actor)
 		if err != nil {
 			return nil, err
@@ -52,14 +52,16 @@ func (s *Service) assign(ctx context.Context, directory, id, actor string, value
 		if err != nil {
 			return nil, err
 		}
-		if !audited && value.valueOf(user.Record) != value.link.Value {
-			if err := s.record(ctx, actor, value.action, user.Record, nil); err != nil {
+		if value.valueOf(user.Record) != value.link.Value {
+			next := user.Record
+			value.set(&next, s.now())
+			if err := recorded.write(ctx, user.Record, &next, nil); err != nil {
 				return nil, err
 			}
-			audited = true
 		}
 		return s.assignOnce(ctx, user, value, at, old)
 	})
+	return entry, recorded.end(ctx, err)
 }
 
 func (s *Service) assignOnce(

@@ -80,7 +80,8 @@ func (s *Service) DismissCandidate(ctx context.Context, directory, id, actor str
 		return nil
 	}
 	target := storage.User{Directory: directory, ID: candidate.Record.Users[1]}
-	if err := s.record(ctx, actor, ActionDismiss, target, map[string]string{"candidate": id}); err != nil {
+	recorded := s.recording(actor, ActionDismiss)
+	if err := recorded.write(ctx, target, nil, map[string]string{"candidate": id}); err != nil {
 		return err
 	}
 	return s.closeCandidate(ctx, directory, id, storage.MergeCandidate{State: CandidateDismissed})

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,6 +27,8 @@ type storeHarness struct {
 	clock  *storagetest.Clock
 	memory *storagetest.Memory
 	hooks  *storagetest.Hooks
+	// recorded and failed count the audit entries, and those whose action failed.
+	recorded, failed atomic.Int64
 	// directory is the one that the service has in memory, and fresh the one in the store.
 	directory, fresh storage.Directory
 }
@@ -49,7 +52,7 @@ func newStoreHarnessWith(t testing.TB, change func(*identity.Config)) *storeHarn
 	h.memory = storagetest.NewMemory(h.clock.Now)
 	h.hooks = &storagetest.Hooks{Engine: h.memory}
 	cfg := identity.Config{
-		Engine: h.hooks, Directories: h, Now: h.clock.Now, Rand: &source{random: rand.NewChaCha8([32]byte{1})}, Logger: slog.New(slog.DiscardHandler),
+		Audit: recorder{h}, Engine: h.hooks, Directories: h, Now: h.clock.Now, Rand: &source{random: rand.NewChaCha8([32]byte{1})}, Logger: slog.New(slog.DiscardHandler),
 		Argon2: identity.Argon2{Memory: 8, Time: 1, Threads: 1},
 	}
 	change(&cfg)
@@ -60,6 +63,22 @@ func newStoreHarnessWith(t testing.TB, change func(*identity.Config)) *storeHarn
 	h.Service = service
 	return h
 }
+
+// recorder writes audit entries one by one: the tests decide the order of operations, so none may wait for another one.
+type recorder struct{ h *storeHarness }
+
+func (r recorder) Record(ctx context.Context, entry storage.AuditEntry) (storage.AuditEntry, error) {
+	entry.ID, entry.CreatedAt = r.h.entryID(), r.h.clock.Now()
+	_, err := storage.Insert(ctx, r.h.hooks, entry)
+	return entry, err
+}
+
+func (r recorder) Fail(context.Context, storage.AuditEntry) {
+	r.h.failed.Add(1)
+}
+
+// entryID is a new ID of an audit entry.
+func (h *storeHarness) entryID() string { return fmt.Sprint("entry", h.recorded.Add(1)) }
 
 // source is randomness that repeats from run to run and may be read by several goroutines.
 type source struct {

@@ -82,7 +82,7 @@ func (s *Service) RemoveClient(ctx context.Context, directory, id, client, actor
 // Delete may be repeated to complete the work. If the person signs in later, a new user is created. An ID that never existed is
 // ErrUnknownUser.
 func (s *Service) Delete(ctx context.Context, directory, id, actor string) error {
-	audited := false
+	recorded := s.recording(actor, ActionDelete)
 	root, err := retry(ctx, func(ctx context.Context) (string, error) {
 		path, user, err := s.follow(ctx, directory, id)
 		if err != nil {
@@ -95,16 +95,13 @@ func (s *Service) Delete(ctx context.Context, directory, id, actor string) error
 		if user.Record.Status == storage.UserDeleted {
 			return root, nil
 		}
-		if !audited {
-			if err := s.record(ctx, actor, ActionDelete, user.Record, nil); err != nil {
-				return "", err
-			}
-			audited = true
+		if err := recorded.write(ctx, user.Record, nil, nil); err != nil {
+			return "", err
 		}
 		return root, s.tombstone(ctx, user)
 	})
 	if err != nil {
-		return err
+		return recorded.end(ctx, err)
 	}
 	return s.tombstoneAll(ctx, directory, root, id)
 }

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -152,50 +153,47 @@ func (s *Service) merge(
 	if len(survivor.Record.Aliases) >= maxAliases {
 		return nil, invalid("survivor", InvalidMergeLimit)
 	}
-	plan, err := s.planMerge(ctx, survivor.Record, alias.Record, closes, actor)
-	if err != nil {
+	if actor == System {
+		return nil, invalid("actor", InvalidMissing) // The entry is the plan of the merge, so a merge cannot go without.
+	}
+	recorded := s.recording(actor, ActionMerge)
+	if err := recorded.write(ctx, survivor.Record, nil, mergeDetails(survivor.Record, alias.Record, closes)); err != nil {
 		return nil, err
 	}
+	plan := *recorded.written
 	next := alias.Record
-	next.Status, next.AliasOf = storage.UserAlias, survivor.Record.ID
+	next.Status, next.AliasOf, next.MergePlan = storage.UserAlias, survivor.Record.ID, plan.ID
 	s.endAll(&next)
 	next.UpdatedAt = s.now()
-	if alias, err = alias.Replace(ctx, s.engine, next); err != nil {
-		return nil, wrap("make alias", err)
+	alias, err := alias.Replace(ctx, s.engine, next)
+	if err != nil {
+		return nil, recorded.end(ctx, wrap("make alias", err))
 	}
 	return s.completeMerge(ctx, alias.Record, plan)
 }
 
-// planMerge writes the audit entry of a merge, or reads the entry of an earlier attempt.
-func (s *Service) planMerge(
-	ctx context.Context, survivor, alias storage.User, closes closing, actor string,
-) (storage.AuditEntry, error) {
-	plan := storage.AuditEntry{
-		Directory: survivor.Directory, ID: mergeID(survivor.ID, alias.ID, alias.Epoch), Actor: actor, Action: ActionMerge,
-		Target: userTarget(survivor.ID), CreatedAt: s.now(),
-		Details: map[string]string{
-			detailSurvivor: survivor.ID, detailAlias: alias.ID, detailCandidate: closes.candidate,
-			detailGained: strings.Join(missingMembers(survivor.Profile, alias.Profile), " "),
-		},
+// mergeDetails are the details of the audit entry of a merge.
+func mergeDetails(survivor, alias storage.User, closes closing) map[string]string {
+	details := map[string]string{
+		detailSurvivor: survivor.ID, detailAlias: alias.ID, detailCandidate: closes.candidate,
+		detailGained: strings.Join(missingMembers(survivor.Profile, alias.Profile), " "),
 	}
 	if closes.batch != "" {
-		plan.Details[detailBatch] = closes.batch
+		details[detailBatch] = closes.batch
 	}
-	_, err := storage.Insert(ctx, s.engine, plan)
-	if errors.Is(err, storage.ErrExists) {
-		return s.mergePlan(ctx, plan.Directory, plan.ID)
-	}
-	return plan, wrap("insert audit entry", err)
+	return details
 }
 
-// mergeID includes the epoch of the alias before the merge, so that another attempt to complete the merge finds the entry.
-func mergeID(survivor, alias string, epoch int64) string {
+// earlierMergeID is the ID of the audit entry of a merge of an earlier version. It contains the epoch of the alias before the
+// merge.
+func earlierMergeID(survivor, alias string, epoch int64) string {
 	return storage.Digest("merge", survivor, alias, fmt.Sprint(epoch))
 }
 
+// mergePlan returns the audit entry of a merge.
 func (s *Service) mergePlan(ctx context.Context, directory, id string) (storage.AuditEntry, error) {
-	entry, err := storage.Get[storage.AuditEntry](ctx, s.engine, storage.Key(directory, id))
-	if errors.Is(err, storage.ErrNotFound) || err == nil && entry.Record.Action != ActionMerge {
+	entry, err := storage.Get[storage.AuditEntry](ctx, s.engine, storage.AuditKey(directory, id))
+	if errors.Is(err, storage.ErrNotFound) || err == nil && (entry.Record.Action != ActionMerge || entry.Record.Directory != directory || entry.Record.Details[detailAlias] == "") {
 		return storage.AuditEntry{}, ErrUnknownMerge
 	}
 	if err != nil {
@@ -213,7 +211,7 @@ func (s *Service) MergeOf(ctx context.Context, directory, alias string) (string,
 	if err != nil {
 		return "", wrap("read user", err)
 	}
-	return mergeID(user.Record.AliasOf, alias, user.Record.Epoch-1), nil
+	return cmp.Or(user.Record.MergePlan, earlierMergeID(user.Record.AliasOf, alias, user.Record.Epoch-1)), nil
 }
 
 // resumeMerge completes the merge that turned one of two IDs into an alias.
@@ -227,7 +225,7 @@ func (s *Service) resumeMerge(ctx context.Context, directory string, ids ...stri
 		if alias.Status != storage.UserAlias {
 			continue
 		}
-		plan, err := s.mergePlan(ctx, directory, mergeID(alias.AliasOf, alias.ID, alias.Epoch-1))
+		plan, err := s.mergePlan(ctx, directory, cmp.Or(alias.MergePlan, earlierMergeID(alias.AliasOf, alias.ID, alias.Epoch-1)))
 		if errors.Is(err, ErrUnknownMerge) {
 			continue
 		}

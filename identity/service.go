@@ -29,6 +29,8 @@ type Config struct {
 	Rand io.Reader
 	// Suggested is called for every new merge candidate, with its reason; optional.
 	Suggested func(reason string)
+	// Audit records the actions. Required.
+	Audit Recorder
 	// Logger receives messages for the operator. Required.
 	Logger *slog.Logger
 	// Argon2 is the parameters for new password hashes; the zero value is DefaultArgon2.
@@ -45,6 +47,7 @@ type Service struct {
 	directories Directories
 	clock       func() time.Time
 	rand        io.Reader
+	audit       Recorder
 	logger      *slog.Logger
 	// suggested is nil if new merge candidates are not counted.
 	suggested func(reason string)
@@ -56,8 +59,8 @@ type Service struct {
 
 // New returns a Service, or an error that names the missing or invalid setting.
 func New(cfg Config) (*Service, error) {
-	if cfg.Engine == nil || cfg.Now == nil || cfg.Rand == nil || cfg.Logger == nil {
-		return nil, errors.New("identity: Engine, Now, Rand and Logger are required")
+	if cfg.Engine == nil || cfg.Now == nil || cfg.Rand == nil || cfg.Audit == nil || cfg.Logger == nil {
+		return nil, errors.New("identity: Engine, Now, Rand, Audit and Logger are required")
 	}
 	if cfg.Directories == nil {
 		cfg.Directories = storedDirectories{cfg.Engine}
@@ -70,7 +73,7 @@ func New(cfg Config) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{
-		engine: cfg.Engine, directories: cfg.Directories, clock: cfg.Now, rand: cfg.Rand, logger: cfg.Logger, suggested: cfg.Suggested,
+		engine: cfg.Engine, directories: cfg.Directories, clock: cfg.Now, rand: cfg.Rand, audit: cfg.Audit, logger: cfg.Logger, suggested: cfg.Suggested,
 		hasher: hasher, breached: cfg.Breached,
 	}
 	s.missingID, err = s.newID()

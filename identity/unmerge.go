@@ -33,7 +33,8 @@ func (s *Service) Unmerge(ctx context.Context, directory, audit, actor string) e
 	case pair[0].Status == storage.UserAlias:
 		return ErrMergedFurther
 	}
-	if err := s.record(ctx, actor, ActionUnmerge, pair[0], map[string]string{detailAlias: alias, "merge": audit}); err != nil {
+	recorded := s.recording(actor, ActionUnmerge)
+	if err := recorded.write(ctx, pair[0], nil, map[string]string{detailAlias: alias, "merge": audit}); err != nil {
 		return err
 	}
 	if merged {
@@ -86,7 +87,7 @@ func (s *Service) separate(ctx context.Context, survivor, alias storage.User, pl
 		if user.Status != storage.UserAlias || user.AliasOf != survivor.ID {
 			return false, nil
 		}
-		user.Status, user.AliasOf = survivor.Status, ""
+		user.Status, user.AliasOf, user.MergePlan = survivor.Status, "", ""
 		s.endAll(user)
 		return true, s.keepLinked(ctx, user, *user)
 	})

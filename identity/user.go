@@ -113,10 +113,12 @@ func (s *Service) Create(ctx context.Context, directory string, account Account,
 			return nil, err
 		}
 	}
-	if err := s.record(ctx, actor, ActionCreate, user, nil); err != nil {
+	recorded := s.recording(actor, ActionCreate)
+	if err := recorded.write(ctx, storage.User{Directory: directory, ID: user.ID}, &user, nil); err != nil {
 		return nil, err
 	}
-	return retry(ctx, func(ctx context.Context) (*storage.Entry[storage.User], error) { return s.create(ctx, user, name) })
+	entry, err := retry(ctx, func(ctx context.Context) (*storage.Entry[storage.User], error) { return s.create(ctx, user, name) })
+	return entry, recorded.end(ctx, err)
 }
 
 func (s *Service) create(ctx context.Context, user storage.User, name Username) (*storage.Entry[storage.User], error) {
@@ -196,8 +198,8 @@ func (s *Service) linksOf(ctx context.Context, directory, id string) ([]*storage
 func (s *Service) change(
 	ctx context.Context, directory, id, actor, action string, edit func(*storage.User) (bool, error),
 ) (*storage.Entry[storage.User], error) {
-	audited := false
-	return retry(ctx, func(ctx context.Context) (*storage.Entry[storage.User], error) {
+	recorded := s.recording(actor, action)
+	entry, err := retry(ctx, func(ctx context.Context) (*storage.Entry[storage.User], error) {
 		user, err := s.User(ctx, directory, id)
 		if err != nil {
 			return nil, err
@@ -207,14 +209,12 @@ func (s *Service) change(
 		if err != nil || !changed {
 			return user, err
 		}
-		if !audited {
-			if err := s.record(ctx, actor, action, user.Record, nil); err != nil {
-				return nil, err
-			}
-			audited = true
+		if err := recorded.write(ctx, user.Record, &next, nil); err != nil {
+			return nil, err
 		}
 		next.UpdatedAt = s.now()
 		replaced, err := user.Replace(ctx, s.engine, next)
 		return replaced, wrap("replace user", err)
 	})
+	return entry, recorded.end(ctx, err)
 }

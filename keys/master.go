@@ -156,6 +156,8 @@ type Master struct {
 type masterKey struct {
 	id   string
 	aead cipher.AEAD
+	// audit is the key of the MACs of audit entries.
+	audit []byte
 }
 
 // GenerateMasterKey returns a new master key in the form that ParseMaster reads: 32 bytes in base64, without a line feed.
@@ -241,12 +243,16 @@ func newMasterKey(secret []byte) (masterKey, error) {
 	if err != nil {
 		return masterKey{}, err
 	}
+	audit, err := hkdf.Key(sha256.New, secret, nil, "minifed master key: audit", masterKeySize)
+	if err != nil {
+		return masterKey{}, err
+	}
 	block, err := aes.NewCipher(sealing)
 	if err != nil {
 		return masterKey{}, err
 	}
 	aead, err := cipher.NewGCM(block)
-	return masterKey{id: hex.EncodeToString(id), aead: aead}, err
+	return masterKey{id: hex.EncodeToString(id), aead: aead, audit: audit}, err
 }
 
 // IDs returns the public IDs of the master keys, the sealing one first. They may be shown and logged.

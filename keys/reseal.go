@@ -25,6 +25,7 @@ func Reseal(ctx context.Context, engine storage.Engine, master *Master) (changed
 		func() (int, error) { return resealKind(ctx, engine, master.resealClient) },
 		func() (int, error) { return resealKind(ctx, engine, master.resealTOTP) },
 		func() (int, error) { return resealKind(ctx, engine, master.resealResult) },
+		func() (int, error) { return resealAuditKeys(ctx, engine, master) },
 		func() (int, error) { return resealCheck(ctx, engine, master) },
 	}
 	for _, pass := range passes {

@@ -30,7 +30,7 @@ func newBackendFixture(t *testing.T) *backendFixture {
 	t.Helper()
 	s := &backendFixture{pageTestServer: newPageTestServer(t)}
 	service := must(admin.New(admin.Config{
-		Engine: s.engine, Master: s.master, Keys: s.ring, Secrets: s.secret, Identity: s.identities, Now: s.clock.Now, Random: rand.Reader,
+		Engine: s.engine, Audit: s.config.Audit, Master: s.master, Keys: s.ring, Secrets: s.secret, Identity: s.identities, Now: s.clock.Now, Random: rand.Reader,
 		PublicURL: "https://id.example.com", DefaultDirectory: "default", Actor: admin.LocalActor("alice"),
 	}))(t)
 	create := func(asked admin.NewClient) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/minifed/minifed/audit"
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/server/admin"
@@ -35,6 +36,8 @@ type Config struct {
 
 	// Engine stores everything.
 	Engine storage.Engine
+	// Audit records what happens to accounts, and the sign-ins.
+	Audit *audit.Trail
 	// Keys signs tokens and verifies them.
 	Keys *keys.Ring
 	// Secrets derives codes, tickets, refresh tokens and pairwise subjects; a *keys.Secrets.
@@ -115,6 +118,7 @@ func (c Config) checked() (Config, error) {
 	}{
 		{c.DefaultDirectory == "", "DefaultDirectory"},
 		{c.Engine == nil, "Engine"},
+		{c.Audit == nil, "Audit"},
 		{c.Keys == nil, "Keys"},
 		{c.Secrets == nil, "Secrets"},
 		{c.Master == nil, "Master"},

@@ -61,7 +61,7 @@ func newDependencies(config Config) (*dependencies, error) {
 		sealer:   endpoint.Sealer{Secrets: config.Secrets, Random: config.Rand},
 		subjects: token.Subjects{Secrets: config.Secrets},
 		mail:     mail.NewQueue(config.Mailer, config.Logger),
-		lockout:  ratelimit.NewLockout(config.Engine, config.Now),
+		lockout:  ratelimit.NewLockout(config.Engine, config.Now, recordLockout(config)),
 		results:  federation.NewResultCache(config.Now),
 	}
 	d.store = &oauth2.Store{
@@ -92,7 +92,7 @@ func (d *dependencies) addUsers() (err error) {
 	}
 	d.users, err = identity.New(identity.Config{
 		Suggested: func(reason string) { d.metrics.candidates.WithLabelValues(reason).Inc() },
-		Engine:    d.Engine, Directories: d.catalog, Now: d.Now, Rand: d.Rand, Logger: d.Logger, Argon2: d.Argon2, Hashing: hashing, Breached: d.Breached,
+		Engine:    d.Engine, Audit: d.Audit, Directories: d.catalog, Now: d.Now, Rand: d.Rand, Logger: d.Logger, Argon2: d.Argon2, Hashing: hashing, Breached: d.Breached,
 	})
 	if err != nil {
 		return err
@@ -173,7 +173,7 @@ func (d *dependencies) addAuthorize() error {
 		Pushed:       authorize.PushedRequests{Engine: d.Engine, Now: d.Now, Random: d.Rand},
 		Sessions:     &authorize.Sessions{Engine: d.Engine, Now: d.Now, ClockTrusted: d.ClockTrusted, Random: d.Rand, Ended: d.backchannel.Deliver, Full: d.sessionFull},
 		Interactions: authorize.Interactions{Sealer: d.sealer, Now: d.Now, Random: d.Rand},
-		Consents:     authorize.Consents{Engine: d.Engine, Now: d.Now},
+		Consents:     authorize.Consents{Engine: d.Engine, Audit: d.Audit, Now: d.Now},
 		Codes:        authorize.Codes{Provider: d.provider, Store: d.store, Subjects: d.subjects, Now: d.Now},
 		Sealer:       d.sealer,
 		Now:          d.Now,

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minifed/minifed/audit/audittest"
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/storagetest"
@@ -256,7 +257,7 @@ func (ts *testServer) disable(user string) {
 
 func (ts *testServer) identityService() *identity.Service {
 	ts.Helper()
-	return must(identity.New(identity.Config{Engine: ts.engine.Engine, Now: ts.clock.Now, Rand: ts.config.Rand, Logger: ts.config.Logger}))(ts.T)
+	return must(identity.New(identity.Config{Engine: ts.engine.Engine, Audit: audittest.New(ts.T, ts.engine.Engine, ts.clock.Now), Now: ts.clock.Now, Rand: ts.config.Rand, Logger: ts.config.Logger}))(ts.T)
 }
 
 // logLine returns the line of a request in the access log.

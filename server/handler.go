@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"github.com/minifed/minifed/audit"
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
@@ -25,7 +26,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, headers http.Header, dispatch func(*recorder, *endpoint.Request)) {
 	c := &endpoint.Request{Started: s.config.Now(), ClientIP: s.proxies.ClientIP(r)}
 	response := &recorder{ResponseWriter: w}
-	c.Request = r.WithContext(c.InContext(r.Context()))
+	c.Request = r.WithContext(audit.WithOrigin(c.InContext(r.Context()), c))
 	defer s.finish(response, c)
 	defer s.recoverPanic(response, c, endpoint.OAuthErrors)
 
@@ -145,6 +146,7 @@ func (s *Server) finish(response *recorder, c *endpoint.Request) {
 	elapsed := s.config.Now().Sub(c.Started)
 	s.shared.metrics.observe(c, response.status, elapsed)
 	s.access.log(c, response, elapsed)
+	s.recordSignIn(c)
 }
 
 // recoverPanic is deferred: it logs a panic without its value, which may contain parts of the request, and writes

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minifed/minifed/audit/audittest"
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/storage"
 )
@@ -16,7 +17,7 @@ import (
 func (ts *testServer) adminService() *admin.Service {
 	ts.Helper()
 	return must(admin.New(admin.Config{
-		Engine: ts.engine.Engine, Master: ts.master, Keys: ts.ring, Secrets: ts.secret, Identity: ts.identityService(), Now: ts.clock.Now, Random: rand.Reader,
+		Engine: ts.engine.Engine, Audit: audittest.New(ts.T, ts.engine.Engine, ts.clock.Now), Master: ts.master, Keys: ts.ring, Secrets: ts.secret, Identity: ts.identityService(), Now: ts.clock.Now, Random: rand.Reader,
 		PublicURL: ts.url, DefaultDirectory: "default", Actor: admin.LocalActor("test"),
 	}))(ts.T)
 }

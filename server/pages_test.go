@@ -72,7 +72,7 @@ func pageTestServerOn(base *testServer, edits ...func(*server.Config)) *pageTest
 	t.Helper()
 	ts := &pageTestServer{testServer: base, mailbox: new(mailbox)}
 	ts.identities = must(identity.New(identity.Config{
-		Engine: ts.engine, Now: ts.clock.Now, Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler), Argon2: cheapArgon2(),
+		Engine: ts.engine, Audit: ts.config.Audit, Now: ts.clock.Now, Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler), Argon2: cheapArgon2(),
 	}))(t)
 	listener := httptest.NewUnstartedServer(nil)
 	ts.url = "http://" + listener.Listener.Addr().String()

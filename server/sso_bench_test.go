@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minifed/minifed/audit/audittest"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/server"
 	"github.com/minifed/minifed/storage"
@@ -54,7 +55,7 @@ func newSSOBench(b *testing.B, engine storage.Engine) *ssoBench {
 		Scopes: []string{"openid"}, FirstParty: true, IDTokenAlgorithm: "ES256", GrantTypes: []string{"authorization_code", "refresh_token"},
 	}))(b)
 	provider := must(server.New(server.Config{
-		PublicURL: "https://id.example", DefaultDirectory: "default", Engine: engine, Keys: ring, Secrets: secrets, Master: master,
+		PublicURL: "https://id.example", DefaultDirectory: "default", Engine: engine, Audit: audittest.New(b, engine, time.Now), Keys: ring, Secrets: secrets, Master: master,
 		WeChat: noWeChat{}, Now: time.Now, Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler),
 	}))(b)
 	provider.MountPlainPages()

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minifed/minifed/audit/audittest"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/server"
 	"github.com/minifed/minifed/storage"
@@ -84,6 +85,9 @@ func newTestServerOn(t *testing.T, c *storagetest.Clock, engine storage.Engine) 
 		for _, leak := range ts.leakChecker.leaks(ts.log.String()) {
 			t.Errorf("in the log: %s", leak)
 		}
+		for _, leak := range auditLeaks(t, engine, ts.leakChecker) {
+			t.Errorf("in the audit: %s", leak)
+		}
 	})
 	api := httptest.NewServer(ts.leakChecker.wrap(ts.sim))
 	t.Cleanup(api.Close)
@@ -99,7 +103,7 @@ func newTestServerOn(t *testing.T, c *storagetest.Clock, engine storage.Engine) 
 	listener := httptest.NewUnstartedServer(nil)
 	ts.url = "http://" + listener.Listener.Addr().String()
 	ts.config = server.Config{
-		PublicURL: ts.url, DefaultDirectory: "default", Engine: ts.engine, Keys: ts.ring, Secrets: ts.secret, Master: ts.master,
+		PublicURL: ts.url, DefaultDirectory: "default", Engine: ts.engine, Audit: audittest.New(t, ts.engine, c.Now), Keys: ts.ring, Secrets: ts.secret, Master: ts.master,
 		WeChat: ts.wechat, Now: c.Now, Rand: rand.Reader, WeChatTimeout: 2 * time.Second, RequestTimeout: 10 * time.Second,
 		Argon2: cheapArgon2(),
 		Logger: slog.New(slog.NewJSONHandler(ts.log, &slog.HandlerOptions{Level: slog.LevelDebug})),

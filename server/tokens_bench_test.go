@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minifed/minifed/audit/audittest"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/server"
 	"github.com/minifed/minifed/storage"
@@ -56,7 +57,7 @@ func newBenchServer(tb testing.TB) *benchServer {
 		must(storage.Insert(b.Context(), b.engine, client))(tb)
 	}
 	b.server = must(server.New(server.Config{
-		PublicURL: benchURL, DefaultDirectory: "default", Engine: b.engine, Keys: b.ring, Secrets: secrets, Master: master, WeChat: oneUser{},
+		PublicURL: benchURL, DefaultDirectory: "default", Engine: b.engine, Audit: audittest.New(tb, b.engine, time.Now), Keys: b.ring, Secrets: secrets, Master: master, WeChat: oneUser{},
 		Now: time.Now, Rand: rand.Reader, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), ClientRate: 1_000_000,
 	}))(tb)
 	return b

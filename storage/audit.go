@@ -1,6 +1,10 @@
 package storage
 
-import "time"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // MergeCandidate records that two users look like one person. Nothing merges silently: an operator, or proof from both
 // sides, decides.
@@ -30,7 +34,8 @@ func (m MergeCandidate) Document() Document {
 	return Document{Kind: KindMergeCandidate, ID: Key(m.Directory, m.ID), Owner: m.Directory, CreatedAt: m.CreatedAt}
 }
 
-// AuditEntry records what an operator or a user did to an account, a client or a key, never a secret.
+// AuditEntry records one act, or a batch of sign-ins, never a secret. Package audit writes them as chains; the entries of earlier
+// versions have no chain.
 type AuditEntry struct {
 	Directory string `json:"directory"`
 	ID        string `json:"id"`
@@ -38,16 +43,139 @@ type AuditEntry struct {
 	Actor  string `json:"actor"`
 	Action string `json:"action"`
 	// Target is what it was done to, such as "user:…" or "client:…".
-	Target    string            `json:"target"`
-	Details   map[string]string `json:"details,omitempty"`
-	CreatedAt time.Time         `json:"created_at,omitzero"`
-	ExpiresAt time.Time         `json:"expires_at,omitzero"`
+	Target  string            `json:"target"`
+	Details map[string]string `json:"details,omitempty"`
+	// Before and After are the changed members with their values, as far as these may be shown.
+	Before map[string]string `json:"before,omitempty"`
+	After  map[string]string `json:"after,omitempty"`
+	// Outcome is "done", "failed" or "denied"; empty in entries of earlier versions.
+	Outcome string `json:"outcome,omitempty"`
+	// From is the client address, and RequestID the request in the log; both are empty for the command line.
+	From      string `json:"from,omitempty"`
+	RequestID string `json:"request_id,omitempty"`
+	// SignIns are those of a batch.
+	SignIns []SignIn `json:"sign_ins,omitempty"`
+
+	// Chain and Sequence are the place of the entry: the chain is of one process. Previous and PreviousAt are the MAC and the time
+	// of the entry before; both are empty for the first one. Chain is empty in entries of earlier versions.
+	Chain      string    `json:"chain,omitempty"`
+	Sequence   int64     `json:"sequence,omitempty"`
+	Previous   string    `json:"previous,omitempty"`
+	PreviousAt time.Time `json:"previous_at,omitzero"`
+	// Key is the ID of the master key that the key of the MAC derives from.
+	Key string `json:"key,omitempty"`
+	MAC string `json:"mac,omitempty"`
+
+	CreatedAt time.Time `json:"created_at,omitzero"`
+	// ExpiresAt is only set in entries of earlier versions: package audit deletes the others.
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
 }
+
+// SignIn is one sign-in, or a failed one of a known user.
+type SignIn struct {
+	At time.Time `json:"at,omitzero"`
+	// User is empty in a user's own list.
+	User   string `json:"u,omitempty"`
+	Client string `json:"c,omitempty"`
+	Method string `json:"m,omitempty"`
+	// Outcome is empty for a success.
+	Outcome   string `json:"o,omitempty"`
+	From      string `json:"f,omitempty"`
+	RequestID string `json:"r,omitempty"`
+}
+
+// MaxUserSignIns is the number of sign-ins in a user's record.
+const MaxUserSignIns = 20
 
 // Document implements Record.
 func (a AuditEntry) Document() Document {
-	return Document{
-		Kind: KindAuditEntry, ID: Key(a.Directory, a.ID), Owner: a.Directory,
-		CreatedAt: a.CreatedAt, ExpiresAt: a.ExpiresAt,
+	id := Key(a.Directory, a.ID)
+	if a.Chain != "" {
+		id = AuditEntryID(a.Chain, a.Sequence)
 	}
+	return Document{Kind: KindAuditEntry, ID: id, Owner: a.Directory, CreatedAt: a.CreatedAt, ExpiresAt: a.ExpiresAt}
 }
+
+// AuditEntryID is the ID of an entry in a chain. In the order of IDs, the entries of a chain follow each other.
+func AuditEntryID(chain string, sequence int64) string {
+	return fmt.Sprintf("%s.%012d", chain, sequence)
+}
+
+// AuditKey is the store key of the entry with this ID. Only the ID of an entry in a chain contains a dot.
+func AuditKey(directory, id string) string {
+	if strings.Contains(id, ".") {
+		return id
+	}
+	return Key(directory, id)
+}
+
+// AuditProcess is an element of the list of chains: a process that wrote audit entries.
+type AuditProcess struct {
+	// ID is the random ID of the chain.
+	ID string `json:"id"`
+	// Name is what the process was, such as "serve on host".
+	Name      string    `json:"name"`
+	StartedAt time.Time `json:"started_at,omitzero"`
+	// EndedAt is set by a process that ended in order; Head is its last entry then.
+	EndedAt time.Time `json:"ended_at,omitzero"`
+	Head    AuditHead `json:"head,omitzero"`
+	Key     string    `json:"key"`
+	MAC     string    `json:"mac"`
+}
+
+// Document implements Record.
+func (p AuditProcess) Document() Document {
+	return Document{Kind: KindAuditProcess, ID: p.ID, CreatedAt: p.StartedAt}
+}
+
+// AuditHead is the last entry of a chain at some time.
+type AuditHead struct {
+	Sequence int64     `json:"sequence"`
+	MAC      string    `json:"mac"`
+	At       time.Time `json:"at,omitzero"`
+}
+
+// AuditCheckpoint names the heads of the chains that changed since the last checkpoint of the same process. Checkpoints of a
+// process form a chain too.
+type AuditCheckpoint struct {
+	// Process is the chain of the process that wrote the checkpoint.
+	Process    string    `json:"process"`
+	Sequence   int64     `json:"sequence"`
+	Previous   string    `json:"previous,omitempty"`
+	PreviousAt time.Time `json:"previous_at,omitzero"`
+	// Heads are by chain.
+	Heads     map[string]AuditHead `json:"heads,omitempty"`
+	CreatedAt time.Time            `json:"created_at,omitzero"`
+	Key       string               `json:"key"`
+	MAC       string               `json:"mac"`
+}
+
+// Document implements Record.
+func (c AuditCheckpoint) Document() Document {
+	return Document{Kind: KindAuditCheckpoint, ID: AuditEntryID(c.Process, c.Sequence), CreatedAt: c.CreatedAt}
+}
+
+// AuditHorizon is the one record that says from when on the audit is complete: what is older may have been deleted.
+type AuditHorizon struct {
+	Before time.Time `json:"before,omitzero"`
+	Key    string    `json:"key"`
+	MAC    string    `json:"mac"`
+}
+
+// AuditHorizonID is the ID of the one AuditHorizon.
+const AuditHorizonID = "audit_horizon"
+
+// Document implements Record.
+func (AuditHorizon) Document() Document { return Document{Kind: KindMeta, ID: AuditHorizonID} }
+
+// AuditKeys is the one record of the keys of master keys that were replaced, so that the entries of their time can be verified.
+type AuditKeys struct {
+	// Keys are the keys of MACs by the IDs of their master keys, sealed by the present master key.
+	Keys map[string]string `json:"keys,omitempty"`
+}
+
+// AuditKeysID is the ID of the one AuditKeys.
+const AuditKeysID = "audit_keys"
+
+// Document implements Record.
+func (AuditKeys) Document() Document { return Document{Kind: KindMeta, ID: AuditKeysID} }

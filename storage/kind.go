@@ -24,11 +24,16 @@ const (
 	KindMergeBatch     Kind = "merge_batches"
 	KindDescribed      Kind = "described"
 	KindIdempotency    Kind = "idempotency_keys"
-	KindAuditEntry     Kind = "audit_entries"
 	KindMeta           Kind = "meta"
 	KindPasskey        Kind = "passkeys"
 	KindChallenge      Kind = "challenges"
 	KindTOTP           Kind = "totps"
+
+	// The kinds of the audit are read in this order, by an export too: a checkpoint names entries, and entries name processes, so
+	// what is written during the reading cannot seem to be missing.
+	KindAuditCheckpoint Kind = "audit_checkpoints"
+	KindAuditEntry      Kind = "audit_entries"
+	KindAuditProcess    Kind = "audit_processes"
 )
 
 // Indexes says which of a kind's lists must not scan. Expiry is indexed for every kind.
@@ -44,29 +49,31 @@ type Indexes struct {
 // Kinds returns every kind with its indexes. Engines create their collections from it.
 func Kinds() map[Kind]Indexes {
 	return map[Kind]Indexes{
-		KindDirectory:      {Created: true},
-		KindIssuerHost:     {},
-		KindClient:         {Created: true},
-		KindAppID:          {},
-		KindUser:           {Created: true, Name: true, Due: true},
-		KindIdentity:       {Created: true},
-		KindGrant:          {Created: true},
-		KindSession:        {Created: true, Due: true},
-		KindConsent:        {Created: true},
-		KindPushedRequest:  {},
-		KindSigningKeys:    {Created: true, Due: true},
-		KindTokenSecrets:   {Created: true, Due: true},
-		KindAssertion:      {},
-		KindRevokedToken:   {},
-		KindThrottle:       {},
-		KindMergeCandidate: {Created: true},
-		KindMergeBatch:     {Created: true},
-		KindDescribed:      {Created: true},
-		KindIdempotency:    {},
-		KindAuditEntry:     {Created: true},
-		KindMeta:           {},
-		KindPasskey:        {Created: true},
-		KindChallenge:      {},
-		KindTOTP:           {},
+		KindDirectory:       {Created: true},
+		KindIssuerHost:      {},
+		KindClient:          {Created: true},
+		KindAppID:           {},
+		KindUser:            {Created: true, Name: true, Due: true},
+		KindIdentity:        {Created: true},
+		KindGrant:           {Created: true},
+		KindSession:         {Created: true, Due: true},
+		KindConsent:         {Created: true},
+		KindPushedRequest:   {},
+		KindSigningKeys:     {Created: true, Due: true},
+		KindTokenSecrets:    {Created: true, Due: true},
+		KindAssertion:       {},
+		KindRevokedToken:    {},
+		KindThrottle:        {},
+		KindMergeCandidate:  {Created: true},
+		KindMergeBatch:      {Created: true},
+		KindDescribed:       {Created: true},
+		KindIdempotency:     {},
+		KindAuditCheckpoint: {Created: true},
+		KindAuditEntry:      {Created: true},
+		KindAuditProcess:    {Created: true},
+		KindMeta:            {},
+		KindPasskey:         {Created: true},
+		KindChallenge:       {},
+		KindTOTP:            {},
 	}
 }

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"encoding/json"
 	"strings"
 	"time"
 )
@@ -68,6 +69,11 @@ type User struct {
 	ExternalID string `json:"external_id,omitempty"`
 	// Imported is a digest of the values that the last import gave the user: the same import changes nothing.
 	Imported string `json:"imported,omitempty"`
+	// MergePlan is the ID of the audit entry of the merge that turned this user into an alias.
+	MergePlan string `json:"merge_plan,omitempty"`
+	// SignIns are the last sign-ins, newest first, at most MaxUserSignIns: a JSON list of SignIn. It is only decoded where it is
+	// shown, because every login reads the record.
+	SignIns json.RawMessage `json:"sign_ins,omitempty"`
 
 	CreatedAt time.Time `json:"created_at,omitzero"`
 	UpdatedAt time.Time `json:"updated_at,omitzero"`
@@ -133,4 +139,13 @@ func (u User) foldedName() string {
 		}
 	}
 	return ""
+}
+
+// LastSignIns returns the decoded SignIns.
+func (u User) LastSignIns() []SignIn {
+	var list []SignIn
+	if len(u.SignIns) == 0 || json.Unmarshal(u.SignIns, &list) != nil {
+		return nil
+	}
+	return list
 }

@@ -54,6 +54,7 @@ func (e *Password) serve(w http.ResponseWriter, r *endpoint.Request, current *au
 	if _, err := e.Sessions.SignIn(w, r, changed.Record, how); err != nil {
 		return err
 	}
+	r.SignIn = endpoint.SignIn{} // The session continues.
 	if err := e.Notifications.Notify(r.Context(), r, changed.Record, "mail.password"); err != nil {
 		return err
 	}

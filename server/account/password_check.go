@@ -39,6 +39,7 @@ func (p *Passwords) signIn(r *endpoint.Request, name, password string) (*storage
 	if err != nil {
 		return nil, err
 	}
+	r.SignIn = endpoint.SignIn{Method: authorize.MethodPassword, User: holder}
 	folded := FoldName(name)
 	try := Attempt{
 		Shown:   []ratelimit.Key{ratelimit.NameKey(directory, folded), ratelimit.AddressKey(directory.ID, ratelimit.AddressRule(), r.ClientIP)},

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minifed/minifed/audit"
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/storagetest"
@@ -31,7 +32,14 @@ func methodCalls() map[string]methodCall {
 	updates := []Act{ActUserProfile, ActUserGroups, ActUserUsername, ActUserEmail, ActUserPhone}
 	return map[string]methodCall{
 		"AuditTrail": {acts: []Act{ActAuditRead}, call: func(ctx context.Context, s *Service, d string) error {
-			_, _, err := s.AuditTrail(ctx, d, Page{})
+			_, _, err := s.AuditTrail(ctx, d, audit.Filter{}, Page{})
+			return err
+		}},
+		"ExportAudit": {acts: []Act{ActAuditRead}, call: func(ctx context.Context, s *Service, d string) error {
+			return s.ExportAudit(ctx, d, audit.Filter{}, func(storage.AuditEntry) error { return nil })
+		}},
+		"VerifyAudit": {acts: []Act{ActAuditRead}, wide: true, call: func(ctx context.Context, s *Service, _ string) error {
+			_, err := s.VerifyAudit(ctx, nil)
 			return err
 		}},
 		"CreateClient": {acts: []Act{ActClientCreate}, call: func(ctx context.Context, s *Service, d string) error {

@@ -79,14 +79,14 @@ func (s *Service) FirstOwner(ctx context.Context, secret string, account identit
 		return Operator{}, &Invalid{[]Problem{{"password", "must not be empty"}}}
 	}
 	creator := s.As(Actor{Name: OperatorName("console-link"), From: s.config.Actor.From, RequestID: s.config.Actor.RequestID})
-	entry, err := creator.config.Identity.Create(ctx, storage.OperatorsDirectory, account, creator.config.Actor.Name)
+	entry, err := creator.config.Identity.Create(s.traced(ctx), storage.OperatorsDirectory, account, creator.config.Actor.Name)
 	if err != nil {
 		return Operator{}, userError(account.Username, err)
 	}
 	used := link.Record
 	used.User = entry.Record.ID
 	if _, err := link.Replace(ctx, s.config.Engine, used); err != nil { // Another request was first.
-		err = errors.Join(err, creator.config.Identity.Delete(ctx, storage.OperatorsDirectory, entry.Record.ID, creator.config.Actor.Name))
+		err = errors.Join(err, creator.config.Identity.Delete(s.traced(ctx), storage.OperatorsDirectory, entry.Record.ID, creator.config.Actor.Name))
 		if errors.Is(err, storage.ErrConflict) {
 			err = fmt.Errorf("this %w", ErrConsoleLink)
 		}

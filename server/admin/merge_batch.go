@@ -106,7 +106,7 @@ func (s *Service) acceptOne(ctx context.Context, directory, id, batch string) (M
 		outcome.Problem = closedCandidate(candidate.Record)
 		return outcome, nil
 	}
-	merged, err := s.config.Identity.AcceptCandidate(ctx, directory, id, batch, s.config.Actor.Name)
+	merged, err := s.config.Identity.AcceptCandidate(s.traced(ctx), directory, id, batch, s.config.Actor.Name)
 	if outcome.Problem, err = mergeProblem(err); outcome.Problem == "" {
 		outcome.Merged = merged
 	}
@@ -146,7 +146,7 @@ func (s *Service) UndoMerges(ctx context.Context, directory, id string) ([]Merge
 		if entry.Record.Batch != id || entry.Record.State != identity.CandidateMerged {
 			continue
 		}
-		err = s.config.Identity.Unmerge(ctx, directory, entry.Record.Merge, s.config.Actor.Name)
+		err = s.config.Identity.Unmerge(s.traced(ctx), directory, entry.Record.Merge, s.config.Actor.Name)
 		problem, err := mergeProblem(err)
 		if err != nil {
 			return outcomes, err

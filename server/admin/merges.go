@@ -26,7 +26,7 @@ func (s *Service) AcceptMerge(ctx context.Context, directory, candidate string) 
 	if err := s.Allowed(directory, ActUserMerge); err != nil {
 		return identity.Merged{}, err
 	}
-	return merged(s.config.Identity.AcceptCandidate(ctx, directory, candidate, "", s.config.Actor.Name))
+	return merged(s.config.Identity.AcceptCandidate(s.traced(ctx), directory, candidate, "", s.config.Actor.Name))
 }
 
 // DismissMerge says that the two users of a merge candidate are different people.
@@ -34,7 +34,7 @@ func (s *Service) DismissMerge(ctx context.Context, directory, candidate string)
 	if err := s.Allowed(directory, ActDismissMerge); err != nil {
 		return err
 	}
-	return mergeError(s.config.Identity.DismissCandidate(ctx, directory, candidate, s.config.Actor.Name))
+	return mergeError(s.config.Identity.DismissCandidate(s.traced(ctx), directory, candidate, s.config.Actor.Name))
 }
 
 // MergeUsers merges two users: the older one survives, the other becomes an alias.
@@ -45,7 +45,7 @@ func (s *Service) MergeUsers(ctx context.Context, directory, one, other string) 
 	if directory == storage.OperatorsDirectory {
 		return identity.Merged{}, fmt.Errorf("%w: operators are not merged: an audit entry must name one person", ErrRefused)
 	}
-	return merged(s.config.Identity.Merge(ctx, directory, one, other, s.config.Actor.Name))
+	return merged(s.config.Identity.Merge(s.traced(ctx), directory, one, other, s.config.Actor.Name))
 }
 
 // UndoMerge separates two merged users again; id is what the merge returned as Audit, or the ID of the user that it turned into an
@@ -54,7 +54,7 @@ func (s *Service) UndoMerge(ctx context.Context, directory, id string) error {
 	if err := s.Allowed(directory, ActUserUnmerge); err != nil {
 		return err
 	}
-	err := s.config.Identity.Unmerge(ctx, directory, id, s.config.Actor.Name)
+	err := s.config.Identity.Unmerge(s.traced(ctx), directory, id, s.config.Actor.Name)
 	if !errors.Is(err, identity.ErrUnknownMerge) {
 		return mergeError(err)
 	}
@@ -62,7 +62,7 @@ func (s *Service) UndoMerge(ctx context.Context, directory, id string) error {
 	if err != nil {
 		return mergeError(err)
 	}
-	return mergeError(s.config.Identity.Unmerge(ctx, directory, merge, s.config.Actor.Name))
+	return mergeError(s.config.Identity.Unmerge(s.traced(ctx), directory, merge, s.config.Actor.Name))
 }
 
 func merged(done *identity.Merged, err error) (identity.Merged, error) {

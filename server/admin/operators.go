@@ -144,14 +144,14 @@ func (s *Service) CreateOperator(ctx context.Context, asked NewOperator) (create
 
 // newOperator creates a user of the directory of operators, and gives the user the roles.
 func (s *Service) newOperator(ctx context.Context, asked NewOperator) (Operator, error) {
-	entry, err := s.config.Identity.Create(ctx, storage.OperatorsDirectory, asked.Account, s.config.Actor.Name)
+	entry, err := s.config.Identity.Create(s.traced(ctx), storage.OperatorsDirectory, asked.Account, s.config.Actor.Name)
 	if err != nil {
 		return Operator{}, userError(asked.Username, err)
 	}
 	id := entry.Record.ID
 	if asked.Email != "" {
-		if _, err := s.config.Identity.SetEmail(ctx, storage.OperatorsDirectory, id, asked.Email, s.config.Actor.Name); err != nil {
-			return Operator{}, errors.Join(userError(id, err), s.config.Identity.Delete(ctx, storage.OperatorsDirectory, id, s.config.Actor.Name))
+		if _, err := s.config.Identity.SetEmail(s.traced(ctx), storage.OperatorsDirectory, id, asked.Email, s.config.Actor.Name); err != nil {
+			return Operator{}, errors.Join(userError(id, err), s.config.Identity.Delete(s.traced(ctx), storage.OperatorsDirectory, id, s.config.Actor.Name))
 		}
 	}
 	return s.assign(ctx, id, ActOperatorCreate, asked.Assignments)
@@ -235,7 +235,7 @@ func (s *Service) EnableOperator(ctx context.Context, text string) error {
 	if err := s.audit(ctx, operatorEntry(id, ActOperatorEnable, map[string]string{})); err != nil {
 		return err
 	}
-	return userError(id, s.config.Identity.Enable(ctx, storage.OperatorsDirectory, id, s.config.Actor.Name))
+	return userError(id, s.config.Identity.Enable(s.traced(ctx), storage.OperatorsDirectory, id, s.config.Actor.Name))
 }
 
 // checkOwnerRemains returns ErrRefused if no owner of the installation would remain without this operator. Without an owner, only

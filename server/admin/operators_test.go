@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minifed/minifed/audit"
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/storage"
 )
@@ -44,7 +45,7 @@ func TestOperators_CreateListChange(t *testing.T) {
 	if len(found) != 2 || found[0].User.Username != "ann" || !found[1].IsOwner() {
 		t.Errorf("operators %+v", found)
 	}
-	entries, _, err := h.AuditTrail(t.Context(), storage.OperatorsDirectory, Page{Limit: 1})
+	entries, _, err := h.AuditTrail(t.Context(), storage.OperatorsDirectory, audit.Filter{}, Page{Limit: 1})
 	must(t, err)
 	if entries[0].Action != "operator.update" || entries[0].Details["assignments"] != "support:default" {
 		t.Errorf("audit entry %+v", entries[0])

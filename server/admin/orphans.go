@@ -100,7 +100,7 @@ func (s *Service) deleteUsers(ctx context.Context, directory string, orphan func
 }
 
 func (s *Service) deleteOrphanedUser(ctx context.Context, user storage.User) error {
-	err := s.config.Identity.Delete(ctx, user.Directory, user.ID, s.config.Actor.Name)
+	err := s.config.Identity.Delete(s.traced(ctx), user.Directory, user.ID, s.config.Actor.Name)
 	if errors.Is(err, identity.ErrUnknownUser) {
 		return nil
 	}

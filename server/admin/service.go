@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/minifed/minifed/audit"
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/storage"
@@ -21,6 +22,8 @@ const attempts = 8
 // Config configures a Service; every field but Hashing is required.
 type Config struct {
 	Engine storage.Engine
+	// Audit records the acts.
+	Audit  *audit.Trail
 	Master *keys.Master
 	// Keys creates and rotates the signing keys of directories.
 	Keys *keys.Ring
@@ -49,8 +52,8 @@ type Service struct {
 
 // New creates a Service, or returns what is missing.
 func New(config Config) (*Service, error) {
-	if config.Engine == nil || config.Master == nil || config.Keys == nil || config.Secrets == nil || config.Identity == nil || config.Now == nil || config.Random == nil {
-		return nil, errors.New("admin: configuration needs Engine, Master, Keys, Secrets, Identity, Now and Random")
+	if config.Engine == nil || config.Audit == nil || config.Master == nil || config.Keys == nil || config.Secrets == nil || config.Identity == nil || config.Now == nil || config.Random == nil {
+		return nil, errors.New("admin: configuration needs Engine, Audit, Master, Keys, Secrets, Identity, Now and Random")
 	}
 	if config.Actor.Name == "" || CheckID(config.DefaultDirectory) != nil {
 		return nil, errors.New("admin: configuration needs an Actor and a DefaultDirectory")
@@ -117,34 +120,33 @@ type edit[R storage.Record] struct {
 // update applies an edit by compare-and-set. Without a revision, it retries when the record was changed concurrently. The audit
 // entry is written first, so that no change happens without a record of it.
 func update[R storage.Record](ctx context.Context, s *Service, e edit[R]) (*storage.Entry[R], error) {
-	audited := false
+	written := storage.AuditEntry{}
 	for range attempts {
 		current, err := get[R](ctx, s, e.what, e.key)
 		if err != nil {
-			return nil, err
+			return nil, s.failed(ctx, written, err)
 		}
 		if e.revision != "" && current.Revision() != e.revision {
 			break
 		}
 		next := current.Record
 		if err := e.change(&next); err != nil {
-			return nil, err
+			return nil, s.failed(ctx, written, err)
 		}
 		if err := checkSize(next); err != nil {
-			return nil, err
+			return nil, s.failed(ctx, written, err)
 		}
-		if !audited {
-			if err := s.audit(ctx, e.entry.changed(current.Record, next)); err != nil {
+		if written.ID == "" {
+			if written, err = s.record(ctx, e.entry.changed(current.Record, next)); err != nil {
 				return nil, err
 			}
-			audited = true
 		}
 		replaced, err := current.Replace(ctx, s.config.Engine, next)
 		if !errors.Is(err, storage.ErrConflict) {
-			return replaced, err
+			return replaced, s.failed(ctx, written, err)
 		}
 	}
-	return nil, fmt.Errorf("%s %w", e.what, ErrChanged)
+	return nil, s.failed(ctx, written, fmt.Errorf("%s %w", e.what, ErrChanged))
 }
 
 // create writes a new record after its audit entry; what names it for the operator.
@@ -159,12 +161,13 @@ func create[R storage.Record](ctx context.Context, s *Service, what string, e en
 	if err := checkSize(record); err != nil {
 		return nil, err
 	}
-	if err := s.audit(ctx, e); err != nil {
+	written, err := s.record(ctx, e.changed(nil, record))
+	if err != nil {
 		return nil, err
 	}
 	created, err := storage.Insert(ctx, s.config.Engine, record)
 	if errors.Is(err, storage.ErrExists) {
-		return nil, fmt.Errorf("%s %w", what, ErrExists)
+		return nil, s.failed(ctx, written, fmt.Errorf("%s %w", what, ErrExists))
 	}
-	return created, err
+	return created, s.failed(ctx, written, err)
 }

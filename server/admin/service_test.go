@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"slices"
@@ -11,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minifed/minifed/audit"
+	"github.com/minifed/minifed/audit/audittest"
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/storage"
@@ -51,12 +54,13 @@ func newServiceHarness(t *testing.T) *serviceHarness {
 	must(t, err)
 	secrets, err := keys.NewSecrets(config)
 	must(t, err)
+	trail := audittest.New(t, h.engine, now)
 	people, err := identity.New(identity.Config{
-		Engine: h.engine, Now: now, Rand: rand.Reader, Logger: logger, Argon2: identity.Argon2{Memory: 8, Time: 1, Threads: 1},
+		Audit: trail, Engine: h.engine, Now: now, Rand: rand.Reader, Logger: logger, Argon2: identity.Argon2{Memory: 8, Time: 1, Threads: 1},
 	})
 	must(t, err)
 	h.Service, err = New(Config{
-		Engine: h.engine, Master: h.master, Keys: ring, Secrets: secrets, Identity: people, Hashing: h.hashing, Now: now, Random: rand.Reader,
+		Audit: trail, Engine: h.engine, Master: h.master, Keys: ring, Secrets: secrets, Identity: people, Hashing: h.hashing, Now: now, Random: rand.Reader,
 		PublicURL: "https://id.example.com", DefaultDirectory: "default", Actor: LocalActor("alice"),
 	})
 	must(t, err)
@@ -78,7 +82,7 @@ func must(t *testing.T, err error) {
 // actions returns the actions in the audit trail of a directory, oldest first.
 func (h *serviceHarness) actions(t *testing.T, directory string) []string {
 	t.Helper()
-	entries, _, err := h.AuditTrail(t.Context(), directory, Page{})
+	entries, _, err := h.AuditTrail(t.Context(), directory, audit.Filter{}, Page{})
 	must(t, err)
 	actions := []string{}
 	for _, entry := range slices.Backward(entries) {
@@ -147,7 +151,7 @@ func TestAudit_FailureStopsChange(t *testing.T) {
 	}
 }
 
-func TestAudit_NamesFieldsNotValues(t *testing.T) {
+func TestAudit_ShowsSettingsAndNoSecret(t *testing.T) {
 	h := newServiceHarness(t)
 	_, _, err := h.CreateClient(t.Context(), miniapp())
 	must(t, err)
@@ -157,20 +161,73 @@ func TestAudit_NamesFieldsNotValues(t *testing.T) {
 	})
 	must(t, err)
 	must(t, h.SetAppSecret(t.Context(), "default", "mini", wechat.AppSecret(strings.Repeat("b", 32))))
-	entries, _, err := h.AuditTrail(t.Context(), "default", Page{Limit: 2})
+	_, err = h.CreateUser(t.Context(), "default", identity.Account{Username: "13812345678", Password: "correct horse battery", Profile: storage.Profile{Name: "Alice Liddell"}})
 	must(t, err)
-	if got := entries[1].Details["changed"]; got != "federation name" {
-		t.Errorf("changed %q", got)
+	entries, _, err := h.AuditTrail(t.Context(), "default", audit.Filter{}, Page{Limit: 3})
+	must(t, err)
+	updated, secret, user := entries[2], entries[1], entries[0]
+	if updated.Details["changed"] != "federation name" || updated.Before["name"] != "" || updated.After["name"] != "Other name" || updated.After["federation.open_platform"] != "acme" {
+		t.Errorf("entry %+v", updated)
 	}
-	if entries[1].Target != "client:mini" || !entries[1].ExpiresAt.After(h.at) {
-		t.Errorf("entry %+v", entries[1])
+	if updated.Target != "client:mini" || updated.Outcome != audit.Done {
+		t.Errorf("entry %+v", updated)
+	}
+	if secret.Before["federation.app_secret"] != "set" || secret.After["federation.app_secret"] != "set" {
+		t.Errorf("entry %+v", secret)
+	}
+	if user.After["username"] != "…5678" || user.After["name"] != "set" || user.After["password"] != "set" {
+		t.Errorf("entry %+v", user)
 	}
 	for _, entry := range entries {
-		for _, value := range entry.Details {
-			if strings.Contains(value, "Other name") || strings.Contains(value, "bbb") {
-				t.Errorf("entry %+v holds a value", entry)
+		body, err := json.Marshal(entry)
+		must(t, err)
+		for _, hidden := range []string{"bbbbb", "13812345678", "Liddell", "mk1:", "argon2", "battery"} {
+			if strings.Contains(string(body), hidden) {
+				t.Errorf("%q is in %s", hidden, body)
 			}
 		}
+	}
+}
+
+// An act that was recorded and did not happen has a second entry.
+func TestAudit_SaysThatAnActFailed(t *testing.T) {
+	h := newServiceHarness(t)
+	_, _, err := h.CreateClient(t.Context(), spa())
+	must(t, err)
+	h.engine.Before = func(_ context.Context, operation storagetest.Operation) error {
+		if operation.Kind == storage.KindClient && operation.Write() {
+			return storage.ErrConflict
+		}
+		return nil
+	}
+	if _, err := h.DisableClient(t.Context(), "default", spa().Client.ID); !errors.Is(err, ErrChanged) {
+		t.Fatalf("got %v", err)
+	}
+	h.engine.Before = nil
+	entries, _, err := h.AuditTrail(t.Context(), "default", audit.Filter{Action: string(ActClientDisable)}, Page{})
+	must(t, err)
+	if len(entries) != 2 || entries[0].Outcome != audit.Failed || entries[0].Details["entry"] != entries[1].ID {
+		t.Errorf("entries %+v", entries)
+	}
+}
+
+// The entries of package identity name the origin of the operator's request too.
+func TestAudit_NamesTheOrigin(t *testing.T) {
+	h := newServiceHarness(t)
+	actor := Actor{Name: "operator:o1", Local: true, From: "192.0.2.7", RequestID: "r1"}
+	_, err := h.As(actor).CreateUser(t.Context(), "default", identity.Account{Username: "alice"})
+	must(t, err)
+	_, _, err = h.As(actor).CreateClient(t.Context(), spa())
+	must(t, err)
+	entries, _, err := h.AuditTrail(t.Context(), "default", audit.Filter{Actor: actor.Name}, Page{})
+	must(t, err)
+	for _, entry := range entries {
+		if entry.From != actor.From || entry.RequestID != actor.RequestID {
+			t.Errorf("entry %+v", entry)
+		}
+	}
+	if len(entries) != 2 {
+		t.Errorf("entries %+v", entries)
 	}
 }
 
@@ -178,7 +235,7 @@ func TestAs_ChangesActorOnly(t *testing.T) {
 	h := newServiceHarness(t)
 	_, _, err := h.As(LocalActor("bob")).CreateClient(t.Context(), spa())
 	must(t, err)
-	entries, _, err := h.AuditTrail(t.Context(), "default", Page{Limit: 1})
+	entries, _, err := h.AuditTrail(t.Context(), "default", audit.Filter{}, Page{Limit: 1})
 	must(t, err)
 	if entries[0].Actor != "cli:bob" {
 		t.Errorf("actor %s", entries[0].Actor)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/minifed/minifed/audit"
 	"github.com/minifed/minifed/storage"
 )
 
@@ -34,7 +35,7 @@ func TestSize_NamesLargestMemberAndRecordsNothing(t *testing.T) {
 	wantInvalid(t, err, "post_logout_redirect_uris")
 	_, err = h.UpdateClient(t.Context(), "default", "shop", "", func(c *storage.Client) { c.PostLogoutRedirectURIs = longURIs(7) })
 	must(t, err)
-	entries, _, err := h.AuditTrail(t.Context(), "default", Page{})
+	entries, _, err := h.AuditTrail(t.Context(), "default", audit.Filter{}, Page{})
 	must(t, err)
 	entries = slices.DeleteFunc(entries, func(e storage.AuditEntry) bool { return e.Target != "client:shop" })
 	if len(entries) != 2 {

@@ -92,7 +92,7 @@ func (s *Service) RemoveUserClient(ctx context.Context, directory, id, client st
 	if _, err := s.client(ctx, directory, client); err != nil {
 		return err
 	}
-	return userError(id, s.config.Identity.RemoveClient(ctx, directory, id, client, s.config.Actor.Name))
+	return userError(id, s.config.Identity.RemoveClient(s.traced(ctx), directory, id, client, s.config.Actor.Name))
 }
 
 // EndUserGrant ends one grant of a user with all its tokens.

@@ -279,7 +279,7 @@ func rest(ctx context.Context, duration time.Duration) error {
 // one imports one row, and counts the result.
 func (r *importRun) one(ctx context.Context, row userfile.Row) error {
 	options := identity.ImportOptions{DryRun: r.job.DryRun, Update: r.job.Update, Actor: r.service.config.Actor.Name}
-	result, err := r.service.config.Identity.ImportUser(ctx, r.directory, row.User, options)
+	result, err := r.service.config.Identity.ImportUser(r.service.traced(ctx), r.directory, row.User, options)
 	conflict, conflicts := errors.AsType[*identity.ImportConflict](err)
 	if err != nil && !conflicts {
 		return err

@@ -93,7 +93,7 @@ func (s *Service) PasskeyHosts(ctx context.Context, directory string) (map[strin
 
 // RemoveUserPasskey removes a passkey of a user, even the last way to sign in.
 func (s *Service) RemoveUserPasskey(ctx context.Context, directory, id, passkey string) error {
-	return s.removeMethod(ctx, directory, id, ActUserPasskey, func(user storage.User, how identity.Removal) error {
+	return s.removeMethod(ctx, directory, id, ActUserPasskey, func(ctx context.Context, user storage.User, how identity.Removal) error {
 		return s.config.Identity.RemovePasskey(ctx, user, passkey, how)
 	})
 }
@@ -101,12 +101,12 @@ func (s *Service) RemoveUserPasskey(ctx context.Context, directory, id, passkey 
 // RemoveUserTOTP removes the authenticator app of a user and its recovery codes, even the last way to sign in. Where the directory
 // requires two factors, the user sets up another one after the next sign-in by password.
 func (s *Service) RemoveUserTOTP(ctx context.Context, directory, id string) error {
-	return s.removeMethod(ctx, directory, id, ActUserTOTP, func(user storage.User, how identity.Removal) error {
+	return s.removeMethod(ctx, directory, id, ActUserTOTP, func(ctx context.Context, user storage.User, how identity.Removal) error {
 		return s.config.Identity.RemoveTOTP(ctx, user, how)
 	})
 }
 
-func (s *Service) removeMethod(ctx context.Context, directory, id string, act Act, remove func(storage.User, identity.Removal) error) error {
+func (s *Service) removeMethod(ctx context.Context, directory, id string, act Act, remove func(context.Context, storage.User, identity.Removal) error) error {
 	if err := s.Allowed(directory, act); err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (s *Service) removeMethod(ctx context.Context, directory, id string, act Ac
 	if err != nil {
 		return userError(id, err)
 	}
-	err = remove(user.Record, identity.Removal{Actor: s.config.Actor.Name, Forced: true})
+	err = remove(s.traced(ctx), user.Record, identity.Removal{Actor: s.config.Actor.Name, Forced: true})
 	if errors.Is(err, identity.ErrUnknownMethod) {
 		return fmt.Errorf("sign-in method of user %q %w; `minifed user methods` lists them", id, ErrNotFound)
 	}

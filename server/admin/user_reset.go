@@ -12,8 +12,8 @@ func (s *Service) ResetUserPassword(ctx context.Context, directory, id string) (
 	if password, err = s.newID(); err != nil {
 		return "", err
 	}
-	if _, err := s.config.Identity.SetPassword(ctx, directory, id, password, s.config.Actor.Name); err != nil {
+	if _, err := s.config.Identity.SetPassword(s.traced(ctx), directory, id, password, s.config.Actor.Name); err != nil {
 		return "", userError(id, err)
 	}
-	return password, userError(id, s.config.Identity.SignOutEverywhere(ctx, directory, id, s.config.Actor.Name))
+	return password, userError(id, s.config.Identity.SignOutEverywhere(s.traced(ctx), directory, id, s.config.Actor.Name))
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/minifed/minifed/audit"
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/storage"
 )
@@ -130,7 +131,7 @@ func TestRevealUser_IsAudited(t *testing.T) {
 	if person.User.Phone != testPhone || len(person.Identities) != 6 {
 		t.Errorf("got %+v", person)
 	}
-	entries, _, err := h.AuditTrail(t.Context(), "default", Page{Limit: 1})
+	entries, _, err := h.AuditTrail(t.Context(), "default", audit.Filter{}, Page{Limit: 1})
 	must(t, err)
 	if e := entries[0]; e.Action != "user.reveal" || e.Actor != "operator:sue" || e.Target != "user:"+zoe.ID ||
 		e.Details["revealed"] != "phone wechat_openid wechat_unionid" {

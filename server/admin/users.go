@@ -27,7 +27,7 @@ func (s *Service) CreateUser(ctx context.Context, directory string, account iden
 	if _, err := s.directory(ctx, directory); err != nil {
 		return storage.User{}, err
 	}
-	entry, err := s.config.Identity.Create(ctx, directory, account, s.config.Actor.Name)
+	entry, err := s.config.Identity.Create(s.traced(ctx), directory, account, s.config.Actor.Name)
 	if err != nil {
 		return storage.User{}, userError(account.Username, err)
 	}
@@ -172,6 +172,7 @@ func (s *Service) UpdateUser(ctx context.Context, directory, id string, change U
 		return storage.User{}, err
 	}
 	people, actor := s.config.Identity, s.config.Actor.Name
+	ctx = s.traced(ctx)
 	entry, err := people.User(ctx, directory, id)
 	if err == nil && change.Revision != "" && change.Revision != entry.Revision() {
 		return storage.User{}, fmt.Errorf("user %q %w", id, ErrChanged)
@@ -199,7 +200,7 @@ func (s *Service) SetUserPassword(ctx context.Context, directory, id, password s
 	if err := s.Allowed(directory, ActUserPassword); err != nil {
 		return err
 	}
-	if _, err := s.config.Identity.SetPassword(ctx, directory, id, password, s.config.Actor.Name); err != nil {
+	if _, err := s.config.Identity.SetPassword(s.traced(ctx), directory, id, password, s.config.Actor.Name); err != nil {
 		return userError(id, err)
 	}
 	return s.SignOutUser(ctx, directory, id)
@@ -213,7 +214,7 @@ func (s *Service) DisableUser(ctx context.Context, directory, id string) error {
 	if err := s.Allowed(directory, ActUserDisable); err != nil {
 		return err
 	}
-	return userError(id, s.config.Identity.Disable(ctx, directory, id, s.config.Actor.Name))
+	return userError(id, s.config.Identity.Disable(s.traced(ctx), directory, id, s.config.Actor.Name))
 }
 
 // EnableUser lets a disabled user in again.
@@ -221,7 +222,7 @@ func (s *Service) EnableUser(ctx context.Context, directory, id string) error {
 	if err := s.Allowed(directory, ActUserEnable); err != nil {
 		return err
 	}
-	return userError(id, s.config.Identity.Enable(ctx, directory, id, s.config.Actor.Name))
+	return userError(id, s.config.Identity.Enable(s.traced(ctx), directory, id, s.config.Actor.Name))
 }
 
 // SignOutUser ends every grant and session of a user.
@@ -229,7 +230,7 @@ func (s *Service) SignOutUser(ctx context.Context, directory, id string) error {
 	if err := s.Allowed(directory, ActUserSignOut); err != nil {
 		return err
 	}
-	return userError(id, s.config.Identity.SignOutEverywhere(ctx, directory, id, s.config.Actor.Name))
+	return userError(id, s.config.Identity.SignOutEverywhere(s.traced(ctx), directory, id, s.config.Actor.Name))
 }
 
 // DeleteUser removes a person and all personal data. The same person, signing in later, is a new user.
@@ -240,7 +241,7 @@ func (s *Service) DeleteUser(ctx context.Context, directory, id string) error {
 	if err := s.Allowed(directory, ActUserDelete); err != nil {
 		return err
 	}
-	return userError(id, s.config.Identity.Delete(ctx, directory, id, s.config.Actor.Name))
+	return userError(id, s.config.Identity.Delete(s.traced(ctx), directory, id, s.config.Actor.Name))
 }
 
 // userError says what an error of package identity means to an operator.

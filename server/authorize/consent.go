@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/minifed/minifed/storage"
@@ -13,7 +14,14 @@ import (
 // Consents stores the scopes that users allowed for clients (OpenID Connect Core §3.1.2.4).
 type Consents struct {
 	Engine storage.Engine
-	Now    func() time.Time
+	// Audit records the decisions; an *audit.Trail.
+	Audit Recorder
+	Now   func() time.Time
+}
+
+// Recorder writes audit entries.
+type Recorder interface {
+	Record(ctx context.Context, entry storage.AuditEntry) (storage.AuditEntry, error)
 }
 
 // decision is a user's decision about the scopes of a client.
@@ -40,6 +48,7 @@ const consentAttempts = 8
 
 // store stores the user's decision about the scopes that were shown. For each scope the last decision counts.
 func (c Consents) store(ctx context.Context, user storage.User, client storage.Client, now decision) error {
+	recorded := false
 	for range consentAttempts {
 		before, entry, err := c.stored(ctx, user, client)
 		if err != nil {
@@ -57,6 +66,12 @@ func (c Consents) store(ctx context.Context, user storage.User, client storage.C
 		if len(next.Declined) > storage.ConsentScopes {
 			next.Declined = MergeValues(nil, now.declined)
 		}
+		if !recorded {
+			if err := c.record(ctx, before, next); err != nil {
+				return err
+			}
+			recorded = true
+		}
 		if entry == nil {
 			_, err = storage.Insert(ctx, c.Engine, next)
 		} else {
@@ -68,6 +83,16 @@ func (c Consents) store(ctx context.Context, user storage.User, client storage.C
 		}
 	}
 	return fmt.Errorf("authorize: consent: %w: too many writers", storage.ErrUnavailable)
+}
+
+// record records a decision before it is stored.
+func (c Consents) record(ctx context.Context, before decision, next storage.Consent) error {
+	_, err := c.Audit.Record(ctx, storage.AuditEntry{
+		Directory: next.Directory, Actor: "user:" + next.User, Action: "user.consent", Target: "client:" + next.Client,
+		Before: map[string]string{"scopes": strings.Join(before.allowed, " "), "declined": strings.Join(before.declined, " ")},
+		After:  map[string]string{"scopes": strings.Join(next.Scopes, " "), "declined": strings.Join(next.Declined, " ")},
+	})
+	return err
 }
 
 // MergeValues returns the values of both lists, sorted and without duplicates.

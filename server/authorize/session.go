@@ -38,6 +38,23 @@ type Authentication struct {
 	ACR string
 }
 
+// method returns the name of the sign-in method in the audit and the statistics.
+func (a Authentication) method() string {
+	switch {
+	case len(a.AMR) == 0:
+		return "other"
+	case a.AMR[0] == "pwd":
+		return MethodPassword
+	case a.AMR[0] == "hwk", a.AMR[0] == "swk", a.AMR[0] == "user", a.AMR[0] == "pop":
+		return "passkey"
+	default:
+		return a.AMR[0]
+	}
+}
+
+// MethodPassword is the name of the sign-in by password in the audit and the statistics.
+const MethodPassword = "password"
+
 // CurrentSession is an active browser session, with its user as read now.
 type CurrentSession struct {
 	*storage.Entry[storage.Session]
@@ -155,6 +172,7 @@ func (s *Sessions) SignIn(w http.ResponseWriter, r *endpoint.Request, user stora
 	}
 	// 3. The cookie.
 	SessionCookie(issuer).Set(w, issuer, entry.Record.ID+"."+secret)
+	r.SignIn = endpoint.SignIn{Method: how.method(), User: user.ID, Done: true}
 	return &CurrentSession{entry, user}, nil
 }
 

@@ -36,6 +36,8 @@ type Request struct {
 	ReturnLink ReturnLink
 	// GrantType is the grant type of a token request, once it is known to be supported.
 	GrantType string
+	// SignIn is the sign-in that the request tries; its Method is empty without one.
+	SignIn SignIn
 	// Failure is the error that was sent, and Cause its cause for the log.
 	Failure *grants.Error
 	Cause   error
@@ -43,6 +45,19 @@ type Request struct {
 	// none.
 	Advice OperatorCause
 }
+
+// SignIn describes a sign-in for the audit and the statistics.
+type SignIn struct {
+	// Method is a constant of the code, such as "password".
+	Method string
+	// User is the user who signed in, or the known one whose sign-in failed.
+	User string
+	// Done means that the user signed in.
+	Done bool
+}
+
+// AuditOrigin implements audit.Origin.
+func (c *Request) AuditOrigin() (from, requestID string) { return c.ClientIP.String(), c.ID }
 
 type requestKey struct{}
 

@@ -13,6 +13,7 @@ import (
 	"github.com/minifed/minifed/grants"
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
 	"github.com/minifed/minifed/wechat"
@@ -39,6 +40,9 @@ var (
 	_ grants.SubjectResolver = (*Service)(nil)
 	_ grants.ReplayResolver  = (*Service)(nil)
 )
+
+// MethodMiniProgram is the name of the sign-in by a login code in the audit and the statistics.
+const MethodMiniProgram = "mini-program"
 
 // amrMiniProgram is the authentication method of a mini-program login ("amr", RFC 8176).
 const amrMiniProgram = "wechat_miniapp"
@@ -118,6 +122,8 @@ func (f *Service) ResolveReplay(ctx context.Context, request grants.Exchange) (g
 		return grants.Subject{}, false, fmt.Errorf("federation: client is %T", request.Client)
 	}
 	v := requestFrom(ctx)
+	attempt := &endpoint.FromContext(ctx).SignIn
+	attempt.Method = MethodMiniProgram
 	live, err := f.findReplay(ctx, client, request, v)
 	if errors.Is(err, storage.ErrNotFound) {
 		return grants.Subject{}, false, nil
@@ -133,6 +139,7 @@ func (f *Service) ResolveReplay(ctx context.Context, request grants.Exchange) (g
 	}
 	record := client.Record()
 	v.user, v.client = &live.User, &record
+	attempt.Method = "" // The earlier request was the sign-in.
 	return subjectOf(live.Grant, live.Subject), true, nil
 }
 
@@ -224,6 +231,8 @@ func (f *Service) ResolveSubject(ctx context.Context, request grants.Exchange, s
 	if err := f.Store.NewGrant(ctx, draft); err != nil {
 		return grants.Subject{}, err
 	}
+	signIn := &endpoint.FromContext(ctx).SignIn
+	signIn.User, signIn.Done = found.user.ID, true
 	return subjectOf(draft, found.user.ID), nil
 }
 

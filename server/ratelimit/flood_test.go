@@ -15,7 +15,7 @@ const flood = 40_000
 func fixed() time.Time { return time.Unix(1_700_000_000, 0) }
 
 func TestLockout_AFloodOfOtherKeysRemovesNoWait(t *testing.T) {
-	lockout := ratelimit.NewLockout(storagetest.NewMemory(fixed), fixed)
+	lockout := ratelimit.NewLockout(storagetest.NewMemory(fixed), fixed, nil)
 	victim := ratelimit.Key{Directory: "default", Rule: ratelimit.DeviceRule(), Name: "victim"}
 	for range 12 {
 		lockout.Failed(t.Context(), victim)

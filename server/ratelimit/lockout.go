@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,6 +23,10 @@ type Rule struct {
 	firstWait, maxWait time.Duration
 	// forgetAfter is the time after the last failure, or the end of its wait, until the count is reset; zero is 15 minutes.
 	forgetAfter time.Duration
+	// namesUser means that the name of a key is the ID of a user, unless it contains a space.
+	namesUser bool
+	// locksOut means that the failures are wrong guesses: the beginning of a wait is recorded.
+	locksOut bool
 	// forgetEvery is the time after which one failure is forgotten. Zero means that all are forgotten together, after forgetAfter.
 	forgetEvery time.Duration
 }
@@ -54,6 +59,7 @@ func (rule Rule) wait(failures int) time.Duration {
 type Lockout struct {
 	engine storage.Engine
 	now    func() time.Time
+	begin  func(context.Context, Begun)
 
 	mu     sync.Mutex
 	cached *bounded.Map[Key, storage.Throttle] // guarded by mu
@@ -66,14 +72,33 @@ type Key struct {
 	Name      string
 }
 
+// target describes the key for the audit. Only an ID is shown: a typed name may be anything, also a password.
+func (who Key) target() string {
+	switch {
+	case who.Rule.name == byClient().name:
+		return "client:" + who.Name
+	case who.Rule.namesUser && !strings.Contains(who.Name, " "):
+		return "user:" + who.Name
+	default:
+		return "rule:" + who.Rule.name
+	}
+}
+
 // emptyCount returns an empty count. Its name, which may be an address or a username, is stored as a digest.
 func (who Key) emptyCount() storage.Throttle {
 	return storage.Throttle{Directory: who.Directory, Rule: who.Rule.name, Subject: storage.Digest(who.Rule.name, who.Name)}
 }
 
-// NewLockout returns a lockout that counts in the store.
-func NewLockout(engine storage.Engine, now func() time.Time) *Lockout {
-	return &Lockout{engine: engine, now: now, cached: bounded.New[Key, storage.Throttle](maxCachedCounts)}
+// Begun describes a lockout that begins, without the name that is locked out unless it is an ID.
+type Begun struct {
+	Directory, Rule string
+	// Target is "user:ID" or "client:ID" where the ID is known, else "rule:NAME".
+	Target string
+}
+
+// NewLockout returns a lockout that counts in the store. begin is called when a lockout begins, before the response; it may be nil.
+func NewLockout(engine storage.Engine, now func() time.Time, begin func(context.Context, Begun)) *Lockout {
+	return &Lockout{engine: engine, now: now, begin: begin, cached: bounded.New[Key, storage.Throttle](maxCachedCounts)}
 }
 
 // Wait returns the remaining wait, as far as this instance knows.
@@ -120,11 +145,18 @@ func (t *Lockout) Refresh(ctx context.Context, who Key) {
 func (t *Lockout) update(ctx context.Context, who Key, change func(storage.Throttle) storage.Throttle) time.Duration {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), countTimeout)
 	defer cancel()
-	counted, err := t.write(ctx, who.emptyCount(), change)
+	before := 0
+	counted, err := t.write(ctx, who.emptyCount(), func(count storage.Throttle) storage.Throttle {
+		before = count.Failures
+		return change(count)
+	})
 	if err != nil {
 		counted = change(t.cachedCount(who))
 	}
 	t.cache(who, counted)
+	if t.begin != nil && err == nil && who.Rule.locksOut && before <= who.Rule.freeFailures && counted.Failures > who.Rule.freeFailures {
+		t.begin(ctx, Begun{who.Directory, who.Rule.name, who.target()})
+	}
 	return t.Wait(who)
 }
 
@@ -209,15 +241,17 @@ type Caller struct {
 
 // byAddress counts the failed authentications from one network, for all clients together. A network can have many callers.
 func byAddress() Rule {
-	return Rule{name: "client_address", freeFailures: 60, maxWait: 5 * time.Minute}
+	return Rule{name: "client_address", locksOut: true, freeFailures: 60, maxWait: 5 * time.Minute}
 }
 
 // byClient counts the failed authentications of a client with a chosen secret, from addresses where it never succeeded.
-func byClient() Rule { return Rule{name: "client", freeFailures: 20, maxWait: time.Minute} }
+func byClient() Rule {
+	return Rule{name: "client", locksOut: true, freeFailures: 20, maxWait: time.Minute}
+}
 
 // byClientAtAddress counts those from an address where it succeeded.
 func byClientAtAddress() Rule {
-	return Rule{name: "client_at_address", freeFailures: 20, maxWait: time.Minute}
+	return Rule{name: "client_at_address", locksOut: true, freeFailures: 20, maxWait: time.Minute}
 }
 
 // AddressKey returns the key of the caller's network.

@@ -18,7 +18,7 @@ func testRule() Rule { return Rule{name: "test", freeFailures: 3, maxWait: 8 * t
 
 func TestLockout_FailureDoublesWait(t *testing.T) {
 	clock := newManualClock()
-	throttles := NewLockout(storagetest.NewMemory(clock.Now), clock.Now)
+	throttles := NewLockout(storagetest.NewMemory(clock.Now), clock.Now, nil)
 	who := Key{"default", testRule(), "203.0.113.9/32"}
 	for i, want := range []time.Duration{0, 0, 0, 1, 2, 4, 8, 8, 8} {
 		if got := throttles.Failed(t.Context(), who); got != want*time.Second {
@@ -43,7 +43,7 @@ func TestLockout_FailureDoublesWait(t *testing.T) {
 func TestLockout_InstancesShareCounts(t *testing.T) {
 	clock := newManualClock()
 	engine := storagetest.NewMemory(clock.Now)
-	one, other := NewLockout(engine, clock.Now), NewLockout(engine, clock.Now)
+	one, other := NewLockout(engine, clock.Now, nil), NewLockout(engine, clock.Now, nil)
 	who := Key{"default", testRule(), "alice"}
 	for range 4 {
 		one.Failed(t.Context(), who)
@@ -54,7 +54,7 @@ func TestLockout_InstancesShareCounts(t *testing.T) {
 	if got := other.Failed(t.Context(), who); got != 2*time.Second {
 		t.Errorf("the fifth failure, at the other instance: wait %v", got)
 	}
-	third := NewLockout(engine, clock.Now)
+	third := NewLockout(engine, clock.Now, nil)
 	if got, err := third.StoredWait(t.Context(), who); err != nil || got != 2*time.Second {
 		t.Errorf("an instance that looks: wait %v, %v", got, err)
 	}
@@ -63,7 +63,7 @@ func TestLockout_InstancesShareCounts(t *testing.T) {
 func TestLockout_CountsConcurrentFailures(t *testing.T) {
 	clock := newManualClock()
 	engine := storagetest.NewMemory(clock.Now)
-	instances := []*Lockout{NewLockout(engine, clock.Now), NewLockout(engine, clock.Now)}
+	instances := []*Lockout{NewLockout(engine, clock.Now, nil), NewLockout(engine, clock.Now, nil)}
 	who := Key{"default", Rule{name: "test", freeFailures: 100, maxWait: time.Minute}, "alice"}
 	const racing = 8 // as many as countAttempts: each conflicts with the others at most
 	var group sync.WaitGroup
@@ -80,7 +80,7 @@ func TestLockout_CountsConcurrentFailures(t *testing.T) {
 func TestLockout_CountsWithoutStoreAndAfterDisconnect(t *testing.T) {
 	clock := newManualClock()
 	hooks := &storagetest.Hooks{Engine: storagetest.NewMemory(clock.Now)}
-	throttles := NewLockout(hooks, clock.Now)
+	throttles := NewLockout(hooks, clock.Now, nil)
 	who := Key{"default", testRule(), "alice"}
 	gone, hangUp := context.WithCancel(t.Context())
 	hangUp()
@@ -102,7 +102,7 @@ func TestLockout_CountsWithoutStoreAndAfterDisconnect(t *testing.T) {
 
 func TestLockout_MemoryIsBounded(t *testing.T) {
 	clock := newManualClock()
-	throttles := NewLockout(storagetest.NewMemory(clock.Now), clock.Now)
+	throttles := NewLockout(storagetest.NewMemory(clock.Now), clock.Now, nil)
 	rule := Rule{name: "test", freeFailures: 0, maxWait: time.Minute}
 	for i := range maxCachedCounts + 100 {
 		s := Key{"default", rule, fmt.Sprint(i)}

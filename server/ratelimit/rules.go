@@ -17,31 +17,43 @@ import (
 
 // The rules for failed logins. An account allows some hundred guesses a day, from all addresses together. An address may
 // belong to many users, so its failures are forgotten as fast as new ones are allowed.
-func nameRule() Rule { return Rule{name: "name", freeFailures: 5, maxWait: 15 * time.Minute} }
+func nameRule() Rule {
+	return Rule{name: "name", locksOut: true, freeFailures: 5, maxWait: 15 * time.Minute}
+}
 
 // accountRule is for the account that several names lead to. Its wait is not shown to the caller: see account.Attempt.
-func accountRule() Rule { return Rule{name: "account", freeFailures: 5, maxWait: 15 * time.Minute} }
+func accountRule() Rule {
+	return Rule{name: "account", locksOut: true, namesUser: true, freeFailures: 5, maxWait: 15 * time.Minute}
+}
 
 // DeviceRule is for an account at a browser that its owner has used, which failures elsewhere do not block.
-func DeviceRule() Rule { return Rule{name: "device", freeFailures: 5, maxWait: 15 * time.Minute} }
+func DeviceRule() Rule {
+	return Rule{name: "device", locksOut: true, freeFailures: 5, maxWait: 15 * time.Minute}
+}
 
 // openIDRule is for a WeChat user who tries to prove that an account is theirs.
-func openIDRule() Rule { return Rule{name: "openid", freeFailures: 5, maxWait: 15 * time.Minute} }
+func openIDRule() Rule {
+	return Rule{name: "openid", locksOut: true, freeFailures: 5, maxWait: 15 * time.Minute}
+}
 
 // CodeRule is for the codes of authenticator apps and recovery codes: ten wrong ones an hour.
 func CodeRule() Rule {
-	return Rule{name: "code", freeFailures: 9, firstWait: time.Hour, maxWait: time.Hour, forgetAfter: time.Hour}
+	return Rule{name: "code", locksOut: true, namesUser: true, freeFailures: 9, firstWait: time.Hour, maxWait: time.Hour, forgetAfter: time.Hour}
 }
 
 // OwnRule is for a signed-in user who enters the password again.
-func OwnRule() Rule { return Rule{name: "own account", freeFailures: 5, maxWait: 15 * time.Minute} }
+func OwnRule() Rule {
+	return Rule{name: "own account", locksOut: true, namesUser: true, freeFailures: 5, maxWait: 15 * time.Minute}
+}
 
 // LinkRule is for a client's backend that sends the password of a user who signed in there.
-func LinkRule() Rule { return Rule{name: "link", freeFailures: 5, maxWait: 15 * time.Minute} }
+func LinkRule() Rule {
+	return Rule{name: "link", locksOut: true, namesUser: true, freeFailures: 5, maxWait: 15 * time.Minute}
+}
 
 // AddressRule is for the network of a browser.
 func AddressRule() Rule {
-	return Rule{name: "address", freeFailures: 50, maxWait: time.Minute, forgetEvery: time.Minute}
+	return Rule{name: "address", locksOut: true, freeFailures: 50, maxWait: time.Minute, forgetEvery: time.Minute}
 }
 
 // RegisterRule limits the accounts that are created from one network: 300 at once, and 300 an hour. A school whose classes

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minifed/minifed/audit/audittest"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/server"
 	"github.com/minifed/minifed/storage"
@@ -48,7 +49,7 @@ func newDeployment(t *testing.T, engine storage.Engine) *deployment {
 	check(t, ring.Load(t.Context()))
 	check(t, secrets.Load(t.Context()))
 	d.handler, err = server.New(server.Config{
-		PublicURL: PublicURL, DefaultDirectory: "default", Engine: engine, Keys: ring, Secrets: secrets, Master: master, WeChat: calls,
+		PublicURL: PublicURL, DefaultDirectory: "default", Engine: engine, Audit: audittest.New(t, engine, now), Keys: ring, Secrets: secrets, Master: master, WeChat: calls,
 		Now: now, Rand: rand.Reader, Logger: logger,
 	})
 	check(t, err)

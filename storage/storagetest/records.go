@@ -15,7 +15,11 @@ import (
 
 func recordCases() []testCase {
 	return []testCase{
+		{name: "audit checkpoint", run: testRecord[storage.AuditCheckpoint]},
 		{name: "audit entry", run: testRecord[storage.AuditEntry]},
+		{name: "audit horizon", run: testRecord[storage.AuditHorizon]},
+		{name: "audit keys", run: testRecord[storage.AuditKeys]},
+		{name: "audit process", run: testRecord[storage.AuditProcess]},
 		{name: "assertion", run: testRecord[storage.Assertion]},
 		{name: "client", run: testRecord[storage.Client]},
 		{name: "console link", run: testRecord[storage.ConsoleLink]},

@@ -399,7 +399,7 @@ func TestChanges_NeedIfMatch(t *testing.T) {
 	tag = h.ok(tokenAdmin, http.MethodGet, list, "").Header().Get("ETag")
 	overtaken := false
 	h.engine.Before = func(_ context.Context, operation storagetest.Operation) error {
-		if operation.Kind == storage.KindAuditEntry && !overtaken {
+		if operation.Kind == storage.KindDirectory && operation.Write() && !overtaken {
 			overtaken = true
 			must(h.service.DisableDirectory(t.Context(), "other"))(t)
 			must(h.service.UpdateDirectory(t.Context(), "default", "", func(d *storage.Directory) { d.Name = "Overtaken" }))(t)

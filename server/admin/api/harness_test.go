@@ -17,6 +17,8 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/minifed/minifed/audit"
+	"github.com/minifed/minifed/audit/audittest"
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/server/admin"
@@ -83,11 +85,12 @@ func newHarness(t testing.TB) *apiHarness {
 	master := must(keys.ParseMaster(initial.master, rand.Reader))(t)
 	logger := slog.New(slog.NewTextHandler(h.log, nil))
 	config := keys.Config{Engine: h.engine, Master: master, Now: now, Random: rand.Reader, Logger: logger}
+	trail := audittest.New(t, h.engine, now)
 	h.people = must(identity.New(identity.Config{
-		Engine: h.engine, Now: now, Rand: rand.Reader, Logger: logger, Argon2: identity.Argon2{Memory: 8, Time: 1, Threads: 1},
+		Audit: trail, Engine: h.engine, Now: now, Rand: rand.Reader, Logger: logger, Argon2: identity.Argon2{Memory: 8, Time: 1, Threads: 1},
 	}))(t)
 	h.service = must(admin.New(admin.Config{
-		Engine: h.engine, Master: master, Keys: must(keys.NewRing(config))(t), Secrets: must(keys.NewSecrets(config))(t), Identity: h.people,
+		Engine: h.engine, Audit: trail, Master: master, Keys: must(keys.NewRing(config))(t), Secrets: must(keys.NewSecrets(config))(t), Identity: h.people,
 		WeChat: &h.checker, Now: now, Random: rand.Reader, PublicURL: "https://id.example.com", DefaultDirectory: "default",
 		Actor: admin.LocalActor("test"),
 	}))(t)
@@ -128,12 +131,13 @@ func (c *storeContents) build(ctx context.Context) (err error) {
 	config := keys.Config{Engine: engine, Master: master, Now: now, Random: rand.Reader, Logger: logger}
 	ring, ringErr := keys.NewRing(config)
 	secrets, secretsErr := keys.NewSecrets(config)
-	people, peopleErr := identity.New(identity.Config{Engine: engine, Now: now, Rand: rand.Reader, Logger: logger})
+	trail, trailErr := audit.New(audit.Config{Engine: engine, Keys: []audit.Key{audittest.Key()}, Now: now, Random: rand.Reader})
+	people, peopleErr := identity.New(identity.Config{Engine: engine, Audit: trail, Now: now, Rand: rand.Reader, Logger: logger})
 	service, err := admin.New(admin.Config{
-		Engine: engine, Master: master, Keys: ring, Secrets: secrets, Identity: people, Now: now, Random: rand.Reader,
+		Engine: engine, Audit: trail, Master: master, Keys: ring, Secrets: secrets, Identity: people, Now: now, Random: rand.Reader,
 		PublicURL: "https://id.example.com", DefaultDirectory: "default", Actor: admin.LocalActor("test"),
 	})
-	if err := errors.Join(ringErr, secretsErr, peopleErr, err); err != nil {
+	if err := errors.Join(ringErr, secretsErr, trailErr, peopleErr, err); err != nil {
 		return err
 	}
 	for _, id := range []string{"default", "other"} {

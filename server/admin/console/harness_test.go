@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"github.com/minifed/minifed/audit/audittest"
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/server/admin"
@@ -53,11 +54,12 @@ func newHarness(t *testing.T) *harness {
 	master := must(keys.ParseMaster(must(keys.GenerateMasterKey(rand.Reader))(t), rand.Reader))(t)
 	logger := slog.New(slog.DiscardHandler)
 	config := keys.Config{Engine: h.engine, Master: master, Now: h.now, Random: rand.Reader, Logger: logger}
+	trail := audittest.New(t, h.engine, h.now)
 	h.people = must(identity.New(identity.Config{
-		Engine: h.engine, Now: h.now, Rand: rand.Reader, Logger: logger, Argon2: identity.Argon2{Memory: 8, Time: 1, Threads: 1},
+		Engine: h.engine, Audit: trail, Now: h.now, Rand: rand.Reader, Logger: logger, Argon2: identity.Argon2{Memory: 8, Time: 1, Threads: 1},
 	}))(t)
 	h.service = must(admin.New(admin.Config{
-		Engine: h.engine, Master: master, Keys: must(keys.NewRing(config))(t), Secrets: must(keys.NewSecrets(config))(t), Identity: h.people,
+		Engine: h.engine, Audit: trail, Master: master, Keys: must(keys.NewRing(config))(t), Secrets: must(keys.NewSecrets(config))(t), Identity: h.people,
 		Now: h.now, Random: rand.Reader, PublicURL: "https://id.example.com", DefaultDirectory: "default", Actor: admin.LocalActor("test"), WeChat: h,
 	}))(t)
 	// ES256 and RS256 is the default; a test creates an RSA key once.

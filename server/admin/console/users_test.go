@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/minifed/minifed/audit"
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/storage"
@@ -29,7 +30,7 @@ func TestUsers_FindAndShow(t *testing.T) {
 	}
 	b.submit("Show phone numbers and OpenIDs")
 	b.expect(http.StatusOK, "+8613812345678", "The audit trail records")
-	entries, _, err := h.service.AuditTrail(t.Context(), "default", admin.Page{Limit: 1})
+	entries, _, err := h.service.AuditTrail(t.Context(), "default", audit.Filter{}, admin.Page{Limit: 1})
 	if must(0, err)(t); len(entries) != 1 || entries[0].Action != "user.reveal" || entries[0].Actor != "operator:alice" {
 		t.Errorf("the newest audit entry is %+v", entries)
 	}

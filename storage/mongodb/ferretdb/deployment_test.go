@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minifed/minifed/audit/audittest"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/server"
 	"github.com/minifed/minifed/storage"
@@ -170,7 +171,7 @@ func (w *deployment) start(edit ...func(*instance)) *instance {
 		w.url = i.address
 	}
 	i.handler = must(server.New(server.Config{
-		PublicURL: w.url, DefaultDirectory: "default", Engine: i.engine, Keys: i.keys, Secrets: i.secrets, Master: config.Master,
+		PublicURL: w.url, DefaultDirectory: "default", Engine: i.engine, Audit: audittest.New(w.T, i.engine, i.now), Keys: i.keys, Secrets: i.secrets, Master: config.Master,
 		WeChat: i.wechat, Now: i.now, ClockTrusted: i.clockTrusted, TokenNow: i.local, Rand: rand.Reader, Logger: logger,
 		WeChatTimeout: 2 * time.Second, RequestTimeout: 30 * time.Second,
 		Argon2: cheapArgon2(2), // More than those of people, so that a sign-in replaces the hash.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/minifed/minifed/audit"
 	"github.com/minifed/minifed/cmd/minifed/internal/explain"
 	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 	"github.com/minifed/minifed/server/admin"
@@ -106,7 +107,7 @@ func (r *reader) checkTLS() {
 func (r *reader) checkDurations() {
 	for path, field := range Leaves(&r.config) {
 		duration, ok := field.Interface().(time.Duration)
-		if ok && path != "keys.rotate_every" && path != "backup.every" && path != "listen.drain_delay" && (duration < time.Millisecond || duration > time.Hour) {
+		if ok && path != "keys.rotate_every" && path != "backup.every" && path != "audit.retention" && path != "listen.drain_delay" && (duration < time.Millisecond || duration > time.Hour) {
 			r.complain(path, "must.be_between", "1ms", "1h")
 		}
 	}
@@ -116,6 +117,9 @@ func (r *reader) checkDurations() {
 	// If keys rotated more often, more retired keys would have to stay in the JWK Set than keys.Schedule allows.
 	if every := r.config.Keys.RotateEvery; every < 6*time.Hour || every > 10*365*24*time.Hour {
 		r.complain("keys.rotate_every", "must.be_between", "6h", "87600h")
+	}
+	if kept := r.config.Audit.Retention; kept < audit.MinRetention || kept > 100*365*24*time.Hour {
+		r.complain("audit.retention", "must.be_between", "24h", "876000h")
 	}
 	if r.config.WeChat.ConnectTimeout > r.config.WeChat.Timeout {
 		r.complain("wechat.connect_timeout", "config.connect_timeout", r.config.WeChat.Timeout)

@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"path/filepath"
 	"time"
+
+	"github.com/minifed/minifed/audit"
 )
 
 // Config is the content of config.yaml. The file at the top of the repository explains every key with its default. The environment variable of a key is MINIFED_ and its path in capitals: storage.uri is MINIFED_STORAGE_URI.
@@ -15,6 +17,7 @@ type Config struct {
 	Admin            Admin     `yaml:"admin"`
 	Storage          Storage   `yaml:"storage"`
 	Backup           Backup    `yaml:"backup"`
+	Audit            Audit     `yaml:"audit"`
 	Keys             Keys      `yaml:"keys"`
 	WeChat           WeChat    `yaml:"wechat"`
 	Clients          Clients   `yaml:"clients"`
@@ -49,6 +52,11 @@ type Admin struct {
 type Storage struct {
 	URI     string `yaml:"uri"`
 	URIFile string `yaml:"uri_file"`
+}
+
+// Audit configures the record of acts and sign-ins.
+type Audit struct {
+	Retention time.Duration `yaml:"retention"`
 }
 
 // Backup configures the backups of an SQLite store. MongoDB has tools of its own.
@@ -145,6 +153,7 @@ func Default() Config {
 		},
 		Admin:  Admin{PublicURL: "http://localhost:8081", Metrics: metricsOpen},
 		Backup: Backup{Every: 24 * time.Hour, Keep: 7},
+		Audit:  Audit{Retention: audit.DefaultRetention},
 		Keys:   Keys{RotateEvery: 90 * 24 * time.Hour},
 		WeChat: WeChat{
 			BaseURL:         "https://api.weixin.qq.com",

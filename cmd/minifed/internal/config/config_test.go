@@ -145,7 +145,13 @@ func TestLoad_EveryKeyHasAVariable(t *testing.T) {
 				sample = filepath.Join(t.TempDir(), "secret")
 				writeFile(t, sample, "a secret of the test\n")
 			case field.Type() == reflect.TypeFor[time.Duration]():
-				sample = map[bool]string{true: "7h0m0s", false: "4s"}[path == "keys.rotate_every" || path == "backup.every"]
+				sample = "4s"
+				switch path {
+				case "keys.rotate_every", "backup.every":
+					sample = "7h0m0s"
+				case "audit.retention":
+					sample = "720h0m0s"
+				}
 			case field.Kind() == reflect.Int:
 				sample = "7"
 			default:

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"runtime/debug"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/minifed/minifed/audit"
 	"github.com/minifed/minifed/cmd/minifed/internal/clockwatch"
 	"github.com/minifed/minifed/cmd/minifed/internal/config"
 	"github.com/minifed/minifed/cmd/minifed/internal/console"
@@ -35,6 +38,8 @@ type Deployment struct {
 	Ring    *keys.Ring
 	Secrets *keys.Secrets
 	Admin   *admin.Service
+	// Audit records the acts of this process.
+	Audit *audit.Trail
 	// Hashing limits the hashes of the whole process.
 	Hashing *identity.Hashing
 	// CreatedMasterKey is the file of the master key, if it was created now.
@@ -118,8 +123,11 @@ func (d *Deployment) Assemble(ctx context.Context, c *console.Console, logger *s
 		return err
 	}
 	d.Hashing = newHashing(d.Config.Passwords)
+	if d.Audit, err = newTrail(ctx, d, c, logger); err != nil {
+		return err
+	}
 	people, err := identity.New(identity.Config{
-		Engine: d.Engine, Now: d.Clock.Now, Rand: c.Random, Logger: logger,
+		Engine: d.Engine, Audit: d.Audit, Now: d.Clock.Now, Rand: c.Random, Logger: logger,
 		Argon2: d.Config.Passwords.Argon2.Parameters(), Hashing: d.Hashing,
 	})
 	if err != nil {
@@ -134,7 +142,7 @@ func (d *Deployment) Assemble(ctx context.Context, c *console.Console, logger *s
 	}
 	d.Admin, err = admin.New(admin.Config{
 		WeChat: calls,
-		Engine: d.Engine, Master: d.Master, Keys: d.Ring, Secrets: d.Secrets, Identity: people, Hashing: d.Hashing, Now: d.Clock.Now, Random: c.Random,
+		Engine: d.Engine, Audit: d.Audit, Master: d.Master, Keys: d.Ring, Secrets: d.Secrets, Identity: people, Hashing: d.Hashing, Now: d.Clock.Now, Random: c.Random,
 		PublicURL: d.Config.PublicURL, DefaultDirectory: d.Config.DefaultDirectory, Actor: admin.LocalActor(c.Operator()),
 	})
 	return err
@@ -143,8 +151,43 @@ func (d *Deployment) Assemble(ctx context.Context, c *console.Console, logger *s
 // verifiedTokens is the number of access tokens whose verified signatures are cached.
 const verifiedTokens = 4096
 
-// Close closes the store after all accepted writes.
-func (d *Deployment) Close() error { return d.Engine.Close() }
+// closeTimeout bounds the last writes of the audit.
+const closeTimeout = 10 * time.Second
+
+// Close ends the audit of this process, and closes the store after all accepted writes.
+func (d *Deployment) Close() error {
+	var err error
+	if d.Audit != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+		defer cancel()
+		err = d.Audit.Close(ctx)
+	}
+	return errors.Join(err, d.Engine.Close())
+}
+
+// newTrail returns the audit of this process, with the keys of the master key.
+func newTrail(ctx context.Context, d *Deployment, c *console.Console, logger *slog.Logger) (*audit.Trail, error) {
+	derived, err := keys.AuditKeys(ctx, d.Engine, d.Master)
+	if err != nil {
+		return nil, err
+	}
+	config := audit.Config{
+		Engine: d.Engine, Now: d.Clock.Now, Random: c.Random, Process: processName(c), Retention: d.Config.Audit.Retention, Logger: logger,
+	}
+	for _, key := range derived {
+		config.Keys = append(config.Keys, audit.Key(key))
+	}
+	return audit.New(config)
+}
+
+// processName describes this process in the list of chains: the user of the system and the host.
+func processName(c *console.Console) string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown host"
+	}
+	return c.Operator() + " on " + host
+}
 
 // newHashing returns the hashing of the whole process.
 func newHashing(c config.Passwords) *identity.Hashing {

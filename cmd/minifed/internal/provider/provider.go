@@ -84,6 +84,7 @@ func Start(ctx context.Context, c *console.Console, config config.Config, ports 
 	}
 	p.loops.Go(func() { p.Ring.Run(background) })
 	p.loops.Go(func() { p.Secrets.Run(background) })
+	p.loops.Go(func() { p.Audit.Run(background) })
 	if engine, ok := p.Store.(*mongodb.Engine); ok {
 		p.loops.Go(func() { engine.Run(background) })
 	}
@@ -175,7 +176,7 @@ func (p *Provider) build(ctx context.Context, c *console.Console, registry prome
 	return server.New(server.Config{
 		SingleProcess: ownedByOneProcess(p.Store),
 		AdminURL:      adminURL, Admin: p.Admin,
-		PublicURL: p.Config.PublicURL, DefaultDirectory: id, Engine: p.Engine, Keys: p.Ring, Secrets: p.Secrets, Master: p.Master,
+		PublicURL: p.Config.PublicURL, DefaultDirectory: id, Engine: p.Engine, Audit: p.Audit, Keys: p.Ring, Secrets: p.Secrets, Master: p.Master,
 		WeChat: calls, Now: p.Clock.Now, ClockTrusted: p.Clock.Trusted, TokenNow: c.Now, Rand: c.Random, Logger: p.logger, Metrics: registry, TrustedProxies: proxies,
 		RequestTimeout: p.Config.Listen.RequestTimeout, WeChatTimeout: p.Config.WeChat.Timeout,
 		ClientRate: p.Config.Clients.Rate, ClientBurst: p.Config.Clients.Burst,

@@ -1,0 +1,218 @@
+package audit
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/minifed/minifed/storage"
+)
+
+const (
+	// ActionSignIns is the action of a batch of sign-ins.
+	ActionSignIns = "sign_ins"
+	// maxBatch is the maximum size of the sign-ins of one entry as JSON, in bytes.
+	maxBatch = 12 << 10
+	// maxPending bounds the sign-ins that wait for their batch. Those above it are counted.
+	maxPending = 1 << 16
+	// maxWaitingUsers bounds the users whose records wait for their sign-ins, and usersPerFlush those that are written in a second,
+	// so that logins under load do not wait for these writes.
+	maxWaitingUsers = 1 << 16
+	usersPerFlush   = 256
+	userWriters     = 4
+	userAttempts    = 4
+)
+
+// signIns are the sign-ins that are not written yet.
+type signIns struct {
+	mu      sync.Mutex
+	pending []pendingSignIn
+	// omitted counts, for each directory, the sign-ins that pending had no room for.
+	omitted map[string]int
+	// users are the sign-ins for the records of users, by store key, newest last.
+	users map[string][]storage.SignIn
+}
+
+type pendingSignIn struct {
+	directory string
+	storage.SignIn
+}
+
+// RecordSignIn adds a sign-in to the next batch, and to the user's own list if it succeeded. It does not wait for the store.
+func (t *Trail) RecordSignIn(directory string, signIn storage.SignIn) {
+	signIn.At = storage.Instant(signIn.At)
+	s := &t.signIns
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.pending) >= maxPending {
+		if s.omitted == nil {
+			s.omitted = map[string]int{}
+		}
+		s.omitted[directory]++
+		return
+	}
+	s.pending = append(s.pending, pendingSignIn{directory, signIn})
+	key := storage.Key(directory, signIn.User)
+	waiting, known := s.users[key]
+	if signIn.User == "" || signIn.Outcome != "" || !known && len(s.users) >= maxWaitingUsers {
+		return
+	}
+	own := signIn
+	own.User, own.RequestID = "", ""
+	if len(waiting) >= storage.MaxUserSignIns {
+		waiting = waiting[1:]
+	}
+	s.users[key] = append(waiting, own)
+}
+
+// Flush writes the collected sign-ins. What the store does not accept is collected again.
+func (t *Trail) Flush(ctx context.Context) error {
+	s := &t.signIns
+	s.mu.Lock()
+	pending, omitted := s.pending, s.omitted
+	s.pending, s.omitted = nil, nil
+	s.mu.Unlock()
+	for i, batch := range batches(pending, omitted) {
+		if err := t.write(ctx, batch); err != nil {
+			t.collectAgain(batches(pending, omitted)[i:])
+			return err
+		}
+	}
+	return t.flushUsers(ctx)
+}
+
+func (t *Trail) write(ctx context.Context, batch storage.AuditEntry) error {
+	if err := t.lock(ctx); err != nil {
+		return err
+	}
+	defer t.unlock()
+	_, err := t.append(ctx, batch)
+	return err
+}
+
+// collectAgain returns batches that were not written to the pending sign-ins.
+func (t *Trail) collectAgain(unwritten []storage.AuditEntry) {
+	s := &t.signIns
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var again []pendingSignIn
+	for _, batch := range unwritten {
+		for _, signIn := range batch.SignIns {
+			again = append(again, pendingSignIn{batch.Directory, signIn})
+		}
+	}
+	s.pending = append(again, s.pending...)
+	for _, lost := range s.pending[min(len(s.pending), maxPending):] {
+		if s.omitted == nil {
+			s.omitted = map[string]int{}
+		}
+		s.omitted[lost.directory]++
+	}
+	s.pending = s.pending[:min(len(s.pending), maxPending)]
+}
+
+// batches returns the entries of sign-ins: one or more for each directory.
+func batches(pending []pendingSignIn, omitted map[string]int) []storage.AuditEntry {
+	var all []storage.AuditEntry
+	open := map[string]int{} // the index of the entry that is not full
+	sizes := map[string]int{}
+	entryOf := func(directory string, size int) *storage.AuditEntry {
+		i, ok := open[directory]
+		if !ok || sizes[directory]+size > maxBatch {
+			i = len(all)
+			all = append(all, storage.AuditEntry{
+				Directory: directory, Actor: "system", Action: ActionSignIns, Target: "directory:" + directory, Outcome: Done,
+			})
+			open[directory], sizes[directory] = i, 0
+		}
+		sizes[directory] += size
+		return &all[i]
+	}
+	for _, next := range pending {
+		entry := entryOf(next.directory, sizeOf(next.SignIn))
+		entry.SignIns = append(entry.SignIns, next.SignIn)
+	}
+	for directory, count := range omitted {
+		entryOf(directory, 0).Details = map[string]string{"omitted": strconv.Itoa(count)}
+	}
+	return all
+}
+
+// sizeOf is the size of a sign-in as JSON, rounded up.
+func sizeOf(s storage.SignIn) int {
+	const names = 80 // the members' names, the time and the punctuation
+	return names + len(s.User) + len(s.Client) + len(s.Method) + len(s.Outcome) + len(s.From) + len(s.RequestID)
+}
+
+// flushUsers adds the collected sign-ins to the records of their users.
+func (t *Trail) flushUsers(ctx context.Context) error {
+	users := t.takeUsers(usersPerFlush)
+	keys := make(chan string, len(users))
+	for key := range users {
+		keys <- key
+	}
+	close(keys)
+	failures := make([]error, userWriters)
+	var writers sync.WaitGroup
+	for i := range failures {
+		writers.Go(func() {
+			for key := range keys {
+				failures[i] = errors.Join(failures[i], t.addToUser(ctx, key, users[key]))
+			}
+		})
+	}
+	writers.Wait()
+	return errors.Join(failures...)
+}
+
+// takeUsers removes the sign-ins of at most limit users from the waiting ones.
+func (t *Trail) takeUsers(limit int) map[string][]storage.SignIn {
+	s := &t.signIns
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	taken := map[string][]storage.SignIn{}
+	for key, list := range s.users {
+		if len(taken) == limit {
+			break
+		}
+		taken[key] = list
+		delete(s.users, key)
+	}
+	return taken
+}
+
+// addToUser adds sign-ins to a user's list, if the user still exists.
+func (t *Trail) addToUser(ctx context.Context, key string, added []storage.SignIn) error {
+	for range userAttempts {
+		user, err := storage.Get[storage.User](ctx, t.config.Engine, key)
+		if errors.Is(err, storage.ErrNotFound) || err == nil && user.Record.Status == storage.UserDeleted {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		next := user.Record
+		if next.SignIns, err = json.Marshal(newestFirst(added, next.LastSignIns())); err != nil {
+			return err
+		}
+		_, err = user.Replace(ctx, t.config.Engine, next)
+		if errors.Is(err, storage.ErrTooLarge) {
+			return nil // The record is the user's; the batches have the sign-ins.
+		}
+		if !errors.Is(err, storage.ErrConflict) {
+			return err
+		}
+	}
+	return nil // Others change the record all the time; the batches have the sign-ins.
+}
+
+// newestFirst returns the last sign-ins of a user.
+func newestFirst(added, before []storage.SignIn) []storage.SignIn {
+	list := slices.Clone(added)
+	slices.Reverse(list)
+	list = append(list, before...)
+	return list[:min(len(list), storage.MaxUserSignIns)]
+}

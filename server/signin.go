@@ -1,0 +1,41 @@
+package server
+
+import (
+	"cmp"
+	"context"
+
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/ratelimit"
+	"github.com/minifed/minifed/storage"
+)
+
+// recordSignIn records a sign-in, or the failed one of a known user. It does not wait for the store.
+func (s *Server) recordSignIn(c *endpoint.Request) {
+	if c.SignIn.Method == "" || c.Issuer == nil {
+		return
+	}
+	outcome := ""
+	if c.Failure != nil {
+		outcome = cmp.Or(c.Failure.Reason, c.Failure.Protocol.ErrorField)
+	}
+	if c.SignIn.User == "" || outcome == "" && !c.SignIn.Done {
+		return
+	}
+	from, requestID := c.AuditOrigin()
+	s.config.Audit.RecordSignIn(c.Issuer.Directory.ID, storage.SignIn{
+		At: c.Started, User: c.SignIn.User, Client: c.ClientID, Method: c.SignIn.Method, Outcome: outcome, From: from, RequestID: requestID,
+	})
+}
+
+// recordLockout returns the function that records the beginning of a lockout. The caller of the lockout gets its response even if
+// the audit cannot be written.
+func recordLockout(config Config) func(context.Context, ratelimit.Begun) {
+	return func(ctx context.Context, begun ratelimit.Begun) {
+		_, err := config.Audit.Record(ctx, storage.AuditEntry{
+			Directory: begun.Directory, Actor: "system", Action: "lockout", Target: begun.Target, Details: map[string]string{"rule": begun.Rule},
+		})
+		if err != nil {
+			config.Logger.WarnContext(ctx, "the audit does not have the beginning of a lockout", "rule", begun.Rule, "cause", err.Error())
+		}
+	}
+}
