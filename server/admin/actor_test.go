@@ -367,7 +367,11 @@ func TestAllowed_EveryMethodAndRole(t *testing.T) {
 	for name, row := range methodCalls() {
 		for _, role := range Roles() {
 			for _, place := range []struct{ assigned, asked string }{
-				{"own", "own"}, {"own", "other"}, {storage.Everywhere, "other"}, {"own", storage.OperatorsDirectory}, {storage.Everywhere, storage.OperatorsDirectory},
+				{"own", "own"},
+				{"own", "other"},
+				{storage.Everywhere, "other"},
+				{"own", storage.OperatorsDirectory},
+				{storage.Everywhere, storage.OperatorsDirectory},
 				{storage.OperatorsDirectory, storage.OperatorsDirectory},
 			} {
 				actor := Actor{Name: "operator:x", Assignments: []Assignment{{place.assigned, role}}, AuthTime: h.at}

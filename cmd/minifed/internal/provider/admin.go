@@ -14,6 +14,7 @@ import (
 	"github.com/minifed/minifed/cmd/minifed/internal/health"
 	"github.com/minifed/minifed/server"
 	"github.com/minifed/minifed/server/admin"
+	"github.com/minifed/minifed/server/admin/api"
 	"github.com/minifed/minifed/server/admin/console"
 )
 
@@ -71,7 +72,14 @@ func (p *Provider) openConsole(c *terminal.Console, registry prometheus.Gatherer
 	if err != nil {
 		return err
 	}
+	programs, err := api.New(api.Config{
+		Service: p.Admin, Actor: operators.Token, Engine: p.Engine, Master: p.Master, Now: p.Clock.Now, Random: c.Random, Logger: p.logger,
+	})
+	if err != nil {
+		return err
+	}
 	operators.Mount(console.Base, "console", pages)
+	operators.Mount(api.Path+"/", "admin_api", programs)
 	handler := http.Handler(operators)
 	if p.Config.Admin.Metrics == config.MetricsAuthenticated {
 		metrics := operators.Metrics(p.Admin, metricsHandler(registry))
