@@ -536,3 +536,24 @@ func TestSettings_AreMembers(t *testing.T) {
 		}
 	}
 }
+
+func TestAudit_ListExportVerify(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.ok(tokenAdmin, http.MethodPost, list+"/clients", spa)
+	h.createUser("alice")
+	r := h.ok(tokenAuditor, http.MethodGet, list+"/audit?action=client.", "")
+	if items := r.json["items"].([]any); len(items) != 1 || r.text("items", "0", "actor") != "operator:admin" || r.text("items", "0", "from") != "192.0.2.1" || r.text("items", "0", "request_id") != "req-1" {
+		t.Errorf("list %s", r.Body.String())
+	}
+	h.send(tokenAuditor, http.MethodGet, list+"/audit?from=yesterday", "").wantProblem(http.StatusBadRequest, "malformed", "from")
+	for token, path := range map[string]string{tokenAuditor: list + "/audit/export", tokenOwner: "/audit/export"} {
+		r := h.ok(token, http.MethodGet, path+"?action=client.create", "")
+		if r.Header().Get("Content-Type") != "application/x-ndjson" || strings.Count(r.Body.String(), "\n") != 1 || !strings.Contains(r.Body.String(), `"mac"`) {
+			t.Errorf("%s: %s", path, r.Body.String())
+		}
+	}
+	if r := h.ok(tokenOwner, http.MethodPost, "/audit/verify", ""); r.text("found") != "0" || r.text("entries") == "0" {
+		t.Errorf("verify %s", r.Body.String())
+	}
+}

@@ -3,6 +3,7 @@ package api
 import (
 	"reflect"
 
+	"github.com/minifed/minifed/audit"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/storage"
@@ -18,6 +19,10 @@ func enums() map[reflect.Type][]string {
 		reflect.TypeFor[storage.UserStatus]():   texts([]storage.UserStatus{storage.UserActive, storage.UserDisabled, storage.UserDeleted, storage.UserAlias}),
 		reflect.TypeFor[storage.IdentityType](): texts([]storage.IdentityType{
 			storage.IdentityOpenID, storage.IdentityUnionID, storage.IdentityPhone, storage.IdentityUsername, storage.IdentityEmail, storage.IdentityExternal,
+		}),
+		reflect.TypeFor[audit.ProblemKind](): texts([]audit.ProblemKind{
+			audit.ProblemChanged, audit.ProblemGap, audit.ProblemReordered, audit.ProblemMissingChain, audit.ProblemUnlisted, audit.ProblemCutTail,
+			audit.ProblemUnchained, audit.ProblemUnknownKey,
 		}),
 		reflect.TypeFor[keys.State]():     texts(keyStates()),
 		reflect.TypeFor[wechat.Setting](): texts([]wechat.Setting{wechat.AppIDSetting, wechat.AppSecretSetting, wechat.IPListSetting, wechat.OtherSetting}),

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/minifed/minifed/audit"
 )
 
 // kind is the JSON type of a value.
@@ -127,6 +129,9 @@ func (t *types) object(typ reflect.Type) *object {
 // objectName is the name of a struct in the OpenAPI document.
 func objectName(typ reflect.Type) string {
 	name := typ.Name()
+	if typ.PkgPath() == reflect.TypeFor[audit.Report]().PkgPath() { // Its Problem is not that of the API.
+		return "Audit" + name
+	}
 	if i := strings.IndexByte(name, '['); i >= 0 { // listOf[…/storage.User]
 		elem := name[strings.LastIndexAny(name, "./[")+1 : len(name)-1]
 		name = upper(elem) + "List"
