@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"io"
 	"net"
+	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path"
@@ -70,8 +72,13 @@ type service struct {
 
 type compose struct {
 	Services map[string]service
-	Volumes  map[string]any
-	Secrets  map[string]struct{ File string }
+	Networks map[string]struct {
+		IPAM struct {
+			Config []struct{ Subnet, Gateway string }
+		}
+	}
+	Volumes map[string]any
+	Secrets map[string]struct{ File string }
 }
 
 func composeFile(t *testing.T) compose {
@@ -223,6 +230,25 @@ func TestImage_ServesAndReportsHealth(t *testing.T) {
 			t.Errorf("%v: %v\n%s", check, err, out)
 		}
 	}
+	checkConsole(t, set["MINIFED_ADMIN_PUBLIC_URL"], set["MINIFED_LISTEN_ADMIN_ADDRESS"])
+}
+
+// checkConsole opens the console by the URL that its operator types, on the port of the test.
+func checkConsole(t *testing.T, consoleURL, address string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Host = strings.TrimPrefix(consoleURL, "http://")
+	response, err := new(http.Transport).RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if location := response.Header.Get("Location"); response.StatusCode != http.StatusSeeOther || !strings.HasPrefix(location, "/console/") {
+		t.Errorf("the console returns %d to %q", response.StatusCode, location)
+	}
 }
 
 func TestImage_SimulatorStartsByComposeFile(t *testing.T) {
@@ -284,7 +310,17 @@ func TestCompose_PortsAndFoldersMatchImage(t *testing.T) {
 		t.Errorf("EXPOSE %q, VOLUME %q, ENV %v", instructionsNamed(all, "EXPOSE"), instructionsNamed(all, "VOLUME"), set)
 	}
 	server := file.Services["minifed"]
-	if want := "127.0.0.1:" + port + ":" + port; !slices.Equal(server.Ports, []string{want}) || server.Environment["MINIFED_PUBLIC_URL"] != "http://localhost:"+port {
+	_, adminPort, err := net.SplitHostPort(server.Environment["MINIFED_LISTEN_ADMIN_ADDRESS"])
+	if err != nil || server.Environment["MINIFED_ADMIN_PUBLIC_URL"] != "http://localhost:"+adminPort {
+		t.Errorf("the admin address is %s, its URL %s", server.Environment["MINIFED_LISTEN_ADMIN_ADDRESS"], server.Environment["MINIFED_ADMIN_PUBLIC_URL"])
+	}
+	gateway := file.Networks["default"].IPAM.Config[0]
+	subnet, err := netip.ParsePrefix(gateway.Subnet)
+	if err != nil || server.Environment["MINIFED_LISTEN_TRUSTED_PROXIES"] != gateway.Gateway+"/32" || !subnet.Contains(netip.MustParseAddr(gateway.Gateway)) {
+		t.Errorf("the server trusts %s, the gateway is %v", server.Environment["MINIFED_LISTEN_TRUSTED_PROXIES"], gateway)
+	}
+	want := []string{"127.0.0.1:" + port + ":" + port, "127.0.0.1:" + adminPort + ":" + adminPort}
+	if !slices.Equal(server.Ports, want) || server.Environment["MINIFED_PUBLIC_URL"] != "http://localhost:"+port {
 		t.Errorf("ports %q, public URL %s", server.Ports, server.Environment["MINIFED_PUBLIC_URL"])
 	}
 	if server.Environment["MINIFED_KEYS_MASTER_KEY_FILE"] != "/run/secrets/"+server.Secrets[0] || file.Secrets[server.Secrets[0]].File != "./secrets/master.key" {
