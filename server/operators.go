@@ -1,17 +1,21 @@
 package server
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
 
 	"github.com/ory/fosite"
 
+	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/server/account"
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/server/authorize"
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/server/operators"
+	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
@@ -23,6 +27,8 @@ type Operators struct {
 	gate    operators.Gate
 	headers http.Header
 	mounts  []*mount
+	// own are the pages that only this directory has.
+	own *endpoint.RouteTable
 }
 
 var _ http.Handler = (*Operators)(nil)
@@ -37,6 +43,8 @@ type mount struct {
 const (
 	// APIPath is the prefix of the admin API.
 	APIPath = endpoint.APIPath + "/"
+	// FirstOwnerPath is the path of the link for the first owner.
+	FirstOwnerPath = account.FirstOwnerPath
 	// SignOutPath ends the session of a form of the console.
 	SignOutPath = "/sign-out"
 	// AccountPath is the page of the operator's own account.
@@ -50,12 +58,28 @@ const (
 
 // Operators returns the handler of the admin listener, without console and API. It needs Config.AdminURL.
 func (s *Server) Operators() *Operators {
+	own := endpoint.NewRouteTable()
+	(&account.FirstOwner{Account: s.shared.account, Open: s.config.Admin.ConsoleLinkOpen, Create: s.firstOwner}).Mount(own)
 	return &Operators{
 		Authenticator: &operators.Authenticator{Sessions: s.shared.authorize.Sessions, Bearer: s.shared.bearer, Clients: s.shared.catalog},
 		server:        s,
 		gate:          operators.Gate{URL: s.config.AdminURL, Proxies: s.proxies},
 		headers:       headersOf(s.config.AdminURL),
+		own:           own,
 	}
+}
+
+// firstOwner creates the first owner for a request with the secret of the link.
+func (s *Server) firstOwner(ctx context.Context, secret string, asked identity.Account) (storage.User, error) {
+	actor := admin.Actor{}
+	if c := endpoint.FromContext(ctx); c != nil {
+		actor.From, actor.RequestID = c.ClientIP.String(), c.ID
+	}
+	created, err := s.config.Admin.As(actor).FirstOwner(ctx, secret, asked)
+	if errors.Is(err, admin.ErrConsoleLink) {
+		return storage.User{}, account.ErrFirstOwner
+	}
+	return created.User, err
 }
 
 // Mount adds a handler below a path, which ends with a slash. name is its name in logs and metrics. The handler limits the bodies
@@ -134,7 +158,10 @@ func (o *Operators) dispatch(w *recorder, c *endpoint.Request) {
 	case c.URL.Path == SignOutPath:
 		o.signOut(w, c)
 	default:
-		if c.Route = o.server.table.Find(c.Request); c.Route == nil {
+		if c.Route = o.own.Find(c.Request); c.Route == nil {
+			c.Route = o.server.table.Find(c.Request)
+		}
+		if c.Route == nil {
 			o.fail(w, c, endpoint.NotFound())
 			return
 		}

@@ -477,3 +477,38 @@ func TestOperators_SignInComesBackToConsole(t *testing.T) {
 		}
 	}
 }
+
+func TestFirstOwner_ByOneLink(t *testing.T) {
+	t.Parallel()
+	ts := newAdminTestServer(t)
+	if got := ts.atAdmin(http.MethodGet, "/first-owner", nil); got.status != http.StatusNotFound {
+		t.Errorf("without a link: %d", got.status)
+	}
+	secret := must(ts.service.ConsoleLink(t.Context(), false))(t)
+	if got := ts.requestAtHost(strings.TrimPrefix(ts.url, "http://"), http.MethodGet, "/first-owner", nil); got.status != http.StatusNotFound {
+		t.Errorf("on the public listener: %d", got.status)
+	}
+	b := ts.atAdminBrowser()
+	b.get(ts.adminURL + "/first-owner")
+	b.wantAt(t, "/first-owner", http.StatusOK, "Create the owner's account")
+	if policy := b.page.header.Get("Content-Security-Policy"); !strings.Contains(policy, "script-src 'self'") {
+		t.Errorf("policy %q", policy)
+	}
+	fields := []string{"link_secret", secret + "x", "username", "ann", "new_password", goodPassword}
+	b.press("first-owner-form", "first-owner", fields...)
+	b.wantAt(t, "/first-owner", http.StatusForbidden, "This link is not valid")
+	fields[1] = secret
+	b.press("first-owner-form", "first-owner", append(fields[:4:4], "new_password", "ann")...)
+	b.wantAt(t, "/first-owner", http.StatusBadRequest, "Create the owner's account")
+	b.press("first-owner-form", "first-owner", fields...)
+	b.wantAt(t, "/login/setup", http.StatusOK, "Protect your account")
+	b.get(strings.Replace(b.page.url, "/login/setup", "/account/totp/new", 1))
+	b.press("verify-form", "verify", "code", b.scanApp().code(0))
+	got := b.get(b.link("continue"))
+	if got.url != ts.adminURL+"/console/" || !strings.Contains(got.body, `"role":"owner"`) {
+		t.Errorf("at %s: %d %s", got.url, got.status, got.body)
+	}
+	if got := ts.atAdmin(http.MethodGet, "/first-owner", nil); got.status != http.StatusNotFound {
+		t.Errorf("with an owner: %d", got.status)
+	}
+}

@@ -28,7 +28,7 @@ type secretLeakChecker struct {
 func secretNames() []string {
 	return []string{
 		"code", "subject_token", "phone_code", "refresh_token", "access_token", "token", "bind_ticket", "id_token", "id_token_hint",
-		"client_secret", "client_assertion", "code_verifier", "password", "new_password", "current_password", "email", "phone_number",
+		"client_secret", "client_assertion", "code_verifier", "link_secret", "password", "new_password", "current_password", "email", "phone_number",
 		"logout_token", "csrf", "proof", "interaction", "request_uri", "js_code", "secret", "openid", "unionid", "session_key", "phoneNumber", "purePhoneNumber",
 	}
 }

@@ -49,6 +49,10 @@ func serve(ctx context.Context, c *console.Console, config config.Config) error 
 	} else if running.CreatedMasterKey != "" {
 		logger.Warn("created the master key; store a copy of it, the store cannot be read without it", "file", running.CreatedMasterKey)
 	}
+	if ports.Admin != nil {
+		offerConsole(ctx, c, running, logger)
+		warnOfSharedHost(ctx, running, logger)
+	}
 	if mode, readable := othersMayRead(config.MasterKeyPath()); readable && config.Keys.MasterKey == "" {
 		logger.Warn("others on this machine can read the master key: chmod 0600, unless a container reads it as another user", "file", config.MasterKeyPath(), "mode", mode.String())
 	}

@@ -69,19 +69,19 @@ func linkDigest(secret string) string { return storage.Digest("console link", se
 var ErrConsoleLink = errors.New("is not a valid link to the console")
 
 // FirstOwner creates the first owner for a request with the secret of the link, which is its authority. The link is used up only when
-// the account exists. Failures are *Invalid, ErrExists for the username, and ErrConsoleLink.
+// the account exists. Failures are those of package identity, and ErrConsoleLink.
 func (s *Service) FirstOwner(ctx context.Context, secret string, account identity.Account) (Operator, error) {
 	link, err := s.consoleLink(ctx, secret)
 	if err != nil {
 		return Operator{}, err
 	}
 	if account.Password == "" {
-		return Operator{}, &Invalid{[]Problem{{"password", "must not be empty"}}}
+		return Operator{}, &identity.InvalidError{Member: "password", Reason: identity.InvalidShortPassword}
 	}
 	creator := s.As(Actor{Name: OperatorName("console-link"), From: s.config.Actor.From, RequestID: s.config.Actor.RequestID})
 	entry, err := creator.config.Identity.Create(s.traced(ctx), storage.OperatorsDirectory, account, creator.config.Actor.Name)
 	if err != nil {
-		return Operator{}, userError(account.Username, err)
+		return Operator{}, err
 	}
 	used := link.Record
 	used.User = entry.Record.ID
@@ -95,10 +95,17 @@ func (s *Service) FirstOwner(ctx context.Context, secret string, account identit
 	return creator.assign(ctx, entry.Record.ID, ActOperatorCreate, []Assignment{{storage.Everywhere, RoleOwner}})
 }
 
-// CheckConsoleLink returns ErrConsoleLink unless the secret is that of the link for the first owner. It changes nothing.
-func (s *Service) CheckConsoleLink(ctx context.Context, secret string) error {
-	_, err := s.consoleLink(ctx, secret)
-	return err
+// ConsoleLinkOpen reports whether there is an unused link for the first owner. It needs no actor.
+func (s *Service) ConsoleLinkOpen(ctx context.Context) (bool, error) {
+	link, err := storage.Get[storage.ConsoleLink](ctx, s.config.Engine, storage.ConsoleLinkID)
+	if errors.Is(err, storage.ErrNotFound) || err == nil && link.Record.User != "" {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	owned, err := s.hasOwner(ctx)
+	return !owned && err == nil, err
 }
 
 // consoleLink returns the unused link that has the secret.

@@ -36,6 +36,7 @@ func fixedAssets(clients oauth2.Clients) (*Assets, error) {
 	e := &Assets{clients: clients, fixed: map[string]asset{}}
 	for file, mediaType := range map[string]string{
 		StyleFile: "text/css; charset=utf-8", "icon.svg": "image/svg+xml", PasskeyScript: "text/javascript; charset=utf-8",
+		FirstOwnerScript: "text/javascript; charset=utf-8",
 	} {
 		content, err := pageFiles.ReadFile("pages/" + file)
 		if err != nil {
@@ -108,6 +109,8 @@ const (
 	StyleFile = "style.css"
 	// PasskeyScript is the name of the script that asks the browser for a passkey.
 	PasskeyScript = "passkey.js"
+	// FirstOwnerScript is the name of the script that reads the secret of the link for the first owner.
+	FirstOwnerScript = "first_owner.js"
 
 	logoFile      = "logo" + pictureSuffix
 	clientPrefix  = "client-"

@@ -210,6 +210,9 @@ func (c WeChat) Exposed() bool {
 // Loopback reports whether the public URL's host is this machine itself.
 func (c Config) Loopback() bool { return onThisMachine(c.PublicURL) }
 
+// Loopback reports whether the host of the console is this machine itself.
+func (c Admin) Loopback() bool { return onThisMachine(c.PublicURL) }
+
 func onThisMachine(origin string) bool {
 	parsed, err := url.Parse(origin)
 	if err != nil {

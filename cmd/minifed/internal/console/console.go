@@ -29,6 +29,8 @@ type Console struct {
 	// Ask shows a prompt and reads a line without echo, Confirm with echo. They are nil without a terminal.
 	Ask     func(ctx context.Context, prompt string) (string, error)
 	Confirm func(ctx context.Context, prompt string) (string, error)
+	// Terminal reports whether the output is a terminal, which no log or file stores.
+	Terminal bool
 	// color reports whether the output is a terminal with colours.
 	color bool
 	// Unread is why the last write to out failed.
@@ -44,7 +46,8 @@ func ProcessConsole() *Console {
 	c := &Console{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Environ: os.Environ(), Now: time.Now, Random: rand.Reader, Path: os.Args[0],
 	}
-	c.color = term.IsTerminal(int(os.Stdout.Fd())) && c.Variable("NO_COLOR") == "" && c.Variable("TERM") != "dumb"
+	c.Terminal = term.IsTerminal(int(os.Stdout.Fd()))
+	c.color = c.Terminal && c.Variable("NO_COLOR") == "" && c.Variable("TERM") != "dumb"
 	if term.IsTerminal(int(os.Stdin.Fd())) {
 		c.Ask, c.Confirm = askTerminal, confirmTerminal
 	}

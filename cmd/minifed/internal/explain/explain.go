@@ -70,7 +70,7 @@ func flagOf(field string) string {
 	}
 	name := field[strings.LastIndexByte(field, '.')+1:]
 	singular := map[string]string{
-		"groups": "group", "attributes": "attribute", "claims": "claim",
+		"groups": "group", "attributes": "attribute", "claims": "claim", "assignments": "role", "expires_at": "expires",
 		"redirect_uris": "redirect_uri", "post_logout_redirect_uris": "post_logout_redirect_uri", "origins": "origin",
 		"grant_types": "grant_type", "scopes": "scope", "default_scopes": "default_scope", "audiences": "audience",
 		"linking_partners": "linking_partner", "signing_algorithms": "signing_alg", "id_token_algorithm": "id_token_alg",
