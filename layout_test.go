@@ -58,7 +58,7 @@ func allowedImports() map[string][]string {
 		"server/admin/api":          {"audit", "identity", "identity/userfile", "internal/suggest", "keys", "server/admin", "storage", "wechat"},
 		"server/upgradetest":        {"audit/audittest", "keys", "server", "storage", "wechat"},
 
-		"server/method/totp":    {"grants", "identity", "keys", "server/account", "server/authorize", "server/endpoint", "server/page", "storage"},
+		"server/method/totp":    {"grants", "identity", "keys", "server/account", "server/authorize", "server/endpoint", "server/page", "server/ratelimit", "storage"},
 		"server/method/passkey": {"grants", "identity", "server/account", "server/authorize", "server/endpoint", "server/page", "server/ratelimit", "storage", "storage/oauth2"},
 
 		"cmd/minifed/internal/backup":          {"keys", "storage", "storage/sqlite"},

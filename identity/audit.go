@@ -43,6 +43,8 @@ const (
 	ActionPasskeySuspect = "user.passkey_suspect"
 	ActionTOTPAdd        = "user.totp_add"
 	ActionTOTPRemove     = "user.totp_remove"
+	ActionTOTPLost       = "user.totp_lost"
+	ActionTOTPFound      = "user.totp_found"
 	ActionRecoveryCodes  = "user.recovery_codes"
 	ActionRecoveryUse    = "user.recovery_use"
 	ActionMerge          = "user.merge"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/minifed/minifed/storage"
 )
@@ -57,7 +58,7 @@ func (s *Service) TOTP(ctx context.Context, user storage.User) (*storage.Entry[s
 func (s *Service) totpOf(ctx context.Context, user storage.User, ids []string) (*storage.Entry[storage.TOTP], error) {
 	for _, id := range ids {
 		entry, err := storage.Get[storage.TOTP](ctx, s.engine, storage.Key(user.Directory, id))
-		if err == nil && entry.Record.DirectoryIncarnation == user.DirectoryIncarnation {
+		if err == nil && entry.Record.DirectoryIncarnation == user.DirectoryIncarnation && !s.isRemoved(entry.Record) {
 			return entry, nil
 		}
 		if err != nil && !errors.Is(err, storage.ErrNotFound) {
@@ -65,6 +66,11 @@ func (s *Service) totpOf(ctx context.Context, user storage.User, ids []string) (
 		}
 	}
 	return nil, nil
+}
+
+// isRemoved reports whether the removal that the user requested is due.
+func (s *Service) isRemoved(totp storage.TOTP) bool {
+	return !totp.RemoveAt.IsZero() && !s.now().Before(totp.RemoveAt)
 }
 
 // passkeysOf returns the passkeys that name exactly this ID.
@@ -167,9 +173,47 @@ func (s *Service) UseTOTP(ctx context.Context, user storage.User, totp *storage.
 			return err
 		}
 	}
-	next.UsedAt = s.now()
+	next.UsedAt, next.RemoveAt = s.now(), time.Time{}
 	_, err := totp.Replace(ctx, s.engine, next)
 	return wrap("replace TOTP", err)
+}
+
+// LoseTOTP ends the use of a user's authenticator app after a delay, in which the user can object. A repeated call does not change
+// the time. It returns that time.
+func (s *Service) LoseTOTP(ctx context.Context, user storage.User, delay time.Duration, actor string) (at time.Time, err error) {
+	if err := s.record(ctx, actor, ActionTOTPLost, user, nil); err != nil {
+		return time.Time{}, err
+	}
+	requested := s.now().Add(delay)
+	return s.editRemoval(ctx, user, func(at time.Time) time.Time {
+		if at.IsZero() {
+			return requested
+		}
+		return at
+	})
+}
+
+// FindTOTP cancels LoseTOTP.
+func (s *Service) FindTOTP(ctx context.Context, user storage.User, actor string) error {
+	if err := s.record(ctx, actor, ActionTOTPFound, user, nil); err != nil {
+		return err
+	}
+	_, err := s.editRemoval(ctx, user, func(time.Time) time.Time { return time.Time{} })
+	return err
+}
+
+// editRemoval changes when the use of a user's authenticator app ends.
+func (s *Service) editRemoval(ctx context.Context, user storage.User, edit func(time.Time) time.Time) (time.Time, error) {
+	return retry(ctx, func(ctx context.Context) (time.Time, error) {
+		totp, err := s.TOTP(ctx, user)
+		if err != nil {
+			return time.Time{}, err
+		}
+		next := totp.Record
+		next.RemoveAt = edit(next.RemoveAt)
+		_, err = totp.Replace(ctx, s.engine, next)
+		return next.RemoveAt, wrap("replace TOTP", err)
+	})
 }
 
 // Removal is who removes a method, and what must remain.

@@ -73,6 +73,7 @@ func endpoints(d *dependencies) []endpoint.Endpoint {
 		&passkey.Login{Account: d.account, Service: passkeys},
 		&passkey.Manage{Account: d.account, Service: passkeys},
 		&totp.Login{Account: d.account, Service: codes},
+		&totp.Lost{Account: d.account},
 		&totp.Enrol{Account: d.account, Service: codes},
 		&totp.Manage{Account: d.account, Service: codes},
 		&account.Apps{Account: d.account},

@@ -281,6 +281,70 @@ func TestTwoFactor_RequiredDirectorySetsUpBeforeItSignsIn(t *testing.T) {
 	})
 }
 
+func TestTOTP_LostAppEndsAfterADayUnlessItsUserObjects(t *testing.T) {
+	ts := newTwoFactorServer(t, storage.TwoFactorOptional)
+	ts.addEmailUser("wanda")
+	owner := ts.newFormBrowser()
+	owner.signInToAccount("wanda")
+	app := owner.addApp()
+	request := func() *formBrowser {
+		b := ts.newFormBrowser()
+		b.get(ts.url + "/login")
+		b.signInAs("wanda")
+		b.get(strings.Replace(b.page.url, "/login/code", "/login/code/lost", 1))
+		b.press("lost-form", "lost")
+		b.wantAt(t, "/login/code/lost", http.StatusOK, "your password signs you in without a code")
+		return b
+	}
+	signIn := func(path string) *formBrowser {
+		b := ts.newFormBrowser()
+		b.get(ts.url + "/login")
+		b.signInAs("wanda")
+		b.wantAt(t, path, http.StatusOK, "")
+		return b
+	}
+	request()
+	if letters := ts.mailTo("wanda@example.com"); !strings.Contains(letters[len(letters)-1].Text, "takes effect in 24 hours") {
+		t.Errorf("the last letter: %s", letters[len(letters)-1].Text)
+	}
+	t.Run("the use of a code cancels it", func(t *testing.T) {
+		signIn("/login/code").press("verify-form", "verify", "code", app.code(0))
+		ts.clock.Advance(24 * time.Hour)
+		signIn("/login/code")
+	})
+	t.Run("a session cancels it", func(t *testing.T) {
+		request()
+		b := signIn("/login/code")
+		b.press("verify-form", "verify", "code", app.code(0))
+		request()
+		b.get(ts.url + "/account/totp")
+		b.wantAt(t, "/account/totp", http.StatusOK, "Keep the app")
+		b.press("keep-form", "keep")
+		b.wantAt(t, "/account/totp", http.StatusOK, "Unused recovery codes")
+		ts.clock.Advance(24 * time.Hour)
+		signIn("/login/code")
+	})
+	t.Run("a repeated request does not delay it", func(t *testing.T) {
+		request()
+		ts.clock.Advance(23 * time.Hour)
+		request()
+		signIn("/login/code")
+		ts.clock.Advance(time.Hour)
+		signIn("/account").get(ts.url + "/account/totp/new")
+	})
+	t.Run("not without a way to tell its user", func(t *testing.T) {
+		ts.addPasswordUser("otto")
+		b := ts.newFormBrowser()
+		b.signInToAccount("otto")
+		b.addApp()
+		b = ts.newFormBrowser()
+		b.get(ts.url + "/login")
+		b.signInAs("otto")
+		b.get(strings.Replace(b.page.url, "/login/code", "/login/code/lost", 1))
+		b.wantAt(t, "/login/code/lost", http.StatusOK, "Only an operator can help you")
+	})
+}
+
 func TestTOTP_IsManagedByFreshSignIn(t *testing.T) {
 	ts := newTwoFactorServer(t, storage.TwoFactorOptional)
 	ts.addEmailUser("wanda")

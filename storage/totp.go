@@ -17,8 +17,10 @@ type TOTP struct {
 	RecoveryCodes []string `json:"recovery_codes,omitempty"`
 	// RecoveryCodesAt is when they were created.
 	RecoveryCodesAt time.Time `json:"recovery_codes_at,omitzero"`
-	UsedAt          time.Time `json:"used_at,omitzero"`
-	CreatedAt       time.Time `json:"created_at,omitzero"`
+	// RemoveAt is when the app is no longer asked for: its user has lost it and requested that. The use of a code cancels it.
+	RemoveAt  time.Time `json:"remove_at,omitzero"`
+	UsedAt    time.Time `json:"used_at,omitzero"`
+	CreatedAt time.Time `json:"created_at,omitzero"`
 }
 
 // Document implements Record. A user has one.

@@ -59,7 +59,7 @@ func (e *Email) serve(w http.ResponseWriter, r *endpoint.Request, current *autho
 		changed: func(values url.Values) error {
 			return e.Pages.Render(w, r, page.Page{
 				Template: "message", Title: page.Text("email.sent.title"),
-				Data: messageData{Text: page.Text("email.sent.text", identity.TrimTyped(values.Get("email"))), Link: backToAccount()},
+				Data: MessageData{Text: page.Text("email.sent.text", identity.TrimTyped(values.Get("email"))), Link: backToAccount()},
 			})
 		},
 	})
@@ -151,13 +151,13 @@ func (e *Email) proof(r *endpoint.Request) (emailProof, error) {
 func (e *Email) stale(w http.ResponseWriter, r *endpoint.Request) error {
 	return e.Pages.Render(w, r, page.Page{
 		Template: "message", Title: page.Text("link.stale.title"), Status: http.StatusBadRequest, Failed: true,
-		Data: messageData{Text: page.Text("email.stale"), Link: backToAccount()},
+		Data: MessageData{Text: page.Text("email.stale"), Link: backToAccount()},
 	})
 }
 
 func (e *Email) taken(w http.ResponseWriter, r *endpoint.Request) error {
 	return e.Pages.Render(w, r, page.Page{
 		Template: "message", Title: page.Text("email.taken.title"), Status: http.StatusConflict, Failed: true,
-		Data: messageData{Text: page.Text("email.taken"), Link: backToAccount()},
+		Data: MessageData{Text: page.Text("email.taken"), Link: backToAccount()},
 	})
 }

@@ -77,7 +77,7 @@ func (a *Account) EnrolmentRoute(t *endpoint.RouteTable, name, path string, serv
 func (a *Account) askToSignInAgain(w http.ResponseWriter, r *endpoint.Request) error {
 	return a.Pages.Render(w, r, page.Page{
 		Template: "message", Title: page.Text("again.title"), Status: http.StatusForbidden, Failed: true,
-		Data: messageData{
+		Data: MessageData{
 			Text: page.Text("again.text"),
 			Link: &page.Link{Text: page.Text("login.title"), Path: authorize.LoginPath, Parameters: []string{OtherParameter, "1"}},
 		},

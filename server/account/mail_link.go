@@ -34,8 +34,8 @@ func proofOf(r *http.Request) []string {
 // with returns the URL with a token, which is base64url.
 func (l tokenLink) with(token string) string { return string(l) + token }
 
-// messageData is what a page with a message shows.
-type messageData struct {
+// MessageData is what a page with a message shows.
+type MessageData struct {
 	Text page.Message
 	More []page.Message
 	Link *page.Link

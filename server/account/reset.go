@@ -67,7 +67,7 @@ func (e *Reset) forgot(w http.ResponseWriter, r *endpoint.Request) error {
 	}
 	return e.Pages.Render(w, r, page.Page{
 		Template: "message", Title: page.Text("forgot.sent.title"),
-		Data: messageData{
+		Data: MessageData{
 			Text: page.Text("forgot.sent.text"), More: []page.Message{page.Text("forgot.sent.spam"), page.Text("forgot.sent.other")},
 			Link: &page.Link{Text: page.Text("forgot.back"), Path: authorize.LoginPath},
 		},
@@ -178,7 +178,7 @@ func (e *Reset) reset(w http.ResponseWriter, r *endpoint.Request) error {
 	}
 	return e.Pages.Render(w, r, page.Page{
 		Template: "message", Title: page.Text("reset.done.title"),
-		Data: messageData{Text: page.Text("reset.done.text"), Link: &page.Link{Text: page.Text("reset.done.login"), Path: authorize.LoginPath}},
+		Data: MessageData{Text: page.Text("reset.done.text"), Link: &page.Link{Text: page.Text("reset.done.login"), Path: authorize.LoginPath}},
 	})
 }
 
@@ -214,6 +214,6 @@ func resetForm(user storage.User) page.Form {
 func (e *Reset) stale(w http.ResponseWriter, r *endpoint.Request) error {
 	return e.Pages.Render(w, r, page.Page{
 		Template: "message", Title: page.Text("link.stale.title"), Status: http.StatusBadRequest, Failed: true,
-		Data: messageData{Text: page.Text("reset.stale"), Link: &page.Link{Text: page.Text("forgot.title"), Path: endpoint.ForgotPath}},
+		Data: MessageData{Text: page.Text("reset.stale"), Link: &page.Link{Text: page.Text("forgot.title"), Path: endpoint.ForgotPath}},
 	})
 }

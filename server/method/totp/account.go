@@ -21,6 +21,7 @@ type Manage struct {
 const (
 	recoveryPath = account.TOTPPath + "/recovery"
 	removePath   = account.TOTPPath + "/remove"
+	keepPath     = account.TOTPPath + "/keep"
 )
 
 // manageData is what the page shows.
@@ -34,6 +35,7 @@ type manageData struct {
 func (e *Manage) Mount(t *endpoint.RouteTable) {
 	e.Route(t, "account_totp", account.TOTPPath, e.serve, http.MethodGet)
 	e.FreshRoute(t, "account_totp_recovery", recoveryPath, e.recovery, http.MethodPost)
+	e.Route(t, "account_totp_keep", keepPath, e.keep, http.MethodPost)
 	e.FreshRoute(t, "account_totp_remove", removePath, e.remove, http.MethodPost)
 }
 
@@ -99,6 +101,18 @@ func (e *Manage) remove(w http.ResponseWriter, r *endpoint.Request, current *aut
 		return err
 	}
 	return e.RedirectDone(w, r, "totp_removed")
+}
+
+// keep cancels the removal that a request at the login page started. Every session of the user may do so.
+func (e *Manage) keep(w http.ResponseWriter, r *endpoint.Request, current *authorize.CurrentSession) error {
+	if _, err := e.Pages.CSRF.ReadForm(r); err != nil {
+		return err
+	}
+	err := e.Users.FindTOTP(r.Context(), current.User, identity.Self(current.User.ID))
+	if err != nil && !errors.Is(err, identity.ErrUnknownMethod) {
+		return err
+	}
+	return page.Redirect(w, r, account.TOTPPath)
 }
 
 // recoveryData is what the page of new recovery codes shows.

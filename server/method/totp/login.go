@@ -82,7 +82,7 @@ func loginForm(r *endpoint.Request) page.Form {
 			Fields: []page.Field{{
 				Name: "code", Label: page.Text("field.recovery_code"), Type: "text", Autocomplete: "off", Limit: maxTyped, Plain: true, Focus: true,
 			}},
-			Else: &page.Link{Text: page.Text("code.app"), Path: account.CodePath, Parameters: carried},
+			Else: &page.Link{Text: page.Text("code.lost"), Path: lostPath, Parameters: carried},
 		}
 	}
 	return page.Form{
