@@ -35,6 +35,7 @@ func methodFields(methods admin.UserMethods) []console.Field {
 	}
 	if totp := methods.TOTP; totp != nil {
 		text := "since " + stamp(totp.CreatedAt) + suffix(", used "+stamp(totp.UsedAt), !totp.UsedAt.IsZero())
+		text += suffix(", reported lost and not asked for from "+stamp(totp.RemoveAt)+" on", !totp.RemoveAt.IsZero())
 		fields = append(fields, console.Field{Name: "totp", Value: text}, console.Field{Name: "recovery_codes", Value: strconv.Itoa(totp.RecoveryCodes)})
 	}
 	return fields

@@ -35,9 +35,11 @@ type Passkey struct {
 // TOTP is the authenticator app of a user.
 type TOTP struct {
 	// RecoveryCodes is the number of unused recovery codes.
-	RecoveryCodes int       `json:"recovery_codes"`
-	UsedAt        time.Time `json:"used_at,omitzero"`
-	CreatedAt     time.Time `json:"created_at,omitzero"`
+	RecoveryCodes int `json:"recovery_codes"`
+	// RemoveAt is when its use ends, because the user has lost it.
+	RemoveAt  time.Time `json:"remove_at,omitzero"`
+	UsedAt    time.Time `json:"used_at,omitzero"`
+	CreatedAt time.Time `json:"created_at,omitzero"`
 }
 
 // UserMethods returns the sign-in methods of a user.
@@ -59,7 +61,8 @@ func (s *Service) UserMethods(ctx context.Context, directory, id string) (UserMe
 		methods.Passkeys = append(methods.Passkeys, Passkey{p.ID(), p.Name, p.RPID, p.BackedUp, p.SuspectAt, p.UsedAt, p.CreatedAt})
 	}
 	if found.TOTP != nil {
-		methods.TOTP = &TOTP{len(found.TOTP.Record.RecoveryCodes), found.TOTP.Record.UsedAt, found.TOTP.Record.CreatedAt}
+		t := found.TOTP.Record
+		methods.TOTP = &TOTP{len(t.RecoveryCodes), t.RemoveAt, t.UsedAt, t.CreatedAt}
 	}
 	return methods, nil
 }

@@ -315,6 +315,7 @@ func userDescriptions() map[string]description {
 
 		"TOTP":                says("The authenticator app of a user."),
 		"TOTP.recovery_codes": server("How many recovery codes are unused."),
+		"TOTP.remove_at":      server("When its use ends, because the user has lost it."),
 		"TOTP.used_at":        server("When it was used last."),
 		"TOTP.created_at":     server("When it was set up."),
 
