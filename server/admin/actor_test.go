@@ -42,6 +42,10 @@ func methodCalls() map[string]methodCall {
 			_, err := s.VerifyAudit(ctx, nil)
 			return err
 		}},
+		"SignedInBy": {acts: []Act{ActUserRead}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.SignedInBy(ctx, d, "c")
+			return err
+		}},
 		"CreateClient": {acts: []Act{ActClientCreate}, call: func(ctx context.Context, s *Service, d string) error {
 			_, _, err := s.CreateClient(ctx, NewClient{Client: storage.Client{Directory: d}})
 			return err

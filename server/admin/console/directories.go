@@ -26,14 +26,29 @@ func (c *Console) directories(w http.ResponseWriter, r *request) error {
 	for _, each := range found {
 		rows = append(rows, listedDirectory{each, directoryPath(each.ID, ""), r.service.IssuerOf(each), pictureURL(each.Branding.Logo)})
 	}
+	fresh, mayStart, err := c.isFresh(r)
+	if err != nil {
+		return err
+	}
 	return c.render(w, r, page{
 		Template: "directories", Title: text("directories.title"), Tab: "nav.directories", Notice: done(r),
 		Data: struct {
 			Rows      []listedDirectory
 			Next      string
 			MayCreate bool
-		}{rows, nextPage(r, next), r.service.Allowed(storage.Everywhere, admin.ActDirectoryCreate) == nil},
+			// Fresh says that the default directory has no clients, and MayStart that the operator can use the wizard.
+			Fresh, MayStart bool
+		}{rows, nextPage(r, next), r.service.Allowed(storage.Everywhere, admin.ActDirectoryCreate) == nil, fresh, mayStart},
 	})
+}
+
+// isFresh reports whether the default directory has no clients, and whether the operator may use the wizard.
+func (c *Console) isFresh(r *request) (fresh, mayStart bool, err error) {
+	if !r.allows(c.config.DefaultDirectory, admin.ActClientCreate) {
+		return false, false, nil
+	}
+	clients, _, err := r.service.Clients(r.Context(), c.config.DefaultDirectory, admin.Page{Limit: 1})
+	return len(clients) == 0, true, err
 }
 
 // nextPage returns the address of the next page of a list, or an empty text.

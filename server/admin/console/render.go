@@ -226,6 +226,27 @@ func (v *view) Time(at time.Time) (string, error) {
 // Machine formats a point in time for the attribute datetime.
 func (*view) Machine(at time.Time) string { return at.UTC().Format(time.RFC3339) }
 
+// markedText is a part of a text in Markdown.
+type markedText struct {
+	Text         string
+	Code, Strong bool
+}
+
+// Marked splits a text in Markdown, without links, at its code and its bold parts.
+func (*view) Marked(text any) []markedText {
+	var parts []markedText
+	for i, part := range strings.Split(fmt.Sprint(text), "`") {
+		if i%2 == 1 {
+			parts = append(parts, markedText{Text: part, Code: true})
+			continue
+		}
+		for j, piece := range strings.Split(part, "**") {
+			parts = append(parts, markedText{Text: piece, Strong: j%2 == 1})
+		}
+	}
+	return parts
+}
+
 // Languages are links to the page in the other languages.
 func (v *view) Languages() []languageLink {
 	var links []languageLink

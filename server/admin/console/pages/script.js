@@ -72,8 +72,27 @@
       form.addEventListener("input", () => { changed = true; });
       form.addEventListener("submit", () => { changed = false; });
     }
+    const first = root.querySelector("#first-login:not([data-green])");
+    if (first) waitForFirstLogin(first);
     const search = root.querySelector("form.search input[type=search]");
     if (search) searchWhileTyping(search);
+  }
+
+  // The page with the secrets stays; only the line about the first login is fetched again.
+  function waitForFirstLogin(line) {
+    const look = async () => {
+      if (!line.isConnected) return;
+      const response = await fetch(line.dataset.again, { headers: { Accept: "text/html" } }).catch(() => null);
+      if (response && response.ok) {
+        const next = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("first-login");
+        if (next && next.dataset.green) {
+          line.replaceWith(next);
+          return;
+        }
+      }
+      setTimeout(look, 2000);
+    };
+    setTimeout(look, 1000);
   }
 
   function searchWhileTyping(input) {
