@@ -97,6 +97,7 @@ func (c *Console) routes() []route {
 		{path: "start/mini-program", get: c.wizardMiniProgram, post: c.saveWizardMiniProgram},
 		{path: "start/application", get: c.wizardApplication, post: c.saveWizardApplication},
 		{path: "start/ready", get: c.showReady},
+		{path: "api", get: c.reference},
 		{path: "operators", get: c.operators},
 		{path: "new-operator", get: c.newOperator, post: c.createOperator},
 		{path: "operators/{user}", get: c.operator, post: c.saveOperator},

@@ -79,7 +79,7 @@ func (h *harness) addUsers() {
 func (h *harness) pages() []string {
 	paths := []string{
 		"", "new", "nowhere", "d/closed/", "d/closed/delete", "operators", "new-operator", "operators/" + h.olga, "operators/" + h.olga + "/act/delete",
-		"services", "new-service", "services/pipeline", "services/pipeline/act/secret",
+		"api", "services", "new-service", "services/pipeline", "services/pipeline/act/secret",
 		"start", "start/mini-program", "start/application", "start/ready?mini=mini&app=shop&for=spring-boot&address=https://shop.example.com",
 	}
 	for _, path := range []string{

@@ -283,7 +283,7 @@ func (v *view) Menu() []link {
 	if v.request.allows(storage.OperatorsDirectory, admin.ActServiceRead) {
 		links = append(links, link{Path: Base + "services", Text: text("nav.services")})
 	}
-	return v.marked(links)
+	return v.marked(append(links, link{Path: Base + "api", Text: text("nav.api")}))
 }
 
 // DirectoryPath returns the path of a page of the directory.
