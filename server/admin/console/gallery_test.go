@@ -51,7 +51,7 @@ func newFilledHarness(t *testing.T) *harness {
 // addUsers adds users: one with everything, one without a name, and two who look like one person.
 func (h *harness) addUsers() {
 	h.Helper()
-	t, ctx := h.T, h.Context()
+	t, ctx := h.TB, h.Context()
 	alice := must(h.service.CreateUser(ctx, "default", identity.Account{
 		Username: "alice", Password: "correct horse battery", Profile: storage.Profile{Name: "Alice 王", Nickname: "Ali", Birthdate: "1990-02-03"},
 	}))(t)

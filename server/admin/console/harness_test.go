@@ -30,7 +30,7 @@ import (
 
 // harness is a console with an operator who is an owner, on an engine in memory.
 type harness struct {
-	*testing.T
+	testing.TB
 	engine  *storagetest.Hooks
 	people  *identity.Service
 	service *admin.Service
@@ -47,10 +47,16 @@ type harness struct {
 	signedOut error
 }
 
-func newHarness(t *testing.T) *harness {
+func newHarness(t testing.TB) *harness {
 	t.Helper()
-	h := &harness{T: t, at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-	h.engine = &storagetest.Hooks{Engine: storagetest.NewMemory(h.now)}
+	return newHarnessOn(t, func(now func() time.Time) storage.Engine { return storagetest.NewMemory(now) })
+}
+
+// newHarnessOn returns a harness on another engine.
+func newHarnessOn(t testing.TB, open func(now func() time.Time) storage.Engine) *harness {
+	t.Helper()
+	h := &harness{TB: t, at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	h.engine = &storagetest.Hooks{Engine: open(h.now)}
 	master := must(keys.ParseMaster(must(keys.GenerateMasterKey(rand.Reader))(t), rand.Reader))(t)
 	logger := slog.New(slog.DiscardHandler)
 	config := keys.Config{Engine: h.engine, Master: master, Now: h.now, Random: rand.Reader, Logger: logger}
@@ -106,8 +112,8 @@ func (h *harness) as(actor admin.Actor) {
 	h.actor = actor
 }
 
-func must[V any](value V, err error) func(*testing.T) V {
-	return func(t *testing.T) V {
+func must[V any](value V, err error) func(testing.TB) V {
+	return func(t testing.TB) V {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
@@ -133,7 +139,7 @@ type shownPage struct {
 }
 
 func (h *harness) browser() *browser {
-	jar := must(cookiejar.New(nil))(h.T)
+	jar := must(cookiejar.New(nil))(h.TB)
 	b := &browser{harness: h, language: "en"}
 	b.client = &http.Client{Jar: jar, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
 		if strings.HasPrefix(r.URL.Path, console.Base) {
@@ -147,7 +153,7 @@ func (h *harness) browser() *browser {
 // get opens a path of the console, which may be absolute.
 func (b *browser) get(path string) *shownPage {
 	b.Helper()
-	return b.do(must(http.NewRequestWithContext(b.Context(), http.MethodGet, b.absolute(path), http.NoBody))(b.T))
+	return b.do(must(http.NewRequestWithContext(b.Context(), http.MethodGet, b.absolute(path), http.NoBody))(b.TB))
 }
 
 func (b *browser) absolute(path string) string {
@@ -160,7 +166,7 @@ func (b *browser) absolute(path string) string {
 // post sends a form to a path.
 func (b *browser) post(path string, form url.Values) *shownPage {
 	b.Helper()
-	r := must(http.NewRequestWithContext(b.Context(), http.MethodPost, b.absolute(path), strings.NewReader(form.Encode())))(b.T)
+	r := must(http.NewRequestWithContext(b.Context(), http.MethodPost, b.absolute(path), strings.NewReader(form.Encode())))(b.TB)
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Origin", b.url)
 	if b.page != nil {
@@ -172,10 +178,10 @@ func (b *browser) post(path string, form url.Values) *shownPage {
 func (b *browser) do(r *http.Request) *shownPage {
 	b.Helper()
 	r.Header.Set("Accept-Language", b.language)
-	response := must(b.client.Do(r))(b.T)
+	response := must(b.client.Do(r))(b.TB)
 	defer func() { _ = response.Body.Close() }()
-	body := must(io.ReadAll(response.Body))(b.T)
-	b.page = &shownPage{response.StatusCode, response.Header, response.Request.URL, string(body), must(html.Parse(strings.NewReader(string(body))))(b.T)}
+	body := must(io.ReadAll(response.Body))(b.TB)
+	b.page = &shownPage{response.StatusCode, response.Header, response.Request.URL, string(body), must(html.Parse(strings.NewReader(string(body))))(b.TB)}
 	return b.page
 }
 
@@ -193,7 +199,7 @@ func (b *browser) submit(button string, changes ...string) *shownPage {
 			values.Set(changes[i], changes[i+1])
 		}
 	}
-	action := b.page.url.ResolveReference(must(url.Parse(attribute(form, "action")))(b.T))
+	action := b.page.url.ResolveReference(must(url.Parse(attribute(form, "action")))(b.TB))
 	if attribute(form, "method") != "post" {
 		action.RawQuery = values.Encode()
 		return b.get(action.RequestURI())
@@ -208,15 +214,15 @@ func (b *browser) upload(button string, files map[string][2]string) *shownPage {
 	parts := multipart.NewWriter(&body)
 	for name, values := range formValues(b.page.form(button)) {
 		for _, value := range values {
-			must(0, parts.WriteField(name, value))(b.T)
+			must(0, parts.WriteField(name, value))(b.TB)
 		}
 	}
 	for name, file := range files {
-		part := must(parts.CreateFormFile(name, file[0]))(b.T)
-		must(io.WriteString(part, file[1]))(b.T)
+		part := must(parts.CreateFormFile(name, file[0]))(b.TB)
+		must(io.WriteString(part, file[1]))(b.TB)
 	}
-	must(0, parts.Close())(b.T)
-	r := must(http.NewRequestWithContext(b.Context(), http.MethodPost, b.page.url.String(), &body))(b.T)
+	must(0, parts.Close())(b.TB)
+	r := must(http.NewRequestWithContext(b.Context(), http.MethodPost, b.page.url.String(), &body))(b.TB)
 	r.Header.Set("Content-Type", parts.FormDataContentType())
 	r.Header.Set("Origin", b.url)
 	return b.do(r)
