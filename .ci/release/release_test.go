@@ -108,3 +108,20 @@ func TestLicences_OnlyAcceptedOnesAreShipped(t *testing.T) {
 		t.Error("a module without a licence is shipped")
 	}
 }
+
+// TestREADME_NamesTheFilesOfARelease compares the names that an operator downloads with those that are written.
+func TestREADME_NamesTheFilesOfARelease(t *testing.T) {
+	r, linux := &release{version: "${VERSION}"}, platform{"linux", "amd64"}
+	for _, file := range []string{"../../README.md", "../../README.zh-CN.md"} {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.NewReplacer("${PLATFORM}", linux.String(), "$PLATFORM", linux.String()).Replace(string(content))
+		for _, name := range []string{r.name(linux, ".tar.gz"), r.name(linux, "_image.tar"), "PLATFORM=linux_amd64"} {
+			if !strings.Contains(text, name) {
+				t.Errorf("%s does not name %s", file, name)
+			}
+		}
+	}
+}
