@@ -4,11 +4,8 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
-	"maps"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -113,48 +110,11 @@ func exportTo(ctx context.Context, c *console.Console, opened *deployment.Deploy
 		}
 	}()
 	buffered := bufio.NewWriterSize(file, archive.SealedChunk)
-	writer, err := archive.NewWriter(buffered, opened.Master, c.Random)
-	if err != nil {
-		return archive.Contents{}, err
-	}
 	reported := newProgress(c, "exported")
-	for _, kind := range kinds() {
-		err := eachDocument(ctx, opened.Engine, kind, func(doc storage.Document) error {
-			reported.step(kind)
-			if doc.Kind == storage.KindMeta && doc.ID == storage.ImportingID {
-				return fmt.Errorf("%w: the import began during this export. Export again when it has finished", deployment.ErrUnfinishedImport)
-			}
-			return writer.Add(doc)
-		})
-		if err != nil {
-			return archive.Contents{}, err
-		}
-	}
-	if held, err = writer.Close(); err != nil {
+	if held, err = opened.Archive(ctx, c.Random, buffered, reported.step); err != nil {
 		return archive.Contents{}, err
 	}
 	return held, errors.Join(buffered.Flush(), file.Sync())
-}
-
-// kinds returns the kinds of documents in the order of an export.
-func kinds() []storage.Kind { return slices.Sorted(maps.Keys(storage.Kinds())) }
-
-// eachDocument visits the live documents of a kind, page by page.
-func eachDocument(ctx context.Context, engine storage.Engine, kind storage.Kind, visit func(storage.Document) error) error {
-	for query := (storage.Query{Kind: kind, Order: storage.ByID, Limit: storage.MaxPage}); ; {
-		page, err := engine.List(ctx, query)
-		if err != nil {
-			return err
-		}
-		for _, doc := range page.Documents {
-			if err := visit(doc); err != nil {
-				return err
-			}
-		}
-		if query.After = page.Next; page.Next == "" {
-			return nil
-		}
-	}
 }
 
 // progress reports on standard error how far a long job is.

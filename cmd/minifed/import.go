@@ -126,7 +126,7 @@ func (j *importJob) mayWrite(ctx context.Context, held archive.Contents) error {
 	if j.force = j.force || continues; j.force {
 		return nil
 	}
-	for _, kind := range kinds() {
+	for _, kind := range deployment.Kinds() {
 		page, err := j.engine.List(ctx, storage.Query{Kind: kind, Order: storage.ByID, Limit: 2})
 		if err != nil {
 			return err

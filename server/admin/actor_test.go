@@ -253,6 +253,9 @@ func methodCalls() map[string]methodCall {
 			_, _, err := s.RotateTokenSecrets(ctx, d)
 			return err
 		}},
+		"ExportInstallation": {acts: []Act{ActInstallationExport}, wide: true, call: func(ctx context.Context, s *Service, _ string) error {
+			return s.ExportInstallation(ctx, io.Discard)
+		}},
 		"Reseal": {acts: []Act{ActMasterReseal}, wide: true, call: func(ctx context.Context, s *Service, _ string) error {
 			_, err := s.Reseal(ctx)
 			return err

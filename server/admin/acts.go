@@ -57,7 +57,9 @@ const (
 	ActKeysRevoke       Act = "keys.revoke"
 	ActSecretsRotate    Act = "secrets.rotate"
 	ActMasterReseal     Act = "master.reseal" // Everywhere
-	ActAuditRead        Act = "audit.read"
+	// ActInstallationExport writes all records.
+	ActInstallationExport Act = "installation.export" // Everywhere
+	ActAuditRead          Act = "audit.read"
 
 	ActMetricsRead Act = "metrics.read" // Everywhere
 
@@ -135,6 +137,7 @@ func rules() []rule {
 		{act: ActKeysRevoke, weakest: RoleAdmin, irreversible: true},
 		{act: ActSecretsRotate, weakest: RoleAdmin},
 		{act: ActMasterReseal, weakest: RoleOwner},
+		{act: ActInstallationExport, weakest: RoleOwner, irreversible: true}, // It contains the keys.
 
 		{act: ActAuditRead, weakest: RoleAuditor, operators: true},
 		{act: ActMetricsRead, weakest: RoleAuditor},

@@ -37,6 +37,8 @@ type Config struct {
 	Random  io.Reader
 	// WeChat checks AppIDs and AppSecrets; nil checks none.
 	WeChat CredentialChecker
+	// Archive writes all records, sealed by the master key; nil writes none.
+	Archive func(ctx context.Context, out io.Writer) error
 	// PublicURL is the origin that directories without one of their own are at.
 	PublicURL string
 	// DefaultDirectory cannot be disabled or deleted: the public URL itself is its issuer.

@@ -323,6 +323,9 @@ func TestTransfer_ImportAndExport(t *testing.T) {
 	if strings.Contains(h.log.String(), "13812345678") {
 		t.Error("the log has a number")
 	}
+	if r := h.ok(tokenOwner, http.MethodPost, "/export", ""); r.Body.String() != "an archive" || r.Header().Get("Content-Type") != "application/octet-stream" {
+		t.Errorf("installation %s", r.Body.String())
+	}
 }
 
 func TestOperators_WholeLife(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -92,7 +93,10 @@ func newHarness(t testing.TB) *apiHarness {
 	h.service = must(admin.New(admin.Config{
 		Engine: h.engine, Audit: trail, Master: master, Keys: must(keys.NewRing(config))(t), Secrets: must(keys.NewSecrets(config))(t), Identity: h.people,
 		WeChat: &h.checker, Now: now, Random: rand.Reader, PublicURL: "https://id.example.com", DefaultDirectory: "default",
-		Actor: admin.LocalActor("test"),
+		Actor: admin.LocalActor("test"), Archive: func(_ context.Context, out io.Writer) error {
+			_, err := io.WriteString(out, "an archive")
+			return err
+		},
 	}))(t)
 	h.handler = must(api.New(api.Config{
 		Service: h.service, Actor: h.actor, Engine: h.engine, Master: master, Now: now, Random: rand.Reader, Logger: logger,

@@ -30,7 +30,7 @@ func tags() []tag {
 		{"Users", "Users of a directory: search, identities, sessions, grants and what an operator does for them."},
 		{"Merges", "Accounts that look like one person, and their merge."},
 		{"Keys", "Signing keys and token secrets of a directory."},
-		{"Import and export", "Users in files."},
+		{"Import and export", "Users in files, and the whole installation."},
 		{"Audit", "Who did what."},
 		{"Operators", "People who administer minifed, with their roles."},
 		{"Service clients", "Clients of programs that use this API, with roles and expiry."},

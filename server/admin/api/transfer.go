@@ -39,6 +39,11 @@ func transferRoutes() []route {
 			summary: "Export users", text: "The response has a line of JSON for each user, as the import reads it. It contains password hashes, phone numbers and WeChat identities. Merged and deleted users are left out.",
 			act: admin.ActUsersExport, replyMedia: []string{mediaLines}, serve: exportUsers,
 		},
+		{
+			id: "exportInstallation", method: http.MethodPost, path: "/export", tag: tag, status: http.StatusOK,
+			summary: "Export the installation", text: "The response is the archive that `minifed export` writes: all records, sealed by the master key. `minifed import` reads it into an empty store; the API does not import, because a store with a running server is not empty.",
+			act: admin.ActInstallationExport, replyMedia: []string{mediaBytes}, serve: exportInstallation,
+		},
 	}
 }
 
@@ -88,6 +93,11 @@ func exportUsers(c *call) (reply, error) {
 		_, err := c.service.ExportUsers(c.Context(), c.directory(), out, nil)
 		return err
 	}}, nil
+}
+
+func exportInstallation(c *call) (reply, error) {
+	c.extend()
+	return reply{stream: func(out io.Writer) error { return c.service.ExportInstallation(c.Context(), out) }}, nil
 }
 
 // extend gives a request the time of a transfer, instead of that of a short response.

@@ -3,6 +3,7 @@ package deployment
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"runtime/debug"
@@ -141,7 +142,10 @@ func (d *Deployment) Assemble(ctx context.Context, c *console.Console, logger *s
 		return err
 	}
 	d.Admin, err = admin.New(admin.Config{
-		WeChat: calls,
+		WeChat: calls, Archive: func(ctx context.Context, out io.Writer) error {
+			_, err := d.Archive(ctx, c.Random, out, func(storage.Kind) {})
+			return err
+		},
 		Engine: d.Engine, Audit: d.Audit, Master: d.Master, Keys: d.Ring, Secrets: d.Secrets, Identity: people, Hashing: d.Hashing, Now: d.Clock.Now, Random: c.Random,
 		PublicURL: d.Config.PublicURL, DefaultDirectory: d.Config.DefaultDirectory, Actor: admin.LocalActor(c.Operator()),
 	})
