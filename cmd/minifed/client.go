@@ -17,8 +17,8 @@ func newClient(c *console.Console, flags *settings) *cobra.Command {
 	d := &operatorEnv{Console: c, settings: flags}
 	command := group("client",
 		newClientCreate(d), newClientList(d), newClientShow(d), newClientUpdate(d),
-		clientState(d, "disable", (*admin.Service).DisableClient),
-		clientState(d, "enable", (*admin.Service).EnableClient),
+		clientState(d, "disable", operations.DisableClient),
+		clientState(d, "enable", operations.EnableClient),
 		newClientDelete(d), newClientRotateSecret(d), newClientSetAppSecret(d), newClientTest(d),
 	)
 	d.atDirectory(command)
@@ -84,7 +84,7 @@ func newClientCreate(d *operatorEnv) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return d.work(command.Context(), func(ctx context.Context, service *admin.Service) error {
+		return d.operate(command.Context(), func(ctx context.Context, service operations) error {
 			if err := readClientSecrets(ctx, d, &requested, chosen, appSecret); err != nil {
 				return err
 			}
@@ -141,7 +141,7 @@ func readClientSecrets(ctx context.Context, d *operatorEnv, requested *admin.New
 	return err
 }
 
-func createClient(ctx context.Context, d *operatorEnv, service *admin.Service, requested admin.NewClient) (clientView, error) {
+func createClient(ctx context.Context, d *operatorEnv, service operations, requested admin.NewClient) (clientView, error) {
 	requested.Directory = d.directory
 	entry, secret, err := service.CreateClient(ctx, requested)
 	if err != nil {
@@ -149,7 +149,7 @@ func createClient(ctx context.Context, d *operatorEnv, service *admin.Service, r
 	}
 	view := viewClient(entry.Record)
 	view.Secret = secret
-	return view, d.addIssuer(ctx, service, &view)
+	return view, addIssuer(ctx, service, &view)
 }
 
 // printNewClient prints a client that was created. row is that of its relying party, if the operator named one.
@@ -171,7 +171,7 @@ func newClientList(d *operatorEnv) *cobra.Command {
 		Example: "  minifed client list\n  minifed client list --directory shop --all --output json",
 		Args:    exactly(),
 	}
-	command.RunE = d.job(func(ctx context.Context, service *admin.Service, _ string) error {
+	command.RunE = d.operation(func(ctx context.Context, service operations, _ string) error {
 		clients, next, err := collect(*pages, func(page admin.Page) ([]storage.Client, string, error) {
 			return service.Clients(ctx, d.directory, page)
 		})
@@ -201,7 +201,7 @@ func newClientShow(d *operatorEnv) *cobra.Command {
 		Use:     "show CLIENT_ID",
 		Example: "  minifed client show shop\n  minifed client show shop --output json",
 		Args:    exactly("argument.client"),
-		RunE: d.job(func(ctx context.Context, service *admin.Service, id string) error {
+		RunE: d.operation(func(ctx context.Context, service operations, id string) error {
 			entry, err := service.Client(ctx, d.directory, id)
 			if err != nil {
 				return err
@@ -221,7 +221,7 @@ func newClientUpdate(d *operatorEnv) *cobra.Command {
 		Args: exactly("argument.client"),
 	}
 	fields := newClientFields(command)
-	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
+	command.RunE = d.operation(func(ctx context.Context, service operations, id string) error {
 		if err := fields.load(); err != nil {
 			return err
 		}
@@ -236,12 +236,12 @@ func newClientUpdate(d *operatorEnv) *cobra.Command {
 }
 
 // clientState returns the command that disables or enables a client.
-func clientState(d *operatorEnv, name string, change func(*admin.Service, context.Context, string, string) (*storage.Entry[storage.Client], error)) *cobra.Command {
+func clientState(d *operatorEnv, name string, change func(operations, context.Context, string, string) (*storage.Entry[storage.Client], error)) *cobra.Command {
 	return &cobra.Command{
 		Use:     name + " CLIENT_ID",
 		Example: "  minifed client " + name + " shop",
 		Args:    exactly("argument.client"),
-		RunE: d.job(func(ctx context.Context, service *admin.Service, id string) error {
+		RunE: d.operation(func(ctx context.Context, service operations, id string) error {
 			entry, err := change(service, ctx, d.directory, id)
 			if err != nil {
 				return err
@@ -258,7 +258,7 @@ func newClientDelete(d *operatorEnv) *cobra.Command {
 		Example: "  minifed client delete shop\n  minifed client delete shop --yes",
 		Args:    exactly("argument.client"),
 	}
-	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
+	command.RunE = d.operation(func(ctx context.Context, service operations, id string) error {
 		if err := sure.ask(ctx, d.Console, "client "+id, id); err != nil {
 			return err
 		}
@@ -289,7 +289,7 @@ func newClientRotateSecret(d *operatorEnv) *cobra.Command {
 		Example: "  minifed client rotate-secret shop\n  minifed client rotate-secret shop --alone",
 		Args:    exactly("argument.client"),
 	}
-	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) (err error) {
+	command.RunE = d.operation(func(ctx context.Context, service operations, id string) (err error) {
 		given := ""
 		if chosen.given() {
 			if given, err = chosen.read(ctx, d.Console, ""); err != nil {
@@ -325,7 +325,7 @@ func newClientSetAppSecret(d *operatorEnv) *cobra.Command {
 		Example: "  minifed client set-app-secret mini\n  minifed client set-app-secret mini --app-secret-stdin < ./appsecret",
 		Args:    exactly("argument.client"),
 	}
-	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
+	command.RunE = d.operation(func(ctx context.Context, service operations, id string) error {
 		entry, err := service.Client(ctx, d.directory, id)
 		if err != nil {
 			return err

@@ -8,7 +8,6 @@ import (
 
 	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 	"github.com/minifed/minifed/internal/suggest"
-	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/server/admin/relyingparty"
 	"github.com/minifed/minifed/storage"
 )
@@ -100,15 +99,14 @@ func (d *operatorEnv) printParties() error {
 }
 
 // addIssuer adds what a relying party needs to know about the issuer.
-func (d *operatorEnv) addIssuer(ctx context.Context, service *admin.Service, view *clientView) error {
+func addIssuer(ctx context.Context, service operations, view *clientView) error {
 	directory, err := service.Directory(ctx, view.Directory)
 	if err != nil {
 		return err
 	}
-	shown, err := d.viewDirectory(directory.Record)
-	view.Issuer = shown.Issuer
-	view.Discovery = shown.Issuer + "/.well-known/openid-configuration"
-	return err
+	view.Issuer = service.Issuer(directory.Record)
+	view.Discovery = view.Issuer + "/.well-known/openid-configuration"
+	return nil
 }
 
 // addConfiguration adds the configuration text of the relying party. A secret of the operator's choice is not in it.

@@ -15,8 +15,8 @@ func newDirectory(c *console.Console, flags *settings) *cobra.Command {
 	d := &operatorEnv{Console: c, settings: flags}
 	return group("directory",
 		newDirectoryCreate(d), newDirectoryList(d), newDirectoryShow(d), newDirectoryUpdate(d),
-		directoryState(d, "disable", (*admin.Service).DisableDirectory),
-		directoryState(d, "enable", (*admin.Service).EnableDirectory),
+		directoryState(d, "disable", operations.DisableDirectory),
+		directoryState(d, "enable", operations.EnableDirectory),
 		newDirectoryDelete(d),
 	)
 }
@@ -27,12 +27,8 @@ type directoryView struct {
 	Issuer string `json:"issuer"`
 }
 
-func (d *operatorEnv) viewDirectory(directory storage.Directory) (directoryView, error) {
-	config, err := d.load(d.Console)
-	if err != nil {
-		return directoryView{}, err
-	}
-	return directoryView{directory, config.IssuerOf(directory)}, nil
+func viewDirectory(service operations, directory storage.Directory) directoryView {
+	return directoryView{directory, service.Issuer(directory)}
 }
 
 // newDirectoryFields adds a flag for each setting of a directory that can change.
@@ -49,7 +45,7 @@ func newDirectoryCreate(d *operatorEnv) *cobra.Command {
 		Args:    exactly("argument.id"),
 	}
 	fields := newDirectoryFields(command)
-	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
+	command.RunE = d.operation(func(ctx context.Context, service operations, id string) error {
 		requested := storage.Directory{ID: id, Name: id}
 		if err := fields.load(); err != nil {
 			return err
@@ -59,7 +55,7 @@ func newDirectoryCreate(d *operatorEnv) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return d.showDirectory(entry.Record)
+		return d.showDirectory(viewDirectory(service, entry.Record))
 	})
 	return command
 }
@@ -71,7 +67,7 @@ func newDirectoryList(d *operatorEnv) *cobra.Command {
 		Example: "  minifed directory list\n  minifed directory list --output json",
 		Args:    exactly(),
 	}
-	command.RunE = d.job(func(ctx context.Context, service *admin.Service, _ string) error {
+	command.RunE = d.operation(func(ctx context.Context, service operations, _ string) error {
 		directories, next, err := collect(*pages, func(page admin.Page) ([]storage.Directory, string, error) {
 			return service.Directories(ctx, page)
 		})
@@ -80,10 +76,7 @@ func newDirectoryList(d *operatorEnv) *cobra.Command {
 		}
 		views, rows := []directoryView{}, [][]string{}
 		for _, directory := range directories {
-			view, err := d.viewDirectory(directory)
-			if err != nil {
-				return err
-			}
+			view := viewDirectory(service, directory)
 			views = append(views, view)
 			rows = append(rows, []string{view.ID, view.Name, view.Issuer, suffix("disabled", view.Disabled)})
 		}
@@ -98,12 +91,12 @@ func newDirectoryShow(d *operatorEnv) *cobra.Command {
 		Use:     "show ID",
 		Example: "  minifed directory show default\n  minifed directory show default --output json",
 		Args:    exactly("argument.directory"),
-		RunE: d.job(func(ctx context.Context, service *admin.Service, id string) error {
+		RunE: d.operation(func(ctx context.Context, service operations, id string) error {
 			entry, err := service.Directory(ctx, id)
 			if err != nil {
 				return err
 			}
-			return d.showDirectory(entry.Record)
+			return d.showDirectory(viewDirectory(service, entry.Record))
 		}),
 	}
 }
@@ -115,7 +108,7 @@ func newDirectoryUpdate(d *operatorEnv) *cobra.Command {
 		Args:    exactly("argument.directory"),
 	}
 	fields := newDirectoryFields(command)
-	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
+	command.RunE = d.operation(func(ctx context.Context, service operations, id string) error {
 		if err := fields.load(); err != nil {
 			return err
 		}
@@ -123,26 +116,23 @@ func newDirectoryUpdate(d *operatorEnv) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return d.showDirectory(entry.Record)
+		return d.showDirectory(viewDirectory(service, entry.Record))
 	})
 	return command
 }
 
 // directoryState returns the command that disables or enables a directory.
-func directoryState(d *operatorEnv, name string, change func(*admin.Service, context.Context, string) (*storage.Entry[storage.Directory], error)) *cobra.Command {
+func directoryState(d *operatorEnv, name string, change func(operations, context.Context, string) (*storage.Entry[storage.Directory], error)) *cobra.Command {
 	return &cobra.Command{
 		Use:     name + " ID",
 		Example: "  minifed directory " + name + " shop",
 		Args:    exactly("argument.directory"),
-		RunE: d.job(func(ctx context.Context, service *admin.Service, id string) error {
+		RunE: d.operation(func(ctx context.Context, service operations, id string) error {
 			entry, err := change(service, ctx, id)
 			if err != nil {
 				return err
 			}
-			view, err := d.viewDirectory(entry.Record)
-			if err != nil {
-				return err
-			}
+			view := viewDirectory(service, entry.Record)
 			return d.done(view, "Directory %q is %sd.", id, name)
 		}),
 	}
@@ -155,7 +145,7 @@ func newDirectoryDelete(d *operatorEnv) *cobra.Command {
 		Example: "  minifed directory disable shop && minifed directory delete shop",
 		Args:    exactly("argument.directory"),
 	}
-	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
+	command.RunE = d.operation(func(ctx context.Context, service operations, id string) error {
 		if err := sure.ask(ctx, d.Console, "directory "+id, id); err != nil {
 			return err
 		}
@@ -177,18 +167,14 @@ func fileNames(files []storage.VerificationFile) string {
 }
 
 // showDirectory prints all settings of a directory that are not empty.
-func (d *operatorEnv) showDirectory(directory storage.Directory) error {
-	view, err := d.viewDirectory(directory)
-	if err != nil {
-		return err
-	}
+func (d *operatorEnv) showDirectory(view directoryView) error {
 	return d.say(view, func() {
 		fields := []console.Field{
 			{Name: "id", Value: view.ID},
 			{Name: "name", Value: view.Name},
 			{Name: "issuer", Value: view.Issuer},
 			{Name: "state", Value: suffix("disabled", view.Disabled)},
-			{Name: "signing_algs", Value: spaced(admin.SigningAlgorithms(directory))},
+			{Name: "signing_algs", Value: spaced(admin.SigningAlgorithms(view.Directory))},
 			{Name: "self_registration", Value: yes(view.Policy.SelfRegistration)},
 			{Name: "two_factor", Value: string(view.TwoFactor())},
 			{Name: "attach_by_phone", Value: yes(view.Policy.AttachByPhone)},

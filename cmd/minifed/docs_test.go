@@ -81,7 +81,7 @@ func TestDocuments_NameExistingCommands(t *testing.T) {
 }
 
 func TestDocuments_NameExistingKeysAndVariables(t *testing.T) {
-	variables := []string{config.PathVariable, "MINIFED_TEST_MONGODB_URI"}
+	variables := []string{config.PathVariable, serverVariable, clientVariable, secretVariable, secretFileVariable, "MINIFED_TEST_MONGODB_URI"}
 	for path := range config.Leaves(new(config.Config)) {
 		variables = append(variables, config.VariableOf(path))
 	}

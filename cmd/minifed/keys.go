@@ -29,7 +29,7 @@ func newKeysList(d *operatorEnv) *cobra.Command {
 		Use:     "list",
 		Example: "  minifed keys list\n  minifed keys list --directory shop --output json",
 		Args:    exactly(),
-		RunE: d.job(func(ctx context.Context, service *admin.Service, _ string) error {
+		RunE: d.operation(func(ctx context.Context, service operations, _ string) error {
 			found, err := service.SigningKeys(ctx, d.directory)
 			if err != nil {
 				return err
@@ -50,7 +50,7 @@ func newKeysRotate(d *operatorEnv) *cobra.Command {
 		Example: "  minifed keys rotate --alg ES256\n  minifed keys rotate --alg RS256 --directory shop --now",
 		Args:    exactly(),
 	}
-	rotate := d.job(func(ctx context.Context, service *admin.Service, _ string) error {
+	rotate := d.operation(func(ctx context.Context, service operations, _ string) error {
 		if now {
 			next, err := service.RotateSigningKeyNow(ctx, d.directory, algorithm)
 			if err != nil {
@@ -82,7 +82,7 @@ func newKeysRevoke(d *operatorEnv) *cobra.Command {
 		Example: "  minifed keys revoke --kid NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs",
 		Args:    exactly(),
 	}
-	revoke := d.job(func(ctx context.Context, service *admin.Service, _ string) error {
+	revoke := d.operation(func(ctx context.Context, service operations, _ string) error {
 		active, err := service.RevokeSigningKey(ctx, d.directory, kid)
 		if err != nil {
 			return err
@@ -111,7 +111,7 @@ func newSecretsRotate(d *operatorEnv) *cobra.Command {
 		Use:     "rotate",
 		Example: "  minifed keys secrets rotate\n  minifed keys secrets rotate --directory shop",
 		Args:    exactly(),
-		RunE: d.job(func(ctx context.Context, service *admin.Service, _ string) error {
+		RunE: d.operation(func(ctx context.Context, service operations, _ string) error {
 			generation, useAt, err := service.RotateTokenSecrets(ctx, d.directory)
 			if err != nil {
 				return err

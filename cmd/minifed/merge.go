@@ -29,7 +29,7 @@ func newMergeCandidates(d *operatorEnv) *cobra.Command {
 		Example: "  minifed user merge candidates\n  minifed user merge candidates --output json",
 		Args:    exactly(),
 	}
-	command.RunE = d.job(func(ctx context.Context, service *admin.Service, _ string) error {
+	command.RunE = d.operation(func(ctx context.Context, service operations, _ string) error {
 		candidates, next, err := collect(*pages, func(page admin.Page) ([]storage.MergeCandidate, string, error) {
 			return service.MergeCandidates(ctx, d.directory, page)
 		})
@@ -59,7 +59,7 @@ func newMergeAccept(d *operatorEnv) *cobra.Command {
 		Use:     "accept CANDIDATE",
 		Example: "  minifed user merge accept 1dMfFl6Vq8Y5u4b2b0VDeHGPWCMuiX1EGkM1PpJ2Slw",
 		Args:    exactly("argument.candidate"),
-		RunE: d.job(func(ctx context.Context, service *admin.Service, id string) error {
+		RunE: d.operation(func(ctx context.Context, service operations, id string) error {
 			done, err := service.AcceptMerge(ctx, d.directory, id)
 			if err != nil {
 				return err
@@ -78,7 +78,7 @@ func newMergeDismiss(d *operatorEnv) *cobra.Command {
 		Use:     "dismiss CANDIDATE",
 		Example: "  minifed user merge dismiss 1dMfFl6Vq8Y5u4b2b0VDeHGPWCMuiX1EGkM1PpJ2Slw",
 		Args:    exactly("argument.candidate"),
-		RunE: d.job(func(ctx context.Context, service *admin.Service, id string) error {
+		RunE: d.operation(func(ctx context.Context, service operations, id string) error {
 			if err := service.DismissMerge(ctx, d.directory, id); err != nil {
 				return err
 			}
@@ -93,7 +93,7 @@ func newMergeUsers(d *operatorEnv) *cobra.Command {
 		Example: "  minifed user merge users 4ofe6wmzs2ks6bzxyrhwmhsxqa 7jz3k5c2u5d6q4m3y7h2p4w5ra",
 		Args:    exactly("argument.one_user", "argument.other_user"),
 		RunE: func(command *cobra.Command, args []string) error {
-			return d.work(command.Context(), func(ctx context.Context, service *admin.Service) error {
+			return d.operate(command.Context(), func(ctx context.Context, service operations) error {
 				one, err := service.UserID(ctx, d.directory, args[0])
 				if err != nil {
 					return err
@@ -117,7 +117,7 @@ func newMergeUndo(d *operatorEnv) *cobra.Command {
 		Use:     "undo MERGE",
 		Example: "  minifed user merge undo 1dMfFl6Vq8Y5u4b2b0VDeHGPWCMuiX1EGkM1PpJ2Slw",
 		Args:    exactly("argument.merge"),
-		RunE: d.job(func(ctx context.Context, service *admin.Service, id string) error {
+		RunE: d.operation(func(ctx context.Context, service operations, id string) error {
 			if err := service.UndoMerge(ctx, d.directory, id); err != nil {
 				return err
 			}

@@ -29,6 +29,9 @@ func (d *operatorEnv) atDirectory(command *cobra.Command) {
 
 // open opens the store and calls do. A server may run at the same time.
 func (d *operatorEnv) open(ctx context.Context, do func(context.Context, *deployment.Deployment) error) (err error) {
+	if err := d.rejectServer(); err != nil {
+		return err
+	}
 	config, err := d.load(d.Console)
 	if err != nil {
 		return err

@@ -63,7 +63,9 @@ func run(ctx context.Context, args []string, c *console.Console) int {
 // settings are the flags that every command has.
 type settings struct {
 	configPath string
-	output     string
+	// server is the origin of the server whose admin API the commands of operators call; empty for the store.
+	server string
+	output string
 }
 
 // newRoot builds the whole tree of commands, with its texts in the language of the environment.
@@ -83,12 +85,13 @@ func newRoot(c *console.Console) *cobra.Command {
 	root.SetErr(c.Err)
 	root.SetFlagErrorFunc(wrongFlag)
 	root.PersistentFlags().StringVar(&flags.configPath, "config", "", "")
+	root.PersistentFlags().StringVar(&flags.server, "server", "", "")
 	root.PersistentFlags().StringVarP(&flags.output, "output", "o", "text", "")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return flags.check() }
 	root.AddGroup(&cobra.Group{ID: groupStart}, &cobra.Group{ID: groupOperate})
 	addTo(root, groupStart, newDemo(c, flags), newServe(c, flags))
 	addTo(root, groupOperate, newClient(c, flags), newDirectory(c, flags), newUser(c, flags), newOperators(c, flags), newConsole(c, flags), newKeys(c, flags), newApply(c, flags), newBackup(c, flags), newDoctor(c, flags), newExport(c, flags), newImport(c, flags), newHealthcheck(c, flags))
-	root.AddCommand(newVersion(c, flags), newCompletion())
+	root.AddCommand(newLogin(c, flags), newLogout(c, flags), newVersion(c, flags), newCompletion())
 	root.SetHelpCommand(newHelp())
 	root.InitDefaultHelpCmd()
 	help := helpTexts{c.Texts}

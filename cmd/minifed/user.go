@@ -18,9 +18,9 @@ func newUser(c *console.Console, flags *settings) *cobra.Command {
 	d := &operatorEnv{Console: c, settings: flags}
 	command := group("user",
 		newUserCreate(d), newUserList(d), newUserShow(d), newUserUpdate(d), newUserSetPassword(d),
-		userState(d, "disable", "disabled", (*admin.Service).DisableUser),
-		userState(d, "enable", "enabled", (*admin.Service).EnableUser),
-		userState(d, "signout", "signed out everywhere", (*admin.Service).SignOutUser),
+		userState(d, "disable", "disabled", operations.DisableUser),
+		userState(d, "enable", "enabled", operations.EnableUser),
+		userState(d, "signout", "signed out everywhere", operations.SignOutUser),
 		newUserMethods(d), newUserResetMethods(d), newUserResetPassword(d), newUserSessions(d), newUserGrants(d),
 		newUserDelete(d), newUserMerge(d), newUserImport(d), newUserExport(d),
 	)
@@ -62,7 +62,7 @@ func newUserCreate(d *operatorEnv) *cobra.Command {
 	profile, contacts, membership := newProfileFields(command), newContactFields(command), newMembershipFields(command)
 	source.add(command)
 	command.Flags().BoolVar(&prompt, "ask-password", false, "")
-	command.RunE = d.job(func(ctx context.Context, service *admin.Service, username string) (err error) {
+	command.RunE = d.operation(func(ctx context.Context, service operations, username string) (err error) {
 		account := identity.Account{Username: username}
 		profile.apply(&account.Profile)
 		if err := membership.load(); err != nil {
@@ -75,15 +75,8 @@ func newUserCreate(d *operatorEnv) *cobra.Command {
 				return err
 			}
 		}
-		// Before the user exists, so that an unacceptable value creates no user.
-		if err := service.CheckUserUpdate(ctx, d.directory, change); err != nil {
-			return err
-		}
-		user, err := service.CreateUser(ctx, d.directory, account)
+		user, err := service.AddUser(ctx, d.directory, account, change)
 		if err != nil {
-			return err
-		}
-		if user, err = service.UpdateUser(ctx, d.directory, user.ID, change); err != nil {
 			return err
 		}
 		return d.showUser(user, nil)
@@ -123,7 +116,7 @@ func newUserList(d *operatorEnv) *cobra.Command {
 		Example: "  minifed user list\n  minifed user list --name ali\n  minifed user list --all --output json",
 		Args:    exactly(),
 	}
-	command.RunE = d.job(func(ctx context.Context, service *admin.Service, _ string) error {
+	command.RunE = d.operation(func(ctx context.Context, service operations, _ string) error {
 		users, next, err := collect(*pages, func(page admin.Page) ([]storage.User, string, error) {
 			return service.FindUsers(ctx, d.directory, admin.UserSearch{Name: prefix, Text: search}, page)
 		})
@@ -159,7 +152,7 @@ func newUserShow(d *operatorEnv) *cobra.Command {
 		Use:     "show USER",
 		Example: "  minifed user show alice\n  minifed user show 4ofe6wmzs2ks6bzxyrhwmhsxqa --output json",
 		Args:    exactly("argument.user"),
-		RunE: d.userJob(func(ctx context.Context, service *admin.Service, id string) error {
+		RunE: d.userOperation(func(ctx context.Context, service operations, id string) error {
 			person, err := service.User(ctx, d.directory, id)
 			if err != nil {
 				return err
@@ -178,7 +171,7 @@ func newUserUpdate(d *operatorEnv) *cobra.Command {
 	f := newContactFields(command)
 	f.optional("username", func(u *admin.UserUpdate) **string { return &u.Username })
 	profile, membership := newProfileFields(command), newMembershipFields(command)
-	command.RunE = d.userJob(func(ctx context.Context, service *admin.Service, id string) error {
+	command.RunE = d.userOperation(func(ctx context.Context, service operations, id string) error {
 		if err := membership.load(); err != nil {
 			return err
 		}
@@ -201,7 +194,7 @@ func newUserSetPassword(d *operatorEnv) *cobra.Command {
 		Args:    exactly("argument.user"),
 	}
 	source.add(command)
-	command.RunE = d.userJob(func(ctx context.Context, service *admin.Service, id string) error {
+	command.RunE = d.userOperation(func(ctx context.Context, service operations, id string) error {
 		password, err := source.read(ctx, d.Console, "New password: ")
 		if err != nil {
 			return err
@@ -221,12 +214,12 @@ type changedUser struct {
 }
 
 // userState returns a command that changes the state of a user.
-func userState(d *operatorEnv, name, done string, change func(*admin.Service, context.Context, string, string) error) *cobra.Command {
+func userState(d *operatorEnv, name, done string, change func(operations, context.Context, string, string) error) *cobra.Command {
 	return &cobra.Command{
 		Use:     name + " USER",
 		Example: "  minifed user " + name + " 4ofe6wmzs2ks6bzxyrhwmhsxqa",
 		Args:    exactly("argument.user"),
-		RunE: d.userJob(func(ctx context.Context, service *admin.Service, id string) error {
+		RunE: d.userOperation(func(ctx context.Context, service operations, id string) error {
 			if err := change(service, ctx, d.directory, id); err != nil {
 				return err
 			}
@@ -242,7 +235,7 @@ func newUserDelete(d *operatorEnv) *cobra.Command {
 		Example: "  minifed user delete 4ofe6wmzs2ks6bzxyrhwmhsxqa\n  minifed user delete 4ofe6wmzs2ks6bzxyrhwmhsxqa --yes",
 		Args:    exactly("argument.user"),
 	}
-	command.RunE = d.userJob(func(ctx context.Context, service *admin.Service, id string) error {
+	command.RunE = d.userOperation(func(ctx context.Context, service operations, id string) error {
 		if err := sure.ask(ctx, d.Console, "user "+id, id); err != nil {
 			return err
 		}

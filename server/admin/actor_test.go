@@ -69,6 +69,14 @@ func methodCalls() map[string]methodCall {
 		"SetDescribed": {acts: []Act{ActDirectoryUpdate}, call: func(ctx context.Context, s *Service, d string) error {
 			return s.SetDescribed(ctx, d, nil)
 		}},
+		"Issuer": {list: true, call: func(_ context.Context, s *Service, d string) error {
+			s.Issuer(storage.Directory{ID: d})
+			return nil
+		}},
+		"AddUser": {acts: append([]Act{ActUserCreate}, updates...), call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.AddUser(ctx, d, identity.Account{Username: "alice"}, everything)
+			return err
+		}},
 		"PreviewClient": {acts: []Act{ActClientRead}, call: func(ctx context.Context, s *Service, d string) error {
 			_, err := s.PreviewClient(ctx, storage.Directory{ID: d}, NewClient{})
 			return err

@@ -39,7 +39,29 @@ func (s *Service) EnsureOperators(ctx context.Context) error {
 	if err := s.Allowed(storage.Everywhere, ActDirectoryCreate); err != nil {
 		return err
 	}
-	return s.ensureOperators(ctx)
+	if err := s.ensureOperators(ctx); err != nil {
+		return err
+	}
+	return s.ensureCommandLine(ctx)
+}
+
+// CommandLineClient is the ID of the public client by which `minifed login` signs operators in.
+const CommandLineClient = "minifed-cli"
+
+// ensureCommandLine creates the client of the command line if it is missing.
+func (s *Service) ensureCommandLine(ctx context.Context) error {
+	_, err := s.client(ctx, storage.OperatorsDirectory, CommandLineClient)
+	if !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	_, _, err = s.createClient(ctx, NewClient{Client: storage.Client{
+		Directory: storage.OperatorsDirectory, ID: CommandLineClient, Name: "minifed (command line)", Kind: storage.ClientNative, FirstParty: true,
+		RedirectURIs: []string{"http://127.0.0.1/callback"}, Scopes: []string{"openid", "offline_access"}, IDTokenAlgorithm: "ES256",
+	}})
+	if errors.Is(err, ErrExists) { // Another instance started at the same time.
+		return nil
+	}
+	return err
 }
 
 func (s *Service) ensureOperators(ctx context.Context) error {

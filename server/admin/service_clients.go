@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/minifed/minifed/storage"
@@ -48,7 +49,8 @@ func (s *Service) ServiceClients(ctx context.Context, page Page) ([]storage.Clie
 	if err := s.Allowed(storage.OperatorsDirectory, ActServiceRead); err != nil {
 		return nil, "", err
 	}
-	return list[storage.Client](ctx, s, page.query(storage.OperatorsDirectory, storage.ByCreated))
+	clients, next, err := list[storage.Client](ctx, s, page.query(storage.OperatorsDirectory, storage.ByCreated))
+	return slices.DeleteFunc(clients, func(client storage.Client) bool { return client.ID == CommandLineClient }), next, err
 }
 
 // ServiceClientUpdate is a change of a service client; nil members stay as they are.

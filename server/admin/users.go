@@ -34,6 +34,18 @@ func (s *Service) CreateUser(ctx context.Context, directory string, account iden
 	return entry.Record, s.checkUserStillThere(ctx, entry.Record)
 }
 
+// AddUser creates a user with an e-mail address, a phone number, groups and attributes. An unacceptable value creates no user.
+func (s *Service) AddUser(ctx context.Context, directory string, account identity.Account, with UserUpdate) (storage.User, error) {
+	if err := s.CheckUserUpdate(ctx, directory, with); err != nil {
+		return storage.User{}, err
+	}
+	user, err := s.CreateUser(ctx, directory, account)
+	if err != nil {
+		return storage.User{}, err
+	}
+	return s.UpdateUser(ctx, directory, user.ID, with)
+}
+
 // UserID returns the ID of the user that text names: by ID, username, verified e-mail address, or phone number, in this order.
 func (s *Service) UserID(ctx context.Context, directory, text string) (string, error) {
 	if err := s.Allowed(directory, ActUserRead); err != nil {

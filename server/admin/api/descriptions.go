@@ -67,6 +67,7 @@ func directoryDescriptions() map[string]description {
 		"Directory.name":               says("The name on pages and in letters."),
 		"Directory.incarnation":        withheld(),
 		"Directory.issuer":             says("An https origin of its own. Without one the issuer is below the public URL: /d/ and the ID, and the public URL itself for the default directory."),
+		"Directory.issuer_url":         server("The issuer: issuer, or the one that follows from the public URL."),
 		"Directory.disabled":           server("true if the directory is disabled."),
 		"Directory.former_issuer":      server("The issuer before the last change of issuer."),
 		"Directory.issuer_changed_at":  server("When issuer changed last."),

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"reflect"
 
@@ -33,39 +34,39 @@ func directoryRoutes() []route {
 		{
 			id: "listDirectories", method: http.MethodGet, path: "/directories", tag: tag, status: http.StatusOK,
 			summary: "List the directories", text: "The list has the directories in which the actor has a role, by ID.",
-			query: pageParameters(), reply: typeOf[listOf[storage.Directory]](),
-			serve: func(c *call) (reply, error) { return listReply(c.service.Directories(c.Context(), c.page())) },
+			query: pageParameters(), reply: typeOf[listOf[Directory]](),
+			serve: listDirectories,
 		},
 		{
 			id: "createDirectory", method: http.MethodPost, path: "/directories", tag: tag, status: http.StatusCreated,
 			summary: "Create a directory", text: "The directory gets signing keys and token secrets. Without an ID, one is generated.",
-			act: admin.ActDirectoryCreate, body: typeOf[storage.Directory](), reply: typeOf[storage.Directory](), tagged: true, replay: replayDirectory,
+			act: admin.ActDirectoryCreate, body: typeOf[Directory](), reply: typeOf[Directory](), tagged: true, replay: replayDirectory,
 			serve: createDirectory,
 		},
 		{
 			id: "getDirectory", method: http.MethodGet, path: "/directories/{directory}", tag: tag, status: http.StatusOK,
 			summary: "Read a directory", text: "Policy, look, lifetimes and mapped claims are members of the directory.",
-			act: admin.ActDirectoryRead, reply: typeOf[storage.Directory](), tagged: true, serve: getDirectory,
+			act: admin.ActDirectoryRead, reply: typeOf[Directory](), tagged: true, serve: getDirectory,
 		},
 		{
 			id: "changeDirectory", method: http.MethodPatch, path: "/directories/{directory}", tag: tag, status: http.StatusOK,
 			summary: "Change a directory", text: "Members that the patch does not have stay as they are; null restores the default.",
-			act: admin.ActDirectoryUpdate, body: typeOf[storage.Directory](), patch: true, reply: typeOf[storage.Directory](), tagged: true,
+			act: admin.ActDirectoryUpdate, body: typeOf[Directory](), patch: true, reply: typeOf[Directory](), tagged: true,
 			serve: changeDirectory,
 		},
 		{
 			id: "disableDirectory", method: http.MethodPost, path: "/directories/{directory}/disable", tag: tag, status: http.StatusOK,
 			summary: "Disable a directory", text: "No client and no user of the directory gets anything until it is enabled again. The default directory cannot be disabled.",
-			act: admin.ActDirectoryDisable, reply: typeOf[storage.Directory](), tagged: true,
+			act: admin.ActDirectoryDisable, reply: typeOf[Directory](), tagged: true,
 			serve: func(c *call) (reply, error) {
-				return entryReply(c.service.DisableDirectory(c.Context(), c.directory()))
+				return directoryReply(c, c.service.DisableDirectory)
 			},
 		},
 		{
 			id: "enableDirectory", method: http.MethodPost, path: "/directories/{directory}/enable", tag: tag, status: http.StatusOK,
 			summary: "Enable a directory", text: "The directory works again.",
-			act: admin.ActDirectoryEnable, reply: typeOf[storage.Directory](), tagged: true,
-			serve: func(c *call) (reply, error) { return entryReply(c.service.EnableDirectory(c.Context(), c.directory())) },
+			act: admin.ActDirectoryEnable, reply: typeOf[Directory](), tagged: true,
+			serve: func(c *call) (reply, error) { return directoryReply(c, c.service.EnableDirectory) },
 		},
 		{
 			id: "deleteDirectory", method: http.MethodDelete, path: "/directories/{directory}", tag: tag, status: http.StatusNoContent,
@@ -75,24 +76,48 @@ func directoryRoutes() []route {
 	}
 }
 
-// entryReply is a record as a response.
-func entryReply[R storage.Record](entry *storage.Entry[R], err error) (reply, error) {
+// Directory is a directory as the API shows it.
+type Directory struct {
+	storage.Directory
+	IssuerURL string `json:"issuer_url"`
+}
+
+func viewDirectory(c *call, directory storage.Directory) Directory {
+	return Directory{directory, c.service.Issuer(directory)}
+}
+
+// directoryReply is the result of an act as a response.
+func directoryReply(c *call, act func(context.Context, string) (*storage.Entry[storage.Directory], error)) (reply, error) {
+	entry, err := act(c.Context(), c.directory())
+	return directoryEntry(c, entry, err)
+}
+
+func directoryEntry(c *call, entry *storage.Entry[storage.Directory], err error) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return reply{body: entry.Record, revision: entry.Revision()}, nil
+	return reply{body: viewDirectory(c, entry.Record), revision: entry.Revision()}, nil
+}
+
+func listDirectories(c *call) (reply, error) {
+	directories, next, err := c.service.Directories(c.Context(), c.page())
+	views := make([]Directory, len(directories))
+	for i, directory := range directories {
+		views[i] = viewDirectory(c, directory)
+	}
+	return listReply(views, next, err)
 }
 
 func createDirectory(c *call) (reply, error) {
-	asked, err := decode[storage.Directory](c)
+	asked, err := decode[Directory](c)
 	if err != nil {
 		return reply{}, err
 	}
 	if asked.ID == "" {
 		asked.ID = c.reserved
 	}
-	entry, err := c.service.CreateDirectory(c.Context(), asked)
-	done, err := entryReply(entry, err)
+	entry, err := c.service.CreateDirectory(c.Context(), asked.Directory)
+	done, err := directoryEntry(c, entry, err)
 	if err == nil {
 		done.resource, done.location = entry.Record.ID, "/directories/"+entry.Record.ID
 	}
@@ -100,7 +125,7 @@ func createDirectory(c *call) (reply, error) {
 }
 
 func getDirectory(c *call) (reply, error) {
-	return entryReply(c.service.Directory(c.Context(), c.directory()))
+	return directoryReply(c, c.service.Directory)
 }
 
 func changeDirectory(c *call) (reply, error) {
@@ -111,11 +136,12 @@ func changeDirectory(c *call) (reply, error) {
 	if err := c.requireMatch(current.Revision()); err != nil {
 		return reply{}, err
 	}
-	next, err := changed(c, current.Record)
+	next, err := changed(c, viewDirectory(c, current.Record))
 	if err != nil {
 		return reply{}, err
 	}
-	return entryReply(c.service.UpdateDirectory(c.Context(), c.directory(), current.Revision(), func(d *storage.Directory) { *d = next }))
+	entry, err := c.service.UpdateDirectory(c.Context(), c.directory(), current.Revision(), func(d *storage.Directory) { *d = next.Directory })
+	return directoryEntry(c, entry, err)
 }
 
 func deleteDirectory(c *call) (reply, error) {

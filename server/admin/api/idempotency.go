@@ -158,7 +158,8 @@ func (a *api) replay(c *call, record storage.IdempotentRequest) (reply, error) {
 // The responses to repeats of each creation.
 
 func replayDirectory(c *call, earlier result) (reply, error) {
-	return entryReply(c.service.Directory(c.Context(), earlier.Resource))
+	entry, err := c.service.Directory(c.Context(), earlier.Resource)
+	return directoryEntry(c, entry, err)
 }
 
 func replayClient(c *call, earlier result) (reply, error) {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minifed/minifed/audit/audittest"
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/server/admin"
@@ -42,10 +43,11 @@ func newApplyHarness(t *testing.T) *applyHarness {
 	check(t, err)
 	secrets, err := keys.NewSecrets(config)
 	check(t, err)
-	people, err := identity.New(identity.Config{Engine: engine, Now: clock.Now, Rand: rand.Reader, Logger: logger})
+	trail := audittest.New(t, engine, clock.Now)
+	people, err := identity.New(identity.Config{Engine: engine, Audit: trail, Now: clock.Now, Rand: rand.Reader, Logger: logger})
 	check(t, err)
 	service, err := admin.New(admin.Config{
-		Engine: engine, Master: master, Keys: ring, Secrets: secrets, Identity: people, Now: clock.Now, Random: rand.Reader,
+		Engine: engine, Audit: trail, Master: master, Keys: ring, Secrets: secrets, Identity: people, Now: clock.Now, Random: rand.Reader,
 		PublicURL: "https://id.example.com", DefaultDirectory: "default", Actor: admin.LocalActor("alice"),
 	})
 	check(t, err)

@@ -50,12 +50,12 @@ func Export(ctx context.Context, service *admin.Service, directory string) ([]Do
 	}
 }
 
+// withoutManagedDirectory returns a directory without the members that minifed sets itself.
 func withoutManagedDirectory(directory storage.Directory) storage.Directory {
-	return storage.Directory{
-		ID: directory.ID, Name: directory.Name, Issuer: directory.Issuer, Disabled: directory.Disabled, Branding: directory.Branding,
-		Policy: directory.Policy, Lifetimes: directory.Lifetimes, Claims: directory.Claims,
-		VerificationFiles: directory.VerificationFiles,
-	}
+	var managed storage.Directory
+	directory.Incarnation, directory.FormerIssuer, directory.IssuerChangedAt = "", "", managed.IssuerChangedAt
+	directory.CreatedAt, directory.UpdatedAt = managed.CreatedAt, managed.UpdatedAt
+	return directory
 }
 
 // fileOf returns a client without the members that minifed sets itself.
@@ -123,9 +123,6 @@ func ExportOperators(ctx context.Context, service *admin.Service) ([]Document, e
 			return nil, err
 		}
 		for _, client := range clients {
-			if len(client.Assignments) == 0 {
-				continue // It is no service client.
-			}
 			if err := add(KindServiceClient, bodyOfService(client)); err != nil {
 				return nil, err
 			}

@@ -50,11 +50,11 @@ func (r *reader) readEnvironment(environ []string) {
 	}
 }
 
-// foreignVariable reports whether a name with our prefix is not a key's: it names the configuration file, belongs to the
+// foreignVariable reports whether a name with our prefix is not a key's: it names the configuration file or the server that commands call, belongs to the
 // tests or to the client programs in examples, or is what Kubernetes sets in every container for a Service called "minifed".
 func foreignVariable(name string) bool {
 	switch name {
-	case PathVariable, "MINIFED_ISSUER", "MINIFED_CLIENT_ID", "MINIFED_CLIENT_SECRET", "MINIFED_CLIENT_SECRET_FILE":
+	case PathVariable, "MINIFED_SERVER", "MINIFED_ISSUER", "MINIFED_CLIENT_ID", "MINIFED_CLIENT_SECRET", "MINIFED_CLIENT_SECRET_FILE":
 		return true
 	}
 	if strings.HasPrefix(name, testPrefix) {
