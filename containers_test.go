@@ -189,10 +189,16 @@ func execForm(t *testing.T, text string) (words []string) {
 	return words
 }
 
-// TestImage_ServesAndReportsHealth starts the image's command, with the environment of the Dockerfile and the compose file, and
-// runs both health checks. Only the store, the folders and the ports are this test's.
-func TestImage_ServesAndReportsHealth(t *testing.T) {
-	built, file := buildImage(t), composeFile(t)
+func TestImage_StartsByComposeFile(t *testing.T) {
+	built := buildImage(t)
+	t.Run("server reports health", func(t *testing.T) { serverReportsHealth(t, built) })
+	t.Run("simulator", func(t *testing.T) { simulatorStarts(t, built) })
+}
+
+// serverReportsHealth starts the image's command, with the environment of the Dockerfile and the compose file, and runs both
+// health checks. Only the store, the folders and the ports are this test's.
+func serverReportsHealth(t *testing.T, built image) {
+	file := composeFile(t)
 	set := imageEnvironment(t)
 	for name, value := range file.Services["minifed"].Environment {
 		set[name] = value
@@ -251,8 +257,8 @@ func checkConsole(t *testing.T, consoleURL, address string) {
 	}
 }
 
-func TestImage_SimulatorStartsByComposeFile(t *testing.T) {
-	built, simulator := buildImage(t), composeFile(t).Services["wechatsim"]
+func simulatorStarts(t *testing.T, built image) {
+	simulator := composeFile(t).Services["wechatsim"]
 	command := append(slices.Clone(simulator.Entrypoint), simulator.Command...)
 	for i, word := range command {
 		if strings.HasPrefix(word, "0.0.0.0:") {
