@@ -68,6 +68,33 @@ func TestAudit_HasEverySignIn(t *testing.T) {
 	}
 }
 
+func TestAudit_HasSignInsByPasskeyAndCode(t *testing.T) {
+	ts, owner, a := newPasskeyUser(t, storage.TwoFactorOptional)
+	app := owner.addApp()
+	b := ts.newFormBrowser()
+	b.get(ts.url + "/login")
+	b.signInAs("wanda")
+	b.press("verify-form", "verify", "code", "000000")
+	b.press("verify-form", "verify", "code", app.code(0))
+	a.counter = 5
+	ts.newFormBrowser().signInByPasskey(a)
+	ts.newFormBrowser().signInByPasskey(a) // The counter of a copy.
+	var got []string
+	for _, entry := range ts.audited(audit.ActionSignIns) {
+		for _, s := range entry.SignIns {
+			got = append(got, s.Method+" "+s.Outcome)
+		}
+	}
+	if want := []string{"password ", "totp wrong_code", "password ", "passkey ", "passkey passkey_suspect"}; !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+	for _, action := range []string{"user.passkey_add", "user.totp_add", "user.passkey_suspect"} {
+		if entries := ts.audited(action); len(entries) != 1 {
+			t.Errorf("%s: %v", action, entries)
+		}
+	}
+}
+
 func TestAudit_HasConsents(t *testing.T) {
 	ts := newPopulatedServer(t)
 	b := ts.newBrowser()

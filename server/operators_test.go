@@ -35,9 +35,9 @@ func newAdminTestServer(t *testing.T, edits ...func(*server.Config)) *adminTestS
 	listener := httptest.NewUnstartedServer(nil)
 	ts.adminURL = "http://" + listener.Listener.Addr().String()
 	setUp := func(config *server.Config) {
-		people := must(identity.New(identity.Config{Engine: base.engine, Now: base.clock.Now, Rand: rand.Reader, Logger: config.Logger, Argon2: cheapArgon2()}))(t)
+		people := must(identity.New(identity.Config{Engine: base.engine, Audit: config.Audit, Now: base.clock.Now, Rand: rand.Reader, Logger: config.Logger, Argon2: cheapArgon2()}))(t)
 		ts.service = must(admin.New(admin.Config{
-			Engine: base.engine, Master: base.master, Keys: base.ring, Secrets: base.secret, Identity: people, Now: base.clock.Now, Random: rand.Reader,
+			Engine: base.engine, Audit: config.Audit, Master: base.master, Keys: base.ring, Secrets: base.secret, Identity: people, Now: base.clock.Now, Random: rand.Reader,
 			PublicURL: "https://id.example.com", DefaultDirectory: "default", Actor: admin.LocalActor("test"),
 		}))(t)
 		config.AdminURL, config.Admin = ts.adminURL, ts.service

@@ -116,11 +116,11 @@ func (a *Account) showError(w http.ResponseWriter, r *endpoint.Request, shown pa
 	member, reason, invalid := page.ExplainInvalid(err)
 	switch {
 	case invalid:
-		problem, form = UnacceptableForm(), form.WithError(formField(form, member), reason)
+		problem, form = unacceptableForm(), form.WithError(formField(form, member), reason)
 	case errors.Is(err, identity.ErrTaken):
-		problem, form = UnacceptableForm(), form.WithError("username", page.Text("invalid.taken"))
+		problem, form = unacceptableForm(), form.WithError("username", page.Text("invalid.taken"))
 	case errors.Is(err, errNotFresh):
-		problem, form = UnacceptableForm(), form.WithError("", page.Text("account.stale"))
+		problem, form = unacceptableForm(), form.WithError("", page.Text("account.stale"))
 	case errors.Is(err, identity.ErrWrongPassword):
 		form = form.WithError("current_password", page.Text("invalid.current_password"))
 	case problem != nil:
@@ -133,8 +133,8 @@ func (a *Account) showError(w http.ResponseWriter, r *endpoint.Request, shown pa
 	return nil
 }
 
-// UnacceptableForm is the error for a form with an invalid value.
-func UnacceptableForm() *grants.Error {
+// unacceptableForm is the error for a form with an invalid value.
+func unacceptableForm() *grants.Error {
 	problem := endpoint.NewError(fosite.ErrInvalidRequest, "The form holds something that cannot be accepted.")
 	problem.Reason = "form"
 	return problem

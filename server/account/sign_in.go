@@ -107,11 +107,6 @@ func (s *SignIns) missing(r *endpoint.Request, user storage.User, how authorize.
 	}
 }
 
-// Setup lets a user without a sign-in method add the first one, and then signs the user in. The caller has proven the user.
-func (s *SignIns) Setup(w http.ResponseWriter, r *endpoint.Request, user storage.User) error {
-	return s.suspend(w, r, SetupPath, &Unfinished{User: user, How: authorize.Authentication{Time: s.Now()}})
-}
-
 // suspend redirects to the page for the missing factor.
 func (s *SignIns) suspend(w http.ResponseWriter, r *endpoint.Request, path string, unfinished *Unfinished) error {
 	browser, err := s.Pages.CSRF.Browsers.Ensure(w, r)

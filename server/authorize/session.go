@@ -46,14 +46,19 @@ func (a Authentication) method() string {
 	case a.AMR[0] == "pwd":
 		return MethodPassword
 	case a.AMR[0] == "hwk", a.AMR[0] == "swk", a.AMR[0] == "user", a.AMR[0] == "pop":
-		return "passkey"
+		return MethodPasskey
 	default:
 		return a.AMR[0]
 	}
 }
 
-// MethodPassword is the name of the sign-in by password in the audit and the statistics.
-const MethodPassword = "password"
+// The names of sign-in methods in the audit and the statistics.
+const (
+	MethodPassword = "password"
+	MethodPasskey  = "passkey"
+	// MethodTOTP is a wrong code after a password. A sign-in with a right one is by MethodPassword.
+	MethodTOTP = "totp"
+)
 
 // CurrentSession is an active browser session, with its user as read now.
 type CurrentSession struct {

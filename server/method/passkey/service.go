@@ -219,6 +219,7 @@ func (s *Service) login(r *endpoint.Request, given response) (storage.User, auth
 		return storage.User{}, authorize.Authentication{}, err
 	}
 	record := held.Record
+	r.SignIn = endpoint.SignIn{Method: authorize.MethodPasskey, User: record.User}
 	owner := &credentialOwner{handle: userHandle(record.Directory, record.DirectoryIncarnation, record.User), passkeys: []storage.Passkey{record}}
 	_, credential, err := party.ValidatePasskeyLogin(func(_, _ []byte) (webauthn.User, error) { return owner, nil }, session, parsed)
 	if err != nil {

@@ -7,12 +7,9 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"time"
 
-	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/server/account"
-	"github.com/minifed/minifed/server/authorize"
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/server/page"
 	"github.com/minifed/minifed/storage"
@@ -27,7 +24,6 @@ type Enrol struct {
 const (
 	purposeSecret = "totp secret"
 	secretLife    = 30 * time.Minute
-	amrPassword   = "pwd"
 )
 
 // sealedSecret is a secret that the user has not confirmed yet. The page stores it, so that the server stores nothing before the
@@ -44,8 +40,6 @@ type enrolData struct {
 	Picture picture
 	Secret  string
 	Sealed  string
-	// Account is the username, for password managers.
-	Account string
 	Fields  []page.Field
 	Back    *page.Link
 }
@@ -100,13 +94,6 @@ func (e *Enrol) store(w http.ResponseWriter, r *endpoint.Request, enrolment *acc
 		return nil, "", errWrongCode
 	}
 	user := enrolment.User
-	if needsPassword(enrolment) {
-		changed, err := e.Users.ReplacePassword(r.Context(), user, form.Get("new_password"), identity.Self(user.ID))
-		if err != nil {
-			return nil, "", err
-		}
-		user = changed.Record
-	}
 	codes, err := e.Service.store(r.Context(), user, secret, step)
 	if err != nil {
 		return nil, "", err
@@ -118,14 +105,9 @@ func (e *Enrol) store(w http.ResponseWriter, r *endpoint.Request, enrolment *acc
 	if unfinished == nil {
 		return codes, page.LinksOf(r.Request, r.Issuer).To(account.TOTPPath), nil
 	}
-	how := authorize.Authentication{Time: e.Now(), AMR: []string{amrPassword, amrCode, amrTwoFactors}, ACR: authorize.ACRTwoFactors}
+	how := twoFactors(unfinished.How, e.Now())
 	location, err := e.SignIns.Finish(w, r, &account.Unfinished{User: user, Pending: unfinished.Pending, How: how})
 	return codes, location, err
-}
-
-// needsPassword reports whether a user who sets up the first method has to choose a password: an app alone is one factor.
-func needsPassword(enrolment *account.Enrolment) bool {
-	return enrolment.Unfinished != nil && !slices.Contains(enrolment.Unfinished.How.AMR, amrPassword)
 }
 
 // page is the page with the QR code of a secret.
@@ -143,12 +125,9 @@ func (e *Enrol) page(r *endpoint.Request, enrolment *account.Enrolment, secret [
 	if err != nil {
 		return page.Page{}, enrolData{}, err
 	}
-	data := enrolData{Picture: drawn, Secret: secretText(secret), Sealed: sealed, Account: user.Username}
-	if needsPassword(enrolment) {
-		data.Fields = append(data.Fields, page.NewPasswordField())
-	}
-	data.Fields = append(data.Fields, codeField())
-	data.Fields[len(data.Fields)-1].Focus = false // The user reads the page first.
+	field := codeField()
+	field.Focus = false // The user reads the page first.
+	data := enrolData{Picture: drawn, Secret: secretText(secret), Sealed: sealed, Fields: []page.Field{field}}
 	if enrolment.Unfinished == nil {
 		data.Back = &page.Link{Text: page.Text("account.back"), Path: endpoint.AccountPath}
 	}
@@ -184,11 +163,7 @@ func (e *Enrol) open(r *endpoint.Request, user storage.User, envelope string) ([
 
 // showError renders the page of the same secret with an error of the user. It returns any other error.
 func (e *Enrol) showError(w http.ResponseWriter, r *endpoint.Request, enrolment *account.Enrolment, secret []byte, err error) error {
-	field, text := "code", page.Text("code.wrong")
-	problem, _ := codeProblem(err)
-	if _, reason, invalid := page.ExplainInvalid(err); invalid {
-		field, text, problem = "new_password", reason, account.UnacceptableForm()
-	}
+	problem, text := codeProblem(err)
 	if problem == nil {
 		return err
 	}
@@ -196,7 +171,7 @@ func (e *Enrol) showError(w http.ResponseWriter, r *endpoint.Request, enrolment 
 	if failed != nil {
 		return failed
 	}
-	form := page.Form{Fields: data.Fields}.WithError(field, text)
+	form := page.Form{Fields: data.Fields}.WithError("code", text)
 	data.Fields, data.Alert = form.Fields, form.Alert
 	shown.Data = data
 	e.Pages.RenderInvalid(w, r, shown, problem, err)

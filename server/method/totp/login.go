@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/ory/fosite"
 
@@ -51,6 +52,7 @@ func (e *Login) serve(w http.ResponseWriter, r *endpoint.Request, unfinished *ac
 	if err != nil {
 		return err
 	}
+	r.SignIn = endpoint.SignIn{Method: authorize.MethodTOTP, User: unfinished.User.ID}
 	recovery, err := e.Service.verify(r, unfinished.User, submitted.Get("code"))
 	if problem, text := codeProblem(err); problem != nil {
 		shown.Data = form.WithError("code", text)
@@ -65,12 +67,12 @@ func (e *Login) serve(w http.ResponseWriter, r *endpoint.Request, unfinished *ac
 			return err
 		}
 	}
-	return e.SignIns.Complete(w, r, unfinished.Pending, unfinished.User, e.twoFactors(unfinished.How))
+	return e.SignIns.Complete(w, r, unfinished.Pending, unfinished.User, twoFactors(unfinished.How, e.Now()))
 }
 
 // twoFactors adds a code to what the user has proven.
-func (e *Login) twoFactors(how authorize.Authentication) authorize.Authentication {
-	return authorize.Authentication{Time: e.Now(), AMR: append(slices.Clone(how.AMR), amrCode, amrTwoFactors), ACR: authorize.ACRTwoFactors}
+func twoFactors(how authorize.Authentication, now time.Time) authorize.Authentication {
+	return authorize.Authentication{Time: now, AMR: append(slices.Clone(how.AMR), amrCode, amrTwoFactors), ACR: authorize.ACRTwoFactors}
 }
 
 // loginForm is the form for a code of the app, or for a recovery code.
