@@ -191,7 +191,7 @@ func newBench(b *testing.B, binary string) *bench {
 		minifed: binary, data: filepath.Join(folder, "data"), secrets: map[string]string{}, users: benchUsers(b),
 		http: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
-	api := s.startSimulator(b, buildProgram(b, folder, "../wechatsim"))
+	api := s.startSimulator(b, buildProgram(b, "../wechatsim"))
 	address, admin := porttest.Address(b), porttest.Address(b)
 	s.issuer, s.admin = "http://"+address, "http://"+admin
 	s.environment = append(withoutBench(os.Environ()),

@@ -254,8 +254,10 @@ var storeTemplateFolder string
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if storeTemplateFolder != "" {
-		os.RemoveAll(storeTemplateFolder)
+	for _, folder := range []string{storeTemplateFolder, programs.folder} {
+		if folder != "" {
+			os.RemoveAll(folder)
+		}
 	}
 	os.Exit(code)
 }

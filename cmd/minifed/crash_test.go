@@ -20,7 +20,7 @@ import (
 
 // TestCrash_LosesNoAcknowledgedWrite runs the built program under load. It is killed, traced, and run on a disk that fails.
 func TestCrash_LosesNoAcknowledgedWrite(t *testing.T) {
-	binary := buildProgram(t, t.TempDir(), ".")
+	binary := buildProgram(t, ".")
 	t.Run("when it is killed under load", func(t *testing.T) { testKilled(t, binary) })
 	t.Run("because it syncs before it responds", func(t *testing.T) { testSynced(t, binary) })
 	t.Run("when its files may not grow", func(t *testing.T) { testQuota(t, binary) })

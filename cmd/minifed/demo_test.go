@@ -85,7 +85,7 @@ func TestDemo_UsesTheNamedStore(t *testing.T) {
 }
 
 func TestBinary(t *testing.T) {
-	binary := buildProgram(t, t.TempDir(), ".")
+	binary := buildProgram(t, ".")
 	t.Run("demo --once ends with 0", func(t *testing.T) {
 		command := exec.CommandContext(t.Context(), binary, "demo", "--once")
 		command.Dir = t.TempDir()

@@ -21,7 +21,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
@@ -157,16 +156,6 @@ type mailHarness struct {
 	process     *programProcess
 }
 
-// builtProgram returns the binary, which is built once for all tests.
-func builtProgram(t *testing.T) string {
-	t.Helper()
-	buildOnce.Do(func() { buildProgram(t, storeTemplate(), ".") })
-	return filepath.Join(storeTemplate(), "minifed")
-}
-
-// buildOnce is used by builtProgram.
-var buildOnce sync.Once
-
 // newMailHarness creates the users wanda of default and wanda of shop, and starts a server with the configuration extra.
 func newMailHarness(t *testing.T, extra string, variables ...string) *mailHarness {
 	t.Helper()
@@ -176,7 +165,7 @@ func newMailHarness(t *testing.T, extra string, variables ...string) *mailHarnes
 		"public_url: http://%[1]s\ndata_dir: %[2]s\nlisten: {address: %[1]q, admin_address: \"off\"}\n%[3]s", address, filepath.Join(folder, "data"), extra,
 	))
 	r := &mailHarness{
-		url: "http://" + address, binary: builtProgram(t),
+		url: "http://" + address, binary: buildProgram(t, "."),
 		environment: append([]string{"MINIFED_CONFIG=" + config, "HOME=" + folder}, variables...),
 	}
 	r.process = startProgram(t, r.environment, r.binary, "serve")

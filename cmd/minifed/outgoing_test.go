@@ -40,7 +40,7 @@ func TestOutgoing_ProgramConnectsOnlyToWhatTheGuideLists(t *testing.T) {
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"} {
 		t.Setenv(name, "")
 	}
-	binary, trace := buildProgram(t, t.TempDir(), "."), filepath.Join(t.TempDir(), "trace")
+	binary, trace := buildProgram(t, "."), filepath.Join(t.TempDir(), "trace")
 	p := newProcessHarness(t, binary, strace(t, trace, "-e", "trace=connect")...)
 	api := ""
 	for _, entry := range p.environment {

@@ -3,11 +3,13 @@ package main
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -18,18 +20,47 @@ type programProcess struct {
 	seen  []string
 }
 
-// buildProgram builds a main package and returns the binary.
-func buildProgram(tb testing.TB, folder, program string) string {
+// programCache is a folder of built programs. Linking one takes longer than most tests.
+type programCache struct {
+	mu     sync.Mutex
+	folder string          // guarded by mu; TestMain removes it
+	built  map[string]bool // guarded by mu; by package
+}
+
+// programs is used by buildProgram.
+var programs = programCache{built: map[string]bool{}}
+
+// buildProgram builds a main package once for all tests and returns the binary.
+func buildProgram(tb testing.TB, program string) string {
 	tb.Helper()
-	absolute, err := filepath.Abs(program)
+	binary, err := programs.build(program)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	binary := filepath.Join(folder, filepath.Base(absolute))
-	if out, err := exec.CommandContext(context.Background(), "go", "build", "-o", binary, program).CombinedOutput(); err != nil {
-		tb.Fatalf("go build %s: %v\n%s", program, err, out)
-	}
 	return binary
+}
+
+func (c *programCache) build(program string) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	absolute, err := filepath.Abs(program)
+	if err != nil {
+		return "", err
+	}
+	if c.folder == "" {
+		if c.folder, err = os.MkdirTemp("", "minifed-programs-"); err != nil {
+			return "", err
+		}
+	}
+	binary := filepath.Join(c.folder, filepath.Base(absolute))
+	if c.built[program] {
+		return binary, nil
+	}
+	if out, err := exec.CommandContext(context.Background(), "go", "build", "-o", binary, program).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build %s: %w\n%s", program, err, out)
+	}
+	c.built[program] = true
+	return binary, nil
 }
 
 // runProgram runs a program to its end and returns its output.

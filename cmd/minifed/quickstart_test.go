@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -73,9 +74,8 @@ func TestQuickStart_CommandsReturnWhatThePageShows(t *testing.T) {
 func newQuickStart(t *testing.T) *quickStart {
 	t.Helper()
 	api, control, public, admin := porttest.Address(t), porttest.Address(t), porttest.Address(t), porttest.Address(t)
-	binaries := t.TempDir()
-	buildProgram(t, binaries, ".")
-	buildProgram(t, binaries, "../wechatsim")
+	buildProgram(t, "../wechatsim")
+	binaries := filepath.Dir(buildProgram(t, "."))
 	return &quickStart{
 		folder: t.TempDir(),
 		environment: append(os.Environ(), "PATH="+binaries+string(os.PathListSeparator)+os.Getenv("PATH"),

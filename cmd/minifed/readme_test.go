@@ -10,7 +10,7 @@ import (
 // TestREADME_ShowsTheDemoAsPrinted compares the step of the demo that both READMEs show with the output of the program. Only random
 // values, sizes and ports differ.
 func TestREADME_ShowsTheDemoAsPrinted(t *testing.T) {
-	printed := string(runProgram(t, os.Environ(), "", buildProgram(t, t.TempDir(), "."), "demo", "--once"))
+	printed := string(runProgram(t, os.Environ(), "", buildProgram(t, "."), "demo", "--once"))
 	_, step, found := strings.Cut(printed, "\n2. ")
 	step, _, ended := strings.Cut(step, "\n3. ")
 	if !found || !ended {
