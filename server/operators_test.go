@@ -397,6 +397,26 @@ func TestOperators_ConsoleNeedsTwoFactors(t *testing.T) {
 	}
 }
 
+func TestOperators_UseOfTheConsoleKeepsItsSession(t *testing.T) {
+	t.Parallel()
+	ts := newAdminTestServer(t)
+	ts.newOperator("ann", everywhere(admin.RoleOwner))
+	b := ts.atAdminBrowser()
+	b.get(ts.adminURL + ts.operators.SignIn("", false))
+	ts.enrol(b, "ann")
+	const part = 8 * time.Hour // The directory of the test has the default of twelve hours.
+	for range 3 {
+		ts.clock.Advance(part)
+		if got := b.get(ts.adminURL + "/console/"); got.status != http.StatusOK {
+			t.Fatalf("in use: %d %s", got.status, got.body)
+		}
+	}
+	ts.clock.Advance(2 * part)
+	if got := b.get(ts.adminURL + "/console/"); got.status != http.StatusUnauthorized {
+		t.Errorf("idle: %d %s", got.status, got.body)
+	}
+}
+
 func TestOperators_OnlyOwnFormsSignOut(t *testing.T) {
 	t.Parallel()
 	ts := newAdminTestServer(t)

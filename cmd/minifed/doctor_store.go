@@ -158,6 +158,7 @@ func (e *examination) checkRecords(ctx context.Context, opened *deployment.Deplo
 		return
 	}
 	e.checkServed(ctx, opened)
+	e.checkConsole(ctx, opened)
 	for _, directory := range directories {
 		e.checkIssuer(directory)
 		e.checkKeys(ctx, opened, directory)

@@ -29,6 +29,7 @@ func newDoctorHarness(t *testing.T) (*cliHarness, *wechattest.App) {
 	}
 	s.typed = []string{string(app.Credential().Secret)}
 	s.run(t, "client", "create", "--kind", "wechat_miniapp", "--id", "shop", "--app-id", "wxsimshop")
+	s.run(t, "operator", "create", "olga", "--role", "owner")
 	return s, app
 }
 

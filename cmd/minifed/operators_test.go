@@ -118,3 +118,33 @@ func TestConsoleLink_OnTerminalOrInFile(t *testing.T) {
 		t.Errorf("the file of the link remains: %v", err)
 	}
 }
+
+func TestDoctor_ChecksTheConsole(t *testing.T) {
+	s := newCLIWithStore(t)
+	diagnose := func(variables ...string) string {
+		s.out.Reset()
+		s.with(append(variables, "MINIFED_WECHAT_BASE_URL=http://127.0.0.1:1")...).exitCode(t, "doctor")
+		return s.out.String()
+	}
+	for _, test := range []struct{ variable, want string }{
+		{"MINIFED_LISTEN_ADMIN_ADDRESS=off", "listen.admin_address is off"},
+		{"MINIFED_LISTEN_ADMIN_ADDRESS=127.0.0.1:8081", "console: http://localhost:8081"},
+		{"MINIFED_ADMIN_PUBLIC_URL=http://localhost:9000", "another port"},
+		{"MINIFED_ADMIN_PUBLIC_URL=https://console.example.com", "rejects every request"},
+		{"MINIFED_ADMIN_PUBLIC_URL=https://console.example.com", "no active owner"},
+		{"MINIFED_PUBLIC_URL=https://id.example.com MINIFED_ADMIN_PUBLIC_URL=https://id.example.com:8443", "has the host of the issuer https://id.example.com"},
+		{"MINIFED_ADMIN_PUBLIC_URL=http://localhost:8081", "keys of _admin"},
+	} {
+		if said := diagnose(strings.Fields(test.variable)...); !strings.Contains(said, test.want) {
+			t.Errorf("%s: no %q in\n%s", test.variable, test.want, said)
+		}
+	}
+	s.run(t, "operator", "create", "alice", "--role", "owner")
+	s.run(t, "operator", "client", "create", "ci", "--role", "auditor", "--expires", "3d")
+	said := diagnose()
+	for _, want := range []string{"1, owners among them: 1", "the service client ci expires at"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("no %q in\n%s", want, said)
+		}
+	}
+}

@@ -72,7 +72,7 @@ func greet(c *console.Console, running *provider.Provider, ports provider.Listen
 	config := running.Config
 	c.Printf("%s\n", c.Texts.Render(locale.Text("greeting", config.PublicURL, config.DefaultDirectory)))
 	if ports.Admin != nil {
-		c.Printf("%s\n", c.Texts.Render(locale.Text("greeting.admin", ports.Admin.Addr())))
+		c.Printf("%s\n", c.Texts.Render(locale.Text("greeting.admin", config.Admin.PublicURL, ports.Admin.Addr())))
 	}
 	if running.CreatedMasterKey != "" {
 		c.Printf("\n%s\n", c.Texts.Render(locale.Text("greeting.masterkey", running.CreatedMasterKey)))

@@ -227,6 +227,11 @@ func sessionEnd(session storage.Session, issuer *oauth2.Issuer) time.Time {
 	return session.AuthTime.Add(oauth2.DirectoryLifetimes(issuer.Directory).SessionAbsolute)
 }
 
+// Used records that a page of the session was used, so that it is not idle. Most calls write nothing.
+func (s *Sessions) Used(ctx context.Context, issuer *oauth2.Issuer, current *CurrentSession) error {
+	return s.seen(ctx, issuer, current, storage.Client{})
+}
+
 // seen records the use of a session, so that it is not idle. client gets a grant in the session; it is added to the session if
 // it is registered for logout tokens. Most calls write nothing.
 func (s *Sessions) seen(ctx context.Context, issuer *oauth2.Issuer, current *CurrentSession, client storage.Client) error {

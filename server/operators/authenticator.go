@@ -39,6 +39,9 @@ func (a *Authenticator) Session(r *http.Request) (admin.Actor, error) {
 	if current == nil || current.Record.ACR != authorize.ACRTwoFactors {
 		return admin.Actor{}, fmt.Errorf("the console %w", admin.ErrUnauthenticated)
 	}
+	if err := a.Sessions.Used(c.Context(), c.Issuer, current); err != nil {
+		return admin.Actor{}, err
+	}
 	actor := newActor(c, admin.OperatorName(current.User.ID), current.User.Assignments)
 	actor.AuthTime = current.Record.AuthTime
 	return actor, nil
