@@ -24,6 +24,7 @@ const (
 	KindMergeBatch     Kind = "merge_batches"
 	KindDescribed      Kind = "described"
 	KindIdempotency    Kind = "idempotency_keys"
+	KindStatistics     Kind = "statistics"
 	KindMeta           Kind = "meta"
 	KindPasskey        Kind = "passkeys"
 	KindChallenge      Kind = "challenges"
@@ -71,6 +72,7 @@ func Kinds() map[Kind]Indexes {
 		KindAuditCheckpoint: {Created: true},
 		KindAuditEntry:      {Created: true},
 		KindAuditProcess:    {Created: true},
+		KindStatistics:      {Created: true},
 		KindMeta:            {},
 		KindPasskey:         {Created: true},
 		KindChallenge:       {},

@@ -42,6 +42,7 @@ func recordCases() []testCase {
 		{name: "served issuers", run: testRecord[storage.Served]},
 		{name: "session", run: testRecord[storage.Session]},
 		{name: "signing keys", run: testRecord[storage.SigningKeys]},
+		{name: "statistics", run: testRecord[storage.Statistics]},
 		{name: "throttle", run: testRecord[storage.Throttle]},
 		{name: "TOTP", run: testRecord[storage.TOTP]},
 		{name: "token secrets", run: testRecord[storage.TokenSecrets]},
