@@ -4,12 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/minifed/minifed/audit"
+	"github.com/minifed/minifed/server"
 	"github.com/minifed/minifed/storage"
 )
 
@@ -146,5 +149,36 @@ func TestAudit_IsWrittenBeforeTheResponse(t *testing.T) {
 	b.wantPage(t, http.StatusServiceUnavailable, "")
 	if consents := list[storage.Consent](ts); len(consents) > 0 {
 		t.Errorf("consents %+v", consents)
+	}
+}
+
+// counted collects what a server counts.
+type counted struct {
+	mu     sync.Mutex
+	counts map[string]int // guarded by mu
+}
+
+func (c *counted) Count(directory, method, outcome string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.counts[directory+" "+method+" "+outcome]++
+}
+
+func TestStatistics_CountSignInsByMethodAndOutcome(t *testing.T) {
+	counts := &counted{counts: map[string]int{}}
+	ts := newPageTestServer(t, func(config *server.Config) { config.Statistics = counts })
+	ts.exchange("mini", ts.app("mini").Login("alice"))
+	ts.exchange("mini", "unknown-code")
+	ts.addPasswordUser("wanda")
+	ts.failSignIns("wanda", 1)
+	ts.failSignIns("unknown", 1)
+	ts.newFormBrowser().signInToAccount("wanda")
+	want := map[string]int{
+		"default mini-program success": 1, "default mini-program new_code": 1, "default password wrong_password": 2, "default password success": 1,
+	}
+	counts.mu.Lock()
+	defer counts.mu.Unlock()
+	if !maps.Equal(counts.counts, want) {
+		t.Errorf("got %v", counts.counts)
 	}
 }

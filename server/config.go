@@ -38,6 +38,8 @@ type Config struct {
 	Engine storage.Engine
 	// Audit records what happens to accounts, and the sign-ins.
 	Audit *audit.Trail
+	// Statistics counts the sign-ins; a *statistics.Counter. Optional.
+	Statistics Counter
 	// Keys signs tokens and verifies them.
 	Keys *keys.Ring
 	// Secrets derives codes, tickets, refresh tokens and pairwise subjects; a *keys.Secrets.
@@ -88,6 +90,11 @@ type Config struct {
 	ClientBurst int
 	// Fetch configures the requests to URLs that clients registered; optional.
 	Fetch outbound.Config
+}
+
+// Counter counts sign-ins by directory, method and outcome. It must not wait.
+type Counter interface {
+	Count(directory, method, outcome string)
 }
 
 const (

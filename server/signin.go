@@ -9,7 +9,10 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// recordSignIn records a sign-in, or the failed one of a known user. It does not wait for the store.
+// outcomeSuccess is the outcome of a sign-in that succeeded.
+const outcomeSuccess = "success"
+
+// recordSignIn counts a sign-in, and records it unless it failed for an unknown user. It does not wait for the store.
 func (s *Server) recordSignIn(c *endpoint.Request) {
 	if c.SignIn.Method == "" || c.Issuer == nil {
 		return
@@ -18,7 +21,13 @@ func (s *Server) recordSignIn(c *endpoint.Request) {
 	if c.Failure != nil {
 		outcome = cmp.Or(c.Failure.Reason, c.Failure.Protocol.ErrorField)
 	}
-	if c.SignIn.User == "" || outcome == "" && !c.SignIn.Done {
+	if outcome == "" && !c.SignIn.Done {
+		return
+	}
+	if s.config.Statistics != nil {
+		s.config.Statistics.Count(c.Issuer.Directory.ID, c.SignIn.Method, cmp.Or(outcome, outcomeSuccess))
+	}
+	if c.SignIn.User == "" {
 		return
 	}
 	from, requestID := c.AuditOrigin()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/minifed/minifed/audit"
 	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/statistics"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/storagetest"
 )
@@ -33,6 +34,14 @@ func methodCalls() map[string]methodCall {
 	return map[string]methodCall{
 		"AuditTrail": {acts: []Act{ActAuditRead}, call: func(ctx context.Context, s *Service, d string) error {
 			_, _, err := s.AuditTrail(ctx, d, audit.Filter{}, Page{})
+			return err
+		}},
+		"Statistics": {acts: []Act{ActStatisticsRead}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.Statistics(ctx, d, statistics.Range{From: s.now().Add(-time.Hour), To: s.now(), Step: time.Minute})
+			return err
+		}},
+		"Health": {acts: []Act{ActHealthRead}, wide: true, call: func(ctx context.Context, s *Service, _ string) error {
+			_, err := s.Health(ctx)
 			return err
 		}},
 		"ExportAudit": {acts: []Act{ActAuditRead}, call: func(ctx context.Context, s *Service, d string) error {

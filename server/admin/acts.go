@@ -60,6 +60,8 @@ const (
 	// ActInstallationExport writes all records.
 	ActInstallationExport Act = "installation.export" // Everywhere
 	ActAuditRead          Act = "audit.read"
+	ActStatisticsRead     Act = "statistics.read"
+	ActHealthRead         Act = "health.read" // Everywhere
 
 	ActMetricsRead Act = "metrics.read" // Everywhere
 
@@ -140,6 +142,8 @@ func rules() []rule {
 		{act: ActInstallationExport, weakest: RoleOwner, irreversible: true}, // It contains the keys.
 
 		{act: ActAuditRead, weakest: RoleAuditor, operators: true},
+		{act: ActStatisticsRead, weakest: RoleAuditor},
+		{act: ActHealthRead, weakest: RoleAuditor},
 		{act: ActMetricsRead, weakest: RoleAuditor},
 
 		// An operator whose roles grow can act before the change is undone.

@@ -33,8 +33,10 @@ type Config struct {
 	Identity *identity.Service
 	// Hashing bounds the memory of hashing chosen secrets and of decoding logos; nil is identity.NewHashing(0, 0).
 	Hashing *identity.Hashing
-	Now     func() time.Time
-	Random  io.Reader
+	// Backup returns the state of backups, or nil if there are none; optional.
+	Backup func() *BackupState
+	Now    func() time.Time
+	Random io.Reader
 	// WeChat checks AppIDs and AppSecrets; nil checks none.
 	WeChat CredentialChecker
 	// Archive writes all records, sealed by the master key; nil writes none.

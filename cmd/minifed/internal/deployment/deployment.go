@@ -39,6 +39,8 @@ type Deployment struct {
 	Ring    *keys.Ring
 	Secrets *keys.Secrets
 	Admin   *admin.Service
+	// Backup returns the state of the backups that this process takes; nil if it takes none.
+	Backup func() *admin.BackupState
 	// Audit records the acts of this process.
 	Audit *audit.Trail
 	// Hashing limits the hashes of the whole process.
@@ -146,6 +148,7 @@ func (d *Deployment) Assemble(ctx context.Context, c *console.Console, logger *s
 			_, err := d.Archive(ctx, c.Random, out, func(storage.Kind) {})
 			return err
 		},
+		Backup: d.backupState,
 		Engine: d.Engine, Audit: d.Audit, Master: d.Master, Keys: d.Ring, Secrets: d.Secrets, Identity: people, Hashing: d.Hashing, Now: d.Clock.Now, Random: c.Random,
 		PublicURL: d.Config.PublicURL, DefaultDirectory: d.Config.DefaultDirectory, Actor: admin.LocalActor(c.Operator()),
 	})
@@ -182,6 +185,14 @@ func newTrail(ctx context.Context, d *Deployment, c *console.Console, logger *sl
 		config.Keys = append(config.Keys, audit.Key(key))
 	}
 	return audit.New(config)
+}
+
+// backupState returns the state of the backups that this process takes.
+func (d *Deployment) backupState() *admin.BackupState {
+	if d.Backup == nil {
+		return nil
+	}
+	return d.Backup()
 }
 
 // processName describes this process in the list of chains: the user of the system and the host.

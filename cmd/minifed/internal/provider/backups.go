@@ -9,6 +9,7 @@ import (
 	"github.com/minifed/minifed/cmd/minifed/internal/console"
 	"github.com/minifed/minifed/cmd/minifed/internal/deployment"
 	"github.com/minifed/minifed/cmd/minifed/internal/explain"
+	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/storage/sqlite"
 )
 
@@ -30,5 +31,12 @@ func (p *Provider) openBackups(c *console.Console, registry prometheus.Registere
 	if err != nil {
 		return err
 	}
+	p.Backup = p.backupState
 	return p.backups.Measure(registry)
+}
+
+// backupState returns the last good backup and the failure after it.
+func (p *Provider) backupState() *admin.BackupState {
+	last, failure := p.backups.State()
+	return &admin.BackupState{LastGood: last.TakenAt, FailedAt: failure.At, FailedWhy: failure.Reason}
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/minifed/minifed/cmd/minifed/internal/metrics"
 	"github.com/minifed/minifed/server"
 	"github.com/minifed/minifed/server/outbound"
+	"github.com/minifed/minifed/statistics"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/mongodb"
 	"github.com/minifed/minifed/storage/sqlite"
@@ -48,9 +49,10 @@ type Provider struct {
 	// front is the handler of the admin listener; nil without one.
 	front *adminFront
 	// adminTLS is set when the admin listener accepts TLS too.
-	adminTLS atomic.Pointer[tls.Config]
-	listener *graceful.DrainListener
-	shutdown graceful.Shutdown
+	adminTLS   atomic.Pointer[tls.Config]
+	listener   *graceful.DrainListener
+	shutdown   graceful.Shutdown
+	statistics *statistics.Counter
 	// backups is nil if the server takes none.
 	backups *backup.Backups
 	// certificates is nil if a proxy serves TLS.
@@ -85,6 +87,7 @@ func Start(ctx context.Context, c *console.Console, config config.Config, ports 
 	p.loops.Go(func() { p.Ring.Run(background) })
 	p.loops.Go(func() { p.Secrets.Run(background) })
 	p.loops.Go(func() { p.Audit.Run(background) })
+	p.loops.Go(func() { p.statistics.Run(background) })
 	if engine, ok := p.Store.(*mongodb.Engine); ok {
 		p.loops.Go(func() { engine.Run(background) })
 	}
@@ -125,6 +128,15 @@ func (p *Provider) open(ctx context.Context, c *console.Console, config config.C
 	return handler, nil
 }
 
+// countWeChat counts the result of a call to WeChat by its class.
+func (p *Provider) countWeChat(seen wechat.Observation) {
+	outcome := seen.Outcome
+	if outcome == "ok" {
+		outcome = statistics.Success
+	}
+	p.statistics.Count("", statistics.WeChat, outcome)
+}
+
 // ownedByOneProcess reports whether only this process serves from the store. SQLite is the only engine that ensures it: a second
 // `serve` does not start on the same file.
 func ownedByOneProcess(store storage.Engine) bool {
@@ -156,6 +168,10 @@ func (p *Provider) build(ctx context.Context, c *console.Console, registry prome
 	}
 	canSign := func(ctx context.Context) error { return p.Admin.CanSign(ctx, id) }
 	p.health.CanSign.Store(&canSign)
+	p.statistics, err = statistics.New(statistics.Config{Engine: p.Engine, Now: p.Clock.Now, Random: c.Random, Logger: p.logger})
+	if err != nil {
+		return nil, err
+	}
 	observe, err := metrics.MeasureWeChat(registry)
 	if err != nil {
 		return nil, err
@@ -164,7 +180,7 @@ func (p *Provider) build(ctx context.Context, c *console.Console, registry prome
 		BaseURL: p.Config.WeChat.BaseURL, ConnectTimeout: p.Config.WeChat.ConnectTimeout, Timeout: p.Config.WeChat.Timeout,
 		MaxConcurrent: p.Config.WeChat.MaxConcurrent, BreakerFailures: p.Config.WeChat.BreakerFailures,
 		BreakerOpen: p.Config.WeChat.BreakerOpen, Now: c.Now, Logger: p.logger,
-		Observe: func(seen wechat.Observation) { observe(seen); p.health.Observe(seen) },
+		Observe: func(seen wechat.Observation) { observe(seen); p.health.Observe(seen); p.countWeChat(seen) },
 	})
 	if err != nil {
 		return nil, err
@@ -176,7 +192,7 @@ func (p *Provider) build(ctx context.Context, c *console.Console, registry prome
 	return server.New(server.Config{
 		SingleProcess: ownedByOneProcess(p.Store),
 		AdminURL:      adminURL, Admin: p.Admin,
-		PublicURL: p.Config.PublicURL, DefaultDirectory: id, Engine: p.Engine, Audit: p.Audit, Keys: p.Ring, Secrets: p.Secrets, Master: p.Master,
+		PublicURL: p.Config.PublicURL, DefaultDirectory: id, Engine: p.Engine, Audit: p.Audit, Statistics: p.statistics, Keys: p.Ring, Secrets: p.Secrets, Master: p.Master,
 		WeChat: calls, Now: p.Clock.Now, ClockTrusted: p.Clock.Trusted, TokenNow: c.Now, Rand: c.Random, Logger: p.logger, Metrics: registry, TrustedProxies: proxies,
 		RequestTimeout: p.Config.Listen.RequestTimeout, WeChatTimeout: p.Config.WeChat.Timeout,
 		ClientRate: p.Config.Clients.Rate, ClientBurst: p.Config.Clients.Burst,
@@ -258,7 +274,7 @@ func (p *Provider) Drain() error {
 	}
 	p.stop()
 	p.loops.Wait()
-	return errors.Join(err, p.finish(ctx), p.Close())
+	return errors.Join(err, p.finish(ctx), p.statistics.Flush(ctx), p.Close())
 }
 
 // finish waits until all mail of requests is sent, or ctx ends.
