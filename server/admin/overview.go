@@ -27,7 +27,7 @@ func (s *Service) Statistics(ctx context.Context, directory string, r statistics
 
 // Health is the state of the installation as this instance sees it.
 type Health struct {
-	// Store is empty if the store answers, else why it does not.
+	// Store is empty if the store responds, else why it does not.
 	Store string `json:"store,omitempty"`
 	// StoreLatency is the duration of one read.
 	StoreLatency time.Duration `json:"store_latency"`
