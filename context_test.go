@@ -13,13 +13,15 @@ import (
 )
 
 // contextReaders are the functions below server that read a value of a context: methods that fosite calls, directly or through
-// package grants, and what these call. They have no other way to the request. All other functions receive it as an argument.
+// package grants, and what these call. They have no other way to the request.
+// The console and the admin API are plain handlers, which ask for the actor of an *http.Request. All other functions receive it as an argument.
 func contextReaders() map[string][]string {
 	return map[string][]string{
 		"server/clientauth/authenticator.go": {"Authenticator.Authenticate"}, // fosite.ClientAuthenticationStrategy
 		"server/endpoint/request.go":         {"FromContext"},
 		"server/federation/request.go":       {"requestFrom"},
 		"server/federation/service.go":       {"Service.ExchangeCode", "Service.ResolveReplay", "Service.ResolveSubject"}, // interfaces of package grants
+		"server/operators/authenticator.go":  {"requestOf"},                                                               // the actor of a plain http.Handler of the admin listener
 		"server/token/access_token.go":       {"AccessTokens.GenerateAccessToken"},                                        // fosite's AccessTokenStrategy
 		"server/token/authorization_code.go": {"codeStorage.GetAuthorizeCodeSession"},                                     // fosite's AuthorizeCodeStorage
 		"server/token/dispatcher.go":         {"Dispatcher.HandleTokenEndpointRequest"},                                   // fosite.TokenEndpointHandler

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -70,12 +69,9 @@ func (s *Server) Operators() *Operators {
 }
 
 // firstOwner creates the first owner for a request with the secret of the link.
-func (s *Server) firstOwner(ctx context.Context, secret string, asked identity.Account) (storage.User, error) {
-	actor := admin.Actor{}
-	if c := endpoint.FromContext(ctx); c != nil {
-		actor.From, actor.RequestID = c.ClientIP.String(), c.ID
-	}
-	created, err := s.config.Admin.As(actor).FirstOwner(ctx, secret, asked)
+func (s *Server) firstOwner(c *endpoint.Request, secret string, asked identity.Account) (storage.User, error) {
+	actor := admin.Actor{From: c.ClientIP.String(), RequestID: c.ID}
+	created, err := s.config.Admin.As(actor).FirstOwner(c.Context(), secret, asked)
 	if errors.Is(err, admin.ErrConsoleLink) {
 		return storage.User{}, account.ErrFirstOwner
 	}

@@ -176,3 +176,13 @@ func ExampleOpenID() {
 	// level=INFO msg="signed in" app=wx0123456789abcdef user=[redacted] union=[redacted] phone=[redacted]
 	// {wx0123456789abcdef [redacted]} [redacted]
 }
+
+// RejectedSetting names the setting that an operator has to correct, so that a program can describe the remedy in its own words.
+func ExampleRejectedSetting() {
+	remedies := map[wechat.Setting]string{
+		wechat.AppSecretSetting: "reset the AppSecret, and store the new one",
+		wechat.IPListSetting:    "add the address of this server to the IP list",
+	}
+	fmt.Println(remedies[wechat.RejectedSetting(40164)])
+	// Output: add the address of this server to the IP list
+}

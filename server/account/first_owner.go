@@ -23,7 +23,7 @@ type FirstOwner struct {
 	// Open reports whether there is a valid link.
 	Open func(ctx context.Context) (bool, error)
 	// Create creates the owner. Its errors are those of package identity, and ErrFirstOwner for a wrong secret.
-	Create func(ctx context.Context, secret string, account identity.Account) (storage.User, error)
+	Create func(r *endpoint.Request, secret string, account identity.Account) (storage.User, error)
 }
 
 // FirstOwnerPath is the path of the link.
@@ -83,7 +83,7 @@ func (e *FirstOwner) create(r *endpoint.Request, form url.Values) (storage.User,
 	if len(secret) > maxLinkSecret {
 		return storage.User{}, ErrFirstOwner
 	}
-	return e.Create(r.Context(), secret, identity.Account{Username: form.Get("username"), Password: form.Get("new_password")})
+	return e.Create(r, secret, identity.Account{Username: form.Get("username"), Password: form.Get("new_password")})
 }
 
 func firstOwnerForm(typed url.Values) page.Form {

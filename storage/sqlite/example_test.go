@@ -58,3 +58,37 @@ func ExampleFileError() {
 	}
 	// Output: check the path and its mode
 }
+
+// A backup is opened, checked and put in the place of the store while no server uses it.
+func ExampleRestore() {
+	ctx := context.Background()
+	folder, err := os.MkdirTemp("", "sqlite")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(folder)
+	store, file := filepath.Join(folder, "minifed.db"), filepath.Join(folder, "backup.db")
+	engine, err := sqlite.Open(ctx, sqlite.Options{Path: store, Serve: true})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("backup:", engine.Backup(ctx, file))
+	fmt.Println("stop:", engine.Close())
+
+	replaced, err := sqlite.Restore(ctx, store, file, func(backup *sqlite.BackupFile) error { return backup.CheckIntegrity(ctx) })
+	fmt.Println("restore:", err, filepath.Base(replaced))
+	// Output:
+	// backup: <nil>
+	// stop: <nil>
+	// restore: <nil> minifed.db.before-restore
+}
+
+// A backup is read without a change of its folder.
+func ExampleOpenBackup() {
+	_, err := sqlite.OpenBackup(context.Background(), os.DevNull)
+	var failure *sqlite.FileError
+	fmt.Println(errors.As(err, &failure))
+	// Output: true
+}
