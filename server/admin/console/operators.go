@@ -11,10 +11,8 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// operatorPath returns the path of a page of an operator.
-func operatorPath(id, page string) string {
-	return strings.TrimSuffix(Base+"operators/"+url.PathEscape(id)+"/"+page, "/")
-}
+// operatorPath returns the path of the page of an operator.
+func operatorPath(id string) string { return Base + "operators/" + url.PathEscape(id) }
 
 // operators lists the operators.
 func (c *Console) operators(w http.ResponseWriter, r *request) error {
@@ -94,7 +92,7 @@ func (c *Console) createOperator(w http.ResponseWriter, r *request) error {
 	}
 	return c.render(w, r, page{
 		Template: "password", Title: text("operator.created"), Tab: "nav.operators",
-		Data: passwordData{password, operatorPath(created.User.ID, ""), text("operator.password.once", c.config.AdminURL)},
+		Data: passwordData{password, operatorPath(created.User.ID), text("operator.password.once", c.config.AdminURL)},
 	})
 }
 
@@ -119,7 +117,7 @@ type operatorData struct {
 
 func (c *Console) operatorPage(w http.ResponseWriter, r *request, operator admin.Operator, roles string, problems []admin.Problem) error {
 	id := operator.User.ID
-	data := operatorData{Operator: operator, Path: operatorPath(id, ""), Person: userPath(storage.OperatorsDirectory, id, "")}
+	data := operatorData{Operator: operator, Path: operatorPath(id), Person: userPath(storage.OperatorsDirectory, id, "")}
 	data.Before = []field{rolesField(roles, problems)}
 	data.Unplaced = unplaced([]section{{Fields: data.Before}}, problems)
 	if r.allows(storage.OperatorsDirectory, admin.ActOperatorUpdate) {
@@ -148,7 +146,7 @@ func (c *Console) saveOperator(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	return redirect(w, operatorPath(operator.User.ID, "")+"?done=saved_roles")
+	return redirect(w, operatorPath(operator.User.ID)+"?done=saved_roles")
 }
 
 // operatorActs are the acts on an operator that are confirmed.
@@ -177,7 +175,7 @@ func (c *Console) askOperator(w http.ResponseWriter, r *request) error {
 	}
 	return c.confirm(w, r, nil, confirmation{
 		directory: storage.OperatorsDirectory, act: asked.act, title: text(asked.key), lead: text(asked.key+".lead", labelOf(operator.User)),
-		cancel: operatorPath(operator.User.ID, ""), tab: "nav.operators",
+		cancel: operatorPath(operator.User.ID), tab: "nav.operators",
 	})
 }
 
@@ -192,5 +190,5 @@ func (c *Console) actOnOperator(w http.ResponseWriter, r *request) error {
 	if asked.leaves {
 		return redirect(w, Base+"operators?done="+asked.done)
 	}
-	return redirect(w, operatorPath(r.vars["user"], "")+"?done="+asked.done)
+	return redirect(w, operatorPath(r.vars["user"])+"?done="+asked.done)
 }

@@ -295,10 +295,10 @@ func (v *view) ClientPath(client, page string) string {
 }
 
 // OperatorPath returns the path of the page of an operator.
-func (*view) OperatorPath(id string) string { return operatorPath(id, "") }
+func (*view) OperatorPath(id string) string { return operatorPath(id) }
 
 // ServicePath returns the path of the page of a service client.
-func (*view) ServicePath(id string) string { return servicePath(id, "") }
+func (*view) ServicePath(id string) string { return servicePath(id) }
 
 // UserPath returns the path of a page of a user of the directory.
 func (v *view) UserPath(user, page string) string { return userPath(v.Directory.ID, user, page) }

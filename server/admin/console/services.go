@@ -11,10 +11,8 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// servicePath returns the path of a page of a service client.
-func servicePath(id, page string) string {
-	return strings.TrimSuffix(Base+"services/"+url.PathEscape(id)+"/"+page, "/")
-}
+// servicePath returns the path of the page of a service client.
+func servicePath(id string) string { return Base + "services/" + url.PathEscape(id) }
 
 // services lists the service clients of the admin API.
 func (c *Console) services(w http.ResponseWriter, r *request) error {
@@ -109,7 +107,7 @@ type serviceSecret struct {
 func (c *Console) showServiceSecret(w http.ResponseWriter, r *request, client storage.Client, secret string, title message) error {
 	return c.render(w, r, page{
 		Template: "service_secret", Title: title, Tab: "nav.services",
-		Data: serviceSecret{client.ID, secret, c.config.AdminURL, c.config.AdminURL + "/admin/v1", servicePath(client.ID, "")},
+		Data: serviceSecret{client.ID, secret, c.config.AdminURL, c.config.AdminURL + "/admin/v1", servicePath(client.ID)},
 	})
 }
 
@@ -138,7 +136,7 @@ type serviceData struct {
 
 func (c *Console) servicePage(w http.ResponseWriter, r *request, entry *storage.Entry[storage.Client], in serviceInput, problems []admin.Problem, changed bool) error {
 	client := entry.Record
-	data := serviceData{Client: client, Path: servicePath(client.ID, "")}
+	data := serviceData{Client: client, Path: servicePath(client.ID)}
 	data.Before, data.Revision, data.Submit = in.fields(problems), entry.Revision(), text("form.save")
 	data.Unplaced = unplaced([]section{{Fields: data.Before}}, problems)
 	name := client.Name
@@ -172,7 +170,7 @@ func (c *Console) saveService(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	return redirect(w, servicePath(entry.Record.ID, "")+"?done=saved_roles")
+	return redirect(w, servicePath(entry.Record.ID)+"?done=saved_roles")
 }
 
 // serviceActs are the acts on a service client that are confirmed.
@@ -203,7 +201,7 @@ func (c *Console) askService(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	id := entry.Record.ID
-	shown := confirmation{directory: storage.OperatorsDirectory, act: asked.act, cancel: servicePath(id, ""), tab: "nav.services"}
+	shown := confirmation{directory: storage.OperatorsDirectory, act: asked.act, cancel: servicePath(id), tab: "nav.services"}
 	if shown.title, shown.lead = text(asked.key), text(asked.key+".lead", id); !ok {
 		shown.act, shown.title, shown.lead = admin.ActClientSecret, text("client.rotate"), text("client.rotate.lead", len(entry.Record.Secrets))
 	}
@@ -233,5 +231,5 @@ func (c *Console) actOnService(w http.ResponseWriter, r *request) error {
 	if asked.leaves {
 		return redirect(w, Base+"services?done="+asked.done)
 	}
-	return redirect(w, servicePath(id, "")+"?done="+asked.done)
+	return redirect(w, servicePath(id)+"?done="+asked.done)
 }
