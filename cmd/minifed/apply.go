@@ -11,6 +11,7 @@ import (
 	"github.com/minifed/minifed/cmd/minifed/internal/manifest"
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/server/admin/apply"
+	"github.com/minifed/minifed/storage"
 )
 
 // errPending says that a dry run found changes. The exit code reports it to scripts.
@@ -18,8 +19,8 @@ var errPending = errors.New("changes are pending")
 
 // applyFlags are the flags of `minifed apply`.
 type applyFlags struct {
-	files              []string
-	dryRun, prune, yes bool
+	files                     []string
+	dryRun, drift, prune, yes bool
 }
 
 func newApply(c *console.Console, flags *settings) *cobra.Command {
@@ -28,15 +29,22 @@ func newApply(c *console.Console, flags *settings) *cobra.Command {
 	command := &cobra.Command{
 		Use: "apply",
 		Example: "  minifed apply -f ./minifed --dry-run\n  minifed apply -f ./minifed --yes\n  minifed apply -f clients.yaml --prune\n" +
-			"  minifed export --as-files ./minifed && minifed apply -f ./minifed",
+			"  minifed apply --drift\n  minifed export --as-files ./minifed && minifed apply -f ./minifed",
 		Args: exactly(),
 	}
 	d.atDirectory(command)
 	command.Flags().StringArrayVarP(&f.files, "file", "f", nil, "")
 	command.Flags().BoolVar(&f.dryRun, "dry-run", false, "")
+	command.Flags().BoolVar(&f.drift, "drift", false, "")
 	command.Flags().BoolVar(&f.prune, "prune", false, "")
 	command.Flags().BoolVarP(&f.yes, "yes", "y", false, "")
 	command.RunE = func(command *cobra.Command, _ []string) error {
+		if f.drift && len(f.files) > 0 {
+			return wrongUsage("usage.exclude", "--drift", "--file")
+		}
+		if f.drift {
+			return d.work(command.Context(), d.showDrift)
+		}
 		if len(f.files) == 0 {
 			return wrongUsage("usage.apply.file")
 		}
@@ -93,6 +101,31 @@ func (d *operatorEnv) apply(ctx context.Context, service *admin.Service, request
 		return err
 	}
 	return d.say(appliedView{false, done}, func() { d.printApplied(done) })
+}
+
+// showDrift shows what differs from the documents of the last apply.
+func (d *operatorEnv) showDrift(ctx context.Context, service *admin.Service) error {
+	directories, _, err := collect(paging{limit: storage.MaxPage, all: true}, func(page admin.Page) ([]storage.Directory, string, error) {
+		return service.Directories(ctx, page)
+	})
+	if err != nil {
+		return err
+	}
+	var plan apply.Plan
+	for _, directory := range append(directories, storage.Directory{ID: storage.OperatorsDirectory}) {
+		drift, err := apply.Drift(ctx, service, directory.ID)
+		if err != nil {
+			return err
+		}
+		plan.Changes = append(plan.Changes, drift.Changes...)
+	}
+	if err := d.say(appliedView{plan.Pending(), plan.Changes}, func() { d.printPlan(plan) }); err != nil {
+		return err
+	}
+	if plan.Pending() {
+		return errPending
+	}
+	return nil
 }
 
 // changing counts the changes of a plan.

@@ -82,6 +82,9 @@ func TestApply_ShowsThePlanAndDoesIt(t *testing.T) {
 	writeFile(t, filepath.Join(folder, "shop.secret"), "another-secret-from-a-file")
 	cli.run(t, "client", "update", "shop", "--redirect-uri", "https://shop.example.com/callback", "--redirect-uri", "https://evil.example.com/")
 	cli.run(t, "client", "create", "--kind", "service", "--id", "extra")
+	if drift := cli.runCode(t, exitPending, "apply", "--drift"); !strings.Contains(drift, "      - https://evil.example.com/\n") || strings.Contains(drift, "secret") {
+		t.Errorf("drift:\n%s", drift)
+	}
 	planned := cli.runCode(t, exitPending, "apply", "-f", folder, "--dry-run", "--prune")
 	for _, text := range []string{"    redirect_uris:\n      - https://evil.example.com/\n", "    secret: replaced", "- service client extra in directory default"} {
 		if !strings.Contains(planned, text) {
@@ -93,6 +96,8 @@ func TestApply_ShowsThePlanAndDoesIt(t *testing.T) {
 		t.Errorf("applied %v", applied)
 	}
 	cli.runCode(t, exitDone, "apply", "-f", folder, "--dry-run", "--prune")
+	cli.runCode(t, exitDone, "apply", "--drift")
+	cli.mustFail(t, exitUsage, []string{"exclude"}, "apply", "--drift", "-f", folder)
 }
 
 // runCode runs a command line that must end with an exit code, and returns its output.

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/minifed/minifed/audit/audittest"
+	"github.com/minifed/minifed/cmd/minifed/porttest"
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/server/admin"
@@ -279,4 +280,29 @@ func TestLogin_SignsInByTheBrowserAndRefreshes(t *testing.T) {
 	}
 	cli.run(t, "logout", "--server", server.URL)
 	cli.mustFail(t, exitFailed, []string{"not signed in"}, "client", "list", "--server", server.URL)
+}
+
+// TestServer_WorksAtARunningServer uses the real server: a service client that apply created, and the sign-in page of operators.
+func TestServer_WorksAtARunningServer(t *testing.T) {
+	cli := newCLIWithStore(t)
+	file := filepath.Join(t.TempDir(), "operators.yaml")
+	writeFile(t, file, "kind: service_client\nid: deploy\nexpires_at: "+time.Now().Add(time.Hour).UTC().Format(time.RFC3339)+
+		"\nsecret: {env: DEPLOY_SECRET}\nassignments: [{directory: '*', role: admin}]\n")
+	cli.with("DEPLOY_SECRET=a-long-secret-of-deploy-42").run(t, "apply", "-f", file, "--yes")
+	public, listener := porttest.Address(t), porttest.Address(t)
+	running := cli.startServerOn(t, public, listener, "MINIFED_ADMIN_PUBLIC_URL=http://"+listener)
+	remote := newCLI(t, "MINIFED_SERVER="+running.adminURL, "MINIFED_CLIENT_ID=deploy", "MINIFED_CLIENT_SECRET=a-long-secret-of-deploy-42")
+	created := remote.runJSON(t, "client", "create", "--for", "spring-boot", "--url", "https://shop.example.com", "--id", "shop")
+	if created["issuer"] != running.url || !strings.Contains(remote.run(t, "client", "list"), "shop") {
+		t.Errorf("created %v", created)
+	}
+	remote.mustFail(t, exitFailed, []string{"is not allowed"}, "directory", "delete", "default", "--yes")
+	query := url.Values{
+		"client_id": {admin.CommandLineClient}, "response_type": {"code"}, "redirect_uri": {"http://127.0.0.1:1/callback"}, "scope": {"openid offline_access"},
+		"state": {"a-state-of-many-letters"}, "code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}, "code_challenge_method": {"S256"},
+	}
+	browser := newPageUser(t)
+	if status := browser.get(running.adminURL + "/oauth2/authorize?" + query.Encode()); status != http.StatusOK || !strings.Contains(browser.body, `name="password"`) {
+		t.Errorf("the sign-in of the command line: %d %s", status, browser.body)
+	}
 }
