@@ -14,14 +14,16 @@ import (
 // that names the address. A test of the program traces what it really opens.
 func outgoingConnections() map[string]string {
 	return map[string]string{
-		"wechat/client.go":                    "wechat.base_url",
-		"wechat/transport.go":                 "wechat.base_url",
-		"cmd/minifed/doctor_wechat.go":        "wechat.base_url",
-		"storage/mongodb/engine.go":           "storage.uri",
-		"server/outbound/client.go":           "jwks_uri",
-		"server/mail/smtp.go":                 "mail.smtp.address",
-		"cmd/minifed/internal/config/mail.go": "mail.webhook.url",
-		"cmd/minifed/healthcheck.go":          "listen.admin_address",
+		"wechat/client.go":                      "wechat.base_url",
+		"wechat/transport.go":                   "wechat.base_url",
+		"cmd/minifed/doctor_wechat.go":          "wechat.base_url",
+		"storage/mongodb/engine.go":             "storage.uri",
+		"server/outbound/client.go":             "jwks_uri",
+		"server/mail/smtp.go":                   "mail.smtp.address",
+		"cmd/minifed/internal/config/mail.go":   "mail.webhook.url",
+		"cmd/minifed/server.go":                 "--server",
+		"cmd/minifed/internal/remote/client.go": "--server",
+		"cmd/minifed/healthcheck.go":            "listen.admin_address",
 	}
 }
 
