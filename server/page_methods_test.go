@@ -72,7 +72,9 @@ func TestPages_OfMethodsAreAccessibleInEveryLanguage(t *testing.T) {
 func TestPasskeyPage_ExplainsWhatToDoWithoutScripts(t *testing.T) {
 	ts := newPasskeyServer(t, storage.TwoFactorOptional)
 	b := ts.newFormBrowser()
-	b.get(ts.url + "/login/passkey")
+	if first := b.get(ts.url + "/login/passkey"); len(first.header.Values("Set-Cookie")) != 1 {
+		t.Errorf("cookies: %v", first.header.Values("Set-Cookie"))
+	}
 	hints := findElements(b.document(), func(n *html.Node) bool { return n.Data == "noscript" })
 	if len(hints) != 1 || !strings.Contains(b.page.body, "Passkeys need JavaScript") {
 		t.Errorf("%d hints: %s", len(hints), b.page.body)

@@ -45,7 +45,9 @@ func (n BrowserIDs) Ensure(w http.ResponseWriter, r *Request) (string, error) {
 		return "", fmt.Errorf("endpoint: randomness: %w", err)
 	}
 	// The names sort by time.
-	browserCookie(fmt.Sprintf(".%010x%x", n.Now().Unix(), different)).Set(w, issuer, value)
+	kind := browserCookie(fmt.Sprintf(".%010x%x", n.Now().Unix(), different))
+	kind.Set(w, issuer, value)
+	r.AddCookie(&http.Cookie{Name: kind.name(issuer), Value: value}) // Another part of the page finds it.
 	return BrowserDigest(issuer, value), nil
 }
 
