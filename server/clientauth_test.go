@@ -162,7 +162,7 @@ func TestInvalidClient_LogNamesCause(t *testing.T) {
 		cause string
 	}{
 		"unknown client":         {header("nobody", secretOfMini), "no client of this directory has this client_id"},
-		"disabled":               {header("off", secretOfMini), "is disabled: enable it"},
+		"disabled":               {header("off", secretOfMini), "is disabled, or has expired: enable it"},
 		"wrong secret":           {header("mini", "wrong"), "secret is wrong"},
 		"no secret registered":   {header("secretless", "wrong"), "has no secret"},
 		"post, Basic only":       {form("mini", secretOfMini), "sent in the body, and the client is restricted to client_secret_basic"},

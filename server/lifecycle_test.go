@@ -201,15 +201,18 @@ func TestBackChannelLogout_2_NotifiesManyClientsOfOneSession(t *testing.T) {
 		t.Error("the log does not name the client without room")
 	}
 	b.get(ts.logoutURL("id_token_hint", token))
-	ts.clock.Advance(time.Minute)
-	ts.deliverDue()
-	notified := map[any]bool{} // A client may be notified more than once.
-	for _, token := range web.tokens() {
-		notified[claims(t, token)["aud"]] = true
+	notified := map[any]bool{}
+	for range 3 { // On a busy machine, a delivery can reach its timeout. It is then repeated, so that a client may be notified twice.
+		ts.clock.Advance(time.Minute)
+		ts.deliverDue()
+		for _, token := range web.tokens() {
+			notified[claims(t, token)["aud"]] = true
+		}
+		if len(notified) == many+1 {
+			return
+		}
 	}
-	if len(notified) != many+1 {
-		t.Errorf("%d clients got a logout token, want %d", len(notified), many+1)
-	}
+	t.Errorf("%d clients got a logout token, want %d", len(notified), many+1)
 }
 
 func TestLifecycle_InstanceWithTheDeletedClientInMemoryTakesTokensOfTheNewOne(t *testing.T) {
