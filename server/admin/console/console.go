@@ -97,6 +97,7 @@ func (c *Console) routes() []route {
 		{path: "start/mini-program", get: c.wizardMiniProgram, post: c.saveWizardMiniProgram},
 		{path: "start/application", get: c.wizardApplication, post: c.saveWizardApplication},
 		{path: "start/ready", get: c.showReady},
+		{path: "overview", get: c.overview},
 		{path: "api", get: c.reference},
 		{path: "operators", get: c.operators},
 		{path: "new-operator", get: c.newOperator, post: c.createOperator},
@@ -131,6 +132,8 @@ func (c *Console) routes() []route {
 		{path: "d/{directory}/users/{user}/merge", get: c.askMerge, post: c.mergeUsers},
 		{path: "d/{directory}/users/{user}/act/{act}", get: c.askUser, post: c.actOnUser},
 		{path: "d/{directory}/merges", get: c.merges, post: c.decideMerges},
+		{path: "d/{directory}/audit", get: c.audit},
+		{path: "d/{directory}/audit.jsonl", get: c.downloadAudit},
 		{path: "d/{directory}/undo-merge", post: c.undoMerge},
 	}
 }

@@ -79,7 +79,7 @@ func (h *harness) addUsers() {
 func (h *harness) pages() []string {
 	paths := []string{
 		"", "new", "nowhere", "d/closed/", "d/closed/delete", "operators", "new-operator", "operators/" + h.olga, "operators/" + h.olga + "/act/delete",
-		"api", "services", "new-service", "services/pipeline", "services/pipeline/act/secret",
+		"api", "overview", "overview?range=month", "services", "new-service", "services/pipeline", "services/pipeline/act/secret",
 		"start", "start/mini-program", "start/application", "start/ready?mini=mini&app=shop&for=spring-boot&address=https://shop.example.com",
 	}
 	for _, path := range []string{
@@ -87,7 +87,7 @@ func (h *harness) pages() []string {
 		"clients/mini", "clients/shop", "clients/app", "clients/phone", "clients/robot", "clients/shop/secret", "clients/shop/secret?alone=1",
 		"clients/mini/app-secret", "clients/shop/disable", "clients/shop/delete",
 		"users", "users?q=nothing", "new-user", "users/" + h.alice, "users/" + h.shadow, "users/" + h.alice + "/password", "users/" + h.alice + "/merge",
-		"users/" + h.alice + "/merge?other=" + h.shadow, "users/" + h.alice + "/act/disable", "users/" + h.alice + "/act/delete", "merges",
+		"users/" + h.alice + "/merge?other=" + h.shadow, "users/" + h.alice + "/act/disable", "users/" + h.alice + "/act/delete", "merges", "audit", "audit?target=user:x",
 	} {
 		paths = append(paths, "d/default/"+path)
 	}

@@ -276,7 +276,7 @@ func (v *view) Account() string { return v.console.config.Account }
 
 // Menu are the pages of the installation.
 func (v *view) Menu() []link {
-	links := []link{{Path: Base, Text: text("nav.directories")}}
+	links := []link{{Path: Base, Text: text("nav.directories")}, {Path: Base + "overview", Text: text("nav.overview")}}
 	if v.request.allows(storage.OperatorsDirectory, admin.ActOperatorRead) {
 		links = append(links, link{Path: Base + "operators", Text: text("nav.operators")})
 	}
@@ -318,7 +318,7 @@ func (v *view) Tabs() []link {
 	}
 	at := func(page, key string) link { return link{Path: directoryPath(v.Directory.ID, page), Text: text(key)} }
 	return v.marked([]link{
-		at("", "nav.directory"), at("clients", "nav.clients"), at("users", "nav.users"), at("merges", "nav.merges"), at("keys", "nav.keys"), at("settings", "nav.settings"),
+		at("", "nav.directory"), at("clients", "nav.clients"), at("users", "nav.users"), at("merges", "nav.merges"), at("keys", "nav.keys"), at("audit", "nav.audit"), at("settings", "nav.settings"),
 	})
 }
 

@@ -134,5 +134,9 @@
   addEventListener("popstate", () => { location.reload(); });
   addEventListener("beforeunload", (e) => { if (changed) e.preventDefault(); });
 
+  // The overview refreshes itself.
+  const live = document.querySelector("[data-refresh]");
+  if (live) setTimeout(() => location.reload(), 1000 * live.dataset.refresh);
+
   start(document.body);
 })();
