@@ -56,7 +56,7 @@ func allowedImports() map[string][]string {
 		"server/admin":              {"audit", "identity", "identity/userfile", "keys", "statistics", "storage", "wechat"},
 		"server/admin/console":      {"audit", "identity", "keys", "server/admin", "server/admin/api", "server/admin/relyingparty", "server/admin/setting", "statistics", "storage", "wechat"},
 		"server/admin/setting":      {"keys", "storage"},
-		"server/admin/api":          {"audit", "identity", "identity/userfile", "internal/suggest", "keys", "server/admin", "storage", "wechat"},
+		"server/admin/api":          {"audit", "identity", "identity/userfile", "internal/suggest", "keys", "server/admin", "statistics", "storage", "wechat"},
 		"server/upgradetest":        {"audit/audittest", "keys", "server", "storage", "wechat"},
 
 		"server/method/totp":    {"grants", "identity", "keys", "server/account", "server/authorize", "server/endpoint", "server/page", "server/ratelimit", "storage"},

@@ -510,6 +510,22 @@ func TestFailures_AreProblems(t *testing.T) {
 	h.send(tokenOwner, http.MethodGet, list, "").wantProblem(http.StatusInternalServerError, "internal")
 }
 
+func TestStatistics_AndHealth(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	for token, path := range map[string]string{tokenAuditor: list + "/statistics?step=hour", tokenOther: "/statistics"} {
+		if r := h.ok(token, http.MethodGet, path, ""); len(r.json["series"].([]any)) != 0 || r.text("from") == r.text("to") {
+			t.Errorf("%s: %s", path, r.Body.String())
+		}
+	}
+	h.send(tokenAuditor, http.MethodGet, list+"/statistics?from=2020-01-01T00:00:00Z", "").wantProblem(http.StatusBadRequest, "malformed", "from")
+	h.send(tokenAuditor, http.MethodGet, list+"/statistics?to=now", "").wantProblem(http.StatusBadRequest, "malformed", "to")
+	h.send(tokenAuditor, http.MethodGet, list+"/statistics?step=week", "").wantProblem(http.StatusBadRequest, "malformed", "step")
+	if r := h.ok(tokenOwner, http.MethodGet, "/health", ""); r.json["store"] != nil || len(r.json["signers"].([]any)) != 0 {
+		t.Errorf("health %s", r.Body.String())
+	}
+}
+
 // Every setting of the command line and the console is a member that a creation can have.
 func TestSettings_AreMembers(t *testing.T) {
 	t.Parallel()

@@ -3,7 +3,6 @@ package api
 import (
 	"io"
 	"net/http"
-	"time"
 
 	"github.com/minifed/minifed/audit"
 	"github.com/minifed/minifed/server/admin"
@@ -85,15 +84,8 @@ func auditParameters() []parameter {
 func (c *call) auditFilter() (audit.Filter, error) {
 	query := c.URL.Query()
 	filter := audit.Filter{Actor: query.Get("actor"), Action: query.Get("action"), Target: query.Get("target")}
-	for name, at := range map[string]*time.Time{"from": &filter.From, "until": &filter.Until} {
-		if query.Get(name) == "" {
-			continue
-		}
-		parsed, err := time.Parse(time.RFC3339, query.Get(name))
-		if err != nil {
-			return filter, parameterProblem(name, "must be a time in RFC 3339, such as 2026-01-31T08:00:00Z")
-		}
-		*at = parsed
+	if err := c.parseTime("from", &filter.From); err != nil {
+		return filter, err
 	}
-	return filter, nil
+	return filter, c.parseTime("until", &filter.Until)
 }

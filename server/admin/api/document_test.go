@@ -65,7 +65,7 @@ func compareDocument(t *testing.T, file, page string) {
 
 // firstSteps is an example with a server of the defaults.
 func firstSteps() string {
-	return `minifed operator client create ci --role admin:default --expires 90d   # prints SECRET
+	return `minifed operator client create ci --role admin:default --expires 90d
 TOKEN=$(curl -sS --noproxy '*' -u ci:SECRET http://localhost:8081/oauth2/token \
   -d grant_type=client_credentials -d resource=http://localhost:8081/admin/v1 | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
 curl -sS --noproxy '*' http://localhost:8081/admin/v1/directories/default/clients \
@@ -90,7 +90,7 @@ func newPage(t *testing.T, texts map[string]string, say func(string) string) str
 		fmt.Fprintf(p, "%s\n\n", paragraph)
 	}
 	fmt.Fprintf(p, "%s\n\n", p.say("`GET /admin/v1/openapi.json` returns this document for programs, as OpenAPI 3.1."))
-	fmt.Fprintf(p, "%s\n\n```sh\n%s\n```\n\n", p.say("**First steps.** An operator creates a service client, which gets a token and creates a client:"), firstSteps())
+	fmt.Fprintf(p, "%s\n\n```sh\n%s\n```\n\n", p.say("**First steps.** An operator creates a service client, and the command prints SECRET. With it, the program gets a token and creates a client:"), firstSteps())
 	p.contents(reference)
 	p.problems(reference)
 	for _, section := range reference.Sections {

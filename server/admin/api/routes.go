@@ -11,7 +11,7 @@ const directoryPattern = "[a-z0-9_-]{1,32}"
 // allRoutes is the table of operations.
 func (a *api) allRoutes() []route {
 	return slices.Concat(
-		directoryRoutes(), clientRoutes(), userRoutes(), methodRoutes(), mergeRoutes(), keyRoutes(), transferRoutes(), auditRoutes(), operatorRoutes(), serviceRoutes(),
+		directoryRoutes(), clientRoutes(), userRoutes(), methodRoutes(), mergeRoutes(), keyRoutes(), transferRoutes(), auditRoutes(), statisticsRoutes(), operatorRoutes(), serviceRoutes(),
 		[]route{{
 			id: "openapi", method: http.MethodGet, path: "/openapi.json", tag: "Documents", status: http.StatusOK, public: true, tagged: true,
 			summary: "OpenAPI description", text: "This document, as OpenAPI 3.1. It needs no access token.",
@@ -32,6 +32,7 @@ func tags() []tag {
 		{"Keys", "Signing keys and token secrets of a directory."},
 		{"Import and export", "Users in files, and the whole installation."},
 		{"Audit", "Who did what."},
+		{"Statistics", "Sign-ins, calls to WeChat, and the state of the installation."},
 		{"Operators", "People who administer minifed, with their roles."},
 		{"Service clients", "Clients of programs that use this API, with roles and expiry."},
 		{"Documents", "Public documents."},
