@@ -79,8 +79,12 @@ func (d *operatorEnv) showOperator(o admin.Operator) error {
 
 func operatorFields(o admin.Operator) []console.Field {
 	return []console.Field{
-		{Name: "user_id", Value: o.User.ID}, {Name: "username", Value: o.User.Username}, {Name: "name", Value: o.User.Profile.Name},
-		{Name: "email", Value: o.User.Email}, {Name: "status", Value: string(o.User.Status)}, {Name: "roles", Value: rolesText(o.Assignments)},
+		{Name: "user_id", Value: o.User.ID},
+		{Name: "username", Value: o.User.Username},
+		{Name: "name", Value: o.User.Profile.Name},
+		{Name: "email", Value: o.User.Email},
+		{Name: "status", Value: string(o.User.Status)},
+		{Name: "roles", Value: rolesText(o.Assignments)},
 		{Name: "created", Value: stamp(o.User.CreatedAt)},
 	}
 }

@@ -44,8 +44,11 @@ func viewService(client storage.Client) serviceView {
 
 func serviceFields(client storage.Client) []console.Field {
 	return []console.Field{
-		{Name: "client_id", Value: client.ID}, {Name: "name", Value: client.Name}, {Name: "disabled", Value: yes(client.Disabled)},
-		{Name: "roles", Value: rolesText(admin.AssignmentsOf(client.Assignments))}, {Name: "expires", Value: stamp(client.ExpiresAt)},
+		{Name: "client_id", Value: client.ID},
+		{Name: "name", Value: client.Name},
+		{Name: "disabled", Value: yes(client.Disabled)},
+		{Name: "roles", Value: rolesText(admin.AssignmentsOf(client.Assignments))},
+		{Name: "expires", Value: stamp(client.ExpiresAt)},
 	}
 }
 
