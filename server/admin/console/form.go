@@ -222,13 +222,16 @@ func (f form[R]) options(r *request, key string, choices []string, chosen string
 	if r.locale.has(key + ".option.") {
 		choices = append([]string{""}, choices...)
 	}
-	if !slices.Contains(choices, chosen) {
+	if chosen != "" && !slices.Contains(choices, chosen) {
 		choices = append(slices.Clone(choices), chosen)
 	}
-	for _, choice := range choices {
+	for i, choice := range choices {
 		each := option{Value: choice, Marked: choice == chosen}
 		if name := key + ".option." + choice; r.locale.has(name) {
 			each.Label = text(name)
+		}
+		if i == 0 && chosen == "" { // A record without a value has the first one.
+			each.Value, each.Marked = "", true
 		}
 		all = append(all, each)
 	}

@@ -147,6 +147,9 @@ func checkPage(t *testing.T, p *shownPage, language string) {
 			}
 		}
 	}
+	for _, n := range p.all(func(n *html.Node) bool { return n.Data == "option" && textOf(n) == "" }) {
+		t.Errorf("an option without a text: %v", n.Parent.Attr)
+	}
 	for _, form := range p.all(func(n *html.Node) bool { return n.Data == "form" }) {
 		if buttons := elements(form, func(n *html.Node) bool {
 			return n.Data == "button" && attribute(n, "type") == "submit" && textOf(n) != ""
