@@ -47,7 +47,7 @@ func (n BrowserIDs) Ensure(w http.ResponseWriter, r *Request) (string, error) {
 	// The names sort by time.
 	kind := browserCookie(fmt.Sprintf(".%010x%x", n.Now().Unix(), different))
 	kind.Set(w, issuer, value)
-	r.AddCookie(&http.Cookie{Name: kind.name(issuer), Value: value}) // Another part of the page finds it.
+	r.AddCookie(kind.cookie(issuer, value, 0)) // Another part of the page finds it.
 	return BrowserDigest(issuer, value), nil
 }
 
