@@ -104,7 +104,7 @@ func addIssuer(ctx context.Context, service operations, view *clientView) error 
 	if err != nil {
 		return err
 	}
-	view.Issuer = service.Issuer(directory.Record)
+	view.Issuer = service.IssuerOf(directory.Record)
 	view.Discovery = view.Issuer + "/.well-known/openid-configuration"
 	return nil
 }

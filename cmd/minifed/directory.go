@@ -28,7 +28,7 @@ type directoryView struct {
 }
 
 func viewDirectory(service operations, directory storage.Directory) directoryView {
-	return directoryView{directory, service.Issuer(directory)}
+	return directoryView{directory, service.IssuerOf(directory)}
 }
 
 // newDirectoryFields adds a flag for each setting of a directory that can change.

@@ -29,7 +29,7 @@ var (
 )
 
 type directoryOperations interface {
-	Issuer(directory storage.Directory) string
+	IssuerOf(directory storage.Directory) string
 	CreateDirectory(ctx context.Context, directory storage.Directory) (*storage.Entry[storage.Directory], error)
 	Directory(ctx context.Context, id string) (*storage.Entry[storage.Directory], error)
 	Directories(ctx context.Context, page admin.Page) ([]storage.Directory, string, error)

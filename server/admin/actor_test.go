@@ -78,10 +78,6 @@ func methodCalls() map[string]methodCall {
 		"SetDescribed": {acts: []Act{ActDirectoryUpdate}, call: func(ctx context.Context, s *Service, d string) error {
 			return s.SetDescribed(ctx, d, nil)
 		}},
-		"Issuer": {list: true, call: func(_ context.Context, s *Service, d string) error {
-			s.Issuer(storage.Directory{ID: d})
-			return nil
-		}},
 		"AddUser": {acts: append([]Act{ActUserCreate}, updates...), call: func(ctx context.Context, s *Service, d string) error {
 			_, err := s.AddUser(ctx, d, identity.Account{Username: "alice"}, everything)
 			return err

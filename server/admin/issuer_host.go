@@ -81,15 +81,3 @@ func hostOf(origin string) string {
 	}
 	return parsed.Host
 }
-
-// Issuer returns the issuer of a directory.
-func (s *Service) Issuer(directory storage.Directory) string {
-	switch {
-	case directory.ID == s.config.DefaultDirectory:
-		return s.config.PublicURL
-	case directory.Issuer != "":
-		return directory.Issuer
-	default:
-		return s.config.PublicURL + "/d/" + directory.ID
-	}
-}

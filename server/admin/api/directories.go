@@ -83,7 +83,7 @@ type Directory struct {
 }
 
 func viewDirectory(c *call, directory storage.Directory) Directory {
-	return Directory{directory, c.service.Issuer(directory)}
+	return Directory{directory, c.service.IssuerOf(directory)}
 }
 
 // directoryReply is the result of an act as a response.

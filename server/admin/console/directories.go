@@ -165,6 +165,9 @@ func (c *Console) directory(w http.ResponseWriter, r *request) error {
 	data.MayDisable = !directory.Disabled && directory.ID != c.config.DefaultDirectory && r.allows(directory.ID, admin.ActDirectoryDisable)
 	data.MayEnable = directory.Disabled && r.allows(directory.ID, admin.ActDirectoryEnable)
 	data.MayClear = directory.Disabled && r.allows(directory.ID, admin.ActDirectoryDelete)
+	if data.Files, err = filesOf(r, directory.ID); err != nil {
+		return err
+	}
 	return c.render(w, r, page{
 		Template: "directory", Title: text("verbatim", directory.Name), Directory: &directory, Tab: "nav.directory", Notice: done(r), Data: data,
 	})
@@ -177,6 +180,8 @@ type directoryData struct {
 	More    string
 	// These say what the operator may do.
 	MayAdd, MayRead, MayDisable, MayEnable, MayClear bool
+	// Files is nil if no file describes the directory.
+	Files *filesData
 }
 
 // overviewClients is how many clients the page of a directory lists.

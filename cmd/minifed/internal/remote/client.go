@@ -161,8 +161,10 @@ func (c *Client) failure(response *http.Response, content []byte) error {
 	}
 	name := problem.Type[strings.LastIndexByte(problem.Type, ':')+1:]
 	switch name {
-	case "unauthorized", "sign_in_again":
-		return &locale.Problem{What: locale.Text("remote."+locale.Key(name), c.server), Remedy: locale.Text("remote.unauthorized.remedy", c.server)}
+	case "unauthorized":
+		return &locale.Problem{What: locale.Text("remote.unauthorized", c.server), Remedy: locale.Text("remote.unauthorized.remedy", c.server)}
+	case "sign_in_again":
+		return &locale.Problem{What: locale.Text("remote.sign_in_again", c.server), Remedy: locale.Text("remote.unauthorized.remedy", c.server)}
 	case "invalid":
 		if len(problem.Errors) > 0 {
 			return invalid(problem.Errors)

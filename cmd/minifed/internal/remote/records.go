@@ -20,8 +20,8 @@ func (c *Client) directory(read api.Directory, err error) (*storage.Entry[storag
 	return entry(read.Directory, err)
 }
 
-// Issuer returns the issuer of a directory that was read before.
-func (c *Client) Issuer(directory storage.Directory) string {
+// IssuerOf returns the issuer of a directory that was read before.
+func (c *Client) IssuerOf(directory storage.Directory) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.issuers[directory.ID]
