@@ -131,7 +131,8 @@ func TestCounter_SplitsLargeDocuments(t *testing.T) {
 func TestRead_RejectsWrongRanges(t *testing.T) {
 	h := newHarness(t)
 	for _, r := range []statistics.Range{
-		{From: began, To: began, Step: time.Minute}, {From: began, To: began.Add(time.Hour), Step: time.Second},
+		{From: began, To: began, Step: time.Minute},
+		{From: began, To: began.Add(time.Hour), Step: time.Second},
 		{From: began, To: began.Add(366 * 24 * time.Hour), Step: time.Minute},
 	} {
 		if _, err := statistics.Read(t.Context(), h.hooks, r, func(string) bool { return true }); !errors.Is(err, statistics.ErrRange) {

@@ -31,7 +31,7 @@ func TestAudit_ListsVerifiesAndExports(t *testing.T) {
 	if got := s.run(t, "audit", "verify"); !strings.Contains(got, "Nothing was changed") {
 		t.Errorf("verified:\n%s", got)
 	}
-	exported := s.run(t, "audit", "export", "--action", "client.")
+	exported := s.run(t, "audit", "export", "--action", "client.", "--target", "client:one")
 	lines := strings.Split(strings.TrimSpace(exported), "\n")
 	if len(lines) != 2 || !strings.Contains(exported, `"after":{"name":"Two"}`) || !strings.Contains(exported, `"mac":"`) {
 		t.Errorf("exported:\n%s", exported)
