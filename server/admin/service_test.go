@@ -200,7 +200,7 @@ func TestAudit_SaysThatAnActFailed(t *testing.T) {
 		}
 		return nil
 	}
-	if _, err := h.DisableClient(t.Context(), "default", spa().Client.ID); !errors.Is(err, ErrChanged) {
+	if _, err := h.DisableClient(t.Context(), "default", spa().ID); !errors.Is(err, ErrChanged) {
 		t.Fatalf("got %v", err)
 	}
 	h.engine.Before = nil

@@ -50,8 +50,10 @@ func (c *Console) audit(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	data := auditData{Next: nextPage(r, next), Search: []auditSearch{
-		{"actor", "audit.actor", "search", query.Get("actor")}, {"action", "audit.action", "search", query.Get("action")},
-		{"target", "audit.target", "search", query.Get("target")}, {"from", "audit.since", "date", query.Get("from")},
+		{"actor", "audit.actor", "search", query.Get("actor")},
+		{"action", "audit.action", "search", query.Get("action")},
+		{"target", "audit.target", "search", query.Get("target")},
+		{"from", "audit.since", "date", query.Get("from")},
 		{"until", "audit.until", "date", query.Get("until")},
 	}}
 	query.Del("after")
