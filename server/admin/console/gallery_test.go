@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -65,6 +66,7 @@ func (h *harness) addUsers() {
 	must(storage.Insert(ctx, h.engine, storage.Session{
 		Directory: "default", ID: "session-1", Secret: "digest", User: alice.ID, Browser: "Firefox on Linux", AuthTime: h.now(), SeenAt: h.now(), CreatedAt: h.now(), ExpiresAt: h.now().Add(time.Hour),
 	}))(t)
+	h.addMethods(alice)
 	shop := must(h.service.Client(ctx, "default", "shop"))(t).Record
 	must(storage.Insert(ctx, h.engine, storage.Grant{
 		Directory: "default", ID: "grant-1", Client: "shop", Incarnation: shop.Incarnation, User: alice.ID, State: storage.GrantActive, GrantType: "authorization_code",
@@ -73,6 +75,21 @@ func (h *harness) addUsers() {
 	must(storage.Insert(ctx, h.engine, storage.MergeCandidate{
 		Directory: "default", ID: "pair", Users: [2]string{alice.ID, h.shadow}, Reason: identity.ReasonPhone, State: identity.CandidateOpen, CreatedAt: h.now(), UpdatedAt: h.now(),
 	}))(t)
+}
+
+// addMethods adds a passkey, an authenticator app and sign-ins to a user.
+func (h *harness) addMethods(user storage.User) {
+	h.Helper()
+	t, ctx := h.TB, h.Context()
+	passkey := storage.Passkey{RPID: "id.example.com", CredentialID: []byte("credential"), PublicKey: []byte("key"), Name: "Alice's phone", BackedUp: true, SuspectAt: h.now()}
+	must(0, h.people.AddPasskey(ctx, user, passkey, identity.Self(user.ID)))(t)
+	must(0, h.people.SetTOTP(ctx, user, storage.TOTP{Secret: "sealed", RecoveryCodes: []string{"one", "two"}, RemoveAt: h.now().AddDate(0, 0, 3)}, identity.Self(user.ID)))(t)
+	entry := must(storage.Get[storage.User](ctx, h.engine, storage.Key(user.Directory, user.ID)))(t)
+	next := entry.Record
+	next.SignIns = must(json.Marshal([]storage.SignIn{
+		{At: h.now(), Client: "mini", Method: "mini-program", From: "192.0.2.7", RequestID: "request-2"}, {At: h.now(), Method: "password", Outcome: "wrong_password", From: "192.0.2.8"},
+	}))(t)
+	must(entry.Replace(ctx, h.engine, next))(t)
 }
 
 // pages are the paths of all pages, below console.Base.
@@ -87,7 +104,7 @@ func (h *harness) pages() []string {
 		"clients/mini", "clients/shop", "clients/app", "clients/phone", "clients/robot", "clients/shop/secret", "clients/shop/secret?alone=1",
 		"clients/mini/app-secret", "clients/shop/disable", "clients/shop/delete",
 		"users", "users?q=nothing", "new-user", "users/" + h.alice, "users/" + h.shadow, "users/" + h.alice + "/password", "users/" + h.alice + "/merge",
-		"users/" + h.alice + "/merge?other=" + h.shadow, "users/" + h.alice + "/act/disable", "users/" + h.alice + "/act/delete", "merges", "audit", "audit?target=user:x",
+		"users/" + h.alice + "/merge?other=" + h.shadow, "users/" + h.alice + "/act/disable", "users/" + h.alice + "/act/delete", "users/" + h.alice + "/act/remove-totp", "merges", "audit", "audit?target=user:x",
 	} {
 		paths = append(paths, "d/default/"+path)
 	}

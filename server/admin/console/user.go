@@ -21,12 +21,16 @@ type userData struct {
 	Name     string
 	Sessions []admin.UserSession
 	Grants   []admin.UserGrant
+	// Methods are the passkeys and the authenticator app, and SignIns the last sign-ins, newest first.
+	Methods admin.UserMethods
+	SignIns []storage.SignIn
 	// MoreSessions and MoreGrants say that the lists are longer.
 	MoreSessions, MoreGrants bool
 	// Revealed says that nothing is masked.
 	Revealed bool
 	// These say what the operator may do.
 	MayReveal, MaySave, MayDisable, MaySignOut, MayEndGrants, MayReset, MayMerge, MayUndo, MayDelete bool
+	MayRemovePasskeys, MayRemoveTOTP                                                                 bool
 }
 
 // user shows everything about a person on one page.
@@ -66,7 +70,11 @@ type userPage struct {
 
 func (c *Console) userPage(w http.ResponseWriter, r *request, directory *storage.Directory, person admin.Person, asked userPage) error {
 	id, user := directory.ID, person.User
-	data := userData{User: user, Identities: person.Identities, Name: nameOf(user), Revealed: asked.revealed}
+	data := userData{User: user, Identities: person.Identities, Name: nameOf(user), Revealed: asked.revealed, SignIns: user.LastSignIns()}
+	var err error
+	if data.Methods, err = r.service.UserMethods(r.Context(), id, user.ID); err != nil {
+		return err
+	}
 	sessions, moreSessions, err := r.service.UserSessions(r.Context(), id, user.ID, admin.Page{Limit: shownRecords})
 	if err != nil {
 		return err
@@ -116,6 +124,7 @@ func (d *userData) permit(r *request, directory string) {
 	d.MayReveal, d.MaySave = !d.Revealed && can(admin.ActUserReveal), can(admin.ActUserProfile)
 	d.MayDisable, d.MaySignOut, d.MayEndGrants = can(admin.ActUserDisable), can(admin.ActUserSignOut), can(admin.ActUserRemoveClient)
 	d.MayReset, d.MayDelete = d.User.Username != "" && can(admin.ActUserPassword), can(admin.ActUserDelete)
+	d.MayRemovePasskeys, d.MayRemoveTOTP = can(admin.ActUserPasskey), can(admin.ActUserTOTP)
 	d.MayMerge, d.MayUndo = d.User.Status == storage.UserActive && can(admin.ActUserMerge), can(admin.ActUserUnmerge)
 }
 

@@ -33,6 +33,12 @@ func userActs() map[string]userAct {
 		"delete": {admin.ActUserDelete, "user.delete", func(r *request, directory, user string) error {
 			return r.service.DeleteUser(r.Context(), directory, user)
 		}, "deleted", true},
+		"remove-passkey": {admin.ActUserPasskey, "user.remove_passkey", func(r *request, directory, user string) error {
+			return r.service.RemoveUserPasskey(r.Context(), directory, user, r.form.Get("passkey"))
+		}, "method_removed", false},
+		"remove-totp": {admin.ActUserTOTP, "user.remove_totp", func(r *request, directory, user string) error {
+			return r.service.RemoveUserTOTP(r.Context(), directory, user)
+		}, "method_removed", false},
 	}
 }
 
@@ -50,10 +56,32 @@ func (c *Console) askUser(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	return c.confirm(w, r, &entry.Record, confirmation{
+	shown := confirmation{
 		directory: entry.Record.ID, act: asked.act, title: text(asked.key), lead: text(asked.key+".lead", labelOf(person.User)),
 		cancel: userPath(entry.Record.ID, person.User.ID, ""), tab: "nav.users",
-	})
+	}
+	if asked.act == admin.ActUserPasskey {
+		passkey, err := r.passkeyOf(entry.Record.ID, person.User.ID)
+		if err != nil {
+			return err
+		}
+		shown.lead, shown.hidden = text(asked.key+".lead", labelOf(person.User), passkey.Name), [][2]string{{"passkey", passkey.ID}}
+	}
+	return c.confirm(w, r, &entry.Record, shown)
+}
+
+// passkeyOf returns the passkey of a user that the address of the page names.
+func (r *request) passkeyOf(directory, user string) (admin.Passkey, error) {
+	methods, err := r.service.UserMethods(r.Context(), directory, user)
+	if err != nil {
+		return admin.Passkey{}, err
+	}
+	for _, passkey := range methods.Passkeys {
+		if passkey.ID == r.URL.Query().Get("passkey") {
+			return passkey, nil
+		}
+	}
+	return admin.Passkey{}, errNoPage
 }
 
 // labelOf names a user in a sentence.

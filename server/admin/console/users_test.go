@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/minifed/minifed/audit"
 	"github.com/minifed/minifed/identity"
@@ -100,6 +101,45 @@ func TestUsers_Acts(t *testing.T) {
 	}
 }
 
+func TestUsers_MethodsAndSignIns(t *testing.T) {
+	h := newFilledHarness(t)
+	b := h.browser()
+	b.get("d/default/users/" + h.alice)
+	b.expect(http.StatusOK, "Alice's phone", "id.example.com", "synced", "may have been copied", "Unused recovery codes: 2", "reported it as lost",
+		"mini-program", "192.0.2.7", "request-2", "wrong_password", "signed in")
+	methods := must(h.service.UserMethods(t.Context(), "default", h.alice))(t)
+	remove := "d/default/users/" + h.alice + "/act/remove-passkey?passkey="
+	b.get(remove + "other")
+	b.expect(http.StatusNotFound)
+	b.get(remove + methods.Passkeys[0].ID)
+	b.expect(http.StatusOK, "can no longer sign in with the passkey Alice's phone")
+	b.submit("Remove the passkey")
+	b.expect(http.StatusOK, "The sign-in method is removed.")
+	b.get("d/default/users/" + h.alice + "/act/remove-totp")
+	b.submit("Remove the authenticator app")
+	b.expect(http.StatusOK, "The sign-in method is removed.")
+	if methods = must(h.service.UserMethods(t.Context(), "default", h.alice))(t); len(methods.Passkeys) > 0 || methods.TOTP != nil {
+		t.Errorf("left %+v", methods)
+	}
+	b.get("d/default/users/" + h.shadow)
+	b.expect(http.StatusOK, "Passkeys and authenticator app None.", "Last sign-ins None.")
+	// The operators have methods too; an owner removes those of another one.
+	b.get("operators/" + h.olga)
+	b.expect(http.StatusOK, "Sign-in methods")
+	b.get("d/_admin/users/" + h.olga)
+	b.expect(http.StatusOK, "Passkeys and authenticator app")
+	// Support reads the methods and removes none; nothing is removed after an old sign-in.
+	h.as(admin.Actor{Name: "operator:sam", Assignments: []admin.Assignment{{Directory: "default", Role: admin.RoleSupport}}, AuthTime: h.now()})
+	if b.get("d/default/users/" + h.shadow); strings.Contains(b.page.body, "remove-") {
+		t.Error("support is offered a removal")
+	}
+	b.get("d/default/users/" + h.shadow + "/act/remove-totp")
+	b.expect(http.StatusForbidden)
+	h.as(admin.Actor{Name: "operator:ann", Assignments: []admin.Assignment{{Directory: "default", Role: admin.RoleAdmin}}, AuthTime: h.now().Add(-time.Hour)})
+	b.get("d/default/users/" + h.shadow + "/act/remove-totp")
+	b.expect(http.StatusSeeOther)
+}
+
 func TestMerges_AcceptAndUndo(t *testing.T) {
 	h := newFilledHarness(t)
 	b := h.browser()
@@ -161,6 +201,9 @@ func TestConsole_ShowsHostileTextsAsText(t *testing.T) {
 	must(storage.Insert(t.Context(), h.engine, storage.Session{
 		Directory: "default", ID: "s2", Secret: "d", User: h.shadow, Browser: hostile, AuthTime: h.now(), CreatedAt: h.now(), ExpiresAt: h.now().AddDate(1, 0, 0),
 	}))(t)
+	must(0, h.people.AddPasskey(t.Context(), must(h.service.User(t.Context(), "default", h.shadow))(t).User, storage.Passkey{
+		RPID: "id.example.com", CredentialID: []byte("x"), PublicKey: []byte("key"), Name: hostile,
+	}, "test"))(t)
 	b := h.browser()
 	for _, path := range append(h.pages(), "d/default/users?q="+url.QueryEscape(hostile), "language?to=zh-CN&back="+url.QueryEscape(hostile), "?done="+url.QueryEscape(hostile)) {
 		b.get(path)
