@@ -92,7 +92,8 @@ func (s *Service) FirstOwner(ctx context.Context, secret string, account identit
 		}
 		return Operator{}, err
 	}
-	return creator.assign(ctx, entry.Record.ID, ActOperatorCreate, []Assignment{{storage.Everywhere, RoleOwner}})
+	created, _, err := creator.assign(ctx, entry.Record.ID, ActOperatorCreate, []Assignment{{storage.Everywhere, RoleOwner}})
+	return created, err
 }
 
 // ConsoleLinkOpen reports whether there is an unused link for the first owner. It needs no actor.

@@ -176,23 +176,25 @@ func (s *Service) newOperator(ctx context.Context, asked NewOperator) (Operator,
 			return Operator{}, errors.Join(userError(id, err), s.config.Identity.Delete(s.traced(ctx), storage.OperatorsDirectory, id, s.config.Actor.Name))
 		}
 	}
-	return s.assign(ctx, id, ActOperatorCreate, asked.Assignments)
+	created, _, err := s.assign(ctx, id, ActOperatorCreate, asked.Assignments)
+	return created, err
 }
 
-// assign replaces the assignments of an operator.
-func (s *Service) assign(ctx context.Context, id string, act Act, assignments []Assignment) (Operator, error) {
+// assign replaces the assignments of an operator. It returns the former ones too.
+func (s *Service) assign(ctx context.Context, id string, act Act, assignments []Assignment) (_ Operator, former []Assignment, err error) {
 	entry, err := update(ctx, s, edit[storage.User]{
 		what: operatorName(id), key: storage.Key(storage.OperatorsDirectory, id),
 		entry: operatorEntry(id, act, map[string]string{"assignments": assignmentsText(assignments)}),
 		change: func(user *storage.User) error {
+			former = AssignmentsOf(user.Assignments)
 			user.Assignments, user.UpdatedAt = storedAssignments(assignments), s.now()
 			return nil
 		},
 	})
 	if err != nil {
-		return Operator{}, err
+		return Operator{}, former, err
 	}
-	return operatorOf(entry.Record), nil
+	return operatorOf(entry.Record), former, nil
 }
 
 // SetOperatorRoles replaces the roles of an operator. They count from the operator's next request.
@@ -207,17 +209,32 @@ func (s *Service) SetOperatorRoles(ctx context.Context, text string, assignments
 	if err := s.checkAssignments(ctx, assignments); err != nil {
 		return Operator{}, err
 	}
-	if !slices.Contains(assignments, Assignment{storage.Everywhere, RoleOwner}) {
-		if err := s.checkOwnerRemains(ctx, current.User.ID); err != nil {
-			return Operator{}, err
-		}
+	id := current.User.ID
+	if slices.Contains(assignments, Assignment{storage.Everywhere, RoleOwner}) {
+		changed, _, err := s.assign(ctx, id, ActOperatorUpdate, assignments)
+		return changed, err
 	}
-	return s.assign(ctx, current.User.ID, ActOperatorUpdate, assignments)
+	var changed Operator
+	var former []Assignment
+	err = s.withOwner(ctx, id, ownership{
+		end: func(ctx context.Context) (err error) {
+			changed, former, err = s.assign(ctx, id, ActOperatorUpdate, assignments)
+			return err
+		},
+		restore: func(ctx context.Context) error {
+			_, _, err := s.assign(ctx, id, ActOperatorUpdate, former)
+			return err
+		},
+	})
+	if err != nil {
+		return Operator{}, err
+	}
+	return changed, nil
 }
 
 // DisableOperator blocks an operator until EnableOperator, and ends every grant and session.
 func (s *Service) DisableOperator(ctx context.Context, text string) error {
-	return s.endOperator(ctx, text, ActOperatorDisable, s.config.Identity.Disable)
+	return s.endOperator(ctx, text, ActOperatorDisable, nil)
 }
 
 // DeleteOperator removes an operator with all personal data.
@@ -225,7 +242,8 @@ func (s *Service) DeleteOperator(ctx context.Context, text string) error {
 	return s.endOperator(ctx, text, ActOperatorDelete, s.config.Identity.Delete)
 }
 
-// endOperator disables or deletes an operator who is not the last owner.
+// endOperator disables an operator who is not the last owner, and then calls end, which may be nil. A deletion cannot be undone, so
+// it follows when it is certain that an owner remains.
 func (s *Service) endOperator(ctx context.Context, text string, act Act, end func(ctx context.Context, directory, id, actor string) error) error {
 	if err := s.Allowed(storage.OperatorsDirectory, act); err != nil {
 		return err
@@ -234,14 +252,23 @@ func (s *Service) endOperator(ctx context.Context, text string, act Act, end fun
 	if err != nil {
 		return err
 	}
-	id := current.User.ID
-	if err := s.checkOwnerRemains(ctx, id); err != nil {
-		return err
+	id, actor, ctx := current.User.ID, s.config.Actor.Name, s.traced(ctx)
+	written := storage.AuditEntry{}
+	err = s.withOwner(ctx, id, ownership{
+		end: func(ctx context.Context) error {
+			if written, err = s.record(ctx, operatorEntry(id, act, map[string]string{})); err != nil {
+				return err
+			}
+			return s.config.Identity.Disable(ctx, storage.OperatorsDirectory, id, actor)
+		},
+		restore: func(ctx context.Context) error {
+			return s.config.Identity.Enable(ctx, storage.OperatorsDirectory, id, actor)
+		},
+	})
+	if err == nil && end != nil {
+		err = end(ctx, storage.OperatorsDirectory, id, actor)
 	}
-	if err := s.audit(ctx, operatorEntry(id, act, map[string]string{})); err != nil {
-		return err
-	}
-	return userError(id, end(ctx, storage.OperatorsDirectory, id, s.config.Actor.Name))
+	return s.failed(ctx, written, userError(id, err))
 }
 
 // EnableOperator lets a disabled operator in again.
@@ -260,29 +287,52 @@ func (s *Service) EnableOperator(ctx context.Context, text string) error {
 	return userError(id, s.config.Identity.Enable(s.traced(ctx), storage.OperatorsDirectory, id, s.config.Actor.Name))
 }
 
-// checkOwnerRemains returns ErrRefused if no owner of the installation would remain without this operator. Without an owner, only
-// the command line could change operators.
-func (s *Service) checkOwnerRemains(ctx context.Context, without string) error {
-	owned := false
+// ownership is an act that ends the ownership of an operator, and its reverse.
+type ownership struct{ end, restore func(context.Context) error }
+
+// withOwner ends the ownership of an operator if another owner of the installation remains, else it returns ErrRefused. Without an
+// owner, only the command line could change operators. It checks before and after the act: of two owners who end each other's
+// ownership at the same moment, the later one at least sees that none remains, and restores.
+func (s *Service) withOwner(ctx context.Context, id string, act ownership) error {
+	other, itself, err := s.activeOwners(ctx, id)
+	if err != nil {
+		return err
+	}
+	refused := fmt.Errorf("%w: %s is the last owner; create another owner first", ErrRefused, operatorName(id))
+	if itself && !other {
+		return refused
+	}
+	if err := act.end(ctx); err != nil || !other { // Without an owner before, nothing is lost.
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
+	other, itself, err = s.activeOwners(ctx, id)
+	if err != nil {
+		return errors.Join(err, act.restore(ctx))
+	}
+	if other || itself {
+		return nil
+	}
+	return errors.Join(refused, act.restore(ctx))
+}
+
+// activeOwners reports whether the installation has an active owner other than an operator, or that operator itself.
+func (s *Service) activeOwners(ctx context.Context, id string) (other, itself bool, err error) {
 	for page := (Page{Limit: storage.MaxPage}); ; {
 		found, next, err := s.operators(ctx, page)
 		if err != nil {
-			return err
+			return false, false, err
 		}
 		for _, operator := range found {
-			if operator.IsOwner() && operator.User.ID != without {
-				return nil
+			itself = itself || operator.IsOwner() && operator.User.ID == id
+			if operator.IsOwner() && operator.User.ID != id {
+				return true, itself, nil
 			}
-			owned = owned || operator.IsOwner()
 		}
 		if page.After = next; next == "" {
-			break
+			return false, itself, nil
 		}
 	}
-	if !owned { // The operator is no owner, so nothing is lost.
-		return nil
-	}
-	return fmt.Errorf("%w: %s is the last owner; create another owner first", ErrRefused, operatorName(without))
 }
 
 // hasOwner reports whether an owner of the installation exists, also a disabled one.

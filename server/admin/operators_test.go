@@ -1,16 +1,19 @@
 package admin
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/minifed/minifed/audit"
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/storagetest"
 )
 
 // newOwner creates an owner of the installation.
@@ -102,6 +105,53 @@ func TestOperators_LastOwnerStays(t *testing.T) {
 	}
 	must(t, h.EnableOperator(t.Context(), "bob"))
 	must(t, acts["delete"]())
+}
+
+// Both acts pass the check before the first of them is written.
+func TestOperators_ConcurrentActsLeaveAnOwner(t *testing.T) {
+	demote := func(h *serviceHarness, name string) error {
+		_, err := h.SetOperatorRoles(t.Context(), name, []Assignment{{storage.Everywhere, RoleAdmin}})
+		return err
+	}
+	disable := func(h *serviceHarness, name string) error { return h.DisableOperator(t.Context(), name) }
+	remove := func(h *serviceHarness, name string) error { return h.DeleteOperator(t.Context(), name) }
+	for name, acts := range map[string][2]func(h *serviceHarness, name string) error{
+		"demote, demote": {demote, demote}, "disable, disable": {disable, disable}, "delete, delete": {remove, remove}, "demote, delete": {demote, remove},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newServiceHarness(t)
+			h.newOwner(t, "ann")
+			h.newOwner(t, "bob")
+			var checked, ended sync.WaitGroup
+			var writes atomic.Int32
+			checked.Add(2)
+			h.engine.Before = func(_ context.Context, operation storagetest.Operation) error {
+				if operation.Kind == storage.KindUser && operation.Write() && writes.Add(1) <= 2 {
+					checked.Done()
+					checked.Wait()
+				}
+				return nil
+			}
+			var errs [2]error
+			for i, operator := range []string{"ann", "bob"} {
+				ended.Go(func() { errs[i] = acts[i](h, operator) })
+			}
+			ended.Wait()
+			found, _, err := h.Operators(t.Context(), Page{})
+			must(t, err)
+			if !slices.ContainsFunc(found, Operator.IsOwner) {
+				t.Errorf("no owner remains: %+v, errors %v", found, errs)
+			}
+			if !errors.Is(errors.Join(errs[:]...), ErrRefused) {
+				t.Errorf("errors %v", errs)
+			}
+			for _, err := range errs {
+				if err != nil && !errors.Is(err, ErrRefused) {
+					t.Errorf("error %v", err)
+				}
+			}
+		})
+	}
 }
 
 func TestOperators_DirectoryIsNoNormalOne(t *testing.T) {
