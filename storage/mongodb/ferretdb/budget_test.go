@@ -35,10 +35,17 @@ func (i *instance) within(budgets []budget) {
 	}
 }
 
+// openAudit writes the first entry of the instance's audit chain. The first entry opens the chain, which is a write of its own.
+func (i *instance) openAudit() {
+	i.Helper()
+	must(i.audit.Record(i.Context(), storage.AuditEntry{Directory: "default", Actor: "system", Action: "test.begin", Target: "directory:default"}))(i.T)
+}
+
 // The budgets of the design, in commands on the wire.
 func TestBudget_Requests(t *testing.T) {
 	t.Parallel()
 	_, i := newDeployment(t, (*Server).ReplicaSet)
+	i.openAudit()
 	mini := i.addMiniProgram("mini", func(*storage.Client) {})
 	binder := i.addMiniProgram("binder", func(c *storage.Client) { c.Federation.Provisioning = storage.ProvisionBind })
 	i.addKeyed()

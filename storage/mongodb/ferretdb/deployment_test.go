@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minifed/minifed/audit"
 	"github.com/minifed/minifed/audit/audittest"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/server"
@@ -59,6 +60,7 @@ type instance struct {
 	commands *commandLog
 	keys     *keys.Ring
 	secrets  *keys.Secrets
+	audit    *audit.Trail
 	wechat   *wechat.Client
 	handler  *server.Server
 	log      *buffer
@@ -159,6 +161,7 @@ func (w *deployment) start(edit ...func(*instance)) *instance {
 	check(w.T, keys.CheckMaster(w.Context(), i.engine, config.Master))
 	i.keys = must(keys.NewRing(config))(w.T)
 	i.secrets = must(keys.NewSecrets(config))(w.T)
+	i.audit = audittest.New(w.T, i.engine, i.now)
 	i.load()
 	i.wechat = must(wechat.New(wechat.Config{
 		BaseURL: w.api, Proxy: func(*http.Request) (*url.URL, error) { return nil, nil },
@@ -171,7 +174,7 @@ func (w *deployment) start(edit ...func(*instance)) *instance {
 		w.url = i.address
 	}
 	i.handler = must(server.New(server.Config{
-		PublicURL: w.url, DefaultDirectory: "default", Engine: i.engine, Audit: audittest.New(w.T, i.engine, i.now), Keys: i.keys, Secrets: i.secrets, Master: config.Master,
+		PublicURL: w.url, DefaultDirectory: "default", Engine: i.engine, Audit: i.audit, Keys: i.keys, Secrets: i.secrets, Master: config.Master,
 		WeChat: i.wechat, Now: i.now, ClockTrusted: i.clockTrusted, TokenNow: i.local, Rand: rand.Reader, Logger: logger,
 		WeChatTimeout: 2 * time.Second, RequestTimeout: 30 * time.Second,
 		Argon2: cheapArgon2(2), // More than those of people, so that a sign-in replaces the hash.

@@ -59,6 +59,7 @@ func TestFaults_AtAnyWriteAreHarmless(t *testing.T) {
 					faults = replicas
 				}
 				_, i := newDeployment(t, proxied)
+				i.openAudit()
 				prepare, round := f.prepare(i), 0
 				for _, fault := range slices.Sorted(maps.Keys(faults)) {
 					for write := range f.writes {
@@ -90,6 +91,7 @@ func TestFaults_TableHasTheWritesOfEachFlow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, i := newDeployment(t, (*Server).Proxy)
+			i.openAudit()
 			send, settled := f.prepare(i)(1)
 			i.commands.forget()
 			a := send()

@@ -11,7 +11,6 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"github.com/minifed/minifed/audit/audittest"
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/storage"
@@ -27,7 +26,7 @@ func (i *instance) people() *identity.Service {
 	i.Helper()
 	directories := endpoint.NewCatalog(endpoint.CatalogConfig{PublicURL: i.address, DefaultDirectory: "default", Engine: i.engine, Now: i.now})
 	return must(identity.New(identity.Config{
-		Engine: i.engine, Audit: audittest.New(i.T, i.engine, i.now), Directories: directories, Now: i.now, Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler),
+		Engine: i.engine, Audit: i.audit, Directories: directories, Now: i.now, Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler),
 		Argon2: cheapArgon2(1),
 	}))(i.T)
 }

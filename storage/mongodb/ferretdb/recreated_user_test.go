@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/minifed/minifed/audit/audittest"
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/server/admin"
@@ -20,7 +19,7 @@ import (
 func (i *instance) operator() *admin.Service {
 	i.Helper()
 	return must(admin.New(admin.Config{
-		Engine: i.engine, Audit: audittest.New(i.T, i.engine, i.now), Master: must(keys.ParseMaster(i.masterKeys, rand.Reader))(i.T), Keys: i.keys, Secrets: i.secrets, Identity: i.people(),
+		Engine: i.engine, Audit: i.audit, Master: must(keys.ParseMaster(i.masterKeys, rand.Reader))(i.T), Keys: i.keys, Secrets: i.secrets, Identity: i.people(),
 		Now: i.now, Random: rand.Reader, PublicURL: i.url, DefaultDirectory: "default", Actor: admin.LocalActor("test"),
 	}))(i.T)
 }
