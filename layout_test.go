@@ -54,7 +54,7 @@ func allowedImports() map[string][]string {
 		"server/operators":          {"grants", "server/admin", "server/authorize", "server/endpoint", "server/token", "storage", "storage/oauth2"},
 		"server/admin/relyingparty": {"storage"},
 		"server/admin":              {"audit", "identity", "identity/userfile", "keys", "statistics", "storage", "wechat"},
-		"server/admin/console":      {"audit", "identity", "keys", "server/admin", "server/admin/api", "server/admin/apply", "server/admin/relyingparty", "server/admin/setting", "statistics", "storage", "wechat"},
+		"server/admin/console":      {"audit", "identity", "identity/userfile", "keys", "server/admin", "server/admin/api", "server/admin/apply", "server/admin/relyingparty", "server/admin/setting", "statistics", "storage", "wechat"},
 		"server/admin/setting":      {"keys", "storage"},
 		"server/admin/api":          {"audit", "identity", "identity/userfile", "internal/suggest", "keys", "server/admin", "statistics", "storage", "wechat"},
 		"server/upgradetest":        {"audit/audittest", "keys", "server", "storage", "wechat"},

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"encoding/base32"
 	"errors"
 	"fmt"
@@ -71,6 +72,10 @@ type route struct {
 	get func(http.ResponseWriter, *request) error
 	// post does what a form of the page asks for; nil if there is none.
 	post func(http.ResponseWriter, *request) error
+	// files bounds the files of a form; zero is the size of a logo.
+	files int64
+	// long says that what the form does may need the time of a transfer.
+	long bool
 	// open pages need no operator.
 	open bool
 }
@@ -125,6 +130,8 @@ func (c *Console) routes() []route {
 		{path: "d/{directory}/clients/{client}/delete", get: c.askClientDelete, post: c.deleteClient},
 		{path: "d/{directory}/users", get: c.users},
 		{path: "d/{directory}/new-user", get: c.newUser, post: c.createUser},
+		{path: "d/{directory}/import-users", get: c.askImport, post: c.importUsers, files: maxImportFile, long: true},
+		{path: "d/{directory}/export-users", get: c.askExport, post: c.exportUsers, long: true},
 		{path: "d/{directory}/users/{user}", get: c.user, post: c.saveUser},
 		{path: "d/{directory}/users/{user}/reveal", post: c.revealUser},
 		{path: "d/{directory}/users/{user}/end", post: c.endUserRecord},
@@ -182,7 +189,10 @@ func (c *Console) serve(w http.ResponseWriter, r *request, route route) error {
 	if !c.isSameOrigin(r.Request) {
 		return errOtherSite
 	}
-	if err := r.readForm(w); err != nil {
+	if route.long {
+		c.extend(w, r)
+	}
+	if err := r.readForm(w, cmp.Or(route.files, admin.MaxLogoFile)); err != nil {
 		return err
 	}
 	return route.post(w, r)

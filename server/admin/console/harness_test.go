@@ -73,7 +73,7 @@ func newHarnessOn(t testing.TB, open func(now func() time.Time) storage.Engine) 
 	server := httptest.NewUnstartedServer(nil)
 	h.url = "http://" + server.Listener.Addr().String()
 	h.actor = admin.Actor{Name: "operator:alice", Assignments: []admin.Assignment{{Directory: storage.Everywhere, Role: admin.RoleOwner}}, AuthTime: h.at}
-	server.Config.Handler = must(console.New(console.Config{
+	pages := must(console.New(console.Config{
 		Service: h.service, PublicURL: "https://id.example.com", AdminURL: h.url, DefaultDirectory: "default", Now: h.now, Random: rand.Reader,
 		Logger: logger, SignOut: "/oauth2/logout", Account: "/account",
 		Actor: func(*http.Request) (admin.Actor, error) {
@@ -89,6 +89,10 @@ func newHarnessOn(t testing.TB, open func(now func() time.Time) storage.Engine) 
 			return "/sign-in?" + parameters.Encode()
 		},
 	}))(t)
+	server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// The deadlines of transfers count by the clock of the harness, which is not that of connections.
+		pages.ServeHTTP(struct{ http.ResponseWriter }{w}, r)
+	})
 	server.Start()
 	t.Cleanup(server.Close)
 	return h

@@ -14,9 +14,8 @@ import (
 )
 
 const (
-	// maxForm bounds a form without files, and maxUpload one with files.
-	maxForm   = 256 << 10
-	maxUpload = admin.MaxLogoFile + maxForm
+	// maxForm bounds a form without its files.
+	maxForm = 256 << 10
 	// maxParts bounds the fields and files of a form.
 	maxParts = 500
 )
@@ -43,8 +42,8 @@ func (c *Console) request(r *http.Request, vars map[string]string) *request {
 	return &request{Request: r, vars: vars, locale: c.renderer.locales.choose(r), form: url.Values{}, files: map[string][]upload{}}
 }
 
-// readForm reads a posted form.
-func (r *request) readForm(w http.ResponseWriter) error {
+// readForm reads a posted form. files bounds its files.
+func (r *request) readForm(w http.ResponseWriter, files int64) error {
 	mediaType, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil {
 		return errBadForm
@@ -60,7 +59,7 @@ func (r *request) readForm(w http.ResponseWriter) error {
 		}
 		return nil
 	case "multipart/form-data":
-		return r.readParts(multipart.NewReader(http.MaxBytesReader(w, r.Body, maxUpload), parameters["boundary"]))
+		return r.readParts(multipart.NewReader(http.MaxBytesReader(w, r.Body, files+maxForm), parameters["boundary"]))
 	default:
 		return errBadForm
 	}

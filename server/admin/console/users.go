@@ -50,7 +50,12 @@ func (c *Console) users(w http.ResponseWriter, r *request) error {
 			Users  []storage.User
 			Next   string
 			MayAdd bool
-		}{query, found, nextPage(r, next), r.allows(entry.Record.ID, admin.ActUserCreate)},
+			// MayImport and MayExport concern files of users.
+			MayImport, MayExport bool
+		}{
+			query, found, nextPage(r, next), r.allows(entry.Record.ID, admin.ActUserCreate),
+			r.allows(entry.Record.ID, admin.ActUsersImport), r.allows(entry.Record.ID, admin.ActUsersExport),
+		},
 	})
 }
 
