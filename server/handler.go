@@ -150,11 +150,14 @@ func (s *Server) finish(response *recorder, c *endpoint.Request) {
 }
 
 // recoverPanic is deferred: it logs a panic without its value, which may contain parts of the request, and writes
-// server_error in the format of the endpoint.
+// server_error in the format of the endpoint. http.ErrAbortHandler is no bug: it ends the connection of an incomplete download.
 func (s *Server) recoverPanic(response *recorder, c *endpoint.Request, write endpoint.ErrorWriter) {
 	value := recover()
 	if value == nil {
 		return
+	}
+	if value == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so.
+		panic(value) // It ends the connection, as net/http documents.
 	}
 	s.config.Logger.ErrorContext(c.Context(), "panic", "request_id", c.ID, "type", fmt.Sprintf("%T", value), "stack", string(debug.Stack()))
 	if response.status != 0 {

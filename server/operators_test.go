@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -530,5 +531,26 @@ func TestFirstOwner_ByOneLink(t *testing.T) {
 	}
 	if got := ts.atAdmin(http.MethodGet, "/first-owner", nil); got.status != http.StatusNotFound {
 		t.Errorf("with an owner: %d", got.status)
+	}
+}
+
+// TestAdminListener_IncompleteDownloadEndsTheConnection: without that, a download that broke off looks complete.
+func TestAdminListener_IncompleteDownloadEndsTheConnection(t *testing.T) {
+	ts := newAdminTestServer(t)
+	ts.operators.Mount("/broken/", "broken", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, strings.Repeat("x", 64<<10))
+		panic(http.ErrAbortHandler)
+	}))
+	request := must(http.NewRequestWithContext(t.Context(), http.MethodGet, ts.adminURL+"/broken/", http.NoBody))(t)
+	response, err := http.DefaultClient.Do(request)
+	if err == nil {
+		defer func() { _ = response.Body.Close() }()
+		_, err = io.Copy(io.Discard, response.Body)
+	}
+	if err == nil {
+		t.Error("the client cannot see that the body is incomplete")
+	}
+	if log := ts.log.String(); strings.Contains(log, `"msg":"panic"`) {
+		t.Errorf("the operator reads %s", log)
 	}
 }
