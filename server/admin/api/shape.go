@@ -80,9 +80,13 @@ type types struct {
 	// problems are members without a description and descriptions without a member.
 	problems []string
 	used     map[string]bool
+	// described are the descriptions of all members.
+	described map[string]description
 }
 
-func newTypes() *types { return &types{objects: map[reflect.Type]*object{}, used: map[string]bool{}} }
+func newTypes() *types {
+	return &types{objects: map[reflect.Type]*object{}, used: map[string]bool{}, described: descriptions()}
+}
 
 // of returns the shape of a type.
 func (t *types) of(typ reflect.Type) *shape {
@@ -198,7 +202,7 @@ func (t *types) text(object, name string) description {
 	}
 	key := strings.TrimSuffix(object+"."+name, ".")
 	t.used[key] = true
-	described, ok := descriptions()[key]
+	described, ok := t.described[key]
 	if !ok {
 		t.problems = append(t.problems, key+" has no description: add one, or withhold it")
 		return description{withheld: true}

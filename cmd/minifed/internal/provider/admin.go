@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -57,29 +58,25 @@ func (f *adminFront) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // openConsole serves the console and the admin API from now on.
-func (p *Provider) openConsole(c *terminal.Console, registry prometheus.Gatherer) error {
+func (p *Provider) openConsole(c *terminal.Console, registry prometheus.Gatherer) {
 	if p.certificates != nil {
 		settings := p.certificates.TLSConfig().Clone()
 		settings.NextProtos = []string{"http/1.1"}
 		p.adminTLS.Store(settings)
 	}
 	operators := p.handler.Operators()
-	pages, err := console.New(console.Config{
-		Service: p.Admin, Actor: signedIn(operators.Session), SignIn: operators.SignIn, SignOut: server.SignOutPath, Account: server.AccountPath,
-		PublicURL: p.Config.PublicURL, AdminURL: p.Config.Admin.PublicURL, DefaultDirectory: p.Config.DefaultDirectory,
-		Now: p.Clock.Now, Random: c.Random, Logger: p.logger,
-	})
-	if err != nil {
-		return err
-	}
-	programs, err := api.New(api.Config{
-		Service: p.Admin, Actor: operators.Token, Engine: p.Engine, Master: p.Master, Now: p.Clock.Now, Random: c.Random, Logger: p.logger,
-	})
-	if err != nil {
-		return err
-	}
-	operators.Mount(console.Base, "console", pages)
-	operators.Mount(api.Path+"/", "admin_api", programs)
+	operators.Mount(console.Base, "console", p.atFirstRequest(func() (http.Handler, error) {
+		return console.New(console.Config{
+			Service: p.Admin, Actor: signedIn(operators.Session), SignIn: operators.SignIn, SignOut: server.SignOutPath, Account: server.AccountPath,
+			PublicURL: p.Config.PublicURL, AdminURL: p.Config.Admin.PublicURL, DefaultDirectory: p.Config.DefaultDirectory,
+			Now: p.Clock.Now, Random: c.Random, Logger: p.logger,
+		})
+	}))
+	operators.Mount(api.Path+"/", "admin_api", p.atFirstRequest(func() (http.Handler, error) {
+		return api.New(api.Config{
+			Service: p.Admin, Actor: operators.Token, Engine: p.Engine, Master: p.Master, Now: p.Clock.Now, Random: c.Random, Logger: p.logger,
+		})
+	}))
 	handler := http.Handler(operators)
 	if p.Config.Admin.Metrics == config.MetricsAuthenticated {
 		metrics := operators.Metrics(p.Admin, metricsHandler(registry))
@@ -92,7 +89,21 @@ func (p *Provider) openConsole(c *terminal.Console, registry prometheus.Gatherer
 		})
 	}
 	p.front.operators.Store(&handler)
-	return nil
+}
+
+// atFirstRequest returns a handler that is built at its first request. Templates and routes of the console and the admin API take
+// as much memory as all other parts of an idle server, and many servers have no operator who visits them.
+func (p *Provider) atFirstRequest(build func() (http.Handler, error)) http.Handler {
+	built := sync.OnceValues(build)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler, err := built()
+		if err != nil {
+			p.logger.Error("the console and the admin API cannot be served: report this error", "error", err)
+			http.Error(w, "This part of the server cannot be served. The log of the server has the reason.", http.StatusInternalServerError)
+			return
+		}
+		handler.ServeHTTP(w, r)
+	})
 }
 
 // signedIn returns the actor of a session as the console expects it.

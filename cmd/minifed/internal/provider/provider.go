@@ -79,10 +79,7 @@ func Start(ctx context.Context, c *console.Console, config config.Config, ports 
 		return nil, errors.Join(err, ports.close())
 	}
 	if p.front != nil {
-		if err := p.openConsole(c, registry); err != nil {
-			stop()
-			return nil, errors.Join(err, ports.close(), p.Close())
-		}
+		p.openConsole(c, registry)
 	}
 	p.loops.Go(func() { p.Ring.Run(background) })
 	p.loops.Go(func() { p.Secrets.Run(background) })
