@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -207,6 +208,31 @@ func TestSignIns_AreBatchedBySizeAndDirectory(t *testing.T) {
 	last := user.Record.LastSignIns()
 	if len(last) != storage.MaxUserSignIns || last[0].From != "192.0.2.299" || last[19].From != "192.0.2.280" || last[0].User != "" {
 		t.Errorf("got %+v", last)
+	}
+}
+
+// Under load the batches come first: the records of users are written when fewer users sign in.
+func TestSignIns_LeaveTheRecordsOfUsersUnderLoad(t *testing.T) {
+	h := newHarness(t)
+	const users = 300
+	for i := range users {
+		id := fmt.Sprint("u", i)
+		_, err := storage.Insert(t.Context(), h.memory, storage.User{Directory: "shop", ID: id, Status: storage.UserActive})
+		h.must(err)
+		h.RecordSignIn("shop", storage.SignIn{At: h.clock.Now(), User: id, Method: "password"})
+	}
+	var written atomic.Int64 // Several goroutines write.
+	h.hooks.Before = func(_ context.Context, operation storagetest.Operation) error {
+		if operation.Kind == storage.KindUser && operation.Write() {
+			written.Add(1)
+		}
+		return nil
+	}
+	h.must(h.Flush(t.Context()))
+	under := written.Load()
+	h.must(h.Close(t.Context()))
+	if under != 16 || written.Load() != users || h.wantIntact().SignIns != users {
+		t.Errorf("%d, then %d of %d users", under, written.Load(), users)
 	}
 }
 

@@ -54,7 +54,7 @@ func (t *Trail) report(ctx context.Context, message string, err error) {
 func (t *Trail) Close(ctx context.Context) error {
 	err := t.Flush(ctx)
 	for err == nil && ctx.Err() == nil && t.waitingUsers() > 0 {
-		err = t.flushUsers(ctx)
+		err = t.flushUsers(ctx, usersPerFlush)
 	}
 	return errors.Join(err, t.checkpointOwn(ctx), t.finish(ctx))
 }

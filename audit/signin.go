@@ -18,10 +18,11 @@ const (
 	maxBatch = 12 << 10
 	// maxPending bounds the sign-ins that wait for their batch. Those above it are counted.
 	maxPending = 1 << 16
-	// maxWaitingUsers bounds the users whose records wait for their sign-ins, and usersPerFlush those that are written in a second,
-	// so that logins under load do not wait for these writes.
+	// maxWaitingUsers bounds the users whose records wait for their sign-ins. usersPerFlush bounds those that are written in a second,
+	// and usersUnderLoad does so in a second with more sign-ins than that, because each of these writes costs a third of a login.
 	maxWaitingUsers = 1 << 16
 	usersPerFlush   = 256
+	usersUnderLoad  = 16
 	userWriters     = 4
 	userAttempts    = 4
 )
@@ -81,7 +82,10 @@ func (t *Trail) Flush(ctx context.Context) error {
 			return err
 		}
 	}
-	return t.flushUsers(ctx)
+	if len(pending) > usersPerFlush {
+		return t.flushUsers(ctx, usersUnderLoad)
+	}
+	return t.flushUsers(ctx, usersPerFlush)
 }
 
 func (t *Trail) write(ctx context.Context, batch storage.AuditEntry) error {
@@ -147,9 +151,9 @@ func sizeOf(s storage.SignIn) int {
 	return names + len(s.User) + len(s.Client) + len(s.Method) + len(s.Outcome) + len(s.From) + len(s.RequestID)
 }
 
-// flushUsers adds the collected sign-ins to the records of their users.
-func (t *Trail) flushUsers(ctx context.Context) error {
-	users := t.takeUsers(usersPerFlush)
+// flushUsers adds the collected sign-ins to the records of at most limit users.
+func (t *Trail) flushUsers(ctx context.Context, limit int) error {
+	users := t.takeUsers(limit)
 	keys := make(chan string, len(users))
 	for key := range users {
 		keys <- key
