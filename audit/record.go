@@ -22,8 +22,6 @@ const (
 	Done = "done"
 	// Failed means that the act of an earlier entry did not happen.
 	Failed = "failed"
-	// Denied means that the actor was not allowed to do it.
-	Denied = "denied"
 )
 
 const (

@@ -48,7 +48,7 @@ type AuditEntry struct {
 	// Before and After are the changed members with their values, as far as these may be shown.
 	Before map[string]string `json:"before,omitempty"`
 	After  map[string]string `json:"after,omitempty"`
-	// Outcome is "done", "failed" or "denied"; empty in entries of earlier versions.
+	// Outcome is "done" or "failed"; empty in entries of earlier versions.
 	Outcome string `json:"outcome,omitempty"`
 	// From is the client address, and RequestID the request in the log; both are empty for the command line.
 	From      string `json:"from,omitempty"`

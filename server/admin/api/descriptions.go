@@ -488,7 +488,7 @@ func otherDescriptions() map[string]description {
 		"AuditEntry.expires_at":  server("Until when the entry is stored, in entries of earlier versions."),
 		"AuditEntry.before":      server("The changed members before the act, without secrets; personal data is masked or \"set\"."),
 		"AuditEntry.after":       server("The changed members after the act."),
-		"AuditEntry.outcome":     server("done, failed or denied. An entry is written before its act: if the act then fails, another entry says so and names it."),
+		"AuditEntry.outcome":     server("done or failed. An entry is written before its act: if the act then fails, another entry says so and names it."),
 		"AuditEntry.from":        server("The client address."),
 		"AuditEntry.request_id":  server("Identifies the request in the server's log."),
 		"AuditEntry.sign_ins":    server("The sign-ins of a batch, for the action sign_ins."),

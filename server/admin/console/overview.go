@@ -38,8 +38,8 @@ func overviewRanges(r *request) []overviewRange {
 	return all
 }
 
-// plot is one series as a picture. It is drawn by the page itself, as a line of SVG: plotting libraries write colours and fonts
-// into the picture, but here the style sheet sets them, also for the dark colour scheme.
+// plot is one series as a picture. The page draws it as a line of SVG, so that the style sheet sets its
+// colours, also for the dark colour scheme.
 type plot struct {
 	statistics.Series
 	// Points are the points of the line in a picture of plotWidth and plotHeight, and Most is the greatest value.
