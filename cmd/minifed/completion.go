@@ -35,9 +35,8 @@ func namesFile(flag *pflag.Flag) bool {
 	return flag.Name == "config" || flag.Name == "logo" || flag.Name == "file" || strings.HasSuffix(flag.Name, "-file")
 }
 
-// completeValues lets a shell complete the values of flags. Only flags and arguments that are files are completed to files.
-func completeValues(command *cobra.Command) {
-	offered := choices()
+// completeValues lets a shell complete the values of flags to those that are offered. Only flags and arguments that are files are completed to files.
+func completeValues(command *cobra.Command, offered map[string][]string) {
 	command.LocalFlags().VisitAll(func(flag *pflag.Flag) {
 		if namesFile(flag) || flag.Value.Type() == "bool" {
 			return
@@ -49,7 +48,7 @@ func completeValues(command *cobra.Command) {
 		command.ValidArgsFunction = cobra.NoFileCompletions
 	}
 	for _, child := range command.Commands() {
-		completeValues(child)
+		completeValues(child, offered)
 	}
 }
 

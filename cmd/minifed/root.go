@@ -97,7 +97,7 @@ func newRoot(c *console.Console) *cobra.Command {
 	help := helpTexts{c.Texts}
 	help.addTo(root)
 	root.SetHelpFunc(func(command *cobra.Command, _ []string) { c.Printf("%s", help.of(command)) })
-	completeValues(root)
+	completeValues(root, choices())
 	return root
 }
 
