@@ -60,8 +60,8 @@ func (a *Account) page(t *endpoint.RouteTable, name, path string, serve accountR
 	t.Handle(endpoint.Route{Name: name, Path: path, Methods: methods, Serve: a.signedIn(serve), ErrorWriter: a.Pages.WriteError})
 }
 
-// redirectDone redirects to the account page, which shows what was changed.
-func (*Account) redirectDone(w http.ResponseWriter, r *endpoint.Request, what string) error {
+// RedirectDone redirects to the account page, which shows what was changed.
+func (*Account) RedirectDone(w http.ResponseWriter, r *endpoint.Request, what string) error {
 	return page.Redirect(w, r, endpoint.AccountPath, doneParameter, what)
 }
 

@@ -52,7 +52,7 @@ func (e *Apps) remove(w http.ResponseWriter, r *endpoint.Request, current *autho
 			return err
 		}
 	}
-	return e.redirectDone(w, r, "app")
+	return e.RedirectDone(w, r, "app")
 }
 
 // shownApps returns the clients with an active grant or a consent of the user, by name.

@@ -133,7 +133,7 @@ func (e *Email) confirm(w http.ResponseWriter, r *endpoint.Request, current *aut
 			return err
 		}
 	}
-	return e.redirectDone(w, r, "email")
+	return e.RedirectDone(w, r, "email")
 }
 
 func (e *Email) proof(r *endpoint.Request) (emailProof, error) {

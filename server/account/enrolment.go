@@ -84,11 +84,6 @@ func (a *Account) askToSignInAgain(w http.ResponseWriter, r *endpoint.Request) e
 	})
 }
 
-// RedirectDone redirects to the account page, which shows what was changed.
-func (a *Account) RedirectDone(w http.ResponseWriter, r *endpoint.Request, what string) error {
-	return a.redirectDone(w, r, what)
-}
-
 // Setup is /login/setup, where a user chooses the second factor that the directory requires.
 type Setup struct{ *Account }
 

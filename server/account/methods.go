@@ -1,6 +1,7 @@
 package account
 
 import (
+	"errors"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -63,13 +64,42 @@ func methodRows(r *endpoint.Request, methods identity.Methods) []accountRow {
 	return []accountRow{passkeys, totp}
 }
 
-// RemovalBy is the removal of a method by its user.
-func RemovalBy(r *endpoint.Request, user storage.User) identity.Removal {
-	return identity.Removal{Actor: identity.Self(user.ID), TwoFactors: r.Issuer.Directory.TwoFactor() == storage.TwoFactorRequired}
+// MethodRemoval is what the pages of passkeys and of the authenticator app differ in when the user removes a method.
+type MethodRemoval struct {
+	// Remove removes the method. Its errors are those of package identity.
+	Remove func(identity.Removal) error
+	// Absent is the path of the page for a method that the user does not have.
+	Absent string
+	// Page is the page of the method with an alert.
+	Page func(alert page.Message) (page.Page, error)
+	// Letter is the name of the text of the notification, and Done that of the text on the account page.
+	Letter, Done string
 }
 
-// LastMethod is the error for the removal of the last way to sign in.
-func LastMethod() *grants.Error {
+// RemoveMethod removes a sign-in method of the user, and notifies the user. The last way to sign in remains.
+func (a *Account) RemoveMethod(w http.ResponseWriter, r *endpoint.Request, user storage.User, removal MethodRemoval) error {
+	err := removal.Remove(identity.Removal{Actor: identity.Self(user.ID), TwoFactors: r.Issuer.Directory.TwoFactor() == storage.TwoFactorRequired})
+	switch {
+	case errors.Is(err, identity.ErrUnknownMethod):
+		return page.Redirect(w, r, removal.Absent)
+	case errors.Is(err, identity.ErrLastMethod):
+		shown, failed := removal.Page(page.Text("method.last"))
+		if failed != nil {
+			return failed
+		}
+		a.Pages.RenderInvalid(w, r, shown, lastMethod(), err)
+		return nil
+	case err != nil:
+		return err
+	}
+	if err := a.Notifications.Notify(r.Context(), r, user, removal.Letter); err != nil {
+		return err
+	}
+	return a.RedirectDone(w, r, removal.Done)
+}
+
+// lastMethod is the error for the removal of the last way to sign in.
+func lastMethod() *grants.Error {
 	problem := endpoint.NewErrorStatus(fosite.ErrInvalidRequest, http.StatusConflict, "This is the last way to sign in. Add another one first.")
 	problem.Reason = "last_method"
 	return problem

@@ -58,7 +58,7 @@ func (e *Password) serve(w http.ResponseWriter, r *endpoint.Request, current *au
 	if err := e.Notifications.Notify(r.Context(), r, changed.Record, "mail.password"); err != nil {
 		return err
 	}
-	return e.redirectDone(w, r, "password")
+	return e.RedirectDone(w, r, "password")
 }
 
 func passwordForm(user storage.User) page.Form {

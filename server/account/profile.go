@@ -58,7 +58,7 @@ func (e *Profile) serve(w http.ResponseWriter, r *endpoint.Request, current *aut
 			_, err := e.Users.UpdateProfile(r.Context(), user.Directory, user.ID, updateOf(values, &profile), identity.Self(user.ID))
 			return err
 		},
-		changed: func(url.Values) error { return e.redirectDone(w, r, "profile") },
+		changed: func(url.Values) error { return e.RedirectDone(w, r, "profile") },
 	})
 }
 

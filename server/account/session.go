@@ -60,7 +60,7 @@ func (e *EndSessions) end(w http.ResponseWriter, r *endpoint.Request, current *a
 	}
 	id := form.Get("session")
 	if !endpoint.IsRandomString(id, authorize.SessionIDSize) {
-		return e.redirectDone(w, r, "session")
+		return e.RedirectDone(w, r, "session")
 	}
 	entry, err := storage.Get[storage.Session](r.Context(), e.Engine, storage.Key(current.User.Directory, id))
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
@@ -71,7 +71,7 @@ func (e *EndSessions) end(w http.ResponseWriter, r *endpoint.Request, current *a
 			return err
 		}
 	}
-	return e.redirectDone(w, r, "session")
+	return e.RedirectDone(w, r, "session")
 }
 
 func (e *EndSessions) signOut(w http.ResponseWriter, r *endpoint.Request, current *authorize.CurrentSession) error {

@@ -34,7 +34,7 @@ func (e *Username) serve(w http.ResponseWriter, r *endpoint.Request, current *au
 			_, err := e.Users.SetUsername(r.Context(), user.Directory, user.ID, values.Get("username"), identity.Self(user.ID))
 			return err
 		},
-		changed: func(url.Values) error { return e.redirectDone(w, r, "username") },
+		changed: func(url.Values) error { return e.RedirectDone(w, r, "username") },
 	})
 }
 

@@ -2,7 +2,6 @@ package passkey
 
 import (
 	"cmp"
-	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -84,24 +83,14 @@ func (e *Manage) remove(w http.ResponseWriter, r *endpoint.Request, current *aut
 		return err
 	}
 	user := current.User
-	err = e.Users.RemovePasskey(r.Context(), user, form.Get("passkey"), account.RemovalBy(r, user))
-	switch {
-	case errors.Is(err, identity.ErrUnknownMethod):
-		return page.Redirect(w, r, account.PasskeysPath)
-	case errors.Is(err, identity.ErrLastMethod):
-		shown, failed := e.page(r, user, page.Text("method.last"))
-		if failed != nil {
-			return failed
-		}
-		e.Pages.RenderInvalid(w, r, shown, account.LastMethod(), err)
-		return nil
-	case err != nil:
-		return err
-	}
-	if err := e.Notifications.Notify(r.Context(), r, user, "mail.passkey_removed"); err != nil {
-		return err
-	}
-	return e.RedirectDone(w, r, "passkey_removed")
+	return e.RemoveMethod(w, r, user, account.MethodRemoval{
+		Remove: func(how identity.Removal) error {
+			return e.Users.RemovePasskey(r.Context(), user, form.Get("passkey"), how)
+		},
+		Absent: account.PasskeysPath,
+		Page:   func(alert page.Message) (page.Page, error) { return e.page(r, user, alert) },
+		Letter: "mail.passkey_removed", Done: "passkey_removed",
+	})
 }
 
 // addData is what the page for a new passkey shows.

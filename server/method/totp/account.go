@@ -83,24 +83,12 @@ func (e *Manage) remove(w http.ResponseWriter, r *endpoint.Request, current *aut
 		return err
 	}
 	user := current.User
-	err := e.Users.RemoveTOTP(r.Context(), user, account.RemovalBy(r, user))
-	switch {
-	case errors.Is(err, identity.ErrUnknownMethod):
-		return page.Redirect(w, r, endpoint.AccountPath)
-	case errors.Is(err, identity.ErrLastMethod):
-		shown, failed := e.page(r, current, page.Text("method.last"))
-		if failed != nil {
-			return failed
-		}
-		e.Pages.RenderInvalid(w, r, shown, account.LastMethod(), err)
-		return nil
-	case err != nil:
-		return err
-	}
-	if err := e.Notifications.Notify(r.Context(), r, user, "mail.totp_removed"); err != nil {
-		return err
-	}
-	return e.RedirectDone(w, r, "totp_removed")
+	return e.RemoveMethod(w, r, user, account.MethodRemoval{
+		Remove: func(how identity.Removal) error { return e.Users.RemoveTOTP(r.Context(), user, how) },
+		Absent: endpoint.AccountPath,
+		Page:   func(alert page.Message) (page.Page, error) { return e.page(r, current, alert) },
+		Letter: "mail.totp_removed", Done: "totp_removed",
+	})
 }
 
 // keep cancels the removal that a request at the login page started. Every session of the user may do so.
