@@ -18,19 +18,11 @@ type UserGrant struct {
 // UserGrants returns one page of a user's grants, newest first, and where the next page begins. Grants that ended are in the
 // list until they expire.
 func (s *Service) UserGrants(ctx context.Context, directory, id string, page Page) ([]UserGrant, string, error) {
-	if err := s.Allowed(directory, ActUserRead); err != nil {
-		return nil, "", err
-	}
-	user, err := s.config.Identity.User(ctx, directory, id)
-	if err != nil {
-		return nil, "", userError(id, err)
-	}
-	query := page.query(storage.Key(directory, user.Record.ID), storage.ByCreatedDescending)
-	records, next, err := list[storage.Grant](ctx, s, query)
+	user, records, next, err := listOfUser[storage.Grant](ctx, s, directory, id, page)
 	if err != nil {
 		return nil, "", err
 	}
-	state := s.grantStates(ctx, user.Record)
+	state := s.grantStates(ctx, user)
 	grants := make([]UserGrant, len(records))
 	for i, grant := range records {
 		grants[i].Grant = grant
@@ -97,12 +89,9 @@ func (s *Service) RemoveUserClient(ctx context.Context, directory, id, client st
 
 // EndUserGrant ends one grant of a user with all its tokens.
 func (s *Service) EndUserGrant(ctx context.Context, directory, id, grant string) error {
-	if err := s.Allowed(directory, ActUserRemoveClient); err != nil {
-		return err
-	}
-	user, err := s.config.Identity.User(ctx, directory, id)
+	user, err := s.userFor(ctx, directory, id, ActUserRemoveClient)
 	if err != nil {
-		return userError(id, err)
+		return err
 	}
 	what := fmt.Sprintf("grant %q of user %q", grant, user.Record.ID)
 	_, err = update(ctx, s, edit[storage.Grant]{

@@ -44,12 +44,9 @@ type TOTP struct {
 
 // UserMethods returns the sign-in methods of a user.
 func (s *Service) UserMethods(ctx context.Context, directory, id string) (UserMethods, error) {
-	if err := s.Allowed(directory, ActUserRead); err != nil {
-		return UserMethods{}, err
-	}
-	user, err := s.config.Identity.User(ctx, directory, id)
+	user, err := s.userFor(ctx, directory, id, ActUserRead)
 	if err != nil {
-		return UserMethods{}, userError(id, err)
+		return UserMethods{}, err
 	}
 	found, err := s.config.Identity.Methods(ctx, user.Record)
 	if err != nil {
@@ -110,12 +107,9 @@ func (s *Service) RemoveUserTOTP(ctx context.Context, directory, id string) erro
 }
 
 func (s *Service) removeMethod(ctx context.Context, directory, id string, act Act, remove func(context.Context, storage.User, identity.Removal) error) error {
-	if err := s.Allowed(directory, act); err != nil {
-		return err
-	}
-	user, err := s.config.Identity.User(ctx, directory, id)
+	user, err := s.userFor(ctx, directory, id, act)
 	if err != nil {
-		return userError(id, err)
+		return err
 	}
 	err = remove(s.traced(ctx), user.Record, identity.Removal{Actor: s.config.Actor.Name, Forced: true})
 	if errors.Is(err, identity.ErrUnknownMethod) {

@@ -23,22 +23,14 @@ type UserSession struct {
 // UserSessions returns one page of a user's sessions, newest first, and where the next page begins. Sessions that ended are in
 // the list until they expire.
 func (s *Service) UserSessions(ctx context.Context, directory, id string, page Page) ([]UserSession, string, error) {
-	if err := s.Allowed(directory, ActUserRead); err != nil {
-		return nil, "", err
-	}
-	user, err := s.config.Identity.User(ctx, directory, id)
-	if err != nil {
-		return nil, "", userError(id, err)
-	}
-	query := page.query(storage.Key(directory, user.Record.ID), storage.ByCreatedDescending)
-	records, next, err := list[storage.Session](ctx, s, query)
+	user, records, next, err := listOfUser[storage.Session](ctx, s, directory, id, page)
 	if err != nil {
 		return nil, "", err
 	}
 	sessions := make([]UserSession, len(records))
 	for i, session := range records {
 		session.Secret = ""
-		sessions[i] = UserSession{session, sessionState(user.Record, session)}
+		sessions[i] = UserSession{session, sessionState(user, session)}
 	}
 	return sessions, next, nil
 }
@@ -52,12 +44,9 @@ func sessionState(user storage.User, session storage.Session) string {
 
 // EndUserSession ends a session of a user, and the grants that end with it. Its clients get logout tokens.
 func (s *Service) EndUserSession(ctx context.Context, directory, id, session string) error {
-	if err := s.Allowed(directory, ActUserSignOut); err != nil {
-		return err
-	}
-	user, err := s.config.Identity.User(ctx, directory, id)
+	user, err := s.userFor(ctx, directory, id, ActUserSignOut)
 	if err != nil {
-		return userError(id, err)
+		return err
 	}
 	what := fmt.Sprintf("session %q of user %q", session, user.Record.ID)
 	_, err = update(ctx, s, edit[storage.Session]{

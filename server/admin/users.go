@@ -256,6 +256,28 @@ func (s *Service) DeleteUser(ctx context.Context, directory, id string) error {
 	return userError(id, s.config.Identity.Delete(s.traced(ctx), directory, id, s.config.Actor.Name))
 }
 
+// userFor returns a user for an act of the actor. The ID may be an alias of the user.
+func (s *Service) userFor(ctx context.Context, directory, id string, act Act) (*storage.Entry[storage.User], error) {
+	if err := s.Allowed(directory, act); err != nil {
+		return nil, err
+	}
+	user, err := s.config.Identity.User(ctx, directory, id)
+	if err != nil {
+		return nil, userError(id, err)
+	}
+	return user, nil
+}
+
+// listOfUser reads one page of the records that belong to a user, newest first.
+func listOfUser[R storage.Record](ctx context.Context, s *Service, directory, id string, page Page) (user storage.User, records []R, next string, err error) {
+	entry, err := s.userFor(ctx, directory, id, ActUserRead)
+	if err != nil {
+		return storage.User{}, nil, "", err
+	}
+	records, next, err = list[R](ctx, s, page.query(storage.Key(directory, entry.Record.ID), storage.ByCreatedDescending))
+	return entry.Record, records, next, err
+}
+
 // userError says what an error of package identity means to an operator.
 func userError(id string, err error) error {
 	invalid := (*identity.InvalidError)(nil)

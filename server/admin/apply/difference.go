@@ -30,6 +30,15 @@ func explicitDirectory(directory storage.Directory) map[string]json.RawMessage {
 
 // explicitClient returns the members of a client, defaults written out.
 func explicitClient(client storage.Client) map[string]json.RawMessage {
+	client = describable(client)
+	if client.Federation != nil && client.Federation.Provisioning == "" {
+		client.Federation.Provisioning = storage.ProvisionAuto
+	}
+	return members(client)
+}
+
+// describable returns a copy of a client with the values that absent members have, and without what no file describes.
+func describable(client storage.Client) storage.Client {
 	client.Lifetimes.SessionIdle, client.Lifetimes.SessionAbsolute = 0, 0 // They never had an effect.
 	if client.IDTokenClaims == nil {
 		client.IDTokenClaims = new(bool)
@@ -40,12 +49,9 @@ func explicitClient(client storage.Client) map[string]json.RawMessage {
 	if client.Federation != nil {
 		federation := *client.Federation
 		federation.AppSecret = ""
-		if federation.Provisioning == "" {
-			federation.Provisioning = storage.ProvisionAuto
-		}
 		client.Federation = &federation
 	}
-	return members(client)
+	return client
 }
 
 // members returns the members of a record by their paths, without those that minifed sets itself.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 
-	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/storage"
 )
@@ -64,18 +63,7 @@ func fileOf(client storage.Client) clientFile {
 	client.Incarnation, client.DirectoryIncarnation, client.Secrets = managed.Incarnation, managed.DirectoryIncarnation, nil
 	client.CreatedAt, client.UpdatedAt = managed.CreatedAt, managed.UpdatedAt
 	client.Assignments, client.ExpiresAt = nil, managed.ExpiresAt
-	client.Lifetimes.SessionIdle, client.Lifetimes.SessionAbsolute = 0, 0
-	if client.IDTokenClaims == nil {
-		client.IDTokenClaims = new(bool)
-	}
-	if client.IDTokenAlgorithm == "" {
-		client.IDTokenAlgorithm = keys.RS256
-	}
-	if client.Federation != nil {
-		federation := *client.Federation
-		federation.AppSecret = ""
-		client.Federation = &federation
-	}
+	client = describable(client)
 	file := clientFile{Client: client, AuthMethod: client.AuthMethod}
 	defaults := admin.WithDefaults(storage.Client{Kind: client.Kind}, storage.Directory{})
 	file.GrantTypes = listed(client.GrantTypes, defaults.GrantTypes)

@@ -33,13 +33,19 @@ type userData struct {
 	MayRemovePasskeys, MayRemoveTOTP                                                                 bool
 }
 
-// user shows everything about a person on one page.
-func (c *Console) user(w http.ResponseWriter, r *request) error {
+// userOf returns the directory and the user of the page.
+func (c *Console) userOf(r *request) (*storage.Entry[storage.Directory], admin.Person, error) {
 	entry, err := c.directoryOf(r)
 	if err != nil {
-		return err
+		return nil, admin.Person{}, err
 	}
 	person, err := r.service.User(r.Context(), entry.Record.ID, r.vars["user"])
+	return entry, person, err
+}
+
+// user shows everything about a person on one page.
+func (c *Console) user(w http.ResponseWriter, r *request) error {
+	entry, person, err := c.userOf(r)
 	if err != nil {
 		return err
 	}
@@ -130,15 +136,11 @@ func (d *userData) permit(r *request, directory string) {
 
 // saveUser changes profile, names, groups and attributes of a user.
 func (c *Console) saveUser(w http.ResponseWriter, r *request) error {
-	entry, err := c.directoryOf(r)
+	entry, person, err := c.userOf(r)
 	if err != nil {
 		return err
 	}
 	directory := entry.Record.ID
-	person, err := r.service.User(r.Context(), directory, r.vars["user"])
-	if err != nil {
-		return err
-	}
 	form, in, profile := profileForm(), r.userInput(), person.User.Profile
 	profile = copiedProfile(profile)
 	problems := form.apply(r, &profile)

@@ -110,11 +110,7 @@ func (c *Console) actOnUser(w http.ResponseWriter, r *request) error {
 
 // askPasswordReset shows the page before a new password.
 func (c *Console) askPasswordReset(w http.ResponseWriter, r *request) error {
-	entry, err := c.directoryOf(r)
-	if err != nil {
-		return err
-	}
-	person, err := r.service.User(r.Context(), entry.Record.ID, r.vars["user"])
+	entry, person, err := c.userOf(r)
 	if err != nil {
 		return err
 	}
