@@ -115,6 +115,11 @@ func AppSecretBinding(directory, client string) Binding {
 	return Binding{Purpose: "app_secret", Directory: directory, ID: client}
 }
 
+// ConnectionSecretBinding is the binding of the AppSecret of a connection.
+func ConnectionSecretBinding(directory, appID string) Binding {
+	return Binding{Purpose: "connection_secret", Directory: directory, ID: appID}
+}
+
 // TOTPBinding is the binding of the secret of a user's authenticator app.
 func TOTPBinding(directory, user string) Binding {
 	return Binding{Purpose: "totp", Directory: directory, ID: user}

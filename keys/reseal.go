@@ -23,6 +23,7 @@ func Reseal(ctx context.Context, engine storage.Engine, master *Master) (changed
 		func() (int, error) { return resealKind(ctx, engine, master.resealSigningKeys) },
 		func() (int, error) { return resealKind(ctx, engine, master.resealTokenSecrets) },
 		func() (int, error) { return resealKind(ctx, engine, master.resealClient) },
+		func() (int, error) { return resealKind(ctx, engine, master.resealConnection) },
 		func() (int, error) { return resealKind(ctx, engine, master.resealTOTP) },
 		func() (int, error) { return resealKind(ctx, engine, master.resealResult) },
 		func() (int, error) { return resealAuditKeys(ctx, engine, master) },
@@ -129,6 +130,14 @@ func (m *Master) resealClient(record *storage.Client) (changed bool, err error) 
 	federation := *record.Federation
 	federation.AppSecret, changed, err = m.Reseal(federation.AppSecret, AppSecretBinding(record.Directory, record.ID))
 	record.Federation = &federation
+	return changed, err
+}
+
+func (m *Master) resealConnection(record *storage.Connection) (changed bool, err error) {
+	if record.AppSecret == "" {
+		return false, nil
+	}
+	record.AppSecret, changed, err = m.Reseal(record.AppSecret, ConnectionSecretBinding(record.Directory, record.AppID))
 	return changed, err
 }
 

@@ -80,6 +80,7 @@ func TestMasterKey_RotatesOneInstanceAtATime(t *testing.T) {
 	handle := mac(t, a.secrets, acme, 1, "code", "m")
 	insertMiniapp(t, engine, onlyOld)
 	insertTOTP(t, engine, onlyOld)
+	insertConnection(t, engine, onlyOld)
 	a = startProcess(t, engine, c, oldFirst)
 	wantRotatedService(t, c, a, b, handle)
 	b = startProcess(t, engine, c, oldFirst)
@@ -93,8 +94,8 @@ func TestMasterKey_RotatesOneInstanceAtATime(t *testing.T) {
 		t.Errorf("the old key may go before everything is sealed by the new one: %v", err)
 	}
 	changed, err := Reseal(t.Context(), engine, newFirst)
-	if err != nil || changed != 5 {
-		t.Errorf("sealed %d records again, %v, want keys, secrets, client, TOTP and check", changed, err)
+	if err != nil || changed != 6 {
+		t.Errorf("sealed %d records again, %v, want keys, secrets, client, connection, TOTP and check", changed, err)
 	}
 	if changed, err := Reseal(t.Context(), engine, newFirst); err != nil || changed != 0 {
 		t.Errorf("a second pass sealed %d records again, %v", changed, err)
@@ -120,6 +121,13 @@ func TestMasterKey_RotatesOneInstanceAtATime(t *testing.T) {
 	if secret, err := onlyNew.Open(totp.Record.Secret, TOTPBinding(acme, "alice")); err != nil || string(secret) != "totp secret" {
 		t.Errorf("the TOTP secret is %q, %v", secret, err)
 	}
+	connection, err := storage.Get[storage.Connection](t.Context(), engine, storage.Key(acme, "wxsim2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if secret, err := onlyNew.Open(connection.Record.AppSecret, ConnectionSecretBinding(acme, "wxsim2")); err != nil || string(secret) != "connection secret" {
+		t.Errorf("the AppSecret of the connection is %q, %v", secret, err)
+	}
 	if err := CheckMaster(t.Context(), engine, onlyOld); !errors.As(err, &missing) || missing.KeyID != onlyNew.IDs()[0] {
 		t.Errorf("the server still starts with only the old key: %v", err)
 	}
@@ -132,6 +140,17 @@ func insertTOTP(t *testing.T, engine storage.Engine, master *Master) {
 		t.Fatal(err)
 	}
 	if _, err := storage.Insert(t.Context(), engine, storage.TOTP{Directory: acme, User: "alice", Secret: sealed}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func insertConnection(t *testing.T, engine storage.Engine, master *Master) {
+	t.Helper()
+	sealed, err := master.Seal([]byte("connection secret"), ConnectionSecretBinding(acme, "wxsim2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := storage.Insert(t.Context(), engine, storage.Connection{Directory: acme, AppID: "wxsim2", AppSecret: sealed}); err != nil {
 		t.Fatal(err)
 	}
 }

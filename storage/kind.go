@@ -29,6 +29,8 @@ const (
 	KindPasskey        Kind = "passkeys"
 	KindChallenge      Kind = "challenges"
 	KindTOTP           Kind = "totps"
+	KindConnection     Kind = "connections"
+	KindWebLogin       Kind = "web_logins"
 
 	// The kinds of the audit are read in this order, by an export too: a checkpoint names entries, and entries name processes, so
 	// what is written during the reading cannot seem to be missing.
@@ -77,5 +79,7 @@ func Kinds() map[Kind]Indexes {
 		KindPasskey:         {Created: true},
 		KindChallenge:       {},
 		KindTOTP:            {},
+		KindConnection:      {Created: true},
+		KindWebLogin:        {},
 	}
 }

@@ -22,6 +22,7 @@ func recordCases() []testCase {
 		{name: "audit process", run: testRecord[storage.AuditProcess]},
 		{name: "assertion", run: testRecord[storage.Assertion]},
 		{name: "client", run: testRecord[storage.Client]},
+		{name: "connection", run: testRecord[storage.Connection]},
 		{name: "console link", run: testRecord[storage.ConsoleLink]},
 		{name: "challenge", run: testRecord[storage.Challenge]},
 		{name: "consent", run: testRecord[storage.Consent]},
@@ -47,6 +48,7 @@ func recordCases() []testCase {
 		{name: "TOTP", run: testRecord[storage.TOTP]},
 		{name: "token secrets", run: testRecord[storage.TokenSecrets]},
 		{name: "user", run: testRecord[storage.User]},
+		{name: "web login", run: testRecord[storage.WebLogin]},
 		{name: "members of a newer version survive a replacement", run: testUnknownMembers},
 		{name: "a record of a newer major version is rejected and stays unchanged", run: testNewerVersion},
 	}
