@@ -23,6 +23,7 @@ func allowedImports() map[string][]string {
 		"internal/bounded":          {},
 		"internal/suggest":          {},
 		"internal/chromiumtest":     {},
+		"internal/consoletest":      {"internal/chromiumtest"},
 		"wechat":                    {},
 		"wechat/wechattest":         {"wechat"},
 		"grants":                    {"wechat"},

@@ -18,11 +18,7 @@ func TestChromium_SetsUpAndSignsIn(t *testing.T) {
 	ts.addPasswordUser("wanda")
 	c := chromiumtest.Start(t)
 	tb := c.Open(c.Profile(), "about:blank")
-	tb.Call("WebAuthn.enable", map[string]any{})
-	tb.Call("WebAuthn.addVirtualAuthenticator", map[string]any{"options": map[string]any{
-		"protocol": "ctap2", "transport": "internal", "hasResidentKey": true, "hasUserVerification": true, "isUserVerified": true,
-		"automaticPresenceSimulation": true,
-	}})
+	tb.Passkeys()
 	look := func(name string) {
 		t.Helper()
 		for _, problem := range tb.AccessibilityProblems() {

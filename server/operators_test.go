@@ -149,6 +149,19 @@ func TestOperators_OnlyAtTheAdminAddress(t *testing.T) {
 	if page.status != http.StatusMisdirectedRequest || !strings.Contains(page.raw, `href="`+ts.adminURL+`/console/"`) {
 		t.Errorf("page %d %s", page.status, page.raw)
 	}
+	// The page names what the operator can do: use the port in the tunnel, or set the address that the browser asked for.
+	port := host[strings.LastIndex(host, ":")+1:]
+	for at, want := range map[string]string{
+		"localhost:9000": "http://localhost:9000", "127.0.0.1:9000": "http://localhost:9000", "[::1]:9000": "http://localhost:9000", "LOCALHOST": "http://localhost",
+		"console.example.com": "https://console.example.com", "console.example.com:8443": "https://console.example.com:8443",
+	} {
+		page := ts.atAdmin(http.MethodGet, "/console/", nil, "Host", at, "Accept", "text/html")
+		for _, text := range []string{"ssh -L " + port + ":127.0.0.1:" + port, "admin.public_url: " + want + "<"} {
+			if !strings.Contains(page.raw, text) {
+				t.Errorf("the page at %s has no %q", at, text)
+			}
+		}
+	}
 	if got := ts.atAdmin(http.MethodGet, "/", nil); got.header.Get("Location") != "/console/" {
 		t.Errorf("/ leads to %q", got.header.Get("Location"))
 	}

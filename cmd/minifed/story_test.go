@@ -1,141 +1,138 @@
 package main
 
 import (
-	"crypto/hmac"
-	"crypto/sha1"
-	"encoding/base32"
-	"encoding/binary"
-	"encoding/json"
-	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/minifed/minifed/cmd/minifed/porttest"
 	"github.com/minifed/minifed/internal/chromiumtest"
+	"github.com/minifed/minifed/internal/consoletest"
 	"github.com/minifed/minifed/wechat"
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
-// TestConsole_FromFirstLinkToFirstLogin is the first minute of an operator in a browser: the link, the owner with an authenticator app,
-// the wizard with the simulator as WeChat, and the page that turns green. It is repeated without scripts.
+// TestConsole_FromFirstLinkToFirstLogin is the first minute of an operator in a browser: the link, the owner with two factors, the
+// wizard with the simulator as WeChat, and the page that turns green. It runs in each layout that the operating guide describes for
+// one machine. The compose file's is in module storage/mongodb/ferretdb.
 func TestConsole_FromFirstLinkToFirstLogin(t *testing.T) {
-	c := chromiumtest.Start(t)
-	for name, scripts := range map[string]bool{"with scripts": true, "without scripts": false} {
-		t.Run(name, func(t *testing.T) {
-			simulator := new(wechattest.Server)
-			app, err := simulator.AddApp(wechat.App{ID: "wxsimshop"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			api := httptest.NewServer(simulator)
-			t.Cleanup(api.Close)
-			running := newCLIWithStore(t).startServer(t, "MINIFED_WECHAT_BASE_URL="+api.URL)
-			running.run(t, "console", "link") // The store is a copy, with a link of another address.
-			content, err := os.ReadFile(filepath.Join(running.folder, "console-link"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			link := strings.TrimSpace(string(content))
-			tab := c.Open(c.Profile(), "about:blank")
-			if !scripts {
-				tab.Call("Emulation.setScriptExecutionDisabled", map[string]any{"value": true})
-			}
-			press := func(selector string) { tab.Evaluate("document.querySelector(" + quotedJS(selector) + ").click()") }
-			// 1. The owner.
-			tab.Navigate(link)
-			tab.Wait("#first-owner")
-			if !scripts {
-				_, secret, _ := strings.Cut(link, "#")
-				tab.Fill("link_secret", secret)
-			}
-			tab.Fill("username", "owner")
-			tab.Fill("new_password", "correct horse battery staple")
-			tab.Press("first-owner")
-			tab.Wait(`a[href*="/account/totp/new"]`)
-			press(`a[href*="/account/totp/new"]`)
-			tab.Wait("#verify")
-			tab.Fill("code", totpCode(t, tab.Evaluate(`document.getElementById("secret").textContent`)))
-			tab.Press("verify")
-			tab.Wait("#continue")
-			tab.Press("continue")
-			// 2. The wizard.
-			tab.Wait(`a[href="/console/start"]`)
-			press(`a[href="/console/start"]`)
-			tab.Wait("#f-branding-accent_color")
-			tab.Fill("f-name", "Tea House")
-			tab.Fill("f-branding-accent_color", "#07c160")
-			press("form.record button.primary")
-			tab.Wait("#f-app_secret")
-			tab.Fill("f-app_id", "wxsimshop")
-			tab.Fill("f-app_secret", string(app.Credential().Secret))
-			press("form.record button.primary")
-			tab.Wait("#f-for")
-			tab.Fill("f-for", "spring-boot")
-			tab.Fill("f-name", "Shop")
-			tab.Fill("f-address", "https://shop.example.com")
-			press("form.record button.primary")
-			tab.Wait("#first-login:not([data-green])")
-			// 3. The first login.
-			var shown []string
-			if err := json.Unmarshal([]byte(tab.Evaluate(`JSON.stringify([...document.querySelectorAll(".facts code")].map((code) => code.textContent))`)), &shown); err != nil || len(shown) != 5 {
-				t.Fatalf("shown %v, %v", shown, err)
-			}
-			if shown[0] != running.url {
-				t.Errorf("the issuer is %s, want %s", shown[0], running.url)
-			}
-			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, running.url+"/oauth2/token", strings.NewReader(url.Values{
-				"grant_type":         {"urn:ietf:params:oauth:grant-type:token-exchange"},
-				"subject_token_type": {"urn:minifed:params:oauth:token-type:wechat-miniapp-code"},
-				"subject_token":      {app.Login("alice")},
-			}.Encode()))
-			if err != nil {
-				t.Fatal(err)
-			}
-			request.SetBasicAuth(shown[1], shown[2])
-			request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-			response, err := http.DefaultClient.Do(request)
-			if err != nil {
-				t.Fatal(err)
-			}
-			_ = response.Body.Close()
-			if response.StatusCode != http.StatusOK {
-				t.Fatalf("the login: %d", response.StatusCode)
-			}
-			if scripts { // The script of the page fetches the line again.
-				tab.Call("Runtime.evaluate", map[string]any{"awaitPromise": true, "expression": `new Promise((done) => {
-					const look = () => document.querySelector("#first-login[data-green]") ? done() : setTimeout(look, 50)
-					look()
-				})`})
-			} else {
-				press("#first-login a")
-			}
-			tab.Wait("#first-login[data-green]")
-			if scripts && tab.Evaluate(`document.body.textContent.includes(`+quotedJS(shown[2])+`)`) != "true" {
-				t.Error("the secrets are gone from the page that turned green")
-			}
-		})
-	}
-}
-
-// totpCode is the code that an authenticator app shows now for a secret as the page shows it (RFC 6238).
-func totpCode(t *testing.T, text string) string {
-	t.Helper()
-	secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ReplaceAll(text, " ", ""))
+	simulator := new(wechattest.Server)
+	app, err := simulator.AddApp(wechat.App{ID: "wxsimshop"})
 	if err != nil {
-		t.Fatalf("secret %q: %v", text, err)
+		t.Fatal(err)
 	}
-	mac := hmac.New(sha1.New, secret)
-	_, _ = mac.Write(binary.BigEndian.AppendUint64(nil, uint64(time.Now().Unix()/30)))
-	sum := mac.Sum(nil)
-	return fmt.Sprintf("%06d", binary.BigEndian.Uint32(sum[sum[19]&15:])&0x7fffffff%1_000_000)
+	api := httptest.NewServer(simulator)
+	t.Cleanup(api.Close)
+	nginx := newNginx(t)
+	s := &storyHarness{chromium: chromiumtest.Start(t, nginx.switches()...), wechat: "MINIFED_WECHAT_BASE_URL=" + api.URL}
+	s.FirstMinute = consoletest.FirstMinute{
+		AppID: "wxsimshop", AppSecret: string(app.Credential().Secret), LoginCode: func() string { return app.Login("alice") }, Client: http.DefaultClient,
+	}
+	t.Run("directly, without scripts", s.directly)
+	t.Run("through a tunnel on another port", s.throughTunnel)
+	t.Run("behind nginx", func(t *testing.T) { s.behindNginx(t, nginx) })
 }
 
-func quotedJS(text string) string {
-	raw, _ := json.Marshal(text) // A text has no error.
-	return string(raw)
+// storyHarness is what the layouts share.
+type storyHarness struct {
+	consoletest.FirstMinute
+	chromium *chromiumtest.Browser
+	// wechat is the setting of the simulator.
+	wechat string
+}
+
+func (s *storyHarness) directly(t *testing.T) {
+	running := newCLIWithStore(t).startServer(t, s.wechat)
+	minute := s.FirstMinute
+	minute.Link, minute.Issuer = running.newLink(t), running.url
+	minute.Run(s.tab())
+}
+
+func (s *storyHarness) tab() *chromiumtest.Tab {
+	return s.chromium.Open(s.chromium.Profile(), "about:blank")
+}
+
+// newLink creates a link for the first owner. The store is a copy, with a link of another address.
+func (s *testServer) newLink(t *testing.T) string {
+	t.Helper()
+	s.run(t, "console", "link")
+	content, err := os.ReadFile(filepath.Join(s.folder, "console-link"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(content))
+}
+
+// throughTunnel follows the page that a browser gets through a tunnel on another port, and then signs the command line in.
+func (s *storyHarness) throughTunnel(t *testing.T) {
+	cli, public, listener := newCLIWithStore(t), porttest.Address(t), porttest.Address(t)
+	_, port, _ := net.SplitHostPort(listener)
+	near := openTunnel(t, listener)
+	tab := s.tab()
+	// 1. The address of the console has the port of the server's machine.
+	running := cli.startServerOn(t, public, listener, s.wechat, "MINIFED_ADMIN_PUBLIC_URL=http://localhost:"+port)
+	tab.Navigate("http://" + near + "/")
+	tab.Wait("#request-id")
+	const codes = `[...document.querySelectorAll("p.code")].map((code) => code.textContent).join("\n")`
+	if shown := tab.Evaluate(codes); shown != "ssh -L "+port+":127.0.0.1:"+port+" HOST\nadmin.public_url: http://"+near {
+		t.Fatalf("the page at the other port shows %q", shown)
+	}
+	running.stop(t)
+	// 2. It has that of the operator's machine.
+	running = cli.startServerOn(t, public, listener, s.wechat, "MINIFED_ADMIN_PUBLIC_URL=http://"+near)
+	minute := s.FirstMinute
+	minute.Link, minute.Issuer, minute.Scripts, minute.Passkey = running.newLink(t), running.url, true, true
+	minute.Run(tab)
+}
+
+// openTunnel relays connections to an address, as `ssh -L` does, and returns its own address.
+func openTunnel(t *testing.T, to string) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", porttest.Address(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			near, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go relay(near, to)
+		}
+	}()
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	return net.JoinHostPort("localhost", port)
+}
+
+func relay(near net.Conn, to string) {
+	defer near.Close()
+	far, err := net.Dial("tcp", to)
+	if err != nil {
+		return
+	}
+	defer far.Close()
+	go func() {
+		defer far.Close()
+		_, _ = io.Copy(far, near) // It ends with the connection.
+	}()
+	_, _ = io.Copy(near, far)
+}
+
+// behindNginx has https in front of both listeners. The page of the first login fetches its state by nginx, too.
+func (s *storyHarness) behindNginx(t *testing.T, nginx *nginxHarness) {
+	public, listener := porttest.Address(t), porttest.Address(t)
+	running := newCLIWithStore(t).startServerOn(t, public, listener, s.wechat,
+		"MINIFED_PUBLIC_URL=https://id.example.com", "MINIFED_ADMIN_PUBLIC_URL=https://console.example.com", "MINIFED_LISTEN_TRUSTED_PROXIES=127.0.0.1/32")
+	nginx.start(public, listener)
+	nginx.checkPaths()
+	minute := s.FirstMinute
+	minute.Link, minute.Issuer, minute.Client, minute.Scripts = running.newLink(t), "https://id.example.com", nginx.client, true
+	minute.Run(s.tab())
 }

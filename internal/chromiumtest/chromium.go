@@ -45,8 +45,8 @@ type Tab struct {
 // chromiumTimeout is after how long a test fails. A working test does not reach it.
 const chromiumTimeout = 2 * time.Minute
 
-// Start starts the browser, and ends it with the test.
-func Start(t *testing.T) *Browser {
+// Start starts the browser with further switches, and ends it with the test.
+func Start(t *testing.T, switches ...string) *Browser {
 	t.Helper()
 	path, err := exec.LookPath(cmp.Or(os.Getenv("CHROMIUM"), "chromium"))
 	if err != nil {
@@ -57,9 +57,10 @@ func Start(t *testing.T) *Browser {
 	events, back, err := os.Pipe()
 	check(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
-	command := exec.CommandContext(ctx, path, "--headless=new", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu", "--no-first-run", //nolint:gosec // The test's environment names it.
+	switches = append(switches, "--headless=new", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu", "--no-first-run",
 		"--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--lang=en-US",
 		"--user-data-dir="+t.TempDir(), "about:blank")
+	command := exec.CommandContext(ctx, path, switches...) //nolint:gosec // The test's environment names it.
 	command.ExtraFiles = []*os.File{theirs, back}
 	check(t, command.Start())
 	_, _ = theirs.Close(), back.Close()
@@ -265,6 +266,15 @@ func (t *Tab) Dark(dark bool) {
 // Language sets the Accept-Language header.
 func (t *Tab) Language(tag string) {
 	t.Call("Network.setExtraHTTPHeaders", map[string]any{"headers": map[string]string{"Accept-Language": tag}})
+}
+
+// Passkeys gives the tab an authenticator that creates passkeys, and approves every use.
+func (t *Tab) Passkeys() {
+	t.Call("WebAuthn.enable", map[string]any{})
+	t.Call("WebAuthn.addVirtualAuthenticator", map[string]any{"options": map[string]any{
+		"protocol": "ctap2", "transport": "internal", "hasResidentKey": true, "hasUserVerification": true, "isUserVerified": true,
+		"automaticPresenceSimulation": true,
+	}})
 }
 
 // Picture returns the whole page as a PNG.

@@ -21,6 +21,8 @@ type failureData struct {
 	// Client is the name of the application, and Again a link to continue; both can be missing.
 	Client string
 	Again  *failureLink
+	// Remedies are what the operator can do.
+	Remedies []remedy
 }
 
 // failureLink is a link on the error page.
@@ -38,6 +40,9 @@ func (p *Renderer) WriteError(w http.ResponseWriter, r *endpoint.Request, proble
 	if problem.Protocol.CodeField < http.StatusInternalServerError && slices.Contains(applicationFailures(), kind) {
 		data.Code = problem.Protocol.ErrorField
 		data.Description, _ = problem.Members()["error_description"].(string)
+	}
+	if kind == endpoint.ReasonWrongHost {
+		data.Remedies = wrongHostRemedies(returns.URL, r.Host, r.TLS != nil)
 	}
 	if returns.URL != "" {
 		data.Again = &failureLink{Text(returns.Text), returns.URL}
