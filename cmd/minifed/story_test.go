@@ -19,7 +19,7 @@ import (
 
 // TestConsole_FromFirstLinkToFirstLogin is the first minute of an operator in a browser: the link, the owner with two factors, the
 // wizard with the simulator as WeChat, and the page that turns green. It runs in each layout that the operating guide describes for
-// one machine. The compose file's is in module storage/mongodb/ferretdb.
+// one machine, and the command line then signs in by the same browser. The compose file's is in module storage/mongodb/ferretdb.
 func TestConsole_FromFirstLinkToFirstLogin(t *testing.T) {
 	simulator := new(wechattest.Server)
 	app, err := simulator.AddApp(wechat.App{ID: "wxsimshop"})
@@ -50,7 +50,34 @@ func (s *storyHarness) directly(t *testing.T) {
 	running := newCLIWithStore(t).startServer(t, s.wechat)
 	minute := s.FirstMinute
 	minute.Link, minute.Issuer = running.newLink(t), running.url
-	minute.Run(s.tab())
+	tab := s.tab()
+	running.signsInCommandLine(t, tab, running.adminURL, minute.Run(tab))
+}
+
+// signsInCommandLine signs the command line in by the browser, as the owner with both factors, and acts with the sign-in.
+func (s *testServer) signsInCommandLine(t *testing.T, tab *chromiumtest.Tab, server string, owner consoletest.Owner) {
+	t.Helper()
+	cli, ended := newCLI(t, "XDG_CONFIG_HOME="+t.TempDir()), make(chan int, 1)
+	go func() { ended <- cli.exitCode(t, "--server", server, "login", "--no-browser") }()
+	if err := cli.err.waitFor(t.Context(), "/oauth2/authorize?"); err != nil {
+		t.Fatal(err)
+	}
+	printed := cli.err.String()
+	tab.Call("Network.clearBrowserCookies", nil)
+	tab.Navigate(strings.Fields(printed[strings.Index(printed, server):])[0])
+	owner.SignIn(tab)
+	if code := <-ended; code != exitDone {
+		t.Fatalf("login: exit code %d\n%s", code, cli.err)
+	}
+	if listed := cli.run(t, "--server", server, "client", "list"); !strings.Contains(listed, "Shop") {
+		t.Errorf("the clients of the wizard are not listed:\n%s", listed)
+	}
+	cli.run(t, "--server", server, "directory", "create", "staff", "--name", "Staff")
+	cli.run(t, "--server", server, "logout")
+	cli.mustFail(t, exitFailed, []string{"not signed in"}, "--server", server, "client", "list")
+	if audited := s.run(t, "audit", "list", "--directory", "staff"); !strings.Contains(audited, "operator:") {
+		t.Errorf("the audit names no operator:\n%s", audited)
+	}
 }
 
 func (s *storyHarness) tab() *chromiumtest.Tab {
@@ -87,7 +114,7 @@ func (s *storyHarness) throughTunnel(t *testing.T) {
 	running = cli.startServerOn(t, public, listener, s.wechat, "MINIFED_ADMIN_PUBLIC_URL=http://"+near)
 	minute := s.FirstMinute
 	minute.Link, minute.Issuer, minute.Scripts, minute.Passkey = running.newLink(t), running.url, true, true
-	minute.Run(tab)
+	running.signsInCommandLine(t, tab, "http://"+near, minute.Run(tab))
 }
 
 // openTunnel relays connections to an address, as `ssh -L` does, and returns its own address.

@@ -38,19 +38,26 @@ const (
 	Password = "correct horse battery staple"
 )
 
+// Owner is the first owner, who can sign in again.
+type Owner struct {
+	// secret is that of the authenticator app; empty with a passkey, which the tab has.
+	secret string
+}
+
 // Run runs the first minute in a tab: from the link to the page that says that the first login worked.
-func (m FirstMinute) Run(tab *chromiumtest.Tab) {
+func (m FirstMinute) Run(tab *chromiumtest.Tab) Owner {
 	tab.Helper()
 	if !m.Scripts {
 		tab.Call("Emulation.setScriptExecutionDisabled", map[string]any{"value": true})
 	}
-	m.createOwner(tab)
+	owner := m.createOwner(tab)
 	m.fillWizard(tab)
 	m.signIn(tab)
+	return owner
 }
 
 // createOwner opens the link, and creates the owner with two factors.
-func (m FirstMinute) createOwner(tab *chromiumtest.Tab) {
+func (m FirstMinute) createOwner(tab *chromiumtest.Tab) (owner Owner) {
 	tab.Helper()
 	tab.Navigate(m.Link)
 	tab.Wait("#first-owner")
@@ -71,12 +78,32 @@ func (m FirstMinute) createOwner(tab *chromiumtest.Tab) {
 		tab.Wait(`a[href*="/account/totp/new"]`)
 		Click(tab, `a[href*="/account/totp/new"]`)
 		tab.Wait("#verify")
-		tab.Fill("code", totpCode(tab, tab.Evaluate(`document.getElementById("secret").textContent`)))
+		owner.secret = tab.Evaluate(`document.getElementById("secret").textContent`)
+		tab.Fill("code", totpCode(tab, owner.secret, 0))
 		tab.Press("verify")
 		tab.Wait("#continue")
 		tab.Press("continue")
 	}
 	tab.Wait(`a[href="/console/start"]`)
+	return owner
+}
+
+// SignIn signs the owner in again with both factors, at the login page that the tab opens.
+func (o Owner) SignIn(tab *chromiumtest.Tab) {
+	tab.Helper()
+	tab.Wait("#login")
+	if o.secret == "" {
+		Click(tab, `a[href*="/login/passkey"]`)
+		tab.Wait("#passkey")
+		tab.Press("passkey")
+		return
+	}
+	tab.Fill("username", Username)
+	tab.Fill("password", Password)
+	tab.Press("login")
+	tab.Wait("#verify")
+	tab.Fill("code", totpCode(tab, o.secret, 1)) // That of now has been used.
+	tab.Press("verify")
 }
 
 // fillWizard goes through the pages of the wizard.
@@ -153,15 +180,15 @@ func Click(tab *chromiumtest.Tab, selector string) {
 	tab.Evaluate("document.querySelector(" + strconv.Quote(selector) + ").click()")
 }
 
-// totpCode is the code that an authenticator app shows now for a secret as the page shows it (RFC 6238).
-func totpCode(tab *chromiumtest.Tab, text string) string {
+// totpCode is the code that an authenticator app shows for a secret as the page shows it (RFC 6238), some steps of 30 s after now.
+func totpCode(tab *chromiumtest.Tab, text string, later int64) string {
 	tab.Helper()
 	secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ReplaceAll(text, " ", ""))
 	if err != nil {
 		tab.Fatalf("secret %q: %v", text, err)
 	}
 	mac := hmac.New(sha1.New, secret)
-	_, _ = mac.Write(binary.BigEndian.AppendUint64(nil, uint64(time.Now().Unix()/30)))
+	_, _ = mac.Write(binary.BigEndian.AppendUint64(nil, uint64(time.Now().Unix()/30+later)))
 	sum := mac.Sum(nil)
 	return fmt.Sprintf("%06d", binary.BigEndian.Uint32(sum[sum[19]&15:])&0x7fffffff%1_000_000)
 }
