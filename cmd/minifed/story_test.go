@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -99,7 +98,8 @@ func (s *testServer) newLink(t *testing.T) string {
 func (s *storyHarness) throughTunnel(t *testing.T) {
 	cli, public, listener := newCLIWithStore(t), porttest.Address(t), porttest.Address(t)
 	_, port, _ := net.SplitHostPort(listener)
-	near := openTunnel(t, listener)
+	_, nearPort, _ := net.SplitHostPort(consoletest.Relay(t, porttest.Address(t), listener))
+	near := net.JoinHostPort("localhost", nearPort)
 	tab := s.tab()
 	// 1. The address of the console has the port of the server's machine.
 	running := cli.startServerOn(t, public, listener, s.wechat, "MINIFED_ADMIN_PUBLIC_URL=http://localhost:"+port)
@@ -115,41 +115,6 @@ func (s *storyHarness) throughTunnel(t *testing.T) {
 	minute := s.FirstMinute
 	minute.Link, minute.Issuer, minute.Scripts, minute.Passkey = running.newLink(t), running.url, true, true
 	running.signsInCommandLine(t, tab, "http://"+near, minute.Run(tab))
-}
-
-// openTunnel relays connections to an address, as `ssh -L` does, and returns its own address.
-func openTunnel(t *testing.T, to string) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", porttest.Address(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	go func() {
-		for {
-			near, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go relay(near, to)
-		}
-	}()
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	return net.JoinHostPort("localhost", port)
-}
-
-func relay(near net.Conn, to string) {
-	defer near.Close()
-	far, err := net.Dial("tcp", to)
-	if err != nil {
-		return
-	}
-	defer far.Close()
-	go func() {
-		defer far.Close()
-		_, _ = io.Copy(far, near) // It ends with the connection.
-	}()
-	_, _ = io.Copy(near, far)
 }
 
 // behindNginx has https in front of both listeners. The page of the first login fetches its state by nginx, too.
