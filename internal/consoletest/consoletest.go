@@ -135,7 +135,7 @@ func (m FirstMinute) signIn(tab *chromiumtest.Tab) {
 		tab.Fatalf("shown %v, %v", shown, err)
 	}
 	if shown[0] != m.Issuer {
-		tab.Errorf("the issuer is %s, want %s", shown[0], m.Issuer)
+		tab.Errorf("the issuer is %s, expected %s", shown[0], m.Issuer)
 	}
 	m.logIn(tab.T, shown[0], shown[1], shown[2])
 	if !m.Scripts {
