@@ -15,6 +15,7 @@ import (
 	"github.com/minifed/minifed/server/federation"
 	"github.com/minifed/minifed/server/logout"
 	"github.com/minifed/minifed/server/mail"
+	"github.com/minifed/minifed/server/method/passkey"
 	"github.com/minifed/minifed/server/outbound"
 	"github.com/minifed/minifed/server/page"
 	"github.com/minifed/minifed/server/ratelimit"
@@ -182,7 +183,7 @@ func (d *dependencies) addAuthorize() error {
 	signIns := &account.SignIns{
 		Pages: d.pages, Authorize: d.authorize, Users: d.users, Devices: d.passwords.Devices, Sealer: d.sealer, Now: d.Now,
 	}
-	d.login = &account.Login{Pages: d.pages, Authorize: d.authorize, Passwords: d.passwords, Now: d.Now, SignIns: signIns, Resets: d.mail.Enabled()}
+	d.login = &account.Login{Pages: d.pages, Authorize: d.authorize, Passwords: d.passwords, Now: d.Now, SignIns: signIns, Resets: d.mail.Enabled(), Ways: []account.Way{passkey.Way()}}
 	d.account = &account.Account{
 		Pages: d.pages, Sessions: d.authorize.Sessions, Users: d.users, Passwords: d.passwords, SignIns: signIns,
 		Notifications: d.notifications, Sealer: d.sealer, Engine: d.Engine, Clients: d.catalog, Now: d.Now,

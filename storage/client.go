@@ -92,6 +92,8 @@ type Client struct {
 	// AccountLinking is the operator's confirmation that the client may be granted the scope urn:minifed:link. Without it that
 	// scope is ignored, also where Scopes has it: it was a default once.
 	AccountLinking bool `json:"account_linking,omitempty"`
+	// StartsSessions lets the client's backend start browser sessions of its users: scan, link and hand-off. For kind wechat_miniapp.
+	StartsSessions bool `json:"starts_sessions,omitempty"`
 	// Introspection lets the client introspect every token of the directory, not only those that concern it.
 	Introspection bool `json:"introspection,omitempty"`
 	// Lifetimes override the directory's where they are set.

@@ -19,6 +19,10 @@ type Directory struct {
 	FormerIssuer    string    `json:"former_issuer,omitempty"`
 	IssuerChangedAt time.Time `json:"issuer_changed_at,omitzero"`
 
+	// SignInMethods are the sign-in methods of browsers, in the order of the login page. Empty is password and, where the policy
+	// allows them, passkeys.
+	SignInMethods []string `json:"sign_in_methods,omitempty"`
+
 	Branding  Branding  `json:"branding,omitzero"`
 	Policy    Policy    `json:"policy,omitzero"`
 	Lifetimes Lifetimes `json:"lifetimes,omitzero"`

@@ -34,6 +34,14 @@ func linkingState(client storage.Client) string {
 	}
 }
 
+// startsSessionsState returns a text about a mini-program that may start browser sessions; empty for others.
+func startsSessionsState(client storage.Client) string {
+	if !client.StartsSessions {
+		return ""
+	}
+	return "yes: " + admin.StartsSessionsGivesAway
+}
+
 // printClient prints all settings of a client that are not empty.
 func (d *operatorEnv) printClient(client clientView) {
 	fields := []console.Field{
@@ -53,6 +61,7 @@ func (d *operatorEnv) printClient(client clientView) {
 		fields = append(fields,
 			console.Field{Name: "app_id", Value: f.AppID}, console.Field{Name: "open_platform", Value: f.OpenPlatform}, console.Field{Name: "provisioning", Value: string(f.Provisioning)},
 			console.Field{Name: "update_profile", Value: yes(f.UpdateProfile)}, console.Field{Name: "password_binding", Value: yes(f.PasswordBinding)},
+			console.Field{Name: "starts_sessions", Value: startsSessionsState(client.Client)},
 			console.Field{Name: "linking_partners", Value: spaced(f.LinkingPartners)},
 		)
 	}

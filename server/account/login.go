@@ -13,6 +13,7 @@ import (
 	"github.com/minifed/minifed/server/authorize"
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/server/page"
+	"github.com/minifed/minifed/storage"
 )
 
 // Login is /login, where end-users sign in, for the authorization request in the URL or for their account page. No parameter
@@ -23,6 +24,8 @@ type Login struct {
 	Passwords *Passwords
 	Now       func() time.Time
 	SignIns   *SignIns
+	// Ways are the sign-in methods in addition to the password.
+	Ways []Way
 	// Resets means that a forgotten password can be reset by mail.
 	Resets bool
 }
@@ -33,8 +36,8 @@ type loginData struct {
 	Client   string
 	Alert    page.Message
 	Fields   []page.Field
-	Ways     []page.Link
 	Register bool
+	loginWays
 }
 
 // chooseAccountData is what the page of the account choice shows.
@@ -81,7 +84,11 @@ func (e *Login) serve(w http.ResponseWriter, r *endpoint.Request) error {
 			return e.Authorize.GoTo(w, r, authorize.AuthorizePath, p.Interaction)
 		}
 	}
-	return e.Pages.Render(w, r, e.form(r, p, current))
+	shown, err := e.form(r, p, current)
+	if err != nil {
+		return err
+	}
+	return e.Pages.Render(w, r, shown)
 }
 
 // pendingRequest returns the authorization request in the URL. It sets the language that was chosen on the page for the next pages.
@@ -136,6 +143,9 @@ func (e *Login) submit(w http.ResponseWriter, r *endpoint.Request, p *authorize.
 		}
 		return page.Redirect(w, r, authorize.LoginPath)
 	}
+	if !r.Issuer.Directory.HasSignInMethod(storage.SignInPassword) {
+		return endpoint.NotFound()
+	}
 	user, err := e.Passwords.signIn(r, form.Get("username"), form.Get("password"))
 	if err == nil {
 		err = e.SignIns.Complete(w, r, p, user.Record, passwordAuthentication(e.Now()))
@@ -159,7 +169,7 @@ func redirectHome(w http.ResponseWriter, r *endpoint.Request) error {
 }
 
 // form is the login page.
-func (e *Login) form(r *endpoint.Request, p *authorize.Pending, current *authorize.CurrentSession) page.Page {
+func (e *Login) form(r *endpoint.Request, p *authorize.Pending, current *authorize.CurrentSession) (page.Page, error) {
 	name := ""
 	if current != nil && !r.URL.Query().Has(OtherParameter) {
 		name = cmp.Or(current.User.Username, current.User.Email)
@@ -170,15 +180,19 @@ func (e *Login) form(r *endpoint.Request, p *authorize.Pending, current *authori
 	return e.page(r, p, name)
 }
 
-func (e *Login) page(r *endpoint.Request, p *authorize.Pending, name string) page.Page {
-	data := loginData{Fields: loginFields(name, e.Resets), Ways: signInWays(r), Register: r.Issuer.Directory.Policy.SelfRegistration}
+func (e *Login) page(r *endpoint.Request, p *authorize.Pending, name string) (page.Page, error) {
+	ways, err := e.offered(r)
+	if err != nil {
+		return page.Page{}, err
+	}
+	data := loginData{Fields: loginFields(name, e.Resets), Register: r.Issuer.Directory.Policy.SelfRegistration, loginWays: ways}
 	shown := page.Page{Template: "login", Title: page.Text("login.title")}
 	if p != nil {
 		data.Client = endpoint.ClientName(p.Request.Client.Record())
 		shown = forRequest(p, shown)
 	}
 	shown.Data = data
-	return shown
+	return shown, nil
 }
 
 func loginFields(name string, resets bool) []page.Field {
@@ -203,7 +217,10 @@ func (e *Login) showError(w http.ResponseWriter, r *endpoint.Request, p *authori
 	if e.Resets && errors.Is(err, identity.ErrWrongPassword) {
 		alert = page.Text("login.wrong.reset")
 	}
-	shown := e.page(r, p, name)
+	shown, failed := e.page(r, p, name)
+	if failed != nil {
+		return failed
+	}
 	data, _ := shown.Data.(loginData)
 	data.Alert = alert
 	shown.Data = data

@@ -40,14 +40,6 @@ func PasskeysWork(r *endpoint.Request) bool {
 	return notAddress != nil
 }
 
-// signInWays are the ways to sign in other than a password, for the login page.
-func signInWays(r *endpoint.Request) []page.Link {
-	if r.Issuer.Directory.TwoFactor() == storage.TwoFactorOff || !PasskeysWork(r) {
-		return nil
-	}
-	return []page.Link{{Text: page.Text("login.passkey"), Path: PasskeyLoginPath}}
-}
-
 // methodRows are the rows of the account page about passkeys and the authenticator app.
 func methodRows(r *endpoint.Request, methods identity.Methods) []accountRow {
 	passkeys := accountRow{Label: page.Text("field.passkeys"), Note: page.Text("account.none"), Edit: changeLink(false, NewPasskeyPath, "passkey")}

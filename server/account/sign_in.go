@@ -57,6 +57,7 @@ type sealedSignIn struct {
 	Time        time.Time `json:"p"`
 	AMR         []string  `json:"a,omitempty"`
 	ACR         string    `json:"c,omitempty"`
+	Backend     bool      `json:"k,omitempty"`
 	Browser     string    `json:"b"`
 	Interaction string    `json:"i,omitempty"`
 	Ends        int64     `json:"t"`
@@ -115,7 +116,7 @@ func (s *SignIns) suspend(w http.ResponseWriter, r *endpoint.Request, path strin
 	}
 	user, how := unfinished.User, unfinished.How
 	text, err := json.Marshal(sealedSignIn{
-		User: user.ID, Epoch: user.Epoch, Mark: passwordMark(user), Time: how.Time, AMR: how.AMR, ACR: how.ACR,
+		User: user.ID, Epoch: user.Epoch, Mark: passwordMark(user), Time: how.Time, AMR: how.AMR, ACR: how.ACR, Backend: how.BackendInitiated,
 		Browser: browser, Interaction: InteractionID(unfinished.Pending), Ends: s.Now().Add(unfinishedLife).Unix(),
 	})
 	if err != nil {
@@ -195,7 +196,7 @@ func (s *SignIns) unfinished(r *endpoint.Request, path string) (*Unfinished, err
 	if !unchanged || InteractionID(p) != sealed.Interaction {
 		return nil, endpoint.ErrInvalidEnvelope
 	}
-	return &Unfinished{seen, p, authorize.Authentication{Time: sealed.Time, AMR: sealed.AMR, ACR: sealed.ACR}}, nil
+	return &Unfinished{seen, p, authorize.Authentication{Time: sealed.Time, AMR: sealed.AMR, ACR: sealed.ACR, BackendInitiated: sealed.Backend}}, nil
 }
 
 // Pending returns the authorization request in the URL; nil without one.

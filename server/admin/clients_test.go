@@ -184,6 +184,7 @@ func TestClient_ReportsEveryProblem(t *testing.T) {
 		{"an AppSecret cut short", miniapp(), func(c *NewClient) { c.AppSecret = "abc" }, []string{"app_secret"}},
 		{"an AppSecret in a browser", spa(), func(c *NewClient) { c.AppSecret = "abc" }, []string{"app_secret"}},
 		{"passwords for strangers", miniapp(), func(c *NewClient) { c.Federation.PasswordBinding = true }, []string{"password_binding"}},
+		{"browser sessions of a browser application", spa(), func(c *NewClient) { c.StartsSessions = true }, []string{"starts_sessions"}},
 		{"an unknown policy", miniapp(), func(c *NewClient) { c.Federation.Provisioning = "maybe" }, []string{"provisioning"}},
 		{"federation of a service", spa(), func(c *NewClient) { c.Federation = &storage.Federation{AppID: "wx0123456789abcdef"} }, []string{"federation"}},
 		{"private_key_jwt without keys", miniapp(), func(c *NewClient) { c.AuthMethod = "private_key_jwt" }, []string{"jwks"}},

@@ -305,6 +305,7 @@ func (s *Service) checkDirectory(directory storage.Directory) error {
 	}
 	p.checkBranding(directory.Branding)
 	p.checkPolicy(directory.Policy)
+	p.checkSignInMethods(directory)
 	p.checkLifetimes(directory.Lifetimes)
 	p.checkClaims(directory.Claims)
 	p.checkVerificationFiles(directory.VerificationFiles)

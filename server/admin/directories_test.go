@@ -55,10 +55,13 @@ func TestDirectory_ReportsEveryProblem(t *testing.T) {
 		Policy:            storage.Policy{SigningAlgorithms: []string{"ES256", "HS256"}, PhoneFresh: -1, TwoFactor: "maybe"},
 		Lifetimes:         storage.Lifetimes{Code: 3600},
 		Claims:            []storage.ClaimMapping{{Claim: "roles", Source: "list:a b", Scope: "roles"}},
+		SignInMethods:     []string{"password", "sms", "password"},
 	})
 	wantInvalid(t, err, "id", "name", "issuer", "branding.accent_color", "branding.policy_url", "branding.icp_number", "branding.police_number",
 		"verification_files",
-		"policy.signing_algorithms", "policy.two_factor", "policy.phone_fresh", "lifetimes.code", "claims")
+		"policy.signing_algorithms", "policy.two_factor", "policy.phone_fresh", "lifetimes.code", "claims", "sign_in_methods")
+	_, err = h.UpdateDirectory(t.Context(), "default", "", func(d *storage.Directory) { d.SignInMethods = []string{storage.SignInPasskey} })
+	wantInvalid(t, err, "sign_in_methods")
 	_, err = h.UpdateDirectory(t.Context(), "default", "", func(d *storage.Directory) { d.Issuer = "https://other.example.com" })
 	wantInvalid(t, err, "issuer")
 }

@@ -36,6 +36,8 @@ type Authentication struct {
 	// AMR are the methods (RFC 8176), ACR their class (OpenID Connect Core §2).
 	AMR []string
 	ACR string
+	// BackendInitiated means that the backend of a client could do it without the user: see storage.Session.
+	BackendInitiated bool
 }
 
 // method returns the name of the sign-in method in the audit and the statistics.
@@ -45,6 +47,10 @@ func (a Authentication) method() string {
 		return "other"
 	case a.AMR[0] == "pwd":
 		return MethodPassword
+	case a.AMR[0] == AMRScan:
+		return MethodScan
+	case a.AMR[0] == AMRLink:
+		return MethodLink
 	case a.AMR[0] == "hwk", a.AMR[0] == "swk", a.AMR[0] == "user", a.AMR[0] == "pop":
 		return MethodPasskey
 	default:
@@ -58,6 +64,14 @@ const (
 	MethodPasskey  = "passkey"
 	// MethodTOTP is a wrong code after a password. A sign-in with a right one is by MethodPassword.
 	MethodTOTP = "totp"
+	MethodScan = "scan"
+	MethodLink = "link"
+)
+
+// The authentication methods ("amr", RFC 8176) of sign-ins with a mini-program on the phone of the user.
+const (
+	AMRScan = "wechat_scan"
+	AMRLink = "wechat_link"
 )
 
 // CurrentSession is an active browser session, with its user as read now.
@@ -218,6 +232,7 @@ func (s *Sessions) renew(
 func proven(session *storage.Session, issuer *oauth2.Issuer, how Authentication, secret string, now time.Time) {
 	session.Secret = secretDigest(issuer, session.ID, secret)
 	session.AuthTime, session.AMR, session.ACR = storage.Instant(how.Time), how.AMR, how.ACR
+	session.BackendInitiated = how.BackendInitiated
 	session.SeenAt = now
 	session.ExpiresAt = sessionEnd(*session, issuer)
 }

@@ -47,6 +47,7 @@ func clientMiniProgram() []Setting[client] {
 		{"provisioning", "provisioning", MiniProgram, provisioning, clientText(func(c *client) *string { return (*string)(&federation(c).Provisioning) })},
 		{"update-profile", "update_profile", MiniProgram, nil, clientToggle(func(c *client) *bool { return &federation(c).UpdateProfile })},
 		{"password-binding", "password_binding", MiniProgram, nil, clientToggle(func(c *client) *bool { return &federation(c).PasswordBinding })},
+		{"starts-sessions", "starts_sessions", MiniProgram, nil, clientToggle(func(c *client) *bool { return &c.StartsSessions })},
 		{"linking-partner", "linking_partners", MiniProgram, nil, clientList(func(c *client) *[]string { return &federation(c).LinkingPartners })},
 	}
 }

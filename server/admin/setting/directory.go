@@ -27,6 +27,7 @@ func Directory() []Setting[storage.Directory] {
 		{"icp-number", "branding.icp_number", China, nil, text(func(d *r) *string { return &d.Branding.ICPNumber })},
 		{"police-number", "branding.police_number", China, nil, text(func(d *r) *string { return &d.Branding.PoliceNumber })},
 		{"verification-file", "verification_files", China, nil, Files[r](func(d *r) *[]storage.VerificationFile { return &d.VerificationFiles })},
+		{"sign-in-method", "sign_in_methods", SignIn, nil, List[r](func(d *r) *[]string { return &d.SignInMethods })},
 		{"self-registration", "policy.self_registration", SignIn, nil, toggle(func(d *r) *bool { return &d.Policy.SelfRegistration })},
 		{"two-factor", "policy.two_factor", SignIn, twoFactors, text(func(d *r) *string { return (*string)(&d.Policy.TwoFactor) })},
 		{"attach-by-phone", "policy.attach_by_phone", SignIn, nil, toggle(func(d *r) *bool { return &d.Policy.AttachByPhone })},

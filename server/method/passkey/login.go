@@ -24,6 +24,16 @@ type Login struct {
 	Service *Service
 }
 
+// Way is the link of the login page.
+func Way() account.Way {
+	return account.Way{
+		Method: storage.SignInPasskey, Path: account.PasskeyLoginPath, Text: page.Text("login.passkey"),
+		Works: func(r *endpoint.Request) (bool, error) {
+			return r.Issuer.Directory.TwoFactor() != storage.TwoFactorOff && account.PasskeysWork(r), nil
+		},
+	}
+}
+
 // loginData is what the page shows.
 type loginData struct {
 	prompt
@@ -40,7 +50,7 @@ func (e *Login) Mount(t *endpoint.RouteTable) {
 }
 
 func (e *Login) serve(w http.ResponseWriter, r *endpoint.Request) error {
-	if r.Issuer.Directory.TwoFactor() == storage.TwoFactorOff {
+	if r.Issuer.Directory.TwoFactor() == storage.TwoFactorOff || !r.Issuer.Directory.HasSignInMethod(storage.SignInPasskey) {
 		return endpoint.NotFound()
 	}
 	if !account.PasskeysWork(r) {
