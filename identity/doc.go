@@ -15,5 +15,6 @@
 //
 // The OpenID link and the UnionID link are separate. A new UnionID is attached to the OpenID's user. A new OpenID gets the user
 // of a known UnionID. If the two name different users, the OpenID's user signs in and a merge candidate is recorded: accounts are
-// never merged automatically. A merged user remains as an alias, which still resolves.
+// not merged, unless the directory's policy takes the UnionID as proof: storage.Policy.MergeByUnionID. A merged user remains as an
+// alias, which still resolves.
 package identity

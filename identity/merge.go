@@ -24,6 +24,8 @@ const (
 	detailCandidate = "candidate"
 	// detailBatch is the batch of merges that the merge belongs to.
 	detailBatch = "batch"
+	// detailProof is the proof by which a login merged the users; absent if an operator decided.
+	detailProof = "proof"
 )
 
 // Merged is the result of a merge.
@@ -45,12 +47,15 @@ func (s *Service) AcceptCandidate(ctx context.Context, directory, id, batch, act
 	if err != nil {
 		return nil, err
 	}
-	return s.mergeUsers(ctx, directory, users[0], users[1], closing{id, batch}, actor)
+	return s.mergeUsers(ctx, directory, users[0], users[1], mergeCause{candidate: id, batch: batch}, actor)
 }
 
-// closing is the merge candidate that a merge closes, and the batch in which it was accepted.
-type closing struct {
+// mergeCause is why two users are merged.
+type mergeCause struct {
+	// candidate is the merge candidate that the merge closes, and batch the one in which it was accepted; both may be empty.
 	candidate, batch string
+	// proof is MethodUnionID if the login proves both users; empty if an operator decided.
+	proof string
 }
 
 // candidateUsers returns the IDs of the two users of a merge candidate.
@@ -123,10 +128,10 @@ func (s *Service) mergePair(ctx context.Context, directory, one, other string) (
 // into an alias. The later writes do not change who signs in as which user, and a repeated call completes them. It returns
 // ErrSameUser if the users are already one, unless this call completes the merge that joined them.
 func (s *Service) Merge(ctx context.Context, directory, one, other, actor string) (*Merged, error) {
-	return s.mergeUsers(ctx, directory, one, other, closing{candidate: pairID(one, other)}, actor)
+	return s.mergeUsers(ctx, directory, one, other, mergeCause{candidate: pairID(one, other)}, actor)
 }
 
-func (s *Service) mergeUsers(ctx context.Context, directory, one, other string, closes closing, actor string) (*Merged, error) {
+func (s *Service) mergeUsers(ctx context.Context, directory, one, other string, cause mergeCause, actor string) (*Merged, error) {
 	return retry(ctx, func(ctx context.Context) (*Merged, error) {
 		survivor, alias, err := s.mergePair(ctx, directory, one, other)
 		if err != nil {
@@ -135,7 +140,12 @@ func (s *Service) mergeUsers(ctx context.Context, directory, one, other string, 
 		if survivor.Record.ID == alias.Record.ID {
 			return s.resumeMerge(ctx, directory, one, other)
 		}
-		return s.merge(ctx, survivor, alias, closes, actor)
+		if cause.proof == MethodUnionID {
+			if err := s.checkUnionIDProves(ctx, survivor.Record, alias.Record); err != nil {
+				return nil, err
+			}
+		}
+		return s.merge(ctx, survivor, alias, cause, actor)
 	})
 }
 
@@ -148,7 +158,7 @@ func older(a, b storage.User) bool {
 }
 
 func (s *Service) merge(
-	ctx context.Context, survivor, alias *storage.Entry[storage.User], closes closing, actor string,
+	ctx context.Context, survivor, alias *storage.Entry[storage.User], cause mergeCause, actor string,
 ) (*Merged, error) {
 	if len(survivor.Record.Aliases) >= maxAliases {
 		return nil, invalid("survivor", InvalidMergeLimit)
@@ -157,7 +167,7 @@ func (s *Service) merge(
 		return nil, invalid("actor", InvalidMissing) // The entry is the plan of the merge, so a merge cannot go without.
 	}
 	recorded := s.recording(actor, ActionMerge)
-	if err := recorded.write(ctx, survivor.Record, nil, mergeDetails(survivor.Record, alias.Record, closes)); err != nil {
+	if err := recorded.write(ctx, survivor.Record, nil, mergeDetails(survivor.Record, alias.Record, cause)); err != nil {
 		return nil, err
 	}
 	plan := *recorded.written
@@ -173,13 +183,16 @@ func (s *Service) merge(
 }
 
 // mergeDetails are the details of the audit entry of a merge.
-func mergeDetails(survivor, alias storage.User, closes closing) map[string]string {
+func mergeDetails(survivor, alias storage.User, cause mergeCause) map[string]string {
 	details := map[string]string{
-		detailSurvivor: survivor.ID, detailAlias: alias.ID, detailCandidate: closes.candidate,
+		detailSurvivor: survivor.ID, detailAlias: alias.ID, detailCandidate: cause.candidate,
 		detailGained: strings.Join(missingMembers(survivor.Profile, alias.Profile), " "),
 	}
-	if closes.batch != "" {
-		details[detailBatch] = closes.batch
+	if cause.batch != "" {
+		details[detailBatch] = cause.batch
+	}
+	if cause.proof != "" {
+		details[detailProof] = cause.proof
 	}
 	return details
 }

@@ -176,6 +176,7 @@ func TestModel_InvariantsHoldForRandomOperationsAndFaults(t *testing.T) {
 	for seed := range uint64(2 * rounds) {
 		s := &simulation{storeHarness: newStoreHarness(t), random: seeded(seed), before: map[string]storage.User{}}
 		faults := []float64{0, 0.03}[seed%2]
+		s.directory.Policy.MergeByUnionID = seed%4 > 1
 		for range 25 {
 			var tasks []func(context.Context)
 			for range 1 + s.random.IntN(4) {

@@ -110,7 +110,8 @@ func (s *Service) linkToUnionIDUser(ctx context.Context, login Login, open, unio
 	return s.findOrCreate(ctx, union, policy)
 }
 
-// reconcileUnionID processes a UnionID that differs from that of the OpenID link. In every case the OpenID's user signs in.
+// reconcileUnionID processes a UnionID that differs from that of the OpenID link. The OpenID's user signs in, or the survivor if the
+// login merges it with the UnionID's user.
 func (s *Service) reconcileUnionID(ctx context.Context, login Login, open, union linkedUser, policy unknownUserPolicy) (*Resolution, error) {
 	resolution, err := s.findOrCreate(ctx, open, policy)
 	if err != nil {
@@ -121,11 +122,13 @@ func (s *Service) reconcileUnionID(ctx context.Context, login Login, open, union
 	case union.free():
 		err = s.claim(ctx, union, user.Record.ID, "")
 	case union.id == user.Record.ID:
-		err = s.repointLink(ctx, union)
+		if err = s.finishMerge(ctx, user.Record, open, union); err == nil {
+			err = s.repointLink(ctx, union)
+		}
 	case union.user == nil:
 		err = s.aliasUser(ctx, union, user)
 	default:
-		resolution.Candidate, err = s.suggestUsers(ctx, user.Record, union.user.Record, ReasonUnionID)
+		resolution.Candidate, resolution.User, err = s.meetByUnionID(ctx, user, union.user)
 	}
 	if err != nil {
 		return nil, err

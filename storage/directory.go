@@ -78,6 +78,8 @@ type Policy struct {
 	AttachByPhone bool `json:"attach_by_phone,omitempty"`
 	// PhoneFresh is how long ago, in seconds, the holder's number may have been verified for AttachByPhone; 0 is 180 days.
 	PhoneFresh int64 `json:"phone_fresh,omitempty"`
+	// MergeByUnionID merges two users at a login that finds both by one UnionID, unless one of them can sign in without WeChat.
+	MergeByUnionID bool `json:"merge_by_unionid,omitempty"`
 	// TwoFactor says whether users may, or must, sign in to browsers by a passkey, or by a password and TOTP.
 	TwoFactor TwoFactor `json:"two_factor,omitempty"`
 }

@@ -66,6 +66,7 @@ func flagEffects() map[string]settingEffect {
 		"directory --signing-alg": {"server/discovery.go", "SigningAlgorithms"}, "directory --self-registration": {"server/account/register.go", "SelfRegistration"},
 		"directory --attach-by-phone": {"identity/phone.go", "policy.AttachByPhone"}, "directory --phone-fresh": {"identity/phone.go", "policy.PhoneFresh"},
 		"directory --sign-in-method":        {"server/account/ways.go", "ShownSignInMethods()"},
+		"directory --merge-by-unionid":      {"identity/merge_unionid.go", "Policy.MergeByUnionID"},
 		"directory --two-factor":            {"server/account/sign_in.go", "Directory.TwoFactor()"},
 		"directory --icp-number":            {"server/page/pages/frame.html", ".Branding.ICPNumber"},
 		"directory --police-number":         {"server/page/pages/frame.html", ".Branding.PoliceNumber"},

@@ -99,7 +99,8 @@ func directoryDescriptions() map[string]description {
 		"Policy.attach_by_phone":    says("Lets bindUser attach a WeChat user to the account that has the proven phone number. This trusts the backend of every mini-program of the directory."),
 		"Policy.phone_fresh":        says("How long ago, in seconds, the number may have been verified for attach_by_phone. The default is 180 days."),
 
-		"Policy.two_factor": says("Whether users may, or must, sign in to browsers by a passkey, or by a password and a code of an app."),
+		"Policy.merge_by_unionid": says("Merges two users when a login finds both by one UnionID, unless one of them has a password, a passkey, or a verified phone number or e-mail address. Other pairs remain merge candidates. Merges can be undone."),
+		"Policy.two_factor":       says("Whether users may, or must, sign in to browsers by a passkey, or by a password and a code of an app."),
 
 		"Lifetimes":                  says("Times in seconds; absent is the default."),
 		"Lifetimes.access_token":     says("Access tokens; 600."),

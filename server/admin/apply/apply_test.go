@@ -349,7 +349,7 @@ func fillDirectory(directory *storage.Directory) {
 	directory.Issuer, directory.FormerIssuer, directory.Disabled = "https://full.example.com", "https://former.example.com", true
 	directory.Branding = storage.Branding{Logo: []byte("a picture"), AccentColor: "#07c160", PolicyURL: "https://a.example.com/p", TermsURL: "https://a.example.com/t", SupportURL: "https://a.example.com/s", ICPNumber: "京ICP备12345678号-1", PoliceNumber: "京公网安备 11010502030143号"}
 	directory.VerificationFiles = []storage.VerificationFile{{Name: "MP_verify_abc.txt", Content: "abc"}}
-	directory.Policy = storage.Policy{SigningAlgorithms: []string{"RS256"}, SelfRegistration: true, AttachByPhone: true, PhoneFresh: 86400, TwoFactor: storage.TwoFactorOptional}
+	directory.Policy = storage.Policy{SigningAlgorithms: []string{"RS256"}, SelfRegistration: true, AttachByPhone: true, MergeByUnionID: true, PhoneFresh: 86400, TwoFactor: storage.TwoFactorOptional}
 	directory.SignInMethods = []string{storage.SignInPasskey, storage.SignInPassword}
 	directory.Lifetimes = storage.Lifetimes{AccessToken: 60, IDToken: 61, RefreshIdle: 62, RefreshAbsolute: 63, SessionIdle: 64, SessionAbsolute: 65, Code: 30}
 	directory.Claims = []storage.ClaimMapping{{Claim: "groups", Source: "groups", Scope: "groups"}}

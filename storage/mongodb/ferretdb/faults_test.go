@@ -29,6 +29,7 @@ func flows() map[string]flow {
 	return map[string]flow{
 		"first login":                   {firstLogin, 4, 200},
 		"login of a known user":         {knownLogin, 1, 200},
+		"login that merges by UnionID":  {mergeByUnionID, 9, 200},
 		"registration required":         {registrationRequired, 1, 400},
 		"bindUser register, by ticket":  {registerByTicket, 4, 200},
 		"bindUser phone":                {attachByPhone, 7, 200},
@@ -161,6 +162,33 @@ func knownLogin(i *instance) func(int) (func() apiResponse, func(apiResponse)) {
 				i.Error("this is another user")
 			}
 			i.oneUser(1, 1+round)
+		}
+	}
+}
+
+// mergeByUnionID is a login that finds two accounts of one WeChat user.
+func mergeByUnionID(i *instance) func(int) (func() apiResponse, func(apiResponse)) {
+	one, two := i.addMiniProgram("mini", func(*storage.Client) {}), i.addMiniProgram("late", func(*storage.Client) {})
+	entry := must(storage.Get[storage.Directory](i.Context(), i.engine, "default"))(i.T)
+	next := entry.Record
+	next.Policy.MergeByUnionID = true
+	must(entry.Replace(i.Context(), i.engine, next))(i.T)
+	return func(round int) (func() apiResponse, func(apiResponse)) {
+		one.BindOpenPlatform("")
+		i.exchange("mini", one.Login(user(round))).wantOK(i.T)
+		one.BindOpenPlatform("account")
+		i.exchange("late", two.Login(user(round))).wantOK(i.T)
+		code := one.Login(user(round))
+		return func() apiResponse { return i.exchange("mini", code) }, func(a apiResponse) {
+			i.alive("mini", a)
+			if again := i.exchange("late", two.Login(user(round))).wantOK(i.T); again.sub(i.T) != a.sub(i.T) {
+				i.Error("the two accounts are not one")
+			}
+			for _, candidate := range list[storage.MergeCandidate](i) {
+				if candidate.State != "merged" {
+					i.Errorf("a merge candidate is %s", candidate.State)
+				}
+			}
 		}
 	}
 }
