@@ -173,6 +173,66 @@ func TestMiniProgramCode_IsImage(t *testing.T) {
 	}
 }
 
+func TestMiniProgramCode_PhoneReadsScene(t *testing.T) {
+	h := newClientHarness(t, nil)
+	for _, request := range []wechat.MiniProgramCodeRequest{
+		{Scene: "abc-DEF_0123456789", Page: "pages/scan", Version: "trial"}, {Scene: "other", Width: 280, Transparent: true}, {Scene: "third", Width: 1280},
+	} {
+		picture, err := h.client.MiniProgramCode(t.Context(), h.app.Credential(), request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		opened, err := h.sim.ReadPicture(picture.Data)
+		if err != nil || opened.AppID != h.app.Credential().ID || opened.Scene != request.Scene || opened.Page != request.Page {
+			t.Errorf("%+v: %+v, %v", request, opened, err)
+		}
+	}
+	if _, err := h.sim.ReadPicture([]byte("<html>")); err == nil {
+		t.Error("a page was read as a picture")
+	}
+}
+
+func TestURLLink_PhoneOpensPage(t *testing.T) {
+	h := newClientHarness(t, nil)
+	app := h.app.Credential()
+	link, err := h.client.GenerateURLLink(t.Context(), app, wechat.URLLinkRequest{Page: "pages/scan", Query: "scene=abc-_", Expires: time.Now().Add(5 * time.Minute)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := h.sim.OpenLink(link)
+	if err != nil || opened.AppID != app.ID || opened.Page != "pages/scan" || opened.Scene != "abc-_" {
+		t.Errorf("%+v, %v", opened, err)
+	}
+	h.sim.Advance(6 * time.Minute)
+	if _, err := h.sim.OpenLink(link); err == nil {
+		t.Error("an ended link opens")
+	}
+	h.app.SetPages("pages/index")
+	_, err = h.client.GenerateURLLink(t.Context(), app, wechat.URLLinkRequest{Page: "pages/scan", Expires: time.Now().Add(time.Hour)})
+	if failure := wantClass(t, err, wechat.ClassConfig); failure.Code != 40165 {
+		t.Errorf("a page that is not released: %v", err)
+	}
+}
+
+func TestURLLink_BadRequestsAndResponsesAreErrors(t *testing.T) {
+	h := newClientHarness(t, nil)
+	for _, request := range []wechat.URLLinkRequest{{Page: "/pages/scan"}, {Query: "a b"}, {Query: strings.Repeat("a", 1025)}, {Version: "beta"}} {
+		_, err := h.client.GenerateURLLink(t.Context(), h.app.Credential(), request)
+		wantClass(t, err, wechat.ClassConfig)
+	}
+	if n := len(h.sim.Requests()); n != 0 {
+		t.Errorf("%d requests", n)
+	}
+	for _, link := range []string{"", "http://wxaurl.cn/a", "https://wxaurl.cn.evil.example/a", "https://evil.example/wxaurl.cn", "javascript:alert(1)"} {
+		_, err := respondingWith(t, 200, "", `{"errcode":0,"errmsg":"ok","url_link":"`+link+`"}`).GenerateURLLink(t.Context(), fixedApp(), wechat.URLLinkRequest{})
+		wantClass(t, err, wechat.ClassAmbiguous)
+	}
+	_, err := respondingWith(t, 200, "", `{"errcode":85407,"errmsg":"x"}`).GenerateURLLink(t.Context(), fixedApp(), wechat.URLLinkRequest{})
+	if failure := wantClass(t, err, wechat.ClassConfig); failure.Code != 85407 {
+		t.Error(err)
+	}
+}
+
 func TestMiniProgramCode_DetectsErrorsByBytes(t *testing.T) {
 	for _, contentType := range []string{"image/jpeg", "text/plain", "application/json:UTF-8"} {
 		client := respondingWith(t, 200, contentType, `{"errcode":41030,"errmsg":"invalid page rid: 617833f5-4d39a245-36d3a896"}`)

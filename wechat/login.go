@@ -16,6 +16,7 @@ const (
 	apiCheckSession    = "checkSessionKey"
 	apiResetSession    = "resetUserSessionKey"
 	apiMiniProgramCode = "getUnlimitedQRCode"
+	apiURLLink         = "generateUrlLink"
 )
 
 // ErrSnapshotUser matches the Error of a response about a virtual user, whose IDs belong to no real user.

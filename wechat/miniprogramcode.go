@@ -61,8 +61,7 @@ func (c *Client) MiniProgramCode(ctx context.Context, app App, request MiniProgr
 func (r MiniProgramCodeRequest) encode() ([]byte, error) {
 	switch {
 	case r.Scene == "" || len(r.Scene) > 32 || strings.IndexFunc(r.Scene, notSceneRune) >= 0,
-		len(r.Page) > 1024 || strings.HasPrefix(r.Page, "/") || strings.ContainsAny(r.Page, "?#") || strings.IndexFunc(r.Page, isControl) >= 0,
-		r.Version != "" && r.Version != "release" && r.Version != "trial" && r.Version != "develop",
+		!isPage(r.Page), !isVersion(r.Version),
 		r.Width != 0 && (r.Width < 280 || r.Width > 1280):
 		return nil, errCodeRequest
 	}
@@ -74,6 +73,15 @@ func (r MiniProgramCodeRequest) encode() ([]byte, error) {
 		Width       int    `json:"width,omitempty"`
 		Transparent bool   `json:"is_hyaline,omitempty"`
 	}{r.Scene, r.Page, !r.AnyPage, r.Version, r.Width, r.Transparent})
+}
+
+// isPage accepts the path of a page of a mini-program, and the empty path.
+func isPage(path string) bool {
+	return len(path) <= 1024 && !strings.HasPrefix(path, "/") && !strings.ContainsAny(path, "?#") && strings.IndexFunc(path, isControl) < 0
+}
+
+func isVersion(version string) bool {
+	return version == "" || version == "release" || version == "trial" || version == "develop"
 }
 
 func notSceneRune(r rune) bool {

@@ -63,6 +63,10 @@ func TestSecrets_AreNotInErrorsLogsOrObservations(t *testing.T) {
 			_, err := h.client.ResetSession(t.Context(), app, session.OpenID, session.Key)
 			return err
 		},
+		wechattest.URLLink: func() error {
+			_, err := h.client.GenerateURLLink(t.Context(), app, wechat.URLLinkRequest{Query: "scene=scene", Expires: time.Now().Add(time.Hour)})
+			return err
+		},
 		wechattest.MiniProgramCode: func() error {
 			_, err := h.client.MiniProgramCode(t.Context(), app, wechat.MiniProgramCodeRequest{Scene: "scene"})
 			return err

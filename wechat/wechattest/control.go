@@ -19,6 +19,8 @@ Responses are plain text, and JSON with "Accept: application/json".
 
   POST   /login          appid user                  wx.login: a new login code
   POST   /phone          appid user [country number] a tap on the phone number button: a new phone code
+  POST   /scan           picture | link              what a phone opens that reads a picture of getwxacodeunlimit (a file in
+                                                     multipart/form-data) or follows a link of generate_urllink
   POST   /plugin         appid user                  wx.pluginLogin: a new code for getpluginopenpid
   POST   /pay            appid user                  a payment: the transaction_id for getpaidunionid
   POST   /open-data      appid user [kind=phone]     wx.getUserInfo, or the older phone number button: encryptedData, iv,
@@ -51,6 +53,7 @@ func (s *Server) Control() http.Handler {
 	routes := http.NewServeMux()
 	routes.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, controlHelp) })
 	routes.HandleFunc("POST /apps", s.controlAddApp)
+	routes.HandleFunc("POST /scan", controlScan(s))
 	routes.HandleFunc("POST /clock", s.controlClock)
 	routes.HandleFunc("POST /open", s.controlOpen)
 	routes.HandleFunc("GET /requests", s.controlRequests)

@@ -25,20 +25,23 @@ type linkRequest struct {
 
 const longestLink = 30 * 24 * time.Hour
 
-// generateURLLink is POST /wxa/generate_urllink. No mini-program opens at the link.
+// generateURLLink is POST /wxa/generate_urllink. Server.OpenLink opens the link.
 func (s *Server) generateURLLink(in *incoming) reply {
-	if answer, ok := s.checkLink(in); !ok {
+	request, answer, ok := s.checkLink(in)
+	if !ok {
 		return answer
 	}
+	link := "https://wxaurl.cn/" + randomText(base62Digits, 11)
+	s.linked(link, request.target(), in.app.id, request.until(s.now()))
 	return in.success(struct {
 		status
 		Link string `json:"url_link"`
-	}{okAnswer(), "https://wxaurl.cn/" + randomText(base62Digits, 11)})
+	}{okAnswer(), link})
 }
 
 // generateScheme is POST /wxa/generatescheme. No mini-program opens at the link.
 func (s *Server) generateScheme(in *incoming) reply {
-	if answer, ok := s.checkLink(in); !ok {
+	if _, answer, ok := s.checkLink(in); !ok {
 		return answer
 	}
 	return in.success(struct {
@@ -47,25 +50,32 @@ func (s *Server) generateScheme(in *incoming) reply {
 	}{okAnswer(), "weixin://dl/business/?t=" + randomText(base62Digits, 11)})
 }
 
-func (s *Server) checkLink(in *incoming) (reply, bool) {
-	if answer, ok := s.postedWithToken(in); !ok {
-		return answer, false
-	}
+func (s *Server) checkLink(in *incoming) (linkRequest, reply, bool) {
 	var request linkRequest
+	if answer, ok := s.postedWithToken(in); !ok {
+		return request, answer, false
+	}
 	if json.Unmarshal(in.Body, &request) != nil {
-		return in.failure(47001), false
+		return request, in.failure(47001), false
 	}
-	target := request.linkTarget
-	if request.Jump != nil {
-		target = *request.Jump
-	}
-	if errcode := target.errcode(in.app.pages); errcode != 0 {
-		return in.failure(errcode), false
+	if errcode := request.target().errcode(in.app.pages); errcode != 0 {
+		return request, in.failure(errcode), false
 	}
 	if !request.expires(s.now()) {
-		return in.failure(85401), false
+		return request, in.failure(85401), false
 	}
-	return reply{}, true
+	if errcode := in.app.count(in.API); errcode != 0 {
+		return request, in.failure(errcode), false
+	}
+	return request, reply{}, true
+}
+
+// target is the page that the link opens.
+func (r linkRequest) target() linkTarget {
+	if r.Jump != nil {
+		return *r.Jump
+	}
+	return r.linkTarget
 }
 
 func (t linkTarget) errcode(pages []string) int {
@@ -82,16 +92,20 @@ func (t linkTarget) errcode(pages []string) int {
 	}
 }
 
-// expires reports whether the time of expiry is between one minute and 30 days away; without one it is 30 days.
+// expires reports whether the time of expiry is between one minute and 30 days away.
 func (r linkRequest) expires(now time.Time) bool {
-	var left time.Duration
-	switch {
-	case r.ExpireType == 1 && r.ExpireInterval != 0:
-		left = time.Duration(r.ExpireInterval) * 24 * time.Hour
-	case r.ExpireType == 0 && r.ExpireTime != 0:
-		left = time.Unix(r.ExpireTime, 0).Sub(now)
-	case r.ExpireType == 0:
-		return true
-	}
+	left := r.until(now).Sub(now)
 	return left >= time.Minute && left <= longestLink
+}
+
+// until is the time of expiry; without one it is in 30 days.
+func (r linkRequest) until(now time.Time) time.Time {
+	switch {
+	case r.ExpireType == 1:
+		return now.Add(time.Duration(r.ExpireInterval) * 24 * time.Hour)
+	case r.ExpireTime != 0:
+		return time.Unix(r.ExpireTime, 0)
+	default:
+		return now.Add(longestLink)
+	}
 }

@@ -10,11 +10,14 @@ import (
 	"image/jpeg"
 	"image/png"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/minifed/minifed/wechat"
 )
 
-// miniProgramCode is POST /wxa/getwxacodeunlimit. The picture depends on the scene, but no camera can read it.
+// miniProgramCode is POST /wxa/getwxacodeunlimit. Server.ReadPicture reads the picture.
 func (s *Server) miniProgramCode(in *incoming) reply {
 	if answer, ok := s.postedWithToken(in); !ok {
 		return answer
@@ -26,7 +29,13 @@ func (s *Server) miniProgramCode(in *incoming) reply {
 	if errcode := request.errcode(in.app.pages); errcode != 0 {
 		return in.failure(errcode)
 	}
-	return request.draw()
+	if errcode := in.app.count(in.API); errcode != 0 {
+		return in.failure(errcode)
+	}
+	s.drawn(request.bits(in.app.id), Opened{
+		AppID: in.app.id, Page: request.Page, Version: request.Version, Scene: request.Scene, Query: "scene=" + url.QueryEscape(request.Scene),
+	})
+	return request.draw(in.app.id)
 }
 
 type codeRequest struct {
@@ -57,20 +66,25 @@ func (r codeRequest) errcode(pages []string) int {
 
 // draw returns a picture of the requested width. Its type is always image/jpeg, although is_hyaline selects PNG, the format
 // that can be transparent.
-func (r codeRequest) draw() reply {
+func (r codeRequest) draw(app wechat.AppID) reply {
 	var encoded bytes.Buffer
 	if r.Transparent {
-		_ = png.Encode(&encoded, r.picture(color.RGBA{})) // a bytes.Buffer takes everything
+		_ = png.Encode(&encoded, r.picture(app, color.RGBA{})) // a bytes.Buffer takes everything
 	} else {
-		_ = jpeg.Encode(&encoded, r.picture(color.RGBA{R: 255, G: 255, B: 255, A: 255}), nil) // a bytes.Buffer takes everything
+		_ = jpeg.Encode(&encoded, r.picture(app, color.RGBA{R: 255, G: 255, B: 255, A: 255}), nil) // a bytes.Buffer takes everything
 	}
 	return reply{status: http.StatusOK, contentType: "image/jpeg", body: encoded.Bytes()}
 }
 
-// picture has the bits of the scene's digest as squares.
-func (r codeRequest) picture(background color.RGBA) image.Image {
-	const modules = 16
-	bits := sha256.Sum256([]byte(r.Scene))
+// bits is the content of the picture: a digest of what it opens.
+func (r codeRequest) bits(app wechat.AppID) [codeModules * codeModules / 8]byte {
+	return sha256.Sum256([]byte(strings.Join([]string{string(app), r.Page, r.Version, r.Scene}, "\x00")))
+}
+
+// picture has the bits as squares.
+func (r codeRequest) picture(app wechat.AppID, background color.RGBA) image.Image {
+	const modules = codeModules
+	bits := r.bits(app)
 	picture := image.NewRGBA(image.Rect(0, 0, r.Width, r.Width))
 	draw.Draw(picture, picture.Bounds(), image.NewUniform(background), image.Point{}, draw.Src)
 	for bit := range modules * modules {

@@ -121,6 +121,9 @@ type Server struct {
 	payments map[string]payment
 	gates    map[string]*Gate
 	log      []*Request
+	// pictures are the drawn mini-program codes by their bits, and links the URL links.
+	pictures map[[codeModules * codeModules / 8]byte]Opened
+	links    map[string]openedLink
 }
 
 func (s *Server) init() {
@@ -132,6 +135,8 @@ func (s *Server) init() {
 		s.phones = map[string]wechat.PhoneNumber{}
 		s.payments = map[string]payment{}
 		s.gates = map[string]*Gate{}
+		s.pictures = map[[codeModules * codeModules / 8]byte]Opened{}
+		s.links = map[string]openedLink{}
 	})
 }
 
