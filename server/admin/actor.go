@@ -104,13 +104,13 @@ func LocalActor(user string) Actor { return Actor{Name: localPrefix + user, Loca
 func (s *Service) As(actor Actor) *Service {
 	config := s.config
 	config.Actor = actor
-	return &Service{config}
+	return &Service{config, s.rules}
 }
 
 // Allowed returns nil if the actor may do an act in a directory, ErrForbidden if the actor's roles do not allow it, or
 // ErrSignInAgain. The directory storage.Everywhere stands for the installation itself.
 func (s *Service) Allowed(directory string, act Act) error {
-	rule, known := ruleOf(act)
+	rule, known := s.rules[act]
 	if !known {
 		return fmt.Errorf("admin: act %q is not in the table of acts", act)
 	}

@@ -416,7 +416,7 @@ func wantAllowed(row methodCall, role Role, assigned, asked string) bool {
 		return false
 	}
 	for _, act := range row.acts {
-		rule, _ := ruleOf(act)
+		rule := rulesByAct()[act]
 		weakest := rule.weakest
 		if asked == storage.OperatorsDirectory && !row.wide && act != ActAuditRead {
 			weakest = RoleOwner
@@ -435,7 +435,7 @@ func TestAllowed_IrreversibleNeedsFreshSignIn(t *testing.T) {
 	for name, row := range methodCalls() {
 		want := false
 		for _, act := range row.acts {
-			rule, known := ruleOf(act)
+			rule, known := rulesByAct()[act]
 			if !known {
 				t.Fatalf("act %s is not in the table", act)
 			}

@@ -90,9 +90,10 @@ type rule struct {
 	operators bool
 }
 
-// rules returns the one table of acts.
-func rules() []rule {
-	return []rule{
+// rulesByAct returns the one table of acts, by act. A Service builds it once.
+func rulesByAct() map[Act]rule {
+	byAct := map[Act]rule{}
+	for _, rule := range []rule{
 		{act: ActDirectoryRead, weakest: RoleAuditor},
 		{act: ActDirectoryCreate, weakest: RoleAdmin},
 		{act: ActDirectoryUpdate, weakest: RoleAdmin},
@@ -157,21 +158,15 @@ func rules() []rule {
 		{act: ActServiceCreate, weakest: RoleOwner, irreversible: true},
 		{act: ActServiceUpdate, weakest: RoleOwner, irreversible: true},
 		{act: ActConsoleLink, weakest: RoleOwner, irreversible: true},
+	} {
+		byAct[rule.act] = rule
 	}
+	return byAct
 }
 
-// ruleOf returns the row of an act.
-func ruleOf(act Act) (rule, bool) {
-	for _, rule := range rules() {
-		if rule.act == act {
-			return rule, true
-		}
-	}
-	return rule{}, false
-}
-
-// Requirement returns the weakest role that may do the act, and whether an operator needs a sign-in within FreshSignIn.
+// Requirement returns the weakest role that may do the act, and whether an operator needs a sign-in within FreshSignIn. It is for
+// documents: a Service checks acts faster.
 func (a Act) Requirement() (weakest Role, fresh bool) {
-	rule, _ := ruleOf(a)
+	rule := rulesByAct()[a]
 	return rule.weakest, rule.irreversible
 }

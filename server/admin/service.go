@@ -52,6 +52,7 @@ type Config struct {
 // Service does the operator's work. It is safe for concurrent use.
 type Service struct {
 	config Config
+	rules  map[Act]rule
 }
 
 // New creates a Service, or returns what is missing.
@@ -68,7 +69,7 @@ func New(config Config) (*Service, error) {
 	if config.Hashing == nil {
 		config.Hashing = identity.NewHashing(0, 0)
 	}
-	return &Service{config}, nil
+	return &Service{config, rulesByAct()}, nil
 }
 
 // now is the time for records.

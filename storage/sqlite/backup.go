@@ -38,7 +38,7 @@ func (e *Engine) Backup(ctx context.Context, file string) (err error) {
 	if err != nil {
 		return fmt.Errorf("storage/sqlite: backup: %w", err)
 	}
-	syncFolder(filepath.Dir(file))
+	SyncFolder(filepath.Dir(file))
 	return nil
 }
 
@@ -56,8 +56,8 @@ func (e *Engine) copyInto(ctx context.Context, file string) error {
 	return nil
 }
 
-// syncFolder syncs the names in a folder to disk, where the platform supports that.
-func syncFolder(path string) {
+// SyncFolder syncs the names in a folder to disk, where the platform supports that.
+func SyncFolder(path string) {
 	folder, err := os.Open(path)
 	if err != nil {
 		return

@@ -154,6 +154,6 @@ func rename(from, to string) error {
 	if err := os.Rename(from, to); err != nil {
 		return fmt.Errorf("storage/sqlite: restore: %w", err)
 	}
-	syncFolder(filepath.Dir(to))
+	SyncFolder(filepath.Dir(to))
 	return nil
 }

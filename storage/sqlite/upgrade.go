@@ -120,7 +120,7 @@ func (e *Engine) move(ctx context.Context, old *connection) error {
 	if err := os.Rename(unfinished, e.path); err != nil {
 		return err
 	}
-	syncFolder(filepath.Dir(e.path))
+	SyncFolder(filepath.Dir(e.path))
 	e.logger.Info("the store is upgraded; delete the file of the earlier version when you need it no more",
 		slog.String("file", e.path), slog.String("earlier", backup))
 	return nil
@@ -179,7 +179,7 @@ func linkAside(path, suffix string) (backup string, err error) {
 		}
 	}
 	if err == nil {
-		syncFolder(filepath.Dir(path))
+		SyncFolder(filepath.Dir(path))
 	}
 	return backup, err
 }

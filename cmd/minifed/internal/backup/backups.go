@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/storage/sqlite"
 )
 
 // Store is a store that can be copied while it is used.
@@ -167,7 +168,7 @@ func (b *Backups) copy(ctx context.Context, at time.Time) (File, error) {
 	if err != nil {
 		return File{}, errors.Join(err, b.Folder.clean())
 	}
-	syncFolder(b.Folder.Path)
+	sqlite.SyncFolder(b.Folder.Path)
 	info, err := os.Stat(name)
 	if err != nil {
 		return File{}, fmt.Errorf("backup: %w", err)
@@ -202,14 +203,4 @@ func (b *Backups) checkSpace() error {
 		return &SpaceError{free, needed}
 	}
 	return nil
-}
-
-// syncFolder syncs the names in a folder to the disk, where the platform supports that.
-func syncFolder(path string) {
-	folder, err := os.Open(path)
-	if err != nil {
-		return
-	}
-	defer func() { _ = folder.Close() }()
-	_ = folder.Sync()
 }
