@@ -13,6 +13,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/server/admin"
 )
 
@@ -33,9 +34,11 @@ type Config struct {
 	PublicURL, AdminURL string
 	// DefaultDirectory cannot be disabled: the public URL itself is its issuer.
 	DefaultDirectory string
-	Now              func() time.Time
-	Random           io.Reader
-	Logger           *slog.Logger
+	// Master seals the input of forms during a sign-in.
+	Master *keys.Master
+	Now    func() time.Time
+	Random io.Reader
+	Logger *slog.Logger
 }
 
 // ErrSignedOut says that no operator is signed in.
@@ -50,8 +53,8 @@ type Console struct {
 
 // New creates the console.
 func New(config Config) (*Console, error) {
-	if config.Service == nil || config.Actor == nil || config.SignIn == nil || config.PublicURL == "" || config.AdminURL == "" || config.Now == nil || config.Random == nil || config.Logger == nil {
-		return nil, errors.New("console: configuration needs Service, Actor, SignIn, PublicURL, AdminURL, Now, Random and Logger")
+	if config.Service == nil || config.Actor == nil || config.SignIn == nil || config.PublicURL == "" || config.AdminURL == "" || config.Master == nil || config.Now == nil || config.Random == nil || config.Logger == nil {
+		return nil, errors.New("console: configuration needs Service, Actor, SignIn, PublicURL, AdminURL, Master, Now, Random and Logger")
 	}
 	drawn, err := newRenderer()
 	if err != nil {
@@ -182,6 +185,7 @@ func (c *Console) serve(w http.ResponseWriter, r *request, route route) error {
 			return err
 		}
 		r.actor, r.service = actor, c.config.Service.As(actor)
+		r.input = c.returnedInput(r)
 	}
 	if r.Method != http.MethodPost {
 		return route.get(w, r)

@@ -94,13 +94,16 @@ func trimOrigin(address, origin string) string {
 	return ""
 }
 
-// sendToSignIn sends the browser to the sign-in. It comes back to the page, after a form to the page of the form.
+// sendToSignIn sends the browser to the sign-in. It comes back to the page, after a form to the page of the form, with its input.
 func (c *Console) sendToSignIn(w http.ResponseWriter, r *request, again bool) {
 	back := Base
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		back = ownPath(r.URL.RequestURI())
 	} else if referer := r.Referer(); referer != "" {
 		back = ownPath(trimOrigin(referer, c.config.AdminURL))
+	}
+	if again && r.Method == http.MethodPost {
+		c.keepInput(w, r, back)
 	}
 	_ = redirect(w, c.config.SignIn(back, again)) // It returns no error.
 }

@@ -74,7 +74,7 @@ func newHarnessOn(t testing.TB, open func(now func() time.Time) storage.Engine) 
 	h.url = "http://" + server.Listener.Addr().String()
 	h.actor = admin.Actor{Name: "operator:alice", Assignments: []admin.Assignment{{Directory: storage.Everywhere, Role: admin.RoleOwner}}, AuthTime: h.at}
 	pages := must(console.New(console.Config{
-		Service: h.service, PublicURL: "https://id.example.com", AdminURL: h.url, DefaultDirectory: "default", Now: h.now, Random: rand.Reader,
+		Service: h.service, PublicURL: "https://id.example.com", AdminURL: h.url, DefaultDirectory: "default", Master: master, Now: h.now, Random: rand.Reader,
 		Logger: logger, SignOut: "/oauth2/logout", Account: "/account",
 		Actor: func(*http.Request) (admin.Actor, error) {
 			h.mu.Lock()

@@ -137,8 +137,8 @@ func (c *Console) render(w http.ResponseWriter, r *request, shown page) error {
 	if !ok {
 		return fmt.Errorf("console: no page %q", shown.Template)
 	}
-	var body bytes.Buffer
-	if err := drawn.Execute(&body, c.view(r, shown)); err != nil {
+	content, err := c.drawWithInput(w, r, drawn, shown)
+	if err != nil {
 		return fmt.Errorf("console: page %s: %w", shown.Template, err)
 	}
 	header := w.Header()
@@ -151,8 +151,32 @@ func (c *Console) render(w http.ResponseWriter, r *request, shown page) error {
 		header.Set("Refresh", fmt.Sprint(shown.Refresh))
 	}
 	w.WriteHeader(max(shown.Status, http.StatusOK))
-	_, _ = w.Write(body.Bytes()) // The connection is gone when this fails.
+	_, _ = w.Write(content) // The connection is gone when this fails.
 	return nil
+}
+
+// drawWithInput draws a page. After a sign-in, its form has what the operator typed before.
+func (c *Console) drawWithInput(w http.ResponseWriter, r *request, drawn *template.Template, shown page) ([]byte, error) {
+	if r.input == nil {
+		return c.draw(r, drawn, shown)
+	}
+	returned := shown
+	returned.Notice = text("form.returned")
+	content, err := c.draw(r, drawn, returned)
+	if err != nil {
+		return nil, err
+	}
+	if filled, ok := r.input.fillIn(content); ok {
+		c.setInputCookie(w, "", -1)
+		return filled, nil
+	}
+	return c.draw(r, drawn, shown)
+}
+
+func (c *Console) draw(r *request, drawn *template.Template, shown page) ([]byte, error) {
+	var body bytes.Buffer
+	err := drawn.Execute(&body, c.view(r, shown))
+	return body.Bytes(), err
 }
 
 // view is the data of every template.

@@ -30,6 +30,8 @@ type request struct {
 	// form are the values of a posted form, and files the contents of its files by field.
 	form  url.Values
 	files map[string][]upload
+	// input is what the operator typed before the sign-in; nil for nothing.
+	input *input
 }
 
 // upload is a file of a form.

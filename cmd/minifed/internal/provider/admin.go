@@ -69,7 +69,7 @@ func (p *Provider) openConsole(c *terminal.Console, registry prometheus.Gatherer
 		return console.New(console.Config{
 			Service: p.Admin, Actor: signedIn(operators.Session), SignIn: operators.SignIn, SignOut: server.SignOutPath, Account: server.AccountPath,
 			PublicURL: p.Config.PublicURL, AdminURL: p.Config.Admin.PublicURL, DefaultDirectory: p.Config.DefaultDirectory,
-			Now: p.Clock.Now, Random: c.Random, Logger: p.logger,
+			Master: p.Master, Now: p.Clock.Now, Random: c.Random, Logger: p.logger,
 		})
 	}))
 	operators.Mount(api.Path+"/", "admin_api", p.atFirstRequest(func() (http.Handler, error) {
