@@ -14,16 +14,20 @@ import (
 // that names the address. A test of the program traces what it really opens.
 func outgoingConnections() map[string]string {
 	return map[string]string{
-		"wechat/client.go":                      "wechat.base_url",
-		"wechat/transport.go":                   "wechat.base_url",
-		"cmd/minifed/doctor_wechat.go":          "wechat.base_url",
-		"storage/mongodb/engine.go":             "storage.uri",
-		"server/outbound/client.go":             "jwks_uri",
-		"server/mail/smtp.go":                   "mail.smtp.address",
-		"cmd/minifed/internal/config/mail.go":   "mail.webhook.url",
-		"cmd/minifed/server.go":                 "--server",
-		"cmd/minifed/internal/remote/client.go": "--server",
-		"cmd/minifed/healthcheck.go":            "listen.admin_address",
+		"wechat/client.go":                       "wechat.base_url",
+		"wechat/transport.go":                    "wechat.base_url",
+		"cmd/minifed/doctor_wechat.go":           "wechat.base_url",
+		"storage/mongodb/engine.go":              "storage.uri",
+		"server/outbound/client.go":              "jwks_uri",
+		"server/dependencies.go":                 "jwks_uri",
+		"server/logout/backchannel.go":               "backchannel_logout_uri",
+		"cmd/minifed/internal/provider/audit.go": "audit.webhook.url",
+		"cmd/minifed/doctor_audit.go":            "audit.webhook.url",
+		"server/mail/smtp.go":                    "mail.smtp.address",
+		"cmd/minifed/internal/config/mail.go":    "mail.webhook.url",
+		"cmd/minifed/server.go":                  "--server",
+		"cmd/minifed/internal/remote/client.go":  "--server",
+		"cmd/minifed/healthcheck.go":             "listen.admin_address",
 	}
 }
 
@@ -31,7 +35,7 @@ func outgoingConnections() map[string]string {
 const demonstration = "cmd/minifed/internal/demo"
 
 func TestOutgoing_GuideListsEveryConnectionOfTheSource(t *testing.T) {
-	opens := regexp.MustCompile(`net\.Dialer|net\.Dial\(|http\.Transport\{|http\.Client\{|http\.Default(Client|Transport)|smtp\.(Dial|SendMail)|tls\.Dial|mongo\.Connect|http\.(Get|Post|PostForm|Head)\(`)
+	opens := regexp.MustCompile(`net\.Dialer|net\.Dial\(|http\.Transport\{|http\.Client\{|http\.Default(Client|Transport)|smtp\.(Dial|SendMail)|tls\.Dial|mongo\.Connect|outbound\.NewClient\(|http\.(Get|Post|PostForm|Head)\(`)
 	rows := outgoingConnections()
 	for _, folder := range programFoldersWithCode() {
 		err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
@@ -68,7 +72,7 @@ func TestOutgoing_GuideListsEveryConnectionOfTheSource(t *testing.T) {
 
 // programFoldersWithCode are the folders of the packages that the program may contain.
 func programFoldersWithCode() []string {
-	return []string{"cmd/minifed", "server", "identity", "keys", "storage", "wechat", "grants", "discovery", "internal"}
+	return []string{"cmd/minifed", "server", "audit", "statistics", "identity", "keys", "storage", "wechat", "grants", "discovery", "internal"}
 }
 
 // outsideTheProgram reports whether a file belongs to tests, simulators or the demonstration.

@@ -46,7 +46,30 @@ type Trail struct {
 
 	checkpoints checkpoints
 	signIns     signIns
+	entries     atomic.Int64
 	failures    atomic.Int64
+	verified    atomic.Pointer[storage.AuditVerification]
+}
+
+// State is what a process has written, and what waits.
+type State struct {
+	// Entries were written, and Failures could not be.
+	Entries, Failures int64
+	// WaitingSignIns wait for their batch. OmittedSignIns had no room there: only their number is recorded.
+	WaitingSignIns int
+	OmittedSignIns int64
+	// Verified is the last verification, by any process; zero before the first one.
+	Verified storage.AuditVerification
+}
+
+// State returns what this process has written, and what waits.
+func (t *Trail) State() State {
+	state := State{Entries: t.entries.Load(), Failures: t.failures.Load()}
+	state.WaitingSignIns, state.OmittedSignIns = t.signIns.counts()
+	if verified := t.verified.Load(); verified != nil {
+		state.Verified = *verified
+	}
+	return state
 }
 
 // New returns a trail. Its chain begins with the first entry, so that a process without entries writes nothing.

@@ -94,6 +94,15 @@ func checkpointMessage(c storage.AuditCheckpoint) message {
 	return m
 }
 
+func verificationMessage(v storage.AuditVerification) message {
+	m := message{}
+	m.text("minifed audit verification 1", v.Key)
+	m.time(v.At)
+	m.number(int64(v.Entries))
+	m.number(int64(v.Found))
+	return m
+}
+
 func horizonMessage(h storage.AuditHorizon) message {
 	m := message{}
 	m.text("minifed audit horizon 1", h.Key)

@@ -96,6 +96,7 @@ func (t *Trail) append(ctx context.Context, entry storage.AuditEntry) (storage.A
 		_, err := storage.Insert(ctx, t.config.Engine, signed)
 		if err == nil {
 			t.head = headOf(signed)
+			t.entries.Add(1)
 			return signed, nil
 		}
 		if errors.Is(err, storage.ErrExists) {

@@ -24,6 +24,7 @@ func (t *Trail) Run(ctx context.Context) {
 	ticker := time.NewTicker(flushEvery)
 	defer ticker.Stop()
 	checkpoint, sweep := t.config.Now().Add(checkpointEvery), t.config.Now().Add(checkpointEvery)
+	t.report(ctx, "the last verification of the audit is not known", t.readVerification(ctx))
 	for {
 		select {
 		case <-ctx.Done():
@@ -34,6 +35,7 @@ func (t *Trail) Run(ctx context.Context) {
 		if now := t.config.Now(); !now.Before(checkpoint) {
 			checkpoint = now.Add(checkpointEvery)
 			t.report(ctx, "the audit has no new checkpoint", t.Checkpoint(ctx))
+			t.report(ctx, "the last verification of the audit is not known", t.readVerification(ctx))
 		}
 		if now := t.config.Now(); !now.Before(sweep) {
 			sweep = now.Add(sweepEvery)
@@ -154,6 +156,9 @@ func (t *Trail) sweepChain(ctx context.Context, chain string, before time.Time) 
 	}
 	_, noCheckpoints, err := sweep[storage.AuditCheckpoint](ctx, t.config.Engine, chain, before)
 	if err != nil || !empty || !noCheckpoints {
+		return entries, err
+	}
+	if err := t.config.Engine.Delete(ctx, storage.KindAuditDelivery, chain); err != nil {
 		return entries, err
 	}
 	return entries, t.config.Engine.Delete(ctx, storage.KindAuditProcess, chain)

@@ -33,8 +33,26 @@ type signIns struct {
 	pending []pendingSignIn
 	// omitted counts, for each directory, the sign-ins that pending had no room for.
 	omitted map[string]int
+	// omittedEver is their number since the start.
+	omittedEver int64
 	// users are the sign-ins for the records of users, by store key, newest last.
 	users map[string][]storage.SignIn
+}
+
+// omit counts a sign-in that pending has no room for. The caller has the lock.
+func (s *signIns) omit(directory string) {
+	if s.omitted == nil {
+		s.omitted = map[string]int{}
+	}
+	s.omitted[directory]++
+	s.omittedEver++
+}
+
+// counts returns how many sign-ins wait, and how many had no room.
+func (s *signIns) counts() (waiting int, omitted int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.pending), s.omittedEver
 }
 
 type pendingSignIn struct {
@@ -49,10 +67,7 @@ func (t *Trail) RecordSignIn(directory string, signIn storage.SignIn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.pending) >= maxPending {
-		if s.omitted == nil {
-			s.omitted = map[string]int{}
-		}
-		s.omitted[directory]++
+		s.omit(directory)
 		return
 	}
 	s.pending = append(s.pending, pendingSignIn{directory, signIn})
@@ -110,10 +125,7 @@ func (t *Trail) collectAgain(unwritten []storage.AuditEntry) {
 	}
 	s.pending = append(again, s.pending...)
 	for _, lost := range s.pending[min(len(s.pending), maxPending):] {
-		if s.omitted == nil {
-			s.omitted = map[string]int{}
-		}
-		s.omitted[lost.directory]++
+		s.omit(lost.directory)
 	}
 	s.pending = s.pending[:min(len(s.pending), maxPending)]
 }

@@ -90,7 +90,7 @@ type links struct {
 }
 
 // Verify reads the whole audit and reports what was changed, deleted, moved or added without the key. progress is called with the
-// number of entries that were read. Servers may write at the same time.
+// number of entries that were read. Servers may write at the same time. The result is stored, so that servers report it.
 func (t *Trail) Verify(ctx context.Context, progress func(entries int)) (Report, error) {
 	v := &verification{
 		Trail: t, progress: progress, heads: map[string]storage.AuditHead{}, chains: map[string]*links{}, series: map[string]*links{},
@@ -102,7 +102,7 @@ func (t *Trail) Verify(ctx context.Context, progress func(entries int)) (Report,
 			return Report{}, err
 		}
 	}
-	return v.Report, nil
+	return v.Report, t.storeVerification(ctx, v.Report)
 }
 
 func (v *verification) found(kind ProblemKind, chain string, sequence int64) {

@@ -54,6 +54,28 @@ type Counter struct {
 	mu sync.Mutex
 	// quarters are the counts that are not written, by the beginning of their quarter of an hour.
 	quarters map[time.Time]*counts
+	state    State
+}
+
+// State is what a process has written, and what waits.
+type State struct {
+	// Written are the documents that were written, and Failures the writes that failed.
+	Written, Failures int64
+	// Waiting are the series whose last counts are not written.
+	Waiting int
+}
+
+// State returns what this process has written, and what waits.
+func (c *Counter) State() State {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	state := c.state
+	for _, current := range c.quarters {
+		if current.changed {
+			state.Waiting += len(current.series)
+		}
+	}
+	return state
 }
 
 // counts are the counts of a quarter of an hour.
@@ -129,7 +151,7 @@ func (c *Counter) Flush(ctx context.Context) error {
 			c.again(begin)
 			continue
 		}
-		c.drop(begin)
+		c.drop(begin, len(records))
 	}
 	return failures
 }
@@ -152,12 +174,14 @@ func (c *Counter) again(begin time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.quarters[begin].changed = true
+	c.state.Failures++
 }
 
-// drop removes a written quarter that is over.
-func (c *Counter) drop(begin time.Time) {
+// drop removes a quarter that is over, after its documents were written.
+func (c *Counter) drop(begin time.Time, documents int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.state.Written += int64(documents)
 	if current := c.quarters[begin]; !current.changed && c.config.Now().After(begin.Add(quarter+flushEvery)) {
 		delete(c.quarters, begin)
 	}

@@ -179,3 +179,56 @@ const AuditKeysID = "audit_keys"
 
 // Document implements Record.
 func (AuditKeys) Document() Document { return Document{Kind: KindMeta, ID: AuditKeysID} }
+
+// AuditDelivery says up to which entry the webhook has received a chain.
+type AuditDelivery struct {
+	// Chain is the ID of the chain, and Sequence its last entry that the receiver accepted.
+	Chain    string `json:"chain"`
+	Sequence int64  `json:"sequence"`
+	// Complete means that the chain has ended, and that the receiver has all of it.
+	Complete  bool      `json:"complete,omitempty"`
+	CreatedAt time.Time `json:"created_at,omitzero"`
+	UpdatedAt time.Time `json:"updated_at,omitzero"`
+}
+
+// Document implements Record.
+func (d AuditDelivery) Document() Document {
+	return Document{Kind: KindAuditDelivery, ID: d.Chain, CreatedAt: d.CreatedAt}
+}
+
+// AuditSender is the one record of the process that sends the audit to the webhook.
+type AuditSender struct {
+	// Process is the random ID of the process, and Until when another process may take its place.
+	Process string    `json:"process"`
+	Until   time.Time `json:"until,omitzero"`
+	// SentAt is when the receiver last accepted entries.
+	SentAt time.Time `json:"sent_at,omitzero"`
+	// WaitingSince is the time of the oldest entry that waits; zero if none does.
+	WaitingSince time.Time `json:"waiting_since,omitzero"`
+	// Failure is why the last request failed; empty after a success.
+	Failure string `json:"failure,omitempty"`
+}
+
+// AuditSenderID is the ID of the one AuditSender.
+const AuditSenderID = "audit_sender"
+
+// Document implements Record.
+func (AuditSender) Document() Document { return Document{Kind: KindMeta, ID: AuditSenderID} }
+
+// AuditVerification is the one record of the last verification of the audit.
+type AuditVerification struct {
+	At      time.Time `json:"at,omitzero"`
+	Entries int       `json:"entries"`
+	// Found is the number of problems.
+	Found int    `json:"found"`
+	Key   string `json:"key"`
+	MAC   string `json:"mac"`
+}
+
+// AuditVerificationID is the ID of the one AuditVerification.
+const AuditVerificationID = "audit_verification"
+
+// Document implements Record.
+func (AuditVerification) Document() Document {
+	return Document{Kind: KindMeta, ID: AuditVerificationID}
+}

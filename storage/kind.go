@@ -32,6 +32,8 @@ const (
 	KindConnection     Kind = "connections"
 	KindWebLogin       Kind = "web_logins"
 
+	KindAuditDelivery Kind = "audit_deliveries"
+
 	// The kinds of the audit are read in this order, by an export too: a checkpoint names entries, and entries name processes, so
 	// what is written during the reading cannot seem to be missing.
 	KindAuditCheckpoint Kind = "audit_checkpoints"
@@ -72,6 +74,7 @@ func Kinds() map[Kind]Indexes {
 		KindDescribed:       {Created: true},
 		KindIdempotency:     {},
 		KindAuditCheckpoint: {Created: true},
+		KindAuditDelivery:   {},
 		KindAuditEntry:      {Created: true},
 		KindAuditProcess:    {Created: true},
 		KindStatistics:      {Created: true},

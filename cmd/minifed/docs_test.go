@@ -115,7 +115,8 @@ func series(t *testing.T, families map[string][]string) map[string][]string {
 	simulator := new(wechattest.Server)
 	api := httptest.NewServer(simulator)
 	t.Cleanup(api.Close)
-	running := newCLI(t).startServer(t, "MINIFED_WECHAT_BASE_URL="+api.URL)
+	running := newCLI(t).startServer(t, "MINIFED_WECHAT_BASE_URL="+api.URL,
+		"MINIFED_AUDIT_WEBHOOK_URL=https://siem.invalid/", "MINIFED_AUDIT_WEBHOOK_SECRET=a secret of the test")
 	mini := running.miniProgram(t, simulator)
 	if status, answer, err := mini.signIn(running.url, url.Values{"code": {mini.app.Login("alice")}}); err != nil || status != 200 {
 		t.Fatalf("%d %v, %v", status, answer, err)

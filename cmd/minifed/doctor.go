@@ -107,6 +107,7 @@ func (e *examination) run(ctx context.Context, flags *settings) {
 		e.checkBackups(ctx, opened, location)
 	}
 	if opened != nil {
+		e.checkAudit(ctx, opened)
 		e.checkRecords(ctx, opened)
 	}
 }

@@ -87,6 +87,8 @@ func configEffects() map[string]settingEffect {
 		"storage.uri": {"cmd/minifed/internal/config/store.go", "Storage.URI"}, "storage.uri_file": {"cmd/minifed/internal/config/environment.go", "URIFile"},
 		"keys.master_key": {"cmd/minifed/internal/deployment/masterkey.go", "Keys.MasterKey"}, "keys.master_key_file": {"cmd/minifed/internal/deployment/masterkey.go", "MasterKeyPath()"},
 		"keys.rotate_every": {load, "Keys.RotateEvery"}, "audit.retention": {load, "Audit.Retention"},
+		"audit.webhook.url": {"cmd/minifed/internal/provider/audit.go", "receiver.URL"}, "audit.webhook.secret": {"cmd/minifed/internal/provider/audit.go", "receiver.Secret"},
+		"audit.webhook.fetch": {"cmd/minifed/internal/provider/audit.go", "receiver.Fetch"}, "audit.webhook.secret_file": {"cmd/minifed/internal/config/environment.go", "webhook.SecretFile"},
 		"admin.public_url": {provider, "p.Config.Admin.PublicURL"}, "admin.metrics": {"cmd/minifed/internal/provider/admin.go", "Config.Admin.Metrics"},
 		"backup.every": {"cmd/minifed/internal/provider/backups.go", "Config.Backup.Every"}, "backup.keep": {"cmd/minifed/internal/provider/backups.go", "Config.Backup.Keep"},
 		"backup.dir":   {"cmd/minifed/internal/config/config.go", "c.Backup.Dir"},

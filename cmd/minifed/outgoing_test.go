@@ -32,8 +32,11 @@ func TestOutgoing_ProgramConnectsOnlyToWhatTheGuideLists(t *testing.T) {
 		t.Cleanup(server.Close)
 		return server.URL
 	}
-	keySet, webhook := listen("jwks", `{"keys":[]}`), listen("mail", "")
+	keySet, webhook, receiver := listen("jwks", `{"keys":[]}`), listen("mail", ""), listen("audit", "")
 	t.Setenv("MINIFED_CLIENTS_FETCH", "any") // The addresses of this test are private.
+	t.Setenv("MINIFED_AUDIT_WEBHOOK_URL", receiver)
+	t.Setenv("MINIFED_AUDIT_WEBHOOK_SECRET", "a secret of the test")
+	t.Setenv("MINIFED_AUDIT_WEBHOOK_FETCH", "any")
 	t.Setenv("MINIFED_MAIL_SENDER", "webhook")
 	t.Setenv("MINIFED_MAIL_WEBHOOK_URL", webhook)
 	t.Setenv("MINIFED_MAIL_WEBHOOK_SECRET", "a secret of the test")
@@ -61,9 +64,9 @@ func TestOutgoing_ProgramConnectsOnlyToWhatTheGuideLists(t *testing.T) {
 		t.Fatal(err)
 	}
 	response.Body.Close()
-	awaitCalls(t, called, "jwks")
+	awaitCalls(t, called, "jwks", "audit")
 	p.kill()
-	if got, want := connections(t, trace), []string{hostOf(api), hostOf(keySet)}; !equalSets(got, want) {
+	if got, want := connections(t, trace), []string{hostOf(api), hostOf(keySet), hostOf(receiver)}; !equalSets(got, want) {
 		t.Errorf("the server connects to %q, want %q", got, want)
 	}
 
@@ -74,7 +77,7 @@ func TestOutgoing_ProgramConnectsOnlyToWhatTheGuideLists(t *testing.T) {
 	if out, err := doctor.CombinedOutput(); err != nil {
 		t.Fatalf("doctor: %v\n%s", err, out)
 	}
-	if got, want := connections(t, trace), []string{hostOf(api), hostOf(webhook)}; !equalSets(got, want) {
+	if got, want := connections(t, trace), []string{hostOf(api), hostOf(webhook), hostOf(receiver)}; !equalSets(got, want) {
 		t.Errorf("doctor connects to %q, want %q", got, want)
 	}
 }

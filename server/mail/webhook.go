@@ -3,15 +3,11 @@ package mail
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/minifed/minifed/server/endpoint"
@@ -51,7 +47,7 @@ func (m Webhook) Send(ctx context.Context, mail Message) error {
 		return errors.New("mail: the URL of the mail service is malformed")
 	}
 	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("Minifed-Signature", m.signature(body))
+	request.Header.Set(outbound.SignatureHeader, outbound.Sign(m.Secret, body, m.Now()))
 	response, err := m.Client.Do(request)
 	if err != nil {
 		return fmt.Errorf("mail: mail service: %w", outbound.WithoutURL(err)) // The URL may hold a key.
@@ -62,12 +58,4 @@ func (m Webhook) Send(ctx context.Context, mail Message) error {
 		return fmt.Errorf("mail: mail service returned status %d", response.StatusCode)
 	}
 	return nil
-}
-
-func (m Webhook) signature(body []byte) string {
-	at := strconv.FormatInt(m.Now().Unix(), 10)
-	mac := hmac.New(sha256.New, m.Secret)
-	mac.Write([]byte(at + "."))
-	mac.Write(body)
-	return "t=" + at + ",v1=" + hex.EncodeToString(mac.Sum(nil))
 }

@@ -1,6 +1,7 @@
 package outbound
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -90,7 +91,7 @@ func NewClient(config Config) *Client {
 
 // Get returns the body of the response to a GET: status 200, at most maxFetched bytes. Errors contain no part of the response.
 func (o *Client) Get(ctx context.Context, address, accept string) ([]byte, error) {
-	response, err := o.call(ctx, http.MethodGet, address, http.NoBody, "Accept", accept)
+	response, err := o.call(ctx, http.MethodGet, address, http.NoBody, map[string]string{"Accept": accept})
 	if err != nil {
 		return nil, err
 	}
@@ -108,12 +109,36 @@ func (o *Client) Get(ctx context.Context, address, accept string) ([]byte, error
 	return body, nil
 }
 
-// Post sends a form. Any successful status is accepted; the body is not read.
-func (o *Client) Post(ctx context.Context, address string, form url.Values) error {
-	response, err := o.call(ctx, http.MethodPost, address, strings.NewReader(form.Encode()), "Content-Type", endpoint.FormMediaType)
+// PostJSON sends JSON with a signature as Sign returns it. Any successful status is accepted; the body is not read.
+func (o *Client) PostJSON(ctx context.Context, address string, body []byte, signature string) error {
+	header := map[string]string{"Content-Type": "application/json", SignatureHeader: signature}
+	response, err := o.call(ctx, http.MethodPost, address, bytes.NewReader(body), header)
 	if err != nil {
 		return err
 	}
+	return accepted(response)
+}
+
+// Reach sends a HEAD request. Any response will do, because services treat HEAD differently.
+func (o *Client) Reach(ctx context.Context, address string) error {
+	response, err := o.call(ctx, http.MethodHead, address, http.NoBody, nil)
+	if err != nil {
+		return err
+	}
+	return response.Body.Close()
+}
+
+// Post sends a form. Any successful status is accepted; the body is not read.
+func (o *Client) Post(ctx context.Context, address string, form url.Values) error {
+	response, err := o.call(ctx, http.MethodPost, address, strings.NewReader(form.Encode()), map[string]string{"Content-Type": endpoint.FormMediaType})
+	if err != nil {
+		return err
+	}
+	return accepted(response)
+}
+
+// accepted closes a response, and returns an error unless its status is of success.
+func accepted(response *http.Response) error {
 	defer response.Body.Close()
 	if response.StatusCode/100 != 2 {
 		return fmt.Errorf("%w: status %d%s", ErrFailed, response.StatusCode, excerpt(response.Body))
@@ -141,8 +166,8 @@ func excerpt(body io.Reader) string {
 	return ": " + cleaned
 }
 
-// call sends a request with one additional header. The caller closes the response body.
-func (o *Client) call(ctx context.Context, method, address string, body io.Reader, header, value string) (*http.Response, error) {
+// call sends a request with additional header fields. The caller closes the response body.
+func (o *Client) call(ctx context.Context, method, address string, body io.Reader, header map[string]string) (*http.Response, error) {
 	if err := o.check(address); err != nil {
 		return nil, err
 	}
@@ -150,7 +175,9 @@ func (o *Client) call(ctx context.Context, method, address string, body io.Reade
 	if err != nil {
 		return nil, errAddressRefused
 	}
-	request.Header.Set(header, value)
+	for name, value := range header {
+		request.Header.Set(name, value)
+	}
 	request.Header.Set("User-Agent", "minifed")
 	response, err := o.client.Do(request)
 	if err != nil {

@@ -16,10 +16,13 @@ import (
 func recordCases() []testCase {
 	return []testCase{
 		{name: "audit checkpoint", run: testRecord[storage.AuditCheckpoint]},
+		{name: "audit delivery", run: testRecord[storage.AuditDelivery]},
 		{name: "audit entry", run: testRecord[storage.AuditEntry]},
 		{name: "audit horizon", run: testRecord[storage.AuditHorizon]},
 		{name: "audit keys", run: testRecord[storage.AuditKeys]},
 		{name: "audit process", run: testRecord[storage.AuditProcess]},
+		{name: "audit sender", run: testRecord[storage.AuditSender]},
+		{name: "audit verification", run: testRecord[storage.AuditVerification]},
 		{name: "assertion", run: testRecord[storage.Assertion]},
 		{name: "client", run: testRecord[storage.Client]},
 		{name: "connection", run: testRecord[storage.Connection]},

@@ -40,6 +40,7 @@ func (r *reader) check() {
 	r.checkWeChat()
 	r.checkClients()
 	r.checkMail()
+	r.checkAuditWebhook()
 	r.checkPasswords()
 	r.checkOneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	r.checkOneOf("log.format", c.Log.Format, "text", "json")

@@ -57,6 +57,16 @@ type Storage struct {
 // Audit configures the record of acts and sign-ins.
 type Audit struct {
 	Retention time.Duration `yaml:"retention"`
+	Webhook   AuditWebhook  `yaml:"webhook"`
+}
+
+// AuditWebhook is the receiver of a copy of the audit; none without a URL. The secret that signs comes from the file or from the
+// environment. Fetch has the values of clients.fetch.
+type AuditWebhook struct {
+	URL        string `yaml:"url"`
+	SecretFile string `yaml:"secret_file"`
+	Secret     Secret `yaml:"secret"`
+	Fetch      string `yaml:"fetch"`
 }
 
 // Backup configures the backups of an SQLite store. MongoDB has tools of its own.
@@ -153,7 +163,7 @@ func Default() Config {
 		},
 		Admin:  Admin{PublicURL: "http://localhost:8081", Metrics: metricsOpen},
 		Backup: Backup{Every: 24 * time.Hour, Keep: 7},
-		Audit:  Audit{Retention: audit.DefaultRetention},
+		Audit:  Audit{Retention: audit.DefaultRetention, Webhook: AuditWebhook{Fetch: fetchPublic}},
 		Keys:   Keys{RotateEvery: 90 * 24 * time.Hour},
 		WeChat: WeChat{
 			BaseURL:         "https://api.weixin.qq.com",
@@ -170,7 +180,7 @@ func Default() Config {
 	}
 }
 
-// The values of clients.fetch.
+// The values of clients.fetch and audit.webhook.fetch.
 const (
 	fetchPublic = "public"
 	FetchAny    = "any"

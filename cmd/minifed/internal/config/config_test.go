@@ -118,7 +118,7 @@ func checkProblems(t *testing.T, file string, err error) {
 func TestLoad_EveryKeyHasAVariable(t *testing.T) {
 	samples := map[string]string{
 		"public_url": "https://id.example.com", "default_directory": "main", "listen.write_timeout": "20s", "listen.request_timeout": "12s", "listen.trusted_proxies": "10.0.0.0/8", "listen.address": "0.0.0.0:1", "listen.admin_address": "off",
-		"storage.uri": "mongodb://u:p@db.example.com/x", "log.level": "debug", "log.format": "json", "wechat.base_url": "https://example.com", "clients.fetch": "any",
+		"storage.uri": "mongodb://u:p@db.example.com/x", "log.level": "debug", "log.format": "json", "wechat.base_url": "https://example.com", "clients.fetch": "any", "audit.webhook.fetch": "any",
 		"mail.sender": "log", "admin.public_url": "https://admin.example.com", "admin.metrics": "authenticated", "mail.from": "no-reply@example.com", "passwords.argon2.memory_kib": "65536",
 	}
 	folder := t.TempDir()
@@ -138,10 +138,13 @@ func TestLoad_EveryKeyHasAVariable(t *testing.T) {
 					environ = append(environ, name+"="+value)
 				}
 				sample = together[VariableOf(path)]
+			case path == "audit.webhook.url":
+				sample = "https://siem.example.com/audit"
+				environ = append(environ, "MINIFED_AUDIT_WEBHOOK_SECRET=a secret of the test")
 			case path == "storage.uri_file":
 				sample = filepath.Join(t.TempDir(), "uri")
 				writeFile(t, sample, "sqlite:/tmp/x.db\n")
-			case path == "mail.smtp.password_file", path == "mail.webhook.secret_file":
+			case path == "mail.smtp.password_file", path == "mail.webhook.secret_file", path == "audit.webhook.secret_file":
 				sample = filepath.Join(t.TempDir(), "secret")
 				writeFile(t, sample, "a secret of the test\n")
 			case field.Type() == reflect.TypeFor[time.Duration]():

@@ -70,6 +70,8 @@ func (r *reader) readSecretFiles() {
 	mail := &r.config.Mail
 	r.readSecretFile("mail.smtp.password", mail.SMTP.PasswordFile, &mail.SMTP.Password)
 	r.readSecretFile("mail.webhook.secret", mail.Webhook.SecretFile, &mail.Webhook.Secret)
+	webhook := &r.config.Audit.Webhook
+	r.readSecretFile("audit.webhook.secret", webhook.SecretFile, &webhook.Secret)
 }
 
 // readSecretFile reads the secret of a key, whose variable it excludes.

@@ -26,6 +26,9 @@ const (
 // minWebhookSecret is the minimum length of the secret of a webhook, in bytes, so that it cannot be guessed.
 const minWebhookSecret = 16
 
+// maxWebhookURL is the maximum length of the URL of the audit's receiver, which is that of the client that calls it.
+const maxWebhookURL = 1024
+
 // Mailer returns the mailer of the configured sender; nil for none. The sender log writes to log.
 func (c Mail) Mailer(now func() time.Time, log io.Writer) servermail.Mailer {
 	switch c.Sender {
@@ -94,15 +97,41 @@ func (r *reader) checkWebhook() {
 	c := r.config.Mail.Webhook
 	parsed, err := url.Parse(c.URL)
 	switch {
-	case err != nil || parsed.Host == "" || parsed.User != nil || parsed.Fragment != "":
+	case !isWebhook(parsed, err):
 		r.complain("mail.webhook.url", "must.be_webhook")
 	case parsed.Scheme != "https" && (parsed.Scheme != "http" || !storage.IsLoopback(parsed.Hostname())):
 		r.complain("mail.webhook.url", "mail.webhook_plain_http")
 	}
-	unread := c.SecretFile != "" && c.Secret == "" // That was reported.
-	if len(c.Secret) < minWebhookSecret && !unread {
-		r.complain("mail.webhook.secret_file", "mail.webhook_secret", minWebhookSecret, VariableOf("mail.webhook.secret"))
+	r.checkWebhookSecret("mail.webhook.secret", c.SecretFile, c.Secret)
+}
+
+func isWebhook(parsed *url.URL, err error) bool {
+	return err == nil && parsed.Host != "" && parsed.User == nil && parsed.Fragment == ""
+}
+
+// checkWebhookSecret rejects a secret that can be guessed.
+func (r *reader) checkWebhookSecret(path, file string, secret Secret) {
+	unread := file != "" && secret == "" // That was reported.
+	if len(secret) < minWebhookSecret && !unread {
+		r.complain(path+"_file", "mail.webhook_secret", minWebhookSecret, VariableOf(path))
 	}
+}
+
+// checkAuditWebhook checks the receiver of the audit, if there is one.
+func (r *reader) checkAuditWebhook() {
+	c := r.config.Audit.Webhook
+	r.checkOneOf("audit.webhook.fetch", c.Fetch, fetchPublic, FetchAny)
+	if c.URL == "" {
+		return
+	}
+	parsed, err := url.Parse(c.URL)
+	switch {
+	case !isWebhook(parsed, err) || len(c.URL) > maxWebhookURL:
+		r.complain("audit.webhook.url", "must.be_audit_webhook")
+	case parsed.Scheme != "https" && (parsed.Scheme != "http" || c.Fetch != FetchAny):
+		r.complain("audit.webhook.url", "audit.webhook_plain_http")
+	}
+	r.checkWebhookSecret("audit.webhook.secret", c.SecretFile, c.Secret)
 }
 
 // checkSender rejects an address that cannot go into a header as it is.

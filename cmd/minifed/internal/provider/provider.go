@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/minifed/minifed/audit/webhook"
 	"github.com/minifed/minifed/cmd/minifed/internal/backup"
 	"github.com/minifed/minifed/cmd/minifed/internal/certificate"
 	"github.com/minifed/minifed/cmd/minifed/internal/clockwatch"
@@ -55,6 +56,8 @@ type Provider struct {
 	statistics *statistics.Counter
 	// backups is nil if the server takes none.
 	backups *backup.Backups
+	// webhook is nil if the audit is sent nowhere.
+	webhook *webhook.Sender
 	// certificates is nil if a proxy serves TLS.
 	certificates *certificate.Reloader
 	stop         context.CancelFunc
@@ -84,6 +87,9 @@ func Start(ctx context.Context, c *console.Console, config config.Config, ports 
 	p.loops.Go(func() { p.Ring.Run(background) })
 	p.loops.Go(func() { p.Secrets.Run(background) })
 	p.loops.Go(func() { p.Audit.Run(background) })
+	if p.webhook != nil {
+		p.loops.Go(func() { p.webhook.Run(background) })
+	}
 	p.loops.Go(func() { p.statistics.Run(background) })
 	if engine, ok := p.Store.(*mongodb.Engine); ok {
 		p.loops.Go(func() { engine.Run(background) })
@@ -114,7 +120,7 @@ func (p *Provider) open(ctx context.Context, c *console.Console, config config.C
 	p.health.Engine.Store(&opened.Engine)
 	handler, err := p.build(ctx, c, registry)
 	if err == nil {
-		err = p.openBackups(c, registry)
+		err = errors.Join(p.openBackups(c, registry), p.openAudit(c, registry))
 	}
 	if err == nil && config.Listen.TLSCertFile != "" {
 		p.certificates, err = certificate.Open(config.Listen.TLSCertFile, config.Listen.TLSKeyFile, registry, c.Now, p.logger)
