@@ -20,7 +20,7 @@ func outgoingConnections() map[string]string {
 		"storage/mongodb/engine.go":              "storage.uri",
 		"server/outbound/client.go":              "jwks_uri",
 		"server/dependencies.go":                 "jwks_uri",
-		"server/logout/backchannel.go":               "backchannel_logout_uri",
+		"server/logout/backchannel.go":           "backchannel_logout_uri",
 		"cmd/minifed/internal/provider/audit.go": "audit.webhook.url",
 		"cmd/minifed/doctor_audit.go":            "audit.webhook.url",
 		"server/mail/smtp.go":                    "mail.smtp.address",
