@@ -11,7 +11,7 @@ import (
 
 // withExamples are the packages that other programs import.
 func withExamples() []string {
-	return []string{"grants", "wechat", "wechat/wechattest", "discovery", "storage/sqlite", "storage/storagetest"}
+	return []string{"grants", "wechat", "wechat/wechattest", "discovery", "storage/sqlite", "storage/storagetest", "sdk/go"}
 }
 
 // TestExamples_UseEveryExportedTypeAndFunction fails for a new exported type or function that no example of its package uses.

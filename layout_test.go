@@ -88,6 +88,7 @@ func allowedImports() map[string][]string {
 		"cmd/minifed/internal/demo":            {"cmd/minifed/internal/config", "cmd/minifed/internal/console", "cmd/minifed/internal/logging", "cmd/minifed/internal/provider", "identity", "server/admin", "storage", "wechat", "wechat/wechattest"},
 		"cmd/minifed":                          {"audit", "cmd/minifed/internal/archive", "cmd/minifed/internal/backup", "cmd/minifed/internal/clockwatch", "cmd/minifed/internal/config", "cmd/minifed/internal/console", "cmd/minifed/internal/demo", "cmd/minifed/internal/deployment", "cmd/minifed/internal/explain", "cmd/minifed/internal/input", "cmd/minifed/internal/locale", "cmd/minifed/internal/logging", "cmd/minifed/internal/manifest", "cmd/minifed/internal/memory", "cmd/minifed/internal/provider", "cmd/minifed/internal/remote", "cmd/minifed/internal/version", "identity", "identity/userfile", "internal/suggest", "keys", "server", "server/admin", "server/admin/apply", "server/admin/relyingparty", "server/admin/setting", "server/endpoint", "server/outbound", "storage", "storage/mongodb", "storage/sqlite", "wechat"},
 		"cmd/wechatsim":                        {"wechat", "wechat/wechattest"},
+		"sdk/go":                               {},
 	}
 }
 

@@ -1,11 +1,11 @@
-const { Auth } = require('./lib/auth.js')
+const { Auth } = require('minifed-miniprogram')
 const { backend } = require('./config.js')
 
 App({
   onLaunch() {
-    this.auth = new Auth({ wx, backend })
+    this.auth = new Auth({ wx, backend: `${backend}/auth` })
     this.language = (wx.getAppBaseInfo ? wx.getAppBaseInfo() : wx.getSystemInfoSync()).language
-    // Signing in is silent, so it starts before the first page asks for anything. A page that needs it waits for the same login.
+    // The sign-in needs no action of the user, so it starts before the first page needs it. A page that needs it waits for the same sign-in.
     this.auth.login().catch(() => {})
   },
 })

@@ -1,4 +1,6 @@
-const { describe, describePhone, textsOf } = require('../../lib/messages.js')
+const { describe, describePhone } = require('minifed-miniprogram')
+const { backend } = require('../../config.js')
+const { textsOf } = require('../../texts.js')
 
 const { auth, language } = getApp()
 
@@ -35,12 +37,12 @@ Page({
       this.setData({ message: describePhone(detail, language) })
       return
     }
-    await this.show(() => auth.bindPhone(detail.code))
+    await this.show(() => auth.bind({ phoneCode: detail.code }))
   },
 
   async onHello() {
     try {
-      const { statusCode, data } = await auth.request('/me')
+      const { statusCode, data } = await auth.request(`${backend}/me`)
       this.setData({ message: statusCode === 200 ? this.data.texts.known_as + data.sub : describe(data || {}, language) })
     } catch (error) {
       this.setData({ message: describe(error, language) })

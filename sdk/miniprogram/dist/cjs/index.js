@@ -1,0 +1,12 @@
+"use strict";
+Object.defineProperty(exports, "__esModule", { value: true });
+exports.describePhone = exports.describe = exports.sceneOf = exports.AuthError = exports.Auth = void 0;
+var auth_js_1 = require("./auth.js");
+Object.defineProperty(exports, "Auth", { enumerable: true, get: function () { return auth_js_1.Auth; } });
+var errors_js_1 = require("./errors.js");
+Object.defineProperty(exports, "AuthError", { enumerable: true, get: function () { return errors_js_1.AuthError; } });
+var scene_js_1 = require("./scene.js");
+Object.defineProperty(exports, "sceneOf", { enumerable: true, get: function () { return scene_js_1.sceneOf; } });
+var texts_js_1 = require("./texts.js");
+Object.defineProperty(exports, "describe", { enumerable: true, get: function () { return texts_js_1.describe; } });
+Object.defineProperty(exports, "describePhone", { enumerable: true, get: function () { return texts_js_1.describePhone; } });
