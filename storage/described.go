@@ -9,7 +9,7 @@ import (
 // between the two is drift: a change that the files do not have.
 type Described struct {
 	Directory string `json:"directory"`
-	// Kind and ID identify the described record: a directory, an operator by the username, or the kind of a client.
+	// Kind and ID identify the described record: a directory, an operator by the username, or the kind of a client or of a connection.
 	Kind string `json:"kind"`
 	ID   string `json:"id"`
 	// Body has the members of the record, without secrets.
@@ -32,6 +32,8 @@ func (d Described) key() string {
 		return DescribedDirectory
 	case DescribedOperator:
 		return DescribedOperator + "/" + d.ID
+	case string(ConnectionWebsite), string(ConnectionOfficialAccount), string(ConnectionNativeApp):
+		return "connection/" + d.ID
 	default:
 		return "client/" + d.ID
 	}

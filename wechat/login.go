@@ -17,6 +17,8 @@ const (
 	apiResetSession    = "resetUserSessionKey"
 	apiMiniProgramCode = "getUnlimitedQRCode"
 	apiURLLink         = "generateUrlLink"
+	apiWebAccessToken  = "snsAccessToken"
+	apiWebUserInfo     = "snsUserInfo"
 )
 
 // ErrSnapshotUser matches the Error of a response about a virtual user, whose IDs belong to no real user.

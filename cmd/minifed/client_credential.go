@@ -23,12 +23,15 @@ func newClientTest(d *operatorEnv) *cobra.Command {
 			if result.Valid {
 				return d.done(result, "WeChat accepts the AppID and the AppSecret of client %s from this machine.", id)
 			}
-			if err := d.say(result, func() {
-				d.PrintFields(console.Field{Name: "problem", Value: result.Problem}, console.Field{Name: "remedy", Value: result.Remedy}, console.Field{Name: "rid", Value: result.RID})
-			}); err != nil {
+			if err := d.say(result, func() { d.printCredential(result) }); err != nil {
 				return err
 			}
 			return &locale.Problem{What: locale.Text("client.test.failed", id)}
 		}),
 	}
+}
+
+// printCredential prints why WeChat rejects an AppID or AppSecret.
+func (d *operatorEnv) printCredential(result admin.Credential) {
+	d.PrintFields(console.Field{Name: "problem", Value: result.Problem}, console.Field{Name: "remedy", Value: result.Remedy}, console.Field{Name: "rid", Value: result.RID})
 }

@@ -19,6 +19,7 @@ func choices() map[string][]string {
 		"kind": {
 			string(storage.ClientMiniapp), string(storage.ClientSPA), string(storage.ClientNative), string(storage.ClientWeb),
 			string(storage.ClientService),
+			string(storage.ConnectionWebsite), string(storage.ConnectionOfficialAccount), string(storage.ConnectionNativeApp),
 		},
 	}
 	for _, s := range setting.Client() {

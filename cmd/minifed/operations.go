@@ -17,6 +17,7 @@ import (
 type operations interface {
 	directoryOperations
 	clientOperations
+	connectionOperations
 	userOperations
 	userStates
 	mergeOperations
@@ -49,6 +50,18 @@ type clientOperations interface {
 	RotateClientSecret(ctx context.Context, directory, id, chosen string, alone bool) (string, error)
 	SetAppSecret(ctx context.Context, directory, id string, secret wechat.AppSecret) error
 	DeleteClient(ctx context.Context, directory, id string) error
+}
+
+type connectionOperations interface {
+	CreateConnection(ctx context.Context, asked admin.NewConnection) (*storage.Entry[storage.Connection], error)
+	Connection(ctx context.Context, directory, appID string) (*storage.Entry[storage.Connection], error)
+	Connections(ctx context.Context, directory string, page admin.Page) ([]storage.Connection, string, error)
+	UpdateConnection(ctx context.Context, directory, appID, revision string, change func(*storage.Connection)) (*storage.Entry[storage.Connection], error)
+	DisableConnection(ctx context.Context, directory, appID string) (*storage.Entry[storage.Connection], error)
+	EnableConnection(ctx context.Context, directory, appID string) (*storage.Entry[storage.Connection], error)
+	SetConnectionSecret(ctx context.Context, directory, appID string, secret wechat.AppSecret) error
+	TestConnection(ctx context.Context, directory, appID string) (admin.Credential, error)
+	DeleteConnection(ctx context.Context, directory, appID string) error
 }
 
 type userOperations interface {

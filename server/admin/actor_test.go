@@ -55,6 +55,52 @@ func methodCalls() map[string]methodCall {
 			_, err := s.SignedInBy(ctx, d, "c")
 			return err
 		}},
+		"CreateConnection": {acts: []Act{ActConnectionCreate}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.CreateConnection(ctx, NewConnection{Connection: storage.Connection{Directory: d}})
+			return err
+		}},
+		"Connection": {acts: []Act{ActConnectionRead}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.Connection(ctx, d, "wx")
+			return err
+		}},
+		"Connections": {acts: []Act{ActConnectionRead}, call: func(ctx context.Context, s *Service, d string) error {
+			_, _, err := s.Connections(ctx, d, Page{})
+			return err
+		}},
+		"UpdateConnection": {acts: []Act{ActConnectionUpdate}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.UpdateConnection(ctx, d, "wx", "", func(*storage.Connection) {})
+			return err
+		}},
+		"DisableConnection": {acts: []Act{ActConnectionDisable}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.DisableConnection(ctx, d, "wx")
+			return err
+		}},
+		"EnableConnection": {acts: []Act{ActConnectionEnable}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.EnableConnection(ctx, d, "wx")
+			return err
+		}},
+		"SetConnectionSecret": {acts: []Act{ActConnectionSecret}, call: func(ctx context.Context, s *Service, d string) error {
+			return s.SetConnectionSecret(ctx, d, "wx", "s")
+		}},
+		"HasConnectionSecret": {acts: []Act{ActConnectionSecret}, call: func(_ context.Context, s *Service, d string) error {
+			_, err := s.HasConnectionSecret(storage.Connection{Directory: d}, "s")
+			return err
+		}},
+		"DeleteConnection": {acts: []Act{ActConnectionDelete}, call: func(ctx context.Context, s *Service, d string) error {
+			return s.DeleteConnection(ctx, d, "wx")
+		}},
+		"TestConnection": {acts: []Act{ActConnectionTest}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.TestConnection(ctx, d, "wx")
+			return err
+		}},
+		"PreviewConnection": {acts: []Act{ActConnectionRead}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.PreviewConnection(ctx, storage.Directory{ID: d}, NewConnection{})
+			return err
+		}},
+		"PreviewConnectionUpdate": {acts: []Act{ActConnectionRead}, call: func(_ context.Context, s *Service, d string) error {
+			_, err := s.PreviewConnectionUpdate(storage.Connection{Directory: d}, func(*storage.Connection) {})
+			return err
+		}},
 		"CreateClient": {acts: []Act{ActClientCreate}, call: func(ctx context.Context, s *Service, d string) error {
 			_, _, err := s.CreateClient(ctx, NewClient{Client: storage.Client{Directory: d}})
 			return err

@@ -27,6 +27,16 @@ const (
 	// ActClientTest checks an AppSecret at WeChat.
 	ActClientTest Act = "client.test"
 
+	ActConnectionRead    Act = "connection.read"
+	ActConnectionCreate  Act = "connection.create"
+	ActConnectionUpdate  Act = "connection.update"
+	ActConnectionDisable Act = "connection.disable"
+	ActConnectionEnable  Act = "connection.enable"
+	ActConnectionSecret  Act = "connection.app_secret"
+	ActConnectionDelete  Act = "connection.delete"
+	// ActConnectionTest checks the AppSecret of a connection at WeChat.
+	ActConnectionTest Act = "connection.test"
+
 	ActUserRead Act = "user.read"
 	// ActUserReveal shows what is masked: phone numbers, OpenIDs and UnionIDs.
 	ActUserReveal   Act = "user.reveal"
@@ -111,6 +121,15 @@ func rulesByAct() map[Act]rule {
 		{act: ActClientAppSecret, weakest: RoleAdmin},
 		{act: ActClientTest, weakest: RoleAdmin},
 		{act: ActClientDelete, weakest: RoleAdmin, irreversible: true},
+
+		{act: ActConnectionRead, weakest: RoleAuditor},
+		{act: ActConnectionCreate, weakest: RoleAdmin},
+		{act: ActConnectionUpdate, weakest: RoleAdmin},
+		{act: ActConnectionDisable, weakest: RoleAdmin},
+		{act: ActConnectionEnable, weakest: RoleAdmin},
+		{act: ActConnectionSecret, weakest: RoleAdmin},
+		{act: ActConnectionTest, weakest: RoleAdmin},
+		{act: ActConnectionDelete, weakest: RoleAdmin, irreversible: true},
 
 		{act: ActUserRead, weakest: RoleAuditor},
 		{act: ActUserReveal, weakest: RoleSupport},

@@ -55,7 +55,7 @@ func (e entry) changed(before, after any) entry {
 	return e
 }
 
-// shownValue returns the text of a member's value for the audit. It shows the settings of clients and directories, except
+// shownValue returns the text of a member's value for the audit. It shows the settings of clients, connections and directories, except
 // secrets and what is large; of other records, such as users, only which members were set.
 func shownValue(record any, name string, value json.RawMessage) string {
 	if len(value) == 0 {
@@ -63,7 +63,7 @@ func shownValue(record any, name string, value json.RawMessage) string {
 	}
 	shown := slices.Contains([]string{"status", "assignments"}, name)
 	switch record.(type) {
-	case storage.Client, storage.Directory:
+	case storage.Client, storage.Connection, storage.Directory:
 		shown = !slices.Contains(hiddenMembers(), name)
 	}
 	if !shown {
@@ -81,9 +81,9 @@ func internalMembers() []string {
 	return []string{"updated_at", "created_at", "incarnation", "directory_incarnation"}
 }
 
-// hiddenMembers are the members of clients and directories whose values the audit does not show.
+// hiddenMembers are the members of clients, connections and directories whose values the audit does not show.
 func hiddenMembers() []string {
-	return []string{"secrets", "federation.app_secret", "jwks", "logo", "branding.logo"}
+	return []string{"secrets", "federation.app_secret", "app_secret", "jwks", "logo", "branding.logo"}
 }
 
 // record writes the entry of an act that is about to happen.

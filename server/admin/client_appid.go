@@ -41,8 +41,11 @@ func (s *Service) claimAppID(ctx context.Context, client storage.Client) error {
 	return fmt.Errorf("AppID of %s %w", clientName(client.Directory, client.ID), ErrChanged)
 }
 
-// checkAppIDFree looks for another client of the directory that has the AppID.
+// checkAppIDFree looks for another client of the directory, or a connection, that has the AppID.
 func (s *Service) checkAppIDFree(ctx context.Context, client storage.Client) error {
+	if err := s.checkNotConnection(ctx, client.Directory, client.Federation.AppID); err != nil {
+		return err
+	}
 	for page := (Page{Limit: storage.MaxPage}); ; {
 		clients, next, err := list[storage.Client](ctx, s, page.query(client.Directory, storage.ByCreated))
 		if err != nil {

@@ -12,7 +12,10 @@ import (
 
 // CredentialChecker asks WeChat whether the AppID and AppSecret of an app are right. It is implemented by *wechat.Client.
 type CredentialChecker interface {
+	// CheckCredential is for mini-programs and official accounts.
 	CheckCredential(ctx context.Context, app wechat.App) error
+	// CheckWebCredential is for website and mobile apps of the Open Platform.
+	CheckWebCredential(ctx context.Context, app wechat.App) error
 }
 
 // Credential is the result of a check of an AppID and AppSecret at WeChat.
@@ -65,15 +68,19 @@ func (s *Service) TestCredential(ctx context.Context, directory, appID string, s
 
 func (s *Service) testCredential(ctx context.Context, app wechat.App) (Credential, error) {
 	if s.config.WeChat == nil {
-		return Credential{}, fmt.Errorf("%w: this process sends no calls to WeChat", ErrRefused)
+		return Credential{}, errNoWeChat()
 	}
-	err := s.config.WeChat.CheckCredential(ctx, app)
+	return judgeCredential(s.config.WeChat.CheckCredential(ctx, app)), nil
+}
+
+// judgeCredential returns the result of a check by its error.
+func judgeCredential(err error) Credential {
 	if err == nil {
-		return Credential{Valid: true}, nil
+		return Credential{Valid: true}
 	}
 	failure := (*wechat.Error)(nil)
 	if !errors.As(err, &failure) || failure.Cause != nil {
-		return Credential{Problem: "WeChat cannot be reached: " + err.Error(), Remedy: "check the connection of this server to api.weixin.qq.com; `minifed doctor` says more"}, nil
+		return Credential{Problem: "WeChat cannot be reached: " + err.Error(), Remedy: "check the connection of this server to api.weixin.qq.com; `minifed doctor` says more"}
 	}
 	result := Credential{Errcode: failure.Code, RID: failure.RID, Problem: fmt.Sprintf("WeChat rejects the call with errcode %d", failure.Code)}
 	switch failure.Class {
@@ -85,13 +92,13 @@ func (s *Service) testCredential(ctx context.Context, app wechat.App) (Credentia
 	default:
 		result.Remedy = credentialRemedy(wechat.OtherSetting)
 	}
-	return result, nil
+	return result
 }
 
 func credentialRemedy(rejected wechat.Setting) string {
 	switch rejected {
 	case wechat.AppIDSetting:
-		return "the AppID is not a mini-program's: copy it from WeChat's console (开发管理 → 开发设置)"
+		return "WeChat does not know the AppID: copy it from WeChat's console (公众平台: 开发管理 → 开发设置; 开放平台: 管理中心)"
 	case wechat.AppSecretSetting:
 		return "the AppSecret is wrong, was reset or is frozen: set the one that WeChat's console shows"
 	case wechat.IPListSetting:

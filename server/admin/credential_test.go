@@ -13,6 +13,13 @@ import (
 type checker struct {
 	err error
 	app wechat.App
+	// web is the app of the last check as an app of the Open Platform.
+	web wechat.App
+}
+
+func (c *checker) CheckWebCredential(_ context.Context, app wechat.App) error {
+	c.web = app
+	return c.err
 }
 
 func (c *checker) CheckCredential(_ context.Context, app wechat.App) error {

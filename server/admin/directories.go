@@ -236,6 +236,9 @@ func (s *Service) DeleteDirectory(ctx context.Context, id string) error {
 	if err := s.deleteCandidates(ctx, id); err != nil {
 		return err
 	}
+	if err := deleteOwned[storage.Connection](ctx, s, id); err != nil {
+		return err
+	}
 	if err := s.deleteDescribed(ctx, id); err != nil {
 		return err
 	}

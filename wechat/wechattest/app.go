@@ -6,7 +6,7 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// App is one simulated mini-program. Users are named by the caller and exist as soon as they are named; they are the same
+// App is one simulated mini-program, website app, official account or mobile app. Users are named by the caller and exist as soon as they are named; they are the same
 // person in every app.
 type App struct {
 	server *Server
@@ -18,11 +18,17 @@ type App struct {
 	users    map[wechat.OpenID]string
 	sessions map[string]*session
 	blocked  map[string]bool
-	pages    []string
-	faults   map[API][]*Fault
-	stable   *token
-	legacy   *token
-	forced   []time.Time // when force_refresh took effect
+	// kind, callbackHost, oddities and snapshots are of sign-ins by WeChat's pages.
+	kind         Kind
+	callbackHost string
+	oddities     Oddities
+	snapshots    map[string]bool
+
+	pages  []string
+	faults map[API][]*Fault
+	stable *token
+	legacy *token
+	forced []time.Time // when force_refresh took effect
 
 	limits    map[API]Limit
 	used      map[API]*usage

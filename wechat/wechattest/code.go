@@ -11,9 +11,10 @@ const (
 	loginCode codeKind = iota
 	phoneCode
 	pluginCode
+	webCode
 )
 
-// code is a login, phone or plugin code.
+// code is a login, phone or plugin code, or one of WeChat's sign-in pages.
 type code struct {
 	value  string
 	kind   codeKind
@@ -21,6 +22,10 @@ type code struct {
 	user   string
 	issued time.Time
 	used   bool
+	// scope, life and snapshot are of codes of sign-in pages.
+	scope    string
+	life     time.Duration
+	snapshot bool
 }
 
 const (
@@ -51,7 +56,7 @@ func (s *Server) spend(value string, kind codeKind, app *App) (*code, int) {
 		return nil, 40029
 	case c.used:
 		return nil, 40163
-	case s.now().Sub(c.issued) > codeLife:
+	case s.now().Sub(c.issued) > max(c.life, codeLife):
 		return nil, 40029
 	}
 	c.used = true

@@ -21,6 +21,14 @@ Responses are plain text, and JSON with "Accept: application/json".
   POST   /phone          appid user [country number] a tap on the phone number button: a new phone code
   POST   /scan           picture | link              what a phone opens that reads a picture of getwxacodeunlimit (a file in
                                                      multipart/form-data) or follows a link of generate_urllink
+  POST   /kind           appid kind [callback]       make it a website, official-account or mobile-app; callback is its host
+  POST   /send-auth      appid user                  SendAuth in a mobile app: a new code
+  POST   /authorize      address [user]              decide at a sign-in page: the address that the browser goes back to;
+                                                     without a user, decline
+  POST   /person         user [nickname picture]     the profile of a user
+  POST   /snapshot       appid user [snapshot=false] WeChat opens the pages of an official account as a preview
+  POST   /oddities       appid [redirect-declined deny-code repeat-callback]
+                                                     peculiarities of the sign-in pages
   POST   /plugin         appid user                  wx.pluginLogin: a new code for getpluginopenpid
   POST   /pay            appid user                  a payment: the transaction_id for getpaidunionid
   POST   /open-data      appid user [kind=phone]     wx.getUserInfo, or the older phone number button: encryptedData, iv,
@@ -55,6 +63,8 @@ func (s *Server) Control() http.Handler {
 	routes.HandleFunc("POST /apps", s.controlAddApp)
 	routes.HandleFunc("POST /scan", controlScan(s))
 	routes.HandleFunc("POST /clock", s.controlClock)
+	routes.HandleFunc("POST /person", s.controlPerson)
+	routes.HandleFunc("POST /authorize", s.controlAuthorize)
 	routes.HandleFunc("POST /open", s.controlOpen)
 	routes.HandleFunc("GET /requests", s.controlRequests)
 	routes.HandleFunc("DELETE /requests", func(w http.ResponseWriter, _ *http.Request) { s.ForgetRequests(); w.WriteHeader(http.StatusNoContent) })
@@ -70,6 +80,10 @@ func (s *Server) Control() http.Handler {
 		"GET /users":          controlUser,
 		"POST /push":          controlPush,
 		"POST /plugin":        controlPlugin,
+		"POST /kind":          controlKind,
+		"POST /send-auth":     controlSendAuth,
+		"POST /snapshot":      controlSnapshot,
+		"POST /oddities":      controlOddities,
 		"POST /pay":           controlPay,
 		"POST /open-data":     controlOpenData,
 		"POST /secret":        controlSecret,

@@ -96,6 +96,8 @@ func errmsg(errcode int) string {
 		return "invalid access_token"
 	case 40029:
 		return "invalid code"
+	case 40030:
+		return "invalid refresh_token"
 	case 40033:
 		return "invalid charset. please check your request, if include \\\\uxxxx will create fail!"
 	case 40066:
@@ -142,6 +144,8 @@ func errmsg(errcode int) string {
 		return "api minute-quota reach limit mustslower retry next minute"
 	case 47001:
 		return "data format error"
+	case 48001:
+		return "api unauthorized"
 	case 48006:
 		return "forbid to clear quota because of reaching the limit"
 	case 76001:

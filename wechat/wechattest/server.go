@@ -36,6 +36,10 @@ const (
 	URLLink         API = "/wxa/generate_urllink"
 	URLScheme       API = "/wxa/generatescheme"
 	PaidUnionID     API = "/wxa/getpaidunionid"
+	WebAccessToken  API = "/sns/oauth2/access_token"
+	WebRefreshToken API = "/sns/oauth2/refresh_token"
+	WebCheckToken   API = "/sns/auth"
+	WebUserInfo     API = "/sns/userinfo"
 	PluginOpenPID   API = "/wxa/getpluginopenpid"
 	EncryptKey      API = "/wxa/business/getuserencryptkey"
 	CheckEncrypted  API = "/wxa/business/checkencryptedmsg"
@@ -70,6 +74,14 @@ func (s *Server) handler(api API) func(*incoming) reply {
 		return s.generateScheme
 	case PaidUnionID:
 		return s.paidUnionID
+	case WebAccessToken:
+		return s.webAccessToken
+	case WebRefreshToken:
+		return s.refreshWebToken
+	case WebCheckToken:
+		return s.checkWebToken
+	case WebUserInfo:
+		return s.webUserInfo
 	case PluginOpenPID:
 		return s.pluginOpenPID
 	case EncryptKey:
@@ -117,6 +129,9 @@ type Server struct {
 	issued []*code
 	tokens map[string]*token
 	phones map[string]wechat.PhoneNumber
+	// webTokens and webRefreshes are the tokens of sign-ins by WeChat's pages, by value.
+	webTokens, webRefreshes map[string]*webToken
+	people                  map[string]Person
 	// payments by transaction ID
 	payments map[string]payment
 	gates    map[string]*Gate
@@ -133,6 +148,8 @@ func (s *Server) init() {
 		s.codes = map[string]*code{}
 		s.tokens = map[string]*token{}
 		s.phones = map[string]wechat.PhoneNumber{}
+		s.webTokens, s.webRefreshes = map[string]*webToken{}, map[string]*webToken{}
+		s.people = map[string]Person{}
 		s.payments = map[string]payment{}
 		s.gates = map[string]*Gate{}
 		s.pictures = map[[codeModules * codeModules / 8]byte]Opened{}
@@ -158,7 +175,8 @@ func (s *Server) AddApp(credential wechat.App) (*App, error) {
 	app := &App{
 		server: s, id: credential.ID, secret: credential.Secret, users: map[wechat.OpenID]string{},
 		sessions: map[string]*session{}, blocked: map[string]bool{}, faults: map[API][]*Fault{},
-		limits: map[API]Limit{}, used: map[API]*usage{}, encrypted: map[string]time.Time{},
+		snapshots: map[string]bool{},
+		limits:    map[API]Limit{}, used: map[API]*usage{}, encrypted: map[string]time.Time{},
 	}
 	s.apps[credential.ID] = app
 	return app, nil
@@ -238,9 +256,13 @@ type incoming struct {
 	trace         string // the trace ID of a failure
 }
 
-// ServeHTTP responds as WeChat's API host does, or with a queued fault.
+// ServeHTTP responds as WeChat's API host does, or with a queued fault. It also serves the pages of open.weixin.qq.com.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.init()
+	if strings.HasPrefix(r.URL.Path, "/connect/") {
+		s.servePage(w, r)
+		return
+	}
 	in, err := s.receive(r)
 	if err != nil {
 		http.Error(w, "413 Request Entity Too Large", http.StatusRequestEntityTooLarge)
@@ -279,8 +301,14 @@ func (s *Server) identify(in *incoming) {
 	switch in.API {
 	case Code2Session:
 		in.AppID, in.Code = wechat.AppID(in.Query.Get("appid")), in.Query.Get("js_code")
-	case Token, ClearQuotaV2:
+	case WebAccessToken:
+		in.AppID, in.Code = wechat.AppID(in.Query.Get("appid")), in.Query.Get("code")
+	case Token, ClearQuotaV2, WebRefreshToken:
 		in.AppID = wechat.AppID(in.Query.Get("appid"))
+	case WebCheckToken, WebUserInfo:
+		if t := s.webTokens[in.Query.Get("access_token")]; t != nil {
+			in.AppID = t.app.id
+		}
 	case StableToken:
 		in.AppID = wechat.AppID(fields.AppID)
 	default:

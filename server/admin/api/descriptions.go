@@ -51,7 +51,7 @@ func withheld() description { return description{withheld: true} }
 func descriptions() map[string]description {
 	all := map[string]description{}
 	for _, part := range []map[string]description{
-		directoryDescriptions(), clientDescriptions(), userDescriptions(), mergeDescriptions(), keyDescriptions(), otherDescriptions(), operatorDescriptions(),
+		directoryDescriptions(), clientDescriptions(), connectionDescriptions(), userDescriptions(), mergeDescriptions(), keyDescriptions(), otherDescriptions(), operatorDescriptions(),
 	} {
 		for name, described := range part {
 			all[name] = described
@@ -612,5 +612,25 @@ func operatorDescriptions() map[string]description {
 
 		"CreatedServiceClient":        says("A service client with its secret."),
 		"CreatedServiceClient.secret": server("The client secret. It is not shown again."),
+	}
+}
+
+func connectionDescriptions() map[string]description {
+	return map[string]description{
+		"Connection":                       says("A WeChat app by which users of a directory sign in and that is no client."),
+		"Connection.directory":             server("The directory of the connection."),
+		"Connection.directory_incarnation": withheld(),
+		"Connection.app_id":                {text: "The AppID of WeChat's console. It identifies the connection.", access: created, needed: true},
+		"Connection.kind":                  {text: "website and native-app are apps of WeChat's Open Platform, official-account is a service account.", access: created, needed: true},
+		"Connection.name":                  says("A name for operators."),
+		"Connection.disabled":              server("true if the connection is disabled."),
+		"Connection.app_secret":            withheld(),
+		"Connection.open_platform":         says("A name of your choice for the Open Platform account that the app is bound to; the same as that of the mini-programs whose users it shares. Without one, UnionIDs are ignored."),
+		"Connection.provisioning":          says("What happens with an unknown WeChat user: auto creates a user, bind lets the person sign in to an account or create one."),
+		"Connection.created_at":            server("When the connection was created."),
+		"Connection.updated_at":            server("When the connection was changed last."),
+
+		"NewConnection":            says("A connection to create."),
+		"NewConnection.app_secret": needs("The AppSecret of WeChat's console."),
 	}
 }

@@ -105,6 +105,10 @@ func newHarness(t testing.TB) *apiHarness {
 	return h
 }
 
+func (c *credentialChecker) CheckWebCredential(ctx context.Context, app wechat.App) error {
+	return c.CheckCredential(ctx, app)
+}
+
 func testTime() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
 
 // storeContents is the initial content of every harness. It is built once, because RSA keys are slow to generate.

@@ -219,7 +219,7 @@ func TestNew_ReportsEveryProblemWithItsPlace(t *testing.T) {
 	h := newApplyHarness(t)
 	h.apply(documents("web", `{"id": "shop", "redirect_uris": ["https://shop.example.com/"]}`)...)
 	_, err := apply.New(t.Context(), h.service, apply.Request{DefaultDirectory: "default", Documents: documents(
-		"website", `{}`,
+		"webpage", `{}`,
 		"directory", `{"id": "staff", "nam": "x", "created_at": "2026-01-01T00:00:00Z", "policy": {"self_registration": true, "phone": 1}}`,
 		"spa", `{"id": "shop", "redirect_uris": ["https://shop.example.com/"]}`,
 		"web", `{"id": "one", "redirect_uris": "https://one.example.com/"}`,
@@ -234,7 +234,7 @@ func TestNew_ReportsEveryProblemWithItsPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		`website.yaml:1: kind: "website" is not a kind`, "nam: is not a member", "created_at: is set by minifed", "policy.phone: is not a member",
+		`webpage.yaml:1: kind: "webpage" is not a kind`, "nam: is not a member", "created_at: is set by minifed", "policy.phone: is not a member",
 		"web.yaml:1: redirect_uris: must be a list", "require_par: must be true or false", "describes the record that", "id: must name", "native.yaml:1: must be a mapping",
 	} {
 		if !strings.Contains(invalid.Error(), want) {

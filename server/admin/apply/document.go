@@ -15,7 +15,7 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// The kinds of documents. Those that describe a client have the client's kind.
+// The kinds of documents. Those that describe a client or a connection have its kind.
 const (
 	KindDirectory     = "directory"
 	KindOperator      = storage.DescribedOperator
@@ -39,6 +39,9 @@ type Document struct {
 func Kinds() []string {
 	kinds := []string{KindDirectory}
 	for _, kind := range admin.ClientKinds() {
+		kinds = append(kinds, string(kind))
+	}
+	for _, kind := range admin.ConnectionKinds() {
 		kinds = append(kinds, string(kind))
 	}
 	return append(kinds, KindOperator, KindServiceClient)
@@ -83,7 +86,9 @@ type described struct {
 	directory *storage.Directory
 	client    *clientBody
 	operator  *operatorBody
-	service   *serviceBody
+	// connection is set for a connection.
+	connection *connectionBody
+	service    *serviceBody
 }
 
 // key identifies the record that a document describes.
@@ -93,6 +98,8 @@ func (d described) key() string {
 		return KindDirectory + " " + d.id()
 	case d.operator != nil:
 		return KindOperator + " " + d.id()
+	case d.connection != nil:
+		return connectionKey(d.connection.Connection)
 	default:
 		return "client " + storage.Key(d.directoryID(), d.id())
 	}
@@ -106,6 +113,8 @@ func (d described) id() string {
 		return d.operator.Username
 	case d.service != nil:
 		return d.service.ID
+	case d.connection != nil:
+		return d.connection.AppID
 	default:
 		return d.client.ID
 	}
@@ -117,6 +126,8 @@ func (d described) directoryID() string {
 		return d.directory.ID
 	case d.client != nil:
 		return d.client.Directory
+	case d.connection != nil:
+		return d.connection.Directory
 	default:
 		return storage.OperatorsDirectory
 	}
@@ -146,8 +157,15 @@ func read(document Document, defaultDirectory string) (described, []Problem) {
 		d.client.Kind = storage.ClientKind(d.Kind)
 		d.client.Directory = cmp.Or(d.client.Directory, defaultDirectory)
 	}
+	if d.connection != nil {
+		d.connection.Kind = storage.ConnectionKind(d.Kind)
+		d.connection.Directory = cmp.Or(d.connection.Directory, defaultDirectory)
+	}
 	if d.id() == "" {
 		field := "id"
+		if d.connection != nil {
+			field = "app_id"
+		}
 		if d.operator != nil {
 			field = "username"
 		}
@@ -168,6 +186,9 @@ func (d *described) body() any {
 	case KindServiceClient:
 		d.service = new(serviceBody)
 		return d.service
+	case string(storage.ConnectionWebsite), string(storage.ConnectionOfficialAccount), string(storage.ConnectionNativeApp):
+		d.connection = new(connectionBody)
+		return d.connection
 	default:
 		d.client = new(clientBody)
 		return d.client
@@ -219,7 +240,8 @@ func membersOf(record reflect.Type) map[string]reflect.Type {
 			maps.Copy(members, membersOf(kind))
 			continue
 		}
-		elsewhere := record == reflect.TypeFor[storage.Client]() && slices.Contains(notOfClients(), name)
+		elsewhere := record == reflect.TypeFor[storage.Client]() && slices.Contains(notOfClients(), name) ||
+			record == reflect.TypeFor[storage.Connection]() && name == "kind"
 		if !elsewhere && !slices.Contains(managed(), name) {
 			members[name] = kind
 		}

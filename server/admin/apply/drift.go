@@ -29,7 +29,7 @@ func record(ctx context.Context, service *admin.Service, documents []described) 
 	return nil
 }
 
-// withoutSecrets returns the body without its secrets, and with the directory of a client.
+// withoutSecrets returns the body without its secrets, and with the directory of a client or a connection.
 func (d *described) withoutSecrets() (json.RawMessage, error) {
 	var members map[string]any
 	if err := json.Unmarshal(d.Body, &members); err != nil {
@@ -38,8 +38,8 @@ func (d *described) withoutSecrets() (json.RawMessage, error) {
 	for _, name := range SecretMembers() {
 		delete(members, name)
 	}
-	if d.client != nil {
-		members["directory"] = d.client.Directory
+	if d.client != nil || d.connection != nil {
+		members["directory"] = d.directoryID()
 	}
 	return json.Marshal(members)
 }

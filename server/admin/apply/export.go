@@ -19,7 +19,7 @@ type clientFile struct {
 	DefaultScopes *[]string `json:"default_scopes,omitempty"`
 }
 
-// Export returns the documents that describe a directory and its clients as they are. Apply leaves the store unchanged with them.
+// Export returns the documents that describe a directory, its clients and its connections as they are. Apply leaves the store unchanged with them.
 // They have no secrets.
 func Export(ctx context.Context, service *admin.Service, directory string) ([]Document, error) {
 	entry, err := service.Directory(ctx, directory)
@@ -44,7 +44,8 @@ func Export(ctx context.Context, service *admin.Service, directory string) ([]Do
 			documents = append(documents, Document{Kind: string(client.Kind), Body: body})
 		}
 		if page.After = next; next == "" {
-			return documents, nil
+			connections, err := exportConnections(ctx, service, directory)
+			return append(documents, connections...), err
 		}
 	}
 }

@@ -154,6 +154,10 @@ func (h *harness) browser() *browser {
 	return b
 }
 
+func (h *harness) CheckWebCredential(ctx context.Context, app wechat.App) error {
+	return h.CheckCredential(ctx, app)
+}
+
 // get opens a path of the console, which may be absolute.
 func (b *browser) get(path string) *shownPage {
 	b.Helper()

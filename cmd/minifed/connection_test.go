@@ -1,0 +1,51 @@
+package main
+
+import (
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/minifed/minifed/wechat"
+	"github.com/minifed/minifed/wechat/wechattest"
+)
+
+func TestConnection_Lifecycle(t *testing.T) {
+	sim := new(wechattest.Server)
+	app, err := sim.AddApp(wechat.App{ID: "wxsimWebsite", Secret: wechat.AppSecret(anAppSecret)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(sim)
+	t.Cleanup(server.Close)
+	s := newCLIWithStore(t).with("MINIFED_WECHAT_BASE_URL=" + server.URL)
+	s.typed = []string{anAppSecret}
+	said := s.run(t, "connection", "create", "--kind", "website", "--app-id", "wxsimWebsite", "--open-platform", "shop")
+	if !strings.Contains(said, "wxsimWebsite") || strings.Contains(said, "mk1") || strings.Contains(said, anAppSecret) {
+		t.Errorf("create prints %s", said)
+	}
+	s.mustFail(t, exitUsage, []string{"--kind is required"}, "connection", "create", "--app-id", "wxsimOther")
+	s.mustFail(t, exitUsage, []string{"--app-id is required"}, "connection", "create", "--kind", "website")
+	s.typed = []string{anAppSecret}
+	s.mustFail(t, exitFailed, []string{"one button"}, "connection", "create", "--kind", "website", "--app-id", "wxsimOther")
+	if said := s.run(t, "connection", "update", "wxsimWebsite", "--provisioning", "bind", "--name", "Desk"); !strings.Contains(said, "bind") || !strings.Contains(said, "Desk") {
+		t.Errorf("update prints %s", said)
+	}
+	if said := s.run(t, "connection", "test", "wxsimWebsite"); !strings.Contains(said, "WeChat accepts") {
+		t.Errorf("test prints %s", said)
+	}
+	app.SetSecret("another")
+	s.mustFail(t, exitFailed, []string{"does not accept"}, "connection", "test", "wxsimWebsite")
+	s.typed = []string{"another"}
+	s.run(t, "connection", "set-app-secret", "wxsimWebsite")
+	s.run(t, "connection", "test", "wxsimWebsite")
+	s.run(t, "connection", "disable", "wxsimWebsite")
+	if said := s.run(t, "connection", "list"); !strings.Contains(said, "disabled") {
+		t.Errorf("list prints %s", said)
+	}
+	s.run(t, "connection", "enable", "wxsimWebsite")
+	if said := s.run(t, "connection", "show", "wxsimWebsite", "--output", "json"); !strings.Contains(said, `"open_platform": "shop"`) || strings.Contains(said, "app_secret") {
+		t.Errorf("show prints %s", said)
+	}
+	s.run(t, "connection", "delete", "wxsimWebsite", "--yes")
+	s.mustFail(t, exitFailed, []string{"does not exist"}, "connection", "show", "wxsimWebsite")
+}
