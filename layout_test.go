@@ -58,7 +58,7 @@ func allowedImports() map[string][]string {
 		"server/admin":              {"audit", "identity", "identity/userfile", "keys", "statistics", "storage", "wechat"},
 		"server/admin/console":      {"audit", "identity", "identity/userfile", "keys", "server/admin", "server/admin/api", "server/admin/apply", "server/admin/relyingparty", "server/admin/setting", "statistics", "storage", "wechat"},
 		"server/admin/setting":      {"keys", "storage"},
-		"server/admin/api":          {"audit", "identity", "identity/userfile", "internal/suggest", "keys", "server/admin", "statistics", "storage", "wechat"},
+		"server/admin/api":          {"audit", "identity", "identity/userfile", "internal/suggest", "keys", "server/admin", "server/admin/apply", "statistics", "storage", "wechat"},
 		"server/upgradetest":        {"audit/audittest", "keys", "server", "storage", "wechat"},
 
 		"server/method/totp":    {"grants", "identity", "keys", "server/account", "server/authorize", "server/endpoint", "server/page", "server/ratelimit", "storage"},

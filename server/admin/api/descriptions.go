@@ -3,6 +3,7 @@ package api
 import (
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/server/admin"
+	"github.com/minifed/minifed/server/admin/apply"
 )
 
 // description is what the document says of an object or a member.
@@ -18,7 +19,7 @@ type description struct {
 func objectNames() map[string]string {
 	return map[string]string{
 		"Key": "SigningKey", "UserSession": "Session", "UserGrant": "Grant", "UserSessionList": "SessionList", "UserGrantList": "GrantList",
-		"UserImportReport": "ImportReport", "UserImportProblem": "ImportProblem",
+		"Change": "PlannedChange", "Difference": "PlannedMember", "UserImportReport": "ImportReport", "UserImportProblem": "ImportProblem",
 	}
 }
 
@@ -51,7 +52,7 @@ func withheld() description { return description{withheld: true} }
 func descriptions() map[string]description {
 	all := map[string]description{}
 	for _, part := range []map[string]description{
-		directoryDescriptions(), clientDescriptions(), connectionDescriptions(), userDescriptions(), mergeDescriptions(), keyDescriptions(), otherDescriptions(), operatorDescriptions(),
+		directoryDescriptions(), clientDescriptions(), connectionDescriptions(), userDescriptions(), mergeDescriptions(), keyDescriptions(), otherDescriptions(), operatorDescriptions(), applyDescriptions(),
 	} {
 		for name, described := range part {
 			all[name] = described
@@ -566,6 +567,42 @@ func otherDescriptions() map[string]description {
 		"ProblemField.pointer":   server("The JSON pointer of the member of the body (RFC 6901)."),
 		"ProblemField.parameter": server("The name of the query parameter or header."),
 		"ProblemField.detail":    server("What is wrong with it."),
+	}
+}
+
+func applyDescriptions() map[string]description {
+	return map[string]description{
+		"FileDocument":        says("A document that describes a record. A member that is absent has its default."),
+		"FileDocument.kind":   needs("What the document describes: directory, operator, service_client, or the kind of a client.").oneOf(apply.Kinds()...),
+		"FileDocument.source": says("Where the document is, such as a file and a line. Messages name it."),
+		"FileDocument.body":   needs("The members of the record as this API has them. secret and app_secret of a client, secret of a service client and password of an operator can be members too; without them, stored secrets stay unchanged."),
+
+		"FileDocuments":       says("The documents of a directory."),
+		"FileDocuments.items": server("The directory comes first."),
+
+		"DocumentSet":                   says("Documents to plan or to apply."),
+		"DocumentSet.documents":         needs("The documents, at most 10,000."),
+		"DocumentSet.default_directory": says("The directory of clients that name none."),
+		"DocumentSet.prune":             says("true deletes the clients of described directories that no document describes."),
+
+		"ApplyPlan":         says("What documents change."),
+		"ApplyPlan.pending": server("true if the plan has changes that were not done."),
+		"ApplyPlan.changes": server("The records in the order of the plan."),
+
+		"PlannedChange":                  says("What a plan does to one record."),
+		"PlannedChange.action":           server("create, change, leave or delete. ignore is a client in no document, which prune would delete.").oneOf(texts([]apply.Action{apply.ActionCreate, apply.ActionChange, apply.ActionLeave, apply.ActionDelete, apply.ActionIgnore})...),
+		"PlannedChange.kind":             server("The kind of the document."),
+		"PlannedChange.directory":        server("The directory of a client."),
+		"PlannedChange.id":               server("The ID of the record; the username of an operator."),
+		"PlannedChange.source":           server("Where the document is."),
+		"PlannedChange.members":          server("The members that differ. A new record has all that are not the default."),
+		"PlannedChange.generated_secret": server("true if the new client gets a generated secret. Rotate the secret to get one that is shown."),
+
+		"PlannedMember":        says("A member that has another value."),
+		"PlannedMember.member": server("The path of the member, such as lifetimes.access_token."),
+		"PlannedMember.before": server("The value before; absent for the default."),
+		"PlannedMember.after":  server("The value after; absent for the default."),
+		"PlannedMember.secret": server("true if the values are secrets, which are not shown."),
 	}
 }
 

@@ -152,6 +152,8 @@ func (d *document) parameters(r route) []node {
 	}
 	if r.patch {
 		header("If-Match", "The ETag of the last response.", true)
+	} else if r.planned {
+		header("If-Match", "The ETag of the plan.", true)
 	} else if r.method == http.MethodDelete {
 		header("If-Match", "The ETag of the last response; optional.", false)
 	}
@@ -233,10 +235,10 @@ func problemsOf(r route) []string {
 	if r.body != nil || len(r.media) > 0 {
 		all = append(all, problemTooLarge, problemMedia)
 	}
-	if r.patch || r.method == http.MethodDelete {
+	if r.patch || r.planned || r.method == http.MethodDelete {
 		all = append(all, problemPrecondition)
 	}
-	if r.patch {
+	if r.patch || r.planned {
 		all = append(all, problemNeedsIfMatch)
 	}
 	if r.replay != nil {

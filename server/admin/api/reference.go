@@ -113,7 +113,7 @@ func NewReference(translate func(string) string) Reference {
 func (a *api) operation(r route, translate func(string) string) Operation {
 	o := Operation{
 		ID: r.id, Method: r.method, Path: Path + r.path, Summary: translate(r.summary), Text: translate(r.text), Public: r.public,
-		IfMatch: r.patch, Once: r.replay != nil, Optional: r.optional, Status: r.status, StatusText: http.StatusText(r.status),
+		IfMatch: r.patch || r.planned, Once: r.replay != nil, Optional: r.optional, Status: r.status, StatusText: http.StatusText(r.status),
 	}
 	if r.act != "" {
 		role, fresh := r.act.Requirement()

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -44,6 +45,10 @@ type route struct {
 	// body is the type of the JSON body; nil for none. patch says that it is a merge patch of that type.
 	body  reflect.Type
 	patch bool
+	// planned says that If-Match must have the ETag of a plan.
+	planned bool
+	// limit bounds a JSON body; 0 is maxBody.
+	limit int64
 	// optional says that the body may be absent.
 	optional bool
 	// media are the media types of a body that is no JSON, and of a response that is none.
@@ -179,10 +184,11 @@ func (c *call) readBody() error {
 	if c.route.patch {
 		accepted = []string{mediaPatch}
 	}
+	limit := cmp.Or(c.route.limit, maxBody)
 	var err error
-	c.raw, err = io.ReadAll(http.MaxBytesReader(c.writer, c.Body, maxBody))
+	c.raw, err = io.ReadAll(http.MaxBytesReader(c.writer, c.Body, limit))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return newProblem(problemTooLarge, "the body is larger than %d bytes", maxBody)
+		return newProblem(problemTooLarge, "the body is larger than %d bytes", limit)
 	}
 	if err != nil {
 		return newProblem(problemMalformed, "the body could not be read")

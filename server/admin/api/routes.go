@@ -11,7 +11,7 @@ const directoryPattern = "[a-z0-9_-]{1,32}"
 // allRoutes is the table of operations.
 func (a *api) allRoutes() []route {
 	return slices.Concat(
-		directoryRoutes(), clientRoutes(), connectionRoutes(), userRoutes(), methodRoutes(), mergeRoutes(), keyRoutes(), transferRoutes(), auditRoutes(), statisticsRoutes(), operatorRoutes(), serviceRoutes(),
+		directoryRoutes(), clientRoutes(), connectionRoutes(), userRoutes(), methodRoutes(), mergeRoutes(), keyRoutes(), applyRoutes(), transferRoutes(), auditRoutes(), statisticsRoutes(), operatorRoutes(), serviceRoutes(),
 		[]route{{
 			id: "openapi", method: http.MethodGet, path: "/openapi.json", tag: "Documents", status: http.StatusOK, public: true, tagged: true,
 			summary: "OpenAPI description", text: "This document, as OpenAPI 3.1. It needs no access token.",
@@ -31,6 +31,7 @@ func tags() []tag {
 		{"Users", "Users of a directory: search, identities, sessions, grants and what an operator does for them."},
 		{"Merges", "Accounts that look like one person, and their merge."},
 		{"Keys", "Signing keys and token secrets of a directory."},
+		{"Files", "Directories, clients and operators as documents, which `minifed apply` reads from files."},
 		{"Import and export", "Users in files, and the whole installation."},
 		{"Audit", "Who did what."},
 		{"Statistics", "Sign-ins, calls to WeChat, and the state of the installation."},

@@ -89,7 +89,7 @@ func (p *planner) operator(ctx context.Context, d described) error {
 	asked.Username, asked.Password = before.Username, ""
 	asked.Email = cmp.Or(asked.Email, before.Email) // An absent address leaves the stored one.
 	p.add(Change{
-		Kind: d.Kind, ID: d.id(), Source: d.Source, Members: differences(members(before), members(asked)),
+		Kind: d.Kind, ID: d.id(), Source: d.Source, Members: differences(members(before), members(asked)), state: stateOf(before),
 		do: func(ctx context.Context) error { return p.changeOperator(ctx, before, asked) },
 	})
 	return nil
@@ -183,7 +183,8 @@ func (p *planner) serviceClient(ctx context.Context, d described) error {
 	if err != nil {
 		return p.invalid(d.Source, err)
 	}
-	before, change := bodyOfService(current), Change{Kind: d.Kind, ID: d.id(), Source: d.Source}
+	before := bodyOfService(current)
+	change := Change{Kind: d.Kind, ID: d.id(), Source: d.Source, state: stateOf(before)}
 	secret := asked.Secret
 	asked.Secret = ""
 	change.Members = differences(members(before), members(asked))
@@ -206,7 +207,7 @@ func (p *planner) serviceClient(ctx context.Context, d described) error {
 func (p *planner) newService(d described, asked serviceBody) {
 	shown := asked
 	shown.Secret = ""
-	p.add(Change{
+	change := Change{
 		Action: ActionCreate, Kind: d.Kind, Directory: storage.OperatorsDirectory, ID: d.id(), Source: d.Source,
 		Members: differences(nil, members(shown)), GeneratedSecret: asked.Secret == "",
 		do: func(ctx context.Context) error {
@@ -221,7 +222,11 @@ func (p *planner) newService(d described, asked serviceBody) {
 			}
 			return err
 		},
-	})
+	}
+	if asked.Secret != "" {
+		change.fresh = admin.ActClientSecretAlone
+	}
+	p.add(change)
 }
 
 // changeService changes a service client that is still as the plan found it.

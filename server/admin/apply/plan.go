@@ -2,6 +2,9 @@ package apply
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -37,6 +40,10 @@ type Change struct {
 	// GeneratedSecret says that the new client gets a secret that is not shown: no document has one.
 	GeneratedSecret bool `json:"generated_secret,omitempty"`
 
+	// state identifies the stored record as the plan found it; empty for a new record.
+	state string
+	// fresh is the act of the change that needs a recent sign-in; empty without one.
+	fresh admin.Act
 	// do applies the change.
 	do func(context.Context) error
 }
@@ -51,6 +58,43 @@ type Plan struct {
 // Pending reports whether the plan changes anything.
 func (p Plan) Pending() bool {
 	return slices.ContainsFunc(p.Changes, func(c Change) bool { return c.Action != ActionLeave && c.Action != ActionIgnore })
+}
+
+// Revision identifies the plan and the records that it read: it differs if one of them changed since.
+func (p Plan) Revision() string {
+	digest := sha256.New()
+	encoder := json.NewEncoder(digest)
+	for _, change := range p.Changes {
+		_ = encoder.Encode(change) // It is JSON, and a hash takes everything.
+		_ = encoder.Encode(change.state)
+	}
+	return hex.EncodeToString(digest.Sum(nil)[:16])
+}
+
+// stateOf identifies a record without a revision.
+func stateOf(record any) string {
+	text, err := json.Marshal(record)
+	if err != nil {
+		return "" // A record is always JSON.
+	}
+	return storage.Digest(string(text))
+}
+
+// checkFresh returns admin.ErrSignInAgain if a change needs a recent sign-in, so that the plan does not stop in its middle.
+func (p Plan) checkFresh(service *admin.Service) error {
+	for _, change := range p.Changes {
+		if change.fresh == "" {
+			continue
+		}
+		directory := change.Directory
+		if directory == "" {
+			directory = storage.OperatorsDirectory
+		}
+		if err := service.Allowed(directory, change.fresh); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Count returns how many records have an action.
@@ -190,7 +234,7 @@ func (p *planner) directory(ctx context.Context, d described) error {
 	after.Disabled = asked.Disabled
 	change := Change{
 		Kind: KindDirectory, ID: asked.ID, Source: d.Source,
-		Members: differences(explicitDirectory(current.Record), explicitDirectory(after)),
+		Members: differences(explicitDirectory(current.Record), explicitDirectory(after)), state: current.Revision(),
 	}
 	change.do = func(ctx context.Context) error {
 		return p.changeDirectory(ctx, current, after, edit)
@@ -324,7 +368,7 @@ func (p *planner) clientChange(ctx context.Context, d described, directory stora
 	after.Disabled = asked.Disabled
 	change := Change{
 		Kind: d.Kind, Directory: after.Directory, ID: after.ID, Source: d.Source,
-		Members: differences(explicitClient(current.Record), explicitClient(after)),
+		Members: differences(explicitClient(current.Record), explicitClient(after)), state: current.Revision(),
 	}
 	settings := after
 	settings.Disabled = current.Record.Disabled
@@ -443,9 +487,9 @@ func (p *planner) othersOf(ctx context.Context, directory string, describes map[
 			if describes["client "+storage.Key(client.Directory, client.ID)] {
 				continue
 			}
-			change := Change{Action: ActionIgnore, Kind: string(client.Kind), Directory: directory, ID: client.ID}
+			change := Change{Action: ActionIgnore, Kind: string(client.Kind), Directory: directory, ID: client.ID, state: stateOf(client)}
 			if prune {
-				change.Action = ActionDelete
+				change.Action, change.fresh = ActionDelete, admin.ActClientDelete
 				change.do = func(ctx context.Context) error { return p.deleteClient(ctx, client) }
 			}
 			p.add(change)
@@ -472,6 +516,9 @@ func (p *planner) deleteClient(ctx context.Context, client storage.Client) error
 // which is admin.ErrChanged for a record that was changed since the plan was computed. It returns the changes that were done.
 func (p Plan) Apply(ctx context.Context, service *admin.Service) (done []Change, err error) {
 	done = []Change{}
+	if err := p.checkFresh(service); err != nil {
+		return done, err
+	}
 	for _, change := range p.Changes {
 		if change.do == nil || change.Action == ActionLeave {
 			continue
