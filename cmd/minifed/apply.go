@@ -43,7 +43,7 @@ func newApply(c *console.Console, flags *settings) *cobra.Command {
 			return wrongUsage("usage.exclude", "--drift", "--file")
 		}
 		if f.drift {
-			return d.work(command.Context(), d.showDrift)
+			return d.operate(command.Context(), d.showDrift)
 		}
 		if len(f.files) == 0 {
 			return wrongUsage("usage.apply.file")
@@ -55,7 +55,7 @@ func newApply(c *console.Console, flags *settings) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return d.work(command.Context(), func(ctx context.Context, service *admin.Service) error {
+		return d.operate(command.Context(), func(ctx context.Context, service operations) error {
 			request := apply.Request{Documents: documents, DefaultDirectory: d.directory, Prune: f.prune}
 			return d.apply(ctx, service, request, f)
 		})
@@ -71,8 +71,8 @@ type appliedView struct {
 }
 
 // apply shows the plan, asks for a confirmation, and does it.
-func (d *operatorEnv) apply(ctx context.Context, service *admin.Service, request apply.Request, f *applyFlags) error {
-	plan, err := apply.New(ctx, service, request)
+func (d *operatorEnv) apply(ctx context.Context, service operations, request apply.Request, f *applyFlags) error {
+	plan, do, err := service.PlanFiles(ctx, request)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (d *operatorEnv) apply(ctx context.Context, service *admin.Service, request
 			return err
 		}
 	}
-	done, err := plan.Apply(ctx, service)
+	done, err := do(ctx)
 	if err != nil {
 		d.Notef("%s\n", d.Texts.Render(locale.Text("apply.stopped", len(done), changing(plan))))
 		return err
@@ -104,7 +104,7 @@ func (d *operatorEnv) apply(ctx context.Context, service *admin.Service, request
 }
 
 // showDrift shows what differs from the documents of the last apply.
-func (d *operatorEnv) showDrift(ctx context.Context, service *admin.Service) error {
+func (d *operatorEnv) showDrift(ctx context.Context, service operations) error {
 	directories, _, err := collect(paging{limit: storage.MaxPage, all: true}, func(page admin.Page) ([]storage.Directory, string, error) {
 		return service.Directories(ctx, page)
 	})
@@ -113,7 +113,7 @@ func (d *operatorEnv) showDrift(ctx context.Context, service *admin.Service) err
 	}
 	var plan apply.Plan
 	for _, directory := range append(directories, storage.Directory{ID: storage.OperatorsDirectory}) {
-		drift, err := apply.Drift(ctx, service, directory.ID)
+		drift, err := service.Drift(ctx, directory.ID)
 		if err != nil {
 			return err
 		}

@@ -77,7 +77,7 @@ func newAuditList(d *operatorEnv) *cobra.Command {
 		Example: "  minifed audit list --since 24h\n  minifed audit list --action client. --since 2026-01-31\n  minifed audit list --target user:4ofe6wmzs2ks6bzxyrhwmhsxqa --all",
 		Args:    exactly(),
 	}
-	command.RunE = d.job(func(ctx context.Context, service *admin.Service, _ string) error {
+	command.RunE = d.operation(func(ctx context.Context, service operations, _ string) error {
 		entries, next, err := collect(*pages, func(page admin.Page) ([]storage.AuditEntry, string, error) {
 			return service.AuditTrail(ctx, d.directory, filter.Filter, page)
 		})
@@ -125,7 +125,7 @@ func newAuditVerify(d *operatorEnv) *cobra.Command {
 		Use:     "verify",
 		Example: "  minifed audit verify\n  minifed audit verify --output json",
 		Args:    exactly(),
-		RunE: d.job(func(ctx context.Context, service *admin.Service, _ string) error {
+		RunE: d.operation(func(ctx context.Context, service operations, _ string) error {
 			reported := newProgress(d.Console, "verified")
 			report, err := service.VerifyAudit(ctx, func(int) { reported.step(storage.KindAuditEntry) })
 			if err != nil {
@@ -179,7 +179,7 @@ func newAuditExport(d *operatorEnv) *cobra.Command {
 	}
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		everywhere := d.directory == ""
-		return d.work(command.Context(), func(ctx context.Context, service *admin.Service) error {
+		return d.operate(command.Context(), func(ctx context.Context, service operations) error {
 			directory := d.directory
 			if everywhere {
 				directory = storage.Everywhere

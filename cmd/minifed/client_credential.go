@@ -15,7 +15,7 @@ func newClientTest(d *operatorEnv) *cobra.Command {
 		Use:     "test CLIENT_ID",
 		Example: "  minifed client test shop",
 		Args:    exactly("argument.client"),
-		RunE: d.job(func(ctx context.Context, service *admin.Service, id string) error {
+		RunE: d.operation(func(ctx context.Context, service operations, id string) error {
 			result, err := service.TestMiniProgram(ctx, d.directory, id)
 			if err != nil {
 				return err

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"time"
@@ -35,13 +36,13 @@ func newExport(c *console.Console, flags *settings) *cobra.Command {
 		Args: exactly("argument.new_file"),
 		RunE: func(command *cobra.Command, args []string) error {
 			if asFiles {
-				return d.work(command.Context(), func(ctx context.Context, service *admin.Service) error { return d.exportFiles(ctx, service, args[0]) })
+				return d.operate(command.Context(), func(ctx context.Context, service operations) error { return d.exportFiles(ctx, service, args[0]) })
+			}
+			if server := d.serverURL(); server != "" {
+				return d.download(command.Context(), server, args[0])
 			}
 			return d.open(command.Context(), func(ctx context.Context, opened *deployment.Deployment) error {
 				held, err := exportTo(ctx, c, opened, args[0])
-				if errors.Is(err, fs.ErrExist) {
-					return wrongUsage("usage.file_exists", args[0])
-				}
 				if err != nil {
 					return err
 				}
@@ -68,7 +69,7 @@ func (w *writtenFiles) add(directory string, documents []apply.Document) error {
 }
 
 // exportFiles writes the files that `minifed apply` reads to a new folder.
-func (d *operatorEnv) exportFiles(ctx context.Context, service *admin.Service, folder string) error {
+func (d *operatorEnv) exportFiles(ctx context.Context, service operations, folder string) error {
 	if exists, err := manifest.Exists(folder); err != nil || exists {
 		return errors.Join(err, wrongUsage("usage.file_exists", folder))
 	}
@@ -79,8 +80,8 @@ func (d *operatorEnv) exportFiles(ctx context.Context, service *admin.Service, f
 		return err
 	}
 	written := writtenFiles{Folder: folder, Files: []string{}}
-	for _, directory := range directories {
-		documents, err := apply.Export(ctx, service, directory.ID)
+	for _, directory := range append(directories, storage.Directory{ID: storage.OperatorsDirectory}) {
+		documents, err := service.FilesOf(ctx, directory.ID)
 		if err != nil {
 			return err
 		}
@@ -88,21 +89,27 @@ func (d *operatorEnv) exportFiles(ctx context.Context, service *admin.Service, f
 			return err
 		}
 	}
-	operators, err := apply.ExportOperators(ctx, service)
-	if err == nil {
-		err = written.add(storage.OperatorsDirectory, operators)
-	}
-	if err != nil {
-		return err
-	}
 	return d.done(written, "%d files are in %s. They have no secrets.", len(written.Files), folder)
 }
 
-// exportTo writes the store to a new file and syncs it to the disk. It removes an incomplete file.
+// exportTo writes the store to a new file.
 func exportTo(ctx context.Context, c *console.Console, opened *deployment.Deployment, path string) (held archive.Contents, err error) {
+	reported := newProgress(c, "exported")
+	err = writeNewFile(path, func(out io.Writer) error {
+		held, err = opened.Archive(ctx, c.Random, out, reported.step)
+		return err
+	})
+	return held, err
+}
+
+// writeNewFile writes a file that does not exist and syncs it to the disk. It removes an incomplete file.
+func writeNewFile(path string, write func(io.Writer) error) (err error) {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return wrongUsage("usage.file_exists", path)
+	}
 	if err != nil {
-		return archive.Contents{}, err
+		return err
 	}
 	defer func() {
 		if err = errors.Join(err, file.Close()); err != nil {
@@ -110,11 +117,33 @@ func exportTo(ctx context.Context, c *console.Console, opened *deployment.Deploy
 		}
 	}()
 	buffered := bufio.NewWriterSize(file, archive.SealedChunk)
-	reported := newProgress(c, "exported")
-	if held, err = opened.Archive(ctx, c.Random, buffered, reported.step); err != nil {
-		return archive.Contents{}, err
+	if err := write(buffered); err != nil {
+		return err
 	}
-	return held, errors.Join(buffered.Flush(), file.Sync())
+	return errors.Join(buffered.Flush(), file.Sync())
+}
+
+// downloaded is the JSON output of an export that a server wrote.
+type downloaded struct {
+	File  string `json:"file"`
+	Bytes int64  `json:"bytes"`
+}
+
+// download writes the export of a server to a new file.
+func (d *operatorEnv) download(ctx context.Context, server, path string) error {
+	client, err := d.remote(server)
+	if err != nil {
+		return err
+	}
+	written := downloaded{File: path}
+	err = writeNewFile(path, func(out io.Writer) error {
+		written.Bytes, err = client.ExportInstallation(ctx, out)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return d.done(written, "%d bytes are in %s. `minifed import` requires the master key of the server.", written.Bytes, path)
 }
 
 // progress reports on standard error how far a long job is.

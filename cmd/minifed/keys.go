@@ -166,16 +166,18 @@ func newMasterRotate(d *operatorEnv) *cobra.Command {
 		Use:     "rotate",
 		Example: "  minifed keys master rotate",
 		Args:    exactly(),
-		RunE: d.job(func(ctx context.Context, service *admin.Service, _ string) error {
-			changed, err := service.Reseal(ctx)
-			missing := (*keys.MissingKeyError)(nil)
-			if errors.As(err, &missing) {
-				return errors.New("a record is sealed with master key " + missing.KeyID + ", which is missing: add it below the first one, and run this command again")
-			}
-			if err != nil {
-				return err
-			}
-			return d.done(resealed{changed}, "%d records are now sealed with the first master key; all others were already.", changed)
-		}),
+		RunE:    func(command *cobra.Command, _ []string) error { return d.work(command.Context(), d.reseal) },
 	}
+}
+
+func (d *operatorEnv) reseal(ctx context.Context, service *admin.Service) error {
+	changed, err := service.Reseal(ctx)
+	missing := (*keys.MissingKeyError)(nil)
+	if errors.As(err, &missing) {
+		return errors.New("a record is sealed with master key " + missing.KeyID + ", which is missing: add it below the first one, and run this command again")
+	}
+	if err != nil {
+		return err
+	}
+	return d.done(resealed{changed}, "%d records are now sealed with the first master key; all others were already.", changed)
 }

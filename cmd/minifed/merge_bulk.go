@@ -35,7 +35,7 @@ func newMergeAcceptAll(d *operatorEnv) *cobra.Command {
 		Example: "  minifed user merge accept-all --reason unionid --dry-run\n  minifed user merge accept-all --reason unionid --yes",
 		Args:    exactly(),
 	}
-	command.RunE = d.job(func(ctx context.Context, service *admin.Service, _ string) error {
+	command.RunE = d.operation(func(ctx context.Context, service operations, _ string) error {
 		candidates, err := d.openCandidates(ctx, service, reason)
 		if err != nil || len(candidates) == 0 {
 			return d.noCandidates(err)
@@ -66,7 +66,7 @@ func (d *operatorEnv) noCandidates(err error) error {
 }
 
 // openCandidates returns the oldest open merge candidates, as many as a batch may have.
-func (d *operatorEnv) openCandidates(ctx context.Context, service *admin.Service, reason string) ([]string, error) {
+func (d *operatorEnv) openCandidates(ctx context.Context, service operations, reason string) ([]string, error) {
 	all, _, err := collect(paging{limit: storage.MaxPage, all: true}, func(page admin.Page) ([]storage.MergeCandidate, string, error) {
 		return service.MergeCandidates(ctx, d.directory, page)
 	})
@@ -79,7 +79,7 @@ func (d *operatorEnv) openCandidates(ctx context.Context, service *admin.Service
 	return open, err
 }
 
-func (d *operatorEnv) previewMerges(ctx context.Context, service *admin.Service, candidates []string) error {
+func (d *operatorEnv) previewMerges(ctx context.Context, service operations, candidates []string) error {
 	previews, err := service.PreviewMerges(ctx, d.directory, candidates)
 	if err != nil {
 		return err
@@ -115,7 +115,7 @@ func newMergeUndoAll(d *operatorEnv) *cobra.Command {
 		Use:     "undo-all BATCH",
 		Example: "  minifed user merge undo-all 4ofe6wmzs2ks6bzxyrhwmhsxqa",
 		Args:    exactly("argument.merge_batch"),
-		RunE: d.job(func(ctx context.Context, service *admin.Service, batch string) error {
+		RunE: d.operation(func(ctx context.Context, service operations, batch string) error {
 			outcomes, err := service.UndoMerges(ctx, d.directory, batch)
 			if err != nil {
 				return err
@@ -128,7 +128,7 @@ func newMergeUndoAll(d *operatorEnv) *cobra.Command {
 func newMergeBatches(d *operatorEnv) *cobra.Command {
 	pages := new(paging)
 	command := &cobra.Command{Use: "batches", Example: "  minifed user merge batches", Args: exactly()}
-	command.RunE = d.job(func(ctx context.Context, service *admin.Service, _ string) error {
+	command.RunE = d.operation(func(ctx context.Context, service operations, _ string) error {
 		batches, next, err := collect(*pages, func(page admin.Page) ([]storage.MergeBatch, string, error) {
 			return service.MergeBatches(ctx, d.directory, page)
 		})

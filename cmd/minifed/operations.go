@@ -2,32 +2,63 @@ package main
 
 import (
 	"context"
+	"io"
 	"time"
 
+	"github.com/minifed/minifed/audit"
 	"github.com/minifed/minifed/cmd/minifed/internal/remote"
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/server/admin"
+	"github.com/minifed/minifed/server/admin/apply"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/wechat"
 )
 
-// operations are what the commands of directories, clients, users and keys do: on the store by admin.Service, or at a running
-// server by remote.Client.
+// operations are what the commands of operators do: on the store by storeOperations, or at a running server by remote.Client.
 type operations interface {
 	directoryOperations
 	clientOperations
 	connectionOperations
 	userOperations
 	userStates
+	userAccess
+	userFiles
 	mergeOperations
+	mergeBatches
 	keyOperations
+	auditOperations
+	operatorOperations
+	serviceOperations
+	fileOperations
 }
 
 var (
-	_ operations = (*admin.Service)(nil)
+	_ operations = storeOperations{}
 	_ operations = (*remote.Client)(nil)
 )
+
+// storeOperations does the operations on the store.
+type storeOperations struct{ *admin.Service }
+
+// PlanFiles computes a plan, and returns what does it.
+func (s storeOperations) PlanFiles(ctx context.Context, request apply.Request) (apply.Plan, func(context.Context) ([]apply.Change, error), error) {
+	plan, err := apply.New(ctx, s.Service, request)
+	return plan, func(ctx context.Context) ([]apply.Change, error) { return plan.Apply(ctx, s.Service) }, err
+}
+
+// FilesOf returns the documents that describe a directory as it is.
+func (s storeOperations) FilesOf(ctx context.Context, directory string) ([]apply.Document, error) {
+	if directory == storage.OperatorsDirectory {
+		return apply.ExportOperators(ctx, s.Service)
+	}
+	return apply.Export(ctx, s.Service, directory)
+}
+
+// Drift returns what the documents that were applied last would change.
+func (s storeOperations) Drift(ctx context.Context, directory string) (apply.Plan, error) {
+	return apply.Drift(ctx, s.Service, directory)
+}
 
 type directoryOperations interface {
 	IssuerOf(directory storage.Directory) string
@@ -50,6 +81,7 @@ type clientOperations interface {
 	RotateClientSecret(ctx context.Context, directory, id, chosen string, alone bool) (string, error)
 	SetAppSecret(ctx context.Context, directory, id string, secret wechat.AppSecret) error
 	DeleteClient(ctx context.Context, directory, id string) error
+	TestMiniProgram(ctx context.Context, directory, id string) (admin.Credential, error)
 }
 
 type connectionOperations interface {
@@ -74,6 +106,7 @@ type userOperations interface {
 
 type userStates interface {
 	SetUserPassword(ctx context.Context, directory, id, password string) error
+	ResetUserPassword(ctx context.Context, directory, id string) (string, error)
 	DisableUser(ctx context.Context, directory, id string) error
 	EnableUser(ctx context.Context, directory, id string) error
 	SignOutUser(ctx context.Context, directory, id string) error
@@ -94,4 +127,55 @@ type keyOperations interface {
 	RotateSigningKeyNow(ctx context.Context, directory, algorithm string) (keys.Key, error)
 	RevokeSigningKey(ctx context.Context, directory, kid string) (keys.Key, error)
 	RotateTokenSecrets(ctx context.Context, directory string) (uint32, time.Time, error)
+}
+
+type userAccess interface {
+	UserMethods(ctx context.Context, directory, id string) (admin.UserMethods, error)
+	RemoveUserPasskey(ctx context.Context, directory, id, passkey string) error
+	RemoveUserTOTP(ctx context.Context, directory, id string) error
+	UserSessions(ctx context.Context, directory, id string, page admin.Page) ([]admin.UserSession, string, error)
+	EndUserSession(ctx context.Context, directory, id, session string) error
+	UserGrants(ctx context.Context, directory, id string, page admin.Page) ([]admin.UserGrant, string, error)
+	EndUserGrant(ctx context.Context, directory, id, grant string) error
+	RemoveUserClient(ctx context.Context, directory, id, client string) error
+}
+
+type userFiles interface {
+	ImportUsers(ctx context.Context, directory string, job admin.UserImport) (admin.UserImportReport, error)
+	ExportUsers(ctx context.Context, directory string, out io.Writer, progress func(int)) (int, error)
+}
+
+type mergeBatches interface {
+	PreviewMerges(ctx context.Context, directory string, candidates []string) ([]admin.MergePreview, error)
+	AcceptMerges(ctx context.Context, directory string, candidates []string) (storage.MergeBatch, []admin.MergeOutcome, error)
+	MergeBatches(ctx context.Context, directory string, page admin.Page) ([]storage.MergeBatch, string, error)
+	UndoMerges(ctx context.Context, directory, id string) ([]admin.MergeOutcome, error)
+}
+
+type auditOperations interface {
+	AuditTrail(ctx context.Context, directory string, filter audit.Filter, page admin.Page) ([]storage.AuditEntry, string, error)
+	VerifyAudit(ctx context.Context, progress func(entries int)) (audit.Report, error)
+	ExportAudit(ctx context.Context, directory string, filter audit.Filter, visit func(storage.AuditEntry) error) error
+}
+
+type operatorOperations interface {
+	CreateOperator(ctx context.Context, asked admin.NewOperator) (admin.Operator, string, error)
+	Operators(ctx context.Context, page admin.Page) ([]admin.Operator, string, error)
+	Operator(ctx context.Context, named string) (admin.Operator, error)
+	SetOperatorRoles(ctx context.Context, named string, assignments []admin.Assignment) (admin.Operator, error)
+	DisableOperator(ctx context.Context, named string) error
+	EnableOperator(ctx context.Context, named string) error
+	DeleteOperator(ctx context.Context, named string) error
+}
+
+type serviceOperations interface {
+	CreateServiceClient(ctx context.Context, asked admin.NewServiceClient) (storage.Client, string, error)
+	ServiceClients(ctx context.Context, page admin.Page) ([]storage.Client, string, error)
+	UpdateServiceClient(ctx context.Context, id string, change admin.ServiceClientUpdate) (storage.Client, error)
+}
+
+type fileOperations interface {
+	PlanFiles(ctx context.Context, request apply.Request) (apply.Plan, func(context.Context) ([]apply.Change, error), error)
+	FilesOf(ctx context.Context, directory string) ([]apply.Document, error)
+	Drift(ctx context.Context, directory string) (apply.Plan, error)
 }

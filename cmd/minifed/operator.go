@@ -29,9 +29,6 @@ func (d *operatorEnv) atDirectory(command *cobra.Command) {
 
 // open opens the store and calls do. A server may run at the same time.
 func (d *operatorEnv) open(ctx context.Context, do func(context.Context, *deployment.Deployment) error) (err error) {
-	if err := d.rejectServer(); err != nil {
-		return err
-	}
 	config, err := d.load(d.Console)
 	if err != nil {
 		return err
@@ -51,28 +48,6 @@ func (d *operatorEnv) open(ctx context.Context, do func(context.Context, *deploy
 // work opens the store and calls do with the operator's service.
 func (d *operatorEnv) work(ctx context.Context, do func(context.Context, *admin.Service) error) error {
 	return d.open(ctx, func(ctx context.Context, opened *deployment.Deployment) error { return do(ctx, opened.Admin) })
-}
-
-// userJob returns the job of a command whose argument names a user: do gets the user's ID.
-func (d *operatorEnv) userJob(do func(ctx context.Context, service *admin.Service, id string) error) func(*cobra.Command, []string) error {
-	return d.job(func(ctx context.Context, service *admin.Service, named string) error {
-		id, err := service.UserID(ctx, d.directory, named)
-		if err != nil {
-			return err
-		}
-		return do(ctx, service, id)
-	})
-}
-
-// job returns the function that cobra calls for a command: do gets the command's argument, if it has one.
-func (d *operatorEnv) job(do func(ctx context.Context, service *admin.Service, argument string) error) func(*cobra.Command, []string) error {
-	return func(command *cobra.Command, args []string) error {
-		argument := ""
-		if len(args) > 0 {
-			argument = args[0]
-		}
-		return d.work(command.Context(), func(ctx context.Context, service *admin.Service) error { return do(ctx, service, argument) })
-	}
 }
 
 // say prints text, or value as JSON.

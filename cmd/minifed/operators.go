@@ -20,8 +20,8 @@ func newOperators(c *console.Console, flags *settings) *cobra.Command {
 	d := &operatorEnv{Console: c, settings: flags}
 	return group("operator",
 		newOperatorCreate(d), newOperatorList(d), newOperatorShow(d), newOperatorUpdate(d),
-		operatorState(d, "disable", "disabled", (*admin.Service).DisableOperator),
-		operatorState(d, "enable", "enabled", (*admin.Service).EnableOperator),
+		operatorState(d, "disable", "disabled", operations.DisableOperator),
+		operatorState(d, "enable", "enabled", operations.EnableOperator),
 		newOperatorDelete(d), newServiceClients(d),
 	)
 }
@@ -104,7 +104,7 @@ func newOperatorCreate(d *operatorEnv) *cobra.Command {
 	flags.StringVar(&asked.Email, "email", "", "")
 	source.add(command)
 	flags.BoolVar(&prompt, "ask-password", false, "")
-	command.RunE = d.job(func(ctx context.Context, service *admin.Service, username string) (err error) {
+	command.RunE = d.operation(func(ctx context.Context, service operations, username string) (err error) {
 		asked.Username, asked.Assignments = username, given.given
 		if prompt || source.given() {
 			if asked.Password, err = source.read(ctx, d.Console, "Password of "+username+": "); err != nil {
@@ -130,7 +130,7 @@ func newOperatorCreate(d *operatorEnv) *cobra.Command {
 func newOperatorList(d *operatorEnv) *cobra.Command {
 	pages := new(paging)
 	command := &cobra.Command{Use: "list", Example: "  minifed operator list\n  minifed operator list --output json", Args: exactly()}
-	command.RunE = d.job(func(ctx context.Context, service *admin.Service, _ string) error {
+	command.RunE = d.operation(func(ctx context.Context, service operations, _ string) error {
 		found, next, err := collect(*pages, func(page admin.Page) ([]admin.Operator, string, error) { return service.Operators(ctx, page) })
 		if err != nil {
 			return err
@@ -149,7 +149,7 @@ func newOperatorList(d *operatorEnv) *cobra.Command {
 func newOperatorShow(d *operatorEnv) *cobra.Command {
 	return &cobra.Command{
 		Use: "show OPERATOR", Example: "  minifed operator show alice", Args: exactly("argument.operator"),
-		RunE: d.job(func(ctx context.Context, service *admin.Service, named string) error {
+		RunE: d.operation(func(ctx context.Context, service operations, named string) error {
 			operator, err := service.Operator(ctx, named)
 			if err != nil {
 				return err
@@ -165,7 +165,7 @@ func newOperatorUpdate(d *operatorEnv) *cobra.Command {
 		Use: "update OPERATOR", Example: "  minifed operator update bob --role admin:shop --role support:club", Args: exactly("argument.operator"),
 	}
 	given.add(command.Flags())
-	command.RunE = d.job(func(ctx context.Context, service *admin.Service, named string) error {
+	command.RunE = d.operation(func(ctx context.Context, service operations, named string) error {
 		operator, err := service.SetOperatorRoles(ctx, named, given.given)
 		if err != nil {
 			return err
@@ -182,10 +182,10 @@ type changedOperator struct {
 }
 
 // operatorState returns a command that changes the state of an operator.
-func operatorState(d *operatorEnv, name, done string, change func(*admin.Service, context.Context, string) error) *cobra.Command {
+func operatorState(d *operatorEnv, name, done string, change func(operations, context.Context, string) error) *cobra.Command {
 	return &cobra.Command{
 		Use: name + " OPERATOR", Example: "  minifed operator " + name + " alice", Args: exactly("argument.operator"),
-		RunE: d.job(func(ctx context.Context, service *admin.Service, named string) error {
+		RunE: d.operation(func(ctx context.Context, service operations, named string) error {
 			if err := change(service, ctx, named); err != nil {
 				return err
 			}
@@ -199,7 +199,7 @@ func newOperatorDelete(d *operatorEnv) *cobra.Command {
 	command := &cobra.Command{
 		Use: "delete OPERATOR", Example: "  minifed operator delete alice\n  minifed operator delete alice --yes", Args: exactly("argument.operator"),
 	}
-	command.RunE = d.job(func(ctx context.Context, service *admin.Service, named string) error {
+	command.RunE = d.operation(func(ctx context.Context, service operations, named string) error {
 		if err := sure.ask(ctx, d.Console, "operator "+named, named); err != nil {
 			return err
 		}

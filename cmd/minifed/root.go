@@ -87,7 +87,9 @@ func newRoot(c *console.Console) *cobra.Command {
 	root.PersistentFlags().StringVar(&flags.configPath, "config", "", "")
 	root.PersistentFlags().StringVar(&flags.server, "server", "", "")
 	root.PersistentFlags().StringVarP(&flags.output, "output", "o", "text", "")
-	root.PersistentPreRunE = func(*cobra.Command, []string) error { return flags.check() }
+	root.PersistentPreRunE = func(command *cobra.Command, _ []string) error {
+		return errors.Join(flags.check(), flags.checkServer(c, command))
+	}
 	root.AddGroup(&cobra.Group{ID: groupStart}, &cobra.Group{ID: groupOperate})
 	addTo(root, groupStart, newDemo(c, flags), newServe(c, flags))
 	addTo(root, groupOperate, newClient(c, flags), newConnection(c, flags), newDirectory(c, flags), newUser(c, flags), newOperators(c, flags), newConsole(c, flags), newKeys(c, flags), newAudit(c, flags), newApply(c, flags), newBackup(c, flags), newDoctor(c, flags), newExport(c, flags), newImport(c, flags), newHealthcheck(c, flags))

@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/console"
 	"github.com/minifed/minifed/cmd/minifed/internal/input"
-	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 	"github.com/minifed/minifed/cmd/minifed/internal/remote"
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/storage"
@@ -30,13 +30,18 @@ const (
 const callTime = time.Minute
 
 // serverURL returns the origin of the server that a command calls; empty for the store.
-func (d *operatorEnv) serverURL() string { return cmp.Or(d.server, d.Variable(serverVariable)) }
+func (d *operatorEnv) serverURL() string { return d.serverOf(d.Console) }
+
+// serverOf returns the server that the command line or the environment names; empty for the store.
+func (s *settings) serverOf(c *console.Console) string {
+	return cmp.Or(s.server, c.Variable(serverVariable))
+}
 
 // operate opens the store, or calls the server that the command line or the environment names.
 func (d *operatorEnv) operate(ctx context.Context, do func(context.Context, operations) error) error {
 	server := d.serverURL()
 	if server == "" {
-		return d.work(ctx, func(ctx context.Context, service *admin.Service) error { return do(ctx, service) })
+		return d.work(ctx, func(ctx context.Context, service *admin.Service) error { return do(ctx, storeOperations{service}) })
 	}
 	client, err := d.remote(server)
 	if err != nil {
@@ -115,12 +120,4 @@ func (d *operatorEnv) userOperation(do func(ctx context.Context, service operati
 		}
 		return do(ctx, service, id)
 	})
-}
-
-// rejectServer is the error of a command that works on the store alone.
-func (d *operatorEnv) rejectServer() error {
-	if d.serverURL() == "" {
-		return nil
-	}
-	return &locale.Problem{What: locale.Text("server.local", serverVariable)}
 }

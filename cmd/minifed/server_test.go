@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -12,9 +13,12 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/minifed/minifed/audit/audittest"
 	"github.com/minifed/minifed/cmd/minifed/porttest"
@@ -24,6 +28,7 @@ import (
 	"github.com/minifed/minifed/server/admin/api"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/storagetest"
+	"github.com/minifed/minifed/wechat"
 )
 
 // apiServer is a server with the admin API on a store in memory. Its authorization server issues tokens to the service client
@@ -31,6 +36,7 @@ import (
 type apiServer struct {
 	*httptest.Server
 	service *admin.Service
+	people  *identity.Service
 	// Access tokens of an earlier generation are rejected.
 	generation int
 	refreshed  int
@@ -56,10 +62,14 @@ func newAPIServer(t *testing.T) *apiServer {
 	if err := errors.Join(errRing, errSecrets, errPeople); err != nil {
 		t.Fatal(err)
 	}
-	s := &apiServer{}
+	s := &apiServer{people: people}
 	s.service, err = admin.New(admin.Config{
 		Engine: engine, Audit: trail, Master: master, Keys: ring, Secrets: secrets, Identity: people, Now: time.Now, Random: rand.Reader,
-		PublicURL: "http://localhost:8080", DefaultDirectory: "default", Actor: admin.LocalActor("alice"),
+		PublicURL: "http://localhost:8080", DefaultDirectory: "default", Actor: admin.LocalActor("alice"), WeChat: acceptingWeChat{},
+		Archive: func(_ context.Context, out io.Writer) error {
+			_, err := io.WriteString(out, "an archive")
+			return err
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -123,27 +133,55 @@ func (s *apiServer) withServer(t *testing.T) *cliHarness {
 	return newCLI(t, "MINIFED_SERVER="+s.URL, "MINIFED_CLIENT_ID=ci", "MINIFED_CLIENT_SECRET=secret-of-ci")
 }
 
-// TestServer_CommandsPrintWhatTheyPrintOnTheStore runs the same commands on a store and over the API of another one.
-func TestServer_CommandsPrintWhatTheyPrintOnTheStore(t *testing.T) {
-	local, remote := newCLIWithStore(t), newAPIServer(t).withServer(t)
-	for _, line := range []string{
+// acceptingWeChat accepts every AppID and AppSecret.
+type acceptingWeChat struct{}
+
+func (acceptingWeChat) CheckCredential(context.Context, wechat.App) error { return nil }
+
+func (acceptingWeChat) CheckWebCredential(context.Context, wechat.App) error { return nil }
+
+// comparedLines are commands that work on the store and over the API, and print the same.
+func comparedLines() []string {
+	return []string{
 		"directory create staff --name Staff --self-registration",
-		"directory update staff --name People --access-token-lifetime 5m --self-registration=false --claim groups",
+		"directory update staff --name People --access-token-lifetime 5m --self-registration=false --claim groups --merge-by-unionid",
 		"directory disable staff", "directory show staff", "directory enable staff", "directory list",
 		"client create --kind web --id shop --redirect-uri https://shop.example.com/callback --secret-stdin",
 		"client create --for spring-boot --url https://spring.example.com --id spring --directory staff --secret-stdin",
 		"client create --kind wechat_miniapp --id mini --app-id wx0123456789abcdef --app-secret-stdin --secret-file secret",
 		"client update shop --name Shop --redirect-uri https://shop.example.com/a --scope openid --scope groups --require-pkce --access-token-lifetime 10m",
 		"client update shop --name= --require-pkce=false", "client disable shop", "client show shop", "client enable shop", "client list", "client show mini",
+		"connection create --kind website --app-id wx1111111111111111 --open-platform shop --app-secret-stdin", "connection update wx1111111111111111 --name Desk",
+		"connection disable wx1111111111111111", "connection enable wx1111111111111111", "connection show wx1111111111111111", "connection list",
+		"connection set-app-secret wx1111111111111111 --app-secret-stdin", "connection delete wx1111111111111111 --yes",
 		"client rotate-secret shop --secret-stdin", "client set-app-secret mini --app-secret-stdin", "client show shop",
 		"user create alice --name Alice --email alice@example.com --phone-number +8613800138000 --group staff --attribute level=3 --password-stdin",
 		"user update alice --nickname Ali --group staff --group owners --attribute level= --username alicia",
 		"user show alicia", "user show alice@example.com", "user list", "user list --name ali",
 		"user disable alicia", "user enable alicia", "user signout alicia", "user set-password alicia --password-stdin",
-		"user create bob", "user merge users alicia bob", "user merge candidates", "user delete alicia --yes",
+		"user methods alicia", "user sessions alicia", "user grants alicia", "user grants alicia --remove-client shop", "user reset-methods alicia --yes",
+		"user reset-password alicia --output json", "user create bob", "user merge users alicia bob", "user merge candidates",
+		"user merge accept-all --dry-run", "user merge batches", "user delete alicia --yes",
+		"operator create ann --name Ann --role owner --email ann@example.com --password-stdin", "operator create carol --role admin:default --password-stdin",
+		"operator list", "operator show carol", "operator update carol --role support:default", "operator disable carol", "operator enable carol",
+		"operator delete carol --yes",
+		"operator client create robot --role auditor --expires 90d --output json", "operator client update robot --name Robot --role admin:default",
+		"operator client disable robot", "operator client enable robot", "operator client list", "operator client rotate-secret robot --output json",
+		"operator client delete robot --yes",
+		"keys list --output json", "keys rotate --alg ES256 --output json", "keys secrets rotate --output json",
+		"apply -f FILE --dry-run", "apply -f FILE --yes", "apply -f FILE --yes", "client show portal", "apply --drift",
 		"client delete shop --yes", "client delete spring --directory staff --yes", "directory disable staff", "directory delete staff --yes", "directory list",
-	} {
-		args := strings.Fields(line)
+	}
+}
+
+// TestServer_CommandsPrintWhatTheyPrintOnTheStore runs the same commands on a store and over the API of another one.
+func TestServer_CommandsPrintWhatTheyPrintOnTheStore(t *testing.T) {
+	local, remote := newCLIWithStore(t), newAPIServer(t).withServer(t)
+	file := filepath.Join(t.TempDir(), "portal.yaml")
+	writeFile(t, file, "kind: web\nid: portal\nname: Portal\nredirect_uris: [https://portal.example.com/callback]\nsecret: {env: PORTAL_SECRET}\n")
+	local, remote = local.with("PORTAL_SECRET=a-long-secret-of-the-portal"), remote.with("PORTAL_SECRET=a-long-secret-of-the-portal")
+	for _, line := range comparedLines() {
+		args := strings.Fields(strings.ReplaceAll(line, "FILE", file))
 		if strings.Contains(line, "--kind web") {
 			compareOutputs(t, local, remote, append(args, "--output", "json"))
 			continue
@@ -152,7 +190,8 @@ func TestServer_CommandsPrintWhatTheyPrintOnTheStore(t *testing.T) {
 	}
 	for _, line := range []string{
 		"client show nothing", "client create --kind web --redirect-uri http://shop.example.com/", "client create --kind wechat_miniapp --id mini --app-id wx0123456789abcdef --app-secret-stdin",
-		"user show nobody", "directory delete default --yes", "directory create Staff",
+		"user show nobody", "directory delete default --yes", "directory create Staff", "operator show nobody", "operator delete ann --yes",
+		"operator client update nothing --name x", "user sessions nobody", "user merge undo-all nothing", "user merge accept nothing",
 	} {
 		compareFailures(t, local, remote, strings.Fields(line))
 	}
@@ -163,7 +202,12 @@ func compareOutputs(t *testing.T, local, remote *cliHarness, args []string) {
 	t.Helper()
 	var outputs [2]string
 	for i, cli := range []*cliHarness{local, remote} {
-		outputs[i] = stable(cli.run(t, cli.withSecrets(t, args)...))
+		cli.out.Reset()
+		cli.err.Reset()
+		if code := cli.exitCode(t, cli.withSecrets(t, args)...); code != exitDone && code != exitPending {
+			t.Fatalf("minifed %s: exit code %d\n%s", strings.Join(args, " "), code, cli.err)
+		}
+		outputs[i] = stable(cli.out.String())
 	}
 	if outputs[0] != outputs[1] {
 		t.Errorf("minifed %s prints on the store\n%s\nand over the API\n%s", strings.Join(args, " "), outputs[0], outputs[1])
@@ -209,6 +253,7 @@ func stable(printed string) string {
 			continue
 		}
 		for i, field := range fields {
+			field = strings.Trim(field, `",:`)
 			if id, _, _ := strings.Cut(field, "."); len(id) == 26 && strings.Trim(id, "abcdefghijklmnopqrstuvwxyz234567") == "" || len(id) == 43 {
 				fields[i] = "ID"
 			}
@@ -227,7 +272,8 @@ func stable(printed string) string {
 func TestServer_RejectsWhatIsForTheStore(t *testing.T) {
 	server := newAPIServer(t)
 	cli := server.withServer(t)
-	cli.mustFail(t, exitFailed, []string{"works on the store"}, "export", filepath.Join(t.TempDir(), "x"))
+	cli.mustFail(t, exitFailed, []string{"calls no server", "not empty", "MINIFED_SERVER"}, "import", filepath.Join(t.TempDir(), "x"))
+	newCLI(t).mustFail(t, exitFailed, []string{"it starts one"}, "serve", "--server", server.URL)
 	wrong := newCLI(t, "MINIFED_CLIENT_ID=ci", "MINIFED_CLIENT_SECRET=wrong")
 	wrong.mustFail(t, exitFailed, []string{"gets no token", "MINIFED_CLIENT_ID"}, "client", "list", "--server", server.URL)
 	newCLI(t, "MINIFED_CLIENT_ID=ci").mustFail(t, exitUsage, []string{"MINIFED_CLIENT_SECRET_FILE"}, "client", "list", "--server", server.URL)
@@ -237,6 +283,128 @@ func TestServer_RejectsWhatIsForTheStore(t *testing.T) {
 	newCLI(t, "MINIFED_CLIENT_ID=ci", "MINIFED_CLIENT_SECRET=x").mustFail(t, exitFailed, []string{"admin.public_url"}, "client", "list", "--server", other.URL)
 	if _, err := os.Stat(cli.folder); !os.IsNotExist(err) {
 		t.Errorf("a command over the API opened a store: %v", err)
+	}
+}
+
+// neutralCommands use neither a store nor a server, or sign in at one.
+func neutralCommands() []string { return []string{"version", "completion", "login", "logout", "help"} }
+
+// TestServer_EveryCommandCallsItOrSaysWhy compares the commands with those that are tested.
+func TestServer_EveryCommandCallsItOrSaysWhy(t *testing.T) {
+	// Commands whose outputs on the store and over the API differ, which other tests of this file run.
+	tested := []string{
+		"client test", "user import", "user export", "user merge accept", "user merge dismiss", "user merge undo", "user merge undo-all", "audit list",
+		"audit verify", "audit export", "export", "keys revoke", "connection test",
+	}
+	tested = append(tested, comparedLines()...)
+	cli := newAPIServer(t).withServer(t)
+	var visit func(command *cobra.Command)
+	visit = func(command *cobra.Command) {
+		for _, child := range command.Commands() {
+			visit(child)
+		}
+		name := strings.TrimPrefix(command.CommandPath(), "minifed ")
+		if command.Args == nil || command.HasSubCommands() && name != "backup" || slices.Contains(neutralCommands(), strings.Fields(name)[0]) {
+			return
+		}
+		if _, local := localCommands()[name]; local {
+			if err := (&settings{server: "https://admin.example.com"}).checkServer(cli.Console, command); err == nil {
+				t.Errorf("minifed %s does not reject --server", name)
+			}
+			return
+		}
+		if !slices.ContainsFunc(tested, func(line string) bool { return line == name || strings.HasPrefix(line, name+" ") }) {
+			t.Errorf("minifed %s is tested over the API by no line", name)
+		}
+	}
+	visit(newRoot(cli.Console))
+}
+
+func TestServer_TransfersFiles(t *testing.T) {
+	server := newAPIServer(t)
+	cli, folder := server.withServer(t), t.TempDir()
+	file := filepath.Join(folder, "users.csv")
+	writeFile(t, file, "username,name\nalice,Alice\nbob,Bob\n")
+	dry := cli.runJSON(t, "user", "import", file, "--dry-run")
+	done := cli.runJSON(t, "user", "import", file)
+	again := cli.runJSON(t, "user", "import", file)
+	if dry["created"] != 2.0 || done["created"] != 2.0 || again["unchanged"] != 2.0 {
+		t.Errorf("imported %v, %v, %v", dry, done, again)
+	}
+	writeFile(t, file, "username,name\na b,Alice\n")
+	cli.mustFail(t, exitFailed, []string{"unacceptable rows"}, "user", "import", file)
+	users := filepath.Join(folder, "users.jsonl")
+	if got := cli.runJSON(t, "user", "export", users); got["users"] != 2.0 {
+		t.Errorf("exported %v", got)
+	}
+	if text, err := os.ReadFile(users); err != nil || strings.Count(string(text), "\n") != 2 || !strings.Contains(string(text), `"username":"alice"`) {
+		t.Errorf("the file is %s, %v", text, err)
+	}
+	cli.mustFail(t, exitUsage, []string{"exists"}, "user", "export", users)
+	archive := filepath.Join(folder, "minifed.export")
+	if got := cli.runJSON(t, "export", archive); got["bytes"] != 10.0 {
+		t.Errorf("exported %v", got)
+	}
+	files := filepath.Join(folder, "files")
+	cli.run(t, "export", "--as-files", files)
+	if got := cli.runJSON(t, "apply", "-f", files, "--yes"); got["pending"] != false {
+		t.Errorf("applied %v", got)
+	}
+}
+
+func TestServer_ReadsAudit(t *testing.T) {
+	cli := newAPIServer(t).withServer(t)
+	cli.run(t, "user", "create", "alice")
+	if got := cli.run(t, "audit", "list", "--action", "user."); !strings.Contains(got, "service:ci") || !strings.Contains(got, "user.create") {
+		t.Errorf("the audit is %s", got)
+	}
+	if got := cli.run(t, "audit", "export", "--since", "1h", "--target", "nothing"); got != "" {
+		t.Errorf("exported %s", got)
+	}
+	if got := cli.run(t, "audit", "export", "--since", "1h"); !strings.Contains(got, `"action":"user.create"`) {
+		t.Errorf("exported %s", got)
+	}
+	if got := cli.runJSON(t, "audit", "verify"); got["found"] != 0.0 {
+		t.Errorf("verified %v", got)
+	}
+}
+
+func TestServer_TestsMiniProgramAndMergesInBulk(t *testing.T) {
+	server := newAPIServer(t)
+	cli := server.withServer(t)
+	cli.run(t, cli.withSecrets(t, strings.Fields("client create --kind wechat_miniapp --id mini --app-id wx0123456789abcdef --app-secret-stdin"))...)
+	if got := cli.run(t, "client", "test", "mini"); !strings.Contains(got, "accepts the AppID") {
+		t.Errorf("tested: %s", got)
+	}
+	cli.run(t, cli.withSecrets(t, strings.Fields("connection create --kind website --app-id wx1111111111111111 --open-platform shop --app-secret-stdin"))...)
+	if got := cli.run(t, "connection", "test", "wx1111111111111111"); !strings.Contains(got, "accepts") {
+		t.Errorf("tested: %s", got)
+	}
+	server.addMergeCandidate(t)
+	if got := cli.run(t, "user", "merge", "accept-all", "--reason", "unionid", "--dry-run"); strings.Count(got, "\n") != 2 {
+		t.Errorf("the preview is %s", got)
+	}
+	batch := cli.runJSON(t, "user", "merge", "accept-all", "--yes")
+	if got := cli.run(t, "user", "merge", "batches"); !strings.Contains(got, batch["batch"].(string)) {
+		t.Errorf("the batches are %s", got)
+	}
+	undone := cli.runJSON(t, "user", "merge", "undo-all", batch["batch"].(string))
+	if items, _ := undone["items"].([]any); len(items) != 1 {
+		t.Errorf("undone %v", undone)
+	}
+}
+
+// addMergeCandidate adds two accounts of one WeChat user.
+func (s *apiServer) addMergeCandidate(t *testing.T) {
+	t.Helper()
+	logins := []identity.Login{
+		{Directory: "default", AppID: "wx1", OpenID: "o1"}, {Directory: "default", AppID: "wx2", OpenID: "o2", OpenPlatform: "op", UnionID: "u"},
+		{Directory: "default", AppID: "wx1", OpenID: "o1", OpenPlatform: "op", UnionID: "u"},
+	}
+	for _, login := range logins {
+		if _, err := s.people.Resolve(t.Context(), login, true); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -17,8 +17,8 @@ import (
 func newServiceClients(d *operatorEnv) *cobra.Command {
 	return group("client",
 		newServiceCreate(d), newServiceList(d), newServiceUpdate(d), newServiceRotate(d),
-		serviceState(d, "disable", "disabled", (*admin.Service).DisableClient),
-		serviceState(d, "enable", "enabled", (*admin.Service).EnableClient),
+		serviceState(d, "disable", "disabled", operations.DisableClient),
+		serviceState(d, "enable", "enabled", operations.EnableClient),
 		newServiceDelete(d),
 	)
 }
@@ -62,7 +62,7 @@ func newServiceCreate(d *operatorEnv) *cobra.Command {
 	given.add(command.Flags())
 	command.Flags().Var(end, "expires", "")
 	command.Flags().StringVar(&name, "name", "", "")
-	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
+	command.RunE = d.operation(func(ctx context.Context, service operations, id string) error {
 		client, secret, err := service.CreateServiceClient(ctx, admin.NewServiceClient{ID: id, Name: name, Assignments: given.given, ExpiresAt: end.at})
 		if err != nil {
 			return err
@@ -78,17 +78,22 @@ func (d *operatorEnv) showServiceSecret(client storage.Client, secret string) er
 	view.Secret = secret
 	return d.say(view, func() {
 		d.PrintFields(append(serviceFields(client), console.Field{Name: "client_secret", Value: secret})...)
-		settings, err := d.load(d.Console)
-		if err == nil {
-			d.Printf("\n%s\n", d.Texts.Render(locale.Text("operator.client.secret", client.ID, settings.Admin.PublicURL, server.APIPath)))
+		address := d.serverURL()
+		if address == "" {
+			settings, err := d.load(d.Console)
+			if err != nil {
+				return
+			}
+			address = settings.Admin.PublicURL
 		}
+		d.Printf("\n%s\n", d.Texts.Render(locale.Text("operator.client.secret", client.ID, address, server.APIPath)))
 	})
 }
 
 func newServiceList(d *operatorEnv) *cobra.Command {
 	pages := new(paging)
 	command := &cobra.Command{Use: "list", Example: "  minifed operator client list", Args: exactly()}
-	command.RunE = d.job(func(ctx context.Context, service *admin.Service, _ string) error {
+	command.RunE = d.operation(func(ctx context.Context, service operations, _ string) error {
 		found, next, err := collect(*pages, func(page admin.Page) ([]storage.Client, string, error) { return service.ServiceClients(ctx, page) })
 		if err != nil {
 			return err
@@ -112,7 +117,7 @@ func newServiceUpdate(d *operatorEnv) *cobra.Command {
 	given.add(command.Flags())
 	command.Flags().Var(end, "expires", "")
 	command.Flags().StringVar(&name, "name", "", "")
-	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
+	command.RunE = d.operation(func(ctx context.Context, service operations, id string) error {
 		change := admin.ServiceClientUpdate{}
 		if command.Flags().Changed("role") {
 			change.Assignments = &given.given
@@ -138,7 +143,7 @@ func newServiceRotate(d *operatorEnv) *cobra.Command {
 		Use: "rotate-secret CLIENT_ID", Example: "  minifed operator client rotate-secret ci\n  minifed operator client rotate-secret ci --alone", Args: exactly("argument.client"),
 	}
 	command.Flags().BoolVar(&alone, "alone", false, "")
-	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
+	command.RunE = d.operation(func(ctx context.Context, service operations, id string) error {
 		secret, err := service.RotateClientSecret(ctx, storage.OperatorsDirectory, id, "", alone)
 		if err != nil {
 			return err
@@ -154,11 +159,11 @@ func newServiceRotate(d *operatorEnv) *cobra.Command {
 
 // serviceState returns a command that changes the state of a service client.
 func serviceState(
-	d *operatorEnv, name, done string, change func(*admin.Service, context.Context, string, string) (*storage.Entry[storage.Client], error),
+	d *operatorEnv, name, done string, change func(operations, context.Context, string, string) (*storage.Entry[storage.Client], error),
 ) *cobra.Command {
 	return &cobra.Command{
 		Use: name + " CLIENT_ID", Example: "  minifed operator client " + name + " ci", Args: exactly("argument.client"),
-		RunE: d.job(func(ctx context.Context, service *admin.Service, id string) error {
+		RunE: d.operation(func(ctx context.Context, service operations, id string) error {
 			entry, err := change(service, ctx, storage.OperatorsDirectory, id)
 			if err != nil {
 				return err
@@ -173,7 +178,7 @@ func newServiceDelete(d *operatorEnv) *cobra.Command {
 	command := &cobra.Command{
 		Use: "delete CLIENT_ID", Example: "  minifed operator client delete ci --yes", Args: exactly("argument.client"),
 	}
-	command.RunE = d.job(func(ctx context.Context, service *admin.Service, id string) error {
+	command.RunE = d.operation(func(ctx context.Context, service operations, id string) error {
 		if err := sure.ask(ctx, d.Console, "client "+id, id); err != nil {
 			return err
 		}

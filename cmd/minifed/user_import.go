@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -30,7 +28,7 @@ func newUserImport(d *operatorEnv) *cobra.Command {
 	flags.BoolVar(&job.DryRun, "dry-run", false, "")
 	flags.BoolVar(&job.Update, "update", false, "")
 	flags.BoolVar(&job.Fast, "fast", false, "")
-	command.RunE = d.job(func(ctx context.Context, service *admin.Service, path string) error {
+	command.RunE = d.operation(func(ctx context.Context, service operations, path string) error {
 		var known bool
 		if job.Format, known = userfile.Format(format), format != ""; !known {
 			job.Format, known = userfile.FormatOf(path)
@@ -114,11 +112,8 @@ func newUserExport(d *operatorEnv) *cobra.Command {
 		Use:     "export FILE",
 		Example: "  minifed user export users.jsonl",
 		Args:    exactly("argument.new_file"),
-		RunE: d.job(func(ctx context.Context, service *admin.Service, path string) error {
+		RunE: d.operation(func(ctx context.Context, service operations, path string) error {
 			count, err := d.exportUsers(ctx, service, path)
-			if errors.Is(err, fs.ErrExist) {
-				return wrongUsage("usage.file_exists", path)
-			}
 			if err != nil {
 				return err
 			}
@@ -127,24 +122,17 @@ func newUserExport(d *operatorEnv) *cobra.Command {
 	}
 }
 
-// exportUsers writes users to a new file. An incomplete file is removed.
-func (d *operatorEnv) exportUsers(ctx context.Context, service *admin.Service, path string) (count int, err error) {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return 0, err
-	}
-	defer func() {
-		if err = errors.Join(err, file.Close()); err != nil {
-			err = errors.Join(err, os.Remove(path))
-		}
-	}()
-	buffered := bufio.NewWriter(file)
+// exportUsers writes users to a new file.
+func (d *operatorEnv) exportUsers(ctx context.Context, service operations, path string) (count int, err error) {
 	next := d.Now().Add(progressEvery)
-	count, err = service.ExportUsers(ctx, d.directory, buffered, func(count int) {
-		if now := d.Now(); !now.Before(next) {
-			next = now.Add(progressEvery)
-			d.Notef("%d users\n", count)
-		}
+	err = writeNewFile(path, func(out io.Writer) error {
+		count, err = service.ExportUsers(ctx, d.directory, out, func(count int) {
+			if now := d.Now(); !now.Before(next) {
+				next = now.Add(progressEvery)
+				d.Notef("%d users\n", count)
+			}
+		})
+		return err
 	})
-	return count, errors.Join(err, buffered.Flush(), file.Sync())
+	return count, err
 }

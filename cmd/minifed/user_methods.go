@@ -15,7 +15,7 @@ func newUserMethods(d *operatorEnv) *cobra.Command {
 		Use:     "methods USER",
 		Example: "  minifed user methods alice\n  minifed user methods alice --directory _admin --output json",
 		Args:    exactly("argument.user"),
-		RunE: d.userJob(func(ctx context.Context, service *admin.Service, id string) error {
+		RunE: d.userOperation(func(ctx context.Context, service operations, id string) error {
 			methods, err := service.UserMethods(ctx, d.directory, id)
 			if err != nil {
 				return err
@@ -62,7 +62,7 @@ func newUserResetMethods(d *operatorEnv) *cobra.Command {
 			"  minifed user reset-methods alice --directory _admin --yes",
 		Args: exactly("argument.user"),
 	}
-	command.RunE = d.userJob(func(ctx context.Context, service *admin.Service, id string) error {
+	command.RunE = d.userOperation(func(ctx context.Context, service operations, id string) error {
 		if err := sure.ask(ctx, d.Console, "sign-in methods of user "+id, id); err != nil {
 			return err
 		}
@@ -83,7 +83,7 @@ func newUserResetMethods(d *operatorEnv) *cobra.Command {
 }
 
 // removeMethods removes the chosen methods of a user.
-func (d *operatorEnv) removeMethods(ctx context.Context, service *admin.Service, id string, chosen methodChoice) (removedMethods, error) {
+func (d *operatorEnv) removeMethods(ctx context.Context, service operations, id string, chosen methodChoice) (removedMethods, error) {
 	removed := removedMethods{UserID: id, Passkeys: []string{}}
 	if !chosen.totp && len(chosen.passkeys) == 0 {
 		methods, err := service.UserMethods(ctx, d.directory, id)

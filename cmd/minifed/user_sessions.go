@@ -26,7 +26,7 @@ func newUserSessions(d *operatorEnv) *cobra.Command {
 		Example: "  minifed user sessions alice\n  minifed user sessions alice --end 5sgOzZXEO2vKx5p3vWyTJQ",
 		Args:    exactly("argument.user"),
 	}
-	command.RunE = d.userJob(func(ctx context.Context, service *admin.Service, id string) error {
+	command.RunE = d.userOperation(func(ctx context.Context, service operations, id string) error {
 		if end != "" {
 			if err := service.EndUserSession(ctx, d.directory, id, end); err != nil {
 				return err
@@ -68,7 +68,7 @@ func newUserGrants(d *operatorEnv) *cobra.Command {
 		Example: "  minifed user grants alice\n  minifed user grants alice --end 1dMfFl6Vq8Y5u4b2b0VDeHGPWCMuiX1EGkM1PpJ2Slw\n  minifed user grants alice --remove-client shop",
 		Args:    exactly("argument.user"),
 	}
-	command.RunE = d.userJob(func(ctx context.Context, service *admin.Service, id string) error {
+	command.RunE = d.userOperation(func(ctx context.Context, service operations, id string) error {
 		if end != "" || removed != "" {
 			return d.endGrants(ctx, service, id, end, removed)
 		}
@@ -92,7 +92,7 @@ func newUserGrants(d *operatorEnv) *cobra.Command {
 }
 
 // endGrants ends one grant of a user, or all that a client has from the user.
-func (d *operatorEnv) endGrants(ctx context.Context, service *admin.Service, id, grant, client string) error {
+func (d *operatorEnv) endGrants(ctx context.Context, service operations, id, grant, client string) error {
 	if client == "" {
 		if err := service.EndUserGrant(ctx, d.directory, id, grant); err != nil {
 			return err
@@ -110,7 +110,7 @@ func newUserResetPassword(d *operatorEnv) *cobra.Command {
 		Use:     "reset-password USER",
 		Example: "  minifed user reset-password alice",
 		Args:    exactly("argument.user"),
-		RunE: d.userJob(func(ctx context.Context, service *admin.Service, id string) error {
+		RunE: d.userOperation(func(ctx context.Context, service operations, id string) error {
 			password, err := service.ResetUserPassword(ctx, d.directory, id)
 			if err != nil {
 				return err

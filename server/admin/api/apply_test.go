@@ -76,9 +76,9 @@ func TestApply_ChangedRecordStopsIt(t *testing.T) {
 func TestApply_NamesWrongMembers(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	body := `{"documents":[{"kind":"directory","body":{"id":"default","nmae":"x"}},{"kind":"web","body":{"id":"p","directory":"default","redirect_uris":["ftp://x"]}}]}`
-	h.send(tokenAdmin, http.MethodPost, "/apply/plan", body).wantProblem(http.StatusUnprocessableEntity, "invalid", "/documents/0/body/nmae")
-	h.send(tokenAdmin, http.MethodPost, "/apply/plan", strings.Replace(body, "nmae", "name", 1)).
+	body := `{"documents":[{"kind":"directory","body":{"id":"default","label":"x"}},{"kind":"web","body":{"id":"p","directory":"default","redirect_uris":["ftp://x"]}}]}`
+	h.send(tokenAdmin, http.MethodPost, "/apply/plan", body).wantProblem(http.StatusUnprocessableEntity, "invalid", "/documents/0/body/label")
+	h.send(tokenAdmin, http.MethodPost, "/apply/plan", strings.Replace(body, "label", "name", 1)).
 		wantProblem(http.StatusUnprocessableEntity, "invalid", "/documents/1/body/redirect_uris")
 	h.send(tokenAdmin, http.MethodPost, "/apply/plan", `{"documents":[{"kind":"nothing","body":{}}]}`).
 		wantProblem(http.StatusUnprocessableEntity, "invalid", "/documents/0/kind")

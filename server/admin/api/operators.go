@@ -16,6 +16,7 @@ type Operator struct {
 	ID          string               `json:"id"`
 	Status      storage.UserStatus   `json:"status"`
 	Username    string               `json:"username"`
+	Name        string               `json:"name,omitempty"`
 	Email       string               `json:"email,omitempty"`
 	Assignments []storage.Assignment `json:"assignments"`
 	CreatedAt   time.Time            `json:"created_at"`
@@ -24,6 +25,7 @@ type Operator struct {
 // NewOperator is the body of the creation of an operator.
 type NewOperator struct {
 	Username    string               `json:"username"`
+	Name        string               `json:"name,omitempty"`
 	Password    string               `json:"password,omitempty"`
 	Email       string               `json:"email,omitempty"`
 	Assignments []storage.Assignment `json:"assignments"`
@@ -66,7 +68,7 @@ type CreatedServiceClient struct {
 
 func viewOperator(o admin.Operator) Operator {
 	u := o.User
-	return Operator{u.ID, u.Status, u.Username, u.Email, u.Assignments, u.CreatedAt}
+	return Operator{u.ID, u.Status, u.Username, u.Profile.Name, u.Email, u.Assignments, u.CreatedAt}
 }
 
 func viewService(c storage.Client) ServiceClient {
@@ -196,7 +198,7 @@ func createOperator(c *call) (reply, error) {
 		return reply{}, err
 	}
 	created, password, err := c.service.CreateOperator(c.Context(), admin.NewOperator{
-		Account: identity.Account{Username: asked.Username, Password: asked.Password}, Email: asked.Email,
+		Account: identity.Account{Username: asked.Username, Password: asked.Password, Profile: storage.Profile{Name: asked.Name}}, Email: asked.Email,
 		Assignments: admin.AssignmentsOf(asked.Assignments),
 	})
 	id := created.User.ID

@@ -88,7 +88,7 @@ func (p *planner) connectionChange(d described, current *storage.Entry[storage.C
 	after.Disabled = asked.Disabled
 	change := Change{
 		Kind: d.Kind, Directory: before.Directory, ID: before.AppID, Source: d.Source,
-		Members: differences(explicitConnection(before), explicitConnection(after)),
+		Members: differences(explicitConnection(before), explicitConnection(after)), state: current.Revision(),
 	}
 	if changesSecret {
 		change.Members = append(change.Members, Difference{Member: "app_secret", Secret: true})
@@ -129,9 +129,9 @@ func (p *planner) otherConnections(ctx context.Context, directory string, descri
 		if describes[connectionKey(connection)] {
 			continue
 		}
-		change := Change{Action: ActionIgnore, Kind: string(connection.Kind), Directory: directory, ID: connection.AppID}
+		change := Change{Action: ActionIgnore, Kind: string(connection.Kind), Directory: directory, ID: connection.AppID, state: stateOf(connection)}
 		if prune {
-			change.Action = ActionDelete
+			change.Action, change.fresh = ActionDelete, admin.ActConnectionDelete
 			change.do = func(ctx context.Context) error { return p.deleteConnection(ctx, connection) }
 		}
 		p.add(change)

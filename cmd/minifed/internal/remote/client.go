@@ -57,8 +57,12 @@ type request struct {
 	method, path string
 	query        url.Values
 	body         any
-	media        string
-	ifMatch      string
+	// content is a body that is no JSON, of the media type.
+	content io.Reader
+	media   string
+	ifMatch string
+	// long says that the response may take longer than that of other requests.
+	long bool
 }
 
 // path returns a path of the API with its escaped parts.
@@ -71,28 +75,17 @@ func path(parts ...string) string {
 
 // call sends a request and decodes the response into reply, which may be nil. It returns the response's entity tag.
 func (c *Client) call(ctx context.Context, asked request, reply any) (etag string, err error) {
-	token, err := c.tokens.Token(ctx)
+	response, err := c.send(ctx, asked)
 	if err != nil {
 		return "", err
-	}
-	sent, err := c.request(ctx, asked, token)
-	if err != nil {
-		return "", err
-	}
-	response, err := c.http.Do(sent)
-	if err != nil {
-		return "", unreachable(c.server, err)
 	}
 	defer response.Body.Close()
+	if reply == nil {
+		return response.Header.Get("ETag"), nil
+	}
 	content, err := io.ReadAll(io.LimitReader(response.Body, maxResponse))
 	if err != nil {
 		return "", unreachable(c.server, err)
-	}
-	if response.StatusCode >= http.StatusMultipleChoices {
-		return "", c.failure(response, content)
-	}
-	if reply == nil {
-		return response.Header.Get("ETag"), nil
 	}
 	if err := json.Unmarshal(content, reply); err != nil {
 		return "", fmt.Errorf("the response of %s: %w", c.server, err)
@@ -100,8 +93,37 @@ func (c *Client) call(ctx context.Context, asked request, reply any) (etag strin
 	return response.Header.Get("ETag"), nil
 }
 
+// send sends a request and returns the response of a success.
+func (c *Client) send(ctx context.Context, asked request) (*http.Response, error) {
+	token, err := c.tokens.Token(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sent, err := c.request(ctx, asked, token)
+	if err != nil {
+		return nil, err
+	}
+	client := *c.http
+	if asked.long || asked.content != nil {
+		client.Timeout = 0 // The server bounds it.
+	}
+	response, err := client.Do(sent)
+	if err != nil {
+		return nil, unreachable(c.server, err)
+	}
+	if response.StatusCode < http.StatusMultipleChoices {
+		return response, nil
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(io.LimitReader(response.Body, maxResponse))
+	if err != nil {
+		return nil, unreachable(c.server, err)
+	}
+	return nil, c.failure(response, content)
+}
+
 func (c *Client) request(ctx context.Context, asked request, token string) (*http.Request, error) {
-	var body io.Reader
+	body := asked.content
 	if asked.body != nil {
 		text, err := json.Marshal(asked.body)
 		if err != nil {
@@ -210,7 +232,9 @@ func list[T any](ctx context.Context, c *Client, asked admin.Page, path string) 
 }
 
 func listBy[T any](ctx context.Context, c *Client, asked admin.Page, sent request) (found page[T], err error) {
-	sent.query = url.Values{}
+	if sent.query == nil {
+		sent.query = url.Values{}
+	}
 	if asked.Limit > 0 {
 		sent.query.Set("limit", strconv.Itoa(asked.Limit))
 	}

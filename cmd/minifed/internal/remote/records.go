@@ -88,6 +88,14 @@ func clientOf(read api.Client) storage.Client {
 	return client
 }
 
+// clientPath returns the path of a client. Clients of the directory of operators have a path of their own.
+func clientPath(directory, id string, parts ...string) string {
+	if directory == storage.OperatorsDirectory {
+		return path(append([]string{"service-clients", id}, parts...)...)
+	}
+	return path(append([]string{"directories", directory, "clients", id}, parts...)...)
+}
+
 // CreateClient does what admin.Service.CreateClient does.
 func (c *Client) CreateClient(ctx context.Context, asked admin.NewClient) (*storage.Entry[storage.Client], string, error) {
 	body, err := object(api.NewClient{Client: asked.Client, Secret: asked.Secret, AppSecret: asked.AppSecret})
@@ -104,7 +112,7 @@ func (c *Client) CreateClient(ctx context.Context, asked admin.NewClient) (*stor
 // Client does what admin.Service.Client does.
 func (c *Client) Client(ctx context.Context, directory, id string) (*storage.Entry[storage.Client], error) {
 	var found api.Client
-	_, err := c.call(ctx, request{method: http.MethodGet, path: path("directories", directory, "clients", id)}, &found)
+	_, err := c.call(ctx, request{method: http.MethodGet, path: clientPath(directory, id)}, &found)
 	return entry(clientOf(found), err)
 }
 
@@ -119,7 +127,7 @@ func (c *Client) Clients(ctx context.Context, directory string, asked admin.Page
 
 // UpdateClient does what admin.Service.UpdateClient does.
 func (c *Client) UpdateClient(ctx context.Context, directory, id, _ string, edit func(*storage.Client)) (*storage.Entry[storage.Client], error) {
-	after, err := change(ctx, c, path("directories", directory, "clients", id), func(read *api.Client) { edit(&read.Client) })
+	after, err := change(ctx, c, clientPath(directory, id), func(read *api.Client) { edit(&read.Client) })
 	return entry(clientOf(after), err)
 }
 
@@ -135,7 +143,7 @@ func (c *Client) EnableClient(ctx context.Context, directory, id string) (*stora
 
 func (c *Client) setClient(ctx context.Context, directory, id, state string) (*storage.Entry[storage.Client], error) {
 	var changed api.Client
-	_, err := c.call(ctx, request{method: http.MethodPost, path: path("directories", directory, "clients", id, state)}, &changed)
+	_, err := c.call(ctx, request{method: http.MethodPost, path: clientPath(directory, id, state)}, &changed)
 	return entry(clientOf(changed), err)
 }
 
@@ -143,19 +151,19 @@ func (c *Client) setClient(ctx context.Context, directory, id, state string) (*s
 func (c *Client) RotateClientSecret(ctx context.Context, directory, id, chosen string, alone bool) (string, error) {
 	var created api.Secret
 	body := api.NewSecret{Secret: chosen, Alone: alone}
-	_, err := c.call(ctx, request{method: http.MethodPost, path: path("directories", directory, "clients", id, "secret"), body: body}, &created)
+	_, err := c.call(ctx, request{method: http.MethodPost, path: clientPath(directory, id, "secret"), body: body}, &created)
 	return created.Secret, err
 }
 
 // SetAppSecret does what admin.Service.SetAppSecret does.
 func (c *Client) SetAppSecret(ctx context.Context, directory, id string, secret wechat.AppSecret) error {
 	body := api.AppSecret{AppSecret: secret}
-	_, err := c.call(ctx, request{method: http.MethodPut, path: path("directories", directory, "clients", id, "app-secret"), body: body}, nil)
+	_, err := c.call(ctx, request{method: http.MethodPut, path: clientPath(directory, id, "app-secret"), body: body}, nil)
 	return err
 }
 
 // DeleteClient does what admin.Service.DeleteClient does.
 func (c *Client) DeleteClient(ctx context.Context, directory, id string) error {
-	_, err := c.call(ctx, request{method: http.MethodDelete, path: path("directories", directory, "clients", id)}, nil)
+	_, err := c.call(ctx, request{method: http.MethodDelete, path: clientPath(directory, id)}, nil)
 	return err
 }
