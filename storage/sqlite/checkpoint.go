@@ -21,24 +21,9 @@ const (
 // SQLite.
 type checkpoints struct {
 	engine *Engine
-	// owner is the connection of the writer whose own checkpoints are off.
-	owner  *connection
 	conn   *connection // nil until it is needed, and after a failure
 	writes int         // committed since the last one
 	copied chan int64  // receives how many pages a checkpoint in the background left; nil if none runs
-}
-
-// takeOver stops the connection of the writer from copying the log itself.
-func (k *checkpoints) takeOver(c *connection) error {
-	if k == nil || k.owner == c {
-		return nil
-	}
-	row := make([]driver.Value, 1)
-	if _, err := c.row(row, "PRAGMA wal_autocheckpoint(0)"); err != nil {
-		return err
-	}
-	k.owner = c
-	return nil
 }
 
 // committed takes note of committed writes. The log begins again only when all of it was copied while nothing was committed: the

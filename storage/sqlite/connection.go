@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"time"
 
 	driversqlite "modernc.org/sqlite"
 )
@@ -32,14 +33,14 @@ type statement interface {
 // dialer opens a connection to a database file.
 type dialer func(ctx context.Context, path string) (*connection, error)
 
-// busyTimeout is how long a connection waits for another process, in milliseconds.
-const busyTimeout = 5000
+// busyTimeout is how long a connection waits for another process.
+const busyTimeout = 5 * time.Second
 
 // dsn names the file with the pragmas that every connection needs.
 func dsn(path string, pragmas ...string) string {
 	query := url.Values{
 		"_pragma": append([]string{
-			fmt.Sprintf("busy_timeout(%d)", busyTimeout), "journal_mode(WAL)", "synchronous(FULL)", "fullfsync(ON)", "trusted_schema(OFF)",
+			fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "journal_mode(WAL)", "synchronous(FULL)", "fullfsync(ON)", "trusted_schema(OFF)",
 		}, pragmas...),
 		"_dqs": {"0"}, "_error_rc": {"1"}, "_defensive": {"1"},
 	}

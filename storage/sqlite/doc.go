@@ -3,9 +3,10 @@
 //
 // # Writing
 //
-// All writes of a process go through one goroutine. It opens a transaction, executes all waiting writes, commits with
+// The writes of a process are executed one transaction at a time. A transaction executes all waiting writes, commits with
 // synchronous=FULL, and only then returns their results. So many callers share one sync to disk, and a lone caller does not
-// wait for others. One statement decides each operation (ON CONFLICT and row counts), so that a failed operation never affects
+// wait for others. A lone caller executes its write on its own goroutine; while a transaction runs, others wait for the goroutine
+// of the writer. One statement decides each operation (ON CONFLICT and row counts), so that a failed operation never affects
 // the others of its batch. A caller whose context ends before its operation was taken is dropped; after that, it gets the true
 // outcome.
 //

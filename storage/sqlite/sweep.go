@@ -174,12 +174,9 @@ func (w *writer) transact(do func(*connection) error) error {
 }
 
 func (w *writer) sweepKind(kind storage.Kind, until time.Time) (deleted int64, err error) {
-	if err := w.connect(); err != nil {
-		return 0, err
-	}
-	deleted, err = w.conn.exec(w.engine.tables[kind].sweep, until.UnixMilli(), int64(sweepRows))
-	if err != nil {
-		return 0, errors.Join(unavailable(w.engine.path, "sweep", err), w.disconnect())
-	}
-	return deleted, nil
+	err = w.transact(func(c *connection) (err error) {
+		deleted, err = c.exec(w.engine.tables[kind].sweep, until.UnixMilli(), int64(sweepRows))
+		return err
+	})
+	return deleted, err
 }

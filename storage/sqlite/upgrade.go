@@ -130,7 +130,7 @@ func (e *Engine) move(ctx context.Context, old *connection) error {
 // new one replaced it: its log would have the name of the new file's log.
 func (e *Engine) holdLocked(old *connection) {
 	e.working.Go(func() {
-		timer := time.NewTimer(2 * busyTimeout * time.Millisecond)
+		timer := time.NewTimer(2 * busyTimeout)
 		defer timer.Stop()
 		select {
 		case <-timer.C:

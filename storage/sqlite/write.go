@@ -21,6 +21,8 @@ const (
 	maxBatchWait = 10 * time.Millisecond
 	// maxOverruns bounds gathering to a hundredth of the time where it always takes too long.
 	maxOverruns = 7
+	// busyPause is how long the writer pauses before it tries again while another process has locked the file.
+	busyPause = 5 * time.Millisecond
 )
 
 // operation is one write on its way through the writer.
@@ -29,11 +31,11 @@ type operation struct {
 	action action
 	doc    storage.Document
 
-	packed []byte       // the body as it is stored
-	state  atomic.Int32 // waiting, then taken or abandoned
-	rev    int64        // set by the writer
-	err    error        // set by the writer
-	done   chan struct{}
+	packed []byte        // the body as it is stored
+	state  atomic.Int32  // waiting, then taken or abandoned
+	rev    int64         // set by the writer
+	err    error         // set by the writer
+	done   chan struct{} // closed by the writer; nil if the caller itself executes the operation
 }
 
 type action int
@@ -72,7 +74,7 @@ func (e *Engine) Delete(ctx context.Context, kind storage.Kind, id string) error
 	return err
 }
 
-// write hands an operation to the writer and waits for its outcome. When ctx ends first the operation is dropped if the writer
+// write executes an operation, or hands it to the writer and waits for its outcome. When ctx ends first the operation is dropped if the writer
 // has not taken it yet; otherwise its outcome is a moment away and worth more than a guess.
 func (e *Engine) write(ctx context.Context, op *operation) (rev string, err error) {
 	if op.table, err = e.table(op.doc.Kind); err != nil {
@@ -81,9 +83,13 @@ func (e *Engine) write(ctx context.Context, op *operation) (rev string, err erro
 	if ctx.Err() != nil {
 		return "", ended(ctx)
 	}
+	if e.writer.lead(op) {
+		return op.outcome()
+	}
 	op.done = make(chan struct{})
 	select {
 	case e.writer.queue <- op:
+		e.writer.wake()
 	case <-ctx.Done():
 		return "", ended(ctx)
 	case <-e.writer.stopped:
@@ -102,24 +108,32 @@ func (e *Engine) write(ctx context.Context, op *operation) (rev string, err erro
 		}
 		<-op.done
 	}
+	return op.outcome()
+}
+
+// outcome returns the results that the writer set.
+func (op *operation) outcome() (rev string, err error) {
 	if op.err != nil {
 		return "", op.err
 	}
 	return formatRevision(op.rev), nil
 }
 
-// writer executes the writes of a process, one transaction at a time.
+// writer executes the writes of a process, one transaction at a time: on the goroutine of a caller if no other runs, else on its own.
 type writer struct {
 	engine  *Engine
 	dial    dialer
 	random  io.Reader
 	queue   chan *operation
+	waiting chan struct{} // holds a value if the queue may have operations
+	turn    chan struct{} // holds a value while a transaction runs, and guards the fields below
 	stopped chan struct{} // closed when run has returned
 	sweep   *sweep        // nil unless the engine serves
 	// checkpoints is nil unless the engine serves.
 	checkpoints *checkpoints
 
 	conn  *connection // nil until it is needed, and after a failure
+	ready *connection // the connection that setUp has configured
 	batch []*operation
 	// merges are the progress of the merges, one for each table whose rows are indexed later. A tool has none: it indexes at once.
 	merges []*merging
@@ -130,7 +144,8 @@ type writer struct {
 
 func newWriter(e *Engine, first *connection, random io.Reader, dial dialer) *writer {
 	return &writer{
-		engine: e, conn: first, random: random, dial: dial, queue: make(chan *operation, batchSize), stopped: make(chan struct{}),
+		engine: e, conn: first, random: random, dial: dial, queue: make(chan *operation, batchSize), waiting: make(chan struct{}, 1),
+		turn: make(chan struct{}, 1), stopped: make(chan struct{}),
 	}
 }
 
@@ -148,44 +163,106 @@ func (w *writer) serve(mergeRows int) {
 // run works until the engine is closed and the queue is empty. A sweep gets its turn when no request waits.
 func (w *writer) run() {
 	defer close(w.stopped)
-	defer func() { _ = w.disconnect() }()
+	defer w.inTurn(func() { _ = w.disconnect() })
 	for {
 		select {
-		case op := <-w.queue:
-			w.commit(op)
+		case <-w.waiting:
+			w.inTurn(w.drain)
 			continue
 		default:
 		}
 		select {
-		case op := <-w.queue:
-			w.commit(op)
+		case <-w.waiting:
+			w.inTurn(w.drain)
 		case <-w.sweep.due():
-			w.sweep.step(w)
+			w.inTurn(func() { w.sweep.step(w) })
 		case <-w.engine.closed:
-			if len(w.queue) == 0 {
-				return
-			}
+			w.inTurn(w.drain)
+			return
 		}
 	}
 }
 
+// drain commits what is in the queue.
+func (w *writer) drain() {
+	for {
+		select {
+		case op := <-w.queue:
+			w.commit(op, w.begin)
+		default:
+			return
+		}
+	}
+}
+
+// wake lets the goroutine of the writer look at the queue.
+func (w *writer) wake() {
+	select {
+	case w.waiting <- struct{}{}:
+	default:
+	}
+}
+
+// inTurn waits until no other transaction runs.
+func (w *writer) inTurn(do func()) {
+	w.turn <- struct{}{}
+	defer func() { <-w.turn }()
+	do()
+}
+
+// lead commits an operation, and those that wait by then, on the goroutine of its caller: a caller that is alone needs no other
+// goroutine, whose start and end would each wake up a thread. It reports false, and does nothing, if another transaction runs, in
+// this process or in another one.
+func (w *writer) lead(op *operation) (done bool) {
+	select {
+	case w.turn <- struct{}{}:
+		defer func() { <-w.turn }()
+	default:
+		return false
+	}
+	select {
+	case <-w.engine.closed:
+		return false
+	default:
+	}
+	return len(w.queue) == 0 && w.commit(op, w.tryBegin)
+}
+
 // commit opens a transaction, executes first and the operations that wait by then, and returns the results when they are
-// durable. While another process has locked the file, callers may still cancel.
-func (w *writer) commit(first *operation) {
+// durable. While another process has locked the file, callers may still cancel. It reports false, and does nothing, if begin found
+// the file locked and first has a caller that can wait for the writer.
+func (w *writer) commit(first *operation, begin func() error) bool {
 	w.gather()
-	err := w.begin()
+	err := begin()
+	if first.done == nil && reasonOf(err) == FileLocked {
+		return false
+	}
 	w.take(first)
+	executed := false
+	defer func() {
+		if !executed { // A caller may recover from a panic.
+			w.fail(errPanicked)
+		}
+		w.answer()
+	}()
 	if err == nil {
 		err = w.execute()
 	}
 	if err != nil {
 		_ = w.disconnect()
-		err = unavailable(w.engine.path, "write", err)
-		for _, op := range w.batch {
-			op.err = err
-		}
+		w.fail(unavailable(w.engine.path, "write", err))
 	}
-	w.answer()
+	executed = true
+	return true
+}
+
+var errPanicked = fmt.Errorf("%w: storage/sqlite: the writer panicked", storage.ErrUnavailable)
+
+// fail sets the outcome of the whole batch.
+func (w *writer) fail(err error) {
+	for _, op := range w.batch {
+		op.err = err
+	}
 }
 
 // gather lets other goroutines run first, as long as that brings more operations: on a busy machine a commit then carries
@@ -209,7 +286,19 @@ func (w *writer) gather() {
 	w.overruns = 0
 }
 
-func (w *writer) begin() error {
+// begin opens a transaction. It waits for another process that has locked the file, up to busyTimeout.
+func (w *writer) begin() (err error) {
+	for waited := time.Duration(0); waited < busyTimeout; waited += busyPause {
+		if err = w.tryBegin(); err == nil || reasonOf(err) != FileLocked {
+			return err
+		}
+		time.Sleep(busyPause)
+	}
+	return err
+}
+
+// tryBegin opens a transaction, or returns an error at once if another process has locked the file.
+func (w *writer) tryBegin() error {
 	if err := w.connect(); err != nil {
 		return err
 	}
@@ -238,7 +327,9 @@ func (w *writer) take(first *operation) {
 
 func (w *writer) answer() {
 	for i, op := range w.batch {
-		close(op.done)
+		if op.done != nil {
+			close(op.done)
+		}
 		w.batch[i] = nil
 	}
 }
@@ -398,7 +489,7 @@ func (w *writer) connect() (err error) {
 			return err
 		}
 	}
-	if err := w.checkpoints.takeOver(w.conn); err != nil {
+	if err := w.setUp(); err != nil {
 		return err
 	}
 	for _, m := range w.merges {
@@ -409,6 +500,24 @@ func (w *writer) connect() (err error) {
 			return err
 		}
 	}
+	return nil
+}
+
+// setUp configures a new connection, after the tables exist: the writer itself waits for other processes, and copies the log.
+func (w *writer) setUp() error {
+	if w.ready == w.conn {
+		return nil
+	}
+	pragmas := []string{"PRAGMA busy_timeout(0)"}
+	if w.checkpoints != nil {
+		pragmas = append(pragmas, "PRAGMA wal_autocheckpoint(0)")
+	}
+	for _, pragma := range pragmas {
+		if err := w.conn.value(new(int64), pragma); err != nil {
+			return err
+		}
+	}
+	w.ready = w.conn
 	return nil
 }
 

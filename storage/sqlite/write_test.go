@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/minifed/minifed/storage"
 )
@@ -76,26 +77,79 @@ func TestWriter_CommitsBatch(t *testing.T) {
 
 func TestWriter_CancelWhileFileIsLocked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate("BEGIN")
-		e := openGated(t, g)
+		e := openTest(t, Options{})
+		unlock := lock(t, e.path)
 		ctx, cancel := context.WithCancel(t.Context())
 		answer := make(chan error)
 		go func() {
 			_, err := e.Insert(ctx, testDocument("a"))
 			answer <- err
 		}()
-		<-g.begun
+		synctest.Wait()
 		cancel()
 		if err := <-answer; !errors.Is(err, storage.ErrUnavailable) {
 			t.Errorf("got %v", err)
 		}
-		g.open()
-		synctest.Wait()
+		unlock()
+		mustInsert(t, e, testDocument("b")) // The writer goes on.
 		if _, err := e.Get(t.Context(), storage.KindGrant, "a"); !errors.Is(err, storage.ErrNotFound) {
 			t.Errorf("the dropped write: %v", err)
 		}
-		close(g.begun)
 	})
+}
+
+func TestWriter_WaitsForAnotherProcess(t *testing.T) {
+	for name, wait := range map[string]time.Duration{"in time": busyTimeout / 2, "too long": 2 * busyTimeout} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := openTest(t, Options{})
+				time.AfterFunc(wait, lock(t, e.path))
+				_, err := e.Insert(t.Context(), testDocument("a"))
+				var problem *FileError
+				if wait < busyTimeout && err != nil || wait > busyTimeout && (!errors.As(err, &problem) || problem.Reason != FileLocked) {
+					t.Errorf("got %v", err)
+				}
+				time.Sleep(wait)
+				synctest.Wait()
+				mustInsert(t, e, testDocument("b"))
+			})
+		})
+	}
+}
+
+// lock locks the file against writers, as another process does.
+func lock(t *testing.T, path string) (unlock func()) {
+	t.Helper()
+	c, err := dialWriter(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.exec("BEGIN IMMEDIATE"); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestWriter_ContinuesAfterAPanic(t *testing.T) {
+	var panics atomic.Bool
+	e := openHooked(t, Options{}, func(query string, execute execution) (driver.Result, error) {
+		if strings.HasPrefix(query, "INSERT") && panics.Load() {
+			panic("injected")
+		}
+		return execute()
+	})
+	panics.Store(true)
+	func() {
+		defer func() { _ = recover() }()
+		_, _ = e.Insert(t.Context(), testDocument("a"))
+	}()
+	panics.Store(false)
+	_, _ = e.Insert(t.Context(), testDocument("a")) // ends the connection
+	mustInsert(t, e, testDocument("a"))
 }
 
 func TestWriter_DropsCanceledBeforeBatch(t *testing.T) {
