@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/minifed/minifed/cmd/minifed/internal/explain"
 	"github.com/minifed/minifed/identity/userfile"
 	"github.com/minifed/minifed/server/admin"
 )
@@ -78,7 +79,7 @@ func (d *operatorEnv) showImport(path string, job admin.UserImport, report admin
 				d.Printf("and more: --output json lists %d\n", len(report.Problems))
 				break
 			}
-			d.Printf("%s\n", problem)
+			d.Printf("%s\n", explain.Text(d.Texts, problem.String()))
 		}
 		if report.Invalid > 0 {
 			return

@@ -36,7 +36,7 @@ func filesOf(r *request, directory string) (*filesData, error) {
 	plan, err := apply.Drift(r.Context(), r.service, directory)
 	if invalid, ok := errors.AsType[*apply.Invalid](err); ok {
 		for _, problem := range invalid.Problems {
-			data.Drift = append(data.Drift, driftRow{Source: problem.Source, Members: problem.Field + " " + problem.Text})
+			data.Drift = append(data.Drift, driftRow{Source: problem.Source, Members: problem.Field + " " + r.locale.problem(problem.Text)})
 		}
 		return data, nil
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/text/language"
+
+	"github.com/minifed/minifed/server/admin/chinese"
 )
 
 // languageCookie remembers the language that an operator chose.
@@ -18,6 +20,8 @@ type locale struct {
 	// Tag is the BCP 47 tag, and Name the language's own name.
 	Tag, Name string
 	texts     map[string]string
+	// problems translates texts of the service; nil for English.
+	problems *chinese.Texts
 }
 
 // locales are all languages. The first is the default.
@@ -42,7 +46,9 @@ func readLocales() (*locales, error) {
 		tags = append(tags, language.Make(each.Tag))
 	}
 	l.matcher = language.NewMatcher(tags)
-	return l, nil
+	var err error
+	l.named("zh-CN").problems, err = chinese.Read()
+	return l, err
 }
 
 // choose returns the language of a request: that of the cookie, else that of the browser (RFC 9110 §12.5.4).
@@ -83,6 +89,21 @@ func (l *locale) text(key string, parameters ...any) (string, error) {
 		return text, nil
 	}
 	return fmt.Sprintf(text, parameters...), nil
+}
+
+// problem returns a text of the service in this language. The name of a field can stand before it.
+func (l *locale) problem(english string) string {
+	if l.problems == nil {
+		return english
+	}
+	if translated := l.problems.Of(english); translated != english {
+		return translated
+	}
+	field, text, found := strings.Cut(english, ": ")
+	if !found {
+		return english
+	}
+	return field + "：" + l.problems.Of(text)
 }
 
 // has reports whether there is a text of a key.

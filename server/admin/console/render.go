@@ -216,6 +216,9 @@ func (v *view) T(key string, parameters ...any) (string, error) {
 	return v.request.locale.text(key, parameters...)
 }
 
+// Problem returns a text of the service in the page's language.
+func (v *view) Problem(english string) string { return v.request.locale.problem(english) }
+
 // Say returns a message in the page's language, with the messages and times among its parameters.
 func (v *view) Say(m message) (string, error) {
 	parameters := make([]any, len(m.parameters))

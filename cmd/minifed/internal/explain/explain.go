@@ -8,6 +8,8 @@ import (
 
 	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 	"github.com/minifed/minifed/server/admin"
+	"github.com/minifed/minifed/server/admin/apply"
+	"github.com/minifed/minifed/server/admin/chinese"
 )
 
 // In returns an error as the operator reads it in the language of a catalog, with what to do next.
@@ -30,6 +32,14 @@ func Operator(err error) error {
 	if store := storeProblem(err); store != nil {
 		return store
 	}
+	if documents, ok := errors.AsType[*apply.Invalid](err); ok {
+		return &invalidDocuments{documents}
+	}
+	for _, state := range []error{admin.ErrNotFound, admin.ErrExists, admin.ErrChanged, admin.ErrRefused} {
+		if errors.Is(err, state) {
+			return &wrongState{err}
+		}
+	}
 	if errors.Is(err, context.Canceled) {
 		return &locale.Problem{What: locale.Text("stopped")}
 	}
@@ -44,6 +54,40 @@ func Certificate(err error) error {
 	return &locale.Problem{What: locale.Text("certificate.unusable"), Cause: err}
 }
 
+// Text returns a text of package admin in the language of a catalog.
+func Text(texts *locale.Catalog, english string) string {
+	if texts.Tag() == locale.English {
+		return english
+	}
+	translated, err := chinese.Read()
+	if err != nil {
+		return english
+	}
+	return translated.Of(english)
+}
+
+// wrongState is an error of package admin about the state of a record.
+type wrongState struct{ error }
+
+// Unwrap returns the error of package admin.
+func (e *wrongState) Unwrap() error { return e.error }
+
+// Localize implements locale.Error.
+func (e *wrongState) Localize(texts *locale.Catalog) string { return Text(texts, e.Error()) }
+
+// invalidDocuments lists what is wrong with documents.
+type invalidDocuments struct{ *apply.Invalid }
+
+// Localize implements locale.Error.
+func (e *invalidDocuments) Localize(texts *locale.Catalog) string {
+	translated := &apply.Invalid{}
+	for _, problem := range e.Problems {
+		problem.Text = Text(texts, problem.Text)
+		translated.Problems = append(translated.Problems, problem)
+	}
+	return translated.Error()
+}
+
 // invalidRecord lists what is wrong with a record by the flags that set it.
 type invalidRecord struct{ *admin.Invalid }
 
@@ -51,7 +95,7 @@ type invalidRecord struct{ *admin.Invalid }
 func (e *invalidRecord) Localize(texts *locale.Catalog) string {
 	lines := []string{texts.Render(locale.Text("record.invalid"))}
 	for _, problem := range e.Problems {
-		lines = append(lines, "  "+flagOf(problem.Field)+": "+problem.Text)
+		lines = append(lines, "  "+flagOf(problem.Field)+": "+Text(texts, problem.Text))
 	}
 	return strings.Join(lines, "\n")
 }
