@@ -83,7 +83,7 @@ func TestDoctor_SpeaksTheLanguageOfTheEnvironmentAndJSONIsEnglish(t *testing.T) 
 	s.mustFail(t, exitFailed, []string{"1 项检查失败（共 "}, "doctor")
 	for _, line := range []string{
 		"正常  配置：http://localhost:8080，身份应用 \"default\"\n", "正常  内存：", "正常  存储：", "正常  磁盘：", "正常  主密钥：", "正常  出口代理：", "正常  微信：",
-		"正常  时钟：与微信的时钟相差 ", "正常  邮件：", "正常  default 的密钥：令牌密钥齐全，RS256 自 ", "正常  default 的帐号：",
+		"正常  时钟：与微信的时钟相差 ", "正常  邮件：", "正常  default 的密钥：令牌密钥齐全，RS256 自 ", "正常  default 的账号：",
 		"失败  小程序 shop（default）：微信拒绝了调用：", "\n      本服务器的地址不在微信公众平台的 IP 白名单中",
 	} {
 		if !strings.Contains(s.out.String(), line) {
@@ -125,5 +125,30 @@ func TestDoctor_OfAStoreThatCannotBeUsedIsInChinese(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestRecordErrors_AreInTheLanguageOfTheEnvironment checks a record with problems, a record that does not exist, a row of a file of
+// users, and a document.
+func TestRecordErrors_AreInTheLanguageOfTheEnvironment(t *testing.T) {
+	s := newCLIWithStore(t)
+	folder := t.TempDir()
+	users, document := filepath.Join(folder, "users.csv"), filepath.Join(folder, "shop.yaml")
+	writeFile(t, users, "username,email\nalice,not an address\n")
+	writeFile(t, document, "kind: web\nid: shop\nredirect_uri: x\n")
+	for _, c := range []struct {
+		english, chinese string
+		args             []string
+	}{
+		{"--redirect-uri: a web client needs at least one", "--redirect-uri: web 客户端至少需要一个", []string{"client", "create", "--kind", "web"}},
+		{`client "shop" of directory "default" does not exist`, `身份应用 "default" 的客户端 "shop" 不存在`, []string{"client", "show", "shop"}},
+		{"redirect_uri: is not a member", "redirect_uri: 不是成员", []string{"apply", "-f", document, "--dry-run"}},
+	} {
+		s.mustFail(t, exitFailed, []string{c.english}, c.args...)
+		s.with(inChinese).mustFail(t, exitFailed, []string{c.chinese}, c.args...)
+	}
+	s.with(inChinese).mustFail(t, exitFailed, nil, "user", "import", users)
+	if got := s.out.String(); !strings.Contains(got, "第 2 行，email：必须是普通的邮箱地址") {
+		t.Errorf("the import prints %s", got)
 	}
 }

@@ -43,10 +43,10 @@ func TestTexts_EveryTextIsTranslated(t *testing.T) {
 		t.Errorf("an unknown text becomes %q", got)
 	}
 	for text, want := range map[string]string{
-		`"http://x" must be https`:                           `"http://x" 必须是 https`,
-		`refused: disable directory "a" first`:               `请先停用目录 "a"`,
-		`client "shop" does not exist`:                       `客户端 "shop" 不存在`,
-		`has no effect on a service client: it has no users`: `对 service 客户端不起作用：它没有用户`,
+		`"http://x" must be https`:                            `"http://x" 必须是 https`,
+		`refused: disable directory "a" first`:                `请先停用身份应用 "a"`,
+		`client "shop" of directory "default" does not exist`: `身份应用 "default" 的客户端 "shop" 不存在`,
+		`has no effect on a service client: it has no users`:  `对 service 客户端不起作用：它没有用户`,
 	} {
 		if got := texts.Of(text); got != want {
 			t.Errorf("%q is translated as %q, want %q", text, got, want)
@@ -84,7 +84,7 @@ func composed() []string {
 		"user %q does not exist; the user_id is needed, not the username", "a user of this name, e-mail address or phone number exists already",
 	}
 	for _, record := range []string{
-		"client %q", "directory %q", "operator %q", "user %q", "host of directory %q", "signing key %s of directory %q", "this merge or merge candidate", "the link",
+		"client %q of directory %q", "session %q of user %q", "grant %q of user %q", "batch of merges %q", "directory %q", "operator %q", "user %q", "host of directory %q", "signing key %s of directory %q", "this merge or merge candidate", "the link",
 	} {
 		texts = append(texts, record, record+" does not exist", record+" exists already", record+" was changed meanwhile")
 	}
