@@ -145,7 +145,7 @@ func isInternal(format string) bool {
 		}
 	}
 	return slices.Contains([]string{
-		"%s %w", "%v", "%w: %w", "%s %s: %w", // made of others
+		"%s %w", "%v", "%w: %w", "%s %s: %w", // composed of others
 		"%s cannot be undone and %w within the last %v", "%s in directory %q %w for %s", // a page of the console says more
 		"is not allowed", "needs a sign-in", "needs a new sign-in", "refused", "this %w", "is not a valid link to the console",
 		"the file has unacceptable rows, and nothing was imported", // the report says more
@@ -163,7 +163,7 @@ func formatsOf(t *testing.T, file string) []string {
 	var formats []string
 	ast.Inspect(parsed, func(n ast.Node) bool {
 		if format := formatOf(n); format != "" {
-			formats = append(formats, strings.TrimPrefix(format, "%w: ")) // refused
+			formats = append(formats, strings.TrimPrefix(format, "%w: ")) // the text of ErrRefused
 		}
 		return true
 	})
