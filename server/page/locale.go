@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 
 	"golang.org/x/text/language"
 )
@@ -19,7 +20,8 @@ var pageFiles embed.FS
 type Locale struct {
 	// Tag is the BCP 47 tag, and name the language's own name.
 	Tag, name string
-	texts     map[string]string
+	// texts reads the texts when it is called first.
+	texts func() (map[string]string, error)
 }
 
 // Locales are all languages. The first is the default.
@@ -31,23 +33,28 @@ type Locales struct {
 // maxLanguages bounds a list of languages, in bytes.
 const maxLanguages = 256
 
-func readLocales() (*Locales, error) {
+func readLocales() *Locales {
 	t := new(Locales)
 	var tags []language.Tag
 	for _, known := range [][2]string{{"en", "English"}, {"zh-CN", "简体中文"}} {
 		locale := &Locale{Tag: known[0], name: known[1]}
-		raw, err := pageFiles.ReadFile("pages/" + locale.Tag + ".json")
-		if err != nil {
-			return nil, fmt.Errorf("page: pages: %w", err)
-		}
-		if err := json.Unmarshal(raw, &locale.texts); err != nil {
-			return nil, fmt.Errorf("page: pages: texts of %s: %w", locale.Tag, err)
-		}
+		locale.texts = sync.OnceValues(func() (map[string]string, error) { return readTexts(locale.Tag) })
 		t.all = append(t.all, locale)
 		tags = append(tags, language.Make(locale.Tag))
 	}
 	t.matcher = language.NewMatcher(tags)
-	return t, nil
+	return t
+}
+
+func readTexts(tag string) (texts map[string]string, err error) {
+	raw, err := pageFiles.ReadFile("pages/" + tag + ".json")
+	if err != nil {
+		return nil, fmt.Errorf("page: pages: %w", err)
+	}
+	if err := json.Unmarshal(raw, &texts); err != nil {
+		return nil, fmt.Errorf("page: pages: texts of %s: %w", tag, err)
+	}
+	return texts, nil
 }
 
 // Choose returns the language for a request: that of the URL's ui_locales, which a link on every page sets, else what the client
@@ -77,7 +84,11 @@ func (t *Locales) of(lists ...string) *Locale {
 
 // Text returns a text in this language, with its parameters.
 func (t *Locale) Text(key string, parameters ...any) (string, error) {
-	text, ok := t.texts[key]
+	texts, err := t.texts()
+	if err != nil {
+		return "", err
+	}
+	text, ok := texts[key]
 	if !ok {
 		return "", fmt.Errorf("page: pages: no text %q in %s", key, t.Tag)
 	}

@@ -20,7 +20,7 @@ import (
 
 // Renderer renders pages: HTML without scripts, in the user's language and the directory's colours.
 type Renderer struct {
-	templates map[string]*template.Template
+	templates map[string]pageTemplate
 	Locales   *Locales
 	Assets    *Assets
 	CSRF      CSRF
@@ -66,10 +66,6 @@ func (m Message) IsZero() bool { return m.key == "" }
 
 // New reads the templates and texts.
 func New(guard CSRF, clients oauth2.Clients) (*Renderer, error) {
-	locales, err := readLocales()
-	if err != nil {
-		return nil, err
-	}
 	assets, err := fixedAssets(clients)
 	if err != nil {
 		return nil, err
@@ -78,43 +74,55 @@ func New(guard CSRF, clients oauth2.Clients) (*Renderer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Renderer{templates: templates, Locales: locales, Assets: assets, CSRF: guard}, nil
+	return &Renderer{templates: templates, Locales: readLocales(), Assets: assets, CSRF: guard}, nil
 }
 
+// pageTemplate parses the template of a page when it is called first.
+type pageTemplate func() (*template.Template, error)
+
 // readTemplates returns the template of each page, by the name of its file. They share the frame and the parts, which are parsed
-// once.
-func readTemplates() (map[string]*template.Template, error) {
-	frame, err := template.New("frame.html").Option("missingkey=error").ParseFS(pageFiles, "pages/frame.html", "pages/parts.html")
-	if err != nil {
-		return nil, fmt.Errorf("page: pages: %w", err)
-	}
+// once. A template is parsed when its page is first rendered, so that a server starts sooner: it has many pages.
+func readTemplates() (map[string]pageTemplate, error) {
 	files, err := fs.Glob(pageFiles, "pages/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("page: pages: %w", err)
 	}
-	templates := map[string]*template.Template{}
+	frame := sync.OnceValues(func() (*template.Template, error) {
+		return template.New("frame.html").Option("missingkey=error").ParseFS(pageFiles, "pages/frame.html", "pages/parts.html")
+	})
+	templates := map[string]pageTemplate{}
 	for _, file := range files {
 		name := strings.TrimSuffix(path.Base(file), ".html")
-		if name == "frame" || name == "parts" {
-			continue
-		}
-		page, err := frame.Clone()
-		if err != nil {
-			return nil, fmt.Errorf("page: pages: %w", err)
-		}
-		if templates[name], err = page.ParseFS(pageFiles, file); err != nil {
-			return nil, fmt.Errorf("page: pages: %w", err)
+		if name != "frame" && name != "parts" {
+			templates[name] = sync.OnceValues(func() (*template.Template, error) { return parseIn(frame, file) })
 		}
 	}
 	return templates, nil
 }
 
+// parseIn parses the template of a page in the frame.
+func parseIn(frame pageTemplate, file string) (*template.Template, error) {
+	shared, err := frame()
+	if err != nil {
+		return nil, err
+	}
+	own, err := shared.Clone()
+	if err != nil {
+		return nil, err
+	}
+	return own.ParseFS(pageFiles, file)
+}
+
 // Render renders a page. If it returns an error, it has written nothing.
 func (p *Renderer) Render(w http.ResponseWriter, r *endpoint.Request, shown Page) error {
 	v := p.view(w, r, shown)
-	drawn, ok := p.templates[shown.Template]
+	parse, ok := p.templates[shown.Template]
 	if !ok {
 		return fmt.Errorf("page: no page %q", shown.Template)
+	}
+	drawn, err := parse()
+	if err != nil {
+		return fmt.Errorf("page: page %s: %w", shown.Template, err)
 	}
 	var body bytes.Buffer
 	if err := drawn.Execute(&body, v); err != nil {

@@ -18,24 +18,38 @@ import (
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-func loadTestLocales(t *testing.T) *Locales {
+// textsOf returns the texts of a language, by key.
+func textsOf(t *testing.T, locale *Locale) map[string]string {
 	t.Helper()
-	all, err := readLocales()
+	texts, err := locale.texts()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return all
+	return texts
+}
+
+func TestTemplates_AllParse(t *testing.T) {
+	templates, err := readTemplates()
+	if err != nil || len(templates) == 0 {
+		t.Fatalf("%d templates: %v", len(templates), err)
+	}
+	for name, parse := range templates {
+		if _, err := parse(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 func TestLocales_HaveTheSameTexts(t *testing.T) {
-	all := loadTestLocales(t).all
+	all := readLocales().all
+	first := textsOf(t, all[0])
 	verbs := regexp.MustCompile(`%(\[\d\])?[sd]`)
 	for _, other := range all[1:] {
-		if a, b := slices.Sorted(maps.Keys(all[0].texts)), slices.Sorted(maps.Keys(other.texts)); !slices.Equal(a, b) {
+		if a, b := slices.Sorted(maps.Keys(first)), slices.Sorted(maps.Keys(textsOf(t, other))); !slices.Equal(a, b) {
 			t.Errorf("%s and %s have not the same keys", all[0].Tag, other.Tag)
 		}
-		for key, text := range other.texts {
-			a, b := verbs.FindAllString(all[0].texts[key], -1), verbs.FindAllString(text, -1)
+		for key, text := range textsOf(t, other) {
+			a, b := verbs.FindAllString(first[key], -1), verbs.FindAllString(text, -1)
 			slices.Sort(a)
 			slices.Sort(b)
 			if strings.TrimSpace(text) == "" || !slices.Equal(a, b) {
@@ -47,8 +61,8 @@ func TestLocales_HaveTheSameTexts(t *testing.T) {
 
 // TestChineseTexts_AddressTheUserInOneForm: texts with 你 and with 您 appear on the same page.
 func TestChineseTexts_AddressTheUserInOneForm(t *testing.T) {
-	for _, locale := range loadTestLocales(t).all {
-		for key, text := range locale.texts {
+	for _, locale := range readLocales().all {
+		for key, text := range textsOf(t, locale) {
 			if strings.Contains(text, "您") {
 				t.Errorf("%s of %s is %q, want 你", key, locale.Tag, text)
 			}
@@ -105,7 +119,7 @@ func usedKeys(t *testing.T) map[string]bool {
 	for _, found := range matches(t, `"([a-z_]+)"`, "../*/*.go") {
 		literals[found] = true
 	}
-	for key := range loadTestLocales(t).all[0].texts { // Texts of scopes, acts and profile fields: their tests are next to the lists of these.
+	for key := range textsOf(t, readLocales().all[0]) { // Texts of scopes, acts and profile fields: their tests are next to the lists of these.
 		kind, of, _ := strings.Cut(strings.TrimSuffix(key, ".detail"), ".")
 		if slices.Contains([]string{"scope", "done", "field"}, kind) && literals[of] {
 			said[key] = true
@@ -125,7 +139,7 @@ func usedKeys(t *testing.T) map[string]bool {
 }
 
 func TestLocales_TextsAreUsedAndComplete(t *testing.T) {
-	texts := loadTestLocales(t).all[0].texts
+	texts := textsOf(t, readLocales().all[0])
 	said := usedKeys(t)
 	for key := range said {
 		if texts[key] == "" {
@@ -161,7 +175,7 @@ func TestLocale_PrefersLinkThenClientThenBrowser(t *testing.T) {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.URL.RawQuery = "ui_locales=" + strings.ReplaceAll(c.query, " ", "+")
 		r.Header.Set("Accept-Language", c.header)
-		if got := loadTestLocales(t).Choose(r, strings.Fields(c.client)).Tag; got != c.want {
+		if got := readLocales().Choose(r, strings.Fields(c.client)).Tag; got != c.want {
 			t.Errorf("ui_locales %.20q, client %q, Accept-Language %.20q: %s, want %s", c.query, c.client, c.header, got, c.want)
 		}
 	}
@@ -285,7 +299,7 @@ func TestErrorPage_ExplainsByStatus(t *testing.T) {
 }
 
 func TestLocale_FillsParameters(t *testing.T) {
-	v := &view{locale: loadTestLocales(t).all[0]}
+	v := &view{locale: readLocales().all[0]}
 	if got, err := v.Say(Text("login.wait", Text("wait.minutes", 3))); err != nil || got != "Too many failed attempts. Please try again in 3 min." {
 		t.Errorf("%q %v", got, err)
 	}
