@@ -32,8 +32,21 @@ const (
 // WeChat is the method that counts the results of calls to WeChat by class. They belong to no directory.
 const WeChat = "wechat"
 
-// Success is the outcome of a sign-in that succeeded, and of a call to WeChat.
-const Success = "success"
+// The methods that count checks, which every process runs each minute, by Success and Failure. They belong to no directory.
+const (
+	Store  = "store"
+	Keys   = "keys"
+	Backup = "backup"
+)
+
+// Checks are the methods of checks.
+func Checks() []string { return []string{Store, Keys, Backup} }
+
+// Success is the outcome of a sign-in that succeeded, of a call to WeChat, and of a check. Failure is that of a check.
+const (
+	Success = "success"
+	Failure = "failure"
+)
 
 // overflow is the method of counts above maxSeries.
 const overflow = "other"

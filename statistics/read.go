@@ -122,6 +122,21 @@ func inOrder(sums map[series][]int64) []Series {
 	return all
 }
 
+// Sum returns the sums of the series over their directories, in the same order. The series must be of one range.
+func Sum(all []Series) []Series {
+	sums := map[series][]int64{}
+	for _, each := range all {
+		key := series{"", each.Method, each.Outcome}
+		if sums[key] == nil {
+			sums[key] = make([]int64, len(each.Values))
+		}
+		for i, value := range each.Values {
+			sums[key][i] += value
+		}
+	}
+	return inOrder(sums)
+}
+
 func compare(a, b series) int {
 	return cmp.Or(strings.Compare(a.directory, b.directory), strings.Compare(a.method, b.method), strings.Compare(a.outcome, b.outcome))
 }

@@ -35,6 +35,18 @@ type Health struct {
 	Signers []SignerProblem `json:"signers"`
 	// Backup is the state of backups; nil if the server takes none.
 	Backup *BackupState `json:"backup,omitempty"`
+	// Audit is the state of the audit; nil if the store does not respond.
+	Audit *AuditState `json:"audit,omitempty"`
+}
+
+// AuditState is the last verification of the audit, and what this instance has to write.
+type AuditState struct {
+	VerifiedAt time.Time `json:"verified_at,omitzero"`
+	// Problems are those of the last verification.
+	Problems int `json:"problems,omitempty"`
+	// WaitingSignIns wait for their batch, and WriteFailures are the entries that could not be written since the start.
+	WaitingSignIns int   `json:"waiting_sign_ins,omitempty"`
+	WriteFailures  int64 `json:"write_failures,omitempty"`
 }
 
 // SignerProblem is a directory that cannot sign.
@@ -72,6 +84,12 @@ func (s *Service) Health(ctx context.Context) (Health, error) {
 	if health.Store != "" {
 		return health, nil
 	}
+	verified, err := s.config.Audit.LastVerification(ctx)
+	if err != nil {
+		return health, err
+	}
+	waiting := s.config.Audit.State()
+	health.Audit = &AuditState{verified.At, verified.Found, waiting.WaitingSignIns, waiting.Failures}
 	return health, s.addSigners(ctx, &health)
 }
 

@@ -49,13 +49,13 @@ func statisticsRoutes() []route {
 		},
 		{
 			id: "getAllStatistics", method: http.MethodGet, path: "/statistics", tag: tag, status: http.StatusOK,
-			summary: "Read all statistics", text: "Those of all directories in which the actor has a role. With a role for the installation, also the calls to WeChat by result, which have no directory.",
+			summary: "Read all statistics", text: "Those of all directories in which the actor has a role. With a role for the installation, also the calls to WeChat by result, and the checks of store, keys and backups, which have no directory.",
 			query: query, reply: typeOf[Statistics](),
 			serve: func(c *call) (reply, error) { return readStatistics(c, storage.Everywhere) },
 		},
 		{
 			id: "getHealth", method: http.MethodGet, path: "/health", tag: tag, status: http.StatusOK,
-			summary: "Read the state of the installation", text: "The store, the signing keys and the last good backup, as the instance that responds sees them.",
+			summary: "Read the state of the installation", text: "The store, the signing keys, the last good backup and the audit, as the instance that responds sees them.",
 			act: admin.ActHealthRead, reply: typeOf[admin.Health](),
 			serve: func(c *call) (reply, error) {
 				health, err := c.service.Health(c.Context())

@@ -38,6 +38,7 @@ func newFilledHarness(t *testing.T) *harness {
 		must(0, err)(t)
 	}
 	h.addUsers()
+	h.addStatistics()
 	operator, _, err := h.service.CreateOperator(t.Context(), admin.NewOperator{
 		Account: identity.Account{Username: "olga"}, Email: "olga@example.com", Assignments: []admin.Assignment{{Directory: storage.Everywhere, Role: admin.RoleOwner}},
 	})
@@ -75,6 +76,51 @@ func (h *harness) addUsers() {
 	must(storage.Insert(ctx, h.engine, storage.MergeCandidate{
 		Directory: "default", ID: "pair", Users: [2]string{alice.ID, h.shadow}, Reason: identity.ReasonPhone, State: identity.CandidateOpen, CreatedAt: h.now(), UpdatedAt: h.now(),
 	}))(t)
+}
+
+// addStatistics adds counts of the last day: sign-ins in two directories, calls to WeChat and checks.
+func (h *harness) addStatistics() {
+	h.Helper()
+	outcomes := map[string][]string{
+		"mini-program": {"success", "new_code", "retry", "registration_required"}, "password": {"success", "wrong_password"},
+		"passkey": {"success", "access_denied"}, "scan": {"success", "scene_expired"}, "totp": {"wrong_code"},
+	}
+	begin := h.now().UTC().Truncate(15 * time.Minute)
+	for quarter := range 96 {
+		record := storage.Statistics{Process: "p", CreatedAt: begin.Add(-time.Duration(quarter) * 15 * time.Minute), Counts: map[string]map[string]map[string]map[string]int64{}}
+		record.ExpiresAt = record.CreatedAt.Add(40 * 24 * time.Hour)
+		add := func(directory, method, outcome string, minute int, count int64) {
+			methods := record.Counts[directory]
+			if methods == nil {
+				methods = map[string]map[string]map[string]int64{}
+				record.Counts[directory] = methods
+			}
+			if methods[method] == nil {
+				methods[method] = map[string]map[string]int64{}
+			}
+			if methods[method][outcome] == nil {
+				methods[method][outcome] = map[string]int64{}
+			}
+			methods[method][outcome][strconv.Itoa(minute)] = count
+		}
+		for minute := range 15 {
+			wave := int64(20 + 15*((quarter*15+minute)%7))
+			add("", "wechat", "success", minute, 2*wave)
+			add("", "wechat", "code", minute, int64(minute%4))
+			add("", "store", "success", minute, 3)
+			add("", "keys", "success", minute, 3)
+			if quarter == 1 && minute < 5 {
+				add("", "store", "failure", minute, 1)
+			}
+			for method, all := range outcomes {
+				for i, outcome := range all {
+					add("default", method, outcome, minute, wave/int64(1+2*i+len(method)%5))
+				}
+			}
+			add("staff", "password", "success", minute, 3)
+		}
+		must(storage.Insert(h.Context(), h.engine, record))(h.TB)
+	}
 }
 
 // addMethods adds a passkey, an authenticator app and sign-ins to a user.

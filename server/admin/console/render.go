@@ -151,7 +151,7 @@ func (c *Console) render(w http.ResponseWriter, r *request, shown page) error {
 		header.Set("Refresh", fmt.Sprint(shown.Refresh))
 	}
 	w.WriteHeader(max(shown.Status, http.StatusOK))
-	_, _ = w.Write(content) // The connection is gone when this fails.
+	_, _ = w.Write(content) //nolint:gosec // html/template has escaped it. The connection is gone when this fails.
 	return nil
 }
 
@@ -248,6 +248,17 @@ func (v *view) Time(at time.Time) (string, error) {
 		return "", nil
 	}
 	return at.UTC().Format("2006-01-02 15:04 UTC"), nil
+}
+
+// Latency formats a short duration.
+func (*view) Latency(d time.Duration) string { return d.Round(10 * time.Microsecond).String() }
+
+// Name returns the text of a name that the code has, such as that of a sign-in method, or the name itself without one.
+func (v *view) Name(kind, name string) (string, error) {
+	if key := kind + "." + name; v.request.locale.has(key) {
+		return v.T(key)
+	}
+	return name, nil
 }
 
 // Machine formats a point in time for the attribute datetime.

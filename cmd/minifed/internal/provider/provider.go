@@ -91,6 +91,7 @@ func Start(ctx context.Context, c *console.Console, config config.Config, ports 
 		p.loops.Go(func() { p.webhook.Run(background) })
 	}
 	p.loops.Go(func() { p.statistics.Run(background) })
+	p.loops.Go(func() { p.countChecks(background) })
 	if engine, ok := p.Store.(*mongodb.Engine); ok {
 		p.loops.Go(func() { engine.Run(background) })
 	}
