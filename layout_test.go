@@ -51,7 +51,7 @@ func allowedImports() map[string][]string {
 		"server/account":            {"grants", "identity", "server/authorize", "server/endpoint", "server/mail", "server/page", "server/ratelimit", "server/token", "storage", "storage/oauth2"},
 		"server/federation":         {"grants", "identity", "internal/bounded", "keys", "server/account", "server/endpoint", "server/page", "server/ratelimit", "server/token", "storage", "storage/oauth2", "wechat"},
 		"server/logout":             {"discovery", "identity", "keys", "server/authorize", "server/endpoint", "server/outbound", "server/page", "server/token", "storage", "storage/oauth2"},
-		"server":                    {"audit", "discovery", "grants", "identity", "keys", "server/account", "server/admin", "server/authorize", "server/clientauth", "server/endpoint", "server/federation", "server/logout", "server/mail", "server/method/passkey", "server/method/totp", "server/operators", "server/outbound", "server/page", "server/ratelimit", "server/token", "storage", "storage/oauth2", "wechat"},
+		"server":                    {"audit", "discovery", "grants", "identity", "keys", "server/account", "server/admin", "server/authorize", "server/clientauth", "server/endpoint", "server/federation", "server/logout", "server/mail", "server/method/passkey", "server/method/totp", "server/method/wechatweb", "server/operators", "server/outbound", "server/page", "server/ratelimit", "server/token", "storage", "storage/oauth2", "wechat"},
 		"server/admin/apply":        {"identity", "keys", "server/admin", "storage", "wechat"},
 		"server/operators":          {"grants", "server/admin", "server/authorize", "server/endpoint", "server/token", "storage", "storage/oauth2"},
 		"server/admin/relyingparty": {"storage"},
@@ -62,8 +62,9 @@ func allowedImports() map[string][]string {
 		"server/admin/api":          {"audit", "identity", "identity/userfile", "internal/suggest", "keys", "server/admin", "server/admin/apply", "statistics", "storage", "wechat"},
 		"server/upgradetest":        {"audit/audittest", "keys", "server", "storage", "wechat"},
 
-		"server/method/totp":    {"grants", "identity", "keys", "server/account", "server/authorize", "server/endpoint", "server/page", "server/ratelimit", "storage"},
-		"server/method/passkey": {"grants", "identity", "server/account", "server/authorize", "server/endpoint", "server/page", "server/ratelimit", "storage", "storage/oauth2"},
+		"server/method/wechatweb": {"grants", "identity", "server/account", "server/authorize", "server/endpoint", "server/federation", "server/page", "server/ratelimit", "storage", "wechat"},
+		"server/method/totp":      {"grants", "identity", "keys", "server/account", "server/authorize", "server/endpoint", "server/page", "server/ratelimit", "storage"},
+		"server/method/passkey":   {"grants", "identity", "server/account", "server/authorize", "server/endpoint", "server/page", "server/ratelimit", "storage", "storage/oauth2"},
 
 		"cmd/minifed/internal/backup":          {"keys", "storage", "storage/sqlite"},
 		"cmd/minifed/internal/input":           {"cmd/minifed/internal/locale"},

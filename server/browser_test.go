@@ -23,6 +23,8 @@ type browser struct {
 	set map[string]string
 	// page is the current page.
 	page *page
+	// agent is the User-Agent; empty is that of package http.
+	agent string
 }
 
 // page is the result of a navigation: a page of the provider, or a response to a client.
@@ -63,6 +65,9 @@ func (b *browser) open(request *http.Request, sameSite bool) *page {
 	var hops []string
 	for range 12 {
 		hops = append(hops, request.URL.String())
+		if b.agent != "" {
+			request.Header.Set("User-Agent", b.agent)
+		}
 		if request.Method == http.MethodGet || sameSite {
 			for name, value := range b.cookies {
 				request.AddCookie(&http.Cookie{Name: name, Value: value})

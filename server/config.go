@@ -19,6 +19,7 @@ import (
 	"github.com/minifed/minifed/server/outbound"
 	"github.com/minifed/minifed/server/token"
 	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/wechat"
 )
 
 // Config configures a Server. Fields are required unless called optional.
@@ -48,6 +49,8 @@ type Config struct {
 	Master *keys.Master
 	// WeChat verifies codes; a *wechat.Client.
 	WeChat federation.WeChat
+	// WeChatPages builds the addresses of WeChat's sign-in pages; optional, those of WeChat.
+	WeChatPages wechat.Pages
 
 	// Now is the clock for times that instances compare with each other.
 	Now func() time.Time

@@ -16,6 +16,7 @@ import (
 	"github.com/minifed/minifed/server/logout"
 	"github.com/minifed/minifed/server/mail"
 	"github.com/minifed/minifed/server/method/passkey"
+	"github.com/minifed/minifed/server/method/wechatweb"
 	"github.com/minifed/minifed/server/outbound"
 	"github.com/minifed/minifed/server/page"
 	"github.com/minifed/minifed/server/ratelimit"
@@ -50,7 +51,10 @@ type dependencies struct {
 	token        *token.Endpoint
 
 	backchannel *logout.Backchannel
+	connections *endpoint.Connections
+	webUsers    *federation.WebUsers
 	authorize   *authorize.Endpoint
+	wechatPages *wechatweb.Service
 	login       *account.Login
 	account     *account.Account
 }
@@ -140,6 +144,8 @@ func (d *dependencies) addTokens() error {
 	configuration := &token.Configuration{Config: token.NewFositeConfig(d.clients.Authenticate), TokenPath: endpoint.TokenPath}
 	codes := token.NewCodeGrant(configuration, d.store, strategy)
 	configuration.AuthorizeEndpointHandlers = fosite.AuthorizeEndpointHandlers{codes}
+	d.connections = endpoint.NewConnections(d.Engine, d.Now)
+	d.webUsers = &federation.WebUsers{WeChat: d.WeChat, Users: d.users, Master: d.Master, Logger: d.Logger}
 	wechat := &federation.Service{
 		Store: d.store, Users: d.users, WeChat: d.WeChat, Master: d.Master, Keys: d.Keys, Now: d.Now, Logger: d.Logger, Results: d.results,
 		Linker: &federation.AccountLinker{Passwords: d.passwords, Proof: d.linkProof, Notifications: d.notifications, Engine: d.Engine},
@@ -182,14 +188,25 @@ func (d *dependencies) addAuthorize() error {
 	}
 	signIns := &account.SignIns{
 		Pages: d.pages, Authorize: d.authorize, Users: d.users, Devices: d.passwords.Devices, Sealer: d.sealer, Now: d.Now,
+		Notifications: d.notifications,
 	}
-	d.login = &account.Login{Pages: d.pages, Authorize: d.authorize, Passwords: d.passwords, Now: d.Now, SignIns: signIns, Resets: d.mail.Enabled(), Ways: []account.Way{passkey.Way()}}
 	d.account = &account.Account{
 		Pages: d.pages, Sessions: d.authorize.Sessions, Users: d.users, Passwords: d.passwords, SignIns: signIns,
 		Notifications: d.notifications, Sealer: d.sealer, Engine: d.Engine, Clients: d.catalog, Now: d.Now,
 	}
+	d.wechatPages = &wechatweb.Service{
+		Account: d.account, Connections: d.connections, WebUsers: d.webUsers, WeChatPages: d.WeChatPages,
+		Starts: ratelimit.NewRateLimiter(webStartRate, webStartBurst, d.Now), Timeout: d.WeChatTimeout, Random: d.Rand,
+	}
+	d.login = &account.Login{Pages: d.pages, Authorize: d.authorize, Passwords: d.passwords, Now: d.Now, SignIns: signIns, Resets: d.mail.Enabled(), Ways: append([]account.Way{passkey.Way()}, d.wechatPages.Ways()...)}
 	return nil
 }
+
+// The sign-ins at WeChat that one network may begin a second, and at once after a pause. A carrier's network has many people.
+const (
+	webStartRate  = 5
+	webStartBurst = 300
+)
 
 // sessionFull logs and counts a client that gets no logout token at the end of a session.
 func (d *dependencies) sessionFull(ctx context.Context, client storage.Client) {

@@ -12,6 +12,7 @@ import (
 	"github.com/minifed/minifed/server/logout"
 	"github.com/minifed/minifed/server/method/passkey"
 	"github.com/minifed/minifed/server/method/totp"
+	"github.com/minifed/minifed/server/method/wechatweb"
 	"github.com/minifed/minifed/server/token"
 )
 
@@ -77,6 +78,8 @@ func endpoints(d *dependencies) []endpoint.Endpoint {
 		&totp.Enrol{Account: d.account, Service: codes},
 		&totp.Manage{Account: d.account, Service: codes},
 		&account.Apps{Account: d.account},
+		&wechatweb.Begin{Service: d.wechatPages},
+		&wechatweb.Callback{Service: d.wechatPages},
 	}
 }
 

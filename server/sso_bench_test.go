@@ -140,3 +140,11 @@ func BenchmarkSSOLogin(b *testing.B) {
 		})
 	}
 }
+
+func (noWeChat) WebLogin(context.Context, wechat.App, string) (wechat.WebSession, error) {
+	return wechat.WebSession{}, http.ErrNotSupported
+}
+
+func (noWeChat) WebProfile(context.Context, wechat.App, wechat.WebSession) (wechat.WebProfile, error) {
+	return wechat.WebProfile{}, http.ErrNotSupported
+}

@@ -16,9 +16,10 @@ type WebLogin struct {
 	// Code is the digest of the code that is being exchanged, or was; a state gets one. ClaimedAt is when that began.
 	Code      string    `json:"code,omitempty"`
 	ClaimedAt time.Time `json:"claimed_at,omitzero"`
-	// User is the user who signed in, at AuthTime.
-	User     string    `json:"user,omitempty"`
-	AuthTime time.Time `json:"auth_time,omitzero"`
+	// User is the user who signed in, at AuthTime, with the epoch at that time.
+	User      string    `json:"user,omitempty"`
+	UserEpoch int64     `json:"user_epoch,omitempty"`
+	AuthTime  time.Time `json:"auth_time,omitzero"`
 	// Pending is the proven WeChat user who is unknown, until that user decides.
 	Pending *Pending `json:"pending,omitempty"`
 	// Failure is the reason why the sign-in failed.

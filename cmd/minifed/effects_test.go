@@ -107,7 +107,7 @@ func configEffects() map[string]settingEffect {
 		"mail.webhook.secret_file":    {"cmd/minifed/internal/config/environment.go", "SecretFile"},
 		"passwords.argon2.memory_kib": {"cmd/minifed/internal/config/config.go", "MemoryKiB"}, "passwords.argon2.threads": {"cmd/minifed/internal/config/config.go", "Threads"},
 		"passwords.argon2.time": {"cmd/minifed/internal/config/config.go", "Time"}, "passwords.hashing": {load, "newHashing(d.Config.Passwords)"},
-		"wechat.base_url": {provider, "WeChat.BaseURL"}, "wechat.timeout": {provider, "WeChat.Timeout"}, "wechat.connect_timeout": {provider, "WeChat.ConnectTimeout"},
+		"wechat.base_url": {provider, "WeChat.BaseURL"}, "wechat.pages_url": {provider, "WeChat.PagesURL"}, "wechat.timeout": {provider, "WeChat.Timeout"}, "wechat.connect_timeout": {provider, "WeChat.ConnectTimeout"},
 		"wechat.max_concurrent": {provider, "WeChat.MaxConcurrent"}, "wechat.breaker_failures": {provider, "WeChat.BreakerFailures"}, "wechat.breaker_open": {provider, "WeChat.BreakerOpen"},
 	}
 }

@@ -22,6 +22,8 @@ type SignIns struct {
 	Devices   Devices
 	Sealer    endpoint.Sealer
 	Now       func() time.Time
+	// Notifications notify the owner of an account that a WeChat user was linked.
+	Notifications page.Notifications
 }
 
 const (
@@ -46,6 +48,8 @@ type Unfinished struct {
 	Pending *authorize.Pending
 	// How is what the user has proven so far.
 	How authorize.Authentication
+	// Link is the WeChat user who is linked to the account at the end; nil for none.
+	Link *identity.Login
 }
 
 // sealedSignIn is the content of SignInParameter. It is bound to the browser and to the authorization request. A change of the
@@ -61,18 +65,25 @@ type sealedSignIn struct {
 	Browser     string    `json:"b"`
 	Interaction string    `json:"i,omitempty"`
 	Ends        int64     `json:"t"`
+	// Link is the WeChat user who is linked to the account at the end.
+	Link *identity.Login `json:"w,omitempty"`
 }
 
 // Complete signs a user in to the browser. If a factor is missing, it redirects to the page for it. p is nil for the account page.
 func (s *SignIns) Complete(w http.ResponseWriter, r *endpoint.Request, p *authorize.Pending, user storage.User, how authorize.Authentication) error {
-	next, err := s.missing(r, user, how)
+	return s.complete(w, r, &Unfinished{User: user, Pending: p, How: how})
+}
+
+func (s *SignIns) complete(w http.ResponseWriter, r *endpoint.Request, done *Unfinished) error {
+	p := done.Pending
+	next, err := s.missing(r, done.User, done.How)
 	if err != nil {
 		return err
 	}
 	if next != "" {
-		return s.suspend(w, r, next, &Unfinished{user, p, how})
+		return s.suspend(w, r, next, done)
 	}
-	location, err := s.Finish(w, r, &Unfinished{user, p, how})
+	location, err := s.Finish(w, r, done)
 	if err != nil {
 		return err
 	}
@@ -117,7 +128,7 @@ func (s *SignIns) suspend(w http.ResponseWriter, r *endpoint.Request, path strin
 	user, how := unfinished.User, unfinished.How
 	text, err := json.Marshal(sealedSignIn{
 		User: user.ID, Epoch: user.Epoch, Mark: passwordMark(user), Time: how.Time, AMR: how.AMR, ACR: how.ACR, Backend: how.BackendInitiated,
-		Browser: browser, Interaction: InteractionID(unfinished.Pending), Ends: s.Now().Add(unfinishedLife).Unix(),
+		Browser: browser, Interaction: InteractionID(unfinished.Pending), Ends: s.Now().Add(unfinishedLife).Unix(), Link: unfinished.Link,
 	})
 	if err != nil {
 		return err
@@ -139,6 +150,9 @@ func InteractionID(p *authorize.Pending) string {
 
 // Finish signs a user in to the browser, and returns where the browser goes then. The caller has proven all required factors.
 func (s *SignIns) Finish(w http.ResponseWriter, r *endpoint.Request, done *Unfinished) (location string, err error) {
+	if err := s.link(r, done); err != nil {
+		return "", err
+	}
 	signed, err := s.Authorize.Sessions.SignIn(w, r, done.User, done.How)
 	if err != nil {
 		return "", err
@@ -196,7 +210,8 @@ func (s *SignIns) unfinished(r *endpoint.Request, path string) (*Unfinished, err
 	if !unchanged || InteractionID(p) != sealed.Interaction {
 		return nil, endpoint.ErrInvalidEnvelope
 	}
-	return &Unfinished{seen, p, authorize.Authentication{Time: sealed.Time, AMR: sealed.AMR, ACR: sealed.ACR, BackendInitiated: sealed.Backend}}, nil
+	how := authorize.Authentication{Time: sealed.Time, AMR: sealed.AMR, ACR: sealed.ACR, BackendInitiated: sealed.Backend}
+	return &Unfinished{User: seen, Pending: p, How: how, Link: sealed.Link}, nil
 }
 
 // Pending returns the authorization request in the URL; nil without one.

@@ -51,6 +51,10 @@ func (a Authentication) method() string {
 		return MethodScan
 	case a.AMR[0] == AMRLink:
 		return MethodLink
+	case a.AMR[0] == AMRWebsite:
+		return MethodWebsite
+	case a.AMR[0] == AMROfficialAccount:
+		return MethodOfficialAccount
 	case a.AMR[0] == "hwk", a.AMR[0] == "swk", a.AMR[0] == "user", a.AMR[0] == "pop":
 		return MethodPasskey
 	default:
@@ -66,6 +70,15 @@ const (
 	MethodTOTP = "totp"
 	MethodScan = "scan"
 	MethodLink = "link"
+	// MethodWebsite and MethodOfficialAccount are sign-ins by WeChat's own pages.
+	MethodWebsite         = storage.SignInWebsite
+	MethodOfficialAccount = storage.SignInOfficialAccount
+)
+
+// The authentication methods ("amr", RFC 8176) of sign-ins by WeChat's own pages.
+const (
+	AMRWebsite         = "wechat_website"
+	AMROfficialAccount = "wechat_official_account"
 )
 
 // The authentication methods ("amr", RFC 8176) of sign-ins with a mini-program on the phone of the user.

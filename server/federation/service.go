@@ -353,4 +353,8 @@ type WeChat interface {
 	Code2Session(ctx context.Context, app wechat.App, code string) (wechat.Session, error)
 	// PhoneNumber spends the code of a phone number button.
 	PhoneNumber(ctx context.Context, app wechat.App, code string) (wechat.PhoneNumber, error)
+	// WebLogin spends the code of a website app, an official account or a mobile app.
+	WebLogin(ctx context.Context, app wechat.App, code string) (wechat.WebSession, error)
+	// WebProfile returns the profile of the user of a WebLogin.
+	WebProfile(ctx context.Context, app wechat.App, session wechat.WebSession) (wechat.WebProfile, error)
 }

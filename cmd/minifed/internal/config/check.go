@@ -167,6 +167,9 @@ func (r *reader) checkWeChat() {
 	if _, err := wechat.New(wechat.Config{BaseURL: c.BaseURL}); err != nil || c.BaseURL == "" {
 		r.complain("wechat.base_url", "must.be_wechat_origin")
 	}
+	if _, err := wechat.New(wechat.Config{BaseURL: c.PagesURL}); err != nil || c.PagesURL == "" {
+		r.complain("wechat.pages_url", "must.be_wechat_origin")
+	}
 	for path, number := range map[string]int{"wechat.max_concurrent": c.MaxConcurrent, "wechat.breaker_failures": c.BreakerFailures} {
 		if number < 1 || number > 1_000_000 {
 			r.complain(path, "must.be_between", 1, 1_000_000)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/minifed/minifed/audit"
+	"github.com/minifed/minifed/wechat"
 )
 
 // Config is the content of config.yaml. The file at the top of the repository explains every key with its default. The environment variable of a key is MINIFED_ and its path in capitals: storage.uri is MINIFED_STORAGE_URI.
@@ -84,9 +85,10 @@ type Keys struct {
 	RotateEvery   time.Duration `yaml:"rotate_every"`
 }
 
-// WeChat bounds the calls to WeChat's server API.
+// WeChat bounds the calls to WeChat's server API, and names the host of its sign-in pages.
 type WeChat struct {
 	BaseURL         string        `yaml:"base_url"`
+	PagesURL        string        `yaml:"pages_url"`
 	ConnectTimeout  time.Duration `yaml:"connect_timeout"`
 	Timeout         time.Duration `yaml:"timeout"`
 	MaxConcurrent   int           `yaml:"max_concurrent"`
@@ -167,6 +169,7 @@ func Default() Config {
 		Keys:   Keys{RotateEvery: 90 * 24 * time.Hour},
 		WeChat: WeChat{
 			BaseURL:         "https://api.weixin.qq.com",
+			PagesURL:        wechat.DefaultPagesURL,
 			ConnectTimeout:  2 * time.Second,
 			Timeout:         5 * time.Second,
 			MaxConcurrent:   256,

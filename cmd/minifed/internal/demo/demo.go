@@ -76,7 +76,7 @@ func (d *Demo) start(ctx context.Context, store string) error {
 		return err
 	}
 	config := d.configuration(store)
-	config.WeChat.BaseURL = api
+	config.WeChat.BaseURL, config.WeChat.PagesURL = api, api
 	if err := d.startProvider(ctx, config); err != nil {
 		return err
 	}
