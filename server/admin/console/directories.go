@@ -120,6 +120,9 @@ func (c *Console) newDirectoryForm(w http.ResponseWriter, r *request, record sto
 
 // createDirectory creates a directory.
 func (c *Console) createDirectory(w http.ResponseWriter, r *request) error {
+	if err := r.service.Allowed(storage.Everywhere, admin.ActDirectoryCreate); err != nil {
+		return err
+	}
 	record := storage.Directory{ID: r.form.Get("id")}
 	problems := directoryForm().apply(r, &record)
 	if record.ID == "" { // The service would generate one, and the ID is a part of the issuer.

@@ -54,7 +54,10 @@ func (c *Console) signingKeys(w http.ResponseWriter, r *request) error {
 // rotateKeys publishes the next key of an algorithm, lets it sign at once, or stores new token secrets.
 func (c *Console) rotateKeys(w http.ResponseWriter, r *request) error {
 	id, algorithm := r.vars["directory"], r.form.Get("algorithm")
-	var err error
+	err := r.service.Allowed(id, admin.ActKeysRotate)
+	if err != nil {
+		return err
+	}
 	notice := "rotated"
 	switch r.form.Get("act") {
 	case "rotate":

@@ -56,6 +56,9 @@ func (c *Console) merges(w http.ResponseWriter, r *request) error {
 // decideMerges accepts or dismisses the marked candidates, or undoes a batch.
 func (c *Console) decideMerges(w http.ResponseWriter, r *request) error {
 	directory, marked := r.vars["directory"], r.form["candidate"]
+	if err := r.service.Allowed(directory, admin.ActUserMerge); err != nil {
+		return err
+	}
 	switch {
 	case r.form.Get("batch") != "":
 		outcomes, err := r.service.UndoMerges(r.Context(), directory, r.form.Get("batch"))

@@ -147,8 +147,9 @@ type passwordData struct {
 // endUserRecord ends one session or grant of a user.
 func (c *Console) endUserRecord(w http.ResponseWriter, r *request) error {
 	directory, user := r.vars["directory"], r.vars["user"]
-	var err error
+	err := r.service.Allowed(directory, admin.ActUserSignOut)
 	switch {
+	case err != nil:
 	case r.form.Get("session") != "":
 		err = r.service.EndUserSession(r.Context(), directory, user, r.form.Get("session"))
 	case r.form.Get("grant") != "":

@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -204,11 +205,34 @@ func TestConsole_ShowsHostileTextsAsText(t *testing.T) {
 	must(0, h.people.AddPasskey(t.Context(), must(h.service.User(t.Context(), "default", h.shadow))(t).User, storage.Passkey{
 		RPID: "id.example.com", CredentialID: []byte("x"), PublicKey: []byte("key"), Name: hostile,
 	}, "test"))(t)
+	h.addHostileRecords(hostile)
 	b := h.browser()
 	for _, path := range append(h.pages(), "d/default/users?q="+url.QueryEscape(hostile), "language?to=zh-CN&back="+url.QueryEscape(hostile), "?done="+url.QueryEscape(hostile)) {
 		b.get(path)
-		if strings.Contains(b.page.body, "<script>alert") || strings.Contains(b.page.body, "<img src=x") || strings.Contains(b.page.body, "<x>") {
+		if b.page.status >= http.StatusInternalServerError || strings.Contains(b.page.body, "<script>alert") || strings.Contains(b.page.body, "<img src=x") || strings.Contains(b.page.body, "<x>") {
 			t.Errorf("%s: %s", path, b.page.body)
 		}
 	}
+}
+
+// addHostileRecords writes what no form accepts, as a restored store could have it: the names of service clients and Open Platform
+// accounts, the sign-ins of a user, the audit, and documents of apply.
+func (h *harness) addHostileRecords(hostile string) {
+	h.Helper()
+	t, ctx := h.TB, h.Context()
+	must(h.service.UpdateServiceClient(ctx, "pipeline", admin.ServiceClientUpdate{Name: &hostile}))(t)
+	mini := must(storage.Get[storage.Client](ctx, h.engine, storage.Key("default", "mini")))(t)
+	mini.Record.Federation.OpenPlatform, mini.Record.Federation.AppID = hostile, hostile
+	must(mini.Replace(ctx, h.engine, mini.Record))(t)
+	shadow := must(storage.Get[storage.User](ctx, h.engine, storage.Key("default", h.shadow)))(t)
+	shadow.Record.SignIns = must(json.Marshal([]storage.SignIn{{At: h.now(), Client: hostile, Method: hostile, Outcome: hostile, From: hostile, RequestID: hostile}}))(t)
+	must(shadow.Replace(ctx, h.engine, shadow.Record))(t)
+	olga := must(storage.Get[storage.User](ctx, h.engine, storage.Key(storage.OperatorsDirectory, h.olga)))(t)
+	olga.Record.Username, olga.Record.Email = hostile, hostile
+	must(olga.Replace(ctx, h.engine, olga.Record))(t)
+	must(storage.Insert(ctx, h.engine, storage.Described{Directory: "default", Kind: "web", ID: hostile, Body: json.RawMessage(`{}`), Source: hostile, Actor: hostile}))(t)
+	must(storage.Insert(ctx, h.engine, storage.AuditEntry{
+		Directory: "default", ID: "hostile", Actor: hostile, Action: hostile, Target: hostile, From: hostile, RequestID: hostile, Outcome: hostile,
+		Details: map[string]string{hostile: hostile}, CreatedAt: h.now(),
+	}))(t)
 }

@@ -228,6 +228,9 @@ func (c *Console) wizardApplicationPage(w http.ResponseWriter, r *request, in ap
 // saveWizardApplication creates the client of the first application, and shows what to copy.
 func (c *Console) saveWizardApplication(w http.ResponseWriter, r *request) error {
 	in, directory := r.application(), c.config.DefaultDirectory
+	if err := r.service.Allowed(directory, admin.ActClientCreate); err != nil {
+		return err
+	}
 	if r.form.Get("act") == "anyway" { // Only the mini-program.
 		return c.ready(w, r, readyClients{mini: in.mini, miniSecret: in.miniSecret})
 	}
