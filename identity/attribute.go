@@ -30,10 +30,16 @@ func (*takenError) Error() string { return "identity: held by another user" }
 // is written even when it already names the user. A concurrent release of the same value then fails. It returns *takenError,
 // without any change, if another user has the value.
 func (s *Service) assign(ctx context.Context, directory, id, actor string, value attribute) (*storage.Entry[storage.User], error) {
-	recorded := s.recording(actor, value.action)
+	recorded, claimed := s.recording(actor, value.action), false
 	entry, err := retry(ctx, func(ctx context.Context) (*storage.Entry[storage.User], error) {
 		user, err := s.editable(ctx, directory, id, actor)
 		if err != nil {
+			return nil, err
+		}
+		if err := checkRevision(ctx, user); err != nil {
+			if claimed {
+				err = errors.Join(err, s.unclaim(ctx, user.Record, value))
+			}
 			return nil, err
 		}
 		if value.check != nil {
@@ -59,6 +65,7 @@ func (s *Service) assign(ctx context.Context, directory, id, actor string, value
 				return nil, err
 			}
 		}
+		claimed = at.free()
 		return s.assignOnce(ctx, user, value, at, old)
 	})
 	return entry, recorded.end(ctx, err)

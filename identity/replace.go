@@ -7,7 +7,8 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// ErrChanged means that the user's password, or the epoch that ends the user's grants, changed since the caller read the user.
+// ErrChanged means that the user changed since the caller read the user: the password, the epoch that ends the grants, or the revision of
+// WithRevision.
 var ErrChanged = errors.New("identity: user changed since")
 
 // ReplacePassword sets a new password for the user, as seen by the caller, and ends every grant and session in the same

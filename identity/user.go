@@ -204,6 +204,9 @@ func (s *Service) change(
 		if err != nil {
 			return nil, err
 		}
+		if err := checkRevision(ctx, user); err != nil {
+			return nil, err
+		}
 		next := user.Record
 		changed, err := edit(&next)
 		if err != nil || !changed {

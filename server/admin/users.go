@@ -148,7 +148,7 @@ func (s *Service) Users(ctx context.Context, directory, prefix string, page Page
 
 // UserUpdate is what an operator changes about a user; nil members stay as they are.
 type UserUpdate struct {
-	// Revision, if not empty, must be the user's when the change begins.
+	// Revision, if not empty, must be the user's when the change begins, and no other change may come between its writes.
 	Revision string
 	Username *string
 	// Email and Phone (E.164) are set as verified, on the operator's authority.
@@ -189,22 +189,46 @@ func (s *Service) UpdateUser(ctx context.Context, directory, id string, change U
 	if err == nil && change.Revision != "" && change.Revision != entry.Revision() {
 		return storage.User{}, fmt.Errorf("user %q %w", id, ErrChanged)
 	}
-	if err == nil && change.Profile != nil {
-		entry, err = people.EditProfile(ctx, directory, id, change.Profile, actor)
-	}
-	if err == nil && change.Membership != nil {
-		entry, err = people.EditMembership(ctx, directory, id, change.Membership, actor)
-	}
-	if err == nil && change.Username != nil {
-		entry, err = people.SetUsername(ctx, directory, id, *change.Username, actor)
-	}
-	if err == nil && change.Email != nil {
-		entry, err = people.SetEmail(ctx, directory, id, *change.Email, actor)
-	}
-	if err == nil && change.Phone != nil {
-		entry, err = people.SetPhone(ctx, directory, id, *change.Phone, actor)
+	for _, write := range change.writes(people, directory, id, actor) {
+		if err != nil {
+			break
+		}
+		at := ctx
+		if change.Revision != "" { // Each write requires the revision that the one before left.
+			at = identity.WithRevision(ctx, entry.Revision())
+		}
+		entry, err = write(at)
 	}
 	return s.shown(recordOf(entry)), userError(id, err)
+}
+
+// writes returns the writes of an update, one for each kind of value.
+func (u UserUpdate) writes(people *identity.Service, directory, id, actor string) []func(context.Context) (*storage.Entry[storage.User], error) {
+	type result = *storage.Entry[storage.User]
+	var writes []func(context.Context) (result, error)
+	add := func(write func(context.Context) (result, error)) { writes = append(writes, write) }
+	if u.Profile != nil {
+		add(func(ctx context.Context) (result, error) {
+			return people.EditProfile(ctx, directory, id, u.Profile, actor)
+		})
+	}
+	if u.Membership != nil {
+		add(func(ctx context.Context) (result, error) {
+			return people.EditMembership(ctx, directory, id, u.Membership, actor)
+		})
+	}
+	if u.Username != nil {
+		add(func(ctx context.Context) (result, error) {
+			return people.SetUsername(ctx, directory, id, *u.Username, actor)
+		})
+	}
+	if u.Email != nil {
+		add(func(ctx context.Context) (result, error) { return people.SetEmail(ctx, directory, id, *u.Email, actor) })
+	}
+	if u.Phone != nil {
+		add(func(ctx context.Context) (result, error) { return people.SetPhone(ctx, directory, id, *u.Phone, actor) })
+	}
+	return writes
 }
 
 // SetUserPassword gives a user another password and ends every grant and session of the user.
@@ -286,6 +310,8 @@ func userError(id string, err error) error {
 		return &Invalid{[]Problem{{invalid.Member, invalid.Reason.String()}}}
 	case errors.Is(err, identity.ErrUnknownUser):
 		return fmt.Errorf("user %q %w; the user_id is needed, not the username", id, ErrNotFound)
+	case errors.Is(err, identity.ErrChanged):
+		return fmt.Errorf("user %q %w", id, ErrChanged)
 	case errors.Is(err, identity.ErrTaken):
 		return fmt.Errorf("a user of this name, e-mail address or phone number %w", ErrExists)
 	default:

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/server/admin/api"
 	"github.com/minifed/minifed/server/admin/setting"
 	"github.com/minifed/minifed/storage"
@@ -410,6 +411,34 @@ func TestChanges_NeedIfMatch(t *testing.T) {
 		return nil
 	}
 	h.send(tokenAdmin, http.MethodPatch, list, `{"name":"Lost"}`, "If-Match", tag).wantProblem(http.StatusPreconditionFailed, "precondition_failed")
+}
+
+// A change of a user has several writes. Another change between two of them is not overwritten.
+func TestChanges_OtherChangeBetweenWritesStopsIt(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	user := h.createUser("alice")
+	path := "/directories/default/users/" + user.text("id")
+	etag := h.ok(tokenOwner, http.MethodGet, path, "").Header().Get("ETag")
+	writes := 0
+	h.engine.Before = func(_ context.Context, operation storagetest.Operation) error {
+		if operation.Kind != storage.KindUser || operation.Method != "Replace" {
+			return nil
+		}
+		if writes++; writes == 2 {
+			h.engine.Before = nil
+			_, err := h.service.UpdateUser(t.Context(), "default", user.text("id"), admin.UserUpdate{
+				Membership: func(m *identity.Membership) { m.Groups = []string{"theirs"} },
+			})
+			return err
+		}
+		return nil
+	}
+	r := h.send(tokenOwner, http.MethodPatch, path, `{"profile":{"name":"Alice"},"groups":["ours"]}`, "If-Match", etag)
+	r.wantProblem(http.StatusPreconditionFailed, "precondition_failed")
+	if got := h.ok(tokenOwner, http.MethodGet, path, ""); got.text("groups", "0") != "theirs" {
+		t.Errorf("the user is %s", got.Body.String())
+	}
 }
 
 func TestBodies_AreStrict(t *testing.T) {

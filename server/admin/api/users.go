@@ -100,7 +100,7 @@ func userRoutes() []route {
 		},
 		{
 			id: "changeUser", method: http.MethodPatch, path: item, tag: tag, status: http.StatusOK,
-			summary: "Change a user", text: "Username, e-mail address, phone number, profile, groups and attributes can be changed, each by a write of its own. E-mail address and phone number count as verified, and can be replaced, not removed.",
+			summary: "Change a user", text: "Username, e-mail address, phone number, profile, groups and attributes can be changed, each by a write of its own; another change between two of them stops the rest, with status 412. E-mail address and phone number count as verified, and can be replaced, not removed.",
 			act: admin.ActUserRead, body: typeOf[User](), patch: true, reply: typeOf[User](), tagged: true, serve: changeUser,
 		},
 		{
