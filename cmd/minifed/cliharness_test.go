@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/minifed/minifed/cmd/minifed/internal/console"
+	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 	"github.com/minifed/minifed/cmd/minifed/porttest"
 )
 
@@ -26,6 +27,19 @@ type cliHarness struct {
 	typed []string
 }
 
+// catalog returns the texts of a language. The tests run many commands in one process, and reading the texts takes longer than most.
+func catalog(language string) *locale.Catalog {
+	if language == locale.SimplifiedChinese {
+		return chineseCatalog()
+	}
+	return englishCatalog()
+}
+
+var (
+	englishCatalog = sync.OnceValue(func() *locale.Catalog { return locale.In(locale.English) })
+	chineseCatalog = sync.OnceValue(func() *locale.Catalog { return locale.In(locale.SimplifiedChinese) })
+)
+
 // newCLI returns a cliHarness. Its server has the default ports, or those that variables name.
 func newCLI(t *testing.T, variables ...string) *cliHarness {
 	t.Helper()
@@ -33,7 +47,7 @@ func newCLI(t *testing.T, variables ...string) *cliHarness {
 	config := filepath.Join(t.TempDir(), "config.yaml")
 	writeFile(t, config, "")
 	s.Console = &console.Console{
-		In: strings.NewReader(""), Out: s.out, Err: s.err, Now: time.Now, Random: rand.Reader, Path: "minifed",
+		In: strings.NewReader(""), Out: s.out, Err: s.err, Now: time.Now, Random: rand.Reader, Path: "minifed", Catalog: catalog,
 		Environ: append([]string{"MINIFED_CONFIG=" + config, "MINIFED_DATA_DIR=" + s.folder, "MINIFED_LISTEN_DRAIN_DELAY=0s", "USER=alice"}, variables...),
 	}
 	return s
@@ -231,7 +245,7 @@ var storeTemplate = sync.OnceValue(func() string {
 	ctx, cancel := context.WithCancel(context.Background())
 	logs := newOutputBuffer()
 	c := &console.Console{
-		In: strings.NewReader(""), Out: newOutputBuffer(), Err: logs, Now: time.Now, Random: rand.Reader,
+		In: strings.NewReader(""), Out: newOutputBuffer(), Err: logs, Now: time.Now, Random: rand.Reader, Catalog: catalog,
 		Environ: []string{
 			"MINIFED_CONFIG=" + os.DevNull, "MINIFED_DATA_DIR=" + filepath.Join(folder, "data"),
 			"MINIFED_LISTEN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_ADMIN_ADDRESS=127.0.0.1:0", "MINIFED_LISTEN_DRAIN_DELAY=0s",

@@ -70,7 +70,7 @@ type settings struct {
 
 // newRoot builds the whole tree of commands, with its texts in the language of the environment.
 func newRoot(c *console.Console) *cobra.Command {
-	c.Texts = locale.For(c.Variable)
+	c.Texts = c.Catalog(locale.Of(c.Variable))
 	flags := new(settings)
 	root := &cobra.Command{
 		Use:           "minifed",

@@ -37,6 +37,8 @@ type Console struct {
 	Unread error
 	// Path is the file that this program was started from.
 	Path string
+	// Catalog returns the texts of a language.
+	Catalog func(language string) *locale.Catalog
 	// Texts are in the language of the environment. The root command sets them.
 	Texts *locale.Catalog
 }
@@ -44,7 +46,7 @@ type Console struct {
 // ProcessConsole returns the Console of this process.
 func ProcessConsole() *Console {
 	c := &Console{
-		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Environ: os.Environ(), Now: time.Now, Random: rand.Reader, Path: os.Args[0],
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Environ: os.Environ(), Now: time.Now, Random: rand.Reader, Path: os.Args[0], Catalog: locale.In,
 	}
 	c.Terminal = term.IsTerminal(int(os.Stdout.Fd()))
 	c.color = c.Terminal && c.Variable("NO_COLOR") == "" && c.Variable("TERM") != "dumb"

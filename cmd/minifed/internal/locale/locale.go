@@ -68,15 +68,15 @@ func In(tag string) *Catalog {
 	return c
 }
 
-// For returns the catalog for an environment. variable returns the value of an environment variable, or "". The first of LC_ALL,
+// Of returns the language of an environment. variable returns the value of an environment variable, or "". The first of LC_ALL,
 // LC_MESSAGES and LANG that is not empty names the language (POSIX.1-2024, Base Definitions 8.2).
-func For(variable func(name string) string) *Catalog {
+func Of(variable func(name string) string) string {
 	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
 		if value := variable(name); value != "" {
-			return In(languageOf(value))
+			return languageOf(value)
 		}
 	}
-	return In(English)
+	return English
 }
 
 // languageOf returns the language of the catalogs for a locale, such as zh_CN.UTF-8, zh-Hans or zh. A terminal with another

@@ -138,7 +138,7 @@ func TestFor_TakesTheLanguageOfTheFirstVariableThatIsSet(t *testing.T) {
 			name, value, _ := strings.Cut(one, "=")
 			set[name] = value
 		}
-		if got := locale.For(func(name string) string { return set[name] }).Tag(); got != want {
+		if got := locale.Of(func(name string) string { return set[name] }); got != want {
 			t.Errorf("%q: %s, want %s", environment, got, want)
 		}
 	}
