@@ -12,8 +12,8 @@
 //
 // # Reading
 //
-// Gets use two connections with prepared statements and end their read at once, so that they neither wait for the writer nor
-// delay a checkpoint. Lists and backups have connections of their own.
+// Gets end their read at once, so that they neither wait for the writer nor delay a checkpoint. They use the writer's connection
+// while no transaction runs, because its cache of pages stays valid from commit to commit, and else two connections of their own. Lists and backups have connections of their own.
 //
 // # Bodies
 //

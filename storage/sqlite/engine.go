@@ -63,7 +63,7 @@ type Engine struct {
 
 var _ storage.Engine = (*Engine)(nil)
 
-// readConnections is how many gets run at once. Each is a few microseconds of processor time.
+// readConnections is how many gets run at once while a transaction runs. Each is a few microseconds of processor time.
 const readConnections = 2
 
 // Open opens or creates the file. It returns ErrServed if options.Serve is set and another server has the file, ErrOldSchema if it is

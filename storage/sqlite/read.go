@@ -22,11 +22,11 @@ func (e *Engine) Get(ctx context.Context, kind storage.Kind, id string) (storage
 	if err != nil {
 		return storage.Document{}, err
 	}
-	r, err := e.reader(ctx)
+	r, release, err := e.reader(ctx)
 	if err != nil {
 		return storage.Document{}, err
 	}
-	defer func() { e.readers <- r }()
+	defer release()
 	found, err := r.get(ctx, t, id, e.now().UnixMilli())
 	if err != nil {
 		return storage.Document{}, unavailable(e.path, "read", err)
@@ -37,23 +37,27 @@ func (e *Engine) Get(ctx context.Context, kind storage.Kind, id string) (storage
 	return e.scan(kind, id, r.row[:])
 }
 
-// reader waits for a reader that is free.
-func (e *Engine) reader(ctx context.Context) (*reader, error) {
+// reader waits for a reader that is free. If no transaction runs, it is the connection of the writer: its cache of pages is still
+// valid after its own commits, which empty those of other connections. The caller must release it.
+func (e *Engine) reader(ctx context.Context) (r *reader, release func(), err error) {
 	if ctx.Err() != nil {
-		return nil, ended(ctx)
+		return nil, nil, ended(ctx)
 	}
 	select {
 	case <-e.closed:
-		return nil, errClosed()
+		return nil, nil, errClosed()
 	default:
+	}
+	if r, ok := e.writer.lend(); ok {
+		return r, e.writer.giveBack, nil
 	}
 	select {
 	case r := <-e.readers:
-		return r, nil
+		return r, func() { e.readers <- r }, nil
 	case <-ctx.Done():
-		return nil, ended(ctx)
+		return nil, nil, ended(ctx)
 	case <-e.closed:
-		return nil, errClosed()
+		return nil, nil, errClosed()
 	}
 }
 

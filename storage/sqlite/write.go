@@ -134,6 +134,7 @@ type writer struct {
 
 	conn  *connection // nil until it is needed, and after a failure
 	ready *connection // the connection that setUp has configured
+	lent  reader      // reads on conn
 	batch []*operation
 	// merges are the progress of the merges, one for each table whose rows are indexed later. A tool has none: it indexes at once.
 	merges []*merging
@@ -201,6 +202,29 @@ func (w *writer) wake() {
 	case w.waiting <- struct{}{}:
 	default:
 	}
+}
+
+// lend returns a reader on the connection of the writer if no transaction runs. The caller must give it back.
+func (w *writer) lend() (*reader, bool) {
+	select {
+	case w.turn <- struct{}{}:
+	default:
+		return nil, false
+	}
+	if w.conn == nil || w.conn != w.ready || len(w.queue) > 0 {
+		<-w.turn
+		return nil, false
+	}
+	w.lent.conn = w.conn
+	return &w.lent, true
+}
+
+// giveBack ends lend. A reader that failed has closed the connection.
+func (w *writer) giveBack() {
+	if w.lent.conn == nil {
+		w.forget()
+	}
+	<-w.turn
 }
 
 // inTurn waits until no other transaction runs.
@@ -526,9 +550,14 @@ func (w *writer) disconnect() error {
 		return nil
 	}
 	conn := w.conn
+	w.forget()
+	return conn.Close()
+}
+
+// forget drops a connection that is closed, and with it what its open transaction did.
+func (w *writer) forget() {
 	w.conn = nil
 	for _, m := range w.merges {
 		m.abandon()
 	}
-	return conn.Close()
 }

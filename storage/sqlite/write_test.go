@@ -117,6 +117,58 @@ func TestWriter_WaitsForAnotherProcess(t *testing.T) {
 	}
 }
 
+func TestGet_ReadsAgainAfterAFailureOfTheWritersConnection(t *testing.T) {
+	var broken atomic.Bool
+	path := openTest(t, Options{}).path
+	e, err := open(t.Context(), Options{Path: path, Serve: true}, func(ctx context.Context, path string) (*connection, error) {
+		c, err := dialWriter(ctx, path)
+		if err == nil {
+			c.conn = unreadable{c.conn, &broken}
+		}
+		return c, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	doc := mustInsert(t, e, userDocument("a"))
+	broken.Store(true)
+	if _, err := e.Get(t.Context(), doc.Kind, doc.ID); !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("on a broken connection: %v", err)
+	}
+	if _, err := e.Get(t.Context(), doc.Kind, doc.ID); err != nil { // on a connection of its own
+		t.Errorf("the next get: %v", err)
+	}
+	broken.Store(false)
+	mustInsert(t, e, userDocument("b"))
+}
+
+// unreadable is a connection whose queries fail while it is broken.
+type unreadable struct {
+	driver.Conn
+	broken *atomic.Bool
+}
+
+func (c unreadable) Prepare(query string) (driver.Stmt, error) {
+	prepared, err := c.Conn.Prepare(query)
+	if err != nil {
+		return nil, err
+	}
+	return unreadableStatement{prepared.(statement), c.broken}, nil
+}
+
+type unreadableStatement struct {
+	statement
+	broken *atomic.Bool
+}
+
+func (s unreadableStatement) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	if s.broken.Load() {
+		return nil, errors.New("injected")
+	}
+	return s.statement.QueryContext(ctx, args)
+}
+
 // lock locks the file against writers, as another process does.
 func lock(t *testing.T, path string) (unlock func()) {
 	t.Helper()
