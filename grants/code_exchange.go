@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ory/fosite"
+
 	"github.com/minifed/minifed/wechat"
 )
 
@@ -58,12 +60,16 @@ func (h *MiniProgramHandler) follow(ctx context.Context, flight *flight, exchang
 func (h *MiniProgramHandler) prove(ctx context.Context, exchange Exchange) (Subject, error) {
 	ctx, cancel := h.detached(ctx)
 	defer cancel()
-	session, err := h.exchanger.ExchangeCode(ctx, exchange.Client, exchange.Code)
+	exchanger := h.exchanger
+	if exchange.SubjectTokenType == NativeAppTokenType {
+		exchanger = h.nativeApps
+	}
+	session, err := exchanger.ExchangeCode(ctx, exchange.Client, exchange.Code)
 	if errors.Is(err, wechat.ErrCodeUsed) && h.replays != nil {
 		return h.afterUse(ctx, exchange, err)
 	}
 	if err != nil {
-		return Subject{}, FromWeChat(err)
+		return Subject{}, exchange.failure(err)
 	}
 	if h.singleProcess {
 		h.spent.add(h.key(ctx, exchange), h.now())
@@ -83,21 +89,38 @@ func (h *MiniProgramHandler) afterUse(ctx context.Context, exchange Exchange, ca
 		if found || err != nil {
 			return subject, err
 		}
-		return Subject{}, NewCode("The code was used before, and not at this server: perhaps another backend of this mini-program exchanged it. "+
-			"Call wx.login again and send the new code here alone.", cause)
+		return Subject{}, NewCode("The code was used before, and not at this server: perhaps another backend of this app exchanged it. "+
+			"Call "+exchange.source()+" again and send the new code here alone.", cause)
 	}
 	return h.await(ctx, exchange, cause)
 }
 
 func (h *MiniProgramHandler) key(ctx context.Context, exchange Exchange) flightKey {
-	return flightKey{h.config.GetIDTokenIssuer(ctx), exchange.Client.GetID(), exchange.Code}
+	return flightKey{h.config.GetIDTokenIssuer(ctx), exchange.Client.GetID(), exchange.SubjectTokenType, exchange.Code}
+}
+
+// failure maps the failure of a CodeExchanger to the response, and names the function that returns a new code.
+func (e Exchange) failure(err error) *Error {
+	problem := FromWeChat(err)
+	if e.SubjectTokenType != NativeAppTokenType {
+		return problem
+	}
+	switch problem.Reason {
+	case ReasonNewCode:
+		return NewCode("WeChat rejects the code: it is unknown, expired, already used or of another app, or the response was lost. Call SendAuth again and send the new code within ten minutes.", err)
+	case ReasonMisconfigured:
+		return newError(fosite.ErrServerError, ReasonMisconfigured,
+			"WeChat rejects this mobile app. Repeating does not help: the operator of this server has to correct the AppID or AppSecret of the connection.", err)
+	default:
+		return problem
+	}
 }
 
 const firstPoll = 20 * time.Millisecond
 
 // await polls for the grant that another request issues from this code, until the wait time is over.
 func (h *MiniProgramHandler) await(ctx context.Context, exchange Exchange, cause error) (Subject, error) {
-	lost := NewCode("The code was used before, and its result is not known here. Call wx.login again and send the new code.", cause)
+	lost := NewCode("The code was used before, and its result is not known here. Call "+exchange.source()+" again and send the new code.", cause)
 	for pause, waited := firstPoll, time.Duration(0); ; pause, waited = 2*pause, waited+pause {
 		subject, found, err := h.repeat(ctx, exchange)
 		if found || err != nil {
@@ -123,7 +146,7 @@ func (h *MiniProgramHandler) repeat(ctx context.Context, exchange Exchange) (Sub
 }
 
 // flightKey identifies a code: another client may have the same code text, and another issuer the same client ID.
-type flightKey struct{ issuer, client, code string }
+type flightKey struct{ issuer, client, kind, code string }
 
 // flights lets requests of one process with the same code share one WeChat call.
 type flights struct {

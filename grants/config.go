@@ -18,6 +18,9 @@ type MiniProgramConfig struct {
 	// Exchanger validates codes at WeChat.
 	Exchanger CodeExchanger
 
+	// NativeApps validates the codes that WeChat's SDK gave to mobile apps (NativeAppTokenType). Nil rejects them.
+	NativeApps CodeExchanger
+
 	// Resolver returns the subject of the tokens. When it is also a ReplayResolver, it is called before a code is spent and
 	// returns the subject of an earlier exchange. Requests of this process with the same code then share one WeChat call.
 	Resolver SubjectResolver
@@ -68,6 +71,7 @@ func NewMiniProgramFactory(cfg MiniProgramConfig) compose.Factory {
 	return func(config fosite.Configurator, storage, strategy any) any {
 		h := &MiniProgramHandler{
 			exchanger:       cfg.Exchanger,
+			nativeApps:      cfg.NativeApps,
 			resolver:        cfg.Resolver,
 			defaultScopes:   cfg.DefaultScopes,
 			defaultAudience: cfg.DefaultAudience,

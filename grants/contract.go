@@ -15,13 +15,19 @@ const GrantType = "urn:ietf:params:oauth:grant-type:token-exchange"
 // SubjectTokenType says that the subject token is the code of wx.login (RFC 8693 §3).
 const SubjectTokenType = "urn:minifed:params:oauth:token-type:wechat-miniapp-code"
 
+// NativeAppTokenType says that the subject token is the code that WeChat's SDK gave to a mobile app (SendAuth).
+const NativeAppTokenType = "urn:minifed:params:oauth:token-type:wechat-native-app-code"
+
 // AccessTokenType is what is issued, and the only requested_token_type (RFC 8693 §3).
 const AccessTokenType = "urn:ietf:params:oauth:token-type:access_token"
 
 // Exchange is one token exchange request that passed every check which costs nothing: the client is authenticated, and
 // Scopes, Audience and Nonce are what will be granted.
 type Exchange struct {
-	Client    fosite.Client
+	Client fosite.Client
+	// SubjectTokenType is SubjectTokenType or NativeAppTokenType.
+	SubjectTokenType string
+
 	Code      string
 	PhoneCode string
 	Scopes    []string
@@ -29,7 +35,7 @@ type Exchange struct {
 	Nonce     string
 }
 
-// CodeExchanger proves a wx.login code.
+// CodeExchanger proves a code of wx.login, or of WeChat's SDK for mobile apps.
 type CodeExchanger interface {
 	// ExchangeCode spends the code of one mini-program user and says who that is. Which AppID and AppSecret to use follows
 	// from the client's registration, never from the request. It is called at most once for a request. A failure is a

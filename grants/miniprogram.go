@@ -17,6 +17,7 @@ import (
 // handler of each Go type, so this one serves all mini-programs, and the client determines which.
 type MiniProgramHandler struct {
 	exchanger       CodeExchanger
+	nativeApps      CodeExchanger // nil rejects codes of mobile apps
 	resolver        SubjectResolver
 	replays         ReplayResolver // nil unless the resolver is one
 	defaultScopes   func(context.Context, fosite.Client) []string

@@ -34,11 +34,11 @@ func (h *MiniProgramHandler) read(ctx context.Context, request fosite.AccessRequ
 	if err := checkOnce(form); err != nil {
 		return Exchange{}, err
 	}
-	if err := checkTypes(form); err != nil {
+	if err := h.checkTypes(form); err != nil {
 		return Exchange{}, err
 	}
 	// 3. The code has a possible form.
-	if err := CheckLoginCode(form, "subject_token"); err != nil {
+	if err := checkCode(form); err != nil {
 		return Exchange{}, err
 	}
 	code := form.Get("subject_token")
@@ -59,7 +59,7 @@ func (h *MiniProgramHandler) read(ctx context.Context, request fosite.AccessRequ
 	if !printable(phoneCode) {
 		return Exchange{}, reject(fosite.ErrInvalidRequest, "phone_code is not a code of the phone number button. Send the code of its event unchanged, or leave phone_code out.")
 	}
-	return Exchange{Client: client, Code: code, PhoneCode: phoneCode, Scopes: scopes, Audience: audience, Nonce: nonce}, nil
+	return Exchange{Client: client, SubjectTokenType: form.Get("subject_token_type"), Code: code, PhoneCode: phoneCode, Scopes: scopes, Audience: audience, Nonce: nonce}, nil
 }
 
 func checkClient(client fosite.Client) error {
@@ -83,10 +83,10 @@ func checkOnce(form url.Values) error {
 }
 
 // checkTypes accepts one kind of exchange only: a code for an access token, without delegation.
-func checkTypes(form url.Values) error {
-	switch form.Get("subject_token_type") {
-	case SubjectTokenType:
-	case "":
+func (h *MiniProgramHandler) checkTypes(form url.Values) error {
+	switch given := form.Get("subject_token_type"); {
+	case given == SubjectTokenType, given == NativeAppTokenType && h.nativeApps != nil:
+	case given == "":
 		return reject(fosite.ErrInvalidRequest, "subject_token_type is missing. Send "+SubjectTokenType+".")
 	default:
 		return reject(fosite.ErrInvalidRequest, "This subject_token_type is not supported. Send "+SubjectTokenType+".")
@@ -100,6 +100,31 @@ func checkTypes(form url.Values) error {
 		return reject(fosite.ErrInvalidRequest, "Delegation is not supported. Leave actor_token and actor_token_type out.")
 	}
 	return nil
+}
+
+// checkCode rejects a subject token that cannot be a code of its type.
+func checkCode(form url.Values) error {
+	if form.Get("subject_token_type") != NativeAppTokenType {
+		return CheckLoginCode(form, "subject_token")
+	}
+	switch code := form.Get("subject_token"); {
+	case code == "":
+		return reject(fosite.ErrInvalidRequest, "subject_token is missing. Send the code that SendAuth of WeChat's SDK returned.")
+	case !printable(code) || strings.Contains(code, " "):
+		return NewCode("subject_token is not a code of WeChat's SDK. Call SendAuth and send its code unchanged.", nil)
+	case form.Get("phone_code") != "":
+		return reject(fosite.ErrInvalidRequest, "phone_code is for mini-programs. Leave it out for the code of a mobile app.")
+	default:
+		return nil
+	}
+}
+
+// source is the function that returns a new code of the exchange's type.
+func (e Exchange) source() string {
+	if e.SubjectTokenType == NativeAppTokenType {
+		return "SendAuth"
+	}
+	return "wx.login"
 }
 
 // scopes returns the granted scopes: the client's scopes among the requested, or the defaults. Others are dropped, and the

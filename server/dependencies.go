@@ -148,10 +148,11 @@ func (d *dependencies) addTokens() error {
 	d.webUsers = &federation.WebUsers{WeChat: d.WeChat, Users: d.users, Master: d.Master, Logger: d.Logger}
 	wechat := &federation.Service{
 		Store: d.store, Users: d.users, WeChat: d.WeChat, Master: d.Master, Keys: d.Keys, Now: d.Now, Logger: d.Logger, Results: d.results,
+		Connections: d.connections, WebUsers: d.webUsers,
 		Linker: &federation.AccountLinker{Passwords: d.passwords, Proof: d.linkProof, Notifications: d.notifications, Engine: d.Engine},
 	}
 	exchange, err := token.Exchange{
-		Exchanger: wechat, Resolver: wechat, Timeout: d.RequestTimeout, ReplayWait: d.WeChatTimeout, SingleProcess: d.SingleProcess, Now: d.TokenNow,
+		Exchanger: wechat, NativeApps: federation.NativeApps{Service: wechat}, Resolver: wechat, Timeout: d.RequestTimeout, ReplayWait: d.WeChatTimeout, SingleProcess: d.SingleProcess, Now: d.TokenNow,
 	}.Factory(d.store, strategy)
 	if err != nil {
 		return err

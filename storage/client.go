@@ -104,6 +104,10 @@ type Client struct {
 	// ExpiresAt is the time from which the client counts as disabled; zero for never.
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 
+	// NativeApp is the AppID of a connection of kind native-app: the client's backend exchanges the codes that the app got from
+	// WeChat's SDK. For kinds wechat_miniapp and web.
+	NativeApp string `json:"native_app,omitempty"`
+
 	// Federation is the configuration of a federated client; set only for kind wechat_miniapp.
 	Federation *Federation `json:"federation,omitempty"`
 

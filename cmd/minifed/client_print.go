@@ -93,6 +93,7 @@ func (d *operatorEnv) printClient(client clientView) {
 		console.Field{Name: "require_par", Value: yes(client.RequirePAR)},
 		console.Field{Name: "subject_type", Value: suffix("pairwise", client.Pairwise)},
 		console.Field{Name: "sector_identifier", Value: client.SectorIdentifier},
+		console.Field{Name: "native_app", Value: client.NativeApp},
 		console.Field{Name: "introspection", Value: yes(client.Introspection)},
 	)
 	fields = append(fields, lifetimeFields(client.Lifetimes)...)

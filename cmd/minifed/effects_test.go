@@ -39,6 +39,7 @@ func flagEffects() map[string]settingEffect {
 		"client --app-id": {"server/federation/service.go", "Federation.AppID"}, "client --open-platform": {"server/federation/service.go", "Federation.OpenPlatform"},
 		"client --provisioning": {"server/federation/resolve_user.go", "Federation.Provisioning"}, "client --update-profile": {"server/federation/resolve_user.go", "Federation.UpdateProfile"},
 		"client --password-binding": {"server/federation/account_linker.go", "Federation.PasswordBinding"}, "client --linking-partner": {"server/federation/account_linker.go", "Federation.LinkingPartners"},
+		"client --native-app":      {"server/federation/native_app.go", "record.NativeApp"},
 		"client --starts-sessions": {"server/account/starts_sessions.go", "client.StartsSessions"},
 		"client --auth-method":     {"storage/oauth2/client.go", "record.AuthMethod"}, "client --auth-alg": {"server/clientauth/assertion.go", "AuthAlgorithm"},
 		"client --jwks-uri": {"server/clientauth/key_set.go", "JWKSURI"}, "client --jwks-file": {"storage/oauth2/client.go", "parseJWKS(record.JWKS)"},

@@ -42,6 +42,7 @@ func checkClient(client storage.Client, algorithms []string) error {
 	p.checkClientLifetimes(client, rules)
 	p.checkMeaning(client, rules)
 	p.checkFederation(client)
+	p.checkNativeApp(client)
 	return p.err()
 }
 
@@ -110,6 +111,9 @@ func checkJWKS(raw []byte) error {
 
 func (p *problems) checkGrants(client storage.Client, rules kindRules) {
 	allowed := slices.Concat(rules.Grants, rules.FurtherGrants)
+	if client.NativeApp != "" {
+		allowed = append(allowed, grantExchange)
+	}
 	p.each("grant_types", client.GrantTypes, maxScopes, func(grant string) error {
 		if !slices.Contains(allowed, grant) {
 			return fmt.Errorf("is not for a %s client; it may have %s", client.Kind, strings.Join(allowed, ", "))

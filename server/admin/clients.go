@@ -69,6 +69,7 @@ func (s *Service) newClient(ctx context.Context, asked NewClient, directory stor
 	}
 	fillClient(&client, SigningAlgorithms(directory))
 	settleLinking(&client, storage.Client{})
+	settleNativeApp(&client)
 	if err := s.drawLogo(ctx, "logo", nil, &client.Logo); err != nil {
 		return client, err
 	}
@@ -78,7 +79,10 @@ func (s *Service) newClient(ctx context.Context, asked NewClient, directory stor
 		return client, err
 	}
 	client.DirectoryIncarnation = directory.Incarnation
-	return client, s.checkNewClient(client, asked, directory)
+	if err := s.checkNewClient(client, asked, directory); err != nil {
+		return client, err
+	}
+	return client, s.checkNativeAppConnection(ctx, storage.Client{}, client)
 }
 
 // fillClient sets what the operator left open.
@@ -202,10 +206,14 @@ func (s *Service) editClient(ctx context.Context, client *storage.Client, direct
 	change(client)
 	restoreUnchangeable(client, before)
 	settleLinking(client, before)
+	settleNativeApp(client)
 	if err := s.drawLogo(ctx, "logo", before.Logo, &client.Logo); err != nil {
 		return err
 	}
 	if err := checkClientChange(before, *client, SigningAlgorithms(directory)); err != nil {
+		return err
+	}
+	if err := s.checkNativeAppConnection(ctx, before, *client); err != nil {
 		return err
 	}
 	return checkSector(before, *client)

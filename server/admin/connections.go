@@ -248,6 +248,9 @@ func (s *Service) DeleteConnection(ctx context.Context, directory, appID string)
 	if _, err := s.connection(ctx, directory, appID); err != nil {
 		return err
 	}
+	if err := s.rejectNativeAppInUse(ctx, directory, appID); err != nil {
+		return err
+	}
 	if err := s.audit(ctx, connectionEntry(directory, appID, ActConnectionDelete)); err != nil {
 		return err
 	}

@@ -37,6 +37,9 @@ type Request struct {
 	// profile is the profile of the user that the mini-program sent; nil without one.
 	profile *identity.ProfileUpdate
 
+	// native means that the code is of a mobile app, and web is its WeChat user after the code was exchanged.
+	native bool
+	web    *WebUser
 	// pending is the grant of the ticket, after it was read.
 	pending *storage.Grant
 	// proven is the user of accessToken.
@@ -86,8 +89,12 @@ func (v *Request) ticketAlone() bool { return v.method == bindRegister && v.tick
 // protects a password in it from being guessed by a reader of the store.
 func (v *Request) requestDigest(request grants.Exchange) string {
 	if v.digest == "" {
+		kind := v.Route.Name
+		if v.native {
+			kind += " " + MethodNativeApp
+		}
 		v.digest = storage.Digest(
-			v.Route.Name, v.method, v.ticket, request.Code,
+			kind, v.method, v.ticket, request.Code,
 			strings.Join(request.Scopes, " "), storage.Digest(request.Audience...), request.Nonce, request.PhoneCode,
 			v.username, v.password, v.accessToken,
 		)

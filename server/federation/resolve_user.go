@@ -31,6 +31,13 @@ type resolvedUser struct {
 func (f *Service) resolveUser(
 	ctx context.Context, client *oauth2.Client, request grants.Exchange, v *Request, login identity.Login,
 ) (resolvedUser, error) {
+	if v.web != nil {
+		resolution, err := f.WebUsers.Resolve(ctx, v.web)
+		if err != nil {
+			return resolvedUser{}, err
+		}
+		return userOf(client, resolution), nil
+	}
 	switch v.method {
 	case "":
 		return f.signIn(ctx, client, request, v, login)
@@ -92,7 +99,8 @@ func (f *Service) register(ctx context.Context, client *oauth2.Client, v *Reques
 // updated applies the asserted profile to a known user, if the client may.
 func (f *Service) updated(ctx context.Context, client *oauth2.Client, v *Request, resolution *identity.Resolution) (resolvedUser, error) {
 	found := userOf(client, resolution)
-	if v.profile == nil || resolution.Created || !client.Record().Federation.UpdateProfile {
+	federation := client.Record().Federation
+	if v.profile == nil || resolution.Created || federation == nil || !federation.UpdateProfile {
 		return found, nil
 	}
 	user, err := f.Users.UpdateProfile(ctx, found.user.Directory, found.user.ID, *v.profile, identity.Self(found.user.ID))

@@ -31,6 +31,9 @@ type Service struct {
 	Logger *slog.Logger
 	// Results are WeChat's results for requests that are in progress.
 	Results *ResultCache
+	// Connections and WebUsers are for the codes of mobile apps.
+	Connections *endpoint.Connections
+	WebUsers    *WebUsers
 	// Linker links existing accounts.
 	Linker *AccountLinker
 }
@@ -122,8 +125,12 @@ func (f *Service) ResolveReplay(ctx context.Context, request grants.Exchange) (g
 		return grants.Subject{}, false, fmt.Errorf("federation: client is %T", request.Client)
 	}
 	v := requestFrom(ctx)
+	v.native = request.SubjectTokenType == grants.NativeAppTokenType
 	attempt := &endpoint.FromContext(ctx).SignIn
 	attempt.Method = MethodMiniProgram
+	if v.native {
+		attempt.Method = MethodNativeApp
+	}
 	live, err := f.findReplay(ctx, client, request, v)
 	if errors.Is(err, storage.ErrNotFound) {
 		return grants.Subject{}, false, nil
@@ -184,11 +191,16 @@ func (f *Service) grantIDs(ctx context.Context, client *oauth2.Client, v *Reques
 	if len(v.ids) > 0 {
 		return v.ids, nil
 	}
-	record, err := federated(client)
-	if err != nil {
-		return nil, err
+	record, appID := client.Record(), client.Record().NativeApp
+	if !v.native {
+		mini, err := federated(client)
+		if err != nil {
+			return nil, err
+		}
+		appID = mini.Federation.AppID
 	}
-	v.ids, err = f.Store.GrantIDs(ctx, record.Instance(), record.Federation.AppID, code)
+	var err error
+	v.ids, err = f.Store.GrantIDs(ctx, record.Instance(), appID, code)
 	return v.ids, err
 }
 
@@ -198,14 +210,10 @@ func (f *Service) ResolveSubject(ctx context.Context, request grants.Exchange, s
 	if !ok {
 		return grants.Subject{}, fmt.Errorf("federation: client is %T", request.Client)
 	}
-	record, err := federated(client)
+	record, v := client.Record(), requestFrom(ctx)
+	login, err := f.loginOf(ctx, client, v, session)
 	if err != nil {
 		return grants.Subject{}, err
-	}
-	v := requestFrom(ctx)
-	login := identity.Login{
-		Directory: record.Directory, AppID: record.Federation.AppID, OpenID: string(session.OpenID),
-		OpenPlatform: record.Federation.OpenPlatform, UnionID: string(session.UnionID),
 	}
 	// 1. The future grant: that of the ticket, or a new one of the code.
 	draft, err := f.newGrant(ctx, client, request, v, login)
@@ -266,7 +274,7 @@ func (f *Service) newGrant(
 			return storage.Grant{}, err
 		}
 		draft := *v.pending
-		draft.AskedBind, draft.AMR = asked, []string{amrMiniProgram}
+		draft.AskedBind, draft.AMR = asked, amrOf(client, login)
 		draft.AuthTime = v.authenticatedAt(f.Now())
 		return draft, nil
 	}
@@ -276,7 +284,7 @@ func (f *Service) newGrant(
 	}
 	return storage.Grant{
 		ID: ids[0].ID, SecretGeneration: ids[0].SecretGeneration, Asked: asked,
-		AMR: []string{amrMiniProgram}, AuthTime: v.authenticatedAt(f.Now()),
+		AMR: amrOf(client, login), AuthTime: v.authenticatedAt(f.Now()),
 	}, nil
 }
 

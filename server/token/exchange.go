@@ -16,6 +16,8 @@ import (
 type Exchange struct {
 	Exchanger grants.CodeExchanger
 	Resolver  grants.SubjectResolver
+	// NativeApps proves the codes of mobile apps.
+	NativeApps grants.CodeExchanger
 	// Timeout bounds the work of one request. ReplayWait bounds the wait while another instance exchanges the same code.
 	Timeout, ReplayWait time.Duration
 	// SingleProcess means that no other instance uses the store.
@@ -35,8 +37,9 @@ func (e Exchange) Factory(store, strategy any) (compose.Factory, error) {
 
 func (e Exchange) config() grants.MiniProgramConfig {
 	return grants.MiniProgramConfig{
-		Exchanger: e.Exchanger,
-		Resolver:  e.Resolver,
+		Exchanger:  e.Exchanger,
+		NativeApps: e.NativeApps,
+		Resolver:   e.Resolver,
 		DefaultScopes: func(_ context.Context, client fosite.Client) []string {
 			known, ok := client.(*oauth2.Client)
 			if !ok {

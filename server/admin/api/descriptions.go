@@ -161,6 +161,7 @@ func clientDescriptions() map[string]description {
 		"Client.pairwise":                  says("Gives the client its own subject identifiers."),
 		"Client.sector_identifier":         says("sector_identifier_uri: an https URI whose host determines the pairwise subjects."),
 		"Client.account_linking":           says("Allows the scope urn:minifed:link. Within five minutes of a user's sign-in, the backend can then set the first password of that user and attach any WeChat user to the account."),
+		"Client.native_app":                says("The AppID of a connection of kind native-app: the client's backend exchanges the codes of WeChat's SDK (SendAuth) for tokens. For kinds wechat_miniapp and web."),
 		"Client.starts_sessions":           says("Lets the backend of a mini-program start browser sessions: sign-in by scan, by link and by hand-off. With a login code of a user, the backend can sign that user in to any browser, at every client of the directory, without the user's consent."),
 		"Client.introspection":             says("Lets the client introspect every token of the directory."),
 		"Client.lifetimes":                 says("Times that replace those of the directory."),

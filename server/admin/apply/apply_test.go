@@ -322,11 +322,11 @@ func everyClient() []storage.Client {
 		Logo: []byte("a picture"), PolicyURL: "https://a.example.com/p", TermsURL: "https://a.example.com/t", AuthMethod: "private_key_jwt", Secrets: []string{"sha256:x"},
 		JWKS: json.RawMessage(`{"keys": [{"kty": "EC"}]}`), JWKSURI: "https://a.example.com/jwks", AuthAlgorithm: "ES256",
 		RedirectURIs: []string{"https://a.example.com/c"}, PostLogoutRedirectURIs: []string{"https://a.example.com/"}, Origins: []string{"https://a.example.com"},
-		BackchannelLogoutURI: "https://a.example.com/logout", BackendLogout: true, GrantTypes: []string{"authorization_code"}, Scopes: []string{"openid", "orders"},
+		BackchannelLogoutURI: "https://a.example.com/logout", BackendLogout: true, GrantTypes: []string{"authorization_code", "urn:ietf:params:oauth:grant-type:token-exchange"}, Scopes: []string{"openid", "orders"},
 		DefaultScopes: []string{"openid"}, Audiences: []string{"https://api.example.com"}, DefaultAudience: []string{"https://api.example.com"},
 		IDTokenAlgorithm: "ES256", IDTokenClaims: &on, AccessTokenAlgorithm: "RS256", OpaqueAccessTokens: true, AccessTokenType: "JWT", KeepRefreshToken: true,
 		PlaceholderEmailDomain: "users.example.com", FirstParty: true, RequirePKCE: true, RequirePAR: true, Pairwise: true, SectorIdentifier: "https://a.example.com/s",
-		AccountLinking: true, StartsSessions: true, Introspection: true, Lifetimes: storage.Lifetimes{AccessToken: 60, IDToken: 61, RefreshIdle: 62, RefreshAbsolute: 63, Code: 30},
+		AccountLinking: true, StartsSessions: true, NativeApp: "wxaaaaaaaaaaaaaaaa", Introspection: true, Lifetimes: storage.Lifetimes{AccessToken: 60, IDToken: 61, RefreshIdle: 62, RefreshAbsolute: 63, Code: 30},
 		Federation: &storage.Federation{AppID: "wx0123456789abcdef", AppSecret: "sealed", OpenPlatform: "ours", Provisioning: storage.ProvisionBind, UpdateProfile: true, PasswordBinding: true, LinkingPartners: []string{"shop"}},
 		CreatedAt:  at, UpdatedAt: at,
 	}

@@ -90,6 +90,7 @@ func clientPermissions() []Setting[client] {
 		{OptionAccountLinking, "account_linking", Permissions, nil, clientToggle(func(c *client) *bool { return &c.AccountLinking })},
 		{"audience", "audiences", Permissions, nil, clientList(func(c *client) *[]string { return &c.Audiences })},
 		{"default-audience", "default_audience", Permissions, nil, clientList(func(c *client) *[]string { return &c.DefaultAudience })},
+		{"native-app", "native_app", Permissions, nil, clientText(func(c *client) *string { return &c.NativeApp })},
 		{"introspection", "introspection", Permissions, nil, clientToggle(func(c *client) *bool { return &c.Introspection })},
 	}
 }
@@ -115,11 +116,11 @@ func ForKind(kind storage.ClientKind) []Setting[storage.Client] {
 			"redirect_uris", "post_logout_redirect_uris", "origins", "backend_logout", "require_pkce", "require_par", "subject_type",
 			"sector_identifier", "lifetimes.code",
 		},
-		storage.ClientSPA: {"auth_method", "auth_algorithm", "jwks_uri", "jwks", "backend_logout", "introspection", "keep_refresh_token"},
+		storage.ClientSPA: {"auth_method", "auth_algorithm", "jwks_uri", "jwks", "backend_logout", "introspection", "keep_refresh_token", "native_app"},
 		storage.ClientWeb: {"origins"},
 		storage.ClientService: {
 			"first_party", "logo", "policy_url", "terms_url", "redirect_uris", "post_logout_redirect_uris", "origins", "backchannel_logout_uri",
-			"backend_logout", "require_pkce", "require_par", "account_linking", "id_token_claims", "keep_refresh_token", "subject_type",
+			"backend_logout", "require_pkce", "require_par", "account_linking", "native_app", "id_token_claims", "keep_refresh_token", "subject_type",
 			"sector_identifier", "placeholder_email_domain", "lifetimes.id_token", "lifetimes.refresh_idle", "lifetimes.refresh_absolute",
 			"lifetimes.code",
 		},
