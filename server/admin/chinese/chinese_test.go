@@ -116,7 +116,7 @@ func sample(format string) (text string, values []string) {
 func sourceFormats(t *testing.T) []string {
 	t.Helper()
 	var formats []string
-	for _, folder := range []string{"..", "../setting", "../console", "../relyingparty", "../apply", "../../../identity/userfile"} {
+	for _, folder := range []string{"..", "../setting", "../console", "../relyingparty", "../apply", "../../../identity/userfile", "../../../cmd/minifed/internal/manifest"} {
 		files, err := filepath.Glob(folder + "/*.go")
 		if err != nil || len(files) == 0 {
 			t.Fatal(folder, err)
@@ -192,6 +192,10 @@ func formatOf(n ast.Node) string {
 	case *ast.AssignStmt: // a part of a sentence
 		if named, ok := n.Lhs[0].(*ast.Ident); ok && named.Name == "must" {
 			return textOf(n.Rhs[0])
+		}
+	case *ast.ReturnStmt: // a value, and what is wrong with it
+		if len(n.Results) == 2 && strings.Contains(textOf(n.Results[1]), " ") {
+			return textOf(n.Results[1])
 		}
 	case *ast.KeyValueExpr: // Problem: of a file of users
 		if key, ok := n.Key.(*ast.Ident); ok && key.Name == "Problem" {
