@@ -373,3 +373,22 @@ func TestList_FiltersAndContinues(t *testing.T) {
 		t.Errorf("pages of %s", got)
 	}
 }
+
+func TestRecordLink_WritesABatchOfItsOwn(t *testing.T) {
+	h := newHarness(t)
+	h.RecordLink(t.Context(), "shop", "u1", "wechat_openid")
+	h.RecordSignIn("shop", storage.SignIn{At: h.clock.Now(), User: "u1", Client: "mini", Method: "mini-program"})
+	h.RecordLink(t.Context(), "shop", "u1", "wechat_unionid")
+	h.must(h.Flush(t.Context()))
+	links := h.entries(audit.Filter{Action: audit.ActionLinks, Target: "user:u1"})
+	if len(links) != 1 || len(links[0].SignIns) != 2 || audit.MemberAction(links[0], links[0].SignIns[1]) != "link.wechat_unionid" {
+		t.Errorf("links %+v", links)
+	}
+	signIns := h.entries(audit.Filter{Action: audit.ActionSignIns})
+	if len(signIns) != 1 || len(signIns[0].SignIns) != 1 || audit.MemberAction(signIns[0], signIns[0].SignIns[0]) != "sign_in.mini-program" {
+		t.Errorf("sign-ins %+v", signIns)
+	}
+	if report := h.wantIntact(); report.SignIns != 1 || report.Entries != 2 {
+		t.Errorf("%+v", report)
+	}
+}

@@ -14,7 +14,7 @@ const maxScanned = 4 * storage.MaxPage
 
 // Filter selects entries; an empty field selects all.
 type Filter struct {
-	// Actor is who acted. "user:ID" also selects the user's sign-ins.
+	// Actor is who acted. "user:ID" also selects the user's sign-ins and links.
 	Actor string
 	// Action is an action, or the beginning of actions if it ends with ".".
 	Action string
@@ -32,7 +32,7 @@ func (f Filter) selects(e storage.AuditEntry) (storage.AuditEntry, bool) {
 	if f.Action != "" && f.Action != e.Action && (!strings.HasSuffix(f.Action, ".") || !strings.HasPrefix(e.Action, f.Action)) {
 		return e, false
 	}
-	if e.Action != ActionSignIns {
+	if !isBatch(e) {
 		return e, (f.Actor == "" || f.Actor == e.Actor) && (f.Target == "" || f.Target == e.Target)
 	}
 	if f.Actor == "" && f.Target == "" {

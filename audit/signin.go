@@ -14,6 +14,8 @@ import (
 const (
 	// ActionSignIns is the action of a batch of sign-ins.
 	ActionSignIns = "sign_ins"
+	// ActionLinks is the action of a batch of links: identities that logins linked to users.
+	ActionLinks = "links"
 	// maxBatch is the maximum size of the sign-ins of one entry as JSON, in bytes.
 	maxBatch = 12 << 10
 	// maxPending bounds the sign-ins that wait for their batch. Those above it are counted.
@@ -39,6 +41,16 @@ type signIns struct {
 	users map[string][]storage.SignIn
 }
 
+// add adds to the next batch. It reports false if there is no room. The caller has the lock.
+func (s *signIns) add(next pendingSignIn) bool {
+	if len(s.pending) >= maxPending {
+		s.omit(next.directory)
+		return false
+	}
+	s.pending = append(s.pending, next)
+	return true
+}
+
 // omit counts a sign-in that pending has no room for. The caller has the lock.
 func (s *signIns) omit(directory string) {
 	if s.omitted == nil {
@@ -55,9 +67,30 @@ func (s *signIns) counts() (waiting int, omitted int64) {
 	return len(s.pending), s.omittedEver
 }
 
+// pendingSignIn is a sign-in, or a link, which names the type of the identity as its method.
 type pendingSignIn struct {
-	directory string
+	directory, action string
 	storage.SignIn
+}
+
+// MemberAction returns the action of a sign-in or a link of a batch, such as "sign_in.password" or "link.wechat_openid".
+func MemberAction(batch storage.AuditEntry, member storage.SignIn) string {
+	if batch.Action == ActionLinks {
+		return "link." + member.Method
+	}
+	return "sign_in." + member.Method
+}
+
+// isBatch reports whether an entry is a batch.
+func isBatch(e storage.AuditEntry) bool { return e.Action == ActionSignIns || e.Action == ActionLinks }
+
+// RecordLink adds the link of an identity to a user to the next batch. It does not wait for the store.
+func (t *Trail) RecordLink(ctx context.Context, directory, user, identity string) {
+	from, requestID := originOf(ctx)
+	s := &t.signIns
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.add(pendingSignIn{directory, ActionLinks, storage.SignIn{At: t.now(), User: user, Method: identity, From: from, RequestID: requestID}})
 }
 
 // RecordSignIn adds a sign-in to the next batch, and to the user's own list if it succeeded. It does not wait for the store.
@@ -66,11 +99,9 @@ func (t *Trail) RecordSignIn(directory string, signIn storage.SignIn) {
 	s := &t.signIns
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.pending) >= maxPending {
-		s.omit(directory)
+	if !s.add(pendingSignIn{directory, ActionSignIns, signIn}) {
 		return
 	}
-	s.pending = append(s.pending, pendingSignIn{directory, signIn})
 	key := storage.Key(directory, signIn.User)
 	waiting, known := s.users[key]
 	if signIn.User == "" || signIn.Outcome != "" || !known && len(s.users) >= maxWaitingUsers {
@@ -120,7 +151,7 @@ func (t *Trail) collectAgain(unwritten []storage.AuditEntry) {
 	var again []pendingSignIn
 	for _, batch := range unwritten {
 		for _, signIn := range batch.SignIns {
-			again = append(again, pendingSignIn{batch.Directory, signIn})
+			again = append(again, pendingSignIn{batch.Directory, batch.Action, signIn})
 		}
 	}
 	s.pending = append(again, s.pending...)
@@ -130,29 +161,30 @@ func (t *Trail) collectAgain(unwritten []storage.AuditEntry) {
 	s.pending = s.pending[:min(len(s.pending), maxPending)]
 }
 
-// batches returns the entries of sign-ins: one or more for each directory.
+// batches returns the entries of sign-ins and links: one or more of both for each directory.
 func batches(pending []pendingSignIn, omitted map[string]int) []storage.AuditEntry {
 	var all []storage.AuditEntry
-	open := map[string]int{} // the index of the entry that is not full
-	sizes := map[string]int{}
-	entryOf := func(directory string, size int) *storage.AuditEntry {
-		i, ok := open[directory]
-		if !ok || sizes[directory]+size > maxBatch {
+	type batch struct{ directory, action string }
+	open := map[batch]int{} // the index of the entry that is not full
+	sizes := map[batch]int{}
+	entryOf := func(of batch, size int) *storage.AuditEntry {
+		i, ok := open[of]
+		if !ok || sizes[of]+size > maxBatch {
 			i = len(all)
 			all = append(all, storage.AuditEntry{
-				Directory: directory, Actor: "system", Action: ActionSignIns, Target: "directory:" + directory, Outcome: Done,
+				Directory: of.directory, Actor: "system", Action: of.action, Target: "directory:" + of.directory, Outcome: Done,
 			})
-			open[directory], sizes[directory] = i, 0
+			open[of], sizes[of] = i, 0
 		}
-		sizes[directory] += size
+		sizes[of] += size
 		return &all[i]
 	}
 	for _, next := range pending {
-		entry := entryOf(next.directory, sizeOf(next.SignIn))
+		entry := entryOf(batch{next.directory, next.action}, sizeOf(next.SignIn))
 		entry.SignIns = append(entry.SignIns, next.SignIn)
 	}
 	for directory, count := range omitted {
-		entryOf(directory, 0).Details = map[string]string{"omitted": strconv.Itoa(count)}
+		entryOf(batch{directory, ActionSignIns}, 0).Details = map[string]string{"omitted": strconv.Itoa(count)}
 	}
 	return all
 }

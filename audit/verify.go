@@ -225,7 +225,9 @@ func (v *verification) readEntries(ctx context.Context) error {
 			}
 			return
 		}
-		v.SignIns += len(entry.SignIns)
+		if entry.Action == ActionSignIns {
+			v.SignIns += len(entry.SignIns)
+		}
 		v.readEntry(doc, entry, chain, sequence)
 	})
 }

@@ -58,6 +58,8 @@ type Recorder interface {
 	Record(ctx context.Context, entry storage.AuditEntry) (storage.AuditEntry, error)
 	// Fail records that the act of an entry did not happen.
 	Fail(ctx context.Context, entry storage.AuditEntry)
+	// RecordLink records within a second that a login linked an identity of this type to a user. It does not wait for the store.
+	RecordLink(ctx context.Context, directory, user, identity string)
 }
 
 // recording is the audit entry of one operation. It is written once, before the first write: an action that cannot be recorded does

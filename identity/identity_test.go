@@ -29,6 +29,9 @@ type storeHarness struct {
 	hooks  *storagetest.Hooks
 	// recorded and failed count the audit entries, and those whose action failed.
 	recorded, failed atomic.Int64
+	// loginLinks are the recorded links of logins: the user and the type of the identity.
+	mu         sync.Mutex
+	loginLinks []string
 	// directory is the one that the service has in memory, and fresh the one in the store.
 	directory, fresh storage.Directory
 }
@@ -75,6 +78,12 @@ func (r recorder) Record(ctx context.Context, entry storage.AuditEntry) (storage
 
 func (r recorder) Fail(context.Context, storage.AuditEntry) {
 	r.h.failed.Add(1)
+}
+
+func (r recorder) RecordLink(_ context.Context, directory, user, identity string) {
+	r.h.mu.Lock()
+	defer r.h.mu.Unlock()
+	r.h.loginLinks = append(r.h.loginLinks, storage.Key(directory, user)+" "+identity)
 }
 
 // entryID is a new ID of an audit entry.

@@ -91,20 +91,30 @@ func (s *Service) createUser(ctx context.Context, login Login, open, union linke
 		return nil, err
 	}
 	if login.hasUnion() {
-		if err := s.claim(ctx, union, id, ""); err != nil {
+		if err := s.linkAtLogin(ctx, union, id, ""); err != nil {
 			return nil, err
 		}
 	}
 	open.id = id
-	if err := s.claim(ctx, open, id, login.unionDigest()); err != nil {
+	if err := s.linkAtLogin(ctx, open, id, login.unionDigest()); err != nil {
 		return nil, err
 	}
 	return s.findOrCreate(ctx, open, policy)
 }
 
+// linkAtLogin assigns a free link to a user, and records it. The entry follows within a second, because a login must not wait for
+// another write.
+func (s *Service) linkAtLogin(ctx context.Context, at linkedUser, user, unionDigest string) error {
+	if err := s.claim(ctx, at, user, unionDigest); err != nil {
+		return err
+	}
+	s.audit.RecordLink(ctx, at.identity.Directory, user, string(at.identity.Type))
+	return nil
+}
+
 // linkToUnionIDUser assigns a new OpenID to the UnionID's user.
 func (s *Service) linkToUnionIDUser(ctx context.Context, login Login, open, union linkedUser, policy unknownUserPolicy) (*Resolution, error) {
-	if err := s.claim(ctx, open, union.id, login.unionDigest()); err != nil {
+	if err := s.linkAtLogin(ctx, open, union.id, login.unionDigest()); err != nil {
 		return nil, err
 	}
 	return s.findOrCreate(ctx, union, policy)
@@ -120,7 +130,7 @@ func (s *Service) reconcileUnionID(ctx context.Context, login Login, open, union
 	user := resolution.User
 	switch {
 	case union.free():
-		err = s.claim(ctx, union, user.Record.ID, "")
+		err = s.linkAtLogin(ctx, union, user.Record.ID, "")
 	case union.id == user.Record.ID:
 		if err = s.finishMerge(ctx, user.Record, open, union); err == nil {
 			err = s.repointLink(ctx, union)

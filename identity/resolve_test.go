@@ -3,6 +3,7 @@ package identity_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -23,6 +24,17 @@ func TestResolve_UnknownUserBecomesShadowUser(t *testing.T) {
 		t.Errorf("the second login got %+v", again)
 	}
 	h.wantConsistent()
+}
+
+func TestResolve_RecordsTheLinksOfALoginOnce(t *testing.T) {
+	h := newStoreHarness(t)
+	sub := h.sub(login("wxsim1", "o1", "u1"))
+	h.sub(login("wxsim1", "o1", "u1"))
+	h.sub(login("wxsim2", "o2", "u1")) // Another mini-program of the same user.
+	user := storage.Key(login("wxsim1", "o1", "").Directory, sub)
+	if want := []string{user + " wechat_unionid", user + " wechat_openid", user + " wechat_openid"}; !slices.Equal(h.loginLinks, want) {
+		t.Errorf("links %q", h.loginLinks)
+	}
 }
 
 func TestResolve_UnknownUserUnderPolicyBindIsNotCreated(t *testing.T) {

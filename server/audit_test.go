@@ -66,6 +66,19 @@ func TestAudit_HasEverySignIn(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
+	// The first login linked the OpenID and the UnionID. No entry has their values.
+	got = nil
+	for _, entry := range ts.audited(audit.ActionLinks) {
+		for _, s := range entry.SignIns {
+			got = append(got, audit.MemberAction(entry, s))
+			if s.User != sub || s.From != "127.0.0.1" || s.RequestID == "" || s.At.IsZero() {
+				t.Errorf("link %+v", s)
+			}
+		}
+	}
+	if want := []string{"link.wechat_openid"}; !slices.Equal(got, want) {
+		t.Errorf("links %q", got)
+	}
 	if last := ts.storedUser(sub).LastSignIns(); len(last) != 2 || last[0].Method != "mini-program" || last[0].Client != "mini" {
 		t.Errorf("the user's sign-ins are %+v", last)
 	}

@@ -95,7 +95,7 @@ func newAuditList(d *operatorEnv) *cobra.Command {
 	return command
 }
 
-// auditRows returns the row of an entry, or one row for each sign-in of a batch, newest first.
+// auditRows returns the row of an entry, or one row for each sign-in or link of a batch, newest first.
 func auditRows(entry storage.AuditEntry) [][]string {
 	if len(entry.SignIns) == 0 {
 		return [][]string{{stamp(entry.CreatedAt), entry.Actor, entry.Action, entry.Target, entry.Outcome, entry.From, entry.ID}}
@@ -110,7 +110,7 @@ func auditRows(entry storage.AuditEntry) [][]string {
 		if s.Outcome != "" {
 			outcome = s.Outcome
 		}
-		rows = append(rows, []string{stamp(s.At), "user:" + s.User, "sign_in." + s.Method, client, outcome, s.From, entry.ID})
+		rows = append(rows, []string{stamp(s.At), "user:" + s.User, audit.MemberAction(entry, s), client, outcome, s.From, entry.ID})
 	}
 	return rows
 }

@@ -497,7 +497,7 @@ func otherDescriptions() map[string]description {
 		"AuditEntry.outcome":     server("done or failed. An entry is written before its act: if the act then fails, another entry says so and names it."),
 		"AuditEntry.from":        server("The client address."),
 		"AuditEntry.request_id":  server("Identifies the request in the server's log."),
-		"AuditEntry.sign_ins":    server("The sign-ins of a batch, for the action sign_ins."),
+		"AuditEntry.sign_ins":    server("The sign-ins or links of a batch, for the actions sign_ins and links. A link has the type of the identity as its method."),
 		"AuditEntry.chain":       server("The chain of the entry: that of one process. Entries of earlier versions have none."),
 		"AuditEntry.sequence":    server("The place in the chain, from 1."),
 		"AuditEntry.previous":    server("The MAC of the entry before."),

@@ -25,7 +25,7 @@ type auditData struct {
 // auditSearch is a field of the search form; Label is the key of its text.
 type auditSearch struct{ Name, Label, Type, Value string }
 
-// auditRow is an entry, or a sign-in of a batch.
+// auditRow is an entry, or a sign-in or link of a batch.
 type auditRow struct {
 	ID                             string
 	At                             time.Time
@@ -92,7 +92,7 @@ func auditRows(entry storage.AuditEntry) []auditRow {
 	var rows []auditRow
 	for _, s := range slices.Backward(entry.SignIns) {
 		row := auditRow{
-			ID: entry.ID, At: s.At, Actor: "user:" + s.User, Action: "sign_in." + s.Method, Outcome: s.Outcome, From: s.From, RequestID: s.RequestID,
+			ID: entry.ID, At: s.At, Actor: "user:" + s.User, Action: audit.MemberAction(entry, s), Outcome: s.Outcome, From: s.From, RequestID: s.RequestID,
 		}
 		if s.Client != "" {
 			row.Target = "client:" + s.Client
