@@ -47,6 +47,9 @@ const (
 	ActionTOTPFound      = "user.totp_found"
 	ActionRecoveryCodes  = "user.recovery_codes"
 	ActionRecoveryUse    = "user.recovery_use"
+	ActionWithdraw       = "user.withdraw"
+	ActionDeregister     = "user.deregister"
+	ActionDetach         = "user.detach"
 	ActionMerge          = "user.merge"
 	ActionUnmerge        = "user.unmerge"
 	ActionDismiss        = "merge_candidate.dismiss"
@@ -67,7 +70,9 @@ type Recorder interface {
 type recording struct {
 	*Service
 	actor, action string
-	written       *storage.AuditEntry
+	// details are those of the entry, unless write gets others.
+	details map[string]string
+	written *storage.AuditEntry
 }
 
 func (s *Service) recording(actor, action string) *recording {
@@ -81,6 +86,9 @@ func (r *recording) write(ctx context.Context, user storage.User, next *storage.
 	}
 	if r.actor == "" {
 		return invalid("actor", InvalidMissing)
+	}
+	if details == nil {
+		details = r.details
 	}
 	entry := storage.AuditEntry{Directory: user.Directory, Actor: r.actor, Action: r.action, Target: userTarget(user.ID), Details: details}
 	if next != nil {

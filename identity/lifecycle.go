@@ -61,20 +61,25 @@ func (s *Service) SignOutEverywhere(ctx context.Context, directory, id, actor st
 // next client ends all grants and consents of the user once, and the count starts again above all earlier values.
 func (s *Service) RemoveClient(ctx context.Context, directory, id, client, actor string) error {
 	_, err := s.change(ctx, directory, id, actor, ActionRemoveClient, func(user *storage.User) (bool, error) {
-		epochs := maps.Clone(user.ClientEpochs)
-		if epochs == nil {
-			epochs = map[string]int64{}
-		}
-		epochs[client] = user.ClientEpoch(client) + 1
-		user.ClientEpochs = epochs
-		if len(strings.Join(slices.Collect(maps.Keys(epochs)), "")) > maxClientEpochBytes || len(epochs) > maxClientEpochs {
-			s.endAll(user)
-			user.ClientEpochBase = slices.Max(slices.Collect(maps.Values(epochs))) + 1
-			user.ClientEpochs = nil
-		}
+		s.endClient(user, client)
 		return true, nil
 	})
 	return err
+}
+
+// endClient ends every grant and consent that a client has from a user, in the write that stores the user.
+func (s *Service) endClient(user *storage.User, client string) {
+	epochs := maps.Clone(user.ClientEpochs)
+	if epochs == nil {
+		epochs = map[string]int64{}
+	}
+	epochs[client] = user.ClientEpoch(client) + 1
+	user.ClientEpochs = epochs
+	if len(strings.Join(slices.Collect(maps.Keys(epochs)), "")) > maxClientEpochBytes || len(epochs) > maxClientEpochs {
+		s.endAll(user)
+		user.ClientEpochBase = slices.Max(slices.Collect(maps.Values(epochs))) + 1
+		user.ClientEpochs = nil
+	}
 }
 
 // Delete removes a user. The user becomes a tombstone without personal data, which ends every grant and session. The same happens

@@ -262,7 +262,7 @@ func TestUpdate_ConcurrentChangesAreAllStored(t *testing.T) {
 			func(ctx context.Context) { _, _ = h.UpdateProfile(ctx, directory, sub, name, identity.System) },
 			func(ctx context.Context) { _ = h.SignOutEverywhere(ctx, directory, sub, identity.System) },
 			func(ctx context.Context) { _ = h.RemoveClient(ctx, directory, sub, "c", identity.System) },
-			func(ctx context.Context) { _, _ = h.ReplacePhone(ctx, directory, sub, number) },
+			func(ctx context.Context) { _, _ = h.ReplacePhone(ctx, directory, sub, number, "wxsim1") },
 		)
 		got := h.user(sub)
 		if got.Profile.Nickname != "a" || got.Profile.Name != "b" || got.Epoch != 1 || got.ClientEpochs["c"] != 1 || got.Phone != number {

@@ -290,6 +290,7 @@ func (s *Service) copyMissing(ctx context.Context, alias storage.User, plan stor
 		for _, member := range sharedMembers(&survivor.Profile, &alias.Profile) {
 			if planned(plan, member.name) && member.isMissing() {
 				*member.survivor = *member.alias
+				copySource(survivor, alias, member.name)
 			}
 		}
 		return true, nil
@@ -335,6 +336,7 @@ func fillMissing(survivor *storage.User, alias storage.User) {
 	}
 	if survivor.Phone == "" {
 		survivor.Phone, survivor.PhoneVerifiedAt = alias.Phone, alias.PhoneVerifiedAt
+		copySource(survivor, alias, ClaimPhone)
 	}
 }
 

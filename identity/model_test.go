@@ -58,7 +58,7 @@ func (s *simulation) nextOperation() func(context.Context) error {
 			return second(s.AttachToUser(ctx, made, seen, identity.MethodSession))
 		},
 		func(ctx context.Context) error { return second(s.AttachByPhone(ctx, made, number, policy, true)) },
-		func(ctx context.Context) error { return second(s.ReplacePhone(ctx, directory, user, number)) },
+		func(ctx context.Context) error { return second(s.ReplacePhone(ctx, directory, user, number, "wxsim1")) },
 		func(ctx context.Context) error {
 			return second(s.SetUsername(ctx, directory, user, name, identity.System))
 		},

@@ -12,16 +12,16 @@ import (
 // defaultPhoneFresh is the default of Policy.PhoneFresh.
 const defaultPhoneFresh = 180 * 24 * time.Hour
 
-// LinkPhone assigns a number, in E.164, to the user who has just proven it, if it is free or already the user's. It returns
+// LinkPhone assigns a number, in E.164, to the user who has just proven it to the mini-program appID, if it is free or already the user's. It returns
 // ErrOtherNumber if the user has another number. If another user has the number, it records a merge candidate and returns
 // ErrAccountConflict: a number never moves between users.
-func (s *Service) LinkPhone(ctx context.Context, directory, userID, number string) (*storage.Entry[storage.User], error) {
-	return s.linkPhone(ctx, directory, userID, number, keepNumber)
+func (s *Service) LinkPhone(ctx context.Context, directory, userID, number, appID string) (*storage.Entry[storage.User], error) {
+	return s.linkPhone(ctx, directory, userID, number, appID, keepNumber)
 }
 
 // ReplacePhone is LinkPhone, but replaces another number of the user.
-func (s *Service) ReplacePhone(ctx context.Context, directory, userID, number string) (*storage.Entry[storage.User], error) {
-	return s.linkPhone(ctx, directory, userID, number, replaceNumber)
+func (s *Service) ReplacePhone(ctx context.Context, directory, userID, number, appID string) (*storage.Entry[storage.User], error) {
+	return s.linkPhone(ctx, directory, userID, number, appID, replaceNumber)
 }
 
 // otherNumber selects whether the user's other number is replaced.
@@ -33,7 +33,7 @@ const (
 )
 
 func (s *Service) linkPhone(
-	ctx context.Context, directory, userID, number string, other otherNumber,
+	ctx context.Context, directory, userID, number, appID string, other otherNumber,
 ) (*storage.Entry[storage.User], error) {
 	number, err := ParsePhone(number)
 	if err != nil {
@@ -43,7 +43,7 @@ func (s *Service) linkPhone(
 	if err != nil {
 		return nil, err
 	}
-	attribute := phoneAttribute(directory, number)
+	attribute := phoneAttribute(directory, number, appID)
 	attribute.check = func(user storage.User) error {
 		if other == keepNumber && user.Phone != "" && user.Phone != number {
 			return ErrOtherNumber
@@ -67,19 +67,23 @@ func (s *Service) SetPhone(ctx context.Context, directory, userID, number, actor
 	if err != nil {
 		return nil, err
 	}
-	user, err := s.assign(ctx, directory, userID, actor, phoneAttribute(directory, number))
+	user, err := s.assign(ctx, directory, userID, actor, phoneAttribute(directory, number, ""))
 	if holder(err) != nil {
 		return nil, ErrTaken
 	}
 	return user, err
 }
 
-func phoneAttribute(directory, number string) attribute {
+// phoneAttribute is a number that was proven to the mini-program appID, or elsewhere if that is empty.
+func phoneAttribute(directory, number, appID string) attribute {
 	return attribute{
 		link:    phoneIdentity(directory, number),
 		action:  ActionPhone,
 		valueOf: func(user storage.User) string { return user.Phone },
-		set:     func(user *storage.User, when time.Time) { user.Phone, user.PhoneVerifiedAt = number, when },
+		set: func(user *storage.User, when time.Time) {
+			user.Phone, user.PhoneVerifiedAt = number, when
+			setSource(user, ClaimPhone, appID, when)
+		},
 	}
 }
 
@@ -105,7 +109,7 @@ func (s *Service) AttachByPhone(
 	}
 	known, err := s.Resolve(ctx, login, false)
 	if err == nil {
-		return s.linkPhoneOf(ctx, known, number, otherNumber(replaces))
+		return s.linkPhoneOf(ctx, known, number, login.AppID, otherNumber(replaces))
 	}
 	if !errors.Is(err, ErrUnknownUser) {
 		return nil, err
@@ -119,14 +123,14 @@ func (s *Service) AttachByPhone(
 		if err != nil {
 			return nil, err
 		}
-		return s.linkPhoneOf(ctx, known, number, otherNumber(replaces))
+		return s.linkPhoneOf(ctx, known, number, login.AppID, otherNumber(replaces))
 	}
 	return s.attachToHolder(ctx, login, at.user.Record, number, policy)
 }
 
-func (s *Service) linkPhoneOf(ctx context.Context, known *Resolution, number string, other otherNumber) (*Resolution, error) {
+func (s *Service) linkPhoneOf(ctx context.Context, known *Resolution, number, appID string, other otherNumber) (*Resolution, error) {
 	seen := known.User.Record
-	user, err := s.linkPhone(ctx, seen.Directory, seen.ID, number, other)
+	user, err := s.linkPhone(ctx, seen.Directory, seen.ID, number, appID, other)
 	if err != nil {
 		return nil, err
 	}

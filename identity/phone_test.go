@@ -17,7 +17,7 @@ const (
 
 func (h *storeHarness) link(user, number string) error {
 	h.t.Helper()
-	_, err := h.ReplacePhone(h.t.Context(), directory, user, number)
+	_, err := h.ReplacePhone(h.t.Context(), directory, user, number, "wxsim1")
 	return err
 }
 
@@ -386,7 +386,7 @@ func TestLinkPhone_ReassignedNumbersHaveOneHolder(t *testing.T) {
 			t.Fatal(err)
 		}
 		prove := func(user, number string) func(context.Context) {
-			return func(ctx context.Context) { _, _ = h.ReplacePhone(ctx, directory, user, number) }
+			return func(ctx context.Context) { _, _ = h.ReplacePhone(ctx, directory, user, number, "wxsim1") }
 		}
 		h.interleave(seeded(seed), 0.05,
 			prove(a, number2), prove(a, number), prove(b, number), prove(b, number2), prove(a, number2), prove(b, number))

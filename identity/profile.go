@@ -39,6 +39,9 @@ type ProfileUpdate struct {
 	Birthdate *string `json:"birthdate,omitempty"`
 	Locale    *string `json:"locale,omitempty"`
 	Zoneinfo  *string `json:"zoneinfo,omitempty"`
+
+	// AppID is the mini-program that sets the values; empty if they come from elsewhere.
+	AppID string `json:"-"`
 }
 
 // ParseProfileUpdate reads and checks the JSON object "user". Unknown members are ignored, as OAuth requires for parameters. A
@@ -120,7 +123,7 @@ func (s *Service) UpdateProfile(
 	if err != nil {
 		return nil, err
 	}
-	return s.setProfile(ctx, directory, userID, actor, func(profile storage.Profile) (storage.Profile, error) {
+	return s.setProfile(ctx, update.AppID, directory, userID, actor, func(profile storage.Profile) (storage.Profile, error) {
 		return update.apply(profile), nil
 	})
 }
@@ -130,7 +133,7 @@ func (s *Service) UpdateProfile(
 func (s *Service) EditProfile(
 	ctx context.Context, directory, userID string, edit func(*storage.Profile), actor string,
 ) (*storage.Entry[storage.User], error) {
-	return s.setProfile(ctx, directory, userID, actor, func(profile storage.Profile) (storage.Profile, error) {
+	return s.setProfile(ctx, "", directory, userID, actor, func(profile storage.Profile) (storage.Profile, error) {
 		address := *cmp.Or(profile.Address, &storage.Address{})
 		profile.Address = &address
 		edit(&profile)
@@ -143,9 +146,9 @@ func (s *Service) EditProfile(
 }
 
 func (s *Service) setProfile(
-	ctx context.Context, directory, userID, actor string, edit func(storage.Profile) (storage.Profile, error),
+	ctx context.Context, appID, directory, userID, actor string, edit func(storage.Profile) (storage.Profile, error),
 ) (*storage.Entry[storage.User], error) {
-	return s.change(ctx, directory, userID, actor, ActionProfile, func(user *storage.User) (bool, error) {
+	return s.changeFrom(ctx, s.recording(actor, ActionProfile), appID, directory, userID, func(user *storage.User) (bool, error) {
 		profile, err := edit(user.Profile)
 		if err != nil {
 			return false, err

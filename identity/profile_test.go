@@ -126,6 +126,7 @@ func TestParseProfileUpdate_RejectsProtectedMembers(t *testing.T) {
 		t.Fatal(err)
 	}
 	before.Profile.Nickname = "x"
+	before.ClaimSources = map[string]storage.ClaimSource{identity.ClaimNickname: {At: before.CreatedAt}}
 	if got := h.user(sub); !reflect.DeepEqual(got, before) {
 		t.Errorf("got %+v, want %+v", got, before)
 	}

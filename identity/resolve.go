@@ -20,6 +20,8 @@ type Resolution struct {
 type unknownUserPolicy struct {
 	provision bool
 	profile   storage.Profile
+	// appID is the mini-program that asserts the profile.
+	appID string
 }
 
 // Resolve returns the user of a login by the linking rules of the package, and writes the required links. If the user is unknown,
@@ -38,7 +40,7 @@ func (s *Service) Register(ctx context.Context, login Login, profile ProfileUpda
 	if err != nil {
 		return nil, err
 	}
-	return s.resolve(ctx, login, unknownUserPolicy{provision: true, profile: profile.apply(storage.Profile{})})
+	return s.resolve(ctx, login, unknownUserPolicy{provision: true, profile: profile.apply(storage.Profile{}), appID: login.AppID})
 }
 
 func (s *Service) resolve(ctx context.Context, login Login, policy unknownUserPolicy) (*Resolution, error) {
@@ -167,10 +169,12 @@ func (s *Service) findOrCreate(ctx context.Context, at linkedUser, policy unknow
 		return nil, err
 	}
 	now := s.now()
-	user, err := storage.Insert(ctx, s.engine, storage.User{
+	created := storage.User{
 		Directory: at.identity.Directory, DirectoryIncarnation: incarnation, ID: at.id, Status: storage.UserActive, Shadow: true,
 		Profile: policy.profile, CreatedAt: now, UpdatedAt: now,
-	})
+	}
+	setSources(storage.User{}, &created, policy.appID, now)
+	user, err := storage.Insert(ctx, s.engine, created)
 	if err != nil {
 		return nil, wrap("insert user", err)
 	}

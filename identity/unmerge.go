@@ -129,6 +129,7 @@ func (s *Service) returnValues(ctx context.Context, survivor string, alias stora
 		for _, member := range sharedMembers(&user.Profile, &alias.Profile) {
 			if planned(plan, member.name) && *member.survivor == *member.alias {
 				*member.survivor = ""
+				setSource(user, member.name, "", s.now())
 			}
 		}
 		alone := *user
@@ -174,6 +175,7 @@ func (s *Service) keepLinked(ctx context.Context, user *storage.User, owner stor
 	}
 	if !linked(storage.IdentityPhone, user.Phone) {
 		user.Phone, user.PhoneVerifiedAt = "", time.Time{}
+		setSource(user, ClaimPhone, "", s.now())
 	}
 	return nil
 }

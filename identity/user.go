@@ -198,7 +198,13 @@ func (s *Service) linksOf(ctx context.Context, directory, id string) ([]*storage
 func (s *Service) change(
 	ctx context.Context, directory, id, actor, action string, edit func(*storage.User) (bool, error),
 ) (*storage.Entry[storage.User], error) {
-	recorded := s.recording(actor, action)
+	return s.changeFrom(ctx, s.recording(actor, action), "", directory, id, edit)
+}
+
+// changeFrom is change for values of claims that come from the mini-program appID.
+func (s *Service) changeFrom(
+	ctx context.Context, recorded *recording, appID, directory, id string, edit func(*storage.User) (bool, error),
+) (*storage.Entry[storage.User], error) {
 	entry, err := retry(ctx, func(ctx context.Context) (*storage.Entry[storage.User], error) {
 		user, err := s.User(ctx, directory, id)
 		if err != nil {
@@ -212,6 +218,7 @@ func (s *Service) change(
 		if err != nil || !changed {
 			return user, err
 		}
+		setSources(user.Record, &next, appID, s.now())
 		if err := recorded.write(ctx, user.Record, &next, nil); err != nil {
 			return nil, err
 		}

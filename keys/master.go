@@ -110,6 +110,16 @@ type Binding struct {
 	ID string
 }
 
+// PushTokenBinding is the binding of the token of a client's message push.
+func PushTokenBinding(directory, client string) Binding {
+	return Binding{Purpose: "push_token", Directory: directory, ID: client}
+}
+
+// EncodingAESKeyBinding is the binding of the EncodingAESKey of a client's message push.
+func EncodingAESKeyBinding(directory, client string) Binding {
+	return Binding{Purpose: "encoding_aes_key", Directory: directory, ID: client}
+}
+
 // AppSecretBinding is the binding of a federated client's AppSecret.
 func AppSecretBinding(directory, client string) Binding {
 	return Binding{Purpose: "app_secret", Directory: directory, ID: client}

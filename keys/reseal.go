@@ -124,13 +124,29 @@ func (m *Master) resealTokenSecrets(record *storage.TokenSecrets) (changed bool,
 }
 
 func (m *Master) resealClient(record *storage.Client) (changed bool, err error) {
-	if record.Federation == nil || record.Federation.AppSecret == "" {
+	if record.Federation == nil {
 		return false, nil
 	}
 	federation := *record.Federation
-	federation.AppSecret, changed, err = m.Reseal(federation.AppSecret, AppSecretBinding(record.Directory, record.ID))
+	for _, secret := range []struct {
+		sealed  *string
+		binding Binding
+	}{
+		{&federation.AppSecret, AppSecretBinding(record.Directory, record.ID)},
+		{&federation.PushToken, PushTokenBinding(record.Directory, record.ID)},
+		{&federation.EncodingAESKey, EncodingAESKeyBinding(record.Directory, record.ID)},
+	} {
+		if *secret.sealed == "" {
+			continue
+		}
+		resealed, did, err := m.Reseal(*secret.sealed, secret.binding)
+		if err != nil {
+			return false, err
+		}
+		*secret.sealed, changed = resealed, changed || did
+	}
 	record.Federation = &federation
-	return changed, err
+	return changed, nil
 }
 
 func (m *Master) resealConnection(record *storage.Connection) (changed bool, err error) {

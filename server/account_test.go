@@ -23,7 +23,7 @@ func (ts *pageTestServer) storedUser(id string) storage.User {
 func TestAccount_ShowsStoredData(t *testing.T) {
 	ts := newPageTestServer(t)
 	user := ts.addEmailUser("wanda")
-	must(ts.identities.LinkPhone(ts.Context(), "default", user.ID, "+8613800138000"))(t)
+	must(ts.identities.LinkPhone(ts.Context(), "default", user.ID, "+8613800138000", ""))(t)
 	b := ts.newFormBrowser()
 	b.signInToAccount("wanda")
 	for _, text := range []string{"Name of wanda", "wanda", "wanda@example.com", "+8613800138000", "Changed on", "this one", "No application has access to your account."} {

@@ -136,6 +136,10 @@ type Federation struct {
 	AppID string `json:"app_id"`
 	// AppSecret is sealed by the master key.
 	AppSecret string `json:"app_secret,omitempty"`
+	// PushToken and EncodingAESKey are the token and the key of WeChat's message push, each sealed by the master key. Both are
+	// set or none.
+	PushToken      string `json:"push_token,omitempty"`
+	EncodingAESKey string `json:"encoding_aes_key,omitempty"`
 	// OpenPlatform names the Open Platform account the AppID is bound to; UnionIDs are unique within it. Empty ignores UnionIDs.
 	OpenPlatform string       `json:"open_platform,omitempty"`
 	Provisioning Provisioning `json:"provisioning,omitempty"`

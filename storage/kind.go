@@ -31,6 +31,7 @@ const (
 	KindTOTP           Kind = "totps"
 	KindConnection     Kind = "connections"
 	KindWebLogin       Kind = "web_logins"
+	KindPushEvent      Kind = "push_events"
 
 	KindAuditDelivery Kind = "audit_deliveries"
 
@@ -84,5 +85,6 @@ func Kinds() map[Kind]Indexes {
 		KindTOTP:            {},
 		KindConnection:      {Created: true},
 		KindWebLogin:        {},
+		KindPushEvent:       {Due: true},
 	}
 }

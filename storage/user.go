@@ -59,6 +59,9 @@ type User struct {
 	PhoneVerifiedAt time.Time `json:"phone_verified_at,omitzero"`
 	Profile         Profile   `json:"profile,omitzero"`
 
+	// ClaimSources are where the values of claims came from, for those that a push event of WeChat may withdraw. See ClaimSource.
+	ClaimSources map[string]ClaimSource `json:"claim_sources,omitempty"`
+
 	// Groups and Attributes are set by operators and imports alone. A ClaimMapping of the directory returns them to clients.
 	// Groups are sorted; together both are bounded, see package identity.
 	Groups     []string            `json:"groups,omitempty"`
@@ -122,6 +125,14 @@ type Address struct {
 	Region        string `json:"region,omitempty"`
 	PostalCode    string `json:"postal_code,omitempty"`
 	Country       string `json:"country,omitempty"`
+}
+
+// ClaimSource is where the value of a claim came from. A value of a shadow user without a source is of an earlier version; it
+// counts as one of the mini-program.
+type ClaimSource struct {
+	// AppID is the mini-program; empty for a value from elsewhere.
+	AppID string    `json:"app_id,omitempty"`
+	At    time.Time `json:"at,omitzero"`
 }
 
 // Document implements Record.

@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"net/url"
 	"slices"
@@ -68,6 +69,8 @@ var (
 	ErrPushSignature = errors.New("wechat: push signature does not match")
 	ErrPushStale     = errors.New("wechat: push timestamp is too far from now")
 	ErrPushMalformed = errors.New("wechat: push cannot be read")
+	// ErrPushPlain is the error of a push that is not encrypted. It is a kind of ErrPushMalformed.
+	ErrPushPlain = fmt.Errorf("%w: plain mode is not allowed", ErrPushMalformed)
 )
 
 // PushKey holds the values that the operator entered in WeChat's console under message push, and the AppID they are for.
@@ -79,15 +82,18 @@ type PushKey struct {
 	EncodingAESKey string
 	// MaxAge is how far a push's timestamp may be from now, either way; 0 means five minutes.
 	MaxAge time.Duration
+	// AllowPlain accepts plain mode, for development only: its signature does not cover the body.
+	AllowPlain bool
 }
 
-// PushReceiver verifies and decrypts WeChat's push messages in safe mode. It rejects plain mode: anyone who has the token can
-// forge it, and its signature does not cover the body. In compatible mode it reads the encrypted half.
+// PushReceiver verifies and decrypts WeChat's push messages in safe mode. It rejects plain mode by default: anyone who has the
+// token can forge it, and its signature does not cover the body. In compatible mode it reads the encrypted half.
 type PushReceiver struct {
 	appID  AppID
 	token  string
 	aes    []byte
 	maxAge time.Duration
+	plain  bool
 	now    func() time.Time
 }
 
@@ -107,7 +113,7 @@ func NewPushReceiver(key PushKey, now func() time.Time) (*PushReceiver, error) {
 		now = time.Now
 	}
 	setDefault(&key.MaxAge, 5*time.Minute)
-	return &PushReceiver{appID: key.AppID, token: key.Token, aes: secret, maxAge: key.MaxAge, now: now}, nil
+	return &PushReceiver{appID: key.AppID, token: key.Token, aes: secret, maxAge: key.MaxAge, plain: key.AllowPlain, now: now}, nil
 }
 
 // Echo handles the GET by which WeChat checks the URL when it is entered in the console: it returns the echostr, the body of
@@ -132,7 +138,7 @@ func (p *PushReceiver) Receive(query url.Values, body []byte) (Event, error) {
 	}
 	encrypted := outer["Encrypt"]
 	if encrypted == "" {
-		return Event{}, ErrPushMalformed
+		return p.receivePlain(query, outer)
 	}
 	if err := p.verify(query, "msg_signature", encrypted); err != nil {
 		return Event{}, err
@@ -143,6 +149,17 @@ func (p *PushReceiver) Receive(query url.Values, body []byte) (Event, error) {
 	}
 	message, err := readMessage(plain)
 	if err != nil {
+		return Event{}, err
+	}
+	return p.event(message)
+}
+
+// receivePlain verifies the signature of a POST in plain mode, and returns the event.
+func (p *PushReceiver) receivePlain(query url.Values, message map[string]string) (Event, error) {
+	if !p.plain {
+		return Event{}, ErrPushPlain
+	}
+	if err := p.verify(query, "signature"); err != nil {
 		return Event{}, err
 	}
 	return p.event(message)
@@ -260,12 +277,16 @@ func readJSONMessage(body []byte) (map[string]string, error) {
 	}
 	message := make(map[string]string, len(members))
 	for name, raw := range members {
+		name = strings.TrimSpace(name)
+		if _, twice := message[name]; twice {
+			return nil, ErrPushMalformed
+		}
 		var text string
 		var number json.Number
 		if json.Unmarshal(raw, &text) == nil {
-			message[strings.TrimSpace(name)] = strings.TrimSpace(text)
+			message[name] = strings.TrimSpace(text)
 		} else if json.Unmarshal(raw, &number) == nil {
-			message[strings.TrimSpace(name)] = number.String()
+			message[name] = number.String()
 		}
 	}
 	return message, nil

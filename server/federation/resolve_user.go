@@ -103,7 +103,9 @@ func (f *Service) updated(ctx context.Context, client *oauth2.Client, v *Request
 	if v.profile == nil || resolution.Created || federation == nil || !federation.UpdateProfile {
 		return found, nil
 	}
-	user, err := f.Users.UpdateProfile(ctx, found.user.Directory, found.user.ID, *v.profile, identity.Self(found.user.ID))
+	update := *v.profile
+	update.AppID = client.Record().Federation.AppID
+	user, err := f.Users.UpdateProfile(ctx, found.user.Directory, found.user.ID, update, identity.Self(found.user.ID))
 	if err != nil {
 		return resolvedUser{}, err
 	}
@@ -143,7 +145,7 @@ func (f *Service) linkPhone(ctx context.Context, client *oauth2.Client, v *Reque
 	number, err := f.phoneNumber(ctx, client, v, code)
 	if err == nil {
 		var user *storage.Entry[storage.User]
-		if user, err = f.Users.LinkPhone(ctx, to.user.Directory, to.user.ID, number); err == nil {
+		if user, err = f.Users.LinkPhone(ctx, to.user.Directory, to.user.ID, number, client.Record().Federation.AppID); err == nil {
 			to.user = user.Record
 			return "", nil
 		}

@@ -41,6 +41,7 @@ func recordCases() []testCase {
 		{name: "described record", run: testRecord[storage.Described]},
 		{name: "merge candidate", run: testRecord[storage.MergeCandidate]},
 		{name: "passkey", run: testRecord[storage.Passkey]},
+		{name: "push event", run: testRecord[storage.PushEvent]},
 		{name: "pushed request", run: testRecord[storage.PushedRequest]},
 		{name: "revoked token", run: testRecord[storage.RevokedToken]},
 		{name: "served issuers", run: testRecord[storage.Served]},
