@@ -64,6 +64,11 @@ func (s *Service) resolveOnce(ctx context.Context, login Login, policy unknownUs
 	if err != nil {
 		return nil, err
 	}
+	if !open.free() && !open.link.Record.DeregisteredAt.IsZero() {
+		if open, err = s.returned(ctx, open); err != nil {
+			return nil, err
+		}
+	}
 	if !open.free() && !login.changesUnion(open.link.Record) {
 		return s.findOrCreate(ctx, open, policy)
 	}

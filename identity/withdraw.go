@@ -158,6 +158,11 @@ func (s *Service) Deregister(ctx context.Context, event WeChatEvent, client stri
 		return result, s.detach(ctx, event, link, user.Record)
 	}
 	result.DeletesAt = s.now().Add(DeletionGrace)
+	marked := link.Record
+	marked.DeregisteredAt = s.now()
+	if err := s.putLink(ctx, link, marked); err != nil {
+		return Deregistered{}, err // After a concurrent login too: the caller tries again.
+	}
 	_, err = s.change(ctx, event.Directory, user.Record.ID, WeChat(event.AppID), ActionDeregister, func(user *storage.User) (bool, error) {
 		s.endAll(user)
 		return true, nil
@@ -165,18 +170,14 @@ func (s *Service) Deregister(ctx context.Context, event WeChatEvent, client stri
 	return result, err
 }
 
-// CompleteDeregistration ends the grace period that began at since: it deletes the user, or detaches the OpenID if the user has
-// another way to sign in by now. A user who signed in since then stays. It reports whether the user was deleted.
-func (s *Service) CompleteDeregistration(ctx context.Context, event WeChatEvent, since time.Time, policy storage.Policy) (deleted bool, err error) {
+// CompleteDeregistration ends the grace period: it deletes the user, or detaches the OpenID if the user has another way to sign in
+// by now. A user who has signed in by the OpenID since Deregister stays. It reports whether the user was deleted.
+func (s *Service) CompleteDeregistration(ctx context.Context, event WeChatEvent, policy storage.Policy) (deleted bool, err error) {
 	link, user, err := s.eventUser(ctx, event)
 	if errors.Is(err, ErrUnknownUser) {
 		return false, nil
 	}
-	if err != nil {
-		return false, err
-	}
-	returned, err := s.signedInSince(ctx, user.Record, since)
-	if err != nil || returned {
+	if err != nil || link.Record.DeregisteredAt.IsZero() {
 		return false, err
 	}
 	another, err := s.hasAnotherWay(ctx, user.Record.Directory, user.Record.ID, link, policy)
@@ -190,15 +191,13 @@ func (s *Service) CompleteDeregistration(ctx context.Context, event WeChatEvent,
 	}
 }
 
-// signedInSince reports whether a grant of the user is younger than a time.
-func (s *Service) signedInSince(ctx context.Context, user storage.User, since time.Time) (bool, error) {
-	grants, _, err := storage.List[storage.Grant](ctx, s.engine, storage.Query{
-		Order: storage.ByCreatedDescending, Owner: storage.Key(user.Directory, user.ID), Limit: 1,
-	})
-	if err != nil {
-		return false, wrap("list grants", err)
-	}
-	return len(grants) > 0 && grants[0].Record.CreatedAt.After(since), nil
+// returned records that the user of an OpenID link signs in, although WeChat reported the end of the account.
+func (s *Service) returned(ctx context.Context, open linkedUser) (linkedUser, error) {
+	next := open.link.Record
+	next.DeregisteredAt = time.Time{}
+	link, err := open.link.Replace(ctx, s.engine, next)
+	open.link = link
+	return open, wrap("move link", err)
 }
 
 // hasAnotherWay reports whether a user can sign in without an OpenID: by a password, a passkey, another OpenID, a verified e-mail
@@ -248,8 +247,10 @@ func (s *Service) detach(ctx context.Context, event WeChatEvent, link *storage.E
 		})...)
 	}
 	for _, each := range released {
-		if err := s.release(ctx, each); err != nil {
-			return err
+		next := each.Record
+		next.ExpiresAt = s.now().Add(releaseAfter)
+		if err := s.putLink(ctx, each, next); err != nil {
+			return err // After a concurrent change too: the caller tries again.
 		}
 	}
 	return nil

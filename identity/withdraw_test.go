@@ -170,9 +170,9 @@ func (h *storeHarness) deregister(event identity.WeChatEvent) identity.Deregiste
 	return result
 }
 
-func (h *storeHarness) completeDeregistration(event identity.WeChatEvent, since time.Time) bool {
+func (h *storeHarness) completeDeregistration(event identity.WeChatEvent) bool {
 	h.t.Helper()
-	deleted, err := h.CompleteDeregistration(h.t.Context(), event, since, storage.Policy{})
+	deleted, err := h.CompleteDeregistration(h.t.Context(), event, storage.Policy{})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -182,7 +182,8 @@ func (h *storeHarness) completeDeregistration(event identity.WeChatEvent, since 
 func TestDeregister_DeletesUserWithoutAnotherWayAfterGrace(t *testing.T) {
 	h := newStoreHarness(t)
 	id := h.profiled("wxsim1", "o1")
-	event, began := h.event("wxsim1", "o1"), h.clock.Now()
+	event := h.event("wxsim1", "o1")
+	began := h.clock.Now()
 	result := h.deregister(event)
 	if result.User != id || !result.DeletesAt.Equal(storage.Instant(began).Add(identity.DeletionGrace)) {
 		t.Errorf("got %+v", result)
@@ -191,13 +192,13 @@ func TestDeregister_DeletesUserWithoutAnotherWayAfterGrace(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	h.clock.Advance(identity.DeletionGrace)
-	if !h.completeDeregistration(event, began) {
+	if !h.completeDeregistration(event) {
 		t.Error("the user stays")
 	}
 	if got := h.user(id); got.Status != storage.UserDeleted || h.linked(storage.IdentityOpenID) {
 		t.Errorf("got %+v", got)
 	}
-	if h.completeDeregistration(event, began) {
+	if h.completeDeregistration(event) {
 		t.Error("deleted twice")
 	}
 	h.wantConsistent()
@@ -206,17 +207,14 @@ func TestDeregister_DeletesUserWithoutAnotherWayAfterGrace(t *testing.T) {
 func TestDeregister_UserWhoReturnsStays(t *testing.T) {
 	h := newStoreHarness(t)
 	id := h.profiled("wxsim1", "o1")
-	event, began := h.event("wxsim1", "o1"), h.clock.Now()
+	event := h.event("wxsim1", "o1")
 	h.deregister(event)
 	h.clock.Advance(time.Hour)
-	grant := storage.Grant{
-		Directory: directory, ID: "g", Client: "mini", User: id, State: storage.GrantActive, CreatedAt: h.clock.Now(), ExpiresAt: h.clock.Now().AddDate(0, 1, 0),
-	}
-	if _, err := storage.Insert(t.Context(), h.hooks, grant); err != nil {
-		t.Fatal(err)
+	if h.sub(login("wxsim1", "o1", "")) != id {
+		t.Error("the login is of another user")
 	}
 	h.clock.Advance(identity.DeletionGrace)
-	if h.completeDeregistration(event, began) || h.user(id).Status != storage.UserActive || !h.linked(storage.IdentityOpenID) {
+	if h.completeDeregistration(event) || h.user(id).Status != storage.UserActive || !h.linked(storage.IdentityOpenID) {
 		t.Error("the user was deleted")
 	}
 }
@@ -283,7 +281,7 @@ func TestDeregister_CompletesAfterACrash(t *testing.T) {
 	for fails := 1; ; fails++ {
 		h := newStoreHarness(t)
 		id := h.profiled("wxsim1", "o1")
-		event, began := h.event("wxsim1", "o1"), h.clock.Now()
+		event := h.event("wxsim1", "o1")
 		writes, failed := 0, false
 		h.hooks.Before = func(_ context.Context, operation storagetest.Operation) error {
 			if operation.Write() {
@@ -301,7 +299,7 @@ func TestDeregister_CompletesAfterACrash(t *testing.T) {
 		}
 		h.deregister(event)
 		h.clock.Advance(identity.DeletionGrace)
-		if !h.completeDeregistration(event, began) || h.user(id).Status != storage.UserDeleted || h.linked(storage.IdentityPhone) {
+		if !h.completeDeregistration(event) || h.user(id).Status != storage.UserDeleted || h.linked(storage.IdentityPhone) {
 			t.Errorf("after a crash at write %d: %+v", fails, h.user(id))
 		}
 		if !failed {

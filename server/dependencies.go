@@ -19,6 +19,7 @@ import (
 	"github.com/minifed/minifed/server/method/wechatweb"
 	"github.com/minifed/minifed/server/outbound"
 	"github.com/minifed/minifed/server/page"
+	"github.com/minifed/minifed/server/pushevent"
 	"github.com/minifed/minifed/server/ratelimit"
 	"github.com/minifed/minifed/server/token"
 	"github.com/minifed/minifed/storage"
@@ -50,6 +51,7 @@ type dependencies struct {
 	grantTypes   []string
 	token        *token.Endpoint
 
+	events      *pushevent.Worker
 	backchannel *logout.Backchannel
 	connections *endpoint.Connections
 	webUsers    *federation.WebUsers
@@ -176,6 +178,7 @@ func (d *dependencies) addAuthorize() error {
 	d.backchannel = logout.NewBackchannel(logout.BackchannelConfig{
 		Engine: d.Engine, Secrets: d.Secrets, Keys: d.Keys, Fetch: d.Fetch, Now: d.Now, Rand: d.Rand, Logger: d.Logger,
 	}, d.catalog)
+	d.events = pushevent.NewWorker(pushevent.WorkerConfig{Engine: d.Engine, Users: d.users, Clients: d.catalog, Now: d.Now, Logger: d.Logger})
 	d.authorize = &authorize.Endpoint{
 		Reader:       authorize.RequestReader{Clients: d.catalog, Keys: d.Keys},
 		Pushed:       authorize.PushedRequests{Engine: d.Engine, Now: d.Now, Random: d.Rand},

@@ -39,3 +39,6 @@ func (s *Server) BoundDue(ctx context.Context) error { return s.shared.backchann
 
 // Look delivers what is due now.
 func (s *Server) Look(ctx context.Context) error { return s.shared.backchannel.DeliverDue(ctx) }
+
+// ApplyEvents applies the push events of WeChat that are due now.
+func (s *Server) ApplyEvents(ctx context.Context) error { return s.shared.events.ApplyDue(ctx) }

@@ -13,6 +13,7 @@ import (
 	"github.com/minifed/minifed/server/method/passkey"
 	"github.com/minifed/minifed/server/method/totp"
 	"github.com/minifed/minifed/server/method/wechatweb"
+	"github.com/minifed/minifed/server/pushevent"
 	"github.com/minifed/minifed/server/token"
 )
 
@@ -50,6 +51,7 @@ func endpoints(d *dependencies) []endpoint.Endpoint {
 		&account.SetPassword{Proof: d.linkProof, Users: d.users, Passwords: d.passwords, Notifications: d.notifications, Now: d.Now},
 		&token.Revocation{Clients: d.clients, AccessTokens: d.accessTokens, Store: d.store},
 		&federation.BindUser{Handler: wechat},
+		&pushevent.Endpoint{Engine: d.Engine, Clients: d.catalog, Master: d.Master, Now: d.Now, Timeout: d.RequestTimeout, Stored: d.events.Stored},
 
 		// The pages.
 		d.pages.Assets,
@@ -107,11 +109,12 @@ func New(config Config) (*Server, error) {
 	return s, nil
 }
 
-// Run does the work without a request until ctx ends: it retries the delivery of logout tokens, and resolves the writes of this
-// instance whose outcome is unknown. Any number of instances may run on one store.
+// Run does the work without a request until ctx ends: it retries the delivery of logout tokens, applies WeChat's push events, and
+// resolves the writes of this instance whose outcome is unknown. Any number of instances may run on one store.
 func (s *Server) Run(ctx context.Context) {
 	var loops sync.WaitGroup
 	loops.Go(func() { s.shared.backchannel.Run(ctx) })
+	loops.Go(func() { s.shared.events.Run(ctx) })
 	loops.Go(func() { s.shared.store.Run(ctx, s.config.Logger) })
 	loops.Wait()
 }

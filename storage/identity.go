@@ -40,6 +40,8 @@ type Identity struct {
 	// UnionDigest, on an OpenID link, is a digest of the UnionID last seen with it: only a difference reads the UnionID link.
 	UnionDigest string    `json:"union_digest,omitempty"`
 	VerifiedAt  time.Time `json:"verified_at,omitzero"`
+	// DeregisteredAt is when WeChat reported that the account of an OpenID link was deregistered. The next login clears it.
+	DeregisteredAt time.Time `json:"deregistered_at,omitzero"`
 	// MergedFrom are the users that named this link's owner before merges moved it, oldest first, at most 8: undoing a merge
 	// moves it back.
 	MergedFrom []string  `json:"merged_from,omitempty"`

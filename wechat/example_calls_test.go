@@ -156,7 +156,7 @@ func ExamplePushReceiver() {
 	fmt.Println(err)
 	// Output:
 	// user_authorization_cancellation true <nil>
-	// wechat: push cannot be read
+	// wechat: push cannot be read: plain mode is not allowed
 }
 
 // Personal data and secrets never reach a log by accident.

@@ -234,3 +234,32 @@ func TestReceive_RejectsForgedPush(t *testing.T) {
 		})
 	}
 }
+
+// WeChat's own example of plain mode.
+func TestReceive_PlainModeNeedsPermission(t *testing.T) {
+	values := query(t, "signature=899cf89e464efb63f54ddac96b0a0a235f53aa78&timestamp=1714037059&nonce=486452656")
+	body := []byte(`{"MsgType":"event","Event":"user_authorization_revoke","OpenID":"oAlice","CreateTime":1714037059,"RevokeInfo":"8"}`)
+	if _, err := receiver(t, officialKey(), 1714037059).Receive(values, body); !errors.Is(err, wechat.ErrPushPlain) || !errors.Is(err, wechat.ErrPushMalformed) {
+		t.Errorf("without permission: %v", err)
+	}
+	key := officialKey()
+	key.AllowPlain = true
+	event, err := receiver(t, key, 1714037059).Receive(values, body)
+	if err != nil || event.OpenID != "oAlice" || event.Revoked != wechat.RevokePhone {
+		t.Errorf("event %+v, %v", event, err)
+	}
+	values.Set("nonce", "486452657")
+	if _, err := receiver(t, key, 1714037059).Receive(values, body); !errors.Is(err, wechat.ErrPushSignature) {
+		t.Errorf("a wrong signature: %v", err)
+	}
+}
+
+func TestReceive_RejectsNamesThatDifferBySpaces(t *testing.T) {
+	key := officialKey()
+	key.AllowPlain = true
+	values := query(t, "signature=899cf89e464efb63f54ddac96b0a0a235f53aa78&timestamp=1714037059&nonce=486452656")
+	body := []byte(`{"MsgType":"event","Event":"user_authorization_revoke","OpenID":"oAlice"," OpenID":"oBob","CreateTime":1714037059}`)
+	if _, err := receiver(t, key, 1714037059).Receive(values, body); !errors.Is(err, wechat.ErrPushMalformed) {
+		t.Errorf("err = %v", err)
+	}
+}

@@ -48,8 +48,10 @@ Responses are plain text, and JSON with "Accept: application/json".
   POST   /clock          advance                     move the clock forward, such as 5m
   GET    /users          appid user                  OpenID, UnionID and phone number
   POST   /push           appid url token key event user
-                         [info xml repeat age wrong-signature wrong-appid]
-                                                     send a push event in safe mode; age is a duration such as 10m
+                         [info xml plain compatible repeat delay age late wrong-signature wrong-appid]
+                                                     send a push event, in safe mode by default. delay, age (of the
+                                                     timestamp) and late (of the event) are durations such as 10m
+  POST   /push-url       appid url token             check a push URL as WeChat's console does
   GET    /requests       [code]                      the recorded calls
   DELETE /requests                                   delete them
 `
@@ -79,6 +81,7 @@ func (s *Server) Control() http.Handler {
 		"DELETE /faults":      controlHeal,
 		"GET /users":          controlUser,
 		"POST /push":          controlPush,
+		"POST /push-url":      controlPushURL,
 		"POST /plugin":        controlPlugin,
 		"POST /kind":          controlKind,
 		"POST /send-auth":     controlSendAuth,

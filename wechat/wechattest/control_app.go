@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/minifed/minifed/wechat"
 )
@@ -70,6 +71,7 @@ func controlPush(app *App, r *http.Request) (controlAnswer, error) {
 	push := Push{
 		URL: r.FormValue("url"), Token: r.FormValue("token"), EncodingAESKey: r.FormValue("key"),
 		Event: r.FormValue("event"), User: r.FormValue("user"), XML: r.FormValue("xml") == "true",
+		Plain: r.FormValue("plain") == "true", Compatible: r.FormValue("compatible") == "true",
 		WrongSignature: r.FormValue("wrong-signature") == "true", WrongTail: r.FormValue("wrong-appid") == "true",
 	}
 	if push.User == "" && strings.HasPrefix(push.Event, "user_") {
@@ -81,8 +83,14 @@ func controlPush(app *App, r *http.Request) (controlAnswer, error) {
 	if parseNumber(r.FormValue("repeat"), &push.Repeat) != nil {
 		return controlAnswer{}, errors.New("wechattest: repeat is a number")
 	}
-	if parseDuration(r.FormValue("age"), &push.Age) != nil {
-		return controlAnswer{}, errors.New("wechattest: age is a duration such as 10m")
+	for name, value := range map[string]*time.Duration{"age": &push.Age, "late": &push.Late, "delay": &push.Delay} {
+		if parseDuration(r.FormValue(name), value) != nil {
+			return controlAnswer{}, errors.New("wechattest: " + name + " is a duration such as 10m")
+		}
 	}
 	return controlAnswer{}, app.Push(r.Context(), push)
+}
+
+func controlPushURL(app *App, r *http.Request) (controlAnswer, error) {
+	return controlAnswer{}, app.CheckPushURL(r.Context(), Push{URL: r.FormValue("url"), Token: r.FormValue("token")})
 }

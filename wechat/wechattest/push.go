@@ -23,7 +23,7 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// Push is an event that WeChat pushes to the developer's server, in safe mode.
+// Push is an event that WeChat pushes to the developer's server, in safe mode unless Plain is set.
 type Push struct {
 	// URL is where it goes.
 	URL string
@@ -37,11 +37,15 @@ type Push struct {
 	RevokeInfo int
 	// XML sends XML rather than JSON.
 	XML bool
+	// Plain sends the event in plain mode, whose signature does not cover the body. Compatible sends both halves.
+	Plain, Compatible bool
 
+	// Delay waits before the event is sent.
+	Delay time.Duration
 	// Repeat sends the event so many times more, each like the first.
 	Repeat int
-	// Age is how old the timestamp pretends to be.
-	Age time.Duration
+	// Age is how old the timestamp pretends to be, and Late how much older the event is than that.
+	Age, Late time.Duration
 	// WrongTail encrypts for another AppID, WrongSignature signs with another token.
 	WrongTail, WrongSignature bool
 }
@@ -49,6 +53,9 @@ type Push struct {
 // Push sends an event as WeChat does: up to three times, until it gets the response "success" or an empty one within five
 // seconds. The error describes the last response.
 func (a *App) Push(ctx context.Context, push Push) error {
+	if err := wait(ctx, push.Delay); err != nil {
+		return err
+	}
 	for range push.Repeat + 1 {
 		if err := a.pushOnce(ctx, push); err != nil {
 			return err
@@ -56,6 +63,43 @@ func (a *App) Push(ctx context.Context, push Push) error {
 	}
 	return nil
 }
+
+// wait waits, or returns the error of ctx.
+func wait(ctx context.Context, delay time.Duration) error {
+	if delay <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// CheckPushURL checks a push URL as WeChat's console does when a developer enters it: a GET whose response must be the echostr.
+func (a *App) CheckPushURL(ctx context.Context, push Push) error {
+	target, err := url.Parse(push.URL)
+	if err != nil {
+		return errPushURL
+	}
+	query := a.pushQuery(push, "")
+	echo := randomText("0123456789", 19)
+	target.RawQuery = url.Values{
+		"signature": query["signature"], "timestamp": query["timestamp"], "nonce": query["nonce"], "echostr": {echo},
+	}.Encode()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
+	if err != nil {
+		return errPushURL
+	}
+	client := &http.Client{Timeout: 5 * time.Second}
+	defer client.CloseIdleConnections()
+	return deliver(client, request, echo)
+}
+
+var errPushURL = errors.New("wechattest: push URL")
 
 func (a *App) pushOnce(ctx context.Context, push Push) error {
 	const attempts = 3
@@ -67,21 +111,22 @@ func (a *App) pushOnce(ctx context.Context, push Push) error {
 		if err != nil {
 			return err
 		}
-		if last = deliver(client, request); last == nil {
+		if last = deliver(client, request, "", "success"); last == nil {
 			return nil
 		}
 	}
 	return last
 }
 
-func deliver(client *http.Client, request *http.Request) error {
+// deliver sends a push, which is delivered if the response is one of some texts.
+func deliver(client *http.Client, request *http.Request, accepted ...string) error {
 	response, err := client.Do(request)
 	if err != nil {
 		return errors.New("wechattest: push got no response")
 	}
 	defer response.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(response.Body, 1024))
-	if err != nil || response.StatusCode != http.StatusOK || len(answer) > 0 && string(answer) != "success" {
+	if err != nil || response.StatusCode != http.StatusOK || !slices.Contains(accepted, string(answer)) {
 		return fmt.Errorf("wechattest: push got status %d", response.StatusCode)
 	}
 	return nil
@@ -101,21 +146,41 @@ func (a *App) PushRequest(ctx context.Context, push Push) (*http.Request, error)
 	if err != nil {
 		return nil, err
 	}
-	body, contentType := []byte(fmt.Sprintf(`{"ToUserName":"gh_simulator","Encrypt":"%s"}`, encrypted)), "application/json"
-	if push.XML {
-		body, contentType = []byte("<xml><ToUserName><![CDATA[gh_simulator]]></ToUserName><Encrypt><![CDATA["+encrypted+"]]></Encrypt></xml>"), "text/xml"
-	}
+	body, contentType := pushBody(push, message, encrypted)
 	target, err := url.Parse(push.URL)
 	if err != nil {
-		return nil, errors.New("wechattest: push URL")
+		return nil, errPushURL
 	}
 	target.RawQuery = a.pushQuery(push, encrypted).Encode()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), bytes.NewReader(body))
 	if err != nil {
-		return nil, errors.New("wechattest: push URL")
+		return nil, errPushURL
 	}
 	request.Header.Set("Content-Type", contentType)
 	return request, nil
+}
+
+// pushBody returns the body of a push and its media type.
+func pushBody(push Push, message []byte, encrypted string) (body []byte, contentType string) {
+	contentType = "application/json"
+	if push.XML {
+		contentType = "text/xml"
+	}
+	safe := `{"ToUserName":"gh_simulator","Encrypt":"` + encrypted + `"}`
+	both := strings.TrimSuffix(string(message), "}") + `,"Encrypt":"` + encrypted + `"}`
+	if push.XML {
+		element := "<Encrypt><![CDATA[" + encrypted + "]]></Encrypt></xml>"
+		safe = "<xml><ToUserName><![CDATA[gh_simulator]]></ToUserName>" + element
+		both = strings.TrimSuffix(string(message), "</xml>") + element
+	}
+	switch {
+	case push.Plain:
+		return message, contentType
+	case push.Compatible:
+		return []byte(both), contentType
+	default:
+		return []byte(safe), contentType
+	}
 }
 
 func (a *App) pushQuery(push Push, encrypted string) url.Values {
@@ -124,14 +189,14 @@ func (a *App) pushQuery(push Push, encrypted string) url.Values {
 		token += "x"
 	}
 	timestamp, nonce := strconv.FormatInt(a.pushTime(push).Unix(), 10), randomText("0123456789", 9)
-	return url.Values{
-		"signature":     {signPush(token, timestamp, nonce)},
-		"timestamp":     {timestamp},
-		"nonce":         {nonce},
-		"openid":        {a.pushOpenID(push)},
-		"encrypt_type":  {"aes"},
-		"msg_signature": {signPush(token, timestamp, nonce, encrypted)},
+	query := url.Values{
+		"signature": {signPush(token, timestamp, nonce)}, "timestamp": {timestamp}, "nonce": {nonce}, "openid": {a.pushOpenID(push)},
 	}
+	if !push.Plain {
+		query.Set("encrypt_type", "aes")
+		query.Set("msg_signature", signPush(token, timestamp, nonce, encrypted))
+	}
+	return query
 }
 
 // platformIdentity is who sends pushes: the platform, not the user.
@@ -161,7 +226,7 @@ func (a *App) pushMessage(push Push) ([]byte, error) {
 	message := []pushField{
 		{"ToUserName", "gh_simulator"},
 		{"FromUserName", platformIdentity},
-		{"CreateTime", a.pushTime(push).Unix()},
+		{"CreateTime", a.pushTime(push).Add(-push.Late).Unix()},
 		{"MsgType", "event"},
 		{"Event", push.Event},
 		{"AppID", string(a.id)},

@@ -1,0 +1,201 @@
+package pushevent
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/wechat"
+)
+
+const (
+	// interval is the interval of the searches for events of other instances, and for those that are due again.
+	interval = 5 * time.Second
+	// lease is the time in which one instance applies an event.
+	lease = time.Minute
+	// pageSize bounds a page of due events.
+	pageSize = 64
+	// keepApplied is the time that an applied event is stored, so that a repetition is detected.
+	keepApplied = 7 * 24 * time.Hour
+)
+
+// The values of storage.PushEvent.Outcome.
+const (
+	OutcomeUnknownUser = "unknown_user"
+	OutcomeWithdrawn   = "withdrawn"
+	OutcomeDetached    = "detached"
+	OutcomeDeleted     = "deleted"
+	OutcomeKept        = "kept"
+)
+
+// retryDelay is the delay after a number of failed attempts. An event is never dropped.
+func retryDelay(attempts int) time.Duration {
+	delays := []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour}
+	return delays[min(attempts, len(delays))-1]
+}
+
+// Worker applies stored events. Any number of instances may run on one store.
+type Worker struct {
+	WorkerConfig
+	stored chan struct{}
+}
+
+// WorkerConfig is what a Worker needs.
+type WorkerConfig struct {
+	Engine  storage.Engine
+	Users   *identity.Service
+	Clients *endpoint.Catalog
+	Now     func() time.Time
+	Logger  *slog.Logger
+}
+
+// NewWorker returns a worker.
+func NewWorker(config WorkerConfig) *Worker {
+	return &Worker{config, make(chan struct{}, 1)}
+}
+
+// Stored tells the worker that this instance stored an event.
+func (w *Worker) Stored() {
+	select {
+	case w.stored <- struct{}{}:
+	default: // It will look for events anyway.
+	}
+}
+
+// Run applies due events until ctx ends.
+func (w *Worker) Run(ctx context.Context) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		case <-w.stored:
+		}
+		if err := w.ApplyDue(ctx); err != nil && ctx.Err() == nil {
+			w.Logger.WarnContext(ctx, "WeChat's push events could not be read; they are applied later", "cause", err.Error())
+		}
+	}
+}
+
+// ApplyDue applies the events that are due.
+func (w *Worker) ApplyDue(ctx context.Context) error {
+	query := storage.Query{Order: storage.ByDue, DueBefore: w.Now(), Limit: pageSize}
+	for {
+		entries, next, err := storage.List[storage.PushEvent](ctx, w.Engine, query)
+		if err != nil {
+			return err
+		}
+		for _, entry := range entries {
+			if err := w.claim(ctx, entry); err != nil {
+				return err
+			}
+		}
+		if next == "" {
+			return nil
+		}
+		query.After = next
+	}
+}
+
+// claim applies an event, unless another instance does.
+func (w *Worker) claim(ctx context.Context, entry *storage.Entry[storage.PushEvent]) error {
+	next := entry.Record
+	next.DueAt = storage.Instant(w.Now().Add(lease))
+	claimed, err := entry.Replace(ctx, w.Engine, next)
+	if errors.Is(err, storage.ErrConflict) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lease) // An event is completed when the server stops.
+	defer cancel()
+	next, err = w.apply(ctx, claimed.Record)
+	if err != nil {
+		next = claimed.Record
+		next.Attempts++
+		next.DueAt = storage.Instant(w.Now().Add(retryDelay(next.Attempts)))
+		w.Logger.WarnContext(ctx, "an event of WeChat could not be applied; it is tried again", "directory", next.Directory, "client", next.Client,
+			"event", next.Name, "attempt", next.Attempts, "again", next.DueAt, "cause", err.Error())
+	}
+	_, err = claimed.Replace(ctx, w.Engine, next)
+	if errors.Is(err, storage.ErrConflict) {
+		return nil // The lease was over, and another instance has applied it.
+	}
+	return err
+}
+
+// apply applies an event and returns it with its outcome, or with the time when it goes on.
+func (w *Worker) apply(ctx context.Context, event storage.PushEvent) (storage.PushEvent, error) {
+	issuer, err := w.Clients.Directories.Get(ctx, event.Directory)
+	if errors.Is(err, storage.ErrNotFound) {
+		return w.done(event, OutcomeUnknownUser), nil
+	}
+	if err != nil {
+		return event, err
+	}
+	about := identity.WeChatEvent{
+		Directory: event.Directory, AppID: event.AppID, OpenID: event.OpenID, At: event.HappenedAt,
+		Details: map[string]string{"event": event.Name},
+	}
+	if event.Name == wechat.EventUserRevoked {
+		about.Details["revoked"] = strconv.Itoa(event.Revoked)
+	}
+	switch {
+	case !event.DeletesAt.IsZero():
+		return w.completeDeregistration(ctx, event, about, issuer.Directory.Policy)
+	case event.Name == wechat.EventUserDeregistered:
+		return w.deregister(ctx, event, about, issuer.Directory.Policy)
+	default:
+		return w.withdraw(ctx, event, about)
+	}
+}
+
+func (w *Worker) withdraw(ctx context.Context, event storage.PushEvent, about identity.WeChatEvent) (storage.PushEvent, error) {
+	_, err := w.Users.Withdraw(ctx, about, withdrawal(event))
+	if errors.Is(err, identity.ErrUnknownUser) {
+		return w.done(event, OutcomeUnknownUser), nil
+	}
+	return w.done(event, OutcomeWithdrawn), err
+}
+
+func (w *Worker) deregister(
+	ctx context.Context, event storage.PushEvent, about identity.WeChatEvent, policy storage.Policy,
+) (storage.PushEvent, error) {
+	result, err := w.Users.Deregister(ctx, about, event.Client, policy)
+	switch {
+	case errors.Is(err, identity.ErrUnknownUser):
+		return w.done(event, OutcomeUnknownUser), nil
+	case err != nil:
+		return event, err
+	case result.DeletesAt.IsZero():
+		return w.done(event, OutcomeDetached), nil
+	default:
+		event.DeletesAt, event.DueAt, event.Attempts = result.DeletesAt, result.DeletesAt, 0
+		return event, nil
+	}
+}
+
+func (w *Worker) completeDeregistration(
+	ctx context.Context, event storage.PushEvent, about identity.WeChatEvent, policy storage.Policy,
+) (storage.PushEvent, error) {
+	deleted, err := w.Users.CompleteDeregistration(ctx, about, policy)
+	if err == nil && !deleted {
+		return w.done(event, OutcomeKept), nil
+	}
+	return w.done(event, OutcomeDeleted), err
+}
+
+// done returns an applied event, without the user.
+func (w *Worker) done(event storage.PushEvent, outcome string) storage.PushEvent {
+	event.OpenID, event.Outcome, event.DueAt = "", outcome, time.Time{}
+	event.ExpiresAt = storage.Instant(w.Now().Add(keepApplied))
+	return event
+}
