@@ -168,6 +168,17 @@ func (b *apiDocument) writeOperation(title string, o operation) {
 	if len(o.Security) > 0 {
 		fmt.Fprintf(b, "%s\n\n", b.scheme(o.Security))
 	}
+	if len(o.Parameters) > 0 {
+		named := schema{Properties: map[string]schema{}}
+		for _, parameter := range o.Parameters {
+			named.Properties[parameter.Name] = schema{Description: parameter.Description}
+			if parameter.Required {
+				named.Required = append(named.Required, parameter.Name)
+			}
+		}
+		fmt.Fprintf(b, "%s\n\n", b.say("In the URL:"))
+		b.writeMembers("Parameter", named)
+	}
 	if o.RequestBody != nil {
 		media := names(o.RequestBody.Content)
 		fmt.Fprintf(b, "%s\n\n", b.say("Body: %s.", "`"+strings.Join(media, b.say("` or `"))+"`"))
@@ -223,6 +234,9 @@ func (b *apiDocument) writeResponse(status string, r responseSchema) {
 	b.WriteString(b.sentences(b.say("**%s.**", status+" "+http.StatusText(code)), b.say(strings.TrimSuffix(r.Description, "."))))
 	for _, form := range r.Content {
 		name, s := b.resolve(form.Schema)
+		if len(s.Properties) == 0 && s.Additional == nil {
+			continue // a text
+		}
 		if slices.Contains(objects(), name) {
 			b.WriteString(b.say(": [%s](#%s)", name, anchor(name)))
 			continue

@@ -20,7 +20,7 @@ import (
 // requestOperation sends a form: as mini by Basic, or with a bearer token to the protected resources.
 func (ts *testServer) requestOperation(method, path, body string) response {
 	ts.Helper()
-	request := must(http.NewRequestWithContext(ts.Context(), method, ts.url+path, strings.NewReader(body)))(ts.T)
+	request := must(http.NewRequestWithContext(ts.Context(), method, ts.url+concrete(path), strings.NewReader(body)))(ts.T)
 	if method == http.MethodPost {
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
@@ -31,6 +31,9 @@ func (ts *testServer) requestOperation(method, path, body string) response {
 	}
 	return ts.do(request)
 }
+
+// concrete returns a described path with the client "mini".
+func concrete(path string) string { return strings.Replace(path, "{client}", "mini", 1) }
 
 // forEachOperation calls visit for every described operation.
 func forEachOperation(visit func(method, path string)) {
@@ -72,12 +75,13 @@ func TestOpenAPI_StoreDownReturnsRetryAfter(t *testing.T) {
 
 func TestOpenAPI_RejectsLargeBody(t *testing.T) {
 	ts := newServerWithLinkScope(t)
+	ts.change("mini", ts.setPushKeys)
 	token := ts.login("mini", "alice", "scope", "openid "+linkScope)
 	forEachOperation(func(method, path string) {
 		if method != http.MethodPost {
 			return
 		}
-		request := must(http.NewRequestWithContext(t.Context(), method, ts.url+path, strings.NewReader("x="+strings.Repeat("y", 70<<10))))(t)
+		request := must(http.NewRequestWithContext(t.Context(), method, ts.url+concrete(path), strings.NewReader("x="+strings.Repeat("y", 70<<10))))(t)
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		request.SetBasicAuth("mini", secretOfMini)
 		if strings.HasSuffix(path, "/userinfo") || strings.HasSuffix(path, "/password") {

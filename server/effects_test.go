@@ -65,6 +65,9 @@ func memberEffects() map[string]string {
 func TestSettings_EveryRequestMemberHasAnEffect(t *testing.T) {
 	known, there := memberEffects(), map[string]bool{}
 	for path := range openAPI().Paths {
+		if strings.HasPrefix(path, eventsPath) {
+			continue // A message of WeChat has no parameters.
+		}
 		for name := range openAPI().parameters(path) {
 			there[name] = true
 			if known[name] == "" {

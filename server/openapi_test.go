@@ -81,7 +81,14 @@ type operation struct {
 	Description string                    `json:"description"`
 	Security    []map[string]any          `json:"security"`
 	RequestBody *content                  `json:"requestBody"`
+	Parameters  []parameter               `json:"parameters"`
 	Responses   map[string]responseSchema `json:"responses"`
+}
+
+// parameter is a parameter of the path or the query.
+type parameter struct {
+	Name, Description string
+	Required          bool
 }
 
 type responseSchema struct {
@@ -164,12 +171,14 @@ func (d *description) resolve(s schema) (name string, resolved schema) {
 	return "", s
 }
 
+var pushPath = regexp.MustCompile(`^(/federation/wechat/events/).+$`)
+
 var directoryPath = regexp.MustCompile(`^/d/[a-z0-9-]+|(/oauth-authorization-server)/d/[a-z0-9-]+$`)
 
 // check compares a response with the document. Other paths are pages or not found.
 func (d *description) check(t testing.TB, request *http.Request, a response) {
 	t.Helper()
-	path := directoryPath.ReplaceAllString(request.URL.Path, "$1")
+	path := pushPath.ReplaceAllString(directoryPath.ReplaceAllString(request.URL.Path, "$1"), "$1{client}")
 	operations, ok := d.Paths[path]
 	if !ok {
 		return
@@ -228,6 +237,10 @@ func (d *description) checkBody(t testing.TB, at string, known responseSchema, a
 	form, ok := known.Content[media]
 	if !ok {
 		t.Errorf("openapi.json: %s returned as %q", at, media)
+		return
+	}
+	if media == "text/plain" {
+		d.saw(at + " ")
 		return
 	}
 	var failures []string
@@ -403,6 +416,9 @@ func TestOpenAPI_DescribesEveryParameter(t *testing.T) {
 	// 3. Every known body parameter is described at an endpoint, and every described parameter is known.
 	var all []string
 	for path := range d.Paths {
+		if strings.HasPrefix(path, eventsPath) {
+			continue // A message of WeChat has no parameters.
+		}
 		all = append(all, names(d.parameters(path))...)
 	}
 	same("all", all, slices.Concat(read["body"], read["doors"], read["authorization"]))
@@ -412,7 +428,7 @@ func TestOpenAPI_DescribesEveryParameter(t *testing.T) {
 func endpointFiles(t *testing.T) []string {
 	files := []string{
 		"clientauth/assertion.go", "federation/account_linker.go", "authorize/request.go", "authorize/redirect.go", "authorize/pkce.go", "authorize/max_age.go", "federation/bind_user.go", "clientauth/authenticator.go", "token/authorization_code.go", "token/client_credentials.go", "clientauth/limits.go", "authorize/code.go", "token/dispatcher.go", "token/exchange.go", "token/refresh_token.go",
-		"federation/service.go", "endpoint/form.go", "handler.go", "token/id_token.go", "token/introspection.go", "token/link_proof.go", "endpoint/json_parameters.go", "federation/resolve_user.go", "endpoint/error.go", "federation/profile.go",
+		"federation/service.go", "endpoint/form.go", "handler.go", "token/id_token.go", "token/introspection.go", "token/link_proof.go", "endpoint/json_parameters.go", "federation/resolve_user.go", "endpoint/error.go", "federation/profile.go", "pushevent/endpoint.go",
 		"authorize/pushed.go", "token/revocation.go", "account/set_password.go", "token/endpoint.go", "token/userinfo.go", "ratelimit/rules.go",
 	}
 	for _, folder := range []string{"../grants", "../storage/oauth2"} {

@@ -34,7 +34,7 @@ func TestPushSignature_MatchesWeChatsExamples(t *testing.T) {
 		"6c5c811b55cc85e0e1b54100749188c20beb3f5d": {"AAAAA", "1714112445", "415670741"},
 		"1b9339964ed2e271e7c7b6ff2b0ef902fc94dea1": {"AAAAA", "1713424427", "415670741", reply},
 	} {
-		if got := pushSignature(parts...); got != want {
+		if got := PushSignature(parts...); got != want {
 			t.Errorf("signature = %s, want %s", got, want)
 		}
 	}
@@ -149,7 +149,7 @@ func FuzzPushDecrypt(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, encrypted string) {
 		timestamp := strconv.FormatInt(now.Unix(), 10)
-		query := url.Values{"timestamp": {timestamp}, "nonce": {"1"}, "msg_signature": {pushSignature("t", timestamp, "1", encrypted)}}
+		query := url.Values{"timestamp": {timestamp}, "nonce": {"1"}, "msg_signature": {PushSignature("t", timestamp, "1", encrypted)}}
 		body, err := encodeJSON(map[string]string{"Encrypt": encrypted})
 		if err != nil {
 			t.Fatal(err)

@@ -183,7 +183,7 @@ func (p *PushReceiver) verify(query url.Values, parameter string, covered ...str
 	if !bounded(nonce, 128) || !allDigits(timestamp) || len(timestamp) > 12 {
 		return ErrPushSignature
 	}
-	want := pushSignature(append(covered, p.token, timestamp, nonce)...)
+	want := PushSignature(append(covered, p.token, timestamp, nonce)...)
 	if subtle.ConstantTimeCompare([]byte(want), []byte(query.Get(parameter))) != 1 {
 		return ErrPushSignature
 	}
@@ -194,7 +194,9 @@ func (p *PushReceiver) verify(query url.Values, parameter string, covered ...str
 	return nil
 }
 
-func pushSignature(parts ...string) string {
+// PushSignature returns the signature of a push: the SHA-1 of the token, the timestamp, the nonce and the encrypted text if there
+// is one, sorted.
+func PushSignature(parts ...string) string {
 	slices.Sort(parts)
 	sum := sha1.Sum([]byte(strings.Join(parts, "")))
 	return hex.EncodeToString(sum[:])

@@ -19,7 +19,7 @@ func newClient(c *console.Console, flags *settings) *cobra.Command {
 		newClientCreate(d), newClientList(d), newClientShow(d), newClientUpdate(d),
 		clientState(d, "disable", operations.DisableClient),
 		clientState(d, "enable", operations.EnableClient),
-		newClientDelete(d), newClientRotateSecret(d), newClientSetAppSecret(d), newClientTest(d),
+		newClientDelete(d), newClientRotateSecret(d), newClientSetAppSecret(d), newClientSetPushKeys(d), newClientTest(d),
 	)
 	d.atDirectory(command)
 	return command
@@ -35,6 +35,8 @@ type clientView struct {
 	TokenEndpointAuthMethod string `json:"token_endpoint_auth_method"`
 	// Secrets hides the hashes; it is their number.
 	Secrets int `json:"secrets"`
+	// PushEvents says that the client has the keys of a message push.
+	PushEvents bool `json:"push_events,omitempty"`
 	// Secret is shown once, when it is created.
 	Secret string `json:"client_secret,omitempty"`
 	// Issuer and Discovery are what a relying party of a new client needs, and Configuration is its configuration text.
@@ -49,7 +51,8 @@ func viewClient(client storage.Client) clientView {
 	}
 	if client.Federation != nil {
 		federation := *client.Federation
-		federation.AppSecret = ""
+		federation.AppSecret, federation.PushToken, federation.EncodingAESKey = "", "", ""
+		view.PushEvents = admin.ReceivesPush(client)
 		view.Federation = &federation
 	}
 	return view

@@ -62,6 +62,7 @@ func (d *operatorEnv) printClient(client clientView) {
 			console.Field{Name: "app_id", Value: f.AppID}, console.Field{Name: "open_platform", Value: f.OpenPlatform}, console.Field{Name: "provisioning", Value: string(f.Provisioning)},
 			console.Field{Name: "update_profile", Value: yes(f.UpdateProfile)}, console.Field{Name: "password_binding", Value: yes(f.PasswordBinding)},
 			console.Field{Name: "starts_sessions", Value: startsSessionsState(client.Client)},
+			console.Field{Name: "push_events", Value: yes(client.PushEvents)},
 			console.Field{Name: "linking_partners", Value: spaced(f.LinkingPartners)},
 		)
 	}

@@ -159,6 +159,7 @@ func (e *examination) checkRecords(ctx context.Context, opened *deployment.Deplo
 	}
 	e.checkServed(ctx, opened)
 	e.checkConsole(ctx, opened)
+	e.checkPushEvents(ctx, opened)
 	for _, directory := range directories {
 		e.checkIssuer(directory)
 		e.checkKeys(ctx, opened, directory)
@@ -174,6 +175,7 @@ func (e *examination) checkRecords(ctx context.Context, opened *deployment.Deplo
 		for _, client := range clients {
 			if client.Federation != nil && !client.Disabled && !directory.Disabled {
 				credentials.check(ctx, client)
+				e.checkPush(ctx, opened, directory, client)
 			}
 		}
 	}

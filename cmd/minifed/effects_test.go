@@ -29,7 +29,10 @@ func flagEffects() map[string]settingEffect {
 		"client rotate-secret --alone":       {"server/admin/clients.go", "if alone"},
 		"client rotate-secret --secret-file": {"server/admin/clients.go", "s.clientSecret(ctx, chosen)"}, "client rotate-secret --secret-stdin": {"server/admin/clients.go", "s.clientSecret(ctx, chosen)"},
 		"client set-app-secret --app-secret-file": {"server/federation/service.go", "Federation.AppSecret"}, "client set-app-secret --app-secret-stdin": {"server/federation/service.go", "Federation.AppSecret"},
-		"client delete --yes": {"cmd/minifed/client.go", "sure.ask("}, "directory delete --yes": {"cmd/minifed/directory.go", "sure.ask("},
+		"client set-push-keys --push-token-file": {"server/pushevent/endpoint.go", "Federation.PushToken"}, "client set-push-keys --push-token-stdin": {"server/pushevent/endpoint.go", "Federation.PushToken"},
+		"client set-push-keys --encoding-aes-key-file": {"server/pushevent/endpoint.go", "Federation.EncodingAESKey"}, "client set-push-keys --encoding-aes-key-stdin": {"server/pushevent/endpoint.go", "Federation.EncodingAESKey"},
+		"client set-push-keys --remove": {"server/admin/push.go", "push == (PushKeys{})"},
+		"client delete --yes":           {"cmd/minifed/client.go", "sure.ask("}, "directory delete --yes": {"cmd/minifed/directory.go", "sure.ask("},
 		"client list --after": {"cmd/minifed/operator.go", "p.after"}, "client list --all": {"cmd/minifed/operator.go", "p.all"}, "client list --limit": {"cmd/minifed/operator.go", "p.limit"},
 		"directory list --after": {"cmd/minifed/operator.go", "p.after"}, "directory list --all": {"cmd/minifed/operator.go", "p.all"}, "directory list --limit": {"cmd/minifed/operator.go", "p.limit"},
 

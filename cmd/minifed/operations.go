@@ -80,6 +80,7 @@ type clientOperations interface {
 	EnableClient(ctx context.Context, directory, id string) (*storage.Entry[storage.Client], error)
 	RotateClientSecret(ctx context.Context, directory, id, chosen string, alone bool) (string, error)
 	SetAppSecret(ctx context.Context, directory, id string, secret wechat.AppSecret) error
+	SetPushKeys(ctx context.Context, directory, id string, push admin.PushKeys) error
 	DeleteClient(ctx context.Context, directory, id string) error
 	TestMiniProgram(ctx context.Context, directory, id string) (admin.Credential, error)
 }

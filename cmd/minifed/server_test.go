@@ -155,6 +155,7 @@ func comparedLines() []string {
 		"connection disable wx1111111111111111", "connection enable wx1111111111111111", "connection show wx1111111111111111", "connection list",
 		"connection set-app-secret wx1111111111111111 --app-secret-stdin", "connection delete wx1111111111111111 --yes",
 		"client rotate-secret shop --secret-stdin", "client set-app-secret mini --app-secret-stdin", "client show shop",
+		"client set-push-keys mini --push-token-file token --encoding-aes-key-stdin", "client show mini", "client set-push-keys mini --remove", "client show mini",
 		"user create alice --name Alice --email alice@example.com --phone-number +8613800138000 --group staff --attribute level=3 --password-stdin",
 		"user update alice --nickname Ali --group staff --group owners --attribute level= --username alicia",
 		"user show alicia", "user show alice@example.com", "user list", "user list --name ali",
@@ -234,9 +235,11 @@ func (s *cliHarness) withSecrets(t *testing.T, args []string) []string {
 		switch arg {
 		case "--app-secret-stdin":
 			secret = "0123456789abcdef0123456789abcdef"
-		case "secret":
+		case "--encoding-aes-key-stdin":
+			secret = strings.Repeat("k", 43)
+		case "secret", "token":
 			file := filepath.Join(t.TempDir(), "secret")
-			writeFile(t, file, secret)
+			writeFile(t, file, strings.ReplaceAll(secret, "-", "")[:32-len(arg)])
 			args = append(append(append([]string(nil), args[:i]...), file), args[i+1:]...)
 		}
 	}

@@ -171,6 +171,13 @@ func methodCalls() map[string]methodCall {
 		"SetAppSecret": {acts: []Act{ActClientAppSecret}, call: func(ctx context.Context, s *Service, d string) error {
 			return s.SetAppSecret(ctx, d, "c", "s")
 		}},
+		"SetPushKeys": {acts: []Act{ActClientPushKeys}, call: func(ctx context.Context, s *Service, d string) error {
+			return s.SetPushKeys(ctx, d, "c", PushKeys{})
+		}},
+		"HasPushKeys": {acts: []Act{ActClientPushKeys}, call: func(_ context.Context, s *Service, d string) error {
+			_, err := s.HasPushKeys(storage.Client{Directory: d}, PushKeys{})
+			return err
+		}},
 		"TestMiniProgram": {acts: []Act{ActClientTest}, call: func(ctx context.Context, s *Service, d string) error {
 			_, err := s.TestMiniProgram(ctx, d, "c")
 			return err

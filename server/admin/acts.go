@@ -23,7 +23,9 @@ const (
 	// ActClientSecretAlone adds a secret and removes all earlier ones.
 	ActClientSecretAlone Act = "client.secret_alone"
 	ActClientAppSecret   Act = "client.app_secret"
-	ActClientDelete      Act = "client.delete"
+	// ActClientPushKeys sets the keys of a mini-program's message push.
+	ActClientPushKeys Act = "client.push_keys"
+	ActClientDelete   Act = "client.delete"
 	// ActClientTest checks an AppSecret at WeChat.
 	ActClientTest Act = "client.test"
 
@@ -119,6 +121,7 @@ func rulesByAct() map[Act]rule {
 		{act: ActClientSecret, weakest: RoleAdmin},
 		{act: ActClientSecretAlone, weakest: RoleAdmin, irreversible: true},
 		{act: ActClientAppSecret, weakest: RoleAdmin},
+		{act: ActClientPushKeys, weakest: RoleAdmin},
 		{act: ActClientTest, weakest: RoleAdmin},
 		{act: ActClientDelete, weakest: RoleAdmin, irreversible: true},
 

@@ -20,6 +20,8 @@ type NewClient struct {
 	Secret string
 	// AppSecret is the mini-program's AppSecret, required for kind wechat_miniapp.
 	AppSecret wechat.AppSecret
+	// Push are the keys of the mini-program's message push; optional.
+	Push PushKeys
 }
 
 // CreateClient creates a client. The secret, generated or chosen, is returned only here and cannot be read again; it is empty
@@ -93,7 +95,7 @@ func fillClient(client *storage.Client, algorithms []string) {
 	}
 	if client.Federation != nil {
 		federation := *client.Federation
-		federation.AppSecret = ""
+		federation.AppSecret, federation.PushToken, federation.EncodingAESKey = "", "", ""
 		if federation.Provisioning == "" {
 			federation.Provisioning = storage.ProvisionAuto
 		}
@@ -106,8 +108,13 @@ func (s *Service) checkNewClient(client storage.Client, asked NewClient, directo
 	switch {
 	case client.Kind == storage.ClientMiniapp:
 		p.check("app_secret", checkAppSecret(asked.AppSecret, client.Federation))
+		if client.Federation != nil {
+			p.checkPushKeys(asked.Push, client.Federation.AppID)
+		}
 	case asked.AppSecret != "":
 		p.add("app_secret", "is for clients of kind %s", storage.ClientMiniapp)
+	case asked.Push != (PushKeys{}):
+		p.add("push_token", "is for clients of kind %s", storage.ClientMiniapp)
 	}
 	if asked.Secret != "" {
 		p.check("secret", checkChosenSecret(asked.Secret))
@@ -122,6 +129,9 @@ func (s *Service) checkNewClient(client storage.Client, asked NewClient, directo
 func (s *Service) addSecrets(ctx context.Context, client *storage.Client, asked NewClient) (secret string, err error) {
 	if client.Federation != nil {
 		if client.Federation.AppSecret, err = s.sealAppSecret(client.Directory, client.ID, asked.AppSecret); err != nil {
+			return "", err
+		}
+		if err := s.sealPushKeys(client, asked.Push); err != nil {
 			return "", err
 		}
 	}
@@ -171,7 +181,7 @@ func (s *Service) Clients(ctx context.Context, directory string, page Page) ([]s
 }
 
 // UpdateClient applies change to a client and checks the result. change may not alter Directory, ID, Kind, Secrets, AppSecret,
-// state and times, which have their own methods. If revision is not empty and not the client's current one, the error is
+// push keys, state and times, which have their own methods. If revision is not empty and not the client's current one, the error is
 // ErrChanged.
 func (s *Service) UpdateClient(ctx context.Context, directory, id, revision string, change func(*storage.Client)) (*storage.Entry[storage.Client], error) {
 	if err := s.Allowed(directory, ActClientUpdate); err != nil {
@@ -234,6 +244,7 @@ func restoreUnchangeable(client *storage.Client, before storage.Client) {
 	}
 	if client.Federation != nil && before.Federation != nil {
 		client.Federation.AppSecret = before.Federation.AppSecret
+		client.Federation.PushToken, client.Federation.EncodingAESKey = before.Federation.PushToken, before.Federation.EncodingAESKey
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/crypto/argon2"
 
+	"github.com/minifed/minifed/audit"
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/storage"
@@ -326,6 +327,66 @@ func TestAppSecret_ChangesNothingElse(t *testing.T) {
 	_, _, err = h.CreateClient(t.Context(), spa())
 	must(t, err)
 	if err := h.SetAppSecret(t.Context(), "default", "shop", wechat.AppSecret(strings.Repeat("c", 32))); !errors.Is(err, ErrRefused) {
+		t.Errorf("a client without: error %v", err)
+	}
+}
+
+func TestPushKeys_AreSealedReplacedAndRemoved(t *testing.T) {
+	h := newServiceHarness(t)
+	push := PushKeys{"Token1", strings.Repeat("k", 43)}
+	asked := miniapp()
+	asked.Push = push
+	created, _, err := h.CreateClient(t.Context(), asked)
+	must(t, err)
+	stored := func() storage.Client {
+		entry, err := h.Client(t.Context(), "default", "mini")
+		must(t, err)
+		return entry.Record
+	}
+	has := func(push PushKeys) bool {
+		has, err := h.HasPushKeys(stored(), push)
+		must(t, err)
+		return has
+	}
+	if !ReceivesPush(created.Record) || !has(push) || strings.Contains(created.Record.Federation.PushToken, "Token1") {
+		t.Errorf("got %+v", created.Record.Federation)
+	}
+	other := PushKeys{"Token2", strings.Repeat("m", 43)}
+	must(t, h.SetPushKeys(t.Context(), "default", "mini", other))
+	_, err = h.UpdateClient(t.Context(), "default", "mini", "", func(c *storage.Client) {
+		c.Name, c.Federation.PushToken = "New", "x"
+	})
+	must(t, err)
+	if has(push) || !has(other) || stored().Federation.AppSecret == "" {
+		t.Errorf("got %+v", stored().Federation)
+	}
+	entries, _, err := h.AuditTrail(t.Context(), "default", audit.Filter{}, Page{})
+	must(t, err)
+	for _, entry := range entries {
+		for _, value := range []string{entry.After["federation.push_token"], entry.After["federation.encoding_aes_key"], entry.Before["federation.push_token"]} {
+			if value != "" && value != "set" {
+				t.Errorf("the audit shows %q", value)
+			}
+		}
+	}
+	for member, wrong := range map[string]PushKeys{
+		"push_token":       {"no", other.EncodingAESKey},
+		"encoding_aes_key": {"Token1", "short"},
+	} {
+		wantInvalid(t, h.SetPushKeys(t.Context(), "default", "mini", wrong), member)
+	}
+	wantInvalid(t, h.SetPushKeys(t.Context(), "default", "mini", PushKeys{EncodingAESKey: other.EncodingAESKey}), "push_token")
+	must(t, h.SetPushKeys(t.Context(), "default", "mini", PushKeys{}))
+	if ReceivesPush(stored()) || stored().Federation.EncodingAESKey != "" {
+		t.Errorf("got %+v", stored().Federation)
+	}
+	web := spa()
+	web.Push = push
+	_, _, err = h.CreateClient(t.Context(), web)
+	wantInvalid(t, err, "push_token")
+	_, _, err = h.CreateClient(t.Context(), spa())
+	must(t, err)
+	if err := h.SetPushKeys(t.Context(), "default", "shop", push); !errors.Is(err, ErrRefused) {
 		t.Errorf("a client without: error %v", err)
 	}
 }

@@ -59,7 +59,7 @@ func NewWorker(config WorkerConfig) *Worker {
 	return &Worker{config, make(chan struct{}, 1)}
 }
 
-// Stored tells the worker that this instance stored an event.
+// Stored notifies the worker that this instance stored an event.
 func (w *Worker) Stored() {
 	select {
 	case w.stored <- struct{}{}:

@@ -92,6 +92,10 @@ func TestClients_WholeLife(t *testing.T) {
 		t.Errorf("test %s", r.Body.String())
 	}
 	h.ok(tokenAdmin, http.MethodPut, list+"/clients/mini/app-secret", `{"app_secret":"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"}`)
+	h.ok(tokenAdmin, http.MethodPut, list+"/clients/mini/push-keys", `{"push_token":"Token1","encoding_aes_key":"`+strings.Repeat("k", 43)+`"}`)
+	if r := h.ok(tokenAdmin, http.MethodGet, list+"/clients/mini", ""); r.text("push_events") != "true" || strings.Contains(r.Body.String(), "push_token") {
+		t.Errorf("push keys: %s", r.Body.String())
+	}
 	r = h.ok(tokenAdmin, http.MethodPost, list+"/clients/mini/secret", "")
 	if r.Code != http.StatusCreated || len(r.text("secret")) != 43 || r.text("secret") == secret {
 		t.Errorf("rotated %d", r.Code)

@@ -13,6 +13,8 @@ import (
 type Client struct {
 	storage.Client
 	SecretCount int `json:"secret_count"`
+	// PushEvents says that the client has the keys of a message push.
+	PushEvents bool `json:"push_events"`
 }
 
 // NewClient is the body of the creation of a client.
@@ -20,6 +22,9 @@ type NewClient struct {
 	storage.Client
 	Secret    string           `json:"secret,omitempty"`
 	AppSecret wechat.AppSecret `json:"app_secret,omitempty"`
+	// PushToken and EncodingAESKey are the keys of the message push.
+	PushToken      string `json:"push_token,omitempty"`
+	EncodingAESKey string `json:"encoding_aes_key,omitempty"`
 }
 
 // CreatedClient is a client with its secret, which is shown only once.
@@ -44,13 +49,21 @@ type AppSecret struct {
 	AppSecret wechat.AppSecret `json:"app_secret"`
 }
 
+// PushKeys is the body of the replacement of the keys of a message push.
+type PushKeys struct {
+	PushToken      string `json:"push_token"`
+	EncodingAESKey string `json:"encoding_aes_key"`
+}
+
 // AppCredential is an AppID and AppSecret to test.
 type AppCredential struct {
 	AppID     string           `json:"app_id"`
 	AppSecret wechat.AppSecret `json:"app_secret"`
 }
 
-func viewClient(client storage.Client) Client { return Client{client, len(client.Secrets)} }
+func viewClient(client storage.Client) Client {
+	return Client{client, len(client.Secrets), admin.ReceivesPush(client)}
+}
 
 // clientRoutes are the operations on clients.
 func clientRoutes() []route {
@@ -112,6 +125,11 @@ func clientRoutes() []route {
 			act: admin.ActClientAppSecret, body: typeOf[AppSecret](), serve: setAppSecret,
 		},
 		{
+			id: "setPushKeys", method: http.MethodPut, path: item + "/push-keys", tag: tag, status: http.StatusNoContent,
+			summary: "Set the keys of the message push", text: "For clients of kind wechat_miniapp: the Token and the EncodingAESKey of the message push in WeChat's console. The push URL is the issuer, /federation/wechat/events/ and the ID of the client. Two empty texts remove the keys.",
+			act: admin.ActClientPushKeys, body: typeOf[PushKeys](), serve: setPushKeys,
+		},
+		{
 			id: "testClient", method: http.MethodPost, path: item + "/test", tag: tag, status: http.StatusOK,
 			summary: "Test a mini-program", text: "Checks the AppID and AppSecret of a client of kind wechat_miniapp at WeChat: the secret, the IP list and the connection.",
 			act: admin.ActClientTest, reply: typeOf[admin.Credential](),
@@ -153,7 +171,7 @@ func createClient(c *call) (reply, error) {
 	if asked.ID == "" {
 		asked.ID = c.reserved
 	}
-	entry, secret, err := c.service.CreateClient(c.Context(), admin.NewClient{Client: asked.Client, Secret: asked.Secret, AppSecret: asked.AppSecret})
+	entry, secret, err := c.service.CreateClient(c.Context(), admin.NewClient{Client: asked.Client, Secret: asked.Secret, AppSecret: asked.AppSecret, Push: admin.PushKeys{Token: asked.PushToken, EncodingAESKey: asked.EncodingAESKey}})
 	if err != nil {
 		return reply{}, err
 	}
@@ -199,6 +217,15 @@ func setAppSecret(c *call) (reply, error) {
 		return reply{}, err
 	}
 	return reply{}, c.service.SetAppSecret(c.Context(), c.directory(), c.param("client"), asked.AppSecret)
+}
+
+func setPushKeys(c *call) (reply, error) {
+	asked, err := decode[PushKeys](c)
+	if err != nil {
+		return reply{}, err
+	}
+	push := admin.PushKeys{Token: asked.PushToken, EncodingAESKey: asked.EncodingAESKey}
+	return reply{}, c.service.SetPushKeys(c.Context(), c.directory(), c.param("client"), push)
 }
 
 func testCredential(c *call) (reply, error) {

@@ -48,7 +48,7 @@ func describable(client storage.Client) storage.Client {
 	}
 	if client.Federation != nil {
 		federation := *client.Federation
-		federation.AppSecret = ""
+		federation.AppSecret, federation.PushToken, federation.EncodingAESKey = "", "", ""
 		client.Federation = &federation
 	}
 	return client

@@ -48,7 +48,9 @@ func Kinds() []string {
 }
 
 // SecretMembers returns the members of documents that are secrets.
-func SecretMembers() []string { return []string{"secret", "app_secret", "password"} }
+func SecretMembers() []string {
+	return []string{"secret", "app_secret", "push_token", "encoding_aes_key", "password"}
+}
 
 // Problem is what is wrong with a document.
 type Problem struct {
@@ -78,6 +80,13 @@ type clientBody struct {
 	storage.Client
 	Secret    string           `json:"secret,omitempty"`
 	AppSecret wechat.AppSecret `json:"app_secret,omitempty"`
+	// PushToken and EncodingAESKey are the keys of the message push.
+	PushToken      string `json:"push_token,omitempty"`
+	EncodingAESKey string `json:"encoding_aes_key,omitempty"`
+}
+
+func (c clientBody) push() admin.PushKeys {
+	return admin.PushKeys{Token: c.PushToken, EncodingAESKey: c.EncodingAESKey}
 }
 
 // described is a document after its body was read. One of the records is set.
@@ -206,7 +215,9 @@ func managed() []string {
 func unknownMembers(source string, members map[string]any, record reflect.Type, prefix string) (problems []Problem) {
 	known := membersOf(record)
 	if record == reflect.TypeFor[storage.Federation]() {
-		delete(known, "app_secret") // It is a member of the client.
+		for _, secret := range SecretMembers() {
+			delete(known, secret) // They are members of the client.
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(members)) {
 		kind, exists := known[name]

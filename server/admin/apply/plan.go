@@ -339,7 +339,7 @@ func (p *planner) newClient(ctx context.Context, d described, directory storage.
 		p.add(Change{Action: ActionCreate, Kind: d.Kind, Directory: directory.ID, ID: d.client.ID, Source: d.Source})
 		return nil
 	}
-	asked := admin.NewClient{Client: d.client.Client, Secret: d.client.Secret, AppSecret: d.client.AppSecret}
+	asked := admin.NewClient{Client: d.client.Client, Secret: d.client.Secret, AppSecret: d.client.AppSecret, Push: d.client.push()}
 	after, err := p.service.PreviewClient(ctx, directory, asked)
 	if err != nil {
 		return p.invalid(d.Source, err)
@@ -374,36 +374,52 @@ func (p *planner) clientChange(ctx context.Context, d described, directory stora
 	settings.Disabled = current.Record.Disabled
 	u := clientUpdate{planner: p, described: d, current: current, after: after, edit: edit}
 	u.changesSettings = len(differences(explicitClient(current.Record), explicitClient(settings))) > 0
-	if u.changesSecret, u.changesAppSecret, err = p.changedSecrets(ctx, d, current.Record); err != nil {
+	if u.secrets, err = p.changedSecrets(ctx, d, current.Record); err != nil {
 		return Change{}, err
 	}
-	if u.changesSecret {
-		change.Members = append(change.Members, Difference{Member: "secret", Secret: true})
-	}
-	if u.changesAppSecret {
-		change.Members = append(change.Members, Difference{Member: "app_secret", Secret: true})
-	}
+	change.Members = append(change.Members, u.secrets.differences()...)
 	change.do = u.do
 	return change, nil
 }
 
-// changedSecrets reports which secrets of a document differ from the stored ones.
-func (p *planner) changedSecrets(ctx context.Context, d described, current storage.Client) (secret, appSecret bool, err error) {
+// changedSecrets are the secrets of a document that differ from the stored ones.
+type changedSecrets struct{ secret, appSecret, push bool }
+
+func (c changedSecrets) differences() (differences []Difference) {
+	for _, each := range []struct {
+		changed bool
+		member  string
+	}{{c.secret, "secret"}, {c.appSecret, "app_secret"}, {c.push, "push_token"}} {
+		if each.changed {
+			differences = append(differences, Difference{Member: each.member, Secret: true})
+		}
+	}
+	return differences
+}
+
+func (p *planner) changedSecrets(ctx context.Context, d described, current storage.Client) (changed changedSecrets, err error) {
 	if d.client.Secret != "" {
 		has, err := p.service.HasClientSecret(ctx, current, d.client.Secret)
 		if err != nil {
-			return false, false, err
+			return changed, err
 		}
-		secret = !has
+		changed.secret = !has
 	}
 	if d.client.AppSecret != "" {
 		has, err := p.service.HasAppSecret(current, d.client.AppSecret)
 		if err != nil {
-			return false, false, err
+			return changed, err
 		}
-		appSecret = !has
+		changed.appSecret = !has
 	}
-	return secret, appSecret, nil
+	if push := d.client.push(); push != (admin.PushKeys{}) {
+		has, err := p.service.HasPushKeys(current, push)
+		if err != nil {
+			return changed, err
+		}
+		changed.push = !has
+	}
+	return changed, nil
 }
 
 // replaceClient replaces the settings of a client.
@@ -425,10 +441,11 @@ func replaceClient(client *storage.Client, asked storage.Client) {
 type clientUpdate struct {
 	*planner
 	described
-	current                                          *storage.Entry[storage.Client]
-	after                                            storage.Client
-	edit                                             func(*storage.Client)
-	changesSettings, changesSecret, changesAppSecret bool
+	current         *storage.Entry[storage.Client]
+	after           storage.Client
+	edit            func(*storage.Client)
+	changesSettings bool
+	secrets         changedSecrets
 }
 
 func (u clientUpdate) do(ctx context.Context) (err error) {
@@ -438,13 +455,18 @@ func (u clientUpdate) do(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if u.changesSecret {
+	if u.secrets.secret {
 		if _, err := u.planner.service.RotateClientSecret(ctx, directory, id, u.described.client.Secret, false); err != nil {
 			return err
 		}
 	}
-	if u.changesAppSecret {
+	if u.secrets.appSecret {
 		if err := u.planner.service.SetAppSecret(ctx, directory, id, u.described.client.AppSecret); err != nil {
+			return err
+		}
+	}
+	if u.secrets.push {
+		if err := u.planner.service.SetPushKeys(ctx, directory, id, u.described.client.push()); err != nil {
 			return err
 		}
 	}

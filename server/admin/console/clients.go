@@ -234,7 +234,9 @@ type clientData struct {
 	// Older are problems of the stored client by today's rules.
 	Older []admin.Problem
 	// These say what the operator may do.
-	MaySave, MayRotate, MaySetAppSecret, MayTest, MayDisable, MayDelete bool
+	MaySave, MayRotate, MaySetAppSecret, MaySetPushKeys, MayTest, MayDisable, MayDelete bool
+	// ReceivesPush says that the client has the keys of a message push.
+	ReceivesPush bool
 }
 
 func (c *Console) clientPage(w http.ResponseWriter, r *request, directory *storage.Directory, entry *storage.Entry[storage.Client], asked clientPage) error {
@@ -247,6 +249,7 @@ func (c *Console) clientPage(w http.ResponseWriter, r *request, directory *stora
 	confidential := stored.TokenEndpointAuthMethod() == "client_secret_basic" || stored.TokenEndpointAuthMethod() == "client_secret_post"
 	data.MaySave, data.MayRotate = r.allows(id, admin.ActClientUpdate), confidential && r.allows(id, admin.ActClientSecret)
 	data.MaySetAppSecret = stored.Federation != nil && r.allows(id, admin.ActClientAppSecret)
+	data.MaySetPushKeys, data.ReceivesPush = stored.Federation != nil && r.allows(id, admin.ActClientPushKeys), admin.ReceivesPush(stored)
 	data.MayTest = stored.Federation != nil && r.allows(id, admin.ActClientTest)
 	data.MayDisable, data.MayDelete = r.allows(id, admin.ActClientDisable), r.allows(id, admin.ActClientDelete)
 	name := stored.Name

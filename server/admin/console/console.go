@@ -127,6 +127,7 @@ func (c *Console) routes() []route {
 		{path: "d/{directory}/clients/{client}", get: c.client, post: c.saveClient},
 		{path: "d/{directory}/clients/{client}/secret", get: c.askSecret, post: c.rotateSecret},
 		{path: "d/{directory}/clients/{client}/app-secret", get: c.askAppSecret, post: c.setAppSecret},
+		{path: "d/{directory}/clients/{client}/push-keys", get: c.askPushKeys, post: c.setPushKeys},
 		{path: "d/{directory}/clients/{client}/test", post: c.testMiniProgram},
 		{path: "d/{directory}/clients/{client}/disable", get: c.askClientDisable, post: c.disableClient},
 		{path: "d/{directory}/clients/{client}/enable", post: c.enableClient},

@@ -75,7 +75,7 @@ func TestDirectory_EveryMemberHasSetting(t *testing.T) {
 
 func TestClient_EveryMemberHasSetting(t *testing.T) {
 	check(t, &storage.Client{Federation: &storage.Federation{}}, setting.Client(), map[string]string{"subject_type": "pairwise"},
-		"directory", "id", "incarnation", "directory_incarnation", "kind", "disabled", "secrets", "app_secret", "created_at", "updated_at",
+		"directory", "id", "incarnation", "directory_incarnation", "kind", "disabled", "secrets", "app_secret", "push_token", "encoding_aes_key", "created_at", "updated_at",
 		// Service clients of the operators have operations of their own.
 		"assignments", "expires_at",
 		// A browser session belongs to the directory.

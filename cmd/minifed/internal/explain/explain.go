@@ -109,6 +109,10 @@ func flagOf(field string) string {
 		return field
 	case "app_secret":
 		return "AppSecret"
+	case "push_token":
+		return "Token"
+	case "encoding_aes_key":
+		return "EncodingAESKey"
 	case "secret":
 		return "client secret"
 	}

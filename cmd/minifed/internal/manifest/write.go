@@ -63,6 +63,7 @@ func format(document apply.Document) (text []byte, id string, err error) {
 	var out bytes.Buffer
 	if document.Kind == string(storage.ClientMiniapp) {
 		fmt.Fprintf(&out, "# To create it in another store, add app_secret: {env: NAME} or {file: PATH}.\n")
+		fmt.Fprintf(&out, "# Push events of WeChat need push_token and encoding_aes_key, as such references too.\n")
 	}
 	encoder := yaml.NewEncoder(&out)
 	encoder.SetIndent(2)

@@ -85,6 +85,11 @@ func (c *Client) DeleteDirectory(ctx context.Context, id string) error {
 func clientOf(read api.Client) storage.Client {
 	client := read.Client
 	client.Secrets = make([]string, read.SecretCount)
+	if read.PushEvents && client.Federation != nil {
+		federation := *client.Federation
+		federation.PushToken, federation.EncodingAESKey = "set", "set"
+		client.Federation = &federation
+	}
 	return client
 }
 
@@ -98,7 +103,7 @@ func clientPath(directory, id string, parts ...string) string {
 
 // CreateClient does what admin.Service.CreateClient does.
 func (c *Client) CreateClient(ctx context.Context, asked admin.NewClient) (*storage.Entry[storage.Client], string, error) {
-	body, err := object(api.NewClient{Client: asked.Client, Secret: asked.Secret, AppSecret: asked.AppSecret})
+	body, err := object(api.NewClient{Client: asked.Client, Secret: asked.Secret, AppSecret: asked.AppSecret, PushToken: asked.Push.Token, EncodingAESKey: asked.Push.EncodingAESKey})
 	if err != nil {
 		return nil, "", err
 	}
@@ -159,6 +164,13 @@ func (c *Client) RotateClientSecret(ctx context.Context, directory, id, chosen s
 func (c *Client) SetAppSecret(ctx context.Context, directory, id string, secret wechat.AppSecret) error {
 	body := api.AppSecret{AppSecret: secret}
 	_, err := c.call(ctx, request{method: http.MethodPut, path: clientPath(directory, id, "app-secret"), body: body}, nil)
+	return err
+}
+
+// SetPushKeys does what admin.Service.SetPushKeys does.
+func (c *Client) SetPushKeys(ctx context.Context, directory, id string, push admin.PushKeys) error {
+	body := api.PushKeys{PushToken: push.Token, EncodingAESKey: push.EncodingAESKey}
+	_, err := c.call(ctx, request{method: http.MethodPut, path: path("directories", directory, "clients", id, "push-keys"), body: body}, nil)
 	return err
 }
 
