@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 
 	"golang.org/x/text/language"
 
@@ -19,7 +20,8 @@ const languageCookie = "minifed-console-language"
 type locale struct {
 	// Tag is the BCP 47 tag, and Name the language's own name.
 	Tag, Name string
-	texts     map[string]string
+	// texts reads the texts when it is called first.
+	texts func() (map[string]string, error)
 	// problems translates texts of the service; nil for English.
 	problems *chinese.Texts
 }
@@ -35,13 +37,7 @@ func readLocales() (*locales, error) {
 	var tags []language.Tag
 	for _, known := range [][2]string{{"en", "English"}, {"zh-CN", "简体中文"}} {
 		each := &locale{Tag: known[0], Name: known[1]}
-		raw, err := pageFiles.ReadFile("pages/" + each.Tag + ".json")
-		if err != nil {
-			return nil, fmt.Errorf("console: pages: %w", err)
-		}
-		if err := json.Unmarshal(raw, &each.texts); err != nil {
-			return nil, fmt.Errorf("console: texts of %s: %w", each.Tag, err)
-		}
+		each.texts = sync.OnceValues(func() (map[string]string, error) { return readTexts(each.Tag) })
 		l.all = append(l.all, each)
 		tags = append(tags, language.Make(each.Tag))
 	}
@@ -49,6 +45,17 @@ func readLocales() (*locales, error) {
 	var err error
 	l.named("zh-CN").problems, err = chinese.Read()
 	return l, err
+}
+
+func readTexts(tag string) (texts map[string]string, err error) {
+	raw, err := pageFiles.ReadFile("pages/" + tag + ".json")
+	if err != nil {
+		return nil, fmt.Errorf("console: pages: %w", err)
+	}
+	if err := json.Unmarshal(raw, &texts); err != nil {
+		return nil, fmt.Errorf("console: texts of %s: %w", tag, err)
+	}
+	return texts, nil
 }
 
 // choose returns the language of a request: that of the cookie, else that of the browser (RFC 9110 §12.5.4).
@@ -81,7 +88,11 @@ func (l *locales) named(tag string) *locale {
 
 // text returns a text in this language, with its parameters.
 func (l *locale) text(key string, parameters ...any) (string, error) {
-	text, ok := l.texts[key]
+	texts, err := l.texts()
+	if err != nil {
+		return "", err
+	}
+	text, ok := texts[key]
 	if !ok {
 		return "", fmt.Errorf("console: no text %q in %s", key, l.Tag)
 	}
@@ -108,8 +119,9 @@ func (l *locale) problem(english string) string {
 
 // has reports whether there is a text of a key.
 func (l *locale) has(key string) bool {
-	_, ok := l.texts[key]
-	return ok
+	texts, err := l.texts()
+	_, ok := texts[key]
+	return ok && err == nil
 }
 
 // changeLanguage remembers a language, and shows the page again that the operator came from.

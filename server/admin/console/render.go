@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/minifed/minifed/server/admin"
@@ -24,11 +25,14 @@ var pageFiles embed.FS
 
 // renderer renders pages.
 type renderer struct {
-	templates map[string]*template.Template
+	templates map[string]pageTemplate
 	locales   *locales
 	// assets are the style sheet, the script and the icon, by name.
 	assets map[string]asset
 }
+
+// pageTemplate parses the template of a page when it is called first.
+type pageTemplate func() (*template.Template, error)
 
 // asset is a file that pages refer to. Its address contains a hash of the content, so that browsers cache it permanently.
 type asset struct {
@@ -83,7 +87,7 @@ func newRenderer() (*renderer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &renderer{templates: map[string]*template.Template{}, locales: texts, assets: map[string]asset{}}
+	p := &renderer{locales: texts, assets: map[string]asset{}}
 	for name, mediaType := range map[string]string{
 		"style.css": "text/css; charset=utf-8", "script.js": "text/javascript; charset=utf-8", "icon.svg": "image/svg+xml",
 	} {
@@ -96,21 +100,42 @@ func newRenderer() (*renderer, error) {
 		address := Base + "assets/" + strings.TrimSuffix(name, extension) + "." + base64.RawURLEncoding.EncodeToString(sum[:9]) + extension
 		p.assets[name] = asset{address, mediaType, content}
 	}
+	p.templates, err = readTemplates()
+	return p, err
+}
+
+// readTemplates returns the template of each page, by the name of its file. They share the frame and the parts, which are parsed
+// once. A template is parsed when its page is first rendered, so that a server starts sooner.
+func readTemplates() (map[string]pageTemplate, error) {
 	entries, err := pageFiles.ReadDir("pages")
 	if err != nil {
 		return nil, fmt.Errorf("console: pages: %w", err)
 	}
+	frame := sync.OnceValues(func() (*template.Template, error) {
+		return template.New("frame.html").Option("missingkey=error").ParseFS(pageFiles, "pages/frame.html", "pages/parts.html")
+	})
+	templates := map[string]pageTemplate{}
 	for _, entry := range entries {
 		name, found := strings.CutSuffix(entry.Name(), ".html")
 		if !found || name == "frame" || name == "parts" {
 			continue
 		}
-		p.templates[name], err = template.New("frame.html").Option("missingkey=error").ParseFS(pageFiles, "pages/frame.html", "pages/parts.html", "pages/"+entry.Name())
-		if err != nil {
-			return nil, fmt.Errorf("console: pages: %w", err)
-		}
+		templates[name] = sync.OnceValues(func() (*template.Template, error) { return parseIn(frame, "pages/"+entry.Name()) })
 	}
-	return p, nil
+	return templates, nil
+}
+
+// parseIn parses the template of a page in the frame.
+func parseIn(frame pageTemplate, file string) (*template.Template, error) {
+	shared, err := frame()
+	if err != nil {
+		return nil, err
+	}
+	own, err := shared.Clone()
+	if err != nil {
+		return nil, err
+	}
+	return own.ParseFS(pageFiles, file)
 }
 
 // asset serves the style sheet, the script or the icon.
@@ -133,9 +158,13 @@ const contentPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; 
 
 // render renders a page. If it returns an error, it has written nothing.
 func (c *Console) render(w http.ResponseWriter, r *request, shown page) error {
-	drawn, ok := c.renderer.templates[shown.Template]
+	parse, ok := c.renderer.templates[shown.Template]
 	if !ok {
 		return fmt.Errorf("console: no page %q", shown.Template)
+	}
+	drawn, err := parse()
+	if err != nil {
+		return fmt.Errorf("console: page %s: %w", shown.Template, err)
 	}
 	content, err := c.drawWithInput(w, r, drawn, shown)
 	if err != nil {

@@ -10,6 +10,28 @@ import (
 	"testing"
 )
 
+// textsOf returns the texts of a language, by key.
+func textsOf(t *testing.T, l *locale) map[string]string {
+	t.Helper()
+	texts, err := l.texts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return texts
+}
+
+func TestTemplates_AllParse(t *testing.T) {
+	templates, err := readTemplates()
+	if err != nil || len(templates) == 0 {
+		t.Fatalf("%d templates: %v", len(templates), err)
+	}
+	for name, parse := range templates {
+		if _, err := parse(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestLocales_HaveTheSameTexts(t *testing.T) {
 	all, err := readLocales()
 	if err != nil {
@@ -17,13 +39,14 @@ func TestLocales_HaveTheSameTexts(t *testing.T) {
 	}
 	verbs := regexp.MustCompile(`%(\[\d\])?[a-z]`)
 	english := all.all[0]
+	first := textsOf(t, english)
 	for _, other := range all.all[1:] {
-		if a, b := slices.Sorted(maps.Keys(english.texts)), slices.Sorted(maps.Keys(other.texts)); !slices.Equal(a, b) {
+		if a, b := slices.Sorted(maps.Keys(first)), slices.Sorted(maps.Keys(textsOf(t, other))); !slices.Equal(a, b) {
 			t.Errorf("%s and %s have not the same keys", english.Tag, other.Tag)
 		}
-		for key, text := range other.texts {
-			if !slices.Equal(verbs.FindAllString(english.texts[key], -1), verbs.FindAllString(text, -1)) || strings.TrimSpace(text) == "" {
-				t.Errorf("%s of %s is %q, in %s %q", key, other.Tag, text, english.Tag, english.texts[key])
+		for key, text := range textsOf(t, other) {
+			if !slices.Equal(verbs.FindAllString(first[key], -1), verbs.FindAllString(text, -1)) || strings.TrimSpace(text) == "" {
+				t.Errorf("%s of %s is %q, in %s %q", key, other.Tag, text, english.Tag, first[key])
 			}
 			if strings.Contains(text, "您") {
 				t.Errorf("%s is %q, want 你", key, text)
@@ -56,7 +79,7 @@ func TestLocales_EveryTextIsUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	built := regexp.MustCompile(`^(directory|client|user)\.(field|section|kind)\.|\.(state|status|identity|reason|role)\.|^(overview|audit)\.(method|outcome)\.|^done\.|^failure\.|\.option\.`)
-	for key := range all.all[0].texts {
+	for key := range textsOf(t, all.all[0]) {
 		name := strings.TrimSuffix(strings.TrimSuffix(key, ".lead"), ".next")
 		if !built.MatchString(key) && !strings.Contains(source.String(), `"`+key+`"`) && !strings.Contains(source.String(), `"`+name+`"`) {
 			t.Errorf("no page uses %s", key)
