@@ -401,7 +401,8 @@ func TestServer_TestsMiniProgramAndMergesInBulk(t *testing.T) {
 func (s *apiServer) addMergeCandidate(t *testing.T) {
 	t.Helper()
 	logins := []identity.Login{
-		{Directory: "default", AppID: "wx1", OpenID: "o1"}, {Directory: "default", AppID: "wx2", OpenID: "o2", OpenPlatform: "op", UnionID: "u"},
+		{Directory: "default", AppID: "wx1", OpenID: "o1"},
+		{Directory: "default", AppID: "wx2", OpenID: "o2", OpenPlatform: "op", UnionID: "u"},
 		{Directory: "default", AppID: "wx1", OpenID: "o1", OpenPlatform: "op", UnionID: "u"},
 	}
 	for _, login := range logins {

@@ -27,7 +27,7 @@ func (c *control) signIn(t *testing.T, scope string) map[string]any {
 
 func (c *control) sns(t *testing.T, path string) map[string]any {
 	t.Helper()
-	response, err := http.Get(c.url + path) //nolint:noctx // of a test
+	response, err := http.Get(c.url + path)
 	if err != nil {
 		t.Fatal(err)
 	}

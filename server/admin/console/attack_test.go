@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,7 +30,7 @@ func TestConsole_EveryAddressRejectsWhoMayNot(t *testing.T) {
 	h := newFilledHarness(t)
 	writes := 0
 	h.engine.After = func(_ context.Context, done storagetest.Operation, err error) error {
-		if done.Method != "Get" && done.Method != "List" {
+		if !slices.Contains([]string{"Get", "List"}, done.Method) {
 			writes++
 		}
 		return err
