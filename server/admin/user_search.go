@@ -133,35 +133,58 @@ func (s *Service) byExternalID(ctx context.Context, directory, id string) (*stor
 	return s.linked(ctx, directory, storage.IdentityExternal, "", id)
 }
 
-// byOpenID looks an OpenID up under every AppID of the directory's mini-programs. OpenIDs of AppIDs that no client has any more
-// are not found.
+// app is an app of WeChat that users of a directory sign in by.
+type app struct{ id, openPlatform string }
+
+// byOpenID looks an OpenID up under every AppID of the directory's mini-programs and connections. OpenIDs of other AppIDs are not
+// found.
 func (s *Service) byOpenID(ctx context.Context, directory, openID string) (*storage.Entry[storage.User], error) {
-	return s.inNamespaces(ctx, directory, storage.IdentityOpenID, openID, func(f storage.Federation) string { return f.AppID })
+	return s.inNamespaces(ctx, directory, storage.IdentityOpenID, openID, func(a app) string { return a.id })
 }
 
-// byUnionID looks a UnionID up under every Open Platform account of the directory's mini-programs.
+// byUnionID looks a UnionID up under every Open Platform account of the directory's mini-programs and connections.
 func (s *Service) byUnionID(ctx context.Context, directory, unionID string) (*storage.Entry[storage.User], error) {
-	return s.inNamespaces(ctx, directory, storage.IdentityUnionID, unionID, func(f storage.Federation) string { return f.OpenPlatform })
+	return s.inNamespaces(ctx, directory, storage.IdentityUnionID, unionID, func(a app) string { return a.openPlatform })
 }
 
 func (s *Service) inNamespaces(
-	ctx context.Context, directory string, typ storage.IdentityType, value string, namespaceOf func(storage.Federation) string,
+	ctx context.Context, directory string, typ storage.IdentityType, value string, namespaceOf func(app) string,
 ) (*storage.Entry[storage.User], error) {
 	tried := []string{""} // Without a namespace there is no identity.
+	find := func(a app) (*storage.Entry[storage.User], error) {
+		namespace := namespaceOf(a)
+		if slices.Contains(tried, namespace) {
+			return nil, identity.ErrUnknownUser
+		}
+		tried = append(tried, namespace)
+		return s.linked(ctx, directory, typ, namespace, value)
+	}
+	found, err := findByApps(ctx, s, directory, find, func(client storage.Client) app {
+		if client.Federation == nil {
+			return app{}
+		}
+		return app{client.Federation.AppID, client.Federation.OpenPlatform}
+	})
+	if !errors.Is(err, identity.ErrUnknownUser) {
+		return found, err
+	}
+	return findByApps(ctx, s, directory, find, func(connection storage.Connection) app {
+		return app{connection.AppID, connection.OpenPlatform}
+	})
+}
+
+// findByApps calls find for the app of each record of a directory until it finds a user.
+func findByApps[R storage.Record](
+	ctx context.Context, s *Service, directory string, find func(app) (*storage.Entry[storage.User], error), appOf func(R) app,
+) (*storage.Entry[storage.User], error) {
 	for page := (Page{Limit: storage.MaxPage}); ; {
-		clients, next, err := list[storage.Client](ctx, s, page.query(directory, storage.ByCreated))
+		records, next, err := list[R](ctx, s, page.query(directory, storage.ByCreated))
 		if err != nil {
 			return nil, err
 		}
-		for _, client := range clients {
-			if client.Federation == nil || slices.Contains(tried, namespaceOf(*client.Federation)) {
-				continue
-			}
-			namespace := namespaceOf(*client.Federation)
-			tried = append(tried, namespace)
-			entry, err := s.linked(ctx, directory, typ, namespace, value)
-			if !errors.Is(err, identity.ErrUnknownUser) {
-				return entry, err
+		for _, record := range records {
+			if user, err := find(appOf(record)); !errors.Is(err, identity.ErrUnknownUser) {
+				return user, err
 			}
 		}
 		if page.After = next; next == "" {

@@ -74,6 +74,23 @@ func TestFindUsers_ByEveryValue(t *testing.T) {
 	wantInvalid(t, err, "q")
 }
 
+func TestFindUsers_ByIdentityOfConnection(t *testing.T) {
+	h := newServiceHarness(t)
+	asked := website()
+	_, err := h.CreateConnection(t.Context(), asked)
+	must(t, err)
+	row := identity.Import{WeChat: []identity.WeChatIdentity{
+		{AppID: asked.AppID, OpenID: testOpenID}, {OpenPlatform: asked.OpenPlatform, UnionID: testUnionID},
+	}}
+	_, err = h.config.Identity.ImportUser(t.Context(), "default", row, identity.ImportOptions{Actor: "cli:alice"})
+	must(t, err)
+	for name, search := range map[string]UserSearch{"OpenID": {OpenID: testOpenID}, "UnionID": {UnionID: testUnionID}, "text": {Text: testUnionID}} {
+		if found, _, err := h.FindUsers(t.Context(), "default", search, Page{}); err != nil || len(found) != 1 {
+			t.Errorf("by %s: found %v, %v", name, found, err)
+		}
+	}
+}
+
 func TestFindUsers_NotInOtherDirectory(t *testing.T) {
 	h := newServiceHarness(t)
 	zoe := h.knownUser(t)
