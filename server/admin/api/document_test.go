@@ -73,6 +73,15 @@ curl -sS --noproxy '*' http://localhost:8081/admin/v1/directories/default/client
   -d '{"kind": "web", "id": "shop", "redirect_uris": ["https://shop.example.com/callback"]}'`
 }
 
+// firstLogin is the way from there to the login of a mini-program's user.
+func firstLogin() string {
+	return `curl -sS --noproxy '*' http://localhost:8081/admin/v1/directories/default/clients \
+  -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -H 'Idempotency-Key: mini-1' \
+  -d '{"kind": "wechat_miniapp", "id": "mini", "federation": {"app_id": "APP_ID"}, "app_secret": "APP_SECRET"}'
+curl -sS --noproxy '*' -X POST http://localhost:8081/admin/v1/directories/default/clients/mini/test -H "Authorization: Bearer $TOKEN"
+curl -sS --noproxy '*' -u mini:MINI_SECRET http://localhost:8080/federation/wechat/miniapp/profile -d code=CODE`
+}
+
 // page writes the reference in Markdown.
 type page struct {
 	strings.Builder
@@ -91,6 +100,7 @@ func newPage(t *testing.T, texts map[string]string, say func(string) string) str
 	}
 	fmt.Fprintf(p, "%s\n\n", p.say("`GET /admin/v1/openapi.json` returns this document for programs, as OpenAPI 3.1."))
 	fmt.Fprintf(p, "%s\n\n```sh\n%s\n```\n\n", p.say("**First steps.** An operator creates a service client, and the command prints SECRET. With it, the program gets a token and creates a client:"), firstSteps())
+	fmt.Fprintf(p, "%s\n\n```sh\n%s\n```\n\n", p.say("The mini-program is the next client. The response of its creation has the secret of the client, MINI_SECRET. The second request checks the AppID and the AppSecret at WeChat. The last one is the first login, with a code of `wx.login`: its response has the tokens."), firstLogin())
 	p.contents(reference)
 	p.problems(reference)
 	for _, section := range reference.Sections {
