@@ -24,9 +24,10 @@ const (
 	// importWorkers is how many users are imported at once, so that an engine can commit their writes together.
 	importWorkers = 64
 	// gentleWorkers is the same while a server runs, and importRest how long the import rests after each group of that many users,
-	// as a multiple of the time that they took: sign-ins then find the store free most of the time.
+	// as a multiple of the time that they took. Fewer than one in ten sign-ins then meet a write of the import. Larger groups lock
+	// the store for longer, which more sign-ins notice.
 	gentleWorkers = 8
-	importRest    = 4
+	importRest    = 12
 	// maxImportProblems bounds the problems that a report lists.
 	maxImportProblems = 1000
 )
