@@ -99,6 +99,10 @@ bench: ## measure CPU, throughput and latency of every operation and its floor, 
 pair: ## compare the CPU of two builds in alternation: BASE (be09ad4) and this tree; OPERATION (login/ES256)
 	.ci/pair $(BASE) $(OPERATION)
 
+.PHONY: interop
+interop: setup ## run minifed with the frameworks of others, which it installs (several hundred MB): Taro and uni-app build the kit
+	go test -tags interop -run '^TestInterop' -v -count=1 -timeout 60m ./examples/...
+
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (20s)
 	go list ./... | while read -r package; do

@@ -1,10 +1,10 @@
 import { AuthError, phoneError, type ErrorBody } from './errors.js'
 import { Scan, type ApproveRequest, type ApproveResponse, type SeenResponse } from './scan.js'
 import type { Profile, TokenResponse, Tokens, UserUpdate } from './tokens.js'
-import { called, isBrowser, type HTTPResponse, type MiniProgram } from './wx.js'
+import { called, checkMiniProgram, isBrowser, type HTTPResponse, type MiniProgram } from './wx.js'
 
 export interface AuthOptions {
-  /** `wx`, `Taro` or `uni`. */
+  /** `wx`. With Taro and uni-app an object of their functions, as the README shows. */
   wx: MiniProgram
   /** The https address of the six paths of the app's backend, such as https://shop.example.com/auth. */
   backend: string
@@ -52,9 +52,10 @@ export class Auth {
   private ticket: string | undefined
 
   constructor({ wx, backend, web, now = Date.now }: AuthOptions) {
+    this.web = web && isBrowser(wx) ? web : undefined
+    checkMiniProgram(wx, this.web !== undefined)
     this.wx = wx
     this.backend = backend.replace(/\/+$/, '')
-    this.web = web && isBrowser(wx) ? web : undefined
     this.now = now
     this.tokens = stored(wx.getStorageSync(storageKey))
   }
@@ -214,7 +215,7 @@ export class Auth {
 
   private async code(): Promise<string> {
     try {
-      const { code, errMsg } = await called<{ code: string; errMsg: string }>((success, fail) => this.wx.login({ success, fail }))
+      const { code, errMsg } = await called<{ code: string; errMsg: string }>((success, fail) => (this.wx as Required<MiniProgram>).login({ success, fail }))
       if (code) return code
       throw { errMsg }
     } catch (error) {

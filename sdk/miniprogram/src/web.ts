@@ -40,11 +40,13 @@ export function redirect(options: RedirectOptions): WebSignIn {
 }
 
 class Redirect implements WebSignIn {
-  private readonly window: Window & typeof globalThis
   private metadata: Promise<Metadata> | undefined
 
-  constructor(private readonly options: RedirectOptions) {
-    this.window = options.window || window
+  constructor(private readonly options: RedirectOptions) {}
+
+  // A mini-program creates this object, too, and has no window.
+  private get window(): Window & typeof globalThis {
+    return this.options.window || window
   }
 
   async resume(): Promise<TokenResponse | null> {

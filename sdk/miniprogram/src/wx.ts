@@ -3,7 +3,8 @@
  * `success` or `fail`; what it returns is not used.
  */
 export interface MiniProgram {
-  login(options: { success(result: { code: string; errMsg: string }): void; fail(result: { errMsg: string }): void }): unknown
+  /** A browser has none. */
+  login?(options: { success(result: { code: string; errMsg: string }): void; fail(result: { errMsg: string }): void }): unknown
   request(options: HTTPRequest): unknown
   getStorageSync(key: string): unknown
   setStorageSync(key: string, value: unknown): void
@@ -11,7 +12,7 @@ export interface MiniProgram {
   /** Taro: WEB in a browser. */
   getEnv?(): string
   /** uni-app: uniPlatform is web in a browser. */
-  getSystemInfoSync?(): object
+  getAppBaseInfo?(): object
 }
 
 export interface HTTPRequest {
@@ -29,10 +30,22 @@ export interface HTTPResponse {
   header?: Record<string, unknown>
 }
 
+const needed = ['request', 'getStorageSync', 'setStorageSync', 'removeStorageSync'] as const
+
+/**
+ * Throws an error if a function is missing. In an H5 build Taro and uni-app include only the functions that the source names (Taro.request),
+ * so their object as a whole has none.
+ */
+export function checkMiniProgram(wx: MiniProgram, browser: boolean): void {
+  const missing = needed.find(name => typeof wx[name] !== 'function') || (browser || typeof wx.login === 'function' ? undefined : 'login')
+  if (!missing) return
+  throw new Error(`minifed: wx.${missing} is not a function. Name the functions: { login: Taro.login, request: Taro.request, … }, as the README shows.`)
+}
+
 /** Whether this is a browser: the H5 build of a Taro or uni-app project. */
 export function isBrowser(wx: MiniProgram): boolean {
   if (wx.getEnv) return wx.getEnv() === 'WEB'
-  const system = wx.getSystemInfoSync ? (wx.getSystemInfoSync() as { uniPlatform?: string }) : {}
+  const system = wx.getAppBaseInfo ? (wx.getAppBaseInfo() as { uniPlatform?: string }) : {}
   return system.uniPlatform === 'web'
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { Auth, AuthError } from '../dist/esm/index.js'
+import { redirect } from '../dist/esm/web.js'
 import { Phone, tokens } from './phone.js'
 
 const backend = 'https://shop.example/auth'
@@ -209,7 +210,7 @@ test('a promise that Taro rejects in addition to fail is handled', async () => {
 })
 
 test('in a browser the user signs in by a redirect', async () => {
-  const platforms = [{ getEnv: () => 'WEB' }, { getSystemInfoSync: () => ({ uniPlatform: 'web' }) }]
+  const platforms = [{ getEnv: () => 'WEB' }, { getAppBaseInfo: () => ({ uniPlatform: 'web' }) }]
   for (const platform of platforms) {
     const phone = new Phone()
     let begun = 0
@@ -235,9 +236,21 @@ test('in a browser the user signs in by a redirect', async () => {
 })
 
 test('in a mini-program the redirect is not used', async () => {
-  for (const platform of [{}, { getEnv: () => 'WEAPP' }, { getSystemInfoSync: () => ({ uniPlatform: 'mp-weixin' }) }]) {
+  for (const platform of [{}, { getEnv: () => 'WEAPP' }, { getAppBaseInfo: () => ({ uniPlatform: 'mp-weixin' }) }]) {
     const phone = new Phone(() => [200, tokens()])
     const web = { resume: () => assert.fail('used'), begin: () => assert.fail('used'), refresh: () => assert.fail('used') }
     assert.equal(await new Auth({ wx: { ...phone.wx, ...platform }, backend, web }).accessToken(), 'access-1')
   }
+})
+
+test('an object without the functions is rejected with the remedy', () => {
+  const { login, ...rest } = new Phone().wx
+  assert.throws(() => new Auth({ wx: {}, backend }), /wx\.request is not a function/)
+  assert.throws(() => new Auth({ wx: rest, backend }), /wx\.login is not a function.*Taro\.login/)
+})
+
+test('a mini-program, which has no window, can name the redirect of its H5 build', async () => {
+  const phone = new Phone(() => [200, tokens()])
+  const web = redirect({ issuer: 'https://id.example', clientId: 'h5' })
+  assert.equal(await new Auth({ wx: phone.wx, backend, web }).accessToken(), 'access-1')
 })

@@ -2,7 +2,7 @@ import { Scan } from './scan.js';
 import type { Profile, TokenResponse, UserUpdate } from './tokens.js';
 import { type HTTPResponse, type MiniProgram } from './wx.js';
 export interface AuthOptions {
-    /** `wx`, `Taro` or `uni`. */
+    /** `wx`. With Taro and uni-app an object of their functions, as the README shows. */
     wx: MiniProgram;
     /** The https address of the six paths of the app's backend, such as https://shop.example.com/auth. */
     backend: string;

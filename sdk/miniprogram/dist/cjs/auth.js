@@ -15,9 +15,10 @@ const refreshBefore = 30000;
 class Auth {
     constructor({ wx, backend, web, now = Date.now }) {
         this.running = new Map();
+        this.web = web && (0, wx_js_1.isBrowser)(wx) ? web : undefined;
+        (0, wx_js_1.checkMiniProgram)(wx, this.web !== undefined);
         this.wx = wx;
         this.backend = backend.replace(/\/+$/, '');
-        this.web = web && (0, wx_js_1.isBrowser)(wx) ? web : undefined;
         this.now = now;
         this.tokens = stored(wx.getStorageSync(storageKey));
     }

@@ -3,7 +3,8 @@
  * `success` or `fail`; what it returns is not used.
  */
 export interface MiniProgram {
-    login(options: {
+    /** A browser has none. */
+    login?(options: {
         success(result: {
             code: string;
             errMsg: string;
@@ -19,7 +20,7 @@ export interface MiniProgram {
     /** Taro: WEB in a browser. */
     getEnv?(): string;
     /** uni-app: uniPlatform is web in a browser. */
-    getSystemInfoSync?(): object;
+    getAppBaseInfo?(): object;
 }
 export interface HTTPRequest {
     url: string;
@@ -36,6 +37,11 @@ export interface HTTPResponse {
     data: unknown;
     header?: Record<string, unknown>;
 }
+/**
+ * Throws an error if a function is missing. In an H5 build Taro and uni-app include only the functions that the source names (Taro.request),
+ * so their object as a whole has none.
+ */
+export declare function checkMiniProgram(wx: MiniProgram, browser: boolean): void;
 /** Whether this is a browser: the H5 build of a Taro or uni-app project. */
 export declare function isBrowser(wx: MiniProgram): boolean;
 /**

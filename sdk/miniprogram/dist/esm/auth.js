@@ -1,6 +1,6 @@
 import { AuthError, phoneError } from './errors.js';
 import { Scan } from './scan.js';
-import { called, isBrowser } from './wx.js';
+import { called, checkMiniProgram, isBrowser } from './wx.js';
 const storageKey = 'minifed';
 const refreshBefore = 30000;
 /**
@@ -12,9 +12,10 @@ const refreshBefore = 30000;
 export class Auth {
     constructor({ wx, backend, web, now = Date.now }) {
         this.running = new Map();
+        this.web = web && isBrowser(wx) ? web : undefined;
+        checkMiniProgram(wx, this.web !== undefined);
         this.wx = wx;
         this.backend = backend.replace(/\/+$/, '');
-        this.web = web && isBrowser(wx) ? web : undefined;
         this.now = now;
         this.tokens = stored(wx.getStorageSync(storageKey));
     }

@@ -10,7 +10,10 @@ export function redirect(options) {
 class Redirect {
     constructor(options) {
         this.options = options;
-        this.window = options.window || window;
+    }
+    // A mini-program creates this object, too, and has no window.
+    get window() {
+        return this.options.window || window;
     }
     async resume() {
         const { location, sessionStorage, history } = this.window;
