@@ -11,6 +11,7 @@ import (
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/server/admin/apply"
+	"github.com/minifed/minifed/statistics"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/wechat"
 )
@@ -28,6 +29,7 @@ type operations interface {
 	mergeBatches
 	keyOperations
 	auditOperations
+	statisticsOperations
 	operatorOperations
 	serviceOperations
 	fileOperations
@@ -120,6 +122,11 @@ type mergeOperations interface {
 	DismissMerge(ctx context.Context, directory, candidate string) error
 	MergeUsers(ctx context.Context, directory, one, other string) (identity.Merged, error)
 	UndoMerge(ctx context.Context, directory, id string) error
+}
+
+type statisticsOperations interface {
+	Statistics(ctx context.Context, directory string, r statistics.Range) ([]statistics.Series, error)
+	Health(ctx context.Context) (admin.Health, error)
 }
 
 type keyOperations interface {
