@@ -22,13 +22,15 @@ const (
 
 // BenchmarkPair compares two built programs, each on its own store with the same users, by alternating between them. It
 // prints the processor time of an operation for both, and the median, minimum and maximum of head over base. `make pair` builds
-// both programs and runs it. An operation runs b.N times in each of the five pairs.
+// both programs and runs it. An operation runs b.N times in each of the five pairs. Next to a login with ES256 it measures the same
+// login of a bare program (testdata/bare), which shows what no login can do without.
 func BenchmarkPair(b *testing.B) {
 	base, head := os.Getenv(baseVariable), os.Getenv(headVariable)
 	if base == "" || head == "" {
 		b.Skipf("%s and %s do not name two programs: run `make pair`", baseVariable, headVariable)
 	}
 	sides := [2]*bench{startPairSide(b, base), startPairSide(b, head)}
+	bare := sides[1].startBare(b)
 	var table []pairRow
 	for at, o := range sides[0].operations(b) {
 		for _, connections := range []int{1, 16, 64} {
@@ -41,6 +43,9 @@ func BenchmarkPair(b *testing.B) {
 					for turn := range sides {
 						side := (round + turn) % 2 // Neither is always the first.
 						row.measured[side] = append(row.measured[side], sides[side].measure(b, sides[side].operations(b)[at], connections, b.N))
+					}
+					if o.name == "login/ES256" {
+						row.bare = append(row.bare, bare.measure(b, bare.bareLogin(b), connections, b.N))
 					}
 				}
 				b.ReportMetric(median(row.ratios("cpu-µs/op")), "head/base")
@@ -72,12 +77,14 @@ func startPairSide(b *testing.B, binary string) *bench {
 type pairRow struct {
 	name     string
 	measured [2][][]measure
+	// bare has the measures of the same operation of the bare program; empty for operations that it does not have.
+	bare [][]measure
 }
 
-// values are the measures of one unit on one side, in the order of the pairs.
-func (r pairRow) values(side int, unit string) []float64 {
+// valuesOf are the measures of one unit, in the order of the pairs.
+func valuesOf(pairs [][]measure, unit string) []float64 {
 	var values []float64
-	for _, measured := range r.measured[side] {
+	for _, measured := range pairs {
 		for _, m := range measured {
 			if m.unit == unit {
 				values = append(values, m.value)
@@ -89,7 +96,7 @@ func (r pairRow) values(side int, unit string) []float64 {
 
 // ratios are head over base, one for each pair, sorted.
 func (r pairRow) ratios(unit string) []float64 {
-	base, head := r.values(0, unit), r.values(1, unit)
+	base, head := valuesOf(r.measured[0], unit), valuesOf(r.measured[1], unit)
 	ratios := make([]float64, min(len(base), len(head)))
 	for i := range ratios {
 		ratios[i] = head[i] / base[i]
@@ -117,10 +124,14 @@ func printPairs(rows []pairRow) {
 				continue
 			}
 			_, _ = fmt.Fprintf(table, "|\t%s\t|\t%s\t|", row.name, unit)
-			for _, value := range []float64{median(row.values(0, unit)), median(row.values(1, unit)), median(ratios), ratios[0], ratios[len(ratios)-1]} {
+			for _, value := range []float64{median(valuesOf(row.measured[0], unit)), median(valuesOf(row.measured[1], unit)), median(ratios), ratios[0], ratios[len(ratios)-1]} {
 				_, _ = fmt.Fprintf(table, "\t%s\t|", strconv.FormatFloat(value, 'f', decimals(value), 64))
 			}
 			_, _ = fmt.Fprintln(table)
+			if bare := valuesOf(row.bare, unit); unit == "cpu-µs/op" && len(bare) > 0 {
+				value := median(bare)
+				_, _ = fmt.Fprintf(table, "|\t%s\t|\t%s, bare program\t|\t\t|\t%s\t|\t\t|\t\t|\t\t|\n", row.name, unit, strconv.FormatFloat(value, 'f', decimals(value), 64))
+			}
 		}
 	}
 	_ = table.Flush() // to standard output

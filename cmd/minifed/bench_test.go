@@ -32,12 +32,19 @@ import (
 //	disk-KB/op  the data that the server process wrote to the disk (/proc/PID/io)
 //	RSS-MB      resident memory of the server process
 //
-// and also the size of the program, the time from its start on this store to its first response, and its memory at that moment. It prints
-// a table of all results at the end.
+// and also the size of the program, the time from its start on this store to its first response, and its memory at that moment. The
+// operation bare-login is the login of a program that does only what no login can do without (testdata/bare). It prints a table of all
+// results at the end.
 func BenchmarkServer(b *testing.B) {
 	bench := startBench(b)
 	b.Run("program", bench.program)
 	b.Run("start", func(measured *testing.B) { bench.start(measured, b) })
+	bare := bench.startBare(b)
+	for _, connections := range []int{1, 16, 64} {
+		b.Run(fmt.Sprintf("bare-login/connections=%d", connections), func(b *testing.B) {
+			bench.results.report(b, fmt.Sprintf("bare-login, %d connections", connections), bare.measure(b, bare.bareLogin(b), connections, b.N)...)
+		})
+	}
 	for _, o := range bench.operations(b) {
 		for _, connections := range []int{1, 16, 64} {
 			b.Run(fmt.Sprintf("%s/connections=%d", o.name, connections), func(b *testing.B) { bench.run(b, o, connections) })
@@ -86,7 +93,11 @@ func (s *bench) measure(b *testing.B, o operation, connections, n int) []measure
 	do := o.prepare(b, n, connections)
 	took := make([]time.Duration, n)
 	floor := o.floorNow(b)
-	mallocs, used, written := s.mallocs(b), s.server.processorTime(b), s.server.writtenBytes(b)
+	mallocs := 0.0
+	if s.admin != "" {
+		mallocs = s.mallocs(b)
+	}
+	used, written := s.server.processorTime(b), s.server.writtenBytes(b)
 	b.ResetTimer()
 	inParallel(connections, n, func(worker, i int) {
 		start := time.Now()
@@ -101,9 +112,11 @@ func (s *bench) measure(b *testing.B, o operation, connections, n int) []measure
 		{"req/s", float64(n) / b.Elapsed().Seconds()},
 		{"p50-µs", micros(took[n/2])},
 		{"p99-µs", micros(took[n*99/100])},
-		{"mallocs/op", (s.mallocs(b) - mallocs) / float64(n)},
 		{"disk-KB/op", (s.server.writtenBytes(b) - written) / 1024 / float64(n)},
 		{"RSS-MB", s.server.residentMegabytes(b)},
+	}
+	if s.admin != "" {
+		measured = append(measured, measure{"mallocs/op", (s.mallocs(b) - mallocs) / float64(n)})
 	}
 	if floor = (floor + o.floorNow(b)) / 2; floor > 0 {
 		measured = append(measured, measure{"x-floor", float64(cpu) / float64(floor)})
@@ -154,7 +167,8 @@ type bench struct {
 	data        string // the folder of the store
 	environment []string
 	issuer      string
-	admin       string
+	admin       string // empty for the bare program, which has no metrics
+	wechat      string
 	control     string
 	server      *programProcess
 	secrets     map[string]string
@@ -191,14 +205,32 @@ func newBench(b *testing.B, binary string) *bench {
 		minifed: binary, data: filepath.Join(folder, "data"), secrets: map[string]string{}, users: benchUsers(b),
 		http: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
-	api := s.startSimulator(b, buildProgram(b, "../wechatsim"))
+	s.wechat = s.startSimulator(b, buildProgram(b, "../wechatsim"))
 	address, admin := porttest.Address(b), porttest.Address(b)
 	s.issuer, s.admin = "http://"+address, "http://"+admin
 	s.environment = append(withoutBench(os.Environ()),
 		"MINIFED_PUBLIC_URL="+s.issuer, "MINIFED_LISTEN_ADDRESS="+address, "MINIFED_LISTEN_ADMIN_ADDRESS="+admin,
-		"MINIFED_DATA_DIR="+s.data, "MINIFED_WECHAT_BASE_URL="+api, "MINIFED_LOG_LEVEL=info",
+		"MINIFED_DATA_DIR="+s.data, "MINIFED_WECHAT_BASE_URL="+s.wechat, "MINIFED_LOG_LEVEL=info",
 		"MINIFED_CLIENTS_RATE=1000000") // The load comes from a few clients, at a higher rate than the default allows one.
 	return s
+}
+
+// startBare starts the bare program on the simulator and the users of s.
+func (s *bench) startBare(b *testing.B) *bench {
+	b.Helper()
+	address := porttest.Address(b)
+	bare := &bench{
+		issuer: "http://" + address, control: s.control, http: s.http, users: s.users, known: s.known,
+		secrets: map[string]string{"es256": "any"},
+	}
+	bare.server = startProgram(b, os.Environ(), buildProgram(b, "./testdata/bare"), address, s.wechat, filepath.Join(b.TempDir(), "journal"))
+	bare.server.line(b, "bare is at")
+	return bare
+}
+
+// bareLogin is the login of the bare program.
+func (s *bench) bareLogin(b *testing.B) operation {
+	return operation{"bare-login", signES256(b), 2, s.logins("es256", s.knownUser)}
 }
 
 // createClients creates the clients of the load, and signs a browser in.
