@@ -316,7 +316,7 @@ func (w *writer) begin() (err error) {
 		if err = w.tryBegin(); err == nil || reasonOf(err) != FileLocked {
 			return err
 		}
-		time.Sleep(busyPause)
+		<-time.After(busyPause)
 	}
 	return err
 }
