@@ -57,7 +57,7 @@ test-minifed: compile
 test-mongodb: compile
 	@export GOGC=400
 	go -C storage/mongodb/ferretdb test $(GO_TEST) ./...
-	MINIFED_TEST_SECANTUSDB=1 go -C storage/mongodb/ferretdb test $(GO_TEST) -count=1 -run '$(SECANTUSDB_TESTS)' . | sed 's/^ok /& on SecantusDB:/'
+	MINIFED_TEST_SECANTUSDB=1 go -C storage/mongodb/ferretdb test $(GO_TEST) -count=1 -run '$(SECANTUSDB_TESTS)' . | sed -E 's/^(ok  |FAIL)\t/&on SecantusDB: /'
 
 .PHONY: test-sdks
 test-sdks: compile
