@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/stylesheet"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
 )
@@ -41,6 +42,9 @@ func fixedAssets(clients oauth2.Clients) (*Assets, error) {
 		content, err := pageFiles.ReadFile("pages/" + file)
 		if err != nil {
 			return nil, fmt.Errorf("page: pages: %w", err)
+		}
+		if file == StyleFile {
+			content = stylesheet.WithBase(content)
 		}
 		e.fixed[file] = asset{mediaType, content}
 	}

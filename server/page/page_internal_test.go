@@ -15,6 +15,7 @@ import (
 
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/stylesheet"
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
@@ -188,7 +189,7 @@ func sheetColours(t *testing.T) (light, dark map[string]colour) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocks := regexp.MustCompile(`(?s):root \{(.*?)\}`).FindAllStringSubmatch(string(sheet), 2)
+	blocks := regexp.MustCompile(`(?s):root \{(.*?)\}`).FindAllStringSubmatch(string(stylesheet.WithBase(sheet)), 2)
 	read := func(block string, into map[string]colour) map[string]colour {
 		for _, found := range regexp.MustCompile(`--([a-z-]+): (#[0-9a-f]{6});`).FindAllStringSubmatch(block, -1) {
 			into[found[1]], _ = parseColour(found[2])

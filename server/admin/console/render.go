@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/minifed/minifed/server/admin"
+	"github.com/minifed/minifed/server/stylesheet"
 	"github.com/minifed/minifed/storage"
 )
 
@@ -94,6 +95,9 @@ func newRenderer() (*renderer, error) {
 		content, err := pageFiles.ReadFile("pages/" + name)
 		if err != nil {
 			return nil, fmt.Errorf("console: pages: %w", err)
+		}
+		if name == "style.css" {
+			content = stylesheet.WithBase(content)
 		}
 		sum := sha256.Sum256(content)
 		extension := path.Ext(name)
