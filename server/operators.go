@@ -14,6 +14,7 @@ import (
 	"github.com/minifed/minifed/server/authorize"
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/server/operators"
+	"github.com/minifed/minifed/server/page"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
 )
@@ -126,8 +127,8 @@ func (o *Operators) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // dispatch finds the part of the admin listener that a request is for.
 func (o *Operators) dispatch(w *recorder, c *endpoint.Request) {
-	// 1. The host and the transport.
-	if err := o.gate.Check(c.Request); err != nil {
+	// 1. The host and the transport. The page of the error has its style sheet.
+	if err := o.gate.Check(c.Request); err != nil && !strings.HasPrefix(c.URL.Path, page.AssetsPath) {
 		c.ReturnLink = endpoint.ReturnLink{URL: o.gate.URL + account.ConsolePath, Text: endpoint.TextConsole}
 		o.fail(w, c, err)
 		return

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -148,6 +149,13 @@ func TestOperators_OnlyAtTheAdminAddress(t *testing.T) {
 	page := ts.atAdmin(http.MethodGet, "/console/", nil, "Host", "evil.example", "Accept", "text/html")
 	if page.status != http.StatusMisdirectedRequest || !strings.Contains(page.raw, `href="`+ts.adminURL+`/console/"`) {
 		t.Errorf("page %d %s", page.status, page.raw)
+	}
+	sheet := regexp.MustCompile(`href="(/assets/style[^"]+)"`).FindStringSubmatch(page.raw)
+	if sheet == nil {
+		t.Fatalf("the page has no style sheet: %s", page.raw)
+	}
+	if got := ts.atAdmin(http.MethodGet, sheet[1], nil, "Host", "evil.example"); got.status != http.StatusOK || !strings.HasPrefix(got.header.Get("Content-Type"), "text/css") {
+		t.Errorf("the style sheet of the page: %d %s", got.status, got.raw)
 	}
 	// The page names what the operator can do: use the port in the tunnel, or set the address that the browser asked for.
 	port := host[strings.LastIndex(host, ":")+1:]

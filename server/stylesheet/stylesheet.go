@@ -1,4 +1,3 @@
-// Package stylesheet has the part of the style sheets that the pages for users and the console for operators share.
 package stylesheet
 
 import _ "embed" // for base.css

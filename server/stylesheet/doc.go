@@ -1,0 +1,2 @@
+// Package stylesheet has the part of the style sheets that the pages for users and the console for operators share.
+package stylesheet
