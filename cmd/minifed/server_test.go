@@ -297,7 +297,7 @@ func TestServer_EveryCommandCallsItOrSaysWhy(t *testing.T) {
 	// Commands whose outputs on the store and over the API differ, which other tests of this file run.
 	tested := []string{
 		"client test", "user import", "user export", "user merge accept", "user merge dismiss", "user merge undo", "user merge undo-all", "audit list",
-		"audit verify", "audit export", "export", "keys revoke", "connection test",
+		"audit verify", "audit export", "export", "keys revoke", "connection test", "health", "statistics",
 	}
 	tested = append(tested, comparedLines()...)
 	cli := newAPIServer(t).withServer(t)
@@ -355,7 +355,7 @@ func TestServer_TransfersFiles(t *testing.T) {
 	}
 }
 
-func TestServer_ReadsAudit(t *testing.T) {
+func TestServer_ReadsAuditAndState(t *testing.T) {
 	cli := newAPIServer(t).withServer(t)
 	cli.run(t, "user", "create", "alice")
 	if got := cli.run(t, "audit", "list", "--action", "user."); !strings.Contains(got, "service:ci") || !strings.Contains(got, "user.create") {
@@ -366,6 +366,11 @@ func TestServer_ReadsAudit(t *testing.T) {
 	}
 	if got := cli.run(t, "audit", "export", "--since", "1h"); !strings.Contains(got, `"action":"user.create"`) {
 		t.Errorf("exported %s", got)
+	}
+	for _, command := range []string{"health", "statistics"} {
+		if got := cli.run(t, command); got == "" {
+			t.Errorf("minifed %s prints nothing", command)
+		}
 	}
 	if got := cli.runJSON(t, "audit", "verify"); got["found"] != 0.0 {
 		t.Errorf("verified %v", got)
