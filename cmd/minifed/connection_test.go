@@ -49,3 +49,30 @@ func TestConnection_Lifecycle(t *testing.T) {
 	s.run(t, "connection", "delete", "wxsimWebsite", "--yes")
 	s.mustFail(t, exitFailed, []string{"does not exist"}, "connection", "show", "wxsimWebsite")
 }
+
+func TestDoctor_NamesWhatSeparatesUsers(t *testing.T) {
+	sim := new(wechattest.Server)
+	server := httptest.NewServer(sim)
+	t.Cleanup(server.Close)
+	s := newCLIWithStore(t).with("MINIFED_WECHAT_BASE_URL=" + server.URL)
+	for _, id := range []wechat.AppID{"wxsimMini", "wxsimWebsite"} {
+		if _, err := sim.AddApp(wechat.App{ID: id, Secret: wechat.AppSecret(anAppSecret)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.typed = []string{anAppSecret}
+	s.run(t, "client", "create", "--kind", "wechat_miniapp", "--id", "mini", "--app-id", "wxsimMini", "--open-platform", "shop")
+	s.typed = []string{anAppSecret}
+	s.run(t, "connection", "create", "--kind", "website", "--app-id", "wxsimWebsite")
+	said := s.run(t, "doctor")
+	for _, want := range []string{"WeChat accepts the AppID and AppSecret of this website", "names no Open Platform account", "has no button", "minifed connection update wxsimWebsite"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("doctor does not say %q:\n%s", want, said)
+		}
+	}
+	s.run(t, "connection", "update", "wxsimWebsite", "--open-platform", "shop")
+	s.run(t, "directory", "update", "default", "--sign-in-method", "website", "--sign-in-method", "password")
+	if said := s.run(t, "doctor"); strings.Contains(said, "Open Platform") || strings.Contains(said, "has no button") {
+		t.Errorf("doctor after the remedies:\n%s", said)
+	}
+}

@@ -178,6 +178,7 @@ func (e *examination) checkRecords(ctx context.Context, opened *deployment.Deplo
 				e.checkPush(ctx, opened, directory, client)
 			}
 		}
+		credentials.checkConnections(ctx, opened, directory, clients)
 	}
 }
 

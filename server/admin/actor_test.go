@@ -101,6 +101,10 @@ func methodCalls() map[string]methodCall {
 			_, err := s.PreviewConnectionUpdate(storage.Connection{Directory: d}, func(*storage.Connection) {})
 			return err
 		}},
+		"Separations": {acts: []Act{ActConnectionRead}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.Separations(ctx, d)
+			return err
+		}},
 		"CreateClient": {acts: []Act{ActClientCreate}, call: func(ctx context.Context, s *Service, d string) error {
 			_, _, err := s.CreateClient(ctx, NewClient{Client: storage.Client{Directory: d}})
 			return err

@@ -167,3 +167,32 @@ func TestDeleteDirectory_DeletesConnections(t *testing.T) {
 		t.Errorf("deleted twice: %v", err)
 	}
 }
+
+func TestSeparations_NameAppsWithoutCommonAccount(t *testing.T) {
+	mini := func(id, account string) storage.Client {
+		return storage.Client{ID: id, Federation: &storage.Federation{AppID: "wx" + id, OpenPlatform: account}}
+	}
+	connection := func(id, account string) storage.Connection {
+		return storage.Connection{AppID: "wx" + id, OpenPlatform: account}
+	}
+	tests := map[string]struct {
+		clients     []storage.Client
+		connections []storage.Connection
+		want        string
+	}{
+		"one account":    {[]storage.Client{mini("a", "shop")}, []storage.Connection{connection("b", "shop")}, ""},
+		"no account":     {[]storage.Client{mini("a", "")}, []storage.Connection{connection("b", "")}, "wxa wxb"},
+		"missing":        {[]storage.Client{mini("a", "shop")}, []storage.Connection{connection("b", "")}, "wxb"},
+		"another":        {[]storage.Client{mini("a", "shop"), mini("c", "shop")}, []storage.Connection{connection("b", "tea")}, "wxb"},
+		"no connections": {[]storage.Client{mini("a", ""), mini("b", "")}, nil, ""},
+	}
+	for name, tt := range tests {
+		var got []string
+		for _, found := range Separations(tt.clients, tt.connections) {
+			got = append(got, found.AppID)
+		}
+		if strings.Join(got, " ") != tt.want {
+			t.Errorf("%s: %v, want %s", name, got, tt.want)
+		}
+	}
+}
