@@ -231,6 +231,8 @@ type clientData struct {
 	formData
 	Client storage.Client
 	Secret field
+	// Apart says why the users of the mini-program are other users than those of the directory's other WeChat apps.
+	Apart []separation
 	// Older are problems of the stored client by today's rules.
 	Older []admin.Problem
 	// These say what the operator may do.
@@ -243,6 +245,12 @@ func (c *Console) clientPage(w http.ResponseWriter, r *request, directory *stora
 	stored := entry.Record
 	id := directory.ID
 	data := clientData{Client: stored, Secret: clientSecretField(asked.problems), Older: admin.ClientProblems(stored, *directory)}
+	if stored.Federation != nil {
+		var err error
+		if data.Apart, err = r.separations(id, stored.Federation.AppID); err != nil {
+			return err
+		}
+	}
 	data.Sections = clientForm(stored.Kind).sections(r, &asked.record, asked.conflict, asked.problems)
 	data.Revision, data.Submit, data.Cancel, data.Upload = entry.Revision(), text("form.save"), directoryPath(id, "clients"), true
 	data.Unplaced = unplaced(append(data.Sections, section{Fields: []field{data.Secret}}), asked.problems)

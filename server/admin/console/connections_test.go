@@ -1,0 +1,72 @@
+package console_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/storage"
+)
+
+func TestConnections_LifecycleInTheConsole(t *testing.T) {
+	h := newFilledHarness(t)
+	b := h.browser()
+	b.get("d/default/new-connection")
+	b.submit("Connect", "kind", "native-app", "app_id", "wxsimapp", "app_secret", "", "name", "App")
+	if !strings.Contains(b.page.text(), "32 hexadecimal digits") {
+		t.Errorf("a connection without a secret: %s", b.page.text())
+	}
+	b.submit("Connect", "kind", "native-app", "app_id", "wxsimapp", "app_secret", "secret", "name", "App", "open_platform", "tea")
+	if !strings.HasSuffix(b.page.url.Path, "/connections/wxsimapp") || !strings.Contains(b.page.text(), "Created.") {
+		t.Fatalf("at %s: %s", b.page.url, b.page.text())
+	}
+	stored := must(h.service.Connection(t.Context(), "default", "wxsimapp"))(t).Record
+	if stored.Kind != storage.ConnectionNativeApp || stored.OpenPlatform != "tea" || stored.AppSecret == "" {
+		t.Errorf("stored %+v", stored)
+	}
+	b.get("d/default/connections")
+	for _, text := range []string{"App", "Mobile app", "wxsimsite", "names no Open Platform account"} {
+		if !strings.Contains(b.page.text(), text) {
+			t.Errorf("the list has no %q: %s", text, b.page.text())
+		}
+	}
+	b.get("d/default/connections/wxsimsite")
+	for _, text := range []string{"/federation/wechat/callback", "no button", "names no Open Platform account"} {
+		if !strings.Contains(b.page.text(), text) {
+			t.Errorf("the page has no %q: %s", text, b.page.text())
+		}
+	}
+	b.get("d/default/clients/mini")
+	if !strings.Contains(b.page.text(), "Open Platform account") {
+		t.Errorf("the mini-program's page: %s", b.page.text())
+	}
+	b.get("d/default/connections/wxsimapp/act/disable")
+	b.submit("Disable the connection")
+	if !strings.Contains(b.page.text(), "Disabled.") {
+		t.Errorf("after the disabling: %s", b.page.text())
+	}
+	b.get("d/default/connections/wxsimapp/act/delete")
+	b.submit("Delete the connection")
+	if _, err := h.service.Connection(t.Context(), "default", "wxsimapp"); err == nil {
+		t.Error("the connection is still there")
+	}
+}
+
+func TestUser_PageSaysWhyThePersonIsAnotherUser(t *testing.T) {
+	h := newFilledHarness(t)
+	const hint = "WeChat sent no UnionID for this app"
+	b := h.browser()
+	b.get("d/default/users/" + h.shadow)
+	if strings.Contains(b.page.text(), hint) {
+		t.Error("a user with a UnionID has the hint")
+	}
+	alone := must(h.people.Resolve(t.Context(), loginWithoutUnionID(), true))(t)
+	b.get("d/default/users/" + alone.User.Record.ID)
+	if !strings.Contains(b.page.text(), hint) {
+		t.Errorf("no hint: %s", b.page.text())
+	}
+}
+
+func loginWithoutUnionID() identity.Login {
+	return identity.Login{Directory: "default", AppID: "wxsimsite", OpenID: "oABCDEFGHIJKLMNOPQRSTUVWXYZ99"}
+}
