@@ -28,7 +28,12 @@ type webServer struct {
 
 func newWebServer(t *testing.T) *webServer {
 	t.Helper()
-	ts := &webServer{pageTestServer: newPageTestServer(t)}
+	return newWebServerOn(t, newPageTestServer(t))
+}
+
+func newWebServerOn(t *testing.T, pages *pageTestServer) *webServer {
+	t.Helper()
+	ts := &webServer{pageTestServer: pages}
 	ts.website = ts.addConnection("default", storage.ConnectionWebsite, func(*storage.Connection) {})
 	ts.account = ts.addConnection("default", storage.ConnectionOfficialAccount, func(*storage.Connection) {})
 	ts.app("mini").BindOpenPlatform("shop")
