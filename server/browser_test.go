@@ -3,6 +3,7 @@ package server_test
 import (
 	"html"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -23,8 +24,9 @@ type browser struct {
 	set map[string]string
 	// page is the current page.
 	page *page
-	// agent is the User-Agent; empty is that of package http.
-	agent string
+	// agent is the User-Agent; empty is that of package http. header is what a proxy adds.
+	agent  string
+	header http.Header
 }
 
 // page is the result of a navigation: a page of the provider, or a response to a client.
@@ -102,6 +104,7 @@ func (b *browser) open(request *http.Request, sameSite bool) *page {
 
 func (b *browser) send(request *http.Request) *page {
 	b.Helper()
+	maps.Copy(request.Header, b.header)
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	response := must(client.Do(request))(b.T)
 	defer response.Body.Close()

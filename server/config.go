@@ -16,6 +16,7 @@ import (
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/server/federation"
 	"github.com/minifed/minifed/server/mail"
+	"github.com/minifed/minifed/server/method/scan"
 	"github.com/minifed/minifed/server/outbound"
 	"github.com/minifed/minifed/server/token"
 	"github.com/minifed/minifed/storage"
@@ -47,8 +48,8 @@ type Config struct {
 	Secrets token.Secrets
 	// Master opens AppSecrets.
 	Master *keys.Master
-	// WeChat verifies codes; a *wechat.Client.
-	WeChat federation.WeChat
+	// WeChat verifies codes, and creates the pictures and links of the sign-in by a mini-program; a *wechat.Client.
+	WeChat WeChat
 	// WeChatPages builds the addresses of WeChat's sign-in pages; optional, those of WeChat.
 	WeChatPages wechat.Pages
 
@@ -77,6 +78,8 @@ type Config struct {
 
 	// TrustedProxies are the networks whose X-Forwarded-For and X-Request-Id headers are accepted; optional.
 	TrustedProxies []netip.Prefix
+	// CountryHeader is the header in which trusted proxies send the country of the client, such as CF-IPCountry; optional.
+	CountryHeader string
 	// RequestTimeout bounds the work of one request, which continues after the client disconnects; optional, 15 s.
 	RequestTimeout time.Duration
 	// WeChatTimeout is the total timeout of federation.WeChat's calls. A request whose code another instance is exchanging waits that
@@ -93,6 +96,12 @@ type Config struct {
 	ClientBurst int
 	// Fetch configures the requests to URLs that clients registered; optional.
 	Fetch outbound.Config
+}
+
+// WeChat has the calls to WeChat. Errors are *wechat.Error.
+type WeChat interface {
+	federation.WeChat
+	scan.WeChat
 }
 
 // Counter counts sign-ins by directory, method and outcome. It must not wait.

@@ -16,6 +16,7 @@ import (
 	"github.com/minifed/minifed/server/logout"
 	"github.com/minifed/minifed/server/mail"
 	"github.com/minifed/minifed/server/method/passkey"
+	"github.com/minifed/minifed/server/method/scan"
 	"github.com/minifed/minifed/server/method/wechatweb"
 	"github.com/minifed/minifed/server/outbound"
 	"github.com/minifed/minifed/server/page"
@@ -58,6 +59,7 @@ type dependencies struct {
 	authorize   *authorize.Endpoint
 	wechatPages *wechatweb.Service
 	login       *account.Login
+	scans       *scan.Service
 	account     *account.Account
 }
 
@@ -190,6 +192,10 @@ func (d *dependencies) addAuthorize() error {
 		Now:          d.Now,
 		ErrorWriter:  d.pages.WriteError,
 	}
+	d.scans = scan.New(scan.Config{
+		Engine: d.Engine, Sealer: d.sealer, Browsers: d.pages.CSRF.Browsers, Clients: d.catalog, WeChat: d.WeChat, Master: d.Master, Now: d.Now,
+		Random: d.Rand, SingleProcess: d.SingleProcess,
+	})
 	signIns := &account.SignIns{
 		Pages: d.pages, Authorize: d.authorize, Users: d.users, Devices: d.passwords.Devices, Sealer: d.sealer, Now: d.Now,
 		Notifications: d.notifications,
@@ -202,7 +208,7 @@ func (d *dependencies) addAuthorize() error {
 		Account: d.account, Connections: d.connections, WebUsers: d.webUsers, WeChatPages: d.WeChatPages,
 		Starts: ratelimit.NewRateLimiter(webStartRate, webStartBurst, d.Now), Timeout: d.WeChatTimeout, Random: d.Rand,
 	}
-	d.login = &account.Login{Pages: d.pages, Authorize: d.authorize, Passwords: d.passwords, Now: d.Now, SignIns: signIns, Resets: d.mail.Enabled(), Ways: append([]account.Way{passkey.Way()}, d.wechatPages.Ways()...)}
+	d.login = &account.Login{Pages: d.pages, Authorize: d.authorize, Passwords: d.passwords, Now: d.Now, SignIns: signIns, Resets: d.mail.Enabled(), Ways: append([]account.Way{passkey.Way(), d.scans.Way(storage.SignInScan), d.scans.Way(storage.SignInLink)}, d.wechatPages.Ways()...)}
 	return nil
 }
 

@@ -16,7 +16,6 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/minifed/minifed/server"
-	"github.com/minifed/minifed/server/federation"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/storagetest"
 	"github.com/minifed/minifed/wechat"
@@ -36,7 +35,7 @@ func (ts *testServer) withConfig(edit func(*server.Config)) *testServer {
 }
 
 // panickingWeChat is a WeChat client with a bug. Its panic value has what must not be shown.
-type panickingWeChat struct{ federation.WeChat }
+type panickingWeChat struct{ server.WeChat }
 
 func (panickingWeChat) Code2Session(_ context.Context, _ wechat.App, code string) (wechat.Session, error) {
 	panic("bug with code " + code)

@@ -24,7 +24,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve prepares a request for dispatch, and counts and logs it after that.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, headers http.Header, dispatch func(*recorder, *endpoint.Request)) {
-	c := &endpoint.Request{Started: s.config.Now(), ClientIP: s.proxies.ClientIP(r)}
+	c := &endpoint.Request{Started: s.config.Now(), ClientIP: s.proxies.ClientIP(r), Country: s.proxies.Country(r)}
 	response := &recorder{ResponseWriter: w}
 	c.Request = r.WithContext(audit.WithOrigin(c.InContext(r.Context()), c))
 	defer s.finish(response, c)

@@ -4,10 +4,12 @@ import (
 	"context"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/minifed/minifed/server/authorize"
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/server/federation"
+	"github.com/minifed/minifed/server/method/scan"
 )
 
 // JSONRoutes returns the paths whose errors are JSON, with their methods: the interface for programs, which openapi.json has to
@@ -15,6 +17,9 @@ import (
 func (s *Server) JSONRoutes() map[string][]string {
 	all := map[string][]string{}
 	for _, mounted := range s.table.Routes {
+		if page := strings.HasPrefix(mounted.Path, authorize.LoginPath); page {
+			continue // The picture and the stream of a page.
+		}
 		if of := reflect.ValueOf(mounted.ErrorWriter).Pointer(); mounted.Name != "assets" &&
 			(of == reflect.ValueOf(endpoint.OAuthErrors).Pointer() || of == reflect.ValueOf(endpoint.ChallengedErrors).Pointer() || of == reflect.ValueOf(endpoint.BearerErrors).Pointer()) {
 			all[mounted.Path] = slices.DeleteFunc(slices.Clone(mounted.Methods), func(method string) bool { return method == "OPTIONS" })
@@ -27,9 +32,11 @@ func (s *Server) JSONRoutes() map[string][]string {
 func FormParameters() map[string][]string {
 	foreign := func(name string) bool { return slices.Contains(federation.ForeignMembers(), name) }
 	doors := slices.DeleteFunc(slices.Concat(federation.Parameters().Strings, federation.Parameters().Lists, federation.Parameters().Objects), foreign)
+	scans := slices.DeleteFunc(slices.Concat(scan.Parameters().Strings, scan.Parameters().Lists, scan.Parameters().Objects, scan.Parameters().Booleans), foreign)
 	return map[string][]string{
 		"body":          endpoint.BodyParameters(),
 		"doors":         doors,
+		"scans":         scans,
 		"authorization": authorize.Parameters(),
 	}
 }

@@ -11,10 +11,12 @@ import (
 	"github.com/minifed/minifed/server/federation"
 	"github.com/minifed/minifed/server/logout"
 	"github.com/minifed/minifed/server/method/passkey"
+	"github.com/minifed/minifed/server/method/scan"
 	"github.com/minifed/minifed/server/method/totp"
 	"github.com/minifed/minifed/server/method/wechatweb"
 	"github.com/minifed/minifed/server/pushevent"
 	"github.com/minifed/minifed/server/token"
+	"github.com/minifed/minifed/storage"
 )
 
 // Server is the OpenID Provider of all directories. It is an http.Handler, safe for concurrent use; http.Server.Shutdown drains
@@ -37,6 +39,7 @@ func endpoints(d *dependencies) []endpoint.Endpoint {
 	passkeys := &passkey.Service{
 		Users: d.users, Engine: d.Engine, Sealer: d.sealer, Browsers: d.pages.CSRF.Browsers, Now: d.Now, Random: d.Rand,
 	}
+	scans := scan.Backend{Service: d.scans, Clients: d.clients, Login: wechat}
 	return []endpoint.Endpoint{
 		d.token, // POST /oauth2/token: the grants of dependencies.go
 		&token.Introspection{Clients: d.clients, AccessTokens: d.accessTokens, Store: d.store},
@@ -79,6 +82,12 @@ func endpoints(d *dependencies) []endpoint.Endpoint {
 		&totp.Lost{Account: d.account},
 		&totp.Enrol{Account: d.account, Service: codes},
 		&totp.Manage{Account: d.account, Service: codes},
+		&scan.Login{Account: d.account, Service: d.scans, Method: storage.SignInScan},
+		&scan.Login{Account: d.account, Service: d.scans, Method: storage.SignInLink},
+		&scan.Landing{Pages: d.pages},
+		&scan.Seen{Backend: scans},
+		&scan.Approve{Backend: scans},
+		&scan.Deny{Backend: scans},
 		&account.Apps{Account: d.account},
 		&wechatweb.Begin{Service: d.wechatPages},
 		&wechatweb.Callback{Service: d.wechatPages},
@@ -98,7 +107,7 @@ func New(config Config) (*Server, error) {
 	s := &Server{
 		config:  config,
 		shared:  shared,
-		proxies: endpoint.TrustedProxies{Networks: config.TrustedProxies, Random: config.Rand},
+		proxies: endpoint.TrustedProxies{Networks: config.TrustedProxies, Random: config.Rand, CountryHeader: config.CountryHeader},
 		table:   endpoint.NewRouteTable(),
 		headers: headersOf(config.PublicURL),
 		access:  accessLog{config.Logger},
@@ -118,6 +127,9 @@ func (s *Server) Run(ctx context.Context) {
 	loops.Go(func() { s.shared.store.Run(ctx, s.config.Logger) })
 	loops.Wait()
 }
+
+// EndStreams ends the streams of pages that wait for a decision, so that http.Server.Shutdown does not wait for them.
+func (s *Server) EndStreams() { s.shared.scans.Close() }
 
 // Wait returns when the mail that requests caused is sent. Call it after http.Server.Shutdown.
 func (s *Server) Wait() { s.shared.mail.Wait() }

@@ -23,7 +23,7 @@ import (
 )
 
 // noWeChat is for servers at which no mini-program signs in.
-type noWeChat struct{}
+type noWeChat struct{ server.WeChat }
 
 func (noWeChat) Code2Session(context.Context, wechat.App, string) (wechat.Session, error) {
 	return wechat.Session{}, http.ErrNotSupported

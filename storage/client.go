@@ -99,6 +99,9 @@ type Client struct {
 	// Lifetimes override the directory's where they are set.
 	Lifetimes Lifetimes `json:"lifetimes,omitzero"`
 
+	// Scan replaces parts of the directory's setting for sign-ins to this client, for kinds that use the authorization endpoint.
+	Scan ScanTarget `json:"scan,omitzero"`
+
 	// Assignments are the roles of a service client, at most MaxAssignments. They count in OperatorsDirectory alone.
 	Assignments []Assignment `json:"assignments,omitempty"`
 	// ExpiresAt is the time from which the client counts as disabled; zero for never.

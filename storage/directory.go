@@ -23,6 +23,12 @@ type Directory struct {
 	// allows them, passkeys.
 	SignInMethods []string `json:"sign_in_methods,omitempty"`
 
+	// Scan is the mini-program of sign-ins by scan and by link.
+	Scan ScanTarget `json:"scan,omitzero"`
+	// ScanLinkRule means that a rule of WeChat's console opens the page of Scan for links below {issuer}/scan/. The picture is then an
+	// ordinary QR code.
+	ScanLinkRule bool `json:"scan_link_rule,omitempty"`
+
 	Branding  Branding  `json:"branding,omitzero"`
 	Policy    Policy    `json:"policy,omitzero"`
 	Lifetimes Lifetimes `json:"lifetimes,omitzero"`

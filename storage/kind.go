@@ -29,6 +29,7 @@ const (
 	KindPasskey        Kind = "passkeys"
 	KindChallenge      Kind = "challenges"
 	KindTOTP           Kind = "totps"
+	KindScan           Kind = "scans"
 	KindConnection     Kind = "connections"
 	KindWebLogin       Kind = "web_logins"
 	KindPushEvent      Kind = "push_events"
@@ -83,6 +84,7 @@ func Kinds() map[Kind]Indexes {
 		KindPasskey:         {Created: true},
 		KindChallenge:       {},
 		KindTOTP:            {},
+		KindScan:            {},
 		KindConnection:      {Created: true},
 		KindWebLogin:        {},
 		KindPushEvent:       {Due: true},

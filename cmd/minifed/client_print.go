@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"image/png"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,6 +33,15 @@ func linkingState(client storage.Client) string {
 	default:
 		return ""
 	}
+}
+
+// scanText returns what a picture or a link of a sign-in opens; empty if nothing is set.
+func scanText(scan storage.ScanTarget, linkRule bool) string {
+	parts := []string{scan.MiniProgram, scan.Page, scan.Version}
+	if linkRule {
+		parts = append(parts, "ordinary QR code")
+	}
+	return strings.Join(slices.DeleteFunc(parts, func(part string) bool { return part == "" }), ", ")
 }
 
 // startsSessionsState returns a text about a mini-program that may start browser sessions; empty for others.
@@ -76,6 +86,7 @@ func (d *operatorEnv) printClient(client clientView) {
 		console.Field{Name: "origins", Value: spaced(client.Origins)},
 		console.Field{Name: "backchannel_logout_uri", Value: client.BackchannelLogoutURI},
 		console.Field{Name: "backend_logout", Value: yes(client.BackendLogout)},
+		console.Field{Name: "scan", Value: scanText(client.Scan, false)},
 		console.Field{Name: "grant_types", Value: spaced(client.GrantTypes)},
 		console.Field{Name: "scopes", Value: spaced(client.Scopes)},
 		console.Field{Name: "account_linking", Value: linkingState(client.Client)},

@@ -176,6 +176,7 @@ func (d *operatorEnv) showDirectory(view directoryView) error {
 			{Name: "state", Value: suffix("disabled", view.Disabled)},
 			{Name: "signing_algs", Value: spaced(admin.SigningAlgorithms(view.Directory))},
 			{Name: "sign_in_methods", Value: spaced(view.SignInMethods)},
+			{Name: "scan", Value: scanText(view.Scan, view.ScanLinkRule)},
 			{Name: "self_registration", Value: yes(view.Policy.SelfRegistration)},
 			{Name: "two_factor", Value: string(view.TwoFactor())},
 			{Name: "attach_by_phone", Value: yes(view.Policy.AttachByPhone)},

@@ -181,7 +181,7 @@ func (e *Login) form(r *endpoint.Request, p *authorize.Pending, current *authori
 }
 
 func (e *Login) page(r *endpoint.Request, p *authorize.Pending, name string) (page.Page, error) {
-	ways, err := e.offered(r)
+	ways, err := e.offered(r, p)
 	if err != nil {
 		return page.Page{}, err
 	}

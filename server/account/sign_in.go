@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/minifed/minifed/identity"
@@ -22,7 +23,7 @@ type SignIns struct {
 	Devices   Devices
 	Sealer    endpoint.Sealer
 	Now       func() time.Time
-	// Notifications notify the owner of an account that a WeChat user was linked.
+	// Notifications notify users of new sign-ins, and the owner of an account that a WeChat user was linked.
 	Notifications page.Notifications
 }
 
@@ -159,6 +160,11 @@ func (s *SignIns) Finish(w http.ResponseWriter, r *endpoint.Request, done *Unfin
 	}
 	if err := s.Devices.rememberUser(w, r, done.User.ID); err != nil {
 		return "", err
+	}
+	if slices.Contains(done.How.AMR, authorize.AMRScan) || slices.Contains(done.How.AMR, authorize.AMRLink) {
+		if err := s.Notifications.NotifySignIn(r.Context(), r, done.User, "mail.signed_in_scan", signed.Record.Browser); err != nil {
+			return "", err
+		}
 	}
 	if done.Pending == nil {
 		if address, operator := consoleHome(w, r); operator {

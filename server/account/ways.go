@@ -1,6 +1,7 @@
 package account
 
 import (
+	"github.com/minifed/minifed/server/authorize"
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/server/page"
 	"github.com/minifed/minifed/storage"
@@ -15,16 +16,16 @@ type Way struct {
 	Text page.Message
 	// Begin means that the login page begins the method by a POST request to Path. Otherwise it links to Path.
 	Begin bool
-	// Works reports whether the method works in the browser of r, and is set up in its directory.
-	Works func(r *endpoint.Request) (bool, error)
+	// Works reports whether the method works in the browser of r, and is set up for the client of p, which is nil for the account page.
+	Works func(r *endpoint.Request, p *authorize.Pending) (bool, error)
 }
 
 // Offered reports whether users can sign in by this way: the directory lists the method, and it works.
-func (w Way) Offered(r *endpoint.Request) (bool, error) {
+func (w Way) Offered(r *endpoint.Request, p *authorize.Pending) (bool, error) {
 	if !r.Issuer.Directory.HasSignInMethod(w.Method) {
 		return false, nil
 	}
-	return w.Works(r)
+	return w.Works(r, p)
 }
 
 // loginWays are the ways on the login page, those before and those after the form of the password.
@@ -34,7 +35,7 @@ type loginWays struct {
 }
 
 // offered returns the ways of a login page in the order of the directory.
-func (e *Login) offered(r *endpoint.Request) (loginWays, error) {
+func (e *Login) offered(r *endpoint.Request, p *authorize.Pending) (loginWays, error) {
 	var shown loginWays
 	for _, method := range r.Issuer.Directory.ShownSignInMethods() {
 		if method == storage.SignInPassword {
@@ -45,7 +46,7 @@ func (e *Login) offered(r *endpoint.Request) (loginWays, error) {
 			if way.Method != method {
 				continue
 			}
-			works, err := way.Works(r)
+			works, err := way.Works(r, p)
 			if err != nil {
 				return loginWays{}, err
 			}

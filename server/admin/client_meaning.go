@@ -23,6 +23,8 @@ func (p *problems) checkMeaning(client storage.Client, rules kindRules) {
 		p.add("backend_logout", "is not for the subject type pairwise: its ID tokens do not name the session")
 	}
 	const noAuthorize = "it does not use the authorization endpoint"
+	means("scan", client.Scan != storage.ScanTarget{}, rules.Browser, noAuthorize)
+	p.checkScan(client.Scan)
 	means("require_pkce", client.RequirePKCE, rules.Browser, noAuthorize)
 	means("require_par", client.RequirePAR, rules.Browser, noAuthorize)
 	means("introspection", client.Introspection, client.AuthMethod != authNone, "introspection needs a client that authenticates")

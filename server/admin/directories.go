@@ -309,6 +309,10 @@ func (s *Service) checkDirectory(directory storage.Directory) error {
 	p.checkBranding(directory.Branding)
 	p.checkPolicy(directory.Policy)
 	p.checkSignInMethods(directory)
+	p.checkScan(directory.Scan)
+	if directory.ScanLinkRule && directory.Scan.MiniProgram == "" {
+		p.add("scan_link_rule", "has no effect without scan.mini_program")
+	}
 	p.checkLifetimes(directory.Lifetimes)
 	p.checkClaims(directory.Claims)
 	p.checkVerificationFiles(directory.VerificationFiles)

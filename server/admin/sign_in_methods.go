@@ -8,6 +8,21 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
+// checkScan checks the mini-program of sign-ins by scan and by link. A client may be created after the directory names it.
+func (p *problems) checkScan(scan storage.ScanTarget) {
+	if scan.MiniProgram != "" {
+		p.check("scan.mini_program", checkClientID(scan.MiniProgram))
+	}
+	if page := scan.Page; len(page) > 1024 || strings.HasPrefix(page, "/") || strings.ContainsAny(page, "?# %") {
+		p.add("scan.page", "must be the path of a page without a leading slash and without a query, such as pages/scan/index")
+	}
+	switch scan.Version {
+	case "", "release", "trial", "develop":
+	default:
+		p.add("scan.version", "must be release, trial or develop")
+	}
+}
+
 // checkSignInMethods checks the list of sign-in methods. The directory of operators has no list: its methods do not change.
 func (p *problems) checkSignInMethods(directory storage.Directory) {
 	const member = "sign_in_methods"

@@ -45,6 +45,8 @@ type JSONParameters struct {
 	Strings []string
 	Lists   []string
 	Objects []string
+	// Booleans are returned as "true" and "false".
+	Booleans []string
 }
 
 // malformed returns the error for an invalid body. description may contain the name of a known member, never a value.
@@ -68,6 +70,11 @@ func (m JSONParameters) parse(body []byte) (url.Values, error) {
 	form := url.Values{}
 	for _, name := range m.Strings {
 		if err := addString(form, name, all[name]); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range m.Booleans {
+		if err := addBoolean(form, name, all[name]); err != nil {
 			return nil, err
 		}
 	}
@@ -104,6 +111,15 @@ func addString(form url.Values, name string, raw json.RawMessage) error {
 	}
 	form.Set(name, value)
 	return nil
+}
+
+// addBoolean accepts true and false, also as strings.
+func addBoolean(form url.Values, name string, raw json.RawMessage) error {
+	if text := string(raw); text == "true" || text == "false" {
+		form.Set(name, text)
+		return nil
+	}
+	return addString(form, name, raw)
 }
 
 func addList(form url.Values, name string, raw json.RawMessage) error {

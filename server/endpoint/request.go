@@ -23,6 +23,8 @@ type Request struct {
 	ID       string
 	Started  time.Time
 	ClientIP netip.Addr
+	// Country is the ISO 3166-1 code of the country that ClientIP is in, as a trusted proxy says; empty if unknown.
+	Country string
 
 	// Route and Issuer are nil until they are found.
 	Route  *Route
@@ -76,6 +78,8 @@ func (c *Request) InContext(ctx context.Context) context.Context {
 type TrustedProxies struct {
 	Networks []netip.Prefix
 	Random   io.Reader
+	// CountryHeader is the header in which they send the country of the client; empty for none.
+	CountryHeader string
 }
 
 const maxRequestID = 64
@@ -116,6 +120,24 @@ func (p TrustedProxies) ClientIP(r *http.Request) netip.Addr {
 		}
 	}
 	return address
+}
+
+// Country returns the country of the client as a trusted proxy says; empty if unknown.
+func (p TrustedProxies) Country(r *http.Request) string {
+	if p.CountryHeader == "" || !p.trusts(peer(r)) {
+		return ""
+	}
+	return CountryCode(r.Header.Get(p.CountryHeader))
+}
+
+// CountryCode returns an ISO 3166-1 code in capital letters. It is empty for anything else, and for the codes by which proxies
+// say that they do not know: XX, and T1 for the Tor network.
+func CountryCode(text string) string {
+	code := strings.ToUpper(text)
+	if len(code) != 2 || strings.Trim(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" || code == "XX" {
+		return ""
+	}
+	return code
 }
 
 // IsHTTPS reports whether a request arrived by https: at this process, or at a trusted proxy that says so.

@@ -64,11 +64,20 @@ type Handler struct {
 
 // respond responds with tokens and profile. v has the parameters that the exchange does not have.
 func (h Handler) respond(w http.ResponseWriter, form url.Values, v *Request) error {
+	response, err := h.login(form, v)
+	if err != nil {
+		return err
+	}
+	return endpoint.WriteJSON(w, response)
+}
+
+// login signs a user in.
+func (h Handler) login(form url.Values, v *Request) (LoginResponse, error) {
 	v.results = h.Results
 	if text := form.Get("user"); text != "" {
 		profile, err := identity.ParseProfileUpdate([]byte(text))
 		if err != nil {
-			return userError(err)
+			return LoginResponse{}, userError(err)
 		}
 		v.profile = &profile
 	}
@@ -76,19 +85,19 @@ func (h Handler) respond(w http.ResponseWriter, form url.Values, v *Request) err
 	if v.ticketAlone() {
 		code = v.ticket
 	} else if err := grants.CheckLoginCode(form, "code"); err != nil {
-		return err
+		return LoginResponse{}, err
 	}
 	response, err := h.Token.Respond(v.Request, exchangeForm(form, code), v)
 	if err != nil {
-		return err
+		return LoginResponse{}, err
 	}
 	scope, _ := response.Scope.(string)
 	user := token.WithPlaceholder(*v.user, *v.client, v.user.ID)
-	return endpoint.WriteJSON(w, profileResponse{response, token.ClaimsOf(v.Issuer.Directory).OfScopes(user.ID, user, strings.Fields(scope))})
+	return LoginResponse{response, token.ClaimsOf(v.Issuer.Directory).OfScopes(user.ID, user, strings.Fields(scope))}, nil
 }
 
-// profileResponse is a token response with the claims of UserInfo.
-type profileResponse struct {
+// LoginResponse is a token response with the claims of UserInfo.
+type LoginResponse struct {
 	token.Response
 	Profile map[string]any `json:"profile"`
 }

@@ -54,6 +54,10 @@ type Request struct {
 	unfinished bool
 	// digest caches requestDigest.
 	digest string
+	// confirmation is what the login confirms; nil for a login alone.
+	confirmation Confirmation
+	// grant is the ID of the grant of the login.
+	grant string
 }
 
 type requestKey struct{}
@@ -93,11 +97,15 @@ func (v *Request) requestDigest(request grants.Exchange) string {
 		if v.native {
 			kind += " " + MethodNativeApp
 		}
-		v.digest = storage.Digest(
+		parts := []string{
 			kind, v.method, v.ticket, request.Code,
 			strings.Join(request.Scopes, " "), storage.Digest(request.Audience...), request.Nonce, request.PhoneCode,
 			v.username, v.password, v.accessToken,
-		)
+		}
+		if v.confirmation != nil {
+			parts = append(parts, v.confirmation.Digest())
+		}
+		v.digest = storage.Digest(parts...)
 	}
 	return v.digest
 }

@@ -126,6 +126,9 @@ func (f *Service) ResolveReplay(ctx context.Context, request grants.Exchange) (g
 	}
 	v := requestFrom(ctx)
 	v.native = request.SubjectTokenType == grants.NativeAppTokenType
+	if err := f.checkConfirmation(ctx, client, request, v); err != nil {
+		return grants.Subject{}, false, err
+	}
 	attempt := &endpoint.FromContext(ctx).SignIn
 	attempt.Method = MethodMiniProgram
 	if v.native {
@@ -145,7 +148,7 @@ func (f *Service) ResolveReplay(ctx context.Context, request grants.Exchange) (g
 		return grants.Subject{}, false, f.registrationRequired(ctx, client, live.Grant)
 	}
 	record := client.Record()
-	v.user, v.client = &live.User, &record
+	v.user, v.client, v.grant = &live.User, &record, live.Grant.ID
 	attempt.Method = "" // The earlier request was the sign-in.
 	return subjectOf(live.Grant, live.Subject), true, nil
 }
@@ -230,7 +233,7 @@ func (f *Service) ResolveSubject(ctx context.Context, request grants.Exchange, s
 		return grants.Subject{}, f.storeRejection(ctx, client, request, v, userError(err))
 	}
 	// 3. The grant with the epochs of the user as first read: an end of all grants in the meantime ends this one too.
-	v.user, v.client = &found.user, &record
+	v.user, v.client, v.grant = &found.user, &record, draft.ID
 	draft.User = found.user.ID
 	draft.UserEpoch = found.epoch
 	draft.ClientEpoch = found.clientEpoch

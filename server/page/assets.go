@@ -37,7 +37,7 @@ func fixedAssets(clients oauth2.Clients) (*Assets, error) {
 	e := &Assets{clients: clients, fixed: map[string]asset{}}
 	for file, mediaType := range map[string]string{
 		StyleFile: "text/css; charset=utf-8", "icon.svg": "image/svg+xml", PasskeyScript: "text/javascript; charset=utf-8",
-		FirstOwnerScript: "text/javascript; charset=utf-8",
+		FirstOwnerScript: "text/javascript; charset=utf-8", ScanScript: "text/javascript; charset=utf-8",
 	} {
 		content, err := pageFiles.ReadFile("pages/" + file)
 		if err != nil {
@@ -115,6 +115,8 @@ const (
 	PasskeyScript = "passkey.js"
 	// FirstOwnerScript is the name of the script that reads the secret of the link for the first owner.
 	FirstOwnerScript = "first_owner.js"
+	// ScanScript is the name of the script that waits for the decision of a mini-program.
+	ScanScript = "scan.js"
 
 	logoFile      = "logo" + pictureSuffix
 	clientPrefix  = "client-"

@@ -38,13 +38,38 @@ func (l Notifications) NotifyWithLink(ctx context.Context, r *endpoint.Request, 
 	return err
 }
 
+// NotifySignIn sends a mail about a new sign-in, with the browser and the way to the operator. key names the text.
+func (l Notifications) NotifySignIn(ctx context.Context, r *endpoint.Request, user storage.User, key, browser string) error {
+	if !l.CanNotify(user) {
+		return nil
+	}
+	locale := l.Locales.of(user.Profile.Locale)
+	if browser == "" {
+		unknown, err := locale.Text("mail.browser_unknown")
+		if err != nil {
+			return err
+		}
+		browser = unknown
+	}
+	support := r.Issuer.Directory.Branding.SupportURL
+	if support != "" {
+		support = " (" + support + ")"
+	}
+	message, err := l.Compose(r.Issuer, locale, user, user.Email, key, r.Issuer.URL+endpoint.AccountPath, browser, support)
+	if err == nil {
+		l.Queue.Send(ctx, r.ID, message)
+	}
+	return err
+}
+
 // Compose returns a message of the directory about a user's account, with a link.
-func (l Notifications) Compose(issuer *oauth2.Issuer, locale *Locale, user storage.User, to, key, link string) (mail.Message, error) {
+// The text has the directory, the user and the link as its first parameters, and then the further ones.
+func (l Notifications) Compose(issuer *oauth2.Issuer, locale *Locale, user storage.User, to, key, link string, further ...any) (mail.Message, error) {
 	name := ViewUser(user).Name
 	subject, err := locale.Text(key+".subject", issuer.Directory.Name)
 	if err != nil {
 		return mail.Message{}, err
 	}
-	text, err := locale.Text(key+".text", issuer.Directory.Name, name, link)
+	text, err := locale.Text(key+".text", append([]any{issuer.Directory.Name, name, link}, further...)...)
 	return mail.Message{To: to, Subject: strings.Join(strings.Fields(subject), " "), Text: text}, err
 }

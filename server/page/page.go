@@ -42,6 +42,8 @@ type Page struct {
 	refresh string
 	// Script is the name of the script of the page; empty for none. A page must explain what to do without it.
 	Script string
+	// Polls means that the page loads again every two seconds in a browser without scripts.
+	Polls bool
 	// Wide pages contain lists.
 	Wide bool
 	// Zoneinfo is the time zone of the times on it; UTC when empty.
@@ -152,6 +154,9 @@ func pagePolicy(shown Page) string {
 	policy := "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 	if shown.Script != "" {
 		policy += "; script-src 'self'"
+	}
+	if shown.Script == ScanScript {
+		policy += "; connect-src 'self'"
 	}
 	if shown.Leaves {
 		return policy
@@ -376,4 +381,13 @@ func Redirect(w http.ResponseWriter, r *endpoint.Request, path string, parameter
 	w.Header().Set("Location", LinksOf(r.Request, issuer).To(path, parameters...))
 	w.WriteHeader(http.StatusSeeOther)
 	return nil
+}
+
+// AbsoluteURL returns the URL of a path of an issuer's host, such as that of an asset.
+func AbsoluteURL(issuer *oauth2.Issuer, path string) string {
+	base, err := url.Parse(issuer.URL)
+	if err != nil {
+		return path
+	}
+	return base.ResolveReference(&url.URL{Path: path}).String()
 }

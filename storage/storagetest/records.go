@@ -45,6 +45,7 @@ func recordCases() []testCase {
 		{name: "pushed request", run: testRecord[storage.PushedRequest]},
 		{name: "revoked token", run: testRecord[storage.RevokedToken]},
 		{name: "served issuers", run: testRecord[storage.Served]},
+		{name: "scan", run: testRecord[storage.Scan]},
 		{name: "session", run: testRecord[storage.Session]},
 		{name: "signing keys", run: testRecord[storage.SigningKeys]},
 		{name: "statistics", run: testRecord[storage.Statistics]},

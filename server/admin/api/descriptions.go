@@ -73,6 +73,8 @@ func directoryDescriptions() map[string]description {
 		"Directory.former_issuer":      server("The issuer before the last change of issuer."),
 		"Directory.issuer_changed_at":  server("When issuer changed last."),
 		"Directory.sign_in_methods":    says("The sign-in methods of browsers in the order of the login page: scan, link, website, official-account, password, passkey. Without one: password and, where the policy allows them, passkeys."),
+		"Directory.scan":               says("The mini-program of sign-ins by scan and by link."),
+		"Directory.scan_link_rule":     says("A rule of WeChat's console opens the page for ordinary links that begin with {issuer}/scan/. The picture is then an ordinary QR code, which needs no call to WeChat."),
 		"Directory.branding":           says("The look of pages."),
 		"Directory.policy":             says("What the directory allows."),
 		"Directory.lifetimes":          says("How long tokens and sessions are valid, in seconds. A client's own values come first."),
@@ -111,6 +113,11 @@ func directoryDescriptions() map[string]description {
 		"Lifetimes.session_idle":     says("An unused browser session; 12 hours. It has no effect for a client."),
 		"Lifetimes.session_absolute": says("A browser session; 30 days. It has no effect for a client."),
 		"Lifetimes.code":             says("Authorization codes; 60."),
+
+		"ScanTarget":              says("The page of a mini-program that a picture or a link opens."),
+		"ScanTarget.mini_program": says("The ID of the client of kind wechat_miniapp, which needs starts_sessions."),
+		"ScanTarget.page":         says("The path of the page, such as pages/scan/index. Without one, the home page."),
+		"ScanTarget.version":      says("The version of the mini-program. The default is release.").oneOf("release", "trial", "develop"),
 
 		"ClaimMapping":        says("A claim that returns groups or an attribute of users. Only operators and imports set its value."),
 		"ClaimMapping.claim":  needs("The name of the claim."),
@@ -165,6 +172,7 @@ func clientDescriptions() map[string]description {
 		"Client.native_app":                says("The AppID of a connection of kind native-app: the client's backend exchanges the codes of WeChat's SDK (SendAuth) for tokens. For kinds wechat_miniapp and web."),
 		"Client.starts_sessions":           says("Lets the backend of a mini-program start browser sessions: sign-in by scan, by link and by hand-off. With a login code of a user, the backend can sign that user in to any browser, at every client of the directory, without the user's consent."),
 		"Client.introspection":             says("Lets the client introspect every token of the directory."),
+		"Client.scan":                      says("The mini-program of sign-ins by scan and by link to this client, in place of the directory's."),
 		"Client.lifetimes":                 says("Times that replace those of the directory."),
 		"Client.assignments":               withheld(),
 		"Client.expires_at":                withheld(),

@@ -326,7 +326,7 @@ func everyClient() []storage.Client {
 		DefaultScopes: []string{"openid"}, Audiences: []string{"https://api.example.com"}, DefaultAudience: []string{"https://api.example.com"},
 		IDTokenAlgorithm: "ES256", IDTokenClaims: &on, AccessTokenAlgorithm: "RS256", OpaqueAccessTokens: true, AccessTokenType: "JWT", KeepRefreshToken: true,
 		PlaceholderEmailDomain: "users.example.com", FirstParty: true, RequirePKCE: true, RequirePAR: true, Pairwise: true, SectorIdentifier: "https://a.example.com/s",
-		AccountLinking: true, StartsSessions: true, NativeApp: "wxaaaaaaaaaaaaaaaa", Introspection: true, Lifetimes: storage.Lifetimes{AccessToken: 60, IDToken: 61, RefreshIdle: 62, RefreshAbsolute: 63, Code: 30},
+		AccountLinking: true, StartsSessions: true, NativeApp: "wxaaaaaaaaaaaaaaaa", Scan: storage.ScanTarget{MiniProgram: "mall", Page: "pages/scan"}, Introspection: true, Lifetimes: storage.Lifetimes{AccessToken: 60, IDToken: 61, RefreshIdle: 62, RefreshAbsolute: 63, Code: 30},
 		Federation: &storage.Federation{AppID: "wx0123456789abcdef", AppSecret: "sealed", OpenPlatform: "ours", Provisioning: storage.ProvisionBind, UpdateProfile: true, PasswordBinding: true, LinkingPartners: []string{"shop"}},
 		CreatedAt:  at, UpdatedAt: at,
 	}
@@ -350,6 +350,8 @@ func fillDirectory(directory *storage.Directory) {
 	directory.Branding = storage.Branding{Logo: []byte("a picture"), AccentColor: "#07c160", PolicyURL: "https://a.example.com/p", TermsURL: "https://a.example.com/t", SupportURL: "https://a.example.com/s", ICPNumber: "京ICP备12345678号-1", PoliceNumber: "京公网安备 11010502030143号"}
 	directory.VerificationFiles = []storage.VerificationFile{{Name: "MP_verify_abc.txt", Content: "abc"}}
 	directory.Policy = storage.Policy{SigningAlgorithms: []string{"RS256"}, SelfRegistration: true, AttachByPhone: true, MergeByUnionID: true, PhoneFresh: 86400, TwoFactor: storage.TwoFactorOptional}
+	directory.Scan = storage.ScanTarget{MiniProgram: "mall", Page: "pages/scan", Version: "trial"}
+	directory.ScanLinkRule = true
 	directory.SignInMethods = []string{storage.SignInPasskey, storage.SignInPassword}
 	directory.Lifetimes = storage.Lifetimes{AccessToken: 60, IDToken: 61, RefreshIdle: 62, RefreshAbsolute: 63, SessionIdle: 64, SessionAbsolute: 65, Code: 30}
 	directory.Claims = []storage.ClaimMapping{{Claim: "groups", Source: "groups", Scope: "groups"}}

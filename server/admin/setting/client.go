@@ -77,6 +77,9 @@ func clientBrowser() []Setting[client] {
 		{"origin", "origins", Browser, nil, clientList(func(c *client) *[]string { return &c.Origins })},
 		{"backchannel-logout-uri", "backchannel_logout_uri", Browser, nil, clientText(func(c *client) *string { return &c.BackchannelLogoutURI })},
 		{"backend-logout", "backend_logout", Browser, nil, clientToggle(func(c *client) *bool { return &c.BackendLogout })},
+		{"scan-mini-program", "scan.mini_program", Browser, nil, clientText(func(c *client) *string { return &c.Scan.MiniProgram })},
+		{"scan-page", "scan.page", Browser, nil, clientText(func(c *client) *string { return &c.Scan.Page })},
+		{"scan-version", "scan.version", Browser, append([]string{""}, scanVersions()...), clientText(func(c *client) *string { return &c.Scan.Version })},
 		{"require-pkce", "require_pkce", Browser, nil, clientToggle(func(c *client) *bool { return &c.RequirePKCE })},
 		{"require-par", "require_par", Browser, nil, clientToggle(func(c *client) *bool { return &c.RequirePAR })},
 	}
@@ -114,7 +117,7 @@ func ForKind(kind storage.ClientKind) []Setting[storage.Client] {
 	without := map[storage.ClientKind][]string{
 		storage.ClientMiniapp: {
 			"redirect_uris", "post_logout_redirect_uris", "origins", "backend_logout", "require_pkce", "require_par", "subject_type",
-			"sector_identifier", "lifetimes.code",
+			"sector_identifier", "lifetimes.code", "scan.mini_program", "scan.page", "scan.version",
 		},
 		storage.ClientSPA: {"auth_method", "auth_algorithm", "jwks_uri", "jwks", "backend_logout", "introspection", "keep_refresh_token", "native_app"},
 		storage.ClientWeb: {"origins"},
@@ -122,7 +125,7 @@ func ForKind(kind storage.ClientKind) []Setting[storage.Client] {
 			"first_party", "logo", "policy_url", "terms_url", "redirect_uris", "post_logout_redirect_uris", "origins", "backchannel_logout_uri",
 			"backend_logout", "require_pkce", "require_par", "account_linking", "native_app", "id_token_claims", "keep_refresh_token", "subject_type",
 			"sector_identifier", "placeholder_email_domain", "lifetimes.id_token", "lifetimes.refresh_idle", "lifetimes.refresh_absolute",
-			"lifetimes.code",
+			"lifetimes.code", "scan.mini_program", "scan.page", "scan.version",
 		},
 	}
 	without[storage.ClientNative] = append([]string{"subject_type", "sector_identifier"}, without[storage.ClientSPA]...)

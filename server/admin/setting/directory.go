@@ -28,6 +28,10 @@ func Directory() []Setting[storage.Directory] {
 		{"police-number", "branding.police_number", China, nil, text(func(d *r) *string { return &d.Branding.PoliceNumber })},
 		{"verification-file", "verification_files", China, nil, Files[r](func(d *r) *[]storage.VerificationFile { return &d.VerificationFiles })},
 		{"sign-in-method", "sign_in_methods", SignIn, nil, List[r](func(d *r) *[]string { return &d.SignInMethods })},
+		{"scan-mini-program", "scan.mini_program", SignIn, nil, text(func(d *r) *string { return &d.Scan.MiniProgram })},
+		{"scan-page", "scan.page", SignIn, nil, text(func(d *r) *string { return &d.Scan.Page })},
+		{"scan-version", "scan.version", SignIn, scanVersions(), text(func(d *r) *string { return &d.Scan.Version })},
+		{"scan-link-rule", "scan_link_rule", SignIn, nil, toggle(func(d *r) *bool { return &d.ScanLinkRule })},
 		{"self-registration", "policy.self_registration", SignIn, nil, toggle(func(d *r) *bool { return &d.Policy.SelfRegistration })},
 		{"two-factor", "policy.two_factor", SignIn, twoFactors, text(func(d *r) *string { return (*string)(&d.Policy.TwoFactor) })},
 		{"attach-by-phone", "policy.attach_by_phone", SignIn, nil, toggle(func(d *r) *bool { return &d.Policy.AttachByPhone })},
@@ -41,3 +45,6 @@ func Directory() []Setting[storage.Directory] {
 	}
 	return slices.Concat(own, lifetimes(func(d *r) *storage.Lifetimes { return &d.Lifetimes }))
 }
+
+// scanVersions are the versions of a mini-program that a picture or a link opens. The first is the default.
+func scanVersions() []string { return []string{"release", "trial", "develop"} }

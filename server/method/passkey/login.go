@@ -28,7 +28,7 @@ type Login struct {
 func Way() account.Way {
 	return account.Way{
 		Method: storage.SignInPasskey, Path: account.PasskeyLoginPath, Text: page.Text("login.passkey"),
-		Works: func(r *endpoint.Request) (bool, error) {
+		Works: func(r *endpoint.Request, _ *authorize.Pending) (bool, error) {
 			return r.Issuer.Directory.TwoFactor() != storage.TwoFactorOff && account.PasskeysWork(r), nil
 		},
 	}

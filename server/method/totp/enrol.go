@@ -37,7 +37,7 @@ type sealedSecret struct {
 // enrolData is what the page shows.
 type enrolData struct {
 	Alert   page.Message
-	Picture picture
+	Picture page.QR
 	Secret  string
 	Sealed  string
 	Fields  []page.Field
@@ -113,7 +113,7 @@ func (e *Enrol) store(w http.ResponseWriter, r *endpoint.Request, enrolment *acc
 // page is the page with the QR code of a secret.
 func (e *Enrol) page(r *endpoint.Request, enrolment *account.Enrolment, secret []byte) (page.Page, enrolData, error) {
 	user := enrolment.User
-	drawn, err := draw(keyURI(r.Issuer.Directory.Name, accountName(user), secret))
+	drawn, err := page.DrawQR(keyURI(r.Issuer.Directory.Name, accountName(user), secret))
 	if err != nil {
 		return page.Page{}, enrolData{}, err
 	}

@@ -78,7 +78,7 @@ func (s *Service) Ways() []account.Way {
 	for _, each := range flows() {
 		ways = append(ways, account.Way{
 			Method: each.method, Path: each.path, Text: each.text, Begin: true,
-			Works: func(r *endpoint.Request) (bool, error) {
+			Works: func(r *endpoint.Request, _ *authorize.Pending) (bool, error) {
 				if !each.works(r.UserAgent()) {
 					return false, nil
 				}

@@ -1,4 +1,4 @@
-package totp
+package page
 
 import (
 	"fmt"
@@ -10,17 +10,17 @@ import (
 // quietZone is the margin of a QR code in modules (ISO/IEC 18004 §9.1).
 const quietZone = 4
 
-// picture is a QR code as the path of an SVG picture. Size is the width and height of its view box.
-type picture struct {
+// QR is a QR code as the path of an SVG picture. Size is the width and height of its view box.
+type QR struct {
 	Path string
 	Size int
 }
 
-// draw returns the QR code of a text.
-func draw(text string) (picture, error) {
+// DrawQR returns the QR code of a text.
+func DrawQR(text string) (QR, error) {
 	code, err := qr.Encode(text, qr.M, qr.Auto)
 	if err != nil {
-		return picture{}, fmt.Errorf("totp: QR code: %w", err)
+		return QR{}, fmt.Errorf("page: QR code: %w", err)
 	}
 	var path strings.Builder
 	side := code.Bounds().Dx()
@@ -35,7 +35,7 @@ func draw(text string) (picture, error) {
 			}
 		}
 	}
-	return picture{path.String(), side + 2*quietZone}, nil
+	return QR{path.String(), side + 2*quietZone}, nil
 }
 
 func isDark(red, _, _, _ uint32) bool { return red < 1<<15 }
