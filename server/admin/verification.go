@@ -24,6 +24,15 @@ func (p *problems) checkVerificationFiles(files []storage.VerificationFile) {
 	}
 }
 
+// ChinaProblems returns what is wrong with the verification files and the filing numbers of a directory, such as one that an import
+// wrote.
+func ChinaProblems(directory storage.Directory) []Problem {
+	var found problems
+	found.checkVerificationFiles(directory.VerificationFiles)
+	found.checkFilings(directory.Branding)
+	return found
+}
+
 func checkVerificationFile(file storage.VerificationFile) error {
 	stem, text := strings.CutSuffix(file.Name, ".txt")
 	isName := func(r rune) bool {
