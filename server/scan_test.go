@@ -497,6 +497,22 @@ func TestScan_NotifiesUserAndNamesOperator(t *testing.T) {
 	}
 }
 
+func TestScan_IsNoRecentSignInForChanges(t *testing.T) {
+	ts := newScanServer(t)
+	ts.editDirectory(func(d *storage.Directory) { d.Policy.TwoFactor = storage.TwoFactorOptional })
+	b := ts.deskBrowser()
+	scene := b.beginScan()
+	ts.seen(scene)
+	b.reload()
+	ts.approve(scene, "wanda", b.number())
+	b.reload()
+	for _, path := range []string{"/account/totp/new", "/account/passkeys/new"} {
+		if b.get(ts.url + path); b.page.status != http.StatusForbidden {
+			t.Errorf("%s: %d", path, b.page.status)
+		}
+	}
+}
+
 func TestScan_Budget(t *testing.T) {
 	ts := newScanServer(t)
 	ts.login("mini", "wanda")

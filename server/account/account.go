@@ -68,9 +68,10 @@ func (*Account) RedirectDone(w http.ResponseWriter, r *endpoint.Request, what st
 // freshness is the maximum age of a sign-in that permits a change of the sign-in methods without a password.
 const freshness = 5 * time.Minute
 
-// fresh reports whether the user has just signed in.
+// fresh reports whether the user has just signed in. A session that the backend of a client could start without its user never
+// counts: otherwise that backend could add a sign-in method of its own.
 func (a *Account) fresh(current *authorize.CurrentSession) bool {
-	return a.Now().Sub(current.Record.AuthTime) <= freshness
+	return !current.Record.BackendInitiated && a.Now().Sub(current.Record.AuthTime) <= freshness
 }
 
 // reauthenticate verifies the current password, or for a user without one that the sign-in is recent. Its errors belong to the

@@ -47,6 +47,9 @@ func (a *Account) EnrolmentRoute(t *endpoint.RouteTable, name, path string, serv
 		if err != nil {
 			return err
 		}
+		if unfinished.How.BackendInitiated {
+			return a.askToSignInAgain(w, r)
+		}
 		if len(methods.Passkeys) > 0 || methods.TOTP != nil { // Only the first method can be added without the others.
 			return page.Redirect(w, r, authorize.LoginPath)
 		}

@@ -269,6 +269,7 @@ func (p *Provider) Drain() error {
 	ctx, cancel := context.WithTimeout(context.Background(), p.Config.Listen.ShutdownTimeout)
 	defer cancel()
 	p.shutdown.Begin(ctx, p.Config.Listen.DrainDelay, p.listener.Drain)
+	p.handler.EndStreams()
 	err := p.public.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(&locale.Problem{What: locale.Text("drain.requests"), Cause: err}, p.public.Close())
