@@ -12,9 +12,9 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// connectionPath returns the path of a page of a connection.
-func connectionPath(directory, appID, page string) string {
-	return strings.TrimSuffix(directoryPath(directory, "connections/"+url.PathEscape(appID)+"/"+page), "/")
+// connectionPath returns the path of the page of a connection.
+func connectionPath(directory, appID string) string {
+	return directoryPath(directory, "connections/"+url.PathEscape(appID))
 }
 
 // separation is why the users of an app are other users than those of the directory's other apps, in words.
@@ -127,7 +127,7 @@ func (c *Console) createConnection(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	return redirect(w, connectionPath(record.Directory, record.AppID, "")+"?done=created")
+	return redirect(w, connectionPath(record.Directory, record.AppID)+"?done=created")
 }
 
 // connectionOf returns the directory and the connection of the page.
@@ -168,7 +168,7 @@ func (c *Console) connectionPage(
 	conflict *storage.Connection, problems []admin.Problem,
 ) error {
 	stored, id := entry.Record, directory.ID
-	data := connectionData{Connection: stored, Path: connectionPath(id, stored.AppID, "")}
+	data := connectionData{Connection: stored, Path: connectionPath(id, stored.AppID)}
 	data.Sections = connectionForm().sections(r, &record, conflict, problems)
 	data.Revision, data.Unplaced = entry.Revision(), unplaced(data.Sections, problems)
 	if stored.Kind != storage.ConnectionNativeApp {
@@ -212,7 +212,7 @@ func (c *Console) saveConnection(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	return redirect(w, connectionPath(directory.ID, record.AppID, "")+"?done=saved")
+	return redirect(w, connectionPath(directory.ID, record.AppID)+"?done=saved")
 }
 
 // askConnectionSecret shows the form of the AppSecret.
@@ -228,7 +228,7 @@ func (c *Console) connectionSecretForm(w http.ResponseWriter, r *request, direct
 	if err := r.service.Allowed(directory.ID, admin.ActConnectionSecret); err != nil {
 		return err
 	}
-	path := connectionPath(directory.ID, connection.AppID, "")
+	path := connectionPath(directory.ID, connection.AppID)
 	shown := page{
 		Template: "form", Title: text("client.app_secret"), Directory: directory, Tab: "nav.clients", Back: &link{Path: path, Text: text("verbatim", connection.AppID)},
 		Data: formData{Before: []field{clientSecretField(problems)}, Submit: text("client.app_secret"), Cancel: path},
@@ -250,7 +250,7 @@ func (c *Console) setConnectionSecret(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	return redirect(w, connectionPath(directory.ID, appID, "")+"?done=app_secret")
+	return redirect(w, connectionPath(directory.ID, appID)+"?done=app_secret")
 }
 
 // testConnection asks WeChat whether AppID and AppSecret are right, and shows the result.
@@ -266,7 +266,7 @@ func (c *Console) testConnection(w http.ResponseWriter, r *request) error {
 	}
 	return c.render(w, r, page{
 		Template: "credential", Title: text("connection.test"), Directory: directory, Tab: "nav.clients",
-		Back: &link{Path: connectionPath(directory.ID, appID, ""), Text: text("verbatim", appID)}, Data: newCredentialResult(result),
+		Back: &link{Path: connectionPath(directory.ID, appID), Text: text("verbatim", appID)}, Data: newCredentialResult(result),
 	})
 }
 
@@ -298,7 +298,7 @@ func (c *Console) askConnection(w http.ResponseWriter, r *request) error {
 	}
 	return c.confirm(w, r, directory, confirmation{
 		directory: directory.ID, act: asked.act, title: text(asked.key), lead: text(asked.key+".lead", entry.Record.AppID),
-		cancel: connectionPath(directory.ID, entry.Record.AppID, ""), tab: "nav.clients",
+		cancel: connectionPath(directory.ID, entry.Record.AppID), tab: "nav.clients",
 	})
 }
 
@@ -314,5 +314,5 @@ func (c *Console) actOnConnection(w http.ResponseWriter, r *request) error {
 	if asked.leaves {
 		return redirect(w, directoryPath(directory, "connections?done="+asked.done))
 	}
-	return redirect(w, connectionPath(directory, appID, "")+"?done="+asked.done)
+	return redirect(w, connectionPath(directory, appID)+"?done="+asked.done)
 }
