@@ -19,6 +19,7 @@ func contextReaders() map[string][]string {
 	return map[string][]string{
 		"server/clientauth/authenticator.go": {"Authenticator.Authenticate"}, // fosite.ClientAuthenticationStrategy
 		"server/endpoint/request.go":         {"FromContext"},
+		"server/federation/native_app.go":    {"NativeApps.ExchangeCode", "Service.nativeApp"}, // an interface of package grants, and what it calls
 		"server/federation/request.go":       {"requestFrom"},
 		"server/federation/service.go":       {"Service.ExchangeCode", "Service.ResolveReplay", "Service.ResolveSubject"}, // interfaces of package grants
 		"server/operators/authenticator.go":  {"requestOf"},                                                               // the actor of a plain http.Handler of the admin listener

@@ -23,6 +23,7 @@ func outgoingConnections() map[string]string {
 		"server/logout/backchannel.go":           "backchannel_logout_uri",
 		"cmd/minifed/internal/provider/audit.go": "audit.webhook.url",
 		"cmd/minifed/doctor_audit.go":            "audit.webhook.url",
+		"cmd/minifed/doctor_push.go":             "public_url",
 		"server/mail/smtp.go":                    "mail.smtp.address",
 		"cmd/minifed/internal/config/mail.go":    "mail.webhook.url",
 		"cmd/minifed/server.go":                  "--server",
@@ -78,7 +79,8 @@ func programFoldersWithCode() []string {
 // outsideTheProgram reports whether a file belongs to tests, simulators or the demonstration.
 func outsideTheProgram(path string) bool {
 	for _, folder := range []string{
-		"storage/mongodb/ferretdb", "storage/storagetest", "wechat/wechattest", "internal/chromiumtest", "server/upgradetest", "cmd/minifed/porttest", demonstration,
+		"storage/mongodb/ferretdb", "storage/storagetest", "wechat/wechattest", "internal/chromiumtest", "internal/consoletest", "server/upgradetest", "cmd/minifed/porttest",
+		"cmd/minifed/testdata", demonstration,
 	} {
 		if strings.HasPrefix(filepath.ToSlash(path), folder+"/") {
 			return true

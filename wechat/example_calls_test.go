@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http/httptest"
+	"strings"
 	"time"
 
 	"github.com/minifed/minifed/wechat"
@@ -185,4 +186,45 @@ func ExampleRejectedSetting() {
 	}
 	fmt.Println(remedies[wechat.RejectedSetting(40164)])
 	// Output: add the address of this server to the IP list
+}
+
+// PushSignature signs what a test sends to a push URL.
+func ExamplePushSignature() {
+	fmt.Println(wechat.PushSignature("AAAAA", "1714036504", "1514711492"))
+	// Output: f464b24fc39322e44b38aa78f5edd27bd1441696
+}
+
+// A URL link opens a page of the mini-program from a phone's browser.
+func ExampleClient_GenerateURLLink() {
+	client, app, stop := simulated(wechat.Config{})
+	defer stop()
+	link, err := client.GenerateURLLink(context.Background(), app.Credential(), wechat.URLLinkRequest{
+		Page: "pages/scan/scan", Query: "scene=AbC123", Expires: time.Now().Add(2 * time.Minute),
+	})
+	fmt.Println(strings.HasPrefix(link, "https://wxaurl.cn/"), err)
+	// Output: true <nil>
+}
+
+// Pages has the addresses of WeChat's pages that show a QR code or ask the user.
+func ExamplePages() {
+	fmt.Println(wechat.Pages{}.Website("wx0123456789abcdef", "https://id.example.com/callback", "abc123"))
+	// Output: https://open.weixin.qq.com/connect/qrconnect?appid=wx0123456789abcdef&redirect_uri=https%3A%2F%2Fid.example.com%2Fcallback&response_type=code&scope=snsapi_login&state=abc123#wechat_redirect
+}
+
+// A website, an official account or a mobile app spends its own kind of code.
+func ExampleClient_WebLogin() {
+	ctx := context.Background()
+	client, app, stop := simulated(wechat.Config{})
+	defer stop()
+	app.SetKind(wechattest.MobileApp, "")
+	var session wechat.WebSession
+	session, err := client.WebLogin(ctx, app.Credential(), app.SendAuth("alice"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var profile wechat.WebProfile
+	profile, err = client.WebProfile(ctx, app.Credential(), session)
+	fmt.Println(session.OpenID != "", profile.Nickname, err)
+	// Output: true alice <nil>
 }

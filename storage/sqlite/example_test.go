@@ -92,3 +92,16 @@ func ExampleOpenBackup() {
 	fmt.Println(errors.As(err, &failure))
 	// Output: true
 }
+
+// A file that is created or renamed survives a loss of power only after its folder is synced, too.
+func ExampleSyncFolder() {
+	folder, err := os.MkdirTemp("", "")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(folder)
+	fmt.Println(os.WriteFile(filepath.Join(folder, "minifed.db"), nil, 0o600))
+	sqlite.SyncFolder(folder)
+	// Output: <nil>
+}

@@ -227,3 +227,47 @@ func ExampleCertificate() {
 	fmt.Println(host, response.StatusCode)
 	// Output: api.weixin.qq.com 200
 }
+
+// A phone reads the picture of a mini-program code, or opens a link, and comes to the page with its scene.
+func ExampleServer_ReadPicture() {
+	ctx := context.Background()
+	sim := new(wechattest.Server)
+	app, err := sim.AddApp(wechat.App{ID: "wxsim0000000000000001"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	api := httptest.NewServer(sim)
+	defer api.Close()
+	client, err := wechat.New(wechat.Config{BaseURL: api.URL})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	app.SetPages("pages/scan/scan")
+	picture, err := client.MiniProgramCode(ctx, app.Credential(), wechat.MiniProgramCodeRequest{Scene: "AbC123", Page: "pages/scan/scan"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var opened wechattest.Opened
+	opened, err = sim.ReadPicture(picture.Data)
+	fmt.Println(opened.Page, opened.Scene, err)
+	// Output: pages/scan/scan AbC123 <nil>
+}
+
+// An app is a mini-program until SetKind says otherwise. Oddities are what WeChat's pages do differently in some versions.
+func ExampleKind() {
+	sim := new(wechattest.Server)
+	app, err := sim.AddApp(wechat.App{ID: "wxsim0000000000000001"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var kind wechattest.Kind = wechattest.Website
+	app.SetKind(kind, "id.example.com")
+	app.SetOddities(wechattest.Oddities{RepeatCallback: true})
+	sim.SetPerson("alice", wechattest.Person{Nickname: "Alice", Picture: "https://img.example/alice.png"})
+	fmt.Println(kind, app.SendAuth("alice") != "")
+	// Output: website true
+}
