@@ -122,6 +122,9 @@ func backendAttempts() map[string]backendAttempt {
 	}
 	const sessions, people, password, linking, phone, profile, tokens = "sign in", "identity", "password", "binding", "phone", "profile", "tokens"
 	return map[string]backendAttempt{
+		"the approval of a browser": {"browser sessions", func(s *backendFixture) response {
+			return s.post("evil", approvePath, url.Values{"scene": {"AAAAAAAAAAAAAAAAAAAAAA"}, "code": {s.app("evil").Login("victim")}, "number": {"42"}})
+		}, nil},
 		"a code of another mini-program": {sessions, func(s *backendFixture) response { return s.exchange("evil", s.app("mall").Login("victim")) }, nil},
 		"another's code that was used": {sessions, func(s *backendFixture) response {
 			code := s.app("mall").Login("victim")
