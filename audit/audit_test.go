@@ -211,6 +211,30 @@ func TestSignIns_AreBatchedBySizeAndDirectory(t *testing.T) {
 	}
 }
 
+// The memory of what waits for the records of users is bounded. The batches have all sign-ins.
+func TestSignIns_WaitForABoundedNumberOfRecords(t *testing.T) {
+	const count = 20_000
+	h := newHarness(t)
+	for _, id := range []string{"u0", fmt.Sprint("u", count-1)} {
+		_, err := storage.Insert(t.Context(), h.memory, storage.User{Directory: "shop", ID: id, Status: storage.UserActive})
+		h.must(err)
+	}
+	for i := range count {
+		h.RecordSignIn("shop", storage.SignIn{At: h.clock.Now(), User: fmt.Sprint("u", i), Client: "mini", Method: "miniprogram"})
+	}
+	h.must(h.Close(t.Context()))
+	if report := h.wantIntact(); report.SignIns != count {
+		t.Errorf("the batches have %d sign-ins", report.SignIns)
+	}
+	for id, want := range map[string]int{"u0": 1, fmt.Sprint("u", count-1): 0} {
+		user, err := storage.Get[storage.User](t.Context(), h.memory, storage.Key("shop", id))
+		h.must(err)
+		if got := len(user.Record.LastSignIns()); got != want {
+			t.Errorf("%s has %d sign-ins, want %d", id, got, want)
+		}
+	}
+}
+
 // Under load the batches come first: the records of users are written when fewer users sign in.
 func TestSignIns_LeaveTheRecordsOfUsersUnderLoad(t *testing.T) {
 	h := newHarness(t)

@@ -20,13 +20,14 @@ const (
 	maxBatch = 12 << 10
 	// maxPending bounds the sign-ins that wait for their batch. Those above it are counted.
 	maxPending = 1 << 16
-	// maxWaitingUsers bounds the users whose records wait for their sign-ins. usersPerFlush bounds those that are written in a second,
-	// and usersUnderLoad does so in a second with more sign-ins than that, because each of these writes costs a third of a login.
-	maxWaitingUsers = 1 << 16
-	usersPerFlush   = 256
-	usersUnderLoad  = 16
-	userWriters     = 4
-	userAttempts    = 4
+	// maxWaiting bounds the sign-ins that wait for the records of their users, about 4 MB. The batches have those above it.
+	maxWaiting = 1 << 14
+	// usersPerFlush bounds the users whose records are written in a second, and usersUnderLoad does so in a second with more sign-ins
+	// than that, because each of these writes costs a third of a login.
+	usersPerFlush  = 256
+	usersUnderLoad = 16
+	userWriters    = 4
+	userAttempts   = 4
 )
 
 // signIns are the sign-ins that are not written yet.
@@ -37,8 +38,9 @@ type signIns struct {
 	omitted map[string]int
 	// omittedEver is their number since the start.
 	omittedEver int64
-	// users are the sign-ins for the records of users, by store key, newest last.
-	users map[string][]storage.SignIn
+	// users are the sign-ins for the records of users, by store key, newest last. waiting is their number.
+	users   map[string][]storage.SignIn
+	waiting int
 }
 
 // add adds to the next batch. It reports false if there is no room. The caller has the lock.
@@ -102,17 +104,26 @@ func (t *Trail) RecordSignIn(directory string, signIn storage.SignIn) {
 	if !s.add(pendingSignIn{directory, ActionSignIns, signIn}) {
 		return
 	}
-	key := storage.Key(directory, signIn.User)
-	waiting, known := s.users[key]
-	if signIn.User == "" || signIn.Outcome != "" || !known && len(s.users) >= maxWaitingUsers {
+	if signIn.User == "" || signIn.Outcome != "" {
 		return
 	}
-	own := signIn
-	own.User, own.RequestID = "", ""
-	if len(waiting) >= storage.MaxUserSignIns {
-		waiting = waiting[1:]
+	key := storage.Key(directory, signIn.User)
+	signIn.User, signIn.RequestID = "", ""
+	s.addOwn(key, signIn)
+}
+
+// addOwn adds a sign-in for the record of its user, which has the last ones. The caller has the lock.
+func (s *signIns) addOwn(key string, own storage.SignIn) {
+	list := s.users[key]
+	if len(list) >= storage.MaxUserSignIns {
+		s.users[key] = append(list[1:], own)
+		return
 	}
-	s.users[key] = append(waiting, own)
+	if s.waiting >= maxWaiting {
+		return
+	}
+	s.users[key] = append(list, own)
+	s.waiting++
 }
 
 // Flush writes the collected sign-ins. What the store does not accept is collected again.
@@ -228,6 +239,7 @@ func (t *Trail) takeUsers(limit int) map[string][]storage.SignIn {
 		}
 		taken[key] = list
 		delete(s.users, key)
+		s.waiting -= len(list)
 	}
 	return taken
 }
