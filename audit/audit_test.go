@@ -325,6 +325,20 @@ func TestCheckpoint_NamesTheChainsOfOtherProcesses(t *testing.T) {
 	}
 }
 
+// A process that only serves, and has no entry of its own, names the chains of the others.
+func TestCheckpoint_NamesChainsOfOthersWithoutAnOwnEntry(t *testing.T) {
+	h := newHarness(t)
+	entry := h.record("c1")
+	server := h.trail()
+	h.must(server.Checkpoint(t.Context()))
+	h.wantIntact()
+	h.must(h.memory.Delete(t.Context(), storage.KindAuditEntry, entry.ID))
+	if report := h.report(); len(report.Problems) == 0 || report.Problems[0].Chain != entry.Chain {
+		t.Errorf("got %+v", report.Problems)
+	}
+	h.must(server.Close(t.Context()))
+}
+
 func TestVerify_NamesAKeyThatIsMissing(t *testing.T) {
 	h := newHarness(t)
 	added := audit.Key{ID: "000000000001", Secret: []byte(strings.Repeat("n", 32))}

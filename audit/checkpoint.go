@@ -31,8 +31,8 @@ type checkpoints struct {
 func (t *Trail) Checkpoint(ctx context.Context) error {
 	t.checkpoints.mu.Lock()
 	defer t.checkpoints.mu.Unlock()
-	own, heads, err := t.ownHeads(ctx)
-	if err != nil || own == "" {
+	_, heads, err := t.ownHeads(ctx)
+	if err != nil {
 		return err
 	}
 	var ended []string
@@ -53,11 +53,8 @@ func (t *Trail) Checkpoint(ctx context.Context) error {
 		return err
 	}
 	maps.DeleteFunc(heads, func(chain string, head storage.AuditHead) bool { return t.checkpoints.named[chain] == head })
-	chains := slices.Sorted(maps.Keys(heads))
-	for part := range slices.Chunk(chains, maxHeads) {
-		if err := t.writeCheckpoint(ctx, own, part, heads); err != nil {
-			return err
-		}
+	if err := t.nameHeads(ctx, heads); err != nil {
+		return err
 	}
 	if t.checkpoints.ended == nil {
 		t.checkpoints.ended = map[string]bool{}
@@ -66,6 +63,35 @@ func (t *Trail) Checkpoint(ctx context.Context) error {
 		t.checkpoints.ended[chain] = true
 	}
 	return nil
+}
+
+// nameHeads writes checkpoints with heads. A process without a chain opens one, because checkpoints belong to a chain.
+func (t *Trail) nameHeads(ctx context.Context, heads map[string]storage.AuditHead) error {
+	if len(heads) == 0 {
+		return nil
+	}
+	own, err := t.openChain(ctx)
+	if err != nil {
+		return err
+	}
+	for part := range slices.Chunk(slices.Sorted(maps.Keys(heads)), maxHeads) {
+		if err := t.writeCheckpoint(ctx, own, part, heads); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openChain returns the chain of this process.
+func (t *Trail) openChain(ctx context.Context) (string, error) {
+	if err := t.lock(ctx); err != nil {
+		return "", err
+	}
+	defer t.unlock()
+	if err := t.open(ctx); err != nil {
+		return "", err
+	}
+	return t.process.Record.ID, nil
 }
 
 // ownHeads returns the chain of this process, and the heads of all its chains.

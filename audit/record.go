@@ -152,10 +152,10 @@ func headOf(entry storage.AuditEntry) storage.AuditHead {
 	return storage.AuditHead{Sequence: entry.Sequence, MAC: entry.MAC, At: entry.CreatedAt}
 }
 
-// open adds the chain to the list of chains before its first entry. A chain without entries for half of the retention is
+// open adds the chain to the list of chains before its first entry or checkpoint. A chain without entries for half of the retention is
 // replaced, because its element of the list may be deleted.
 func (t *Trail) open(ctx context.Context) error {
-	if t.process != nil && !t.head.At.IsZero() && t.now().Sub(t.head.At) > t.config.Retention/2 {
+	if t.process != nil && t.now().Sub(t.lastUse()) > t.config.Retention/2 {
 		if err := t.end(ctx); err != nil {
 			return err
 		}
@@ -177,6 +177,14 @@ func (t *Trail) open(ctx context.Context) error {
 	return nil
 }
 
+// lastUse returns the time of the chain's last entry, or of its begin if it has none.
+func (t *Trail) lastUse() time.Time {
+	if t.head.At.IsZero() {
+		return t.process.Record.StartedAt
+	}
+	return t.head.At
+}
+
 // end writes the end of the chain to the list of chains.
 func (t *Trail) end(ctx context.Context) error {
 	record := t.process.Record
@@ -185,7 +193,9 @@ func (t *Trail) end(ctx context.Context) error {
 	if _, err := t.process.Replace(ctx, t.config.Engine, record); err != nil {
 		return err
 	}
-	t.retired[record.ID] = t.head
+	if t.head.Sequence > 0 {
+		t.retired[record.ID] = t.head
+	}
 	t.process, t.head = nil, storage.AuditHead{}
 	return nil
 }
