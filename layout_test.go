@@ -53,7 +53,7 @@ func allowedImports() map[string][]string {
 		"server/federation":         {"grants", "identity", "internal/bounded", "keys", "server/account", "server/endpoint", "server/page", "server/ratelimit", "server/token", "storage", "storage/oauth2", "wechat"},
 		"server/logout":             {"discovery", "identity", "keys", "server/authorize", "server/endpoint", "server/outbound", "server/page", "server/token", "storage", "storage/oauth2"},
 		"server/pushevent":          {"identity", "keys", "server/endpoint", "storage", "wechat"},
-		"server":                    {"audit", "discovery", "grants", "identity", "keys", "server/account", "server/admin", "server/authorize", "server/clientauth", "server/endpoint", "server/federation", "server/logout", "server/mail", "server/method/passkey", "server/method/scan", "server/method/totp", "server/method/wechatweb", "server/operators", "server/outbound", "server/page", "server/pushevent", "server/ratelimit", "server/token", "storage", "storage/oauth2", "wechat"},
+		"server":                    {"audit", "discovery", "grants", "identity", "keys", "server/account", "server/admin", "server/authorize", "server/clientauth", "server/endpoint", "server/federation", "server/logout", "server/mail", "server/method/handoff", "server/method/passkey", "server/method/scan", "server/method/totp", "server/method/wechatweb", "server/operators", "server/outbound", "server/page", "server/pushevent", "server/ratelimit", "server/token", "storage", "storage/oauth2", "wechat"},
 		"server/admin/apply":        {"identity", "keys", "server/admin", "storage", "wechat"},
 		"server/operators":          {"grants", "server/admin", "server/authorize", "server/endpoint", "server/token", "storage", "storage/oauth2"},
 		"server/admin/relyingparty": {"storage"},
@@ -65,6 +65,7 @@ func allowedImports() map[string][]string {
 		"server/upgradetest":        {"audit/audittest", "keys", "server", "storage", "wechat"},
 
 		"server/method/wechatweb": {"grants", "identity", "server/account", "server/authorize", "server/endpoint", "server/federation", "server/page", "server/ratelimit", "storage", "wechat"},
+		"server/method/handoff":   {"server/account", "server/authorize", "server/clientauth", "server/endpoint", "server/page", "server/token", "storage", "storage/oauth2"},
 		"server/method/totp":      {"grants", "identity", "keys", "server/account", "server/authorize", "server/endpoint", "server/page", "server/ratelimit", "storage"},
 		"server/method/passkey":   {"grants", "identity", "server/account", "server/authorize", "server/endpoint", "server/page", "server/ratelimit", "storage", "storage/oauth2"},
 		"server/method/scan":      {"grants", "identity", "internal/bounded", "keys", "server/account", "server/authorize", "server/clientauth", "server/endpoint", "server/federation", "server/page", "server/ratelimit", "storage", "storage/oauth2", "wechat"},

@@ -59,6 +59,7 @@ func memberEffects() map[string]string {
 		"state":                 "TestRFC6749_4_1_2_StateComesBackAsItWas",
 		"subject_token":         "TestMiniProgramRequests_ExplainCommonMistakes",
 		"subject_token_type":    "TestMiniProgramRequests_ExplainCommonMistakes",
+		"target_client_id":      "TestHandOff_RejectsRequests",
 		"token":                 "TestRFC7009_2_1_RevokingAnyTokenEndsItsGrant",
 		"token_type_hint":       "TestRFC7009_2_1_RevokingAnyTokenEndsItsGrant",
 		"ui_locales":            "TestOIDCC_oidcc_ui_locales",

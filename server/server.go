@@ -10,6 +10,7 @@ import (
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/server/federation"
 	"github.com/minifed/minifed/server/logout"
+	"github.com/minifed/minifed/server/method/handoff"
 	"github.com/minifed/minifed/server/method/passkey"
 	"github.com/minifed/minifed/server/method/scan"
 	"github.com/minifed/minifed/server/method/totp"
@@ -78,6 +79,8 @@ func endpoints(d *dependencies) []endpoint.Endpoint {
 		&account.Setup{Account: d.account},
 		&passkey.Login{Account: d.account, Service: passkeys},
 		&passkey.Manage{Account: d.account, Service: passkeys},
+		&handoff.Issue{Clients: d.clients, Bearer: d.bearer, Store: d.store, Catalog: d.catalog},
+		&handoff.Open{Pages: d.pages, Sessions: d.authorize.Sessions, Store: d.store, Catalog: d.catalog},
 		&totp.Login{Account: d.account, Service: codes},
 		&totp.Lost{Account: d.account},
 		&totp.Enrol{Account: d.account, Service: codes},

@@ -76,6 +76,8 @@ type Grant struct {
 	Rejection string `json:"refusal,omitempty"`
 
 	Pending *Pending `json:"pending,omitempty"`
+	// HandOff is set for a pending grant that is the ticket of a hand-off.
+	HandOff *HandOff `json:"hand_off,omitempty"`
 	Code    *Code    `json:"code,omitempty"`
 	Refresh *Refresh `json:"refresh,omitempty"`
 
@@ -101,6 +103,14 @@ type Pending struct {
 	ProvenAt time.Time `json:"proven_at,omitzero"`
 	// FailedProofs counts wrong proofs; the fifth kills the ticket.
 	FailedProofs int `json:"failed_proofs,omitempty"`
+}
+
+// HandOff is what the ticket of a hand-off is bound to, in addition to the user and the client of its grant.
+type HandOff struct {
+	// Client is the Instance of the client that the browser is signed in to.
+	Client string `json:"client"`
+	// State is a text of the application, which comes back to it.
+	State string `json:"state,omitempty"`
 }
 
 // Code is the authorization code of a grant.

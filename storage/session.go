@@ -18,6 +18,9 @@ type Session struct {
 	// BackendInitiated means that the backend of a client could start the session without its user. Such a session is no recent
 	// sign-in for changes of sign-in methods and identities.
 	BackendInitiated bool `json:"backend_initiated,omitempty"`
+	// Client is the Instance of the only client that the session signs in to: a hand-off opened it. Empty is every client, and the
+	// account page.
+	Client string `json:"client,omitempty"`
 	// Browser is a short label for the session list, derived from the User-Agent.
 	Browser string `json:"browser,omitempty"`
 	// Clients are the clients that get a logout token when the session ends, by Client.Instance, with the time of the first code

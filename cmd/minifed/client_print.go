@@ -85,6 +85,7 @@ func (d *operatorEnv) printClient(client clientView) {
 		console.Field{Name: "post_logout_redirect_uris", Value: spaced(client.PostLogoutRedirectURIs)},
 		console.Field{Name: "origins", Value: spaced(client.Origins)},
 		console.Field{Name: "backchannel_logout_uri", Value: client.BackchannelLogoutURI},
+		console.Field{Name: "initiate_login_uri", Value: client.InitiateLoginURI},
 		console.Field{Name: "backend_logout", Value: yes(client.BackendLogout)},
 		console.Field{Name: "scan", Value: scanText(client.Scan, false)},
 		console.Field{Name: "grant_types", Value: spaced(client.GrantTypes)},

@@ -48,7 +48,7 @@ func (e *Consent) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	if err != nil {
 		return err
 	}
-	current, err := e.Authorize.Sessions.Current(r)
+	current, err := e.Authorize.Sessions.CurrentFor(r, p.Request.Client.Record())
 	if err != nil {
 		return err
 	}

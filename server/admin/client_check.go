@@ -139,6 +139,9 @@ func (p *problems) checkRedirects(client storage.Client, rules kindRules) {
 		p.none("origins", client.Kind, client.Origins)
 	}
 	p.each("origins", client.Origins, maxURIs, checkClientOrigin)
+	if client.InitiateLoginURI != "" {
+		p.check("initiate_login_uri", checkHTTPS(client.InitiateLoginURI))
+	}
 	if client.BackchannelLogoutURI != "" {
 		p.check("backchannel_logout_uri", checkHTTPS(client.BackchannelLogoutURI))
 	}

@@ -26,6 +26,7 @@ func (p *problems) checkMeaning(client storage.Client, rules kindRules) {
 	means("scan", client.Scan != storage.ScanTarget{}, rules.Browser, noAuthorize)
 	p.checkScan(client.Scan)
 	means("require_pkce", client.RequirePKCE, rules.Browser, noAuthorize)
+	means("initiate_login_uri", client.InitiateLoginURI != "", rules.Browser, noAuthorize)
 	means("require_par", client.RequirePAR, rules.Browser, noAuthorize)
 	means("introspection", client.Introspection, client.AuthMethod != authNone, "introspection needs a client that authenticates")
 	p.checkKeysMeaning(client)

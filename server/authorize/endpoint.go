@@ -169,7 +169,7 @@ func (e *Endpoint) decide(w http.ResponseWriter, r *endpoint.Request, request *R
 		return unmetACR()
 	}
 	// 2. Find the session of the browser.
-	current, err := e.Sessions.Current(r)
+	current, err := e.Sessions.CurrentFor(r, request.Client.Record())
 	if err != nil {
 		return err
 	}

@@ -38,6 +38,8 @@ type Authentication struct {
 	ACR string
 	// BackendInitiated means that the backend of a client could do it without the user: see storage.Session.
 	BackendInitiated bool
+	// Client is the Instance of the only client that the session signs in to; empty for all. See storage.Session.
+	Client string
 }
 
 // method returns the name of the sign-in method in the audit and the statistics.
@@ -51,6 +53,8 @@ func (a Authentication) method() string {
 		return MethodScan
 	case a.AMR[0] == AMRLink:
 		return MethodLink
+	case a.AMR[0] == AMRHandOff:
+		return MethodHandOff
 	case a.AMR[0] == AMRWebsite:
 		return MethodWebsite
 	case a.AMR[0] == AMROfficialAccount:
@@ -70,6 +74,8 @@ const (
 	MethodTOTP = "totp"
 	MethodScan = "scan"
 	MethodLink = "link"
+	// MethodHandOff is the sign-in of a web-view by the backend of its mini-program.
+	MethodHandOff = "hand-off"
 	// MethodWebsite and MethodOfficialAccount are sign-ins by WeChat's own pages.
 	MethodWebsite         = storage.SignInWebsite
 	MethodOfficialAccount = storage.SignInOfficialAccount
@@ -85,6 +91,8 @@ const (
 const (
 	AMRScan = "wechat_scan"
 	AMRLink = "wechat_link"
+	// AMRHandOff is of a web-view.
+	AMRHandOff = "wechat_hand_off"
 )
 
 // CurrentSession is an active browser session, with its user as read now.
@@ -107,10 +115,23 @@ const (
 )
 
 // Current returns the session of the browser of r, or nil if it is not signed in: no session, a session that ended or was idle
-// for too long, or has fewer factors than the directory requires, or a user who is not active or ended all sessions.
+// for too long, or has fewer factors than the directory requires, or a user who is not active or ended all sessions. A session for
+// one client alone is none here: see CurrentFor.
 func (s *Sessions) Current(r *endpoint.Request) (*CurrentSession, error) {
+	return s.current(r, "")
+}
+
+// CurrentFor is Current for a request of a client, for which a session for that client alone is one too.
+func (s *Sessions) CurrentFor(r *endpoint.Request, client storage.Client) (*CurrentSession, error) {
+	return s.current(r, client.Instance())
+}
+
+func (s *Sessions) current(r *endpoint.Request, client string) (*CurrentSession, error) {
 	issuer := r.Issuer
 	entry, err := s.Stored(r.Request, issuer)
+	if err == nil && entry != nil && entry.Record.Client != "" && entry.Record.Client != client {
+		return nil, nil
+	}
 	if err != nil || entry == nil || s.IsIdle(entry.Record, issuer) || isTooWeak(entry.Record, issuer.Directory) {
 		return nil, err
 	}
@@ -245,7 +266,7 @@ func (s *Sessions) renew(
 func proven(session *storage.Session, issuer *oauth2.Issuer, how Authentication, secret string, now time.Time) {
 	session.Secret = secretDigest(issuer, session.ID, secret)
 	session.AuthTime, session.AMR, session.ACR = storage.Instant(how.Time), how.AMR, how.ACR
-	session.BackendInitiated = how.BackendInitiated
+	session.BackendInitiated, session.Client = how.BackendInitiated, how.Client
 	session.SeenAt = now
 	session.ExpiresAt = sessionEnd(*session, issuer)
 }

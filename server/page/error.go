@@ -65,10 +65,13 @@ func applicationFailures() []string {
 	}
 }
 
+// reasonHandOffOver is the reason for the URL of a hand-off that is not valid any more.
+const reasonHandOffOver = "hand_off_over"
+
 // failureKinds are the kinds with their own texts, by the reason of the error.
 func failureKinds() []string {
 	return append(applicationFailures(),
-		endpoint.ReasonInteractionOver, endpoint.ReasonInteractionOther, endpoint.ReasonAnswered, reasonCSRF, endpoint.ReasonRateLimited, endpoint.ReasonWrongHost, endpoint.ReasonPlainHTTP, "kept_over", "logout_over", "not_found", "no_page", "too_large", "unavailable", "internal",
+		endpoint.ReasonInteractionOver, endpoint.ReasonInteractionOther, endpoint.ReasonAnswered, reasonHandOffOver, reasonCSRF, endpoint.ReasonRateLimited, endpoint.ReasonWrongHost, endpoint.ReasonPlainHTTP, "kept_over", "logout_over", "not_found", "no_page", "too_large", "unavailable", "internal",
 	)
 }
 

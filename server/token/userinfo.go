@@ -82,6 +82,20 @@ func (b *Bearer) accept(ctx context.Context, issuer *oauth2.Issuer, token string
 	return found, err
 }
 
+// AcceptOf is accept for an access token of this client, as a parameter of a request that the client authenticates.
+func (b *Bearer) AcceptOf(ctx context.Context, issuer *oauth2.Issuer, token, client string) (PresentedToken, error) {
+	found, err := b.accept(ctx, issuer, token)
+	if err == nil && found.Client.GetID() != client {
+		err = invalidToken(errAccessToken)
+	}
+	if err != nil && endpoint.ErrorOf(err).Protocol.CodeField < http.StatusInternalServerError {
+		return PresentedToken{}, &grants.Error{
+			Protocol: endpoint.Describe(fosite.ErrInvalidGrant, "access_token must be a valid access token of this client.", err), Reason: reasonSessionToken,
+		}
+	}
+	return found, err
+}
+
 func (b *Bearer) find(ctx context.Context, issuer *oauth2.Issuer, token string) (PresentedToken, error) {
 	if strings.HasPrefix(token, opaquePrefix) {
 		access, err := b.Store.Access(ctx, token)

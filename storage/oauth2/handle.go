@@ -26,6 +26,7 @@ type handleKind string
 const (
 	kindCode    handleKind = "mf_ac_"
 	kindTicket  handleKind = "mf_bt_"
+	kindHandOff handleKind = "mf_ho_"
 	kindRefresh handleKind = "mf_rt_"
 	kindAccess  handleKind = "mf_at_"
 )

@@ -76,6 +76,7 @@ func clientBrowser() []Setting[client] {
 		{"post-logout-redirect-uri", "post_logout_redirect_uris", Browser, nil, clientList(func(c *client) *[]string { return &c.PostLogoutRedirectURIs })},
 		{"origin", "origins", Browser, nil, clientList(func(c *client) *[]string { return &c.Origins })},
 		{"backchannel-logout-uri", "backchannel_logout_uri", Browser, nil, clientText(func(c *client) *string { return &c.BackchannelLogoutURI })},
+		{"initiate-login-uri", "initiate_login_uri", Browser, nil, clientText(func(c *client) *string { return &c.InitiateLoginURI })},
 		{"backend-logout", "backend_logout", Browser, nil, clientToggle(func(c *client) *bool { return &c.BackendLogout })},
 		{"scan-mini-program", "scan.mini_program", Browser, nil, clientText(func(c *client) *string { return &c.Scan.MiniProgram })},
 		{"scan-page", "scan.page", Browser, nil, clientText(func(c *client) *string { return &c.Scan.Page })},
@@ -116,13 +117,13 @@ func clientTokens() []Setting[client] {
 func ForKind(kind storage.ClientKind) []Setting[storage.Client] {
 	without := map[storage.ClientKind][]string{
 		storage.ClientMiniapp: {
-			"redirect_uris", "post_logout_redirect_uris", "origins", "backend_logout", "require_pkce", "require_par", "subject_type",
+			"redirect_uris", "post_logout_redirect_uris", "origins", "initiate_login_uri", "backend_logout", "require_pkce", "require_par", "subject_type",
 			"sector_identifier", "lifetimes.code", "scan.mini_program", "scan.page", "scan.version",
 		},
 		storage.ClientSPA: {"auth_method", "auth_algorithm", "jwks_uri", "jwks", "backend_logout", "introspection", "keep_refresh_token", "native_app"},
 		storage.ClientWeb: {"origins"},
 		storage.ClientService: {
-			"first_party", "logo", "policy_url", "terms_url", "redirect_uris", "post_logout_redirect_uris", "origins", "backchannel_logout_uri",
+			"first_party", "logo", "policy_url", "terms_url", "redirect_uris", "post_logout_redirect_uris", "origins", "backchannel_logout_uri", "initiate_login_uri",
 			"backend_logout", "require_pkce", "require_par", "account_linking", "native_app", "id_token_claims", "keep_refresh_token", "subject_type",
 			"sector_identifier", "placeholder_email_domain", "lifetimes.id_token", "lifetimes.refresh_idle", "lifetimes.refresh_absolute",
 			"lifetimes.code", "scan.mini_program", "scan.page", "scan.version",
