@@ -110,7 +110,7 @@ func TestRFC6749_5_2_AChallengeIsForTheAuthorizationHeader(t *testing.T) {
 	ts := newTestServer(t)
 	for path, body := range map[string]string{
 		"/oauth2/token": "grant_type=client_credentials&", "/oauth2/par": "", "/oauth2/revoke": "", "/oauth2/introspect": "",
-		"/federation/wechat/miniapp/profile": "code=x&", "/federation/wechat/miniapp/bindUser": "method=register&code=x&",
+		"/federation/wechat/miniapp/profile": "code=x&", "/federation/wechat/miniapp/bindUser": "method=register&code=x&", "/federation/wechat/miniapp/hand-off": "access_token=x&target_client_id=web&",
 	} {
 		byHeader := ts.send(path, body, "Authorization", basic("mini", "wrong"))
 		if byHeader.status != http.StatusUnauthorized || !strings.HasPrefix(byHeader.header.Get("WWW-Authenticate"), "Basic ") {

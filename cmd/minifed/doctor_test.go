@@ -1,6 +1,8 @@
 package main
 
 import (
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -74,6 +76,34 @@ func TestDoctor_AcceptsAHealthyDeployment(t *testing.T) {
 	}
 }
 
+// doctor sends the check of WeChat's console to the push URL.
+func TestDoctor_ChecksThePushURL(t *testing.T) {
+	s, _ := newDoctorHarness(t)
+	s.typed = []string{"Token1", strings.Repeat("k", 43)}
+	s.run(t, "client", "set-push-keys", "shop")
+	const shop = "push events of client shop of default"
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		receiver, err := wechat.NewPushReceiver(wechat.PushKey{AppID: "wxsimshop", Token: "Token1", EncodingAESKey: strings.Repeat("k", 43)}, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		echo, err := receiver.Echo(r.URL.Query())
+		if err != nil {
+			t.Error(err)
+		}
+		_, _ = io.WriteString(w, echo)
+	}))
+	t.Cleanup(server.Close)
+	if got := diagnose(t, s.with("MINIFED_PUBLIC_URL="+server.URL), true)[shop]; !strings.HasPrefix(got, "ok "+server.URL+"/federation/wechat/events/shop") {
+		t.Errorf("got %q", got)
+	}
+	s.run(t, "client", "set-push-keys", "shop", "--remove")
+	if got := diagnose(t, s, true)[shop]; !strings.HasPrefix(got, "ok not set up") {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestDoctor_ReportsFaultsWithRemedies(t *testing.T) {
 	tests := []struct {
 		name string
@@ -125,6 +155,18 @@ func TestDoctor_ReportsFaultsWithRemedies(t *testing.T) {
 			s.run(t, "keys", "master", "new", "--append")
 			return s
 		}, true, "master key", []string{"warn 2 master keys", "minifed keys master rotate"}},
+		{"the push URL does not respond", func(t *testing.T, s *cliHarness, _ *wechattest.App) *cliHarness {
+			s.typed = []string{"Token1", strings.Repeat("k", 43)}
+			s.run(t, "client", "set-push-keys", "shop")
+			return s.with("MINIFED_PUBLIC_URL=http://localhost:1")
+		}, true, "push events of client shop of default", []string{"warn", "http://localhost:1/federation/wechat/events/shop", "reverse proxy"}},
+		{"the push URL is of another program", func(t *testing.T, s *cliHarness, _ *wechattest.App) *cliHarness {
+			s.typed = []string{"Token1", strings.Repeat("k", 43)}
+			s.run(t, "client", "set-push-keys", "shop")
+			other := httptest.NewServer(http.NotFoundHandler())
+			t.Cleanup(other.Close)
+			return s.with("MINIFED_PUBLIC_URL=" + other.URL)
+		}, true, "push events of client shop of default", []string{"warn", "status 404"}},
 		{"there is no store", func(_ *testing.T, s *cliHarness, _ *wechattest.App) *cliHarness {
 			return s.with("MINIFED_STORAGE_URI=sqlite:" + filepath.Join(s.folder, "other.db"))
 		}, false, "store", []string{"fail", "there is no store at", "minifed serve"}},

@@ -123,9 +123,9 @@ func TestApply_BringsTheStoreToTheFiles(t *testing.T) {
 	}
 	files[0].Body = json.RawMessage(`{"id": "shop", "directory": "staff", "name": "Shop", "redirect_uris": ["https://shop.example.com/new"], "secret": "another-secret-of-the-environment", "disabled": true}`)
 	files[1].Body = json.RawMessage(`{"id": "staff", "name": "Our people", "lifetimes": {"access_token": 300}}`)
-	files[2].Body = json.RawMessage(`{"id": "mini", "app_secret": "f123456789abcdef0123456789abcdef", "federation": {"app_id": "wx0123456789abcdef", "provisioning": "bind"}}`)
+	files[2].Body = json.RawMessage(`{"id": "mini", "app_secret": "f123456789abcdef0123456789abcdef", "push_token": "Token1", "encoding_aes_key": "` + strings.Repeat("k", 43) + `", "federation": {"app_id": "wx0123456789abcdef", "provisioning": "bind"}}`)
 	const want = "change staff lifetimes.access_token policy.self_registration\n" +
-		"change shop disabled name redirect_uris secret\nchange mini federation.provisioning app_secret"
+		"change shop disabled name redirect_uris secret\nchange mini federation.provisioning app_secret push_token"
 	if got := actions(h.plan(false, files...)); got != want {
 		t.Errorf("plan\n%s\nwant\n%s", got, want)
 	}
