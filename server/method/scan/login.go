@@ -118,7 +118,7 @@ func (e *Login) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	case r.URL.Query().Has(scanParameter):
 		return e.show(w, r, p)
 	default:
-		return e.Pages.Render(w, r, e.page(r, p, data{State: "begin"}))
+		return e.Pages.Render(w, r, e.page(p, data{State: "begin"}))
 	}
 }
 
@@ -155,7 +155,7 @@ func (e *Login) show(w http.ResponseWriter, r *endpoint.Request, p *authorize.Pe
 	if err != nil {
 		return err
 	}
-	return e.Pages.Render(w, r, e.page(r, p, shown))
+	return e.Pages.Render(w, r, e.page(p, shown))
 }
 
 // waiting is the page of a sign-in that is not decided.
@@ -235,7 +235,7 @@ func digitsField() page.Field {
 }
 
 // page is the page of the method.
-func (e *Login) page(r *endpoint.Request, p *authorize.Pending, shown data) page.Page {
+func (e *Login) page(p *authorize.Pending, shown data) page.Page {
 	shown.Link = e.Method == storage.SignInLink
 	result := page.Page{Template: "scan", Title: page.Text(e.Method + ".title"), Data: shown}
 	if shown.Events != "" {
@@ -264,7 +264,7 @@ func (e *Login) showError(w http.ResponseWriter, r *endpoint.Request, p *authori
 	if shown.State == "" {
 		shown.State = "over"
 	}
-	e.Pages.RenderInvalid(w, r, e.page(r, p, shown), problem, err)
+	e.Pages.RenderInvalid(w, r, e.page(p, shown), problem, err)
 	return nil
 }
 
