@@ -92,7 +92,7 @@ func sentCases() []sentCase {
 		{"scan", m{"action": "seen"}, federation + "scan/seen", m{"scene": "s"}},
 		{"scan", m{"action": "approve"}, federation + "scan/approve", m{"scene": "s", "code": "c", "number": "42", "confirmed": true}},
 		{"scan", m{"action": "deny"}, federation + "scan/deny", m{"scene": "s"}},
-		{"hand-off", nil, federation + "hand-off", m{"access_token": "a", "client_id": "web", "state": "x"}},
+		{"hand-off", nil, federation + "hand-off", m{"access_token": "a", "target_client_id": "web", "state": "x"}},
 	}
 }
 
@@ -102,7 +102,7 @@ func TestHandler_SendsMembersOfEachPathAndNoOthers(t *testing.T) {
 	for _, c := range sentCases() {
 		everything := map[string]any{
 			"code": "c", "user": map[string]any{"nickname": "Lin"}, "refresh_token": "r", "bind_ticket": "t", "phone_code": "p", "username": "lin",
-			"password": "pw", "access_token": "a", "scene": "s", "number": "42", "confirmed": true, "client_id": "web", "state": "x",
+			"password": "pw", "access_token": "a", "scene": "s", "number": "42", "confirmed": true, "target_client_id": "web", "state": "x",
 			"scope": "admin", "audience": "z", "grant_type": "client_credentials",
 		}
 		maps.Copy(everything, c.choice)

@@ -24,7 +24,7 @@ func routes(phoneScope string) map[string]route {
 		"refresh":  refresh,
 		"bind":     chosen("method", bindings()),
 		"scan":     chosen("action", scans()),
-		"hand-off": object("hand-off", nil, false, "access_token", "client_id", "state"),
+		"hand-off": object("hand-off", nil, false, "access_token", "target_client_id", "state"),
 	}
 }
 

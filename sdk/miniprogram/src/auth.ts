@@ -110,7 +110,7 @@ export class Auth {
 
   /** The address that opens an application of the same directory in a web-view, signed in. It is valid once, for 60 seconds. */
   async handOff(clientId: string, state?: string): Promise<string> {
-    const body = { access_token: await this.accessToken(), client_id: clientId, ...(state === undefined ? {} : { state }) }
+    const body = { access_token: await this.accessToken(), target_client_id: clientId, ...(state === undefined ? {} : { state }) }
     const { url } = await this.send<{ url: string }>('hand-off', body)
     return url
   }

@@ -176,7 +176,7 @@ test('a hand-off returns the address for the web-view', async () => {
   const phone = new Phone(({ path }) => [200, path === 'login' ? tokens() : { url: 'https://id.example/x', expires_in: 60 }])
   const auth = new Auth({ wx: phone.wx, backend })
   assert.equal(await auth.handOff('web', 'cart'), 'https://id.example/x')
-  assert.deepEqual(phone.requests.at(-1).data, { access_token: 'access-1', client_id: 'web', state: 'cart' })
+  assert.deepEqual(phone.requests.at(-1).data, { access_token: 'access-1', target_client_id: 'web', state: 'cart' })
 })
 
 test('an error of the phone names what failed', async () => {

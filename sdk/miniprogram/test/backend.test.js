@@ -20,7 +20,7 @@ function backend(respond = () => Response.json(tokens()), more = {}) {
 
 const everything = {
   code: 'c', user: { nickname: 'Lin' }, refresh_token: 'r', bind_ticket: 't', phone_code: 'p', username: 'lin', password: 'pw', access_token: 'a',
-  scene: 's', number: '42', confirmed: true, client_id: 'web', state: 'x', scope: 'admin', audience: 'z', grant_type: 'client_credentials',
+  scene: 's', number: '42', confirmed: true, target_client_id: 'web', state: 'x', scope: 'admin', audience: 'z', grant_type: 'client_credentials',
 }
 
 const federation = 'https://id.example/d/shop/federation/wechat/miniapp/'
@@ -36,7 +36,7 @@ const expected = [
   ['scan', { action: 'seen' }, `${federation}scan/seen`, { scene: 's' }],
   ['scan', { action: 'approve' }, `${federation}scan/approve`, { scene: 's', code: 'c', number: '42', confirmed: true }],
   ['scan', { action: 'deny' }, `${federation}scan/deny`, { scene: 's' }],
-  ['hand-off', {}, `${federation}hand-off`, { access_token: 'a', client_id: 'web', state: 'x' }],
+  ['hand-off', {}, `${federation}hand-off`, { access_token: 'a', target_client_id: 'web', state: 'x' }],
 ]
 
 test('each path sends its members to minifed, and no others', async () => {

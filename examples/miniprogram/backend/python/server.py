@@ -70,7 +70,7 @@ def route(minifed, path, body):
     if path == "scan" and body.get("action") in SCANS:
         return minifed.post(FEDERATION + "scan/" + body["action"], pick(body, SCANS[body["action"]]))
     if path == "hand-off":
-        return minifed.post(FEDERATION + "hand-off", pick(body, ["access_token", "client_id", "state"]))
+        return minifed.post(FEDERATION + "hand-off", pick(body, ["access_token", "target_client_id", "state"]))
     raise Rejected
 
 

@@ -69,7 +69,7 @@ class Auth {
     }
     /** The address that opens an application of the same directory in a web-view, signed in. It is valid once, for 60 seconds. */
     async handOff(clientId, state) {
-        const body = { access_token: await this.accessToken(), client_id: clientId, ...(state === undefined ? {} : { state }) };
+        const body = { access_token: await this.accessToken(), target_client_id: clientId, ...(state === undefined ? {} : { state }) };
         const { url } = await this.send('hand-off', body);
         return url;
     }

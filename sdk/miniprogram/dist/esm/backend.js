@@ -85,7 +85,7 @@ const routes = new Map([
         }),
     ],
     ['scan', body => chosen(scans, body.action, names => ({ endpoint: `${federation}scan/${body.action}`, body: pick(body, names), tokens: body.action === 'approve' }))],
-    ['hand-off', body => ({ endpoint: `${federation}hand-off`, body: pick(body, ['access_token', 'client_id', 'state']), tokens: false })],
+    ['hand-off', body => ({ endpoint: `${federation}hand-off`, body: pick(body, ['access_token', 'target_client_id', 'state']), tokens: false })],
 ]);
 function refresh(token) {
     if (typeof token !== 'string')

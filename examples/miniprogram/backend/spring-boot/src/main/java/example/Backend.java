@@ -91,7 +91,7 @@ public class Backend {
 
     @PostMapping("/auth/hand-off")
     ResponseEntity<byte[]> handOff(@RequestBody Map<String, Object> body) {
-        return post("hand-off", pick(body, List.of("access_token", "client_id", "state")));
+        return post("hand-off", pick(body, List.of("access_token", "target_client_id", "state")));
     }
 
     @PostMapping("/auth/refresh")
