@@ -326,7 +326,7 @@ func everyClient() []storage.Client {
 		DefaultScopes: []string{"openid"}, Audiences: []string{"https://api.example.com"}, DefaultAudience: []string{"https://api.example.com"},
 		IDTokenAlgorithm: "ES256", IDTokenClaims: &on, AccessTokenAlgorithm: "RS256", OpaqueAccessTokens: true, AccessTokenType: "JWT", KeepRefreshToken: true,
 		PlaceholderEmailDomain: "users.example.com", FirstParty: true, RequirePKCE: true, RequirePAR: true, Pairwise: true, SectorIdentifier: "https://a.example.com/s",
-		AccountLinking: true, StartsSessions: true, NativeApp: "wxaaaaaaaaaaaaaaaa", Scan: storage.ScanTarget{MiniProgram: "mall", Page: "pages/scan"}, Introspection: true, Lifetimes: storage.Lifetimes{AccessToken: 60, IDToken: 61, RefreshIdle: 62, RefreshAbsolute: 63, Code: 30},
+		AccountLinking: true, StartsSessions: true, InitiateLoginURI: "https://a.example.com/login", NativeApp: "wxaaaaaaaaaaaaaaaa", Scan: storage.ScanTarget{MiniProgram: "mall", Page: "pages/scan"}, Introspection: true, Lifetimes: storage.Lifetimes{AccessToken: 60, IDToken: 61, RefreshIdle: 62, RefreshAbsolute: 63, Code: 30},
 		Federation: &storage.Federation{AppID: "wx0123456789abcdef", AppSecret: "sealed", OpenPlatform: "ours", Provisioning: storage.ProvisionBind, UpdateProfile: true, PasswordBinding: true, LinkingPartners: []string{"shop"}},
 		CreatedAt:  at, UpdatedAt: at,
 	}
