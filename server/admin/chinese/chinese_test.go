@@ -33,6 +33,9 @@ func TestTexts_EveryTextIsTranslated(t *testing.T) {
 		if (got == text || !strings.ContainsFunc(got, func(r rune) bool { return unicode.Is(unicode.Han, r) })) && format != "%q %v" {
 			t.Errorf("%q has no translation: add it to zh-CN.json", format)
 		}
+		if english := leftEnglish(got); english != "" && !strings.Contains(format, "%w") {
+			t.Errorf("%q is translated as %q, with the English words %q", format, got, english)
+		}
 		for _, value := range values {
 			if !strings.Contains(got, value) {
 				t.Errorf("%q is translated as %q, without the value %s", format, got, value)
@@ -52,6 +55,11 @@ func TestTexts_EveryTextIsTranslated(t *testing.T) {
 			t.Errorf("%q is translated as %q, want %q", text, got, want)
 		}
 	}
+}
+
+// leftEnglish returns English words in a translation: a general format may translate only the beginning of a text. Commands are not words.
+func leftEnglish(translated string) string {
+	return regexp.MustCompile(`[a-z]+ [a-z]+ [a-z]+|[a-z]+, [a-z]+`).FindString(regexp.MustCompile(`minifed [a-z]+ [a-z]+`).ReplaceAllString(translated, ""))
 }
 
 // TestTexts_AreUsed finds translations of texts that the source no longer has.
