@@ -38,7 +38,7 @@ func (e *Engine) Get(ctx context.Context, kind storage.Kind, id string) (storage
 }
 
 // reader waits for a reader that is free. If no transaction runs, it is the connection of the writer: its cache of pages is still
-// valid after its own commits, which empty those of other connections. The caller must release it.
+// valid after its own commits, which empty those of other connections. The engine of a backup has no writer. The caller must release it.
 func (e *Engine) reader(ctx context.Context) (r *reader, release func(), err error) {
 	if ctx.Err() != nil {
 		return nil, nil, ended(ctx)
@@ -48,8 +48,10 @@ func (e *Engine) reader(ctx context.Context) (r *reader, release func(), err err
 		return nil, nil, errClosed()
 	default:
 	}
-	if r, ok := e.writer.lend(); ok {
-		return r, e.writer.giveBack, nil
+	if e.writer != nil {
+		if r, ok := e.writer.lend(); ok {
+			return r, e.writer.giveBack, nil
+		}
 	}
 	select {
 	case r := <-e.readers:

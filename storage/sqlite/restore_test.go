@@ -225,7 +225,8 @@ func TestOpenBackup_ChecksWhatTheFileIs(t *testing.T) {
 			t.Errorf("%s: %v, want %v", filepath.Base(path), err, want)
 		}
 		if err == nil {
-			if err := errors.Join(b.CheckIntegrity(t.Context()), b.Close()); err != nil {
+			_, err := b.Get(t.Context(), storage.KindGrant, "a")
+			if err := errors.Join(err, b.CheckIntegrity(t.Context()), b.Close()); err != nil {
 				t.Error(err)
 			}
 		}
