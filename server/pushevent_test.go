@@ -415,6 +415,27 @@ func TestPushEvents_RespondToTheCheckOfTheConsole(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	// The query of an event has the signature of the check too.
+	for name, row := range map[string]struct {
+		echo  string
+		push  wechattest.Push
+		want  int
+		named string
+	}{
+		"right":             {"5837397576500011341", wechattest.Push{}, http.StatusOK, ""},
+		"without echostr":   {"", wechattest.Push{}, http.StatusBadRequest, "invalid_request"},
+		"too long echostr":  {strings.Repeat("1", 257), wechattest.Push{}, http.StatusBadRequest, "invalid_request"},
+		"another signature": {"1", wechattest.Push{WrongSignature: true}, http.StatusForbidden, "access_denied"},
+	} {
+		row.push.URL, row.push.Token, row.push.EncodingAESKey, row.push.Event = url, pushToken, pushKey, wechat.EventUserInfoModified
+		request := must(app.PushRequest(t.Context(), row.push))(t)
+		query := request.URL.Query()
+		query.Set("echostr", row.echo)
+		a := ts.get(url + "?" + query.Encode())
+		if a.status != row.want || row.named != "" && a.member("error") != row.named || row.named == "" && a.raw != row.echo {
+			t.Errorf("%s: %d %s", name, a.status, a.raw)
+		}
+	}
 }
 
 func TestPushEvents_BoundAndRejectBodies(t *testing.T) {

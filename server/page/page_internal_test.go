@@ -132,8 +132,15 @@ func usedKeys(t *testing.T) map[string]bool {
 	for _, what := range []string{"username", "password", "email", "passkey", "totp"} {
 		said["account.change."+what], said["account.set."+what] = true, true
 	}
+	for _, method := range []string{"scan", "link"} {
+		said["login."+method], said[method+".title"] = true, true
+	}
+	for _, reason := range matches(t, `\bdenied[A-Z]\w* += "(\w+)"`, "../method/scan/*.go") {
+		said["scan.denied."+reason] = true
+	}
 	letters := []string{"reset", "email", "email_changed", "password", "first_password", "linked"}
-	for _, letter := range append(letters, matches(t, `"mail\.(\w+)"`, "../method/*/*.go")...) {
+	letters = slices.Concat(letters, matches(t, `"mail\.(\w+)"`, "../method/*/*.go"), matches(t, `"mail\.(\w+)"`, "../account/*.go"))
+	for _, letter := range letters {
 		said["mail."+letter+".subject"], said["mail."+letter+".text"] = true, true
 	}
 	return said
