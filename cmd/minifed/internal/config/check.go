@@ -165,10 +165,10 @@ func (r *reader) checkBackup() {
 func (r *reader) checkWeChat() {
 	c := r.config.WeChat
 	if _, err := wechat.New(wechat.Config{BaseURL: c.BaseURL}); err != nil || c.BaseURL == "" {
-		r.complain("wechat.base_url", "must.be_wechat_origin")
+		r.complain("wechat.base_url", "must.be_wechat_origin", wechat.DefaultBaseURL)
 	}
 	if _, err := wechat.New(wechat.Config{BaseURL: c.PagesURL}); err != nil || c.PagesURL == "" {
-		r.complain("wechat.pages_url", "must.be_wechat_origin")
+		r.complain("wechat.pages_url", "must.be_wechat_origin", wechat.DefaultPagesURL)
 	}
 	for path, number := range map[string]int{"wechat.max_concurrent": c.MaxConcurrent, "wechat.breaker_failures": c.BreakerFailures} {
 		if number < 1 || number > 1_000_000 {
