@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -525,10 +526,10 @@ func TestScan_Budget(t *testing.T) {
 		ts.engine.Before = func(_ context.Context, o storagetest.Operation) error {
 			mu.Lock()
 			defer mu.Unlock()
-			if o.Method == "Get" {
-				reads++
-			} else {
+			if slices.Contains([]string{"Insert", "Replace", "Delete"}, o.Method) {
 				writes++
+			} else {
+				reads++
 			}
 			return nil
 		}

@@ -264,10 +264,10 @@ func ExampleKind() {
 		fmt.Println(err)
 		return
 	}
-	var kind wechattest.Kind = wechattest.Website
-	app.SetKind(kind, "id.example.com")
+	kinds := map[string]wechattest.Kind{"wxsim0000000000000001": wechattest.Website}
+	app.SetKind(kinds["wxsim0000000000000001"], "id.example.com")
 	app.SetOddities(wechattest.Oddities{RepeatCallback: true})
 	sim.SetPerson("alice", wechattest.Person{Nickname: "Alice", Picture: "https://img.example/alice.png"})
-	fmt.Println(kind, app.SendAuth("alice") != "")
-	// Output: website true
+	fmt.Println(app.SendAuth("alice") != "")
+	// Output: true
 }

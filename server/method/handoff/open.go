@@ -55,7 +55,7 @@ func (e *Open) serve(w http.ResponseWriter, r *endpoint.Request) error {
 			return err
 		}
 	case other || r.Method != http.MethodGet || !isWebView(r.Request):
-		return e.ask(w, r, ticket, target, found.User, other)
+		return e.ask(w, r, target, found.User, other)
 	}
 	return e.open(w, r, found, target, current)
 }
@@ -118,7 +118,7 @@ func (e *Open) open(w http.ResponseWriter, r *endpoint.Request, found *oauth2.Ac
 }
 
 // ask shows the user that the URL signs in, and asks to continue.
-func (e *Open) ask(w http.ResponseWriter, r *endpoint.Request, ticket string, target storage.Client, user storage.User, other bool) error {
+func (e *Open) ask(w http.ResponseWriter, r *endpoint.Request, target storage.Client, user storage.User, other bool) error {
 	lead := page.Text("hand_off.lead", page.ViewUser(user).Name, endpoint.ClientName(target))
 	if other {
 		lead = page.Text("hand_off.other", page.ViewUser(user).Name, endpoint.ClientName(target))
