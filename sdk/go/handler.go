@@ -31,6 +31,9 @@ type Config struct {
 	// SignedIn is called with the result of every sign-in and refresh before it goes to the mini-program. The members that it returns are
 	// added to the response, such as a session of the app. An error stops the sign-in with status 500. It may be nil.
 	SignedIn func(context.Context, Tokens) (map[string]any, error)
+	// Country returns the country of the phone (ISO 3166-1, such as CN) if the backend knows it, for example by a header of its proxy.
+	// minifed compares it with the browser's. Without it, the user confirms a second time. It may be nil.
+	Country func(*http.Request) string
 	// Client sends the requests to minifed. nil is a client without redirects that waits 20 seconds.
 	Client *http.Client
 	// Logger has the requests that failed, without secrets. nil discards them.
@@ -93,6 +96,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		fail(w, http.StatusBadRequest, "invalid_request", "")
 		return
+	}
+	delete(sent, "country") // It comes from the backend, not from the phone.
+	if h.config.Country != nil {
+		sent["country"] = h.config.Country(r)
 	}
 	call, ok := build(sent)
 	if !ok {

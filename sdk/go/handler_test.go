@@ -89,7 +89,7 @@ func sentCases() []sentCase {
 		{"bind", m{"method": "phone"}, federation + "bindUser", m{"method": "phone", "code": "c", "bind_ticket": "t", "phone_code": "p"}},
 		{"bind", m{"method": "password"}, federation + "bindUser", m{"method": "password", "code": "c", "bind_ticket": "t", "username": "lin", "password": "pw"}},
 		{"bind", m{"method": "session"}, federation + "bindUser", m{"method": "session", "code": "c", "bind_ticket": "t", "access_token": "a"}},
-		{"scan", m{"action": "seen"}, federation + "scan/seen", m{"scene": "s"}},
+		{"scan", m{"action": "seen"}, federation + "scan/seen", m{"scene": "s", "attempt": "n"}},
 		{"scan", m{"action": "approve"}, federation + "scan/approve", m{"scene": "s", "code": "c", "number": "42", "confirmed": true}},
 		{"scan", m{"action": "deny"}, federation + "scan/deny", m{"scene": "s"}},
 		{"hand-off", nil, federation + "hand-off", m{"access_token": "a", "target_client_id": "web", "state": "x"}},
@@ -102,7 +102,7 @@ func TestHandler_SendsMembersOfEachPathAndNoOthers(t *testing.T) {
 	for _, c := range sentCases() {
 		everything := map[string]any{
 			"code": "c", "user": map[string]any{"nickname": "Lin"}, "refresh_token": "r", "bind_ticket": "t", "phone_code": "p", "username": "lin",
-			"password": "pw", "access_token": "a", "scene": "s", "number": "42", "confirmed": true, "target_client_id": "web", "state": "x",
+			"password": "pw", "access_token": "a", "scene": "s", "attempt": "n", "country": "XX", "number": "42", "confirmed": true, "target_client_id": "web", "state": "x",
 			"scope": "admin", "audience": "z", "grant_type": "client_credentials",
 		}
 		maps.Copy(everything, c.choice)
@@ -219,6 +219,15 @@ func TestHandler_AddsTheSessionOfTheApp(t *testing.T) {
 	failure = errors.New("the database is down")
 	if response := post(handler, "/login", `{"code":"c"}`); response.Code != http.StatusInternalServerError || strings.Contains(response.Body.String(), "access_token") {
 		t.Errorf("status %d, %s", response.Code, response.Body)
+	}
+}
+
+func TestHandler_SendsTheCountryThatTheBackendKnows(t *testing.T) {
+	minifed := newMinifed(t, signedIn)
+	handler := minifed.handler(t, func(config *miniprogram.Config) { config.Country = func(*http.Request) string { return "CN" } })
+	post(handler, "/scan", `{"action":"seen","scene":"s","country":"XX"}`)
+	if want := (map[string]any{"scene": "s", "country": "CN"}); !reflect.DeepEqual(minifed.body, want) {
+		t.Errorf("sends %v, want %v", minifed.body, want)
 	}
 }
 

@@ -41,7 +41,7 @@ func bindings() map[string]route {
 // scans are the actions on the sign-in of a browser.
 func scans() map[string]route {
 	return map[string]route{
-		"seen":    object("scan/seen", nil, false, "scene"),
+		"seen":    object("scan/seen", nil, false, "scene", "attempt", "country"),
 		"approve": object("scan/approve", nil, true, "scene", "code", "number", "confirmed"),
 		"deny":    object("scan/deny", nil, false, "scene"),
 	}

@@ -104,7 +104,9 @@ export class Auth {
 
   /** Opens the sign-in that a browser waits for. `scene` is the result of `sceneOf`. */
   async scan(scene: string): Promise<Scan> {
-    const seen = await this.once(`scan ${scene}`, () => this.send<SeenResponse>('scan', { action: 'seen', scene }))
+    // The attempt lets minifed recognize this request if its response was lost: a second scan has another one.
+    const attempt = Math.random().toString(36).slice(2) + Math.random().toString(36).slice(2)
+    const seen = await this.once(`scan ${scene}`, () => this.send<SeenResponse>('scan', { action: 'seen', scene, attempt }))
     return new Scan({ approve: request => this.approve(request), deny: denied => this.deny(denied) }, scene, seen)
   }
 

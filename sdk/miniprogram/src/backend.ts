@@ -12,6 +12,11 @@ export interface BackendOptions {
    * response, such as a session of your own.
    */
   signedIn?: (tokens: TokenResponse) => object | void | Promise<object | void>
+  /**
+   * The country of the phone (ISO 3166-1, such as CN) if the backend knows it, for example by a header of its proxy. minifed compares it with
+   * the browser's. Without it, the user confirms a second time.
+   */
+  country?: (headers: Headers) => string | undefined
   /** Called when minifed did not respond. The error has no secret. */
   failed?: (path: string, error: Error) => void
   fetch?: typeof fetch
@@ -26,10 +31,14 @@ export interface BackendResponse {
 
 /** What Node.js and its frameworks give to a handler. `body` is there if a framework has parsed it. */
 interface NodeRequest extends AsyncIterable<Uint8Array> {
+  headers?: Headers | undefined
   method?: string | undefined
   url?: string | undefined
   body?: unknown
 }
+
+/** The headers of a request, with names in lower case. */
+export type Headers = Record<string, string | string[] | undefined>
 
 interface NodeResponse {
   writeHead(status: number, headers: Record<string, string>): unknown
@@ -57,12 +66,13 @@ export class Backend {
     this.fetch = options.fetch || fetch
   }
 
-  /** Handles one request of a cloud function or of any framework. `path` is the last segment of its path. */
-  async handle(path: string, body: unknown): Promise<BackendResponse> {
+  /** Handles one request of a cloud function or of any framework. `path` is the last segment of its path, `headers` are for `country`. */
+  async handle(path: string, body: unknown, headers: Headers = {}): Promise<BackendResponse> {
     const route = routes.get(path)
     if (!route) return failure(404, 'not_found')
     if (!isObject(body)) return failure(400, 'invalid_request')
-    const call = route(body, this.options)
+    const country = this.options.country && this.options.country(headers)
+    const call = route({ ...body, country }, this.options)
     if (!call) return failure(400, 'invalid_request')
     try {
       return await this.call(call)
@@ -76,7 +86,7 @@ export class Backend {
   handler(): (request: NodeRequest, response: NodeResponse) => Promise<void> {
     return async (request, response) => {
       const path = (request.url || '').replace(/[?#].*$/, '').replace(/^.*\//, '')
-      const { status, headers, body } = request.method === 'POST' ? await this.handle(path, await bodyOf(request)) : failure(405, 'invalid_request')
+      const { status, headers, body } = request.method === 'POST' ? await this.handle(path, await bodyOf(request), request.headers) : failure(405, 'invalid_request')
       response.writeHead(status, headers)
       response.end(JSON.stringify(body))
     }
@@ -121,7 +131,7 @@ const bindings: Record<string, string[]> = {
 
 // What each action on the sign-in of a browser sends.
 const scans: Record<string, string[]> = {
-  seen: ['scene'],
+  seen: ['scene', 'attempt', 'country'],
   approve: ['scene', 'code', 'number', 'confirmed'],
   deny: ['scene'],
 }

@@ -20,7 +20,7 @@ function backend(respond = () => Response.json(tokens()), more = {}) {
 
 const everything = {
   code: 'c', user: { nickname: 'Lin' }, refresh_token: 'r', bind_ticket: 't', phone_code: 'p', username: 'lin', password: 'pw', access_token: 'a',
-  scene: 's', number: '42', confirmed: true, target_client_id: 'web', state: 'x', scope: 'admin', audience: 'z', grant_type: 'client_credentials',
+  scene: 's', attempt: 'n', country: 'XX', number: '42', confirmed: true, target_client_id: 'web', state: 'x', scope: 'admin', audience: 'z', grant_type: 'client_credentials',
 }
 
 const federation = 'https://id.example/d/shop/federation/wechat/miniapp/'
@@ -33,7 +33,7 @@ const expected = [
   ['bind', { method: 'phone' }, `${federation}bindUser`, { method: 'phone', code: 'c', bind_ticket: 't', phone_code: 'p' }],
   ['bind', { method: 'password' }, `${federation}bindUser`, { method: 'password', code: 'c', bind_ticket: 't', username: 'lin', password: 'pw' }],
   ['bind', { method: 'session' }, `${federation}bindUser`, { method: 'session', code: 'c', bind_ticket: 't', access_token: 'a' }],
-  ['scan', { action: 'seen' }, `${federation}scan/seen`, { scene: 's' }],
+  ['scan', { action: 'seen' }, `${federation}scan/seen`, { scene: 's', attempt: 'n' }],
   ['scan', { action: 'approve' }, `${federation}scan/approve`, { scene: 's', code: 'c', number: '42', confirmed: true }],
   ['scan', { action: 'deny' }, `${federation}scan/deny`, { scene: 's' }],
   ['hand-off', {}, `${federation}hand-off`, { access_token: 'a', target_client_id: 'web', state: 'x' }],
@@ -98,6 +98,13 @@ test('a session of the app is added to the tokens', async () => {
   const { backend: own } = backend(undefined, { signedIn: async ({ profile }) => ({ session: `of ${profile.sub}` }) })
   assert.equal((await own.handle('login', { code: 'c' })).body.session, 'of lin')
   assert.equal((await own.handle('scan', { action: 'seen', scene: 's' })).body.session, undefined)
+})
+
+test('the country of the phone comes from the backend, not from the phone', async () => {
+  const { sent, backend: own } = backend(undefined, { country: headers => headers['x-country'] })
+  await own.handle('scan', { action: 'seen', scene: 's', country: 'XX' }, { 'x-country': 'CN' })
+  await own.handle('scan', { action: 'seen', scene: 's', country: 'XX' })
+  assert.deepEqual(sent.map(({ body }) => body), [{ scene: 's', country: 'CN' }, { scene: 's' }])
 })
 
 test('a client that is incomplete is rejected at once', () => {

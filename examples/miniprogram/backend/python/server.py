@@ -19,7 +19,7 @@ BINDINGS = {
     "password": ["code", "bind_ticket", "username", "password"],
     "session": ["code", "bind_ticket", "access_token"],
 }
-SCANS = {"seen": ["scene"], "approve": ["scene", "code", "number", "confirmed"], "deny": ["scene"]}
+SCANS = {"seen": ["scene", "attempt"], "approve": ["scene", "code", "number", "confirmed"], "deny": ["scene"]}
 LARGEST_BODY = 64 * 1024
 
 

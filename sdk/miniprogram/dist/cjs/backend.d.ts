@@ -11,6 +11,11 @@ export interface BackendOptions {
      * response, such as a session of your own.
      */
     signedIn?: (tokens: TokenResponse) => object | void | Promise<object | void>;
+    /**
+     * The country of the phone (ISO 3166-1, such as CN) if the backend knows it, for example by a header of its proxy. minifed compares it with
+     * the browser's. Without it, the user confirms a second time.
+     */
+    country?: (headers: Headers) => string | undefined;
     /** Called when minifed did not respond. The error has no secret. */
     failed?: (path: string, error: Error) => void;
     fetch?: typeof fetch;
@@ -23,10 +28,13 @@ export interface BackendResponse {
 }
 /** What Node.js and its frameworks give to a handler. `body` is there if a framework has parsed it. */
 interface NodeRequest extends AsyncIterable<Uint8Array> {
+    headers?: Headers | undefined;
     method?: string | undefined;
     url?: string | undefined;
     body?: unknown;
 }
+/** The headers of a request, with names in lower case. */
+export type Headers = Record<string, string | string[] | undefined>;
 interface NodeResponse {
     writeHead(status: number, headers: Record<string, string>): unknown;
     end(body: string): unknown;
@@ -39,8 +47,8 @@ export declare class Backend {
     private readonly options;
     private readonly fetch;
     constructor(options: BackendOptions);
-    /** Handles one request of a cloud function or of any framework. `path` is the last segment of its path. */
-    handle(path: string, body: unknown): Promise<BackendResponse>;
+    /** Handles one request of a cloud function or of any framework. `path` is the last segment of its path, `headers` are for `country`. */
+    handle(path: string, body: unknown, headers?: Headers): Promise<BackendResponse>;
     /** A handler for node:http, Express, Connect or Koa's `req` and `res`. Mount it at any path; the last segment decides. */
     handler(): (request: NodeRequest, response: NodeResponse) => Promise<void>;
     private call;

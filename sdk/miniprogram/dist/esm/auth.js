@@ -61,7 +61,9 @@ export class Auth {
     }
     /** Opens the sign-in that a browser waits for. `scene` is the result of `sceneOf`. */
     async scan(scene) {
-        const seen = await this.once(`scan ${scene}`, () => this.send('scan', { action: 'seen', scene }));
+        // The attempt lets minifed recognize this request if its response was lost: a second scan has another one.
+        const attempt = Math.random().toString(36).slice(2) + Math.random().toString(36).slice(2);
+        const seen = await this.once(`scan ${scene}`, () => this.send('scan', { action: 'seen', scene, attempt }));
         return new Scan({ approve: request => this.approve(request), deny: denied => this.deny(denied) }, scene, seen);
     }
     /** The address that opens an application of the same directory in a web-view, signed in. It is valid once, for 60 seconds. */

@@ -13,14 +13,15 @@ export class Backend {
         this.options = { ...options, issuer: options.issuer.replace(/\/+$/, '') };
         this.fetch = options.fetch || fetch;
     }
-    /** Handles one request of a cloud function or of any framework. `path` is the last segment of its path. */
-    async handle(path, body) {
+    /** Handles one request of a cloud function or of any framework. `path` is the last segment of its path, `headers` are for `country`. */
+    async handle(path, body, headers = {}) {
         const route = routes.get(path);
         if (!route)
             return failure(404, 'not_found');
         if (!isObject(body))
             return failure(400, 'invalid_request');
-        const call = route(body, this.options);
+        const country = this.options.country && this.options.country(headers);
+        const call = route({ ...body, country }, this.options);
         if (!call)
             return failure(400, 'invalid_request');
         try {
@@ -36,7 +37,7 @@ export class Backend {
     handler() {
         return async (request, response) => {
             const path = (request.url || '').replace(/[?#].*$/, '').replace(/^.*\//, '');
-            const { status, headers, body } = request.method === 'POST' ? await this.handle(path, await bodyOf(request)) : failure(405, 'invalid_request');
+            const { status, headers, body } = request.method === 'POST' ? await this.handle(path, await bodyOf(request), request.headers) : failure(405, 'invalid_request');
             response.writeHead(status, headers);
             response.end(JSON.stringify(body));
         };
@@ -68,7 +69,7 @@ const bindings = {
 };
 // What each action on the sign-in of a browser sends.
 const scans = {
-    seen: ['scene'],
+    seen: ['scene', 'attempt', 'country'],
     approve: ['scene', 'code', 'number', 'confirmed'],
     deny: ['scene'],
 };

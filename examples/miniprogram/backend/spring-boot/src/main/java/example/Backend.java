@@ -41,7 +41,7 @@ public class Backend {
             "session", List.of("method", "code", "bind_ticket", "access_token"));
 
     private static final Map<String, List<String>> SCANS = Map.of(
-            "seen", List.of("scene"),
+            "seen", List.of("scene", "attempt"),
             "approve", List.of("scene", "code", "number", "confirmed"),
             "deny", List.of("scene"));
 
