@@ -1,8 +1,10 @@
 package exampletest
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -63,6 +65,25 @@ func (w *WeChat) SignIn(t *testing.T, m *Minifed, client Client, user, scope, pr
 		t.Fatalf("unexpected response of profile: %v", err)
 	}
 	return answer
+}
+
+// Scan reads the picture of a mini-program code as a phone does, and returns its scene.
+func (w *WeChat) Scan(t *testing.T, picture []byte) string {
+	t.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	file, err := form.CreateFormFile("picture", "picture.png")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = file.Write(picture) // To memory.
+	_ = form.Close()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.Control+"/scan", &body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", form.FormDataContentType())
+	return strings.TrimSpace(string(Do(t, request)))
 }
 
 // Form returns a POST request with a form.

@@ -23,7 +23,7 @@ const wx = {
   request: ({ url, method, header, success, fail }) =>
     fetch(url, { method, headers: header }).then(async response => success({ statusCode: response.status, data: await response.json() }), fail),
 }
-const auth = new Auth({ wx, backend: '', web: redirect({ issuer: %q, clientId: 'h5' }) })
+const auth = new Auth({ wx, backend: '', web: redirect({ issuer: %q, clientId: %q }) })
 try {
   await auth.login()
   const { data } = await auth.request(%q)
@@ -42,7 +42,7 @@ func testH5Build(t *testing.T, minifed *exampletest.Minifed) {
 	origin := "http://" + address
 	minifed.CLI(t, password, "user", "create", username, "--password-stdin")
 	minifed.CreateClient(t, "", "--kind", "spa", "--id", "h5", "--first-party", "--origin", origin, "--redirect-uri", origin+"/")
-	serveH5(t, address, fmt.Sprintf(h5Page, minifed.Issuer, minifed.Issuer+"/oauth2/userinfo"))
+	serveH5(t, address, fmt.Sprintf(h5Page, minifed.Issuer, "h5", minifed.Issuer+"/oauth2/userinfo"))
 
 	browser := chromiumtest.Start(t)
 	tab := browser.Open(browser.Profile(), origin+"/#/pages/cart")

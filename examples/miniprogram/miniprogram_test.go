@@ -32,6 +32,12 @@ func TestMiniProgram_WorksWithEachBackend(t *testing.T) {
 		})
 	}
 	t.Run("H5 build", func(t *testing.T) { testH5Build(t, minifed) })
+	t.Run("scan", func(t *testing.T) {
+		backend := exampletest.Start(t, []string{
+			"PORT=0", "MINIFED_ISSUER=" + minifed.Issuer, "MINIFED_CLIENT_ID=" + client.ID, "MINIFED_CLIENT_SECRET_FILE=" + client.SecretFile(t),
+		}, "node", "backend/node/server.js")
+		testScan(t, minifed, wechat, client.ID, backend)
+	})
 	t.Run("cloud function", func(t *testing.T) {
 		secret, err := os.ReadFile(client.SecretFile(t))
 		if err != nil {
