@@ -62,7 +62,12 @@ func modulesOf(ctx context.Context, source, binary string) (map[string]module, e
 
 // accepted are the licences that a binary under Apache-2.0 may include.
 func accepted() []string {
-	return []string{"Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MPL-2.0", "Unlicense", "CC0-1.0", "0BSD", "blessing", "GooglePatentsFile"}
+	return []string{"Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MPL-2.0", "Unlicense", "CC0-1.0", "0BSD", "blessing", "GooglePatentsFile", "FTL"}
+}
+
+// chosen are the files of the licence that we chose, for modules that offer a choice.
+func chosen() map[string]string {
+	return map[string]string{"github.com/golang/freetype": "licenses/ftl.txt"} // the other is GPL-2.0-or-later
 }
 
 // leastCoverage is the part of a file, in percent, that a known licence must be.
@@ -109,6 +114,11 @@ func textsOf(one module) (map[string][]byte, error) {
 			continue
 		}
 		if texts[entry.Name()], err = os.ReadFile(filepath.Join(one.Dir, entry.Name())); err != nil {
+			return nil, err
+		}
+	}
+	if file := chosen()[one.Path]; file != "" {
+		if texts[filepath.Base(file)], err = os.ReadFile(filepath.Join(one.Dir, filepath.FromSlash(file))); err != nil {
 			return nil, err
 		}
 	}

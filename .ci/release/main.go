@@ -15,6 +15,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -69,6 +70,9 @@ func run(ctx context.Context, root, out, only string) (err error) {
 		return err
 	}
 	fmt.Fprintln(r.progress, "release", r.version, "of", r.committed.Format(time.RFC3339))
+	if only != "" && !slices.ContainsFunc(platforms(), func(p platform) bool { return p.String() == only }) {
+		return fmt.Errorf("no platform is named %s: an example is %s", only, platforms()[0])
+	}
 	for _, p := range platforms() {
 		if only != "" && p.String() != only {
 			continue
