@@ -3,16 +3,14 @@ package page
 import (
 	"bytes"
 	"fmt"
-	"html/template"
-	"io/fs"
 	"net/http"
 	"net/url"
-	"path"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/minifed/minifed/internal/templates"
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
@@ -20,7 +18,7 @@ import (
 
 // Renderer renders pages: HTML without scripts, in the user's language and the directory's colours.
 type Renderer struct {
-	templates map[string]pageTemplate
+	templates map[string]templates.Template
 	Locales   *Locales
 	Assets    *Assets
 	CSRF      CSRF
@@ -72,47 +70,11 @@ func New(guard CSRF, clients oauth2.Clients) (*Renderer, error) {
 	if err != nil {
 		return nil, err
 	}
-	templates, err := readTemplates()
-	if err != nil {
-		return nil, err
-	}
-	return &Renderer{templates: templates, Locales: readLocales(), Assets: assets, CSRF: guard}, nil
-}
-
-// pageTemplate parses the template of a page when it is called first.
-type pageTemplate func() (*template.Template, error)
-
-// readTemplates returns the template of each page, by the name of its file. They share the frame and the parts, which are parsed
-// once. A template is parsed when its page is first rendered, so that a server starts sooner: it has many pages.
-func readTemplates() (map[string]pageTemplate, error) {
-	files, err := fs.Glob(pageFiles, "pages/*.html")
+	pages, err := templates.Read(pageFiles)
 	if err != nil {
 		return nil, fmt.Errorf("page: pages: %w", err)
 	}
-	frame := sync.OnceValues(func() (*template.Template, error) {
-		return template.New("frame.html").Option("missingkey=error").ParseFS(pageFiles, "pages/frame.html", "pages/parts.html")
-	})
-	templates := map[string]pageTemplate{}
-	for _, file := range files {
-		name := strings.TrimSuffix(path.Base(file), ".html")
-		if name != "frame" && name != "parts" {
-			templates[name] = sync.OnceValues(func() (*template.Template, error) { return parseIn(frame, file) })
-		}
-	}
-	return templates, nil
-}
-
-// parseIn parses the template of a page in the frame.
-func parseIn(frame pageTemplate, file string) (*template.Template, error) {
-	shared, err := frame()
-	if err != nil {
-		return nil, err
-	}
-	own, err := shared.Clone()
-	if err != nil {
-		return nil, err
-	}
-	return own.ParseFS(pageFiles, file)
+	return &Renderer{templates: pages, Locales: readLocales(), Assets: assets, CSRF: guard}, nil
 }
 
 // Render renders a page. If it returns an error, it has written nothing.

@@ -14,6 +14,7 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/internal/templates"
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/server/stylesheet"
 	"github.com/minifed/minifed/storage/oauth2"
@@ -30,11 +31,11 @@ func textsOf(t *testing.T, locale *Locale) map[string]string {
 }
 
 func TestTemplates_AllParse(t *testing.T) {
-	templates, err := readTemplates()
-	if err != nil || len(templates) == 0 {
-		t.Fatalf("%d templates: %v", len(templates), err)
+	pages, err := templates.Read(pageFiles)
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("%d templates: %v", len(pages), err)
 	}
-	for name, parse := range templates {
+	for name, parse := range pages {
 		if _, err := parse(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}

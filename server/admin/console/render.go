@@ -11,9 +11,9 @@ import (
 	"net/url"
 	"path"
 	"strings"
-	"sync"
 	"time"
 
+	"github.com/minifed/minifed/internal/templates"
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/server/stylesheet"
 	"github.com/minifed/minifed/storage"
@@ -26,14 +26,11 @@ var pageFiles embed.FS
 
 // renderer renders pages.
 type renderer struct {
-	templates map[string]pageTemplate
+	templates map[string]templates.Template
 	locales   *locales
 	// assets are the style sheet, the script and the icon, by name.
 	assets map[string]asset
 }
-
-// pageTemplate parses the template of a page when it is called first.
-type pageTemplate func() (*template.Template, error)
 
 // asset is a file that pages refer to. Its address contains a hash of the content, so that browsers cache it permanently.
 type asset struct {
@@ -104,42 +101,10 @@ func newRenderer() (*renderer, error) {
 		address := Base + "assets/" + strings.TrimSuffix(name, extension) + "." + base64.RawURLEncoding.EncodeToString(sum[:9]) + extension
 		p.assets[name] = asset{address, mediaType, content}
 	}
-	p.templates, err = readTemplates()
-	return p, err
-}
-
-// readTemplates returns the template of each page, by the name of its file. They share the frame and the parts, which are parsed
-// once. A template is parsed when its page is first rendered, so that a server starts sooner.
-func readTemplates() (map[string]pageTemplate, error) {
-	entries, err := pageFiles.ReadDir("pages")
-	if err != nil {
+	if p.templates, err = templates.Read(pageFiles); err != nil {
 		return nil, fmt.Errorf("console: pages: %w", err)
 	}
-	frame := sync.OnceValues(func() (*template.Template, error) {
-		return template.New("frame.html").Option("missingkey=error").ParseFS(pageFiles, "pages/frame.html", "pages/parts.html")
-	})
-	templates := map[string]pageTemplate{}
-	for _, entry := range entries {
-		name, found := strings.CutSuffix(entry.Name(), ".html")
-		if !found || name == "frame" || name == "parts" {
-			continue
-		}
-		templates[name] = sync.OnceValues(func() (*template.Template, error) { return parseIn(frame, "pages/"+entry.Name()) })
-	}
-	return templates, nil
-}
-
-// parseIn parses the template of a page in the frame.
-func parseIn(frame pageTemplate, file string) (*template.Template, error) {
-	shared, err := frame()
-	if err != nil {
-		return nil, err
-	}
-	own, err := shared.Clone()
-	if err != nil {
-		return nil, err
-	}
-	return own.ParseFS(pageFiles, file)
+	return p, nil
 }
 
 // asset serves the style sheet, the script or the icon.

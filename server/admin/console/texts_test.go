@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/minifed/minifed/internal/templates"
 )
 
 // textsOf returns the texts of a language, by key.
@@ -21,11 +23,11 @@ func textsOf(t *testing.T, l *locale) map[string]string {
 }
 
 func TestTemplates_AllParse(t *testing.T) {
-	templates, err := readTemplates()
-	if err != nil || len(templates) == 0 {
-		t.Fatalf("%d templates: %v", len(templates), err)
+	pages, err := templates.Read(pageFiles)
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("%d templates: %v", len(pages), err)
 	}
-	for name, parse := range templates {
+	for name, parse := range pages {
 		if _, err := parse(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
