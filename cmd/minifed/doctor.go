@@ -181,6 +181,8 @@ func (e *examination) checkConfiguration() {
 	switch {
 	case !e.config.Loopback() && listen.TLSCertFile == "" && len(listen.TrustedProxies) == 0:
 		e.warn(check, locale.Text("doctor.configuration.proxy", e.config.PublicURL), locale.Text("doctor.configuration.proxy.remedy"))
+	case listen.CountryHeader != "" && len(listen.TrustedProxies) == 0:
+		e.warn(check, locale.Text("doctor.configuration.country"), locale.Text("doctor.configuration.country.remedy"))
 	case e.config.WeChat.Exposed():
 		e.warn(check, locale.Text("doctor.configuration.plain", e.config.WeChat.BaseURL), locale.Text("doctor.configuration.plain.remedy"))
 	case e.config.Passwords.Argon2.Weak():

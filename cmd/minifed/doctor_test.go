@@ -176,6 +176,9 @@ func TestDoctor_ReportsFaultsWithRemedies(t *testing.T) {
 		{"nobody is trusted to be the proxy", func(_ *testing.T, s *cliHarness, _ *wechattest.App) *cliHarness {
 			return s.with("MINIFED_PUBLIC_URL=https://id.example.com")
 		}, true, "configuration", []string{"warn", "the proxy's address", "listen.trusted_proxies"}},
+		{"a header of no proxy", func(_ *testing.T, s *cliHarness, _ *wechattest.App) *cliHarness {
+			return s.with("MINIFED_LISTEN_COUNTRY_HEADER=CF-IPCountry")
+		}, true, "configuration", []string{"warn", "listen.country_header", "listen.trusted_proxies"}},
 		{"the configuration is wrong", func(_ *testing.T, s *cliHarness, _ *wechattest.App) *cliHarness {
 			return s.with("MINIFED_LOG_LEVEL=loud")
 		}, false, "configuration", []string{"fail", "MINIFED_LOG_LEVEL", "correct"}},

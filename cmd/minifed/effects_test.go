@@ -107,7 +107,7 @@ func configEffects() map[string]settingEffect {
 		"listen.drain_delay": {provider, "Listen.DrainDelay"}, "listen.shutdown_timeout": {provider, "Listen.ShutdownTimeout"},
 		"listen.idle_timeout": {provider, "limits.IdleTimeout"}, "listen.read_header_timeout": {provider, "limits.ReadHeaderTimeout"},
 		"listen.read_timeout": {provider, "limits.ReadTimeout"}, "listen.write_timeout": {provider, "limits.WriteTimeout"},
-		"listen.request_timeout": {provider, "Listen.RequestTimeout"}, "listen.trusted_proxies": {provider, "Listen.ProxyNetworks()"},
+		"listen.request_timeout": {provider, "Listen.RequestTimeout"}, "listen.trusted_proxies": {provider, "Listen.ProxyNetworks()"}, "listen.country_header": {provider, "CountryHeader: p.Config.Listen.CountryHeader"},
 		"listen.tls_cert_file": {"cmd/minifed/internal/provider/provider.go", "TLSCertFile"}, "listen.tls_key_file": {"cmd/minifed/internal/provider/provider.go", "TLSKeyFile"},
 		"log.format": {"cmd/minifed/internal/logging/logging.go", "Format"}, "log.level": {"cmd/minifed/internal/logging/logging.go", "Level"},
 		"mail.from": {"cmd/minifed/internal/config/mail.go", "From"}, "mail.sender": {"cmd/minifed/internal/config/mail.go", "Sender"},

@@ -52,6 +52,9 @@ func (r *reader) checkAddresses() {
 	if _, err := c.ProxyNetworks(); err != nil {
 		r.reject("listen.trusted_proxies", err)
 	}
+	if !isHeaderName(c.CountryHeader) {
+		r.complain("listen.country_header", "must.be_header", c.CountryHeader)
+	}
 	if c.AdminAddress == "off" {
 		return
 	}
@@ -59,6 +62,13 @@ func (r *reader) checkAddresses() {
 	if c.AdminAddress == c.Address && !strings.HasSuffix(c.Address, ":0") {
 		r.complain("listen.admin_address", "must.differ_from", "listen.address")
 	}
+}
+
+// isHeaderName reports whether a text is the name of a header (RFC 9110 §5.6.2), or empty. A name with other characters would never
+// match a header.
+func isHeaderName(name string) bool {
+	const characters = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	return strings.Trim(name, characters) == ""
 }
 
 // checkAdmin checks the address of the console, unless there is no admin listener.

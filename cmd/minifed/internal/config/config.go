@@ -34,6 +34,7 @@ type Listen struct {
 	TLSCertFile       string        `yaml:"tls_cert_file"`
 	TLSKeyFile        string        `yaml:"tls_key_file"`
 	TrustedProxies    []string      `yaml:"trusted_proxies"`
+	CountryHeader     string        `yaml:"country_header"`
 	RequestTimeout    time.Duration `yaml:"request_timeout"`
 	ReadHeaderTimeout time.Duration `yaml:"read_header_timeout"`
 	ReadTimeout       time.Duration `yaml:"read_timeout"`

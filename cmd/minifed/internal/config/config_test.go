@@ -117,7 +117,7 @@ func checkProblems(t *testing.T, file string, err error) {
 
 func TestLoad_EveryKeyHasAVariable(t *testing.T) {
 	samples := map[string]string{
-		"public_url": "https://id.example.com", "default_directory": "main", "listen.write_timeout": "20s", "listen.request_timeout": "12s", "listen.trusted_proxies": "10.0.0.0/8", "listen.address": "0.0.0.0:1", "listen.admin_address": "off",
+		"public_url": "https://id.example.com", "default_directory": "main", "listen.write_timeout": "20s", "listen.request_timeout": "12s", "listen.trusted_proxies": "10.0.0.0/8", "listen.country_header": "CF-IPCountry", "listen.address": "0.0.0.0:1", "listen.admin_address": "off",
 		"storage.uri": "mongodb://u:p@db.example.com/x", "log.level": "debug", "log.format": "json", "wechat.base_url": "https://example.com", "wechat.pages_url": "https://pages.example.com", "clients.fetch": "any", "audit.webhook.fetch": "any",
 		"mail.sender": "log", "admin.public_url": "https://admin.example.com", "admin.metrics": "authenticated", "mail.from": "no-reply@example.com", "passwords.argon2.memory_kib": "65536",
 	}

@@ -197,7 +197,7 @@ func (p *Provider) build(ctx context.Context, c *console.Console, registry prome
 		SingleProcess: ownedByOneProcess(p.Store),
 		AdminURL:      adminURL, Admin: p.Admin,
 		PublicURL: p.Config.PublicURL, DefaultDirectory: id, Engine: p.Engine, Audit: p.Audit, Statistics: p.statistics, Keys: p.Ring, Secrets: p.Secrets, Master: p.Master,
-		WeChat: calls, WeChatPages: wechat.Pages{BaseURL: p.Config.WeChat.PagesURL}, Now: p.Clock.Now, ClockTrusted: p.Clock.Trusted, TokenNow: c.Now, Rand: c.Random, Logger: p.logger, Metrics: registry, TrustedProxies: proxies,
+		WeChat: calls, WeChatPages: wechat.Pages{BaseURL: p.Config.WeChat.PagesURL}, Now: p.Clock.Now, ClockTrusted: p.Clock.Trusted, TokenNow: c.Now, Rand: c.Random, Logger: p.logger, Metrics: registry, TrustedProxies: proxies, CountryHeader: p.Config.Listen.CountryHeader,
 		RequestTimeout: p.Config.Listen.RequestTimeout, WeChatTimeout: p.Config.WeChat.Timeout,
 		ClientRate: p.Config.Clients.Rate, ClientBurst: p.Config.Clients.Burst,
 		Mailer: p.Config.Mail.Mailer(c.Now, c.Err),
