@@ -31,6 +31,7 @@ const (
 	KindTOTP           Kind = "totps"
 	KindScan           Kind = "scans"
 	KindConnection     Kind = "connections"
+	KindResource       Kind = "resources"
 	KindWebLogin       Kind = "web_logins"
 	KindPushEvent      Kind = "push_events"
 
@@ -86,6 +87,7 @@ func Kinds() map[Kind]Indexes {
 		KindTOTP:            {},
 		KindScan:            {},
 		KindConnection:      {Created: true},
+		KindResource:        {Created: true},
 		KindWebLogin:        {},
 		KindPushEvent:       {Due: true},
 	}

@@ -239,6 +239,9 @@ func (s *Service) DeleteDirectory(ctx context.Context, id string) error {
 	if err := deleteOwned[storage.Connection](ctx, s, id); err != nil {
 		return err
 	}
+	if err := deleteOwned[storage.Resource](ctx, s, id); err != nil {
+		return err
+	}
 	if err := s.deleteDescribed(ctx, id); err != nil {
 		return err
 	}

@@ -43,6 +43,7 @@ func recordCases() []testCase {
 		{name: "passkey", run: testRecord[storage.Passkey]},
 		{name: "push event", run: testRecord[storage.PushEvent]},
 		{name: "pushed request", run: testRecord[storage.PushedRequest]},
+		{name: "resource", run: testRecord[storage.Resource]},
 		{name: "revoked token", run: testRecord[storage.RevokedToken]},
 		{name: "served issuers", run: testRecord[storage.Served]},
 		{name: "scan", run: testRecord[storage.Scan]},
