@@ -18,6 +18,18 @@ const (
 	ClientMiniapp ClientKind = "wechat_miniapp"
 )
 
+// ClientOrigin says who registered a client. It decides how far the client is trusted.
+type ClientOrigin string
+
+const (
+	// OriginOperator is a client that an operator registered.
+	OriginOperator ClientOrigin = ""
+	// OriginRegistered is a client that registered itself (RFC 7591).
+	OriginRegistered ClientOrigin = "registered"
+	// OriginDocument is a client whose ID is the URL of its metadata document (OAuth Client ID Metadata Document).
+	OriginDocument ClientOrigin = "document"
+)
+
 // Client is an OAuth client bound to one directory.
 type Client struct {
 	Directory string `json:"directory"`
@@ -31,6 +43,12 @@ type Client struct {
 	Kind                 ClientKind `json:"kind"`
 	Name                 string     `json:"name,omitempty"`
 	Disabled             bool       `json:"disabled,omitempty"`
+	// Origin says who registered the client; it never changes.
+	Origin ClientOrigin `json:"origin,omitempty"`
+	// UnusedUntil is when a client that registered itself is deleted, until the first user consents to it.
+	UnusedUntil time.Time `json:"unused_until,omitzero"`
+	// Copy is about the metadata document that the record is a copy of; zero for other clients.
+	Copy DocumentCopy `json:"document_copy,omitzero"`
 
 	// Logo is a re-encoded PNG of at most MaxLogo bytes for the consent page. PolicyURL and TermsURL are links on that page
 	// (policy_uri and tos_uri of OpenID Connect Registration §2).
@@ -120,6 +138,15 @@ type Client struct {
 	UpdatedAt time.Time `json:"updated_at,omitzero"`
 }
 
+// DocumentCopy is about a client's metadata document.
+type DocumentCopy struct {
+	// FetchedAt is when the document was fetched last, and FreshUntil until when it need not be fetched again.
+	FetchedAt  time.Time `json:"fetched_at,omitzero"`
+	FreshUntil time.Time `json:"fresh_until,omitzero"`
+	// ConsentDigest is a digest of what a user sees of the document: a consent to another one does not count.
+	ConsentDigest string `json:"consent_digest,omitempty"`
+}
+
 // TokenEndpointAuthMethod is the client's token_endpoint_auth_method (OpenID Connect Registration 1.0 §2): the registered one,
 // else client_secret_basic.
 func (c Client) TokenEndpointAuthMethod() string {
@@ -167,7 +194,7 @@ func (c Client) Instance() string {
 
 // Document implements Record.
 func (c Client) Document() Document {
-	return Document{Kind: KindClient, ID: Key(c.Directory, c.ID), Owner: c.Directory, CreatedAt: c.CreatedAt}
+	return Document{Kind: KindClient, ID: Key(c.Directory, c.ID), Owner: c.Directory, CreatedAt: c.CreatedAt, ExpiresAt: c.UnusedUntil}
 }
 
 // AppIDClaim claims an AppID for one client of a directory, so that no two of its clients are one mini-program. What the

@@ -12,6 +12,8 @@ type Consent struct {
 	Client    string `json:"client"`
 	// Incarnation is that of the client: a client that got the ID of a deleted one has no consent.
 	Incarnation string `json:"incarnation,omitempty"`
+	// Digest is the ConsentDigest of the client's document when consent was given.
+	Digest string `json:"digest,omitempty"`
 	// Scopes are those that were allowed, sorted, at most ConsentScopes.
 	Scopes []string `json:"scopes,omitempty"`
 	// Declined are those that were shown and not allowed, sorted, at most ConsentScopes. The last decision about a scope counts.

@@ -88,6 +88,56 @@ type Policy struct {
 	MergeByUnionID bool `json:"merge_by_unionid,omitempty"`
 	// TwoFactor says whether users may, or must, sign in to browsers by a passkey, or by a password and TOTP.
 	TwoFactor TwoFactor `json:"two_factor,omitempty"`
+	// Documents says which clients may sign users in without registration, by a metadata document.
+	Documents DocumentPolicy `json:"documents,omitempty"`
+	// DocumentHosts are the hosts of the documents that an operator trusts, with a port unless it is 443; at most MaxDocumentHosts.
+	DocumentHosts []string `json:"document_hosts,omitempty"`
+	// Registration says which clients may register themselves (RFC 7591).
+	Registration RegistrationPolicy `json:"registration,omitempty"`
+	// UnknownClientScopes are the scopes of clients that no operator registered; empty is DefaultUnknownClientScopes.
+	UnknownClientScopes []string `json:"unknown_client_scopes,omitempty"`
+	// UnknownClientsDaily bounds the new clients a day, those of documents and those of open registration each; 0 is 1,000.
+	UnknownClientsDaily int64 `json:"unknown_clients_daily,omitempty"`
+}
+
+// MaxDocumentHosts bounds the trusted hosts of a directory.
+const MaxDocumentHosts = 64
+
+// DocumentPolicy is the admission of clients with a metadata document.
+type DocumentPolicy string
+
+const (
+	// DocumentsOff admits none. The empty value means the same.
+	DocumentsOff DocumentPolicy = "off"
+	// DocumentsHosts admits those whose document is at one of the directory's DocumentHosts.
+	DocumentsHosts DocumentPolicy = "hosts"
+	// DocumentsAny admits all.
+	DocumentsAny DocumentPolicy = "any"
+)
+
+// RegistrationPolicy is the admission of clients that register themselves.
+type RegistrationPolicy string
+
+const (
+	// RegistrationOff admits none. The empty value means the same.
+	RegistrationOff RegistrationPolicy = "off"
+	// RegistrationToken admits those that have an initial access token.
+	RegistrationToken RegistrationPolicy = "token"
+	// RegistrationOpen admits all.
+	RegistrationOpen RegistrationPolicy = "open"
+)
+
+// DefaultUnknownClientScopes are the scopes of clients that no operator registered, unless the directory names others.
+func DefaultUnknownClientScopes() []string {
+	return []string{"openid", "profile", "email", "offline_access"}
+}
+
+// UnknownClientScopes returns the scopes that clients may have which no operator registered.
+func (d Directory) UnknownClientScopes() []string {
+	if len(d.Policy.UnknownClientScopes) == 0 {
+		return DefaultUnknownClientScopes()
+	}
+	return d.Policy.UnknownClientScopes
 }
 
 // TwoFactor is a directory's policy for passkeys and TOTP.

@@ -34,6 +34,7 @@ const (
 	KindResource       Kind = "resources"
 	KindWebLogin       Kind = "web_logins"
 	KindPushEvent      Kind = "push_events"
+	KindInitialToken   Kind = "initial_access_tokens"
 
 	KindAuditDelivery Kind = "audit_deliveries"
 
@@ -90,5 +91,6 @@ func Kinds() map[Kind]Indexes {
 		KindResource:        {Created: true},
 		KindWebLogin:        {},
 		KindPushEvent:       {Due: true},
+		KindInitialToken:    {Created: true},
 	}
 }

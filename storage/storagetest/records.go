@@ -34,6 +34,7 @@ func recordCases() []testCase {
 		{name: "identity", run: testRecord[storage.Identity]},
 		{name: "idempotent request", run: testRecord[storage.IdempotentRequest]},
 		{name: "import that has not finished", run: testRecord[storage.Importing]},
+		{name: "initial access token", run: testRecord[storage.InitialToken]},
 		{name: "issuer host", run: testRecord[storage.IssuerHost]},
 		{name: "AppID claim", run: testRecord[storage.AppIDClaim]},
 		{name: "master check", run: testRecord[storage.MasterCheck]},

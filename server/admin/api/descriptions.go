@@ -103,7 +103,9 @@ func directoryDescriptions() map[string]description {
 		"Policy.phone_fresh":        says("How long ago, in seconds, the number may have been verified for attach_by_phone. The default is 180 days."),
 
 		"Policy.merge_by_unionid": says("Merges two users when a login finds both by one UnionID, unless one of them has a password, a passkey, or a verified phone number or e-mail address. Other pairs remain merge candidates. Merges can be undone."),
-		"Policy.two_factor":       says("Whether users may, or must, sign in to browsers by a passkey, or by a password and a code of an app."),
+		"Policy.documents":        withheld(), "Policy.document_hosts": withheld(), "Policy.registration": withheld(),
+		"Policy.unknown_client_scopes": withheld(), "Policy.unknown_clients_daily": withheld(),
+		"Policy.two_factor": says("Whether users may, or must, sign in to browsers by a passkey, or by a password and a code of an app."),
 
 		"Lifetimes":                  says("Times in seconds; absent is the default."),
 		"Lifetimes.access_token":     says("Access tokens; 600."),
@@ -133,6 +135,9 @@ func clientDescriptions() map[string]description {
 		"Client.id":                        atCreation("The client_id: 1 to 64 of a-z, A-Z, 0-9 and - . _ ~. Without one, it is generated."),
 		"Client.incarnation":               withheld(),
 		"Client.directory_incarnation":     withheld(),
+		"Client.origin":                    server("Who registered the client: an operator if it is absent, registered if it registered itself, document if its ID is the URL of its metadata document.").oneOf("registered", "document"),
+		"Client.unused_until":              server("When a client that registered itself is deleted, until the first user consents to it."),
+		"Client.document_copy":             withheld(),
 		"Client.kind":                      {text: "The kind of software; the defaults follow from it.", access: created, needed: true},
 		"Client.name":                      says("The name that users see."),
 		"Client.disabled":                  server("true if the client is disabled."),

@@ -287,7 +287,8 @@ func insert[R storage.Record](h *applyHarness, record R) {
 func notInFiles() map[string]bool {
 	return map[string]bool{
 		"incarnation": true, "directory_incarnation": true, "secrets": true, "created_at": true, "updated_at": true, "former_issuer": true,
-		"issuer_changed_at": true, "kind": true, "assignments": true, "expires_at": true,
+		"issuer_changed_at": true, "kind": true, "assignments": true, "expires_at": true, "origin": true,
+		"unused_until": true, "document_copy": true,
 	}
 }
 

@@ -70,12 +70,15 @@ func check[R any](t *testing.T, record *R, settings []setting.Setting[R], aliase
 
 func TestDirectory_EveryMemberHasSetting(t *testing.T) {
 	check(t, &storage.Directory{}, setting.Directory(), nil,
-		"id", "incarnation", "disabled", "former_issuer", "issuer_changed_at", "created_at", "updated_at")
+		"id", "incarnation", "disabled", "former_issuer", "issuer_changed_at", "created_at", "updated_at",
+		"policy.documents", "policy.document_hosts", "policy.registration", "policy.unknown_client_scopes", "policy.unknown_clients_daily")
 }
 
 func TestClient_EveryMemberHasSetting(t *testing.T) {
 	check(t, &storage.Client{Federation: &storage.Federation{}}, setting.Client(), map[string]string{"subject_type": "pairwise"},
 		"directory", "id", "incarnation", "directory_incarnation", "kind", "disabled", "secrets", "app_secret", "push_token", "encoding_aes_key", "created_at", "updated_at",
+		// The client's own document or registration sets these.
+		"origin", "unused_until", "document_copy.fetched_at", "document_copy.fresh_until", "document_copy.consent_digest",
 		// Service clients of the operators have operations of their own.
 		"assignments", "expires_at",
 		// A browser session belongs to the directory.
