@@ -335,7 +335,7 @@ func fillMissing(survivor *storage.User, alias storage.User) {
 		survivor.Email, survivor.EmailVerified = alias.Email, alias.EmailVerified
 	}
 	if survivor.Phone == "" {
-		survivor.Phone, survivor.PhoneVerifiedAt = alias.Phone, alias.PhoneVerifiedAt
+		survivor.Phone, survivor.PhoneVerifiedAt, survivor.PhoneProvenAt = alias.Phone, alias.PhoneVerifiedAt, alias.PhoneProvenAt
 		copySource(survivor, alias, ClaimPhone)
 	}
 }

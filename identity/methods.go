@@ -221,9 +221,12 @@ type Removal struct {
 	Actor string
 	// Forced removes the last way to sign in too, as an operator may.
 	Forced bool
-	// TwoFactors means that the directory requires two factors: a password without TOTP is no way to sign in.
-	TwoFactors bool
+	// Directory is that of the user. It decides which methods sign in.
+	Directory storage.Directory
 }
+
+// twoFactors reports whether a password or a code without TOTP is no way to sign in.
+func (r Removal) twoFactors() bool { return r.Directory.TwoFactor() == storage.TwoFactorRequired }
 
 // RemovePasskey removes a passkey of a user, by its ID. It returns ErrUnknownMethod or ErrLastMethod.
 func (s *Service) RemovePasskey(ctx context.Context, user storage.User, id string, how Removal) error {
@@ -265,7 +268,11 @@ func removeMethod[R storage.Record](ctx context.Context, s *Service, user storag
 	if err := s.engine.Delete(ctx, removed.Kind, removed.ID); err != nil {
 		return wrap("delete method", err)
 	}
-	err := s.checkAnotherWay(ctx, user, removed.ID, how)
+	now, err := s.User(ctx, user.Directory, user.ID) // Its number or e-mail address may have been removed meanwhile.
+	if err != nil {
+		return err
+	}
+	err = s.checkAnotherWay(ctx, now.Record, removed.ID, how)
 	if errors.Is(err, ErrLastMethod) {
 		_, undone := storage.Insert(ctx, s.engine, record)
 		return errors.Join(err, wrap("restore method", undone))
@@ -284,10 +291,11 @@ func (s *Service) checkAnotherWay(ctx context.Context, user storage.User, withou
 	}
 	another := slices.ContainsFunc(methods.Passkeys, func(passkey *storage.Entry[storage.Passkey]) bool { return passkey.Record.Document().ID != without })
 	totp := methods.TOTP != nil && methods.TOTP.Record.Document().ID != without
-	if another || user.Password != "" && (totp || !how.TwoFactors) {
+	typed := user.Password != "" || s.signsInByCode(how.Directory, user)
+	if another || typed && (totp || !how.twoFactors()) {
 		return nil
 	}
-	if how.TwoFactors {
+	if how.twoFactors() {
 		return ErrLastMethod
 	}
 	links, err := s.Identities(ctx, user)
@@ -298,6 +306,12 @@ func (s *Service) checkAnotherWay(ctx context.Context, user storage.User, withou
 		return nil
 	}
 	return ErrLastMethod
+}
+
+// signsInByCode reports whether a code that is sent to an address signs a user in.
+func (s *Service) signsInByCode(directory storage.Directory, user storage.User) bool {
+	byPhone := directory.HasSignInMethod(storage.SignInPhoneCode) && user.Phone != "" && s.isFresh(user.PhoneProvenAt, directory.Policy)
+	return byPhone || directory.HasSignInMethod(storage.SignInEmailCode) && user.Email != "" && user.EmailVerified
 }
 
 // SuspectPasskey marks a passkey whose signature counter went back.

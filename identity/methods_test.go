@@ -123,8 +123,9 @@ func TestMethods_OfAnEarlierDirectoryAreNotFound(t *testing.T) {
 }
 
 func TestRemoveMethod_RejectsTheLastWayToSignIn(t *testing.T) {
-	optional, required := identity.Removal{Actor: "user:x"}, identity.Removal{Actor: "user:x", TwoFactors: true}
-	forced := identity.Removal{Actor: identity.Operator("ann"), Forced: true, TwoFactors: true}
+	twoFactors := storage.Directory{Policy: storage.Policy{TwoFactor: storage.TwoFactorRequired}}
+	optional, required := identity.Removal{Actor: "user:x"}, identity.Removal{Actor: "user:x", Directory: twoFactors}
+	forced := identity.Removal{Actor: identity.Operator("ann"), Forced: true, Directory: twoFactors}
 	for name, test := range map[string]struct {
 		password      string
 		keys          []string

@@ -9,8 +9,16 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// defaultPhoneFresh is the default of Policy.PhoneFresh.
-const defaultPhoneFresh = 180 * 24 * time.Hour
+// defaultPhoneFresh is the default of Policy.PhoneFresh: operators give a number to another person after about as long.
+const defaultPhoneFresh = 90 * 24 * time.Hour
+
+// phoneFresh is how long a proof of a number counts.
+func phoneFresh(policy storage.Policy) time.Duration {
+	if policy.PhoneFresh > 0 {
+		return time.Duration(policy.PhoneFresh) * time.Second
+	}
+	return defaultPhoneFresh
+}
 
 // LinkPhone assigns a number, in E.164, to the user who has just proven it to the mini-program appID, if it is free or already the user's. It returns
 // ErrOtherNumber if the user has another number. If another user has the number, it records a merge candidate and returns
@@ -81,8 +89,13 @@ func phoneAttribute(directory, number, appID string) attribute {
 		action:  ActionPhone,
 		valueOf: func(user storage.User) string { return user.Phone },
 		set: func(user *storage.User, when time.Time) {
+			if user.Phone != number {
+				user.PhoneProvenAt = time.Time{}
+			}
 			user.Phone, user.PhoneVerifiedAt = number, when
-			setSource(user, ClaimPhone, appID, when)
+			if user.PhoneProvenAt.IsZero() { // A number that was proven here stays when the mini-program's data is withdrawn.
+				setSource(user, ClaimPhone, appID, when)
+			}
 		},
 	}
 }
@@ -160,15 +173,15 @@ func (s *Service) attachToHolder(
 	return s.AttachToUser(ctx, login, holder, MethodPhone)
 }
 
+// isFresh reports whether a proof of a number counts.
+func (s *Service) isFresh(proven time.Time, policy storage.Policy) bool {
+	return !proven.IsZero() && s.now().Sub(proven) <= phoneFresh(policy) && !storage.MadeAhead(proven, s.now())
+}
+
 func (s *Service) mayAttachByPhone(
 	ctx context.Context, login Login, holder storage.User, number string, policy storage.Policy,
 ) (bool, error) {
-	fresh := defaultPhoneFresh
-	if policy.PhoneFresh > 0 {
-		fresh = time.Duration(policy.PhoneFresh) * time.Second
-	}
-	verified := holder.PhoneVerifiedAt
-	recent := holder.Phone == number && s.now().Sub(verified) <= fresh && !storage.MadeAhead(verified, s.now())
+	recent := holder.Phone == number && s.isFresh(holder.PhoneVerifiedAt, policy)
 	if !policy.AttachByPhone || !recent || holder.Password != "" || holder.Status != storage.UserActive {
 		return false, nil
 	}

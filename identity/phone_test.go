@@ -165,12 +165,12 @@ func TestAttachByPhone_RequiresAllConditions(t *testing.T) {
 		{name: "all hold", policy: attachByPhonePolicy()},
 		{name: "the policy forbids it", want: identity.ErrAccountConflict},
 		{
-			name: "the proof is 181 days old", policy: attachByPhonePolicy(), want: identity.ErrAccountConflict,
-			change: func(h *storeHarness, _ string) { h.clock.Advance(181 * 24 * time.Hour) },
+			name: "the proof is 91 days old", policy: attachByPhonePolicy(), want: identity.ErrAccountConflict,
+			change: func(h *storeHarness, _ string) { h.clock.Advance(91 * 24 * time.Hour) },
 		},
 		{
-			name: "the proof is 179 days old", policy: attachByPhonePolicy(),
-			change: func(h *storeHarness, _ string) { h.clock.Advance(179 * 24 * time.Hour) },
+			name: "the proof is 89 days old", policy: attachByPhonePolicy(),
+			change: func(h *storeHarness, _ string) { h.clock.Advance(89 * 24 * time.Hour) },
 		},
 		{
 			name: "the proof is older than the policy says", policy: storage.Policy{AttachByPhone: true, PhoneFresh: 60},

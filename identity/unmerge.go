@@ -174,7 +174,7 @@ func (s *Service) keepLinked(ctx context.Context, user *storage.User, owner stor
 		user.Email, user.EmailVerified = "", false
 	}
 	if !linked(storage.IdentityPhone, user.Phone) {
-		user.Phone, user.PhoneVerifiedAt = "", time.Time{}
+		user.Phone, user.PhoneVerifiedAt, user.PhoneProvenAt = "", time.Time{}, time.Time{}
 		setSource(user, ClaimPhone, "", s.now())
 	}
 	return nil

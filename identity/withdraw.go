@@ -103,7 +103,7 @@ func (s *Service) clear(user *storage.User, event WeChatEvent, claims []string) 
 		*claimValue(user, claim) = ""
 		setSource(user, claim, "", s.now())
 		if claim == ClaimPhone {
-			user.PhoneVerifiedAt = time.Time{}
+			user.PhoneVerifiedAt, user.PhoneProvenAt = time.Time{}, time.Time{}
 		}
 	}
 	return len(found) > 0
@@ -141,7 +141,7 @@ type Deregistered struct {
 // Deregister applies the deregistration of a WeChat account. The grants of the client and the claims of the app go at once. If the
 // user has another way to sign in, so does the OpenID. Otherwise every session and grant ends, and the caller calls
 // CompleteDeregistration after the grace period. It returns ErrUnknownUser if there is no such user.
-func (s *Service) Deregister(ctx context.Context, event WeChatEvent, client string, policy storage.Policy) (Deregistered, error) {
+func (s *Service) Deregister(ctx context.Context, event WeChatEvent, client string, directory storage.Directory) (Deregistered, error) {
 	link, user, err := s.eventUser(ctx, event)
 	if err != nil {
 		return Deregistered{}, err
@@ -150,7 +150,7 @@ func (s *Service) Deregister(ctx context.Context, event WeChatEvent, client stri
 	if err := s.withdraw(ctx, event, Withdrawal{Client: client}, link.Record.User, user.Record); err != nil {
 		return Deregistered{}, err
 	}
-	another, err := s.hasAnotherWay(ctx, user.Record.Directory, user.Record.ID, link, policy)
+	another, err := s.hasAnotherWay(ctx, directory, user.Record.ID, link)
 	if err != nil {
 		return Deregistered{}, err
 	}
@@ -172,7 +172,7 @@ func (s *Service) Deregister(ctx context.Context, event WeChatEvent, client stri
 
 // CompleteDeregistration ends the grace period: it deletes the user, or detaches the OpenID if the user has another way to sign in
 // by now. A user who has signed in by the OpenID since Deregister stays. It reports whether the user was deleted.
-func (s *Service) CompleteDeregistration(ctx context.Context, event WeChatEvent, policy storage.Policy) (deleted bool, err error) {
+func (s *Service) CompleteDeregistration(ctx context.Context, event WeChatEvent, directory storage.Directory) (deleted bool, err error) {
 	link, user, err := s.eventUser(ctx, event)
 	if errors.Is(err, ErrUnknownUser) {
 		return false, nil
@@ -180,7 +180,7 @@ func (s *Service) CompleteDeregistration(ctx context.Context, event WeChatEvent,
 	if err != nil || link.Record.DeregisteredAt.IsZero() {
 		return false, err
 	}
-	another, err := s.hasAnotherWay(ctx, user.Record.Directory, user.Record.ID, link, policy)
+	another, err := s.hasAnotherWay(ctx, directory, user.Record.ID, link)
 	switch {
 	case err != nil:
 		return false, err
@@ -201,16 +201,16 @@ func (s *Service) returned(ctx context.Context, open linkedUser) (linkedUser, er
 }
 
 // hasAnotherWay reports whether a user can sign in without an OpenID: by a password, a passkey, another OpenID, a verified e-mail
-// address (which resets the password), or a phone number if the directory attaches WeChat users by it.
+// address (which resets the password), or a phone number if the directory attaches WeChat users by it or signs in by its codes.
 func (s *Service) hasAnotherWay(
-	ctx context.Context, directory, id string, without *storage.Entry[storage.Identity], policy storage.Policy,
+	ctx context.Context, directory storage.Directory, id string, without *storage.Entry[storage.Identity],
 ) (bool, error) {
-	entry, err := s.User(ctx, directory, id)
+	entry, err := s.User(ctx, directory.ID, id)
 	if err != nil {
 		return false, err
 	}
 	user := entry.Record
-	if user.Password != "" || user.EmailVerified || policy.AttachByPhone && user.Phone != "" {
+	if user.Password != "" || user.EmailVerified || directory.Policy.AttachByPhone && user.Phone != "" || s.signsInByCode(directory, user) {
 		return true, nil
 	}
 	methods, err := s.Methods(ctx, user)

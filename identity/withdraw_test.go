@@ -163,7 +163,7 @@ func TestWithdraw_ReachesMergedUsers(t *testing.T) {
 
 func (h *storeHarness) deregister(event identity.WeChatEvent) identity.Deregistered {
 	h.t.Helper()
-	result, err := h.Deregister(h.t.Context(), event, "mini", storage.Policy{})
+	result, err := h.Deregister(h.t.Context(), event, "mini", storage.Directory{ID: directory})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -172,7 +172,7 @@ func (h *storeHarness) deregister(event identity.WeChatEvent) identity.Deregiste
 
 func (h *storeHarness) completeDeregistration(event identity.WeChatEvent) bool {
 	h.t.Helper()
-	deleted, err := h.CompleteDeregistration(h.t.Context(), event, storage.Policy{})
+	deleted, err := h.CompleteDeregistration(h.t.Context(), event, storage.Directory{ID: directory})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -259,7 +259,7 @@ func TestDeregister_OnlyTheIdentityGoesIfTheUserHasAnotherWay(t *testing.T) {
 					t.Error("the OpenID is still linked")
 				}
 			}
-			if _, err := h.Deregister(t.Context(), h.event("wxsim1", "o1"), "mini", storage.Policy{}); !errors.Is(err, identity.ErrUnknownUser) {
+			if _, err := h.Deregister(t.Context(), h.event("wxsim1", "o1"), "mini", storage.Directory{ID: directory}); !errors.Is(err, identity.ErrUnknownUser) {
 				t.Errorf("a second time: %v", err)
 			}
 		})
@@ -271,7 +271,7 @@ func TestDeregister_LateEventLeavesALaterUser(t *testing.T) {
 	late := h.event("wxsim1", "o1")
 	h.clock.Advance(2 * time.Second)
 	h.profiled("wxsim1", "o1")
-	if _, err := h.Deregister(t.Context(), late, "mini", storage.Policy{}); !errors.Is(err, identity.ErrUnknownUser) {
+	if _, err := h.Deregister(t.Context(), late, "mini", storage.Directory{ID: directory}); !errors.Is(err, identity.ErrUnknownUser) {
 		t.Errorf("err = %v", err)
 	}
 }
@@ -292,7 +292,7 @@ func TestDeregister_CompletesAfterACrash(t *testing.T) {
 			}
 			return nil
 		}
-		_, err := h.Deregister(t.Context(), event, "mini", storage.Policy{})
+		_, err := h.Deregister(t.Context(), event, "mini", storage.Directory{ID: directory})
 		h.removeHooks()
 		if failed && err == nil {
 			t.Fatalf("write %d failed without an error", fails)

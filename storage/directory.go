@@ -82,7 +82,8 @@ type Policy struct {
 	SelfRegistration bool `json:"self_registration,omitempty"`
 	// AttachByPhone lets bindUser attach a WeChat user to the account that holds the proven phone number.
 	AttachByPhone bool `json:"attach_by_phone,omitempty"`
-	// PhoneFresh is how long ago, in seconds, the holder's number may have been verified for AttachByPhone; 0 is 180 days.
+	// PhoneFresh is how long ago, in seconds, the holder's number may have been verified for AttachByPhone, and proven here for a
+	// sign-in by a code; 0 is 90 days.
 	PhoneFresh int64 `json:"phone_fresh,omitempty"`
 	// MergeByUnionID merges two users at a login that finds both by one UnionID, unless one of them can sign in without WeChat.
 	MergeByUnionID bool `json:"merge_by_unionid,omitempty"`

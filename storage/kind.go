@@ -33,6 +33,7 @@ const (
 	KindConnection     Kind = "connections"
 	KindResource       Kind = "resources"
 	KindWebLogin       Kind = "web_logins"
+	KindAddressCodes   Kind = "address_codes"
 	KindPushEvent      Kind = "push_events"
 	KindInitialToken   Kind = "initial_access_tokens"
 
@@ -90,6 +91,7 @@ func Kinds() map[Kind]Indexes {
 		KindConnection:      {Created: true},
 		KindResource:        {Created: true},
 		KindWebLogin:        {},
+		KindAddressCodes:    {},
 		KindPushEvent:       {Due: true},
 		KindInitialToken:    {Created: true},
 	}

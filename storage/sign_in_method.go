@@ -13,12 +13,16 @@ const (
 	// SignInOfficialAccount signs in inside WeChat by an official account.
 	SignInOfficialAccount = "official-account"
 	SignInPassword        = "password"
-	SignInPasskey         = "passkey"
+	// SignInPhoneCode signs in by a code that an SMS brings to a phone number.
+	SignInPhoneCode = "phone-code"
+	// SignInEmailCode signs in by a code that a mail brings.
+	SignInEmailCode = "email-code"
+	SignInPasskey   = "passkey"
 )
 
 // SignInMethods returns the sign-in methods that a directory may list.
 func SignInMethods() []string {
-	return []string{SignInScan, SignInLink, SignInWebsite, SignInOfficialAccount, SignInPassword, SignInPasskey}
+	return []string{SignInScan, SignInLink, SignInWebsite, SignInOfficialAccount, SignInPassword, SignInPhoneCode, SignInEmailCode, SignInPasskey}
 }
 
 // ShownSignInMethods returns the sign-in methods of the directory in the order of the login page: its list, else password and passkey.

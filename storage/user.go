@@ -57,7 +57,9 @@ type User struct {
 	// Phone is E.164; only proofs set it, and PhoneVerifiedAt with it.
 	Phone           string    `json:"phone,omitempty"`
 	PhoneVerifiedAt time.Time `json:"phone_verified_at,omitzero"`
-	Profile         Profile   `json:"profile,omitzero"`
+	// PhoneProvenAt is when the user proved Phone last by a code on a page of this issuer. Other proofs do not set it.
+	PhoneProvenAt time.Time `json:"phone_proven_at,omitzero"`
+	Profile       Profile   `json:"profile,omitzero"`
 
 	// ClaimSources are where the values of claims came from, for those that a push event of WeChat may withdraw. See ClaimSource.
 	ClaimSources map[string]ClaimSource `json:"claim_sources,omitempty"`

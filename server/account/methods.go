@@ -70,7 +70,7 @@ type MethodRemoval struct {
 
 // RemoveMethod removes a sign-in method of the user, and notifies the user. The last way to sign in remains.
 func (a *Account) RemoveMethod(w http.ResponseWriter, r *endpoint.Request, user storage.User, removal MethodRemoval) error {
-	err := removal.Remove(identity.Removal{Actor: identity.Self(user.ID), TwoFactors: r.Issuer.Directory.TwoFactor() == storage.TwoFactorRequired})
+	err := removal.Remove(identity.Removal{Actor: identity.Self(user.ID), Directory: r.Issuer.Directory})
 	switch {
 	case errors.Is(err, identity.ErrUnknownMethod):
 		return page.Redirect(w, r, removal.Absent)

@@ -150,9 +150,9 @@ func (w *Worker) apply(ctx context.Context, event storage.PushEvent) (storage.Pu
 	}
 	switch {
 	case !event.DeletesAt.IsZero():
-		return w.completeDeregistration(ctx, event, about, issuer.Directory.Policy)
+		return w.completeDeregistration(ctx, event, about, issuer.Directory)
 	case event.Name == wechat.EventUserDeregistered:
-		return w.deregister(ctx, event, about, issuer.Directory.Policy)
+		return w.deregister(ctx, event, about, issuer.Directory)
 	default:
 		return w.withdraw(ctx, event, about)
 	}
@@ -167,9 +167,9 @@ func (w *Worker) withdraw(ctx context.Context, event storage.PushEvent, about id
 }
 
 func (w *Worker) deregister(
-	ctx context.Context, event storage.PushEvent, about identity.WeChatEvent, policy storage.Policy,
+	ctx context.Context, event storage.PushEvent, about identity.WeChatEvent, directory storage.Directory,
 ) (storage.PushEvent, error) {
-	result, err := w.Users.Deregister(ctx, about, event.Client, policy)
+	result, err := w.Users.Deregister(ctx, about, event.Client, directory)
 	switch {
 	case errors.Is(err, identity.ErrUnknownUser):
 		return w.done(event, OutcomeUnknownUser), nil
@@ -184,9 +184,9 @@ func (w *Worker) deregister(
 }
 
 func (w *Worker) completeDeregistration(
-	ctx context.Context, event storage.PushEvent, about identity.WeChatEvent, policy storage.Policy,
+	ctx context.Context, event storage.PushEvent, about identity.WeChatEvent, directory storage.Directory,
 ) (storage.PushEvent, error) {
-	deleted, err := w.Users.CompleteDeregistration(ctx, about, policy)
+	deleted, err := w.Users.CompleteDeregistration(ctx, about, directory)
 	if err == nil && !deleted {
 		return w.done(event, OutcomeKept), nil
 	}

@@ -27,6 +27,7 @@ func recordCases() []testCase {
 		{name: "client", run: testRecord[storage.Client]},
 		{name: "connection", run: testRecord[storage.Connection]},
 		{name: "console link", run: testRecord[storage.ConsoleLink]},
+		{name: "codes of an address", run: testRecord[storage.AddressCodes]},
 		{name: "challenge", run: testRecord[storage.Challenge]},
 		{name: "consent", run: testRecord[storage.Consent]},
 		{name: "directory", run: testRecord[storage.Directory]},
