@@ -121,14 +121,22 @@ func New(config Config) (*Server, error) {
 	return s, nil
 }
 
-// Run does the work without a request until ctx ends: it retries the delivery of logout tokens, applies WeChat's push events, and
-// resolves the writes of this instance whose outcome is unknown. Any number of instances may run on one store.
+// Run does the work without a request until ctx ends: it retries the delivery of logout tokens, applies WeChat's push events,
+// resolves the writes of this instance whose outcome is unknown, and updates search names that an earlier version stored. Any number of instances may run on one store.
 func (s *Server) Run(ctx context.Context) {
 	var loops sync.WaitGroup
 	loops.Go(func() { s.shared.backchannel.Run(ctx) })
 	loops.Go(func() { s.shared.events.Run(ctx) })
 	loops.Go(func() { s.shared.store.Run(ctx, s.config.Logger) })
+	loops.Go(func() { s.updateSearchNames(ctx) })
 	loops.Wait()
+}
+
+// updateSearchNames updates the users of earlier versions, so that a search by name finds them.
+func (s *Server) updateSearchNames(ctx context.Context) {
+	if err := s.shared.users.UpdateSearchNames(ctx); err != nil && ctx.Err() == nil {
+		s.config.Logger.Warn("search names of users are not complete: a user with a username may not be found by name until the next start", "error", err)
+	}
 }
 
 // EndStreams ends the streams of pages that wait for a decision, so that http.Server.Shutdown does not wait for them.

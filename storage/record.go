@@ -69,6 +69,9 @@ func (e *Entry[R]) Replace(ctx context.Context, engine Engine, next R) (*Entry[R
 // Revision is the revision that the engine gave this record; two equal revisions are the same write.
 func (e *Entry[R]) Revision() string { return e.doc.Rev }
 
+// HasName reports whether the document is listed by the name that the record has now. The name of an earlier version may differ.
+func (e *Entry[R]) HasName() bool { return e.doc.Name == e.Record.Document().Name }
+
 // List returns one page of records and the cursor of the next page. Query.Kind is set from R.
 func List[R Record](ctx context.Context, engine Engine, query Query) (entries []*Entry[R], next string, err error) {
 	var zero R

@@ -144,14 +144,28 @@ func (u User) Document() Document {
 	}
 }
 
-// foldedName is what the list of users is searched by.
+// foldedName is the name that the list of users is searched by. A username has its own exact search, so it comes last.
 func (u User) foldedName() string {
-	for _, name := range []string{u.Username, u.Profile.Name, u.Profile.Nickname} {
+	for _, name := range []string{u.Profile.Name, u.Profile.Nickname, u.Username} {
 		if name != "" {
 			return strings.ToLower(name)
 		}
 	}
 	return ""
+}
+
+// UserNames is the one record that says that every user has its present search name. Earlier versions listed a user with a username
+// by that username.
+type UserNames struct {
+	CreatedAt time.Time `json:"created_at,omitzero"`
+}
+
+// UserNamesID is the ID of the one UserNames.
+const UserNamesID = "user_names"
+
+// Document implements Record.
+func (n UserNames) Document() Document {
+	return Document{Kind: KindMeta, ID: UserNamesID, CreatedAt: n.CreatedAt}
 }
 
 // LastSignIns returns the decoded SignIns.

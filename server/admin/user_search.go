@@ -16,7 +16,7 @@ const maxSearch = 512
 
 // UserSearch finds users by one value. The zero value finds all users.
 type UserSearch struct {
-	// Name is the beginning of a username, or of a name or nickname if the user has no username; case does not matter.
+	// Name is the beginning of a name, of a nickname if the user has no name, or of a username if it has neither; case does not matter.
 	Name string
 	// The following are exact. Email, Phone and Username are compared in their canonical form.
 	ID, Username, Email, Phone, OpenID, UnionID, ExternalID string

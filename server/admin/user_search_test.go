@@ -29,7 +29,7 @@ func (h *serviceHarness) knownUser(t *testing.T) storage.User {
 	_, _, err := h.CreateClient(t.Context(), asked)
 	must(t, err)
 	row := identity.Import{
-		Username: "Zoe", ExternalID: "42", Email: "zoe@example.com", Phone: testPhone, Profile: storage.Profile{Name: "Someone Else"},
+		Username: "Zoe", ExternalID: "42", Email: "zoe@example.com", Phone: testPhone, Profile: storage.Profile{Name: "Zoe Else"},
 		WeChat: []identity.WeChatIdentity{
 			{AppID: asked.Federation.AppID, OpenID: testOpenID}, {OpenPlatform: "acme", UnionID: testUnionID},
 		},
@@ -44,7 +44,8 @@ func (h *serviceHarness) knownUser(t *testing.T) storage.User {
 func TestFindUsers_ByEveryValue(t *testing.T) {
 	h := newServiceHarness(t)
 	zoe := h.knownUser(t)
-	h.user(t, "zora")
+	_, err := h.CreateUser(t.Context(), "default", identity.Account{Username: "a-username", Profile: storage.Profile{Name: "Zora"}})
+	must(t, err)
 	for name, search := range map[string]UserSearch{
 		"id": {ID: zoe.ID}, "username": {Username: "ZOE"}, "email": {Email: "Zoe@Example.com"}, "phone": {Phone: testPhone},
 		"OpenID": {OpenID: testOpenID}, "UnionID": {UnionID: testUnionID}, "external ID": {ExternalID: "42"}, "name": {Name: "Zo"},
@@ -68,7 +69,7 @@ func TestFindUsers_ByEveryValue(t *testing.T) {
 			t.Errorf("by %s: found %v, %v", name, found, err)
 		}
 	}
-	_, _, err := h.FindUsers(t.Context(), "default", UserSearch{ID: "a", Name: "b"}, Page{})
+	_, _, err = h.FindUsers(t.Context(), "default", UserSearch{ID: "a", Name: "b"}, Page{})
 	wantInvalid(t, err, "id", "name")
 	_, _, err = h.FindUsers(t.Context(), "default", UserSearch{Text: strings.Repeat("x", 513)}, Page{})
 	wantInvalid(t, err, "q")

@@ -41,7 +41,7 @@ func TestUsers_CreateChangeFind(t *testing.T) {
 	if person.User.ID != alice.ID || len(person.Identities) != 3 {
 		t.Errorf("%d links of %+v", len(person.Identities), person.User)
 	}
-	found, _, err := h.Users(t.Context(), "default", "ALI", Page{})
+	found, _, err := h.Users(t.Context(), "default", "THE A", Page{})
 	must(t, err)
 	if len(found) != 1 || found[0].ID != alice.ID {
 		t.Errorf("found %v", found)

@@ -316,7 +316,7 @@ func userDescriptions() map[string]description {
 		"NewUser.attributes": says("Attributes of the user by name, each with a list of values."),
 
 		"UserSearch":             says("A search for users, with exactly one member."),
-		"UserSearch.name":        says("The beginning of the username, or of the name or nickname of a user without username. Case does not matter."),
+		"UserSearch.name":        says("The beginning of the name, of the nickname of a user without name, or of the username of a user with neither. Case does not matter."),
 		"UserSearch.id":          says("The ID. That of a merged user finds the user that it leads to."),
 		"UserSearch.username":    says("The username."),
 		"UserSearch.email":       says("The verified e-mail address."),

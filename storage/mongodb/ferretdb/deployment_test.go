@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -112,15 +113,25 @@ func check(t testing.TB, err error) {
 	}
 }
 
+// opened returns the engine of a server that is up. A busy machine may take longer to connect than an engine waits.
+func opened(t testing.TB, options mongodb.Options) *mongodb.Engine {
+	t.Helper()
+	for range 5 {
+		engine, err := mongodb.Open(t.Context(), options)
+		if !errors.Is(err, storage.ErrUnavailable) {
+			return must(engine, err)(t)
+		}
+	}
+	return must(mongodb.Open(t.Context(), options))(t)
+}
+
 // newDeployment starts a deployment on a database of its own, with one instance. Options are added to the URI.
 func newDeployment(t *testing.T, proxied func(*Server, testing.TB) *Proxy, options ...string) (*deployment, *instance) {
 	t.Helper()
 	database := ferret.Database(t)
 	return newTownOn(t, func(i *instance) storage.Engine {
 		i.proxy, i.commands = proxied(ferret, i.T), newCommandLog()
-		return must(mongodb.Open(i.Context(), mongodb.Options{
-			URI: i.proxy.URI(database, options...), Now: i.now, Monitor: i.commands.monitor(),
-		}))(i.T)
+		return opened(i.T, mongodb.Options{URI: i.proxy.URI(database, options...), Now: i.now, Monitor: i.commands.monitor()})
 	})
 }
 
