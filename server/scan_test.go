@@ -700,8 +700,12 @@ func TestLink_SignsInByDigits(t *testing.T) {
 		if b.reload(); !strings.Contains(b.page.body, "digits-form") {
 			t.Fatalf("approval alone leads to %s", b.page.url)
 		}
+		stream := b.openStream(t)
 		b.press("digits-form", "sign-in", "digits", digits[:3]+" "+digits[3:])
 		b.wantAt(t, "/account", http.StatusOK, "WeChat")
+		if event := stream.event(); event != "replaced" { // A reload would cancel the request with the digits.
+			t.Errorf("the page that sent the digits gets %q", event)
+		}
 		if session := b.storedSession(); session.User != known || !session.BackendInitiated || session.AMR[0] != "wechat_link" {
 			t.Errorf("%+v", session)
 		}

@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -19,7 +20,8 @@ const (
 	// stateParameter is the state that the page shows.
 	stateParameter = "state"
 
-	// eventChange means that the page has to load again. eventReplaced means that another page of the sign-in has the stream now.
+	// eventChange means that the page has to load again. eventReplaced means that another page of the sign-in has the stream now, or
+	// ends the sign-in: the page loads again when the user returns to it.
 	eventChange   = "change"
 	eventReplaced = "replaced"
 )
@@ -64,6 +66,8 @@ type stream struct {
 	// shown is the state that the page shows. link means that the method is the link.
 	shown storage.ScanState
 	link  bool
+	// last is the event for the state that was read last; empty if the page remains as it is.
+	last string
 }
 
 // start returns when the sign-in ends, in real time.
@@ -76,7 +80,7 @@ func (s *stream) start(r *endpoint.Request) (time.Duration, error) {
 
 // left returns how long the page remains as it is, at most streamLife: zero if it has to load again.
 func (s *stream) left(last known) time.Duration {
-	if s.changes(last.state) {
+	if s.last = s.event(last.state); s.last != "" {
 		return 0
 	}
 	return max(0, min(streamLife, last.endsAt.Sub(s.service.Now())))
@@ -97,19 +101,24 @@ func (s *stream) read(r *endpoint.Request) (time.Duration, error) {
 	return s.left(known{entry.Record.State, entry.Record.EndsAt}), nil
 }
 
-// changes reports whether the page has to load again for a state. The page of a link has the same form until it is rejected, so
-// that digits which are being typed remain.
-func (s *stream) changes(state storage.ScanState) bool {
-	if s.link {
-		return state == storage.ScanDenied || state == storage.ScanUsed
+// event returns the event for a state; empty if the page remains as it is. The page of a link has the same form until it is rejected,
+// so that digits which are being typed remain. It does not load again when its digits were right: that would cancel the request that
+// sent them, and the response with the session would be lost.
+func (s *stream) event(state storage.ScanState) string {
+	switch {
+	case s.link && state == storage.ScanUsed:
+		return eventReplaced
+	case s.link && state == storage.ScanDenied, !s.link && state != s.shown:
+		return eventChange
+	default:
+		return ""
 	}
-	return state != s.shown
 }
 
 // wait returns the event that ends the stream; empty for none.
 func (s *stream) wait(r *endpoint.Request, watched *watch, lasts time.Duration) string {
 	if lasts <= 0 {
-		return eventChange
+		return cmp.Or(s.last, eventChange)
 	}
 	end := time.NewTimer(lasts)
 	defer end.Stop()
@@ -122,8 +131,8 @@ func (s *stream) wait(r *endpoint.Request, watched *watch, lasts time.Duration) 
 		case <-watched.replaced:
 			return eventReplaced
 		case state := <-watched.changed:
-			if s.changes(state) {
-				return eventChange
+			if event := s.event(state); event != "" {
+				return event
 			}
 		case <-end.C:
 			if lasts < streamLife {
@@ -132,7 +141,7 @@ func (s *stream) wait(r *endpoint.Request, watched *watch, lasts time.Duration) 
 			return ""
 		case <-poll:
 			if left, err := s.read(r); err == nil && left <= 0 {
-				return eventChange
+				return cmp.Or(s.last, eventChange)
 			}
 		}
 	}
