@@ -36,7 +36,7 @@ func (c *credentials) checkConnections(ctx context.Context, opened *deployment.D
 				locale.Text("doctor.connection.hidden.remedy", directory.ID, method))
 		}
 	}
-	for _, found := range admin.Separations(clients, connections) {
+	for _, found := range admin.Separations(directory, clients, connections) {
 		check, remedy := locale.Text("doctor.connection", found.AppID, directory.ID), "minifed connection update "+found.AppID+" --directory "+directory.ID+" --open-platform NAME"
 		if found.Client != "" {
 			check, remedy = locale.Text("doctor.client", found.Client, directory.ID), "minifed client update "+found.Client+" --directory "+directory.ID+" --open-platform NAME"

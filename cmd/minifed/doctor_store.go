@@ -173,6 +173,7 @@ func (e *examination) checkRecords(ctx context.Context, opened *deployment.Deplo
 			e.failBy(locale.Text("doctor.clients", directory.ID), err, locale.Text("doctor.look_at_store"))
 		}
 		e.checkClients(directory, clients)
+		e.checkScan(directory, clients)
 		for _, client := range clients {
 			if client.Federation != nil && !client.Disabled && !directory.Disabled {
 				credentials.check(ctx, client)

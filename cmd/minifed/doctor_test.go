@@ -155,6 +155,14 @@ func TestDoctor_ReportsFaultsWithRemedies(t *testing.T) {
 			s.run(t, "keys", "master", "new", "--append")
 			return s
 		}, true, "master key", []string{"warn 2 master keys", "minifed keys master rotate"}},
+		{"scan has no mini-program", func(t *testing.T, s *cliHarness, _ *wechattest.App) *cliHarness {
+			s.run(t, "directory", "update", "default", "--sign-in-method", "scan", "--sign-in-method", "password")
+			return s
+		}, true, "sign-in by scan and link in default", []string{"warn", "no mini-program is named", "--scan-mini-program"}},
+		{"the mini-program may not start sessions", func(t *testing.T, s *cliHarness, _ *wechattest.App) *cliHarness {
+			s.run(t, "directory", "update", "default", "--sign-in-method", "scan", "--scan-mini-program", "shop", "--scan-page", "pages/scan/index")
+			return s
+		}, true, "sign-in by scan and link in default", []string{"warn", "may not start browser sessions", "minifed client update shop --directory default --starts-sessions"}},
 		{"the push URL does not respond", func(t *testing.T, s *cliHarness, _ *wechattest.App) *cliHarness {
 			s.typed = []string{"Token1", strings.Repeat("k", 43)}
 			s.run(t, "client", "set-push-keys", "shop")

@@ -105,6 +105,10 @@ func methodCalls() map[string]methodCall {
 			_, err := s.Separations(ctx, d)
 			return err
 		}},
+		"ScanProblems": {acts: []Act{ActClientRead}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.ScanProblems(ctx, d)
+			return err
+		}},
 		"CreateClient": {acts: []Act{ActClientCreate}, call: func(ctx context.Context, s *Service, d string) error {
 			_, _, err := s.CreateClient(ctx, NewClient{Client: storage.Client{Directory: d}})
 			return err

@@ -175,20 +175,23 @@ func TestSeparations_NameAppsWithoutCommonAccount(t *testing.T) {
 	connection := func(id, account string) storage.Connection {
 		return storage.Connection{AppID: "wx" + id, OpenPlatform: account}
 	}
+	scan := storage.Directory{SignInMethods: []string{storage.SignInScan}}
 	tests := map[string]struct {
+		directory   storage.Directory
 		clients     []storage.Client
 		connections []storage.Connection
 		want        string
 	}{
-		"one account":    {[]storage.Client{mini("a", "shop")}, []storage.Connection{connection("b", "shop")}, ""},
-		"no account":     {[]storage.Client{mini("a", "")}, []storage.Connection{connection("b", "")}, "wxa wxb"},
-		"missing":        {[]storage.Client{mini("a", "shop")}, []storage.Connection{connection("b", "")}, "wxb"},
-		"another":        {[]storage.Client{mini("a", "shop"), mini("c", "shop")}, []storage.Connection{connection("b", "tea")}, "wxb"},
-		"no connections": {[]storage.Client{mini("a", ""), mini("b", "")}, nil, ""},
+		"one account":    {storage.Directory{}, []storage.Client{mini("a", "shop")}, []storage.Connection{connection("b", "shop")}, ""},
+		"no account":     {storage.Directory{}, []storage.Client{mini("a", "")}, []storage.Connection{connection("b", "")}, "wxa wxb"},
+		"missing":        {storage.Directory{}, []storage.Client{mini("a", "shop")}, []storage.Connection{connection("b", "")}, "wxb"},
+		"another":        {storage.Directory{}, []storage.Client{mini("a", "shop"), mini("c", "shop")}, []storage.Connection{connection("b", "tea")}, "wxb"},
+		"no connections": {storage.Directory{}, []storage.Client{mini("a", ""), mini("b", "")}, nil, ""},
+		"scan":           {scan, []storage.Client{mini("a", "shop"), mini("b", "tea"), mini("c", "shop")}, nil, "wxb"},
 	}
 	for name, tt := range tests {
 		var got []string
-		for _, found := range Separations(tt.clients, tt.connections) {
+		for _, found := range Separations(tt.directory, tt.clients, tt.connections) {
 			got = append(got, found.AppID)
 		}
 		if strings.Join(got, " ") != tt.want {

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"slices"
 
 	"github.com/minifed/minifed/storage"
 )
@@ -24,8 +23,8 @@ type Separation struct {
 }
 
 // Separations returns the apps that name no Open Platform account, or another one than most apps of the directory. A directory with
-// one app has none.
-func Separations(clients []storage.Client, connections []storage.Connection) []Separation {
+// one app has none, and neither has one of mini-programs alone that confirm no sign-ins of browsers: they may be of different people.
+func Separations(directory storage.Directory, clients []storage.Client, connections []storage.Connection) []Separation {
 	var apps []WeChatApp
 	for _, client := range clients {
 		if client.Federation != nil && !client.Disabled {
@@ -37,7 +36,7 @@ func Separations(clients []storage.Client, connections []storage.Connection) []S
 			apps = append(apps, WeChatApp{"", connection.AppID, connection.OpenPlatform})
 		}
 	}
-	if len(apps) < 2 || len(connections) == 0 {
+	if len(apps) < 2 || len(connections) == 0 && !confirmsSignIns(directory) {
 		return nil
 	}
 	count, most := map[string]int{}, ""
@@ -61,19 +60,36 @@ func (s *Service) Separations(ctx context.Context, directory string) ([]Separati
 	if err := s.Allowed(directory, ActConnectionRead); err != nil {
 		return nil, err
 	}
-	connections, _, err := list[storage.Connection](ctx, s, Page{Limit: storage.MaxPage}.query(directory, storage.ByCreated))
-	if err != nil || len(connections) == 0 {
+	entry, err := s.directory(ctx, directory)
+	if err != nil {
 		return nil, err
 	}
+	connections, _, err := list[storage.Connection](ctx, s, Page{Limit: storage.MaxPage}.query(directory, storage.ByCreated))
+	if err != nil || len(connections) == 0 && !confirmsSignIns(entry.Record) {
+		return nil, err
+	}
+	clients, err := s.clientsWith(ctx, directory, func(client storage.Client) bool { return client.Federation != nil })
+	if err != nil {
+		return nil, err
+	}
+	return Separations(entry.Record, clients, connections), nil
+}
+
+// clientsWith returns the clients of a directory for which keep is true.
+func (s *Service) clientsWith(ctx context.Context, directory string, keep func(storage.Client) bool) ([]storage.Client, error) {
 	var clients []storage.Client
 	for page := (Page{Limit: storage.MaxPage}); ; {
 		found, next, err := list[storage.Client](ctx, s, page.query(directory, storage.ByCreated))
 		if err != nil {
 			return nil, err
 		}
-		clients = append(clients, slices.DeleteFunc(found, func(client storage.Client) bool { return client.Federation == nil })...)
+		for _, client := range found {
+			if keep(client) {
+				clients = append(clients, client)
+			}
+		}
 		if page.After = next; next == "" {
-			return Separations(clients, connections), nil
+			return clients, nil
 		}
 	}
 }

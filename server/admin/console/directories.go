@@ -171,6 +171,12 @@ func (c *Console) directory(w http.ResponseWriter, r *request) error {
 	if data.Files, err = filesOf(r, directory.ID); err != nil {
 		return err
 	}
+	if data.Apart, err = r.separations(directory.ID, ""); err != nil {
+		return err
+	}
+	if data.Scan, err = r.scanProblems(directory.ID); err != nil {
+		return err
+	}
 	return c.render(w, r, page{
 		Template: "directory", Title: text("verbatim", directory.Name), Directory: &directory, Tab: "nav.directory", Notice: done(r), Data: data,
 	})
@@ -183,6 +189,9 @@ type directoryData struct {
 	More    string
 	// These say what the operator may do.
 	MayAdd, MayRead, MayDisable, MayEnable, MayClear bool
+	// Scan are the problems of the mini-program that confirms sign-ins. Apart are the WeChat apps with users of their own.
+	Scan  []scanProblem
+	Apart []separation
 	// Files is nil if no file describes the directory.
 	Files *filesData
 }

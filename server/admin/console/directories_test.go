@@ -6,6 +6,9 @@ import (
 	"image/png"
 	"net/http"
 	"testing"
+
+	"github.com/minifed/minifed/server/admin"
+	"github.com/minifed/minifed/storage"
 )
 
 func TestDirectory_Files(t *testing.T) {
@@ -48,4 +51,28 @@ func TestDirectory_CreateAndChange(t *testing.T) {
 	b.expect(http.StatusBadRequest, "must be a duration", `value="soon"`, `value="Our people"`)
 	b.submit("Save", "lifetimes.code", "90s")
 	b.expect(http.StatusOK, "The settings are saved", `value="1m30s"`)
+}
+
+func TestDirectory_NamesWhatScanMisses(t *testing.T) {
+	h := newHarness(t)
+	b := h.browser()
+	scan := func(target storage.ScanTarget) {
+		must(h.service.UpdateDirectory(t.Context(), "default", "", func(d *storage.Directory) {
+			d.SignInMethods, d.Scan = []string{storage.SignInScan, storage.SignInPassword}, target
+		}))(t)
+		b.get("d/default/")
+	}
+	scan(storage.ScanTarget{})
+	b.expect(http.StatusOK, "no mini-program is named that confirms", `href="/console/d/default/settings">Change the setting`)
+	scan(storage.ScanTarget{MiniProgram: "shop", Page: "pages/scan/index"})
+	b.expect(http.StatusOK, "The client shop confirms sign-ins by scan and link, and it is no enabled mini-program.")
+	for id, appID := range map[string]string{"shop": "wx0123456789abcdef", "tea": "wx0123456789abcde0"} {
+		_, _, err := h.service.CreateClient(t.Context(), admin.NewClient{
+			Client:    storage.Client{Directory: "default", ID: id, Kind: storage.ClientMiniapp, Federation: &storage.Federation{AppID: appID, OpenPlatform: id}},
+			AppSecret: "0123456789abcdef0123456789abcdef",
+		})
+		must(0, err)(t)
+	}
+	b.get("d/default/")
+	b.expect(http.StatusOK, "may not start browser sessions", `href="/console/d/default/clients/shop">Change the setting`, "names the Open Platform account")
 }

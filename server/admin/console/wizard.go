@@ -128,6 +128,10 @@ func (c *Console) wizardMiniProgramPage(w http.ResponseWriter, r *request, id st
 		}
 		fields[i].Focus = len(fields[i].Wrong) > 0 && !slices.ContainsFunc(fields[:i], func(f field) bool { return f.Focus })
 	}
+	fields = append(fields, field{
+		Name: "starts_sessions", Type: "toggle", Label: text("wizard.starts_sessions"), Hint: text("wizard.starts_sessions.hint"),
+		Checked: r.form.Get("starts_sessions") == "true", Wrong: problemsOf("starts_sessions", problems),
+	})
 	data := wizardData{
 		Steps: wizardSteps(1), Lead: text("wizard.miniprogram.lead"), Fields: fields, Hidden: [][2]string{{"id", id}}, Result: result,
 		Submit: text("wizard.try"), Skip: wizardPath + "/application",
@@ -156,7 +160,7 @@ func (c *Console) saveWizardMiniProgram(w http.ResponseWriter, r *request) error
 	}
 	created, clientSecret, err := r.service.CreateClient(r.Context(), admin.NewClient{
 		Client: storage.Client{
-			Directory: directory, ID: id, Kind: storage.ClientMiniapp,
+			Directory: directory, ID: id, Kind: storage.ClientMiniapp, StartsSessions: r.form.Get("starts_sessions") == "true",
 			Federation: &storage.Federation{AppID: appID, OpenPlatform: strings.TrimSpace(r.form.Get("open_platform"))},
 		},
 		AppSecret: secret,
@@ -164,11 +168,17 @@ func (c *Console) saveWizardMiniProgram(w http.ResponseWriter, r *request) error
 	if invalid := (*admin.Invalid)(nil); errors.As(err, &invalid) {
 		return c.wizardMiniProgramPage(w, r, id, nil, invalid.Problems)
 	}
-	if errors.Is(err, admin.ErrExists) { // The form was sent twice.
-		return redirect(w, wizardPath+"/application?mini="+url.QueryEscape(id))
-	}
-	if err != nil {
+	exists := errors.Is(err, admin.ErrExists) // The form was sent twice.
+	if err != nil && !exists {
 		return err
+	}
+	if r.form.Get("starts_sessions") == "true" {
+		if _, err := r.service.UpdateDirectory(r.Context(), directory, "", func(d *storage.Directory) { admin.AllowScan(d, id) }); err != nil {
+			return err
+		}
+	}
+	if exists {
+		return redirect(w, wizardPath+"/application?mini="+url.QueryEscape(id))
 	}
 	var tested *credentialResult
 	if r.form.Get("act") != "anyway" {

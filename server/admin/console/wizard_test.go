@@ -3,6 +3,7 @@ package console_test
 import (
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -41,7 +42,8 @@ func TestWizard_FromEmptyStoreToFirstLogin(t *testing.T) {
 		t.Error("the page repeats the AppSecret")
 	}
 	h.wechat = nil
-	b.submit("Try it and go on", "app_secret", appSecret)
+	b.expect(http.StatusOK, "the backend of the mini-program can sign that user in to any browser")
+	b.submit("Try it and go on", "app_secret", appSecret, "starts_sessions", "true")
 	b.expect(http.StatusOK, "WeChat accepts the AppID and the AppSecret", "Framework or program")
 	mini := formValues(b.page.form("Create the client"))
 	count()
@@ -49,6 +51,10 @@ func TestWizard_FromEmptyStoreToFirstLogin(t *testing.T) {
 	b.expect(http.StatusBadRequest, "must be the address of the application", `value="Shop"`)
 	b.submit("Create the client", "address", "https://shop.example.com")
 	b.expect(http.StatusOK, "Waiting for the first login", mini.Get("mini"), mini.Get("mini_secret"), "grant-type:token-exchange", "application.yaml", "issuer-uri")
+	directory := must(h.service.Directory(t.Context(), "default"))(t).Record
+	if client := must(h.service.Client(t.Context(), "default", mini.Get("mini")))(t).Record; !client.StartsSessions || directory.Scan.MiniProgram != client.ID || !slices.Equal(directory.SignInMethods, []string{"scan", "password"}) {
+		t.Errorf("the mini-program confirms no sign-ins: %v %+v %v", client.StartsSessions, directory.Scan, directory.SignInMethods)
+	}
 	if inputs > 9 { // The page of the owner has three more.
 		t.Errorf("the wizard has %d inputs", inputs)
 	}
@@ -88,4 +94,7 @@ func TestWizard_MiniProgramAlone(t *testing.T) {
 	b.expect(http.StatusOK, "Framework or program")
 	b.submit("Without an application", "act", "anyway")
 	b.expect(http.StatusOK, "Waiting for the first login", "wx.login", "Node.js")
+	if directory := must(h.service.Directory(t.Context(), "default"))(t).Record; len(directory.SignInMethods) > 0 || directory.Scan.MiniProgram != "" {
+		t.Errorf("browser sign-ins are on without an answer: %v %+v", directory.SignInMethods, directory.Scan)
+	}
 }
