@@ -114,6 +114,23 @@ func (s *Service) AddPasskey(ctx context.Context, user storage.User, passkey sto
 	return s.checkNotDeleted(ctx, user)
 }
 
+// DropDelayedPasskeys removes the passkeys of a user that do not work yet: the user has proven to own the account in another way.
+func (s *Service) DropDelayedPasskeys(ctx context.Context, user storage.User, actor string) error {
+	methods, err := s.Methods(ctx, user)
+	if err != nil {
+		return err
+	}
+	for _, passkey := range methods.Passkeys {
+		if !s.now().Before(passkey.Record.ValidFrom) {
+			continue
+		}
+		if err := removeMethod(ctx, s, user, passkey.Record, ActionPasskeyRemove, Removal{Actor: actor, Forced: true}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // SetTOTP stores the authenticator app of a user, and replaces the former one with its recovery codes.
 func (s *Service) SetTOTP(ctx context.Context, user storage.User, totp storage.TOTP, actor string) error {
 	if err := s.record(ctx, actor, ActionTOTPAdd, user, nil); err != nil {
@@ -289,7 +306,9 @@ func (s *Service) checkAnotherWay(ctx context.Context, user storage.User, withou
 	if err != nil {
 		return err
 	}
-	another := slices.ContainsFunc(methods.Passkeys, func(passkey *storage.Entry[storage.Passkey]) bool { return passkey.Record.Document().ID != without })
+	another := slices.ContainsFunc(methods.Passkeys, func(passkey *storage.Entry[storage.Passkey]) bool {
+		return passkey.Record.Document().ID != without && !s.now().Before(passkey.Record.ValidFrom)
+	})
 	totp := methods.TOTP != nil && methods.TOTP.Record.Document().ID != without
 	typed := user.Password != "" || s.signsInByCode(how.Directory, user)
 	if another || typed && (totp || !how.twoFactors()) {

@@ -28,6 +28,9 @@ type Passkey struct {
 	Counter uint32 `json:"counter,omitempty"`
 	// SuspectAt is when a lower counter was sent, as that of a copy would be; zero for never.
 	SuspectAt time.Time `json:"suspect_at,omitzero"`
+	// ValidFrom is when the passkey begins to work; zero is at once. A first passkey of a session that a client's backend could start
+	// is delayed, so that its owner can object.
+	ValidFrom time.Time `json:"valid_from,omitzero"`
 	UsedAt    time.Time `json:"used_at,omitzero"`
 	CreatedAt time.Time `json:"created_at,omitzero"`
 }

@@ -31,7 +31,7 @@ func methodFields(methods admin.UserMethods) []console.Field {
 	for _, passkey := range methods.Passkeys {
 		text := passkey.ID + " (" + passkey.Name + "), for " + passkey.Host + ", since " + stamp(passkey.CreatedAt)
 		text += suffix(", used "+stamp(passkey.UsedAt), !passkey.UsedAt.IsZero()) + suffix(", synced", passkey.BackedUp)
-		fields = append(fields, console.Field{Name: "passkey", Value: text + suffix(", may have been copied", !passkey.SuspectAt.IsZero())})
+		fields = append(fields, console.Field{Name: "passkey", Value: text + suffix(", may have been copied", !passkey.SuspectAt.IsZero()) + suffix(", works from "+stamp(passkey.ValidFrom), !passkey.ValidFrom.IsZero())})
 	}
 	if totp := methods.TOTP; totp != nil {
 		text := "since " + stamp(totp.CreatedAt) + suffix(", used "+stamp(totp.UsedAt), !totp.UsedAt.IsZero())

@@ -2,6 +2,7 @@ package account
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/minifed/minifed/server/authorize"
 	"github.com/minifed/minifed/server/endpoint"
@@ -14,6 +15,8 @@ type Enrolment struct {
 	User storage.User
 	// Unfinished is the sign-in that misses a factor; nil for a signed-in user.
 	Unfinished *Unfinished
+	// From is when the method begins to work; zero for at once.
+	From time.Time
 }
 
 // enrolmentRoute serves a page that adds a sign-in method.
@@ -40,26 +43,39 @@ func (a *Account) FreshRoute(t *endpoint.RouteTable, name, path string, serve ac
 }
 
 // EnrolmentRoute adds a page that adds a sign-in method: for users who signed in recently, and for users without a method whose
-// directory requires one.
-func (a *Account) EnrolmentRoute(t *endpoint.RouteTable, name, path string, serve enrolmentRoute) {
+// directory requires one. first means that the method is a way to sign in by itself: a user without one may add it in a session that
+// the backend of a client could start.
+func (a *Account) EnrolmentRoute(t *endpoint.RouteTable, name, path string, first bool, serve enrolmentRoute) {
 	fromSignIn := a.SignIns.WithUnfinished(SetupPath, func(w http.ResponseWriter, r *endpoint.Request, unfinished *Unfinished) error {
 		methods, err := a.Users.Methods(r.Context(), unfinished.User)
 		if err != nil {
 			return err
 		}
+		enrolment := &Enrolment{User: unfinished.User, Unfinished: unfinished}
 		if unfinished.How.BackendInitiated {
-			return a.askToSignInAgain(w, r)
+			added, err := a.firstMethod(r, unfinished.User, unfinished.How.Time)
+			if err != nil {
+				return err
+			}
+			if !first || !added.Allowed {
+				return a.askToSignInAgain(w, r)
+			}
+			enrolment.From = added.From
 		}
 		if len(methods.Passkeys) > 0 || methods.TOTP != nil { // Only the first method can be added without the others.
 			return page.Redirect(w, r, authorize.LoginPath)
 		}
-		return serve(w, r, &Enrolment{User: unfinished.User, Unfinished: unfinished})
+		return serve(w, r, enrolment)
 	})
 	fromSession := a.signedIn(func(w http.ResponseWriter, r *endpoint.Request, current *authorize.CurrentSession) error {
-		if !a.fresh(current) {
+		added, err := a.firstOfSession(r, current)
+		if err != nil {
+			return err
+		}
+		if !a.fresh(current) && (!first || !added.Allowed) {
 			return a.askToSignInAgain(w, r)
 		}
-		return serve(w, r, &Enrolment{User: current.User})
+		return serve(w, r, &Enrolment{User: current.User, From: added.From})
 	})
 	t.Handle(endpoint.Route{
 		Name: name, Path: path, Methods: []string{http.MethodGet, http.MethodPost}, ErrorWriter: a.Pages.WriteError,
@@ -93,8 +109,8 @@ type Setup struct{ *Account }
 // setupData is what the page of the choice shows.
 type setupData struct {
 	Ways []page.Link
-	// Passkeys means that passkeys are one of the ways.
-	Passkeys bool
+	// Passkeys and Codes mean that passkeys and authenticator apps are ways.
+	Passkeys, Codes bool
 }
 
 // Mount implements endpoint.Endpoint.
@@ -110,11 +126,13 @@ func (e *Setup) serve(w http.ResponseWriter, r *endpoint.Request, unfinished *Un
 		shown = forRequest(unfinished.Pending, shown)
 	}
 	carried := []string{SignInParameter, r.URL.Query().Get(SignInParameter)}
-	data := setupData{Passkeys: PasskeysWork(r)}
+	data := setupData{Passkeys: PasskeysWork(r), Codes: !unfinished.How.BackendInitiated}
 	if data.Passkeys {
 		data.Ways = append(data.Ways, page.Link{Text: page.Text("setup.passkey"), Path: NewPasskeyPath, Parameters: carried})
 	}
-	data.Ways = append(data.Ways, page.Link{Text: page.Text("setup.totp"), Path: NewTOTPPath, Parameters: carried})
+	if data.Codes { // In a session that a backend could start, only a way to sign in can be added.
+		data.Ways = append(data.Ways, page.Link{Text: page.Text("setup.totp"), Path: NewTOTPPath, Parameters: carried})
+	}
 	shown.Data = data
 	return e.Pages.Render(w, r, shown)
 }

@@ -12,7 +12,7 @@ import (
 
 // doneTexts are the changes that the account page can show.
 func doneTexts() []string {
-	return []string{"profile", "username", "password", "email", "session", "app", "passkey", "passkey_removed", "totp_removed"}
+	return []string{"profile", "username", "password", "email", "session", "app", "passkey", "passkey_delayed", "first_password", "password_delayed", "passkey_removed", "totp_removed"}
 }
 
 // Overview is /account, the page that links to all others.
@@ -104,7 +104,7 @@ func (e *Overview) signInRows(user storage.User, links []*storage.Entry[storage.
 			Edit: changeLink(user.Username != "", usernamePath, "username"),
 		},
 		{
-			Label: page.Text("field.password"), Note: passwordNote(user),
+			Label: page.Text("field.password"), Note: e.passwordNote(user),
 			Edit: changeLink(user.Password != "", passwordPath, "password"),
 		},
 	}
@@ -135,9 +135,12 @@ func notSet(value string) page.Message {
 	return page.Text("account.none")
 }
 
-func passwordNote(user storage.User) page.Message {
-	if user.Password == "" {
+func (e *Overview) passwordNote(user storage.User) page.Message {
+	switch {
+	case user.Password == "":
 		return page.Text("account.none")
+	case e.Now().Before(user.PasswordFrom):
+		return page.Text("account.password.from", user.PasswordFrom)
 	}
 	return page.Text("account.password.since", user.PasswordChangedAt)
 }

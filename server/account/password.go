@@ -37,6 +37,13 @@ func (e *Password) serve(w http.ResponseWriter, r *endpoint.Request, current *au
 	if err != nil {
 		return err
 	}
+	first, err := e.firstOfSession(r, current)
+	if err != nil {
+		return err
+	}
+	if first.Allowed {
+		return e.setFirst(w, r, user, form.Get("new_password"), first)
+	}
 	if err := e.reauthenticate(r.Request, current, form.Get("current_password")); err != nil {
 		return e.showError(w, r, shown, data, err)
 	}
@@ -59,6 +66,24 @@ func (e *Password) serve(w http.ResponseWriter, r *endpoint.Request, current *au
 		return err
 	}
 	return e.RedirectDone(w, r, "password")
+}
+
+// setFirst sets the first password in a session that the backend of a client could start. Sessions continue.
+func (e *Password) setFirst(w http.ResponseWriter, r *endpoint.Request, user storage.User, password string, first firstMethod) error {
+	_, err := e.Users.SetFirstPassword(r.Context(), user, password, first.From, identity.Self(user.ID))
+	if errors.Is(err, identity.ErrChanged) {
+		return page.Redirect(w, r, passwordPath) // Another request changed it first.
+	}
+	if err != nil {
+		return e.showError(w, r, page.Page{Template: "form", Title: page.Text("password.title")}, passwordForm(user), err)
+	}
+	if first.From.IsZero() {
+		return e.RedirectDone(w, r, "first_password")
+	}
+	if err := e.Notifications.NotifyWithLink(r.Context(), r, user, "mail.first_password", endpoint.ForgotPath); err != nil {
+		return err
+	}
+	return e.RedirectDone(w, r, "password_delayed")
 }
 
 func passwordForm(user storage.User) page.Form {

@@ -169,6 +169,9 @@ func (e *Reset) reset(w http.ResponseWriter, r *endpoint.Request) error {
 	if err != nil {
 		return e.showError(w, r, shown, resetForm(user), err)
 	}
+	if err := e.Users.DropDelayedPasskeys(r.Context(), changed.Record, identity.Self(user.ID)); err != nil {
+		return err
+	}
 	if err := e.Notifications.Notify(r.Context(), r, changed.Record, "mail.password"); err != nil {
 		return err
 	}

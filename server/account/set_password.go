@@ -34,11 +34,7 @@ type SetPassword struct {
 	Now           func() time.Time
 }
 
-const (
-	setPasswordPath = "/federation/wechat/miniapp/password"
-	// firstPasswordDelay is the time until a first password works if the user can be notified by mail: time to object.
-	firstPasswordDelay = 24 * time.Hour
-)
+const setPasswordPath = "/federation/wechat/miniapp/password"
 
 // Mount implements endpoint.Endpoint.
 func (e *SetPassword) Mount(t *endpoint.RouteTable) {
@@ -153,7 +149,7 @@ func (e *SetPassword) set(r *endpoint.Request, user storage.User, password strin
 	}
 	var from time.Time
 	if e.Notifications.CanNotify(user) {
-		from = storage.Instant(e.Now().Add(firstPasswordDelay))
+		from = storage.Instant(e.Now().Add(firstMethodDelay))
 	}
 	changed, err := e.Users.SetFirstPassword(r.Context(), user, password, from, self)
 	if err != nil {

@@ -28,10 +28,18 @@ func (e *Username) serve(w http.ResponseWriter, r *endpoint.Request, current *au
 		form:   func(values url.Values) page.Form { return usernameForm(user, values.Get("username")) },
 		stored: url.Values{"username": {user.Username}},
 		change: func(values url.Values) error {
+			first, err := e.firstOfSession(r, current)
+			if err != nil {
+				return err
+			}
+			if first.Allowed && user.Username == "" { // A first password needs a username.
+				_, err := e.Users.SetUsername(r.Context(), user.Directory, user.ID, values.Get("username"), identity.Self(user.ID))
+				return err
+			}
 			if err := e.reauthenticate(r.Request, current, values.Get("current_password")); err != nil {
 				return err
 			}
-			_, err := e.Users.SetUsername(r.Context(), user.Directory, user.ID, values.Get("username"), identity.Self(user.ID))
+			_, err = e.Users.SetUsername(r.Context(), user.Directory, user.ID, values.Get("username"), identity.Self(user.ID))
 			return err
 		},
 		changed: func(url.Values) error { return e.RedirectDone(w, r, "username") },

@@ -28,6 +28,8 @@ type Passkey struct {
 	BackedUp bool `json:"backed_up"`
 	// SuspectAt is when its signature counter went back, as that of a copy would.
 	SuspectAt time.Time `json:"suspect_at,omitzero"`
+	// ValidFrom is when the passkey begins to work; zero for at once.
+	ValidFrom time.Time `json:"valid_from,omitzero"`
 	UsedAt    time.Time `json:"used_at,omitzero"`
 	CreatedAt time.Time `json:"created_at,omitzero"`
 }
@@ -55,7 +57,7 @@ func (s *Service) UserMethods(ctx context.Context, directory, id string) (UserMe
 	methods := UserMethods{Password: user.Record.Password != "", PasswordChangedAt: user.Record.PasswordChangedAt, Passkeys: []Passkey{}}
 	for _, entry := range found.Passkeys {
 		p := entry.Record
-		methods.Passkeys = append(methods.Passkeys, Passkey{p.ID(), p.Name, p.RPID, p.BackedUp, p.SuspectAt, p.UsedAt, p.CreatedAt})
+		methods.Passkeys = append(methods.Passkeys, Passkey{p.ID(), p.Name, p.RPID, p.BackedUp, p.SuspectAt, p.ValidFrom, p.UsedAt, p.CreatedAt})
 	}
 	if found.TOTP != nil {
 		t := found.TOTP.Record

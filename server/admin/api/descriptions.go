@@ -342,6 +342,7 @@ func userDescriptions() map[string]description {
 		"Passkey.name":       server("The name that the user gave it."),
 		"Passkey.host":       server("The host for which it was created. At another host it does not work."),
 		"Passkey.backed_up":  server("true if the user's devices share it."),
+		"Passkey.valid_from": server("When the passkey begins to work; absent for at once. A first passkey of a session that a client's backend could start is delayed by 24 hours."),
 		"Passkey.suspect_at": server("When its counter went back, as that of a copy would."),
 		"Passkey.used_at":    server("When it was used last."),
 		"Passkey.created_at": server("When it was created."),

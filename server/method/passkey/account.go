@@ -36,10 +36,11 @@ type manageData struct {
 	Add *page.Link
 }
 
-// shownPasskey is a passkey of the list. UsedAt and SuspectAt are zero for never.
+// shownPasskey is a passkey of the list. UsedAt and SuspectAt are zero for never, and ValidFrom for a passkey that works.
 type shownPasskey struct {
 	ID, Name                     string
 	CreatedAt, UsedAt, SuspectAt time.Time
+	ValidFrom                    time.Time
 	BackedUp                     bool
 }
 
@@ -47,7 +48,7 @@ type shownPasskey struct {
 func (e *Manage) Mount(t *endpoint.RouteTable) {
 	e.Route(t, "account_passkeys", account.PasskeysPath, e.list, http.MethodGet)
 	e.FreshRoute(t, "account_passkey_remove", removePath, e.remove, http.MethodPost)
-	e.EnrolmentRoute(t, "account_passkey_new", account.NewPasskeyPath, e.add)
+	e.EnrolmentRoute(t, "account_passkey_new", account.NewPasskeyPath, true, e.add)
 }
 
 func (e *Manage) list(w http.ResponseWriter, r *endpoint.Request, current *authorize.CurrentSession) error {
@@ -66,9 +67,13 @@ func (e *Manage) page(r *endpoint.Request, user storage.User, alert page.Message
 	data := manageData{Alert: alert}
 	for _, entry := range methods.Passkeys {
 		passkey := entry.Record
+		from := passkey.ValidFrom
+		if !e.Now().Before(from) {
+			from = time.Time{}
+		}
 		data.Passkeys = append(data.Passkeys, shownPasskey{
 			ID: passkey.ID(), Name: passkey.Name, CreatedAt: passkey.CreatedAt, UsedAt: passkey.UsedAt,
-			SuspectAt: passkey.SuspectAt, BackedUp: passkey.BackedUp,
+			SuspectAt: passkey.SuspectAt, BackedUp: passkey.BackedUp, ValidFrom: from,
 		})
 	}
 	if account.PasskeysWork(r) {
@@ -118,9 +123,9 @@ func (e *Manage) add(w http.ResponseWriter, r *endpoint.Request, enrolment *acco
 		return err
 	}
 	name := cmp.Or(canonicalName(form.Get("name")), authorize.BrowserLabel(r.UserAgent()))
-	how, err := e.Service.add(r, enrolment.User, name, response{form.Get("challenge"), form.Get("credential"), interactionOf(enrolment)})
+	how, err := e.Service.add(r, enrolment, name, response{form.Get("challenge"), form.Get("credential"), interactionOf(enrolment)})
 	if err == nil {
-		err = e.Notifications.Notify(r.Context(), r, enrolment.User, "mail.passkey_added")
+		err = e.notify(r, enrolment)
 		if err == nil {
 			return e.added(w, r, enrolment, how)
 		}
@@ -137,10 +142,25 @@ func (e *Manage) add(w http.ResponseWriter, r *endpoint.Request, enrolment *acco
 	return nil
 }
 
+// notify notifies the user of a new passkey. The mail about a delayed one leads to the page that ends it.
+func (e *Manage) notify(r *endpoint.Request, enrolment *account.Enrolment) error {
+	if enrolment.From.IsZero() {
+		return e.Notifications.Notify(r.Context(), r, enrolment.User, "mail.passkey_added")
+	}
+	return e.Notifications.NotifyWithLink(r.Context(), r, enrolment.User, "mail.first_passkey", endpoint.ForgotPath)
+}
+
 // added shows the account page, or completes the sign-in that missed a factor: the authenticator has just verified the user.
 func (e *Manage) added(w http.ResponseWriter, r *endpoint.Request, enrolment *account.Enrolment, how authorize.Authentication) error {
-	if enrolment.Unfinished == nil {
+	switch {
+	case enrolment.Unfinished == nil && enrolment.From.IsZero():
 		return e.RedirectDone(w, r, "passkey")
+	case enrolment.Unfinished == nil:
+		return e.RedirectDone(w, r, "passkey_delayed")
+	case !enrolment.From.IsZero():
+		return e.Pages.Render(w, r, page.Page{
+			Template: "message", Title: page.Text("passkey.new.title"), Data: account.MessageData{Text: page.Text("done.passkey_delayed")},
+		})
 	}
 	return e.SignIns.Complete(w, r, enrolment.Unfinished.Pending, enrolment.User, how)
 }

@@ -138,6 +138,7 @@ func loginProblem(err error) (*grants.Error, page.Message) {
 		{errChallenge, "passkey_challenge", "The page was open for too long, or was used before."},
 		{errNoScript, "passkey_script", "The page was sent without the response of an authenticator: passkeys need scripts."},
 		{errSuspect, "passkey_suspect", "The signature counter went back: the passkey may have been copied."},
+		{errDelayed, "passkey_delayed", "The passkey was added in a session that a client's backend could start, and does not work yet."},
 		{errOtherDirectory, "passkey_other_directory", "The passkey is of another directory at this host."},
 		{errUnknown, "passkey_unknown", "The directory does not have this passkey."},
 		{errInvalid, "passkey_invalid", "The authenticator's response does not verify."},

@@ -13,6 +13,7 @@ import (
 	"github.com/go-webauthn/webauthn/webauthn"
 
 	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/server/account"
 	"github.com/minifed/minifed/server/authorize"
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/storage"
@@ -60,6 +61,8 @@ var (
 	errOtherDirectory = errors.New("passkey: passkey of another directory")
 	// errSuspect means that the signature counter went back.
 	errSuspect = errors.New("passkey: signature counter went back")
+	// errDelayed means that a first passkey does not work yet.
+	errDelayed = errors.New("passkey: does not work yet")
 )
 
 // sealedChallenge is the content of the challenge field of a page.
@@ -232,6 +235,9 @@ func (s *Service) login(r *endpoint.Request, given response) (storage.User, auth
 	if err != nil {
 		return storage.User{}, authorize.Authentication{}, err
 	}
+	if s.Now().Before(record.ValidFrom) {
+		return storage.User{}, authorize.Authentication{}, errDelayed
+	}
 	err = s.use(r.Context(), user, held, parsed.Response.AuthenticatorData.Counter, credential.Flags.BackupState)
 	return user, s.authentication(record), err
 }
@@ -337,7 +343,8 @@ func (s *Service) authentication(passkey storage.Passkey) authorize.Authenticati
 }
 
 // add verifies the response of a registration and stores the passkey.
-func (s *Service) add(r *endpoint.Request, user storage.User, name string, given response) (authorize.Authentication, error) {
+func (s *Service) add(r *endpoint.Request, enrolment *account.Enrolment, name string, given response) (authorize.Authentication, error) {
+	user := enrolment.User
 	session, err := s.open(r, purposeAdd, given.challenge, user.ID, given.interaction)
 	if err != nil {
 		return authorize.Authentication{}, err
@@ -368,6 +375,7 @@ func (s *Service) add(r *endpoint.Request, user storage.User, name string, given
 		RPID: party.Config.RPID, CredentialID: credential.ID, PublicKey: credential.PublicKey, Name: name,
 		AAGUID: credential.Authenticator.AAGUID, Transports: transportsOf(credential),
 		BackupEligible: credential.Flags.BackupEligible, BackedUp: credential.Flags.BackupState, Counter: credential.Authenticator.SignCount,
+		ValidFrom: enrolment.From,
 	}
 	return s.authentication(passkey), s.Users.AddPasskey(r.Context(), user, passkey, identity.Self(user.ID))
 }

@@ -46,7 +46,7 @@ type enrolData struct {
 
 // Mount implements endpoint.Endpoint.
 func (e *Enrol) Mount(t *endpoint.RouteTable) {
-	e.EnrolmentRoute(t, "account_totp_new", account.NewTOTPPath, e.serve)
+	e.EnrolmentRoute(t, "account_totp_new", account.NewTOTPPath, false, e.serve)
 }
 
 func (e *Enrol) serve(w http.ResponseWriter, r *endpoint.Request, enrolment *account.Enrolment) error {
