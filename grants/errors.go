@@ -24,6 +24,8 @@ const (
 	ReasonRepeatDiffers = "repeat_differs"
 	// ReasonUserDisabled: the operator has disabled the user.
 	ReasonUserDisabled = "user_disabled"
+	// ReasonDeletionPending: the user waits for deletion, until the user or the operator cancels it.
+	ReasonDeletionPending = "deletion_pending"
 	// ReasonBlocked: WeChat has blocked the user.
 	ReasonBlocked = "blocked"
 	// ReasonRetry asks for the same request again after Retry-After.
@@ -144,6 +146,12 @@ func RegistrationRequired(ticket string, expiresIn time.Duration) *Error {
 func UserDisabled() *Error {
 	return newError(fosite.ErrAccessDenied, ReasonUserDisabled,
 		"This user is disabled. Only the operator of this server can enable the user again.", nil)
+}
+
+// DeletionPending rejects a user who waits for deletion. No sign-in cancels that.
+func DeletionPending() *Error {
+	return newError(fosite.ErrAccessDenied, ReasonDeletionPending,
+		"This user asked for the deletion of the account and waits for it. Signing in does not cancel the deletion; the user can restore the account in a browser, or the operator of this server can.", nil)
 }
 
 // Blocked rejects a user that WeChat has blocked (errcode 40226).

@@ -158,6 +158,7 @@ func ExampleError() {
 		grants.RepeatDiffers(),
 		grants.RegistrationRequired("ticket", 5*time.Minute),
 		grants.UserDisabled(),
+		grants.DeletionPending(),
 		grants.Blocked(nil),
 		grants.Retry(nil),
 		grants.RateLimited(nil),
@@ -171,6 +172,7 @@ func ExampleError() {
 	// 400 invalid_request repeat_differs 0s
 	// 400 registration_required <nil> 0s
 	// 403 access_denied user_disabled 0s
+	// 403 access_denied deletion_pending 0s
 	// 403 access_denied blocked 0s
 	// 503 temporarily_unavailable retry 5s
 	// 429 temporarily_unavailable rate_limited 1m0s

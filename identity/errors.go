@@ -12,6 +12,8 @@ var (
 	ErrUnknownUser = errors.New("identity: unknown user")
 	// ErrUserDisabled means that an operator disabled the user.
 	ErrUserDisabled = errors.New("identity: user disabled")
+	// ErrDeletionPending means that the user waits for deletion: see DeletionPendingError.
+	ErrDeletionPending = errors.New("identity: user waits for deletion")
 	// ErrSnapshotUser means that WeChat returned a virtual user of its snapshot mode. Such a user cannot have an account.
 	ErrSnapshotUser = errors.New("identity: snapshot user")
 	// ErrAlreadyBound means that the WeChat user already belongs to another account.
@@ -39,6 +41,27 @@ var (
 	// ErrMergedFurther means that the survivor of a merge has since been merged itself: that merge must be undone first.
 	ErrMergedFurther = errors.New("identity: survivor was merged further")
 )
+
+// DeletionPendingError is the ErrDeletionPending of a sign-in whose proof was right. Only RestoreDeleted cancels the deletion.
+type DeletionPendingError struct{ User storage.User }
+
+// Error implements error.
+func (*DeletionPendingError) Error() string { return ErrDeletionPending.Error() }
+
+// Is reports whether target is ErrDeletionPending.
+func (*DeletionPendingError) Is(target error) bool { return target == ErrDeletionPending }
+
+// checkStatus returns an error for a user who may not sign in.
+func checkStatus(user storage.User) error {
+	switch user.Status {
+	case storage.UserDisabled:
+		return ErrUserDisabled
+	case storage.UserDeletionPending:
+		return &DeletionPendingError{user}
+	default:
+		return nil
+	}
+}
 
 // InvalidError names the invalid member of an input and the reason. It never contains the value, so it may be shown to the
 // client.

@@ -43,6 +43,9 @@ func (s *Service) Enable(ctx context.Context, directory, id, actor string) error
 			return false, nil
 		}
 		user.Status = storage.UserActive
+		if !user.DeletionDueAt.IsZero() {
+			user.Status = storage.UserDeletionPending
+		}
 		return true, nil
 	})
 	return err
@@ -82,9 +85,10 @@ func (s *Service) endClient(user *storage.User, client string) {
 	}
 }
 
-// Delete removes a user. The user becomes a tombstone without personal data, which ends every grant and session. The same happens
-// to the users merged into it; then their links, passkeys and authenticator apps are deleted. A link that remains after a crash leads to a tombstone and is free;
-// Delete may be repeated to complete the work. If the person signs in later, a new user is created. An ID that never existed is
+// Delete removes a user at once. The user becomes a tombstone without personal data, which ends every grant and session. The same happens
+// to the users merged into it; then their links, passkeys and authenticator apps are deleted. Deletions removes the other records
+// later, when their clients are notified. A link that remains after a crash leads to a tombstone and is free; Deletions completes
+// the work, and so does another Delete. If the person signs in later, a new user is created. An ID that never existed is
 // ErrUnknownUser.
 func (s *Service) Delete(ctx context.Context, directory, id, actor string) error {
 	recorded := s.recording(actor, ActionDelete)
@@ -147,7 +151,7 @@ func (s *Service) tombstone(ctx context.Context, user *storage.Entry[storage.Use
 	old := user.Record
 	_, err := user.Replace(ctx, s.engine, storage.User{
 		Directory: old.Directory, DirectoryIncarnation: old.DirectoryIncarnation, ID: old.ID, Status: storage.UserDeleted, Aliases: old.Aliases, Epoch: old.Epoch + 1,
-		SessionsDueAt: s.now(), CreatedAt: old.CreatedAt, UpdatedAt: s.now(),
+		SessionsDueAt: s.now(), DeletionDueAt: s.now(), CreatedAt: old.CreatedAt, UpdatedAt: s.now(),
 	})
 	return wrap("tombstoneAll user", err)
 }

@@ -164,7 +164,7 @@ func TestDelete_LeavesTombstoneWithoutPersonalData(t *testing.T) {
 		}
 	}
 	want := storage.User{
-		Directory: directory, ID: user, Status: storage.UserDeleted, Epoch: 1, SessionsDueAt: h.clock.Now(),
+		Directory: directory, ID: user, Status: storage.UserDeleted, Epoch: 1, SessionsDueAt: h.clock.Now(), DeletionDueAt: h.clock.Now(),
 		CreatedAt: created, UpdatedAt: h.clock.Now(),
 	}
 	if got := h.user(user); fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {

@@ -47,7 +47,7 @@ var errOtherSignIn = errors.New("identity: user signs in without WeChat too")
 // needsOperator reports whether the users of a merge are left to an operator.
 func needsOperator(err error) bool {
 	_, limit := errors.AsType[*InvalidError](err)
-	return limit || errors.Is(err, errOtherSignIn) || errors.Is(err, ErrUserDisabled)
+	return limit || errors.Is(err, errOtherSignIn) || errors.Is(err, ErrUserDisabled) || errors.Is(err, ErrDeletionPending)
 }
 
 // checkUnionIDProves returns errOtherSignIn if one of the users has a password, a passkey, or a verified phone number or e-mail

@@ -26,7 +26,7 @@ type unknownUserPolicy struct {
 
 // Resolve returns the user of a login by the linking rules of the package, and writes the required links. If the user is unknown,
 // it creates a shadow user if provision is set; otherwise it returns ErrUnknownUser without any write. A disabled user is
-// ErrUserDisabled.
+// ErrUserDisabled, and one who waits for deletion is a *DeletionPendingError.
 //
 // A known user costs two reads and no write. A new one with new OpenID and UnionID costs two reads and three writes.
 func (s *Service) Resolve(ctx context.Context, login Login, provision bool) (*Resolution, error) {
@@ -51,8 +51,8 @@ func (s *Service) resolve(ctx context.Context, login Login, policy unknownUserPo
 	if err != nil {
 		return nil, err
 	}
-	if resolution.User.Record.Status == storage.UserDisabled {
-		return nil, ErrUserDisabled
+	if err := checkStatus(resolution.User.Record); err != nil {
+		return nil, err
 	}
 	return resolution, nil
 }

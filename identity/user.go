@@ -61,10 +61,10 @@ func (s *Service) editable(ctx context.Context, directory, id, actor string) (*s
 }
 
 func mayEdit(user storage.User, actor string) error {
-	if user.Status == storage.UserDisabled && actor == Self(user.ID) {
-		return ErrUserDisabled
+	if actor != Self(user.ID) {
+		return nil
 	}
-	return nil
+	return checkStatus(user)
 }
 
 // active is User for operations that disabled users may not do.
@@ -73,8 +73,8 @@ func (s *Service) active(ctx context.Context, directory, id string) (*storage.En
 	if err != nil {
 		return nil, err
 	}
-	if user.Record.Status == storage.UserDisabled {
-		return nil, ErrUserDisabled
+	if err := checkStatus(user.Record); err != nil {
+		return nil, err
 	}
 	return user, nil
 }

@@ -9,7 +9,7 @@ import (
 
 // VerifyPassword returns the user of a username, or of a verified e-mail address, if the password matches. An unknown name, a
 // user without password and a wrong password all return ErrWrongPassword, after the same store operations and the same hashing.
-// ErrUserDisabled is returned only for the right password. ErrBusy means that ctx ended before a hash could begin.
+// ErrUserDisabled and *DeletionPendingError are returned only for the right password. ErrBusy means that ctx ended before a hash could begin.
 func (s *Service) VerifyPassword(ctx context.Context, directory, name, password string) (*storage.Entry[storage.User], error) {
 	user, err := s.named(ctx, directory, name)
 	if err != nil {
@@ -29,8 +29,8 @@ func (s *Service) VerifyPassword(ctx context.Context, directory, name, password 
 	if !right || user == nil {
 		return nil, ErrWrongPassword
 	}
-	if user.Record.Status != storage.UserActive {
-		return nil, ErrUserDisabled
+	if err := checkStatus(user.Record); err != nil {
+		return nil, err
 	}
 	return s.rehash(ctx, user, password)
 }

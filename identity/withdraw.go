@@ -12,9 +12,6 @@ import (
 // WeChat is the actor name of WeChat, for the events that it pushes to an app.
 func WeChat(appID string) string { return "wechat:" + appID }
 
-// DeletionGrace is how long a user without another way to sign in exists after the WeChat account was deregistered.
-const DeletionGrace = 15 * 24 * time.Hour
-
 // WeChatEvent is what WeChat reported about one of its users. It acts on what existed when it happened: what the user gave or
 // did later stays.
 type WeChatEvent struct {
@@ -139,8 +136,8 @@ type Deregistered struct {
 }
 
 // Deregister applies the deregistration of a WeChat account. The grants of the client and the claims of the app go at once. If the
-// user has another way to sign in, so does the OpenID. Otherwise every session and grant ends, and the caller calls
-// CompleteDeregistration after the grace period. It returns ErrUnknownUser if there is no such user.
+// user has another way to sign in, so does the OpenID. Otherwise the deletion of the user is requested: see RequestDeletion. It
+// returns ErrUnknownUser if there is no such user.
 func (s *Service) Deregister(ctx context.Context, event WeChatEvent, client string, directory storage.Directory) (Deregistered, error) {
 	link, user, err := s.eventUser(ctx, event)
 	if err != nil {
@@ -157,21 +154,16 @@ func (s *Service) Deregister(ctx context.Context, event WeChatEvent, client stri
 	if another {
 		return result, s.detach(ctx, event, link, user.Record)
 	}
-	result.DeletesAt = s.now().Add(DeletionGrace)
-	marked := link.Record
-	marked.DeregisteredAt = s.now()
-	if err := s.putLink(ctx, link, marked); err != nil {
-		return Deregistered{}, err // After a concurrent login too: the caller tries again.
+	pending, err := s.RequestDeletion(ctx, event.Directory, user.Record.ID, WeChat(event.AppID))
+	if err != nil {
+		return Deregistered{}, err
 	}
-	_, err = s.change(ctx, event.Directory, user.Record.ID, WeChat(event.AppID), ActionDeregister, func(user *storage.User) (bool, error) {
-		s.endAll(user)
-		return true, nil
-	})
-	return result, err
+	result.DeletesAt = pending.Record.DeletionDueAt
+	return result, nil
 }
 
-// CompleteDeregistration ends the grace period: it deletes the user, or detaches the OpenID if the user has another way to sign in
-// by now. A user who has signed in by the OpenID since Deregister stays. It reports whether the user was deleted.
+// CompleteDeregistration ends the grace period of a deregistration that an earlier version has applied: it deletes the user, or detaches the OpenID if the user has another way to sign in
+// by now. A user who has signed in by the OpenID since the deregistration stays. It reports whether the user was deleted.
 func (s *Service) CompleteDeregistration(ctx context.Context, event WeChatEvent, directory storage.Directory) (deleted bool, err error) {
 	link, user, err := s.eventUser(ctx, event)
 	if errors.Is(err, ErrUnknownUser) {

@@ -179,43 +179,50 @@ func (h *storeHarness) completeDeregistration(event identity.WeChatEvent) bool {
 	return deleted
 }
 
-func TestDeregister_DeletesUserWithoutAnotherWayAfterGrace(t *testing.T) {
+func TestDeregister_RequestsDeletionOfUserWithoutAnotherWay(t *testing.T) {
 	h := newStoreHarness(t)
 	id := h.profiled("wxsim1", "o1")
 	event := h.event("wxsim1", "o1")
-	began := h.clock.Now()
-	result := h.deregister(event)
-	if result.User != id || !result.DeletesAt.Equal(storage.Instant(began).Add(identity.DeletionGrace)) {
-		t.Errorf("got %+v", result)
+	due := storage.Instant(h.clock.Now()).Add(storage.Policy{}.DeletionGrace())
+	for range 2 { // The event is applied again after a crash.
+		if result := h.deregister(event); result.User != id || !result.DeletesAt.Equal(due) {
+			t.Errorf("got %+v", result)
+		}
 	}
-	if got := h.user(id); got.Epoch != 1 || got.Phone != "" || got.Status != storage.UserActive {
+	if got := h.user(id); got.Epoch != 1 || got.Phone != "" || got.Status != storage.UserDeletionPending {
 		t.Errorf("got %+v", got)
 	}
-	h.clock.Advance(identity.DeletionGrace)
-	if !h.completeDeregistration(event) {
-		t.Error("the user stays")
-	}
+	h.clock.Advance(storage.Policy{}.DeletionGrace())
+	h.deleteDue()
 	if got := h.user(id); got.Status != storage.UserDeleted || h.linked(storage.IdentityOpenID) {
 		t.Errorf("got %+v", got)
-	}
-	if h.completeDeregistration(event) {
-		t.Error("deleted twice")
 	}
 	h.wantConsistent()
 }
 
-func TestDeregister_UserWhoReturnsStays(t *testing.T) {
-	h := newStoreHarness(t)
-	id := h.profiled("wxsim1", "o1")
-	event := h.event("wxsim1", "o1")
-	h.deregister(event)
-	h.clock.Advance(time.Hour)
-	if h.sub(login("wxsim1", "o1", "")) != id {
-		t.Error("the login is of another user")
-	}
-	h.clock.Advance(identity.DeletionGrace)
-	if h.completeDeregistration(event) || h.user(id).Status != storage.UserActive || !h.linked(storage.IdentityOpenID) {
-		t.Error("the user was deleted")
+// An earlier version stored the grace period with the event, and a login ended it.
+func TestCompleteDeregistration_DeletesUserOfEarlierVersion(t *testing.T) {
+	for name, returns := range map[string]bool{"the user stays away": false, "the user returned": true} {
+		t.Run(name, func(t *testing.T) {
+			h := newStoreHarness(t)
+			id := h.profiled("wxsim1", "o1")
+			key := storage.IdentityKey(directory, storage.IdentityOpenID, "wxsim1", "o1")
+			link, err := storage.Get[storage.Identity](t.Context(), h.memory, key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			next := link.Record
+			next.DeregisteredAt = h.clock.Now()
+			if _, err := link.Replace(t.Context(), h.memory, next); err != nil {
+				t.Fatal(err)
+			}
+			if returns {
+				h.sub(login("wxsim1", "o1", ""))
+			}
+			if deleted := h.completeDeregistration(h.event("wxsim1", "o1")); deleted == returns || (h.user(id).Status == storage.UserDeleted) == returns {
+				t.Errorf("deleted %t: %+v", deleted, h.user(id))
+			}
+		})
 	}
 }
 
@@ -298,8 +305,9 @@ func TestDeregister_CompletesAfterACrash(t *testing.T) {
 			t.Fatalf("write %d failed without an error", fails)
 		}
 		h.deregister(event)
-		h.clock.Advance(identity.DeletionGrace)
-		if !h.completeDeregistration(event) || h.user(id).Status != storage.UserDeleted || h.linked(storage.IdentityPhone) {
+		h.clock.Advance(storage.Policy{}.DeletionGrace())
+		h.deleteDue()
+		if h.user(id).Status != storage.UserDeleted || h.linked(storage.IdentityPhone) {
 			t.Errorf("after a crash at write %d: %+v", fails, h.user(id))
 		}
 		if !failed {

@@ -100,14 +100,16 @@ func TestPushEvents_AreAppliedOnce(t *testing.T) {
 		// ends means that the refresh token of the user ends.
 		ends bool
 	}{
-		"data modified":          {wechattest.Push{Event: wechat.EventUserInfoModified}, "withdrawn", func(u storage.User) bool { return u.Profile.Nickname == "" && u.Profile.Picture == "" && u.Phone != "" }, false},
-		"number withdrawn":       {wechattest.Push{Event: wechat.EventUserRevoked, RevokeInfo: wechat.RevokePhone}, "withdrawn", func(u storage.User) bool { return u.Phone == "" && u.Profile.Nickname == "Li" }, true},
-		"avatar withdrawn":       {wechattest.Push{Event: wechat.EventUserRevoked, RevokeInfo: wechat.RevokeAvatarComponent}, "withdrawn", func(u storage.User) bool { return u.Profile.Picture == "" && u.Profile.Nickname == "Li" }, false},
-		"nickname withdrawn":     {wechattest.Push{Event: wechat.EventUserRevoked, RevokeInfo: wechat.RevokeNicknameKeyboard}, "withdrawn", func(u storage.User) bool { return u.Profile.Picture != "" && u.Profile.Nickname == "" }, false},
-		"location withdrawn":     {wechattest.Push{Event: wechat.EventUserRevoked, RevokeInfo: wechat.RevokeLocation}, "withdrawn", func(u storage.User) bool { return u.Phone != "" && u.Profile.Nickname == "Li" }, false},
-		"everything withdrawn":   {wechattest.Push{Event: wechat.EventUserRevoked, RevokeInfo: wechat.RevokeAll}, "withdrawn", func(u storage.User) bool { return u.Phone == "" && u.Profile.Nickname == "" }, true},
-		"an unknown withdrawal":  {wechattest.Push{Event: wechat.EventUserRevoked, RevokeInfo: 99}, "withdrawn", func(u storage.User) bool { return u.Phone == "" && u.Profile.Nickname == "" }, true},
-		"account deregistered":   {wechattest.Push{Event: wechat.EventUserDeregistered}, "", func(u storage.User) bool { return u.Phone == "" && u.Epoch == 1 && u.Status == storage.UserActive }, true},
+		"data modified":         {wechattest.Push{Event: wechat.EventUserInfoModified}, "withdrawn", func(u storage.User) bool { return u.Profile.Nickname == "" && u.Profile.Picture == "" && u.Phone != "" }, false},
+		"number withdrawn":      {wechattest.Push{Event: wechat.EventUserRevoked, RevokeInfo: wechat.RevokePhone}, "withdrawn", func(u storage.User) bool { return u.Phone == "" && u.Profile.Nickname == "Li" }, true},
+		"avatar withdrawn":      {wechattest.Push{Event: wechat.EventUserRevoked, RevokeInfo: wechat.RevokeAvatarComponent}, "withdrawn", func(u storage.User) bool { return u.Profile.Picture == "" && u.Profile.Nickname == "Li" }, false},
+		"nickname withdrawn":    {wechattest.Push{Event: wechat.EventUserRevoked, RevokeInfo: wechat.RevokeNicknameKeyboard}, "withdrawn", func(u storage.User) bool { return u.Profile.Picture != "" && u.Profile.Nickname == "" }, false},
+		"location withdrawn":    {wechattest.Push{Event: wechat.EventUserRevoked, RevokeInfo: wechat.RevokeLocation}, "withdrawn", func(u storage.User) bool { return u.Phone != "" && u.Profile.Nickname == "Li" }, false},
+		"everything withdrawn":  {wechattest.Push{Event: wechat.EventUserRevoked, RevokeInfo: wechat.RevokeAll}, "withdrawn", func(u storage.User) bool { return u.Phone == "" && u.Profile.Nickname == "" }, true},
+		"an unknown withdrawal": {wechattest.Push{Event: wechat.EventUserRevoked, RevokeInfo: 99}, "withdrawn", func(u storage.User) bool { return u.Phone == "" && u.Profile.Nickname == "" }, true},
+		"account deregistered": {wechattest.Push{Event: wechat.EventUserDeregistered}, "deletion_requested", func(u storage.User) bool {
+			return u.Phone == "" && u.Epoch == 1 && u.Status == storage.UserDeletionPending
+		}, true},
 		"of an unknown user":     {wechattest.Push{Event: wechat.EventUserDeregistered, User: "nobody"}, "unknown_user", nothing, false},
 		"an event without users": {wechattest.Push{Event: "debug_demo"}, "none", nothing, false},
 	}
@@ -169,29 +171,23 @@ func TestPushEvents_DeregisteredUserGoesAfterGrace(t *testing.T) {
 	ts, user := newPushServer(t, engines()["memory"])
 	check(t, ts.pushEvent(wechattest.Push{Event: wechat.EventUserDeregistered}))
 	ts.applyEvents()
-	ts.clock.Advance(identity.DeletionGrace - time.Minute)
-	ts.applyEvents()
-	if got := ts.stored(user); got.Status != storage.UserActive {
-		t.Errorf("deleted too early: %+v", got)
+	if got := ts.outcomes(); !slices.Equal(got, []string{"deletion_requested"}) {
+		t.Errorf("outcomes %q", got)
+	}
+	deletions := identity.Deletions{Service: ts.identityService()}
+	ts.clock.Advance(storage.Policy{}.DeletionGrace() - time.Minute)
+	rejected := ts.profile("mini", map[string]any{"code": ts.app("mini").Login(knownUser)})
+	if ts.wantStatus(rejected, http.StatusForbidden); rejected.member("reason") != "deletion_pending" {
+		t.Errorf("got %v", rejected.body)
+	}
+	check(t, deletions.DeleteDue(ts.Context()))
+	if got := ts.stored(user); got.Status != storage.UserDeletionPending {
+		t.Errorf("got %+v", got)
 	}
 	ts.clock.Advance(time.Minute)
-	ts.applyEvents()
-	if got := ts.stored(user); got.Status != storage.UserDeleted || !slices.Equal(ts.outcomes(), []string{"deleted"}) {
-		t.Errorf("got %+v, outcomes %q", got, ts.outcomes())
-	}
-}
-
-func TestPushEvents_DeregisteredUserWhoSignsInStays(t *testing.T) {
-	t.Parallel()
-	ts, user := newPushServer(t, engines()["memory"])
-	check(t, ts.pushEvent(wechattest.Push{Event: wechat.EventUserDeregistered}))
-	ts.applyEvents()
-	ts.clock.Advance(time.Hour)
-	again := ts.login("mini", knownUser)
-	ts.clock.Advance(identity.DeletionGrace)
-	ts.applyEvents()
-	if got := ts.stored(user); ts.sub(again) != user || got.Status != storage.UserActive || !slices.Equal(ts.outcomes(), []string{"kept"}) {
-		t.Errorf("got %+v, outcomes %q", got, ts.outcomes())
+	check(t, deletions.DeleteDue(ts.Context()))
+	if got := ts.stored(user); got.Status != storage.UserDeleted {
+		t.Errorf("got %+v", got)
 	}
 }
 

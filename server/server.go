@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/server/account"
 	"github.com/minifed/minifed/server/authorize"
 	"github.com/minifed/minifed/server/endpoint"
@@ -122,11 +123,13 @@ func New(config Config) (*Server, error) {
 }
 
 // Run does the work without a request until ctx ends: it retries the delivery of logout tokens, applies WeChat's push events,
-// resolves the writes of this instance whose outcome is unknown, and updates search names that an earlier version stored. Any number of instances may run on one store.
+// deletes users, resolves the writes of this instance whose outcome is unknown, and updates search names that an earlier version
+// stored. Any number of instances may run on one store.
 func (s *Server) Run(ctx context.Context) {
 	var loops sync.WaitGroup
 	loops.Go(func() { s.shared.backchannel.Run(ctx) })
 	loops.Go(func() { s.shared.events.Run(ctx) })
+	loops.Go(func() { identity.Deletions{Service: s.shared.users}.Run(ctx) })
 	loops.Go(func() { s.shared.store.Run(ctx, s.config.Logger) })
 	loops.Go(func() { s.updateSearchNames(ctx) })
 	loops.Wait()

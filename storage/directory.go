@@ -89,6 +89,8 @@ type Policy struct {
 	MergeByUnionID bool `json:"merge_by_unionid,omitempty"`
 	// TwoFactor says whether users may, or must, sign in to browsers by a passkey, or by a password and TOTP.
 	TwoFactor TwoFactor `json:"two_factor,omitempty"`
+	// DeletionDelay is the time in seconds between the request for a deletion and the deletion of a user; 0 is 15 days.
+	DeletionDelay int64 `json:"deletion_delay,omitempty"`
 	// Documents says which clients may sign users in without registration, by a metadata document.
 	Documents DocumentPolicy `json:"documents,omitempty"`
 	// DocumentHosts are the hosts of the documents that an operator trusts, with a port unless it is 443; at most MaxDocumentHosts.
@@ -139,6 +141,17 @@ func (d Directory) UnknownClientScopes() []string {
 		return DefaultUnknownClientScopes()
 	}
 	return d.Policy.UnknownClientScopes
+}
+
+// defaultDeletionDelay is the default of Policy.DeletionDelay: what the law of mainland China allows at most.
+const defaultDeletionDelay = 15 * 24 * time.Hour
+
+// DeletionGrace returns the time between the request for a deletion and the deletion of a user.
+func (p Policy) DeletionGrace() time.Duration {
+	if p.DeletionDelay == 0 {
+		return defaultDeletionDelay
+	}
+	return time.Duration(p.DeletionDelay) * time.Second
 }
 
 // TwoFactor is a directory's policy for passkeys and TOTP.

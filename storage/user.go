@@ -14,6 +14,8 @@ const (
 	UserActive UserStatus = "active"
 	// UserDisabled may not, until an operator enables the user again.
 	UserDisabled UserStatus = "disabled"
+	// UserDeletionPending waits for its deletion and may not sign in, unless the deletion is canceled before DeletionDueAt.
+	UserDeletionPending UserStatus = "deletion_pending"
 	// UserDeleted is a tombstone without personal data: it stays while a link names it.
 	UserDeleted UserStatus = "deleted"
 	// UserAlias stands for the user AliasOf, into which this one was merged.
@@ -39,6 +41,10 @@ type User struct {
 	// SessionsDueAt is set with every new Epoch: the sessions of an earlier one must be ended one by one, so that their clients
 	// are notified. It is zero when that is done.
 	SessionsDueAt time.Time `json:"sessions_due_at,omitzero"`
+	// DeletionDueAt is when the user is to be deleted, since a request at DeletionRequestedAt. A disabled user can have it too. On a
+	// tombstone, it is when the remaining records of the user are to be deleted; zero when none remain.
+	DeletionDueAt       time.Time `json:"deletion_due_at,omitzero"`
+	DeletionRequestedAt time.Time `json:"deletion_requested_at,omitzero"`
 	// ClientEpochs does the same per client ("remove this app"), for consents too; at most 64. A client that is not named has
 	// ClientEpochBase, which exceeds all that were ever named before they were folded into Epoch: see ClientEpoch.
 	ClientEpochs    map[string]int64 `json:"client_epochs,omitempty"`
@@ -140,8 +146,16 @@ type ClaimSource struct {
 // Document implements Record.
 func (u User) Document() Document {
 	return Document{
-		Kind: KindUser, ID: Key(u.Directory, u.ID), Owner: u.Directory, Name: u.foldedName(), CreatedAt: u.CreatedAt, DueAt: u.SessionsDueAt,
+		Kind: KindUser, ID: Key(u.Directory, u.ID), Owner: u.Directory, Name: u.foldedName(), CreatedAt: u.CreatedAt, DueAt: u.dueAt(),
 	}
+}
+
+// dueAt is the earlier time of SessionsDueAt and DeletionDueAt. Each worker looks at its own.
+func (u User) dueAt() time.Time {
+	if u.SessionsDueAt.IsZero() || !u.DeletionDueAt.IsZero() && u.DeletionDueAt.Before(u.SessionsDueAt) {
+		return u.DeletionDueAt
+	}
+	return u.SessionsDueAt
 }
 
 // foldedName is the name that the list of users is searched by. A username has its own exact search, so it comes last.

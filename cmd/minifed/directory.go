@@ -181,6 +181,7 @@ func (d *operatorEnv) showDirectory(view directoryView) error {
 			{Name: "two_factor", Value: string(view.TwoFactor())},
 			{Name: "attach_by_phone", Value: yes(view.Policy.AttachByPhone)},
 			{Name: "phone_fresh", Value: setting.SecondsText(view.Policy.PhoneFresh)},
+			{Name: "deletion_delay", Value: setting.SecondsText(view.Policy.DeletionDelay)},
 			{Name: "merge_by_unionid", Value: yes(view.Policy.MergeByUnionID)},
 			{Name: "claims", Value: claimsText(view.Claims)},
 			{Name: "logo", Value: pictureSize(view.Branding.Logo)},

@@ -71,6 +71,7 @@ func flagEffects() map[string]settingEffect {
 		"directory --terms-url": {"server/page/pages/frame.html", ".Branding.TermsURL"}, "directory --support-url": {"server/page/pages/frame.html", ".Branding.SupportURL"},
 		"directory --signing-alg": {"server/discovery.go", "SigningAlgorithms"}, "directory --self-registration": {"server/account/register.go", "SelfRegistration"},
 		"directory --attach-by-phone": {"identity/phone.go", "policy.AttachByPhone"}, "directory --phone-fresh": {"identity/phone.go", "policy.PhoneFresh"},
+		"directory --deletion-delay":        {"identity/deletion.go", "Policy.DeletionGrace()"},
 		"directory --scan-mini-program":     {"server/method/scan/target.go", "setting.MiniProgram"},
 		"directory --scan-page":             {"server/method/scan/picture.go", "to.Page"},
 		"directory --scan-version":          {"server/method/scan/picture.go", "to.Version"},

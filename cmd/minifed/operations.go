@@ -113,6 +113,8 @@ type userStates interface {
 	DisableUser(ctx context.Context, directory, id string) error
 	EnableUser(ctx context.Context, directory, id string) error
 	SignOutUser(ctx context.Context, directory, id string) error
+	RequestUserDeletion(ctx context.Context, directory, id string) error
+	RestoreUser(ctx context.Context, directory, id string) error
 	DeleteUser(ctx context.Context, directory, id string) error
 }
 

@@ -162,7 +162,7 @@ func comparedLines() []string {
 		"user disable alicia", "user enable alicia", "user signout alicia", "user set-password alicia --password-stdin",
 		"user methods alicia", "user sessions alicia", "user grants alicia", "user grants alicia --remove-client shop", "user reset-methods alicia --yes",
 		"user reset-password alicia --output json", "user create bob", "user merge users alicia bob", "user merge candidates",
-		"user merge accept-all --dry-run", "user merge batches", "user delete alicia --yes",
+		"user merge accept-all --dry-run", "user merge batches", "user delete alicia --after-grace --yes", "user restore alicia", "user delete alicia --yes",
 		"operator create ann --name Ann --role owner --email ann@example.com --password-stdin", "operator create carol --role admin:default --password-stdin",
 		"operator list", "operator show carol", "operator update carol --role support:default", "operator disable carol", "operator enable carol",
 		"operator delete carol --yes",

@@ -20,6 +20,7 @@ func newUser(c *console.Console, flags *settings) *cobra.Command {
 		newUserCreate(d), newUserList(d), newUserShow(d), newUserUpdate(d), newUserSetPassword(d),
 		userState(d, "disable", "disabled", operations.DisableUser),
 		userState(d, "enable", "enabled", operations.EnableUser),
+		userState(d, "restore", "restored", operations.RestoreUser),
 		userState(d, "signout", "signed out everywhere", operations.SignOutUser),
 		newUserMethods(d), newUserResetMethods(d), newUserResetPassword(d), newUserSessions(d), newUserGrants(d),
 		newUserDelete(d), newUserMerge(d), newUserImport(d), newUserExport(d),
@@ -229,7 +230,7 @@ func userState(d *operatorEnv, name, done string, change func(operations, contex
 }
 
 func newUserDelete(d *operatorEnv) *cobra.Command {
-	sure := new(confirmation)
+	sure, grace := new(confirmation), false
 	command := &cobra.Command{
 		Use:     "delete USER",
 		Example: "  minifed user delete 4ofe6wmzs2ks6bzxyrhwmhsxqa\n  minifed user delete 4ofe6wmzs2ks6bzxyrhwmhsxqa --yes",
@@ -239,12 +240,19 @@ func newUserDelete(d *operatorEnv) *cobra.Command {
 		if err := sure.ask(ctx, d.Console, "user "+id, id); err != nil {
 			return err
 		}
+		if grace {
+			if err := service.RequestUserDeletion(ctx, d.directory, id); err != nil {
+				return err
+			}
+			return d.done(changedUser{id, "deletion requested"}, "User %s is signed out, and will be deleted after the grace period.", id)
+		}
 		if err := service.DeleteUser(ctx, d.directory, id); err != nil {
 			return err
 		}
 		return d.done(deleted{id}, "User %s is deleted.", id)
 	})
 	sure.add(command)
+	command.Flags().BoolVar(&grace, "after-grace", false, "")
 	return command
 }
 
@@ -256,6 +264,7 @@ func (d *operatorEnv) showUser(user storage.User, links []storage.Identity) erro
 			{Name: "user_id", Value: user.ID},
 			{Name: "directory", Value: user.Directory},
 			{Name: "status", Value: string(user.Status)},
+			{Name: "deletion", Value: stamp(user.DeletionDueAt)},
 			{Name: "shadow", Value: yes(user.Shadow)},
 			{Name: "username", Value: user.Username},
 			{Name: "password", Value: suffix("set", view.HasPassword)},

@@ -409,10 +409,12 @@ func methodCalls() map[string]methodCall {
 		"SetUserPassword": {acts: []Act{ActUserPassword}, call: func(ctx context.Context, s *Service, d string) error {
 			return s.SetUserPassword(ctx, d, "u", "correct horse battery")
 		}},
-		"DisableUser": {acts: []Act{ActUserDisable}, call: func(ctx context.Context, s *Service, d string) error { return s.DisableUser(ctx, d, "u") }},
-		"EnableUser":  {acts: []Act{ActUserEnable}, call: func(ctx context.Context, s *Service, d string) error { return s.EnableUser(ctx, d, "u") }},
-		"SignOutUser": {acts: []Act{ActUserSignOut}, call: func(ctx context.Context, s *Service, d string) error { return s.SignOutUser(ctx, d, "u") }},
-		"DeleteUser":  {acts: []Act{ActUserDelete}, call: func(ctx context.Context, s *Service, d string) error { return s.DeleteUser(ctx, d, "u") }},
+		"DisableUser":         {acts: []Act{ActUserDisable}, call: func(ctx context.Context, s *Service, d string) error { return s.DisableUser(ctx, d, "u") }},
+		"EnableUser":          {acts: []Act{ActUserEnable}, call: func(ctx context.Context, s *Service, d string) error { return s.EnableUser(ctx, d, "u") }},
+		"SignOutUser":         {acts: []Act{ActUserSignOut}, call: func(ctx context.Context, s *Service, d string) error { return s.SignOutUser(ctx, d, "u") }},
+		"RequestUserDeletion": {acts: []Act{ActUserRequestDeletion}, call: func(ctx context.Context, s *Service, d string) error { return s.RequestUserDeletion(ctx, d, "u") }},
+		"RestoreUser":         {acts: []Act{ActUserRestore}, call: func(ctx context.Context, s *Service, d string) error { return s.RestoreUser(ctx, d, "u") }},
+		"DeleteUser":          {acts: []Act{ActUserDelete}, call: func(ctx context.Context, s *Service, d string) error { return s.DeleteUser(ctx, d, "u") }},
 	}
 }
 

@@ -58,17 +58,20 @@ const (
 	// ActUserRemoveClient ends what a client was granted by a user.
 	ActUserRemoveClient Act = identity.ActionRemoveClient
 	ActUserDelete       Act = identity.ActionDelete
-	ActUserMerge        Act = identity.ActionMerge
-	ActUserUnmerge      Act = identity.ActionUnmerge
-	ActDismissMerge     Act = identity.ActionDismiss
-	ActUsersImport      Act = "users.import"
-	ActUsersExport      Act = "users.export"
-	ActKeysRead         Act = "keys.read"
-	ActKeysRotate       Act = "keys.rotate"
-	ActKeysRotateNow    Act = "keys.rotate_now"
-	ActKeysRevoke       Act = "keys.revoke"
-	ActSecretsRotate    Act = "secrets.rotate"
-	ActMasterReseal     Act = "master.reseal" // Everywhere
+	// ActUserRequestDeletion deletes a user after the grace period of the directory, and ActUserRestore cancels that.
+	ActUserRequestDeletion Act = identity.ActionDeleteRequest
+	ActUserRestore         Act = identity.ActionDeleteCancel
+	ActUserMerge           Act = identity.ActionMerge
+	ActUserUnmerge         Act = identity.ActionUnmerge
+	ActDismissMerge        Act = identity.ActionDismiss
+	ActUsersImport         Act = "users.import"
+	ActUsersExport         Act = "users.export"
+	ActKeysRead            Act = "keys.read"
+	ActKeysRotate          Act = "keys.rotate"
+	ActKeysRotateNow       Act = "keys.rotate_now"
+	ActKeysRevoke          Act = "keys.revoke"
+	ActSecretsRotate       Act = "secrets.rotate"
+	ActMasterReseal        Act = "master.reseal" // Everywhere
 	// ActInstallationExport writes all records.
 	ActInstallationExport Act = "installation.export" // Everywhere
 	ActAuditRead          Act = "audit.read"
@@ -150,6 +153,8 @@ func rulesByAct() map[Act]rule {
 		{act: ActUserSignOut, weakest: RoleSupport},
 		{act: ActUserRemoveClient, weakest: RoleSupport},
 		{act: ActUserDelete, weakest: RoleSupport, irreversible: true},
+		{act: ActUserRequestDeletion, weakest: RoleSupport},
+		{act: ActUserRestore, weakest: RoleSupport},
 		{act: ActUserMerge, weakest: RoleSupport},
 		{act: ActUserUnmerge, weakest: RoleSupport},
 		{act: ActDismissMerge, weakest: RoleSupport},

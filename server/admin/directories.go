@@ -341,6 +341,12 @@ func (p *problems) checkLinks(urls map[string]string) {
 	}
 }
 
+// The bounds of Policy.DeletionDelay, in seconds.
+const (
+	minDeletionDelay = 24 * 60 * 60
+	maxDeletionDelay = 30 * minDeletionDelay
+)
+
 func (p *problems) checkPolicy(policy storage.Policy) {
 	supported := keys.Algorithms()
 	p.each("policy.signing_algorithms", policy.SigningAlgorithms, len(supported), func(algorithm string) error {
@@ -359,6 +365,9 @@ func (p *problems) checkPolicy(policy storage.Policy) {
 	}
 	if policy.PhoneFresh < 0 {
 		p.add("policy.phone_fresh", "must not be negative")
+	}
+	if delay := policy.DeletionDelay; delay != 0 && (delay < minDeletionDelay || delay > maxDeletionDelay) {
+		p.add("policy.deletion_delay", "must be between 1 day and 30 days")
 	}
 }
 

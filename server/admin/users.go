@@ -280,6 +280,28 @@ func (s *Service) DeleteUser(ctx context.Context, directory, id string) error {
 	return userError(id, s.config.Identity.Delete(s.traced(ctx), directory, id, s.config.Actor.Name))
 }
 
+// RequestUserDeletion deletes a user after the grace period of the directory. An operator cannot wait for deletion: DeleteUser deletes one
+// at once.
+func (s *Service) RequestUserDeletion(ctx context.Context, directory, id string) error {
+	if err := s.Allowed(directory, ActUserRequestDeletion); err != nil {
+		return err
+	}
+	if directory == storage.OperatorsDirectory {
+		return &Invalid{[]Problem{{"directory", "is that of the operators: an operator is deleted at once"}}}
+	}
+	_, err := s.config.Identity.RequestDeletion(s.traced(ctx), directory, id, s.config.Actor.Name)
+	return userError(id, err)
+}
+
+// RestoreUser cancels the deletion of a user that was requested.
+func (s *Service) RestoreUser(ctx context.Context, directory, id string) error {
+	if err := s.Allowed(directory, ActUserRestore); err != nil {
+		return err
+	}
+	_, err := s.config.Identity.RestoreDeleted(s.traced(ctx), directory, id, s.config.Actor.Name)
+	return userError(id, err)
+}
+
 // userFor returns a user for an act of the actor. The ID may be an alias of the user.
 func (s *Service) userFor(ctx context.Context, directory, id string, act Act) (*storage.Entry[storage.User], error) {
 	if err := s.Allowed(directory, act); err != nil {

@@ -150,7 +150,7 @@ func (f *Service) linkPhone(ctx context.Context, client *oauth2.Client, v *Reque
 			return "", nil
 		}
 	}
-	if errors.Is(err, identity.ErrUserDisabled) {
+	if errors.Is(err, identity.ErrUserDisabled) || errors.Is(err, identity.ErrDeletionPending) {
 		return "", err
 	}
 	v.unfinished = endpoint.IsUnavailable(err) // The code of the number is spent; the next login can contain it again.
@@ -214,6 +214,8 @@ func userError(err error) error {
 	switch {
 	case errors.Is(err, identity.ErrUserDisabled):
 		return grants.UserDisabled()
+	case errors.Is(err, identity.ErrDeletionPending):
+		return grants.DeletionPending()
 	case errors.Is(err, identity.ErrSnapshotUser):
 		return grants.Blocked(err)
 	case errors.Is(err, identity.ErrAlreadyBound):

@@ -351,6 +351,8 @@ func grantError(err error) error {
 		return grants.RepeatDiffers()
 	case errors.Is(err, oauth2.ErrUserDisabled):
 		return grants.UserDisabled()
+	case errors.Is(err, oauth2.ErrDeletionPending):
+		return grants.DeletionPending()
 	case errors.Is(err, oauth2.ErrNoGrant):
 		return grants.NewCode("This code or bind_ticket was used before, or it is unknown or expired. Call wx.login again and start over with its code.", err)
 	default:

@@ -166,6 +166,9 @@ func each[R storage.Record](ctx context.Context, b *Backchannel, before time.Tim
 // endSessions ends the sessions of a user that the user's epoch or state has already invalidated and that have clients to notify.
 // They are invalid already, so that no caller waits for this.
 func (b *Backchannel) endSessions(ctx context.Context, user *storage.Entry[storage.User]) error {
+	if due := user.Record.SessionsDueAt; due.IsZero() || due.After(b.now()) {
+		return nil // The user is due for deletion.
+	}
 	query := storage.Query{Order: storage.ByCreated, Owner: storage.Key(user.Record.Directory, user.Record.ID)}
 	for {
 		entries, next, err := storage.List[storage.Session](ctx, b.engine, query)

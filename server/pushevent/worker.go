@@ -30,7 +30,9 @@ const (
 	OutcomeWithdrawn   = "withdrawn"
 	OutcomeDetached    = "detached"
 	OutcomeDeleted     = "deleted"
-	OutcomeKept        = "kept"
+	// OutcomeDeletionRequested means that the user is deleted after the grace period.
+	OutcomeDeletionRequested = "deletion_requested"
+	OutcomeKept              = "kept"
 )
 
 // retryDelay is the delay after a number of failed attempts. An event is never dropped.
@@ -149,7 +151,7 @@ func (w *Worker) apply(ctx context.Context, event storage.PushEvent) (storage.Pu
 		about.Details["revoked"] = strconv.Itoa(event.Revoked)
 	}
 	switch {
-	case !event.DeletesAt.IsZero():
+	case !event.DeletesAt.IsZero(): // An earlier version applied it.
 		return w.completeDeregistration(ctx, event, about, issuer.Directory)
 	case event.Name == wechat.EventUserDeregistered:
 		return w.deregister(ctx, event, about, issuer.Directory)
@@ -178,8 +180,7 @@ func (w *Worker) deregister(
 	case result.DeletesAt.IsZero():
 		return w.done(event, OutcomeDetached), nil
 	default:
-		event.DeletesAt, event.DueAt, event.Attempts = result.DeletesAt, result.DeletesAt, 0
-		return event, nil
+		return w.done(event, OutcomeDeletionRequested), nil
 	}
 }
 

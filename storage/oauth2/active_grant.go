@@ -24,7 +24,7 @@ type ActiveGrant struct {
 
 // ActiveGrant reads a grant with its client, user and session. It returns the grant if it may issue tokens and its access tokens are
 // valid now: the grant is active, its client enabled, its user active with the grant's epochs, its session not ended. Otherwise
-// it returns ErrNoGrant, joined with ErrUserDisabled if that is the cause.
+// it returns ErrNoGrant, joined with ErrUserDisabled or ErrDeletionPending if that is the cause.
 func (s *Store) ActiveGrant(ctx context.Context, grantID string) (*ActiveGrant, error) {
 	if _, ok := decodeGrantID(grantID); !ok {
 		return nil, ended("not the ID of a grant")
@@ -123,6 +123,8 @@ func (s *Store) user(ctx context.Context, g *storage.Grant) (*storage.User, erro
 	switch {
 	case user.Status == storage.UserDisabled:
 		return nil, fmt.Errorf("%w: %w", ErrNoGrant, ErrUserDisabled)
+	case user.Status == storage.UserDeletionPending:
+		return nil, fmt.Errorf("%w: %w", ErrNoGrant, ErrDeletionPending)
 	case user.Status != storage.UserActive:
 		return nil, ended("user is " + string(user.Status))
 	case user.Epoch != g.UserEpoch, user.ClientEpoch(g.Client) != g.ClientEpoch:

@@ -13,6 +13,8 @@ var (
 	ErrNoGrant = errors.New("oauth2: no live grant")
 	// ErrUserDisabled is joined to ErrNoGrant when an operator disabled the user: signing in again does not help.
 	ErrUserDisabled = errors.New("oauth2: user is disabled")
+	// ErrDeletionPending is joined to ErrNoGrant when the user waits for deletion.
+	ErrDeletionPending = errors.New("oauth2: user waits for deletion")
 	// ErrOtherClient is joined to ErrNoGrant when a grant belongs to another client: nothing changed.
 	ErrOtherClient = errors.New("oauth2: grant of another client")
 	// ErrOtherIssuer is joined to ErrNoGrant when the issuer identifier differs from that at the creation of the grant.

@@ -15,7 +15,7 @@ import (
 //   - storage.ErrNotFound when there is no grant;
 //   - a *RejectionError when the request was rejected with Reject in the last RepeatWindow;
 //   - ErrRepeatDiffers when the earlier request asked for something else;
-//   - ErrNoGrant when the grant is over, joined with ErrUserDisabled if that is the cause.
+//   - ErrNoGrant when the grant is over, joined with ErrUserDisabled or ErrDeletionPending if that is the cause.
 func (s *Store) Repeat(ctx context.Context, client *Client, ids []GrantID, asked string) (*ActiveGrant, error) {
 	for _, id := range ids {
 		u, err := s.findGrant(ctx, s.Engine, id.ID)

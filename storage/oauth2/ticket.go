@@ -41,7 +41,7 @@ func (s *Store) storePending(ctx context.Context, client *Client, g storage.Gran
 
 // Ticket returns the pending grant, without user, of a bind ticket; NewGrant turns it into an active one. If an identical request
 // (asked, as AskedBind) used the ticket within the RepeatWindow, it returns the resulting grant. Otherwise it returns
-// ErrRepeatDiffers, or ErrNoGrant, joined with ErrUserDisabled if that is the cause.
+// ErrRepeatDiffers, or ErrNoGrant, joined with ErrUserDisabled or ErrDeletionPending if that is the cause.
 func (s *Store) Ticket(ctx context.Context, client *Client, ticket, asked string) (*ActiveGrant, error) {
 	h, err := s.open(ctx, kindTicket, ticket)
 	if err != nil {

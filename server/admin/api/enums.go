@@ -17,7 +17,7 @@ func enums() map[reflect.Type][]string {
 		reflect.TypeFor[storage.ConnectionKind](): texts(admin.ConnectionKinds()),
 		reflect.TypeFor[storage.Provisioning]():   {string(storage.ProvisionAuto), string(storage.ProvisionBind)},
 		reflect.TypeFor[storage.TwoFactor]():      texts([]storage.TwoFactor{storage.TwoFactorOff, storage.TwoFactorOptional, storage.TwoFactorRequired}),
-		reflect.TypeFor[storage.UserStatus]():     texts([]storage.UserStatus{storage.UserActive, storage.UserDisabled, storage.UserDeleted, storage.UserAlias}),
+		reflect.TypeFor[storage.UserStatus]():     texts([]storage.UserStatus{storage.UserActive, storage.UserDisabled, storage.UserDeletionPending, storage.UserDeleted, storage.UserAlias}),
 		reflect.TypeFor[storage.IdentityType](): texts([]storage.IdentityType{
 			storage.IdentityOpenID, storage.IdentityUnionID, storage.IdentityPhone, storage.IdentityUsername, storage.IdentityEmail, storage.IdentityExternal,
 		}),

@@ -110,6 +110,8 @@ func userRoutes() []route {
 		},
 		act("disableUser", "/disable", "Disable a user", "The user is signed out everywhere and cannot sign in until enabled again. Clients get logout tokens.", admin.ActUserDisable, (*admin.Service).DisableUser),
 		act("enableUser", "/enable", "Enable a user", "The user can sign in again. Sessions and grants that ended stay ended.", admin.ActUserEnable, (*admin.Service).EnableUser),
+		act("requestUserDeletion", "/request-deletion", "Request the deletion of a user", "The user is signed out everywhere and cannot sign in. After the time of deletion_delay the user is deleted with all personal data. Until then the user, or restoreUser, can restore the account.", admin.ActUserRequestDeletion, (*admin.Service).RequestUserDeletion),
+		act("restoreUser", "/restore", "Cancel the deletion of a user", "The user can sign in again. Sessions and grants that ended stay ended.", admin.ActUserRestore, (*admin.Service).RestoreUser),
 		act("signOutUser", "/sign-out", "Sign a user out", "Every session and grant of the user ends. Clients get logout tokens.", admin.ActUserSignOut, (*admin.Service).SignOutUser),
 		{
 			id: "resetUserPassword", method: http.MethodPost, path: item + "/reset-password", tag: tag, status: http.StatusOK,

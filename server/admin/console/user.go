@@ -30,7 +30,7 @@ type userData struct {
 	Revealed bool
 	// These say what the operator may do.
 	MayReveal, MaySave, MayDisable, MaySignOut, MayEndGrants, MayReset, MayMerge, MayUndo, MayDelete bool
-	MayRemovePasskeys, MayRemoveTOTP                                                                 bool
+	MayRemovePasskeys, MayRemoveTOTP, MayRequestDeletion, MayRestore                                 bool
 }
 
 // userOf returns the directory and the user of the page.
@@ -130,6 +130,7 @@ func (d *userData) permit(r *request, directory string) {
 	d.MayReveal, d.MaySave = !d.Revealed && can(admin.ActUserReveal), can(admin.ActUserProfile)
 	d.MayDisable, d.MaySignOut, d.MayEndGrants = can(admin.ActUserDisable), can(admin.ActUserSignOut), can(admin.ActUserRemoveClient)
 	d.MayReset, d.MayDelete = d.User.Username != "" && can(admin.ActUserPassword), can(admin.ActUserDelete)
+	d.MayRequestDeletion, d.MayRestore = can(admin.ActUserRequestDeletion), can(admin.ActUserRestore)
 	d.MayRemovePasskeys, d.MayRemoveTOTP = can(admin.ActUserPasskey), can(admin.ActUserTOTP)
 	d.MayMerge, d.MayUndo = d.User.Status == storage.UserActive && can(admin.ActUserMerge), can(admin.ActUserUnmerge)
 }

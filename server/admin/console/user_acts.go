@@ -33,6 +33,12 @@ func userActs() map[string]userAct {
 		"delete": {admin.ActUserDelete, "user.delete", func(r *request, directory, user string) error {
 			return r.service.DeleteUser(r.Context(), directory, user)
 		}, "deleted", true},
+		"request-deletion": {admin.ActUserRequestDeletion, "user.request_deletion", func(r *request, directory, user string) error {
+			return r.service.RequestUserDeletion(r.Context(), directory, user)
+		}, "deletion_requested", false},
+		"restore": {admin.ActUserRestore, "user.restore", func(r *request, directory, user string) error {
+			return r.service.RestoreUser(r.Context(), directory, user)
+		}, "restored", false},
 		"remove-passkey": {admin.ActUserPasskey, "user.remove_passkey", func(r *request, directory, user string) error {
 			return r.service.RemoveUserPasskey(r.Context(), directory, user, r.form.Get("passkey"))
 		}, "method_removed", false},

@@ -127,7 +127,8 @@ func (c *confirmation) checkProof(ctx context.Context, entry *storage.Entry[stor
 // failed denies the sign-in if its user may not sign in, so that the browser does not wait. It returns the error of the login.
 func (c *confirmation) failed(ctx context.Context, cause error) error {
 	problem, ok := errors.AsType[*grants.Error](cause)
-	if !ok || c.entry == nil || c.entry.Record.State != storage.ScanSeen || problem.Reason != grants.ReasonUserDisabled && problem.Reason != grants.ReasonBlocked {
+	final := []string{grants.ReasonUserDisabled, grants.ReasonDeletionPending, grants.ReasonBlocked}
+	if !ok || c.entry == nil || c.entry.Record.State != storage.ScanSeen || !slices.Contains(final, problem.Reason) {
 		return cause
 	}
 	if err := c.service.deny(ctx, c.entry, deniedAccount); err != nil {

@@ -127,6 +127,16 @@ func (c *Client) act(ctx context.Context, directory, id, act string, body any) e
 	return err
 }
 
+// RequestUserDeletion does what admin.Service.RequestUserDeletion does.
+func (c *Client) RequestUserDeletion(ctx context.Context, directory, id string) error {
+	return c.act(ctx, directory, id, "request-deletion", nil)
+}
+
+// RestoreUser does what admin.Service.RestoreUser does.
+func (c *Client) RestoreUser(ctx context.Context, directory, id string) error {
+	return c.act(ctx, directory, id, "restore", nil)
+}
+
 // DeleteUser does what admin.Service.DeleteUser does.
 func (c *Client) DeleteUser(ctx context.Context, directory, id string) error {
 	_, err := c.call(ctx, request{method: http.MethodDelete, path: path("directories", directory, "users", id)}, nil)
