@@ -22,6 +22,7 @@ func allowedImports() map[string][]string {
 	return map[string][]string{
 		"internal/bounded":          {},
 		"internal/suggest":          {},
+		"internal/uri":              {"storage"},
 		"internal/templates":        {},
 		"internal/chromiumtest":     {},
 		"internal/consoletest":      {"internal/chromiumtest"},
@@ -58,7 +59,7 @@ func allowedImports() map[string][]string {
 		"server/admin/apply":        {"identity", "keys", "server/admin", "storage", "wechat"},
 		"server/operators":          {"grants", "server/admin", "server/authorize", "server/endpoint", "server/token", "storage", "storage/oauth2"},
 		"server/admin/relyingparty": {"storage"},
-		"server/admin":              {"audit", "identity", "identity/userfile", "keys", "statistics", "storage", "wechat"},
+		"server/admin":              {"audit", "identity", "identity/userfile", "internal/uri", "keys", "statistics", "storage", "wechat"},
 		"server/admin/console":      {"audit", "identity", "identity/userfile", "internal/templates", "keys", "server/admin", "server/admin/api", "server/admin/apply", "server/admin/chinese", "server/admin/relyingparty", "server/admin/setting", "server/stylesheet", "statistics", "storage", "wechat"},
 		"server/admin/setting":      {"keys", "storage"},
 		"server/admin/chinese":      {},

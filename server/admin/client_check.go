@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/minifed/minifed/internal/uri"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/storage"
 )
@@ -82,7 +83,7 @@ func (p *problems) checkAuthentication(client storage.Client, rules kindRules) {
 		p.check("jwks", checkJWKS(client.JWKS))
 	}
 	if client.JWKSURI != "" {
-		p.check("jwks_uri", checkHTTPS(client.JWKSURI))
+		p.check("jwks_uri", uri.CheckHTTPS(client.JWKSURI))
 	}
 	if len(client.Secrets) > maxSecrets {
 		p.add("secrets", "%d are more than the maximum of %d", len(client.Secrets), maxSecrets)
@@ -133,17 +134,17 @@ func (p *problems) checkRedirects(client storage.Client, rules kindRules) {
 	if rules.Browser && len(client.RedirectURIs) == 0 {
 		p.add("redirect_uris", "a %s client needs at least one", client.Kind)
 	}
-	p.each("redirect_uris", client.RedirectURIs, maxURIs, func(uri string) error { return checkRedirectURI(client.Kind, uri) })
-	p.each("post_logout_redirect_uris", client.PostLogoutRedirectURIs, maxURIs, func(uri string) error { return checkPostLogoutURI(client.Kind, uri) })
+	p.each("redirect_uris", client.RedirectURIs, maxURIs, func(address string) error { return uri.CheckRedirect(client.Kind, address) })
+	p.each("post_logout_redirect_uris", client.PostLogoutRedirectURIs, maxURIs, func(address string) error { return uri.CheckPostLogout(client.Kind, address) })
 	if client.Kind != storage.ClientSPA && client.Kind != storage.ClientNative {
 		p.none("origins", client.Kind, client.Origins)
 	}
 	p.each("origins", client.Origins, maxURIs, checkClientOrigin)
 	if client.InitiateLoginURI != "" {
-		p.check("initiate_login_uri", checkHTTPS(client.InitiateLoginURI))
+		p.check("initiate_login_uri", uri.CheckHTTPS(client.InitiateLoginURI))
 	}
 	if client.BackchannelLogoutURI != "" {
-		p.check("backchannel_logout_uri", checkHTTPS(client.BackchannelLogoutURI))
+		p.check("backchannel_logout_uri", uri.CheckHTTPS(client.BackchannelLogoutURI))
 	}
 }
 
@@ -223,7 +224,7 @@ func (p *problems) checkSubjects(client storage.Client) {
 		p.add("sector_identifier", "means nothing without the subject type pairwise")
 	}
 	if client.SectorIdentifier != "" {
-		p.check("sector_identifier", checkHTTPS(client.SectorIdentifier))
+		p.check("sector_identifier", uri.CheckHTTPS(client.SectorIdentifier))
 	} else if _, err := client.Sector(); client.Pairwise && len(client.RedirectURIs) > 0 && err != nil {
 		p.add("sector_identifier", "is needed, because the redirect URIs have several hosts: an https URI whose host stands for all of them (OpenID Connect Core §8.1)")
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/minifed/minifed/internal/uri"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/storage"
 )
@@ -336,7 +337,7 @@ func (p *problems) checkBranding(branding storage.Branding) {
 func (p *problems) checkLinks(urls map[string]string) {
 	for _, field := range slices.Sorted(maps.Keys(urls)) {
 		if urls[field] != "" {
-			p.check(field, checkHTTPS(urls[field]))
+			p.check(field, uri.CheckHTTPS(urls[field]))
 		}
 	}
 }
